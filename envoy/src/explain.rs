@@ -10,13 +10,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Args;
 use serde_json::{Value, json};
 use sluice_core::exchange::gateway::foresight::{Foreseen, Foresight, Question, foresee};
-use sluice_core::exchange::recall::{Prospect, sharer};
+use sluice_core::exchange::recall::{CachePolicy, sharer};
 use sluice_core::gateway::Gateway;
 use sluice_core::guard::answer::Checks;
 use sluice_core::limits::Unit;
 use sluice_core::reservation::{Candidate, Part};
 use sluice_core::routing::decision::Place;
-use sluice_core::routing::hints::Wish;
+use sluice_core::routing::hints::Override;
 use sluice_core::routing::spec::{Sticky, Strategy};
 use sluice_core::usage::price::MicroUsd;
 use sluice_wire::calendar;
@@ -149,9 +149,11 @@ fn cache(foresight: &Foresight) -> Option<String> {
         (scope, whose) => format!("{scope} {whose}"),
     };
     Some(match foresight.cache? {
-        Prospect::Look => format!("an answer is looked for among those for {shared}, no older than {:?}", rule.ttl),
-        Prospect::Fill => format!("passed over, by its cache-control; the answer is kept for {shared}, {:?}", rule.ttl),
-        Prospect::Neither(reason) => format!("passed over: {reason}"),
+        CachePolicy::Look => format!("an answer is looked for among those for {shared}, no older than {:?}", rule.ttl),
+        CachePolicy::Fill => {
+            format!("passed over, by its cache-control; the answer is kept for {shared}, {:?}", rule.ttl)
+        }
+        CachePolicy::Neither(reason) => format!("passed over: {reason}"),
     })
 }
 
@@ -172,8 +174,8 @@ fn needs(foresight: &Foresight) -> Vec<String> {
 fn wishes(foresight: &Foresight) -> Vec<String> {
     let hints = &foresight.hints;
     let wish = hints.wish.as_ref().map(|wish| match wish {
-        Wish::Strategy(strategy) => format!("the strategy {}", strategy.name()),
-        Wish::Target(target) => format!("{target} first"),
+        Override::Strategy(strategy) => format!("the strategy {}", strategy.name()),
+        Override::Target(target) => format!("{target} first"),
     });
     let alone = hints.no_fallback.then(|| "no fallback".to_owned());
     let timeout = hints.timeout.map(|timeout| {

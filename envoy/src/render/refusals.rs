@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use sluice_core::exchange::gateway::endpoint::{MESSAGES, with_openais_errors};
-use sluice_core::exchange::journey::from_envoy;
+use sluice_core::exchange::request_state::from_envoy;
 use sluice_core::exchange::{REPLY_DETAILS, property};
 use sluice_core::reservation::NO_RETRY;
 use sluice_wire::dialect::{anthropic, openai_chat};

@@ -34,7 +34,7 @@ const LONGEST_OPTIONS: usize = 4096;
 
 /// The outline of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outline {
+pub struct BodyPeek {
     /// The model asked for.
     pub model: String,
     /// Whether the answer is to be streamed.
@@ -124,7 +124,7 @@ pub struct Splice {
     edits: Edits,
 }
 
-impl Outline {
+impl BodyPeek {
     /// Reads the outline. Errors are 400s that say what is wrong.
     pub fn read(body: &[u8], shape: Shape) -> Result<Self, ApiError> {
         Self::surveyed(body, shape, Survey::of(body, |_| ()).0)

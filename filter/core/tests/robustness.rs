@@ -15,7 +15,7 @@ use sluice_core::guard::schema::{MOST_STEPS, Schema};
 use sluice_core::guard::spec::Action;
 use sluice_core::guard::steps::Steps;
 use sluice_core::matching::Match;
-use sluice_core::peek::{Outline, form};
+use sluice_core::peek::{BodyPeek, form};
 use sluice_wire::dialect::FORMATS;
 
 use changes::{changed, changes};
@@ -45,15 +45,15 @@ proptest! {
     fn outlines_of_json_and_of_forms(changes in changes(), kind in "[a-z/;= \"*]{0,40}") {
         let _ = (form::is_form(&kind), form::boundary(&kind));
         let body = changed(FORM.as_bytes().to_vec(), &changes);
-        let form = Outline::of_form(&body, "xYz");
+        let form = BodyPeek::of_form(&body, "xYz");
         let body = if form.is_ok() { body } else { changed(ADAPTED.as_bytes().to_vec(), &changes) };
         for shape in FORMATS.iter().filter_map(|format| format.client).map(|client| client.shape) {
-            if let Ok(outline) = form.clone().or_else(|_| Outline::read(&body, shape))
+            if let Ok(outline) = form.clone().or_else(|_| BodyPeek::read(&body, shape))
                 && let Some(splice) = outline.splice("another", true)
             {
                 let mut spliced = splice.apply(&body[..splice.drain]);
                 spliced.extend_from_slice(&body[splice.drain..]);
-                let again = if form.is_ok() { Outline::of_form(&spliced, "xYz") } else { Outline::read(&spliced, shape) };
+                let again = if form.is_ok() { BodyPeek::of_form(&spliced, "xYz") } else { BodyPeek::read(&spliced, shape) };
                 prop_assert_eq!(again.unwrap().model, "another");
             }
         }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use sluice_core::callout::Called;
 use sluice_core::exchange::gateway::{Exchange, Outcome};
-use sluice_core::exchange::journey::Journey;
+use sluice_core::exchange::request_state::RequestState;
 use sluice_core::exchange::worker::Worker;
 use sluice_core::exchange::{Effect, Event, Flow};
 
@@ -128,7 +128,10 @@ impl<S: Stream> Gateway<S> {
     }
 
     /// Runs a step of core with the journey; with none where it never began, and where it is in use.
-    fn with_journey(&mut self, act: impl FnOnce(&mut Exchange, Option<&mut Journey>, &mut Vec<Effect>)) -> Vec<Effect> {
+    fn with_journey(
+        &mut self,
+        act: impl FnOnce(&mut Exchange, Option<&mut RequestState>, &mut Vec<Effect>),
+    ) -> Vec<Effect> {
         let mut effects = Vec::new();
         let mut journey = self.journey.as_ref().and_then(|shared| shared.try_borrow_mut().ok());
         act(&mut self.exchange, journey.as_deref_mut(), &mut effects);

@@ -8,7 +8,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
-use sluice_core::exchange::journey::Ending;
+use sluice_core::exchange::request_state::Ending;
 use sluice_core::exchange::transport::Said;
 use sluice_core::exchange::{Effect, Flow, LARGEST_REWRITTEN, Reply, Unreadable, View};
 use sluice_wire::headers::HeaderMap;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sluice_core::exchange::attempt::give_up;
-use sluice_core::exchange::journey::Silence;
+use sluice_core::exchange::request_state::Silence;
 use sluice_core::exchange::{Context, Flow, trace};
 use sluice_core::gateway::Gateway;
 use sluice_wire::time::Time;

@@ -7,14 +7,14 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use sluice_core::exchange::journey::{Journey, Silence};
 use sluice_core::exchange::property;
+use sluice_core::exchange::request_state::{RequestState, Silence};
 use sluice_wire::time::Time;
 
 use crate::stream::Stream;
 
 /// A journey that both roles hold. Callbacks do not nest, so it is never borrowed twice.
-pub type Shared = Rc<RefCell<Journey>>;
+pub type Shared = Rc<RefCell<RequestState>>;
 
 /// A request that is under way.
 struct Line<S> {
@@ -29,7 +29,7 @@ pub struct Switchboard<S>(RefCell<BTreeMap<u32, Line<S>>>);
 
 /// What the property says: the stream's number, and when the journey began. A VM that was made anew counts from the beginning, and
 /// an attempt that outlived the old one must not find another request's journey under its number.
-fn number(id: u32, journey: &Journey) -> [u8; NUMBER] {
+fn number(id: u32, journey: &RequestState) -> [u8; NUMBER] {
     let mut bytes = [0; NUMBER];
     let (first, second) = bytes.split_at_mut(size_of::<u32>());
     first.copy_from_slice(&id.to_le_bytes());
@@ -59,7 +59,7 @@ impl<S: Stream> Switchboard<S> {
     }
 
     /// Puts a journey where the provider role finds it.
-    pub fn connect(&self, request: S, journey: Journey) -> Shared {
+    pub fn connect(&self, request: S, journey: RequestState) -> Shared {
         let told = request.set_property(property::EXCHANGE, &number(request.number(), &journey));
         let journey = Rc::new(RefCell::new(journey));
         // A journey that the provider role cannot find is refused there.

@@ -15,15 +15,15 @@ pub struct Key(pub(super) [u8; 32]);
 
 /// A key in the making. The hasher is boxed: it has two kilobytes, and each part would copy them.
 #[derive(Debug)]
-pub struct Recipe(Box<Hasher>);
+pub struct KeyBuilder(Box<Hasher>);
 
-impl Default for Recipe {
+impl Default for KeyBuilder {
     fn default() -> Self {
         Self(Box::default()).part(VERSION)
     }
 }
 
-impl Recipe {
+impl KeyBuilder {
     /// With one more part.
     #[must_use]
     pub fn part(mut self, bytes: impl AsRef<[u8]>) -> Self {
@@ -57,20 +57,20 @@ mod tests {
 
     #[test]
     fn parts_and_lists_never_run_into_each_other() {
-        let list = |parts: &[&str]| Recipe::default().list(parts.iter().copied());
+        let list = |parts: &[&str]| KeyBuilder::default().list(parts.iter().copied());
         let keys = [
-            Recipe::default(),
-            Recipe::default().part(""),
-            Recipe::default().part("ab"),
-            Recipe::default().part("a").part("b"),
-            Recipe::default().part("").part("ab"),
+            KeyBuilder::default(),
+            KeyBuilder::default().part(""),
+            KeyBuilder::default().part("ab"),
+            KeyBuilder::default().part("a").part("b"),
+            KeyBuilder::default().part("").part("ab"),
             list(&[]),
             list(&["ab"]),
             list(&["a", "b"]),
             list(&["a"]).part("b"),
             list(&["a"]).list(["b"].into_iter()),
         ]
-        .map(Recipe::key);
+        .map(KeyBuilder::key);
         for (index, key) in keys.iter().enumerate() {
             assert!(!keys[..index].contains(key) || index == 5, "{index}");
         }
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_same_parts_are_the_same_key() {
-        let key = || Recipe::default().part("team").part("red").list(["a", "b"].into_iter()).key();
+        let key = || KeyBuilder::default().part("team").part("red").list(["a", "b"].into_iter()).key();
         assert_eq!(key(), key());
     }
 }

@@ -9,7 +9,7 @@ use std::fmt::{self, Display, Formatter};
 
 use sluice_wire::error::ApiError;
 
-use crate::routing::decision::{Considered, Decision, Place};
+use crate::routing::decision::{Decision, Place, RankedTarget};
 use crate::routing::target::Target;
 
 /// The gateway refuses a request by itself.
@@ -83,7 +83,7 @@ impl Display for Decided<'_> {
         if let Some(route) = route {
             write!(f, ", route {route}")?;
         }
-        for (place, Considered { target, place: standing }) in considered.iter().enumerate() {
+        for (place, RankedTarget { target, place: standing }) in considered.iter().enumerate() {
             write!(f, "{} {}", if place == 0 { ":" } else { "," }, target.name)?;
             match standing {
                 Place::InTurn => {}

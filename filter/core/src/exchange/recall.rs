@@ -7,7 +7,7 @@ use memchr::memmem;
 use sluice_wire::dialect::Asks;
 use sluice_wire::time::Time;
 
-use crate::cache::key::Recipe;
+use crate::cache::key::KeyBuilder;
 use crate::cache::{Entry, Key, Rule, Scope, slots};
 use crate::gate::Share;
 use crate::keys::caller::Caller;
@@ -16,14 +16,14 @@ use crate::routing::target::Model;
 use crate::store::SharedData;
 
 use super::View;
-use super::journey::{Draft, Journey, Request, Stage};
+use super::request_state::{Draft, Request, RequestState, Stage};
 
 /// What a client is told of the cache.
 const HEADER: &str = "x-sluice-cache";
 
 /// What the cache was to a request.
 #[derive(Debug, Default)]
-pub struct Recall {
+pub struct CacheState {
     /// Under which key its answer is to be kept, until it is.
     key: Option<Key>,
     /// What came of the look; `None` where the model has no cache.
@@ -43,7 +43,7 @@ enum Found {
 
 /// What is to become of a request whose model has a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Prospect {
+pub enum CachePolicy {
     /// An answer is looked for; where there is none, the provider's is kept.
     Look,
     /// None is looked for, and the provider's is kept: the client wants it so.
@@ -52,7 +52,7 @@ pub enum Prospect {
     Neither(&'static str),
 }
 
-impl Recall {
+impl CacheState {
     /// The word for it: `hit`, `miss`, `bypass`.
     pub fn word(&self) -> Option<&'static str> {
         Some(match self.found.as_ref()? {
@@ -76,7 +76,7 @@ impl Recall {
     }
 }
 
-impl Prospect {
+impl CachePolicy {
     /// Of a request, if the model that serves it has a cache.
     pub fn of(request: &Request) -> Self {
         let kept = matches!(request.asks.client.asks, Asks::Chat(_) | Asks::Embeddings(_));
@@ -93,7 +93,7 @@ impl Prospect {
     }
 }
 
-impl Recall {
+impl CacheState {
     /// The answer that is kept for the request with this body, if there is one; else its own is to be kept, if it may be. `planned`
     /// is when its targets were put in order.
     pub fn look(
@@ -105,16 +105,16 @@ impl Recall {
         shared: &dyn SharedData,
     ) -> Option<Entry> {
         let rule = draft.route.model.cache?;
-        let prospect = Prospect::of(&draft.request);
-        let may = !matches!(prospect, Prospect::Neither(_));
+        let prospect = CachePolicy::of(&draft.request);
+        let may = !matches!(prospect, CachePolicy::Neither(_));
         let key = may.then(|| key(draft, body, planned, &rule));
-        let entry = key.filter(|_| prospect == Prospect::Look).and_then(|key| slots::find(shared, &key, now));
+        let entry = key.filter(|_| prospect == CachePolicy::Look).and_then(|key| slots::find(shared, &key, now));
         // It may have been kept when the gateway file allowed a longer time.
         let entry = entry.filter(|entry| entry.age(now).is_some_and(|age| age < rule.ttl));
         self.found = Some(match (&entry, prospect) {
             (Some(entry), _) => Found::Hit { provider: entry.provider.clone(), model: entry.model.clone() },
-            (None, Prospect::Look) => Found::Miss,
-            (None, Prospect::Fill | Prospect::Neither(_)) => Found::Bypass,
+            (None, CachePolicy::Look) => Found::Miss,
+            (None, CachePolicy::Fill | CachePolicy::Neither(_)) => Found::Bypass,
         });
         self.key = key.filter(|_| entry.is_none());
         entry
@@ -122,7 +122,7 @@ impl Recall {
 
     /// The answer's headers go to the client: if it is to be kept, it is collected from here on. An answer of a lower tier than the
     /// model's best is not: it would outlive the reason for it. Nor is one that cannot be read.
-    pub fn filling(&mut self, journey: &Journey, view: &dyn View) -> Option<Filling> {
+    pub fn filling(&mut self, journey: &RequestState, view: &dyn View) -> Option<CacheFill> {
         let key = self.key.take()?;
         let is_good =
             matches!(journey.progress.stage, Stage::Answering | Stage::Complete) && journey.lower_tier().is_none();
@@ -130,7 +130,7 @@ impl Recall {
             return None;
         }
         let content_type = String::from_utf8(view.header("content-type").ok()??).ok()?;
-        Some(Filling { key, content_type, body: Vec::new(), share: journey.held.request.sibling() })
+        Some(CacheFill { key, content_type, body: Vec::new(), share: journey.held.request.sibling() })
     }
 }
 
@@ -145,7 +145,7 @@ fn key(draft: &Draft, body: &[u8], planned: Time, rule: &Rule) -> Key {
     let guards = draft.request.checks.iter().flat_map(|checks| &checks.guards);
     let guards: Vec<&[u8]> = guards.flat_map(|guard| [guard.name.as_bytes(), &guard.digest]).collect();
     let checked = draft.request.checks.as_ref().is_some_and(|checks| checks.format.is_some());
-    Recipe::default()
+    KeyBuilder::default()
         .part(scope)
         .part(whose)
         .part(&draft.route.model.name)
@@ -184,7 +184,7 @@ pub fn sharer(scope: Scope, caller: &Caller) -> (&'static str, &str) {
 
 /// An answer on its way to the client that is to be kept.
 #[derive(Debug)]
-pub struct Filling {
+pub struct CacheFill {
     key: Key,
     content_type: String,
     /// What has passed of it.
@@ -193,7 +193,7 @@ pub struct Filling {
     share: Share,
 }
 
-impl Filling {
+impl CacheFill {
     /// How much of it has passed.
     pub fn size(&self) -> usize {
         self.body.len()
@@ -211,7 +211,7 @@ impl Filling {
     }
 
     /// All of it has passed: it is kept, unless it broke off or a content filter ended it. Whether it was.
-    pub fn keep(self, journey: &Journey, now: Time, shared: &dyn SharedData) -> bool {
+    pub fn keep(self, journey: &RequestState, now: Time, shared: &dyn SharedData) -> bool {
         let (Some(rule), Some(target)) = (journey.route.model.cache, journey.progress.current()) else { return false };
         // In a text of the answer its quotes would be escaped.
         let filtered = || {

@@ -17,8 +17,8 @@ use crate::usage::price::MicroUsd;
 use super::View;
 use super::complaint::Complaint;
 use super::echo::Kept;
-use super::journey::{Counted, Journey, PassedOver, Stage, Tried};
-use super::recall::Recall;
+use super::recall::CacheState;
+use super::request_state::{Counted, PassedOver, RequestState, Stage, Tried};
 
 mod json;
 
@@ -115,7 +115,7 @@ pub struct Record<'a> {
 #[derive(Debug, Default)]
 pub struct About {
     /// The result of its cache lookup.
-    pub recall: Recall,
+    pub recall: CacheState,
     /// Why no connection came about, where Envoy says it of the last attempt.
     pub transport: Option<String>,
     /// Envoy ended it during shutdown.
@@ -149,7 +149,7 @@ pub struct Words {
 
 impl Words {
     /// Of a request that the gateway has refused (this is for the log already), or that has come back without an answer.
-    pub fn of(refused: Option<&ApiError>, journey: Option<&Journey>, log: Log) -> Self {
+    pub fn of(refused: Option<&ApiError>, journey: Option<&RequestState>, log: Log) -> Self {
         let attempts = journey.map(|journey| journey.progress.attempts.as_slice()).unwrap_or_default();
         let mut words = Self::default();
         if let Some(journey) = journey {
@@ -184,7 +184,7 @@ pub fn for_the_log(error: ApiError, body: impl Fn() -> Kept) -> ApiError {
 }
 
 /// The answer begins, and the body has been kept long enough: what providers have said of it until now is made ready for the log.
-pub fn forget_body(journey: &mut Journey, log: Log) {
+pub fn forget_body(journey: &mut RequestState, log: Log) {
     let body = journey.held.forget();
     for complaint in journey.progress.attempts.iter_mut().filter_map(|tried| tried.complaint.as_mut()) {
         **complaint = cut(complaint, &body, log);
@@ -252,7 +252,7 @@ fn network(address: IpAddr) -> String {
 
 impl<'a> Record<'a> {
     /// Adds what a journey knows.
-    pub fn with_journey(self, journey: &'a Journey, about: &'a About, said: &'a [Option<Complaint>]) -> Self {
+    pub fn with_journey(self, journey: &'a RequestState, about: &'a About, said: &'a [Option<Complaint>]) -> Self {
         let served = matches!(journey.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken);
         let target = journey.progress.current().filter(|_| served);
         let served_by = target.map(|target| (target.provider.name.as_str(), target.model.as_str()));
@@ -331,7 +331,7 @@ impl<'a> Record<'a> {
 }
 
 /// The attempts, and between them who was passed over.
-fn tried<'a>(journey: &'a Journey, said: &'a [Option<Complaint>]) -> Vec<Attempt<'a>> {
+fn tried<'a>(journey: &'a RequestState, said: &'a [Option<Complaint>]) -> Vec<Attempt<'a>> {
     let said = said.iter().map(Option::as_ref).chain(std::iter::repeat(None));
     let mut tried: Vec<Attempt<'_>> =
         journey.progress.attempts.iter().zip(said).map(|(tried, said)| Attempt::of(tried, said)).collect();

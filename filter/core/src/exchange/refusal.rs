@@ -6,7 +6,7 @@ use sluice_wire::error::ApiError;
 use crate::reservation::NO_RETRY;
 
 use super::Reply;
-use super::journey::{Tried, tale};
+use super::request_state::{Tried, tale};
 
 /// An error as a reply in the client's dialect. Without an attempt nothing is said of attempts.
 pub fn refusal(client: &Client, error: &ApiError, attempts: &[Tried]) -> Reply {

@@ -13,11 +13,11 @@ use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::footprint;
 use sluice_wire::headers::HeaderMap;
 
-use crate::peek::Outline;
+use crate::peek::BodyPeek;
 use crate::routing::target::Target;
 
 /// Whether all of the body has to be looked at before the request can leave.
-pub(super) fn is_needed(client: &Client, provider: &Provider, outline: &Outline, target: &Target) -> bool {
+pub(super) fn is_needed(client: &Client, provider: &Provider, outline: &BodyPeek, target: &Target) -> bool {
     client.id() != provider.id || outline.wants.sealed || target.provider.quirks(provider).next().is_some()
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Source<'a> {
     /// Its format.
     pub client: &'static Client,
     /// What was seen of the body.
-    pub outline: &'a Outline,
+    pub outline: &'a BodyPeek,
     /// Its own headers.
     pub headers: &'a HeaderMap,
     /// The body.
@@ -69,7 +69,7 @@ pub(super) fn request(
 }
 
 /// A body that passes, without what its provider would refuse of it: reasoning that another has sealed.
-fn without_others_seals<'b>(outline: &Outline, client: &Client, body: Cow<'b, [u8]>) -> (Cow<'b, [u8]>, Vec<String>) {
+fn without_others_seals<'b>(outline: &BodyPeek, client: &Client, body: Cow<'b, [u8]>) -> (Cow<'b, [u8]>, Vec<String>) {
     let edits = if outline.wants.sealed { sealed::edits(&body) } else { Edits::new() };
     if edits.is_empty() {
         return (body, Vec::new());

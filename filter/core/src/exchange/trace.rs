@@ -10,7 +10,7 @@ use crate::gateway::Gateway;
 use crate::keys::caller::Caller;
 use crate::routing::spec::Strategy;
 
-use super::journey::Journey;
+use super::request_state::RequestState;
 use super::{Effect, property};
 
 /// Who asks, and for what: on the request's span and on each of its attempts'.
@@ -39,7 +39,7 @@ pub fn failed(gateway: &Gateway, reason: Cow<'static, str>) -> Option<Effect> {
 }
 
 /// Why the last attempt failed, if it did.
-pub fn failure(journey: &Journey) -> Option<Effect> {
+pub fn failure(journey: &RequestState) -> Option<Effect> {
     let failure = journey.progress.attempts.last()?.failure.as_ref()?;
     failed(&journey.worker.gateway, failure.reason.clone())
 }

@@ -3,13 +3,13 @@
 
 use super::failure::Failure;
 pub use super::failure::{NOT_CARRIED_OUT as REASON, not_carried_out as error};
-use super::journey::{Journey, Stage};
 use super::refusal::refusal;
+use super::request_state::{RequestState, Stage};
 use super::{Context, Reply, trace};
 
 /// Ends a request that is under way. Where a part of the answer is the client's already, the reply makes Envoy reset the stream,
 /// which is no clean end.
-pub fn end(journey: &mut Journey, cx: &mut Context<'_>) -> Reply {
+pub fn end(journey: &mut RequestState, cx: &mut Context<'_>) -> Reply {
     let failure = Failure::not_carried_out();
     match journey.progress.stage {
         Stage::Underway => {

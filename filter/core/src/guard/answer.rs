@@ -52,7 +52,7 @@ pub enum Objection {
 
 /// All that a model has said.
 #[derive(Debug, Default)]
-pub struct Witness {
+pub struct Transcript {
     answers: BTreeMap<u32, Answer>,
     /// Whether there was something that nobody here can read, and that passes all the same.
     puzzled: bool,
@@ -82,7 +82,7 @@ impl Checks {
     /// its client reads besides those that a model is known to have said.
     pub fn judge<'t>(
         &self,
-        witness: &'t Witness,
+        witness: &'t Transcript,
         passing: impl Iterator<Item = Cow<'t, str>>,
     ) -> Result<Vec<Finding>, Objection> {
         let mut findings = Vec::new();
@@ -180,7 +180,7 @@ impl Answer {
     }
 }
 
-impl Witness {
+impl Transcript {
     /// Of a whole answer.
     pub fn of(response: &Response) -> Self {
         let mut witness = Self::default();

@@ -7,7 +7,7 @@ use super::*;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn spliced(body: &str, model: &str) -> String {
-    let outline = Outline::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap();
+    let outline = BodyPeek::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap();
     match outline.splice(model, true) {
         None => body.to_owned(),
         Some(splice) => {
@@ -80,14 +80,14 @@ fn what_is_not_a_chat_request_is_a_400_that_says_so() {
         (br#"{"fallbacks":[ {"model":"dear"}],"model":"m","messages":[1]}"#, "gateway's to decide"),
         (deep.as_bytes(), "nested"),
     ] {
-        let error = Outline::read(body, openai_chat::CLIENT.shape).unwrap_err();
+        let error = BodyPeek::read(body, openai_chat::CLIENT.shape).unwrap_err();
         assert_eq!(error.status, 400);
         assert!(error.message.contains(needle), "{} for {:?}", error.message, String::from_utf8_lossy(body));
     }
 }
 
-fn read(body: &str, client: &Client) -> Result<Outline, ApiError> {
-    Outline::read(body.as_bytes(), client.shape)
+fn read(body: &str, client: &Client) -> Result<BodyPeek, ApiError> {
+    BodyPeek::read(body.as_bytes(), client.shape)
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn what_is_needed_is_seen_and_never_refused() {
         (r#""response_format":null,"response_format":{"type":"json_schema"},"tools":[],"tools":[1],"#, true, true),
     ] {
         let body = format!(r#"{{{fields}"model":"m","messages":[{{"tools":[1]}}]}}"#);
-        let outline = Outline::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap();
+        let outline = BodyPeek::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap();
         assert_eq!((outline.wants.tools, outline.wants.structured_output), (tools, structured_output), "{fields}");
     }
 }
@@ -185,7 +185,7 @@ fn how_vectors_are_to_be_written_is_seen_and_never_refused() {
         ("[1]", Encoding::Float),
     ] {
         let body = format!(r#"{{"encoding_format":{value},"model":"m","messages":[1]}}"#);
-        assert_eq!(Outline::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap().encoding, encoding, "{value}");
+        assert_eq!(BodyPeek::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap().encoding, encoding, "{value}");
     }
 }
 
@@ -198,7 +198,7 @@ fn each_format_has_what_is_asked_in_its_own_field() {
         (asked("messages"), &["[{}]"], &[r#""hi""#, "[]"]),
     ] {
         let read =
-            |value: &str| Outline::read(format!(r#"{{"model":"m","{}":{value}}}"#, shape.asked).as_bytes(), shape);
+            |value: &str| BodyPeek::read(format!(r#"{{"model":"m","{}":{value}}}"#, shape.asked).as_bytes(), shape);
         for value in good {
             assert!(read(value).is_ok(), "{} {value}", shape.asked);
         }
@@ -212,16 +212,16 @@ fn each_format_has_what_is_asked_in_its_own_field() {
 fn what_other_formats_ask_for_is_seen_under_their_names() {
     let body = br#"{"model":"m","input":"x","max_tokens":9,"messages":[1],"stream":true,
         "metadata":{"user_id":"u"},"text":{"format":{"type":"json_schema"}}}"#;
-    let outline = Outline::read(body, anthropic::CLIENT.shape).unwrap();
+    let outline = BodyPeek::read(body, anthropic::CLIENT.shape).unwrap();
     assert_eq!((outline.amount.max_tokens, outline.wants.structured_output), (Some(9), true));
     assert_eq!(outline.user.as_deref(), Some("u"));
     assert_eq!(outline.splice("m", true), None, "only OpenAI's chat has to ask for usage");
     let config = br#"{"model":"m","messages":[1],"output_config":{"format":{"type":"json_schema"}},"metadata":[7]}"#;
-    assert!(Outline::read(config, anthropic::CLIENT.shape).unwrap().wants.structured_output);
+    assert!(BodyPeek::read(config, anthropic::CLIENT.shape).unwrap().wants.structured_output);
 }
 
 #[test]
 fn brackets_inside_strings_are_not_depth() {
     let body = format!(r#"{{"model":"m","messages":["{}\"{}"]}}"#, "[".repeat(300), "{".repeat(300));
-    assert!(Outline::read(body.as_bytes(), openai_chat::CLIENT.shape).is_ok());
+    assert!(BodyPeek::read(body.as_bytes(), openai_chat::CLIENT.shape).is_ok());
 }

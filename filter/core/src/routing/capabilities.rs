@@ -34,20 +34,20 @@ pub struct Capabilities {
 
 impl Capabilities {
     /// The first thing that a request needs and this target is stated not to have. What is not stated is never lacking.
-    pub fn lacks(&self, needs: &Needs) -> Option<Lack> {
+    pub fn lacks(&self, needs: &Needs) -> Option<MissingCapability> {
         let lacking = [
-            (needs.tools, self.tools, Lack::Tools),
-            (needs.images, self.vision, Lack::Vision),
-            (needs.structured_output, self.structured_output, Lack::StructuredOutput),
-            (needs.audio, self.audio, Lack::Audio),
-            (needs.documents, self.documents, Lack::Documents),
+            (needs.tools, self.tools, MissingCapability::Tools),
+            (needs.images, self.vision, MissingCapability::Vision),
+            (needs.structured_output, self.structured_output, MissingCapability::StructuredOutput),
+            (needs.audio, self.audio, MissingCapability::Audio),
+            (needs.documents, self.documents, MissingCapability::Documents),
         ]
         .into_iter()
         .find(|(needed, has, _)| *needed && *has == Some(false))
         .map(|(_, _, lack)| lack);
         let input = needs.input_tokens;
         let too_small = || self.max_input.filter(|most| input > *most);
-        lacking.or_else(|| too_small().map(|max_input| Lack::Context { max_input, input }))
+        lacking.or_else(|| too_small().map(|max_input| MissingCapability::Context { max_input, input }))
     }
 
     /// Whether a prompt that was too long for `other` may fit here: this one is not known to take as little, or less.
@@ -58,7 +58,7 @@ impl Capabilities {
 
 /// What a target does not have and a request needs; reads as the end of a sentence about the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lack {
+pub enum MissingCapability {
     /// Tools.
     Tools,
     /// Images in the prompt.
@@ -78,7 +78,7 @@ pub enum Lack {
     },
 }
 
-impl fmt::Display for Lack {
+impl fmt::Display for MissingCapability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tools => f.write_str("takes no tools"),
@@ -163,7 +163,7 @@ mod tests {
         let small = Capabilities { max_input: Some(1_000), ..Capabilities::default() };
         let needs = |input_tokens| Needs { input_tokens, ..Needs::default() };
         assert_eq!(small.lacks(&needs(1_000)), None);
-        assert_eq!(small.lacks(&needs(1_001)), Some(Lack::Context { max_input: 1_000, input: 1_001 }));
+        assert_eq!(small.lacks(&needs(1_001)), Some(MissingCapability::Context { max_input: 1_000, input: 1_001 }));
     }
 
     #[test]
@@ -218,14 +218,14 @@ mod tests {
         }
 
         /// The same without what is lacking.
-        fn without(needs: Needs, lack: Lack) -> Needs {
+        fn without(needs: Needs, lack: MissingCapability) -> Needs {
             match lack {
-                Lack::Tools => Needs { tools: false, ..needs },
-                Lack::Vision => Needs { images: false, ..needs },
-                Lack::StructuredOutput => Needs { structured_output: false, ..needs },
-                Lack::Audio => Needs { audio: false, ..needs },
-                Lack::Documents => Needs { documents: false, ..needs },
-                Lack::Context { max_input, .. } => Needs { input_tokens: max_input, ..needs },
+                MissingCapability::Tools => Needs { tools: false, ..needs },
+                MissingCapability::Vision => Needs { images: false, ..needs },
+                MissingCapability::StructuredOutput => Needs { structured_output: false, ..needs },
+                MissingCapability::Audio => Needs { audio: false, ..needs },
+                MissingCapability::Documents => Needs { documents: false, ..needs },
+                MissingCapability::Context { max_input, .. } => Needs { input_tokens: max_input, ..needs },
             }
         }
 

@@ -19,15 +19,15 @@ use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 use crate::usage::estimate::Estimate;
 
-use super::capabilities::Lack;
+use super::capabilities::MissingCapability;
 use super::cells::circuit::{self, Settings, Standing};
-use super::hints::{Hints, Wish};
+use super::hints::{Hints, Override};
 use super::needs::Needs;
 use super::order;
 use super::sticky;
 
 /// What a decision is made of.
-pub struct Inquiry<'a> {
+pub struct RoutingInput<'a> {
     /// What is asked for.
     pub model: &'a Model,
     /// How the client speaks.
@@ -62,12 +62,12 @@ pub struct Decision {
     /// In which order.
     pub strategy: Strategy,
     /// Every target of the model: first those that may serve, in the order in which they are asked, then those left out.
-    pub considered: Vec<Considered>,
+    pub considered: Vec<RankedTarget>,
 }
 
 /// One target, and what became of it.
 #[derive(Debug, Clone)]
-pub struct Considered {
+pub struct RankedTarget {
     /// Which.
     pub target: Rc<Target>,
     /// Where it stands.
@@ -110,19 +110,19 @@ pub enum Reason {
     /// Its provider has nothing of the kind that is asked for.
     NoSuchEndpoint,
     /// It cannot do what the request needs.
-    Lacks(Lack),
+    Lacks(MissingCapability),
     /// Only the first target is asked.
     NotFirst,
 }
 
 /// Decides. An error when no target may serve.
-pub fn decide(inquiry: &Inquiry<'_>, shared: &dyn SharedData) -> Result<Decision, ApiError> {
-    let Inquiry { model, caller, needs, hints, now, .. } = inquiry;
+pub fn decide(inquiry: &RoutingInput<'_>, shared: &dyn SharedData) -> Result<Decision, ApiError> {
+    let RoutingInput { model, caller, needs, hints, now, .. } = inquiry;
     let way = &model.way;
     let route = way.route(caller, needs, hints, *now);
     let taken = route.and_then(|route| way.routes.get(route));
     let strategy = match &hints.wish {
-        Some(Wish::Strategy(strategy)) => *strategy,
+        Some(Override::Strategy(strategy)) => *strategy,
         _ => taken.map_or(way.strategy, |route| route.strategy),
     };
     let mut draft = Draft { inquiry, kept: Vec::with_capacity(model.targets.len()), out: Vec::new() };
@@ -159,9 +159,9 @@ impl Decision {
 }
 
 struct Draft<'a> {
-    inquiry: &'a Inquiry<'a>,
+    inquiry: &'a RoutingInput<'a>,
     kept: Vec<Rc<Target>>,
-    out: Vec<Considered>,
+    out: Vec<RankedTarget>,
 }
 
 impl Draft<'_> {
@@ -179,7 +179,7 @@ impl Draft<'_> {
 
     /// Those whose providers can be asked for what the client's format is about.
     fn keep_speaking(&mut self) -> Result<(), ApiError> {
-        let Inquiry { client, model, .. } = self.inquiry;
+        let RoutingInput { client, model, .. } = self.inquiry;
         self.leave_out(|target| {
             target.provider.format_for(client, &target.model).is_none().then_some(Reason::NoSuchEndpoint)
         });
@@ -208,7 +208,7 @@ impl Draft<'_> {
     /// Those that can do what is asked. A prompt's length is an estimate: where it is too long for all, those that take most
     /// are asked all the same, and the provider says what is so.
     fn keep_able(&mut self) -> Result<(), ApiError> {
-        let Inquiry { needs, estimate, .. } = self.inquiry;
+        let RoutingInput { needs, estimate, .. } = self.inquiry;
         let lack = |target: &Target| {
             // Who counts the prompt's tokens matters.
             let counted = |_: u64| estimate(target).input;
@@ -218,13 +218,13 @@ impl Draft<'_> {
         if self.kept.iter().all(|target| lack(target).is_none()) && !self.kept.is_empty() {
             return Ok(());
         }
-        let too_short = |target: &Rc<Target>| matches!(lack(target), Some(Lack::Context { .. }));
+        let too_short = |target: &Rc<Target>| matches!(lack(target), Some(MissingCapability::Context { .. }));
         if self.kept.iter().all(|target| lack(target).is_some()) && self.kept.iter().any(too_short) {
             let most = self.kept.iter().filter(|target| too_short(target));
             let most = most.filter_map(|target| target.capabilities.max_input).max();
             let roomy = |target: &Target| target.capabilities.max_input == most;
             self.leave_out(|target| match lack(target) {
-                Some(Lack::Context { .. }) if roomy(target) => None,
+                Some(MissingCapability::Context { .. }) if roomy(target) => None,
                 lack => lack.map(Reason::Lacks),
             });
         } else {
@@ -256,7 +256,7 @@ impl Draft<'_> {
 
     /// Of the targets that the client's wish names, the best, or the first where tiers do not matter.
     fn named_by_client(&self, any_tier: bool) -> Option<Rc<Target>> {
-        let Some(Wish::Target(name)) = &self.inquiry.hints.wish else { return None };
+        let Some(Override::Target(name)) = &self.inquiry.hints.wish else { return None };
         let is = |target: &&Rc<Target>| target.name == *name || target.provider.name == *name;
         let tier = |target: &&Rc<Target>| if any_tier { 0 } else { target.tier };
         self.kept.iter().filter(is).min_by_key(tier).cloned()
@@ -265,7 +265,7 @@ impl Draft<'_> {
     /// The target that the client asks for; an error when it is not to be had.
     fn wished(&self, any_tier: bool) -> Result<Option<Rc<Target>>, ApiError> {
         let found = self.named_by_client(any_tier);
-        if found.is_some() || !matches!(self.inquiry.hints.wish, Some(Wish::Target(_))) {
+        if found.is_some() || !matches!(self.inquiry.hints.wish, Some(Override::Target(_))) {
             return Ok(found);
         }
         let known: Vec<&str> = self.inquiry.model.targets.iter().map(|target| target.name.as_str()).collect();
@@ -312,7 +312,7 @@ impl Draft<'_> {
     }
 
     /// Those that are broken come last, but for the one request that finds out whether its first choice still is.
-    fn judge(self, shared: &dyn SharedData) -> Vec<Considered> {
+    fn judge(self, shared: &dyn SharedData) -> Vec<RankedTarget> {
         let Self { inquiry, kept, out } = self;
         let several = kept.len() > 1;
         let mut first = Vec::with_capacity(inquiry.model.targets.len());
@@ -320,7 +320,7 @@ impl Draft<'_> {
         for target in kept {
             let place = if several { inquiry.place(&target, first.is_empty(), shared) } else { Place::InTurn };
             let list = if matches!(place, Place::Last(_)) { &mut last } else { &mut first };
-            list.push(Considered { target, place });
+            list.push(RankedTarget { target, place });
         }
         // One that is well again answers more likely than one that is not.
         put_first(&mut last, 0, |considered| considered.place == Place::Last(Trouble::Recovering));
@@ -330,11 +330,11 @@ impl Draft<'_> {
     }
 }
 
-fn out(target: &Rc<Target>, reason: Reason) -> Considered {
-    Considered { target: target.clone(), place: Place::Out(reason) }
+fn out(target: &Rc<Target>, reason: Reason) -> RankedTarget {
+    RankedTarget { target: target.clone(), place: Place::Out(reason) }
 }
 
-impl Inquiry<'_> {
+impl RoutingInput<'_> {
     fn order(&self, strategy: Strategy, targets: &[Rc<Target>], shared: &dyn SharedData) -> Vec<Rc<Target>> {
         match strategy {
             Strategy::Fallback | Strategy::Pinned => targets.to_vec(),

@@ -21,7 +21,7 @@ pub const TIMEOUT: &str = "x-sluice-timeout";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hints {
     /// The way that the client asks for.
-    pub wish: Option<Wish>,
+    pub wish: Option<Override>,
     /// The client wants no target but the first.
     pub no_fallback: bool,
     /// How long the client waits.
@@ -46,7 +46,7 @@ pub enum Caching {
 
 /// What a client asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
+pub enum Override {
     /// Another strategy than the model's.
     Strategy(Strategy),
     /// A target, by `provider/model` or its provider's name: it is asked first.
@@ -106,11 +106,11 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiErr
     }
 }
 
-fn wish(text: &str) -> Wish {
+fn wish(text: &str) -> Override {
     let text = text.trim();
     match strategy(text) {
-        Some(strategy) => Wish::Strategy(strategy),
-        None => Wish::Target(text.to_owned()),
+        Some(strategy) => Override::Strategy(strategy),
+        None => Override::Target(text.to_owned()),
     }
 }
 
@@ -182,8 +182,8 @@ mod tests {
 
     #[test]
     fn a_wish_is_a_strategy_or_a_target() {
-        assert_eq!(read(ROUTE, "cheapest").unwrap().wish, Some(Wish::Strategy(Strategy::Cheapest)));
-        assert_eq!(read(ROUTE, " ant/claude").unwrap().wish, Some(Wish::Target("ant/claude".to_owned())));
+        assert_eq!(read(ROUTE, "cheapest").unwrap().wish, Some(Override::Strategy(Strategy::Cheapest)));
+        assert_eq!(read(ROUTE, " ant/claude").unwrap().wish, Some(Override::Target("ant/claude".to_owned())));
         for strategy in
             [Strategy::Fallback, Strategy::Weighted, Strategy::Fastest, Strategy::LeastBusy, Strategy::Pinned]
         {

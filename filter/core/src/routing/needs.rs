@@ -3,7 +3,7 @@
 //! Read from what was found on the way in, not from a parse: so a need is what a request plainly asks for, and a request
 //! that hides one, with a field of a wrong type for instance, is its provider's to refuse.
 
-use crate::peek::Outline;
+use crate::peek::BodyPeek;
 use crate::usage::estimate::Prompt;
 
 /// What one request needs. Its prompt's length depends on who counts: for another dialect, put its estimate in place.
@@ -27,7 +27,7 @@ pub struct Needs {
 
 impl Needs {
     /// What the request with this outline and prompt needs, where the prompt comes to `input_tokens`.
-    pub fn of(outline: &Outline, prompt: &Prompt, input_tokens: u64) -> Self {
+    pub fn of(outline: &BodyPeek, prompt: &Prompt, input_tokens: u64) -> Self {
         Self {
             tools: outline.wants.tools,
             hosted: outline.wants.hosted,
@@ -49,7 +49,7 @@ mod tests {
 
     fn needs(body: &str) -> Needs {
         Needs::of(
-            &Outline::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap(),
+            &BodyPeek::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap(),
             &Prompt::measure(body.as_bytes()),
             7,
         )

@@ -7,7 +7,7 @@
 use memchr::{memchr, memchr2, memchr3, memmem};
 use sluice_wire::conversation::Usage;
 
-use crate::peek::Outline;
+use crate::peek::BodyPeek;
 use crate::peek::literals::Literal;
 use crate::peek::survey::{Passed, walk};
 use crate::peek::words::{LONGEST, Word};
@@ -276,7 +276,7 @@ impl Estimate {
     /// An answer has at most what the request asks for, what the model can (`max_output`), and `ceiling`: what is reserved
     /// for one answer whatever they say.
     pub fn of(
-        outline: &Outline,
+        outline: &BodyPeek,
         prompt: &Prompt,
         bytes_per_100_tokens: u64,
         max_output: Option<u64>,

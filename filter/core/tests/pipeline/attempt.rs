@@ -435,7 +435,7 @@ fn a_stream_that_falls_silent_counts_as_broken_off_once() {
 
 #[test]
 fn a_held_stream_that_falls_silent_gives_way_to_the_next_target() {
-    use sluice_core::exchange::journey::Silence;
+    use sluice_core::exchange::request_state::Silence;
     use sluice_core::exchange::{Context, Effect, Flow, property};
     use std::time::Duration;
     // The gateway file allows 30 s for the first token, and 60 s of silence after it.

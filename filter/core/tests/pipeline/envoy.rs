@@ -14,7 +14,7 @@ use std::time::Duration;
 use sluice_core::callout::{Call, Called};
 use sluice_core::exchange::attempt::{Attempt, NoAttempt};
 use sluice_core::exchange::gateway::{Exchange, Outcome};
-use sluice_core::exchange::journey::{Ending, Journey};
+use sluice_core::exchange::request_state::{Ending, RequestState};
 use sluice_core::exchange::worker::Worker;
 use sluice_core::exchange::{Context, Effect, Event, Flow, NO_CLUSTER, Reply, Unreadable, View, property, signal};
 use sluice_core::gateway::Gateway;
@@ -202,7 +202,7 @@ pub(crate) fn posted(body: &str) -> impl View {
 }
 
 /// A journey whose stream the client reads.
-pub(crate) fn answering() -> Journey {
+pub(crate) fn answering() -> RequestState {
     let mut journey = planned();
     let _ = journey.begin(journey.request.started, &Shared::default());
     journey.commit(journey.request.started);
@@ -210,12 +210,12 @@ pub(crate) fn answering() -> Journey {
 }
 
 /// A journey that has not begun.
-pub(crate) fn planned() -> Journey {
+pub(crate) fn planned() -> RequestState {
     planned_for("gpt")
 }
 
 /// A journey to a model that has not begun.
-pub(crate) fn planned_for(model: &str) -> Journey {
+pub(crate) fn planned_for(model: &str) -> RequestState {
     let body = format!(r#"{{"model":"{model}","stream":true,"messages":[{{"role":"user","content":"hi"}}]}}"#);
     let mut request = Message { body: body.as_bytes().to_vec(), now: 1_800_000_000_000_000_000, ..Message::default() };
     for (name, value) in [(":method", "POST"), (":path", "/v1/chat/completions"), ("api-key", SECRET)] {
@@ -238,7 +238,7 @@ pub(crate) struct Envoy {
     redis: VecDeque<Called>,
     counted: RefCell<Vec<&'static str>>,
     exchange: Exchange,
-    journey: Option<Journey>,
+    journey: Option<RequestState>,
     left: bool,
     departed: HeaderMap,
     properties: RefCell<Vec<(&'static str, String)>>,
@@ -299,12 +299,12 @@ impl Envoy {
     }
 
     /// A request for this model leaves, and nothing is heard of it yet. And when that is.
-    pub(crate) fn departs(self, model: &str) -> (Journey, Time) {
+    pub(crate) fn departs(self, model: &str) -> (RequestState, Time) {
         self.departs_with(&format!(r#"{{"model":"{model}","messages":[1]}}"#))
     }
 
     /// The same with this body.
-    pub(crate) fn departs_with(mut self, body: &str) -> (Journey, Time) {
+    pub(crate) fn departs_with(mut self, body: &str) -> (RequestState, Time) {
         let mut request = Message { now: self.tick(), ..Message::default() };
         for (name, value) in [(":method", "POST"), (":path", "/v1/chat/completions"), ("api-key", SECRET)] {
             request.headers.push(name, value);
@@ -489,7 +489,13 @@ impl Envoy {
         reply.map(|reply| self.seen(reply, Vec::new()))
     }
 
-    fn answer(&mut self, attempt: &mut Attempt, journey: &mut Journey, script: &Script, first: bool) -> Option<Seen> {
+    fn answer(
+        &mut self,
+        attempt: &mut Attempt,
+        journey: &mut RequestState,
+        script: &Script,
+        first: bool,
+    ) -> Option<Seen> {
         let (script, trailed, lost) = match script {
             Script::Trailed(portions) => (&sse(portions), true, false),
             Script::Lost(portions) => (&sse(portions), false, true),
@@ -577,7 +583,7 @@ impl Envoy {
     }
 
     /// The body of an answer on its way back, in portions of 16 bytes.
-    fn pass(&mut self, body: &[u8], journey: &Journey) {
+    fn pass(&mut self, body: &[u8], journey: &RequestState) {
         let portions = body.chunks(16).map(|portion| (portion, false)).chain([(&[][..], true)]);
         for (portion, end) in portions {
             if !self.exchange.collects() {
@@ -592,7 +598,7 @@ impl Envoy {
     }
 
     /// The headers of a reply made in a provider's place: it passes the gateway role as any answer does.
-    fn way_back(&mut self, reply: &Reply, journey: &mut Journey) -> HeaderMap {
+    fn way_back(&mut self, reply: &Reply, journey: &mut RequestState) -> HeaderMap {
         let headers = reply.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
         let mut answer = Message { headers, now: self.tick(), ..Message::default() };
         let mut effects = Vec::new();
@@ -601,7 +607,7 @@ impl Envoy {
         answer.headers
     }
 
-    fn finish(&mut self, reply: Reply, journey: &mut Journey) -> Seen {
+    fn finish(&mut self, reply: Reply, journey: &mut RequestState) -> Seen {
         self.record(reply, Some(journey), Vec::new())
     }
 
@@ -610,7 +616,7 @@ impl Envoy {
         self.record(reply, journey.as_mut(), received)
     }
 
-    fn record(&mut self, reply: Reply, journey: Option<&mut Journey>, received: Vec<Received>) -> Seen {
+    fn record(&mut self, reply: Reply, journey: Option<&mut RequestState>, received: Vec<Received>) -> Seen {
         let mut effects = Vec::new();
         let end = Message { now: self.tick(), left: self.left, ..Message::default() };
         measured(|| self.exchange.finish(journey, &end, &Counted(&self.shared), &mut effects));

@@ -1,6 +1,6 @@
 use sluice_core::exchange::gateway::Exchange;
-use sluice_core::exchange::journey::Stage;
 use sluice_core::exchange::property;
+use sluice_core::exchange::request_state::Stage;
 use sluice_core::exchange::undone::*;
 use sluice_core::exchange::{Context, Effect, Reply};
 

@@ -12,7 +12,7 @@ use crate::json;
 use super::client::{Asks, Client, Shape};
 use super::openai;
 use super::provider::{Provider, Serves};
-use super::{Glance, Id, anthropic, responses};
+use super::{Id, ResponseSummary, anthropic, responses};
 
 /// A format that counts the tokens of another format's prompts.
 #[derive(Debug)]
@@ -79,9 +79,9 @@ impl Count {
 }
 
 /// The provider charges nothing for it. What is no count may be an error of the format whose prompts it counts.
-fn peek(body: &[u8], otherwise: fn(&[u8]) -> Result<Glance, ApiError>) -> Result<Glance, ApiError> {
+fn peek(body: &[u8], otherwise: fn(&[u8]) -> Result<ResponseSummary, ApiError>) -> Result<ResponseSummary, ApiError> {
     match json::from_slice::<Counted<'_>>(body) {
-        Ok(_) => Ok(Glance { finished: true, ..Glance::default() }),
+        Ok(_) => Ok(ResponseSummary { finished: true, ..ResponseSummary::default() }),
         Err(_) => Err(otherwise(body).err().unwrap_or_else(|| {
             ApiError::bad_answer("The provider's answer to a request for a count of tokens holds none.")
         })),

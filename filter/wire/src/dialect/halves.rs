@@ -11,8 +11,8 @@ use super::client::{Asks, EmbeddingsClient};
 use super::openai_chat::servers;
 use super::provider::{EmbeddingsProvider, Serves};
 use super::{
-    ChatClient, ChatProvider, Client, Field, Format, Glance, Id, Opening, Provider, StreamPeeker, StreamReader,
-    StreamWriter, Written, anthropic, bedrock, cohere, completions, gemini, gemini_embed, openai_chat,
+    ChatClient, ChatProvider, Client, Field, Format, Id, Opening, Provider, ResponseSummary, StreamPeeker,
+    StreamReader, StreamWriter, Written, anthropic, bedrock, cohere, completions, gemini, gemini_embed, openai_chat,
     openai_embeddings, responses,
 };
 
@@ -90,7 +90,7 @@ impl<const CHAT: bool> Halves<CHAT> {
         (self.client.manner.status)(error)
     }
 
-    pub fn peek_response(&self, body: &[u8]) -> Result<Glance, ApiError> {
+    pub fn peek_response(&self, body: &[u8]) -> Result<ResponseSummary, ApiError> {
         (self.provider.peek_response.unwrap())(body)
     }
 

@@ -188,12 +188,12 @@ pub trait StreamPeeker {
     fn peek(&mut self, event: &sse::Event<'_>) -> Seen;
 
     /// What was learned so far.
-    fn glance(&self) -> &Glance;
+    fn glance(&self) -> &ResponseSummary;
 }
 
 /// What the gateway accounts for, read from an answer that passes unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Glance {
+pub struct ResponseSummary {
     /// The model that answered, as the provider calls it.
     pub model: Option<String>,
     /// The answer's id, where its provider may keep it for requests to come.
@@ -219,7 +219,7 @@ pub struct Said {
     pub bytes: u64,
 }
 
-impl Glance {
+impl ResponseSummary {
     /// Whether a stream whose terminator comes now is all there. Some providers give no reason behind their calls; those that have
     /// counted the tokens were done.
     pub fn is_whole(&self) -> bool {

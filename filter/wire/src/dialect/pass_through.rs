@@ -14,7 +14,7 @@ use crate::lenient::{Tokens, maybe};
 use super::client::{Asks, Client, Shape};
 use super::openai::{self, error};
 use super::provider::Provider;
-use super::{Glance, Id};
+use super::{Id, ResponseSummary};
 
 /// Endpoints that ask a model: by POST, with its name in the body, which is JSON or a form.
 pub static ENDPOINTS: [&Client; 8] =
@@ -71,7 +71,7 @@ const fn provider(id: Id, path: fn(&str, bool) -> String) -> Provider {
 }
 
 /// The usage of an answer that is JSON, or the error that it is.
-fn peek(body: &[u8]) -> Result<Glance, ApiError> {
+fn peek(body: &[u8]) -> Result<ResponseSummary, ApiError> {
     #[derive(Deserialize)]
     struct Failed {
         #[serde(default)]
@@ -79,7 +79,7 @@ fn peek(body: &[u8]) -> Result<Glance, ApiError> {
     }
     match object(body) {
         Some(Failed { error: Some(_) }) => Err(error::read(500, body)),
-        _ => Ok(Glance { usage: usage_of(body), finished: true, ..Glance::default() }),
+        _ => Ok(ResponseSummary { usage: usage_of(body), finished: true, ..ResponseSummary::default() }),
     }
 }
 

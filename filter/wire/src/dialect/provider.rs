@@ -9,7 +9,7 @@ use crate::headers::HeaderMap;
 use super::aliases::Rules;
 use super::bounds::Bounds;
 use super::quirk::Quirk;
-use super::{Glance, Id, StreamOpener, StreamPeeker, StreamReader, Written, rate_limits};
+use super::{Id, ResponseSummary, StreamOpener, StreamPeeker, StreamReader, Written, rate_limits};
 
 /// A format as providers speak it.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub struct Provider {
 }
 
 /// Looks at a whole answer.
-pub type Peek = fn(body: &[u8]) -> Result<Glance, ApiError>;
+pub type Peek = fn(body: &[u8]) -> Result<ResponseSummary, ApiError>;
 
 /// The media type of server-sent events.
 pub const EVENTS: &str = "text/event-stream";

@@ -5,7 +5,7 @@ use std::time::Duration;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::key::Recipe;
+use super::key::KeyBuilder;
 use super::ledger::{self, Ledger};
 use super::slots::{SLOTS, find, keep, name, slot_of};
 use super::*;
@@ -28,7 +28,7 @@ fn at(seconds: u64) -> Time {
 }
 
 fn key(name: impl AsRef<[u8]>) -> Key {
-    Recipe::default().part(name).key()
+    KeyBuilder::default().part(name).key()
 }
 
 /// An answer of so many bytes.

@@ -5,7 +5,7 @@ use sluice_wire::headers::HeaderMap;
 
 use crate::routing::target::Target;
 
-use super::super::journey::{Journey, tale};
+use super::super::request_state::{RequestState, tale};
 use super::super::{Context, Effect};
 use super::Attempt;
 
@@ -17,7 +17,13 @@ const ROOM: usize = 256;
 
 impl Attempt {
     /// The answer's headers for the client: who served, and nothing of the provider's that is not the client's business.
-    pub(super) fn answer_headers(&self, headers: &HeaderMap, content: Body, journey: &Journey, cx: &mut Context<'_>) {
+    pub(super) fn answer_headers(
+        &self,
+        headers: &HeaderMap,
+        content: Body,
+        journey: &RequestState,
+        cx: &mut Context<'_>,
+    ) {
         let tier = journey.lower_tier().map(|tier| ("x-sluice-tier", tier.to_string()));
         let dropped =
             (!journey.answer.dropped.is_empty()).then(|| ("x-sluice-dropped", journey.answer.dropped.join(", ")));

@@ -8,7 +8,7 @@ use sluice_wire::error::ApiError;
 use sluice_wire::framing::sse::Decoder;
 
 use crate::guard::Finding;
-use crate::guard::answer::{Checks, Witness};
+use crate::guard::answer::{Checks, Transcript};
 use crate::guard::overheard::Overheard;
 
 use super::super::failure::Failure;
@@ -21,9 +21,9 @@ const PIECE: usize = 64 << 10;
 
 /// What was heard, and what it has to pass. As much is heard as is held.
 #[derive(Debug)]
-pub(super) struct Hearing {
+pub(super) struct StreamGuard {
     checks: Rc<Checks>,
-    witness: Witness,
+    witness: Transcript,
     /// How much was heard.
     heard: Said,
     /// Of a stream that passes as it is; one that is translated is read already.
@@ -64,14 +64,14 @@ impl Passing {
     }
 }
 
-impl Hearing {
+impl StreamGuard {
     pub(super) fn new(checks: Rc<Checks>, reader: Option<Box<dyn StreamReader>>) -> Self {
         let passing = reader.map(|reader| Passing {
             reader: Some(reader),
             decoder: Decoder::default(),
             overheard: Overheard::default(),
         });
-        Self { checks, witness: Witness::default(), heard: Said::default(), passing, events: Vec::new() }
+        Self { checks, witness: Transcript::default(), heard: Said::default(), passing, events: Vec::new() }
     }
 
     /// Reads a portion that passes as it is.

@@ -18,8 +18,8 @@ use crate::routing::target::Target;
 
 use super::complaint::Complaint;
 use super::failure::{Failure, retry_after};
-use super::journey::{Begin, CANNOT_EXPRESS, Ending, Journey, Next, OVER_LIMIT, Stage, misconfigured};
 use super::refusal::refusal;
+use super::request_state::{Begin, CANNOT_EXPRESS, Ending, Next, OVER_LIMIT, RequestState, Stage, misconfigured};
 use super::trace;
 use super::{Context, Effect, Event, Flow, Reply, metric, signal};
 
@@ -36,7 +36,7 @@ mod whole;
 use headers::{Body, is_of, served_by};
 use passing::Passing;
 use request::Outbound;
-use stream::{Relay, Speakers};
+use stream::{DialectPair, Relay};
 
 /// The largest whole answer, in bytes: the VM's memory never shrinks again.
 const LARGEST_ANSWER: usize = 32 << 20;
@@ -95,7 +95,7 @@ struct Refusal {
 
 impl Attempt {
     /// Begins the attempt that the journey has planned next; its effects tell Envoy what follows if no callback comes.
-    pub fn begin(journey: &mut Journey, cx: &mut Context<'_>) -> Result<Self, NoAttempt> {
+    pub fn begin(journey: &mut RequestState, cx: &mut Context<'_>) -> Result<Self, NoAttempt> {
         let now = cx.now();
         let target = match journey.begin(now, cx.shared) {
             Begin::Attempt(target) => target,
@@ -125,7 +125,7 @@ impl Attempt {
     }
 
     /// Handles a part of the request or of the answer.
-    pub fn step(&mut self, event: Event, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+    pub fn step(&mut self, event: Event, journey: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         if self.is_given_up(journey) {
             return Flow::Continue;
         }
@@ -146,19 +146,19 @@ impl Attempt {
 
     /// Its filter is no longer needed: what ended without a callback is known now, and Envoy has not looked yet where the next one goes.
     /// `ending` is asked for where nothing was heard of it.
-    pub fn ends(&self, ending: impl FnOnce() -> Ending, journey: &mut Journey, cx: &mut Context<'_>) {
+    pub fn ends(&self, ending: impl FnOnce() -> Ending, journey: &mut RequestState, cx: &mut Context<'_>) {
         if journey.is_unheard(self.number) && journey.ends_unheard(ending(), cx.now(), cx.shared) {
             cx.effects.extend(journey.route.announce());
         }
     }
 
     /// Whether [`give_up`] has ended it from outside: what it still brings concerns nobody.
-    fn is_given_up(&self, journey: &Journey) -> bool {
+    fn is_given_up(&self, journey: &RequestState) -> bool {
         let over = journey.progress.attempts.last().is_some_and(|tried| tried.failure.is_some());
         journey.progress.attempts.len() != self.number || (over && journey.progress.stage == Stage::Underway)
     }
 
-    fn request(&mut self, event: Event, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+    fn request(&mut self, event: Event, journey: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         let Phase::Request(outbound) = &mut self.phase else { return Flow::Continue };
         match outbound.step(event, journey, &self.target, self.dialect, cx.view, cx.effects) {
             Ok(flow) => flow,
@@ -169,7 +169,7 @@ impl Attempt {
         }
     }
 
-    fn response_body(&mut self, size: usize, end: bool, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+    fn response_body(&mut self, size: usize, end: bool, journey: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         match &mut self.phase {
             Phase::Request(_) | Phase::Done => Flow::Continue,
             Phase::Error(_) if !end && size <= LONGEST_ERROR && journey.held.answer.grow(size).is_ok() => Flow::Pause,
@@ -216,7 +216,7 @@ impl Attempt {
         }
     }
 
-    fn response_headers(&mut self, end: bool, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+    fn response_headers(&mut self, end: bool, journey: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         let headers = match cx.view.headers() {
             Ok(headers) => headers,
             Err(unreadable) => return self.fail(unreadable.into(), journey, cx),
@@ -267,7 +267,7 @@ impl Attempt {
         self.answer_headers(&headers, content, journey, cx);
         self.phase = match (streams, self.dialect.chat(), journey.request.asks.client.chat()) {
             (true, Some(provider), Some(client)) => {
-                let speakers = Speakers { client, provider, same: self.same_bodies };
+                let speakers = DialectPair { client, provider, same: self.same_bodies };
                 Phase::Stream(Box::new(Relay::new(journey, &self.target, &speakers, cx.now())))
             }
             _ => Phase::Whole,
@@ -276,7 +276,7 @@ impl Attempt {
     }
 
     /// The answer goes to the client as it comes: sound, a file, events of a kind of their own.
-    fn pass(&mut self, end: bool, passing: Passing, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+    fn pass(&mut self, end: bool, passing: Passing, journey: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         journey.commit(cx.now());
         self.phase = Phase::Passing(passing);
         if end {
@@ -288,7 +288,7 @@ impl Attempt {
 
     /// The answer ends with trailers. What a client had to be told behind a body that has left cannot be said any more; a
     /// reply then makes Envoy reset the stream, which is no clean end.
-    fn response_trailers(&mut self, size: usize, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+    fn response_trailers(&mut self, size: usize, journey: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         let before = cx.effects.len();
         let size = match &self.phase {
             Phase::Stream(relay) => relay.buffered(size, journey),
@@ -306,7 +306,13 @@ impl Attempt {
     }
 
     /// The provider answered with an error status.
-    fn error_answer(&mut self, refusal: &Refusal, body: &[u8], journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+    fn error_answer(
+        &mut self,
+        refusal: &Refusal,
+        body: &[u8],
+        journey: &mut RequestState,
+        cx: &mut Context<'_>,
+    ) -> Flow {
         let Refusal { status, retry_after, hint, request_id } = refusal;
         if let Some(tried) = journey.progress.attempts.last_mut() {
             tried.complaint = Complaint::read(body).map(Box::new);
@@ -325,7 +331,7 @@ impl Attempt {
     }
 
     /// The attempt failed before the client saw anything of it.
-    fn fail(&mut self, failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+    fn fail(&mut self, failure: Failure, journey: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         self.phase = Phase::Done;
         give_up(failure, journey, cx)
     }
@@ -333,7 +339,7 @@ impl Attempt {
 
 /// This fallback cannot take the request. A filter cannot skip an attempt, so the client reads why the attempts
 /// before it failed: that the last resort has no words for some field is not what went wrong.
-fn end_plan(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) -> Reply {
+fn end_plan(failure: Failure, journey: &mut RequestState, cx: &mut Context<'_>) -> Reply {
     let before = journey
         .progress
         .attempts
@@ -350,7 +356,7 @@ fn end_plan(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) -> Re
 
 /// The attempt under way failed, and nothing of it has left: another one follows, or the client reads why. To be called from
 /// outside the attempt's own callbacks only while its answer's headers are held.
-pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+pub fn give_up(failure: Failure, journey: &mut RequestState, cx: &mut Context<'_>) -> Flow {
     let now = cx.now();
     let next = journey.fail(failure, now, cx.shared);
     // What was held of it is discarded.
@@ -373,7 +379,7 @@ pub fn give_up(failure: Failure, journey: &mut Journey, cx: &mut Context<'_>) ->
 }
 
 /// Nothing comes after the attempt that failed last: the client reads why it did.
-fn over(journey: &mut Journey, now: Time) -> Reply {
+fn over(journey: &mut RequestState, now: Time) -> Reply {
     journey.progress.stage = Stage::Refused;
     let last = journey.progress.attempts.last().and_then(|tried| Some((tried, tried.failure.as_ref()?)));
     let Some((tried, failure)) = last else { return unplanned() };

@@ -8,7 +8,7 @@ use sluice_wire::dialect::pass_through::is_stored;
 use crate::batch::results::Results;
 use crate::batch::{Errand, Told, object};
 
-use super::super::journey::Journey;
+use super::super::request_state::RequestState;
 use super::super::{Unreadable, View};
 use super::headers::is_of;
 
@@ -48,7 +48,7 @@ impl Passing {
     }
 
     /// Handles the portion that a body callback has.
-    pub(super) fn step(&mut self, size: usize, end: bool, journey: &mut Journey, view: &dyn View) {
+    pub(super) fn step(&mut self, size: usize, end: bool, journey: &mut RequestState, view: &dyn View) {
         journey.watch.portions += 1;
         self.listen(size, journey, view);
         if end && let Some(listening) = self.listens.take() {
@@ -73,7 +73,7 @@ impl Passing {
         }
     }
 
-    fn listen(&mut self, size: usize, journey: &mut Journey, view: &dyn View) {
+    fn listen(&mut self, size: usize, journey: &mut RequestState, view: &dyn View) {
         let Some(listening) = &mut self.listens else { return };
         let read = match (listening, view.body(0..size)) {
             (_, Err(Unreadable)) => false,

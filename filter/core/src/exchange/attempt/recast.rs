@@ -5,10 +5,10 @@ use sluice_wire::dialect::translate::{self, Asked};
 use sluice_wire::dialect::{ChatClient, ChatProvider, Opening, Said};
 use sluice_wire::error::ApiError;
 
-use crate::guard::answer::Witness;
+use crate::guard::answer::Transcript;
 
 use super::super::failure::Failure;
-use super::super::journey::Journey;
+use super::super::request_state::RequestState;
 use super::super::{Context, Effect};
 use super::Attempt;
 
@@ -22,7 +22,7 @@ pub(super) struct Pair {
 
 impl Attempt {
     /// Whether the answer has another form than its client asked for, and can be given the right one.
-    pub(super) fn recasts(&self, body: &[u8], journey: &Journey) -> Option<Pair> {
+    pub(super) fn recasts(&self, body: &[u8], journey: &RequestState) -> Option<Pair> {
         let (client, provider) = (journey.request.asks.client.chat()?, self.dialect.chat()?);
         let streamed = translate::is_stream(self.dialect, body);
         (streamed || journey.request.asks.outline.stream).then_some(Pair { client, provider, streamed })
@@ -33,7 +33,7 @@ impl Attempt {
         pair: &Pair,
         body: &[u8],
         size: usize,
-        journey: &mut Journey,
+        journey: &mut RequestState,
         cx: &mut Context<'_>,
     ) -> Result<(), Failure> {
         let now = cx.now();
@@ -52,7 +52,7 @@ impl Attempt {
         }
         if let Some(checks) = &journey.request.checks {
             journey.answer.findings =
-                checks.judge(&Witness::of(&response), std::iter::empty()).map_err(Failure::objection)?;
+                checks.judge(&Transcript::of(&response), std::iter::empty()).map_err(Failure::objection)?;
         }
         let glance = self.dialect.peek_response.and_then(|peek| peek(body).ok()).unwrap_or_default();
         (journey.answer.extras, journey.answer.id) = (glance.extras, glance.id);

@@ -11,7 +11,7 @@ use crate::peek::Splice;
 use crate::routing::target::Target;
 
 use super::super::failure::Failure;
-use super::super::journey::{CANNOT_EXPRESS, Journey};
+use super::super::request_state::{CANNOT_EXPRESS, RequestState};
 use super::super::rewrite::{self, Source};
 use super::super::{Effect, Event, Flow, Unreadable, View};
 
@@ -35,7 +35,7 @@ pub(super) enum Outbound {
 }
 
 impl Outbound {
-    pub(super) fn choose(journey: &mut Journey, target: &Target, dialect: &Provider) -> Self {
+    pub(super) fn choose(journey: &mut RequestState, target: &Target, dialect: &Provider) -> Self {
         if !rewrite::is_needed(journey.request.asks.client, dialect, &journey.request.asks.outline, target) {
             match journey.request.asks.outline.splice(&target.model, target.provider.stream_usage) {
                 Some(splice) => Self::Spliced(splice),
@@ -56,7 +56,7 @@ impl Outbound {
     pub(super) fn step(
         &mut self,
         event: Event,
-        journey: &mut Journey,
+        journey: &mut RequestState,
         target: &Target,
         dialect: &'static Provider,
         view: &dyn View,
@@ -129,7 +129,7 @@ fn not_read(Unreadable: Unreadable) -> Failure {
 
 /// All headers of the request to the provider; its credential is added by Envoy afterwards.
 fn headers(
-    journey: &Journey,
+    journey: &RequestState,
     target: &Target,
     dialect: &Provider,
     length: usize,

@@ -17,9 +17,9 @@ use sluice_wire::time::Time;
 use crate::routing::target::Target;
 
 use super::super::failure::Failure;
-use super::super::journey::Journey;
+use super::super::request_state::RequestState;
 use super::super::{Effect, Flow, View, metric};
-use super::hearing::Hearing;
+use super::hearing::StreamGuard;
 pub use super::talk::Progress;
 use super::talk::{PORTION, Route, Talk};
 use super::verbatim::Verbatim;
@@ -61,7 +61,7 @@ struct Waiting {
 
 /// Between whom a stream flows.
 #[derive(Debug, Clone, Copy)]
-pub struct Speakers {
+pub struct DialectPair {
     /// The client's format.
     pub client: &'static ChatClient,
     /// The provider's.
@@ -72,8 +72,8 @@ pub struct Speakers {
 
 impl Relay {
     /// One for the attempt under way, whose answer's headers are here.
-    pub fn new(journey: &mut Journey, target: &Target, speakers: &Speakers, now: Time) -> Self {
-        let Speakers { client, provider, same } = *speakers;
+    pub fn new(journey: &mut RequestState, target: &Target, speakers: &DialectPair, now: Time) -> Self {
+        let DialectPair { client, provider, same } = *speakers;
         let include_usage = journey.request.asks.outline.include_usage;
         let route = match provider.passing.filter(|_| same) {
             Some(Passing { peeker, opener }) => {
@@ -95,8 +95,11 @@ impl Relay {
         let whole = journey.is_delivered_whole();
         journey.watch.holding = whole;
         journey.answer.finished = false;
-        let hearing =
-            journey.request.checks.clone().map(|checks| Hearing::new(checks, same.then(|| (provider.stream_reader)())));
+        let hearing = journey
+            .request
+            .checks
+            .clone()
+            .map(|checks| StreamGuard::new(checks, same.then(|| (provider.stream_reader)())));
         let talk = Talk { route, writer, out: Vec::new(), shows: false, hearing };
         Self { talk: Some(Box::new(talk)), held: true, whole, read: 0, end: Waiting::default(), late: false }
     }
@@ -113,7 +116,7 @@ impl Relay {
         &mut self,
         size: usize,
         end: bool,
-        journey: &mut Journey,
+        journey: &mut RequestState,
         view: &dyn View,
         effects: &mut Vec<Effect>,
     ) -> Result<Flow, Failure> {
@@ -176,12 +179,12 @@ impl Relay {
     }
 
     /// How much of Envoy's buffer is still there, of which so much was when it was seen last.
-    pub(super) fn buffered(&self, size: usize, journey: &Journey) -> usize {
+    pub(super) fn buffered(&self, size: usize, journey: &RequestState) -> usize {
         if self.end.has_left(journey) { 0 } else { size }
     }
 
     /// The client has all that it will get.
-    fn close(&mut self, end: bool, journey: &mut Journey, now: Time) {
+    fn close(&mut self, end: bool, journey: &mut RequestState, now: Time) {
         journey.complete();
         journey.held.answer.release();
         self.late = self.talk.take().is_some_and(|talk| match &talk.route {
@@ -198,7 +201,7 @@ impl Relay {
         &mut self,
         size: usize,
         end: bool,
-        journey: &mut Journey,
+        journey: &mut RequestState,
         view: &dyn View,
         effects: &mut Vec<Effect>,
     ) -> Flow {
@@ -223,12 +226,12 @@ impl Relay {
 
 impl Waiting {
     /// Whether a tick has let go what was ready.
-    fn has_left(&self, journey: &Journey) -> bool {
+    fn has_left(&self, journey: &RequestState) -> bool {
         self.ready > 0 && journey.watch.uncounted.is_none()
     }
 
     /// Something comes: if what was ready has left, the stream has waited.
-    fn look(&mut self, journey: &Journey) {
+    fn look(&mut self, journey: &RequestState) {
         if self.has_left(journey) {
             *self = Self { ready: 0, most: Some(0) };
         }

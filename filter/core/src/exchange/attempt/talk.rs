@@ -8,9 +8,9 @@ use sluice_wire::dialect::{Said, StreamOpener, StreamReader, StreamWriter};
 use sluice_wire::error::ApiError;
 
 use super::super::failure::{Failure, Work};
-use super::super::journey::Journey;
+use super::super::request_state::RequestState;
 use super::super::{Unreadable, View};
-use super::hearing::Hearing;
+use super::hearing::StreamGuard;
 use super::verbatim::Verbatim;
 
 /// The most that is held back while waiting for the first content: an event of 8 MiB, for a picture is one, and what stands before
@@ -49,7 +49,7 @@ pub(super) struct Talk {
     /// Whether there was something of an answer.
     pub(super) shows: bool,
     /// Hears what has to be looked at before the client sees it.
-    pub(super) hearing: Option<Hearing>,
+    pub(super) hearing: Option<StreamGuard>,
 }
 
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Talk {
         range: Range<usize>,
         end: bool,
         portion: &mut Vec<u8>,
-        journey: &mut Journey,
+        journey: &mut RequestState,
         view: &dyn View,
     ) -> Result<Progress, Failure> {
         for from in range.clone().step_by(PORTION) {
@@ -86,7 +86,7 @@ impl Talk {
     }
 
     /// Reads a portion.
-    pub(super) fn take(&mut self, portion: &[u8], journey: &mut Journey) -> Result<Progress, Failure> {
+    pub(super) fn take(&mut self, portion: &[u8], journey: &mut RequestState) -> Result<Progress, Failure> {
         if let Some(hearing) = &mut self.hearing {
             hearing.read(portion)?;
         }
@@ -112,7 +112,7 @@ impl Talk {
     }
 
     /// What was looked at in passing is written down.
-    pub(super) fn account(&mut self, journey: &mut Journey) {
+    pub(super) fn account(&mut self, journey: &mut RequestState) {
         let (Route::Pass(verbatim) | Route::Open { verbatim, .. }) = &self.route else { return };
         let glance = verbatim.glance();
         (journey.answer.usage, journey.answer.extras) = (glance.usage, glance.extras);
@@ -123,7 +123,7 @@ impl Talk {
         journey.answer.finished = glance.finished;
     }
 
-    pub(super) fn translate(&mut self, portion: &[u8], journey: &mut Journey) -> Result<Progress, Failure> {
+    pub(super) fn translate(&mut self, portion: &[u8], journey: &mut RequestState) -> Result<Progress, Failure> {
         for piece in portion.chunks(PIECE) {
             let Route::Translate { reader, events } = &mut self.route else { break };
             let (result, mut read) = (reader.read(piece, events), std::mem::take(events));
@@ -144,7 +144,7 @@ impl Talk {
     }
 
     /// Says an event to the client.
-    pub(super) fn speak(&mut self, mut event: StreamEvent, journey: &mut Journey) -> Result<Progress, Failure> {
+    pub(super) fn speak(&mut self, mut event: StreamEvent, journey: &mut RequestState) -> Result<Progress, Failure> {
         match &mut event {
             StreamEvent::Start { id, model } => {
                 if id.is_empty() || id.len() > LONGEST_NAME {
@@ -177,7 +177,7 @@ impl Talk {
     }
 
     /// An answer that ends without content is none.
-    pub(super) fn unless_empty(&self, progress: Progress, journey: &Journey) -> Result<Progress, Failure> {
+    pub(super) fn unless_empty(&self, progress: Progress, journey: &RequestState) -> Result<Progress, Failure> {
         match progress {
             Progress::Over if !self.shows => {
                 Err(if journey.answer.finished { Failure::ended_empty() } else { Failure::empty() })
@@ -187,7 +187,7 @@ impl Talk {
     }
 
     /// The provider closed the stream. Without a terminator it is complete only if the answer itself said that it ended.
-    pub(super) fn end(&mut self, journey: &mut Journey) -> Result<Progress, Failure> {
+    pub(super) fn end(&mut self, journey: &mut RequestState) -> Result<Progress, Failure> {
         if let Route::Pass(verbatim) = &mut self.route
             && verbatim.is_pending()
         {
@@ -212,7 +212,7 @@ impl Talk {
     }
 
     /// The answer is complete, and nobody has seen anything of it: whether anybody may.
-    pub(super) fn judged(&self, journey: &mut Journey) -> Result<(), Failure> {
+    pub(super) fn judged(&self, journey: &mut RequestState) -> Result<(), Failure> {
         let Some(hearing) = &self.hearing else { return Ok(()) };
         match hearing.judged() {
             Ok(findings) => {
@@ -230,7 +230,7 @@ impl Talk {
     }
 
     /// Whether it has come to its end, and its tokens have not been counted. Of several answers the first one's end is not the last.
-    pub(super) fn is_uncounted(&self, journey: &Journey) -> bool {
+    pub(super) fn is_uncounted(&self, journey: &RequestState) -> bool {
         journey.answer.finished && journey.answer.usage.is_none() && journey.request.asks.outline.answers() == 1
     }
 
@@ -282,13 +282,13 @@ impl Talk {
     }
 
     /// The answer breaks off: its client reads why.
-    pub(super) fn break_off(&mut self, failure: Failure, journey: &mut Journey) {
+    pub(super) fn break_off(&mut self, failure: Failure, journey: &mut RequestState) {
         self.writer.write(&StreamEvent::Error((*failure.error).clone()), &mut self.out);
         journey.break_off(failure);
     }
 
     /// The same where nothing but that can leave.
-    pub(super) fn broken(&mut self, failure: Failure, journey: &mut Journey) -> Vec<u8> {
+    pub(super) fn broken(&mut self, failure: Failure, journey: &mut RequestState) -> Vec<u8> {
         self.break_off(failure, journey);
         std::mem::take(&mut self.out)
     }
@@ -304,7 +304,7 @@ impl Talk {
                 reader.kept().held().saturating_add(events.capacity().saturating_mul(size_of::<StreamEvent>()))
             }
         };
-        let hearing = self.hearing.as_ref().map_or(0, Hearing::held);
+        let hearing = self.hearing.as_ref().map_or(0, StreamGuard::held);
         [self.writer.kept().held(), self.out.capacity(), hearing].into_iter().fold(route, usize::saturating_add)
     }
 }

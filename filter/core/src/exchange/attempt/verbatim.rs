@@ -7,7 +7,7 @@
 use std::mem::size_of;
 use std::ops::Range;
 
-use sluice_wire::dialect::{Glance, Seen, StreamPeeker};
+use sluice_wire::dialect::{ResponseSummary, Seen, StreamPeeker};
 use sluice_wire::framing::sse::{Decoder, Event, TooLong};
 
 use super::super::Unreadable;
@@ -99,7 +99,7 @@ impl Verbatim {
     }
 
     /// What was learned of it so far.
-    pub(super) fn glance(&self) -> &Glance {
+    pub(super) fn glance(&self) -> &ResponseSummary {
         self.peeker.glance()
     }
 

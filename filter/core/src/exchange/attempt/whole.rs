@@ -7,17 +7,17 @@ use sluice_wire::footprint;
 use sluice_wire::framing::surrogates;
 
 use crate::guard::Finding;
-use crate::guard::answer::Witness;
+use crate::guard::answer::Transcript;
 use crate::guard::overheard;
 use crate::routing::spec::Trigger;
 
 use super::super::failure::{Failure, Work};
-use super::super::journey::Journey;
+use super::super::request_state::RequestState;
 use super::super::{Context, Effect, Flow, metric};
 use super::{Attempt, Phase, is_text};
 
 impl Attempt {
-    pub(super) fn whole_answer(&mut self, size: usize, journey: &mut Journey, cx: &mut Context<'_>) -> Flow {
+    pub(super) fn whole_answer(&mut self, size: usize, journey: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         match self.read_whole(size, journey, cx) {
             Ok(()) => {
                 self.phase = Phase::Done;
@@ -38,7 +38,7 @@ impl Attempt {
         }
     }
 
-    fn read_whole(&self, size: usize, journey: &mut Journey, cx: &mut Context<'_>) -> Result<(), Failure> {
+    fn read_whole(&self, size: usize, journey: &mut RequestState, cx: &mut Context<'_>) -> Result<(), Failure> {
         let dialect = self.dialect;
         let body = cx.view.body(0..size)?;
         // What passes unchanged is Envoy's own copy.
@@ -100,16 +100,16 @@ impl Attempt {
     }
 
     /// What guardrails found in the answer and let pass; what has to be looked at is nothing, mostly.
-    fn judged(&self, body: &[u8], journey: &Journey) -> Result<Vec<Finding>, Failure> {
+    fn judged(&self, body: &[u8], journey: &RequestState) -> Result<Vec<Finding>, Failure> {
         let (Some(checks), Some(provider)) = (&journey.request.checks, self.dialect.chat()) else {
             return Ok(Vec::new());
         };
         footprint::check_answer(body).map_err(Failure::in_answer)?;
         let witness = match (provider.read_response)(body) {
-            Ok(response) => Witness::of(&response),
+            Ok(response) => Transcript::of(&response),
             // An answer that passes unchanged may hold what only its client knows.
             Err(_) if self.same_bodies && self.dialect.peek_response.is_some_and(|peek| peek(body).is_ok()) => {
-                Witness::default().puzzled()
+                Transcript::default().puzzled()
             }
             Err(error) => return Err(Failure::in_answer(error)),
         };

@@ -15,11 +15,11 @@ use crate::callout::Called;
 use crate::gate::{Full, LARGEST_BODY, Share};
 use crate::keys::caller::{Caller, Credential};
 use crate::keys::{self, Denied};
-use crate::peek::Outline;
+use crate::peek::BodyPeek;
 use crate::routing::hints::Hints;
 
-use super::super::journey::{Arrival, Passage, from_envoy};
 use super::super::remote::Asking;
+use super::super::request_state::{Passage, RequestHead, from_envoy};
 use super::super::worker::Lookup;
 use super::super::{Context, Effect, Flow, Reply};
 use super::endpoint::{self, Endpoint, Purpose, VERSION, speaker_at};
@@ -39,7 +39,7 @@ const TRACE_PARENT: &[u8] = b"traceparent";
 
 /// A request whose caller is not known yet.
 #[derive(Debug)]
-pub(super) struct Knock {
+pub(super) struct PendingAuth {
     started: Time,
     keys: Keys,
     endpoint: Endpoint,
@@ -61,7 +61,7 @@ pub(super) struct Knock {
     asking: Option<Asking>,
 }
 
-impl Knock {
+impl PendingAuth {
     /// So much of the body is here. One that is too large is refused once the key is known; until then Envoy's own limit bounds it.
     pub(super) fn arrives(&mut self, size: usize) -> Result<(), Full> {
         let wide = u64::try_from(size).unwrap_or(u64::MAX);
@@ -120,7 +120,7 @@ impl Exchange {
         };
         let mut forwarded = HeaderMap::with_capacity(FORWARDED.len(), ROOM);
         forwarded.extend(headers.iter().filter(|(name, _)| passes(name)));
-        let knock = Knock {
+        let knock = PendingAuth {
             started,
             keys,
             forwarded,
@@ -138,7 +138,7 @@ impl Exchange {
     }
 
     /// Whose is the first of the keys that somebody has?
-    fn look_up(&mut self, mut knock: Knock, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
+    fn look_up(&mut self, mut knock: PendingAuth, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         loop {
             match self.worker.find(&knock.keys.presented.text, &knock.keys.presented.hash, knock.started) {
                 Lookup::Ask(call, asking) => {
@@ -156,7 +156,7 @@ impl Exchange {
     /// Redis has said whose the key is.
     pub(super) fn recognised(
         &mut self,
-        mut knock: Knock,
+        mut knock: PendingAuth,
         called: &Called,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
@@ -166,7 +166,7 @@ impl Exchange {
         }
     }
 
-    fn admit(&mut self, knock: Knock, found: Lookup, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
+    fn admit(&mut self, knock: PendingAuth, found: Lookup, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         let found = match found {
             Lookup::Known(found) => found,
             Lookup::Busy => return Err(Full::Keys.into()),
@@ -183,7 +183,7 @@ impl Exchange {
             return Err(from_envoy(413).into());
         }
         let expected = knock.expected();
-        let Knock { started, endpoint, path, forwarded, hints, passage, body, coding, mut share, .. } = knock;
+        let PendingAuth { started, endpoint, path, forwarded, hints, passage, body, coding, mut share, .. } = knock;
         let coding = coding.map_err(|error| Refused {
             error: error.into(),
             headers: vec![("accept-encoding", coding::ACCEPTED.to_owned())],
@@ -211,11 +211,12 @@ impl Exchange {
                 hints.allowed(&caller)?;
                 share.belongs_to(caller.key_id.clone())?;
                 share.grow(expected)?;
-                self.phase = Phase::Body(Arrival { started, caller, client, forwarded, hints, passage, coding, share });
+                self.phase =
+                    Phase::Body(RequestHead { started, caller, client, forwarded, hints, passage, coding, share });
                 match body {
                     None => Ok(Outcome::Step(Flow::Pause)),
                     Some(0) if purpose == Purpose::Ask => {
-                        Err(Outline::read(&[], client.shape).err().unwrap_or_else(|| from_envoy(400)).into())
+                        Err(BodyPeek::read(&[], client.shape).err().unwrap_or_else(|| from_envoy(400)).into())
                     }
                     Some(size) => self.body(size, cx),
                 }
@@ -237,7 +238,7 @@ impl Exchange {
     }
 }
 
-fn recognise(knock: &Knock, found: Option<&Credential>, cx: &Context<'_>) -> Result<Rc<Caller>, Refused> {
+fn recognise(knock: &PendingAuth, found: Option<&Credential>, cx: &Context<'_>) -> Result<Rc<Caller>, Refused> {
     let now = knock.started.seconds();
     keys::admit(found, &knock.keys.presented.text, now, &knock.path, || cx.view.source())
         // The log's word; `public` gives the caller theirs.

@@ -9,14 +9,14 @@ use sluice_wire::error::ApiError;
 use crate::gateway::Gateway;
 use crate::peek::mentions::{Mention, first_denied};
 use crate::peek::survey::Survey;
-use crate::peek::{Outline, form};
+use crate::peek::{BodyPeek, form};
 use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 use crate::usage::answers;
 use crate::usage::estimate::{Measuring, Prompt};
 use crate::usage::surcharge::{Wishes, Wishing};
 
-use super::super::journey::{Arrival, Asked, Draft, Passage};
+use super::super::request_state::{Asked, Draft, Passage, RequestHead};
 use super::super::worker::Worker;
 use super::permission::Policy;
 use super::{models, screening};
@@ -43,18 +43,18 @@ pub(super) fn read(body: &[u8], client: &'static Client, passage: Option<&Passag
         measuring.hear(passed);
         wishing.hear(passed);
     });
-    let outline = bounded(Outline::surveyed(body, client.shape, survey)?)?;
+    let outline = bounded(BodyPeek::surveyed(body, client.shape, survey)?)?;
     Ok(Asked { prompt: measuring.measured(rest), wishes: wishing.wished(), ..unmeasured(outline) })
 }
 
 /// The outline of what is asked.
-pub(super) fn outline(body: &[u8], client: &Client, passage: Option<&Passage>) -> Result<Outline, ApiError> {
+pub(super) fn outline(body: &[u8], client: &Client, passage: Option<&Passage>) -> Result<BodyPeek, ApiError> {
     if is_stored(client) {
-        return Ok(Outline::opaque(String::new(), body.len()));
+        return Ok(BodyPeek::opaque(String::new(), body.len()));
     }
     bounded(match form_type(passage) {
-        Some(content_type) => Outline::of_form(body, form::boundary(content_type)?)?,
-        None => Outline::read(body, client.shape)?,
+        Some(content_type) => BodyPeek::of_form(body, form::boundary(content_type)?)?,
+        None => BodyPeek::read(body, client.shape)?,
     })
 }
 
@@ -68,7 +68,7 @@ fn form_type(passage: Option<&Passage>) -> Option<&str> {
 }
 
 /// The same outline, if no more answers are asked for than anybody may.
-fn bounded(outline: Outline) -> Result<Outline, ApiError> {
+fn bounded(outline: BodyPeek) -> Result<BodyPeek, ApiError> {
     if outline.amount.n > MOST_ANSWERS {
         let message = format!("Invalid 'n' or 'best_of': at most {MOST_ANSWERS} answers can be asked for at once.");
         return Err(ApiError::invalid("n", message));
@@ -83,8 +83,8 @@ fn bounded(outline: Outline) -> Result<Outline, ApiError> {
 /// The model that is asked for, if the caller may ask for it, and for all that the body asks for.
 pub(super) fn asked(
     gateway: &Gateway,
-    arrival: &Arrival,
-    outline: &Outline,
+    arrival: &RequestHead,
+    outline: &BodyPeek,
     body: &[u8],
 ) -> Result<Rc<Model>, ApiError> {
     if is_stored(arrival.client) {
@@ -98,7 +98,7 @@ pub(super) fn asked(
 /// Whether a policy permits all that the body asks for.
 pub(super) fn permitted(
     policy: &Policy<'_>,
-    outline: &Outline,
+    outline: &BodyPeek,
     passage: Option<&Passage>,
     body: &[u8],
 ) -> Result<(), ApiError> {
@@ -114,7 +114,7 @@ pub(super) fn permitted(
 /// The draft of a request whose caller may ask for this model: without targets yet.
 pub(super) fn set_up(
     worker: Rc<Worker>,
-    arrival: Arrival,
+    arrival: RequestHead,
     model: Rc<Model>,
     (mut asked, body): (Asked, &[u8]),
     shared: &dyn SharedData,

@@ -20,7 +20,7 @@ use crate::reservation::work::Work;
 use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 
-use super::super::journey::Arrival;
+use super::super::request_state::RequestHead;
 use super::asking;
 use super::endpoint::format_at;
 use super::permission::Policy;
@@ -48,7 +48,7 @@ impl Seek {
     }
 
     /// Of a request; `None` for all that concern no batch that may be known.
-    pub(super) fn of(arrival: &Arrival, body: &[u8]) -> Result<Option<Self>, ApiError> {
+    pub(super) fn of(arrival: &RequestHead, body: &[u8]) -> Result<Option<Self>, ApiError> {
         let Some(passage) = arrival.passage.as_ref().filter(|_| is_stored(arrival.client)) else { return Ok(None) };
         let path = passage.path.split('?').next().unwrap_or_default();
         let segments: Vec<&str> = path.split('/').skip(1).collect();
@@ -107,7 +107,7 @@ fn unknown(id: &str) -> ApiError {
 /// What the input file of a batch asks for, if the request uploads one and all that it asks for is allowed.
 pub(super) fn uploaded(
     gateway: &Gateway,
-    arrival: &Arrival,
+    arrival: &RequestHead,
     body: &[u8],
     shared: &dyn SharedData,
 ) -> Result<Option<Work>, ApiError> {
@@ -151,7 +151,7 @@ struct Line<'a> {
 /// An input file as it is read.
 struct Reading<'a> {
     gateway: &'a Gateway,
-    arrival: &'a Arrival,
+    arrival: &'a RequestHead,
     shared: &'a dyn SharedData,
     /// The model that its lines ask.
     asked: Option<(String, Rc<Model>, Rc<Target>)>,

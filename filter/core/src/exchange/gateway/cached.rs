@@ -6,7 +6,7 @@ use sluice_wire::time::Time;
 use crate::cache::Entry;
 use crate::store::SharedData;
 
-use super::super::journey::Journey;
+use super::super::request_state::RequestState;
 use super::super::{Effect, Event, Flow, Reply, View, metric, trace};
 use super::{Exchange, Outcome, Phase};
 
@@ -14,7 +14,7 @@ impl Exchange {
     /// An answer to the same request is kept: the client gets it. Nothing is used of what was reserved.
     pub(super) fn replay(
         &mut self,
-        mut journey: Box<Journey>,
+        mut journey: Box<RequestState>,
         entry: Entry,
         now: Time,
         effects: &mut Vec<Effect>,
@@ -47,7 +47,7 @@ impl Exchange {
     pub fn response_body(
         &mut self,
         event: Event,
-        journey: Option<&Journey>,
+        journey: Option<&RequestState>,
         view: &dyn View,
         shared: &dyn SharedData,
         effects: &mut Vec<Effect>,

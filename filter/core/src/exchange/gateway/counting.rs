@@ -8,7 +8,7 @@ use crate::routing::target::Target;
 use crate::usage::estimate::{Estimate, Prompt};
 
 use super::super::Context;
-use super::super::journey::Draft;
+use super::super::request_state::Draft;
 use super::{Exchange, Outcome, Refused};
 
 impl Exchange {

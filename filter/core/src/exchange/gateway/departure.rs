@@ -13,8 +13,8 @@ use crate::callout::Called;
 use crate::store::{Order, Settlement};
 
 use super::super::charge::{Charge, Ledger};
-use super::super::journey::{Arrival, Draft, Journey, Probe, from_envoy};
 use super::super::notes;
+use super::super::request_state::{Draft, Probe, RequestHead, RequestState, from_envoy};
 use super::super::rewrite;
 use super::super::trace;
 use super::super::worker::Decision;
@@ -54,7 +54,7 @@ impl Reserving {
 /// A request of which Redis is asked what is known of its batch. Its body stays in Envoy's buffer.
 #[derive(Debug)]
 pub(super) struct Seeking {
-    pub(super) arrival: Arrival,
+    pub(super) arrival: RequestHead,
     size: usize,
     seek: Seek,
 }
@@ -128,7 +128,7 @@ impl Exchange {
     /// All that the request says is known: what it asks for, and whether it may.
     fn whole(
         &mut self,
-        arrival: Arrival,
+        arrival: RequestHead,
         errand: Option<Errand>,
         body: Vec<u8>,
         cx: &mut Context<'_>,
@@ -237,9 +237,9 @@ impl Exchange {
         match self.prepare(&mut draft, planned, body, cx) {
             Ok(Prepared::Counted(answer)) => self.answer(answer),
             Ok(Prepared::Kept(entry)) => {
-                Ok(self.replay(Box::new(Journey::new(draft, charge)), entry, cx.now(), cx.effects))
+                Ok(self.replay(Box::new(RequestState::new(draft, charge)), entry, cx.now(), cx.effects))
             }
-            Ok(Prepared::Ready { masked }) => Ok(self.depart(Journey::new(draft, charge), size, masked, cx)),
+            Ok(Prepared::Ready { masked }) => Ok(self.depart(RequestState::new(draft, charge), size, masked, cx)),
             Err(refused) => {
                 self.settle_refused(&draft, &charge, cx);
                 Err(refused)
@@ -302,7 +302,13 @@ impl Exchange {
     }
 
     /// The request leaves for its first target, with another body in place of its own if something in that was masked.
-    fn depart(&mut self, mut journey: Journey, size: usize, masked: Option<Vec<u8>>, cx: &mut Context<'_>) -> Outcome {
+    fn depart(
+        &mut self,
+        mut journey: RequestState,
+        size: usize,
+        masked: Option<Vec<u8>>,
+        cx: &mut Context<'_>,
+    ) -> Outcome {
         if self.trail.about.recall.word() == Some("miss") {
             cx.effects.push(Effect::Count(metric::CACHE_MISS));
         }
@@ -350,7 +356,7 @@ fn count_warnings(charge: &Charge, effects: &mut Vec<Effect>) {
 }
 
 /// Tells Envoy where the request goes first.
-fn set_out(journey: &mut Journey, effects: &mut Vec<Effect>) {
+fn set_out(journey: &mut RequestState, effects: &mut Vec<Effect>) {
     effects.extend(journey.route.announce());
     if journey.request.asks.outline.stream {
         effects.push(Effect::SetProperty(property::MODE, "stream".into()));

@@ -3,7 +3,7 @@
 //!
 //! The access log's line itself is Envoy's, and comes when the stream is over.
 
-use super::super::journey::Journey;
+use super::super::request_state::RequestState;
 use super::super::{Context, Effect, View};
 use super::{Exchange, Phase};
 use crate::store::SharedData;
@@ -11,14 +11,14 @@ use crate::store::SharedData;
 impl Exchange {
     /// Whether there is such a request to settle. One whose answer is collected for the cache waits for its end: only what came to it
     /// is kept.
-    pub fn is_served(&self, journey: &Journey) -> bool {
+    pub fn is_served(&self, journey: &RequestState) -> bool {
         matches!(self.phase, Phase::Underway(None)) && journey.watch.lingering.is_some()
     }
 
     /// Settles it; what happens to its stream from now on changes nothing.
     pub fn settle_early(
         &mut self,
-        journey: &mut Journey,
+        journey: &mut RequestState,
         view: &dyn View,
         shared: &dyn SharedData,
         effects: &mut Vec<Effect>,

@@ -8,8 +8,8 @@ use crate::store::SharedData;
 
 use super::super::charge::{Charge, Ledger};
 use super::super::failure::Failure;
-use super::super::journey::{Journey, Stage};
 use super::super::record::{Record, SHUT_DOWN, Words, logged_client};
+use super::super::request_state::{RequestState, Stage};
 use super::super::worker::Moment;
 use super::super::{Context, Effect, View, property};
 use super::{Exchange, Phase, tally};
@@ -18,7 +18,7 @@ impl Exchange {
     /// The request is over: settles it and writes its log line.
     pub fn finish(
         &mut self,
-        journey: Option<&mut Journey>,
+        journey: Option<&mut RequestState>,
         view: &dyn View,
         shared: &dyn SharedData,
         effects: &mut Vec<Effect>,
@@ -60,14 +60,14 @@ impl Exchange {
     }
 
     /// Tells the access log of the request.
-    fn write_down(&self, journey: Option<&Journey>, cx: &mut Context<'_>) {
+    fn write_down(&self, journey: Option<&RequestState>, cx: &mut Context<'_>) {
         let words = Words::of(self.trail.refusal.as_deref(), journey, self.worker.gateway.log);
         let fragment = self.record(journey, &words, cx.view).fragment();
         cx.effects.push(Effect::SetProperty(property::LOG, fragment.into()));
     }
 
     /// The journey is over: counts, logs and settles it.
-    pub(super) fn close(&mut self, journey: &mut Journey, cx: &mut Context<'_>) {
+    pub(super) fn close(&mut self, journey: &mut RequestState, cx: &mut Context<'_>) {
         let now = cx.now();
         journey.conclude(self.trail.about.shut_down, now, cx.shared);
         tally::attempts(journey, cx.effects);
@@ -86,7 +86,7 @@ impl Exchange {
         }
     }
 
-    fn record<'a>(&'a self, journey: Option<&'a Journey>, words: &'a Words, view: &dyn View) -> Record<'a> {
+    fn record<'a>(&'a self, journey: Option<&'a RequestState>, words: &'a Words, view: &dyn View) -> Record<'a> {
         let log = self.worker.gateway.log;
         let error = match &self.phase {
             Phase::Answered { error } => error.as_deref(),

@@ -16,7 +16,7 @@ use crate::guard::answer::Checks;
 use crate::keys::caller::{Caller, Credential};
 use crate::keys::{self, Denied};
 use crate::reservation::Plan;
-use crate::routing::decision::Considered;
+use crate::routing::decision::RankedTarget;
 use crate::routing::hints::Hints;
 use crate::routing::needs::Needs;
 use crate::routing::spec::Strategy;
@@ -25,8 +25,8 @@ use crate::store::{Conflict, SharedData};
 use crate::usage::estimate::Estimate;
 use crate::usage::price::MicroUsd;
 
-use super::super::journey::{Arrival, Draft};
-use super::super::recall::Prospect;
+use super::super::recall::CachePolicy;
+use super::super::request_state::{Draft, RequestHead};
 use super::super::worker::Worker;
 use super::endpoint::{asked_at, format_at};
 use super::permission::Policy;
@@ -73,7 +73,7 @@ pub struct Foresight {
     /// How targets are put in order.
     pub strategy: Strategy,
     /// What the model's cache is to it, if the model has one.
-    pub cache: Option<Prospect>,
+    pub cache: Option<CachePolicy>,
     /// Every target of the model: first those that may serve, in order, then those left out.
     pub targets: Vec<Foreseen>,
     /// What it takes of limits and budgets, at each target that may serve; behind them the targets of other models, to which
@@ -85,7 +85,7 @@ pub struct Foresight {
 #[derive(Debug)]
 pub struct Foreseen {
     /// Which, and where it stands.
-    pub considered: Considered,
+    pub considered: RankedTarget,
     /// What costs are compared by: the prompt, and an answer of the expected length.
     pub expected: Estimate,
     /// What that costs; `None` without a price.
@@ -131,7 +131,7 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
     hints.allowed(&caller)?;
     let worker = Rc::new(Worker::new(gateway.clone(), [0; 16]));
     let dice = worker.dice();
-    let arrival = Arrival {
+    let arrival = RequestHead {
         started: now,
         caller: caller.clone(),
         client,
@@ -166,7 +166,7 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
     Ok(Foresight {
         stream: draft.request.asks.outline.stream,
         strategy: decision.strategy,
-        cache: draft.request.model.cache.map(|_| Prospect::of(&draft.request)),
+        cache: draft.request.model.cache.map(|_| CachePolicy::of(&draft.request)),
         model: draft.request.model.clone(),
         name: draft.request.asks.outline.model.clone(),
         forbidden,
@@ -182,7 +182,7 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
 }
 
 impl Foreseen {
-    fn of(considered: Considered, draft: &Draft, body: &[u8]) -> Self {
+    fn of(considered: RankedTarget, draft: &Draft, body: &[u8]) -> Self {
         let gateway = &draft.worker.gateway;
         let estimate = |target: &Target| draft.estimate(target, gateway.reservation.output_tokens);
         let target = &considered.target;

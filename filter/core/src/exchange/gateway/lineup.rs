@@ -11,7 +11,7 @@ use crate::routing::queue::Queue;
 use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 
-use super::super::journey::{Draft, from_envoy};
+use super::super::request_state::{Draft, from_envoy};
 use super::super::rewrite::{self, Source};
 
 /// Lines targets up in this order, with what the request takes of limits and budgets at each of them.

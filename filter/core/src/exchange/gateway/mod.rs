@@ -17,11 +17,11 @@ use crate::keys::caller::Caller;
 use crate::store::SharedData;
 
 use super::echo::Kept;
-use super::journey::{Arrival, Journey, Stage, from_envoy};
 use super::notes;
-use super::recall::Filling;
+use super::recall::CacheFill;
 use super::record::{self, About, trace_id};
 use super::refusal::refusal;
+use super::request_state::{RequestHead, RequestState, Stage, from_envoy};
 use super::trace;
 use super::transport;
 use super::worker::{Moment, Worker};
@@ -47,7 +47,7 @@ mod screening;
 mod tally;
 mod unpacking;
 
-use admission::Knock;
+use admission::PendingAuth;
 use departure::{Reserving, Seeking};
 
 /// One request, in the phase it has reached.
@@ -70,19 +70,19 @@ enum Phase {
     /// Redis is asked whether it answers.
     Readying,
     /// Redis is asked whose the key is.
-    Knocking(Box<Knock>),
+    Knocking(Box<PendingAuth>),
     /// The caller is known and may call; the body is on its way.
-    Body(Arrival),
+    Body(RequestHead),
     /// Redis is asked what is known of the batch, or of its file, that the request is about.
     Seeking(Box<Seeking>),
     /// Redis is asked whether the request fits its limits and budgets.
     Reserving(Box<Reserving>),
     /// The request is on its way to providers: the journey was handed out. The answer may be one that is to be kept.
-    Underway(Option<Filling>),
+    Underway(Option<CacheFill>),
     /// The client has all of its answer, and the request is settled and written down; its provider has not ended the stream.
     Settled,
     /// The answer came from the cache: the journey never began, and is settled with the others.
-    Recalled(Box<Journey>),
+    Recalled(Box<RequestState>),
     /// The gateway answered by itself.
     Answered { error: Option<Cow<'static, str>> },
 }
@@ -121,7 +121,7 @@ pub enum Outcome {
     /// The effects replace the request's body with one of this size. Afterwards the caller sends the event that the whole body is here.
     Unpacked(usize),
     /// The request leaves for its first target: keep the journey where the provider role finds it.
-    Depart(Box<Journey>),
+    Depart(Box<RequestState>),
 }
 
 /// A request that goes no further.
@@ -226,7 +226,7 @@ impl Exchange {
     /// on; Envoy's own errors, and answers that it did not retry any more, are replaced.
     pub fn response(
         &mut self,
-        journey: Option<&mut Journey>,
+        journey: Option<&mut RequestState>,
         view: &dyn View,
         shared: &dyn SharedData,
         effects: &mut Vec<Effect>,
@@ -266,7 +266,7 @@ impl Exchange {
     /// Envoy refused what was decided: neither the request nor its answer goes on.
     pub fn undone(
         &mut self,
-        journey: Option<&mut Journey>,
+        journey: Option<&mut RequestState>,
         view: &dyn View,
         shared: &dyn SharedData,
         effects: &mut Vec<Effect>,

@@ -12,7 +12,7 @@ use crate::guard::spec::{Action, Side};
 use crate::guard::{self, prompt};
 
 use super::super::Context;
-use super::super::journey::Draft;
+use super::super::request_state::Draft;
 use super::super::rewrite;
 use super::{Exchange, Refused, tally};
 

@@ -6,11 +6,11 @@ use crate::guard::Finding;
 use crate::guard::spec::Action;
 use crate::routing::spec::Trigger;
 
-use super::super::journey::{Journey, Stage};
+use super::super::request_state::{RequestState, Stage};
 use super::super::{Effect, metric};
 
 /// Every failed attempt is counted, and an answer from elsewhere than it was asked for first.
-pub(super) fn attempts(journey: &Journey, effects: &mut Vec<Effect>) {
+pub(super) fn attempts(journey: &RequestState, effects: &mut Vec<Effect>) {
     let triggers = journey.progress.attempts.iter().filter_map(|tried| tried.failure.as_ref()?.trigger);
     effects.extend(triggers.map(|trigger| Effect::Count(failed(trigger))));
     if !matches!(journey.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken) {

@@ -13,7 +13,7 @@ use sluice_wire::dialect::pass_through::is_stored;
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::json;
 
-use super::super::journey::{Arrival, from_envoy};
+use super::super::request_state::{RequestHead, from_envoy};
 use super::super::{Effect, LARGEST_BODY, View};
 use super::Refused;
 
@@ -32,7 +32,7 @@ const MODERATION: &str = "\"omni-moderation-latest\"";
 /// Replaces the body if the pipeline cannot read it, and returns its new length. Each of the three reasons applies once at most, so a
 /// body is read four times at most.
 pub(super) fn unpack(
-    arrival: &mut Arrival,
+    arrival: &mut RequestHead,
     body: &[u8],
     view: &dyn View,
     effects: &mut Vec<Effect>,
@@ -95,7 +95,7 @@ fn replace(part: Range<usize>, body: &[u8], with: Vec<u8>, effects: &mut Vec<Eff
 }
 
 /// Decompresses a body. Both forms count at the gate as long as both exist.
-fn decompress(coding: Coding, body: &[u8], arrival: &mut Arrival, view: &dyn View) -> Result<Vec<u8>, Refused> {
+fn decompress(coding: Coding, body: &[u8], arrival: &mut RequestHead, view: &dyn View) -> Result<Vec<u8>, Refused> {
     let mut share = arrival.share.sibling();
     let (began, produced) = (view.now(), Cell::new(0));
     let earned = || Duration::from_millis(u64::try_from(produced.get() / SLOWEST).unwrap_or_default());

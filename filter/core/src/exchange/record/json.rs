@@ -5,7 +5,7 @@ use sluice_wire::json;
 use crate::routing::spec::Strategy;
 use crate::usage::price::MicroUsd;
 
-use super::super::journey::Counted;
+use super::super::request_state::Counted;
 
 /// A value of a field.
 pub(super) trait Json {

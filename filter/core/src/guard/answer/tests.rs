@@ -33,9 +33,9 @@ fn text(text: &str) -> Part {
     Part::Text { text: text.to_owned(), cache: None }
 }
 
-fn said(parts: Vec<Part>, finish: Finish) -> Witness {
+fn said(parts: Vec<Part>, finish: Finish) -> Transcript {
     let first = Choice { parts: vec![text("{}")], finish: Finish::Stop };
-    Witness::of(&Response { choices: vec![first, Choice { parts, finish }], ..Response::default() })
+    Transcript::of(&Response { choices: vec![first, Choice { parts, finish }], ..Response::default() })
 }
 
 fn call(arguments: &str) -> Part {
@@ -60,13 +60,13 @@ fn all_that_a_model_says_is_looked_at_in_every_answer() {
 
 #[test]
 fn pieces_of_a_stream_are_looked_at_together() {
-    let mut witness = Witness::default();
+    let mut witness = Transcript::default();
     for piece in ["write to a", "@", "b.", "io"] {
         witness.hear(&StreamEvent::Text { choice: 0, text: piece.to_owned() });
         witness.hear(&StreamEvent::Text { choice: 1, text: "x".to_owned() });
     }
     assert!(checks(Action::Block).judge(&witness, none()).is_err());
-    let mut witness = Witness::default();
+    let mut witness = Transcript::default();
     witness.hear(&StreamEvent::ToolCall { choice: 0, call: 0, id: "c".to_owned(), name: "f".to_owned() });
     for piece in [r#"{"to":"a@"#, r#"b.io"}"#] {
         witness.hear(&StreamEvent::Arguments { choice: 0, call: 0, json: piece.to_owned() });
@@ -86,7 +86,7 @@ fn an_answer_must_be_the_json_that_was_asked_for() {
         (schema, r#"{"n":"secret"}"#, Some("at /n: expected type `integer`")),
     ] {
         let choice = Choice { parts: vec![text(answer)], finish: Finish::Stop };
-        let witness = Witness::of(&Response { choices: vec![choice], ..Response::default() });
+        let witness = Transcript::of(&Response { choices: vec![choice], ..Response::default() });
         let expected = wrong.map_or(Ok(Vec::new()), |wrong| Err(Objection::Invalid(wrong.to_owned())));
         assert_eq!(wants(format).judge(&witness, none()), expected, "{answer}");
     }
@@ -114,7 +114,8 @@ fn what_would_take_too_long_to_check_is_shown_and_logged() {
     let large = format!("[{}[]]", "[],".repeat(schema::LARGEST / 512));
     let unchecked = |checks: &Checks, answer: &str| {
         let choice = Choice { parts: vec![text(answer)], finish: Finish::Stop };
-        let findings = checks.judge(&Witness::of(&Response { choices: vec![choice], ..Response::default() }), none());
+        let findings =
+            checks.judge(&Transcript::of(&Response { choices: vec![choice], ..Response::default() }), none());
         findings.map(|findings| findings.iter().map(Finding::to_string).collect::<Vec<_>>())
     };
     let logged = || Ok(vec!["check_structured_output: unchecked (answers, log)".to_owned()]);

@@ -7,12 +7,12 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const CEILING: u64 = 4_096;
 
-fn outline(fields: &str) -> Outline {
-    Outline::read(format!(r#"{{"model":"m",{fields}"messages":[1]}}"#).as_bytes(), openai_chat::CLIENT.shape).unwrap()
+fn outline(fields: &str) -> BodyPeek {
+    BodyPeek::read(format!(r#"{{"model":"m",{fields}"messages":[1]}}"#).as_bytes(), openai_chat::CLIENT.shape).unwrap()
 }
 
 fn estimate(body: &str, client: &Client) -> Estimate {
-    let outline = Outline::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap();
+    let outline = BodyPeek::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap();
     Estimate::of(&outline, &Prompt::measure(body.as_bytes()), client.provider.bytes_per_100_tokens, None, CEILING)
 }
 

@@ -6,9 +6,9 @@ use std::ops::Range;
 use std::time::Duration;
 
 use allocation_counter::measure;
-use sluice_core::exchange::attempt::stream::{Relay, Speakers};
+use sluice_core::exchange::attempt::stream::{DialectPair, Relay};
 use sluice_core::exchange::failure::Failure;
-use sluice_core::exchange::journey::{Journey, Silence, Stage};
+use sluice_core::exchange::request_state::{RequestState, Silence, Stage};
 use sluice_core::exchange::{Effect, Flow, Unreadable, View};
 use sluice_core::routing::patience::Patience;
 use sluice_wire::dialect::{Client, Provider, anthropic, bedrock, openai_chat};
@@ -53,7 +53,7 @@ impl View for Buffer<'_> {
 /// A relay between Envoy and a client, whose bytes are counted.
 struct Watched {
     relay: Relay,
-    journey: Journey,
+    journey: RequestState,
     envoy: Vec<u8>,
     client: Vec<u8>,
     failure: Option<Failure>,
@@ -70,7 +70,7 @@ impl Watched {
         let _ = journey.begin(journey.request.started, &Shared::default());
         let target = journey.progress.current().unwrap().clone();
         let same = client.id() == provider.id;
-        let speakers = Speakers { client: client.chat().unwrap(), provider: provider.chat().unwrap(), same };
+        let speakers = DialectPair { client: client.chat().unwrap(), provider: provider.chat().unwrap(), same };
         let started = journey.request.started;
         let relay = Relay::new(&mut journey, &target, &speakers, started);
         Self { relay, journey, envoy: Vec::new(), client: Vec::new(), failure: None, kept: 0, most: 0 }

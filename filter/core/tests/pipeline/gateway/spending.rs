@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_core::exchange::journey::{Counted, Journey};
 use sluice_core::exchange::metric;
+use sluice_core::exchange::request_state::{Counted, RequestState};
 use sluice_core::exchange::worker::Worker;
 use sluice_core::store::{Gauge, Meter, Order, Take, embedded};
 use sluice_wire::conversation::Usage;
@@ -283,7 +283,7 @@ fn a_count_that_nobody_can_have_used_is_no_count_and_never_an_error() {
 }
 
 /// A request for a whole answer that has left `seconds` ago, and whose client leaves now.
-fn left_after(worker: &Rc<Worker>, shared: &Rc<Shared>, seconds: u64) -> Journey {
+fn left_after(worker: &Rc<Worker>, shared: &Rc<Shared>, seconds: u64) -> RequestState {
     let (mut journey, now) = Envoy::with(worker.clone(), Rc::clone(shared)).departs("chat");
     let _ = journey.begin(now, &**shared);
     journey.conclude(false, now.after(Duration::from_secs(seconds)), &**shared);

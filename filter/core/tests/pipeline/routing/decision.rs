@@ -4,7 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use sluice_core::routing::capabilities::Lack;
+use sluice_core::routing::capabilities::MissingCapability;
 use sluice_core::routing::decision::Reason;
 use sluice_core::routing::spec::Strategy;
 
@@ -21,11 +21,11 @@ fn refused(case: &Case) -> (u16, String, String) {
 fn a_target_that_lacks_what_is_needed_is_left_out_and_the_others_keep_their_order() {
     let plain = Needs { input_tokens: 100, ..Needs::default() };
     for (field, needs, lack) in [
-        ("tools", Needs { tools: true, ..plain }, Lack::Tools),
-        ("vision", Needs { images: true, ..plain }, Lack::Vision),
-        ("structured_output", Needs { structured_output: true, ..plain }, Lack::StructuredOutput),
-        ("audio", Needs { audio: true, ..plain }, Lack::Audio),
-        ("documents", Needs { documents: true, ..plain }, Lack::Documents),
+        ("tools", Needs { tools: true, ..plain }, MissingCapability::Tools),
+        ("vision", Needs { images: true, ..plain }, MissingCapability::Vision),
+        ("structured_output", Needs { structured_output: true, ..plain }, MissingCapability::StructuredOutput),
+        ("audio", Needs { audio: true, ..plain }, MissingCapability::Audio),
+        ("documents", Needs { documents: true, ..plain }, MissingCapability::Documents),
     ] {
         let lacking = able(&format!(r#""a/x":{{"{field}":false}},"c/x":{{"{field}":true}}"#));
         let case = Case::new(&THREE, "", &lacking);
@@ -53,7 +53,10 @@ fn a_prompt_goes_where_there_is_room_and_when_nowhere_is_where_there_is_most() {
     assert_eq!(case(1000).order(), "a b c");
     assert_eq!(case(1001).order(), "b c");
     assert_eq!(case(5001).order(), "b c", "an estimate may be wrong: the provider has the last word");
-    assert_eq!(case(5001).place("a"), Place::Out(Reason::Lacks(Lack::Context { max_input: 1000, input: 5001 })));
+    assert_eq!(
+        case(5001).place("a"),
+        Place::Out(Reason::Lacks(MissingCapability::Context { max_input: 1000, input: 5001 }))
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sluice_core::gateway::Gateway;
 use sluice_core::keys::caller::Caller;
 use sluice_core::mix::mixed;
-use sluice_core::routing::decision::{Decision, Inquiry, Place, decide};
+use sluice_core::routing::decision::{Decision, Place, RoutingInput, decide};
 use sluice_core::routing::hints::Hints;
 use sluice_core::routing::needs::Needs;
 use sluice_core::routing::target::{Model, Target};
@@ -96,7 +96,7 @@ impl Case {
             images: u64::from(self.needs.images),
             ..Estimate::default()
         };
-        let inquiry = Inquiry {
+        let inquiry = RoutingInput {
             model: &self.model,
             client: &openai_chat::CLIENT,
             caller: &self.caller,

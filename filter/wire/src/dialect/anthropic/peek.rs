@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::dialect::few::Few;
 use crate::dialect::recurring::{Recurring, place_behind};
-use crate::dialect::{Glance, Said, Seen, StreamPeeker};
+use crate::dialect::{ResponseSummary, Said, Seen, StreamPeeker};
 use crate::framing::sse;
 use crate::json;
 use crate::lenient::maybe;
@@ -21,7 +21,7 @@ use super::usage::UsageIn;
 #[derive(Debug, Default)]
 pub(super) struct Peeker {
     usage: UsageIn,
-    glance: Glance,
+    glance: ResponseSummary,
     recurring: Recurring,
 }
 
@@ -122,7 +122,7 @@ impl StreamPeeker for Peeker {
         }
     }
 
-    fn glance(&self) -> &Glance {
+    fn glance(&self) -> &ResponseSummary {
         &self.glance
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::conversation::{Choice, Guises, Part, Response};
-use crate::dialect::Glance;
+use crate::dialect::ResponseSummary;
 use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::functions::Input;
@@ -75,14 +75,14 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
 }
 
 /// Looks at an answer that passes unchanged.
-pub(in crate::dialect) fn peek(body: &[u8]) -> Result<Glance, ApiError> {
+pub(in crate::dialect) fn peek(body: &[u8]) -> Result<ResponseSummary, ApiError> {
     let message = MessageIn::parse(body)?;
-    Ok(Glance {
+    Ok(ResponseSummary {
         extras: message.usage.as_ref().map(UsageIn::extras).unwrap_or_default(),
         model: message.model,
         usage: message.usage.map(|usage| usage.inclusive()),
         finished: true,
-        ..Glance::default()
+        ..ResponseSummary::default()
     })
 }
 

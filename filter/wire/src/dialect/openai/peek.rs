@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::dialect::bare;
 use crate::dialect::recurring::{Recurring, place_behind};
-use crate::dialect::{Glance, Said, Seen, StreamPeeker};
+use crate::dialect::{ResponseSummary, Said, Seen, StreamPeeker};
 use crate::error::ApiError;
 use crate::framing::sse;
 use crate::json;
@@ -224,7 +224,7 @@ const KEYS: [&[u8]; 3] = [b"\"content\":\"", b"\"reasoning_content\":\"", b"\"re
 /// The stream's peeker.
 #[derive(Debug, Default)]
 pub(in crate::dialect) struct Peeker {
-    glance: Glance,
+    glance: ResponseSummary,
     recurring: Recurring,
 }
 
@@ -265,13 +265,13 @@ impl StreamPeeker for Peeker {
         }
     }
 
-    fn glance(&self) -> &Glance {
+    fn glance(&self) -> &ResponseSummary {
         &self.glance
     }
 }
 
 /// Keeps what is to be accounted for; tells whether `chunk` held usage.
-fn note(glance: &mut Glance, chunk: &Chunk<'_>) -> bool {
+fn note(glance: &mut ResponseSummary, chunk: &Chunk<'_>) -> bool {
     glance.name(&chunk.model.0);
     let usage = chunk.usage.as_ref().and_then(usage::Seen::read);
     let usage = usage.or_else(|| chunk.x_groq.as_ref()?.usage.as_ref()?.read());
@@ -284,13 +284,13 @@ fn note(glance: &mut Glance, chunk: &Chunk<'_>) -> bool {
 }
 
 /// Looks at a whole answer.
-pub(in crate::dialect) fn response(body: &[u8]) -> Result<Glance, ApiError> {
+pub(in crate::dialect) fn response(body: &[u8]) -> Result<ResponseSummary, ApiError> {
     let answer =
         Chunk::read(body).map_err(|error| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&error)))?;
     if let Some(raw) = answer.error {
         return Err(error::inside(raw.get().as_bytes()));
     }
-    let mut glance = Glance::default();
+    let mut glance = ResponseSummary::default();
     note(&mut glance, &answer);
     if let Some(error) = answer.choices.failed {
         return Err(error);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::conversation::Usage;
-use crate::dialect::Glance;
+use crate::dialect::ResponseSummary;
 use crate::dialect::openai::error;
 use crate::dialect::openai::usage::Seen as UsageSeen;
 use crate::dialect::out::json;
@@ -89,14 +89,14 @@ pub(super) fn encoding(body: &[u8]) -> Option<Encoding> {
 }
 
 /// Looks at an answer that passes unchanged.
-pub(super) fn peek(body: &[u8]) -> Result<Glance, ApiError> {
+pub(super) fn peek(body: &[u8]) -> Result<ResponseSummary, ApiError> {
     let seen = Seen::<Filled>::of(body)?;
     if seen.data.is_none_or(|data| data.0 == 0) {
         return Err(empty());
     }
     let model = (!seen.model.is_empty()).then(|| seen.model.0.into_owned());
     let usage = seen.usage.and_then(|usage| usage.read());
-    Ok(Glance { model, usage, finished: true, ..Glance::default() })
+    Ok(ResponseSummary { model, usage, finished: true, ..ResponseSummary::default() })
 }
 
 #[derive(Serialize)]

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::dialect::bare;
 use crate::dialect::openai::loose::Text;
 use crate::dialect::recurring::{Recurring, place_behind};
-use crate::dialect::{Glance, Said, Seen, StreamPeeker};
+use crate::dialect::{ResponseSummary, Said, Seen, StreamPeeker};
 use crate::error::ApiError;
 use crate::extras::Tool;
 use crate::framing::sse;
@@ -29,7 +29,7 @@ struct Kind<'a> {
 /// The stream's peeker.
 #[derive(Debug, Default)]
 pub(super) struct Peeker {
-    glance: Glance,
+    glance: ResponseSummary,
     recurring: Recurring,
 }
 
@@ -53,7 +53,7 @@ impl StreamPeeker for Peeker {
         seen
     }
 
-    fn glance(&self) -> &Glance {
+    fn glance(&self) -> &ResponseSummary {
         &self.glance
     }
 }
@@ -119,7 +119,7 @@ impl Peeker {
 }
 
 /// Looks at a whole answer. One that waits in the background is an answer too.
-pub(in crate::dialect) fn response(body: &[u8]) -> Result<Glance, ApiError> {
+pub(in crate::dialect) fn response(body: &[u8]) -> Result<ResponseSummary, ApiError> {
     let answer: Answer<'_> = json::from_slice(body).map_err(|wrong| ApiError::unreadable(&wrong))?;
     if let Some(error) = answer.failure() {
         return Err(error);

@@ -1,7 +1,7 @@
 //! Streams that are not long, and would grow: by what has to be remembered of them, by what becomes of them, or by how they are
 //! read.
 
-use sluice_core::exchange::journey::Stage;
+use sluice_core::exchange::request_state::Stage;
 use sluice_wire::dialect::{Client, Id, Provider, anthropic, bedrock, cohere, gemini, openai_chat, responses};
 use sluice_wire::framing::eventstream;
 

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use super::*;
 use crate::conversation::{Finish, StreamEvent, Usage};
-use crate::dialect::{Glance, Opening, Seen};
+use crate::dialect::{Opening, ResponseSummary, Seen};
 use crate::error::ErrorKind;
 use crate::framing::sse;
 
@@ -147,7 +147,7 @@ fn arguments_that_come_with_the_block_are_not_lost() {
     assert_eq!(read(&[start, end]).unwrap(), [tool_call(0, "t", "f"), arguments(0, r#"{"a": 1}"#), StreamEvent::End]);
 }
 
-fn peek(events: &[&str]) -> (Vec<Seen>, Glance) {
+fn peek(events: &[&str]) -> (Vec<Seen>, ResponseSummary) {
     let mut peeker = ANTHROPIC.stream_peeker();
     let mut seen = Vec::new();
     let mut decoder = sse::Decoder::default();

@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::text;
 use crate::conversation::{Choice, Finish, Part, Response, Usage};
-use crate::dialect::Glance;
+use crate::dialect::ResponseSummary;
 use crate::dialect::halves::OPENAI_CHAT;
 use crate::error::ErrorKind;
 
@@ -95,7 +95,10 @@ fn usage_is_inclusive_whoever_counts() {
         let body = format!(r#"{{"choices":[{{"message":{{"content":"a"}}}}],"usage":{usage},"model":"m"}}"#);
         let glance = OPENAI_CHAT.peek_response(body.as_bytes()).unwrap();
         let read = OPENAI_CHAT.read_response(body.as_bytes()).unwrap().usage;
-        assert_eq!(glance, Glance { model: Some("m".to_owned()), usage: read, finished: false, ..Glance::default() });
+        assert_eq!(
+            glance,
+            ResponseSummary { model: Some("m".to_owned()), usage: read, finished: false, ..ResponseSummary::default() }
+        );
         read
     };
     let counted = |text: &str| usage(text).unwrap();

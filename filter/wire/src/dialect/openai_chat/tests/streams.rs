@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::conversation::{Finish, StreamEvent as E, Usage};
 use crate::dialect::halves::OPENAI_CHAT;
-use crate::dialect::{Glance, Opening, Seen};
+use crate::dialect::{Opening, ResponseSummary, Seen};
 use crate::error::{ApiError, ErrorKind};
 use crate::framing::sse;
 
@@ -249,7 +249,7 @@ fn failures_inside_a_stream_are_told() {
     }
 }
 
-fn peeked(data: &str) -> (Seen, Glance) {
+fn peeked(data: &str) -> (Seen, ResponseSummary) {
     let mut peeker = OPENAI_CHAT.stream_peeker();
     let event = sse::Event { name: b"", data: data.as_bytes().into(), raw: b"" };
     let seen = peeker.peek(&event);
@@ -287,7 +287,12 @@ fn a_passing_stream_is_seen_for_what_it_is() {
         (seen, glance),
         (
             Seen::UsageAlone,
-            Glance { model: Some("m".to_owned()), usage: Some(USAGE), finished: false, ..Glance::default() }
+            ResponseSummary {
+                model: Some("m".to_owned()),
+                usage: Some(USAGE),
+                finished: false,
+                ..ResponseSummary::default()
+            }
         )
     );
     assert_eq!(peeked(&other[2]).1.usage, Some(USAGE));

@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::{call, text};
 use crate::conversation::{Choice, Finish, Part, Response, Usage};
-use crate::dialect::Glance;
+use crate::dialect::ResponseSummary;
 use crate::dialect::halves::RESPONSES;
 use crate::error::ErrorKind;
 
@@ -101,7 +101,7 @@ fn an_answer_in_the_background_passes_and_is_none_to_translate() {
     let body = br#"{"id":"resp_1","status":"queued","model":"m","output":[],"usage":null,"error":null}"#;
     assert_eq!(
         RESPONSES.peek_response(body).unwrap(),
-        Glance { model: Some("m".to_owned()), id: Some("resp_1".to_owned()), ..Glance::default() }
+        ResponseSummary { model: Some("m".to_owned()), id: Some("resp_1".to_owned()), ..ResponseSummary::default() }
     );
     assert_eq!(RESPONSES.read_response(body).unwrap_err().status, 502);
 }

@@ -6,7 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::streams::{USAGE, arguments, call, finish, say, start, think};
 use crate::conversation::{Finish, StreamEvent as E};
 use crate::dialect::halves::RESPONSES;
-use crate::dialect::{Glance, Seen};
+use crate::dialect::{ResponseSummary, Seen};
 use crate::error::ErrorKind;
 use crate::framing::sse;
 
@@ -128,7 +128,7 @@ fn of_a_stream_that_passes_is_seen_what_counts() {
         let event = sse::Event { name: b"", data: data.as_bytes().into(), raw: b"" };
         assert_eq!(peeker.peek(&event), expected, "{data}");
     }
-    let Glance { model, id, usage, finished, said, .. } = peeker.glance().clone();
+    let ResponseSummary { model, id, usage, finished, said, .. } = peeker.glance().clone();
     assert_eq!((model.as_deref(), usage, finished), (Some("m"), Some(USAGE), true));
     assert!(id.is_some());
     assert_eq!((said.pieces, said.bytes), (3, 4));

@@ -15,14 +15,14 @@ use crate::routing::spec::Trigger;
 use crate::store::SharedData;
 
 use super::super::failure::Failure;
-use super::Journey;
+use super::RequestState;
 
 /// So many connections may be lost to one request: Envoy tries no more often (`num_retries` in what `sluice render` writes).
 const MOST_LOST: usize = 64;
 /// The most bytes that are sent again for this, where the request has a body of several MiB.
 const MOST_RESENT: usize = 64 << 20;
 
-impl Journey {
+impl RequestState {
     /// The attempt under way has lost its connection, and nothing else is known of it. Whether the same target is asked once more.
     /// `pooled`: the connection had served before.
     pub(super) fn loses_connection(&mut self, pooled: bool, now: Time, shared: &dyn SharedData) -> bool {

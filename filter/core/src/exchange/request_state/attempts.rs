@@ -15,12 +15,12 @@ use crate::usage::answers;
 
 use super::super::failure::{Failure, LONGEST_WAIT, SLACK, Work};
 use super::super::notes::{self, Asked};
-use super::{Answer, Begin, Journey, MISCONFIGURED, Next, Probe, Stage, Tried, Watch, from_envoy, misconfigured};
+use super::{Answer, Begin, MISCONFIGURED, Next, Probe, RequestState, Stage, Tried, Watch, from_envoy, misconfigured};
 
 /// Before a model's only target is asked once more after what passes in a moment. Envoy waits whole seconds, and up to a half longer.
 const A_MOMENT: Duration = Duration::from_secs(1);
 
-impl Journey {
+impl RequestState {
     /// The request leaves. If it is to find out about a target, that is claimed now: of one that was refused before nobody would
     /// hear. Where another one was first, within the moment since the decision, both find out.
     pub fn depart(&mut self, now: Time, shared: &dyn SharedData) {

@@ -14,9 +14,9 @@ use crate::store::SharedData;
 use crate::usage::estimate::produced;
 
 use super::super::failure::Work;
-use super::{Counted, Journey, Probe, Request, Stage};
+use super::{Counted, Probe, Request, RequestState, Stage};
 
-impl Journey {
+impl RequestState {
     /// The attempt under way is over, and the client has nothing of it: the provider's own count is owed all the same, and where it
     /// has worked without counting, an estimate of that.
     pub(super) fn owe(&mut self, work: Work, now: Time) {

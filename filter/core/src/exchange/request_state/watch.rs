@@ -6,7 +6,7 @@ use std::time::Duration;
 use sluice_wire::time::Time;
 
 use super::super::failure::{Failure, SLACK};
-use super::{Journey, Stage};
+use super::{RequestState, Stage};
 
 /// How long a provider has to end a stream of which the client has all, if silence may not be shorter, and how much it may send
 /// until it does. Most end it at once.
@@ -66,7 +66,7 @@ impl Watch {
     }
 }
 
-impl Journey {
+impl RequestState {
     /// Whether a stream has been silent for longer than it may, or goes on behind its end. To be asked now and then: Envoy's own limit for this ends when the
     /// limit for the first token has passed, and takes a stream that is held for a silent one.
     pub fn falls_silent(&mut self, now: Time) -> Option<Silence> {

@@ -3,7 +3,7 @@
 use sluice_wire::dialect::{Client, Id};
 
 use crate::gateway::spec::Reservation;
-use crate::peek::Outline;
+use crate::peek::BodyPeek;
 use crate::routing::target::Target;
 use crate::usage::estimate::{Estimate, Prompt};
 use crate::usage::surcharge::Wishes;
@@ -18,7 +18,7 @@ pub struct Asked {
     /// How its client speaks.
     pub client: &'static Client,
     /// What is known of its body.
-    pub outline: Outline,
+    pub outline: BodyPeek,
     /// What its prompt holds.
     pub prompt: Prompt,
     /// What it may cost besides its tokens.

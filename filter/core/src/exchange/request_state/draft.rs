@@ -6,14 +6,14 @@ use std::rc::Rc;
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
 
-use crate::routing::decision::{Decision, Inquiry, decide};
+use crate::routing::decision::{Decision, RoutingInput, decide};
 use crate::routing::needs::Needs;
 use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 use crate::usage::estimate::Estimate;
 
 use super::super::worker::Worker;
-use super::{Arrival, Asked, Held, Request, Route};
+use super::{Asked, Held, Request, RequestHead, Route};
 
 /// Such a request.
 #[derive(Debug)]
@@ -30,8 +30,8 @@ pub struct Draft {
 
 impl Draft {
     /// One that has no targets yet.
-    pub fn new(worker: Rc<Worker>, arrival: Arrival, model: Rc<Model>, mut asks: Asked) -> Self {
-        let Arrival { started, caller, forwarded, hints, passage, share, .. } = arrival;
+    pub fn new(worker: Rc<Worker>, arrival: RequestHead, model: Rc<Model>, mut asks: Asked) -> Self {
+        let RequestHead { started, caller, forwarded, hints, passage, share, .. } = arrival;
         // Some endpoints never stream, whatever the client asks for.
         asks.outline.stream &= asks.client.asks.streams();
         let route = Route::new(model.clone(), hints.timeout);
@@ -61,7 +61,7 @@ impl Draft {
             unwished = self.request.hints.without_wish();
             &unwished
         };
-        let inquiry = Inquiry {
+        let inquiry = RoutingInput {
             model,
             client: self.request.asks.client,
             caller: &self.request.caller,

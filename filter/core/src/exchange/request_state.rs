@@ -34,7 +34,7 @@ mod route;
 mod watch;
 
 pub use answer::Answer;
-pub use arrival::{Arrival, Passage};
+pub use arrival::{Passage, RequestHead};
 pub use asked::Asked;
 pub use bill::{Bill, Counted};
 pub use draft::Draft;
@@ -47,7 +47,7 @@ pub use watch::{Lingering, Silence, Watch};
 
 /// One request on its way.
 #[derive(Debug)]
-pub struct Journey {
+pub struct RequestState {
     /// The worker's own state.
     pub worker: Rc<Worker>,
     /// The request. It does not change any more.
@@ -88,7 +88,7 @@ pub enum Next {
     Nothing,
 }
 
-impl Journey {
+impl RequestState {
     /// The request leaves, or would, and this is reserved for it.
     pub fn new(draft: Draft, charge: Charge) -> Self {
         let Draft { worker, request, route, held } = draft;

@@ -11,7 +11,7 @@ use sluice_wire::time::Time;
 use crate::batch::Errand;
 use crate::guard::answer::Checks;
 use crate::keys::caller::Caller;
-use crate::peek::Outline;
+use crate::peek::BodyPeek;
 use crate::routing::hints::Hints;
 use crate::routing::target::Model;
 
@@ -65,7 +65,7 @@ impl<T> Deref for Fixed<T> {
 
 impl Request {
     /// Its body is another one now.
-    pub fn rewritten(&mut self, outline: Outline) {
+    pub fn rewritten(&mut self, outline: BodyPeek) {
         self.asks.outline = outline;
         self.asks.outline.stream &= self.asks.client.asks.streams();
     }

@@ -17,7 +17,7 @@ use crate::store::SharedData;
 use super::super::echo::Kept;
 use super::super::notes;
 use super::super::rewrite::{self, Source};
-use super::{Journey, Stage};
+use super::{RequestState, Stage};
 
 /// The words of the log.
 pub const CANNOT_EXPRESS: &str = "cannot_express";
@@ -48,7 +48,7 @@ pub enum Ending {
     Other,
 }
 
-impl Journey {
+impl RequestState {
     /// Whether the target that the queue names next takes the request; it is passed over if not.
     pub(super) fn admits_next(&mut self, now: Time, shared: &dyn SharedData) -> bool {
         let Some(target) = self.route.queue.next().cloned() else { return false };

@@ -14,12 +14,12 @@ use crate::store::SharedData;
 
 use super::super::failure::Failure;
 use super::super::worker::{LONGEST_LIMIT, NO_MONEY};
-use super::Journey;
+use super::RequestState;
 
 /// For how long a key is passed over whose provider does not say when its limit ends. Most are counted by the minute.
 const LIMITED: Duration = Duration::from_secs(15);
 
-impl Journey {
+impl RequestState {
     /// Chooses the key of the next attempt.
     pub(super) fn choose_key(&mut self, now: Time, shared: &dyn SharedData) {
         self.route.next_key = match self.route.queue.next() {

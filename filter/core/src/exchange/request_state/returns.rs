@@ -8,12 +8,12 @@ use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
 
 use super::super::failure::Failure;
-use super::{Journey, Tried};
+use super::{RequestState, Tried};
 
 /// What is over is told as the shortest time there is: it has to be one.
 const AT_ONCE: Duration = Duration::from_millis(1);
 
-impl Journey {
+impl RequestState {
     /// What the client reads of the failure that was the last.
     pub fn closing_error(&self, failure: &Failure, now: Time) -> ApiError {
         let mut error = (*failure.error).clone();

@@ -13,7 +13,7 @@ use crate::routing::hints::Hints;
 
 /// A request whose headers are read and whose caller is allowed.
 #[derive(Debug)]
-pub struct Arrival {
+pub struct RequestHead {
     /// When they came.
     pub started: Time,
     /// The caller.
