@@ -9,13 +9,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use serde_json::{Value, json};
-use sluice_core::exchange::gateway::foresight::{Foreseen, Foresight, Question, foresee};
+use sluice_core::exchange::gateway::foresight::{DryRun, Foreseen, Question, foresee};
 use sluice_core::exchange::recall::{CachePolicy, sharer};
 use sluice_core::gateway::Gateway;
 use sluice_core::guard::answer::Checks;
 use sluice_core::limits::Unit;
 use sluice_core::reservation::{Candidate, Part};
-use sluice_core::routing::decision::Place;
+use sluice_core::routing::decision::Rank;
 use sluice_core::routing::hints::Override;
 use sluice_core::routing::spec::{Sticky, Strategy};
 use sluice_core::usage::price::MicroUsd;
@@ -92,7 +92,7 @@ fn said(error: &ApiError) -> String {
     format!("{} {}{field}: {}", error.status, error.code.as_deref().unwrap_or("without a code"), error.message)
 }
 
-fn as_text(foresight: &Foresight, seconds: u64) -> String {
+fn as_text(foresight: &DryRun, seconds: u64) -> String {
     let mut text = String::new();
     // Writing to a text cannot fail.
     let _ = request(&mut text, foresight, seconds);
@@ -102,8 +102,8 @@ fn as_text(foresight: &Foresight, seconds: u64) -> String {
     text
 }
 
-fn request(text: &mut String, foresight: &Foresight, seconds: u64) -> std::fmt::Result {
-    let Foresight { caller, model, .. } = foresight;
+fn request(text: &mut String, foresight: &DryRun, seconds: u64) -> std::fmt::Result {
+    let DryRun { caller, model, .. } = foresight;
     let app = caller.app.as_deref().map(|app| format!(", app {app}")).unwrap_or_default();
     writeln!(text, "key {} of team {}{app}, at {}", caller.key_id, caller.team, calendar::moment(seconds))?;
     let stream = if foresight.stream { ", streamed" } else { "" };
@@ -142,7 +142,7 @@ fn passes(checks: &Checks) -> Vec<String> {
 }
 
 /// What the model's cache is to the request.
-fn cache(foresight: &Foresight) -> Option<String> {
+fn cache(foresight: &DryRun) -> Option<String> {
     let rule = foresight.model.cache?;
     let shared = match sharer(rule.scope, &foresight.caller) {
         (_, "") => "all who may use the model".to_owned(),
@@ -158,7 +158,7 @@ fn cache(foresight: &Foresight) -> Option<String> {
 }
 
 /// What the request asks of a target.
-fn needs(foresight: &Foresight) -> Vec<String> {
+fn needs(foresight: &DryRun) -> Vec<String> {
     let needs = &foresight.needs;
     let named = [
         (needs.tools, "tools"),
@@ -171,7 +171,7 @@ fn needs(foresight: &Foresight) -> Vec<String> {
     room.chain(named.into_iter().filter(|(needed, _)| *needed).map(|(_, name)| name.to_owned())).collect()
 }
 
-fn wishes(foresight: &Foresight) -> Vec<String> {
+fn wishes(foresight: &DryRun) -> Vec<String> {
     let hints = &foresight.hints;
     let wish = hints.wish.as_ref().map(|wish| match wish {
         Override::Strategy(strategy) => format!("the strategy {}", strategy.name()),
@@ -186,7 +186,7 @@ fn wishes(foresight: &Foresight) -> Vec<String> {
 }
 
 /// What the order of targets says.
-fn ordering(foresight: &Foresight) -> String {
+fn ordering(foresight: &DryRun) -> String {
     match (foresight.strategy, &foresight.model.way.sticky) {
         (Strategy::Fallback, _) => "as they are listed".to_owned(),
         (Strategy::Pinned, _) => "the first of the list, and none after it".to_owned(),
@@ -209,7 +209,7 @@ fn ordering(foresight: &Foresight) -> String {
     }
 }
 
-fn targets(text: &mut String, foresight: &Foresight) -> std::fmt::Result {
+fn targets(text: &mut String, foresight: &DryRun) -> std::fmt::Result {
     let (lined_up, out): (Vec<&Foreseen>, Vec<&Foreseen>) =
         foresight.targets.iter().partition(|target| target.lined_up);
     writeln!(text, "\nasked in this order, each when those before it have failed:")?;
@@ -248,13 +248,13 @@ fn targets(text: &mut String, foresight: &Foresight) -> std::fmt::Result {
 /// Why a target would not serve.
 fn why_not(foreseen: &Foreseen) -> String {
     match (foreseen.considered.place, &foreseen.obstacle) {
-        (Place::Out(reason), _) => reason.to_string(),
+        (Rank::Out(reason), _) => reason.to_string(),
         (_, Some(error)) => said(error),
-        (Place::InTurn | Place::Probe | Place::Last(_), None) => String::new(),
+        (Rank::InTurn | Rank::Probe | Rank::Last(_), None) => String::new(),
     }
 }
 
-fn counters(text: &mut String, foresight: &Foresight) -> std::fmt::Result {
+fn counters(text: &mut String, foresight: &DryRun) -> std::fmt::Result {
     let Some(first) = foresight.plan.candidates.first() else { return Ok(()) };
     if first.parts.is_empty() {
         writeln!(text, "\nno limit and no budget counts it")?;
@@ -282,12 +282,12 @@ fn counters(text: &mut String, foresight: &Foresight) -> std::fmt::Result {
 }
 
 /// Input tokens that are reserved at the first target for what stands elsewhere.
-fn elsewhere(foresight: &Foresight) -> u64 {
+fn elsewhere(foresight: &DryRun) -> u64 {
     foresight.targets.first().map_or(0, |foreseen| foreseen.elsewhere)
 }
 
 /// Ways that only a budget that is used up leads to.
-fn instead(foresight: &Foresight) -> impl Iterator<Item = &Candidate> {
+fn instead(foresight: &DryRun) -> impl Iterator<Item = &Candidate> {
     foresight.plan.candidates.iter().filter(|way| way.instead_of.is_some())
 }
 
@@ -327,8 +327,8 @@ fn part_json(part: &Part) -> Value {
     })
 }
 
-fn as_json(foresight: &Foresight, seconds: u64) -> Value {
-    let Foresight { caller, model, needs, .. } = foresight;
+fn as_json(foresight: &DryRun, seconds: u64) -> Value {
+    let DryRun { caller, model, needs, .. } = foresight;
     let route = |(place, misfits): (usize, &Vec<&str>)| json!({ "route": place, "taken": misfits.is_empty(), "misfits": misfits });
     let other = |way: &Candidate| json!({ "model": way.model.name, "target": way.target.name });
     let first = foresight.plan.candidates.first();

@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(caller.owner.as_deref(), Some("Ann: Smith"));
         assert_eq!(
             caller.control,
-            [spec::Control::Route, spec::Control::Fallback, spec::Control::Timeout, spec::Control::Targets]
+            [spec::Permission::Route, spec::Permission::Fallback, spec::Permission::Timeout, spec::Permission::Targets]
         );
         assert_eq!(caller.labels, labels.into_iter().collect());
         assert!(caller.endpoints.as_ref().unwrap()[0].matches("/v1/chat/completions"));

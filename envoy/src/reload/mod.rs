@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest as _, Sha256};
-use sluice_config::plugin::{Refused, Reload};
+use sluice_config::plugin::{BadConfig, Reload};
 use sluice_wire::calendar;
 
 use crate::check::{self, Checked, Located};
@@ -284,7 +284,7 @@ impl Applied {
     pub fn refuse(&mut self, mistakes: Vec<String>, taken: &dyn Taken) -> Result<(), NotApplied> {
         let before = self.state.clone();
         if let Some(reload) = &mut self.state.reload {
-            reload.refused = Some(Refused { at: calendar::moment(now()), mistakes: first(mistakes) });
+            reload.refused = Some(BadConfig { at: calendar::moment(now()), mistakes: first(mistakes) });
         }
         if let Err(problem) = self.write(self.filters(), taken) {
             self.state = before;

@@ -18,7 +18,7 @@ use super::entrance;
 use super::text::{fill, quote};
 
 /// A reply of Envoy's: how it is known, and what is said instead.
-struct Refusal {
+struct LocalReply {
     when: &'static str,
     error: ApiError,
 }
@@ -30,7 +30,7 @@ const SOON: Duration = Duration::from_secs(1);
 pub fn for_clients() -> String {
     // The long one is written once.
     let mut anthropics = format!("&anthropics {}", filter(&reads_anthropics()));
-    let each = refusals().into_iter().flat_map(|Refusal { when, error }| {
+    let each = refusals().into_iter().flat_map(|LocalReply { when, error }| {
         let anthropics = std::mem::replace(&mut anthropics, "*anthropics".to_owned());
         let both = format!("{{ and_filter: {{ filters: [{}, {anthropics}] }} }}", filter(when));
         [
@@ -43,7 +43,7 @@ pub fn for_clients() -> String {
 
 /// For whoever administers the gateway.
 pub fn for_administrators() -> String {
-    let each = refusals().into_iter().map(|Refusal { when, error }| {
+    let each = refusals().into_iter().map(|LocalReply { when, error }| {
         let body = sluice_admin::write_error(error.code.as_deref().unwrap_or_default(), &error.message, None);
         mapper(&filter(when), &error, &body)
     });
@@ -51,9 +51,9 @@ pub fn for_administrators() -> String {
 }
 
 /// In the order in which they are looked for.
-fn refusals() -> Vec<Refusal> {
+fn refusals() -> Vec<LocalReply> {
     use ErrorKind::{InvalidRequest, NotFound, Overloaded, Permission, Server};
-    let refusal = |when, code, error: ApiError| Refusal { when, error: error.with_code(code) };
+    let refusal = |when, code, error: ApiError| LocalReply { when, error: error.with_code(code) };
     let soon = |error: ApiError| ApiError { retry_after: Some(SOON), ..error };
     let failed = "The part of the gateway that had this request has failed, and starts anew. Send the request again.";
     let overloaded = "The gateway has no memory left for more requests. Send the request again in a moment.";
@@ -72,8 +72,8 @@ fn refusals() -> Vec<Refusal> {
             "gateway_overloaded",
             soon(ApiError::new(503, Overloaded, overloaded)),
         ),
-        Refusal { when: "response.code == 408", error: from_envoy(408) },
-        Refusal { when: "response.code == 413", error: from_envoy(413) },
+        LocalReply { when: "response.code == 408", error: from_envoy(408) },
+        LocalReply { when: "response.code == 413", error: from_envoy(413) },
         refusal("response.code == 431", "request_headers_too_large", ApiError::new(431, InvalidRequest, large_headers)),
         refusal("response.code == 426", "http_version_not_supported", ApiError::new(426, InvalidRequest, version)),
         refusal(
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn every_refusal_has_a_code_that_the_reference_lists() {
         let reference = include_str!("../../../docs/reference.md");
-        for Refusal { error, .. } in refusals() {
+        for LocalReply { error, .. } in refusals() {
             let code = error.code.expect("a code");
             assert!(reference.contains(&format!("`{code}`")), "{code}");
         }

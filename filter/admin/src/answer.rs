@@ -8,23 +8,23 @@ use sluice_core::exchange::Reply;
 
 /// A JSON document to answer with.
 #[derive(Debug)]
-pub struct Answer {
+pub struct AdminReply {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
 }
 
-impl Answer {
+impl AdminReply {
     /// A 200.
-    pub fn ok(body: &impl Serialize) -> Result<Self, Refusal> {
+    pub fn ok(body: &impl Serialize) -> Result<Self, AdminError> {
         Self::with_status(200, body)
     }
 
     /// Any other status.
-    pub fn with_status(status: u16, body: &impl Serialize) -> Result<Self, Refusal> {
+    pub fn with_status(status: u16, body: &impl Serialize) -> Result<Self, AdminError> {
         match serde_json::to_vec(body) {
             Ok(body) => Ok(Self { status, headers: Vec::new(), body }),
-            Err(error) => Err(Refusal::new(500, "internal", format!("The answer cannot be written: {error}."))),
+            Err(error) => Err(AdminError::new(500, "internal", format!("The answer cannot be written: {error}."))),
         }
     }
 
@@ -48,7 +48,7 @@ impl Answer {
 
 /// Why nothing was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct AdminError {
     /// HTTP status.
     pub status: u16,
     /// Stable, for programs.
@@ -61,7 +61,7 @@ pub struct Refusal {
     pub allow: Option<&'static str>,
 }
 
-impl Refusal {
+impl AdminError {
     /// One that blames no field.
     pub fn new(status: u16, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status, code, message: message.into(), param: None, allow: None }

@@ -12,12 +12,12 @@ use sluice_core::keys::secret;
 use sluice_wire::calendar;
 use sluice_wire::hex;
 
-use super::answer::{Answer, Refusal};
+use super::answer::{AdminError, AdminReply};
 use super::fields::Fields;
 use super::key::{self, Shown, Source, State};
 use super::records::{self, Names, Record};
 use super::route::{BASE, no_such_key};
-use super::{Desk, Next, Step};
+use super::{AdminContext, Next, Step};
 
 /// How often a change is tried when others change the same key.
 const ATTEMPTS: u8 = 4;
@@ -26,7 +26,7 @@ const LONGEST_GRACE: Duration = Duration::from_secs(90 * 86_400);
 const DEFAULT_GRACE: &str = "24h";
 
 /// What is done to a key.
-type Change = Rc<dyn Fn(&mut Key, &mut Desk) -> Result<Option<Secret>, Refusal>>;
+type Change = Rc<dyn Fn(&mut Key, &mut AdminContext) -> Result<Option<Secret>, AdminError>>;
 
 /// A secret that was just made: shown in one answer, and kept nowhere.
 struct Secret(String);
@@ -38,7 +38,7 @@ struct WithSecret<'a> {
 }
 
 /// `GET /keys/{id}`
-pub fn read(id: &str, desk: &mut Desk) -> Step {
+pub fn read(id: &str, desk: &mut AdminContext) -> Step {
     if let Some(key) = in_file(id, desk) {
         return show(key, Source::File, desk);
     }
@@ -50,14 +50,15 @@ pub fn read(id: &str, desk: &mut Desk) -> Step {
 }
 
 /// `POST /keys`
-pub fn create(body: &[u8], desk: &mut Desk) -> Step {
+pub fn create(body: &[u8], desk: &mut AdminContext) -> Step {
     let names = Names::writable(desk)?;
     let mut key = key::read(body)?;
     desk.trail.key = Some(key.id.clone());
     let made = make(desk)?;
     key.sha256 = made.sha256();
     key::check(&key, desk)?;
-    let taken = || Refusal { param: Some("id".to_owned()), ..Refusal::new(409, "key_exists", "This id is taken.") };
+    let taken =
+        || AdminError { param: Some("id".to_owned()), ..AdminError::new(409, "key_exists", "This id is taken.") };
     if in_file(&key.id, desk).is_some() {
         return Err(taken());
     }
@@ -67,12 +68,12 @@ pub fn create(body: &[u8], desk: &mut Desk) -> Step {
         }
         let location = format!("{BASE}keys/{}", key.id);
         let shown = WithSecret { key: Shown::new(&key, Source::Redis, desk.now), secret: &made.0 };
-        Ok(Next::Answer(Answer::with_status(201, &shown)?.header("location", location)))
+        Ok(Next::Answer(AdminReply::with_status(201, &shown)?.header("location", location)))
     }))
 }
 
 /// `PATCH /keys/{id}`
-pub fn update(id: &str, body: &[u8], desk: &mut Desk) -> Step {
+pub fn update(id: &str, body: &[u8], desk: &mut AdminContext) -> Step {
     let body = body.to_vec();
     change(
         id,
@@ -86,7 +87,7 @@ pub fn update(id: &str, body: &[u8], desk: &mut Desk) -> Step {
 }
 
 /// `POST /keys/{id}/revoke`
-pub fn revoke(id: &str, body: &[u8], desk: &mut Desk) -> Step {
+pub fn revoke(id: &str, body: &[u8], desk: &mut AdminContext) -> Step {
     Fields::read(body)?.finish()?;
     change(
         id,
@@ -99,26 +100,26 @@ pub fn revoke(id: &str, body: &[u8], desk: &mut Desk) -> Step {
 }
 
 /// `POST /keys/{id}/rotate`
-pub fn rotate(id: &str, body: &[u8], desk: &mut Desk) -> Step {
+pub fn rotate(id: &str, body: &[u8], desk: &mut AdminContext) -> Step {
     let mut fields = Fields::read(body)?;
     let grace: String = fields.optional("grace")?.unwrap_or_else(|| DEFAULT_GRACE.to_owned());
     let again = fields.optional("again")?.unwrap_or(false);
     fields.finish()?;
     let Some(grace) = calendar::duration(&grace).filter(|grace| *grace <= LONGEST_GRACE) else {
         let message = "The grace is a time of up to 2160h, such as 30m or 24h; 0s ends the old secret at once.";
-        return Err(Refusal::invalid("grace", message));
+        return Err(AdminError::invalid("grace", message));
     };
     change(id, desk, Rc::new(move |key, desk| renew(key, grace, again, desk).map(Some)))
 }
 
 /// Gives a key a new secret. The one it had stays valid for a while.
-fn renew(key: &mut Key, grace: Duration, again: bool, desk: &mut Desk) -> Result<Secret, Refusal> {
+fn renew(key: &mut Key, grace: Duration, again: bool, desk: &mut AdminContext) -> Result<Secret, AdminError> {
     if key.revoked {
-        return Err(Refusal::new(409, "key_revoked", "This key was revoked: make another one in its place."));
+        return Err(AdminError::new(409, "key_revoked", "This key was revoked: make another one in its place."));
     }
     let rotating = State::of(key, desk.now) == State::Rotating;
     if rotating && !grace.is_zero() && !again {
-        return Err(Refusal::new(
+        return Err(AdminError::new(
             409,
             "key_rotating",
             "This key is being rotated: two secrets are valid already. With \"again\": true the newest one is replaced and \
@@ -137,10 +138,10 @@ fn renew(key: &mut Key, grace: Duration, again: bool, desk: &mut Desk) -> Result
     Ok(made)
 }
 
-fn change(id: &str, desk: &mut Desk, change: Change) -> Step {
+fn change(id: &str, desk: &mut AdminContext, change: Change) -> Step {
     if in_file(id, desk).is_some() {
         let message = "This key stands in the gateway file: change it there.";
-        return Err(Refusal::new(409, "key_in_file", message));
+        return Err(AdminError::new(409, "key_in_file", message));
     }
     Ok(attempt(Names::writable(desk)?, id.to_owned(), change, ATTEMPTS))
 }
@@ -152,7 +153,7 @@ fn attempt(names: Names, id: String, change: Change, left: u8) -> Next {
     })
 }
 
-fn write(names: Names, old: Record, change: Change, left: u8, desk: &mut Desk) -> Step {
+fn write(names: Names, old: Record, change: Change, left: u8, desk: &mut AdminContext) -> Step {
     let mut new = old.key.clone();
     let made = change(&mut new, desk)?;
     let now = desk.now;
@@ -161,26 +162,26 @@ fn write(names: Names, old: Record, change: Change, left: u8, desk: &mut Desk) -
             return match left.checked_sub(1) {
                 Some(left) => Ok(attempt(names, new.id, change, left)),
                 None => {
-                    Err(Refusal::new(409, "conflict", "Others keep changing this key at the same time. Try again."))
+                    Err(AdminError::new(409, "conflict", "Others keep changing this key at the same time. Try again."))
                 }
             };
         }
         let Some(Secret(secret)) = made else { return show(&new, Source::Redis, desk) };
         let shown = WithSecret { key: Shown::new(&new, Source::Redis, desk.now), secret: &secret };
-        Ok(Next::Answer(Answer::ok(&shown)?))
+        Ok(Next::Answer(AdminReply::ok(&shown)?))
     }))
 }
 
-fn show(key: &Key, source: Source, desk: &mut Desk) -> Step {
-    Ok(Next::Answer(Answer::ok(&Shown::new(key, source, desk.now))?))
+fn show(key: &Key, source: Source, desk: &mut AdminContext) -> Step {
+    Ok(Next::Answer(AdminReply::ok(&Shown::new(key, source, desk.now))?))
 }
 
-fn in_file<'a>(id: &str, desk: &Desk<'a>) -> Option<&'a Key> {
+fn in_file<'a>(id: &str, desk: &AdminContext<'a>) -> Option<&'a Key> {
     desk.service.keys.iter().find(|key| key.id == id)
 }
 
 /// Makes a secret from the host's randomness.
-fn make(desk: &mut Desk) -> Result<Secret, Refusal> {
+fn make(desk: &mut AdminContext) -> Result<Secret, AdminError> {
     let mut text = secret::PREFIX.to_owned();
     let length = secret::PREFIX.len() + secret::RANDOM_DIGITS;
     // Each portion falls short with a chance of one in a million at most.
@@ -198,7 +199,7 @@ fn make(desk: &mut Desk) -> Result<Secret, Refusal> {
             return Ok(Secret(text));
         }
     }
-    Err(Refusal::new(503, "no_randomness", "The host gives no randomness to make a secret of. Try again."))
+    Err(AdminError::new(503, "no_randomness", "The host gives no randomness to make a secret of. Try again."))
 }
 
 impl Secret {

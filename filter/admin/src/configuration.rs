@@ -7,12 +7,12 @@ use serde_json::{Map, Value};
 use sluice_config::file::File;
 use sluice_config::plugin::Reload;
 use sluice_core::store::redis::settings::Mode;
-use sluice_core::store::redis::wire::{Command, Reply};
+use sluice_core::store::redis::wire::{Command, RedisReply};
 use sluice_core::usage::price::{MicroUsd, Rate};
 use sluice_wire::order;
 
-use super::answer::Answer;
-use super::{Desk, Next, Step};
+use super::answer::AdminReply;
+use super::{AdminContext, Next, Step};
 
 /// What stands where a secret or a hash is.
 const MASK: &str = "***";
@@ -26,9 +26,9 @@ struct InForce<'a> {
 }
 
 /// `GET /config`
-pub fn config(desk: &mut Desk) -> Step {
+pub fn config(desk: &mut AdminContext) -> Step {
     let (file, reload) = (&desk.service.shown, desk.service.reload.as_ref());
-    Ok(Next::Answer(Answer::ok(&InForce { file, reload })?))
+    Ok(Next::Answer(AdminReply::ok(&InForce { file, reload })?))
 }
 
 /// The part of a gateway file that administrators may see. `text` is the file as JSON.
@@ -77,7 +77,7 @@ struct Target<'a> {
 }
 
 /// `GET /prices`
-pub fn prices(desk: &mut Desk) -> Step {
+pub fn prices(desk: &mut AdminContext) -> Step {
     let models = desk.service.gateway.models.iter();
     let targets = models.flat_map(|(name, model)| model.targets.iter().map(move |target| (name.as_str(), target)));
     let known = desk.service.gateway.known_targets();
@@ -104,7 +104,7 @@ pub fn prices(desk: &mut Desk) -> Step {
         }
     });
     let unit = "US dollars for a million tokens, for an image, for a request";
-    Ok(Next::Answer(Answer::ok(&Prices { unit, targets: targets.collect() })?))
+    Ok(Next::Answer(AdminReply::ok(&Prices { unit, targets: targets.collect() })?))
 }
 
 /// A picodollar for a token is a micro-dollar for a million.
@@ -121,10 +121,10 @@ struct Health {
 }
 
 /// `GET /health`
-pub fn health(desk: &mut Desk) -> Step {
+pub fn health(desk: &mut AdminContext) -> Step {
     let Some(redis) = &desk.service.gateway.redis else {
         let health = Health { status: "ok", store: "embedded", mode: None, error: None };
-        return Ok(Next::Answer(Answer::ok(&health)?));
+        return Ok(Next::Answer(AdminReply::ok(&health)?));
     };
     let mode = match redis.mode {
         Mode::Strict => "strict",
@@ -134,13 +134,13 @@ pub fn health(desk: &mut Desk) -> Step {
         Command::new(["PING"]),
         Box::new(move |reply, _| {
             let error = match reply {
-                Ok(Reply::Text(text)) if text == "PONG" => None,
+                Ok(RedisReply::Text(text)) if text == "PONG" => None,
                 Ok(_) => Some("Redis does not answer PING with PONG".to_owned()),
                 Err(why) => Some(why),
             };
             let (code, status) = if error.is_none() { (200, "ok") } else { (503, "unavailable") };
             let health = Health { status, store: "redis", mode: Some(mode), error };
-            Ok(Next::Answer(Answer::with_status(code, &health)?))
+            Ok(Next::Answer(AdminReply::with_status(code, &health)?))
         }),
     ))
 }

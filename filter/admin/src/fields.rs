@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use sluice_wire::json;
 
-use super::answer::Refusal;
+use super::answer::AdminError;
 
 /// The fields that nobody has taken yet.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub struct Fields(Map<String, Value>);
 
 impl Fields {
     /// Reads a body that is an object; nothing at all is an empty one.
-    pub fn read(body: &[u8]) -> Result<Self, Refusal> {
+    pub fn read(body: &[u8]) -> Result<Self, AdminError> {
         if body.is_empty() {
             return Ok(Self(Map::new()));
         }
@@ -22,8 +22,8 @@ impl Fields {
                 make_whole(&mut value);
                 Ok(Self(value.as_object_mut().map(std::mem::take).unwrap_or_default()))
             }
-            Ok(_) => Err(Refusal::new(400, "invalid_request", "The body is JSON, but no object.")),
-            Err(error) => Err(Refusal::new(400, "invalid_json", format!("The body is not JSON: {error}."))),
+            Ok(_) => Err(AdminError::new(400, "invalid_request", "The body is JSON, but no object.")),
+            Err(error) => Err(AdminError::new(400, "invalid_json", format!("The body is not JSON: {error}."))),
         }
     }
 
@@ -33,14 +33,14 @@ impl Fields {
     }
 
     /// A field that may be left out.
-    pub fn optional<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<Option<T>, Refusal> {
+    pub fn optional<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<Option<T>, AdminError> {
         self.take(name).map(|value| typed(name, value)).transpose()
     }
 
     /// A field that must be there.
-    pub fn required<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<T, Refusal> {
+    pub fn required<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<T, AdminError> {
         let found = self.optional(name)?;
-        found.ok_or_else(|| Refusal::invalid(name, format!("The field `{name}` is missing.")))
+        found.ok_or_else(|| AdminError::invalid(name, format!("The field `{name}` is missing.")))
     }
 
     /// A field merged into what it was (RFC 7396): `null` makes it the default, and members of objects are merged by
@@ -49,7 +49,7 @@ impl Fields {
         &mut self,
         name: &'static str,
         old: &mut T,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), AdminError> {
         let Some(patch) = self.take(name) else { return Ok(()) };
         if patch.is_null() {
             *old = T::default();
@@ -62,17 +62,17 @@ impl Fields {
     }
 
     /// Refuses what nobody took.
-    pub fn finish(self) -> Result<(), Refusal> {
+    pub fn finish(self) -> Result<(), AdminError> {
         match self.0.into_iter().next() {
             None => Ok(()),
-            Some((name, _)) => Err(Refusal::invalid(name, "There is no such field here, or it cannot be set.")),
+            Some((name, _)) => Err(AdminError::invalid(name, "There is no such field here, or it cannot be set.")),
         }
     }
 }
 
-fn typed<T: DeserializeOwned>(name: &'static str, value: Value) -> Result<T, Refusal> {
+fn typed<T: DeserializeOwned>(name: &'static str, value: Value) -> Result<T, AdminError> {
     json::from_value(value)
-        .map_err(|error| Refusal::invalid(name, format!("The field `{name}` is not right: {error}.")))
+        .map_err(|error| AdminError::invalid(name, format!("The field `{name}` is not right: {error}.")))
 }
 
 /// To JSON, `5.0` is the same whole number as `5`.

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sluice_config::file::{Budget, Key, Limits};
 use sluice_config::is_public_name;
-use sluice_core::keys::spec::Control;
+use sluice_core::keys::spec::Permission;
 use sluice_wire::calendar;
 use sluice_wire::time::Time;
 
-use super::Desk;
-use super::answer::Refusal;
+use super::AdminContext;
+use super::answer::AdminError;
 use super::fields::Fields;
 
 /// Longer texts for people are refused: they would be in every worker's memory.
@@ -88,8 +88,8 @@ pub struct Shown<'a> {
     forbid: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     sources: Option<&'a [String]>,
-    #[serde(skip_serializing_if = "<[Control]>::is_empty")]
-    control: &'a [Control],
+    #[serde(skip_serializing_if = "<[Permission]>::is_empty")]
+    control: &'a [Permission],
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,7 +125,7 @@ impl<'a> Shown<'a> {
 }
 
 /// Reads a key to create; it has no hash yet.
-pub fn read(body: &[u8]) -> Result<Key, Refusal> {
+pub fn read(body: &[u8]) -> Result<Key, AdminError> {
     let mut fields = Fields::read(body)?;
     let key = Key {
         id: fields.required("id")?,
@@ -149,16 +149,16 @@ pub fn read(body: &[u8]) -> Result<Key, Refusal> {
     // `.` and `..` as a step in a path would mean another one.
     if !is_public_name(&key.id) || key.id.starts_with('.') {
         let message = "An id has 1 to 64 letters, digits, and any of . _ - @, and does not begin with a dot.";
-        return Err(Refusal::invalid("id", message));
+        return Err(AdminError::invalid("id", message));
     }
     bounded(&key)?;
     Ok(key)
 }
 
 /// Changes a key as a merge patch says.
-pub fn patch(key: &mut Key, body: &[u8]) -> Result<(), Refusal> {
+pub fn patch(key: &mut Key, body: &[u8]) -> Result<(), AdminError> {
     if body.is_empty() {
-        return Err(Refusal::new(400, "invalid_request", "There is no body: send what is to change, as JSON."));
+        return Err(AdminError::new(400, "invalid_request", "There is no body: send what is to change, as JSON."));
     }
     let mut fields = Fields::read(body)?;
     fields.merge("app", &mut key.app)?;
@@ -176,30 +176,30 @@ pub fn patch(key: &mut Key, body: &[u8]) -> Result<(), Refusal> {
     bounded(key)
 }
 
-fn bounded(key: &Key) -> Result<(), Refusal> {
+fn bounded(key: &Key) -> Result<(), AdminError> {
     let long = |text: &str| text.chars().count() > LONGEST_TEXT;
     if key.owner.as_deref().is_some_and(long) {
-        return Err(Refusal::invalid("owner", format!("The owner is longer than {LONGEST_TEXT} characters.")));
+        return Err(AdminError::invalid("owner", format!("The owner is longer than {LONGEST_TEXT} characters.")));
     }
     if key.control.len() > MOST_CONTROLS {
-        return Err(Refusal::invalid("control", format!("At most {MOST_CONTROLS} entries.")));
+        return Err(AdminError::invalid("control", format!("At most {MOST_CONTROLS} entries.")));
     }
     let lists = [("models", &key.models), ("endpoints", &key.endpoints), ("sources", &key.sources)];
     let lists = lists.map(|(name, list)| (name, list.as_deref().unwrap_or_default()));
     for (name, list) in lists.into_iter().chain([("forbid", key.forbid.as_slice())]) {
         if list.len() > MOST_ENTRIES || list.iter().any(|entry| long(entry)) {
             let message = format!("At most {MOST_ENTRIES} entries of up to {LONGEST_TEXT} characters.");
-            return Err(Refusal::invalid(name, message));
+            return Err(AdminError::invalid(name, message));
         }
     }
     Ok(())
 }
 
 /// Whether the gateway would accept the key: its team, its models and the rest must be those of the gateway file.
-pub fn check(key: &Key, desk: &Desk) -> Result<(), Refusal> {
+pub fn check(key: &Key, desk: &AdminContext) -> Result<(), AdminError> {
     let Err(mistakes) = sluice_config::compile_key(&desk.service.gateway, key) else { return Ok(()) };
     let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     let param = mistakes.into_iter().next().map(|mistake| mistake.path);
     let message = format!("The key does not fit the gateway file: {}.", told.join("; "));
-    Err(Refusal { param, ..Refusal::new(422, "invalid_key", message) })
+    Err(AdminError { param, ..AdminError::new(422, "invalid_key", message) })
 }

@@ -22,7 +22,7 @@ use sluice_core::callout::{Call, Called};
 use sluice_core::exchange::{Effect, Event, Flow, Reply as HttpReply, Unreadable, View, property, undone};
 use sluice_core::gateway::Gateway;
 use sluice_core::key_hash::KeyHash;
-use sluice_core::store::redis::wire::{Command, Reply, Wire};
+use sluice_core::store::redis::wire::{Command, RedisReply, Wire};
 use sluice_core::store::{SharedData, Unavailable};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::json::json_string;
@@ -41,7 +41,7 @@ mod route;
 mod usage;
 
 pub use answer::write_error;
-use answer::{Answer, Refusal};
+use answer::{AdminError, AdminReply};
 use route::{Operation, Query};
 
 /// The largest request body, in bytes.
@@ -78,7 +78,7 @@ impl Service {
 
 /// What an event leads to, besides effects.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum AdminOutcome {
     /// Nothing.
     Step(Flow),
     /// The request waits for the answer to this, which goes to [`Exchange::called`].
@@ -87,10 +87,10 @@ pub enum Outcome {
 
 /// One request, in the phase it has reached.
 #[derive(Debug)]
-pub struct Exchange {
+pub struct AdminExchange {
     service: Rc<Service>,
     phase: Phase,
-    trail: Trail,
+    trail: LogContext,
 }
 
 enum Phase {
@@ -117,48 +117,48 @@ impl fmt::Debug for Phase {
 
 /// What the access log will say.
 #[derive(Debug, Default)]
-struct Trail {
+struct LogContext {
     request_id: Option<String>,
     operation: Option<&'static str>,
     key: Option<String>,
 }
 
 /// What an operation works with.
-struct Desk<'a> {
+struct AdminContext<'a> {
     service: &'a Service,
     now: Time,
     shared: &'a dyn SharedData,
     random: &'a mut dyn FnMut(&mut [u8]) -> bool,
-    trail: &'a mut Trail,
+    trail: &'a mut LogContext,
 }
 
 /// What a step ends with.
 enum Next {
-    Answer(Answer),
+    Answer(AdminReply),
     Ask(Command, Then),
 }
 
-type Step = Result<Next, Refusal>;
+type Step = Result<Next, AdminError>;
 /// The step after Redis has been asked; it may have said nothing that makes sense, and why not.
-type Then = Box<dyn FnOnce(Result<Reply, String>, &mut Desk) -> Step>;
+type Then = Box<dyn FnOnce(Result<RedisReply, String>, &mut AdminContext) -> Step>;
 
 impl Next {
     /// Asks Redis; that it does not answer ends the request.
-    fn ask(command: Command, then: impl FnOnce(Reply, &mut Desk) -> Step + 'static) -> Self {
+    fn ask(command: Command, then: impl FnOnce(RedisReply, &mut AdminContext) -> Step + 'static) -> Self {
         Self::Ask(
             command,
             Box::new(move |reply, desk| match reply {
                 Ok(reply) => then(reply, desk),
-                Err(why) => Err(Refusal::unavailable(&why)),
+                Err(why) => Err(AdminError::unavailable(&why)),
             }),
         )
     }
 }
 
-impl Exchange {
+impl AdminExchange {
     /// A request of which nothing is known.
     pub fn new(service: Rc<Service>) -> Self {
-        Self { service, phase: Phase::Start, trail: Trail::default() }
+        Self { service, phase: Phase::Start, trail: LogContext::default() }
     }
 
     /// Handles a part of the request. `random` fills bytes that nobody can guess, or says that it cannot.
@@ -169,20 +169,20 @@ impl Exchange {
         shared: &dyn SharedData,
         random: &mut dyn FnMut(&mut [u8]) -> bool,
         effects: &mut Vec<Effect>,
-    ) -> Outcome {
+    ) -> AdminOutcome {
         let service = self.service.clone();
         let step = match (event, &self.phase) {
             (Event::RequestHeaders { end }, Phase::Start) => {
                 let headers = match view.headers() {
                     Ok(headers) => headers,
-                    Err(Unreadable) => return Outcome::Step(Flow::Reply(self.undone(effects))),
+                    Err(Unreadable) => return AdminOutcome::Step(Flow::Reply(self.undone(effects))),
                 };
                 self.trail.request_id = headers.text("x-request-id").filter(|id| id.len() <= 128).map(str::to_owned);
                 match self.headers(end, &headers) {
-                    Ok(None) => return Outcome::Step(Flow::Pause),
+                    Ok(None) => return AdminOutcome::Step(Flow::Pause),
                     Ok(Some((operation, query))) => {
                         let mut desk =
-                            Desk { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
+                            AdminContext { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
                         perform(operation, query, &[], &mut desk)
                     }
                     Err(refusal) => Err(refusal),
@@ -191,15 +191,16 @@ impl Exchange {
             (Event::RequestBody { size, .. }, Phase::Body(_)) if size > LARGEST_BODY => Err(too_large()),
             (Event::RequestBody { size, end: true }, Phase::Body(_)) => {
                 let Phase::Body(operation) = std::mem::replace(&mut self.phase, Phase::Answered) else {
-                    return Outcome::Step(Flow::Pause);
+                    return AdminOutcome::Step(Flow::Pause);
                 };
                 let Ok(body) = view.body(0..size) else {
-                    return Outcome::Step(Flow::Reply(self.undone(effects)));
+                    return AdminOutcome::Step(Flow::Reply(self.undone(effects)));
                 };
-                let mut desk = Desk { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
+                let mut desk =
+                    AdminContext { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
                 perform(operation, Query::none(), &body, &mut desk)
             }
-            _ => return Outcome::Step(Flow::Pause),
+            _ => return AdminOutcome::Step(Flow::Pause),
         };
         self.proceed(step, effects)
     }
@@ -212,10 +213,10 @@ impl Exchange {
         shared: &dyn SharedData,
         random: &mut dyn FnMut(&mut [u8]) -> bool,
         effects: &mut Vec<Effect>,
-    ) -> Outcome {
+    ) -> AdminOutcome {
         let service = self.service.clone();
         let Phase::Asking(command, then) = std::mem::replace(&mut self.phase, Phase::Answered) else {
-            return Outcome::Step(Flow::Pause);
+            return AdminOutcome::Step(Flow::Pause);
         };
         let reply = read(&service, called);
         if let (Ok(reply), Some(whole)) = (&reply, command.with_source())
@@ -223,13 +224,13 @@ impl Exchange {
         {
             return self.proceed(Ok(Next::Ask(whole, then)), effects);
         }
-        let mut desk = Desk { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
+        let mut desk = AdminContext { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
         let step = then(reply, &mut desk);
         self.proceed(step, effects)
     }
 
     /// What is asked for; `None` when its body has yet to come.
-    fn headers(&mut self, end: bool, headers: &HeaderMap) -> Result<Option<(Operation, Query)>, Refusal> {
+    fn headers(&mut self, end: bool, headers: &HeaderMap) -> Result<Option<(Operation, Query)>, AdminError> {
         let method = headers.text(":method").unwrap_or_default();
         let path = headers.text(":path").unwrap_or_default();
         let path = path.split('#').next().unwrap_or_default();
@@ -249,7 +250,7 @@ impl Exchange {
         query.finish()?;
         if !is_json(headers.text("content-type")) {
             let message = "The body must be JSON, with the content-type application/json.";
-            return Err(Refusal::new(415, "unsupported_media_type", message));
+            return Err(AdminError::new(415, "unsupported_media_type", message));
         }
         let declared = headers.text("content-length").and_then(|text| text.parse::<usize>().ok());
         if declared.is_some_and(|length| length > LARGEST_BODY) {
@@ -263,7 +264,7 @@ impl Exchange {
     }
 
     /// All who are not the administrator are told the same.
-    fn authenticate(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    fn authenticate(&self, headers: &HeaderMap) -> Result<(), AdminError> {
         let presented = headers.get("authorization").and_then(|value| {
             let (scheme, token) = value.split_at_checked(7)?;
             scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
@@ -271,7 +272,7 @@ impl Exchange {
         let hash = presented.map(|token| KeyHash(Sha256::digest(token).into()));
         match (hash, &self.service.gateway.admin) {
             (Some(presented), Some(expected)) if presented.same(expected) => Ok(()),
-            _ => Err(Refusal::new(
+            _ => Err(AdminError::new(
                 401,
                 "unauthorized",
                 "Send the administrator's key as 'Authorization: Bearer <key>': there was none, or another.",
@@ -282,16 +283,16 @@ impl Exchange {
     /// Envoy refused what was decided.
     pub fn undone(&mut self, effects: &mut Vec<Effect>) -> HttpReply {
         let error = undone::error();
-        let refusal = Refusal::new(error.status, "gateway_failed", error.message);
+        let refusal = AdminError::new(error.status, "gateway_failed", error.message);
         self.answered(refusal.reply(), Some(refusal.code), effects)
     }
 
-    fn proceed(&mut self, step: Step, effects: &mut Vec<Effect>) -> Outcome {
+    fn proceed(&mut self, step: Step, effects: &mut Vec<Effect>) -> AdminOutcome {
         let (reply, error) = match step {
             Ok(Next::Ask(command, then)) => match call(&self.service, &command) {
                 Some(call) => {
                     self.phase = Phase::Asking(command, then);
-                    return Outcome::Ask(call);
+                    return AdminOutcome::Ask(call);
                 }
                 None => {
                     let refusal = records::no_store();
@@ -301,7 +302,7 @@ impl Exchange {
             Ok(Next::Answer(answer)) => (answer.reply(), None),
             Err(refusal) => (refusal.reply(), Some(refusal.code)),
         };
-        Outcome::Step(Flow::Reply(self.answered(reply, error, effects)))
+        AdminOutcome::Step(Flow::Reply(self.answered(reply, error, effects)))
     }
 
     /// The request is answered with this.
@@ -312,7 +313,7 @@ impl Exchange {
     }
 }
 
-impl Trail {
+impl LogContext {
     /// The rest of the access log's object.
     fn fragment(&self, error: Option<&str>) -> String {
         let fields = [
@@ -326,7 +327,7 @@ impl Trail {
     }
 }
 
-fn perform(operation: Operation, mut query: Query, body: &[u8], desk: &mut Desk) -> Step {
+fn perform(operation: Operation, mut query: Query, body: &[u8], desk: &mut AdminContext) -> Step {
     match operation {
         Operation::ListKeys => list::list(query, desk),
         Operation::CreateKey => change::create(body, desk),
@@ -348,7 +349,7 @@ fn perform(operation: Operation, mut query: Query, body: &[u8], desk: &mut Desk)
         Operation::Prices => query.finish().and_then(|()| configuration::prices(desk)),
         Operation::Config => query.finish().and_then(|()| configuration::config(desk)),
         Operation::Health => query.finish().and_then(|()| configuration::health(desk)),
-        Operation::OpenApi => query.finish().map(|()| Next::Answer(Answer::document(OPENAPI))),
+        Operation::OpenApi => query.finish().map(|()| Next::Answer(AdminReply::document(OPENAPI))),
     }
 }
 
@@ -359,8 +360,8 @@ fn is_json(content_type: Option<&str>) -> bool {
     ["application/json", "application/merge-patch+json"].iter().any(|known| essence.eq_ignore_ascii_case(known))
 }
 
-fn too_large() -> Refusal {
-    Refusal::new(413, "too_large", format!("The body is larger than {} KiB.", LARGEST_BODY >> 10))
+fn too_large() -> AdminError {
+    AdminError::new(413, "too_large", format!("The body is larger than {} KiB.", LARGEST_BODY >> 10))
 }
 
 /// The call to Redis; none with the embedded store.
@@ -372,7 +373,7 @@ fn call(service: &Service, command: &Command) -> Option<Call> {
     Some(call)
 }
 
-fn read(service: &Service, called: &Called) -> Result<Reply, String> {
+fn read(service: &Service, called: &Called) -> Result<RedisReply, String> {
     let redis = service.gateway.redis.as_ref().ok_or_else(|| "none is configured".to_owned())?;
     Wire::new(redis).read(called).map_err(|Unavailable(why)| why)
 }

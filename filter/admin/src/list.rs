@@ -5,11 +5,11 @@ use sluice_config::file::Key;
 use sluice_config::is_public_name;
 use sluice_wire::order;
 
-use super::answer::{Answer, Refusal};
+use super::answer::{AdminError, AdminReply};
 use super::key::{Shown, Source, State};
 use super::records::{self, Names};
 use super::route::Query;
-use super::{Desk, Next, Step};
+use super::{AdminContext, Next, Step};
 
 const DEFAULT_LIMIT: usize = 100;
 const MOST: usize = 1000;
@@ -37,7 +37,7 @@ struct Listed<'a> {
 }
 
 /// `GET /keys`
-pub fn list(mut query: Query, desk: &mut Desk) -> Step {
+pub fn list(mut query: Query, desk: &mut AdminContext) -> Step {
     let page = Page {
         team: query.take("team"),
         state: query.choice("state", &State::WORDS)?,
@@ -49,7 +49,7 @@ pub fn list(mut query: Query, desk: &mut Desk) -> Step {
     query.finish()?;
     for (param, name) in [("cursor", &page.after), ("team", &page.team)] {
         if name.as_deref().is_some_and(|name| !is_public_name(name)) {
-            return Err(Refusal::invalid(param, "A name has 1 to 64 letters, digits, and any of . _ - @."));
+            return Err(AdminError::invalid(param, "A name has 1 to 64 letters, digits, and any of . _ - @."));
         }
     }
     match Names::of(desk) {
@@ -77,7 +77,7 @@ impl Page {
 
     /// Looks at a portion of Redis's keys, and at those of the file up to its end. One key more than the limit is taken, to
     /// know whether there is one.
-    fn add(mut self, portion: Vec<(String, Option<Key>)>, last: bool, desk: &Desk) -> Self {
+    fn add(mut self, portion: Vec<(String, Option<Key>)>, last: bool, desk: &AdminContext) -> Self {
         let end = portion.last().map(|(id, _)| id.clone());
         let wanted = |id: &str| {
             self.after.as_deref().is_none_or(|after| id > after)
@@ -103,7 +103,7 @@ impl Page {
         self
     }
 
-    fn answer(mut self, more: bool, desk: &mut Desk) -> Step {
+    fn answer(mut self, more: bool, desk: &mut AdminContext) -> Step {
         let full = self.is_full();
         self.found.truncate(self.limit);
         let next = match (full, more) {
@@ -112,6 +112,6 @@ impl Page {
             (false, false) => None,
         };
         let keys = self.found.iter().map(|(key, source)| Shown::new(key, *source, desk.now)).collect();
-        Ok(Next::Answer(Answer::ok(&Listed { keys, next })?))
+        Ok(Next::Answer(AdminReply::ok(&Listed { keys, next })?))
     }
 }

@@ -7,13 +7,13 @@ use sluice_config::file::Key;
 use sluice_core::limits::{DIMENSIONS, Rule, Subject, Unit};
 use sluice_core::store::dimension::Dimension;
 use sluice_core::store::redis::read;
-use sluice_core::store::{Gauge, Meter, Reading, Unavailable, embedded};
+use sluice_core::store::{Counter, CounterSnapshot, LimitWindow, Unavailable, embedded};
 use sluice_core::usage::price::MicroUsd;
 
-use super::answer::{Answer, Refusal};
+use super::answer::{AdminError, AdminReply};
 use super::records::{self, Names};
 use super::route::{Query, no_such_key};
-use super::{Desk, Next, Step};
+use super::{AdminContext, Next, Step};
 
 /// More counters than this are not read at once.
 const MOST: usize = 500;
@@ -31,10 +31,10 @@ struct About {
 
 /// A rule with the counter of one value of each thing that it counts by.
 #[derive(Debug)]
-struct Counter {
+struct LimitRow {
     rule: Rc<Rule>,
     scope: String,
-    meter: Option<Meter>,
+    meter: Option<Counter>,
 }
 
 #[derive(Serialize)]
@@ -68,13 +68,13 @@ struct Shown {
 }
 
 /// `GET /limits`
-pub fn limits(mut query: Query, desk: &mut Desk) -> Step {
+pub fn limits(mut query: Query, desk: &mut AdminContext) -> Step {
     let dimension = query.choice("of", &DIMENSIONS.map(|dimension| (dimension.name(), dimension)))?;
     let name = query.take("name");
     query.finish()?;
-    let dimension = dimension.ok_or_else(|| Refusal::invalid("of", "One of key, team, app, model, provider."))?;
+    let dimension = dimension.ok_or_else(|| AdminError::invalid("of", "One of key, team, app, model, provider."))?;
     let name = name.filter(|name| !name.is_empty() && name.chars().count() <= LONGEST_NAME);
-    let name = name.ok_or_else(|| Refusal::invalid("name", "The name of the key, team, app, model or provider."))?;
+    let name = name.ok_or_else(|| AdminError::invalid("name", "The name of the key, team, app, model or provider."))?;
     let service = desk.service;
     let mut about = About::default();
     let known = match dimension {
@@ -85,14 +85,14 @@ pub fn limits(mut query: Query, desk: &mut Desk) -> Step {
         Dimension::Provider => service.providers.contains(&name),
     };
     if !known {
-        return Err(Refusal::not_found("not_found", format!("There is no {} of this name.", dimension.name())));
+        return Err(AdminError::not_found("not_found", format!("There is no {} of this name.", dimension.name())));
     }
     *about.field(dimension) = Some(name);
     let rules = service.gateway.rules.iter().filter(|rule| rule.holds(dimension)).cloned().collect();
     answer(&about, rules, desk)
 }
 
-fn of_key(id: &str, desk: &mut Desk) -> Step {
+fn of_key(id: &str, desk: &mut AdminContext) -> Step {
     if let Some(key) = desk.service.keys.iter().find(|key| key.id == id) {
         return with_key(key, desk);
     }
@@ -104,11 +104,11 @@ fn of_key(id: &str, desk: &mut Desk) -> Step {
 }
 
 /// Every rule that this key's requests meet: those that know its holder from others, and those that do not.
-fn with_key(key: &Key, desk: &mut Desk) -> Step {
+fn with_key(key: &Key, desk: &mut AdminContext) -> Step {
     let gateway = &desk.service.gateway;
     let credentials = sluice_config::restore_key(gateway, key).map_err(|mistakes| {
         let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-        Refusal::new(
+        AdminError::new(
             409,
             "key_not_usable",
             format!("The key does not fit the gateway file any more: {}.", told.join("; ")),
@@ -130,28 +130,28 @@ fn with_key(key: &Key, desk: &mut Desk) -> Step {
     answer(&about, rules, desk)
 }
 
-fn answer(about: &About, rules: Vec<Rc<Rule>>, desk: &mut Desk) -> Step {
+fn answer(about: &About, rules: Vec<Rc<Rule>>, desk: &mut AdminContext) -> Step {
     let mut counters = Vec::new();
     for rule in &rules {
         expand(rule, about.clone(), desk, &mut counters);
     }
     let truncated = counters.len() > MOST;
     counters.truncate(MOST);
-    let meters: Vec<Meter> = counters.iter().filter_map(|counter| counter.meter.clone()).collect();
-    let show = move |readings: Vec<Reading>| {
+    let meters: Vec<Counter> = counters.iter().filter_map(|counter| counter.meter.clone()).collect();
+    let show = move |readings: Vec<CounterSnapshot>| {
         let mut readings = readings.into_iter();
         let shown = counters.into_iter().map(|counter| {
             let reading = counter.meter.as_ref().and_then(|_| readings.next());
             counter.show(reading)
         });
-        Ok(Next::Answer(Answer::ok(&Limits { limits: shown.collect(), truncated })?))
+        Ok(Next::Answer(AdminReply::ok(&Limits { limits: shown.collect(), truncated })?))
     };
     if meters.is_empty() {
         return show(Vec::new());
     }
     let Some(redis) = &desk.service.gateway.redis else {
         let read = embedded::read(desk.shared, &meters, desk.now);
-        return show(read.map_err(|Unavailable(why)| Refusal::unavailable(&why))?);
+        return show(read.map_err(|Unavailable(why)| AdminError::unavailable(&why))?);
     };
     Ok(Next::ask(read::command(&redis.prefix, &meters), move |reply, _| {
         show(read::readings(&meters, &reply).map_err(|_| records::senseless(&reply))?)
@@ -185,7 +185,7 @@ impl About {
 
 /// The counters of a rule for whom it is about: one for each value of what is not known. Of keys, which may be many, none
 /// are made up.
-fn expand(rule: &Rc<Rule>, mut about: About, desk: &Desk, counters: &mut Vec<Counter>) {
+fn expand(rule: &Rc<Rule>, mut about: About, desk: &AdminContext, counters: &mut Vec<LimitRow>) {
     if counters.len() > MOST {
         return;
     }
@@ -215,17 +215,17 @@ fn expand(rule: &Rc<Rule>, mut about: About, desk: &Desk, counters: &mut Vec<Cou
         }
     }
     let of = about.subject();
-    counters.push(Counter { scope: rule.scope(&of), meter: rule.meter(&of), rule: rule.clone() });
+    counters.push(LimitRow { scope: rule.scope(&of), meter: rule.meter(&of), rule: rule.clone() });
 }
 
-impl Counter {
-    fn show(self, reading: Option<Reading>) -> Shown {
+impl LimitRow {
+    fn show(self, reading: Option<CounterSnapshot>) -> Shown {
         let Rule { unit, gauge, limit, hard, then_model, .. } = &*self.rule;
         let used = reading.map(|reading| reading.used);
         let remaining = used.map(|used| limit.saturating_sub(used));
         let in_dollars =
             |amount: Option<u64>| amount.filter(|_| *unit == Unit::MicroUsd).map(|amount| MicroUsd(amount).to_string());
-        let timed = matches!(gauge, Some(Gauge::Minute | Gauge::Day | Gauge::Month));
+        let timed = matches!(gauge, Some(LimitWindow::Minute | LimitWindow::Day | LimitWindow::Month));
         let reset = reading.filter(|_| timed).map(|reading| reading.reset);
         Shown {
             scope: self.scope,
@@ -238,11 +238,11 @@ impl Counter {
             },
             period: match gauge {
                 None => "request",
-                Some(Gauge::Minute) => "minute",
-                Some(Gauge::Day) => "day",
-                Some(Gauge::Month) => "month",
-                Some(Gauge::Total) => "total",
-                Some(Gauge::Concurrent) => "concurrent",
+                Some(LimitWindow::Minute) => "minute",
+                Some(LimitWindow::Day) => "day",
+                Some(LimitWindow::Month) => "month",
+                Some(LimitWindow::Total) => "total",
+                Some(LimitWindow::Concurrent) => "concurrent",
             },
             hard: *hard,
             then_model: then_model.as_deref().map(str::to_owned),

@@ -9,14 +9,14 @@
 
 use sluice_config::file::Key;
 use sluice_core::store::redis::names;
-use sluice_core::store::redis::wire::{Command, Reply};
+use sluice_core::store::redis::wire::{Command, RedisReply};
 use sluice_wire::calendar;
 use sluice_wire::json;
 use sluice_wire::order;
 use sluice_wire::time::Time;
 
-use super::Desk;
-use super::answer::Refusal;
+use super::AdminContext;
+use super::answer::AdminError;
 
 /// The hash and the record of an id; nothing when there is none.
 const READ: &str = "local h = redis.call('HGET', KEYS[1], ARGV[1]) \
@@ -72,13 +72,13 @@ pub struct Names {
 
 impl Names {
     /// In the Redis that is configured; with the embedded store there is no such place.
-    pub fn of(desk: &Desk) -> Option<Self> {
+    pub fn of(desk: &AdminContext) -> Option<Self> {
         let prefix = &desk.service.gateway.redis.as_ref()?.prefix;
         Some(Self { hashes: names::keys(prefix), ids: names::of(prefix, "ids"), record: names::of(prefix, "key:") })
     }
 
     /// The same, to write there.
-    pub fn writable(desk: &Desk) -> Result<Self, Refusal> {
+    pub fn writable(desk: &AdminContext) -> Result<Self, AdminError> {
         Self::of(desk).ok_or_else(no_store)
     }
 
@@ -129,8 +129,8 @@ impl Names {
 }
 
 /// Nothing is kept that could be changed.
-pub fn no_store() -> Refusal {
-    Refusal::new(
+pub fn no_store() -> AdminError {
+    AdminError::new(
         409,
         "store_read_only",
         "Without `redis` in the gateway file keys are kept in that file only: change them there (`sluice keys new` makes \
@@ -139,54 +139,56 @@ pub fn no_store() -> Refusal {
 }
 
 /// What [`Names::read`] brought; `None` when there is no such key.
-pub fn found(reply: Reply) -> Result<Option<Record>, Refusal> {
+pub fn found(reply: RedisReply) -> Result<Option<Record>, AdminError> {
     let values = match reply {
-        Reply::Nil => return Ok(None),
-        Reply::List(values) => values,
+        RedisReply::Nil => return Ok(None),
+        RedisReply::List(values) => values,
         other => return Err(senseless(&other)),
     };
-    match <[Reply; 2]>::try_from(values) {
-        Ok([Reply::Text(_), Reply::Text(text)]) => match parse(text) {
+    match <[RedisReply; 2]>::try_from(values) {
+        Ok([RedisReply::Text(_), RedisReply::Text(text)]) => match parse(text) {
             Some(record) => Ok(Some(record)),
             None => {
                 let message = "This key's record in Redis is not one that Sluice wrote: put it right there.";
-                Err(Refusal::new(500, "damaged_record", message))
+                Err(AdminError::new(500, "damaged_record", message))
             }
         },
         Ok([_, other]) => Err(senseless(&other)),
-        Err(values) => Err(senseless(&Reply::List(values))),
+        Err(values) => Err(senseless(&RedisReply::List(values))),
     }
 }
 
 /// What [`Names::list`] brought: ids in order, each with its key, unless what is kept of it makes no sense.
-pub fn listed(reply: Reply) -> Result<Vec<(String, Option<Key>)>, Refusal> {
+pub fn listed(reply: RedisReply) -> Result<Vec<(String, Option<Key>)>, AdminError> {
     let values = match reply {
-        Reply::List(values) => values,
-        Reply::Nil => return Ok(Vec::new()),
+        RedisReply::List(values) => values,
+        RedisReply::Nil => return Ok(Vec::new()),
         other => return Err(senseless(&other)),
     };
-    let (pairs, []) = values.as_chunks::<2>() else { return Err(senseless(&Reply::List(values))) };
-    let entry = |pair: &[Reply; 2]| match pair {
-        [Reply::Text(id), Reply::Text(text)] => Ok((id.clone(), parse(text.clone()).map(|record| record.key))),
+    let (pairs, []) = values.as_chunks::<2>() else { return Err(senseless(&RedisReply::List(values))) };
+    let entry = |pair: &[RedisReply; 2]| match pair {
+        [RedisReply::Text(id), RedisReply::Text(text)] => {
+            Ok((id.clone(), parse(text.clone()).map(|record| record.key)))
+        }
         [_, other] => Err(senseless(other)),
     };
     pairs.iter().map(entry).collect()
 }
 
 /// Whether [`Names::create`] or [`Names::change`] did it.
-pub fn done(reply: &Reply) -> Result<bool, Refusal> {
+pub fn done(reply: &RedisReply) -> Result<bool, AdminError> {
     match reply {
-        Reply::Int(1) => Ok(true),
-        Reply::Int(0) => Ok(false),
+        RedisReply::Int(1) => Ok(true),
+        RedisReply::Int(0) => Ok(false),
         other => Err(senseless(other)),
     }
 }
 
 /// A reply that no script of ours gives. What it holds may be a record, with its hashes: it is not repeated.
-pub fn senseless(reply: &Reply) -> Refusal {
+pub fn senseless(reply: &RedisReply) -> AdminError {
     match reply {
-        Reply::Error(text) => Refusal::unavailable(&format!("it refused the command with {text:?}")),
-        _ => Refusal::unavailable("its reply is of another kind than the command's"),
+        RedisReply::Error(text) => AdminError::unavailable(&format!("it refused the command with {text:?}")),
+        _ => AdminError::unavailable("its reply is of another kind than the command's"),
     }
 }
 

@@ -3,7 +3,7 @@
 use sluice_config::is_public_name;
 use sluice_wire::percent;
 
-use super::answer::Refusal;
+use super::answer::AdminError;
 
 /// What all paths begin with.
 pub const BASE: &str = "/admin/v1/";
@@ -41,7 +41,7 @@ pub enum Operation {
 
 impl Operation {
     /// The operation of a method and a path without its query.
-    pub fn find(method: &str, path: &str) -> Result<Self, Refusal> {
+    pub fn find(method: &str, path: &str) -> Result<Self, AdminError> {
         let rest = path.strip_prefix(BASE).unwrap_or_default();
         let segments: Vec<&str> = rest.split('/').collect();
         let (reads, writes) = match segments.as_slice() {
@@ -58,7 +58,7 @@ impl Operation {
             ["openapi.json"] => (Some(Self::OpenApi), None),
             _ => {
                 let message = "There is nothing at this path. GET /admin/v1/openapi.json says what there is.";
-                return Err(Refusal::not_found("unknown_url", message));
+                return Err(AdminError::not_found("unknown_url", message));
             }
         };
         let allow = match (&reads, &writes) {
@@ -70,9 +70,9 @@ impl Operation {
         match (method, reads, writes) {
             ("GET" | "HEAD", Some(reads), _) => Ok(reads),
             (_, _, Some((known, writes))) if known == method => Ok(writes),
-            _ => Err(Refusal {
+            _ => Err(AdminError {
                 allow: Some(allow),
-                ..Refusal::new(405, "method_not_allowed", format!("This path knows {allow} only."))
+                ..AdminError::new(405, "method_not_allowed", format!("This path knows {allow} only."))
             }),
         }
     }
@@ -111,13 +111,13 @@ impl Operation {
 }
 
 /// A name that no key can have is one that no key has.
-fn key_id(segment: &str) -> Result<String, Refusal> {
+fn key_id(segment: &str) -> Result<String, AdminError> {
     decode(segment).filter(|id| is_public_name(id)).ok_or_else(no_such_key)
 }
 
 /// There is no key of that id.
-pub fn no_such_key() -> Refusal {
-    Refusal::not_found("key_not_found", "There is no key of this id. GET /admin/v1/keys lists those that there are.")
+pub fn no_such_key() -> AdminError {
+    AdminError::not_found("key_not_found", "There is no key of this id. GET /admin/v1/keys lists those that there are.")
 }
 
 /// A query: each parameter at most once, and none that is not asked for.
@@ -131,16 +131,16 @@ impl Query {
     }
 
     /// Reads what stands behind the `?`.
-    pub fn read(text: &str) -> Result<Self, Refusal> {
+    pub fn read(text: &str) -> Result<Self, AdminError> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for part in text.split('&').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             let form = |text: &str| decode(&text.replace('+', " "));
             let (Some(name), Some(value)) = (form(name), form(value)) else {
-                return Err(Refusal::new(400, "invalid_request", "The query is not percent-encoded UTF-8."));
+                return Err(AdminError::new(400, "invalid_request", "The query is not percent-encoded UTF-8."));
             };
             if pairs.iter().any(|(known, _)| *known == name) {
-                return Err(Refusal::invalid(name, "This parameter stands there twice."));
+                return Err(AdminError::invalid(name, "This parameter stands there twice."));
             }
             pairs.push((name, value));
         }
@@ -154,30 +154,30 @@ impl Query {
     }
 
     /// The value of a parameter as one of a few words.
-    pub fn choice<T: Copy>(&mut self, name: &'static str, words: &[(&str, T)]) -> Result<Option<T>, Refusal> {
+    pub fn choice<T: Copy>(&mut self, name: &'static str, words: &[(&str, T)]) -> Result<Option<T>, AdminError> {
         let Some(value) = self.take(name) else { return Ok(None) };
         match words.iter().find(|(word, _)| *word == value) {
             Some((_, meaning)) => Ok(Some(*meaning)),
             None => {
                 let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                Err(Refusal::invalid(name, format!("This is none of: {}.", words.join(", "))))
+                Err(AdminError::invalid(name, format!("This is none of: {}.", words.join(", "))))
             }
         }
     }
 
     /// The value of a parameter as a number from 1 to `most`.
-    pub fn count(&mut self, name: &'static str, default: usize, most: usize) -> Result<usize, Refusal> {
+    pub fn count(&mut self, name: &'static str, default: usize, most: usize) -> Result<usize, AdminError> {
         let Some(value) = self.take(name) else { return Ok(default) };
         let number = value.bytes().all(|b| b.is_ascii_digit()).then(|| value.parse::<usize>().ok()).flatten();
         let in_range = number.filter(|number| (1..=most).contains(number));
-        in_range.ok_or_else(|| Refusal::invalid(name, format!("This is no whole number from 1 to {most}.")))
+        in_range.ok_or_else(|| AdminError::invalid(name, format!("This is no whole number from 1 to {most}.")))
     }
 
     /// Refuses what nobody took.
-    pub fn finish(self) -> Result<(), Refusal> {
+    pub fn finish(self) -> Result<(), AdminError> {
         match self.0.into_iter().next() {
             None => Ok(()),
-            Some((name, _)) => Err(Refusal::invalid(name, "There is no such parameter here.")),
+            Some((name, _)) => Err(AdminError::invalid(name, "There is no such parameter here.")),
         }
     }
 }

@@ -123,7 +123,7 @@ impl Host {
             }
             true
         };
-        let mut exchange = Exchange::new(self.service.clone());
+        let mut exchange = AdminExchange::new(self.service.clone());
         let mut effects = Vec::new();
         let event = Event::RequestHeaders { end: body.is_empty() };
         let mut outcome = exchange.request(event, &message, &self.shared, &mut random, &mut effects);
@@ -138,7 +138,7 @@ impl Host {
         }
         let mut asked = Vec::new();
         let mut script = redis.iter();
-        while let Outcome::Ask(call) = outcome {
+        while let AdminOutcome::Ask(call) = outcome {
             asked.push(words(&call.body));
             let answer = script.next().unwrap_or_else(|| panic!("one more command: {:?}", asked.last()));
             let called = match answer {
@@ -148,7 +148,7 @@ impl Host {
             outcome = exchange.called(&called, &message, &self.shared, &mut random, &mut effects);
         }
         assert_eq!(script.next(), None, "fewer commands than answers: {asked:?}");
-        let Outcome::Step(Flow::Reply(HttpReply { status, headers, body, .. })) = outcome else {
+        let AdminOutcome::Step(Flow::Reply(HttpReply { status, headers, body, .. })) = outcome else {
             panic!("no reply: {outcome:?}")
         };
         let [Effect::SetProperty(property::LOG, log)] = effects.as_slice() else { panic!("one line: {effects:?}") };
@@ -456,10 +456,10 @@ fn usage_needs_a_name_and_a_range_that_is_one() {
 
 #[test]
 fn what_envoys_memory_keeps_is_told_and_that_it_is_not_all() {
-    use sluice_core::store::{Entry, Settlement, Sums};
+    use sluice_core::store::{AccountEntry, Settlement, Sums};
     let host = Host::new(false);
     let sums = Sums::from([1, 2, 3, 4_000_000, 5, 1_000_000]);
-    let entry = Entry { key: "filed".into(), team: "research".into(), app: None, model: "chat".into(), sums };
+    let entry = AccountEntry { key: "filed".into(), team: "research".into(), app: None, model: "chat".into(), sums };
     let settlement = Settlement {
         id: "1".into(),
         parts: Vec::new(),
@@ -468,7 +468,8 @@ fn what_envoys_memory_keeps_is_told_and_that_it_is_not_all() {
         corrects: false,
         notes: Vec::new(),
     };
-    sluice_core::store::embedded::settle(&host.shared, &settlement, sluice_core::store::embedded::Reach::Here).unwrap();
+    sluice_core::store::embedded::settle(&host.shared, &settlement, sluice_core::store::embedded::CounterScope::Local)
+        .unwrap();
     let seen = host.get("/usage?by=model&name=chat", &[]);
     assert_eq!((&seen.body["complete"], &seen.body["from"]), (&json!(false), &json!("2027-01-01")));
     assert_eq!(seen.body["days"][0]["cost_usd"], "4.000000");

@@ -9,16 +9,16 @@ use std::ops::RangeInclusive;
 use serde::Serialize;
 use sluice_core::store::dimension::Dimension;
 use sluice_core::store::redis::names;
-use sluice_core::store::redis::wire::{Command, Reply};
+use sluice_core::store::redis::wire::{Command, RedisReply};
 use sluice_core::store::{Sums, Unavailable, day_and_month, embedded};
 use sluice_core::usage::price::MicroUsd;
 use sluice_wire::calendar;
 use sluice_wire::order;
 
-use super::answer::{Answer, Refusal};
+use super::answer::{AdminError, AdminReply};
 use super::records::{senseless, words};
 use super::route::Query;
-use super::{Desk, Next, Step};
+use super::{AdminContext, Next, Step};
 
 /// The most days of one answer.
 const MOST_DAYS: u64 = 366;
@@ -96,32 +96,32 @@ struct Days<'a> {
 
 impl ByDay {
     /// Reads the query.
-    pub fn read(query: &mut Query) -> Result<Self, Refusal> {
-        let by = query.choice("by", &BY)?.ok_or_else(|| Refusal::invalid("by", "One of key, team, app, model."))?;
+    pub fn read(query: &mut Query) -> Result<Self, AdminError> {
+        let by = query.choice("by", &BY)?.ok_or_else(|| AdminError::invalid("by", "One of key, team, app, model."))?;
         let name = query.take("name").filter(|name| !name.is_empty() && name.chars().count() <= LONGEST_NAME);
         let name =
-            name.ok_or_else(|| Refusal::invalid("name", "Whose usage: the name of a key, team, app or model."))?;
+            name.ok_or_else(|| AdminError::invalid("name", "Whose usage: the name of a key, team, app or model."))?;
         let mut date = |name: &'static str| {
-            let wrong = Refusal::invalid(name, "This is no date such as 2027-01-31, from 1970 on.");
-            let wrong = || Refusal { status: 422, ..wrong };
+            let wrong = AdminError::invalid(name, "This is no date such as 2027-01-31, from 1970 on.");
+            let wrong = || AdminError { status: 422, ..wrong };
             query.take(name).map(|text| calendar::day(&text).ok_or_else(wrong)).transpose()
         };
         Ok(Self { by, name, from: date("from")?, to: date("to")? })
     }
 
     /// Reads the accounts. Without dates it is the month so far.
-    pub fn step(self, desk: &mut Desk) -> Step {
+    pub fn step(self, desk: &mut AdminContext) -> Step {
         let (today, _) = day_and_month(desk.now);
         let to = self.to.unwrap_or(today);
         let (_, month) = day_and_month(sluice_wire::time::Time(to.saturating_mul(86_400_000_000_000)));
         let from = self.from.unwrap_or_else(|| calendar::first_day_of(month));
         if from > to || to - from >= MOST_DAYS {
             let message = format!("From `from` to `to` there must be 1 to {MOST_DAYS} days.");
-            return Err(Refusal { status: 422, ..Refusal::invalid("from", message) });
+            return Err(AdminError { status: 422, ..AdminError::invalid("from", message) });
         }
         let days = from..=to;
         let Some(redis) = &desk.service.gateway.redis else {
-            let found = remembered(&self, today, desk).map_err(|Unavailable(why)| Refusal::unavailable(&why))?;
+            let found = remembered(&self, today, desk).map_err(|Unavailable(why)| AdminError::unavailable(&why))?;
             let found = order::gathered(found.into_iter().filter(|(day, _)| days.contains(day)));
             let complete = from >= today.saturating_sub(1);
             return self.answer(&days, &found, complete);
@@ -146,12 +146,12 @@ impl ByDay {
             days: found.iter().map(|(day, sums)| Day { date: calendar::date(*day), sums: (*sums).into() }).collect(),
             total: total.into(),
         };
-        Ok(Next::Answer(Answer::ok(&shown)?))
+        Ok(Next::Answer(AdminReply::ok(&shown)?))
     }
 }
 
 /// What Envoy's memory says: today and yesterday, over all teams.
-fn remembered(asked: &ByDay, today: u64, desk: &Desk) -> Result<BTreeMap<u64, Sums>, Unavailable> {
+fn remembered(asked: &ByDay, today: u64, desk: &AdminContext) -> Result<BTreeMap<u64, Sums>, Unavailable> {
     let mut found = BTreeMap::new();
     for account in all(desk)?.into_iter().filter(|account| account.dimension == asked.by && account.name == asked.name)
     {
@@ -165,7 +165,7 @@ fn remembered(asked: &ByDay, today: u64, desk: &Desk) -> Result<BTreeMap<u64, Su
     Ok(found)
 }
 
-fn all(desk: &Desk) -> Result<Vec<embedded::Account>, Unavailable> {
+fn all(desk: &AdminContext) -> Result<Vec<embedded::Account>, Unavailable> {
     let mut accounts = Vec::new();
     for team in &desk.service.gateway.teams {
         accounts.extend(embedded::accounts(desk.shared, team, desk.now)?);
@@ -199,7 +199,7 @@ struct Rank {
 
 impl Top {
     /// Reads the query.
-    pub fn read(query: &mut Query) -> Result<Self, Refusal> {
+    pub fn read(query: &mut Query) -> Result<Self, AdminError> {
         Ok(Self {
             by: query.choice("by", &BY)?.unwrap_or(Dimension::Team),
             monthly: query.choice("period", &[("day", false), ("month", true)])?.unwrap_or(false),
@@ -208,12 +208,12 @@ impl Top {
     }
 
     /// Reads the accounts.
-    pub fn step(self, desk: &mut Desk) -> Step {
+    pub fn step(self, desk: &mut AdminContext) -> Step {
         let (day, month) = day_and_month(desk.now);
         let from = if self.monthly { calendar::first_day_of(month) } else { day };
         let Some(redis) = &desk.service.gateway.redis else {
             let mut sums: BTreeMap<String, u64> = BTreeMap::new();
-            let accounts = all(desk).map_err(|Unavailable(why)| Refusal::unavailable(&why))?;
+            let accounts = all(desk).map_err(|Unavailable(why)| AdminError::unavailable(&why))?;
             for account in accounts.into_iter().filter(|account| account.dimension == self.by) {
                 let cost = if self.monthly { account.month.cost } else { account.day.cost };
                 let known = sums.entry(account.name).or_default();
@@ -244,15 +244,15 @@ impl Top {
             from: calendar::date(from),
             top: ranks.into_iter().map(rank).collect(),
         };
-        Ok(Next::Answer(Answer::ok(&shown)?))
+        Ok(Next::Answer(AdminReply::ok(&shown)?))
     }
 }
 
 /// What [`DAYS`] answers.
-fn sums(reply: &Reply) -> Option<Vec<Sums>> {
-    let Reply::List(values) = reply else { return None };
+fn sums(reply: &RedisReply) -> Option<Vec<Sums>> {
+    let RedisReply::List(values) = reply else { return None };
     let (accounts, []) = values.as_chunks::<{ Sums::NUMBERS }>() else { return None };
-    let read = |account: &[Reply; Sums::NUMBERS]| {
+    let read = |account: &[RedisReply; Sums::NUMBERS]| {
         let mut numbers = [0; Sums::NUMBERS];
         for (to, reply) in numbers.iter_mut().zip(account) {
             *to = number(reply)?;
@@ -263,21 +263,21 @@ fn sums(reply: &Reply) -> Option<Vec<Sums>> {
 }
 
 /// Names, each with its score, in one list or as the pairs of an object.
-fn ranks(reply: &Reply) -> Option<Vec<(String, u64)>> {
-    let Reply::List(values) = reply else { return None };
+fn ranks(reply: &RedisReply) -> Option<Vec<(String, u64)>> {
+    let RedisReply::List(values) = reply else { return None };
     let (pairs, []) = values.as_chunks::<2>() else { return None };
-    let read = |[name, score]: &[Reply; 2]| match name {
-        Reply::Text(name) => Some((name.clone(), number(score)?)),
+    let read = |[name, score]: &[RedisReply; 2]| match name {
+        RedisReply::Text(name) => Some((name.clone(), number(score)?)),
         _ => None,
     };
     pairs.iter().map(read).collect()
 }
 
 /// A whole number, as a hash or a ranking has it: large scores are written with an exponent.
-fn number(reply: &Reply) -> Option<u64> {
+fn number(reply: &RedisReply) -> Option<u64> {
     match reply {
-        Reply::Int(number) => u64::try_from(*number).ok(),
-        Reply::Text(text) => match text.parse::<u64>() {
+        RedisReply::Int(number) => u64::try_from(*number).ok(),
+        RedisReply::Text(text) => match text.parse::<u64>() {
             Ok(number) => Some(number),
             Err(_) => {
                 text.parse::<f64>().ok().filter(|number| (0.0..9e18).contains(number)).map(|number| number as u64)

@@ -17,7 +17,7 @@ use sluice_core::routing::cells::Cells;
 use sluice_core::routing::cells::keys::Keys;
 use sluice_core::routing::patience::Patience;
 use sluice_core::routing::pattern::{Pattern, shape};
-use sluice_core::routing::way::{Retry, Way};
+use sluice_core::routing::way::{Retry, RoutingPolicy};
 use sluice_core::routing::{
     target::{Model, Target},
     timeouts::Timeouts,
@@ -221,7 +221,7 @@ impl Check<'_> {
             tier: 1,
         };
         // What was asked twice may be done twice.
-        let way = Way { retry: Retry::new(&[], Duration::ZERO), ..Way::plain(timeouts) };
+        let way = RoutingPolicy { retry: Retry::new(&[], Duration::ZERO), ..RoutingPolicy::plain(timeouts) };
         let (name, targets, way) = ("stored".to_owned(), vec![Rc::new(target)], Rc::new(way));
         Some(Rc::new(Model { name, pattern: None, forbid: Forbidden::default(), targets, way, cache: None }))
     }
@@ -305,7 +305,7 @@ fn direct(models: &BTreeMap<String, Rc<Model>>, timeouts: Timeouts) -> BTreeMap<
 
 /// A target as a model by itself.
 fn alone(target: &Rc<Target>, name: String, pattern: Option<Pattern>, timeouts: Timeouts) -> Rc<Model> {
-    let (forbid, targets, way) = (Forbidden::default(), vec![target.clone()], Rc::new(Way::plain(timeouts)));
+    let (forbid, targets, way) = (Forbidden::default(), vec![target.clone()], Rc::new(RoutingPolicy::plain(timeouts)));
     Rc::new(Model { name, pattern, forbid, targets, way, cache: None })
 }
 

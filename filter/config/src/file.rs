@@ -38,7 +38,7 @@ pub use models::{Model, Target};
 pub use prices::{PerCall, Price, Prices, ServiceTiers, TierPrice};
 pub use providers::Provider;
 pub use redis::Redis;
-pub use routing::{Circuit, Day, Retry, Route, RouteMatch, Window};
+pub use routing::{Circuit, Day, Retry, Route, RouteMatch, TimeWindow};
 pub use timeouts::{ModelTimeouts, Timeouts};
 pub use tracing::Tracing;
 

@@ -15,13 +15,13 @@ pub struct Reload {
     /// Since when it is in force (RFC 3339).
     pub applied_at: String,
     /// The last file, if it was refused; the one in force went on.
-    pub refused: Option<Refused>,
+    pub refused: Option<BadConfig>,
 }
 
 /// A gateway file that was not applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Refused {
+pub struct BadConfig {
     /// When it was read (RFC 3339).
     pub at: String,
     /// All that is wrong with it, each as `check` prints it.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use serde_json::value::RawValue;
-use sluice_wire::dialect::Shape;
+use sluice_wire::dialect::PeekSpec;
 use sluice_wire::dialect::fields::Fields;
 use sluice_wire::dialect::quirk::{Edits, edited};
 use sluice_wire::embedding::Encoding;
@@ -126,12 +126,12 @@ pub struct Splice {
 
 impl BodyPeek {
     /// Reads the outline. Errors are 400s that say what is wrong.
-    pub fn read(body: &[u8], shape: Shape) -> Result<Self, ApiError> {
+    pub fn read(body: &[u8], shape: PeekSpec) -> Result<Self, ApiError> {
         Self::surveyed(body, shape, Survey::of(body, |_| ()).0)
     }
 
     /// The same of a body that was surveyed.
-    pub(crate) fn surveyed(body: &[u8], shape: Shape, survey: Survey) -> Result<Self, ApiError> {
+    pub(crate) fn surveyed(body: &[u8], shape: PeekSpec, survey: Survey) -> Result<Self, ApiError> {
         let text = json::utf8(body).map_err(|error| {
             not_json(format!("The request body is not valid UTF-8 (at byte {}).", error.valid_up_to()))
         })?;

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 use sluice_core::guard::Guard;
-use sluice_core::guard::finder::{Finder, Wanted};
+use sluice_core::guard::finder::{Matcher, Wanted};
 use sluice_core::guard::prompt::screen;
 use sluice_core::guard::schema::{MOST_STEPS, Schema};
 use sluice_core::guard::spec::Action;
@@ -75,7 +75,7 @@ proptest! {
         let Ok(finder) = wanted.finder() else { return Ok(()) };
         let things = 12 + u64::try_from(patterns.len()).unwrap();
         for text in &texts {
-            let steps = Finder::steps();
+            let steps = Matcher::steps();
             let finds: Vec<_> = finder.all(text, &steps).map(|find| find.at).collect();
             prop_assert!(finds.windows(2).all(|pair| pair[0].end <= pair[1].start), "{finds:?}");
             prop_assert!(finds.iter().all(|at| at.start < at.end && text.get(at.clone()).is_some()), "{finds:?}");

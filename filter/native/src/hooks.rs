@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use sluice_shell::stream::Side;
-use sluice_shell::{Fate, Role, silence};
+use sluice_shell::{FilterStatus, Role, silence};
 
 use crate::abi::{self, BodyStatus, EnvoyBuffer, EnvoyHeader, HeadersStatus, LocalReplyStatus, TrailersStatus, hook};
 use crate::config::Config;
@@ -34,26 +34,26 @@ enum About {
 }
 
 /// Runs a callback of a filter, and what had to wait for its end.
-fn run(filter: *const c_void, about: About, callback: impl FnOnce(&mut dyn Role) -> Fate) -> Fate {
-    let Some(filter) = filters::by_token(filter) else { return Fate::Answered };
+fn run(filter: *const c_void, about: About, callback: impl FnOnce(&mut dyn Role) -> FilterStatus) -> FilterStatus {
+    let Some(filter) = filters::by_token(filter) else { return FilterStatus::Answered };
     if filter.failed.get() {
-        return Fate::Answered;
+        return FilterStatus::Answered;
     }
     // Envoy rejected the request before this filter saw it.
     if about == About::Response && !filter.begun.get() {
-        return Fate::Moves;
+        return FilterStatus::Moves;
     }
     filter.begun.set(true);
     filter.has_answer.set(filter.has_answer.get() || about == About::Response);
     let fate = guarded(|| match filter.role.try_borrow_mut() {
         Ok(mut role) => callback(&mut **role),
         // Envoy answers the request itself during another callback, because it has reached a limit of its own.
-        Err(_) if about == About::Response => Fate::Moves,
-        Err(_) => Fate::Answered,
+        Err(_) if about == About::Response => FilterStatus::Moves,
+        Err(_) => FilterStatus::Answered,
     });
     let fate = fate.unwrap_or_else(|| {
         filter.fails(about == About::Response);
-        Fate::Answered
+        FilterStatus::Answered
     });
     if filter.role.try_borrow_mut().is_ok() {
         filter.catch_up(about == About::Call);
@@ -89,25 +89,25 @@ impl Filter {
     }
 }
 
-fn headers(fate: Fate) -> HeadersStatus {
+fn headers(fate: FilterStatus) -> HeadersStatus {
     match fate {
-        Fate::Moves => HeadersStatus::Continue,
-        Fate::Waits | Fate::Answered => HeadersStatus::StopIteration,
+        FilterStatus::Moves => HeadersStatus::Continue,
+        FilterStatus::Waits | FilterStatus::Answered => HeadersStatus::StopIteration,
     }
 }
 
-fn body(fate: Fate) -> BodyStatus {
+fn body(fate: FilterStatus) -> BodyStatus {
     match fate {
-        Fate::Moves => BodyStatus::Continue,
-        Fate::Waits => BodyStatus::StopIterationAndBuffer,
-        Fate::Answered => BodyStatus::StopIterationNoBuffer,
+        FilterStatus::Moves => BodyStatus::Continue,
+        FilterStatus::Waits => BodyStatus::StopIterationAndBuffer,
+        FilterStatus::Answered => BodyStatus::StopIterationNoBuffer,
     }
 }
 
-fn trailers(fate: Fate) -> TrailersStatus {
+fn trailers(fate: FilterStatus) -> TrailersStatus {
     match fate {
-        Fate::Moves => TrailersStatus::Continue,
-        Fate::Waits | Fate::Answered => TrailersStatus::StopIteration,
+        FilterStatus::Moves => TrailersStatus::Continue,
+        FilterStatus::Waits | FilterStatus::Answered => TrailersStatus::StopIteration,
     }
 }
 
@@ -230,7 +230,7 @@ hooks! {
         if let Some(called) = called {
             run(filter, About::Call, |role| {
                 role.called(&called);
-                Fate::Moves
+                FilterStatus::Moves
             });
         }
     }

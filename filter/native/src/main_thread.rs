@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use sluice_core::callout::{Call, Called};
 use sluice_core::exchange::Effect;
-use sluice_core::exchange::keeper::Keeper;
-use sluice_core::exchange::remote::Remote;
+use sluice_core::exchange::keeper::CounterSync;
+use sluice_core::exchange::remote::RedisClient;
 use sluice_core::store::redis::settings::Redis;
 use sluice_shell::silence::SETTLING;
 use sluice_wire::time::Time;
@@ -48,8 +48,8 @@ struct Ending {
 /// One gateway's work.
 struct Work {
     domain: &'static Domain,
-    settlements: Remote,
-    keeper: Option<Keeper>,
+    settlements: RedisClient,
+    keeper: Option<CounterSync>,
     /// When the keeper exchanges counts next.
     due: Instant,
     /// The calls that are under way.
@@ -174,8 +174,8 @@ impl Main {
 
 impl Work {
     fn new(domain: &'static Domain, redis: &Redis) -> Option<Self> {
-        let settlements = Remote::new(redis.clone()).sharing(domain.outbox.clone());
-        let keeper = Keeper::new(redis.clone(), random().ok()?);
+        let settlements = RedisClient::new(redis.clone()).sharing(domain.outbox.clone());
+        let keeper = CounterSync::new(redis.clone(), random().ok()?);
         Some(Self { domain, settlements, keeper, due: Instant::now(), calls: Vec::new() })
     }
 

@@ -2,20 +2,20 @@
 
 use std::rc::Rc;
 
-use sluice_admin::Exchange;
-use sluice_admin::Outcome;
+use sluice_admin::AdminExchange;
+use sluice_admin::AdminOutcome;
 use sluice_admin::Service;
 use sluice_core::callout::Called;
 use sluice_core::exchange::{Effect, Event, Flow};
 
 use crate::Role;
-use crate::message::{Fate, Message};
+use crate::message::{FilterStatus, Message};
 use crate::stream::{Failed, Stream};
 
 /// One request of the administrator.
 pub struct Admin<S> {
     stream: S,
-    exchange: Exchange,
+    exchange: AdminExchange,
     /// Bytes of the request's body so far: trailers come without a size.
     body: usize,
     answered: bool,
@@ -24,12 +24,12 @@ pub struct Admin<S> {
 impl<S: Stream> Admin<S> {
     /// One of which nothing was seen yet.
     pub fn new(stream: S, service: Rc<Service>) -> Self {
-        Self { stream, exchange: Exchange::new(service), body: 0, answered: false }
+        Self { stream, exchange: AdminExchange::new(service), body: 0, answered: false }
     }
 
-    fn request(&mut self, event: Event) -> Fate {
+    fn request(&mut self, event: Event) -> FilterStatus {
         if self.answered {
-            return Fate::Waits;
+            return FilterStatus::Waits;
         }
         let mut effects = Vec::new();
         let outcome = self.exchange.request(
@@ -42,16 +42,18 @@ impl<S: Stream> Admin<S> {
         self.proceed(outcome, effects)
     }
 
-    fn hear(&mut self, called: &Called, effects: &mut Vec<Effect>) -> Outcome {
+    fn hear(&mut self, called: &Called, effects: &mut Vec<Effect>) -> AdminOutcome {
         self.exchange.called(called, &Message::request(self.stream), self.stream.shared(), &mut random::<S>, effects)
     }
 
-    fn proceed(&mut self, mut outcome: Outcome, mut effects: Vec<Effect>) -> Fate {
+    fn proceed(&mut self, mut outcome: AdminOutcome, mut effects: Vec<Effect>) -> FilterStatus {
         loop {
             match outcome {
-                Outcome::Step(flow) => return self.carry_out(flow, effects),
-                Outcome::Ask(call) if self.stream.call(&call).is_ok() => return self.carry_out(Flow::Pause, effects),
-                Outcome::Ask(_) => {
+                AdminOutcome::Step(flow) => return self.carry_out(flow, effects),
+                AdminOutcome::Ask(call) if self.stream.call(&call).is_ok() => {
+                    return self.carry_out(Flow::Pause, effects);
+                }
+                AdminOutcome::Ask(_) => {
                     log::error!("Envoy refused: a call to Redis");
                     outcome = self.hear(&Called { status: None, body: Vec::new() }, &mut effects);
                 }
@@ -60,14 +62,14 @@ impl<S: Stream> Admin<S> {
     }
 
     /// Carries out what was decided; what Envoy refuses to do ends the request.
-    fn carry_out(&mut self, flow: Flow, effects: Vec<Effect>) -> Fate {
+    fn carry_out(&mut self, flow: Flow, effects: Vec<Effect>) -> FilterStatus {
         let fate = Message::request(self.stream).apply(flow, effects).unwrap_or_else(|Failed| self.undo());
-        self.answered |= fate == Fate::Answered;
+        self.answered |= fate == FilterStatus::Answered;
         fate
     }
 
     /// The request does not go on.
-    fn undo(&mut self) -> Fate {
+    fn undo(&mut self) -> FilterStatus {
         let mut effects = Vec::new();
         let reply = self.exchange.undone(&mut effects);
         Message::request(self.stream).answer(&reply, effects)
@@ -79,16 +81,16 @@ fn random<S: Stream>(bytes: &mut [u8]) -> bool {
 }
 
 impl<S: Stream> Role for Admin<S> {
-    fn request_headers(&mut self, end: bool) -> Fate {
+    fn request_headers(&mut self, end: bool) -> FilterStatus {
         self.request(Event::RequestHeaders { end })
     }
 
-    fn request_body(&mut self, size: usize, end: bool) -> Fate {
+    fn request_body(&mut self, size: usize, end: bool) -> FilterStatus {
         self.body = size;
         self.request(Event::RequestBody { size, end })
     }
 
-    fn request_trailers(&mut self) -> Fate {
+    fn request_trailers(&mut self) -> FilterStatus {
         self.request(Event::RequestBody { size: self.body, end: true })
     }
 

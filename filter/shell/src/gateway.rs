@@ -9,7 +9,7 @@ use sluice_core::exchange::worker::Worker;
 use sluice_core::exchange::{Effect, Event, Flow};
 
 use crate::Role;
-use crate::message::{self, Fate, Message};
+use crate::message::{self, FilterStatus, Message};
 use crate::stream::{Failed, Stream};
 use crate::switchboard::Shared;
 
@@ -30,22 +30,22 @@ impl<S: Stream> Gateway<S> {
         Self { stream, exchange: Exchange::new(worker), journey: None, body: 0, over: false }
     }
 
-    fn request(&mut self, event: Event) -> Fate {
+    fn request(&mut self, event: Event) -> FilterStatus {
         if self.over {
-            return Fate::Waits;
+            return FilterStatus::Waits;
         }
         let mut effects = Vec::new();
         let outcome = self.exchange.request(event, &Message::request(self.stream), self.stream.shared(), &mut effects);
         self.proceed(outcome, effects)
     }
 
-    fn proceed(&mut self, mut outcome: Outcome, mut effects: Vec<Effect>) -> Fate {
+    fn proceed(&mut self, mut outcome: Outcome, mut effects: Vec<Effect>) -> FilterStatus {
         let fate = loop {
             let request = Message::request(self.stream).holding(self.body);
             match outcome {
                 Outcome::Unpacked(size) => {
-                    if self.carry_out(request, Flow::Pause, std::mem::take(&mut effects)) == Fate::Answered {
-                        break Fate::Answered;
+                    if self.carry_out(request, Flow::Pause, std::mem::take(&mut effects)) == FilterStatus::Answered {
+                        break FilterStatus::Answered;
                     }
                     self.body = size;
                     let event = Event::RequestBody { size, end: true };
@@ -76,17 +76,17 @@ impl<S: Stream> Gateway<S> {
                 }
             }
         };
-        self.over |= fate == Fate::Answered;
+        self.over |= fate == FilterStatus::Answered;
         fate
     }
 
     /// Carries out what was decided; what Envoy refuses to do ends the request.
-    fn carry_out(&mut self, message: Message<S>, flow: Flow, effects: Vec<Effect>) -> Fate {
+    fn carry_out(&mut self, message: Message<S>, flow: Flow, effects: Vec<Effect>) -> FilterStatus {
         message.apply(flow, effects).unwrap_or_else(|Failed| self.undo(message))
     }
 
     /// Neither the request nor its answer goes on.
-    fn undo(&mut self, message: Message<S>) -> Fate {
+    fn undo(&mut self, message: Message<S>) -> FilterStatus {
         let mut effects = Vec::new();
         let mut journey = self.journey.as_ref().and_then(|shared| shared.try_borrow_mut().ok());
         let reply = self.exchange.undone(journey.as_deref_mut(), &message, self.stream.shared(), &mut effects);
@@ -94,10 +94,10 @@ impl<S: Stream> Gateway<S> {
     }
 
     /// A part of an answer's body. It goes on in any case; only what is to be kept is looked at.
-    fn answer(&mut self, event: Event) -> Fate {
+    fn answer(&mut self, event: Event) -> FilterStatus {
         if !self.exchange.collects() {
             self.settle_early();
-            return Fate::Moves;
+            return FilterStatus::Moves;
         }
         let mut effects = Vec::new();
         let journey = self.journey.as_ref().and_then(|shared| shared.try_borrow().ok());
@@ -140,20 +140,20 @@ impl<S: Stream> Gateway<S> {
 }
 
 impl<S: Stream> Role for Gateway<S> {
-    fn request_headers(&mut self, end: bool) -> Fate {
+    fn request_headers(&mut self, end: bool) -> FilterStatus {
         self.request(Event::RequestHeaders { end })
     }
 
-    fn request_body(&mut self, size: usize, end: bool) -> Fate {
+    fn request_body(&mut self, size: usize, end: bool) -> FilterStatus {
         self.body = size;
         self.request(Event::RequestBody { size, end })
     }
 
-    fn request_trailers(&mut self) -> Fate {
+    fn request_trailers(&mut self) -> FilterStatus {
         self.request(Event::RequestBody { size: self.body, end: true })
     }
 
-    fn response_headers(&mut self, _end: bool) -> Fate {
+    fn response_headers(&mut self, _end: bool) -> FilterStatus {
         self.over = true;
         let mut flow = Flow::Pause;
         let (message, shared) = (Message::response(self.stream), self.stream.shared());
@@ -163,11 +163,11 @@ impl<S: Stream> Role for Gateway<S> {
         self.carry_out(message, flow, effects)
     }
 
-    fn response_body(&mut self, size: usize, end: bool) -> Fate {
+    fn response_body(&mut self, size: usize, end: bool) -> FilterStatus {
         self.answer(Event::ResponseBody { size, end })
     }
 
-    fn response_trailers(&mut self) -> Fate {
+    fn response_trailers(&mut self) -> FilterStatus {
         self.answer(Event::ResponseTrailers { size: 0 })
     }
 
@@ -177,7 +177,7 @@ impl<S: Stream> Role for Gateway<S> {
         }
         let mut effects = Vec::new();
         let outcome = self.exchange.called(called, &Message::request(self.stream), self.stream.shared(), &mut effects);
-        if self.proceed(outcome, effects) == Fate::Moves && self.stream.resume_request().is_err() {
+        if self.proceed(outcome, effects) == FilterStatus::Moves && self.stream.resume_request().is_err() {
             log::error!("Envoy refused: resuming a request");
         }
     }

@@ -16,7 +16,7 @@ pub mod trap;
 
 use sluice_core::callout::Called;
 
-pub use message::Fate;
+pub use message::FilterStatus;
 pub use stream::{Failed, Side, Stream};
 
 /// One filter of one request, in one of the roles. A callback that a role does not need does nothing.
@@ -24,27 +24,27 @@ pub use stream::{Failed, Side, Stream};
 /// Sizes are of the body that Envoy has buffered, the portion at hand included.
 pub trait Role {
     /// The request's headers are here; `end` means that no body follows.
-    fn request_headers(&mut self, end: bool) -> Fate;
+    fn request_headers(&mut self, end: bool) -> FilterStatus;
 
     /// A portion of the request's body is here; `end` means that nothing follows.
-    fn request_body(&mut self, size: usize, end: bool) -> Fate;
+    fn request_body(&mut self, size: usize, end: bool) -> FilterStatus;
 
     /// The request ends with trailers.
-    fn request_trailers(&mut self) -> Fate;
+    fn request_trailers(&mut self) -> FilterStatus;
 
     /// The answer's headers are here; `end` means that no body follows.
-    fn response_headers(&mut self, _end: bool) -> Fate {
-        Fate::Moves
+    fn response_headers(&mut self, _end: bool) -> FilterStatus {
+        FilterStatus::Moves
     }
 
     /// A portion of the answer's body is here; `end` means that nothing follows.
-    fn response_body(&mut self, _size: usize, _end: bool) -> Fate {
-        Fate::Moves
+    fn response_body(&mut self, _size: usize, _end: bool) -> FilterStatus {
+        FilterStatus::Moves
     }
 
     /// The answer ends with trailers.
-    fn response_trailers(&mut self) -> Fate {
-        Fate::Moves
+    fn response_trailers(&mut self) -> FilterStatus {
+        FilterStatus::Moves
     }
 
     /// What came back of a call.

@@ -31,7 +31,7 @@ pub struct Message<S> {
 
 /// What becomes of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum FilterStatus {
     /// It moves on.
     Moves,
     /// It waits.
@@ -136,12 +136,12 @@ impl<S: Stream> Message<S> {
 
     /// Carries out what core decided, and says what becomes of the message. It must not move on when Envoy refused any of it; where a
     /// reply takes its place, nothing of it moves on anyway.
-    pub fn apply(self, flow: Flow, effects: Vec<Effect>) -> Result<Fate, Failed> {
+    pub fn apply(self, flow: Flow, effects: Vec<Effect>) -> Result<FilterStatus, Failed> {
         #[cfg(feature = "trap")]
         let (flow, effects) = crate::trap::meddle(flow, effects);
         let fate = match flow {
-            Flow::Continue => Fate::Moves,
-            Flow::Pause => Fate::Waits,
+            Flow::Continue => FilterStatus::Moves,
+            Flow::Pause => FilterStatus::Waits,
             Flow::Reply(reply) => return Ok(self.answer(&reply, effects)),
         };
         effects.iter().try_for_each(|effect| self.carry_out(effect))?;
@@ -149,14 +149,14 @@ impl<S: Stream> Message<S> {
     }
 
     /// Answers the request; what else was decided of the message does not matter any more.
-    pub fn answer(self, reply: &Reply, effects: Vec<Effect>) -> Fate {
+    pub fn answer(self, reply: &Reply, effects: Vec<Effect>) -> FilterStatus {
         for effect in &effects {
             let _ = self.carry_out(effect);
         }
         if self.send(reply).is_err() {
             complain(REPLY);
         }
-        Fate::Answered
+        FilterStatus::Answered
     }
 
     /// Whether an answer's headers are here. Without them it could not be changed, and must not be told to move on: Envoy would
@@ -169,7 +169,7 @@ impl<S: Stream> Message<S> {
     /// done, unless a reply takes its place.
     pub fn release(self, flow: Flow, effects: Vec<Effect>) -> Result<(), Failed> {
         let fate = if self.is_here() { self.apply(flow, effects)? } else { return Err(Failed) };
-        if fate == Fate::Moves { self.stream.resume_response() } else { Ok(()) }
+        if fate == FilterStatus::Moves { self.stream.resume_response() } else { Ok(()) }
     }
 
     fn carry_out(self, effect: &Effect) -> Result<(), Failed> {

@@ -8,7 +8,7 @@ use sluice_core::exchange::{Context, Effect, Event, undone};
 use sluice_core::store::SharedData;
 
 use crate::Role;
-use crate::message::{self, Fate, Message};
+use crate::message::{self, FilterStatus, Message};
 use crate::stream::{Failed, Stream};
 use crate::switchboard::Shared;
 
@@ -51,14 +51,14 @@ impl<S: Stream> Provider<S> {
         Ok(())
     }
 
-    fn step(&mut self, event: Event, message: Message<S>, mut effects: Vec<Effect>) -> Fate {
+    fn step(&mut self, event: Event, message: Message<S>, mut effects: Vec<Effect>) -> FilterStatus {
         let shared = self.stream.shared();
         let State::UnderWay { attempt, journey, .. } = &mut self.state else { return self.refuse(message) };
         let Ok(mut borrowed) = journey.try_borrow_mut() else { return self.refuse(message) };
         let flow = attempt.step(event, &mut borrowed, &mut Context::new(&message, shared, &mut effects));
         drop(borrowed);
         let fate = message.apply(flow, effects).unwrap_or_else(|Failed| undo(message, journey, shared));
-        if fate == Fate::Answered {
+        if fate == FilterStatus::Answered {
             self.leave();
             self.state = State::Answered;
         }
@@ -66,9 +66,9 @@ impl<S: Stream> Provider<S> {
     }
 
     /// Nobody knows what this belongs to, or we have replied.
-    fn refuse(&mut self, message: Message<S>) -> Fate {
+    fn refuse(&mut self, message: Message<S>) -> FilterStatus {
         if matches!(self.state, State::Answered) {
-            return Fate::Waits;
+            return FilterStatus::Waits;
         }
         self.leave();
         self.state = State::Answered;
@@ -91,7 +91,7 @@ impl<S: Stream> Provider<S> {
 }
 
 /// Neither the attempt nor its request goes on.
-fn undo<S: Stream>(message: Message<S>, journey: &Shared, shared: &dyn SharedData) -> Fate {
+fn undo<S: Stream>(message: Message<S>, journey: &Shared, shared: &dyn SharedData) -> FilterStatus {
     let mut effects = Vec::new();
     let reply = match journey.try_borrow_mut() {
         Ok(mut journey) => undone::end(&mut journey, &mut Context::new(&message, shared, &mut effects)),
@@ -101,7 +101,7 @@ fn undo<S: Stream>(message: Message<S>, journey: &Shared, shared: &dyn SharedDat
 }
 
 impl<S: Stream> Role for Provider<S> {
-    fn request_headers(&mut self, end: bool) -> Fate {
+    fn request_headers(&mut self, end: bool) -> FilterStatus {
         let mut effects = Vec::new();
         let message = Message::request(self.stream);
         match self.begin(&mut effects) {
@@ -114,28 +114,28 @@ impl<S: Stream> Role for Provider<S> {
         }
     }
 
-    fn request_body(&mut self, size: usize, end: bool) -> Fate {
+    fn request_body(&mut self, size: usize, end: bool) -> FilterStatus {
         self.body = size;
         self.step(Event::RequestBody { size, end }, Message::request(self.stream).holding(size), Vec::new())
     }
 
-    fn request_trailers(&mut self) -> Fate {
+    fn request_trailers(&mut self) -> FilterStatus {
         self.request_body(self.body, true)
     }
 
-    fn response_headers(&mut self, end: bool) -> Fate {
+    fn response_headers(&mut self, end: bool) -> FilterStatus {
         self.body = 0;
         self.step(Event::ResponseHeaders { end }, Message::response(self.stream), Vec::new())
     }
 
-    fn response_body(&mut self, size: usize, end: bool) -> Fate {
+    fn response_body(&mut self, size: usize, end: bool) -> FilterStatus {
         let fate = self.step(Event::ResponseBody { size, end }, self.holding(size), Vec::new());
         // What moved on is no longer there when trailers come.
-        self.body = if fate == Fate::Moves { 0 } else { size };
+        self.body = if fate == FilterStatus::Moves { 0 } else { size };
         fate
     }
 
-    fn response_trailers(&mut self) -> Fate {
+    fn response_trailers(&mut self) -> FilterStatus {
         let size = self.body;
         self.step(Event::ResponseTrailers { size }, self.holding(size), Vec::new())
     }

@@ -17,7 +17,7 @@ use crate::stream::Stream;
 pub type Shared = Rc<RefCell<RequestState>>;
 
 /// A request that is under way.
-struct Line<S> {
+struct Entry<S> {
     journey: Shared,
     request: S,
     /// Of its last attempt.
@@ -25,7 +25,7 @@ struct Line<S> {
 }
 
 /// The requests that a worker has under way.
-pub struct Switchboard<S>(RefCell<BTreeMap<u32, Line<S>>>);
+pub struct Switchboard<S>(RefCell<BTreeMap<u32, Entry<S>>>);
 
 /// What the property says: the stream's number, and when the journey began. A VM that was made anew counts from the beginning, and
 /// an attempt that outlived the old one must not find another request's journey under its number.
@@ -64,7 +64,7 @@ impl<S: Stream> Switchboard<S> {
         let journey = Rc::new(RefCell::new(journey));
         // A journey that the provider role cannot find is refused there.
         if told.is_ok() {
-            let line = Line { journey: journey.clone(), request, attempt: None };
+            let line = Entry { journey: journey.clone(), request, attempt: None };
             self.0.borrow_mut().insert(request.number(), line);
         }
         journey
@@ -106,7 +106,7 @@ impl<S: Stream> Switchboard<S> {
 
     /// All requests that have been silent for too long by now.
     pub fn silent(&self, now: Time) -> Vec<Silent<S>> {
-        let look = |line: &Line<S>| {
+        let look = |line: &Entry<S>| {
             let silence = line.journey.try_borrow_mut().ok()?.falls_silent(now)?;
             Some(Silent { request: line.request, attempt: line.attempt, journey: line.journey.clone(), silence })
         };

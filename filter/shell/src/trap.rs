@@ -20,7 +20,7 @@ use sluice_core::exchange::{Effect, Flow, Reply};
 use sluice_wire::headers::HeaderMap;
 
 use crate::Role;
-use crate::message::Fate;
+use crate::message::FilterStatus;
 use crate::stream::{Failed, Side, Stream};
 
 thread_local! {
@@ -148,38 +148,38 @@ fn call<S: Stream>(stream: S, cluster: &'static str) -> Result<(), Failed> {
 }
 
 impl<S: Stream> Role for Probe<S> {
-    fn request_headers(&mut self, end: bool) -> Fate {
+    fn request_headers(&mut self, end: bool) -> FilterStatus {
         if self.name != "provider" {
             self.listen();
         }
         self.at("request_headers", 0, |inner| inner.request_headers(end))
     }
 
-    fn request_body(&mut self, size: usize, end: bool) -> Fate {
+    fn request_body(&mut self, size: usize, end: bool) -> FilterStatus {
         let callback = if end { "request_end" } else { "request_body" };
         self.at(callback, size, |inner| inner.request_body(size, end))
     }
 
-    fn request_trailers(&mut self) -> Fate {
+    fn request_trailers(&mut self) -> FilterStatus {
         self.at("request_trailers", 0, |inner| inner.request_trailers())
     }
 
-    fn response_headers(&mut self, end: bool) -> Fate {
+    fn response_headers(&mut self, end: bool) -> FilterStatus {
         self.at("response_headers", 0, |inner| inner.response_headers(end))
     }
 
-    fn response_body(&mut self, size: usize, end: bool) -> Fate {
+    fn response_body(&mut self, size: usize, end: bool) -> FilterStatus {
         let callback = match end {
             true => "response_end",
             false if self.flowing => "flowing",
             false => "response_body",
         };
         let fate = self.at(callback, size, |inner| inner.response_body(size, end));
-        self.flowing |= fate == Fate::Moves;
+        self.flowing |= fate == FilterStatus::Moves;
         fate
     }
 
-    fn response_trailers(&mut self) -> Fate {
+    fn response_trailers(&mut self) -> FilterStatus {
         self.at("response_trailers", 0, |inner| inner.response_trailers())
     }
 

@@ -17,12 +17,12 @@ use sluice_admin::Service;
 use sluice_admin::plugin::Plugin;
 use sluice_config::plugin::Reload;
 use sluice_core::callout::{Call, Called};
-use sluice_core::exchange::keeper::Keeper;
+use sluice_core::exchange::keeper::CounterSync;
 use sluice_core::exchange::worker::Worker;
 use sluice_core::exchange::{Effect, metric};
 use sluice_core::gateway::Gateway;
 use sluice_core::store::redis::settings::Redis;
-use sluice_shell::{Failed, Fate, admin, gateway, message, provider, silence};
+use sluice_shell::{Failed, FilterStatus, admin, gateway, message, provider, silence};
 use sluice_wire::calendar;
 use sluice_wire::time::Time;
 
@@ -57,7 +57,7 @@ enum Role {
     Gateway(Rc<Worker>),
     Provider,
     Admin(Rc<Service>),
-    Keeper(Box<Keeper>),
+    CounterSync(Box<CounterSync>),
 }
 
 impl Root {
@@ -97,9 +97,9 @@ impl Root {
     fn keeper(redis: Redis) -> Result<Role, Failed> {
         let mut seed = [0; 16];
         host::random(&mut seed)?;
-        let Some(keeper) = Keeper::new(redis, seed) else { return Ok(Role::None) };
+        let Some(keeper) = CounterSync::new(redis, seed) else { return Ok(Role::None) };
         host::tick_every(keeper.period())?;
-        Ok(Role::Keeper(Box::new(keeper)))
+        Ok(Role::CounterSync(Box::new(keeper)))
     }
 
     /// Carries out what concerns no message, and sends what is to be told to Redis.
@@ -130,7 +130,7 @@ impl Root {
         let now = Time(host::now());
         match &self.role {
             Role::Gateway(worker) => worker.told(called, now, effects),
-            Role::Keeper(keeper) => keeper.told(called, now, &host::Shared, effects),
+            Role::CounterSync(keeper) => keeper.told(called, now, &host::Shared, effects),
             Role::None | Role::Provider | Role::Admin(_) => None,
         }
     }
@@ -191,7 +191,7 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         logger::follow();
         let now = Time(host::now());
-        if let Role::Keeper(keeper) = &self.role {
+        if let Role::CounterSync(keeper) = &self.role {
             let mut effects = Vec::new();
             let call = keeper.tick(now, &host::Shared, &mut effects);
             return self.tell(call, effects);
@@ -209,7 +209,7 @@ impl RootContext for Root {
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
         let stream = Context(id);
         let role = match &self.role {
-            Role::None | Role::Keeper(_) => return None,
+            Role::None | Role::CounterSync(_) => return None,
             Role::Gateway(worker) => {
                 succession::serves(self.id, id);
                 let worker = worker.clone();
@@ -228,10 +228,10 @@ impl RootContext for Root {
 /// A filter of one request, as the SDK calls it.
 struct Http(Box<dyn sluice_shell::Role>);
 
-fn action(fate: Fate) -> Action {
+fn action(fate: FilterStatus) -> Action {
     match fate {
-        Fate::Moves => Action::Continue,
-        Fate::Waits | Fate::Answered => Action::Pause,
+        FilterStatus::Moves => Action::Continue,
+        FilterStatus::Waits | FilterStatus::Answered => Action::Pause,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use sluice_wire::dialect::{FORMATS, Fate, Format, bounds};
+use sluice_wire::dialect::{FORMATS, FieldPolicy, Format, bounds};
 
 mod page;
 
@@ -13,9 +13,9 @@ fn rendered(format: &Format) -> String {
     let mut table = "| field | fate | |\n|---|---|---|\n".to_owned();
     for (field, fate, note) in format.fields {
         let fate = match fate {
-            Fate::Mapped => "mapped",
-            Fate::Refused => "refused",
-            Fate::Dropped => "dropped",
+            FieldPolicy::Mapped => "mapped",
+            FieldPolicy::Refused => "refused",
+            FieldPolicy::Dropped => "dropped",
         };
         let _ = writeln!(table, "| `{field}` | {fate} | {note} |");
     }

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use sluice_core::store::embedded::Place;
+use sluice_core::store::embedded::ShardId;
 use sluice_tests::gateway::{Builder, Gateway, Key, Kind};
 use sluice_tests::redis::{Connection, Redis, Webdis};
 use sluice_tests::shared::{self, Fixture, Lease, Shared};
@@ -156,7 +156,7 @@ impl Rounds {
         for gateway in [0, 1] {
             assert!(scene.passes(gateway).await);
             scene.paid_for(gateway as u64 + 1).await;
-            let all = scene.redis.command(&["KEYS", &format!("*:b:*:{}", Place::of(scene.team).number())]);
+            let all = scene.redis.command(&["KEYS", &format!("*:b:*:{}", ShardId::of(scene.team).number())]);
             let new = |name: &&str| !names.iter().any(|known| known == name);
             let name = all.as_array().into_iter().flatten().filter_map(Value::as_str).find(new).expect("a new one");
             names.push(name.to_owned());

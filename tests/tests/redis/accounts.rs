@@ -1,7 +1,7 @@
 //! The accounts of a day, and who spent most.
 
 use sluice_core::store::dimension::Dimension;
-use sluice_core::store::redis::wire::{Command, Reply};
+use sluice_core::store::redis::wire::{Command, RedisReply};
 use sluice_core::store::redis::{names, settle};
 use sluice_core::store::{Sums, day_and_month};
 
@@ -26,8 +26,8 @@ async fn a_settlement_is_in_the_accounts_of_all_it_concerns() {
             [names::spenders_of_day(PREFIX, dimension, day), names::spenders_of_month(PREFIX, dimension, month)];
         for ranking in rankings {
             let reply = store.send(&Command::new(["ZREVRANGE", &ranking, "0", "9", "WITHSCORES"])).await;
-            let expected = [name.to_owned(), (64 * 400).to_string()].map(Reply::Text);
-            assert_eq!(reply, Ok(Reply::List(expected.to_vec())), "{ranking}");
+            let expected = [name.to_owned(), (64 * 400).to_string()].map(RedisReply::Text);
+            assert_eq!(reply, Ok(RedisReply::List(expected.to_vec())), "{ranking}");
             assert!(redis.command(&["TTL", &ranking]).as_i64().unwrap() > 399 * 86_400);
         }
     }

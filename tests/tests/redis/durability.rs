@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use sluice_core::store::Gauge;
-use sluice_core::store::redis::wire::{Command, Reply};
+use sluice_core::store::LimitWindow;
+use sluice_core::store::redis::wire::{Command, RedisReply};
 use sluice_tests::PATIENCE;
 
 use crate::store::{Store, granted, meter, order, part, settlement, start, take};
@@ -11,7 +11,7 @@ use crate::store::{Store, granted, meter, order, part, settlement, start, take};
 #[tokio::test]
 async fn what_was_granted_and_settled_is_there_after_a_kill() {
     let (redis, _webdis, mut store) = start().await;
-    let total = meter("t", Gauge::Total);
+    let total = meter("t", LimitWindow::Total);
     for id in ["settled", "open", "later"] {
         granted(&store.reserve(&order(id, vec![take(&total, 100, 1000)])).await.unwrap());
     }
@@ -30,7 +30,7 @@ async fn what_was_granted_and_settled_is_there_after_a_kill() {
 #[tokio::test]
 async fn a_webdis_that_starts_again_is_found_again() {
     let (_redis, webdis, mut store) = start().await;
-    let total = meter("t", Gauge::Total);
+    let total = meter("t", LimitWindow::Total);
     granted(&store.reserve(&order("a", vec![take(&total, 1, 10)])).await.unwrap());
     webdis.kill();
     assert!(store.reserve(&order("b", vec![take(&total, 1, 10)])).await.is_err());
@@ -43,7 +43,7 @@ async fn a_webdis_that_starts_again_is_found_again() {
 /// Webdis connects to Redis again by itself, a moment later.
 async fn found_again(store: &mut Store) {
     let started = Instant::now();
-    while store.send(&Command::new(["PING"])).await != Ok(Reply::Text("PONG".to_owned())) {
+    while store.send(&Command::new(["PING"])).await != Ok(RedisReply::Text("PONG".to_owned())) {
         assert!(started.elapsed() < PATIENCE, "Redis is not found again");
     }
 }

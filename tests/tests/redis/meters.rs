@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use sluice_core::store::{Gauge, Meter, Note, Order, Settled, Settlement, Verdict, day_and_month};
+use sluice_core::store::{
+    Counter, LimitWindow, Note, ReserveRequest, ReserveResult, Settled, Settlement, day_and_month,
+};
 use sluice_tests::PATIENCE;
 use sluice_wire::time::Time;
 
@@ -17,12 +19,12 @@ fn now() -> Time {
 #[tokio::test]
 async fn calendar_windows_are_those_of_utc() {
     let (_redis, _webdis, mut store) = start().await;
-    let [day, month] = [meter("d", Gauge::Day), meter("m", Gauge::Month)];
+    let [day, month] = [meter("d", LimitWindow::Day), meter("m", LimitWindow::Month)];
     let before = now();
     let verdict = store.reserve(&order("a", vec![take(&day, 1, 5), take(&month, 1, 5)])).await.unwrap();
     let after = now();
     let readings = granted(&verdict);
-    let windows = (readings[0].window, readings[1].window);
+    let windows = (readings[0].period, readings[1].period);
     assert!(windows == day_and_month(before) || windows == day_and_month(after), "{windows:?}");
     for (reading, longest) in [(readings[0], 1), (readings[1], 31)] {
         assert!(reading.reset <= Duration::from_secs(longest * 86_400), "{reading:?}");
@@ -35,7 +37,7 @@ async fn calendar_windows_are_those_of_utc() {
 #[tokio::test]
 async fn a_minute_lets_a_whole_minutes_pass_and_then_as_much_as_drains() {
     let (_redis, _webdis, mut store) = start().await;
-    let (minute, began) = (meter("m", Gauge::Minute), Instant::now());
+    let (minute, began) = (meter("m", LimitWindow::Minute), Instant::now());
     for turn in 0..3_u64 {
         let verdict = store.reserve(&order(&format!("{turn}"), vec![take(&minute, 20, 60)])).await.unwrap();
         let reading = granted(&verdict)[0];
@@ -45,7 +47,7 @@ async fn a_minute_lets_a_whole_minutes_pass_and_then_as_much_as_drains() {
     }
     // More than drains while any test waits.
     let verdict = store.reserve(&order("more", vec![take(&minute, 60, 60)])).await.unwrap();
-    let Verdict::Refused(obstacles) = verdict else { panic!("{verdict:?}") };
+    let ReserveResult::Refused(obstacles) = verdict else { panic!("{verdict:?}") };
     let wait = obstacles[0].retry_after.unwrap().as_secs_f64().ceil() as u64;
     assert!((60_u64.saturating_sub(drained(began, 60))..=60).contains(&wait), "{wait}");
 }
@@ -53,11 +55,11 @@ async fn a_minute_lets_a_whole_minutes_pass_and_then_as_much_as_drains() {
 #[tokio::test]
 async fn a_minute_of_a_thousand_million_is_exact_to_one() {
     let (_redis, _webdis, mut store) = start().await;
-    let minute = meter("m", Gauge::Minute);
+    let minute = meter("m", LimitWindow::Minute);
     let limit = 1_000_000_000;
     granted(&store.reserve(&order("a", vec![take(&minute, limit, limit)])).await.unwrap());
     let verdict = store.reserve(&order("b", vec![take(&minute, limit / 2, limit)])).await.unwrap();
-    let Verdict::Refused(obstacles) = verdict else { panic!("{verdict:?}") };
+    let ReserveResult::Refused(obstacles) = verdict else { panic!("{verdict:?}") };
     // So much drains in a microsecond: 17. What is used and what is missing add up all the same.
     let missing = obstacles[0].reading.used + limit / 2 - limit;
     let wait = u64::try_from(obstacles[0].retry_after.unwrap().as_micros()).unwrap();
@@ -67,8 +69,8 @@ async fn a_minute_of_a_thousand_million_is_exact_to_one() {
 #[tokio::test]
 async fn places_come_back_when_settled_and_when_their_lease_ends() {
     let (_redis, _webdis, mut store) = start().await;
-    let places = meter("c", Gauge::Concurrent);
-    let brief = Order { lease: Duration::from_millis(1), ..order("brief", vec![take(&places, 1, 2)]) };
+    let places = meter("c", LimitWindow::Concurrent);
+    let brief = ReserveRequest { lease: Duration::from_millis(1), ..order("brief", vec![take(&places, 1, 2)]) };
     granted(&store.reserve(&order("a", vec![take(&places, 1, 2)])).await.unwrap());
     granted(&store.reserve(&brief).await.unwrap());
     let started = Instant::now();
@@ -85,9 +87,10 @@ async fn places_come_back_when_settled_and_when_their_lease_ends() {
 #[tokio::test]
 async fn a_settlement_corrects_what_was_reserved_in_its_own_window_once() {
     let (_redis, _webdis, mut store) = start().await;
-    let [day, total, other] = [meter("d", Gauge::Day), meter("t", Gauge::Total), meter("other", Gauge::Total)];
+    let [day, total, other] =
+        [meter("d", LimitWindow::Day), meter("t", LimitWindow::Total), meter("other", LimitWindow::Total)];
     let takes = vec![take(&day, 100, 1000), take(&total, 100, 1000)];
-    let window = granted(&store.reserve(&order("a", takes)).await.unwrap())[0].window;
+    let window = granted(&store.reserve(&order("a", takes)).await.unwrap())[0].period;
     // Another day, as an Envoy with another clock would say; and a meter that nothing was reserved of.
     let parts = vec![part(&day, window + 1, 40), part(&total, 0, 140), part(&other, 0, 7)];
     let settlement = settlement("a", parts);
@@ -99,12 +102,12 @@ async fn a_settlement_corrects_what_was_reserved_in_its_own_window_once() {
 #[tokio::test]
 async fn a_correction_changes_what_an_earlier_settlement_has_charged_once_and_notes_stay() {
     let (redis, _webdis, mut store) = start().await;
-    let [less, more, forgotten] = ["less", "more", "forgotten"].map(|name| meter(name, Gauge::Total));
+    let [less, more, forgotten] = ["less", "more", "forgotten"].map(|name| meter(name, LimitWindow::Total));
     for total in [&less, &more] {
         granted(&store.reserve(&order(&total.name, vec![take(total, 100, 1000)])).await.unwrap());
         store.settle(&[settlement(&total.name, vec![part(total, 0, 100)])]).await.unwrap();
     }
-    let part = |meter: &Meter, used| Settled { reserved: 100, ..part(meter, 0, used) };
+    let part = |meter: &Counter, used| Settled { reserved: 100, ..part(meter, 0, used) };
     let parts = vec![part(&less, 30), part(&more, 130), part(&forgotten, 20)];
     let notes = vec![Note { name: "batch:b".into(), text: "a text / of ours".into() }];
     let correction = Settlement { corrects: true, notes, ..settlement("batch-b", parts) };
@@ -118,7 +121,7 @@ async fn a_correction_changes_what_an_earlier_settlement_has_charged_once_and_no
 #[tokio::test]
 async fn what_a_settlement_does_not_name_was_not_used() {
     let (_redis, _webdis, mut store) = start().await;
-    let total = meter("t", Gauge::Total);
+    let total = meter("t", LimitWindow::Total);
     granted(&store.reserve(&order("a", vec![take(&total, 100, 1000)])).await.unwrap());
     store.settle(&[settlement("a", vec![])]).await.unwrap();
     assert_eq!(store.used(&total).await, 0);
@@ -127,7 +130,7 @@ async fn what_a_settlement_does_not_name_was_not_used() {
 #[tokio::test]
 async fn a_reading_tells_what_of_it_is_only_reserved() {
     let (redis, _webdis, mut store) = start().await;
-    let total = meter("t", Gauge::Total);
+    let total = meter("t", LimitWindow::Total);
     let reserve = async |store: &mut Store, id: &str, amount| {
         granted(&store.reserve(&order(id, vec![take(&total, amount, 1000)])).await.unwrap())[0]
     };
@@ -144,7 +147,8 @@ async fn a_reading_tells_what_of_it_is_only_reserved() {
 #[tokio::test]
 async fn what_redis_was_not_asked_for_is_charged_in_full_once() {
     let (redis, _webdis, mut store) = start().await;
-    let [minute, day, total] = [("m", Gauge::Minute), ("d", Gauge::Day), ("t", Gauge::Total)].map(|(n, g)| meter(n, g));
+    let [minute, day, total] =
+        [("m", LimitWindow::Minute), ("d", LimitWindow::Day), ("t", LimitWindow::Total)].map(|(n, g)| meter(n, g));
     let (today, _) = day_and_month(now());
     let mut parts = vec![part(&minute, 0, 5), part(&day, today, 5), part(&total, 0, 5)];
     for part in &mut parts {
@@ -162,7 +166,7 @@ async fn what_redis_was_not_asked_for_is_charged_in_full_once() {
 #[tokio::test]
 async fn a_minute_gets_back_what_was_reserved_too_much_and_pays_what_was_too_little() {
     let (_redis, _webdis, mut store) = start().await;
-    let minute = meter("m", Gauge::Minute);
+    let minute = meter("m", LimitWindow::Minute);
     let began = Instant::now();
     granted(&store.reserve(&order("a", vec![take(&minute, 600, 600)])).await.unwrap());
     store.settle(&[settlement("a", vec![part(&minute, 0, 100)])]).await.unwrap();
@@ -177,7 +181,7 @@ async fn a_minute_gets_back_what_was_reserved_too_much_and_pays_what_was_too_lit
 #[tokio::test]
 async fn a_minute_gets_nothing_back_of_what_has_drained() {
     let (redis, _webdis, mut store) = start().await;
-    let minute = meter("m", Gauge::Minute);
+    let minute = meter("m", LimitWindow::Minute);
     let began = Instant::now();
     granted(&store.reserve(&order("a", vec![take(&minute, 100, 600)])).await.unwrap());
     // As if that had been two minutes ago, and others had taken since.
@@ -193,7 +197,7 @@ async fn a_minute_gets_nothing_back_of_what_has_drained() {
 #[tokio::test]
 async fn windows_long_gone_are_forgotten_and_recent_ones_kept() {
     let (redis, _webdis, mut store) = start().await;
-    let day = meter("d", Gauge::Day);
+    let day = meter("d", LimitWindow::Day);
     let (today, _) = day_and_month(now());
     let [recent, gone] = [today - 39, today - 50].map(|day| day.to_string());
     redis.command(&["HSET", "{t}:m:d", &recent, "1", &gone, "1"]);

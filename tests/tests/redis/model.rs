@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use sluice_core::store::{Gauge, Meter, Settlement};
+use sluice_core::store::{Counter, LimitWindow, Settlement};
 use sluice_tests::redis::Redis;
 
 use crate::leases::lose;
@@ -77,7 +77,8 @@ impl Model {
 
 /// Every case has meters and requests of its own, so that all share one Redis.
 async fn follow(store: &mut Store, redis: &Redis, case: usize, steps: Vec<Step>) -> Result<(), TestCaseError> {
-    let meters: Vec<Meter> = (0..METERS).map(|number| meter(&format!("{case}/{number}"), Gauge::Total)).collect();
+    let meters: Vec<Counter> =
+        (0..METERS).map(|number| meter(&format!("{case}/{number}"), LimitWindow::Total)).collect();
     let mut model = Model::default();
     // The shape of an order that is sent again is that of the first: it is the same request.
     let mut shapes = BTreeMap::new();

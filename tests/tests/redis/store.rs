@@ -9,9 +9,12 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use sluice_core::callout::{Call, Called};
 use sluice_core::store::redis::settings::{Mode, Protocol, Redis as Settings, WhenDown};
-use sluice_core::store::redis::wire::{Command, Reply, Wire};
+use sluice_core::store::redis::wire::{Command, RedisReply, Wire};
 use sluice_core::store::redis::{read, reserve, settle};
-use sluice_core::store::{Entry, Gauge, Meter, Order, Reading, Settled, Settlement, Sums, Take, Unavailable, Verdict};
+use sluice_core::store::{
+    AccountEntry, Counter, CounterSnapshot, Debit, LimitWindow, ReserveRequest, ReserveResult, Settled, Settlement,
+    Sums, Unavailable,
+};
 use sluice_tests::redis::{Redis, Webdis};
 use sluice_tests::upstash::{TOKEN, Upstash};
 use sluice_wire::time::Time;
@@ -57,26 +60,26 @@ impl Store {
         Self { port: self.port, wire: self.wire.clone(), sender: None }
     }
 
-    pub async fn reserve(&mut self, order: &Order) -> Result<Verdict, Unavailable> {
+    pub async fn reserve(&mut self, order: &ReserveRequest) -> Result<ReserveResult, Unavailable> {
         reserve::verdict(order, &self.send(&reserve::command(PREFIX, order)).await?)
     }
 
     pub async fn settle(&mut self, settlements: &[Settlement]) -> Result<usize, Unavailable> {
-        let written: Vec<_> = settlements.iter().map(|one| settle::Written::new(PREFIX, one)).collect();
+        let written: Vec<_> = settlements.iter().map(|one| settle::SettleCommand::new(PREFIX, one)).collect();
         settle::settled(&self.send(&settle::command(PREFIX, &written)).await?)
     }
 
-    pub async fn read(&mut self, meters: &[Meter]) -> Vec<Reading> {
+    pub async fn read(&mut self, meters: &[Counter]) -> Vec<CounterSnapshot> {
         let reply = self.send(&read::command(PREFIX, meters)).await.unwrap();
         read::readings(meters, &reply).unwrap()
     }
 
-    pub async fn used(&mut self, meter: &Meter) -> u64 {
+    pub async fn used(&mut self, meter: &Counter) -> u64 {
         self.read(std::slice::from_ref(meter)).await[0].used
     }
 
     /// Sends a command, and a script's text when Redis does not know it yet.
-    pub async fn send(&mut self, command: &Command) -> Result<Reply, Unavailable> {
+    pub async fn send(&mut self, command: &Command) -> Result<RedisReply, Unavailable> {
         let reply = self.once(command).await?;
         match command.with_source().filter(|_| reply.is_unknown_script()) {
             Some(command) => self.once(&command).await,
@@ -84,7 +87,7 @@ impl Store {
         }
     }
 
-    pub async fn once(&mut self, command: &Command) -> Result<Reply, Unavailable> {
+    pub async fn once(&mut self, command: &Command) -> Result<RedisReply, Unavailable> {
         let call = self.wire.write(command);
         let patience = call.timeout;
         let called = timeout(patience, self.call(call)).await.ok().flatten();
@@ -134,26 +137,27 @@ pub fn drained(since: Instant, per_minute: u64) -> u64 {
     millis.saturating_mul(per_minute) / 60_000 + 1
 }
 
-pub fn meter(name: &str, gauge: Gauge) -> Meter {
-    Meter { name: name.into(), shard: "".into(), gauge }
+pub fn meter(name: &str, gauge: LimitWindow) -> Counter {
+    Counter { name: name.into(), shard_key: "".into(), kind: gauge }
 }
 
-pub fn take(meter: &Meter, amount: u64, limit: u64) -> Take {
-    Take { meter: meter.clone(), amount, limit, hard: true }
+pub fn take(meter: &Counter, amount: u64, limit: u64) -> Debit {
+    Debit { meter: meter.clone(), amount, limit, hard: true }
 }
 
-pub fn order(id: &str, takes: Vec<Take>) -> Order {
-    Order { id: id.into(), lease: Duration::from_secs(600), alternatives: vec![takes] }
+pub fn order(id: &str, takes: Vec<Debit>) -> ReserveRequest {
+    ReserveRequest { id: id.into(), lease: Duration::from_secs(600), alternatives: vec![takes] }
 }
 
 /// What a settlement says of a part that it knows only by its use.
-pub fn part(meter: &Meter, window: u64, used: u64) -> Settled {
+pub fn part(meter: &Counter, window: u64, used: u64) -> Settled {
     Settled { meter: meter.clone(), window, until: 0, reserved: 0, used }
 }
 
 pub fn settlement(id: &str, parts: Vec<Settled>) -> Settlement {
     let sums = Sums::from([1, 20, 30, 400, 50, 400]);
-    let entry = Entry { key: "alice".into(), team: "research".into(), app: None, model: "gpt-4.1/x".into(), sums };
+    let entry =
+        AccountEntry { key: "alice".into(), team: "research".into(), app: None, model: "gpt-4.1/x".into(), sums };
     Settlement {
         id: id.into(),
         parts,
@@ -166,13 +170,13 @@ pub fn settlement(id: &str, parts: Vec<Settled>) -> Settlement {
 
 /// The readings of a granted order.
 #[track_caller]
-pub fn granted(verdict: &Verdict) -> &[Reading] {
+pub fn granted(verdict: &ReserveResult) -> &[CounterSnapshot] {
     match verdict {
-        Verdict::Granted { readings, .. } => readings,
-        Verdict::Refused(obstacles) => panic!("refused: {obstacles:?}"),
+        ReserveResult::Granted { readings, .. } => readings,
+        ReserveResult::Refused(obstacles) => panic!("refused: {obstacles:?}"),
     }
 }
 
-pub fn is_granted(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Granted { .. })
+pub fn is_granted(verdict: &ReserveResult) -> bool {
+    matches!(verdict, ReserveResult::Granted { .. })
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use sluice_core::gateway::Gateway;
 use sluice_core::key_hash::KeyHash;
 use sluice_core::keys::caller::{Caller, Credential};
-use sluice_core::keys::spec::Control;
+use sluice_core::keys::spec::Permission;
 use sluice_core::keys::{Cidr, Forbidden, Glob};
 use sluice_core::matching::Match;
 use sluice_core::suggest::one_of;
@@ -169,7 +169,7 @@ impl KeyCheck<'_> {
         let models = key.models.as_deref();
         let known = &self.gateway.models;
         // Who may choose targets asks for them by their names.
-        let direct = key.control.contains(&Control::Targets).then_some(&self.gateway.direct);
+        let direct = key.control.contains(&Permission::Targets).then_some(&self.gateway.direct);
         let aliases = &self.gateway.names.aliases;
         let names = || known.keys().chain(aliases.keys()).chain(direct.into_iter().flat_map(BTreeMap::keys));
         let fits =

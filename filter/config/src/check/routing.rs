@@ -9,7 +9,7 @@ use sluice_core::routing::cells::circuit::Settings;
 use sluice_core::routing::patience::Patience;
 use sluice_core::routing::spec::Sticky;
 use sluice_core::routing::spec::{Strategy, Trigger};
-use sluice_core::routing::way::{Match, Retry, Route, Way, Window};
+use sluice_core::routing::way::{Match, Retry, Route, RoutingPolicy, TimeWindow};
 use sluice_core::routing::{target::Target, timeouts::Timeouts};
 use sluice_core::suggest::one_of;
 use sluice_wire::calendar;
@@ -27,13 +27,19 @@ const DAYS: [Day; 7] = [Day::Mon, Day::Tue, Day::Wed, Day::Thu, Day::Fri, Day::S
 
 impl Check<'_> {
     /// A model's way; `targets` are those that could be compiled, in their order.
-    pub(super) fn way(&mut self, model: &file::Model, targets: &[Rc<Target>], timeouts: Timeouts, path: &Path) -> Way {
+    pub(super) fn way(
+        &mut self,
+        model: &file::Model,
+        targets: &[Rc<Target>],
+        timeouts: Timeouts,
+        path: &Path,
+    ) -> RoutingPolicy {
         self.targets_standing(model, path);
         if let Some(Sticky::Header(name)) = &model.sticky {
             self.header_name(name, &path.key("sticky").key("header"));
         }
         let routes = path.key("routes");
-        Way {
+        RoutingPolicy {
             strategy: model.strategy,
             sticky: model.sticky.clone().map(|sticky| match sticky {
                 Sticky::Header(name) => Sticky::Header(name.to_ascii_lowercase()),
@@ -145,7 +151,7 @@ impl Check<'_> {
         }
     }
 
-    fn window(&mut self, window: &file::Window, path: &Path) -> Window {
+    fn window(&mut self, window: &file::TimeWindow, path: &Path) -> TimeWindow {
         let mut minutes = |field: &str, text: Option<&str>| {
             let Some(text) = text else { return 0 };
             let read = time_of_day(text);
@@ -159,7 +165,7 @@ impl Check<'_> {
             self.mistake(&path.key("to"), "the same time as from", "another time, or neither for the whole day");
         }
         let days = DAYS.map(|day| window.days.is_empty() || window.days.contains(&day));
-        Window { from, to, days }
+        TimeWindow { from, to, days }
     }
 
     fn retry(&mut self, retry: &file::Retry, path: &Path) -> Retry {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use sluice_core::limits::{Rule, Unit};
 use sluice_core::matching::Match;
 use sluice_core::routing::target::Model;
-use sluice_core::store::Gauge;
+use sluice_core::store::LimitWindow;
 use sluice_core::store::dimension::Dimension;
 use sluice_wire::order;
 
@@ -129,7 +129,7 @@ impl<'a> Place<'a> {
         Self { path, matches, per: &[] }
     }
 
-    fn rule(&self, unit: Unit, gauge: Option<Gauge>, limit: u64) -> Rule {
+    fn rule(&self, unit: Unit, gauge: Option<LimitWindow>, limit: u64) -> Rule {
         let (matches, per) = (self.matches.clone(), self.per.to_vec());
         Rule { matches, per, unit, gauge, limit, hard: true, then_model: None }
     }
@@ -171,19 +171,19 @@ impl<'a> Rules<'a> {
 
     fn limits(&mut self, place: &Place, limits: &Limits) {
         let path = place.path.key("limits");
-        let minute = Some(Gauge::Minute);
+        let minute = Some(LimitWindow::Minute);
         for (field, amount, unit, gauge) in [
             ("requests_per_minute", limits.requests_per_minute, Unit::Requests, minute),
             ("tokens_per_minute", limits.tokens_per_minute, Unit::Tokens, minute),
             ("input_tokens_per_minute", limits.input_tokens_per_minute, Unit::InputTokens, minute),
             ("output_tokens_per_minute", limits.output_tokens_per_minute, Unit::OutputTokens, minute),
-            ("tokens_per_day", limits.tokens_per_day, Unit::Tokens, Some(Gauge::Day)),
-            ("concurrent_requests", limits.concurrent_requests, Unit::Requests, Some(Gauge::Concurrent)),
+            ("tokens_per_day", limits.tokens_per_day, Unit::Tokens, Some(LimitWindow::Day)),
+            ("concurrent_requests", limits.concurrent_requests, Unit::Requests, Some(LimitWindow::Concurrent)),
             ("max_request_tokens", limits.max_request_tokens, Unit::Tokens, None),
         ] {
             let Some(amount) = amount else { continue };
             let path = path.key(field);
-            let most = if gauge == Some(Gauge::Day) { DAILY_MAX } else { LIMIT_MAX };
+            let most = if gauge == Some(LimitWindow::Day) { DAILY_MAX } else { LIMIT_MAX };
             if amount == 0 || amount > most {
                 let expected = format!("1 to {most}, or no such field for no limit");
                 self.mistake(&path, amount.to_string(), expected);
@@ -198,9 +198,9 @@ impl<'a> Rules<'a> {
         }
         let path = place.path.key("budget");
         let periods = [
-            ("daily", budget.daily, Gauge::Day),
-            ("monthly", budget.monthly, Gauge::Month),
-            ("total", budget.total, Gauge::Total),
+            ("daily", budget.daily, LimitWindow::Day),
+            ("monthly", budget.monthly, LimitWindow::Month),
+            ("total", budget.total, LimitWindow::Total),
         ];
         if periods.iter().all(|(_, dollars, _)| dollars.is_none()) {
             self.mistake(&path, "no amount", "at least one of daily, monthly, total");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sluice_core::keys::spec::Control;
+use sluice_core::keys::spec::Permission;
 
 use super::{Budget, Limits, Tls, is_default, is_false};
 
@@ -79,7 +79,7 @@ pub struct Key {
     pub sources: Option<Vec<String>>,
     /// What its holder may decide for a request; nothing when left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub control: Vec<Control>,
+    pub control: Vec<Permission>,
     /// When it ends, such as `2027-01-31T00:00:00Z` (RFC 3339); never when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,

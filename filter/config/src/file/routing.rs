@@ -33,14 +33,14 @@ pub struct RouteMatch {
     pub needs: Vec<Need>,
     /// Those that come at these times.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub time: Option<Window>,
+    pub time: Option<TimeWindow>,
 }
 
 /// Hours of a day and days of a week, in UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-pub struct Window {
+pub struct TimeWindow {
     /// From this time of day on: `22:00`; midnight when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,

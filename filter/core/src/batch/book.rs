@@ -24,7 +24,7 @@ const LONGEST_ID: usize = 128;
 /// What is known under one name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Page {
+pub enum BookEntry {
     /// An input file asks for this.
     File(Work),
     /// A batch is charged with what was reserved.
@@ -33,7 +33,7 @@ pub enum Page {
     Settled,
 }
 
-impl Page {
+impl BookEntry {
     /// As a note has it.
     pub fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
@@ -68,7 +68,7 @@ pub fn is_id(id: &str) -> bool {
 
 /// The last pages, the newest last.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Pages(Vec<(String, Page)>);
+struct Pages(Vec<(String, BookEntry)>);
 
 impl Value for Pages {
     fn parse(bytes: &[u8]) -> Option<Self> {
@@ -85,25 +85,25 @@ fn place(name: &str) -> String {
 }
 
 /// The page of this name, if there is one.
-pub fn recall(shared: &dyn SharedData, name: &str) -> Option<Page> {
+pub fn recall(shared: &dyn SharedData, name: &str) -> Option<BookEntry> {
     let Pages(pages) = read(shared, &place(name));
     pages.into_iter().find(|(known, _)| known == name).map(|(_, page)| page)
 }
 
 /// Writes a page, in the place of an older one of this name.
-pub fn keep(shared: &dyn SharedData, name: &str, page: &Page) {
+pub fn keep(shared: &dyn SharedData, name: &str, page: &BookEntry) {
     update(shared, &place(name), |Pages(pages)| Some(with(pages, name, page)));
 }
 
 /// A batch is settled from now on: whether it was not before. What others write at the same time makes it false.
 pub fn settle(shared: &dyn SharedData, name: &str) -> bool {
     update(shared, &place(name), |Pages(pages)| {
-        let settled = pages.iter().any(|(known, page)| known == name && *page == Page::Settled);
-        (!settled).then(|| with(pages, name, &Page::Settled))
+        let settled = pages.iter().any(|(known, page)| known == name && *page == BookEntry::Settled);
+        (!settled).then(|| with(pages, name, &BookEntry::Settled))
     })
 }
 
-fn with(mut pages: Vec<(String, Page)>, name: &str, page: &Page) -> Pages {
+fn with(mut pages: Vec<(String, BookEntry)>, name: &str, page: &BookEntry) -> Pages {
     pages.retain(|(known, _)| known != name);
     let surplus = (pages.len() + 1).saturating_sub(MOST);
     pages.drain(..surplus);

@@ -13,16 +13,16 @@ use sluice_wire::time::Time;
 use crate::gateway::Gateway;
 use crate::keys::caller::Caller;
 use crate::limits::Unit;
-use crate::reservation::Ticket;
+use crate::reservation::Reservation;
 use crate::reservation::work::{Share, Work};
-use crate::store::{Entry, Gauge, Meter, Note, Settled, Settlement, Sums};
+use crate::store::{AccountEntry, Counter, LimitWindow, Note, Settled, Settlement, Sums};
 use crate::usage::price::MicroUsd;
 
 pub mod book;
 pub mod object;
 pub mod results;
 
-use book::Page;
+use book::BookEntry;
 
 /// A batch that is charged with what was reserved for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ pub struct Open {
 struct Charged {
     meter: String,
     shard: String,
-    gauge: Gauge,
+    gauge: LimitWindow,
     unit: Unit,
     window: u64,
     amount: u64,
@@ -68,7 +68,7 @@ pub enum Errand {
 
 /// What an answer has told.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum BatchFact {
     /// A file was kept, or a batch created, under this id.
     Made(String),
     /// A batch is over, and its results are in this file: they will tell what it has used.
@@ -79,9 +79,9 @@ pub enum Told {
 
 /// What is to be done when the request is over.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct BatchOutcome {
     /// What is to be known from now on, by names in the book.
-    pub pages: Vec<(String, Page)>,
+    pub pages: Vec<(String, BookEntry)>,
     /// What corrects a charge, with the name of the page that shows whether it was corrected before.
     pub correction: Option<(String, Settlement)>,
 }
@@ -90,35 +90,37 @@ impl Errand {
     /// What follows from what its answer has told.
     pub fn outcome(
         &self,
-        told: Option<Told>,
-        ticket: &Ticket,
+        told: Option<BatchFact>,
+        ticket: &Reservation,
         caller: &Caller,
         gateway: &Gateway,
         at: Time,
-    ) -> Outcome {
+    ) -> BatchOutcome {
         let pages = match (self, told) {
-            (Self::Upload(work), Some(Told::Made(id))) => vec![(book::file(&id), Page::File(work.clone()))],
-            (Self::Create(work), Some(Told::Made(id))) => {
-                vec![(book::batch(&id), Page::Open(Open::new(id, work.clone(), ticket, caller)))]
+            (Self::Upload(work), Some(BatchFact::Made(id))) => vec![(book::file(&id), BookEntry::File(work.clone()))],
+            (Self::Create(work), Some(BatchFact::Made(id))) => {
+                vec![(book::batch(&id), BookEntry::Open(Open::new(id, work.clone(), ticket, caller)))]
             }
-            (Self::Watch(open), Some(Told::Results(id))) => vec![(book::results(&id), Page::Open(open.clone()))],
-            (Self::Watch(open) | Self::Fetch(open), Some(Told::Used(usage))) => {
+            (Self::Watch(open), Some(BatchFact::Results(id))) => {
+                vec![(book::results(&id), BookEntry::Open(open.clone()))]
+            }
+            (Self::Watch(open) | Self::Fetch(open), Some(BatchFact::Used(usage))) => {
                 let name = book::batch(&open.id);
                 let correction = open.clone().correction(&usage, gateway, at).map(|correction| (name, correction));
-                return Outcome { pages: Vec::new(), correction };
+                return BatchOutcome { pages: Vec::new(), correction };
             }
             _ => Vec::new(),
         };
-        Outcome { pages, correction: None }
+        BatchOutcome { pages, correction: None }
     }
 }
 
 impl Open {
-    fn new(id: String, work: Work, ticket: &Ticket, caller: &Caller) -> Self {
+    fn new(id: String, work: Work, ticket: &Reservation, caller: &Caller) -> Self {
         let charged = ticket.batch().map(|(part, window)| Charged {
             meter: part.take.meter.name.to_string(),
-            shard: part.take.meter.shard.to_string(),
-            gauge: part.take.meter.gauge,
+            shard: part.take.meter.shard_key.to_string(),
+            gauge: part.take.meter.kind,
             unit: part.rule.unit,
             window,
             amount: part.batch,
@@ -148,7 +150,7 @@ impl Open {
         let used = Share { requests: self.requests, input: usage.input, output: usage.output, cost };
         let parts = self.charged.into_iter().map(|charged| Settled {
             used: used.of(charged.unit),
-            meter: Meter { name: charged.meter.into(), shard: charged.shard.into(), gauge: charged.gauge },
+            meter: Counter { name: charged.meter.into(), shard_key: charged.shard.into(), kind: charged.gauge },
             window: charged.window,
             until: 0,
             reserved: charged.amount,
@@ -160,14 +162,14 @@ impl Open {
             cost,
             ..Sums::default()
         };
-        let entry = Entry {
+        let entry = AccountEntry {
             key: self.key.into(),
             team: self.team.into(),
             app: self.app.map(Rc::from),
             model: self.model.into(),
             sums,
         };
-        let notes = vec![Note { name: book::batch(&self.id), text: Page::Settled.text() }];
+        let notes = vec![Note { name: book::batch(&self.id), text: BookEntry::Settled.text() }];
         let id = format!("batch-{}", self.id).into();
         Some(Settlement { id, parts: parts.collect(), entry: Some(entry), at, corrects: true, notes })
     }

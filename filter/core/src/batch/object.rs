@@ -6,19 +6,19 @@ use sluice_wire::conversation::Usage;
 use sluice_wire::json;
 use sluice_wire::lenient::{Tokens, maybe};
 
-use super::{Told, book};
+use super::{BatchFact, book};
 
 /// A longer answer about one file or batch is none.
 pub const LONGEST: usize = 256 << 10;
 
 /// The id of what an answer says was made.
-pub fn made(body: &[u8]) -> Option<Told> {
+pub fn made(body: &[u8]) -> Option<BatchFact> {
     #[derive(Deserialize)]
     struct Made {
         id: String,
     }
     let Made { id } = json::from_slice(body).ok()?;
-    book::is_id(&id).then_some(Told::Made(id))
+    book::is_id(&id).then_some(BatchFact::Made(id))
 }
 
 #[derive(Deserialize)]
@@ -59,7 +59,7 @@ struct Counts {
 }
 
 /// What an answer about a batch tells of what it has used; nothing while it is not over.
-pub fn used(body: &[u8]) -> Option<Told> {
+pub fn used(body: &[u8]) -> Option<BatchFact> {
     let batch: Batch = json::from_slice(body).ok()?;
     if !["completed", "failed", "expired", "cancelled"].contains(&batch.status.as_str()) {
         return None;
@@ -69,9 +69,9 @@ pub fn used(body: &[u8]) -> Option<Told> {
     let completed = batch.request_counts.and_then(|counts| counts.completed.0);
     match (usage, results) {
         // A batch that has answered something has used something: zeros are no count then.
-        (Some(usage), _) if usage.input > 0 || completed == Some(0) => Some(Told::Used(usage)),
-        (_, Some(id)) => Some(Told::Results(id)),
-        (_, None) if completed == Some(0) || batch.status == "failed" => Some(Told::Used(Usage::default())),
+        (Some(usage), _) if usage.input > 0 || completed == Some(0) => Some(BatchFact::Used(usage)),
+        (_, Some(id)) => Some(BatchFact::Results(id)),
+        (_, None) if completed == Some(0) || batch.status == "failed" => Some(BatchFact::Used(Usage::default())),
         (_, None) => None,
     }
 }

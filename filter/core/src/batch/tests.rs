@@ -16,28 +16,28 @@ fn a_batch_that_is_over_tells_what_it_has_used_or_where_that_stands() {
     let counted = r#""usage":{"input_tokens":7,"output_tokens":3,"input_tokens_details":{"cached_tokens":2}}"#;
     let cached = Usage { cached: 2, ..usage(7, 3) };
     let zero = r#""usage":{"input_tokens":0,"output_tokens":0}"#;
-    let results = || Some(Told::Results("file-2".to_owned()));
+    let results = || Some(BatchFact::Results("file-2".to_owned()));
     for (status, rest, expected) in [
         ("in_progress", counted, None),
         ("finalizing", counted, None),
         ("cancelling", counted, None),
-        ("completed", counted, Some(Told::Used(cached))),
-        ("expired", counted, Some(Told::Used(cached))),
-        ("cancelled", counted, Some(Told::Used(cached))),
+        ("completed", counted, Some(BatchFact::Used(cached))),
+        ("expired", counted, Some(BatchFact::Used(cached))),
+        ("cancelled", counted, Some(BatchFact::Used(cached))),
         ("completed", r#""output_file_id":"file-2""#, results()),
         ("completed", r#""output_file_id":"file-2","usage":null"#, results()),
         ("completed", r#""output_file_id":"file-2","usage":{"input_tokens":-1,"output_tokens":2}"#, results()),
         ("completed", &format!(r#""output_file_id":"file-2",{zero}"#), results()),
-        ("completed", &format!(r#"{zero},"request_counts":{{"completed":0}}"#), Some(Told::Used(usage(0, 0)))),
-        ("completed", r#""request_counts":{"total":2,"completed":0,"failed":2}"#, Some(Told::Used(usage(0, 0)))),
-        ("failed", r#""errors":{}"#, Some(Told::Used(usage(0, 0)))),
+        ("completed", &format!(r#"{zero},"request_counts":{{"completed":0}}"#), Some(BatchFact::Used(usage(0, 0)))),
+        ("completed", r#""request_counts":{"total":2,"completed":0,"failed":2}"#, Some(BatchFact::Used(usage(0, 0)))),
+        ("failed", r#""errors":{}"#, Some(BatchFact::Used(usage(0, 0)))),
         ("completed", r#""request_counts":{"completed":2}"#, None),
         ("completed", r#""output_file_id":"../x""#, None),
     ] {
         let body = format!(r#"{{"id":"batch_1","object":"batch","status":"{status}",{rest}}}"#);
         assert_eq!(object::used(body.as_bytes()), expected, "{body}");
     }
-    assert_eq!(object::made(br#"{"id":"file-1","object":"file"}"#), Some(Told::Made("file-1".to_owned())));
+    assert_eq!(object::made(br#"{"id":"file-1","object":"file"}"#), Some(BatchFact::Made("file-1".to_owned())));
     for odd in ["", "[]", r#"{"id":7}"#, r#"{"id":"a b"}"#, r#"{"error":{}}"#] {
         assert_eq!((object::made(odd.as_bytes()), object::used(odd.as_bytes())), (None, None), "{odd}");
     }
@@ -83,9 +83,12 @@ fn the_last_pages_are_known_and_a_batch_is_settled_once() {
     let name = |number: usize| book::batch(&number.to_string());
     assert!(book::settle(&shared, &name(0)) && !book::settle(&shared, &name(0)));
     for number in 1..5_000 {
-        book::keep(&shared, &name(number), &Page::Settled);
+        book::keep(&shared, &name(number), &BookEntry::Settled);
     }
-    assert_eq!((book::recall(&shared, &name(0)), book::recall(&shared, &name(4_999))), (None, Some(Page::Settled)));
+    assert_eq!(
+        (book::recall(&shared, &name(0)), book::recall(&shared, &name(4_999))),
+        (None, Some(BookEntry::Settled))
+    );
     let known = (0..5_000).filter(|number| book::recall(&shared, &name(*number)).is_some()).count();
     assert_eq!(known, 64 * 16, "there is room for the last ones");
     for odd in ["", "a b", "../x", &"x".repeat(129)] {

@@ -18,7 +18,7 @@ const FORMAT: [u8; 8] = *b"answer\0\x01";
 
 /// An answer that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct CachedResponse {
     /// When it was made.
     pub made: Time,
     /// When it is no longer given to anybody.
@@ -35,7 +35,7 @@ pub struct Entry {
     pub body: Vec<u8>,
 }
 
-impl Entry {
+impl CachedResponse {
     /// How old it is; `None` when it is not to be given to anybody any more.
     pub fn age(&self, now: Time) -> Option<Duration> {
         age(now, self.made).filter(|_| now < self.expires)

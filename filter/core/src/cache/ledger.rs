@@ -16,7 +16,7 @@ pub(super) const NAME: &str = "sluice.cache.1.ledger";
 
 /// The sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Ledger {
+pub(super) struct SlotSums {
     /// Bytes in all slots.
     pub(super) held: u64,
     /// Bytes in the slots that the hand has passed in its present round.
@@ -25,7 +25,7 @@ pub(super) struct Ledger {
     pub(super) hand: usize,
 }
 
-impl Ledger {
+impl SlotSums {
     /// A slot that held `before` bytes holds `after` now.
     pub(super) fn replaced(self, slot: usize, before: usize, after: usize) -> Self {
         let changed = |sum: u64| sum.saturating_add(as_u64(after)).saturating_sub(as_u64(before));
@@ -49,7 +49,7 @@ pub(super) fn as_u64(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
-impl Value for Ledger {
+impl Value for SlotSums {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let [held, behind, hand] = parse(&FORMAT, bytes)?;
         let hand = usize::try_from(hand).ok().filter(|hand| *hand < SLOTS)?;

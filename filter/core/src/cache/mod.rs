@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-pub use entry::Entry;
+pub use entry::CachedResponse;
 pub use key::Key;
 pub use spec::Scope;
 

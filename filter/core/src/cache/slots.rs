@@ -10,21 +10,21 @@ use sluice_wire::time::Time;
 use crate::store::SharedData;
 use crate::store::value::{NOT_YET, read, update};
 
-use super::ledger::{self, Ledger, as_u64};
-use super::{Bounds, Entry, Key};
+use super::ledger::{self, SlotSums, as_u64};
+use super::{Bounds, CachedResponse, Key};
 
 /// How many there are.
 pub(super) const SLOTS: usize = 4096;
 
 /// The answer that is kept under this key. A miss takes one look, as a hit does.
-pub fn find(shared: &dyn SharedData, key: &Key, now: Time) -> Option<Entry> {
+pub fn find(shared: &dyn SharedData, key: &Key, now: Time) -> Option<CachedResponse> {
     let (bytes, _) = shared.read(&name(slot_of(key)))?;
-    Entry::parse(bytes, key).filter(|entry| entry.age(now).is_some())
+    CachedResponse::parse(bytes, key).filter(|entry| entry.age(now).is_some())
 }
 
 /// Keeps an answer, in place of what was in its slot; whether it did. It does not where there is no room, or where another
 /// worker has filled the slot at the same moment.
-pub fn keep(shared: &dyn SharedData, key: &Key, entry: &Entry, bounds: &Bounds) -> bool {
+pub fn keep(shared: &dyn SharedData, key: &Key, entry: &CachedResponse, bounds: &Bounds) -> bool {
     let Some(bytes) = entry.bytes(key).filter(|_| entry.body.len() <= bounds.largest) else { return false };
     if !make_room(shared, bytes.len(), bounds.memory) {
         return false;
@@ -35,7 +35,7 @@ pub fn keep(shared: &dyn SharedData, key: &Key, entry: &Entry, bounds: &Bounds) 
         return false;
     }
     let after = bytes.len();
-    update(shared, ledger::NAME, |ledger: Ledger| Some(ledger.replaced(slot, before, after)));
+    update(shared, ledger::NAME, |ledger: SlotSums| Some(ledger.replaced(slot, before, after)));
     true
 }
 
@@ -45,7 +45,7 @@ fn make_room(shared: &dyn SharedData, wanted: usize, memory: u64) -> bool {
     // Once round: if there is no room then, there never will be.
     let mut left = SLOTS;
     loop {
-        let ledger: Ledger = read(shared, ledger::NAME);
+        let ledger: SlotSums = read(shared, ledger::NAME);
         if fits(ledger.held) || left == 0 {
             return fits(ledger.held);
         }
@@ -54,7 +54,7 @@ fn make_room(shared: &dyn SharedData, wanted: usize, memory: u64) -> bool {
             freed += as_u64(emptied(shared, to));
             (to, left) = (to + 1, left - 1);
         }
-        update(shared, ledger::NAME, |now: Ledger| Some(now.swept(ledger.hand, to, freed)));
+        update(shared, ledger::NAME, |now: SlotSums| Some(now.swept(ledger.hand, to, freed)));
     }
 }
 

@@ -11,49 +11,49 @@ use sluice_wire::extras::Extras;
 use sluice_wire::time::Time;
 
 use crate::keys::caller::Caller;
-use crate::reservation::{Plan, Spent, Ticket};
+use crate::reservation::{AttemptUsage, Plan, Reservation};
 use crate::routing::target::{Model, Target};
-use crate::store::embedded::Reach;
-use crate::store::{Entry, Reading, Settled, Settlement, SharedData, Sums, Verdict, embedded};
+use crate::store::embedded::CounterScope;
+use crate::store::{AccountEntry, CounterSnapshot, ReserveResult, Settled, Settlement, SharedData, Sums, embedded};
 use crate::usage::price::MicroUsd;
 
 /// Who keeps the reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ledger {
+pub enum ReservedIn {
     /// Nobody: there was nothing to reserve, or nobody to ask.
-    Nobody,
+    Nowhere,
     /// The memory of this Envoy.
-    Local(Reach),
+    Envoy(CounterScope),
     /// Redis.
     Redis,
 }
 
 /// A request's reservation and its bill.
 #[derive(Debug)]
-pub struct Charge {
+pub struct Billing {
     /// The order's id.
     pub id: Rc<str>,
     /// Where it may go, and what each way takes.
     pub plan: Plan,
     /// Who keeps the reservation.
-    pub ledger: Ledger,
+    pub ledger: ReservedIn,
     /// What is held.
-    pub ticket: Ticket,
+    pub ticket: Reservation,
     /// What was used so far, by attempts that are over.
-    pub spent: Vec<Spent>,
+    pub spent: Vec<AttemptUsage>,
     /// Whether something was used that has no price.
     unpriced: bool,
 }
 
-impl Charge {
+impl Billing {
     /// Nothing is reserved yet: as if the first way had been granted for nothing.
     pub fn new(id: Rc<str>, plan: Plan) -> Self {
         let ticket = plan.grant(0, Vec::new(), id.clone());
-        Self { id, plan, ledger: Ledger::Nobody, ticket, spent: Vec::new(), unpriced: false }
+        Self { id, plan, ledger: ReservedIn::Nowhere, ticket, spent: Vec::new(), unpriced: false }
     }
 
     /// The way at `chosen` was granted.
-    pub fn granted(&mut self, ledger: Ledger, chosen: usize, readings: Vec<Reading>) {
+    pub fn granted(&mut self, ledger: ReservedIn, chosen: usize, readings: Vec<CounterSnapshot>) {
         self.ledger = ledger;
         self.ticket = self.plan.grant(chosen, readings, self.id.clone());
     }
@@ -65,13 +65,13 @@ impl Charge {
     pub fn moves_to(&mut self, target: &Rc<Target>, lease: Duration, shared: &dyn SharedData, now: Time) -> bool {
         let Some(index) = self.index_of(target) else { return true };
         let Some(order) = self.ticket.extension(&self.plan, index, lease) else { return true };
-        let Ledger::Local(reach) = self.ledger else { return true };
+        let ReservedIn::Envoy(reach) = self.ledger else { return true };
         match embedded::reserve(shared, &order, reach, now) {
-            Ok(Verdict::Granted { readings, .. }) => {
+            Ok(ReserveResult::Granted { readings, .. }) => {
                 self.ticket.extend(&self.plan, index, readings);
                 true
             }
-            Ok(Verdict::Refused(_)) => false,
+            Ok(ReserveResult::Refused(_)) => false,
             // The memory of this Envoy is too contended to say: settled all the same.
             Err(_) => true,
         }
@@ -97,7 +97,7 @@ impl Charge {
         };
         self.unpriced |= cost.is_none();
         let (usage, cost) = (usage.unwrap_or_default(), cost.unwrap_or_default());
-        self.spent.push(Spent { candidate, usage, cost, estimated });
+        self.spent.push(AttemptUsage { candidate, usage, cost, estimated });
     }
 
     /// What all attempts cost together; `None` when there is none with a price.
@@ -133,7 +133,7 @@ impl Charge {
     }
 
     fn closed(&self, parts: Vec<Settled>, (caller, model): (&Caller, &Model), sums: Sums, at: Time) -> Settlement {
-        let entry = Some(Entry {
+        let entry = Some(AccountEntry {
             key: caller.key_id.clone(),
             team: caller.team.clone(),
             app: caller.app.clone(),

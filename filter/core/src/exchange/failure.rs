@@ -16,7 +16,7 @@ use sluice_wire::error::{ANSWER_TOO_LARGE, ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
 
 use crate::gate::{Full, OVERLOADED};
-use crate::guard::answer::Objection;
+use crate::guard::answer::GuardFailure;
 use crate::routing::spec::Trigger;
 
 use super::{Unreadable, missing};
@@ -149,10 +149,10 @@ impl Failure {
     }
 
     /// The answer must not be shown.
-    pub fn objection(objection: Objection) -> Self {
+    pub fn objection(objection: GuardFailure) -> Self {
         match objection {
-            Objection::Blocked(finding) => Self::of("guardrail", Trigger::Guardrail, finding.error()),
-            Objection::Invalid(why) => {
+            GuardFailure::Blocked(finding) => Self::of("guardrail", Trigger::Guardrail, finding.error()),
+            GuardFailure::Invalid(why) => {
                 let message = format!("The model's answer is not the JSON that was asked for: {why}.");
                 let error = ApiError::new(502, ErrorKind::Server, message).with_code("invalid_structured_output");
                 Self::of("invalid_structured_output", Trigger::InvalidStructuredOutput, error)

@@ -11,20 +11,20 @@ use std::time::Duration;
 use sluice_wire::time::Time;
 
 use crate::callout::{Call, Called};
-use crate::store::embedded::{Announced, Place, exchange};
+use crate::store::embedded::{Announced, ShardId, exchange};
 use crate::store::redis::settings::Mode;
 use crate::store::redis::settings::Redis;
 use crate::store::redis::sync;
-use crate::store::redis::wire::Reply;
+use crate::store::redis::wire::RedisReply;
 use crate::store::{Batch, SharedData, Unavailable};
 
 use super::Effect;
-use super::remote::Remote;
+use super::remote::RedisClient;
 
 /// What an Envoy tells the others, and when.
 #[derive(Debug)]
-pub struct Keeper {
-    remote: Remote,
+pub struct CounterSync {
+    remote: RedisClient,
     envoy: [u8; 16],
     telling: RefCell<Option<Telling>>,
     /// Whether the log was told that something is wrong, until all is well again.
@@ -39,10 +39,10 @@ struct Telling {
     by_hash: bool,
 }
 
-impl Keeper {
+impl CounterSync {
     /// A keeper; `None` when the gateway is not in relaxed mode. `envoy` is what no other Envoy ever had: 16 random bytes will do.
     pub fn new(redis: Redis, envoy: [u8; 16]) -> Option<Self> {
-        let remote = Remote::new(Some(redis).filter(|redis| redis.mode == Mode::Relaxed)?);
+        let remote = RedisClient::new(Some(redis).filter(|redis| redis.mode == Mode::Relaxed)?);
         Some(Self { remote, envoy, telling: RefCell::default(), complained: Cell::default() })
     }
 
@@ -56,7 +56,7 @@ impl Keeper {
         if self.telling.borrow().is_some() || !self.remote.answers(now) {
             return None;
         }
-        self.tell(Place::of(""), now, shared, effects)
+        self.tell(ShardId::of(""), now, shared, effects)
     }
 
     /// What came back of a call; the next of the round, when there is one.
@@ -69,14 +69,14 @@ impl Keeper {
             Ok(None) | Err(_) => return None,
         };
         let learned = match &reply {
-            Reply::Error(why) => Err(Unavailable(format!("Redis refused: {why}"))),
+            RedisReply::Error(why) => Err(Unavailable(format!("Redis refused: {why}"))),
             reply => sync::globals(&batch.deltas, reply),
         };
         let applied = learned.and_then(|globals| exchange::apply(shared, &batch, &globals, now));
         let place = batch.place;
         let again = applied.is_ok() && batch.more;
         self.note(applied, place, effects);
-        let next = if again { Some(place) } else { Place::all().find(|other| *other > place) };
+        let next = if again { Some(place) } else { ShardId::all().find(|other| *other > place) };
         next.and_then(|next| self.tell(next, now, shared, effects))
     }
 
@@ -86,9 +86,9 @@ impl Keeper {
     }
 
     /// The next batch, of this place or of one after it.
-    fn tell(&self, from: Place, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
+    fn tell(&self, from: ShardId, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
         let announced = Announced::read(shared);
-        for place in Place::all().filter(|place| *place >= from) {
+        for place in ShardId::all().filter(|place| *place >= from) {
             match exchange::collect(shared, place, announced.has(place), self.envoy, now) {
                 Ok(Some(batch)) => return Some(self.call(Telling { batch, by_hash: true })),
                 Ok(None) => {}
@@ -106,7 +106,7 @@ impl Keeper {
     }
 
     /// Tells the log of what went wrong, once in a row.
-    fn note(&self, result: Result<(), Unavailable>, place: Place, effects: &mut Vec<Effect>) {
+    fn note(&self, result: Result<(), Unavailable>, place: ShardId, effects: &mut Vec<Effect>) {
         let complained = self.complained.replace(result.is_err());
         if let Err(Unavailable(why)) = result
             && !complained

@@ -9,7 +9,7 @@ use std::fmt::{self, Display, Formatter};
 
 use sluice_wire::error::ApiError;
 
-use crate::routing::decision::{Decision, Place, RankedTarget};
+use crate::routing::decision::{Rank, RankedTarget, RoutingDecision};
 use crate::routing::target::Target;
 
 /// The gateway refuses a request by itself.
@@ -19,7 +19,7 @@ pub fn refused(request_id: Option<&str>, key: Option<&str>, error: &ApiError) {
 }
 
 /// The targets of a request are in order.
-pub fn decided(request: &str, model: &str, decision: &Decision) {
+pub fn decided(request: &str, model: &str, decision: &RoutingDecision) {
     log::debug!("{request}: {}", Decided { model, decision });
 }
 
@@ -73,12 +73,12 @@ impl Display for Asked<'_> {
 /// Every target of a model, with the reason where it is not simply asked in its turn.
 struct Decided<'a> {
     model: &'a str,
-    decision: &'a Decision,
+    decision: &'a RoutingDecision,
 }
 
 impl Display for Decided<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Decision { route, strategy, considered } = self.decision;
+        let RoutingDecision { route, strategy, considered } = self.decision;
         write!(f, "model {}, strategy {}", self.model, strategy.name())?;
         if let Some(route) = route {
             write!(f, ", route {route}")?;
@@ -86,10 +86,10 @@ impl Display for Decided<'_> {
         for (place, RankedTarget { target, place: standing }) in considered.iter().enumerate() {
             write!(f, "{} {}", if place == 0 { ":" } else { "," }, target.name)?;
             match standing {
-                Place::InTurn => {}
-                Place::Probe => f.write_str(" (a probe)")?,
-                Place::Last(trouble) => write!(f, " (last: {trouble})")?,
-                Place::Out(reason) => write!(f, " (left out: {reason})")?,
+                Rank::InTurn => {}
+                Rank::Probe => f.write_str(" (a probe)")?,
+                Rank::Last(trouble) => write!(f, " (last: {trouble})")?,
+                Rank::Out(reason) => write!(f, " (left out: {reason})")?,
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use sluice_wire::dialect::Asks;
 use sluice_wire::time::Time;
 
 use crate::cache::key::KeyBuilder;
-use crate::cache::{Entry, Key, Rule, Scope, slots};
+use crate::cache::{CachedResponse, Key, Rule, Scope, slots};
 use crate::gate::Share;
 use crate::keys::caller::Caller;
 use crate::routing::hints::Caching;
@@ -103,7 +103,7 @@ impl CacheState {
         planned: Time,
         now: Time,
         shared: &dyn SharedData,
-    ) -> Option<Entry> {
+    ) -> Option<CachedResponse> {
         let rule = draft.route.model.cache?;
         let prospect = CachePolicy::of(&draft.request);
         let may = !matches!(prospect, CachePolicy::Neither(_));
@@ -222,7 +222,7 @@ impl CacheFill {
             return false;
         }
         let Self { key, content_type, body, .. } = self;
-        let entry = Entry {
+        let entry = CachedResponse {
             made: now,
             expires: now.after(rule.ttl),
             provider: target.provider.name.clone(),

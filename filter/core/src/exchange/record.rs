@@ -66,7 +66,7 @@ pub struct Record<'a> {
     /// How many attempts were made.
     pub attempts: usize,
     /// Each of them: what was asked, for how many milliseconds, and why it failed if it did.
-    pub tried: Vec<Attempt<'a>>,
+    pub tried: Vec<AttemptRecord<'a>>,
     /// In which order targets were to be asked.
     pub strategy: Option<Strategy>,
     /// The tier that served, if it is a lower one than the model's best.
@@ -331,13 +331,13 @@ impl<'a> Record<'a> {
 }
 
 /// The attempts, and between them who was passed over.
-fn tried<'a>(journey: &'a RequestState, said: &'a [Option<Complaint>]) -> Vec<Attempt<'a>> {
+fn tried<'a>(journey: &'a RequestState, said: &'a [Option<Complaint>]) -> Vec<AttemptRecord<'a>> {
     let said = said.iter().map(Option::as_ref).chain(std::iter::repeat(None));
-    let mut tried: Vec<Attempt<'_>> =
-        journey.progress.attempts.iter().zip(said).map(|(tried, said)| Attempt::of(tried, said)).collect();
+    let mut tried: Vec<AttemptRecord<'_>> =
+        journey.progress.attempts.iter().zip(said).map(|(tried, said)| AttemptRecord::of(tried, said)).collect();
     for (before, passed) in journey.progress.passed_over.iter().enumerate() {
         let place = passed.after.saturating_add(before).min(tried.len());
-        tried.insert(place, Attempt::passed_over(passed));
+        tried.insert(place, AttemptRecord::passed_over(passed));
     }
     tried
 }
@@ -345,7 +345,7 @@ fn tried<'a>(journey: &'a RequestState, said: &'a [Option<Complaint>]) -> Vec<At
 /// One attempt, or who was passed over.
 #[derive(Debug)]
 #[cfg_attr(test, derive(serde::Serialize))]
-pub struct Attempt<'a> {
+pub struct AttemptRecord<'a> {
     /// Who was asked.
     provider: &'a str,
     /// For which of its models.
@@ -372,7 +372,7 @@ struct Said<'a> {
     message: Option<&'a str>,
 }
 
-impl Json for Attempt<'_> {
+impl Json for AttemptRecord<'_> {
     fn write(&self, out: &mut String) {
         object!(out, self, provider, model, key, ms, failure);
         if self.error.is_some() {
@@ -391,7 +391,7 @@ impl Json for Said<'_> {
     }
 }
 
-impl<'a> Attempt<'a> {
+impl<'a> AttemptRecord<'a> {
     fn passed_over(passed: &'a PassedOver) -> Self {
         Self {
             provider: &passed.target.provider.name,

@@ -17,8 +17,8 @@ use crate::callout::{Call, Called};
 use crate::key_hash::KeyHash;
 use crate::store::redis::settings::Mode;
 use crate::store::redis::settings::Redis;
-use crate::store::redis::settle::Written;
-use crate::store::redis::wire::{Command, Reply, Wire};
+use crate::store::redis::settle::SettleCommand;
+use crate::store::redis::wire::{Command, RedisReply, Wire};
 use crate::store::{Settled, Settlement, Unavailable, redis};
 
 use super::remembered::Record;
@@ -38,7 +38,7 @@ const MOST_ASKED: usize = 16;
 const MOST_UNSETTLED: usize = 20_000;
 /// Redis over HTTP, and what is remembered of it.
 #[derive(Debug)]
-pub struct Remote {
+pub struct RedisClient {
     /// How it is spoken to.
     pub wire: Wire,
     /// What the gateway file says of it.
@@ -112,14 +112,14 @@ impl Default for Outbox {
 
 #[derive(Debug, Default)]
 struct Queue {
-    waiting: VecDeque<Written>,
+    waiting: VecDeque<SettleCommand>,
     /// Those at the front of `waiting` that a call under way tells of, and whether it names the script by its hash.
     telling: Option<(usize, bool)>,
     /// Those at the front of `waiting` that are told one by one, because Redis refused them together.
     alone: usize,
 }
 
-impl Remote {
+impl RedisClient {
     /// Redis, of which nothing is known yet.
     pub fn new(settings: Redis) -> Self {
         Self { wire: Wire::new(&settings), settings, state: Rc::default(), outbox: Arc::default() }
@@ -174,7 +174,12 @@ impl Remote {
 
     /// Reads what came back, and takes note of whether anything did. `None` stands for a script that Redis does not know
     /// by its hash.
-    pub fn read(&self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Result<Option<Reply>, Unavailable> {
+    pub fn read(
+        &self,
+        called: &Called,
+        now: Time,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Option<RedisReply>, Unavailable> {
         let read = self.wire.read(called);
         match &read {
             Ok(_) => {
@@ -242,7 +247,7 @@ impl Remote {
             settlement.parts.clear();
         }
         settlement.parts = by_meter(settlement.parts);
-        let written = Written::new(&self.settings.prefix, &settlement);
+        let written = SettleCommand::new(&self.settings.prefix, &settlement);
         let mut outbox = self.outbox.lock();
         if outbox.waiting.len() < self.outbox.most {
             outbox.waiting.push_back(written);
@@ -273,14 +278,14 @@ impl Remote {
                 outbox.telling = Some((count, false));
                 Some(self.call(&mut outbox, count, false, now))
             }
-            Ok(Some(Reply::Error(why))) if count > 1 => {
+            Ok(Some(RedisReply::Error(why))) if count > 1 => {
                 // One that Redis can never take must not be the end of the others.
                 effects.push(Effect::Warn(format!("Redis refused {count} settlements together: {why}")));
                 outbox.alone = count;
                 drop(outbox);
                 self.tell(now)
             }
-            Ok(Some(Reply::Error(why))) => {
+            Ok(Some(RedisReply::Error(why))) => {
                 effects.push(Effect::Warn(format!("Redis refused a settlement: {why}")));
                 effects.push(Effect::Count(metric::UNSETTLED));
                 self.go_on(outbox, count, now)

@@ -12,7 +12,7 @@ use sluice_wire::error::{ApiError, ErrorKind};
 use crate::routing::target::Target;
 use crate::usage::estimate::Estimate;
 
-use super::charge::Charge;
+use super::charge::Billing;
 use super::worker::Worker;
 
 mod account;
@@ -33,8 +33,8 @@ mod returns;
 mod route;
 mod watch;
 
-pub use answer::Answer;
-pub use arrival::{Passage, RequestHead};
+pub use answer::ResponseState;
+pub use arrival::{PassThrough, RequestHead};
 pub use asked::Asked;
 pub use bill::{Bill, Counted};
 pub use draft::Draft;
@@ -59,7 +59,7 @@ pub struct RequestState {
     /// The bytes that it holds at the worker's gate.
     pub held: Held,
     /// The answer to the current attempt, as far as it is here.
-    pub answer: Answer,
+    pub answer: ResponseState,
     /// The stream's progress, for the worker's tick.
     pub watch: Watch,
     /// The reservation, and the cost so far.
@@ -90,14 +90,14 @@ pub enum Next {
 
 impl RequestState {
     /// The request leaves, or would, and this is reserved for it.
-    pub fn new(draft: Draft, charge: Charge) -> Self {
+    pub fn new(draft: Draft, charge: Billing) -> Self {
         let Draft { worker, request, route, held } = draft;
         Self {
             worker,
             route,
             progress: Progress::default(),
             held,
-            answer: Answer::default(),
+            answer: ResponseState::default(),
             watch: Watch::since(request.started),
             bill: Bill::new(charge),
             request: Fixed::new(request),

@@ -7,7 +7,7 @@ use sluice_wire::dialect::aliases::Names;
 use sluice_wire::dialect::places::by_name;
 use sluice_wire::dialect::quirk::{Edits, adapt, edited};
 use sluice_wire::dialect::sealed;
-use sluice_wire::dialect::translate::{self, Reading, Translated, by_own_names};
+use sluice_wire::dialect::translate::{self, ParsedRequest, Translated, by_own_names};
 use sluice_wire::dialect::{Client, Provider};
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::footprint;
@@ -32,7 +32,7 @@ pub(super) struct Source<'a> {
     /// The body.
     pub body: &'a [u8],
     /// What was read of the body for an earlier target.
-    pub reading: &'a mut Reading,
+    pub reading: &'a mut ParsedRequest,
 }
 
 /// The request as a target's provider wants it; an error when the provider has no equivalent for it, or when it grows past `largest`

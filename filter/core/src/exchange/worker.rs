@@ -9,27 +9,28 @@ use sluice_wire::error::ErrorKind;
 use sluice_wire::order;
 use sluice_wire::time::Time;
 
-use crate::batch::{self, book, book::Page};
+use crate::batch::{self, book, book::BookEntry};
 use crate::callout::{Call, Called};
 use crate::gate::Gate;
 use crate::gateway::Gateway;
 use crate::key_hash::KeyHash;
 use crate::keys::caller::{Caller, Credential};
-use crate::routing::cells::circuit::{self, Standing};
+use crate::routing::cells::circuit::{self, CircuitState};
 use crate::routing::retry_budget;
 use crate::routing::target::Target;
-use crate::store::embedded::Reach;
+use crate::store::embedded::CounterScope;
 use crate::store::redis::settings::{Mode, WhenDown};
-use crate::store::redis::wire::{Command, Reply};
+use crate::store::redis::wire::{Command, RedisReply};
 use crate::store::{
-    Note, Obstacle, Order, Reading, Settlement, SharedData, Sums, Unavailable, Verdict, embedded, redis,
+    CounterSnapshot, LimitExceeded, Note, ReserveRequest, ReserveResult, Settlement, SharedData, Sums, Unavailable,
+    embedded, redis,
 };
 
-use super::charge::Ledger;
+use super::charge::ReservedIn;
 use super::failure::Failure;
 use super::memory::{Known, Memory};
 use super::remembered::Record;
-use super::remote::{Asking, Outbox, Remote};
+use super::remote::{Asking, Outbox, RedisClient};
 use super::{Effect, metric};
 
 /// A provider may say that it takes no more for a day: it is asked again before that, in case it has changed its mind.
@@ -47,14 +48,14 @@ pub struct Worker {
     pub gateway: Rc<Gateway>,
     /// How many bytes of requests and answers it holds.
     pub gate: Rc<Gate>,
-    remote: Option<Remote>,
+    remote: Option<RedisClient>,
     memory: Rc<Memory>,
     /// Which configuration of this memory it is.
     generation: u64,
 }
 
 /// When something happens, and what may be used for it.
-pub struct Moment<'a> {
+pub struct StoreContext<'a> {
     /// Now.
     pub now: Time,
     /// The memory that Envoy's workers share.
@@ -65,20 +66,20 @@ pub struct Moment<'a> {
 
 /// What a store said, or did not.
 #[derive(Debug)]
-pub enum Decision {
+pub enum ReserveOutcome {
     /// Redis has to be asked.
     Ask(Call),
     /// Reserved.
     Granted {
         /// Where.
-        ledger: Ledger,
+        ledger: ReservedIn,
         /// Which alternative.
         chosen: usize,
         /// Of its meters.
-        readings: Vec<Reading>,
+        readings: Vec<CounterSnapshot>,
     },
     /// Refused.
-    Refused(Vec<Obstacle>),
+    Refused(Vec<LimitExceeded>),
     /// Nobody could say, and the policy lets it pass.
     Unchecked,
     /// Nobody could say, and the policy refuses.
@@ -101,7 +102,7 @@ pub enum Lookup {
 impl Worker {
     /// A worker. `seed` is what no other worker of any Envoy ever had: 16 random bytes will do.
     pub fn new(gateway: Rc<Gateway>, seed: [u8; 16]) -> Self {
-        let remote = gateway.redis.clone().map(Remote::new);
+        let remote = gateway.redis.clone().map(RedisClient::new);
         let gate = Rc::new(Gate::new(gateway.memory));
         let memory = Rc::new(Memory::new(seed));
         let generation = memory.begins();
@@ -113,7 +114,7 @@ impl Worker {
     pub fn succeeded_by(&self, gateway: Rc<Gateway>) -> Self {
         let remote = gateway.redis.clone().map(|settings| match &self.remote {
             Some(remote) => remote.with(settings),
-            None => Remote::new(settings),
+            None => RedisClient::new(settings),
         });
         let (gate, memory) = (self.gate.clone(), self.memory.clone());
         let named: BTreeSet<&str> = order::gathered(gateway.targets().map(|target| target.cells.id()));
@@ -132,7 +133,7 @@ impl Worker {
     /// Redis.
     pub fn takes_charge(&self, shared: &dyn SharedData) {
         self.gate.set_bounds(self.gateway.memory);
-        if self.reach() == Reach::Everywhere {
+        if self.reach() == CounterScope::Replicated {
             embedded::announce(shared, self.gateway.teams.iter().map(String::as_str));
         }
     }
@@ -148,7 +149,7 @@ impl Worker {
 
     /// Whether something is to be told to Redis, or being told.
     pub fn has_to_tell(&self) -> bool {
-        self.remote.as_ref().is_some_and(Remote::has_to_tell)
+        self.remote.as_ref().is_some_and(RedisClient::has_to_tell)
     }
 
     /// The call that a tick or an answer gave is lost: it will have no answer.
@@ -183,8 +184,8 @@ impl Worker {
         let well = || {
             let standing = circuit::read(shared, &target.cells).standing(now, &self.gateway.circuit);
             match standing {
-                Standing::Closed { .. } => true,
-                Standing::Recovering { share } => self.dice() % 100 < u64::from(share),
+                CircuitState::Closed { .. } => true,
+                CircuitState::Recovering { share } => self.dice() % 100 < u64::from(share),
                 _ => false,
             }
         };
@@ -226,7 +227,7 @@ impl Worker {
         &self,
         target: &Target,
         failure: Option<&Failure>,
-        attempt: circuit::Attempt,
+        attempt: circuit::CircuitAttempt,
         shared: &dyn SharedData,
     ) {
         use crate::routing::spec::Trigger::{Conflict, ContextLength, RequestTimeout};
@@ -283,11 +284,11 @@ impl Worker {
     }
 
     /// What Redis said of a key.
-    pub fn found(&self, hash: &KeyHash, called: &Called, at: &mut Moment<'_>) -> Lookup {
+    pub fn found(&self, hash: &KeyHash, called: &Called, at: &mut StoreContext<'_>) -> Lookup {
         let Some(remote) = &self.remote else { return Lookup::Silent };
         let record = match remote.read(called, at.now, at.effects) {
-            Ok(Some(Reply::Nil)) => None,
-            Ok(Some(Reply::Text(record))) => match Record::read(&record, &self.gateway) {
+            Ok(Some(RedisReply::Nil)) => None,
+            Ok(Some(RedisReply::Text(record))) => match Record::read(&record, &self.gateway) {
                 Ok(record) => Some(Rc::new(record)),
                 Err(mistake) => {
                     at.effects.push(refused(&mistake));
@@ -314,7 +315,7 @@ impl Worker {
     /// What is remembered of a key, as it is under this configuration; a record that it refuses is nobody's.
     fn remembered(
         &self,
-        remote: &Remote,
+        remote: &RedisClient,
         hash: &KeyHash,
         now: Time,
     ) -> Result<Option<Option<Credential>>, Unavailable> {
@@ -348,26 +349,26 @@ impl Worker {
     }
 
     /// What Redis said to that; an error when it did not say.
-    pub fn noted(&self, called: &Called, at: &mut Moment<'_>) -> Result<Option<Page>, Unavailable> {
+    pub fn noted(&self, called: &Called, at: &mut StoreContext<'_>) -> Result<Option<BookEntry>, Unavailable> {
         let Some(remote) = &self.remote else { return Ok(None) };
         match remote.read(called, at.now, at.effects)? {
-            Some(Reply::Text(text)) => Ok(Page::read(&text)),
-            Some(Reply::Nil) => Ok(None),
+            Some(RedisReply::Text(text)) => Ok(BookEntry::read(&text)),
+            Some(RedisReply::Nil) => Ok(None),
             other => Err(Unavailable(format!("{other:?} is no note"))),
         }
     }
 
     /// Writes down what is to be known of files and batches, and corrects what one was charged with, unless that was done before:
     /// what it has come to then.
-    pub fn note_down(&self, outcome: batch::Outcome, at: &mut Moment<'_>) -> Option<Sums> {
-        let batch::Outcome { pages, correction } = outcome;
+    pub fn note_down(&self, outcome: batch::BatchOutcome, at: &mut StoreContext<'_>) -> Option<Sums> {
+        let batch::BatchOutcome { pages, correction } = outcome;
         for (name, page) in &pages {
             book::keep(at.shared, name, page);
         }
         let correction = correction.filter(|(name, _)| book::settle(at.shared, name)).map(|(_, correction)| correction);
         let came_to = correction.as_ref().and_then(|correction| Some(correction.entry.as_ref()?.sums));
         if let Some(correction) = correction {
-            let ledger = if self.strict().is_some() { Ledger::Redis } else { Ledger::Local(self.reach()) };
+            let ledger = if self.strict().is_some() { ReservedIn::Redis } else { ReservedIn::Envoy(self.reach()) };
             self.settle(correction, ledger, at);
         }
         if let Some(remote) = self.remote.as_ref().filter(|_| !pages.is_empty()) {
@@ -382,10 +383,10 @@ impl Worker {
     }
 
     /// Reserves, or says what has to be asked first.
-    pub fn reserve(&self, order: &Order, at: &mut Moment<'_>) -> Decision {
+    pub fn reserve(&self, order: &ReserveRequest, at: &mut StoreContext<'_>) -> ReserveOutcome {
         match self.strict() {
             Some(remote) if remote.answers(at.now) => {
-                Decision::Ask(remote.ask(&redis::reserve::command(&remote.settings.prefix, order), at.now))
+                ReserveOutcome::Ask(remote.ask(&redis::reserve::command(&remote.settings.prefix, order), at.now))
             }
             Some(remote) => self.without_redis(remote, order, at),
             None => local(order, self.reach(), at),
@@ -393,10 +394,10 @@ impl Worker {
     }
 
     /// Whose counts the memory of this Envoy has.
-    fn reach(&self) -> Reach {
+    fn reach(&self) -> CounterScope {
         match &self.remote {
-            Some(remote) if remote.settings.mode == Mode::Relaxed => Reach::Everywhere,
-            _ => Reach::Here,
+            Some(remote) if remote.settings.mode == Mode::Relaxed => CounterScope::Replicated,
+            _ => CounterScope::Local,
         }
     }
 
@@ -404,23 +405,23 @@ impl Worker {
     /// reserved all the same: unless the request goes on, and is settled in the end, `withdrawn` undoes that.
     pub fn reserved(
         &self,
-        order: &Order,
+        order: &ReserveRequest,
         by_hash: bool,
         withdrawn: impl FnOnce() -> Settlement,
         called: &Called,
-        at: &mut Moment<'_>,
-    ) -> Decision {
-        let Some(remote) = self.strict() else { return Decision::Undecided };
+        at: &mut StoreContext<'_>,
+    ) -> ReserveOutcome {
+        let Some(remote) = self.strict() else { return ReserveOutcome::Undecided };
         let silent = match remote.read(called, at.now, at.effects) {
             Ok(None) if by_hash => {
                 let command = redis::reserve::command(&remote.settings.prefix, order);
-                return Decision::Ask(remote.ask(&command.with_source().unwrap_or(command), at.now));
+                return ReserveOutcome::Ask(remote.ask(&command.with_source().unwrap_or(command), at.now));
             }
             Ok(Some(reply)) => match redis::reserve::verdict(order, &reply) {
-                Ok(Verdict::Granted { chosen, readings }) => {
-                    return Decision::Granted { ledger: Ledger::Redis, chosen, readings };
+                Ok(ReserveResult::Granted { chosen, readings }) => {
+                    return ReserveOutcome::Granted { ledger: ReservedIn::Redis, chosen, readings };
                 }
-                Ok(Verdict::Refused(obstacles)) => return Decision::Refused(obstacles),
+                Ok(ReserveResult::Refused(obstacles)) => return ReserveOutcome::Refused(obstacles),
                 Err(Unavailable(why)) => Some(why),
             },
             Ok(None) | Err(_) => None,
@@ -430,24 +431,24 @@ impl Worker {
             at.effects.push(Effect::Warn(format!("Redis made no sense: {why}")));
         }
         let decision = self.without_redis(remote, order, at);
-        if matches!(decision, Decision::Refused(_) | Decision::Undecided) {
+        if matches!(decision, ReserveOutcome::Refused(_) | ReserveOutcome::Undecided) {
             remote.settle(withdrawn(), at.effects);
         }
         decision
     }
 
-    fn strict(&self) -> Option<&Remote> {
+    fn strict(&self) -> Option<&RedisClient> {
         self.remote.as_ref().filter(|remote| remote.settings.mode == Mode::Strict)
     }
 
-    fn without_redis(&self, remote: &Remote, order: &Order, at: &mut Moment<'_>) -> Decision {
+    fn without_redis(&self, remote: &RedisClient, order: &ReserveRequest, at: &mut StoreContext<'_>) -> ReserveOutcome {
         match remote.settings.when_down {
-            WhenDown::Local => local(order, Reach::Here, at),
+            WhenDown::Local => local(order, CounterScope::Local, at),
             WhenDown::Allow => {
                 at.effects.push(Effect::Count(metric::UNCHECKED));
-                Decision::Unchecked
+                ReserveOutcome::Unchecked
             }
-            WhenDown::Deny => Decision::Undecided,
+            WhenDown::Deny => ReserveOutcome::Undecided,
         }
     }
 
@@ -457,7 +458,7 @@ impl Worker {
     }
 
     /// Settles a request that is over, in every store that is to know of it.
-    pub fn settle(&self, mut settlement: Settlement, ledger: Ledger, at: &mut Moment<'_>) {
+    pub fn settle(&self, mut settlement: Settlement, ledger: ReservedIn, at: &mut StoreContext<'_>) {
         match &self.remote {
             // Redis keeps the accounts.
             Some(remote) => {
@@ -469,8 +470,8 @@ impl Worker {
             None => settlement.entry = None,
         }
         let reach = match ledger {
-            Ledger::Local(reach) => reach,
-            _ if settlement.entry.is_some() => Reach::Here,
+            ReservedIn::Envoy(reach) => reach,
+            _ if settlement.entry.is_some() => CounterScope::Local,
             _ => return,
         };
         if embedded::settle(at.shared, &settlement, reach).is_err() {
@@ -494,19 +495,19 @@ fn refused(mistake: &str) -> Effect {
     Effect::Warn(format!("a key's record in Redis is refused: {mistake}"))
 }
 
-fn local(order: &Order, reach: Reach, at: &mut Moment<'_>) -> Decision {
+fn local(order: &ReserveRequest, reach: CounterScope, at: &mut StoreContext<'_>) -> ReserveOutcome {
     match embedded::reserve(at.shared, order, reach, at.now) {
-        Ok(Verdict::Granted { chosen, readings }) => {
+        Ok(ReserveResult::Granted { chosen, readings }) => {
             let takes = order.alternatives.get(chosen).into_iter().flatten();
             if takes.zip(&readings).any(|(take, reading)| embedded::is_held_for_ever(take, reading)) {
                 at.effects.push(Effect::Count(metric::UNLEASED));
             }
-            Decision::Granted { ledger: Ledger::Local(reach), chosen, readings }
+            ReserveOutcome::Granted { ledger: ReservedIn::Envoy(reach), chosen, readings }
         }
-        Ok(Verdict::Refused(obstacles)) => Decision::Refused(obstacles),
+        Ok(ReserveResult::Refused(obstacles)) => ReserveOutcome::Refused(obstacles),
         Err(Unavailable(why)) => {
             at.effects.push(Effect::Warn(format!("limits could not be checked: {why}")));
-            Decision::Undecided
+            ReserveOutcome::Undecided
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::routing::cells::circuit::Settings;
 use crate::routing::spec::Delivery;
 use crate::routing::target::{Model, Target};
 use crate::routing::timeouts::Timeouts;
-use crate::routing::way::Way;
+use crate::routing::way::RoutingPolicy;
 use crate::store::redis::settings::Redis;
 
 pub mod names;
@@ -92,7 +92,7 @@ impl Gateway {
     /// The shortest time after which a stream counts as silent.
     pub fn shortest_silence(&self) -> Duration {
         let answers_are_checked = self.guards.iter().any(|guard| guard.sides.contains(&Side::Answers));
-        let held = |way: &Way| match way.delivery {
+        let held = |way: &RoutingPolicy| match way.delivery {
             Delivery::Stream if !answers_are_checked && !way.check_structured_output => way.timeouts.idle.plain,
             _ => way.timeouts.idle.plain.min(way.timeouts.first_token.plain),
         };

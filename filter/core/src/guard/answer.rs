@@ -1,6 +1,6 @@
 //! What guardrails make of an answer of which nobody has seen anything yet.
 //!
-//! A [`Witness`] hears all that a model says, from a whole answer or event by event; [`Checks`] judge it when it is complete.
+//! A [`Transcript`] hears all that a model says, from a whole answer or event by event; [`Checks`] judge it when it is complete.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use sluice_wire::json;
 use crate::guard::spec::{Action, Side};
 
 use super::escapes::unfolded;
-use super::finder::Finder;
+use super::finder::Matcher;
 use super::schema::{self, Schema, Unmet};
 use super::steps::Steps;
 use super::{Finding, Guard, note};
@@ -43,7 +43,7 @@ pub enum Format {
 
 /// Why an answer must not be shown.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Objection {
+pub enum GuardFailure {
     /// A guardrail blocks it.
     Blocked(Finding),
     /// It is not what was asked for; why, without a word of it.
@@ -84,9 +84,9 @@ impl Checks {
         &self,
         witness: &'t Transcript,
         passing: impl Iterator<Item = Cow<'t, str>>,
-    ) -> Result<Vec<Finding>, Objection> {
+    ) -> Result<Vec<Finding>, GuardFailure> {
         let mut findings = Vec::new();
-        let steps = Finder::steps();
+        let steps = Matcher::steps();
         let mut said = witness.answers.values().flat_map(Answer::texts);
         // Nearly all that passes is the first answer's text once more.
         let first = said.next();
@@ -98,7 +98,7 @@ impl Checks {
                 match guard.action {
                     Action::Log => note(&mut findings, guard, label, Side::Answers),
                     Action::Block | Action::Mask => {
-                        return Err(Objection::Blocked(Finding::of(guard, label, Side::Answers)));
+                        return Err(GuardFailure::Blocked(Finding::of(guard, label, Side::Answers)));
                     }
                 }
             }
@@ -109,7 +109,7 @@ impl Checks {
             let steps = Steps::at_most(schema::MOST_STEPS);
             let mut claims = witness.answers.values().filter(|answer| answer.claims_to_be_complete());
             let unchecked = claims.try_fold(false, |unchecked, answer| {
-                Ok(unchecked | !format.check(&answer.text, &steps).map_err(Objection::Invalid)?)
+                Ok(unchecked | !format.check(&answer.text, &steps).map_err(GuardFailure::Invalid)?)
             })?;
             findings.extend(unchecked.then(Finding::unchecked));
         }

@@ -34,7 +34,7 @@ const FOR_A_BYTE: u64 = 16;
 
 /// All that a guardrail looks for.
 #[derive(Debug)]
-pub struct Finder {
+pub struct Matcher {
     /// Tells most texts that have nothing of it.
     sieve: Option<Sieve>,
     any: Which,
@@ -49,7 +49,7 @@ struct Thing {
 
 /// Something that was found.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Find<'f> {
+pub struct Match<'f> {
     /// What it is: a detector's name, a pattern's, or `words`.
     pub label: &'f str,
     /// Where it stands in the text.
@@ -108,7 +108,7 @@ impl Wanted {
     }
 
     /// Ready to look for all of it; an error when there is too much.
-    pub fn finder(self) -> Result<Finder, String> {
+    pub fn finder(self) -> Result<Matcher, String> {
         let too_much = |_| "too much when compiled: use fewer or smaller repetitions, or several guardrails".to_owned();
         let expressions: Vec<Hir> = self.things.iter().map(|(_, expression, _)| expression.clone()).collect();
         let any = Which::of(&expressions, 4 * LARGEST).map_err(too_much)?;
@@ -116,11 +116,11 @@ impl Wanted {
             Ok(Thing { label, form: Form::of(&expression, shape, LARGEST).map_err(too_much)? })
         };
         let things = self.things.into_iter().map(thing).collect::<Result<_, String>>()?;
-        Ok(Finder { sieve: Sieve::of(&expressions), any, things })
+        Ok(Matcher { sieve: Sieve::of(&expressions), any, things })
     }
 }
 
-impl Finder {
+impl Matcher {
     /// The steps that a body may cost before its texts bring their own.
     pub fn steps() -> Steps {
         Steps::at_most(AT_FIRST)
@@ -202,19 +202,19 @@ pub struct Finds<'f> {
 
 impl<'f> Finds<'f> {
     /// Of the next finds of all things the one that begins first, or the longest of those.
-    fn pop(&mut self, before: usize) -> Option<Find<'f>> {
+    fn pop(&mut self, before: usize) -> Option<Match<'f>> {
         let order = |next: &Option<Range<usize>>| next.as_ref().map(|at| (at.start, std::cmp::Reverse(at.end)));
         let waiting = self.tracks.iter_mut().filter(|(.., next)| next.as_ref().is_some_and(|at| at.start < before));
         let (thing, track, next) = waiting.min_by_key(|(.., next)| order(next))?;
         let at = std::mem::replace(next, track.next())?;
-        Some(Find { label: &thing.label, at })
+        Some(Match { label: &thing.label, at })
     }
 }
 
 impl<'f> Iterator for Finds<'f> {
-    type Item = Find<'f>;
+    type Item = Match<'f>;
 
-    fn next(&mut self) -> Option<Find<'f>> {
+    fn next(&mut self) -> Option<Match<'f>> {
         let mut find = self.pop(usize::MAX)?;
         while let Some(other) = self.pop(find.at.end) {
             find.at.end = find.at.end.max(other.at.end);

@@ -30,7 +30,7 @@ pub mod schema;
 pub mod spec;
 pub mod steps;
 
-use finder::Finder;
+use finder::Matcher;
 
 /// A guardrail, ready to be applied.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub struct Guard {
     /// What becomes of a text in which it finds something.
     pub action: Action,
     /// What it looks for.
-    pub finder: Finder,
+    pub finder: Matcher,
     /// A hash of all that the gateway file says of it: of another one under the same name it is another.
     pub digest: [u8; 32],
 }

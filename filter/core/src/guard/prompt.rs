@@ -17,7 +17,7 @@ use crate::guard::spec::{Action, Side};
 use crate::peek::literals::{Literal, Literals};
 
 use super::escapes::unfolded;
-use super::finder::Finder;
+use super::finder::Matcher;
 use super::folded::folded;
 use super::media::{Content, content};
 use super::steps::Steps;
@@ -44,7 +44,7 @@ pub enum Unfit {
 /// Looks at a body that was read as JSON. What stands in `except`, the model's name, is not looked at. Masked, it may have `most`
 /// bytes.
 pub fn screen(guards: &[Rc<Guard>], body: &[u8], except: &Range<usize>, most: usize) -> Result<Screened, Unfit> {
-    let mut look = Look { guards, steps: Finder::steps(), findings: Vec::new() };
+    let mut look = Look { guards, steps: Matcher::steps(), findings: Vec::new() };
     let mut copy = Copy { body, written: Vec::new(), copied: 0, most };
     let mut before: &[u8] = &[];
     for literal in Literals::of(body) {
@@ -74,7 +74,7 @@ pub fn screen(guards: &[Rc<Guard>], body: &[u8], except: &Range<usize>, most: us
 
 /// Looks at a body that is no JSON.
 pub fn screen_bytes(guards: &[Rc<Guard>], body: &[u8]) -> Result<Screened, Unfit> {
-    let mut look = Look { guards, steps: Finder::steps(), findings: Vec::new() };
+    let mut look = Look { guards, steps: Matcher::steps(), findings: Vec::new() };
     look.as_it_is(&unfolded(readable(body)))?;
     Ok(Screened { body: None, findings: look.findings })
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::limits::Applied;
 
-use super::spec::Control;
+use super::spec::Permission;
 use super::{Cidr, Forbidden, Glob};
 
 /// What one secret gives.
@@ -43,7 +43,7 @@ pub struct Caller {
     /// Whether it was withdrawn.
     pub revoked: bool,
     /// What its holder may decide for a request.
-    pub control: Vec<Control>,
+    pub control: Vec<Permission>,
     /// The limits and budgets that know this caller from others. Those that do not are the gateway's, once for all callers.
     pub rules: Vec<Applied>,
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum Control {
+pub enum Permission {
     /// The header `x-sluice-route`: a strategy, or one of the model's targets to ask first.
     Route,
     /// The header `x-sluice-fallback: off`: the first target only.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::Rule;
 use super::scope::{Subject, nobody, settled_meter};
-use crate::store::Meter;
+use crate::store::Counter;
 
 /// A rule, as it is for one caller, or for all.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub struct Applied {
     /// The rule.
     pub rule: Rc<Rule>,
     /// Its counter, unless that depends on the model or the provider.
-    pub meter: Option<Meter>,
+    pub meter: Option<Counter>,
 }
 
 impl Applied {

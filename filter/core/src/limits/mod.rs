@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use crate::matching::Match;
-use crate::store::Gauge;
+use crate::store::LimitWindow;
 use crate::store::dimension::Dimension;
 
 mod index;
@@ -41,7 +41,7 @@ pub struct Rule {
     /// What is counted.
     pub unit: Unit,
     /// How; `None` bounds each request by itself, which no store needs to know of.
-    pub gauge: Option<Gauge>,
+    pub gauge: Option<LimitWindow>,
     /// How much is allowed.
     pub limit: u64,
     /// Whether it refuses, or only warns.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crate::matching::Match;
 use crate::store::dimension::Dimension;
-use crate::store::{Gauge, Meter};
+use crate::store::{Counter, LimitWindow};
 
 use super::{Rule, Unit};
 
@@ -67,13 +67,13 @@ impl Unit {
     }
 }
 
-pub(super) fn gauge_name(gauge: Gauge) -> &'static str {
+pub(super) fn gauge_name(gauge: LimitWindow) -> &'static str {
     match gauge {
-        Gauge::Minute => "minute",
-        Gauge::Day => "day",
-        Gauge::Month => "month",
-        Gauge::Total => "total",
-        Gauge::Concurrent => "concurrent",
+        LimitWindow::Minute => "minute",
+        LimitWindow::Day => "day",
+        LimitWindow::Month => "month",
+        LimitWindow::Total => "total",
+        LimitWindow::Concurrent => "concurrent",
     }
 }
 
@@ -89,13 +89,13 @@ impl Rule {
     }
 
     /// The counter that counts this request; `None` when the rule counts nothing.
-    pub fn meter(&self, of: &Subject) -> Option<Meter> {
+    pub fn meter(&self, of: &Subject) -> Option<Counter> {
         let gauge = self.gauge?;
         // A key's and a team's requests are one team's; an application may be used by several.
         let of_one_team = self.holds(Dimension::Key) || self.holds(Dimension::Team);
         let shard = if of_one_team { of.team } else { "" };
         let name = format!("{}/{}/{}", self.scope(of), self.unit.name(), gauge_name(gauge));
-        Some(Meter { name: name.into(), shard: shard.into(), gauge })
+        Some(Counter { name: name.into(), shard_key: shard.into(), kind: gauge })
     }
 
     /// Whose requests are counted together with this one: `model=chat,team=research`, or `all`.
@@ -156,7 +156,7 @@ pub(super) fn nobody() -> Subject<'static> {
 }
 
 /// A rule's counter, when its name is known before a model and a provider are.
-pub(super) fn settled_meter(rule: &Rc<Rule>, of: &Subject) -> Option<Meter> {
+pub(super) fn settled_meter(rule: &Rc<Rule>, of: &Subject) -> Option<Counter> {
     // A fixed model or provider is part of the name as the rule has it.
     let Match { model, provider, .. } = &rule.matches;
     let of = Subject { model: model.as_deref().unwrap_or(""), provider: provider.as_deref().unwrap_or(""), ..*of };

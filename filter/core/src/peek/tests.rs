@@ -191,7 +191,7 @@ fn how_vectors_are_to_be_written_is_seen_and_never_refused() {
 
 #[test]
 fn each_format_has_what_is_asked_in_its_own_field() {
-    let asked = |asked| Shape { asked, ..Shape::CHAT };
+    let asked = |asked| PeekSpec { asked, ..PeekSpec::CHAT };
     for (shape, good, bad) in [
         (asked("input"), &[r#""hi""#, r#""""#, "[1]"][..], &["[]", "{}", "7", "null"][..]),
         (asked("prompt"), &[r#""hi""#, r#"["hi"]"#], &["[ ]", "true"]),

@@ -5,11 +5,11 @@ use std::time::Duration;
 use sluice_wire::calendar::written_as_openai;
 
 use crate::limits::Unit;
-use crate::store::{Gauge, Reading, Take};
+use crate::store::{CounterSnapshot, Debit, LimitWindow};
 
 /// How a limit per minute stands.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Standing {
+pub(super) struct LimitStatus {
     limit: u64,
     remaining: u64,
     reset: Duration,
@@ -18,31 +18,31 @@ pub(super) struct Standing {
 /// The limits per minute that have the least left: of requests, and of tokens.
 #[derive(Debug, Default)]
 pub(super) struct Standings {
-    requests: Option<Standing>,
-    tokens: Option<Standing>,
+    requests: Option<LimitStatus>,
+    tokens: Option<LimitStatus>,
 }
 
 impl Standings {
     /// Takes a meter into account.
-    pub(super) fn add(&mut self, unit: Unit, take: &Take, reading: &Reading) {
+    pub(super) fn add(&mut self, unit: Unit, take: &Debit, reading: &CounterSnapshot) {
         let of_its_kind = match unit {
             Unit::Requests => &mut self.requests,
             Unit::Tokens | Unit::InputTokens | Unit::OutputTokens => &mut self.tokens,
             Unit::MicroUsd => return,
         };
         let remaining = take.limit.saturating_sub(reading.used);
-        if take.meter.gauge == Gauge::Minute && of_its_kind.is_none_or(|least| remaining < least.remaining) {
-            *of_its_kind = Some(Standing { limit: take.limit, remaining, reset: reading.reset });
+        if take.meter.kind == LimitWindow::Minute && of_its_kind.is_none_or(|least| remaining < least.remaining) {
+            *of_its_kind = Some(LimitStatus { limit: take.limit, remaining, reset: reading.reset });
         }
     }
 
     pub(super) fn write(&self, headers: &mut Vec<(&'static str, String)>) {
-        if let Some(Standing { limit, remaining, reset }) = self.requests {
+        if let Some(LimitStatus { limit, remaining, reset }) = self.requests {
             headers.push(("x-ratelimit-limit-requests", limit.to_string()));
             headers.push(("x-ratelimit-remaining-requests", remaining.to_string()));
             headers.push(("x-ratelimit-reset-requests", written_as_openai(reset)));
         }
-        if let Some(Standing { limit, remaining, reset }) = self.tokens {
+        if let Some(LimitStatus { limit, remaining, reset }) = self.tokens {
             headers.push(("x-ratelimit-limit-tokens", limit.to_string()));
             headers.push(("x-ratelimit-remaining-tokens", remaining.to_string()));
             headers.push(("x-ratelimit-reset-tokens", written_as_openai(reset)));

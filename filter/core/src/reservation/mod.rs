@@ -1,6 +1,6 @@
 //! The part of limits and budgets that one request takes.
 //!
-//! A [`Plan`] says what each of a request's candidates takes of each meter; [`crate::store`] grants one of them. A [`Ticket`]
+//! A [`Plan`] says what each of a request's candidates takes of each meter; [`crate::store`] grants one of them. A [`Reservation`]
 //! holds what was reserved until it is settled.
 
 mod headers;
@@ -10,5 +10,5 @@ mod ticket;
 pub mod work;
 
 pub use plan::{Candidate, Part, Plan};
-pub use refusal::{NO_RETRY, Refusal};
-pub use ticket::{Closing, Spent, Ticket, Warning};
+pub use refusal::{LimitRefusal, NO_RETRY};
+pub use ticket::{AttemptUsage, Closing, Reservation, Warning};

@@ -14,7 +14,7 @@ use crate::limits::Subject;
 use crate::limits::{Rule, Unit};
 use crate::reservation::work::{Share, Work};
 use crate::routing::target::{Model, Target};
-use crate::store::{Gauge, Meter, Order, Take};
+use crate::store::{Counter, Debit, LimitWindow, ReserveRequest};
 use crate::usage::estimate::Estimate;
 
 /// The ways in which a request can be served, in the order in which they are to be tried.
@@ -42,7 +42,7 @@ pub struct Candidate {
 #[derive(Debug, Clone)]
 pub struct Part {
     /// How much, and the limit.
-    pub take: Take,
+    pub take: Debit,
     /// The rule whose limit that is.
     pub rule: Rc<Rule>,
     /// A soft rule on the same meter: it warns at its own limit.
@@ -133,13 +133,13 @@ impl Plan {
     }
 
     /// What to ask a store for; `None` when there is nothing to count.
-    pub fn order(&self, id: Rc<str>, lease: Duration) -> Option<Order> {
+    pub fn order(&self, id: Rc<str>, lease: Duration) -> Option<ReserveRequest> {
         if self.candidates.iter().all(|candidate| candidate.parts.is_empty()) {
             return None;
         }
         let takes = |candidate: &Candidate| candidate.parts.iter().map(|part| part.take.clone()).collect::<Vec<_>>();
-        let alternatives: Vec<Vec<Take>> = self.candidates.iter().map(takes).collect();
-        Some(Order { id, lease, alternatives })
+        let alternatives: Vec<Vec<Debit>> = self.candidates.iter().map(takes).collect();
+        Some(ReserveRequest { id, lease, alternatives })
     }
 
     pub(super) fn subject<'a>(&'a self, candidate: &'a Candidate) -> Subject<'a> {
@@ -270,7 +270,7 @@ impl Parts<'_> {
             let one = Estimate { input, output, ..Estimate::default() };
             return if amount > rule.limit { Err(too_large(rule, of, amount, one)) } else { Ok(()) };
         };
-        if !matches!(meter.gauge, Gauge::Day | Gauge::Month | Gauge::Total) {
+        if !matches!(meter.kind, LimitWindow::Day | LimitWindow::Month | LimitWindow::Total) {
             return Ok(());
         }
         if rule.unit == Unit::MicroUsd && !work.priced {
@@ -286,10 +286,10 @@ impl Parts<'_> {
     }
 
     /// A meter that is there already is counted once, up to the smallest hard limit.
-    fn take(&mut self, meter: Meter, amount: u64, rule: &Rc<Rule>, hard: bool) {
+    fn take(&mut self, meter: Counter, amount: u64, rule: &Rc<Rule>, hard: bool) {
         let limit = rule.limit;
         let Some(part) = self.parts.iter_mut().find(|part| part.take.meter == meter) else {
-            let take = Take { meter, amount, limit, hard };
+            let take = Debit { meter, amount, limit, hard };
             self.parts.push(Part { take, rule: rule.clone(), also: None, batch: 0 });
             return;
         };
@@ -339,6 +339,6 @@ fn not_priced(of: &Subject) -> ApiError {
 impl Part {
     /// Whether it is a place among concurrent requests, which is given back.
     pub(super) fn is_place(&self) -> bool {
-        self.take.meter.gauge == Gauge::Concurrent
+        self.take.meter.kind == LimitWindow::Concurrent
     }
 }

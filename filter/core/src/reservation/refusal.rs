@@ -8,14 +8,14 @@ use sluice_wire::error::{ApiError, ErrorKind};
 
 use crate::limits::Subject;
 use crate::limits::{Rule, Unit};
-use crate::store::{Gauge, Obstacle, Reading};
+use crate::store::{CounterSnapshot, LimitExceeded, LimitWindow};
 
 use super::headers::Standings;
 use super::plan::{Candidate, Part, Plan};
 
 /// What became of a request that no limit has room for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Refusal {
+pub struct LimitRefusal {
     /// In the client's dialect.
     pub error: ApiError,
     /// Besides those that every error has.
@@ -30,8 +30,8 @@ const PLACE_WAIT: Duration = Duration::from_secs(1);
 impl Plan {
     /// The refusal: what stood against the candidate that was to be tried first; when that was a budget with another model,
     /// what stood against that one.
-    pub fn refuse(&self, obstacles: &[Obstacle]) -> Refusal {
-        let mut decisive: Option<(&Obstacle, &Part, &Candidate)> = None;
+    pub fn refuse(&self, obstacles: &[LimitExceeded]) -> LimitRefusal {
+        let mut decisive: Option<(&LimitExceeded, &Part, &Candidate)> = None;
         for (obstacle, candidate) in obstacles.iter().zip(&self.candidates) {
             let Some(part) = candidate.parts.get(obstacle.take) else { continue };
             let turns_here = |part: &Part| {
@@ -44,23 +44,23 @@ impl Plan {
         // A store that refuses without a reason broke its promise; the client can only come again.
         let Some((obstacle, part, candidate)) = decisive else {
             let error = limited("Rate limit reached.".to_owned(), Some(PLACE_WAIT));
-            return Refusal { error, headers: Vec::new() };
+            return LimitRefusal { error, headers: Vec::new() };
         };
         let of = self.subject(candidate);
         let mut headers = Vec::new();
         let mut standings = Standings::default();
         standings.add(part.rule.unit, &part.take, &obstacle.reading);
         standings.write(&mut headers);
-        let error = match (part.rule.unit, part.take.meter.gauge) {
+        let error = match (part.rule.unit, part.take.meter.kind) {
             (Unit::MicroUsd, gauge) => used_up(part, gauge, &of, &obstacle.reading),
-            (_, Gauge::Concurrent) => crowded(part, &of),
+            (_, LimitWindow::Concurrent) => crowded(part, &of),
             _ if part.take.amount > part.take.limit => never_fits(part, &of),
             _ => too_fast(part, &of, obstacle),
         };
         if error.retry_after.is_none() {
             headers.push((NO_RETRY.0, NO_RETRY.1.to_owned()));
         }
-        Refusal { error, headers }
+        LimitRefusal { error, headers }
     }
 }
 
@@ -78,13 +78,13 @@ fn rate(rule: &Rule) -> String {
         _ => ("tokens", "T"),
     };
     let (per, initial) = match rule.gauge {
-        Some(Gauge::Day) => ("day", "PD"),
+        Some(LimitWindow::Day) => ("day", "PD"),
         _ => ("min", "PM"),
     };
     format!("{what} per {per} ({}{initial})", short.replace("Tokens", "T"))
 }
 
-fn too_fast(part: &Part, of: &Subject, obstacle: &Obstacle) -> ApiError {
+fn too_fast(part: &Part, of: &Subject, obstacle: &LimitExceeded) -> ApiError {
     let (whom, rate) = (part.rule.described(of), rate(&part.rule));
     let (limit, used, requested) = (part.take.limit, obstacle.reading.used, part.take.amount);
     let wait = obstacle.retry_after.unwrap_or(obstacle.reading.reset);
@@ -116,10 +116,10 @@ fn crowded(part: &Part, of: &Subject) -> ApiError {
     limited(message, Some(PLACE_WAIT)).with_code("concurrency_limit_exceeded")
 }
 
-fn used_up(part: &Part, gauge: Gauge, of: &Subject, reading: &Reading) -> ApiError {
+fn used_up(part: &Part, gauge: LimitWindow, of: &Subject, reading: &CounterSnapshot) -> ApiError {
     let (period, anew) = match gauge {
-        Gauge::Day => ("daily budget", "It begins anew at 00:00 UTC."),
-        Gauge::Month => ("monthly budget", "It begins anew on the first day of next month, at 00:00 UTC."),
+        LimitWindow::Day => ("daily budget", "It begins anew at 00:00 UTC."),
+        LimitWindow::Month => ("monthly budget", "It begins anew on the first day of next month, at 00:00 UTC."),
         _ => ("budget", "It does not begin anew by itself."),
     };
     let message = format!(

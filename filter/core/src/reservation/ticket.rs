@@ -7,7 +7,7 @@ use sluice_wire::conversation::Usage;
 use sluice_wire::time::Time;
 
 use crate::limits::{Rule, Unit};
-use crate::store::{Gauge, Meter, Order, Reading, Settled, Take, day_and_month};
+use crate::store::{Counter, CounterSnapshot, Debit, LimitWindow, ReserveRequest, Settled, day_and_month};
 use crate::usage::price::MicroUsd;
 
 use super::headers::Standings;
@@ -15,7 +15,7 @@ use super::plan::{Candidate, Part, Plan, tokens};
 
 /// A request's reservation.
 #[derive(Debug, Clone)]
-pub struct Ticket {
+pub struct Reservation {
     /// Which candidate was granted.
     pub chosen: usize,
     /// The request's order, and those of its extensions.
@@ -29,7 +29,7 @@ pub struct Ticket {
 #[derive(Debug, Clone)]
 struct Held {
     part: Part,
-    reading: Reading,
+    reading: CounterSnapshot,
     /// By which of the orders.
     order: usize,
 }
@@ -45,7 +45,7 @@ pub struct Closing {
 
 /// What one candidate came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Spent {
+pub struct AttemptUsage {
     /// Its index in the plan.
     pub candidate: usize,
     /// Tokens.
@@ -72,14 +72,14 @@ pub struct Warning {
 impl Plan {
     /// The ticket for the candidate that a store granted, or for one that was let pass without: then there are no readings, and
     /// what it uses is only counted when it is settled.
-    pub fn grant(&self, chosen: usize, readings: Vec<Reading>, id: Rc<str>) -> Ticket {
+    pub fn grant(&self, chosen: usize, readings: Vec<CounterSnapshot>, id: Rc<str>) -> Reservation {
         let parts = self.candidates.get(chosen).map(|candidate| candidate.parts.as_slice()).unwrap_or_default();
         let held = parts.iter().zip(readings).map(|(part, reading)| Held { part: part.clone(), reading, order: 0 });
-        Ticket { chosen, orders: vec![id], held: held.collect(), batch: true }
+        Reservation { chosen, orders: vec![id], held: held.collect(), batch: true }
     }
 }
 
-impl Ticket {
+impl Reservation {
     /// The batch that the request was to create is none, and takes nothing.
     pub fn without_batch(&mut self) {
         self.batch = false;
@@ -87,7 +87,7 @@ impl Ticket {
 
     /// What a batch that the request has created is charged with: each part, and in which of its meter's windows.
     pub fn batch(&self) -> impl Iterator<Item = (&Part, u64)> {
-        self.held.iter().filter(|held| self.batch && held.part.batch > 0).map(|held| (&held.part, held.reading.window))
+        self.held.iter().filter(|held| self.batch && held.part.batch > 0).map(|held| (&held.part, held.reading.period))
     }
 
     /// What the answer says of limits and budgets.
@@ -112,7 +112,7 @@ impl Ticket {
     }
 
     /// The same, with what this request has spent.
-    pub fn warnings_after(&self, plan: &Plan, spent: &[Spent]) -> Vec<Warning> {
+    pub fn warnings_after(&self, plan: &Plan, spent: &[AttemptUsage]) -> Vec<Warning> {
         self.warnings_with(|part| self.used(plan, spent, part))
     }
 
@@ -137,15 +137,15 @@ impl Ticket {
 
     /// What must be reserved in addition before the candidate at `to` is tried: of meters that are held, what it takes more;
     /// of others, all. `None` when nothing is missing. The order has a name of its own, made from the request's, since a store
-    /// that sees a name again takes it for the same order; its only alternative has the parts that [`Ticket::extend`] expects
+    /// that sees a name again takes it for the same order; its only alternative has the parts that [`Reservation::extend`] expects
     /// readings for.
-    pub fn extension(&self, plan: &Plan, to: usize, lease: Duration) -> Option<Order> {
-        let takes: Vec<Take> = self.missing(plan.candidates.get(to)?).map(|part| part.take).collect();
-        (!takes.is_empty()).then(|| Order { id: self.next_id(), lease, alternatives: vec![takes] })
+    pub fn extension(&self, plan: &Plan, to: usize, lease: Duration) -> Option<ReserveRequest> {
+        let takes: Vec<Debit> = self.missing(plan.candidates.get(to)?).map(|part| part.take).collect();
+        (!takes.is_empty()).then(|| ReserveRequest { id: self.next_id(), lease, alternatives: vec![takes] })
     }
 
     /// The last extension, to the candidate at `to`, was granted.
-    pub fn extend(&mut self, plan: &Plan, to: usize, readings: Vec<Reading>) {
+    pub fn extend(&mut self, plan: &Plan, to: usize, readings: Vec<CounterSnapshot>) {
         let Some(candidate) = plan.candidates.get(to) else { return };
         let order = self.orders.len();
         let held = |(part, reading)| Held { part, reading, order };
@@ -164,7 +164,7 @@ impl Ticket {
         candidate.parts.iter().filter_map(|part| {
             let held = self.held.iter().filter(|held| held.part.take.meter == part.take.meter);
             let amount = held.fold(part.take.amount, |left, held| left.saturating_sub(held.part.take.amount));
-            (amount > 0).then(|| Part { take: Take { amount, ..part.take.clone() }, ..part.clone() })
+            (amount > 0).then(|| Part { take: Debit { amount, ..part.take.clone() }, ..part.clone() })
         })
     }
 
@@ -172,8 +172,8 @@ impl Ticket {
     /// the accounts, and is there also when it reserved nothing. Every part that is held stands once; meters that were not
     /// held and are used by a candidate that was tried are counted as of `now`. `spent` has one entry or more for each
     /// candidate that was tried, also when it used nothing.
-    pub fn settle(&self, plan: &Plan, spent: &[Spent], now: Time) -> Vec<Closing> {
-        let mut seen: Vec<&Meter> = Vec::with_capacity(self.held.len());
+    pub fn settle(&self, plan: &Plan, spent: &[AttemptUsage], now: Time) -> Vec<Closing> {
+        let mut seen: Vec<&Counter> = Vec::with_capacity(self.held.len());
         let mut closings: Vec<Closing> =
             self.orders.iter().map(|id| Closing { id: id.clone(), parts: Vec::new() }).collect();
         for Held { part, reading, order } in &self.held {
@@ -182,7 +182,7 @@ impl Ticket {
             let used = if seen.contains(&meter) { 0 } else { self.used(plan, spent, part) };
             seen.push(meter);
             if let Some(closing) = closings.get_mut(*order) {
-                let (Reading { window, until, .. }, reserved) = (*reading, part.take.amount);
+                let (CounterSnapshot { period: window, until, .. }, reserved) = (*reading, part.take.amount);
                 closing.parts.push(Settled { meter: meter.clone(), window, until, reserved, used });
             }
         }
@@ -194,7 +194,7 @@ impl Ticket {
                 continue;
             }
             seen.push(meter);
-            let (used, window) = (self.used(plan, spent, part), window(meter.gauge, now));
+            let (used, window) = (self.used(plan, spent, part), window(meter.kind, now));
             if used > 0 {
                 own.parts.push(Settled { meter: meter.clone(), window, until: 0, reserved: 0, used });
             }
@@ -203,16 +203,16 @@ impl Ticket {
     }
 
     /// How much of a meter was used, by the request and by the batch that it has created.
-    fn used(&self, plan: &Plan, spent: &[Spent], part: &Part) -> u64 {
+    fn used(&self, plan: &Plan, spent: &[AttemptUsage], part: &Part) -> u64 {
         used(plan, spent, part).saturating_add(if self.batch { part.batch } else { 0 })
     }
 }
 
 /// How much of a meter was used: by the candidates that it concerns.
-fn used(plan: &Plan, spent: &[Spent], part: &Part) -> u64 {
+fn used(plan: &Plan, spent: &[AttemptUsage], part: &Part) -> u64 {
     let (meter, unit) = (&part.take.meter, part.rule.unit);
-    match (unit, meter.gauge) {
-        (_, Gauge::Concurrent) => return 0,
+    match (unit, meter.kind) {
+        (_, LimitWindow::Concurrent) => return 0,
         // A request is one, however often it was tried, and also when every attempt failed.
         (Unit::Requests, _) => return 1,
         _ => {}
@@ -221,23 +221,23 @@ fn used(plan: &Plan, spent: &[Spent], part: &Part) -> u64 {
         let candidate = plan.candidates.get(spent.candidate);
         candidate.is_some_and(|candidate| candidate.parts.iter().any(|part| part.take.meter == *meter))
     });
-    concerned.fold(0, |sum, Spent { usage, cost, .. }| {
+    concerned.fold(0, |sum, AttemptUsage { usage, cost, .. }| {
         sum.saturating_add(if unit == Unit::MicroUsd { cost.0 } else { tokens(unit, usage.input, usage.output) })
     })
 }
 
 /// The window of what is counted now without having been reserved.
-fn window(gauge: Gauge, now: Time) -> u64 {
+fn window(gauge: LimitWindow, now: Time) -> u64 {
     let (day, month) = day_and_month(now);
     match gauge {
-        Gauge::Minute => now.0 / 1_000,
-        Gauge::Day => day,
-        Gauge::Month => month,
-        Gauge::Total | Gauge::Concurrent => 0,
+        LimitWindow::Minute => now.0 / 1_000,
+        LimitWindow::Day => day,
+        LimitWindow::Month => month,
+        LimitWindow::Total | LimitWindow::Concurrent => 0,
     }
 }
 
-fn warning(rule: &Rule, meter: &Meter, used: u64, hard: bool) -> Option<Warning> {
+fn warning(rule: &Rule, meter: &Counter, used: u64, hard: bool) -> Option<Warning> {
     let percent = u128::from(used) * 100 / u128::from(rule.limit.max(1));
     let mark = match percent {
         0..80 => return None,

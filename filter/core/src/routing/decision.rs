@@ -20,8 +20,8 @@ use crate::store::SharedData;
 use crate::usage::estimate::Estimate;
 
 use super::capabilities::MissingCapability;
-use super::cells::circuit::{self, Settings, Standing};
-use super::hints::{Hints, Override};
+use super::cells::circuit::{self, CircuitState, Settings};
+use super::hints::{Override, RoutingHeaders};
 use super::needs::Needs;
 use super::order;
 use super::sticky;
@@ -37,7 +37,7 @@ pub struct RoutingInput<'a> {
     /// What the request asks of a target.
     pub needs: Needs,
     /// What its headers say.
-    pub hints: &'a Hints,
+    pub hints: &'a RoutingHeaders,
     /// The `user` of its body.
     pub user: Option<&'a str>,
     /// What it will use at a target, as far as costs are compared: its answer at the length that is expected.
@@ -56,7 +56,7 @@ pub struct RoutingInput<'a> {
 
 /// What was decided.
 #[derive(Debug)]
-pub struct Decision {
+pub struct RoutingDecision {
     /// Which of the model's routes was taken; `None` is the model's own way.
     pub route: Option<usize>,
     /// In which order.
@@ -71,12 +71,12 @@ pub struct RankedTarget {
     /// Which.
     pub target: Rc<Target>,
     /// Where it stands.
-    pub place: Place,
+    pub place: Rank,
 }
 
 /// Where a target stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Rank {
     /// It is asked in its turn.
     InTurn,
     /// The same, to find out whether it is well again: to be claimed when the request departs.
@@ -116,7 +116,7 @@ pub enum Reason {
 }
 
 /// Decides. An error when no target may serve.
-pub fn decide(inquiry: &RoutingInput<'_>, shared: &dyn SharedData) -> Result<Decision, ApiError> {
+pub fn decide(inquiry: &RoutingInput<'_>, shared: &dyn SharedData) -> Result<RoutingDecision, ApiError> {
     let RoutingInput { model, caller, needs, hints, now, .. } = inquiry;
     let way = &model.way;
     let route = way.route(caller, needs, hints, *now);
@@ -142,18 +142,18 @@ pub fn decide(inquiry: &RoutingInput<'_>, shared: &dyn SharedData) -> Result<Dec
     if strategy == Strategy::Pinned || hints.no_fallback {
         draft.keep_first();
     }
-    Ok(Decision { route, strategy, considered: draft.judge(shared) })
+    Ok(RoutingDecision { route, strategy, considered: draft.judge(shared) })
 }
 
-impl Decision {
+impl RoutingDecision {
     /// The target that the request is to find out about.
     pub fn probe(&self) -> Option<&Rc<Target>> {
-        self.considered.iter().find(|considered| considered.place == Place::Probe).map(|considered| &considered.target)
+        self.considered.iter().find(|considered| considered.place == Rank::Probe).map(|considered| &considered.target)
     }
 
     /// The targets that may serve, in the order in which they are asked.
     pub fn order(&self) -> Vec<Rc<Target>> {
-        let may_serve = self.considered.iter().filter(|considered| !matches!(considered.place, Place::Out(_)));
+        let may_serve = self.considered.iter().filter(|considered| !matches!(considered.place, Rank::Out(_)));
         may_serve.map(|considered| considered.target.clone()).collect()
     }
 }
@@ -318,12 +318,12 @@ impl Draft<'_> {
         let mut first = Vec::with_capacity(inquiry.model.targets.len());
         let mut last = Vec::new();
         for target in kept {
-            let place = if several { inquiry.place(&target, first.is_empty(), shared) } else { Place::InTurn };
-            let list = if matches!(place, Place::Last(_)) { &mut last } else { &mut first };
+            let place = if several { inquiry.place(&target, first.is_empty(), shared) } else { Rank::InTurn };
+            let list = if matches!(place, Rank::Last(_)) { &mut last } else { &mut first };
             list.push(RankedTarget { target, place });
         }
         // One that is well again answers more likely than one that is not.
-        put_first(&mut last, 0, |considered| considered.place == Place::Last(Trouble::Recovering));
+        put_first(&mut last, 0, |considered| considered.place == Rank::Last(Trouble::Recovering));
         first.extend(last);
         first.extend(out);
         first
@@ -331,7 +331,7 @@ impl Draft<'_> {
 }
 
 fn out(target: &Rc<Target>, reason: Reason) -> RankedTarget {
-    RankedTarget { target: target.clone(), place: Place::Out(reason) }
+    RankedTarget { target: target.clone(), place: Rank::Out(reason) }
 }
 
 impl RoutingInput<'_> {
@@ -378,15 +378,15 @@ impl RoutingInput<'_> {
         number(self.model.name.as_bytes(), value.unwrap_or_default().as_bytes())
     }
 
-    fn place(&self, target: &Target, is_first: bool, shared: &dyn SharedData) -> Place {
+    fn place(&self, target: &Target, is_first: bool, shared: &dyn SharedData) -> Rank {
         match circuit::read(shared, &target.cells).standing(self.now, self.circuit) {
-            Standing::Closed { .. } => Place::InTurn,
-            Standing::Recovering { share } if self.dice % 100 < u64::from(share) => Place::InTurn,
-            Standing::Recovering { .. } => Place::Last(Trouble::Recovering),
-            Standing::Open { .. } => Place::Last(Trouble::Open),
-            Standing::Limited { .. } => Place::Last(Trouble::Limited),
-            Standing::ProbeDue if is_first => Place::Probe,
-            Standing::ProbeDue | Standing::Probing => Place::Last(Trouble::Probing),
+            CircuitState::Closed { .. } => Rank::InTurn,
+            CircuitState::Recovering { share } if self.dice % 100 < u64::from(share) => Rank::InTurn,
+            CircuitState::Recovering { .. } => Rank::Last(Trouble::Recovering),
+            CircuitState::Open { .. } => Rank::Last(Trouble::Open),
+            CircuitState::Limited { .. } => Rank::Last(Trouble::Limited),
+            CircuitState::ProbeDue if is_first => Rank::Probe,
+            CircuitState::ProbeDue | CircuitState::Probing => Rank::Last(Trouble::Probing),
         }
     }
 }

@@ -7,7 +7,7 @@ use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
 
 use crate::keys::caller::Caller;
-use crate::keys::spec::Control;
+use crate::keys::spec::Permission;
 use crate::routing::spec::Strategy;
 
 /// A header of the client's that asks for a strategy or a target.
@@ -19,7 +19,7 @@ pub const TIMEOUT: &str = "x-sluice-timeout";
 
 /// What the headers say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Hints {
+pub struct RoutingHeaders {
     /// The way that the client asks for.
     pub wish: Option<Override>,
     /// The client wants no target but the first.
@@ -53,7 +53,7 @@ pub enum Override {
     Target(String),
 }
 
-impl Hints {
+impl RoutingHeaders {
     /// Reads the client's headers; errors are 400s that say what is wrong.
     pub fn read(headers: &HeaderMap, watched: &[String]) -> Result<Self, ApiError> {
         let headers_seen =
@@ -80,9 +80,9 @@ impl Hints {
     /// Whether the caller may ask for this; what it may not is an error that says so, and never left aside in silence.
     pub fn allowed(&self, caller: &Caller) -> Result<(), ApiError> {
         let asked = [
-            (self.wish.is_some(), Control::Route, ROUTE),
-            (self.no_fallback, Control::Fallback, FALLBACK),
-            (self.timeout.is_some(), Control::Timeout, TIMEOUT),
+            (self.wish.is_some(), Permission::Route, ROUTE),
+            (self.no_fallback, Permission::Fallback, FALLBACK),
+            (self.timeout.is_some(), Permission::Timeout, TIMEOUT),
         ];
         match asked.into_iter().find(|(asked, control, _)| *asked && !caller.control.contains(control)) {
             None => Ok(()),
@@ -163,8 +163,8 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn read(name: &'static str, value: &'static str) -> Result<Hints, ApiError> {
-        Hints::read(&[(name, value)].into_iter().collect(), &[])
+    fn read(name: &'static str, value: &'static str) -> Result<RoutingHeaders, ApiError> {
+        RoutingHeaders::read(&[(name, value)].into_iter().collect(), &[])
     }
 
     #[test]
@@ -174,7 +174,7 @@ mod tests {
             for values in values {
                 let mut headers = HeaderMap::default();
                 values.iter().for_each(|value| headers.push(name, value));
-                let error = Hints::read(&headers, &[]).unwrap_err();
+                let error = RoutingHeaders::read(&headers, &[]).unwrap_err();
                 assert_eq!((error.status, error.code.as_deref()), (400, Some("invalid_header")), "{name}");
             }
         }
@@ -206,7 +206,7 @@ mod tests {
             assert_eq!(read("cache-control", value).unwrap().caching, caching, "{value}");
         }
         let twice: HeaderMap = [("cache-control", "no-cache"), ("cache-control", "no-store")].into_iter().collect();
-        assert_eq!(Hints::read(&twice, &[]).unwrap().caching, Caching::None);
+        assert_eq!(RoutingHeaders::read(&twice, &[]).unwrap().caching, Caching::None);
     }
 
     #[test]
@@ -224,7 +224,7 @@ mod tests {
         let error = hints.allowed(&Caller::default()).unwrap_err();
         assert_eq!(error.status, 403);
         assert!(error.message.contains(FALLBACK));
-        let caller = Caller { control: vec![Control::Fallback], ..Caller::default() };
+        let caller = Caller { control: vec![Permission::Fallback], ..Caller::default() };
         assert!(hints.allowed(&caller).is_ok());
         assert!(read(FALLBACK, "on").unwrap().allowed(&Caller::default()).is_ok());
     }

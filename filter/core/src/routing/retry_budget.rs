@@ -29,11 +29,11 @@ impl Default for Settings {
 
 /// One worker's retries at one target.
 #[derive(Debug, Default)]
-pub struct RetryBudget(Cell<Window>);
+pub struct RetryBudget(Cell<RetryWindow>);
 
 /// The last seconds, the present one first.
 #[derive(Debug, Clone, Copy, Default)]
-struct Window {
+struct RetryWindow {
     /// Which second is the first.
     second: u64,
     counts: [Counts; WINDOW],
@@ -65,7 +65,7 @@ impl RetryBudget {
     }
 }
 
-impl Window {
+impl RetryWindow {
     /// Moved on to this moment. When the clock was set back by a little, time stands still until it is there again; by more
     /// than a window, all that was counted is long ago.
     fn at(mut self, now: Time) -> Self {

@@ -13,7 +13,7 @@ use super::capabilities::Capabilities;
 use super::cells::Cells;
 use super::cells::keys::Keys;
 use super::pattern::Pattern;
-use super::way::Way;
+use super::way::RoutingPolicy;
 
 /// A name that clients ask for.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub struct Model {
     /// Where it is served, as listed. Never empty.
     pub targets: Vec<Rc<Target>>,
     /// How a request finds its target among them.
-    pub way: Rc<Way>,
+    pub way: Rc<RoutingPolicy>,
     /// How its answers are kept; `None` is not at all.
     pub cache: Option<CacheRule>,
 }

@@ -11,12 +11,12 @@ use crate::routing::spec::{Delivery, Need, Sticky, Strategy, Trigger};
 use crate::routing::timeouts::Timeouts;
 use crate::store::dimension::Dimension;
 
-use super::hints::Hints;
+use super::hints::RoutingHeaders;
 use super::needs::Needs;
 
 /// A model's way.
 #[derive(Debug, Clone)]
-pub struct Way {
+pub struct RoutingPolicy {
     /// In which order targets are asked.
     pub strategy: Strategy,
     /// What keeps requests together.
@@ -35,7 +35,7 @@ pub struct Way {
     pub timeouts: Timeouts,
 }
 
-impl Way {
+impl RoutingPolicy {
     /// A way without words: targets in their order, every reason to try again.
     pub fn plain(timeouts: Timeouts) -> Self {
         Self {
@@ -51,7 +51,7 @@ impl Way {
     }
 
     /// Which of its routes a request takes; `None` is the model's own way.
-    pub fn route(&self, caller: &Caller, needs: &Needs, hints: &Hints, now: Time) -> Option<usize> {
+    pub fn route(&self, caller: &Caller, needs: &Needs, hints: &RoutingHeaders, now: Time) -> Option<usize> {
         self.routes.iter().position(|route| route.matches.fits(caller, needs, hints, now))
     }
 
@@ -116,22 +116,28 @@ pub struct Match {
     /// Those that need all of these.
     pub needs: Vec<Need>,
     /// Those that come at these times.
-    pub time: Option<Window>,
+    pub time: Option<TimeWindow>,
 }
 
 impl Match {
     /// Whether a request is one of them.
-    pub fn fits(&self, caller: &Caller, needs: &Needs, hints: &Hints, now: Time) -> bool {
+    pub fn fits(&self, caller: &Caller, needs: &Needs, hints: &RoutingHeaders, now: Time) -> bool {
         self.conditions(caller, needs, hints, now).into_iter().all(|(_, holds)| holds)
     }
 
     /// The conditions that do not hold, by their names in the gateway file.
-    pub fn misfits(&self, caller: &Caller, needs: &Needs, hints: &Hints, now: Time) -> Vec<&'static str> {
+    pub fn misfits(&self, caller: &Caller, needs: &Needs, hints: &RoutingHeaders, now: Time) -> Vec<&'static str> {
         let conditions = self.conditions(caller, needs, hints, now).into_iter();
         conditions.filter(|(_, holds)| !holds).map(|(name, _)| name).collect()
     }
 
-    fn conditions(&self, caller: &Caller, needs: &Needs, hints: &Hints, now: Time) -> [(&'static str, bool); 8] {
+    fn conditions(
+        &self,
+        caller: &Caller,
+        needs: &Needs,
+        hints: &RoutingHeaders,
+        now: Time,
+    ) -> [(&'static str, bool); 8] {
         let header = |(name, glob): &(String, Glob)| hints.header(name).is_some_and(|value| glob.matches(value));
         [
             ("key", self.whose.allows(Dimension::Key, Some(&caller.key_id))),
@@ -158,7 +164,7 @@ fn has(needs: &Needs, need: Need) -> bool {
 
 /// Hours of a day and days of a week, in UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Window {
+pub struct TimeWindow {
     /// Minutes after midnight from which on.
     pub from: u16,
     /// Minutes after midnight up to which; not above `from` when it goes over midnight.
@@ -169,7 +175,7 @@ pub struct Window {
 
 const DAY: u16 = 24 * 60;
 
-impl Window {
+impl TimeWindow {
     /// Whether the moment is in it.
     pub fn holds(&self, now: Time) -> bool {
         let minutes = now.seconds() / 60;
@@ -199,7 +205,7 @@ mod tests {
     #[test]
     fn a_window_ends_before_its_last_minute_and_knows_its_days() {
         let weekdays = [true, true, true, true, true, false, false];
-        let office = Window { from: 9 * 60, to: 17 * 60, days: weekdays };
+        let office = TimeWindow { from: 9 * 60, to: 17 * 60, days: weekdays };
         assert!(office.holds(at("2026-11-23T09:00:00Z")) && office.holds(at("2026-11-23T16:59:59Z")));
         assert!(!office.holds(at("2026-11-23T08:59:59Z")) && !office.holds(at("2026-11-23T17:00:00Z")));
         assert!(!office.holds(at("2026-11-22T12:00:00Z")));
@@ -209,10 +215,10 @@ mod tests {
     fn a_window_over_midnight_belongs_to_the_day_it_begins_on() {
         let mut days = [false; 7];
         days[4] = true;
-        let night = Window { from: 22 * 60, to: 6 * 60, days };
+        let night = TimeWindow { from: 22 * 60, to: 6 * 60, days };
         assert!(night.holds(at("2026-11-20T22:00:00Z")) && night.holds(at("2026-11-21T05:59:00Z")));
         assert!(!night.holds(at("2026-11-20T05:00:00Z")) && !night.holds(at("2026-11-21T22:00:00Z")));
-        let always = Window { from: 0, to: 0, days: [true; 7] };
+        let always = TimeWindow { from: 0, to: 0, days: [true; 7] };
         assert!(always.holds(at("2026-11-20T00:00:00Z")) && always.holds(at("2026-11-20T23:59:00Z")));
     }
 

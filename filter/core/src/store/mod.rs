@@ -22,7 +22,7 @@ pub(crate) mod value;
 /// How a meter counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Gauge {
+pub enum LimitWindow {
     /// So many in any minute: the generic cell rate algorithm, with a burst of a whole minute's.
     Minute,
     /// So many in a calendar day, UTC.
@@ -37,20 +37,20 @@ pub enum Gauge {
 
 /// One counter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Meter {
+pub struct Counter {
     /// What is counted and for whom, the same in every Envoy and after every restart: `team=research/usd/month`.
     pub name: Rc<str>,
     /// Meters of the same shard are kept together: the team's name, or empty for what concerns several teams.
-    pub shard: Rc<str>,
+    pub shard_key: Rc<str>,
     /// How it counts.
-    pub gauge: Gauge,
+    pub kind: LimitWindow,
 }
 
 /// A part of a reservation: so much of one meter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Take {
+pub struct Debit {
     /// Which.
-    pub meter: Meter,
+    pub meter: Counter,
     /// How much.
     pub amount: u64,
     /// What the meter may reach.
@@ -62,52 +62,52 @@ pub struct Take {
 /// All that one request wants to reserve: the first alternative of which every hard limit holds is taken, in one atomic
 /// step. A meter stands at most once in an alternative.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
+pub struct ReserveRequest {
     /// The request, by a name that no other request of any Envoy ever has. Not the client's to choose.
     pub id: Rc<str>,
     /// For how long what is reserved is held, unless it is settled before: no request should last longer.
     pub lease: Duration,
     /// Never empty; each may be.
-    pub alternatives: Vec<Vec<Take>>,
+    pub alternatives: Vec<Vec<Debit>>,
 }
 
 /// A meter, right after the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Reading {
+pub struct CounterSnapshot {
     /// How much is used: with this request's part when it was granted, without it when it was refused.
     pub used: u64,
     /// Of that, what is reserved and not settled yet, this request's part too; known of days, months and totals that were granted.
     pub reserved: u64,
     /// When this request's part was counted: which day (since 1970), which month (since January 1970), 0 for a total; for
     /// `Minute` the moment in microseconds.
-    pub window: u64,
+    pub period: u64,
     /// Until when this request's part is held, in milliseconds since 1970; 0 where nobody has to know, or can.
     pub until: u64,
     /// Until the meter is as if nothing had been used, when that is a matter of time; for a calendar window its end.
     pub reset: Duration,
 }
 
-/// The answer to an [`Order`].
+/// The answer to an [`ReserveRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ReserveResult {
     /// The alternative at `chosen` is reserved; a reading for each of its takes.
     Granted {
         /// Its index.
         chosen: usize,
         /// In the order of its takes.
-        readings: Vec<Reading>,
+        readings: Vec<CounterSnapshot>,
     },
     /// No alternative fits, and nothing is reserved: what stood against each.
-    Refused(Vec<Obstacle>),
+    Refused(Vec<LimitExceeded>),
 }
 
 /// The first take of an alternative that did not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Obstacle {
+pub struct LimitExceeded {
     /// Its index in the alternative.
     pub take: usize,
     /// The meter, without this request.
-    pub reading: Reading,
+    pub reading: CounterSnapshot,
     /// When it may fit; `None` when waiting does not help.
     pub retry_after: Option<Duration>,
 }
@@ -120,10 +120,10 @@ pub struct Unavailable(pub String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
     /// Which.
-    pub meter: Meter,
-    /// The [`Reading::window`] it was reserved in; where nothing was reserved, the day or month in which it was used.
+    pub meter: Counter,
+    /// The [`CounterSnapshot::period`] it was reserved in; where nothing was reserved, the day or month in which it was used.
     pub window: u64,
-    /// The [`Reading::until`] of the reservation.
+    /// The [`CounterSnapshot::until`] of the reservation.
     pub until: u64,
     /// What was reserved; zero when nothing was (a provider that only a fallback led to).
     pub reserved: u64,
@@ -139,7 +139,7 @@ pub struct Settlement {
     /// Every part that was reserved, and more that were used.
     pub parts: Vec<Settled>,
     /// For the accounts of the day, which limit nothing; `None` where nobody keeps any.
-    pub entry: Option<Entry>,
+    pub entry: Option<AccountEntry>,
     /// When the request was over.
     pub at: Time,
     /// Whether it changes what an earlier settlement has charged: of each part from `reserved` to `used`.
@@ -162,7 +162,7 @@ pub const NOTED: Duration = Duration::from_secs(40 * 86_400);
 
 /// A request in the accounts: it is added to the sums of its key, its team, its app and its model, for the day of its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct AccountEntry {
     /// The key's id.
     pub key: Rc<str>,
     /// Its team.
@@ -225,7 +225,7 @@ pub struct Batch {
     /// A name that no other Envoy has.
     pub envoy: Rc<str>,
     /// Where the meters are in its memory.
-    pub place: embedded::Place,
+    pub place: embedded::ShardId,
     /// Counted up by one for each batch of this Envoy and place. A batch that is told again has the same.
     pub number: u64,
     /// Each meter once for each of its windows.
@@ -238,8 +238,8 @@ pub struct Batch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delta {
     /// Which.
-    pub meter: Meter,
-    /// Which day or month it was counted in, as in [`Reading::window`]. For `Minute` how much of it drains in a minute, or
+    pub meter: Counter,
+    /// Which day or month it was counted in, as in [`CounterSnapshot::period`]. For `Minute` how much of it drains in a minute, or
     /// 0 when that is not known here.
     pub window: u64,
     /// How much more, or less; for `Minute` in millionths.
@@ -250,7 +250,7 @@ pub struct Delta {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Global {
     /// Which.
-    pub meter: Meter,
+    pub meter: Counter,
     /// The window it was counted in; for `Minute` the moment in microseconds.
     pub window: u64,
     /// How much; for `Minute` what has not drained, in millionths.

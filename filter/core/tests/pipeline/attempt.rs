@@ -555,7 +555,7 @@ fn of_targets_that_come_last_one_that_recovers_is_asked_before_one_that_fails() 
     let (worker, shared) = (Rc::new(Worker::new(gateway(), [7; 16])), Rc::<Shared>::default());
     let (settings, targets) = (&worker.gateway.circuit, &worker.gateway.models["chat"].targets);
     let before = |milliseconds: u64| Time(1_800_000_000_000_000_000 - milliseconds * 1_000_000);
-    let attempt = |at| circuit::Attempt { began: at, ended: at };
+    let attempt = |at| circuit::CircuitAttempt { began: at, ended: at };
     (0..settings.failures).for_each(|_| circuit::failed(&*shared, &targets[0].cells, attempt(before(5)), settings, 0));
     circuit::limited(&*shared, &targets[1].cells, attempt(before(40)), before(10), settings);
     let body = r#"{"model":"chat","messages":[{"role":"user","content":"hi"}]}"#;

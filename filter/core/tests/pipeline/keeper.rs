@@ -6,27 +6,27 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use crate::shared::Shared;
 use sluice_core::callout::{Call, Called};
 use sluice_core::exchange::Effect;
-use sluice_core::exchange::keeper::Keeper;
+use sluice_core::exchange::keeper::CounterSync;
 use sluice_core::exchange::metric;
-use sluice_core::store::embedded::{self, Place, Reach};
-use sluice_core::store::{Gauge, Meter, Order, Take};
+use sluice_core::store::embedded::{self, CounterScope, ShardId};
+use sluice_core::store::{Counter, Debit, LimitWindow, ReserveRequest};
 use sluice_wire::time::Time;
 
 const NOON: Time = Time(1_801_396_800_000_000_000);
 
-fn keeper(mode: &str) -> Option<Keeper> {
+fn keeper(mode: &str) -> Option<CounterSync> {
     let written = format!(r#"{{"url":"http://127.0.0.1:7379","mode":"{mode}","sync":"2s"}}"#);
-    Keeper::new(sluice_config::compile_redis(&serde_json::from_str(&written).unwrap()).unwrap(), [7; 16])
+    CounterSync::new(sluice_config::compile_redis(&serde_json::from_str(&written).unwrap()).unwrap(), [7; 16])
 }
 
-fn meter(shard: &str) -> Meter {
-    Meter { name: "requests/total".into(), shard: shard.into(), gauge: Gauge::Total }
+fn meter(shard: &str) -> Counter {
+    Counter { name: "requests/total".into(), shard_key: shard.into(), kind: LimitWindow::Total }
 }
 
 fn take(shared: &Shared, shard: &str, amount: u64) {
-    let take = Take { meter: meter(shard), amount, limit: 1_000, hard: true };
-    let order = Order { id: "o".into(), lease: Duration::from_secs(60), alternatives: vec![vec![take]] };
-    embedded::reserve(shared, &order, Reach::Everywhere, NOON).unwrap();
+    let take = Debit { meter: meter(shard), amount, limit: 1_000, hard: true };
+    let order = ReserveRequest { id: "o".into(), lease: Duration::from_secs(60), alternatives: vec![vec![take]] };
+    embedded::reserve(shared, &order, CounterScope::Replicated, NOON).unwrap();
 }
 
 fn used(shared: &Shared, shard: &str) -> u64 {
@@ -100,7 +100,7 @@ fn what_silence_swallowed_is_told_again_and_then_what_came_meanwhile() {
 fn a_shard_that_redis_refuses_does_not_keep_the_others_waiting() {
     let (keeper, shared, mut effects) = (keeper("relaxed").unwrap(), Shared::default(), Vec::new());
     let mut teams = ["blue", "red"];
-    teams.sort_by_key(|team| Place::of(team));
+    teams.sort_by_key(|team| ShardId::of(team));
     take(&shared, teams[0], 1);
     take(&shared, teams[1], 2);
     for round in 0..3 {
@@ -120,7 +120,7 @@ fn a_team_that_came_after_the_start_is_told_of_and_one_that_went_until_nothing_i
     let (keeper, shared, mut effects) = (keeper("relaxed").unwrap(), Shared::default(), Vec::new());
     // Neither is in the file of the keeper's start. The one whose place comes first stays.
     let mut teams = ["one", "other"];
-    teams.sort_by_key(|team| Place::of(team));
+    teams.sort_by_key(|team| ShardId::of(team));
     let [new, gone] = teams;
     embedded::announce(&shared, [new, gone].into_iter());
     take(&shared, new, 1);

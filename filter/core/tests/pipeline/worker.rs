@@ -15,7 +15,7 @@ fn a_target_that_recovers_stands_in_for_another_as_far_as_its_share_goes() {
     let target = worker.gateway.models["chat"].targets[1].clone();
     let limited = Time(1_801_396_800_000_000_000);
     let well = limited.after(Duration::from_millis(30));
-    let attempt = circuit::Attempt { began: limited, ended: limited };
+    let attempt = circuit::CircuitAttempt { began: limited, ended: limited };
     let settings = &worker.gateway.circuit;
     circuit::limited(&shared, &target.cells, attempt, well, settings);
     let allowed = |moment| (0..1_000).filter(|_| worker.affords(&target, false, moment, &shared)).count();

@@ -16,7 +16,7 @@ pub struct Client {
     /// The same format as providers speak it.
     pub provider: &'static Provider,
     /// Where a request has the fields that the gateway looks at before it knows whether to read all of it.
-    pub shape: Shape,
+    pub shape: PeekSpec,
     /// The names that clients have for fields which are known by chat completions' names inside.
     pub own_names: &'static [(&'static str, &'static str)],
     /// Whether a tool of this type runs at providers of the format, and nowhere else.
@@ -114,7 +114,7 @@ impl Asks {
 
 /// The names under which a format's requests have what the gateway looks at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
+pub struct PeekSpec {
     /// The field without which there is nothing to answer: `messages`. Empty where that is the provider's to know.
     pub asked: &'static str,
     /// Whether a stream brings usage only to those who ask for it in `stream_options`.
@@ -127,7 +127,7 @@ pub struct Shape {
     pub makes_images: bool,
 }
 
-impl Shape {
+impl PeekSpec {
     /// The shape of most formats of conversations.
     pub const CHAT: Self =
         Self { asked: "messages", stream_options: false, limits: &["max_tokens"], free: false, makes_images: false };

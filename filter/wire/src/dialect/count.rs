@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::ApiError;
 use crate::json;
 
-use super::client::{Asks, Client, Shape};
+use super::client::{Asks, Client, PeekSpec};
 use super::openai;
 use super::provider::{Provider, Serves};
 use super::{Id, ResponseSummary, anthropic, responses};
@@ -26,7 +26,7 @@ pub struct Count {
 /// Anthropic's.
 pub static COUNT_TOKENS: Client = Client {
     provider: &COUNT_TOKENS_AT,
-    shape: Shape { free: true, ..anthropic::CLIENT.shape },
+    shape: PeekSpec { free: true, ..anthropic::CLIENT.shape },
     own_names: &[],
     runs_tool: |_| false,
     manner: &anthropic::MANNER,
@@ -36,7 +36,7 @@ pub static COUNT_TOKENS: Client = Client {
 /// OpenAI's.
 pub static INPUT_TOKENS: Client = Client {
     provider: &INPUT_TOKENS_AT,
-    shape: Shape { free: true, ..responses::CLIENT.shape },
+    shape: PeekSpec { free: true, ..responses::CLIENT.shape },
     own_names: &[],
     runs_tool: |_| false,
     manner: &openai::MANNER,

@@ -6,7 +6,7 @@ use crate::conversation::{
 };
 use crate::dialect::halves::Both;
 
-use super::Fate;
+use super::FieldPolicy;
 
 /// A parameter by OpenAI's name, and what sets it.
 type Sample = (&'static str, fn(&mut Request));
@@ -95,13 +95,13 @@ pub fn every_row_is_true(dialect: Both, model: &str) {
         let other = format!("{model}.x");
         let result = write(&request, if *name == "model" { &other } else { model });
         match fate {
-            Fate::Mapped => {
+            FieldPolicy::Mapped => {
                 let (sent, dropped) = result.unwrap();
                 assert_ne!(sent, write(&plain, model).unwrap().0, "{name} changes nothing");
                 assert_eq!(dropped, Vec::<String>::new(), "{name}");
             }
-            Fate::Dropped => assert_eq!(result.unwrap().1, [*name]),
-            Fate::Refused => {
+            FieldPolicy::Dropped => assert_eq!(result.unwrap().1, [*name]),
+            FieldPolicy::Refused => {
                 let error = result.unwrap_err();
                 assert_eq!((error.status, error.param.as_deref()), (400, Some(*name)));
             }

@@ -12,8 +12,8 @@ use super::openai_chat::servers;
 use super::provider::{EmbeddingsProvider, Serves};
 use super::{
     ChatClient, ChatProvider, Client, Field, Format, Id, Opening, Provider, ResponseSummary, StreamPeeker,
-    StreamReader, StreamWriter, Written, anthropic, bedrock, cohere, completions, gemini, gemini_embed, openai_chat,
-    openai_embeddings, responses,
+    StreamReader, StreamWriter, WrittenRequest, anthropic, bedrock, cohere, completions, gemini, gemini_embed,
+    openai_chat, openai_embeddings, responses,
 };
 
 /// A format of which there are both halves: of conversations, or of embeddings.
@@ -116,7 +116,7 @@ impl Both {
         (self.asks().read_request)(body)
     }
 
-    pub fn write_request(&self, request: &Request, model: &str) -> Result<Written, ApiError> {
+    pub fn write_request(&self, request: &Request, model: &str) -> Result<WrittenRequest, ApiError> {
         (self.serves().write_request)(request, model)
     }
 
@@ -140,7 +140,7 @@ impl Both {
         (self.serves().passing.unwrap().peeker)()
     }
 
-    pub fn envelop(&self, body: &[u8], model: &str, headers: &HeaderMap) -> Result<Written, ApiError> {
+    pub fn envelop(&self, body: &[u8], model: &str, headers: &HeaderMap) -> Result<WrittenRequest, ApiError> {
         (self.provider.envelope.as_ref().unwrap().envelop)(body, model, headers)
     }
 
@@ -168,7 +168,7 @@ impl Vectors {
         (self.asks().read_request)(body)
     }
 
-    pub fn write_request(&self, request: &embedding::Request<'_>, model: &str) -> Result<Written, ApiError> {
+    pub fn write_request(&self, request: &embedding::Request<'_>, model: &str) -> Result<WrittenRequest, ApiError> {
         (self.serves().write_request)(request, model)
     }
 

@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::extras::Extras;
 use crate::framing::sse;
 
-pub use client::{Asks, ChatClient, Client, Opening, Shape};
+pub use client::{Asks, ChatClient, Client, Opening, PeekSpec};
 pub use format::{FORMATS, Format};
 pub use id::Id;
 pub use kept::Kept;
@@ -82,7 +82,7 @@ mod turns;
 
 /// What becomes of one field of a client's request when the provider speaks another dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum FieldPolicy {
     /// The conversation model carries it.
     Mapped,
     /// It would change the answer and cannot be carried: 400.
@@ -92,11 +92,11 @@ pub enum Fate {
 }
 
 /// A field's name as clients write it, its fate, and a note for the documentation.
-pub type Field = (&'static str, Fate, &'static str);
+pub type Field = (&'static str, FieldPolicy, &'static str);
 
 /// The fates of `fields` without the notes, which a gateway does not read.
-const fn fates<const N: usize>(fields: &[Field; N]) -> [(&'static str, Fate); N] {
-    let mut out = [("", Fate::Mapped); N];
+const fn fates<const N: usize>(fields: &[Field; N]) -> [(&'static str, FieldPolicy); N] {
+    let mut out = [("", FieldPolicy::Mapped); N];
     let (mut fields, mut rest): (&[Field], &mut [_]) = (fields, &mut out);
     while let ([(name, fate, _), more @ ..], [first, others @ ..]) = (fields, rest) {
         *first = (name, *fate);
@@ -107,7 +107,7 @@ const fn fates<const N: usize>(fields: &[Field; N]) -> [(&'static str, Fate); N]
 
 /// A request as a provider wants it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Written {
+pub struct WrittenRequest {
     /// The JSON body.
     pub body: Vec<u8>,
     /// Hints that the provider has no words for, by the names the client's dialect gives them.
@@ -169,7 +169,7 @@ impl fmt::Debug for dyn StreamPeeker {
 
 /// What an event of a stream that passes unchanged is to the gateway.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Seen {
+pub enum EventClass {
     /// Something of the answer that a person or program would see.
     Content,
     /// Anything else that belongs to the answer.
@@ -184,8 +184,8 @@ pub enum Seen {
 
 /// Looks at the events of a stream that passes unchanged.
 pub trait StreamPeeker {
-    /// Tells what an event is; malformed ones are [`Seen::Failed`].
-    fn peek(&mut self, event: &sse::Event<'_>) -> Seen;
+    /// Tells what an event is; malformed ones are [`EventClass::Failed`].
+    fn peek(&mut self, event: &sse::Event<'_>) -> EventClass;
 
     /// What was learned so far.
     fn glance(&self) -> &ResponseSummary;
@@ -207,12 +207,12 @@ pub struct ResponseSummary {
     /// Whether it calls a tool.
     pub called: bool,
     /// What was said, for a stream that ends before its provider counts the tokens.
-    pub said: Said,
+    pub said: OutputSoFar,
 }
 
 /// How much of an answer a stream has brought, where nobody has counted tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Said {
+pub struct OutputSoFar {
     /// Pieces of text, reasoning, or tool calls.
     pub pieces: u64,
     /// About how many bytes are in them.
@@ -235,7 +235,7 @@ impl ResponseSummary {
     }
 }
 
-impl Said {
+impl OutputSoFar {
     /// One piece of so many bytes; nothing, when it is empty.
     pub fn of(bytes: usize) -> Self {
         Self { pieces: u64::from(bytes > 0), bytes: u64::try_from(bytes).unwrap_or(u64::MAX) }
@@ -255,7 +255,7 @@ impl Said {
     }
 }
 
-impl AddAssign for Said {
+impl AddAssign for OutputSoFar {
     fn add_assign(&mut self, more: Self) {
         self.pieces = self.pieces.saturating_add(more.pieces);
         self.bytes = self.bytes.saturating_add(more.bytes);

@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::json;
 use crate::lenient::{Tokens, maybe};
 
-use super::client::{Asks, Client, Shape};
+use super::client::{Asks, Client, PeekSpec};
 use super::openai::{self, error};
 use super::provider::Provider;
 use super::{Id, ResponseSummary};
@@ -32,7 +32,7 @@ static RERANK: Client = client(&RERANK_AT, "");
 /// What a provider keeps: files, batches, stored responses. Nothing in such a request names a model.
 pub static STORED: Client = {
     let client = client(&STORED_AT, "");
-    Client { shape: Shape { free: true, ..client.shape }, ..client }
+    Client { shape: PeekSpec { free: true, ..client.shape }, ..client }
 };
 
 static IMAGES_AT: Provider = provider(Id::Images, |_, _| "/images/generations".to_owned());
@@ -54,7 +54,7 @@ const fn client(provider: &'static Provider, asked: &'static str) -> Client {
     Client {
         provider,
         // None of them has a field that bounds its answer.
-        shape: Shape { asked, limits: &[], ..Shape::CHAT },
+        shape: PeekSpec { asked, limits: &[], ..PeekSpec::CHAT },
         own_names: &[],
         runs_tool: |_| false,
         manner: &openai::MANNER,
@@ -63,7 +63,7 @@ const fn client(provider: &'static Provider, asked: &'static str) -> Client {
 }
 
 const fn makes_images(client: Client) -> Client {
-    Client { shape: Shape { makes_images: true, ..client.shape }, ..client }
+    Client { shape: PeekSpec { makes_images: true, ..client.shape }, ..client }
 }
 
 const fn provider(id: Id, path: fn(&str, bool) -> String) -> Provider {

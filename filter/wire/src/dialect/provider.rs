@@ -9,7 +9,7 @@ use crate::headers::HeaderMap;
 use super::aliases::Rules;
 use super::bounds::Bounds;
 use super::quirk::Quirk;
-use super::{Id, ResponseSummary, StreamOpener, StreamPeeker, StreamReader, Written, rate_limits};
+use super::{Id, ResponseSummary, StreamOpener, StreamPeeker, StreamReader, WrittenRequest, rate_limits};
 
 /// A format as providers speak it.
 #[derive(Debug)]
@@ -95,7 +95,7 @@ pub struct Envelope {
     /// The format whose bodies it takes.
     pub of: Id,
     /// A client's request in it. `headers` are those of the client's own format.
-    pub envelop: fn(body: &[u8], model: &str, &HeaderMap) -> Result<Written, ApiError>,
+    pub envelop: fn(body: &[u8], model: &str, &HeaderMap) -> Result<WrittenRequest, ApiError>,
     /// The part of a header of the client's own format that goes on beside the body.
     pub header_beside: fn(name: &str, value: &str) -> Option<String>,
 }
@@ -119,7 +119,7 @@ pub struct ChatProvider {
     /// What it takes as identifiers of calls, and as names of functions.
     pub rules: Rules,
     /// Writes a request, under the provider's name for the model.
-    pub write_request: fn(&Request, model: &str) -> Result<Written, ApiError>,
+    pub write_request: fn(&Request, model: &str) -> Result<WrittenRequest, ApiError>,
     /// Reads a whole answer. An error hidden in a 200 is an error here.
     pub read_response: fn(body: &[u8]) -> Result<Response, ApiError>,
     /// Reads a stream.
@@ -141,7 +141,7 @@ pub struct Passing {
 #[derive(Debug)]
 pub struct EmbeddingsProvider {
     /// Writes a request, under the provider's name for the model.
-    pub write_request: fn(&embedding::Request<'_>, model: &str) -> Result<Written, ApiError>,
+    pub write_request: fn(&embedding::Request<'_>, model: &str) -> Result<WrittenRequest, ApiError>,
     /// Reads an answer. An error hidden in a 200 is an error here.
     pub read_response: fn(body: &[u8]) -> Result<embedding::Response<'_>, ApiError>,
 }

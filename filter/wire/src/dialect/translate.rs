@@ -21,7 +21,7 @@ pub struct Translated {
 
 /// An answer as its client wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct TranslatedResponse {
     /// Its body.
     pub body: Vec<u8>,
     /// Tokens, when the provider said.
@@ -80,11 +80,11 @@ pub mod counted {
 /// A parsed chat request, kept so that the body for a second provider can be written without parsing the client's body again. A request
 /// for embeddings is not kept: its parsed form borrows from the body.
 #[derive(Debug, Default)]
-pub struct Reading(Option<conversation::Request>);
+pub struct ParsedRequest(Option<conversation::Request>);
 
 /// What a client of `client` sent, as a provider of `provider` wants it, for that provider's `model`.
 pub fn request(client: &Client, provider: &Provider, body: &[u8], model: &str) -> Result<Translated, ApiError> {
-    request_again(client, provider, (body, &mut Reading::default()), model)
+    request_again(client, provider, (body, &mut ParsedRequest::default()), model)
 }
 
 /// Like [`request`], for a body that may have been parsed for another provider: `reading` must come from the same body. It stays filled
@@ -92,7 +92,7 @@ pub fn request(client: &Client, provider: &Provider, body: &[u8], model: &str) -
 pub fn request_again(
     client: &Client,
     provider: &Provider,
-    (body, reading): (&[u8], &mut Reading),
+    (body, reading): (&[u8], &mut ParsedRequest),
     model: &str,
 ) -> Result<Translated, ApiError> {
     #[cfg(debug_assertions)]
@@ -135,12 +135,17 @@ pub fn by_own_names(client: &Client, dropped: Vec<String>) -> Vec<String> {
 }
 
 /// What a provider of `provider` answered, as a client of `client` reads it.
-pub fn answer(client: &Client, provider: &Provider, body: &[u8], asked: &Asked<'_>) -> Result<Answer, ApiError> {
+pub fn answer(
+    client: &Client,
+    provider: &Provider,
+    body: &[u8],
+    asked: &Asked<'_>,
+) -> Result<TranslatedResponse, ApiError> {
     footprint::check_answer(body)?;
     match (&client.asks, &provider.serves) {
         (Asks::Chat(client), Serves::Chat(provider)) => {
             let response = read(client, provider, body, asked)?;
-            Ok(Answer { body: (client.write_response)(&response, asked.now), usage: response.usage })
+            Ok(TranslatedResponse { body: (client.write_response)(&response, asked.now), usage: response.usage })
         }
         (Asks::Embeddings(client), Serves::Embeddings(provider)) => {
             let mut response = (provider.read_response)(body)?;
@@ -149,7 +154,7 @@ pub fn answer(client: &Client, provider: &Provider, body: &[u8], asked: &Asked<'
             }
             let usage = response.usage;
             response.usage = usage.or(Some(Usage { input: asked.estimate, ..Usage::default() }));
-            Ok(Answer { body: (client.write_response)(&response, asked.encoding)?, usage })
+            Ok(TranslatedResponse { body: (client.write_response)(&response, asked.encoding)?, usage })
         }
         _ => Err(unrelated()),
     }

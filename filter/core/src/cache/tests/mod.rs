@@ -6,7 +6,7 @@ use std::time::Duration;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::key::KeyBuilder;
-use super::ledger::{self, Ledger};
+use super::ledger::{self, SlotSums};
 use super::slots::{SLOTS, find, keep, name, slot_of};
 use super::*;
 use crate::store::SharedData;
@@ -32,8 +32,8 @@ fn key(name: impl AsRef<[u8]>) -> Key {
 }
 
 /// An answer of so many bytes.
-fn entry(body: usize, made: Time) -> Entry {
-    Entry {
+fn entry(body: usize, made: Time) -> CachedResponse {
+    CachedResponse {
         made,
         expires: made.after(TTL),
         provider: "openai".to_owned(),
@@ -87,7 +87,7 @@ fn a_new_answer_takes_the_slot_of_another_and_the_sum_knows() {
     keep(&shared, &other, &entry(10, at(0)), &BOUNDS);
     assert_eq!(find(&shared, &key("a"), at(0)), None);
     assert_eq!(find(&shared, &other, at(0)), Some(entry(10, at(0))));
-    assert_eq!(read::<Ledger>(&shared, ledger::NAME).held, held(&shared));
+    assert_eq!(read::<SlotSums>(&shared, ledger::NAME).held, held(&shared));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn when_the_memory_is_full_older_answers_go_and_new_ones_are_kept() {
         assert!(keep(&shared, &key, &entry(32 << 10, at(0)), &BOUNDS), "{number}");
         assert!(find(&shared, &key, at(0)).is_some(), "{number}");
         assert!(held(&shared) <= BOUNDS.memory, "{number}");
-        assert_eq!(read::<Ledger>(&shared, ledger::NAME).held, held(&shared), "{number}");
+        assert_eq!(read::<SlotSums>(&shared, ledger::NAME).held, held(&shared), "{number}");
     }
     assert!(held(&shared) > BOUNDS.memory / 2);
 }
@@ -123,7 +123,7 @@ fn whoever_comes_second_keeps_nothing_and_counts_nothing() {
     assert!(!keep(&interrupted, &key("a"), &entry(10, at(0)), &BOUNDS));
     assert!(interrupted.happened());
     assert_eq!(find(&shared, &key("a"), at(0)), Some(entry(20, at(0))));
-    assert_eq!(read::<Ledger>(&shared, ledger::NAME).held, held(&shared));
+    assert_eq!(read::<SlotSums>(&shared, ledger::NAME).held, held(&shared));
     assert!(!keep(&Contended(&shared), &key("b"), &entry(10, at(0)), &BOUNDS));
 }
 
@@ -140,11 +140,11 @@ fn a_sum_that_is_wrong_is_right_again_when_the_hand_has_been_everywhere() {
             }
         };
         fill(100);
-        let ledger: Ledger = read(&shared, ledger::NAME);
-        let bytes = wrong.map(|held| crate::store::value::Value::bytes(&Ledger { held, ..ledger }));
+        let ledger: SlotSums = read(&shared, ledger::NAME);
+        let bytes = wrong.map(|held| crate::store::value::Value::bytes(&SlotSums { held, ..ledger }));
         damage(&shared, ledger::NAME, &bytes.unwrap_or_default());
         fill(400);
         assert!(held(&shared) <= BOUNDS.memory, "{wrong:?}");
-        assert_eq!(read::<Ledger>(&shared, ledger::NAME).held, held(&shared), "{wrong:?}");
+        assert_eq!(read::<SlotSums>(&shared, ledger::NAME).held, held(&shared), "{wrong:?}");
     }
 }

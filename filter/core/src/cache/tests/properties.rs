@@ -45,7 +45,7 @@ proptest! {
             }
         }
         prop_assert!(held(&shared) <= BOUNDS.memory);
-        prop_assert_eq!(read::<Ledger>(&shared, ledger::NAME).held, held(&shared));
+        prop_assert_eq!(read::<SlotSums>(&shared, ledger::NAME).held, held(&shared));
     }
 
     #[test]
@@ -62,7 +62,7 @@ proptest! {
         let whole = entry(50, at(0)).bytes(&key("a")).unwrap();
         let grown = [&whole[..], &more].concat();
         for bytes in [&whole[..cut.min(whole.len() - 1)], &grown] {
-            prop_assert_eq!(Entry::parse(bytes.to_vec(), &key("a")), None);
+            prop_assert_eq!(CachedResponse::parse(bytes.to_vec(), &key("a")), None);
         }
     }
 }

@@ -6,8 +6,8 @@ use crate::store::fake::Threaded;
 const THREADS: usize = 4;
 
 /// The answer to a request, by its number: nobody else's has this body.
-fn answer(number: usize) -> Entry {
-    Entry { body: format!("{number} ").repeat(2_000).into_bytes(), ..entry(0, at(0)) }
+fn answer(number: usize) -> CachedResponse {
+    CachedResponse { body: format!("{number} ").repeat(2_000).into_bytes(), ..entry(0, at(0)) }
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn workers_find_each_others_answers_and_never_a_wrong_one() {
         for number in 0..150_usize {
             keep(&shared, &key(number.to_le_bytes()), &entry(32 << 10, at(0)), &BOUNDS);
         }
-        assert_eq!(read::<Ledger>(&shared, ledger::NAME).held, held(&shared), "round {round}");
+        assert_eq!(read::<SlotSums>(&shared, ledger::NAME).held, held(&shared), "round {round}");
         assert!(held(&shared) <= BOUNDS.memory);
     }
 }

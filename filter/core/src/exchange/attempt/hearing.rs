@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use sluice_wire::conversation::StreamEvent;
-use sluice_wire::dialect::{Said, StreamReader};
+use sluice_wire::dialect::{OutputSoFar, StreamReader};
 use sluice_wire::error::ApiError;
 use sluice_wire::framing::sse::Decoder;
 
@@ -25,7 +25,7 @@ pub(super) struct StreamGuard {
     checks: Rc<Checks>,
     witness: Transcript,
     /// How much was heard.
-    heard: Said,
+    heard: OutputSoFar,
     /// Of a stream that passes as it is; one that is translated is read already.
     passing: Option<Passing>,
     events: Vec<StreamEvent>,
@@ -71,7 +71,7 @@ impl StreamGuard {
             decoder: Decoder::default(),
             overheard: Overheard::default(),
         });
-        Self { checks, witness: Transcript::default(), heard: Said::default(), passing, events: Vec::new() }
+        Self { checks, witness: Transcript::default(), heard: OutputSoFar::default(), passing, events: Vec::new() }
     }
 
     /// Reads a portion that passes as it is.
@@ -93,7 +93,7 @@ impl StreamGuard {
 
     /// Hears an event of a stream that is translated.
     pub(super) fn hear(&mut self, event: &StreamEvent) {
-        self.heard += Said::in_event(event);
+        self.heard += OutputSoFar::in_event(event);
         self.witness.hear(event);
     }
 

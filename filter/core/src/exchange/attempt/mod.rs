@@ -1,7 +1,7 @@
 //! The provider role: one try at one provider. It writes the request as that provider wants it, holds the answer until it
 //! is known to be good, and tells Envoy after a failure whether to try again, and where.
 //!
-//! Until [`Journey::commit`] nothing has reached the client, and every failure can still become a silent retry. After it,
+//! Until [`RequestState::commit`] nothing has reached the client, and every failure can still become a silent retry. After it,
 //! a failure ends in an error event in the client's dialect: never in what looks like a complete answer.
 
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sluice_wire::dialect::pass_through::is_stored;
 use sluice_wire::dialect::places::{by_name, own_name};
-use sluice_wire::dialect::{Asks, Provider, Said, openai_chat};
+use sluice_wire::dialect::{Asks, OutputSoFar, Provider, openai_chat};
 use sluice_wire::error::{ApiError, ErrorKind, Own};
 use sluice_wire::json;
 use sluice_wire::time::Time;
@@ -72,7 +72,7 @@ enum Phase {
     /// The request is on its way out.
     Request(Outbound),
     /// The provider answered with an error, and its body is wanted.
-    Error(Box<Refusal>),
+    Error(Box<FinalRefusal>),
     /// A whole answer is awaited.
     Whole,
     /// A stream flows.
@@ -85,7 +85,7 @@ enum Phase {
 
 /// What the headers of a provider's error say.
 #[derive(Debug)]
-struct Refusal {
+struct FinalRefusal {
     status: u16,
     retry_after: Option<Duration>,
     hint: Option<String>,
@@ -181,7 +181,7 @@ impl Attempt {
             Phase::Whole => match journey.held.answer.grow(size) {
                 Err(full) => {
                     // The provider's work so far is charged by estimate.
-                    journey.answer.said = Said::of(size);
+                    journey.answer.said = OutputSoFar::of(size);
                     cx.effects.push(Effect::Count(metric::OVERLOADED));
                     self.fail(Failure::full(full), journey, cx)
                 }
@@ -227,7 +227,7 @@ impl Attempt {
         }
         if !(200..300).contains(&status) {
             let text = |name: Option<&'static str>| name.and_then(|name| headers.text(name)).map(str::to_owned);
-            let refusal = Refusal {
+            let refusal = FinalRefusal {
                 status,
                 retry_after: retry_after(&headers, cx.now().seconds()),
                 hint: text(self.dialect.headers.error),
@@ -308,12 +308,12 @@ impl Attempt {
     /// The provider answered with an error status.
     fn error_answer(
         &mut self,
-        refusal: &Refusal,
+        refusal: &FinalRefusal,
         body: &[u8],
         journey: &mut RequestState,
         cx: &mut Context<'_>,
     ) -> Flow {
-        let Refusal { status, retry_after, hint, request_id } = refusal;
+        let FinalRefusal { status, retry_after, hint, request_id } = refusal;
         if let Some(tried) = journey.progress.attempts.last_mut() {
             tried.complaint = Complaint::read(body).map(Box::new);
         }

@@ -6,7 +6,7 @@ use sluice_wire::dialect::Client;
 use sluice_wire::dialect::pass_through::is_stored;
 
 use crate::batch::results::Results;
-use crate::batch::{Errand, Told, object};
+use crate::batch::{BatchFact, Errand, object};
 
 use super::super::request_state::RequestState;
 use super::super::{Unreadable, View};
@@ -95,11 +95,11 @@ impl Passing {
 
 impl Listening {
     /// All of the answer is here: what it has told.
-    fn end(self, errand: Option<&Errand>) -> Option<Told> {
+    fn end(self, errand: Option<&Errand>) -> Option<BatchFact> {
         match (self, errand?) {
             (Self::Object(body), Errand::Watch(_)) => object::used(&body),
             (Self::Object(body), _) => object::made(&body),
-            (Self::Results(results), _) => results.end().map(Told::Used),
+            (Self::Results(results), _) => results.end().map(BatchFact::Used),
         }
     }
 }

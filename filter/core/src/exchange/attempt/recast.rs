@@ -2,7 +2,7 @@
 //! asked for. All of the answer is here then, so that whatever is wrong with it is a failure that nobody has seen.
 
 use sluice_wire::dialect::translate::{self, Asked};
-use sluice_wire::dialect::{ChatClient, ChatProvider, Opening, Said};
+use sluice_wire::dialect::{ChatClient, ChatProvider, Opening, OutputSoFar};
 use sluice_wire::error::ApiError;
 
 use crate::guard::answer::Transcript;
@@ -57,7 +57,7 @@ impl Attempt {
         let glance = self.dialect.peek_response.and_then(|peek| peek(body).ok()).unwrap_or_default();
         (journey.answer.extras, journey.answer.id) = (glance.extras, glance.id);
         journey.answer.usage = response.usage;
-        journey.answer.said = Said::of(body.len());
+        journey.answer.said = OutputSoFar::of(body.len());
         let (kind, with) = if journey.request.asks.outline.stream {
             let model = self.target.model.clone();
             let (estimate, include_usage) =

@@ -4,7 +4,7 @@
 //! whole header map anew, from what the gateway role saw of the client's, and changes the client's own body.
 
 use sluice_wire::dialect::Provider;
-use sluice_wire::dialect::translate::{Reading, Translated};
+use sluice_wire::dialect::translate::{ParsedRequest, Translated};
 use sluice_wire::headers::HeaderMap;
 
 use crate::peek::Splice;
@@ -91,7 +91,7 @@ impl Outbound {
                             outline: &journey.request.asks.outline,
                             headers: &journey.request.forwarded,
                             body: &body,
-                            reading: &mut Reading::default(),
+                            reading: &mut ParsedRequest::default(),
                         };
                         let written = rewrite::request(source, dialect, target, largest)
                             .map_err(|error| Failure::ours(CANNOT_EXPRESS, error))?;

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use sluice_wire::conversation::StreamEvent;
-use sluice_wire::dialect::{Said, StreamOpener, StreamReader, StreamWriter};
+use sluice_wire::dialect::{OutputSoFar, StreamOpener, StreamReader, StreamWriter};
 use sluice_wire::error::ApiError;
 
 use super::super::failure::{Failure, Work};
@@ -163,7 +163,7 @@ impl Talk {
         if let Some(hearing) = &mut self.hearing {
             hearing.hear(&event);
         }
-        journey.answer.said += Said::in_event(&event);
+        journey.answer.said += OutputSoFar::in_event(&event);
         let before = self.out.len();
         self.writer.write(&event, &mut self.out);
         if self.out.len() > journey.worker.gateway.memory.rewritten {
@@ -222,7 +222,7 @@ impl Talk {
             Err(failure) => {
                 // All of it was made, and counted.
                 if journey.answer.usage.is_some_and(|usage| usage.input > 0) {
-                    journey.answer.said = Said::default();
+                    journey.answer.said = OutputSoFar::default();
                 }
                 Err(failure)
             }

@@ -7,7 +7,7 @@
 use std::mem::size_of;
 use std::ops::Range;
 
-use sluice_wire::dialect::{ResponseSummary, Seen, StreamPeeker};
+use sluice_wire::dialect::{EventClass, ResponseSummary, StreamPeeker};
 use sluice_wire::framing::sse::{Decoder, Event, TooLong};
 
 use super::super::Unreadable;
@@ -180,21 +180,21 @@ fn feed(
 ) -> Result<Progress, Failure> {
     let look = |event: Event<'_>| {
         is_text(event.raw).map_err(Stop::Failed)?;
-        let seen = if event.is_silent() { Seen::Other } else { peeker.peek(&event) };
+        let seen = if event.is_silent() { EventClass::Other } else { peeker.peek(&event) };
         match seen {
-            Seen::Failed(error) => return Err(Stop::Failed(Failure::in_answer(error))),
-            Seen::UsageAlone if hides_usage => {
+            EventClass::Failed(error) => return Err(Stop::Failed(Failure::in_answer(error))),
+            EventClass::UsageAlone if hides_usage => {
                 each(event.raw, false);
                 return Ok(());
             }
-            Seen::Content => *shows = true,
+            EventClass::Content => *shows = true,
             // Some proxies end whatever breaks off with a terminator: it does not leave, and an error stands in its place.
-            Seen::End if *shows && !peeker.glance().is_whole() => return Err(Stop::Failed(Failure::truncated())),
-            Seen::End => {
+            EventClass::End if *shows && !peeker.glance().is_whole() => return Err(Stop::Failed(Failure::truncated())),
+            EventClass::End => {
                 each(event.raw, true);
                 return Err(Stop::Over);
             }
-            Seen::Other | Seen::UsageAlone => {}
+            EventClass::Other | EventClass::UsageAlone => {}
         }
         each(event.raw, true);
         Ok(())

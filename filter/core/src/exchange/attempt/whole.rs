@@ -1,7 +1,7 @@
 //! A whole answer: read when all of it is here, and only then shown to the client.
 
 use sluice_wire::dialect::translate::{self, Asked};
-use sluice_wire::dialect::{Id, Provider, Said, bare, openai_embeddings};
+use sluice_wire::dialect::{Id, OutputSoFar, Provider, bare, openai_embeddings};
 use sluice_wire::error::ApiError;
 use sluice_wire::footprint;
 use sluice_wire::framing::surrogates;
@@ -120,6 +120,6 @@ impl Attempt {
 
 /// What an answer of so many bytes has said, for an estimate where nobody counts it. Vectors, pictures, verdicts and the like
 /// are no text of a model's, however many bytes they have.
-fn said(dialect: &Provider, bytes: usize) -> Said {
-    dialect.chat().map_or_else(Said::default, |_| Said::of(bytes))
+fn said(dialect: &Provider, bytes: usize) -> OutputSoFar {
+    dialect.chat().map_or_else(OutputSoFar::default, |_| OutputSoFar::of(bytes))
 }

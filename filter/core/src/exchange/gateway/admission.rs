@@ -16,16 +16,16 @@ use crate::gate::{Full, LARGEST_BODY, Share};
 use crate::keys::caller::{Caller, Credential};
 use crate::keys::{self, Denied};
 use crate::peek::BodyPeek;
-use crate::routing::hints::Hints;
+use crate::routing::hints::RoutingHeaders;
 
 use super::super::remote::Asking;
-use super::super::request_state::{Passage, RequestHead, from_envoy};
+use super::super::request_state::{PassThrough, RequestHead, from_envoy};
 use super::super::worker::Lookup;
 use super::super::{Context, Effect, Flow, Reply};
-use super::endpoint::{self, Endpoint, Purpose, VERSION, speaker_at};
+use super::endpoint::{self, Endpoint, EndpointKind, VERSION, speaker_at};
 use super::path::{canonical, origin};
 use super::presented::Keys;
-use super::{Exchange, Outcome, Phase, Refused, Trail, health, models, quoted};
+use super::{Exchange, LogContext, Outcome, Phase, Refused, health, models, quoted};
 
 /// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
 const FORWARDED: [&[u8]; 5] = [b":method", b"x-request-id", TRACE_PARENT, b"user-agent", IDEMPOTENCY_KEY];
@@ -45,10 +45,10 @@ pub(super) struct PendingAuth {
     endpoint: Endpoint,
     /// The canonical path, without a query.
     path: String,
-    passage: Option<Passage>,
+    passage: Option<PassThrough>,
     forwarded: HeaderMap,
     /// What the headers say about the request's way; only a caller who is known reads what is wrong with them.
-    hints: Result<Hints, ApiError>,
+    hints: Result<RoutingHeaders, ApiError>,
     /// The body's size, once all of it is here; zero when there is none.
     pub(super) body: Option<usize>,
     /// How the client has compressed the body, if it has.
@@ -83,7 +83,7 @@ impl Exchange {
     pub(super) fn headers(&mut self, end: bool, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         let headers = cx.view.headers()?;
         let started = cx.now();
-        self.trail = Trail::read(&headers);
+        self.trail = LogContext::read(&headers);
         strip(&headers, cx.effects);
         let asked = headers.text(":path").unwrap_or_default().split('#').next().unwrap_or_default();
         let (asked, query) = asked.split_once('?').map_or((asked, None), |(path, query)| (path, Some(query)));
@@ -104,10 +104,10 @@ impl Exchange {
         })?;
         self.client = endpoint.client;
         match endpoint.purpose {
-            Purpose::About => return self.answer_anybody(endpoint::about(&origin())),
-            Purpose::Alive => return self.answer_anybody(health::alive()),
-            Purpose::Ready => return self.ready(cx),
-            Purpose::Ask | Purpose::Models | Purpose::Model(_) | Purpose::Stored => {}
+            EndpointKind::About => return self.answer_anybody(endpoint::about(&origin())),
+            EndpointKind::Alive => return self.answer_anybody(health::alive()),
+            EndpointKind::Ready => return self.ready(cx),
+            EndpointKind::Ask | EndpointKind::Models | EndpointKind::Model(_) | EndpointKind::Stored => {}
         }
         let configured = self.worker.gateway.forward_headers.iter().map(|header| header.name());
         let own: Vec<&str> = endpoint.client.manner.forwards.iter().copied().chain(configured).collect();
@@ -127,7 +127,7 @@ impl Exchange {
             passage: passage(endpoint.client, path, query, &headers),
             endpoint,
             path: path.to_owned(),
-            hints: Hints::read(&headers, &self.worker.gateway.watched_headers),
+            hints: RoutingHeaders::read(&headers, &self.worker.gateway.watched_headers),
             body: end.then_some(0),
             coding: coding(&headers),
             declared: headers.text("content-length").and_then(|text| text.parse().ok()),
@@ -191,7 +191,7 @@ impl Exchange {
         let forwarded = with_own_idempotency_key(forwarded, &caller.key_id);
         let Endpoint { purpose, client } = endpoint;
         match purpose {
-            Purpose::Models => {
+            EndpointKind::Models => {
                 let asked = cx.view.header(":path")?.unwrap_or_default();
                 let asked = String::from_utf8_lossy(&asked);
                 let query =
@@ -199,14 +199,14 @@ impl Exchange {
                 let list = models::list(&self.worker.gateway, &caller, client, query)?;
                 self.answer(list)
             }
-            Purpose::Model(name) => {
+            EndpointKind::Model(name) => {
                 let model = models::one(&self.worker.gateway, &caller, client, &name)?;
                 self.answer(model)
             }
-            Purpose::Stored if caller.endpoints.is_none() => Err(shared(&path).into()),
+            EndpointKind::Stored if caller.endpoints.is_none() => Err(shared(&path).into()),
             // Those were answered before anybody asked for a key.
-            Purpose::About | Purpose::Alive | Purpose::Ready => self.answer(health::alive()),
-            Purpose::Ask | Purpose::Stored => {
+            EndpointKind::About | EndpointKind::Alive | EndpointKind::Ready => self.answer(health::alive()),
+            EndpointKind::Ask | EndpointKind::Stored => {
                 let hints = hints?;
                 hints.allowed(&caller)?;
                 share.belongs_to(caller.key_id.clone())?;
@@ -215,7 +215,7 @@ impl Exchange {
                     Phase::Body(RequestHead { started, caller, client, forwarded, hints, passage, coding, share });
                 match body {
                     None => Ok(Outcome::Step(Flow::Pause)),
-                    Some(0) if purpose == Purpose::Ask => {
+                    Some(0) if purpose == EndpointKind::Ask => {
                         Err(BodyPeek::read(&[], client.shape).err().unwrap_or_else(|| from_envoy(400)).into())
                     }
                     Some(size) => self.body(size, cx),
@@ -279,9 +279,9 @@ fn coding(headers: &HeaderMap) -> Result<Option<Coding>, ApiError> {
 }
 
 /// What a provider has to be told of a request that is passed through.
-fn passage(client: &Client, path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Passage> {
+fn passage(client: &Client, path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<PassThrough> {
     let below = path.strip_prefix(VERSION).unwrap_or(path);
-    matches!(client.asks, Asks::PassedThrough).then(|| Passage {
+    matches!(client.asks, Asks::PassedThrough).then(|| PassThrough {
         method: headers.text(":method").unwrap_or_default().to_owned(),
         path: query.map_or_else(|| below.to_owned(), |query| format!("{below}?{query}")),
         content_type: headers.text("content-type").map(str::to_owned),

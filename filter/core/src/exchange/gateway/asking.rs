@@ -16,7 +16,7 @@ use crate::usage::answers;
 use crate::usage::estimate::{Measuring, Prompt};
 use crate::usage::surcharge::{Wishes, Wishing};
 
-use super::super::request_state::{Asked, Draft, Passage, RequestHead};
+use super::super::request_state::{Asked, Draft, PassThrough, RequestHead};
 use super::super::worker::Worker;
 use super::permission::Policy;
 use super::{models, screening};
@@ -32,7 +32,7 @@ const MOST_ANSWERS: u64 = 128;
 const MOST_PROMPTS: u64 = 2048;
 
 /// Reads what is asked, and what it comes to as far as its bytes say; an error when nobody would be asked.
-pub(super) fn read(body: &[u8], client: &'static Client, passage: Option<&Passage>) -> Result<Asked, ApiError> {
+pub(super) fn read(body: &[u8], client: &'static Client, passage: Option<&PassThrough>) -> Result<Asked, ApiError> {
     let unmeasured = |outline| Asked { client, outline, prompt: Prompt::default(), wishes: Wishes::default() };
     if client.shape.free || !is_json(client, passage) {
         let asked = unmeasured(outline(body, client, passage)?);
@@ -48,7 +48,7 @@ pub(super) fn read(body: &[u8], client: &'static Client, passage: Option<&Passag
 }
 
 /// The outline of what is asked.
-pub(super) fn outline(body: &[u8], client: &Client, passage: Option<&Passage>) -> Result<BodyPeek, ApiError> {
+pub(super) fn outline(body: &[u8], client: &Client, passage: Option<&PassThrough>) -> Result<BodyPeek, ApiError> {
     if is_stored(client) {
         return Ok(BodyPeek::opaque(String::new(), body.len()));
     }
@@ -58,12 +58,12 @@ pub(super) fn outline(body: &[u8], client: &Client, passage: Option<&Passage>) -
     })
 }
 
-fn is_json(client: &Client, passage: Option<&Passage>) -> bool {
+fn is_json(client: &Client, passage: Option<&PassThrough>) -> bool {
     !is_stored(client) && form_type(passage).is_none()
 }
 
 /// The content type of a form.
-fn form_type(passage: Option<&Passage>) -> Option<&str> {
+fn form_type(passage: Option<&PassThrough>) -> Option<&str> {
     passage?.content_type.as_deref().filter(|content_type| form::is_form(content_type))
 }
 
@@ -99,7 +99,7 @@ pub(super) fn asked(
 pub(super) fn permitted(
     policy: &Policy<'_>,
     outline: &BodyPeek,
-    passage: Option<&Passage>,
+    passage: Option<&PassThrough>,
     body: &[u8],
 ) -> Result<(), ApiError> {
     if outline.is_json() {

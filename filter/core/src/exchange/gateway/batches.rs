@@ -10,7 +10,7 @@ use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::json;
 
 use crate::batch::Errand;
-use crate::batch::book::{self, Page};
+use crate::batch::book::{self, BookEntry};
 use crate::gateway::Gateway;
 use crate::keys;
 use crate::keys::caller::Caller;
@@ -63,15 +63,17 @@ impl Seek {
     }
 
     /// What the request does, where this is what is known.
-    pub(super) fn errand(self, page: Option<Page>, caller: &Caller) -> Result<Option<Errand>, ApiError> {
+    pub(super) fn errand(self, page: Option<BookEntry>, caller: &Caller) -> Result<Option<Errand>, ApiError> {
         Ok(match (self, page) {
             // Another key may be permitted less than the one by which the file was read.
-            (Self::File(_), Some(Page::File(work))) if *work.key == *caller.key_id && caller.may_use(work.asked()) => {
+            (Self::File(_), Some(BookEntry::File(work)))
+                if *work.key == *caller.key_id && caller.may_use(work.asked()) =>
+            {
                 Some(Errand::Create(work))
             }
             (Self::File(id), _) => return Err(unknown(&id)),
-            (Self::Batch(_), Some(Page::Open(open))) => Some(Errand::Watch(open)),
-            (Self::Results(_), Some(Page::Open(open))) => Some(Errand::Fetch(open)),
+            (Self::Batch(_), Some(BookEntry::Open(open))) => Some(Errand::Watch(open)),
+            (Self::Results(_), Some(BookEntry::Open(open))) => Some(Errand::Fetch(open)),
             _ => None,
         })
     }

@@ -3,7 +3,7 @@
 use sluice_wire::conversation::Usage;
 use sluice_wire::time::Time;
 
-use crate::cache::Entry;
+use crate::cache::CachedResponse;
 use crate::store::SharedData;
 
 use super::super::request_state::RequestState;
@@ -15,12 +15,12 @@ impl Exchange {
     pub(super) fn replay(
         &mut self,
         mut journey: Box<RequestState>,
-        entry: Entry,
+        entry: CachedResponse,
         now: Time,
         effects: &mut Vec<Effect>,
     ) -> Outcome {
         let age = entry.age(now).unwrap_or_default().as_secs();
-        let Entry { provider, model, content_type, dropped, body, .. } = entry;
+        let CachedResponse { provider, model, content_type, dropped, body, .. } = entry;
         journey.commit(now);
         journey.complete();
         journey.answer.usage = Some(Usage::default());

@@ -8,16 +8,16 @@ use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::time::Time;
 
 use crate::batch::{Errand, book};
-use crate::cache::Entry;
+use crate::cache::CachedResponse;
 use crate::callout::Called;
-use crate::store::{Order, Settlement};
+use crate::store::{ReserveRequest, Settlement};
 
-use super::super::charge::{Charge, Ledger};
+use super::super::charge::{Billing, ReservedIn};
 use super::super::notes;
 use super::super::request_state::{Draft, Probe, RequestHead, RequestState, from_envoy};
 use super::super::rewrite;
 use super::super::trace;
-use super::super::worker::Decision;
+use super::super::worker::ReserveOutcome;
 use super::super::{Context, Effect, Flow, LARGEST_BODY, metric, property};
 use super::asking::{asked, keep_head, outline, permitted, read, set_up};
 use super::batches::{self, Seek};
@@ -33,8 +33,8 @@ const LONGEST_NAME: usize = 128;
 #[derive(Debug)]
 pub(super) struct Reserving {
     pub(super) draft: Draft,
-    charge: Charge,
-    order: Order,
+    charge: Billing,
+    order: ReserveRequest,
     /// The body's size.
     size: usize,
     /// When its targets were put in order.
@@ -45,9 +45,9 @@ pub(super) struct Reserving {
 
 impl Reserving {
     /// The client left before Redis had answered: whatever it has reserved is given back.
-    pub(super) fn withdrawn(&self, now: Time) -> (Settlement, Ledger) {
+    pub(super) fn withdrawn(&self, now: Time) -> (Settlement, ReservedIn) {
         let Draft { request, route, .. } = &self.draft;
-        (self.charge.withdrawn(&request.caller, &route.model, now), Ledger::Redis)
+        (self.charge.withdrawn(&request.caller, &route.model, now), ReservedIn::Redis)
     }
 }
 
@@ -157,7 +157,7 @@ impl Exchange {
         if gateway.redis.is_some() {
             plan.cover_fallbacks();
         }
-        let charge = Charge::new(self.worker.order_id(), plan);
+        let charge = Billing::new(self.worker.order_id(), plan);
         let Some(order) = charge.plan.order(charge.id.clone(), draft.request.lease()) else {
             return self.granted(draft, charge, now, body, cx);
         };
@@ -185,12 +185,12 @@ impl Exchange {
     fn decided(
         &mut self,
         reserving: Reserving,
-        decision: Decision,
+        decision: ReserveOutcome,
         body: Option<Vec<u8>>,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
         let Reserving { mut draft, mut charge, size, planned, .. } = match decision {
-            Decision::Ask(call) => {
+            ReserveOutcome::Ask(call) => {
                 self.phase = Phase::Reserving(Box::new(reserving));
                 return Ok(Outcome::Ask(call));
             }
@@ -198,21 +198,21 @@ impl Exchange {
         };
         self.phase = Phase::Answered { error: None };
         match decision {
-            Decision::Granted { ledger, chosen, readings } => {
+            ReserveOutcome::Granted { ledger, chosen, readings } => {
                 charge.granted(ledger, chosen, readings);
                 count_warnings(&charge, cx.effects);
                 if chosen > 0 {
                     draft.route.take_way(&charge.plan, chosen);
                 }
             }
-            Decision::Unchecked | Decision::Ask(_) => {}
-            Decision::Refused(obstacles) => {
+            ReserveOutcome::Unchecked | ReserveOutcome::Ask(_) => {}
+            ReserveOutcome::Refused(obstacles) => {
                 let refusal = charge.plan.refuse(&obstacles);
                 let budget = refusal.error.kind == ErrorKind::InsufficientQuota;
                 cx.effects.push(Effect::Count(if budget { metric::OVER_BUDGET } else { metric::LIMITED }));
                 return Err(Refused { error: refusal.error.into(), headers: refusal.headers });
             }
-            Decision::Undecided => return Err(unchecked().into()),
+            ReserveOutcome::Undecided => return Err(unchecked().into()),
         }
         match body.map_or_else(|| cx.view.body(0..size), Ok) {
             Ok(body) => self.granted(draft, charge, planned, body, cx),
@@ -227,7 +227,7 @@ impl Exchange {
     fn granted(
         &mut self,
         mut draft: Draft,
-        charge: Charge,
+        charge: Billing,
         planned: Time,
         body: Vec<u8>,
         cx: &mut Context<'_>,
@@ -248,7 +248,7 @@ impl Exchange {
     }
 
     /// A request that was granted goes no further: it counts as one.
-    fn settle_refused(&self, draft: &Draft, charge: &Charge, cx: &mut Context<'_>) {
+    fn settle_refused(&self, draft: &Draft, charge: &Billing, cx: &mut Context<'_>) {
         self.settle(charge, &draft.request.caller, &draft.route.model, &mut cx.moment());
     }
 
@@ -334,7 +334,7 @@ enum Prepared {
     /// It asks for a count, and this is it.
     Counted(Vec<u8>),
     /// An answer to the same request was kept.
-    Kept(Entry),
+    Kept(CachedResponse),
     /// It can leave.
     Ready { masked: Option<Vec<u8>> },
 }
@@ -346,7 +346,7 @@ fn is_not_too_large(draft: &Draft, masked: &[u8]) -> Result<(), ApiError> {
 }
 
 /// Budgets that are nearly or wholly used up are counted, once a request.
-fn count_warnings(charge: &Charge, effects: &mut Vec<Effect>) {
+fn count_warnings(charge: &Billing, effects: &mut Vec<Effect>) {
     let highest = charge.ticket.warnings().iter().map(|warning| warning.percent).max().unwrap_or_default();
     match highest {
         100.. => effects.push(Effect::Count(metric::BUDGET_100)),

@@ -6,11 +6,11 @@ use crate::keys::caller::Caller;
 use crate::routing::target::Model;
 use crate::store::SharedData;
 
-use super::super::charge::{Charge, Ledger};
+use super::super::charge::{Billing, ReservedIn};
 use super::super::failure::Failure;
 use super::super::record::{Record, SHUT_DOWN, Words, logged_client};
 use super::super::request_state::{RequestState, Stage};
-use super::super::worker::Moment;
+use super::super::worker::StoreContext;
 use super::super::{Context, Effect, View, property};
 use super::{Exchange, Phase, tally};
 
@@ -80,8 +80,8 @@ impl Exchange {
     }
 
     /// Tells the stores what a request has used.
-    pub(super) fn settle(&self, charge: &Charge, caller: &Caller, model: &Model, at: &mut Moment<'_>) {
-        if charge.ledger != Ledger::Nobody || self.worker.keeps_accounts() {
+    pub(super) fn settle(&self, charge: &Billing, caller: &Caller, model: &Model, at: &mut StoreContext<'_>) {
+        if charge.ledger != ReservedIn::Nowhere || self.worker.keeps_accounts() {
             self.worker.settle(charge.settlement(caller, model, at.now), charge.ledger, at);
         }
     }

@@ -11,7 +11,7 @@ use super::{Refused, path};
 
 /// What is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(super) enum EndpointKind {
     /// A model is asked something.
     Ask,
     /// The list of models.
@@ -32,7 +32,7 @@ pub(super) enum Purpose {
 #[derive(Debug, Clone)]
 pub(super) struct Endpoint {
     /// What is wanted.
-    pub purpose: Purpose,
+    pub purpose: EndpointKind,
     /// The format that its client speaks.
     pub client: &'static Client,
 }
@@ -83,15 +83,15 @@ impl Endpoint {
     pub(super) fn at(method: &str, path: &str, is_anthropics: bool) -> Result<Self, Unserved> {
         let client: &'static Client = if is_anthropics { &anthropic::CLIENT } else { &openai_chat::CLIENT };
         let (methods, purpose, client) = match format_at(path) {
-            Some(format) => ("POST", Purpose::Ask, format),
-            None if is_stored(path) => ("GET, HEAD, POST, DELETE", Purpose::Stored, &STORED),
-            None if path == ALIVE => (READ, Purpose::Alive, client),
-            None if path == READY => (READ, Purpose::Ready, client),
-            None if ABOUT.contains(&path) => (READ, Purpose::About, client),
+            Some(format) => ("POST", EndpointKind::Ask, format),
+            None if is_stored(path) => ("GET, HEAD, POST, DELETE", EndpointKind::Stored, &STORED),
+            None if path == ALIVE => (READ, EndpointKind::Alive, client),
+            None if path == READY => (READ, EndpointKind::Ready, client),
+            None if ABOUT.contains(&path) => (READ, EndpointKind::About, client),
             None => match path.strip_prefix(MODELS) {
-                Some("") => (READ, Purpose::Models, client),
+                Some("") => (READ, EndpointKind::Models, client),
                 Some(rest) if rest.len() > 1 && rest.starts_with('/') => {
-                    (READ, Purpose::Model(percent_decoded(rest.get(1..).unwrap_or_default())), client)
+                    (READ, EndpointKind::Model(percent_decoded(rest.get(1..).unwrap_or_default())), client)
                 }
                 _ => return Err(Unserved::Path),
             },
@@ -232,7 +232,7 @@ mod tests {
             ("/v1/models/%zz%2", "%zz%2"),
             ("/v1/models/%ff", "%ff"),
         ] {
-            assert_eq!(Endpoint::at("GET", path, false).unwrap().purpose, Purpose::Model(name.to_owned()));
+            assert_eq!(Endpoint::at("GET", path, false).unwrap().purpose, EndpointKind::Model(name.to_owned()));
         }
     }
 
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_named_by_plain_segments() {
         for path in ["/v1/files", "/v1/files/file-1/content", "/v1/batches/b_1/cancel", "/v1/responses/resp_1"] {
-            assert_eq!(Endpoint::at("GET", path, false).unwrap().purpose, Purpose::Stored, "{path}");
+            assert_eq!(Endpoint::at("GET", path, false).unwrap().purpose, EndpointKind::Stored, "{path}");
         }
         for path in [
             "/v1/files/../chat/completions",
@@ -285,11 +285,11 @@ mod tests {
     #[test]
     fn what_is_read_may_be_asked_for_without_a_body() {
         for (path, purpose) in [
-            ("/", Purpose::About),
-            ("/v1", Purpose::About),
-            ("/health", Purpose::Alive),
-            ("/ready", Purpose::Ready),
-            ("/v1/models", Purpose::Models),
+            ("/", EndpointKind::About),
+            ("/v1", EndpointKind::About),
+            ("/health", EndpointKind::Alive),
+            ("/ready", EndpointKind::Ready),
+            ("/v1/models", EndpointKind::Models),
         ] {
             for method in ["GET", "HEAD"] {
                 assert_eq!(Endpoint::at(method, path, false).unwrap().purpose, purpose, "{method} {path}");

@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use sluice_wire::dialect::translate::Reading;
+use sluice_wire::dialect::translate::ParsedRequest;
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
@@ -17,7 +17,7 @@ use crate::keys::caller::{Caller, Credential};
 use crate::keys::{self, Denied};
 use crate::reservation::Plan;
 use crate::routing::decision::RankedTarget;
-use crate::routing::hints::Hints;
+use crate::routing::hints::RoutingHeaders;
 use crate::routing::needs::Needs;
 use crate::routing::spec::Strategy;
 use crate::routing::target::{Model, Target};
@@ -49,7 +49,7 @@ pub struct Question<'a> {
 
 /// What would become of it.
 #[derive(Debug)]
-pub struct Foresight {
+pub struct DryRun {
     /// The caller.
     pub caller: Rc<Caller>,
     /// The request.
@@ -61,7 +61,7 @@ pub struct Foresight {
     /// What it asks of a target.
     pub needs: Needs,
     /// What its headers say about its way.
-    pub hints: Hints,
+    pub hints: RoutingHeaders,
     /// What it might not ask for, and by whose policy: `service_tier (team research)`.
     pub forbidden: Vec<String>,
     /// What guardrails found in the prompt and let pass.
@@ -123,11 +123,11 @@ fn no_endpoint(path: &str) -> ApiError {
 }
 
 /// Foresees what becomes of a request; an error is what its client would read.
-pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresight, ApiError> {
+pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<DryRun, ApiError> {
     let Question { headers, body, now, .. } = *question;
     let caller = admit(gateway, question)?;
     let client = format_at(question.path).ok_or_else(|| no_endpoint(question.path))?;
-    let hints = Hints::read(headers, &gateway.watched_headers)?;
+    let hints = RoutingHeaders::read(headers, &gateway.watched_headers)?;
     hints.allowed(&caller)?;
     let worker = Rc::new(Worker::new(gateway.clone(), [0; 16]));
     let dice = worker.dice();
@@ -163,7 +163,7 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<Foresig
     let routes = draft.request.model.way.routes.iter().take(looked_at);
     let routes = routes.map(|route| route.matches.misfits(&caller, &needs, &draft.request.hints, now)).collect();
     let targets = decision.considered.into_iter().map(|considered| Foreseen::of(considered, &draft, body));
-    Ok(Foresight {
+    Ok(DryRun {
         stream: draft.request.asks.outline.stream,
         strategy: decision.strategy,
         cache: draft.request.model.cache.map(|_| CachePolicy::of(&draft.request)),
@@ -186,10 +186,11 @@ impl Foreseen {
         let gateway = &draft.worker.gateway;
         let estimate = |target: &Target| draft.estimate(target, gateway.reservation.output_tokens);
         let target = &considered.target;
-        let (written, unwritten) = match lineup::rewritten(draft, target, body, &mut Reading::default()).transpose() {
-            Ok(written) => (written, None),
-            Err(error) => (None, Some(error)),
-        };
+        let (written, unwritten) =
+            match lineup::rewritten(draft, target, body, &mut ParsedRequest::default()).transpose() {
+                Ok(written) => (written, None),
+                Err(error) => (None, Some(error)),
+            };
         // By itself: with others, only the first reason would be told.
         let alone = std::slice::from_ref(target);
         let unplanned =

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use sluice_wire::dialect::translate::{Reading, Translated};
+use sluice_wire::dialect::translate::{ParsedRequest, Translated};
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
 
@@ -40,7 +40,7 @@ pub(super) fn line_up(
 /// an error when none can. A later target is only looked at when it is its turn: most never are.
 pub(super) fn choose_first(draft: &mut Draft, body: &[u8]) -> Result<(), ApiError> {
     let mut refused = None;
-    let mut reading = Reading::default();
+    let mut reading = ParsedRequest::default();
     draft.route.ready = None;
     while let Some(target) = draft.route.queue.next() {
         match rewritten(draft, target, body, &mut reading) {
@@ -66,7 +66,7 @@ pub(super) fn rewritten(
     draft: &Draft,
     target: &Target,
     body: &[u8],
-    reading: &mut Reading,
+    reading: &mut ParsedRequest,
 ) -> Option<Result<Translated, ApiError>> {
     let client = draft.request.asks.client;
     let dialect = target.provider.format_for(client, &target.model)?;

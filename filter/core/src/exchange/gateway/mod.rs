@@ -24,7 +24,7 @@ use super::refusal::refusal;
 use super::request_state::{RequestHead, RequestState, Stage, from_envoy};
 use super::trace;
 use super::transport;
-use super::worker::{Moment, Worker};
+use super::worker::{StoreContext, Worker};
 use super::{Context, Effect, Event, Flow, Reply, Unreadable, View, metric, undone};
 
 mod admission;
@@ -57,7 +57,7 @@ pub struct Exchange {
     /// How the client speaks; OpenAI's way until its path is known.
     client: &'static Client,
     phase: Phase,
-    trail: Trail,
+    trail: LogContext,
 }
 
 /// Each phase owns what is known by then.
@@ -89,7 +89,7 @@ enum Phase {
 
 /// What the log will say of the request itself: its headers and body are long gone by then.
 #[derive(Debug, Default)]
-struct Trail {
+struct LogContext {
     request_id: Option<String>,
     trace_id: Option<String>,
     method: Cow<'static, str>,
@@ -151,15 +151,15 @@ impl From<Full> for Refused {
 }
 
 impl Context<'_> {
-    fn moment(&mut self) -> Moment<'_> {
-        Moment { now: self.now(), shared: self.shared, effects: self.effects }
+    fn moment(&mut self) -> StoreContext<'_> {
+        StoreContext { now: self.now(), shared: self.shared, effects: self.effects }
     }
 }
 
 impl Exchange {
     /// A request of which nothing is known.
     pub fn new(worker: Rc<Worker>) -> Self {
-        Self { worker, client: &openai_chat::CLIENT, phase: Phase::Start, trail: Trail::default() }
+        Self { worker, client: &openai_chat::CLIENT, phase: Phase::Start, trail: LogContext::default() }
     }
 
     /// Handles a part of the request.
@@ -322,7 +322,7 @@ impl Exchange {
     }
 }
 
-impl Trail {
+impl LogContext {
     fn read(headers: &HeaderMap) -> Self {
         let request_id = headers.text("x-request-id").filter(|id| id.len() <= 128);
         let path = headers.text(":path").unwrap_or_default().split(['?', '#']).next().unwrap_or_default();

@@ -9,7 +9,7 @@ use sluice_wire::error::{ApiError, ErrorKind};
 
 use crate::gateway::Gateway;
 use crate::keys::caller::Caller;
-use crate::keys::spec::Control;
+use crate::keys::spec::Permission;
 use crate::routing::spec::ModelKind;
 use crate::routing::target::Model;
 
@@ -212,7 +212,7 @@ pub(super) fn stored(gateway: &Gateway) -> Result<Rc<Model>, ApiError> {
 }
 
 pub(super) fn may_name_targets(caller: &Caller) -> bool {
-    caller.control.contains(&Control::Targets)
+    caller.control.contains(&Permission::Targets)
 }
 
 fn is_anthropics(client: &Client) -> bool {

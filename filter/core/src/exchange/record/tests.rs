@@ -74,7 +74,7 @@ mod properties {
     use proptest::prelude::*;
     use proptest::strategy::Strategy;
 
-    use super::{Attempt, Counted, MicroUsd, Record, Said, derived};
+    use super::{AttemptRecord, Counted, MicroUsd, Record, Said, derived};
 
     type Text = Option<String>;
 
@@ -86,9 +86,9 @@ mod properties {
         prop::collection::vec(text(), N).prop_map(|texts| texts.try_into().unwrap())
     }
 
-    fn attempt(texts: &[Text; 7], number: Option<u64>) -> Attempt<'_> {
+    fn attempt(texts: &[Text; 7], number: Option<u64>) -> AttemptRecord<'_> {
         let [provider, model, failure, kind, code, param, message] = texts.each_ref().map(Text::as_deref);
-        Attempt {
+        AttemptRecord {
             provider: provider.unwrap_or_default(),
             model: model.unwrap_or_default(),
             key: number.map(|number| number as usize),

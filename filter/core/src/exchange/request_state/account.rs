@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use sluice_wire::conversation::Usage;
-use sluice_wire::dialect::{Id, Said};
+use sluice_wire::dialect::{Id, OutputSoFar};
 use sluice_wire::extras::{Extras, Tool};
 use sluice_wire::time::Time;
 
-use crate::batch::Outcome;
+use crate::batch::BatchOutcome;
 use crate::routing::cells::circuit;
 use crate::routing::target::Target;
 use crate::store::SharedData;
@@ -27,7 +27,7 @@ impl RequestState {
             (Work::Unknown, _) | (_, None) => (usage, false),
             (_, Some(target)) => (Some(self.estimated_usage(&target, usage, work, now)), true),
         };
-        self.answer.said = Said::default();
+        self.answer.said = OutputSoFar::default();
         self.owes(usage, estimated);
     }
 
@@ -129,7 +129,7 @@ impl RequestState {
 
     /// What its answer means for the batch that it is about. A batch that was refused takes nothing; one whose client did not wait
     /// for the answer may have been made all the same, and is charged.
-    pub fn outcome(&mut self, now: Time) -> Option<Outcome> {
+    pub fn outcome(&mut self, now: Time) -> Option<BatchOutcome> {
         let errand = self.request.errand.as_ref()?;
         let told = self.answer.told.take();
         let failed = self.progress.attempts.last().is_none_or(|tried| tried.failure.is_some());

@@ -9,7 +9,7 @@ use sluice_wire::time::Time;
 
 use crate::gate::Share;
 use crate::keys::caller::Caller;
-use crate::routing::hints::Hints;
+use crate::routing::hints::RoutingHeaders;
 
 /// A request whose headers are read and whose caller is allowed.
 #[derive(Debug)]
@@ -23,9 +23,9 @@ pub struct RequestHead {
     /// The client's headers that a provider may see.
     pub forwarded: HeaderMap,
     /// Routing hints from its headers.
-    pub hints: Hints,
+    pub hints: RoutingHeaders,
     /// Method, path and content type, for a request that is passed through.
-    pub passage: Option<Passage>,
+    pub passage: Option<PassThrough>,
     /// How its body is compressed, until it is not any more.
     pub coding: Option<Coding>,
     /// Its bytes, at the worker's gate.
@@ -34,7 +34,7 @@ pub struct RequestHead {
 
 /// The parts of a passed-through request that its provider needs besides the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Passage {
+pub struct PassThrough {
     /// How it was asked.
     pub method: String,
     /// The path below the provider's base URL.

@@ -15,7 +15,9 @@ use crate::usage::answers;
 
 use super::super::failure::{Failure, LONGEST_WAIT, SLACK, Work};
 use super::super::notes::{self, Asked};
-use super::{Answer, Begin, MISCONFIGURED, Next, Probe, RequestState, Stage, Tried, Watch, from_envoy, misconfigured};
+use super::{
+    Begin, MISCONFIGURED, Next, Probe, RequestState, ResponseState, Stage, Tried, Watch, from_envoy, misconfigured,
+};
 
 /// Before a model's only target is asked once more after what passes in a moment. Envoy waits whole seconds, and up to a half longer.
 const A_MOMENT: Duration = Duration::from_secs(1);
@@ -54,7 +56,7 @@ impl RequestState {
         }
         self.worker.enters(&target, self.route.strategy == Strategy::LeastBusy, now, shared);
         self.route.queue.begin();
-        self.answer = Answer::default();
+        self.answer = ResponseState::default();
         self.watch = Watch::since(now);
         let key = self.take_key(&target);
         self.progress.attempts.push(Tried {
@@ -192,7 +194,7 @@ impl RequestState {
         if !several || spared {
             return;
         }
-        let attempt = circuit::Attempt { began: tried.started, ended: now };
+        let attempt = circuit::CircuitAttempt { began: tried.started, ended: now };
         self.worker.learn(&tried.target, tried.failure.as_ref(), attempt, shared);
         if well && strategy == Strategy::Fastest {
             self.measure(now, shared);

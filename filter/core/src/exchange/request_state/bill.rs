@@ -1,12 +1,12 @@
 //! A request's bill: its reservation, and its debts. It is settled once, when the request is over.
 
-use super::super::charge::Charge;
+use super::super::charge::Billing;
 
 /// Such a bill.
 #[derive(Debug)]
 pub struct Bill {
     /// The reservation in limits and budgets, and the usage so far.
-    pub charge: Charge,
+    pub charge: Billing,
     /// Some of the tokens are estimated: the provider has not counted them all.
     pub estimated: bool,
     /// The client left, or had a shorter timeout than the gateway, before a provider had answered and counted.
@@ -39,7 +39,7 @@ impl Counted {
 
 impl Bill {
     /// Of a request for which this is reserved, and that has used nothing.
-    pub fn new(charge: Charge) -> Self {
+    pub fn new(charge: Billing) -> Self {
         Self { charge, estimated: false, abandoned: false, counted: None }
     }
 }

@@ -1,12 +1,12 @@
 //! A request that has not left yet. The gateway role lines up its targets, has guardrails
-//! check it and reserves its cost. Then it becomes a [`Journey`](super::Journey), or is refused.
+//! check it and reserves its cost. Then it becomes a [`RequestState`](super::RequestState), or is refused.
 
 use std::rc::Rc;
 
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
 
-use crate::routing::decision::{Decision, RoutingInput, decide};
+use crate::routing::decision::{RoutingDecision, RoutingInput, decide};
 use crate::routing::needs::Needs;
 use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
@@ -52,7 +52,13 @@ impl Draft {
     }
 
     /// Where a request like this one goes when `model` is to serve it. A client's wish is for the model it has asked for.
-    pub fn decide(&self, model: &Model, now: Time, dice: u64, shared: &dyn SharedData) -> Result<Decision, ApiError> {
+    pub fn decide(
+        &self,
+        model: &Model,
+        now: Time,
+        dice: u64,
+        shared: &dyn SharedData,
+    ) -> Result<RoutingDecision, ApiError> {
         let estimate = |target: &Target| self.expect(target);
         let unwished;
         let hints = if model.name == self.request.model.name {

@@ -1,6 +1,6 @@
 //! The bytes that a request holds at the worker's gate.
 
-use sluice_wire::dialect::translate::Reading;
+use sluice_wire::dialect::translate::ParsedRequest;
 use sluice_wire::footprint;
 
 use crate::gate::Share;
@@ -20,7 +20,7 @@ pub struct Held {
     /// The body, until the answer begins: the log is not to repeat it.
     pub body: Kept,
     /// The parsed body, for the next target. It is kept as long as the body.
-    pub reading: Reading,
+    pub reading: ParsedRequest,
     /// The bytes of both.
     kept: Share,
 }
@@ -29,7 +29,7 @@ impl Held {
     /// Of a request whose body is not kept yet.
     pub fn new(request: Share) -> Self {
         let (answer, kept) = (request.sibling(), request.sibling());
-        Self { answer, kept, request, body: Kept::Gone, reading: Reading::default() }
+        Self { answer, kept, request, body: Kept::Gone, reading: ParsedRequest::default() }
     }
 
     /// Keeps the body, if it is short and there is room for it once more.
@@ -38,7 +38,7 @@ impl Held {
     }
 
     /// Keeps the parsed body, if the body is kept and the gate has room for it.
-    pub fn keep_reading(&mut self, reading: Reading) {
+    pub fn keep_reading(&mut self, reading: ParsedRequest) {
         if let Kept::Whole(body) = &self.body
             && footprint::fits(body, LARGEST_READING)
             && self.kept.grow(body.len().saturating_add(footprint::of(body))).is_ok()
@@ -50,7 +50,7 @@ impl Held {
     /// Takes the kept body, drops its parsed form, and returns the bytes of both to the gate.
     pub fn forget(&mut self) -> Kept {
         self.kept.release();
-        self.reading = Reading::default();
+        self.reading = ParsedRequest::default();
         std::mem::take(&mut self.body)
     }
 }
@@ -74,7 +74,7 @@ mod tests {
             let mut held = Held::new(gate.share("k".into()));
             held.keep(&body);
             assert_eq!(gate.held(), body.len());
-            held.keep_reading(Reading::default());
+            held.keep_reading(ParsedRequest::default());
             let reading = if is_kept { footprint::of(&body) } else { 0 };
             assert_eq!(gate.held(), body.len() + reading, "{stops}");
             held.forget();

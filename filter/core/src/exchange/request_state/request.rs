@@ -12,10 +12,10 @@ use crate::batch::Errand;
 use crate::guard::answer::Checks;
 use crate::keys::caller::Caller;
 use crate::peek::BodyPeek;
-use crate::routing::hints::Hints;
+use crate::routing::hints::RoutingHeaders;
 use crate::routing::target::Model;
 
-use super::{Asked, Passage};
+use super::{Asked, PassThrough};
 
 /// A request.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub struct Request {
     /// The caller.
     pub caller: Rc<Caller>,
     /// Routing hints from its headers.
-    pub hints: Hints,
+    pub hints: RoutingHeaders,
     /// The model that is asked for.
     pub model: Rc<Model>,
     /// Client format, outline, prompt and extra costs.
@@ -33,7 +33,7 @@ pub struct Request {
     /// The client's headers that a provider may see.
     pub forwarded: HeaderMap,
     /// Method, path and content type, for a request that is passed through.
-    pub passage: Option<Passage>,
+    pub passage: Option<PassThrough>,
     /// The body's first bytes, up to where something may have to be spliced in; empty when that is far.
     pub head: Vec<u8>,
     /// Labels of the values that were masked in its prompt.

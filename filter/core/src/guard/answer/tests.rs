@@ -48,7 +48,7 @@ fn all_that_a_model_says_is_looked_at_in_every_answer() {
     let refusal = Part::Refusal { text: "not to a@b.io".to_owned() };
     for part in [text("to a@b.io"), thinking, refusal, call(r#"{"to":"a\u0040b.io"}"#)] {
         let witness = said(vec![part], Finish::Stop);
-        let Err(Objection::Blocked(finding)) = checks(Action::Block).judge(&witness, none()) else {
+        let Err(GuardFailure::Blocked(finding)) = checks(Action::Block).judge(&witness, none()) else {
             panic!("{witness:?}")
         };
         assert_eq!(finding.to_string(), "pii: email (answers, block)");
@@ -87,7 +87,7 @@ fn an_answer_must_be_the_json_that_was_asked_for() {
     ] {
         let choice = Choice { parts: vec![text(answer)], finish: Finish::Stop };
         let witness = Transcript::of(&Response { choices: vec![choice], ..Response::default() });
-        let expected = wrong.map_or(Ok(Vec::new()), |wrong| Err(Objection::Invalid(wrong.to_owned())));
+        let expected = wrong.map_or(Ok(Vec::new()), |wrong| Err(GuardFailure::Invalid(wrong.to_owned())));
         assert_eq!(wants(format).judge(&witness, none()), expected, "{answer}");
     }
 }
@@ -125,5 +125,5 @@ fn what_would_take_too_long_to_check_is_shown_and_logged() {
     assert_eq!(unchecked(&wants(r#"{"type":"array"}"#), &large), logged());
     let checks = Checks { guards: Vec::new(), format: Some(Format::Json) };
     assert_eq!(unchecked(&checks, "{}"), logged());
-    assert_eq!(unchecked(&checks, "{"), Err(Objection::Invalid("it is no JSON".to_owned())));
+    assert_eq!(unchecked(&checks, "{"), Err(GuardFailure::Invalid("it is no JSON".to_owned())));
 }

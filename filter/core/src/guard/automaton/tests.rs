@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use regex_automata::util::syntax;
 
 use super::*;
-use crate::guard::finder::{Finder, Wanted};
+use crate::guard::finder::{Matcher, Wanted};
 
 const MOST: usize = 1 << 20;
 
@@ -13,7 +13,7 @@ const MOST: usize = 1 << 20;
 fn finds(expression: &str, text: &str) -> Vec<(usize, usize)> {
     let mut wanted = Wanted::default();
     wanted.pattern("p", expression).unwrap();
-    let (finder, steps) = (wanted.finder().unwrap(), Finder::steps());
+    let (finder, steps) = (wanted.finder().unwrap(), Matcher::steps());
     let finds: Vec<(usize, usize)> = finder.all(text, &steps).map(|find| (find.at.start, find.at.end)).collect();
     // In the text as it is: as a person reads it, more may be in it.
     assert_eq!(finder.first_in(text, &steps).is_some(), !finds.is_empty());

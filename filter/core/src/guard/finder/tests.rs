@@ -4,14 +4,14 @@ use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn finder(detector: Detector) -> Finder {
+fn finder(detector: Detector) -> Matcher {
     let mut wanted = Wanted::default();
     wanted.detector(detector);
     wanted.finder().unwrap()
 }
 
-fn found<'t>(finder: &Finder, text: &'t str) -> Vec<&'t str> {
-    finder.all(text, &Finder::steps()).map(|find| &text[find.at]).collect()
+fn found<'t>(finder: &Matcher, text: &'t str) -> Vec<&'t str> {
+    finder.all(text, &Matcher::steps()).map(|find| &text[find.at]).collect()
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn each_detector_finds_the_thing_and_nothing_around_it() {
         for text in [thing.to_owned(), format!("it is {thing}, really"), format!("({thing})\n{thing}")] {
             let times = text.matches(thing).count();
             assert_eq!(found(&finder, &text), vec![thing; times], "{text}");
-            assert_eq!(finder.first(&text, &Finder::steps()), Some(detector.name()));
+            assert_eq!(finder.first(&text, &Matcher::steps()), Some(detector.name()));
         }
     }
 }
@@ -109,7 +109,7 @@ fn of_what_overlaps_the_first_and_longest_is_found() {
     wanted.pattern("badge", "EMP-[0-9]{4}").unwrap();
     wanted.detector(Detector::UsSsn);
     let finder = wanted.finder().unwrap();
-    let steps = Finder::steps();
+    let steps = Matcher::steps();
     let labels: Vec<(&str, Range<usize>)> =
         finder.all("EMP-1234 123-45-6789 7", &steps).map(|find| (find.label, find.at)).collect();
     assert_eq!(labels, [("badge", 0..8), ("us_ssn", 9..20), ("digits", 21..22)]);
@@ -203,14 +203,14 @@ fn repeated(unit: &str, length: usize) -> String {
 }
 
 /// What it takes to look for everything in a text, and whether that was allowed.
-fn work(finder: &Finder, text: &str, at_first: u64) -> (u64, bool) {
+fn work(finder: &Matcher, text: &str, at_first: u64) -> (u64, bool) {
     let steps = Steps::at_most(at_first);
     let _ = (finder.first(text, &steps), finder.all(text, &steps).count());
     (steps.taken(), steps.take(0).is_ok())
 }
 
 /// For a text that is twice as long it takes twice as much, besides what there is at first.
-fn grows_with(finder: &Finder, unit: &str, at_first: u64) {
+fn grows_with(finder: &Matcher, unit: &str, at_first: u64) {
     let (short, long) = (repeated(unit, 1 << 12), repeated(unit, 1 << 13));
     // States that the text brings about are made before it is measured.
     work(finder, &short, AT_FIRST);
@@ -255,7 +255,7 @@ fn where_the_steps_end_the_rest_of_the_text_is_one_find() {
     assert_eq!((finds[0].start, finds.last().unwrap().end), (4, text.len()));
     assert!(finds.len() > 1 && finds.windows(2).all(|pair| pair[0].end == pair[1].start), "{}", finds.len());
     // All texts of a body share what there is at first.
-    let (finder, steps) = (finder, Finder::steps());
+    let (finder, steps) = (finder, Matcher::steps());
     let text = "a".repeat(2_048);
     let taken = (0..100).map(|_| finder.all(&text, &steps).count()).fold(0, |_, _| steps.taken());
     assert!(taken < AT_FIRST + 100 * 2_048 * 3 * FOR_A_BYTE, "{taken}");

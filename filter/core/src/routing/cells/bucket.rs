@@ -177,7 +177,7 @@ pub(super) mod tests {
             if number % 3 == 0 {
                 other.enter(&shared, &stays, now);
             }
-            let attempt = circuit::Attempt { began: now, ended: now };
+            let attempt = circuit::CircuitAttempt { began: now, ended: now };
             circuit::failed(&shared, &fresh, attempt, &settings, 7);
             let observed = speed::Observation {
                 first_token: Some(std::time::Duration::from_millis(30)),

@@ -60,7 +60,7 @@ impl Default for Settings {
 
 /// How a target stands at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum CircuitState {
     /// It serves.
     Closed {
         /// Whether nothing at all is noted of it.
@@ -89,14 +89,14 @@ pub enum Standing {
 
 /// An attempt that is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attempt {
+pub struct CircuitAttempt {
     /// When it was sent.
     pub began: Time,
     /// Now.
     pub ended: Time,
 }
 
-impl Attempt {
+impl CircuitAttempt {
     /// Whether it was sent at that moment or later. One that ended before it began, because the clock was set back, was not.
     fn began_since(self, moment: Time) -> bool {
         self.began.min(self.ended) >= moment
@@ -154,7 +154,7 @@ pub fn read(shared: &dyn SharedData, target: &Cells) -> Circuit {
 pub fn claim_probe(shared: &dyn SharedData, target: &Cells, now: Time, lease: Duration, settings: &Settings) -> bool {
     update(shared, &target.circuit, |circuit: Circuit| {
         let circuit = circuit.as_of(now, settings);
-        let due = circuit.standing(now, settings) == Standing::ProbeDue;
+        let due = circuit.standing(now, settings) == CircuitState::ProbeDue;
         due.then_some(Circuit { probe: Probe { claimed_at: now, lease }, ..circuit })
     })
 }
@@ -168,18 +168,18 @@ pub fn release_probe(shared: &dyn SharedData, target: &Cells, claimed_at: Time) 
 }
 
 /// Notes that an attempt got a good answer. Where that is nothing new, nothing is written.
-pub fn succeeded(shared: &dyn SharedData, target: &Cells, attempt: Attempt, settings: &Settings) {
+pub fn succeeded(shared: &dyn SharedData, target: &Cells, attempt: CircuitAttempt, settings: &Settings) {
     note(shared, target, attempt.ended, settings, |circuit| circuit.succeeded(attempt));
 }
 
 /// Notes that an attempt failed, through the fault of the target. `jitter` is any number: by chance, so that targets that
 /// failed together are not probed together.
-pub fn failed(shared: &dyn SharedData, target: &Cells, attempt: Attempt, settings: &Settings, jitter: u64) {
+pub fn failed(shared: &dyn SharedData, target: &Cells, attempt: CircuitAttempt, settings: &Settings, jitter: u64) {
     note(shared, target, attempt.ended, settings, |circuit| circuit.failed(attempt, settings, jitter));
 }
 
 /// Notes that the provider takes no more until some time, which the caller bounds: nothing shortens it.
-pub fn limited(shared: &dyn SharedData, target: &Cells, attempt: Attempt, until: Time, settings: &Settings) {
+pub fn limited(shared: &dyn SharedData, target: &Cells, attempt: CircuitAttempt, until: Time, settings: &Settings) {
     note(shared, target, attempt.ended, settings, |circuit| circuit.limited(attempt, until));
 }
 
@@ -193,7 +193,7 @@ fn note(shared: &dyn SharedData, target: &Cells, now: Time, settings: &Settings,
 
 impl Circuit {
     /// How the target stands.
-    pub fn standing(&self, now: Time, settings: &Settings) -> Standing {
+    pub fn standing(&self, now: Time, settings: &Settings) -> CircuitState {
         let circuit = self.as_of(now, settings);
         let open = match circuit.phase {
             Phase::Open { since, length } => Some(after(since, length)),
@@ -201,13 +201,13 @@ impl Circuit {
         };
         let limit = circuit.limit.until;
         match open {
-            Some(until) if until > now && until > limit => Standing::Open { until },
-            _ if limit > now => Standing::Limited { until: limit },
-            Some(_) if circuit.probe == Probe::default() => Standing::ProbeDue,
-            Some(_) => Standing::Probing,
+            Some(until) if until > now && until > limit => CircuitState::Open { until },
+            _ if limit > now => CircuitState::Limited { until: limit },
+            Some(_) if circuit.probe == Probe::default() => CircuitState::ProbeDue,
+            Some(_) => CircuitState::Probing,
             None => match circuit.recovering_for(now) {
-                Some(passed) => Standing::Recovering { share: share(passed, settings.ramp) },
-                None => Standing::Closed { clean: circuit == Self::default() },
+                Some(passed) => CircuitState::Recovering { share: share(passed, settings.ramp) },
+                None => CircuitState::Closed { clean: circuit == Self::default() },
             },
         }
     }
@@ -252,18 +252,18 @@ impl Circuit {
         recovering.max(limited).map(|since| now.since(since))
     }
 
-    fn succeeded(self, attempt: Attempt) -> Self {
+    fn succeeded(self, attempt: CircuitAttempt) -> Self {
         Self { failures: 0, failed_at: Time(0), ..self.answered(attempt) }
     }
 
-    fn limited(self, attempt: Attempt, until: Time) -> Self {
+    fn limited(self, attempt: CircuitAttempt, until: Time) -> Self {
         let later = until > self.limit.until;
         let limit = if later { Limit { noted_at: attempt.ended, until } } else { self.limit };
         Self { limit, ..self.answered(attempt) }
     }
 
     /// It does answer: not open any more, if the attempt began since it was opened.
-    fn answered(self, attempt: Attempt) -> Self {
+    fn answered(self, attempt: CircuitAttempt) -> Self {
         match self.phase {
             Phase::Open { since, .. } if attempt.began_since(since) => {
                 Self { phase: Phase::Recovering { since: attempt.ended }, probe: Probe::default(), ..self }
@@ -272,7 +272,7 @@ impl Circuit {
         }
     }
 
-    fn failed(self, attempt: Attempt, settings: &Settings, jitter: u64) -> Self {
+    fn failed(self, attempt: CircuitAttempt, settings: &Settings, jitter: u64) -> Self {
         let (counts_since, too_many) = match self.phase {
             Phase::Closed => (Time(0), settings.failures),
             Phase::Recovering { since } => (since, settings.failures.min(FAILURES_RECOVERING)),

@@ -8,10 +8,10 @@ use sluice_wire::time::Time;
 
 use crate::bytes::{Reader, Writer};
 use crate::store::dimension::Dimension;
-use crate::store::{Entry, SharedData, Sums, Unavailable};
+use crate::store::{AccountEntry, SharedData, Sums, Unavailable};
 
-use super::cell::Moment;
-use super::place::Place;
+use super::cell::CounterTime;
+use super::place::ShardId;
 use super::{ATTEMPTS, contended};
 
 /// The format, and that it is one.
@@ -47,7 +47,7 @@ pub struct Account {
 /// A team's accounts at a moment, in the order they began: of the team, its keys, apps, and models. What an app or a
 /// model came to in all is the sum over the teams.
 pub fn accounts(shared: &dyn SharedData, team: &str, now: Time) -> Result<Vec<Account>, Unavailable> {
-    let (name, now) = (name(team), Moment::of(now));
+    let (name, now) = (name(team), CounterTime::of(now));
     let team = shortened(team).as_bytes();
     let Some((bytes, _)) = shared.read(&name) else { return Ok(Vec::new()) };
     let mut rows = rows_of(&name, &bytes)?;
@@ -62,7 +62,7 @@ pub fn accounts(shared: &dyn SharedData, team: &str, now: Time) -> Result<Vec<Ac
 }
 
 /// Adds an entry to the sums of its key, team, app and model.
-pub(super) fn add(shared: &dyn SharedData, entry: &Entry, now: &Moment) -> Result<(), Unavailable> {
+pub(super) fn add(shared: &dyn SharedData, entry: &AccountEntry, now: &CounterTime) -> Result<(), Unavailable> {
     let name = name(&entry.team);
     for _ in 0..ATTEMPTS {
         let (mut bytes, version) = shared.read(&name).unwrap_or_else(|| (FORMAT.to_vec(), NOT_YET));
@@ -89,7 +89,7 @@ fn add_to_row(
     bytes: &mut Vec<u8>,
     (team, dimension, whose): (&str, Dimension, &str),
     sums: &Sums,
-    now: &Moment,
+    now: &CounterTime,
 ) -> Result<(), Unavailable> {
     let (team, dimension, whose) = (shortened(team).as_bytes(), code(dimension), shortened(whose).as_bytes());
     let mut rows = rows_of(page, bytes)?;
@@ -108,7 +108,7 @@ fn add_to_row(
     append(page, bytes, &Row { team, dimension, name: whose, numbers: &numbers }, now)
 }
 
-fn append(page: &str, bytes: &mut Vec<u8>, row: &Row<'_>, now: &Moment) -> Result<(), Unavailable> {
+fn append(page: &str, bytes: &mut Vec<u8>, row: &Row<'_>, now: &CounterTime) -> Result<(), Unavailable> {
     forget_passed(page, bytes, now)?;
     if bytes.len() + row.size() > MOST_BYTES {
         return Err(Unavailable(format!("{page} is full: more keys, apps and models than there is room for")));
@@ -117,7 +117,7 @@ fn append(page: &str, bytes: &mut Vec<u8>, row: &Row<'_>, now: &Moment) -> Resul
     Ok(())
 }
 
-fn forget_passed(page: &str, bytes: &mut Vec<u8>, now: &Moment) -> Result<(), Unavailable> {
+fn forget_passed(page: &str, bytes: &mut Vec<u8>, now: &CounterTime) -> Result<(), Unavailable> {
     let mut kept = FORMAT.to_vec();
     let mut rows = rows_of(page, bytes)?;
     while !rows.0.is_empty() {
@@ -169,7 +169,7 @@ impl<'a> Row<'a> {
         bytes.extend_from_slice(self.numbers);
     }
 
-    fn account(&self, now: &Moment) -> Option<Account> {
+    fn account(&self, now: &CounterTime) -> Option<Account> {
         let numbers = self.numbers();
         let of_day = |day: u64| match numbers.day.checked_sub(day) {
             Some(0) => numbers.today,
@@ -199,7 +199,7 @@ struct Numbers {
 
 impl Numbers {
     /// With this added at this moment. Of a clock a little behind, what is before the day before is not kept.
-    fn with(mut self, sums: &Sums, now: &Moment) -> Self {
+    fn with(mut self, sums: &Sums, now: &CounterTime) -> Self {
         if now.day > self.day {
             self.yesterday = if now.day - self.day == 1 { self.today } else { Sums::default() };
             (self.day, self.today) = (now.day, Sums::default());
@@ -243,7 +243,7 @@ impl Numbers {
 }
 
 fn name(team: &str) -> String {
-    Place::of(team).name("sluice.accounts.3.")
+    ShardId::of(team).name("sluice.accounts.3.")
 }
 
 fn rows_of<'a>(page: &str, bytes: &'a [u8]) -> Result<Reader<'a>, Unavailable> {

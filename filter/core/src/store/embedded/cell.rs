@@ -5,15 +5,15 @@ use std::time::Duration;
 use sluice_wire::time::Time;
 
 use crate::mix::{hash, spread};
-use crate::store::{Gauge, Meter, Reading, Settled, Take, day_and_month};
+use crate::store::{Counter, CounterSnapshot, Debit, LimitWindow, Settled, day_and_month};
 
-use super::places::Places;
+use super::places::ConcurrencySlots;
 use super::rate::Rate;
 use super::window::Window;
 
 /// A moment, taken apart once for all meters.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
+pub(super) struct CounterTime {
     /// Microseconds since 1970.
     pub(super) micros: u64,
     /// Days since 1970.
@@ -22,7 +22,7 @@ pub(super) struct Moment {
     pub(super) month: u64,
 }
 
-impl Moment {
+impl CounterTime {
     pub(super) fn of(now: Time) -> Self {
         let (day, month) = day_and_month(now);
         Self { micros: now.0 / 1_000, day, month }
@@ -35,31 +35,38 @@ impl Moment {
 
 /// A take that does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) reading: Reading,
+pub(super) struct CounterRefusal {
+    pub(super) reading: CounterSnapshot,
     pub(super) retry_after: Option<Duration>,
 }
 
 /// What is kept of one meter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cell {
+pub(super) enum CounterState {
     Window(Window),
     Rate(Rate),
-    Places(Places),
+    Places(ConcurrencySlots),
 }
 
-impl Cell {
+impl CounterState {
     /// A meter of which nothing is known: nothing was used.
-    pub(super) fn empty(gauge: Gauge, window: u64, now: &Moment) -> Self {
+    pub(super) fn empty(gauge: LimitWindow, window: u64, now: &CounterTime) -> Self {
         match gauge {
-            Gauge::Minute => Self::Rate(Rate { at: now.micros, since: now.micros, ..Rate::default() }),
-            Gauge::Concurrent => Self::Places(Places::default()),
-            Gauge::Day | Gauge::Month | Gauge::Total => Self::Window(Window { gauge, number: window, used: 0 }),
+            LimitWindow::Minute => Self::Rate(Rate { at: now.micros, since: now.micros, ..Rate::default() }),
+            LimitWindow::Concurrent => Self::Places(ConcurrencySlots::default()),
+            LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => {
+                Self::Window(Window { gauge, number: window, used: 0 })
+            }
         }
     }
 
     /// With this taken, or why it cannot be.
-    pub(super) fn take(self, take: &Take, lease: Duration, now: &Moment) -> Result<(Self, Reading), Refusal> {
+    pub(super) fn take(
+        self,
+        take: &Debit,
+        lease: Duration,
+        now: &CounterTime,
+    ) -> Result<(Self, CounterSnapshot), CounterRefusal> {
         match self {
             Self::Window(window) => window.take(take, now).map(|(cell, reading)| (Self::Window(cell), reading)),
             Self::Rate(rate) => rate.take(take, now).map(|(cell, reading)| (Self::Rate(cell), reading)),
@@ -68,7 +75,7 @@ impl Cell {
     }
 
     /// With what was used in place of what was reserved. Of a window so much of that is still `held`.
-    pub(super) fn settle(self, part: &Settled, held: u64, now: &Moment) -> Self {
+    pub(super) fn settle(self, part: &Settled, held: u64, now: &CounterTime) -> Self {
         match self {
             Self::Window(window) => Self::Window(window.settle(held, part.used)),
             Self::Rate(rate) => Self::Rate(rate.settle(part, now)),
@@ -77,7 +84,7 @@ impl Cell {
     }
 
     /// How it stands.
-    pub(super) fn reading(self, now: &Moment) -> Reading {
+    pub(super) fn reading(self, now: &CounterTime) -> CounterSnapshot {
         match self {
             Self::Window(window) => window.reading(now),
             Self::Rate(rate) => rate.reading(now),
@@ -86,7 +93,7 @@ impl Cell {
     }
 
     /// Whether nothing would change if it were forgotten.
-    pub(super) fn is_spent(self, now: &Moment) -> bool {
+    pub(super) fn is_spent(self, now: &CounterTime) -> bool {
         match self {
             Self::Window(window) => window.is_spent(now),
             Self::Rate(rate) => rate.is_spent(now),
@@ -101,7 +108,7 @@ impl Cell {
 pub(super) struct Id(pub(super) u64);
 
 impl Id {
-    pub(super) fn of(meter: &Meter, window: u64) -> Self {
+    pub(super) fn of(meter: &Counter, window: u64) -> Self {
         Self::of_name(&meter.name, window)
     }
 

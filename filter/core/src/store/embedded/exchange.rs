@@ -15,16 +15,16 @@ use sluice_wire::hex;
 use sluice_wire::order;
 use sluice_wire::time::Time;
 
-use crate::store::{Batch, Delta, Gauge, Global, Meter, SharedData, Unavailable};
+use crate::store::{Batch, Counter, Delta, Global, LimitWindow, SharedData, Unavailable};
 
-use super::cell::{Cell, Id, Moment};
+use super::cell::{CounterState, CounterTime, Id};
 use super::names::Names;
-use super::page::{self, Page, Progress};
-use super::place::Place;
+use super::page::{self, Progress, Shard};
+use super::place::ShardId;
 use super::rate::UNIT;
-use super::told::{Told, saturated};
+use super::told::{PendingSync, saturated};
 use super::window::Window;
-use super::{ATTEMPTS, Reach, contended, update};
+use super::{ATTEMPTS, CounterScope, contended, update};
 
 /// The most meters of a batch: Redis does nothing else meanwhile.
 pub const LARGEST_BATCH: usize = 256;
@@ -39,19 +39,19 @@ const END: u64 = u64::MAX;
 /// ask. Nothing is asked where no shard is `named` by the present configuration. `envoy` is 16 bytes that no other Envoy has; a page remembers the first it was given, which outlives a VM.
 pub fn collect(
     shared: &dyn SharedData,
-    place: Place,
+    place: ShardId,
     named: bool,
     envoy: [u8; 16],
     now: Time,
 ) -> Result<Option<Batch>, Unavailable> {
-    let now = Moment::of(now);
+    let now = CounterTime::of(now);
     for _ in 0..ATTEMPTS {
         // Before the page, which has no record whose name is not among them, but for those that come just now.
         let names = Names::read(shared, place)?;
         if names.is_new() {
             return Ok(None);
         }
-        let mut page = Page::read(shared, place, Reach::Everywhere, &now)?;
+        let mut page = Shard::read(shared, place, CounterScope::Replicated, &now)?;
         if page.is_new() {
             return Ok(None);
         }
@@ -71,10 +71,10 @@ pub fn collect(
 /// Takes in what Redis answered to a batch, in the order of its deltas. An answer to another batch than the one under way
 /// changes nothing.
 pub fn apply(shared: &dyn SharedData, batch: &Batch, globals: &[Global], now: Time) -> Result<(), Unavailable> {
-    let now = Moment::of(now);
+    let now = CounterTime::of(now);
     let learned: BTreeMap<Id, u64> =
         order::gathered(batch.deltas.iter().zip(globals).map(|(delta, global)| (id_of(delta), global.used)));
-    update(shared, batch.place, Reach::Everywhere, &now, |page| {
+    update(shared, batch.place, CounterScope::Replicated, &now, |page| {
         let progress = page.progress;
         if (progress.telling, hex::encoded(&progress.teller)) != (batch.number, batch.envoy.to_string())
             || progress.told == progress.telling
@@ -94,7 +94,7 @@ pub fn apply(shared: &dyn SharedData, batch: &Batch, globals: &[Global], now: Ti
 }
 
 /// The names of a page's records.
-fn by_id(names: &Names, page: &Page<'_>, now: &Moment) -> BTreeMap<Id, Rc<str>> {
+fn by_id(names: &Names, page: &Shard<'_>, now: &CounterTime) -> BTreeMap<Id, Rc<str>> {
     let windows: BTreeSet<u64> = order::gathered(page.cells(now).map(|(_, cell, _)| window_of(&cell)));
     let mut known = BTreeMap::new();
     for name in names.iter() {
@@ -105,10 +105,10 @@ fn by_id(names: &Names, page: &Page<'_>, now: &Moment) -> BTreeMap<Id, Rc<str>> 
 }
 
 /// Makes a new batch of what is worth telling, from where the last one ended.
-fn set_aside(page: &mut Page<'_>, known: &BTreeMap<Id, Rc<str>>, named: bool, envoy: [u8; 16], now: &Moment) {
+fn set_aside(page: &mut Shard<'_>, known: &BTreeMap<Id, Rc<str>>, named: bool, envoy: [u8; 16], now: &CounterTime) {
     let progress = page.progress;
     let after = if progress.up_to == END { 0 } else { progress.up_to };
-    let worth = |(id, cell, told): &(Id, Cell, Told)| {
+    let worth = |(id, cell, told): &(Id, CounterState, PendingSync)| {
         id.0 > after && known.contains_key(id) && is_worth_telling(cell, *told, named, now)
     };
     let mut chosen: Vec<_> = page.cells(now).filter(worth).take(LARGEST_BATCH + 1).collect();
@@ -121,8 +121,10 @@ fn set_aside(page: &mut Page<'_>, known: &BTreeMap<Id, Rc<str>>, named: bool, en
     let up_to = if more { last.0 } else { END };
     for (id, cell, told) in chosen {
         let aside = match &cell {
-            Cell::Places(places) => Told { untold: 0, telling: saturated(i128::from(places.here(now)) + 1) },
-            _ => Told { untold: 0, telling: told.telling.saturating_add(told.aged(&cell, progress.at, now)) },
+            CounterState::Places(places) => {
+                PendingSync { untold: 0, telling: saturated(i128::from(places.here(now)) + 1) }
+            }
+            _ => PendingSync { untold: 0, telling: told.telling.saturating_add(told.aged(&cell, progress.at, now)) },
         };
         page.set(id, &cell, aside);
     }
@@ -131,63 +133,67 @@ fn set_aside(page: &mut Page<'_>, known: &BTreeMap<Id, Rc<str>>, named: bool, en
 }
 
 /// What was set aside, and whatever else of these records is worth asking for.
-fn batch(page: &Page<'_>, place: Place, known: &BTreeMap<Id, Rc<str>>, named: bool, now: &Moment) -> Batch {
+fn batch(page: &Shard<'_>, place: ShardId, known: &BTreeMap<Id, Rc<str>>, named: bool, now: &CounterTime) -> Batch {
     let Progress { teller, telling, after, up_to, .. } = page.progress;
-    let delta = |(id, cell, told): (Id, Cell, Told)| {
+    let delta = |(id, cell, told): (Id, CounterState, PendingSync)| {
         let among = id.0 > after && id.0 <= up_to && is_worth_telling(&cell, told, named, now);
         let name = known.get(&id).filter(|_| among)?.clone();
         let (gauge, window, amount) = match cell {
-            Cell::Window(window) => (window.gauge, window.number, told.telling),
+            CounterState::Window(window) => (window.gauge, window.number, told.telling),
             // Rounded up: what is left of a part of a millionth has not drained.
-            Cell::Rate(rate) => {
-                (Gauge::Minute, rate.limit, -told.telling.saturating_neg().div_euclid(MILLIONTH.cast_signed()))
+            CounterState::Rate(rate) => {
+                (LimitWindow::Minute, rate.limit, -told.telling.saturating_neg().div_euclid(MILLIONTH.cast_signed()))
             }
-            Cell::Places(_) => (Gauge::Concurrent, 0, told.telling.saturating_sub(1).max(0)),
+            CounterState::Places(_) => (LimitWindow::Concurrent, 0, told.telling.saturating_sub(1).max(0)),
         };
-        Some(Delta { meter: Meter { name, shard: Rc::default(), gauge }, window, amount })
+        Some(Delta { meter: Counter { name, shard_key: Rc::default(), kind: gauge }, window, amount })
     };
     let deltas = page.cells(now).filter_map(delta).collect();
     Batch { envoy: hex::encoded(&teller).into(), place, number: telling, deltas, more: up_to != END }
 }
 
 /// Whether there is something to tell of it, or what the others have may matter: nobody reads it where nothing is `named`.
-fn is_worth_telling(cell: &Cell, told: Told, named: bool, now: &Moment) -> bool {
+fn is_worth_telling(cell: &CounterState, told: PendingSync, named: bool, now: &CounterTime) -> bool {
     let current = match cell {
-        Cell::Window(window) => window.gauge == Gauge::Total || window.number >= Window::number(window.gauge, now),
-        Cell::Rate(_) | Cell::Places(_) => true,
+        CounterState::Window(window) => {
+            window.gauge == LimitWindow::Total || window.number >= Window::number(window.gauge, now)
+        }
+        CounterState::Rate(_) | CounterState::Places(_) => true,
     };
-    told != Told::default() || (named && current && !cell.is_spent(now))
+    told != PendingSync::default() || (named && current && !cell.is_spent(now))
 }
 
 /// A cell when all Envoys together have this much, of which ours that is not told yet is not a part.
-fn with_all(cell: Cell, told: Told, used: u64, now: &Moment) -> (Cell, Told) {
+fn with_all(cell: CounterState, told: PendingSync, used: u64, now: &CounterTime) -> (CounterState, PendingSync) {
     let with_ours = |all: u128| {
         let all = i128::try_from(all).unwrap_or(i128::MAX).saturating_add(told.untold.into());
         u64::try_from(all.max(0)).unwrap_or(u64::MAX)
     };
-    let confirmed = Told { telling: 0, ..told };
+    let confirmed = PendingSync { telling: 0, ..told };
     match cell {
-        Cell::Window(window) => (Cell::Window(Window { used: with_ours(used.into()), ..window }), confirmed),
-        Cell::Rate(rate) => {
-            let level = with_ours(u128::from(used) * u128::from(MILLIONTH));
-            (Cell::Rate(rate.at_level(level, now)), confirmed)
+        CounterState::Window(window) => {
+            (CounterState::Window(Window { used: with_ours(used.into()), ..window }), confirmed)
         }
-        Cell::Places(mut places) => {
+        CounterState::Rate(rate) => {
+            let level = with_ours(u128::from(used) * u128::from(MILLIONTH));
+            (CounterState::Rate(rate.at_level(level, now)), confirmed)
+        }
+        CounterState::Places(mut places) => {
             places.others = u32::try_from(used).unwrap_or(u32::MAX);
             // That none are here need not be told again.
-            (Cell::Places(places), if told.telling > 1 { told } else { confirmed })
+            (CounterState::Places(places), if told.telling > 1 { told } else { confirmed })
         }
     }
 }
 
-fn window_of(cell: &Cell) -> u64 {
+fn window_of(cell: &CounterState) -> u64 {
     match cell {
-        Cell::Window(window) => window.number,
-        Cell::Rate(_) | Cell::Places(_) => 0,
+        CounterState::Window(window) => window.number,
+        CounterState::Rate(_) | CounterState::Places(_) => 0,
     }
 }
 
 fn id_of(delta: &Delta) -> Id {
-    let calendar = matches!(delta.meter.gauge, Gauge::Day | Gauge::Month);
+    let calendar = matches!(delta.meter.kind, LimitWindow::Day | LimitWindow::Month);
     Id::of(&delta.meter, if calendar { delta.window } else { 0 })
 }

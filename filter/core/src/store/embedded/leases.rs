@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use super::cell::{Id, Moment};
+use super::cell::{CounterTime, Id};
 use super::places;
 use crate::bytes::Reader;
 
@@ -53,7 +53,7 @@ impl Leases {
     }
 
     /// Adds a reservation: until when it is held, in milliseconds since 1970; 0 when there is no room to know that.
-    pub(super) fn hold(&mut self, id: Id, amount: u64, lease: Duration, now: &Moment) -> u64 {
+    pub(super) fn hold(&mut self, id: Id, amount: u64, lease: Duration, now: &CounterTime) -> u64 {
         let end = end_of(lease, now);
         match self.find(end, id) {
             Ok(at) => {
@@ -85,7 +85,7 @@ impl Leases {
     }
 
     /// Takes out all whose leases have ended: of which record, and how much.
-    pub(super) fn ended(&mut self, now: &Moment) -> Vec<(Id, u64)> {
+    pub(super) fn ended(&mut self, now: &CounterTime) -> Vec<(Id, u64)> {
         let ended = self.0.partition_point(|sum| sum.end <= now.millis());
         self.0.drain(..ended).map(|sum| (sum.id, sum.amount)).collect()
     }
@@ -103,7 +103,7 @@ impl Sum {
 
 /// The end of the bucket in which a lease ends that begins now. Widths are powers of two, so that leases of about the same
 /// length end together, whatever their lengths are.
-fn end_of(lease: Duration, now: &Moment) -> u64 {
+fn end_of(lease: Duration, now: &CounterTime) -> u64 {
     let lease = places::millis(lease);
     let width = 1_u64 << (lease / BUCKETS).max(1).ilog2();
     now.millis().saturating_add(lease).checked_next_multiple_of(width).unwrap_or(u64::MAX)

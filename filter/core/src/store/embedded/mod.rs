@@ -10,7 +10,7 @@
 //! to see to. Only Redis remembers which were made; here nothing is retried over a network, and who owns the
 //! reservation calls [`settle`] once.
 //!
-//! By itself it knows one Envoy. With [`Reach::Everywhere`] it also notes what it counted since it last told Redis:
+//! By itself it knows one Envoy. With [`CounterScope::Replicated`] it also notes what it counted since it last told Redis:
 //! [`exchange::collect`] gives that out as a batch, and [`exchange::apply`] takes in what all Envoys have.
 
 mod accounts;
@@ -27,25 +27,25 @@ mod reserve;
 mod told;
 mod window;
 
-use cell::{Id, Moment};
-use page::Page;
+use cell::{CounterTime, Id};
+use page::Shard;
 use sluice_wire::order;
 use sluice_wire::time::Time;
 use window::Window;
 
-use super::{Gauge, Meter, Reading, Settled, Settlement, SharedData, Take, Unavailable};
+use super::{Counter, CounterSnapshot, Debit, LimitWindow, Settled, Settlement, SharedData, Unavailable};
 
 pub use accounts::{Account, accounts};
-pub use place::{Announced, Place, announce};
+pub use place::{Announced, ShardId, announce};
 pub use reserve::reserve;
 
 /// Whose counts these are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum CounterScope {
     /// This Envoy's alone.
-    Here,
+    Local,
     /// All Envoys': what is counted here is told to Redis, and what the others counted is learned from there.
-    Everywhere,
+    Replicated,
 }
 
 /// How often a page is read and written anew because somebody else wrote it in between. Each time, one of the other
@@ -59,10 +59,10 @@ const ATTEMPTS: usize = 1_000;
 /// kept, and never the one after it; a total is always. What one page does not take (the error says why) stays charged as
 /// reserved there until its lease ends, and the other pages are settled all the same: calling again would settle those
 /// twice.
-pub fn settle(shared: &dyn SharedData, settlement: &Settlement, reach: Reach) -> Result<(), Unavailable> {
-    let now = Moment::of(settlement.at);
+pub fn settle(shared: &dyn SharedData, settlement: &Settlement, reach: CounterScope) -> Result<(), Unavailable> {
+    let now = CounterTime::of(settlement.at);
     let mut result = Ok(());
-    let placed: Vec<Place> = settlement.parts.iter().map(|part| Place::of(&part.meter.shard)).collect();
+    let placed: Vec<ShardId> = settlement.parts.iter().map(|part| ShardId::of(&part.meter.shard_key)).collect();
     let mut places = placed.clone();
     order::by(&mut places, Ord::cmp);
     places.dedup();
@@ -79,17 +79,17 @@ pub fn settle(shared: &dyn SharedData, settlement: &Settlement, reach: Reach) ->
 }
 
 /// How meters stand, in their order; for what was never counted, that nothing was used.
-pub fn read(shared: &dyn SharedData, meters: &[Meter], now: Time) -> Result<Vec<Reading>, Unavailable> {
-    let now = Moment::of(now);
-    let mut pages: Vec<(Place, Page<'_>)> = Vec::new();
+pub fn read(shared: &dyn SharedData, meters: &[Counter], now: Time) -> Result<Vec<CounterSnapshot>, Unavailable> {
+    let now = CounterTime::of(now);
+    let mut pages: Vec<(ShardId, Shard<'_>)> = Vec::new();
     let mut readings = Vec::with_capacity(meters.len());
     for meter in meters {
-        let its = Place::of(&meter.shard);
+        let its = ShardId::of(&meter.shard_key);
         let known = pages.iter().position(|(place, _)| *place == its);
         if known.is_none() {
-            pages.push((its, Page::read(shared, its, Reach::Here, &now)?));
+            pages.push((its, Shard::read(shared, its, CounterScope::Local, &now)?));
         }
-        let window = Window::number(meter.gauge, &now);
+        let window = Window::number(meter.kind, &now);
         if let Some((_, page)) = known.map_or_else(|| pages.last(), |known| pages.get(known)) {
             readings.push(page.cell(Id::of(meter, window), meter, window, &now)?.reading(&now));
         }
@@ -98,20 +98,20 @@ pub fn read(shared: &dyn SharedData, meters: &[Meter], now: Time) -> Result<Vec<
 }
 
 /// Whether what was taken is only given back by a settlement: its page had no room for another lease.
-pub fn is_held_for_ever(take: &Take, reading: &Reading) -> bool {
-    take.amount > 0 && reading.until == 0 && take.meter.gauge != Gauge::Minute
+pub fn is_held_for_ever(take: &Debit, reading: &CounterSnapshot) -> bool {
+    take.amount > 0 && reading.until == 0 && take.meter.kind != LimitWindow::Minute
 }
 
 /// Changes a page, again and again until nobody else wrote in between.
 fn update(
     shared: &dyn SharedData,
-    place: Place,
-    reach: Reach,
-    now: &Moment,
-    change: impl Fn(&mut Page<'_>) -> Result<(), Unavailable>,
+    place: ShardId,
+    reach: CounterScope,
+    now: &CounterTime,
+    change: impl Fn(&mut Shard<'_>) -> Result<(), Unavailable>,
 ) -> Result<(), Unavailable> {
     for _ in 0..ATTEMPTS {
-        let mut page = Page::read(shared, place, reach, now)?;
+        let mut page = Shard::read(shared, place, reach, now)?;
         change(&mut page)?;
         if page.write().is_ok() {
             return Ok(());
@@ -121,19 +121,19 @@ fn update(
 }
 
 /// Settles one part in the window it was reserved in.
-fn settle_part(page: &mut Page<'_>, part: &Settled, now: &Moment) -> Result<(), Unavailable> {
-    let calendar = matches!(part.meter.gauge, Gauge::Day | Gauge::Month);
+fn settle_part(page: &mut Shard<'_>, part: &Settled, now: &CounterTime) -> Result<(), Unavailable> {
+    let calendar = matches!(part.meter.kind, LimitWindow::Day | LimitWindow::Month);
     let window = if calendar { part.window } else { 0 };
     let id = Id::of(&part.meter, window);
-    let held = match part.meter.gauge {
-        Gauge::Day | Gauge::Month | Gauge::Total => page.release(id, part.reserved, part.until),
-        Gauge::Minute | Gauge::Concurrent => part.reserved,
+    let held = match part.meter.kind {
+        LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => page.release(id, part.reserved, part.until),
+        LimitWindow::Minute | LimitWindow::Concurrent => part.reserved,
     };
     // A meter that nothing is kept of has nothing to give back: its lease has ended. A rate has drained by then too, and
     // only the use that exceeds the reservation counts.
     let cell = page.cell(id, &part.meter, window, now)?.settle(part, held, now);
     // Redis keeps its windows longer than a page does.
-    let counts = part.used > 0 && page.reach() == Reach::Everywhere;
+    let counts = part.used > 0 && page.reach() == CounterScope::Replicated;
     if page.has(id) || counts || !cell.is_spent(now) { page.put(id, &part.meter, &cell, now) } else { Ok(()) }
 }
 

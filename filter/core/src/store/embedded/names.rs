@@ -9,9 +9,9 @@
 
 use std::rc::Rc;
 
-use super::cell::Moment;
+use super::cell::CounterTime;
 use super::page::MOST_RECORDS;
-use super::place::Place;
+use super::place::ShardId;
 use super::{ATTEMPTS, contended};
 use crate::bytes::Reader;
 use crate::store::{SharedData, Unavailable};
@@ -44,7 +44,7 @@ struct Row {
 }
 
 /// Makes sure that a meter's name is there.
-pub(super) fn add(shared: &dyn SharedData, place: Place, name: &str) -> Result<(), Unavailable> {
+pub(super) fn add(shared: &dyn SharedData, place: ShardId, name: &str) -> Result<(), Unavailable> {
     for _ in 0..ATTEMPTS {
         let mut names = Names::read(shared, place)?;
         if let Some(row) = names.rows.iter_mut().find(|row| &*row.name == name) {
@@ -65,7 +65,7 @@ pub(super) fn add(shared: &dyn SharedData, place: Place, name: &str) -> Result<(
 }
 
 impl Names {
-    pub(super) fn read(shared: &dyn SharedData, place: Place) -> Result<Self, Unavailable> {
+    pub(super) fn read(shared: &dyn SharedData, place: ShardId) -> Result<Self, Unavailable> {
         let value = value_of(place);
         let Some((bytes, version)) = shared.read(&value) else {
             return Ok(Self { value, version: NOT_YET, rows: Vec::new() });
@@ -89,7 +89,7 @@ impl Names {
 
     /// Makes room, when there are more names than a page has room for: of those that `is_used` does not know. It must
     /// have been asked of a page that was read after the names.
-    pub(super) fn tidy(mut self, shared: &dyn SharedData, is_used: impl Fn(&str) -> bool, now: &Moment) {
+    pub(super) fn tidy(mut self, shared: &dyn SharedData, is_used: impl Fn(&str) -> bool, now: &CounterTime) {
         if self.rows.len() <= MOST_RECORDS {
             return;
         }
@@ -132,6 +132,6 @@ fn rows(bytes: &[u8]) -> Option<Vec<Row>> {
     Some(rows)
 }
 
-fn value_of(place: Place) -> String {
+fn value_of(place: ShardId) -> String {
     place.name("sluice.names.2.")
 }

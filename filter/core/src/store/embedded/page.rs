@@ -10,14 +10,14 @@
 
 use std::time::Duration;
 
-use super::cell::{Cell, Id, Moment};
+use super::cell::{CounterState, CounterTime, Id};
 use super::leases::Leases;
-use super::place::Place;
+use super::place::ShardId;
 use super::record::{self, Record};
-use super::told::Told;
-use super::{Reach, names};
+use super::told::PendingSync;
+use super::{CounterScope, names};
 use crate::bytes::{Reader, Writer};
-use crate::store::{Conflict, Meter, SharedData, Unavailable};
+use crate::store::{Conflict, Counter, SharedData, Unavailable};
 
 /// The format of a page, and that it is one. Another format needs another name too: see [`name`].
 const FORMAT: [u8; 4] = *b"SP\0\x03";
@@ -47,7 +47,7 @@ const NOT_YET: u32 = u32::MAX;
 
 /// An order that holds something on this page and is not decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Mark {
+struct Intent {
     order: u64,
     /// Microseconds since 1970.
     at: u64,
@@ -71,32 +71,32 @@ pub(super) struct Progress {
 }
 
 /// A copy of a page.
-pub(super) struct Page<'s> {
+pub(super) struct Shard<'s> {
     shared: &'s dyn SharedData,
-    place: Place,
-    reach: Reach,
+    place: ShardId,
+    reach: CounterScope,
     name: String,
     version: u32,
     pub(super) progress: Progress,
     /// The header, as it was read, and the records.
     bytes: Vec<u8>,
     leases: Leases,
-    marks: Vec<Mark>,
+    marks: Vec<Intent>,
     changed: bool,
 }
 
 /// What a place's page is called, with its format's number: a filter that is updated in a running Envoy starts anew.
-pub(super) fn name(place: Place) -> String {
+pub(super) fn name(place: ShardId) -> String {
     place.name("sluice.page.4.")
 }
 
-impl<'s> Page<'s> {
+impl<'s> Shard<'s> {
     /// The page at this moment.
     pub(super) fn read(
         shared: &'s dyn SharedData,
-        place: Place,
-        reach: Reach,
-        now: &Moment,
+        place: ShardId,
+        reach: CounterScope,
+        now: &CounterTime,
     ) -> Result<Self, Unavailable> {
         let name = name(place);
         let (bytes, version) = match shared.read(&name) {
@@ -114,27 +114,33 @@ impl<'s> Page<'s> {
     }
 
     /// Gives back what nobody has settled within its lease.
-    fn give_back(&mut self, now: &Moment) {
+    fn give_back(&mut self, now: &CounterTime) {
         for (id, amount) in self.leases.ended(now) {
             self.changed = true;
             let Some(record) = self.find(id).ok().and_then(|at| self.records().get(at)) else { continue };
-            let Some(before @ Cell::Window(window)) = record::cell(record) else { continue };
-            let after = Cell::Window(window.settle(amount, 0));
+            let Some(before @ CounterState::Window(window)) = record::cell(record) else { continue };
+            let after = CounterState::Window(window.settle(amount, 0));
             let told = self.told(record::told(record), || before, &after, now);
             self.set(id, &after, told);
         }
     }
 
     /// What Redis is to be told, where all count together, after `before` became `after`.
-    fn told(&self, told: Told, before: impl FnOnce() -> Cell, after: &Cell, now: &Moment) -> Told {
+    fn told(
+        &self,
+        told: PendingSync,
+        before: impl FnOnce() -> CounterState,
+        after: &CounterState,
+        now: &CounterTime,
+    ) -> PendingSync {
         match self.reach {
-            Reach::Here => told,
-            Reach::Everywhere => told.with(&before(), after, self.progress.at, now),
+            CounterScope::Local => told,
+            CounterScope::Replicated => told.with(&before(), after, self.progress.at, now),
         }
     }
 
     /// Whose counts these are.
-    pub(super) fn reach(&self) -> Reach {
+    pub(super) fn reach(&self) -> CounterScope {
         self.reach
     }
 
@@ -165,19 +171,25 @@ impl<'s> Page<'s> {
     }
 
     /// What is kept of a meter.
-    pub(super) fn cell(&self, id: Id, meter: &Meter, window: u64, now: &Moment) -> Result<Cell, Unavailable> {
+    pub(super) fn cell(
+        &self,
+        id: Id,
+        meter: &Counter,
+        window: u64,
+        now: &CounterTime,
+    ) -> Result<CounterState, Unavailable> {
         match self.find(id) {
             Ok(at) => {
                 self.records().get(at).and_then(|record| self.kept(record, now)).ok_or_else(|| damaged(&self.name))
             }
-            Err(_) => Ok(Cell::empty(meter.gauge, window, now)),
+            Err(_) => Ok(CounterState::empty(meter.kind, window, now)),
         }
     }
 
     /// The cell of a record: what the other Envoys had is forgotten when it was long ago.
-    fn kept(&self, record: &Record, now: &Moment) -> Option<Cell> {
+    fn kept(&self, record: &Record, now: &CounterTime) -> Option<CounterState> {
         let mut cell = record::cell(record)?;
-        if let Cell::Places(places) = &mut cell
+        if let CounterState::Places(places) = &mut cell
             && now.micros.saturating_sub(self.progress.at) > OTHERS_COUNT_FOR
         {
             places.others = 0;
@@ -191,17 +203,23 @@ impl<'s> Page<'s> {
     }
 
     /// Keeps this of a meter. Where all count together, the difference to what was kept is to be told.
-    pub(super) fn put(&mut self, id: Id, meter: &Meter, cell: &Cell, now: &Moment) -> Result<(), Unavailable> {
+    pub(super) fn put(
+        &mut self,
+        id: Id,
+        meter: &Counter,
+        cell: &CounterState,
+        now: &CounterTime,
+    ) -> Result<(), Unavailable> {
         let old = self.find(id).ok().and_then(|at| self.records().get(at));
         let told = old.map(record::told).unwrap_or_default();
-        let empty = || Cell::empty(meter.gauge, 0, now);
+        let empty = || CounterState::empty(meter.kind, 0, now);
         let before = || old.and_then(|old| self.kept(old, now)).unwrap_or_else(empty);
         let told = self.told(told, before, cell, now);
         if old.is_some() {
             self.set(id, cell, told);
             return Ok(());
         }
-        if self.reach == Reach::Everywhere {
+        if self.reach == CounterScope::Replicated {
             names::add(self.shared, self.place, &meter.name)?;
         }
         self.forget_spent(now);
@@ -221,7 +239,7 @@ impl<'s> Page<'s> {
     }
 
     /// Notes that so much of a window is reserved and not settled: until when it is held, 0 when that is for ever.
-    pub(super) fn hold(&mut self, id: Id, amount: u64, lease: Duration, now: &Moment) -> u64 {
+    pub(super) fn hold(&mut self, id: Id, amount: u64, lease: Duration, now: &CounterTime) -> u64 {
         if amount == 0 {
             return 0;
         }
@@ -240,7 +258,7 @@ impl<'s> Page<'s> {
     }
 
     /// Changes a record that is there.
-    pub(super) fn set(&mut self, id: Id, cell: &Cell, told: Told) {
+    pub(super) fn set(&mut self, id: Id, cell: &CounterState, told: PendingSync) {
         let record = record::record(id, cell, told);
         let Ok(at) = self.find(id) else { return };
         if let Some(old) = self.records_mut().get_mut(at).filter(|old| **old != record) {
@@ -256,19 +274,19 @@ impl<'s> Page<'s> {
     }
 
     /// Everything on it, by id.
-    pub(super) fn cells(&self, now: &Moment) -> impl Iterator<Item = (Id, Cell, Told)> {
+    pub(super) fn cells(&self, now: &CounterTime) -> impl Iterator<Item = (Id, CounterState, PendingSync)> {
         self.records()
             .iter()
             .filter_map(|record| Some((record::id(record), self.kept(record, now)?, record::told(record))))
     }
 
     /// Marks that an order holds something here.
-    pub(super) fn open(&mut self, order: u64, now: &Moment) {
+    pub(super) fn open(&mut self, order: u64, now: &CounterTime) {
         self.marks.retain(|mark| mark.is_young(now));
         if self.marks.len() >= MOST_MARKS {
             self.marks.remove(0);
         }
-        self.marks.push(Mark { order, at: now.micros });
+        self.marks.push(Intent { order, at: now.micros });
         self.changed = true;
     }
 
@@ -280,14 +298,14 @@ impl<'s> Page<'s> {
     }
 
     /// Whether some order holds something here that it may give back in a moment.
-    pub(super) fn is_unsettled(&self, now: &Moment) -> bool {
+    pub(super) fn is_unsettled(&self, now: &CounterTime) -> bool {
         self.marks.iter().any(|mark| mark.is_young(now))
     }
 
     /// Room for a new record is made by those of which nothing is left, so that a page does not grow with time.
-    fn forget_spent(&mut self, now: &Moment) {
+    fn forget_spent(&mut self, now: &CounterTime) {
         let is_spent = |record: &Record| {
-            let forgettable = |cell: Cell| cell.is_spent(now) && record::told(record) == Told::default();
+            let forgettable = |cell: CounterState| cell.is_spent(now) && record::told(record) == PendingSync::default();
             self.kept(record, now).is_some_and(forgettable)
         };
         if !self.records().iter().any(is_spent) {
@@ -317,7 +335,7 @@ struct Parts {
     /// The header with the records.
     bytes: Vec<u8>,
     leases: Leases,
-    marks: Vec<Mark>,
+    marks: Vec<Intent>,
 }
 
 fn parse(mut bytes: Vec<u8>) -> Option<Parts> {
@@ -328,7 +346,7 @@ fn parse(mut bytes: Vec<u8>) -> Option<Parts> {
     reader.bytes(records.checked_mul(record::SIZE).filter(|_| format == FORMAT)?)?;
     let leases = Leases::read(&mut reader, sums)?;
     let (marks, []) = reader.0.as_chunks::<MARK>() else { return None };
-    let marks = marks.iter().filter_map(|bytes| Mark::read(Reader(bytes))).collect();
+    let marks = marks.iter().filter_map(|bytes| Intent::read(Reader(bytes))).collect();
     bytes.truncate(HEADER + records * record::SIZE);
     Some(Parts { progress, bytes, leases, marks })
 }
@@ -348,12 +366,12 @@ impl Progress {
     }
 }
 
-impl Mark {
+impl Intent {
     fn read(mut reader: Reader<'_>) -> Option<Self> {
         Some(Self { order: reader.u64()?, at: reader.u64()? })
     }
 
-    fn is_young(&self, now: &Moment) -> bool {
+    fn is_young(&self, now: &CounterTime) -> bool {
         self.at.abs_diff(now.micros) < MARK_LIFE
     }
 }

@@ -18,9 +18,9 @@ const NAMED: &str = "sluice.places.1";
 
 /// A place; its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place(u16);
+pub struct ShardId(u16);
 
-impl Place {
+impl ShardId {
     /// A shard's.
     pub fn of(shard: &str) -> Self {
         if shard.is_empty() {
@@ -62,7 +62,7 @@ impl Place {
 /// Says where the shards of the present configuration are.
 pub fn announce<'a>(shared: &dyn SharedData, shards: impl Iterator<Item = &'a str>) {
     let mut bits = [0_u8; PLACES as usize / 8];
-    for place in std::iter::once(Place(0)).chain(shards.map(Place::of)) {
+    for place in std::iter::once(ShardId(0)).chain(shards.map(ShardId::of)) {
         if let Some(byte) = bits.get_mut(usize::from(place.0 / 8)) {
             *byte |= 1 << (place.0 % 8);
         }
@@ -82,7 +82,7 @@ impl Announced {
     }
 
     /// Whether a shard of the present configuration is here.
-    pub fn has(&self, place: Place) -> bool {
+    pub fn has(&self, place: ShardId) -> bool {
         let Some(bits) = &self.0 else { return true };
         bits.get(usize::from(place.0 / 8)).is_none_or(|byte| byte & (1 << (place.0 % 8)) != 0)
     }
@@ -98,22 +98,22 @@ mod tests {
     fn every_shard_has_a_place_and_what_concerns_all_has_its_own() {
         let mut teams = vec![0_u32; usize::from(PLACES)];
         for number in 0..50_000 {
-            teams[usize::from(Place::of(&format!("team-{number}")).0)] += 1;
+            teams[usize::from(ShardId::of(&format!("team-{number}")).0)] += 1;
         }
-        assert_eq!((Place::of(""), teams[0]), (Place(0), 0));
+        assert_eq!((ShardId::of(""), teams[0]), (ShardId(0), 0));
         assert!(teams[1..].iter().all(|count| (20..90).contains(count)), "evenly: {teams:?}");
-        let names: Vec<String> = [0, 7, 10, 999, 1023].map(|number| Place(number).name("x.")).to_vec();
+        let names: Vec<String> = [0, 7, 10, 999, 1023].map(|number| ShardId(number).name("x.")).to_vec();
         assert_eq!(names, ["x.0", "x.7", "x.10", "x.999", "x.1023"]);
     }
 
     #[test]
     fn what_is_announced_is_what_is_read() {
         let shared = crate::store::fake::Shared::default();
-        assert!(Place::all().all(|place| Announced::read(&shared).has(place)), "nobody has said anything");
+        assert!(ShardId::all().all(|place| Announced::read(&shared).has(place)), "nobody has said anything");
         announce(&shared, ["red", "blue"].into_iter());
         let announced = Announced::read(&shared);
-        let named: Vec<Place> = Place::all().filter(|place| announced.has(*place)).collect();
-        let mut expected = vec![Place::of(""), Place::of("red"), Place::of("blue")];
+        let named: Vec<ShardId> = ShardId::all().filter(|place| announced.has(*place)).collect();
+        let mut expected = vec![ShardId::of(""), ShardId::of("red"), ShardId::of("blue")];
         expected.sort_unstable();
         assert_eq!(named, expected);
     }

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use super::cell::{Moment, Refusal};
-use crate::store::{Reading, Settled, Take};
+use super::cell::{CounterRefusal, CounterTime};
+use crate::store::{CounterSnapshot, Debit, Settled};
 
 /// How many buckets there are: those of one lease, and the one it is cut into by the present moment.
 pub(super) const BUCKETS: usize = 8;
@@ -19,7 +19,7 @@ const SOON: Duration = Duration::from_secs(1);
 
 /// Places, by when they are free at the latest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Places {
+pub(super) struct ConcurrencySlots {
     /// How wide a bucket is, in milliseconds; never zero.
     pub(super) width: u32,
     /// The number of the first bucket; bucket `n` ends `n` widths after 1970.
@@ -30,19 +30,24 @@ pub(super) struct Places {
     pub(super) others: u32,
 }
 
-impl Default for Places {
+impl Default for ConcurrencySlots {
     fn default() -> Self {
         Self { width: 1, first: 0, counts: [0; BUCKETS], others: 0 }
     }
 }
 
-impl Places {
-    pub(super) fn take(self, take: &Take, lease: Duration, now: &Moment) -> Result<(Self, Reading), Refusal> {
+impl ConcurrencySlots {
+    pub(super) fn take(
+        self,
+        take: &Debit,
+        lease: Duration,
+        now: &CounterTime,
+    ) -> Result<(Self, CounterSnapshot), CounterRefusal> {
         let mut places = self.at(now);
         let taken = places.taken().saturating_add(take.amount).saturating_add(u64::from(places.others));
         if take.hard && taken > take.limit {
             let passes = take.amount <= take.limit;
-            return Err(Refusal { reading: places.reading(now), retry_after: passes.then_some(SOON) });
+            return Err(CounterRefusal { reading: places.reading(now), retry_after: passes.then_some(SOON) });
         }
         let lease = millis(lease);
         if places.taken() == 0 {
@@ -57,11 +62,11 @@ impl Places {
             *count = count.saturating_add(u32::try_from(take.amount).unwrap_or(u32::MAX));
         }
         let until = bucket.saturating_mul(places.width());
-        Ok((places, Reading { until, ..places.reading(now) }))
+        Ok((places, CounterSnapshot { until, ..places.reading(now) }))
     }
 
     /// Gives back what is still held.
-    pub(super) fn settle(self, part: &Settled, now: &Moment) -> Self {
+    pub(super) fn settle(self, part: &Settled, now: &CounterTime) -> Self {
         let mut places = self.at(now);
         if part.until > now.millis() {
             let bucket = part.until.div_ceil(places.width());
@@ -72,22 +77,22 @@ impl Places {
         places
     }
 
-    pub(super) fn reading(self, now: &Moment) -> Reading {
+    pub(super) fn reading(self, now: &CounterTime) -> CounterSnapshot {
         let used = self.here(now).saturating_add(u64::from(self.others));
-        Reading { used, reserved: 0, window: 0, until: 0, reset: Duration::ZERO }
+        CounterSnapshot { used, reserved: 0, period: 0, until: 0, reset: Duration::ZERO }
     }
 
-    pub(super) fn is_spent(self, now: &Moment) -> bool {
+    pub(super) fn is_spent(self, now: &CounterTime) -> bool {
         self.others == 0 && self.here(now) == 0
     }
 
     /// How many there are at this Envoy.
-    pub(super) fn here(self, now: &Moment) -> u64 {
+    pub(super) fn here(self, now: &CounterTime) -> u64 {
         self.at(now).taken()
     }
 
     /// Without the buckets that have ended.
-    fn at(mut self, now: &Moment) -> Self {
+    fn at(mut self, now: &CounterTime) -> Self {
         let first = now.millis() / self.width() + 1;
         let ended = usize::try_from(first.saturating_sub(self.first)).unwrap_or(BUCKETS).min(BUCKETS);
         self.counts.rotate_left(ended);

@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use super::cell::{Moment, Refusal};
-use crate::store::{Reading, Settled, Take};
+use super::cell::{CounterRefusal, CounterTime};
+use crate::store::{CounterSnapshot, Debit, Settled};
 
 /// One unit: it takes a minute to drain at a limit of one.
 pub(super) const UNIT: u64 = 60_000_000;
@@ -33,7 +33,7 @@ pub(super) struct Rate {
 }
 
 impl Rate {
-    pub(super) fn take(self, take: &Take, now: &Moment) -> Result<(Self, Reading), Refusal> {
+    pub(super) fn take(self, take: &Debit, now: &CounterTime) -> Result<(Self, CounterSnapshot), CounterRefusal> {
         let limit = take.limit.max(1);
         let pace = if self.limit == 0 { limit } else { self.limit };
         let mut rate = Self { limit: pace, ..self }.drained(now);
@@ -42,7 +42,10 @@ impl Rate {
         let over = level.saturating_sub(units(take.limit).min(FULL));
         if take.hard && over > 0 {
             let passes = take.amount <= take.limit;
-            return Err(Refusal { reading: rate.reading(now), retry_after: passes.then(|| rate.draining(over)) });
+            return Err(CounterRefusal {
+                reading: rate.reading(now),
+                retry_after: passes.then(|| rate.draining(over)),
+            });
         }
         rate.level = saturated(level);
         Ok((rate, rate.reading(now)))
@@ -50,7 +53,7 @@ impl Rate {
 
     /// What was reserved and not used is given back, unless the bucket has been empty since: then the reservation has
     /// drained away like all else, and giving it back would let more pass than the limit.
-    pub(super) fn settle(self, part: &Settled, now: &Moment) -> Self {
+    pub(super) fn settle(self, part: &Settled, now: &CounterTime) -> Self {
         let mut rate = self.drained(now);
         let level = u128::from(rate.level);
         if let Some(less) = part.reserved.checked_sub(part.used) {
@@ -65,20 +68,20 @@ impl Rate {
         rate
     }
 
-    pub(super) fn reading(self, now: &Moment) -> Reading {
+    pub(super) fn reading(self, now: &CounterTime) -> CounterSnapshot {
         let rate = self.drained(now);
         let reset = rate.draining(u128::from(rate.level));
-        Reading { used: rate.level.div_ceil(UNIT), reserved: 0, window: rate.at, until: 0, reset }
+        CounterSnapshot { used: rate.level.div_ceil(UNIT), reserved: 0, period: rate.at, until: 0, reset }
     }
 
     /// Whether it can be forgotten.
-    pub(super) fn is_spent(self, now: &Moment) -> bool {
+    pub(super) fn is_spent(self, now: &CounterTime) -> bool {
         self.drained(now).level == 0
     }
 
     /// The same bucket at this moment. If its pace is unknown, nothing drains for a minute, and then it is empty: by that time any limit
     /// that allows its content has drained it.
-    pub(super) fn drained(mut self, now: &Moment) -> Self {
+    pub(super) fn drained(mut self, now: &CounterTime) -> Self {
         let elapsed = now.micros.saturating_sub(self.at);
         if self.limit == 0 && elapsed > UNIT {
             self.level = 0;
@@ -95,19 +98,19 @@ impl Rate {
     }
 
     /// How much more is in it than there was before, apart from what has drained meanwhile.
-    pub(super) fn change_since(self, before: Self, now: &Moment) -> i128 {
+    pub(super) fn change_since(self, before: Self, now: &CounterTime) -> i128 {
         let pace = if before.limit == 0 { self.limit } else { before.limit };
         i128::from(self.level) - i128::from(Self { limit: pace, ..before }.drained(now).level)
     }
 
     /// How much drains from its own moment till now, but for the time in which all counts in full: since `last`.
-    pub(super) fn drains_after(self, last: u64, now: &Moment) -> u128 {
+    pub(super) fn drains_after(self, last: u64, now: &CounterTime) -> u128 {
         let elapsed = now.micros.saturating_sub(self.at.max(last.saturating_add(IN_FULL)));
         u128::from(self.limit) * u128::from(elapsed)
     }
 
     /// With this level in its place.
-    pub(super) fn at_level(self, level: u64, now: &Moment) -> Self {
+    pub(super) fn at_level(self, level: u64, now: &CounterTime) -> Self {
         let since = if level == 0 { now.micros } else { self.drained(now).since };
         Self { level, at: now.micros.max(self.at), since, ..self }
     }

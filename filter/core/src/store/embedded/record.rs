@@ -1,13 +1,13 @@
 //! A cell as the bytes it is kept in: its id, what it is, its numbers, and what of it Redis was not told; always of the
 //! same size.
 
-use super::cell::{Cell, Id};
-use super::places::{BUCKETS, Places};
+use super::cell::{CounterState, Id};
+use super::places::{BUCKETS, ConcurrencySlots};
 use super::rate::Rate;
-use super::told::Told;
+use super::told::PendingSync;
 use super::window::Window;
 use crate::bytes::{Reader, Writer};
-use crate::store::Gauge;
+use crate::store::LimitWindow;
 
 /// The size of a record: places take the most.
 pub(super) const SIZE: usize = 8 + 4 + 4 + 8 + 4 * BUCKETS + 4 + 4;
@@ -21,35 +21,36 @@ pub(super) fn id(record: &Record) -> Id {
 }
 
 /// The cell of a record; `None` when it is damaged.
-pub(super) fn cell(record: &Record) -> Option<Cell> {
+pub(super) fn cell(record: &Record) -> Option<CounterState> {
     let mut reader = Reader(record);
     reader.u64()?;
     let gauge = reader.u32()?;
-    let mut window = |gauge| Some(Cell::Window(Window { gauge, number: reader.u64()?, used: reader.u64()? }));
+    let mut window = |gauge| Some(CounterState::Window(Window { gauge, number: reader.u64()?, used: reader.u64()? }));
     match gauge {
-        1 => window(Gauge::Day),
-        2 => window(Gauge::Month),
-        3 => window(Gauge::Total),
-        4 => Some(Cell::Rate(Rate {
+        1 => window(LimitWindow::Day),
+        2 => window(LimitWindow::Month),
+        3 => window(LimitWindow::Total),
+        4 => Some(CounterState::Rate(Rate {
             level: reader.u64()?,
             at: reader.u64()?,
             since: reader.u64()?,
             limit: reader.u64()?,
         })),
         5 => {
-            let mut places = Places { width: reader.u32()?, first: reader.u64()?, ..Places::default() };
+            let mut places =
+                ConcurrencySlots { width: reader.u32()?, first: reader.u64()?, ..ConcurrencySlots::default() };
             for count in &mut places.counts {
                 *count = reader.u32()?;
             }
             places.others = reader.u32()?;
-            Some(Cell::Places(places))
+            Some(CounterState::Places(places))
         }
         _ => None,
     }
 }
 
 /// What of a record Redis was not told.
-pub(super) fn told(record: &Record) -> Told {
+pub(super) fn told(record: &Record) -> PendingSync {
     let read = || {
         let mut reader = Reader(record);
         reader.u64()?;
@@ -58,35 +59,35 @@ pub(super) fn told(record: &Record) -> Told {
             4 => 8 + 8 + 8 + 8,
             _ => {
                 reader.bytes(4 + 8 + 4 * BUCKETS + 4)?;
-                return Some(Told { untold: 0, telling: i64::from(reader.u32()?) });
+                return Some(PendingSync { untold: 0, telling: i64::from(reader.u32()?) });
             }
         };
         reader.bytes(numbers)?;
-        Some(Told { untold: reader.u64()?.cast_signed(), telling: reader.u64()?.cast_signed() })
+        Some(PendingSync { untold: reader.u64()?.cast_signed(), telling: reader.u64()?.cast_signed() })
     };
     read().unwrap_or_default()
 }
 
 /// The record of a cell.
-pub(super) fn record(id: Id, cell: &Cell, told: Told) -> Record {
+pub(super) fn record(id: Id, cell: &CounterState, told: PendingSync) -> Record {
     let mut record = [0; SIZE];
     let mut writer = Writer(&mut record);
     writer.u64(id.0);
     match cell {
-        Cell::Window(Window { gauge, number, used }) => {
+        CounterState::Window(Window { gauge, number, used }) => {
             writer.u32(match gauge {
-                Gauge::Day => 1,
-                Gauge::Month => 2,
-                Gauge::Total | Gauge::Minute | Gauge::Concurrent => 3,
+                LimitWindow::Day => 1,
+                LimitWindow::Month => 2,
+                LimitWindow::Total | LimitWindow::Minute | LimitWindow::Concurrent => 3,
             });
             writer.u64(*number);
             writer.u64(*used);
         }
-        Cell::Rate(Rate { level, at, since, limit }) => {
+        CounterState::Rate(Rate { level, at, since, limit }) => {
             writer.u32(4);
             [*level, *at, *since, *limit].into_iter().for_each(|number| writer.u64(number));
         }
-        Cell::Places(Places { width, first, counts, others }) => {
+        CounterState::Places(ConcurrencySlots { width, first, counts, others }) => {
             writer.u32(5);
             writer.u32(*width);
             writer.u64(*first);

@@ -10,13 +10,15 @@ use sluice_wire::order;
 use sluice_wire::time::Time;
 
 use crate::mix::hash;
-use crate::store::{Obstacle, Order, Reading, Settled, SharedData, Take, Unavailable, Verdict};
+use crate::store::{
+    CounterSnapshot, Debit, LimitExceeded, ReserveRequest, ReserveResult, Settled, SharedData, Unavailable,
+};
 
-use super::cell::{Cell, Id, Moment};
-use super::page::{self, Page};
-use super::place::Place;
+use super::cell::{CounterState, CounterTime, Id};
+use super::page::{self, Shard};
+use super::place::ShardId;
 use super::window::Window;
-use super::{ATTEMPTS, Reach, contended, settle_part, update};
+use super::{ATTEMPTS, CounterScope, contended, settle_part, update};
 
 /// How often an order that is refused on a marked page looks again. What it waits for takes another worker two writes;
 /// should that one have been interrupted in between, this is some milliseconds, and then the refusal stands.
@@ -28,32 +30,43 @@ struct Change {
     /// The index of its page.
     page: usize,
     id: Id,
-    cell: Cell,
-    reading: Reading,
+    cell: CounterState,
+    reading: CounterSnapshot,
 }
 
 /// What an order comes to on pages as they were read.
-enum Decision {
+enum Plan {
     /// This alternative, by these changes, one for each take.
     Take(usize, Vec<Change>),
     /// None fits.
-    Refuse(Vec<Obstacle>),
+    Refuse(Vec<LimitExceeded>),
     /// Something stands in the way that may be gone in a moment.
     Wait,
 }
 
 /// Reserves the first alternative of which every hard limit holds, or nothing.
-pub fn reserve(shared: &dyn SharedData, order: &Order, reach: Reach, now: Time) -> Result<Verdict, Unavailable> {
-    let step =
-        Step { shared, reach, order, mark: hash(order.id.as_bytes()), places: places(order), now: Moment::of(now) };
+pub fn reserve(
+    shared: &dyn SharedData,
+    order: &ReserveRequest,
+    reach: CounterScope,
+    now: Time,
+) -> Result<ReserveResult, Unavailable> {
+    let step = Step {
+        shared,
+        reach,
+        order,
+        mark: hash(order.id.as_bytes()),
+        places: places(order),
+        now: CounterTime::of(now),
+    };
     let (mut conflicts, mut patience) = (0, PATIENCE);
     while conflicts < ATTEMPTS {
         let pages = step.pages()?;
         match step.decide(&pages, patience == 0)? {
-            Decision::Wait => patience -= 1,
-            Decision::Refuse(obstacles) => return Ok(Verdict::Refused(obstacles)),
-            Decision::Take(chosen, changes) => match step.carry_out(chosen, changes, pages)? {
-                Some(readings) => return Ok(Verdict::Granted { chosen, readings }),
+            Plan::Wait => patience -= 1,
+            Plan::Refuse(obstacles) => return Ok(ReserveResult::Refused(obstacles)),
+            Plan::Take(chosen, changes) => match step.carry_out(chosen, changes, pages)? {
+                Some(readings) => return Ok(ReserveResult::Granted { chosen, readings }),
                 None => conflicts += 1,
             },
         }
@@ -63,13 +76,13 @@ pub fn reserve(shared: &dyn SharedData, order: &Order, reach: Reach, now: Time) 
 
 /// The places of an order, the common one last: most orders concern it, so holding something there, while deciding
 /// elsewhere, would make most others wait.
-fn places(order: &Order) -> Vec<Place> {
-    let mut places: Vec<Place> = Vec::new();
+fn places(order: &ReserveRequest) -> Vec<ShardId> {
+    let mut places: Vec<ShardId> = Vec::new();
     // Takes of the same shard stand together.
     let mut last: Option<&str> = None;
     for take in order.alternatives.iter().flatten() {
-        if last.replace(&take.meter.shard) != Some(&*take.meter.shard) {
-            places.push(Place::of(&take.meter.shard));
+        if last.replace(&take.meter.shard_key) != Some(&*take.meter.shard_key) {
+            places.push(ShardId::of(&take.meter.shard_key));
         }
     }
     order::by(&mut places, |one, other| other.cmp(one));
@@ -80,51 +93,52 @@ fn places(order: &Order) -> Vec<Place> {
 /// One order at one moment.
 struct Step<'a> {
     shared: &'a dyn SharedData,
-    reach: Reach,
-    order: &'a Order,
+    reach: CounterScope,
+    order: &'a ReserveRequest,
     mark: u64,
-    places: Vec<Place>,
-    now: Moment,
+    places: Vec<ShardId>,
+    now: CounterTime,
 }
 
 impl<'a> Step<'a> {
-    fn pages(&self) -> Result<Vec<Page<'a>>, Unavailable> {
-        self.places.iter().map(|place| Page::read(self.shared, *place, self.reach, &self.now)).collect()
+    fn pages(&self) -> Result<Vec<Shard<'a>>, Unavailable> {
+        self.places.iter().map(|place| Shard::read(self.shared, *place, self.reach, &self.now)).collect()
     }
 
-    fn decide(&self, pages: &[Page<'a>], believe: bool) -> Result<Decision, Unavailable> {
+    fn decide(&self, pages: &[Shard<'a>], believe: bool) -> Result<Plan, Unavailable> {
         let mut obstacles = Vec::new();
         for (index, takes) in self.order.alternatives.iter().enumerate() {
             match self.plan(takes, pages)? {
-                Ok(changes) => return Ok(Decision::Take(index, changes)),
+                Ok(changes) => return Ok(Plan::Take(index, changes)),
                 Err((obstacle, page)) => {
                     if !believe && page.is_unsettled(&self.now) {
-                        return Ok(Decision::Wait);
+                        return Ok(Plan::Wait);
                     }
                     obstacles.push(obstacle);
                 }
             }
         }
-        Ok(Decision::Refuse(obstacles))
+        Ok(Plan::Refuse(obstacles))
     }
 
     /// What all takes come to, or the first that does not fit and its page.
     fn plan<'p>(
         &self,
-        takes: &[Take],
-        pages: &'p [Page<'a>],
-    ) -> Result<Result<Vec<Change>, (Obstacle, &'p Page<'a>)>, Unavailable> {
+        takes: &[Debit],
+        pages: &'p [Shard<'a>],
+    ) -> Result<Result<Vec<Change>, (LimitExceeded, &'p Shard<'a>)>, Unavailable> {
         let mut changes = Vec::with_capacity(takes.len());
         for (index, take) in takes.iter().enumerate() {
-            let its = Place::of(&take.meter.shard);
+            let its = ShardId::of(&take.meter.shard_key);
             let at = self.places.iter().position(|place| *place == its);
             let Some((at, page)) = at.and_then(|at| Some((at, pages.get(at)?))) else { continue };
-            let window = Window::number(take.meter.gauge, &self.now);
+            let window = Window::number(take.meter.kind, &self.now);
             let id = Id::of(&take.meter, window);
             match page.cell(id, &take.meter, window, &self.now)?.take(take, self.order.lease, &self.now) {
                 Ok((cell, reading)) => changes.push(Change { page: at, id, cell, reading }),
                 Err(refusal) => {
-                    let obstacle = Obstacle { take: index, reading: refusal.reading, retry_after: refusal.retry_after };
+                    let obstacle =
+                        LimitExceeded { take: index, reading: refusal.reading, retry_after: refusal.retry_after };
                     return Ok(Err((obstacle, page)));
                 }
             }
@@ -137,8 +151,8 @@ impl<'a> Step<'a> {
         &self,
         chosen: usize,
         mut changes: Vec<Change>,
-        mut pages: Vec<Page<'a>>,
-    ) -> Result<Option<Vec<Reading>>, Unavailable> {
+        mut pages: Vec<Shard<'a>>,
+    ) -> Result<Option<Vec<CounterSnapshot>>, Unavailable> {
         let mut concerned: Vec<usize> = changes.iter().map(|change| change.page).collect();
         order::by(&mut concerned, Ord::cmp);
         concerned.dedup();
@@ -170,7 +184,7 @@ impl<'a> Step<'a> {
         chosen: usize,
         last: usize,
         changes: &mut [Change],
-        mut pages: Vec<Page<'a>>,
+        mut pages: Vec<Shard<'a>>,
     ) -> Result<bool, Unavailable> {
         let holds = changes.iter().any(|change| change.page != last);
         for _ in 0..ATTEMPTS {
@@ -182,9 +196,9 @@ impl<'a> Step<'a> {
             if !holds {
                 return Ok(false);
             }
-            *page = Page::read(self.shared, *place, self.reach, &self.now)?;
+            *page = Shard::read(self.shared, *place, self.reach, &self.now)?;
             for (change, take) in changes.iter_mut().zip(self.takes(chosen)).filter(|(change, _)| change.page == last) {
-                let cell = page.cell(change.id, &take.meter, Window::number(take.meter.gauge, &self.now), &self.now)?;
+                let cell = page.cell(change.id, &take.meter, Window::number(take.meter.kind, &self.now), &self.now)?;
                 match cell.take(take, self.order.lease, &self.now) {
                     Ok((cell, reading)) => (change.cell, change.reading) = (cell, reading),
                     Err(_) => return Ok(false),
@@ -194,10 +208,10 @@ impl<'a> Step<'a> {
         Err(contended(&self.places.get(last).map(|place| page::name(*place)).unwrap_or_default()))
     }
 
-    fn put(&self, page: &mut Page<'_>, at: usize, chosen: usize, changes: &mut [Change]) -> Result<(), Unavailable> {
+    fn put(&self, page: &mut Shard<'_>, at: usize, chosen: usize, changes: &mut [Change]) -> Result<(), Unavailable> {
         for (change, take) in changes.iter_mut().zip(self.takes(chosen)).filter(|(change, _)| change.page == at) {
             page.put(change.id, &take.meter, &change.cell, &self.now)?;
-            if let Cell::Window(_) = change.cell {
+            if let CounterState::Window(_) = change.cell {
                 change.reading.until = page.hold(change.id, take.amount, self.order.lease, &self.now);
                 change.reading.reserved = page.held(change.id);
             }
@@ -212,7 +226,7 @@ impl<'a> Step<'a> {
             update(self.shared, *place, self.reach, &self.now, |page| {
                 page.close(self.mark);
                 for (change, take) in changes.iter().zip(self.takes(chosen)).filter(|(change, _)| change.page == *at) {
-                    let Reading { window, until, .. } = change.reading;
+                    let CounterSnapshot { period: window, until, .. } = change.reading;
                     let part = Settled { meter: take.meter.clone(), window, until, reserved: take.amount, used: 0 };
                     settle_part(page, &part, &self.now)?;
                 }
@@ -232,7 +246,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn takes(&self, chosen: usize) -> &[Take] {
+    fn takes(&self, chosen: usize) -> &[Debit] {
         self.order.alternatives.get(chosen).map_or(&[], Vec::as_slice)
     }
 }

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use sluice_wire::calendar::first_day_of;
 
-use crate::store::{Gauge, Reading, Take};
+use crate::store::{CounterSnapshot, Debit, LimitWindow};
 
-use super::cell::{Moment, Refusal};
+use super::cell::{CounterRefusal, CounterTime};
 
 /// A day, a month, or all time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
     /// `Day`, `Month`, or else all time.
-    pub(super) gauge: Gauge,
+    pub(super) gauge: LimitWindow,
     /// Which day since 1970, which month since January 1970; 0 for all time.
     pub(super) number: u64,
     /// What was used, and what is reserved.
@@ -24,22 +24,22 @@ pub(super) struct Window {
 
 impl Window {
     /// The number of the window that a moment is in.
-    pub(super) fn number(gauge: Gauge, now: &Moment) -> u64 {
+    pub(super) fn number(gauge: LimitWindow, now: &CounterTime) -> u64 {
         match gauge {
-            Gauge::Day => now.day,
-            Gauge::Month => now.month,
-            Gauge::Total | Gauge::Minute | Gauge::Concurrent => 0,
+            LimitWindow::Day => now.day,
+            LimitWindow::Month => now.month,
+            LimitWindow::Total | LimitWindow::Minute | LimitWindow::Concurrent => 0,
         }
     }
 
-    pub(super) fn take(mut self, take: &Take, now: &Moment) -> Result<(Self, Reading), Refusal> {
+    pub(super) fn take(mut self, take: &Debit, now: &CounterTime) -> Result<(Self, CounterSnapshot), CounterRefusal> {
         let used = self.used.checked_add(take.amount);
         // What cannot be counted is refused in any case: cut off at the top, it would take others' part with it when it is
         // given back.
         let Some(used) = used.filter(|used| !take.hard || *used <= take.limit) else {
             let reading = self.reading(now);
-            let passes = self.gauge != Gauge::Total && take.amount <= take.limit;
-            return Err(Refusal { reading, retry_after: passes.then_some(reading.reset) });
+            let passes = self.gauge != LimitWindow::Total && take.amount <= take.limit;
+            return Err(CounterRefusal { reading, retry_after: passes.then_some(reading.reset) });
         };
         self.used = used;
         Ok((self, self.reading(now)))
@@ -50,22 +50,22 @@ impl Window {
         Self { used: self.used.saturating_sub(held).saturating_add(used), ..self }
     }
 
-    pub(super) fn reading(self, now: &Moment) -> Reading {
-        Reading { used: self.used, reserved: 0, window: self.number, until: 0, reset: self.remaining(now) }
+    pub(super) fn reading(self, now: &CounterTime) -> CounterSnapshot {
+        CounterSnapshot { used: self.used, reserved: 0, period: self.number, until: 0, reset: self.remaining(now) }
     }
 
     /// Whether it can be forgotten. The window before the present one is kept, for clocks that are a little behind.
-    pub(super) fn is_spent(self, now: &Moment) -> bool {
-        let passed = self.gauge != Gauge::Total && self.number.saturating_add(1) < Self::number(self.gauge, now);
+    pub(super) fn is_spent(self, now: &CounterTime) -> bool {
+        let passed = self.gauge != LimitWindow::Total && self.number.saturating_add(1) < Self::number(self.gauge, now);
         self.used == 0 || passed
     }
 
     /// Until its end.
-    fn remaining(self, now: &Moment) -> Duration {
+    fn remaining(self, now: &CounterTime) -> Duration {
         let end = match self.gauge {
-            Gauge::Day => self.number.saturating_add(1),
-            Gauge::Month => first_day_of(self.number.saturating_add(1)),
-            Gauge::Total | Gauge::Minute | Gauge::Concurrent => 0,
+            LimitWindow::Day => self.number.saturating_add(1),
+            LimitWindow::Month => first_day_of(self.number.saturating_add(1)),
+            LimitWindow::Total | LimitWindow::Minute | LimitWindow::Concurrent => 0,
         };
         Duration::from_micros(end.saturating_mul(86_400_000_000).saturating_sub(now.micros))
     }
@@ -74,17 +74,17 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Meter;
+    use crate::store::Counter;
     use sluice_wire::time::Time;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     #[test]
     fn what_cannot_be_counted_is_refused_even_where_nothing_else_is() {
-        let now = Moment::of(Time(0));
-        let window = Window { gauge: Gauge::Total, number: 0, used: 90 };
-        let meter = Meter { name: "team=t/usd/total".into(), shard: "t".into(), gauge: Gauge::Total };
-        let take = Take { meter, amount: u64::MAX, limit: 100, hard: false };
+        let now = CounterTime::of(Time(0));
+        let window = Window { gauge: LimitWindow::Total, number: 0, used: 90 };
+        let meter = Counter { name: "team=t/usd/total".into(), shard_key: "t".into(), kind: LimitWindow::Total };
+        let take = Debit { meter, amount: u64::MAX, limit: 100, hard: false };
         // A sum cut off at the top would be less than what was there, once this part is taken away again.
         assert!(window.take(&take, &now).is_err());
     }

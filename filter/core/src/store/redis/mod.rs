@@ -12,9 +12,9 @@
 
 use std::collections::BTreeMap;
 
-use wire::Reply;
+use wire::RedisReply;
 
-use super::{Gauge, Unavailable};
+use super::{LimitWindow, Unavailable};
 
 pub mod names;
 pub mod read;
@@ -36,13 +36,13 @@ fn exact(number: u64) -> String {
 }
 
 /// A gauge's letter in the scripts.
-fn letter(gauge: Gauge) -> &'static str {
+fn letter(gauge: LimitWindow) -> &'static str {
     match gauge {
-        Gauge::Minute => "m",
-        Gauge::Day => "D",
-        Gauge::Month => "M",
-        Gauge::Total => "T",
-        Gauge::Concurrent => "C",
+        LimitWindow::Minute => "m",
+        LimitWindow::Day => "D",
+        LimitWindow::Month => "M",
+        LimitWindow::Total => "T",
+        LimitWindow::Concurrent => "C",
     }
 }
 
@@ -92,16 +92,16 @@ impl<'a> Numbers<'a> {
 }
 
 /// A reply as a script's text.
-fn text(reply: &Reply) -> Result<&str, Unavailable> {
+fn text(reply: &RedisReply) -> Result<&str, Unavailable> {
     match reply {
-        Reply::Text(text) => Ok(text),
+        RedisReply::Text(text) => Ok(text),
         other => Err(senseless(other)),
     }
 }
 
-fn senseless(reply: &Reply) -> Unavailable {
+fn senseless(reply: &RedisReply) -> Unavailable {
     match reply {
-        Reply::Error(text) => Unavailable(text.clone()),
+        RedisReply::Error(text) => Unavailable(text.clone()),
         other => {
             let shown: String = format!("{other:?}").chars().take(100).collect();
             Unavailable(format!("an answer that no script gives: {shown}"))

@@ -4,7 +4,7 @@ use sluice_wire::hex;
 
 use crate::key_hash::KeyHash;
 use crate::store::dimension::Dimension;
-use crate::store::{Batch, Gauge, Meter};
+use crate::store::{Batch, Counter, LimitWindow};
 
 /// `{prefix}:rest`.
 pub fn of(prefix: &str, rest: &str) -> String {
@@ -27,15 +27,15 @@ pub fn note(prefix: &str, name: &str) -> String {
 }
 
 /// A meter.
-pub(super) fn meter(prefix: &str, meter: &Meter) -> String {
+pub(super) fn meter(prefix: &str, meter: &Counter) -> String {
     of(prefix, &format!("m:{}", meter.name))
 }
 
 /// A meter in relaxed mode. Only places, which strict mode knows one by one, are kept in another way.
-pub(super) fn shared_meter(prefix: &str, shared: &Meter) -> String {
-    match shared.gauge {
-        Gauge::Day | Gauge::Month | Gauge::Total | Gauge::Minute => meter(prefix, shared),
-        Gauge::Concurrent => of(prefix, &format!("s:{}", shared.name)),
+pub(super) fn shared_meter(prefix: &str, shared: &Counter) -> String {
+    match shared.kind {
+        LimitWindow::Day | LimitWindow::Month | LimitWindow::Total | LimitWindow::Minute => meter(prefix, shared),
+        LimitWindow::Concurrent => of(prefix, &format!("s:{}", shared.name)),
     }
 }
 

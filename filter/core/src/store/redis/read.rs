@@ -1,8 +1,8 @@
 //! Meters as they are, for reports: nothing is taken. What was lost is given back first.
 
-use super::wire::{Command, Reply, Script};
+use super::wire::{Command, RedisReply, Script};
 use super::{LEASES, METERS, Numbers, letter, names, senseless, text};
-use crate::store::{Meter, Reading, Unavailable};
+use crate::store::{Counter, CounterSnapshot, Unavailable};
 
 pub(super) static SCRIPT: Script = Script {
     source: &[METERS, LEASES, include_str!("lua/read.lua")],
@@ -10,15 +10,15 @@ pub(super) static SCRIPT: Script = Script {
 };
 
 /// Asks for many meters at once.
-pub fn command(prefix: &str, meters: &[Meter]) -> Command {
+pub fn command(prefix: &str, meters: &[Counter]) -> Command {
     let meters_of = meters.iter().map(|meter| names::meter(prefix, meter));
     let keys = std::iter::once(names::open_orders(prefix)).chain(meters_of).collect();
-    let gauges = meters.iter().map(|meter| letter(meter.gauge).to_owned()).collect();
+    let gauges = meters.iter().map(|meter| letter(meter.kind).to_owned()).collect();
     Command::script(&SCRIPT, keys, gauges)
 }
 
 /// What they show, in the order they were asked for.
-pub fn readings(meters: &[Meter], reply: &Reply) -> Result<Vec<Reading>, Unavailable> {
+pub fn readings(meters: &[Counter], reply: &RedisReply) -> Result<Vec<CounterSnapshot>, Unavailable> {
     let answer = text(reply)?;
     if meters.is_empty() && answer.is_empty() {
         return Ok(Vec::new());

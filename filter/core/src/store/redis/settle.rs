@@ -3,7 +3,7 @@
 use crate::store::dimension::Dimension;
 use crate::store::{NOTED, Settled, Settlement, Sums, Unavailable, day_and_month};
 
-use super::wire::{Command, Reply, Script};
+use super::wire::{Command, RedisReply, Script};
 use super::{Keys, METERS, exact, letter, names, senseless};
 
 pub(super) static SCRIPT: Script =
@@ -14,7 +14,7 @@ pub const LARGEST_BATCH: usize = 64;
 
 /// A settlement as the script reads it. It is written once, however often it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct SettleCommand {
     text: String,
     words: Vec<Word>,
 }
@@ -26,7 +26,7 @@ struct Word {
     is_key: bool,
 }
 
-impl Written {
+impl SettleCommand {
     /// Of a settlement in the Redis with this prefix.
     pub fn new(prefix: &str, settlement: &Settlement) -> Self {
         let mut written = Self { text: String::new(), words: Vec::new() };
@@ -35,7 +35,7 @@ impl Written {
         written.argument(&settlement.parts.len().to_string());
         for part in &settlement.parts {
             written.key(&names::meter(prefix, &part.meter));
-            written.argument(letter(part.meter.gauge));
+            written.argument(letter(part.meter.kind));
             written.argument(&exact(part.window));
             written.argument(&used(part, settlement.corrects));
         }
@@ -101,10 +101,10 @@ impl Written {
 
 /// Closes reservations. Each counts once, in whichever batches it is sent again. What a settlement says was reserved is not
 /// looked at: Redis knows, or was not asked when it could not answer, and then all that was used is charged.
-pub fn command(prefix: &str, settlements: &[Written]) -> Command {
+pub fn command(prefix: &str, settlements: &[SettleCommand]) -> Command {
     let mut keys = Keys::default();
     keys.place(names::open_orders(prefix));
-    let words = settlements.iter().flat_map(Written::words).map(|(text, is_key)| match is_key {
+    let words = settlements.iter().flat_map(SettleCommand::words).map(|(text, is_key)| match is_key {
         true => keys.place(text.to_owned()),
         false => text.to_owned(),
     });
@@ -121,19 +121,19 @@ fn used(part: &Settled, corrects: bool) -> String {
 }
 
 /// How many of the batch had not been settled before.
-pub fn settled(reply: &Reply) -> Result<usize, Unavailable> {
+pub fn settled(reply: &RedisReply) -> Result<usize, Unavailable> {
     match reply {
-        Reply::Int(number) => usize::try_from(*number).map_err(|_| senseless(reply)),
+        RedisReply::Int(number) => usize::try_from(*number).map_err(|_| senseless(reply)),
         other => Err(senseless(other)),
     }
 }
 
 /// The sums of an account, as `HGETALL` of [`names::account`] answers.
-pub fn sums(reply: &Reply) -> Result<Sums, Unavailable> {
-    let Reply::List(list) = reply else { return Err(senseless(reply)) };
+pub fn sums(reply: &RedisReply) -> Result<Sums, Unavailable> {
+    let RedisReply::List(list) = reply else { return Err(senseless(reply)) };
     let mut sums = Sums::default();
     for pair in list.chunks(2) {
-        let [Reply::Text(field), Reply::Text(number)] = pair else { return Err(senseless(reply)) };
+        let [RedisReply::Text(field), RedisReply::Text(number)] = pair else { return Err(senseless(reply)) };
         let number = number.parse().map_err(|_| senseless(reply))?;
         match field.as_str() {
             "requests" => sums.requests = number,

@@ -3,7 +3,7 @@
 //! Days, months, totals and minutes are the same meters as in strict mode. Concurrent requests are kept apart from strict
 //! mode's: Envoys of both modes on one Redis do not see each other's.
 
-use super::wire::{Command, Reply, Script};
+use super::wire::{Command, RedisReply, Script};
 use super::{EXACT, METERS, Numbers, letter, names, senseless, text};
 use crate::store::{Batch, Delta, Global, Unavailable};
 
@@ -18,7 +18,7 @@ pub fn command(prefix: &str, batch: &Batch) -> Command {
     let exact = i64::try_from(EXACT).unwrap_or(i64::MAX);
     for delta in &batch.deltas {
         keys.push(names::shared_meter(prefix, &delta.meter));
-        arguments.push(letter(delta.meter.gauge).to_owned());
+        arguments.push(letter(delta.meter.kind).to_owned());
         arguments.push(super::exact(delta.window));
         arguments.push(delta.amount.clamp(-exact, exact).to_string());
     }
@@ -26,7 +26,7 @@ pub fn command(prefix: &str, batch: &Batch) -> Command {
 }
 
 /// What all Envoys have counted, in the order of the deltas; of `Concurrent` what all others have.
-pub fn globals(deltas: &[Delta], reply: &Reply) -> Result<Vec<Global>, Unavailable> {
+pub fn globals(deltas: &[Delta], reply: &RedisReply) -> Result<Vec<Global>, Unavailable> {
     let answer = text(reply)?;
     if deltas.is_empty() && answer.is_empty() {
         return Ok(Vec::new());

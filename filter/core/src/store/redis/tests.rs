@@ -2,25 +2,28 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::store::Note;
-use crate::store::{Delta, Entry, Meter, Obstacle, Order, Reading, Settled, Settlement, Sums, Take, Verdict};
+use crate::store::{
+    AccountEntry, Counter, CounterSnapshot, Debit, Delta, LimitExceeded, ReserveRequest, ReserveResult, Settled,
+    Settlement, Sums,
+};
 
 use super::wire::Script;
 use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn meter(name: &str, gauge: Gauge) -> Meter {
-    Meter { name: name.into(), shard: "".into(), gauge }
+fn meter(name: &str, gauge: LimitWindow) -> Counter {
+    Counter { name: name.into(), shard_key: "".into(), kind: gauge }
 }
 
-fn take(name: &str, gauge: Gauge) -> Take {
-    Take { meter: meter(name, gauge), amount: 3, limit: u64::MAX, hard: true }
+fn take(name: &str, gauge: LimitWindow) -> Debit {
+    Debit { meter: meter(name, gauge), amount: 3, limit: u64::MAX, hard: true }
 }
 
-fn order() -> Order {
-    let first = vec![take("a", Gauge::Month), take("b", Gauge::Minute)];
-    let second = vec![take("a", Gauge::Month)];
-    Order { id: "o".into(), lease: Duration::from_secs(2), alternatives: vec![first, second] }
+fn order() -> ReserveRequest {
+    let first = vec![take("a", LimitWindow::Month), take("b", LimitWindow::Minute)];
+    let second = vec![take("a", LimitWindow::Month)];
+    ReserveRequest { id: "o".into(), lease: Duration::from_secs(2), alternatives: vec![first, second] }
 }
 
 #[test]
@@ -42,17 +45,22 @@ fn every_meter_of_an_order_is_a_key_of_the_script_once() {
 
 #[test]
 fn verdicts_are_read_as_they_are_written() {
-    let verdict = |text: &str| reserve::verdict(&order(), &Reply::Text(text.to_owned()));
-    let reading =
-        |used, window, reset| Reading { used, reserved: 0, window, until: 0, reset: Duration::from_micros(reset) };
-    let first = Reading { reserved: 4, ..reading(5, 682, 9) };
-    let granted = Verdict::Granted { chosen: 0, readings: vec![first, reading(3, 7, 0)] };
+    let verdict = |text: &str| reserve::verdict(&order(), &RedisReply::Text(text.to_owned()));
+    let reading = |used, window, reset| CounterSnapshot {
+        used,
+        reserved: 0,
+        period: window,
+        until: 0,
+        reset: Duration::from_micros(reset),
+    };
+    let first = CounterSnapshot { reserved: 4, ..reading(5, 682, 9) };
+    let granted = ReserveResult::Granted { chosen: 0, readings: vec![first, reading(3, 7, 0)] };
     assert_eq!(verdict("G 0 5 682 9 4 3 7 0 0"), Ok(granted));
     let obstacles = vec![
-        Obstacle { take: 1, reading: reading(4, 7, 1), retry_after: Some(Duration::from_micros(8)) },
-        Obstacle { take: 0, reading: reading(5, 682, 9), retry_after: None },
+        LimitExceeded { take: 1, reading: reading(4, 7, 1), retry_after: Some(Duration::from_micros(8)) },
+        LimitExceeded { take: 0, reading: reading(5, 682, 9), retry_after: None },
     ];
-    assert_eq!(verdict("R 1 4 7 1 8 0 5 682 9 -1"), Ok(Verdict::Refused(obstacles)));
+    assert_eq!(verdict("R 1 4 7 1 8 0 5 682 9 -1"), Ok(ReserveResult::Refused(obstacles)));
 }
 
 #[test]
@@ -69,14 +77,14 @@ fn answers_that_do_not_fit_the_question_are_no_answers() {
         "R 1 4 7 1 8",
         "R 1 4 7 1 8 1 5 682 9 -1",
     ] {
-        assert!(reserve::verdict(&order(), &Reply::Text(text.to_owned())).is_err(), "{text}");
+        assert!(reserve::verdict(&order(), &RedisReply::Text(text.to_owned())).is_err(), "{text}");
     }
-    let failed = reserve::verdict(&order(), &Reply::Error("ERR user_script:1: OOM".into()));
+    let failed = reserve::verdict(&order(), &RedisReply::Error("ERR user_script:1: OOM".into()));
     assert_eq!(failed, Err(Unavailable("ERR user_script:1: OOM".into())));
-    assert!(settle::settled(&Reply::Nil).is_err() && settle::settled(&Reply::Int(-1)).is_err());
-    let delta = Delta { meter: meter("a", Gauge::Day), window: 1, amount: 1 };
-    assert!(sync::globals(std::slice::from_ref(&delta), &Reply::Text("1".into())).is_err());
-    assert!(read::readings(&[meter("a", Gauge::Day)], &Reply::Text("1 2".into())).is_err());
+    assert!(settle::settled(&RedisReply::Nil).is_err() && settle::settled(&RedisReply::Int(-1)).is_err());
+    let delta = Delta { meter: meter("a", LimitWindow::Day), window: 1, amount: 1 };
+    assert!(sync::globals(std::slice::from_ref(&delta), &RedisReply::Text("1".into())).is_err());
+    assert!(read::readings(&[meter("a", LimitWindow::Day)], &RedisReply::Text("1 2".into())).is_err());
 }
 
 #[test]
@@ -84,8 +92,8 @@ fn a_settlement_names_its_meters_and_accounts() {
     let name: Rc<str> = "x".into();
     let settlement = Settlement {
         id: "o".into(),
-        parts: vec![Settled { meter: meter("a", Gauge::Day), window: 20_000, until: 0, reserved: 5, used: 2 }],
-        entry: Some(Entry {
+        parts: vec![Settled { meter: meter("a", LimitWindow::Day), window: 20_000, until: 0, reserved: 5, used: 2 }],
+        entry: Some(AccountEntry {
             key: name.clone(),
             team: name.clone(),
             app: None,
@@ -96,7 +104,7 @@ fn a_settlement_names_its_meters_and_accounts() {
         corrects: false,
         notes: vec![Note { name: "batch:b".into(), text: "t".into() }],
     };
-    let command = settle::command("p", &[settle::Written::new("p", &settlement)]);
+    let command = settle::command("p", &[settle::SettleCommand::new("p", &settlement)]);
     let words = command.words();
     assert_eq!(words[2], "13");
     assert_eq!(words[3..9], ["{p}:open", "{p}:r:o", "{p}:m:a", "{p}:a:key:31:x", "{p}:top:key:d31", "{p}:top:key:m1"]);
@@ -105,14 +113,14 @@ fn a_settlement_names_its_meters_and_accounts() {
 
 #[test]
 fn sums_are_read_from_a_hash() {
-    let text = |text: &str| Reply::Text(text.to_owned());
-    let reply = Reply::List(["requests", "1", "cost", "7", "input", "2", "output", "3"].map(text).to_vec());
+    let text = |text: &str| RedisReply::Text(text.to_owned());
+    let reply = RedisReply::List(["requests", "1", "cost", "7", "input", "2", "output", "3"].map(text).to_vec());
     assert_eq!(settle::sums(&reply), Ok(Sums::from([1, 2, 3, 7, 0, 0])), "nothing was estimated");
-    let Reply::List(mut list) = reply else { panic!("no list") };
+    let RedisReply::List(mut list) = reply else { panic!("no list") };
     list.extend(["estimated_tokens", "5", "estimated_cost", "6"].map(text));
-    let reply = Reply::List(list);
+    let reply = RedisReply::List(list);
     let expected = Sums::from([1, 2, 3, 7, 5, 6]);
     assert_eq!(settle::sums(&reply), Ok(expected));
-    assert_eq!(settle::sums(&Reply::List(Vec::new())), Ok(Sums::default()));
-    assert!(settle::sums(&Reply::List(vec![text("cost")])).is_err());
+    assert_eq!(settle::sums(&RedisReply::List(Vec::new())), Ok(Sums::default()));
+    assert!(settle::sums(&RedisReply::List(vec![text("cost")])).is_err());
 }

@@ -65,7 +65,7 @@ impl Command {
 
 /// What Redis said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
+pub enum RedisReply {
     /// Nothing is there.
     Nil,
     /// A number.
@@ -73,12 +73,12 @@ pub enum Reply {
     /// A text, or a status such as `OK`.
     Text(String),
     /// A list; a hash is a list of names and values in turn.
-    List(Vec<Reply>),
+    List(Vec<RedisReply>),
     /// The command was refused. States of Redis itself (it loads, it may not write) are [`Unavailable`] and never this.
     Error(String),
 }
 
-impl Reply {
+impl RedisReply {
     /// Whether the script must be sent again with its text ([`Command::with_source`]).
     pub fn is_unknown_script(&self) -> bool {
         matches!(self, Self::Error(text) if text.contains("NOSCRIPT"))
@@ -140,7 +140,7 @@ impl Wire {
     }
 
     /// What the answer says; [`Unavailable`] when there is none, or none that makes sense.
-    pub fn read(&self, called: &Called) -> Result<Reply, Unavailable> {
+    pub fn read(&self, called: &Called) -> Result<RedisReply, Unavailable> {
         let Some(status) = called.status else { return Err(Unavailable("no answer in time".to_owned())) };
         let reply = match self.protocol {
             Protocol::Webdis if status == 200 => webdis_reply(&called.body),
@@ -149,7 +149,7 @@ impl Wire {
         };
         match reply {
             None => Err(Unavailable(format!("HTTP status {status} and {}", excerpt(&called.body)))),
-            Some(Reply::Error(text)) if is_state(&text) => Err(Unavailable(text)),
+            Some(RedisReply::Error(text)) if is_state(&text) => Err(Unavailable(text)),
             Some(reply) => Ok(reply),
         }
     }
@@ -185,26 +185,26 @@ fn webdis(words: &[String]) -> Vec<u8> {
     body
 }
 
-fn webdis_reply(body: &[u8]) -> Option<Reply> {
+fn webdis_reply(body: &[u8]) -> Option<RedisReply> {
     // One pair: the command's name and its reply. A text that is not UTF-8 leaves it empty.
     let Ok(Value::Map(mut pairs)) = json::from_slice(body) else { return None };
     match pairs.pop()?.1 {
         Value::List(mut pair) if matches!(pair.first(), Some(Value::Bool(_))) => match (pair.pop()?, pair.pop()?) {
-            (Value::Text(text), Value::Bool(true)) => Some(Reply::Text(text)),
-            (Value::Text(text), Value::Bool(false)) => Some(Reply::Error(text)),
+            (Value::Text(text), Value::Bool(true)) => Some(RedisReply::Text(text)),
+            (Value::Text(text), Value::Bool(false)) => Some(RedisReply::Error(text)),
             _ => None,
         },
         value => value.reply(),
     }
 }
 
-fn upstash_reply(status: u16, body: &[u8]) -> Option<Reply> {
+fn upstash_reply(status: u16, body: &[u8]) -> Option<RedisReply> {
     let Ok(Value::Map(pairs)) = json::from_slice(body) else { return None };
     for (name, value) in pairs {
         match (name.as_str(), status, value) {
             ("result", 200, value) => return value.reply(),
             // Other statuses than these are of the service: no credential, too many requests.
-            ("error", 200 | 400, Value::Text(text)) => return Some(Reply::Error(text)),
+            ("error", 200 | 400, Value::Text(text)) => return Some(RedisReply::Error(text)),
             _ => {}
         }
     }
@@ -222,20 +222,20 @@ enum Value {
 }
 
 impl Value {
-    fn reply(self) -> Option<Reply> {
+    fn reply(self) -> Option<RedisReply> {
         Some(match self {
-            Self::Nil => Reply::Nil,
+            Self::Nil => RedisReply::Nil,
             Self::Bool(_) => return None,
-            Self::Int(number) => Reply::Int(number),
-            Self::Text(text) => Reply::Text(text),
-            Self::List(values) => Reply::List(values.into_iter().map(Self::reply).collect::<Option<_>>()?),
+            Self::Int(number) => RedisReply::Int(number),
+            Self::Text(text) => RedisReply::Text(text),
+            Self::List(values) => RedisReply::List(values.into_iter().map(Self::reply).collect::<Option<_>>()?),
             Self::Map(pairs) => {
                 let mut list = Vec::with_capacity(pairs.len() * 2);
                 for (name, value) in pairs {
-                    list.push(Reply::Text(name));
+                    list.push(RedisReply::Text(name));
                     list.push(value.reply()?);
                 }
-                Reply::List(list)
+                RedisReply::List(list)
             }
         })
     }
@@ -323,7 +323,7 @@ mod tests {
         })
     }
 
-    fn read(protocol: Protocol, status: u16, body: &str) -> Result<Reply, Unavailable> {
+    fn read(protocol: Protocol, status: u16, body: &str) -> Result<RedisReply, Unavailable> {
         wire(protocol).read(&Called { status: Some(status), body: body.into() })
     }
 
@@ -353,16 +353,16 @@ mod tests {
 
     #[test]
     fn replies_of_webdis() {
-        let text = |text: &str| Reply::Text(text.to_owned());
+        let text = |text: &str| RedisReply::Text(text.to_owned());
         for (body, expected) in [
             (r#"{"SET":[true,"OK"]}"#, text("OK")),
             (r#"{"GET":"va\"l"}"#, text("va\"l")),
-            (r#"{"GET":null}"#, Reply::Nil),
-            (r#"{"INCR":-7}"#, Reply::Int(-7)),
-            (r#"{"MGET":["a",null,3]}"#, Reply::List(vec![text("a"), Reply::Nil, Reply::Int(3)])),
-            (r#"{"LRANGE":[]}"#, Reply::List(vec![])),
-            (r#"{"HGETALL":{"a":"1","b":"2"}}"#, Reply::List(vec![text("a"), text("1"), text("b"), text("2")])),
-            (r#"{"X":[false,"ERR unknown command 'X'"]}"#, Reply::Error("ERR unknown command 'X'".into())),
+            (r#"{"GET":null}"#, RedisReply::Nil),
+            (r#"{"INCR":-7}"#, RedisReply::Int(-7)),
+            (r#"{"MGET":["a",null,3]}"#, RedisReply::List(vec![text("a"), RedisReply::Nil, RedisReply::Int(3)])),
+            (r#"{"LRANGE":[]}"#, RedisReply::List(vec![])),
+            (r#"{"HGETALL":{"a":"1","b":"2"}}"#, RedisReply::List(vec![text("a"), text("1"), text("b"), text("2")])),
+            (r#"{"X":[false,"ERR unknown command 'X'"]}"#, RedisReply::Error("ERR unknown command 'X'".into())),
         ] {
             assert_eq!(read(Protocol::Webdis, 200, body), Ok(expected), "{body}");
         }
@@ -372,12 +372,12 @@ mod tests {
 
     #[test]
     fn replies_of_upstash() {
-        assert_eq!(read(Protocol::Upstash, 200, r#"{"result":"OK"}"#), Ok(Reply::Text("OK".into())));
-        assert_eq!(read(Protocol::Upstash, 200, r#"{"result":null}"#), Ok(Reply::Nil));
+        assert_eq!(read(Protocol::Upstash, 200, r#"{"result":"OK"}"#), Ok(RedisReply::Text("OK".into())));
+        assert_eq!(read(Protocol::Upstash, 200, r#"{"result":null}"#), Ok(RedisReply::Nil));
         let unknown = read(Protocol::Upstash, 400, r#"{"error":"NOSCRIPT No matching script."}"#).unwrap();
         assert!(unknown.is_unknown_script());
         let refused = read(Protocol::Upstash, 400, r#"{"error":"ERR syntax error"}"#);
-        assert_eq!(refused, Ok(Reply::Error("ERR syntax error".into())));
+        assert_eq!(refused, Ok(RedisReply::Error("ERR syntax error".into())));
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Line {
         let cells = &self.worker.gateway.models["keys"].targets[0].cells;
         let settings = &self.worker.gateway.circuit;
         let standing = circuit::read(&*self.shared, cells).standing(Time(1_800_000_001_000_000_000), settings);
-        matches!(standing, circuit::Standing::Closed { clean: true })
+        matches!(standing, circuit::CircuitState::Closed { clean: true })
     }
 }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde_json::json;
 use sluice_core::exchange::worker::Worker;
-use sluice_core::store::{Gauge, Meter, embedded};
+use sluice_core::store::{Counter, LimitWindow, embedded};
 use sluice_wire::time::Time;
 
 use crate::envoy::{Envoy, SECRET, Script, Seen, json as answer};
@@ -78,12 +78,12 @@ impl Till {
 
     /// Micro-dollars and tokens that are counted.
     fn used(&self) -> [u64; 2] {
-        let meter = |unit: &str, period: &str, gauge| Meter {
+        let meter = |unit: &str, period: &str, gauge| Counter {
             name: format!("team=t/{unit}/{period}").into(),
-            shard: "t".into(),
-            gauge,
+            shard_key: "t".into(),
+            kind: gauge,
         };
-        let meters = [meter("usd", "total", Gauge::Total), meter("tokens", "day", Gauge::Day)];
+        let meters = [meter("usd", "total", LimitWindow::Total), meter("tokens", "day", LimitWindow::Day)];
         let readings = embedded::read(&*self.shared, &meters, Time(1_800_000_000_000_000_000)).unwrap();
         [readings[0].used, readings[1].used]
     }

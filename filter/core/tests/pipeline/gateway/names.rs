@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Value, json as value};
 use sluice_core::exchange::worker::Worker;
-use sluice_core::store::{Gauge, Meter, embedded};
+use sluice_core::store::{Counter, LimitWindow, embedded};
 use sluice_wire::time::Time;
 
 use crate::envoy::{Envoy, SECRET, Script, Seen, json};
@@ -323,7 +323,7 @@ fn a_batch_asks_for_what_a_pattern_would_ask_for_and_what_its_key_may() {
         envoy.send("POST", "/v1/batches", &headers, body.as_bytes(), &answer)
     };
     let used = |site: &Site| {
-        let meter = Meter { name: "model=gpt-*/usd/total".into(), shard: "".into(), gauge: Gauge::Total };
+        let meter = Counter { name: "model=gpt-*/usd/total".into(), shard_key: "".into(), kind: LimitWindow::Total };
         embedded::read(&*site.shared, &[meter], Time(1_800_000_000_000_000_000)).unwrap()[0].used
     };
     let (site, seen) = uploaded(r#""gpt-5*""#, &["gpt-5", "gpt-5"]);

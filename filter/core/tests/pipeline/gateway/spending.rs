@@ -6,9 +6,9 @@ use std::time::Duration;
 use sluice_core::exchange::metric;
 use sluice_core::exchange::request_state::{Counted, RequestState};
 use sluice_core::exchange::worker::Worker;
-use sluice_core::store::{Gauge, Meter, Order, Take, embedded};
+use sluice_core::store::{Counter, Debit, LimitWindow, ReserveRequest, embedded};
 use sluice_wire::conversation::Usage;
-use sluice_wire::dialect::Said;
+use sluice_wire::dialect::OutputSoFar;
 
 use crate::envoy::{Envoy, Script, Seen, json, sse};
 use crate::shared::Shared;
@@ -123,13 +123,13 @@ fn what_is_reserved_without_a_lease_is_counted() {
     let reserve = |team: &str, meters: u32, lease: u64| {
         let take = |number| {
             let name = format!("{number}").into();
-            let meter = Meter { name, shard: team.into(), gauge: Gauge::Total };
-            Take { meter, amount: 1, limit: 10, hard: true }
+            let meter = Counter { name, shard_key: team.into(), kind: LimitWindow::Total };
+            Debit { meter, amount: 1, limit: 10, hard: true }
         };
         let alternatives = vec![(0..meters).map(take).collect()];
-        let order = Order { id: "o".into(), lease: Duration::from_secs(lease), alternatives };
+        let order = ReserveRequest { id: "o".into(), lease: Duration::from_secs(lease), alternatives };
         let now = sluice_wire::time::Time(1_800_000_000_000_000_000);
-        embedded::reserve(&*shared, &order, embedded::Reach::Here, now).unwrap()
+        embedded::reserve(&*shared, &order, embedded::CounterScope::Local, now).unwrap()
     };
     // Half as many counters as a page has room for, each with leases of two ends.
     for team in ["other", "t"] {
@@ -322,7 +322,7 @@ fn a_stream_that_its_client_leaves_before_the_count_is_not_charged_for_its_visib
         let _ = journey.begin(now, &*shared);
         journey.commit(now);
         (journey.answer.said, journey.answer.finished, journey.answer.usage) =
-            (Said { pieces: 20, bytes: 80 }, finished, counted);
+            (OutputSoFar { pieces: 20, bytes: 80 }, finished, counted);
         journey.conclude(false, now.after(Duration::from_secs(30)), &*shared);
         (journey.answer.usage.unwrap().output, journey.bill.abandoned)
     };

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use sluice_core::callout::{Call, Called};
-use sluice_core::exchange::worker::{Lookup, Moment, Worker};
+use sluice_core::exchange::worker::{Lookup, StoreContext, Worker};
 use sluice_core::key_hash::KeyHash;
 use sluice_wire::time::Time;
 
@@ -170,7 +170,7 @@ fn keys_that_redis_told_of_are_not_asked_for_again_and_mean_what_the_present_fil
     let reply = said(&serde_json::json!({ "GET": record }).to_string());
     let shared = Shared::default();
     let mut effects = Vec::new();
-    first.found(&hash, &reply, &mut Moment { now: NOW, shared: &shared, effects: &mut effects });
+    first.found(&hash, &reply, &mut StoreContext { now: NOW, shared: &shared, effects: &mut effects });
     let limit = |worker: &Worker| match worker.find(key.as_bytes(), &hash, NOW) {
         Lookup::Known(known) => known.map(|known| known.caller.rules.iter().map(|rule| rule.rule.limit).sum::<u64>()),
         other => panic!("{other:?}"),
@@ -182,7 +182,7 @@ fn keys_that_redis_told_of_are_not_asked_for_again_and_mean_what_the_present_fil
     assert_eq!(limit(&third), None, "its team has gone");
     assert_eq!(limit(&with_keys(Some(&third), teams, "", REDIS)), Some(10), "and is back");
     let unknown = KeyHash([9; 32]);
-    let moment = &mut Moment { now: NOW, shared: &shared, effects: &mut effects };
+    let moment = &mut StoreContext { now: NOW, shared: &shared, effects: &mut effects };
     first.found(&unknown, &said(r#"{"GET":null}"#), moment);
     assert!(matches!(second.find(key.as_bytes(), &unknown, NOW), Lookup::Known(None)), "nobody's, and that is known");
 }

@@ -7,7 +7,7 @@ use sluice_core::keys::caller::Caller;
 use sluice_core::limits::{Index, Unit};
 use sluice_core::reservation::*;
 use sluice_core::routing::target::{Model, Target};
-use sluice_core::store::{Obstacle, Order, Reading, Settled};
+use sluice_core::store::{CounterSnapshot, LimitExceeded, ReserveRequest, Settled};
 use sluice_core::usage::estimate::Estimate;
 use sluice_core::usage::price::MicroUsd;
 use sluice_core::usage::surcharge::Wishes;
@@ -64,8 +64,8 @@ impl Fixture {
     }
 }
 
-fn reading(used: u64) -> Reading {
-    Reading { used, reserved: 0, window: 7, until: 0, reset: Duration::from_secs(6) }
+fn reading(used: u64) -> CounterSnapshot {
+    CounterSnapshot { used, reserved: 0, period: 7, until: 0, reset: Duration::from_secs(6) }
 }
 
 mod plan;

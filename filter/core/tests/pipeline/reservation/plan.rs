@@ -77,7 +77,7 @@ fn what_is_one_teams_alone_is_kept_with_it() {
     );
     let plan = fixture.plan("dear").unwrap();
     let shards: Vec<_> =
-        plan.candidates[0].parts.iter().map(|part| (&*part.take.meter.name, &*part.take.meter.shard)).collect();
+        plan.candidates[0].parts.iter().map(|part| (&*part.take.meter.name, &*part.take.meter.shard_key)).collect();
     assert_eq!(
         shards,
         [

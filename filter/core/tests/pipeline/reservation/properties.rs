@@ -1,7 +1,7 @@
 //! Whatever is planned, granted and extended: it is settled once, and rightly.
 
 use proptest::prelude::*;
-use sluice_core::store::Gauge;
+use sluice_core::store::LimitWindow;
 
 use super::ticket::{granted, spent};
 use super::*;
@@ -80,15 +80,15 @@ proptest! {
             let expected: u64 = if name.contains("/requests/") {
                 u64::from(!name.ends_with("/concurrent"))
             } else {
-                let counts = |spent: &&Spent| plan.candidates[spent.candidate].parts.iter().any(|own| own.take.meter == part.meter);
-                let of = |spent: &Spent| if name.contains("/output_tokens/") { spent.usage.output } else { spent.cost.0 };
+                let counts = |spent: &&AttemptUsage| plan.candidates[spent.candidate].parts.iter().any(|own| own.take.meter == part.meter);
+                let of = |spent: &AttemptUsage| if name.contains("/output_tokens/") { spent.usage.output } else { spent.cost.0 };
                 tried.iter().filter(counts).map(of).sum()
             };
             prop_assert_eq!(same.iter().map(|other| other.used).sum::<u64>(), expected, "{}", name);
         }
         for spent in &tried {
             for part in &plan.candidates[spent.candidate].parts {
-                let free = part.take.meter.gauge == Gauge::Concurrent || part.rule.unit == Unit::OutputTokens;
+                let free = part.take.meter.kind == LimitWindow::Concurrent || part.rule.unit == Unit::OutputTokens;
                 prop_assert!(free || parts.iter().any(|other| other.meter == part.take.meter), "{} is not settled", part.take.meter.name);
             }
         }

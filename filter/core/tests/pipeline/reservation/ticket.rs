@@ -40,13 +40,13 @@ fn budgets_warn_from_80_percent_on() {
     assert_eq!(warned(1_700).as_deref(), Some("key=alice/day 170%, key=alice/month 85%"));
 }
 
-pub(super) fn granted(plan: &Plan, chosen: usize) -> Ticket {
+pub(super) fn granted(plan: &Plan, chosen: usize) -> Reservation {
     let readings = plan.candidates[chosen].parts.iter().map(|part| reading(part.take.amount)).collect();
     plan.grant(chosen, readings, "r".into())
 }
 
-pub(super) fn spent(candidate: usize, input: u64, output: u64) -> Spent {
-    Spent {
+pub(super) fn spent(candidate: usize, input: u64, output: u64) -> AttemptUsage {
+    AttemptUsage {
         candidate,
         usage: Usage { input, output, ..Usage::default() },
         cost: MicroUsd(input + output),
@@ -64,7 +64,9 @@ fn a_fallback_is_reserved_for_what_is_missing_and_settled_at_each_providers_own(
     let fixture = Fixture::new("", r#""limits":{"tokens_per_minute":1000},"budget":{"daily":1}"#);
     let plan = fixture.plan("chat").unwrap();
     let mut ticket = granted(&plan, 0);
-    let Some(Order { id, alternatives, .. }) = ticket.extension(&plan, 1, LEASE) else { panic!("no extension") };
+    let Some(ReserveRequest { id, alternatives, .. }) = ticket.extension(&plan, 1, LEASE) else {
+        panic!("no extension")
+    };
     let missing: Vec<_> = alternatives[0].iter().map(|take| (&*take.meter.name, take.amount)).collect();
     assert_eq!(missing, [("provider=q/tokens/day", 150), ("provider=q/requests/concurrent", 1)]);
     ticket.extend(&plan, 1, alternatives[0].iter().map(|take| reading(take.amount)).collect());

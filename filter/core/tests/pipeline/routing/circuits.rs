@@ -4,7 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use sluice_core::routing::cells::circuit::{self, Attempt};
+use sluice_core::routing::cells::circuit::{self, CircuitAttempt};
 use sluice_core::routing::decision::Trouble;
 
 impl Case {
@@ -12,8 +12,8 @@ impl Case {
         self.now = self.now.after(Duration::from_millis(millis));
     }
 
-    fn attempt(&self) -> Attempt {
-        Attempt { began: self.now, ended: self.now }
+    fn attempt(&self) -> CircuitAttempt {
+        CircuitAttempt { began: self.now, ended: self.now }
     }
 
     fn fails(&self, provider: &str, times: u32) {
@@ -47,7 +47,7 @@ fn a_target_that_keeps_failing_comes_last_and_is_still_asked() {
     case.fails("a", 4);
     assert_eq!(case.order(), "a b c");
     case.fails("a", 1);
-    assert_eq!((case.order().as_str(), case.place("a")), ("b c a", Place::Last(Trouble::Open)));
+    assert_eq!((case.order().as_str(), case.place("a")), ("b c a", Rank::Last(Trouble::Open)));
     case.fails("b", 5);
     assert_eq!(case.order(), "c a b");
     case.fails("c", 5);
@@ -59,9 +59,9 @@ fn how_many_failures_and_how_long_is_the_files_to_say() {
     let mut case = Case::new(&THREE, "", r#""circuit":{"failures":2,"open":"10s"}"#);
     case.fails("a", 2);
     case.later(9_900);
-    assert_eq!(case.place("a"), Place::Last(Trouble::Open));
+    assert_eq!(case.place("a"), Rank::Last(Trouble::Open));
     case.later(200);
-    assert_eq!(case.place("a"), Place::Probe);
+    assert_eq!(case.place("a"), Rank::Probe);
 }
 
 #[test]
@@ -70,18 +70,18 @@ fn when_its_time_is_over_one_request_finds_out_and_the_others_wait() {
     case.fails("a", 5);
     case.later(2_100);
     let probe = case.decide().unwrap();
-    assert_eq!((names(&probe.order()), probe.considered[0].place), ("a b c".to_owned(), Place::Probe));
+    assert_eq!((names(&probe.order()), probe.considered[0].place), ("a b c".to_owned(), Rank::Probe));
     assert_eq!(probe.probe().map(|target| target.name.as_str()), Some(case.target("a").name.as_str()));
     case.claims("a", Duration::from_secs(20));
     for _ in 0..3 {
-        assert_eq!((case.order().as_str(), case.place("a")), ("b c a", Place::Last(Trouble::Probing)));
+        assert_eq!((case.order().as_str(), case.place("a")), ("b c a", Rank::Last(Trouble::Probing)));
     }
     case.fails("a", 1);
-    assert_eq!(case.place("a"), Place::Last(Trouble::Open));
+    assert_eq!(case.place("a"), Rank::Last(Trouble::Open));
     case.later(2_100);
-    assert_eq!(case.place("a"), Place::Last(Trouble::Open), "for twice as long");
+    assert_eq!(case.place("a"), Rank::Last(Trouble::Open), "for twice as long");
     case.later(2_000);
-    assert_eq!(case.place("a"), Place::Probe);
+    assert_eq!(case.place("a"), Rank::Probe);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn only_a_request_whose_first_choice_it_is_finds_out() {
     case.later(2_100);
     assert_eq!(case.order(), "a c b");
     let wish = Case { hints: Case::new(&THREE, "", "").asks(&[("x-sluice-route", "b")]).hints, ..case };
-    assert_eq!((wish.order().as_str(), wish.place("b")), ("b a c", Place::Probe));
+    assert_eq!((wish.order().as_str(), wish.place("b")), ("b a c", Rank::Probe));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_recovered_target_has_its_requests_back_little_by_little() {
     let mut case = Case::new(&THREE, "", "");
     case.fails("a", 5);
     case.later(2_100);
-    assert_eq!(case.place("a"), Place::Probe);
+    assert_eq!(case.place("a"), Rank::Probe);
     case.succeeds("a");
     // From a tenth to all of them, in five seconds.
     for (millis, percent) in [(0, 10), (2_500, 54), (2_400, 97)] {
@@ -116,9 +116,9 @@ fn a_recovered_target_has_its_requests_back_little_by_little() {
 fn a_provider_that_said_when_to_come_back_is_left_alone_until_then() {
     let mut case = Case::new(&THREE, "", "");
     case.is_limited("a", 30_000);
-    assert_eq!((case.order().as_str(), case.place("a")), ("b c a", Place::Last(Trouble::Limited)));
+    assert_eq!((case.order().as_str(), case.place("a")), ("b c a", Rank::Last(Trouble::Limited)));
     case.later(29_999);
-    assert_eq!(case.place("a"), Place::Last(Trouble::Limited));
+    assert_eq!(case.place("a"), Rank::Last(Trouble::Limited));
     case.later(1);
     let first = case.shares(10_000)[0];
     assert!(first.abs_diff(1_000) < 150, "and then not all at once: {first}");
@@ -129,7 +129,7 @@ fn a_target_without_others_is_asked_however_it_stands() {
     for model in ["", r#""strategy":"pinned""#] {
         let case = Case::new(&THREE, model, "").asks(&[("x-sluice-fallback", "off")]);
         case.fails("a", 5);
-        assert_eq!((case.order().as_str(), case.place("a")), ("a", Place::InTurn));
+        assert_eq!((case.order().as_str(), case.place("a")), ("a", Rank::InTurn));
     }
 }
 

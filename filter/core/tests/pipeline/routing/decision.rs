@@ -32,7 +32,7 @@ fn a_target_that_lacks_what_is_needed_is_left_out_and_the_others_keep_their_orde
         assert_eq!(case.order(), "a b c", "{field}: nobody asked for it");
         let case = case.needs(needs);
         assert_eq!(case.order(), "b c", "{field}");
-        assert_eq!(case.place("a"), Place::Out(Reason::Lacks(lack)));
+        assert_eq!(case.place("a"), Rank::Out(Reason::Lacks(lack)));
     }
 }
 
@@ -55,7 +55,7 @@ fn a_prompt_goes_where_there_is_room_and_when_nowhere_is_where_there_is_most() {
     assert_eq!(case(5001).order(), "b c", "an estimate may be wrong: the provider has the last word");
     assert_eq!(
         case(5001).place("a"),
-        Place::Out(Reason::Lacks(MissingCapability::Context { max_input: 1000, input: 5001 }))
+        Rank::Out(Reason::Lacks(MissingCapability::Context { max_input: 1000, input: 5001 }))
     );
 }
 
@@ -123,7 +123,7 @@ fn a_target_that_cannot_be_had_is_an_error_with_those_that_can() {
     }
 }
 
-fn wished(wish: &str) -> Hints {
+fn wished(wish: &str) -> RoutingHeaders {
     Case::new(&THREE, "", "").asks(&[("x-sluice-route", wish)]).hints
 }
 
@@ -138,7 +138,7 @@ fn a_lower_tier_may_be_asked_for_by_name_and_the_others_follow() {
     let named = r#""routes":[{"match":{"team":"u"},"targets":["b","c"]}]"#;
     let case = |wish: &str| Case::new(&targets, named, "").asks(&[("x-sluice-route", wish)]);
     assert_eq!(case("b").order(), "b a");
-    assert_eq!(case("b").place("c"), Place::Out(Reason::LowerTier));
+    assert_eq!(case("b").place("c"), Rank::Out(Reason::LowerTier));
     assert_eq!(case("fallback").order(), "a");
 }
 
@@ -146,12 +146,12 @@ fn a_lower_tier_may_be_asked_for_by_name_and_the_others_follow() {
 fn without_fallback_only_the_first_is_asked_and_with_pinned_too() {
     let case = Case::new(&THREE, "", "").asks(&[("x-sluice-fallback", "off")]);
     assert_eq!(case.order(), "a");
-    assert_eq!(case.place("b"), Place::Out(Reason::NotFirst));
+    assert_eq!(case.place("b"), Rank::Out(Reason::NotFirst));
     assert_eq!(Case::new(&THREE, "", "").asks(&[("x-sluice-fallback", "on")]).order(), "a b c");
     let both = Case::new(&THREE, "", "").asks(&[("x-sluice-fallback", "off"), ("x-sluice-route", "c")]);
     assert_eq!(both.order(), "c");
     let pinned = Case::new(&THREE, r#""strategy":"pinned""#, "");
-    assert_eq!((pinned.order().as_str(), pinned.place("c")), ("a", Place::Out(Reason::NotFirst)));
+    assert_eq!((pinned.order().as_str(), pinned.place("c")), ("a", Rank::Out(Reason::NotFirst)));
     assert_eq!(pinned.asks(&[("x-sluice-route", "b")]).order(), "b", "a wish chooses which one");
 }
 
@@ -164,7 +164,7 @@ fn every_target_is_considered_once_and_those_that_serve_come_first() {
     let considered = case.decide().unwrap().considered;
     let mut all: Vec<&str> = considered.iter().map(|one| one.target.provider.name.as_str()).collect();
     assert_eq!(all[0], "b");
-    assert!(considered[1..].iter().all(|one| matches!(one.place, Place::Out(_))));
+    assert!(considered[1..].iter().all(|one| matches!(one.place, Rank::Out(_))));
     all.sort_unstable();
     assert_eq!(all, ["a", "b", "c", "d"]);
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use sluice_core::gateway::Gateway;
 use sluice_core::keys::caller::Caller;
 use sluice_core::mix::mixed;
-use sluice_core::routing::decision::{Decision, Place, RoutingInput, decide};
-use sluice_core::routing::hints::Hints;
+use sluice_core::routing::decision::{Rank, RoutingDecision, RoutingInput, decide};
+use sluice_core::routing::hints::RoutingHeaders;
 use sluice_core::routing::needs::Needs;
 use sluice_core::routing::target::{Model, Target};
 use sluice_core::usage::estimate::Estimate;
@@ -36,7 +36,7 @@ struct Case {
     shared: Shared,
     caller: Caller,
     needs: Needs,
-    hints: Hints,
+    hints: RoutingHeaders,
     user: Option<&'static str>,
     /// Tokens of its answer.
     output: u64,
@@ -67,7 +67,7 @@ impl Case {
             shared: Shared::default(),
             caller: Caller { key_id: "k".into(), team: "t".into(), ..Caller::default() },
             needs: Needs { input_tokens: 100, ..Needs::default() },
-            hints: Hints::default(),
+            hints: RoutingHeaders::default(),
             user: None,
             output: 100,
             now: at(NOON),
@@ -79,7 +79,7 @@ impl Case {
     /// With these headers.
     fn asks(mut self, headers: &[(&str, &str)]) -> Self {
         let headers: HeaderMap = headers.iter().map(|(name, value)| (*name, *value)).collect();
-        self.hints = Hints::read(&headers, &self.gateway.watched_headers).unwrap();
+        self.hints = RoutingHeaders::read(&headers, &self.gateway.watched_headers).unwrap();
         self
     }
 
@@ -88,7 +88,7 @@ impl Case {
         self
     }
 
-    fn decide(&self) -> Result<Decision, ApiError> {
+    fn decide(&self) -> Result<RoutingDecision, ApiError> {
         let Needs { input_tokens: input, .. } = self.needs;
         let estimate = |_: &Target| Estimate {
             input,
@@ -118,7 +118,7 @@ impl Case {
         names(&self.decide().unwrap().order())
     }
 
-    fn place(&self, provider: &str) -> Place {
+    fn place(&self, provider: &str) -> Rank {
         let considered = self.decide().unwrap().considered;
         considered.iter().find(|considered| considered.target.provider.name == provider).unwrap().place
     }

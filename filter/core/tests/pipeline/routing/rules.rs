@@ -78,7 +78,7 @@ fn the_first_route_that_matches_is_taken() {
 fn a_routes_targets_are_asked_in_its_own_order_and_no_others() {
     let case = Case::new(&THREE, r#""routes":[{"match":{"team":"t"},"targets":["c","a"]}]"#, "");
     assert_eq!(case.order(), "c a");
-    assert_eq!(case.place("b"), Place::Out(Reason::NotNamed));
+    assert_eq!(case.place("b"), Rank::Out(Reason::NotNamed));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_lower_tier_is_left_out_unless_it_is_allowed_and_then_comes_behind_the_bette
     let named = r#","routes":[{"match":{"team":"u"},"targets":["c","a","b"]}]"#;
     let strict = Case::new(&TIERS, &format!(r#""strategy":"fallback"{named}"#), "");
     assert_eq!(strict.order(), "b d");
-    assert_eq!(strict.place("a"), Place::Out(Reason::LowerTier));
+    assert_eq!(strict.place("a"), Rank::Out(Reason::LowerTier));
     let lenient = Case::new(&TIERS, r#""allow_lower_tier":true"#, "");
     assert_eq!(lenient.order(), "b d a c");
 }

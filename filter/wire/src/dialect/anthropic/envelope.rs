@@ -27,7 +27,7 @@ use std::ops::Range;
 
 use serde_json::value::RawValue;
 
-use crate::dialect::Written;
+use crate::dialect::WrittenRequest;
 use crate::dialect::fields::{Fields, drop_hint};
 use crate::dialect::models::claude::Claude;
 use crate::dialect::quirk::{Becomes, Edits, Quirk, adapt, edited};
@@ -160,7 +160,7 @@ const NO_CARE: Quirk = quirk("context_management", Becomes::Dropped);
 
 impl Cloud {
     /// The body for `model`.
-    pub(super) fn body(&self, body: &[u8], model: &str, headers: &HeaderMap) -> Result<Written, ApiError> {
+    pub(super) fn body(&self, body: &[u8], model: &str, headers: &HeaderMap) -> Result<WrittenRequest, ApiError> {
         let text = str::from_utf8(body)
             .map_err(|_| ApiError { param: None, ..ApiError::invalid("", "The body is not UTF-8 text.") })?;
         let mut pass = Pass { text, cloud: self, model: Claude::of(model), edits: Vec::new(), dropped: Vec::new() };
@@ -178,7 +178,7 @@ impl Cloud {
         let adapted = adapt(&body, self.fields.iter().chain(no_care), &[])?;
         adapted.dropped.iter().for_each(|name| drop_hint(&mut dropped, name));
         let body = edited(&body, &adapted.edits);
-        Ok(Written { body: self.opened(body, &betas), dropped })
+        Ok(WrittenRequest { body: self.opened(body, &betas), dropped })
     }
 
     /// The header with the betas that this cloud knows; nothing where they stand in the body.

@@ -13,7 +13,7 @@ use crate::conversation::{Message, Part, Request};
 use crate::dialect::provider::{
     ChatProvider, Departures, EVENTS, Envelope as Enveloped, Headers, Passing, Provider, Serves,
 };
-use crate::dialect::{Fate, Field, Id, Written, aliases, aws, data_uri, gemini};
+use crate::dialect::{Field, FieldPolicy, Id, WrittenRequest, aliases, aws, data_uri, gemini};
 use crate::error::ApiError;
 use crate::json;
 use crate::lenient::Filled;
@@ -27,33 +27,33 @@ const MODEL: AsciiSet = RESERVED.remove(b'@');
 
 /// What becomes of a conversation's parameters, by OpenAI's names.
 pub const FIELDS: &[Field] = &[
-    ("model", Fate::Mapped, "in the path"),
-    ("messages", Fate::Mapped, "`messages` and `system`"),
-    ("messages.name", Fate::Dropped, ""),
-    ("messages.reasoning_content", Fate::Dropped, "kept, if it has Anthropic's seal"),
-    ("image_url", Fate::Mapped, "an image in the request; AWS fetches none: by URL it is a 400 there"),
-    ("image_url.detail", Fate::Dropped, ""),
-    ("file", Fate::Mapped, "a PDF"),
-    ("cache_control", Fate::Mapped, "`cache_control`"),
-    ("tools", Fate::Mapped, "`tools`"),
-    ("tool_choice", Fate::Mapped, "`tool_choice`"),
-    ("parallel_tool_calls", Fate::Mapped, "in `tool_choice`"),
-    ("response_format", Fate::Dropped, "any JSON object is asked for in `system`"),
-    ("response_format.json_schema", Fate::Mapped, "`output_config.format`"),
-    ("max_completion_tokens", Fate::Mapped, "`max_tokens`, 4096 if nothing is said"),
-    ("temperature", Fate::Mapped, "up to 1"),
-    ("top_p", Fate::Mapped, "`top_p`"),
-    ("top_k", Fate::Mapped, "`top_k`"),
-    ("stop", Fate::Mapped, "`stop_sequences`"),
-    ("seed", Fate::Dropped, ""),
-    ("frequency_penalty", Fate::Refused, ""),
-    ("presence_penalty", Fate::Refused, ""),
-    ("n", Fate::Refused, "above 1"),
-    ("reasoning_effort", Fate::Mapped, "`thinking`"),
-    ("thinking", Fate::Mapped, "`thinking`"),
-    ("user", Fate::Mapped, "`metadata.user_id`"),
-    ("service_tier", Fate::Dropped, "the clouds' classes are bought, not asked for"),
-    ("stream", Fate::Mapped, "in the path"),
+    ("model", FieldPolicy::Mapped, "in the path"),
+    ("messages", FieldPolicy::Mapped, "`messages` and `system`"),
+    ("messages.name", FieldPolicy::Dropped, ""),
+    ("messages.reasoning_content", FieldPolicy::Dropped, "kept, if it has Anthropic's seal"),
+    ("image_url", FieldPolicy::Mapped, "an image in the request; AWS fetches none: by URL it is a 400 there"),
+    ("image_url.detail", FieldPolicy::Dropped, ""),
+    ("file", FieldPolicy::Mapped, "a PDF"),
+    ("cache_control", FieldPolicy::Mapped, "`cache_control`"),
+    ("tools", FieldPolicy::Mapped, "`tools`"),
+    ("tool_choice", FieldPolicy::Mapped, "`tool_choice`"),
+    ("parallel_tool_calls", FieldPolicy::Mapped, "in `tool_choice`"),
+    ("response_format", FieldPolicy::Dropped, "any JSON object is asked for in `system`"),
+    ("response_format.json_schema", FieldPolicy::Mapped, "`output_config.format`"),
+    ("max_completion_tokens", FieldPolicy::Mapped, "`max_tokens`, 4096 if nothing is said"),
+    ("temperature", FieldPolicy::Mapped, "up to 1"),
+    ("top_p", FieldPolicy::Mapped, "`top_p`"),
+    ("top_k", FieldPolicy::Mapped, "`top_k`"),
+    ("stop", FieldPolicy::Mapped, "`stop_sequences`"),
+    ("seed", FieldPolicy::Dropped, ""),
+    ("frequency_penalty", FieldPolicy::Refused, ""),
+    ("presence_penalty", FieldPolicy::Refused, ""),
+    ("n", FieldPolicy::Refused, "above 1"),
+    ("reasoning_effort", FieldPolicy::Mapped, "`thinking`"),
+    ("thinking", FieldPolicy::Mapped, "`thinking`"),
+    ("user", FieldPolicy::Mapped, "`metadata.user_id`"),
+    ("service_tier", FieldPolicy::Dropped, "the clouds' classes are bought, not asked for"),
+    ("stream", FieldPolicy::Mapped, "in the path"),
 ];
 
 /// Anthropic's format on AWS Bedrock: `InvokeModel`.
@@ -115,7 +115,7 @@ pub static VERTEX: Provider = Provider {
     }),
 };
 
-fn write_for_bedrock(request: &Request, model: &str) -> Result<Written, ApiError> {
+fn write_for_bedrock(request: &Request, model: &str) -> Result<WrittenRequest, ApiError> {
     refuse_urls(&request.messages)?;
     let version = Some(envelope::AWS.version);
     write_request::write(request, model, Envelope { model: None, version, stream: false, tiers: false })

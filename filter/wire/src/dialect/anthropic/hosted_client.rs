@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::conversation::{Request, StreamEvent};
-use crate::dialect::client::{Asks, ChatClient, Client, Manner, Shape};
+use crate::dialect::client::{Asks, ChatClient, Client, Manner, PeekSpec};
 use crate::dialect::fields::{Fields, needed};
 use crate::dialect::in_turn::InTurn;
 use crate::dialect::{Kept, Opening, StreamWriter, aliases, aws};
@@ -17,7 +17,7 @@ use super::{hosted, read_request, response, stream_out};
 /// The format on AWS Bedrock, as a client would speak it.
 pub static BEDROCK: Client = Client {
     provider: &hosted::BEDROCK,
-    shape: Shape::CHAT,
+    shape: PeekSpec::CHAT,
     own_names: &[],
     runs_tool: |_| false,
     manner: &Manner { write_error: aws::client::write_error, ..PLAIN },
@@ -27,7 +27,7 @@ pub static BEDROCK: Client = Client {
 /// The format on Vertex AI, as a client would speak it.
 pub static VERTEX: Client = Client {
     provider: &hosted::VERTEX,
-    shape: Shape::CHAT,
+    shape: PeekSpec::CHAT,
     own_names: &[],
     runs_tool: |_| false,
     manner: &PLAIN,

@@ -35,7 +35,7 @@ pub use table::FIELDS;
 use crate::error::ErrorKind;
 
 use self::write_request::Envelope;
-use super::client::{Asks, ChatClient, Client, Manner, Shape};
+use super::client::{Asks, ChatClient, Client, Manner, PeekSpec};
 use super::in_turn::InTurn;
 use super::provider::{ChatProvider, Departures, EVENTS, Headers, Passing, Provider, Serves};
 use super::{Id, aliases, rate_limits};
@@ -43,7 +43,7 @@ use super::{Id, aliases, rate_limits};
 /// Anthropic's messages, as clients speak them.
 pub static CLIENT: Client = Client {
     provider: &PROVIDER,
-    shape: Shape::CHAT,
+    shape: PeekSpec::CHAT,
     own_names: &[
         ("file.filename", "messages[].content[].document.title"),
         ("is_error", "messages[].content[].tool_result.is_error"),

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::dialect::few::Few;
 use crate::dialect::recurring::{Recurring, place_behind};
-use crate::dialect::{ResponseSummary, Said, Seen, StreamPeeker};
+use crate::dialect::{EventClass, OutputSoFar, ResponseSummary, StreamPeeker};
 use crate::framing::sse;
 use crate::json;
 use crate::lenient::maybe;
@@ -77,10 +77,10 @@ struct Block {
 }
 
 impl Block {
-    fn said(&self) -> Said {
+    fn said(&self) -> OutputSoFar {
         match self.r#type {
-            BlockKind::Text | BlockKind::Thinking => Said::of(self.text.0 + self.thinking.0),
-            BlockKind::ToolUse | BlockKind::RedactedThinking | BlockKind::Other => Said::of(1),
+            BlockKind::Text | BlockKind::Thinking => OutputSoFar::of(self.text.0 + self.thinking.0),
+            BlockKind::ToolUse | BlockKind::RedactedThinking | BlockKind::Other => OutputSoFar::of(1),
         }
     }
 }
@@ -98,13 +98,13 @@ struct Delta {
 }
 
 impl StreamPeeker for Peeker {
-    fn peek(&mut self, event: &sse::Event<'_>) -> Seen {
+    fn peek(&mut self, event: &sse::Event<'_>) -> EventClass {
         if event.is_silent() {
-            return Seen::Other;
+            return EventClass::Other;
         }
         if let Some(text) = self.recurring.text(event.name, &event.data) {
-            self.glance.said += Said::of(text.len());
-            return Seen::Content;
+            self.glance.said += OutputSoFar::of(text.len());
+            return EventClass::Content;
         }
         let seen = json::from_slice::<Event>(&event.data);
         let text = seen.as_ref().ok().and_then(Event::text);
@@ -112,12 +112,13 @@ impl StreamPeeker for Peeker {
         self.recurring.read(event.name, &event.data, place);
         match seen {
             Ok(seen) => match untyped(&seen.r#type, seen.error.is_some(), event.name, &event.data) {
-                Some(error) => Seen::Failed(error),
+                Some(error) => EventClass::Failed(error),
                 None => self.see(seen),
             },
             Err(error) => match unless_unknown(&event.data, &error) {
-                Ok(()) => untyped(&EventKind::Other, false, event.name, &event.data).map_or(Seen::Other, Seen::Failed),
-                Err(error) => Seen::Failed(error),
+                Ok(()) => untyped(&EventKind::Other, false, event.name, &event.data)
+                    .map_or(EventClass::Other, EventClass::Failed),
+                Err(error) => EventClass::Failed(error),
             },
         }
     }
@@ -128,33 +129,33 @@ impl StreamPeeker for Peeker {
 }
 
 impl Peeker {
-    fn see(&mut self, event: Event) -> Seen {
+    fn see(&mut self, event: Event) -> EventClass {
         let said = match event.r#type {
             EventKind::MessageStart => event.message.map(|message| self.start(message)).unwrap_or_default(),
             EventKind::ContentBlockStart => event.content_block.map(|block| block.said()).unwrap_or_default(),
-            EventKind::ContentBlockDelta => event
-                .delta
-                .map_or_else(Said::default, |delta| Said::of(delta.text.0 + delta.thinking.0 + delta.partial_json.0)),
+            EventKind::ContentBlockDelta => event.delta.map_or_else(OutputSoFar::default, |delta| {
+                OutputSoFar::of(delta.text.0 + delta.thinking.0 + delta.partial_json.0)
+            }),
             EventKind::MessageDelta => {
                 self.count(event.usage);
                 let stopped = event.delta.is_some_and(|delta| delta.stop_reason.0 > 0);
                 self.glance.finished |= stopped;
-                return if stopped { Seen::Content } else { Seen::Other };
+                return if stopped { EventClass::Content } else { EventClass::Other };
             }
-            EventKind::MessageStop => return Seen::End,
-            EventKind::Error => return Seen::Failed(event.error.unwrap_or_default().without_status()),
-            EventKind::ContentBlockStop | EventKind::Ping | EventKind::Other => Said::default(),
+            EventKind::MessageStop => return EventClass::End,
+            EventKind::Error => return EventClass::Failed(event.error.unwrap_or_default().without_status()),
+            EventKind::ContentBlockStop | EventKind::Ping | EventKind::Other => OutputSoFar::default(),
         };
         self.glance.said += said;
-        if said.pieces > 0 { Seen::Content } else { Seen::Other }
+        if said.pieces > 0 { EventClass::Content } else { EventClass::Other }
     }
 
     /// Of some answers all stands here: where a program of the model's goes on.
-    fn start(&mut self, message: Message) -> Said {
+    fn start(&mut self, message: Message) -> OutputSoFar {
         self.glance.name(message.model.as_deref().unwrap_or_default());
         self.count(message.usage);
         self.glance.finished |= message.stop_reason.0 > 0;
-        let mut said = Said::default();
+        let mut said = OutputSoFar::default();
         message.content.iter().flat_map(|blocks| blocks.iter()).for_each(|block| said += block.said());
         said
     }

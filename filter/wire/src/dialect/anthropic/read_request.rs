@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::value::RawValue;
 
 use crate::conversation::{Json, Message, OutputFormat, Reasoning, Request, Role, Tool, ToolChoice};
-use crate::dialect::Fate;
+use crate::dialect::FieldPolicy;
 use crate::dialect::fields::{Fields, drop_hint, join, needed, refuse_rest};
 use crate::error::ApiError;
 
@@ -55,7 +55,7 @@ pub(super) fn rest(mut fields: Fields<'_>, model: String) -> Result<Request, Api
         return Err(ApiError::unsupported("mcp_servers", "'mcp_servers': the provider calls no tools by itself."));
     }
     for (name, fate) in FATES {
-        if *fate == Fate::Dropped && fields.take_raw(name).is_some() {
+        if *fate == FieldPolicy::Dropped && fields.take_raw(name).is_some() {
             request.dropped.push((*name).to_owned());
         }
     }

@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::conversation::{Json, OutputFormat, Request, Tool};
-use crate::dialect::Written;
+use crate::dialect::WrittenRequest;
 use crate::dialect::bounds::{self, Numbers};
 use crate::dialect::claude::{self, Choice, DEFAULT_MAX_TOKENS, Plan, Sampling, Thinking, choice};
 use crate::dialect::functions::Schema;
@@ -114,7 +114,7 @@ struct Metadata<'a> {
 }
 
 /// Writes `request` for `model` into `envelope`.
-pub(super) fn write(request: &Request, model: &str, envelope: Envelope<'_>) -> Result<Written, ApiError> {
+pub(super) fn write(request: &Request, model: &str, envelope: Envelope<'_>) -> Result<WrittenRequest, ApiError> {
     let mut dropped = Dropped::of(request);
     let numbers = Numbers::of(request, bounds::ANTHROPIC, &mut dropped.0)?;
     let model = Claude::of(model);
@@ -157,7 +157,7 @@ pub(super) fn write(request: &Request, model: &str, envelope: Envelope<'_>) -> R
         system: turns.system,
         messages: turns.turns,
     };
-    Ok(Written { body: out::body(&body), dropped: dropped.0 })
+    Ok(WrittenRequest { body: out::body(&body), dropped: dropped.0 })
 }
 
 fn tier(request: &Request, envelope: Envelope<'_>, dropped: &mut Dropped) -> Option<&'static str> {

@@ -22,45 +22,49 @@ mod write_request;
 mod tests;
 
 use super::provider::{ChatProvider, Departures, Provider, Serves};
-use super::{Fate, Field, Id, aliases, aws};
+use super::{Field, FieldPolicy, Id, aliases, aws};
 
 /// What becomes of a conversation's parameters, by OpenAI's names.
 pub const FIELDS: &[Field] = &[
-    ("model", Fate::Mapped, "in the path"),
-    ("messages", Fate::Mapped, "`messages` and `system`"),
-    ("messages.name", Fate::Dropped, ""),
-    ("messages.reasoning_content", Fate::Dropped, "kept for Anthropic's models, if it has Anthropic's seal"),
-    ("image_url", Fate::Mapped, "an image in the request: JPEG, PNG, GIF or WebP; by URL it is a 400"),
-    ("image_url.detail", Fate::Dropped, ""),
+    ("model", FieldPolicy::Mapped, "in the path"),
+    ("messages", FieldPolicy::Mapped, "`messages` and `system`"),
+    ("messages.name", FieldPolicy::Dropped, ""),
+    ("messages.reasoning_content", FieldPolicy::Dropped, "kept for Anthropic's models, if it has Anthropic's seal"),
+    ("image_url", FieldPolicy::Mapped, "an image in the request: JPEG, PNG, GIF or WebP; by URL it is a 400"),
+    ("image_url.detail", FieldPolicy::Dropped, ""),
     (
         "file",
-        Fate::Mapped,
+        FieldPolicy::Mapped,
         "a document in the request: PDF, CSV, Word, Excel, HTML, text or Markdown; beside no text `(document)` is one, which AWS wants",
     ),
-    ("cache_control", Fate::Mapped, "`cachePoint`, for Anthropic's and Amazon's models; left out for others"),
-    ("tools", Fate::Mapped, "`toolConfig.tools`; `strict` for Anthropic's models only"),
+    ("cache_control", FieldPolicy::Mapped, "`cachePoint`, for Anthropic's and Amazon's models; left out for others"),
+    ("tools", FieldPolicy::Mapped, "`toolConfig.tools`; `strict` for Anthropic's models only"),
     (
         "tool_choice",
-        Fate::Mapped,
+        FieldPolicy::Mapped,
         "`toolConfig.toolChoice`; `none` takes the tools away, unless they were called before",
     ),
-    ("parallel_tool_calls", Fate::Mapped, "for Anthropic's models; of several calls of others the first is kept"),
-    ("response_format", Fate::Dropped, "any JSON object is asked for in `system`"),
-    ("response_format.json_schema", Fate::Mapped, "`outputConfig.textFormat`"),
-    ("max_completion_tokens", Fate::Mapped, "`inferenceConfig.maxTokens`"),
-    ("temperature", Fate::Mapped, "up to 1"),
-    ("top_p", Fate::Mapped, "`inferenceConfig.topP`"),
-    ("top_k", Fate::Mapped, "for Anthropic's models, at most 500, and Amazon's; left out for others"),
-    ("stop", Fate::Mapped, "`inferenceConfig.stopSequences`"),
-    ("seed", Fate::Dropped, ""),
-    ("frequency_penalty", Fate::Refused, ""),
-    ("presence_penalty", Fate::Refused, ""),
-    ("n", Fate::Refused, "above 1"),
-    ("reasoning_effort", Fate::Mapped, "`thinking`, for Anthropic's models; left out for others"),
-    ("thinking", Fate::Mapped, "for Anthropic's models; left out for others"),
-    ("user", Fate::Dropped, ""),
-    ("service_tier", Fate::Mapped, "`priority`, `flex` and `reserved`; `default` is what no word means"),
-    ("stream", Fate::Mapped, "in the path"),
+    (
+        "parallel_tool_calls",
+        FieldPolicy::Mapped,
+        "for Anthropic's models; of several calls of others the first is kept",
+    ),
+    ("response_format", FieldPolicy::Dropped, "any JSON object is asked for in `system`"),
+    ("response_format.json_schema", FieldPolicy::Mapped, "`outputConfig.textFormat`"),
+    ("max_completion_tokens", FieldPolicy::Mapped, "`inferenceConfig.maxTokens`"),
+    ("temperature", FieldPolicy::Mapped, "up to 1"),
+    ("top_p", FieldPolicy::Mapped, "`inferenceConfig.topP`"),
+    ("top_k", FieldPolicy::Mapped, "for Anthropic's models, at most 500, and Amazon's; left out for others"),
+    ("stop", FieldPolicy::Mapped, "`inferenceConfig.stopSequences`"),
+    ("seed", FieldPolicy::Dropped, ""),
+    ("frequency_penalty", FieldPolicy::Refused, ""),
+    ("presence_penalty", FieldPolicy::Refused, ""),
+    ("n", FieldPolicy::Refused, "above 1"),
+    ("reasoning_effort", FieldPolicy::Mapped, "`thinking`, for Anthropic's models; left out for others"),
+    ("thinking", FieldPolicy::Mapped, "for Anthropic's models; left out for others"),
+    ("user", FieldPolicy::Dropped, ""),
+    ("service_tier", FieldPolicy::Mapped, "`priority`, `flex` and `reserved`; `default` is what no word means"),
+    ("stream", FieldPolicy::Mapped, "in the path"),
 ];
 
 /// Converse, as AWS speaks it.

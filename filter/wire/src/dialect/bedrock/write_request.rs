@@ -17,7 +17,7 @@
 use serde::Serialize;
 
 use crate::conversation::{OutputFormat, Reasoning, Request};
-use crate::dialect::Written;
+use crate::dialect::WrittenRequest;
 use crate::dialect::bounds::{self, Numbers};
 use crate::dialect::claude::{self, Choice, Plan, Sampling, Thinking};
 use crate::dialect::hints::{ANSWER_JSON, Dropped};
@@ -138,7 +138,7 @@ struct JsonSchema<'a> {
 }
 
 /// Writes `request` for `model`.
-pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
+pub(super) fn write(request: &Request, model: &str) -> Result<WrittenRequest, ApiError> {
     let family = Family::of(model);
     let bounds = if family == Family::Claude { bounds::BEDROCK_CLAUDE } else { bounds::BEDROCK };
     let mut dropped = Dropped::of(request);
@@ -180,7 +180,7 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
         system: turns.system,
         messages: turns.turns,
     };
-    Ok(Written { body: out::body(&body), dropped: dropped.0 })
+    Ok(WrittenRequest { body: out::body(&body), dropped: dropped.0 })
 }
 
 /// What is decided about thinking; only Anthropic's models can be told.

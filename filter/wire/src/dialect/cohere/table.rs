@@ -1,7 +1,7 @@
 //! What becomes of a conversation's parameters on the way to Cohere, by the names of OpenAI's chat completions.
 
-use super::super::Fate::{Dropped, Mapped, Refused};
 use super::super::Field;
+use super::super::FieldPolicy::{Dropped, Mapped, Refused};
 
 /// Refused fields pass where their value changes nothing.
 pub const FIELDS: &[Field] = &[

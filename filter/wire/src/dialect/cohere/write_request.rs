@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use crate::conversation::{Json, OutputFormat, Request, Tool, ToolChoice};
-use crate::dialect::Written;
+use crate::dialect::WrittenRequest;
 use crate::dialect::aliases;
 use crate::dialect::bounds::{self, Numbers};
 use crate::dialect::fields::drop_hint;
@@ -16,7 +16,7 @@ use super::body::{Body, FormatOut};
 use super::{message_out, thinking};
 
 /// Writes `request` for the provider's `model`.
-pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
+pub(super) fn write(request: &Request, model: &str) -> Result<WrittenRequest, ApiError> {
     let mut dropped = request.dropped.clone();
     let numbers = Numbers::of(request, bounds::COHERE, &mut dropped)?;
     // Some models refuse two penalties, be one of them 0: what says nothing is left out.
@@ -50,7 +50,7 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
         thinking: thinking::of(request, &mut dropped)?,
         stream: request.stream,
     };
-    Ok(Written { body: json::body(&body), dropped })
+    Ok(WrittenRequest { body: json::body(&body), dropped })
 }
 
 /// `tool_choice` and the tools to choose from. Cohere cannot be told which one to call: it gets that one alone.

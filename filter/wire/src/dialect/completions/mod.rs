@@ -19,14 +19,14 @@ pub use table::FIELDS;
 
 use super::Id;
 use super::aliases;
-use super::client::{Asks, ChatClient, Client, Shape};
+use super::client::{Asks, ChatClient, Client, PeekSpec};
 use super::openai::{self, chunks, peek, usage};
 use super::provider::{ChatProvider, Passing, Provider, Serves};
 
 /// OpenAI legacy completions, as clients speak them.
 pub static CLIENT: Client = Client {
     provider: &PROVIDER,
-    shape: Shape { asked: "prompt", stream_options: true, ..Shape::CHAT },
+    shape: PeekSpec { asked: "prompt", stream_options: true, ..PeekSpec::CHAT },
     own_names: &[("max_completion_tokens", "max_tokens"), ("messages", "prompt")],
     runs_tool: |_| false,
     manner: &openai::MANNER,

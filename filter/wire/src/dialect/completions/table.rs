@@ -2,7 +2,7 @@
 
 use crate::dialect::openai::table::Table;
 
-use super::super::Fate::{Dropped, Mapped, Refused};
+use super::super::FieldPolicy::{Dropped, Mapped, Refused};
 use super::super::{Field, fates};
 
 /// What OpenAI assumes without `max_tokens`.

@@ -8,7 +8,7 @@
 use serde::Serialize;
 
 use crate::conversation::{Part, Request, Role};
-use crate::dialect::Written;
+use crate::dialect::WrittenRequest;
 use crate::dialect::bounds::{self, Numbers};
 use crate::dialect::fields::drop_hint;
 use crate::dialect::openai::body::Sampling;
@@ -34,7 +34,7 @@ struct Body<'a> {
 }
 
 /// Writes `request` under the provider's name for the model.
-pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
+pub(super) fn write(request: &Request, model: &str) -> Result<WrittenRequest, ApiError> {
     let prompt = prompt(request)?;
     if !request.tools.is_empty() {
         return Err(refused("tools"));
@@ -52,7 +52,7 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
         user: request.user.as_deref(),
         streaming: Streaming::of(request.stream),
     };
-    Ok(Written { body: json::body(&body), dropped })
+    Ok(WrittenRequest { body: json::body(&body), dropped })
 }
 
 fn prompt(request: &Request) -> Result<&str, ApiError> {

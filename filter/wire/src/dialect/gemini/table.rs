@@ -1,7 +1,7 @@
 //! What becomes of a conversation's parameters on the way to Google, by their names in OpenAI's format.
 
-use super::super::Fate::{Dropped, Mapped};
 use super::super::Field;
+use super::super::FieldPolicy::{Dropped, Mapped};
 
 /// Parameters by path; `[]` stands for any place in an array.
 ///

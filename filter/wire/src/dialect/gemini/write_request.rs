@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::conversation::{Json, OutputFormat, Request, Tool, ToolChoice};
-use crate::dialect::Written;
+use crate::dialect::WrittenRequest;
 use crate::dialect::aliases;
 use crate::dialect::bounds::Numbers;
 use crate::dialect::out;
@@ -100,7 +100,7 @@ impl GenerationConfig<'_> {
 }
 
 /// Writes `request` for the provider's `model`.
-pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
+pub(super) fn write(request: &Request, model: &str) -> Result<WrittenRequest, ApiError> {
     let mut dropped = request.dropped.clone();
     let numbers = Numbers::of(request, thinking::bounds(model), &mut dropped)?;
     let mut turns = Turns::of(&request.messages)?;
@@ -129,7 +129,7 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
         tool_config: choice(request)?,
         generation_config: config(request, &numbers, stop_sequences, plan.config, &mut dropped),
     };
-    Ok(Written { body: out::body(&body), dropped })
+    Ok(WrittenRequest { body: out::body(&body), dropped })
 }
 
 fn config<'a>(

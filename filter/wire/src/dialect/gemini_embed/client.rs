@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::client::{Asks, Client, EmbeddingsClient, Shape};
+use crate::dialect::client::{Asks, Client, EmbeddingsClient, PeekSpec};
 use crate::dialect::fields::{Fields, missing, nothing_left, wrong_word};
 use crate::dialect::openai;
 use crate::dialect::out::json;
@@ -18,7 +18,7 @@ use super::request::TASKS;
 /// Gemini's embeddings, as a client would speak them.
 pub static CLIENT: Client = Client {
     provider: &super::PROVIDER,
-    shape: Shape::CHAT,
+    shape: PeekSpec::CHAT,
     own_names: &[],
     runs_tool: |_| false,
     manner: &openai::MANNER,

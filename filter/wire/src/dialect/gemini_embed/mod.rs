@@ -12,18 +12,18 @@ mod response;
 mod tests;
 
 use super::provider::{EmbeddingsProvider, Provider, Serves};
-use super::{Fate, Field, Id, gemini, openai};
+use super::{Field, FieldPolicy, Id, gemini, openai};
 
 /// What becomes of a request's parameters, by the names of OpenAI's embeddings.
 pub const FIELDS: &[Field] = &[
-    ("model", Fate::Mapped, "the target's model, in the path and in every request"),
-    ("input", Fate::Mapped, "`requests[].content`; tokens are a 400"),
-    ("dimensions", Fate::Mapped, "`outputDimensionality`"),
-    ("encoding_format", Fate::Mapped, "Gemini gives numbers; base64 is made of them for the client"),
-    ("user", Fate::Dropped, ""),
+    ("model", FieldPolicy::Mapped, "the target's model, in the path and in every request"),
+    ("input", FieldPolicy::Mapped, "`requests[].content`; tokens are a 400"),
+    ("dimensions", FieldPolicy::Mapped, "`outputDimensionality`"),
+    ("encoding_format", FieldPolicy::Mapped, "Gemini gives numbers; base64 is made of them for the client"),
+    ("user", FieldPolicy::Dropped, ""),
     (
         "input_type",
-        Fate::Mapped,
+        FieldPolicy::Mapped,
         "`taskType`, by Cohere's words: `search_document`, `search_query`, `classification`, `clustering`; others are a 400",
     ),
 ];

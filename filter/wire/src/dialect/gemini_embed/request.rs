@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::dialect::Written;
+use crate::dialect::WrittenRequest;
 use crate::dialect::fields::{drop_hint, wrong_word};
 use crate::dialect::out::json;
 use crate::embedding::Request;
@@ -48,7 +48,7 @@ struct Part<'a> {
 }
 
 /// Writes `request` for the provider's `model`.
-pub(super) fn write(request: &Request<'_>, model: &str) -> Result<Written, ApiError> {
+pub(super) fn write(request: &Request<'_>, model: &str) -> Result<WrittenRequest, ApiError> {
     let task = |word: &str| {
         let known = TASKS.iter().find_map(|(ours, task)| (*ours == word).then_some(*task));
         known.ok_or_else(|| wrong_word("input_type", word, &TASKS.map(|(ours, _)| ours).join(", ")))
@@ -68,5 +68,5 @@ pub(super) fn write(request: &Request<'_>, model: &str) -> Result<Written, ApiEr
     let shown = Body { requests: request.texts(MOST_TEXTS)?.into_iter().map(one).collect() };
     let mut body = Vec::with_capacity(1024);
     json(&mut body, &shown);
-    Ok(Written { body, dropped })
+    Ok(WrittenRequest { body, dropped })
 }

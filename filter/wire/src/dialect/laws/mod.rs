@@ -9,7 +9,7 @@ use proptest::test_runner::TestCaseError;
 
 use crate::conversation::{Request, Response, StreamEvent};
 use crate::dialect::halves::Both;
-use crate::dialect::{Opening, Seen};
+use crate::dialect::{EventClass, Opening};
 use crate::error::ApiError;
 use crate::framing::{eventstream, sse};
 
@@ -95,7 +95,7 @@ macro_rules! laws {
 
 pub(in crate::dialect) use laws;
 
-fn write_request(can: &Can, request: &Request) -> crate::dialect::Written {
+fn write_request(can: &Can, request: &Request) -> crate::dialect::WrittenRequest {
     can.format.write_request(request, can.written_for.unwrap_or(&request.model)).unwrap()
 }
 
@@ -153,10 +153,10 @@ pub fn passing_is_seen(can: &Can, events: &[StreamEvent]) -> Kept {
         let content = read.iter().any(StreamEvent::is_content);
         let seal = read.iter().any(|event| matches!(event, StreamEvent::Signature { .. }));
         let agree = match (&seen, &can.looks) {
-            (Seen::End, _) => read.last() == Some(&StreamEvent::End),
-            (_, Looks::Alike) => (seen == Seen::Content) == content,
-            (_, Looks::AtSealsToo) => (seen == Seen::Content) == (content || seal),
-            (_, Looks::AtMore) => seen == Seen::Content || !content,
+            (EventClass::End, _) => read.last() == Some(&StreamEvent::End),
+            (_, Looks::Alike) => (seen == EventClass::Content) == content,
+            (_, Looks::AtSealsToo) => (seen == EventClass::Content) == (content || seal),
+            (_, Looks::AtMore) => seen == EventClass::Content || !content,
         };
         if !(good && agree) {
             differ = Some(format!("{seen:?}, but it is {read:?}"));
@@ -213,7 +213,7 @@ pub fn read_everything(can: &Can, bytes: &[u8]) {
 }
 
 fn look_at(peeker: &mut dyn crate::dialect::StreamPeeker, event: &sse::Event<'_>) {
-    if let Seen::Failed(error) = peeker.peek(event) {
+    if let EventClass::Failed(error) = peeker.peek(event) {
         assert!(!error.message.is_empty());
     }
 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::dialect::bare;
 use crate::dialect::recurring::{Recurring, place_behind};
-use crate::dialect::{ResponseSummary, Said, Seen, StreamPeeker};
+use crate::dialect::{EventClass, OutputSoFar, ResponseSummary, StreamPeeker};
 use crate::error::ApiError;
 use crate::framing::sse;
 use crate::json;
@@ -39,7 +39,7 @@ struct Chunk<'a> {
 #[derive(Debug, Default)]
 struct Choices {
     any: bool,
-    said: Said,
+    said: OutputSoFar,
     called: bool,
     ended: bool,
     failed: Option<ApiError>,
@@ -118,7 +118,7 @@ impl Choices {
         let ended = !choice.finish_reason.is_empty();
         self.ended |= ended;
         self.called |= choice.delta.as_ref().is_some_and(Delta::calls);
-        self.said += choice.delta.map_or(Said::of(choice.text.0), |delta| delta.said());
+        self.said += choice.delta.map_or(OutputSoFar::of(choice.text.0), |delta| delta.said());
         if ended && self.failed.is_none() {
             self.failed = words::finish(&choice.finish_reason.0).err();
         }
@@ -176,7 +176,7 @@ impl Delta {
         self.tool_calls.0 > 0 || self.function_call.0 > 0
     }
 
-    fn said(&self) -> Said {
+    fn said(&self) -> OutputSoFar {
         let fields = [
             self.content,
             self.tool_calls,
@@ -188,7 +188,7 @@ impl Delta {
             self.audio,
             self.images,
         ];
-        Said::of(fields.iter().map(|filled| filled.0).sum())
+        OutputSoFar::of(fields.iter().map(|filled| filled.0).sum())
     }
 }
 
@@ -229,39 +229,39 @@ pub(in crate::dialect) struct Peeker {
 }
 
 impl StreamPeeker for Peeker {
-    fn peek(&mut self, event: &sse::Event<'_>) -> Seen {
+    fn peek(&mut self, event: &sse::Event<'_>) -> EventClass {
         if event.is_silent() {
-            return Seen::Other;
+            return EventClass::Other;
         }
         let data = event.data.trim_ascii();
         if data == b"[DONE]" {
-            return Seen::End;
+            return EventClass::End;
         }
         if let Some(text) = self.recurring.text(event.name, data) {
-            self.glance.said += Said::of(text.len());
-            return Seen::Content;
+            self.glance.said += OutputSoFar::of(text.len());
+            return EventClass::Content;
         }
         let chunk = match Chunk::read(data) {
             Ok(chunk) => chunk,
-            Err(error) => return Seen::Failed(bare::error(data).unwrap_or_else(|| ApiError::unreadable(&error))),
+            Err(error) => return EventClass::Failed(bare::error(data).unwrap_or_else(|| ApiError::unreadable(&error))),
         };
         if data.first() == Some(&b'[') {
             // A list, whose elements were taken for fields.
             let list = || ApiError::bad_answer("The provider's stream holds a list in place of an event.");
-            return Seen::Failed(bare::error(data).unwrap_or_else(list));
+            return EventClass::Failed(bare::error(data).unwrap_or_else(list));
         }
         let usage = note(&mut self.glance, &chunk);
         if let Some(error) = failure(event, data, chunk.error, chunk.choices.any || usage).or(chunk.choices.failed) {
-            return Seen::Failed(error);
+            return EventClass::Failed(error);
         }
         let Choices { ended, called, said, .. } = chunk.choices;
         let is_text = said.pieces == 1 && !(ended || called || usage);
         let place = || KEYS.iter().find_map(|key| place_behind(data, key, usize::try_from(said.bytes).ok()?));
         self.recurring.read(event.name, data, is_text.then(place).flatten());
         match (chunk.choices.any, ended || said.pieces > 0) {
-            (_, true) => Seen::Content,
-            (false, _) if usage => Seen::UsageAlone,
-            _ => Seen::Other,
+            (_, true) => EventClass::Content,
+            (false, _) if usage => EventClass::UsageAlone,
+            _ => EventClass::Other,
         }
     }
 

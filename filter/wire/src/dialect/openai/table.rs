@@ -3,7 +3,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::dialect::Fate::{self, Dropped, Mapped, Refused};
+use crate::dialect::FieldPolicy::{self, Dropped, Mapped, Refused};
 use crate::dialect::fields::{Fields, drop_hint, join, unknown};
 use crate::error::ApiError;
 
@@ -11,7 +11,7 @@ use crate::error::ApiError;
 #[derive(Debug, Clone, Copy)]
 pub(in crate::dialect) struct Table {
     /// The fates of fields; `[]` in a path stands for any place in an array.
-    pub fates: &'static [(&'static str, Fate)],
+    pub fates: &'static [(&'static str, FieldPolicy)],
     /// Whether a field of this path and value, without its blanks, says what is assumed without it.
     pub changes_nothing: fn(&str, &str) -> bool,
 }

@@ -34,7 +34,7 @@ pub use table::FIELDS;
 
 use super::aliases::Rules;
 use super::bounds::Bounds;
-use super::client::{Asks, ChatClient, Client, Shape};
+use super::client::{Asks, ChatClient, Client, PeekSpec};
 use super::openai;
 use super::quirk::Quirk;
 
@@ -56,7 +56,7 @@ pub struct Variation {
 /// OpenAI chat completions, as clients speak them.
 pub static CLIENT: Client = Client {
     provider: &PROVIDER,
-    shape: Shape { stream_options: true, limits: &["max_tokens", "max_completion_tokens"], ..Shape::CHAT },
+    shape: PeekSpec { stream_options: true, limits: &["max_tokens", "max_completion_tokens"], ..PeekSpec::CHAT },
     own_names: &[],
     runs_tool: |_| false,
     manner: &openai::MANNER,

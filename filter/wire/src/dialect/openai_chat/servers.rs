@@ -4,7 +4,7 @@ use crate::conversation::Request;
 use crate::dialect::models::openai::OpenAi;
 use crate::dialect::openai::{self, chunks, peek, usage};
 use crate::dialect::provider::{ChatProvider, Departures, Passing, Provider, Serves};
-use crate::dialect::{Id, Written};
+use crate::dialect::{Id, WrittenRequest};
 use crate::error::ApiError;
 
 use super::variations;
@@ -37,7 +37,10 @@ pub static OPENROUTER: Provider =
     server(&variations::OPENROUTER, |request, model| write(request, model, &variations::OPENROUTER));
 
 /// A server of this variation, and how a request is written for it.
-const fn server(variation: &Variation, write_request: fn(&Request, &str) -> Result<Written, ApiError>) -> Provider {
+const fn server(
+    variation: &Variation,
+    write_request: fn(&Request, &str) -> Result<WrittenRequest, ApiError>,
+) -> Provider {
     Provider {
         id: Id::OpenAiChat,
         path: |_, _| "/chat/completions".to_owned(),

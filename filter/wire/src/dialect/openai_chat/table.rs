@@ -1,7 +1,7 @@
 //! Every field of a request that the dialect knows, and what becomes of it; the reader decides by this table about what
 //! it did not map.
 
-use super::super::Fate::{Dropped, Mapped, Refused};
+use super::super::FieldPolicy::{Dropped, Mapped, Refused};
 use super::super::openai::table::Table;
 use super::super::{Field, fates};
 

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 
 use crate::conversation::{CacheMark, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool};
-use crate::dialect::Written;
+use crate::dialect::WrittenRequest;
 use crate::dialect::at::{self, Misplaced};
 use crate::dialect::bounds::Numbers;
 use crate::dialect::data_uri::{Url, file_name};
@@ -29,7 +29,7 @@ use super::body::{Body, FileOut, FormatOut, MessageOut, PartOut, ThinkingOut};
 use super::out::Block;
 
 /// Writes `request` under the provider's name for the model.
-pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Result<Written, ApiError> {
+pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Result<WrittenRequest, ApiError> {
     let extensions = variation.extensions;
     let mut dropped = request.dropped.clone();
     let numbers = Numbers::of(request, variation.bounds, &mut dropped)?;
@@ -69,7 +69,7 @@ pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Re
         streaming: Streaming::of(request.stream),
         messages: writer.messages,
     };
-    Ok(Written { body: json::body(&body), dropped: writer.dropped })
+    Ok(WrittenRequest { body: json::body(&body), dropped: writer.dropped })
 }
 
 /// Reasoning and chance for a server that makes of them what its models want, and knows Anthropic's `thinking`.

@@ -14,19 +14,19 @@ mod tests;
 
 use crate::embedding::Encoding;
 
-use super::client::{Asks, Client, EmbeddingsClient, Shape};
+use super::client::{Asks, Client, EmbeddingsClient, PeekSpec};
 use super::openai::{self, usage};
 use super::provider::{EmbeddingsProvider, Provider, Serves};
-use super::{Fate, Field, Id};
+use super::{Field, FieldPolicy, Id};
 
 /// Every field of a request, and its fate. What is not here is refused as unknown.
 pub const FIELDS: &[Field] = &[
-    ("model", Fate::Mapped, "the target's model"),
-    ("input", Fate::Mapped, "texts; tokens are a 400 where the provider takes none"),
-    ("dimensions", Fate::Mapped, "Cohere's `output_dimension`, Gemini's `outputDimensionality`"),
-    ("encoding_format", Fate::Mapped, "the answer's vectors are in it, whatever the provider gave"),
-    ("user", Fate::Mapped, "left out where the provider has none"),
-    ("input_type", Fate::Mapped, "Cohere's `input_type`, `search_document` when absent; Gemini's `taskType`"),
+    ("model", FieldPolicy::Mapped, "the target's model"),
+    ("input", FieldPolicy::Mapped, "texts; tokens are a 400 where the provider takes none"),
+    ("dimensions", FieldPolicy::Mapped, "Cohere's `output_dimension`, Gemini's `outputDimensionality`"),
+    ("encoding_format", FieldPolicy::Mapped, "the answer's vectors are in it, whatever the provider gave"),
+    ("user", FieldPolicy::Mapped, "left out where the provider has none"),
+    ("input_type", FieldPolicy::Mapped, "Cohere's `input_type`, `search_document` when absent; Gemini's `taskType`"),
 ];
 
 /// Whether an answer's vectors are written in another encoding than was asked for.
@@ -37,7 +37,7 @@ pub fn departs(body: &[u8], wanted: Encoding) -> bool {
 /// OpenAI embeddings, as clients speak them.
 pub static CLIENT: Client = Client {
     provider: &PROVIDER,
-    shape: Shape { asked: "input", ..Shape::CHAT },
+    shape: PeekSpec { asked: "input", ..PeekSpec::CHAT },
     own_names: &[],
     runs_tool: |_| false,
     manner: &openai::MANNER,

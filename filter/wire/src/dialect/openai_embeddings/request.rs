@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::dialect::Written;
+use crate::dialect::WrittenRequest;
 use crate::dialect::fields::{Fields, drop_hint, missing, nothing_left, wrong_word};
 use crate::dialect::out::json;
 use crate::embedding::{Encoding, Input, Request};
@@ -101,7 +101,7 @@ impl Serialize for InputOut<'_> {
 }
 
 /// Writes `request` for the provider's `model`. OpenAI answers 400 to `input_type`, so that is left out and named.
-pub(super) fn write(request: &Request<'_>, model: &str) -> Written {
+pub(super) fn write(request: &Request<'_>, model: &str) -> WrittenRequest {
     let mut dropped = request.dropped.clone();
     if request.input_type.is_some() {
         drop_hint(&mut dropped, "input_type");
@@ -115,5 +115,5 @@ pub(super) fn write(request: &Request<'_>, model: &str) -> Written {
     };
     let mut body = Vec::with_capacity(1024);
     json(&mut body, &shown);
-    Written { body, dropped }
+    WrittenRequest { body, dropped }
 }

@@ -4,7 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::conversation::Usage;
-use crate::dialect::Fate;
+use crate::dialect::FieldPolicy;
 use crate::dialect::halves::OPENAI_EMBEDDINGS;
 use crate::embedding::{Encoding, Input, Request};
 use crate::error::ApiError;
@@ -52,7 +52,7 @@ fn broken_requests_are_400s_that_name_the_place() {
 fn every_field_is_read() {
     let plain = read(r#""input":"a""#).unwrap();
     for (path, fate, _) in OPENAI_EMBEDDINGS.fields() {
-        assert_eq!(*fate, Fate::Mapped, "{path}");
+        assert_eq!(*fate, FieldPolicy::Mapped, "{path}");
         let field = match *path {
             "model" | "input" => continue,
             "dimensions" => r#""dimensions":256"#,

@@ -36,14 +36,14 @@ pub use table::FIELDS;
 
 use super::Id;
 use super::aliases;
-use super::client::{Asks, ChatClient, Client, Shape};
+use super::client::{Asks, ChatClient, Client, PeekSpec};
 use super::openai;
 use super::provider::{ChatProvider, Passing, Provider, Serves};
 
 /// OpenAI Responses, as clients speak them.
 pub static CLIENT: Client = Client {
     provider: &PROVIDER,
-    shape: Shape { asked: "input", limits: &["max_output_tokens"], ..Shape::CHAT },
+    shape: PeekSpec { asked: "input", limits: &["max_output_tokens"], ..PeekSpec::CHAT },
     own_names: &[
         ("file.filename", "input[].content[].filename"),
         ("image_url.detail", "input[].content[].detail"),

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::dialect::bare;
 use crate::dialect::openai::loose::Text;
 use crate::dialect::recurring::{Recurring, place_behind};
-use crate::dialect::{ResponseSummary, Said, Seen, StreamPeeker};
+use crate::dialect::{EventClass, OutputSoFar, ResponseSummary, StreamPeeker};
 use crate::error::ApiError;
 use crate::extras::Tool;
 use crate::framing::sse;
@@ -34,20 +34,20 @@ pub(super) struct Peeker {
 }
 
 impl StreamPeeker for Peeker {
-    fn peek(&mut self, event: &sse::Event<'_>) -> Seen {
+    fn peek(&mut self, event: &sse::Event<'_>) -> EventClass {
         if event.is_silent() {
-            return Seen::Other;
+            return EventClass::Other;
         }
         let data = event.data.trim_ascii();
         if data == b"[DONE]" {
-            return Seen::Other;
+            return EventClass::Other;
         }
         if let Some(text) = self.recurring.text(event.name, data) {
-            self.glance.said += Said::of(text.len());
-            return Seen::Content;
+            self.glance.said += OutputSoFar::of(text.len());
+            return EventClass::Content;
         }
         let before = self.glance.said.bytes;
-        let seen = Event::parse(data).and_then(|seen| self.look(event, &seen, data)).unwrap_or_else(Seen::Failed);
+        let seen = Event::parse(data).and_then(|seen| self.look(event, &seen, data)).unwrap_or_else(EventClass::Failed);
         let bytes = usize::try_from(self.glance.said.bytes.saturating_sub(before)).unwrap_or_default();
         self.recurring.read(event.name, data, place_behind(data, b"\"delta\":\"", bytes));
         seen
@@ -59,7 +59,7 @@ impl StreamPeeker for Peeker {
 }
 
 impl Peeker {
-    fn look(&mut self, event: &sse::Event<'_>, seen: &Event<'_>, data: &[u8]) -> Result<Seen, ApiError> {
+    fn look(&mut self, event: &sse::Event<'_>, seen: &Event<'_>, data: &[u8]) -> Result<EventClass, ApiError> {
         let name = seen.name(event);
         if let Some(error) = seen.failure(&name, data) {
             return Err(error);
@@ -70,7 +70,7 @@ impl Peeker {
         match &*name {
             "response.completed" | "response.incomplete" => {
                 self.glance.finished = true;
-                Ok(Seen::End)
+                Ok(EventClass::End)
             }
             "response.failed" => {
                 Err(seen.response.and_then(|raw| parse::<Answer<'_>>(raw).ok()?.failure()).unwrap_or_else(failed))
@@ -79,24 +79,24 @@ impl Peeker {
             // What an item brought without a piece of it before: encrypted reasoning, a tool that ran at the provider.
             "response.output_item.done" => {
                 self.called(seen.item);
-                Ok(Seen::Content)
+                Ok(EventClass::Content)
             }
             _ if name.ends_with(".delta") && !seen.delta.is_empty() => {
-                self.glance.said += Said::of(seen.delta.0.len());
-                Ok(Seen::Content)
+                self.glance.said += OutputSoFar::of(seen.delta.0.len());
+                Ok(EventClass::Content)
             }
-            _ => Ok(Seen::Other),
+            _ => Ok(EventClass::Other),
         }
     }
 
     /// A call is seen as soon as it has a name; of other items nothing is there yet.
-    fn begun(&mut self, item: Option<&RawValue>) -> Seen {
+    fn begun(&mut self, item: Option<&RawValue>) -> EventClass {
         let kind = item.and_then(|raw| parse::<Kind<'_>>(raw).ok());
         if kind.is_none_or(|kind| matches!(&*kind.r#type.0, "message" | "reasoning")) {
-            return Seen::Other;
+            return EventClass::Other;
         }
-        self.glance.said += Said::of(1);
-        Seen::Content
+        self.glance.said += OutputSoFar::of(1);
+        EventClass::Content
     }
 
     /// An item is there: of some the provider charges for each.

@@ -4,7 +4,7 @@
 use crate::dialect::openai::table::Table;
 use crate::error::ApiError;
 
-use super::super::Fate::{Dropped, Mapped, Refused};
+use super::super::FieldPolicy::{Dropped, Mapped, Refused};
 use super::super::{Field, fates};
 
 /// Fields by path; `[]` stands for any place in an array. What is not here is refused as unknown.

@@ -7,7 +7,7 @@
 //! is `strict` only where it says so: this format would assume it, chat completions do not.
 
 use crate::conversation::{CacheMark, Message, OutputFormat, Part, Request, Role, Source, Tool};
-use crate::dialect::Written;
+use crate::dialect::WrittenRequest;
 use crate::dialect::at::{self, Misplaced};
 use crate::dialect::bounds::{self, Numbers};
 use crate::dialect::data_uri::{Url, file_name};
@@ -24,7 +24,7 @@ use super::item::is_spoken;
 use super::reasoning;
 
 /// Writes `request` under the provider's name for the model.
-pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
+pub(super) fn write(request: &Request, model: &str) -> Result<WrittenRequest, ApiError> {
     let mut dropped = request.dropped.clone();
     let numbers = Numbers::of(request, bounds::RESPONSES, &mut dropped)?;
     let mut writer = Writer { dropped, input: Vec::new() };
@@ -69,7 +69,7 @@ pub(super) fn write(request: &Request, model: &str) -> Result<Written, ApiError>
         stream: request.stream.then_some(true),
         input: writer.input,
     };
-    Ok(Written { body: json::body(&body), dropped: writer.dropped })
+    Ok(WrittenRequest { body: json::body(&body), dropped: writer.dropped })
 }
 
 /// The format takes no smaller limit ("integer below minimum value. Expected a value >= 16"), and agents ask for one token to see

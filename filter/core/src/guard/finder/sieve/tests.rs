@@ -1,6 +1,6 @@
 //! That nothing gets lost in it, and that most texts end there.
 
-use super::super::{Finder, Wanted};
+use super::super::{Matcher, Wanted};
 use super::*;
 use crate::guard::folded::folded;
 use crate::guard::spec::Detector;
@@ -8,7 +8,7 @@ use crate::guard::spec::Detector;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// Those of a gateway that looks for much.
-fn finders() -> Vec<Finder> {
+fn finders() -> Vec<Matcher> {
     let finder = |detectors: &[Detector], patterns: &[&str], words: &[&str]| {
         let mut wanted = Wanted::default();
         detectors.iter().for_each(|detector| wanted.detector(*detector));
@@ -36,7 +36,7 @@ fn a_text_without_anything_of_it_ends_there() {
             assert_eq!(sieve.look(&text[..end]), Sight::Nothing, "{sieve:?} in {}", &text[..end]);
         }
         assert_eq!(sieve.look("x\u{a0}y"), Sight::Folds);
-        let steps = Finder::steps();
+        let steps = Matcher::steps();
         assert_eq!((finder.first(PROSE, &steps), finder.all(PROSE, &steps).count()), (None, 0));
         assert_eq!(steps.taken(), 2 * u64::try_from(PROSE.len()).unwrap());
     }
@@ -48,7 +48,7 @@ fn what_nearly_every_text_has_is_looked_for_in_all() {
     wanted.pattern("p", "[a-z]+").unwrap();
     let finder = wanted.finder().unwrap();
     assert!(finder.sieve.is_none());
-    assert_eq!(finder.first("1 x", &Finder::steps()), Some("p"));
+    assert_eq!(finder.first("1 x", &Matcher::steps()), Some("p"));
 }
 
 #[test]
@@ -181,7 +181,7 @@ mod beside_a_look_at_all {
 
     thread_local! {
         /// With a sieve and without.
-        static BOTH: (Vec<Finder>, Vec<Finder>) = {
+        static BOTH: (Vec<Matcher>, Vec<Matcher>) = {
             let mut without = finders();
             without.iter_mut().for_each(|finder| finder.sieve = None);
             (finders(), without)
@@ -191,8 +191,8 @@ mod beside_a_look_at_all {
     type Finds = Vec<(String, Range<usize>)>;
 
     /// One thing that is in a text, and all that are, as it is and folded.
-    fn look(finder: &Finder, text: &str) -> (Option<String>, Finds, Option<Finds>) {
-        let steps = Finder::steps();
+    fn look(finder: &Matcher, text: &str) -> (Option<String>, Finds, Option<Finds>) {
+        let steps = Matcher::steps();
         let first = finder.first(text, &steps).map(str::to_owned);
         let all = |text: &str| finder.all(text, &steps).map(|find| (find.label.to_owned(), find.at)).collect();
         (first, all(text), folded(text).map(|folded| all(&folded.text)))
@@ -251,7 +251,7 @@ mod beside_a_look_at_all {
             BOTH.with(|(with, without)| {
                 for (quick, slow) in with.iter().zip(without) {
                     let expected = look(slow, &text);
-                    prop_assert!(!quick.sees_nothing(&text, &Finder::steps()) || expected.0.is_none());
+                    prop_assert!(!quick.sees_nothing(&text, &Matcher::steps()) || expected.0.is_none());
                     prop_assert_eq!(look(quick, &text), expected);
                 }
                 Ok(())

@@ -23,8 +23,8 @@ const SETTINGS: Settings = Settings {
 const LEASE: Duration = Duration::from_secs(10);
 /// Neither more nor less.
 const EVEN: u64 = u64::MAX / 2;
-const CLEAN: Standing = Standing::Closed { clean: true };
-const NOTED: Standing = Standing::Closed { clean: false };
+const CLEAN: CircuitState = CircuitState::Closed { clean: true };
+const NOTED: CircuitState = CircuitState::Closed { clean: false };
 
 /// One worker's view of a target in a memory; moments in milliseconds.
 struct Worker<'a>(&'a dyn SharedData, Cells);
@@ -34,7 +34,7 @@ impl<'a> Worker<'a> {
         Self(shared, target())
     }
 
-    fn standing(&self, now: i64) -> Standing {
+    fn standing(&self, now: i64) -> CircuitState {
         read(self.0, &self.1).standing(at(now), &SETTINGS)
     }
 
@@ -48,7 +48,7 @@ impl<'a> Worker<'a> {
     }
 
     fn fails_late(&self, began: i64, ended: i64) {
-        failed(self.0, &self.1, Attempt { began: at(began), ended: at(ended) }, &SETTINGS, EVEN);
+        failed(self.0, &self.1, CircuitAttempt { began: at(began), ended: at(ended) }, &SETTINGS, EVEN);
     }
 
     fn succeeds(&self, now: i64) {
@@ -56,11 +56,11 @@ impl<'a> Worker<'a> {
     }
 
     fn succeeds_late(&self, began: i64, ended: i64) {
-        succeeded(self.0, &self.1, Attempt { began: at(began), ended: at(ended) }, &SETTINGS);
+        succeeded(self.0, &self.1, CircuitAttempt { began: at(began), ended: at(ended) }, &SETTINGS);
     }
 
     fn is_limited(&self, now: i64, until: i64) {
-        limited(self.0, &self.1, Attempt { began: at(now), ended: at(now) }, at(until), &SETTINGS);
+        limited(self.0, &self.1, CircuitAttempt { began: at(now), ended: at(now) }, at(until), &SETTINGS);
     }
 
     /// The bucket, with its version.
@@ -69,13 +69,13 @@ impl<'a> Worker<'a> {
     }
 }
 
-fn open_until(millis: i64) -> Standing {
+fn open_until(millis: i64) -> CircuitState {
     // Half of the jitter is a nanosecond short of the middle.
-    Standing::Open { until: Time(at(millis).0 - 1) }
+    CircuitState::Open { until: Time(at(millis).0 - 1) }
 }
 
-fn recovering(share: u32) -> Standing {
-    Standing::Recovering { share }
+fn recovering(share: u32) -> CircuitState {
+    CircuitState::Recovering { share }
 }
 
 #[test]
@@ -96,13 +96,13 @@ fn so_many_failures_in_a_row_open_it() {
     worker.fails(1, 100);
     assert_eq!(worker.standing(100), open_until(2_100));
     assert_eq!(worker.standing(2_099), open_until(2_100));
-    assert_eq!(worker.standing(2_100), Standing::ProbeDue);
+    assert_eq!(worker.standing(2_100), CircuitState::ProbeDue);
 }
 
 #[test]
 fn no_failures_to_open_it_after_means_the_first_does() {
     let memory = Shared::default();
-    let attempt = Attempt { began: at(0), ended: at(0) };
+    let attempt = CircuitAttempt { began: at(0), ended: at(0) };
     failed(&memory, &target(), attempt, &Settings { failures: 0, ..SETTINGS }, EVEN);
     assert_eq!(Worker::new(&memory).standing(0), open_until(2_000));
 }
@@ -137,7 +137,7 @@ fn failures_while_open_neither_prolong_it_nor_count() {
     worker.fails(500, 0);
     worker.fails(500, 1_999);
     assert_eq!(worker.standing(1_999), open_until(2_000));
-    assert_eq!(worker.standing(2_000), Standing::ProbeDue);
+    assert_eq!(worker.standing(2_000), CircuitState::ProbeDue);
 }
 
 #[test]
@@ -146,10 +146,10 @@ fn failures_of_attempts_from_before_it_opened_never_count_again() {
     let worker = Worker::new(&memory);
     worker.fails(5, 0);
     worker.fails_late(-1, 2_500);
-    assert_eq!(worker.standing(2_500), Standing::ProbeDue, "half-open");
+    assert_eq!(worker.standing(2_500), CircuitState::ProbeDue, "half-open");
     assert!(worker.claims(2_500));
     worker.fails_late(1_999, 2_600);
-    assert_eq!(worker.standing(2_600), Standing::Probing, "sent while it was open");
+    assert_eq!(worker.standing(2_600), CircuitState::Probing, "sent while it was open");
     worker.succeeds_late(2_500, 3_000);
     (0..10).for_each(|_| worker.fails_late(-1, 3_000));
     assert_eq!(worker.standing(3_000), recovering(10));
@@ -163,7 +163,7 @@ fn one_probe_at_a_time() {
     worker.fails(5, 0);
     assert!(!worker.claims(1_999), "open");
     assert!(worker.claims(2_000));
-    assert_eq!(worker.standing(2_000), Standing::Probing);
+    assert_eq!(worker.standing(2_000), CircuitState::Probing);
     assert!(!worker.claims(2_000));
     assert!(!worker.claims(11_999));
 }
@@ -174,8 +174,8 @@ fn a_probe_without_a_verdict_is_due_again_when_its_lease_ends() {
     let worker = Worker::new(&memory);
     worker.fails(5, 0);
     assert!(worker.claims(2_000));
-    assert_eq!(worker.standing(11_999), Standing::Probing);
-    assert_eq!(worker.standing(12_000), Standing::ProbeDue);
+    assert_eq!(worker.standing(11_999), CircuitState::Probing);
+    assert_eq!(worker.standing(12_000), CircuitState::ProbeDue);
     assert!(worker.claims(12_000));
     worker.succeeds_late(2_000, 12_500);
     assert_eq!(worker.standing(12_500), recovering(10), "the first one's verdict still counts");
@@ -224,7 +224,7 @@ fn while_it_recovers_two_failures_in_a_row_open_it_for_twice_as_long() {
         worker.fails(1, now);
         worker.succeeds(now);
     }
-    assert!(matches!(worker.standing(2_100), Standing::Recovering { .. }), "healthy but for some");
+    assert!(matches!(worker.standing(2_100), CircuitState::Recovering { .. }), "healthy but for some");
     worker.fails(2, 2_100);
     assert_eq!(worker.standing(2_100), open_until(6_100));
 }
@@ -257,10 +257,10 @@ fn a_success_ends_it_while_open_but_not_that_of_an_attempt_from_before() {
 fn jitter_is_a_fifth_less_to_a_fifth_more() {
     for (jitter, millis) in [(0, 1_600), (EVEN / 2, 1_800), (u64::MAX, 2_400)] {
         let memory = Shared::default();
-        let attempt = Attempt { began: at(0), ended: at(0) };
+        let attempt = CircuitAttempt { began: at(0), ended: at(0) };
         (0..5).for_each(|_| failed(&memory, &target(), attempt, &SETTINGS, jitter));
         match Worker::new(&memory).standing(0) {
-            Standing::Open { until } => assert!(at(millis).0 - until.0 <= 1, "{jitter}: {until:?}"),
+            CircuitState::Open { until } => assert!(at(millis).0 - until.0 <= 1, "{jitter}: {until:?}"),
             other => panic!("{other:?}"),
         }
     }
@@ -271,7 +271,7 @@ fn a_limit_holds_until_its_time_whatever_succeeds_and_then_its_share_grows() {
     let memory = Shared::default();
     let worker = Worker::new(&memory);
     worker.is_limited(0, 30_000);
-    let limited = Standing::Limited { until: at(30_000) };
+    let limited = CircuitState::Limited { until: at(30_000) };
     assert_eq!(worker.standing(0), limited);
     worker.succeeds(10_000);
     assert!(!worker.claims(10_000), "there is nothing to probe");
@@ -289,7 +289,7 @@ fn a_later_limit_extends_and_an_earlier_one_does_not_shorten() {
     worker.is_limited(0, 10_000);
     worker.is_limited(1_000, 20_000);
     worker.is_limited(2_000, 3_000);
-    assert_eq!(worker.standing(2_000), Standing::Limited { until: at(20_000) });
+    assert_eq!(worker.standing(2_000), CircuitState::Limited { until: at(20_000) });
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn a_limit_is_no_failure() {
     let worker = Worker::new(&memory);
     worker.fails(4, 0);
     (0..50).for_each(|_| worker.is_limited(0, 1_000));
-    assert_eq!(worker.standing(0), Standing::Limited { until: at(1_000) });
+    assert_eq!(worker.standing(0), CircuitState::Limited { until: at(1_000) });
     assert_eq!(worker.standing(6_000), NOTED);
     worker.fails(1, 6_000);
     assert_eq!(worker.standing(6_000), open_until(8_000), "and no success either");
@@ -311,7 +311,7 @@ fn a_probe_that_finds_a_limit_has_its_answer() {
     worker.fails(5, 0);
     assert!(worker.claims(2_000));
     worker.is_limited(2_000, 9_000);
-    assert_eq!(worker.standing(8_999), Standing::Limited { until: at(9_000) });
+    assert_eq!(worker.standing(8_999), CircuitState::Limited { until: at(9_000) });
     assert_eq!(worker.standing(9_000), recovering(10));
     assert_eq!(worker.standing(14_000), CLEAN);
 }
@@ -323,10 +323,10 @@ fn of_open_and_limited_the_longer_one_is_told() {
     worker.is_limited(0, 1_000);
     worker.fails(5, 0);
     assert_eq!(worker.standing(0), open_until(2_000));
-    limited(&memory, &worker.1, Attempt { began: at(-1), ended: at(500) }, at(3_000), &SETTINGS);
-    assert_eq!(worker.standing(500), Standing::Limited { until: at(3_000) });
+    limited(&memory, &worker.1, CircuitAttempt { began: at(-1), ended: at(500) }, at(3_000), &SETTINGS);
+    assert_eq!(worker.standing(500), CircuitState::Limited { until: at(3_000) });
     assert!(!worker.claims(2_500));
-    assert_eq!(worker.standing(3_000), Standing::ProbeDue, "the answer was to an attempt from before");
+    assert_eq!(worker.standing(3_000), CircuitState::ProbeDue, "the answer was to an attempt from before");
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn a_limit_outlasts_an_opening_in_its_time() {
     let worker = Worker::new(&memory);
     worker.is_limited(0, 10_000);
     worker.fails(5, 0);
-    assert_eq!(worker.standing(0), Standing::Limited { until: at(10_000) });
+    assert_eq!(worker.standing(0), CircuitState::Limited { until: at(10_000) });
     assert!(!worker.claims(9_999));
     assert!(worker.claims(10_000));
 }
@@ -344,9 +344,9 @@ fn a_limit_outlasts_an_opening_in_its_time() {
 fn settings_that_changed_hold_for_what_is_noted_already() {
     let memory = Shared::default();
     let long = Settings { open: Duration::from_secs(3_600), longest: Duration::from_secs(3_600), ..SETTINGS };
-    let attempt = Attempt { began: at(0), ended: at(0) };
+    let attempt = CircuitAttempt { began: at(0), ended: at(0) };
     (0..5).for_each(|_| failed(&memory, &target(), attempt, &long, EVEN));
-    assert_eq!(Worker::new(&memory).standing(0), Standing::Open { until: at(24_000) });
+    assert_eq!(Worker::new(&memory).standing(0), CircuitState::Open { until: at(24_000) });
 }
 
 #[test]
@@ -354,7 +354,7 @@ fn a_clock_that_is_set_back_wedges_nothing() {
     let memory = Shared::default();
     let worker = Worker::new(&memory);
     worker.fails(5, 3_600_000);
-    assert_eq!(worker.standing(0), Standing::ProbeDue);
+    assert_eq!(worker.standing(0), CircuitState::ProbeDue);
     assert!(worker.claims(0));
     worker.succeeds(10);
     assert_eq!(worker.standing(10), recovering(10));
@@ -363,7 +363,7 @@ fn a_clock_that_is_set_back_wedges_nothing() {
     worker.fails(5, 30);
     assert!(worker.claims(3_600_000));
     assert_eq!(worker.standing(40), open_until(2_030), "but for the probe");
-    assert_eq!(worker.standing(2_030), Standing::ProbeDue);
+    assert_eq!(worker.standing(2_030), CircuitState::ProbeDue);
 }
 
 #[test]
@@ -421,7 +421,7 @@ fn of_two_that_claim_the_probe_one_gets_it_however_they_interleave() {
             break;
         }
         assert!(claimed != other.get(), "before call {before}");
-        assert_eq!(Worker::new(&memory).standing(2_000), Standing::Probing);
+        assert_eq!(Worker::new(&memory).standing(2_000), CircuitState::Probing);
     }
 }
 

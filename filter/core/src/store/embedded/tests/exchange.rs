@@ -27,9 +27,9 @@ impl Redis {
         let global = |delta: &Delta| {
             let amount = if new { delta.amount } else { 0 };
             let name = delta.meter.name.to_string();
-            let used = match delta.meter.gauge {
-                Gauge::Minute => self.rate(&name, delta.window, amount, now),
-                Gauge::Concurrent => {
+            let used = match delta.meter.kind {
+                LimitWindow::Minute => self.rate(&name, delta.window, amount, now),
+                LimitWindow::Concurrent => {
                     let key = (name.clone(), batch.envoy.to_string());
                     if new {
                         self.places.insert(key.clone(), (delta.amount, now.0 + 10_000_000_000));
@@ -39,7 +39,7 @@ impl Redis {
                         others.filter(|(_, (_, ends))| *ends > now.0).map(|(_, (present, _))| present).sum();
                     u64::try_from(present).unwrap()
                 }
-                Gauge::Day | Gauge::Month | Gauge::Total => {
+                LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => {
                     let used = self.windows.entry((name, delta.window)).or_default();
                     *used += amount;
                     u64::try_from((*used).max(0)).unwrap()
@@ -76,7 +76,7 @@ impl Envoy {
     }
 
     fn collect(&self, shard: &str, now: Time) -> Option<Batch> {
-        collect(&self.memory, Place::of(shard), true, [self.number; 16], now).unwrap()
+        collect(&self.memory, ShardId::of(shard), true, [self.number; 16], now).unwrap()
     }
 
     fn exchange(&self, redis: &mut Redis, shard: &str, now: Time) {
@@ -88,22 +88,25 @@ impl Envoy {
         }
     }
 
-    fn take(&self, meter: &Meter, amount: u64, limit: u64, now: Time) -> Option<Reading> {
+    fn take(&self, meter: &Counter, amount: u64, limit: u64, now: Time) -> Option<CounterSnapshot> {
         let order = order("o", vec![vec![hard(meter, amount, limit)]]);
-        match reserve(&self.memory, &order, Reach::Everywhere, now).unwrap() {
-            Verdict::Granted { readings, .. } => Some(readings[0]),
-            Verdict::Refused(_) => None,
+        match reserve(&self.memory, &order, CounterScope::Replicated, now).unwrap() {
+            ReserveResult::Granted { readings, .. } => Some(readings[0]),
+            ReserveResult::Refused(_) => None,
         }
     }
 
-    fn settle(&self, meter: &Meter, held: Reading, reserved: u64, used: u64, now: Time) {
-        settle(&self.memory, &settlement(vec![part(meter, held, reserved, used)], now), Reach::Everywhere).unwrap();
+    fn settle(&self, meter: &Counter, held: CounterSnapshot, reserved: u64, used: u64, now: Time) {
+        settle(&self.memory, &settlement(vec![part(meter, held, reserved, used)], now), CounterScope::Replicated)
+            .unwrap();
     }
 }
 
 #[test]
 fn what_one_uses_up_the_others_refuse_once_they_have_heard() {
-    for gauge in [Gauge::Minute, Gauge::Day, Gauge::Month, Gauge::Total, Gauge::Concurrent] {
+    for gauge in
+        [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Month, LimitWindow::Total, LimitWindow::Concurrent]
+    {
         let (mut redis, envoys, meter) = (Redis::default(), Envoy::all(), meter("m", "red", gauge));
         for _ in 0..9 {
             envoys[0].take(&meter, 1, 10, at(NOON)).unwrap();
@@ -121,7 +124,7 @@ fn what_one_uses_up_the_others_refuse_once_they_have_heard() {
 #[test]
 fn a_request_that_settles_after_its_lease_and_its_day_is_still_counted() {
     let (mut redis, envoys) = (Redis::default(), Envoy::all());
-    let (day, other) = (meter("day", "red", Gauge::Day), meter("other", "red", Gauge::Day));
+    let (day, other) = (meter("day", "red", LimitWindow::Day), meter("other", "red", LimitWindow::Day));
     let held = envoys[0].take(&day, 3, 10, at(NOON)).unwrap();
     for days in [1, 3] {
         // Its lease has ended, and another meter's record has taken the place of its own.
@@ -129,14 +132,14 @@ fn a_request_that_settles_after_its_lease_and_its_day_is_still_counted() {
         envoys[0].take(&other, 1, 10, later).unwrap();
         envoys[0].settle(&day, held, 3, 1, later);
         envoys[0].exchange(&mut redis, "red", later);
-        assert_eq!(redis.windows.get(&("day".to_owned(), held.window)), Some(&1), "after {days} days");
+        assert_eq!(redis.windows.get(&("day".to_owned(), held.period)), Some(&1), "after {days} days");
         redis.windows.clear();
     }
 }
 
 #[test]
 fn what_is_given_back_at_one_fits_at_another() {
-    for gauge in [Gauge::Minute, Gauge::Day, Gauge::Total, Gauge::Concurrent] {
+    for gauge in [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Total, LimitWindow::Concurrent] {
         let (mut redis, envoys, meter) = (Redis::default(), Envoy::all(), meter("m", "", gauge));
         let reading = envoys[0].take(&meter, 9, 10, at(NOON)).unwrap();
         envoys[1].take(&meter, 1, 10, at(NOON)).unwrap();
@@ -152,7 +155,7 @@ fn what_is_given_back_at_one_fits_at_another() {
 
 #[test]
 fn a_batch_without_an_answer_is_told_again_under_its_number_and_adds_once() {
-    let (mut redis, envoys, meter) = (Redis::default(), Envoy::all(), meter("m", "red", Gauge::Total));
+    let (mut redis, envoys, meter) = (Redis::default(), Envoy::all(), meter("m", "red", LimitWindow::Total));
     envoys[0].take(&meter, 3, 100, at(NOON)).unwrap();
     let first = envoys[0].collect("red", at(NOON)).unwrap();
     redis.sync(&first, at(NOON));
@@ -160,7 +163,7 @@ fn a_batch_without_an_answer_is_told_again_under_its_number_and_adds_once() {
     let again = envoys[0].collect("red", at(NOON)).unwrap();
     assert_eq!(again, first);
     // Another VM of the same Envoy goes on with what the first began.
-    let other = collect(&envoys[0].memory, Place::of("red"), true, [99; 16], at(NOON)).unwrap().unwrap();
+    let other = collect(&envoys[0].memory, ShardId::of("red"), true, [99; 16], at(NOON)).unwrap().unwrap();
     assert_eq!(other, first);
     apply(&envoys[0].memory, &again, &redis.sync(&again, at(NOON)), at(NOON)).unwrap();
     assert_eq!(used(&envoys[0].memory, &meter, at(NOON)), 7);
@@ -173,7 +176,7 @@ fn a_batch_without_an_answer_is_told_again_under_its_number_and_adds_once() {
 
 #[test]
 fn what_a_lost_worker_had_reserved_comes_back_everywhere() {
-    for gauge in [Gauge::Day, Gauge::Month, Gauge::Total] {
+    for gauge in [LimitWindow::Day, LimitWindow::Month, LimitWindow::Total] {
         let (mut redis, envoys, meter) = (Redis::default(), Envoy::all(), meter("m", "red", gauge));
         let late = envoys[0].take(&meter, 6, 10, at(NOON)).unwrap();
         envoys[0].take(&meter, 3, 10, at(NOON)).unwrap();
@@ -193,7 +196,7 @@ fn what_a_lost_worker_had_reserved_comes_back_everywhere() {
 
 #[test]
 fn what_drained_in_an_outage_is_not_told_as_if_it_came_at_once() {
-    let (envoys, rate) = (Envoy::all(), meter("m", "red", Gauge::Minute));
+    let (envoys, rate) = (Envoy::all(), meter("m", "red", LimitWindow::Minute));
     for second in 0..600 {
         envoys[0].take(&rate, 1, 120, at(NOON + second)).unwrap();
     }
@@ -204,7 +207,7 @@ fn what_drained_in_an_outage_is_not_told_as_if_it_came_at_once() {
 
 #[test]
 fn a_steady_rate_of_all_together_is_bounded_by_the_limit() {
-    let (mut redis, envoys, rate) = (Redis::default(), Envoy::all(), meter("m", "red", Gauge::Minute));
+    let (mut redis, envoys, rate) = (Redis::default(), Envoy::all(), meter("m", "red", LimitWindow::Minute));
     let mut granted = 0;
     // Each by itself stays below 60 a minute; together they are half above it.
     for second in 0..600 {
@@ -218,7 +221,7 @@ fn a_steady_rate_of_all_together_is_bounded_by_the_limit() {
 
 #[test]
 fn the_places_of_others_are_forgotten_when_redis_is_silent() {
-    let (mut redis, envoys, places) = (Redis::default(), Envoy::all(), meter("m", "red", Gauge::Concurrent));
+    let (mut redis, envoys, places) = (Redis::default(), Envoy::all(), meter("m", "red", LimitWindow::Concurrent));
     envoys[0].take(&places, 4, 5, at(NOON)).unwrap();
     envoys[1].take(&places, 1, 5, at(NOON)).unwrap();
     envoys[0].exchange(&mut redis, "red", at(NOON));
@@ -230,7 +233,8 @@ fn the_places_of_others_are_forgotten_when_redis_is_silent() {
 #[test]
 fn a_page_of_many_meters_is_told_in_several_batches() {
     let (mut redis, envoys) = (Redis::default(), Envoy::all());
-    let meters: Vec<Meter> = (0..3 * LARGEST_BATCH).map(|n| meter(&format!("m{n}"), "red", Gauge::Total)).collect();
+    let meters: Vec<Counter> =
+        (0..3 * LARGEST_BATCH).map(|n| meter(&format!("m{n}"), "red", LimitWindow::Total)).collect();
     for meter in &meters {
         envoys[0].take(meter, 2, 10, at(NOON)).unwrap();
         envoys[1].take(meter, 3, 10, at(NOON)).unwrap();
@@ -253,15 +257,15 @@ fn names_without_a_use_go_when_there_are_too_many() {
     let fill = |day: u64| {
         for n in 0..4_000 {
             // What was given back whole makes room for the next.
-            let meter = meter(&format!("{day}/{n}"), "red", Gauge::Concurrent);
+            let meter = meter(&format!("{day}/{n}"), "red", LimitWindow::Concurrent);
             let held = envoys[0].take(&meter, 1, 9, at(NOON + day * DAY)).unwrap();
             envoys[0].settle(&meter, held, 1, 0, at(NOON + day * DAY));
         }
     };
-    let names = || names::Names::read(&envoys[0].memory, Place::of("red")).unwrap().iter().count();
+    let names = || names::Names::read(&envoys[0].memory, ShardId::of("red")).unwrap().iter().count();
     fill(0);
     fill(1);
-    let total = meter("t", "red", Gauge::Total);
+    let total = meter("t", "red", LimitWindow::Total);
     envoys[0].settle(&total, unreserved(0), 0, 1, at(NOON + DAY));
     envoys[0].exchange(&mut redis, "red", at(NOON + DAY));
     assert_eq!(names(), 8_001);
@@ -274,7 +278,7 @@ fn names_without_a_use_go_when_there_are_too_many() {
 
 #[test]
 fn counts_of_this_envoy_alone_are_told_to_nobody() {
-    let (envoys, meter) = (Envoy::all(), meter("m", "red", Gauge::Total));
+    let (envoys, meter) = (Envoy::all(), meter("m", "red", LimitWindow::Total));
     granted(&envoys[0].memory, vec![hard(&meter, 1, 10)], at(NOON));
     assert_eq!(envoys[0].collect("red", at(NOON)), None);
     assert_eq!(envoys[0].collect("blue", at(NOON)), None);
@@ -291,7 +295,7 @@ fn counts_of_workers_that_never_stop_are_exchanged_exactly() {
         for n in 0..200 {
             // Some records, and so their names, are new all the time.
             let meter = if n % 4 == 0 { format!("m{n}") } else { "m".to_owned() };
-            let meter = super::meter(&meter, "red", Gauge::Total);
+            let meter = super::meter(&meter, "red", LimitWindow::Total);
             let held = envoys[number % 2].take(&meter, 5, 1_000_000, at(NOON)).unwrap();
             envoys[number % 2].settle(&meter, held, 5, 3, at(NOON));
         }
@@ -317,7 +321,7 @@ fn counts_of_workers_that_never_stop_are_exchanged_exactly() {
     (0..4).for_each(|_| envoys[..2].iter().for_each(|envoy| envoy.exchange(redis, "red", at(NOON))));
     for (name, expected) in [("m", 6 * 150 * 3), ("m0", 6 * 3), ("m196", 6 * 3)] {
         assert_eq!(redis.windows[&(name.to_owned(), 0)], expected, "{name}");
-        let meter = meter(name, "red", Gauge::Total);
+        let meter = meter(name, "red", LimitWindow::Total);
         for envoy in &envoys[..2] {
             assert_eq!(
                 i64::try_from(used(&envoy.memory, &meter, at(NOON))),
@@ -335,15 +339,15 @@ mod histories {
 
     use super::*;
 
-    const METERS: [(&str, Gauge, u64); 5] = [
-        ("rate", Gauge::Minute, 400),
-        ("day", Gauge::Day, 5_000),
-        ("month", Gauge::Month, 5_000),
-        ("total", Gauge::Total, 5_000),
-        ("places", Gauge::Concurrent, 1_000),
+    const METERS: [(&str, LimitWindow, u64); 5] = [
+        ("rate", LimitWindow::Minute, 400),
+        ("day", LimitWindow::Day, 5_000),
+        ("month", LimitWindow::Month, 5_000),
+        ("total", LimitWindow::Total, 5_000),
+        ("places", LimitWindow::Concurrent, 1_000),
     ];
 
-    fn meter_of(index: usize) -> Meter {
+    fn meter_of(index: usize) -> Counter {
         meter(METERS[index].0, "red", METERS[index].1)
     }
 
@@ -381,7 +385,7 @@ mod histories {
 
     fn add(sums: &mut Sums, envoy: usize, part: &Settled, amount: u64) {
         let meter = (0..METERS.len()).find(|meter| meter_of(*meter) == part.meter).unwrap();
-        let calendar = matches!(part.meter.gauge, Gauge::Day | Gauge::Month);
+        let calendar = matches!(part.meter.kind, LimitWindow::Day | LimitWindow::Month);
         let sums = sums.entry((meter, if calendar { part.window } else { 0 })).or_default();
         *sums.entry(envoy).or_default() += i64::try_from(amount).unwrap();
     }
@@ -455,8 +459,9 @@ mod histories {
             let orders =
                 takes.iter().map(|(meter, amount)| hard(&meter_of(*meter), *amount, METERS[*meter].2)).collect();
             let verdict =
-                reserve(&self.envoys[envoy].memory, &order("o", vec![orders]), Reach::Everywhere, self.time()).unwrap();
-            let Verdict::Granted { readings, .. } = verdict else { return };
+                reserve(&self.envoys[envoy].memory, &order("o", vec![orders]), CounterScope::Replicated, self.time())
+                    .unwrap();
+            let ReserveResult::Granted { readings, .. } = verdict else { return };
             let mut parts = Vec::new();
             for ((meter, amount), reading) in takes.iter().zip(readings) {
                 parts.push(part(&meter_of(*meter), reading, *amount, 0));
@@ -468,16 +473,16 @@ mod histories {
             let Some(number) = self.open.len().checked_sub(back + 1) else { return };
             let (envoy, mut parts) = self.open.remove(number);
             for part in &mut parts {
-                let percent = match part.meter.gauge {
-                    Gauge::Concurrent => 0,
+                let percent = match part.meter.kind {
+                    LimitWindow::Concurrent => 0,
                     // More than was reserved of a rate that has drained is kept without a pace: tested by itself.
-                    Gauge::Minute => percent.min(100),
+                    LimitWindow::Minute => percent.min(100),
                     _ => percent,
                 };
                 part.used = part.reserved * percent / 100;
                 add(&mut self.used, envoy, part, part.used);
             }
-            settle(&self.envoys[envoy].memory, &settlement(parts, self.time()), Reach::Everywhere).unwrap();
+            settle(&self.envoys[envoy].memory, &settlement(parts, self.time()), CounterScope::Replicated).unwrap();
         }
 
         /// Until everybody has told everything and heard everything.
@@ -493,10 +498,10 @@ mod histories {
                 let (meter, window) = (*meter, *window);
                 let (name, gauge, _) = METERS[meter];
                 let sum: i64 = sums.values().sum();
-                if !matches!(gauge, Gauge::Minute | Gauge::Concurrent) {
+                if !matches!(gauge, LimitWindow::Minute | LimitWindow::Concurrent) {
                     let counted = self.redis.windows.get(&(name.to_owned(), window)).copied().unwrap_or_default();
                     assert_eq!(counted, sum, "{name} {window} in Redis");
-                    if window == Window::number(gauge, &Moment::of(self.time())) {
+                    if window == Window::number(gauge, &CounterTime::of(self.time())) {
                         self.compare_with_all(meter, sums, sum);
                     }
                 }

@@ -9,7 +9,7 @@ use crate::store::embedded::leases::MOST_SUMS;
 /// Seconds after which nothing that begins at a moment is held any more: the lease, an eighth of it, and what is rounded.
 const OVER: u64 = LEASE + LEASE / 8 + 1;
 
-const GAUGES: [Gauge; 3] = [Gauge::Day, Gauge::Month, Gauge::Total];
+const GAUGES: [LimitWindow; 3] = [LimitWindow::Day, LimitWindow::Month, LimitWindow::Total];
 
 #[test]
 fn what_a_lost_worker_had_reserved_comes_back_after_its_lease() {
@@ -30,7 +30,7 @@ fn what_was_used_does_not_come_back() {
         let (memory, meter) = (Memory::default(), meter("m", "red", gauge));
         let held = granted(&memory, vec![hard(&meter, 60, 100)], at(NOON))[0];
         settle_one(&memory, &meter, held, 60, 45, at(NOON + 5));
-        settle_one(&memory, &meter, unreserved(held.window), 0, 7, at(NOON + 5));
+        settle_one(&memory, &meter, unreserved(held.period), 0, 7, at(NOON + 5));
         assert_eq!(used(&memory, &meter, at(NOON + OVER)), 52, "{gauge:?}");
     }
 }
@@ -54,9 +54,9 @@ fn a_request_that_settles_after_its_lease_pays_and_gets_nothing_back_twice() {
 
 #[test]
 fn one_of_many_that_is_lost_takes_nothing_of_the_others_along() {
-    let (memory, meter) = (Memory::default(), meter("m", "red", Gauge::Total));
+    let (memory, meter) = (Memory::default(), meter("m", "red", LimitWindow::Total));
     // All end in one bucket: what comes back is what is left in it.
-    let held: Vec<Reading> =
+    let held: Vec<CounterSnapshot> =
         (0..10).map(|n| granted(&memory, vec![hard(&meter, 10 + n, 1_000)], at(NOON))[0]).collect();
     for (n, held) in held.iter().enumerate().skip(1) {
         settle_one(&memory, &meter, *held, 10 + n as u64, 1, at(NOON + 1));
@@ -68,7 +68,7 @@ fn one_of_many_that_is_lost_takes_nothing_of_the_others_along() {
 #[test]
 fn what_is_reserved_on_two_pages_comes_back_on_both() {
     let memory = Memory::default();
-    let meters = [meter("t", "red", Gauge::Day), meter("c", "", Gauge::Total)];
+    let meters = [meter("t", "red", LimitWindow::Day), meter("c", "", LimitWindow::Total)];
     granted(&memory, meters.iter().map(|meter| hard(meter, 9, 10)).collect(), at(NOON));
     for meter in &meters {
         assert_eq!((used(&memory, meter, at(NOON)), used(&memory, meter, at(NOON + OVER))), (9, 0));
@@ -84,16 +84,16 @@ fn what_an_undecided_order_holds_comes_back_too() {
             self.0.read(name)
         }
         fn write(&self, name: &str, value: &[u8], version: u32) -> Result<(), Conflict> {
-            if name == page::name(Place::of("")) {
+            if name == page::name(ShardId::of("")) {
                 self.1.0.lock().unwrap().0.clone_from(&self.0.0.lock().unwrap().0);
             }
             self.0.write(name, value, version)
         }
     }
-    let [team, common] = [meter("t", "red", Gauge::Total), meter("c", "", Gauge::Total)];
+    let [team, common] = [meter("t", "red", LimitWindow::Total), meter("c", "", LimitWindow::Total)];
     let watched = Watched(Memory::default(), Memory::default());
     let takes = vec![vec![hard(&team, 9, 10), hard(&common, 9, 10)]];
-    reserve(&watched, &order("o", takes), Reach::Here, at(NOON)).unwrap();
+    reserve(&watched, &order("o", takes), CounterScope::Local, at(NOON)).unwrap();
     let left = &watched.1;
     assert_eq!((used(left, &team, at(NOON)), used(left, &common, at(NOON))), (9, 0));
     assert_eq!(used(left, &team, at(NOON + OVER)), 0);
@@ -101,7 +101,7 @@ fn what_an_undecided_order_holds_comes_back_too() {
 
 #[test]
 fn a_clock_that_is_set_back_gives_nothing_back_twice() {
-    let (memory, meter) = (Memory::default(), meter("m", "red", Gauge::Total));
+    let (memory, meter) = (Memory::default(), meter("m", "red", LimitWindow::Total));
     let first = granted(&memory, vec![hard(&meter, 60, 1_000)], at(NOON))[0];
     granted(&memory, vec![hard(&meter, 1, 1_000)], at(NOON + OVER));
     // Back in the past a second one has the same lease as the first had.
@@ -114,8 +114,8 @@ fn a_clock_that_is_set_back_gives_nothing_back_twice() {
 
 #[test]
 fn a_page_remembers_a_few_leases_for_a_meter_however_many_requests_are_under_way() {
-    let (memory, meter) = (Memory::default(), meter("m", "red", Gauge::Total));
-    let size = || memory.read(&page::name(Place::of("red"))).unwrap().0.len();
+    let (memory, meter) = (Memory::default(), meter("m", "red", LimitWindow::Total));
+    let size = || memory.read(&page::name(ShardId::of("red"))).unwrap().0.len();
     granted(&memory, vec![hard(&meter, 1, 1_000_000)], at(NOON));
     let one = size();
     for second in 0..4 * LEASE {
@@ -130,8 +130,8 @@ fn a_page_remembers_a_few_leases_for_a_meter_however_many_requests_are_under_way
 
 #[test]
 fn past_the_most_leases_of_a_page_what_is_lost_stays_charged() {
-    let (memory, more) = (Memory::default(), meter("more", "red", Gauge::Total));
-    let meters: Vec<Meter> = (0..MOST_SUMS - 1).map(|n| meter(&format!("m{n}"), "red", Gauge::Total)).collect();
+    let (memory, more) = (Memory::default(), meter("more", "red", LimitWindow::Total));
+    let meters: Vec<Counter> = (0..MOST_SUMS - 1).map(|n| meter(&format!("m{n}"), "red", LimitWindow::Total)).collect();
     granted(&memory, vec![hard(&more, 1, 100)], at(NOON));
     let readings = granted(&memory, meters.iter().map(|meter| hard(meter, 1, 10)).collect(), at(NOON));
     assert!(readings.iter().all(|reading| reading.until > 0));
@@ -150,14 +150,14 @@ fn past_the_most_leases_of_a_page_what_is_lost_stays_charged() {
 
 #[test]
 fn leases_that_are_damaged_are_no_page() {
-    let (memory, meter) = (Memory::default(), meter("m", "red", Gauge::Total));
+    let (memory, meter) = (Memory::default(), meter("m", "red", LimitWindow::Total));
     granted(&memory, vec![hard(&meter, 60, 100)], at(NOON));
-    let (whole, _) = memory.read(&page::name(Place::of("red"))).unwrap();
+    let (whole, _) = memory.read(&page::name(ShardId::of("red"))).unwrap();
     // How many leases there are stands behind the number of records.
     for count in [0_u32, 2, u32::MAX] {
         let mut damaged = whole.clone();
         damaged[8..12].copy_from_slice(&count.to_le_bytes());
-        memory.write(&page::name(Place::of("red")), &damaged, 0).unwrap();
+        memory.write(&page::name(ShardId::of("red")), &damaged, 0).unwrap();
         assert!(read(&memory, std::slice::from_ref(&meter), at(NOON)).is_err(), "{count}");
     }
 }

@@ -11,7 +11,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::store::dimension::Dimension;
-use crate::store::{Conflict, Entry, Obstacle, Order, Sums, Take, Verdict};
+use crate::store::{AccountEntry, Conflict, Debit, LimitExceeded, ReserveRequest, ReserveResult, Sums};
 
 mod exchange;
 mod leases;
@@ -53,78 +53,80 @@ fn at(seconds: u64) -> Time {
     Time(seconds * 1_000_000_000)
 }
 
-fn meter(name: &str, shard: &str, gauge: Gauge) -> Meter {
-    Meter { name: name.into(), shard: shard.into(), gauge }
+fn meter(name: &str, shard: &str, gauge: LimitWindow) -> Counter {
+    Counter { name: name.into(), shard_key: shard.into(), kind: gauge }
 }
 
-fn hard(meter: &Meter, amount: u64, limit: u64) -> Take {
-    Take { meter: meter.clone(), amount, limit, hard: true }
+fn hard(meter: &Counter, amount: u64, limit: u64) -> Debit {
+    Debit { meter: meter.clone(), amount, limit, hard: true }
 }
 
-fn soft(meter: &Meter, amount: u64, limit: u64) -> Take {
-    Take { hard: false, ..hard(meter, amount, limit) }
+fn soft(meter: &Counter, amount: u64, limit: u64) -> Debit {
+    Debit { hard: false, ..hard(meter, amount, limit) }
 }
 
-fn order(id: &str, alternatives: Vec<Vec<Take>>) -> Order {
-    Order { id: id.into(), lease: Duration::from_secs(LEASE), alternatives }
+fn order(id: &str, alternatives: Vec<Vec<Debit>>) -> ReserveRequest {
+    ReserveRequest { id: id.into(), lease: Duration::from_secs(LEASE), alternatives }
 }
 
 /// The readings of an order of one alternative that is granted.
 #[track_caller]
-fn granted(memory: &Memory, takes: Vec<Take>, now: Time) -> Vec<Reading> {
-    match reserve(memory, &order("granted", vec![takes]), Reach::Here, now) {
-        Ok(Verdict::Granted { chosen: 0, readings }) => readings,
+fn granted(memory: &Memory, takes: Vec<Debit>, now: Time) -> Vec<CounterSnapshot> {
+    match reserve(memory, &order("granted", vec![takes]), CounterScope::Local, now) {
+        Ok(ReserveResult::Granted { chosen: 0, readings }) => readings,
         other => panic!("{other:?}"),
     }
 }
 
 /// The same, all of which is used at once.
 #[track_caller]
-fn spent(memory: &Memory, takes: Vec<Take>, now: Time) -> Vec<Reading> {
+fn spent(memory: &Memory, takes: Vec<Debit>, now: Time) -> Vec<CounterSnapshot> {
     let readings = granted(memory, takes.clone(), now);
     let parts = takes.iter().zip(&readings).map(|(take, held)| part(&take.meter, *held, take.amount, take.amount));
-    settle(memory, &settlement(parts.collect(), now), Reach::Here).unwrap();
+    settle(memory, &settlement(parts.collect(), now), CounterScope::Local).unwrap();
     readings
 }
 
 /// What stands against an order of one alternative that is refused.
 #[track_caller]
-fn refused(memory: &Memory, takes: Vec<Take>, now: Time) -> Obstacle {
-    match reserve(memory, &order("refused", vec![takes]), Reach::Here, now) {
-        Ok(Verdict::Refused(obstacles)) if obstacles.len() == 1 => obstacles[0],
+fn refused(memory: &Memory, takes: Vec<Debit>, now: Time) -> LimitExceeded {
+    match reserve(memory, &order("refused", vec![takes]), CounterScope::Local, now) {
+        Ok(ReserveResult::Refused(obstacles)) if obstacles.len() == 1 => obstacles[0],
         other => panic!("{other:?}"),
     }
 }
 
 fn settlement(parts: Vec<Settled>, now: Time) -> Settlement {
     let sums = Sums::from([1, 10, 5, 7, 15, 7]);
-    let entry = Entry { key: "k1".into(), team: "red".into(), app: None, model: "small".into(), sums };
+    let entry = AccountEntry { key: "k1".into(), team: "red".into(), app: None, model: "small".into(), sums };
     Settlement { id: "settled".into(), parts, entry: Some(entry), at: now, corrects: false, notes: Vec::new() }
 }
 
 /// So much of a meter, which a reading tells to be reserved.
-fn part(meter: &Meter, held: Reading, reserved: u64, used: u64) -> Settled {
-    Settled { meter: meter.clone(), window: held.window, until: held.until, reserved, used }
+fn part(meter: &Counter, held: CounterSnapshot, reserved: u64, used: u64) -> Settled {
+    Settled { meter: meter.clone(), window: held.period, until: held.until, reserved, used }
 }
 
 /// What stands in for a reading where nothing was reserved.
-fn unreserved(window: u64) -> Reading {
-    Reading { window, ..Reading::default() }
+fn unreserved(window: u64) -> CounterSnapshot {
+    CounterSnapshot { period: window, ..CounterSnapshot::default() }
 }
 
 /// Settles one part.
-fn settle_one(memory: &Memory, meter: &Meter, held: Reading, reserved: u64, used: u64, now: Time) {
+fn settle_one(memory: &Memory, meter: &Counter, held: CounterSnapshot, reserved: u64, used: u64, now: Time) {
     let part = part(meter, held, reserved, used);
-    settle(memory, &settlement(vec![part], now), Reach::Here).unwrap();
+    settle(memory, &settlement(vec![part], now), CounterScope::Local).unwrap();
 }
 
-fn used(memory: &Memory, meter: &Meter, now: Time) -> u64 {
+fn used(memory: &Memory, meter: &Counter, now: Time) -> u64 {
     read(memory, std::slice::from_ref(meter), now).unwrap()[0].used
 }
 
 #[test]
 fn a_limit_covers_exactly_as_many_as_it_says() {
-    for gauge in [Gauge::Minute, Gauge::Day, Gauge::Month, Gauge::Total, Gauge::Concurrent] {
+    for gauge in
+        [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Month, LimitWindow::Total, LimitWindow::Concurrent]
+    {
         let (memory, meter) = (Memory::default(), meter("m", "red", gauge));
         for taken in 1..=7 {
             assert_eq!(granted(&memory, vec![hard(&meter, 1, 7)], at(NOON))[0].used, taken, "{gauge:?}");
@@ -139,11 +141,11 @@ fn a_limit_covers_exactly_as_many_as_it_says() {
 fn what_is_refused_says_when_it_may_fit() {
     let half_a_day = Some(Duration::from_secs(DAY / 2));
     for (gauge, taken, retry_after) in [
-        (Gauge::Minute, 60, Some(Duration::from_secs(10))),
-        (Gauge::Day, 60, half_a_day),
-        (Gauge::Month, 60, half_a_day),
-        (Gauge::Total, 60, None),
-        (Gauge::Concurrent, 60, Some(Duration::from_secs(1))),
+        (LimitWindow::Minute, 60, Some(Duration::from_secs(10))),
+        (LimitWindow::Day, 60, half_a_day),
+        (LimitWindow::Month, 60, half_a_day),
+        (LimitWindow::Total, 60, None),
+        (LimitWindow::Concurrent, 60, Some(Duration::from_secs(1))),
     ] {
         let (memory, meter) = (Memory::default(), meter("m", "red", gauge));
         granted(&memory, vec![hard(&meter, taken, 60)], at(NOON));
@@ -155,7 +157,7 @@ fn what_is_refused_says_when_it_may_fit() {
 
 #[test]
 fn what_fits_after_the_wait_that_was_told_fits_not_before() {
-    let (memory, rate) = (Memory::default(), meter("m", "red", Gauge::Minute));
+    let (memory, rate) = (Memory::default(), meter("m", "red", LimitWindow::Minute));
     granted(&memory, vec![hard(&rate, 7, 7)], at(NOON));
     let wait = refused(&memory, vec![hard(&rate, 2, 7)], at(NOON)).retry_after.unwrap();
     let wait = u64::try_from(wait.as_nanos()).unwrap();
@@ -165,11 +167,11 @@ fn what_fits_after_the_wait_that_was_told_fits_not_before() {
 
 #[test]
 fn readings_of_a_rate_tell_until_it_is_as_if_nothing_had_been_used() {
-    let (memory, rate) = (Memory::default(), meter("m", "red", Gauge::Minute));
+    let (memory, rate) = (Memory::default(), meter("m", "red", LimitWindow::Minute));
     let reading = granted(&memory, vec![hard(&rate, 30, 60)], at(NOON))[0];
     assert_eq!(
         reading,
-        Reading { used: 30, reserved: 0, window: NOON * 1_000_000, until: 0, reset: Duration::from_secs(30) }
+        CounterSnapshot { used: 30, reserved: 0, period: NOON * 1_000_000, until: 0, reset: Duration::from_secs(30) }
     );
     assert_eq!(used(&memory, &rate, at(NOON + 10)), 20);
     assert_eq!(used(&memory, &rate, at(NOON + 30)), 0);
@@ -177,7 +179,7 @@ fn readings_of_a_rate_tell_until_it_is_as_if_nothing_had_been_used() {
 
 #[test]
 fn a_rate_whose_limit_changes_keeps_what_was_used() {
-    let (memory, rate) = (Memory::default(), meter("m", "red", Gauge::Minute));
+    let (memory, rate) = (Memory::default(), meter("m", "red", LimitWindow::Minute));
     granted(&memory, vec![hard(&rate, 60, 60)], at(NOON));
     let reading = granted(&memory, vec![hard(&rate, 30, 120)], at(NOON + 30))[0];
     assert_eq!(reading.used, 60, "half of the sixty has drained at the pace it was taken at");
@@ -187,7 +189,7 @@ fn a_rate_whose_limit_changes_keeps_what_was_used() {
 
 #[test]
 fn what_a_rate_reserved_too_much_is_given_back_and_too_little_is_added() {
-    let (memory, rate) = (Memory::default(), meter("m", "red", Gauge::Minute));
+    let (memory, rate) = (Memory::default(), meter("m", "red", LimitWindow::Minute));
     let held = granted(&memory, vec![hard(&rate, 50, 60)], at(NOON))[0];
     settle_one(&memory, &rate, held, 50, 20, at(NOON + 10));
     assert_eq!(used(&memory, &rate, at(NOON + 10)), 10);
@@ -198,7 +200,7 @@ fn what_a_rate_reserved_too_much_is_given_back_and_too_little_is_added() {
 
 #[test]
 fn what_has_drained_away_since_is_not_given_back() {
-    let (memory, rate) = (Memory::default(), meter("m", "red", Gauge::Minute));
+    let (memory, rate) = (Memory::default(), meter("m", "red", LimitWindow::Minute));
     let held = granted(&memory, vec![hard(&rate, 60, 60)], at(NOON))[0];
     granted(&memory, vec![hard(&rate, 60, 60)], at(NOON + 120));
     settle_one(&memory, &rate, held, 60, 0, at(NOON + 120));
@@ -207,7 +209,7 @@ fn what_has_drained_away_since_is_not_given_back() {
 
 #[test]
 fn a_rate_that_only_a_settlement_touched_drains_at_the_next_takes_limit() {
-    let (memory, rate) = (Memory::default(), meter("m", "red", Gauge::Minute));
+    let (memory, rate) = (Memory::default(), meter("m", "red", LimitWindow::Minute));
     settle_one(&memory, &rate, unreserved(0), 0, 40, at(NOON));
     assert_eq!(used(&memory, &rate, at(NOON + 30)), 40);
     // A limit that allows 40 has drained them by then, whichever it is.
@@ -217,10 +219,11 @@ fn a_rate_that_only_a_settlement_touched_drains_at_the_next_takes_limit() {
 
 #[test]
 fn windows_are_days_and_months_of_the_calendar() {
-    let (memory, day, month) = (Memory::default(), meter("d", "red", Gauge::Day), meter("m", "red", Gauge::Month));
+    let (memory, day, month) =
+        (Memory::default(), meter("d", "red", LimitWindow::Day), meter("m", "red", LimitWindow::Month));
     let takes = || vec![hard(&day, 1, 1), hard(&month, 1, 2)];
     let first = spent(&memory, takes(), at(NOON));
-    assert_eq!((first[0].window, first[1].window), (NOON / DAY, 684));
+    assert_eq!((first[0].period, first[1].period), (NOON / DAY, 684));
     refused(&memory, takes(), at(NOON + DAY / 2 - 1));
     let second = spent(&memory, takes(), at(NOON + DAY / 2));
     assert_eq!((second[0].used, second[1].used), (1, 1), "February begins with the day");
@@ -233,7 +236,7 @@ fn windows_are_days_and_months_of_the_calendar() {
 
 #[test]
 fn a_settlement_corrects_its_own_window_and_never_the_next() {
-    let (day, total) = (meter("d", "red", Gauge::Day), meter("t", "red", Gauge::Total));
+    let (day, total) = (meter("d", "red", LimitWindow::Day), meter("t", "red", LimitWindow::Total));
     let takes = || vec![hard(&day, 100, 1_000), hard(&total, 100, 1_000)];
     for (days, then) in [(0, Some(230)), (1, Some(130)), (400, None)] {
         let (memory, later) = (Memory::default(), at(NOON + days * DAY));
@@ -251,7 +254,7 @@ fn a_settlement_corrects_its_own_window_and_never_the_next() {
 
 #[test]
 fn a_clock_a_little_behind_counts_in_yesterday() {
-    let (memory, day) = (Memory::default(), meter("d", "red", Gauge::Day));
+    let (memory, day) = (Memory::default(), meter("d", "red", LimitWindow::Day));
     let midnight = NOON + DAY / 2;
     granted(&memory, vec![hard(&day, 5, 9)], at(midnight - 1));
     granted(&memory, vec![hard(&day, 7, 9)], at(midnight));
@@ -262,7 +265,7 @@ fn a_clock_a_little_behind_counts_in_yesterday() {
 
 #[test]
 fn a_place_is_given_back_once_settled() {
-    let (memory, places) = (Memory::default(), meter("c", "red", Gauge::Concurrent));
+    let (memory, places) = (Memory::default(), meter("c", "red", LimitWindow::Concurrent));
     let first = granted(&memory, vec![hard(&places, 1, 2)], at(NOON))[0];
     granted(&memory, vec![hard(&places, 1, 2)], at(NOON + 30));
     refused(&memory, vec![hard(&places, 1, 2)], at(NOON + 30));
@@ -273,7 +276,7 @@ fn a_place_is_given_back_once_settled() {
 
 #[test]
 fn a_place_of_a_lost_worker_is_free_after_its_lease_and_a_bucket() {
-    let (memory, places) = (Memory::default(), meter("c", "red", Gauge::Concurrent));
+    let (memory, places) = (Memory::default(), meter("c", "red", LimitWindow::Concurrent));
     let lost = granted(&memory, vec![hard(&places, 1, 1)], at(NOON + 3))[0];
     refused(&memory, vec![hard(&places, 1, 1)], at(NOON + 3 + LEASE - 1));
     let free = at(NOON + 3 + LEASE + LEASE / 7);
@@ -286,12 +289,13 @@ fn a_place_of_a_lost_worker_is_free_after_its_lease_and_a_bucket() {
 
 #[test]
 fn leases_of_all_lengths_are_kept_together() {
-    let (memory, places) = (Memory::default(), meter("c", "red", Gauge::Concurrent));
+    let (memory, places) = (Memory::default(), meter("c", "red", LimitWindow::Concurrent));
     let mut held = Vec::new();
     for lease in [1, 60, 600, 7_200, 30 * DAY, 5] {
         let takes = vec![vec![hard(&places, 1, 10)]];
-        let order = Order { lease: Duration::from_secs(lease), ..order("o", takes) };
-        let Ok(Verdict::Granted { readings, .. }) = reserve(&memory, &order, Reach::Here, at(NOON)) else {
+        let order = ReserveRequest { lease: Duration::from_secs(lease), ..order("o", takes) };
+        let Ok(ReserveResult::Granted { readings, .. }) = reserve(&memory, &order, CounterScope::Local, at(NOON))
+        else {
             panic!("{lease}")
         };
         assert!(readings[0].until >= (NOON + lease) * 1_000, "never shorter than its lease of {lease} s");
@@ -306,7 +310,7 @@ fn leases_of_all_lengths_are_kept_together() {
 
 #[test]
 fn an_order_takes_all_or_nothing_over_both_pages() {
-    let (team, common) = (meter("t", "red", Gauge::Total), meter("c", "", Gauge::Total));
+    let (team, common) = (meter("t", "red", LimitWindow::Total), meter("c", "", LimitWindow::Total));
     for (team_limit, common_limit, obstacle) in [(9, 10, 0), (10, 9, 1)] {
         let memory = Memory::default();
         let takes = || vec![hard(&team, 2, team_limit), hard(&common, 2, common_limit)];
@@ -320,15 +324,15 @@ fn an_order_takes_all_or_nothing_over_both_pages() {
 #[test]
 fn the_first_alternative_that_fits_is_taken() {
     let (memory, dear, cheap) =
-        (Memory::default(), meter("dear", "red", Gauge::Total), meter("cheap", "", Gauge::Total));
+        (Memory::default(), meter("dear", "red", LimitWindow::Total), meter("cheap", "", LimitWindow::Total));
     let both = order("o", vec![vec![hard(&dear, 1, 1), hard(&cheap, 1, 9)], vec![hard(&cheap, 3, 5)]]);
     for (chosen, count) in [(0, 2), (1, 1)] {
-        match reserve(&memory, &both, Reach::Here, at(NOON)).unwrap() {
-            Verdict::Granted { chosen: taken, readings } => assert_eq!((taken, readings.len()), (chosen, count)),
+        match reserve(&memory, &both, CounterScope::Local, at(NOON)).unwrap() {
+            ReserveResult::Granted { chosen: taken, readings } => assert_eq!((taken, readings.len()), (chosen, count)),
             refused => panic!("{refused:?}"),
         }
     }
-    let Ok(Verdict::Refused(obstacles)) = reserve(&memory, &both, Reach::Here, at(NOON)) else {
+    let Ok(ReserveResult::Refused(obstacles)) = reserve(&memory, &both, CounterScope::Local, at(NOON)) else {
         panic!("it does not fit")
     };
     let stands: Vec<_> = obstacles.iter().map(|obstacle| (obstacle.take, obstacle.reading.used)).collect();
@@ -338,14 +342,16 @@ fn the_first_alternative_that_fits_is_taken() {
 #[test]
 fn an_alternative_without_takes_always_fits_and_writes_nothing() {
     let memory = Memory::default();
-    let verdict = reserve(&memory, &order("o", vec![vec![]]), Reach::Here, at(NOON));
-    assert_eq!(verdict, Ok(Verdict::Granted { chosen: 0, readings: Vec::new() }));
+    let verdict = reserve(&memory, &order("o", vec![vec![]]), CounterScope::Local, at(NOON));
+    assert_eq!(verdict, Ok(ReserveResult::Granted { chosen: 0, readings: Vec::new() }));
     assert!(memory.0.lock().unwrap().0.is_empty());
 }
 
 #[test]
 fn what_only_warns_always_fits_and_is_counted() {
-    for gauge in [Gauge::Minute, Gauge::Day, Gauge::Month, Gauge::Total, Gauge::Concurrent] {
+    for gauge in
+        [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Month, LimitWindow::Total, LimitWindow::Concurrent]
+    {
         let (memory, meter) = (Memory::default(), meter("m", "", gauge));
         granted(&memory, vec![soft(&meter, 8, 10)], at(NOON));
         assert_eq!(granted(&memory, vec![soft(&meter, 8, 10)], at(NOON))[0].used, 16, "{gauge:?}");
@@ -354,7 +360,7 @@ fn what_only_warns_always_fits_and_is_counted() {
 
 #[test]
 fn numbers_as_large_as_they_get_do_not_wrap() {
-    for gauge in [Gauge::Minute, Gauge::Day, Gauge::Total, Gauge::Concurrent] {
+    for gauge in [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Total, LimitWindow::Concurrent] {
         let (memory, meter) = (Memory::default(), meter("m", "", gauge));
         let held = granted(&memory, vec![soft(&meter, u64::MAX, 1)], at(NOON))[0];
         settle_one(&memory, &meter, held, 0, u64::MAX, at(NOON));
@@ -364,7 +370,8 @@ fn numbers_as_large_as_they_get_do_not_wrap() {
 
 #[test]
 fn what_was_used_without_a_reservation_is_counted() {
-    let (memory, day, total) = (Memory::default(), meter("d", "", Gauge::Day), meter("t", "", Gauge::Total));
+    let (memory, day, total) =
+        (Memory::default(), meter("d", "", LimitWindow::Day), meter("t", "", LimitWindow::Total));
     settle_one(&memory, &day, unreserved(NOON / DAY), 0, 12, at(NOON));
     settle_one(&memory, &total, unreserved(0), 0, 34, at(NOON));
     assert_eq!((used(&memory, &day, at(NOON)), used(&memory, &total, at(NOON))), (12, 34));
@@ -374,57 +381,57 @@ fn what_was_used_without_a_reservation_is_counted() {
 fn a_page_does_not_grow_with_time() {
     let memory = Memory::default();
     let names: Vec<Rc<str>> = (0..50).map(|number| format!("m{number}").into()).collect();
-    let gauges = [Gauge::Minute, Gauge::Day, Gauge::Concurrent];
+    let gauges = [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Concurrent];
     for hour in 0..24 * 20 {
         for (name, gauge) in names.iter().zip(gauges.iter().cycle()) {
-            let meter = Meter { name: name.clone(), shard: "red".into(), gauge: *gauge };
+            let meter = Counter { name: name.clone(), shard_key: "red".into(), kind: *gauge };
             granted(&memory, vec![hard(&meter, 1, 1_000)], at(NOON + hour * 3_600));
         }
     }
-    let size = memory.read(&page::name(Place::of("red"))).unwrap().0.len();
+    let size = memory.read(&page::name(ShardId::of("red"))).unwrap().0.len();
     assert!(size < 120 * record::SIZE, "{size} bytes");
 }
 
 #[test]
 fn a_page_that_is_full_says_so_and_keeps_counting_what_it_knows() {
     let memory = Memory::default();
-    let meters: Vec<Meter> = (0..4_096).map(|number| meter(&format!("m{number}"), "", Gauge::Total)).collect();
+    let meters: Vec<Counter> = (0..4_096).map(|number| meter(&format!("m{number}"), "", LimitWindow::Total)).collect();
     granted(&memory, meters.iter().map(|meter| hard(meter, 1, 10)).collect(), at(NOON));
-    let (one_more, team) = (meter("more", "", Gauge::Total), meter("t", "red", Gauge::Total));
+    let (one_more, team) = (meter("more", "", LimitWindow::Total), meter("t", "red", LimitWindow::Total));
     let both = vec![vec![hard(&team, 1, 10), hard(&one_more, 1, 10)]];
-    assert!(reserve(&memory, &order("o", both), Reach::Here, at(NOON)).is_err());
+    assert!(reserve(&memory, &order("o", both), CounterScope::Local, at(NOON)).is_err());
     assert_eq!(used(&memory, &team, at(NOON)), 0, "nothing is held elsewhere");
     assert_eq!(granted(&memory, vec![hard(&meters[9], 1, 10)], at(NOON))[0].used, 2);
 }
 
 #[test]
 fn a_damaged_page_is_neither_believed_nor_overwritten() {
-    let (memory, meter) = (Memory::default(), meter("m", "red", Gauge::Total));
+    let (memory, meter) = (Memory::default(), meter("m", "red", LimitWindow::Total));
     granted(&memory, vec![hard(&meter, 1, 10)], at(NOON));
-    let whole = memory.read(&page::name(Place::of("red"))).unwrap().0;
+    let whole = memory.read(&page::name(ShardId::of("red"))).unwrap().0;
     // The record is followed by one lease.
     let gauge = whole.len() - 24 - record::SIZE + 8;
     let unknown_gauge = whole.iter().enumerate().map(|(at, byte)| if at == gauge { 9 } else { *byte }).collect();
     for damaged in [Vec::new(), whole[1..].to_vec(), whole[..whole.len() - 1].to_vec(), unknown_gauge] {
-        memory.write(&page::name(Place::of("red")), &damaged, 0).unwrap();
-        assert!(reserve(&memory, &order("o", vec![vec![hard(&meter, 1, 10)]]), Reach::Here, at(NOON)).is_err());
+        memory.write(&page::name(ShardId::of("red")), &damaged, 0).unwrap();
+        assert!(reserve(&memory, &order("o", vec![vec![hard(&meter, 1, 10)]]), CounterScope::Local, at(NOON)).is_err());
         assert!(read(&memory, std::slice::from_ref(&meter), at(NOON)).is_err());
         let settlement = settlement(vec![part(&meter, unreserved(0), 1, 0)], at(NOON));
-        assert!(settle(&memory, &settlement, Reach::Here).is_err());
-        assert_eq!(memory.read(&page::name(Place::of("red"))).unwrap().0, damaged);
+        assert!(settle(&memory, &settlement, CounterScope::Local).is_err());
+        assert_eq!(memory.read(&page::name(ShardId::of("red"))).unwrap().0, damaged);
     }
 }
 
 #[test]
 fn a_refusal_next_to_an_order_that_is_lost_stands_in_the_end() {
-    let (memory, meter) = (Memory::default(), meter("m", "red", Gauge::Total));
-    let now = Moment::of(at(NOON));
+    let (memory, meter) = (Memory::default(), meter("m", "red", LimitWindow::Total));
+    let now = CounterTime::of(at(NOON));
     granted(&memory, vec![hard(&meter, 1, 1)], at(NOON));
-    let mut page = Page::read(&memory, Place::of("red"), Reach::Here, &now).unwrap();
+    let mut page = Shard::read(&memory, ShardId::of("red"), CounterScope::Local, &now).unwrap();
     page.open(1, &now);
     page.write().unwrap();
     refused(&memory, vec![hard(&meter, 1, 1)], at(NOON));
-    assert!(page.is_unsettled(&now) && !page.is_unsettled(&Moment::of(at(NOON + 1))));
+    assert!(page.is_unsettled(&now) && !page.is_unsettled(&CounterTime::of(at(NOON + 1))));
 }
 
 #[test]
@@ -434,7 +441,7 @@ fn accounts_sum_up_the_day_the_day_before_and_the_month() {
         let mut settlement = settlement(Vec::new(), at(now));
         let entry = settlement.entry.as_mut().unwrap();
         (entry.model, entry.app) = (model.into(), app.map(Into::into));
-        settle(&memory, &settlement, Reach::Here).unwrap();
+        settle(&memory, &settlement, CounterScope::Local).unwrap();
     };
     settle_at(NOON - DAY, "small", Some("chat"));
     settle_at(NOON, "small", None);
@@ -466,8 +473,8 @@ fn long_names_are_cut_between_characters() {
     let memory = Memory::default();
     let mut settlement = settlement(Vec::new(), at(NOON));
     settlement.entry.as_mut().unwrap().model = format!("x{}", "ü".repeat(200)).into();
-    settle(&memory, &settlement, Reach::Here).unwrap();
-    settle(&memory, &settlement, Reach::Here).unwrap();
+    settle(&memory, &settlement, CounterScope::Local).unwrap();
+    settle(&memory, &settlement, CounterScope::Local).unwrap();
     let account = accounts(&memory, "red", at(NOON)).unwrap().pop().unwrap();
     assert_eq!((account.name.len(), account.day.requests), (255, 2));
 }
@@ -478,7 +485,7 @@ fn accounts_that_are_full_forget_past_months_and_then_say_so() {
     let settle_model = |number: usize, now| {
         let mut settlement = settlement(Vec::new(), at(now));
         settlement.entry.as_mut().unwrap().model = format!("{number:0>200}").into();
-        settle(&memory, &settlement, Reach::Here)
+        settle(&memory, &settlement, CounterScope::Local)
     };
     let full = (0..).find(|number| settle_model(*number, NOON).is_err()).unwrap();
     assert!(full > 1_000, "{full}");
@@ -490,13 +497,13 @@ fn accounts_that_are_full_forget_past_months_and_then_say_so() {
 #[test]
 fn damaged_accounts_are_not_believed() {
     let memory = Memory::default();
-    settle(&memory, &settlement(Vec::new(), at(NOON)), Reach::Here).unwrap();
-    let name = &Place::of("red").name("sluice.accounts.3.");
+    settle(&memory, &settlement(Vec::new(), at(NOON)), CounterScope::Local).unwrap();
+    let name = &ShardId::of("red").name("sluice.accounts.3.");
     let whole = memory.read(name).unwrap().0;
     for damaged in [&whole[1..], &whole[..whole.len() - 1], &[]] {
         memory.write(name, damaged, 0).unwrap();
         assert!(accounts(&memory, "red", at(NOON)).is_err());
-        assert!(settle(&memory, &settlement(Vec::new(), at(NOON)), Reach::Here).is_err() || damaged.len() > 4);
+        assert!(settle(&memory, &settlement(Vec::new(), at(NOON)), CounterScope::Local).is_err() || damaged.len() > 4);
     }
 }
 
@@ -505,28 +512,31 @@ fn damaged_accounts_are_not_believed() {
 #[test]
 fn teams_that_come_and_go_leave_a_bounded_memory_and_one_that_stays_is_exact() {
     let memory = crate::store::fake::Shared::default();
-    let stays = [meter("team=stays/usd/month", "stays", Gauge::Month), meter("all/requests/total", "", Gauge::Total)];
+    let stays = [
+        meter("team=stays/usd/month", "stays", LimitWindow::Month),
+        meter("all/requests/total", "", LimitWindow::Total),
+    ];
     let mut spent = 0;
-    let first = meter("team=t0/usd/month", "t0", Gauge::Month);
+    let first = meter("team=t0/usd/month", "t0", LimitWindow::Month);
     for number in 0..10_000 {
         let team = format!("t{number}");
         let gauges = [
-            ("usd/month", Gauge::Month),
-            ("requests/minute", Gauge::Minute),
-            ("requests/concurrent", Gauge::Concurrent),
+            ("usd/month", LimitWindow::Month),
+            ("requests/minute", LimitWindow::Minute),
+            ("requests/concurrent", LimitWindow::Concurrent),
         ];
         let fresh = gauges.map(|(what, gauge)| meter(&format!("team={team}/{what}"), &team, gauge));
-        let takes: Vec<Take> = stays.iter().chain(&fresh).map(|meter| hard(meter, 2, u64::MAX / 2)).collect();
+        let takes: Vec<Debit> = stays.iter().chain(&fresh).map(|meter| hard(meter, 2, u64::MAX / 2)).collect();
         let now = at(NOON + number);
-        let Ok(Verdict::Granted { readings, .. }) =
-            reserve(&memory, &order(&team, vec![takes.clone()]), Reach::Everywhere, now)
+        let Ok(ReserveResult::Granted { readings, .. }) =
+            reserve(&memory, &order(&team, vec![takes.clone()]), CounterScope::Replicated, now)
         else {
             panic!("refused")
         };
         let parts = takes.iter().zip(&readings).map(|(take, held)| part(&take.meter, *held, 2, 1)).collect();
         let mut settlement = settlement(parts, now);
         settlement.entry.as_mut().unwrap().team = team.as_str().into();
-        settle(&memory, &settlement, Reach::Everywhere).unwrap();
+        settle(&memory, &settlement, CounterScope::Replicated).unwrap();
         spent += 1;
         let used: Vec<u64> = read(&memory, &stays, now).unwrap().iter().map(|reading| reading.used).collect();
         assert_eq!(used, [spent, spent], "{number}");

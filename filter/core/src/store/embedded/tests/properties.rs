@@ -4,22 +4,22 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::told::Told;
+use super::told::PendingSync;
 use super::*;
 
 /// Every gauge, once alone in the team's page and once in the common one, each with its limit.
-const METERS: [(&str, &str, Gauge, u64); 8] = [
-    ("rate", "red", Gauge::Minute, 60),
-    ("day", "red", Gauge::Day, 90),
-    ("month", "red", Gauge::Month, 250),
-    ("places", "red", Gauge::Concurrent, 7),
-    ("rate", "", Gauge::Minute, 100),
-    ("day", "", Gauge::Day, 120),
-    ("total", "", Gauge::Total, 700),
-    ("places", "", Gauge::Concurrent, 9),
+const METERS: [(&str, &str, LimitWindow, u64); 8] = [
+    ("rate", "red", LimitWindow::Minute, 60),
+    ("day", "red", LimitWindow::Day, 90),
+    ("month", "red", LimitWindow::Month, 250),
+    ("places", "red", LimitWindow::Concurrent, 7),
+    ("rate", "", LimitWindow::Minute, 100),
+    ("day", "", LimitWindow::Day, 120),
+    ("total", "", LimitWindow::Total, 700),
+    ("places", "", LimitWindow::Concurrent, 9),
 ];
 
-fn meter_of(index: usize) -> Meter {
+fn meter_of(index: usize) -> Counter {
     let (name, shard, gauge, _) = METERS[index];
     meter(name, shard, gauge)
 }
@@ -96,9 +96,9 @@ impl Model {
     fn used(&self, meter: usize, now: u64) -> u64 {
         let gauge = METERS[meter].2;
         match gauge {
-            Gauge::Minute => u64::try_from((self.level(meter, now) + 59_999_999) / 60_000_000).unwrap(),
-            Gauge::Concurrent | Gauge::Day | Gauge::Month | Gauge::Total => {
-                let window = (meter, Window::number(gauge, &Moment::of(Time(now * 1_000))));
+            LimitWindow::Minute => u64::try_from((self.level(meter, now) + 59_999_999) / 60_000_000).unwrap(),
+            LimitWindow::Concurrent | LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => {
+                let window = (meter, Window::number(gauge, &CounterTime::of(Time(now * 1_000))));
                 let held = self.held.get(&window).into_iter().flatten();
                 let held: u64 = held.filter(|(until, _)| *until > now / 1_000).map(|(_, amount)| amount).sum();
                 self.windows.get(&window).copied().unwrap_or_default() + held
@@ -110,7 +110,7 @@ impl Model {
         takes.iter().all(|(meter, amount, hard)| {
             let limit = METERS[*meter].3;
             let fits = match METERS[*meter].2 {
-                Gauge::Minute => {
+                LimitWindow::Minute => {
                     self.level(*meter, now) + i128::from(*amount) * 60_000_000 <= i128::from(limit) * 60_000_000
                 }
                 _ => self.used(*meter, now) + amount <= limit,
@@ -119,25 +119,25 @@ impl Model {
         })
     }
 
-    fn take(&mut self, meter: usize, amount: u64, reading: &Reading, now: u64) {
+    fn take(&mut self, meter: usize, amount: u64, reading: &CounterSnapshot, now: u64) {
         match METERS[meter].2 {
-            Gauge::Minute => {
+            LimitWindow::Minute => {
                 let change = Change { at: now, amount: i128::from(amount), reserved: now };
                 self.rates.entry(meter).or_default().push(change);
             }
-            Gauge::Concurrent | Gauge::Day | Gauge::Month | Gauge::Total => {
-                self.held.entry((meter, reading.window)).or_default().push((reading.until, amount));
+            LimitWindow::Concurrent | LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => {
+                self.held.entry((meter, reading.period)).or_default().push((reading.until, amount));
             }
         }
     }
 
     fn settle(&mut self, meter: usize, part: &Settled, now: u64) {
         match METERS[meter].2 {
-            Gauge::Minute => {
+            LimitWindow::Minute => {
                 let amount = i128::from(part.used) - i128::from(part.reserved);
                 self.rates.entry(meter).or_default().push(Change { at: now, amount, reserved: part.window });
             }
-            Gauge::Concurrent | Gauge::Day | Gauge::Month | Gauge::Total => {
+            LimitWindow::Concurrent | LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => {
                 let held = self.held.entry((meter, part.window)).or_default();
                 let mine = held.iter().position(|held| *held == (part.until, part.reserved)).unwrap();
                 held.remove(mine);
@@ -158,8 +158,8 @@ struct Both {
 
 impl Both {
     fn reserve(&mut self, alternatives: &[Vec<(usize, u64, bool)>]) {
-        let takes = |takes: &Vec<(usize, u64, bool)>| -> Vec<Take> {
-            let take = |&(index, amount, hard): &(usize, u64, bool)| Take {
+        let takes = |takes: &Vec<(usize, u64, bool)>| -> Vec<Debit> {
+            let take = |&(index, amount, hard): &(usize, u64, bool)| Debit {
                 meter: meter_of(index),
                 amount,
                 limit: METERS[index].3,
@@ -169,13 +169,13 @@ impl Both {
         };
         let order = order("o", alternatives.iter().map(takes).collect());
         let expected = alternatives.iter().position(|takes| self.model.fits(takes, self.now));
-        match reserve(&self.memory, &order, Reach::Here, Time(self.now * 1_000)).unwrap() {
-            Verdict::Granted { chosen, readings } => {
+        match reserve(&self.memory, &order, CounterScope::Local, Time(self.now * 1_000)).unwrap() {
+            ReserveResult::Granted { chosen, readings } => {
                 assert_eq!(Some(chosen), expected);
                 assert_eq!(readings.len(), alternatives[chosen].len());
                 self.note(&alternatives[chosen], &readings);
             }
-            Verdict::Refused(obstacles) => {
+            ReserveResult::Refused(obstacles) => {
                 assert_eq!(None, expected);
                 for (obstacle, takes) in obstacles.iter().zip(alternatives) {
                     let stands = takes[obstacle.take];
@@ -188,14 +188,14 @@ impl Both {
         }
     }
 
-    fn note(&mut self, takes: &[(usize, u64, bool)], readings: &[Reading]) {
+    fn note(&mut self, takes: &[(usize, u64, bool)], readings: &[CounterSnapshot]) {
         let mut parts = Vec::new();
         for (&(index, amount, hard), reading) in takes.iter().zip(readings) {
             if reading.until > 0 {
                 let held = reading.until - self.now / 1_000;
                 assert!((LEASE * 1_000..=LEASE * 1_000 * 8 / 7 + 1).contains(&held), "{held}");
             } else {
-                assert!(METERS[index].2 == Gauge::Minute || amount == 0);
+                assert!(METERS[index].2 == LimitWindow::Minute || amount == 0);
             }
             self.model.take(index, amount, reading, self.now);
             assert_eq!(reading.used, self.model.used(index, self.now));
@@ -210,19 +210,19 @@ impl Both {
         let mut parts = self.open.remove(number);
         for part in &mut parts {
             let index = (0..METERS.len()).find(|index| meter_of(*index) == part.meter).unwrap();
-            part.used = match part.meter.gauge {
-                Gauge::Concurrent => 0,
+            part.used = match part.meter.kind {
+                LimitWindow::Concurrent => 0,
                 // Of a rate that is empty, no pace is known any more: what that comes to is tested by itself.
-                Gauge::Minute if self.model.level(index, self.now) == 0 => part.reserved * percent.min(100) / 100,
+                LimitWindow::Minute if self.model.level(index, self.now) == 0 => part.reserved * percent.min(100) / 100,
                 _ => part.reserved * percent / 100,
             };
             self.model.settle(index, part, self.now);
         }
-        settle(&self.memory, &settlement(parts, Time(self.now * 1_000)), Reach::Here).unwrap();
+        settle(&self.memory, &settlement(parts, Time(self.now * 1_000)), CounterScope::Local).unwrap();
     }
 
     fn compare(&self) {
-        let meters: Vec<Meter> = (0..METERS.len()).map(meter_of).collect();
+        let meters: Vec<Counter> = (0..METERS.len()).map(meter_of).collect();
         let readings = read(&self.memory, &meters, Time(self.now * 1_000)).unwrap();
         for (index, reading) in readings.iter().enumerate() {
             assert_eq!(reading.used, self.model.used(index, self.now), "{:?}", METERS[index]);
@@ -249,7 +249,7 @@ proptest! {
     /// Orders of one unit on a rate are never refused for rounding, nor granted.
     #[test]
     fn a_rate_grants_exactly_its_limit_at_once(limit in 1..400_u64, now in 0..4_000_000_000_000_000_000_u64) {
-        let (memory, rate) = (Memory::default(), meter("m", "", Gauge::Minute));
+        let (memory, rate) = (Memory::default(), meter("m", "", LimitWindow::Minute));
         for _ in 0..limit {
             granted(&memory, vec![hard(&rate, 1, limit)], Time(now));
         }
@@ -264,17 +264,17 @@ proptest! {
         untold in any::<i64>(), telling in any::<i64>(),
     ) {
         let [level, at, since, limit] = numbers;
-        let window = |gauge| cell::Cell::Window(Window { gauge, number: at, used: level });
+        let window = |gauge| cell::CounterState::Window(Window { gauge, number: at, used: level });
         for cell in [
-            window(Gauge::Day),
-            window(Gauge::Month),
-            window(Gauge::Total),
-            cell::Cell::Rate(rate::Rate { level, at, since, limit }),
-            cell::Cell::Places(places::Places { width, first: at, counts, others: width }),
+            window(LimitWindow::Day),
+            window(LimitWindow::Month),
+            window(LimitWindow::Total),
+            cell::CounterState::Rate(rate::Rate { level, at, since, limit }),
+            cell::CounterState::Places(places::ConcurrencySlots { width, first: at, counts, others: width }),
         ] {
             let told = match cell {
-                cell::Cell::Places(_) => Told { untold: 0, telling: telling & i64::from(u32::MAX) },
-                _ => Told { untold, telling },
+                cell::CounterState::Places(_) => PendingSync { untold: 0, telling: telling & i64::from(u32::MAX) },
+                _ => PendingSync { untold, telling },
             };
             let bytes = record::record(Id(id), &cell, told);
             prop_assert_eq!(record::told(&bytes), told);
@@ -290,13 +290,13 @@ proptest! {
         keep in any::<prop::sample::Index>(),
     ) {
         let memory = Memory::default();
-        let takes: Vec<Take> = (0..METERS.len()).map(|index| hard(&meter_of(index), 2, 50)).collect();
+        let takes: Vec<Debit> = (0..METERS.len()).map(|index| hard(&meter_of(index), 2, 50)).collect();
         granted(&memory, takes.clone(), at(NOON));
         let again = granted(&memory, takes.clone(), at(NOON));
-        let part = |(take, held): (&Take, &Reading)| part(&take.meter, *held, 2, 1);
+        let part = |(take, held): (&Debit, &CounterSnapshot)| part(&take.meter, *held, 2, 1);
         let settlement = settlement(takes.iter().zip(&again).map(part).collect(), at(NOON));
-        settle(&memory, &settlement, Reach::Here).unwrap();
-        for name in [page::name(Place::of("red")), page::name(Place::of("")), Place::of("red").name("sluice.accounts.3.")] {
+        settle(&memory, &settlement, CounterScope::Local).unwrap();
+        for name in [page::name(ShardId::of("red")), page::name(ShardId::of("")), ShardId::of("red").name("sluice.accounts.3.")] {
             let (mut bytes, _) = memory.read(&name).unwrap();
             for (place, byte) in &cuts {
                 let place = place.index(bytes.len());
@@ -307,10 +307,10 @@ proptest! {
             }
             memory.write(&name, &bytes, 0).unwrap();
         }
-        let _ = reserve(&memory, &order("o", vec![takes]), Reach::Here, at(NOON));
-        let _ = settle(&memory, &settlement, Reach::Here);
+        let _ = reserve(&memory, &order("o", vec![takes]), CounterScope::Local, at(NOON));
+        let _ = settle(&memory, &settlement, CounterScope::Local);
         let _ = accounts(&memory, "red", at(NOON));
-        let meters: Vec<Meter> = (0..METERS.len()).map(meter_of).collect();
+        let meters: Vec<Counter> = (0..METERS.len()).map(meter_of).collect();
         let _ = read(&memory, &meters, at(NOON));
     }
 }

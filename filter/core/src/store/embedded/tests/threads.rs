@@ -51,15 +51,18 @@ fn in_threads(work: impl Fn(usize) -> u64 + Sync) -> u64 {
     })
 }
 
-fn is_granted(shared: &dyn SharedData, id: String, takes: Vec<Take>) -> bool {
-    matches!(reserve(shared, &order(&id, vec![takes]), Reach::Here, at(NOON)), Ok(Verdict::Granted { .. }))
+fn is_granted(shared: &dyn SharedData, id: String, takes: Vec<Debit>) -> bool {
+    matches!(
+        reserve(shared, &order(&id, vec![takes]), CounterScope::Local, at(NOON)),
+        Ok(ReserveResult::Granted { .. })
+    )
 }
 
 #[test]
 fn exactly_k_of_n_orders_are_granted_on_one_page() {
     for round in 0..60 {
         let shared = Unsteady { refuses: [0, 3][round % 2], ..Unsteady::default() };
-        let gauge = [Gauge::Minute, Gauge::Day, Gauge::Total, Gauge::Concurrent][round % 4];
+        let gauge = [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Total, LimitWindow::Concurrent][round % 4];
         let granted = in_threads(|thread| {
             let meter = meter("m", "red", gauge);
             (0..40).filter(|n| is_granted(&shared, format!("{thread}/{n}"), vec![hard(&meter, 1, 101)])).count() as u64
@@ -77,7 +80,7 @@ fn exactly_k_of_n_orders_are_granted_on_two_pages() {
         let shared = Unsteady { refuses: [0, 5][round % 2], ..Unsteady::default() };
         let in_all = 2 * (20 + round as u64 % 30);
         let granted = in_threads(|thread| {
-            let (team, common) = (meter("t", "red", Gauge::Total), meter("c", "", Gauge::Total));
+            let (team, common) = (meter("t", "red", LimitWindow::Total), meter("c", "", LimitWindow::Total));
             let (team, common) = (hard(&team, 1, in_all), hard(&common, 1, in_all / 2));
             let takes = match thread % 3 {
                 0 => vec![team, common],
@@ -88,7 +91,7 @@ fn exactly_k_of_n_orders_are_granted_on_two_pages() {
             takes.len() as u64 * (0..100).filter(count).count() as u64
         });
         let [team, common] = [("t", "red"), ("c", "")]
-            .map(|(name, shard)| used(&shared.memory, &meter(name, shard, Gauge::Total), at(NOON)));
+            .map(|(name, shard)| used(&shared.memory, &meter(name, shard, LimitWindow::Total), at(NOON)));
         assert_eq!((team, common), (in_all, in_all / 2), "round {round}");
         assert_eq!(granted, team + common, "round {round}");
     }
@@ -114,7 +117,7 @@ impl<F: Fn(bool, &str)> SharedData for Watched<'_, F> {
 fn an_order_waits_for_what_another_may_give_back() {
     let memory = &Memory::default();
     let is_granted = |shared: &dyn SharedData, id: &str, meters: &[(&str, &str)]| {
-        let takes = meters.iter().map(|(name, shard)| hard(&meter(name, shard, Gauge::Total), 1, 1));
+        let takes = meters.iter().map(|(name, shard)| hard(&meter(name, shard, LimitWindow::Total), 1, 1));
         super::threads::is_granted(shared, id.to_owned(), takes.collect())
     };
     let (holds, held) = mpsc::channel();
@@ -126,7 +129,7 @@ fn an_order_waits_for_what_another_may_give_back() {
         scope.spawn(move || {
             let stopped = Cell::new(false);
             let stopping = Watched(memory, |write: bool, name: &str| {
-                if write && name == page::name(Place::of("")) && !stopped.replace(true) {
+                if write && name == page::name(ShardId::of("")) && !stopped.replace(true) {
                     holds.send(()).unwrap();
                     let _ = released.recv();
                 }
@@ -154,10 +157,12 @@ fn two_teams_share_what_is_common_exactly() {
         let shared = Unsteady { refuses: [0, 5][round % 2], ..Unsteady::default() };
         let granted = in_threads(|thread| {
             let shard = ["red", "blue"][thread % 2];
-            let takes = [hard(&meter("t", shard, Gauge::Day), 1, 60), hard(&meter("c", "", Gauge::Minute), 1, 90)];
+            let takes =
+                [hard(&meter("t", shard, LimitWindow::Day), 1, 60), hard(&meter("c", "", LimitWindow::Minute), 1, 90)];
             (0..40).filter(|n| is_granted(&shared, format!("{thread}/{n}"), takes.to_vec())).count() as u64
         });
-        let [red, blue] = ["red", "blue"].map(|shard| used(&shared.memory, &meter("t", shard, Gauge::Day), at(NOON)));
+        let [red, blue] =
+            ["red", "blue"].map(|shard| used(&shared.memory, &meter("t", shard, LimitWindow::Day), at(NOON)));
         assert_eq!((granted, red + blue), (90, 90), "round {round}");
         assert!(red <= 60 && blue <= 60, "round {round}: {red} and {blue}");
     }
@@ -168,28 +173,29 @@ fn never_more_at_the_same_time_than_there_are_places() {
     let shared = Unsteady { refuses: 7, ..Unsteady::default() };
     let inside = AtomicUsize::new(0);
     let granted = in_threads(|thread| {
-        let places = meter("c", ["red", ""][thread % 2], Gauge::Concurrent);
-        let common = meter("all", "", Gauge::Concurrent);
+        let places = meter("c", ["red", ""][thread % 2], LimitWindow::Concurrent);
+        let common = meter("all", "", LimitWindow::Concurrent);
         let mut granted = 0;
         for n in 0..300 {
             let takes = vec![hard(&places, 1, 3), hard(&common, 1, 2)];
             let order = order(&format!("{thread}/{n}"), vec![takes.clone()]);
-            let Ok(Verdict::Granted { readings, .. }) = reserve(&shared, &order, Reach::Here, at(NOON)) else {
+            let Ok(ReserveResult::Granted { readings, .. }) = reserve(&shared, &order, CounterScope::Local, at(NOON))
+            else {
                 continue;
             };
             assert!(inside.fetch_add(1, Ordering::SeqCst) < 2);
             std::thread::yield_now();
             inside.fetch_sub(1, Ordering::SeqCst);
-            let part = |(take, reading): (Take, &Reading)| part(&take.meter, *reading, 1, 0);
+            let part = |(take, reading): (Debit, &CounterSnapshot)| part(&take.meter, *reading, 1, 0);
             let parts = takes.into_iter().zip(&readings).map(part).collect();
-            settle(&shared, &settlement(parts, at(NOON)), Reach::Here).unwrap();
+            settle(&shared, &settlement(parts, at(NOON)), CounterScope::Local).unwrap();
             granted += 1;
         }
         granted
     });
     assert!(granted > 0);
     for (name, shard) in [("c", "red"), ("c", ""), ("all", "")] {
-        assert_eq!(used(&shared.memory, &meter(name, shard, Gauge::Concurrent), at(NOON)), 0);
+        assert_eq!(used(&shared.memory, &meter(name, shard, LimitWindow::Concurrent), at(NOON)), 0);
     }
 }
 
@@ -197,25 +203,26 @@ fn never_more_at_the_same_time_than_there_are_places() {
 fn what_is_spent_is_the_sum_of_what_was_settled() {
     let shared = Unsteady { refuses: 4, ..Unsteady::default() };
     let spent = in_threads(|thread| {
-        let meters = [meter("t", "red", Gauge::Month), meter("c", "", Gauge::Total)];
+        let meters = [meter("t", "red", LimitWindow::Month), meter("c", "", LimitWindow::Total)];
         let mut spent = 0;
         for n in 0..100 {
-            let takes: Vec<Take> = meters.iter().map(|meter| hard(meter, 50, 20_000)).collect();
+            let takes: Vec<Debit> = meters.iter().map(|meter| hard(meter, 50, 20_000)).collect();
             let order = order(&format!("{thread}/{n}"), vec![takes]);
-            let Ok(Verdict::Granted { readings, .. }) = reserve(&shared, &order, Reach::Here, at(NOON)) else {
+            let Ok(ReserveResult::Granted { readings, .. }) = reserve(&shared, &order, CounterScope::Local, at(NOON))
+            else {
                 continue;
             };
             let used = (thread as u64 * 31 + n * 17) % 80;
             let parts = meters.iter().zip(readings).map(|(meter, reading)| part(meter, reading, 50, used));
             let mut settlement = settlement(parts.collect(), at(NOON));
             settlement.entry.as_mut().unwrap().sums.cost = used;
-            settle(&shared, &settlement, Reach::Here).unwrap();
+            settle(&shared, &settlement, CounterScope::Local).unwrap();
             spent += used;
         }
         spent
     });
-    assert_eq!(used(&shared.memory, &meter("t", "red", Gauge::Month), at(NOON)), spent);
-    assert_eq!(used(&shared.memory, &meter("c", "", Gauge::Total), at(NOON)), spent);
+    assert_eq!(used(&shared.memory, &meter("t", "red", LimitWindow::Month), at(NOON)), spent);
+    assert_eq!(used(&shared.memory, &meter("c", "", LimitWindow::Total), at(NOON)), spent);
     assert_eq!(accounts(&shared, "red", at(NOON)).unwrap()[0].month.cost, spent);
 }
 
@@ -223,14 +230,16 @@ fn what_is_spent_is_the_sum_of_what_was_settled() {
 #[test]
 fn what_is_lost_or_late_leaves_the_sum_of_what_was_settled() {
     let shared = Unsteady { refuses: 4, ..Unsteady::default() };
-    let meters = || [meter("t", "red", Gauge::Month), meter("c", "", Gauge::Total)];
+    let meters = || [meter("t", "red", LimitWindow::Month), meter("c", "", LimitWindow::Total)];
     let in_all = in_threads(|thread| {
         let meters = meters();
         let (mut late, mut spent) = (Vec::new(), 0);
         for n in 0..200 {
-            let takes: Vec<Take> = meters.iter().map(|meter| hard(meter, 50, 1_000_000)).collect();
+            let takes: Vec<Debit> = meters.iter().map(|meter| hard(meter, 50, 1_000_000)).collect();
             let order = order(&format!("{thread}/{n}"), vec![takes]);
-            let Ok(Verdict::Granted { readings, .. }) = reserve(&shared, &order, Reach::Here, at(NOON + n)) else {
+            let Ok(ReserveResult::Granted { readings, .. }) =
+                reserve(&shared, &order, CounterScope::Local, at(NOON + n))
+            else {
                 panic!("there is enough for all")
             };
             let used = (thread as u64 * 31 + n * 17) % 80;
@@ -239,13 +248,13 @@ fn what_is_lost_or_late_leaves_the_sum_of_what_was_settled() {
             match n % 4 {
                 0 => continue,
                 1 => late.push(parts),
-                _ => settle(&shared, &settlement(parts, at(NOON + n)), Reach::Here).unwrap(),
+                _ => settle(&shared, &settlement(parts, at(NOON + n)), CounterScope::Local).unwrap(),
             }
             spent += used;
         }
         // Some of those are held yet, by the clock of this thread, and some have been given back.
         for parts in late {
-            settle(&shared, &settlement(parts, at(NOON + 200)), Reach::Here).unwrap();
+            settle(&shared, &settlement(parts, at(NOON + 200)), CounterScope::Local).unwrap();
         }
         spent
     });

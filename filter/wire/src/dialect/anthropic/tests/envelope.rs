@@ -4,19 +4,19 @@ use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::dialect::Written;
+use crate::dialect::WrittenRequest;
 use crate::dialect::halves::{ANTHROPIC_ON_BEDROCK, ANTHROPIC_ON_VERTEX, Both};
 use crate::error::ApiError;
 use crate::headers::HeaderMap;
 
 const CLOUDS: [Both; 2] = [ANTHROPIC_ON_BEDROCK, ANTHROPIC_ON_VERTEX];
 
-fn envelop(cloud: Both, body: &str, betas: &[&str]) -> Result<Written, ApiError> {
+fn envelop(cloud: Both, body: &str, betas: &[&str]) -> Result<WrittenRequest, ApiError> {
     let headers: HeaderMap = betas.iter().map(|beta| ("anthropic-beta", *beta)).collect();
     cloud.envelop(body.as_bytes(), "anthropic.claude-opus-4-8", &headers)
 }
 
-fn text(written: &Written) -> String {
+fn text(written: &WrittenRequest) -> String {
     String::from_utf8(written.body.clone()).unwrap()
 }
 

@@ -14,7 +14,7 @@ mod thinking;
 mod writing;
 
 use crate::conversation::{Json, Message, Part, Request, Role, Tool};
-use crate::dialect::Written;
+use crate::dialect::WrittenRequest;
 use crate::dialect::halves::ANTHROPIC;
 use crate::error::ApiError;
 
@@ -59,7 +59,7 @@ fn hi() -> Request {
     chat(vec![says(Role::User, "Hi")])
 }
 
-fn write(request: &Request) -> Result<Written, ApiError> {
+fn write(request: &Request) -> Result<WrittenRequest, ApiError> {
     ANTHROPIC.write_request(request, "claude-x")
 }
 

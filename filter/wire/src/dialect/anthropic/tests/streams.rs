@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use super::*;
 use crate::conversation::{Finish, StreamEvent, Usage};
-use crate::dialect::{Opening, ResponseSummary, Seen};
+use crate::dialect::{EventClass, Opening, ResponseSummary};
 use crate::error::ErrorKind;
 use crate::framing::sse;
 
@@ -147,7 +147,7 @@ fn arguments_that_come_with_the_block_are_not_lost() {
     assert_eq!(read(&[start, end]).unwrap(), [tool_call(0, "t", "f"), arguments(0, r#"{"a": 1}"#), StreamEvent::End]);
 }
 
-fn peek(events: &[&str]) -> (Vec<Seen>, ResponseSummary) {
+fn peek(events: &[&str]) -> (Vec<EventClass>, ResponseSummary) {
     let mut peeker = ANTHROPIC.stream_peeker();
     let mut seen = Vec::new();
     let mut decoder = sse::Decoder::default();
@@ -165,9 +165,9 @@ fn peek(events: &[&str]) -> (Vec<Seen>, ResponseSummary) {
 fn the_peeker_sees_content_and_collects_model_and_usage() {
     let (seen, glance) = peek(&GOLDEN);
     let content: Vec<usize> =
-        seen.iter().enumerate().filter(|(_, seen)| **seen == Seen::Content).map(|(index, _)| index).collect();
+        seen.iter().enumerate().filter(|(_, seen)| **seen == EventClass::Content).map(|(index, _)| index).collect();
     assert_eq!(content, [3, 6, 9, 11, 13, 14, 16, 18, 19, 22, 24, 27]);
-    assert_eq!(seen.last(), Some(&Seen::End));
+    assert_eq!(seen.last(), Some(&EventClass::End));
     assert_eq!(glance.model.as_deref(), Some("claude-x"));
     assert_eq!(glance.usage.map(StreamEvent::Usage), Some(usage(65)));
 }
@@ -175,16 +175,16 @@ fn the_peeker_sees_content_and_collects_model_and_usage() {
 #[test]
 fn the_peeker_sees_failures() {
     let (seen, _) = peek(&[r#"{"type":"error","error":{"type":"overloaded_error","message":"No."}}"#]);
-    assert!(matches!(&seen[..], [Seen::Failed(ApiError { status: 529, .. })]));
+    assert!(matches!(&seen[..], [EventClass::Failed(ApiError { status: 529, .. })]));
     let (seen, _) = peek(&["{"]);
-    assert!(matches!(&seen[..], [Seen::Failed(ApiError { status: 502, .. })]));
+    assert!(matches!(&seen[..], [EventClass::Failed(ApiError { status: 502, .. })]));
 }
 
 #[test]
 fn a_comment_is_nothing() {
     assert_eq!(read_all(&[b": keep-alive\n\n"]).unwrap(), []);
     let event = sse::Event { name: b"", data: (&[][..]).into(), raw: b": c\n\n" };
-    assert_eq!(ANTHROPIC.stream_peeker().peek(&event), Seen::Other);
+    assert_eq!(ANTHROPIC.stream_peeker().peek(&event), EventClass::Other);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::dialect::Fate;
+use crate::dialect::FieldPolicy;
 
 /// A row's name, and what a request with that field has besides the least: fields of its own, or a turn.
 const SAMPLES: &[(&str, Sample)] = &[
@@ -176,7 +176,7 @@ fn fields_share_the_fates_of_the_table() {
     for ((name, fate, _), (_, sample)) in ANTHROPIC.fields().iter().zip(SAMPLES) {
         let read = ANTHROPIC.read_request(sample.body().as_bytes());
         match fate {
-            Fate::Refused => {
+            FieldPolicy::Refused => {
                 let error = read.expect_err(name);
                 assert_eq!((error.status, error.code.as_deref()), (400, Some("unsupported_parameter")), "{name}");
                 let blamed = error.param.unwrap_or_default();
@@ -187,8 +187,8 @@ fn fields_share_the_fates_of_the_table() {
                     "{name}: {blamed}"
                 );
             }
-            Fate::Dropped => assert_eq!(read.expect(name).dropped, [*name], "{name}"),
-            Fate::Mapped => assert_eq!(read.expect(name).dropped, Vec::<String>::new(), "{name}"),
+            FieldPolicy::Dropped => assert_eq!(read.expect(name).dropped, [*name], "{name}"),
+            FieldPolicy::Mapped => assert_eq!(read.expect(name).dropped, Vec::<String>::new(), "{name}"),
         }
     }
     // And what passes because it asks for nothing.

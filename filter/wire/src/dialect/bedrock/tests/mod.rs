@@ -11,7 +11,7 @@ mod writing;
 use serde_json::Value;
 
 use crate::conversation::{Message, Part, Request, Role, Tool};
-use crate::dialect::Written;
+use crate::dialect::WrittenRequest;
 use crate::dialect::halves::BEDROCK;
 use crate::error::ApiError;
 
@@ -54,7 +54,7 @@ fn hi() -> Request {
     chat(vec![says(Role::User, "Hi")])
 }
 
-fn write(request: &Request, model: &str) -> Result<Written, ApiError> {
+fn write(request: &Request, model: &str) -> Result<WrittenRequest, ApiError> {
     BEDROCK.write_request(request, model)
 }
 

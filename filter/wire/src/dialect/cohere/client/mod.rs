@@ -8,12 +8,12 @@ mod stream_out;
 mod words;
 
 use crate::dialect::aliases;
-use crate::dialect::client::{Asks, ChatClient, Client, Manner, Shape};
+use crate::dialect::client::{Asks, ChatClient, Client, Manner, PeekSpec};
 
 /// Cohere's chat, as a client would speak it.
 pub static CLIENT: Client = Client {
     provider: &super::PROVIDER,
-    shape: Shape::CHAT,
+    shape: PeekSpec::CHAT,
     own_names: &[],
     runs_tool: |_| false,
     manner: &Manner {

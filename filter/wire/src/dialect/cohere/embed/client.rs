@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
-use crate::dialect::client::{Asks, Client, EmbeddingsClient, Shape};
+use crate::dialect::client::{Asks, Client, EmbeddingsClient, PeekSpec};
 use crate::dialect::fields::{Fields, missing, nothing_left, required, wrong_word};
 use crate::dialect::openai;
 use crate::dialect::out::json;
@@ -17,7 +17,7 @@ use super::request::word;
 /// Cohere's embeddings, as a client would speak them.
 pub static CLIENT: Client = Client {
     provider: &super::PROVIDER,
-    shape: Shape::CHAT,
+    shape: PeekSpec::CHAT,
     own_names: &[],
     runs_tool: |_| false,
     manner: &openai::MANNER,

@@ -12,20 +12,20 @@ mod response;
 mod tests;
 
 use crate::dialect::provider::{EmbeddingsProvider, Provider, Serves};
-use crate::dialect::{Fate, Field, Id, openai};
+use crate::dialect::{Field, FieldPolicy, Id, openai};
 
 use super::error;
 
 /// What becomes of a request's parameters, by the names of OpenAI's embeddings.
 pub const FIELDS: &[Field] = &[
-    ("model", Fate::Mapped, "the target's model"),
-    ("input", Fate::Mapped, "`texts`; tokens are a 400"),
-    ("dimensions", Fate::Mapped, "`output_dimension`"),
-    ("encoding_format", Fate::Mapped, "`embedding_types`, one: `float` or `base64`"),
-    ("user", Fate::Dropped, ""),
+    ("model", FieldPolicy::Mapped, "the target's model"),
+    ("input", FieldPolicy::Mapped, "`texts`; tokens are a 400"),
+    ("dimensions", FieldPolicy::Mapped, "`output_dimension`"),
+    ("encoding_format", FieldPolicy::Mapped, "`embedding_types`, one: `float` or `base64`"),
+    ("user", FieldPolicy::Dropped, ""),
     (
         "input_type",
-        Fate::Mapped,
+        FieldPolicy::Mapped,
         "`input_type`; `search_document` when absent. Words that Cohere does not know are a 400",
     ),
 ];

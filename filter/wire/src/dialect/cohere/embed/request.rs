@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::dialect::Written;
+use crate::dialect::WrittenRequest;
 use crate::dialect::fields::{drop_hint, wrong_word};
 use crate::dialect::out::json;
 use crate::embedding::{Encoding, Request};
@@ -34,7 +34,7 @@ pub(super) fn word(encoding: Encoding) -> &'static str {
 }
 
 /// Writes `request` for the provider's `model`.
-pub(super) fn write(request: &Request<'_>, model: &str) -> Result<Written, ApiError> {
+pub(super) fn write(request: &Request<'_>, model: &str) -> Result<WrittenRequest, ApiError> {
     let input_type = request.input_type.as_deref().unwrap_or(USUAL_TYPE);
     if !TYPES.contains(&input_type) {
         return Err(wrong_word("input_type", input_type, &TYPES.join(", ")));
@@ -52,5 +52,5 @@ pub(super) fn write(request: &Request<'_>, model: &str) -> Result<Written, ApiEr
     };
     let mut body = Vec::with_capacity(1024);
     json(&mut body, &shown);
-    Ok(Written { body, dropped })
+    Ok(WrittenRequest { body, dropped })
 }

@@ -3,7 +3,7 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::dialect::Fate;
+use crate::dialect::FieldPolicy;
 use crate::dialect::halves::{COHERE, COHERE_EMBED};
 use crate::embedding::{Encoding, Input, Request};
 
@@ -39,11 +39,11 @@ fn every_parameter_meets_its_fate() {
         };
         let written = COHERE_EMBED.write_request(&request, "m").unwrap();
         match fate {
-            Fate::Mapped => assert!(written.body != plain.body && written.dropped.is_empty(), "{path}"),
-            Fate::Dropped => {
+            FieldPolicy::Mapped => assert!(written.body != plain.body && written.dropped.is_empty(), "{path}"),
+            FieldPolicy::Dropped => {
                 assert_eq!((written.body, written.dropped), (plain.body.clone(), vec![(*path).to_owned()]))
             }
-            Fate::Refused => panic!("{path}"),
+            FieldPolicy::Refused => panic!("{path}"),
         }
     }
     assert_eq!(COHERE_EMBED.path("m", false), "/embed");

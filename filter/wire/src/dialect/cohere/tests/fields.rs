@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::conversation::{CacheMark, OutputFormat, Reasoning, Source, ToolChoice};
-use crate::dialect::Fate;
+use crate::dialect::FieldPolicy;
 
 /// A request that sets the parameter, and the path an error names.
 fn sample(path: &str) -> (Request, &str) {
@@ -55,17 +55,17 @@ fn every_parameter_meets_its_fate() {
     for (path, fate, _) in COHERE.fields() {
         let (request, param) = sample(path);
         match fate {
-            Fate::Mapped => {
+            FieldPolicy::Mapped => {
                 let written = write(&request).unwrap_or_else(|error| panic!("{path}: {error:?}"));
                 assert!(always.contains(path) || written.body != plain.body, "{path} changes nothing");
                 assert!(written.dropped.is_empty(), "{path}");
             }
-            Fate::Refused => {
+            FieldPolicy::Refused => {
                 let error = write(&request).expect_err(path);
                 assert_eq!((error.status, error.param.as_deref()), (400, Some(param)), "{path}");
                 assert_eq!(error.code.as_deref(), Some("unsupported_parameter"), "{path}");
             }
-            Fate::Dropped => assert_eq!(write(&request).expect(path).dropped, [*path], "{path}"),
+            FieldPolicy::Dropped => assert_eq!(write(&request).expect(path).dropped, [*path], "{path}"),
         }
     }
 }

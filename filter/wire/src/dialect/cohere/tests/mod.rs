@@ -9,7 +9,7 @@ mod requests;
 mod streams;
 
 use crate::conversation::{Json, Message, Part, Request, Role, Tool};
-use crate::dialect::Written;
+use crate::dialect::WrittenRequest;
 use crate::dialect::halves::COHERE;
 use crate::error::ApiError;
 
@@ -48,7 +48,7 @@ fn hi() -> Request {
     chat(vec![message(Role::User, vec![words("Hi")])])
 }
 
-fn write(request: &Request) -> Result<Written, ApiError> {
+fn write(request: &Request) -> Result<WrittenRequest, ApiError> {
     COHERE.write_request(request, "command-x")
 }
 

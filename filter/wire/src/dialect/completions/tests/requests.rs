@@ -7,7 +7,7 @@ use super::{asked, request_with, text};
 use crate::conversation::{
     CacheMark, Json, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice,
 };
-use crate::dialect::Fate;
+use crate::dialect::FieldPolicy;
 use crate::dialect::halves::COMPLETIONS;
 use crate::error::ApiError;
 
@@ -64,17 +64,17 @@ fn every_field_meets_its_fate() {
     for (path, fate, _) in COMPLETIONS.fields() {
         let read = read(&request_with(sample(path)));
         match fate {
-            Fate::Mapped => {
+            FieldPolicy::Mapped => {
                 let read = read.unwrap_or_else(|error| panic!("{path}: {error:?}"));
                 assert!(["model", "prompt"].contains(path) || read != plain, "{path} changes nothing");
                 assert!(read.dropped.is_empty(), "{path}");
             }
-            Fate::Refused => {
+            FieldPolicy::Refused => {
                 let error = read.expect_err(path);
                 assert_eq!((error.status, error.param.as_deref()), (400, Some(*path)), "{path}");
                 assert_eq!(error.code.as_deref(), Some("unsupported_parameter"), "{path}");
             }
-            Fate::Dropped => assert_eq!(read.expect(path).dropped, [*path], "{path}"),
+            FieldPolicy::Dropped => assert_eq!(read.expect(path).dropped, [*path], "{path}"),
         }
     }
 }

@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::conversation::{Finish, StreamEvent as E, Usage};
 use crate::dialect::halves::COMPLETIONS;
-use crate::dialect::{Opening, Seen};
+use crate::dialect::{EventClass, Opening};
 use crate::error::{ApiError, ErrorKind};
 use crate::framing::sse;
 
@@ -69,11 +69,11 @@ fn a_failure_ends_the_stream_without_a_terminator() {
 fn of_a_stream_that_passes_is_seen_what_counts() {
     let mut peeker = COMPLETIONS.stream_peeker();
     let cases = [
-        (r#"{"model":"m","choices":[{"text":"","finish_reason":null}]}"#, Seen::Other),
-        (r#"{"model":"m","choices":[{"text":"Hi","finish_reason":null}]}"#, Seen::Content),
-        (r#"{"choices":[{"text":"","finish_reason":"stop"}]}"#, Seen::Content),
-        (r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":1}}"#, Seen::UsageAlone),
-        ("[DONE]", Seen::End),
+        (r#"{"model":"m","choices":[{"text":"","finish_reason":null}]}"#, EventClass::Other),
+        (r#"{"model":"m","choices":[{"text":"Hi","finish_reason":null}]}"#, EventClass::Content),
+        (r#"{"choices":[{"text":"","finish_reason":"stop"}]}"#, EventClass::Content),
+        (r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":1}}"#, EventClass::UsageAlone),
+        ("[DONE]", EventClass::End),
     ];
     for (data, expected) in cases {
         let event = sse::Event { name: b"", data: data.as_bytes().into(), raw: b"" };

@@ -7,12 +7,12 @@ mod stream_out;
 mod words;
 
 use crate::dialect::aliases;
-use crate::dialect::client::{Asks, ChatClient, Client, Manner, Shape};
+use crate::dialect::client::{Asks, ChatClient, Client, Manner, PeekSpec};
 
 /// `generateContent`, as a client would speak it.
 pub static CLIENT: Client = Client {
     provider: &super::PROVIDER,
-    shape: Shape { asked: "contents", ..Shape::CHAT },
+    shape: PeekSpec { asked: "contents", ..PeekSpec::CHAT },
     own_names: &[],
     runs_tool: |_| false,
     manner: &Manner {

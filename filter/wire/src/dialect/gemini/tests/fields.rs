@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::conversation::{CacheMark, OutputFormat, Reasoning, Source, ToolChoice};
-use crate::dialect::Fate;
+use crate::dialect::FieldPolicy;
 
 /// A request that sets the field.
 fn sample(path: &str) -> Request {
@@ -67,16 +67,16 @@ fn every_field_meets_its_fate() {
     for (path, fate, _) in GEMINI.fields().iter().filter(|(path, ..)| !elsewhere.contains(path)) {
         let written = write_for(&sample(path), if path.ends_with("penalty") { OLDER } else { GEMINI_2 });
         match fate {
-            Fate::Mapped => {
+            FieldPolicy::Mapped => {
                 let written = written.unwrap_or_else(|error| panic!("{path}: {error:?}"));
                 assert!(written.dropped.is_empty() && written.body != plain, "{path}");
             }
-            Fate::Refused => {
+            FieldPolicy::Refused => {
                 let error = written.expect_err(path);
                 let told = (error.status, error.param.as_deref(), error.code.as_deref());
                 assert_eq!(told, (400, Some(*path), Some("unsupported_parameter")));
             }
-            Fate::Dropped => {
+            FieldPolicy::Dropped => {
                 let dropped = written.expect(path).dropped;
                 assert_eq!(dropped.len(), 1, "{path}");
                 assert!(path.replace("[]", "").ends_with(&dropped[0]), "{path}: {dropped:?}");

@@ -16,7 +16,7 @@ mod writing;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::conversation::{Json, Message, Part, Request, Role, Tool, seal};
-use crate::dialect::Written;
+use crate::dialect::WrittenRequest;
 use crate::dialect::halves::GEMINI;
 use crate::error::ApiError;
 
@@ -77,11 +77,11 @@ fn hi() -> Request {
     chat(vec![says(Role::User, "Hi")])
 }
 
-fn write_for(request: &Request, model: &str) -> Result<Written, ApiError> {
+fn write_for(request: &Request, model: &str) -> Result<WrittenRequest, ApiError> {
     GEMINI.write_request(request, model)
 }
 
-fn write(request: &Request) -> Written {
+fn write(request: &Request) -> WrittenRequest {
     write_for(request, GEMINI_2).unwrap()
 }
 

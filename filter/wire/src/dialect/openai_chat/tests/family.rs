@@ -1,7 +1,7 @@
 //! What the services that speak this dialect do otherwise than OpenAI, each by its name.
 
 use crate::conversation::{Finish, Request, Role, StreamEvent, ToolChoice, Usage};
-use crate::dialect::Seen;
+use crate::dialect::EventClass;
 use crate::dialect::halves::OPENAI_CHAT;
 use crate::dialect::quirk::{adapt, edited};
 use crate::error::ErrorKind;
@@ -39,7 +39,7 @@ fn read(stream: &str) -> Vec<StreamEvent> {
 }
 
 /// What each event of a stream that passes is seen as, and the usage that is seen in all.
-fn seen(stream: &str) -> (Vec<Seen>, Option<Usage>) {
+fn seen(stream: &str) -> (Vec<EventClass>, Option<Usage>) {
     let (mut peeker, mut seen) = (OPENAI_CHAT.stream_peeker(), Vec::new());
     let each = |event: sse::Event<'_>| {
         seen.push(peeker.peek(&event));
@@ -140,7 +140,7 @@ fn reasoning_is_read_by_deepseeks_name_and_by_vllms() {
     for field in ["reasoning_content", "reasoning"] {
         let stream = format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"{field}\":\"hm\"}}}}]}}\n\n");
         assert!(read(&stream).contains(&StreamEvent::Thinking { choice: 0, text: "hm".to_owned() }), "{field}");
-        assert_eq!(seen(&stream).0, [Seen::Content], "{field}");
+        assert_eq!(seen(&stream).0, [EventClass::Content], "{field}");
     }
 }
 
@@ -148,7 +148,7 @@ fn reasoning_is_read_by_deepseeks_name_and_by_vllms() {
 fn comments_that_keep_a_stream_alive_are_no_content() {
     for comment in [": keep-alive\n\n", ": OPENROUTER PROCESSING\n\n"] {
         assert_eq!(read(comment), [StreamEvent::Ping]);
-        assert!(seen(comment).0.iter().all(|seen| *seen == Seen::Other), "{comment}");
+        assert!(seen(comment).0.iter().all(|seen| *seen == EventClass::Other), "{comment}");
     }
 }
 
@@ -159,7 +159,8 @@ fn openrouters_error_in_the_middle_of_a_stream_is_one() {
         r#""choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}"#,
         "\n\n",
     );
-    let failed = |seen: &Seen| matches!(seen, Seen::Failed(error) if error.status == 502 && error.message == "gone");
+    let failed =
+        |seen: &EventClass| matches!(seen, EventClass::Failed(error) if error.status == 502 && error.message == "gone");
     assert!(seen(stream).0.iter().all(failed), "{:?}", seen(stream).0);
     let mut events = Vec::new();
     let outcome = OPENAI_CHAT.stream_reader().read(stream.as_bytes(), &mut events);

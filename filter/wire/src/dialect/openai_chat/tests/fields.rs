@@ -4,7 +4,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::request_with;
-use crate::dialect::Fate;
+use crate::dialect::FieldPolicy;
 use crate::dialect::halves::OPENAI_CHAT;
 
 /// A request that sets the field, and the path an error names.
@@ -134,17 +134,17 @@ fn every_field_meets_its_fate() {
         let (body, param) = sample(path);
         let read = OPENAI_CHAT.read_request(body.as_bytes());
         match fate {
-            Fate::Mapped => {
+            FieldPolicy::Mapped => {
                 let read = read.unwrap_or_else(|error| panic!("{path}: {error:?}"));
                 assert!(always.contains(path) || read != plain, "{path} changes nothing");
                 assert!(read.dropped.is_empty(), "{path}");
             }
-            Fate::Refused => {
+            FieldPolicy::Refused => {
                 let error = read.expect_err(path);
                 assert_eq!((error.status, error.param.as_deref()), (400, Some(param)), "{path}");
                 assert_eq!(error.code.as_deref(), Some("unsupported_parameter"), "{path}");
             }
-            Fate::Dropped => assert_eq!(read.expect(path).dropped, [*path], "{path}"),
+            FieldPolicy::Dropped => assert_eq!(read.expect(path).dropped, [*path], "{path}"),
         }
     }
 }

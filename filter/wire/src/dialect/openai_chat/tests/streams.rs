@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::conversation::{Finish, StreamEvent as E, Usage};
 use crate::dialect::halves::OPENAI_CHAT;
-use crate::dialect::{Opening, ResponseSummary, Seen};
+use crate::dialect::{EventClass, Opening, ResponseSummary};
 use crate::error::{ApiError, ErrorKind};
 use crate::framing::sse;
 
@@ -249,7 +249,7 @@ fn failures_inside_a_stream_are_told() {
     }
 }
 
-fn peeked(data: &str) -> (Seen, ResponseSummary) {
+fn peeked(data: &str) -> (EventClass, ResponseSummary) {
     let mut peeker = OPENAI_CHAT.stream_peeker();
     let event = sse::Event { name: b"", data: data.as_bytes().into(), raw: b"" };
     let seen = peeker.peek(&event);
@@ -271,7 +271,7 @@ fn a_passing_stream_is_seen_for_what_it_is() {
         r#"{"delta":{"content":""}},{"index":1,"delta":{"content":"a\n"}}"#,
     ];
     for case in content {
-        assert_eq!(peeked(&choice(case)).0, Seen::Content, "{case}");
+        assert_eq!(peeked(&choice(case)).0, EventClass::Content, "{case}");
     }
     let other = [
         choice(r#"{"delta":{"role":"assistant","content":"","refusal":null,"tool_calls":[]},"finish_reason":null}"#),
@@ -280,13 +280,13 @@ fn a_passing_stream_is_seen_for_what_it_is() {
         String::new(),
     ];
     for case in &other {
-        assert_eq!(peeked(case).0, Seen::Other, "{case}");
+        assert_eq!(peeked(case).0, EventClass::Other, "{case}");
     }
     let (seen, glance) = peeked(&format!(r#"{{"model":"m","choices":[],{usage}}}"#));
     assert_eq!(
         (seen, glance),
         (
-            Seen::UsageAlone,
+            EventClass::UsageAlone,
             ResponseSummary {
                 model: Some("m".to_owned()),
                 usage: Some(USAGE),
@@ -296,8 +296,8 @@ fn a_passing_stream_is_seen_for_what_it_is() {
         )
     );
     assert_eq!(peeked(&other[2]).1.usage, Some(USAGE));
-    assert_eq!(peeked("[DONE]").0, Seen::End);
+    assert_eq!(peeked("[DONE]").0, EventClass::End);
     for failed in ["{", "3", r#"{"error":{"message":"m"}}"#, &choice(r#"{"delta":{},"finish_reason":"error"}"#)] {
-        assert!(matches!(peeked(failed).0, Seen::Failed(_)), "{failed}");
+        assert!(matches!(peeked(failed).0, EventClass::Failed(_)), "{failed}");
     }
 }

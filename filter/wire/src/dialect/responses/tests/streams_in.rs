@@ -6,7 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::streams::{USAGE, arguments, call, finish, say, start, think};
 use crate::conversation::{Finish, StreamEvent as E};
 use crate::dialect::halves::RESPONSES;
-use crate::dialect::{ResponseSummary, Seen};
+use crate::dialect::{EventClass, ResponseSummary};
 use crate::error::ErrorKind;
 use crate::framing::sse;
 
@@ -96,7 +96,7 @@ fn failures_of_every_shape_end_the_stream() {
         let bytes = stream(&[data]);
         let event = sse::Event { name: b"", data: data.as_bytes().into(), raw: bytes.as_bytes() };
         let seen = RESPONSES.stream_peeker().peek(&event);
-        assert!(matches!(seen, Seen::Failed(error) if error.kind == kind), "{data}");
+        assert!(matches!(seen, EventClass::Failed(error) if error.kind == kind), "{data}");
     }
 }
 
@@ -114,15 +114,18 @@ fn a_provider_that_names_more_items_than_any_answer_has_is_stopped() {
 fn of_a_stream_that_passes_is_seen_what_counts() {
     let mut peeker = RESPONSES.stream_peeker();
     let cases = [
-        (CREATED, Seen::Other),
-        (r#"{"type":"response.output_item.added","item":{"type":"reasoning"}}"#, Seen::Other),
-        (r#"{"type":"response.output_text.delta","delta":""}"#, Seen::Other),
-        (r#"{"type":"response.output_text.delta","delta":"Hi"}"#, Seen::Content),
-        (r#"{"type":"response.code_interpreter_call_code.delta","delta":"x"}"#, Seen::Content),
-        (r#"{"type":"response.output_item.added","item":{"type":"function_call"}}"#, Seen::Content),
-        (r#"{"type":"response.output_item.done","item":{"type":"reasoning","encrypted_content":"g"}}"#, Seen::Content),
-        (r#"{"type":"response.made_up"}"#, Seen::Other),
-        (COMPLETED, Seen::End),
+        (CREATED, EventClass::Other),
+        (r#"{"type":"response.output_item.added","item":{"type":"reasoning"}}"#, EventClass::Other),
+        (r#"{"type":"response.output_text.delta","delta":""}"#, EventClass::Other),
+        (r#"{"type":"response.output_text.delta","delta":"Hi"}"#, EventClass::Content),
+        (r#"{"type":"response.code_interpreter_call_code.delta","delta":"x"}"#, EventClass::Content),
+        (r#"{"type":"response.output_item.added","item":{"type":"function_call"}}"#, EventClass::Content),
+        (
+            r#"{"type":"response.output_item.done","item":{"type":"reasoning","encrypted_content":"g"}}"#,
+            EventClass::Content,
+        ),
+        (r#"{"type":"response.made_up"}"#, EventClass::Other),
+        (COMPLETED, EventClass::End),
     ];
     for (data, expected) in cases {
         let event = sse::Event { name: b"", data: data.as_bytes().into(), raw: b"" };

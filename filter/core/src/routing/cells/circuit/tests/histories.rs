@@ -65,13 +65,13 @@ proptest! {
         while worker.standing(now) != CLEAN {
             prop_assert!(now - start <= bound, "{:?}", worker.standing(now));
             match worker.standing(now) {
-                Standing::Closed { .. } | Standing::Recovering { .. } => worker.succeeds(now),
-                Standing::ProbeDue => {
+                CircuitState::Closed { .. } | CircuitState::Recovering { .. } => worker.succeeds(now),
+                CircuitState::ProbeDue => {
                     prop_assert!(worker.claims(now));
                     worker.succeeds(now);
                 }
-                Standing::Open { until } | Standing::Limited { until } => prop_assert!(until > at(now)),
-                Standing::Probing => {}
+                CircuitState::Open { until } | CircuitState::Limited { until } => prop_assert!(until > at(now)),
+                CircuitState::Probing => {}
             }
             now += 250;
         }
@@ -82,7 +82,7 @@ proptest! {
         let memory = Shared::default();
         let worker = Worker::new(&memory);
         let now = live(&worker, &steps);
-        let due = worker.standing(now) == Standing::ProbeDue;
+        let due = worker.standing(now) == CircuitState::ProbeDue;
         prop_assert_eq!(worker.claims(now), due);
         prop_assert!(!worker.claims(now));
     }
@@ -101,7 +101,7 @@ proptest! {
         let kept = [&FORMAT[..], &bytes].concat();
         let circuit = Circuit::parse(&kept).unwrap_or_default();
         let _ = circuit.standing(Time(now), &SETTINGS);
-        let attempt = Attempt { began: Time(0), ended: Time(now) };
+        let attempt = CircuitAttempt { began: Time(0), ended: Time(now) };
         let _ = circuit.as_of(Time(now), &SETTINGS).failed(attempt, &SETTINGS, now);
         let _ = circuit.as_of(Time(now), &SETTINGS).succeeded(attempt);
     }
