@@ -9,8 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use serde_json::{Value, json};
-use sluice_core::exchange::gateway::foresight::{DryRun, Foreseen, Question, foresee};
-use sluice_core::exchange::recall::{CachePolicy, sharer};
+use sluice_core::exchange::cache_state::{CachePolicy, sharer};
+use sluice_core::exchange::gateway::dry_run::{DryRun, Foreseen, Question, foresee};
 use sluice_core::gateway::Gateway;
 use sluice_core::guard::answer::Checks;
 use sluice_core::limits::Unit;

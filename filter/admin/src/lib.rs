@@ -33,8 +33,8 @@ mod change;
 mod configuration;
 mod fields;
 mod key;
+mod limits;
 mod list;
-mod meters;
 pub mod plugin;
 mod records;
 mod route;
@@ -345,7 +345,7 @@ fn perform(operation: Operation, mut query: Query, body: &[u8], desk: &mut Admin
             query.finish()?;
             asked.step(desk)
         }
-        Operation::Limits => meters::limits(query, desk),
+        Operation::Limits => limits::limits(query, desk),
         Operation::Prices => query.finish().and_then(|()| configuration::prices(desk)),
         Operation::Config => query.finish().and_then(|()| configuration::config(desk)),
         Operation::Health => query.finish().and_then(|()| configuration::health(desk)),

@@ -13,11 +13,11 @@ use sluice_core::keys::Forbidden;
 use sluice_core::limits::Index;
 use sluice_core::provider::Provider;
 use sluice_core::routing::capabilities::Capabilities;
-use sluice_core::routing::cells::Cells;
-use sluice_core::routing::cells::keys::Keys;
 use sluice_core::routing::patience::Patience;
 use sluice_core::routing::pattern::{Pattern, shape};
-use sluice_core::routing::way::{Retry, RoutingPolicy};
+use sluice_core::routing::policy::{Retry, RoutingPolicy};
+use sluice_core::routing::target_health::Cells;
+use sluice_core::routing::target_health::keys::Keys;
 use sluice_core::routing::{
     target::{Model, Target},
     timeouts::Timeouts,

@@ -17,7 +17,7 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 use sluice_config::file;
-use sluice_core::exchange::gateway::foresight::{Question, foresee};
+use sluice_core::exchange::gateway::dry_run::{Question, foresee};
 use sluice_core::gateway::Gateway;
 use sluice_core::limits::Unit;
 use sluice_wire::headers::HeaderMap;

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 use sluice_core::guard::Guard;
-use sluice_core::guard::finder::{Matcher, Wanted};
+use sluice_core::guard::matcher::{Matcher, Wanted};
 use sluice_core::guard::prompt::screen;
 use sluice_core::guard::schema::{MOST_STEPS, Schema};
 use sluice_core::guard::spec::Action;

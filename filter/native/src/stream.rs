@@ -10,8 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sluice_core::callout::Call;
 use sluice_core::exchange::{REPLY_DETAILS, metric};
 use sluice_core::store::SharedData;
+use sluice_shell::in_flight::Switchboard;
 use sluice_shell::stream::{Attribute, Failed, Side, Stream};
-use sluice_shell::switchboard::Switchboard;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 

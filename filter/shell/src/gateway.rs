@@ -9,9 +9,9 @@ use sluice_core::exchange::worker::Worker;
 use sluice_core::exchange::{Effect, Event, Flow};
 
 use crate::Role;
+use crate::in_flight::Shared;
 use crate::message::{self, FilterStatus, Message};
 use crate::stream::{Failed, Stream};
-use crate::switchboard::Shared;
 
 /// One request.
 pub struct Gateway<S: Stream> {

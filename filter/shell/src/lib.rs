@@ -6,11 +6,11 @@
 
 pub mod admin;
 pub mod gateway;
+pub mod in_flight;
 pub mod message;
 pub mod provider;
 pub mod silence;
 pub mod stream;
-pub mod switchboard;
 #[cfg(feature = "trap")]
 pub mod trap;
 

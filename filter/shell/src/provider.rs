@@ -8,9 +8,9 @@ use sluice_core::exchange::{Context, Effect, Event, undone};
 use sluice_core::store::SharedData;
 
 use crate::Role;
+use crate::in_flight::Shared;
 use crate::message::{self, FilterStatus, Message};
 use crate::stream::{Failed, Stream};
-use crate::switchboard::Shared;
 
 /// One attempt.
 pub struct Provider<S: Stream> {

@@ -8,9 +8,9 @@ use sluice_core::exchange::{Context, Flow, trace};
 use sluice_core::gateway::Gateway;
 use sluice_wire::time::Time;
 
+use crate::in_flight::Silent;
 use crate::message::{self, Message};
 use crate::stream::{Failed, Stream};
-use crate::switchboard::Silent;
 
 /// How often a worker looks for such streams: a quarter of the shortest limit, within these bounds.
 const SHORTEST: Duration = Duration::from_millis(25);

@@ -5,7 +5,7 @@ use sluice_core::store::SharedData;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
-use crate::switchboard::Switchboard;
+use crate::in_flight::Switchboard;
 
 /// Envoy refused, or could not do it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

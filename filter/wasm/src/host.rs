@@ -15,8 +15,8 @@ use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
 use sluice_core::callout::{Call, Called};
 use sluice_core::exchange::{LARGEST_BODY, REPLY_DETAILS};
 use sluice_core::store::{Conflict, SharedData};
+use sluice_shell::in_flight::Switchboard;
 use sluice_shell::stream::{Attribute, Failed, Side, Stream};
-use sluice_shell::switchboard::Switchboard;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 

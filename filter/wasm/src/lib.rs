@@ -17,7 +17,7 @@ use sluice_admin::Service;
 use sluice_admin::plugin::Plugin;
 use sluice_config::plugin::Reload;
 use sluice_core::callout::{Call, Called};
-use sluice_core::exchange::keeper::CounterSync;
+use sluice_core::exchange::counter_sync::CounterSync;
 use sluice_core::exchange::worker::Worker;
 use sluice_core::exchange::{Effect, metric};
 use sluice_core::gateway::Gateway;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use sha2::{Digest as _, Sha256};
 use sluice_core::guard::Guard;
-use sluice_core::guard::finder::Wanted;
+use sluice_core::guard::matcher::Wanted;
 use sluice_core::guard::spec::{Action, Side};
 use sluice_core::matching::Match;
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use sluice_core::keys::Glob;
 use sluice_core::matching;
-use sluice_core::routing::cells::circuit::Settings;
 use sluice_core::routing::patience::Patience;
+use sluice_core::routing::policy::{Match, Retry, Route, RoutingPolicy, TimeWindow};
 use sluice_core::routing::spec::Sticky;
 use sluice_core::routing::spec::{Strategy, Trigger};
-use sluice_core::routing::way::{Match, Retry, Route, RoutingPolicy, TimeWindow};
+use sluice_core::routing::target_health::circuit::Settings;
 use sluice_core::routing::{target::Target, timeouts::Timeouts};
 use sluice_core::suggest::one_of;
 use sluice_wire::calendar;

@@ -2,7 +2,7 @@
 //!
 //! [`key`] says what makes two requests the same, [`entry`] what is kept of an answer, and [`slots`] where: in the memory that
 //! the workers of one Envoy share, within a bound ([`ledger`]). It knows no client, no provider and no limit: who may be
-//! answered from it is decided in [`recall`](crate::exchange::recall).
+//! answered from it is decided in [`recall`](crate::exchange::cache_state).
 //!
 //! It never is the reason for an error. What is damaged, foreign, expired or lost reads as if it had never been there.
 

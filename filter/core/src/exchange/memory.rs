@@ -13,9 +13,9 @@ use sluice_wire::hex;
 use sluice_wire::time::Time;
 
 use crate::mix::{mixed, number};
-use crate::routing::cells::load::InFlight;
 use crate::routing::pace::Pace;
 use crate::routing::retry_budget::RetryBudget;
+use crate::routing::target_health::load::InFlight;
 
 /// An order's number in digits, with what stands before it.
 const LONGEST_NUMBER: usize = 17;

@@ -15,9 +15,9 @@ use crate::store::Sums;
 use crate::usage::price::MicroUsd;
 
 use super::View;
+use super::cache_state::CacheState;
 use super::complaint::Complaint;
 use super::echo::Kept;
-use super::recall::CacheState;
 use super::request_state::{Counted, PassedOver, RequestState, Stage, Tried};
 
 mod json;

@@ -12,17 +12,17 @@ use sluice_wire::error::{ApiError, ErrorKind};
 use crate::routing::target::Target;
 use crate::usage::estimate::Estimate;
 
-use super::charge::Billing;
+use super::billing::Billing;
 use super::worker::Worker;
 
 mod account;
 mod answer;
-mod arrival;
 mod asked;
 mod attempts;
 mod bill;
 mod draft;
 mod following;
+mod head;
 mod held;
 mod keys;
 mod lost;
@@ -34,11 +34,11 @@ mod route;
 mod watch;
 
 pub use answer::ResponseState;
-pub use arrival::{PassThrough, RequestHead};
 pub use asked::Asked;
 pub use bill::{Bill, Counted};
 pub use draft::Draft;
 pub use following::{CANNOT_EXPRESS, Ending, OVER_LIMIT, PassedOver};
+pub use head::{PassThrough, RequestHead};
 pub use held::Held;
 pub use progress::{Progress, Stage, Tried, tale};
 pub use request::{Fixed, Request};

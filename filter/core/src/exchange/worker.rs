@@ -15,9 +15,9 @@ use crate::gate::Gate;
 use crate::gateway::Gateway;
 use crate::key_hash::KeyHash;
 use crate::keys::caller::{Caller, Credential};
-use crate::routing::cells::circuit::{self, CircuitState};
 use crate::routing::retry_budget;
 use crate::routing::target::Target;
+use crate::routing::target_health::circuit::{self, CircuitState};
 use crate::store::embedded::CounterScope;
 use crate::store::redis::settings::{Mode, WhenDown};
 use crate::store::redis::wire::{Command, RedisReply};
@@ -26,11 +26,11 @@ use crate::store::{
     embedded, redis,
 };
 
-use super::charge::ReservedIn;
+use super::billing::ReservedIn;
 use super::failure::Failure;
 use super::memory::{Known, Memory};
+use super::redis_client::{Asking, Outbox, RedisClient};
 use super::remembered::Record;
-use super::remote::{Asking, Outbox, RedisClient};
 use super::{Effect, metric};
 
 /// A provider may say that it takes no more for a day: it is asked again before that, in case it has changed its mind.

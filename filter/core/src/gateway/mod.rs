@@ -12,11 +12,11 @@ use crate::key_hash::KeyHash;
 use crate::keys::Forbidden;
 use crate::keys::caller::Credential;
 use crate::limits::{Index, Rule};
-use crate::routing::cells::circuit::Settings;
+use crate::routing::policy::RoutingPolicy;
 use crate::routing::spec::Delivery;
 use crate::routing::target::{Model, Target};
+use crate::routing::target_health::circuit::Settings;
 use crate::routing::timeouts::Timeouts;
-use crate::routing::way::RoutingPolicy;
 use crate::store::redis::settings::Redis;
 
 pub mod names;

@@ -13,10 +13,10 @@ use sluice_wire::order;
 
 use crate::keys::Glob;
 use crate::routing::capabilities::Capabilities;
-use crate::routing::cells::Cells;
-use crate::routing::cells::keys::Keys;
 use crate::routing::pattern::{Pattern, has_steps, may_fit};
 use crate::routing::target::{Model, Target};
+use crate::routing::target_health::Cells;
+use crate::routing::target_health::keys::Keys;
 use crate::usage::price::Price;
 
 use super::Gateway;

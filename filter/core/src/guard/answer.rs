@@ -16,7 +16,7 @@ use sluice_wire::json;
 use crate::guard::spec::{Action, Side};
 
 use super::escapes::unfolded;
-use super::finder::Matcher;
+use super::matcher::Matcher;
 use super::schema::{self, Schema, Unmet};
 use super::steps::Steps;
 use super::{Finding, Guard, note};

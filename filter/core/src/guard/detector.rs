@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use crate::guard::spec::Detector;
 
-use super::finder::Shape;
+use super::matcher::Shape;
 
 /// Tells the thing looked for from what only looks like it.
 #[derive(Debug, Clone, Copy)]

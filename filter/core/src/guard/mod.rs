@@ -18,8 +18,8 @@ mod asked;
 mod automaton;
 mod detector;
 mod escapes;
-pub mod finder;
 mod folded;
+pub mod matcher;
 mod media;
 mod numbers;
 pub mod overheard;
@@ -30,7 +30,7 @@ pub mod schema;
 pub mod spec;
 pub mod steps;
 
-use finder::Matcher;
+use matcher::Matcher;
 
 /// A guardrail, ready to be applied.
 #[derive(Debug)]

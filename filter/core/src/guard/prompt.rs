@@ -17,8 +17,8 @@ use crate::guard::spec::{Action, Side};
 use crate::peek::literals::{Literal, Literals};
 
 use super::escapes::unfolded;
-use super::finder::Matcher;
 use super::folded::folded;
+use super::matcher::Matcher;
 use super::media::{Content, content};
 use super::steps::Steps;
 use super::{Finding, Guard, note, numbers};

@@ -4,11 +4,11 @@
 //! holds what was reserved until it is settled.
 
 mod headers;
+mod held;
 mod plan;
 mod refusal;
-mod ticket;
 pub mod work;
 
+pub use held::{AttemptUsage, Closing, Reservation, Warning};
 pub use plan::{Candidate, Part, Plan};
 pub use refusal::{LimitRefusal, NO_RETRY};
-pub use ticket::{AttemptUsage, Closing, Reservation, Warning};

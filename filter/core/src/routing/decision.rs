@@ -20,11 +20,11 @@ use crate::store::SharedData;
 use crate::usage::estimate::Estimate;
 
 use super::capabilities::MissingCapability;
-use super::cells::circuit::{self, CircuitState, Settings};
 use super::hints::{Override, RoutingHeaders};
 use super::needs::Needs;
 use super::order;
 use super::sticky;
+use super::target_health::circuit::{self, CircuitState, Settings};
 
 /// What a decision is made of.
 pub struct RoutingInput<'a> {

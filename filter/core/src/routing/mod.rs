@@ -5,7 +5,6 @@
 //! every failure finds the next target. Nothing here reads a clock or throws dice: both are given.
 
 pub mod capabilities;
-pub mod cells;
 pub mod decision;
 pub mod hints;
 pub mod needs;
@@ -13,10 +12,11 @@ pub mod order;
 pub mod pace;
 pub mod patience;
 pub mod pattern;
+pub mod policy;
 pub mod queue;
 pub mod retry_budget;
 pub mod spec;
 pub mod sticky;
 pub mod target;
+pub mod target_health;
 pub mod timeouts;
-pub mod way;

@@ -11,8 +11,8 @@ use crate::routing::target::Target;
 use crate::store::SharedData;
 use crate::usage::estimate::Estimate;
 
-use super::cells::load;
-use super::cells::speed::{self, Speed};
+use super::target_health::load;
+use super::target_health::speed::{self, Speed};
 
 /// By their weights: each comes before the others as often as its weight says, over many `by`; the same `by` gives the same
 /// order, and a target that joins or leaves moves no more than its own share (rendezvous hashing). Weights of 0 come last.

@@ -1,7 +1,7 @@
 //! How many tokens a target makes in a second, from the request to the end of the answer, as one worker saw it.
 //!
 //! It says what an answer has come to that its client leaves before anybody has counted it: most of it may never have been seen.
-//! [`speed`](super::cells::speed) would say too much: it counts from the first token on, before which a model may have reasoned
+//! [`speed`](super::target_health::speed) would say too much: it counts from the first token on, before which a model may have reasoned
 //! for a long time.
 
 use std::cell::Cell;

@@ -10,10 +10,10 @@ use crate::provider::Provider;
 use crate::usage::price::Price;
 
 use super::capabilities::Capabilities;
-use super::cells::Cells;
-use super::cells::keys::Keys;
 use super::pattern::Pattern;
-use super::way::RoutingPolicy;
+use super::policy::RoutingPolicy;
+use super::target_health::Cells;
+use super::target_health::keys::Keys;
 
 /// A name that clients ask for.
 #[derive(Debug, Clone)]

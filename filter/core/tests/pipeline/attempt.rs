@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use sluice_core::exchange::worker::Worker;
-use sluice_core::routing::cells::circuit;
+use sluice_core::routing::target_health::circuit;
 use sluice_wire::time::Time;
 
 use crate::envoy::{Envoy, Script, Seen, gateway, json, sse};

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use sluice_core::exchange::worker::Worker;
-use sluice_core::routing::cells::circuit;
+use sluice_core::routing::target_health::circuit;
 use sluice_wire::time::Time;
 
 use crate::envoy::gateway;

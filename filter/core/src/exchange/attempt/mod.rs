@@ -24,11 +24,11 @@ use super::trace;
 use super::{Context, Effect, Event, Flow, Reply, metric, signal};
 
 mod headers;
-mod hearing;
 mod passing;
 mod recast;
 mod request;
 pub mod stream;
+mod stream_guard;
 mod talk;
 mod verbatim;
 mod whole;

@@ -19,7 +19,7 @@ use crate::routing::target::Target;
 use super::super::failure::Failure;
 use super::super::request_state::RequestState;
 use super::super::{Effect, Flow, View, metric};
-use super::hearing::StreamGuard;
+use super::stream_guard::StreamGuard;
 pub use super::talk::Progress;
 use super::talk::{PORTION, Route, Talk};
 use super::verbatim::Verbatim;

@@ -10,7 +10,7 @@ use sluice_wire::error::ApiError;
 use super::super::failure::{Failure, Work};
 use super::super::request_state::RequestState;
 use super::super::{Unreadable, View};
-use super::hearing::StreamGuard;
+use super::stream_guard::StreamGuard;
 use super::verbatim::Verbatim;
 
 /// The most that is held back while waiting for the first content: an event of 8 MiB, for a picture is one, and what stands before

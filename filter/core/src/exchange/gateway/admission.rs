@@ -18,7 +18,7 @@ use crate::keys::{self, Denied};
 use crate::peek::BodyPeek;
 use crate::routing::hints::RoutingHeaders;
 
-use super::super::remote::Asking;
+use super::super::redis_client::Asking;
 use super::super::request_state::{PassThrough, RequestHead, from_envoy};
 use super::super::worker::Lookup;
 use super::super::{Context, Effect, Flow, Reply};

@@ -6,13 +6,13 @@ use crate::keys::caller::Caller;
 use crate::routing::target::Model;
 use crate::store::SharedData;
 
-use super::super::charge::{Billing, ReservedIn};
+use super::super::billing::{Billing, ReservedIn};
 use super::super::failure::Failure;
 use super::super::record::{Record, SHUT_DOWN, Words, logged_client};
 use super::super::request_state::{RequestState, Stage};
 use super::super::worker::StoreContext;
 use super::super::{Context, Effect, View, property};
-use super::{Exchange, Phase, tally};
+use super::{Exchange, Phase, metrics};
 
 impl Exchange {
     /// The request is over: settles it and writes its log line.
@@ -70,8 +70,8 @@ impl Exchange {
     pub(super) fn close(&mut self, journey: &mut RequestState, cx: &mut Context<'_>) {
         let now = cx.now();
         journey.conclude(self.trail.about.shut_down, now, cx.shared);
-        tally::attempts(journey, cx.effects);
-        tally::findings(&journey.answer.findings, cx.effects);
+        metrics::attempts(journey, cx.effects);
+        metrics::findings(&journey.answer.findings, cx.effects);
         let outcome = journey.outcome(now);
         self.trail.about.settled = outcome.and_then(|outcome| self.worker.note_down(outcome, &mut cx.moment()));
         self.write_down(Some(journey), cx);

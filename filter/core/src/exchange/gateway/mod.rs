@@ -16,9 +16,9 @@ use crate::guard::Finding;
 use crate::keys::caller::Caller;
 use crate::store::SharedData;
 
+use super::cache_state::CacheFill;
 use super::echo::Kept;
 use super::notes;
-use super::recall::CacheFill;
 use super::record::{self, About, trace_id};
 use super::refusal::refusal;
 use super::request_state::{RequestHead, RequestState, Stage, from_envoy};
@@ -32,23 +32,23 @@ mod asking;
 mod batches;
 mod cached;
 mod counting;
-mod departure;
+pub mod dry_run;
 mod early;
 mod ending;
 pub mod endpoint;
-pub mod foresight;
 mod health;
 mod lineup;
+mod metrics;
 mod models;
 mod path;
 mod permission;
+mod planning;
 mod presented;
 mod screening;
-mod tally;
 mod unpacking;
 
 use admission::PendingAuth;
-use departure::{Reserving, Seeking};
+use planning::{Reserving, Seeking};
 
 /// One request, in the phase it has reached.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use crate::guard::{self, prompt};
 use super::super::Context;
 use super::super::request_state::Draft;
 use super::super::rewrite;
-use super::{Exchange, Refused, tally};
+use super::{Exchange, Refused, metrics};
 
 impl Exchange {
     /// The body with what guardrails mask; `None` where it stays as it is. An error when they block it.
@@ -30,7 +30,7 @@ impl Exchange {
             Err(Unfit::Blocked(finding)) => std::slice::from_ref(finding),
             Err(Unfit::TooLarge) => &[],
         };
-        tally::findings(found, cx.effects);
+        metrics::findings(found, cx.effects);
         self.trail.findings.extend_from_slice(found);
         Ok(screened.map_err(|unfit| refused(&unfit, &self.worker.gateway))?.body)
     }

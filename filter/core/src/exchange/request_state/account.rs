@@ -8,8 +8,8 @@ use sluice_wire::extras::{Extras, Tool};
 use sluice_wire::time::Time;
 
 use crate::batch::BatchOutcome;
-use crate::routing::cells::circuit;
 use crate::routing::target::Target;
+use crate::routing::target_health::circuit;
 use crate::store::SharedData;
 use crate::usage::estimate::produced;
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
 
-use crate::routing::cells::circuit;
-use crate::routing::cells::speed::{self, Observation};
 use crate::routing::spec::{Strategy, Trigger};
 use crate::routing::target::Target;
+use crate::routing::target_health::circuit;
+use crate::routing::target_health::speed::{self, Observation};
 use crate::store::SharedData;
 use crate::usage::answers;
 

@@ -1,6 +1,6 @@
 //! A request's bill: its reservation, and its debts. It is settled once, when the request is over.
 
-use super::super::charge::Billing;
+use super::super::billing::Billing;
 
 /// Such a bill.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use sluice_wire::conversation::Choice;
 
-use crate::guard::finder::Wanted;
+use crate::guard::matcher::Wanted;
 use crate::guard::spec::Detector;
 use crate::matching::Match;
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use regex_automata::util::syntax;
 
 use super::*;
-use crate::guard::finder::{Matcher, Wanted};
+use crate::guard::matcher::{Matcher, Wanted};
 
 const MOST: usize = 1 << 20;
 

@@ -1,6 +1,6 @@
 //! What becomes of bodies.
 
-use crate::guard::finder::Wanted;
+use crate::guard::matcher::Wanted;
 use crate::guard::places::each_place;
 use crate::guard::spec::Detector;
 use crate::matching::Match;

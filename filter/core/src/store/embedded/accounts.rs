@@ -10,8 +10,8 @@ use crate::bytes::{Reader, Writer};
 use crate::store::dimension::Dimension;
 use crate::store::{AccountEntry, SharedData, Sums, Unavailable};
 
-use super::cell::CounterTime;
-use super::place::ShardId;
+use super::counter_state::CounterTime;
+use super::shard_id::ShardId;
 use super::{ATTEMPTS, contended};
 
 /// The format, and that it is one.

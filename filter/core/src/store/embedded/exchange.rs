@@ -17,12 +17,12 @@ use sluice_wire::time::Time;
 
 use crate::store::{Batch, Counter, Delta, Global, LimitWindow, SharedData, Unavailable};
 
-use super::cell::{CounterState, CounterTime, Id};
+use super::counter_state::{CounterState, CounterTime, Id};
 use super::names::Names;
-use super::page::{self, Progress, Shard};
-use super::place::ShardId;
+use super::pending_sync::{PendingSync, saturated};
 use super::rate::UNIT;
-use super::told::{PendingSync, saturated};
+use super::shard::{self, Progress, Shard};
+use super::shard_id::ShardId;
 use super::window::Window;
 use super::{ATTEMPTS, CounterScope, contended, update};
 
@@ -65,7 +65,7 @@ pub fn collect(
             return Ok((page.progress.telling != page.progress.told).then(|| batch(&page, place, &known, named, &now)));
         }
     }
-    Err(contended(&page::name(place)))
+    Err(contended(&shard::name(place)))
 }
 
 /// Takes in what Redis answered to a batch, in the order of its deltas. An answer to another batch than the one under way

@@ -9,8 +9,8 @@
 
 use std::time::Duration;
 
-use super::cell::{CounterTime, Id};
-use super::places;
+use super::concurrency_slots;
+use super::counter_state::{CounterTime, Id};
 use crate::bytes::Reader;
 
 /// The size of a sum: when its leases end, the record's id, how much.
@@ -104,7 +104,7 @@ impl Sum {
 /// The end of the bucket in which a lease ends that begins now. Widths are powers of two, so that leases of about the same
 /// length end together, whatever their lengths are.
 fn end_of(lease: Duration, now: &CounterTime) -> u64 {
-    let lease = places::millis(lease);
+    let lease = concurrency_slots::millis(lease);
     let width = 1_u64 << (lease / BUCKETS).max(1).ilog2();
     now.millis().saturating_add(lease).checked_next_multiple_of(width).unwrap_or(u64::MAX)
 }

@@ -14,21 +14,21 @@
 //! [`exchange::collect`] gives that out as a batch, and [`exchange::apply`] takes in what all Envoys have.
 
 mod accounts;
-mod cell;
+mod concurrency_slots;
+mod counter_state;
 pub mod exchange;
 mod leases;
 mod names;
-mod page;
-mod place;
-mod places;
+mod pending_sync;
 mod rate;
 mod record;
 mod reserve;
-mod told;
+mod shard;
+mod shard_id;
 mod window;
 
-use cell::{CounterTime, Id};
-use page::Shard;
+use counter_state::{CounterTime, Id};
+use shard::Shard;
 use sluice_wire::order;
 use sluice_wire::time::Time;
 use window::Window;
@@ -36,8 +36,8 @@ use window::Window;
 use super::{Counter, CounterSnapshot, Debit, LimitWindow, Settled, Settlement, SharedData, Unavailable};
 
 pub use accounts::{Account, accounts};
-pub use place::{Announced, ShardId, announce};
 pub use reserve::reserve;
+pub use shard_id::{Announced, ShardId, announce};
 
 /// Whose counts these are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +117,7 @@ fn update(
             return Ok(());
         }
     }
-    Err(contended(&page::name(place)))
+    Err(contended(&shard::name(place)))
 }
 
 /// Settles one part in the window it was reserved in.

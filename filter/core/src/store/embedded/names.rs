@@ -9,9 +9,9 @@
 
 use std::rc::Rc;
 
-use super::cell::CounterTime;
-use super::page::MOST_RECORDS;
-use super::place::ShardId;
+use super::counter_state::CounterTime;
+use super::shard::MOST_RECORDS;
+use super::shard_id::ShardId;
 use super::{ATTEMPTS, contended};
 use crate::bytes::Reader;
 use crate::store::{SharedData, Unavailable};

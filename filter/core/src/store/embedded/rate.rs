@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::cell::{CounterRefusal, CounterTime};
+use super::counter_state::{CounterRefusal, CounterTime};
 use crate::store::{CounterSnapshot, Debit, Settled};
 
 /// One unit: it takes a minute to drain at a limit of one.

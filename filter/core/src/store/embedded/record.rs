@@ -1,10 +1,10 @@
 //! A cell as the bytes it is kept in: its id, what it is, its numbers, and what of it Redis was not told; always of the
 //! same size.
 
-use super::cell::{CounterState, Id};
-use super::places::{BUCKETS, ConcurrencySlots};
+use super::concurrency_slots::{BUCKETS, ConcurrencySlots};
+use super::counter_state::{CounterState, Id};
+use super::pending_sync::PendingSync;
 use super::rate::Rate;
-use super::told::PendingSync;
 use super::window::Window;
 use crate::bytes::{Reader, Writer};
 use crate::store::LimitWindow;

@@ -14,9 +14,9 @@ use crate::store::{
     CounterSnapshot, Debit, LimitExceeded, ReserveRequest, ReserveResult, Settled, SharedData, Unavailable,
 };
 
-use super::cell::{CounterState, CounterTime, Id};
-use super::page::{self, Shard};
-use super::place::ShardId;
+use super::counter_state::{CounterState, CounterTime, Id};
+use super::shard::{self, Shard};
+use super::shard_id::ShardId;
 use super::window::Window;
 use super::{ATTEMPTS, CounterScope, contended, settle_part, update};
 
@@ -71,7 +71,7 @@ pub fn reserve(
             },
         }
     }
-    Err(contended(&step.places.last().map(|place| page::name(*place)).unwrap_or_default()))
+    Err(contended(&step.places.last().map(|place| shard::name(*place)).unwrap_or_default()))
 }
 
 /// The places of an order, the common one last: most orders concern it, so holding something there, while deciding
@@ -205,7 +205,7 @@ impl<'a> Step<'a> {
                 }
             }
         }
-        Err(contended(&self.places.get(last).map(|place| page::name(*place)).unwrap_or_default()))
+        Err(contended(&self.places.get(last).map(|place| shard::name(*place)).unwrap_or_default()))
     }
 
     fn put(&self, page: &mut Shard<'_>, at: usize, chosen: usize, changes: &mut [Change]) -> Result<(), Unavailable> {

@@ -9,7 +9,7 @@ use sluice_wire::calendar::first_day_of;
 
 use crate::store::{CounterSnapshot, Debit, LimitWindow};
 
-use super::cell::{CounterRefusal, CounterTime};
+use super::counter_state::{CounterRefusal, CounterTime};
 
 /// A day, a month, or all time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_core::exchange::gateway::foresight::{Question, foresee};
+use sluice_core::exchange::gateway::dry_run::{Question, foresee};
 use sluice_core::exchange::metric;
 use sluice_core::exchange::worker::Worker;
 use sluice_core::routing::spec::Trigger;
@@ -472,7 +472,7 @@ fn a_target_where_the_request_would_be_too_large_is_not_asked() {
 
 #[test]
 fn a_least_busy_target_is_left_when_its_answer_is_over_however_it_ended() {
-    use sluice_core::routing::cells::load::in_flight;
+    use sluice_core::routing::target_health::load::in_flight;
     let gate = Gate::new(r#","strategy":"least_busy""#, "", "");
     for script in [good(), json(400, "{}")] {
         gate.ask(&[], &[script]);

@@ -4,8 +4,8 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use sluice_core::routing::cells::circuit::{self, CircuitAttempt};
 use sluice_core::routing::decision::Trouble;
+use sluice_core::routing::target_health::circuit::{self, CircuitAttempt};
 
 impl Case {
     fn later(&mut self, millis: u64) {

@@ -4,8 +4,8 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use sluice_core::routing::cells::load::InFlight;
-use sluice_core::routing::cells::speed::{self, Observation};
+use sluice_core::routing::target_health::load::InFlight;
+use sluice_core::routing::target_health::speed::{self, Observation};
 
 /// Whether a count is what a share of so many requests comes to, within four standard deviations.
 fn is_share(count: u64, share: f64, of: u64) -> bool {

@@ -84,7 +84,7 @@ fn what_an_undecided_order_holds_comes_back_too() {
             self.0.read(name)
         }
         fn write(&self, name: &str, value: &[u8], version: u32) -> Result<(), Conflict> {
-            if name == page::name(ShardId::of("")) {
+            if name == shard::name(ShardId::of("")) {
                 self.1.0.lock().unwrap().0.clone_from(&self.0.0.lock().unwrap().0);
             }
             self.0.write(name, value, version)
@@ -115,7 +115,7 @@ fn a_clock_that_is_set_back_gives_nothing_back_twice() {
 #[test]
 fn a_page_remembers_a_few_leases_for_a_meter_however_many_requests_are_under_way() {
     let (memory, meter) = (Memory::default(), meter("m", "red", LimitWindow::Total));
-    let size = || memory.read(&page::name(ShardId::of("red"))).unwrap().0.len();
+    let size = || memory.read(&shard::name(ShardId::of("red"))).unwrap().0.len();
     granted(&memory, vec![hard(&meter, 1, 1_000_000)], at(NOON));
     let one = size();
     for second in 0..4 * LEASE {
@@ -152,12 +152,12 @@ fn past_the_most_leases_of_a_page_what_is_lost_stays_charged() {
 fn leases_that_are_damaged_are_no_page() {
     let (memory, meter) = (Memory::default(), meter("m", "red", LimitWindow::Total));
     granted(&memory, vec![hard(&meter, 60, 100)], at(NOON));
-    let (whole, _) = memory.read(&page::name(ShardId::of("red"))).unwrap();
+    let (whole, _) = memory.read(&shard::name(ShardId::of("red"))).unwrap();
     // How many leases there are stands behind the number of records.
     for count in [0_u32, 2, u32::MAX] {
         let mut damaged = whole.clone();
         damaged[8..12].copy_from_slice(&count.to_le_bytes());
-        memory.write(&page::name(ShardId::of("red")), &damaged, 0).unwrap();
+        memory.write(&shard::name(ShardId::of("red")), &damaged, 0).unwrap();
         assert!(read(&memory, std::slice::from_ref(&meter), at(NOON)).is_err(), "{count}");
     }
 }

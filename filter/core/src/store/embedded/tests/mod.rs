@@ -388,7 +388,7 @@ fn a_page_does_not_grow_with_time() {
             granted(&memory, vec![hard(&meter, 1, 1_000)], at(NOON + hour * 3_600));
         }
     }
-    let size = memory.read(&page::name(ShardId::of("red"))).unwrap().0.len();
+    let size = memory.read(&shard::name(ShardId::of("red"))).unwrap().0.len();
     assert!(size < 120 * record::SIZE, "{size} bytes");
 }
 
@@ -408,17 +408,17 @@ fn a_page_that_is_full_says_so_and_keeps_counting_what_it_knows() {
 fn a_damaged_page_is_neither_believed_nor_overwritten() {
     let (memory, meter) = (Memory::default(), meter("m", "red", LimitWindow::Total));
     granted(&memory, vec![hard(&meter, 1, 10)], at(NOON));
-    let whole = memory.read(&page::name(ShardId::of("red"))).unwrap().0;
+    let whole = memory.read(&shard::name(ShardId::of("red"))).unwrap().0;
     // The record is followed by one lease.
     let gauge = whole.len() - 24 - record::SIZE + 8;
     let unknown_gauge = whole.iter().enumerate().map(|(at, byte)| if at == gauge { 9 } else { *byte }).collect();
     for damaged in [Vec::new(), whole[1..].to_vec(), whole[..whole.len() - 1].to_vec(), unknown_gauge] {
-        memory.write(&page::name(ShardId::of("red")), &damaged, 0).unwrap();
+        memory.write(&shard::name(ShardId::of("red")), &damaged, 0).unwrap();
         assert!(reserve(&memory, &order("o", vec![vec![hard(&meter, 1, 10)]]), CounterScope::Local, at(NOON)).is_err());
         assert!(read(&memory, std::slice::from_ref(&meter), at(NOON)).is_err());
         let settlement = settlement(vec![part(&meter, unreserved(0), 1, 0)], at(NOON));
         assert!(settle(&memory, &settlement, CounterScope::Local).is_err());
-        assert_eq!(memory.read(&page::name(ShardId::of("red"))).unwrap().0, damaged);
+        assert_eq!(memory.read(&shard::name(ShardId::of("red"))).unwrap().0, damaged);
     }
 }
 

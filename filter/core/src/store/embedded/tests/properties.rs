@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::told::PendingSync;
+use super::pending_sync::PendingSync;
 use super::*;
 
 /// Every gauge, once alone in the team's page and once in the common one, each with its limit.
@@ -264,16 +264,16 @@ proptest! {
         untold in any::<i64>(), telling in any::<i64>(),
     ) {
         let [level, at, since, limit] = numbers;
-        let window = |gauge| cell::CounterState::Window(Window { gauge, number: at, used: level });
+        let window = |gauge| counter_state::CounterState::Window(Window { gauge, number: at, used: level });
         for cell in [
             window(LimitWindow::Day),
             window(LimitWindow::Month),
             window(LimitWindow::Total),
-            cell::CounterState::Rate(rate::Rate { level, at, since, limit }),
-            cell::CounterState::Places(places::ConcurrencySlots { width, first: at, counts, others: width }),
+            counter_state::CounterState::Rate(rate::Rate { level, at, since, limit }),
+            counter_state::CounterState::Places(concurrency_slots::ConcurrencySlots { width, first: at, counts, others: width }),
         ] {
             let told = match cell {
-                cell::CounterState::Places(_) => PendingSync { untold: 0, telling: telling & i64::from(u32::MAX) },
+                counter_state::CounterState::Places(_) => PendingSync { untold: 0, telling: telling & i64::from(u32::MAX) },
                 _ => PendingSync { untold, telling },
             };
             let bytes = record::record(Id(id), &cell, told);
@@ -296,7 +296,7 @@ proptest! {
         let part = |(take, held): (&Debit, &CounterSnapshot)| part(&take.meter, *held, 2, 1);
         let settlement = settlement(takes.iter().zip(&again).map(part).collect(), at(NOON));
         settle(&memory, &settlement, CounterScope::Local).unwrap();
-        for name in [page::name(ShardId::of("red")), page::name(ShardId::of("")), ShardId::of("red").name("sluice.accounts.3.")] {
+        for name in [shard::name(ShardId::of("red")), shard::name(ShardId::of("")), ShardId::of("red").name("sluice.accounts.3.")] {
             let (mut bytes, _) = memory.read(&name).unwrap();
             for (place, byte) in &cuts {
                 let place = place.index(bytes.len());

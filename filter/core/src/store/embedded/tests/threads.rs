@@ -129,7 +129,7 @@ fn an_order_waits_for_what_another_may_give_back() {
         scope.spawn(move || {
             let stopped = Cell::new(false);
             let stopping = Watched(memory, |write: bool, name: &str| {
-                if write && name == page::name(ShardId::of("")) && !stopped.replace(true) {
+                if write && name == shard::name(ShardId::of("")) && !stopped.replace(true) {
                     holds.send(()).unwrap();
                     let _ = released.recv();
                 }

@@ -4,7 +4,7 @@
 //! two cannot differ. What is told is set aside until Redis has confirmed it; then what all Envoys counted takes the place
 //! of what the cell had, and only what is still to be told comes on top.
 
-use super::cell::{CounterState, CounterTime};
+use super::counter_state::{CounterState, CounterTime};
 
 /// In the unit of the cell: for a rate its level's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -12,7 +12,7 @@ use crate::cache::CachedResponse;
 use crate::callout::Called;
 use crate::store::{ReserveRequest, Settlement};
 
-use super::super::charge::{Billing, ReservedIn};
+use super::super::billing::{Billing, ReservedIn};
 use super::super::notes;
 use super::super::request_state::{Draft, Probe, RequestHead, RequestState, from_envoy};
 use super::super::rewrite;

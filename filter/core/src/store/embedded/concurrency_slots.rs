@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::cell::{CounterRefusal, CounterTime};
+use super::counter_state::{CounterRefusal, CounterTime};
 use crate::store::{CounterSnapshot, Debit, Settled};
 
 /// How many buckets there are: those of one lease, and the one it is cut into by the present moment.

@@ -19,7 +19,7 @@ use crate::store::redis::wire::RedisReply;
 use crate::store::{Batch, SharedData, Unavailable};
 
 use super::Effect;
-use super::remote::RedisClient;
+use super::redis_client::RedisClient;
 
 /// What an Envoy tells the others, and when.
 #[derive(Debug)]

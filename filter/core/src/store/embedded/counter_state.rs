@@ -1,4 +1,4 @@
-//! What is kept of one meter, and what is done to it. Values only: where they are kept is [`super::page`]'s concern.
+//! What is kept of one meter, and what is done to it. Values only: where they are kept is [`super::shard`]'s concern.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use sluice_wire::time::Time;
 use crate::mix::{hash, spread};
 use crate::store::{Counter, CounterSnapshot, Debit, LimitWindow, Settled, day_and_month};
 
-use super::places::ConcurrencySlots;
+use super::concurrency_slots::ConcurrencySlots;
 use super::rate::Rate;
 use super::window::Window;
 

@@ -10,11 +10,11 @@
 
 use std::time::Duration;
 
-use super::cell::{CounterState, CounterTime, Id};
+use super::counter_state::{CounterState, CounterTime, Id};
 use super::leases::Leases;
-use super::place::ShardId;
+use super::pending_sync::PendingSync;
 use super::record::{self, Record};
-use super::told::PendingSync;
+use super::shard_id::ShardId;
 use super::{CounterScope, names};
 use crate::bytes::{Reader, Writer};
 use crate::store::{Conflict, Counter, SharedData, Unavailable};

@@ -25,7 +25,7 @@ use crate::store::{Conflict, SharedData};
 use crate::usage::estimate::Estimate;
 use crate::usage::price::MicroUsd;
 
-use super::super::recall::CachePolicy;
+use super::super::cache_state::CachePolicy;
 use super::super::request_state::{Draft, RequestHead};
 use super::super::worker::Worker;
 use super::endpoint::{asked_at, format_at};
