@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Args;
 use serde_json::{Value, json};
 use sluice_core::exchange::cache_state::{CachePolicy, sharer};
-use sluice_core::exchange::gateway::dry_run::{DryRun, Foreseen, Question, foresee};
+use sluice_core::exchange::gateway::dry_run::{DryRun, Foreseen, Question, dry_run};
 use sluice_core::gateway::Gateway;
 use sluice_core::guard::answer::Checks;
 use sluice_core::limits::Unit;
@@ -71,7 +71,7 @@ pub fn explain(arguments: &Explain, gateway: Gateway) -> Result<(String, bool), 
     let headers: HeaderMap = arguments.headers.iter().map(|(name, value)| (name, value)).collect();
     let now = Time(seconds.saturating_mul(1_000_000_000));
     let (key, path) = (&arguments.key, &arguments.endpoint);
-    let foresight = foresee(&Rc::new(gateway), &Question { key, path, headers: &headers, body: &body, now });
+    let foresight = dry_run(&Rc::new(gateway), &Question { key, path, headers: &headers, body: &body, now });
     let served = foresight.is_ok();
     let text = match (foresight, arguments.json) {
         (Ok(foresight), true) => format!("{:#}\n", as_json(&foresight, seconds)),
@@ -173,7 +173,7 @@ fn needs(foresight: &DryRun) -> Vec<String> {
 
 fn wishes(foresight: &DryRun) -> Vec<String> {
     let hints = &foresight.hints;
-    let wish = hints.wish.as_ref().map(|wish| match wish {
+    let wish = hints.overriding.as_ref().map(|wish| match wish {
         Override::Strategy(strategy) => format!("the strategy {}", strategy.name()),
         Override::Target(target) => format!("{target} first"),
     });
@@ -229,7 +229,7 @@ fn targets(text: &mut String, foresight: &DryRun) -> std::fmt::Result {
             "  {place}. {}  tier {}, weight {}{share}, {cost} for {} tokens in and {} out",
             target.name, target.tier, target.weight, expected.input, expected.output
         )?;
-        if let Some(error) = &foreseen.obstacle {
+        if let Some(error) = &foreseen.exceeded {
             writeln!(text, "     cannot take it, and ends the list when its turn comes: {}", said(error))?;
         }
         if !foreseen.dropped.is_empty() {
@@ -247,7 +247,7 @@ fn targets(text: &mut String, foresight: &DryRun) -> std::fmt::Result {
 
 /// Why a target would not serve.
 fn why_not(foreseen: &Foreseen) -> String {
-    match (foreseen.considered.place, &foreseen.obstacle) {
+    match (foreseen.considered.place, &foreseen.exceeded) {
         (Rank::Out(reason), _) => reason.to_string(),
         (_, Some(error)) => said(error),
         (Rank::InTurn | Rank::Probe | Rank::Last(_), None) => String::new(),
@@ -263,7 +263,7 @@ fn counters(text: &mut String, foresight: &DryRun) -> std::fmt::Result {
     }
     for part in &first.parts {
         let (meter, limit, amount) =
-            (&part.take.meter.name, amount(part, part.take.limit), amount(part, part.take.amount));
+            (&part.take.counter.name, amount(part, part.take.limit), amount(part, part.take.amount));
         let soft = if part.take.hard { "" } else { ", which only warns" };
         let then = part.rule.then_model.as_deref().map(|then| format!(", and then {then}")).unwrap_or_default();
         writeln!(text, "  {meter}  {limit} allowed{soft}{then}; this reserves {amount}")?;
@@ -313,13 +313,13 @@ fn target_json(foreseen: &Foreseen) -> Value {
         "cost_usd": foreseen.cost.map(|cost| cost.to_string()),
         "dropped": foreseen.dropped,
         "left_out": (!foreseen.lined_up).then(|| why_not(foreseen)),
-        "ends_the_list": foreseen.obstacle.as_ref().filter(|_| foreseen.lined_up).map(said),
+        "ends_the_list": foreseen.exceeded.as_ref().filter(|_| foreseen.lined_up).map(said),
     })
 }
 
 fn part_json(part: &Part) -> Value {
     json!({
-        "counter": *part.take.meter.name,
+        "counter": *part.take.counter.name,
         "allowed": amount(part, part.take.limit),
         "reserves": amount(part, part.take.amount),
         "refuses": part.take.hard,

@@ -38,60 +38,60 @@ struct WithSecret<'a> {
 }
 
 /// `GET /keys/{id}`
-pub fn read(id: &str, desk: &mut AdminContext) -> Step {
-    if let Some(key) = in_file(id, desk) {
-        return show(key, Source::File, desk);
+pub fn read(id: &str, context: &mut AdminContext) -> Step {
+    if let Some(key) = in_file(id, context) {
+        return show(key, Source::File, context);
     }
-    let Some(names) = Names::of(desk) else { return Err(no_such_key()) };
-    Ok(Next::ask(names.read(id), |reply, desk| {
+    let Some(names) = Names::of(context) else { return Err(no_such_key()) };
+    Ok(Next::ask(names.read(id), |reply, context| {
         let record = records::found(reply)?.ok_or_else(no_such_key)?;
-        show(&record.key, Source::Redis, desk)
+        show(&record.key, Source::Redis, context)
     }))
 }
 
 /// `POST /keys`
-pub fn create(body: &[u8], desk: &mut AdminContext) -> Step {
-    let names = Names::writable(desk)?;
+pub fn create(body: &[u8], context: &mut AdminContext) -> Step {
+    let names = Names::writable(context)?;
     let mut key = key::read(body)?;
-    desk.trail.key = Some(key.id.clone());
-    let made = make(desk)?;
+    context.trail.key = Some(key.id.clone());
+    let made = make(context)?;
     key.sha256 = made.sha256();
-    key::check(&key, desk)?;
+    key::check(&key, context)?;
     let taken =
         || AdminError { param: Some("id".to_owned()), ..AdminError::new(409, "key_exists", "This id is taken.") };
-    if in_file(&key.id, desk).is_some() {
+    if in_file(&key.id, context).is_some() {
         return Err(taken());
     }
-    Ok(Next::ask(names.create(&key), move |reply, desk| {
+    Ok(Next::ask(names.create(&key), move |reply, context| {
         if !records::done(&reply)? {
             return Err(taken());
         }
         let location = format!("{BASE}keys/{}", key.id);
-        let shown = WithSecret { key: Shown::new(&key, Source::Redis, desk.now), secret: &made.0 };
+        let shown = WithSecret { key: Shown::new(&key, Source::Redis, context.now), secret: &made.0 };
         Ok(Next::Answer(AdminReply::with_status(201, &shown)?.header("location", location)))
     }))
 }
 
 /// `PATCH /keys/{id}`
-pub fn update(id: &str, body: &[u8], desk: &mut AdminContext) -> Step {
+pub fn update(id: &str, body: &[u8], context: &mut AdminContext) -> Step {
     let body = body.to_vec();
     change(
         id,
-        desk,
-        Rc::new(move |key, desk| {
+        context,
+        Rc::new(move |key, context| {
             key::patch(key, &body)?;
-            key::check(key, desk)?;
+            key::check(key, context)?;
             Ok(None)
         }),
     )
 }
 
 /// `POST /keys/{id}/revoke`
-pub fn revoke(id: &str, body: &[u8], desk: &mut AdminContext) -> Step {
+pub fn revoke(id: &str, body: &[u8], context: &mut AdminContext) -> Step {
     Fields::read(body)?.finish()?;
     change(
         id,
-        desk,
+        context,
         Rc::new(|key, _| {
             key.revoked = true;
             Ok(None)
@@ -100,7 +100,7 @@ pub fn revoke(id: &str, body: &[u8], desk: &mut AdminContext) -> Step {
 }
 
 /// `POST /keys/{id}/rotate`
-pub fn rotate(id: &str, body: &[u8], desk: &mut AdminContext) -> Step {
+pub fn rotate(id: &str, body: &[u8], context: &mut AdminContext) -> Step {
     let mut fields = Fields::read(body)?;
     let grace: String = fields.optional("grace")?.unwrap_or_else(|| DEFAULT_GRACE.to_owned());
     let again = fields.optional("again")?.unwrap_or(false);
@@ -109,15 +109,15 @@ pub fn rotate(id: &str, body: &[u8], desk: &mut AdminContext) -> Step {
         let message = "The grace is a time of up to 2160h, such as 30m or 24h; 0s ends the old secret at once.";
         return Err(AdminError::invalid("grace", message));
     };
-    change(id, desk, Rc::new(move |key, desk| renew(key, grace, again, desk).map(Some)))
+    change(id, context, Rc::new(move |key, context| renew(key, grace, again, context).map(Some)))
 }
 
 /// Gives a key a new secret. The one it had stays valid for a while.
-fn renew(key: &mut Key, grace: Duration, again: bool, desk: &mut AdminContext) -> Result<Secret, AdminError> {
+fn renew(key: &mut Key, grace: Duration, again: bool, context: &mut AdminContext) -> Result<Secret, AdminError> {
     if key.revoked {
         return Err(AdminError::new(409, "key_revoked", "This key was revoked: make another one in its place."));
     }
-    let rotating = State::of(key, desk.now) == State::Rotating;
+    let rotating = State::of(key, context.now) == State::Rotating;
     if rotating && !grace.is_zero() && !again {
         return Err(AdminError::new(
             409,
@@ -126,38 +126,38 @@ fn renew(key: &mut Key, grace: Duration, again: bool, desk: &mut AdminContext) -
              ends at once, the one before stays valid until its time; with \"grace\": \"0s\" both end at once.",
         ));
     }
-    let made = make(desk)?;
+    let made = make(context)?;
     let old = std::mem::replace(&mut key.sha256, made.sha256());
     if grace.is_zero() {
         key.previous = None;
     } else if !rotating {
         let whole_seconds = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
-        let until = calendar::moment(desk.now.seconds().saturating_add(whole_seconds));
+        let until = calendar::moment(context.now.seconds().saturating_add(whole_seconds));
         key.previous = Some(Previous { sha256: old, until });
     }
     Ok(made)
 }
 
-fn change(id: &str, desk: &mut AdminContext, change: Change) -> Step {
-    if in_file(id, desk).is_some() {
+fn change(id: &str, context: &mut AdminContext, change: Change) -> Step {
+    if in_file(id, context).is_some() {
         let message = "This key stands in the gateway file: change it there.";
         return Err(AdminError::new(409, "key_in_file", message));
     }
-    Ok(attempt(Names::writable(desk)?, id.to_owned(), change, ATTEMPTS))
+    Ok(attempt(Names::writable(context)?, id.to_owned(), change, ATTEMPTS))
 }
 
 fn attempt(names: Names, id: String, change: Change, left: u8) -> Next {
-    Next::ask(names.read(&id), move |reply, desk| {
+    Next::ask(names.read(&id), move |reply, context| {
         let old = records::found(reply)?.ok_or_else(no_such_key)?;
-        write(names, old, change, left, desk)
+        write(names, old, change, left, context)
     })
 }
 
-fn write(names: Names, old: Record, change: Change, left: u8, desk: &mut AdminContext) -> Step {
+fn write(names: Names, old: Record, change: Change, left: u8, context: &mut AdminContext) -> Step {
     let mut new = old.key.clone();
-    let made = change(&mut new, desk)?;
-    let now = desk.now;
-    Ok(Next::ask(names.change(&old, &new, now), move |reply, desk| {
+    let made = change(&mut new, context)?;
+    let now = context.now;
+    Ok(Next::ask(names.change(&old, &new, now), move |reply, context| {
         if !records::done(&reply)? {
             return match left.checked_sub(1) {
                 Some(left) => Ok(attempt(names, new.id, change, left)),
@@ -166,28 +166,28 @@ fn write(names: Names, old: Record, change: Change, left: u8, desk: &mut AdminCo
                 }
             };
         }
-        let Some(Secret(secret)) = made else { return show(&new, Source::Redis, desk) };
-        let shown = WithSecret { key: Shown::new(&new, Source::Redis, desk.now), secret: &secret };
+        let Some(Secret(secret)) = made else { return show(&new, Source::Redis, context) };
+        let shown = WithSecret { key: Shown::new(&new, Source::Redis, context.now), secret: &secret };
         Ok(Next::Answer(AdminReply::ok(&shown)?))
     }))
 }
 
-fn show(key: &Key, source: Source, desk: &mut AdminContext) -> Step {
-    Ok(Next::Answer(AdminReply::ok(&Shown::new(key, source, desk.now))?))
+fn show(key: &Key, source: Source, context: &mut AdminContext) -> Step {
+    Ok(Next::Answer(AdminReply::ok(&Shown::new(key, source, context.now))?))
 }
 
-fn in_file<'a>(id: &str, desk: &AdminContext<'a>) -> Option<&'a Key> {
-    desk.service.keys.iter().find(|key| key.id == id)
+fn in_file<'a>(id: &str, context: &AdminContext<'a>) -> Option<&'a Key> {
+    context.service.keys.iter().find(|key| key.id == id)
 }
 
 /// Makes a secret from the host's randomness.
-fn make(desk: &mut AdminContext) -> Result<Secret, AdminError> {
+fn make(context: &mut AdminContext) -> Result<Secret, AdminError> {
     let mut text = secret::PREFIX.to_owned();
     let length = secret::PREFIX.len() + secret::RANDOM_DIGITS;
     // Each portion falls short with a chance of one in a million at most.
     for _ in 0..8 {
         let mut bytes = [0; 64];
-        if !(desk.random)(&mut bytes) {
+        if !(context.random)(&mut bytes) {
             break;
         }
         // Below a multiple of 62, so that every digit is as likely as another.

@@ -26,8 +26,8 @@ struct InForce<'a> {
 }
 
 /// `GET /config`
-pub fn config(desk: &mut AdminContext) -> Step {
-    let (file, reload) = (&desk.service.shown, desk.service.reload.as_ref());
+pub fn config(context: &mut AdminContext) -> Step {
+    let (file, reload) = (&context.service.shown, context.service.reload.as_ref());
     Ok(Next::Answer(AdminReply::ok(&InForce { file, reload })?))
 }
 
@@ -77,10 +77,10 @@ struct Target<'a> {
 }
 
 /// `GET /prices`
-pub fn prices(desk: &mut AdminContext) -> Step {
-    let models = desk.service.gateway.models.iter();
+pub fn prices(context: &mut AdminContext) -> Step {
+    let models = context.service.gateway.models.iter();
     let targets = models.flat_map(|(name, model)| model.targets.iter().map(move |target| (name.as_str(), target)));
-    let known = desk.service.gateway.known_targets();
+    let known = context.service.gateway.known_targets();
     let known = known.iter().map(|(name, target)| (*name, target));
     let targets = targets.chain(known).map(|(name, target)| {
         let price = target.price.as_ref();
@@ -121,8 +121,8 @@ struct Health {
 }
 
 /// `GET /health`
-pub fn health(desk: &mut AdminContext) -> Step {
-    let Some(redis) = &desk.service.gateway.redis else {
+pub fn health(context: &mut AdminContext) -> Step {
+    let Some(redis) = &context.service.gateway.redis else {
         let health = Health { status: "ok", store: "embedded", mode: None, error: None };
         return Ok(Next::Answer(AdminReply::ok(&health)?));
     };

@@ -196,8 +196,8 @@ fn bounded(key: &Key) -> Result<(), AdminError> {
 }
 
 /// Whether the gateway would accept the key: its team, its models and the rest must be those of the gateway file.
-pub fn check(key: &Key, desk: &AdminContext) -> Result<(), AdminError> {
-    let Err(mistakes) = sluice_config::compile_key(&desk.service.gateway, key) else { return Ok(()) };
+pub fn check(key: &Key, context: &AdminContext) -> Result<(), AdminError> {
+    let Err(mistakes) = sluice_config::compile_key(&context.service.gateway, key) else { return Ok(()) };
     let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     let param = mistakes.into_iter().next().map(|mistake| mistake.path);
     let message = format!("The key does not fit the gateway file: {}.", told.join("; "));

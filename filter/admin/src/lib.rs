@@ -147,8 +147,8 @@ impl Next {
     fn ask(command: Command, then: impl FnOnce(RedisReply, &mut AdminContext) -> Step + 'static) -> Self {
         Self::Ask(
             command,
-            Box::new(move |reply, desk| match reply {
-                Ok(reply) => then(reply, desk),
+            Box::new(move |reply, context| match reply {
+                Ok(reply) => then(reply, context),
                 Err(why) => Err(AdminError::unavailable(&why)),
             }),
         )
@@ -181,9 +181,9 @@ impl AdminExchange {
                 match self.headers(end, &headers) {
                     Ok(None) => return AdminOutcome::Step(Flow::Pause),
                     Ok(Some((operation, query))) => {
-                        let mut desk =
+                        let mut context =
                             AdminContext { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
-                        perform(operation, query, &[], &mut desk)
+                        perform(operation, query, &[], &mut context)
                     }
                     Err(refusal) => Err(refusal),
                 }
@@ -196,9 +196,9 @@ impl AdminExchange {
                 let Ok(body) = view.body(0..size) else {
                     return AdminOutcome::Step(Flow::Reply(self.undone(effects)));
                 };
-                let mut desk =
+                let mut context =
                     AdminContext { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
-                perform(operation, Query::none(), &body, &mut desk)
+                perform(operation, Query::none(), &body, &mut context)
             }
             _ => return AdminOutcome::Step(Flow::Pause),
         };
@@ -224,8 +224,8 @@ impl AdminExchange {
         {
             return self.proceed(Ok(Next::Ask(whole, then)), effects);
         }
-        let mut desk = AdminContext { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
-        let step = then(reply, &mut desk);
+        let mut context = AdminContext { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
+        let step = then(reply, &mut context);
         self.proceed(step, effects)
     }
 
@@ -327,28 +327,28 @@ impl LogContext {
     }
 }
 
-fn perform(operation: Operation, mut query: Query, body: &[u8], desk: &mut AdminContext) -> Step {
+fn perform(operation: Operation, mut query: Query, body: &[u8], context: &mut AdminContext) -> Step {
     match operation {
-        Operation::ListKeys => list::list(query, desk),
-        Operation::CreateKey => change::create(body, desk),
-        Operation::ReadKey(id) => query.finish().and_then(|()| change::read(&id, desk)),
-        Operation::UpdateKey(id) => change::update(&id, body, desk),
-        Operation::RevokeKey(id) => change::revoke(&id, body, desk),
-        Operation::RotateKey(id) => change::rotate(&id, body, desk),
+        Operation::ListKeys => list::list(query, context),
+        Operation::CreateKey => change::create(body, context),
+        Operation::ReadKey(id) => query.finish().and_then(|()| change::read(&id, context)),
+        Operation::UpdateKey(id) => change::update(&id, body, context),
+        Operation::RevokeKey(id) => change::revoke(&id, body, context),
+        Operation::RotateKey(id) => change::rotate(&id, body, context),
         Operation::Usage => {
             let asked = usage::ByDay::read(&mut query)?;
             query.finish()?;
-            asked.step(desk)
+            asked.step(context)
         }
         Operation::TopUsage => {
             let asked = usage::Top::read(&mut query)?;
             query.finish()?;
-            asked.step(desk)
+            asked.step(context)
         }
-        Operation::Limits => limits::limits(query, desk),
-        Operation::Prices => query.finish().and_then(|()| configuration::prices(desk)),
-        Operation::Config => query.finish().and_then(|()| configuration::config(desk)),
-        Operation::Health => query.finish().and_then(|()| configuration::health(desk)),
+        Operation::Limits => limits::limits(query, context),
+        Operation::Prices => query.finish().and_then(|()| configuration::prices(context)),
+        Operation::Config => query.finish().and_then(|()| configuration::config(context)),
+        Operation::Health => query.finish().and_then(|()| configuration::health(context)),
         Operation::OpenApi => query.finish().map(|()| Next::Answer(AdminReply::document(OPENAPI))),
     }
 }

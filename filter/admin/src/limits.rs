@@ -68,17 +68,17 @@ struct Shown {
 }
 
 /// `GET /limits`
-pub fn limits(mut query: Query, desk: &mut AdminContext) -> Step {
+pub fn limits(mut query: Query, context: &mut AdminContext) -> Step {
     let dimension = query.choice("of", &DIMENSIONS.map(|dimension| (dimension.name(), dimension)))?;
     let name = query.take("name");
     query.finish()?;
     let dimension = dimension.ok_or_else(|| AdminError::invalid("of", "One of key, team, app, model, provider."))?;
     let name = name.filter(|name| !name.is_empty() && name.chars().count() <= LONGEST_NAME);
     let name = name.ok_or_else(|| AdminError::invalid("name", "The name of the key, team, app, model or provider."))?;
-    let service = desk.service;
+    let service = context.service;
     let mut about = About::default();
     let known = match dimension {
-        Dimension::Key => return of_key(&name, desk),
+        Dimension::Key => return of_key(&name, context),
         Dimension::Team => service.gateway.teams.contains(&name),
         Dimension::App => service.gateway.apps.contains(&name),
         Dimension::Model => service.gateway.models.contains_key(&name),
@@ -89,23 +89,23 @@ pub fn limits(mut query: Query, desk: &mut AdminContext) -> Step {
     }
     *about.field(dimension) = Some(name);
     let rules = service.gateway.rules.iter().filter(|rule| rule.holds(dimension)).cloned().collect();
-    answer(&about, rules, desk)
+    answer(&about, rules, context)
 }
 
-fn of_key(id: &str, desk: &mut AdminContext) -> Step {
-    if let Some(key) = desk.service.keys.iter().find(|key| key.id == id) {
-        return with_key(key, desk);
+fn of_key(id: &str, context: &mut AdminContext) -> Step {
+    if let Some(key) = context.service.keys.iter().find(|key| key.id == id) {
+        return with_key(key, context);
     }
-    let Some(names) = Names::of(desk) else { return Err(no_such_key()) };
-    Ok(Next::ask(names.read(id), |reply, desk| {
+    let Some(names) = Names::of(context) else { return Err(no_such_key()) };
+    Ok(Next::ask(names.read(id), |reply, context| {
         let record = records::found(reply)?.ok_or_else(no_such_key)?;
-        with_key(&record.key, desk)
+        with_key(&record.key, context)
     }))
 }
 
 /// Every rule that this key's requests meet: those that know its holder from others, and those that do not.
-fn with_key(key: &Key, desk: &mut AdminContext) -> Step {
-    let gateway = &desk.service.gateway;
+fn with_key(key: &Key, context: &mut AdminContext) -> Step {
+    let gateway = &context.service.gateway;
     let credentials = sluice_config::restore_key(gateway, key).map_err(|mistakes| {
         let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
         AdminError::new(
@@ -127,34 +127,34 @@ fn with_key(key: &Key, desk: &mut AdminContext) -> Step {
         app: Some(key.app.clone().unwrap_or_default()),
         ..About::default()
     };
-    answer(&about, rules, desk)
+    answer(&about, rules, context)
 }
 
-fn answer(about: &About, rules: Vec<Rc<Rule>>, desk: &mut AdminContext) -> Step {
-    let mut counters = Vec::new();
+fn answer(about: &About, rules: Vec<Rc<Rule>>, context: &mut AdminContext) -> Step {
+    let mut rows = Vec::new();
     for rule in &rules {
-        expand(rule, about.clone(), desk, &mut counters);
+        expand(rule, about.clone(), context, &mut rows);
     }
-    let truncated = counters.len() > MOST;
-    counters.truncate(MOST);
-    let meters: Vec<Counter> = counters.iter().filter_map(|counter| counter.meter.clone()).collect();
+    let truncated = rows.len() > MOST;
+    rows.truncate(MOST);
+    let counters: Vec<Counter> = rows.iter().filter_map(|row| row.meter.clone()).collect();
     let show = move |readings: Vec<CounterSnapshot>| {
         let mut readings = readings.into_iter();
-        let shown = counters.into_iter().map(|counter| {
-            let reading = counter.meter.as_ref().and_then(|_| readings.next());
-            counter.show(reading)
+        let shown = rows.into_iter().map(|row| {
+            let reading = row.meter.as_ref().and_then(|_| readings.next());
+            row.show(reading)
         });
         Ok(Next::Answer(AdminReply::ok(&Limits { limits: shown.collect(), truncated })?))
     };
-    if meters.is_empty() {
+    if counters.is_empty() {
         return show(Vec::new());
     }
-    let Some(redis) = &desk.service.gateway.redis else {
-        let read = embedded::read(desk.shared, &meters, desk.now);
+    let Some(redis) = &context.service.gateway.redis else {
+        let read = embedded::read(context.shared, &counters, context.now);
         return show(read.map_err(|Unavailable(why)| AdminError::unavailable(&why))?);
     };
-    Ok(Next::ask(read::command(&redis.prefix, &meters), move |reply, _| {
-        show(read::readings(&meters, &reply).map_err(|_| records::senseless(&reply))?)
+    Ok(Next::ask(read::command(&redis.prefix, &counters), move |reply, _| {
+        show(read::snapshots(&counters, &reply).map_err(|_| records::senseless(&reply))?)
     }))
 }
 
@@ -185,8 +185,8 @@ impl About {
 
 /// The counters of a rule for whom it is about: one for each value of what is not known. Of keys, which may be many, none
 /// are made up.
-fn expand(rule: &Rc<Rule>, mut about: About, desk: &AdminContext, counters: &mut Vec<LimitRow>) {
-    if counters.len() > MOST {
+fn expand(rule: &Rc<Rule>, mut about: About, context: &AdminContext, rows: &mut Vec<LimitRow>) {
+    if rows.len() > MOST {
         return;
     }
     for dimension in DIMENSIONS.into_iter().filter(|dimension| rule.holds(*dimension)) {
@@ -197,7 +197,7 @@ fn expand(rule: &Rc<Rule>, mut about: About, desk: &AdminContext, counters: &mut
             (Some(fixed), _) => *known = Some(fixed.to_owned()),
             (None, true) => {}
             (None, false) => {
-                let service = desk.service;
+                let service = context.service;
                 let values: Vec<&String> = match dimension {
                     Dimension::Key => Vec::new(),
                     Dimension::Team => service.gateway.teams.iter().collect(),
@@ -208,24 +208,24 @@ fn expand(rule: &Rc<Rule>, mut about: About, desk: &AdminContext, counters: &mut
                 for value in values {
                     let mut each = about.clone();
                     *each.field(dimension) = Some(value.clone());
-                    expand(rule, each, desk, counters);
+                    expand(rule, each, context, rows);
                 }
                 return;
             }
         }
     }
     let of = about.subject();
-    counters.push(LimitRow { scope: rule.scope(&of), meter: rule.meter(&of), rule: rule.clone() });
+    rows.push(LimitRow { scope: rule.scope(&of), meter: rule.counter(&of), rule: rule.clone() });
 }
 
 impl LimitRow {
     fn show(self, reading: Option<CounterSnapshot>) -> Shown {
-        let Rule { unit, gauge, limit, hard, then_model, .. } = &*self.rule;
+        let Rule { unit, kind, limit, hard, then_model, .. } = &*self.rule;
         let used = reading.map(|reading| reading.used);
         let remaining = used.map(|used| limit.saturating_sub(used));
         let in_dollars =
             |amount: Option<u64>| amount.filter(|_| *unit == Unit::MicroUsd).map(|amount| MicroUsd(amount).to_string());
-        let timed = matches!(gauge, Some(LimitWindow::Minute | LimitWindow::Day | LimitWindow::Month));
+        let timed = matches!(kind, Some(LimitWindow::Minute | LimitWindow::Day | LimitWindow::Month));
         let reset = reading.filter(|_| timed).map(|reading| reading.reset);
         Shown {
             scope: self.scope,
@@ -236,7 +236,7 @@ impl LimitRow {
                 Unit::OutputTokens => "output_tokens",
                 Unit::MicroUsd => "micro_usd",
             },
-            period: match gauge {
+            period: match kind {
                 None => "request",
                 Some(LimitWindow::Minute) => "minute",
                 Some(LimitWindow::Day) => "day",

@@ -37,7 +37,7 @@ struct Listed<'a> {
 }
 
 /// `GET /keys`
-pub fn list(mut query: Query, desk: &mut AdminContext) -> Step {
+pub fn list(mut query: Query, context: &mut AdminContext) -> Step {
     let page = Page {
         team: query.take("team"),
         state: query.choice("state", &State::WORDS)?,
@@ -52,21 +52,21 @@ pub fn list(mut query: Query, desk: &mut AdminContext) -> Step {
             return Err(AdminError::invalid(param, "A name has 1 to 64 letters, digits, and any of . _ - @."));
         }
     }
-    match Names::of(desk) {
+    match Names::of(context) {
         Some(names) => Ok(page.ask(names)),
-        None => page.add(Vec::new(), true, desk).answer(false, desk),
+        None => page.add(Vec::new(), true, context).answer(false, context),
     }
 }
 
 impl Page {
     fn ask(self, names: Names) -> Next {
-        Next::ask(names.list(self.after.as_deref(), PORTION), move |reply, desk| {
+        Next::ask(names.list(self.after.as_deref(), PORTION), move |reply, context| {
             let portion = records::listed(reply)?;
             let last = portion.len() < PORTION;
-            let page = Self { calls: self.calls + 1, ..self }.add(portion, last, desk);
+            let page = Self { calls: self.calls + 1, ..self }.add(portion, last, context);
             match (page.is_full(), last) {
                 (false, false) if page.calls < MOST_CALLS => Ok(page.ask(names)),
-                (full, last) => page.answer(full || !last, desk),
+                (full, last) => page.answer(full || !last, context),
             }
         })
     }
@@ -77,19 +77,19 @@ impl Page {
 
     /// Looks at a portion of Redis's keys, and at those of the file up to its end. One key more than the limit is taken, to
     /// know whether there is one.
-    fn add(mut self, portion: Vec<(String, Option<Key>)>, last: bool, desk: &AdminContext) -> Self {
+    fn add(mut self, portion: Vec<(String, Option<Key>)>, last: bool, context: &AdminContext) -> Self {
         let end = portion.last().map(|(id, _)| id.clone());
         let wanted = |id: &str| {
             self.after.as_deref().is_none_or(|after| id > after)
                 && (last || end.as_deref().is_some_and(|end| id <= end))
         };
-        let file = desk.service.keys.iter().filter(|key| wanted(&key.id)).map(|key| (key.clone(), Source::File));
+        let file = context.service.keys.iter().filter(|key| wanted(&key.id)).map(|key| (key.clone(), Source::File));
         let mut candidates: Vec<(Key, Source)> = file.collect();
         candidates.extend(portion.into_iter().filter_map(|(_, key)| Some((key?, Source::Redis))));
         order::by(&mut candidates, |(a, _), (b, _)| a.id.cmp(&b.id));
         for (key, source) in candidates {
             let fits = self.team.as_ref().is_none_or(|team| *team == key.team)
-                && self.state.is_none_or(|state| state == State::of(&key, desk.now));
+                && self.state.is_none_or(|state| state == State::of(&key, context.now));
             if self.is_full() {
                 return self;
             }
@@ -103,7 +103,7 @@ impl Page {
         self
     }
 
-    fn answer(mut self, more: bool, desk: &mut AdminContext) -> Step {
+    fn answer(mut self, more: bool, context: &mut AdminContext) -> Step {
         let full = self.is_full();
         self.found.truncate(self.limit);
         let next = match (full, more) {
@@ -111,7 +111,7 @@ impl Page {
             (false, true) => self.after.as_deref(),
             (false, false) => None,
         };
-        let keys = self.found.iter().map(|(key, source)| Shown::new(key, *source, desk.now)).collect();
+        let keys = self.found.iter().map(|(key, source)| Shown::new(key, *source, context.now)).collect();
         Ok(Next::Answer(AdminReply::ok(&Listed { keys, next })?))
     }
 }

@@ -72,14 +72,14 @@ pub struct Names {
 
 impl Names {
     /// In the Redis that is configured; with the embedded store there is no such place.
-    pub fn of(desk: &AdminContext) -> Option<Self> {
-        let prefix = &desk.service.gateway.redis.as_ref()?.prefix;
+    pub fn of(context: &AdminContext) -> Option<Self> {
+        let prefix = &context.service.gateway.redis.as_ref()?.prefix;
         Some(Self { hashes: names::keys(prefix), ids: names::of(prefix, "ids"), record: names::of(prefix, "key:") })
     }
 
     /// The same, to write there.
-    pub fn writable(desk: &AdminContext) -> Result<Self, AdminError> {
-        Self::of(desk).ok_or_else(no_store)
+    pub fn writable(context: &AdminContext) -> Result<Self, AdminError> {
+        Self::of(context).ok_or_else(no_store)
     }
 
     fn record(&self, sha256: &str) -> String {

@@ -110,8 +110,8 @@ impl ByDay {
     }
 
     /// Reads the accounts. Without dates it is the month so far.
-    pub fn step(self, desk: &mut AdminContext) -> Step {
-        let (today, _) = day_and_month(desk.now);
+    pub fn step(self, context: &mut AdminContext) -> Step {
+        let (today, _) = day_and_month(context.now);
         let to = self.to.unwrap_or(today);
         let (_, month) = day_and_month(sluice_wire::time::Time(to.saturating_mul(86_400_000_000_000)));
         let from = self.from.unwrap_or_else(|| calendar::first_day_of(month));
@@ -120,8 +120,8 @@ impl ByDay {
             return Err(AdminError { status: 422, ..AdminError::invalid("from", message) });
         }
         let days = from..=to;
-        let Some(redis) = &desk.service.gateway.redis else {
-            let found = remembered(&self, today, desk).map_err(|Unavailable(why)| AdminError::unavailable(&why))?;
+        let Some(redis) = &context.service.gateway.redis else {
+            let found = remembered(&self, today, context).map_err(|Unavailable(why)| AdminError::unavailable(&why))?;
             let found = order::gathered(found.into_iter().filter(|(day, _)| days.contains(day)));
             let complete = from >= today.saturating_sub(1);
             return self.answer(&days, &found, complete);
@@ -151,9 +151,10 @@ impl ByDay {
 }
 
 /// What Envoy's memory says: today and yesterday, over all teams.
-fn remembered(asked: &ByDay, today: u64, desk: &AdminContext) -> Result<BTreeMap<u64, Sums>, Unavailable> {
+fn remembered(asked: &ByDay, today: u64, context: &AdminContext) -> Result<BTreeMap<u64, Sums>, Unavailable> {
     let mut found = BTreeMap::new();
-    for account in all(desk)?.into_iter().filter(|account| account.dimension == asked.by && account.name == asked.name)
+    for account in
+        all(context)?.into_iter().filter(|account| account.dimension == asked.by && account.name == asked.name)
     {
         for (day, sums) in [(today, account.day), (today.saturating_sub(1), account.day_before)] {
             if sums != Sums::default() {
@@ -165,10 +166,10 @@ fn remembered(asked: &ByDay, today: u64, desk: &AdminContext) -> Result<BTreeMap
     Ok(found)
 }
 
-fn all(desk: &AdminContext) -> Result<Vec<embedded::Account>, Unavailable> {
+fn all(context: &AdminContext) -> Result<Vec<embedded::Account>, Unavailable> {
     let mut accounts = Vec::new();
-    for team in &desk.service.gateway.teams {
-        accounts.extend(embedded::accounts(desk.shared, team, desk.now)?);
+    for team in &context.service.gateway.teams {
+        accounts.extend(embedded::accounts(context.shared, team, context.now)?);
     }
     Ok(accounts)
 }
@@ -208,12 +209,12 @@ impl Top {
     }
 
     /// Reads the accounts.
-    pub fn step(self, desk: &mut AdminContext) -> Step {
-        let (day, month) = day_and_month(desk.now);
+    pub fn step(self, context: &mut AdminContext) -> Step {
+        let (day, month) = day_and_month(context.now);
         let from = if self.monthly { calendar::first_day_of(month) } else { day };
-        let Some(redis) = &desk.service.gateway.redis else {
+        let Some(redis) = &context.service.gateway.redis else {
             let mut sums: BTreeMap<String, u64> = BTreeMap::new();
-            let accounts = all(desk).map_err(|Unavailable(why)| AdminError::unavailable(&why))?;
+            let accounts = all(context).map_err(|Unavailable(why)| AdminError::unavailable(&why))?;
             for account in accounts.into_iter().filter(|account| account.dimension == self.by) {
                 let cost = if self.monthly { account.month.cost } else { account.day.cost };
                 let known = sums.entry(account.name).or_default();

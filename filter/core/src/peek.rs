@@ -248,7 +248,7 @@ impl BodyPeek {
     }
 
     /// Up to where in the body something may have to be changed.
-    pub fn reach(&self) -> usize {
+    pub fn scope(&self) -> usize {
         let options = self.places.options.as_ref().map_or(self.places.inside, |(at, _)| at.end);
         self.places.model.end.max(options)
     }

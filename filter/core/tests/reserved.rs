@@ -17,7 +17,7 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 use sluice_config::file;
-use sluice_core::exchange::gateway::dry_run::{Question, foresee};
+use sluice_core::exchange::gateway::dry_run::{Question, dry_run};
 use sluice_core::gateway::Gateway;
 use sluice_core::limits::Unit;
 use sluice_wire::headers::HeaderMap;
@@ -406,7 +406,7 @@ fn gateway() -> Rc<Gateway> {
 fn reserved(gateway: &Rc<Gateway>, ask: &Ask) -> Option<u64> {
     let (body, headers, now) = (ask.body(), HeaderMap::default(), Time(1_790_000_000 * 1_000_000_000));
     let question = Question { key: "k", path: ask.endpoint().path, headers: &headers, body: body.as_bytes(), now };
-    let foresight = foresee(gateway, &question).ok()?;
+    let foresight = dry_run(gateway, &question).ok()?;
     let parts = foresight.plan.candidates.first()?.parts.iter();
     parts.filter(|part| part.rule.unit == Unit::MicroUsd).map(|part| part.take.amount).next()
 }

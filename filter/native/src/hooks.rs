@@ -45,13 +45,13 @@ fn run(filter: *const c_void, about: About, callback: impl FnOnce(&mut dyn Role)
     }
     filter.begun.set(true);
     filter.has_answer.set(filter.has_answer.get() || about == About::Response);
-    let fate = guarded(|| match filter.role.try_borrow_mut() {
+    let status = guarded(|| match filter.role.try_borrow_mut() {
         Ok(mut role) => callback(&mut **role),
         // Envoy answers the request itself during another callback, because it has reached a limit of its own.
         Err(_) if about == About::Response => FilterStatus::Moves,
         Err(_) => FilterStatus::Answered,
     });
-    let fate = fate.unwrap_or_else(|| {
+    let status = status.unwrap_or_else(|| {
         filter.fails(about == About::Response);
         FilterStatus::Answered
     });
@@ -61,7 +61,7 @@ fn run(filter: *const c_void, about: About, callback: impl FnOnce(&mut dyn Role)
             guarded(|| filter.tell());
         }
     }
-    fate
+    status
 }
 
 impl Filter {
@@ -89,23 +89,23 @@ impl Filter {
     }
 }
 
-fn headers(fate: FilterStatus) -> HeadersStatus {
-    match fate {
+fn headers(status: FilterStatus) -> HeadersStatus {
+    match status {
         FilterStatus::Moves => HeadersStatus::Continue,
         FilterStatus::Waits | FilterStatus::Answered => HeadersStatus::StopIteration,
     }
 }
 
-fn body(fate: FilterStatus) -> BodyStatus {
-    match fate {
+fn body(status: FilterStatus) -> BodyStatus {
+    match status {
         FilterStatus::Moves => BodyStatus::Continue,
         FilterStatus::Waits => BodyStatus::StopIterationAndBuffer,
         FilterStatus::Answered => BodyStatus::StopIterationNoBuffer,
     }
 }
 
-fn trailers(fate: FilterStatus) -> TrailersStatus {
-    match fate {
+fn trailers(status: FilterStatus) -> TrailersStatus {
+    match status {
         FilterStatus::Moves => TrailersStatus::Continue,
         FilterStatus::Waits | FilterStatus::Answered => TrailersStatus::StopIteration,
     }

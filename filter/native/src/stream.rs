@@ -133,7 +133,7 @@ impl Stream for Handle {
         self.index()
     }
 
-    fn switchboard<T>(act: impl FnOnce(&Switchboard<Self>) -> T) -> T {
+    fn in_flight<T>(act: impl FnOnce(&Switchboard<Self>) -> T) -> T {
         SWITCHBOARD.with(act)
     }
 

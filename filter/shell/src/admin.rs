@@ -63,9 +63,9 @@ impl<S: Stream> Admin<S> {
 
     /// Carries out what was decided; what Envoy refuses to do ends the request.
     fn carry_out(&mut self, flow: Flow, effects: Vec<Effect>) -> FilterStatus {
-        let fate = Message::request(self.stream).apply(flow, effects).unwrap_or_else(|Failed| self.undo());
-        self.answered |= fate == FilterStatus::Answered;
-        fate
+        let status = Message::request(self.stream).apply(flow, effects).unwrap_or_else(|Failed| self.undo());
+        self.answered |= status == FilterStatus::Answered;
+        status
     }
 
     /// The request does not go on.

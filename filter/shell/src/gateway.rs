@@ -40,7 +40,7 @@ impl<S: Stream> Gateway<S> {
     }
 
     fn proceed(&mut self, mut outcome: Outcome, mut effects: Vec<Effect>) -> FilterStatus {
-        let fate = loop {
+        let status = loop {
             let request = Message::request(self.stream).holding(self.body);
             match outcome {
                 Outcome::Unpacked(size) => {
@@ -58,7 +58,7 @@ impl<S: Stream> Gateway<S> {
                 }
                 Outcome::Step(flow) => break self.carry_out(request, flow, effects),
                 Outcome::Depart(journey) => {
-                    self.journey = Some(S::switchboard(|board| board.connect(self.stream, *journey)));
+                    self.journey = Some(S::in_flight(|board| board.connect(self.stream, *journey)));
                     break self.carry_out(request, Flow::Continue, effects);
                 }
                 Outcome::Ask(call) if self.stream.call(&call).is_ok() => {
@@ -76,8 +76,8 @@ impl<S: Stream> Gateway<S> {
                 }
             }
         };
-        self.over |= fate == FilterStatus::Answered;
-        fate
+        self.over |= status == FilterStatus::Answered;
+        status
     }
 
     /// Carries out what was decided; what Envoy refuses to do ends the request.
@@ -118,7 +118,7 @@ impl<S: Stream> Gateway<S> {
         let served = journey.is_some_and(|journey| self.exchange.is_served(&journey));
         if served {
             let (message, shared) = (Message::response(self.stream), self.stream.shared());
-            let effects = self.with_journey(|exchange, journey, effects| {
+            let effects = self.with_state(|exchange, journey, effects| {
                 if let Some(journey) = journey {
                     exchange.settle_early(journey, &message, shared, effects);
                 }
@@ -128,7 +128,7 @@ impl<S: Stream> Gateway<S> {
     }
 
     /// Runs a step of core with the journey; with none where it never began, and where it is in use.
-    fn with_journey(
+    fn with_state(
         &mut self,
         act: impl FnOnce(&mut Exchange, Option<&mut RequestState>, &mut Vec<Effect>),
     ) -> Vec<Effect> {
@@ -157,7 +157,7 @@ impl<S: Stream> Role for Gateway<S> {
         self.over = true;
         let mut flow = Flow::Pause;
         let (message, shared) = (Message::response(self.stream), self.stream.shared());
-        let effects = self.with_journey(|exchange, journey, effects| {
+        let effects = self.with_state(|exchange, journey, effects| {
             flow = exchange.response(journey, &message, shared, effects);
         });
         self.carry_out(message, flow, effects)
@@ -184,7 +184,7 @@ impl<S: Stream> Role for Gateway<S> {
 
     fn log(&mut self) {
         let (message, shared) = (Message::response(self.stream), self.stream.shared());
-        let effects = self.with_journey(|exchange, journey, effects| {
+        let effects = self.with_state(|exchange, journey, effects| {
             exchange.finish(journey, &message, shared, effects);
         });
         message::tell(self.stream, effects);
@@ -195,7 +195,7 @@ impl<S: Stream> Role for Gateway<S> {
         self.over = true;
         let message = if answered { Message::response(self.stream) } else { Message::request(self.stream) };
         let shared = self.stream.shared();
-        let effects = self.with_journey(|exchange, journey, effects| {
+        let effects = self.with_state(|exchange, journey, effects| {
             exchange.undone(journey, &message, shared, effects);
         });
         message::tell(self.stream, effects);
@@ -205,7 +205,7 @@ impl<S: Stream> Role for Gateway<S> {
 impl<S: Stream> Drop for Gateway<S> {
     fn drop(&mut self) {
         if self.journey.is_some() {
-            S::switchboard(|board| board.disconnect(self.stream));
+            S::in_flight(|board| board.disconnect(self.stream));
         }
     }
 }

@@ -139,13 +139,13 @@ impl<S: Stream> Message<S> {
     pub fn apply(self, flow: Flow, effects: Vec<Effect>) -> Result<FilterStatus, Failed> {
         #[cfg(feature = "trap")]
         let (flow, effects) = crate::trap::meddle(flow, effects);
-        let fate = match flow {
+        let status = match flow {
             Flow::Continue => FilterStatus::Moves,
             Flow::Pause => FilterStatus::Waits,
             Flow::Reply(reply) => return Ok(self.answer(&reply, effects)),
         };
         effects.iter().try_for_each(|effect| self.carry_out(effect))?;
-        Ok(fate)
+        Ok(status)
     }
 
     /// Answers the request; what else was decided of the message does not matter any more.
@@ -168,8 +168,8 @@ impl<S: Stream> Message<S> {
     /// Carries out what core decided of an answer that waits, from a callback that is not its stream's own. It moves on if all of it was
     /// done, unless a reply takes its place.
     pub fn release(self, flow: Flow, effects: Vec<Effect>) -> Result<(), Failed> {
-        let fate = if self.is_here() { self.apply(flow, effects)? } else { return Err(Failed) };
-        if fate == FilterStatus::Moves { self.stream.resume_response() } else { Ok(()) }
+        let status = if self.is_here() { self.apply(flow, effects)? } else { return Err(Failed) };
+        if status == FilterStatus::Moves { self.stream.resume_response() } else { Ok(()) }
     }
 
     fn carry_out(self, effect: &Effect) -> Result<(), Failed> {

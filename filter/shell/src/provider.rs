@@ -42,7 +42,7 @@ impl<S: Stream> Provider<S> {
     }
 
     fn begin(&mut self, effects: &mut Vec<Effect>) -> Result<(), NoAttempt> {
-        let (request, journey) = S::switchboard(|board| board.find(self.stream)).ok_or(NoAttempt::Unplanned)?;
+        let (request, journey) = S::in_flight(|board| board.find(self.stream)).ok_or(NoAttempt::Unplanned)?;
         let message = Message::request(self.stream);
         let cx = &mut Context::new(&message, self.stream.shared(), effects);
         let attempt = Attempt::begin(&mut *journey.try_borrow_mut().map_err(|_| NoAttempt::Unplanned)?, cx)?;
@@ -57,12 +57,12 @@ impl<S: Stream> Provider<S> {
         let Ok(mut borrowed) = journey.try_borrow_mut() else { return self.refuse(message) };
         let flow = attempt.step(event, &mut borrowed, &mut Context::new(&message, shared, &mut effects));
         drop(borrowed);
-        let fate = message.apply(flow, effects).unwrap_or_else(|Failed| undo(message, journey, shared));
-        if fate == FilterStatus::Answered {
+        let status = message.apply(flow, effects).unwrap_or_else(|Failed| undo(message, journey, shared));
+        if status == FilterStatus::Answered {
             self.leave();
             self.state = State::Answered;
         }
-        fate
+        status
     }
 
     /// Nobody knows what this belongs to, or we have replied.
@@ -81,7 +81,7 @@ impl<S: Stream> Provider<S> {
     /// The request has no attempt any more that an event could end.
     fn leave(&self) {
         if let State::UnderWay { request, .. } = &self.state {
-            S::switchboard(|board| board.leaves(*request, self.stream));
+            S::in_flight(|board| board.leaves(*request, self.stream));
         }
     }
 
@@ -129,10 +129,10 @@ impl<S: Stream> Role for Provider<S> {
     }
 
     fn response_body(&mut self, size: usize, end: bool) -> FilterStatus {
-        let fate = self.step(Event::ResponseBody { size, end }, self.holding(size), Vec::new());
+        let status = self.step(Event::ResponseBody { size, end }, self.holding(size), Vec::new());
         // What moved on is no longer there when trailers come.
-        self.body = if fate == FilterStatus::Moves { 0 } else { size };
-        fate
+        self.body = if status == FilterStatus::Moves { 0 } else { size };
+        status
     }
 
     fn response_trailers(&mut self) -> FilterStatus {
@@ -142,7 +142,7 @@ impl<S: Stream> Role for Provider<S> {
 
     fn done(&mut self) {
         let State::UnderWay { attempt, request, journey } = &self.state else { return };
-        let request = S::switchboard(|board| board.request(*request, journey));
+        let request = S::in_flight(|board| board.request(*request, journey));
         // Else the request is over, and was settled as it was.
         let Some(stream) = self.stream.survivor(request) else { return };
         let Ok(mut journey) = journey.try_borrow_mut() else { return };
@@ -158,7 +158,7 @@ impl<S: Stream> Role for Provider<S> {
         let message = if answered { Message::response(self.stream) } else { Message::request(self.stream) };
         let known = match &self.state {
             State::UnderWay { journey, .. } => Some(journey.clone()),
-            State::Fresh => S::switchboard(|board| board.find(self.stream)).map(|(_, journey)| journey),
+            State::Fresh => S::in_flight(|board| board.find(self.stream)).map(|(_, journey)| journey),
             State::Answered => None,
         };
         match known {

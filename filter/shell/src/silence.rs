@@ -27,7 +27,7 @@ pub const SETTLING: Duration = Duration::from_millis(25);
 /// Ends all streams of this worker that are due, each in a call of `run`. The caller's callback belongs to no stream. After this, the
 /// caller must enter its own context again.
 pub fn end_all<S: Stream>(now: Time, run: impl Fn(&mut dyn FnMut())) {
-    for silent in S::switchboard(|board| board.silent(now)) {
+    for silent in S::in_flight(|board| board.silent(now)) {
         let mut silent = Some(silent);
         run(&mut || {
             if silent.take().is_some_and(|silent| end(silent).is_err()) {

@@ -43,7 +43,7 @@ pub trait Stream: Copy + PartialEq + 'static {
     fn number(self) -> u32;
 
     /// The requests that this worker has under way.
-    fn switchboard<T>(act: impl FnOnce(&Switchboard<Self>) -> T) -> T;
+    fn in_flight<T>(act: impl FnOnce(&Switchboard<Self>) -> T) -> T;
 
     /// The time now, by the clock.
     fn now(self) -> Time;

@@ -57,7 +57,7 @@ impl<S: Stream> Probe<S> {
             log::warn!("trap: {place}={deed}");
             match &*deed {
                 "fresh" => self.inner = (self.make)(),
-                "borrow" => S::switchboard(|board| board.borrow_all()),
+                "borrow" => S::in_flight(|board| board.borrow_all()),
                 _ if deed.starts_with("effects.") || deed.starts_with("refuse.") => MEDDLING.set(deed),
                 _ => {
                     let side = if callback.starts_with("request") { Side::Request } else { Side::Response };

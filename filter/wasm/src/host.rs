@@ -191,7 +191,7 @@ impl Stream for Context {
         self.0
     }
 
-    fn switchboard<T>(act: impl FnOnce(&Switchboard<Self>) -> T) -> T {
+    fn in_flight<T>(act: impl FnOnce(&Switchboard<Self>) -> T) -> T {
         SWITCHBOARD.with(act)
     }
 

@@ -228,8 +228,8 @@ impl RootContext for Root {
 /// A filter of one request, as the SDK calls it.
 struct Http(Box<dyn sluice_shell::Role>);
 
-fn action(fate: FilterStatus) -> Action {
-    match fate {
+fn action(status: FilterStatus) -> Action {
+    match status {
         FilterStatus::Moves => Action::Continue,
         FilterStatus::Waits | FilterStatus::Answered => Action::Pause,
     }

@@ -6,12 +6,12 @@ use sluice_core::store::LimitWindow;
 use sluice_core::store::redis::wire::{Command, RedisReply};
 use sluice_tests::PATIENCE;
 
-use crate::store::{Store, granted, meter, order, part, settlement, start, take};
+use crate::store::{Store, counter, granted, order, part, settlement, start, take};
 
 #[tokio::test]
 async fn what_was_granted_and_settled_is_there_after_a_kill() {
     let (redis, _webdis, mut store) = start().await;
-    let total = meter("t", LimitWindow::Total);
+    let total = counter("t", LimitWindow::Total);
     for id in ["settled", "open", "later"] {
         granted(&store.reserve(&order(id, vec![take(&total, 100, 1000)])).await.unwrap());
     }
@@ -30,7 +30,7 @@ async fn what_was_granted_and_settled_is_there_after_a_kill() {
 #[tokio::test]
 async fn a_webdis_that_starts_again_is_found_again() {
     let (_redis, webdis, mut store) = start().await;
-    let total = meter("t", LimitWindow::Total);
+    let total = counter("t", LimitWindow::Total);
     granted(&store.reserve(&order("a", vec![take(&total, 1, 10)])).await.unwrap());
     webdis.kill();
     assert!(store.reserve(&order("b", vec![take(&total, 1, 10)])).await.is_err());

@@ -6,14 +6,14 @@ use sluice_core::store::{Counter, CounterSnapshot, LimitWindow, ReserveRequest};
 use sluice_tests::PATIENCE;
 use sluice_tests::redis::Redis;
 
-use crate::store::{granted, is_granted, meter, order, part, settlement, start, take};
+use crate::store::{counter, granted, is_granted, order, part, settlement, start, take};
 
 fn used(readings: &[CounterSnapshot]) -> Vec<u64> {
     readings.iter().map(|reading| reading.used).collect()
 }
 
 fn windows() -> [Counter; 3] {
-    [LimitWindow::Day, LimitWindow::Month, LimitWindow::Total].map(|gauge| meter(&format!("{gauge:?}"), gauge))
+    [LimitWindow::Day, LimitWindow::Month, LimitWindow::Total].map(|kind| counter(&format!("{kind:?}"), kind))
 }
 
 /// Its lease ends now.
@@ -24,7 +24,7 @@ pub fn lose(redis: &Redis, order: &str) {
 #[tokio::test]
 async fn what_is_not_settled_within_its_lease_comes_back() {
     let (_redis, _webdis, mut store) = start().await;
-    let meters = windows();
+    let counters = windows();
     let takes = |amount| meters.iter().map(|meter| take(meter, amount, 100)).collect();
     let brief = ReserveRequest { lease: Duration::from_millis(1), ..order("lost", takes(60)) };
     granted(&store.reserve(&order("kept", takes(30))).await.unwrap());
@@ -45,7 +45,7 @@ async fn what_is_not_settled_within_its_lease_comes_back() {
 #[tokio::test]
 async fn who_asks_next_gets_what_was_lost() {
     let (redis, _webdis, mut store) = start().await;
-    let meters = windows();
+    let counters = windows();
     let takes = || meters.iter().map(|meter| take(meter, 60, 100)).collect();
     granted(&store.reserve(&order("lost", takes())).await.unwrap());
     assert!(!is_granted(&store.reserve(&order("next", takes())).await.unwrap()));
@@ -57,7 +57,7 @@ async fn who_asks_next_gets_what_was_lost() {
 #[tokio::test]
 async fn a_settlement_that_comes_before_anybody_looks_is_like_any_other() {
     let (redis, _webdis, mut store) = start().await;
-    let total = meter("t", LimitWindow::Total);
+    let total = counter("t", LimitWindow::Total);
     granted(&store.reserve(&order("a", vec![take(&total, 60, 100)])).await.unwrap());
     lose(&redis, "a");
     assert_eq!(store.settle(&[settlement("a", vec![part(&total, 0, 7)])]).await, Ok(1));
@@ -67,7 +67,7 @@ async fn a_settlement_that_comes_before_anybody_looks_is_like_any_other() {
 #[tokio::test]
 async fn what_drains_is_corrected_by_a_late_settlement_as_by_any_other() {
     let (redis, _webdis, mut store) = start().await;
-    let [minute, total] = [meter("m", LimitWindow::Minute), meter("t", LimitWindow::Total)];
+    let [minute, total] = [counter("m", LimitWindow::Minute), counter("t", LimitWindow::Total)];
     granted(&store.reserve(&order("a", vec![take(&minute, 600, 600), take(&total, 60, 100)])).await.unwrap());
     lose(&redis, "a");
     let level = store.read(&[minute.clone(), total.clone()]).await[0].used;
@@ -81,7 +81,7 @@ async fn what_drains_is_corrected_by_a_late_settlement_as_by_any_other() {
 #[tokio::test]
 async fn a_meter_that_cannot_be_counted_on_stops_nothing_but_itself() {
     let (redis, _webdis, mut store) = start().await;
-    let [bad, good] = [meter("bad", LimitWindow::Total), meter("good", LimitWindow::Total)];
+    let [bad, good] = [counter("bad", LimitWindow::Total), counter("good", LimitWindow::Total)];
     let takes = || vec![take(&bad, 60, 100), take(&good, 60, 100)];
     granted(&store.reserve(&order("lost", takes())).await.unwrap());
     redis.command(&["SET", "{t}:m:bad", "no hash"]);
@@ -93,7 +93,7 @@ async fn a_meter_that_cannot_be_counted_on_stops_nothing_but_itself() {
 #[tokio::test]
 async fn many_lost_orders_come_back_a_few_at_a_time() {
     let (redis, _webdis, mut store) = start().await;
-    let total = meter("t", LimitWindow::Total);
+    let total = counter("t", LimitWindow::Total);
     for number in 0..200 {
         let id = format!("{number}");
         granted(&store.reserve(&order(&id, vec![take(&total, 1, 1000)])).await.unwrap());
@@ -109,7 +109,7 @@ async fn many_lost_orders_come_back_a_few_at_a_time() {
 #[tokio::test]
 async fn only_open_orders_are_remembered_without_an_end() {
     let (redis, _webdis, mut store) = start().await;
-    let [total, minute] = [meter("t", LimitWindow::Total), meter("m", LimitWindow::Minute)];
+    let [total, minute] = [counter("t", LimitWindow::Total), counter("m", LimitWindow::Minute)];
     for id in ["open", "settled", "lost"] {
         granted(&store.reserve(&order(id, vec![take(&total, 1, 100)])).await.unwrap());
     }

@@ -1,9 +1,9 @@
 //! The store's commands against a real Redis: over a real Webdis, and over a stand-in for Upstash.
 
 mod accounts;
+mod counters;
 mod durability;
 mod leases;
-mod meters;
 mod model;
 mod orders;
 mod relaxed;

@@ -8,7 +8,7 @@ use sluice_core::store::{Counter, LimitWindow, Settlement};
 use sluice_tests::redis::Redis;
 
 use crate::leases::lose;
-use crate::store::{Store, is_granted, meter, order, part, settlement, start, take};
+use crate::store::{Store, counter, is_granted, order, part, settlement, start, take};
 
 const METERS: usize = 3;
 const LIMIT: u64 = 30;
@@ -77,8 +77,8 @@ impl Model {
 
 /// Every case has meters and requests of its own, so that all share one Redis.
 async fn follow(store: &mut Store, redis: &Redis, case: usize, steps: Vec<Step>) -> Result<(), TestCaseError> {
-    let meters: Vec<Counter> =
-        (0..METERS).map(|number| meter(&format!("{case}/{number}"), LimitWindow::Total)).collect();
+    let counters: Vec<Counter> =
+        (0..METERS).map(|number| counter(&format!("{case}/{number}"), LimitWindow::Total)).collect();
     let mut model = Model::default();
     // The shape of an order that is sent again is that of the first: it is the same request.
     let mut shapes = BTreeMap::new();
@@ -86,7 +86,7 @@ async fn follow(store: &mut Store, redis: &Redis, case: usize, steps: Vec<Step>)
         match step {
             Step::Reserve(id, takes) => {
                 let takes = shapes.entry(id).or_insert(takes);
-                let parts = takes.iter().map(|(number, amount)| take(&meters[*number], *amount, LIMIT)).collect();
+                let parts = takes.iter().map(|(number, amount)| take(&counters[*number], *amount, LIMIT)).collect();
                 let verdict = store.reserve(&order(&format!("{case}-{id}"), parts)).await.ok();
                 prop_assert_eq!(verdict.as_ref().map(is_granted), model.reserve(id, takes));
             }
@@ -99,12 +99,12 @@ async fn follow(store: &mut Store, redis: &Redis, case: usize, steps: Vec<Step>)
                     lose(redis, &format!("{case}-{id}"));
                 }
                 let new = model.settle(id, &parts);
-                let parts = parts.iter().map(|(number, used)| part(&meters[*number], 0, *used)).collect();
+                let parts = parts.iter().map(|(number, used)| part(&counters[*number], 0, *used)).collect();
                 let settlement: Settlement = settlement(&format!("{case}-{id}"), parts);
                 prop_assert_eq!(store.settle(&[settlement]).await, Ok(new));
             }
         }
-        let used: Vec<u64> = store.read(&meters).await.iter().map(|reading| reading.used).collect();
+        let used: Vec<u64> = store.read(&counters).await.iter().map(|reading| reading.used).collect();
         prop_assert_eq!(used, model.used.to_vec());
     }
     Ok(())

@@ -6,7 +6,7 @@ use sluice_tests::redis::Redis;
 use sluice_tests::upstash::Upstash;
 use tokio::task::{JoinSet, LocalSet};
 
-use crate::store::{Store, granted, is_granted, meter, order, settlement, start, take};
+use crate::store::{Store, counter, granted, is_granted, order, settlement, start, take};
 
 /// Many connections at once, each with several orders; how many were granted.
 async fn rush(store: &Store, takes: &ReserveRequest) -> usize {
@@ -29,7 +29,7 @@ async fn rush(store: &Store, takes: &ReserveRequest) -> usize {
 #[tokio::test]
 async fn of_two_hundred_at_once_exactly_those_pass_that_fit_over_webdis() {
     let (_redis, _webdis, mut store) = start().await;
-    let (month, total) = (meter("team=a/usd/month", LimitWindow::Month), meter("all/tokens", LimitWindow::Total));
+    let (month, total) = (counter("team=a/usd/month", LimitWindow::Month), counter("all/tokens", LimitWindow::Total));
     let takes = vec![take(&total, 1, 1000), take(&month, 7, 37 * 7 + 6)];
     let passed = LocalSet::new().run_until(rush(&store, &order("", takes))).await;
     assert_eq!(passed, 37);
@@ -42,7 +42,7 @@ async fn of_two_hundred_at_once_exactly_those_pass_that_fit_over_upstash() {
     let redis = Redis::start().await;
     let upstash = Upstash::start(&redis).await;
     let mut store = Store::upstash(&upstash);
-    let day = meter("key=k/tokens/day", LimitWindow::Day);
+    let day = counter("key=k/tokens/day", LimitWindow::Day);
     let passed = LocalSet::new().run_until(rush(&store, &order("", vec![take(&day, 3, 30)]))).await;
     assert_eq!(passed, 10);
     assert_eq!(store.used(&day).await, 30);
@@ -51,9 +51,9 @@ async fn of_two_hundred_at_once_exactly_those_pass_that_fit_over_upstash() {
 #[tokio::test]
 async fn the_same_order_again_has_the_same_answer_and_takes_nothing_more() {
     let (_redis, _webdis, mut store) = start().await;
-    let meters =
+    let counters =
         [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Month, LimitWindow::Total, LimitWindow::Concurrent];
-    let meters = meters.map(|gauge| meter(&format!("{gauge:?}"), gauge));
+    let counters = meters.map(|kind| counter(&format!("{gauge:?}"), gauge));
     let order = order("once", meters.iter().map(|meter| take(meter, 1, 5)).collect());
     let first = store.reserve(&order).await.unwrap();
     assert_eq!(store.reserve(&order).await.unwrap(), first);
@@ -63,13 +63,13 @@ async fn the_same_order_again_has_the_same_answer_and_takes_nothing_more() {
 #[tokio::test]
 async fn the_first_alternative_that_fits_is_taken_whole_and_no_other() {
     let (_redis, _webdis, mut store) = start().await;
-    let [budget, cheap, soft] = ["budget", "cheap", "soft"].map(|name| meter(name, LimitWindow::Total));
+    let [budget, cheap, soft] = ["budget", "cheap", "soft"].map(|name| counter(name, LimitWindow::Total));
     let mut counted = take(&soft, 10, 1);
     counted.hard = false;
     let alternatives = vec![vec![take(&cheap, 1, 9), take(&budget, 6, 5)], vec![take(&cheap, 2, 9), counted]];
     let order = ReserveRequest { alternatives, ..order("a", vec![]) };
     let verdict = store.reserve(&order).await.unwrap();
-    let ReserveResult::Granted { chosen, readings } = verdict else { panic!("{verdict:?}") };
+    let ReserveResult::Granted { chosen, snapshots } = verdict else { panic!("{verdict:?}") };
     assert_eq!((chosen, readings[0].used, readings[1].used), (1, 2, 10));
     assert_eq!((store.used(&budget).await, store.used(&cheap).await), (0, 2));
 }
@@ -77,14 +77,14 @@ async fn the_first_alternative_that_fits_is_taken_whole_and_no_other() {
 #[tokio::test]
 async fn a_refusal_names_what_stood_in_the_way_of_each_alternative() {
     let (_redis, _webdis, mut store) = start().await;
-    let [day, total] = [meter("day", LimitWindow::Day), meter("total", LimitWindow::Total)];
+    let [day, total] = [counter("day", LimitWindow::Day), counter("total", LimitWindow::Total)];
     granted(&store.reserve(&order("full", vec![take(&day, 4, 5), take(&total, 5, 5)])).await.unwrap());
     let alternatives = vec![vec![take(&day, 1, 5), take(&total, 1, 5)], vec![take(&day, 2, 5)], vec![take(&day, 9, 5)]];
     let verdict = store.reserve(&ReserveRequest { alternatives, ..order("more", vec![]) }).await.unwrap();
     let ReserveResult::Refused(obstacles) = verdict else { panic!("{verdict:?}") };
-    assert_eq!(obstacles.iter().map(|o| (o.take, o.reading.used)).collect::<Vec<_>>(), [(1, 5), (0, 4), (0, 4)]);
+    assert_eq!(obstacles.iter().map(|o| (o.take, o.snapshot.used)).collect::<Vec<_>>(), [(1, 5), (0, 4), (0, 4)]);
     assert_eq!(obstacles[0].retry_after, None, "a total does not come back");
-    assert_eq!(obstacles[1].retry_after, Some(obstacles[1].reading.reset), "a day ends");
+    assert_eq!(obstacles[1].retry_after, Some(obstacles[1].snapshot.reset), "a day ends");
     assert_eq!(obstacles[2].retry_after, None, "it is more than a whole day's");
     assert_eq!(store.used(&day).await, 4);
 }
@@ -92,7 +92,7 @@ async fn a_refusal_names_what_stood_in_the_way_of_each_alternative() {
 #[tokio::test]
 async fn an_order_that_comes_after_its_settlement_takes_nothing() {
     let (_redis, _webdis, mut store) = start().await;
-    let total = meter("total", LimitWindow::Total);
+    let total = counter("total", LimitWindow::Total);
     store.settle(&[settlement("late", vec![])]).await.unwrap();
     assert!(store.reserve(&order("late", vec![take(&total, 1, 5)])).await.is_err());
     assert_eq!(store.used(&total).await, 0);
@@ -101,7 +101,7 @@ async fn an_order_that_comes_after_its_settlement_takes_nothing() {
 #[tokio::test]
 async fn a_redis_that_forgot_its_scripts_is_told_them_again() {
     let (redis, _webdis, mut store) = start().await;
-    let total = meter("total", LimitWindow::Total);
+    let total = counter("total", LimitWindow::Total);
     for id in ["a", "b"] {
         granted(&store.reserve(&order(id, vec![take(&total, 1, 5)])).await.unwrap());
         redis.command(&["SCRIPT", "FLUSH"]);

@@ -6,14 +6,14 @@ use sluice_core::store::embedded::ShardId;
 use sluice_core::store::redis::sync;
 use sluice_core::store::{Batch, Counter, Delta, LimitWindow};
 
-use crate::store::{PREFIX, Store, drained, granted, meter, order, start, take};
+use crate::store::{PREFIX, Store, counter, drained, granted, order, start, take};
 
 /// What a minute's meter counts in.
 const MILLIONTHS: u64 = 1_000_000;
 
 async fn exchange(store: &mut Store, number: u64, envoy: &str, deltas: &[(&Counter, u64, i64)]) -> Vec<u64> {
     let delta = |(meter, window, amount): &(&Counter, u64, i64)| Delta {
-        meter: Counter::clone(meter),
+        counter: Counter::clone(meter),
         window: *window,
         amount: *amount,
     };
@@ -27,7 +27,7 @@ async fn exchange(store: &mut Store, number: u64, envoy: &str, deltas: &[(&Count
 #[tokio::test]
 async fn deltas_are_added_once_and_all_counts_come_back() {
     let (_redis, _webdis, mut store) = start().await;
-    let [month, total] = [("M", LimitWindow::Month), ("T", LimitWindow::Total)].map(|(n, g)| meter(n, g));
+    let [month, total] = [("M", LimitWindow::Month), ("T", LimitWindow::Total)].map(|(n, g)| counter(n, g));
     let first = [(&month, 682, 10), (&total, 0, 100)];
     assert_eq!(exchange(&mut store, 1, "a", &first).await, [10, 100]);
     assert_eq!(exchange(&mut store, 1, "a", &first).await, [10, 100], "the same batch adds nothing");
@@ -40,7 +40,7 @@ async fn deltas_are_added_once_and_all_counts_come_back() {
 #[tokio::test]
 async fn a_minute_is_one_level_that_drains_for_all() {
     let (_redis, _webdis, mut store) = start().await;
-    let (rate, began) = (meter("m", LimitWindow::Minute), Instant::now());
+    let (rate, began) = (counter("m", LimitWindow::Minute), Instant::now());
     let mut level = async |number, envoy, pace, amount: i64| {
         exchange(&mut store, number, envoy, &[(&rate, pace, amount * 1_000_000)]).await[0]
     };
@@ -58,7 +58,7 @@ async fn a_minute_is_one_level_that_drains_for_all() {
 #[tokio::test]
 async fn places_are_those_at_the_other_envoys() {
     let (_redis, _webdis, mut store) = start().await;
-    let places = meter("c", LimitWindow::Concurrent);
+    let places = counter("c", LimitWindow::Concurrent);
     assert_eq!(exchange(&mut store, 1, "a", &[(&places, 0, 3)]).await, [0]);
     assert_eq!(exchange(&mut store, 1, "b", &[(&places, 0, 4)]).await, [3]);
     assert_eq!(exchange(&mut store, 2, "a", &[(&places, 0, 1)]).await, [4]);
@@ -68,7 +68,7 @@ async fn places_are_those_at_the_other_envoys() {
 #[tokio::test]
 async fn what_lasts_is_the_same_meter_in_both_modes() {
     let (_redis, _webdis, mut store) = start().await;
-    let total = meter("t", LimitWindow::Total);
+    let total = counter("t", LimitWindow::Total);
     granted(&store.reserve(&order("a", vec![take(&total, 7, 10)])).await.unwrap());
     assert_eq!(exchange(&mut store, 1, "a", &[(&total, 0, 2)]).await, [9]);
 }

@@ -61,7 +61,7 @@ impl Store {
     }
 
     pub async fn reserve(&mut self, order: &ReserveRequest) -> Result<ReserveResult, Unavailable> {
-        reserve::verdict(order, &self.send(&reserve::command(PREFIX, order)).await?)
+        reserve::reserve_result(order, &self.send(&reserve::command(PREFIX, order)).await?)
     }
 
     pub async fn settle(&mut self, settlements: &[Settlement]) -> Result<usize, Unavailable> {
@@ -69,9 +69,9 @@ impl Store {
         settle::settled(&self.send(&settle::command(PREFIX, &written)).await?)
     }
 
-    pub async fn read(&mut self, meters: &[Counter]) -> Vec<CounterSnapshot> {
-        let reply = self.send(&read::command(PREFIX, meters)).await.unwrap();
-        read::readings(meters, &reply).unwrap()
+    pub async fn read(&mut self, counters: &[Counter]) -> Vec<CounterSnapshot> {
+        let reply = self.send(&read::command(PREFIX, counters)).await.unwrap();
+        read::snapshots(counters, &reply).unwrap()
     }
 
     pub async fn used(&mut self, meter: &Counter) -> u64 {
@@ -137,12 +137,12 @@ pub fn drained(since: Instant, per_minute: u64) -> u64 {
     millis.saturating_mul(per_minute) / 60_000 + 1
 }
 
-pub fn meter(name: &str, gauge: LimitWindow) -> Counter {
-    Counter { name: name.into(), shard_key: "".into(), kind: gauge }
+pub fn counter(name: &str, kind: LimitWindow) -> Counter {
+    Counter { name: name.into(), shard_key: "".into(), kind }
 }
 
 pub fn take(meter: &Counter, amount: u64, limit: u64) -> Debit {
-    Debit { meter: meter.clone(), amount, limit, hard: true }
+    Debit { counter: meter.clone(), amount, limit, hard: true }
 }
 
 pub fn order(id: &str, takes: Vec<Debit>) -> ReserveRequest {
@@ -151,7 +151,7 @@ pub fn order(id: &str, takes: Vec<Debit>) -> ReserveRequest {
 
 /// What a settlement says of a part that it knows only by its use.
 pub fn part(meter: &Counter, window: u64, used: u64) -> Settled {
-    Settled { meter: meter.clone(), window, until: 0, reserved: 0, used }
+    Settled { counter: meter.clone(), window, until: 0, reserved: 0, used }
 }
 
 pub fn settlement(id: &str, parts: Vec<Settled>) -> Settlement {
@@ -172,7 +172,7 @@ pub fn settlement(id: &str, parts: Vec<Settled>) -> Settlement {
 #[track_caller]
 pub fn granted(verdict: &ReserveResult) -> &[CounterSnapshot] {
     match verdict {
-        ReserveResult::Granted { readings, .. } => readings,
+        ReserveResult::Granted { snapshots: readings, .. } => readings,
         ReserveResult::Refused(obstacles) => panic!("refused: {obstacles:?}"),
     }
 }

@@ -131,7 +131,7 @@ impl<'a> Place<'a> {
 
     fn rule(&self, unit: Unit, gauge: Option<LimitWindow>, limit: u64) -> Rule {
         let (matches, per) = (self.matches.clone(), self.per.to_vec());
-        Rule { matches, per, unit, gauge, limit, hard: true, then_model: None }
+        Rule { matches, per, unit, kind: gauge, limit, hard: true, then_model: None }
     }
 }
 

@@ -91,7 +91,7 @@ impl Errand {
     pub fn outcome(
         &self,
         told: Option<BatchFact>,
-        ticket: &Reservation,
+        reservation: &Reservation,
         caller: &Caller,
         gateway: &Gateway,
         at: Time,
@@ -99,7 +99,7 @@ impl Errand {
         let pages = match (self, told) {
             (Self::Upload(work), Some(BatchFact::Made(id))) => vec![(book::file(&id), BookEntry::File(work.clone()))],
             (Self::Create(work), Some(BatchFact::Made(id))) => {
-                vec![(book::batch(&id), BookEntry::Open(Open::new(id, work.clone(), ticket, caller)))]
+                vec![(book::batch(&id), BookEntry::Open(Open::new(id, work.clone(), reservation, caller)))]
             }
             (Self::Watch(open), Some(BatchFact::Results(id))) => {
                 vec![(book::results(&id), BookEntry::Open(open.clone()))]
@@ -116,11 +116,11 @@ impl Errand {
 }
 
 impl Open {
-    fn new(id: String, work: Work, ticket: &Reservation, caller: &Caller) -> Self {
-        let charged = ticket.batch().map(|(part, window)| Charged {
-            meter: part.take.meter.name.to_string(),
-            shard: part.take.meter.shard_key.to_string(),
-            gauge: part.take.meter.kind,
+    fn new(id: String, work: Work, reservation: &Reservation, caller: &Caller) -> Self {
+        let charged = reservation.batch().map(|(part, window)| Charged {
+            meter: part.take.counter.name.to_string(),
+            shard: part.take.counter.shard_key.to_string(),
+            gauge: part.take.counter.kind,
             unit: part.rule.unit,
             window,
             amount: part.batch,
@@ -150,7 +150,7 @@ impl Open {
         let used = Share { requests: self.requests, input: usage.input, output: usage.output, cost };
         let parts = self.charged.into_iter().map(|charged| Settled {
             used: used.of(charged.unit),
-            meter: Counter { name: charged.meter.into(), shard_key: charged.shard.into(), kind: charged.gauge },
+            counter: Counter { name: charged.meter.into(), shard_key: charged.shard.into(), kind: charged.gauge },
             window: charged.window,
             until: 0,
             reserved: charged.amount,

@@ -38,7 +38,7 @@ pub struct Billing {
     /// Who keeps the reservation.
     pub ledger: ReservedIn,
     /// What is held.
-    pub ticket: Reservation,
+    pub reservation: Reservation,
     /// What was used so far, by attempts that are over.
     pub spent: Vec<AttemptUsage>,
     /// Whether something was used that has no price.
@@ -48,14 +48,14 @@ pub struct Billing {
 impl Billing {
     /// Nothing is reserved yet: as if the first way had been granted for nothing.
     pub fn new(id: Rc<str>, plan: Plan) -> Self {
-        let ticket = plan.grant(0, Vec::new(), id.clone());
-        Self { id, plan, ledger: ReservedIn::Nowhere, ticket, spent: Vec::new(), unpriced: false }
+        let reservation = plan.grant(0, Vec::new(), id.clone());
+        Self { id, plan, ledger: ReservedIn::Nowhere, reservation, spent: Vec::new(), unpriced: false }
     }
 
     /// The way at `chosen` was granted.
-    pub fn granted(&mut self, ledger: ReservedIn, chosen: usize, readings: Vec<CounterSnapshot>) {
+    pub fn granted(&mut self, ledger: ReservedIn, chosen: usize, snapshots: Vec<CounterSnapshot>) {
         self.ledger = ledger;
-        self.ticket = self.plan.grant(chosen, readings, self.id.clone());
+        self.reservation = self.plan.grant(chosen, snapshots, self.id.clone());
     }
 
     /// The next attempt goes to `target`: what that takes beyond what is held is reserved too, where that can be done at
@@ -64,11 +64,11 @@ impl Billing {
     /// not fit.
     pub fn moves_to(&mut self, target: &Rc<Target>, lease: Duration, shared: &dyn SharedData, now: Time) -> bool {
         let Some(index) = self.index_of(target) else { return true };
-        let Some(order) = self.ticket.extension(&self.plan, index, lease) else { return true };
-        let ReservedIn::Envoy(reach) = self.ledger else { return true };
-        match embedded::reserve(shared, &order, reach, now) {
-            Ok(ReserveResult::Granted { readings, .. }) => {
-                self.ticket.extend(&self.plan, index, readings);
+        let Some(reserve_request) = self.reservation.extension(&self.plan, index, lease) else { return true };
+        let ReservedIn::Envoy(scope) = self.ledger else { return true };
+        match embedded::reserve(shared, &reserve_request, scope, now) {
+            Ok(ReserveResult::Granted { snapshots, .. }) => {
+                self.reservation.extend(&self.plan, index, snapshots);
                 true
             }
             Ok(ReserveResult::Refused(_)) => false,
@@ -107,8 +107,8 @@ impl Billing {
 
     /// For the client: limits, and budgets that are nearly used up.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
-        let mut headers = self.ticket.headers();
-        let instead_of = self.plan.candidates.get(self.ticket.chosen).and_then(|way| way.instead_of.as_ref());
+        let mut headers = self.reservation.headers();
+        let instead_of = self.plan.candidates.get(self.reservation.chosen).and_then(|way| way.instead_of.as_ref());
         if let (Some(_), Some(first)) = (instead_of, self.plan.candidates.first()) {
             headers.push(("x-sluice-instead-of", first.model.name.clone()));
         }
@@ -117,13 +117,13 @@ impl Billing {
 
     /// For the log: budgets that are nearly used up.
     pub fn warnings(&self) -> Vec<String> {
-        let warnings = self.ticket.warnings_after(&self.plan, &self.spent);
+        let warnings = self.reservation.warnings_after(&self.plan, &self.spent);
         warnings.iter().map(|warning| format!("{} {}%", warning.budget, warning.percent)).collect()
     }
 
     /// What the request came to.
     pub fn settlement(&self, caller: &Caller, model: &Model, at: Time) -> Settlement {
-        let closings = self.ticket.settle(&self.plan, &self.spent, at);
+        let closings = self.reservation.settle(&self.plan, &self.spent, at);
         self.closed(closings.into_iter().flat_map(|closing| closing.parts).collect(), (caller, model), self.sums(), at)
     }
 

@@ -82,10 +82,10 @@ impl CachePolicy {
         let kept = matches!(request.asks.client.asks, Asks::Chat(_) | Asks::Embeddings(_));
         match request.hints.caching {
             _ if !kept => Self::Neither("answers of this endpoint are never kept"),
-            _ if request.hints.wish.is_some() => Self::Neither("x-sluice-route directs its way"),
+            _ if request.hints.overriding.is_some() => Self::Neither("x-sluice-route directs its way"),
             _ if request.hints.no_fallback => Self::Neither("x-sluice-fallback keeps it at its first target"),
-            _ if request.asks.outline.stored.background => Self::Neither("it is answered in the background"),
-            _ if request.asks.outline.stored.continues => Self::Neither("it goes on with what its provider keeps"),
+            _ if request.asks.peek.stored.background => Self::Neither("it is answered in the background"),
+            _ if request.asks.peek.stored.continues => Self::Neither("it goes on with what its provider keeps"),
             Caching::None => Self::Neither("its cache-control says no-store"),
             Caching::NotFrom => Self::Fill,
             Caching::Any => Self::Look,
@@ -122,15 +122,15 @@ impl CacheState {
 
     /// The answer's headers go to the client: if it is to be kept, it is collected from here on. An answer of a lower tier than the
     /// model's best is not: it would outlive the reason for it. Nor is one that cannot be read.
-    pub fn filling(&mut self, journey: &RequestState, view: &dyn View) -> Option<CacheFill> {
+    pub fn filling(&mut self, state: &RequestState, view: &dyn View) -> Option<CacheFill> {
         let key = self.key.take()?;
         let is_good =
-            matches!(journey.progress.stage, Stage::Answering | Stage::Complete) && journey.lower_tier().is_none();
+            matches!(state.progress.stage, Stage::Answering | Stage::Complete) && state.lower_tier().is_none();
         if !is_good || view.header(":status").ok()?? != b"200" {
             return None;
         }
         let content_type = String::from_utf8(view.header("content-type").ok()??).ok()?;
-        Some(CacheFill { key, content_type, body: Vec::new(), share: journey.held.request.sibling() })
+        Some(CacheFill { key, content_type, body: Vec::new(), share: state.held.request.sibling() })
     }
 }
 
@@ -211,14 +211,13 @@ impl CacheFill {
     }
 
     /// All of it has passed: it is kept, unless it broke off or a content filter ended it. Whether it was.
-    pub fn keep(self, journey: &RequestState, now: Time, shared: &dyn SharedData) -> bool {
-        let (Some(rule), Some(target)) = (journey.route.model.cache, journey.progress.current()) else { return false };
+    pub fn keep(self, state: &RequestState, now: Time, shared: &dyn SharedData) -> bool {
+        let (Some(rule), Some(target)) = (state.route.model.cache, state.progress.current()) else { return false };
         // In a text of the answer its quotes would be escaped.
         let filtered = || {
-            memmem::find(&self.body, format!("\"{}\"", journey.request.asks.client.manner.filtered).as_bytes())
-                .is_some()
+            memmem::find(&self.body, format!("\"{}\"", state.request.asks.client.manner.filtered).as_bytes()).is_some()
         };
-        if journey.progress.stage != Stage::Complete || self.body.is_empty() || filtered() {
+        if state.progress.stage != Stage::Complete || self.body.is_empty() || filtered() {
             return false;
         }
         let Self { key, content_type, body, .. } = self;
@@ -228,9 +227,9 @@ impl CacheFill {
             provider: target.provider.name.clone(),
             model: target.model.clone(),
             content_type,
-            dropped: journey.answer.dropped.join(", "),
+            dropped: state.answer.dropped.join(", "),
             body,
         };
-        slots::keep(shared, &key, &entry, &journey.worker.gateway.cache)
+        slots::keep(shared, &key, &entry, &state.worker.gateway.cache)
     }
 }

@@ -149,27 +149,27 @@ pub struct Words {
 
 impl Words {
     /// Of a request that the gateway has refused (this is for the log already), or that has come back without an answer.
-    pub fn of(refused: Option<&ApiError>, journey: Option<&RequestState>, log: Log) -> Self {
-        let attempts = journey.map(|journey| journey.progress.attempts.as_slice()).unwrap_or_default();
+    pub fn of(refused: Option<&ApiError>, state: Option<&RequestState>, log: Log) -> Self {
+        let attempts = state.map(|state| state.progress.attempts.as_slice()).unwrap_or_default();
         let mut words = Self::default();
-        if let Some(journey) = journey {
-            let said = |tried: &Tried| Some(cut(tried.complaint.as_deref()?, &journey.held.body, log));
+        if let Some(state) = state {
+            let said = |tried: &Tried| Some(cut(tried.complaint.as_deref()?, &state.held.body, log));
             if attempts.iter().any(|tried| tried.complaint.is_some()) {
                 words.of_attempts = attempts.iter().map(said).collect();
             }
         }
-        let ended = journey.and_then(|journey| Some((journey, journey.progress.refusal.as_deref()?)));
+        let ended = state.and_then(|state| Some((state, state.progress.refusal.as_deref()?)));
         if let Some(refused) = refused {
             words.message = Some(refused.message.clone());
             words.param.clone_from(&refused.param);
-        } else if let Some((journey, error)) = ended {
+        } else if let Some((state, error)) = ended {
             // It may be in the words of the last provider.
             let quoted = attempts.last().and_then(|tried| tried.complaint.as_ref()).is_some();
             words.message = match quoted {
-                true => of_provider(&error.message, &journey.held.body, log),
-                false => Some(own(&error.message, || journey.held.body.clone())),
+                true => of_provider(&error.message, &state.held.body, log),
+                false => Some(own(&error.message, || state.held.body.clone())),
             };
-            words.param = error.param.as_deref().map(|param| name_or_cut(param, &journey.held.body));
+            words.param = error.param.as_deref().map(|param| name_or_cut(param, &state.held.body));
         }
         words
     }
@@ -184,9 +184,9 @@ pub fn for_the_log(error: ApiError, body: impl Fn() -> Kept) -> ApiError {
 }
 
 /// The answer begins, and the body has been kept long enough: what providers have said of it until now is made ready for the log.
-pub fn forget_body(journey: &mut RequestState, log: Log) {
-    let body = journey.held.forget();
-    for complaint in journey.progress.attempts.iter_mut().filter_map(|tried| tried.complaint.as_mut()) {
+pub fn forget_body(state: &mut RequestState, log: Log) {
+    let body = state.held.forget();
+    for complaint in state.progress.attempts.iter_mut().filter_map(|tried| tried.complaint.as_mut()) {
         **complaint = cut(complaint, &body, log);
     }
 }
@@ -252,40 +252,40 @@ fn network(address: IpAddr) -> String {
 
 impl<'a> Record<'a> {
     /// Adds what a journey knows.
-    pub fn with_journey(self, journey: &'a RequestState, about: &'a About, said: &'a [Option<Complaint>]) -> Self {
-        let served = matches!(journey.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken);
-        let target = journey.progress.current().filter(|_| served);
+    pub fn with_journey(self, state: &'a RequestState, about: &'a About, said: &'a [Option<Complaint>]) -> Self {
+        let served = matches!(state.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken);
+        let target = state.progress.current().filter(|_| served);
         let served_by = target.map(|target| (target.provider.name.as_str(), target.model.as_str()));
         let served_by = served_by.or_else(|| about.recall.made_by());
         // A request about what is stored costs nothing by itself.
-        let (batch, cost) = (about.settled, journey.bill.charge.cost());
-        let last_failure = journey.progress.last_failure();
+        let (batch, cost) = (about.settled, state.bill.billing.cost());
+        let last_failure = state.progress.last_failure();
         Self {
-            model: Some(&journey.request.model.name),
-            instead: Some(journey.route.model.name.as_str()).filter(|name| *name != journey.request.model.name),
-            stream: Some(journey.request.asks.outline.stream),
+            model: Some(&state.request.model.name),
+            instead: Some(state.route.model.name.as_str()).filter(|name| *name != state.request.model.name),
+            stream: Some(state.request.asks.peek.stream),
             served_provider: served_by.map(|(provider, _)| provider),
             served_model: served_by.map(|(_, model)| model),
-            attempts: journey.progress.attempts.len(),
-            tried: tried(journey, said),
-            provider_status: journey.progress.attempts.last().and_then(|tried| tried.status),
+            attempts: state.progress.attempts.len(),
+            tried: tried(state, said),
+            provider_status: state.progress.attempts.last().and_then(|tried| tried.status),
             transport: about.transport.as_deref(),
-            strategy: Some(journey.route.strategy),
-            lower_tier: journey.lower_tier().filter(|_| served),
+            strategy: Some(state.route.strategy),
+            lower_tier: state.lower_tier().filter(|_| served),
             cache: about.recall.word(),
-            dropped: &journey.answer.dropped,
-            guards: self.guards.into_iter().chain(journey.answer.findings.iter().map(Finding::to_string)).collect(),
-            input_tokens: batch.map(|sums| sums.input_tokens).or(journey.answer.usage.map(|usage| usage.input)),
-            output_tokens: batch.map(|sums| sums.output_tokens).or(journey.answer.usage.map(|usage| usage.output)),
-            cached_tokens: journey.answer.usage.map(|usage| usage.cached),
-            reasoning_tokens: journey.answer.usage.map(|usage| usage.reasoning),
-            usage: journey.bill.counted,
-            estimated: journey.bill.estimated,
-            abandoned: journey.bill.abandoned,
+            dropped: &state.answer.dropped,
+            guards: self.guards.into_iter().chain(state.answer.findings.iter().map(Finding::to_string)).collect(),
+            input_tokens: batch.map(|sums| sums.input_tokens).or(state.answer.usage.map(|usage| usage.input)),
+            output_tokens: batch.map(|sums| sums.output_tokens).or(state.answer.usage.map(|usage| usage.output)),
+            cached_tokens: state.answer.usage.map(|usage| usage.cached),
+            reasoning_tokens: state.answer.usage.map(|usage| usage.reasoning),
+            usage: state.bill.counted,
+            estimated: state.bill.estimated,
+            abandoned: state.bill.abandoned,
             cost_usd: batch.map(|sums| MicroUsd(sums.cost)).or(cost),
-            budgets: journey.bill.charge.warnings(),
-            first_token_ms: journey.answer.first_token.map(|moment| milliseconds(journey.request.started, moment)),
-            error: match journey.progress.stage {
+            budgets: state.bill.billing.warnings(),
+            first_token_ms: state.answer.first_token.map(|moment| milliseconds(state.request.started, moment)),
+            error: match state.progress.stage {
                 _ if about.shut_down => Some(SHUT_DOWN),
                 Stage::Underway | Stage::Complete => self.error,
                 // Nobody told the filter: the client left, or the provider's connection was lost. Envoy's flags say which.
@@ -331,11 +331,11 @@ impl<'a> Record<'a> {
 }
 
 /// The attempts, and between them who was passed over.
-fn tried<'a>(journey: &'a RequestState, said: &'a [Option<Complaint>]) -> Vec<AttemptRecord<'a>> {
+fn tried<'a>(state: &'a RequestState, said: &'a [Option<Complaint>]) -> Vec<AttemptRecord<'a>> {
     let said = said.iter().map(Option::as_ref).chain(std::iter::repeat(None));
     let mut tried: Vec<AttemptRecord<'_>> =
-        journey.progress.attempts.iter().zip(said).map(|(tried, said)| AttemptRecord::of(tried, said)).collect();
-    for (before, passed) in journey.progress.passed_over.iter().enumerate() {
+        state.progress.attempts.iter().zip(said).map(|(tried, said)| AttemptRecord::of(tried, said)).collect();
+    for (before, passed) in state.progress.passed_over.iter().enumerate() {
         let place = passed.after.saturating_add(before).min(tried.len());
         tried.insert(place, AttemptRecord::passed_over(passed));
     }

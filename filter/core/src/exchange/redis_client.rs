@@ -324,7 +324,7 @@ impl RedisClient {
 fn by_meter(parts: Vec<Settled>) -> Vec<Settled> {
     let mut merged: Vec<Settled> = Vec::with_capacity(parts.len());
     for part in parts {
-        match merged.iter_mut().find(|other| other.meter == part.meter) {
+        match merged.iter_mut().find(|other| other.counter == part.counter) {
             Some(other) => other.used = other.used.saturating_add(part.used),
             None => merged.push(part),
         }

@@ -6,13 +6,13 @@ use sluice_wire::error::ApiError;
 use crate::reservation::NO_RETRY;
 
 use super::Reply;
-use super::request_state::{Tried, tale};
+use super::request_state::{Tried, attempt_headers};
 
 /// An error as a reply in the client's dialect. Without an attempt nothing is said of attempts.
 pub fn refusal(client: &Client, error: &ApiError, attempts: &[Tried]) -> Reply {
     let mut headers = Vec::new();
     if !attempts.is_empty() {
-        headers.extend(tale(attempts));
+        headers.extend(attempt_headers(attempts));
     }
     if let Some(wait) = error.retry_after {
         headers.push(("retry-after", wait.as_secs_f64().ceil().to_string()));

@@ -40,7 +40,7 @@ pub use draft::Draft;
 pub use following::{CANNOT_EXPRESS, Ending, OVER_LIMIT, PassedOver};
 pub use head::{PassThrough, RequestHead};
 pub use held::Held;
-pub use progress::{Progress, Stage, Tried, tale};
+pub use progress::{Progress, Stage, Tried, attempt_headers};
 pub use request::{Fixed, Request};
 pub use route::{Probe, Route};
 pub use watch::{Lingering, Silence, Watch};
@@ -90,7 +90,7 @@ pub enum Next {
 
 impl RequestState {
     /// The request leaves, or would, and this is reserved for it.
-    pub fn new(draft: Draft, charge: Billing) -> Self {
+    pub fn new(draft: Draft, billing: Billing) -> Self {
         let Draft { worker, request, route, held } = draft;
         Self {
             worker,
@@ -99,7 +99,7 @@ impl RequestState {
             held,
             answer: ResponseState::default(),
             watch: Watch::since(request.started),
-            bill: Bill::new(charge),
+            bill: Bill::new(billing),
             request: Fixed::new(request),
         }
     }

@@ -17,8 +17,8 @@ use crate::peek::BodyPeek;
 use crate::routing::target::Target;
 
 /// Whether all of the body has to be looked at before the request can leave.
-pub(super) fn is_needed(client: &Client, provider: &Provider, outline: &BodyPeek, target: &Target) -> bool {
-    client.id() != provider.id || outline.wants.sealed || target.provider.quirks(provider).next().is_some()
+pub(super) fn is_needed(client: &Client, provider: &Provider, peek: &BodyPeek, target: &Target) -> bool {
+    client.id() != provider.id || peek.wants.sealed || target.provider.quirks(provider).next().is_some()
 }
 
 /// A client's request, from which the body for each target is written.
@@ -26,13 +26,13 @@ pub(super) struct Source<'a> {
     /// Its format.
     pub client: &'static Client,
     /// What was seen of the body.
-    pub outline: &'a BodyPeek,
+    pub peek: &'a BodyPeek,
     /// Its own headers.
     pub headers: &'a HeaderMap,
     /// The body.
     pub body: &'a [u8],
     /// What was read of the body for an earlier target.
-    pub reading: &'a mut ParsedRequest,
+    pub snapshot: &'a mut ParsedRequest,
 }
 
 /// The request as a target's provider wants it; an error when the provider has no equivalent for it, or when it grows past `largest`
@@ -43,20 +43,20 @@ pub(super) fn request(
     target: &Target,
     largest: usize,
 ) -> Result<Translated, ApiError> {
-    let Source { client, outline, headers, body, reading } = source;
+    let Source { client, peek, headers, body, snapshot } = source;
     footprint::check_request(body)?;
     let (body, mut dropped, names) = if client.id() == provider.id {
-        let splice = outline.splice(&target.model, target.provider.stream_usage);
+        let splice = peek.splice(&target.model, target.provider.stream_usage);
         let spliced = splice.map_or(Cow::Borrowed(body), |splice| splice.apply(body).into());
-        let (body, dropped) = without_others_seals(outline, client, spliced);
+        let (body, dropped) = without_others_seals(peek, client, spliced);
         (body, dropped, Names::default())
     } else if let Some(envelope) = provider.envelope.as_ref().filter(|envelope| envelope.of == client.id()) {
-        let (body, mut dropped) = without_others_seals(outline, client, Cow::Borrowed(body));
+        let (body, mut dropped) = without_others_seals(peek, client, Cow::Borrowed(body));
         let written = (envelope.envelop)(&body, &target.model, headers)?;
         dropped.extend(written.dropped);
         (Cow::Owned(written.body), dropped, Names::default())
     } else {
-        let written = translate::request_again(client, provider, (body, reading), &target.model)?;
+        let written = translate::request_again(client, provider, (body, snapshot), &target.model)?;
         (Cow::Owned(written.body), written.dropped, written.names)
     };
     // What was written keeps to its provider's numbers already.
@@ -69,8 +69,8 @@ pub(super) fn request(
 }
 
 /// A body that passes, without what its provider would refuse of it: reasoning that another has sealed.
-fn without_others_seals<'b>(outline: &BodyPeek, client: &Client, body: Cow<'b, [u8]>) -> (Cow<'b, [u8]>, Vec<String>) {
-    let edits = if outline.wants.sealed { sealed::edits(&body) } else { Edits::new() };
+fn without_others_seals<'b>(peek: &BodyPeek, client: &Client, body: Cow<'b, [u8]>) -> (Cow<'b, [u8]>, Vec<String>) {
+    let edits = if peek.wants.sealed { sealed::edits(&body) } else { Edits::new() };
     if edits.is_empty() {
         return (body, Vec::new());
     }

@@ -39,7 +39,7 @@ pub fn failed(gateway: &Gateway, reason: Cow<'static, str>) -> Option<Effect> {
 }
 
 /// Why the last attempt failed, if it did.
-pub fn failure(journey: &RequestState) -> Option<Effect> {
-    let failure = journey.progress.attempts.last()?.failure.as_ref()?;
-    failed(&journey.worker.gateway, failure.reason.clone())
+pub fn failure(state: &RequestState) -> Option<Effect> {
+    let failure = state.progress.attempts.last()?.failure.as_ref()?;
+    failed(&state.worker.gateway, failure.reason.clone())
 }

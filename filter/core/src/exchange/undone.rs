@@ -9,16 +9,16 @@ use super::{Context, Reply, trace};
 
 /// Ends a request that is under way. Where a part of the answer is the client's already, the reply makes Envoy reset the stream,
 /// which is no clean end.
-pub fn end(journey: &mut RequestState, cx: &mut Context<'_>) -> Reply {
+pub fn end(state: &mut RequestState, cx: &mut Context<'_>) -> Reply {
     let failure = Failure::not_carried_out();
-    match journey.progress.stage {
+    match state.progress.stage {
         Stage::Underway => {
-            let _ = journey.fail(failure, cx.now(), cx.shared);
-            journey.progress.stage = Stage::Refused;
+            let _ = state.fail(failure, cx.now(), cx.shared);
+            state.progress.stage = Stage::Refused;
         }
-        Stage::Answering | Stage::Complete => journey.break_off(failure),
+        Stage::Answering | Stage::Complete => state.break_off(failure),
         Stage::Broken | Stage::Refused => {}
     }
-    cx.effects.extend(trace::failure(journey));
-    refusal(journey.request.asks.client, &error(), &journey.progress.attempts)
+    cx.effects.extend(trace::failure(state));
+    refusal(state.request.asks.client, &error(), &state.progress.attempts)
 }

@@ -76,7 +76,7 @@ pub enum ReserveOutcome {
         /// Which alternative.
         chosen: usize,
         /// Of its meters.
-        readings: Vec<CounterSnapshot>,
+        snapshots: Vec<CounterSnapshot>,
     },
     /// Refused.
     Refused(Vec<LimitExceeded>),
@@ -133,7 +133,7 @@ impl Worker {
     /// Redis.
     pub fn takes_charge(&self, shared: &dyn SharedData) {
         self.gate.set_bounds(self.gateway.memory);
-        if self.reach() == CounterScope::Replicated {
+        if self.scope() == CounterScope::Replicated {
             embedded::announce(shared, self.gateway.teams.iter().map(String::as_str));
         }
     }
@@ -333,9 +333,9 @@ impl Worker {
     /// Whether Redis answered when it was asked last; `None` when the caller is to ask: nobody has within the last second. Until
     /// the first answer it has not.
     pub fn redis_heard(&self, now: Time) -> Option<bool> {
-        let heard = self.memory.redis_heard.get();
-        let answers = heard.is_some_and(|(_, answers)| answers);
-        let recent = heard.is_some_and(|(at, _)| now.since(at) < HEARD);
+        let recorded = self.memory.redis_heard.get();
+        let answers = recorded.is_some_and(|(_, answers)| answers);
+        let recent = recorded.is_some_and(|(at, _)| now.since(at) < HEARD);
         if !recent {
             // Others who come before the answer do not ask as well.
             self.hear_of_redis(answers, now);
@@ -368,7 +368,7 @@ impl Worker {
         let correction = correction.filter(|(name, _)| book::settle(at.shared, name)).map(|(_, correction)| correction);
         let came_to = correction.as_ref().and_then(|correction| Some(correction.entry.as_ref()?.sums));
         if let Some(correction) = correction {
-            let ledger = if self.strict().is_some() { ReservedIn::Redis } else { ReservedIn::Envoy(self.reach()) };
+            let ledger = if self.strict().is_some() { ReservedIn::Redis } else { ReservedIn::Envoy(self.scope()) };
             self.settle(correction, ledger, at);
         }
         if let Some(remote) = self.remote.as_ref().filter(|_| !pages.is_empty()) {
@@ -383,18 +383,18 @@ impl Worker {
     }
 
     /// Reserves, or says what has to be asked first.
-    pub fn reserve(&self, order: &ReserveRequest, at: &mut StoreContext<'_>) -> ReserveOutcome {
+    pub fn reserve(&self, reserve_request: &ReserveRequest, at: &mut StoreContext<'_>) -> ReserveOutcome {
         match self.strict() {
-            Some(remote) if remote.answers(at.now) => {
-                ReserveOutcome::Ask(remote.ask(&redis::reserve::command(&remote.settings.prefix, order), at.now))
-            }
-            Some(remote) => self.without_redis(remote, order, at),
-            None => local(order, self.reach(), at),
+            Some(remote) if remote.answers(at.now) => ReserveOutcome::Ask(
+                remote.ask(&redis::reserve::command(&remote.settings.prefix, reserve_request), at.now),
+            ),
+            Some(remote) => self.without_redis(remote, reserve_request, at),
+            None => local(reserve_request, self.scope(), at),
         }
     }
 
     /// Whose counts the memory of this Envoy has.
-    fn reach(&self) -> CounterScope {
+    fn scope(&self) -> CounterScope {
         match &self.remote {
             Some(remote) if remote.settings.mode == Mode::Relaxed => CounterScope::Replicated,
             _ => CounterScope::Local,
@@ -405,7 +405,7 @@ impl Worker {
     /// reserved all the same: unless the request goes on, and is settled in the end, `withdrawn` undoes that.
     pub fn reserved(
         &self,
-        order: &ReserveRequest,
+        reserve_request: &ReserveRequest,
         by_hash: bool,
         withdrawn: impl FnOnce() -> Settlement,
         called: &Called,
@@ -414,14 +414,14 @@ impl Worker {
         let Some(remote) = self.strict() else { return ReserveOutcome::Undecided };
         let silent = match remote.read(called, at.now, at.effects) {
             Ok(None) if by_hash => {
-                let command = redis::reserve::command(&remote.settings.prefix, order);
+                let command = redis::reserve::command(&remote.settings.prefix, reserve_request);
                 return ReserveOutcome::Ask(remote.ask(&command.with_source().unwrap_or(command), at.now));
             }
-            Ok(Some(reply)) => match redis::reserve::verdict(order, &reply) {
-                Ok(ReserveResult::Granted { chosen, readings }) => {
-                    return ReserveOutcome::Granted { ledger: ReservedIn::Redis, chosen, readings };
+            Ok(Some(reply)) => match redis::reserve::reserve_result(reserve_request, &reply) {
+                Ok(ReserveResult::Granted { chosen, snapshots }) => {
+                    return ReserveOutcome::Granted { ledger: ReservedIn::Redis, chosen, snapshots };
                 }
-                Ok(ReserveResult::Refused(obstacles)) => return ReserveOutcome::Refused(obstacles),
+                Ok(ReserveResult::Refused(all_exceeded)) => return ReserveOutcome::Refused(all_exceeded),
                 Err(Unavailable(why)) => Some(why),
             },
             Ok(None) | Err(_) => None,
@@ -430,7 +430,7 @@ impl Worker {
             at.effects.push(Effect::Count(metric::REDIS_DOWN));
             at.effects.push(Effect::Warn(format!("Redis made no sense: {why}")));
         }
-        let decision = self.without_redis(remote, order, at);
+        let decision = self.without_redis(remote, reserve_request, at);
         if matches!(decision, ReserveOutcome::Refused(_) | ReserveOutcome::Undecided) {
             remote.settle(withdrawn(), at.effects);
         }
@@ -441,9 +441,14 @@ impl Worker {
         self.remote.as_ref().filter(|remote| remote.settings.mode == Mode::Strict)
     }
 
-    fn without_redis(&self, remote: &RedisClient, order: &ReserveRequest, at: &mut StoreContext<'_>) -> ReserveOutcome {
+    fn without_redis(
+        &self,
+        remote: &RedisClient,
+        reserve_request: &ReserveRequest,
+        at: &mut StoreContext<'_>,
+    ) -> ReserveOutcome {
         match remote.settings.when_down {
-            WhenDown::Local => local(order, CounterScope::Local, at),
+            WhenDown::Local => local(reserve_request, CounterScope::Local, at),
             WhenDown::Allow => {
                 at.effects.push(Effect::Count(metric::UNCHECKED));
                 ReserveOutcome::Unchecked
@@ -469,12 +474,12 @@ impl Worker {
             // Nobody could ask for them.
             None => settlement.entry = None,
         }
-        let reach = match ledger {
-            ReservedIn::Envoy(reach) => reach,
+        let scope = match ledger {
+            ReservedIn::Envoy(scope) => scope,
             _ if settlement.entry.is_some() => CounterScope::Local,
             _ => return,
         };
-        if embedded::settle(at.shared, &settlement, reach).is_err() {
+        if embedded::settle(at.shared, &settlement, scope).is_err() {
             // What was reserved stays charged until its lease ends: trying again could settle a part of it twice.
             at.effects.push(Effect::Count(metric::UNSETTLED));
         }
@@ -495,16 +500,16 @@ fn refused(mistake: &str) -> Effect {
     Effect::Warn(format!("a key's record in Redis is refused: {mistake}"))
 }
 
-fn local(order: &ReserveRequest, reach: CounterScope, at: &mut StoreContext<'_>) -> ReserveOutcome {
-    match embedded::reserve(at.shared, order, reach, at.now) {
-        Ok(ReserveResult::Granted { chosen, readings }) => {
-            let takes = order.alternatives.get(chosen).into_iter().flatten();
-            if takes.zip(&readings).any(|(take, reading)| embedded::is_held_for_ever(take, reading)) {
+fn local(reserve_request: &ReserveRequest, scope: CounterScope, at: &mut StoreContext<'_>) -> ReserveOutcome {
+    match embedded::reserve(at.shared, reserve_request, scope, at.now) {
+        Ok(ReserveResult::Granted { chosen, snapshots }) => {
+            let takes = reserve_request.alternatives.get(chosen).into_iter().flatten();
+            if takes.zip(&snapshots).any(|(take, snapshot)| embedded::is_held_for_ever(take, snapshot)) {
                 at.effects.push(Effect::Count(metric::UNLEASED));
             }
-            ReserveOutcome::Granted { ledger: ReservedIn::Envoy(reach), chosen, readings }
+            ReserveOutcome::Granted { ledger: ReservedIn::Envoy(scope), chosen, snapshots }
         }
-        Ok(ReserveResult::Refused(obstacles)) => ReserveOutcome::Refused(obstacles),
+        Ok(ReserveResult::Refused(all_exceeded)) => ReserveOutcome::Refused(all_exceeded),
         Err(Unavailable(why)) => {
             at.effects.push(Effect::Warn(format!("limits could not be checked: {why}")));
             ReserveOutcome::Undecided

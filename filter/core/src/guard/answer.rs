@@ -152,7 +152,7 @@ impl Answer {
         !cut && !self.refused && self.calls.is_empty()
     }
 
-    fn hear(&mut self, part: &Part) {
+    fn record(&mut self, part: &Part) {
         match part {
             Part::Text { text, .. } => self.text.push_str(text),
             Part::Thinking { text, .. } => self.asides.push_str(text),
@@ -187,7 +187,7 @@ impl Transcript {
         for (choice, index) in response.choices.iter().zip(0..) {
             let answer = witness.answers.entry(index).or_default();
             answer.finish = Some(choice.finish);
-            choice.parts.iter().for_each(|part| answer.hear(part));
+            choice.parts.iter().for_each(|part| answer.record(part));
         }
         witness
     }
@@ -198,7 +198,7 @@ impl Transcript {
     }
 
     /// Hears one step of a streamed answer.
-    pub fn hear(&mut self, event: &StreamEvent) {
+    pub fn record(&mut self, event: &StreamEvent) {
         match event {
             StreamEvent::Text { choice, text } => self.answer(*choice).text.push_str(text),
             StreamEvent::Thinking { choice, text } => self.answer(*choice).asides.push_str(text),

@@ -165,14 +165,14 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn heard(events: &[&str]) -> Vec<String> {
+    fn recorded(events: &[&str]) -> Vec<String> {
         let mut overheard = Overheard::default();
         events.iter().for_each(|event| overheard.event(event.as_bytes()).unwrap());
         overheard.texts().map(Cow::into_owned).collect()
     }
 
     fn is_heard(events: &[&str], wanted: &str) -> bool {
-        heard(events).iter().any(|text| text.contains(wanted))
+        recorded(events).iter().any(|text| text.contains(wanted))
     }
 
     #[test]
@@ -196,7 +196,7 @@ mod tests {
                 r#"{"delta":{"partial_json":".io","type":"input_json_delta"},"index":2,"type":"content_block_delta"}"#,
             ],
         ] {
-            assert!(is_heard(&events, "a@b.io"), "{:?}", heard(&events));
+            assert!(is_heard(&events, "a@b.io"), "{:?}", recorded(&events));
         }
         let others = [
             r#"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"a@b"}}"#,
@@ -208,13 +208,13 @@ mod tests {
             r#"{"type":"content_block_delta","index":1,"delta":{"type":"citations_delta","citation":{"cited_text":"Titan"}}}"#,
             r#"{"type":"content_block_delta","index":1,"delta":{"type":"citations_delta","citation":{"cited_text":"And"}}}"#,
         ];
-        assert!(is_heard(&cited, "\nTitan\nAnd"), "{:?}", heard(&cited));
+        assert!(is_heard(&cited, "\nTitan\nAnd"), "{:?}", recorded(&cited));
     }
 
     #[test]
     fn whatever_else_stands_in_an_event_is_heard_once() {
         let event = r#"{"type":"made_up","id":"resp_1","item":{"result":{"to a@b.io":[4111111111111111]},"odd":"x"}}"#;
-        let all = heard(&[event, event]).concat();
+        let all = recorded(&[event, event]).concat();
         for wanted in ["resp_1", "to a@b.io", "4111111111111111", "\nx"] {
             assert_eq!(all.matches(wanted).count(), 1, "{wanted} in {all}");
         }

@@ -14,12 +14,12 @@ pub struct Applied {
     /// The rule.
     pub rule: Rc<Rule>,
     /// Its counter, unless that depends on the model or the provider.
-    pub meter: Option<Counter>,
+    pub counter: Option<Counter>,
 }
 
 impl Applied {
     fn new(rule: &Rc<Rule>, of: &Subject) -> Self {
-        Self { rule: rule.clone(), meter: settled_meter(rule, of) }
+        Self { rule: rule.clone(), counter: settled_meter(rule, of) }
     }
 }
 

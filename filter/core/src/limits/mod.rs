@@ -41,7 +41,7 @@ pub struct Rule {
     /// What is counted.
     pub unit: Unit,
     /// How; `None` bounds each request by itself, which no store needs to know of.
-    pub gauge: Option<LimitWindow>,
+    pub kind: Option<LimitWindow>,
     /// How much is allowed.
     pub limit: u64,
     /// Whether it refuses, or only warns.

@@ -67,8 +67,8 @@ impl Unit {
     }
 }
 
-pub(super) fn gauge_name(gauge: LimitWindow) -> &'static str {
-    match gauge {
+pub(super) fn gauge_name(kind: LimitWindow) -> &'static str {
+    match kind {
         LimitWindow::Minute => "minute",
         LimitWindow::Day => "day",
         LimitWindow::Month => "month",
@@ -89,13 +89,13 @@ impl Rule {
     }
 
     /// The counter that counts this request; `None` when the rule counts nothing.
-    pub fn meter(&self, of: &Subject) -> Option<Counter> {
-        let gauge = self.gauge?;
+    pub fn counter(&self, of: &Subject) -> Option<Counter> {
+        let kind = self.kind?;
         // A key's and a team's requests are one team's; an application may be used by several.
         let of_one_team = self.holds(Dimension::Key) || self.holds(Dimension::Team);
         let shard = if of_one_team { of.team } else { "" };
-        let name = format!("{}/{}/{}", self.scope(of), self.unit.name(), gauge_name(gauge));
-        Some(Counter { name: name.into(), shard_key: shard.into(), kind: gauge })
+        let name = format!("{}/{}/{}", self.scope(of), self.unit.name(), gauge_name(kind));
+        Some(Counter { name: name.into(), shard_key: shard.into(), kind })
     }
 
     /// Whose requests are counted together with this one: `model=chat,team=research`, or `all`.
@@ -136,7 +136,7 @@ impl Rule {
                 None => label += &format!("{},", dimension.name()),
             }
         }
-        format!("{label}/{}/{}", self.unit.name(), self.gauge.map_or("request", gauge_name))
+        format!("{label}/{}/{}", self.unit.name(), self.kind.map_or("request", gauge_name))
     }
 
     /// What the counter's name is made of besides what a caller is: nothing, or the model and the provider.
@@ -160,5 +160,5 @@ pub(super) fn settled_meter(rule: &Rc<Rule>, of: &Subject) -> Option<Counter> {
     // A fixed model or provider is part of the name as the rule has it.
     let Match { model, provider, .. } = &rule.matches;
     let of = Subject { model: model.as_deref().unwrap_or(""), provider: provider.as_deref().unwrap_or(""), ..*of };
-    if rule.varies() { None } else { rule.meter(&of) }
+    if rule.varies() { None } else { rule.counter(&of) }
 }

@@ -7,8 +7,8 @@ use super::*;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn spliced(body: &str, model: &str) -> String {
-    let outline = BodyPeek::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap();
-    match outline.splice(model, true) {
+    let peek = BodyPeek::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap();
+    match peek.splice(model, true) {
         None => body.to_owned(),
         Some(splice) => {
             let mut out = splice.apply(&body.as_bytes()[..splice.drain]);
@@ -106,8 +106,8 @@ fn what_is_asked_for_is_counted() {
         (r#""max_tokens":-1,"n":null,"#, None, 1),
     ] {
         let body = format!(r#"{{{fields}"model":"m","messages":[{{"n":9,"max_tokens":9}}]}}"#);
-        let outline = read(&body, &openai_chat::CLIENT).unwrap();
-        assert_eq!((outline.amount.max_tokens, outline.amount.n), (max_tokens, n), "{fields}");
+        let peek = read(&body, &openai_chat::CLIENT).unwrap();
+        assert_eq!((peek.amount.max_tokens, peek.amount.n), (max_tokens, n), "{fields}");
     }
 }
 
@@ -171,8 +171,8 @@ fn what_is_needed_is_seen_and_never_refused() {
         (r#""response_format":null,"response_format":{"type":"json_schema"},"tools":[],"tools":[1],"#, true, true),
     ] {
         let body = format!(r#"{{{fields}"model":"m","messages":[{{"tools":[1]}}]}}"#);
-        let outline = BodyPeek::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap();
-        assert_eq!((outline.wants.tools, outline.wants.structured_output), (tools, structured_output), "{fields}");
+        let peek = BodyPeek::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap();
+        assert_eq!((peek.wants.tools, peek.wants.structured_output), (tools, structured_output), "{fields}");
     }
 }
 
@@ -212,10 +212,10 @@ fn each_format_has_what_is_asked_in_its_own_field() {
 fn what_other_formats_ask_for_is_seen_under_their_names() {
     let body = br#"{"model":"m","input":"x","max_tokens":9,"messages":[1],"stream":true,
         "metadata":{"user_id":"u"},"text":{"format":{"type":"json_schema"}}}"#;
-    let outline = BodyPeek::read(body, anthropic::CLIENT.shape).unwrap();
-    assert_eq!((outline.amount.max_tokens, outline.wants.structured_output), (Some(9), true));
-    assert_eq!(outline.user.as_deref(), Some("u"));
-    assert_eq!(outline.splice("m", true), None, "only OpenAI's chat has to ask for usage");
+    let peek = BodyPeek::read(body, anthropic::CLIENT.shape).unwrap();
+    assert_eq!((peek.amount.max_tokens, peek.wants.structured_output), (Some(9), true));
+    assert_eq!(peek.user.as_deref(), Some("u"));
+    assert_eq!(peek.splice("m", true), None, "only OpenAI's chat has to ask for usage");
     let config = br#"{"model":"m","messages":[1],"output_config":{"format":{"type":"json_schema"}},"metadata":[7]}"#;
     assert!(BodyPeek::read(config, anthropic::CLIENT.shape).unwrap().wants.structured_output);
 }

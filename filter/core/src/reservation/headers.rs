@@ -24,15 +24,15 @@ pub(super) struct Standings {
 
 impl Standings {
     /// Takes a meter into account.
-    pub(super) fn add(&mut self, unit: Unit, take: &Debit, reading: &CounterSnapshot) {
+    pub(super) fn add(&mut self, unit: Unit, take: &Debit, snapshot: &CounterSnapshot) {
         let of_its_kind = match unit {
             Unit::Requests => &mut self.requests,
             Unit::Tokens | Unit::InputTokens | Unit::OutputTokens => &mut self.tokens,
             Unit::MicroUsd => return,
         };
-        let remaining = take.limit.saturating_sub(reading.used);
-        if take.meter.kind == LimitWindow::Minute && of_its_kind.is_none_or(|least| remaining < least.remaining) {
-            *of_its_kind = Some(LimitStatus { limit: take.limit, remaining, reset: reading.reset });
+        let remaining = take.limit.saturating_sub(snapshot.used);
+        if take.counter.kind == LimitWindow::Minute && of_its_kind.is_none_or(|least| remaining < least.remaining) {
+            *of_its_kind = Some(LimitStatus { limit: take.limit, remaining, reset: snapshot.reset });
         }
     }
 

@@ -29,9 +29,9 @@ pub struct Reservation {
 #[derive(Debug, Clone)]
 struct Held {
     part: Part,
-    reading: CounterSnapshot,
+    snapshot: CounterSnapshot,
     /// By which of the orders.
-    order: usize,
+    reserve_request: usize,
 }
 
 /// What closes one order.
@@ -72,9 +72,13 @@ pub struct Warning {
 impl Plan {
     /// The ticket for the candidate that a store granted, or for one that was let pass without: then there are no readings, and
     /// what it uses is only counted when it is settled.
-    pub fn grant(&self, chosen: usize, readings: Vec<CounterSnapshot>, id: Rc<str>) -> Reservation {
+    pub fn grant(&self, chosen: usize, snapshots: Vec<CounterSnapshot>, id: Rc<str>) -> Reservation {
         let parts = self.candidates.get(chosen).map(|candidate| candidate.parts.as_slice()).unwrap_or_default();
-        let held = parts.iter().zip(readings).map(|(part, reading)| Held { part: part.clone(), reading, order: 0 });
+        let held = parts.iter().zip(snapshots).map(|(part, snapshot)| Held {
+            part: part.clone(),
+            snapshot,
+            reserve_request: 0,
+        });
         Reservation { chosen, orders: vec![id], held: held.collect(), batch: true }
     }
 }
@@ -87,15 +91,15 @@ impl Reservation {
 
     /// What a batch that the request has created is charged with: each part, and in which of its meter's windows.
     pub fn batch(&self) -> impl Iterator<Item = (&Part, u64)> {
-        self.held.iter().filter(|held| self.batch && held.part.batch > 0).map(|held| (&held.part, held.reading.period))
+        self.held.iter().filter(|held| self.batch && held.part.batch > 0).map(|held| (&held.part, held.snapshot.period))
     }
 
     /// What the answer says of limits and budgets.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = Vec::new();
         let mut standings = Standings::default();
-        for Held { part, reading, .. } in &self.held {
-            standings.add(part.rule.unit, &part.take, reading);
+        for Held { part, snapshot, .. } in &self.held {
+            standings.add(part.rule.unit, &part.take, snapshot);
         }
         standings.write(&mut headers);
         let warnings: Vec<String> =
@@ -118,12 +122,12 @@ impl Reservation {
 
     fn warnings_with(&self, own: impl Fn(&Part) -> u64) -> Vec<Warning> {
         let mut warnings: Vec<Warning> = Vec::new();
-        for Held { part, reading, .. } in self.held.iter().filter(|held| held.part.rule.unit == Unit::MicroUsd) {
+        for Held { part, snapshot, .. } in self.held.iter().filter(|held| held.part.rule.unit == Unit::MicroUsd) {
             let soft = part.also.iter().map(|also| (also, false));
             let rules = [(&part.rule, part.take.hard)].into_iter().chain(soft);
             for (rule, hard) in rules {
-                let spent = reading.used.saturating_sub(reading.reserved).saturating_add(own(part));
-                let Some(warning) = warning(rule, &part.take.meter, spent, hard) else { continue };
+                let spent = snapshot.used.saturating_sub(snapshot.reserved).saturating_add(own(part));
+                let Some(warning) = warning(rule, &part.take.counter, spent, hard) else { continue };
                 let same = |other: &&mut Warning| other.budget == warning.budget && other.hard == hard;
                 match warnings.iter_mut().find(same) {
                     Some(known) if known.percent >= warning.percent => {}
@@ -140,16 +144,16 @@ impl Reservation {
     /// that sees a name again takes it for the same order; its only alternative has the parts that [`Reservation::extend`] expects
     /// readings for.
     pub fn extension(&self, plan: &Plan, to: usize, lease: Duration) -> Option<ReserveRequest> {
-        let takes: Vec<Debit> = self.missing(plan.candidates.get(to)?).map(|part| part.take).collect();
-        (!takes.is_empty()).then(|| ReserveRequest { id: self.next_id(), lease, alternatives: vec![takes] })
+        let debits: Vec<Debit> = self.missing(plan.candidates.get(to)?).map(|part| part.take).collect();
+        (!debits.is_empty()).then(|| ReserveRequest { id: self.next_id(), lease, alternatives: vec![debits] })
     }
 
     /// The last extension, to the candidate at `to`, was granted.
-    pub fn extend(&mut self, plan: &Plan, to: usize, readings: Vec<CounterSnapshot>) {
+    pub fn extend(&mut self, plan: &Plan, to: usize, snapshots: Vec<CounterSnapshot>) {
         let Some(candidate) = plan.candidates.get(to) else { return };
-        let order = self.orders.len();
-        let held = |(part, reading)| Held { part, reading, order };
-        let added: Vec<Held> = self.missing(candidate).zip(readings).map(held).collect();
+        let reserve_request = self.orders.len();
+        let held = |(part, snapshot)| Held { part, snapshot, reserve_request };
+        let added: Vec<Held> = self.missing(candidate).zip(snapshots).map(held).collect();
         self.orders.push(self.next_id());
         self.held.extend(added);
     }
@@ -162,7 +166,7 @@ impl Reservation {
     /// The parts of a candidate that are not held, or not enough of.
     fn missing<'a>(&'a self, candidate: &'a Candidate) -> impl Iterator<Item = Part> + 'a {
         candidate.parts.iter().filter_map(|part| {
-            let held = self.held.iter().filter(|held| held.part.take.meter == part.take.meter);
+            let held = self.held.iter().filter(|held| held.part.take.counter == part.take.counter);
             let amount = held.fold(part.take.amount, |left, held| left.saturating_sub(held.part.take.amount));
             (amount > 0).then(|| Part { take: Debit { amount, ..part.take.clone() }, ..part.clone() })
         })
@@ -176,27 +180,27 @@ impl Reservation {
         let mut seen: Vec<&Counter> = Vec::with_capacity(self.held.len());
         let mut closings: Vec<Closing> =
             self.orders.iter().map(|id| Closing { id: id.clone(), parts: Vec::new() }).collect();
-        for Held { part, reading, order } in &self.held {
-            let meter = &part.take.meter;
+        for Held { part, snapshot, reserve_request } in &self.held {
+            let meter = &part.take.counter;
             // A meter that is held twice has its use in the first part.
             let used = if seen.contains(&meter) { 0 } else { self.used(plan, spent, part) };
             seen.push(meter);
-            if let Some(closing) = closings.get_mut(*order) {
-                let (CounterSnapshot { period: window, until, .. }, reserved) = (*reading, part.take.amount);
-                closing.parts.push(Settled { meter: meter.clone(), window, until, reserved, used });
+            if let Some(closing) = closings.get_mut(*reserve_request) {
+                let (CounterSnapshot { period: window, until, .. }, reserved) = (*snapshot, part.take.amount);
+                closing.parts.push(Settled { counter: meter.clone(), window, until, reserved, used });
             }
         }
         let Some(own) = closings.first_mut() else { return closings };
         let tried = spent.iter().filter_map(|spent| plan.candidates.get(spent.candidate));
         for part in tried.flat_map(|candidate| &candidate.parts).filter(|part| !part.is_place()) {
-            let meter = &part.take.meter;
+            let meter = &part.take.counter;
             if seen.contains(&meter) {
                 continue;
             }
             seen.push(meter);
             let (used, window) = (self.used(plan, spent, part), window(meter.kind, now));
             if used > 0 {
-                own.parts.push(Settled { meter: meter.clone(), window, until: 0, reserved: 0, used });
+                own.parts.push(Settled { counter: meter.clone(), window, until: 0, reserved: 0, used });
             }
         }
         closings
@@ -210,7 +214,7 @@ impl Reservation {
 
 /// How much of a meter was used: by the candidates that it concerns.
 fn used(plan: &Plan, spent: &[AttemptUsage], part: &Part) -> u64 {
-    let (meter, unit) = (&part.take.meter, part.rule.unit);
+    let (meter, unit) = (&part.take.counter, part.rule.unit);
     match (unit, meter.kind) {
         (_, LimitWindow::Concurrent) => return 0,
         // A request is one, however often it was tried, and also when every attempt failed.
@@ -219,7 +223,7 @@ fn used(plan: &Plan, spent: &[AttemptUsage], part: &Part) -> u64 {
     }
     let concerned = spent.iter().filter(|spent| {
         let candidate = plan.candidates.get(spent.candidate);
-        candidate.is_some_and(|candidate| candidate.parts.iter().any(|part| part.take.meter == *meter))
+        candidate.is_some_and(|candidate| candidate.parts.iter().any(|part| part.take.counter == *meter))
     });
     concerned.fold(0, |sum, AttemptUsage { usage, cost, .. }| {
         sum.saturating_add(if unit == Unit::MicroUsd { cost.0 } else { tokens(unit, usage.input, usage.output) })
@@ -227,9 +231,9 @@ fn used(plan: &Plan, spent: &[AttemptUsage], part: &Part) -> u64 {
 }
 
 /// The window of what is counted now without having been reserved.
-fn window(gauge: LimitWindow, now: Time) -> u64 {
+fn window(kind: LimitWindow, now: Time) -> u64 {
     let (day, month) = day_and_month(now);
-    match gauge {
+    match kind {
         LimitWindow::Minute => now.0 / 1_000,
         LimitWindow::Day => day,
         LimitWindow::Month => month,

@@ -63,7 +63,7 @@ impl Plan {
         caller: &Rc<Caller>,
         model: &Rc<Model>,
         targets: &[Rc<Target>],
-        order: impl Fn(&Rc<Model>) -> Vec<Rc<Target>>,
+        reserve_request: impl Fn(&Rc<Model>) -> Vec<Rc<Target>>,
         estimate: impl Fn(&Target) -> Estimate,
     ) -> Result<Self, ApiError> {
         let mut draft = Draft { gateway, caller, asked: model, estimate, candidates: Vec::new(), left_out: None };
@@ -80,7 +80,7 @@ impl Plan {
             // All periods of a budget name the same model, and one is no help if another one refuses.
             lifted.extend(turning.iter().filter(same).cloned());
             let Some(then) = rule.then_model.as_ref().and_then(|then| gateway.models.get(&**then)) else { continue };
-            for target in order(then) {
+            for target in reserve_request(then) {
                 draft.candidate(then, &target, &lifted, Some(rule));
             }
         }
@@ -102,7 +102,7 @@ impl Plan {
                 model = Some(candidate.model.clone());
             }
             for part in candidate.parts.iter_mut().filter(|part| part.rule.unit == Unit::MicroUsd) {
-                let most = dearest.entry(part.take.meter.name.clone()).or_default();
+                let most = dearest.entry(part.take.counter.name.clone()).or_default();
                 *most = part.take.amount.max(*most);
                 part.take.amount = *most;
             }
@@ -133,12 +133,12 @@ impl Plan {
     }
 
     /// What to ask a store for; `None` when there is nothing to count.
-    pub fn order(&self, id: Rc<str>, lease: Duration) -> Option<ReserveRequest> {
+    pub fn reserve_request(&self, id: Rc<str>, lease: Duration) -> Option<ReserveRequest> {
         if self.candidates.iter().all(|candidate| candidate.parts.is_empty()) {
             return None;
         }
-        let takes = |candidate: &Candidate| candidate.parts.iter().map(|part| part.take.clone()).collect::<Vec<_>>();
-        let alternatives: Vec<Vec<Debit>> = self.candidates.iter().map(takes).collect();
+        let debits = |candidate: &Candidate| candidate.parts.iter().map(|part| part.take.clone()).collect::<Vec<_>>();
+        let alternatives: Vec<Vec<Debit>> = self.candidates.iter().map(debits).collect();
         Some(ReserveRequest { id, lease, alternatives })
     }
 
@@ -249,9 +249,9 @@ impl Parts<'_> {
             }
             unit => tokens(unit, estimate().input, estimate().output),
         };
-        let meter = match &applied.meter {
+        let meter = match &applied.counter {
             Some(meter) => Some(meter.clone()),
-            None => rule.meter(of),
+            None => rule.counter(of),
         };
         match meter {
             Some(meter) => self.take(meter, amount, rule, hard),
@@ -264,7 +264,7 @@ impl Parts<'_> {
     /// Adds what a batch takes by one rule.
     fn add_batch(&mut self, applied: &Applied, of: &Subject, work: &Work) -> Result<(), ApiError> {
         let rule = &applied.rule;
-        let Some(meter) = applied.meter.clone().or_else(|| rule.meter(of)) else {
+        let Some(meter) = applied.counter.clone().or_else(|| rule.counter(of)) else {
             let Share { input, output, .. } = work.longest;
             let amount = tokens(rule.unit, input, output);
             let one = Estimate { input, output, ..Estimate::default() };
@@ -278,7 +278,7 @@ impl Parts<'_> {
         }
         let amount = work.total.of(rule.unit);
         self.take(meter.clone(), 0, rule, rule.hard);
-        if let Some(part) = self.parts.iter_mut().find(|part| part.take.meter == meter && part.batch == 0) {
+        if let Some(part) = self.parts.iter_mut().find(|part| part.take.counter == meter && part.batch == 0) {
             part.batch = amount;
             part.take.amount = part.take.amount.saturating_add(amount);
         }
@@ -288,8 +288,8 @@ impl Parts<'_> {
     /// A meter that is there already is counted once, up to the smallest hard limit.
     fn take(&mut self, meter: Counter, amount: u64, rule: &Rc<Rule>, hard: bool) {
         let limit = rule.limit;
-        let Some(part) = self.parts.iter_mut().find(|part| part.take.meter == meter) else {
-            let take = Debit { meter, amount, limit, hard };
+        let Some(part) = self.parts.iter_mut().find(|part| part.take.counter == meter) else {
+            let take = Debit { counter: meter, amount, limit, hard };
             self.parts.push(Part { take, rule: rule.clone(), also: None, batch: 0 });
             return;
         };
@@ -339,6 +339,6 @@ fn not_priced(of: &Subject) -> ApiError {
 impl Part {
     /// Whether it is a place among concurrent requests, which is given back.
     pub(super) fn is_place(&self) -> bool {
-        self.take.meter.kind == LimitWindow::Concurrent
+        self.take.counter.kind == LimitWindow::Concurrent
     }
 }

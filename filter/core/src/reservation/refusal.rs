@@ -30,32 +30,32 @@ const PLACE_WAIT: Duration = Duration::from_secs(1);
 impl Plan {
     /// The refusal: what stood against the candidate that was to be tried first; when that was a budget with another model,
     /// what stood against that one.
-    pub fn refuse(&self, obstacles: &[LimitExceeded]) -> LimitRefusal {
+    pub fn refuse(&self, all_exceeded: &[LimitExceeded]) -> LimitRefusal {
         let mut decisive: Option<(&LimitExceeded, &Part, &Candidate)> = None;
-        for (obstacle, candidate) in obstacles.iter().zip(&self.candidates) {
-            let Some(part) = candidate.parts.get(obstacle.take) else { continue };
+        for (exceeded, candidate) in all_exceeded.iter().zip(&self.candidates) {
+            let Some(part) = candidate.parts.get(exceeded.take) else { continue };
             let turns_here = |part: &Part| {
                 candidate.instead_of.is_some() && part.rule.then_model.as_deref() == Some(&*candidate.model.name)
             };
             if decisive.is_none_or(|(_, before, _)| turns_here(before)) {
-                decisive = Some((obstacle, part, candidate));
+                decisive = Some((exceeded, part, candidate));
             }
         }
         // A store that refuses without a reason broke its promise; the client can only come again.
-        let Some((obstacle, part, candidate)) = decisive else {
+        let Some((exceeded, part, candidate)) = decisive else {
             let error = limited("Rate limit reached.".to_owned(), Some(PLACE_WAIT));
             return LimitRefusal { error, headers: Vec::new() };
         };
         let of = self.subject(candidate);
         let mut headers = Vec::new();
         let mut standings = Standings::default();
-        standings.add(part.rule.unit, &part.take, &obstacle.reading);
+        standings.add(part.rule.unit, &part.take, &exceeded.snapshot);
         standings.write(&mut headers);
-        let error = match (part.rule.unit, part.take.meter.kind) {
-            (Unit::MicroUsd, gauge) => used_up(part, gauge, &of, &obstacle.reading),
+        let error = match (part.rule.unit, part.take.counter.kind) {
+            (Unit::MicroUsd, kind) => used_up(part, kind, &of, &exceeded.snapshot),
             (_, LimitWindow::Concurrent) => crowded(part, &of),
             _ if part.take.amount > part.take.limit => never_fits(part, &of),
-            _ => too_fast(part, &of, obstacle),
+            _ => too_fast(part, &of, exceeded),
         };
         if error.retry_after.is_none() {
             headers.push((NO_RETRY.0, NO_RETRY.1.to_owned()));
@@ -77,17 +77,17 @@ fn rate(rule: &Rule) -> String {
         Unit::OutputTokens => ("output tokens", "OTokens"),
         _ => ("tokens", "T"),
     };
-    let (per, initial) = match rule.gauge {
+    let (per, initial) = match rule.kind {
         Some(LimitWindow::Day) => ("day", "PD"),
         _ => ("min", "PM"),
     };
     format!("{what} per {per} ({}{initial})", short.replace("Tokens", "T"))
 }
 
-fn too_fast(part: &Part, of: &Subject, obstacle: &LimitExceeded) -> ApiError {
+fn too_fast(part: &Part, of: &Subject, exceeded: &LimitExceeded) -> ApiError {
     let (whom, rate) = (part.rule.described(of), rate(&part.rule));
-    let (limit, used, requested) = (part.take.limit, obstacle.reading.used, part.take.amount);
-    let wait = obstacle.retry_after.unwrap_or(obstacle.reading.reset);
+    let (limit, used, requested) = (part.take.limit, exceeded.snapshot.used, part.take.amount);
+    let wait = exceeded.retry_after.unwrap_or(exceeded.snapshot.reset);
     let message = format!(
         "Rate limit reached for {} by {whom} on {rate}: Limit {limit}, Used {used}, Requested {requested}. Please try again \
          in {}.",
@@ -116,8 +116,8 @@ fn crowded(part: &Part, of: &Subject) -> ApiError {
     limited(message, Some(PLACE_WAIT)).with_code("concurrency_limit_exceeded")
 }
 
-fn used_up(part: &Part, gauge: LimitWindow, of: &Subject, reading: &CounterSnapshot) -> ApiError {
-    let (period, anew) = match gauge {
+fn used_up(part: &Part, kind: LimitWindow, of: &Subject, snapshot: &CounterSnapshot) -> ApiError {
+    let (period, anew) = match kind {
         LimitWindow::Day => ("daily budget", "It begins anew at 00:00 UTC."),
         LimitWindow::Month => ("monthly budget", "It begins anew on the first day of next month, at 00:00 UTC."),
         _ => ("budget", "It does not begin anew by itself."),
@@ -127,7 +127,7 @@ fn used_up(part: &Part, gauge: LimitWindow, of: &Subject, reading: &CounterSnaps
          then, or until the gateway's operator raises the budget.",
         part.rule.described(of),
         dollars(part.take.limit),
-        dollars(reading.used),
+        dollars(snapshot.used),
         dollars(part.take.amount),
     );
     ApiError::new(429, ErrorKind::InsufficientQuota, message).with_code("insufficient_quota")

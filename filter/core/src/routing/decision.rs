@@ -116,16 +116,16 @@ pub enum Reason {
 }
 
 /// Decides. An error when no target may serve.
-pub fn decide(inquiry: &RoutingInput<'_>, shared: &dyn SharedData) -> Result<RoutingDecision, ApiError> {
-    let RoutingInput { model, caller, needs, hints, now, .. } = inquiry;
+pub fn decide(input: &RoutingInput<'_>, shared: &dyn SharedData) -> Result<RoutingDecision, ApiError> {
+    let RoutingInput { model, caller, needs, hints, now, .. } = input;
     let way = &model.way;
     let route = way.route(caller, needs, hints, *now);
     let taken = route.and_then(|route| way.routes.get(route));
-    let strategy = match &hints.wish {
+    let strategy = match &hints.overriding {
         Some(Override::Strategy(strategy)) => *strategy,
         _ => taken.map_or(way.strategy, |route| route.strategy),
     };
-    let mut draft = Draft { inquiry, kept: Vec::with_capacity(model.targets.len()), out: Vec::new() };
+    let mut draft = Draft { input, kept: Vec::with_capacity(model.targets.len()), out: Vec::new() };
     draft.name(taken.and_then(|route| route.targets.as_deref()));
     draft.keep_speaking()?;
     let named = taken.is_some_and(|route| route.targets.is_some());
@@ -152,14 +152,14 @@ impl RoutingDecision {
     }
 
     /// The targets that may serve, in the order in which they are asked.
-    pub fn order(&self) -> Vec<Rc<Target>> {
+    pub fn reserve_request(&self) -> Vec<Rc<Target>> {
         let may_serve = self.considered.iter().filter(|considered| !matches!(considered.place, Rank::Out(_)));
         may_serve.map(|considered| considered.target.clone()).collect()
     }
 }
 
 struct Draft<'a> {
-    inquiry: &'a RoutingInput<'a>,
+    input: &'a RoutingInput<'a>,
     kept: Vec<Rc<Target>>,
     out: Vec<RankedTarget>,
 }
@@ -167,7 +167,7 @@ struct Draft<'a> {
 impl Draft<'_> {
     /// Those that a route names, in its order; all, when it names none.
     fn name(&mut self, named: Option<&[usize]>) {
-        let targets = &self.inquiry.model.targets;
+        let targets = &self.input.model.targets;
         let Some(named) = named else {
             self.kept.clone_from(targets);
             return;
@@ -179,7 +179,7 @@ impl Draft<'_> {
 
     /// Those whose providers can be asked for what the client's format is about.
     fn keep_speaking(&mut self) -> Result<(), ApiError> {
-        let RoutingInput { client, model, .. } = self.inquiry;
+        let RoutingInput { client, model, .. } = self.input;
         self.leave_out(|target| {
             target.provider.format_for(client, &target.model).is_none().then_some(Reason::NoSuchEndpoint)
         });
@@ -208,7 +208,7 @@ impl Draft<'_> {
     /// Those that can do what is asked. A prompt's length is an estimate: where it is too long for all, those that take most
     /// are asked all the same, and the provider says what is so.
     fn keep_able(&mut self) -> Result<(), ApiError> {
-        let RoutingInput { needs, estimate, .. } = self.inquiry;
+        let RoutingInput { needs, estimate, .. } = self.input;
         let lack = |target: &Target| {
             // Who counts the prompt's tokens matters.
             let counted = |_: u64| estimate(target).input;
@@ -233,7 +233,7 @@ impl Draft<'_> {
             if let (true, Some(lack)) = (self.kept.is_empty(), first) {
                 let message = format!(
                     "No target of the model `{}` can take this request: it {lack}. Ask for another model, or leave that out.",
-                    self.inquiry.model.name
+                    self.input.model.name
                 );
                 return Err(ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("capability_missing"));
             }
@@ -243,7 +243,7 @@ impl Draft<'_> {
 
     /// Those of the best tier, and the one that the client asks for by its name: that is not falling there in silence.
     fn keep_tiers(&mut self) {
-        let model = self.inquiry.model;
+        let model = self.input.model;
         if model.way.allow_lower_tier {
             return;
         }
@@ -256,7 +256,7 @@ impl Draft<'_> {
 
     /// Of the targets that the client's wish names, the best, or the first where tiers do not matter.
     fn named_by_client(&self, any_tier: bool) -> Option<Rc<Target>> {
-        let Some(Override::Target(name)) = &self.inquiry.hints.wish else { return None };
+        let Some(Override::Target(name)) = &self.input.hints.overriding else { return None };
         let is = |target: &&Rc<Target>| target.name == *name || target.provider.name == *name;
         let tier = |target: &&Rc<Target>| if any_tier { 0 } else { target.tier };
         self.kept.iter().filter(is).min_by_key(tier).cloned()
@@ -265,14 +265,14 @@ impl Draft<'_> {
     /// The target that the client asks for; an error when it is not to be had.
     fn wished(&self, any_tier: bool) -> Result<Option<Rc<Target>>, ApiError> {
         let found = self.named_by_client(any_tier);
-        if found.is_some() || !matches!(self.inquiry.hints.wish, Some(Override::Target(_))) {
+        if found.is_some() || !matches!(self.input.hints.overriding, Some(Override::Target(_))) {
             return Ok(found);
         }
-        let known: Vec<&str> = self.inquiry.model.targets.iter().map(|target| target.name.as_str()).collect();
+        let known: Vec<&str> = self.input.model.targets.iter().map(|target| target.name.as_str()).collect();
         let message = format!(
             "The header {} asks for a target that the model `{}` cannot give this request. Its targets: {}.",
             super::hints::ROUTE,
-            self.inquiry.model.name,
+            self.input.model.name,
             known.join(", ")
         );
         Err(ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("route_not_found"))
@@ -300,12 +300,12 @@ impl Draft<'_> {
         by_numbers(&mut self.kept, |target| (u64::from(by_tier(target)), 0));
         let kept = std::mem::take(&mut self.kept);
         for tier in kept.chunk_by(|a, b| by_tier(a) == by_tier(b)) {
-            let mut ordered = self.inquiry.order(strategy, tier, shared);
-            if self.inquiry.needs.hosted {
-                put_first(&mut ordered, 0, |target| target.has_hosted_tools(self.inquiry.client));
+            let mut ordered = self.input.order(strategy, tier, shared);
+            if self.input.needs.hosted {
+                put_first(&mut ordered, 0, |target| target.has_hosted_tools(self.input.client));
             }
             if self.kept.is_empty() {
-                self.inquiry.stay(strategy, &mut ordered, shared);
+                self.input.stay(strategy, &mut ordered, shared);
             }
             self.kept.extend(ordered);
         }
@@ -313,12 +313,12 @@ impl Draft<'_> {
 
     /// Those that are broken come last, but for the one request that finds out whether its first choice still is.
     fn judge(self, shared: &dyn SharedData) -> Vec<RankedTarget> {
-        let Self { inquiry, kept, out } = self;
+        let Self { input, kept, out } = self;
         let several = kept.len() > 1;
-        let mut first = Vec::with_capacity(inquiry.model.targets.len());
+        let mut first = Vec::with_capacity(input.model.targets.len());
         let mut last = Vec::new();
         for target in kept {
-            let place = if several { inquiry.place(&target, first.is_empty(), shared) } else { Rank::InTurn };
+            let place = if several { input.place(&target, first.is_empty(), shared) } else { Rank::InTurn };
             let list = if matches!(place, Rank::Last(_)) { &mut last } else { &mut first };
             list.push(RankedTarget { target, place });
         }

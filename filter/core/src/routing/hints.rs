@@ -21,7 +21,7 @@ pub const TIMEOUT: &str = "x-sluice-timeout";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RoutingHeaders {
     /// The way that the client asks for.
-    pub wish: Option<Override>,
+    pub overriding: Option<Override>,
     /// The client wants no target but the first.
     pub no_fallback: bool,
     /// How long the client waits.
@@ -59,7 +59,7 @@ impl RoutingHeaders {
         let headers_seen =
             watched.iter().filter_map(|name| Some((name.clone(), headers.text(name)?.to_owned()))).collect();
         Ok(Self {
-            wish: one(headers, ROUTE)?.map(wish),
+            overriding: one(headers, ROUTE)?.map(overriding),
             no_fallback: one(headers, FALLBACK)?.map(no_fallback).transpose()?.unwrap_or_default(),
             timeout: one(headers, TIMEOUT)?.map(timeout).transpose()?,
             caching: caching(headers),
@@ -69,7 +69,7 @@ impl RoutingHeaders {
 
     /// The same, for a model that the client has not asked for.
     pub fn without_wish(&self) -> Self {
-        Self { wish: None, ..self.clone() }
+        Self { overriding: None, ..self.clone() }
     }
 
     /// The value of a header that the configuration asks about, by its name in lower case.
@@ -80,7 +80,7 @@ impl RoutingHeaders {
     /// Whether the caller may ask for this; what it may not is an error that says so, and never left aside in silence.
     pub fn allowed(&self, caller: &Caller) -> Result<(), ApiError> {
         let asked = [
-            (self.wish.is_some(), Permission::Route, ROUTE),
+            (self.overriding.is_some(), Permission::Route, ROUTE),
             (self.no_fallback, Permission::Fallback, FALLBACK),
             (self.timeout.is_some(), Permission::Timeout, TIMEOUT),
         ];
@@ -106,7 +106,7 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiErr
     }
 }
 
-fn wish(text: &str) -> Override {
+fn overriding(text: &str) -> Override {
     let text = text.trim();
     match strategy(text) {
         Some(strategy) => Override::Strategy(strategy),
@@ -182,8 +182,8 @@ mod tests {
 
     #[test]
     fn a_wish_is_a_strategy_or_a_target() {
-        assert_eq!(read(ROUTE, "cheapest").unwrap().wish, Some(Override::Strategy(Strategy::Cheapest)));
-        assert_eq!(read(ROUTE, " ant/claude").unwrap().wish, Some(Override::Target("ant/claude".to_owned())));
+        assert_eq!(read(ROUTE, "cheapest").unwrap().overriding, Some(Override::Strategy(Strategy::Cheapest)));
+        assert_eq!(read(ROUTE, " ant/claude").unwrap().overriding, Some(Override::Target("ant/claude".to_owned())));
         for strategy in
             [Strategy::Fallback, Strategy::Weighted, Strategy::Fastest, Strategy::LeastBusy, Strategy::Pinned]
         {

@@ -27,11 +27,11 @@ pub struct Needs {
 
 impl Needs {
     /// What the request with this outline and prompt needs, where the prompt comes to `input_tokens`.
-    pub fn of(outline: &BodyPeek, prompt: &Prompt, input_tokens: u64) -> Self {
+    pub fn of(peek: &BodyPeek, prompt: &Prompt, input_tokens: u64) -> Self {
         Self {
-            tools: outline.wants.tools,
-            hosted: outline.wants.hosted,
-            structured_output: outline.wants.structured_output,
+            tools: peek.wants.tools,
+            hosted: peek.wants.hosted,
+            structured_output: peek.wants.structured_output,
             images: prompt.images > 0,
             audio: prompt.audio,
             documents: prompt.documents,

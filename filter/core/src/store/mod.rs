@@ -50,7 +50,7 @@ pub struct Counter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Debit {
     /// Which.
-    pub meter: Counter,
+    pub counter: Counter,
     /// How much.
     pub amount: u64,
     /// What the meter may reach.
@@ -95,7 +95,7 @@ pub enum ReserveResult {
         /// Its index.
         chosen: usize,
         /// In the order of its takes.
-        readings: Vec<CounterSnapshot>,
+        snapshots: Vec<CounterSnapshot>,
     },
     /// No alternative fits, and nothing is reserved: what stood against each.
     Refused(Vec<LimitExceeded>),
@@ -107,7 +107,7 @@ pub struct LimitExceeded {
     /// Its index in the alternative.
     pub take: usize,
     /// The meter, without this request.
-    pub reading: CounterSnapshot,
+    pub snapshot: CounterSnapshot,
     /// When it may fit; `None` when waiting does not help.
     pub retry_after: Option<Duration>,
 }
@@ -120,7 +120,7 @@ pub struct Unavailable(pub String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
     /// Which.
-    pub meter: Counter,
+    pub counter: Counter,
     /// The [`CounterSnapshot::period`] it was reserved in; where nothing was reserved, the day or month in which it was used.
     pub window: u64,
     /// The [`CounterSnapshot::until`] of the reservation.
@@ -238,7 +238,7 @@ pub struct Batch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delta {
     /// Which.
-    pub meter: Counter,
+    pub counter: Counter,
     /// Which day or month it was counted in, as in [`CounterSnapshot::period`]. For `Minute` how much of it drains in a minute, or
     /// 0 when that is not known here.
     pub window: u64,
@@ -250,7 +250,7 @@ pub struct Delta {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Global {
     /// Which.
-    pub meter: Counter,
+    pub counter: Counter,
     /// The window it was counted in; for `Minute` the moment in microseconds.
     pub window: u64,
     /// How much; for `Minute` what has not drained, in millionths.

@@ -52,7 +52,7 @@ impl Prompt {
     /// charged for what it is when the answer is settled.
     pub fn measure(body: &[u8]) -> Self {
         let mut measuring = Measuring::of(body);
-        let rest = walk(body, |passed| measuring.hear(passed));
+        let rest = walk(body, |passed| measuring.record(passed));
         measuring.measured(rest)
     }
 }
@@ -81,7 +81,7 @@ impl<'a> Measuring<'a> {
     }
 
     /// The next literal.
-    pub(crate) fn hear(&mut self, passed: &Passed<'a>) {
+    pub(crate) fn record(&mut self, passed: &Passed<'a>) {
         let Passed { literal, word, before, is_value } = passed;
         let text = literal.text;
         self.lacks(short_numbers(literal.gap));
@@ -276,7 +276,7 @@ impl Estimate {
     /// An answer has at most what the request asks for, what the model can (`max_output`), and `ceiling`: what is reserved
     /// for one answer whatever they say.
     pub fn of(
-        outline: &BodyPeek,
+        peek: &BodyPeek,
         prompt: &Prompt,
         bytes_per_100_tokens: u64,
         max_output: Option<u64>,
@@ -285,8 +285,8 @@ impl Estimate {
         let input = tokens(prompt.text, bytes_per_100_tokens)
             .saturating_add(prompt.media)
             .saturating_add(prompt.images.saturating_mul(IMAGE));
-        let answer = [outline.amount.max_tokens, max_output].into_iter().flatten().fold(ceiling, u64::min);
-        let answers = outline.answers();
+        let answer = [peek.amount.max_tokens, max_output].into_iter().flatten().fold(ceiling, u64::min);
+        let answers = peek.answers();
         Self { input, output: answer.saturating_mul(answers), images: prompt.images, ..Self::default() }
     }
 

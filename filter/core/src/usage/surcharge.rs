@@ -72,7 +72,7 @@ impl<'a> Wishing<'a> {
     }
 
     /// The next literal.
-    pub(crate) fn hear(&mut self, passed: &Passed<'a>) {
+    pub(crate) fn record(&mut self, passed: &Passed<'a>) {
         let Passed { literal, word, before, is_value } = passed;
         let value = || literal.word(LONGEST);
         match before {
@@ -137,7 +137,7 @@ mod tests {
     impl Wishes {
         fn of(body: &[u8]) -> Self {
             let mut wishing = Wishing::of(body);
-            walk(body, |passed| wishing.hear(passed));
+            walk(body, |passed| wishing.record(passed));
             wishing.wished()
         }
     }

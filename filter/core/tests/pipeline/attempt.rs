@@ -405,7 +405,7 @@ fn a_translated_stream_that_breaks_off_says_so() {
 #[test]
 fn roles_that_do_not_find_each_other_are_called_by_name() {
     let shared = Shared::default();
-    let code = |envoy| crate::envoy::planned().last_word(envoy, sluice_wire::time::Time(0), &shared).code.unwrap();
+    let code = |envoy| crate::envoy::planned().final_error(envoy, sluice_wire::time::Time(0), &shared).code.unwrap();
     assert_eq!(code(500), "gateway_misconfigured");
     assert_eq!(code(503), "provider_unavailable");
 }

@@ -19,18 +19,19 @@ fn keeper(mode: &str) -> Option<CounterSync> {
     CounterSync::new(sluice_config::compile_redis(&serde_json::from_str(&written).unwrap()).unwrap(), [7; 16])
 }
 
-fn meter(shard: &str) -> Counter {
+fn counter(shard: &str) -> Counter {
     Counter { name: "requests/total".into(), shard_key: shard.into(), kind: LimitWindow::Total }
 }
 
 fn take(shared: &Shared, shard: &str, amount: u64) {
-    let take = Debit { meter: meter(shard), amount, limit: 1_000, hard: true };
-    let order = ReserveRequest { id: "o".into(), lease: Duration::from_secs(60), alternatives: vec![vec![take]] };
-    embedded::reserve(shared, &order, CounterScope::Replicated, NOON).unwrap();
+    let take = Debit { counter: counter(shard), amount, limit: 1_000, hard: true };
+    let reserve_request =
+        ReserveRequest { id: "o".into(), lease: Duration::from_secs(60), alternatives: vec![vec![take]] };
+    embedded::reserve(shared, &reserve_request, CounterScope::Replicated, NOON).unwrap();
 }
 
 fn used(shared: &Shared, shard: &str) -> u64 {
-    embedded::read(shared, &[meter(shard)], NOON).unwrap()[0].used
+    embedded::read(shared, &[counter(shard)], NOON).unwrap()[0].used
 }
 
 fn after(seconds: u64) -> Time {

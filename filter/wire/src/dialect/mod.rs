@@ -36,8 +36,6 @@ mod data_uri;
 mod effort;
 #[cfg(test)]
 mod embeddings;
-#[cfg(test)]
-mod fates;
 mod few;
 pub mod fields;
 mod format;
@@ -62,6 +60,8 @@ pub mod openai_embeddings;
 mod out;
 pub mod pass_through;
 pub mod places;
+#[cfg(test)]
+mod policies;
 pub mod provider;
 pub mod quirk;
 mod rate_limits;
@@ -95,11 +95,11 @@ pub enum FieldPolicy {
 pub type Field = (&'static str, FieldPolicy, &'static str);
 
 /// The fates of `fields` without the notes, which a gateway does not read.
-const fn fates<const N: usize>(fields: &[Field; N]) -> [(&'static str, FieldPolicy); N] {
+const fn policies<const N: usize>(fields: &[Field; N]) -> [(&'static str, FieldPolicy); N] {
     let mut out = [("", FieldPolicy::Mapped); N];
     let (mut fields, mut rest): (&[Field], &mut [_]) = (fields, &mut out);
-    while let ([(name, fate, _), more @ ..], [first, others @ ..]) = (fields, rest) {
-        *first = (name, *fate);
+    while let ([(name, policy, _), more @ ..], [first, others @ ..]) = (fields, rest) {
+        *first = (name, *policy);
         (fields, rest) = (more, others);
     }
     out
@@ -188,7 +188,7 @@ pub trait StreamPeeker {
     fn peek(&mut self, event: &sse::Event<'_>) -> EventClass;
 
     /// What was learned so far.
-    fn glance(&self) -> &ResponseSummary;
+    fn summary(&self) -> &ResponseSummary;
 }
 
 /// What the gateway accounts for, read from an answer that passes unchanged.

@@ -144,8 +144,8 @@ mod tests {
             (r#"[{"usage":{"input_tokens":3}}]"#, None),
             ("no json", None),
         ] {
-            let glance = peek(body.as_bytes()).unwrap();
-            assert_eq!(glance.usage.map(|usage| (usage.input, usage.output)), expected, "{body}");
+            let summary = peek(body.as_bytes()).unwrap();
+            assert_eq!(summary.usage.map(|usage| (usage.input, usage.output)), expected, "{body}");
         }
     }
 

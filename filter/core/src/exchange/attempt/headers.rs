@@ -5,7 +5,7 @@ use sluice_wire::headers::HeaderMap;
 
 use crate::routing::target::Target;
 
-use super::super::request_state::{RequestState, tale};
+use super::super::request_state::{RequestState, attempt_headers};
 use super::super::{Context, Effect};
 use super::Attempt;
 
@@ -21,13 +21,13 @@ impl Attempt {
         &self,
         headers: &HeaderMap,
         content: Body,
-        journey: &RequestState,
+        state: &RequestState,
         cx: &mut Context<'_>,
     ) {
-        let tier = journey.lower_tier().map(|tier| ("x-sluice-tier", tier.to_string()));
-        let dropped =
-            (!journey.answer.dropped.is_empty()).then(|| ("x-sluice-dropped", journey.answer.dropped.join(", ")));
-        let told = tale(&journey.progress.attempts).chain(tier).chain(dropped).chain(journey.request.masked_header());
+        let tier = state.lower_tier().map(|tier| ("x-sluice-tier", tier.to_string()));
+        let dropped = (!state.answer.dropped.is_empty()).then(|| ("x-sluice-dropped", state.answer.dropped.join(", ")));
+        let told =
+            attempt_headers(&state.progress.attempts).chain(tier).chain(dropped).chain(state.request.masked_header());
         let mut out = HeaderMap::with_capacity(headers.len() + MORE, headers.size() + ROOM);
         out.extend(headers.iter().filter(|(name, _)| passes_to_client(name, content, self.dialect)));
         out.extend(served_by(&self.target));

@@ -95,104 +95,104 @@ struct FinalRefusal {
 
 impl Attempt {
     /// Begins the attempt that the journey has planned next; its effects tell Envoy what follows if no callback comes.
-    pub fn begin(journey: &mut RequestState, cx: &mut Context<'_>) -> Result<Self, NoAttempt> {
+    pub fn begin(state: &mut RequestState, cx: &mut Context<'_>) -> Result<Self, NoAttempt> {
         let now = cx.now();
-        let target = match journey.begin(now, cx.shared) {
+        let target = match state.begin(now, cx.shared) {
             Begin::Attempt(target) => target,
             Begin::Over => {
-                cx.effects.extend(trace::failure(journey));
-                return Err(NoAttempt::Answered(over(journey, now)));
+                cx.effects.extend(trace::failure(state));
+                return Err(NoAttempt::Answered(over(state, now)));
             }
             Begin::Unplanned => return Err(NoAttempt::Unplanned),
         };
-        cx.effects.extend(journey.route.announce());
-        let number = journey.progress.attempts.len();
+        cx.effects.extend(state.route.announce());
+        let number = state.progress.attempts.len();
         if number > 1 {
-            cx.effects.extend(trace::failed(&journey.worker.gateway, "".into()));
+            cx.effects.extend(trace::failed(&state.worker.gateway, "".into()));
         }
-        let Some(dialect) = target.provider.format_for(journey.request.asks.client, &target.model) else {
+        let Some(dialect) = target.provider.format_for(state.request.asks.client, &target.model) else {
             let error = ApiError::new(400, ErrorKind::InvalidRequest, "The fallback has nothing of what is asked for.");
-            return Err(NoAttempt::Answered(end_plan(Failure::ours(CANNOT_EXPRESS, error), journey, cx)));
+            return Err(NoAttempt::Answered(end_plan(Failure::ours(CANNOT_EXPRESS, error), state, cx)));
         };
-        let same_bodies = dialect.bodies() == journey.request.asks.client.id();
-        let lease = journey.request.lease();
-        if !journey.bill.charge.moves_to(&target, lease, cx.shared, now) {
+        let same_bodies = dialect.bodies() == state.request.asks.client.id();
+        let lease = state.request.lease();
+        if !state.bill.billing.moves_to(&target, lease, cx.shared, now) {
             let error = ApiError::new(429, ErrorKind::RateLimit, "The fallback is beyond a limit or a budget.");
-            return Err(NoAttempt::Answered(end_plan(Failure::ours(OVER_LIMIT, error), journey, cx)));
+            return Err(NoAttempt::Answered(end_plan(Failure::ours(OVER_LIMIT, error), state, cx)));
         }
-        let outbound = Outbound::choose(journey, &target, dialect);
+        let outbound = Outbound::choose(state, &target, dialect);
         Ok(Self { target, dialect, number, same_bodies, phase: Phase::Request(outbound) })
     }
 
     /// Handles a part of the request or of the answer.
-    pub fn step(&mut self, event: Event, journey: &mut RequestState, cx: &mut Context<'_>) -> Flow {
-        if self.is_given_up(journey) {
+    pub fn step(&mut self, event: Event, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
+        if self.is_given_up(state) {
             return Flow::Continue;
         }
         let flow = match event {
-            Event::RequestHeaders { .. } | Event::RequestBody { .. } => self.request(event, journey, cx),
-            Event::ResponseHeaders { end } => self.response_headers(end, journey, cx),
-            Event::ResponseTrailers { size } => self.response_trailers(size, journey, cx),
-            Event::ResponseBody { size, end } => self.response_body(size, end, journey, cx),
+            Event::RequestHeaders { .. } | Event::RequestBody { .. } => self.request(event, state, cx),
+            Event::ResponseHeaders { end } => self.response_headers(end, state, cx),
+            Event::ResponseTrailers { size } => self.response_trailers(size, state, cx),
+            Event::ResponseBody { size, end } => self.response_body(size, end, state, cx),
         };
-        if matches!(journey.progress.stage, Stage::Complete | Stage::Broken) {
-            journey.tell(cx.now(), cx.shared);
+        if matches!(state.progress.stage, Stage::Complete | Stage::Broken) {
+            state.tell(cx.now(), cx.shared);
         }
-        if journey.progress.stage == Stage::Broken {
-            cx.effects.extend(trace::failure(journey));
+        if state.progress.stage == Stage::Broken {
+            cx.effects.extend(trace::failure(state));
         }
         flow
     }
 
     /// Its filter is no longer needed: what ended without a callback is known now, and Envoy has not looked yet where the next one goes.
     /// `ending` is asked for where nothing was heard of it.
-    pub fn ends(&self, ending: impl FnOnce() -> Ending, journey: &mut RequestState, cx: &mut Context<'_>) {
-        if journey.is_unheard(self.number) && journey.ends_unheard(ending(), cx.now(), cx.shared) {
-            cx.effects.extend(journey.route.announce());
+    pub fn ends(&self, ending: impl FnOnce() -> Ending, state: &mut RequestState, cx: &mut Context<'_>) {
+        if state.is_unheard(self.number) && state.ends_unheard(ending(), cx.now(), cx.shared) {
+            cx.effects.extend(state.route.announce());
         }
     }
 
     /// Whether [`give_up`] has ended it from outside: what it still brings concerns nobody.
-    fn is_given_up(&self, journey: &RequestState) -> bool {
-        let over = journey.progress.attempts.last().is_some_and(|tried| tried.failure.is_some());
-        journey.progress.attempts.len() != self.number || (over && journey.progress.stage == Stage::Underway)
+    fn is_given_up(&self, state: &RequestState) -> bool {
+        let over = state.progress.attempts.last().is_some_and(|tried| tried.failure.is_some());
+        state.progress.attempts.len() != self.number || (over && state.progress.stage == Stage::Underway)
     }
 
-    fn request(&mut self, event: Event, journey: &mut RequestState, cx: &mut Context<'_>) -> Flow {
+    fn request(&mut self, event: Event, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         let Phase::Request(outbound) = &mut self.phase else { return Flow::Continue };
-        match outbound.step(event, journey, &self.target, self.dialect, cx.view, cx.effects) {
+        match outbound.step(event, state, &self.target, self.dialect, cx.view, cx.effects) {
             Ok(flow) => flow,
             Err(failure) => {
                 self.phase = Phase::Done;
-                Flow::Reply(end_plan(failure, journey, cx))
+                Flow::Reply(end_plan(failure, state, cx))
             }
         }
     }
 
-    fn response_body(&mut self, size: usize, end: bool, journey: &mut RequestState, cx: &mut Context<'_>) -> Flow {
+    fn response_body(&mut self, size: usize, end: bool, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         match &mut self.phase {
             Phase::Request(_) | Phase::Done => Flow::Continue,
-            Phase::Error(_) if !end && size <= LONGEST_ERROR && journey.held.answer.grow(size).is_ok() => Flow::Pause,
+            Phase::Error(_) if !end && size <= LONGEST_ERROR && state.held.answer.grow(size).is_ok() => Flow::Pause,
             Phase::Whole if size > LARGEST_ANSWER => {
                 let error =
                     ApiError::answer_too_large("The provider's answer is larger than the gateway takes (32 MiB).");
-                self.fail(Failure::in_answer(error), journey, cx)
+                self.fail(Failure::in_answer(error), state, cx)
             }
-            Phase::Whole => match journey.held.answer.grow(size) {
+            Phase::Whole => match state.held.answer.grow(size) {
                 Err(full) => {
                     // The provider's work so far is charged by estimate.
-                    journey.answer.said = OutputSoFar::of(size);
+                    state.answer.said = OutputSoFar::of(size);
                     cx.effects.push(Effect::Count(metric::OVERLOADED));
-                    self.fail(Failure::full(full), journey, cx)
+                    self.fail(Failure::full(full), state, cx)
                 }
                 Ok(()) if !end => Flow::Pause,
-                Ok(()) => self.whole_answer(size, journey, cx),
+                Ok(()) => self.whole_answer(size, state, cx),
             },
             Phase::Passing(passing) => {
-                passing.step(size, end, journey, cx.view);
+                passing.step(size, end, state, cx.view);
                 if end {
                     self.phase = Phase::Done;
-                    journey.complete();
+                    state.complete();
                 }
                 Flow::Continue
             }
@@ -202,27 +202,27 @@ impl Attempt {
                 };
                 // Without its body, an error still has its status.
                 let body = cx.view.body(0..size.min(LONGEST_ERROR)).unwrap_or_default();
-                self.error_answer(&refusal, &body, journey, cx)
+                self.error_answer(&refusal, &body, state, cx)
             }
             Phase::Stream(relay) if relay.is_no_stream(size, cx.view) => {
-                journey.watch.holding = false;
+                state.watch.holding = false;
                 self.phase = Phase::Whole;
-                self.response_body(size, end, journey, cx)
+                self.response_body(size, end, state, cx)
             }
-            Phase::Stream(relay) => match relay.step(size, end, journey, cx.view, cx.effects) {
+            Phase::Stream(relay) => match relay.step(size, end, state, cx.view, cx.effects) {
                 Ok(flow) => flow,
-                Err(failure) => self.fail(failure, journey, cx),
+                Err(failure) => self.fail(failure, state, cx),
             },
         }
     }
 
-    fn response_headers(&mut self, end: bool, journey: &mut RequestState, cx: &mut Context<'_>) -> Flow {
+    fn response_headers(&mut self, end: bool, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         let headers = match cx.view.headers() {
             Ok(headers) => headers,
-            Err(unreadable) => return self.fail(unreadable.into(), journey, cx),
+            Err(unreadable) => return self.fail(unreadable.into(), state, cx),
         };
         let status: u16 = headers.text(":status").and_then(|status| status.parse().ok()).unwrap_or(502);
-        if let Some(tried) = journey.progress.attempts.last_mut() {
+        if let Some(tried) = state.progress.attempts.last_mut() {
             tried.status = Some(status);
         }
         if !(200..300).contains(&status) {
@@ -234,41 +234,39 @@ impl Attempt {
                 request_id: text(self.dialect.headers.request_id),
             };
             // A server's own trouble says enough: no need to read the body first when another target waits.
-            if end || (status >= 500 && journey.another_waits()) {
-                return self.error_answer(&refusal, &[], journey, cx);
+            if end || (status >= 500 && state.another_waits()) {
+                return self.error_answer(&refusal, &[], state, cx);
             }
             self.phase = Phase::Error(Box::new(refusal));
             return Flow::Pause;
         }
-        let passes = matches!(journey.request.asks.client.asks, Asks::PassedThrough);
+        let passes = matches!(state.request.asks.client.asks, Asks::PassedThrough);
         if end && !passes {
-            return self.fail(Failure::empty(), journey, cx);
+            return self.fail(Failure::empty(), state, cx);
         }
         if headers.text("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-            return self.fail(Failure::compressed(), journey, cx);
+            return self.fail(Failure::compressed(), state, cx);
         }
         let is_stream = |content_type: &str| is_of(content_type, self.dialect.stream_type);
-        let streams = journey.request.asks.outline.stream && headers.text("content-type").is_some_and(is_stream);
+        let streams = state.request.asks.peek.stream && headers.text("content-type").is_some_and(is_stream);
         let content = match (self.same_bodies, streams) {
-            (true, true) if self.dialect.stream_type == journey.request.asks.client.provider.stream_type => {
-                Body::Stream
-            }
+            (true, true) if self.dialect.stream_type == state.request.asks.client.provider.stream_type => Body::Stream,
             (true, false) => Body::Unchanged,
             (_, true) => Body::New("text/event-stream"),
             (false, false) => Body::New("application/json"),
         };
         let is_json = || headers.text("content-type").is_some_and(|kind| is_of(kind, "application/json"));
-        if passes && (end || is_stored(journey.request.asks.client) || !is_json()) {
-            self.answer_headers(&headers, Body::Unchanged, journey, cx);
-            let passing = Passing::new(journey.request.asks.client, headers.text("content-type"));
-            return self.pass(end, passing.about(journey.request.errand.as_ref(), status), journey, cx);
+        if passes && (end || is_stored(state.request.asks.client) || !is_json()) {
+            self.answer_headers(&headers, Body::Unchanged, state, cx);
+            let passing = Passing::new(state.request.asks.client, headers.text("content-type"));
+            return self.pass(end, passing.about(state.request.errand.as_ref(), status), state, cx);
         }
         // Should the answer turn out bad, these are discarded with it.
-        self.answer_headers(&headers, content, journey, cx);
-        self.phase = match (streams, self.dialect.chat(), journey.request.asks.client.chat()) {
+        self.answer_headers(&headers, content, state, cx);
+        self.phase = match (streams, self.dialect.chat(), state.request.asks.client.chat()) {
             (true, Some(provider), Some(client)) => {
-                let speakers = DialectPair { client, provider, same: self.same_bodies };
-                Phase::Stream(Box::new(Relay::new(journey, &self.target, &speakers, cx.now())))
+                let dialects = DialectPair { client, provider, same: self.same_bodies };
+                Phase::Stream(Box::new(Relay::new(state, &self.target, &dialects, cx.now())))
             }
             _ => Phase::Whole,
         };
@@ -276,30 +274,30 @@ impl Attempt {
     }
 
     /// The answer goes to the client as it comes: sound, a file, events of a kind of their own.
-    fn pass(&mut self, end: bool, passing: Passing, journey: &mut RequestState, cx: &mut Context<'_>) -> Flow {
-        journey.commit(cx.now());
+    fn pass(&mut self, end: bool, passing: Passing, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
+        state.commit(cx.now());
         self.phase = Phase::Passing(passing);
         if end {
             self.phase = Phase::Done;
-            journey.complete();
+            state.complete();
         }
         Flow::Continue
     }
 
     /// The answer ends with trailers. What a client had to be told behind a body that has left cannot be said any more; a
     /// reply then makes Envoy reset the stream, which is no clean end.
-    fn response_trailers(&mut self, size: usize, journey: &mut RequestState, cx: &mut Context<'_>) -> Flow {
+    fn response_trailers(&mut self, size: usize, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         let before = cx.effects.len();
         let size = match &self.phase {
-            Phase::Stream(relay) => relay.buffered(size, journey),
+            Phase::Stream(relay) => relay.buffered(size, state),
             _ => size,
         };
-        let flow = self.response_body(size, true, journey, cx);
+        let flow = self.response_body(size, true, state, cx);
         if size == 0 && cx.effects.iter().skip(before).any(|effect| matches!(effect, Effect::ReplaceBody { .. })) {
             cx.effects.truncate(before);
-            if journey.progress.stage == Stage::Broken {
+            if state.progress.stage == Stage::Broken {
                 let error = ApiError::bad_answer("The provider's answer broke off before its end.");
-                return Flow::Reply(refusal(journey.request.asks.client, &error, &journey.progress.attempts));
+                return Flow::Reply(refusal(state.request.asks.client, &error, &state.progress.attempts));
             }
         }
         flow
@@ -310,65 +308,60 @@ impl Attempt {
         &mut self,
         refusal: &FinalRefusal,
         body: &[u8],
-        journey: &mut RequestState,
+        state: &mut RequestState,
         cx: &mut Context<'_>,
     ) -> Flow {
         let FinalRefusal { status, retry_after, hint, request_id } = refusal;
-        if let Some(tried) = journey.progress.attempts.last_mut() {
+        if let Some(tried) = state.progress.attempts.last_mut() {
             tried.complaint = Complaint::read(body).map(Box::new);
         }
         let mut error = (self.dialect.read_error)(*status, hint.as_deref(), body);
         error.retry_after = retry_after.or(error.retry_after);
         // A cloud has errors of its own, whatever its bodies are.
-        if self.dialect.id == journey.request.asks.client.id() {
+        if self.dialect.id == state.request.asks.client.id() {
             let own = Own::read(body, request_id.as_deref());
-            error.own = own.map(|own| own.filled(&(journey.request.asks.client.manner.write_error)(&error)).into());
-        } else if error.param.as_deref().is_some_and(|field| own_name(journey.request.asks.client, field).is_some()) {
+            error.own = own.map(|own| own.filled(&(state.request.asks.client.manner.write_error)(&error)).into());
+        } else if error.param.as_deref().is_some_and(|field| own_name(state.request.asks.client, field).is_some()) {
             // Of what was translated the client knows its own names.
-            error = by_name(journey.request.asks.client, error);
+            error = by_name(state.request.asks.client, error);
         }
-        self.fail(Failure::status(*status, error), journey, cx)
+        self.fail(Failure::status(*status, error), state, cx)
     }
 
     /// The attempt failed before the client saw anything of it.
-    fn fail(&mut self, failure: Failure, journey: &mut RequestState, cx: &mut Context<'_>) -> Flow {
+    fn fail(&mut self, failure: Failure, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         self.phase = Phase::Done;
-        give_up(failure, journey, cx)
+        give_up(failure, state, cx)
     }
 }
 
 /// This fallback cannot take the request. A filter cannot skip an attempt, so the client reads why the attempts
 /// before it failed: that the last resort has no words for some field is not what went wrong.
-fn end_plan(failure: Failure, journey: &mut RequestState, cx: &mut Context<'_>) -> Reply {
-    let before = journey
-        .progress
-        .attempts
-        .iter()
-        .rev()
-        .find_map(|tried| tried.failure.as_ref())
-        .map(|tried| tried.error.clone());
+fn end_plan(failure: Failure, state: &mut RequestState, cx: &mut Context<'_>) -> Reply {
+    let before =
+        state.progress.attempts.iter().rev().find_map(|tried| tried.failure.as_ref()).map(|tried| tried.error.clone());
     let error = before.unwrap_or_else(|| failure.error.clone());
-    let _ = journey.fail(failure, cx.now(), cx.shared);
-    journey.progress.stage = Stage::Refused;
-    cx.effects.extend(trace::failure(journey));
-    refusal(journey.request.asks.client, &error, &journey.progress.attempts)
+    let _ = state.fail(failure, cx.now(), cx.shared);
+    state.progress.stage = Stage::Refused;
+    cx.effects.extend(trace::failure(state));
+    refusal(state.request.asks.client, &error, &state.progress.attempts)
 }
 
 /// The attempt under way failed, and nothing of it has left: another one follows, or the client reads why. To be called from
 /// outside the attempt's own callbacks only while its answer's headers are held.
-pub fn give_up(failure: Failure, journey: &mut RequestState, cx: &mut Context<'_>) -> Flow {
+pub fn give_up(failure: Failure, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
     let now = cx.now();
-    let next = journey.fail(failure, now, cx.shared);
+    let next = state.fail(failure, now, cx.shared);
     // What was held of it is discarded.
-    journey.held.answer.release();
+    state.held.answer.release();
     let effects = &mut *cx.effects;
-    effects.extend(trace::failure(journey));
+    effects.extend(trace::failure(state));
     let wait = match next {
         Next::Elsewhere => Duration::ZERO,
         Next::Again(wait) => wait,
-        Next::Nothing => return Flow::Reply(over(journey, now)),
+        Next::Nothing => return Flow::Reply(over(state, now)),
     };
-    effects.extend(journey.route.announce());
+    effects.extend(state.route.announce());
     // A provider may have sent a header of this name itself.
     effects.push(match wait.is_zero() {
         true => Effect::RemoveHeader(signal::RETRY_AFTER.into()),
@@ -379,14 +372,14 @@ pub fn give_up(failure: Failure, journey: &mut RequestState, cx: &mut Context<'_
 }
 
 /// Nothing comes after the attempt that failed last: the client reads why it did.
-fn over(journey: &mut RequestState, now: Time) -> Reply {
-    journey.progress.stage = Stage::Refused;
-    let last = journey.progress.attempts.last().and_then(|tried| Some((tried, tried.failure.as_ref()?)));
+fn over(state: &mut RequestState, now: Time) -> Reply {
+    state.progress.stage = Stage::Refused;
+    let last = state.progress.attempts.last().and_then(|tried| Some((tried, tried.failure.as_ref()?)));
     let Some((tried, failure)) = last else { return unplanned() };
-    let error = journey.closing_error(failure, now);
-    let mut reply = refusal(journey.request.asks.client, &error, &journey.progress.attempts);
+    let error = state.closing_error(failure, now);
+    let mut reply = refusal(state.request.asks.client, &error, &state.progress.attempts);
     reply.headers.extend(served_by(&tried.target).map(|(name, value)| (name, value.to_owned())));
-    journey.progress.refusal = Some(error.into());
+    state.progress.refusal = Some(error.into());
     reply
 }
 

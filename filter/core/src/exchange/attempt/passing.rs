@@ -48,11 +48,11 @@ impl Passing {
     }
 
     /// Handles the portion that a body callback has.
-    pub(super) fn step(&mut self, size: usize, end: bool, journey: &mut RequestState, view: &dyn View) {
-        journey.watch.portions += 1;
-        self.listen(size, journey, view);
+    pub(super) fn step(&mut self, size: usize, end: bool, state: &mut RequestState, view: &dyn View) {
+        state.watch.portions += 1;
+        self.listen(size, state, view);
         if end && let Some(listening) = self.listens.take() {
-            journey.answer.told = listening.end(journey.request.errand.as_ref());
+            state.answer.told = listening.end(state.request.errand.as_ref());
         }
         if !self.counts {
             return;
@@ -60,20 +60,20 @@ impl Passing {
         if size > 0 {
             let Ok(last) = view.body(size.saturating_sub(LONGEST_TAIL)..size) else {
                 // Usage that stands before it is not the answer's last word.
-                journey.answer.tail.clear();
+                state.answer.tail.clear();
                 self.counts = false;
                 return;
             };
-            journey.answer.tail.extend_from_slice(&last);
-            let surplus = journey.answer.tail.len().saturating_sub(LONGEST_TAIL);
-            journey.answer.tail.drain(..surplus);
+            state.answer.tail.extend_from_slice(&last);
+            let surplus = state.answer.tail.len().saturating_sub(LONGEST_TAIL);
+            state.answer.tail.drain(..surplus);
         }
         if end {
-            journey.answer.read_tail();
+            state.answer.read_tail();
         }
     }
 
-    fn listen(&mut self, size: usize, journey: &mut RequestState, view: &dyn View) {
+    fn listen(&mut self, size: usize, state: &mut RequestState, view: &dyn View) {
         let Some(listening) = &mut self.listens else { return };
         let read = match (listening, view.body(0..size)) {
             (_, Err(Unreadable)) => false,
@@ -84,7 +84,7 @@ impl Passing {
             }
             (Listening::Results(results), Ok(portion)) => {
                 results.read(&portion);
-                journey.held.answer.set(results.held()).is_ok()
+                state.held.answer.set(results.held()).is_ok()
             }
         };
         if !read {

@@ -22,10 +22,10 @@ pub(super) struct Pair {
 
 impl Attempt {
     /// Whether the answer has another form than its client asked for, and can be given the right one.
-    pub(super) fn recasts(&self, body: &[u8], journey: &RequestState) -> Option<Pair> {
-        let (client, provider) = (journey.request.asks.client.chat()?, self.dialect.chat()?);
+    pub(super) fn recasts(&self, body: &[u8], state: &RequestState) -> Option<Pair> {
+        let (client, provider) = (state.request.asks.client.chat()?, self.dialect.chat()?);
         let streamed = translate::is_stream(self.dialect, body);
-        (streamed || journey.request.asks.outline.stream).then_some(Pair { client, provider, streamed })
+        (streamed || state.request.asks.peek.stream).then_some(Pair { client, provider, streamed })
     }
 
     pub(super) fn recast(
@@ -33,52 +33,52 @@ impl Attempt {
         pair: &Pair,
         body: &[u8],
         size: usize,
-        journey: &mut RequestState,
+        state: &mut RequestState,
         cx: &mut Context<'_>,
     ) -> Result<(), Failure> {
         let now = cx.now();
         let asked = Asked {
-            id: journey.request.request_id(),
+            id: state.request.request_id(),
             model: &self.target.model,
             now: now.seconds(),
-            encoding: journey.request.asks.outline.encoding,
+            encoding: state.request.asks.peek.encoding,
             estimate: 0,
-            names: &journey.answer.names,
+            names: &state.answer.names,
         };
         let response = translate::answer_in_any_form(pair.client, pair.provider, (body, pair.streamed), &asked);
         let response = response.map_err(Failure::in_answer)?;
         if response.choices.iter().all(|choice| choice.parts.is_empty()) {
             return Err(Failure::ended_empty());
         }
-        if let Some(checks) = &journey.request.checks {
-            journey.answer.findings =
+        if let Some(checks) = &state.request.checks {
+            state.answer.findings =
                 checks.judge(&Transcript::of(&response), std::iter::empty()).map_err(Failure::objection)?;
         }
-        let glance = self.dialect.peek_response.and_then(|peek| peek(body).ok()).unwrap_or_default();
-        (journey.answer.extras, journey.answer.id) = (glance.extras, glance.id);
-        journey.answer.usage = response.usage;
-        journey.answer.said = OutputSoFar::of(body.len());
-        let (kind, with) = if journey.request.asks.outline.stream {
+        let summary = self.dialect.peek_response.and_then(|peek| peek(body).ok()).unwrap_or_default();
+        (state.answer.extras, state.answer.id) = (summary.extras, summary.id);
+        state.answer.usage = response.usage;
+        state.answer.said = OutputSoFar::of(body.len());
+        let (kind, with) = if state.request.asks.peek.stream {
             let model = self.target.model.clone();
             let (estimate, include_usage) =
-                (journey.estimate(&self.target, 0).input, journey.request.asks.outline.include_usage);
-            let guises = journey.answer.names.guises.clone();
+                (state.estimate(&self.target, 0).input, state.request.asks.peek.include_usage);
+            let guises = state.answer.names.guises.clone();
             let opening = Opening { model, now: now.seconds(), include_usage, estimate, guises };
             ("text/event-stream", translate::streamed(pair.client, response, opening))
         } else {
             ("application/json", (pair.client.write_response)(&response, now.seconds()))
         };
-        if with.len() > journey.worker.gateway.memory.rewritten {
+        if with.len() > state.worker.gateway.memory.rewritten {
             return Err(Failure::in_answer(ApiError::answer_too_large(
                 "The provider's answer grows past `memory.rewritten_body` when it is written for the client.",
             )));
         }
-        journey.held.answer.grow(with.len()).map_err(Failure::full)?;
-        journey.commit(now);
+        state.held.answer.grow(with.len()).map_err(Failure::full)?;
+        state.commit(now);
         cx.effects.push(Effect::SetHeader("content-type", kind.into()));
         cx.effects.push(Effect::SetHeader("content-length", with.len().to_string().into()));
         cx.effects.push(Effect::ReplaceBody { drain: size, with });
-        journey.complete();
+        state.complete();
         Ok(())
     }
 }

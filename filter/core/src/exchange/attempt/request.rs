@@ -35,17 +35,17 @@ pub(super) enum Outbound {
 }
 
 impl Outbound {
-    pub(super) fn choose(journey: &mut RequestState, target: &Target, dialect: &Provider) -> Self {
-        if !rewrite::is_needed(journey.request.asks.client, dialect, &journey.request.asks.outline, target) {
-            match journey.request.asks.outline.splice(&target.model, target.provider.stream_usage) {
+    pub(super) fn choose(state: &mut RequestState, target: &Target, dialect: &Provider) -> Self {
+        if !rewrite::is_needed(state.request.asks.client, dialect, &state.request.asks.peek, target) {
+            match state.request.asks.peek.splice(&target.model, target.provider.stream_usage) {
                 Some(splice) => Self::Spliced(splice),
                 None => Self::AsItIs,
             }
         } else {
-            match journey.route.ready.take() {
+            match state.route.ready.take() {
                 Some(mut written) => {
-                    journey.answer.dropped = std::mem::take(&mut written.dropped);
-                    journey.answer.names = std::mem::take(&mut written.names);
+                    state.answer.dropped = std::mem::take(&mut written.dropped);
+                    state.answer.names = std::mem::take(&mut written.names);
                     Self::Ready(written)
                 }
                 None => Self::Rewrite,
@@ -56,7 +56,7 @@ impl Outbound {
     pub(super) fn step(
         &mut self,
         event: Event,
-        journey: &mut RequestState,
+        state: &mut RequestState,
         target: &Target,
         dialect: &'static Provider,
         view: &dyn View,
@@ -66,8 +66,8 @@ impl Outbound {
             // Headers wait for a body whose length is not known yet.
             (Event::RequestHeaders { .. }, Self::Rewrite) => Ok(Flow::Pause),
             (Event::RequestHeaders { .. }, outbound) => {
-                let length = outbound.length(journey.request.asks.outline.length);
-                effects.push(Effect::ReplaceHeaders(headers(journey, target, dialect, length, view)?));
+                let length = outbound.length(state.request.asks.peek.length);
+                effects.push(Effect::ReplaceHeaders(headers(state, target, dialect, length, view)?));
                 Ok(Flow::Continue)
             }
             (Event::RequestBody { end: false, .. }, Self::AsItIs) => Ok(Flow::Continue),
@@ -76,7 +76,7 @@ impl Outbound {
                 match std::mem::replace(outbound, Self::AsItIs) {
                     Self::AsItIs => {}
                     Self::Spliced(splice) => {
-                        let with = match journey.request.head.get(..splice.drain) {
+                        let with = match state.request.head.get(..splice.drain) {
                             Some(head) => splice.apply(head),
                             None => splice.apply(&view.body(0..splice.drain).map_err(not_read)?),
                         };
@@ -85,19 +85,19 @@ impl Outbound {
                     Self::Ready(written) => effects.push(Effect::ReplaceBody { drain: size, with: written.body }),
                     Self::Rewrite => {
                         let body = view.body(0..size).map_err(not_read)?;
-                        let largest = journey.worker.gateway.memory.rewritten;
+                        let largest = state.worker.gateway.memory.rewritten;
                         let source = Source {
-                            client: journey.request.asks.client,
-                            outline: &journey.request.asks.outline,
-                            headers: &journey.request.forwarded,
+                            client: state.request.asks.client,
+                            peek: &state.request.asks.peek,
+                            headers: &state.request.forwarded,
                             body: &body,
-                            reading: &mut ParsedRequest::default(),
+                            snapshot: &mut ParsedRequest::default(),
                         };
                         let written = rewrite::request(source, dialect, target, largest)
                             .map_err(|error| Failure::ours(CANNOT_EXPRESS, error))?;
-                        (journey.answer.dropped, journey.answer.names) = (written.dropped, written.names);
+                        (state.answer.dropped, state.answer.names) = (written.dropped, written.names);
                         effects.push(Effect::ReplaceHeaders(headers(
-                            journey,
+                            state,
                             target,
                             dialect,
                             written.body.len(),
@@ -129,22 +129,21 @@ fn not_read(Unreadable: Unreadable) -> Failure {
 
 /// All headers of the request to the provider; its credential is added by Envoy afterwards.
 fn headers(
-    journey: &RequestState,
+    state: &RequestState,
     target: &Target,
     dialect: &Provider,
     length: usize,
     view: &dyn View,
 ) -> Result<HeaderMap, Failure> {
     let provider = &target.provider;
-    let stream = journey.request.asks.outline.stream;
+    let stream = state.request.asks.peek.stream;
     // What belongs to the client's own format means nothing in another.
-    let own = journey.request.asks.client.manner.forwards;
-    let same = own.is_empty() || dialect.id == journey.request.asks.client.id();
-    let forwarded = &journey.request.forwarded;
+    let own = state.request.asks.client.manner.forwards;
+    let same = own.is_empty() || dialect.id == state.request.asks.client.id();
+    let forwarded = &state.request.forwarded;
     let mut out = HeaderMap::with_capacity(forwarded.len() + MORE, forwarded.size() + ROOM);
     out.extend(forwarded.iter().filter(|(name, _)| same || !own.iter().any(|own| own.as_bytes() == *name)));
-    if let Some(envelope) = dialect.envelope.as_ref().filter(|envelope| envelope.of == journey.request.asks.client.id())
-    {
+    if let Some(envelope) = dialect.envelope.as_ref().filter(|envelope| envelope.of == state.request.asks.client.id()) {
         for (name, value) in forwarded.iter() {
             let own = own.iter().find(|own| own.as_bytes() == name);
             let value = own.zip(str::from_utf8(value).ok());
@@ -157,7 +156,7 @@ fn headers(
     }
     out.push(":scheme", if provider.tls { "https" } else { "http" });
     out.push(":authority", &provider.authority);
-    match &journey.request.passage {
+    match &state.request.passage {
         None => {
             out.push(":path", provider.layout.path(dialect, &target.model, stream));
             out.push("content-type", "application/json");
@@ -166,7 +165,7 @@ fn headers(
         Some(passage) => {
             out.push(":path", provider.layout.passed(&passage.path, &target.model));
             // What was read as JSON is to be read so by its provider too.
-            let content_type = match journey.request.asks.outline.is_json() {
+            let content_type = match state.request.asks.peek.is_json() {
                 true => Some("application/json"),
                 false => passage.content_type.as_deref(),
             };
@@ -182,7 +181,7 @@ fn headers(
     // A compressed answer could not be read here.
     out.push("accept-encoding", "identity");
     // Where Envoy traces, it has put this attempt's own span there.
-    if journey.worker.gateway.tracing
+    if state.worker.gateway.tracing
         && let Some(parent) = view.header("traceparent").map_err(not_read)?
     {
         out.push("traceparent", parent);

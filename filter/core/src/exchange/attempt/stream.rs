@@ -72,9 +72,9 @@ pub struct DialectPair {
 
 impl Relay {
     /// One for the attempt under way, whose answer's headers are here.
-    pub fn new(journey: &mut RequestState, target: &Target, speakers: &DialectPair, now: Time) -> Self {
-        let DialectPair { client, provider, same } = *speakers;
-        let include_usage = journey.request.asks.outline.include_usage;
+    pub fn new(state: &mut RequestState, target: &Target, dialects: &DialectPair, now: Time) -> Self {
+        let DialectPair { client, provider, same } = *dialects;
+        let include_usage = state.request.asks.peek.include_usage;
         let route = match provider.passing.filter(|_| same) {
             Some(Passing { peeker, opener }) => {
                 let verbatim = Verbatim::new(peeker(), !include_usage);
@@ -84,23 +84,23 @@ impl Relay {
                 }
             }
             None => Route::Translate {
-                reader: translate::stream(client, provider, &journey.answer.names),
+                reader: translate::stream(client, provider, &state.answer.names),
                 events: Vec::new(),
             },
         };
-        let estimate = journey.estimate(target, 0).input;
-        let guises = journey.answer.names.guises.clone();
+        let estimate = state.estimate(target, 0).input;
+        let guises = state.answer.names.guises.clone();
         let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage, estimate, guises };
         let writer = (client.stream_writer)(opening);
-        let whole = journey.is_delivered_whole();
-        journey.watch.holding = whole;
-        journey.answer.finished = false;
-        let hearing = journey
+        let whole = state.is_delivered_whole();
+        state.watch.holding = whole;
+        state.answer.finished = false;
+        let stream_guard = state
             .request
             .checks
             .clone()
             .map(|checks| StreamGuard::new(checks, same.then(|| (provider.stream_reader)())));
-        let talk = Talk { route, writer, out: Vec::new(), shows: false, hearing };
+        let talk = Talk { route, writer, out: Vec::new(), shows: false, stream_guard };
         Self { talk: Some(Box::new(talk)), held: true, whole, read: 0, end: Waiting::default(), late: false }
     }
 
@@ -116,21 +116,21 @@ impl Relay {
         &mut self,
         size: usize,
         end: bool,
-        journey: &mut RequestState,
+        state: &mut RequestState,
         view: &dyn View,
         effects: &mut Vec<Effect>,
     ) -> Result<Flow, Failure> {
-        let Some(talk) = &mut self.talk else { return Ok(self.swallow(size, end, journey, view, effects)) };
-        journey.watch.portions += 1;
-        self.end.look(journey);
+        let Some(talk) = &mut self.talk else { return Ok(self.swallow(size, end, state, view, effects)) };
+        state.watch.portions += 1;
+        self.end.look(state);
         let ready = self.end.ready;
         let mut portion = Vec::new();
-        let mut result = talk.read(self.read.max(ready)..size, end, &mut portion, journey, view);
+        let mut result = talk.read(self.read.max(ready)..size, end, &mut portion, state, view);
         if self.held && result == Ok(Progress::Over) {
-            result = talk.judged(journey).map(|()| Progress::Over);
+            result = talk.judged(state).map(|()| Progress::Over);
         }
         let buffered = if self.held { size } else { ready };
-        let room = journey.held.answer.set(talk.held().saturating_add(buffered));
+        let room = state.held.answer.set(talk.held().saturating_add(buffered));
         if let (Err(full), Ok(Progress::More)) = (room, &result)
             && !(self.held && self.whole && talk.may_flow())
         {
@@ -141,7 +141,7 @@ impl Relay {
             Ok(progress) => progress == Progress::Over,
             Err(failure) if self.held => return Err(failure),
             Err(failure) => {
-                talk.break_off(failure, journey);
+                talk.break_off(failure, state);
                 true
             }
         };
@@ -154,45 +154,45 @@ impl Relay {
             }
         }
         if std::mem::replace(&mut self.held, false) {
-            journey.commit(view.now());
+            state.commit(view.now());
         }
         let is_all = std::mem::take(&mut self.read) == 0 && ready == 0 && size <= PORTION;
         let mut leaves = size;
         let portion = is_all.then_some(portion);
         let (with, over) = match talk.leave_behind(ready, size, portion, view) {
             Ok(with) => (with, over),
-            Err(unreadable) => (Some(talk.broken(unreadable.into(), journey)), true),
+            Err(unreadable) => (Some(talk.broken(unreadable.into(), state)), true),
         };
         if let Some(with) = with {
             leaves = with.len();
             effects.push(Effect::ReplaceBody { drain: size, with });
         }
         if over {
-            self.close(end, journey, view.now());
-        } else if !end && talk.is_uncounted(journey) && self.end.waits(leaves) {
-            journey.watch.uncounted.get_or_insert(view.now());
+            self.close(end, state, view.now());
+        } else if !end && talk.is_uncounted(state) && self.end.waits(leaves) {
+            state.watch.uncounted.get_or_insert(view.now());
             return Ok(Flow::Pause);
         }
-        journey.watch.uncounted = None;
+        state.watch.uncounted = None;
         self.end.ready = 0;
         Ok(Flow::Continue)
     }
 
     /// How much of Envoy's buffer is still there, of which so much was when it was seen last.
-    pub(super) fn buffered(&self, size: usize, journey: &RequestState) -> usize {
-        if self.end.has_left(journey) { 0 } else { size }
+    pub(super) fn buffered(&self, size: usize, state: &RequestState) -> usize {
+        if self.end.has_left(state) { 0 } else { size }
     }
 
     /// The client has all that it will get.
-    fn close(&mut self, end: bool, journey: &mut RequestState, now: Time) {
-        journey.complete();
-        journey.held.answer.release();
+    fn close(&mut self, end: bool, state: &mut RequestState, now: Time) {
+        state.complete();
+        state.held.answer.release();
         self.late = self.talk.take().is_some_and(|talk| match &talk.route {
             Route::Pass(verbatim) => verbatim.is_late(),
             Route::Open { .. } | Route::Translate { .. } => false,
         });
         if !end {
-            journey.watch.lingers(0, now);
+            state.watch.lingers(0, now);
         }
     }
 
@@ -201,7 +201,7 @@ impl Relay {
         &mut self,
         size: usize,
         end: bool,
-        journey: &mut RequestState,
+        state: &mut RequestState,
         view: &dyn View,
         effects: &mut Vec<Effect>,
     ) -> Flow {
@@ -210,9 +210,9 @@ impl Relay {
             effects.push(Effect::ReplaceBody { drain: size, with: if late { b"\n".to_vec() } else { Vec::new() } });
         }
         if end {
-            journey.watch.lingering = None
+            state.watch.lingering = None
         } else {
-            journey.watch.lingers(size, view.now())
+            state.watch.lingers(size, view.now())
         }
         Flow::Continue
     }
@@ -226,13 +226,13 @@ impl Relay {
 
 impl Waiting {
     /// Whether a tick has let go what was ready.
-    fn has_left(&self, journey: &RequestState) -> bool {
-        self.ready > 0 && journey.watch.uncounted.is_none()
+    fn has_left(&self, state: &RequestState) -> bool {
+        self.ready > 0 && state.watch.uncounted.is_none()
     }
 
     /// Something comes: if what was ready has left, the stream has waited.
-    fn look(&mut self, journey: &RequestState) {
-        if self.has_left(journey) {
+    fn look(&mut self, state: &RequestState) {
+        if self.has_left(state) {
             *self = Self { ready: 0, most: Some(0) };
         }
     }

@@ -25,7 +25,7 @@ pub(super) struct StreamGuard {
     checks: Rc<Checks>,
     witness: Transcript,
     /// How much was heard.
-    heard: OutputSoFar,
+    recorded: OutputSoFar,
     /// Of a stream that passes as it is; one that is translated is read already.
     passing: Option<Passing>,
     events: Vec<StreamEvent>,
@@ -71,7 +71,7 @@ impl StreamGuard {
             decoder: Decoder::default(),
             overheard: Overheard::default(),
         });
-        Self { checks, witness: Transcript::default(), heard: OutputSoFar::default(), passing, events: Vec::new() }
+        Self { checks, witness: Transcript::default(), recorded: OutputSoFar::default(), passing, events: Vec::new() }
     }
 
     /// Reads a portion that passes as it is.
@@ -83,7 +83,7 @@ impl StreamGuard {
             if passing.reader.is_none() {
                 self.witness = std::mem::take(&mut self.witness).puzzled();
             }
-            events.drain(..).for_each(|event| self.hear(&event));
+            events.drain(..).for_each(|event| self.record(&event));
             if events.capacity() <= FEW {
                 self.events = events;
             }
@@ -92,9 +92,9 @@ impl StreamGuard {
     }
 
     /// Hears an event of a stream that is translated.
-    pub(super) fn hear(&mut self, event: &StreamEvent) {
-        self.heard += OutputSoFar::in_event(event);
-        self.witness.hear(event);
+    pub(super) fn record(&mut self, event: &StreamEvent) {
+        self.recorded += OutputSoFar::in_event(event);
+        self.witness.record(event);
     }
 
     /// Judges what was heard, all of it.
@@ -107,6 +107,6 @@ impl StreamGuard {
     pub(super) fn held(&self) -> usize {
         let events = self.events.capacity().saturating_mul(size_of::<StreamEvent>());
         let passing = self.passing.as_ref().map_or(0, Passing::held);
-        usize::try_from(self.heard.bytes).unwrap_or(usize::MAX).saturating_add(events).saturating_add(passing)
+        usize::try_from(self.recorded.bytes).unwrap_or(usize::MAX).saturating_add(events).saturating_add(passing)
     }
 }

@@ -49,7 +49,7 @@ pub(super) struct Talk {
     /// Whether there was something of an answer.
     pub(super) shows: bool,
     /// Hears what has to be looked at before the client sees it.
-    pub(super) hearing: Option<StreamGuard>,
+    pub(super) stream_guard: Option<StreamGuard>,
 }
 
 #[derive(Debug)]
@@ -87,8 +87,8 @@ impl Talk {
 
     /// Reads a portion.
     pub(super) fn take(&mut self, portion: &[u8], journey: &mut RequestState) -> Result<Progress, Failure> {
-        if let Some(hearing) = &mut self.hearing {
-            hearing.read(portion)?;
+        if let Some(stream_guard) = &mut self.stream_guard {
+            stream_guard.read(portion)?;
         }
         let progress = match &mut self.route {
             Route::Pass(verbatim) => verbatim.read(portion, &mut self.shows),
@@ -114,13 +114,13 @@ impl Talk {
     /// What was looked at in passing is written down.
     pub(super) fn account(&mut self, journey: &mut RequestState) {
         let (Route::Pass(verbatim) | Route::Open { verbatim, .. }) = &self.route else { return };
-        let glance = verbatim.glance();
-        (journey.answer.usage, journey.answer.extras) = (glance.usage, glance.extras);
-        journey.answer.said = glance.said;
+        let summary = verbatim.summary();
+        (journey.answer.usage, journey.answer.extras) = (summary.usage, summary.extras);
+        journey.answer.said = summary.said;
         if journey.answer.id.is_none() {
-            journey.answer.id.clone_from(&glance.id);
+            journey.answer.id.clone_from(&summary.id);
         }
-        journey.answer.finished = glance.finished;
+        journey.answer.finished = summary.finished;
     }
 
     pub(super) fn translate(&mut self, portion: &[u8], journey: &mut RequestState) -> Result<Progress, Failure> {
@@ -160,8 +160,8 @@ impl Talk {
             _ => {}
         }
         self.shows |= event.is_content();
-        if let Some(hearing) = &mut self.hearing {
-            hearing.hear(&event);
+        if let Some(stream_guard) = &mut self.stream_guard {
+            stream_guard.record(&event);
         }
         journey.answer.said += OutputSoFar::in_event(&event);
         let before = self.out.len();
@@ -191,8 +191,8 @@ impl Talk {
         if let Route::Pass(verbatim) = &mut self.route
             && verbatim.is_pending()
         {
-            if let Some(hearing) = &mut self.hearing {
-                hearing.read(b"\n\n")?;
+            if let Some(stream_guard) = &mut self.stream_guard {
+                stream_guard.read(b"\n\n")?;
             }
             let progress = verbatim.end(&mut self.shows, &mut self.out);
             self.account(journey);
@@ -213,8 +213,8 @@ impl Talk {
 
     /// The answer is complete, and nobody has seen anything of it: whether anybody may.
     pub(super) fn judged(&self, journey: &mut RequestState) -> Result<(), Failure> {
-        let Some(hearing) = &self.hearing else { return Ok(()) };
-        match hearing.judged() {
+        let Some(stream_guard) = &self.stream_guard else { return Ok(()) };
+        match stream_guard.judged() {
             Ok(findings) => {
                 journey.answer.findings = findings;
                 Ok(())
@@ -231,19 +231,19 @@ impl Talk {
 
     /// Whether it has come to its end, and its tokens have not been counted. Of several answers the first one's end is not the last.
     pub(super) fn is_uncounted(&self, journey: &RequestState) -> bool {
-        journey.answer.finished && journey.answer.usage.is_none() && journey.request.asks.outline.answers() == 1
+        journey.answer.finished && journey.answer.usage.is_none() && journey.request.asks.peek.answers() == 1
     }
 
     /// Whether the client may see it before its end.
     pub(super) fn may_flow(&self) -> bool {
-        self.shows && self.hearing.is_none()
+        self.shows && self.stream_guard.is_none()
     }
 
     /// Whether so much of it may be held; `long` is what is too long to be held whole.
     pub(super) fn check_hold(&self, size: usize, long: bool) -> Result<(), Failure> {
         let why = if !self.shows && size > LONGEST_HOLD {
             "The provider's stream does not come to an answer."
-        } else if self.hearing.is_some() && long {
+        } else if self.stream_guard.is_some() && long {
             "The provider's answer is longer than the gateway can check (8 MiB)."
         } else {
             return Ok(());
@@ -304,7 +304,7 @@ impl Talk {
                 reader.kept().held().saturating_add(events.capacity().saturating_mul(size_of::<StreamEvent>()))
             }
         };
-        let hearing = self.hearing.as_ref().map_or(0, StreamGuard::held);
-        [self.writer.kept().held(), self.out.capacity(), hearing].into_iter().fold(route, usize::saturating_add)
+        let stream_guard = self.stream_guard.as_ref().map_or(0, StreamGuard::held);
+        [self.writer.kept().held(), self.out.capacity(), stream_guard].into_iter().fold(route, usize::saturating_add)
     }
 }

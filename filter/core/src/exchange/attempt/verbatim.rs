@@ -99,8 +99,8 @@ impl Verbatim {
     }
 
     /// What was learned of it so far.
-    pub(super) fn glance(&self) -> &ResponseSummary {
-        self.peeker.glance()
+    pub(super) fn summary(&self) -> &ResponseSummary {
+        self.peeker.summary()
     }
 
     /// Reads the next portion of Envoy's buffer. `shows` is told when there is something of an answer.
@@ -189,7 +189,9 @@ fn feed(
             }
             EventClass::Content => *shows = true,
             // Some proxies end whatever breaks off with a terminator: it does not leave, and an error stands in its place.
-            EventClass::End if *shows && !peeker.glance().is_whole() => return Err(Stop::Failed(Failure::truncated())),
+            EventClass::End if *shows && !peeker.summary().is_whole() => {
+                return Err(Stop::Failed(Failure::truncated()));
+            }
             EventClass::End => {
                 each(event.raw, true);
                 return Err(Stop::Over);

@@ -61,10 +61,11 @@ impl Attempt {
         // A client that reads the other encoding as its own has wrong vectors, and no error.
         let embeds = dialect.id == Id::OpenAiEmbeddings;
         let passes =
-            self.same_bodies && !(embeds && openai_embeddings::departs(&body, journey.request.asks.outline.encoding));
+            self.same_bodies && !(embeds && openai_embeddings::departs(&body, journey.request.asks.peek.encoding));
         if let Some(peek) = dialect.peek_response.filter(|_| passes) {
-            let glance = peek(&body).map_err(Failure::in_answer)?;
-            (journey.answer.usage, journey.answer.extras, journey.answer.id) = (glance.usage, glance.extras, glance.id);
+            let summary = peek(&body).map_err(Failure::in_answer)?;
+            (journey.answer.usage, journey.answer.extras, journey.answer.id) =
+                (summary.usage, summary.extras, summary.id);
             journey.answer.said = said(dialect, body.len());
             journey.commit(now);
         } else {
@@ -72,7 +73,7 @@ impl Attempt {
                 id: journey.request.request_id(),
                 model: &self.target.model,
                 now: now.seconds(),
-                encoding: journey.request.asks.outline.encoding,
+                encoding: journey.request.asks.peek.encoding,
                 estimate: journey.estimate(&self.target, 0).input,
                 names: &journey.answer.names,
             };

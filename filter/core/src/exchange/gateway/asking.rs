@@ -33,22 +33,22 @@ const MOST_PROMPTS: u64 = 2048;
 
 /// Reads what is asked, and what it comes to as far as its bytes say; an error when nobody would be asked.
 pub(super) fn read(body: &[u8], client: &'static Client, passage: Option<&PassThrough>) -> Result<Asked, ApiError> {
-    let unmeasured = |outline| Asked { client, outline, prompt: Prompt::default(), wishes: Wishes::default() };
+    let unmeasured = |peek| Asked { client, peek, prompt: Prompt::default(), wishes: Wishes::default() };
     if client.shape.free || !is_json(client, passage) {
-        let asked = unmeasured(outline(body, client, passage)?);
+        let asked = unmeasured(peek(body, client, passage)?);
         return Ok(if client.shape.free { asked } else { Asked { prompt: Prompt::of_file(body), ..asked } });
     }
     let (mut measuring, mut wishing) = (Measuring::of(body), Wishing::of(body));
     let (survey, rest) = Survey::of(body, |passed| {
-        measuring.hear(passed);
-        wishing.hear(passed);
+        measuring.record(passed);
+        wishing.record(passed);
     });
-    let outline = bounded(BodyPeek::surveyed(body, client.shape, survey)?)?;
-    Ok(Asked { prompt: measuring.measured(rest), wishes: wishing.wished(), ..unmeasured(outline) })
+    let peek = bounded(BodyPeek::surveyed(body, client.shape, survey)?)?;
+    Ok(Asked { prompt: measuring.measured(rest), wishes: wishing.wished(), ..unmeasured(peek) })
 }
 
 /// The outline of what is asked.
-pub(super) fn outline(body: &[u8], client: &Client, passage: Option<&PassThrough>) -> Result<BodyPeek, ApiError> {
+pub(super) fn peek(body: &[u8], client: &Client, passage: Option<&PassThrough>) -> Result<BodyPeek, ApiError> {
     if is_stored(client) {
         return Ok(BodyPeek::opaque(String::new(), body.len()));
     }
@@ -68,42 +68,42 @@ fn form_type(passage: Option<&PassThrough>) -> Option<&str> {
 }
 
 /// The same outline, if no more answers are asked for than anybody may.
-fn bounded(outline: BodyPeek) -> Result<BodyPeek, ApiError> {
-    if outline.amount.n > MOST_ANSWERS {
+fn bounded(peek: BodyPeek) -> Result<BodyPeek, ApiError> {
+    if peek.amount.n > MOST_ANSWERS {
         let message = format!("Invalid 'n' or 'best_of': at most {MOST_ANSWERS} answers can be asked for at once.");
         return Err(ApiError::invalid("n", message));
     }
-    if outline.amount.prompts > MOST_PROMPTS {
+    if peek.amount.prompts > MOST_PROMPTS {
         let message = format!("Invalid 'prompt': at most {MOST_PROMPTS} prompts can be asked at once.");
         return Err(ApiError::invalid("prompt", message));
     }
-    Ok(outline)
+    Ok(peek)
 }
 
 /// The model that is asked for, if the caller may ask for it, and for all that the body asks for.
 pub(super) fn asked(
     gateway: &Gateway,
     arrival: &RequestHead,
-    outline: &BodyPeek,
+    peek: &BodyPeek,
     body: &[u8],
 ) -> Result<Rc<Model>, ApiError> {
     if is_stored(arrival.client) {
         return models::stored(gateway);
     }
-    let model = models::resolve(gateway, &arrival.caller, &outline.model)?;
-    permitted(&Policy::of(gateway, &arrival.caller, &model, arrival.client), outline, arrival.passage.as_ref(), body)?;
+    let model = models::resolve(gateway, &arrival.caller, &peek.model)?;
+    permitted(&Policy::of(gateway, &arrival.caller, &model, arrival.client), peek, arrival.passage.as_ref(), body)?;
     Ok(model)
 }
 
 /// Whether a policy permits all that the body asks for.
 pub(super) fn permitted(
     policy: &Policy<'_>,
-    outline: &BodyPeek,
+    peek: &BodyPeek,
     passage: Option<&PassThrough>,
     body: &[u8],
 ) -> Result<(), ApiError> {
-    if outline.is_json() {
-        return policy.permits(body, &outline.stored);
+    if peek.is_json() {
+        return policy.permits(body, &peek.stored);
     }
     match passage.and_then(|passage| passage.content_type.as_deref()) {
         Some(content_type) => policy.permits_form(body, form::boundary(content_type)?),
@@ -121,7 +121,7 @@ pub(super) fn set_up(
 ) -> Draft {
     look_up(&mut asked, shared);
     let mut draft = Draft::new(worker, arrival, model, asked);
-    draft.request.asks.outline.wants.hosted = needs_hosted(&draft, body);
+    draft.request.asks.peek.wants.hosted = needs_hosted(&draft, body);
     draft.request.checks = screening::checks(&draft, body);
     keep_head(&mut draft, body);
     draft
@@ -135,21 +135,21 @@ fn needs_hosted(draft: &Draft, body: &[u8]) -> bool {
         Mention::Tool(Some(kind)) if (client.runs_tool)(kind) => Some(()),
         _ => None,
     };
-    draft.request.asks.outline.wants.anywhere
+    draft.request.asks.peek.wants.anywhere
         && targets.iter().any(has)
         && !targets.iter().all(has)
-        && draft.request.asks.outline.is_json()
+        && draft.request.asks.peek.is_json()
         && first_denied(body, runs).is_some()
 }
 
 /// Adds to what is charged for what the request refers to.
 pub(super) fn look_up(asked: &mut Asked, shared: &dyn SharedData) {
-    let Asked { client, outline, prompt, .. } = asked;
+    let Asked { client, peek, prompt, .. } = asked;
     if client.shape.free {
         return;
     }
-    prompt.elsewhere = prompt.elsewhere.saturating_add(outline.stored.kept);
-    match outline.stored.previous.as_deref().map(|id| answers::tokens(shared, id)) {
+    prompt.elsewhere = prompt.elsewhere.saturating_add(peek.stored.kept);
+    match peek.stored.previous.as_deref().map(|id| answers::tokens(shared, id)) {
         None => {}
         Some(Some(tokens)) => prompt.before = tokens,
         Some(None) => prompt.elsewhere = prompt.elsewhere.saturating_add(1),
@@ -158,6 +158,6 @@ pub(super) fn look_up(asked: &mut Asked, shared: &dyn SharedData) {
 
 /// Keeps the front of the body for splicing, if it is short.
 pub(super) fn keep_head(draft: &mut Draft, body: &[u8]) {
-    let head = body.get(..draft.request.asks.outline.reach()).filter(|head| head.len() <= LONGEST_HEAD);
+    let head = body.get(..draft.request.asks.peek.scope()).filter(|head| head.len() <= LONGEST_HEAD);
     draft.request.head = head.unwrap_or_default().to_vec();
 }

@@ -184,8 +184,8 @@ impl Reading<'_> {
         }
         let body = body.get().as_bytes();
         let mut asked = asking::read(body, client, None)?;
-        let (name, model, target) = self.model(&asked.outline.model)?;
-        Policy::of(self.gateway, &self.arrival.caller, &model, client).permits(body, &asked.outline.stored)?;
+        let (name, model, target) = self.model(&asked.peek.model)?;
+        Policy::of(self.gateway, &self.arrival.caller, &model, client).permits(body, &asked.peek.stored)?;
         asking::look_up(&mut asked, self.shared);
         let reservation = &self.gateway.reservation;
         let estimate = asked.estimate(&target, reservation, reservation.output_tokens);

@@ -14,26 +14,26 @@ impl Exchange {
     /// An answer to the same request is kept: the client gets it. Nothing is used of what was reserved.
     pub(super) fn replay(
         &mut self,
-        mut journey: Box<RequestState>,
+        mut state: Box<RequestState>,
         entry: CachedResponse,
         now: Time,
         effects: &mut Vec<Effect>,
     ) -> Outcome {
         let age = entry.age(now).unwrap_or_default().as_secs();
         let CachedResponse { provider, model, content_type, dropped, body, .. } = entry;
-        journey.commit(now);
-        journey.complete();
-        journey.answer.usage = Some(Usage::default());
+        state.commit(now);
+        state.complete();
+        state.answer.usage = Some(Usage::default());
         let dropped = (!dropped.is_empty()).then_some(("x-sluice-dropped", dropped));
-        let mut headers = journey.bill.charge.headers();
+        let mut headers = state.bill.billing.headers();
         headers.extend([("x-sluice-provider", provider), ("x-sluice-model", model), ("age", age.to_string())]);
         headers
-            .extend(self.trail.about.recall.header().into_iter().chain(dropped).chain(journey.request.masked_header()));
+            .extend(self.trail.about.recall.header().into_iter().chain(dropped).chain(state.request.masked_header()));
         headers.extend(self.name());
         let gateway = &self.worker.gateway;
-        trace::asked(gateway, Some(&journey.request.caller), Some(&journey.request.model.name), None, effects);
+        trace::asked(gateway, Some(&state.request.caller), Some(&state.request.model.name), None, effects);
         effects.push(Effect::Count(metric::CACHE_HIT));
-        self.phase = Phase::Recalled(journey);
+        self.phase = Phase::Recalled(state);
         Outcome::Step(Flow::Reply(Reply { status: 200, content_type: content_type.into(), headers, body }))
     }
 
@@ -47,7 +47,7 @@ impl Exchange {
     pub fn response_body(
         &mut self,
         event: Event,
-        journey: Option<&RequestState>,
+        state: Option<&RequestState>,
         view: &dyn View,
         shared: &dyn SharedData,
         effects: &mut Vec<Effect>,
@@ -67,8 +67,8 @@ impl Exchange {
                 collected
             });
         }
-        if let (true, Some(journey)) = (end, journey)
-            && filling.take().is_some_and(|filling| filling.keep(journey, view.now(), shared))
+        if let (true, Some(state)) = (end, state)
+            && filling.take().is_some_and(|filling| filling.keep(state, view.now(), shared))
         {
             effects.push(Effect::Count(metric::CACHE_STORED));
         }

@@ -38,5 +38,5 @@ pub(super) fn count(draft: &Draft, body: &[u8]) -> Option<Vec<u8>> {
 fn tokens(draft: &Draft, prompts: &Client, body: &[u8]) -> u64 {
     let speaks = |target: &Rc<Target>| target.provider.format_for(prompts, &target.model);
     let format = draft.route.model.targets.iter().find_map(speaks).unwrap_or(draft.request.asks.client.provider);
-    Estimate::of(&draft.request.asks.outline, &Prompt::measure(body), format.bytes_per_100_tokens, None, 0).input
+    Estimate::of(&draft.request.asks.peek, &Prompt::measure(body), format.bytes_per_100_tokens, None, 0).input
 }

@@ -101,7 +101,7 @@ pub struct Foreseen {
     pub lined_up: bool,
     /// Why it cannot serve though it may: its provider has no words for a field, it has no price where a budget counts, or
     /// the request is too large there.
-    pub obstacle: Option<ApiError>,
+    pub exceeded: Option<ApiError>,
 }
 
 /// Nothing is known of any target, and nothing is noted.
@@ -123,7 +123,7 @@ fn no_endpoint(path: &str) -> ApiError {
 }
 
 /// Foresees what becomes of a request; an error is what its client would read.
-pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<DryRun, ApiError> {
+pub fn dry_run(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<DryRun, ApiError> {
     let Question { headers, body, now, .. } = *question;
     let caller = admit(gateway, question)?;
     let client = format_at(question.path).ok_or_else(|| no_endpoint(question.path))?;
@@ -142,16 +142,16 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<DryRun,
         share: worker.gate.unknown(),
     };
     let asks = asking::read(body, client, None)?;
-    let model = asking::asked(gateway, &arrival, &asks.outline, body)?;
+    let model = asking::asked(gateway, &arrival, &asks.peek, body)?;
     let forbidden = Policy::of(gateway, &caller, &model, client).rules();
     let mut draft = asking::set_up(worker, arrival, model, (asks, body), &Unknown);
     let decision = draft.decide(&draft.route.model, now, dice, &Unknown)?;
-    let plan = lineup::line_up(&mut draft, decision.order(), (now, dice), &Unknown)?;
+    let plan = lineup::line_up(&mut draft, decision.reserve_request(), (now, dice), &Unknown)?;
     let screened = screening::screen(&draft, body).map_err(|unfit| screening::refused(&unfit, gateway))?;
     let body = match &screened.body {
         None => body,
         Some(masked) => {
-            draft.request.rewritten(asking::outline(masked, client, None)?);
+            draft.request.rewritten(asking::peek(masked, client, None)?);
             draft.request.checks = screening::checks(&draft, masked);
             masked.as_slice()
         }
@@ -164,11 +164,11 @@ pub fn foresee(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<DryRun,
     let routes = routes.map(|route| route.matches.misfits(&caller, &needs, &draft.request.hints, now)).collect();
     let targets = decision.considered.into_iter().map(|considered| Foreseen::of(considered, &draft, body));
     Ok(DryRun {
-        stream: draft.request.asks.outline.stream,
+        stream: draft.request.asks.peek.stream,
         strategy: decision.strategy,
         cache: draft.request.model.cache.map(|_| CachePolicy::of(&draft.request)),
         model: draft.request.model.clone(),
-        name: draft.request.asks.outline.model.clone(),
+        name: draft.request.asks.peek.model.clone(),
         forbidden,
         findings: screened.findings,
         checks: draft.request.checks.clone(),
@@ -202,7 +202,7 @@ impl Foreseen {
             elsewhere: draft.elsewhere(target),
             lined_up: draft.route.queue.targets().iter().any(|queued| Rc::ptr_eq(queued, target)),
             dropped: written.map(|written| written.dropped).unwrap_or_default(),
-            obstacle: unwritten.or_else(unplanned),
+            exceeded: unwritten.or_else(unplanned),
             expected,
             considered,
         }

@@ -11,19 +11,19 @@ use crate::store::SharedData;
 impl Exchange {
     /// Whether there is such a request to settle. One whose answer is collected for the cache waits for its end: only what came to it
     /// is kept.
-    pub fn is_served(&self, journey: &RequestState) -> bool {
-        matches!(self.phase, Phase::Underway(None)) && journey.watch.lingering.is_some()
+    pub fn is_served(&self, state: &RequestState) -> bool {
+        matches!(self.phase, Phase::Underway(None)) && state.watch.lingering.is_some()
     }
 
     /// Settles it; what happens to its stream from now on changes nothing.
     pub fn settle_early(
         &mut self,
-        journey: &mut RequestState,
+        state: &mut RequestState,
         view: &dyn View,
         shared: &dyn SharedData,
         effects: &mut Vec<Effect>,
     ) {
-        self.close(journey, &mut Context::new(view, shared, effects));
+        self.close(state, &mut Context::new(view, shared, effects));
         self.phase = Phase::Settled;
     }
 }

@@ -18,31 +18,31 @@ impl Exchange {
     /// The request is over: settles it and writes its log line.
     pub fn finish(
         &mut self,
-        journey: Option<&mut RequestState>,
+        state: Option<&mut RequestState>,
         view: &dyn View,
         shared: &dyn SharedData,
         effects: &mut Vec<Effect>,
     ) {
         let cx = &mut Context::new(view, shared, effects);
-        match (journey, std::mem::replace(&mut self.phase, Phase::Taken)) {
+        match (state, std::mem::replace(&mut self.phase, Phase::Taken)) {
             (_, Phase::Settled) => {
                 self.phase = Phase::Settled;
                 return;
             }
-            (Some(journey), phase) => {
+            (Some(state), phase) => {
                 self.phase = phase;
                 // The client has a part of the answer already, so no other target can be asked.
-                if journey.progress.stage == Stage::Answering && view.provider_left() {
-                    journey.break_off(Failure::truncated());
-                } else if matches!(journey.progress.stage, Stage::Underway | Stage::Answering) {
+                if state.progress.stage == Stage::Answering && view.provider_left() {
+                    state.break_off(Failure::truncated());
+                } else if matches!(state.progress.stage, Stage::Underway | Stage::Answering) {
                     self.trail.about.shut_down = view.shut_down();
                 }
-                self.close(journey, cx);
+                self.close(state, cx);
                 self.phase = Phase::Settled;
                 return;
             }
-            (None, Phase::Recalled(mut journey)) => {
-                self.close(&mut journey, cx);
+            (None, Phase::Recalled(mut state)) => {
+                self.close(&mut state, cx);
                 self.phase = Phase::Settled;
                 return;
             }
@@ -60,33 +60,33 @@ impl Exchange {
     }
 
     /// Tells the access log of the request.
-    fn write_down(&self, journey: Option<&RequestState>, cx: &mut Context<'_>) {
-        let words = Words::of(self.trail.refusal.as_deref(), journey, self.worker.gateway.log);
-        let fragment = self.record(journey, &words, cx.view).fragment();
+    fn write_down(&self, state: Option<&RequestState>, cx: &mut Context<'_>) {
+        let words = Words::of(self.trail.refusal.as_deref(), state, self.worker.gateway.log);
+        let fragment = self.record(state, &words, cx.view).fragment();
         cx.effects.push(Effect::SetProperty(property::LOG, fragment.into()));
     }
 
     /// The journey is over: counts, logs and settles it.
-    pub(super) fn close(&mut self, journey: &mut RequestState, cx: &mut Context<'_>) {
+    pub(super) fn close(&mut self, state: &mut RequestState, cx: &mut Context<'_>) {
         let now = cx.now();
-        journey.conclude(self.trail.about.shut_down, now, cx.shared);
-        metrics::attempts(journey, cx.effects);
-        metrics::findings(&journey.answer.findings, cx.effects);
-        let outcome = journey.outcome(now);
+        state.conclude(self.trail.about.shut_down, now, cx.shared);
+        metrics::attempts(state, cx.effects);
+        metrics::findings(&state.answer.findings, cx.effects);
+        let outcome = state.outcome(now);
         self.trail.about.settled = outcome.and_then(|outcome| self.worker.note_down(outcome, &mut cx.moment()));
-        self.write_down(Some(journey), cx);
-        let (caller, model) = (&journey.request.caller, &journey.route.model);
-        self.settle(&journey.bill.charge, caller, model, &mut cx.moment());
+        self.write_down(Some(state), cx);
+        let (caller, model) = (&state.request.caller, &state.route.model);
+        self.settle(&state.bill.billing, caller, model, &mut cx.moment());
     }
 
     /// Tells the stores what a request has used.
-    pub(super) fn settle(&self, charge: &Billing, caller: &Caller, model: &Model, at: &mut StoreContext<'_>) {
-        if charge.ledger != ReservedIn::Nowhere || self.worker.keeps_accounts() {
-            self.worker.settle(charge.settlement(caller, model, at.now), charge.ledger, at);
+    pub(super) fn settle(&self, billing: &Billing, caller: &Caller, model: &Model, at: &mut StoreContext<'_>) {
+        if billing.ledger != ReservedIn::Nowhere || self.worker.keeps_accounts() {
+            self.worker.settle(billing.settlement(caller, model, at.now), billing.ledger, at);
         }
     }
 
-    fn record<'a>(&'a self, journey: Option<&'a RequestState>, words: &'a Words, view: &dyn View) -> Record<'a> {
+    fn record<'a>(&'a self, state: Option<&'a RequestState>, words: &'a Words, view: &dyn View) -> Record<'a> {
         let log = self.worker.gateway.log;
         let error = match &self.phase {
             Phase::Answered { error } => error.as_deref(),
@@ -110,8 +110,8 @@ impl Exchange {
             error,
             ..Record::default()
         };
-        match journey {
-            Some(journey) => record.with_journey(journey, &self.trail.about, &words.of_attempts),
+        match state {
+            Some(state) => record.with_journey(state, &self.trail.about, &words.of_attempts),
             None => record,
         }
     }

@@ -17,21 +17,22 @@ use super::super::rewrite::{self, Source};
 /// Lines targets up in this order, with what the request takes of limits and budgets at each of them.
 pub(super) fn line_up(
     draft: &mut Draft,
-    mut order: Vec<Rc<Target>>,
+    mut reserve_request: Vec<Rc<Target>>,
     (now, dice): (Time, u64),
     shared: &dyn SharedData,
 ) -> Result<Plan, ApiError> {
     let gateway = &draft.worker.gateway;
     let estimate = |target: &Target| draft.estimate(target, gateway.reservation.output_tokens);
     // Where a budget leads to another model, that one's own way is gone.
-    let other_order =
-        |other: &Rc<Model>| draft.decide(other, now, dice, shared).map(|decision| decision.order()).unwrap_or_default();
-    let plan = Plan::new(gateway, &draft.request.caller, &draft.route.model, &order, other_order, estimate)?;
+    let other_order = |other: &Rc<Model>| {
+        draft.decide(other, now, dice, shared).map(|decision| decision.reserve_request()).unwrap_or_default()
+    };
+    let plan = Plan::new(gateway, &draft.request.caller, &draft.route.model, &reserve_request, other_order, estimate)?;
     // A target that has no price, or is too small, is not in the plan: its use would not be counted.
-    order.retain(|target| plan.candidates.iter().any(|way| Rc::ptr_eq(&way.target, target)));
-    match order.is_empty() {
+    reserve_request.retain(|target| plan.candidates.iter().any(|way| Rc::ptr_eq(&way.target, target)));
+    match reserve_request.is_empty() {
         true => draft.route.take_way(&plan, 0),
-        false => draft.route.queue = Queue::new(order),
+        false => draft.route.queue = Queue::new(reserve_request),
     }
     Ok(plan)
 }
@@ -40,15 +41,15 @@ pub(super) fn line_up(
 /// an error when none can. A later target is only looked at when it is its turn: most never are.
 pub(super) fn choose_first(draft: &mut Draft, body: &[u8]) -> Result<(), ApiError> {
     let mut refused = None;
-    let mut reading = ParsedRequest::default();
+    let mut snapshot = ParsedRequest::default();
     draft.route.ready = None;
     while let Some(target) = draft.route.queue.next() {
-        match rewritten(draft, target, body, &mut reading) {
+        match rewritten(draft, target, body, &mut snapshot) {
             None => return Ok(()),
             Some(Ok(written)) => {
                 draft.route.ready = Some(written);
                 if draft.route.queue.targets().len() > 1 && draft.request.masked.is_empty() {
-                    draft.held.keep_reading(reading);
+                    draft.held.keep_reading(snapshot);
                 }
                 return Ok(());
             }
@@ -66,14 +67,14 @@ pub(super) fn rewritten(
     draft: &Draft,
     target: &Target,
     body: &[u8],
-    reading: &mut ParsedRequest,
+    snapshot: &mut ParsedRequest,
 ) -> Option<Result<Translated, ApiError>> {
     let client = draft.request.asks.client;
     let dialect = target.provider.format_for(client, &target.model)?;
     let largest = draft.worker.gateway.memory.rewritten;
     let written = || {
-        let (outline, headers) = (&draft.request.asks.outline, &draft.request.forwarded);
-        rewrite::request(Source { client, outline, headers, body, reading }, dialect, target, largest)
+        let (peek, headers) = (&draft.request.asks.peek, &draft.request.forwarded);
+        rewrite::request(Source { client, peek, headers, body, snapshot }, dialect, target, largest)
     };
-    rewrite::is_needed(client, dialect, &draft.request.asks.outline, target).then(written)
+    rewrite::is_needed(client, dialect, &draft.request.asks.peek, target).then(written)
 }

@@ -10,17 +10,17 @@ use super::super::request_state::{RequestState, Stage};
 use super::super::{Effect, metric};
 
 /// Every failed attempt is counted, and an answer from elsewhere than it was asked for first.
-pub(super) fn attempts(journey: &RequestState, effects: &mut Vec<Effect>) {
-    let triggers = journey.progress.attempts.iter().filter_map(|tried| tried.failure.as_ref()?.trigger);
+pub(super) fn attempts(state: &RequestState, effects: &mut Vec<Effect>) {
+    let triggers = state.progress.attempts.iter().filter_map(|tried| tried.failure.as_ref()?.trigger);
     effects.extend(triggers.map(|trigger| Effect::Count(failed(trigger))));
-    if !matches!(journey.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken) {
+    if !matches!(state.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken) {
         return;
     }
-    let first = journey.progress.attempts.first().map(|tried| &tried.target);
-    if journey.progress.current().zip(first).is_some_and(|(served, first)| !Rc::ptr_eq(served, first)) {
+    let first = state.progress.attempts.first().map(|tried| &tried.target);
+    if state.progress.current().zip(first).is_some_and(|(served, first)| !Rc::ptr_eq(served, first)) {
         effects.push(Effect::Count(metric::FALLBACK));
     }
-    if journey.lower_tier().is_some() {
+    if state.lower_tier().is_some() {
         effects.push(Effect::Count(metric::LOWER_TIER));
     }
 }

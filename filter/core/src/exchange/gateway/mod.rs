@@ -226,39 +226,39 @@ impl Exchange {
     /// on; Envoy's own errors, and answers that it did not retry any more, are replaced.
     pub fn response(
         &mut self,
-        journey: Option<&mut RequestState>,
+        state: Option<&mut RequestState>,
         view: &dyn View,
         shared: &dyn SharedData,
         effects: &mut Vec<Effect>,
     ) -> Flow {
-        let Some(journey) = journey else {
+        let Some(state) = state else {
             return match self.phase {
                 Phase::Answered { .. } | Phase::Recalled(_) => Flow::Continue,
                 _ => Flow::Reply(refusal(self.client, &from_envoy(status(view)), &[])),
             };
         };
-        let headers = journey.bill.charge.headers().into_iter().chain(self.trail.about.recall.header());
-        if journey.progress.stage == Stage::Underway {
-            let named = journey.progress.attempts.last().is_some_and(|tried| tried.target.provider.is_named());
+        let headers = state.bill.billing.headers().into_iter().chain(self.trail.about.recall.header());
+        if state.progress.stage == Stage::Underway {
+            let named = state.progress.attempts.last().is_some_and(|tried| tried.target.provider.is_named());
             self.trail.about.transport = transport::failure(&view.transport_failure(), named);
-            let error = journey.last_word(status(view), view.now(), shared);
-            let mut reply = refusal(journey.request.asks.client, &error, &journey.progress.attempts);
+            let error = state.final_error(status(view), view.now(), shared);
+            let mut reply = refusal(state.request.asks.client, &error, &state.progress.attempts);
             let name = self.name().filter(|(header, _)| !reply.headers.iter().any(|(known, _)| known == header));
             reply.headers.extend(headers.chain(name));
-            effects.extend(trace::failure(journey));
+            effects.extend(trace::failure(state));
             return Flow::Reply(reply);
         }
         let name = match self.name_unless_named(view) {
             Ok(name) => name,
-            Err(Unreadable) => return Flow::Reply(self.undone(Some(journey), view, shared, effects)),
+            Err(Unreadable) => return Flow::Reply(self.undone(Some(state), view, shared, effects)),
         };
         let headers = headers.chain(name);
         effects.extend(headers.map(|(name, value)| Effect::SetHeader(name, value.into())));
         if let Phase::Underway(filling) = &mut self.phase {
-            *filling = self.trail.about.recall.filling(journey, view);
+            *filling = self.trail.about.recall.filling(state, view);
         }
-        if matches!(journey.progress.stage, Stage::Answering | Stage::Complete) {
-            record::forget_body(journey, self.worker.gateway.log);
+        if matches!(state.progress.stage, Stage::Answering | Stage::Complete) {
+            record::forget_body(state, self.worker.gateway.log);
         }
         Flow::Continue
     }
@@ -266,15 +266,15 @@ impl Exchange {
     /// Envoy refused what was decided: neither the request nor its answer goes on.
     pub fn undone(
         &mut self,
-        journey: Option<&mut RequestState>,
+        state: Option<&mut RequestState>,
         view: &dyn View,
         shared: &dyn SharedData,
         effects: &mut Vec<Effect>,
     ) -> Reply {
-        match journey {
-            Some(journey) => {
+        match state {
+            Some(state) => {
                 self.phase = Phase::Answered { error: undone::error().code };
-                undone::end(journey, &mut Context::new(view, shared, effects))
+                undone::end(state, &mut Context::new(view, shared, effects))
             }
             None => {
                 // What was reserved is given back when the request is over.

@@ -19,7 +19,7 @@ use super::super::rewrite;
 use super::super::trace;
 use super::super::worker::ReserveOutcome;
 use super::super::{Context, Effect, Flow, LARGEST_BODY, metric, property};
-use super::asking::{asked, keep_head, outline, permitted, read, set_up};
+use super::asking::{asked, keep_head, peek, permitted, read, set_up};
 use super::batches::{self, Seek};
 use super::counting::{count, is_counted_here};
 use super::lineup::{choose_first, line_up};
@@ -33,8 +33,8 @@ const LONGEST_NAME: usize = 128;
 #[derive(Debug)]
 pub(super) struct Reserving {
     pub(super) draft: Draft,
-    charge: Billing,
-    order: ReserveRequest,
+    billing: Billing,
+    reserve_request: ReserveRequest,
     /// The body's size.
     size: usize,
     /// When its targets were put in order.
@@ -47,7 +47,7 @@ impl Reserving {
     /// The client left before Redis had answered: whatever it has reserved is given back.
     pub(super) fn withdrawn(&self, now: Time) -> (Settlement, ReservedIn) {
         let Draft { request, route, .. } = &self.draft;
-        (self.charge.withdrawn(&request.caller, &route.model, now), ReservedIn::Redis)
+        (self.billing.withdrawn(&request.caller, &route.model, now), ReservedIn::Redis)
     }
 }
 
@@ -135,11 +135,11 @@ impl Exchange {
     ) -> Result<Outcome, Refused> {
         let size = body.len();
         let asks = read(&body, self.client, arrival.passage.as_ref())?;
-        let (gateway, outline) = (self.worker.gateway.clone(), &asks.outline);
-        let known = gateway.find(&outline.model, true);
-        self.trail.asked_model = Some(super::bounded(&outline.model, LONGEST_NAME)).filter(|name| !name.is_empty());
+        let (gateway, peek) = (self.worker.gateway.clone(), &asks.peek);
+        let known = gateway.find(&peek.model, true);
+        self.trail.asked_model = Some(super::bounded(&peek.model, LONGEST_NAME)).filter(|name| !name.is_empty());
         self.trail.model = known.map(|found| found.model.name.clone());
-        let model = asked(&gateway, &arrival, outline, &body)?;
+        let model = asked(&gateway, &arrival, peek, &body)?;
         let mut draft = set_up(self.worker.clone(), arrival, model, (asks, &body), cx.shared);
         let (now, dice) = (cx.now(), self.worker.dice());
         if is_counted_here(&draft) {
@@ -149,7 +149,7 @@ impl Exchange {
         draft.route.strategy = decision.strategy;
         notes::decided(draft.request.request_id(), &draft.request.model.name, &decision);
         draft.route.probe = decision.probe().map_or(Probe::None, |target| Probe::Chosen(target.clone()));
-        let mut plan = line_up(&mut draft, decision.order(), (now, dice), cx.shared)?;
+        let mut plan = line_up(&mut draft, decision.reserve_request(), (now, dice), cx.shared)?;
         if let Some(Errand::Create(work)) = &errand {
             batches::add(&gateway, work, &mut plan)?;
         }
@@ -157,12 +157,12 @@ impl Exchange {
         if gateway.redis.is_some() {
             plan.cover_fallbacks();
         }
-        let charge = Billing::new(self.worker.order_id(), plan);
-        let Some(order) = charge.plan.order(charge.id.clone(), draft.request.lease()) else {
-            return self.granted(draft, charge, now, body, cx);
+        let billing = Billing::new(self.worker.order_id(), plan);
+        let Some(reserve_request) = billing.plan.reserve_request(billing.id.clone(), draft.request.lease()) else {
+            return self.granted(draft, billing, now, body, cx);
         };
-        let decision = self.worker.reserve(&order, &mut cx.moment());
-        let reserving = Reserving { draft, charge, order, size, planned: now, by_hash: true };
+        let decision = self.worker.reserve(&reserve_request, &mut cx.moment());
+        let reserving = Reserving { draft, billing, reserve_request, size, planned: now, by_hash: true };
         self.decided(reserving, decision, Some(body), cx)
     }
 
@@ -177,7 +177,7 @@ impl Exchange {
         let at = &mut cx.moment();
         let now = at.now;
         let withdrawn = || reserving.withdrawn(now).0;
-        let decision = self.worker.reserved(&reserving.order, by_hash, withdrawn, called, at);
+        let decision = self.worker.reserved(&reserving.reserve_request, by_hash, withdrawn, called, at);
         self.decided(reserving, decision, None, cx)
     }
 
@@ -189,7 +189,7 @@ impl Exchange {
         body: Option<Vec<u8>>,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
-        let Reserving { mut draft, mut charge, size, planned, .. } = match decision {
+        let Reserving { mut draft, mut billing, size, planned, .. } = match decision {
             ReserveOutcome::Ask(call) => {
                 self.phase = Phase::Reserving(Box::new(reserving));
                 return Ok(Outcome::Ask(call));
@@ -198,16 +198,16 @@ impl Exchange {
         };
         self.phase = Phase::Answered { error: None };
         match decision {
-            ReserveOutcome::Granted { ledger, chosen, readings } => {
-                charge.granted(ledger, chosen, readings);
-                count_warnings(&charge, cx.effects);
+            ReserveOutcome::Granted { ledger, chosen, snapshots } => {
+                billing.granted(ledger, chosen, snapshots);
+                count_warnings(&billing, cx.effects);
                 if chosen > 0 {
-                    draft.route.take_way(&charge.plan, chosen);
+                    draft.route.take_way(&billing.plan, chosen);
                 }
             }
             ReserveOutcome::Unchecked | ReserveOutcome::Ask(_) => {}
-            ReserveOutcome::Refused(obstacles) => {
-                let refusal = charge.plan.refuse(&obstacles);
+            ReserveOutcome::Refused(all_exceeded) => {
+                let refusal = billing.plan.refuse(&all_exceeded);
                 let budget = refusal.error.kind == ErrorKind::InsufficientQuota;
                 cx.effects.push(Effect::Count(if budget { metric::OVER_BUDGET } else { metric::LIMITED }));
                 return Err(Refused { error: refusal.error.into(), headers: refusal.headers });
@@ -215,9 +215,9 @@ impl Exchange {
             ReserveOutcome::Undecided => return Err(unchecked().into()),
         }
         match body.map_or_else(|| cx.view.body(0..size), Ok) {
-            Ok(body) => self.granted(draft, charge, planned, body, cx),
+            Ok(body) => self.granted(draft, billing, planned, body, cx),
             Err(unreadable) => {
-                self.settle_refused(&draft, &charge, cx);
+                self.settle_refused(&draft, &billing, cx);
                 Err(unreadable.into())
             }
         }
@@ -227,7 +227,7 @@ impl Exchange {
     fn granted(
         &mut self,
         mut draft: Draft,
-        charge: Billing,
+        billing: Billing,
         planned: Time,
         body: Vec<u8>,
         cx: &mut Context<'_>,
@@ -237,19 +237,19 @@ impl Exchange {
         match self.prepare(&mut draft, planned, body, cx) {
             Ok(Prepared::Counted(answer)) => self.answer(answer),
             Ok(Prepared::Kept(entry)) => {
-                Ok(self.replay(Box::new(RequestState::new(draft, charge)), entry, cx.now(), cx.effects))
+                Ok(self.replay(Box::new(RequestState::new(draft, billing)), entry, cx.now(), cx.effects))
             }
-            Ok(Prepared::Ready { masked }) => Ok(self.depart(RequestState::new(draft, charge), size, masked, cx)),
+            Ok(Prepared::Ready { masked }) => Ok(self.depart(RequestState::new(draft, billing), size, masked, cx)),
             Err(refused) => {
-                self.settle_refused(&draft, &charge, cx);
+                self.settle_refused(&draft, &billing, cx);
                 Err(refused)
             }
         }
     }
 
     /// A request that was granted goes no further: it counts as one.
-    fn settle_refused(&self, draft: &Draft, charge: &Billing, cx: &mut Context<'_>) {
-        self.settle(charge, &draft.request.caller, &draft.route.model, &mut cx.moment());
+    fn settle_refused(&self, draft: &Draft, billing: &Billing, cx: &mut Context<'_>) {
+        self.settle(billing, &draft.request.caller, &draft.route.model, &mut cx.moment());
     }
 
     /// Guardrails look at the prompt: another body, if something in it was masked.
@@ -262,7 +262,7 @@ impl Exchange {
         let Some(masked) = self.screened(draft, body, cx)? else { return Ok(None) };
         is_not_too_large(draft, &masked)?;
         draft.held.request.grow(masked.len())?;
-        draft.request.rewritten(outline(&masked, self.client, draft.request.passage.as_ref())?);
+        draft.request.rewritten(peek(&masked, self.client, draft.request.passage.as_ref())?);
         keep_head(draft, &masked);
         draft.request.checks = screening::checks(draft, &masked);
         Ok(Some(masked))
@@ -280,7 +280,7 @@ impl Exchange {
             // A budget led to another model, which forbids more.
             let policy =
                 Policy::of(&draft.worker.gateway, &draft.request.caller, &draft.route.model, draft.request.asks.client);
-            permitted(&policy, &draft.request.asks.outline, draft.request.passage.as_ref(), &body)?;
+            permitted(&policy, &draft.request.asks.peek, draft.request.passage.as_ref(), &body)?;
         }
         let masked = self.screen(draft, &body, cx)?;
         let body = masked.as_deref().map_or(Cow::Owned(body), Cow::Borrowed);
@@ -304,7 +304,7 @@ impl Exchange {
     /// The request leaves for its first target, with another body in place of its own if something in that was masked.
     fn depart(
         &mut self,
-        mut journey: RequestState,
+        mut state: RequestState,
         size: usize,
         masked: Option<Vec<u8>>,
         cx: &mut Context<'_>,
@@ -317,9 +317,9 @@ impl Exchange {
             cx.effects.push(Effect::ReplaceBody { drain: size, with });
         }
         self.phase = Phase::Underway(None);
-        journey.depart(cx.now(), cx.shared);
-        set_out(&mut journey, cx.effects);
-        Outcome::Depart(Box::new(journey))
+        state.depart(cx.now(), cx.shared);
+        forward(&mut state, cx.effects);
+        Outcome::Depart(Box::new(state))
     }
 }
 
@@ -346,8 +346,8 @@ fn is_not_too_large(draft: &Draft, masked: &[u8]) -> Result<(), ApiError> {
 }
 
 /// Budgets that are nearly or wholly used up are counted, once a request.
-fn count_warnings(charge: &Billing, effects: &mut Vec<Effect>) {
-    let highest = charge.ticket.warnings().iter().map(|warning| warning.percent).max().unwrap_or_default();
+fn count_warnings(billing: &Billing, effects: &mut Vec<Effect>) {
+    let highest = billing.reservation.warnings().iter().map(|warning| warning.percent).max().unwrap_or_default();
     match highest {
         100.. => effects.push(Effect::Count(metric::BUDGET_100)),
         80.. => effects.push(Effect::Count(metric::BUDGET_80)),
@@ -356,27 +356,27 @@ fn count_warnings(charge: &Billing, effects: &mut Vec<Effect>) {
 }
 
 /// Tells Envoy where the request goes first.
-fn set_out(journey: &mut RequestState, effects: &mut Vec<Effect>) {
-    effects.extend(journey.route.announce());
-    if journey.request.asks.outline.stream {
+fn forward(state: &mut RequestState, effects: &mut Vec<Effect>) {
+    effects.extend(state.route.announce());
+    if state.request.asks.peek.stream {
         effects.push(Effect::SetProperty(property::MODE, "stream".into()));
     }
-    if endpoint::reads_anthropics_errors(journey.request.asks.client) {
+    if endpoint::reads_anthropics_errors(state.request.asks.client) {
         effects.push(Effect::SetProperty(property::CLIENT, Id::Anthropic.name().into()));
     }
-    let gateway = &journey.worker.gateway;
+    let gateway = &state.worker.gateway;
     trace::asked(
         gateway,
-        Some(&journey.request.caller),
-        Some(&journey.request.model.name),
-        Some(journey.route.strategy),
+        Some(&state.request.caller),
+        Some(&state.request.model.name),
+        Some(state.route.strategy),
         effects,
     );
     // The routes have the gateway's own times.
     let routes = gateway.timeouts;
-    let limit = if journey.request.asks.outline.stream { routes.first_token.plain } else { routes.answer.plain };
+    let limit = if state.request.asks.peek.stream { routes.first_token.plain } else { routes.answer.plain };
     for (name, wanted, rendered) in
-        [(TOTAL_TIMEOUT, journey.route.timeouts.total, routes.total), (ATTEMPT_TIMEOUT, journey.limit(), limit)]
+        [(TOTAL_TIMEOUT, state.route.timeouts.total, routes.total), (ATTEMPT_TIMEOUT, state.limit(), limit)]
     {
         if wanted != rendered {
             effects.push(Effect::SetHeader(name, wanted.as_millis().max(1).to_string().into()));

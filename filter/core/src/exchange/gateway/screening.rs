@@ -55,14 +55,14 @@ pub(super) fn refused(unfit: &Unfit, gateway: &Gateway) -> ApiError {
 
 /// Looks at a prompt as guardrails do, and at the query that goes on with it.
 pub(super) fn screen(draft: &Draft, body: &[u8]) -> Result<Screened, Unfit> {
-    let (gateway, outline) = (&draft.worker.gateway, &draft.request.asks.outline);
+    let (gateway, peek) = (&draft.worker.gateway, &draft.request.asks.peek);
     // By the model's own name, whichever led there.
     let guards = guard::concerning(&gateway.guards, Side::Prompts, &draft.request.caller, &draft.request.model.name);
     if guards.is_empty() {
         return Ok(Screened::default());
     }
-    let mut screened = match outline.is_json() {
-        true => prompt::screen(&guards, body, outline.model_at(), gateway.memory.rewritten),
+    let mut screened = match peek.is_json() {
+        true => prompt::screen(&guards, body, peek.model_at(), gateway.memory.rewritten),
         false => prompt::screen_bytes(&guards, body),
     }?;
     if let Some((_, query)) = draft.request.passage.as_ref().and_then(|passage| passage.path.split_once('?')) {

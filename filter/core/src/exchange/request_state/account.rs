@@ -41,11 +41,11 @@ impl RequestState {
         let seen = if self.progress.stage == Stage::Underway { seen.min(reserved.output) } else { seen };
         let worked = match work {
             // What goes on at its provider when nobody listens any more may come to all that it is allowed.
-            _ if self.request.asks.outline.stored.background => reserved.output,
+            _ if self.request.asks.peek.stored.background => reserved.output,
             Work::Allowed => reserved.output,
             Work::Unheard => {
                 let each = self.worker.produced(target, self.elapsed(now));
-                each.saturating_mul(self.request.asks.outline.answers()).min(reserved.output)
+                each.saturating_mul(self.request.asks.peek.answers()).min(reserved.output)
             }
             Work::Unknown | Work::Seen => 0,
         };
@@ -65,7 +65,7 @@ impl RequestState {
         // A model of chat completions that searches (`web_search_options`) searches for each answer, and does not say so.
         let silent = self.request.asks.client.id() == Id::OpenAiChat && calls.of(Tool::WebSearch) == 0;
         if silent && self.request.asks.wishes.calls.of(Tool::WebSearch) > 0 {
-            calls.add(Tool::WebSearch, self.request.asks.outline.amount.n);
+            calls.add(Tool::WebSearch, self.request.asks.peek.amount.n);
         }
         Extras { tier, hour_writes, calls }
     }
@@ -80,7 +80,7 @@ impl RequestState {
         let Some(target) = self.progress.current().cloned() else { return };
         let (extras, made) = (self.surcharged(), self.request.asks.made());
         let images = self.request.asks.prompt.images.saturating_add(made);
-        self.bill.charge.owe(&target, usage, (images, &extras), estimated);
+        self.bill.billing.owe(&target, usage, (images, &extras), estimated);
     }
 
     /// The request is over: the last attempt's use is owed, by the provider's own count as far as there is one. An answer that
@@ -134,9 +134,9 @@ impl RequestState {
         let told = self.answer.told.take();
         let failed = self.progress.attempts.last().is_none_or(|tried| tried.failure.is_some());
         if failed && !self.bill.abandoned {
-            self.bill.charge.ticket.without_batch();
+            self.bill.billing.reservation.without_batch();
         }
         let Request { caller, .. } = &*self.request;
-        Some(errand.outcome(told, &self.bill.charge.ticket, caller, &self.worker.gateway, now))
+        Some(errand.outcome(told, &self.bill.billing.reservation, caller, &self.worker.gateway, now))
     }
 }

@@ -18,7 +18,7 @@ pub struct Asked {
     /// How its client speaks.
     pub client: &'static Client,
     /// What is known of its body.
-    pub outline: BodyPeek,
+    pub peek: BodyPeek,
     /// What its prompt holds.
     pub prompt: Prompt,
     /// What it may cost besides its tokens.
@@ -28,7 +28,7 @@ pub struct Asked {
 impl Asked {
     /// What it will use at `target`, where costs and speeds are compared: with an answer of the expected length.
     pub fn expect(&self, target: &Target, reservation: &Reservation) -> Estimate {
-        let expected = self.outline.amount.max_tokens.map_or(EXPECTED_ANSWER, |most| most.min(EXPECTED_ANSWER));
+        let expected = self.peek.amount.max_tokens.map_or(EXPECTED_ANSWER, |most| most.min(EXPECTED_ANSWER));
         self.estimate(target, reservation, expected)
     }
 
@@ -44,8 +44,7 @@ impl Asked {
         let max_output = target.price.and_then(|price| price.max_output);
         let has_output = self.client.asks.has_output() && !self.client.shape.free;
         let ceiling = if has_output { ceiling } else { 0 };
-        let estimate =
-            Estimate::of(&self.outline, &self.prompt, self.bytes_per_100_tokens(target), max_output, ceiling);
+        let estimate = Estimate::of(&self.peek, &self.prompt, self.bytes_per_100_tokens(target), max_output, ceiling);
         Estimate { images: estimate.images.saturating_add(self.made()), ..estimate }
     }
 
@@ -57,7 +56,7 @@ impl Asked {
 
     /// How many images are to be made.
     pub fn made(&self) -> u64 {
-        if self.client.shape.makes_images { self.outline.amount.n } else { 0 }
+        if self.client.shape.makes_images { self.peek.amount.n } else { 0 }
     }
 
     /// How its provider's tokens are estimated.

@@ -185,7 +185,7 @@ impl RequestState {
         if well {
             tried.target.keys.served(shared, tried.key);
             // Answers to one request are made beside each other.
-            let tokens = self.answer.usage.map_or(0, |usage| usage.output) / self.request.asks.outline.answers();
+            let tokens = self.answer.usage.map_or(0, |usage| usage.output) / self.request.asks.peek.answers();
             self.worker.paced(&tried.target, tokens, now.since(tried.started));
             if let (Some(id), Some(usage)) = (self.answer.id.take(), self.answer.usage) {
                 answers::remember(shared, &id, usage.input.saturating_add(usage.output));
@@ -206,7 +206,7 @@ impl RequestState {
         let (Some(tried), Some(first_token)) = (self.progress.attempts.last(), self.answer.first_token) else { return };
         let tokens = self.answer.usage.map(|usage| usage.output).unwrap_or_default();
         let waited = first_token.since(tried.started);
-        let observation = if self.request.asks.outline.stream && !self.is_delivered_whole() {
+        let observation = if self.request.asks.peek.stream && !self.is_delivered_whole() {
             Observation { first_token: Some(waited), tokens, generating: now.since(first_token) }
         } else {
             Observation { first_token: None, tokens, generating: waited }
@@ -240,7 +240,7 @@ impl RequestState {
     }
 
     /// What the client reads when no attempt gave an answer. `envoy` is the status that Envoy gave up with.
-    pub fn last_word(&mut self, envoy: u16, now: Time, shared: &dyn SharedData) -> ApiError {
+    pub fn final_error(&mut self, envoy: u16, now: Time, shared: &dyn SharedData) -> ApiError {
         self.close(now, shared);
         self.progress.stage = Stage::Refused;
         let error = match self.progress.last_failure() {

@@ -6,7 +6,7 @@ use super::super::billing::Billing;
 #[derive(Debug)]
 pub struct Bill {
     /// The reservation in limits and budgets, and the usage so far.
-    pub charge: Billing,
+    pub billing: Billing,
     /// Some of the tokens are estimated: the provider has not counted them all.
     pub estimated: bool,
     /// The client left, or had a shorter timeout than the gateway, before a provider had answered and counted.
@@ -39,7 +39,7 @@ impl Counted {
 
 impl Bill {
     /// Of a request for which this is reserved, and that has used nothing.
-    pub fn new(charge: Billing) -> Self {
-        Self { charge, estimated: false, abandoned: false, counted: None }
+    pub fn new(billing: Billing) -> Self {
+        Self { billing, estimated: false, abandoned: false, counted: None }
     }
 }

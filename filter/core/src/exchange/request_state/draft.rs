@@ -33,7 +33,7 @@ impl Draft {
     pub fn new(worker: Rc<Worker>, arrival: RequestHead, model: Rc<Model>, mut asks: Asked) -> Self {
         let RequestHead { started, caller, forwarded, hints, passage, share, .. } = arrival;
         // Some endpoints never stream, whatever the client asks for.
-        asks.outline.stream &= asks.client.asks.streams();
+        asks.peek.stream &= asks.client.asks.streams();
         let route = Route::new(model.clone(), hints.timeout);
         let request = Request {
             started,
@@ -67,13 +67,13 @@ impl Draft {
             unwished = self.request.hints.without_wish();
             &unwished
         };
-        let inquiry = RoutingInput {
+        let input = RoutingInput {
             model,
             client: self.request.asks.client,
             caller: &self.request.caller,
             needs: self.needs(),
             hints,
-            user: self.request.asks.outline.user.as_deref(),
+            user: self.request.asks.peek.user.as_deref(),
             estimate: &estimate,
             circuit: &self.worker.gateway.circuit,
             attempt: self.route.limit(&self.request),
@@ -81,7 +81,7 @@ impl Draft {
             now,
             dice,
         };
-        decide(&inquiry, shared)
+        decide(&input, shared)
     }
 
     /// Its requirements for a target, with the prompt's length in the tokens of the first target's provider.
@@ -93,7 +93,7 @@ impl Draft {
             .first()
             .map(|target| self.request.asks.of_body(target, 0).input)
             .unwrap_or_default();
-        Needs::of(&self.request.asks.outline, &self.request.asks.prompt, input)
+        Needs::of(&self.request.asks.peek, &self.request.asks.prompt, input)
     }
 
     /// What it will use at `target`, where costs and speeds are compared: with an answer of the expected length.

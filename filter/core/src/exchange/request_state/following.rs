@@ -91,23 +91,23 @@ impl RequestState {
     /// Writes the request for a target, where it has to be written, and reserves what it takes there.
     fn writes_for(&mut self, target: &Rc<Target>, now: Time, shared: &dyn SharedData) -> Result<(), &'static str> {
         let format = target.provider.format_for(self.request.asks.client, &target.model).ok_or(CANNOT_EXPRESS)?;
-        let (client, outline) = (self.request.asks.client, &self.request.asks.outline);
+        let (client, peek) = (self.request.asks.client, &self.request.asks.peek);
         let written = match &self.held.body {
             // What was masked must not leave.
             Kept::Whole(body)
                 if self.request.masked.is_empty()
-                    && body.len() == outline.length
-                    && rewrite::is_needed(client, format, outline, target) =>
+                    && body.len() == peek.length
+                    && rewrite::is_needed(client, format, peek, target) =>
             {
                 let largest = self.worker.gateway.memory.rewritten;
-                let (headers, reading) = (&self.request.forwarded, &mut self.held.reading);
-                let source = Source { client, outline, headers, body, reading };
+                let (headers, snapshot) = (&self.request.forwarded, &mut self.held.snapshot);
+                let source = Source { client, peek, headers, body, snapshot };
                 Some(rewrite::request(source, format, target, largest).map_err(|_| CANNOT_EXPRESS)?)
             }
             _ => None,
         };
         let lease = self.request.lease();
-        if !self.bill.charge.moves_to(target, lease, shared, now) {
+        if !self.bill.billing.moves_to(target, lease, shared, now) {
             return Err(OVER_LIMIT);
         }
         self.route.ready = written;

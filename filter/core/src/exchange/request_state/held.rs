@@ -20,7 +20,7 @@ pub struct Held {
     /// The body, until the answer begins: the log is not to repeat it.
     pub body: Kept,
     /// The parsed body, for the next target. It is kept as long as the body.
-    pub reading: ParsedRequest,
+    pub snapshot: ParsedRequest,
     /// The bytes of both.
     kept: Share,
 }
@@ -29,7 +29,7 @@ impl Held {
     /// Of a request whose body is not kept yet.
     pub fn new(request: Share) -> Self {
         let (answer, kept) = (request.sibling(), request.sibling());
-        Self { answer, kept, request, body: Kept::Gone, reading: ParsedRequest::default() }
+        Self { answer, kept, request, body: Kept::Gone, snapshot: ParsedRequest::default() }
     }
 
     /// Keeps the body, if it is short and there is room for it once more.
@@ -38,19 +38,19 @@ impl Held {
     }
 
     /// Keeps the parsed body, if the body is kept and the gate has room for it.
-    pub fn keep_reading(&mut self, reading: ParsedRequest) {
+    pub fn keep_reading(&mut self, snapshot: ParsedRequest) {
         if let Kept::Whole(body) = &self.body
             && footprint::fits(body, LARGEST_READING)
             && self.kept.grow(body.len().saturating_add(footprint::of(body))).is_ok()
         {
-            self.reading = reading;
+            self.snapshot = snapshot;
         }
     }
 
     /// Takes the kept body, drops its parsed form, and returns the bytes of both to the gate.
     pub fn forget(&mut self) -> Kept {
         self.kept.release();
-        self.reading = ParsedRequest::default();
+        self.snapshot = ParsedRequest::default();
         std::mem::take(&mut self.body)
     }
 }
@@ -75,8 +75,8 @@ mod tests {
             held.keep(&body);
             assert_eq!(gate.held(), body.len());
             held.keep_reading(ParsedRequest::default());
-            let reading = if is_kept { footprint::of(&body) } else { 0 };
-            assert_eq!(gate.held(), body.len() + reading, "{stops}");
+            let snapshot = if is_kept { footprint::of(&body) } else { 0 };
+            assert_eq!(gate.held(), body.len() + snapshot, "{stops}");
             held.forget();
             assert_eq!(gate.held(), 0);
         }

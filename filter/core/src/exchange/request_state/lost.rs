@@ -30,7 +30,7 @@ impl RequestState {
         let spared = self.progress.attempts.iter().filter(|before| before.is_spared());
         let here = spared.clone().filter(|before| Rc::ptr_eq(&before.target, &tried.target)).count();
         let lost = spared.count();
-        let resent = lost.saturating_mul(self.request.asks.outline.length);
+        let resent = lost.saturating_mul(self.request.asks.peek.length);
         let left = self.route.timeouts.total.saturating_sub(tried.started.since(self.request.started));
         let (elapsed, limit) = (now.since(tried.started), self.limit().min(left));
         let timed_out = elapsed.saturating_add(self.route.slack(&self.request, limit)) >= limit;

@@ -33,7 +33,7 @@ impl Route {
         };
         let waited =
             Waited { slow: targets.iter().any(|target| self.is_slow(request, target)), last: self.alone(total) };
-        match (request.asks.outline.stream, self.is_delivered_whole(request)) {
+        match (request.asks.peek.stream, self.is_delivered_whole(request)) {
             (false, _) => self.timeouts.answer.of(waited),
             (true, true) => self.timeouts.whole.of(waited),
             (true, false) => self.timeouts.first_token.of(waited),
@@ -43,7 +43,7 @@ impl Route {
     /// How much earlier than it was told Envoy ends an attempt. Its clock begins with the turn of its loop, in which a long body is read
     /// and written anew before the attempt begins here; where the connection was there already, that is the same turn.
     pub(super) fn slack(&self, request: &Request, limit: Duration) -> Duration {
-        let mebibytes = u32::try_from(request.asks.outline.length >> 20).unwrap_or(u32::MAX);
+        let mebibytes = u32::try_from(request.asks.peek.length >> 20).unwrap_or(u32::MAX);
         SLACK_OF_A_MEBIBYTE.saturating_mul(mebibytes).min(limit / 2).max(SLACK)
     }
 

@@ -107,7 +107,7 @@ impl Tried {
 }
 
 /// Response headers about the attempts: their number, and why some failed.
-pub fn tale(attempts: &[Tried]) -> impl Iterator<Item = (&'static str, String)> {
+pub fn attempt_headers(attempts: &[Tried]) -> impl Iterator<Item = (&'static str, String)> {
     let failed = |tried: &Tried| Some(format!("{}: {}", tried.target.name, tried.failure.as_ref()?.reason));
     let failures: Vec<String> = attempts.iter().filter_map(failed).collect();
     let failures = (!failures.is_empty()).then(|| ("x-sluice-failures", failures.join(", ")));

@@ -65,9 +65,9 @@ impl<T> Deref for Fixed<T> {
 
 impl Request {
     /// Its body is another one now.
-    pub fn rewritten(&mut self, outline: BodyPeek) {
-        self.asks.outline = outline;
-        self.asks.outline.stream &= self.asks.client.asks.streams();
+    pub fn rewritten(&mut self, peek: BodyPeek) {
+        self.asks.peek = peek;
+        self.asks.peek.stream &= self.asks.client.asks.streams();
     }
 
     /// The `x-sluice-masked` header for the client.

@@ -28,7 +28,7 @@ pub struct Watch {
     /// Whether the answer's headers are here, and held until all of it is.
     pub holding: bool,
     /// As many portions as had come when last looked at, and since when it is no more.
-    heard: (u64, Time),
+    recorded: (u64, Time),
 }
 
 /// A stream behind its end.
@@ -56,7 +56,7 @@ pub enum Silence {
 impl Watch {
     /// Of an attempt that begins.
     pub fn since(now: Time) -> Self {
-        Self { portions: 0, uncounted: None, lingering: None, holding: false, heard: (0, now) }
+        Self { portions: 0, uncounted: None, lingering: None, holding: false, recorded: (0, now) }
     }
 
     /// The client has all that it will get of a stream, and this much more came.
@@ -83,10 +83,10 @@ impl RequestState {
         if self.progress.stage != Stage::Answering && !self.watch.holding {
             return None;
         }
-        if self.watch.heard.0 != self.watch.portions {
-            self.watch.heard = (self.watch.portions, now);
+        if self.watch.recorded.0 != self.watch.portions {
+            self.watch.recorded = (self.watch.portions, now);
         }
-        let stalled = now.since(self.watch.heard.1) >= self.route.idle(&self.request);
+        let stalled = now.since(self.watch.recorded.1) >= self.route.idle(&self.request);
         if !self.watch.holding {
             return stalled.then(|| {
                 self.break_off(Failure::stalled_before_its_reader());

@@ -62,14 +62,14 @@ fn all_that_a_model_says_is_looked_at_in_every_answer() {
 fn pieces_of_a_stream_are_looked_at_together() {
     let mut witness = Transcript::default();
     for piece in ["write to a", "@", "b.", "io"] {
-        witness.hear(&StreamEvent::Text { choice: 0, text: piece.to_owned() });
-        witness.hear(&StreamEvent::Text { choice: 1, text: "x".to_owned() });
+        witness.record(&StreamEvent::Text { choice: 0, text: piece.to_owned() });
+        witness.record(&StreamEvent::Text { choice: 1, text: "x".to_owned() });
     }
     assert!(checks(Action::Block).judge(&witness, none()).is_err());
     let mut witness = Transcript::default();
-    witness.hear(&StreamEvent::ToolCall { choice: 0, call: 0, id: "c".to_owned(), name: "f".to_owned() });
+    witness.record(&StreamEvent::ToolCall { choice: 0, call: 0, id: "c".to_owned(), name: "f".to_owned() });
     for piece in [r#"{"to":"a@"#, r#"b.io"}"#] {
-        witness.hear(&StreamEvent::Arguments { choice: 0, call: 0, json: piece.to_owned() });
+        witness.record(&StreamEvent::Arguments { choice: 0, call: 0, json: piece.to_owned() });
     }
     assert!(checks(Action::Block).judge(&witness, none()).is_err());
 }

@@ -85,16 +85,16 @@ pub(super) fn add(shared: &dyn SharedData, entry: &AccountEntry, now: &CounterTi
 }
 
 fn add_to_row(
-    page: &str,
+    shard: &str,
     bytes: &mut Vec<u8>,
     (team, dimension, whose): (&str, Dimension, &str),
     sums: &Sums,
     now: &CounterTime,
 ) -> Result<(), Unavailable> {
     let (team, dimension, whose) = (shortened(team).as_bytes(), code(dimension), shortened(whose).as_bytes());
-    let mut rows = rows_of(page, bytes)?;
+    let mut rows = rows_of(shard, bytes)?;
     while !rows.0.is_empty() {
-        let row = Row::read(&mut rows).ok_or_else(|| damaged(page))?;
+        let row = Row::read(&mut rows).ok_or_else(|| damaged(shard))?;
         if row.dimension == dimension && row.team == team && row.name == whose {
             let numbers = row.numbers().with(sums, now).bytes();
             let end = bytes.len() - rows.0.len();
@@ -105,23 +105,23 @@ fn add_to_row(
         }
     }
     let numbers = Numbers { day: now.day, month: now.month, ..Numbers::default() }.with(sums, now).bytes();
-    append(page, bytes, &Row { team, dimension, name: whose, numbers: &numbers }, now)
+    append(shard, bytes, &Row { team, dimension, name: whose, numbers: &numbers }, now)
 }
 
-fn append(page: &str, bytes: &mut Vec<u8>, row: &Row<'_>, now: &CounterTime) -> Result<(), Unavailable> {
-    forget_passed(page, bytes, now)?;
+fn append(shard: &str, bytes: &mut Vec<u8>, row: &Row<'_>, now: &CounterTime) -> Result<(), Unavailable> {
+    forget_passed(shard, bytes, now)?;
     if bytes.len() + row.size() > MOST_BYTES {
-        return Err(Unavailable(format!("{page} is full: more keys, apps and models than there is room for")));
+        return Err(Unavailable(format!("{shard} is full: more keys, apps and models than there is room for")));
     }
     row.append_to(bytes);
     Ok(())
 }
 
-fn forget_passed(page: &str, bytes: &mut Vec<u8>, now: &CounterTime) -> Result<(), Unavailable> {
+fn forget_passed(shard: &str, bytes: &mut Vec<u8>, now: &CounterTime) -> Result<(), Unavailable> {
     let mut kept = FORMAT.to_vec();
-    let mut rows = rows_of(page, bytes)?;
+    let mut rows = rows_of(shard, bytes)?;
     while !rows.0.is_empty() {
-        let row = Row::read(&mut rows).ok_or_else(|| damaged(page))?;
+        let row = Row::read(&mut rows).ok_or_else(|| damaged(shard))?;
         let numbers = row.numbers();
         if numbers.month >= now.month || numbers.day.saturating_add(1) >= now.day {
             row.append_to(&mut kept);
@@ -246,12 +246,12 @@ fn name(team: &str) -> String {
     ShardId::of(team).name("sluice.accounts.3.")
 }
 
-fn rows_of<'a>(page: &str, bytes: &'a [u8]) -> Result<Reader<'a>, Unavailable> {
-    bytes.strip_prefix(&FORMAT).map(Reader).ok_or_else(|| damaged(page))
+fn rows_of<'a>(shard: &str, bytes: &'a [u8]) -> Result<Reader<'a>, Unavailable> {
+    bytes.strip_prefix(&FORMAT).map(Reader).ok_or_else(|| damaged(shard))
 }
 
-fn damaged(page: &str) -> Unavailable {
-    Unavailable(format!("{page} in the shared data is damaged; only a restart of Envoy makes it anew"))
+fn damaged(shard: &str) -> Unavailable {
+    Unavailable(format!("{shard} in the shared data is damaged; only a restart of Envoy makes it anew"))
 }
 
 fn shortened(name: &str) -> &str {

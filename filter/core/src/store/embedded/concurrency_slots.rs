@@ -47,7 +47,7 @@ impl ConcurrencySlots {
         let taken = places.taken().saturating_add(take.amount).saturating_add(u64::from(places.others));
         if take.hard && taken > take.limit {
             let passes = take.amount <= take.limit;
-            return Err(CounterRefusal { reading: places.reading(now), retry_after: passes.then_some(SOON) });
+            return Err(CounterRefusal { snapshot: places.snapshot(now), retry_after: passes.then_some(SOON) });
         }
         let lease = millis(lease);
         if places.taken() == 0 {
@@ -62,7 +62,7 @@ impl ConcurrencySlots {
             *count = count.saturating_add(u32::try_from(take.amount).unwrap_or(u32::MAX));
         }
         let until = bucket.saturating_mul(places.width());
-        Ok((places, CounterSnapshot { until, ..places.reading(now) }))
+        Ok((places, CounterSnapshot { until, ..places.snapshot(now) }))
     }
 
     /// Gives back what is still held.
@@ -77,7 +77,7 @@ impl ConcurrencySlots {
         places
     }
 
-    pub(super) fn reading(self, now: &CounterTime) -> CounterSnapshot {
+    pub(super) fn snapshot(self, now: &CounterTime) -> CounterSnapshot {
         let used = self.here(now).saturating_add(u64::from(self.others));
         CounterSnapshot { used, reserved: 0, period: 0, until: 0, reset: Duration::ZERO }
     }

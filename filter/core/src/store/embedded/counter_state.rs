@@ -36,7 +36,7 @@ impl CounterTime {
 /// A take that does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CounterRefusal {
-    pub(super) reading: CounterSnapshot,
+    pub(super) snapshot: CounterSnapshot,
     pub(super) retry_after: Option<Duration>,
 }
 
@@ -50,12 +50,12 @@ pub(super) enum CounterState {
 
 impl CounterState {
     /// A meter of which nothing is known: nothing was used.
-    pub(super) fn empty(gauge: LimitWindow, window: u64, now: &CounterTime) -> Self {
-        match gauge {
+    pub(super) fn empty(kind: LimitWindow, window: u64, now: &CounterTime) -> Self {
+        match kind {
             LimitWindow::Minute => Self::Rate(Rate { at: now.micros, since: now.micros, ..Rate::default() }),
             LimitWindow::Concurrent => Self::Places(ConcurrencySlots::default()),
             LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => {
-                Self::Window(Window { gauge, number: window, used: 0 })
+                Self::Window(Window { kind, number: window, used: 0 })
             }
         }
     }
@@ -68,9 +68,11 @@ impl CounterState {
         now: &CounterTime,
     ) -> Result<(Self, CounterSnapshot), CounterRefusal> {
         match self {
-            Self::Window(window) => window.take(take, now).map(|(cell, reading)| (Self::Window(cell), reading)),
-            Self::Rate(rate) => rate.take(take, now).map(|(cell, reading)| (Self::Rate(cell), reading)),
-            Self::Places(places) => places.take(take, lease, now).map(|(cell, reading)| (Self::Places(cell), reading)),
+            Self::Window(window) => window.take(take, now).map(|(state, snapshot)| (Self::Window(state), snapshot)),
+            Self::Rate(rate) => rate.take(take, now).map(|(state, snapshot)| (Self::Rate(state), snapshot)),
+            Self::Places(places) => {
+                places.take(take, lease, now).map(|(state, snapshot)| (Self::Places(state), snapshot))
+            }
         }
     }
 
@@ -84,11 +86,11 @@ impl CounterState {
     }
 
     /// How it stands.
-    pub(super) fn reading(self, now: &CounterTime) -> CounterSnapshot {
+    pub(super) fn snapshot(self, now: &CounterTime) -> CounterSnapshot {
         match self {
-            Self::Window(window) => window.reading(now),
-            Self::Rate(rate) => rate.reading(now),
-            Self::Places(places) => places.reading(now),
+            Self::Window(window) => window.snapshot(now),
+            Self::Rate(rate) => rate.snapshot(now),
+            Self::Places(places) => places.snapshot(now),
         }
     }
 
@@ -108,8 +110,8 @@ impl CounterState {
 pub(super) struct Id(pub(super) u64);
 
 impl Id {
-    pub(super) fn of(meter: &Counter, window: u64) -> Self {
-        Self::of_name(&meter.name, window)
+    pub(super) fn of(counter: &Counter, window: u64) -> Self {
+        Self::of_name(&counter.name, window)
     }
 
     pub(super) fn of_name(name: &str, window: u64) -> Self {

@@ -51,18 +51,20 @@ pub fn collect(
         if names.is_new() {
             return Ok(None);
         }
-        let mut page = Shard::read(shared, place, CounterScope::Replicated, &now)?;
-        if page.is_new() {
+        let mut shard = Shard::read(shared, place, CounterScope::Replicated, &now)?;
+        if shard.is_new() {
             return Ok(None);
         }
-        let known = by_id(&names, &page, &now);
-        if page.progress.telling == page.progress.told {
-            set_aside(&mut page, &known, named, envoy, &now);
+        let known = by_id(&names, &shard, &now);
+        if shard.progress.telling == shard.progress.pending {
+            set_aside(&mut shard, &known, named, envoy, &now);
         }
-        if page.write().is_ok() {
+        if shard.write().is_ok() {
             let used: BTreeSet<&str> = order::gathered(known.values().map(|name| &**name));
             names.tidy(shared, |name| used.contains(name), &now);
-            return Ok((page.progress.telling != page.progress.told).then(|| batch(&page, place, &known, named, &now)));
+            return Ok(
+                (shard.progress.telling != shard.progress.pending).then(|| batch(&shard, place, &known, named, &now))
+            );
         }
     }
     Err(contended(&shard::name(place)))
@@ -74,103 +76,106 @@ pub fn apply(shared: &dyn SharedData, batch: &Batch, globals: &[Global], now: Ti
     let now = CounterTime::of(now);
     let learned: BTreeMap<Id, u64> =
         order::gathered(batch.deltas.iter().zip(globals).map(|(delta, global)| (id_of(delta), global.used)));
-    update(shared, batch.place, CounterScope::Replicated, &now, |page| {
-        let progress = page.progress;
+    update(shared, batch.place, CounterScope::Replicated, &now, |shard| {
+        let progress = shard.progress;
         if (progress.telling, hex::encoded(&progress.teller)) != (batch.number, batch.envoy.to_string())
-            || progress.told == progress.telling
+            || progress.pending == progress.telling
         {
             return Ok(());
         }
-        let cells: Vec<_> = page.cells(&now).collect();
-        for (id, cell, told) in cells {
+        let cells: Vec<_> = shard.cells(&now).collect();
+        for (id, state, pending) in cells {
             if let Some(used) = learned.get(&id) {
-                let (cell, told) = with_all(cell, told, *used, &now);
-                page.set(id, &cell, told);
+                let (state, pending) = with_all(state, pending, *used, &now);
+                shard.set(id, &state, pending);
             }
         }
-        page.advance(Progress { told: progress.telling, at: now.micros, ..progress });
+        shard.advance(Progress { pending: progress.telling, at: now.micros, ..progress });
         Ok(())
     })
 }
 
 /// The names of a page's records.
-fn by_id(names: &Names, page: &Shard<'_>, now: &CounterTime) -> BTreeMap<Id, Rc<str>> {
-    let windows: BTreeSet<u64> = order::gathered(page.cells(now).map(|(_, cell, _)| window_of(&cell)));
+fn by_id(names: &Names, shard: &Shard<'_>, now: &CounterTime) -> BTreeMap<Id, Rc<str>> {
+    let windows: BTreeSet<u64> = order::gathered(shard.cells(now).map(|(_, state, _)| window_of(&state)));
     let mut known = BTreeMap::new();
     for name in names.iter() {
         let ids = windows.iter().map(|window| Id::of_name(name, *window));
-        known.extend(ids.filter(|id| page.has(*id)).map(|id| (id, name.clone())));
+        known.extend(ids.filter(|id| shard.has(*id)).map(|id| (id, name.clone())));
     }
     known
 }
 
 /// Makes a new batch of what is worth telling, from where the last one ended.
-fn set_aside(page: &mut Shard<'_>, known: &BTreeMap<Id, Rc<str>>, named: bool, envoy: [u8; 16], now: &CounterTime) {
-    let progress = page.progress;
+fn set_aside(shard: &mut Shard<'_>, known: &BTreeMap<Id, Rc<str>>, named: bool, envoy: [u8; 16], now: &CounterTime) {
+    let progress = shard.progress;
     let after = if progress.up_to == END { 0 } else { progress.up_to };
-    let worth = |(id, cell, told): &(Id, CounterState, PendingSync)| {
-        id.0 > after && known.contains_key(id) && is_worth_telling(cell, *told, named, now)
+    let worth = |(id, state, pending): &(Id, CounterState, PendingSync)| {
+        id.0 > after && known.contains_key(id) && is_worth_telling(state, *pending, named, now)
     };
-    let mut chosen: Vec<_> = page.cells(now).filter(worth).take(LARGEST_BATCH + 1).collect();
+    let mut chosen: Vec<_> = shard.cells(now).filter(worth).take(LARGEST_BATCH + 1).collect();
     let more = chosen.len() > LARGEST_BATCH;
     chosen.truncate(LARGEST_BATCH);
     let Some((last, ..)) = chosen.last() else {
-        page.advance(Progress { up_to: END, ..progress });
+        shard.advance(Progress { up_to: END, ..progress });
         return;
     };
     let up_to = if more { last.0 } else { END };
-    for (id, cell, told) in chosen {
-        let aside = match &cell {
+    for (id, state, pending) in chosen {
+        let aside = match &state {
             CounterState::Places(places) => {
                 PendingSync { untold: 0, telling: saturated(i128::from(places.here(now)) + 1) }
             }
-            _ => PendingSync { untold: 0, telling: told.telling.saturating_add(told.aged(&cell, progress.at, now)) },
+            _ => PendingSync {
+                untold: 0,
+                telling: pending.telling.saturating_add(pending.aged(&state, progress.at, now)),
+            },
         };
-        page.set(id, &cell, aside);
+        shard.set(id, &state, aside);
     }
     let teller = if progress.telling == 0 { envoy } else { progress.teller };
-    page.advance(Progress { teller, telling: progress.telling + 1, after, up_to, ..progress });
+    shard.advance(Progress { teller, telling: progress.telling + 1, after, up_to, ..progress });
 }
 
 /// What was set aside, and whatever else of these records is worth asking for.
-fn batch(page: &Shard<'_>, place: ShardId, known: &BTreeMap<Id, Rc<str>>, named: bool, now: &CounterTime) -> Batch {
-    let Progress { teller, telling, after, up_to, .. } = page.progress;
-    let delta = |(id, cell, told): (Id, CounterState, PendingSync)| {
-        let among = id.0 > after && id.0 <= up_to && is_worth_telling(&cell, told, named, now);
+fn batch(shard: &Shard<'_>, place: ShardId, known: &BTreeMap<Id, Rc<str>>, named: bool, now: &CounterTime) -> Batch {
+    let Progress { teller, telling, after, up_to, .. } = shard.progress;
+    let delta = |(id, state, pending): (Id, CounterState, PendingSync)| {
+        let among = id.0 > after && id.0 <= up_to && is_worth_telling(&state, pending, named, now);
         let name = known.get(&id).filter(|_| among)?.clone();
-        let (gauge, window, amount) = match cell {
-            CounterState::Window(window) => (window.gauge, window.number, told.telling),
+        let (kind, window, amount) = match state {
+            CounterState::Window(window) => (window.kind, window.number, pending.telling),
             // Rounded up: what is left of a part of a millionth has not drained.
             CounterState::Rate(rate) => {
-                (LimitWindow::Minute, rate.limit, -told.telling.saturating_neg().div_euclid(MILLIONTH.cast_signed()))
+                (LimitWindow::Minute, rate.limit, -pending.telling.saturating_neg().div_euclid(MILLIONTH.cast_signed()))
             }
-            CounterState::Places(_) => (LimitWindow::Concurrent, 0, told.telling.saturating_sub(1).max(0)),
+            CounterState::Places(_) => (LimitWindow::Concurrent, 0, pending.telling.saturating_sub(1).max(0)),
         };
-        Some(Delta { meter: Counter { name, shard_key: Rc::default(), kind: gauge }, window, amount })
+        Some(Delta { counter: Counter { name, shard_key: Rc::default(), kind }, window, amount })
     };
-    let deltas = page.cells(now).filter_map(delta).collect();
+    let deltas = shard.cells(now).filter_map(delta).collect();
     Batch { envoy: hex::encoded(&teller).into(), place, number: telling, deltas, more: up_to != END }
 }
 
 /// Whether there is something to tell of it, or what the others have may matter: nobody reads it where nothing is `named`.
-fn is_worth_telling(cell: &CounterState, told: PendingSync, named: bool, now: &CounterTime) -> bool {
-    let current = match cell {
+fn is_worth_telling(state: &CounterState, pending: PendingSync, named: bool, now: &CounterTime) -> bool {
+    let current = match state {
         CounterState::Window(window) => {
-            window.gauge == LimitWindow::Total || window.number >= Window::number(window.gauge, now)
+            window.kind == LimitWindow::Total || window.number >= Window::number(window.kind, now)
         }
         CounterState::Rate(_) | CounterState::Places(_) => true,
     };
-    told != PendingSync::default() || (named && current && !cell.is_spent(now))
+    pending != PendingSync::default() || (named && current && !state.is_spent(now))
 }
 
 /// A cell when all Envoys together have this much, of which ours that is not told yet is not a part.
-fn with_all(cell: CounterState, told: PendingSync, used: u64, now: &CounterTime) -> (CounterState, PendingSync) {
+fn with_all(state: CounterState, pending: PendingSync, used: u64, now: &CounterTime) -> (CounterState, PendingSync) {
     let with_ours = |all: u128| {
-        let all = i128::try_from(all).unwrap_or(i128::MAX).saturating_add(told.untold.into());
+        let all = i128::try_from(all).unwrap_or(i128::MAX).saturating_add(pending.untold.into());
         u64::try_from(all.max(0)).unwrap_or(u64::MAX)
     };
-    let confirmed = PendingSync { telling: 0, ..told };
-    match cell {
+    let confirmed = PendingSync { telling: 0, ..pending };
+    match state {
         CounterState::Window(window) => {
             (CounterState::Window(Window { used: with_ours(used.into()), ..window }), confirmed)
         }
@@ -181,19 +186,19 @@ fn with_all(cell: CounterState, told: PendingSync, used: u64, now: &CounterTime)
         CounterState::Places(mut places) => {
             places.others = u32::try_from(used).unwrap_or(u32::MAX);
             // That none are here need not be told again.
-            (CounterState::Places(places), if told.telling > 1 { told } else { confirmed })
+            (CounterState::Places(places), if pending.telling > 1 { pending } else { confirmed })
         }
     }
 }
 
-fn window_of(cell: &CounterState) -> u64 {
-    match cell {
+fn window_of(state: &CounterState) -> u64 {
+    match state {
         CounterState::Window(window) => window.number,
         CounterState::Rate(_) | CounterState::Places(_) => 0,
     }
 }
 
 fn id_of(delta: &Delta) -> Id {
-    let calendar = matches!(delta.meter.kind, LimitWindow::Day | LimitWindow::Month);
-    Id::of(&delta.meter, if calendar { delta.window } else { 0 })
+    let calendar = matches!(delta.counter.kind, LimitWindow::Day | LimitWindow::Month);
+    Id::of(&delta.counter, if calendar { delta.window } else { 0 })
 }

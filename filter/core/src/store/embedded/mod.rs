@@ -59,17 +59,18 @@ const ATTEMPTS: usize = 1_000;
 /// kept, and never the one after it; a total is always. What one page does not take (the error says why) stays charged as
 /// reserved there until its lease ends, and the other pages are settled all the same: calling again would settle those
 /// twice.
-pub fn settle(shared: &dyn SharedData, settlement: &Settlement, reach: CounterScope) -> Result<(), Unavailable> {
+pub fn settle(shared: &dyn SharedData, settlement: &Settlement, scope: CounterScope) -> Result<(), Unavailable> {
     let now = CounterTime::of(settlement.at);
     let mut result = Ok(());
-    let placed: Vec<ShardId> = settlement.parts.iter().map(|part| ShardId::of(&part.meter.shard_key)).collect();
+    let placed: Vec<ShardId> = settlement.parts.iter().map(|part| ShardId::of(&part.counter.shard_key)).collect();
     let mut places = placed.clone();
     order::by(&mut places, Ord::cmp);
     places.dedup();
     for place in places {
         let parts = placed.iter().zip(&settlement.parts).filter(|(its, _)| **its == place).map(|(_, part)| part);
-        let settled =
-            update(shared, place, reach, &now, |page| parts.clone().try_for_each(|part| settle_part(page, part, &now)));
+        let settled = update(shared, place, scope, &now, |shard| {
+            parts.clone().try_for_each(|part| settle_part(shard, part, &now))
+        });
         result = result.and(settled);
     }
     match &settlement.entry {
@@ -79,41 +80,41 @@ pub fn settle(shared: &dyn SharedData, settlement: &Settlement, reach: CounterSc
 }
 
 /// How meters stand, in their order; for what was never counted, that nothing was used.
-pub fn read(shared: &dyn SharedData, meters: &[Counter], now: Time) -> Result<Vec<CounterSnapshot>, Unavailable> {
+pub fn read(shared: &dyn SharedData, counters: &[Counter], now: Time) -> Result<Vec<CounterSnapshot>, Unavailable> {
     let now = CounterTime::of(now);
-    let mut pages: Vec<(ShardId, Shard<'_>)> = Vec::new();
-    let mut readings = Vec::with_capacity(meters.len());
-    for meter in meters {
-        let its = ShardId::of(&meter.shard_key);
-        let known = pages.iter().position(|(place, _)| *place == its);
+    let mut shards: Vec<(ShardId, Shard<'_>)> = Vec::new();
+    let mut snapshots = Vec::with_capacity(counters.len());
+    for counter in counters {
+        let its = ShardId::of(&counter.shard_key);
+        let known = shards.iter().position(|(place, _)| *place == its);
         if known.is_none() {
-            pages.push((its, Shard::read(shared, its, CounterScope::Local, &now)?));
+            shards.push((its, Shard::read(shared, its, CounterScope::Local, &now)?));
         }
-        let window = Window::number(meter.kind, &now);
-        if let Some((_, page)) = known.map_or_else(|| pages.last(), |known| pages.get(known)) {
-            readings.push(page.cell(Id::of(meter, window), meter, window, &now)?.reading(&now));
+        let window = Window::number(counter.kind, &now);
+        if let Some((_, shard)) = known.map_or_else(|| shards.last(), |known| shards.get(known)) {
+            snapshots.push(shard.state(Id::of(counter, window), counter, window, &now)?.snapshot(&now));
         }
     }
-    Ok(readings)
+    Ok(snapshots)
 }
 
 /// Whether what was taken is only given back by a settlement: its page had no room for another lease.
-pub fn is_held_for_ever(take: &Debit, reading: &CounterSnapshot) -> bool {
-    take.amount > 0 && reading.until == 0 && take.meter.kind != LimitWindow::Minute
+pub fn is_held_for_ever(take: &Debit, snapshot: &CounterSnapshot) -> bool {
+    take.amount > 0 && snapshot.until == 0 && take.counter.kind != LimitWindow::Minute
 }
 
 /// Changes a page, again and again until nobody else wrote in between.
 fn update(
     shared: &dyn SharedData,
     place: ShardId,
-    reach: CounterScope,
+    scope: CounterScope,
     now: &CounterTime,
     change: impl Fn(&mut Shard<'_>) -> Result<(), Unavailable>,
 ) -> Result<(), Unavailable> {
     for _ in 0..ATTEMPTS {
-        let mut page = Shard::read(shared, place, reach, now)?;
-        change(&mut page)?;
-        if page.write().is_ok() {
+        let mut shard = Shard::read(shared, place, scope, now)?;
+        change(&mut shard)?;
+        if shard.write().is_ok() {
             return Ok(());
         }
     }
@@ -121,20 +122,20 @@ fn update(
 }
 
 /// Settles one part in the window it was reserved in.
-fn settle_part(page: &mut Shard<'_>, part: &Settled, now: &CounterTime) -> Result<(), Unavailable> {
-    let calendar = matches!(part.meter.kind, LimitWindow::Day | LimitWindow::Month);
+fn settle_part(shard: &mut Shard<'_>, part: &Settled, now: &CounterTime) -> Result<(), Unavailable> {
+    let calendar = matches!(part.counter.kind, LimitWindow::Day | LimitWindow::Month);
     let window = if calendar { part.window } else { 0 };
-    let id = Id::of(&part.meter, window);
-    let held = match part.meter.kind {
-        LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => page.release(id, part.reserved, part.until),
+    let id = Id::of(&part.counter, window);
+    let held = match part.counter.kind {
+        LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => shard.release(id, part.reserved, part.until),
         LimitWindow::Minute | LimitWindow::Concurrent => part.reserved,
     };
     // A meter that nothing is kept of has nothing to give back: its lease has ended. A rate has drained by then too, and
     // only the use that exceeds the reservation counts.
-    let cell = page.cell(id, &part.meter, window, now)?.settle(part, held, now);
+    let state = shard.state(id, &part.counter, window, now)?.settle(part, held, now);
     // Redis keeps its windows longer than a page does.
-    let counts = part.used > 0 && page.reach() == CounterScope::Replicated;
-    if page.has(id) || counts || !cell.is_spent(now) { page.put(id, &part.meter, &cell, now) } else { Ok(()) }
+    let counts = part.used > 0 && shard.scope() == CounterScope::Replicated;
+    if shard.has(id) || counts || !state.is_spent(now) { shard.put(id, &part.counter, &state, now) } else { Ok(()) }
 }
 
 fn contended(name: &str) -> Unavailable {

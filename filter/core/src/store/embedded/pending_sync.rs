@@ -31,8 +31,8 @@ impl PendingSync {
 
     /// At this moment, when the last exchange was at `last`, in microseconds. In an outage of Redis what was counted of a
     /// rate drains away, and is not told as if it had come at once.
-    pub(super) fn aged(self, cell: &CounterState, last: u64, now: &CounterTime) -> i64 {
-        match cell {
+    pub(super) fn aged(self, state: &CounterState, last: u64, now: &CounterTime) -> i64 {
+        match state {
             CounterState::Rate(rate) if self.untold > 0 => {
                 let drained = rate.drains_after(last, now);
                 saturated((i128::from(self.untold) - i128::try_from(drained).unwrap_or(i128::MAX)).max(0))

@@ -43,12 +43,12 @@ impl Rate {
         if take.hard && over > 0 {
             let passes = take.amount <= take.limit;
             return Err(CounterRefusal {
-                reading: rate.reading(now),
+                snapshot: rate.snapshot(now),
                 retry_after: passes.then(|| rate.draining(over)),
             });
         }
         rate.level = saturated(level);
-        Ok((rate, rate.reading(now)))
+        Ok((rate, rate.snapshot(now)))
     }
 
     /// What was reserved and not used is given back, unless the bucket has been empty since: then the reservation has
@@ -68,7 +68,7 @@ impl Rate {
         rate
     }
 
-    pub(super) fn reading(self, now: &CounterTime) -> CounterSnapshot {
+    pub(super) fn snapshot(self, now: &CounterTime) -> CounterSnapshot {
         let rate = self.drained(now);
         let reset = rate.draining(u128::from(rate.level));
         CounterSnapshot { used: rate.level.div_ceil(UNIT), reserved: 0, period: rate.at, until: 0, reset }

@@ -21,12 +21,12 @@ pub(super) fn id(record: &Record) -> Id {
 }
 
 /// The cell of a record; `None` when it is damaged.
-pub(super) fn cell(record: &Record) -> Option<CounterState> {
+pub(super) fn state(record: &Record) -> Option<CounterState> {
     let mut reader = Reader(record);
     reader.u64()?;
-    let gauge = reader.u32()?;
-    let mut window = |gauge| Some(CounterState::Window(Window { gauge, number: reader.u64()?, used: reader.u64()? }));
-    match gauge {
+    let kind = reader.u32()?;
+    let mut window = |kind| Some(CounterState::Window(Window { kind, number: reader.u64()?, used: reader.u64()? }));
+    match kind {
         1 => window(LimitWindow::Day),
         2 => window(LimitWindow::Month),
         3 => window(LimitWindow::Total),
@@ -50,7 +50,7 @@ pub(super) fn cell(record: &Record) -> Option<CounterState> {
 }
 
 /// What of a record Redis was not told.
-pub(super) fn told(record: &Record) -> PendingSync {
+pub(super) fn pending(record: &Record) -> PendingSync {
     let read = || {
         let mut reader = Reader(record);
         reader.u64()?;
@@ -69,13 +69,13 @@ pub(super) fn told(record: &Record) -> PendingSync {
 }
 
 /// The record of a cell.
-pub(super) fn record(id: Id, cell: &CounterState, told: PendingSync) -> Record {
+pub(super) fn record(id: Id, state: &CounterState, pending: PendingSync) -> Record {
     let mut record = [0; SIZE];
     let mut writer = Writer(&mut record);
     writer.u64(id.0);
-    match cell {
-        CounterState::Window(Window { gauge, number, used }) => {
-            writer.u32(match gauge {
+    match state {
+        CounterState::Window(Window { kind, number, used }) => {
+            writer.u32(match kind {
                 LimitWindow::Day => 1,
                 LimitWindow::Month => 2,
                 LimitWindow::Total | LimitWindow::Minute | LimitWindow::Concurrent => 3,
@@ -93,11 +93,11 @@ pub(super) fn record(id: Id, cell: &CounterState, told: PendingSync) -> Record {
             writer.u64(*first);
             counts.iter().for_each(|count| writer.u32(*count));
             writer.u32(*others);
-            writer.u32(u32::try_from(told.telling).unwrap_or(u32::MAX));
+            writer.u32(u32::try_from(pending.telling).unwrap_or(u32::MAX));
             return record;
         }
     }
-    writer.u64(told.untold.cast_unsigned());
-    writer.u64(told.telling.cast_unsigned());
+    writer.u64(pending.untold.cast_unsigned());
+    writer.u64(pending.telling.cast_unsigned());
     record
 }

@@ -28,10 +28,10 @@ const PATIENCE: usize = 1_000;
 #[derive(Debug)]
 struct Change {
     /// The index of its page.
-    page: usize,
+    shard: usize,
     id: Id,
-    cell: CounterState,
-    reading: CounterSnapshot,
+    state: CounterState,
+    snapshot: CounterSnapshot,
 }
 
 /// What an order comes to on pages as they were read.
@@ -47,26 +47,26 @@ enum Plan {
 /// Reserves the first alternative of which every hard limit holds, or nothing.
 pub fn reserve(
     shared: &dyn SharedData,
-    order: &ReserveRequest,
-    reach: CounterScope,
+    request: &ReserveRequest,
+    scope: CounterScope,
     now: Time,
 ) -> Result<ReserveResult, Unavailable> {
     let step = Step {
         shared,
-        reach,
-        order,
-        mark: hash(order.id.as_bytes()),
-        places: places(order),
+        scope,
+        request,
+        intent: hash(request.id.as_bytes()),
+        places: places(request),
         now: CounterTime::of(now),
     };
     let (mut conflicts, mut patience) = (0, PATIENCE);
     while conflicts < ATTEMPTS {
-        let pages = step.pages()?;
-        match step.decide(&pages, patience == 0)? {
+        let shards = step.shards()?;
+        match step.decide(&shards, patience == 0)? {
             Plan::Wait => patience -= 1,
-            Plan::Refuse(obstacles) => return Ok(ReserveResult::Refused(obstacles)),
-            Plan::Take(chosen, changes) => match step.carry_out(chosen, changes, pages)? {
-                Some(readings) => return Ok(ReserveResult::Granted { chosen, readings }),
+            Plan::Refuse(all_exceeded) => return Ok(ReserveResult::Refused(all_exceeded)),
+            Plan::Take(chosen, changes) => match step.carry_out(chosen, changes, shards)? {
+                Some(snapshots) => return Ok(ReserveResult::Granted { chosen, snapshots }),
                 None => conflicts += 1,
             },
         }
@@ -76,13 +76,13 @@ pub fn reserve(
 
 /// The places of an order, the common one last: most orders concern it, so holding something there, while deciding
 /// elsewhere, would make most others wait.
-fn places(order: &ReserveRequest) -> Vec<ShardId> {
+fn places(request: &ReserveRequest) -> Vec<ShardId> {
     let mut places: Vec<ShardId> = Vec::new();
     // Takes of the same shard stand together.
     let mut last: Option<&str> = None;
-    for take in order.alternatives.iter().flatten() {
-        if last.replace(&take.meter.shard_key) != Some(&*take.meter.shard_key) {
-            places.push(ShardId::of(&take.meter.shard_key));
+    for take in request.alternatives.iter().flatten() {
+        if last.replace(&take.counter.shard_key) != Some(&*take.counter.shard_key) {
+            places.push(ShardId::of(&take.counter.shard_key));
         }
     }
     order::by(&mut places, |one, other| other.cmp(one));
@@ -93,53 +93,53 @@ fn places(order: &ReserveRequest) -> Vec<ShardId> {
 /// One order at one moment.
 struct Step<'a> {
     shared: &'a dyn SharedData,
-    reach: CounterScope,
-    order: &'a ReserveRequest,
-    mark: u64,
+    scope: CounterScope,
+    request: &'a ReserveRequest,
+    intent: u64,
     places: Vec<ShardId>,
     now: CounterTime,
 }
 
 impl<'a> Step<'a> {
-    fn pages(&self) -> Result<Vec<Shard<'a>>, Unavailable> {
-        self.places.iter().map(|place| Shard::read(self.shared, *place, self.reach, &self.now)).collect()
+    fn shards(&self) -> Result<Vec<Shard<'a>>, Unavailable> {
+        self.places.iter().map(|place| Shard::read(self.shared, *place, self.scope, &self.now)).collect()
     }
 
-    fn decide(&self, pages: &[Shard<'a>], believe: bool) -> Result<Plan, Unavailable> {
-        let mut obstacles = Vec::new();
-        for (index, takes) in self.order.alternatives.iter().enumerate() {
-            match self.plan(takes, pages)? {
+    fn decide(&self, shards: &[Shard<'a>], believe: bool) -> Result<Plan, Unavailable> {
+        let mut all_exceeded = Vec::new();
+        for (index, debits) in self.request.alternatives.iter().enumerate() {
+            match self.plan(debits, shards)? {
                 Ok(changes) => return Ok(Plan::Take(index, changes)),
-                Err((obstacle, page)) => {
-                    if !believe && page.is_unsettled(&self.now) {
+                Err((exceeded, shard)) => {
+                    if !believe && shard.is_unsettled(&self.now) {
                         return Ok(Plan::Wait);
                     }
-                    obstacles.push(obstacle);
+                    all_exceeded.push(exceeded);
                 }
             }
         }
-        Ok(Plan::Refuse(obstacles))
+        Ok(Plan::Refuse(all_exceeded))
     }
 
     /// What all takes come to, or the first that does not fit and its page.
     fn plan<'p>(
         &self,
-        takes: &[Debit],
-        pages: &'p [Shard<'a>],
+        debits: &[Debit],
+        shards: &'p [Shard<'a>],
     ) -> Result<Result<Vec<Change>, (LimitExceeded, &'p Shard<'a>)>, Unavailable> {
-        let mut changes = Vec::with_capacity(takes.len());
-        for (index, take) in takes.iter().enumerate() {
-            let its = ShardId::of(&take.meter.shard_key);
+        let mut changes = Vec::with_capacity(debits.len());
+        for (index, take) in debits.iter().enumerate() {
+            let its = ShardId::of(&take.counter.shard_key);
             let at = self.places.iter().position(|place| *place == its);
-            let Some((at, page)) = at.and_then(|at| Some((at, pages.get(at)?))) else { continue };
-            let window = Window::number(take.meter.kind, &self.now);
-            let id = Id::of(&take.meter, window);
-            match page.cell(id, &take.meter, window, &self.now)?.take(take, self.order.lease, &self.now) {
-                Ok((cell, reading)) => changes.push(Change { page: at, id, cell, reading }),
+            let Some((at, shard)) = at.and_then(|at| Some((at, shards.get(at)?))) else { continue };
+            let window = Window::number(take.counter.kind, &self.now);
+            let id = Id::of(&take.counter, window);
+            match shard.state(id, &take.counter, window, &self.now)?.take(take, self.request.lease, &self.now) {
+                Ok((state, snapshot)) => changes.push(Change { shard: at, id, state, snapshot }),
                 Err(refusal) => {
-                    let obstacle =
-                        LimitExceeded { take: index, reading: refusal.reading, retry_after: refusal.retry_after };
-                    return Ok(Err((obstacle, page)));
+                    let exceeded =
+                        LimitExceeded { take: index, snapshot: refusal.snapshot, retry_after: refusal.retry_after };
+                    return Ok(Err((exceeded, shard)));
                 }
             }
         }
@@ -151,27 +151,27 @@ impl<'a> Step<'a> {
         &self,
         chosen: usize,
         mut changes: Vec<Change>,
-        mut pages: Vec<Shard<'a>>,
+        mut shards: Vec<Shard<'a>>,
     ) -> Result<Option<Vec<CounterSnapshot>>, Unavailable> {
-        let mut concerned: Vec<usize> = changes.iter().map(|change| change.page).collect();
+        let mut concerned: Vec<usize> = changes.iter().map(|change| change.shard).collect();
         order::by(&mut concerned, Ord::cmp);
         concerned.dedup();
         let Some((last, before)) = concerned.split_last() else { return Ok(Some(Vec::new())) };
         for (held, at) in before.iter().enumerate() {
-            let Some(page) = pages.get_mut(*at) else { continue };
-            let written = self.put(page, *at, chosen, &mut changes).map(|()| {
-                page.open(self.mark, &self.now);
-                page.write().is_ok()
+            let Some(shard) = shards.get_mut(*at) else { continue };
+            let written = self.put(shard, *at, chosen, &mut changes).map(|()| {
+                shard.open(self.intent, &self.now);
+                shard.write().is_ok()
             });
             if written != Ok(true) {
                 self.give_back(chosen, &changes, before.get(..held).unwrap_or_default())?;
                 return written.map(|_| None);
             }
         }
-        let decided = self.write_last(chosen, *last, &mut changes, pages);
+        let decided = self.write_last(chosen, *last, &mut changes, shards);
         if decided == Ok(true) {
             before.iter().for_each(|at| self.take_mark_away(*at));
-            return Ok(Some(changes.iter().map(|change| change.reading).collect()));
+            return Ok(Some(changes.iter().map(|change| change.snapshot).collect()));
         }
         self.give_back(chosen, &changes, before)?;
         decided.map(|_| None)
@@ -184,23 +184,25 @@ impl<'a> Step<'a> {
         chosen: usize,
         last: usize,
         changes: &mut [Change],
-        mut pages: Vec<Shard<'a>>,
+        mut shards: Vec<Shard<'a>>,
     ) -> Result<bool, Unavailable> {
-        let holds = changes.iter().any(|change| change.page != last);
+        let holds = changes.iter().any(|change| change.shard != last);
         for _ in 0..ATTEMPTS {
-            let (Some(page), Some(place)) = (pages.get_mut(last), self.places.get(last)) else { return Ok(false) };
-            self.put(page, last, chosen, changes)?;
-            if page.write().is_ok() {
+            let (Some(shard), Some(place)) = (shards.get_mut(last), self.places.get(last)) else { return Ok(false) };
+            self.put(shard, last, chosen, changes)?;
+            if shard.write().is_ok() {
                 return Ok(true);
             }
             if !holds {
                 return Ok(false);
             }
-            *page = Shard::read(self.shared, *place, self.reach, &self.now)?;
-            for (change, take) in changes.iter_mut().zip(self.takes(chosen)).filter(|(change, _)| change.page == last) {
-                let cell = page.cell(change.id, &take.meter, Window::number(take.meter.kind, &self.now), &self.now)?;
-                match cell.take(take, self.order.lease, &self.now) {
-                    Ok((cell, reading)) => (change.cell, change.reading) = (cell, reading),
+            *shard = Shard::read(self.shared, *place, self.scope, &self.now)?;
+            for (change, take) in changes.iter_mut().zip(self.debits(chosen)).filter(|(change, _)| change.shard == last)
+            {
+                let state =
+                    shard.state(change.id, &take.counter, Window::number(take.counter.kind, &self.now), &self.now)?;
+                match state.take(take, self.request.lease, &self.now) {
+                    Ok((state, snapshot)) => (change.state, change.snapshot) = (state, snapshot),
                     Err(_) => return Ok(false),
                 }
             }
@@ -208,27 +210,28 @@ impl<'a> Step<'a> {
         Err(contended(&self.places.get(last).map(|place| shard::name(*place)).unwrap_or_default()))
     }
 
-    fn put(&self, page: &mut Shard<'_>, at: usize, chosen: usize, changes: &mut [Change]) -> Result<(), Unavailable> {
-        for (change, take) in changes.iter_mut().zip(self.takes(chosen)).filter(|(change, _)| change.page == at) {
-            page.put(change.id, &take.meter, &change.cell, &self.now)?;
-            if let CounterState::Window(_) = change.cell {
-                change.reading.until = page.hold(change.id, take.amount, self.order.lease, &self.now);
-                change.reading.reserved = page.held(change.id);
+    fn put(&self, shard: &mut Shard<'_>, at: usize, chosen: usize, changes: &mut [Change]) -> Result<(), Unavailable> {
+        for (change, take) in changes.iter_mut().zip(self.debits(chosen)).filter(|(change, _)| change.shard == at) {
+            shard.put(change.id, &take.counter, &change.state, &self.now)?;
+            if let CounterState::Window(_) = change.state {
+                change.snapshot.until = shard.hold(change.id, take.amount, self.request.lease, &self.now);
+                change.snapshot.reserved = shard.held(change.id);
             }
         }
         Ok(())
     }
 
     /// Takes back what was held on these pages. What a page does not take stays charged until its lease ends.
-    fn give_back(&self, chosen: usize, changes: &[Change], pages: &[usize]) -> Result<(), Unavailable> {
-        for at in pages {
+    fn give_back(&self, chosen: usize, changes: &[Change], shards: &[usize]) -> Result<(), Unavailable> {
+        for at in shards {
             let Some(place) = self.places.get(*at) else { continue };
-            update(self.shared, *place, self.reach, &self.now, |page| {
-                page.close(self.mark);
-                for (change, take) in changes.iter().zip(self.takes(chosen)).filter(|(change, _)| change.page == *at) {
-                    let CounterSnapshot { period: window, until, .. } = change.reading;
-                    let part = Settled { meter: take.meter.clone(), window, until, reserved: take.amount, used: 0 };
-                    settle_part(page, &part, &self.now)?;
+            update(self.shared, *place, self.scope, &self.now, |shard| {
+                shard.close(self.intent);
+                for (change, take) in changes.iter().zip(self.debits(chosen)).filter(|(change, _)| change.shard == *at)
+                {
+                    let CounterSnapshot { period: window, until, .. } = change.snapshot;
+                    let part = Settled { counter: take.counter.clone(), window, until, reserved: take.amount, used: 0 };
+                    settle_part(shard, &part, &self.now)?;
                 }
                 Ok(())
             })?;
@@ -239,14 +242,14 @@ impl<'a> Step<'a> {
     /// A mark that cannot be taken away is not worth failing for: it only makes others look twice for a moment.
     fn take_mark_away(&self, at: usize) {
         if let Some(place) = self.places.get(at) {
-            let _ = update(self.shared, *place, self.reach, &self.now, |page| {
-                page.close(self.mark);
+            let _ = update(self.shared, *place, self.scope, &self.now, |shard| {
+                shard.close(self.intent);
                 Ok(())
             });
         }
     }
 
-    fn takes(&self, chosen: usize) -> &[Debit] {
-        self.order.alternatives.get(chosen).map_or(&[], Vec::as_slice)
+    fn debits(&self, chosen: usize) -> &[Debit] {
+        self.request.alternatives.get(chosen).map_or(&[], Vec::as_slice)
     }
 }

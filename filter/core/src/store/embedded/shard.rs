@@ -48,7 +48,7 @@ const NOT_YET: u32 = u32::MAX;
 /// An order that holds something on this page and is not decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Intent {
-    order: u64,
+    request: u64,
     /// Microseconds since 1970.
     at: u64,
 }
@@ -61,7 +61,7 @@ pub(super) struct Progress {
     /// The number of the batch that was told last.
     pub(super) telling: u64,
     /// The number of the one that was confirmed last; less while one is under way.
-    pub(super) told: u64,
+    pub(super) pending: u64,
     /// The batch has the records after this id, or all from the first for 0,
     pub(super) after: u64,
     /// up to this one.
@@ -74,14 +74,14 @@ pub(super) struct Progress {
 pub(super) struct Shard<'s> {
     shared: &'s dyn SharedData,
     place: ShardId,
-    reach: CounterScope,
+    scope: CounterScope,
     name: String,
     version: u32,
     pub(super) progress: Progress,
     /// The header, as it was read, and the records.
     bytes: Vec<u8>,
     leases: Leases,
-    marks: Vec<Intent>,
+    intents: Vec<Intent>,
     changed: bool,
 }
 
@@ -95,7 +95,7 @@ impl<'s> Shard<'s> {
     pub(super) fn read(
         shared: &'s dyn SharedData,
         place: ShardId,
-        reach: CounterScope,
+        scope: CounterScope,
         now: &CounterTime,
     ) -> Result<Self, Unavailable> {
         let name = name(place);
@@ -107,10 +107,10 @@ impl<'s> Shard<'s> {
                 (bytes, NOT_YET)
             }
         };
-        let Some(Parts { progress, bytes, leases, marks }) = parse(bytes) else { return Err(damaged(&name)) };
-        let mut page = Self { shared, place, reach, name, version, progress, bytes, leases, marks, changed: false };
-        page.give_back(now);
-        Ok(page)
+        let Some(Parts { progress, bytes, leases, intents }) = parse(bytes) else { return Err(damaged(&name)) };
+        let mut shard = Self { shared, place, scope, name, version, progress, bytes, leases, intents, changed: false };
+        shard.give_back(now);
+        Ok(shard)
     }
 
     /// Gives back what nobody has settled within its lease.
@@ -118,30 +118,30 @@ impl<'s> Shard<'s> {
         for (id, amount) in self.leases.ended(now) {
             self.changed = true;
             let Some(record) = self.find(id).ok().and_then(|at| self.records().get(at)) else { continue };
-            let Some(before @ CounterState::Window(window)) = record::cell(record) else { continue };
+            let Some(before @ CounterState::Window(window)) = record::state(record) else { continue };
             let after = CounterState::Window(window.settle(amount, 0));
-            let told = self.told(record::told(record), || before, &after, now);
-            self.set(id, &after, told);
+            let pending = self.pending(record::pending(record), || before, &after, now);
+            self.set(id, &after, pending);
         }
     }
 
     /// What Redis is to be told, where all count together, after `before` became `after`.
-    fn told(
+    fn pending(
         &self,
-        told: PendingSync,
+        pending: PendingSync,
         before: impl FnOnce() -> CounterState,
         after: &CounterState,
         now: &CounterTime,
     ) -> PendingSync {
-        match self.reach {
-            CounterScope::Local => told,
-            CounterScope::Replicated => told.with(&before(), after, self.progress.at, now),
+        match self.scope {
+            CounterScope::Local => pending,
+            CounterScope::Replicated => pending.with(&before(), after, self.progress.at, now),
         }
     }
 
     /// Whose counts these are.
-    pub(super) fn reach(&self) -> CounterScope {
-        self.reach
+    pub(super) fn scope(&self) -> CounterScope {
+        self.scope
     }
 
     /// Whether nothing was ever counted on it.
@@ -161,9 +161,9 @@ impl<'s> Shard<'s> {
         counts.into_iter().for_each(|count| header.u32(u32::try_from(count).unwrap_or(u32::MAX)));
         self.progress.write(&mut header);
         self.leases.append_to(&mut self.bytes);
-        for mark in &self.marks {
-            self.bytes.extend(mark.order.to_le_bytes());
-            self.bytes.extend(mark.at.to_le_bytes());
+        for intent in &self.intents {
+            self.bytes.extend(intent.request.to_le_bytes());
+            self.bytes.extend(intent.at.to_le_bytes());
         }
         let written = self.shared.write(&self.name, &self.bytes, self.version);
         self.bytes.truncate(records_end);
@@ -171,10 +171,10 @@ impl<'s> Shard<'s> {
     }
 
     /// What is kept of a meter.
-    pub(super) fn cell(
+    pub(super) fn state(
         &self,
         id: Id,
-        meter: &Counter,
+        counter: &Counter,
         window: u64,
         now: &CounterTime,
     ) -> Result<CounterState, Unavailable> {
@@ -182,19 +182,19 @@ impl<'s> Shard<'s> {
             Ok(at) => {
                 self.records().get(at).and_then(|record| self.kept(record, now)).ok_or_else(|| damaged(&self.name))
             }
-            Err(_) => Ok(CounterState::empty(meter.kind, window, now)),
+            Err(_) => Ok(CounterState::empty(counter.kind, window, now)),
         }
     }
 
     /// The cell of a record: what the other Envoys had is forgotten when it was long ago.
     fn kept(&self, record: &Record, now: &CounterTime) -> Option<CounterState> {
-        let mut cell = record::cell(record)?;
-        if let CounterState::Places(places) = &mut cell
+        let mut state = record::state(record)?;
+        if let CounterState::Places(places) = &mut state
             && now.micros.saturating_sub(self.progress.at) > OTHERS_COUNT_FOR
         {
             places.others = 0;
         }
-        Some(cell)
+        Some(state)
     }
 
     /// Whether something is kept of a meter.
@@ -206,21 +206,21 @@ impl<'s> Shard<'s> {
     pub(super) fn put(
         &mut self,
         id: Id,
-        meter: &Counter,
-        cell: &CounterState,
+        counter: &Counter,
+        state: &CounterState,
         now: &CounterTime,
     ) -> Result<(), Unavailable> {
         let old = self.find(id).ok().and_then(|at| self.records().get(at));
-        let told = old.map(record::told).unwrap_or_default();
-        let empty = || CounterState::empty(meter.kind, 0, now);
+        let pending = old.map(record::pending).unwrap_or_default();
+        let empty = || CounterState::empty(counter.kind, 0, now);
         let before = || old.and_then(|old| self.kept(old, now)).unwrap_or_else(empty);
-        let told = self.told(told, before, cell, now);
+        let pending = self.pending(pending, before, state, now);
         if old.is_some() {
-            self.set(id, cell, told);
+            self.set(id, state, pending);
             return Ok(());
         }
-        if self.reach == CounterScope::Replicated {
-            names::add(self.shared, self.place, &meter.name)?;
+        if self.scope == CounterScope::Replicated {
+            names::add(self.shared, self.place, &counter.name)?;
         }
         self.forget_spent(now);
         if self.records().len() >= MOST_RECORDS {
@@ -228,7 +228,7 @@ impl<'s> Shard<'s> {
         }
         let (Ok(at) | Err(at)) = self.find(id);
         let offset = HEADER + at * record::SIZE;
-        self.bytes.splice(offset..offset, record::record(id, cell, told));
+        self.bytes.splice(offset..offset, record::record(id, state, pending));
         self.changed = true;
         Ok(())
     }
@@ -258,8 +258,8 @@ impl<'s> Shard<'s> {
     }
 
     /// Changes a record that is there.
-    pub(super) fn set(&mut self, id: Id, cell: &CounterState, told: PendingSync) {
-        let record = record::record(id, cell, told);
+    pub(super) fn set(&mut self, id: Id, state: &CounterState, pending: PendingSync) {
+        let record = record::record(id, state, pending);
         let Ok(at) = self.find(id) else { return };
         if let Some(old) = self.records_mut().get_mut(at).filter(|old| **old != record) {
             *old = record;
@@ -277,35 +277,36 @@ impl<'s> Shard<'s> {
     pub(super) fn cells(&self, now: &CounterTime) -> impl Iterator<Item = (Id, CounterState, PendingSync)> {
         self.records()
             .iter()
-            .filter_map(|record| Some((record::id(record), self.kept(record, now)?, record::told(record))))
+            .filter_map(|record| Some((record::id(record), self.kept(record, now)?, record::pending(record))))
     }
 
     /// Marks that an order holds something here.
-    pub(super) fn open(&mut self, order: u64, now: &CounterTime) {
-        self.marks.retain(|mark| mark.is_young(now));
-        if self.marks.len() >= MOST_MARKS {
-            self.marks.remove(0);
+    pub(super) fn open(&mut self, request: u64, now: &CounterTime) {
+        self.intents.retain(|intent| intent.is_young(now));
+        if self.intents.len() >= MOST_MARKS {
+            self.intents.remove(0);
         }
-        self.marks.push(Intent { order, at: now.micros });
+        self.intents.push(Intent { request, at: now.micros });
         self.changed = true;
     }
 
     /// Takes the mark of an order away.
-    pub(super) fn close(&mut self, order: u64) {
-        let before = self.marks.len();
-        self.marks.retain(|mark| mark.order != order);
-        self.changed |= self.marks.len() != before;
+    pub(super) fn close(&mut self, request: u64) {
+        let before = self.intents.len();
+        self.intents.retain(|intent| intent.request != request);
+        self.changed |= self.intents.len() != before;
     }
 
     /// Whether some order holds something here that it may give back in a moment.
     pub(super) fn is_unsettled(&self, now: &CounterTime) -> bool {
-        self.marks.iter().any(|mark| mark.is_young(now))
+        self.intents.iter().any(|intent| intent.is_young(now))
     }
 
     /// Room for a new record is made by those of which nothing is left, so that a page does not grow with time.
     fn forget_spent(&mut self, now: &CounterTime) {
         let is_spent = |record: &Record| {
-            let forgettable = |cell: CounterState| cell.is_spent(now) && record::told(record) == PendingSync::default();
+            let forgettable =
+                |state: CounterState| state.is_spent(now) && record::pending(record) == PendingSync::default();
             self.kept(record, now).is_some_and(forgettable)
         };
         if !self.records().iter().any(is_spent) {
@@ -335,7 +336,7 @@ struct Parts {
     /// The header with the records.
     bytes: Vec<u8>,
     leases: Leases,
-    marks: Vec<Intent>,
+    intents: Vec<Intent>,
 }
 
 fn parse(mut bytes: Vec<u8>) -> Option<Parts> {
@@ -345,30 +346,30 @@ fn parse(mut bytes: Vec<u8>) -> Option<Parts> {
     let progress = Progress::read(&mut reader)?;
     reader.bytes(records.checked_mul(record::SIZE).filter(|_| format == FORMAT)?)?;
     let leases = Leases::read(&mut reader, sums)?;
-    let (marks, []) = reader.0.as_chunks::<MARK>() else { return None };
-    let marks = marks.iter().filter_map(|bytes| Intent::read(Reader(bytes))).collect();
+    let (intents, []) = reader.0.as_chunks::<MARK>() else { return None };
+    let intents = intents.iter().filter_map(|bytes| Intent::read(Reader(bytes))).collect();
     bytes.truncate(HEADER + records * record::SIZE);
-    Some(Parts { progress, bytes, leases, marks })
+    Some(Parts { progress, bytes, leases, intents })
 }
 
 impl Progress {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let teller = reader.array()?;
         let mut number = || reader.u64();
-        let (telling, told) = (number()?, number()?);
-        Some(Self { teller, telling, told, after: number()?, up_to: number()?, at: number()? })
+        let (telling, pending) = (number()?, number()?);
+        Some(Self { teller, telling, pending, after: number()?, up_to: number()?, at: number()? })
     }
 
     fn write(&self, writer: &mut Writer<'_>) {
-        let Self { teller, telling, told, after, up_to, at } = *self;
+        let Self { teller, telling, pending, after, up_to, at } = *self;
         writer.array(teller);
-        [telling, told, after, up_to, at].into_iter().for_each(|number| writer.u64(number));
+        [telling, pending, after, up_to, at].into_iter().for_each(|number| writer.u64(number));
     }
 }
 
 impl Intent {
     fn read(mut reader: Reader<'_>) -> Option<Self> {
-        Some(Self { order: reader.u64()?, at: reader.u64()? })
+        Some(Self { request: reader.u64()?, at: reader.u64()? })
     }
 
     fn is_young(&self, now: &CounterTime) -> bool {

@@ -15,7 +15,7 @@ use super::counter_state::{CounterRefusal, CounterTime};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
     /// `Day`, `Month`, or else all time.
-    pub(super) gauge: LimitWindow,
+    pub(super) kind: LimitWindow,
     /// Which day since 1970, which month since January 1970; 0 for all time.
     pub(super) number: u64,
     /// What was used, and what is reserved.
@@ -24,8 +24,8 @@ pub(super) struct Window {
 
 impl Window {
     /// The number of the window that a moment is in.
-    pub(super) fn number(gauge: LimitWindow, now: &CounterTime) -> u64 {
-        match gauge {
+    pub(super) fn number(kind: LimitWindow, now: &CounterTime) -> u64 {
+        match kind {
             LimitWindow::Day => now.day,
             LimitWindow::Month => now.month,
             LimitWindow::Total | LimitWindow::Minute | LimitWindow::Concurrent => 0,
@@ -37,12 +37,12 @@ impl Window {
         // What cannot be counted is refused in any case: cut off at the top, it would take others' part with it when it is
         // given back.
         let Some(used) = used.filter(|used| !take.hard || *used <= take.limit) else {
-            let reading = self.reading(now);
-            let passes = self.gauge != LimitWindow::Total && take.amount <= take.limit;
-            return Err(CounterRefusal { reading, retry_after: passes.then_some(reading.reset) });
+            let snapshot = self.snapshot(now);
+            let passes = self.kind != LimitWindow::Total && take.amount <= take.limit;
+            return Err(CounterRefusal { snapshot, retry_after: passes.then_some(snapshot.reset) });
         };
         self.used = used;
-        Ok((self, self.reading(now)))
+        Ok((self, self.snapshot(now)))
     }
 
     /// With what was used in place of what is still held of the reservation.
@@ -50,19 +50,19 @@ impl Window {
         Self { used: self.used.saturating_sub(held).saturating_add(used), ..self }
     }
 
-    pub(super) fn reading(self, now: &CounterTime) -> CounterSnapshot {
+    pub(super) fn snapshot(self, now: &CounterTime) -> CounterSnapshot {
         CounterSnapshot { used: self.used, reserved: 0, period: self.number, until: 0, reset: self.remaining(now) }
     }
 
     /// Whether it can be forgotten. The window before the present one is kept, for clocks that are a little behind.
     pub(super) fn is_spent(self, now: &CounterTime) -> bool {
-        let passed = self.gauge != LimitWindow::Total && self.number.saturating_add(1) < Self::number(self.gauge, now);
+        let passed = self.kind != LimitWindow::Total && self.number.saturating_add(1) < Self::number(self.kind, now);
         self.used == 0 || passed
     }
 
     /// Until its end.
     fn remaining(self, now: &CounterTime) -> Duration {
-        let end = match self.gauge {
+        let end = match self.kind {
             LimitWindow::Day => self.number.saturating_add(1),
             LimitWindow::Month => first_day_of(self.number.saturating_add(1)),
             LimitWindow::Total | LimitWindow::Minute | LimitWindow::Concurrent => 0,
@@ -82,9 +82,9 @@ mod tests {
     #[test]
     fn what_cannot_be_counted_is_refused_even_where_nothing_else_is() {
         let now = CounterTime::of(Time(0));
-        let window = Window { gauge: LimitWindow::Total, number: 0, used: 90 };
-        let meter = Counter { name: "team=t/usd/total".into(), shard_key: "t".into(), kind: LimitWindow::Total };
-        let take = Debit { meter, amount: u64::MAX, limit: 100, hard: false };
+        let window = Window { kind: LimitWindow::Total, number: 0, used: 90 };
+        let counter = Counter { name: "team=t/usd/total".into(), shard_key: "t".into(), kind: LimitWindow::Total };
+        let take = Debit { counter, amount: u64::MAX, limit: 100, hard: false };
         // A sum cut off at the top would be less than what was there, once this part is taken away again.
         assert!(window.take(&take, &now).is_err());
     }

@@ -36,8 +36,8 @@ fn exact(number: u64) -> String {
 }
 
 /// A gauge's letter in the scripts.
-fn letter(gauge: LimitWindow) -> &'static str {
-    match gauge {
+fn letter(kind: LimitWindow) -> &'static str {
+    match kind {
         LimitWindow::Minute => "m",
         LimitWindow::Day => "D",
         LimitWindow::Month => "M",

@@ -27,14 +27,14 @@ pub fn note(prefix: &str, name: &str) -> String {
 }
 
 /// A meter.
-pub(super) fn meter(prefix: &str, meter: &Counter) -> String {
-    of(prefix, &format!("m:{}", meter.name))
+pub(super) fn counter(prefix: &str, counter: &Counter) -> String {
+    of(prefix, &format!("m:{}", counter.name))
 }
 
 /// A meter in relaxed mode. Only places, which strict mode knows one by one, are kept in another way.
 pub(super) fn shared_meter(prefix: &str, shared: &Counter) -> String {
     match shared.kind {
-        LimitWindow::Day | LimitWindow::Month | LimitWindow::Total | LimitWindow::Minute => meter(prefix, shared),
+        LimitWindow::Day | LimitWindow::Month | LimitWindow::Total | LimitWindow::Minute => counter(prefix, shared),
         LimitWindow::Concurrent => of(prefix, &format!("s:{}", shared.name)),
     }
 }

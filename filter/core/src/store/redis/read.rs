@@ -10,20 +10,20 @@ pub(super) static SCRIPT: Script = Script {
 };
 
 /// Asks for many meters at once.
-pub fn command(prefix: &str, meters: &[Counter]) -> Command {
-    let meters_of = meters.iter().map(|meter| names::meter(prefix, meter));
+pub fn command(prefix: &str, counters: &[Counter]) -> Command {
+    let meters_of = counters.iter().map(|counter| names::counter(prefix, counter));
     let keys = std::iter::once(names::open_orders(prefix)).chain(meters_of).collect();
-    let gauges = meters.iter().map(|meter| letter(meter.kind).to_owned()).collect();
-    Command::script(&SCRIPT, keys, gauges)
+    let kinds = counters.iter().map(|counter| letter(counter.kind).to_owned()).collect();
+    Command::script(&SCRIPT, keys, kinds)
 }
 
 /// What they show, in the order they were asked for.
-pub fn readings(meters: &[Counter], reply: &RedisReply) -> Result<Vec<CounterSnapshot>, Unavailable> {
+pub fn snapshots(counters: &[Counter], reply: &RedisReply) -> Result<Vec<CounterSnapshot>, Unavailable> {
     let answer = text(reply)?;
-    if meters.is_empty() && answer.is_empty() {
+    if counters.is_empty() && answer.is_empty() {
         return Ok(Vec::new());
     }
     let mut numbers = Numbers::of(answer);
-    let readings = meters.iter().map(|_| super::reserve::reading(&mut numbers)).collect::<Option<_>>();
-    readings.and_then(|readings| numbers.end(readings)).ok_or_else(|| senseless(reply))
+    let snapshots = counters.iter().map(|_| super::reserve::snapshot(&mut numbers)).collect::<Option<_>>();
+    snapshots.and_then(|snapshots| numbers.end(snapshots)).ok_or_else(|| senseless(reply))
 }

@@ -13,17 +13,17 @@ pub(super) static SCRIPT: Script = Script {
 
 /// Asks for the first alternative that fits. Asked again under the same id, a granted order has the same answer and takes
 /// nothing more.
-pub fn command(prefix: &str, order: &ReserveRequest) -> Command {
+pub fn command(prefix: &str, request: &ReserveRequest) -> Command {
     let mut keys = Keys::default();
-    keys.place(names::record(prefix, &order.id));
+    keys.place(names::record(prefix, &request.id));
     keys.place(names::open_orders(prefix));
-    let lease = u64::try_from(order.lease.as_micros()).unwrap_or(u64::MAX);
-    let mut arguments = vec![order.id.to_string(), exact(lease), order.alternatives.len().to_string()];
-    for takes in &order.alternatives {
-        arguments.push(takes.len().to_string());
-        for take in takes {
-            arguments.push(keys.place(names::meter(prefix, &take.meter)));
-            arguments.push(letter(take.meter.kind).to_owned());
+    let lease = u64::try_from(request.lease.as_micros()).unwrap_or(u64::MAX);
+    let mut arguments = vec![request.id.to_string(), exact(lease), request.alternatives.len().to_string()];
+    for debits in &request.alternatives {
+        arguments.push(debits.len().to_string());
+        for take in debits {
+            arguments.push(keys.place(names::counter(prefix, &take.counter)));
+            arguments.push(letter(take.counter.kind).to_owned());
             arguments.push(exact(take.amount));
             arguments.push(exact(take.limit));
             arguments.push(if take.hard { "1" } else { "0" }.to_owned());
@@ -33,40 +33,40 @@ pub fn command(prefix: &str, order: &ReserveRequest) -> Command {
 }
 
 /// What was decided.
-pub fn verdict(order: &ReserveRequest, reply: &RedisReply) -> Result<ReserveResult, Unavailable> {
+pub fn reserve_result(request: &ReserveRequest, reply: &RedisReply) -> Result<ReserveResult, Unavailable> {
     let answer = text(reply)?;
-    let verdict = match answer.split_once(' ') {
+    let reserve_result = match answer.split_once(' ') {
         _ if answer == "S" => return Err(Unavailable("the order came after its own settlement".to_owned())),
-        Some(("G", rest)) => granted(order, Numbers::of(rest)),
-        Some(("R", rest)) => refused(order, Numbers::of(rest)),
+        Some(("G", rest)) => granted(request, Numbers::of(rest)),
+        Some(("R", rest)) => refused(request, Numbers::of(rest)),
         _ => None,
     };
-    verdict.ok_or_else(|| senseless(reply))
+    reserve_result.ok_or_else(|| senseless(reply))
 }
 
-fn granted(order: &ReserveRequest, mut numbers: Numbers<'_>) -> Option<ReserveResult> {
+fn granted(request: &ReserveRequest, mut numbers: Numbers<'_>) -> Option<ReserveResult> {
     let chosen = numbers.index()?;
-    let takes = order.alternatives.get(chosen)?;
-    let mut reading = |_: &Debit| {
-        let reading = reading(&mut numbers)?;
-        Some(CounterSnapshot { reserved: numbers.next()?, ..reading })
+    let debits = request.alternatives.get(chosen)?;
+    let mut snapshot = |_: &Debit| {
+        let snapshot = snapshot(&mut numbers)?;
+        Some(CounterSnapshot { reserved: numbers.next()?, ..snapshot })
     };
-    let readings = takes.iter().map(&mut reading).collect::<Option<_>>()?;
-    numbers.end(ReserveResult::Granted { chosen, readings })
+    let snapshots = debits.iter().map(&mut snapshot).collect::<Option<_>>()?;
+    numbers.end(ReserveResult::Granted { chosen, snapshots })
 }
 
-fn refused(order: &ReserveRequest, mut numbers: Numbers<'_>) -> Option<ReserveResult> {
-    let mut obstacles = Vec::with_capacity(order.alternatives.len());
-    for takes in &order.alternatives {
-        let take = numbers.index().filter(|take| *take < takes.len())?;
-        let reading = reading(&mut numbers)?;
+fn refused(request: &ReserveRequest, mut numbers: Numbers<'_>) -> Option<ReserveResult> {
+    let mut all_exceeded = Vec::with_capacity(request.alternatives.len());
+    for debits in &request.alternatives {
+        let take = numbers.index().filter(|take| *take < debits.len())?;
+        let snapshot = snapshot(&mut numbers)?;
         let retry_after = u64::try_from(numbers.signed()?).ok().map(Duration::from_micros);
-        obstacles.push(LimitExceeded { take, reading, retry_after });
+        all_exceeded.push(LimitExceeded { take, snapshot, retry_after });
     }
-    numbers.end(ReserveResult::Refused(obstacles))
+    numbers.end(ReserveResult::Refused(all_exceeded))
 }
 
-pub(super) fn reading(numbers: &mut Numbers<'_>) -> Option<CounterSnapshot> {
+pub(super) fn snapshot(numbers: &mut Numbers<'_>) -> Option<CounterSnapshot> {
     let (used, window, reset) = (numbers.next()?, numbers.next()?, numbers.next()?);
     // Redis knows by itself what it holds for whom.
     Some(CounterSnapshot { used, reserved: 0, period: window, until: 0, reset: Duration::from_micros(reset) })

@@ -34,8 +34,8 @@ impl SettleCommand {
         written.argument(&settlement.id);
         written.argument(&settlement.parts.len().to_string());
         for part in &settlement.parts {
-            written.key(&names::meter(prefix, &part.meter));
-            written.argument(letter(part.meter.kind));
+            written.key(&names::counter(prefix, &part.counter));
+            written.argument(letter(part.counter.kind));
             written.argument(&exact(part.window));
             written.argument(&used(part, settlement.corrects));
         }

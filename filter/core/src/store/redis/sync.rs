@@ -17,8 +17,8 @@ pub fn command(prefix: &str, batch: &Batch) -> Command {
     let mut arguments = vec![batch.envoy.to_string(), super::exact(batch.number)];
     let exact = i64::try_from(EXACT).unwrap_or(i64::MAX);
     for delta in &batch.deltas {
-        keys.push(names::shared_meter(prefix, &delta.meter));
-        arguments.push(letter(delta.meter.kind).to_owned());
+        keys.push(names::shared_meter(prefix, &delta.counter));
+        arguments.push(letter(delta.counter.kind).to_owned());
         arguments.push(super::exact(delta.window));
         arguments.push(delta.amount.clamp(-exact, exact).to_string());
     }
@@ -34,7 +34,7 @@ pub fn globals(deltas: &[Delta], reply: &RedisReply) -> Result<Vec<Global>, Unav
     let mut numbers = Numbers::of(answer);
     let global = |delta: &Delta| {
         let (used, window) = (numbers.next()?, numbers.next()?);
-        Some(Global { meter: delta.meter.clone(), window, used })
+        Some(Global { counter: delta.counter.clone(), window, used })
     };
     let globals = deltas.iter().map(global).collect::<Option<_>>();
     globals.and_then(|globals| numbers.end(globals)).ok_or_else(|| senseless(reply))

@@ -12,15 +12,15 @@ use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn meter(name: &str, gauge: LimitWindow) -> Counter {
-    Counter { name: name.into(), shard_key: "".into(), kind: gauge }
+fn counter(name: &str, kind: LimitWindow) -> Counter {
+    Counter { name: name.into(), shard_key: "".into(), kind }
 }
 
-fn take(name: &str, gauge: LimitWindow) -> Debit {
-    Debit { meter: meter(name, gauge), amount: 3, limit: u64::MAX, hard: true }
+fn take(name: &str, kind: LimitWindow) -> Debit {
+    Debit { counter: counter(name, kind), amount: 3, limit: u64::MAX, hard: true }
 }
 
-fn order() -> ReserveRequest {
+fn request() -> ReserveRequest {
     let first = vec![take("a", LimitWindow::Month), take("b", LimitWindow::Minute)];
     let second = vec![take("a", LimitWindow::Month)];
     ReserveRequest { id: "o".into(), lease: Duration::from_secs(2), alternatives: vec![first, second] }
@@ -37,7 +37,7 @@ fn the_hashes_are_those_of_the_scripts() {
 
 #[test]
 fn every_meter_of_an_order_is_a_key_of_the_script_once() {
-    let command = reserve::command("p", &order());
+    let command = reserve::command("p", &request());
     let expected = "4 {p}:r:o {p}:open {p}:m:a {p}:m:b o 2000000 2 2 3 M 3 9007199254740992 1 4 m 3 9007199254740992 1 1 \
                     3 M 3 9007199254740992 1";
     assert_eq!(command.words()[2..].join(" "), expected);
@@ -45,22 +45,22 @@ fn every_meter_of_an_order_is_a_key_of_the_script_once() {
 
 #[test]
 fn verdicts_are_read_as_they_are_written() {
-    let verdict = |text: &str| reserve::verdict(&order(), &RedisReply::Text(text.to_owned()));
-    let reading = |used, window, reset| CounterSnapshot {
+    let reserve_result = |text: &str| reserve::reserve_result(&request(), &RedisReply::Text(text.to_owned()));
+    let snapshot = |used, window, reset| CounterSnapshot {
         used,
         reserved: 0,
         period: window,
         until: 0,
         reset: Duration::from_micros(reset),
     };
-    let first = CounterSnapshot { reserved: 4, ..reading(5, 682, 9) };
-    let granted = ReserveResult::Granted { chosen: 0, readings: vec![first, reading(3, 7, 0)] };
-    assert_eq!(verdict("G 0 5 682 9 4 3 7 0 0"), Ok(granted));
-    let obstacles = vec![
-        LimitExceeded { take: 1, reading: reading(4, 7, 1), retry_after: Some(Duration::from_micros(8)) },
-        LimitExceeded { take: 0, reading: reading(5, 682, 9), retry_after: None },
+    let first = CounterSnapshot { reserved: 4, ..snapshot(5, 682, 9) };
+    let granted = ReserveResult::Granted { chosen: 0, snapshots: vec![first, snapshot(3, 7, 0)] };
+    assert_eq!(reserve_result("G 0 5 682 9 4 3 7 0 0"), Ok(granted));
+    let all_exceeded = vec![
+        LimitExceeded { take: 1, snapshot: snapshot(4, 7, 1), retry_after: Some(Duration::from_micros(8)) },
+        LimitExceeded { take: 0, snapshot: snapshot(5, 682, 9), retry_after: None },
     ];
-    assert_eq!(verdict("R 1 4 7 1 8 0 5 682 9 -1"), Ok(ReserveResult::Refused(obstacles)));
+    assert_eq!(reserve_result("R 1 4 7 1 8 0 5 682 9 -1"), Ok(ReserveResult::Refused(all_exceeded)));
 }
 
 #[test]
@@ -77,14 +77,14 @@ fn answers_that_do_not_fit_the_question_are_no_answers() {
         "R 1 4 7 1 8",
         "R 1 4 7 1 8 1 5 682 9 -1",
     ] {
-        assert!(reserve::verdict(&order(), &RedisReply::Text(text.to_owned())).is_err(), "{text}");
+        assert!(reserve::reserve_result(&request(), &RedisReply::Text(text.to_owned())).is_err(), "{text}");
     }
-    let failed = reserve::verdict(&order(), &RedisReply::Error("ERR user_script:1: OOM".into()));
+    let failed = reserve::reserve_result(&request(), &RedisReply::Error("ERR user_script:1: OOM".into()));
     assert_eq!(failed, Err(Unavailable("ERR user_script:1: OOM".into())));
     assert!(settle::settled(&RedisReply::Nil).is_err() && settle::settled(&RedisReply::Int(-1)).is_err());
-    let delta = Delta { meter: meter("a", LimitWindow::Day), window: 1, amount: 1 };
+    let delta = Delta { counter: counter("a", LimitWindow::Day), window: 1, amount: 1 };
     assert!(sync::globals(std::slice::from_ref(&delta), &RedisReply::Text("1".into())).is_err());
-    assert!(read::readings(&[meter("a", LimitWindow::Day)], &RedisReply::Text("1 2".into())).is_err());
+    assert!(read::snapshots(&[counter("a", LimitWindow::Day)], &RedisReply::Text("1 2".into())).is_err());
 }
 
 #[test]
@@ -92,7 +92,13 @@ fn a_settlement_names_its_meters_and_accounts() {
     let name: Rc<str> = "x".into();
     let settlement = Settlement {
         id: "o".into(),
-        parts: vec![Settled { meter: meter("a", LimitWindow::Day), window: 20_000, until: 0, reserved: 5, used: 2 }],
+        parts: vec![Settled {
+            counter: counter("a", LimitWindow::Day),
+            window: 20_000,
+            until: 0,
+            reserved: 5,
+            used: 2,
+        }],
         entry: Some(AccountEntry {
             key: name.clone(),
             team: name.clone(),

@@ -7,13 +7,13 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const CEILING: u64 = 4_096;
 
-fn outline(fields: &str) -> BodyPeek {
+fn peek(fields: &str) -> BodyPeek {
     BodyPeek::read(format!(r#"{{"model":"m",{fields}"messages":[1]}}"#).as_bytes(), openai_chat::CLIENT.shape).unwrap()
 }
 
 fn estimate(body: &str, client: &Client) -> Estimate {
-    let outline = BodyPeek::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap();
-    Estimate::of(&outline, &Prompt::measure(body.as_bytes()), client.provider.bytes_per_100_tokens, None, CEILING)
+    let peek = BodyPeek::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap();
+    Estimate::of(&peek, &Prompt::measure(body.as_bytes()), client.provider.bytes_per_100_tokens, None, CEILING)
 }
 
 /// `length` characters of base64, which begin as `start`.
@@ -132,7 +132,7 @@ fn an_answer_has_no_more_than_anybody_allows() {
         (r#""max_tokens":500,"n":0,"#, None, 500),
         (r#""n":18446744073709551615,"#, None, u64::MAX),
     ] {
-        let estimate = Estimate::of(&outline(fields), &Prompt::default(), 400, max_output, CEILING);
+        let estimate = Estimate::of(&peek(fields), &Prompt::default(), 400, max_output, CEILING);
         assert_eq!(estimate.output, expected, "{fields} {max_output:?}");
     }
 }

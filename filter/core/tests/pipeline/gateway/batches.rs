@@ -78,13 +78,13 @@ impl Till {
 
     /// Micro-dollars and tokens that are counted.
     fn used(&self) -> [u64; 2] {
-        let meter = |unit: &str, period: &str, gauge| Counter {
+        let meter = |unit: &str, period: &str, kind| Counter {
             name: format!("team=t/{unit}/{period}").into(),
             shard_key: "t".into(),
-            kind: gauge,
+            kind,
         };
-        let meters = [meter("usd", "total", LimitWindow::Total), meter("tokens", "day", LimitWindow::Day)];
-        let readings = embedded::read(&*self.shared, &meters, Time(1_800_000_000_000_000_000)).unwrap();
+        let counters = [meter("usd", "total", LimitWindow::Total), meter("tokens", "day", LimitWindow::Day)];
+        let readings = embedded::read(&*self.shared, &counters, Time(1_800_000_000_000_000_000)).unwrap();
         [readings[0].used, readings[1].used]
     }
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_core::exchange::gateway::dry_run::{Question, foresee};
+use sluice_core::exchange::gateway::dry_run::{Question, dry_run};
 use sluice_core::exchange::metric;
 use sluice_core::exchange::worker::Worker;
 use sluice_core::routing::spec::Trigger;
@@ -490,7 +490,7 @@ fn foreseen(gate: &Gate, headers: &[(&str, &str)], body: &str) -> String {
     let headers = headers.iter().copied().collect();
     let now = sluice_wire::time::Time(1_800_000_000_000_000_000);
     let question = Question { path: "/v1/chat/completions", key: "k", headers: &headers, body: body.as_bytes(), now };
-    let foresight = foresee(&gate.worker.gateway, &question).unwrap();
+    let foresight = dry_run(&gate.worker.gateway, &question).unwrap();
     let lined_up = foresight.targets.iter().filter(|target| target.lined_up);
     lined_up.map(|target| target.considered.target.provider.name.clone()).collect::<Vec<_>>().join(" ")
 }

@@ -120,16 +120,16 @@ fn what_a_lost_request_holds_comes_back_when_none_for_its_model_can_be_under_way
 #[test]
 fn what_is_reserved_without_a_lease_is_counted() {
     let (worker, shared) = (worker(r#","budget":{"total":1}"#, ""), Rc::<Shared>::default());
-    let reserve = |team: &str, meters: u32, lease: u64| {
+    let reserve = |team: &str, counters: u32, lease: u64| {
         let take = |number| {
             let name = format!("{number}").into();
             let meter = Counter { name, shard_key: team.into(), kind: LimitWindow::Total };
-            Debit { meter, amount: 1, limit: 10, hard: true }
+            Debit { counter: meter, amount: 1, limit: 10, hard: true }
         };
-        let alternatives = vec![(0..meters).map(take).collect()];
-        let order = ReserveRequest { id: "o".into(), lease: Duration::from_secs(lease), alternatives };
+        let alternatives = vec![(0..counters).map(take).collect()];
+        let reserve_request = ReserveRequest { id: "o".into(), lease: Duration::from_secs(lease), alternatives };
         let now = sluice_wire::time::Time(1_800_000_000_000_000_000);
-        embedded::reserve(&*shared, &order, embedded::CounterScope::Local, now).unwrap()
+        embedded::reserve(&*shared, &reserve_request, embedded::CounterScope::Local, now).unwrap()
     };
     // Half as many counters as a page has room for, each with leases of two ends.
     for team in ["other", "t"] {

@@ -59,7 +59,8 @@ impl Fixture {
 
     fn takes(&self, model: &str, candidate: usize) -> Vec<(String, u64, u64, bool)> {
         let plan = self.plan(model).unwrap();
-        let take = |part: &Part| (part.take.meter.name.to_string(), part.take.amount, part.take.limit, part.take.hard);
+        let take =
+            |part: &Part| (part.take.counter.name.to_string(), part.take.amount, part.take.limit, part.take.hard);
         plan.candidates[candidate].parts.iter().map(take).collect()
     }
 }
@@ -68,8 +69,8 @@ fn reading(used: u64) -> CounterSnapshot {
     CounterSnapshot { used, reserved: 0, period: 7, until: 0, reset: Duration::from_secs(6) }
 }
 
+mod held;
 mod plan;
 #[cfg(not(target_arch = "wasm32"))]
 mod properties;
 mod refusal;
-mod ticket;

@@ -77,7 +77,7 @@ fn what_is_one_teams_alone_is_kept_with_it() {
     );
     let plan = fixture.plan("dear").unwrap();
     let shards: Vec<_> =
-        plan.candidates[0].parts.iter().map(|part| (&*part.take.meter.name, &*part.take.meter.shard_key)).collect();
+        plan.candidates[0].parts.iter().map(|part| (&*part.take.counter.name, &*part.take.counter.shard_key)).collect();
     assert_eq!(
         shards,
         [
@@ -133,7 +133,7 @@ fn nothing_to_count_is_no_order() {
     let mut fixture = Fixture::new("", "");
     fixture.gateway.index = Index::default();
     let plan = fixture.plan("chat").unwrap();
-    assert_eq!(plan.order("r".into(), LEASE), None);
+    assert_eq!(plan.reserve_request("r".into(), LEASE), None);
     let closings = plan.grant(0, Vec::new(), "r".into()).settle(&plan, &[], NOW);
     assert_eq!(closings, [Closing { id: "r".into(), parts: Vec::new() }]);
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use sluice_core::store::LimitWindow;
 
-use super::ticket::{granted, spent};
+use super::held::{granted, spent};
 use super::*;
 
 fn rules() -> impl Strategy<Value = String> {
@@ -47,40 +47,40 @@ proptest! {
     ) {
         let plan = Fixture::new(&more, r#""limits":{"requests_per_minute":7},"budget":{"daily":3}"#).plan("chat").unwrap();
         for candidate in &plan.candidates {
-            let mut meters: Vec<_> = candidate.parts.iter().map(|part| &part.take.meter).collect();
-            meters.sort();
-            meters.dedup();
-            prop_assert_eq!(meters.len(), candidate.parts.len());
+            let mut counters: Vec<_> = candidate.parts.iter().map(|part| &part.take.counter).collect();
+            counters.sort();
+            counters.dedup();
+            prop_assert_eq!(counters.len(), candidate.parts.len());
         }
         let chosen = chosen.index(plan.candidates.len());
-        let mut ticket = granted(&plan, chosen);
+        let mut reservation = granted(&plan, chosen);
         let mut reserved: Vec<(String, u64)> = plan.candidates[chosen]
-            .parts.iter().map(|part| (part.take.meter.name.to_string(), part.take.amount)).collect();
+            .parts.iter().map(|part| (part.take.counter.name.to_string(), part.take.amount)).collect();
         let mut tried = vec![spent(chosen, 10, 0)];
         for (to, reserve) in fallbacks {
             let to = to.index(plan.candidates.len());
-            if let Some(order) = ticket.extension(&plan, to, LEASE).filter(|_| reserve) {
-                let takes = &order.alternatives[0];
-                reserved.extend(takes.iter().map(|take| (take.meter.name.to_string(), take.amount)));
-                ticket.extend(&plan, to, takes.iter().map(|take| reading(take.amount)).collect());
+            if let Some(reserve_request) = reservation.extension(&plan, to, LEASE).filter(|_| reserve) {
+                let takes = &reserve_request.alternatives[0];
+                reserved.extend(takes.iter().map(|take| (take.counter.name.to_string(), take.amount)));
+                reservation.extend(&plan, to, takes.iter().map(|take| reading(take.amount)).collect());
             }
             tried.push(spent(to, 20, output));
         }
-        let closings = ticket.settle(&plan, &tried, NOW);
+        let closings = reservation.settle(&plan, &tried, NOW);
         let parts: Vec<&Settled> = closings.iter().flat_map(|closing| &closing.parts).collect();
         let mut closed: Vec<(String, u64)> = parts.iter().filter(|part| part.reserved > 0)
-            .map(|part| (part.meter.name.to_string(), part.reserved)).collect();
+            .map(|part| (part.counter.name.to_string(), part.reserved)).collect();
         closed.sort();
         reserved.sort();
         prop_assert_eq!(closed, reserved);
         for part in &parts {
-            let name = &part.meter.name;
-            let same: Vec<_> = parts.iter().filter(|other| other.meter == part.meter).collect();
+            let name = &part.counter.name;
+            let same: Vec<_> = parts.iter().filter(|other| other.counter == part.counter).collect();
             prop_assert!(same.iter().filter(|other| other.used > 0).count() <= 1);
             let expected: u64 = if name.contains("/requests/") {
                 u64::from(!name.ends_with("/concurrent"))
             } else {
-                let counts = |spent: &&AttemptUsage| plan.candidates[spent.candidate].parts.iter().any(|own| own.take.meter == part.meter);
+                let counts = |spent: &&AttemptUsage| plan.candidates[spent.candidate].parts.iter().any(|own| own.take.counter == part.counter);
                 let of = |spent: &AttemptUsage| if name.contains("/output_tokens/") { spent.usage.output } else { spent.cost.0 };
                 tried.iter().filter(counts).map(of).sum()
             };
@@ -88,8 +88,8 @@ proptest! {
         }
         for spent in &tried {
             for part in &plan.candidates[spent.candidate].parts {
-                let free = part.take.meter.kind == LimitWindow::Concurrent || part.rule.unit == Unit::OutputTokens;
-                prop_assert!(free || parts.iter().any(|other| other.meter == part.take.meter), "{} is not settled", part.take.meter.name);
+                let free = part.take.counter.kind == LimitWindow::Concurrent || part.rule.unit == Unit::OutputTokens;
+                prop_assert!(free || parts.iter().any(|other| other.counter == part.take.counter), "{} is not settled", part.take.counter.name);
             }
         }
     }

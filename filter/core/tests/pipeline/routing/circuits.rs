@@ -45,13 +45,13 @@ impl Case {
 fn a_target_that_keeps_failing_comes_last_and_is_still_asked() {
     let case = Case::new(&THREE, "", "");
     case.fails("a", 4);
-    assert_eq!(case.order(), "a b c");
+    assert_eq!(case.reserve_request(), "a b c");
     case.fails("a", 1);
-    assert_eq!((case.order().as_str(), case.place("a")), ("b c a", Rank::Last(Trouble::Open)));
+    assert_eq!((case.reserve_request().as_str(), case.place("a")), ("b c a", Rank::Last(Trouble::Open)));
     case.fails("b", 5);
-    assert_eq!(case.order(), "c a b");
+    assert_eq!(case.reserve_request(), "c a b");
     case.fails("c", 5);
-    assert_eq!(case.order(), "a b c", "when all fail, in their own order");
+    assert_eq!(case.reserve_request(), "a b c", "when all fail, in their own order");
 }
 
 #[test]
@@ -70,11 +70,11 @@ fn when_its_time_is_over_one_request_finds_out_and_the_others_wait() {
     case.fails("a", 5);
     case.later(2_100);
     let probe = case.decide().unwrap();
-    assert_eq!((names(&probe.order()), probe.considered[0].place), ("a b c".to_owned(), Rank::Probe));
+    assert_eq!((names(&probe.reserve_request()), probe.considered[0].place), ("a b c".to_owned(), Rank::Probe));
     assert_eq!(probe.probe().map(|target| target.name.as_str()), Some(case.target("a").name.as_str()));
     case.claims("a", Duration::from_secs(20));
     for _ in 0..3 {
-        assert_eq!((case.order().as_str(), case.place("a")), ("b c a", Rank::Last(Trouble::Probing)));
+        assert_eq!((case.reserve_request().as_str(), case.place("a")), ("b c a", Rank::Last(Trouble::Probing)));
     }
     case.fails("a", 1);
     assert_eq!(case.place("a"), Rank::Last(Trouble::Open));
@@ -89,9 +89,9 @@ fn only_a_request_whose_first_choice_it_is_finds_out() {
     let mut case = Case::new(&THREE, "", "");
     case.fails("b", 5);
     case.later(2_100);
-    assert_eq!(case.order(), "a c b");
+    assert_eq!(case.reserve_request(), "a c b");
     let wish = Case { hints: Case::new(&THREE, "", "").asks(&[("x-sluice-route", "b")]).hints, ..case };
-    assert_eq!((wish.order().as_str(), wish.place("b")), ("b a c", Rank::Probe));
+    assert_eq!((wish.reserve_request().as_str(), wish.place("b")), ("b a c", Rank::Probe));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_recovered_target_has_its_requests_back_little_by_little() {
 fn a_provider_that_said_when_to_come_back_is_left_alone_until_then() {
     let mut case = Case::new(&THREE, "", "");
     case.is_limited("a", 30_000);
-    assert_eq!((case.order().as_str(), case.place("a")), ("b c a", Rank::Last(Trouble::Limited)));
+    assert_eq!((case.reserve_request().as_str(), case.place("a")), ("b c a", Rank::Last(Trouble::Limited)));
     case.later(29_999);
     assert_eq!(case.place("a"), Rank::Last(Trouble::Limited));
     case.later(1);
@@ -129,7 +129,7 @@ fn a_target_without_others_is_asked_however_it_stands() {
     for model in ["", r#""strategy":"pinned""#] {
         let case = Case::new(&THREE, model, "").asks(&[("x-sluice-fallback", "off")]);
         case.fails("a", 5);
-        assert_eq!((case.order().as_str(), case.place("a")), ("a", Rank::InTurn));
+        assert_eq!((case.reserve_request().as_str(), case.place("a")), ("a", Rank::InTurn));
     }
 }
 
@@ -140,9 +140,9 @@ fn a_broken_target_comes_last_whatever_the_strategy_and_whatever_is_asked_for() 
     for strategy in ["fallback", "weighted", "cheapest", "fastest", "least_busy"] {
         let case = Case::new(&targets, &format!(r#""strategy":"{strategy}""#), prices);
         case.fails("a", 5);
-        assert!(case.order().ends_with(" a"), "{strategy}");
+        assert!(case.reserve_request().ends_with(" a"), "{strategy}");
     }
     let wish = Case::new(&targets, "", prices).asks(&[("x-sluice-route", "a")]);
     wish.fails("a", 5);
-    assert_eq!(wish.order(), "b c a");
+    assert_eq!(wish.reserve_request(), "b c a");
 }

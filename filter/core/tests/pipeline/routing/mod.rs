@@ -114,8 +114,8 @@ impl Case {
     }
 
     /// Who is asked, in order: `a b c`.
-    fn order(&self) -> String {
-        names(&self.decide().unwrap().order())
+    fn reserve_request(&self) -> String {
+        names(&self.decide().unwrap().reserve_request())
     }
 
     fn place(&self, provider: &str) -> Rank {
@@ -128,7 +128,7 @@ impl Case {
         let mut shares = vec![0; self.model.targets.len()];
         for throw in 0..requests {
             self.dice.set(mixed(throw));
-            let first = self.decide().unwrap().order().remove(0);
+            let first = self.decide().unwrap().reserve_request().remove(0);
             shares[self.model.targets.iter().position(|target| Rc::ptr_eq(target, &first)).unwrap()] += 1;
         }
         shares

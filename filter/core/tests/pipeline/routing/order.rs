@@ -27,12 +27,15 @@ fn weights_are_shares_of_the_first_place_and_of_the_second_too() {
     let orders: Vec<String> = (0..10_000)
         .map(|throw| {
             case.dice.set(mixed(throw));
-            case.order()
+            case.reserve_request()
         })
         .collect();
-    assert!(orders.iter().all(|order| order.ends_with(" d")), "a weight of 0 is for when the others fail");
-    let behind_a = orders.iter().filter(|order| order.starts_with('a')).count() as u64;
-    let b = orders.iter().filter(|order| order.starts_with("a b")).count() as u64;
+    assert!(
+        orders.iter().all(|reserve_request| reserve_request.ends_with(" d")),
+        "a weight of 0 is for when the others fail"
+    );
+    let behind_a = orders.iter().filter(|reserve_request| reserve_request.starts_with('a')).count() as u64;
+    let b = orders.iter().filter(|reserve_request| reserve_request.starts_with("a b")).count() as u64;
     assert!(is_share(b, 2.0 / 3.0, behind_a), "{b} of {behind_a}");
 }
 
@@ -43,7 +46,7 @@ fn even_numbers_in_a_row_are_good_enough_dice() {
     let mut first = 0;
     for dice in 0..10_000 {
         case.dice.set(dice * 2);
-        first += u64::from(case.order() == "a b");
+        first += u64::from(case.reserve_request() == "a b");
     }
     assert!(is_share(first, 0.5, 10_000), "{first}");
 }
@@ -54,10 +57,10 @@ fn firsts(targets: &[(&str, &str)], keys: u64) -> Vec<String> {
     let first = |key: u64| {
         case.caller.key_id = format!("key-{key}").into();
         case.dice.set(mixed(key));
-        let first = case.order();
+        let first = case.reserve_request();
         for throw in 0..3 {
             case.dice.set(throw);
-            assert_eq!(case.order(), first, "whatever the dice");
+            assert_eq!(case.reserve_request(), first, "whatever the dice");
         }
         first.split(' ').next().unwrap_or_default().to_owned()
     };
@@ -106,7 +109,7 @@ fn users_and_headers_stick_and_who_has_none_sticks_by_key() {
             }
             case.caller.key_id = key.into();
             case.dice.set(mixed(throw));
-            case.order()
+            case.reserve_request()
         };
         let names = ["ann", "bob", "cyd", "dan", "eve", "fay", "gus", "hal", "ida", "joe"];
         for name in names {
@@ -129,7 +132,7 @@ fn weights_of_zero_keep_the_order_in_which_they_are_listed() {
     let case = Case::new(&targets, r#""strategy":"weighted""#, "");
     for throw in 0..50 {
         case.dice.set(mixed(throw));
-        assert_eq!(case.order(), "c a b d");
+        assert_eq!(case.reserve_request(), "c a b d");
     }
 }
 
@@ -138,7 +141,7 @@ fn the_cheapest_is_so_for_this_very_request_and_moves_with_the_prices() {
     let case = |prices: &str, input_tokens, output, images| {
         let file = format!(r#""prices":{{"models":{{{prices}}}}}"#);
         let case = Case::new(&THREE, r#""strategy":"cheapest""#, &file);
-        Case { output, ..case.needs(Needs { input_tokens, images, ..Needs::default() }) }.order()
+        Case { output, ..case.needs(Needs { input_tokens, images, ..Needs::default() }) }.reserve_request()
     };
     let prices = r#""a/x":{"input":1,"output":10},"b/x":{"input":4,"output":4},"c/x":{"input":0.5,"output":20}"#;
     assert_eq!(case(prices, 1_000, 10, false), "c a b");
@@ -160,27 +163,27 @@ fn what_belongs_together_stays_where_the_strategy_has_sent_it() {
     let case = Case::new(&THREE, r#""strategy":"cheapest","sticky":"key""#, &file);
     let mut case = case.needs(Needs { input_tokens: 1_000, ..Needs::default() });
     case.output = 10;
-    assert_eq!(case.order(), "c a b");
+    assert_eq!(case.reserve_request(), "c a b");
     case.output = 1_000;
-    assert_eq!(case.order(), "c b a", "the others by the strategy");
+    assert_eq!(case.reserve_request(), "c b a", "the others by the strategy");
     case.caller.key_id = "another".into();
-    assert_eq!(case.order(), "b a c");
+    assert_eq!(case.reserve_request(), "b a c");
     case.caller.key_id = "k".into();
     case.now = case.now.after(Duration::from_secs(3_600));
-    assert_eq!(case.order(), "b a c", "it is forgotten");
+    assert_eq!(case.reserve_request(), "b a c", "it is forgotten");
 }
 
 #[test]
 fn a_target_without_a_price_is_the_last_of_the_cheapest() {
     let case =
         Case::new(&THREE, r#""strategy":"cheapest""#, r#""prices":{"models":{"b/x":{"input":900,"output":900}}}"#);
-    assert_eq!(case.order(), "b a c");
+    assert_eq!(case.reserve_request(), "b a c");
     let free = Case::new(
         &THREE,
         r#""strategy":"cheapest""#,
         r#""prices":{"models":{"c/x":{"input":0,"output":0}},"unpriced":{"input":1,"output":1}}"#,
     );
-    assert_eq!(free.order(), "c a b");
+    assert_eq!(free.reserve_request(), "c a b");
 }
 
 impl Case {
@@ -201,13 +204,13 @@ fn the_fastest_moves_with_what_is_measured() {
         case.answered(provider, first_token, a_token);
     }
     case.output = 10;
-    assert_eq!(case.order(), "a b c", "350, 910 and 2200 ms");
+    assert_eq!(case.reserve_request(), "a b c", "350, 910 and 2200 ms");
     case.output = 500;
-    assert_eq!(case.order(), "b a c", "2.8 s, 1.4 s and 12 s: a long answer is another matter");
+    assert_eq!(case.reserve_request(), "b a c", "2.8 s, 1.4 s and 12 s: a long answer is another matter");
     for _ in 0..40 {
         case.answered("b", 9_000, 90);
     }
-    assert_eq!(case.order(), "a c b");
+    assert_eq!(case.reserve_request(), "a c b");
 }
 
 #[test]
@@ -215,9 +218,9 @@ fn an_unknown_target_is_tried_by_one_request_and_then_left_alone_for_a_while() {
     let mut case = Case::new(&THREE, r#""strategy":"fastest""#, "");
     case.answered("b", 100, 1);
     case.answered("a", 500, 1);
-    assert_eq!([case.order(), case.order(), case.order()], ["c b a", "b a c", "b a c"]);
+    assert_eq!([case.reserve_request(), case.reserve_request(), case.reserve_request()], ["c b a", "b a c", "b a c"]);
     case.now = case.now.after(Duration::from_secs(6));
-    assert_eq!([case.order(), case.order()], ["c b a", "b a c"]);
+    assert_eq!([case.reserve_request(), case.reserve_request()], ["c b a", "b a c"]);
 }
 
 #[test]
@@ -232,9 +235,9 @@ fn the_least_busy_has_the_fewest_requests_of_all_workers() {
     enter(1, 0, 2);
     enter(0, 1, 3);
     enter(1, 2, 5);
-    assert_eq!(case.order(), "b a c");
+    assert_eq!(case.reserve_request(), "b a c");
     (0..5).for_each(|_| workers[1][2].leave(&case.shared, &case.model.targets[2].cells, case.now));
-    assert_eq!(case.order(), "c b a");
+    assert_eq!(case.reserve_request(), "c b a");
 }
 
 #[test]

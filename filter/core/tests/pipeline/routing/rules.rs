@@ -42,14 +42,14 @@ fn each_condition_decides_by_itself() {
         let (mut this, mut that) = (to_b(matches), to_b(matches));
         fitting(&mut this);
         other(&mut that);
-        assert_eq!((this.order().as_str(), that.order().as_str()), ("b", "a b c"), "{matches}");
+        assert_eq!((this.reserve_request().as_str(), that.reserve_request().as_str()), ("b", "a b c"), "{matches}");
         assert_eq!((this.decide().unwrap().route, that.decide().unwrap().route), (Some(0), None));
     }
 }
 
 #[test]
 fn a_header_matches_by_its_pattern_whatever_the_case_of_its_name() {
-    let case = |headers: &[(&str, &str)]| to_b(r#"{"headers":{"X-Env":"prod*"}}"#).asks(headers).order();
+    let case = |headers: &[(&str, &str)]| to_b(r#"{"headers":{"X-Env":"prod*"}}"#).asks(headers).reserve_request();
     assert_eq!(case(&[("x-env", "prod-1")]), "b");
     for headers in [&[("x-env", "staging")][..], &[("x-environment", "prod")], &[]] {
         assert_eq!(case(headers), "a b c", "{headers:?}");
@@ -59,11 +59,11 @@ fn a_header_matches_by_its_pattern_whatever_the_case_of_its_name() {
 #[test]
 fn all_conditions_of_a_route_must_hold() {
     let both = r#"{"team":"t","headers":{"x-env":"prod"}}"#;
-    assert_eq!(to_b(both).order(), "a b c");
-    assert_eq!(to_b(both).asks(&[("x-env", "prod")]).order(), "b");
+    assert_eq!(to_b(both).reserve_request(), "a b c");
+    assert_eq!(to_b(both).asks(&[("x-env", "prod")]).reserve_request(), "b");
     let mut other = to_b(both).asks(&[("x-env", "prod")]);
     other.caller.team = "u".into();
-    assert_eq!(other.order(), "a b c");
+    assert_eq!(other.reserve_request(), "a b c");
 }
 
 #[test]
@@ -71,13 +71,13 @@ fn the_first_route_that_matches_is_taken() {
     let routes = r#""routes":[{"match":{"team":"u"},"targets":["a"]},{"match":{"team":"t"},"targets":["b"]},
         {"match":{"team":"t"},"targets":["c"]}]"#;
     let case = Case::new(&THREE, routes, "");
-    assert_eq!((case.decide().unwrap().route, case.order().as_str()), (Some(1), "b"));
+    assert_eq!((case.decide().unwrap().route, case.reserve_request().as_str()), (Some(1), "b"));
 }
 
 #[test]
 fn a_routes_targets_are_asked_in_its_own_order_and_no_others() {
     let case = Case::new(&THREE, r#""routes":[{"match":{"team":"t"},"targets":["c","a"]}]"#, "");
-    assert_eq!(case.order(), "c a");
+    assert_eq!(case.reserve_request(), "c a");
     assert_eq!(case.place("b"), Rank::Out(Reason::NotNamed));
 }
 
@@ -86,11 +86,11 @@ fn a_route_has_its_own_strategy_or_the_models() {
     let prices = r#""prices":{"models":{"a/x":{"input":3,"output":3},"b/x":{"input":2,"output":2},"c/x":{"input":1,"output":1}}}"#;
     let model = |route: &str| format!(r#""strategy":"cheapest","routes":[{{"match":{{"team":"t"}},{route}}}]"#);
     let own = Case::new(&THREE, &model(r#""strategy":"fallback","targets":["b","a"]"#), prices);
-    assert_eq!((own.decide().unwrap().strategy, own.order().as_str()), (Strategy::Fallback, "b a"));
+    assert_eq!((own.decide().unwrap().strategy, own.reserve_request().as_str()), (Strategy::Fallback, "b a"));
     let models = Case::new(&THREE, &model(r#""targets":["b","a","c"]"#), prices);
-    assert_eq!((models.decide().unwrap().strategy, models.order().as_str()), (Strategy::Cheapest, "c b a"));
+    assert_eq!((models.decide().unwrap().strategy, models.reserve_request().as_str()), (Strategy::Cheapest, "c b a"));
     let all = Case::new(&THREE, &model(r#""strategy":"fallback""#), prices);
-    assert_eq!(all.order(), "a b c");
+    assert_eq!(all.reserve_request(), "a b c");
 }
 
 const TIERS: [(&str, &str); 4] = [("a", r#""tier":2"#), ("b", ""), ("c", r#""tier":3"#), ("d", "")];
@@ -99,10 +99,10 @@ const TIERS: [(&str, &str); 4] = [("a", r#""tier":2"#), ("b", ""), ("c", r#""tie
 fn a_lower_tier_is_left_out_unless_it_is_allowed_and_then_comes_behind_the_better() {
     let named = r#","routes":[{"match":{"team":"u"},"targets":["c","a","b"]}]"#;
     let strict = Case::new(&TIERS, &format!(r#""strategy":"fallback"{named}"#), "");
-    assert_eq!(strict.order(), "b d");
+    assert_eq!(strict.reserve_request(), "b d");
     assert_eq!(strict.place("a"), Rank::Out(Reason::LowerTier));
     let lenient = Case::new(&TIERS, r#""allow_lower_tier":true"#, "");
-    assert_eq!(lenient.order(), "b d a c");
+    assert_eq!(lenient.reserve_request(), "b d a c");
 }
 
 #[test]
@@ -118,9 +118,9 @@ fn no_strategy_puts_a_lower_tier_before_a_better() {
 #[test]
 fn a_route_may_name_a_lower_tier_and_its_order_stands() {
     let model = r#""routes":[{"match":{"team":"t"},"targets":["c","b","a"]}]"#;
-    assert_eq!(Case::new(&TIERS, model, "").order(), "c b a");
+    assert_eq!(Case::new(&TIERS, model, "").reserve_request(), "c b a");
     let allowed = r#""allow_lower_tier":true,"routes":[{"match":{"team":"t"},"targets":["c","b","a"]}]"#;
-    assert_eq!(Case::new(&TIERS, allowed, "").order(), "c b a");
+    assert_eq!(Case::new(&TIERS, allowed, "").reserve_request(), "c b a");
     let without = r#""allow_lower_tier":true,"routes":[{"match":{"team":"t"}}]"#;
-    assert_eq!(Case::new(&TIERS, without, "").order(), "b d a c", "a route without targets keeps the tiers");
+    assert_eq!(Case::new(&TIERS, without, "").reserve_request(), "b d a c", "a route without targets keeps the tiers");
 }

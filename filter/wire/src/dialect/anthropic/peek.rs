@@ -21,7 +21,7 @@ use super::usage::UsageIn;
 #[derive(Debug, Default)]
 pub(super) struct Peeker {
     usage: UsageIn,
-    glance: ResponseSummary,
+    summary: ResponseSummary,
     recurring: Recurring,
 }
 
@@ -103,7 +103,7 @@ impl StreamPeeker for Peeker {
             return EventClass::Other;
         }
         if let Some(text) = self.recurring.text(event.name, &event.data) {
-            self.glance.said += OutputSoFar::of(text.len());
+            self.summary.said += OutputSoFar::of(text.len());
             return EventClass::Content;
         }
         let seen = json::from_slice::<Event>(&event.data);
@@ -123,8 +123,8 @@ impl StreamPeeker for Peeker {
         }
     }
 
-    fn glance(&self) -> &ResponseSummary {
-        &self.glance
+    fn summary(&self) -> &ResponseSummary {
+        &self.summary
     }
 }
 
@@ -139,22 +139,22 @@ impl Peeker {
             EventKind::MessageDelta => {
                 self.count(event.usage);
                 let stopped = event.delta.is_some_and(|delta| delta.stop_reason.0 > 0);
-                self.glance.finished |= stopped;
+                self.summary.finished |= stopped;
                 return if stopped { EventClass::Content } else { EventClass::Other };
             }
             EventKind::MessageStop => return EventClass::End,
             EventKind::Error => return EventClass::Failed(event.error.unwrap_or_default().without_status()),
             EventKind::ContentBlockStop | EventKind::Ping | EventKind::Other => OutputSoFar::default(),
         };
-        self.glance.said += said;
+        self.summary.said += said;
         if said.pieces > 0 { EventClass::Content } else { EventClass::Other }
     }
 
     /// Of some answers all stands here: where a program of the model's goes on.
     fn start(&mut self, message: Message) -> OutputSoFar {
-        self.glance.name(message.model.as_deref().unwrap_or_default());
+        self.summary.name(message.model.as_deref().unwrap_or_default());
         self.count(message.usage);
-        self.glance.finished |= message.stop_reason.0 > 0;
+        self.summary.finished |= message.stop_reason.0 > 0;
         let mut said = OutputSoFar::default();
         message.content.iter().flat_map(|blocks| blocks.iter()).for_each(|block| said += block.said());
         said
@@ -163,8 +163,8 @@ impl Peeker {
     fn count(&mut self, usage: Option<UsageIn>) {
         if let Some(usage) = usage {
             self.usage.update(&usage);
-            self.glance.usage = Some(self.usage.inclusive());
-            self.glance.extras = self.usage.extras();
+            self.summary.usage = Some(self.usage.inclusive());
+            self.summary.extras = self.usage.extras();
         }
     }
 }

@@ -54,8 +54,8 @@ pub(super) fn rest(mut fields: Fields<'_>, model: String) -> Result<Request, Api
     if fields.take_raw("mcp_servers").is_some_and(|servers| servers.get() != "[]") {
         return Err(ApiError::unsupported("mcp_servers", "'mcp_servers': the provider calls no tools by itself."));
     }
-    for (name, fate) in FATES {
-        if *fate == FieldPolicy::Dropped && fields.take_raw(name).is_some() {
+    for (name, policy) in FATES {
+        if *policy == FieldPolicy::Dropped && fields.take_raw(name).is_some() {
             request.dropped.push((*name).to_owned());
         }
     }

@@ -4,7 +4,7 @@
 //! Coding agents send some of these with every request: marks for the cache, care for long conversations, tools that are
 //! shown later. Such hints never keep a request from a provider.
 
-use crate::dialect::{Field, FieldPolicy, fates};
+use crate::dialect::{Field, FieldPolicy, policies};
 
 /// Every field of a request by Anthropic's names, and its fate.
 pub const FIELDS: &[Field; 70] = &[
@@ -111,4 +111,4 @@ pub const FIELDS: &[Field; 70] = &[
 ];
 
 /// The same without its notes.
-pub(super) const FATES: &[(&str, FieldPolicy)] = &fates(FIELDS);
+pub(super) const FATES: &[(&str, FieldPolicy)] = &policies(FIELDS);

@@ -3,7 +3,7 @@
 use crate::dialect::openai::table::Table;
 
 use super::super::FieldPolicy::{Dropped, Mapped, Refused};
-use super::super::{Field, fates};
+use super::super::{Field, policies};
 
 /// What OpenAI assumes without `max_tokens`.
 pub(super) const DEFAULT_MAX_TOKENS: u64 = 16;
@@ -34,7 +34,7 @@ pub const FIELDS: &[Field; 20] = &[
 ];
 
 /// How the table is read.
-pub(super) const TABLE: Table = Table { fates: &fates(FIELDS), changes_nothing };
+pub(super) const TABLE: Table = Table { policies: &policies(FIELDS), changes_nothing };
 
 fn changes_nothing(path: &str, value: &str) -> bool {
     match path {

@@ -26,7 +26,7 @@ fn the_model_is_in_the_path_and_in_every_request_with_its_collection_once() {
 #[test]
 fn every_parameter_meets_its_fate() {
     let plain = GEMINI_EMBED.write_request(&one(), "m").unwrap();
-    for (path, fate, _) in GEMINI_EMBED.fields() {
+    for (path, policy, _) in GEMINI_EMBED.fields() {
         let request = match *path {
             // The answer is written in it.
             "model" | "input" | "encoding_format" => continue,
@@ -36,7 +36,7 @@ fn every_parameter_meets_its_fate() {
             other => panic!("no sample for the parameter {other}"),
         };
         let written = GEMINI_EMBED.write_request(&request, "m").unwrap();
-        match fate {
+        match policy {
             FieldPolicy::Mapped => assert!(written.body != plain.body && written.dropped.is_empty(), "{path}"),
             FieldPolicy::Dropped => {
                 assert_eq!((written.body, written.dropped), (plain.body.clone(), vec![(*path).to_owned()]))

@@ -111,9 +111,9 @@ pub fn answer_is_read_back(can: &Can, response: &Response) -> Kept {
     prop_assert_eq!(&can.format.read_response(&written).unwrap(), response);
     prop_assert_eq!(can.format.usage_of(&written), response.usage);
     if let Some(peek) = can.format.provider.peek_response {
-        let glance = peek(&written).unwrap();
-        let model = glance.model.unwrap_or_default();
-        prop_assert_eq!((&model, glance.usage), (&response.model, response.usage));
+        let summary = peek(&written).unwrap();
+        let model = summary.model.unwrap_or_default();
+        prop_assert_eq!((&model, summary.usage), (&response.model, response.usage));
     }
     Ok(())
 }
@@ -169,7 +169,7 @@ pub fn passing_is_seen(can: &Can, events: &[StreamEvent]) -> Kept {
         StreamEvent::Usage(usage) => Some(*usage),
         _ => None,
     });
-    prop_assert_eq!(peeker.glance().usage, last);
+    prop_assert_eq!(peeker.summary().usage, last);
     Ok(())
 }
 

@@ -224,7 +224,7 @@ const KEYS: [&[u8]; 3] = [b"\"content\":\"", b"\"reasoning_content\":\"", b"\"re
 /// The stream's peeker.
 #[derive(Debug, Default)]
 pub(in crate::dialect) struct Peeker {
-    glance: ResponseSummary,
+    summary: ResponseSummary,
     recurring: Recurring,
 }
 
@@ -238,7 +238,7 @@ impl StreamPeeker for Peeker {
             return EventClass::End;
         }
         if let Some(text) = self.recurring.text(event.name, data) {
-            self.glance.said += OutputSoFar::of(text.len());
+            self.summary.said += OutputSoFar::of(text.len());
             return EventClass::Content;
         }
         let chunk = match Chunk::read(data) {
@@ -250,7 +250,7 @@ impl StreamPeeker for Peeker {
             let list = || ApiError::bad_answer("The provider's stream holds a list in place of an event.");
             return EventClass::Failed(bare::error(data).unwrap_or_else(list));
         }
-        let usage = note(&mut self.glance, &chunk);
+        let usage = note(&mut self.summary, &chunk);
         if let Some(error) = failure(event, data, chunk.error, chunk.choices.any || usage).or(chunk.choices.failed) {
             return EventClass::Failed(error);
         }
@@ -265,21 +265,21 @@ impl StreamPeeker for Peeker {
         }
     }
 
-    fn glance(&self) -> &ResponseSummary {
-        &self.glance
+    fn summary(&self) -> &ResponseSummary {
+        &self.summary
     }
 }
 
 /// Keeps what is to be accounted for; tells whether `chunk` held usage.
-fn note(glance: &mut ResponseSummary, chunk: &Chunk<'_>) -> bool {
-    glance.name(&chunk.model.0);
+fn note(summary: &mut ResponseSummary, chunk: &Chunk<'_>) -> bool {
+    summary.name(&chunk.model.0);
     let usage = chunk.usage.as_ref().and_then(usage::Seen::read);
     let usage = usage.or_else(|| chunk.x_groq.as_ref()?.usage.as_ref()?.read());
-    glance.usage = usage.or(glance.usage);
-    glance.extras.name_tier(&chunk.service_tier.0);
-    glance.finished |= chunk.choices.ended;
-    glance.called |= chunk.choices.called;
-    glance.said += chunk.choices.said;
+    summary.usage = usage.or(summary.usage);
+    summary.extras.name_tier(&chunk.service_tier.0);
+    summary.finished |= chunk.choices.ended;
+    summary.called |= chunk.choices.called;
+    summary.said += chunk.choices.said;
     usage.is_some()
 }
 
@@ -290,8 +290,8 @@ pub(in crate::dialect) fn response(body: &[u8]) -> Result<ResponseSummary, ApiEr
     if let Some(raw) = answer.error {
         return Err(error::inside(raw.get().as_bytes()));
     }
-    let mut glance = ResponseSummary::default();
-    note(&mut glance, &answer);
+    let mut summary = ResponseSummary::default();
+    note(&mut summary, &answer);
     if let Some(error) = answer.choices.failed {
         return Err(error);
     }
@@ -299,7 +299,7 @@ pub(in crate::dialect) fn response(body: &[u8]) -> Result<ResponseSummary, ApiEr
         let none = || ApiError::bad_answer("The provider's answer holds no choices.");
         return Err(bare::error(body).unwrap_or_else(none));
     }
-    Ok(glance)
+    Ok(summary)
 }
 
 #[cfg(test)]

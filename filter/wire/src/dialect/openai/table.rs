@@ -11,7 +11,7 @@ use crate::error::ApiError;
 #[derive(Debug, Clone, Copy)]
 pub(in crate::dialect) struct Table {
     /// The fates of fields; `[]` in a path stands for any place in an array.
-    pub fates: &'static [(&'static str, FieldPolicy)],
+    pub policies: &'static [(&'static str, FieldPolicy)],
     /// Whether a field of this path and value, without its blanks, says what is assumed without it.
     pub changes_nothing: fn(&str, &str) -> bool,
 }
@@ -26,7 +26,7 @@ impl Table {
         dropped: &mut Vec<String>,
     ) -> Result<(), ApiError> {
         for (name, raw) in fields.rest() {
-            let known = self.fates.iter().find(|(path, _)| path.strip_prefix(prefix) == Some(name));
+            let known = self.policies.iter().find(|(path, _)| path.strip_prefix(prefix) == Some(name));
             match known {
                 None | Some((_, Mapped)) => return Err(unknown(&join(at, name))),
                 Some((path, _)) if self.is_default(path, raw) => {}

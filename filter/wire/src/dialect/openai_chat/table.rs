@@ -3,7 +3,7 @@
 
 use super::super::FieldPolicy::{Dropped, Mapped, Refused};
 use super::super::openai::table::Table;
-use super::super::{Field, fates};
+use super::super::{Field, policies};
 
 /// Fields by path; `[]` stands for any place in an array. What is not here is refused as unknown.
 ///
@@ -122,7 +122,7 @@ pub const FIELDS: &[Field; 79] = &[
 ];
 
 /// How the table is read.
-pub(super) const TABLE: Table = Table { fates: &fates(FIELDS), changes_nothing };
+pub(super) const TABLE: Table = Table { policies: &policies(FIELDS), changes_nothing };
 
 /// Whether a field holds the value that OpenAI assumes without it.
 fn changes_nothing(path: &str, value: &str) -> bool {

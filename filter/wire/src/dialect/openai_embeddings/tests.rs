@@ -51,8 +51,8 @@ fn broken_requests_are_400s_that_name_the_place() {
 #[test]
 fn every_field_is_read() {
     let plain = read(r#""input":"a""#).unwrap();
-    for (path, fate, _) in OPENAI_EMBEDDINGS.fields() {
-        assert_eq!(*fate, FieldPolicy::Mapped, "{path}");
+    for (path, policy, _) in OPENAI_EMBEDDINGS.fields() {
+        assert_eq!(*policy, FieldPolicy::Mapped, "{path}");
         let field = match *path {
             "model" | "input" => continue,
             "dimensions" => r#""dimensions":256"#,
@@ -82,8 +82,8 @@ fn vectors_are_put_in_the_order_of_their_indices() {
     let written = OPENAI_EMBEDDINGS.write_response(&response, Encoding::Float).unwrap();
     let expected = r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[1]},{"object":"embedding","index":1,"embedding":[2]}],"model":"x","usage":{"prompt_tokens":5,"total_tokens":5}}"#;
     assert_eq!(String::from_utf8(written).unwrap(), expected);
-    let glance = OPENAI_EMBEDDINGS.peek_response(body.as_bytes()).unwrap();
-    assert_eq!((glance.model.as_deref(), glance.usage, glance.finished), (Some("x"), Some(usage), true));
+    let summary = OPENAI_EMBEDDINGS.peek_response(body.as_bytes()).unwrap();
+    assert_eq!((summary.model.as_deref(), summary.usage, summary.finished), (Some("x"), Some(usage), true));
     assert_eq!(OPENAI_EMBEDDINGS.usage_of(body.as_bytes()), Some(usage));
 }
 

@@ -222,9 +222,9 @@ mod properties {
                 decoder.feed(bytes.as_bytes(), |event| {
                     let mut alone = peeker();
                     assert_eq!(together.peek(&event), alone.peek(&event), "{event:?}");
-                    bytes_said += alone.glance().said.bytes;
-                    pieces_said += alone.glance().said.pieces;
-                    assert_eq!((together.glance().said.bytes, together.glance().said.pieces), (bytes_said, pieces_said));
+                    bytes_said += alone.summary().said.bytes;
+                    pieces_said += alone.summary().said.pieces;
+                    assert_eq!((together.summary().said.bytes, together.summary().said.pieces), (bytes_said, pieces_said));
                     Ok::<(), TooLong>(())
                 }).unwrap();
             }

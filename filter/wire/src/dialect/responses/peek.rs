@@ -29,7 +29,7 @@ struct Kind<'a> {
 /// The stream's peeker.
 #[derive(Debug, Default)]
 pub(super) struct Peeker {
-    glance: ResponseSummary,
+    summary: ResponseSummary,
     recurring: Recurring,
 }
 
@@ -43,18 +43,18 @@ impl StreamPeeker for Peeker {
             return EventClass::Other;
         }
         if let Some(text) = self.recurring.text(event.name, data) {
-            self.glance.said += OutputSoFar::of(text.len());
+            self.summary.said += OutputSoFar::of(text.len());
             return EventClass::Content;
         }
-        let before = self.glance.said.bytes;
+        let before = self.summary.said.bytes;
         let seen = Event::parse(data).and_then(|seen| self.look(event, &seen, data)).unwrap_or_else(EventClass::Failed);
-        let bytes = usize::try_from(self.glance.said.bytes.saturating_sub(before)).unwrap_or_default();
+        let bytes = usize::try_from(self.summary.said.bytes.saturating_sub(before)).unwrap_or_default();
         self.recurring.read(event.name, data, place_behind(data, b"\"delta\":\"", bytes));
         seen
     }
 
-    fn glance(&self) -> &ResponseSummary {
-        &self.glance
+    fn summary(&self) -> &ResponseSummary {
+        &self.summary
     }
 }
 
@@ -69,7 +69,7 @@ impl Peeker {
         }
         match &*name {
             "response.completed" | "response.incomplete" => {
-                self.glance.finished = true;
+                self.summary.finished = true;
                 Ok(EventClass::End)
             }
             "response.failed" => {
@@ -82,7 +82,7 @@ impl Peeker {
                 Ok(EventClass::Content)
             }
             _ if name.ends_with(".delta") && !seen.delta.is_empty() => {
-                self.glance.said += OutputSoFar::of(seen.delta.0.len());
+                self.summary.said += OutputSoFar::of(seen.delta.0.len());
                 Ok(EventClass::Content)
             }
             _ => Ok(EventClass::Other),
@@ -95,7 +95,7 @@ impl Peeker {
         if kind.is_none_or(|kind| matches!(&*kind.r#type.0, "message" | "reasoning")) {
             return EventClass::Other;
         }
-        self.glance.said += OutputSoFar::of(1);
+        self.summary.said += OutputSoFar::of(1);
         EventClass::Content
     }
 
@@ -103,18 +103,18 @@ impl Peeker {
     fn called(&mut self, item: Option<&RawValue>) {
         let kind = item.and_then(|raw| parse::<Kind<'_>>(raw).ok());
         if let Some(tool) = kind.and_then(|kind| Tool::called(&kind.r#type.0)) {
-            self.glance.extras.calls.add(tool, 1);
+            self.summary.extras.calls.add(tool, 1);
         }
     }
 
     fn note(&mut self, answer: &Answer<'_>) {
-        self.glance.name(&answer.model.0);
-        if self.glance.id.is_none() && (1..=LONGEST_ID).contains(&answer.id.0.len()) {
-            self.glance.id = Some(answer.id.0.to_string());
+        self.summary.name(&answer.model.0);
+        if self.summary.id.is_none() && (1..=LONGEST_ID).contains(&answer.id.0.len()) {
+            self.summary.id = Some(answer.id.0.to_string());
         }
         let usage = answer.usage.as_ref().and_then(|usage| usage.read());
-        self.glance.usage = usage.or(self.glance.usage);
-        self.glance.extras.name_tier(&answer.service_tier.0);
+        self.summary.usage = usage.or(self.summary.usage);
+        self.summary.extras.name_tier(&answer.service_tier.0);
     }
 }
 
@@ -132,5 +132,5 @@ pub(in crate::dialect) fn response(body: &[u8]) -> Result<ResponseSummary, ApiEr
     for item in answer.output.iter().flat_map(|items| items.iter()) {
         peeker.called(Some(item));
     }
-    Ok(peeker.glance)
+    Ok(peeker.summary)
 }

@@ -5,7 +5,7 @@ use crate::dialect::openai::table::Table;
 use crate::error::ApiError;
 
 use super::super::FieldPolicy::{Dropped, Mapped, Refused};
-use super::super::{Field, fates};
+use super::super::{Field, policies};
 
 /// Fields by path; `[]` stands for any place in an array. What is not here is refused as unknown.
 ///
@@ -124,7 +124,7 @@ pub const FIELDS: &[Field; 93] = &[
 ];
 
 /// How the table is read.
-pub(super) const TABLE: Table = Table { fates: &fates(FIELDS), changes_nothing };
+pub(super) const TABLE: Table = Table { policies: &policies(FIELDS), changes_nothing };
 
 /// Whether a field holds the value that OpenAI assumes without it.
 fn changes_nothing(path: &str, value: &str) -> bool {

@@ -26,8 +26,8 @@ impl Redis {
         *last = batch.number.max(*last);
         let global = |delta: &Delta| {
             let amount = if new { delta.amount } else { 0 };
-            let name = delta.meter.name.to_string();
-            let used = match delta.meter.kind {
+            let name = delta.counter.name.to_string();
+            let used = match delta.counter.kind {
                 LimitWindow::Minute => self.rate(&name, delta.window, amount, now),
                 LimitWindow::Concurrent => {
                     let key = (name.clone(), batch.envoy.to_string());
@@ -45,7 +45,7 @@ impl Redis {
                     u64::try_from((*used).max(0)).unwrap()
                 }
             };
-            Global { meter: delta.meter.clone(), window: delta.window, used }
+            Global { counter: delta.counter.clone(), window: delta.window, used }
         };
         batch.deltas.iter().map(global).collect()
     }
@@ -88,43 +88,42 @@ impl Envoy {
         }
     }
 
-    fn take(&self, meter: &Counter, amount: u64, limit: u64, now: Time) -> Option<CounterSnapshot> {
-        let order = order("o", vec![vec![hard(meter, amount, limit)]]);
-        match reserve(&self.memory, &order, CounterScope::Replicated, now).unwrap() {
-            ReserveResult::Granted { readings, .. } => Some(readings[0]),
+    fn take(&self, counter: &Counter, amount: u64, limit: u64, now: Time) -> Option<CounterSnapshot> {
+        let request = request("o", vec![vec![hard(counter, amount, limit)]]);
+        match reserve(&self.memory, &request, CounterScope::Replicated, now).unwrap() {
+            ReserveResult::Granted { snapshots, .. } => Some(snapshots[0]),
             ReserveResult::Refused(_) => None,
         }
     }
 
-    fn settle(&self, meter: &Counter, held: CounterSnapshot, reserved: u64, used: u64, now: Time) {
-        settle(&self.memory, &settlement(vec![part(meter, held, reserved, used)], now), CounterScope::Replicated)
+    fn settle(&self, counter: &Counter, held: CounterSnapshot, reserved: u64, used: u64, now: Time) {
+        settle(&self.memory, &settlement(vec![part(counter, held, reserved, used)], now), CounterScope::Replicated)
             .unwrap();
     }
 }
 
 #[test]
 fn what_one_uses_up_the_others_refuse_once_they_have_heard() {
-    for gauge in
-        [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Month, LimitWindow::Total, LimitWindow::Concurrent]
+    for kind in [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Month, LimitWindow::Total, LimitWindow::Concurrent]
     {
-        let (mut redis, envoys, meter) = (Redis::default(), Envoy::all(), meter("m", "red", gauge));
+        let (mut redis, envoys, counter) = (Redis::default(), Envoy::all(), counter("m", "red", kind));
         for _ in 0..9 {
-            envoys[0].take(&meter, 1, 10, at(NOON)).unwrap();
+            envoys[0].take(&counter, 1, 10, at(NOON)).unwrap();
         }
-        envoys[1].take(&meter, 1, 10, at(NOON)).unwrap();
+        envoys[1].take(&counter, 1, 10, at(NOON)).unwrap();
         envoys[0].exchange(&mut redis, "red", at(NOON));
         envoys[1].exchange(&mut redis, "red", at(NOON));
-        assert_eq!(envoys[1].take(&meter, 1, 10, at(NOON)), None, "{gauge:?}");
-        assert!(envoys[0].take(&meter, 1, 10, at(NOON)).is_some(), "{gauge:?}: it has not heard yet");
+        assert_eq!(envoys[1].take(&counter, 1, 10, at(NOON)), None, "{kind:?}");
+        assert!(envoys[0].take(&counter, 1, 10, at(NOON)).is_some(), "{kind:?}: it has not heard yet");
         envoys[0].exchange(&mut redis, "red", at(NOON));
-        assert_eq!(envoys[0].take(&meter, 1, 10, at(NOON)), None, "{gauge:?}");
+        assert_eq!(envoys[0].take(&counter, 1, 10, at(NOON)), None, "{kind:?}");
     }
 }
 
 #[test]
 fn a_request_that_settles_after_its_lease_and_its_day_is_still_counted() {
     let (mut redis, envoys) = (Redis::default(), Envoy::all());
-    let (day, other) = (meter("day", "red", LimitWindow::Day), meter("other", "red", LimitWindow::Day));
+    let (day, other) = (counter("day", "red", LimitWindow::Day), counter("other", "red", LimitWindow::Day));
     let held = envoys[0].take(&day, 3, 10, at(NOON)).unwrap();
     for days in [1, 3] {
         // Its lease has ended, and another meter's record has taken the place of its own.
@@ -139,75 +138,75 @@ fn a_request_that_settles_after_its_lease_and_its_day_is_still_counted() {
 
 #[test]
 fn what_is_given_back_at_one_fits_at_another() {
-    for gauge in [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Total, LimitWindow::Concurrent] {
-        let (mut redis, envoys, meter) = (Redis::default(), Envoy::all(), meter("m", "", gauge));
-        let reading = envoys[0].take(&meter, 9, 10, at(NOON)).unwrap();
-        envoys[1].take(&meter, 1, 10, at(NOON)).unwrap();
+    for kind in [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Total, LimitWindow::Concurrent] {
+        let (mut redis, envoys, counter) = (Redis::default(), Envoy::all(), counter("m", "", kind));
+        let snapshot = envoys[0].take(&counter, 9, 10, at(NOON)).unwrap();
+        envoys[1].take(&counter, 1, 10, at(NOON)).unwrap();
         envoys[0].exchange(&mut redis, "", at(NOON));
         envoys[1].exchange(&mut redis, "", at(NOON));
-        assert_eq!(envoys[1].take(&meter, 8, 10, at(NOON)), None, "{gauge:?}");
-        envoys[0].settle(&meter, reading, 9, 0, at(NOON));
+        assert_eq!(envoys[1].take(&counter, 8, 10, at(NOON)), None, "{kind:?}");
+        envoys[0].settle(&counter, snapshot, 9, 0, at(NOON));
         envoys[0].exchange(&mut redis, "", at(NOON));
         envoys[1].exchange(&mut redis, "", at(NOON));
-        assert!(envoys[1].take(&meter, 8, 10, at(NOON)).is_some(), "{gauge:?}");
+        assert!(envoys[1].take(&counter, 8, 10, at(NOON)).is_some(), "{kind:?}");
     }
 }
 
 #[test]
 fn a_batch_without_an_answer_is_told_again_under_its_number_and_adds_once() {
-    let (mut redis, envoys, meter) = (Redis::default(), Envoy::all(), meter("m", "red", LimitWindow::Total));
-    envoys[0].take(&meter, 3, 100, at(NOON)).unwrap();
+    let (mut redis, envoys, counter) = (Redis::default(), Envoy::all(), counter("m", "red", LimitWindow::Total));
+    envoys[0].take(&counter, 3, 100, at(NOON)).unwrap();
     let first = envoys[0].collect("red", at(NOON)).unwrap();
     redis.sync(&first, at(NOON));
-    envoys[0].take(&meter, 4, 100, at(NOON)).unwrap();
+    envoys[0].take(&counter, 4, 100, at(NOON)).unwrap();
     let again = envoys[0].collect("red", at(NOON)).unwrap();
     assert_eq!(again, first);
     // Another VM of the same Envoy goes on with what the first began.
     let other = collect(&envoys[0].memory, ShardId::of("red"), true, [99; 16], at(NOON)).unwrap().unwrap();
     assert_eq!(other, first);
     apply(&envoys[0].memory, &again, &redis.sync(&again, at(NOON)), at(NOON)).unwrap();
-    assert_eq!(used(&envoys[0].memory, &meter, at(NOON)), 7);
+    assert_eq!(used(&envoys[0].memory, &counter, at(NOON)), 7);
     let next = envoys[0].collect("red", at(NOON)).unwrap();
     assert_eq!((next.number, next.deltas[0].amount), (2, 4));
     apply(&envoys[0].memory, &again, &redis.sync(&again, at(NOON)), at(NOON)).unwrap();
     apply(&envoys[0].memory, &next, &redis.sync(&next, at(NOON)), at(NOON)).unwrap();
-    assert_eq!((used(&envoys[0].memory, &meter, at(NOON)), redis.windows[&("m".to_owned(), 0)]), (7, 7));
+    assert_eq!((used(&envoys[0].memory, &counter, at(NOON)), redis.windows[&("m".to_owned(), 0)]), (7, 7));
 }
 
 #[test]
 fn what_a_lost_worker_had_reserved_comes_back_everywhere() {
-    for gauge in [LimitWindow::Day, LimitWindow::Month, LimitWindow::Total] {
-        let (mut redis, envoys, meter) = (Redis::default(), Envoy::all(), meter("m", "red", gauge));
-        let late = envoys[0].take(&meter, 6, 10, at(NOON)).unwrap();
-        envoys[0].take(&meter, 3, 10, at(NOON)).unwrap();
-        envoys[1].take(&meter, 1, 10, at(NOON)).unwrap();
+    for kind in [LimitWindow::Day, LimitWindow::Month, LimitWindow::Total] {
+        let (mut redis, envoys, counter) = (Redis::default(), Envoy::all(), counter("m", "red", kind));
+        let late = envoys[0].take(&counter, 6, 10, at(NOON)).unwrap();
+        envoys[0].take(&counter, 3, 10, at(NOON)).unwrap();
+        envoys[1].take(&counter, 1, 10, at(NOON)).unwrap();
         envoys[0].exchange(&mut redis, "red", at(NOON));
         envoys[1].exchange(&mut redis, "red", at(NOON));
-        assert_eq!(envoys[1].take(&meter, 1, 10, at(NOON + 1)), None, "{gauge:?}");
+        assert_eq!(envoys[1].take(&counter, 1, 10, at(NOON + 1)), None, "{kind:?}");
         // Nobody asks for anything: the keepers see it.
         let after = at(NOON + 2 * LEASE);
         (0..2).for_each(|_| envoys[..2].iter().for_each(|envoy| envoy.exchange(&mut redis, "red", after)));
-        assert_eq!(envoys[..2].iter().map(|envoy| used(&envoy.memory, &meter, after)).sum::<u64>(), 0, "{gauge:?}");
-        envoys[0].settle(&meter, late, 6, 4, after);
+        assert_eq!(envoys[..2].iter().map(|envoy| used(&envoy.memory, &counter, after)).sum::<u64>(), 0, "{kind:?}");
+        envoys[0].settle(&counter, late, 6, 4, after);
         (0..2).for_each(|_| envoys[..2].iter().for_each(|envoy| envoy.exchange(&mut redis, "red", after)));
-        assert_eq!(used(&envoys[0].memory, &meter, after), 4, "{gauge:?}");
+        assert_eq!(used(&envoys[0].memory, &counter, after), 4, "{kind:?}");
     }
 }
 
 #[test]
 fn what_drained_in_an_outage_is_not_told_as_if_it_came_at_once() {
-    let (envoys, rate) = (Envoy::all(), meter("m", "red", LimitWindow::Minute));
+    let (envoys, rate) = (Envoy::all(), counter("m", "red", LimitWindow::Minute));
     for second in 0..600 {
         envoys[0].take(&rate, 1, 120, at(NOON + second)).unwrap();
     }
     let batch = envoys[0].collect("red", at(NOON + 600)).unwrap();
-    let told = batch.deltas.iter().map(|delta| delta.amount).sum::<i64>() / 1_000_000;
-    assert!((0..=2).contains(&told), "{told} of what drains at two a second");
+    let pending = batch.deltas.iter().map(|delta| delta.amount).sum::<i64>() / 1_000_000;
+    assert!((0..=2).contains(&pending), "{pending} of what drains at two a second");
 }
 
 #[test]
 fn a_steady_rate_of_all_together_is_bounded_by_the_limit() {
-    let (mut redis, envoys, rate) = (Redis::default(), Envoy::all(), meter("m", "red", LimitWindow::Minute));
+    let (mut redis, envoys, rate) = (Redis::default(), Envoy::all(), counter("m", "red", LimitWindow::Minute));
     let mut granted = 0;
     // Each by itself stays below 60 a minute; together they are half above it.
     for second in 0..600 {
@@ -221,7 +220,7 @@ fn a_steady_rate_of_all_together_is_bounded_by_the_limit() {
 
 #[test]
 fn the_places_of_others_are_forgotten_when_redis_is_silent() {
-    let (mut redis, envoys, places) = (Redis::default(), Envoy::all(), meter("m", "red", LimitWindow::Concurrent));
+    let (mut redis, envoys, places) = (Redis::default(), Envoy::all(), counter("m", "red", LimitWindow::Concurrent));
     envoys[0].take(&places, 4, 5, at(NOON)).unwrap();
     envoys[1].take(&places, 1, 5, at(NOON)).unwrap();
     envoys[0].exchange(&mut redis, "red", at(NOON));
@@ -233,18 +232,18 @@ fn the_places_of_others_are_forgotten_when_redis_is_silent() {
 #[test]
 fn a_page_of_many_meters_is_told_in_several_batches() {
     let (mut redis, envoys) = (Redis::default(), Envoy::all());
-    let meters: Vec<Counter> =
-        (0..3 * LARGEST_BATCH).map(|n| meter(&format!("m{n}"), "red", LimitWindow::Total)).collect();
-    for meter in &meters {
-        envoys[0].take(meter, 2, 10, at(NOON)).unwrap();
-        envoys[1].take(meter, 3, 10, at(NOON)).unwrap();
+    let counters: Vec<Counter> =
+        (0..3 * LARGEST_BATCH).map(|n| counter(&format!("m{n}"), "red", LimitWindow::Total)).collect();
+    for counter in &counters {
+        envoys[0].take(counter, 2, 10, at(NOON)).unwrap();
+        envoys[1].take(counter, 3, 10, at(NOON)).unwrap();
     }
     let first = envoys[0].collect("red", at(NOON)).unwrap();
     assert!(first.deltas.len() == LARGEST_BATCH && first.more);
     (0..2).for_each(|_| envoys[..2].iter().for_each(|envoy| envoy.exchange(&mut redis, "red", at(NOON))));
-    for meter in &meters {
+    for counter in &counters {
         for envoy in &envoys[..2] {
-            assert_eq!(used(&envoy.memory, meter, at(NOON)), 5, "{}", meter.name);
+            assert_eq!(used(&envoy.memory, counter, at(NOON)), 5, "{}", counter.name);
         }
     }
 }
@@ -257,15 +256,15 @@ fn names_without_a_use_go_when_there_are_too_many() {
     let fill = |day: u64| {
         for n in 0..4_000 {
             // What was given back whole makes room for the next.
-            let meter = meter(&format!("{day}/{n}"), "red", LimitWindow::Concurrent);
-            let held = envoys[0].take(&meter, 1, 9, at(NOON + day * DAY)).unwrap();
-            envoys[0].settle(&meter, held, 1, 0, at(NOON + day * DAY));
+            let counter = counter(&format!("{day}/{n}"), "red", LimitWindow::Concurrent);
+            let held = envoys[0].take(&counter, 1, 9, at(NOON + day * DAY)).unwrap();
+            envoys[0].settle(&counter, held, 1, 0, at(NOON + day * DAY));
         }
     };
     let names = || names::Names::read(&envoys[0].memory, ShardId::of("red")).unwrap().iter().count();
     fill(0);
     fill(1);
-    let total = meter("t", "red", LimitWindow::Total);
+    let total = counter("t", "red", LimitWindow::Total);
     envoys[0].settle(&total, unreserved(0), 0, 1, at(NOON + DAY));
     envoys[0].exchange(&mut redis, "red", at(NOON + DAY));
     assert_eq!(names(), 8_001);
@@ -278,8 +277,8 @@ fn names_without_a_use_go_when_there_are_too_many() {
 
 #[test]
 fn counts_of_this_envoy_alone_are_told_to_nobody() {
-    let (envoys, meter) = (Envoy::all(), meter("m", "red", LimitWindow::Total));
-    granted(&envoys[0].memory, vec![hard(&meter, 1, 10)], at(NOON));
+    let (envoys, counter) = (Envoy::all(), counter("m", "red", LimitWindow::Total));
+    granted(&envoys[0].memory, vec![hard(&counter, 1, 10)], at(NOON));
     assert_eq!(envoys[0].collect("red", at(NOON)), None);
     assert_eq!(envoys[0].collect("blue", at(NOON)), None);
     assert!(!envoys[0].memory.0.lock().unwrap().0.keys().any(|name| name.contains("names")));
@@ -294,10 +293,10 @@ fn counts_of_workers_that_never_stop_are_exchanged_exactly() {
     let work = |number: usize| {
         for n in 0..200 {
             // Some records, and so their names, are new all the time.
-            let meter = if n % 4 == 0 { format!("m{n}") } else { "m".to_owned() };
-            let meter = super::meter(&meter, "red", LimitWindow::Total);
-            let held = envoys[number % 2].take(&meter, 5, 1_000_000, at(NOON)).unwrap();
-            envoys[number % 2].settle(&meter, held, 5, 3, at(NOON));
+            let counter = if n % 4 == 0 { format!("m{n}") } else { "m".to_owned() };
+            let counter = super::counter(&counter, "red", LimitWindow::Total);
+            let held = envoys[number % 2].take(&counter, 5, 1_000_000, at(NOON)).unwrap();
+            envoys[number % 2].settle(&counter, held, 5, 3, at(NOON));
         }
         at_work.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
     };
@@ -321,10 +320,10 @@ fn counts_of_workers_that_never_stop_are_exchanged_exactly() {
     (0..4).for_each(|_| envoys[..2].iter().for_each(|envoy| envoy.exchange(redis, "red", at(NOON))));
     for (name, expected) in [("m", 6 * 150 * 3), ("m0", 6 * 3), ("m196", 6 * 3)] {
         assert_eq!(redis.windows[&(name.to_owned(), 0)], expected, "{name}");
-        let meter = meter(name, "red", LimitWindow::Total);
+        let counter = counter(name, "red", LimitWindow::Total);
         for envoy in &envoys[..2] {
             assert_eq!(
-                i64::try_from(used(&envoy.memory, &meter, at(NOON))),
+                i64::try_from(used(&envoy.memory, &counter, at(NOON))),
                 Ok(expected),
                 "{name} at {}",
                 envoy.number
@@ -348,7 +347,7 @@ mod histories {
     ];
 
     fn meter_of(index: usize) -> Counter {
-        meter(METERS[index].0, "red", METERS[index].1)
+        counter(METERS[index].0, "red", METERS[index].1)
     }
 
     #[derive(Debug, Clone)]
@@ -368,9 +367,9 @@ mod histories {
     }
 
     fn steps(passes: u32) -> impl Strategy<Value = Vec<Step>> {
-        let takes = prop::collection::btree_map(0..METERS.len(), 1..20_u64, 1..5);
+        let debits = prop::collection::btree_map(0..METERS.len(), 1..20_u64, 1..5);
         let step = prop_oneof![
-            6 => (0..3_usize, takes).prop_map(|(envoy, takes)| Step::Reserve(envoy, takes)),
+            6 => (0..3_usize, debits).prop_map(|(envoy, debits)| Step::Reserve(envoy, debits)),
             5 => (0..12_usize, 0..250_u64).prop_map(|(back, percent)| Step::Settle(back, percent)),
             5 => (0..3_usize).prop_map(Step::Collect),
             5 => prop_oneof![4 => Just(0), 1 => 0..4_usize].prop_map(Step::Deliver),
@@ -384,9 +383,9 @@ mod histories {
     type Sums = BTreeMap<(usize, u64), BTreeMap<usize, i64>>;
 
     fn add(sums: &mut Sums, envoy: usize, part: &Settled, amount: u64) {
-        let meter = (0..METERS.len()).find(|meter| meter_of(*meter) == part.meter).unwrap();
-        let calendar = matches!(part.meter.kind, LimitWindow::Day | LimitWindow::Month);
-        let sums = sums.entry((meter, if calendar { part.window } else { 0 })).or_default();
+        let counter = (0..METERS.len()).find(|counter| meter_of(*counter) == part.counter).unwrap();
+        let calendar = matches!(part.counter.kind, LimitWindow::Day | LimitWindow::Month);
+        let sums = sums.entry((counter, if calendar { part.window } else { 0 })).or_default();
         *sums.entry(envoy).or_default() += i64::try_from(amount).unwrap();
     }
 
@@ -434,7 +433,7 @@ mod histories {
 
         fn step(&mut self, step: Step) {
             match step {
-                Step::Reserve(envoy, takes) => self.reserve(envoy, &takes),
+                Step::Reserve(envoy, debits) => self.reserve(envoy, &debits),
                 Step::Settle(back, percent) => self.settle(back, percent),
                 Step::Collect(envoy) => {
                     let batch = self.envoys[envoy].collect("red", self.time());
@@ -455,16 +454,16 @@ mod histories {
             }
         }
 
-        fn reserve(&mut self, envoy: usize, takes: &BTreeMap<usize, u64>) {
+        fn reserve(&mut self, envoy: usize, debits: &BTreeMap<usize, u64>) {
             let orders =
-                takes.iter().map(|(meter, amount)| hard(&meter_of(*meter), *amount, METERS[*meter].2)).collect();
-            let verdict =
-                reserve(&self.envoys[envoy].memory, &order("o", vec![orders]), CounterScope::Replicated, self.time())
+                debits.iter().map(|(counter, amount)| hard(&meter_of(*counter), *amount, METERS[*counter].2)).collect();
+            let reserve_result =
+                reserve(&self.envoys[envoy].memory, &request("o", vec![orders]), CounterScope::Replicated, self.time())
                     .unwrap();
-            let ReserveResult::Granted { readings, .. } = verdict else { return };
+            let ReserveResult::Granted { snapshots, .. } = reserve_result else { return };
             let mut parts = Vec::new();
-            for ((meter, amount), reading) in takes.iter().zip(readings) {
-                parts.push(part(&meter_of(*meter), reading, *amount, 0));
+            for ((counter, amount), snapshot) in debits.iter().zip(snapshots) {
+                parts.push(part(&meter_of(*counter), snapshot, *amount, 0));
             }
             self.open.push((envoy, parts));
         }
@@ -473,7 +472,7 @@ mod histories {
             let Some(number) = self.open.len().checked_sub(back + 1) else { return };
             let (envoy, mut parts) = self.open.remove(number);
             for part in &mut parts {
-                let percent = match part.meter.kind {
+                let percent = match part.counter.kind {
                     LimitWindow::Concurrent => 0,
                     // More than was reserved of a rate that has drained is kept without a pace: tested by itself.
                     LimitWindow::Minute => percent.min(100),
@@ -494,25 +493,25 @@ mod histories {
         }
 
         fn compare_windows(&self) {
-            for ((meter, window), sums) in &self.sums() {
-                let (meter, window) = (*meter, *window);
-                let (name, gauge, _) = METERS[meter];
+            for ((counter, window), sums) in &self.sums() {
+                let (counter, window) = (*counter, *window);
+                let (name, kind, _) = METERS[counter];
                 let sum: i64 = sums.values().sum();
-                if !matches!(gauge, LimitWindow::Minute | LimitWindow::Concurrent) {
+                if !matches!(kind, LimitWindow::Minute | LimitWindow::Concurrent) {
                     let counted = self.redis.windows.get(&(name.to_owned(), window)).copied().unwrap_or_default();
                     assert_eq!(counted, sum, "{name} {window} in Redis");
-                    if window == Window::number(gauge, &CounterTime::of(self.time())) {
-                        self.compare_with_all(meter, sums, sum);
+                    if window == Window::number(kind, &CounterTime::of(self.time())) {
+                        self.compare_with_all(counter, sums, sum);
                     }
                 }
             }
         }
 
         /// Everybody who has counted something of it knows what all have.
-        fn compare_with_all(&self, meter: usize, sums: &BTreeMap<usize, i64>, sum: i64) {
+        fn compare_with_all(&self, counter: usize, sums: &BTreeMap<usize, i64>, sum: i64) {
             for (envoy, own) in sums.iter().filter(|(_, own)| **own != 0) {
-                let used = used(&self.envoys[*envoy].memory, &meter_of(meter), self.time());
-                assert_eq!(i64::try_from(used).unwrap(), sum, "{:?} at {envoy}, which has {own}", METERS[meter]);
+                let used = used(&self.envoys[*envoy].memory, &meter_of(counter), self.time());
+                assert_eq!(i64::try_from(used).unwrap(), sum, "{:?} at {envoy}, which has {own}", METERS[counter]);
             }
         }
     }
@@ -543,10 +542,10 @@ mod histories {
             }
             world.exchange_all();
             world.compare_windows();
-            for meter in [0, 4] {
-                let sums = world.sums().remove(&(meter, 0)).unwrap_or_default();
+            for counter in [0, 4] {
+                let sums = world.sums().remove(&(counter, 0)).unwrap_or_default();
                 let sum: i64 = sums.values().sum();
-                world.compare_with_all(meter, &sums, sum);
+                world.compare_with_all(counter, &sums, sum);
             }
         }
     }

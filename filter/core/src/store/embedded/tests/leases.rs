@@ -13,65 +13,65 @@ const GAUGES: [LimitWindow; 3] = [LimitWindow::Day, LimitWindow::Month, LimitWin
 
 #[test]
 fn what_a_lost_worker_had_reserved_comes_back_after_its_lease() {
-    for gauge in GAUGES {
-        let (memory, meter) = (Memory::default(), meter("m", "red", gauge));
-        let held = granted(&memory, vec![hard(&meter, 60, 100)], at(NOON + 3))[0].until;
+    for kind in GAUGES {
+        let (memory, counter) = (Memory::default(), counter("m", "red", kind));
+        let held = granted(&memory, vec![hard(&counter, 60, 100)], at(NOON + 3))[0].until;
         assert!(((NOON + 3 + LEASE) * 1_000..=(NOON + 3 + OVER) * 1_000).contains(&held), "{held}");
-        refused(&memory, vec![hard(&meter, 60, 100)], at(NOON + 3 + LEASE - 1));
+        refused(&memory, vec![hard(&counter, 60, 100)], at(NOON + 3 + LEASE - 1));
         let free = at(NOON + 3 + OVER);
-        assert_eq!(used(&memory, &meter, free), 0, "{gauge:?}");
-        assert_eq!(granted(&memory, vec![hard(&meter, 60, 100)], free)[0].used, 60, "{gauge:?}");
+        assert_eq!(used(&memory, &counter, free), 0, "{kind:?}");
+        assert_eq!(granted(&memory, vec![hard(&counter, 60, 100)], free)[0].used, 60, "{kind:?}");
     }
 }
 
 #[test]
 fn what_was_used_does_not_come_back() {
-    for gauge in GAUGES {
-        let (memory, meter) = (Memory::default(), meter("m", "red", gauge));
-        let held = granted(&memory, vec![hard(&meter, 60, 100)], at(NOON))[0];
-        settle_one(&memory, &meter, held, 60, 45, at(NOON + 5));
-        settle_one(&memory, &meter, unreserved(held.period), 0, 7, at(NOON + 5));
-        assert_eq!(used(&memory, &meter, at(NOON + OVER)), 52, "{gauge:?}");
+    for kind in GAUGES {
+        let (memory, counter) = (Memory::default(), counter("m", "red", kind));
+        let held = granted(&memory, vec![hard(&counter, 60, 100)], at(NOON))[0];
+        settle_one(&memory, &counter, held, 60, 45, at(NOON + 5));
+        settle_one(&memory, &counter, unreserved(held.period), 0, 7, at(NOON + 5));
+        assert_eq!(used(&memory, &counter, at(NOON + OVER)), 52, "{kind:?}");
     }
 }
 
 #[test]
 fn a_request_that_settles_after_its_lease_pays_and_gets_nothing_back_twice() {
-    for gauge in GAUGES {
+    for kind in GAUGES {
         // Whether somebody has looked at the page in between, and so given it back, makes no difference.
         for looked in [false, true] {
-            let (memory, meter) = (Memory::default(), meter("m", "red", gauge));
-            let late = granted(&memory, vec![hard(&meter, 60, 100)], at(NOON))[0];
+            let (memory, counter) = (Memory::default(), counter("m", "red", kind));
+            let late = granted(&memory, vec![hard(&counter, 60, 100)], at(NOON))[0];
             let after = at(NOON + OVER);
             if looked {
-                granted(&memory, vec![hard(&meter, 20, 100)], after);
+                granted(&memory, vec![hard(&counter, 20, 100)], after);
             }
-            settle_one(&memory, &meter, late, 60, 45, after);
-            assert_eq!(used(&memory, &meter, after), 45 + if looked { 20 } else { 0 }, "{gauge:?}");
+            settle_one(&memory, &counter, late, 60, 45, after);
+            assert_eq!(used(&memory, &counter, after), 45 + if looked { 20 } else { 0 }, "{kind:?}");
         }
     }
 }
 
 #[test]
 fn one_of_many_that_is_lost_takes_nothing_of_the_others_along() {
-    let (memory, meter) = (Memory::default(), meter("m", "red", LimitWindow::Total));
+    let (memory, counter) = (Memory::default(), counter("m", "red", LimitWindow::Total));
     // All end in one bucket: what comes back is what is left in it.
     let held: Vec<CounterSnapshot> =
-        (0..10).map(|n| granted(&memory, vec![hard(&meter, 10 + n, 1_000)], at(NOON))[0]).collect();
+        (0..10).map(|n| granted(&memory, vec![hard(&counter, 10 + n, 1_000)], at(NOON))[0]).collect();
     for (n, held) in held.iter().enumerate().skip(1) {
-        settle_one(&memory, &meter, *held, 10 + n as u64, 1, at(NOON + 1));
+        settle_one(&memory, &counter, *held, 10 + n as u64, 1, at(NOON + 1));
     }
-    assert_eq!(used(&memory, &meter, at(NOON + 1)), 10 + 9);
-    assert_eq!(used(&memory, &meter, at(NOON + OVER)), 9);
+    assert_eq!(used(&memory, &counter, at(NOON + 1)), 10 + 9);
+    assert_eq!(used(&memory, &counter, at(NOON + OVER)), 9);
 }
 
 #[test]
 fn what_is_reserved_on_two_pages_comes_back_on_both() {
     let memory = Memory::default();
-    let meters = [meter("t", "red", LimitWindow::Day), meter("c", "", LimitWindow::Total)];
-    granted(&memory, meters.iter().map(|meter| hard(meter, 9, 10)).collect(), at(NOON));
-    for meter in &meters {
-        assert_eq!((used(&memory, meter, at(NOON)), used(&memory, meter, at(NOON + OVER))), (9, 0));
+    let counters = [counter("t", "red", LimitWindow::Day), counter("c", "", LimitWindow::Total)];
+    granted(&memory, counters.iter().map(|counter| hard(counter, 9, 10)).collect(), at(NOON));
+    for counter in &counters {
+        assert_eq!((used(&memory, counter, at(NOON)), used(&memory, counter, at(NOON + OVER))), (9, 0));
     }
 }
 
@@ -90,10 +90,10 @@ fn what_an_undecided_order_holds_comes_back_too() {
             self.0.write(name, value, version)
         }
     }
-    let [team, common] = [meter("t", "red", LimitWindow::Total), meter("c", "", LimitWindow::Total)];
+    let [team, common] = [counter("t", "red", LimitWindow::Total), counter("c", "", LimitWindow::Total)];
     let watched = Watched(Memory::default(), Memory::default());
-    let takes = vec![vec![hard(&team, 9, 10), hard(&common, 9, 10)]];
-    reserve(&watched, &order("o", takes), CounterScope::Local, at(NOON)).unwrap();
+    let debits = vec![vec![hard(&team, 9, 10), hard(&common, 9, 10)]];
+    reserve(&watched, &request("o", debits), CounterScope::Local, at(NOON)).unwrap();
     let left = &watched.1;
     assert_eq!((used(left, &team, at(NOON)), used(left, &common, at(NOON))), (9, 0));
     assert_eq!(used(left, &team, at(NOON + OVER)), 0);
@@ -101,40 +101,41 @@ fn what_an_undecided_order_holds_comes_back_too() {
 
 #[test]
 fn a_clock_that_is_set_back_gives_nothing_back_twice() {
-    let (memory, meter) = (Memory::default(), meter("m", "red", LimitWindow::Total));
-    let first = granted(&memory, vec![hard(&meter, 60, 1_000)], at(NOON))[0];
-    granted(&memory, vec![hard(&meter, 1, 1_000)], at(NOON + OVER));
+    let (memory, counter) = (Memory::default(), counter("m", "red", LimitWindow::Total));
+    let first = granted(&memory, vec![hard(&counter, 60, 1_000)], at(NOON))[0];
+    granted(&memory, vec![hard(&counter, 1, 1_000)], at(NOON + OVER));
     // Back in the past a second one has the same lease as the first had.
-    let second = granted(&memory, vec![hard(&meter, 50, 1_000)], at(NOON))[0];
+    let second = granted(&memory, vec![hard(&counter, 50, 1_000)], at(NOON))[0];
     assert_eq!(first.until, second.until);
-    settle_one(&memory, &meter, first, 60, 5, at(NOON));
-    settle_one(&memory, &meter, second, 50, 7, at(NOON));
-    assert_eq!(used(&memory, &meter, at(NOON)), 1 + 5 + 7);
+    settle_one(&memory, &counter, first, 60, 5, at(NOON));
+    settle_one(&memory, &counter, second, 50, 7, at(NOON));
+    assert_eq!(used(&memory, &counter, at(NOON)), 1 + 5 + 7);
 }
 
 #[test]
 fn a_page_remembers_a_few_leases_for_a_meter_however_many_requests_are_under_way() {
-    let (memory, meter) = (Memory::default(), meter("m", "red", LimitWindow::Total));
+    let (memory, counter) = (Memory::default(), counter("m", "red", LimitWindow::Total));
     let size = || memory.read(&shard::name(ShardId::of("red"))).unwrap().0.len();
-    granted(&memory, vec![hard(&meter, 1, 1_000_000)], at(NOON));
+    granted(&memory, vec![hard(&counter, 1, 1_000_000)], at(NOON));
     let one = size();
     for second in 0..4 * LEASE {
-        (0..50).for_each(|_| drop(granted(&memory, vec![hard(&meter, 1, 1_000_000)], at(NOON + second))));
+        (0..50).for_each(|_| drop(granted(&memory, vec![hard(&counter, 1, 1_000_000)], at(NOON + second))));
         assert!(size() <= one + 24 * 18, "{} bytes", size() - one);
     }
     // Those of the last second are held for as long as any.
-    assert_eq!(used(&memory, &meter, at(NOON + 4 * LEASE + OVER)), 0);
-    settle_one(&memory, &meter, unreserved(0), 0, 1, at(NOON + 4 * LEASE + OVER));
+    assert_eq!(used(&memory, &counter, at(NOON + 4 * LEASE + OVER)), 0);
+    settle_one(&memory, &counter, unreserved(0), 0, 1, at(NOON + 4 * LEASE + OVER));
     assert_eq!(size(), one - 24);
 }
 
 #[test]
 fn past_the_most_leases_of_a_page_what_is_lost_stays_charged() {
-    let (memory, more) = (Memory::default(), meter("more", "red", LimitWindow::Total));
-    let meters: Vec<Counter> = (0..MOST_SUMS - 1).map(|n| meter(&format!("m{n}"), "red", LimitWindow::Total)).collect();
+    let (memory, more) = (Memory::default(), counter("more", "red", LimitWindow::Total));
+    let counters: Vec<Counter> =
+        (0..MOST_SUMS - 1).map(|n| counter(&format!("m{n}"), "red", LimitWindow::Total)).collect();
     granted(&memory, vec![hard(&more, 1, 100)], at(NOON));
-    let readings = granted(&memory, meters.iter().map(|meter| hard(meter, 1, 10)).collect(), at(NOON));
-    assert!(readings.iter().all(|reading| reading.until > 0));
+    let snapshots = granted(&memory, counters.iter().map(|counter| hard(counter, 1, 10)).collect(), at(NOON));
+    assert!(snapshots.iter().all(|snapshot| snapshot.until > 0));
     // A lease that ends later is one more; one that ends with the first is not.
     let lost = granted(&memory, vec![hard(&more, 20, 100)], at(NOON + 30))[0];
     let settled = granted(&memory, vec![hard(&more, 30, 100)], at(NOON + 30))[0];
@@ -150,14 +151,14 @@ fn past_the_most_leases_of_a_page_what_is_lost_stays_charged() {
 
 #[test]
 fn leases_that_are_damaged_are_no_page() {
-    let (memory, meter) = (Memory::default(), meter("m", "red", LimitWindow::Total));
-    granted(&memory, vec![hard(&meter, 60, 100)], at(NOON));
+    let (memory, counter) = (Memory::default(), counter("m", "red", LimitWindow::Total));
+    granted(&memory, vec![hard(&counter, 60, 100)], at(NOON));
     let (whole, _) = memory.read(&shard::name(ShardId::of("red"))).unwrap();
     // How many leases there are stands behind the number of records.
     for count in [0_u32, 2, u32::MAX] {
         let mut damaged = whole.clone();
         damaged[8..12].copy_from_slice(&count.to_le_bytes());
         memory.write(&shard::name(ShardId::of("red")), &damaged, 0).unwrap();
-        assert!(read(&memory, std::slice::from_ref(&meter), at(NOON)).is_err(), "{count}");
+        assert!(read(&memory, std::slice::from_ref(&counter), at(NOON)).is_err(), "{count}");
     }
 }

@@ -53,45 +53,45 @@ fn at(seconds: u64) -> Time {
     Time(seconds * 1_000_000_000)
 }
 
-fn meter(name: &str, shard: &str, gauge: LimitWindow) -> Counter {
-    Counter { name: name.into(), shard_key: shard.into(), kind: gauge }
+fn counter(name: &str, shard: &str, kind: LimitWindow) -> Counter {
+    Counter { name: name.into(), shard_key: shard.into(), kind }
 }
 
-fn hard(meter: &Counter, amount: u64, limit: u64) -> Debit {
-    Debit { meter: meter.clone(), amount, limit, hard: true }
+fn hard(counter: &Counter, amount: u64, limit: u64) -> Debit {
+    Debit { counter: counter.clone(), amount, limit, hard: true }
 }
 
-fn soft(meter: &Counter, amount: u64, limit: u64) -> Debit {
-    Debit { hard: false, ..hard(meter, amount, limit) }
+fn soft(counter: &Counter, amount: u64, limit: u64) -> Debit {
+    Debit { hard: false, ..hard(counter, amount, limit) }
 }
 
-fn order(id: &str, alternatives: Vec<Vec<Debit>>) -> ReserveRequest {
+fn request(id: &str, alternatives: Vec<Vec<Debit>>) -> ReserveRequest {
     ReserveRequest { id: id.into(), lease: Duration::from_secs(LEASE), alternatives }
 }
 
 /// The readings of an order of one alternative that is granted.
 #[track_caller]
-fn granted(memory: &Memory, takes: Vec<Debit>, now: Time) -> Vec<CounterSnapshot> {
-    match reserve(memory, &order("granted", vec![takes]), CounterScope::Local, now) {
-        Ok(ReserveResult::Granted { chosen: 0, readings }) => readings,
+fn granted(memory: &Memory, debits: Vec<Debit>, now: Time) -> Vec<CounterSnapshot> {
+    match reserve(memory, &request("granted", vec![debits]), CounterScope::Local, now) {
+        Ok(ReserveResult::Granted { chosen: 0, snapshots }) => snapshots,
         other => panic!("{other:?}"),
     }
 }
 
 /// The same, all of which is used at once.
 #[track_caller]
-fn spent(memory: &Memory, takes: Vec<Debit>, now: Time) -> Vec<CounterSnapshot> {
-    let readings = granted(memory, takes.clone(), now);
-    let parts = takes.iter().zip(&readings).map(|(take, held)| part(&take.meter, *held, take.amount, take.amount));
+fn spent(memory: &Memory, debits: Vec<Debit>, now: Time) -> Vec<CounterSnapshot> {
+    let snapshots = granted(memory, debits.clone(), now);
+    let parts = debits.iter().zip(&snapshots).map(|(take, held)| part(&take.counter, *held, take.amount, take.amount));
     settle(memory, &settlement(parts.collect(), now), CounterScope::Local).unwrap();
-    readings
+    snapshots
 }
 
 /// What stands against an order of one alternative that is refused.
 #[track_caller]
-fn refused(memory: &Memory, takes: Vec<Debit>, now: Time) -> LimitExceeded {
-    match reserve(memory, &order("refused", vec![takes]), CounterScope::Local, now) {
-        Ok(ReserveResult::Refused(obstacles)) if obstacles.len() == 1 => obstacles[0],
+fn refused(memory: &Memory, debits: Vec<Debit>, now: Time) -> LimitExceeded {
+    match reserve(memory, &request("refused", vec![debits]), CounterScope::Local, now) {
+        Ok(ReserveResult::Refused(all_exceeded)) if all_exceeded.len() == 1 => all_exceeded[0],
         other => panic!("{other:?}"),
     }
 }
@@ -103,8 +103,8 @@ fn settlement(parts: Vec<Settled>, now: Time) -> Settlement {
 }
 
 /// So much of a meter, which a reading tells to be reserved.
-fn part(meter: &Counter, held: CounterSnapshot, reserved: u64, used: u64) -> Settled {
-    Settled { meter: meter.clone(), window: held.period, until: held.until, reserved, used }
+fn part(counter: &Counter, held: CounterSnapshot, reserved: u64, used: u64) -> Settled {
+    Settled { counter: counter.clone(), window: held.period, until: held.until, reserved, used }
 }
 
 /// What stands in for a reading where nothing was reserved.
@@ -113,51 +113,50 @@ fn unreserved(window: u64) -> CounterSnapshot {
 }
 
 /// Settles one part.
-fn settle_one(memory: &Memory, meter: &Counter, held: CounterSnapshot, reserved: u64, used: u64, now: Time) {
-    let part = part(meter, held, reserved, used);
+fn settle_one(memory: &Memory, counter: &Counter, held: CounterSnapshot, reserved: u64, used: u64, now: Time) {
+    let part = part(counter, held, reserved, used);
     settle(memory, &settlement(vec![part], now), CounterScope::Local).unwrap();
 }
 
-fn used(memory: &Memory, meter: &Counter, now: Time) -> u64 {
-    read(memory, std::slice::from_ref(meter), now).unwrap()[0].used
+fn used(memory: &Memory, counter: &Counter, now: Time) -> u64 {
+    read(memory, std::slice::from_ref(counter), now).unwrap()[0].used
 }
 
 #[test]
 fn a_limit_covers_exactly_as_many_as_it_says() {
-    for gauge in
-        [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Month, LimitWindow::Total, LimitWindow::Concurrent]
+    for kind in [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Month, LimitWindow::Total, LimitWindow::Concurrent]
     {
-        let (memory, meter) = (Memory::default(), meter("m", "red", gauge));
+        let (memory, counter) = (Memory::default(), counter("m", "red", kind));
         for taken in 1..=7 {
-            assert_eq!(granted(&memory, vec![hard(&meter, 1, 7)], at(NOON))[0].used, taken, "{gauge:?}");
+            assert_eq!(granted(&memory, vec![hard(&counter, 1, 7)], at(NOON))[0].used, taken, "{kind:?}");
         }
-        let obstacle = refused(&memory, vec![hard(&meter, 1, 7)], at(NOON));
-        assert_eq!((obstacle.take, obstacle.reading.used), (0, 7), "{gauge:?}");
-        assert_eq!(used(&memory, &meter, at(NOON)), 7, "{gauge:?}");
+        let exceeded = refused(&memory, vec![hard(&counter, 1, 7)], at(NOON));
+        assert_eq!((exceeded.take, exceeded.snapshot.used), (0, 7), "{kind:?}");
+        assert_eq!(used(&memory, &counter, at(NOON)), 7, "{kind:?}");
     }
 }
 
 #[test]
 fn what_is_refused_says_when_it_may_fit() {
     let half_a_day = Some(Duration::from_secs(DAY / 2));
-    for (gauge, taken, retry_after) in [
+    for (kind, taken, retry_after) in [
         (LimitWindow::Minute, 60, Some(Duration::from_secs(10))),
         (LimitWindow::Day, 60, half_a_day),
         (LimitWindow::Month, 60, half_a_day),
         (LimitWindow::Total, 60, None),
         (LimitWindow::Concurrent, 60, Some(Duration::from_secs(1))),
     ] {
-        let (memory, meter) = (Memory::default(), meter("m", "red", gauge));
-        granted(&memory, vec![hard(&meter, taken, 60)], at(NOON));
-        assert_eq!(refused(&memory, vec![hard(&meter, 10, 60)], at(NOON)).retry_after, retry_after, "{gauge:?}");
-        let never = refused(&memory, vec![hard(&meter, 61, 60)], at(NOON)).retry_after;
-        assert_eq!(never, None, "{gauge:?}: more than the whole limit");
+        let (memory, counter) = (Memory::default(), counter("m", "red", kind));
+        granted(&memory, vec![hard(&counter, taken, 60)], at(NOON));
+        assert_eq!(refused(&memory, vec![hard(&counter, 10, 60)], at(NOON)).retry_after, retry_after, "{kind:?}");
+        let never = refused(&memory, vec![hard(&counter, 61, 60)], at(NOON)).retry_after;
+        assert_eq!(never, None, "{kind:?}: more than the whole limit");
     }
 }
 
 #[test]
 fn what_fits_after_the_wait_that_was_told_fits_not_before() {
-    let (memory, rate) = (Memory::default(), meter("m", "red", LimitWindow::Minute));
+    let (memory, rate) = (Memory::default(), counter("m", "red", LimitWindow::Minute));
     granted(&memory, vec![hard(&rate, 7, 7)], at(NOON));
     let wait = refused(&memory, vec![hard(&rate, 2, 7)], at(NOON)).retry_after.unwrap();
     let wait = u64::try_from(wait.as_nanos()).unwrap();
@@ -167,10 +166,10 @@ fn what_fits_after_the_wait_that_was_told_fits_not_before() {
 
 #[test]
 fn readings_of_a_rate_tell_until_it_is_as_if_nothing_had_been_used() {
-    let (memory, rate) = (Memory::default(), meter("m", "red", LimitWindow::Minute));
-    let reading = granted(&memory, vec![hard(&rate, 30, 60)], at(NOON))[0];
+    let (memory, rate) = (Memory::default(), counter("m", "red", LimitWindow::Minute));
+    let snapshot = granted(&memory, vec![hard(&rate, 30, 60)], at(NOON))[0];
     assert_eq!(
-        reading,
+        snapshot,
         CounterSnapshot { used: 30, reserved: 0, period: NOON * 1_000_000, until: 0, reset: Duration::from_secs(30) }
     );
     assert_eq!(used(&memory, &rate, at(NOON + 10)), 20);
@@ -179,17 +178,17 @@ fn readings_of_a_rate_tell_until_it_is_as_if_nothing_had_been_used() {
 
 #[test]
 fn a_rate_whose_limit_changes_keeps_what_was_used() {
-    let (memory, rate) = (Memory::default(), meter("m", "red", LimitWindow::Minute));
+    let (memory, rate) = (Memory::default(), counter("m", "red", LimitWindow::Minute));
     granted(&memory, vec![hard(&rate, 60, 60)], at(NOON));
-    let reading = granted(&memory, vec![hard(&rate, 30, 120)], at(NOON + 30))[0];
-    assert_eq!(reading.used, 60, "half of the sixty has drained at the pace it was taken at");
-    let obstacle = refused(&memory, vec![hard(&rate, 1, 30)], at(NOON + 30));
-    assert_eq!((obstacle.reading.used, obstacle.retry_after), (60, Some(Duration::from_secs(62))));
+    let snapshot = granted(&memory, vec![hard(&rate, 30, 120)], at(NOON + 30))[0];
+    assert_eq!(snapshot.used, 60, "half of the sixty has drained at the pace it was taken at");
+    let exceeded = refused(&memory, vec![hard(&rate, 1, 30)], at(NOON + 30));
+    assert_eq!((exceeded.snapshot.used, exceeded.retry_after), (60, Some(Duration::from_secs(62))));
 }
 
 #[test]
 fn what_a_rate_reserved_too_much_is_given_back_and_too_little_is_added() {
-    let (memory, rate) = (Memory::default(), meter("m", "red", LimitWindow::Minute));
+    let (memory, rate) = (Memory::default(), counter("m", "red", LimitWindow::Minute));
     let held = granted(&memory, vec![hard(&rate, 50, 60)], at(NOON))[0];
     settle_one(&memory, &rate, held, 50, 20, at(NOON + 10));
     assert_eq!(used(&memory, &rate, at(NOON + 10)), 10);
@@ -200,7 +199,7 @@ fn what_a_rate_reserved_too_much_is_given_back_and_too_little_is_added() {
 
 #[test]
 fn what_has_drained_away_since_is_not_given_back() {
-    let (memory, rate) = (Memory::default(), meter("m", "red", LimitWindow::Minute));
+    let (memory, rate) = (Memory::default(), counter("m", "red", LimitWindow::Minute));
     let held = granted(&memory, vec![hard(&rate, 60, 60)], at(NOON))[0];
     granted(&memory, vec![hard(&rate, 60, 60)], at(NOON + 120));
     settle_one(&memory, &rate, held, 60, 0, at(NOON + 120));
@@ -209,7 +208,7 @@ fn what_has_drained_away_since_is_not_given_back() {
 
 #[test]
 fn a_rate_that_only_a_settlement_touched_drains_at_the_next_takes_limit() {
-    let (memory, rate) = (Memory::default(), meter("m", "red", LimitWindow::Minute));
+    let (memory, rate) = (Memory::default(), counter("m", "red", LimitWindow::Minute));
     settle_one(&memory, &rate, unreserved(0), 0, 40, at(NOON));
     assert_eq!(used(&memory, &rate, at(NOON + 30)), 40);
     // A limit that allows 40 has drained them by then, whichever it is.
@@ -220,31 +219,31 @@ fn a_rate_that_only_a_settlement_touched_drains_at_the_next_takes_limit() {
 #[test]
 fn windows_are_days_and_months_of_the_calendar() {
     let (memory, day, month) =
-        (Memory::default(), meter("d", "red", LimitWindow::Day), meter("m", "red", LimitWindow::Month));
-    let takes = || vec![hard(&day, 1, 1), hard(&month, 1, 2)];
-    let first = spent(&memory, takes(), at(NOON));
+        (Memory::default(), counter("d", "red", LimitWindow::Day), counter("m", "red", LimitWindow::Month));
+    let debits = || vec![hard(&day, 1, 1), hard(&month, 1, 2)];
+    let first = spent(&memory, debits(), at(NOON));
     assert_eq!((first[0].period, first[1].period), (NOON / DAY, 684));
-    refused(&memory, takes(), at(NOON + DAY / 2 - 1));
-    let second = spent(&memory, takes(), at(NOON + DAY / 2));
+    refused(&memory, debits(), at(NOON + DAY / 2 - 1));
+    let second = spent(&memory, debits(), at(NOON + DAY / 2));
     assert_eq!((second[0].used, second[1].used), (1, 1), "February begins with the day");
     assert_eq!(second[1].reset, Duration::from_secs(28 * DAY));
-    assert_eq!(refused(&memory, takes(), at(NOON + DAY)).take, 0);
-    spent(&memory, takes(), at(NOON + DAY + DAY / 2));
-    let obstacle = refused(&memory, takes(), at(NOON + 2 * DAY + DAY / 2));
-    assert_eq!((obstacle.take, obstacle.retry_after), (1, Some(Duration::from_secs(26 * DAY))));
+    assert_eq!(refused(&memory, debits(), at(NOON + DAY)).take, 0);
+    spent(&memory, debits(), at(NOON + DAY + DAY / 2));
+    let exceeded = refused(&memory, debits(), at(NOON + 2 * DAY + DAY / 2));
+    assert_eq!((exceeded.take, exceeded.retry_after), (1, Some(Duration::from_secs(26 * DAY))));
 }
 
 #[test]
 fn a_settlement_corrects_its_own_window_and_never_the_next() {
-    let (day, total) = (meter("d", "red", LimitWindow::Day), meter("t", "red", LimitWindow::Total));
-    let takes = || vec![hard(&day, 100, 1_000), hard(&total, 100, 1_000)];
+    let (day, total) = (counter("d", "red", LimitWindow::Day), counter("t", "red", LimitWindow::Total));
+    let debits = || vec![hard(&day, 100, 1_000), hard(&total, 100, 1_000)];
     for (days, then) in [(0, Some(230)), (1, Some(130)), (400, None)] {
         let (memory, later) = (Memory::default(), at(NOON + days * DAY));
-        spent(&memory, takes(), at(NOON));
-        let readings = granted(&memory, takes(), at(NOON));
-        granted(&memory, takes(), later);
-        settle_one(&memory, &day, readings[0], 100, 30, later);
-        settle_one(&memory, &total, readings[1], 100, 130, later);
+        spent(&memory, debits(), at(NOON));
+        let snapshots = granted(&memory, debits(), at(NOON));
+        granted(&memory, debits(), later);
+        settle_one(&memory, &day, snapshots[0], 100, 30, later);
+        settle_one(&memory, &total, snapshots[1], 100, 130, later);
         let today = if days == 0 { 230 } else { 100 };
         assert_eq!(used(&memory, &day, later), today, "{days} days later");
         assert_eq!(used(&memory, &total, later), 330, "{days} days later");
@@ -254,18 +253,18 @@ fn a_settlement_corrects_its_own_window_and_never_the_next() {
 
 #[test]
 fn a_clock_a_little_behind_counts_in_yesterday() {
-    let (memory, day) = (Memory::default(), meter("d", "red", LimitWindow::Day));
+    let (memory, day) = (Memory::default(), counter("d", "red", LimitWindow::Day));
     let midnight = NOON + DAY / 2;
     granted(&memory, vec![hard(&day, 5, 9)], at(midnight - 1));
     granted(&memory, vec![hard(&day, 7, 9)], at(midnight));
-    assert_eq!(refused(&memory, vec![hard(&day, 5, 9)], at(midnight - 1)).reading.used, 5);
+    assert_eq!(refused(&memory, vec![hard(&day, 5, 9)], at(midnight - 1)).snapshot.used, 5);
     assert_eq!(granted(&memory, vec![hard(&day, 4, 9)], at(midnight - 1))[0].used, 9);
     assert_eq!(used(&memory, &day, at(midnight)), 7);
 }
 
 #[test]
 fn a_place_is_given_back_once_settled() {
-    let (memory, places) = (Memory::default(), meter("c", "red", LimitWindow::Concurrent));
+    let (memory, places) = (Memory::default(), counter("c", "red", LimitWindow::Concurrent));
     let first = granted(&memory, vec![hard(&places, 1, 2)], at(NOON))[0];
     granted(&memory, vec![hard(&places, 1, 2)], at(NOON + 30));
     refused(&memory, vec![hard(&places, 1, 2)], at(NOON + 30));
@@ -276,7 +275,7 @@ fn a_place_is_given_back_once_settled() {
 
 #[test]
 fn a_place_of_a_lost_worker_is_free_after_its_lease_and_a_bucket() {
-    let (memory, places) = (Memory::default(), meter("c", "red", LimitWindow::Concurrent));
+    let (memory, places) = (Memory::default(), counter("c", "red", LimitWindow::Concurrent));
     let lost = granted(&memory, vec![hard(&places, 1, 1)], at(NOON + 3))[0];
     refused(&memory, vec![hard(&places, 1, 1)], at(NOON + 3 + LEASE - 1));
     let free = at(NOON + 3 + LEASE + LEASE / 7);
@@ -289,17 +288,17 @@ fn a_place_of_a_lost_worker_is_free_after_its_lease_and_a_bucket() {
 
 #[test]
 fn leases_of_all_lengths_are_kept_together() {
-    let (memory, places) = (Memory::default(), meter("c", "red", LimitWindow::Concurrent));
+    let (memory, places) = (Memory::default(), counter("c", "red", LimitWindow::Concurrent));
     let mut held = Vec::new();
     for lease in [1, 60, 600, 7_200, 30 * DAY, 5] {
-        let takes = vec![vec![hard(&places, 1, 10)]];
-        let order = ReserveRequest { lease: Duration::from_secs(lease), ..order("o", takes) };
-        let Ok(ReserveResult::Granted { readings, .. }) = reserve(&memory, &order, CounterScope::Local, at(NOON))
+        let debits = vec![vec![hard(&places, 1, 10)]];
+        let request = ReserveRequest { lease: Duration::from_secs(lease), ..request("o", debits) };
+        let Ok(ReserveResult::Granted { snapshots, .. }) = reserve(&memory, &request, CounterScope::Local, at(NOON))
         else {
             panic!("{lease}")
         };
-        assert!(readings[0].until >= (NOON + lease) * 1_000, "never shorter than its lease of {lease} s");
-        held.push(readings[0]);
+        assert!(snapshots[0].until >= (NOON + lease) * 1_000, "never shorter than its lease of {lease} s");
+        held.push(snapshots[0]);
     }
     assert_eq!(used(&memory, &places, at(NOON)), 6);
     for (settled, held) in held.into_iter().enumerate() {
@@ -310,13 +309,13 @@ fn leases_of_all_lengths_are_kept_together() {
 
 #[test]
 fn an_order_takes_all_or_nothing_over_both_pages() {
-    let (team, common) = (meter("t", "red", LimitWindow::Total), meter("c", "", LimitWindow::Total));
-    for (team_limit, common_limit, obstacle) in [(9, 10, 0), (10, 9, 1)] {
+    let (team, common) = (counter("t", "red", LimitWindow::Total), counter("c", "", LimitWindow::Total));
+    for (team_limit, common_limit, exceeded) in [(9, 10, 0), (10, 9, 1)] {
         let memory = Memory::default();
-        let takes = || vec![hard(&team, 2, team_limit), hard(&common, 2, common_limit)];
-        (0..4).for_each(|_| assert_eq!(granted(&memory, takes(), at(NOON)).len(), 2));
-        let refusal = refused(&memory, takes(), at(NOON));
-        assert_eq!((refusal.take, refusal.reading.used), (obstacle, 8));
+        let debits = || vec![hard(&team, 2, team_limit), hard(&common, 2, common_limit)];
+        (0..4).for_each(|_| assert_eq!(granted(&memory, debits(), at(NOON)).len(), 2));
+        let refusal = refused(&memory, debits(), at(NOON));
+        assert_eq!((refusal.take, refusal.snapshot.used), (exceeded, 8));
         assert_eq!((used(&memory, &team, at(NOON)), used(&memory, &common, at(NOON))), (8, 8));
     }
 }
@@ -324,54 +323,55 @@ fn an_order_takes_all_or_nothing_over_both_pages() {
 #[test]
 fn the_first_alternative_that_fits_is_taken() {
     let (memory, dear, cheap) =
-        (Memory::default(), meter("dear", "red", LimitWindow::Total), meter("cheap", "", LimitWindow::Total));
-    let both = order("o", vec![vec![hard(&dear, 1, 1), hard(&cheap, 1, 9)], vec![hard(&cheap, 3, 5)]]);
+        (Memory::default(), counter("dear", "red", LimitWindow::Total), counter("cheap", "", LimitWindow::Total));
+    let both = request("o", vec![vec![hard(&dear, 1, 1), hard(&cheap, 1, 9)], vec![hard(&cheap, 3, 5)]]);
     for (chosen, count) in [(0, 2), (1, 1)] {
         match reserve(&memory, &both, CounterScope::Local, at(NOON)).unwrap() {
-            ReserveResult::Granted { chosen: taken, readings } => assert_eq!((taken, readings.len()), (chosen, count)),
+            ReserveResult::Granted { chosen: taken, snapshots } => {
+                assert_eq!((taken, snapshots.len()), (chosen, count))
+            }
             refused => panic!("{refused:?}"),
         }
     }
-    let Ok(ReserveResult::Refused(obstacles)) = reserve(&memory, &both, CounterScope::Local, at(NOON)) else {
+    let Ok(ReserveResult::Refused(all_exceeded)) = reserve(&memory, &both, CounterScope::Local, at(NOON)) else {
         panic!("it does not fit")
     };
-    let stands: Vec<_> = obstacles.iter().map(|obstacle| (obstacle.take, obstacle.reading.used)).collect();
+    let stands: Vec<_> = all_exceeded.iter().map(|exceeded| (exceeded.take, exceeded.snapshot.used)).collect();
     assert_eq!(stands, [(0, 1), (0, 4)]);
 }
 
 #[test]
 fn an_alternative_without_takes_always_fits_and_writes_nothing() {
     let memory = Memory::default();
-    let verdict = reserve(&memory, &order("o", vec![vec![]]), CounterScope::Local, at(NOON));
-    assert_eq!(verdict, Ok(ReserveResult::Granted { chosen: 0, readings: Vec::new() }));
+    let reserve_result = reserve(&memory, &request("o", vec![vec![]]), CounterScope::Local, at(NOON));
+    assert_eq!(reserve_result, Ok(ReserveResult::Granted { chosen: 0, snapshots: Vec::new() }));
     assert!(memory.0.lock().unwrap().0.is_empty());
 }
 
 #[test]
 fn what_only_warns_always_fits_and_is_counted() {
-    for gauge in
-        [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Month, LimitWindow::Total, LimitWindow::Concurrent]
+    for kind in [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Month, LimitWindow::Total, LimitWindow::Concurrent]
     {
-        let (memory, meter) = (Memory::default(), meter("m", "", gauge));
-        granted(&memory, vec![soft(&meter, 8, 10)], at(NOON));
-        assert_eq!(granted(&memory, vec![soft(&meter, 8, 10)], at(NOON))[0].used, 16, "{gauge:?}");
+        let (memory, counter) = (Memory::default(), counter("m", "", kind));
+        granted(&memory, vec![soft(&counter, 8, 10)], at(NOON));
+        assert_eq!(granted(&memory, vec![soft(&counter, 8, 10)], at(NOON))[0].used, 16, "{kind:?}");
     }
 }
 
 #[test]
 fn numbers_as_large_as_they_get_do_not_wrap() {
-    for gauge in [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Total, LimitWindow::Concurrent] {
-        let (memory, meter) = (Memory::default(), meter("m", "", gauge));
-        let held = granted(&memory, vec![soft(&meter, u64::MAX, 1)], at(NOON))[0];
-        settle_one(&memory, &meter, held, 0, u64::MAX, at(NOON));
-        refused(&memory, vec![hard(&meter, 1, 1_000_000)], at(NOON));
+    for kind in [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Total, LimitWindow::Concurrent] {
+        let (memory, counter) = (Memory::default(), counter("m", "", kind));
+        let held = granted(&memory, vec![soft(&counter, u64::MAX, 1)], at(NOON))[0];
+        settle_one(&memory, &counter, held, 0, u64::MAX, at(NOON));
+        refused(&memory, vec![hard(&counter, 1, 1_000_000)], at(NOON));
     }
 }
 
 #[test]
 fn what_was_used_without_a_reservation_is_counted() {
     let (memory, day, total) =
-        (Memory::default(), meter("d", "", LimitWindow::Day), meter("t", "", LimitWindow::Total));
+        (Memory::default(), counter("d", "", LimitWindow::Day), counter("t", "", LimitWindow::Total));
     settle_one(&memory, &day, unreserved(NOON / DAY), 0, 12, at(NOON));
     settle_one(&memory, &total, unreserved(0), 0, 34, at(NOON));
     assert_eq!((used(&memory, &day, at(NOON)), used(&memory, &total, at(NOON))), (12, 34));
@@ -381,11 +381,11 @@ fn what_was_used_without_a_reservation_is_counted() {
 fn a_page_does_not_grow_with_time() {
     let memory = Memory::default();
     let names: Vec<Rc<str>> = (0..50).map(|number| format!("m{number}").into()).collect();
-    let gauges = [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Concurrent];
+    let kinds = [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Concurrent];
     for hour in 0..24 * 20 {
-        for (name, gauge) in names.iter().zip(gauges.iter().cycle()) {
-            let meter = Counter { name: name.clone(), shard_key: "red".into(), kind: *gauge };
-            granted(&memory, vec![hard(&meter, 1, 1_000)], at(NOON + hour * 3_600));
+        for (name, kind) in names.iter().zip(kinds.iter().cycle()) {
+            let counter = Counter { name: name.clone(), shard_key: "red".into(), kind: *kind };
+            granted(&memory, vec![hard(&counter, 1, 1_000)], at(NOON + hour * 3_600));
         }
     }
     let size = memory.read(&shard::name(ShardId::of("red"))).unwrap().0.len();
@@ -395,26 +395,29 @@ fn a_page_does_not_grow_with_time() {
 #[test]
 fn a_page_that_is_full_says_so_and_keeps_counting_what_it_knows() {
     let memory = Memory::default();
-    let meters: Vec<Counter> = (0..4_096).map(|number| meter(&format!("m{number}"), "", LimitWindow::Total)).collect();
-    granted(&memory, meters.iter().map(|meter| hard(meter, 1, 10)).collect(), at(NOON));
-    let (one_more, team) = (meter("more", "", LimitWindow::Total), meter("t", "red", LimitWindow::Total));
+    let counters: Vec<Counter> =
+        (0..4_096).map(|number| counter(&format!("m{number}"), "", LimitWindow::Total)).collect();
+    granted(&memory, counters.iter().map(|meter| hard(meter, 1, 10)).collect(), at(NOON));
+    let (one_more, team) = (counter("more", "", LimitWindow::Total), counter("t", "red", LimitWindow::Total));
     let both = vec![vec![hard(&team, 1, 10), hard(&one_more, 1, 10)]];
-    assert!(reserve(&memory, &order("o", both), CounterScope::Local, at(NOON)).is_err());
+    assert!(reserve(&memory, &request("o", both), CounterScope::Local, at(NOON)).is_err());
     assert_eq!(used(&memory, &team, at(NOON)), 0, "nothing is held elsewhere");
-    assert_eq!(granted(&memory, vec![hard(&meters[9], 1, 10)], at(NOON))[0].used, 2);
+    assert_eq!(granted(&memory, vec![hard(&counters[9], 1, 10)], at(NOON))[0].used, 2);
 }
 
 #[test]
 fn a_damaged_page_is_neither_believed_nor_overwritten() {
-    let (memory, meter) = (Memory::default(), meter("m", "red", LimitWindow::Total));
+    let (memory, meter) = (Memory::default(), counter("m", "red", LimitWindow::Total));
     granted(&memory, vec![hard(&meter, 1, 10)], at(NOON));
     let whole = memory.read(&shard::name(ShardId::of("red"))).unwrap().0;
     // The record is followed by one lease.
-    let gauge = whole.len() - 24 - record::SIZE + 8;
-    let unknown_gauge = whole.iter().enumerate().map(|(at, byte)| if at == gauge { 9 } else { *byte }).collect();
+    let kind = whole.len() - 24 - record::SIZE + 8;
+    let unknown_gauge = whole.iter().enumerate().map(|(at, byte)| if at == kind { 9 } else { *byte }).collect();
     for damaged in [Vec::new(), whole[1..].to_vec(), whole[..whole.len() - 1].to_vec(), unknown_gauge] {
         memory.write(&shard::name(ShardId::of("red")), &damaged, 0).unwrap();
-        assert!(reserve(&memory, &order("o", vec![vec![hard(&meter, 1, 10)]]), CounterScope::Local, at(NOON)).is_err());
+        assert!(
+            reserve(&memory, &request("o", vec![vec![hard(&meter, 1, 10)]]), CounterScope::Local, at(NOON)).is_err()
+        );
         assert!(read(&memory, std::slice::from_ref(&meter), at(NOON)).is_err());
         let settlement = settlement(vec![part(&meter, unreserved(0), 1, 0)], at(NOON));
         assert!(settle(&memory, &settlement, CounterScope::Local).is_err());
@@ -424,14 +427,14 @@ fn a_damaged_page_is_neither_believed_nor_overwritten() {
 
 #[test]
 fn a_refusal_next_to_an_order_that_is_lost_stands_in_the_end() {
-    let (memory, meter) = (Memory::default(), meter("m", "red", LimitWindow::Total));
+    let (memory, meter) = (Memory::default(), counter("m", "red", LimitWindow::Total));
     let now = CounterTime::of(at(NOON));
     granted(&memory, vec![hard(&meter, 1, 1)], at(NOON));
-    let mut page = Shard::read(&memory, ShardId::of("red"), CounterScope::Local, &now).unwrap();
-    page.open(1, &now);
-    page.write().unwrap();
+    let mut shard = Shard::read(&memory, ShardId::of("red"), CounterScope::Local, &now).unwrap();
+    shard.open(1, &now);
+    shard.write().unwrap();
     refused(&memory, vec![hard(&meter, 1, 1)], at(NOON));
-    assert!(page.is_unsettled(&now) && !page.is_unsettled(&CounterTime::of(at(NOON + 1))));
+    assert!(shard.is_unsettled(&now) && !shard.is_unsettled(&CounterTime::of(at(NOON + 1))));
 }
 
 #[test]
@@ -513,32 +516,32 @@ fn damaged_accounts_are_not_believed() {
 fn teams_that_come_and_go_leave_a_bounded_memory_and_one_that_stays_is_exact() {
     let memory = crate::store::fake::Shared::default();
     let stays = [
-        meter("team=stays/usd/month", "stays", LimitWindow::Month),
-        meter("all/requests/total", "", LimitWindow::Total),
+        counter("team=stays/usd/month", "stays", LimitWindow::Month),
+        counter("all/requests/total", "", LimitWindow::Total),
     ];
     let mut spent = 0;
-    let first = meter("team=t0/usd/month", "t0", LimitWindow::Month);
+    let first = counter("team=t0/usd/month", "t0", LimitWindow::Month);
     for number in 0..10_000 {
         let team = format!("t{number}");
-        let gauges = [
+        let kinds = [
             ("usd/month", LimitWindow::Month),
             ("requests/minute", LimitWindow::Minute),
             ("requests/concurrent", LimitWindow::Concurrent),
         ];
-        let fresh = gauges.map(|(what, gauge)| meter(&format!("team={team}/{what}"), &team, gauge));
-        let takes: Vec<Debit> = stays.iter().chain(&fresh).map(|meter| hard(meter, 2, u64::MAX / 2)).collect();
+        let fresh = kinds.map(|(what, kind)| counter(&format!("team={team}/{what}"), &team, kind));
+        let debits: Vec<Debit> = stays.iter().chain(&fresh).map(|meter| hard(meter, 2, u64::MAX / 2)).collect();
         let now = at(NOON + number);
-        let Ok(ReserveResult::Granted { readings, .. }) =
-            reserve(&memory, &order(&team, vec![takes.clone()]), CounterScope::Replicated, now)
+        let Ok(ReserveResult::Granted { snapshots, .. }) =
+            reserve(&memory, &request(&team, vec![debits.clone()]), CounterScope::Replicated, now)
         else {
             panic!("refused")
         };
-        let parts = takes.iter().zip(&readings).map(|(take, held)| part(&take.meter, *held, 2, 1)).collect();
+        let parts = debits.iter().zip(&snapshots).map(|(take, held)| part(&take.counter, *held, 2, 1)).collect();
         let mut settlement = settlement(parts, now);
         settlement.entry.as_mut().unwrap().team = team.as_str().into();
         settle(&memory, &settlement, CounterScope::Replicated).unwrap();
         spent += 1;
-        let used: Vec<u64> = read(&memory, &stays, now).unwrap().iter().map(|reading| reading.used).collect();
+        let used: Vec<u64> = read(&memory, &stays, now).unwrap().iter().map(|snapshot| snapshot.used).collect();
         assert_eq!(used, [spent, spent], "{number}");
     }
     let end = at(NOON + 10_000);

@@ -20,8 +20,8 @@ const METERS: [(&str, &str, LimitWindow, u64); 8] = [
 ];
 
 fn meter_of(index: usize) -> Counter {
-    let (name, shard, gauge, _) = METERS[index];
-    meter(name, shard, gauge)
+    let (name, shard, kind, _) = METERS[index];
+    counter(name, shard, kind)
 }
 
 /// What happens.
@@ -37,9 +37,9 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let take = (0..METERS.len(), 0..30_u64, prop::bool::weighted(0.8));
-    let takes = prop::collection::vec(take, 0..5).prop_map(|takes| {
+    let debits = prop::collection::vec(take, 0..5).prop_map(|debits| {
         let distinct: BTreeMap<usize, (u64, bool)> =
-            takes.into_iter().map(|(meter, amount, hard)| (meter, (amount, hard))).collect();
+            debits.into_iter().map(|(meter, amount, hard)| (meter, (amount, hard))).collect();
         distinct.into_iter().map(|(meter, (amount, hard))| (meter, amount, hard)).collect()
     });
     let pass = prop_oneof![
@@ -49,7 +49,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(31 * 86_400_000_u64)
     ];
     let step = prop_oneof![
-        5 => prop::collection::vec(takes, 1..3).prop_map(Step::Reserve),
+        5 => prop::collection::vec(debits, 1..3).prop_map(Step::Reserve),
         4 => (0..12_usize, prop_oneof![Just(0), Just(100), 0..250_u64]).prop_map(|(back, part)| Step::Settle(back, part)),
         3 => pass.prop_map(Step::Pass),
     ];
@@ -94,11 +94,11 @@ impl Model {
     }
 
     fn used(&self, meter: usize, now: u64) -> u64 {
-        let gauge = METERS[meter].2;
-        match gauge {
+        let kind = METERS[meter].2;
+        match kind {
             LimitWindow::Minute => u64::try_from((self.level(meter, now) + 59_999_999) / 60_000_000).unwrap(),
             LimitWindow::Concurrent | LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => {
-                let window = (meter, Window::number(gauge, &CounterTime::of(Time(now * 1_000))));
+                let window = (meter, Window::number(kind, &CounterTime::of(Time(now * 1_000))));
                 let held = self.held.get(&window).into_iter().flatten();
                 let held: u64 = held.filter(|(until, _)| *until > now / 1_000).map(|(_, amount)| amount).sum();
                 self.windows.get(&window).copied().unwrap_or_default() + held
@@ -106,8 +106,8 @@ impl Model {
         }
     }
 
-    fn fits(&self, takes: &[(usize, u64, bool)], now: u64) -> bool {
-        takes.iter().all(|(meter, amount, hard)| {
+    fn fits(&self, debits: &[(usize, u64, bool)], now: u64) -> bool {
+        debits.iter().all(|(meter, amount, hard)| {
             let limit = METERS[*meter].3;
             let fits = match METERS[*meter].2 {
                 LimitWindow::Minute => {
@@ -119,14 +119,14 @@ impl Model {
         })
     }
 
-    fn take(&mut self, meter: usize, amount: u64, reading: &CounterSnapshot, now: u64) {
+    fn take(&mut self, meter: usize, amount: u64, snapshot: &CounterSnapshot, now: u64) {
         match METERS[meter].2 {
             LimitWindow::Minute => {
                 let change = Change { at: now, amount: i128::from(amount), reserved: now };
                 self.rates.entry(meter).or_default().push(change);
             }
             LimitWindow::Concurrent | LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => {
-                self.held.entry((meter, reading.period)).or_default().push((reading.until, amount));
+                self.held.entry((meter, snapshot.period)).or_default().push((snapshot.until, amount));
             }
         }
     }
@@ -158,49 +158,49 @@ struct Both {
 
 impl Both {
     fn reserve(&mut self, alternatives: &[Vec<(usize, u64, bool)>]) {
-        let takes = |takes: &Vec<(usize, u64, bool)>| -> Vec<Debit> {
+        let debits = |debits: &Vec<(usize, u64, bool)>| -> Vec<Debit> {
             let take = |&(index, amount, hard): &(usize, u64, bool)| Debit {
-                meter: meter_of(index),
+                counter: meter_of(index),
                 amount,
                 limit: METERS[index].3,
                 hard,
             };
-            takes.iter().map(take).collect()
+            debits.iter().map(take).collect()
         };
-        let order = order("o", alternatives.iter().map(takes).collect());
-        let expected = alternatives.iter().position(|takes| self.model.fits(takes, self.now));
-        match reserve(&self.memory, &order, CounterScope::Local, Time(self.now * 1_000)).unwrap() {
-            ReserveResult::Granted { chosen, readings } => {
+        let request = request("o", alternatives.iter().map(debits).collect());
+        let expected = alternatives.iter().position(|debits| self.model.fits(debits, self.now));
+        match reserve(&self.memory, &request, CounterScope::Local, Time(self.now * 1_000)).unwrap() {
+            ReserveResult::Granted { chosen, snapshots } => {
                 assert_eq!(Some(chosen), expected);
-                assert_eq!(readings.len(), alternatives[chosen].len());
-                self.note(&alternatives[chosen], &readings);
+                assert_eq!(snapshots.len(), alternatives[chosen].len());
+                self.note(&alternatives[chosen], &snapshots);
             }
-            ReserveResult::Refused(obstacles) => {
+            ReserveResult::Refused(all_exceeded) => {
                 assert_eq!(None, expected);
-                for (obstacle, takes) in obstacles.iter().zip(alternatives) {
-                    let stands = takes[obstacle.take];
+                for (exceeded, debits) in all_exceeded.iter().zip(alternatives) {
+                    let stands = debits[exceeded.take];
                     assert!(
-                        !self.model.fits(&[stands], self.now) && self.model.fits(&takes[..obstacle.take], self.now)
+                        !self.model.fits(&[stands], self.now) && self.model.fits(&debits[..exceeded.take], self.now)
                     );
-                    assert_eq!(obstacle.reading.used, self.model.used(stands.0, self.now));
+                    assert_eq!(exceeded.snapshot.used, self.model.used(stands.0, self.now));
                 }
             }
         }
     }
 
-    fn note(&mut self, takes: &[(usize, u64, bool)], readings: &[CounterSnapshot]) {
+    fn note(&mut self, debits: &[(usize, u64, bool)], snapshots: &[CounterSnapshot]) {
         let mut parts = Vec::new();
-        for (&(index, amount, hard), reading) in takes.iter().zip(readings) {
-            if reading.until > 0 {
-                let held = reading.until - self.now / 1_000;
+        for (&(index, amount, hard), snapshot) in debits.iter().zip(snapshots) {
+            if snapshot.until > 0 {
+                let held = snapshot.until - self.now / 1_000;
                 assert!((LEASE * 1_000..=LEASE * 1_000 * 8 / 7 + 1).contains(&held), "{held}");
             } else {
                 assert!(METERS[index].2 == LimitWindow::Minute || amount == 0);
             }
-            self.model.take(index, amount, reading, self.now);
-            assert_eq!(reading.used, self.model.used(index, self.now));
-            assert!(!hard || reading.used <= METERS[index].3);
-            parts.push(part(&meter_of(index), *reading, amount, 0));
+            self.model.take(index, amount, snapshot, self.now);
+            assert_eq!(snapshot.used, self.model.used(index, self.now));
+            assert!(!hard || snapshot.used <= METERS[index].3);
+            parts.push(part(&meter_of(index), *snapshot, amount, 0));
         }
         self.open.push(parts);
     }
@@ -209,8 +209,8 @@ impl Both {
         let Some(number) = self.open.len().checked_sub(back + 1) else { return };
         let mut parts = self.open.remove(number);
         for part in &mut parts {
-            let index = (0..METERS.len()).find(|index| meter_of(*index) == part.meter).unwrap();
-            part.used = match part.meter.kind {
+            let index = (0..METERS.len()).find(|index| meter_of(*index) == part.counter).unwrap();
+            part.used = match part.counter.kind {
                 LimitWindow::Concurrent => 0,
                 // Of a rate that is empty, no pace is known any more: what that comes to is tested by itself.
                 LimitWindow::Minute if self.model.level(index, self.now) == 0 => part.reserved * percent.min(100) / 100,
@@ -222,10 +222,10 @@ impl Both {
     }
 
     fn compare(&self) {
-        let meters: Vec<Counter> = (0..METERS.len()).map(meter_of).collect();
-        let readings = read(&self.memory, &meters, Time(self.now * 1_000)).unwrap();
-        for (index, reading) in readings.iter().enumerate() {
-            assert_eq!(reading.used, self.model.used(index, self.now), "{:?}", METERS[index]);
+        let counters: Vec<Counter> = (0..METERS.len()).map(meter_of).collect();
+        let snapshots = read(&self.memory, &counters, Time(self.now * 1_000)).unwrap();
+        for (index, snapshot) in snapshots.iter().enumerate() {
+            assert_eq!(snapshot.used, self.model.used(index, self.now), "{:?}", METERS[index]);
         }
     }
 }
@@ -249,7 +249,7 @@ proptest! {
     /// Orders of one unit on a rate are never refused for rounding, nor granted.
     #[test]
     fn a_rate_grants_exactly_its_limit_at_once(limit in 1..400_u64, now in 0..4_000_000_000_000_000_000_u64) {
-        let (memory, rate) = (Memory::default(), meter("m", "", LimitWindow::Minute));
+        let (memory, rate) = (Memory::default(), counter("m", "", LimitWindow::Minute));
         for _ in 0..limit {
             granted(&memory, vec![hard(&rate, 1, limit)], Time(now));
         }
@@ -264,22 +264,22 @@ proptest! {
         untold in any::<i64>(), telling in any::<i64>(),
     ) {
         let [level, at, since, limit] = numbers;
-        let window = |gauge| counter_state::CounterState::Window(Window { gauge, number: at, used: level });
-        for cell in [
+        let window = |kind| counter_state::CounterState::Window(Window { kind, number: at, used: level });
+        for state in [
             window(LimitWindow::Day),
             window(LimitWindow::Month),
             window(LimitWindow::Total),
             counter_state::CounterState::Rate(rate::Rate { level, at, since, limit }),
             counter_state::CounterState::Places(concurrency_slots::ConcurrencySlots { width, first: at, counts, others: width }),
         ] {
-            let told = match cell {
+            let pending = match state {
                 counter_state::CounterState::Places(_) => PendingSync { untold: 0, telling: telling & i64::from(u32::MAX) },
                 _ => PendingSync { untold, telling },
             };
-            let bytes = record::record(Id(id), &cell, told);
-            prop_assert_eq!(record::told(&bytes), told);
+            let bytes = record::record(Id(id), &state, pending);
+            prop_assert_eq!(record::pending(&bytes), pending);
             prop_assert_eq!(record::id(&bytes), Id(id));
-            prop_assert_eq!(record::cell(&bytes), Some(cell));
+            prop_assert_eq!(record::state(&bytes), Some(state));
         }
     }
 
@@ -290,11 +290,11 @@ proptest! {
         keep in any::<prop::sample::Index>(),
     ) {
         let memory = Memory::default();
-        let takes: Vec<Debit> = (0..METERS.len()).map(|index| hard(&meter_of(index), 2, 50)).collect();
-        granted(&memory, takes.clone(), at(NOON));
-        let again = granted(&memory, takes.clone(), at(NOON));
-        let part = |(take, held): (&Debit, &CounterSnapshot)| part(&take.meter, *held, 2, 1);
-        let settlement = settlement(takes.iter().zip(&again).map(part).collect(), at(NOON));
+        let debits: Vec<Debit> = (0..METERS.len()).map(|index| hard(&meter_of(index), 2, 50)).collect();
+        granted(&memory, debits.clone(), at(NOON));
+        let again = granted(&memory, debits.clone(), at(NOON));
+        let part = |(take, held): (&Debit, &CounterSnapshot)| part(&take.counter, *held, 2, 1);
+        let settlement = settlement(debits.iter().zip(&again).map(part).collect(), at(NOON));
         settle(&memory, &settlement, CounterScope::Local).unwrap();
         for name in [shard::name(ShardId::of("red")), shard::name(ShardId::of("")), ShardId::of("red").name("sluice.accounts.3.")] {
             let (mut bytes, _) = memory.read(&name).unwrap();
@@ -307,10 +307,10 @@ proptest! {
             }
             memory.write(&name, &bytes, 0).unwrap();
         }
-        let _ = reserve(&memory, &order("o", vec![takes]), CounterScope::Local, at(NOON));
+        let _ = reserve(&memory, &request("o", vec![debits]), CounterScope::Local, at(NOON));
         let _ = settle(&memory, &settlement, CounterScope::Local);
         let _ = accounts(&memory, "red", at(NOON));
-        let meters: Vec<Counter> = (0..METERS.len()).map(meter_of).collect();
-        let _ = read(&memory, &meters, at(NOON));
+        let counters: Vec<Counter> = (0..METERS.len()).map(meter_of).collect();
+        let _ = read(&memory, &counters, at(NOON));
     }
 }

@@ -51,9 +51,9 @@ fn in_threads(work: impl Fn(usize) -> u64 + Sync) -> u64 {
     })
 }
 
-fn is_granted(shared: &dyn SharedData, id: String, takes: Vec<Debit>) -> bool {
+fn is_granted(shared: &dyn SharedData, id: String, debits: Vec<Debit>) -> bool {
     matches!(
-        reserve(shared, &order(&id, vec![takes]), CounterScope::Local, at(NOON)),
+        reserve(shared, &request(&id, vec![debits]), CounterScope::Local, at(NOON)),
         Ok(ReserveResult::Granted { .. })
     )
 }
@@ -62,13 +62,13 @@ fn is_granted(shared: &dyn SharedData, id: String, takes: Vec<Debit>) -> bool {
 fn exactly_k_of_n_orders_are_granted_on_one_page() {
     for round in 0..60 {
         let shared = Unsteady { refuses: [0, 3][round % 2], ..Unsteady::default() };
-        let gauge = [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Total, LimitWindow::Concurrent][round % 4];
+        let kind = [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Total, LimitWindow::Concurrent][round % 4];
         let granted = in_threads(|thread| {
-            let meter = meter("m", "red", gauge);
+            let meter = counter("m", "red", kind);
             (0..40).filter(|n| is_granted(&shared, format!("{thread}/{n}"), vec![hard(&meter, 1, 101)])).count() as u64
         });
-        assert_eq!(granted, 101, "round {round}, {gauge:?}");
-        assert_eq!(used(&shared.memory, &meter("m", "red", gauge), at(NOON)), 101);
+        assert_eq!(granted, 101, "round {round}, {kind:?}");
+        assert_eq!(used(&shared.memory, &counter("m", "red", kind), at(NOON)), 101);
     }
 }
 
@@ -80,18 +80,18 @@ fn exactly_k_of_n_orders_are_granted_on_two_pages() {
         let shared = Unsteady { refuses: [0, 5][round % 2], ..Unsteady::default() };
         let in_all = 2 * (20 + round as u64 % 30);
         let granted = in_threads(|thread| {
-            let (team, common) = (meter("t", "red", LimitWindow::Total), meter("c", "", LimitWindow::Total));
+            let (team, common) = (counter("t", "red", LimitWindow::Total), counter("c", "", LimitWindow::Total));
             let (team, common) = (hard(&team, 1, in_all), hard(&common, 1, in_all / 2));
-            let takes = match thread % 3 {
+            let debits = match thread % 3 {
                 0 => vec![team, common],
                 1 => vec![common],
                 _ => vec![team],
             };
-            let count = |n: &usize| is_granted(&shared, format!("{thread}/{n}"), takes.clone());
-            takes.len() as u64 * (0..100).filter(count).count() as u64
+            let count = |n: &usize| is_granted(&shared, format!("{thread}/{n}"), debits.clone());
+            debits.len() as u64 * (0..100).filter(count).count() as u64
         });
         let [team, common] = [("t", "red"), ("c", "")]
-            .map(|(name, shard)| used(&shared.memory, &meter(name, shard, LimitWindow::Total), at(NOON)));
+            .map(|(name, shard)| used(&shared.memory, &counter(name, shard, LimitWindow::Total), at(NOON)));
         assert_eq!((team, common), (in_all, in_all / 2), "round {round}");
         assert_eq!(granted, team + common, "round {round}");
     }
@@ -116,9 +116,9 @@ impl<F: Fn(bool, &str)> SharedData for Watched<'_, F> {
 #[test]
 fn an_order_waits_for_what_another_may_give_back() {
     let memory = &Memory::default();
-    let is_granted = |shared: &dyn SharedData, id: &str, meters: &[(&str, &str)]| {
-        let takes = meters.iter().map(|(name, shard)| hard(&meter(name, shard, LimitWindow::Total), 1, 1));
-        super::threads::is_granted(shared, id.to_owned(), takes.collect())
+    let is_granted = |shared: &dyn SharedData, id: &str, counters: &[(&str, &str)]| {
+        let debits = counters.iter().map(|(name, shard)| hard(&counter(name, shard, LimitWindow::Total), 1, 1));
+        super::threads::is_granted(shared, id.to_owned(), debits.collect())
     };
     let (holds, held) = mpsc::channel();
     let (release, released) = mpsc::channel();
@@ -157,12 +157,14 @@ fn two_teams_share_what_is_common_exactly() {
         let shared = Unsteady { refuses: [0, 5][round % 2], ..Unsteady::default() };
         let granted = in_threads(|thread| {
             let shard = ["red", "blue"][thread % 2];
-            let takes =
-                [hard(&meter("t", shard, LimitWindow::Day), 1, 60), hard(&meter("c", "", LimitWindow::Minute), 1, 90)];
-            (0..40).filter(|n| is_granted(&shared, format!("{thread}/{n}"), takes.to_vec())).count() as u64
+            let debits = [
+                hard(&counter("t", shard, LimitWindow::Day), 1, 60),
+                hard(&counter("c", "", LimitWindow::Minute), 1, 90),
+            ];
+            (0..40).filter(|n| is_granted(&shared, format!("{thread}/{n}"), debits.to_vec())).count() as u64
         });
         let [red, blue] =
-            ["red", "blue"].map(|shard| used(&shared.memory, &meter("t", shard, LimitWindow::Day), at(NOON)));
+            ["red", "blue"].map(|shard| used(&shared.memory, &counter("t", shard, LimitWindow::Day), at(NOON)));
         assert_eq!((granted, red + blue), (90, 90), "round {round}");
         assert!(red <= 60 && blue <= 60, "round {round}: {red} and {blue}");
     }
@@ -173,21 +175,22 @@ fn never_more_at_the_same_time_than_there_are_places() {
     let shared = Unsteady { refuses: 7, ..Unsteady::default() };
     let inside = AtomicUsize::new(0);
     let granted = in_threads(|thread| {
-        let places = meter("c", ["red", ""][thread % 2], LimitWindow::Concurrent);
-        let common = meter("all", "", LimitWindow::Concurrent);
+        let places = counter("c", ["red", ""][thread % 2], LimitWindow::Concurrent);
+        let common = counter("all", "", LimitWindow::Concurrent);
         let mut granted = 0;
         for n in 0..300 {
-            let takes = vec![hard(&places, 1, 3), hard(&common, 1, 2)];
-            let order = order(&format!("{thread}/{n}"), vec![takes.clone()]);
-            let Ok(ReserveResult::Granted { readings, .. }) = reserve(&shared, &order, CounterScope::Local, at(NOON))
+            let debits = vec![hard(&places, 1, 3), hard(&common, 1, 2)];
+            let request = request(&format!("{thread}/{n}"), vec![debits.clone()]);
+            let Ok(ReserveResult::Granted { snapshots, .. }) =
+                reserve(&shared, &request, CounterScope::Local, at(NOON))
             else {
                 continue;
             };
             assert!(inside.fetch_add(1, Ordering::SeqCst) < 2);
             std::thread::yield_now();
             inside.fetch_sub(1, Ordering::SeqCst);
-            let part = |(take, reading): (Debit, &CounterSnapshot)| part(&take.meter, *reading, 1, 0);
-            let parts = takes.into_iter().zip(&readings).map(part).collect();
+            let part = |(take, snapshot): (Debit, &CounterSnapshot)| part(&take.counter, *snapshot, 1, 0);
+            let parts = debits.into_iter().zip(&snapshots).map(part).collect();
             settle(&shared, &settlement(parts, at(NOON)), CounterScope::Local).unwrap();
             granted += 1;
         }
@@ -195,7 +198,7 @@ fn never_more_at_the_same_time_than_there_are_places() {
     });
     assert!(granted > 0);
     for (name, shard) in [("c", "red"), ("c", ""), ("all", "")] {
-        assert_eq!(used(&shared.memory, &meter(name, shard, LimitWindow::Concurrent), at(NOON)), 0);
+        assert_eq!(used(&shared.memory, &counter(name, shard, LimitWindow::Concurrent), at(NOON)), 0);
     }
 }
 
@@ -203,17 +206,18 @@ fn never_more_at_the_same_time_than_there_are_places() {
 fn what_is_spent_is_the_sum_of_what_was_settled() {
     let shared = Unsteady { refuses: 4, ..Unsteady::default() };
     let spent = in_threads(|thread| {
-        let meters = [meter("t", "red", LimitWindow::Month), meter("c", "", LimitWindow::Total)];
+        let counters = [counter("t", "red", LimitWindow::Month), counter("c", "", LimitWindow::Total)];
         let mut spent = 0;
         for n in 0..100 {
-            let takes: Vec<Debit> = meters.iter().map(|meter| hard(meter, 50, 20_000)).collect();
-            let order = order(&format!("{thread}/{n}"), vec![takes]);
-            let Ok(ReserveResult::Granted { readings, .. }) = reserve(&shared, &order, CounterScope::Local, at(NOON))
+            let debits: Vec<Debit> = counters.iter().map(|meter| hard(meter, 50, 20_000)).collect();
+            let request = request(&format!("{thread}/{n}"), vec![debits]);
+            let Ok(ReserveResult::Granted { snapshots, .. }) =
+                reserve(&shared, &request, CounterScope::Local, at(NOON))
             else {
                 continue;
             };
             let used = (thread as u64 * 31 + n * 17) % 80;
-            let parts = meters.iter().zip(readings).map(|(meter, reading)| part(meter, reading, 50, used));
+            let parts = counters.iter().zip(snapshots).map(|(meter, snapshot)| part(meter, snapshot, 50, used));
             let mut settlement = settlement(parts.collect(), at(NOON));
             settlement.entry.as_mut().unwrap().sums.cost = used;
             settle(&shared, &settlement, CounterScope::Local).unwrap();
@@ -221,8 +225,8 @@ fn what_is_spent_is_the_sum_of_what_was_settled() {
         }
         spent
     });
-    assert_eq!(used(&shared.memory, &meter("t", "red", LimitWindow::Month), at(NOON)), spent);
-    assert_eq!(used(&shared.memory, &meter("c", "", LimitWindow::Total), at(NOON)), spent);
+    assert_eq!(used(&shared.memory, &counter("t", "red", LimitWindow::Month), at(NOON)), spent);
+    assert_eq!(used(&shared.memory, &counter("c", "", LimitWindow::Total), at(NOON)), spent);
     assert_eq!(accounts(&shared, "red", at(NOON)).unwrap()[0].month.cost, spent);
 }
 
@@ -230,21 +234,21 @@ fn what_is_spent_is_the_sum_of_what_was_settled() {
 #[test]
 fn what_is_lost_or_late_leaves_the_sum_of_what_was_settled() {
     let shared = Unsteady { refuses: 4, ..Unsteady::default() };
-    let meters = || [meter("t", "red", LimitWindow::Month), meter("c", "", LimitWindow::Total)];
+    let counters = || [counter("t", "red", LimitWindow::Month), counter("c", "", LimitWindow::Total)];
     let in_all = in_threads(|thread| {
-        let meters = meters();
+        let counters = counters();
         let (mut late, mut spent) = (Vec::new(), 0);
         for n in 0..200 {
-            let takes: Vec<Debit> = meters.iter().map(|meter| hard(meter, 50, 1_000_000)).collect();
-            let order = order(&format!("{thread}/{n}"), vec![takes]);
-            let Ok(ReserveResult::Granted { readings, .. }) =
-                reserve(&shared, &order, CounterScope::Local, at(NOON + n))
+            let debits: Vec<Debit> = counters.iter().map(|meter| hard(meter, 50, 1_000_000)).collect();
+            let request = request(&format!("{thread}/{n}"), vec![debits]);
+            let Ok(ReserveResult::Granted { snapshots, .. }) =
+                reserve(&shared, &request, CounterScope::Local, at(NOON + n))
             else {
                 panic!("there is enough for all")
             };
             let used = (thread as u64 * 31 + n * 17) % 80;
             let parts: Vec<Settled> =
-                meters.iter().zip(readings).map(|(meter, held)| part(meter, held, 50, used)).collect();
+                counters.iter().zip(snapshots).map(|(meter, held)| part(meter, held, 50, used)).collect();
             match n % 4 {
                 0 => continue,
                 1 => late.push(parts),
@@ -258,7 +262,7 @@ fn what_is_lost_or_late_leaves_the_sum_of_what_was_settled() {
         }
         spent
     });
-    for meter in &meters() {
+    for meter in &counters() {
         assert!(used(&shared.memory, meter, at(NOON + 200)) > in_all, "what was lost last is held yet");
         assert_eq!(used(&shared.memory, meter, at(NOON + 400)), in_all);
     }

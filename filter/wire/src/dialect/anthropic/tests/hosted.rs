@@ -12,7 +12,7 @@ use super::streams::{GOLDEN, golden};
 use super::*;
 use crate::conversation::{Source, StreamEvent};
 use crate::dialect::halves::{ANTHROPIC_ON_BEDROCK, ANTHROPIC_ON_VERTEX, Both};
-use crate::dialect::{Opening, fates};
+use crate::dialect::{Opening, policies};
 use crate::error::ErrorKind;
 use crate::framing::eventstream;
 
@@ -22,8 +22,8 @@ fn sent(dialect: Both, request: &Request) -> Value {
 
 #[test]
 fn every_field_has_its_fate() {
-    fates::every_row_is_true(ANTHROPIC_ON_BEDROCK, "anthropic.claude-x-v1:0");
-    fates::every_row_is_true(ANTHROPIC_ON_VERTEX, "claude-x@20260101");
+    policies::every_row_is_true(ANTHROPIC_ON_BEDROCK, "anthropic.claude-x-v1:0");
+    policies::every_row_is_true(ANTHROPIC_ON_VERTEX, "claude-x@20260101");
 }
 
 #[test]

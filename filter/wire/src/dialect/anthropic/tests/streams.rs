@@ -158,18 +158,18 @@ fn peek(events: &[&str]) -> (Vec<EventClass>, ResponseSummary) {
             Ok::<(), sse::TooLong>(())
         })
         .unwrap();
-    (seen, peeker.glance().clone())
+    (seen, peeker.summary().clone())
 }
 
 #[test]
 fn the_peeker_sees_content_and_collects_model_and_usage() {
-    let (seen, glance) = peek(&GOLDEN);
+    let (seen, summary) = peek(&GOLDEN);
     let content: Vec<usize> =
         seen.iter().enumerate().filter(|(_, seen)| **seen == EventClass::Content).map(|(index, _)| index).collect();
     assert_eq!(content, [3, 6, 9, 11, 13, 14, 16, 18, 19, 22, 24, 27]);
     assert_eq!(seen.last(), Some(&EventClass::End));
-    assert_eq!(glance.model.as_deref(), Some("claude-x"));
-    assert_eq!(glance.usage.map(StreamEvent::Usage), Some(usage(65)));
+    assert_eq!(summary.model.as_deref(), Some("claude-x"));
+    assert_eq!(summary.usage.map(StreamEvent::Usage), Some(usage(65)));
 }
 
 #[test]

@@ -173,9 +173,9 @@ fn fields_share_the_fates_of_the_table() {
     let rows: Vec<&str> = ANTHROPIC.fields().iter().map(|(name, ..)| *name).collect();
     let samples: Vec<&str> = SAMPLES.iter().map(|(name, _)| *name).collect();
     assert_eq!(rows, samples, "each row has its sample, in the same order");
-    for ((name, fate, _), (_, sample)) in ANTHROPIC.fields().iter().zip(SAMPLES) {
+    for ((name, policy, _), (_, sample)) in ANTHROPIC.fields().iter().zip(SAMPLES) {
         let read = ANTHROPIC.read_request(sample.body().as_bytes());
-        match fate {
+        match policy {
             FieldPolicy::Refused => {
                 let error = read.expect_err(name);
                 assert_eq!((error.status, error.code.as_deref()), (400, Some("unsupported_parameter")), "{name}");

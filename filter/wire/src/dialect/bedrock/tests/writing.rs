@@ -6,8 +6,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::conversation::{CacheMark, Json, OutputFormat, Reasoning, Source};
-use crate::dialect::fates;
 use crate::dialect::halves::BEDROCK;
+use crate::dialect::policies;
 
 fn file(media_type: &str, name: Option<&str>) -> Part {
     let source = Source::Base64 { media_type: media_type.to_owned(), data: "AAAA".to_owned() };
@@ -24,7 +24,7 @@ fn marked(text: &str) -> Part {
 
 #[test]
 fn every_field_has_its_fate() {
-    fates::every_row_is_true(BEDROCK, CLAUDE);
+    policies::every_row_is_true(BEDROCK, CLAUDE);
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn an_input_type_is_required_and_texts_to_be_found_are_usual() {
 #[test]
 fn every_parameter_meets_its_fate() {
     let plain = COHERE_EMBED.write_request(&one(), "m").unwrap();
-    for (path, fate, _) in COHERE_EMBED.fields() {
+    for (path, policy, _) in COHERE_EMBED.fields() {
         let request = match *path {
             "model" | "input" => continue,
             "dimensions" => Request { dimensions: Some(256), ..one() },
@@ -38,7 +38,7 @@ fn every_parameter_meets_its_fate() {
             other => panic!("no sample for the parameter {other}"),
         };
         let written = COHERE_EMBED.write_request(&request, "m").unwrap();
-        match fate {
+        match policy {
             FieldPolicy::Mapped => assert!(written.body != plain.body && written.dropped.is_empty(), "{path}"),
             FieldPolicy::Dropped => {
                 assert_eq!((written.body, written.dropped), (plain.body.clone(), vec![(*path).to_owned()]))

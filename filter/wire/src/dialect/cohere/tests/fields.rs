@@ -52,9 +52,9 @@ fn sample(path: &str) -> (Request, &str) {
 fn every_parameter_meets_its_fate() {
     let plain = write(&hi()).unwrap();
     let always = ["model", "messages", "messages[].role", "messages[].content"];
-    for (path, fate, _) in COHERE.fields() {
+    for (path, policy, _) in COHERE.fields() {
         let (request, param) = sample(path);
-        match fate {
+        match policy {
             FieldPolicy::Mapped => {
                 let written = write(&request).unwrap_or_else(|error| panic!("{path}: {error:?}"));
                 assert!(always.contains(path) || written.body != plain.body, "{path} changes nothing");

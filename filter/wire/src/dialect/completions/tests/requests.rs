@@ -61,9 +61,9 @@ fn sample(path: &str) -> &'static str {
 #[test]
 fn every_field_meets_its_fate() {
     let plain = read(&request_with("")).unwrap();
-    for (path, fate, _) in COMPLETIONS.fields() {
+    for (path, policy, _) in COMPLETIONS.fields() {
         let read = read(&request_with(sample(path)));
-        match fate {
+        match policy {
             FieldPolicy::Mapped => {
                 let read = read.unwrap_or_else(|error| panic!("{path}: {error:?}"));
                 assert!(["model", "prompt"].contains(path) || read != plain, "{path} changes nothing");

@@ -79,5 +79,5 @@ fn of_a_stream_that_passes_is_seen_what_counts() {
         let event = sse::Event { name: b"", data: data.as_bytes().into(), raw: b"" };
         assert_eq!(peeker.peek(&event), expected, "{data}");
     }
-    assert_eq!((peeker.glance().usage, peeker.glance().finished), (Some(USAGE), true));
+    assert_eq!((peeker.summary().usage, peeker.summary().finished), (Some(USAGE), true));
 }

@@ -64,9 +64,9 @@ fn every_field_meets_its_fate() {
     let plain = write(&hi()).body;
     // These stand in the path, and change nothing in the body.
     let elsewhere = ["model", "stream", "stream_options.include_usage"];
-    for (path, fate, _) in GEMINI.fields().iter().filter(|(path, ..)| !elsewhere.contains(path)) {
+    for (path, policy, _) in GEMINI.fields().iter().filter(|(path, ..)| !elsewhere.contains(path)) {
         let written = write_for(&sample(path), if path.ends_with("penalty") { OLDER } else { GEMINI_2 });
-        match fate {
+        match policy {
             FieldPolicy::Mapped => {
                 let written = written.unwrap_or_else(|error| panic!("{path}: {error:?}"));
                 assert!(written.dropped.is_empty() && written.body != plain, "{path}");

@@ -93,10 +93,10 @@ fn finish_reasons_are_mapped() {
 fn usage_is_inclusive_whoever_counts() {
     let usage = |usage: &str| {
         let body = format!(r#"{{"choices":[{{"message":{{"content":"a"}}}}],"usage":{usage},"model":"m"}}"#);
-        let glance = OPENAI_CHAT.peek_response(body.as_bytes()).unwrap();
+        let summary = OPENAI_CHAT.peek_response(body.as_bytes()).unwrap();
         let read = OPENAI_CHAT.read_response(body.as_bytes()).unwrap().usage;
         assert_eq!(
-            glance,
+            summary,
             ResponseSummary { model: Some("m".to_owned()), usage: read, finished: false, ..ResponseSummary::default() }
         );
         read

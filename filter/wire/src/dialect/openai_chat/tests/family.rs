@@ -46,7 +46,7 @@ fn seen(stream: &str) -> (Vec<EventClass>, Option<Usage>) {
         Ok::<(), sse::TooLong>(())
     };
     sse::Decoder::default().feed(stream.as_bytes(), each).unwrap();
-    let usage = peeker.glance().usage;
+    let usage = peeker.summary().usage;
     (seen, usage)
 }
 

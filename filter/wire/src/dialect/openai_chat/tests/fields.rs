@@ -130,10 +130,10 @@ fn sample(path: &str) -> (String, &str) {
 fn every_field_meets_its_fate() {
     let plain = OPENAI_CHAT.read_request(request_with("").as_bytes()).unwrap();
     let always = ["model", "messages", "messages[].role", "messages[].content"];
-    for (path, fate, _) in OPENAI_CHAT.fields() {
+    for (path, policy, _) in OPENAI_CHAT.fields() {
         let (body, param) = sample(path);
         let read = OPENAI_CHAT.read_request(body.as_bytes());
-        match fate {
+        match policy {
             FieldPolicy::Mapped => {
                 let read = read.unwrap_or_else(|error| panic!("{path}: {error:?}"));
                 assert!(always.contains(path) || read != plain, "{path} changes nothing");

@@ -253,7 +253,7 @@ fn peeked(data: &str) -> (EventClass, ResponseSummary) {
     let mut peeker = OPENAI_CHAT.stream_peeker();
     let event = sse::Event { name: b"", data: data.as_bytes().into(), raw: b"" };
     let seen = peeker.peek(&event);
-    (seen, peeker.glance().clone())
+    (seen, peeker.summary().clone())
 }
 
 #[test]
@@ -282,9 +282,9 @@ fn a_passing_stream_is_seen_for_what_it_is() {
     for case in &other {
         assert_eq!(peeked(case).0, EventClass::Other, "{case}");
     }
-    let (seen, glance) = peeked(&format!(r#"{{"model":"m","choices":[],{usage}}}"#));
+    let (seen, summary) = peeked(&format!(r#"{{"model":"m","choices":[],{usage}}}"#));
     assert_eq!(
-        (seen, glance),
+        (seen, summary),
         (
             EventClass::UsageAlone,
             ResponseSummary {

@@ -154,10 +154,10 @@ fn in_content(field: &str) -> String {
 #[test]
 fn every_field_meets_its_fate() {
     let plain = read(&request_with("")).unwrap();
-    for (path, fate, _) in RESPONSES.fields() {
+    for (path, policy, _) in RESPONSES.fields() {
         let (body, param) = sample(path);
         let read = read(&body);
-        match fate {
+        match policy {
             FieldPolicy::Mapped => {
                 let read = read.unwrap_or_else(|error| panic!("{path}: {error:?}"));
                 assert!(["model", "input"].contains(path) || read != plain, "{path} changes nothing");

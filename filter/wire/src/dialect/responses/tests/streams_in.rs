@@ -131,7 +131,7 @@ fn of_a_stream_that_passes_is_seen_what_counts() {
         let event = sse::Event { name: b"", data: data.as_bytes().into(), raw: b"" };
         assert_eq!(peeker.peek(&event), expected, "{data}");
     }
-    let ResponseSummary { model, id, usage, finished, said, .. } = peeker.glance().clone();
+    let ResponseSummary { model, id, usage, finished, said, .. } = peeker.summary().clone();
     assert_eq!((model.as_deref(), usage, finished), (Some("m"), Some(USAGE), true));
     assert!(id.is_some());
     assert_eq!((said.pieces, said.bytes), (3, 4));

@@ -55,7 +55,7 @@ pub(super) fn spent(candidate: usize, input: u64, output: u64) -> AttemptUsage {
 }
 
 fn use_of<'a>(closing: &'a Closing, meter: &str) -> Option<(u64, u64)> {
-    let part: Option<&'a Settled> = closing.parts.iter().find(|part| &*part.meter.name == meter);
+    let part: Option<&'a Settled> = closing.parts.iter().find(|part| &*part.counter.name == meter);
     part.map(|part| (part.reserved, part.used))
 }
 
@@ -63,16 +63,16 @@ fn use_of<'a>(closing: &'a Closing, meter: &str) -> Option<(u64, u64)> {
 fn a_fallback_is_reserved_for_what_is_missing_and_settled_at_each_providers_own() {
     let fixture = Fixture::new("", r#""limits":{"tokens_per_minute":1000},"budget":{"daily":1}"#);
     let plan = fixture.plan("chat").unwrap();
-    let mut ticket = granted(&plan, 0);
-    let Some(ReserveRequest { id, alternatives, .. }) = ticket.extension(&plan, 1, LEASE) else {
+    let mut reservation = granted(&plan, 0);
+    let Some(ReserveRequest { id, alternatives, .. }) = reservation.extension(&plan, 1, LEASE) else {
         panic!("no extension")
     };
-    let missing: Vec<_> = alternatives[0].iter().map(|take| (&*take.meter.name, take.amount)).collect();
+    let missing: Vec<_> = alternatives[0].iter().map(|take| (&*take.counter.name, take.amount)).collect();
     assert_eq!(missing, [("provider=q/tokens/day", 150), ("provider=q/requests/concurrent", 1)]);
-    ticket.extend(&plan, 1, alternatives[0].iter().map(|take| reading(take.amount)).collect());
-    assert_eq!(ticket.extension(&plan, 1, LEASE), None, "nothing is missing any more");
+    reservation.extend(&plan, 1, alternatives[0].iter().map(|take| reading(take.amount)).collect());
+    assert_eq!(reservation.extension(&plan, 1, LEASE), None, "nothing is missing any more");
 
-    let closings = ticket.settle(&plan, &[spent(0, 0, 0), spent(1, 90, 20)], NOW);
+    let closings = reservation.settle(&plan, &[spent(0, 0, 0), spent(1, 90, 20)], NOW);
     assert_eq!(closings.iter().map(|closing| &*closing.id).collect::<Vec<_>>(), ["r", &*id]);
     assert_eq!(use_of(&closings[0], "key=alice/tokens/minute"), Some((150, 110)));
     assert_eq!(use_of(&closings[0], "key=alice/usd/day"), Some((150, 110)));
@@ -85,11 +85,11 @@ fn a_fallback_is_reserved_for_what_is_missing_and_settled_at_each_providers_own(
 fn a_dearer_fallback_reserves_the_difference_and_its_use_is_counted_once() {
     let fixture = Fixture::new("", r#""budget":{"daily":1,"then_model":"dear"}"#);
     let plan = fixture.plan("chat").unwrap();
-    let mut ticket = granted(&plan, 0);
-    let order = ticket.extension(&plan, 2, LEASE).unwrap();
-    assert_eq!(order.alternatives[0].iter().map(|take| take.amount).collect::<Vec<_>>(), [1350]);
-    ticket.extend(&plan, 2, vec![reading(1500)]);
-    let closings = ticket.settle(&plan, &[spent(2, 600, 400)], NOW);
+    let mut reservation = granted(&plan, 0);
+    let reserve_request = reservation.extension(&plan, 2, LEASE).unwrap();
+    assert_eq!(reserve_request.alternatives[0].iter().map(|take| take.amount).collect::<Vec<_>>(), [1350]);
+    reservation.extend(&plan, 2, vec![reading(1500)]);
+    let closings = reservation.settle(&plan, &[spent(2, 600, 400)], NOW);
     assert_eq!(use_of(&closings[0], "key=alice/usd/day"), Some((150, 1000)));
     assert_eq!(use_of(&closings[1], "key=alice/usd/day"), Some((1350, 0)));
 }
@@ -99,7 +99,7 @@ fn a_fallback_that_was_not_reserved_is_counted_in_the_present_window() {
     let plan = Fixture::new("", "").plan("chat").unwrap();
     let closings = granted(&plan, 0).settle(&plan, &[spent(0, 0, 0), spent(1, 3, 4)], NOW);
     let [own] = closings.as_slice() else { panic!("one order") };
-    let day = own.parts.iter().find(|part| &*part.meter.name == "provider=q/tokens/day").unwrap();
+    let day = own.parts.iter().find(|part| &*part.counter.name == "provider=q/tokens/day").unwrap();
     assert_eq!((day.reserved, day.used, day.window), (0, 7, 1_800_000_000 / 86_400));
     assert_eq!(use_of(own, "provider=q/requests/concurrent"), None, "no place was taken");
     assert_eq!(use_of(own, "provider=p/requests/minute"), Some((1, 1)), "also when the attempt failed");

@@ -9,7 +9,7 @@ use sluice_core::store::{
 use sluice_tests::PATIENCE;
 use sluice_wire::time::Time;
 
-use crate::store::{Store, drained, granted, is_granted, meter, order, part, settlement, start, take};
+use crate::store::{Store, counter, drained, granted, is_granted, order, part, settlement, start, take};
 
 fn now() -> Time {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -19,7 +19,7 @@ fn now() -> Time {
 #[tokio::test]
 async fn calendar_windows_are_those_of_utc() {
     let (_redis, _webdis, mut store) = start().await;
-    let [day, month] = [meter("d", LimitWindow::Day), meter("m", LimitWindow::Month)];
+    let [day, month] = [counter("d", LimitWindow::Day), counter("m", LimitWindow::Month)];
     let before = now();
     let verdict = store.reserve(&order("a", vec![take(&day, 1, 5), take(&month, 1, 5)])).await.unwrap();
     let after = now();
@@ -37,7 +37,7 @@ async fn calendar_windows_are_those_of_utc() {
 #[tokio::test]
 async fn a_minute_lets_a_whole_minutes_pass_and_then_as_much_as_drains() {
     let (_redis, _webdis, mut store) = start().await;
-    let (minute, began) = (meter("m", LimitWindow::Minute), Instant::now());
+    let (minute, began) = (counter("m", LimitWindow::Minute), Instant::now());
     for turn in 0..3_u64 {
         let verdict = store.reserve(&order(&format!("{turn}"), vec![take(&minute, 20, 60)])).await.unwrap();
         let reading = granted(&verdict)[0];
@@ -55,13 +55,13 @@ async fn a_minute_lets_a_whole_minutes_pass_and_then_as_much_as_drains() {
 #[tokio::test]
 async fn a_minute_of_a_thousand_million_is_exact_to_one() {
     let (_redis, _webdis, mut store) = start().await;
-    let minute = meter("m", LimitWindow::Minute);
+    let minute = counter("m", LimitWindow::Minute);
     let limit = 1_000_000_000;
     granted(&store.reserve(&order("a", vec![take(&minute, limit, limit)])).await.unwrap());
     let verdict = store.reserve(&order("b", vec![take(&minute, limit / 2, limit)])).await.unwrap();
     let ReserveResult::Refused(obstacles) = verdict else { panic!("{verdict:?}") };
     // So much drains in a microsecond: 17. What is used and what is missing add up all the same.
-    let missing = obstacles[0].reading.used + limit / 2 - limit;
+    let missing = obstacles[0].snapshot.used + limit / 2 - limit;
     let wait = u64::try_from(obstacles[0].retry_after.unwrap().as_micros()).unwrap();
     assert!((wait * limit / 60_000_000).abs_diff(missing) <= 18, "{missing} {wait}");
 }
@@ -69,7 +69,7 @@ async fn a_minute_of_a_thousand_million_is_exact_to_one() {
 #[tokio::test]
 async fn places_come_back_when_settled_and_when_their_lease_ends() {
     let (_redis, _webdis, mut store) = start().await;
-    let places = meter("c", LimitWindow::Concurrent);
+    let places = counter("c", LimitWindow::Concurrent);
     let brief = ReserveRequest { lease: Duration::from_millis(1), ..order("brief", vec![take(&places, 1, 2)]) };
     granted(&store.reserve(&order("a", vec![take(&places, 1, 2)])).await.unwrap());
     granted(&store.reserve(&brief).await.unwrap());
@@ -88,7 +88,7 @@ async fn places_come_back_when_settled_and_when_their_lease_ends() {
 async fn a_settlement_corrects_what_was_reserved_in_its_own_window_once() {
     let (_redis, _webdis, mut store) = start().await;
     let [day, total, other] =
-        [meter("d", LimitWindow::Day), meter("t", LimitWindow::Total), meter("other", LimitWindow::Total)];
+        [counter("d", LimitWindow::Day), counter("t", LimitWindow::Total), counter("other", LimitWindow::Total)];
     let takes = vec![take(&day, 100, 1000), take(&total, 100, 1000)];
     let window = granted(&store.reserve(&order("a", takes)).await.unwrap())[0].period;
     // Another day, as an Envoy with another clock would say; and a meter that nothing was reserved of.
@@ -102,7 +102,7 @@ async fn a_settlement_corrects_what_was_reserved_in_its_own_window_once() {
 #[tokio::test]
 async fn a_correction_changes_what_an_earlier_settlement_has_charged_once_and_notes_stay() {
     let (redis, _webdis, mut store) = start().await;
-    let [less, more, forgotten] = ["less", "more", "forgotten"].map(|name| meter(name, LimitWindow::Total));
+    let [less, more, forgotten] = ["less", "more", "forgotten"].map(|name| counter(name, LimitWindow::Total));
     for total in [&less, &more] {
         granted(&store.reserve(&order(&total.name, vec![take(total, 100, 1000)])).await.unwrap());
         store.settle(&[settlement(&total.name, vec![part(total, 0, 100)])]).await.unwrap();
@@ -121,7 +121,7 @@ async fn a_correction_changes_what_an_earlier_settlement_has_charged_once_and_no
 #[tokio::test]
 async fn what_a_settlement_does_not_name_was_not_used() {
     let (_redis, _webdis, mut store) = start().await;
-    let total = meter("t", LimitWindow::Total);
+    let total = counter("t", LimitWindow::Total);
     granted(&store.reserve(&order("a", vec![take(&total, 100, 1000)])).await.unwrap());
     store.settle(&[settlement("a", vec![])]).await.unwrap();
     assert_eq!(store.used(&total).await, 0);
@@ -130,7 +130,7 @@ async fn what_a_settlement_does_not_name_was_not_used() {
 #[tokio::test]
 async fn a_reading_tells_what_of_it_is_only_reserved() {
     let (redis, _webdis, mut store) = start().await;
-    let total = meter("t", LimitWindow::Total);
+    let total = counter("t", LimitWindow::Total);
     let reserve = async |store: &mut Store, id: &str, amount| {
         granted(&store.reserve(&order(id, vec![take(&total, amount, 1000)])).await.unwrap())[0]
     };
@@ -148,7 +148,7 @@ async fn a_reading_tells_what_of_it_is_only_reserved() {
 async fn what_redis_was_not_asked_for_is_charged_in_full_once() {
     let (redis, _webdis, mut store) = start().await;
     let [minute, day, total] =
-        [("m", LimitWindow::Minute), ("d", LimitWindow::Day), ("t", LimitWindow::Total)].map(|(n, g)| meter(n, g));
+        [("m", LimitWindow::Minute), ("d", LimitWindow::Day), ("t", LimitWindow::Total)].map(|(n, g)| counter(n, g));
     let (today, _) = day_and_month(now());
     let mut parts = vec![part(&minute, 0, 5), part(&day, today, 5), part(&total, 0, 5)];
     for part in &mut parts {
@@ -166,7 +166,7 @@ async fn what_redis_was_not_asked_for_is_charged_in_full_once() {
 #[tokio::test]
 async fn a_minute_gets_back_what_was_reserved_too_much_and_pays_what_was_too_little() {
     let (_redis, _webdis, mut store) = start().await;
-    let minute = meter("m", LimitWindow::Minute);
+    let minute = counter("m", LimitWindow::Minute);
     let began = Instant::now();
     granted(&store.reserve(&order("a", vec![take(&minute, 600, 600)])).await.unwrap());
     store.settle(&[settlement("a", vec![part(&minute, 0, 100)])]).await.unwrap();
@@ -181,7 +181,7 @@ async fn a_minute_gets_back_what_was_reserved_too_much_and_pays_what_was_too_lit
 #[tokio::test]
 async fn a_minute_gets_nothing_back_of_what_has_drained() {
     let (redis, _webdis, mut store) = start().await;
-    let minute = meter("m", LimitWindow::Minute);
+    let minute = counter("m", LimitWindow::Minute);
     let began = Instant::now();
     granted(&store.reserve(&order("a", vec![take(&minute, 100, 600)])).await.unwrap());
     // As if that had been two minutes ago, and others had taken since.
@@ -197,7 +197,7 @@ async fn a_minute_gets_nothing_back_of_what_has_drained() {
 #[tokio::test]
 async fn windows_long_gone_are_forgotten_and_recent_ones_kept() {
     let (redis, _webdis, mut store) = start().await;
-    let day = meter("d", LimitWindow::Day);
+    let day = counter("d", LimitWindow::Day);
     let (today, _) = day_and_month(now());
     let [recent, gone] = [today - 39, today - 50].map(|day| day.to_string());
     redis.command(&["HSET", "{t}:m:d", &recent, "1", &gone, "1"]);

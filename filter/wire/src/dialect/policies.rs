@@ -89,12 +89,12 @@ pub fn every_row_is_true(dialect: Both, model: &str) {
     };
     let names: Vec<&str> = dialect.fields().iter().map(|(name, _, _)| *name).collect();
     assert_eq!(names, SAMPLES.map(|(name, _)| name));
-    for ((name, fate, _), (_, set)) in dialect.fields().iter().zip(SAMPLES) {
+    for ((name, policy, _), (_, set)) in dialect.fields().iter().zip(SAMPLES) {
         let mut request = plain.clone();
         set(&mut request);
         let other = format!("{model}.x");
         let result = write(&request, if *name == "model" { &other } else { model });
-        match fate {
+        match policy {
             FieldPolicy::Mapped => {
                 let (sent, dropped) = result.unwrap();
                 assert_ne!(sent, write(&plain, model).unwrap().0, "{name} changes nothing");
