@@ -153,7 +153,7 @@ impl ApiError {
     /// The provider's JSON is not what it should be. serde's words name fields and positions; only the position is told.
     pub fn unreadable(error: &serde_json::Error) -> Self {
         match (error.line(), error.column()) {
-            (0, _) => Self::bad_answer("The provider's answer is no UTF-8."),
+            (0, _) => Self::bad_answer("The provider's answer is not valid UTF-8."),
             (line, column) => {
                 Self::bad_answer(format!("The provider's answer cannot be read at line {line}, column {column}."))
             }
