@@ -57,11 +57,11 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(5);
 pub fn run(checked: Checked, options: &Options) -> Result<(), Failure> {
     let signals = Signals::new()?;
     let listen: SocketAddr = checked.file.listen.parse().map_err(|error| Failure::new(format!("listen: {error}")))?;
-    free(listen, "change `listen` in the gateway file, or stop what uses it")?;
-    free(options.admin, "choose another with --admin")?;
+    free(listen, "change `listen` in the gateway file, or stop the program that uses the address")?;
+    free(options.admin, "choose another address with --admin")?;
     if let Some(admin) = &checked.file.admin {
         let listen = admin.listen.parse().map_err(|error| Failure::new(format!("admin.listen: {error}")))?;
-        free(listen, "change `admin.listen` in the gateway file, or stop what uses it")?;
+        free(listen, "change `admin.listen` in the gateway file, or stop the program that uses the address")?;
     }
 
     // Removed at the end, with the secrets in it.
@@ -216,7 +216,7 @@ impl Envoy {
 
 /// Its errors went to ours, so its last words stand right above these.
 fn obituary(status: ExitStatus) -> Failure {
-    Failure::new(format!("Envoy ended by itself ({status}); its last lines above say why"))
+    Failure::new(format!("Envoy exited unexpectedly ({status}); see its last log lines above"))
 }
 
 impl Drop for Envoy {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sluice_config::file::{File, Provider};
 
 /// For people: what a running gateway does not take over from a changed file.
-pub const RESTARTED: &str = "redis, tracing and memory: these need a restart";
+pub const RESTARTED: &str = "redis, tracing and memory, which need a restart";
 
 /// What of a gateway file cannot change while Envoy runs. No secret is in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ impl Statics {
             ("tracing", self.tracing == other.tracing),
             ("memory", self.memory == other.memory),
             // Envoy has the variables, or has them not.
-            ("the credentials of AWS that Envoy looks for by itself", self.aws || !other.aws),
+            ("the AWS credentials that Envoy finds in its environment", self.aws || !other.aws),
         ];
         each.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
     }
