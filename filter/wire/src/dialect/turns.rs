@@ -148,5 +148,5 @@ pub fn thinking_before_calls<B: Block>(blocks: &mut Vec<B>) {
 
 /// The error for a conversation in which nobody says anything.
 pub fn nothing_said() -> ApiError {
-    ApiError::invalid("messages", "The provider needs at least one user or assistant message that is not empty.")
+    ApiError::invalid("messages", "The provider requires at least one user or assistant message that is not empty.")
 }

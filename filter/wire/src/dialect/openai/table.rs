@@ -49,6 +49,7 @@ impl Table {
 
 /// A 400 for a field that is known, and has no words in another provider's language.
 pub(in crate::dialect) fn refused(path: &str) -> ApiError {
-    let message = format!("'{path}' is not supported with the provider that serves this model.");
+    let message =
+        format!("'{path}' is not supported by the provider that serves this model. Remove it, or use another model.");
     ApiError::unsupported(path, message)
 }

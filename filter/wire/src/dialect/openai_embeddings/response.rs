@@ -58,7 +58,7 @@ fn failure(body: &[u8]) -> Option<ApiError> {
 }
 
 fn empty() -> ApiError {
-    ApiError::bad_answer("The provider's answer holds no embeddings.")
+    ApiError::bad_answer("The provider's answer contains no embeddings.")
 }
 
 /// Reads an answer. The vectors are put in order by their index; without one they stand in order.
