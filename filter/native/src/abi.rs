@@ -8,7 +8,6 @@
 //!
 //! Pointers from Envoy are valid until the hook returns; those into headers or bodies only until the next call that changes the same map or
 //! buffer. An empty buffer may have a null pointer: see [`EnvoyBuffer::bytes`].
-//! call that changes the same map or buffer. An empty buffer may have a null pointer: see [`EnvoyBuffer::bytes`].
 #![allow(dead_code, reason = "Envoy's enums are whole, whichever of their values are used")]
 
 use std::ffi::{c_char, c_void};

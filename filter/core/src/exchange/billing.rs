@@ -61,7 +61,7 @@ impl Billing {
     /// Moves on to `target` and extends the reservation by the target's additional debits. Returns false if they do not fit.
     ///
     /// A reservation in Redis is not extended, because an attempt cannot wait for a call: it covers the most expensive target from the
-    /// start, and a fallback's own limits are counted at settlement.
+    /// start, and the debits of a fallback's provider are counted at settlement.
     pub fn moves_to(&mut self, target: &Rc<Target>, lease: Duration, shared: &dyn SharedData, now: Time) -> bool {
         let Some(index) = self.index_of(target) else { return true };
         let Some(reserve_request) = self.reservation.extension(&self.plan, index, lease) else { return true };

@@ -36,6 +36,7 @@ pub struct Record<'a> {
     /// The request's trace: 32 hexadecimal digits. Omitted where Envoy traces, because Envoy writes it then.
     #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
     pub trace_id: Option<Option<&'a str>>,
+    /// The HTTP method.
     pub method: &'a str,
     /// The path, without the query.
     pub path: &'a str,

@@ -139,6 +139,7 @@ impl RedisClient {
         Self { wire: Wire::new(&settings), settings, state, outbox }
     }
 
+    /// Whether both clients send the same settlements.
     pub fn shares_outbox(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.outbox, &other.outbox)
     }

@@ -54,6 +54,7 @@ pub struct RequestState {
     pub request: Fixed<Request>,
     /// Its targets.
     pub route: Route,
+    /// The attempts so far, and the stage.
     pub progress: Progress,
     /// Memory that it holds at the worker's gate.
     pub held: Held,

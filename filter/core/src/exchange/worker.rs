@@ -33,9 +33,9 @@ use super::redis_client::{Asking, Outbox, RedisClient};
 use super::remembered::Record;
 use super::{Effect, metric};
 
-/// The longest time that a rate-limited target is left out. A provider may ask for a day; it is tried earlier, in case that has changed.
+/// The longest time that a rate-limited target is skipped. A provider may ask for a day; it is tried earlier, in case that has changed.
 pub(super) const LONGEST_LIMIT: Duration = Duration::from_secs(300);
-/// How long an account without quota is left out.
+/// How long an account without quota is skipped.
 pub(super) const NO_MONEY: Duration = Duration::from_secs(60);
 
 /// How long a Redis check is valid.
@@ -56,6 +56,7 @@ pub struct Worker {
 
 /// The time and resources of a store operation.
 pub struct StoreContext<'a> {
+    /// The current time.
     pub now: Time,
     /// The memory that Envoy's workers share.
     pub shared: &'a dyn SharedData,

@@ -347,7 +347,7 @@ fn end_plan(failure: Failure, state: &mut RequestState, cx: &mut Context<'_>) ->
     refusal(state.request.asks.client, &error, &state.progress.attempts)
 }
 
-/// Ends the current attempt, none of which has been sent: another one follows, or the client gets the error. Outside the attempt's own
+/// Ends the current attempt before any of its response is sent: another one follows, or the client gets the error. Outside the attempt's own
 /// callbacks, call it only while the response's headers are held.
 pub fn give_up(failure: Failure, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
     let now = cx.now();

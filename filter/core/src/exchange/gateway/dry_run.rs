@@ -41,6 +41,7 @@ pub struct Question<'a> {
     pub path: &'a str,
     /// Its headers; names in lower case.
     pub headers: &'a HeaderMap,
+    /// Its body, without a content coding.
     pub body: &'a [u8],
     /// The time of the request.
     pub now: Time,

@@ -23,7 +23,7 @@ pub(super) fn line_up(
 ) -> Result<Plan, ApiError> {
     let gateway = &draft.worker.gateway;
     let estimate = |target: &Target| draft.estimate(target, gateway.reservation.output_tokens);
-    // If a budget leads to another model, that model's own routing policy does not apply.
+    // If a budget leads to another model, that model's own routing policy applies.
     let other_order = |other: &Rc<Model>| {
         draft.decide(other, now, dice, shared).map(|decision| decision.reserve_request()).unwrap_or_default()
     };

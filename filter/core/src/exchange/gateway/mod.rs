@@ -1,5 +1,5 @@
 //! The gateway role: handles a request once, as the client sent it. It authenticates the caller, checks permissions, limits and budgets,
-//! and ranks the targets. A response passes, unless no provider gave one fit for the client.
+//! and ranks the targets. It passes the response on, or writes the error if no provider gave a usable response.
 //!
 //! A step that needs a reply from Redis returns [`Outcome::Ask`] and continues in [`Exchange::called`].
 

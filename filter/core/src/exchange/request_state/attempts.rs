@@ -23,8 +23,8 @@ use super::{
 const A_MOMENT: Duration = Duration::from_secs(1);
 
 impl RequestState {
-    /// The request leaves. If it is to find out about a target, that is claimed now: of one that was refused before nobody would
-    /// hear. Where another one was first, within the moment since the decision, both find out.
+    /// Forwards the request. Its probe is claimed only now: if the request had been rejected earlier, the probe would have no result. If
+    /// another request claims the same target between decision and claim, both probe it.
     pub fn depart(&mut self, now: Time, shared: &dyn SharedData) {
         let settings = &self.worker.gateway.circuit;
         let lease = self.limit().min(settings.longest);

@@ -27,6 +27,7 @@ pub enum Counted {
 }
 
 impl Counted {
+    /// The name in the access log.
     pub fn name(self) -> &'static str {
         match self {
             Self::Complete => "complete",

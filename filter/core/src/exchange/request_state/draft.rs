@@ -20,6 +20,7 @@ use super::{Asked, Held, Request, RequestHead, Route};
 pub struct Draft {
     /// The worker that handles it.
     pub worker: Rc<Worker>,
+    /// The request, which guardrails may still change.
     pub request: Request,
     /// Its targets.
     pub route: Route,

@@ -41,7 +41,7 @@ pub enum Ending {
     Lost,
     /// The same with a pooled connection, which had served before.
     Forgotten,
-    /// It had no connection, or the response broke off before its headers.
+    /// It had no connection, or the response broke off before the filter saw any of it.
     Failed,
     /// Without a failure, or with a response.
     Other,

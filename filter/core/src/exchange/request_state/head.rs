@@ -16,6 +16,7 @@ use crate::routing::hints::RoutingHeaders;
 pub struct RequestHead {
     /// When its headers arrived.
     pub started: Time,
+    /// The authenticated caller.
     pub caller: Rc<Caller>,
     /// The client's format.
     pub client: &'static Client,

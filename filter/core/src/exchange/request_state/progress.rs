@@ -22,6 +22,7 @@ pub struct Progress {
     pub attempts: Vec<Tried>,
     /// Targets that were skipped in their turn.
     pub passed_over: Vec<PassedOver>,
+    /// The request's stage.
     pub stage: Stage,
     /// The client's error, if there is one.
     pub refusal: Option<Box<ApiError>>,
@@ -30,6 +31,7 @@ pub struct Progress {
 /// One attempt.
 #[derive(Debug)]
 pub struct Tried {
+    /// The target.
     pub target: Rc<Target>,
     /// The index of the provider's key.
     pub key: usize,

@@ -16,10 +16,12 @@ use crate::routing::target::Model;
 
 use super::{Asked, PassThrough};
 
+/// A request, as both roles see it.
 #[derive(Debug)]
 pub struct Request {
     /// When its headers arrived.
     pub started: Time,
+    /// The authenticated caller.
     pub caller: Rc<Caller>,
     /// Its routing headers.
     pub hints: RoutingHeaders,

@@ -20,6 +20,7 @@ use super::Request;
 pub struct Route {
     /// The model that serves; a budget may replace the requested one.
     pub model: Rc<Model>,
+    /// Its targets, in order.
     pub queue: Queue,
     /// The index of the provider's key for the next attempt.
     pub(super) next_key: usize,
@@ -29,6 +30,7 @@ pub struct Route {
     pub probe: Probe,
     /// The request written for the next target, if the check for that target required it.
     pub ready: Option<Translated>,
+    /// The model's timeouts; a client may have shortened the total.
     pub timeouts: Timeouts,
     /// The next target and key announced to Envoy; the inner `None` means no target.
     told: Option<(Option<Rc<Target>>, usize)>,
@@ -37,6 +39,7 @@ pub struct Route {
 /// A target with an open circuit, which this request may probe.
 #[derive(Debug, Default)]
 pub enum Probe {
+    /// No probe.
     #[default]
     None,
     /// To probe, unless another request claims it first.

@@ -66,8 +66,8 @@ impl Watch {
 }
 
 impl RequestState {
-    /// Checks whether a stream is silent for too long, or continues after its end. Call it periodically: Envoy's own idle timeout is
-    /// disabled once the first token's timeout has passed, and takes a held stream for a silent one.
+    /// Checks whether a stream is silent for too long, or continues after its end. Call it periodically: Envoy's own timeout for
+    /// this ends when the first token's timeout has passed, and takes a held stream for a silent one.
     pub fn falls_silent(&mut self, now: Time) -> Option<Silence> {
         if let Some(Lingering { since, swallowed }) = self.watch.lingering {
             let longest = self.route.timeouts.idle.plain.min(LONGEST_LINGERING);
