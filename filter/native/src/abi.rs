@@ -167,7 +167,7 @@ pub(crate) enum LogLevel {
     Off = 6,
 }
 
-/// What the hooks for request and response headers return.
+/// The result of the hooks for request and response headers.
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum HeadersStatus {
@@ -184,7 +184,7 @@ pub(crate) enum HeadersStatus {
     StopAllIterationAndWatermark = 4,
 }
 
-/// What the hooks for request and response bodies return.
+/// The result of the hooks for request and response bodies.
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum BodyStatus {
@@ -198,7 +198,7 @@ pub(crate) enum BodyStatus {
     StopIterationNoBuffer = 3,
 }
 
-/// What the hooks for request and response trailers return.
+/// The result of the hooks for request and response trailers.
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum TrailersStatus {
@@ -206,7 +206,7 @@ pub(crate) enum TrailersStatus {
     StopIteration = 1,
 }
 
-/// What the hook for local replies (Envoy's or the module's) returns.
+/// The result of the hook for local replies (Envoy's or the module's).
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum LocalReplyStatus {

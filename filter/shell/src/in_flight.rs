@@ -48,7 +48,7 @@ pub struct Silent<S> {
     pub attempt: Option<S>,
     /// Its state.
     pub journey: Shared,
-    /// What to do about it.
+    /// The kind of silence.
     pub silence: Silence,
 }
 

@@ -391,7 +391,7 @@ impl Worker {
         }
     }
 
-    /// Which Envoys' counts the memory of this Envoy has.
+    /// The scope of the counts in this Envoy's memory.
     fn scope(&self) -> CounterScope {
         match &self.remote {
             Some(remote) if remote.settings.mode == Mode::Relaxed => CounterScope::Replicated,

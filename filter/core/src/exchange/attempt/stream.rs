@@ -110,7 +110,7 @@ impl Relay {
         fresh && begins().is_ok_and(|bytes| bytes.trim_ascii_start().first() == Some(&b'{'))
     }
 
-    /// Handles the buffer of a body callback. An error is a failure of which the client has received nothing.
+    /// Handles the buffer of a body callback. Fails only if the client has received nothing yet.
     pub fn step(
         &mut self,
         size: usize,

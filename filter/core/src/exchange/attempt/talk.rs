@@ -208,7 +208,7 @@ impl Talk {
         }
     }
 
-    /// Checks the complete response, of which the client has received nothing.
+    /// Checks the complete response before the client has received any of it.
     pub(super) fn judged(&self, journey: &mut RequestState) -> Result<(), Failure> {
         let Some(stream_guard) = &self.stream_guard else { return Ok(()) };
         match stream_guard.judged() {

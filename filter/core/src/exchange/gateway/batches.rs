@@ -62,7 +62,7 @@ impl Seek {
         })
     }
 
-    /// What the request does, given its entry.
+    /// The request's operation, given its entry.
     pub(super) fn errand(self, page: Option<BookEntry>, caller: &Caller) -> Result<Option<Errand>, ApiError> {
         Ok(match (self, page) {
             // The creating key may have fewer permissions than the key that uploaded the file.

@@ -1,4 +1,4 @@
-//! What a request will use and has used: each attempt is charged once, and the total is settled once.
+//! The estimated and actual usage of a request: each attempt is charged once, and the total is settled once.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use super::super::failure::Work;
 use super::{Counted, Probe, Request, RequestState, Stage};
 
 impl RequestState {
-    /// Charges the finished attempt, of which the client has received nothing: the provider's own count, or an estimate where it worked
-    /// without counting.
+    /// Charges a finished attempt that sent nothing to the client: the provider's own count, or an estimate if it worked without
+    /// counting.
     pub(super) fn owe(&mut self, work: Work, now: Time) {
         let usage = self.answer.usage.take();
         let work = if work == Work::Unknown && self.answer.said.pieces > 0 { Work::Seen } else { work };
