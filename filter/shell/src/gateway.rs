@@ -18,14 +18,14 @@ pub struct Gateway<S: Stream> {
     stream: S,
     exchange: Exchange,
     journey: Option<Shared>,
-    /// Bytes of the request's body so far: trailers come without a size.
+    /// Bytes of the request's body so far: a trailers callback has no size.
     body: usize,
-    /// The request goes no further: we replied, or its answer is here.
+    /// The filter has replied, or the response has arrived.
     over: bool,
 }
 
 impl<S: Stream> Gateway<S> {
-    /// One of which nothing was seen yet.
+    /// Creates the filter of a new request.
     pub fn new(stream: S, worker: Rc<Worker>) -> Self {
         Self { stream, exchange: Exchange::new(worker), journey: None, body: 0, over: false }
     }
@@ -80,12 +80,12 @@ impl<S: Stream> Gateway<S> {
         status
     }
 
-    /// Carries out what was decided; what Envoy refuses to do ends the request.
+    /// Applies a flow and its effects; a failed host call ends the request.
     fn carry_out(&mut self, message: Message<S>, flow: Flow, effects: Vec<Effect>) -> FilterStatus {
         message.apply(flow, effects).unwrap_or_else(|Failed| self.undo(message))
     }
 
-    /// Neither the request nor its answer goes on.
+    /// Ends the request and its response after a failed host call.
     fn undo(&mut self, message: Message<S>) -> FilterStatus {
         let mut effects = Vec::new();
         let mut journey = self.journey.as_ref().and_then(|shared| shared.try_borrow_mut().ok());
@@ -93,7 +93,7 @@ impl<S: Stream> Gateway<S> {
         message.answer(&reply, effects)
     }
 
-    /// A part of an answer's body. It goes on in any case; only what is to be kept is looked at.
+    /// Handles a portion of a response's body, which continues in any case; read only if it is collected for the cache.
     fn answer(&mut self, event: Event) -> FilterStatus {
         if !self.exchange.collects() {
             self.settle_early();
@@ -112,7 +112,7 @@ impl<S: Stream> Gateway<S> {
         self.carry_out(Message::response(self.stream), Flow::Continue, effects)
     }
 
-    /// Settles a request whose client has all of its answer. What Envoy refuses of that ends nothing: the answer is good.
+    /// Settles a request whose client has the complete response. A failed host call does not end the response, which is good.
     fn settle_early(&mut self) {
         let journey = self.journey.as_ref().and_then(|shared| shared.try_borrow().ok());
         let served = journey.is_some_and(|journey| self.exchange.is_served(&journey));
@@ -127,7 +127,7 @@ impl<S: Stream> Gateway<S> {
         }
     }
 
-    /// Runs a step of core with the journey; with none where it never began, and where it is in use.
+    /// Runs a step of core with the request state; `None` if there is none yet, or if it is borrowed.
     fn with_state(
         &mut self,
         act: impl FnOnce(&mut Exchange, Option<&mut RequestState>, &mut Vec<Effect>),
@@ -190,7 +190,7 @@ impl<S: Stream> Role for Gateway<S> {
         message::tell(self.stream, effects);
     }
 
-    // Envoy knows in which format the client reads errors, which may not be known here yet.
+    // Envoy writes the error, because it knows the client's format, which may be unknown here.
     fn fail(&mut self, answered: bool) {
         self.over = true;
         let message = if answered { Message::response(self.stream) } else { Message::request(self.stream) };

@@ -1,7 +1,7 @@
-//! The provider role's callbacks: one context for each attempt.
+//! The provider role's callbacks: one filter for each attempt.
 //!
-//! Nothing passes here without an attempt that has judged it: no request of the client's own to a provider, and no provider's answer
-//! to the client.
+//! Without an attempt that processes it, nothing passes: neither the client's own request to a provider, nor a provider's response to the
+//! client.
 
 use sluice_core::exchange::attempt::{self, Attempt, NoAttempt};
 use sluice_core::exchange::{Context, Effect, Event, undone};
@@ -16,27 +16,27 @@ use crate::stream::{Failed, Stream};
 pub struct Provider<S: Stream> {
     stream: S,
     state: State,
-    /// Bytes of the body so far: trailers come without a size.
+    /// Bytes of the body so far: a trailers callback has no size.
     body: usize,
-    /// Whether it found a connection that was there.
+    /// Whether it began with a connection.
     pooled: bool,
 }
 
 enum State {
-    /// Nothing was seen of it.
+    /// No callback yet.
     Fresh,
     UnderWay {
         attempt: Box<Attempt>,
-        /// The number of the request, and its journey.
+        /// The request's number.
         request: u32,
         journey: Shared,
     },
-    /// A reply of ours takes its place: it goes no further, and gets no other.
+    /// The filter has replied: it continues nothing and sends no second reply.
     Answered,
 }
 
 impl<S: Stream> Provider<S> {
-    /// One of which nothing was seen yet.
+    /// Creates the filter of a new attempt.
     pub fn new(stream: S) -> Self {
         Self { stream, state: State::Fresh, body: 0, pooled: false }
     }
@@ -65,7 +65,7 @@ impl<S: Stream> Provider<S> {
         status
     }
 
-    /// Nobody knows what this belongs to, or we have replied.
+    /// Rejects a message without a known request, unless the filter has replied.
     fn refuse(&mut self, message: Message<S>) -> FilterStatus {
         if matches!(self.state, State::Answered) {
             return FilterStatus::Waits;
@@ -78,7 +78,7 @@ impl<S: Stream> Provider<S> {
         message.answer(&attempt::unplanned(), Vec::new())
     }
 
-    /// The request has no attempt any more that an event could end.
+    /// Removes the attempt from the registry.
     fn leave(&self) {
         if let State::UnderWay { request, .. } = &self.state {
             S::in_flight(|board| board.leaves(*request, self.stream));
@@ -90,7 +90,7 @@ impl<S: Stream> Provider<S> {
     }
 }
 
-/// Neither the attempt nor its request goes on.
+/// Ends the attempt and its request after a failed host call.
 fn undo<S: Stream>(message: Message<S>, journey: &Shared, shared: &dyn SharedData) -> FilterStatus {
     let mut effects = Vec::new();
     let reply = match journey.try_borrow_mut() {
@@ -130,7 +130,7 @@ impl<S: Stream> Role for Provider<S> {
 
     fn response_body(&mut self, size: usize, end: bool) -> FilterStatus {
         let status = self.step(Event::ResponseBody { size, end }, self.holding(size), Vec::new());
-        // What moved on is no longer there when trailers come.
+        // A portion that has continued is no longer buffered when trailers arrive.
         self.body = if status == FilterStatus::Moves { 0 } else { size };
         status
     }
@@ -143,7 +143,7 @@ impl<S: Stream> Role for Provider<S> {
     fn done(&mut self) {
         let State::UnderWay { attempt, request, journey } = &self.state else { return };
         let request = S::in_flight(|board| board.request(*request, journey));
-        // Else the request is over, and was settled as it was.
+        // Otherwise the request is over and settled.
         let Some(stream) = self.stream.survivor(request) else { return };
         let Ok(mut journey) = journey.try_borrow_mut() else { return };
         let mut effects = Vec::new();

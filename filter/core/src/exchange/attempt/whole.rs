@@ -1,4 +1,4 @@
-//! A whole answer: read when all of it is here, and only then shown to the client.
+//! A whole response: read once it is complete, and only then sent to the client.
 
 use sluice_wire::dialect::translate::{self, Asked};
 use sluice_wire::dialect::{Id, OutputSoFar, Provider, bare, openai_embeddings};
@@ -25,7 +25,7 @@ impl Attempt {
             }
             Err(mut failure) => {
                 journey.answer.usage = cx.view.body(0..size).ok().and_then(|body| (self.dialect.usage_of)(&body));
-                // What cannot be read was made all the same.
+                // An unreadable response still cost the provider's work.
                 if failure.trigger == Some(Trigger::BadAnswer)
                     && failure.work == Work::Unknown
                     && journey.answer.usage.is_none()
@@ -41,14 +41,14 @@ impl Attempt {
     fn read_whole(&self, size: usize, journey: &mut RequestState, cx: &mut Context<'_>) -> Result<(), Failure> {
         let dialect = self.dialect;
         let body = cx.view.body(0..size)?;
-        // What passes unchanged is Envoy's own copy.
+        // A body that passes unchanged is Envoy's own copy.
         let body = surrogates::whole(&body);
         if body.trim_ascii().is_empty() {
             return Err(Failure::empty());
         }
         is_text(&body)?;
         if dialect.chat().is_some() && body.trim_ascii_start().first() == Some(&b'[') {
-            // Readers would take its elements for fields.
+            // Parsers would take the list's elements for fields.
             let error = bare::error(&body).unwrap_or_else(|| ApiError::bad_answer("The provider's answer is a list."));
             return Err(Failure::in_answer(error));
         }
@@ -58,7 +58,7 @@ impl Attempt {
         let findings = self.judged(&body, journey)?;
         journey.answer.findings = findings;
         let now = cx.now();
-        // A client that reads the other encoding as its own has wrong vectors, and no error.
+        // A client that gets the wrong encoding reads wrong vectors without an error.
         let embeds = dialect.id == Id::OpenAiEmbeddings;
         let passes =
             self.same_bodies && !(embeds && openai_embeddings::departs(&body, journey.request.asks.peek.encoding));
@@ -100,7 +100,7 @@ impl Attempt {
         Ok(())
     }
 
-    /// What guardrails found in the answer and let pass; what has to be looked at is nothing, mostly.
+    /// Runs the checks on the response and returns findings that did not block it; most requests have no checks.
     fn judged(&self, body: &[u8], journey: &RequestState) -> Result<Vec<Finding>, Failure> {
         let (Some(checks), Some(provider)) = (&journey.request.checks, self.dialect.chat()) else {
             return Ok(Vec::new());
@@ -108,7 +108,7 @@ impl Attempt {
         footprint::check_answer(body).map_err(Failure::in_answer)?;
         let witness = match (provider.read_response)(body) {
             Ok(response) => Transcript::of(&response),
-            // An answer that passes unchanged may hold what only its client knows.
+            // A response that passes unchanged may contain content that only its client understands.
             Err(_) if self.same_bodies && self.dialect.peek_response.is_some_and(|peek| peek(body).is_ok()) => {
                 Transcript::default().puzzled()
             }
@@ -119,8 +119,8 @@ impl Attempt {
     }
 }
 
-/// What an answer of so many bytes has said, for an estimate where nobody counts it. Vectors, pictures, verdicts and the like
-/// are no text of a model's, however many bytes they have.
+/// The output size of a response, for an estimate without usage. Vectors, images, moderation results and the like are no text, however
+/// long.
 fn said(dialect: &Provider, bytes: usize) -> OutputSoFar {
     dialect.chat().map_or_else(OutputSoFar::default, |_| OutputSoFar::of(bytes))
 }

@@ -1,4 +1,4 @@
-//! Requests about batches: what is looked up for them, and what an input file asks for.
+//! Requests about batches: looks up their stored entries, and reads uploaded input files.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -26,19 +26,19 @@ use super::endpoint::format_at;
 use super::permission::Policy;
 use super::quoted;
 
-/// What has to be known of a request's file or batch before it goes on.
+/// The entry that a request about a file or batch needs before it continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Seek {
-    /// What the input file of a batch that is to be created asks for.
+    /// The input file's work, to create a batch.
     File(String),
-    /// How a batch is charged.
+    /// The batch's reservation.
     Batch(String),
-    /// The batch whose results are in this file.
+    /// The batch with this result file.
     Results(String),
 }
 
 impl Seek {
-    /// By the name of its page.
+    /// The name of its entry in the book.
     pub(super) fn page(&self) -> String {
         match self {
             Self::File(id) => book::file(id),
@@ -47,7 +47,7 @@ impl Seek {
         }
     }
 
-    /// Of a request; `None` for all that concern no batch that may be known.
+    /// The entry that a request needs; `None` if it concerns no batch that can be known.
     pub(super) fn of(arrival: &RequestHead, body: &[u8]) -> Result<Option<Self>, ApiError> {
         let Some(passage) = arrival.passage.as_ref().filter(|_| is_stored(arrival.client)) else { return Ok(None) };
         let path = passage.path.split('?').next().unwrap_or_default();
@@ -62,10 +62,10 @@ impl Seek {
         })
     }
 
-    /// What the request does, where this is what is known.
+    /// The request's operation, given its entry.
     pub(super) fn errand(self, page: Option<BookEntry>, caller: &Caller) -> Result<Option<Errand>, ApiError> {
         Ok(match (self, page) {
-            // Another key may be permitted less than the one by which the file was read.
+            // The creating key may have fewer permissions than the key that uploaded the file.
             (Self::File(_), Some(BookEntry::File(work)))
                 if *work.key == *caller.key_id && caller.may_use(work.asked()) =>
             {
@@ -79,7 +79,7 @@ impl Seek {
     }
 }
 
-/// The file that a batch is to be made of.
+/// The input file of a batch to be created.
 fn input_file(body: &[u8]) -> Result<String, ApiError> {
     #[derive(Deserialize)]
     struct Create {
@@ -106,7 +106,7 @@ fn unknown(id: &str) -> ApiError {
     ApiError::invalid("input_file_id", message).with_code("unknown_batch_file")
 }
 
-/// What the input file of a batch asks for, if the request uploads one and all that it asks for is allowed.
+/// The work of a batch's input file, if the request uploads one and everything in it is allowed.
 pub(super) fn uploaded(
     gateway: &Gateway,
     arrival: &RequestHead,
@@ -126,7 +126,7 @@ pub(super) fn uploaded(
     Reading { gateway, arrival, shared, asked: None }.read(file).map(Some)
 }
 
-/// Adds to a plan what a batch will use that is to be created.
+/// Adds the expected usage of a batch to a plan.
 pub(super) fn add(gateway: &Gateway, work: &Work, plan: &mut Plan) -> Result<(), ApiError> {
     let provider =
         gateway.stored.as_ref().and_then(|stored| stored.targets.first()).map(|target| &target.provider.name);
@@ -150,12 +150,12 @@ struct Line<'a> {
     body: &'a RawValue,
 }
 
-/// An input file as it is read.
+/// Reads an input file.
 struct Reading<'a> {
     gateway: &'a Gateway,
     arrival: &'a RequestHead,
     shared: &'a dyn SharedData,
-    /// The model that its lines ask.
+    /// The one model of all its lines.
     asked: Option<(String, Rc<Model>, Rc<Target>)>,
 }
 
@@ -194,7 +194,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// The model that is asked by its provider's own name: the file goes to the provider as it is.
+    /// Finds the model by its provider's name for it: the file goes to the provider unchanged.
     fn model(&mut self, name: &str) -> Result<(String, Rc<Model>, Rc<Target>), ApiError> {
         if let Some(asked) = &self.asked {
             return match asked.2.model == name {

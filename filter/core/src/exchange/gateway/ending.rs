@@ -1,4 +1,4 @@
-//! The end of a request: settles its usage and writes its line of the access log.
+//! The end of a request: settles its usage and writes its access log line.
 
 use crate::gateway::spec::LoggedClient;
 use crate::guard::Finding;
@@ -15,7 +15,7 @@ use super::super::{Context, Effect, View, property};
 use super::{Exchange, Phase, metrics};
 
 impl Exchange {
-    /// The request is over: settles it and writes its log line.
+    /// Ends a request: settles it and writes its log line.
     pub fn finish(
         &mut self,
         state: Option<&mut RequestState>,
@@ -31,7 +31,7 @@ impl Exchange {
             }
             (Some(state), phase) => {
                 self.phase = phase;
-                // The client has a part of the answer already, so no other target can be asked.
+                // The client already has a part of the response, so no other target can be tried.
                 if state.progress.stage == Stage::Answering && view.provider_left() {
                     state.break_off(Failure::truncated());
                 } else if matches!(state.progress.stage, Stage::Underway | Stage::Answering) {
@@ -46,7 +46,7 @@ impl Exchange {
                 self.phase = Phase::Settled;
                 return;
             }
-            // Redis may have reserved something: the gateway gives it back.
+            // Redis may have reserved something: it is released.
             (None, Phase::Reserving(reserving)) => {
                 let (settlement, ledger) = reserving.withdrawn(cx.now());
                 self.phase = Phase::Answered { error: Some("interrupted".into()) };
@@ -59,14 +59,14 @@ impl Exchange {
         self.write_down(None, cx);
     }
 
-    /// Tells the access log of the request.
+    /// Writes the access log's fields.
     fn write_down(&self, state: Option<&RequestState>, cx: &mut Context<'_>) {
         let words = Words::of(self.trail.refusal.as_deref(), state, self.worker.gateway.log);
         let fragment = self.record(state, &words, cx.view).fragment();
         cx.effects.push(Effect::SetProperty(property::LOG, fragment.into()));
     }
 
-    /// The journey is over: counts, logs and settles it.
+    /// Ends a forwarded request: counts, logs and settles it.
     pub(super) fn close(&mut self, state: &mut RequestState, cx: &mut Context<'_>) {
         let now = cx.now();
         state.conclude(self.trail.about.shut_down, now, cx.shared);
@@ -79,7 +79,7 @@ impl Exchange {
         self.settle(&state.bill.billing, caller, model, &mut cx.moment());
     }
 
-    /// Tells the stores what a request has used.
+    /// Settles the usage of a request in the stores.
     pub(super) fn settle(&self, billing: &Billing, caller: &Caller, model: &Model, at: &mut StoreContext<'_>) {
         if billing.ledger != ReservedIn::Nowhere || self.worker.keeps_accounts() {
             self.worker.settle(billing.settlement(caller, model, at.now), billing.ledger, at);

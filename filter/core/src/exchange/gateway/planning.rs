@@ -1,4 +1,4 @@
-//! From the body to the way out: what is asked, whether it may be used and spent, and where it goes first.
+//! From the body to the first target: parses the request, checks permissions, limits and budgets, and plans the attempts.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -26,32 +26,31 @@ use super::lineup::{choose_first, line_up};
 use super::permission::Policy;
 use super::{Exchange, Outcome, Phase, Refused, endpoint, screening, unpacking};
 
-/// So much of a model's name is in the log, which may be a name of nothing.
+/// The longest logged model name, in characters; the model need not exist.
 const LONGEST_NAME: usize = 128;
 
-/// A request that Redis is asked about. Its body stays in Envoy's buffer: many may wait for a slow Redis.
+/// A request that waits for Redis's reserve result. Its body stays in Envoy's buffer, because many may wait for a slow Redis.
 #[derive(Debug)]
 pub(super) struct Reserving {
     pub(super) draft: Draft,
     billing: Billing,
     reserve_request: ReserveRequest,
-    /// The body's size.
     size: usize,
-    /// When its targets were put in order.
+    /// When its targets were ranked.
     planned: Time,
-    /// Whether the script was named by its hash.
+    /// Whether the call named the script by its hash.
     by_hash: bool,
 }
 
 impl Reserving {
-    /// The client left before Redis had answered: whatever it has reserved is given back.
+    /// The client left before Redis replied: releases what Redis may have reserved.
     pub(super) fn withdrawn(&self, now: Time) -> (Settlement, ReservedIn) {
         let Draft { request, route, .. } = &self.draft;
         (self.billing.withdrawn(&request.caller, &route.model, now), ReservedIn::Redis)
     }
 }
 
-/// A request of which Redis is asked what is known of its batch. Its body stays in Envoy's buffer.
+/// A request that waits for Redis's entry on its batch. Its body stays in Envoy's buffer.
 #[derive(Debug)]
 pub(super) struct Seeking {
     pub(super) arrival: RequestHead,
@@ -60,7 +59,7 @@ pub(super) struct Seeking {
 }
 
 impl Exchange {
-    /// So much of the body is here: the gate lets it in, or the request goes no further.
+    /// Records the body size so far; an error if the gate has no room.
     pub(super) fn arrives(&mut self, size: usize) -> Result<(), Refused> {
         match &mut self.phase {
             Phase::Body(_) if size > LARGEST_BODY => Err(from_envoy(413).into()),
@@ -70,7 +69,7 @@ impl Exchange {
         }
     }
 
-    /// The whole body is here. It may have to wait until the caller is known.
+    /// Handles the complete body. It may have to wait for authentication.
     pub(super) fn body(&mut self, size: usize, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         let mut arrival = match std::mem::replace(&mut self.phase, Phase::Taken) {
             Phase::Body(arrival) => arrival,
@@ -83,7 +82,7 @@ impl Exchange {
                 return Ok(Outcome::Step(flow));
             }
         };
-        // Unless something else becomes of it.
+        // The default, unless a later step sets another phase.
         self.phase = Phase::Answered { error: None };
         let body = cx.view.body(0..size)?;
         if let Some(unpacked) = unpacking::unpack(&mut arrival, &body, cx.view, cx.effects)? {
@@ -106,7 +105,7 @@ impl Exchange {
         self.whole(arrival, errand, body, cx)
     }
 
-    /// Redis has said what is known of the request's batch.
+    /// Handles Redis's entry on the request's batch.
     pub(super) fn found(
         &mut self,
         seeking: Seeking,
@@ -116,7 +115,7 @@ impl Exchange {
         let Seeking { arrival, size, seek } = seeking;
         self.phase = Phase::Answered { error: None };
         let noted = self.worker.noted(called, &mut cx.moment());
-        // What this Envoy was told a moment ago Redis may not know yet.
+        // Redis may not have this Envoy's latest entry yet.
         let page = noted.clone().unwrap_or_default().or_else(|| book::recall(cx.shared, &seek.page()));
         let errand = match (noted, &seek, &page) {
             (Err(_), Seek::File(_), None) => return Err(unchecked().into()),
@@ -125,7 +124,7 @@ impl Exchange {
         self.whole(arrival, errand, cx.view.body(0..size)?, cx)
     }
 
-    /// All that the request says is known: what it asks for, and whether it may.
+    /// Parses the request, checks permissions, ranks the targets and reserves.
     fn whole(
         &mut self,
         arrival: RequestHead,
@@ -166,7 +165,7 @@ impl Exchange {
         self.decided(reserving, decision, Some(body), cx)
     }
 
-    /// Redis has said whether the request fits.
+    /// Handles Redis's reserve result.
     pub(super) fn reserved(
         &mut self,
         mut reserving: Reserving,
@@ -181,7 +180,7 @@ impl Exchange {
         self.decided(reserving, decision, None, cx)
     }
 
-    /// A store has decided, or asks. `body` is the request's, where it has been read already.
+    /// Handles a reserve outcome. `body` is the request's, if it has been read already.
     fn decided(
         &mut self,
         reserving: Reserving,
@@ -223,7 +222,7 @@ impl Exchange {
         }
     }
 
-    /// The request fits its limits and budgets. Whatever refuses it from here on, it counts as a request and costs nothing.
+    /// The request fits its limits and budgets. If it is rejected later, it counts as a request and costs nothing.
     fn granted(
         &mut self,
         mut draft: Draft,
@@ -247,12 +246,12 @@ impl Exchange {
         }
     }
 
-    /// A request that was granted goes no further: it counts as one.
+    /// Settles a granted request that is rejected: it counts as one request.
     fn settle_refused(&self, draft: &Draft, billing: &Billing, cx: &mut Context<'_>) {
         self.settle(billing, &draft.request.caller, &draft.route.model, &mut cx.moment());
     }
 
-    /// Guardrails look at the prompt: another body, if something in it was masked.
+    /// Applies guardrails to the prompt. Returns the new body if they masked something.
     pub(super) fn screen(
         &mut self,
         draft: &mut Draft,
@@ -268,7 +267,7 @@ impl Exchange {
         Ok(Some(masked))
     }
 
-    /// Guardrails look at the prompt, then an answer is looked for in the cache, then the request is written for its first target.
+    /// Applies guardrails to the prompt, looks up the cache, and writes the request for its first target.
     fn prepare(
         &mut self,
         draft: &mut Draft,
@@ -277,7 +276,7 @@ impl Exchange {
         cx: &mut Context<'_>,
     ) -> Result<Prepared, Refused> {
         if !Rc::ptr_eq(&draft.route.model, &draft.request.model) {
-            // A budget led to another model, which forbids more.
+            // A budget led to another model, whose policy may forbid more.
             let policy =
                 Policy::of(&draft.worker.gateway, &draft.request.caller, &draft.route.model, draft.request.asks.client);
             permitted(&policy, &draft.request.asks.peek, draft.request.passage.as_ref(), &body)?;
@@ -301,7 +300,7 @@ impl Exchange {
         Ok(Prepared::Ready { masked })
     }
 
-    /// The request leaves for its first target, with another body in place of its own if something in that was masked.
+    /// Forwards the request to its first target, with the masked body if there is one.
     fn depart(
         &mut self,
         mut state: RequestState,
@@ -323,29 +322,29 @@ impl Exchange {
     }
 }
 
-/// Neither a store nor a policy says whether the request fits.
+/// The error when neither a store nor a policy decides.
 fn unchecked() -> ApiError {
     let message = "The gateway cannot check limits and budgets at the moment. Try again in a moment.";
     ApiError::new(503, ErrorKind::Server, message).with_code("limits_unavailable")
 }
 
-/// What becomes of a request that was granted.
+/// The next step of a granted request.
 enum Prepared {
-    /// It asks for a count, and this is it.
+    /// It is a token count request; this is the response.
     Counted(Vec<u8>),
-    /// An answer to the same request was kept.
+    /// The cache has a response.
     Kept(CachedResponse),
-    /// It can leave.
+    /// It can be forwarded.
     Ready { masked: Option<Vec<u8>> },
 }
 
-/// A masked body that Envoy could not take is refused before it is given to it.
+/// Rejects a masked body that is too large for Envoy.
 fn is_not_too_large(draft: &Draft, masked: &[u8]) -> Result<(), ApiError> {
     let largest = draft.worker.gateway.memory.rewritten;
     if masked.len() <= largest { Ok(()) } else { Err(rewrite::too_large(largest)) }
 }
 
-/// Budgets that are nearly or wholly used up are counted, once a request.
+/// Counts, once a request, whether a budget is nearly or wholly used up.
 fn count_warnings(billing: &Billing, effects: &mut Vec<Effect>) {
     let highest = billing.reservation.warnings().iter().map(|warning| warning.percent).max().unwrap_or_default();
     match highest {
@@ -355,7 +354,7 @@ fn count_warnings(billing: &Billing, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Tells Envoy where the request goes first.
+/// Sets Envoy's properties and headers for the first target.
 fn forward(state: &mut RequestState, effects: &mut Vec<Effect>) {
     effects.extend(state.route.announce());
     if state.request.asks.peek.stream {
@@ -372,7 +371,7 @@ fn forward(state: &mut RequestState, effects: &mut Vec<Effect>) {
         Some(state.route.strategy),
         effects,
     );
-    // The routes have the gateway's own times.
+    // The routes have the gateway's default timeouts.
     let routes = gateway.timeouts;
     let limit = if state.request.asks.peek.stream { routes.first_token.plain } else { routes.answer.plain };
     for (name, wanted, rendered) in
@@ -385,6 +384,6 @@ fn forward(state: &mut RequestState, effects: &mut Vec<Effect>) {
     effects.push(Effect::ClearRoute);
 }
 
-/// Request headers in which Envoy's router reads times, in milliseconds; it removes them.
+/// Request headers with timeouts in milliseconds for Envoy's router, which removes them.
 const TOTAL_TIMEOUT: &str = "x-envoy-upstream-rq-timeout-ms";
 const ATTEMPT_TIMEOUT: &str = "x-envoy-upstream-rq-per-try-timeout-ms";

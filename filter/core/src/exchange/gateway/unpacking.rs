@@ -17,7 +17,7 @@ use super::super::request_state::{RequestHead, from_envoy};
 use super::super::{Effect, LARGEST_BODY, View};
 use super::Refused;
 
-/// UTF-8's, which JSON text must not begin with, though a parser may ignore it (RFC 8259, 8.1).
+/// UTF-8's byte order mark, which JSON text must not begin with, though a parser may ignore it (RFC 8259, 8.1).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// How long a worker may decompress one body. The worker serves no other request meanwhile. 32 MiB of text take less than a second;
@@ -39,13 +39,13 @@ pub(super) fn unpack(
 ) -> Result<Option<usize>, Refused> {
     if let Some(coding) = arrival.coding.take() {
         effects.push(Effect::RemoveHeader("content-encoding".into()));
-        // Where there is no body it says nothing, and Envoy has nothing to replace.
+        // Without a body the header has no effect, and Envoy has nothing to replace.
         if !body.is_empty() {
             let plain = decompress(coding, body, arrival, view)?;
             return Ok(Some(replace(body.len()..body.len(), body, plain, effects)));
         }
     }
-    // A client's file may begin with a mark, and the provider keeps the file as it is.
+    // A client's file may begin with a mark, and the provider stores the file unchanged.
     let mark = if is_stored(arrival.client) { 0 } else { marks(body) };
     if mark > 0 {
         return Ok(Some(replace(mark..mark, body, Vec::new(), effects)));
