@@ -37,7 +37,7 @@ impl Cidr {
         width(address) == width(self.network) && bits(address) & self.mask() == bits(self.network)
     }
 
-    /// One bits for the prefix, within the low bits that hold the address.
+    /// A mask of the prefix, within the low bits that hold the address.
     fn mask(&self) -> u128 {
         let width = width(self.network);
         let all = u128::MAX >> (128 - width);

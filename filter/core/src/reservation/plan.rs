@@ -59,7 +59,6 @@ impl Plan {
     /// budget but is not stopped by it. The fallback model's own budgets can stop it, but their fallback models are not tried. The key
     /// needs no permission for the fallback model: the budget's author chose it. `reserve_request` returns that model's targets in the
     /// order to try them.
-    /// budget's author chose it. `order` says in which order that model's targets are asked.
     pub fn new(
         gateway: &Gateway,
         caller: &Rc<Caller>,

@@ -11,7 +11,7 @@ use super::concurrency_slots::ConcurrencySlots;
 use super::rate::Rate;
 use super::window::Window;
 
-/// A point in time, split up once for all counters.
+/// A point in time with its day and month, computed once for all counters.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CounterTime {
     /// Microseconds since 1970.
