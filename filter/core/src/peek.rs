@@ -26,7 +26,7 @@ pub(crate) mod words;
 use survey::{DEEPEST, Survey};
 use top::Top;
 
-/// A longer `user` is ignored, in bytes.
+/// The longest `user` that is read, in bytes.
 const LONGEST_USER: usize = 512;
 
 /// `stream_options` has two known fields. The bound limits the text stored for the request's lifetime.
