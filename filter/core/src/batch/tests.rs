@@ -1,4 +1,4 @@
-//! What answers tell of batches, and what is remembered of them.
+//! Responses about batches, and the records kept of them.
 
 use crate::store::fake::Shared;
 

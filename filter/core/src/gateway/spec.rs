@@ -1,24 +1,24 @@
-//! The words of a gateway file for the access log, for headers, and for how much is reserved.
+//! Gateway-file settings for the access log, forwarded headers and reservations.
 
 use serde::{Deserialize, Serialize};
 
-/// What the access log says of people and of what providers say.
+/// Client addresses and provider messages in the access log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
-    /// How much of a client's address.
+    /// How much of a client's address is logged.
     pub client: LoggedClient,
-    /// How much of a provider's error message.
+    /// How much of a provider's error message is logged.
     pub provider_messages: LoggedMessages,
 }
 
-/// How much of a client's address the log has.
+/// How much of a client's address is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LoggedClient {
-    /// The address.
+    /// The full address.
     #[default]
     Full,
     /// Its network: the first 24 bits of an IPv4 address, 48 of an IPv6 address.
@@ -27,34 +27,34 @@ pub enum LoggedClient {
     Off,
 }
 
-/// How much of a provider's error message the log has.
+/// How much of a provider's error message is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LoggedMessages {
     /// Nothing.
     Off,
-    /// The message without every run of 12 characters that also stands in the request: providers repeat parts of prompts.
-    /// Where the request is longer than 256 KiB, nothing of the message.
+    /// The message without any run of 12 characters that also occurs in the request, since providers repeat parts of prompts. Nothing if
+    /// the request is longer than 256 KiB.
     #[default]
     Cut,
-    /// All of it, prompts too.
+    /// The whole message, including any part of the prompt.
     Full,
 }
 
-/// A header that says more of a trace than its id: whose request it is, for one.
+/// A trace header with data beyond the trace id, such as the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ForwardedHeader {
-    /// What other systems in the trace keep of it (W3C Trace Context).
+    /// Data of other systems in the trace (W3C Trace Context).
     Tracestate,
-    /// What the application says of the request (W3C Baggage).
+    /// Data of the application about the request (W3C Baggage).
     Baggage,
 }
 
 impl ForwardedHeader {
-    /// Its name.
+    /// The header's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tracestate => "tracestate",
@@ -63,15 +63,15 @@ impl ForwardedHeader {
     }
 }
 
-/// How much is reserved before the answer is known, and settled when it is.
+/// Amounts that are reserved before the response is known, and settled afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Reservation {
-    /// The most output tokens that are reserved for one answer, whatever the request or the model allow.
+    /// The most output tokens reserved for one response, whatever the request or the model allows.
     pub output_tokens: u64,
-    /// Input tokens that are reserved for each part of a prompt that stands elsewhere: an answer before, a conversation, a file, a
-    /// document by its URL, what a hosted tool will read. At most what the model takes.
+    /// Input tokens reserved for each part of a prompt that is not in the request: a previous response, a conversation, a file, a document
+    /// by URL, input that a hosted tool fetches. At most what the model accepts.
     pub unknown_input: u64,
 }
 

@@ -1,5 +1,4 @@
-//! A shared data in memory, and what the store promises, one behaviour at a time. Random histories are in `properties`,
-//! real threads in `threads`.
+//! Shared data in memory, and the store's guarantees one at a time. Random histories are in `properties`, real threads in `threads`.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -20,12 +19,12 @@ mod properties;
 #[cfg(not(target_arch = "wasm32"))]
 mod threads;
 
-/// 2027-01-31, noon: a month ends with this day.
+/// 2027-01-31, noon: the last day of a month.
 const NOON: u64 = 1_801_396_800;
 const DAY: u64 = 86_400;
 const LEASE: u64 = 70;
 
-/// As Envoy's: versions are counted over all names, and writing an absent name ignores the version.
+/// Like Envoy's: versions count over all names, and writing a missing name ignores the version.
 #[derive(Default)]
 struct Memory(Mutex<(Values, u32)>);
 
@@ -69,7 +68,7 @@ fn request(id: &str, alternatives: Vec<Vec<Debit>>) -> ReserveRequest {
     ReserveRequest { id: id.into(), lease: Duration::from_secs(LEASE), alternatives }
 }
 
-/// The readings of an order of one alternative that is granted.
+/// The snapshots of a granted request with one alternative.
 #[track_caller]
 fn granted(memory: &Memory, debits: Vec<Debit>, now: Time) -> Vec<CounterSnapshot> {
     match reserve(memory, &request("granted", vec![debits]), CounterScope::Local, now) {
@@ -78,7 +77,7 @@ fn granted(memory: &Memory, debits: Vec<Debit>, now: Time) -> Vec<CounterSnapsho
     }
 }
 
-/// The same, all of which is used at once.
+/// [`granted`], with everything used at once.
 #[track_caller]
 fn spent(memory: &Memory, debits: Vec<Debit>, now: Time) -> Vec<CounterSnapshot> {
     let snapshots = granted(memory, debits.clone(), now);
@@ -87,7 +86,7 @@ fn spent(memory: &Memory, debits: Vec<Debit>, now: Time) -> Vec<CounterSnapshot>
     snapshots
 }
 
-/// What stands against an order of one alternative that is refused.
+/// The exceeded limit of a rejected request with one alternative.
 #[track_caller]
 fn refused(memory: &Memory, debits: Vec<Debit>, now: Time) -> LimitExceeded {
     match reserve(memory, &request("refused", vec![debits]), CounterScope::Local, now) {
@@ -102,17 +101,16 @@ fn settlement(parts: Vec<Settled>, now: Time) -> Settlement {
     Settlement { id: "settled".into(), parts, entry: Some(entry), at: now, corrects: false, notes: Vec::new() }
 }
 
-/// So much of a meter, which a reading tells to be reserved.
+/// The settlement of a reservation with this snapshot.
 fn part(counter: &Counter, held: CounterSnapshot, reserved: u64, used: u64) -> Settled {
     Settled { counter: counter.clone(), window: held.period, until: held.until, reserved, used }
 }
 
-/// What stands in for a reading where nothing was reserved.
+/// The snapshot for usage without a reservation.
 fn unreserved(window: u64) -> CounterSnapshot {
     CounterSnapshot { period: window, ..CounterSnapshot::default() }
 }
 
-/// Settles one part.
 fn settle_one(memory: &Memory, counter: &Counter, held: CounterSnapshot, reserved: u64, used: u64, now: Time) {
     let part = part(counter, held, reserved, used);
     settle(memory, &settlement(vec![part], now), CounterScope::Local).unwrap();
@@ -211,7 +209,7 @@ fn a_rate_that_only_a_settlement_touched_drains_at_the_next_takes_limit() {
     let (memory, rate) = (Memory::default(), counter("m", "red", LimitWindow::Minute));
     settle_one(&memory, &rate, unreserved(0), 0, 40, at(NOON));
     assert_eq!(used(&memory, &rate, at(NOON + 30)), 40);
-    // A limit that allows 40 has drained them by then, whichever it is.
+    // Any limit that allows 40 has drained them by then.
     assert_eq!([60, 61].map(|seconds| used(&memory, &rate, at(NOON + seconds))), [40, 0]);
     assert_eq!(granted(&memory, vec![hard(&rate, 1, 60)], at(NOON + 30))[0].used, 11);
 }
@@ -510,7 +508,7 @@ fn damaged_accounts_are_not_believed() {
     }
 }
 
-/// Each configuration has a team and a key that the others do not have, and one team that all have.
+/// Each configuration has a team and a key of its own, and one team that all have.
 #[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn teams_that_come_and_go_leave_a_bounded_memory_and_one_that_stays_is_exact() {

@@ -1,4 +1,4 @@
-//! Real threads, as Envoy's workers are: what is granted is exactly what a limit covers.
+//! Real threads, like Envoy's workers: exactly the limit is granted.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -8,12 +8,12 @@ use super::*;
 
 const THREADS: usize = 6;
 
-/// A memory that lets other threads run between any two calls, and now and then refuses to write for no reason.
+/// A memory that yields to other threads between calls, and sometimes rejects a write for no reason.
 #[derive(Default)]
 struct Unsteady {
     memory: Memory,
     calls: AtomicU64,
-    /// One in so many writes; 0 for none.
+    /// One in this many writes is rejected; 0 for none.
     refuses: u64,
 }
 
@@ -34,7 +34,7 @@ impl SharedData for Unsteady {
     }
 }
 
-/// Runs this in every thread at once, with the thread's number; gives the sum of what they return.
+/// Runs `work` in every thread at once, with the thread's number; returns the sum of the results.
 fn in_threads(work: impl Fn(usize) -> u64 + Sync) -> u64 {
     let start = std::sync::Barrier::new(THREADS);
     std::thread::scope(|scope| {
@@ -72,8 +72,8 @@ fn exactly_k_of_n_orders_are_granted_on_one_page() {
     }
 }
 
-/// Some want a place on both pages, some only on one of them: so the second page often refuses those that hold a place
-/// on the first, which others want in the meantime. Both pages are asked for more than there is: both must end up full.
+/// Some requests need a slot on both shards, some only on one. So the second shard often rejects requests that hold a slot on the first,
+/// which others want meanwhile. Both shards are oversubscribed: both must end up full.
 #[test]
 fn exactly_k_of_n_orders_are_granted_on_two_pages() {
     for round in 0..120 {
@@ -97,7 +97,7 @@ fn exactly_k_of_n_orders_are_granted_on_two_pages() {
     }
 }
 
-/// A memory that tells before each call: whether it is a write, and the name.
+/// A memory with a hook before each call, which gets the name and whether it is a write.
 struct Watched<'a, F>(&'a Memory, F);
 
 impl<F: Fn(bool, &str)> SharedData for Watched<'_, F> {
@@ -112,7 +112,7 @@ impl<F: Fn(bool, &str)> SharedData for Watched<'_, F> {
     }
 }
 
-/// One order holds the team's last place when somebody else takes the last common one; a second wants the team's.
+/// One request holds the team's last slot when another takes the last common one; a second wants the team's.
 #[test]
 fn an_order_waits_for_what_another_may_give_back() {
     let memory = &Memory::default();
@@ -230,7 +230,7 @@ fn what_is_spent_is_the_sum_of_what_was_settled() {
     assert_eq!(accounts(&shared, "red", at(NOON)).unwrap()[0].month.cost, spent);
 }
 
-/// Of four requests one is never settled, one is when its lease is over, and two are at once. The threads' clocks differ.
+/// Of four requests, one is never settled, one when its lease is over, and two at once. The threads' clocks differ.
 #[test]
 fn what_is_lost_or_late_leaves_the_sum_of_what_was_settled() {
     let shared = Unsteady { refuses: 4, ..Unsteady::default() };
@@ -256,7 +256,7 @@ fn what_is_lost_or_late_leaves_the_sum_of_what_was_settled() {
             }
             spent += used;
         }
-        // Some of those are held yet, by the clock of this thread, and some have been given back.
+        // Some are still held by this thread's clock, others have been released.
         for parts in late {
             settle(&shared, &settlement(parts, at(NOON + 200)), CounterScope::Local).unwrap();
         }
