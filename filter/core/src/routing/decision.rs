@@ -1,7 +1,7 @@
 //! The routing decision: which of a model's targets may serve a request, and in which order they are tried.
 //!
-//! Each step that filters or reorders the targets is one function here. The result keeps the outcome for every target, so that `sluice
-//! explain` reports the decision itself and does not recompute it.
+//! Each step that filters or reorders the targets is one function here. The result keeps the outcome for every target, so that
+//! `sluice explain` reports the decision itself and does not recompute it.
 
 use std::fmt;
 use std::rc::Rc;
@@ -96,7 +96,7 @@ pub enum Trouble {
     Limited,
     /// Its circuit is half-open, and another request is the probe.
     Probing,
-    /// Its circuit closed recently, and it does not receive its full share of requests yet.
+    /// Its circuit is recovering, and this request is not in its share.
     Recovering,
 }
 
@@ -311,7 +311,7 @@ impl Draft<'_> {
         }
     }
 
-    /// Moves targets with a circuit that is not closed to the end, except for the first target when its probe is due.
+    /// Moves failing targets to the end. The first target stays if its probe is due and this request can be the probe.
     fn judge(self, shared: &dyn SharedData) -> Vec<RankedTarget> {
         let Self { input, kept, out } = self;
         let several = kept.len() > 1;

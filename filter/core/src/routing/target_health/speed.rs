@@ -116,7 +116,6 @@ pub fn order(targets: &[Speed], output_tokens: u64, now: Time, dice: u64) -> Ord
     Order { by_speed, explore }
 }
 
-/// Rotates the indices at random.
 fn rotate(indices: Option<&mut [usize]>, dice: u64) {
     if let Some(indices) = indices.filter(|indices| !indices.is_empty()) {
         let by = (dice & u64::from(u32::MAX)) % indices.len() as u64;

@@ -90,7 +90,7 @@ fn a_provider_of_another_format_gets_its_own_and_none_of_the_clients_headers() {
     );
     let received = &seen.received[0].headers;
     assert_eq!(received.text(":path"), Some("/v1/chat/completions"));
-    // The header that shows the error format is gone, so Envoy gets a property.
+    // The translated request no longer shows the client's dialect, so a property tells Envoy the format of errors.
     assert!(seen.properties.contains(&(property::CLIENT, "anthropic".to_owned())), "{:?}", seen.properties);
     assert!(received.iter().all(|(name, _)| !name.starts_with(b"anthropic-")));
     let answer: Value = serde_json::from_str(&seen.body).unwrap();
