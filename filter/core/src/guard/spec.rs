@@ -1,62 +1,61 @@
-//! The words of a gateway file for guardrails.
+//! The guardrail keywords of a gateway file.
 
 use serde::{Deserialize, Serialize};
 
-/// Which way a text goes.
+/// The texts that a guardrail checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// From the client: all texts of its request.
     Prompts,
-    /// To the client: what the model says, thinks, and gives to tools. An answer is held back until all of it was looked at, a
-    /// streamed one too.
+    /// To the client: text, reasoning and tool arguments of the model. The response is held back until all of it was checked, a stream too.
     Answers,
 }
 
-/// What becomes of a text in which a guardrail finds something.
+/// The action when a guardrail matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// It goes no further. Of an answer, another target's is asked for (`retry.on: guardrail`).
+    /// Rejects the text. For a response, the next target is tried (`retry.on: guardrail`).
     #[default]
     Block,
-    /// Of prompts only: what was found is replaced by its name, as in `[email]`.
+    /// For prompts only: replaces each match by its name, as in `[email]`.
     Mask,
-    /// It goes on, and the log tells.
+    /// Passes the text and logs the match.
     Log,
 }
 
-/// What Sluice knows how to find.
+/// A built-in detector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Detector {
     /// An e-mail address.
     Email,
-    /// A telephone number in its international form, with a `+`.
+    /// A telephone number in international form, with a `+`.
     Phone,
-    /// A payment card's number, its check digit included.
+    /// A payment card number with a valid check digit.
     CreditCard,
-    /// An international bank account number, its check digits included.
+    /// An international bank account number (IBAN) with valid check digits.
     Iban,
-    /// A social security number of the United States, with its hyphens.
+    /// A US social security number, with hyphens.
     UsSsn,
-    /// An address of the internet, version 4 or 6.
+    /// An IP address, version 4 or 6.
     IpAddress,
-    /// A private key in PEM: as much of it as is there.
+    /// A private key in PEM, complete or not.
     PrivateKey,
-    /// A secret of a service that marks its secrets: OpenAI, Anthropic, GitHub, GitLab, Google, Slack, Stripe, npm, and our own keys.
+    /// A secret with a known prefix: OpenAI, Anthropic, GitHub, GitLab, Google, Slack, Stripe, npm, and our own keys.
     ApiKey,
-    /// The id of an access key of Amazon's.
+    /// An AWS access key id.
     AwsAccessKey,
-    /// A JSON Web Token that is signed.
+    /// A signed JSON Web Token.
     Jwt,
 }
 
 impl Detector {
-    /// Its word in the gateway file.
+    /// The keyword in the gateway file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Email => "email",

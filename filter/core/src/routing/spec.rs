@@ -1,30 +1,29 @@
-//! The words of a gateway file for how requests find their targets.
+//! The routing keywords of a gateway file.
 
 use serde::{Deserialize, Serialize};
 
-/// How a model's targets are put in order. Those that keep failing, or whose provider has said when to come back, come last,
-/// whatever the strategy.
+/// How a model's targets are ordered. With every strategy, targets that keep failing or whose provider has asked to wait come last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
-    /// As they are listed.
+    /// In the listed order.
     #[default]
     Fallback,
-    /// Each first as often as its `weight` says.
+    /// Each target first in proportion to its `weight`.
     Weighted,
-    /// By what this very request will cost, by estimate.
+    /// By the estimated cost of this request.
     Cheapest,
-    /// By how soon this very request will be answered, as measured of late: the time to the first token, and the rate after it.
+    /// By the expected time of this request's response, from recent measurements: the time to the first token and the rate after it.
     Fastest,
-    /// By the requests that each is answering now.
+    /// By the number of requests in flight.
     LeastBusy,
-    /// The first one only, and none after it.
+    /// The first target only.
     Pinned,
 }
 
 impl Strategy {
-    /// Its word in the gateway file.
+    /// The keyword in the gateway file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fallback => "fallback",
@@ -37,92 +36,92 @@ impl Strategy {
     }
 }
 
-/// What keeps requests with the same target while it works: of `weighted` targets, the one that a value leads to; with `cheapest`,
-/// `fastest` and `least_busy`, the one that was chosen first. Targets in a fixed order need nothing for that.
+/// Keeps requests with the same value at the same target while it works. With `weighted`, a hash of the value selects the target; with
+/// `cheapest`, `fastest` and `least_busy`, the first choice stays. Strategies with a fixed order do not need it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Sticky {
-    /// The key's id.
+    /// By the key's id.
     Key,
-    /// The `user` of the request's body; the key's id where there is none.
+    /// By the `user` of the request body; by the key's id if it is missing.
     User,
-    /// A header's value; the key's id where there is none.
+    /// By a header's value; by the key's id if it is missing.
     Header(String),
 }
 
-/// How much of a streamed answer must be there before the client sees any of it.
+/// How much of a streamed response must have arrived before the client receives any of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Delivery {
-    /// Its first piece of content: until then another target may take over. Afterwards the client reads it as it comes.
+    /// The first chunk with content. Until then another target can take over; from then on the client receives the stream as it comes.
     #[default]
     Stream,
-    /// All of it, up to 8 MiB: a stream that breaks off or falls silent is asked for again elsewhere, and the client never sees a
-    /// broken one. It comes late, and all at once.
+    /// All of it, up to 8 MiB. If the stream breaks off or stalls, the request is sent to another target, and the client never receives a
+    /// broken stream. The response comes late, and all at once.
     Whole,
 }
 
-/// What a request may ask of a model besides text.
+/// A capability that a request may need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Need {
-    /// It offers tools.
+    /// Offers tools.
     Tools,
-    /// It has images in it.
+    /// Contains images.
     Images,
-    /// It has sound in it.
+    /// Contains audio.
     Audio,
-    /// It has documents in it.
+    /// Contains documents.
     Documents,
-    /// It wants JSON by a schema.
+    /// Asks for JSON that follows a schema.
     StructuredOutput,
 }
 
-/// A reason to try again.
+/// A reason to retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
-    /// No connection, or it was lost before an answer began.
+    /// The connection failed, or was lost before a response began.
     Unreachable,
-    /// No answer, or no first token, in time.
+    /// The response or its first token did not arrive in time.
     Timeout,
-    /// A stream that is delivered whole fell silent.
+    /// A stream that is delivered whole stalled.
     Stalled,
     /// A stream that is delivered whole broke off.
     Truncated,
     /// Status 408.
     RequestTimeout,
-    /// Status 409: once, at the same target.
+    /// Status 409: one retry, at the same target.
     Conflict,
     /// Status 429.
     RateLimited,
-    /// Status 500 and above, 529 too. After a 500 the same target is asked once more first; a model's only target is asked once more
+    /// Status 500 and above, including 529. After a 500, the same target gets one retry first. A model's only target also gets one retry
     /// after a 502, 503 or 529.
     ServerError,
-    /// Status 401, 402 or 403: the provider refuses the gateway's own credential, or wants money for it.
+    /// Status 401, 402 or 403: the provider rejects the gateway's own credential, or its account has no funds.
     RefusedCredential,
-    /// What came is no answer in the provider's own format.
+    /// The response is invalid in the provider's own format.
     BadAnswer,
-    /// An error in place of an answer, or before a stream's first content, under a status of success.
+    /// An error under a success status: in place of a response, or before a stream's first content.
     ErrorInAnswer,
-    /// An answer without content.
+    /// The response has no content.
     EmptyAnswer,
-    /// The prompt is too long for the model: a target that is known to take more is asked.
+    /// The prompt is too long for the model. The next target must be known to accept longer prompts.
     ContextLength,
-    /// The provider has no such model: it was retired, or never deployed.
+    /// The provider does not have the model: it was retired, or never deployed.
     ModelNotFound,
-    /// A guardrail blocks the answer.
+    /// A guardrail blocks the response.
     Guardrail,
-    /// The answer is not the JSON that was asked for, and `check_structured_output` holds.
+    /// The response is not the JSON that the request asked for, and `check_structured_output` is on.
     InvalidStructuredOutput,
 }
 
 impl Trigger {
-    /// All of them.
+    /// Every trigger.
     pub const ALL: [Self; 16] = [
         Self::Unreachable,
         Self::Timeout,
@@ -148,26 +147,26 @@ impl Trigger {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ModelKind {
-    /// Answers to messages.
+    /// Chat completions.
     Chat,
-    /// Texts that continue a prompt.
+    /// Text completions.
     Completion,
-    /// Vectors of texts.
+    /// Embeddings.
     Embedding,
-    /// Images.
+    /// Image generation.
     Image,
-    /// Spoken words of a text.
+    /// Text to speech.
     Speech,
-    /// The text of spoken words.
+    /// Speech to text.
     Transcription,
-    /// Whether a text is harmful.
+    /// Content moderation.
     Moderation,
-    /// The order of several texts by how well they fit a question.
+    /// Ranks texts by relevance to a query.
     Rerank,
 }
 
 impl ModelKind {
-    /// The likeliest kind of a model with this name, for a model whose kind nobody stated.
+    /// Guesses a model's kind from its name, if the configuration states none.
     pub fn likely(name: &str) -> Self {
         const MARKS: [(&str, ModelKind); 12] = [
             ("embed", ModelKind::Embedding),

@@ -119,7 +119,7 @@ fn a_shard_that_redis_refuses_does_not_keep_the_others_waiting() {
 #[test]
 fn a_team_that_came_after_the_start_is_told_of_and_one_that_went_until_nothing_is_left_to_tell() {
     let (keeper, shared, mut effects) = (keeper("relaxed").unwrap(), Shared::default(), Vec::new());
-    // Neither is in the file of the keeper's start. The one whose place comes first stays.
+    // Neither team is in the file that counter sync started with. The one with the lower shard id stays.
     let mut teams = ["one", "other"];
     teams.sort_by_key(|team| ShardId::of(team));
     let [new, gone] = teams;

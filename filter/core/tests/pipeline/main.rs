@@ -1,5 +1,4 @@
-//! The pipeline as a gateway file leads to it: a request goes through both machines, with an Envoy, providers and a Redis that
-//! answer from scripts.
+//! The pipeline from a gateway file: a request passes both state machines, with scripted Envoy, providers and Redis.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 

@@ -32,7 +32,7 @@ fn what_has_not_left_is_refused_and_what_has_begun_breaks_off() {
         assert_eq!(read(&reply), (500, "gateway_failed".into()));
         let failure = journey.progress.last_failure();
         assert_eq!(failure.map(|failure| &*failure.reason), tried);
-        // An answer that has begun is never followed by another attempt.
+        // After a response has begun, no other attempt follows.
         let over = journey.route.queue.next().is_none() || journey.progress.attempts.is_empty();
         assert!(over || stage == Stage::Broken, "nothing follows it");
     }

@@ -1,4 +1,4 @@
-//! What is judged, and how.
+//! Tests of the checks on responses.
 
 use sluice_wire::conversation::Choice;
 
@@ -10,7 +10,7 @@ use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// Nothing passes besides.
+/// No further texts.
 fn none() -> std::iter::Empty<std::borrow::Cow<'static, str>> {
     std::iter::empty()
 }

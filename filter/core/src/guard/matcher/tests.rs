@@ -1,4 +1,4 @@
-//! What is found, and what only looks like it.
+//! Tests of matches and near misses.
 
 use super::*;
 #[cfg(target_arch = "wasm32")]
@@ -164,7 +164,7 @@ const ALL: [Detector; 10] = [
     Detector::Jwt,
 ];
 
-/// What texts are made of that make detectors look on and on.
+/// Pieces of texts that make detectors look far ahead.
 const NASTY: [&str; 18] = [
     "-----BEGIN PRIVATE KEY-----",
     "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY",
@@ -186,7 +186,7 @@ const NASTY: [&str; 18] = [
     "é",
 ];
 
-/// Expressions that do so in a text that is made of what stands beside them.
+/// Expressions that look far ahead in a text made of the unit next to them.
 const PATTERNS: [(&str, &str); 7] = [
     ("a.*?z|a", "a"),
     ("(?s)x.*y|x", "x\n"),
@@ -197,22 +197,22 @@ const PATTERNS: [(&str, &str); 7] = [
     ("(?:a|é)+?z|a", "aé"),
 ];
 
-/// So much of it.
+/// `unit` repeated up to `length` bytes.
 fn repeated(unit: &str, length: usize) -> String {
     unit.repeat(length.div_ceil(unit.len()))
 }
 
-/// What it takes to look for everything in a text, and whether that was allowed.
+/// The steps to search a text for everything, and whether they were within the limit.
 fn work(finder: &Matcher, text: &str, at_first: u64) -> (u64, bool) {
     let steps = Steps::at_most(at_first);
     let _ = (finder.first(text, &steps), finder.all(text, &steps).count());
     (steps.taken(), steps.take(0).is_ok())
 }
 
-/// For a text that is twice as long it takes twice as much, besides what there is at first.
+/// Asserts that a text of twice the length takes twice the steps, apart from the initial ones.
 fn grows_with(finder: &Matcher, unit: &str, at_first: u64) {
     let (short, long) = (repeated(unit, 1 << 12), repeated(unit, 1 << 13));
-    // States that the text brings about are made before it is measured.
+    // Builds the states before the measurement.
     work(finder, &short, AT_FIRST);
     let ((one, _), (two, _)) = (work(finder, &short, at_first), work(finder, &long, at_first));
     assert!(two <= 2 * one + one / 16 + 4_096, "{finder:?} in {unit:?}: {one}, {two}");
@@ -237,7 +237,7 @@ fn the_work_of_patterns_grows_no_faster_than_the_text() {
         wanted.pattern("p", expression).unwrap();
         let finder = wanted.finder().unwrap();
         grows_with(&finder, unit, 0);
-        // Two passes to tell whether it is there, one to tell where, and what that may take besides.
+        // Two passes to find whether it matches, one to find where, and the allowance of the passes.
         let length = 1 << 15;
         let (taken, _) = work(&finder, &repeated(unit, length), 0);
         let most = 3 * u64::try_from(length).unwrap() * FOR_A_BYTE;
@@ -254,7 +254,7 @@ fn where_the_steps_end_the_rest_of_the_text_is_one_find() {
     let finds: Vec<Range<usize>> = finder.all(&text, &steps).map(|find| find.at).collect();
     assert_eq!((finds[0].start, finds.last().unwrap().end), (4, text.len()));
     assert!(finds.len() > 1 && finds.windows(2).all(|pair| pair[0].end == pair[1].start), "{}", finds.len());
-    // All texts of a body share what there is at first.
+    // All texts of a body share the initial steps.
     let (finder, steps) = (finder, Matcher::steps());
     let text = "a".repeat(2_048);
     let taken = (0..100).map(|_| finder.all(&text, &steps).count()).fold(0, |_, _| steps.taken());
@@ -269,7 +269,7 @@ mod beside_regex {
     const KEY: &str = r"(?s-u)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?:[ -~\s]*?-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)?";
 
     proptest! {
-        /// As one expression that looks ahead would find them.
+        /// Compares with one expression that looks ahead.
         #[test]
         fn private_keys_end_where_they_should(pieces in prop::collection::vec(prop::sample::select(vec![
             "-----", "-----BEGIN PRIVATE KEY-----", "BEGIN RSA PRIVATE KEY-----", "-----END PRIVATE KEY-----",

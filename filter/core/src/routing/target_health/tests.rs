@@ -1,4 +1,4 @@
-//! What holds for every kind of cell.
+//! Tests for every kind of cell.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -8,7 +8,7 @@ use super::*;
 /// Noon of some day, in seconds.
 const NOON: u64 = 1_801_396_800;
 
-/// So many milliseconds after noon.
+/// `millis` milliseconds after noon.
 pub(super) fn at(millis: i64) -> Time {
     Time((NOON * 1_000).saturating_add_signed(millis) * 1_000_000)
 }

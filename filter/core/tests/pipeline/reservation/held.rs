@@ -1,4 +1,4 @@
-//! What is held, what answers say of it, and how it is settled.
+//! Reservations, the usage in responses, and settlement.
 
 use super::*;
 #[cfg(target_arch = "wasm32")]

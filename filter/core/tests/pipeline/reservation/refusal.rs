@@ -1,4 +1,4 @@
-//! What is said when nothing fits.
+//! The errors when no candidate fits.
 
 use super::*;
 #[cfg(target_arch = "wasm32")]

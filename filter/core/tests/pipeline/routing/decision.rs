@@ -1,4 +1,4 @@
-//! What a target must be able to do, and what a client may ask for.
+//! Capabilities of targets, and the overrides of clients.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

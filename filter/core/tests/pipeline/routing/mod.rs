@@ -1,5 +1,5 @@
-//! Decisions as a gateway file leads to them. A case is one request for the model `m`, whose targets are known by their
-//! providers' names; what it does not say is as plain as can be.
+//! Routing decisions from a gateway file. A case is one request for the model `m`, whose targets have their providers' names. Everything
+//! that a case does not set has its default.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -29,7 +29,6 @@ mod rules;
 /// A Monday, at noon.
 const NOON: &str = "2026-11-23T12:00:00Z";
 
-/// One request.
 struct Case {
     model: Rc<Model>,
     gateway: Gateway,
@@ -38,14 +37,14 @@ struct Case {
     needs: Needs,
     hints: RoutingHeaders,
     user: Option<&'static str>,
-    /// Tokens of its answer.
+    /// The tokens of its response.
     output: u64,
     now: Time,
     dice: Cell<u64>,
 }
 
 impl Case {
-    /// Targets by their providers' names, each with its other fields; then the other fields of the model, and of the file.
+    /// Targets by their providers' names with additional fields, then additional fields of the model and of the file.
     fn new(targets: &[(&str, &str)], model: &str, file: &str) -> Self {
         let comma = |fields: &str| if fields.is_empty() { String::new() } else { format!(",{fields}") };
         let provider = |(name, _): &(&str, &str)| format!(r#""{name}":{{"kind":"openai"}}"#);
@@ -71,12 +70,12 @@ impl Case {
             user: None,
             output: 100,
             now: at(NOON),
-            // Of the requests that do not explore.
+            // A request that does not explore.
             dice: Cell::new(1 << 32),
         }
     }
 
-    /// With these headers.
+    /// Adds these headers.
     fn asks(mut self, headers: &[(&str, &str)]) -> Self {
         let headers: HeaderMap = headers.iter().map(|(name, value)| (*name, *value)).collect();
         self.hints = RoutingHeaders::read(&headers, &self.gateway.watched_headers).unwrap();
@@ -113,7 +112,7 @@ impl Case {
         decide(&inquiry, &self.shared)
     }
 
-    /// Who is asked, in order: `a b c`.
+    /// The targets in the order in which they are tried: `a b c`.
     fn reserve_request(&self) -> String {
         names(&self.decide().unwrap().reserve_request())
     }
@@ -123,7 +122,7 @@ impl Case {
         considered.iter().find(|considered| considered.target.provider.name == provider).unwrap().place
     }
 
-    /// Who is first, of so many requests: for each of the model's targets, how often.
+    /// How often each of the model's targets is first.
     fn shares(&self, requests: u64) -> Vec<u64> {
         let mut shares = vec![0; self.model.targets.len()];
         for throw in 0..requests {

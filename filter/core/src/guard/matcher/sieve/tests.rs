@@ -1,4 +1,4 @@
-//! That nothing gets lost in it, and that most texts end there.
+//! Asserts that the sieve loses no match, and that it clears most texts.
 
 use super::super::{Matcher, Wanted};
 use super::*;
@@ -7,7 +7,7 @@ use crate::guard::spec::Detector;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// Those of a gateway that looks for much.
+/// The matchers of a gateway with many guardrails.
 fn finders() -> Vec<Matcher> {
     let finder = |detectors: &[Detector], patterns: &[&str], words: &[&str]| {
         let mut wanted = Wanted::default();
@@ -70,7 +70,7 @@ mod beside_a_look_at_all {
     use super::*;
     use proptest::prelude::*;
 
-    /// What finds are made of, whole or nearly, and what may stand in them.
+    /// Pieces of matches and near misses, and characters that may occur in them.
     const PIECES: &[&str] = &[
         "sk-",
         "abcdefghijklmnopqrstuvwxyz",
@@ -175,12 +175,12 @@ mod beside_a_look_at_all {
 
     fn texts() -> impl Strategy<Value = String> {
         let pieces = prop::collection::vec(piece(), 0..12).prop_map(|pieces| pieces.concat());
-        // A find may stand wherever a block begins and ends.
+        // A match may cross the end of a block.
         (0..2 * BLOCK, pieces).prop_map(|(before, text)| format!("{}{text}", ". ".repeat(before / 2)))
     }
 
     thread_local! {
-        /// With a sieve and without.
+        /// Matchers with a sieve and without.
         static BOTH: (Vec<Matcher>, Vec<Matcher>) = {
             let mut without = finders();
             without.iter_mut().for_each(|finder| finder.sieve = None);
@@ -190,7 +190,7 @@ mod beside_a_look_at_all {
 
     type Finds = Vec<(String, Range<usize>)>;
 
-    /// One thing that is in a text, and all that are, as it is and folded.
+    /// The first match and all matches of a text, and all matches of its folded form.
     fn look(finder: &Matcher, text: &str) -> (Option<String>, Finds, Option<Finds>) {
         let steps = Matcher::steps();
         let first = finder.first(text, &steps).map(str::to_owned);
@@ -198,7 +198,7 @@ mod beside_a_look_at_all {
         (first, all(text), folded(text).map(|folded| all(&folded.text)))
     }
 
-    /// Expressions and texts that have something to do with each other.
+    /// Related expressions and texts.
     fn expressions() -> impl Strategy<Value = String> {
         let leaf = prop::sample::select(vec![
             "a",
