@@ -104,7 +104,7 @@ impl Events for State {
         self.named(event.name, data, events)
     }
 
-    /// Before `message_stop`, `[DONE]` does not end the stream; it is read as an event, and is not a valid one.
+    /// Reads `[DONE]` before `message_stop`: an error, as it is no event of this format.
     fn done(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         self.named(b"", b"[DONE]", events)
     }

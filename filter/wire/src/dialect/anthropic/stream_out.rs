@@ -23,7 +23,7 @@ pub(super) struct Writer {
     /// The estimated tokens of the prompt, for providers that have not counted them.
     estimate: u64,
     finish: Finish,
-    /// The model has declined to respond.
+    /// The model has sent a refusal.
     refused: bool,
     /// The block that is open.
     open: Open,
