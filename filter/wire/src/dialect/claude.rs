@@ -211,7 +211,7 @@ impl Sampling {
             top_k = dropped.unless("top_k", top_k, |_| false);
         }
         if model.chance == Chance::Defaults {
-            // All that remain are defaults.
+            // The remaining values are the defaults; a `top_p` of 0.95 or more counts as one.
             return Self { temperature: None, top_p: None, top_k: None };
         }
         if temperature.is_some() {

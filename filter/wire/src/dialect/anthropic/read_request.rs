@@ -218,7 +218,7 @@ fn reasoning_and_output(fields: &mut Fields<'_>, request: &mut Request) -> Resul
         let mut config = Fields::parse(raw.get(), "output_config")?;
         effort = config.take::<String>("output_config", "effort")?;
         format = config.take_raw("format").map(|raw| self::format(raw, "output_config.format")).transpose()?;
-        // A budget that the model is told about; it is not a limit.
+        // The model sees this budget; it is not a limit.
         if config.take_raw("task_budget").is_some() {
             drop_hint(&mut request.dropped, "output_config.task_budget");
         }

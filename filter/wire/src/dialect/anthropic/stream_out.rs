@@ -25,7 +25,6 @@ pub(super) struct Writer {
     finish: Finish,
     /// The model has sent a refusal.
     refused: bool,
-    /// The block that is open.
     open: Open,
     /// The index of the next block.
     next: u32,

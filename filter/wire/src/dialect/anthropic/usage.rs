@@ -78,7 +78,7 @@ impl UsageIn {
         }
     }
 
-    /// Returns what was billed besides tokens.
+    /// The billed extras besides tokens.
     pub(super) fn extras(&self) -> Extras {
         let mut extras = Extras {
             tier: self.service_tier.as_deref().and_then(Tier::read),

@@ -1,4 +1,4 @@
-//! `toolConfig`, and what only Anthropic's own parameters can express.
+//! `toolConfig`, and the tool choices that only Anthropic's own parameters can express.
 //!
 //! | request | sent as |
 //! |---|---|

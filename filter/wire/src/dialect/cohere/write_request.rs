@@ -53,7 +53,7 @@ pub(super) fn write(request: &Request, model: &str) -> Result<WrittenRequest, Ap
     Ok(WrittenRequest { body: json::body(&body), dropped })
 }
 
-/// `tool_choice` and the tools. Cohere cannot be told which tool to call, so a named tool is sent alone.
+/// `tool_choice` and the tools. Cohere has no choice of one tool, so a named tool is sent alone.
 fn tools<'a>(
     request: &'a Request,
     dropped: &mut Vec<String>,
