@@ -31,6 +31,7 @@ pub struct Place<'a> {
 /// A field of a message or part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
+    /// The role.
     Role,
     /// The content: the part, or all parts.
     Content,
