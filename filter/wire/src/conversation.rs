@@ -356,7 +356,7 @@ pub enum StreamEvent {
     Start {
         /// The provider's id for the response.
         id: String,
-        /// The model under the provider's name; empty if the wire format does not tell.
+        /// The model under the provider's name; empty if the wire format does not carry it.
         model: String,
     },
     /// A piece of text.
@@ -432,8 +432,7 @@ pub enum StreamEvent {
 }
 
 impl StreamEvent {
-    /// Whether this is output visible to a person or program. After it, a fallback to another provider is no longer invisible to the
-    /// client.
+    /// Whether this is output visible to a person or program. After it, a silent fallback to another provider is impossible.
     pub fn is_content(&self) -> bool {
         match self {
             Self::Text { text, .. } | Self::Thinking { text, .. } | Self::Refusal { text, .. } => !text.is_empty(),

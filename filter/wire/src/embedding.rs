@@ -53,7 +53,7 @@ pub enum Encoding {
 /// A response.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Response<'a> {
-    /// The model named in the response, under the provider's name; empty if the wire format does not tell.
+    /// The model named in the response, under the provider's name; empty if the wire format does not carry it.
     pub model: Cow<'a, str>,
     /// The vectors, in the order of the inputs.
     pub vectors: Vec<Vector<'a>>,

@@ -1,7 +1,7 @@
 //! The wire formats of LLM providers and their clients, and the translation between any two of them through one [`conversation`].
 //!
-//! Bytes in, bytes out: this crate knows no policy, price, configuration file or Envoy, and reads no clock. `sluice-core` builds the
-//! gateway's decisions on top of it.
+//! Bytes in, bytes out: this crate has no notion of policies, prices, configuration files or Envoy, and reads no clock. `sluice-core` makes
+//! the gateway's decisions on top of it.
 
 // Code that these tests share with other crates uses the crate's name.
 #[cfg(test)]

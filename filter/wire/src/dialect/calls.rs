@@ -62,7 +62,7 @@ impl Calls {
         self.open.drain(..).for_each(|open| open.end(events));
     }
 
-    /// The state held for open calls.
+    /// The amount of state held for open calls.
     pub fn kept(&self) -> Kept {
         Kept { begun: 0, bytes: self.bytes, pieces: self.open.len() }
     }

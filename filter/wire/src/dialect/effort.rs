@@ -1,7 +1,7 @@
 //! Reasoning effort, as levels and as token budgets.
 //!
-//! Each format and each generation of models supports some levels. An unsupported level becomes the next lower supported one, so that no
-//! client pays for more than it requested; without a lower one it becomes the lowest.
+//! Each format and each generation of models supports some levels. An unsupported level becomes the next lower supported one, or the lowest
+//! if there is none below it: clients should not pay for more than they requested.
 
 use crate::error::ApiError;
 

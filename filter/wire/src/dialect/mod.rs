@@ -119,7 +119,7 @@ pub trait StreamReader {
     /// Reads one chunk and appends the events that it completes. Do not read on after an error.
     fn read(&mut self, portion: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError>;
 
-    /// The state held until the next chunk. Cheap: it only reads counters.
+    /// The amount of state held until the next chunk. Cheap: it only reads counters.
     fn kept(&self) -> Kept;
 }
 
@@ -128,7 +128,7 @@ pub trait StreamOpener {
     /// Reads one chunk and appends the events that it completes. Do not read on after an error.
     fn open(&mut self, portion: &[u8], out: &mut Vec<u8>) -> Result<(), ApiError>;
 
-    /// The state held until the next chunk. Cheap: it only reads counters.
+    /// The amount of state held until the next chunk. Cheap: it only reads counters.
     fn kept(&self) -> Kept;
 }
 
@@ -138,7 +138,7 @@ pub trait StreamWriter {
     /// [`StreamEvent::End`]; only `End` writes the format's terminator.
     fn write(&mut self, event: &StreamEvent, out: &mut Vec<u8>);
 
-    /// The state held until the next event. Cheap: it only reads counters.
+    /// The amount of state held until the next event. Cheap: it only reads counters.
     fn kept(&self) -> Kept;
 }
 

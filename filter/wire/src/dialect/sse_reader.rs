@@ -35,7 +35,7 @@ pub trait Events: Debug {
     /// Whether the stream has ended or failed.
     fn is_over(&self) -> bool;
 
-    /// The state held from past events.
+    /// The amount of state held from past events.
     fn kept(&self) -> Kept;
 }
 

@@ -77,7 +77,7 @@ impl TextArgument {
         let held = std::mem::take(&mut self.held);
         match std::mem::replace(&mut self.state, State::Over) {
             State::Other => text.push_str(&meant(&held)),
-            // An object that broke off before its text has none.
+            // An object that was truncated before its text yields nothing.
             State::Opening if !held.trim_start().starts_with('{') => text.push_str(&held),
             _ => self.flush(text),
         }

@@ -65,8 +65,8 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Passes every event that `portion` completes to `each`, in order, and buffers the rest. Returns an error of `each` at once. After a
-    /// too long event every call fails.
+    /// Passes every event that `portion` completes to `each`, in order, and buffers the rest. Returns an error of `each` at once. After an
+    /// overlong event every call fails.
     pub fn feed<E: From<TooLong>>(
         &mut self,
         portion: &[u8],

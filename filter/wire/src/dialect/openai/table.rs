@@ -7,7 +7,6 @@ use crate::dialect::FieldPolicy::{self, Dropped, Mapped, Refused};
 use crate::dialect::fields::{Fields, drop_hint, join, unknown};
 use crate::error::ApiError;
 
-/// A dialect's table.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::dialect) struct Table {
     /// Policies by field path; `[]` in a path stands for any array index.

@@ -14,7 +14,6 @@ use crate::error::ApiError;
 use super::table::TABLE;
 use super::{message, tools};
 
-/// Reads the body.
 pub(super) fn read(text: &[u8]) -> Result<Request, ApiError> {
     let mut fields = Fields::of(text)?;
     let mut dropped = Vec::new();

@@ -12,7 +12,6 @@ use crate::dialect::{Kept, Opening, StreamWriter};
 
 use super::out;
 
-/// The writer.
 #[derive(Debug)]
 pub(super) struct Writer {
     chunks: Chunks,

@@ -16,7 +16,6 @@ use crate::lenient::Text;
 /// "Any array must be 2048 dimensions or less." Source: OpenAI's API reference, embeddings, `input`.
 const MOST_INPUTS: usize = 2048;
 
-/// Reads the body.
 pub(super) fn read(body: &[u8]) -> Result<Request<'_>, ApiError> {
     let mut fields = Fields::of(body)?;
     let request = Request {

@@ -12,7 +12,6 @@ use crate::error::ApiError;
 use crate::framing::sse;
 use crate::json;
 
-/// The event.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Event<'a> {
     #[serde(borrow, default)]

@@ -12,7 +12,6 @@ use crate::dialect::text_argument;
 
 use super::reasoning;
 
-/// An item.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Item<'a> {

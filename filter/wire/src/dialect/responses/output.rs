@@ -19,7 +19,6 @@ pub(super) const MOST_ITEMS: usize = 4096;
 /// The maximum number of texts in an item.
 const MOST_PIECES: usize = 1024;
 
-/// An item.
 #[derive(Debug)]
 pub(super) enum Item<'a> {
     Message(Message<'a>),
@@ -65,7 +64,6 @@ pub(super) struct Reasoning<'a> {
 }
 
 impl<'a> Item<'a> {
-    /// Reads an item.
     pub fn parse(raw: &'a RawValue) -> Result<Self, ApiError> {
         #[derive(Deserialize)]
         struct Kind<'a> {
@@ -138,7 +136,7 @@ impl Reasoning<'_> {
     }
 }
 
-/// Reads a part of a provider's answer.
+/// Parses a part of a provider's response.
 pub(super) fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, ApiError> {
     json::read(raw.get()).map_err(|wrong| ApiError::unreadable(&wrong))
 }

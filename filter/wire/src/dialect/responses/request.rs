@@ -14,7 +14,6 @@ use super::table::{TABLE, stored};
 use super::toolbox::Toolbox;
 use super::{input, tools};
 
-/// Reads the body.
 pub(super) fn read(text: &[u8]) -> Result<Request, ApiError> {
     let mut fields = Fields::of(text)?;
     nothing_stored(&mut fields)?;

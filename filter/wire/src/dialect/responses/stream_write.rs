@@ -20,7 +20,6 @@ use super::item::{Content, Id, Status, Summary, answer_id, begun, item};
 /// The event for a piece of a custom tool's input.
 const TEXT_DELTA: &str = "response.custom_tool_call_input.delta";
 
-/// The writer.
 #[derive(Debug)]
 pub(super) struct Writer {
     opening: Opening,

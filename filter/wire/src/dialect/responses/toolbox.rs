@@ -34,7 +34,6 @@ const MOST_NAMED: usize = 16;
 /// The namespace whose functions keep their own names.
 const NO_NAMESPACE: &str = "functions";
 
-/// The tools.
 #[derive(Debug, Default)]
 pub(super) struct Toolbox {
     pub tools: Vec<Tool>,

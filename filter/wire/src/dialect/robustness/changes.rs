@@ -2,7 +2,6 @@
 
 use proptest::prelude::*;
 
-/// One change to a text.
 #[derive(Debug, Clone)]
 pub enum Change {
     Set(u8),
