@@ -1,8 +1,8 @@
 //! Repairs translated responses, so that clients can rely on their semantics even if the provider omits something. Responses that pass in
 //! the client's own format are not repaired.
 //!
-//! - A response with a tool call finishes with `tool_calls`, never with `stop`. OpenAI and vLLM send `stop` if the client named the function,
-//!   some other providers always do. Agents decide by the finish reason alone whether to run tools.
+//! - A response with a tool call finishes with `tool_calls`, never with `stop`. OpenAI and vLLM send `stop` if the client named the
+//!   function, some other providers always do. Agents decide by the finish reason alone whether to run tools.
 //! - A stream that reached its terminator without a finish reason is complete if all calls are complete and there was at least one, or if
 //!   usage was reported last. Otherwise it was truncated.
 //! - The arguments `null` mean no arguments.
