@@ -110,7 +110,7 @@ fn change(
     match changed {
         Ok(()) => Ok(format!("{}: version {} is in force\n", file.display(), applied.version())),
         Err(problems) => {
-            // Taken after the rejections so far, so that only new ones count.
+            // Start a new count: Envoy's rejections so far do not concern the next write.
             let told = Running::of(admin, &|| false).map_err(NotApplied::Envoy);
             if let Err(error) = told.and_then(|running| applied.refuse(problems.clone(), &running)) {
                 tell(&format!("the administration interface does not tell of it: {error}"));
