@@ -155,7 +155,7 @@ pub struct Usage {
     /// Group usage by this
     #[arg(long, value_enum, default_value = "team")]
     by: By,
-    /// Show the daily usage of this one; without it, show the top by cost
+    /// Show this key, team, app or model by day; without it, show the top by cost
     #[arg(long)]
     name: Option<String>,
     /// The first day, such as 2027-01-01 [default: the first of the month]

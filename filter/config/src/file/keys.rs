@@ -60,7 +60,7 @@ pub struct Key {
     /// The holder of the key, for information only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// Labels, for information and reports.
+    /// Labels, for information and reports: at most 64, each value up to 256 characters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// The models that the key may request. `*` matches any text: `gpt-*`. Default: all.

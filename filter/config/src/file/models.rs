@@ -63,12 +63,12 @@ pub struct Target {
     /// The provider's own name for the model. `*` is the requested name. If the model's name has a star, `*` within other text is the part
     /// that the star matched: `anthropic.claude-*`.
     pub model: String,
-    /// For `weighted`: the share of requests that try this target first, relative to the other weights. 0 means only as a fallback.
-    /// Default: 1.
+    /// For `weighted`: the share of requests that try this target first, relative to the other weights. 0 means only as a fallback. From 0
+    /// to 1000000, default 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub weight: u32,
-    /// The quality tier; 1 is the best. A request falls back to a lower tier, which has a higher number, only with `allow_lower_tier`.
-    /// Default: 1.
+    /// The quality tier; 1 is the best. A request falls back to a lower tier, which has a higher number, only with `allow_lower_tier`. From
+    /// 1 to 100, default 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub tier: u32,
 }

@@ -92,8 +92,8 @@ pub struct Retry {
     /// The failures to retry. Default: all. A provider's rejection of the request itself (another 4xx, a content policy) is never retried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on: Option<Vec<Trigger>>,
-    /// The longest delay in a provider's `retry-after` for which the same target is retried before another one is tried. `0s` means never.
-    /// Default: `2s`.
+    /// The longest `retry-after` of a provider for which the same target is retried before another one is tried, from `0s` to `10s`. `0s`
+    /// means never. Default: `2s`.
     pub wait: String,
 }
 
@@ -109,11 +109,11 @@ impl Default for Retry {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Circuit {
-    /// Consecutive failures that open the circuit. Default: 5.
+    /// Consecutive failures that open the circuit. At least 1, default 5.
     pub failures: u32,
     /// How long the circuit stays open at first. The time doubles with each further failure. Default: `2s`.
     pub open: String,
-    /// The longest time that the circuit stays open. Default: `10s`.
+    /// The longest time that the circuit stays open, at least `open`. Default: `10s`.
     pub longest: String,
     /// After recovery, how long it takes until the target receives its full share of requests again. Default: `5s`.
     pub ramp: String,

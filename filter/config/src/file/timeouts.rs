@@ -7,7 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-/// Timeouts, as numbers with a unit: `500ms`, `30s`, `5m`.
+/// Timeouts, as whole numbers with a unit: `500ms`, `30s`, `5m`. Above zero, and at most `24h`.
 ///
 /// A timeout that is set applies to all targets. An omitted one is longer if the model reasons. For a model's only target it is `total`,
 /// since a shorter timeout helps nothing without another target.
