@@ -39,7 +39,7 @@ pub struct Fields {
     /// A rate limit, such as requests_per_minute=60; repeatable
     #[arg(long = "limit", value_name = "NAME=NUMBER", value_parser = pair)]
     limits: Vec<(String, String)>,
-    /// A budget in US dollars, such as monthly=20; may be repeated
+    /// A budget in US dollars, such as monthly=20; repeatable
     #[arg(long = "budget", value_name = "PERIOD=DOLLARS", value_parser = pair)]
     budgets: Vec<(String, String)>,
     /// Only warn when a budget is used up

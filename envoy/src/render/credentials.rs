@@ -12,7 +12,8 @@ use super::entrance;
 use super::text::{fill, quote};
 use super::{Options, proxied, quote_path};
 
-/// The filter that adds the credential in one of a provider's clusters; empty without a credential. Only keys can be several.
+/// The filter that adds the credential in one of a provider's clusters; empty without a credential. Only a provider with API keys can have
+/// several clusters.
 pub fn filter(name: &str, provider: &Provider, options: &Options) -> String {
     if let Some(aws) = &provider.aws {
         return self::aws(name, aws, options);
