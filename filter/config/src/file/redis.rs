@@ -30,7 +30,8 @@ pub struct Redis {
     /// In `relaxed` mode: how often counters are synchronized, from `100ms` to `1m`. Default: `1s`.
     #[serde(default = "default_sync")]
     pub sync: String,
-    /// How long a key's record, or its absence, is cached. A change takes effect after this time at the latest. Default: `5s`.
+    /// How long a key's record, or its absence, is cached, from `1s` to `1h`. A change takes effect after this time at the latest. Default:
+    /// `5s`.
     #[serde(default = "default_key_cache")]
     pub key_cache: String,
     /// The prefix of all entries' names: 1 to 64 letters, digits, and any of `.` `_` `-`. Default: `sluice`.

@@ -32,7 +32,7 @@ pub struct Timeouts {
     /// provider runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle: Option<String>,
-    /// Connecting to a provider, including TLS. Never longer than `first_token`. Default: `2s`.
+    /// Connecting to a provider, including TLS. Never longer than `first_token`, if that is set here. Default: `2s`.
     pub connect: String,
 }
 
