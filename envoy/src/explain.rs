@@ -1,5 +1,5 @@
-//! `sluice explain`: what the gateway would decide of a request, without sending it. Nothing is decided here: the answer is
-//! the filter's own code's, asked with a gateway of which nothing is known yet.
+//! `sluice explain`: what the gateway would decide about a request, without sending it. The filter's own code decides, with a gateway that
+//! has no state yet.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -26,7 +26,7 @@ use sluice_wire::time::Time;
 
 use crate::cli::Failure;
 
-/// What only a running gateway knows.
+/// The state that only a running gateway has.
 const UNKNOWN: &str = "Not known here: how much of limits and budgets is used, and how targets fare. In a running gateway those that \
     keep failing, or whose provider has said when to come back, are asked last; `fastest` and `least_busy` order by what is \
     measured there.";
@@ -35,18 +35,18 @@ const UNKNOWN: &str = "Not known here: how much of limits and budgets is used, a
 pub struct Explain {
     /// The gateway file
     pub file: PathBuf,
-    /// The body of a request, as JSON
+    /// The request body, a JSON file
     pub request: PathBuf,
-    /// The id of the key that it is sent with
+    /// The id of the key that the request uses
     #[arg(long, value_name = "ID")]
     key: String,
-    /// The path that it is sent to, such as /v1/messages
+    /// The request's path, such as /v1/messages
     #[arg(long, value_name = "PATH", default_value = "/v1/chat/completions")]
     endpoint: String,
-    /// A header of the request, such as 'x-sluice-route: cheapest'; can be given several times
+    /// A request header, such as 'x-sluice-route: cheapest'; repeatable
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
-    /// When it is sent (RFC 3339) [default: now]
+    /// The time of the request (RFC 3339) [default: now]
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<u64>,
     /// Print JSON
@@ -63,7 +63,7 @@ fn moment(text: &str) -> Result<u64, String> {
     calendar::rfc3339(text).ok_or_else(|| "a time such as 2027-01-31T00:00:00Z (RFC 3339), please".to_owned())
 }
 
-/// What to print, and whether the request would be served.
+/// Returns the output, and whether the request would be served.
 pub fn explain(arguments: &Explain, gateway: Gateway) -> Result<(String, bool), Failure> {
     let body = read(&arguments.request)?;
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).map(|passed| passed.as_secs()).unwrap_or_default();
@@ -86,7 +86,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| Failure::Unreadable(format!("cannot read {}: {error}", path.display())))
 }
 
-/// As its client would read it.
+/// The error as its client would read it.
 fn said(error: &ApiError) -> String {
     let field = error.param.as_deref().map(|param| format!(" ({param})")).unwrap_or_default();
     format!("{} {}{field}: {}", error.status, error.code.as_deref().unwrap_or("without a code"), error.message)
@@ -94,7 +94,7 @@ fn said(error: &ApiError) -> String {
 
 fn as_text(foresight: &DryRun, seconds: u64) -> String {
     let mut text = String::new();
-    // Writing to a text cannot fail.
+    // Writing to a `String` cannot fail.
     let _ = request(&mut text, foresight, seconds);
     let _ = targets(&mut text, foresight);
     let _ = counters(&mut text, foresight);
@@ -135,13 +135,13 @@ fn request(text: &mut String, foresight: &DryRun, seconds: u64) -> std::fmt::Res
     writeln!(text, "strategy {}: {}", foresight.strategy.name(), ordering(foresight))
 }
 
-/// What an answer has to pass.
+/// The checks that a response has to pass.
 fn passes(checks: &Checks) -> Vec<String> {
     let form = checks.format.is_some().then(|| "the check of structured output".to_owned());
     checks.guards.iter().map(|guard| format!("the guardrail {}", guard.name)).chain(form).collect()
 }
 
-/// What the model's cache is to the request.
+/// How the model's cache applies to the request.
 fn cache(foresight: &DryRun) -> Option<String> {
     let rule = foresight.model.cache?;
     let shared = match sharer(rule.scope, &foresight.caller) {
@@ -157,7 +157,7 @@ fn cache(foresight: &DryRun) -> Option<String> {
     })
 }
 
-/// What the request asks of a target.
+/// The capabilities that the request needs.
 fn needs(foresight: &DryRun) -> Vec<String> {
     let needs = &foresight.needs;
     let named = [
@@ -185,7 +185,7 @@ fn wishes(foresight: &DryRun) -> Vec<String> {
     [wish, alone, timeout].into_iter().flatten().collect()
 }
 
-/// What the order of targets says.
+/// Explains the order of the targets.
 fn ordering(foresight: &DryRun) -> String {
     match (foresight.strategy, &foresight.model.way.sticky) {
         (Strategy::Fallback, _) => "as they are listed".to_owned(),
@@ -245,7 +245,7 @@ fn targets(text: &mut String, foresight: &DryRun) -> std::fmt::Result {
     Ok(())
 }
 
-/// Why a target would not serve.
+/// Why a target would be skipped.
 fn why_not(foreseen: &Foreseen) -> String {
     match (foreseen.considered.place, &foreseen.exceeded) {
         (Rank::Out(reason), _) => reason.to_string(),
@@ -281,12 +281,12 @@ fn counters(text: &mut String, foresight: &DryRun) -> std::fmt::Result {
     Ok(())
 }
 
-/// Input tokens that are reserved at the first target for what stands elsewhere.
+/// Input tokens that are reserved at the first target for content that the request only references.
 fn elsewhere(foresight: &DryRun) -> u64 {
     foresight.targets.first().map_or(0, |foreseen| foreseen.elsewhere)
 }
 
-/// Ways that only a budget that is used up leads to.
+/// Candidates that are used only after a budget is used up.
 fn instead(foresight: &DryRun) -> impl Iterator<Item = &Candidate> {
     foresight.plan.candidates.iter().filter(|way| way.instead_of.is_some())
 }

@@ -1,4 +1,4 @@
-//! How limits and budgets stand: what is allowed, used, and left.
+//! The state of limits and budgets: the limit, what is used, and what is left.
 
 use std::rc::Rc;
 
@@ -15,11 +15,11 @@ use super::records::{self, Names};
 use super::route::{Query, no_such_key};
 use super::{AdminContext, Next, Step};
 
-/// More counters than this are not read at once.
+/// The maximum number of counters per response.
 const MOST: usize = 500;
 const LONGEST_NAME: usize = 256;
 
-/// The one whose limits are asked for, as far as it is known.
+/// The known dimensions of the requested limits.
 #[derive(Debug, Clone, Default)]
 struct About {
     key: Option<String>,
@@ -29,7 +29,7 @@ struct About {
     provider: Option<String>,
 }
 
-/// A rule with the counter of one value of each thing that it counts by.
+/// A rule with one of its counters.
 #[derive(Debug)]
 struct LimitRow {
     rule: Rc<Rule>,
@@ -40,7 +40,7 @@ struct LimitRow {
 #[derive(Serialize)]
 struct Limits {
     limits: Vec<Shown>,
-    /// Whether there are more, left out.
+    /// Whether further limits were omitted.
     truncated: bool,
 }
 
@@ -103,7 +103,7 @@ fn of_key(id: &str, context: &mut AdminContext) -> Step {
     }))
 }
 
-/// Every rule that this key's requests meet: those that know its holder from others, and those that do not.
+/// All rules that apply to this key's requests: the rules for callers, and the rules that do not depend on the caller.
 fn with_key(key: &Key, context: &mut AdminContext) -> Step {
     let gateway = &context.service.gateway;
     let credentials = sluice_config::restore_key(gateway, key).map_err(|mistakes| {
@@ -123,7 +123,7 @@ fn with_key(key: &Key, context: &mut AdminContext) -> Step {
     let about = About {
         key: Some(key.id.clone()),
         team: Some(key.team.clone()),
-        // Keys without one are counted together.
+        // Keys without an app share a counter.
         app: Some(key.app.clone().unwrap_or_default()),
         ..About::default()
     };
@@ -183,8 +183,7 @@ impl About {
     }
 }
 
-/// The counters of a rule for whom it is about: one for each value of what is not known. Of keys, which may be many, none
-/// are made up.
+/// Lists a rule's counters: one for each value of its unknown dimensions. Keys are not enumerated, since there may be many.
 fn expand(rule: &Rc<Rule>, mut about: About, context: &AdminContext, rows: &mut Vec<LimitRow>) {
     if rows.len() > MOST {
         return;

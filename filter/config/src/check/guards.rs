@@ -1,4 +1,4 @@
-//! Guardrails: every expression compiles, and everyone named exists.
+//! Checks guardrails: each expression compiles, and each name exists.
 
 use std::rc::Rc;
 

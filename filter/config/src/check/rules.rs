@@ -1,4 +1,4 @@
-//! Limits and budgets, wherever in the file they stand.
+//! Checks and compiles all limits and budgets of the file.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -15,16 +15,16 @@ use crate::file::{Budget, Limits};
 use super::super::mistake::{Mistake, Path};
 use super::{Check, reference};
 
-/// The most that a limit can be: more is no limit, and stores that count in doubles, millionths of what a minute allows among
-/// them, would not be exact.
+/// The maximum of a limit. More is unlimited in practice, and would be inexact in stores that count in doubles: they also count millionths
+/// of a minute's limit.
 const LIMIT_MAX: u64 = 1_000_000_000;
-/// The same for a day.
+/// The maximum of a daily limit.
 const DAILY_MAX: u64 = 1_000_000_000_000;
-/// The most that a budget can be, in dollars.
+/// The maximum of a budget, in dollars.
 const BUDGET_MAX: u64 = 1_000_000_000;
 
 impl Check<'_> {
-    /// Every rule but those of single keys.
+    /// All rules except those of single keys.
     pub(super) fn rules(&mut self, models: &BTreeMap<String, Rc<Model>>) -> Vec<Rc<Rule>> {
         let file = self.file;
         let mut rules = Rules::new(Some(models));
@@ -67,7 +67,7 @@ impl Check<'_> {
         rules.compiled
     }
 
-    /// Whom a rule is about: everyone named exists. What it counts by comes back sorted.
+    /// Checks that all names of a rule exist. Returns its sorted `per`.
     fn scope(&mut self, matches: &Match, per: &[Dimension], path: &Path) -> Vec<Dimension> {
         self.matching(matches, &path.key("match"));
         let mut sorted: Vec<Dimension> = Vec::with_capacity(per.len());
@@ -87,10 +87,10 @@ impl Check<'_> {
         sorted
     }
 
-    /// Everyone exists whom a rule, a guardrail or a route is about.
+    /// Checks that all names of a rule, guardrail or route exist.
     pub(super) fn matching(&mut self, matches: &Match, path: &Path) {
         let file = self.file;
-        // Keys may also come from Redis, at any time.
+        // Keys may also be added in Redis at any time.
         if let Some(key) = matches.key.as_ref().filter(|_| file.redis.is_none()) {
             self.existing(key, file.keys.iter().map(|key| &key.id), &path.key("key"));
         }
@@ -108,7 +108,7 @@ impl Check<'_> {
         }
     }
 
-    /// A name in a rule: also a mistake when there is none of its kind at all.
+    /// Checks a name in a rule. It is also a mistake if nothing of its kind is defined.
     fn existing<'n>(&mut self, name: &str, known: impl Iterator<Item = &'n String> + Clone, path: &Path) {
         if known.clone().next().is_none() {
             self.mistake(path, format!("{name:?}"), "no such field: the file defines none of these");
@@ -117,7 +117,7 @@ impl Check<'_> {
     }
 }
 
-/// Where limits and budgets stand, and whom they are about there.
+/// The place of limits and budgets, and the requests that they count.
 pub(super) struct Place<'a> {
     pub path: &'a Path,
     pub matches: &'a Match,
@@ -135,11 +135,11 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Rules as they are compiled.
+/// The rules compiled so far.
 pub(super) struct Rules<'a> {
-    /// Those that are there to be served instead; `None` when it does not matter any more.
+    /// The models for `then_model`; `None` skips that check.
     models: Option<&'a BTreeMap<String, Rc<Model>>>,
-    /// What is counted already, and where that stands.
+    /// What is counted already, with the place of its rule.
     counted: BTreeMap<(String, bool), String>,
     pub compiled: Vec<Rc<Rule>>,
     pub mistakes: Vec<Mistake>,
@@ -150,7 +150,7 @@ impl<'a> Rules<'a> {
         Self { models, counted: BTreeMap::new(), compiled: Vec::new(), mistakes: Vec::new() }
     }
 
-    /// Rules that stand elsewhere, for one key: the same may not be counted here again.
+    /// Adds rules of the same key from elsewhere, so that they are not counted twice.
     pub(super) fn know<'r>(&mut self, rules: impl IntoIterator<Item = &'r Rc<Rule>>) {
         for rule in rules {
             self.counted.insert((rule.label(), rule.hard), "another rule for this key".to_owned());
@@ -161,7 +161,7 @@ impl<'a> Rules<'a> {
         self.mistakes.push(Mistake { path: path.to_string(), found: found.into(), expected: expected.into() });
     }
 
-    /// Limits, and a budget, as they stand in one place of the file under `limits` and `budget`.
+    /// Compiles the `limits` and `budget` of one place.
     pub(super) fn inline(&mut self, place: &Place, limits: &Limits, budget: Option<&Budget>) {
         self.limits(place, limits);
         if let Some(budget) = budget {
@@ -257,9 +257,9 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// Dollars in millionths, exactly; or what is wrong with the amount.
+/// Converts dollars to micro-dollars exactly, or explains why it cannot.
 fn micro_dollars(dollars: f64) -> Result<u64, String> {
-    // The shortest decimal that reads as this number is what was written.
+    // The shortest decimal that parses to this number is what the author wrote.
     let text = dollars.to_string();
     let wrong = || text.clone();
     let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));

@@ -1,27 +1,27 @@
-//! Gateway-file settings for the access log, forwarded headers and reservations.
+//! The gateway file's options for the access log, forwarded headers and reservations.
 
 use serde::{Deserialize, Serialize};
 
-/// Client addresses and provider messages in the access log.
+/// What the access log contains of client addresses and of providers' error messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
-    /// How much of a client's address is logged.
+    /// How much of the client's address is logged. Default: `full`.
     pub client: LoggedClient,
-    /// How much of a provider's error message is logged.
+    /// How much of a provider's error message is logged. Default: `cut`.
     pub provider_messages: LoggedMessages,
 }
 
-/// How much of a client's address is logged.
+/// How much of the client's address is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LoggedClient {
-    /// The full address.
+    /// The whole address.
     #[default]
     Full,
-    /// Its network: the first 24 bits of an IPv4 address, 48 of an IPv6 address.
+    /// The network: the first 24 bits of an IPv4 address, 48 of an IPv6 address.
     Network,
     /// Neither the address nor the client's `user-agent`.
     Off,
@@ -34,22 +34,22 @@ pub enum LoggedClient {
 pub enum LoggedMessages {
     /// Nothing.
     Off,
-    /// The message without any run of 12 characters that also occurs in the request, since providers repeat parts of prompts. Nothing if
-    /// the request is longer than 256 KiB.
+    /// The message without each run of 12 characters that also occurs in the request: providers repeat parts of prompts. For a request
+    /// longer than 256 KiB, nothing.
     #[default]
     Cut,
-    /// The whole message, including any part of the prompt.
+    /// The whole message, including parts of prompts.
     Full,
 }
 
-/// A trace header with data beyond the trace id, such as the user.
+/// A client header that carries more of a trace than its id, such as the user of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ForwardedHeader {
-    /// Data of other systems in the trace (W3C Trace Context).
+    /// `tracestate`: vendor-specific trace data of other systems (W3C Trace Context).
     Tracestate,
-    /// Data of the application about the request (W3C Baggage).
+    /// `baggage`: properties that the application attaches to the request (W3C Baggage).
     Baggage,
 }
 
@@ -63,15 +63,15 @@ impl ForwardedHeader {
     }
 }
 
-/// Amounts that are reserved before the response is known, and settled afterwards.
+/// How many tokens are reserved before the response is known. The reservation is settled when the response ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Reservation {
-    /// The most output tokens reserved for one response, whatever the request or the model allows.
+    /// The maximum number of output tokens to reserve for one response, even if the request or the model allows more. Default: 4096.
     pub output_tokens: u64,
-    /// Input tokens reserved for each part of a prompt that is not in the request: a previous response, a conversation, a file, a document
-    /// by URL, input that a hosted tool fetches. At most what the model accepts.
+    /// Input tokens to reserve for each part of a prompt that the request only references: an earlier response, a conversation, a file, a
+    /// document by URL, the results of a hosted tool. Never more than the model accepts. Default: 32000.
     pub unknown_input: u64,
 }
 

@@ -1,29 +1,30 @@
-//! The guardrail keywords of a gateway file.
+//! The gateway file's options for guardrails.
 
 use serde::{Deserialize, Serialize};
 
-/// The texts that a guardrail checks.
+/// The direction of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
-    /// From the client: all texts of its request.
+    /// From the client: all texts of a request.
     Prompts,
-    /// To the client: text, reasoning and tool arguments of the model. The response is held back until all of it was checked, a stream too.
+    /// To the client: the model's output, its reasoning, and the arguments of tool calls. Even a streamed response is held back until all
+    /// of it has been inspected.
     Answers,
 }
 
-/// The action when a guardrail matches.
+/// What to do with a text that matches a guardrail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Rejects the text. For a response, the next target is tried (`retry.on: guardrail`).
+    /// Reject it. A blocked response is retried at another target (`retry.on: guardrail`).
     #[default]
     Block,
-    /// For prompts only: replaces each match by its name, as in `[email]`.
+    /// Prompts only: replace each match with its name, such as `[email]`.
     Mask,
-    /// Passes the text and logs the match.
+    /// Let it pass, and log the match.
     Log,
 }
 
@@ -34,19 +35,19 @@ pub enum Action {
 pub enum Detector {
     /// An e-mail address.
     Email,
-    /// A telephone number in international form, with a `+`.
+    /// A telephone number in international format, with a `+`.
     Phone,
     /// A payment card number with a valid check digit.
     CreditCard,
-    /// An international bank account number (IBAN) with valid check digits.
+    /// An international bank account number with valid check digits.
     Iban,
-    /// A US social security number, with hyphens.
+    /// A US social security number, with its hyphens.
     UsSsn,
-    /// An IP address, version 4 or 6.
+    /// An IPv4 or IPv6 address.
     IpAddress,
-    /// A private key in PEM, complete or not.
+    /// A private key in PEM format, complete or cut off.
     PrivateKey,
-    /// A secret with a known prefix: OpenAI, Anthropic, GitHub, GitLab, Google, Slack, Stripe, npm, and our own keys.
+    /// An API key with a recognizable prefix: OpenAI, Anthropic, GitHub, GitLab, Google, Slack, Stripe, npm, and Sluice's own keys.
     ApiKey,
     /// An AWS access key id.
     AwsAccessKey,
@@ -55,7 +56,7 @@ pub enum Detector {
 }
 
 impl Detector {
-    /// The keyword in the gateway file.
+    /// The detector's name in the gateway file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Email => "email",

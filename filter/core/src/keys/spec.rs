@@ -1,18 +1,18 @@
-//! Gateway-file settings for the permissions of keys.
+//! The gateway file's options for the overrides that a key's holder may set.
 
 use serde::{Deserialize, Serialize};
 
-/// A choice that a key's holder may make for a request.
+/// An override that the holder of a key may set for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Permission {
-    /// The header `x-sluice-route`: a strategy, or one of the model's targets to try first.
+    /// The header `x-sluice-route`: a routing strategy, or one of the model's targets to try first.
     Route,
-    /// The header `x-sluice-fallback: off`: only the first target is tried.
+    /// The header `x-sluice-fallback: off`: try only the first target.
     Fallback,
     /// The header `x-sluice-timeout`: a shorter timeout for the whole request.
     Timeout,
-    /// As the model, a provider's own model name prefixed with the provider: `anthropic/claude-haiku-4-5`. Only targets in this file.
+    /// A target of the gateway file as the model name, with its provider: `anthropic/claude-haiku-4-5`.
     Targets,
 }

@@ -1,29 +1,30 @@
-//! The routing keywords of a gateway file.
+//! The gateway file's options for routing.
 
 use serde::{Deserialize, Serialize};
 
-/// How a model's targets are ordered. With every strategy, targets that keep failing or whose provider has asked to wait come last.
+/// How a model's targets are ordered. With every strategy, targets that keep failing come last, and so do targets whose provider sent
+/// `retry-after`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
-    /// In the listed order.
+    /// In the order in which they are listed.
     #[default]
     Fallback,
-    /// Each target first in proportion to its `weight`.
+    /// By weight: each target is tried first as often as its `weight` says.
     Weighted,
-    /// By the estimated cost of this request.
+    /// By the estimated cost of the request.
     Cheapest,
-    /// By the expected time of this request's response, from recent measurements: the time to the first token and the rate after it.
+    /// By the expected response time of the request, from recent measurements of the time to the first token and the token rate after it.
     Fastest,
-    /// By the number of requests in flight.
+    /// By the number of requests in flight at each target.
     LeastBusy,
-    /// The first target only.
+    /// Only the first target, without a fallback.
     Pinned,
 }
 
 impl Strategy {
-    /// The keyword in the gateway file.
+    /// The strategy's name in the gateway file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fallback => "fallback",
@@ -36,58 +37,58 @@ impl Strategy {
     }
 }
 
-/// Keeps requests with the same value at the same target while it works. With `weighted`, a hash of the value selects the target; with
-/// `cheapest`, `fastest` and `least_busy`, the first choice stays. Strategies with a fixed order do not need it.
+/// Keeps requests on the same target while it works: with `weighted`, the target that the value hashes to; with `cheapest`, `fastest` and
+/// `least_busy`, the target that was chosen first. Strategies with a fixed order do not need it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Sticky {
-    /// By the key's id.
+    /// The key's id.
     Key,
-    /// By the `user` of the request body; by the key's id if it is missing.
+    /// The `user` field of the request body; the key's id if it is absent.
     User,
-    /// By a header's value; by the key's id if it is missing.
+    /// The value of a header; the key's id if it is absent.
     Header(String),
 }
 
-/// How much of a streamed response must have arrived before the client receives any of it.
+/// How much of a streamed response must arrive before the client receives any of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Delivery {
-    /// The first chunk with content. Until then another target can take over; from then on the client receives the stream as it comes.
+    /// The first piece of content: until then another target can take over. After it, the client receives the stream as it arrives.
     #[default]
     Stream,
-    /// All of it, up to 8 MiB. If the stream breaks off or stalls, the request is sent to another target, and the client never receives a
-    /// broken stream. The response comes late, and all at once.
+    /// All of it, up to 8 MiB. A stream that breaks off or stalls is retried at another target, so the client never receives a broken one.
+    /// The response arrives late, and all at once.
     Whole,
 }
 
-/// A capability that a request may need.
+/// A capability that a request needs besides text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Need {
-    /// Offers tools.
+    /// The request offers tools.
     Tools,
-    /// Contains images.
+    /// The request contains images.
     Images,
-    /// Contains audio.
+    /// The request contains audio.
     Audio,
-    /// Contains documents.
+    /// The request contains documents.
     Documents,
-    /// Asks for JSON that follows a schema.
+    /// The request asks for JSON by a schema.
     StructuredOutput,
 }
 
-/// A reason to retry.
+/// A failure that is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
-    /// The connection failed, or was lost before a response began.
+    /// The connection failed, or was lost before the response began.
     Unreachable,
-    /// The response or its first token did not arrive in time.
+    /// No response, or no first token, in time.
     Timeout,
     /// A stream that is delivered whole stalled.
     Stalled,
@@ -95,33 +96,33 @@ pub enum Trigger {
     Truncated,
     /// Status 408.
     RequestTimeout,
-    /// Status 409: one retry, at the same target.
+    /// Status 409: retried once, at the same target.
     Conflict,
     /// Status 429.
     RateLimited,
-    /// Status 500 and above, including 529. After a 500, the same target gets one retry first. A model's only target also gets one retry
-    /// after a 502, 503 or 529.
+    /// Status 500 and above, including 529. After a 500 the same target is retried once first. A model's only target is retried once after
+    /// a 502, 503 or 529.
     ServerError,
-    /// Status 401, 402 or 403: the provider rejects the gateway's own credential, or its account has no funds.
+    /// Status 401, 402 or 403: the provider rejects the gateway's credential, or demands payment.
     RefusedCredential,
-    /// The response is invalid in the provider's own format.
+    /// The response is not in the provider's format.
     BadAnswer,
-    /// An error under a success status: in place of a response, or before a stream's first content.
+    /// An error under a success status, instead of a response or before a stream's first content.
     ErrorInAnswer,
-    /// The response has no content.
+    /// A response without content.
     EmptyAnswer,
-    /// The prompt is too long for the model. The next target must be known to accept longer prompts.
+    /// The prompt is too long for the model: a target that is known to accept more is tried.
     ContextLength,
     /// The provider does not have the model: it was retired, or never deployed.
     ModelNotFound,
-    /// A guardrail blocks the response.
+    /// A guardrail blocked the response.
     Guardrail,
-    /// The response is not the JSON that the request asked for, and `check_structured_output` is on.
+    /// The response is not the requested JSON, with `check_structured_output`.
     InvalidStructuredOutput,
 }
 
 impl Trigger {
-    /// Every trigger.
+    /// All triggers.
     pub const ALL: [Self; 16] = [
         Self::Unreachable,
         Self::Timeout,
@@ -149,9 +150,9 @@ impl Trigger {
 pub enum ModelKind {
     /// Chat completions.
     Chat,
-    /// Text completions.
+    /// Text completions of a prompt.
     Completion,
-    /// Embeddings.
+    /// Embedding vectors of texts.
     Embedding,
     /// Image generation.
     Image,
@@ -159,14 +160,14 @@ pub enum ModelKind {
     Speech,
     /// Speech to text.
     Transcription,
-    /// Content moderation.
+    /// Detection of harmful texts.
     Moderation,
-    /// Ranks texts by relevance to a query.
+    /// Ranking of texts by their relevance to a query.
     Rerank,
 }
 
 impl ModelKind {
-    /// Guesses a model's kind from its name, if the configuration states none.
+    /// Guesses the kind of a model from its name, for models without a known kind.
     pub fn likely(name: &str) -> Self {
         const MARKS: [(&str, ModelKind); 12] = [
             ("embed", ModelKind::Embedding),

@@ -4,7 +4,7 @@ use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// A file without mistakes, and with `more` fields.
+/// A file without mistakes and with additional fields.
 fn file(more: &str) -> file::File {
     let text = format!(
         r#"{{"providers":{{"p":{{"kind":"openai"}}}},
