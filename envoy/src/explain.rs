@@ -27,9 +27,9 @@ use sluice_wire::time::Time;
 use crate::cli::Failure;
 
 /// The state that only a running gateway has.
-const UNKNOWN: &str = "Not known here: how much of limits and budgets is used, and how targets fare. In a running gateway those that \
-    keep failing, or whose provider has said when to come back, are asked last; `fastest` and `least_busy` order by what is \
-    measured there.";
+const UNKNOWN: &str = "This command does not know the usage of limits and budgets, or the health of targets. A \
+                       running gateway moves targets with an open circuit breaker or a pending retry-after time to \
+                       the end; `fastest` and `least_busy` use its measurements.";
 
 #[derive(Debug, Args)]
 pub struct Explain {
@@ -55,12 +55,12 @@ pub struct Explain {
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("'NAME: VALUE', please")?;
+    let (name, value) = text.split_once(':').ok_or("expected 'NAME: VALUE'")?;
     Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
 }
 
 fn moment(text: &str) -> Result<u64, String> {
-    calendar::rfc3339(text).ok_or_else(|| "a time such as 2027-01-31T00:00:00Z (RFC 3339), please".to_owned())
+    calendar::rfc3339(text).ok_or_else(|| "expected a time such as 2027-01-31T00:00:00Z (RFC 3339)".to_owned())
 }
 
 /// Returns the output, and whether the request would be served.
@@ -77,7 +77,7 @@ pub fn explain(arguments: &Explain, gateway: Gateway) -> Result<(String, bool), 
         (Ok(foresight), true) => format!("{:#}\n", as_json(&foresight, seconds)),
         (Ok(foresight), false) => as_text(&foresight, seconds),
         (Err(error), true) => format!("{:#}\n", json!({ "served": false, "error": error_json(&error) })),
-        (Err(error), false) => format!("refused: {}\n", said(&error)),
+        (Err(error), false) => format!("rejected: {}\n", said(&error)),
     };
     Ok((text, served))
 }
@@ -89,7 +89,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 /// The error as its client would read it.
 fn said(error: &ApiError) -> String {
     let field = error.param.as_deref().map(|param| format!(" ({param})")).unwrap_or_default();
-    format!("{} {}{field}: {}", error.status, error.code.as_deref().unwrap_or("without a code"), error.message)
+    format!("{} {}{field}: {}", error.status, error.code.as_deref().unwrap_or("no code"), error.message)
 }
 
 fn as_text(foresight: &DryRun, seconds: u64) -> String {
@@ -111,22 +111,22 @@ fn request(text: &mut String, foresight: &DryRun, seconds: u64) -> std::fmt::Res
     writeln!(text, "asks for {}{by}{stream}; needs {}", foresight.name, needs(foresight).join(", "))?;
     let wishes = wishes(foresight);
     if !wishes.is_empty() {
-        writeln!(text, "its headers ask for {}", wishes.join(", "))?;
+        writeln!(text, "its headers request {}", wishes.join(", "))?;
     }
     if !foresight.forbidden.is_empty() {
-        writeln!(text, "it might not ask for {}", foresight.forbidden.join(", "))?;
+        writeln!(text, "it must not contain {}", foresight.forbidden.join(", "))?;
     }
     for finding in &foresight.findings {
-        writeln!(text, "guardrails find in it {finding}")?;
+        writeln!(text, "guardrails found {finding}")?;
     }
     if let Some(checks) = &foresight.checks {
-        writeln!(text, "its answer is held back, all of it, until it has passed {}", passes(checks).join(", "))?;
+        writeln!(text, "the gateway buffers the whole answer until it passes {}", passes(checks).join(", "))?;
     }
     writeln!(text)?;
     for (place, misfits) in foresight.routes.iter().enumerate() {
         match misfits.is_empty() {
-            true => writeln!(text, "routes[{place}] matches, and is taken")?,
-            false => writeln!(text, "routes[{place}] does not match by {}", misfits.join(", "))?,
+            true => writeln!(text, "routes[{place}] matches and is used")?,
+            false => writeln!(text, "routes[{place}] does not match: {}", misfits.join(", "))?,
         }
     }
     if let Some(cache) = cache(foresight) {
@@ -137,7 +137,7 @@ fn request(text: &mut String, foresight: &DryRun, seconds: u64) -> std::fmt::Res
 
 /// The checks that a response has to pass.
 fn passes(checks: &Checks) -> Vec<String> {
-    let form = checks.format.is_some().then(|| "the check of structured output".to_owned());
+    let form = checks.format.is_some().then(|| "the structured output check".to_owned());
     checks.guards.iter().map(|guard| format!("the guardrail {}", guard.name)).chain(form).collect()
 }
 
@@ -145,15 +145,15 @@ fn passes(checks: &Checks) -> Vec<String> {
 fn cache(foresight: &DryRun) -> Option<String> {
     let rule = foresight.model.cache?;
     let shared = match sharer(rule.scope, &foresight.caller) {
-        (_, "") => "all who may use the model".to_owned(),
+        (_, "") => "all keys that may use the model".to_owned(),
         (scope, whose) => format!("{scope} {whose}"),
     };
     Some(match foresight.cache? {
-        CachePolicy::Look => format!("an answer is looked for among those for {shared}, no older than {:?}", rule.ttl),
+        CachePolicy::Look => format!("looks for an answer shared by {shared}, no older than {:?}", rule.ttl),
         CachePolicy::Fill => {
-            format!("passed over, by its cache-control; the answer is kept for {shared}, {:?}", rule.ttl)
+            format!("lookup skipped because of cache-control; stores the answer for {shared}, {:?}", rule.ttl)
         }
-        CachePolicy::Neither(reason) => format!("passed over: {reason}"),
+        CachePolicy::Neither(reason) => format!("bypassed: {reason}"),
     })
 }
 
@@ -180,7 +180,7 @@ fn wishes(foresight: &DryRun) -> Vec<String> {
     let alone = hints.no_fallback.then(|| "no fallback".to_owned());
     let timeout = hints.timeout.map(|timeout| {
         let allowed = timeout.min(foresight.model.way.timeouts.total);
-        format!("an end after {allowed:?}")
+        format!("a timeout of {allowed:?}")
     });
     [wish, alone, timeout].into_iter().flatten().collect()
 }
@@ -188,23 +188,23 @@ fn wishes(foresight: &DryRun) -> Vec<String> {
 /// Explains the order of the targets.
 fn ordering(foresight: &DryRun) -> String {
     match (foresight.strategy, &foresight.model.way.sticky) {
-        (Strategy::Fallback, _) => "as they are listed".to_owned(),
-        (Strategy::Pinned, _) => "the first of the list, and none after it".to_owned(),
-        (Strategy::Cheapest, _) => "by what this request is expected to cost; without a price last".to_owned(),
+        (Strategy::Fallback, _) => "in the listed order".to_owned(),
+        (Strategy::Pinned, _) => "only the first target".to_owned(),
+        (Strategy::Cheapest, _) => "by expected cost of this request; targets without a price are last".to_owned(),
         (Strategy::Fastest, _) => {
-            "by measured speed, which is not known here: this is only one possible order".to_owned()
+            "by measured speed, which this command does not know: this is one possible order".to_owned()
         }
         (Strategy::LeastBusy, _) => {
-            "by requests under way, which are not known here: this is only one possible order".to_owned()
+            "by concurrent requests, which this command does not know: this is one possible order".to_owned()
         }
-        (Strategy::Weighted, None) => "drawn anew for each request: this is only one possible order".to_owned(),
+        (Strategy::Weighted, None) => "random for each request: this is one possible order".to_owned(),
         (Strategy::Weighted, Some(sticky)) => {
             let by = match sticky {
                 Sticky::Key => "the key".to_owned(),
-                Sticky::User => "the request's user, or else the key".to_owned(),
-                Sticky::Header(name) => format!("the header {name}, or else the key"),
+                Sticky::User => "the request's user, otherwise the key".to_owned(),
+                Sticky::Header(name) => format!("the header {name}, otherwise the key"),
             };
-            format!("by weight, and always the same for {by}")
+            format!("by weight, and constant for {by}")
         }
     }
 }
@@ -212,7 +212,7 @@ fn ordering(foresight: &DryRun) -> String {
 fn targets(text: &mut String, foresight: &DryRun) -> std::fmt::Result {
     let (lined_up, out): (Vec<&Foreseen>, Vec<&Foreseen>) =
         foresight.targets.iter().partition(|target| target.lined_up);
-    writeln!(text, "\nasked in this order, each when those before it have failed:")?;
+    writeln!(text, "\ntargets in fallback order:")?;
     let whole: u32 = lined_up.iter().map(|target| target.considered.target.weight).sum();
     for (place, foreseen) in (1..).zip(&lined_up) {
         let target = &foreseen.considered.target;
@@ -226,18 +226,18 @@ fn targets(text: &mut String, foresight: &DryRun) -> std::fmt::Result {
         let cost = foreseen.cost.map_or_else(|| "no price".to_owned(), |cost| format!("${cost}"));
         writeln!(
             text,
-            "  {place}. {}  tier {}, weight {}{share}, {cost} for {} tokens in and {} out",
+            "  {place}. {}  tier {}, weight {}{share}, {cost} for {} input tokens and {} output tokens",
             target.name, target.tier, target.weight, expected.input, expected.output
         )?;
         if let Some(error) = &foreseen.exceeded {
-            writeln!(text, "     cannot take it, and ends the list when its turn comes: {}", said(error))?;
+            writeln!(text, "     cannot serve the request, and ends the fallbacks here: {}", said(error))?;
         }
         if !foreseen.dropped.is_empty() {
-            writeln!(text, "     would leave out, as it has no words for it: {}", foreseen.dropped.join(", "))?;
+            writeln!(text, "     would drop unsupported fields: {}", foreseen.dropped.join(", "))?;
         }
     }
     if !out.is_empty() {
-        writeln!(text, "\nleft out:")?;
+        writeln!(text, "\nexcluded targets:")?;
     }
     for foreseen in out {
         writeln!(text, "  -  {}  {}", foreseen.considered.target.name, why_not(foreseen))?;
@@ -257,26 +257,27 @@ fn why_not(foreseen: &Foreseen) -> String {
 fn counters(text: &mut String, foresight: &DryRun) -> std::fmt::Result {
     let Some(first) = foresight.plan.candidates.first() else { return Ok(()) };
     if first.parts.is_empty() {
-        writeln!(text, "\nno limit and no budget counts it")?;
+        writeln!(text, "\nno limits or budgets apply")?;
     } else {
-        writeln!(text, "\ncounted at {} by:", first.target.name)?;
+        writeln!(text, "\nlimits and budgets at {}:", first.target.name)?;
     }
     for part in &first.parts {
         let (meter, limit, amount) =
             (&part.take.counter.name, amount(part, part.take.limit), amount(part, part.take.amount));
-        let soft = if part.take.hard { "" } else { ", which only warns" };
-        let then = part.rule.then_model.as_deref().map(|then| format!(", and then {then}")).unwrap_or_default();
-        writeln!(text, "  {meter}  {limit} allowed{soft}{then}; this reserves {amount}")?;
+        let soft = if part.take.hard { "" } else { ", soft (only warns)" };
+        let then = part.rule.then_model.as_deref().map(|then| format!(", fallback {then}")).unwrap_or_default();
+        writeln!(text, "  {meter}  limit {limit}{soft}{then}; this request reserves {amount}")?;
     }
     let elsewhere = elsewhere(foresight);
     if elsewhere > 0 {
         writeln!(
             text,
-            "  {elsewhere} tokens of that are for what the request only refers to (reservation.unknown_input)"
+            "  this includes {elsewhere} tokens for content that the request only refers to \
+             (reservation.unknown_input)"
         )?;
     }
     for way in instead(foresight) {
-        writeln!(text, "  when a budget is used up: {} serves, at {}", way.model.name, way.target.name)?;
+        writeln!(text, "  fallback when a budget is used up: {}, at {}", way.model.name, way.target.name)?;
     }
     Ok(())
 }

@@ -85,7 +85,7 @@ impl Live {
     /// Reads the gateway file, and applies it unless it is active already.
     pub fn read(&mut self, envoy: SocketAddr, stop: &dyn Fn() -> bool) {
         if self.attempt(envoy, stop, false) == Some(false) {
-            tell(&format!("{}: version {} is in force already", self.path.display(), self.applied.version()));
+            tell(&format!("{}: version {} is active already", self.path.display(), self.applied.version()));
         }
     }
 
@@ -98,7 +98,7 @@ impl Live {
         let done = self.apply(envoy, stop);
         match &done {
             Ok(true) => tell(&format!(
-                "{name} has changed, and is in force after {} ms: version {}",
+                "{name} has changed, and is active after {} ms: version {}",
                 begun.elapsed().as_millis(),
                 self.applied.version()
             )),
@@ -107,11 +107,11 @@ impl Live {
             Err(mistakes) => {
                 let mistakes = reload::first(mistakes.clone());
                 let each: String = mistakes.iter().map(|mistake| format!("\n{mistake}")).collect();
-                tell(&format!("{name} has changed, and cannot be used; the gateway goes on with the one before{each}"));
+                tell(&format!("{name} has changed, and cannot be used; the gateway keeps the previous version{each}"));
                 let told = Running::of(envoy, stop)
                     .and_then(|envoy| self.applied.refuse(mistakes, &envoy).map_err(|error| error.to_string()));
                 if let Err(error) = told {
-                    tell(&format!("the administration interface does not tell of it: {error}"));
+                    tell(&format!("the admin API cannot report this problem: {error}"));
                 }
             }
         }
@@ -126,7 +126,7 @@ impl Live {
         let tidied = Running::of(envoy, stop)
             .and_then(|envoy| self.applied.tidy(&self.present, &envoy).map_err(|error| error.to_string()));
         if let Err(error) = tidied {
-            tell(&format!("clusters that nobody uses any more stay for now: {error}"));
+            tell(&format!("cannot remove unused clusters yet: {error}"));
         }
     }
 
@@ -187,7 +187,7 @@ impl Live {
             [("listen", listen(self.checked()), listen(next)), ("admin.listen", admin(self.checked()), admin(next))];
         let problems = both.into_iter().filter(|(_, old, new)| old != new).filter_map(|(field, _, new)| {
             let address = new?.parse().ok()?;
-            free(address, &format!("change `{field}`, or stop what uses it")).err()
+            free(address, &format!("change `{field}`, or stop the program that uses the address")).err()
         });
         let problems: Vec<String> = problems.map(|failure| failure.to_string()).collect();
         if problems.is_empty() { Ok(()) } else { Err(problems) }

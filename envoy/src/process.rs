@@ -30,14 +30,14 @@ pub fn follower(program: &Path) -> Command {
 
 /// Replaces this process with the program. The program ends when the process `parent` does.
 pub fn follow(parent: u32, program: &[OsString]) -> Failure {
-    let Some((program, arguments)) = program.split_first() else { return Failure::new("no program to run") };
+    let Some((program, arguments)) = program.split_first() else { return Failure::new("no program was given to run") };
     if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
-        return Failure::new(format!("cannot ask for the signal of a parent's death: {error}"));
+        return Failure::new(format!("cannot request a signal for the parent's exit: {error}"));
     }
     // The parent may have died before the signal was requested.
     let alive = getppid().is_some_and(|now| u32::try_from(now.as_raw_nonzero().get()) == Ok(parent));
     if !alive {
-        return Failure::new("the process that wanted it has ended");
+        return Failure::new("the parent process has already exited");
     }
     let error = Command::new(program).args(arguments).exec();
     Failure::new(format!("cannot start {}: {error}", Path::new(program).display()))

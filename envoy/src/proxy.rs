@@ -38,8 +38,8 @@ impl Proxy {
         let proxy = Self::of_environment().map_err(Failure::new)?;
         if proxy.as_ref().is_some_and(|proxy| proxy.authorization.is_some()) {
             return Err(Failure::new(
-                "the proxy of the environment has a password, which would stand in Envoy's configuration for everybody to \
-                 read; use `sluice run`, which keeps it private, or a proxy without a password",
+                "the proxy in the environment has a password, and other users could read it in Envoy's configuration. \
+                 Use `sluice run`, which keeps it private, or a proxy without a password",
             ));
         }
         Ok(proxy)
@@ -50,14 +50,14 @@ impl Proxy {
         let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let (scheme, rest) = text.split_once("://").unwrap_or_default();
         if !["http", "https"].contains(&scheme) {
-            return Err(format!("Envoy cannot use a proxy of the kind {scheme}: it needs http://host:port"));
+            return Err(format!("Envoy does not support {scheme} proxies: use http://host:port"));
         }
         let rest = rest.trim_end_matches('/');
         let (user, host) = rest.rsplit_once('@').map_or((None, rest), |(user, host)| (Some(user), host));
         let url = format!("{scheme}://{host}");
         match Url::parse(&url) {
             Ok(parsed) if parsed.base_path.is_empty() => {}
-            _ => return Err("a proxy is written http://host:port".to_owned()),
+            _ => return Err("the proxy URL must be http://host:port".to_owned()),
         }
         let authorization = user.map(|user| format!("Basic {}", STANDARD.encode(percent::decoded(user))));
         let exceptions = exceptions.split([',', ' ']).map(|name| name.trim().to_lowercase());

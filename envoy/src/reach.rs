@@ -79,7 +79,7 @@ pub fn is_near(url: &Url) -> bool {
 
 fn address(url: &Url) -> Result<SocketAddr, String> {
     let mut addresses = (url.host.as_str(), url.port).to_socket_addrs().map_err(|error| error.to_string())?;
-    addresses.next().ok_or_else(|| "its name has no address".to_owned())
+    addresses.next().ok_or_else(|| "the host name has no IP address".to_owned())
 }
 
 #[cfg(test)]

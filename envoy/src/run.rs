@@ -56,11 +56,11 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(5);
 pub fn run(checked: Checked, options: &Options) -> Result<(), Failure> {
     let signals = Signals::new()?;
     let listen: SocketAddr = checked.file.listen.parse().map_err(|error| Failure::new(format!("listen: {error}")))?;
-    free(listen, "change `listen` in the gateway file, or stop what uses it")?;
-    free(options.admin, "choose another with --admin")?;
+    free(listen, "change `listen` in the gateway file, or stop the program that uses the address")?;
+    free(options.admin, "choose another address with --admin")?;
     if let Some(admin) = &checked.file.admin {
         let listen = admin.listen.parse().map_err(|error| Failure::new(format!("admin.listen: {error}")))?;
-        free(listen, "change `admin.listen` in the gateway file, or stop what uses it")?;
+        free(listen, "change `admin.listen` in the gateway file, or stop the program that uses the address")?;
     }
 
     // Removed on exit, together with its secrets.
@@ -215,7 +215,7 @@ impl Envoy {
 
 /// Reports Envoy's exit. Its own errors went to standard error, right above this message.
 fn obituary(status: ExitStatus) -> Failure {
-    Failure::new(format!("Envoy ended by itself ({status}); its last lines above say why"))
+    Failure::new(format!("Envoy exited unexpectedly ({status}); see its last log lines above"))
 }
 
 impl Drop for Envoy {

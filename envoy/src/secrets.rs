@@ -75,14 +75,11 @@ fn token(cluster: &str, owner: &str, secret: Option<&Secret>, what: &str, base: 
 fn certificates(listener: &str, owner: &str, tls: &Tls, base: &Path) -> Vec<Found> {
     let read = |file: &str, what: &str, label: &str| {
         let path = base.join(file);
-        let text = fs::read_to_string(&path).map_err(|error| {
-            format!("{owner}: cannot read its {what} from {}: {error}; write it there", path.display())
-        })?;
+        let text = fs::read_to_string(&path)
+            .map_err(|error| format!("{owner}: cannot read the {what} from {}: {error}", path.display()))?;
         // With an invalid file, a running Envoy keeps the previous one, and a new Envoy does not start.
         let is_pem = text.lines().any(|line| line.starts_with("-----BEGIN ") && line.trim_end().ends_with(label));
-        is_pem
-            .then_some(text)
-            .ok_or_else(|| format!("{owner}: {} holds no {what} in PEM; write it there", path.display()))
+        is_pem.then_some(text).ok_or_else(|| format!("{owner}: {} contains no {what} in PEM format", path.display()))
     };
     const CERTIFICATE: &str = "CERTIFICATE-----";
     let [own, authorities] = secrets_of(listener);
@@ -138,7 +135,7 @@ fn resource(name: &str, secret: &str) -> String {
 pub fn read(secret: &Secret, what: &str, base: &Path) -> Result<String, String> {
     let (text, source) = text(secret, what, base)?;
     if !text.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(format!("{source} holds spaces or other characters that no {what} has"));
+        return Err(format!("{source} contains spaces or other characters that a {what} cannot have"));
     }
     Ok(text)
 }
@@ -148,21 +145,20 @@ pub fn text(secret: &Secret, what: &str, base: &Path) -> Result<(String, String)
     let (text, source) = match (&secret.env, &secret.file) {
         (Some(variable), _) => {
             let text = std::env::var(variable).map_err(|_| {
-                format!("the environment variable {variable} is not set; set it: export {variable}=...")
+                format!("the environment variable {variable} is not set. Set it: export {variable}=...")
             })?;
             (text, format!("the environment variable {variable}"))
         }
         (None, Some(file)) => {
             let path = base.join(file);
-            let text = fs::read_to_string(&path).map_err(|error| {
-                format!("cannot read its {what} from {}: {error}; write the {what} there", path.display())
-            })?;
+            let text = fs::read_to_string(&path)
+                .map_err(|error| format!("cannot read the {what} from {}: {error}", path.display()))?;
             (text, format!("the file {}", path.display()))
         }
-        (None, None) => return Err(format!("its {what} names neither env nor file")),
+        (None, None) => return Err(format!("the {what} needs either env or file")),
     };
     match text.trim() {
-        "" => Err(format!("{source} is empty; put the {what} there")),
+        "" => Err(format!("{source} is empty. Put the {what} there")),
         text => Ok((text.to_owned(), source)),
     }
 }
@@ -227,9 +223,9 @@ mod tests {
         let (certificate, key) = ("-----BEGIN CERTIFICATE-----", "-----BEGIN EC PRIVATE KEY-----\r");
         assert_eq!(resolved(certificate, key).unwrap().len(), 2);
         let problems = resolved("garbage", key).unwrap_err();
-        assert!(problems.len() == 2 && problems[0].ends_with("tls.crt holds no certificate in PEM; write it there"));
+        assert!(problems.len() == 2 && problems[0].ends_with("tls.crt contains no certificate in PEM format"));
         let problems = resolved(certificate, certificate).unwrap_err();
-        assert!(problems.len() == 1 && problems[0].ends_with("tls.key holds no key in PEM; write it there"));
+        assert!(problems.len() == 1 && problems[0].ends_with("tls.key contains no key in PEM format"));
     }
 
     #[test]
@@ -265,7 +261,7 @@ mod tests {
         file.redis = serde_json::from_str(redis).unwrap();
         fs::write(directory.path().join("p.key"), "sk-1").unwrap();
         let missing = resolve(&file, directory.path()).unwrap_err();
-        assert!(missing[0].starts_with("redis: cannot read its token from"), "{missing:?}");
+        assert!(missing[0].starts_with("redis: cannot read the token from"), "{missing:?}");
         fs::write(directory.path().join("r.token"), "tok\n").unwrap();
         assert!(resolve(&file, directory.path()).unwrap()["sluice-redis.yaml"].contains("\"tok\""));
     }
@@ -277,7 +273,7 @@ mod tests {
         fs::write(directory.path().join("two"), "a\nb").unwrap();
         for (key, expected) in [
             ("{ env: SLUICE_NO_SUCH_VARIABLE }", "provider p: the environment variable SLUICE_NO_SUCH_VARIABLE is not"),
-            ("{ file: absent }", "provider p: cannot read its key from"),
+            ("{ file: absent }", "provider p: cannot read the key from"),
             ("{ file: empty }", "provider p: the file"),
             ("{ file: two }", "provider p: the file"),
         ] {

@@ -54,8 +54,10 @@ pub fn resolve(file: &mut File, base: &path::Path) -> (Vec<Mistake>, String) {
     });
     table.overrule(&own);
     let about = match name {
-        Some(name) => format!("{name} (models: {}; {}), over the command's of {}", own.rows.len(), own.words, date()),
-        None => format!("the command's of {}", date()),
+        Some(name) => {
+            format!("{name} (models: {}; {}), overriding the built-in table of {}", own.rows.len(), own.words, date())
+        }
+        None => format!("the built-in table of {}", date()),
     };
     for (name, provider) in &file.providers {
         if let Some(found) = provider.prices.as_deref().filter(|found| !table.0.contains_key(found)) {
@@ -463,7 +465,7 @@ mod tests {
         assert_eq!(file.capabilities["openai/gpt-5"].tools, Some(true));
         assert_eq!(file.prices.file, None);
         assert!(about.starts_with("own.tsv (models: 5; \"Ours\"; changed 20"), "{about}");
-        assert!(about.ends_with("), over the command's of 2026-11-22"), "{about}");
+        assert!(about.ends_with("), overriding the built-in table of 2026-11-22"), "{about}");
     }
 
     #[test]

@@ -71,7 +71,7 @@ fn what_will_not_work_is_a_warning_and_no_mistake() {
     assert_eq!(output.status.code(), Some(0));
     let said = text(&output.stderr);
     let lines: Vec<&str> = said.lines().collect();
-    assert!(lines[0].ends_with("variable OPENAI_API_KEY is not set; set it: export OPENAI_API_KEY=..."), "{said}");
+    assert!(lines[0].ends_with("variable OPENAI_API_KEY is not set. Set it: export OPENAI_API_KEY=..."), "{said}");
     assert!(lines[0].contains("minimal.yaml:3: warning: providers.openai.key: "), "{said}");
     assert!(lines[1].contains("minimal.yaml:12: warning: keys[0].sha256: a placeholder"), "{said}");
     assert_eq!(lines.len(), 2, "{said}");
@@ -124,7 +124,7 @@ fn a_proxy_that_run_would_refuse_is_warned_of_without_its_password() {
     let output = sluice_with(&arguments, &[("https_proxy", "socks5://u:hunter2@proxy.test:1080")]);
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("warning: https_proxy: Envoy cannot use a proxy of the kind socks5"), "{said}");
+    assert!(said.contains("warning: https_proxy: Envoy does not support socks5 proxies"), "{said}");
     assert!(!said.contains("hunter2"), "{said}");
 }
 
@@ -135,7 +135,7 @@ fn a_first_file_replaces_nothing_unless_it_is_told_to() {
     let before = fs::read_to_string(&file).unwrap();
     let again = sluice_with(&["init", &file], &[("OPENAI_API_KEY", "x")]);
     assert_eq!(again.status.code(), Some(1));
-    assert!(text(&again.stderr).contains("is there already; --force replaces it"), "{}", text(&again.stderr));
+    assert!(text(&again.stderr).contains("already exists. Use --force to replace it"), "{}", text(&again.stderr));
     assert_eq!(fs::read_to_string(&file).unwrap(), before);
     assert!(sluice_with(&["init", &file, "--force"], &[("OPENAI_API_KEY", "x")]).status.success());
     assert_ne!(fs::read_to_string(&file).unwrap(), before, "another key");
@@ -152,12 +152,16 @@ fn a_secret_that_is_written_is_its_owners_alone_and_is_not_printed() {
     let secret = fs::read_to_string(&key).unwrap();
     assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     let told = text(&output.stdout);
-    assert!(!told.contains(secret.trim()) && told.contains("Set before it runs: OPENAI_API_KEY"), "{told}");
+    assert!(
+        !told.contains(secret.trim())
+            && told.contains("Set these variables before you start the gateway: OPENAI_API_KEY"),
+        "{told}"
+    );
     let written = fs::read_to_string(&file).unwrap();
     assert!(written.contains("  - id: \"ci\"\n") && !written.contains("sk-"), "{written}");
     for (arguments, says) in [
         (vec!["init", "x.yaml", "--provider", "opnai"], "one of openai, anthropic"),
-        (vec!["init", "x.yaml", "--provider", "azure"], "azure=URL, please"),
+        (vec!["init", "x.yaml", "--provider", "azure"], "expected azure=URL"),
         (vec!["init", "x.yaml", "--provider", "vllm=10.0.0.9"], "no http:// or https:// at its start"),
         (vec!["init", "x.yaml", "--provider", "openai", "--id", "a b"], "--id \"a b\""),
     ] {
@@ -261,7 +265,7 @@ fn a_mistake_in_an_operators_table_is_one_of_the_gateway_file() {
     };
     assert!(mistakes().starts_with("no readable file "));
     for (row, says) in [
-        ("openai\tgpt-99\t-1\t2", "\"-1\" (prices.tsv, line 2, input), expected US dollars for a million tokens"),
+        ("openai\tgpt-99\t-1\t2", "\"-1\" (prices.tsv, line 2, input), expected US dollars per million tokens"),
         ("openai\tgpt-99\t1\tmuch", "\"much\" (prices.tsv, line 2, output), expected US dollars"),
         ("opnai\tgpt-99\t1\t2", "\"opnai\" (prices.tsv, line 2, provider), expected one of: "),
     ] {
@@ -287,7 +291,7 @@ fn a_missing_secret_names_its_provider_and_what_to_set() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         text(&output.stderr),
-        "sluice: provider p: the environment variable SLUICE_NO_SUCH_VARIABLE is not set; set it: export \
+        "sluice: provider p: the environment variable SLUICE_NO_SUCH_VARIABLE is not set. Set it: export \
          SLUICE_NO_SUCH_VARIABLE=...\n"
     );
     assert!(!out.exists());
@@ -317,12 +321,12 @@ fn all_that_is_missing_is_said_at_once_before_anything_starts() {
     fs::write(&file, token).unwrap();
     let said = text(&sluice(&["run", &file]).stderr);
     let lines: Vec<&str> = said.lines().collect();
-    assert!(lines[0].starts_with("sluice: redis: cannot read its token from "), "{said}");
-    assert!(lines[1].starts_with("sluice: provider p: cannot read its service account's key from "), "{said}");
+    assert!(lines[0].starts_with("sluice: redis: cannot read the token from "), "{said}");
+    assert!(lines[1].starts_with("sluice: provider p: cannot read the service account key from "), "{said}");
     fs::write(directory.path().join("token"), "t").unwrap();
     fs::write(directory.path().join("account.json"), "sk-hidden").unwrap();
     let said = text(&sluice(&["run", &file]).stderr);
-    assert!(said.contains("account.json: it is no service account's key") && !said.contains("sk-hidden"), "{said}");
+    assert!(said.contains("account.json: it is not a service account key") && !said.contains("sk-hidden"), "{said}");
 }
 
 #[test]
@@ -331,9 +335,13 @@ fn what_only_run_does_is_said_where_a_configuration_is_written() {
     let out = directory.path().join("out");
     let render = || text(&sluice(&["render", &file, "--out", out.to_str().unwrap()]).stderr);
     let token = out.join("secrets/p.yaml");
-    let expected = format!("for an Envoy of your own, keep one in {}\n", token.display());
+    let expected = format!("For your own Envoy, keep a valid token in {}\n", token.display());
     let said = render();
-    assert!(said.contains("sluice: provider p: fetching access tokens") && said.contains(&expected), "{said}");
+    assert!(
+        said.contains("sluice: provider p: only `sluice run` fetches and refreshes Google access tokens")
+            && said.contains(&expected),
+        "{said}"
+    );
     assert!(fs::read_to_string(&token).unwrap().contains("inline_string: \"\""));
     fs::write(&token, "somebody's").unwrap();
     render();
@@ -346,14 +354,14 @@ fn an_envoy_that_ends_is_reported_below_its_last_words() {
     let output = sluice(&["run", &file, "--envoy", &fixture("dying-envoy"), "--wasm", &file]);
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);
-    assert!(said.starts_with("no such thing\nsluice: Envoy ended by itself (exit status: 3)"), "{said}");
+    assert!(said.starts_with("no such thing\nsluice: Envoy exited unexpectedly (exit status: 3)"), "{said}");
 }
 
 #[test]
 fn an_old_envoy_is_refused() {
     let (_directory, file) = gateway("");
     let output = sluice(&["run", &file, "--envoy", &fixture("old-envoy"), "--wasm", &file]);
-    assert!(text(&output.stderr).contains("is Envoy 1.38; 1.39 or newer is needed"));
+    assert!(text(&output.stderr).contains("is Envoy 1.38, but version 1.39 or newer is required"));
 }
 
 #[test]
@@ -363,7 +371,7 @@ fn a_used_port_is_refused() {
     let admin = taken.local_addr().unwrap().to_string();
     let output = sluice(&["run", &file, "--envoy", &fixture("dying-envoy"), "--wasm", &file, "--admin", &admin]);
     let said = text(&output.stderr);
-    assert!(said.contains("Address already in use") && said.contains("choose another with --admin"), "{said}");
+    assert!(said.contains("Address already in use") && said.contains("choose another address with --admin"), "{said}");
 }
 
 #[test]

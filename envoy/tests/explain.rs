@@ -75,25 +75,25 @@ fn a_decision_is_told_with_its_reasons() {
         "key alice of team research, app bot, at 2026-11-23T12:00:00Z\n\
          asks for chat; needs room for a prompt of about 24 tokens\n\
          \n\
-         routes[0] does not match by headers\n\
-         routes[1] does not match by time\n\
-         strategy cheapest: by what this request is expected to cost; without a price last\n\
+         routes[0] does not match: headers\n\
+         routes[1] does not match: time\n\
+         strategy cheapest: by expected cost of this request; targets without a price are last\n\
          \n\
-         asked in this order, each when those before it have failed:\n  \
-         1. claude/y  tier 1, weight 1, $0.000528 for 28 tokens in and 100 out\n  \
-         2. big/x  tier 1, weight 3, $0.001572 for 24 tokens in and 100 out\n\
+         targets in fallback order:\n  \
+         1. claude/y  tier 1, weight 1, $0.000528 for 28 input tokens and 100 output tokens\n  \
+         2. big/x  tier 1, weight 3, $0.001572 for 24 input tokens and 100 output tokens\n\
          \n\
-         left out:\n  \
-         -  small/z  it is of a lower tier, and allow_lower_tier is not set\n\
+         excluded targets:\n  \
+         -  small/z  it is in a lower tier, and allow_lower_tier is not set\n\
          \n\
-         counted at claude/y by:\n  \
-         key=alice/requests/minute  60 allowed; this reserves 1\n  \
-         team=research/usd/month  $400.000000 allowed, and then spare; this reserves $0.000528\n  \
-         when a budget is used up: spare serves, at small/z\n\
+         limits and budgets at claude/y:\n  \
+         key=alice/requests/minute  limit 60; this request reserves 1\n  \
+         team=research/usd/month  limit $400.000000, fallback spare; this request reserves $0.000528\n  \
+         fallback when a budget is used up: spare, at small/z\n\
          \n\
-         Not known here: how much of limits and budgets is used, and how targets fare. In a running gateway those that keep \
-         failing, or whose provider has said when to come back, are asked last; `fastest` and `least_busy` order by what is \
-         measured there.\n"
+         This command does not know the usage of limits and budgets, or the health of targets. A running gateway moves targets \
+         with an open circuit breaker or a pending retry-after time to the end; `fastest` and `least_busy` use its \
+         measurements.\n"
     );
     assert_eq!(code, Some(0));
 }
@@ -101,12 +101,12 @@ fn a_decision_is_told_with_its_reasons() {
 #[test]
 fn routes_follow_headers_and_the_time() {
     let (_, said) = explain(PLAIN, "alice", &["--header", "X-Env: prod-1"]);
-    assert!(said.contains("routes[0] matches, and is taken\nstrategy fallback: "), "{said}");
+    assert!(said.contains("routes[0] matches and is used\nstrategy fallback: "), "{said}");
     assert!(!said.contains("routes[1]"), "it was not looked at: {said}");
     assert!(said.contains("  1. small/z  tier 2") && said.contains("  2. big/x"), "{said}");
-    assert!(said.contains("  -  claude/y  the route that was taken names others"), "{said}");
+    assert!(said.contains("  -  claude/y  the matching route does not list it"), "{said}");
     let (_, said) = explain(PLAIN, "alice", &["--at", "2026-11-23T23:00:00Z"]);
-    assert!(said.contains("routes[1] matches, and is taken\nstrategy weighted: drawn anew for each request"), "{said}");
+    assert!(said.contains("routes[1] matches and is used\nstrategy weighted: random for each request"), "{said}");
     assert!(said.contains("big/x  tier 1, weight 3 (75.0% of 4)"), "{said}");
 }
 
@@ -115,8 +115,8 @@ fn a_clients_wishes_are_told_and_followed() {
     let wishes =
         ["--header", "x-sluice-route: big", "--header", "x-sluice-fallback: off", "--header", "x-sluice-timeout: 5s"];
     let (code, said) = explain(PLAIN, "alice", &wishes);
-    assert!(said.contains("its headers ask for big first, no fallback, an end after 5s\n"), "{said}");
-    assert!(said.contains("  1. big/x") && said.contains("  -  claude/y  only the first target is asked"), "{said}");
+    assert!(said.contains("its headers request big first, no fallback, a timeout of 5s\n"), "{said}");
+    assert!(said.contains("  1. big/x") && said.contains("  -  claude/y  only the first target is used"), "{said}");
     assert_eq!(code, Some(0));
 }
 
@@ -127,12 +127,12 @@ fn whether_an_answer_is_looked_for_in_the_cache_is_told() {
         let (_, said) = explain(request, "alice", more);
         said.lines().find_map(|line| line.strip_prefix("cache: ")).map(str::to_owned)
     };
-    let looked = "an answer is looked for among those for app bot, no older than 600s";
+    let looked = "looks for an answer shared by app bot, no older than 600s";
     assert_eq!(cache(&kept, &[]).as_deref(), Some(looked));
-    let fill = "passed over, by its cache-control; the answer is kept for app bot, 600s";
+    let fill = "lookup skipped because of cache-control; stores the answer for app bot, 600s";
     assert_eq!(cache(&kept, &["--header", "Cache-Control: no-cache"]).as_deref(), Some(fill));
     let routed = ["--header", "x-sluice-route: small"];
-    assert_eq!(cache(&kept, &routed).as_deref(), Some("passed over: x-sluice-route directs its way"));
+    assert_eq!(cache(&kept, &routed).as_deref(), Some("bypassed: its x-sluice-route header overrides routing"));
     assert_eq!(cache(PLAIN, &[]), None);
     let (_, told) = explain(&kept, "alice", &["--json"]);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&told).unwrap()["cache"], looked);
@@ -143,7 +143,10 @@ fn what_a_target_cannot_is_told() {
     let image = r#"{"type":"image_url","image_url":{"url":"https://example.com/1.png"}}"#;
     let seeing = format!(r#"{{"model":"spare","messages":[{{"role":"user","content":[{image}]}}]}}"#);
     let (code, said) = explain(&seeing, "bob", &[]);
-    assert!(said.starts_with("refused: 400 capability_missing: ") && said.contains("it takes no images"), "{said}");
+    assert!(
+        said.starts_with("rejected: 400 capability_missing: ") && said.contains("it does not support images"),
+        "{said}"
+    );
     assert_eq!(code, Some(1));
     let (code, said) = explain(&PLAIN.replace("\"max_tokens\"", "\"logprobs\":true,\"max_tokens\""), "alice", &[]);
     assert!(said.contains("  -  claude/y  400 unsupported_parameter (logprobs): "), "{said}");
@@ -152,11 +155,11 @@ fn what_a_target_cannot_is_told() {
     let (_, said) = explain(&odd, "alice", &["--header", "x-sluice-route: fallback"]);
     assert!(said.contains("  2. claude/y"), "{said}");
     assert!(
-        said.contains("     cannot take it, and ends the list when its turn comes: 400 unsupported_parameter"),
+        said.contains("     cannot serve the request, and ends the fallbacks here: 400 unsupported_parameter"),
         "{said}"
     );
     let (_, said) = explain(&PLAIN.replace("\"max_tokens\"", "\"seed\":1,\"max_tokens\""), "alice", &[]);
-    assert!(said.contains("     would leave out, as it has no words for it: seed\n"), "{said}");
+    assert!(said.contains("     would drop unsupported fields: seed\n"), "{said}");
     let (_, said) = explain(&PLAIN.replace("the sea", &"the sea ".repeat(50_000)), "alice", &[]);
     assert!(said.contains("  -  big/x  400 max_request_tokens_exceeded: This request may use "), "{said}");
 }
@@ -164,14 +167,14 @@ fn what_a_target_cannot_is_told() {
 #[test]
 fn a_refusal_is_what_the_client_would_read() {
     for (request, key, more, expected) in [
-        (PLAIN, "carol", &[][..], "refused: 401 invalid_api_key: "),
-        (PLAIN, "gone", &[], "refused: 401 invalid_api_key: "),
-        (PLAIN, "bob", &[], "refused: 403 model_not_allowed (model): "),
-        ("{", "alice", &[], "refused: 400 invalid_json: "),
-        (r#"{"model":"caht","messages":[1]}"#, "alice", &[], "refused: 404 model_not_found (model): "),
-        (PLAIN, "bob", &["--header", "x-sluice-route: big"], "refused: 403 control_not_allowed: "),
-        (PLAIN, "alice", &["--header", "x-sluice-route: bg"], "refused: 400 route_not_found: "),
-        (PLAIN, "alice", &["--header", "x-sluice-fallback: no"], "refused: 400 invalid_header: "),
+        (PLAIN, "carol", &[][..], "rejected: 401 invalid_api_key: "),
+        (PLAIN, "gone", &[], "rejected: 401 invalid_api_key: "),
+        (PLAIN, "bob", &[], "rejected: 403 model_not_allowed (model): "),
+        ("{", "alice", &[], "rejected: 400 invalid_json: "),
+        (r#"{"model":"caht","messages":[1]}"#, "alice", &[], "rejected: 404 model_not_found (model): "),
+        (PLAIN, "bob", &["--header", "x-sluice-route: big"], "rejected: 403 control_not_allowed: "),
+        (PLAIN, "alice", &["--header", "x-sluice-route: bg"], "rejected: 400 route_not_found: "),
+        (PLAIN, "alice", &["--header", "x-sluice-fallback: no"], "rejected: 400 invalid_header: "),
     ] {
         let (code, said) = explain(request, key, more);
         assert!(said.starts_with(expected), "{said}");
@@ -183,8 +186,8 @@ fn a_refusal_is_what_the_client_would_read() {
 fn guardrails_are_told_with_what_they_make_of_the_request() {
     let asks = |text: &str| PLAIN.replace("the sea", text);
     let (code, said) = explain(&asks("a@b.io"), "dora", &[]);
-    assert!(code == Some(0) && said.contains("guardrails find in it pii: email (prompts, mask)"), "{said}");
-    assert!(said.contains("its answer is held back, all of it, until it has passed the guardrail secrets"), "{said}");
+    assert!(code == Some(0) && said.contains("guardrails found pii: email (prompts, mask)"), "{said}");
+    assert!(said.contains("the gateway buffers the whole answer until it passes the guardrail secrets"), "{said}");
     let key = format!("sk-{}", "a1".repeat(12));
     let (code, said) = explain(&asks(&key), "dora", &[]);
     assert!(code == Some(1) && said.contains("guardrail_blocked") && !said.contains(&key), "{said}");
@@ -228,16 +231,17 @@ fn what_is_forbidden_is_told_and_is_refused_by_name() {
     let spare = PLAIN.replace("chat", "spare");
     let (code, text) = explain(&spare, "bob", &[]);
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("it might not ask for service_tier (key bob), tools.web_search (key bob)\n"), "{text}");
+    assert!(text.contains("it must not contain service_tier (key bob), tools.web_search (key bob)\n"), "{text}");
     let (code, text) = explain(&spare.replace("max_tokens\":100", "service_tier\":\"flex\""), "bob", &[]);
     assert_eq!(code, Some(1), "{text}");
-    assert!(text.starts_with("refused: 403 parameter_not_allowed (service_tier): `service_tier`"), "{text}");
+    assert!(text.starts_with("rejected: 403 parameter_not_allowed (service_tier): `service_tier`"), "{text}");
 }
 
 #[test]
 fn what_is_reserved_for_what_stands_elsewhere_is_told() {
     let searching = PLAIN.replace("\"max_tokens\"", "\"web_search_options\":{},\"max_tokens\"");
-    let told = "  32000 tokens of that are for what the request only refers to (reservation.unknown_input)\n";
+    let told = "  this includes 32000 tokens for content that the request only refers to \
+                (reservation.unknown_input)\n";
     let (code, said) = explain(&searching, "alice", &[]);
     assert!(said.contains(told) && code == Some(0), "{said}");
     let (_, said) = explain(PLAIN, "alice", &[]);

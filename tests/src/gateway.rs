@@ -61,7 +61,7 @@ const NO_ACCOUNT: (&str, &str) = ("GOOGLE_APPLICATION_CREDENTIALS", "");
 
 const FILE: &str = "gateway.yaml";
 /// What the command says of a changed file.
-const APPLIED: &str = "has changed, and is in force";
+const APPLIED: &str = "has changed, and is active";
 const REFUSED: &str = "has changed, and cannot be used";
 
 /// A running gateway. When this is dropped its processes end, unless another test can have them.

@@ -24,7 +24,7 @@ impl Client {
     pub fn new(url: &str, key: String) -> Result<Self, Failure> {
         if !url.starts_with("http://") {
             return Err(Failure::new(format!(
-                "--admin-url {url:?}: http:// only, please; over a network, reach it through a tunnel such as ssh -L"
+                "--admin-url {url:?}: only http:// is supported. For a remote gateway, use a tunnel such as ssh -L"
             )));
         }
         let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
@@ -37,7 +37,8 @@ impl Client {
     pub fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let cannot = |what: &dyn std::fmt::Display| {
             Failure::new(format!(
-                "cannot reach the administration interface at {}: {what}; is the gateway running, with `admin` in its file?",
+                "cannot reach the admin API at {}: {what}. Check that the gateway is running and that its file \
+                 contains `admin`",
                 self.base
             ))
         };
@@ -52,12 +53,13 @@ impl Client {
         let status = answer.status();
         let text = answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_string();
         let text = text.map_err(|error| cannot(&error))?;
-        let value: Value = serde_json::from_str(&text)
-            .map_err(|_| cannot(&format!("it answers {status} and no JSON, so it is something else")))?;
+        let value: Value = serde_json::from_str(&text).map_err(|_| {
+            cannot(&format!("the server answers with status {status} and no JSON, so it is not the admin API"))
+        })?;
         if status.is_success() {
             return Ok(value);
         }
-        let said = value["error"]["message"].as_str().unwrap_or("it does not say why").to_owned();
+        let said = value["error"]["message"].as_str().unwrap_or("it gives no reason").to_owned();
         Err(Failure::new(match value["error"]["param"].as_str() {
             Some(param) => format!("{param}: {said}"),
             None => said,

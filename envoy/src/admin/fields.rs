@@ -51,7 +51,7 @@ pub struct Fields {
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("NAME=VALUE, please")?;
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
@@ -98,7 +98,7 @@ fn numbers(option: &str, pairs: &[(String, String)]) -> Result<Map<String, Value
     let number = |(name, text): &(String, String)| {
         let whole = text.parse::<u64>().map(Value::from);
         let value = whole.or_else(|_| text.parse::<f64>().map(Value::from)).ok().filter(Value::is_number);
-        let value = value.ok_or_else(|| Failure::new(format!("{option} {name}={text}: a number, please")))?;
+        let value = value.ok_or_else(|| Failure::new(format!("{option} {name}={text}: expected a number")))?;
         Ok((name.clone(), value))
     };
     pairs.iter().map(number).collect()

@@ -36,7 +36,7 @@ impl Interface {
     fn client(&self) -> Result<Client, Failure> {
         let variable = &self.admin_key_env;
         let key = std::env::var(variable).ok().filter(|key| !key.trim().is_empty()).ok_or_else(|| {
-            Failure::new(format!("the environment variable {variable} is not set: put the administrator's key there"))
+            Failure::new(format!("the environment variable {variable} is not set. Set it to the administrator's key"))
         })?;
         let url = self.admin_url.clone().or_else(|| std::env::var("SLUICE_ADMIN_URL").ok());
         Client::new(url.as_deref().unwrap_or(DEFAULT_URL), key.trim().to_owned())
@@ -55,7 +55,7 @@ pub enum Keys {
   sluice keys create --id alice --team research
   sluice keys create --id ci --team research --models 'chat*' --limit requests_per_minute=60 --budget monthly=20
 
-Needs `admin` and `redis` in the gateway file; without Redis, `sluice keys new` makes a key for the file.")]
+The command needs `admin` and `redis` in the gateway file. Without Redis, use `sluice keys new` to create a key for the file.")]
     Create {
         /// The key's public name, in logs and usage reports
         #[arg(long)]
@@ -91,7 +91,7 @@ Needs `admin` and `redis` in the gateway file; without Redis, `sluice keys new` 
   sluice keys update alice --owner Alice --limit requests_per_minute=120
   sluice keys update alice --clear models,expires
 
-What is not named stays as it is.")]
+Fields that you do not set keep their values.")]
     Update {
         /// The key's id
         id: String,
@@ -113,8 +113,8 @@ What is not named stays as it is.")]
     /// Give a key a new secret; the old one stays valid for a while
     #[command(after_long_help = "Examples:
   sluice keys rotate alice
-  sluice keys rotate alice --grace 0s        the old secret ends at once
-  sluice keys rotate alice --again           the newest secret was lost: another in its place")]
+  sluice keys rotate alice --grace 0s        the old secret expires immediately
+  sluice keys rotate alice --again           replace the newest secret, which was lost")]
     Rotate {
         /// The key's id
         id: String,
@@ -246,7 +246,7 @@ fn list(team: Option<&str>, state: Option<&str>, interface: &Interface) -> Resul
 
 fn with_secret(made: &Value) -> String {
     let secret = cell(&made["secret"]);
-    format!("# The secret, shown this once; give it to its holder:\n{secret}\n\n{}", one(&made["key"]))
+    format!("# The secret (shown only once; give it to the key's user):\n{secret}\n\n{}", one(&made["key"]))
 }
 
 /// One line per field.
@@ -306,7 +306,8 @@ pub fn usage(usage: &Usage) -> Result<String, Failure> {
         rows.push(row("total".to_owned(), &days["total"]));
         let mut text = table(["DAY", "REQUESTS", "INPUT", "OUTPUT", "USD", "ESTIMATED"], &rows);
         if days["complete"] == false {
-            text += "Without Redis only today and yesterday are kept: earlier days are not in it.\n";
+            text += "Without Redis, the gateway keeps usage of today and yesterday only. Earlier days are not \
+                     included.\n";
         }
         text
     }))

@@ -48,13 +48,15 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         KEY,
         "key: { env: $OPENAI_API_KEY }",
-        "providers.openai.key.env: found text that is no such name, expected OPENAI_API_KEY, the variable's name alone",
+        "providers.openai.key.env: found text that is not a valid name, expected OPENAI_API_KEY, the variable's \
+         name alone",
     ),
     (KEY, "key: { env: \"${OPENAI_API_KEY}\" }", "expected OPENAI_API_KEY, the variable's name alone"),
     (
         KEY,
         "key: { env: sk-hidden-1 }",
-        "providers.openai.key.env: found text that is no such name, expected the name of an environment variable",
+        "providers.openai.key.env: found text that is not a valid name, expected the name of an environment \
+         variable",
     ),
     (
         KEY,
@@ -96,12 +98,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         KIND,
         "kind: openai, url: $BASE",
-        "providers.openai.url: found no http:// or https:// at its start, expected the value itself: only secrets come from variables",
+        "providers.openai.url: found no http:// or https:// at its start, expected the value itself: only secrets may come",
     ),
     (
         KIND,
         "kind: azure",
-        "providers.openai.url: found nothing, expected its base URL: a provider of kind azure has no address",
+        "providers.openai.url: found nothing, expected its base URL: a provider of kind azure has no default URL",
     ),
     (
         KIND,
@@ -111,7 +113,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         KIND,
         "kind: openai, models: [gpt-5]",
-        "providers.openai.models: found an unknown field, expected no such field: models are under `models`",
+        "providers.openai.models: found an unknown field, expected no such field: list models under `models`",
     ),
     (
         "  openai: { kind: openai, key: { env: OPENAI_API_KEY } }",
@@ -184,7 +186,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         TARGET,
         "{ provider: openai, model: gpt-5, api_key: sk-hidden }",
-        "models.chat.targets[0].api_key: found an unknown field, expected no such field: it is a provider's",
+        "models.chat.targets[0].api_key: found an unknown field, expected no such field: set it for the provider",
     ),
     (
         TARGET,
@@ -194,7 +196,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         TARGETS,
         "targets: [{ provider: openai, model: gpt-5 }]\n    fallbacks: [claude]",
-        "models.chat.fallbacks: found an unknown field, expected more targets of the model, in the order",
+        "models.chat.fallbacks: found an unknown field, expected more targets of the model: the gateway",
     ),
     (
         TARGETS,
@@ -214,7 +216,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         TARGETS,
         "targets: [{ provider: openai, model: gpt-5 }]\n    temperature: 0",
-        "models.chat.temperature: found an unknown field, expected no such field: clients say it",
+        "models.chat.temperature: found an unknown field, expected no such field: clients set it",
     ),
     (
         TARGETS,
@@ -277,7 +279,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         ID,
         "    team: research\n    models: [\"gpt-*\"]\n",
-        "keys[0].models[0]: found \"gpt-*\", expected a pattern that fits \"chat\"",
+        "keys[0].models[0]: found \"gpt-*\", expected a pattern that matches \"chat\"",
     ),
     (
         ID,
@@ -314,7 +316,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         TEAM,
         "research: { budget: { max_budget: 20 } }",
-        "teams.research.budget.max_budget: found an unknown field, expected daily, monthly or total, in dollars",
+        "teams.research.budget.max_budget: found an unknown field, expected daily, monthly or total, in US dollars",
     ),
     (
         TEAM,
@@ -330,17 +332,17 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         TEAM,
         "research: { limits: { rps: 1 } }",
-        "teams.research.limits.rps: found an unknown field, expected requests_per_minute: there is no other period",
+        "teams.research.limits.rps: found an unknown field, expected requests_per_minute: other periods are not supported",
     ),
     (
         TEAM,
         "research: { limits: { requests_per_minute: 0 } }",
-        "teams.research.limits.requests_per_minute: found 0, expected 1 to 1000000000, or no such field",
+        "teams.research.limits.requests_per_minute: found 0, expected 1 to 1000000000 (remove the field",
     ),
     (
         TEAM,
         "research: { members: [alice] }",
-        "teams.research.members: found an unknown field, expected no such field: keys name their team",
+        "teams.research.members: found an unknown field, expected no such field: each key names its team",
     ),
     (
         TEAM,
@@ -405,17 +407,17 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         END,
         "redis: { url: \"redis://:sk-hidden@localhost:6379\" }\nteams:\n",
-        "redis.url: found no http:// or https:// at its start, expected http://127.0.0.1:7379, or where else Webdis listens",
+        "redis.url: found no http:// or https:// at its start, expected the URL of Webdis, such as http://127.0.0.1:7379",
     ),
     (
         END,
         "redis: redis://localhost:6379\nteams:\n",
-        "redis: found text, expected { url: \"http://127.0.0.1:7379\" }, where Webdis listens",
+        "redis: found text, expected { url: \"http://127.0.0.1:7379\" }, the URL of Webdis",
     ),
     (
         END,
         "redis: { host: localhost, port: 6379 }\nteams:\n",
-        "redis.host: found an unknown field, expected url: \"http://127.0.0.1:7379\", where Webdis listens",
+        "redis.host: found an unknown field, expected url: \"http://127.0.0.1:7379\", the URL of Webdis",
     ),
     (END, "timeouts: { total: 600 }\nteams:\n", "timeouts.total: found a number, expected a time with its unit: 600s"),
     (END, "timeouts: 30s\nteams:\n", "timeouts: found text, expected { total: 10m }"),
@@ -478,10 +480,10 @@ fn text_that_is_no_yaml_for_a_usual_reason_is_said_so() {
     let expected = |from: &str, to: &str| check(&GOOD.replacen(from, to, 1)).unwrap_err()[0].to_string();
     assert!(
         expected(KEY, "key: ${OPENAI_API_KEY}")
-            .ends_with("expected no variables in the file: a secret is key: { env: NAME }")
+            .ends_with("expected no variables in the file: write a secret as key: { env: NAME }")
     );
     assert!(
-        expected("  chat:", "  *-mini:").ends_with("expected a name that begins with a star in quotes: \"*-mini\"")
+        expected("  chat:", "  *-mini:").ends_with("expected quotes around a name that begins with a star: \"*-mini\"")
     );
-    assert!(expected("  openai:", "\topenai:").ends_with("expected spaces in front of a line, not tabs"));
+    assert!(expected("  openai:", "\topenai:").ends_with("expected spaces for indentation, not tabs"));
 }

@@ -213,7 +213,7 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
                 "8: models.chat.targets[0].model: found a number, expected the provider's name for the model, such as gpt-5-mini",
                 "8: models.chat.targets[0].provider: found \"opnai\", expected one of: claude, openai (did you mean \
                  \"openai\"?)",
-                "10: teams: found none, expected at least one team, to answer for the keys",
+                "10: teams: found none, expected at least one team: every key belongs to a team",
                 "12: keys[0].sha256: found nothing, expected 64 hexadecimal digits, as `sluice keys new` prints them",
                 "12: keys[0].id: found \"a b\", expected 1 to 64 letters, digits, and any of . _ - @",
                 "13: timeouts.idle: found \"idle\" again in line 13, first in line 13, expected each key once",

@@ -163,7 +163,7 @@ fn read(schema: &Value, error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
             }
         }
         _ => {
-            let expected = format!("what the schema says: {}", error.masked_with("this"));
+            let expected = format!("a value that the schema allows: {}", error.masked_with("this"));
             fault(place, type_of(instance).to_owned(), expected, Repair::Replace);
         }
     }

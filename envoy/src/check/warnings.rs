@@ -92,7 +92,10 @@ pub fn schema(text: &str, base: &Base) -> Option<String> {
     if name.contains("://") || base.join(name).exists() {
         return None;
     }
-    Some(format!("{name} is not there, so that no editor completes this file: sluice schema > {name}, beside it"))
+    Some(format!(
+        "the schema {name} does not exist, so editors cannot complete this file. Create it in the same directory: \
+         sluice schema > {name}"
+    ))
 }
 
 struct Finder<'a> {
@@ -125,8 +128,8 @@ impl Finder<'_> {
             let everybody = listen.parse().is_ok_and(|address: std::net::SocketAddr| address.ip().is_unspecified());
             if everybody && tls.is_none() {
                 let text = format!(
-                    "{listen} is every network of this machine, in plain HTTP: {whose} can be read on the way. Listen on \
-                     127.0.0.1 or a private address, or write tls: {{ certificate: PATH, key: PATH }}"
+                    "{listen} accepts plain HTTP from every network, so others can intercept {whose}. Listen on \
+                     127.0.0.1 or a private address, or set tls: {{ certificate: PATH, key: PATH }}"
                 );
                 self.warn(&path, text);
             }
@@ -138,7 +141,8 @@ impl Finder<'_> {
         if file.keys.is_empty() && file.redis.is_none() {
             self.warn(
                 &Path::root().key("keys"),
-                "nobody can call without a key: sluice keys new --id NAME --team TEAM",
+                "the file has no keys, so the gateway rejects every request. Create a key: sluice keys new --id NAME \
+                 --team TEAM",
             );
         }
         for (index, key) in file.keys.iter().enumerate() {
@@ -148,7 +152,8 @@ impl Finder<'_> {
             let is_over = |text: &str| calendar::rfc3339(text).is_some_and(|moment| moment <= now);
             if let Some(expires) = key.expires.as_ref().filter(|expires| is_over(expires) && !key.revoked) {
                 let text = format!(
-                    "the key has ended at {expires}: whoever uses it reads 401; give it another time, or take it out"
+                    "the key expired at {expires}, so the gateway rejects it with status 401. Set a later time, or \
+                     remove the key"
                 );
                 self.warn(&path.key("expires"), text);
             }
@@ -156,8 +161,7 @@ impl Finder<'_> {
                 let path = path.key("previous");
                 self.hash(&previous.sha256, &path.key("sha256"), &again);
                 if is_over(&previous.until) {
-                    let text =
-                        format!("the secret before has ended at {}: `previous` can be taken out", previous.until);
+                    let text = format!("the previous secret expired at {}. Remove `previous`", previous.until);
                     self.warn(&path.key("until"), text);
                 }
             }
@@ -176,7 +180,10 @@ impl Finder<'_> {
         let of_nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         if [1, 2, 4, 8, 10, 16].into_iter().any(is_made_up) || text.eq_ignore_ascii_case(of_nothing) {
             debug_assert!(KeyHash::from_hex(text).is_some());
-            self.warn(path, format!("a placeholder, which no secret has: {command} prints a secret and its hash"));
+            self.warn(
+                path,
+                format!("a placeholder, which is not the hash of a secret. Create a secret and its hash: {command}"),
+            );
         }
     }
 
@@ -189,13 +196,16 @@ impl Finder<'_> {
         let has_credential =
             provider.secrets().next().is_some() || provider.entra.is_some() || provider.google.is_some();
         if !url.tls && has_credential && !reach::is_near(&url) && url.host.contains('.') {
-            self.warn(&path, "the provider's key travels in plain HTTP, where it can be read: https://, please");
+            self.warn(
+                &path,
+                "the gateway sends the provider's key over plain HTTP, so others can intercept it. Use https://",
+            );
         }
         let targets = self.checked.file.models.values().flat_map(|model| &model.targets);
         let is_used = targets.into_iter().any(|target| target.provider == name);
         if !is_used && self.checked.file.stored.as_deref() != Some(name) {
             let path = Path::root().key("providers").key(name);
-            self.warn(&path, "no model has a target here, so nothing is ever asked of it");
+            self.warn(&path, "no model has a target at this provider, so the gateway never uses it");
         }
     }
 
@@ -209,14 +219,20 @@ impl Finder<'_> {
         if let Some(ending) = ending {
             let rest = base.strip_suffix(ending).unwrap_or(base);
             let rest = if rest.is_empty() { usual } else { rest };
-            self.warn(path, format!("it ends in an endpoint, which is added to it: the base URL is {host}{rest}"));
+            self.warn(
+                path,
+                format!("the URL contains the endpoint, which the gateway adds itself. Use the base URL {host}{rest}"),
+            );
         } else if row.surface == Surface::Plain && base.is_empty() && !usual.is_empty() {
-            self.warn(path, format!("it has no path: a server of kind {} is usually found at {host}{usual}", row.name));
+            self.warn(
+                path,
+                format!("the URL has no path. Servers of kind {} usually listen at {host}{usual}", row.name),
+            );
         } else if own.as_ref().is_some_and(|own| own.host == url.host && own.base_path != *base) {
-            self.warn(path, format!("this service is found at {host}{usual}"));
+            self.warn(path, format!("the base URL of this service is {host}{usual}"));
         } else if base.ends_with("/v1/v1") {
             let rest = base.strip_suffix("/v1").unwrap_or(base);
-            self.warn(path, format!("it has /v1 twice: the base URL is {host}{rest}"));
+            self.warn(path, format!("the URL contains /v1 twice. Use {host}{rest}"));
         }
     }
 
@@ -241,7 +257,8 @@ impl Finder<'_> {
             if !known.is_empty() {
                 let found = quoted(&target.model);
                 let text = format!(
-                    "the table of {} has no model {found} of {}{meant}; if there is one, give it a price under prices.models",
+                    "the price table of {} has no model {found} of {}{meant}. If the model exists, set its price \
+                     under prices.models",
                     table::date(),
                     target.provider
                 );
@@ -262,7 +279,7 @@ impl Finder<'_> {
             let client = provider.entra.iter().map(|entra| &entra.client_secret);
             wanted.extend(client.map(|secret| (path.key("entra").key("client_secret"), secret, "client secret")));
             let account = provider.google.iter().filter_map(|google| google.service_account.as_ref());
-            wanted.extend(account.map(|secret| (path.key("google").key("service_account"), secret, "account's key")));
+            wanted.extend(account.map(|secret| (path.key("google").key("service_account"), secret, "account key")));
             if let Some(aws) = &provider.aws {
                 let parts = [
                     ("access_key_id", &aws.access_key_id),
@@ -279,7 +296,7 @@ impl Finder<'_> {
         wanted.extend(tracing.map(|token| (Path::root().key("tracing").key("token"), token, "token")));
         for (path, secret, what) in wanted {
             let read = match what {
-                "account's key" => secrets::text(secret, what, self.base).map(drop),
+                "account key" => secrets::text(secret, what, self.base).map(drop),
                 _ => secrets::read(secret, what, self.base).map(drop),
             };
             if let Err(problem) = read {
@@ -300,7 +317,7 @@ impl Finder<'_> {
                 places.push(if provider.url.is_some() { section.key("url") } else { section });
                 questions.push(Box::new(move || {
                     let why = reach::connects(&url).err()?;
-                    Some(format!("nobody answers at {}: {why}", url.authority()))
+                    Some(format!("no server answers at {}: {why}", url.authority()))
                 }));
             }
         }
@@ -316,7 +333,7 @@ impl Finder<'_> {
             match answer {
                 Some(None) => {}
                 Some(Some(text)) => self.warn(place, text),
-                None => self.warn(place, "no answer in time"),
+                None => self.warn(place, "no answer before the timeout"),
             }
         }
     }
@@ -338,12 +355,14 @@ fn ask_redis(url: &Url, text: &str, protocol: Protocol, token: Option<&str>) -> 
     };
     match reach::get(&format!("{base}/{path}"), token) {
         Ok((200, answer)) if answer.contains("PONG") => None,
-        Ok((401 | 403, _)) => Some(format!("what listens at {} refuses the token", url.authority())),
-        Ok((status, _)) => {
-            Some(format!("{} answers PING with {status} and not with PONG: is it Webdis or Upstash?", url.authority()))
-        }
+        Ok((401 | 403, _)) => Some(format!("the server at {} rejects the token", url.authority())),
+        Ok((status, _)) => Some(format!(
+            "{} answers PING with status {status} instead of PONG. Check that it is Webdis or Upstash",
+            url.authority()
+        )),
         Err(_) if reach::is_redis(url) => Some(format!(
-            "a Redis itself listens at {}, which speaks no HTTP: put Webdis before it (it listens on port 7379), and write its address",
+            "a Redis server listens at {}, and Redis does not speak HTTP. Put Webdis in front of it (default port \
+             7379), and set its URL",
             url.authority()
         )),
         Err(why) => Some(format!("no Redis answers at {}: {why}", url.authority())),

@@ -31,9 +31,9 @@ use Part::{Budget, Group, Key, Limits, Model, Provider, Redis, Secret, Target, T
 const SECRET: &str = "key: { env: NAME }, with the secret in that environment variable, or key: { file: PATH }";
 const RATES: &str = "limits: { requests_per_minute: NUMBER }";
 const TOKENS: &str = "limits: { tokens_per_minute: NUMBER }";
-const FALLBACKS: &str = "more targets of the model, in the order in which they are asked";
-const CLIENTS: &str = "no such field: clients say it in their requests";
-const NEITHER: &str = "daily, monthly or total: there is no other period";
+const FALLBACKS: &str = "more targets of the model: the gateway tries them in order";
+const CLIENTS: &str = "no such field: clients set it in their requests";
+const NEITHER: &str = "daily, monthly or total: other periods are not supported";
 
 /// The parts where a word occurs, the words without `_` and `-`, and the replacement.
 const WORDS: &[(&[Part], &[&str], &str)] = &[
@@ -51,24 +51,24 @@ const WORDS: &[(&[Part], &[&str], &str)] = &[
     (
         &[Provider],
         &["models", "model", "deployments", "deployment"],
-        "no such field: models are under `models`, with targets that name the provider",
+        "no such field: list models under `models`, with targets that name the provider",
     ),
     (&[Provider], &["region", "awsregion", "awsregionname"], "aws: { region: NAME }"),
     (
         &[Provider],
         &["project", "vertexproject", "vertexlocation", "location"],
-        "no such field: it is a part of `url`, and the account's file is google: { file: PATH }",
+        "no such field: set it in `url`, and the account file in google: { file: PATH }",
     ),
-    (&[Provider, Target], &["weight", "priority", "order"], "weight, of a target under `models`"),
+    (&[Provider, Target], &["weight", "priority", "order"], "weight, for a target under `models`"),
     (
         &[Provider, Target],
         &["timeout", "requesttimeout", "streamtimeout"],
-        "timeouts: { answer: 30s }, of a model or of the file",
+        "timeouts: { answer: 30s }, for a model or at the top level",
     ),
     (
         &[Provider, Target],
         &["headers", "extraheaders", "organization", "extrabody"],
-        "no such field: only `forward_headers` of the file lets headers pass",
+        "no such field: list headers to forward in `forward_headers` at the top level",
     ),
     (
         &[Model],
@@ -80,23 +80,24 @@ const WORDS: &[(&[Part], &[&str], &str)] = &[
     (
         &[Model],
         &["retries", "numretries", "maxretries", "retrypolicy"],
-        "retry: { on: [...] }, and more targets: each is asked in turn",
+        "retry: { on: [...] }, and more targets: the gateway tries each in turn",
     ),
-    (&[Model], &["alias", "aliases", "name", "modelname"], "aliases of the file: { OTHER: NAME }"),
+    (&[Model], &["alias", "aliases", "name", "modelname"], "aliases: { OTHER: NAME }, at the top level"),
     (&[Model], &["loadbalancing", "routing", "routingstrategy", "loadbalancer"], "strategy"),
     (&[Model, Target], &["maxtokens", "temperature", "topp", "systemprompt", "stream"], CLIENTS),
     (
         &[Model, Target],
         &["apikey", "apibase", "baseurl", "url", "key", "apiversion", "kind"],
-        "no such field: it is a provider's, under `providers`",
+        "no such field: set it for the provider, under `providers`",
     ),
     (
         &[Model, Target],
         &["price", "cost", "inputcostpertoken", "outputcostpertoken"],
-        "prices: { models: { PROVIDER/MODEL: { input: DOLLARS, output: DOLLARS } } }, of the file, for a million tokens",
+        "prices: { models: { PROVIDER/MODEL: { input: DOLLARS, output: DOLLARS } } }, at the top level, per million \
+         tokens",
     ),
     (&[Target], &["name", "id", "modelname", "deployment", "deploymentname"], "model"),
-    (&[Target], &["rpm", "tpm", "limits"], "limits of the provider, or of the model"),
+    (&[Target], &["rpm", "tpm", "limits"], "limits, for the provider or for the model"),
     (
         &[Top],
         &["modellist", "deployments"],
@@ -105,7 +106,7 @@ const WORDS: &[(&[Part], &[&str], &str)] = &[
     (
         &[Top],
         &["litellmsettings", "routersettings", "generalsettings", "environmentvariables"],
-        "no such section: `sluice init --from-litellm FILE` converts what there is of it",
+        "no such section: `sluice init --from-litellm FILE` converts the supported settings",
     ),
     (&[Top], &["fallbacks", "fallback", "defaultfallbacks"], FALLBACKS),
     (
@@ -122,27 +123,27 @@ const WORDS: &[(&[Part], &[&str], &str)] = &[
     (&[Top], &["ratelimits", "ratelimit", "rpm", "tpm"], "limits: [{ limits: { requests_per_minute: NUMBER } }]"),
     (&[Top], &["modelaliases", "modelgroupalias", "alias"], "aliases: { OTHER: NAME }"),
     (&[Top], &["guardrails", "guardrail", "pii"], "guards: { NAME: { detect: [...] } }"),
-    (&[Top, Model], &["allowedfails", "cooldowntime"], "circuit: { failures: 5, open: 2s }, of the file"),
+    (&[Top, Model], &["allowedfails", "cooldowntime"], "circuit: { failures: 5, open: 2s }, at the top level"),
     (
         &[Top, Model, Target],
         &["dropparams"],
-        "no such field: what a provider has no words for is refused or left out, and told",
+        "no such field: the gateway rejects or drops unsupported parameters, and reports it",
     ),
-    (&[Top], &["retries", "numretries", "maxretries"], "more targets of a model: each is asked in turn"),
+    (&[Top], &["retries", "numretries", "maxretries"], "more targets of a model: the gateway tries each in turn"),
     (&[Group, Key], &["softbudget"], "budget: { daily: DOLLARS, soft: true }"),
     (&[Top], &["ssl", "https", "sslcertfile", "sslkeyfile", "certificate"], "tls: { certificate: PATH, key: PATH }"),
     (&[Top], &["corsorigins", "allowedorigins", "alloworigins"], "cors: { origins: [\"https://chat.example.com\"] }"),
     (&[Top], &["timeout", "requesttimeout"], "timeouts: { total: 10m }"),
-    (&[Top], &["caching", "cacheparams"], "cache: { ttl: 10m }, of a model"),
+    (&[Top], &["caching", "cacheparams"], "cache: { ttl: 10m }, for a model"),
     (
         &[Top],
         &["telemetry", "otel", "opentelemetry", "callbacks", "logging", "langfuse"],
-        "tracing: { url: \"http://127.0.0.1:4318\" }; the log goes to standard output by itself",
+        "tracing: { url: \"http://127.0.0.1:4318\" } (the access log goes to standard output)",
     ),
     (
         &[Top],
         &["databaseurl", "database", "redisurl", "redishost"],
-        "redis: { url: \"http://127.0.0.1:7379\" }, where Webdis listens",
+        "redis: { url: \"http://127.0.0.1:7379\" }, the URL of Webdis",
     ),
     (&[Top], &["upstreams", "backends", "endpoints", "services", "llms"], "providers: { NAME: { kind: KIND } }"),
     (&[Top], &["routes", "router", "routing", "targets"], "targets, strategy and routes of each model"),
@@ -158,13 +159,13 @@ const WORDS: &[(&[Part], &[&str], &str)] = &[
     (&[Key], &["allowedmodels", "model", "accessgroups"], "models: [NAME]"),
     (&[Key], &["expiresat", "expiry", "expiration", "duration", "ttl", "validuntil"], "expires: 2027-01-31T00:00:00Z"),
     (&[Key], &["metadata", "tags", "tag"], "labels: { NAME: VALUE }"),
-    (&[Key], &["enabled", "disabled", "active", "blocked"], "revoked: true, for a key that may not be used any more"),
+    (&[Key], &["enabled", "disabled", "active", "blocked"], "revoked: true, to disable the key"),
     (&[Key], &["allowedips", "ips", "ipallowlist", "allowedipaddresses"], "sources: [10.0.0.0/8]"),
     (&[Key], &["allowedroutes", "paths", "routes", "permissions"], "endpoints: [\"/v1/chat/*\"]"),
     (
         &[Group],
         &["members", "keys", "users", "models"],
-        "no such field: keys name their team, and have `models` of their own",
+        "no such field: each key names its team, and has its own `models`",
     ),
     (&[Limits], &["rpm", "requests", "maxrequests", "requestlimit"], "requests_per_minute"),
     (&[Limits], &["tpm", "tokens", "tokenlimit"], "tokens_per_minute"),
@@ -174,38 +175,34 @@ const WORDS: &[(&[Part], &[&str], &str)] = &[
     (
         &[Limits],
         &["rps", "requestspersecond", "rpd", "requestsperday", "requestsperhour"],
-        "requests_per_minute: there is no other period for requests",
+        "requests_per_minute: other periods are not supported",
     ),
     (
         &[Limits, Group, Key, Model],
         &["window", "period", "interval", "limit"],
-        "limits: { requests_per_minute: NUMBER }: the period stands in the name",
+        "limits: { requests_per_minute: NUMBER }: the field name contains the period",
     ),
     (
         &[Budget],
         &["maxbudget", "limit", "amount", "usd", "max", "dollars", "hard"],
-        "daily, monthly or total, in dollars",
+        "daily, monthly or total, in US dollars",
     ),
     (&[Budget], &["duration", "budgetduration", "period", "reset", "weekly", "hourly", "yearly"], NEITHER),
     (&[Budget], &["softbudget", "warn", "alert"], "soft: true"),
     (&[Budget], &["fallback", "fallbackmodel", "downgrade"], "then_model: NAME"),
-    (&[Redis], &["host", "port", "address", "addr"], "url: \"http://127.0.0.1:7379\", where Webdis listens"),
-    (
-        &[Redis],
-        &["password", "username", "auth"],
-        "token: { env: NAME }, which Webdis or Upstash wants as a bearer token",
-    ),
+    (&[Redis], &["host", "port", "address", "addr"], "url: \"http://127.0.0.1:7379\", the URL of Webdis"),
+    (&[Redis], &["password", "username", "auth"], "token: { env: NAME }, the bearer token for Webdis or Upstash"),
     (&[Secret], &["name", "var", "variable", "environment", "fromenv", "envvar"], "env: NAME"),
     (&[Secret], &["path", "filename", "fromfile"], "file: PATH"),
     (
         &[Secret],
         &["value", "key", "secret", "literal", "text", "inline"],
-        "env: NAME or file: PATH: a secret never stands in the file",
+        "env: NAME or file: PATH: the gateway file must not contain secrets",
     ),
     (
         &[Secret],
         &["vault", "secretmanager", "awssecret", "secretref", "secretkeyref"],
-        "file: PATH, of a file that another tool writes: it is watched",
+        "file: PATH: another tool writes this file, and the gateway watches it",
     ),
     (&[Times], &["connect", "read", "write", "request"], "total, answer, first_token or idle"),
 ];
@@ -231,7 +228,7 @@ const EXAMPLES: &[(Part, &str, &str)] = &[
     (Key, "sha256", "64 hexadecimal digits, as `sluice keys new` prints them"),
     (Key, "expires", "a date and time such as 2027-01-31T00:00:00Z"),
     (Budget, "then_model", "the name of a model"),
-    (Redis, "url", "http://127.0.0.1:7379, where Webdis listens"),
+    (Redis, "url", "the URL of Webdis, such as http://127.0.0.1:7379"),
     (Secret, "env", "the name of an environment variable, such as OPENAI_API_KEY"),
     (Secret, "file", "the path of a file"),
 ];
@@ -368,7 +365,7 @@ fn mapping(steps: &[Step], found: &Value) -> Option<String> {
             Some(number) => return Some(format!("{{ monthly: {number} }}, or daily, or total")),
             None => "{ monthly: DOLLARS }, or daily, or total",
         },
-        Some(Redis) => "{ url: \"http://127.0.0.1:7379\" }, where Webdis listens: Redis itself speaks no HTTP",
+        Some(Redis) => "{ url: \"http://127.0.0.1:7379\" }, the URL of Webdis: Redis itself does not speak HTTP",
         Some(Group) => "{}",
         Some(Target) => return found.as_str().map(target),
         Some(Model) => match found {
@@ -437,7 +434,7 @@ pub fn variables(value: &Value) -> Vec<(String, String)> {
             (_, word) if outer.is_some() && field(&steps[..steps.len() - 1], word) == Some(SECRET) => {
                 format!("key: {{ env: {name} }}")
             }
-            _ => "the value itself: only secrets come from variables, as key: { env: NAME }".to_owned(),
+            _ => "the value itself: only secrets may come from environment variables, as key: { env: NAME }".to_owned(),
         };
         let place = steps.iter().fold(Path::root(), |path, step| match step {
             Step::Key(key) => path.key(key),
@@ -474,13 +471,13 @@ pub fn line(text: &str) -> Option<&'static str> {
     let indent: String = text.chars().take_while(|c| c.is_whitespace()).collect();
     let unquoted = text.trim_start_matches([' ', '-', '{', '[', ',']);
     if indent.contains('\t') {
-        Some("spaces in front of a line, not tabs")
+        Some("spaces for indentation, not tabs")
     } else if text.contains("${") || text.contains("{{") {
-        Some("no variables in the file: a secret is key: { env: NAME }")
+        Some("no variables in the file: write a secret as key: { env: NAME }")
     } else if unquoted.starts_with('*') || text.contains(": *") || text.contains("[*") || text.contains(", *") {
-        Some("a name that begins with a star in quotes: \"*-mini\"")
+        Some("quotes around a name that begins with a star: \"*-mini\"")
     } else if text.contains(": @") || text.contains(": `") || text.contains(": %") {
-        Some("text that begins with such a character in quotes")
+        Some("quotes around text that begins with this character")
     } else {
         None
     }

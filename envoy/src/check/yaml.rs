@@ -129,7 +129,7 @@ impl<'t> Composer<'t> {
             Event::MappingStart(anchor, _) => (self.mapping(path, depth)?, anchor),
             Event::Alias(id) => {
                 let Some((value, size)) = self.anchors.get(&id).cloned() else {
-                    return Err(fault(self.seen, "an alias of a value that holds it", "a gateway file"));
+                    return Err(fault(self.seen, "an alias of a value that contains the alias", "a gateway file"));
                 };
                 self.count(size)?;
                 (value, 0)
@@ -167,7 +167,7 @@ impl<'t> Composer<'t> {
             let key = match event {
                 Event::MappingEnd => return Ok(Value::Object(fields)),
                 Event::Scalar(key, ..) => Cow::into_owned(key),
-                _ => return Err(fault(span.start.line(), "a key that is not plain text", "plain text as key")),
+                _ => return Err(fault(span.start.line(), "a key that is not plain text", "a key of plain text")),
             };
             let path = path.key(&key);
             let line = span.start.line();

@@ -40,7 +40,7 @@ mod tests {
         fs::write(directory.path().join("id"), "AKID\n").unwrap();
         fs::write(directory.path().join("secret"), "a/b+c=").unwrap();
         let missing = keys(&aws(&both), directory.path()).unwrap().unwrap_err();
-        assert!(missing.starts_with("cannot read its session token from"), "{missing}");
+        assert!(missing.starts_with("cannot read the session token from"), "{missing}");
         fs::write(directory.path().join("token"), "t==").unwrap();
         let text = keys(&aws(&both), directory.path()).unwrap().unwrap();
         let expected = "[default]\naws_access_key_id=AKID\naws_secret_access_key=a/b+c=\naws_session_token=t==\n";

@@ -47,10 +47,12 @@ impl Watch {
                     match memory.news(&name, found) {
                         None => {}
                         Some(Ok(text)) => match secrets::write_one(&directory, &name, &text) {
-                            Ok(()) => tell(&format!("{name}: the credential has changed, and the new one is in use")),
+                            Ok(()) => {
+                                tell(&format!("{name}: the credential changed, and the gateway uses the new one"))
+                            }
                             Err(error) => tell(&format!("{name}: cannot write the new credential: {error}")),
                         },
-                        Some(Err(problem)) => tell(&format!("{problem}; the old one stays in use")),
+                        Some(Err(problem)) => tell(&format!("{problem}; the gateway keeps the old credential")),
                     }
                 }
             }

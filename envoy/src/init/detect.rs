@@ -85,9 +85,9 @@ impl Found {
     /// A description for people.
     pub fn about(&self) -> String {
         let by = match (&self.variable, self.service.port) {
-            (Some(variable), _) => format!("by the variable {variable}"),
+            (Some(variable), _) => format!("from the variable {variable}"),
             (None, Some(port)) => format!("at 127.0.0.1:{port}, with {}", self.models.join(", ")),
-            (None, None) => "as you said".to_owned(),
+            (None, None) => "from your options".to_owned(),
         };
         format!("{:<10} {by}", self.service.kind)
     }

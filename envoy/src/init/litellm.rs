@@ -59,34 +59,34 @@ const STRATEGIES: &[(&str, &str, bool)] = &[
 
 /// Why a setting has no equivalent.
 const REASONS: &[(&str, &str)] = &[
-    ("master_key", "keys are made anew: sluice keys new --admin, for the administration interface"),
-    ("database_url", "there is no database: keys stand in the file, or in Redis"),
+    ("master_key", "create a new administrator's key: sluice keys new --admin"),
+    ("database_url", "Sluice has no database: keys are in the file or in Redis"),
     (
         "context_window_fallbacks",
-        "the model's own targets are asked when a prompt is too long for one (retry.on: context_length)",
+        "when a prompt is too long, the gateway tries the model's other targets (retry.on: context_length)",
     ),
-    ("content_policy_fallbacks", "what a provider refuses for its content is not asked elsewhere"),
+    ("content_policy_fallbacks", "the gateway does not retry requests that a provider rejects for their content"),
+    ("drop_params", "the gateway rejects or drops unsupported fields: see docs/translation.md"),
+    ("num_retries", "the gateway tries each target in turn; a model's retry sets the reasons"),
+    ("redis_host", "use redis: { url: ... } with the URL of Webdis in front of Redis"),
+    ("redis_url", "use redis: { url: ... } with the URL of Webdis in front of Redis"),
+    ("cache", "use cache: { ttl: ... } of a model"),
+    ("cache_params", "use cache: { ttl: ... } of a model"),
+    ("callbacks", "use tracing: { url: ... } for traces; the access log goes to standard output"),
+    ("success_callback", "use tracing: { url: ... } for traces; the access log goes to standard output"),
+    ("failure_callback", "use tracing: { url: ... } for traces; the access log goes to standard output"),
+    ("guardrails", "use guards: { NAME: { detect: [...] } }"),
     (
-        "drop_params",
-        "what a provider has no words for is refused or left out, as docs/translation.md says of each field",
+        "model_info",
+        "prices and capabilities come from the built-in table; override them under `prices` and `capabilities`",
     ),
-    ("num_retries", "each target is asked in turn; retry of a model says for which reasons"),
-    ("redis_host", "redis: { url: ... } names a Webdis before Redis"),
-    ("redis_url", "redis: { url: ... } names a Webdis before Redis"),
-    ("cache", "a model's cache: { ttl: ... }"),
-    ("cache_params", "a model's cache: { ttl: ... }"),
-    ("callbacks", "traces go to tracing: { url: ... }, the access log to standard output"),
-    ("success_callback", "traces go to tracing: { url: ... }, the access log to standard output"),
-    ("failure_callback", "traces go to tracing: { url: ... }, the access log to standard output"),
-    ("guardrails", "guards: { NAME: { detect: [...] } }"),
-    ("model_info", "prices and capabilities come from the table, or stand under `prices` and `capabilities`"),
-    ("environment_variables", "variables are the command's own: set them before it runs"),
-    ("temperature", "clients say it in their requests"),
-    ("max_tokens", "clients say it in their requests"),
-    ("timeout", "timeouts of a model, or of the file"),
-    ("stream_timeout", "timeouts of a model, or of the file"),
-    ("allowed_fails", "circuit: { failures: ... }"),
-    ("cooldown_time", "circuit: { open: ... }"),
+    ("environment_variables", "set environment variables before you run the command"),
+    ("temperature", "clients set it in their requests"),
+    ("max_tokens", "clients set it in their requests"),
+    ("timeout", "use timeouts, for a model or at the top level"),
+    ("stream_timeout", "use timeouts, for a model or at the top level"),
+    ("allowed_fails", "use circuit: { failures: ... }"),
+    ("cooldown_time", "use circuit: { open: ... }"),
 ];
 
 /// Reads and converts the file at `path`.
@@ -125,7 +125,7 @@ struct Converter {
 impl Converter {
     fn note(&mut self, place: &str, field: &str) {
         let reason = REASONS.iter().find(|(known, _)| *known == field).map(|(_, reason)| *reason);
-        let note = format!("{place}: {}", reason.unwrap_or("nothing here is the same"));
+        let note = format!("{place}: {}", reason.unwrap_or("Sluice has no equivalent"));
         if !self.draft.notes.contains(&note) {
             self.draft.notes.push(note);
         }
@@ -144,7 +144,7 @@ impl Converter {
         let (Some(name), Some(model)) =
             (deployment["model_name"].as_str(), params.get("model").and_then(Value::as_str))
         else {
-            return self.say(format!("{place}: it has no model_name, or no litellm_params.model"));
+            return self.say(format!("{place}: model_name or litellm_params.model is missing"));
         };
         for field in deployment.as_object().into_iter().flat_map(Map::keys) {
             if !["model_name", "litellm_params"].contains(&field.as_str()) {
@@ -194,7 +194,7 @@ impl Converter {
             (None, None) if model.starts_with("claude") => ("anthropic", model),
             (None, None) if model.starts_with("gemini") => ("vertex_ai", model),
             (None, None) if model.contains('/') => {
-                self.say(format!("{place}: {model}: no kind of provider here is the same"));
+                self.say(format!("{place}: {model}: Sluice has no equivalent kind of provider"));
                 return None;
             }
             (None, None) => ("openai", model),
@@ -203,7 +203,7 @@ impl Converter {
             ["converse/", "responses/", "deployments/"].iter().find_map(|way| rest.strip_prefix(way)).unwrap_or(rest);
         let kind = known(name).and_then(Kind::named);
         if kind.is_none() {
-            self.say(format!("{place}: {model}: no kind of provider here is the same"));
+            self.say(format!("{place}: {model}: Sluice has no equivalent kind of provider"));
         }
         Some((kind?, rest.to_owned()))
     }
@@ -217,7 +217,9 @@ impl Converter {
             Some((_, None)) if kind.row().url.is_some_and(|url| url.starts_with("http://")) => None,
             Some((_, None)) => {
                 let variable = usual_variable(kind);
-                self.say(format!("{place}.litellm_params.api_key: a secret in the file; set {variable} to it"));
+                self.say(format!(
+                    "{place}.litellm_params.api_key: the secret is in LiteLLM's file; set {variable} to it"
+                ));
                 Some(variable)
             }
             None if url.is_none() && kind.row().url.is_some_and(|url| url.starts_with("https:")) => {
@@ -240,7 +242,7 @@ impl Converter {
             region,
         };
         if kind.row().url.is_none() && made.url == needed_url(kind) {
-            self.say(format!("{place}: write the provider's url, which is not in LiteLLM's file"));
+            self.say(format!("{place}: LiteLLM's file has no URL for the provider; add its url"));
         }
         let same = |known: &&Provider| Provider { name: String::new(), ..(*known).clone() } == made;
         if let Some(known) = self.draft.providers.iter().find(same) {
@@ -259,9 +261,7 @@ impl Converter {
             Some(variable) => match std::env::var(variable) {
                 Ok(url) => url,
                 Err(_) => {
-                    self.say(format!(
-                        "{place}.litellm_params.api_base: {variable} is not set: write the provider's url"
-                    ));
+                    self.say(format!("{place}.litellm_params.api_base: {variable} is not set; add the provider's url"));
                     return None;
                 }
             },
@@ -269,7 +269,7 @@ impl Converter {
         let read = match Url::parse(&url) {
             Ok(read) => read,
             Err(wrong) => {
-                self.say(format!("{place}.litellm_params.api_base: {wrong}: write the provider's url"));
+                self.say(format!("{place}.litellm_params.api_base: {wrong}; add the provider's url"));
                 return None;
             }
         };
@@ -285,7 +285,7 @@ impl Converter {
         let good =
             |text: &str| !text.is_empty() && text.len() <= 256 && text.bytes().all(|byte| byte.is_ascii_graphic());
         if !good(name) || !good(model) {
-            self.say(format!("{place}: a model's name has visible ASCII characters only, and no spaces"));
+            self.say(format!("{place}: the model's name must have visible ASCII characters only, without spaces"));
             return None;
         }
         let (asked, wanted) = (Pattern::read(name), Pattern::read(model));
@@ -297,7 +297,7 @@ impl Converter {
             (Some(_), Some(_)) if model != "*" => {}
             (Some(_), None) if !model.contains('*') => {}
             _ => {
-                self.say(format!("{place}: {name}: no pattern here asks {provider} for {model}"));
+                self.say(format!("{place}: {name}: Sluice has no pattern that maps to {model} of {provider}"));
                 return None;
             }
         }
@@ -329,7 +329,10 @@ impl Converter {
                         Some((_, ours, same)) => {
                             self.strategy = Some(ours);
                             if !same {
-                                self.say(format!("{place}: {text} is strategy: {ours} here, which is only alike"));
+                                self.say(format!(
+                                    "{place}: {text} was converted to strategy: {ours}, which is similar but not the \
+                                     same"
+                                ));
                             }
                         }
                         None => self.note(&place, field),
@@ -370,7 +373,7 @@ impl Converter {
         for (model, others) in std::mem::take(&mut self.fallbacks) {
             for other in &others {
                 match primary.iter().find(|(name, _)| name == other) {
-                    None => self.say(format!("fallbacks: {other} is none of model_list")),
+                    None => self.say(format!("fallbacks: {other} is not in model_list")),
                     Some((_, targets)) => {
                         let fitting = |known: &&mut Model| model.as_ref().is_none_or(|model| *model == known.name);
                         for known in self.draft.models.iter_mut().filter(fitting) {
@@ -385,7 +388,7 @@ impl Converter {
             std::mem::take(&mut self.draft.aliases).into_iter().partition(|(alias, name)| known(name) && !known(alias));
         self.draft.aliases = good;
         for (alias, name) in lost {
-            self.say(format!("router_settings.model_group_alias.{alias}: {name} is none of model_list, or {alias} is"));
+            self.say(format!("router_settings.model_group_alias.{alias}: {name} is not in model_list, or {alias} is"));
         }
         let used = |name: &String| {
             self.draft.models.iter().any(|model| model.targets.iter().any(|target| target.provider == *name))

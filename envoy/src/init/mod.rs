@@ -72,13 +72,13 @@ fn provider(text: &str) -> Result<(Kind, Option<String>), String> {
     let (kind, url) = text.split_once('=').map_or((text, None), |(kind, url)| (kind, Some(url)));
     let kind = Kind::named(kind).ok_or_else(|| {
         let kinds: Vec<&str> = Kind::all().map(|kind| kind.row().name).collect();
-        format!("one of {}, please", kinds.join(", "))
+        format!("expected one of {}", kinds.join(", "))
     })?;
     if let Some(Err(wrong)) = url.map(Url::parse) {
-        return Err(format!("{wrong} in the URL; a base URL such as http://127.0.0.1:8000/v1, please"));
+        return Err(format!("{wrong} in the URL; expected a base URL such as http://127.0.0.1:8000/v1"));
     }
     if url.is_none() && kind.row().url.is_none() {
-        return Err(format!("{0}=URL, please: a provider of kind {0} has no address of its own", kind.row().name));
+        return Err(format!("expected {0}=URL: a provider of kind {0} has no default URL", kind.row().name));
     }
     Ok((kind, url.map(str::to_owned)))
 }
@@ -87,7 +87,7 @@ fn variable(text: &str) -> Result<String, String> {
     let good = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     // The argument may be the secret itself.
-    if good { Ok(text.to_owned()) } else { Err("the variable's name, please, such as OPENAI_API_KEY".to_owned()) }
+    if good { Ok(text.to_owned()) } else { Err("expected the name of a variable, such as OPENAI_API_KEY".to_owned()) }
 }
 
 /// Writes the file and returns notes for its author.
@@ -95,7 +95,7 @@ pub fn init(arguments: &Init) -> Result<String, Failure> {
     for (option, name) in [("--id", &arguments.id), ("--team", &arguments.team)] {
         if !is_public_name(name) {
             return Err(Failure::new(format!(
-                "{option} {name:?}: 1 to 64 letters, digits, and any of . _ - @, please"
+                "{option} {name:?}: expected 1 to 64 letters, digits and characters of . _ - @"
             )));
         }
     }
@@ -105,14 +105,14 @@ pub fn init(arguments: &Init) -> Result<String, Failure> {
         None => found(arguments)?,
     };
     if draft.models.is_empty() {
-        return Err(Failure::new("nothing that could be served was found: no model is left"));
+        return Err(Failure::new("found no models to serve, so no file was written"));
     }
     draft.listen = match arguments.listen {
         Some(address) => address.to_string(),
         None => free_address(&draft),
     };
-    let secret =
-        Secret::generate().map_err(|error| Failure::new(format!("the system gives no randomness: {error}")))?;
+    let secret = Secret::generate()
+        .map_err(|error| Failure::new(format!("the system could not provide random bytes: {error}")))?;
     (draft.id, draft.team, draft.sha256) = (arguments.id.clone(), arguments.team.clone(), secret.sha256());
     let text = draft.text();
     let directory = arguments.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -132,7 +132,7 @@ pub fn init(arguments: &Init) -> Result<String, Failure> {
     if mistakes.is_empty() {
         Ok(told)
     } else {
-        Err(Failure::new(format!("{told}\nThe mistakes above are yours to mend")))
+        Err(Failure::new(format!("{told}\nCorrect the mistakes above before you start the gateway")))
     }
 }
 
@@ -151,9 +151,10 @@ fn free_to_write(arguments: &Init) -> Result<(), Failure> {
     let files = [Some(&arguments.file), arguments.secret_file.as_ref()];
     let taken = files.into_iter().flatten().find(|path| fs::symlink_metadata(path).is_ok());
     match taken.filter(|_| !arguments.force) {
-        Some(path) => {
-            Err(Failure::new(format!("{} is there already; --force replaces it, or name another file", path.display())))
-        }
+        Some(path) => Err(Failure::new(format!(
+            "{} already exists. Use --force to replace it, or choose another file",
+            path.display()
+        ))),
         None => Ok(()),
     }
 }
@@ -186,8 +187,8 @@ fn nothing_found() -> Failure {
     let variables: Vec<&str> =
         detect::SERVICES.iter().filter_map(|service| service.variables.first().copied()).collect();
     Failure::new(format!(
-        "no provider was found: set the key of one ({}), start Ollama, vLLM, llama.cpp or LM Studio on this machine, or say \
-         --provider KIND",
+        "found no provider. Set a provider's key ({}), start Ollama, vLLM, llama.cpp or LM Studio on this machine, or \
+         use --provider KIND",
         variables.join(", ")
     ))
 }
@@ -210,7 +211,7 @@ impl Talk<'_> {
         self.output.flush()?;
         let mut line = String::new();
         if self.input.read_line(&mut line)? == 0 {
-            return Err(Failure::new("no answer, so nothing is written"));
+            return Err(Failure::new("received no answer, so no file was written"));
         }
         let answer = line.trim();
         Ok(if answer.is_empty() { otherwise.to_owned() } else { answer.to_owned() })
@@ -222,10 +223,11 @@ impl Talk<'_> {
             writeln!(self.output, "  {}", found.about())?;
         }
         let names: Vec<&str> = services.iter().map(|found| found.kind.row().name).collect();
-        let answer = self.ask("Which of them shall serve? Names with commas between", &names.join(","))?;
+        let answer =
+            self.ask("Which providers should the gateway use? Separate names with commas", &names.join(","))?;
         let wanted: Vec<&str> = answer.split([',', ' ']).filter(|name| !name.is_empty()).collect();
         if let Some(unknown) = wanted.iter().find(|name| !names.contains(name)) {
-            return Err(Failure::new(format!("{unknown:?} is none of {}", names.join(", "))));
+            return Err(Failure::new(format!("{unknown:?} is not one of {}", names.join(", "))));
         }
         Ok(services.into_iter().filter(|found| wanted.contains(&found.kind.row().name)).collect())
     }
@@ -234,10 +236,10 @@ impl Talk<'_> {
         let names: Vec<&str> = detect::SERVICES.iter().map(|service| service.kind).collect();
         writeln!(
             self.output,
-            "No provider's key is set, and no server on this machine answers. There are: {}.",
+            "Found no provider's key in the environment and no model server on this machine. Supported providers: {}.",
             names.join(", ")
         )?;
-        let answer = self.ask("Which provider shall serve?", names.first().copied().unwrap_or_default())?;
+        let answer = self.ask("Which provider should the gateway use?", names.first().copied().unwrap_or_default())?;
         let (kind, url) = provider(&answer).map_err(|wrong| Failure::new(format!("{answer:?}: {wrong}")))?;
         Ok(detect::named(kind, url, &[]))
     }
@@ -260,15 +262,15 @@ fn told(arguments: &Init, draft: &Draft, secret: &Secret) -> String {
     let mut text = format!("Wrote {file}.\n");
     let notes: Vec<String> = draft.notes.iter().map(|note| format!("  {note}\n")).collect();
     if !notes.is_empty() {
-        text += &format!("\nNot converted, or not as it was:\n{}", notes.concat());
+        text += &format!("\nNot converted, or converted with changes:\n{}", notes.concat());
     }
     let unset: Vec<&str> = draft.variables().filter(|name| std::env::var_os(name).is_none()).collect();
     if !unset.is_empty() {
-        text += &format!("\nSet before it runs: {}\n", unset.join(", "));
+        text += &format!("\nSet these variables before you start the gateway: {}\n", unset.join(", "));
     }
     let shown = match &arguments.secret_file {
         None => {
-            text += &format!("\nThe secret of the key {}, shown this once:\n{}\n", draft.id, secret.text());
+            text += &format!("\nThe secret of the key {} (shown only once):\n{}\n", draft.id, secret.text());
             secret.text().to_owned()
         }
         Some(path) => {
@@ -311,7 +313,7 @@ mod tests {
             assert!(said.contains("openai") && said.ends_with("[openai,gemini] "), "{said}");
         }
         let wrong = talked("opnai\n", |talk| talk.ask_which(found())).0;
-        assert_eq!(wrong.unwrap_err(), "\"opnai\" is none of openai, gemini");
+        assert_eq!(wrong.unwrap_err(), "\"opnai\" is not one of openai, gemini");
         assert!(talked("", |talk| talk.ask_which(found())).0.is_err(), "nobody answers");
         let (one, _) = talked("anthropic\n", |talk| talk.ask_for_one());
         assert_eq!(one.unwrap().variable.as_deref(), Some("ANTHROPIC_API_KEY"));

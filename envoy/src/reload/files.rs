@@ -75,7 +75,7 @@ impl Files {
         };
         let state = serde_json::from_slice(&text).map_err(|error| {
             let path = self.path(STATE);
-            let advice = "run this command with --offline, and start Envoy anew";
+            let advice = "run this command with --offline, and restart Envoy";
             io::Error::other(format!("{} cannot be read: {error}; {advice}", path.display()))
         });
         state.map(Some)

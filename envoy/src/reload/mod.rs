@@ -61,13 +61,13 @@ impl fmt::Display for NotApplied {
             Self::Restart(parts) => {
                 write!(
                     f,
-                    "{}: this part is read at the start only: restart the gateway, or undo the change",
+                    "{}: the gateway reads this only at startup. Restart the gateway, or undo the change",
                     parts.join(", ")
                 )
             }
             Self::Watches(problem) => f.write_str(problem),
-            Self::Envoy(problem) => write!(f, "Envoy did not take the change: {problem}"),
-            Self::Write(error) => write!(f, "cannot write what Envoy reads: {error}"),
+            Self::Envoy(problem) => write!(f, "Envoy did not apply the change: {problem}"),
+            Self::Write(error) => write!(f, "cannot write Envoy's configuration files: {error}"),
         }
     }
 }
@@ -121,7 +121,7 @@ pub fn first(mut mistakes: Vec<String>) -> Vec<String> {
     let more = mistakes.len().saturating_sub(MOST_MISTAKES);
     if more > 0 {
         mistakes.truncate(MOST_MISTAKES);
-        mistakes.push(format!("and {more} more: `sluice check` prints all"));
+        mistakes.push(format!("and {more} more mistakes: `sluice check` prints all of them"));
     }
     mistakes
 }
@@ -230,7 +230,7 @@ impl Applied {
             return Err(NotApplied::Restart(parts));
         }
         if self.state.bootstrap != next.bootstrap {
-            return Err(NotApplied::Restart(vec!["what Envoy is started with"]));
+            return Err(NotApplied::Restart(vec!["Envoy's startup configuration"]));
         }
         let more = self.more_to_watch(next, secrets);
         if let Some(problem) = watches::lack(more, taken.watches_left()) {

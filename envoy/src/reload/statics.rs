@@ -5,7 +5,7 @@ use serde_json::Value;
 use sluice_config::file::{File, Provider};
 
 /// What a running gateway does not apply from a changed file, for messages.
-pub const RESTARTED: &str = "redis, tracing and memory: these need a restart";
+pub const RESTARTED: &str = "redis, tracing and memory, which need a restart";
 
 /// The part of a gateway file that cannot change at runtime. It contains no secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ impl Statics {
             ("tracing", self.tracing == other.tracing),
             ("memory", self.memory == other.memory),
             // Envoy's environment is fixed at its start.
-            ("the credentials of AWS that Envoy looks for by itself", self.aws || !other.aws),
+            ("the AWS credentials that Envoy finds in its environment", self.aws || !other.aws),
         ];
         each.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
     }

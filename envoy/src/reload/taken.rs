@@ -80,7 +80,7 @@ fn ask(admin: SocketAddr, names: &str) -> Result<String, ureq::Error> {
 }
 
 fn silent(error: &ureq::Error) -> String {
-    format!("its administration interface does not answer: {error}")
+    format!("its admin interface does not answer: {error}")
 }
 
 impl Taken for Running<'_> {
@@ -109,18 +109,18 @@ impl Taken for Running<'_> {
                 _ => {}
             }
             if sum_of_refused(text) > self.refused {
-                return Err(format!("it refuses {file}; its log says why"));
+                return Err(format!("it rejected {file}; see Envoy's log"));
             }
             let warm = warming.is_none_or(|name| text.lines().any(|line| line == format!("{name}: 0")));
             if warm && text.lines().any(|line| line == taken) {
                 return Ok(());
             }
             if (self.stop)() {
-                return Err("the gateway was told to end".to_owned());
+                return Err("the gateway is shutting down".to_owned());
             }
             if asked.elapsed() > PATIENCE {
                 let problem = answer.err().map(|error| format!(": {}", silent(&error))).unwrap_or_default();
-                return Err(format!("{file} is not in use after {} s{problem}", PATIENCE.as_secs()));
+                return Err(format!("{file} is not active after {} s{problem}", PATIENCE.as_secs()));
             }
             thread::sleep(LOOK);
         }

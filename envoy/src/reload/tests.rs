@@ -316,7 +316,7 @@ fn a_vm_of_another_name_may_use_redis_otherwise_and_finds_it_where_it_was() {
     fs::write(scene.directory.path().join("vm-id"), "another").unwrap();
     change("url: \"http://127.0.0.1:1\", when_down: deny").unwrap();
     fs::write(scene.directory.path().join("vm-id"), "a-third").unwrap();
-    assert!(change("url: \"http://127.0.0.1:2\"").unwrap_err().starts_with("what Envoy is started with: "));
+    assert!(change("url: \"http://127.0.0.1:2\"").unwrap_err().starts_with("Envoy's startup configuration: "));
 }
 
 #[test]
@@ -340,7 +340,7 @@ fn all_can_be_written_over_what_was_there_and_an_end_in_the_middle_leaves_what_s
 
     fs::write(directory.join(STATE), "{").unwrap();
     let problem = Applied::read(directory, 0o644, scene.options.clone()).unwrap_err();
-    assert!(problem.to_string().ends_with("run this command with --offline, and start Envoy anew"), "{problem}");
+    assert!(problem.to_string().ends_with("run this command with --offline, and restart Envoy"), "{problem}");
     drop(scene.started(&BEFORE));
     scene.is_sound("after damage");
 }
@@ -354,7 +354,7 @@ fn an_envoy_is_not_made_to_watch_more_than_the_kernel_lets_it() {
     let before = texts();
     let with = |watches| Takes { watches: Some(watches), ..Takes::first(usize::MAX, &scene) };
     let problem = applied.change(&next, &secrets, &with(1)).unwrap_err();
-    assert!(problem.to_string().starts_with("Envoy would watch 2 more files, "), "{problem}");
+    assert!(problem.to_string().starts_with("Envoy needs to watch 2 more files, "), "{problem}");
     assert_eq!(texts(), before);
     applied.change(&next, &secrets, &with(2)).unwrap();
     scene.is_sound("watched");

@@ -37,7 +37,7 @@ pub fn lack(more: usize, left: Option<usize>) -> Option<String> {
     let left = left.filter(|left| more > *left)?;
     let files = if more == 1 { "file" } else { "files" };
     Some(format!(
-        "Envoy would watch {more} more {files}, and the kernel lets this user watch {left} more: raise \
+        "Envoy needs to watch {more} more {files}, but the kernel allows this user only {left} more. Raise \
          fs.inotify.max_user_instances, for example: sysctl -w fs.inotify.max_user_instances=1024"
     ))
 }
@@ -58,6 +58,6 @@ mod tests {
         }
         assert_eq!(used(place.path()), 3);
         assert!(lack(3, Some(3)).is_none() && lack(3, None).is_none());
-        assert!(lack(4, Some(3)).unwrap().starts_with("Envoy would watch 4 more files, "));
+        assert!(lack(4, Some(3)).unwrap().starts_with("Envoy needs to watch 4 more files, "));
     }
 }

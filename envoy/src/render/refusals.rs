@@ -55,12 +55,13 @@ fn refusals() -> Vec<LocalReply> {
     use ErrorKind::{InvalidRequest, NotFound, Overloaded, Permission, Server};
     let refusal = |when, code, error: ApiError| LocalReply { when, error: error.with_code(code) };
     let soon = |error: ApiError| ApiError { retry_after: Some(SOON), ..error };
-    let failed = "The part of the gateway that had this request has failed, and starts anew. Send the request again.";
-    let overloaded = "The gateway has no memory left for more requests. Send the request again in a moment.";
-    let large_headers = "The request's headers are larger than the gateway takes: 60 KiB, or 100 headers.";
-    let version = "The gateway speaks HTTP/1.1 and HTTP/2.";
-    let upgrade = "The gateway does not change the protocol: it has no WebSockets.";
-    let malformed = "The request is malformed.";
+    let failed = "The gateway worker that handled this request failed and is restarting. Send the request again.";
+    let overloaded = "The gateway is out of memory for new requests. Send the request again in a moment.";
+    let large_headers = "The request's headers exceed the gateway's limit of 60 KiB or 100 headers. Send fewer or \
+                         shorter headers.";
+    let version = "The gateway supports only HTTP/1.1 and HTTP/2.";
+    let upgrade = "The gateway does not support WebSockets or other protocol upgrades.";
+    let malformed = "The gateway could not parse the HTTP request because it is malformed.";
     vec![
         refusal(
             "response.code_details == 'wasm_fail_stream'",
@@ -91,7 +92,7 @@ fn refusals() -> Vec<LocalReply> {
         refusal(
             "response.code >= 500",
             "gateway_failed",
-            ApiError::new(500, Server, "The gateway could not answer this request."),
+            ApiError::new(500, Server, "The gateway failed and could not answer this request. Send the request again."),
         ),
     ]
 }
@@ -153,7 +154,7 @@ mod tests {
         assert!((&mut filters).take(2).all(|line| line.contains("health_check_")), "{clients}");
         assert_eq!(filters.count(), refusals().len() * 2);
         for expected in [
-            r#"inline_string: "{\"error\":{\"message\":\"The request is malformed.\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"malformed_request\"}}""#,
+            r#"inline_string: "{\"error\":{\"message\":\"The gateway could not parse the HTTP request because it is malformed.\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"malformed_request\"}}""#,
             r#"inline_string: "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":"#,
             r#"'anthropic-version' in request.headers && !(request.url_path in ['/v1/chat/completions', '/v1/responses',"#,
         ] {

@@ -58,7 +58,7 @@ fn load(path: &Path) -> Result<(String, String), String> {
     let about = std::fs::metadata(path).map_err(cannot)?;
     // Other file types may never end, or block.
     if !about.is_file() {
-        return Err(format!("{}, which is no file", path.display()));
+        return Err(format!("{}, which is not a file", path.display()));
     }
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(cannot)?;
@@ -83,7 +83,7 @@ fn table(text: &str, providers: &[&str]) -> Result<Own, Vec<(usize, Wrong)>> {
     let mut own = Own { words: words(text), ..Own::default() };
     let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.starts_with('#') && !line.trim().is_empty());
     let Some((line, head)) = lines.next() else {
-        return Err(vec![(1, Wrong::new("", "", "a head with the columns' names"))]);
+        return Err(vec![(1, Wrong::new("", "", "a header line with the names of the columns"))]);
     };
     let columns = Columns::read(head).map_err(|wrong| vec![(line, wrong)])?;
     own.silent = MAY_BE_SILENT.into_iter().filter(|name| !columns.has(name)).collect();
@@ -94,9 +94,7 @@ fn table(text: &str, providers: &[&str]) -> Result<Own, Vec<(usize, Wrong)>> {
                 return Err(Wrong::new("provider", provider, &one_of(provider, providers.iter().copied())));
             }
             match first.insert((provider, model), number) {
-                Some(before) => {
-                    Err(Wrong::new("model", model, &format!("each model once: it is in line {before} too")))
-                }
+                Some(before) => Err(Wrong::new("model", model, &format!("each model once: line {before} also has it"))),
                 None => Ok((provider.to_owned(), model.to_owned(), known)),
             }
         });
@@ -166,8 +164,8 @@ mod tests {
             read_text(text).unwrap_err(),
             [
                 "\"opnai\" (prices.tsv, line 4, provider): one of: openai, mine (did you mean \"openai\"?)",
-                "\"-1\" (prices.tsv, line 5, input): US dollars for a million tokens: 0, or from 0.000001 to 1000000",
-                "\"m\" (prices.tsv, line 7, model): each model once: it is in line 6 too",
+                "\"-1\" (prices.tsv, line 5, input): US dollars per million tokens: 0, or from 0.000001 to 1000000",
+                "\"m\" (prices.tsv, line 7, model): each model once: line 6 also has it",
             ]
         );
         let unknown = read_text(TABLE.replace("output", "outputs")).unwrap_err();
@@ -184,8 +182,8 @@ mod tests {
         let of = |path: &Path| read(path, &PROVIDERS).unwrap_err().remove(0).0;
         let directory = tempfile::tempdir().unwrap();
         assert!(of(&directory.path().join("none")).contains("no readable file"));
-        assert!(of(directory.path()).ends_with("which is no file"));
-        assert!(of(Path::new("/dev/zero")).ends_with("which is no file"));
+        assert!(of(directory.path()).ends_with("which is not a file"));
+        assert!(of(Path::new("/dev/zero")).ends_with("which is not a file"));
         let large = directory.path().join("large");
         File::create(&large).unwrap().set_len(LARGEST + 1).unwrap();
         assert!(of(&large).ends_with("which is larger than 16 MiB"));

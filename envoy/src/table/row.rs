@@ -89,7 +89,7 @@ impl<'a> Columns<'a> {
             }
         }
         match NEEDED.iter().find(|needed| !names.contains(needed)) {
-            Some(needed) => Err(Wrong::new(needed, head, &format!("a column {needed} in the table's head"))),
+            Some(needed) => Err(Wrong::new(needed, head, &format!("a column {needed} in the table's header"))),
             None => Ok(Self(names)),
         }
     }
@@ -104,16 +104,16 @@ impl<'a> Columns<'a> {
         let cells: Vec<&str> = line.split('\t').collect();
         if cells.len() != self.0.len() {
             let found = format!("{} columns", cells.len());
-            return Err(Wrong { found, ..Wrong::new("provider", "", &format!("{}, as the head has", self.0.len())) });
+            return Err(Wrong { found, ..Wrong::new("provider", "", &format!("{}, like the header", self.0.len())) });
         }
         let cell = |name: &str| self.0.iter().position(|known| *known == name).map_or("", |place| cells[place]);
         let needed = |name| match cell(name) {
             "" => Err(Wrong::new(name, "", "a name")),
             text => Ok(text),
         };
-        let dollars = |name| number::<f64>(name, cell(name), "US dollars for a million tokens");
-        let optional = |name| or_empty(name, cell(name), "US dollars, or nothing");
-        let limit = |name| or_empty(name, cell(name), "a number of tokens, or nothing");
+        let dollars = |name| number::<f64>(name, cell(name), "US dollars per million tokens");
+        let optional = |name| or_empty(name, cell(name), "US dollars, or an empty cell");
+        let limit = |name| or_empty(name, cell(name), "a number of tokens, or an empty cell");
         let tier = |name| tier(name, cell(name));
         let (provider, model) = (needed("provider")?, needed("model")?);
         let price = Price {
@@ -183,7 +183,8 @@ fn or_empty<T: FromStr>(name: &str, text: &str, expected: &str) -> Result<Option
 
 /// Parses a service tier: the prices of input, output, cached input and cache writes, separated by slashes.
 fn tier(name: &str, text: &str) -> Result<Option<TierPrice>, Wrong> {
-    let expected = "US dollars for a million tokens: INPUT/OUTPUT/CACHED_INPUT/CACHE_WRITE, the latter two as you like";
+    let expected = "US dollars per million tokens: INPUT/OUTPUT/CACHED_INPUT/CACHE_WRITE, where the last two are \
+                    optional";
     let rates: Vec<Option<f64>> =
         text.split('/').map(|text| or_empty(name, text, expected)).collect::<Result<_, _>>()?;
     if rates.len() > 4 {
@@ -246,7 +247,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_wrong_by_its_columns_name() {
         let head = |head| Columns::read(head).map_err(|wrong| (wrong.column, wrong.expected)).unwrap_err();
-        assert_eq!(head("provider\tmodel\tinput"), ("output".into(), "a column output in the table's head".into()));
+        assert_eq!(head("provider\tmodel\tinput"), ("output".into(), "a column output in the table's header".into()));
         let (column, expected) = head("provider\tmodel\tinput\toutput\tcached_inputs");
         assert_eq!(column, "cached_inputs");
         assert!(expected.ends_with("(did you mean \"cached_input\"?)"), "{expected}");

@@ -23,7 +23,9 @@ impl AdminReply {
     pub fn with_status(status: u16, body: &impl Serialize) -> Result<Self, AdminError> {
         match serde_json::to_vec(body) {
             Ok(body) => Ok(Self { status, headers: Vec::new(), body }),
-            Err(error) => Err(AdminError::new(500, "internal", format!("The answer cannot be written: {error}."))),
+            Err(error) => {
+                Err(AdminError::new(500, "internal", format!("The admin API could not encode its answer: {error}.")))
+            }
         }
     }
 
@@ -78,7 +80,7 @@ impl AdminError {
 
     /// A 503: Redis is unavailable, or its reply is unusable.
     pub fn unavailable(why: &str) -> Self {
-        Self::new(503, "store_unavailable", format!("Redis does not answer as it should: {why}. Try again."))
+        Self::new(503, "store_unavailable", format!("Redis returned an error or did not answer: {why}. Try again."))
     }
 
     /// Converts it to the HTTP response.

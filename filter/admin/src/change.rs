@@ -57,8 +57,10 @@ pub fn create(body: &[u8], context: &mut AdminContext) -> Step {
     let made = make(context)?;
     key.sha256 = made.sha256();
     key::check(&key, context)?;
-    let taken =
-        || AdminError { param: Some("id".to_owned()), ..AdminError::new(409, "key_exists", "This id is taken.") };
+    let taken = || AdminError {
+        param: Some("id".to_owned()),
+        ..AdminError::new(409, "key_exists", "A key with this id already exists. Choose another id.")
+    };
     if in_file(&key.id, context).is_some() {
         return Err(taken());
     }
@@ -106,7 +108,8 @@ pub fn rotate(id: &str, body: &[u8], context: &mut AdminContext) -> Step {
     let again = fields.optional("again")?.unwrap_or(false);
     fields.finish()?;
     let Some(grace) = calendar::duration(&grace).filter(|grace| *grace <= LONGEST_GRACE) else {
-        let message = "The grace is a time of up to 2160h, such as 30m or 24h; 0s ends the old secret at once.";
+        let message = "The grace period must be a duration of at most 2160h, such as 30m or 24h. With 0s the old \
+                       secret expires immediately.";
         return Err(AdminError::invalid("grace", message));
     };
     change(id, context, Rc::new(move |key, context| renew(key, grace, again, context).map(Some)))
@@ -115,15 +118,20 @@ pub fn rotate(id: &str, body: &[u8], context: &mut AdminContext) -> Step {
 /// Gives a key a new secret. The previous one stays valid for a while.
 fn renew(key: &mut Key, grace: Duration, again: bool, context: &mut AdminContext) -> Result<Secret, AdminError> {
     if key.revoked {
-        return Err(AdminError::new(409, "key_revoked", "This key was revoked: make another one in its place."));
+        return Err(AdminError::new(
+            409,
+            "key_revoked",
+            "This key is revoked, so it cannot get a new secret. Create a new key.",
+        ));
     }
     let rotating = State::of(key, context.now) == State::Rotating;
     if rotating && !grace.is_zero() && !again {
         return Err(AdminError::new(
             409,
             "key_rotating",
-            "This key is being rotated: two secrets are valid already. With \"again\": true the newest one is replaced and \
-             ends at once, the one before stays valid until its time; with \"grace\": \"0s\" both end at once.",
+            "This key already has two valid secrets because a rotation is in progress. Set \"again\": true to replace \
+             the newest secret immediately and keep the old one until it expires. Set \"grace\": \"0s\" to replace \
+             both immediately.",
         ));
     }
     let made = make(context)?;
@@ -140,7 +148,7 @@ fn renew(key: &mut Key, grace: Duration, again: bool, context: &mut AdminContext
 
 fn change(id: &str, context: &mut AdminContext, change: Change) -> Step {
     if in_file(id, context).is_some() {
-        let message = "This key stands in the gateway file: change it there.";
+        let message = "The gateway file defines this key. Change it there.";
         return Err(AdminError::new(409, "key_in_file", message));
     }
     Ok(attempt(Names::writable(context)?, id.to_owned(), change, ATTEMPTS))
@@ -161,9 +169,11 @@ fn write(names: Names, old: Record, change: Change, left: u8, context: &mut Admi
         if !records::done(&reply)? {
             return match left.checked_sub(1) {
                 Some(left) => Ok(attempt(names, new.id, change, left)),
-                None => {
-                    Err(AdminError::new(409, "conflict", "Others keep changing this key at the same time. Try again."))
-                }
+                None => Err(AdminError::new(
+                    409,
+                    "conflict",
+                    "Other requests are changing this key at the same time. Try again.",
+                )),
             };
         }
         let Some(Secret(secret)) = made else { return show(&new, Source::Redis, context) };
@@ -199,7 +209,7 @@ fn make(context: &mut AdminContext) -> Result<Secret, AdminError> {
             return Ok(Secret(text));
         }
     }
-    Err(AdminError::new(503, "no_randomness", "The host gives no randomness to make a secret of. Try again."))
+    Err(AdminError::new(503, "no_randomness", "The gateway could not get random bytes for a new secret. Try again."))
 }
 
 impl Secret {

@@ -103,7 +103,7 @@ pub fn prices(context: &mut AdminContext) -> Step {
             max_output: price.and_then(|price| price.max_output),
         }
     });
-    let unit = "US dollars for a million tokens, for an image, for a request";
+    let unit = "US dollars per million tokens, per image, per request";
     Ok(Next::Answer(AdminReply::ok(&Prices { unit, targets: targets.collect() })?))
 }
 
@@ -135,7 +135,7 @@ pub fn health(context: &mut AdminContext) -> Step {
         Box::new(move |reply, _| {
             let error = match reply {
                 Ok(RedisReply::Text(text)) if text == "PONG" => None,
-                Ok(_) => Some("Redis does not answer PING with PONG".to_owned()),
+                Ok(_) => Some("Redis answers PING with something other than PONG".to_owned()),
                 Err(why) => Some(why),
             };
             let (code, status) = if error.is_none() { (200, "ok") } else { (503, "unavailable") };

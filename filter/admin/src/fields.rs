@@ -22,8 +22,10 @@ impl Fields {
                 make_whole(&mut value);
                 Ok(Self(value.as_object_mut().map(std::mem::take).unwrap_or_default()))
             }
-            Ok(_) => Err(AdminError::new(400, "invalid_request", "The body is JSON, but no object.")),
-            Err(error) => Err(AdminError::new(400, "invalid_json", format!("The body is not JSON: {error}."))),
+            Ok(_) => Err(AdminError::new(400, "invalid_request", "The request body must be a JSON object.")),
+            Err(error) => {
+                Err(AdminError::new(400, "invalid_json", format!("The request body is not valid JSON: {error}.")))
+            }
         }
     }
 
@@ -64,14 +66,16 @@ impl Fields {
     pub fn finish(self) -> Result<(), AdminError> {
         match self.0.into_iter().next() {
             None => Ok(()),
-            Some((name, _)) => Err(AdminError::invalid(name, "There is no such field here, or it cannot be set.")),
+            Some((name, _)) => {
+                Err(AdminError::invalid(name, "This field does not exist, or the admin API cannot set it."))
+            }
         }
     }
 }
 
 fn typed<T: DeserializeOwned>(name: &'static str, value: Value) -> Result<T, AdminError> {
     json::from_value(value)
-        .map_err(|error| AdminError::invalid(name, format!("The field `{name}` is not right: {error}.")))
+        .map_err(|error| AdminError::invalid(name, format!("The field `{name}` is invalid: {error}.")))
 }
 
 /// Converts numbers such as `5.0` to whole numbers, which are equal in JSON.

@@ -148,7 +148,8 @@ pub fn read(body: &[u8]) -> Result<Key, AdminError> {
     fields.finish()?;
     // As a path segment, `.` and `..` would select another path.
     if !is_public_name(&key.id) || key.id.starts_with('.') {
-        let message = "An id has 1 to 64 letters, digits, and any of . _ - @, and does not begin with a dot.";
+        let message = "An id must have 1 to 64 letters, digits and characters of . _ - @, and must not start with a \
+                       dot.";
         return Err(AdminError::invalid("id", message));
     }
     bounded(&key)?;
@@ -158,7 +159,11 @@ pub fn read(body: &[u8]) -> Result<Key, AdminError> {
 /// Applies a JSON merge patch to a key.
 pub fn patch(key: &mut Key, body: &[u8]) -> Result<(), AdminError> {
     if body.is_empty() {
-        return Err(AdminError::new(400, "invalid_request", "There is no body: send what is to change, as JSON."));
+        return Err(AdminError::new(
+            400,
+            "invalid_request",
+            "The request body is empty. Send the fields to change as JSON.",
+        ));
     }
     let mut fields = Fields::read(body)?;
     fields.merge("app", &mut key.app)?;
@@ -182,13 +187,14 @@ fn bounded(key: &Key) -> Result<(), AdminError> {
         return Err(AdminError::invalid("owner", format!("The owner is longer than {LONGEST_TEXT} characters.")));
     }
     if key.control.len() > MOST_CONTROLS {
-        return Err(AdminError::invalid("control", format!("At most {MOST_CONTROLS} entries.")));
+        return Err(AdminError::invalid("control", format!("This list may have at most {MOST_CONTROLS} entries.")));
     }
     let lists = [("models", &key.models), ("endpoints", &key.endpoints), ("sources", &key.sources)];
     let lists = lists.map(|(name, list)| (name, list.as_deref().unwrap_or_default()));
     for (name, list) in lists.into_iter().chain([("forbid", key.forbid.as_slice())]) {
         if list.len() > MOST_ENTRIES || list.iter().any(|entry| long(entry)) {
-            let message = format!("At most {MOST_ENTRIES} entries of up to {LONGEST_TEXT} characters.");
+            let message =
+                format!("This list may have at most {MOST_ENTRIES} entries of up to {LONGEST_TEXT} characters each.");
             return Err(AdminError::invalid(name, message));
         }
     }
@@ -200,6 +206,6 @@ pub fn check(key: &Key, context: &AdminContext) -> Result<(), AdminError> {
     let Err(mistakes) = sluice_config::compile_key(&context.service.gateway, key) else { return Ok(()) };
     let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     let param = mistakes.into_iter().next().map(|mistake| mistake.path);
-    let message = format!("The key does not fit the gateway file: {}.", told.join("; "));
+    let message = format!("The key conflicts with the gateway file: {}.", told.join("; "));
     Err(AdminError { param, ..AdminError::new(422, "invalid_key", message) })
 }

@@ -275,7 +275,7 @@ impl AdminExchange {
             _ => Err(AdminError::new(
                 401,
                 "unauthorized",
-                "Send the administrator's key as 'Authorization: Bearer <key>': there was none, or another.",
+                "The administrator's key is missing or incorrect. Send it as 'Authorization: Bearer <key>'.",
             )),
         }
     }
@@ -361,7 +361,11 @@ fn is_json(content_type: Option<&str>) -> bool {
 }
 
 fn too_large() -> AdminError {
-    AdminError::new(413, "too_large", format!("The body is larger than {} KiB.", LARGEST_BODY >> 10))
+    AdminError::new(
+        413,
+        "too_large",
+        format!("The request body is larger than the limit of {} KiB.", LARGEST_BODY >> 10),
+    )
 }
 
 /// The Redis call for a command; `None` with the embedded store.
@@ -374,7 +378,7 @@ fn call(service: &Service, command: &Command) -> Option<Call> {
 }
 
 fn read(service: &Service, called: &Called) -> Result<RedisReply, String> {
-    let redis = service.gateway.redis.as_ref().ok_or_else(|| "none is configured".to_owned())?;
+    let redis = service.gateway.redis.as_ref().ok_or_else(|| "`redis` is not configured".to_owned())?;
     Wire::new(redis).read(called).map_err(|Unavailable(why)| why)
 }
 

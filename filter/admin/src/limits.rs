@@ -72,9 +72,11 @@ pub fn limits(mut query: Query, context: &mut AdminContext) -> Step {
     let dimension = query.choice("of", &DIMENSIONS.map(|dimension| (dimension.name(), dimension)))?;
     let name = query.take("name");
     query.finish()?;
-    let dimension = dimension.ok_or_else(|| AdminError::invalid("of", "One of key, team, app, model, provider."))?;
+    let dimension =
+        dimension.ok_or_else(|| AdminError::invalid("of", "Expected one of key, team, app, model, provider."))?;
     let name = name.filter(|name| !name.is_empty() && name.chars().count() <= LONGEST_NAME);
-    let name = name.ok_or_else(|| AdminError::invalid("name", "The name of the key, team, app, model or provider."))?;
+    let name =
+        name.ok_or_else(|| AdminError::invalid("name", "Expected the name of a key, team, app, model or provider."))?;
     let service = context.service;
     let mut about = About::default();
     let known = match dimension {
@@ -85,7 +87,10 @@ pub fn limits(mut query: Query, context: &mut AdminContext) -> Step {
         Dimension::Provider => service.providers.contains(&name),
     };
     if !known {
-        return Err(AdminError::not_found("not_found", format!("There is no {} of this name.", dimension.name())));
+        return Err(AdminError::not_found(
+            "not_found",
+            format!("The gateway has no {} with this name.", dimension.name()),
+        ));
     }
     *about.field(dimension) = Some(name);
     let rules = service.gateway.rules.iter().filter(|rule| rule.holds(dimension)).cloned().collect();
@@ -111,7 +116,7 @@ fn with_key(key: &Key, context: &mut AdminContext) -> Step {
         AdminError::new(
             409,
             "key_not_usable",
-            format!("The key does not fit the gateway file any more: {}.", told.join("; ")),
+            format!("The key conflicts with the current gateway file: {}.", told.join("; ")),
         )
     })?;
     let mut rules: Vec<Rc<Rule>> = Vec::new();

@@ -49,7 +49,10 @@ pub fn list(mut query: Query, context: &mut AdminContext) -> Step {
     query.finish()?;
     for (param, name) in [("cursor", &page.after), ("team", &page.team)] {
         if name.as_deref().is_some_and(|name| !is_public_name(name)) {
-            return Err(AdminError::invalid(param, "A name has 1 to 64 letters, digits, and any of . _ - @."));
+            return Err(AdminError::invalid(
+                param,
+                "A name must have 1 to 64 letters, digits and characters of . _ - @.",
+            ));
         }
     }
     match Names::of(context) {

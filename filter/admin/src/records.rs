@@ -132,8 +132,8 @@ pub fn no_store() -> AdminError {
     AdminError::new(
         409,
         "store_read_only",
-        "Without `redis` in the gateway file keys are kept in that file only: change them there (`sluice keys new` makes \
-         a key and its entry).",
+        "The gateway file has no `redis`, so keys can only be changed in that file. `sluice keys new` creates a key \
+         and its entry.",
     )
 }
 
@@ -148,7 +148,8 @@ pub fn found(reply: RedisReply) -> Result<Option<Record>, AdminError> {
         Ok([RedisReply::Text(_), RedisReply::Text(text)]) => match parse(text) {
             Some(record) => Ok(Some(record)),
             None => {
-                let message = "This key's record in Redis is not one that Sluice wrote: put it right there.";
+                let message = "This key's record in Redis is damaged, or another program wrote it. Repair or delete \
+                               the record in Redis.";
                 Err(AdminError::new(500, "damaged_record", message))
             }
         },
@@ -186,8 +187,8 @@ pub fn done(reply: &RedisReply) -> Result<bool, AdminError> {
 /// The error for an unexpected reply. It is not quoted, since it may contain a record with its hashes.
 pub fn senseless(reply: &RedisReply) -> AdminError {
     match reply {
-        RedisReply::Error(text) => AdminError::unavailable(&format!("it refused the command with {text:?}")),
-        _ => AdminError::unavailable("its reply is of another kind than the command's"),
+        RedisReply::Error(text) => AdminError::unavailable(&format!("it rejected the command with {text:?}")),
+        _ => AdminError::unavailable("its reply has an unexpected type"),
     }
 }
 

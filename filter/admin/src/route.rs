@@ -57,7 +57,7 @@ impl Operation {
             ["health"] => (Some(Self::Health), None),
             ["openapi.json"] => (Some(Self::OpenApi), None),
             _ => {
-                let message = "There is nothing at this path. GET /admin/v1/openapi.json says what there is.";
+                let message = "This path does not exist. GET /admin/v1/openapi.json lists all paths.";
                 return Err(AdminError::not_found("unknown_url", message));
             }
         };
@@ -72,7 +72,7 @@ impl Operation {
             (_, _, Some((known, writes))) if known == method => Ok(writes),
             _ => Err(AdminError {
                 allow: Some(allow),
-                ..AdminError::new(405, "method_not_allowed", format!("This path knows {allow} only."))
+                ..AdminError::new(405, "method_not_allowed", format!("This path supports only {allow}."))
             }),
         }
     }
@@ -117,7 +117,7 @@ fn key_id(segment: &str) -> Result<String, AdminError> {
 
 /// The error for an unknown key.
 pub fn no_such_key() -> AdminError {
-    AdminError::not_found("key_not_found", "There is no key of this id. GET /admin/v1/keys lists those that there are.")
+    AdminError::not_found("key_not_found", "No key has this id. GET /admin/v1/keys lists all keys.")
 }
 
 /// A query: each parameter at most once, and no unknown ones.
@@ -137,10 +137,10 @@ impl Query {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             let form = |text: &str| decode(&text.replace('+', " "));
             let (Some(name), Some(value)) = (form(name), form(value)) else {
-                return Err(AdminError::new(400, "invalid_request", "The query is not percent-encoded UTF-8."));
+                return Err(AdminError::new(400, "invalid_request", "The query is not valid percent-encoded UTF-8."));
             };
             if pairs.iter().any(|(known, _)| *known == name) {
-                return Err(AdminError::invalid(name, "This parameter stands there twice."));
+                return Err(AdminError::invalid(name, "The query contains this parameter twice. Send it once."));
             }
             pairs.push((name, value));
         }
@@ -160,7 +160,7 @@ impl Query {
             Some((_, meaning)) => Ok(Some(*meaning)),
             None => {
                 let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                Err(AdminError::invalid(name, format!("This is none of: {}.", words.join(", "))))
+                Err(AdminError::invalid(name, format!("Expected one of: {}.", words.join(", "))))
             }
         }
     }
@@ -170,14 +170,14 @@ impl Query {
         let Some(value) = self.take(name) else { return Ok(default) };
         let number = value.bytes().all(|b| b.is_ascii_digit()).then(|| value.parse::<usize>().ok()).flatten();
         let in_range = number.filter(|number| (1..=most).contains(number));
-        in_range.ok_or_else(|| AdminError::invalid(name, format!("This is no whole number from 1 to {most}.")))
+        in_range.ok_or_else(|| AdminError::invalid(name, format!("Expected a whole number from 1 to {most}.")))
     }
 
     /// Rejects the remaining parameters.
     pub fn finish(self) -> Result<(), AdminError> {
         match self.0.into_iter().next() {
             None => Ok(()),
-            Some((name, _)) => Err(AdminError::invalid(name, "There is no such parameter here.")),
+            Some((name, _)) => Err(AdminError::invalid(name, "This path does not support this parameter.")),
         }
     }
 }

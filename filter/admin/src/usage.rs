@@ -97,12 +97,14 @@ struct Days<'a> {
 impl ByDay {
     /// Reads the query.
     pub fn read(query: &mut Query) -> Result<Self, AdminError> {
-        let by = query.choice("by", &BY)?.ok_or_else(|| AdminError::invalid("by", "One of key, team, app, model."))?;
+        let by = query
+            .choice("by", &BY)?
+            .ok_or_else(|| AdminError::invalid("by", "Expected one of key, team, app, model."))?;
         let name = query.take("name").filter(|name| !name.is_empty() && name.chars().count() <= LONGEST_NAME);
         let name =
-            name.ok_or_else(|| AdminError::invalid("name", "Whose usage: the name of a key, team, app or model."))?;
+            name.ok_or_else(|| AdminError::invalid("name", "Expected the name of a key, team, app or model."))?;
         let mut date = |name: &'static str| {
-            let wrong = AdminError::invalid(name, "This is no date such as 2027-01-31, from 1970 on.");
+            let wrong = AdminError::invalid(name, "Expected a date such as 2027-01-31, in 1970 or later.");
             let wrong = || AdminError { status: 422, ..wrong };
             query.take(name).map(|text| calendar::day(&text).ok_or_else(wrong)).transpose()
         };
@@ -116,7 +118,7 @@ impl ByDay {
         let (_, month) = day_and_month(sluice_wire::time::Time(to.saturating_mul(86_400_000_000_000)));
         let from = self.from.unwrap_or_else(|| calendar::first_day_of(month));
         if from > to || to - from >= MOST_DAYS {
-            let message = format!("From `from` to `to` there must be 1 to {MOST_DAYS} days.");
+            let message = format!("The range from `from` to `to` must have 1 to {MOST_DAYS} days.");
             return Err(AdminError { status: 422, ..AdminError::invalid("from", message) });
         }
         let days = from..=to;

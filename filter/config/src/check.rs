@@ -241,7 +241,7 @@ impl Check<'_> {
     fn teams(&mut self) -> BTreeMap<String, Forbidden> {
         let section = Path::root().key("teams");
         if self.file.teams.is_empty() && !self.file.keys.is_empty() {
-            self.mistake(&section, "none", "at least one team, to answer for the keys");
+            self.mistake(&section, "none", "at least one team: every key belongs to a team");
         }
         let mut forbidden = BTreeMap::new();
         for (name, team) in &self.file.teams {

@@ -60,7 +60,7 @@ fn read_key(text: &str) -> Result<Box<dyn KeyRecord>, String> {
 impl KeyRecord for file::Key {
     fn compile(&self, gateway: &Gateway) -> Result<Vec<(KeyHash, Credential)>, String> {
         let first = |mistakes: Vec<Mistake>| {
-            mistakes.first().map_or_else(|| "it cannot be read".to_owned(), ToString::to_string)
+            mistakes.first().map_or_else(|| "the gateway cannot read it".to_owned(), ToString::to_string)
         };
         restore_key(gateway, self).map_err(first)
     }

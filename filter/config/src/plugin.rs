@@ -81,7 +81,7 @@ impl<'de> Deserialize<'de> for Written {
             (Role::Provider, None, None, None) => Ok(Self::Provider {}),
             (Role::Admin, Some(gateway), reload, None) => Ok(Self::Admin { gateway, reload }),
             (Role::Keeper, None, None, Some(redis)) => Ok(Self::Keeper { redis }),
-            _ => Err(D::Error::custom("the fields are not those of the role")),
+            _ => Err(D::Error::custom("the fields do not match the role")),
         }
     }
 }

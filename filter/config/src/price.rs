@@ -26,7 +26,7 @@ impl TryFrom<&file::Price> for Price {
         let mut wrong = Vec::new();
         let mut rate = |field, dollars: f64| {
             Rate::from_dollars_per_million(dollars).unwrap_or_else(|| {
-                let expected = "US dollars for a million tokens: 0, or from 0.000001 to 1000000";
+                let expected = "US dollars per million tokens: 0, or from 0.000001 to 1000000";
                 wrong.push(Unbelievable { field, found: dollars.to_string(), expected });
                 Rate::default()
             })

@@ -198,14 +198,15 @@ impl Full {
         const MIB: usize = 1 << 20;
         let message = match self {
             Self::Worker(bound) => format!(
-                "The gateway is busy with other requests: it holds {} MiB of them at a time. Try again in a moment.",
+                "The gateway's memory for concurrent requests is full ({} MiB). Try again in a moment.",
                 bound / MIB
             ),
             Self::Key(bound) => format!(
-                "The gateway holds {} MiB of this key's requests and answers at a time. Try again when others have ended.",
+                "This key's concurrent requests use all the memory that one key may use ({} MiB). Try again when some \
+                 of them have finished.",
                 bound / MIB
             ),
-            Self::Keys => "The gateway is looking up many API keys. Try again in a moment.".to_owned(),
+            Self::Keys => "The gateway is looking up too many API keys at once. Try again in a moment.".to_owned(),
         };
         let error = ApiError::new(503, ErrorKind::Overloaded, message).with_code(OVERLOADED);
         ApiError { retry_after: Some(RETRY_AFTER), ..error }

@@ -138,7 +138,9 @@ impl BodyPeek {
             return Err(not_json("The request body is empty: send a JSON object.".to_owned()));
         }
         if survey.too_deep {
-            return Err(not_json(format!("The request body's JSON is nested deeper than {DEEPEST} levels.")));
+            return Err(not_json(format!(
+                "The request body's JSON is nested deeper than {DEEPEST} levels. Send a flatter object."
+            )));
         }
         let top: Top<'_> =
             json::read(text).map_err(|error| not_json(format!("The request body is not a valid request: {error}.")))?;
@@ -152,7 +154,9 @@ impl BodyPeek {
         let name =
             text_of(model).ok_or_else(|| ApiError::invalid("model", "Invalid type for 'model': expected a string."))?;
         if let Some(field) = top.others {
-            let message = format!("'{field}' is not supported: which models are asked is the gateway's to decide.");
+            let message = format!(
+                "'{field}' is not supported: the gateway chooses the models and their fallbacks. Remove '{field}'."
+            );
             return Err(ApiError::unsupported(field, message));
         }
         if !shape.asked.is_empty() {

@@ -43,12 +43,12 @@ impl Config {
     pub fn new(envoy: *mut abi::Config, name: &str, json: &[u8]) -> Option<Arc<Self>> {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         if !main_thread::is_served() && !calls::only_validates() {
-            log::error!("configuration refused: Envoy was started without the filter's bootstrap extension");
+            log::error!("configuration rejected: Envoy was started without the filter's bootstrap extension");
             return None;
         }
         let plugin = Plugin::from_json(json).map_err(|mistakes| {
             for mistake in mistakes {
-                log::error!("configuration refused: {mistake}");
+                log::error!("configuration rejected: {mistake}");
             }
         });
         let (period, redis) = match plugin.ok()? {
@@ -56,18 +56,18 @@ impl Config {
                 let told = calls::define_counters(envoy)
                     .and_then(|()| reload.iter().try_for_each(|reload| tell(envoy, reload)));
                 if told.is_err() {
-                    log::error!("Envoy refused: metrics");
+                    log::error!("Envoy rejected the filter's metrics");
                     return None;
                 }
                 (Some(silence::period(&gateway)), gateway.redis.clone())
             }
             Plugin::Admin(_) if calls::define_counters(envoy).is_err() => {
-                log::error!("Envoy refused: metrics");
+                log::error!("Envoy rejected the filter's metrics");
                 return None;
             }
             Plugin::Provider | Plugin::Admin(_) => (None, None),
             Plugin::Keeper(_) => {
-                log::error!("configuration refused: a native gateway exchanges its counts by itself");
+                log::error!("configuration rejected: a native gateway synchronizes its counters by itself");
                 return None;
             }
         };

@@ -44,7 +44,7 @@ pub fn install() {
     }
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        log::error!("a defect of the filter at {place} has ended a callback");
+        log::error!("a bug in the filter at {place} aborted a callback");
     }));
 }
 

@@ -76,11 +76,11 @@ pub fn is_served() -> bool {
 pub fn begins(config: *mut abi::Bootstrap) -> bool {
     logger::follow();
     let Ok(bootstrap) = Bootstrap::new(config) else {
-        log::error!("Envoy refused: metrics of the bootstrap extension");
+        log::error!("Envoy rejected the bootstrap extension's metrics");
         return false;
     };
     let Some(timer) = bootstrap.timer() else {
-        log::error!("Envoy refused: a timer");
+        log::error!("Envoy rejected a timer");
         return false;
     };
     timer.fires_in(SETTLING);
@@ -229,7 +229,9 @@ impl Work {
 fn note(bootstrap: Bootstrap, effects: Vec<Effect>) {
     for effect in effects {
         match effect {
-            Effect::Count(name) if bootstrap.count(name).is_err() => log::error!("Envoy refused: counting"),
+            Effect::Count(name) if bootstrap.count(name).is_err() => {
+                log::error!("Envoy rejected an update of a counter")
+            }
             Effect::Warn(text) => log::warn!("{text}"),
             _ => {}
         }

@@ -101,7 +101,7 @@ impl Roots {
             Ok(Plugin::Provider) => Kind::Provider,
             Ok(Plugin::Admin(service)) => Kind::Admin(service),
             Ok(Plugin::Keeper(_)) | Err(_) => {
-                log::error!("a configuration that was accepted cannot be compiled");
+                log::error!("the filter cannot compile a configuration that it accepted before");
                 return None;
             }
         };

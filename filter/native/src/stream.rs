@@ -352,7 +352,7 @@ impl Stream for Handle {
 
     fn count(self, name: &'static str) -> Result<()> {
         let number =
-            calls::number(metric::COUNTERS, name).inspect_err(|_| log::error!("no counter {name} is defined"))?;
+            calls::number(metric::COUNTERS, name).inspect_err(|_| log::error!("the counter {name} is not defined"))?;
         let filter = filters::counting(self).ok_or(Failed)?;
         // SAFETY: the filter is alive; no labels are read.
         let counted = unsafe { abi::http_filter_increment_counter(filter, number, ptr::null(), 0, 1) };

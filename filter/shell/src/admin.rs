@@ -54,7 +54,7 @@ impl<S: Stream> Admin<S> {
                     return self.carry_out(Flow::Pause, effects);
                 }
                 AdminOutcome::Ask(_) => {
-                    log::error!("Envoy refused: a call to Redis");
+                    log::error!("Envoy rejected a call to Redis");
                     outcome = self.hear(&Called { status: None, body: Vec::new() }, &mut effects);
                 }
             }

@@ -65,7 +65,7 @@ impl<S: Stream> Gateway<S> {
                     break self.carry_out(request, Flow::Pause, effects);
                 }
                 Outcome::Ask(_) => {
-                    log::error!("Envoy refused: a call to Redis");
+                    log::error!("Envoy rejected a call to Redis");
                     let nothing = Called { status: None, body: Vec::new() };
                     outcome = self.exchange.called(
                         &nothing,
@@ -178,7 +178,7 @@ impl<S: Stream> Role for Gateway<S> {
         let mut effects = Vec::new();
         let outcome = self.exchange.called(called, &Message::request(self.stream), self.stream.shared(), &mut effects);
         if self.proceed(outcome, effects) == FilterStatus::Moves && self.stream.resume_request().is_err() {
-            log::error!("Envoy refused: resuming a request");
+            log::error!("Envoy rejected a call to resume a request");
         }
     }
 

@@ -234,7 +234,7 @@ fn note<S: Stream>(stream: S, effect: &Effect) -> Result<(), Failed> {
 
 /// Logs names only: values may be secrets or prompts.
 fn complain(what: &str) {
-    log::error!("Envoy refused: {what}");
+    log::error!("Envoy rejected an operation: {what}");
 }
 
 const REPLY: &str = "a local reply";

@@ -73,7 +73,8 @@ impl<S: Stream> Provider<S> {
         self.leave();
         self.state = State::Answered;
         log::error!(
-            "a provider's filter found no request: has it another vm_id (filter_name) than the gateway, or was the VM made anew?"
+            "a provider's filter found no request. Check that its vm_id (filter_name) is the gateway's, and that the \
+             VM did not restart"
         );
         message.answer(&attempt::unplanned(), Vec::new())
     }

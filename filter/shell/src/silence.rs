@@ -31,7 +31,7 @@ pub fn end_all<S: Stream>(now: Time, run: impl Fn(&mut dyn FnMut())) {
         let mut silent = Some(silent);
         run(&mut || {
             if silent.take().is_some_and(|silent| end(silent).is_err()) {
-                log::error!("Envoy refused: ending a stream");
+                log::error!("Envoy rejected a call to end a stream");
             }
         });
     }

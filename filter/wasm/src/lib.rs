@@ -174,13 +174,13 @@ impl RootContext for Root {
             Ok(plugin) => match self.role(plugin) {
                 Ok(role) => self.role = role,
                 Err(Failed) => {
-                    log::error!("Envoy gives neither ticks nor randomness: it is too old, or not Envoy");
+                    log::error!("the host provides neither timer ticks nor random bytes. Use a newer Envoy");
                     return false;
                 }
             },
             Err(mistakes) => {
                 for mistake in mistakes {
-                    log::error!("configuration refused: {mistake}");
+                    log::error!("configuration rejected: {mistake}");
                 }
                 return false;
             }

@@ -95,7 +95,7 @@ impl Living {
     fn take_charge(&self, from: u32) {
         self.worker.takes_charge(&host::Shared);
         if host::enter(self.id).and_then(|()| host::tick_every(self.period)).is_err() {
-            log::error!("Envoy refused: ticks of an earlier configuration");
+            log::error!("Envoy rejected the timer ticks of an earlier configuration");
         }
         let _ = host::enter(from);
     }

@@ -153,7 +153,7 @@ impl ApiError {
     /// A 502 for unreadable JSON. serde's message quotes fields; only the position is reported.
     pub fn unreadable(error: &serde_json::Error) -> Self {
         match (error.line(), error.column()) {
-            (0, _) => Self::bad_answer("The provider's answer is no UTF-8."),
+            (0, _) => Self::bad_answer("The provider's answer is not valid UTF-8."),
             (line, column) => {
                 Self::bad_answer(format!("The provider's answer cannot be read at line {line}, column {column}."))
             }

@@ -57,11 +57,11 @@ async fn a_key_that_is_made_works_at_once_everywhere_and_is_listed_and_shown() {
 
     // An id is taken once, wherever it stands.
     let taken = two.sluice(&["keys", "create", "--id", "alice", "--team", "test"]).await;
-    assert!(!taken.success && taken.errors.contains("This id is taken."), "{taken:?}");
+    assert!(!taken.success && taken.errors.contains("A key with this id already exists."), "{taken:?}");
     let taken = two.sluice(&["keys", "create", "--id", "test", "--team", "test"]).await;
-    assert!(!taken.success && taken.errors.contains("This id is taken."), "{taken:?}");
+    assert!(!taken.success && taken.errors.contains("A key with this id already exists."), "{taken:?}");
     let written = one.sluice(&["keys", "revoke", "test"]).await;
-    assert!(!written.success && written.errors.contains("change it there"), "{written:?}");
+    assert!(!written.success && written.errors.contains("Change it there"), "{written:?}");
 }
 
 #[tokio::test]
@@ -133,7 +133,7 @@ async fn a_rotated_key_has_two_secrets_until_its_grace_is_over() {
     }
     assert_eq!(one.get("/keys/alice").await["state"], "rotating");
     let twice = one.sluice(&["keys", "rotate", "alice"]).await;
-    assert!(!twice.success && twice.errors.contains("is being rotated"), "{twice:?}");
+    assert!(!twice.success && twice.errors.contains("a rotation is in progress"), "{twice:?}");
     for gateway in [one, two] {
         let refused = gateway.until_chat(&old, "gpt", 401).await;
         assert_eq!(refusal(&refused), (401, "invalid_api_key".to_owned()));

@@ -40,7 +40,7 @@ async fn reserved() -> u64 {
 
 /// The periods of hard budgets, and what is said of when each begins anew.
 const PERIODS: [(&str, &str); 3] =
-    [("daily", "00:00 UTC"), ("monthly", "first day of next month"), ("total", "not begin anew")];
+    [("daily", "00:00 UTC"), ("monthly", "first day of next month"), ("total", "not reset")];
 
 /// Of soft budgets the first request spends so many percent: whether the next one is warned of 80, and of 100.
 const SOFT: [(u64, u64, u64); 5] = [(79, 0, 0), (80, 1, 0), (99, 1, 0), (100, 0, 1), (250, 0, 1)];

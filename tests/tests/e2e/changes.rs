@@ -234,7 +234,7 @@ async fn without_watching_a_signal_applies_the_file_and_prices_are_a_part_of_it(
     let before = cost(1).await;
     std::fs::write(&prices, table("0.002")).unwrap();
     gateway.signal(Signal::HUP);
-    until("the file to be in force", || gateway.errors().contains("is in force").then_some(())).await;
+    until("the file to be in force", || gateway.errors().contains("is active").then_some(())).await;
     let after = cost(2).await;
     let dollars = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok()).expect("a cost");
     assert!((dollars(&after) / dollars(&before) - 2.0).abs() < 1e-6, "{before} {after}");
@@ -242,5 +242,5 @@ async fn without_watching_a_signal_applies_the_file_and_prices_are_a_part_of_it(
     // Nobody watches.
     gateway.edit(|file| file["keys"] = json!([]));
     assert_eq!(gateway.chat(&ask("chat", "say hi")).await.status, 200);
-    assert_eq!(gateway.errors().matches("is in force").count(), 1);
+    assert_eq!(gateway.errors().matches("is active").count(), 1);
 }

@@ -51,7 +51,8 @@ async fn told_to_end_it_is_not_ready_at_once_and_ends_when_its_streams_have() {
 async fn before_it_stops_accepting_it_says_that_it_is_not_ready_and_serves() {
     let pair = pair("60s").await;
     pair.gateway.tell_to_end();
-    until("the end to be known", || pair.gateway.errors().contains("not ready any more").then_some(())).await;
+    until("the end to be known", || pair.gateway.errors().contains("health checks fail from now on").then_some(()))
+        .await;
     let answer = pair.gateway.anonymous().request("GET", "/ready", "").await.expect("an answer");
     assert_eq!((answer.status, answer.json()), (503, json!({"status": "draining"})));
     assert_eq!(pair.gateway.anonymous().request("GET", "/health", "").await.expect("an answer").status, 200);
@@ -68,7 +69,7 @@ async fn what_does_not_end_in_time_is_cut_and_logged_as_such() {
         open.next().await.expect("a beginning");
         pair.gateway.interrupt();
         if twice {
-            until("the wait", || pair.gateway.errors().contains("waiting for requests to end").then_some(())).await;
+            until("the wait", || pair.gateway.errors().contains("for requests in progress").then_some(())).await;
             pair.gateway.tell_to_end();
         }
         assert_eq!(finished(&pair.gateway).await, "exit status 0", "{}", pair.gateway.errors());

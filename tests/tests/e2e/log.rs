@@ -238,7 +238,7 @@ async fn a_line_answers_why_a_request_failed() {
             "nothing",
             404,
             json!({"asked_model": "nothing", "model": null, "param": "model", "error": "model_not_found",
-                "message": "The model `nothing` does not exist. GET /v1/models lists those that do."}),
+                "message": "The model `nothing` does not exist. GET /v1/models lists the available models."}),
         ),
         ("", &*lasting, 404, json!({"asked_model": lasting[..128], "model": null})),
     ]

@@ -122,7 +122,7 @@ async fn a_panic_in_the_native_filter_costs_its_own_request_and_no_more() {
         let lines = pair.gateway.quiet().await;
         assert!(lines.iter().any(|line| line["status"] == trapped.status), "{defect}: {lines:?}");
     }
-    assert!(pair.gateway.alive() && pair.gateway.errors().contains("a defect of the filter at "));
+    assert!(pair.gateway.alive() && pair.gateway.errors().contains("a bug in the filter at "));
 }
 
 #[tokio::test]

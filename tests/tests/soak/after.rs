@@ -95,7 +95,7 @@ pub fn of_usage(team: &str, usage: &Value, limits: &[Value], tally: &Tally, same
 
 /// Nothing of the filter's, and nothing of Envoy's about it.
 pub fn of_errors(said: &str) -> Option<String> {
-    let words = ["[error]", "[critical]", "panic", "wasm log", "Envoy refused"];
+    let words = ["[error]", "[critical]", "panic", "wasm log", "Envoy rejected"];
     // A slow Redis is one of the things that are tried. Where the machine is slow too, a call takes longer than the gateway waits.
     let tried = ["Redis does not answer (HTTP status 504", "Redis answers again"];
     let has = |line: &str, words: &[&str]| words.iter().any(|word| line.contains(word));

@@ -49,8 +49,8 @@ fn a_schema_that_was_left_behind_is_said_so() {
 fn credentials_that_are_not_there_are_named_with_what_to_do() {
     let found = warnings(&[]);
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found[0].starts_with("3: warning: providers.openai.key: cannot read its key from "), "{found:?}");
-    let unset = "4: warning: providers.claude.key: the environment variable PATH_OF_NOBODY is not set; set it: export ";
+    assert!(found[0].starts_with("3: warning: providers.openai.key: cannot read the key from "), "{found:?}");
+    let unset = "4: warning: providers.claude.key: the environment variable PATH_OF_NOBODY is not set. Set it: export ";
     assert!(found[1].starts_with(unset), "{found:?}");
 }
 
@@ -63,87 +63,83 @@ fn each_of_what_will_not_work_is_said_with_what_to_write() {
         (
             hash,
             zeros.as_str(),
-            "9: warning: keys[0].sha256: a placeholder, which no secret has: sluice keys new --id a --team t",
+            "9: warning: keys[0].sha256: a placeholder, which is not the hash of a secret. Create a secret and its hash: sluice keys new --id a --team t",
         ),
         (hash, &counted, "9: warning: keys[0].sha256: a placeholder"),
-        (
-            "id: a,",
-            "id: a, expires: 2026-11-01T00:00:00Z,",
-            "9: warning: keys[0].expires: the key has ended at 2026-11",
-        ),
+        ("id: a,", "id: a, expires: 2026-11-01T00:00:00Z,", "9: warning: keys[0].expires: the key expired at 2026-11"),
         (
             "kind: openai",
             "kind: openai, url: https://api.openai.com/v1/chat/completions",
-            "3: warning: providers.openai.url: it ends in an endpoint, which is added to it: the base URL is https://api.openai.com/v1",
+            "3: warning: providers.openai.url: the URL contains the endpoint, which the gateway adds itself. Use the base URL https://api.openai.com/v1",
         ),
         (
             "kind: openai",
             "kind: openai, url: https://api.openai.com/chat/completions",
-            "the base URL is https://api.openai.com/v1",
+            "Use the base URL https://api.openai.com/v1",
         ),
         (
             "kind: openai",
             "kind: openai, url: https://api.openai.com",
-            "3: warning: providers.openai.url: it has no path: a server of kind openai is usually found at https://api.openai.com/v1",
+            "3: warning: providers.openai.url: the URL has no path. Servers of kind openai usually listen at https://api.openai.com/v1",
         ),
         (
             "kind: anthropic",
             "kind: anthropic, url: https://api.anthropic.com/",
-            "usually found at https://api.anthropic.com/v1",
+            "usually listen at https://api.anthropic.com/v1",
         ),
         (
             "kind: anthropic",
             "kind: anthropic, url: https://api.anthropic.com/v1/messages",
-            "the base URL is https://api.anthropic.com/v1",
+            "Use the base URL https://api.anthropic.com/v1",
         ),
         (
             "kind: openai",
             "kind: openai, url: https://api.openai.com/v2",
-            "this service is found at https://api.openai.com/v1",
+            "the base URL of this service is https://api.openai.com/v1",
         ),
         (
             "kind: openai",
             "kind: openai, url: https://x.test/v1/v1",
-            "it has /v1 twice: the base URL is https://x.test/v1",
+            "the URL contains /v1 twice. Use https://x.test/v1",
         ),
         (
             "kind: openai",
             "kind: openai, key: { file: Cargo.toml.absent }, url: http://x.test/v1",
-            "the provider's key travels in plain HTTP",
+            "the gateway sends the provider's key over plain HTTP",
         ),
         (
             "gpt-5",
             "gpt-5-mni",
-            "6: warning: models.chat.targets[0].model: the table of 2026-11-22 has no model \"gpt-5-mni\" of openai (did you mean \"gpt-5-mini\"?)",
+            "6: warning: models.chat.targets[0].model: the price table of 2026-11-22 has no model \"gpt-5-mni\" of openai (did you mean \"gpt-5-mini\"?)",
         ),
         ("model: gpt-5", "model: openai/gpt-5", "(did you mean \"gpt-5\"?)"),
         ("claude-haiku-4-5", "claude-haiku-4.5", "(did you mean \"claude-haiku-4-5\"?)"),
         (
             "listen: 127.0.0.1:8080",
             "listen: 0.0.0.0:8080",
-            "1: warning: listen: 0.0.0.0:8080 is every network of this machine, in plain HTTP",
+            "1: warning: listen: 0.0.0.0:8080 accepts plain HTTP from every network",
         ),
         (
             "teams:",
             "tls: { certificate: absent.pem, key: absent.key }\nteams:",
             "7: warning: tls.certificate: cannot read ",
         ),
-        ("listen: 127.0.0.1:8080", "listen: \"[::]:8080\"", "1: warning: listen: [::]:8080 is every network"),
+        ("listen: 127.0.0.1:8080", "listen: \"[::]:8080\"", "1: warning: listen: [::]:8080 accepts plain HTTP"),
         (
             "teams:",
             "admin: { listen: 0.0.0.0:8081, sha256: \"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a09\" }\nteams:",
-            "admin.listen: 0.0.0.0:8081 is every network",
+            "admin.listen: 0.0.0.0:8081 accepts plain HTTP",
         ),
         (
             "  claude:",
             "  unused: { kind: groq }\n  claude:",
-            "4: warning: providers.unused: no model has a target here",
+            "4: warning: providers.unused: no model has a target at this provider",
         ),
         ("teams:", "redis: { url: \"http://127.0.0.1:1\" }\nteams:", "redis.url: no Redis answers at 127.0.0.1:1: "),
         (
             "kind: openai",
             "kind: vllm, url: http://127.0.0.1:1/v1",
-            "3: warning: providers.openai.url: nobody answers at 127.0.0.1:1: ",
+            "3: warning: providers.openai.url: no server answers at 127.0.0.1:1: ",
         ),
     ] {
         let found = one(from, to);
@@ -188,7 +184,7 @@ fn a_redis_that_speaks_no_http_is_recognised_and_one_that_answers_is_fine() {
         ask_redis(&Url::parse(&text).unwrap(), &text, Protocol::Webdis, None)
     };
     let (address, server) = serve(b"+PONG\r\n");
-    assert!(ask(address).unwrap().contains("put Webdis before it"));
+    assert!(ask(address).unwrap().contains("Put Webdis in front of it"));
     server.join().unwrap();
     let (address, server) =
         serve(b"HTTP/1.1 200 OK\r\ncontent-length: 22\r\nconnection: close\r\n\r\n{\"PING\":[true,\"PONG\"]}");

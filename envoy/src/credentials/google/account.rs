@@ -41,11 +41,11 @@ struct Written {
 impl Account {
     /// Parses a key. Errors never contain a part of it.
     pub fn read(text: &str) -> Result<Self, String> {
-        let none = "it is no service account's key: JSON with type, client_email, private_key and token_uri";
+        let none = "it is not a service account key, which is JSON with type, client_email, private_key and token_uri";
         // An error of serde may quote a value.
         let written: Written = serde_json::from_str(text).map_err(|_| none.to_owned())?;
         if let Some(kind) = written.kind.as_ref().filter(|kind| *kind != "service_account") {
-            return Err(format!("it is of the type {kind:?}, and only \"service_account\" is known"));
+            return Err(format!("its type is {kind:?}, but only \"service_account\" is supported"));
         }
         let (Some(_), Some(email), Some(key), Some(token_uri)) =
             (written.kind, written.client_email, written.private_key, written.token_uri)
@@ -53,10 +53,10 @@ impl Account {
             return Err(none.to_owned());
         };
         if !is_private(&token_uri) {
-            return Err("its token_uri is not https".to_owned());
+            return Err("its token_uri must start with https".to_owned());
         }
         let key = PrivatePkcs8KeyDer::from_pem_slice(key.as_bytes())
-            .map_err(|_| "its private_key is no PEM of a private key".to_owned())?;
+            .map_err(|_| "its private_key is not a private key in PEM format".to_owned())?;
         let key = RsaKeyPair::from_pkcs8(key.secret_pkcs8_der())
             .map_err(|error| format!("its private_key cannot be used: {error}"))?;
         Ok(Self { token_uri, email, key_id: written.private_key_id, key })
@@ -76,7 +76,7 @@ impl Account {
         let mut signature = vec![0; self.key.public().modulus_len()];
         self.key
             .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
-            .map_err(|_| "its private_key does not sign".to_owned())?;
+            .map_err(|_| "its private_key cannot create a signature".to_owned())?;
         Ok(format!("{signed}.{}", encode(&signature)))
     }
 }
@@ -125,11 +125,14 @@ mod tests {
             key.to_string()
         };
         for (text, expected) in [
-            ("sk-secret".to_owned(), "it is no service account's key: JSON with"),
-            ("{\"type\": \"service_account\", \"private_key\": \"sk-secret\"}".to_owned(), "it is no service account"),
-            (with("type", "authorized_user"), "it is of the type \"authorized_user\""),
-            (with("token_uri", "http://oauth2.example/token"), "its token_uri is not https"),
-            (with("private_key", "sk-secret"), "its private_key is no PEM"),
+            ("sk-secret".to_owned(), "it is not a service account key, which is JSON with"),
+            (
+                "{\"type\": \"service_account\", \"private_key\": \"sk-secret\"}".to_owned(),
+                "it is not a service account",
+            ),
+            (with("type", "authorized_user"), "its type is \"authorized_user\""),
+            (with("token_uri", "http://oauth2.example/token"), "its token_uri must start with https"),
+            (with("private_key", "sk-secret"), "its private_key is not a private key in PEM"),
             (
                 with("private_key", "-----BEGIN PRIVATE KEY-----\nc2stc2VjcmV0\n-----END PRIVATE KEY-----\n"),
                 "its private_key cannot be used",

@@ -66,7 +66,7 @@ impl Endpoint {
             }
             Question::Metadata => Request::get(uri).header("metadata-flavor", "Google").body(String::new()),
         };
-        let request = request.map_err(|_| format!("{uri} is no URL"))?;
+        let request = request.map_err(|_| format!("{uri} is not a URL"))?;
         let cannot = |error: ureq::Error| format!("{uri} does not answer: {error}");
         let mut answer = self.0.run(request).map_err(cannot)?;
         let status = answer.status().as_u16();
@@ -77,20 +77,20 @@ impl Endpoint {
 
 fn read(status: u16, text: &str) -> Result<Token, String> {
     let Ok(answer) = serde_json::from_str::<Answer>(text) else {
-        return Err(format!("answers {status} and nothing that can be read"));
+        return Err(format!("answers with status {status} and an unreadable body"));
     };
     if status != 200 {
         let said: Vec<String> = [answer.error, answer.error_description].into_iter().flatten().collect();
         return Err(format!(
-            "answers {status}: {}",
-            if said.is_empty() { "no reason".into() } else { said.join(": ") }
+            "answers with status {status}: {}",
+            if said.is_empty() { "no reason given".into() } else { said.join(": ") }
         ));
     }
     match (answer.access_token, answer.expires_in) {
         (Some(text), Some(seconds)) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()) => {
             Ok(Token { text, lifetime: Duration::from_secs(seconds.min(LONGEST_LIFE)) })
         }
-        _ => Err("answers 200 without access_token and expires_in".to_owned()),
+        _ => Err("answers with status 200, but without access_token and expires_in".to_owned()),
     }
 }
 
@@ -108,10 +108,10 @@ mod tests {
                 r#"{"error":"invalid_grant","error_description":"Invalid JWT Signature."}"#,
                 "invalid_grant: Invalid",
             ),
-            (503, "{}", "answers 503: no reason"),
-            (502, "<html>", "answers 502 and nothing that can be read"),
-            (200, r#"{"access_token":"a"}"#, "answers 200 without"),
-            (200, r#"{"access_token":"a b","expires_in":1}"#, "answers 200 without"),
+            (503, "{}", "answers with status 503: no reason"),
+            (502, "<html>", "answers with status 502 and an unreadable body"),
+            (200, r#"{"access_token":"a"}"#, "answers with status 200, but without"),
+            (200, r#"{"access_token":"a b","expires_in":1}"#, "answers with status 200, but without"),
         ] {
             let problem = read(status, text).unwrap_err();
             assert!(problem.contains(expected), "{problem}");

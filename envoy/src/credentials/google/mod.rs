@@ -50,8 +50,8 @@ pub fn leave_to_others(file: &File, directory: &Path) -> std::io::Result<()> {
             write_one(directory, &sds_file(&cluster), &for_sds(&cluster, ""))?;
         }
         super::tell(&format!(
-            "provider {name}: fetching access tokens of Google's and keeping them fresh is what `sluice run` does; for an \
-             Envoy of your own, keep one in {}",
+            "provider {name}: only `sluice run` fetches and refreshes Google access tokens. For your own Envoy, keep \
+             a valid token in {}",
             path.display()
         ));
     }

@@ -91,7 +91,7 @@ impl Keeper {
         match renewed {
             Ok(lifetime) => {
                 if self.failures > 0 {
-                    tell(&format!("provider {provider}: has a new access token"));
+                    tell(&format!("provider {provider}: got a new access token"));
                 }
                 self.failures = 0;
                 before_the_end(lifetime)
@@ -99,11 +99,15 @@ impl Keeper {
             Err(problem) => {
                 let pause = pause_after(self.failures);
                 self.failures = self.failures.saturating_add(1);
-                let meanwhile =
-                    if self.text.is_empty() { "it has none until then" } else { "the old one stays in use" };
+                let meanwhile = if self.text.is_empty() {
+                    "the provider has no token until then"
+                } else {
+                    "the gateway keeps the old token"
+                };
                 let seconds = pause.as_secs();
                 tell(&format!(
-                    "provider {provider}: no new access token: {problem}; asking again in {seconds} s, {meanwhile}"
+                    "provider {provider}: cannot get a new access token: {problem}; retrying in {seconds} s, \
+                     {meanwhile}"
                 ));
                 pause
             }
@@ -114,7 +118,7 @@ impl Keeper {
     fn ask(&mut self) -> Result<Duration, String> {
         let Token { text, lifetime } = self.wanted.source.fetch(&self.endpoint)?;
         self.text = text;
-        self.write().map_err(|error| format!("cannot write it for Envoy: {error}"))?;
+        self.write().map_err(|error| format!("cannot write the token for Envoy: {error}"))?;
         Ok(lifetime)
     }
 

@@ -70,7 +70,7 @@ impl Source {
 }
 
 fn account(key: &Secret, base: &Path) -> Result<Account, String> {
-    let (text, source) = secrets::text(key, "service account's key", base)?;
+    let (text, source) = secrets::text(key, "service account key", base)?;
     Account::read(&text).map_err(|problem| format!("{source}: {problem}"))
 }
 

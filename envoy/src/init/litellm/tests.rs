@@ -69,12 +69,12 @@ fn what_is_not_converted_is_named_and_no_secret_is_taken_over() {
     let notes = draft.notes.join("\n");
     for place in [
         "model_list[1].model_info: ",
-        "model_list[2].litellm_params.api_key: a secret in the file; set ANTHROPIC_API_KEY to it",
+        "model_list[2].litellm_params.api_key: the secret is in LiteLLM's file; set ANTHROPIC_API_KEY to it",
         "model_list[2].litellm_params.temperature: ",
         "model_list[6]: sagemaker/thing: ",
         "litellm_settings.drop_params: ",
         "litellm_settings.success_callback: ",
-        "fallbacks: nobody is none of model_list",
+        "fallbacks: nobody is not in model_list",
         "router_settings.model_group_alias.lost: ",
         "router_settings.redis_host: ",
         "general_settings.master_key: ",

@@ -15,7 +15,7 @@ impl Check<'_> {
         match admin.listen.parse::<SocketAddr>() {
             Ok(address) if address.port() != 0 => {
                 if self.file.listen.parse() == Ok(address) {
-                    self.mistake(&section.key("listen"), "the address of the gateway itself", "another one");
+                    self.mistake(&section.key("listen"), "the address of the gateway itself", "another address");
                 }
             }
             _ => self.mistake(
@@ -37,7 +37,11 @@ impl Check<'_> {
         let same = |text: &str| KeyHash::from_hex(text) == Some(hash);
         if let Some(index) = self.file.keys.iter().position(|key| same(&key.sha256)) {
             let found = format!("the same key as in keys[{index}]");
-            self.mistake(&section.key("sha256"), found, "a key of its own: whoever calls models must not administer");
+            self.mistake(
+                &section.key("sha256"),
+                found,
+                "a separate key: a key that calls models must not administer the gateway",
+            );
         }
         Some(hash)
     }

@@ -24,7 +24,7 @@ impl Check<'_> {
             }
             for (field, most) in [("max", max), ("pending", pending), ("requests", requests)] {
                 if *most == Some(0) {
-                    self.mistake(&path.key(field), "0, which lets nothing through", "1 or more");
+                    self.mistake(&path.key(field), "0, which rejects every request", "1 or more");
                 }
             }
         }
@@ -48,7 +48,7 @@ impl Check<'_> {
 
     fn in_a_row(&mut self, count: u32, path: &Path) {
         if count == 0 {
-            self.mistake(path, "0", "1 or more, in a row");
+            self.mistake(path, "0", "1 or more consecutive results");
         }
     }
 }
@@ -108,7 +108,7 @@ mod tests {
             (r#"{"slow_start":"30"}"#, "slow_start: found \"30\", expected a time"),
             (
                 r#"{"connections":{"max":0}}"#,
-                "connections.max: found 0, which lets nothing through, expected 1 or more",
+                "connections.max: found 0, which rejects every request, expected 1 or more",
             ),
             (r#"{"connections":{"pending":0}}"#, "connections.pending: found 0"),
             (r#"{"connections":{"idle":"0s"}}"#, "connections.idle: found \"0s\""),

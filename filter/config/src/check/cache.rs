@@ -29,7 +29,7 @@ impl Check<'_> {
         if let (Some(memory), Some(largest)) = (memory, largest)
             && largest > memory
         {
-            let expected = format!("at most memory, {}", written.memory);
+            let expected = format!("at most the value of memory, {}", written.memory);
             self.mistake(&Path::root().key("cache").key("largest"), quoted(&written.largest), expected);
         }
         let largest = largest.and_then(|largest| usize::try_from(largest).ok());
@@ -99,7 +99,11 @@ mod tests {
             ("", r#""memory":"5GiB""#, "cache.memory: found \"5GiB\""),
             ("", r#""largest":"9MiB""#, "cache.largest: found \"9MiB\", expected a size from 1KiB to 8MiB"),
             ("", r#""largest":"0KiB""#, "cache.largest: found \"0KiB\""),
-            ("", r#""memory":"1MiB","largest":"2MiB""#, "cache.largest: found \"2MiB\", expected at most memory, 1MiB"),
+            (
+                "",
+                r#""memory":"1MiB","largest":"2MiB""#,
+                "cache.largest: found \"2MiB\", expected at most the value of memory, 1MiB",
+            ),
         ] {
             let mistakes = compile(model, &format!(r#","cache":{{{cache}}}"#)).unwrap_err();
             assert_eq!(mistakes.len(), 1, "{mistakes:?}");

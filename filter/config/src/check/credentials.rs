@@ -18,7 +18,7 @@ impl Check<'_> {
         .filter_map(|(name, given)| given.then_some(*name))
         .collect();
         if given.len() > 1 {
-            self.mistake(path, given.join(" and "), "one of them at most");
+            self.mistake(path, given.join(" and "), "at most one of them");
         }
         if let Some(aws) = &provider.aws {
             self.aws(aws, &path.key("aws"));
@@ -48,15 +48,17 @@ impl Check<'_> {
         match (parts.map(|(_, part)| part.is_some()), &aws.web_identity) {
             ([true, true, _] | [false, false, false], None) | ([false, false, false], Some(_)) => {}
             ([false, false, true], None) => {
-                self.mistake(path, "session_token alone", "access_key_id and secret_access_key with it");
+                self.mistake(path, "session_token without an access key", "access_key_id and secret_access_key too");
             }
             ([true, false, _], None) => {
-                self.mistake(path, "access_key_id without secret_access_key", "both or none");
+                self.mistake(path, "access_key_id without secret_access_key", "both or neither");
             }
             ([false, true, _], None) => {
-                self.mistake(path, "secret_access_key without access_key_id", "both or none");
+                self.mistake(path, "secret_access_key without access_key_id", "both or neither");
             }
-            (_, Some(_)) => self.mistake(path, "parts of an access key and web_identity", "one of the two"),
+            (_, Some(_)) => {
+                self.mistake(path, "both an access key and web_identity", "either an access key or web_identity")
+            }
         }
         if let Some(identity) = &aws.web_identity {
             self.web_identity(identity, &path.key("web_identity"));
@@ -66,7 +68,7 @@ impl Check<'_> {
     fn web_identity(&mut self, identity: &WebIdentity, path: &Path) {
         let role = &identity.role_arn;
         if !(role.starts_with("arn:") && role.contains(":role/") && is_made_of(role, |b| b.is_ascii_graphic())) {
-            let expected = "a role's ARN such as arn:aws:iam::123456789012:role/gateway";
+            let expected = "a role ARN such as arn:aws:iam::123456789012:role/gateway";
             self.mistake(&path.key("role_arn"), quoted(role), expected);
         }
         if identity.token.file.trim().is_empty() {
@@ -84,10 +86,10 @@ impl Check<'_> {
     fn entra(&mut self, entra: &Entra, path: &Path) {
         // The tenant becomes part of a path.
         if !is_made_of(&entra.tenant, |b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.') {
-            self.mistake(&path.key("tenant"), quoted(&entra.tenant), "a tenant's id or domain");
+            self.mistake(&path.key("tenant"), quoted(&entra.tenant), "a tenant id or domain");
         }
         if !is_made_of(&entra.client_id, |b| b.is_ascii_graphic()) {
-            self.mistake(&path.key("client_id"), quoted(&entra.client_id), "an application's (client's) id");
+            self.mistake(&path.key("client_id"), quoted(&entra.client_id), "an application (client) id");
         }
         self.secret(&entra.client_secret, &path.key("client_secret"));
         if let Err(found) = Url::parse(entra.authority()) {
@@ -165,15 +167,15 @@ mod tests {
         for (fields, expected) in [
             (
                 json!({"key": secret(), "aws": {"region": "us-east-1"}, "google": {}}),
-                "providers.p: found key and aws and google, expected one of them at most",
+                "providers.p: found key and aws and google, expected at most one of them",
             ),
             (aws(json!({"region": "US East"})), "providers.p.aws.region: found \"US East\", expected a region such as"),
             (aws(json!({"access_key_id": secret()})), "providers.p.aws: found access_key_id without secret_access_key"),
             (aws(json!({"secret_access_key": secret()})), "providers.p.aws: found secret_access_key without access_"),
-            (aws(json!({"session_token": secret()})), "providers.p.aws: found session_token alone"),
+            (aws(json!({"session_token": secret()})), "providers.p.aws: found session_token without an access key"),
             (
                 aws(json!({"access_key_id": secret(), "web_identity": {"role_arn": role, "token": {"file": "t"}}})),
-                "providers.p.aws: found parts of an access key and web_identity, expected one of the two",
+                "providers.p.aws: found both an access key and web_identity, expected either",
             ),
             (
                 aws(json!({"access_key_id": {"env": "A", "file": "b"}, "secret_access_key": secret()})),
@@ -183,7 +185,7 @@ mod tests {
             (identity(role, " ", "ab"), "providers.p.aws.web_identity.token.file: found empty text"),
             (identity(role, "t", "a b"), "providers.p.aws.web_identity.session_name: found \"a b\""),
             (json!({"google": {"service_account": {}}}), "providers.p.google.service_account: found neither env nor"),
-            (entra("tenant", "a/b"), "providers.p.entra.tenant: found \"a/b\", expected a tenant's id or domain"),
+            (entra("tenant", "a/b"), "providers.p.entra.tenant: found \"a/b\", expected a tenant id or domain"),
             (entra("client_id", ""), "providers.p.entra.client_id: found \"\""),
             (entra("authority", "login"), "providers.p.entra.authority: found no http:// or https://"),
         ] {

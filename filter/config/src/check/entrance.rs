@@ -25,7 +25,7 @@ impl Check<'_> {
     pub(super) fn ready(&mut self) -> bool {
         let required = self.file.ready.redis == file::ReadyRedis::Required;
         if required && self.file.redis.is_none() {
-            let expected = "optional, or a Redis to wait for: `redis` is missing in this file";
+            let expected = "optional, or add `redis`: without it there is no Redis to wait for";
             self.mistake(&Path::root().key("ready").key("redis"), quoted("required"), expected);
         }
         required

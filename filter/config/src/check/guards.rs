@@ -34,7 +34,7 @@ impl Check<'_> {
                 Some(Rc::new(Guard { name, matches, sides, action, finder, digest }))
             }
             Err(found) => {
-                self.mistake(path, found, "less to look for");
+                self.mistake(path, found, "fewer patterns or smaller repetitions, or several guardrails");
                 None
             }
         }
@@ -42,17 +42,17 @@ impl Check<'_> {
 
     fn guard_sides(&mut self, guard: &file::Guard, path: &Path) {
         if guard.on.is_empty() {
-            self.mistake(&path.key("on"), "an empty list", "prompts, answers or both, or no such field for both");
+            self.mistake(&path.key("on"), "an empty list", "prompts, answers or both (remove the field for both)");
         }
         if guard.action == Action::Mask && guard.on.contains(&Side::Answers) {
-            let expected = "block or log, or `on: [prompts]`: only prompts can be masked";
+            let expected = "block or log, or `on: [prompts]`: the gateway can mask prompts only";
             self.mistake(&path.key("action"), "mask for answers", expected);
         }
     }
 
     fn wanted(&mut self, guard: &file::Guard, path: &Path) -> Wanted {
         if guard.detect.is_empty() && guard.patterns.is_empty() && guard.words.is_empty() {
-            self.mistake(path, "nothing to look for", "at least one of detect, patterns, words");
+            self.mistake(path, "a guardrail without patterns", "at least one of detect, patterns, words");
         }
         let mut wanted = Wanted::default();
         for detector in &guard.detect {

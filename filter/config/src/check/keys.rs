@@ -117,7 +117,11 @@ impl KeyCheck<'_> {
             && hash == previous
         {
             let place = place.clone();
-            self.mistake(&place, "the same secret as the key's present one", "the one before it was rotated");
+            self.mistake(
+                &place,
+                "the same hash as the key's current secret",
+                "the hash of the secret before the rotation",
+            );
             secrets.pop();
         }
         secrets
@@ -126,7 +130,7 @@ impl KeyCheck<'_> {
     /// A file without apps is not a mistake by itself, so this reference is reported.
     fn app(&mut self, app: &str, path: &Path) {
         if self.gateway.apps.is_empty() {
-            self.mistake(path, quoted(app), "no such field, or an app of that name under `apps`");
+            self.mistake(path, quoted(app), "no such field, or add this app under `apps`");
         } else {
             self.mistakes.extend(reference(app, self.gateway.apps.iter(), path));
         }
@@ -176,13 +180,13 @@ impl KeyCheck<'_> {
             |glob: &Glob| names().any(|name| glob.matches(name)) || self.gateway.names.meets(glob, direct.is_some());
         let globs: Vec<Glob> = models?.iter().map(|pattern| Glob::new(pattern)).collect();
         if globs.is_empty() {
-            self.mistake(path, "an empty list", "at least one model, or no such field to allow all");
+            self.mistake(path, "an empty list", "at least one model (remove the field to allow all)");
         }
         for (index, (glob, pattern)) in globs.iter().zip(models?).enumerate() {
             let gone = !known.is_empty() && !fits(glob);
             if gone && self.strictness == Strictness::New {
                 let names = one_of(pattern, known.keys().map(String::as_str));
-                let expected = if glob.is_literal() { names } else { format!("a pattern that fits {names}") };
+                let expected = if glob.is_literal() { names } else { format!("a pattern that matches {names}") };
                 self.mistake(&path.index(index), quoted(pattern), expected);
             }
         }
@@ -192,7 +196,7 @@ impl KeyCheck<'_> {
     fn endpoints(&mut self, endpoints: Option<&[String]>, path: &Path) -> Option<Vec<Glob>> {
         let endpoints = endpoints?;
         if endpoints.is_empty() {
-            self.mistake(path, "an empty list", "at least one path, or no such field to allow all");
+            self.mistake(path, "an empty list", "at least one path (remove the field to allow all)");
         }
         for (index, endpoint) in endpoints.iter().enumerate() {
             let is_path = endpoint.starts_with(['/', '*']) && endpoint.bytes().all(|b| b.is_ascii_graphic());
@@ -213,15 +217,14 @@ impl KeyCheck<'_> {
     fn sources(&mut self, sources: Option<&[String]>, path: &Path) -> Option<Vec<Cidr>> {
         let sources = sources?;
         if sources.is_empty() {
-            self.mistake(path, "an empty list", "at least one range of addresses, or no such field to allow all");
+            self.mistake(path, "an empty list", "at least one address range (remove the field to allow all)");
         }
         let mut compiled = Vec::with_capacity(sources.len());
         for (index, source) in sources.iter().enumerate() {
             match Cidr::parse(source) {
                 Some(cidr) => compiled.push(cidr),
                 None => {
-                    let expected =
-                        "an address, or a network and its prefix with no bit set past it, such as 10.0.0.0/8";
+                    let expected = "an IP address, or a network without host bits, such as 10.0.0.0/8";
                     self.mistake(&path.index(index), quoted(source), expected);
                 }
             }

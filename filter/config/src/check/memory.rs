@@ -20,13 +20,13 @@ impl Check<'_> {
         if let (Some(worker), Some(key)) = (worker, key)
             && key > worker
         {
-            let expected = format!("at most worker, {}", written.worker);
+            let expected = format!("at most the value of worker, {}", written.worker);
             self.mistake(&Path::root().key("memory").key("key"), quoted(&written.key), expected);
         }
         if let (Some(rewritten), Some(key)) = (rewritten, key)
             && rewritten > key
         {
-            let expected = format!("at most key, {}", written.key);
+            let expected = format!("at most the value of key, {}", written.key);
             self.mistake(&Path::root().key("memory").key("rewritten_body"), quoted(&written.rewritten_body), expected);
         }
         let [rewritten, worker, key] = [rewritten, worker, key].map(Option::unwrap_or_default);

@@ -32,13 +32,13 @@ impl Check<'_> {
                 self.stars(text, &path);
             }
             if self.file.models.contains_key(alias) {
-                self.mistake(&path, "a name that `models` has too", "another name, or one of the two");
+                self.mistake(&path, "a name that `models` also defines", "another name, or remove one of the two");
             }
             if name.contains('*') && !alias.contains('*') {
-                let expected = "a name without a star, or a star in the alias too, which says what it stands for";
+                let expected = "a name without a star, or a star in the alias too";
                 self.mistake(&path, quoted(name), expected);
             } else if self.file.aliases.contains_key(name) {
-                self.mistake(&path, format!("{}, which is an alias itself", quoted(name)), "the name of a model");
+                self.mistake(&path, format!("{}, which is an alias too", quoted(name)), "the name of a model");
             } else if !self.leads_to_a_model(name) && !self.file.models.is_empty() {
                 let names = self.file.models.keys().map(String::as_str);
                 self.mistake(&path, quoted(name), one_of(name, names));
@@ -144,17 +144,17 @@ mod tests {
         for (models, more, expected) in [
             ("a*b*", String::new(), r#"models["a*b*"]: found "a*b*" with several stars, expected one star at most"#),
             ("m", aliases(r#""x":"n""#), r#"aliases.x: found "n", expected "m""#),
-            ("m", aliases(r#""m":"m""#), "aliases.m: found a name that `models` has too"),
+            ("m", aliases(r#""m":"m""#), "aliases.m: found a name that `models` also defines"),
             (
                 "m",
                 aliases(r#""x":"m","y":"x""#),
-                r#"aliases.y: found "x", which is an alias itself, expected the name of a model"#,
+                r#"aliases.y: found "x", which is an alias too, expected the name of a model"#,
             ),
             ("m*", aliases(r#""x":"m*""#), r#"aliases.x: found "m*", expected a name without a star"#),
             ("m*", aliases(r#""x*":"n*""#), r#"aliases["x*"]: found "n*", expected "m*""#),
             ("m*", aliases(r#""x*y*":"m1""#), r#"aliases["x*y*"]: found "x*y*" with several stars"#),
             ("m", aliases(r#""a b":"m""#), r#"aliases["a b"]: found "a b", expected 1 to 256 visible"#),
-            ("m*", key(r#""n*""#), r#"keys[0].models[0]: found "n*", expected a pattern that fits "m*""#),
+            ("m*", key(r#""n*""#), r#"keys[0].models[0]: found "n*", expected a pattern that matches "m*""#),
             ("m*", key(r#""n""#), r#"keys[0].models[0]: found "n", expected "m*""#),
         ] {
             let more = more.replacen(r#","keys":"#, r#","keys_":"#, 1);
@@ -173,7 +173,7 @@ mod tests {
         let budget = r#","budgets":[{"budget":{"daily":1,"then_model":"m*"}}]"#;
         let pattern = format!(r#""m*":{TARGET}"#);
         let found = mistakes(&pattern, &format!("{budget},\"prices\":{{\"unpriced\":{{\"input\":1,\"output\":1}}}}"));
-        assert!(found[0].contains("expected a model that has a name of its own"), "{found:?}");
+        assert!(found[0].contains("expected the full name of a model"), "{found:?}");
     }
 
     #[test]
@@ -218,7 +218,10 @@ mod tests {
             crate::compile(&serde_json::from_str(&text).unwrap()).map(|_| ())
         };
         let found = compile("").unwrap_err();
-        assert!(found[0].to_string().contains("no price for \"local/*\", which teams.t.budget counts"), "{found:?}");
+        assert!(
+            found[0].to_string().contains("no price for \"local/*\", but teams.t.budget applies to it"),
+            "{found:?}"
+        );
         assert_eq!(compile(r#","prices":{"models":{"local/llama3":{"input":0,"output":0}}}"#), Ok(()));
         assert_eq!(compile(r#","prices":{"models":{"local/*":{"input":0,"output":0}}}"#), Ok(()));
     }

@@ -46,7 +46,7 @@ impl Check<'_> {
         }
         if self.file.reservation.output_tokens == 0 {
             let path = Path::root().key("reservation").key("output_tokens");
-            self.mistake(&path, "0", "at least one token, or limits and budgets would hold nothing");
+            self.mistake(&path, "0", "at least one token: otherwise limits and budgets have no effect");
         }
     }
 
@@ -107,9 +107,9 @@ impl Check<'_> {
                 }
                 let counted = |budget: &&Counted<'_>| budget.counts(self.file, name, target);
                 if let Some(budget) = budgets.iter().find(counted) {
-                    let found = format!("no price for {}, which {} counts", quoted(&price_name), budget.at);
+                    let found = format!("no price for {}, but {} applies to it", quoted(&price_name), budget.at);
                     let entry = Path::root().key("prices").key("models").key(&price_name);
-                    let expected = format!("one at {entry}, or prices.unpriced for all that have none");
+                    let expected = format!("a price at {entry}, or a default price at prices.unpriced");
                     self.mistake(&section.key(name).key("targets").index(index), found, expected);
                 }
             }

@@ -44,15 +44,14 @@ impl Check<'_> {
 
     fn provider_url(&mut self, provider: &file::Provider, path: &Path) -> Option<Url> {
         let Some(text) = provider.url() else {
-            let expected =
-                format!("its base URL: a provider of kind {} has no address of its own", provider.kind.row().name);
+            let expected = format!("its base URL: a provider of kind {} has no default URL", provider.kind.row().name);
             self.mistake(&path.key("url"), "nothing", expected);
             return None;
         };
         match Url::parse(text) {
             // The kind's default address may be the gateway's own: both servers have the same usual port.
             Ok(url) if url.authority() == self.file.listen => {
-                self.mistake(&path.key("url"), "the gateway's own address", "the provider's");
+                self.mistake(&path.key("url"), "the gateway's own address", "the provider's address");
                 None
             }
             Ok(url) => Some(url),
@@ -68,7 +67,7 @@ impl Check<'_> {
         let Some(version) = &provider.api_version else { return };
         let path = path.key("api_version");
         if provider.kind.row().surface != Surface::Azure {
-            self.mistake(&path, quoted(version), "nothing: only Azure's interface has versions");
+            self.mistake(&path, quoted(version), "no such field: only Azure has API versions");
         } else if version.is_empty() || !version.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             self.mistake(&path, quoted(version), "v1, or a version such as 2024-10-21");
         }
@@ -99,11 +98,11 @@ impl Check<'_> {
         for (index, secret) in provider.keys.iter().enumerate() {
             self.secret(secret, &more.index(index));
             if provider.secrets().filter(|other| *other == secret).count() > 1 {
-                self.mistake(&more.index(index), "a key that is there twice", "each key once");
+                self.mistake(&more.index(index), "a duplicate key", "each key once");
             }
         }
         if provider.key_count() > KEYS_MAX {
-            self.mistake(&more, format!("{} keys in all", provider.key_count()), format!("at most {KEYS_MAX}"));
+            self.mistake(&more, format!("{} keys in total", provider.key_count()), format!("at most {KEYS_MAX}"));
         }
         self.wait(&provider.key_rest, &path.key("key_rest"))
     }
@@ -114,7 +113,7 @@ impl Check<'_> {
             (None, None) => self.mistake(path, "neither env nor file", "one of them"),
             // An invalid name may be the secret itself in the wrong place, so it is not repeated.
             (Some(name), None) if !is_variable(name) => {
-                self.mistake(&path.key("env"), "text that is no such name", "the name of an environment variable");
+                self.mistake(&path.key("env"), "text that is not a valid name", "the name of an environment variable");
             }
             (None, Some(name)) if name.trim().is_empty() => {
                 self.mistake(&path.key("file"), "empty text", "the path of a file");

@@ -34,7 +34,7 @@ impl Check<'_> {
         if let Err(found) = &url {
             let is_redis = ["redis:", "rediss:"].iter().any(|scheme| written.url.starts_with(scheme));
             let expected = match is_redis {
-                true => "http://127.0.0.1:7379, or where else Webdis listens: a Redis itself speaks no HTTP",
+                true => "the URL of Webdis, such as http://127.0.0.1:7379: Redis itself does not speak HTTP",
                 false => "a base URL such as http://127.0.0.1:7379",
             };
             self.mistake(&section.key("url"), found, expected);

@@ -83,8 +83,12 @@ impl Check<'_> {
             let named = model.routes.iter().filter_map(|route| route.targets.as_ref()).flatten();
             if lower && !named.into_iter().any(|name| names(name, target)) {
                 let path = section.index(index).key("tier");
-                let found = format!("{}, which no request reaches", target.tier);
-                self.mistake(&path, found, "allow_lower_tier: true, a route that names it, or the tier of the others");
+                let found = format!("{}, which no request can reach", target.tier);
+                self.mistake(
+                    &path,
+                    found,
+                    "allow_lower_tier: true, a route that lists the target, or the same tier as the others",
+                );
             }
         }
     }
@@ -94,7 +98,11 @@ impl Check<'_> {
         let named = route.targets.as_ref().map(|named| {
             let path = path.key("targets");
             if named.is_empty() {
-                self.mistake(&path, "an empty list", "at least one of the model's targets, or no such field");
+                self.mistake(
+                    &path,
+                    "an empty list",
+                    "at least one of the model's targets (remove the field to use all)",
+                );
             }
             let mut places = Vec::new();
             for (index, name) in named.iter().enumerate() {
@@ -122,7 +130,7 @@ impl Check<'_> {
             self.mistake(
                 path,
                 "nothing",
-                "at least one condition: without any, no route behind this one is ever taken",
+                "at least one condition: a route without conditions hides all routes after it",
             );
         }
         let file::RouteMatch { key, team, app, .. } = matches.clone();
@@ -162,7 +170,7 @@ impl Check<'_> {
         };
         let (from, to) = (minutes("from", window.from.as_deref()), minutes("to", window.to.as_deref()));
         if window.from.is_some() && window.from == window.to {
-            self.mistake(&path.key("to"), "the same time as from", "another time, or neither for the whole day");
+            self.mistake(&path.key("to"), "the same time as from", "another time (remove both for the whole day)");
         }
         let days = DAYS.map(|day| window.days.is_empty() || window.days.contains(&day));
         TimeWindow { from, to, days }
@@ -227,7 +235,7 @@ impl Check<'_> {
         }
         let lower = name.to_ascii_lowercase();
         if ["authorization", "x-api-key", "api-key", "cookie"].contains(&lower.as_str()) {
-            self.mistake(path, quoted(name), "a header that is no credential");
+            self.mistake(path, quoted(name), "a header that carries no credential");
         }
     }
 }
@@ -310,7 +318,7 @@ mod tests {
             (r#""routes":[{"match":{"app":"a"}}]"#, "models.m.routes[0].match.app: found \"a\""),
             (
                 r#""routes":[{"match":{"headers":{"Authorization":"*"}}}]"#,
-                "models.m.routes[0].match.headers.Authorization: found \"Authorization\", expected a header that is no",
+                "models.m.routes[0].match.headers.Authorization: found \"Authorization\", expected a header that carries no",
             ),
             (
                 r#""routes":[{"match":{"min_input_tokens":9,"max_input_tokens":8}}]"#,

@@ -75,9 +75,10 @@ impl Check<'_> {
             let path = path.key("per").index(index);
             let name = dimension.name();
             if sorted.contains(dimension) {
-                self.mistake(&path, format!("{name:?} again"), "each of them once");
+                self.mistake(&path, format!("{name:?} again"), "each value once");
             } else if matches.fixed(*dimension).is_some() {
-                let expected = "one that `match` leaves open: requests that match have only one value of this one";
+                let expected = "a dimension that `match` does not fix: all matching requests have the same value of \
+                                this one";
                 self.mistake(&path, format!("{name:?}"), expected);
             } else {
                 sorted.push(*dimension);
@@ -111,7 +112,7 @@ impl Check<'_> {
     /// Checks a name in a rule. It is also a mistake if nothing of its kind is defined.
     fn existing<'n>(&mut self, name: &str, known: impl Iterator<Item = &'n String> + Clone, path: &Path) {
         if known.clone().next().is_none() {
-            self.mistake(path, format!("{name:?}"), "no such field: the file defines none of these");
+            self.mistake(path, format!("{name:?}"), "no such field: the file defines none");
         }
         self.mistakes.extend(reference(name, known, path));
     }
@@ -185,7 +186,7 @@ impl<'a> Rules<'a> {
             let path = path.key(field);
             let most = if gauge == Some(LimitWindow::Day) { DAILY_MAX } else { LIMIT_MAX };
             if amount == 0 || amount > most {
-                let expected = format!("1 to {most}, or no such field for no limit");
+                let expected = format!("1 to {most} (remove the field for no limit)");
                 self.mistake(&path, amount.to_string(), expected);
             }
             self.add(place.rule(unit, gauge, amount), &path);
@@ -203,7 +204,7 @@ impl<'a> Rules<'a> {
             ("total", budget.total, LimitWindow::Total),
         ];
         if periods.iter().all(|(_, dollars, _)| dollars.is_none()) {
-            self.mistake(&path, "no amount", "at least one of daily, monthly, total");
+            self.mistake(&path, "no budget", "at least one of daily, monthly, total");
         }
         if let Some(then) = &budget.then_model {
             self.then_model(then, budget, place, &path.key("then_model"));
@@ -214,7 +215,7 @@ impl<'a> Rules<'a> {
             let limit = match micro_dollars(dollars) {
                 Ok(limit) => limit,
                 Err(found) => {
-                    let expected = format!("dollars above 0 and up to {BUDGET_MAX}, with 6 decimals at most");
+                    let expected = format!("US dollars above 0 and up to {BUDGET_MAX}, with at most 6 decimals");
                     self.mistake(&path, found, expected);
                     continue;
                 }
@@ -229,28 +230,24 @@ impl<'a> Rules<'a> {
         if let Some(models) = self.models {
             match models.get(then) {
                 Some(model) if model.pattern.is_some() => {
-                    self.mistake(
-                        path,
-                        format!("{then:?}, a pattern"),
-                        "a model that has a name of its own in `models`",
-                    );
+                    self.mistake(path, format!("{then:?}, a pattern"), "the full name of a model in `models`");
                 }
                 _ => self.mistakes.extend(reference(then, models.keys(), path)),
             }
         }
         if budget.soft {
-            let expected = "no such field: a soft budget is never used up (or no `soft`)";
+            let expected = "no such field: a soft budget never blocks requests (or remove `soft`)";
             self.mistake(path, format!("{then:?} of a soft budget"), expected);
         }
         if place.matches.model.as_deref() == Some(then) {
-            self.mistake(path, "the very model whose budget this is", "another, cheaper model");
+            self.mistake(path, "the model that this budget applies to", "another, cheaper model");
         }
     }
 
     fn add(&mut self, rule: Rule, path: &Path) {
         let path = path.to_string();
         if let Some(first) = self.counted.insert((rule.label(), rule.hard), path.clone()) {
-            let (found, expected) = (format!("the same as in {first}"), "one of the two".to_owned());
+            let (found, expected) = (format!("a duplicate of {first}"), "only one of the two".to_owned());
             self.mistakes.push(Mistake { path, found, expected });
         }
         self.compiled.push(Rc::new(rule));

@@ -78,11 +78,12 @@ fn each_mistake_is_named_with_what_would_be_right() {
         ),
         (
             |f| provider(f).kind = Kind::named("azure").unwrap(),
-            "providers.openai.url: found nothing, expected its base URL: a provider of kind azure has no address of its own",
+            "providers.openai.url: found nothing, expected its base URL: a provider of kind azure has no default \
+             URL",
         ),
         (
             |f| provider(f).api_version = Some("v1".into()),
-            "providers.openai.api_version: found \"v1\", expected nothing",
+            "providers.openai.api_version: found \"v1\", expected no such field",
         ),
         (
             |f| provider(f).keys = vec![file::Secret { env: None, file: None }],
@@ -90,9 +91,9 @@ fn each_mistake_is_named_with_what_would_be_right() {
         ),
         (
             |f| provider(f).keys = provider(f).key.clone().into_iter().collect(),
-            "providers.openai.keys[0]: found a key that is there twice, expected each key once",
+            "providers.openai.keys[0]: found a duplicate key, expected each key once",
         ),
-        (|f| provider(f).key_count = Some(9), "providers.openai.keys: found 9 keys in all, expected at most 8"),
+        (|f| provider(f).key_count = Some(9), "providers.openai.keys: found 9 keys in total, expected at most 8"),
         (|f| provider(f).key_rest = "0s".into(), "providers.openai.key_rest: found \"0s\", expected a time"),
         (|f| provider(f).speaks = Some(vec![]), "providers.openai.speaks: found an empty list, expected at least one"),
         (
@@ -101,7 +102,7 @@ fn each_mistake_is_named_with_what_would_be_right() {
         ),
         (|f| secret(f).file = Some("x".into()), "providers.openai.key: found both env and file"),
         (|f| secret(f).env = None, "providers.openai.key: found neither env nor file"),
-        (|f| secret(f).env = Some("sk-secret".into()), "providers.openai.key.env: found text that is no such name"),
+        (|f| secret(f).env = Some("sk-secret".into()), "providers.openai.key.env: found text that is not a valid name"),
         (
             |f| target(f).provider = "opnai".into(),
             "models.chat.targets[0].provider: found \"opnai\", expected one of: claude, local, openai (did you mean \"openai\"?)",
@@ -128,9 +129,9 @@ fn each_mistake_is_named_with_what_would_be_right() {
         (|f| f.keys[0].models = Some(vec![]), "keys[0].models: found an empty list"),
         (
             |f| f.keys[0].models = Some(vec!["chat".into(), "claude-*".into()]),
-            "keys[0].models[1]: found \"claude-*\", expected a pattern that fits one of: chat, gpt-4.1",
+            "keys[0].models[1]: found \"claude-*\", expected a pattern that matches one of: chat, gpt-4.1",
         ),
-        (|f| f.keys[0].app = Some("bot".into()), "keys[0].app: found \"bot\", expected no such field, or an app"),
+        (|f| f.keys[0].app = Some("bot".into()), "keys[0].app: found \"bot\", expected no such field, or add this app"),
         (
             |f| f.keys[0].endpoints = Some(vec!["v1/chat".into()]),
             "keys[0].endpoints[0]: found \"v1/chat\", expected a path without a query",
@@ -139,7 +140,7 @@ fn each_mistake_is_named_with_what_would_be_right() {
         (|f| f.keys[0].endpoints = Some(vec![]), "keys[0].endpoints: found an empty list"),
         (
             |f| f.keys[0].sources = Some(vec!["::1".into(), "10.0.0.1/8".into()]),
-            "keys[0].sources[1]: found \"10.0.0.1/8\", expected an address, or a network",
+            "keys[0].sources[1]: found \"10.0.0.1/8\", expected an IP address, or a network",
         ),
         (|f| f.keys[0].sources = Some(vec![]), "keys[0].sources: found an empty list"),
         (|f| label(f, "a b", "x"), "keys[0].labels[\"a b\"]: found \"a b\", expected 1 to 64"),
@@ -148,7 +149,7 @@ fn each_mistake_is_named_with_what_would_be_right() {
         (|f| previous(f, &"2".repeat(64), "soon"), "keys[0].previous.until: found \"soon\", expected a date"),
         (
             |f| previous(f, &f.keys[0].sha256.clone(), "2027-01-01T00:00:00Z"),
-            "keys[0].previous.sha256: found the same secret as the key's present one",
+            "keys[0].previous.sha256: found the same hash as the key's current secret",
         ),
         (
             |f| previous(f, &f.keys[1].sha256.clone(), "2027-01-01T00:00:00Z"),

@@ -19,7 +19,11 @@ impl Check<'_> {
         match Url::parse(&written.url) {
             Err(found) => self.mistake(&section.key("url"), found, expected),
             Ok(url) if url.base_path.ends_with(SIGNAL) => {
-                self.mistake(&section.key("url"), format!("{SIGNAL} at its end"), format!("{expected}: it is added"));
+                self.mistake(
+                    &section.key("url"),
+                    format!("{SIGNAL} at its end"),
+                    format!("{expected}: the gateway adds the path"),
+                );
             }
             Ok(_) => {}
         }

@@ -81,12 +81,14 @@ impl CachePolicy {
     pub fn of(request: &Request) -> Self {
         let kept = matches!(request.asks.client.asks, Asks::Chat(_) | Asks::Embeddings(_));
         match request.hints.caching {
-            _ if !kept => Self::Neither("answers of this endpoint are never kept"),
-            _ if request.hints.overriding.is_some() => Self::Neither("x-sluice-route directs its way"),
-            _ if request.hints.no_fallback => Self::Neither("x-sluice-fallback keeps it at its first target"),
-            _ if request.asks.peek.stored.background => Self::Neither("it is answered in the background"),
-            _ if request.asks.peek.stored.continues => Self::Neither("it goes on with what its provider keeps"),
-            Caching::None => Self::Neither("its cache-control says no-store"),
+            _ if !kept => Self::Neither("the gateway does not cache this endpoint"),
+            _ if request.hints.overriding.is_some() => Self::Neither("its x-sluice-route header overrides routing"),
+            _ if request.hints.no_fallback => Self::Neither("its x-sluice-fallback header disables fallback"),
+            _ if request.asks.peek.stored.background => Self::Neither("it runs in the background"),
+            _ if request.asks.peek.stored.continues => {
+                Self::Neither("it continues a response that its provider stores")
+            }
+            Caching::None => Self::Neither("its cache-control is no-store"),
             Caching::NotFrom => Self::Fill,
             Caching::Any => Self::Look,
         }

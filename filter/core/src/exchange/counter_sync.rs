@@ -69,7 +69,7 @@ impl CounterSync {
             Ok(None) | Err(_) => return None,
         };
         let learned = match &reply {
-            RedisReply::Error(why) => Err(Unavailable(format!("Redis refused: {why}"))),
+            RedisReply::Error(why) => Err(Unavailable(format!("Redis rejected the command: {why}"))),
             reply => sync::globals(&batch.deltas, reply),
         };
         let applied = learned.and_then(|globals| exchange::apply(shared, &batch, &globals, now));
@@ -111,7 +111,10 @@ impl CounterSync {
         if let Err(Unavailable(why)) = result
             && !complained
         {
-            effects.push(Effect::Warn(format!("the counts at place {} are not exchanged: {why}", place.number())));
+            effects.push(Effect::Warn(format!(
+                "the gateway could not synchronize the counters at position {}: {why}",
+                place.number()
+            )));
         }
     }
 }

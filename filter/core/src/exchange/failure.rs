@@ -31,7 +31,7 @@ pub const NOT_CARRIED_OUT: &str = "not_carried_out";
 
 /// The client's error for it.
 pub fn not_carried_out() -> ApiError {
-    let message = "The gateway could not carry out what it had decided for this request.";
+    let message = "The gateway failed while it processed this request. Try again.";
     ApiError::new(500, ErrorKind::Server, message).with_code("gateway_failed")
 }
 
@@ -69,10 +69,15 @@ impl Failure {
     pub fn no_answer(elapsed: Duration, limit: Duration, slack: Duration) -> Self {
         let timed_out = elapsed.saturating_add(slack) >= limit;
         let error = if timed_out {
-            ApiError::new(504, ErrorKind::Timeout, "The provider did not answer in time.").with_code("provider_timeout")
+            ApiError::new(504, ErrorKind::Timeout, "The provider did not answer before the timeout. Try again.")
+                .with_code("provider_timeout")
         } else {
-            ApiError::new(503, ErrorKind::Server, "The provider could not be reached, or closed the connection.")
-                .with_code("provider_unavailable")
+            ApiError::new(
+                503,
+                ErrorKind::Server,
+                "The gateway could not reach the provider, or the provider closed the connection. Try again.",
+            )
+            .with_code("provider_unavailable")
         };
         match timed_out {
             true => Self::of("timeout", Trigger::Timeout, error).after(Work::Seen),
@@ -113,20 +118,26 @@ impl Failure {
 
     /// The response is compressed, although the request did not allow that.
     pub fn compressed() -> Self {
-        let error = ApiError::bad_answer("The provider compressed its answer though asked not to.");
+        let error = ApiError::bad_answer(
+            "The provider compressed its answer, although the gateway asked for an uncompressed answer.",
+        );
         Self::of("bad_answer", Trigger::BadAnswer, error).after(Work::Allowed)
     }
 
     /// A stream ended early.
     pub fn truncated() -> Self {
-        let error = ApiError::new(502, ErrorKind::Server, "The provider's answer broke off before its end.");
+        let error = ApiError::new(502, ErrorKind::Server, "The provider's answer ended before it was complete.");
         Self::in_answer(error.with_code("stream_truncated"))
     }
 
     /// A stream went silent for too long.
     pub fn stalled() -> Self {
-        let error =
-            ApiError::new(504, ErrorKind::Timeout, "The provider's stream fell silent.").with_code("stream_stalled");
+        let error = ApiError::new(
+            504,
+            ErrorKind::Timeout,
+            "The provider's stream sent no data until the idle timeout. Try again.",
+        )
+        .with_code("stream_stalled");
         Self::of("stream_stalled", Trigger::Stalled, error).after(Work::Seen)
     }
 
@@ -151,7 +162,7 @@ impl Failure {
         match objection {
             GuardFailure::Blocked(finding) => Self::of("guardrail", Trigger::Guardrail, finding.error()),
             GuardFailure::Invalid(why) => {
-                let message = format!("The model's answer is not the JSON that was asked for: {why}.");
+                let message = format!("The model's answer is not the requested JSON: {why}.");
                 let error = ApiError::new(502, ErrorKind::Server, message).with_code("invalid_structured_output");
                 Self::of("invalid_structured_output", Trigger::InvalidStructuredOutput, error)
             }
@@ -261,7 +272,7 @@ fn ours(error: ApiError) -> ApiError {
 }
 
 fn refused_credential() -> ApiError {
-    let message = "The provider refused the gateway's own credential: the gateway's operator has to look at it.";
+    let message = "The provider rejected the gateway's credential. Ask the gateway's operator to check it.";
     ApiError::new(502, ErrorKind::Server, message).with_code("provider_refused_credential")
 }
 

@@ -196,7 +196,9 @@ impl RedisClient {
         self.leave_alone(PAUSE, now);
         if !self.outbox.silent.swap(true, Ordering::Relaxed) {
             let policy = self.settings.when_down;
-            effects.push(Effect::Warn(format!("Redis does not answer ({why}); until it does: {policy:?}")));
+            effects.push(Effect::Warn(format!(
+                "Redis does not answer ({why}). The gateway's policy until it does: {policy:?}"
+            )));
         }
     }
 
@@ -207,7 +209,7 @@ impl RedisClient {
         match self.state.keys.borrow().get(hash) {
             Some(known) if now.since(known.at) < age => Ok(Some(known.record.clone())),
             _ if self.answers(now) => Ok(None),
-            _ => Err(Unavailable("Redis does not answer, and this key is not known here".to_owned())),
+            _ => Err(Unavailable("Redis does not answer, and the gateway has no cached record of this key".to_owned())),
         }
     }
 
@@ -277,13 +279,13 @@ impl RedisClient {
             }
             Ok(Some(RedisReply::Error(why))) if count > 1 => {
                 // A settlement that Redis always rejects must not take the others with it.
-                effects.push(Effect::Warn(format!("Redis refused {count} settlements together: {why}")));
+                effects.push(Effect::Warn(format!("Redis rejected a batch of {count} usage updates: {why}")));
                 outbox.alone = count;
                 drop(outbox);
                 self.tell(now)
             }
             Ok(Some(RedisReply::Error(why))) => {
-                effects.push(Effect::Warn(format!("Redis refused a settlement: {why}")));
+                effects.push(Effect::Warn(format!("Redis rejected a usage update: {why}")));
                 effects.push(Effect::Count(metric::UNSETTLED));
                 self.go_on(outbox, count, now)
             }

@@ -41,6 +41,6 @@ impl Record {
     fn compile(&self, hash: &KeyHash, gateway: &Gateway) -> Result<Credential, String> {
         let compiled = self.key.compile(gateway)?;
         let found = compiled.into_iter().find(|(known, _)| known == hash).map(|(_, credential)| credential);
-        found.ok_or_else(|| "it is another key's".to_owned())
+        found.ok_or_else(|| "it belongs to another key".to_owned())
     }
 }

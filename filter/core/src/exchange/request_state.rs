@@ -130,20 +130,34 @@ const MISCONFIGURED: u16 = 500;
 
 /// The error when the provider role finds no request state.
 pub fn misconfigured() -> ApiError {
-    ApiError::new(MISCONFIGURED, ErrorKind::Server, "The gateway is not set up right: its roles do not share one VM.")
-        .with_code("gateway_misconfigured")
+    ApiError::new(
+        MISCONFIGURED,
+        ErrorKind::Server,
+        "The gateway is misconfigured: its filters do not share one VM. Ask the gateway's operator to give all of \
+         them the same `vm_id`.",
+    )
+    .with_code("gateway_misconfigured")
 }
 
 /// The error for a local reply of Envoy.
 pub fn from_envoy(status: u16) -> ApiError {
     match status {
-        413 => ApiError::new(413, ErrorKind::TooLarge, "The request is larger than the gateway takes (32 MiB).")
-            .with_code("request_too_large"),
-        408 => {
-            ApiError::new(408, ErrorKind::Timeout, "The request did not arrive in time.").with_code("request_timeout")
-        }
-        504 => ApiError::new(504, ErrorKind::Timeout, "No provider answered in time.").with_code("provider_timeout"),
-        400..=499 => ApiError::new(status, ErrorKind::InvalidRequest, "The request could not be read."),
-        _ => ApiError::new(503, ErrorKind::Server, "No provider could be reached.").with_code("provider_unavailable"),
+        413 => ApiError::new(
+            413,
+            ErrorKind::TooLarge,
+            "The request is larger than the gateway's limit of 32 MiB. Send a smaller request.",
+        )
+        .with_code("request_too_large"),
+        408 => ApiError::new(
+            408,
+            ErrorKind::Timeout,
+            "The gateway did not receive the whole request before the timeout. Send it again.",
+        )
+        .with_code("request_timeout"),
+        504 => ApiError::new(504, ErrorKind::Timeout, "No provider answered before the timeout. Try again.")
+            .with_code("provider_timeout"),
+        400..=499 => ApiError::new(status, ErrorKind::InvalidRequest, "The gateway could not read the request."),
+        _ => ApiError::new(503, ErrorKind::Server, "The gateway could not reach any provider. Try again.")
+            .with_code("provider_unavailable"),
     }
 }

@@ -77,7 +77,8 @@ fn without_others_seals<'b>(peek: &BodyPeek, client: &Client, body: Cow<'b, [u8]
 /// The error for a body that grows too large for Envoy.
 pub(super) fn too_large(largest: usize) -> ApiError {
     let message = format!(
-        "The request grows past {} MiB when it is written for its provider (`memory.rewritten_body`): send less at a time.",
+        "The request exceeds {} MiB after its translation for the provider (`memory.rewritten_body`). Send a smaller \
+         request.",
         largest >> 20
     );
     ApiError::new(413, ErrorKind::TooLarge, message).with_code("request_too_large")

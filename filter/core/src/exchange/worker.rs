@@ -426,7 +426,7 @@ impl Worker {
         };
         if let Some(why) = silent {
             at.effects.push(Effect::Count(metric::REDIS_DOWN));
-            at.effects.push(Effect::Warn(format!("Redis made no sense: {why}")));
+            at.effects.push(Effect::Warn(format!("Redis sent an unexpected reply: {why}")));
         }
         let decision = self.without_redis(remote, reserve_request, at);
         if matches!(decision, ReserveOutcome::Refused(_) | ReserveOutcome::Undecided) {
@@ -495,7 +495,7 @@ impl Worker {
 }
 
 fn refused(mistake: &str) -> Effect {
-    Effect::Warn(format!("a key's record in Redis is refused: {mistake}"))
+    Effect::Warn(format!("the gateway rejects a key because its record in Redis is invalid: {mistake}"))
 }
 
 fn local(reserve_request: &ReserveRequest, scope: CounterScope, at: &mut StoreContext<'_>) -> ReserveOutcome {
@@ -509,7 +509,7 @@ fn local(reserve_request: &ReserveRequest, scope: CounterScope, at: &mut StoreCo
         }
         Ok(ReserveResult::Refused(all_exceeded)) => ReserveOutcome::Refused(all_exceeded),
         Err(Unavailable(why)) => {
-            at.effects.push(Effect::Warn(format!("limits could not be checked: {why}")));
+            at.effects.push(Effect::Warn(format!("the gateway could not check limits and budgets: {why}")));
             ReserveOutcome::Undecided
         }
     }

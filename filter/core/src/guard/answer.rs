@@ -123,12 +123,12 @@ impl Format {
     fn check(&self, text: &str, steps: &Steps) -> Result<bool, String> {
         let is_json = json::read::<IgnoredAny>(text).is_ok();
         let expect = |good: bool, wrong: &str| if good { Ok(()) } else { Err(wrong.to_owned()) };
-        expect(is_json, "it is no JSON")?;
+        expect(is_json, "it is not valid JSON")?;
         match self {
-            Self::Object => expect(text.trim_start().starts_with('{'), "it is no JSON object").map(|()| true),
+            Self::Object => expect(text.trim_start().starts_with('{'), "it is not a JSON object").map(|()| true),
             Self::Schema(schema) if footprint::fits(text.as_bytes(), schema::LARGEST) => {
                 // Serde's skipping parser accepts numbers out of range that the full parser rejects.
-                let value: Value = json::read(text).map_err(|_| "it is no JSON".to_owned())?;
+                let value: Value = json::read(text).map_err(|_| "it is not valid JSON".to_owned())?;
                 match schema.check(&value, steps) {
                     Ok(()) => Ok(true),
                     Err(Unmet::Wrong(wrong)) => Err(wrong),

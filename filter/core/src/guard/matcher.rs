@@ -80,7 +80,7 @@ impl Wanted {
             error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
         })?;
         if expression.properties().minimum_len() == Some(0) {
-            return Err("it matches nothing at all, and so every text".to_owned());
+            return Err("it matches an empty string, and therefore every text".to_owned());
         }
         let too_large = |_| "it is too large when compiled: use fewer or smaller repetitions".to_owned();
         Form::of(&expression, Shape::Plain, LARGEST).map_err(too_large)?;
@@ -109,7 +109,7 @@ impl Wanted {
 
     /// Compiles the matcher; an error if it would be too large.
     pub fn finder(self) -> Result<Matcher, String> {
-        let too_much = |_| "too much when compiled: use fewer or smaller repetitions, or several guardrails".to_owned();
+        let too_much = |_| "patterns that are too large when compiled".to_owned();
         let expressions: Vec<Hir> = self.things.iter().map(|(_, expression, _)| expression.clone()).collect();
         let any = Which::of(&expressions, 4 * LARGEST).map_err(too_much)?;
         let thing = |(label, expression, shape): (String, Hir, Shape)| {

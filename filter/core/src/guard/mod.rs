@@ -88,10 +88,11 @@ impl Finding {
         let Self { guard, label, .. } = self;
         let message = match self.side {
             Side::Prompts => format!(
-                "The request was blocked by the guardrail `{guard}`: it contains `{label}`. Take it out and try again."
+                "The request was blocked by the guardrail `{guard}` because it contains `{label}`. Remove the match \
+                 and try again."
             ),
             Side::Answers => {
-                format!("The model's answer was blocked by the guardrail `{guard}`: it contains `{label}`.")
+                format!("The model's answer was blocked by the guardrail `{guard}` because it contains `{label}`.")
             }
         };
         ApiError::new(400, ErrorKind::ContentPolicy, message).with_code("guardrail_blocked")

@@ -63,12 +63,12 @@ impl Rule {
         };
         match name.split_once('.') {
             Some(("tools", kind)) if is_word(kind) => Ok(Self::Tool(kind.into())),
-            None if name == "model" => Err("another field: no request goes without this one".to_owned()),
+            None if name == "model" => Err("another field: every request needs this one".to_owned()),
             None if is_word(name) => Ok(Self::Field(name.into())),
             _ => {
                 let meant = closest(name, KNOWN).map(|meant| format!(" (did you mean {meant:?}?)")).unwrap_or_default();
                 Err(format!(
-                    "a field of the top level such as service_tier, or a tool by its type such as tools.web_search{meant}"
+                    "a top-level field such as service_tier, or a type of tool such as tools.web_search{meant}"
                 ))
             }
         }

@@ -57,17 +57,23 @@ impl Denied {
             Self::Malformed | Self::Unknown | Self::Expired | Self::Revoked => ApiError::new(
                 401,
                 ErrorKind::Authentication,
-                "Incorrect API key provided: it is unknown, or no longer valid.",
+                "Incorrect API key provided: the key is unknown or no longer valid. Check the key, or ask the \
+                 gateway's operator for a new one.",
             )
             .with_code("invalid_api_key"),
             Self::Source => ApiError::new(
                 401,
                 ErrorKind::Authentication,
-                "This API key may not be used from your IP address. Ask the one who gave it to you to allow the address.",
+                "This API key may not be used from your IP address. Ask the gateway's operator to allow the address.",
             )
             .with_code("ip_not_authorized"),
-            Self::Endpoint => ApiError::new(403, ErrorKind::Permission, "This API key may not call this path.")
-                .with_code("endpoint_not_allowed"),
+            Self::Endpoint => ApiError::new(
+                403,
+                ErrorKind::Permission,
+                "This API key may not call this path. Ask the gateway's operator to add the path to the key's \
+                 `endpoints`.",
+            )
+            .with_code("endpoint_not_allowed"),
         }
     }
 }

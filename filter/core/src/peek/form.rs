@@ -77,11 +77,11 @@ pub(super) fn read(body: &[u8], boundary: &str) -> Result<Form, ApiError> {
             let count = body.get(value).and_then(|value| std::str::from_utf8(value).ok()?.trim().parse().ok());
             n = n.max(count.ok_or_else(|| ApiError::invalid("n", "Invalid type for 'n': expected an integer."))?);
         } else if name == "_charset_" {
-            return Err(ApiError::invalid("_charset_", "The form's texts must be UTF-8."));
+            return Err(ApiError::invalid("_charset_", "The form's text fields must be UTF-8."));
         }
     }
     match model {
-        Some(_) if twice => Err(ApiError::invalid("model", "The field 'model' stands in the form twice.")),
+        Some(_) if twice => Err(ApiError::invalid("model", "The form contains the field 'model' twice. Send it once.")),
         Some(model) => Ok(Form { model, stream, n }),
         None => Err(ApiError::invalid("model", "Missing required parameter: 'model'.")),
     }
@@ -113,7 +113,10 @@ pub fn upload<'a>(body: &'a [u8], boundary: &str) -> Result<Upload<'a>, ApiError
                 ));
             }
             if place.replace(value).is_some() {
-                return Err(ApiError::invalid(known, format!("The field '{known}' stands in the form twice.")));
+                return Err(ApiError::invalid(
+                    known,
+                    format!("The form contains the field '{known}' twice. Send it once."),
+                ));
             }
         }
     }
@@ -152,7 +155,7 @@ fn parts(body: &[u8], boundary: &str) -> Result<Vec<Range<usize>>, ApiError> {
 }
 
 fn malformed() -> ApiError {
-    ApiError::invalid("", "The request body is not a multipart form that can be read in one way only.")
+    ApiError::invalid("", "The request body is a malformed or ambiguous multipart form.")
 }
 
 /// A part of a form.
@@ -183,7 +186,8 @@ impl<'a> Field<'a> {
             match header.to_ascii_lowercase().as_str() {
                 "content-disposition" if disposition.replace(value).is_some() => return Err(malformed()),
                 "content-transfer-encoding" if !is_as_it_is(value) => {
-                    let message = "A part of the form has a `content-transfer-encoding`: send its bytes as they are.";
+                    let message = "A part of the form has the header `content-transfer-encoding`. Remove the header \
+                                   and send the raw bytes.";
                     return Err(ApiError::invalid("", message));
                 }
                 "content-type" => encoded |= !is_text(value, text),

@@ -108,9 +108,7 @@ impl<'de> Deserialize<'de> for Field {
                 match NAMES.iter().find(|(known, _)| may_be(known) && same(name.as_bytes(), known)) {
                     None => Ok(Field::Other),
                     Some((known, field)) if *known == name => Ok(*field),
-                    Some((known, _)) => {
-                        Err(E::custom(format_args!("the name of `{known}` is written in small letters")))
-                    }
+                    Some((known, _)) => Err(E::custom(format_args!("the field `{known}` must be in lower case"))),
                 }
             }
         }

@@ -79,7 +79,7 @@ impl<'de> Deserialize<'de> for Format {
         let name = String::deserialize(deserializer)?;
         let expected = || one_of(&name, Self::all().map(Self::name));
         let found = Self::all().find(|format| format.name() == name);
-        found.ok_or_else(|| D::Error::custom(format!("no format is called {name:?}, expected {}", expected())))
+        found.ok_or_else(|| D::Error::custom(format!("unknown format {name:?}, expected {}", expected())))
     }
 }
 

@@ -102,7 +102,7 @@ impl<'de> Deserialize<'de> for Kind {
         let name = String::deserialize(deserializer)?;
         let names = || Self::all().map(|kind| kind.0.name);
         Self::named(&name).ok_or_else(|| {
-            D::Error::custom(format!("no kind of provider is {name:?}, expected {}", one_of(&name, names())))
+            D::Error::custom(format!("unknown kind of provider {name:?}, expected {}", one_of(&name, names())))
         })
     }
 }

@@ -76,7 +76,7 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), String> {
 }
 
 fn require_v6(parts: (&str, Option<u16>)) -> Result<(&str, Option<u16>), String> {
-    if parts.0.parse::<Ipv6Addr>().is_ok() { Ok(parts) } else { Err("brackets around no IPv6 address".to_owned()) }
+    if parts.0.parse::<Ipv6Addr>().is_ok() { Ok(parts) } else { Err("brackets without an IPv6 address".to_owned()) }
 }
 
 fn read_host(host: &str) -> Result<String, String> {

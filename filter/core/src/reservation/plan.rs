@@ -322,16 +322,16 @@ fn too_large(rule: &Rule, of: &Subject, amount: u64, estimate: Estimate) -> ApiE
     let Estimate { input, output, .. } = estimate;
     let (whom, limit) = (rule.described(of), rule.limit);
     let message = format!(
-        "This request may use {amount} tokens (its prompt about {input}, its answer up to {output}); {whom} may use {limit} \
-         in one request. Shorten the prompt, or ask for a shorter answer."
+        "This request may use {amount} tokens (about {input} for the prompt, up to {output} for the answer), but \
+         {whom} may use only {limit} per request. Shorten the prompt, or ask for a shorter answer."
     );
     ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("max_request_tokens_exceeded")
 }
 
 fn not_priced(of: &Subject) -> ApiError {
     let message = format!(
-        "The model {} has no price, and a budget applies to this request. The gateway's operator can give the model a price \
-         (`prices.models` in the gateway file), or all models without one a default (`prices.unpriced`).",
+        "The model {} has no price, so the gateway cannot check the budget of this request. Ask the gateway's \
+         operator to set a price (`prices.models` in the gateway file) or a default price (`prices.unpriced`).",
         of.model
     );
     ApiError::new(403, ErrorKind::Permission, message).with_code("model_not_priced")

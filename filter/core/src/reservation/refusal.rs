@@ -108,7 +108,7 @@ fn never_fits(part: &Part, of: &Subject) -> ApiError {
 
 fn crowded(part: &Part, of: &Subject) -> ApiError {
     let message = format!(
-        "Too many requests at the same time for {} by {}: Limit {}. Please try again when one of them is done.",
+        "Too many concurrent requests for {} by {}: Limit {}. Please try again when one of them has finished.",
         of.model,
         part.rule.described(of),
         part.take.limit
@@ -118,13 +118,13 @@ fn crowded(part: &Part, of: &Subject) -> ApiError {
 
 fn used_up(part: &Part, kind: LimitWindow, of: &Subject, snapshot: &CounterSnapshot) -> ApiError {
     let (period, anew) = match kind {
-        LimitWindow::Day => ("daily budget", "It begins anew at 00:00 UTC."),
-        LimitWindow::Month => ("monthly budget", "It begins anew on the first day of next month, at 00:00 UTC."),
-        _ => ("budget", "It does not begin anew by itself."),
+        LimitWindow::Day => ("daily budget", "It resets at 00:00 UTC."),
+        LimitWindow::Month => ("monthly budget", "It resets on the first day of next month at 00:00 UTC."),
+        _ => ("budget", "It does not reset automatically."),
     };
     let message = format!(
-        "You exceeded the {period} of {}: Limit {}, Used {}, this request may cost {}. {anew} Retrying does not help until \
-         then, or until the gateway's operator raises the budget.",
+        "You exceeded the {period} of {}: Limit {}, Used {}, this request may cost {}. {anew} Retries fail until the \
+         budget resets or the gateway's operator raises it.",
         part.rule.described(of),
         dollars(part.take.limit),
         dollars(snapshot.used),

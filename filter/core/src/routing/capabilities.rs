@@ -81,13 +81,13 @@ pub enum MissingCapability {
 impl fmt::Display for MissingCapability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tools => f.write_str("takes no tools"),
-            Self::Vision => f.write_str("takes no images"),
-            Self::StructuredOutput => f.write_str("does not answer by a JSON schema"),
-            Self::Audio => f.write_str("takes no audio"),
-            Self::Documents => f.write_str("takes no documents"),
+            Self::Tools => f.write_str("does not support tools"),
+            Self::Vision => f.write_str("does not support images"),
+            Self::StructuredOutput => f.write_str("does not support JSON schemas"),
+            Self::Audio => f.write_str("does not support audio"),
+            Self::Documents => f.write_str("does not support documents"),
             Self::Context { max_input, input } => {
-                write!(f, "takes {max_input} tokens at most, the prompt has about {input}")
+                write!(f, "accepts at most {max_input} input tokens, and the prompt has about {input}")
             }
         }
     }
@@ -133,23 +133,27 @@ mod tests {
     fn what_is_lacking_is_said_in_plain_words() {
         let no = Some(false);
         for (capabilities, needs, said) in [
-            (Capabilities { tools: no, ..able() }, Needs { tools: true, ..Needs::default() }, "takes no tools"),
-            (Capabilities { vision: no, ..able() }, Needs { images: true, ..Needs::default() }, "takes no images"),
+            (Capabilities { tools: no, ..able() }, Needs { tools: true, ..Needs::default() }, "does not support tools"),
+            (
+                Capabilities { vision: no, ..able() },
+                Needs { images: true, ..Needs::default() },
+                "does not support images",
+            ),
             (
                 Capabilities { structured_output: no, ..able() },
                 Needs { structured_output: true, ..Needs::default() },
-                "does not answer by a JSON schema",
+                "does not support JSON schemas",
             ),
-            (Capabilities { audio: no, ..able() }, Needs { audio: true, ..Needs::default() }, "takes no audio"),
+            (Capabilities { audio: no, ..able() }, Needs { audio: true, ..Needs::default() }, "does not support audio"),
             (
                 Capabilities { documents: no, ..able() },
                 Needs { documents: true, ..Needs::default() },
-                "takes no documents",
+                "does not support documents",
             ),
             (
                 Capabilities { max_input: Some(128_000), ..able() },
                 Needs { input_tokens: 201_000, ..Needs::default() },
-                "takes 128000 tokens at most, the prompt has about 201000",
+                "accepts at most 128000 input tokens, and the prompt has about 201000",
             ),
         ] {
             assert_eq!(capabilities.lacks(&needs).unwrap().to_string(), said);

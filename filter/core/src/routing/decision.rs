@@ -187,7 +187,8 @@ impl Draft<'_> {
             return Ok(());
         }
         let message = format!(
-            "The model `{}` cannot be asked this way: none of its providers has an endpoint like `{}`.",
+            "The model `{}` does not support this endpoint: none of its providers has an equivalent of `{}`. Use \
+             another endpoint or another model.",
             model.name,
             (client.provider.path)("", false)
         );
@@ -232,7 +233,8 @@ impl Draft<'_> {
             self.leave_out(|target| lack(target).map(Reason::Lacks));
             if let (true, Some(lack)) = (self.kept.is_empty(), first) {
                 let message = format!(
-                    "No target of the model `{}` can take this request: it {lack}. Ask for another model, or leave that out.",
+                    "The model `{}` cannot serve this request: it {lack}. Use another model, or remove that part of \
+                     the request.",
                     self.input.model.name
                 );
                 return Err(ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("capability_missing"));
@@ -270,7 +272,8 @@ impl Draft<'_> {
         }
         let known: Vec<&str> = self.input.model.targets.iter().map(|target| target.name.as_str()).collect();
         let message = format!(
-            "The header {} asks for a target that the model `{}` cannot give this request. Its targets: {}.",
+            "The header {} names a target that the model `{}` does not have or that cannot serve this request. Choose \
+             one of its targets: {}.",
             super::hints::ROUTE,
             self.input.model.name,
             known.join(", ")
@@ -394,10 +397,10 @@ impl RoutingInput<'_> {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Open => "it keeps failing",
-            Self::Limited => "its provider has said when to come back",
-            Self::Probing => "another request is finding out whether it still fails",
-            Self::Recovering => "it is well again, and gets its requests back little by little",
+            Self::Open => "its circuit breaker is open after repeated failures",
+            Self::Limited => "its provider's retry-after time has not passed yet",
+            Self::Probing => "another request is probing whether it has recovered",
+            Self::Recovering => "it has recovered, and the gateway increases its traffic gradually",
         })
     }
 }
@@ -405,11 +408,11 @@ impl fmt::Display for Trouble {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotNamed => f.write_str("the route that was taken names others"),
-            Self::LowerTier => f.write_str("it is of a lower tier, and allow_lower_tier is not set"),
-            Self::NoSuchEndpoint => f.write_str("its provider has nothing of the kind that is asked for"),
+            Self::NotNamed => f.write_str("the matching route does not list it"),
+            Self::LowerTier => f.write_str("it is in a lower tier, and allow_lower_tier is not set"),
+            Self::NoSuchEndpoint => f.write_str("its provider does not offer this endpoint"),
             Self::Lacks(lack) => write!(f, "it {lack}"),
-            Self::NotFirst => f.write_str("only the first target is asked"),
+            Self::NotFirst => f.write_str("only the first target is used"),
         }
     }
 }

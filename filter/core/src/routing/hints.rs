@@ -87,8 +87,10 @@ impl RoutingHeaders {
         match asked.into_iter().find(|(asked, control, _)| *asked && !caller.control.contains(control)) {
             None => Ok(()),
             Some((_, _, header)) => {
-                let message =
-                    format!("This key may not use the header {header}. Leave it out, or ask for its permission.");
+                let message = format!(
+                    "This key may not use the header {header}. Remove the header, or ask the gateway's operator to \
+                     allow it."
+                );
                 Err(ApiError::new(403, ErrorKind::Permission, message).with_code("control_not_allowed"))
             }
         }
@@ -102,7 +104,7 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiErr
     match (std::str::from_utf8(value), values.next()) {
         (Ok(text), None) => Ok(Some(text)),
         (Err(_), _) => Err(bad(name, "expected UTF-8")),
-        (_, Some(_)) => Err(bad(name, "expected one, not several")),
+        (_, Some(_)) => Err(bad(name, "expected a single value")),
     }
 }
 

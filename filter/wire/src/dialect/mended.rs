@@ -223,7 +223,7 @@ impl Reader {
 
 /// The error for a truncated stream.
 pub(super) fn truncated() -> ApiError {
-    ApiError::new(502, ErrorKind::Server, "The provider's answer broke off before its end.")
+    ApiError::new(502, ErrorKind::Server, "The provider's answer ended before it was complete.")
         .with_code("stream_truncated")
 }
 

@@ -130,7 +130,7 @@ async fn a_change_is_in_force_when_the_command_ends_and_what_is_wrong_changes_no
     file["keys"] = json!([key("second", SECOND)]);
     scene.write(&file);
     let changed = scene.apply(&[]).await;
-    assert!(changed.success && changed.said.contains("is in force"), "{}", changed.said);
+    assert!(changed.success && changed.said.contains("is active"), "{}", changed.said);
     assert_eq!((scene.status(FIRST).await, scene.status(SECOND).await), (401, 200));
     let version = scene.reload().await["version"].clone();
 
@@ -165,7 +165,7 @@ async fn a_change_is_in_force_when_the_command_ends_and_what_is_wrong_changes_no
 
     drop(envoy);
     let alone = scene.apply(&[]).await;
-    assert!(!alone.success && alone.said.contains("add --offline if it does not run"), "{}", alone.said);
+    assert!(!alone.success && alone.said.contains("add --offline if Envoy is not running"), "{}", alone.said);
     file["redis"] = json!({"url": "http://127.0.0.1:1", "when_down": "local"});
     scene.write(&file);
     assert!(scene.apply(&["--offline"]).await.success);
@@ -184,7 +184,7 @@ async fn another_module_in_the_place_of_the_one_that_runs_is_refused() {
     file["keys"] = json!([key("second", SECOND)]);
     scene.write(&file);
     let done = scene.apply(&[]).await;
-    assert!(!done.success && done.said.contains("the filter's module is another one"), "{}", done.said);
+    assert!(!done.success && done.said.contains("the filter's module differs"), "{}", done.said);
     assert_eq!((scene.status(FIRST).await, scene.status(SECOND).await), (200, 401));
     drop(envoy);
     assert!(scene.apply(&["--offline"]).await.success);

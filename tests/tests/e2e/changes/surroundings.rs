@@ -61,7 +61,7 @@ async fn a_key_file_that_comes_after_the_file_that_names_it_is_found() {
     let told = gateway.change_in_vain(|file| file["providers"]["late"] = key).await;
     assert!(told.contains("provider late: cannot read its key"), "{told}");
     std::fs::write(late, "sk-late").unwrap();
-    until("the file to be in force", || gateway.errors().contains("is in force").then_some(())).await;
+    until("the file to be in force", || gateway.errors().contains("is active").then_some(())).await;
     assert_eq!(gateway.errors().matches("cannot be used").count(), 1, "it is said once");
 }
 
@@ -105,7 +105,7 @@ async fn thousands_of_mistakes_are_refused_and_the_first_are_told() {
     let provider = Simulator::start().await;
     let gateway = plain(&provider).start().await;
     let told = gateway.change_in_vain(|file| file["keys"] = (0..2_000).map(|id| json!({"id": id})).collect()).await;
-    assert!(told.contains("keys[0]") && told.contains("more: `sluice check` prints all"), "{told}");
+    assert!(told.contains("keys[0]") && told.contains("more mistakes: `sluice check` prints all"), "{told}");
     assert!(told.lines().count() < 110, "{told}");
     assert_eq!(status(&gateway).await, 200);
 }

@@ -87,9 +87,12 @@ async fn a_service_accounts_token_is_renewed_and_an_outage_of_the_endpoint_is_su
     // It starts all the same, and the next target serves.
     let served = gateway.chat(&ask("chat", "hi")).await;
     assert_eq!((served.status, served.header("x-sluice-provider")), (200, Some("other")));
-    let told = format!("provider vertex: no new access token: {}/token answers 503: unavailable", endpoint.url());
+    let told = format!(
+        "provider vertex: cannot get a new access token: {}/token answers with status 503: unavailable",
+        endpoint.url()
+    );
     until("what is said of it", || gateway.errors().contains(&told).then_some(())).await;
-    assert!(gateway.errors().contains("it has none until then"), "{}", gateway.errors());
+    assert!(gateway.errors().contains("the provider has no token until then"), "{}", gateway.errors());
 
     broken.store(false, Ordering::SeqCst);
     let asked = async || {
@@ -101,10 +104,10 @@ async fn a_service_accounts_token_is_renewed_and_an_outage_of_the_endpoint_is_su
     eventually("a token after the first", async || asked().await != first).await;
 
     broken.store(true, Ordering::SeqCst);
-    until("an outage", || gateway.errors().contains("the old one stays in use").then_some(())).await;
+    until("an outage", || gateway.errors().contains("the gateway keeps the old token").then_some(())).await;
     assert!(asked().await.starts_with("Bearer ya29."));
     broken.store(false, Ordering::SeqCst);
-    let back = "provider vertex: has a new access token";
+    let back = "provider vertex: got a new access token";
     until("the end of the outage", || (gateway.errors().matches(back).count() == 2).then_some(())).await;
     let told = gateway.errors() + &gateway.output();
     assert!(!["ya29.", "PRIVATE", "assertion"].iter().any(|secret| told.contains(secret)), "{told}");

@@ -38,7 +38,7 @@ async fn a_key_that_changes_in_its_file_is_used_without_a_restart_and_one_that_i
     let said =
         async |text: &str| until("what is said of the file", || gateway.errors().contains(text).then_some(())).await;
     fs::write(&file, "\n").unwrap();
-    said("openai.key is empty; put the key there; the old one stays in use").await;
+    said("openai.key is empty. Put the key there; the gateway keeps the old credential").await;
     fs::remove_file(&file).unwrap();
     said("cannot read its key from").await;
     assert_eq!(asked().await, "Bearer sk-third");

@@ -28,7 +28,7 @@ fn a_guardrail_without_more_words_blocks_both_ways_for_everybody() {
 #[test]
 fn each_mistake_is_named_with_what_would_be_right() {
     for (guard, expected) in [
-        ("{}", "guards.g: found nothing to look for, expected at least one of detect, patterns, words"),
+        ("{}", "guards.g: found a guardrail without patterns, expected at least one of detect, patterns, words"),
         (r#"{"words":["a"," "]}"#, "guards.g.words[1]: found nothing, expected a word or a phrase"),
         (r#"{"words":["a"],"on":[]}"#, "guards.g.on: found an empty list, expected prompts, answers or both"),
         (r#"{"words":["a"],"action":"mask"}"#, "guards.g.action: found mask for answers, expected block or log"),
@@ -38,7 +38,7 @@ fn each_mistake_is_named_with_what_would_be_right() {
         ),
         (
             r#"{"patterns":{"p":"x?"}}"#,
-            "guards.g.patterns.p: found \"x?\": it matches nothing at all, and so every text",
+            "guards.g.patterns.p: found \"x?\": it matches an empty string, and therefore every text",
         ),
         (r#"{"patterns":{"a b":"x"}}"#, "guards.g.patterns[\"a b\"]: found \"a b\", expected 1 to 64 letters"),
         (r#"{"words":["a"],"match":{"model":"n"}}"#, "guards.g.match.model: found \"n\""),

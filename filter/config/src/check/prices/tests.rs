@@ -62,7 +62,7 @@ fn each_mistake_is_named_with_what_would_be_right() {
     let cases: &[(Change, &str)] = &[
         (
             |f| f.prices.models.get_mut("openai/gpt-5").unwrap().input = -1.0,
-            "prices.models[\"openai/gpt-5\"].input: found -1, expected US dollars for a million tokens",
+            "prices.models[\"openai/gpt-5\"].input: found -1, expected US dollars per million tokens",
         ),
         (
             |f| f.prices.unpriced = Some(file::Price { per_image: Some(1e9), ..price() }),
@@ -101,8 +101,8 @@ fn a_misspelt_provider_is_one_mistake() {
 fn a_target_that_a_budget_counts_has_a_price() {
     assert_eq!(
         mistakes_after(|file| file.teams.get_mut("sales").unwrap().budget = dollar()),
-        ["models.chat.targets[1]: found no price for \"local/a/b\", which teams.sales.budget counts, expected one at \
-          prices.models[\"local/a/b\"], or prices.unpriced for all that have none"]
+        ["models.chat.targets[1]: found no price for \"local/a/b\", but teams.sales.budget applies to it, expected \
+          a price at prices.models[\"local/a/b\"], or a default price at prices.unpriced"]
     );
     let priced = mistakes_after(|file| {
         file.teams.get_mut("sales").unwrap().budget = dollar();
@@ -172,7 +172,7 @@ fn only_budgets_that_certainly_count_it_ask_for_a_price() {
             None => assert!(found.is_empty(), "case {index}: {found:?}"),
             Some(place) => {
                 assert_eq!(found.len(), 1, "case {index}: {found:?}");
-                assert!(found[0].contains(&format!("which {place} counts")), "case {index}: {found:?}");
+                assert!(found[0].contains(&format!("but {place} applies to it")), "case {index}: {found:?}");
             }
         }
     }

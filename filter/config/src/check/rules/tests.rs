@@ -52,24 +52,24 @@ fn each_mistake_in_a_rule_is_named_with_what_would_be_right() {
         (limit(&format!(r#""per":["key","key"],{one}"#)), "limits[0].per[1]: found \"key\" again"),
         (
             limit(&format!(r#""match":{{"team":"research"}},"per":["key","team"],{one}"#)),
-            "limits[0].per[1]: found \"team\", expected one that `match` leaves open",
+            "limits[0].per[1]: found \"team\", expected a dimension that `match` does not fix",
         ),
         (limit(r#""limits":{}"#), "limits[0].limits: found nothing, expected at least one limit"),
         (
             limit(r#""limits":{"tokens_per_day":0}"#),
-            "limits[0].limits.tokens_per_day: found 0, expected 1 to 1000000000000, or no such field",
+            "limits[0].limits.tokens_per_day: found 0, expected 1 to 1000000000000 (remove the field",
         ),
         (
             limit(r#""limits":{"max_request_tokens":1000000001}"#),
             "limits[0].limits.max_request_tokens: found 1000000001",
         ),
         (budget(r#""budget":{}"#), "budgets[0].budget: found nothing, expected at least one of daily, monthly, total"),
-        (budget(r#""budget":{"soft":true}"#), "budgets[0].budget: found no amount, expected at least one of daily"),
-        (budget(r#""budget":{"daily":0}"#), "budgets[0].budget.daily: found 0, expected dollars above 0"),
+        (budget(r#""budget":{"soft":true}"#), "budgets[0].budget: found no budget, expected at least one of daily"),
+        (budget(r#""budget":{"daily":0}"#), "budgets[0].budget.daily: found 0, expected US dollars above 0"),
         (budget(r#""budget":{"daily":-1}"#), "budgets[0].budget.daily: found -1"),
         (
             budget(r#""budget":{"total":0.0000001}"#),
-            "budgets[0].budget.total: found 0.0000001, expected dollars above 0 and up to 1000000000, with 6 decimals",
+            "budgets[0].budget.total: found 0.0000001, expected US dollars above 0 and up to 1000000000, with at most 6 decimals",
         ),
         (budget(r#""budget":{"total":1000000000.5}"#), "budgets[0].budget.total: found 1000000000.5"),
         (budget(r#""budget":{"total":1e300}"#), "budgets[0].budget.total: found 1000"),
@@ -83,11 +83,11 @@ fn each_mistake_in_a_rule_is_named_with_what_would_be_right() {
         ),
         (
             budget(r#""match":{"model":"cheap"},"budget":{"daily":1,"then_model":"cheap"}"#),
-            "budgets[0].budget.then_model: found the very model whose budget this is",
+            "budgets[0].budget.then_model: found the model that this budget applies to",
         ),
         (
             format!(r#","limits":[{{{one}}},{{{one}}}]"#),
-            "limits[1].limits.requests_per_minute: found the same as in limits[0].limits.requests_per_minute",
+            "limits[1].limits.requests_per_minute: found a duplicate of limits[0].limits.requests_per_minute",
         ),
     ] {
         let found = mistakes(&more);
@@ -102,12 +102,12 @@ fn a_counter_limited_twice_is_a_mistake_wherever_the_two_stand() {
     file.keys[0].limits.concurrent_requests = Some(1);
     let found = mistakes_in(&file);
     assert_eq!(found.len(), 1, "{found:#?}");
-    assert!(found[0].starts_with("keys[0].limits.concurrent_requests: found the same as in another rule for this key"));
+    assert!(found[0].starts_with("keys[0].limits.concurrent_requests: found a duplicate of another rule for this key"));
     file.limits[0].matches = Match { team: Some("research".into()), ..Match::default() };
     file.keys[0].limits.concurrent_requests = None;
     file.teams.get_mut("research").unwrap().limits.concurrent_requests = Some(1);
     assert!(
-        mistakes_in(&file)[0].starts_with("limits[0].limits.concurrent_requests: found the same as in teams.research")
+        mistakes_in(&file)[0].starts_with("limits[0].limits.concurrent_requests: found a duplicate of teams.research")
     );
 }
 

@@ -111,13 +111,14 @@ impl Attempt {
             cx.effects.extend(trace::failed(&state.worker.gateway, "".into()));
         }
         let Some(dialect) = target.provider.format_for(state.request.asks.client, &target.model) else {
-            let error = ApiError::new(400, ErrorKind::InvalidRequest, "The fallback has nothing of what is asked for.");
+            let error =
+                ApiError::new(400, ErrorKind::InvalidRequest, "The fallback's provider does not offer this endpoint.");
             return Err(NoAttempt::Answered(end_plan(Failure::ours(CANNOT_EXPRESS, error), state, cx)));
         };
         let same_bodies = dialect.bodies() == state.request.asks.client.id();
         let lease = state.request.lease();
         if !state.bill.billing.moves_to(&target, lease, cx.shared, now) {
-            let error = ApiError::new(429, ErrorKind::RateLimit, "The fallback is beyond a limit or a budget.");
+            let error = ApiError::new(429, ErrorKind::RateLimit, "The fallback exceeds a rate limit or a budget.");
             return Err(NoAttempt::Answered(end_plan(Failure::ours(OVER_LIMIT, error), state, cx)));
         }
         let outbound = Outbound::choose(state, &target, dialect);
@@ -174,8 +175,9 @@ impl Attempt {
             Phase::Request(_) | Phase::Done => Flow::Continue,
             Phase::Error(_) if !end && size <= LONGEST_ERROR && state.held.answer.grow(size).is_ok() => Flow::Pause,
             Phase::Whole if size > LARGEST_ANSWER => {
-                let error =
-                    ApiError::answer_too_large("The provider's answer is larger than the gateway takes (32 MiB).");
+                let error = ApiError::answer_too_large(
+                    "The provider's answer is larger than the gateway's limit of 32 MiB. Ask for a shorter answer.",
+                );
                 self.fail(Failure::in_answer(error), state, cx)
             }
             Phase::Whole => match state.held.answer.grow(size) {
@@ -296,7 +298,7 @@ impl Attempt {
         if size == 0 && cx.effects.iter().skip(before).any(|effect| matches!(effect, Effect::ReplaceBody { .. })) {
             cx.effects.truncate(before);
             if state.progress.stage == Stage::Broken {
-                let error = ApiError::bad_answer("The provider's answer broke off before its end.");
+                let error = ApiError::bad_answer("The provider's answer ended before it was complete.");
                 return Flow::Reply(refusal(state.request.asks.client, &error, &state.progress.attempts));
             }
         }
@@ -392,6 +394,6 @@ pub fn unplanned() -> Reply {
 fn is_text(bytes: &[u8]) -> Result<(), Failure> {
     match json::utf8(bytes) {
         Ok(_) => Ok(()),
-        Err(_) => Err(Failure::in_answer(ApiError::bad_answer("The provider's answer is no UTF-8."))),
+        Err(_) => Err(Failure::in_answer(ApiError::bad_answer("The provider's answer is not valid UTF-8."))),
     }
 }

@@ -70,7 +70,8 @@ impl Attempt {
         };
         if with.len() > state.worker.gateway.memory.rewritten {
             return Err(Failure::in_answer(ApiError::answer_too_large(
-                "The provider's answer grows past `memory.rewritten_body` when it is written for the client.",
+                "The provider's answer exceeds `memory.rewritten_body` after its translation for the client. Ask for \
+                 a shorter answer.",
             )));
         }
         state.held.answer.grow(with.len()).map_err(Failure::full)?;

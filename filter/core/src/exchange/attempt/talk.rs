@@ -165,8 +165,9 @@ impl Talk {
         self.writer.write(&event, &mut self.out);
         if self.out.len() > journey.worker.gateway.memory.rewritten {
             self.out.truncate(before);
-            let error =
-                ApiError::answer_too_large("The provider's stream is longer than the gateway can translate at once.");
+            let error = ApiError::answer_too_large(
+                "The provider's stream exceeds the length that the gateway can translate. Ask for a shorter answer.",
+            );
             return Err(Failure::in_answer(error));
         }
         self.writer.kept().check().map_err(Failure::in_answer)?;
@@ -239,9 +240,10 @@ impl Talk {
     /// Whether this much may be held; `long`: it is too long to be held whole.
     pub(super) fn check_hold(&self, size: usize, long: bool) -> Result<(), Failure> {
         let why = if !self.shows && size > LONGEST_HOLD {
-            "The provider's stream does not come to an answer."
+            "The provider's stream sent too much data without an answer."
         } else if self.stream_guard.is_some() && long {
-            "The provider's answer is longer than the gateway can check (8 MiB)."
+            "The provider's answer is larger than 8 MiB, the limit for answers that the gateway checks. Ask for a \
+             shorter answer."
         } else {
             return Ok(());
         };

@@ -49,7 +49,8 @@ impl Attempt {
         is_text(&body)?;
         if dialect.chat().is_some() && body.trim_ascii_start().first() == Some(&b'[') {
             // Parsers would take the list's elements for fields.
-            let error = bare::error(&body).unwrap_or_else(|| ApiError::bad_answer("The provider's answer is a list."));
+            let error = bare::error(&body)
+                .unwrap_or_else(|| ApiError::bad_answer("The provider's answer is a JSON array instead of an object."));
             return Err(Failure::in_answer(error));
         }
         if let Some(pair) = self.recasts(&body, journey) {
@@ -82,7 +83,8 @@ impl Attempt {
             let largest = journey.worker.gateway.memory.rewritten;
             if answer.body.len() > largest {
                 return Err(Failure::in_answer(ApiError::answer_too_large(format!(
-                    "The provider's answer grows past {} MiB when it is written for the client (`memory.rewritten_body`).",
+                    "The provider's answer exceeds {} MiB after its translation for the client \
+                     (`memory.rewritten_body`). Ask for a shorter answer.",
                     largest >> 20
                 ))));
             }

@@ -171,7 +171,7 @@ impl Exchange {
             Lookup::Known(found) => found,
             Lookup::Busy => return Err(Full::Keys.into()),
             Lookup::Ask(..) | Lookup::Silent => {
-                let message = "The gateway cannot check API keys at the moment. Try again in a moment.";
+                let message = "The gateway cannot check API keys right now. Try again in a moment.";
                 return Err(ApiError::new(503, ErrorKind::Server, message).with_code("key_store_unavailable").into());
             }
         };
@@ -248,8 +248,8 @@ fn recognise(knock: &PendingAuth, found: Option<&Credential>, cx: &Context<'_>) 
 /// All keys with access to stored objects share them, so access needs an explicit `endpoints`.
 fn shared(path: &str) -> ApiError {
     let message = format!(
-        "This key may not call {path}: what is kept there is shared by all keys that may, so only those whose `endpoints` \
-         name it may."
+        "This key may not call {path}. Stored objects at this path are shared by all keys, so only keys whose \
+         `endpoints` list the path may use it. Ask the gateway's operator to add it."
     );
     ApiError::new(403, ErrorKind::Permission, message).with_code("endpoint_not_allowed")
 }
@@ -269,7 +269,8 @@ fn coding(headers: &HeaderMap) -> Result<Option<Coding>, ApiError> {
         _ => {
             let accepted = coding::ACCEPTED;
             let message = format!(
-                "The request's body has the content-encoding {}: send it without one, or with one of {accepted}.",
+                "The gateway does not support the content-encoding {}. Send the request body uncompressed, or with \
+                 one of {accepted}.",
                 quoted(&all)
             );
             let error = ApiError::new(415, ErrorKind::InvalidRequest, message);

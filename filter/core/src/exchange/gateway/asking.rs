@@ -69,11 +69,11 @@ fn form_type(passage: Option<&PassThrough>) -> Option<&str> {
 /// Checks the maximums of choices and prompts.
 fn bounded(peek: BodyPeek) -> Result<BodyPeek, ApiError> {
     if peek.amount.n > MOST_ANSWERS {
-        let message = format!("Invalid 'n' or 'best_of': at most {MOST_ANSWERS} answers can be asked for at once.");
+        let message = format!("Invalid 'n' or 'best_of': one request may ask for at most {MOST_ANSWERS} answers.");
         return Err(ApiError::invalid("n", message));
     }
     if peek.amount.prompts > MOST_PROMPTS {
-        let message = format!("Invalid 'prompt': at most {MOST_PROMPTS} prompts can be asked at once.");
+        let message = format!("Invalid 'prompt': one request may contain at most {MOST_PROMPTS} prompts.");
         return Err(ApiError::invalid("prompt", message));
     }
     Ok(peek)

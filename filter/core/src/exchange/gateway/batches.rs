@@ -87,7 +87,7 @@ fn input_file(body: &[u8]) -> Result<String, ApiError> {
     }
     let invalid = |message: &str| ApiError::invalid("input_file_id", message);
     let create: Create = json::from_slice(body).map_err(|_| {
-        invalid("Invalid 'input_file_id': expected a JSON object with the id of an uploaded file, once.")
+        invalid("Invalid 'input_file_id': expected a JSON object that contains the id of one uploaded file once.")
     })?;
     let id = create.input_file_id.ok_or_else(|| invalid("Missing required parameter: 'input_file_id'."))?;
     if book::is_id(&id) {
@@ -99,8 +99,8 @@ fn input_file(body: &[u8]) -> Result<String, ApiError> {
 
 fn unknown(id: &str) -> ApiError {
     let message = format!(
-        "The gateway does not know the file {}, so it cannot reserve what a batch of it may use. Upload the file through the \
-         gateway with this key and the purpose `batch`, and create the batch within 40 days.",
+        "The gateway does not know the file {}, so it cannot reserve tokens and budget for the batch. Upload the file \
+         through the gateway with this key and the purpose `batch`, and create the batch within 40 days.",
         quoted(id)
     );
     ApiError::invalid("input_file_id", message).with_code("unknown_batch_file")
@@ -132,8 +132,11 @@ pub(super) fn add(gateway: &Gateway, work: &Work, plan: &mut Plan) -> Result<(),
         gateway.stored.as_ref().and_then(|stored| stored.targets.first()).map(|target| &target.provider.name);
     let known = provider.and_then(|provider| gateway.served(work.asked(), provider, &work.target, true));
     let (model, target) = known.ok_or_else(|| {
-        let message =
-            format!("The gateway has the model {} no more, which the batch's file asks.", quoted(work.asked()));
+        let message = format!(
+            "The batch's input file asks for the model {}, which the gateway no longer has. Upload a file for an \
+             available model.",
+            quoted(work.asked())
+        );
         ApiError::new(404, ErrorKind::NotFound, message).with_code("model_not_found")
     })?;
     plan.add_batch(gateway, &model, &target, work)
@@ -169,17 +172,17 @@ impl Reading<'_> {
                 ApiError { message, param: Some("file".to_owned()), ..error }
             })?;
         }
-        work.ok_or_else(|| invalid("The batch's input file has no requests."))
+        work.ok_or_else(|| invalid("The batch's input file contains no requests."))
     }
 
     fn line(&mut self, line: &[u8], work: &mut Option<Work>) -> Result<(), ApiError> {
         let Line { method, url, body } = json::from_slice(line)
             .map_err(|_| invalid("Expected a JSON object with `method`, `url` and `body`, each once."))?;
         let client = format_at(&url).filter(|_| method == "POST").ok_or_else(|| {
-            invalid(&format!("{} {} is no endpoint that asks a model.", quoted(&method), quoted(&url)))
+            invalid(&format!("{} {} is not an endpoint for model requests.", quoted(&method), quoted(&url)))
         })?;
         if !keys::may_have(&self.arrival.caller, &url) {
-            let message = format!("This key may not call {url}: its `endpoints` do not name it.");
+            let message = format!("This key may not call {url}: its `endpoints` do not list the path.");
             return Err(ApiError::new(403, ErrorKind::Permission, message).with_code("endpoint_not_allowed"));
         }
         let body = body.get().as_bytes();
@@ -199,7 +202,7 @@ impl Reading<'_> {
         if let Some(asked) = &self.asked {
             return match asked.2.model == name {
                 true => Ok(asked.clone()),
-                false => Err(invalid("All requests of a batch must ask the same model.")),
+                false => Err(invalid("All requests of a batch must use the same model.")),
             };
         }
         let caller = &self.arrival.caller;
@@ -208,8 +211,8 @@ impl Reading<'_> {
         let mut found = self.gateway.names_for(provider, name, super::models::may_name_targets(caller));
         let asked = found.find(|(asked, _, _)| caller.may_use(asked)).ok_or_else(|| {
             let message = format!(
-                "This key may use no model that {provider} serves by the name {}. The file goes to {provider} as it is, so it needs \
-                 {provider}'s own name of a model that the gateway has.",
+                "This key has no access to a model that {provider} serves as {}. The gateway sends the file to \
+                 {provider} unchanged, so use {provider}'s own name for one of the gateway's models.",
                 quoted(name)
             );
             ApiError::new(403, ErrorKind::Permission, message).with_code("model_not_allowed")

@@ -117,7 +117,7 @@ impl SharedData for Unknown {
 
 fn no_endpoint(path: &str) -> ApiError {
     let paths: Vec<String> = asked_at().collect();
-    let message = format!("No model is asked at {path}. Models are asked at {}.", paths.join(", "));
+    let message = format!("{path} does not call a model. These endpoints do: {}.", paths.join(", "));
     ApiError::new(404, ErrorKind::NotFound, message).with_code("unknown_url")
 }
 

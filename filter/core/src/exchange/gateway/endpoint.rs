@@ -114,12 +114,13 @@ impl Unserved {
         let bases = format!("base_url to {origin}{VERSION} (for Anthropic's clients: {origin})");
         match self {
             Self::Method(methods) => {
-                let message = format!("{path} does not take {method}: it takes {methods}.");
+                let message = format!("{path} does not support {method}. Use {methods}.");
                 let error = ApiError::new(405, ErrorKind::InvalidRequest, message).with_code("method_not_allowed");
                 Refused { error: error.into(), headers: vec![("allow", methods.to_owned())] }
             }
             Self::Path if path::is_azures(&path) => not_found(format!(
-                "{path} is a path of Azure's. Use OpenAI's client, not Azure's: set its {bases}, and name the model in the body."
+                "{path} is an Azure OpenAI path. Use the OpenAI client instead of the Azure client: set its {bases}, \
+                 and name the model in the body."
             )),
             Self::Path => not_found(format!("Unknown request URL: {method} {path}. Set {bases}.")),
         }

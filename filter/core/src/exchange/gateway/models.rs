@@ -124,7 +124,7 @@ impl Page {
     /// The requested part of `names`, and whether more follow in that direction.
     fn of<'n>(&self, names: &'n [String], limit: usize) -> Result<(&'n [String], bool), ApiError> {
         let place = |Cursor { parameter, name: cursor }: &Cursor| {
-            let message = || format!("Invalid '{parameter}': there is no model {}.", quoted(cursor));
+            let message = || format!("Invalid '{parameter}': the model {} does not exist.", quoted(cursor));
             names.iter().position(|name| name == cursor).ok_or_else(|| ApiError::invalid(*parameter, message()))
         };
         let from = self.after.as_ref().map(place).transpose()?.map_or(0, |at| at + 1);
@@ -192,11 +192,14 @@ pub(super) fn resolve(gateway: &Gateway, caller: &Caller, name: &str) -> Result<
         ..ApiError::new(status, kind, message)
     };
     let Some(found) = gateway.find(name, may_name_targets(caller)) else {
-        let message = format!("The model {} does not exist. GET /v1/models lists those that do.", quoted(name));
+        let message = format!("The model {} does not exist. GET /v1/models lists the available models.", quoted(name));
         return Err(about_model(404, ErrorKind::NotFound, message).with_code("model_not_found"));
     };
     if !caller.may_ask(name, &found.name) {
-        let message = format!("This key may not use the model {}. GET /v1/models lists those it may.", quoted(name));
+        let message = format!(
+            "This key may not use the model {}. GET /v1/models lists the models that it may use.",
+            quoted(name)
+        );
         return Err(about_model(403, ErrorKind::Permission, message).with_code("model_not_allowed"));
     }
     Ok(found.model)
@@ -205,7 +208,8 @@ pub(super) fn resolve(gateway: &Gateway, caller: &Caller, name: &str) -> Result<
 /// The provider of stored objects, as a model.
 pub(super) fn stored(gateway: &Gateway) -> Result<Rc<Model>, ApiError> {
     gateway.stored.clone().ok_or_else(|| {
-        let message = "No provider keeps files, batches or responses here: `stored` in the gateway file can name one.";
+        let message = "The gateway has no provider that stores files, batches or responses. Ask the gateway's \
+                       operator to name one under `stored` in the gateway file.";
         ApiError::new(404, ErrorKind::NotFound, message).with_code("unknown_url")
     })
 }

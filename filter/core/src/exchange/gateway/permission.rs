@@ -97,15 +97,15 @@ impl Denied<'_> {
             Self::Reference(kept) => {
                 let path = kept.path();
                 let message = format!(
-                    "{field} refers to what the provider keeps at {path}{{id}}: it is shared by all keys that may call that path, \
-                     and this key may not. The operator can add `{path}*` to the key's `endpoints`, which name every path that \
-                     the key may call."
+                    "{field} refers to an object that the provider stores at {path}{{id}}, and this key may not call \
+                     that path. Ask the gateway's operator to add `{path}*` to the key's `endpoints`, which list \
+                     every path that the key may call."
                 );
                 ("endpoint_not_allowed", message)
             }
             Self::Policy(what, name) => (
                 "parameter_not_allowed",
-                format!("{field} is not allowed here: the policy of {what} {name} forbids it."),
+                format!("{field} is not allowed: the policy of {what} {name} forbids it. Remove it from the request."),
             ),
         };
         let param = Some(field.trim_matches('`').to_owned());

@@ -324,7 +324,7 @@ impl Exchange {
 
 /// The error when neither a store nor a policy decides.
 fn unchecked() -> ApiError {
-    let message = "The gateway cannot check limits and budgets at the moment. Try again in a moment.";
+    let message = "The gateway cannot check rate limits and budgets right now. Try again in a moment.";
     ApiError::new(503, ErrorKind::Server, message).with_code("limits_unavailable")
 }
 

@@ -118,8 +118,8 @@ fn decompress(coding: Coding, body: &[u8], arrival: &mut RequestHead, view: &dyn
 fn damaged(coding: Coding) -> ApiError {
     let name = coding.name();
     let message = format!(
-        "The request's body could not be decompressed: it has the content-encoding `{name}`, but is no {name} data, or is damaged, \
-         incomplete or made of too many parts."
+        "The gateway could not decompress the request body. Its content-encoding is `{name}`, but the body is not \
+         {name} data, is damaged or incomplete, or has too many parts."
     );
     ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("invalid_content_encoding")
 }
@@ -127,6 +127,6 @@ fn damaged(coding: Coding) -> ApiError {
 fn slow(coding: Coding) -> ApiError {
     let name = coding.name();
     let message =
-        format!("The request's body takes too long to decompress: send it without the content-encoding `{name}`.");
+        format!("The request body takes too long to decompress. Send it without the content-encoding `{name}`.");
     ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("invalid_content_encoding")
 }

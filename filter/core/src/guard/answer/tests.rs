@@ -79,9 +79,9 @@ fn an_answer_must_be_the_json_that_was_asked_for() {
     let schema = r#"{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"]}"#;
     for (format, answer, wrong) in [
         ("", r#"{"a":1}"#, None),
-        ("", "[1]", Some("it is no JSON object")),
-        ("", "Here it is: {}", Some("it is no JSON")),
-        ("", "", Some("it is no JSON")),
+        ("", "[1]", Some("it is not a JSON object")),
+        ("", "Here it is: {}", Some("it is not valid JSON")),
+        ("", "", Some("it is not valid JSON")),
         (schema, r#"{"n":1}"#, None),
         (schema, r#"{"n":"secret"}"#, Some("at /n: expected type `integer`")),
     ] {
@@ -125,5 +125,5 @@ fn what_would_take_too_long_to_check_is_shown_and_logged() {
     assert_eq!(unchecked(&wants(r#"{"type":"array"}"#), &large), logged());
     let checks = Checks { guards: Vec::new(), format: Some(Format::Json) };
     assert_eq!(unchecked(&checks, "{}"), logged());
-    assert_eq!(unchecked(&checks, "{"), Err(GuardFailure::Invalid("it is no JSON".to_owned())));
+    assert_eq!(unchecked(&checks, "{"), Err(GuardFailure::Invalid("it is not valid JSON".to_owned())));
 }

@@ -286,7 +286,7 @@ mod beside_regex {
 fn an_expression_that_is_no_good_is_explained() {
     for (expression, wrong) in [
         ("(", "unclosed group"),
-        ("a*", "it matches nothing at all, and so every text"),
+        ("a*", "it matches an empty string, and therefore every text"),
         (r"(?:a{1000}){1000}", "it is too large when compiled: use fewer or smaller repetitions"),
         (r"(a)\1", "backreferences are not supported"),
     ] {

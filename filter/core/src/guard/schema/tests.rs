@@ -26,12 +26,12 @@ fn the_place_is_told_and_what_was_expected_there() {
     });
     for (value, wrong) in [
         (json!({ "items": [] }), None),
-        (json!({}), Some("at its top: expected the field `items`")),
-        (json!([]), Some("at its top: expected type `object`")),
+        (json!({}), Some("at the top level: expected the field `items`")),
+        (json!([]), Some("at the top level: expected type `object`")),
         (json!({ "items": [{}, { "price": "1" }] }), Some("at /items/1/price: expected type `number`")),
-        (json!({ "items": [{ "price": -1 }] }), Some("at /items/0/price: expected another number (`minimum`)")),
+        (json!({ "items": [{ "price": -1 }] }), Some("at /items/0/price: expected a number that satisfies `minimum`")),
         (json!({ "items": [{}, {}, {}] }), Some("at /items: expected fewer items (`maxItems`)")),
-        (json!({ "items": [], "mode": "c" }), Some("at /mode: expected one of `enum`")),
+        (json!({ "items": [], "mode": "c" }), Some("at /mode: expected a value of `enum`")),
         (json!({ "items": [], "a word of the model's": 1 }), Some("at /*: expected nothing")),
     ] {
         assert_eq!(check(&schema, &value).err().as_deref(), wrong, "{value}");

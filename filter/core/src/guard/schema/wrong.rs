@@ -60,7 +60,7 @@ impl<'s> Wrong<'s> {
 
 impl Display for Wrong<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.path.is_empty() { "at its top" } else { "at " })?;
+        f.write_str(if self.path.is_empty() { "at the top level" } else { "at " })?;
         for step in self.path.iter().rev() {
             match step {
                 Step::Name(name) => write!(f, "/{}", short(name))?,
@@ -81,17 +81,17 @@ impl Display for Expected<'_> {
                 let names: Vec<&str> = names.iter().filter_map(Value::as_str).take(MOST_TYPES).map(short).collect();
                 write!(f, "one of the types `{}`", names.join("`, `"))
             }
-            Self::Enum => f.write_str("one of `enum`"),
-            Self::Const => f.write_str("what `const` says"),
-            Self::AnyOf => f.write_str("one of `anyOf`"),
-            Self::OneOf => f.write_str("exactly one of `oneOf`"),
-            Self::Not => f.write_str("what `not` excludes not to be there"),
+            Self::Enum => f.write_str("a value of `enum`"),
+            Self::Const => f.write_str("the value of `const`"),
+            Self::AnyOf => f.write_str("a match for a schema of `anyOf`"),
+            Self::OneOf => f.write_str("a match for exactly one schema of `oneOf`"),
+            Self::Not => f.write_str("no match for the schema of `not`"),
             Self::Field(name) => write!(f, "the field `{}`", short(name)),
             Self::More(of, word) => write!(f, "more {of} (`{word}`)"),
             Self::Fewer(of, word) => write!(f, "fewer {of} (`{word}`)"),
-            Self::Unique => f.write_str("no two items that are the same"),
-            Self::Match(pattern) => write!(f, "a text that matches `{}`", short(pattern)),
-            Self::Number(word) => write!(f, "another number (`{word}`)"),
+            Self::Unique => f.write_str("items that are all different"),
+            Self::Match(pattern) => write!(f, "a string that matches `{}`", short(pattern)),
+            Self::Number(word) => write!(f, "a number that satisfies `{word}`"),
         }
     }
 }

@@ -251,7 +251,7 @@ fn rows_of<'a>(shard: &str, bytes: &'a [u8]) -> Result<Reader<'a>, Unavailable> 
 }
 
 fn damaged(shard: &str) -> Unavailable {
-    Unavailable(format!("{shard} in the shared data is damaged; only a restart of Envoy makes it anew"))
+    Unavailable(format!("{shard} in the shared data is damaged. Restart Envoy to rebuild it"))
 }
 
 fn shortened(name: &str) -> &str {

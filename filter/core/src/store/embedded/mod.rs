@@ -136,7 +136,7 @@ fn settle_part(shard: &mut Shard<'_>, part: &Settled, now: &CounterTime) -> Resu
 }
 
 fn contended(name: &str) -> Unavailable {
-    Unavailable(format!("{name} in the shared data was written by others {ATTEMPTS} times in between"))
+    Unavailable(format!("{name} in the shared data changed during each of {ATTEMPTS} attempts to update it"))
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ pub(super) fn add(shared: &dyn SharedData, place: ShardId, name: &str) -> Result
             }
             row.unused = 0;
         } else if names.rows.len() >= MOST_NAMES {
-            return Err(Unavailable(format!("{} is full: it has {MOST_NAMES} names already", names.value)));
+            return Err(Unavailable(format!("{} is full: it already has {MOST_NAMES} names", names.value)));
         } else {
             names.rows.push(Row { unused: 0, name: name.into() });
         }
@@ -71,9 +71,7 @@ impl Names {
         };
         match rows(&bytes) {
             Some(rows) => Ok(Self { value, version, rows }),
-            None => Err(Unavailable(format!(
-                "{value} in the shared data is damaged; only a restart of Envoy makes it anew"
-            ))),
+            None => Err(Unavailable(format!("{value} in the shared data is damaged. Restart Envoy to rebuild it"))),
         }
     }
 

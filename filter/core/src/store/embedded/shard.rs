@@ -222,7 +222,7 @@ impl<'s> Shard<'s> {
         }
         self.forget_spent(now);
         if self.records().len() >= MOST_RECORDS {
-            return Err(Unavailable(format!("{} is full: it counts {MOST_RECORDS} meters already", self.name)));
+            return Err(Unavailable(format!("{} is full: it already has {MOST_RECORDS} counters", self.name)));
         }
         let (Ok(at) | Err(at)) = self.find(id);
         let offset = HEADER + at * record::SIZE;
@@ -376,5 +376,5 @@ impl Intent {
 }
 
 fn damaged(name: &str) -> Unavailable {
-    Unavailable(format!("{name} in the shared data is damaged; only a restart of Envoy makes it anew"))
+    Unavailable(format!("{name} in the shared data is damaged. Restart Envoy to rebuild it"))
 }

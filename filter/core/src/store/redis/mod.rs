@@ -103,7 +103,7 @@ fn senseless(reply: &RedisReply) -> Unavailable {
         RedisReply::Error(text) => Unavailable(text.clone()),
         other => {
             let shown: String = format!("{other:?}").chars().take(100).collect();
-            Unavailable(format!("an answer that no script gives: {shown}"))
+            Unavailable(format!("an unexpected reply to a script: {shown}"))
         }
     }
 }

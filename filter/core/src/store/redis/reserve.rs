@@ -36,7 +36,7 @@ pub fn command(prefix: &str, request: &ReserveRequest) -> Command {
 pub fn reserve_result(request: &ReserveRequest, reply: &RedisReply) -> Result<ReserveResult, Unavailable> {
     let answer = text(reply)?;
     let reserve_result = match answer.split_once(' ') {
-        _ if answer == "S" => return Err(Unavailable("the order came after its own settlement".to_owned())),
+        _ if answer == "S" => return Err(Unavailable("the reservation arrived after its own settlement".to_owned())),
         Some(("G", rest)) => granted(request, Numbers::of(rest)),
         Some(("R", rest)) => refused(request, Numbers::of(rest)),
         _ => None,

@@ -42,7 +42,7 @@ fn when_no_target_can_the_client_reads_what_is_missing() {
     let case = Case::new(&THREE, "", &blind).needs(Needs { images: true, ..Needs::default() });
     let (status, code, message) = refused(&case);
     assert_eq!((status, code.as_str()), (400, "capability_missing"));
-    assert!(message.contains("`m`") && message.contains("it takes no images"), "{message}");
+    assert!(message.contains("`m`") && message.contains("it does not support images"), "{message}");
 }
 
 const CONTEXTS: &str = r#""a/x":{"max_input":1000},"b/x":{"max_input":5000},"c/x":{"max_input":5000}"#;
