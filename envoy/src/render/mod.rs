@@ -248,7 +248,7 @@ timeouts: { first_token: 1500ms }
             r#"filename: "/a \"b\"/sluice.wasm""#,
             r#""description": "${wasm} \"\u00fc\"""#,
             "per_try_timeout: 1.500s",
-            "connect_timeout: 1.500s # TLS included\n",
+            "connect_timeout: 1.500s #",
             "common_http_protocol_options: { idle_timeout: 30s }\n",
             "request_timeout: 600s #",
             "header_value_prefix: \"Bearer \"",
