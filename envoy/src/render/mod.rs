@@ -150,7 +150,7 @@ const WORK: Duration = Duration::from_secs(5);
 
 /// The maximum duration of a request: the longest times to arrive, to be admitted, and to be answered. A client can only request less.
 pub fn longest(gateway: &Gateway) -> Duration {
-    let total = |model: &Rc<Model>| model.way.timeouts.total;
+    let total = |model: &Rc<Model>| model.policy.timeouts.total;
     let answered = gateway.models.values().map(total).fold(gateway.timeouts.total, Duration::max);
     let admitted = gateway.redis.as_ref().map_or(Duration::ZERO, |redis| redis.timeout * CALLS);
     gateway.timeouts.total + admitted + answered + WORK

@@ -53,7 +53,7 @@ pub fn read(id: &str, context: &mut AdminContext) -> Step {
 pub fn create(body: &[u8], context: &mut AdminContext) -> Step {
     let names = Names::writable(context)?;
     let mut key = key::read(body)?;
-    context.trail.key = Some(key.id.clone());
+    context.log_context.key = Some(key.id.clone());
     let made = make(context)?;
     key.sha256 = made.sha256();
     key::check(&key, context)?;

@@ -90,7 +90,7 @@ pub enum AdminOutcome {
 pub struct AdminExchange {
     service: Rc<Service>,
     phase: Phase,
-    trail: LogContext,
+    log_context: LogContext,
 }
 
 enum Phase {
@@ -129,7 +129,7 @@ struct AdminContext<'a> {
     now: Time,
     shared: &'a dyn SharedData,
     random: &'a mut dyn FnMut(&mut [u8]) -> bool,
-    trail: &'a mut LogContext,
+    log_context: &'a mut LogContext,
 }
 
 /// The result of a step.
@@ -158,7 +158,7 @@ impl Next {
 impl AdminExchange {
     /// Creates an exchange for a new request.
     pub fn new(service: Rc<Service>) -> Self {
-        Self { service, phase: Phase::Start, trail: LogContext::default() }
+        Self { service, phase: Phase::Start, log_context: LogContext::default() }
     }
 
     /// Handles an event of the request. `random` fills a buffer with secure random bytes, or returns false.
@@ -177,12 +177,18 @@ impl AdminExchange {
                     Ok(headers) => headers,
                     Err(Unreadable) => return AdminOutcome::Step(Flow::Reply(self.undone(effects))),
                 };
-                self.trail.request_id = headers.text("x-request-id").filter(|id| id.len() <= 128).map(str::to_owned);
+                self.log_context.request_id =
+                    headers.text("x-request-id").filter(|id| id.len() <= 128).map(str::to_owned);
                 match self.headers(end, &headers) {
                     Ok(None) => return AdminOutcome::Step(Flow::Pause),
                     Ok(Some((operation, query))) => {
-                        let mut context =
-                            AdminContext { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
+                        let mut context = AdminContext {
+                            service: &service,
+                            now: view.now(),
+                            shared,
+                            random,
+                            log_context: &mut self.log_context,
+                        };
                         perform(operation, query, &[], &mut context)
                     }
                     Err(refusal) => Err(refusal),
@@ -196,8 +202,13 @@ impl AdminExchange {
                 let Ok(body) = view.body(0..size) else {
                     return AdminOutcome::Step(Flow::Reply(self.undone(effects)));
                 };
-                let mut context =
-                    AdminContext { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
+                let mut context = AdminContext {
+                    service: &service,
+                    now: view.now(),
+                    shared,
+                    random,
+                    log_context: &mut self.log_context,
+                };
                 perform(operation, Query::none(), &body, &mut context)
             }
             _ => return AdminOutcome::Step(Flow::Pause),
@@ -224,7 +235,8 @@ impl AdminExchange {
         {
             return self.proceed(Ok(Next::Ask(whole, then)), effects);
         }
-        let mut context = AdminContext { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
+        let mut context =
+            AdminContext { service: &service, now: view.now(), shared, random, log_context: &mut self.log_context };
         let step = then(reply, &mut context);
         self.proceed(step, effects)
     }
@@ -241,8 +253,8 @@ impl AdminExchange {
             self.authenticate(headers)?;
         }
         let operation = found?;
-        self.trail.operation = Some(operation.name());
-        self.trail.key = operation.key().map(str::to_owned);
+        self.log_context.operation = Some(operation.name());
+        self.log_context.key = operation.key().map(str::to_owned);
         let query = Query::read(query)?;
         if !operation.has_body() {
             return Ok(Some((operation, query)));
@@ -308,7 +320,7 @@ impl AdminExchange {
     /// Sends the response.
     fn answered(&mut self, reply: HttpReply, error: Option<&'static str>, effects: &mut Vec<Effect>) -> HttpReply {
         self.phase = Phase::Answered;
-        effects.push(Effect::SetProperty(property::LOG, Cow::Owned(self.trail.fragment(error))));
+        effects.push(Effect::SetProperty(property::LOG, Cow::Owned(self.log_context.fragment(error))));
         reply
     }
 }

@@ -34,7 +34,7 @@ struct About {
 struct LimitRow {
     rule: Rc<Rule>,
     scope: String,
-    meter: Option<Counter>,
+    counter: Option<Counter>,
 }
 
 #[derive(Serialize)]
@@ -142,11 +142,11 @@ fn answer(about: &About, rules: Vec<Rc<Rule>>, context: &mut AdminContext) -> St
     }
     let truncated = rows.len() > MOST;
     rows.truncate(MOST);
-    let counters: Vec<Counter> = rows.iter().filter_map(|row| row.meter.clone()).collect();
+    let counters: Vec<Counter> = rows.iter().filter_map(|row| row.counter.clone()).collect();
     let show = move |readings: Vec<CounterSnapshot>| {
         let mut readings = readings.into_iter();
         let shown = rows.into_iter().map(|row| {
-            let reading = row.meter.as_ref().and_then(|_| readings.next());
+            let reading = row.counter.as_ref().and_then(|_| readings.next());
             row.show(reading)
         });
         Ok(Next::Answer(AdminReply::ok(&Limits { limits: shown.collect(), truncated })?))
@@ -219,7 +219,7 @@ fn expand(rule: &Rc<Rule>, mut about: About, context: &AdminContext, rows: &mut 
         }
     }
     let of = about.subject();
-    rows.push(LimitRow { scope: rule.scope(&of), meter: rule.counter(&of), rule: rule.clone() });
+    rows.push(LimitRow { scope: rule.scope(&of), counter: rule.counter(&of), rule: rule.clone() });
 }
 
 impl LimitRow {

@@ -16,7 +16,7 @@ use sluice_core::routing::capabilities::Capabilities;
 use sluice_core::routing::patience::Patience;
 use sluice_core::routing::pattern::{Pattern, shape};
 use sluice_core::routing::policy::{Retry, RoutingPolicy};
-use sluice_core::routing::target_health::Cells;
+use sluice_core::routing::target_health::TargetHealth;
 use sluice_core::routing::target_health::keys::Keys;
 use sluice_core::routing::{
     target::{Model, Target},
@@ -156,7 +156,7 @@ impl Check<'_> {
             let way = Rc::new(self.way(model, &targets, timeouts, &path));
             let cache = self.model_cache(model, &path);
             let forbid = self.forbid(&model.forbid, &path.key("forbid"));
-            let model = Model { name: name.clone(), pattern, forbid, targets, way, cache };
+            let model = Model { name: name.clone(), pattern, forbid, targets, policy: way, cache };
             compiled.insert(name.clone(), Rc::new(model));
         }
         compiled
@@ -183,7 +183,7 @@ impl Check<'_> {
             if let Some(provider) = providers.get(&target.provider) {
                 targets.push(Rc::new(Target {
                     name: target.price_name(),
-                    cells: Cells::of(provider.cluster(0), &target.model),
+                    cells: TargetHealth::of(provider.cluster(0), &target.model),
                     keys: Keys::of(provider.cluster(0), &target.model, provider.clusters.len()),
                     provider: provider.clone(),
                     model: target.model.clone(),
@@ -209,7 +209,7 @@ impl Check<'_> {
         }
         let target = Target {
             name: name.clone(),
-            cells: Cells::of(provider.cluster(0), ""),
+            cells: TargetHealth::of(provider.cluster(0), ""),
             // One account's objects are unknown to another, so it always uses the first key.
             keys: Keys::of(provider.cluster(0), "", 1),
             provider: provider.clone(),
@@ -223,7 +223,7 @@ impl Check<'_> {
         // A retried request might be executed twice.
         let way = RoutingPolicy { retry: Retry::new(&[], Duration::ZERO), ..RoutingPolicy::plain(timeouts) };
         let (name, targets, way) = ("stored".to_owned(), vec![Rc::new(target)], Rc::new(way));
-        Some(Rc::new(Model { name, pattern: None, forbid: Forbidden::default(), targets, way, cache: None }))
+        Some(Rc::new(Model { name, pattern: None, forbid: Forbidden::default(), targets, policy: way, cache: None }))
     }
 
     /// A model's name is used unchanged in headers, paths and logs.
@@ -305,12 +305,12 @@ fn direct(models: &BTreeMap<String, Rc<Model>>, timeouts: Timeouts) -> BTreeMap<
 /// A model with this target only.
 fn alone(target: &Rc<Target>, name: String, pattern: Option<Pattern>, timeouts: Timeouts) -> Rc<Model> {
     let (forbid, targets, way) = (Forbidden::default(), vec![target.clone()], Rc::new(RoutingPolicy::plain(timeouts)));
-    Rc::new(Model { name, pattern, forbid, targets, way, cache: None })
+    Rc::new(Model { name, pattern, forbid, targets, policy: way, cache: None })
 }
 
 /// The headers that routes and stickiness read.
 fn watched_headers(models: &BTreeMap<String, Rc<Model>>) -> Vec<String> {
-    let mut names: Vec<String> = models.values().flat_map(|model| model.way.headers()).map(str::to_owned).collect();
+    let mut names: Vec<String> = models.values().flat_map(|model| model.policy.headers()).map(str::to_owned).collect();
     order::by(&mut names, Ord::cmp);
     names.dedup();
     names

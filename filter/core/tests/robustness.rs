@@ -72,7 +72,7 @@ proptest! {
         guards::DETECTORS.into_iter().for_each(|detector| wanted.detector(detector));
         // An invalid pattern is rejected when it is configured.
         patterns.iter().for_each(|pattern| drop(wanted.pattern("own", pattern)));
-        let Ok(finder) = wanted.finder() else { return Ok(()) };
+        let Ok(finder) = wanted.matcher() else { return Ok(()) };
         let things = 12 + u64::try_from(patterns.len()).unwrap();
         for text in &texts {
             let steps = Matcher::steps();
@@ -83,7 +83,7 @@ proptest! {
             prop_assert!(steps.taken() <= most, "{} of {most}", steps.taken());
         }
         let body = serde_json::to_vec(&texts).unwrap();
-        let guard = Rc::new(Guard { name: "g".to_owned(), matches: Match::default(), sides: Vec::new(), action: Action::Mask, finder, digest: [0; 32] });
+        let guard = Rc::new(Guard { name: "g".to_owned(), matches: Match::default(), sides: Vec::new(), action: Action::Mask, matcher: finder, digest: [0; 32] });
         let masked = screen(&[guard], &body, &(0..0), 1 << 20);
         if let Some(masked) = masked.unwrap().body {
             prop_assert!(serde_json::from_slice::<Vec<String>>(&masked).is_ok(), "{}", String::from_utf8_lossy(&masked));

@@ -48,7 +48,7 @@ struct Ending {
 struct Work {
     domain: &'static Domain,
     settlements: RedisClient,
-    keeper: Option<CounterSync>,
+    counter_sync: Option<CounterSync>,
     /// When counts are exchanged next.
     due: Instant,
     /// The calls in flight.
@@ -174,8 +174,8 @@ impl Main {
 impl Work {
     fn new(domain: &'static Domain, redis: &Redis) -> Option<Self> {
         let settlements = RedisClient::new(redis.clone()).sharing(domain.outbox.clone());
-        let keeper = CounterSync::new(redis.clone(), random().ok()?);
-        Some(Self { domain, settlements, keeper, due: Instant::now(), calls: Vec::new() })
+        let counter_sync = CounterSync::new(redis.clone(), random().ok()?);
+        Some(Self { domain, settlements, counter_sync, due: Instant::now(), calls: Vec::new() })
     }
 
     fn tell(&mut self, bootstrap: Bootstrap, redis: &Redis) {
@@ -191,11 +191,11 @@ impl Work {
             }
         }
         let is_due = Instant::now() >= self.due && !self.calls.iter().any(|(_, of)| *of == Subject::Counts);
-        if let Some(keeper) = self.keeper.as_ref().filter(|_| is_due) {
-            self.due = Instant::now() + keeper.period();
-            keeper.forget_call();
+        if let Some(counter_sync) = self.counter_sync.as_ref().filter(|_| is_due) {
+            self.due = Instant::now() + counter_sync.period();
+            counter_sync.forget_call();
             let mut effects = Vec::new();
-            let call = keeper.tick(now(), self.domain.shared(), &mut effects);
+            let call = counter_sync.tick(now(), self.domain.shared(), &mut effects);
             note(bootstrap, effects);
             if let Some(call) = call {
                 self.send(bootstrap, Subject::Counts, call);
@@ -218,7 +218,7 @@ impl Work {
         let (now, mut effects): (Time, _) = (now(), Vec::new());
         let next = match of {
             Subject::Settlements => self.settlements.told(called, now, &mut effects),
-            Subject::Counts => self.keeper.as_ref()?.told(called, now, self.domain.shared(), &mut effects),
+            Subject::Counts => self.counter_sync.as_ref()?.told(called, now, self.domain.shared(), &mut effects),
         };
         note(bootstrap, effects);
         next

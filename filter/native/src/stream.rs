@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sluice_core::callout::Call;
 use sluice_core::exchange::{REPLY_DETAILS, metric};
 use sluice_core::store::SharedData;
-use sluice_shell::in_flight::Switchboard;
+use sluice_shell::in_flight::InFlight;
 use sluice_shell::stream::{Attribute, Failed, Side, Stream};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
@@ -25,7 +25,7 @@ const DEFECT: &str = "sluice_defect";
 type Result<T> = std::result::Result<T, Failed>;
 
 thread_local! {
-    static SWITCHBOARD: Switchboard<Handle> = const { Switchboard::empty() };
+    static SWITCHBOARD: InFlight<Handle> = const { InFlight::empty() };
 }
 
 fn map(of: Side) -> HeaderType {
@@ -133,7 +133,7 @@ impl Stream for Handle {
         self.index()
     }
 
-    fn in_flight<T>(act: impl FnOnce(&Switchboard<Self>) -> T) -> T {
+    fn in_flight<T>(act: impl FnOnce(&InFlight<Self>) -> T) -> T {
         SWITCHBOARD.with(act)
     }
 

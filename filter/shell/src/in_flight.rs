@@ -18,22 +18,22 @@ pub type Shared = Rc<RefCell<RequestState>>;
 
 /// A request in flight.
 struct Entry<S> {
-    journey: Shared,
+    state: Shared,
     request: S,
     /// The stream of its last attempt.
     attempt: Option<S>,
 }
 
 /// A worker's requests in flight.
-pub struct Switchboard<S>(RefCell<BTreeMap<u32, Entry<S>>>);
+pub struct InFlight<S>(RefCell<BTreeMap<u32, Entry<S>>>);
 
 /// The property's value: the stream's number and the request's start time. A restarted VM reuses numbers, and an attempt that outlived the
 /// old VM must not find another request's state.
-fn number(id: u32, journey: &RequestState) -> [u8; NUMBER] {
+fn number(id: u32, state: &RequestState) -> [u8; NUMBER] {
     let mut bytes = [0; NUMBER];
     let (first, second) = bytes.split_at_mut(size_of::<u32>());
     first.copy_from_slice(&id.to_le_bytes());
-    second.copy_from_slice(&journey.request.started.0.to_le_bytes());
+    second.copy_from_slice(&state.request.started.0.to_le_bytes());
     bytes
 }
 
@@ -47,27 +47,27 @@ pub struct Silent<S> {
     /// The stream of its last attempt.
     pub attempt: Option<S>,
     /// Its state.
-    pub journey: Shared,
+    pub state: Shared,
     /// The kind of silence.
     pub silence: Silence,
 }
 
-impl<S: Stream> Switchboard<S> {
+impl<S: Stream> InFlight<S> {
     /// Creates an empty registry.
     pub const fn empty() -> Self {
         Self(RefCell::new(BTreeMap::new()))
     }
 
     /// Registers a request's state for the provider role.
-    pub fn connect(&self, request: S, journey: RequestState) -> Shared {
-        let told = request.set_property(property::EXCHANGE, &number(request.number(), &journey));
-        let journey = Rc::new(RefCell::new(journey));
+    pub fn connect(&self, request: S, state: RequestState) -> Shared {
+        let told = request.set_property(property::EXCHANGE, &number(request.number(), &state));
+        let state = Rc::new(RefCell::new(state));
         // If the property could not be set, the provider role rejects the request.
         if told.is_ok() {
-            let line = Entry { journey: journey.clone(), request, attempt: None };
+            let line = Entry { state: state.clone(), request, attempt: None };
             self.0.borrow_mut().insert(request.number(), line);
         }
-        journey
+        state
     }
 
     /// Removes a finished request.
@@ -84,17 +84,17 @@ impl<S: Stream> Switchboard<S> {
         let id = u32::from_le_bytes(*told.first_chunk()?);
         let mut lines = self.0.borrow_mut();
         let line = lines.get_mut(&id)?;
-        let is_it = number(id, &*line.journey.try_borrow().ok()?) == *told;
+        let is_it = number(id, &*line.state.try_borrow().ok()?) == *told;
         is_it.then(|| {
             line.attempt = Some(attempt);
-            (id, line.journey.clone())
+            (id, line.state.clone())
         })
     }
 
     /// The gateway role's stream of a request in flight, by number and state: the number may have been reused.
-    pub fn request(&self, number: u32, journey: &Shared) -> Option<S> {
+    pub fn request(&self, number: u32, state: &Shared) -> Option<S> {
         let lines = self.0.borrow();
-        lines.get(&number).filter(|line| Rc::ptr_eq(&line.journey, journey)).map(|line| line.request)
+        lines.get(&number).filter(|line| Rc::ptr_eq(&line.state, state)).map(|line| line.request)
     }
 
     /// Removes a request's attempt whose filter is gone.
@@ -107,8 +107,8 @@ impl<S: Stream> Switchboard<S> {
     /// All requests that are silent for too long.
     pub fn silent(&self, now: Time) -> Vec<Silent<S>> {
         let look = |line: &Entry<S>| {
-            let silence = line.journey.try_borrow_mut().ok()?.falls_silent(now)?;
-            Some(Silent { request: line.request, attempt: line.attempt, journey: line.journey.clone(), silence })
+            let silence = line.state.try_borrow_mut().ok()?.falls_silent(now)?;
+            Some(Silent { request: line.request, attempt: line.attempt, state: line.state.clone(), silence })
         };
         self.0.borrow().values().filter_map(look).collect()
     }
@@ -116,6 +116,6 @@ impl<S: Stream> Switchboard<S> {
     /// Leaves every request state borrowed for good.
     #[cfg(feature = "trap")]
     pub fn borrow_all(&self) {
-        self.0.borrow().values().for_each(|line| std::mem::forget(line.journey.borrow_mut()));
+        self.0.borrow().values().for_each(|line| std::mem::forget(line.state.borrow_mut()));
     }
 }

@@ -29,7 +29,7 @@ enum State {
         attempt: Box<Attempt>,
         /// The request's number.
         request: u32,
-        journey: Shared,
+        state: Shared,
     },
     /// The filter has replied: it continues nothing and sends no second reply.
     Answered,
@@ -42,22 +42,22 @@ impl<S: Stream> Provider<S> {
     }
 
     fn begin(&mut self, effects: &mut Vec<Effect>) -> Result<(), NoAttempt> {
-        let (request, journey) = S::in_flight(|board| board.find(self.stream)).ok_or(NoAttempt::Unplanned)?;
+        let (request, state) = S::in_flight(|board| board.find(self.stream)).ok_or(NoAttempt::Unplanned)?;
         let message = Message::request(self.stream);
         let cx = &mut Context::new(&message, self.stream.shared(), effects);
-        let attempt = Attempt::begin(&mut *journey.try_borrow_mut().map_err(|_| NoAttempt::Unplanned)?, cx)?;
-        self.state = State::UnderWay { attempt: attempt.into(), request, journey };
+        let attempt = Attempt::begin(&mut *state.try_borrow_mut().map_err(|_| NoAttempt::Unplanned)?, cx)?;
+        self.state = State::UnderWay { attempt: attempt.into(), request, state };
         self.pooled = message.is_connected();
         Ok(())
     }
 
     fn step(&mut self, event: Event, message: Message<S>, mut effects: Vec<Effect>) -> FilterStatus {
         let shared = self.stream.shared();
-        let State::UnderWay { attempt, journey, .. } = &mut self.state else { return self.refuse(message) };
-        let Ok(mut borrowed) = journey.try_borrow_mut() else { return self.refuse(message) };
+        let State::UnderWay { attempt, state, .. } = &mut self.state else { return self.refuse(message) };
+        let Ok(mut borrowed) = state.try_borrow_mut() else { return self.refuse(message) };
         let flow = attempt.step(event, &mut borrowed, &mut Context::new(&message, shared, &mut effects));
         drop(borrowed);
-        let status = message.apply(flow, effects).unwrap_or_else(|Failed| undo(message, journey, shared));
+        let status = message.apply(flow, effects).unwrap_or_else(|Failed| undo(message, state, shared));
         if status == FilterStatus::Answered {
             self.leave();
             self.state = State::Answered;
@@ -92,10 +92,10 @@ impl<S: Stream> Provider<S> {
 }
 
 /// Ends the attempt and its request after a failed host call.
-fn undo<S: Stream>(message: Message<S>, journey: &Shared, shared: &dyn SharedData) -> FilterStatus {
+fn undo<S: Stream>(message: Message<S>, state: &Shared, shared: &dyn SharedData) -> FilterStatus {
     let mut effects = Vec::new();
-    let reply = match journey.try_borrow_mut() {
-        Ok(mut journey) => undone::end(&mut journey, &mut Context::new(&message, shared, &mut effects)),
+    let reply = match state.try_borrow_mut() {
+        Ok(mut state) => undone::end(&mut state, &mut Context::new(&message, shared, &mut effects)),
         Err(_) => attempt::unplanned(),
     };
     message.answer(&reply, effects)
@@ -142,29 +142,29 @@ impl<S: Stream> Role for Provider<S> {
     }
 
     fn done(&mut self) {
-        let State::UnderWay { attempt, request, journey } = &self.state else { return };
-        let request = S::in_flight(|board| board.request(*request, journey));
+        let State::UnderWay { attempt, request, state } = &self.state else { return };
+        let request = S::in_flight(|board| board.request(*request, state));
         // Otherwise the request is over and settled.
         let Some(stream) = self.stream.survivor(request) else { return };
-        let Ok(mut journey) = journey.try_borrow_mut() else { return };
+        let Ok(mut state) = state.try_borrow_mut() else { return };
         let mut effects = Vec::new();
         let message = Message::response(stream);
         let context = &mut Context::new(&message, stream.shared(), &mut effects);
-        attempt.ends(|| message.ending(self.pooled), &mut journey, context);
-        drop(journey);
+        attempt.ends(|| message.ending(self.pooled), &mut state, context);
+        drop(state);
         message::tell(stream, effects);
     }
 
     fn fail(&mut self, answered: bool) {
         let message = if answered { Message::response(self.stream) } else { Message::request(self.stream) };
         let known = match &self.state {
-            State::UnderWay { journey, .. } => Some(journey.clone()),
-            State::Fresh => S::in_flight(|board| board.find(self.stream)).map(|(_, journey)| journey),
+            State::UnderWay { state, .. } => Some(state.clone()),
+            State::Fresh => S::in_flight(|board| board.find(self.stream)).map(|(_, state)| state),
             State::Answered => None,
         };
         match known {
-            Some(journey) => {
-                undo(message, &journey, self.stream.shared());
+            Some(state) => {
+                undo(message, &state, self.stream.shared());
                 self.leave();
                 self.state = State::Answered;
             }

@@ -47,15 +47,15 @@ fn end<S: Stream>(silent: Silent<S>) -> Result<(), Failed> {
             // Envoy may have ended the attempt by its own timeout: then the next attempt has begun, or will.
             let Some(answer) = answer() else { return Ok(()) };
             let (mut flow, mut effects) = (Flow::Pause, Vec::new());
-            if let (Ok(mut journey), Some(attempt)) = (silent.journey.try_borrow_mut(), silent.attempt) {
-                flow = give_up(failure, &mut journey, &mut Context::new(&answer, attempt.shared(), &mut effects));
+            if let (Ok(mut state), Some(attempt)) = (silent.state.try_borrow_mut(), silent.attempt) {
+                flow = give_up(failure, &mut state, &mut Context::new(&answer, attempt.shared(), &mut effects));
             }
             (flow, effects, answer)
         }
         _ if silent.request.enter().is_err() => return Ok(()),
         Silence::Over => return silent.request.cut(),
         Silence::Shown => {
-            let told = trace::failure(&*silent.journey.try_borrow().map_err(|_| Failed)?);
+            let told = trace::failure(&*silent.state.try_borrow().map_err(|_| Failed)?);
             message::tell(silent.request, told.into_iter().collect());
             return silent.request.cut();
         }

@@ -5,7 +5,7 @@ use sluice_core::store::SharedData;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
-use crate::in_flight::Switchboard;
+use crate::in_flight::InFlight;
 
 /// Envoy rejected the call, or could not carry it out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub trait Stream: Copy + PartialEq + 'static {
     fn number(self) -> u32;
 
     /// This worker's requests in flight.
-    fn in_flight<T>(act: impl FnOnce(&Switchboard<Self>) -> T) -> T;
+    fn in_flight<T>(act: impl FnOnce(&InFlight<Self>) -> T) -> T;
 
     /// The wall-clock time.
     fn now(self) -> Time;

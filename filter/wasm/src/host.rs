@@ -14,7 +14,7 @@ use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
 use sluice_core::callout::{Call, Called};
 use sluice_core::exchange::{LARGEST_BODY, REPLY_DETAILS};
 use sluice_core::store::{Conflict, SharedData};
-use sluice_shell::in_flight::Switchboard;
+use sluice_shell::in_flight::InFlight;
 use sluice_shell::stream::{Attribute, Failed, Side, Stream};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
@@ -166,7 +166,7 @@ const NOT_FOUND: u32 = 1;
 pub struct Context(pub u32);
 
 thread_local! {
-    static SWITCHBOARD: Switchboard<Context> = const { Switchboard::empty() };
+    static SWITCHBOARD: InFlight<Context> = const { InFlight::empty() };
 }
 
 fn map(of: Side) -> MapType {
@@ -188,7 +188,7 @@ impl Stream for Context {
         self.0
     }
 
-    fn in_flight<T>(act: impl FnOnce(&Switchboard<Self>) -> T) -> T {
+    fn in_flight<T>(act: impl FnOnce(&InFlight<Self>) -> T) -> T {
         SWITCHBOARD.with(act)
     }
 

@@ -72,7 +72,7 @@ impl Root {
                 self.gateway(gateway)
             }
             Plugin::Provider => Ok(Role::Provider),
-            Plugin::Keeper(redis) => Self::keeper(redis),
+            Plugin::Keeper(redis) => Self::counter_sync(redis),
             Plugin::Admin(service) => Ok(Role::Admin(service)),
         }
     }
@@ -94,12 +94,12 @@ impl Root {
         Ok(Role::Gateway(worker))
     }
 
-    fn keeper(redis: Redis) -> Result<Role, Failed> {
+    fn counter_sync(redis: Redis) -> Result<Role, Failed> {
         let mut seed = [0; 16];
         host::random(&mut seed)?;
-        let Some(keeper) = CounterSync::new(redis, seed) else { return Ok(Role::None) };
-        host::tick_every(keeper.period())?;
-        Ok(Role::CounterSync(Box::new(keeper)))
+        let Some(counter_sync) = CounterSync::new(redis, seed) else { return Ok(Role::None) };
+        host::tick_every(counter_sync.period())?;
+        Ok(Role::CounterSync(Box::new(counter_sync)))
     }
 
     /// Applies effects that concern no message, and sends a call to Redis.
@@ -130,7 +130,7 @@ impl Root {
         let now = Time(host::now());
         match &self.role {
             Role::Gateway(worker) => worker.told(called, now, effects),
-            Role::CounterSync(keeper) => keeper.told(called, now, &host::Shared, effects),
+            Role::CounterSync(counter_sync) => counter_sync.told(called, now, &host::Shared, effects),
             Role::None | Role::Provider | Role::Admin(_) => None,
         }
     }
@@ -191,9 +191,9 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         logger::follow();
         let now = Time(host::now());
-        if let Role::CounterSync(keeper) = &self.role {
+        if let Role::CounterSync(counter_sync) = &self.role {
             let mut effects = Vec::new();
-            let call = keeper.tick(now, &host::Shared, &mut effects);
+            let call = counter_sync.tick(now, &host::Shared, &mut effects);
             return self.tell(call, effects);
         }
         silence::end_all::<Context>(now, |end| end());

@@ -280,26 +280,26 @@ mod tests {
     #[test]
     fn a_model_without_words_falls_back_for_every_reason() {
         let model = compile("").unwrap();
-        assert_eq!(model.way.strategy, Strategy::Fallback);
-        assert!(Trigger::ALL.into_iter().all(|trigger| model.way.retry.covers(trigger)));
-        assert_eq!(model.way.retry.wait, Duration::from_secs(2));
-        assert_eq!(model.way.timeouts.first_token.plain, Duration::from_secs(30));
+        assert_eq!(model.policy.strategy, Strategy::Fallback);
+        assert!(Trigger::ALL.into_iter().all(|trigger| model.policy.retry.covers(trigger)));
+        assert_eq!(model.policy.retry.wait, Duration::from_secs(2));
+        assert_eq!(model.policy.timeouts.first_token.plain, Duration::from_secs(30));
     }
 
     #[test]
     fn a_route_names_targets_or_all_of_a_provider() {
         let routes = r#","routes":[{"match":{"team":"t"},"targets":["p","q/y","p/z"]},{"match":{"team":"t"},"targets":["q"],"strategy":"pinned"}]"#;
         let model = compile(routes).unwrap();
-        let places: Vec<_> = model.way.routes.iter().map(|route| route.targets.clone().unwrap()).collect();
+        let places: Vec<_> = model.policy.routes.iter().map(|route| route.targets.clone().unwrap()).collect();
         assert_eq!(places, [vec![0, 2, 1], vec![1]]);
-        assert_eq!(model.way.routes[1].strategy, Strategy::Pinned);
+        assert_eq!(model.policy.routes[1].strategy, Strategy::Pinned);
     }
 
     #[test]
     fn a_models_own_times_stand_before_the_gateways() {
         let model = compile(r#","timeouts":{"first_token":"2s"}"#).unwrap();
-        assert_eq!(model.way.timeouts.first_token, Patience::stated(Duration::from_secs(2)));
-        assert_eq!(model.way.timeouts.total, Duration::from_secs(600));
+        assert_eq!(model.policy.timeouts.first_token, Patience::stated(Duration::from_secs(2)));
+        assert_eq!(model.policy.timeouts.total, Duration::from_secs(600));
     }
 
     #[test]

@@ -130,9 +130,9 @@ impl<'a> Place<'a> {
         Self { path, matches, per: &[] }
     }
 
-    fn rule(&self, unit: Unit, gauge: Option<LimitWindow>, limit: u64) -> Rule {
+    fn rule(&self, unit: Unit, kind: Option<LimitWindow>, limit: u64) -> Rule {
         let (matches, per) = (self.matches.clone(), self.per.to_vec());
-        Rule { matches, per, unit, kind: gauge, limit, hard: true, then_model: None }
+        Rule { matches, per, unit, kind, limit, hard: true, then_model: None }
     }
 }
 
@@ -173,7 +173,7 @@ impl<'a> Rules<'a> {
     fn limits(&mut self, place: &Place, limits: &Limits) {
         let path = place.path.key("limits");
         let minute = Some(LimitWindow::Minute);
-        for (field, amount, unit, gauge) in [
+        for (field, amount, unit, kind) in [
             ("requests_per_minute", limits.requests_per_minute, Unit::Requests, minute),
             ("tokens_per_minute", limits.tokens_per_minute, Unit::Tokens, minute),
             ("input_tokens_per_minute", limits.input_tokens_per_minute, Unit::InputTokens, minute),
@@ -184,12 +184,12 @@ impl<'a> Rules<'a> {
         ] {
             let Some(amount) = amount else { continue };
             let path = path.key(field);
-            let most = if gauge == Some(LimitWindow::Day) { DAILY_MAX } else { LIMIT_MAX };
+            let most = if kind == Some(LimitWindow::Day) { DAILY_MAX } else { LIMIT_MAX };
             if amount == 0 || amount > most {
                 let expected = format!("1 to {most} (remove the field for no limit)");
                 self.mistake(&path, amount.to_string(), expected);
             }
-            self.add(place.rule(unit, gauge, amount), &path);
+            self.add(place.rule(unit, kind, amount), &path);
         }
     }
 
@@ -209,7 +209,7 @@ impl<'a> Rules<'a> {
         if let Some(then) = &budget.then_model {
             self.then_model(then, budget, place, &path.key("then_model"));
         }
-        for (field, dollars, gauge) in periods {
+        for (field, dollars, kind) in periods {
             let Some(dollars) = dollars else { continue };
             let path = path.key(field);
             let limit = match micro_dollars(dollars) {
@@ -221,7 +221,7 @@ impl<'a> Rules<'a> {
                 }
             };
             let then_model = budget.then_model.as_deref().map(Rc::from);
-            let rule = Rule { hard: !budget.soft, then_model, ..place.rule(Unit::MicroUsd, Some(gauge), limit) };
+            let rule = Rule { hard: !budget.soft, then_model, ..place.rule(Unit::MicroUsd, Some(kind), limit) };
             self.add(rule, &path);
         }
     }

@@ -1,5 +1,5 @@
 use sluice_core::usage::estimate::Estimate;
-use sluice_core::usage::surcharge::Wishes;
+use sluice_core::usage::surcharge::Surcharges;
 use sluice_wire::conversation::Usage;
 use sluice_wire::extras::{Calls, Extras, Tier, Tool};
 
@@ -9,7 +9,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// No surcharge.
 const PLAIN: Extras = Extras { tier: None, hour_writes: None, calls: NO_CALLS };
-const NO_CALLS: Calls = Wishes::NOTHING.calls;
+const NO_CALLS: Calls = Surcharges::NOTHING.calls;
 
 /// Omitted prices are empty fields in the table.
 fn price(input: f64, output: f64, cached_input: Option<f64>, cache_write: Option<f64>) -> Price {
@@ -161,15 +161,15 @@ fn each_call_of_a_tool_has_its_price_and_a_machine_one_for_all() {
 #[test]
 fn what_is_reserved_covers_what_a_request_may_come_to() {
     let estimate = |wishes| Estimate { input: 1_000, output: 100, images: 0, wishes };
-    let nothing = Wishes::NOTHING;
+    let nothing = Surcharges::NOTHING;
     for (wishes, micro) in [
         (nothing, 2_800),
-        (Wishes { caches: true, ..nothing }, 3_300),
-        (Wishes { caches: true, for_an_hour: true, ..nothing }, 4_800),
-        (Wishes { tier: Some(Tier::Flex), ..nothing }, 1_400),
-        (Wishes { tier: Some(Tier::Priority), ..nothing }, 5_600),
-        (Wishes { any_tier: true, ..nothing }, 5_600),
-        (Wishes { any_tier: true, tier: Some(Tier::Flex), ..nothing }, 5_600),
+        (Surcharges { caches: true, ..nothing }, 3_300),
+        (Surcharges { caches: true, for_an_hour: true, ..nothing }, 4_800),
+        (Surcharges { tier: Some(Tier::Flex), ..nothing }, 1_400),
+        (Surcharges { tier: Some(Tier::Priority), ..nothing }, 5_600),
+        (Surcharges { any_tier: true, ..nothing }, 5_600),
+        (Surcharges { any_tier: true, tier: Some(Tier::Flex), ..nothing }, 5_600),
     ] {
         assert_eq!(full().most(&estimate(wishes)), MicroUsd(micro), "{wishes:?}");
     }

@@ -84,7 +84,7 @@ fn place(name: &str) -> String {
 }
 
 /// Looks up the entry under this name.
-pub fn recall(shared: &dyn SharedData, name: &str) -> Option<BookEntry> {
+pub fn cache_state(shared: &dyn SharedData, name: &str) -> Option<BookEntry> {
     let Pages(pages) = read(shared, &place(name));
     pages.into_iter().find(|(known, _)| known == name).map(|(_, page)| page)
 }

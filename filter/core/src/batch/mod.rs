@@ -46,9 +46,9 @@ pub struct Open {
 /// The amount billed for a batch on one counter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Charged {
-    meter: String,
+    counter: String,
     shard: String,
-    gauge: LimitWindow,
+    kind: LimitWindow,
     unit: Unit,
     window: u64,
     amount: u64,
@@ -119,9 +119,9 @@ impl Errand {
 impl Open {
     fn new(id: String, work: Work, reservation: &Reservation, caller: &Caller) -> Self {
         let charged = reservation.batch().map(|(part, window)| Charged {
-            meter: part.take.counter.name.to_string(),
+            counter: part.take.counter.name.to_string(),
             shard: part.take.counter.shard_key.to_string(),
-            gauge: part.take.counter.kind,
+            kind: part.take.counter.kind,
             unit: part.rule.unit,
             window,
             amount: part.batch,
@@ -151,7 +151,7 @@ impl Open {
         let used = Share { requests: self.requests, input: usage.input, output: usage.output, cost };
         let parts = self.charged.into_iter().map(|charged| Settled {
             used: used.of(charged.unit),
-            counter: Counter { name: charged.meter.into(), shard_key: charged.shard.into(), kind: charged.gauge },
+            counter: Counter { name: charged.counter.into(), shard_key: charged.shard.into(), kind: charged.kind },
             window: charged.window,
             until: 0,
             reserved: charged.amount,

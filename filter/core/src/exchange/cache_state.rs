@@ -11,7 +11,7 @@ use crate::cache::key::KeyBuilder;
 use crate::cache::{CachedResponse, Key, Rule, Scope, slots};
 use crate::gate::Share;
 use crate::keys::caller::Caller;
-use crate::routing::hints::Caching;
+use crate::routing::routing_headers::Caching;
 use crate::routing::target::Model;
 use crate::store::SharedData;
 
@@ -80,10 +80,12 @@ impl CachePolicy {
     /// The policy for a request whose model has a cache.
     pub fn of(request: &Request) -> Self {
         let kept = matches!(request.asks.client.asks, Asks::Chat(_) | Asks::Embeddings(_));
-        match request.hints.caching {
+        match request.routing_headers.caching {
             _ if !kept => Self::Neither("the gateway does not cache this endpoint"),
-            _ if request.hints.overriding.is_some() => Self::Neither("its x-sluice-route header overrides routing"),
-            _ if request.hints.no_fallback => Self::Neither("its x-sluice-fallback header disables fallback"),
+            _ if request.routing_headers.overriding.is_some() => {
+                Self::Neither("its x-sluice-route header overrides routing")
+            }
+            _ if request.routing_headers.no_fallback => Self::Neither("its x-sluice-fallback header disables fallback"),
             _ if request.asks.peek.stored.background => Self::Neither("it runs in the background"),
             _ if request.asks.peek.stored.continues => {
                 Self::Neither("it continues a response that its provider stores")
@@ -107,13 +109,13 @@ impl CacheState {
         shared: &dyn SharedData,
     ) -> Option<CachedResponse> {
         let rule = draft.route.model.cache?;
-        let prospect = CachePolicy::of(&draft.request);
-        let may = !matches!(prospect, CachePolicy::Neither(_));
+        let cache_policy = CachePolicy::of(&draft.request);
+        let may = !matches!(cache_policy, CachePolicy::Neither(_));
         let key = may.then(|| key(draft, body, planned, &rule));
-        let entry = key.filter(|_| prospect == CachePolicy::Look).and_then(|key| slots::find(shared, &key, now));
+        let entry = key.filter(|_| cache_policy == CachePolicy::Look).and_then(|key| slots::find(shared, &key, now));
         // The response may have been stored under an older gateway file with a longer TTL.
         let entry = entry.filter(|entry| entry.age(now).is_some_and(|age| age < rule.ttl));
-        self.found = Some(match (&entry, prospect) {
+        self.found = Some(match (&entry, cache_policy) {
             (Some(entry), _) => Found::Hit { provider: entry.provider.clone(), model: entry.model.clone() },
             (None, CachePolicy::Look) => Found::Miss,
             (None, CachePolicy::Fill | CachePolicy::Neither(_)) => Found::Bypass,
@@ -124,7 +126,7 @@ impl CacheState {
 
     /// Starts to collect the response for the cache when its headers go to the client. Not stored: a response of a lower tier than the
     /// model's best, which would outlive the reason for it, and one that cannot be read.
-    pub fn filling(&mut self, state: &RequestState, view: &dyn View) -> Option<CacheFill> {
+    pub fn fill(&mut self, state: &RequestState, view: &dyn View) -> Option<CacheFill> {
         let key = self.key.take()?;
         let is_good =
             matches!(state.progress.stage, Stage::Answering | Stage::Complete) && state.lower_tier().is_none();
@@ -162,9 +164,9 @@ fn key(draft: &Draft, body: &[u8], planned: Time, rule: &Rule) -> Key {
 
 /// The names of the targets that may serve the request: a route's own targets, if it names some.
 fn reachable(draft: &Draft, at: Time) -> Vec<&str> {
-    let Model { targets, way, .. } = &*draft.route.model;
+    let Model { targets, policy: way, .. } = &*draft.route.model;
     let route = way
-        .route(&draft.request.caller, &draft.needs(), &draft.request.hints, at)
+        .route(&draft.request.caller, &draft.needs(), &draft.request.routing_headers, at)
         .and_then(|route| way.routes.get(route));
     match route.and_then(|route| route.targets.as_ref()) {
         None => targets.iter().map(|target| target.name.as_str()).collect(),

@@ -24,7 +24,7 @@ use super::redis_client::RedisClient;
 /// Exchanges this Envoy's counts with Redis.
 #[derive(Debug)]
 pub struct CounterSync {
-    remote: RedisClient,
+    redis_client: RedisClient,
     envoy: [u8; 16],
     telling: RefCell<Option<Telling>>,
     /// Whether the current trouble has been logged.
@@ -42,18 +42,18 @@ struct Telling {
 impl CounterSync {
     /// Creates the sync; `None` unless the gateway is in relaxed mode. `envoy` must be unique among all Envoys: 16 random bytes.
     pub fn new(redis: Redis, envoy: [u8; 16]) -> Option<Self> {
-        let remote = RedisClient::new(Some(redis).filter(|redis| redis.mode == Mode::Relaxed)?);
-        Some(Self { remote, envoy, telling: RefCell::default(), complained: Cell::default() })
+        let redis_client = RedisClient::new(Some(redis).filter(|redis| redis.mode == Mode::Relaxed)?);
+        Some(Self { redis_client, envoy, telling: RefCell::default(), complained: Cell::default() })
     }
 
     /// How often [`Self::tick`] wants to be called.
     pub fn period(&self) -> Duration {
-        self.remote.settings.sync
+        self.redis_client.settings.sync
     }
 
     /// Starts a round, unless one is in flight or Redis has just failed to reply.
     pub fn tick(&self, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
-        if self.telling.borrow().is_some() || !self.remote.answers(now) {
+        if self.telling.borrow().is_some() || !self.redis_client.answers(now) {
             return None;
         }
         self.tell(ShardId::of(""), now, shared, effects)
@@ -62,7 +62,7 @@ impl CounterSync {
     /// Handles the reply to a call and returns the round's next call.
     pub fn told(&self, called: &Called, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
         let Telling { batch, by_hash } = self.telling.take()?;
-        let reply = match self.remote.read(called, now, effects) {
+        let reply = match self.redis_client.read(called, now, effects) {
             Ok(Some(reply)) => reply,
             Ok(None) if by_hash => return Some(self.call(Telling { batch, by_hash: false })),
             // The round is over. The batch waits for the next one.
@@ -99,10 +99,10 @@ impl CounterSync {
     }
 
     fn call(&self, telling: Telling) -> Call {
-        let command = sync::command(&self.remote.settings.prefix, &telling.batch);
+        let command = sync::command(&self.redis_client.settings.prefix, &telling.batch);
         let command = if telling.by_hash { command } else { command.with_source().unwrap_or(command) };
         self.telling.replace(Some(telling));
-        self.remote.wire.write(&command)
+        self.redis_client.wire.write(&command)
     }
 
     /// Logs an error, once in a row.

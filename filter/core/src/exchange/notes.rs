@@ -78,12 +78,12 @@ struct Decided<'a> {
 
 impl Display for Decided<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let RoutingDecision { route, strategy, considered } = self.decision;
+        let RoutingDecision { route, strategy, ranked } = self.decision;
         write!(f, "model {}, strategy {}", self.model, strategy.name())?;
         if let Some(route) = route {
             write!(f, ", route {route}")?;
         }
-        for (place, RankedTarget { target, place: standing }) in considered.iter().enumerate() {
+        for (place, RankedTarget { target, place: standing }) in ranked.iter().enumerate() {
             write!(f, "{} {}", if place == 0 { ":" } else { "," }, target.name)?;
             match standing {
                 Rank::InTurn => {}

@@ -115,7 +115,7 @@ pub struct Record<'a> {
 #[derive(Debug, Default)]
 pub struct About {
     /// The result of its cache lookup.
-    pub recall: CacheState,
+    pub cache_state: CacheState,
     /// Why the last attempt's connection failed, where Envoy reports it.
     pub transport: Option<String>,
     /// Envoy ended it during shutdown.
@@ -256,7 +256,7 @@ impl<'a> Record<'a> {
         let served = matches!(state.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken);
         let target = state.progress.current().filter(|_| served);
         let served_by = target.map(|target| (target.provider.name.as_str(), target.model.as_str()));
-        let served_by = served_by.or_else(|| about.recall.made_by());
+        let served_by = served_by.or_else(|| about.cache_state.made_by());
         // A request for a stored object costs nothing itself; a settled batch has its own sums.
         let (batch, cost) = (about.settled, state.bill.billing.cost());
         let last_failure = state.progress.last_failure();
@@ -272,7 +272,7 @@ impl<'a> Record<'a> {
             transport: about.transport.as_deref(),
             strategy: Some(state.route.strategy),
             lower_tier: state.lower_tier().filter(|_| served),
-            cache: about.recall.word(),
+            cache: about.cache_state.word(),
             dropped: &state.answer.dropped,
             guards: self.guards.into_iter().chain(state.answer.findings.iter().map(Finding::to_string)).collect(),
             input_tokens: batch.map(|sums| sums.input_tokens).or(state.answer.usage.map(|usage| usage.input)),

@@ -48,7 +48,7 @@ pub struct Worker {
     pub gateway: Rc<Gateway>,
     /// The bytes of requests and responses that it holds.
     pub gate: Rc<Gate>,
-    remote: Option<RedisClient>,
+    redis_client: Option<RedisClient>,
     memory: Rc<Memory>,
     /// The configuration's number in this memory.
     generation: u64,
@@ -102,30 +102,30 @@ pub enum Lookup {
 impl Worker {
     /// Creates a worker. `seed` must be unique among all workers of all Envoys: 16 random bytes.
     pub fn new(gateway: Rc<Gateway>, seed: [u8; 16]) -> Self {
-        let remote = gateway.redis.clone().map(RedisClient::new);
+        let redis_client = gateway.redis.clone().map(RedisClient::new);
         let gate = Rc::new(Gate::new(gateway.memory));
         let memory = Rc::new(Memory::new(seed));
         let generation = memory.begins();
-        Self { gateway, gate, remote, memory, generation }
+        Self { gateway, gate, redis_client, memory, generation }
     }
 
     /// The worker of the next configuration, with all of this worker's state. This one continues with its requests, and both share what it
     /// learns, holds and settles from now on. Only another Redis starts without state.
     pub fn succeeded_by(&self, gateway: Rc<Gateway>) -> Self {
-        let remote = gateway.redis.clone().map(|settings| match &self.remote {
-            Some(remote) => remote.with(settings),
+        let redis_client = gateway.redis.clone().map(|settings| match &self.redis_client {
+            Some(redis_client) => redis_client.with(settings),
             None => RedisClient::new(settings),
         });
         let (gate, memory) = (self.gate.clone(), self.memory.clone());
         let named: BTreeSet<&str> = order::gathered(gateway.targets().map(|target| target.cells.id()));
         memory.keep_targets(|id| named.contains(id));
         let generation = memory.begins();
-        Self { gateway, gate, remote, memory, generation }
+        Self { gateway, gate, redis_client, memory, generation }
     }
 
     /// The same worker with a shared outbox for its settlements.
     pub fn sharing(mut self, outbox: Arc<Outbox>) -> Self {
-        self.remote = self.remote.map(|remote| remote.sharing(outbox));
+        self.redis_client = self.redis_client.map(|redis_client| redis_client.sharing(outbox));
         self
     }
 
@@ -139,7 +139,7 @@ impl Worker {
 
     /// Whether the other worker sends all of this worker's settlements too.
     pub fn shares_outbox(&self, other: &Self) -> bool {
-        match (&self.remote, &other.remote) {
+        match (&self.redis_client, &other.redis_client) {
             (Some(own), Some(other)) => own.shares_outbox(other),
             (None, _) => true,
             (Some(_), None) => false,
@@ -148,13 +148,13 @@ impl Worker {
 
     /// Whether settlements wait to be sent or confirmed.
     pub fn has_to_tell(&self) -> bool {
-        self.remote.as_ref().is_some_and(RedisClient::has_to_tell)
+        self.redis_client.as_ref().is_some_and(RedisClient::has_to_tell)
     }
 
     /// The settlement call in flight will get no reply.
     pub fn forget_call(&self) {
-        if let Some(remote) = &self.remote {
-            remote.forget_call();
+        if let Some(redis_client) = &self.redis_client {
+            redis_client.forget_call();
         }
     }
 
@@ -258,7 +258,7 @@ impl Worker {
 
     /// The caller of a key, as far as it is known without a call to Redis.
     pub fn knows(&self, hash: &KeyHash, now: Time) -> Option<Rc<Caller>> {
-        let remembered = || self.remembered(self.remote.as_ref()?, hash, now).ok()??;
+        let remembered = || self.remembered(self.redis_client.as_ref()?, hash, now).ok()??;
         let credential = self.gateway.keys.get(hash).cloned().or_else(remembered)?;
         Some(credential.caller)
     }
@@ -268,15 +268,16 @@ impl Worker {
         if let Some(credential) = self.gateway.keys.get(hash) {
             return Lookup::Known(Some(credential.clone()));
         }
-        let Some(remote) = self.remote.as_ref().filter(|_| crate::keys::secret::is_well_formed(presented)) else {
+        let Some(redis_client) = self.redis_client.as_ref().filter(|_| crate::keys::secret::is_well_formed(presented))
+        else {
             return Lookup::Known(None);
         };
-        match self.remembered(remote, hash, now) {
+        match self.remembered(redis_client, hash, now) {
             Ok(Some(known)) => Lookup::Known(known),
             Ok(None) => {
-                let Some(asking) = remote.asking(hash) else { return Lookup::Busy };
-                let name = redis::names::key(&remote.settings.prefix, hash);
-                Lookup::Ask(remote.ask(&Command::new(["GET".to_owned(), name]), now), asking)
+                let Some(asking) = redis_client.asking(hash) else { return Lookup::Busy };
+                let name = redis::names::key(&redis_client.settings.prefix, hash);
+                Lookup::Ask(redis_client.ask(&Command::new(["GET".to_owned(), name]), now), asking)
             }
             Err(Unavailable(_)) => Lookup::Silent,
         }
@@ -284,8 +285,8 @@ impl Worker {
 
     /// Handles Redis's reply to a key lookup.
     pub fn found(&self, hash: &KeyHash, called: &Called, at: &mut StoreContext<'_>) -> Lookup {
-        let Some(remote) = &self.remote else { return Lookup::Silent };
-        let record = match remote.read(called, at.now, at.effects) {
+        let Some(redis_client) = &self.redis_client else { return Lookup::Silent };
+        let record = match redis_client.read(called, at.now, at.effects) {
             Ok(Some(RedisReply::Nil)) => None,
             Ok(Some(RedisReply::Text(record))) => match Record::read(&record, &self.gateway) {
                 Ok(record) => Some(Rc::new(record)),
@@ -295,13 +296,13 @@ impl Worker {
                 }
             },
             _ => {
-                return match self.remembered(remote, hash, at.now) {
+                return match self.remembered(redis_client, hash, at.now) {
                     Ok(Some(known)) => Lookup::Known(known),
                     _ => Lookup::Silent,
                 };
             }
         };
-        remote.remember(*hash, record.clone(), at.now);
+        redis_client.remember(*hash, record.clone(), at.now);
         Lookup::Known(record.and_then(|record| match record.means(hash, &self.gateway, self.generation) {
             Ok(credential) => Some(credential),
             Err(mistake) => {
@@ -314,19 +315,19 @@ impl Worker {
     /// The cached credential of a key under this configuration; a record that the configuration rejects has none.
     fn remembered(
         &self,
-        remote: &RedisClient,
+        redis_client: &RedisClient,
         hash: &KeyHash,
         now: Time,
     ) -> Result<Option<Option<Credential>>, Unavailable> {
-        let known = remote.remembered(hash, now)?;
+        let known = redis_client.remembered(hash, now)?;
         Ok(known.map(|record| record?.means(hash, &self.gateway, self.generation).ok()))
     }
 
     /// The call that reads a note from Redis; `None` without Redis, or if it does not reply.
     pub fn note(&self, name: &str, now: Time) -> Option<Call> {
-        let remote = self.remote.as_ref().filter(|remote| remote.answers(now))?;
-        let name = redis::names::note(&remote.settings.prefix, name);
-        Some(remote.ask(&Command::new(["GET".to_owned(), name]), now))
+        let redis_client = self.redis_client.as_ref().filter(|redis_client| redis_client.answers(now))?;
+        let name = redis::names::note(&redis_client.settings.prefix, name);
+        Some(redis_client.ask(&Command::new(["GET".to_owned(), name]), now))
     }
 
     /// Whether Redis replied to the last check; `None` if that is older than a second: then the caller must check. Before the first reply
@@ -349,8 +350,8 @@ impl Worker {
 
     /// Handles the reply to [`Worker::note`]; fails if Redis did not reply.
     pub fn noted(&self, called: &Called, at: &mut StoreContext<'_>) -> Result<Option<BookEntry>, Unavailable> {
-        let Some(remote) = &self.remote else { return Ok(None) };
-        match remote.read(called, at.now, at.effects)? {
+        let Some(redis_client) = &self.redis_client else { return Ok(None) };
+        match redis_client.read(called, at.now, at.effects)? {
             Some(RedisReply::Text(text)) => Ok(BookEntry::read(&text)),
             Some(RedisReply::Nil) => Ok(None),
             other => Err(Unavailable(format!("{other:?} is no note"))),
@@ -369,10 +370,10 @@ impl Worker {
             let ledger = if self.strict().is_some() { ReservedIn::Redis } else { ReservedIn::Envoy(self.scope()) };
             self.settle(correction, ledger, at);
         }
-        if let Some(remote) = self.remote.as_ref().filter(|_| !pages.is_empty()) {
+        if let Some(redis_client) = self.redis_client.as_ref().filter(|_| !pages.is_empty()) {
             let notes = pages.into_iter().map(|(name, page)| Note { name, text: page.text() }).collect();
             let id = self.order_id();
-            remote.settle(
+            redis_client.settle(
                 Settlement { id, parts: Vec::new(), entry: None, at: at.now, corrects: false, notes },
                 at.effects,
             );
@@ -383,18 +384,18 @@ impl Worker {
     /// Reserves in memory, or returns the call to Redis.
     pub fn reserve(&self, reserve_request: &ReserveRequest, at: &mut StoreContext<'_>) -> ReserveOutcome {
         match self.strict() {
-            Some(remote) if remote.answers(at.now) => ReserveOutcome::Ask(
-                remote.ask(&redis::reserve::command(&remote.settings.prefix, reserve_request), at.now),
+            Some(redis_client) if redis_client.answers(at.now) => ReserveOutcome::Ask(
+                redis_client.ask(&redis::reserve::command(&redis_client.settings.prefix, reserve_request), at.now),
             ),
-            Some(remote) => self.without_redis(remote, reserve_request, at),
+            Some(redis_client) => self.without_redis(redis_client, reserve_request, at),
             None => local(reserve_request, self.scope(), at),
         }
     }
 
     /// The scope of the counts in this Envoy's memory.
     fn scope(&self) -> CounterScope {
-        match &self.remote {
-            Some(remote) if remote.settings.mode == Mode::Relaxed => CounterScope::Replicated,
+        match &self.redis_client {
+            Some(redis_client) if redis_client.settings.mode == Mode::Relaxed => CounterScope::Replicated,
             _ => CounterScope::Local,
         }
     }
@@ -409,11 +410,11 @@ impl Worker {
         called: &Called,
         at: &mut StoreContext<'_>,
     ) -> ReserveOutcome {
-        let Some(remote) = self.strict() else { return ReserveOutcome::Undecided };
-        let silent = match remote.read(called, at.now, at.effects) {
+        let Some(redis_client) = self.strict() else { return ReserveOutcome::Undecided };
+        let silent = match redis_client.read(called, at.now, at.effects) {
             Ok(None) if by_hash => {
-                let command = redis::reserve::command(&remote.settings.prefix, reserve_request);
-                return ReserveOutcome::Ask(remote.ask(&command.with_source().unwrap_or(command), at.now));
+                let command = redis::reserve::command(&redis_client.settings.prefix, reserve_request);
+                return ReserveOutcome::Ask(redis_client.ask(&command.with_source().unwrap_or(command), at.now));
             }
             Ok(Some(reply)) => match redis::reserve::reserve_result(reserve_request, &reply) {
                 Ok(ReserveResult::Granted { chosen, snapshots }) => {
@@ -428,24 +429,24 @@ impl Worker {
             at.effects.push(Effect::Count(metric::REDIS_DOWN));
             at.effects.push(Effect::Warn(format!("Redis sent an unexpected reply: {why}")));
         }
-        let decision = self.without_redis(remote, reserve_request, at);
+        let decision = self.without_redis(redis_client, reserve_request, at);
         if matches!(decision, ReserveOutcome::Refused(_) | ReserveOutcome::Undecided) {
-            remote.settle(withdrawn(), at.effects);
+            redis_client.settle(withdrawn(), at.effects);
         }
         decision
     }
 
     fn strict(&self) -> Option<&RedisClient> {
-        self.remote.as_ref().filter(|remote| remote.settings.mode == Mode::Strict)
+        self.redis_client.as_ref().filter(|redis_client| redis_client.settings.mode == Mode::Strict)
     }
 
     fn without_redis(
         &self,
-        remote: &RedisClient,
+        redis_client: &RedisClient,
         reserve_request: &ReserveRequest,
         at: &mut StoreContext<'_>,
     ) -> ReserveOutcome {
-        match remote.settings.when_down {
+        match redis_client.settings.when_down {
             WhenDown::Local => local(reserve_request, CounterScope::Local, at),
             WhenDown::Allow => {
                 at.effects.push(Effect::Count(metric::UNCHECKED));
@@ -457,16 +458,16 @@ impl Worker {
 
     /// Whether a request without a reservation must be settled too, for the accounts.
     pub fn keeps_accounts(&self) -> bool {
-        self.remote.is_some() || self.gateway.admin.is_some()
+        self.redis_client.is_some() || self.gateway.admin.is_some()
     }
 
     /// Settles a finished request in every store that needs it.
     pub fn settle(&self, mut settlement: Settlement, ledger: ReservedIn, at: &mut StoreContext<'_>) {
-        match &self.remote {
+        match &self.redis_client {
             // Redis stores the account entry.
-            Some(remote) => {
+            Some(redis_client) => {
                 let here = Settlement { entry: None, ..settlement.clone() };
-                remote.settle(std::mem::replace(&mut settlement, here), at.effects);
+                redis_client.settle(std::mem::replace(&mut settlement, here), at.effects);
             }
             None if self.gateway.admin.is_some() => {}
             // Without Redis and an admin API, the account entries are never read.
@@ -485,12 +486,12 @@ impl Worker {
 
     /// Background work: the next settlement call, if there is one.
     pub fn tick(&self, now: Time) -> Option<Call> {
-        self.remote.as_ref()?.tell(now)
+        self.redis_client.as_ref()?.tell(now)
     }
 
     /// Handles the reply to that call.
     pub fn told(&self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
-        self.remote.as_ref()?.told(called, now, effects)
+        self.redis_client.as_ref()?.told(called, now, effects)
     }
 }
 

@@ -96,6 +96,6 @@ impl Gateway {
             Delivery::Stream if !answers_are_checked && !way.check_structured_output => way.timeouts.idle.plain,
             _ => way.timeouts.idle.plain.min(way.timeouts.first_token.plain),
         };
-        self.models.values().map(|model| held(&model.way)).fold(self.timeouts.idle.plain, Duration::min)
+        self.models.values().map(|model| held(&model.policy)).fold(self.timeouts.idle.plain, Duration::min)
     }
 }

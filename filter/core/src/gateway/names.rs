@@ -15,7 +15,7 @@ use crate::keys::Glob;
 use crate::routing::capabilities::Capabilities;
 use crate::routing::pattern::{Pattern, has_steps, may_fit};
 use crate::routing::target::{Model, Target};
-use crate::routing::target_health::Cells;
+use crate::routing::target_health::TargetHealth;
 use crate::routing::target_health::keys::Keys;
 use crate::usage::price::Price;
 
@@ -134,7 +134,7 @@ impl Gateway {
         let (cells, keys) = match known {
             Some(_) => {
                 let (cluster, keys) = (general.provider.cluster(0), general.provider.clusters.len());
-                (Cells::of(cluster, &model), Keys::of(cluster, &model, keys))
+                (TargetHealth::of(cluster, &model), Keys::of(cluster, &model, keys))
             }
             None => (general.cells.clone(), general.keys.clone()),
         };

@@ -83,19 +83,19 @@ impl Checks {
     /// the client receives besides the recorded ones.
     pub fn judge<'t>(
         &self,
-        witness: &'t Transcript,
+        transcript: &'t Transcript,
         passing: impl Iterator<Item = Cow<'t, str>>,
     ) -> Result<Vec<Finding>, GuardFailure> {
         let mut findings = Vec::new();
         let steps = Matcher::steps();
-        let mut said = witness.answers.values().flat_map(Answer::texts);
+        let mut said = transcript.answers.values().flat_map(Answer::texts);
         // Nearly every text in `passing` is the first choice's text again.
         let first = said.next();
         let is_first = |text: &str| first.as_ref().is_some_and(|first| is_equal(first.as_bytes(), text.as_bytes()));
         let passing = passing.filter(|text| !is_first(text));
         for text in first.iter().cloned().chain(said).chain(passing).filter(|_| !self.guards.is_empty()) {
             for guard in &self.guards {
-                let Some(label) = guard.finder.first(&text, &steps) else { continue };
+                let Some(label) = guard.matcher.first(&text, &steps) else { continue };
                 match guard.action {
                     Action::Log => note(&mut findings, guard, label, Side::Answers),
                     Action::Block | Action::Mask => {
@@ -104,11 +104,11 @@ impl Checks {
                 }
             }
         }
-        if witness.puzzled {
+        if transcript.puzzled {
             findings.extend(self.format.is_some().then(Finding::unchecked));
         } else if let Some(format) = &self.format {
             let steps = Steps::at_most(schema::MOST_STEPS);
-            let mut claims = witness.answers.values().filter(|answer| answer.claims_to_be_complete());
+            let mut claims = transcript.answers.values().filter(|answer| answer.claims_to_be_complete());
             let unchecked = claims.try_fold(false, |unchecked, answer| {
                 Ok(unchecked | !format.check(&answer.text, &steps).map_err(GuardFailure::Invalid)?)
             })?;
@@ -183,13 +183,13 @@ impl Answer {
 impl Transcript {
     /// The transcript of a complete response.
     pub fn of(response: &Response) -> Self {
-        let mut witness = Self::default();
+        let mut transcript = Self::default();
         for (choice, index) in response.choices.iter().zip(0..) {
-            let answer = witness.answers.entry(index).or_default();
+            let answer = transcript.answers.entry(index).or_default();
             answer.finish = Some(choice.finish);
             choice.parts.iter().for_each(|part| answer.record(part));
         }
-        witness
+        transcript
     }
 
     /// Marks a response that could not be parsed. Guardrails check its texts; its format remains unknown.

@@ -108,7 +108,7 @@ impl Wanted {
     }
 
     /// Compiles the matcher; an error if it would be too large.
-    pub fn finder(self) -> Result<Matcher, String> {
+    pub fn matcher(self) -> Result<Matcher, String> {
         let too_much = |_| "patterns that are too large when compiled".to_owned();
         let expressions: Vec<Hir> = self.things.iter().map(|(_, expression, _)| expression.clone()).collect();
         let any = Which::of(&expressions, 4 * LARGEST).map_err(too_much)?;

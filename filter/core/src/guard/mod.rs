@@ -44,7 +44,7 @@ pub struct Guard {
     /// The action for a match.
     pub action: Action,
     /// The matcher.
-    pub finder: Matcher,
+    pub matcher: Matcher,
     /// A hash of its configuration. A changed guardrail with the same name has another digest.
     pub digest: [u8; 32],
 }

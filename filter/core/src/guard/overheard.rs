@@ -32,7 +32,7 @@ const WHOLE: [&str; 6] = ["annotations", "citation", "citations", "logprobs", "f
 
 /// The texts of a stream so far.
 #[derive(Debug, Default)]
-pub struct Overheard {
+pub struct ResponseTexts {
     texts: BTreeMap<u64, Text>,
     /// The hashes of the field names recorded so far.
     names: BTreeSet<u64>,
@@ -55,7 +55,7 @@ struct Place<'v> {
     in_pieces: bool,
 }
 
-impl Overheard {
+impl ResponseTexts {
     /// Records an event's data. Data that is not JSON is recorded as text.
     pub fn event(&mut self, data: &[u8]) -> Result<(), ApiError> {
         footprint::check_answer(data)?;
@@ -166,7 +166,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn recorded(events: &[&str]) -> Vec<String> {
-        let mut overheard = Overheard::default();
+        let mut overheard = ResponseTexts::default();
         events.iter().for_each(|event| overheard.event(event.as_bytes()).unwrap());
         overheard.texts().map(Cow::into_owned).collect()
     }

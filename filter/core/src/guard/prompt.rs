@@ -94,7 +94,7 @@ impl Look<'_> {
     /// Records the matches that do not block the text; an error if one blocks it.
     fn pass(&mut self, text: &str) -> Result<(), Unfit> {
         for guard in self.guards.iter().filter(|guard| guard.action != Action::Mask) {
-            let Some(label) = guard.finder.first(text, &self.steps) else { continue };
+            let Some(label) = guard.matcher.first(text, &self.steps) else { continue };
             match guard.action {
                 Action::Block => return Err(Unfit::Blocked(Finding::of(guard, label, Side::Prompts))),
                 _ => note(&mut self.findings, guard, label, Side::Prompts),
@@ -107,7 +107,7 @@ impl Look<'_> {
     fn as_it_is(&mut self, text: &str) -> Result<(), Unfit> {
         self.pass(text)?;
         for guard in self.guards.iter().filter(|guard| guard.action == Action::Mask) {
-            if let Some(label) = guard.finder.first(text, &self.steps) {
+            if let Some(label) = guard.matcher.first(text, &self.steps) {
                 let finding = Finding { action: Action::Block, ..Finding::of(guard, label, Side::Prompts) };
                 return Err(Unfit::Blocked(finding));
             }
@@ -122,7 +122,7 @@ impl Look<'_> {
         let guards = self.guards;
         for guard in guards.iter().filter(|guard| guard.action == Action::Mask) {
             let current = masked.as_deref().unwrap_or(text);
-            if guard.finder.sees_nothing(current, &self.steps) {
+            if guard.matcher.sees_nothing(current, &self.steps) {
                 continue;
             }
             let as_it_is = self.mask(guard, current, current, |at| at, most)?;
@@ -146,7 +146,7 @@ impl Look<'_> {
         most: usize,
     ) -> Result<Option<String>, Unfit> {
         let (mut out, mut copied, mut last) = (String::new(), 0, None);
-        for find in guard.finder.all(read, &self.steps) {
+        for find in guard.matcher.all(read, &self.steps) {
             let at = place(find.at);
             out.push_str(text.get(copied..at.start).unwrap_or_default());
             out.extend(["[", find.label, "]"]);

@@ -180,26 +180,26 @@ impl Reservation {
         let mut closings: Vec<Closing> =
             self.orders.iter().map(|id| Closing { id: id.clone(), parts: Vec::new() }).collect();
         for Held { part, snapshot, reserve_request } in &self.held {
-            let meter = &part.take.counter;
+            let counter = &part.take.counter;
             // If a counter is reserved twice, the first part has all of the usage.
-            let used = if seen.contains(&meter) { 0 } else { self.used(plan, spent, part) };
-            seen.push(meter);
+            let used = if seen.contains(&counter) { 0 } else { self.used(plan, spent, part) };
+            seen.push(counter);
             if let Some(closing) = closings.get_mut(*reserve_request) {
                 let (CounterSnapshot { period: window, until, .. }, reserved) = (*snapshot, part.take.amount);
-                closing.parts.push(Settled { counter: meter.clone(), window, until, reserved, used });
+                closing.parts.push(Settled { counter: counter.clone(), window, until, reserved, used });
             }
         }
         let Some(own) = closings.first_mut() else { return closings };
         let tried = spent.iter().filter_map(|spent| plan.candidates.get(spent.candidate));
         for part in tried.flat_map(|candidate| &candidate.parts).filter(|part| !part.is_place()) {
-            let meter = &part.take.counter;
-            if seen.contains(&meter) {
+            let counter = &part.take.counter;
+            if seen.contains(&counter) {
                 continue;
             }
-            seen.push(meter);
-            let (used, window) = (self.used(plan, spent, part), window(meter.kind, now));
+            seen.push(counter);
+            let (used, window) = (self.used(plan, spent, part), window(counter.kind, now));
             if used > 0 {
-                own.parts.push(Settled { counter: meter.clone(), window, until: 0, reserved: 0, used });
+                own.parts.push(Settled { counter: counter.clone(), window, until: 0, reserved: 0, used });
             }
         }
         closings
@@ -213,8 +213,8 @@ impl Reservation {
 
 /// The usage of a counter, by the candidates that have it among their parts.
 fn used(plan: &Plan, spent: &[AttemptUsage], part: &Part) -> u64 {
-    let (meter, unit) = (&part.take.counter, part.rule.unit);
-    match (unit, meter.kind) {
+    let (counter, unit) = (&part.take.counter, part.rule.unit);
+    match (unit, counter.kind) {
         (_, LimitWindow::Concurrent) => return 0,
         // A request counts once, whatever the number of attempts and even if all fail.
         (Unit::Requests, _) => return 1,
@@ -222,7 +222,7 @@ fn used(plan: &Plan, spent: &[AttemptUsage], part: &Part) -> u64 {
     }
     let concerned = spent.iter().filter(|spent| {
         let candidate = plan.candidates.get(spent.candidate);
-        candidate.is_some_and(|candidate| candidate.parts.iter().any(|part| part.take.counter == *meter))
+        candidate.is_some_and(|candidate| candidate.parts.iter().any(|part| part.take.counter == *counter))
     });
     concerned.fold(0, |sum, AttemptUsage { usage, cost, .. }| {
         sum.saturating_add(if unit == Unit::MicroUsd { cost.0 } else { tokens(unit, usage.input, usage.output) })
@@ -240,7 +240,7 @@ fn window(kind: LimitWindow, now: Time) -> u64 {
     }
 }
 
-fn warning(rule: &Rule, meter: &Counter, used: u64, hard: bool) -> Option<Warning> {
+fn warning(rule: &Rule, counter: &Counter, used: u64, hard: bool) -> Option<Warning> {
     let percent = u128::from(used) * 100 / u128::from(rule.limit.max(1));
     let mark = match percent {
         0..80 => return None,
@@ -248,7 +248,7 @@ fn warning(rule: &Rule, meter: &Counter, used: u64, hard: bool) -> Option<Warnin
         _ => 100,
     };
     // `team=research/usd/month`: the unit is dropped, since a budget is always money.
-    let (scope, period) = meter.name.rsplit_once('/')?;
+    let (scope, period) = counter.name.rsplit_once('/')?;
     let budget = format!("{}/{period}", scope.strip_suffix("/usd")?);
     Some(Warning { budget, percent: u64::try_from(percent).unwrap_or(u64::MAX), mark, hard })
 }

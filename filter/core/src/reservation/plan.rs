@@ -250,12 +250,12 @@ impl Parts<'_> {
             }
             unit => tokens(unit, estimate().input, estimate().output),
         };
-        let meter = match &applied.counter {
-            Some(meter) => Some(meter.clone()),
+        let counter = match &applied.counter {
+            Some(counter) => Some(counter.clone()),
             None => rule.counter(of),
         };
-        match meter {
-            Some(meter) => self.take(meter, amount, rule, hard),
+        match counter {
+            Some(counter) => self.take(counter, amount, rule, hard),
             None if amount > rule.limit => return Err(too_large(rule, of, amount, estimate())),
             None => {}
         }
@@ -265,21 +265,21 @@ impl Parts<'_> {
     /// Adds a batch's debit for one rule.
     fn add_batch(&mut self, applied: &Applied, of: &Subject, work: &Work) -> Result<(), ApiError> {
         let rule = &applied.rule;
-        let Some(meter) = applied.counter.clone().or_else(|| rule.counter(of)) else {
+        let Some(counter) = applied.counter.clone().or_else(|| rule.counter(of)) else {
             let Share { input, output, .. } = work.longest;
             let amount = tokens(rule.unit, input, output);
             let one = Estimate { input, output, ..Estimate::default() };
             return if amount > rule.limit { Err(too_large(rule, of, amount, one)) } else { Ok(()) };
         };
-        if !matches!(meter.kind, LimitWindow::Day | LimitWindow::Month | LimitWindow::Total) {
+        if !matches!(counter.kind, LimitWindow::Day | LimitWindow::Month | LimitWindow::Total) {
             return Ok(());
         }
         if rule.unit == Unit::MicroUsd && !work.priced {
             return Err(not_priced(of));
         }
         let amount = work.total.of(rule.unit);
-        self.take(meter.clone(), 0, rule, rule.hard);
-        if let Some(part) = self.parts.iter_mut().find(|part| part.take.counter == meter && part.batch == 0) {
+        self.take(counter.clone(), 0, rule, rule.hard);
+        if let Some(part) = self.parts.iter_mut().find(|part| part.take.counter == counter && part.batch == 0) {
             part.batch = amount;
             part.take.amount = part.take.amount.saturating_add(amount);
         }
@@ -287,10 +287,10 @@ impl Parts<'_> {
     }
 
     /// Adds a debit. A counter that is already among the parts is debited once, up to the smallest hard limit.
-    fn take(&mut self, meter: Counter, amount: u64, rule: &Rc<Rule>, hard: bool) {
+    fn take(&mut self, counter: Counter, amount: u64, rule: &Rc<Rule>, hard: bool) {
         let limit = rule.limit;
-        let Some(part) = self.parts.iter_mut().find(|part| part.take.counter == meter) else {
-            let take = Debit { counter: meter, amount, limit, hard };
+        let Some(part) = self.parts.iter_mut().find(|part| part.take.counter == counter) else {
+            let take = Debit { counter, amount, limit, hard };
             self.parts.push(Part { take, rule: rule.clone(), also: None, batch: 0 });
             return;
         };

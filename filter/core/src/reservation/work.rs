@@ -7,7 +7,7 @@ use crate::limits::Unit;
 use crate::routing::target::Target;
 use crate::usage::estimate::Estimate;
 use crate::usage::price::Price;
-use crate::usage::surcharge::Wishes;
+use crate::usage::surcharge::Surcharges;
 
 /// Usage of one request or of several together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ impl Work {
 
     /// Adds one request.
     pub(crate) fn add(&mut self, estimate: &Estimate, price: Option<&Price>) {
-        let wishes = Wishes { tier: Some(Tier::Batch), any_tier: false, ..estimate.wishes };
+        let wishes = Surcharges { tier: Some(Tier::Batch), any_tier: false, ..estimate.wishes };
         let estimate = Estimate { wishes, ..*estimate };
         let most = |estimate: &Estimate| price.map(|price| price.most(estimate).0).unwrap_or_default();
         let pieces = most(&Estimate { input: 0, output: 0, ..estimate });

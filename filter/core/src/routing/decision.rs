@@ -20,9 +20,9 @@ use crate::store::SharedData;
 use crate::usage::estimate::Estimate;
 
 use super::capabilities::MissingCapability;
-use super::hints::{Override, RoutingHeaders};
 use super::needs::Needs;
 use super::order;
+use super::routing_headers::{Override, RoutingHeaders};
 use super::sticky;
 use super::target_health::circuit::{self, CircuitState, Settings};
 
@@ -37,7 +37,7 @@ pub struct RoutingInput<'a> {
     /// The capabilities that the request needs.
     pub needs: Needs,
     /// The request's routing headers.
-    pub hints: &'a RoutingHeaders,
+    pub routing_headers: &'a RoutingHeaders,
     /// The body's `user`.
     pub user: Option<&'a str>,
     /// Estimates the request's usage at a target, to compare costs. Assumes a response of the expected length.
@@ -62,7 +62,7 @@ pub struct RoutingDecision {
     /// The strategy that ordered the targets.
     pub strategy: Strategy,
     /// All targets of the model: first the eligible ones in the order in which they are tried, then the excluded ones.
-    pub considered: Vec<RankedTarget>,
+    pub ranked: Vec<RankedTarget>,
 }
 
 /// A target and its rank.
@@ -117,11 +117,11 @@ pub enum Reason {
 
 /// Makes the routing decision. Returns an error if no target is eligible.
 pub fn decide(input: &RoutingInput<'_>, shared: &dyn SharedData) -> Result<RoutingDecision, ApiError> {
-    let RoutingInput { model, caller, needs, hints, now, .. } = input;
-    let way = &model.way;
-    let route = way.route(caller, needs, hints, *now);
+    let RoutingInput { model, caller, needs, routing_headers, now, .. } = input;
+    let way = &model.policy;
+    let route = way.route(caller, needs, routing_headers, *now);
     let taken = route.and_then(|route| way.routes.get(route));
-    let strategy = match &hints.overriding {
+    let strategy = match &routing_headers.overriding {
         Some(Override::Strategy(strategy)) => *strategy,
         _ => taken.map_or(way.strategy, |route| route.strategy),
     };
@@ -139,22 +139,22 @@ pub fn decide(input: &RoutingInput<'_>, shared: &dyn SharedData) -> Result<Routi
     if let Some(wished) = wished {
         draft.put_first(&wished);
     }
-    if strategy == Strategy::Pinned || hints.no_fallback {
+    if strategy == Strategy::Pinned || routing_headers.no_fallback {
         draft.keep_first();
     }
-    Ok(RoutingDecision { route, strategy, considered: draft.judge(shared) })
+    Ok(RoutingDecision { route, strategy, ranked: draft.judge(shared) })
 }
 
 impl RoutingDecision {
     /// The target that this request probes.
     pub fn probe(&self) -> Option<&Rc<Target>> {
-        self.considered.iter().find(|considered| considered.place == Rank::Probe).map(|considered| &considered.target)
+        self.ranked.iter().find(|ranked| ranked.place == Rank::Probe).map(|ranked| &ranked.target)
     }
 
     /// The eligible targets, in the order in which they are tried.
-    pub fn reserve_request(&self) -> Vec<Rc<Target>> {
-        let may_serve = self.considered.iter().filter(|considered| !matches!(considered.place, Rank::Out(_)));
-        may_serve.map(|considered| considered.target.clone()).collect()
+    pub fn targets_in_order(&self) -> Vec<Rc<Target>> {
+        let may_serve = self.ranked.iter().filter(|ranked| !matches!(ranked.place, Rank::Out(_)));
+        may_serve.map(|ranked| ranked.target.clone()).collect()
     }
 }
 
@@ -246,7 +246,7 @@ impl Draft<'_> {
     /// Keeps the targets of the best tier, and a lower one if the client asks for it by name: that is no silent downgrade.
     fn keep_tiers(&mut self) {
         let model = self.input.model;
-        if model.way.allow_lower_tier {
+        if model.policy.allow_lower_tier {
             return;
         }
         // The best tier is the model's best, even if its targets cannot serve this request.
@@ -258,7 +258,7 @@ impl Draft<'_> {
 
     /// The best-tier target that the client's override names; the first one if tiers do not matter.
     fn named_by_client(&self, any_tier: bool) -> Option<Rc<Target>> {
-        let Some(Override::Target(name)) = &self.input.hints.overriding else { return None };
+        let Some(Override::Target(name)) = &self.input.routing_headers.overriding else { return None };
         let is = |target: &&Rc<Target>| target.name == *name || target.provider.name == *name;
         let tier = |target: &&Rc<Target>| if any_tier { 0 } else { target.tier };
         self.kept.iter().filter(is).min_by_key(tier).cloned()
@@ -267,14 +267,14 @@ impl Draft<'_> {
     /// The target that the client's override names; an error if it is not eligible.
     fn wished(&self, any_tier: bool) -> Result<Option<Rc<Target>>, ApiError> {
         let found = self.named_by_client(any_tier);
-        if found.is_some() || !matches!(self.input.hints.overriding, Some(Override::Target(_))) {
+        if found.is_some() || !matches!(self.input.routing_headers.overriding, Some(Override::Target(_))) {
             return Ok(found);
         }
         let known: Vec<&str> = self.input.model.targets.iter().map(|target| target.name.as_str()).collect();
         let message = format!(
             "The header {} names a target that the model `{}` does not have or that cannot serve this request. Choose \
              one of its targets: {}.",
-            super::hints::ROUTE,
+            super::routing_headers::ROUTE,
             self.input.model.name,
             known.join(", ")
         );
@@ -326,7 +326,7 @@ impl Draft<'_> {
             list.push(RankedTarget { target, place });
         }
         // A recovering target is more likely to succeed than a failing one.
-        put_first(&mut last, 0, |considered| considered.place == Rank::Last(Trouble::Recovering));
+        put_first(&mut last, 0, |ranked| ranked.place == Rank::Last(Trouble::Recovering));
         first.extend(last);
         first.extend(out);
         first
@@ -354,7 +354,7 @@ impl RoutingInput<'_> {
     /// Restores the sticky target to the first place, for strategies that choose anew for each request.
     fn stay(&self, strategy: Strategy, ordered: &mut [Rc<Target>], shared: &dyn SharedData) {
         let chooses = matches!(strategy, Strategy::Cheapest | Strategy::Fastest | Strategy::LeastBusy);
-        if self.model.way.sticky.is_none() || !chooses {
+        if self.model.policy.sticky.is_none() || !chooses {
             return;
         }
         let value = self.weighted_by();
@@ -372,11 +372,11 @@ impl RoutingInput<'_> {
     /// The hash key of a weighted choice: equal for requests that stick together.
     fn weighted_by(&self) -> u64 {
         let key = Some(&*self.caller.key_id);
-        let value = match &self.model.way.sticky {
+        let value = match &self.model.policy.sticky {
             None => return self.dice,
             Some(Sticky::Key) => key,
             Some(Sticky::User) => self.user.filter(|user| !user.is_empty()).or(key),
-            Some(Sticky::Header(name)) => self.hints.header(name).filter(|value| !value.is_empty()).or(key),
+            Some(Sticky::Header(name)) => self.routing_headers.header(name).filter(|value| !value.is_empty()).or(key),
         };
         number(self.model.name.as_bytes(), value.unwrap_or_default().as_bytes())
     }

@@ -6,7 +6,6 @@
 
 pub mod capabilities;
 pub mod decision;
-pub mod hints;
 pub mod needs;
 pub mod order;
 pub mod pace;
@@ -15,6 +14,7 @@ pub mod pattern;
 pub mod policy;
 pub mod queue;
 pub mod retry_budget;
+pub mod routing_headers;
 pub mod spec;
 pub mod sticky;
 pub mod target;

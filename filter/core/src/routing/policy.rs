@@ -11,8 +11,8 @@ use crate::routing::spec::{Delivery, Need, Sticky, Strategy, Trigger};
 use crate::routing::timeouts::Timeouts;
 use crate::store::dimension::Dimension;
 
-use super::hints::RoutingHeaders;
 use super::needs::Needs;
+use super::routing_headers::RoutingHeaders;
 
 /// The routing policy of a model.
 #[derive(Debug, Clone)]
@@ -51,8 +51,8 @@ impl RoutingPolicy {
     }
 
     /// The index of the first matching route; `None` if the model's own policy applies.
-    pub fn route(&self, caller: &Caller, needs: &Needs, hints: &RoutingHeaders, now: Time) -> Option<usize> {
-        self.routes.iter().position(|route| route.matches.fits(caller, needs, hints, now))
+    pub fn route(&self, caller: &Caller, needs: &Needs, routing_headers: &RoutingHeaders, now: Time) -> Option<usize> {
+        self.routes.iter().position(|route| route.matches.fits(caller, needs, routing_headers, now))
     }
 
     /// The names of the headers that the policy matches on.
@@ -121,13 +121,19 @@ pub struct Match {
 
 impl Match {
     /// Whether all conditions hold.
-    pub fn fits(&self, caller: &Caller, needs: &Needs, hints: &RoutingHeaders, now: Time) -> bool {
-        self.conditions(caller, needs, hints, now).into_iter().all(|(_, holds)| holds)
+    pub fn fits(&self, caller: &Caller, needs: &Needs, routing_headers: &RoutingHeaders, now: Time) -> bool {
+        self.conditions(caller, needs, routing_headers, now).into_iter().all(|(_, holds)| holds)
     }
 
     /// The conditions that do not hold, by their names in the gateway file.
-    pub fn misfits(&self, caller: &Caller, needs: &Needs, hints: &RoutingHeaders, now: Time) -> Vec<&'static str> {
-        let conditions = self.conditions(caller, needs, hints, now).into_iter();
+    pub fn misfits(
+        &self,
+        caller: &Caller,
+        needs: &Needs,
+        routing_headers: &RoutingHeaders,
+        now: Time,
+    ) -> Vec<&'static str> {
+        let conditions = self.conditions(caller, needs, routing_headers, now).into_iter();
         conditions.filter(|(_, holds)| !holds).map(|(name, _)| name).collect()
     }
 
@@ -135,10 +141,11 @@ impl Match {
         &self,
         caller: &Caller,
         needs: &Needs,
-        hints: &RoutingHeaders,
+        routing_headers: &RoutingHeaders,
         now: Time,
     ) -> [(&'static str, bool); 8] {
-        let header = |(name, glob): &(String, Glob)| hints.header(name).is_some_and(|value| glob.matches(value));
+        let header =
+            |(name, glob): &(String, Glob)| routing_headers.header(name).is_some_and(|value| glob.matches(value));
         [
             ("key", self.whose.allows(Dimension::Key, Some(&caller.key_id))),
             ("team", self.whose.allows(Dimension::Team, Some(&caller.team))),

@@ -12,7 +12,7 @@ use crate::usage::price::Price;
 use super::capabilities::Capabilities;
 use super::pattern::Pattern;
 use super::policy::RoutingPolicy;
-use super::target_health::Cells;
+use super::target_health::TargetHealth;
 use super::target_health::keys::Keys;
 
 /// A model name that clients use.
@@ -27,7 +27,7 @@ pub struct Model {
     /// The targets in the listed order. Never empty.
     pub targets: Vec<Rc<Target>>,
     /// The routing policy.
-    pub way: Rc<RoutingPolicy>,
+    pub policy: Rc<RoutingPolicy>,
     /// The cache rule; `None` if responses are not cached.
     pub cache: Option<CacheRule>,
 }
@@ -38,7 +38,7 @@ pub struct Target {
     /// `provider/model`.
     pub name: String,
     /// The location of its shared health state.
-    pub cells: Cells,
+    pub cells: TargetHealth,
     /// Its provider's keys, if there are several.
     pub keys: Keys,
     /// The provider.

@@ -12,7 +12,7 @@ use crate::peek::literals::Literal;
 use crate::peek::survey::{Passed, walk};
 use crate::peek::words::{LONGEST, Word};
 
-use super::surcharge::Wishes;
+use super::surcharge::Surcharges;
 
 /// Tokens of an image. Its size is unknown without decoding it. Anthropic documents about 1,600 tokens for the largest image that it does
 /// not scale down (width x height / 750); OpenAI's largest in high detail is 85 + 8 tiles x 170 = 1,445.
@@ -266,7 +266,7 @@ pub struct Estimate {
     /// Number of images in the prompt.
     pub images: u64,
     /// Possible surcharges.
-    pub wishes: Wishes,
+    pub wishes: Surcharges,
 }
 
 impl Estimate {

@@ -5,7 +5,7 @@ use std::fmt;
 use sluice_wire::conversation::Usage;
 
 use super::estimate::Estimate;
-use super::surcharge::Wishes;
+use super::surcharge::Surcharges;
 #[cfg(doc)]
 use sluice_wire::extras::Tool;
 use sluice_wire::extras::{Calls, Extras, Tier};
@@ -115,7 +115,7 @@ impl Rates {
     }
 
     /// The highest possible cost of these tokens, in picodollars: each at the highest rate it can have.
-    fn most(&self, input: u64, output: u64, wishes: &Wishes) -> u128 {
+    fn most(&self, input: u64, output: u64, wishes: &Surcharges) -> u128 {
         let tokens = |count: u64, rate: Rate| u128::from(count) * u128::from(rate.0);
         let written = match (wishes.caches, wishes.for_an_hour) {
             (false, _) => self.input,

@@ -15,7 +15,7 @@ const CALLS: u64 = 10;
 
 /// The surcharges that a request may cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Wishes {
+pub struct Surcharges {
     /// The service tier that it names.
     pub tier: Option<Tier>,
     /// Whether it may get any service tier.
@@ -30,7 +30,7 @@ pub struct Wishes {
     pub calls: Calls,
 }
 
-impl Wishes {
+impl Surcharges {
     /// No surcharges.
     pub const NOTHING: Self =
         Self { tier: None, any_tier: false, caches: false, for_an_hour: false, quick: false, calls: Calls::NONE };
@@ -52,7 +52,7 @@ impl Wishes {
 #[derive(Debug)]
 pub(crate) struct Wishing<'a> {
     body: &'a [u8],
-    wishes: Wishes,
+    wishes: Surcharges,
     /// Offered tools that are billed per call.
     offered: Calls,
     /// The request's bound on all tool calls.
@@ -67,7 +67,7 @@ pub(crate) struct Wishing<'a> {
 impl<'a> Wishing<'a> {
     /// Starts before the body's first literal.
     pub(crate) fn of(body: &'a [u8]) -> Self {
-        let (wishes, offered) = (Wishes::default(), Calls::default());
+        let (wishes, offered) = (Surcharges::default(), Calls::default());
         Self { body, wishes, offered, most: None, tools: 0, bounds: 0, bounded: 0 }
     }
 
@@ -107,7 +107,7 @@ impl<'a> Wishing<'a> {
     }
 
     /// Finishes after the last literal.
-    pub(crate) fn wished(self) -> Wishes {
+    pub(crate) fn wished(self) -> Surcharges {
         let Self { mut wishes, offered, most, tools, bounds, bounded, .. } = self;
         // The tools' own bounds apply if every tool has one. Their sum bounds the calls of each.
         let own = (bounded >= tools && bounded > 0).then_some(bounds);
@@ -134,7 +134,7 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    impl Wishes {
+    impl Surcharges {
         fn of(body: &[u8]) -> Self {
             let mut wishing = Wishing::of(body);
             walk(body, |passed| wishing.record(passed));
@@ -161,7 +161,7 @@ mod tests {
             (r#"{"service_tier":null,"user":"priority"}"#, None, false),
             ("{}", None, false),
         ] {
-            let wishes = Wishes::of(body.as_bytes());
+            let wishes = Surcharges::of(body.as_bytes());
             assert_eq!((wishes.tier, wishes.any_tier), (tier, any), "{body}");
         }
     }
@@ -174,7 +174,7 @@ mod tests {
             (r#"{"cache_control":{"ttl":"5m"}}"#, true, false),
             ("{}", false, false),
         ] {
-            let wishes = Wishes::of(body.as_bytes());
+            let wishes = Surcharges::of(body.as_bytes());
             assert_eq!((wishes.caches, wishes.for_an_hour), (caches, hour), "{body}");
         }
     }
@@ -202,7 +202,7 @@ mod tests {
             (r#"{"input":[{"type":"web_search_call","id":"ws_1"}]}"#, &[]),
             (r#"{"tools":[{"type":"function"}]}"#, &[]),
         ] {
-            assert_eq!(Wishes::of(body.as_bytes()).calls, calls(expected), "{body}");
+            assert_eq!(Surcharges::of(body.as_bytes()).calls, calls(expected), "{body}");
         }
     }
 
@@ -215,8 +215,8 @@ mod tests {
         use crate::peek::survey::tests::properties::body;
 
         /// Reference implementation that reads each word letter by letter.
-        fn read(body: &[u8]) -> Wishes {
-            let mut wishes = Wishes::default();
+        fn read(body: &[u8]) -> Surcharges {
+            let mut wishes = Surcharges::default();
             let (mut offered, mut most) = (Calls::default(), None);
             let (mut tools, mut bounds, mut bounded) = (0_u64, 0_u64, 0_u64);
             let mut before: Option<Literal<'_>> = None;
@@ -263,7 +263,7 @@ mod tests {
 
             #[test]
             fn wishes_are_read_as_by_the_letters_of_each_word(body in body()) {
-                prop_assert_eq!(Wishes::of(body.as_bytes()), read(body.as_bytes()), "{}", body);
+                prop_assert_eq!(Surcharges::of(body.as_bytes()), read(body.as_bytes()), "{}", body);
             }
         }
     }

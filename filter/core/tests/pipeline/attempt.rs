@@ -419,17 +419,17 @@ fn an_answer_without_end_is_none() {
 
 #[test]
 fn a_stream_that_falls_silent_counts_as_broken_off_once() {
-    let mut journey = crate::envoy::answering();
-    let started = journey.request.started.0;
+    let mut state = crate::envoy::answering();
+    let started = state.request.started.0;
     // The gateway file allows 60 s of silence. A chunk comes before the first and before the third check.
     for (look, (second, portion, stalls)) in
         [(1, 1, false), (60, 0, false), (61, 1, false), (120, 0, false), (121, 0, true), (300, 0, false)]
             .into_iter()
             .enumerate()
     {
-        journey.watch.portions += portion;
+        state.watch.portions += portion;
         let now = sluice_wire::time::Time(started + second * 1_000_000_000);
-        assert_eq!(journey.falls_silent(now).is_some(), stalls, "look {look} at {second} s");
+        assert_eq!(state.falls_silent(now).is_some(), stalls, "look {look} at {second} s");
     }
 }
 
@@ -441,27 +441,27 @@ fn a_held_stream_that_falls_silent_gives_way_to_the_next_target() {
     // The gateway file allows 30 s for the first token, and 60 s of silence after it.
     for (pieces, silent_at, reason) in [(0, 30, "timeout"), (1, 60, "stream_stalled")] {
         let shared = Shared::default();
-        let mut journey = crate::envoy::planned_for("patient");
-        let started = journey.request.started;
+        let mut state = crate::envoy::planned_for("patient");
+        let started = state.request.started;
         let [before, then, later] = [silent_at - 1, silent_at, 600].map(|s| started.after(Duration::from_secs(s)));
-        let _ = journey.begin(started, &shared);
-        assert_eq!(journey.falls_silent(then), None, "its headers are not here: Envoy ends it");
-        journey.watch.holding = true;
-        journey.answer.said.pieces = pieces;
-        assert_eq!(journey.falls_silent(before), None);
-        let Some(Silence::Held(failure)) = journey.falls_silent(then) else { panic!("{reason}") };
+        let _ = state.begin(started, &shared);
+        assert_eq!(state.falls_silent(then), None, "its headers are not here: Envoy ends it");
+        state.watch.holding = true;
+        state.answer.said.pieces = pieces;
+        assert_eq!(state.falls_silent(before), None);
+        let Some(Silence::Held(failure)) = state.falls_silent(then) else { panic!("{reason}") };
         assert_eq!(failure.reason, reason);
         let mut effects = Vec::new();
         let view = crate::envoy::at(then);
         let flow = sluice_core::exchange::attempt::give_up(
             failure,
-            &mut journey,
+            &mut state,
             &mut Context::new(&view, &shared, &mut effects),
         );
         assert_eq!(flow, Flow::Continue);
         assert!(effects.contains(&Effect::SetProperty(property::TARGET, "ant".into())));
         assert_eq!(effects.last(), Some(&Effect::SetHeader(sluice_core::exchange::signal::RETRY, "1".into())));
-        assert_eq!(journey.falls_silent(later), None, "it is given up already");
+        assert_eq!(state.falls_silent(later), None, "it is given up already");
     }
 }
 

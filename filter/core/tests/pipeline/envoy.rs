@@ -202,10 +202,10 @@ pub(crate) fn posted(body: &str) -> impl View {
 
 /// The state of a request whose stream the client reads.
 pub(crate) fn answering() -> RequestState {
-    let mut journey = planned();
-    let _ = journey.begin(journey.request.started, &Shared::default());
-    journey.commit(journey.request.started);
-    journey
+    let mut state = planned();
+    let _ = state.begin(state.request.started, &Shared::default());
+    state.commit(state.request.started);
+    state
 }
 
 /// The state of a request that has not been forwarded.
@@ -224,10 +224,10 @@ pub(crate) fn planned_for(model: &str) -> RequestState {
     let mut exchange = Exchange::new(Rc::new(Worker::new(gateway(), [7; 16])));
     exchange.request(Event::RequestHeaders { end: false }, &request, &shared, &mut Vec::new());
     let event = Event::RequestBody { size: body.len(), end: true };
-    let Outcome::Depart(journey) = exchange.request(event, &request, &shared, &mut Vec::new()) else {
+    let Outcome::Forward(state) = exchange.request(event, &request, &shared, &mut Vec::new()) else {
         panic!("no plan")
     };
-    *journey
+    *state
 }
 
 /// An Envoy with the filter in both roles.
@@ -237,7 +237,7 @@ pub(crate) struct Envoy {
     redis: VecDeque<Called>,
     counted: RefCell<Vec<&'static str>>,
     exchange: Exchange,
-    journey: Option<RequestState>,
+    state: Option<RequestState>,
     left: bool,
     departed: HeaderMap,
     properties: RefCell<Vec<(&'static str, String)>>,
@@ -272,7 +272,7 @@ impl Envoy {
             shared,
             redis: VecDeque::new(),
             counted: RefCell::default(),
-            journey: None,
+            state: None,
             left: false,
             departed: HeaderMap::default(),
             properties: RefCell::default(),
@@ -309,7 +309,7 @@ impl Envoy {
             request.headers.push(name, value);
         }
         assert!(self.request(&mut request, body.as_bytes()).is_none(), "refused");
-        (self.journey.take().unwrap(), Time(request.now))
+        (self.state.take().unwrap(), Time(request.now))
     }
 
     /// Adds Redis's replies, in order.
@@ -367,7 +367,7 @@ impl Envoy {
             Message { headers: [(":status", "503")].into_iter().collect(), now: self.tick(), ..Message::default() };
         let mut effects = Vec::new();
         let flow =
-            measured(|| self.exchange.response(self.journey.as_mut(), &local, &Counted(&self.shared), &mut effects));
+            measured(|| self.exchange.response(self.state.as_mut(), &local, &Counted(&self.shared), &mut effects));
         let Flow::Reply(reply) = flow else { panic!("Envoy's own error reached the client") };
         self.apply(&mut request, effects);
         self.seen(reply, received)
@@ -384,8 +384,8 @@ impl Envoy {
         let mut answered = match first {
             Outcome::Ask(call) => Some(self.answer_of(call)),
             Outcome::Step(Flow::Reply(reply)) => return Some(reply),
-            Outcome::Depart(journey) if body.is_empty() => {
-                self.journey = Some(*journey);
+            Outcome::Forward(state) if body.is_empty() => {
+                self.state = Some(*state);
                 return None;
             }
             first => {
@@ -430,7 +430,7 @@ impl Envoy {
         }
         self.apply(request, effects);
         match outcome {
-            Outcome::Depart(journey) => self.journey = Some(*journey),
+            Outcome::Forward(state) => self.state = Some(*state),
             Outcome::Step(Flow::Reply(reply)) => return Some(reply),
             _ => {}
         }
@@ -446,20 +446,20 @@ impl Envoy {
         let (headers, body) = (departed.headers.clone(), departed.body.clone());
         let unreadable = self.unreadable(|place| place == Place::SecondAttempt && received.len() == 1);
         let mut request = Message { headers, body, now: self.tick(), left: false, unreadable };
-        let mut journey = self.journey.take().unwrap();
-        if journey.worker.gateway.tracing {
+        let mut state = self.state.take().unwrap();
+        if state.worker.gateway.tracing {
             let span = format!("span of attempt {}", received.len() + 1).into();
             self.apply(&mut request, vec![Effect::SetHeader("traceparent", span)]);
         }
         let mut effects = Vec::new();
         let shared = Counted(&self.shared);
         let mut cx = Context::new(&request, &shared, &mut effects);
-        let mut attempt = match measured(|| Attempt::begin(&mut journey, &mut cx)) {
+        let mut attempt = match measured(|| Attempt::begin(&mut state, &mut cx)) {
             Ok(attempt) => attempt,
             Err(NoAttempt::Unplanned) => panic!("nothing was planned"),
             Err(NoAttempt::Answered(reply)) => {
                 self.apply(&mut request, effects);
-                self.journey = Some(journey);
+                self.state = Some(state);
                 return Some(self.seen(reply, Vec::new()));
             }
         };
@@ -469,7 +469,7 @@ impl Envoy {
         for event in [Event::RequestHeaders { end }].into_iter().chain(rest) {
             let shared = Counted(&self.shared);
             let mut cx = Context::new(&request, &shared, &mut effects);
-            let flow = measured(|| attempt.step(event, &mut journey, &mut cx));
+            let flow = measured(|| attempt.step(event, &mut state, &mut cx));
             self.apply(&mut request, std::mem::take(&mut effects));
             if let Flow::Reply(given) = flow {
                 reply = Some(given);
@@ -480,18 +480,18 @@ impl Envoy {
         if reply.is_none() {
             received.push(Received { headers: request.headers, body: String::from_utf8(request.body).unwrap() });
             let first = received.len() == 1;
-            let outcome = self.answer(&mut attempt, &mut journey, script, first);
-            self.journey = Some(journey);
+            let outcome = self.answer(&mut attempt, &mut state, script, first);
+            self.state = Some(state);
             return outcome;
         }
-        self.journey = Some(journey);
+        self.state = Some(state);
         reply.map(|reply| self.seen(reply, Vec::new()))
     }
 
     fn answer(
         &mut self,
         attempt: &mut Attempt,
-        journey: &mut RequestState,
+        state: &mut RequestState,
         script: &Script,
         first: bool,
     ) -> Option<Seen> {
@@ -508,9 +508,7 @@ impl Envoy {
                 Script::Forgotten => Ending::Forgotten,
                 _ => Ending::Failed,
             };
-            measured(|| {
-                attempt.ends(|| ending, journey, &mut Context::new(&view, &Counted(&self.shared), &mut effects))
-            });
+            measured(|| attempt.ends(|| ending, state, &mut Context::new(&view, &Counted(&self.shared), &mut effects)));
             self.apply(&mut Message::default(), effects);
             return None;
         };
@@ -525,7 +523,7 @@ impl Envoy {
             if lost && step > last {
                 self.left = true;
                 return released
-                    .then(|| Seen { reset: true, ..self.finish(Reply::json(200, Vec::new(), client), journey) });
+                    .then(|| Seen { reset: true, ..self.finish(Reply::json(200, Vec::new(), client), state) });
             }
             let event = match step.checked_sub(1) {
                 None => Event::ResponseHeaders { end: portions.is_empty() },
@@ -543,7 +541,7 @@ impl Envoy {
             let mut effects = Vec::new();
             let shared = Counted(&self.shared);
             let mut cx = Context::new(&answer, &shared, &mut effects);
-            let flow = measured(|| attempt.step(event, journey, &mut cx));
+            let flow = measured(|| attempt.step(event, state, &mut cx));
             let unheard = matches!(event, Event::ResponseTrailers { size: 0 })
                 && effects.iter().any(|effect| matches!(effect, Effect::ReplaceBody { .. }));
             assert!(!unheard, "nothing can be added behind a body that has left");
@@ -551,11 +549,11 @@ impl Envoy {
             if let Flow::Reply(reply) = flow {
                 if trailed && released {
                     // Envoy resets the stream: the client has the forwarded bytes, and no end.
-                    return Some(Seen { reset: true, ..self.finish(Reply { body: client, ..reply }, journey) });
+                    return Some(Seen { reset: true, ..self.finish(Reply { body: client, ..reply }, state) });
                 }
                 assert!(!released, "a reply after headers have left is a truncated answer");
-                let headers = self.way_back(&reply, journey);
-                return Some(Seen { headers, ..self.finish(reply, journey) });
+                let headers = self.way_back(&reply, state);
+                return Some(Seen { headers, ..self.finish(reply, state) });
             }
             if answer.headers.get(signal::RETRY).is_some() && !released {
                 self.waits.push(answer.headers.text(signal::RETRY_AFTER).map(str::to_owned));
@@ -570,19 +568,19 @@ impl Envoy {
         assert!(released, "an answer that ends must not be held for ever");
         answer.unreadable = self.unreadable(|place| place == Place::WayBack);
         let mut effects = Vec::new();
-        let flow = measured(|| self.exchange.response(Some(journey), &answer, &Counted(&self.shared), &mut effects));
+        let flow = measured(|| self.exchange.response(Some(state), &answer, &Counted(&self.shared), &mut effects));
         self.apply(&mut answer, effects);
         if let Flow::Reply(reply) = flow {
-            return Some(self.finish(reply, journey));
+            return Some(self.finish(reply, state));
         }
-        self.pass(&client, journey);
+        self.pass(&client, state);
         let status = answer.headers.text(":status").unwrap().parse().unwrap();
         let reply = Reply::json(status, Vec::new(), client);
-        Some(Seen { headers: answer.headers, streamed, ..self.finish(reply, journey) })
+        Some(Seen { headers: answer.headers, streamed, ..self.finish(reply, state) })
     }
 
     /// Passes a response body back through the gateway role, in chunks of 16 bytes.
-    fn pass(&mut self, body: &[u8], journey: &RequestState) {
+    fn pass(&mut self, body: &[u8], state: &RequestState) {
         let portions = body.chunks(16).map(|portion| (portion, false)).chain([(&[][..], true)]);
         for (portion, end) in portions {
             if !self.exchange.collects() {
@@ -591,34 +589,34 @@ impl Envoy {
             let view = Message { body: portion.to_vec(), now: self.clock.get(), ..Message::default() };
             let mut effects = Vec::new();
             let event = Event::ResponseBody { size: portion.len(), end };
-            measured(|| self.exchange.response_body(event, Some(journey), &view, &Counted(&self.shared), &mut effects));
+            measured(|| self.exchange.response_body(event, Some(state), &view, &Counted(&self.shared), &mut effects));
             self.apply(&mut Message::default(), effects);
         }
     }
 
     /// The headers of a reply in place of a provider's response. It passes the gateway role like any response.
-    fn way_back(&mut self, reply: &Reply, journey: &mut RequestState) -> HeaderMap {
+    fn way_back(&mut self, reply: &Reply, state: &mut RequestState) -> HeaderMap {
         let headers = reply.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
         let mut answer = Message { headers, now: self.tick(), ..Message::default() };
         let mut effects = Vec::new();
-        measured(|| self.exchange.response(Some(journey), &answer, &Counted(&self.shared), &mut effects));
+        measured(|| self.exchange.response(Some(state), &answer, &Counted(&self.shared), &mut effects));
         self.apply(&mut answer, effects);
         answer.headers
     }
 
-    fn finish(&mut self, reply: Reply, journey: &mut RequestState) -> Seen {
-        self.record(reply, Some(journey), Vec::new())
+    fn finish(&mut self, reply: Reply, state: &mut RequestState) -> Seen {
+        self.record(reply, Some(state), Vec::new())
     }
 
     fn seen(&mut self, reply: Reply, received: Vec<Received>) -> Seen {
-        let mut journey = self.journey.take();
-        self.record(reply, journey.as_mut(), received)
+        let mut state = self.state.take();
+        self.record(reply, state.as_mut(), received)
     }
 
-    fn record(&mut self, reply: Reply, journey: Option<&mut RequestState>, received: Vec<Received>) -> Seen {
+    fn record(&mut self, reply: Reply, state: Option<&mut RequestState>, received: Vec<Received>) -> Seen {
         let mut effects = Vec::new();
         let end = Message { now: self.tick(), left: self.left, ..Message::default() };
-        measured(|| self.exchange.finish(journey, &end, &Counted(&self.shared), &mut effects));
+        measured(|| self.exchange.finish(state, &end, &Counted(&self.shared), &mut effects));
         self.apply(&mut Message::default(), effects);
         let fragment = self.property(property::LOG);
         Seen {

@@ -6,11 +6,11 @@ use sluice_core::store::{Conflict, SharedData};
 
 mod attempt;
 mod counter;
+mod counter_sync;
 #[cfg(all(debug_assertions, not(target_arch = "wasm32")))]
 mod counts;
 mod envoy;
 mod gateway;
-mod keeper;
 mod notes;
 #[path = "../../src/guard/places.rs"]
 mod places;

@@ -72,7 +72,7 @@ enum Phase {
     /// The request is being sent.
     Request(Outbound),
     /// The provider responded with an error; waits for its body.
-    Error(Box<FinalRefusal>),
+    Error(Box<ErrorHead>),
     /// Waits for a whole response.
     Whole,
     /// A stream passes.
@@ -85,7 +85,7 @@ enum Phase {
 
 /// The headers of a provider's error.
 #[derive(Debug)]
-struct FinalRefusal {
+struct ErrorHead {
     status: u16,
     retry_after: Option<Duration>,
     hint: Option<String>,
@@ -229,7 +229,7 @@ impl Attempt {
         }
         if !(200..300).contains(&status) {
             let text = |name: Option<&'static str>| name.and_then(|name| headers.text(name)).map(str::to_owned);
-            let refusal = FinalRefusal {
+            let refusal = ErrorHead {
                 status,
                 retry_after: retry_after(&headers, cx.now().seconds()),
                 hint: text(self.dialect.headers.error),
@@ -308,12 +308,12 @@ impl Attempt {
     /// Handles an error response of the provider.
     fn error_answer(
         &mut self,
-        refusal: &FinalRefusal,
+        refusal: &ErrorHead,
         body: &[u8],
         state: &mut RequestState,
         cx: &mut Context<'_>,
     ) -> Flow {
-        let FinalRefusal { status, retry_after, hint, request_id } = refusal;
+        let ErrorHead { status, retry_after, hint, request_id } = refusal;
         if let Some(tried) = state.progress.attempts.last_mut() {
             tried.complaint = Complaint::read(body).map(Box::new);
         }

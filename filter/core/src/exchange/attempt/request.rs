@@ -156,18 +156,18 @@ fn headers(
     }
     out.push(":scheme", if provider.tls { "https" } else { "http" });
     out.push(":authority", &provider.authority);
-    match &state.request.passage {
+    match &state.request.pass_through {
         None => {
             out.push(":path", provider.layout.path(dialect, &target.model, stream));
             out.push("content-type", "application/json");
             out.push("accept", if stream { dialect.stream_type } else { "application/json" });
         }
-        Some(passage) => {
-            out.push(":path", provider.layout.passed(&passage.path, &target.model));
+        Some(pass_through) => {
+            out.push(":path", provider.layout.passed(&pass_through.path, &target.model));
             // A body that was parsed as JSON must have that type at the provider too.
             let content_type = match state.request.asks.peek.is_json() {
                 true => Some("application/json"),
-                false => passage.content_type.as_deref(),
+                false => pass_through.content_type.as_deref(),
             };
             if let Some(content_type) = content_type {
                 out.push("content-type", content_type);

@@ -9,7 +9,7 @@ use sluice_wire::framing::sse::Decoder;
 
 use crate::guard::Finding;
 use crate::guard::answer::{Checks, Transcript};
-use crate::guard::overheard::Overheard;
+use crate::guard::overheard::ResponseTexts;
 
 use super::super::failure::Failure;
 
@@ -23,7 +23,7 @@ const PIECE: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct StreamGuard {
     checks: Rc<Checks>,
-    witness: Transcript,
+    transcript: Transcript,
     recorded: OutputSoFar,
     /// Reads a stream that passes unchanged; a translated one is parsed already.
     passing: Option<Passing>,
@@ -36,7 +36,7 @@ struct Passing {
     /// `None` after an event that it cannot parse, which only the client may understand.
     reader: Option<Box<dyn StreamReader>>,
     decoder: Decoder,
-    overheard: Overheard,
+    overheard: ResponseTexts,
 }
 
 impl Passing {
@@ -68,9 +68,15 @@ impl StreamGuard {
         let passing = reader.map(|reader| Passing {
             reader: Some(reader),
             decoder: Decoder::default(),
-            overheard: Overheard::default(),
+            overheard: ResponseTexts::default(),
         });
-        Self { checks, witness: Transcript::default(), recorded: OutputSoFar::default(), passing, events: Vec::new() }
+        Self {
+            checks,
+            transcript: Transcript::default(),
+            recorded: OutputSoFar::default(),
+            passing,
+            events: Vec::new(),
+        }
     }
 
     /// Reads a portion that passes unchanged.
@@ -80,7 +86,7 @@ impl StreamGuard {
             let mut events = std::mem::take(&mut self.events);
             passing.read(piece, &mut events).map_err(Failure::in_answer)?;
             if passing.reader.is_none() {
-                self.witness = std::mem::take(&mut self.witness).puzzled();
+                self.transcript = std::mem::take(&mut self.transcript).puzzled();
             }
             events.drain(..).for_each(|event| self.record(&event));
             if events.capacity() <= FEW {
@@ -93,13 +99,13 @@ impl StreamGuard {
     /// Records an event of a translated stream.
     pub(super) fn record(&mut self, event: &StreamEvent) {
         self.recorded += OutputSoFar::in_event(event);
-        self.witness.record(event);
+        self.transcript.record(event);
     }
 
     /// Checks the complete record.
     pub(super) fn judged(&self) -> Result<Vec<Finding>, Failure> {
         let passing = self.passing.iter().flat_map(|passing| passing.overheard.texts());
-        self.checks.judge(&self.witness, passing).map_err(Failure::objection)
+        self.checks.judge(&self.transcript, passing).map_err(Failure::objection)
     }
 
     /// Approximate memory in bytes.

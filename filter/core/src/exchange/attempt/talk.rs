@@ -67,7 +67,7 @@ impl Talk {
         range: Range<usize>,
         end: bool,
         portion: &mut Vec<u8>,
-        journey: &mut RequestState,
+        state: &mut RequestState,
         view: &dyn View,
     ) -> Result<Progress, Failure> {
         for from in range.clone().step_by(PORTION) {
@@ -76,14 +76,14 @@ impl Talk {
             *portion = view
                 .body(from..range.end.min(from + PORTION))
                 .map_err(|_| Failure { work: Work::Seen, ..Failure::unreadable() })?;
-            if self.take(portion, journey)? == Progress::Over {
+            if self.take(portion, state)? == Progress::Over {
                 return Ok(Progress::Over);
             }
         }
-        if end { self.end(journey) } else { Ok(Progress::More) }
+        if end { self.end(state) } else { Ok(Progress::More) }
     }
 
-    pub(super) fn take(&mut self, portion: &[u8], journey: &mut RequestState) -> Result<Progress, Failure> {
+    pub(super) fn take(&mut self, portion: &[u8], state: &mut RequestState) -> Result<Progress, Failure> {
         if let Some(stream_guard) = &mut self.stream_guard {
             stream_guard.read(portion)?;
         }
@@ -102,32 +102,32 @@ impl Talk {
                     ended => ended,
                 }
             }
-            Route::Translate { .. } => return self.translate(portion, journey),
+            Route::Translate { .. } => return self.translate(portion, state),
         };
-        self.account(journey);
-        progress.and_then(|progress| self.unless_empty(progress, journey))
+        self.account(state);
+        progress.and_then(|progress| self.unless_empty(progress, state))
     }
 
     /// Copies the inspected usage to the request state.
-    pub(super) fn account(&mut self, journey: &mut RequestState) {
+    pub(super) fn account(&mut self, state: &mut RequestState) {
         let (Route::Pass(verbatim) | Route::Open { verbatim, .. }) = &self.route else { return };
         let summary = verbatim.summary();
-        (journey.answer.usage, journey.answer.extras) = (summary.usage, summary.extras);
-        journey.answer.said = summary.said;
-        if journey.answer.id.is_none() {
-            journey.answer.id.clone_from(&summary.id);
+        (state.answer.usage, state.answer.extras) = (summary.usage, summary.extras);
+        state.answer.said = summary.said;
+        if state.answer.id.is_none() {
+            state.answer.id.clone_from(&summary.id);
         }
-        journey.answer.finished = summary.finished;
+        state.answer.finished = summary.finished;
     }
 
-    pub(super) fn translate(&mut self, portion: &[u8], journey: &mut RequestState) -> Result<Progress, Failure> {
+    pub(super) fn translate(&mut self, portion: &[u8], state: &mut RequestState) -> Result<Progress, Failure> {
         for piece in portion.chunks(PIECE) {
             let Route::Translate { reader, events } = &mut self.route else { break };
             let (result, mut read) = (reader.read(piece, events), std::mem::take(events));
             let kept = reader.kept().check();
             for event in read.drain(..) {
-                if self.speak(event, journey)? == Progress::Over {
-                    return self.unless_empty(Progress::Over, journey);
+                if self.speak(event, state)? == Progress::Over {
+                    return self.unless_empty(Progress::Over, state);
                 }
             }
             if let Route::Translate { events, .. } = &mut self.route
@@ -141,29 +141,29 @@ impl Talk {
     }
 
     /// Writes an event for the client.
-    pub(super) fn speak(&mut self, mut event: StreamEvent, journey: &mut RequestState) -> Result<Progress, Failure> {
+    pub(super) fn speak(&mut self, mut event: StreamEvent, state: &mut RequestState) -> Result<Progress, Failure> {
         match &mut event {
             StreamEvent::Start { id, model } => {
                 if id.is_empty() || id.len() > LONGEST_NAME {
-                    journey.request.request_id().clone_into(id);
+                    state.request.request_id().clone_into(id);
                 }
                 if model.len() > LONGEST_NAME {
                     model.clear();
                 }
             }
             StreamEvent::Error(error) => return Err(Failure::in_answer(error.clone())),
-            StreamEvent::Usage(tokens) => journey.answer.usage = Some(*tokens),
-            StreamEvent::Finish { .. } => journey.answer.finished = true,
+            StreamEvent::Usage(tokens) => state.answer.usage = Some(*tokens),
+            StreamEvent::Finish { .. } => state.answer.finished = true,
             _ => {}
         }
         self.shows |= event.is_content();
         if let Some(stream_guard) = &mut self.stream_guard {
             stream_guard.record(&event);
         }
-        journey.answer.said += OutputSoFar::in_event(&event);
+        state.answer.said += OutputSoFar::in_event(&event);
         let before = self.out.len();
         self.writer.write(&event, &mut self.out);
-        if self.out.len() > journey.worker.gateway.memory.rewritten {
+        if self.out.len() > state.worker.gateway.memory.rewritten {
             self.out.truncate(before);
             let error = ApiError::answer_too_large(
                 "The provider's stream exceeds the length that the gateway can translate. Ask for a shorter answer.",
@@ -175,17 +175,17 @@ impl Talk {
     }
 
     /// A response that ends without content is a failure.
-    pub(super) fn unless_empty(&self, progress: Progress, journey: &RequestState) -> Result<Progress, Failure> {
+    pub(super) fn unless_empty(&self, progress: Progress, state: &RequestState) -> Result<Progress, Failure> {
         match progress {
             Progress::Over if !self.shows => {
-                Err(if journey.answer.finished { Failure::ended_empty() } else { Failure::empty() })
+                Err(if state.answer.finished { Failure::ended_empty() } else { Failure::empty() })
             }
             _ => Ok(progress),
         }
     }
 
     /// The provider closed the stream. Without a terminator, the response is complete only if it has a finish reason.
-    pub(super) fn end(&mut self, journey: &mut RequestState) -> Result<Progress, Failure> {
+    pub(super) fn end(&mut self, state: &mut RequestState) -> Result<Progress, Failure> {
         if let Route::Pass(verbatim) = &mut self.route
             && verbatim.is_pending()
         {
@@ -193,12 +193,12 @@ impl Talk {
                 stream_guard.read(b"\n\n")?;
             }
             let progress = verbatim.end(&mut self.shows, &mut self.out);
-            self.account(journey);
-            if self.unless_empty(progress?, journey)? == Progress::Over {
+            self.account(state);
+            if self.unless_empty(progress?, state)? == Progress::Over {
                 return Ok(Progress::Over);
             }
         }
-        match (self.shows, journey.answer.finished) {
+        match (self.shows, state.answer.finished) {
             (false, false) => Err(Failure::empty()),
             (false, true) => Err(Failure::ended_empty()),
             (true, false) => Err(Failure::truncated()),
@@ -210,17 +210,17 @@ impl Talk {
     }
 
     /// Checks the complete response before the client has received any of it.
-    pub(super) fn judged(&self, journey: &mut RequestState) -> Result<(), Failure> {
+    pub(super) fn judged(&self, state: &mut RequestState) -> Result<(), Failure> {
         let Some(stream_guard) = &self.stream_guard else { return Ok(()) };
         match stream_guard.judged() {
             Ok(findings) => {
-                journey.answer.findings = findings;
+                state.answer.findings = findings;
                 Ok(())
             }
             Err(failure) => {
                 // The provider made the whole response, and counted it.
-                if journey.answer.usage.is_some_and(|usage| usage.input > 0) {
-                    journey.answer.said = OutputSoFar::default();
+                if state.answer.usage.is_some_and(|usage| usage.input > 0) {
+                    state.answer.said = OutputSoFar::default();
                 }
                 Err(failure)
             }
@@ -228,8 +228,8 @@ impl Talk {
     }
 
     /// Whether it has finished without usage. With several choices, the first finish reason is not the last.
-    pub(super) fn is_uncounted(&self, journey: &RequestState) -> bool {
-        journey.answer.finished && journey.answer.usage.is_none() && journey.request.asks.peek.answers() == 1
+    pub(super) fn is_uncounted(&self, state: &RequestState) -> bool {
+        state.answer.finished && state.answer.usage.is_none() && state.request.asks.peek.answers() == 1
     }
 
     /// Whether it may be sent before its end.
@@ -281,14 +281,14 @@ impl Talk {
     }
 
     /// Breaks off the response with an error event.
-    pub(super) fn break_off(&mut self, failure: Failure, journey: &mut RequestState) {
+    pub(super) fn break_off(&mut self, failure: Failure, state: &mut RequestState) {
         self.writer.write(&StreamEvent::Error((*failure.error).clone()), &mut self.out);
-        journey.break_off(failure);
+        state.break_off(failure);
     }
 
     /// The same, if only the error can leave.
-    pub(super) fn broken(&mut self, failure: Failure, journey: &mut RequestState) -> Vec<u8> {
-        self.break_off(failure, journey);
+    pub(super) fn broken(&mut self, failure: Failure, state: &mut RequestState) -> Vec<u8> {
+        self.break_off(failure, state);
         std::mem::take(&mut self.out)
     }
 

@@ -16,7 +16,7 @@ use crate::gate::{Full, LARGEST_BODY, Share};
 use crate::keys::caller::{Caller, Credential};
 use crate::keys::{self, Denied};
 use crate::peek::BodyPeek;
-use crate::routing::hints::RoutingHeaders;
+use crate::routing::routing_headers::RoutingHeaders;
 
 use super::super::redis_client::Asking;
 use super::super::request_state::{PassThrough, RequestHead, from_envoy};
@@ -45,10 +45,10 @@ pub(super) struct PendingAuth {
     endpoint: Endpoint,
     /// The canonical path, without a query.
     path: String,
-    passage: Option<PassThrough>,
+    pass_through: Option<PassThrough>,
     forwarded: HeaderMap,
     /// The routing headers. An error in them is shown only to an authenticated caller.
-    hints: Result<RoutingHeaders, ApiError>,
+    routing_headers: Result<RoutingHeaders, ApiError>,
     /// The body's size, once all of it is here; zero when there is none.
     pub(super) body: Option<usize>,
     /// The body's content coding, if it has one.
@@ -83,7 +83,7 @@ impl Exchange {
     pub(super) fn headers(&mut self, end: bool, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         let headers = cx.view.headers()?;
         let started = cx.now();
-        self.trail = LogContext::read(&headers);
+        self.log_context = LogContext::read(&headers);
         strip(&headers, cx.effects);
         let asked = headers.text(":path").unwrap_or_default().split('#').next().unwrap_or_default();
         let (asked, query) = asked.split_once('?').map_or((asked, None), |(path, query)| (path, Some(query)));
@@ -98,7 +98,8 @@ impl Exchange {
         let endpoint = Endpoint::at(method, path, is_anthropics).map_err(|unserved| {
             // The access log shows the caller even if the path is unknown.
             let keys = Keys::of(&headers, &self.worker.gateway);
-            self.trail.caller = keys.and_then(|keys| keys.iter().find_map(|key| self.worker.knows(&key.hash, started)));
+            self.log_context.caller =
+                keys.and_then(|keys| keys.iter().find_map(|key| self.worker.knows(&key.hash, started)));
             self.phase = Phase::Answered { error: None };
             unserved.refused(method, asked, &origin())
         })?;
@@ -120,35 +121,35 @@ impl Exchange {
         };
         let mut forwarded = HeaderMap::with_capacity(FORWARDED.len(), ROOM);
         forwarded.extend(headers.iter().filter(|(name, _)| passes(name)));
-        let knock = PendingAuth {
+        let pending = PendingAuth {
             started,
             keys,
             forwarded,
-            passage: passage(endpoint.client, path, query, &headers),
+            pass_through: pass_through(endpoint.client, path, query, &headers),
             endpoint,
             path: path.to_owned(),
-            hints: RoutingHeaders::read(&headers, &self.worker.gateway.watched_headers),
+            routing_headers: RoutingHeaders::read(&headers, &self.worker.gateway.watched_headers),
             body: end.then_some(0),
             coding: coding(&headers),
             declared: headers.text("content-length").and_then(|text| text.parse().ok()),
             share: self.worker.gate.unknown(),
             asking: None,
         };
-        self.look_up(knock, cx)
+        self.look_up(pending, cx)
     }
 
     /// Looks up the sent keys in order, until one is known.
-    fn look_up(&mut self, mut knock: PendingAuth, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
+    fn look_up(&mut self, mut pending: PendingAuth, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         loop {
-            match self.worker.find(&knock.keys.presented.text, &knock.keys.presented.hash, knock.started) {
+            match self.worker.find(&pending.keys.presented.text, &pending.keys.presented.hash, pending.started) {
                 Lookup::Ask(call, asking) => {
-                    knock.share.grow(knock.expected())?;
-                    knock.asking = Some(asking);
-                    self.phase = Phase::Knocking(Box::new(knock));
+                    pending.share.grow(pending.expected())?;
+                    pending.asking = Some(asking);
+                    self.phase = Phase::Authenticating(Box::new(pending));
                     return Ok(Outcome::Ask(call));
                 }
-                Lookup::Known(None) if knock.keys.tries_another() => {}
-                found => return self.admit(knock, found, cx),
+                Lookup::Known(None) if pending.keys.tries_another() => {}
+                found => return self.admit(pending, found, cx),
             }
         }
     }
@@ -156,17 +157,17 @@ impl Exchange {
     /// Handles Redis's reply to the key lookup.
     pub(super) fn recognised(
         &mut self,
-        mut knock: PendingAuth,
+        mut pending: PendingAuth,
         called: &Called,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
-        match self.worker.found(&knock.keys.presented.hash, called, &mut cx.moment()) {
-            Lookup::Known(None) if knock.keys.tries_another() => self.look_up(knock, cx),
-            found => self.admit(knock, found, cx),
+        match self.worker.found(&pending.keys.presented.hash, called, &mut cx.moment()) {
+            Lookup::Known(None) if pending.keys.tries_another() => self.look_up(pending, cx),
+            found => self.admit(pending, found, cx),
         }
     }
 
-    fn admit(&mut self, knock: PendingAuth, found: Lookup, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
+    fn admit(&mut self, pending: PendingAuth, found: Lookup, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         let found = match found {
             Lookup::Known(found) => found,
             Lookup::Busy => return Err(Full::Keys.into()),
@@ -176,14 +177,25 @@ impl Exchange {
             }
         };
         // For the access log, in case the request is rejected.
-        self.trail.caller = found.as_ref().map(|credential| credential.caller.clone());
+        self.log_context.caller = found.as_ref().map(|credential| credential.caller.clone());
         self.phase = Phase::Answered { error: None };
-        let caller = recognise(&knock, found.as_ref(), cx)?;
-        if knock.is_too_large() {
+        let caller = recognise(&pending, found.as_ref(), cx)?;
+        if pending.is_too_large() {
             return Err(from_envoy(413).into());
         }
-        let expected = knock.expected();
-        let PendingAuth { started, endpoint, path, forwarded, hints, passage, body, coding, mut share, .. } = knock;
+        let expected = pending.expected();
+        let PendingAuth {
+            started,
+            endpoint,
+            path,
+            forwarded,
+            routing_headers,
+            pass_through,
+            body,
+            coding,
+            mut share,
+            ..
+        } = pending;
         let coding = coding.map_err(|error| Refused {
             error: error.into(),
             headers: vec![("accept-encoding", coding::ACCEPTED.to_owned())],
@@ -207,12 +219,20 @@ impl Exchange {
             // These were answered before authentication.
             EndpointKind::About | EndpointKind::Alive | EndpointKind::Ready => self.answer(health::alive()),
             EndpointKind::Ask | EndpointKind::Stored => {
-                let hints = hints?;
-                hints.allowed(&caller)?;
+                let routing_headers = routing_headers?;
+                routing_headers.allowed(&caller)?;
                 share.belongs_to(caller.key_id.clone())?;
                 share.grow(expected)?;
-                self.phase =
-                    Phase::Body(RequestHead { started, caller, client, forwarded, hints, passage, coding, share });
+                self.phase = Phase::Body(RequestHead {
+                    started,
+                    caller,
+                    client,
+                    forwarded,
+                    routing_headers,
+                    pass_through,
+                    coding,
+                    share,
+                });
                 match body {
                     None => Ok(Outcome::Step(Flow::Pause)),
                     Some(0) if purpose == EndpointKind::Ask => {
@@ -238,9 +258,9 @@ impl Exchange {
     }
 }
 
-fn recognise(knock: &PendingAuth, found: Option<&Credential>, cx: &Context<'_>) -> Result<Rc<Caller>, Refused> {
-    let now = knock.started.seconds();
-    keys::admit(found, &knock.keys.presented.text, now, &knock.path, || cx.view.source())
+fn recognise(pending: &PendingAuth, found: Option<&Credential>, cx: &Context<'_>) -> Result<Rc<Caller>, Refused> {
+    let now = pending.started.seconds();
+    keys::admit(found, &pending.keys.presented.text, now, &pending.path, || cx.view.source())
         // The code for the log; `public` maps it for the caller.
         .map_err(|denied: Denied| denied.error().with_code(denied.code()).into())
 }
@@ -280,7 +300,7 @@ fn coding(headers: &HeaderMap) -> Result<Option<Coding>, ApiError> {
 }
 
 /// The parts of a passed-through request that its provider needs.
-fn passage(client: &Client, path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<PassThrough> {
+fn pass_through(client: &Client, path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<PassThrough> {
     let below = path.strip_prefix(VERSION).unwrap_or(path);
     matches!(client.asks, Asks::PassedThrough).then(|| PassThrough {
         method: headers.text(":method").unwrap_or_default().to_owned(),

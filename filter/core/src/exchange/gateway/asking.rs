@@ -14,7 +14,7 @@ use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 use crate::usage::answers;
 use crate::usage::estimate::{Measuring, Prompt};
-use crate::usage::surcharge::{Wishes, Wishing};
+use crate::usage::surcharge::{Surcharges, Wishing};
 
 use super::super::request_state::{Asked, Draft, PassThrough, RequestHead};
 use super::super::worker::Worker;
@@ -32,10 +32,14 @@ const MOST_ANSWERS: u64 = 128;
 const MOST_PROMPTS: u64 = 2048;
 
 /// Parses the request and measures the prompt; an error if no provider would receive it.
-pub(super) fn read(body: &[u8], client: &'static Client, passage: Option<&PassThrough>) -> Result<Asked, ApiError> {
-    let unmeasured = |peek| Asked { client, peek, prompt: Prompt::default(), wishes: Wishes::default() };
-    if client.shape.free || !is_json(client, passage) {
-        let asked = unmeasured(peek(body, client, passage)?);
+pub(super) fn read(
+    body: &[u8],
+    client: &'static Client,
+    pass_through: Option<&PassThrough>,
+) -> Result<Asked, ApiError> {
+    let unmeasured = |peek| Asked { client, peek, prompt: Prompt::default(), wishes: Surcharges::default() };
+    if client.shape.free || !is_json(client, pass_through) {
+        let asked = unmeasured(peek(body, client, pass_through)?);
         return Ok(if client.shape.free { asked } else { Asked { prompt: Prompt::of_file(body), ..asked } });
     }
     let (mut measuring, mut wishing) = (Measuring::of(body), Wishing::of(body));
@@ -48,22 +52,22 @@ pub(super) fn read(body: &[u8], client: &'static Client, passage: Option<&PassTh
 }
 
 /// Scans the body.
-pub(super) fn peek(body: &[u8], client: &Client, passage: Option<&PassThrough>) -> Result<BodyPeek, ApiError> {
+pub(super) fn peek(body: &[u8], client: &Client, pass_through: Option<&PassThrough>) -> Result<BodyPeek, ApiError> {
     if is_stored(client) {
         return Ok(BodyPeek::opaque(String::new(), body.len()));
     }
-    bounded(match form_type(passage) {
+    bounded(match form_type(pass_through) {
         Some(content_type) => BodyPeek::of_form(body, form::boundary(content_type)?)?,
         None => BodyPeek::read(body, client.shape)?,
     })
 }
 
-fn is_json(client: &Client, passage: Option<&PassThrough>) -> bool {
-    !is_stored(client) && form_type(passage).is_none()
+fn is_json(client: &Client, pass_through: Option<&PassThrough>) -> bool {
+    !is_stored(client) && form_type(pass_through).is_none()
 }
 
-fn form_type(passage: Option<&PassThrough>) -> Option<&str> {
-    passage?.content_type.as_deref().filter(|content_type| form::is_form(content_type))
+fn form_type(pass_through: Option<&PassThrough>) -> Option<&str> {
+    pass_through?.content_type.as_deref().filter(|content_type| form::is_form(content_type))
 }
 
 /// Checks the maximums of choices and prompts.
@@ -82,15 +86,15 @@ fn bounded(peek: BodyPeek) -> Result<BodyPeek, ApiError> {
 /// Resolves the requested model and checks whether the caller may use it with everything in the body.
 pub(super) fn asked(
     gateway: &Gateway,
-    arrival: &RequestHead,
+    head: &RequestHead,
     peek: &BodyPeek,
     body: &[u8],
 ) -> Result<Rc<Model>, ApiError> {
-    if is_stored(arrival.client) {
+    if is_stored(head.client) {
         return models::stored(gateway);
     }
-    let model = models::resolve(gateway, &arrival.caller, &peek.model)?;
-    permitted(&Policy::of(gateway, &arrival.caller, &model, arrival.client), peek, arrival.passage.as_ref(), body)?;
+    let model = models::resolve(gateway, &head.caller, &peek.model)?;
+    permitted(&Policy::of(gateway, &head.caller, &model, head.client), peek, head.pass_through.as_ref(), body)?;
     Ok(model)
 }
 
@@ -98,13 +102,13 @@ pub(super) fn asked(
 pub(super) fn permitted(
     policy: &Policy<'_>,
     peek: &BodyPeek,
-    passage: Option<&PassThrough>,
+    pass_through: Option<&PassThrough>,
     body: &[u8],
 ) -> Result<(), ApiError> {
     if peek.is_json() {
         return policy.permits(body, &peek.stored);
     }
-    match passage.and_then(|passage| passage.content_type.as_deref()) {
+    match pass_through.and_then(|pass_through| pass_through.content_type.as_deref()) {
         Some(content_type) => policy.permits_form(body, form::boundary(content_type)?),
         None => Ok(()),
     }
@@ -113,13 +117,13 @@ pub(super) fn permitted(
 /// Creates a request's draft, without targets.
 pub(super) fn set_up(
     worker: Rc<Worker>,
-    arrival: RequestHead,
+    head: RequestHead,
     model: Rc<Model>,
     (mut asked, body): (Asked, &[u8]),
     shared: &dyn SharedData,
 ) -> Draft {
     look_up(&mut asked, shared);
-    let mut draft = Draft::new(worker, arrival, model, asked);
+    let mut draft = Draft::new(worker, head, model, asked);
     draft.request.asks.peek.wants.hosted = needs_hosted(&draft, body);
     draft.request.checks = screening::checks(&draft, body);
     keep_head(&mut draft, body);

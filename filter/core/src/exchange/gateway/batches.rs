@@ -48,11 +48,11 @@ impl Seek {
     }
 
     /// The entry that a request needs; `None` if it concerns no batch that can be known.
-    pub(super) fn of(arrival: &RequestHead, body: &[u8]) -> Result<Option<Self>, ApiError> {
-        let Some(passage) = arrival.passage.as_ref().filter(|_| is_stored(arrival.client)) else { return Ok(None) };
-        let path = passage.path.split('?').next().unwrap_or_default();
+    pub(super) fn of(head: &RequestHead, body: &[u8]) -> Result<Option<Self>, ApiError> {
+        let Some(pass_through) = head.pass_through.as_ref().filter(|_| is_stored(head.client)) else { return Ok(None) };
+        let path = pass_through.path.split('?').next().unwrap_or_default();
         let segments: Vec<&str> = path.split('/').skip(1).collect();
-        Ok(match (passage.method.as_str(), segments.as_slice()) {
+        Ok(match (pass_through.method.as_str(), segments.as_slice()) {
             ("POST", ["batches"]) => Some(Self::File(input_file(body)?)),
             ("GET", ["batches", id]) | ("POST", ["batches", id, "cancel"]) if book::is_id(id) => {
                 Some(Self::Batch((*id).to_owned()))
@@ -109,21 +109,21 @@ fn unknown(id: &str) -> ApiError {
 /// The work of a batch's input file, if the request uploads one and everything in it is allowed.
 pub(super) fn uploaded(
     gateway: &Gateway,
-    arrival: &RequestHead,
+    head: &RequestHead,
     body: &[u8],
     shared: &dyn SharedData,
 ) -> Result<Option<Work>, ApiError> {
-    let Some(passage) = arrival.passage.as_ref().filter(|_| is_stored(arrival.client)) else { return Ok(None) };
-    let path = passage.path.split('?').next().unwrap_or_default();
-    let content_type = passage.content_type.as_deref().filter(|content_type| form::is_form(content_type));
-    let (("POST", "/files"), Some(content_type)) = ((passage.method.as_str(), path), content_type) else {
+    let Some(pass_through) = head.pass_through.as_ref().filter(|_| is_stored(head.client)) else { return Ok(None) };
+    let path = pass_through.path.split('?').next().unwrap_or_default();
+    let content_type = pass_through.content_type.as_deref().filter(|content_type| form::is_form(content_type));
+    let (("POST", "/files"), Some(content_type)) = ((pass_through.method.as_str(), path), content_type) else {
         return Ok(None);
     };
     let form::Upload { purpose, file } = form::upload(body, form::boundary(content_type)?)?;
     if !purpose.trim_ascii().eq_ignore_ascii_case(b"batch") {
         return Ok(None);
     }
-    Reading { gateway, arrival, shared, asked: None }.read(file).map(Some)
+    Reading { gateway, head, shared, asked: None }.read(file).map(Some)
 }
 
 /// Adds the expected usage of a batch to a plan.
@@ -156,7 +156,7 @@ struct Line<'a> {
 /// Reads an input file.
 struct Reading<'a> {
     gateway: &'a Gateway,
-    arrival: &'a RequestHead,
+    head: &'a RequestHead,
     shared: &'a dyn SharedData,
     /// The one model of all its lines.
     asked: Option<(String, Rc<Model>, Rc<Target>)>,
@@ -181,18 +181,18 @@ impl Reading<'_> {
         let client = format_at(&url).filter(|_| method == "POST").ok_or_else(|| {
             invalid(&format!("{} {} is not an endpoint for model requests.", quoted(&method), quoted(&url)))
         })?;
-        if !keys::may_have(&self.arrival.caller, &url) {
+        if !keys::may_have(&self.head.caller, &url) {
             let message = format!("This key may not call {url}: its `endpoints` do not list the path.");
             return Err(ApiError::new(403, ErrorKind::Permission, message).with_code("endpoint_not_allowed"));
         }
         let body = body.get().as_bytes();
         let mut asked = asking::read(body, client, None)?;
         let (name, model, target) = self.model(&asked.peek.model)?;
-        Policy::of(self.gateway, &self.arrival.caller, &model, client).permits(body, &asked.peek.stored)?;
+        Policy::of(self.gateway, &self.head.caller, &model, client).permits(body, &asked.peek.stored)?;
         asking::look_up(&mut asked, self.shared);
         let reservation = &self.gateway.reservation;
         let estimate = asked.estimate(&target, reservation, reservation.output_tokens);
-        work.get_or_insert_with(|| Work::new(&self.arrival.caller.key_id, &model.name, &name, &target))
+        work.get_or_insert_with(|| Work::new(&self.head.caller.key_id, &model.name, &name, &target))
             .add(&estimate, target.price.as_ref());
         Ok(())
     }
@@ -205,7 +205,7 @@ impl Reading<'_> {
                 false => Err(invalid("All requests of a batch must use the same model.")),
             };
         }
-        let caller = &self.arrival.caller;
+        let caller = &self.head.caller;
         let stored = self.gateway.stored.as_ref().and_then(|stored| stored.targets.first());
         let provider = stored.map(|target| target.provider.name.as_str()).unwrap_or_default();
         let mut found = self.gateway.names_for(provider, name, super::models::may_name_targets(caller));

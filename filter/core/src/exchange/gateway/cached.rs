@@ -27,13 +27,14 @@ impl Exchange {
         let dropped = (!dropped.is_empty()).then_some(("x-sluice-dropped", dropped));
         let mut headers = state.bill.billing.headers();
         headers.extend([("x-sluice-provider", provider), ("x-sluice-model", model), ("age", age.to_string())]);
-        headers
-            .extend(self.trail.about.recall.header().into_iter().chain(dropped).chain(state.request.masked_header()));
+        headers.extend(
+            self.log_context.about.cache_state.header().into_iter().chain(dropped).chain(state.request.masked_header()),
+        );
         headers.extend(self.name());
         let gateway = &self.worker.gateway;
         trace::asked(gateway, Some(&state.request.caller), Some(&state.request.model.name), None, effects);
         effects.push(Effect::Count(metric::CACHE_HIT));
-        self.phase = Phase::Recalled(state);
+        self.phase = Phase::CacheHit(state);
         Outcome::Step(Flow::Reply(Reply { status: 200, content_type: content_type.into(), headers, body }))
     }
 
@@ -52,23 +53,23 @@ impl Exchange {
         shared: &dyn SharedData,
         effects: &mut Vec<Effect>,
     ) {
-        let Phase::Underway(filling) = &mut self.phase else { return };
+        let Phase::Underway(fill) = &mut self.phase else { return };
         let (size, end) = match event {
             Event::ResponseBody { size, end } => (size, end),
             _ => (0, matches!(event, Event::ResponseTrailers { .. })),
         };
         let largest = self.worker.gateway.cache.largest;
         // A response that is too large, or has no room, will not be stored: its collection stops.
-        filling.take_if(|filling| filling.size().saturating_add(size) > largest || !filling.has_room(size));
+        fill.take_if(|fill| fill.size().saturating_add(size) > largest || !fill.has_room(size));
         // The same for a response that cannot be read.
-        if let Some(mut collected) = filling.take_if(|_| size > 0) {
-            *filling = view.body(0..size).ok().map(|portion| {
+        if let Some(mut collected) = fill.take_if(|_| size > 0) {
+            *fill = view.body(0..size).ok().map(|portion| {
                 collected.add(portion);
                 collected
             });
         }
         if let (true, Some(state)) = (end, state)
-            && filling.take().is_some_and(|filling| filling.keep(state, view.now(), shared))
+            && fill.take().is_some_and(|fill| fill.keep(state, view.now(), shared))
         {
             effects.push(Effect::Count(metric::CACHE_STORED));
         }

@@ -17,8 +17,8 @@ use crate::keys::caller::{Caller, Credential};
 use crate::keys::{self, Denied};
 use crate::reservation::Plan;
 use crate::routing::decision::RankedTarget;
-use crate::routing::hints::RoutingHeaders;
 use crate::routing::needs::Needs;
+use crate::routing::routing_headers::RoutingHeaders;
 use crate::routing::spec::Strategy;
 use crate::routing::target::{Model, Target};
 use crate::store::{Conflict, SharedData};
@@ -61,7 +61,7 @@ pub struct DryRun {
     /// The capabilities that a target needs.
     pub needs: Needs,
     /// Its routing headers.
-    pub hints: RoutingHeaders,
+    pub routing_headers: RoutingHeaders,
     /// The parameters that the request may not use, each with its policy: `service_tier (team research)`.
     pub forbidden: Vec<String>,
     /// Guardrail findings in the prompt that did not block it.
@@ -84,7 +84,7 @@ pub struct DryRun {
 #[derive(Debug)]
 pub struct Foreseen {
     /// The target and its rank.
-    pub considered: RankedTarget,
+    pub ranked: RankedTarget,
     /// The estimate that costs are compared by: the prompt, and a response of the expected length.
     pub expected: Estimate,
     /// The cost of `expected`; `None` without a price.
@@ -126,26 +126,26 @@ pub fn dry_run(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<DryRun,
     let Question { headers, body, now, .. } = *question;
     let caller = admit(gateway, question)?;
     let client = format_at(question.path).ok_or_else(|| no_endpoint(question.path))?;
-    let hints = RoutingHeaders::read(headers, &gateway.watched_headers)?;
-    hints.allowed(&caller)?;
+    let routing_headers = RoutingHeaders::read(headers, &gateway.watched_headers)?;
+    routing_headers.allowed(&caller)?;
     let worker = Rc::new(Worker::new(gateway.clone(), [0; 16]));
     let dice = worker.dice();
-    let arrival = RequestHead {
+    let head = RequestHead {
         started: now,
         caller: caller.clone(),
         client,
         forwarded: HeaderMap::default(),
-        hints,
-        passage: None,
+        routing_headers,
+        pass_through: None,
         coding: None,
         share: worker.gate.unknown(),
     };
     let asks = asking::read(body, client, None)?;
-    let model = asking::asked(gateway, &arrival, &asks.peek, body)?;
+    let model = asking::asked(gateway, &head, &asks.peek, body)?;
     let forbidden = Policy::of(gateway, &caller, &model, client).rules();
-    let mut draft = asking::set_up(worker, arrival, model, (asks, body), &Unknown);
+    let mut draft = asking::set_up(worker, head, model, (asks, body), &Unknown);
     let decision = draft.decide(&draft.route.model, now, dice, &Unknown)?;
-    let plan = lineup::line_up(&mut draft, decision.reserve_request(), (now, dice), &Unknown)?;
+    let plan = lineup::line_up(&mut draft, decision.targets_in_order(), (now, dice), &Unknown)?;
     let screened = screening::screen(&draft, body).map_err(|unfit| screening::refused(&unfit, gateway))?;
     let body = match &screened.body {
         None => body,
@@ -159,9 +159,10 @@ pub fn dry_run(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<DryRun,
 
     let needs = draft.needs();
     let looked_at = decision.route.map_or(usize::MAX, |taken| taken.saturating_add(1));
-    let routes = draft.request.model.way.routes.iter().take(looked_at);
-    let routes = routes.map(|route| route.matches.misfits(&caller, &needs, &draft.request.hints, now)).collect();
-    let targets = decision.considered.into_iter().map(|considered| Foreseen::of(considered, &draft, body));
+    let routes = draft.request.model.policy.routes.iter().take(looked_at);
+    let routes =
+        routes.map(|route| route.matches.misfits(&caller, &needs, &draft.request.routing_headers, now)).collect();
+    let targets = decision.ranked.into_iter().map(|ranked| Foreseen::of(ranked, &draft, body));
     Ok(DryRun {
         stream: draft.request.asks.peek.stream,
         strategy: decision.strategy,
@@ -171,7 +172,7 @@ pub fn dry_run(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<DryRun,
         forbidden,
         findings: screened.findings,
         checks: draft.request.checks.clone(),
-        hints: draft.request.hints.clone(),
+        routing_headers: draft.request.routing_headers.clone(),
         targets: targets.collect(),
         caller,
         needs,
@@ -181,10 +182,10 @@ pub fn dry_run(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<DryRun,
 }
 
 impl Foreseen {
-    fn of(considered: RankedTarget, draft: &Draft, body: &[u8]) -> Self {
+    fn of(ranked: RankedTarget, draft: &Draft, body: &[u8]) -> Self {
         let gateway = &draft.worker.gateway;
         let estimate = |target: &Target| draft.estimate(target, gateway.reservation.output_tokens);
-        let target = &considered.target;
+        let target = &ranked.target;
         let (written, unwritten) =
             match lineup::rewritten(draft, target, body, &mut ParsedRequest::default()).transpose() {
                 Ok(written) => (written, None),
@@ -203,7 +204,7 @@ impl Foreseen {
             dropped: written.map(|written| written.dropped).unwrap_or_default(),
             exceeded: unwritten.or_else(unplanned),
             expected,
-            considered,
+            ranked,
         }
     }
 }

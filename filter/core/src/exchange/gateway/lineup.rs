@@ -25,13 +25,13 @@ pub(super) fn line_up(
     let estimate = |target: &Target| draft.estimate(target, gateway.reservation.output_tokens);
     // If a budget leads to another model, that model's own routing policy applies.
     let other_order = |other: &Rc<Model>| {
-        draft.decide(other, now, dice, shared).map(|decision| decision.reserve_request()).unwrap_or_default()
+        draft.decide(other, now, dice, shared).map(|decision| decision.targets_in_order()).unwrap_or_default()
     };
     let plan = Plan::new(gateway, &draft.request.caller, &draft.route.model, &reserve_request, other_order, estimate)?;
     // A target without a price, or too small, is not in the plan, because its usage would not be counted.
     reserve_request.retain(|target| plan.candidates.iter().any(|way| Rc::ptr_eq(&way.target, target)));
     match reserve_request.is_empty() {
-        true => draft.route.take_way(&plan, 0),
+        true => draft.route.take_candidate(&plan, 0),
         false => draft.route.queue = Queue::new(reserve_request),
     }
     Ok(plan)

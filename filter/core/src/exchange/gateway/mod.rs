@@ -57,7 +57,7 @@ pub struct Exchange {
     /// The client's format; OpenAI's until the path is known.
     client: &'static Client,
     phase: Phase,
-    trail: LogContext,
+    log_context: LogContext,
 }
 
 /// Each phase owns the state that is known by then.
@@ -70,7 +70,7 @@ enum Phase {
     /// Waits for Redis, to check readiness.
     Readying,
     /// Waits for Redis, to authenticate the key.
-    Knocking(Box<PendingAuth>),
+    Authenticating(Box<PendingAuth>),
     /// The caller is authenticated; waits for the body.
     Body(RequestHead),
     /// Waits for Redis's entry on the batch or file that the request concerns.
@@ -82,7 +82,7 @@ enum Phase {
     /// The client has the complete response, and the request is settled and logged; its provider has not ended the stream.
     Settled,
     /// The response came from the cache: the request state was never handed over, and is settled at the end.
-    Recalled(Box<RequestState>),
+    CacheHit(Box<RequestState>),
     /// The gateway replied by itself.
     Answered { error: Option<Cow<'static, str>> },
 }
@@ -119,7 +119,7 @@ pub enum Outcome {
     /// The effects replace the request's body with one of this size. The caller then sends the event of the whole body again.
     Unpacked(usize),
     /// Forward the request to its first target: store the request state where the provider role finds it.
-    Depart(Box<RequestState>),
+    Forward(Box<RequestState>),
 }
 
 /// A rejected request.
@@ -157,7 +157,7 @@ impl Context<'_> {
 impl Exchange {
     /// A new request.
     pub fn new(worker: Rc<Worker>) -> Self {
-        Self { worker, client: &openai_chat::CLIENT, phase: Phase::Start, trail: LogContext::default() }
+        Self { worker, client: &openai_chat::CLIENT, phase: Phase::Start, log_context: LogContext::default() }
     }
 
     /// Handles a callback of the request.
@@ -173,7 +173,7 @@ impl Exchange {
             Event::RequestHeaders { end } => self.headers(end, cx),
             Event::RequestBody { size, end } => match self.arrives(size) {
                 Ok(()) if end => {
-                    self.trail.size = size;
+                    self.log_context.size = size;
                     self.body(size, cx)
                 }
                 arrived => arrived.map(|()| Outcome::Step(Flow::Pause)),
@@ -194,7 +194,7 @@ impl Exchange {
         let cx = &mut Context::new(view, shared, effects);
         let outcome = match std::mem::replace(&mut self.phase, Phase::Taken) {
             Phase::Readying => self.redis_answered(called, cx),
-            Phase::Knocking(knock) => self.recognised(*knock, called, cx),
+            Phase::Authenticating(pending) => self.recognised(*pending, called, cx),
             Phase::Seeking(seeking) => self.found(*seeking, called, cx),
             Phase::Reserving(reserving) => self.reserved(*reserving, called, cx),
             other => {
@@ -210,11 +210,12 @@ impl Exchange {
             Ok(outcome) => outcome,
             Err(refused) => {
                 let reply = self.refuse(refused, cx.effects);
-                let body = || match self.trail.size {
+                let body = || match self.log_context.size {
                     0 => Kept::Whole(Vec::new()), // The body was not read.
                     size => cx.view.body(0..size).map_or(Kept::Gone, Kept::Whole),
                 };
-                self.trail.refusal = self.trail.refusal.take().map(|error| record::for_the_log(*error, body).into());
+                self.log_context.refusal =
+                    self.log_context.refusal.take().map(|error| record::for_the_log(*error, body).into());
                 Outcome::Step(Flow::Reply(reply))
             }
         }
@@ -231,14 +232,14 @@ impl Exchange {
     ) -> Flow {
         let Some(state) = state else {
             return match self.phase {
-                Phase::Answered { .. } | Phase::Recalled(_) => Flow::Continue,
+                Phase::Answered { .. } | Phase::CacheHit(_) => Flow::Continue,
                 _ => Flow::Reply(refusal(self.client, &from_envoy(status(view)), &[])),
             };
         };
-        let headers = state.bill.billing.headers().into_iter().chain(self.trail.about.recall.header());
+        let headers = state.bill.billing.headers().into_iter().chain(self.log_context.about.cache_state.header());
         if state.progress.stage == Stage::Underway {
             let named = state.progress.attempts.last().is_some_and(|tried| tried.target.provider.is_named());
-            self.trail.about.transport = transport::failure(&view.transport_failure(), named);
+            self.log_context.about.transport = transport::failure(&view.transport_failure(), named);
             let error = state.final_error(status(view), view.now(), shared);
             let mut reply = refusal(state.request.asks.client, &error, &state.progress.attempts);
             let name = self.name().filter(|(header, _)| !reply.headers.iter().any(|(known, _)| known == header));
@@ -252,8 +253,8 @@ impl Exchange {
         };
         let headers = headers.chain(name);
         effects.extend(headers.map(|(name, value)| Effect::SetHeader(name, value.into())));
-        if let Phase::Underway(filling) = &mut self.phase {
-            *filling = self.trail.about.recall.filling(state, view);
+        if let Phase::Underway(fill) = &mut self.phase {
+            *fill = self.log_context.about.cache_state.fill(state, view);
         }
         if matches!(state.progress.stage, Stage::Answering | Stage::Complete) {
             record::forget_body(state, self.worker.gateway.log);
@@ -276,7 +277,7 @@ impl Exchange {
             }
             None => {
                 // The reservation is released when the request is over.
-                let owing = matches!(self.phase, Phase::Reserving(_) | Phase::Recalled(_));
+                let owing = matches!(self.phase, Phase::Reserving(_) | Phase::CacheHit(_));
                 let owing = owing.then(|| std::mem::replace(&mut self.phase, Phase::Taken));
                 let reply = self.refuse(undone::error().into(), effects);
                 if let Some(owing) = owing {
@@ -289,7 +290,7 @@ impl Exchange {
 
     /// The request id, in the response header of the client's format; for most formats that is Envoy's own.
     fn name(&self) -> Option<(&'static str, String)> {
-        self.client.provider.headers.request_id.zip(self.trail.request_id.clone())
+        self.client.provider.headers.request_id.zip(self.log_context.request_id.clone())
     }
 
     /// The same, unless the response has the header: a provider of the client's own format sets it.
@@ -300,11 +301,11 @@ impl Exchange {
 
     fn refuse(&mut self, refused: Refused, effects: &mut Vec<Effect>) -> Reply {
         let Refused { error, headers } = refused;
-        let caller = self.trail.caller.as_deref();
+        let caller = self.log_context.caller.as_deref();
         let key = caller.map(|caller| &*caller.key_id);
-        notes::refused(self.trail.request_id.as_deref(), key, &error);
+        notes::refused(self.log_context.request_id.as_deref(), key, &error);
         let mut reply = refusal(self.client, &admission::public(&error), &[]);
-        self.trail.refusal = Some(error.clone());
+        self.log_context.refusal = Some(error.clone());
         let known = |name: &str, reply: &Reply| reply.headers.iter().any(|(header, _)| *header == name);
         let headers: Vec<_> = headers.into_iter().chain(self.name()).filter(|(name, _)| !known(name, &reply)).collect();
         reply.headers.extend(headers);
@@ -313,7 +314,7 @@ impl Exchange {
             effects.push(Effect::Count(metric::OVERLOADED));
         }
         let gateway = &self.worker.gateway;
-        trace::asked(gateway, caller, self.trail.model.as_deref(), None, effects);
+        trace::asked(gateway, caller, self.log_context.model.as_deref(), None, effects);
         effects.extend(trace::failed(gateway, reason.clone()));
         self.phase = Phase::Answered { error: Some(reason) };
         reply

@@ -53,7 +53,7 @@ impl Reserving {
 /// A request that waits for Redis's entry on its batch. Its body stays in Envoy's buffer.
 #[derive(Debug)]
 pub(super) struct Seeking {
-    pub(super) arrival: RequestHead,
+    pub(super) head: RequestHead,
     size: usize,
     seek: Seek,
 }
@@ -63,19 +63,19 @@ impl Exchange {
     pub(super) fn arrives(&mut self, size: usize) -> Result<(), Refused> {
         match &mut self.phase {
             Phase::Body(_) if size > LARGEST_BODY => Err(from_envoy(413).into()),
-            Phase::Body(arrival) => Ok(arrival.share.grow(size)?),
-            Phase::Knocking(knock) => Ok(knock.arrives(size)?),
+            Phase::Body(head) => Ok(head.share.grow(size)?),
+            Phase::Authenticating(pending) => Ok(pending.arrives(size)?),
             _ => Ok(()),
         }
     }
 
     /// Handles the complete body. It may have to wait for authentication.
     pub(super) fn body(&mut self, size: usize, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
-        let mut arrival = match std::mem::replace(&mut self.phase, Phase::Taken) {
-            Phase::Body(arrival) => arrival,
+        let mut head = match std::mem::replace(&mut self.phase, Phase::Taken) {
+            Phase::Body(head) => head,
             mut other => {
-                if let Phase::Knocking(knock) = &mut other {
-                    knock.body = Some(size);
+                if let Phase::Authenticating(pending) = &mut other {
+                    pending.body = Some(size);
                 }
                 let flow = if matches!(other, Phase::Underway(_)) { Flow::Continue } else { Flow::Pause };
                 self.phase = other;
@@ -85,24 +85,24 @@ impl Exchange {
         // The default, unless a later step sets another phase.
         self.phase = Phase::Answered { error: None };
         let body = cx.view.body(0..size)?;
-        if let Some(unpacked) = unpacking::unpack(&mut arrival, &body, cx.view, cx.effects)? {
-            self.phase = Phase::Body(arrival);
+        if let Some(unpacked) = unpacking::unpack(&mut head, &body, cx.view, cx.effects)? {
+            self.phase = Phase::Body(head);
             return Ok(Outcome::Unpacked(unpacked));
         }
-        let errand = match Seek::of(&arrival, &body)? {
-            None => batches::uploaded(&self.worker.gateway, &arrival, &body, cx.shared)?.map(Errand::Upload),
+        let errand = match Seek::of(&head, &body)? {
+            None => batches::uploaded(&self.worker.gateway, &head, &body, cx.shared)?.map(Errand::Upload),
             Some(seek) => match self.worker.note(&seek.page(), cx.now()) {
                 Some(call) => {
-                    self.phase = Phase::Seeking(Box::new(Seeking { arrival, size, seek }));
+                    self.phase = Phase::Seeking(Box::new(Seeking { head, size, seek }));
                     return Ok(Outcome::Ask(call));
                 }
                 None => {
-                    let page = book::recall(cx.shared, &seek.page());
-                    seek.errand(page, &arrival.caller)?
+                    let page = book::cache_state(cx.shared, &seek.page());
+                    seek.errand(page, &head.caller)?
                 }
             },
         };
-        self.whole(arrival, errand, body, cx)
+        self.whole(head, errand, body, cx)
     }
 
     /// Handles Redis's entry on the request's batch.
@@ -112,34 +112,34 @@ impl Exchange {
         called: &Called,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
-        let Seeking { arrival, size, seek } = seeking;
+        let Seeking { head, size, seek } = seeking;
         self.phase = Phase::Answered { error: None };
         let noted = self.worker.noted(called, &mut cx.moment());
         // Redis may not have this Envoy's latest entry yet.
-        let page = noted.clone().unwrap_or_default().or_else(|| book::recall(cx.shared, &seek.page()));
+        let page = noted.clone().unwrap_or_default().or_else(|| book::cache_state(cx.shared, &seek.page()));
         let errand = match (noted, &seek, &page) {
             (Err(_), Seek::File(_), None) => return Err(unchecked().into()),
-            _ => seek.errand(page, &arrival.caller)?,
+            _ => seek.errand(page, &head.caller)?,
         };
-        self.whole(arrival, errand, cx.view.body(0..size)?, cx)
+        self.whole(head, errand, cx.view.body(0..size)?, cx)
     }
 
     /// Parses the request, checks permissions, ranks the targets and reserves.
     fn whole(
         &mut self,
-        arrival: RequestHead,
+        head: RequestHead,
         errand: Option<Errand>,
         body: Vec<u8>,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
         let size = body.len();
-        let asks = read(&body, self.client, arrival.passage.as_ref())?;
+        let asks = read(&body, self.client, head.pass_through.as_ref())?;
         let (gateway, peek) = (self.worker.gateway.clone(), &asks.peek);
         let known = gateway.find(&peek.model, true);
-        self.trail.asked_model = Some(super::bounded(&peek.model, LONGEST_NAME)).filter(|name| !name.is_empty());
-        self.trail.model = known.map(|found| found.model.name.clone());
-        let model = asked(&gateway, &arrival, peek, &body)?;
-        let mut draft = set_up(self.worker.clone(), arrival, model, (asks, &body), cx.shared);
+        self.log_context.asked_model = Some(super::bounded(&peek.model, LONGEST_NAME)).filter(|name| !name.is_empty());
+        self.log_context.model = known.map(|found| found.model.name.clone());
+        let model = asked(&gateway, &head, peek, &body)?;
+        let mut draft = set_up(self.worker.clone(), head, model, (asks, &body), cx.shared);
         let (now, dice) = (cx.now(), self.worker.dice());
         if is_counted_here(&draft) {
             return self.counted(draft, &body, cx);
@@ -148,7 +148,7 @@ impl Exchange {
         draft.route.strategy = decision.strategy;
         notes::decided(draft.request.request_id(), &draft.request.model.name, &decision);
         draft.route.probe = decision.probe().map_or(Probe::None, |target| Probe::Chosen(target.clone()));
-        let mut plan = line_up(&mut draft, decision.reserve_request(), (now, dice), cx.shared)?;
+        let mut plan = line_up(&mut draft, decision.targets_in_order(), (now, dice), cx.shared)?;
         if let Some(Errand::Create(work)) = &errand {
             batches::add(&gateway, work, &mut plan)?;
         }
@@ -201,7 +201,7 @@ impl Exchange {
                 billing.granted(ledger, chosen, snapshots);
                 count_warnings(&billing, cx.effects);
                 if chosen > 0 {
-                    draft.route.take_way(&billing.plan, chosen);
+                    draft.route.take_candidate(&billing.plan, chosen);
                 }
             }
             ReserveOutcome::Unchecked | ReserveOutcome::Ask(_) => {}
@@ -261,7 +261,7 @@ impl Exchange {
         let Some(masked) = self.screened(draft, body, cx)? else { return Ok(None) };
         is_not_too_large(draft, &masked)?;
         draft.held.request.grow(masked.len())?;
-        draft.request.rewritten(peek(&masked, self.client, draft.request.passage.as_ref())?);
+        draft.request.rewritten(peek(&masked, self.client, draft.request.pass_through.as_ref())?);
         keep_head(draft, &masked);
         draft.request.checks = screening::checks(draft, &masked);
         Ok(Some(masked))
@@ -279,7 +279,7 @@ impl Exchange {
             // A budget led to another model, whose policy may forbid more.
             let policy =
                 Policy::of(&draft.worker.gateway, &draft.request.caller, &draft.route.model, draft.request.asks.client);
-            permitted(&policy, &draft.request.asks.peek, draft.request.passage.as_ref(), &body)?;
+            permitted(&policy, &draft.request.asks.peek, draft.request.pass_through.as_ref(), &body)?;
         }
         let masked = self.screen(draft, &body, cx)?;
         let body = masked.as_deref().map_or(Cow::Owned(body), Cow::Borrowed);
@@ -287,9 +287,9 @@ impl Exchange {
             return Ok(Prepared::Counted(count));
         }
         draft.request.masked = self.masked();
-        let recall = &mut self.trail.about.recall;
-        let kept = recall.look(draft, &body, planned, cx.now(), cx.shared);
-        notes::looked(draft.request.request_id(), recall.word());
+        let cache_state = &mut self.log_context.about.cache_state;
+        let kept = cache_state.look(draft, &body, planned, cx.now(), cx.shared);
+        notes::looked(draft.request.request_id(), cache_state.word());
         if let Some(entry) = kept {
             return Ok(Prepared::Kept(entry));
         }
@@ -308,7 +308,7 @@ impl Exchange {
         masked: Option<Vec<u8>>,
         cx: &mut Context<'_>,
     ) -> Outcome {
-        if self.trail.about.recall.word() == Some("miss") {
+        if self.log_context.about.cache_state.word() == Some("miss") {
             cx.effects.push(Effect::Count(metric::CACHE_MISS));
         }
         if let Some(with) = masked {
@@ -318,7 +318,7 @@ impl Exchange {
         self.phase = Phase::Underway(None);
         state.depart(cx.now(), cx.shared);
         forward(&mut state, cx.effects);
-        Outcome::Depart(Box::new(state))
+        Outcome::Forward(Box::new(state))
     }
 }
 

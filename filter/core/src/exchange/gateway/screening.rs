@@ -31,13 +31,13 @@ impl Exchange {
             Err(Unfit::TooLarge) => &[],
         };
         metrics::findings(found, cx.effects);
-        self.trail.findings.extend_from_slice(found);
+        self.log_context.findings.extend_from_slice(found);
         Ok(screened.map_err(|unfit| refused(&unfit, &self.worker.gateway))?.body)
     }
 
     /// The labels of the masked findings.
     pub(super) fn masked(&self) -> Vec<String> {
-        let masked = self.trail.findings.iter().filter(|finding| finding.action == Action::Mask);
+        let masked = self.log_context.findings.iter().filter(|finding| finding.action == Action::Mask);
         let mut labels: Vec<String> = masked.map(|finding| finding.label.clone()).collect();
         order::by(&mut labels, Ord::cmp);
         labels.dedup();
@@ -65,7 +65,9 @@ pub(super) fn screen(draft: &Draft, body: &[u8]) -> Result<Screened, Unfit> {
         true => prompt::screen(&guards, body, peek.model_at(), gateway.memory.rewritten),
         false => prompt::screen_bytes(&guards, body),
     }?;
-    if let Some((_, query)) = draft.request.passage.as_ref().and_then(|passage| passage.path.split_once('?')) {
+    if let Some((_, query)) =
+        draft.request.pass_through.as_ref().and_then(|pass_through| pass_through.path.split_once('?'))
+    {
         screened.findings.extend(prompt::screen_query(&guards, query)?.findings);
     }
     Ok(screened)
@@ -76,7 +78,7 @@ pub(super) fn checks(draft: &Draft, body: &[u8]) -> Option<Rc<Checks>> {
     draft.request.asks.client.chat()?;
     let (caller, model) = (&draft.request.caller, &draft.request.model);
     let guards = guard::concerning(&draft.worker.gateway.guards, Side::Answers, caller, &model.name);
-    let format = model.way.check_structured_output.then(|| Format::asked_in(body)).flatten();
+    let format = model.policy.check_structured_output.then(|| Format::asked_in(body)).flatten();
     let checks = Checks { guards, format };
     (!checks.is_empty()).then(|| Rc::new(checks))
 }

@@ -6,7 +6,7 @@ use crate::gateway::spec::Reservation;
 use crate::peek::BodyPeek;
 use crate::routing::target::Target;
 use crate::usage::estimate::{Estimate, Prompt};
-use crate::usage::surcharge::Wishes;
+use crate::usage::surcharge::Surcharges;
 
 /// The expected output tokens for cost and speed comparisons, if the request allows as many: most responses are shorter than allowed, and a
 /// reservation is an upper bound.
@@ -22,7 +22,7 @@ pub struct Asked {
     /// The measured prompt.
     pub prompt: Prompt,
     /// Extra costs besides tokens.
-    pub wishes: Wishes,
+    pub wishes: Surcharges,
 }
 
 impl Asked {
@@ -35,7 +35,7 @@ impl Asked {
     /// The estimate at `target`, with at most `ceiling` output tokens reserved.
     pub fn estimate(&self, target: &Target, reservation: &Reservation, ceiling: u64) -> Estimate {
         let seen = self.of_body(target, ceiling);
-        let wishes = Wishes { caches: self.may_write(target), ..self.wishes };
+        let wishes = Surcharges { caches: self.may_write(target), ..self.wishes };
         Estimate { input: seen.input.saturating_add(self.elsewhere(target, reservation)), wishes, ..seen }
     }
 

@@ -49,7 +49,7 @@ impl RequestState {
             // now whether that outcome allows a retry at all.
             let trigger = before.failure.as_ref().and_then(|failure| failure.trigger);
             let same = Rc::ptr_eq(&before.target, &target);
-            let covered = trigger.is_some_and(|trigger| self.route.model.way.retry.covers(trigger));
+            let covered = trigger.is_some_and(|trigger| self.route.model.policy.retry.covers(trigger));
             if !covered || (same && trigger == Some(Trigger::Timeout)) || !self.affords(&target, same, now, shared) {
                 return Begin::Over;
             }
@@ -70,7 +70,7 @@ impl RequestState {
             told: None,
         });
         notes::begun(self.request.request_id(), self.progress.attempts.len(), Asked { target: &target, key });
-        let retry = self.route.model.way.retry;
+        let retry = self.route.model.policy.retry;
         if !(retry.covers(Trigger::Unreachable) || retry.covers(Trigger::Timeout)) {
             self.route.queue.end();
         } else if self.route.queue.next().is_none()
@@ -92,7 +92,7 @@ impl RequestState {
     /// Records the current attempt's failure and decides the next step.
     pub fn fail(&mut self, failure: Failure, now: Time, shared: &dyn SharedData) -> Next {
         self.blame_key(&failure, now, shared);
-        let trigger = failure.trigger.filter(|trigger| self.route.model.way.retry.covers(*trigger));
+        let trigger = failure.trigger.filter(|trigger| self.route.model.policy.retry.covers(*trigger));
         let next = trigger.map_or(Next::Nothing, |trigger| self.after(trigger, &failure, now, shared));
         match next {
             Next::Elsewhere => {}
@@ -110,7 +110,7 @@ impl RequestState {
             return Next::Again(Duration::ZERO);
         }
         let wait = failure.error.retry_after;
-        let patience = self.route.model.way.retry.wait;
+        let patience = self.route.model.policy.retry.wait;
         let first = self.progress.tries_of_current() < 2;
         let again = |wait: Duration| (first && self.affords(&current, true, now, shared)).then_some(Next::Again(wait));
         let soon = match trigger {

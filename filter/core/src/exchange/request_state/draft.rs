@@ -30,19 +30,19 @@ pub struct Draft {
 
 impl Draft {
     /// Creates a draft without targets.
-    pub fn new(worker: Rc<Worker>, arrival: RequestHead, model: Rc<Model>, mut asks: Asked) -> Self {
-        let RequestHead { started, caller, forwarded, hints, passage, share, .. } = arrival;
+    pub fn new(worker: Rc<Worker>, head: RequestHead, model: Rc<Model>, mut asks: Asked) -> Self {
+        let RequestHead { started, caller, forwarded, routing_headers, pass_through, share, .. } = head;
         // Some endpoints never stream, whatever the client requests.
         asks.peek.stream &= asks.client.asks.streams();
-        let route = Route::new(model.clone(), hints.timeout);
+        let route = Route::new(model.clone(), routing_headers.timeout);
         let request = Request {
             started,
             caller,
-            hints,
+            routing_headers,
             model,
             asks,
             forwarded,
-            passage,
+            pass_through,
             head: Vec::new(),
             masked: Vec::new(),
             checks: None,
@@ -61,10 +61,10 @@ impl Draft {
     ) -> Result<RoutingDecision, ApiError> {
         let estimate = |target: &Target| self.expect(target);
         let unwished;
-        let hints = if model.name == self.request.model.name {
-            &self.request.hints
+        let routing_headers = if model.name == self.request.model.name {
+            &self.request.routing_headers
         } else {
-            unwished = self.request.hints.without_wish();
+            unwished = self.request.routing_headers.without_wish();
             &unwished
         };
         let input = RoutingInput {
@@ -72,7 +72,7 @@ impl Draft {
             client: self.request.asks.client,
             caller: &self.request.caller,
             needs: self.needs(),
-            hints,
+            routing_headers,
             user: self.request.asks.peek.user.as_deref(),
             estimate: &estimate,
             circuit: &self.worker.gateway.circuit,

@@ -9,7 +9,7 @@ use sluice_wire::time::Time;
 
 use crate::gate::Share;
 use crate::keys::caller::Caller;
-use crate::routing::hints::RoutingHeaders;
+use crate::routing::routing_headers::RoutingHeaders;
 
 /// A request with parsed headers and an authenticated caller.
 #[derive(Debug)]
@@ -23,9 +23,9 @@ pub struct RequestHead {
     /// The client's headers that a provider may see.
     pub forwarded: HeaderMap,
     /// Its routing headers.
-    pub hints: RoutingHeaders,
+    pub routing_headers: RoutingHeaders,
     /// Method, path and content type, for a request that is passed through.
-    pub passage: Option<PassThrough>,
+    pub pass_through: Option<PassThrough>,
     /// The body's content coding, until it is decompressed.
     pub coding: Option<Coding>,
     /// Its memory at the worker's gate.

@@ -36,7 +36,7 @@ impl RequestState {
         // A dead connection fails immediately: a slow failure is not repeated.
         let again = pooled && lost < MOST_LOST && resent < MOST_RESENT && elapsed < limit / 2;
         let bearable = (here == 0 || again) && !timed_out && tried.status.is_none();
-        if !bearable || !self.route.model.way.retry.covers(Trigger::Unreachable) {
+        if !bearable || !self.route.model.policy.retry.covers(Trigger::Unreachable) {
             return false;
         }
         self.route.queue.again();

@@ -22,7 +22,7 @@ impl Route {
 
     /// The same, without a client's shorter timeout.
     pub(super) fn fair_limit(&self, request: &Request) -> Duration {
-        let total = self.model.way.timeouts.total;
+        let total = self.model.policy.timeouts.total;
         self.limit_within(request, total).min(total)
     }
 

@@ -11,7 +11,7 @@ use crate::batch::Errand;
 use crate::guard::answer::Checks;
 use crate::keys::caller::Caller;
 use crate::peek::BodyPeek;
-use crate::routing::hints::RoutingHeaders;
+use crate::routing::routing_headers::RoutingHeaders;
 use crate::routing::target::Model;
 
 use super::{Asked, PassThrough};
@@ -24,7 +24,7 @@ pub struct Request {
     /// The authenticated caller.
     pub caller: Rc<Caller>,
     /// Its routing headers.
-    pub hints: RoutingHeaders,
+    pub routing_headers: RoutingHeaders,
     /// The requested model.
     pub model: Rc<Model>,
     /// Client format, body scan, prompt and extra costs.
@@ -32,7 +32,7 @@ pub struct Request {
     /// The client's headers that a provider may see.
     pub forwarded: HeaderMap,
     /// Method, path and content type, for a request that is passed through.
-    pub passage: Option<PassThrough>,
+    pub pass_through: Option<PassThrough>,
     /// The body's first bytes, up to the last possible splice; empty if that is far.
     pub head: Vec<u8>,
     /// Labels of the masked values in its prompt.
@@ -77,7 +77,7 @@ impl Request {
     /// The lease of its reservation, in case the settlement is lost: no request to the requested model may last longer. A client's shorter
     /// timeout does not shorten it, because each distinct lease takes room in the store.
     pub fn lease(&self) -> Duration {
-        self.model.way.timeouts.total
+        self.model.policy.timeouts.total
     }
 
     /// The request id, which replaces a missing response id.

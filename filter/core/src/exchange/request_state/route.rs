@@ -51,12 +51,12 @@ pub enum Probe {
 impl Route {
     /// Creates the route to a model, without targets; the client may shorten the total timeout.
     pub fn new(model: Rc<Model>, patience: Option<Duration>) -> Self {
-        let timeouts = model.way.timeouts;
+        let timeouts = model.policy.timeouts;
         let total = patience.map_or(timeouts.total, |asked| asked.min(timeouts.total));
         Self {
             queue: Queue::default(),
             next_key: 0,
-            strategy: model.way.strategy,
+            strategy: model.policy.strategy,
             probe: Probe::None,
             ready: None,
             timeouts: Timeouts { total, ..timeouts },
@@ -66,7 +66,7 @@ impl Route {
     }
 
     /// Takes the candidate at `chosen`, and those after it in the same model.
-    pub fn take_way(&mut self, plan: &Plan, chosen: usize) {
+    pub fn take_candidate(&mut self, plan: &Plan, chosen: usize) {
         let mut ways = plan.candidates.iter().skip(chosen).peekable();
         let Some(first) = ways.peek() else { return };
         let model = first.model.clone();
@@ -108,6 +108,6 @@ impl Route {
 
     /// Whether the response is withheld until it is complete: because of its model, or for checks.
     pub fn is_delivered_whole(&self, request: &Request) -> bool {
-        self.model.way.delivery == Delivery::Whole || request.checks.is_some()
+        self.model.policy.delivery == Delivery::Whole || request.checks.is_some()
     }
 }

@@ -13,10 +13,10 @@ const MOST: usize = 1 << 20;
 fn finds(expression: &str, text: &str) -> Vec<(usize, usize)> {
     let mut wanted = Wanted::default();
     wanted.pattern("p", expression).unwrap();
-    let (finder, steps) = (wanted.finder().unwrap(), Matcher::steps());
-    let finds: Vec<(usize, usize)> = finder.all(text, &steps).map(|find| (find.at.start, find.at.end)).collect();
+    let (matcher, steps) = (wanted.matcher().unwrap(), Matcher::steps());
+    let finds: Vec<(usize, usize)> = matcher.all(text, &steps).map(|find| (find.at.start, find.at.end)).collect();
     // Only in the text itself: its folded form may contain more matches.
-    assert_eq!(finder.first_in(text, &steps).is_some(), !finds.is_empty());
+    assert_eq!(matcher.first_in(text, &steps).is_some(), !finds.is_empty());
     finds
 }
 

@@ -14,7 +14,14 @@ fn guard(name: &str, action: Action, words: &[&str]) -> Rc<Guard> {
     wanted.detector(Detector::Email);
     wanted.words(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
     let (matches, sides) = (Match::default(), vec![Side::Prompts]);
-    Rc::new(Guard { name: name.to_owned(), matches, sides, action, finder: wanted.finder().unwrap(), digest: [0; 32] })
+    Rc::new(Guard {
+        name: name.to_owned(),
+        matches,
+        sides,
+        action,
+        matcher: wanted.matcher().unwrap(),
+        digest: [0; 32],
+    })
 }
 
 const MOST: usize = 1 << 20;
@@ -112,7 +119,7 @@ fn a_number_is_looked_at_and_blocked_where_it_would_be_masked() {
         let mut wanted = Wanted::default();
         wanted.detector(Detector::CreditCard);
         let (matches, sides, name) = (Match::default(), vec![Side::Prompts], "cards".to_owned());
-        Rc::new(Guard { name, matches, sides, action, finder: wanted.finder().unwrap(), digest: [0; 32] })
+        Rc::new(Guard { name, matches, sides, action, matcher: wanted.matcher().unwrap(), digest: [0; 32] })
     };
     for body in [
         r#"{"input":{"card":4111111111111111}}"#,

@@ -97,7 +97,7 @@ pub(super) mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::super::tests::at;
-    use super::super::{Cells, circuit, load::InFlight, speed};
+    use super::super::{TargetHealth, circuit, load::InFlight, speed};
     use super::*;
     use crate::store::fake::Shared;
 
@@ -165,12 +165,12 @@ pub(super) mod tests {
     fn names_that_come_and_go_leave_a_bounded_memory_and_those_that_stay_are_exact() {
         let shared = Shared::default();
         let settings = circuit::Settings::default();
-        let stays = Cells::of("stays", "m");
+        let stays = TargetHealth::of("stays", "m");
         let (worker, other) = (InFlight::new(1), InFlight::new(2));
         let configurations = if cfg!(target_arch = "wasm32") { 1_000 } else { 10_000 };
         for number in 0..configurations {
             let now = at(number);
-            let fresh = Cells::of(&format!("p{number}"), "m");
+            let fresh = TargetHealth::of(&format!("p{number}"), "m");
             let requests = InFlight::new(1);
             requests.enter(&shared, &fresh, now);
             worker.enter(&shared, &stays, now);

@@ -24,7 +24,7 @@ use sluice_wire::time::Time;
 
 use crate::store::SharedData;
 
-use super::{Cells, Value, after, age, nanos, update};
+use super::{TargetHealth, Value, after, age, nanos, update};
 
 /// The format and its version.
 const FORMAT: [u8; 8] = *b"circuit\x01";
@@ -145,13 +145,19 @@ struct Limit {
 }
 
 /// Reads a target's circuit; the default if nothing is stored.
-pub fn read(shared: &dyn SharedData, target: &Cells) -> Circuit {
+pub fn read(shared: &dyn SharedData, target: &TargetHealth) -> Circuit {
     super::read(shared, &target.circuit)
 }
 
 /// Claims the probe if it is due; false if it is not, or if another worker claimed it first. The claim holds until the lease ends. If no
 /// outcome is recorded by then, the probe is due again, so the lease should be about as long as a response may take to begin.
-pub fn claim_probe(shared: &dyn SharedData, target: &Cells, now: Time, lease: Duration, settings: &Settings) -> bool {
+pub fn claim_probe(
+    shared: &dyn SharedData,
+    target: &TargetHealth,
+    now: Time,
+    lease: Duration,
+    settings: &Settings,
+) -> bool {
     update(shared, &target.circuit, |circuit: Circuit| {
         let circuit = circuit.as_of(now, settings);
         let due = circuit.standing(now, settings) == CircuitState::ProbeDue;
@@ -160,7 +166,7 @@ pub fn claim_probe(shared: &dyn SharedData, target: &Cells, now: Time, lease: Du
 }
 
 /// Releases a probe that was claimed at `claimed_at` and had no outcome.
-pub fn release_probe(shared: &dyn SharedData, target: &Cells, claimed_at: Time) {
+pub fn release_probe(shared: &dyn SharedData, target: &TargetHealth, claimed_at: Time) {
     update(shared, &target.circuit, |circuit: Circuit| {
         let is_it = circuit.probe != Probe::default() && circuit.probe.claimed_at == claimed_at;
         is_it.then_some(Circuit { probe: Probe::default(), ..circuit })
@@ -168,22 +174,40 @@ pub fn release_probe(shared: &dyn SharedData, target: &Cells, claimed_at: Time) 
 }
 
 /// Records a successful attempt. Writes nothing if that changes nothing.
-pub fn succeeded(shared: &dyn SharedData, target: &Cells, attempt: CircuitAttempt, settings: &Settings) {
+pub fn succeeded(shared: &dyn SharedData, target: &TargetHealth, attempt: CircuitAttempt, settings: &Settings) {
     note(shared, target, attempt.ended, settings, |circuit| circuit.succeeded(attempt));
 }
 
 /// Records an attempt that failed through the target's fault. `jitter` is a random number, so that targets that failed together are not
 /// probed together.
-pub fn failed(shared: &dyn SharedData, target: &Cells, attempt: CircuitAttempt, settings: &Settings, jitter: u64) {
+pub fn failed(
+    shared: &dyn SharedData,
+    target: &TargetHealth,
+    attempt: CircuitAttempt,
+    settings: &Settings,
+    jitter: u64,
+) {
     note(shared, target, attempt.ended, settings, |circuit| circuit.failed(attempt, settings, jitter));
 }
 
 /// Records that the provider asked to wait until a given time. The caller bounds it; nothing shortens it.
-pub fn limited(shared: &dyn SharedData, target: &Cells, attempt: CircuitAttempt, until: Time, settings: &Settings) {
+pub fn limited(
+    shared: &dyn SharedData,
+    target: &TargetHealth,
+    attempt: CircuitAttempt,
+    until: Time,
+    settings: &Settings,
+) {
     note(shared, target, attempt.ended, settings, |circuit| circuit.limited(attempt, until));
 }
 
-fn note(shared: &dyn SharedData, target: &Cells, now: Time, settings: &Settings, change: impl Fn(Circuit) -> Circuit) {
+fn note(
+    shared: &dyn SharedData,
+    target: &TargetHealth,
+    now: Time,
+    settings: &Settings,
+    change: impl Fn(Circuit) -> Circuit,
+) {
     update(shared, &target.circuit, |circuit: Circuit| {
         let circuit = circuit.as_of(now, settings);
         let changed = change(circuit);

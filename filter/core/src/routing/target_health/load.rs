@@ -11,7 +11,7 @@ use sluice_wire::time::Time;
 
 use crate::store::SharedData;
 
-use super::{Cells, Value, age, update};
+use super::{TargetHealth, Value, age, update};
 
 /// The format and its version.
 const FORMAT: [u8; 8] = *b"load\0\0\0\x01";
@@ -38,23 +38,23 @@ impl InFlight {
     }
 
     /// Counts a request that starts.
-    pub fn enter(&self, shared: &dyn SharedData, target: &Cells, now: Time) {
+    pub fn enter(&self, shared: &dyn SharedData, target: &TargetHealth, now: Time) {
         self.tell(self.count.get().saturating_add(1), shared, target, now);
     }
 
     /// Counts a request that ends.
-    pub fn leave(&self, shared: &dyn SharedData, target: &Cells, now: Time) {
+    pub fn leave(&self, shared: &dyn SharedData, target: &TargetHealth, now: Time) {
         self.tell(self.count.get().saturating_sub(1), shared, target, now);
     }
 
-    fn tell(&self, count: u64, shared: &dyn SharedData, target: &Cells, now: Time) {
+    fn tell(&self, count: u64, shared: &dyn SharedData, target: &TargetHealth, now: Time) {
         self.count.set(count);
         update(shared, &target.load, |load: Load| Some(load.with(Slot { worker: self.worker, count, at: now }, now)));
     }
 }
 
 /// The requests in flight to a target, over all workers. `lease` is the maximum duration of a request.
-pub fn in_flight(shared: &dyn SharedData, target: &Cells, now: Time, lease: Duration) -> u64 {
+pub fn in_flight(shared: &dyn SharedData, target: &TargetHealth, now: Time, lease: Duration) -> u64 {
     // Reads the slots in place: this runs for each target of every request.
     let bucket = shared.read(&target.load.bucket);
     let slots = bucket.iter().filter_map(|(bucket, _)| slots(target.load.find(bucket)?)).flatten();
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(count(&memory, 0), 5);
         one.leave(&memory, &target(), at(0));
         assert_eq!(count(&memory, 0), 4);
-        assert_eq!(in_flight(&memory, &Cells::of("openai", "another"), at(0), LEASE), 0);
+        assert_eq!(in_flight(&memory, &TargetHealth::of("openai", "another"), at(0), LEASE), 0);
     }
 
     #[test]

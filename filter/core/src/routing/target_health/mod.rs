@@ -23,14 +23,14 @@ pub mod speed;
 
 /// The locations of one target's cells. Built once, with the configuration: the names are long, and every request reads them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cells {
+pub struct TargetHealth {
     id: Box<str>,
     circuit: Spot,
     speed: Spot,
     load: Spot,
 }
 
-impl Cells {
+impl TargetHealth {
     /// Locates the cells of a target by its provider's first cluster, whose name has no slash, and the provider's name for the model. A
     /// provider whose definition changes gets new, empty cells. The buckets' names start with the kind of cell and its format version, as
     /// in the store: kinds never collide, and a filter that is updated in a running Envoy starts with empty cells.

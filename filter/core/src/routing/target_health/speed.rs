@@ -16,7 +16,7 @@ use sluice_wire::time::Time;
 
 use crate::store::SharedData;
 
-use super::{Cells, Value, after, age, update};
+use super::{TargetHealth, Value, after, age, update};
 
 /// The format and its version.
 const FORMAT: [u8; 8] = *b"speed\0\0\x01";
@@ -74,17 +74,17 @@ pub struct Order {
 }
 
 /// Reads the speed of a target.
-pub fn read(shared: &dyn SharedData, target: &Cells) -> Speed {
+pub fn read(shared: &dyn SharedData, target: &TargetHealth) -> Speed {
     super::read(shared, &target.speed)
 }
 
 /// Adds an observation to the averages.
-pub fn observe(shared: &dyn SharedData, target: &Cells, observation: &Observation, now: Time) {
+pub fn observe(shared: &dyn SharedData, target: &TargetHealth, observation: &Observation, now: Time) {
     update(shared, &target.speed, |speed: Speed| speed.with(observation, now));
 }
 
 /// Claims the exploration of a target; false if another worker claimed it first.
-pub fn claim_exploration(shared: &dyn SharedData, target: &Cells, now: Time) -> bool {
+pub fn claim_exploration(shared: &dyn SharedData, target: &TargetHealth, now: Time) -> bool {
     update(shared, &target.speed, |speed: Speed| {
         speed.may_be_explored(now).then_some(Speed { explored_at: now, ..speed })
     })

@@ -78,12 +78,12 @@ impl Till {
 
     /// The counted micro-dollars and tokens.
     fn used(&self) -> [u64; 2] {
-        let meter = |unit: &str, period: &str, kind| Counter {
+        let counter = |unit: &str, period: &str, kind| Counter {
             name: format!("team=t/{unit}/{period}").into(),
             shard_key: "t".into(),
             kind,
         };
-        let counters = [meter("usd", "total", LimitWindow::Total), meter("tokens", "day", LimitWindow::Day)];
+        let counters = [counter("usd", "total", LimitWindow::Total), counter("tokens", "day", LimitWindow::Day)];
         let readings = embedded::read(&*self.shared, &counters, Time(1_800_000_000_000_000_000)).unwrap();
         [readings[0].used, readings[1].used]
     }

@@ -323,8 +323,8 @@ fn a_batch_asks_for_what_a_pattern_would_ask_for_and_what_its_key_may() {
         envoy.send("POST", "/v1/batches", &headers, body.as_bytes(), &answer)
     };
     let used = |site: &Site| {
-        let meter = Counter { name: "model=gpt-*/usd/total".into(), shard_key: "".into(), kind: LimitWindow::Total };
-        embedded::read(&*site.shared, &[meter], Time(1_800_000_000_000_000_000)).unwrap()[0].used
+        let counter = Counter { name: "model=gpt-*/usd/total".into(), shard_key: "".into(), kind: LimitWindow::Total };
+        embedded::read(&*site.shared, &[counter], Time(1_800_000_000_000_000_000)).unwrap()[0].used
     };
     let (site, seen) = uploaded(r#""gpt-5*""#, &["gpt-5", "gpt-5"]);
     assert_eq!(seen.status, 200, "{}", seen.body);

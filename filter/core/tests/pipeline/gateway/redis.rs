@@ -93,8 +93,8 @@ fn a_script_that_redis_does_not_know_is_sent_in_full() {
 fn what_redis_refuses_is_refused() {
     let worker = with_redis("allow");
     // Both targets have the same result.
-    let obstacle = "0 3 5 60000000 20000000";
-    let seen = send(&worker, [said(&format!(r#"{{"EVALSHA":"R {obstacle} {obstacle}"}}"#))]);
+    let exceeded = "0 3 5 60000000 20000000";
+    let seen = send(&worker, [said(&format!(r#"{{"EVALSHA":"R {exceeded} {exceeded}"}}"#))]);
     assert_eq!((seen.status, seen.headers.text("retry-after")), (429, Some("20")));
     assert_eq!((seen.received.len(), worker.tick(LATER)), (0, None), "nothing was reserved");
 }

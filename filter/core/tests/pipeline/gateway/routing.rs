@@ -492,7 +492,7 @@ fn foreseen(gate: &Gate, headers: &[(&str, &str)], body: &str) -> String {
     let question = Question { path: "/v1/chat/completions", key: "k", headers: &headers, body: body.as_bytes(), now };
     let foresight = dry_run(&gate.worker.gateway, &question).unwrap();
     let lined_up = foresight.targets.iter().filter(|target| target.lined_up);
-    lined_up.map(|target| target.considered.target.provider.name.clone()).collect::<Vec<_>>().join(" ")
+    lined_up.map(|target| target.ranked.target.provider.name.clone()).collect::<Vec<_>>().join(" ")
 }
 
 #[test]

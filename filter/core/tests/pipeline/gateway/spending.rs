@@ -123,8 +123,8 @@ fn what_is_reserved_without_a_lease_is_counted() {
     let reserve = |team: &str, counters: u32, lease: u64| {
         let take = |number| {
             let name = format!("{number}").into();
-            let meter = Counter { name, shard_key: team.into(), kind: LimitWindow::Total };
-            Debit { counter: meter, amount: 1, limit: 10, hard: true }
+            let counter = Counter { name, shard_key: team.into(), kind: LimitWindow::Total };
+            Debit { counter, amount: 1, limit: 10, hard: true }
         };
         let alternatives = vec![(0..counters).map(take).collect()];
         let reserve_request = ReserveRequest { id: "o".into(), lease: Duration::from_secs(lease), alternatives };

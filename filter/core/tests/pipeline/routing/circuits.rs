@@ -70,7 +70,7 @@ fn when_its_time_is_over_one_request_finds_out_and_the_others_wait() {
     case.fails("a", 5);
     case.later(2_100);
     let probe = case.decide().unwrap();
-    assert_eq!((names(&probe.reserve_request()), probe.considered[0].place), ("a b c".to_owned(), Rank::Probe));
+    assert_eq!((names(&probe.targets_in_order()), probe.ranked[0].place), ("a b c".to_owned(), Rank::Probe));
     assert_eq!(probe.probe().map(|target| target.name.as_str()), Some(case.target("a").name.as_str()));
     case.claims("a", Duration::from_secs(20));
     for _ in 0..3 {

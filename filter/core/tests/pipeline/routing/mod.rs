@@ -9,8 +9,8 @@ use sluice_core::gateway::Gateway;
 use sluice_core::keys::caller::Caller;
 use sluice_core::mix::mixed;
 use sluice_core::routing::decision::{Rank, RoutingDecision, RoutingInput, decide};
-use sluice_core::routing::hints::RoutingHeaders;
 use sluice_core::routing::needs::Needs;
+use sluice_core::routing::routing_headers::RoutingHeaders;
 use sluice_core::routing::target::{Model, Target};
 use sluice_core::usage::estimate::Estimate;
 use sluice_wire::dialect::openai_chat;
@@ -100,7 +100,7 @@ impl Case {
             client: &openai_chat::CLIENT,
             caller: &self.caller,
             needs: self.needs,
-            hints: &self.hints,
+            routing_headers: &self.hints,
             user: self.user,
             estimate: &estimate,
             circuit: &self.gateway.circuit,
@@ -114,11 +114,11 @@ impl Case {
 
     /// The targets in the order in which they are tried: `a b c`.
     fn reserve_request(&self) -> String {
-        names(&self.decide().unwrap().reserve_request())
+        names(&self.decide().unwrap().targets_in_order())
     }
 
     fn place(&self, provider: &str) -> Rank {
-        let considered = self.decide().unwrap().considered;
+        let considered = self.decide().unwrap().ranked;
         considered.iter().find(|considered| considered.target.provider.name == provider).unwrap().place
     }
 
@@ -127,7 +127,7 @@ impl Case {
         let mut shares = vec![0; self.model.targets.len()];
         for throw in 0..requests {
             self.dice.set(mixed(throw));
-            let first = self.decide().unwrap().reserve_request().remove(0);
+            let first = self.decide().unwrap().targets_in_order().remove(0);
             shares[self.model.targets.iter().position(|target| Rc::ptr_eq(target, &first)).unwrap()] += 1;
         }
         shares

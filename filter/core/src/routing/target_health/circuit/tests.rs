@@ -27,7 +27,7 @@ const CLEAN: CircuitState = CircuitState::Closed { clean: true };
 const NOTED: CircuitState = CircuitState::Closed { clean: false };
 
 /// One worker's view of a target. Times are in milliseconds.
-struct Worker<'a>(&'a dyn SharedData, Cells);
+struct Worker<'a>(&'a dyn SharedData, TargetHealth);
 
 impl<'a> Worker<'a> {
     fn new(shared: &'a dyn SharedData) -> Self {

@@ -133,7 +133,7 @@ fn the_fastest_comes_first() {
 #[test]
 fn the_length_of_the_answer_decides_between_a_quick_start_and_a_high_rate() {
     let memory = Shared::default();
-    let (quick, strong) = (Cells::of("quick", "m"), Cells::of("strong", "m"));
+    let (quick, strong) = (TargetHealth::of("quick", "m"), TargetHealth::of("strong", "m"));
     observe(&memory, &quick, &streamed(100, 100, 10_000), at(0));
     observe(&memory, &strong, &streamed(2_000, 100, 1_000), at(0));
     let targets = [quick, strong].map(|target| read(&memory, &target));
@@ -220,7 +220,7 @@ fn an_observation_and_a_claim_at_the_same_time_are_both_kept() {
 #[test]
 fn a_target_that_became_fast_again_is_found() {
     let memory = Shared::default();
-    let cells = [Cells::of("a", "m"), Cells::of("b", "m")];
+    let cells = [TargetHealth::of("a", "m"), TargetHealth::of("b", "m")];
     let (mut explored, mut dice) = (0, 1_u64);
     let mut first_at = |now: i64, delays: [u64; 2]| {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

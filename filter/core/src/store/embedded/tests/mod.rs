@@ -395,7 +395,7 @@ fn a_page_that_is_full_says_so_and_keeps_counting_what_it_knows() {
     let memory = Memory::default();
     let counters: Vec<Counter> =
         (0..4_096).map(|number| counter(&format!("m{number}"), "", LimitWindow::Total)).collect();
-    granted(&memory, counters.iter().map(|meter| hard(meter, 1, 10)).collect(), at(NOON));
+    granted(&memory, counters.iter().map(|counter| hard(counter, 1, 10)).collect(), at(NOON));
     let (one_more, team) = (counter("more", "", LimitWindow::Total), counter("t", "red", LimitWindow::Total));
     let both = vec![vec![hard(&team, 1, 10), hard(&one_more, 1, 10)]];
     assert!(reserve(&memory, &request("o", both), CounterScope::Local, at(NOON)).is_err());
@@ -405,8 +405,8 @@ fn a_page_that_is_full_says_so_and_keeps_counting_what_it_knows() {
 
 #[test]
 fn a_damaged_page_is_neither_believed_nor_overwritten() {
-    let (memory, meter) = (Memory::default(), counter("m", "red", LimitWindow::Total));
-    granted(&memory, vec![hard(&meter, 1, 10)], at(NOON));
+    let (memory, counter) = (Memory::default(), counter("m", "red", LimitWindow::Total));
+    granted(&memory, vec![hard(&counter, 1, 10)], at(NOON));
     let whole = memory.read(&shard::name(ShardId::of("red"))).unwrap().0;
     // The record is followed by one lease.
     let kind = whole.len() - 24 - record::SIZE + 8;
@@ -414,10 +414,10 @@ fn a_damaged_page_is_neither_believed_nor_overwritten() {
     for damaged in [Vec::new(), whole[1..].to_vec(), whole[..whole.len() - 1].to_vec(), unknown_gauge] {
         memory.write(&shard::name(ShardId::of("red")), &damaged, 0).unwrap();
         assert!(
-            reserve(&memory, &request("o", vec![vec![hard(&meter, 1, 10)]]), CounterScope::Local, at(NOON)).is_err()
+            reserve(&memory, &request("o", vec![vec![hard(&counter, 1, 10)]]), CounterScope::Local, at(NOON)).is_err()
         );
-        assert!(read(&memory, std::slice::from_ref(&meter), at(NOON)).is_err());
-        let settlement = settlement(vec![part(&meter, unreserved(0), 1, 0)], at(NOON));
+        assert!(read(&memory, std::slice::from_ref(&counter), at(NOON)).is_err());
+        let settlement = settlement(vec![part(&counter, unreserved(0), 1, 0)], at(NOON));
         assert!(settle(&memory, &settlement, CounterScope::Local).is_err());
         assert_eq!(memory.read(&shard::name(ShardId::of("red"))).unwrap().0, damaged);
     }
@@ -425,13 +425,13 @@ fn a_damaged_page_is_neither_believed_nor_overwritten() {
 
 #[test]
 fn a_refusal_next_to_an_order_that_is_lost_stands_in_the_end() {
-    let (memory, meter) = (Memory::default(), counter("m", "red", LimitWindow::Total));
+    let (memory, counter) = (Memory::default(), counter("m", "red", LimitWindow::Total));
     let now = CounterTime::of(at(NOON));
-    granted(&memory, vec![hard(&meter, 1, 1)], at(NOON));
+    granted(&memory, vec![hard(&counter, 1, 1)], at(NOON));
     let mut shard = Shard::read(&memory, ShardId::of("red"), CounterScope::Local, &now).unwrap();
     shard.open(1, &now);
     shard.write().unwrap();
-    refused(&memory, vec![hard(&meter, 1, 1)], at(NOON));
+    refused(&memory, vec![hard(&counter, 1, 1)], at(NOON));
     assert!(shard.is_unsettled(&now) && !shard.is_unsettled(&CounterTime::of(at(NOON + 1))));
 }
 
@@ -527,7 +527,7 @@ fn teams_that_come_and_go_leave_a_bounded_memory_and_one_that_stays_is_exact() {
             ("requests/concurrent", LimitWindow::Concurrent),
         ];
         let fresh = kinds.map(|(what, kind)| counter(&format!("team={team}/{what}"), &team, kind));
-        let debits: Vec<Debit> = stays.iter().chain(&fresh).map(|meter| hard(meter, 2, u64::MAX / 2)).collect();
+        let debits: Vec<Debit> = stays.iter().chain(&fresh).map(|counter| hard(counter, 2, u64::MAX / 2)).collect();
         let now = at(NOON + number);
         let Ok(ReserveResult::Granted { snapshots, .. }) =
             reserve(&memory, &request(&team, vec![debits.clone()]), CounterScope::Replicated, now)

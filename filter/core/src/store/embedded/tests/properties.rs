@@ -39,8 +39,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let take = (0..METERS.len(), 0..30_u64, prop::bool::weighted(0.8));
     let debits = prop::collection::vec(take, 0..5).prop_map(|debits| {
         let distinct: BTreeMap<usize, (u64, bool)> =
-            debits.into_iter().map(|(meter, amount, hard)| (meter, (amount, hard))).collect();
-        distinct.into_iter().map(|(meter, (amount, hard))| (meter, amount, hard)).collect()
+            debits.into_iter().map(|(counter, amount, hard)| (counter, (amount, hard))).collect();
+        distinct.into_iter().map(|(counter, (amount, hard))| (counter, amount, hard)).collect()
     });
     let pass = prop_oneof![
         6 => 0..20_000_u64,
@@ -76,10 +76,10 @@ struct Model {
 
 impl Model {
     /// The level of a rate, in parts of a unit. One part drains each microsecond for each unit of the limit.
-    fn level(&self, meter: usize, now: u64) -> i128 {
-        let limit = i128::from(METERS[meter].3);
+    fn level(&self, counter: usize, now: u64) -> i128 {
+        let limit = i128::from(METERS[counter].3);
         let (mut level, mut at, mut empty_at) = (0_i128, 0_u64, 0_u64);
-        let changes = self.rates.get(&meter).into_iter().flatten().copied();
+        let changes = self.rates.get(&counter).into_iter().flatten().copied();
         for change in changes.chain([Change { at: now, amount: 0, reserved: now }]) {
             level = (level - limit * i128::from(change.at - at)).max(0);
             at = change.at;
@@ -93,12 +93,12 @@ impl Model {
         level
     }
 
-    fn used(&self, meter: usize, now: u64) -> u64 {
-        let kind = METERS[meter].2;
+    fn used(&self, counter: usize, now: u64) -> u64 {
+        let kind = METERS[counter].2;
         match kind {
-            LimitWindow::Minute => u64::try_from((self.level(meter, now) + 59_999_999) / 60_000_000).unwrap(),
+            LimitWindow::Minute => u64::try_from((self.level(counter, now) + 59_999_999) / 60_000_000).unwrap(),
             LimitWindow::Concurrent | LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => {
-                let window = (meter, Window::number(kind, &CounterTime::of(Time(now * 1_000))));
+                let window = (counter, Window::number(kind, &CounterTime::of(Time(now * 1_000))));
                 let held = self.held.get(&window).into_iter().flatten();
                 let held: u64 = held.filter(|(until, _)| *until > now / 1_000).map(|(_, amount)| amount).sum();
                 self.windows.get(&window).copied().unwrap_or_default() + held
@@ -107,41 +107,41 @@ impl Model {
     }
 
     fn fits(&self, debits: &[(usize, u64, bool)], now: u64) -> bool {
-        debits.iter().all(|(meter, amount, hard)| {
-            let limit = METERS[*meter].3;
-            let fits = match METERS[*meter].2 {
+        debits.iter().all(|(counter, amount, hard)| {
+            let limit = METERS[*counter].3;
+            let fits = match METERS[*counter].2 {
                 LimitWindow::Minute => {
-                    self.level(*meter, now) + i128::from(*amount) * 60_000_000 <= i128::from(limit) * 60_000_000
+                    self.level(*counter, now) + i128::from(*amount) * 60_000_000 <= i128::from(limit) * 60_000_000
                 }
-                _ => self.used(*meter, now) + amount <= limit,
+                _ => self.used(*counter, now) + amount <= limit,
             };
             fits || !hard
         })
     }
 
-    fn take(&mut self, meter: usize, amount: u64, snapshot: &CounterSnapshot, now: u64) {
-        match METERS[meter].2 {
+    fn take(&mut self, counter: usize, amount: u64, snapshot: &CounterSnapshot, now: u64) {
+        match METERS[counter].2 {
             LimitWindow::Minute => {
                 let change = Change { at: now, amount: i128::from(amount), reserved: now };
-                self.rates.entry(meter).or_default().push(change);
+                self.rates.entry(counter).or_default().push(change);
             }
             LimitWindow::Concurrent | LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => {
-                self.held.entry((meter, snapshot.period)).or_default().push((snapshot.until, amount));
+                self.held.entry((counter, snapshot.period)).or_default().push((snapshot.until, amount));
             }
         }
     }
 
-    fn settle(&mut self, meter: usize, part: &Settled, now: u64) {
-        match METERS[meter].2 {
+    fn settle(&mut self, counter: usize, part: &Settled, now: u64) {
+        match METERS[counter].2 {
             LimitWindow::Minute => {
                 let amount = i128::from(part.used) - i128::from(part.reserved);
-                self.rates.entry(meter).or_default().push(Change { at: now, amount, reserved: part.window });
+                self.rates.entry(counter).or_default().push(Change { at: now, amount, reserved: part.window });
             }
             LimitWindow::Concurrent | LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => {
-                let held = self.held.entry((meter, part.window)).or_default();
+                let held = self.held.entry((counter, part.window)).or_default();
                 let mine = held.iter().position(|held| *held == (part.until, part.reserved)).unwrap();
                 held.remove(mine);
-                *self.windows.entry((meter, part.window)).or_default() += part.used;
+                *self.windows.entry((counter, part.window)).or_default() += part.used;
             }
         }
     }

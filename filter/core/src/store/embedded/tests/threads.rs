@@ -64,8 +64,9 @@ fn exactly_k_of_n_orders_are_granted_on_one_page() {
         let shared = Unsteady { refuses: [0, 3][round % 2], ..Unsteady::default() };
         let kind = [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Total, LimitWindow::Concurrent][round % 4];
         let granted = in_threads(|thread| {
-            let meter = counter("m", "red", kind);
-            (0..40).filter(|n| is_granted(&shared, format!("{thread}/{n}"), vec![hard(&meter, 1, 101)])).count() as u64
+            let counter = counter("m", "red", kind);
+            (0..40).filter(|n| is_granted(&shared, format!("{thread}/{n}"), vec![hard(&counter, 1, 101)])).count()
+                as u64
         });
         assert_eq!(granted, 101, "round {round}, {kind:?}");
         assert_eq!(used(&shared.memory, &counter("m", "red", kind), at(NOON)), 101);
@@ -209,7 +210,7 @@ fn what_is_spent_is_the_sum_of_what_was_settled() {
         let counters = [counter("t", "red", LimitWindow::Month), counter("c", "", LimitWindow::Total)];
         let mut spent = 0;
         for n in 0..100 {
-            let debits: Vec<Debit> = counters.iter().map(|meter| hard(meter, 50, 20_000)).collect();
+            let debits: Vec<Debit> = counters.iter().map(|counter| hard(counter, 50, 20_000)).collect();
             let request = request(&format!("{thread}/{n}"), vec![debits]);
             let Ok(ReserveResult::Granted { snapshots, .. }) =
                 reserve(&shared, &request, CounterScope::Local, at(NOON))
@@ -217,7 +218,7 @@ fn what_is_spent_is_the_sum_of_what_was_settled() {
                 continue;
             };
             let used = (thread as u64 * 31 + n * 17) % 80;
-            let parts = counters.iter().zip(snapshots).map(|(meter, snapshot)| part(meter, snapshot, 50, used));
+            let parts = counters.iter().zip(snapshots).map(|(counter, snapshot)| part(counter, snapshot, 50, used));
             let mut settlement = settlement(parts.collect(), at(NOON));
             settlement.entry.as_mut().unwrap().sums.cost = used;
             settle(&shared, &settlement, CounterScope::Local).unwrap();
@@ -239,7 +240,7 @@ fn what_is_lost_or_late_leaves_the_sum_of_what_was_settled() {
         let counters = counters();
         let (mut late, mut spent) = (Vec::new(), 0);
         for n in 0..200 {
-            let debits: Vec<Debit> = counters.iter().map(|meter| hard(meter, 50, 1_000_000)).collect();
+            let debits: Vec<Debit> = counters.iter().map(|counter| hard(counter, 50, 1_000_000)).collect();
             let request = request(&format!("{thread}/{n}"), vec![debits]);
             let Ok(ReserveResult::Granted { snapshots, .. }) =
                 reserve(&shared, &request, CounterScope::Local, at(NOON + n))
@@ -248,7 +249,7 @@ fn what_is_lost_or_late_leaves_the_sum_of_what_was_settled() {
             };
             let used = (thread as u64 * 31 + n * 17) % 80;
             let parts: Vec<Settled> =
-                counters.iter().zip(snapshots).map(|(meter, held)| part(meter, held, 50, used)).collect();
+                counters.iter().zip(snapshots).map(|(counter, held)| part(counter, held, 50, used)).collect();
             match n % 4 {
                 0 => continue,
                 1 => late.push(parts),
@@ -262,8 +263,8 @@ fn what_is_lost_or_late_leaves_the_sum_of_what_was_settled() {
         }
         spent
     });
-    for meter in &counters() {
-        assert!(used(&shared.memory, meter, at(NOON + 200)) > in_all, "what was lost last is held yet");
-        assert_eq!(used(&shared.memory, meter, at(NOON + 400)), in_all);
+    for counter in &counters() {
+        assert!(used(&shared.memory, counter, at(NOON + 200)) > in_all, "what was lost last is held yet");
+        assert_eq!(used(&shared.memory, counter, at(NOON + 400)), in_all);
     }
 }

@@ -221,12 +221,12 @@ mod tests {
 
     #[test]
     fn what_a_key_may_not_is_refused_and_not_left_aside() {
-        let hints = read(FALLBACK, "off").unwrap();
-        let error = hints.allowed(&Caller::default()).unwrap_err();
+        let routing_headers = read(FALLBACK, "off").unwrap();
+        let error = routing_headers.allowed(&Caller::default()).unwrap_err();
         assert_eq!(error.status, 403);
         assert!(error.message.contains(FALLBACK));
         let caller = Caller { control: vec![Permission::Fallback], ..Caller::default() };
-        assert!(hints.allowed(&caller).is_ok());
+        assert!(routing_headers.allowed(&caller).is_ok());
         assert!(read(FALLBACK, "on").unwrap().allowed(&Caller::default()).is_ok());
     }
 }
