@@ -66,7 +66,8 @@ impl Request<'_> {
     pub fn texts(&self, most: usize) -> Result<Vec<&str>, ApiError> {
         if self.inputs.len() > most {
             let message = format!(
-                "'input' has {} items: the provider that serves this model takes at most {most} at once.",
+                "'input' has {} items, but the provider that serves this model accepts at most {most} per request. \
+                 Send fewer items.",
                 self.inputs.len()
             );
             return Err(ApiError::unsupported("input", message));
@@ -76,7 +77,10 @@ impl Request<'_> {
             Input::Tokens(_) => {
                 // A single input need not be in a list.
                 let at = if self.inputs.len() == 1 { "input".to_owned() } else { format!("input[{index}]") };
-                let message = format!("'{at}' holds tokens: the provider that serves this model takes texts only.");
+                let message = format!(
+                    "'{at}' contains tokens, but the provider that serves this model accepts only text. Send text \
+                     instead."
+                );
                 Err(ApiError::unsupported(at, message))
             }
         });

@@ -154,9 +154,9 @@ impl ApiError {
     pub fn unreadable(error: &serde_json::Error) -> Self {
         match (error.line(), error.column()) {
             (0, _) => Self::bad_answer("The provider's answer is not valid UTF-8."),
-            (line, column) => {
-                Self::bad_answer(format!("The provider's answer cannot be read at line {line}, column {column}."))
-            }
+            (line, column) => Self::bad_answer(format!(
+                "The provider's answer is not in the expected format at line {line}, column {column}."
+            )),
         }
     }
 
@@ -178,7 +178,7 @@ impl ApiError {
 
 impl From<crate::framing::sse::TooLong> for ApiError {
     fn from(_: crate::framing::sse::TooLong) -> Self {
-        Self::answer_too_large("The provider's stream holds an event without an end.")
+        Self::answer_too_large("The provider's stream contains an event that exceeds the gateway's size limit.")
     }
 }
 
@@ -186,7 +186,9 @@ impl From<crate::framing::eventstream::Broken> for ApiError {
     fn from(broken: crate::framing::eventstream::Broken) -> Self {
         use crate::framing::eventstream::Broken;
         match broken {
-            Broken::TooLong => Self::answer_too_large("The provider's event stream holds a frame without an end."),
+            Broken::TooLong => Self::answer_too_large(
+                "The provider's event stream contains a frame that exceeds the gateway's size limit.",
+            ),
             Broken::Length | Broken::Checksum | Broken::Headers => {
                 Self::bad_answer("The provider's event stream is damaged.")
             }

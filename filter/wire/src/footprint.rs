@@ -42,7 +42,7 @@ pub fn check_request(json: &[u8]) -> Result<(), ApiError> {
     if fits(json, LARGEST) {
         return Ok(());
     }
-    let message = "The request has too many values to be translated for its provider. Send fewer at a time.";
+    let message = "The request has too many JSON values for the gateway to translate. Send a smaller request.";
     Err(ApiError::new(413, ErrorKind::TooLarge, message).with_code("request_too_large"))
 }
 
@@ -51,7 +51,7 @@ pub fn check_answer(json: &[u8]) -> Result<(), ApiError> {
     if fits(json, LARGEST) {
         return Ok(());
     }
-    Err(ApiError::answer_too_large("The provider's answer has too many values to be read."))
+    Err(ApiError::answer_too_large("The provider's answer has too many JSON values for the gateway to read."))
 }
 
 fn count(bytes: &[u8], is: impl Fn(u8) -> bool) -> usize {

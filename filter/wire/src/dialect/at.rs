@@ -22,7 +22,7 @@ pub type Misplaced<'a> = (&'static str, Option<&'a Part>);
 /// The error for a part that the provider does not support there.
 pub fn misplaced(index: usize, message: &Message, (what, part): Misplaced<'_>) -> ApiError {
     let path = content(index, message, part);
-    let message = format!("'{path}' holds {what} that the provider has no place for.");
+    let message = format!("'{path}' contains {what}, which the provider does not support here.");
     ApiError::unsupported(path, message)
 }
 
@@ -45,7 +45,7 @@ impl At {
     /// The error if the provider does not accept `what` here.
     pub fn refuse(&self, what: &str) -> ApiError {
         let at = self.content();
-        let message = format!("'{at}': the provider cannot take {what}.");
+        let message = format!("'{at}': the provider does not support {what}.");
         ApiError::unsupported(at, message)
     }
 

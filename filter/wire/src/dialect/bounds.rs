@@ -251,11 +251,11 @@ impl Bound {
         let Self { least, most, .. } = self;
         let taken = match field {
             "stop" => format!("at most {most} texts in '{field}'"),
-            _ if least == most => format!("'{field}' only as {least}"),
-            _ if most.is_infinite() => format!("'{field}' from {least} on"),
+            _ if least == most => format!("'{field}' only with the value {least}"),
+            _ if most.is_infinite() => format!("'{field}' of at least {least}"),
             _ => format!("'{field}' from {least} to {most}"),
         };
-        ApiError::unsupported(field, format!("The provider that serves this model takes {taken}."))
+        ApiError::unsupported(field, format!("The provider that serves this model supports {taken}."))
     }
 }
 

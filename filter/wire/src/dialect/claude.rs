@@ -229,11 +229,13 @@ const LEAST_TOP_P: f64 = 0.95;
 pub fn refuse(request: &Request, model: &Claude, ends_with_answer: bool) -> Result<(), ApiError> {
     let forced = matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_)));
     if forced && model.calls == Calls::Never {
-        let message = "The model that serves this cannot be made to call a tool: 'tool_choice' must be auto or none.";
+        let message = "The model that serves this request does not support forced tool calls. Set 'tool_choice' to \
+                       auto or none.";
         return Err(ApiError::unsupported("tool_choice", message));
     }
     if ends_with_answer && !model.prefill {
-        let message = "The model that serves this does not go on from an answer: the last message must be the user's.";
+        let message = "The model that serves this request cannot continue an assistant message. The last message must \
+                       have the role 'user'.";
         return Err(ApiError::unsupported("messages", message));
     }
     Ok(())
@@ -256,7 +258,11 @@ pub struct Choice<'a> {
 pub fn choice(request: &Request) -> Result<Option<Choice<'_>>, ApiError> {
     let (r#type, name) = match &request.tool_choice {
         Some(ToolChoice::Required | ToolChoice::Named(_)) if request.tools.is_empty() => {
-            return Err(ApiError::invalid("tool_choice", "'tool_choice' requires a call, and there are no 'tools'."));
+            return Err(ApiError::invalid(
+                "tool_choice",
+                "'tool_choice' requires a tool call, but the request has no 'tools'. Add 'tools', or remove \
+                 'tool_choice'.",
+            ));
         }
         _ if request.tools.is_empty() => return Ok(None),
         None if request.parallel_tool_calls == Some(false) => ("auto", None),

@@ -83,7 +83,7 @@ fn peek(body: &[u8], otherwise: fn(&[u8]) -> Result<ResponseSummary, ApiError>) 
     match json::from_slice::<Counted<'_>>(body) {
         Ok(_) => Ok(ResponseSummary { finished: true, ..ResponseSummary::default() }),
         Err(_) => Err(otherwise(body).err().unwrap_or_else(|| {
-            ApiError::bad_answer("The provider's answer to a request for a count of tokens holds none.")
+            ApiError::bad_answer("The provider's answer to a token count request contains no token count.")
         })),
     }
 }

@@ -37,8 +37,7 @@ pub(super) fn source(url: String, at: &str) -> Result<Source, ApiError> {
     {
         return Ok(Source::Base64 { media_type: media_type.to_owned(), data: data.to_owned() });
     }
-    let message =
-        format!("Invalid value for '{at}': an http(s) URL or a data URI in base64 with its media type is needed.");
+    let message = format!("Invalid value for '{at}': expected an http(s) URL, or a base64 data URI with a media type.");
     Err(ApiError::invalid(at, message))
 }
 

@@ -29,7 +29,7 @@ impl<'a> Fields<'a> {
     /// Splits a request body.
     pub fn of(body: &'a [u8]) -> Result<Self, ApiError> {
         let text = str::from_utf8(body)
-            .map_err(|_| ApiError { param: None, ..ApiError::invalid("", "The body is not UTF-8 text.") })?;
+            .map_err(|_| ApiError { param: None, ..ApiError::invalid("", "The request body is not valid UTF-8.") })?;
         Self::parse(text, "")
     }
 
@@ -70,7 +70,7 @@ pub fn refuse_rest(fields: &Fields<'_>, at: &str) -> Result<(), ApiError> {
         None => Ok(()),
         Some((name, _)) => {
             let at = join(at, name);
-            let message = format!("'{at}' is not supported by this provider.");
+            let message = format!("'{at}' is not supported by this provider. Remove it.");
             Err(ApiError::unsupported(at, message))
         }
     }
@@ -120,7 +120,10 @@ pub(super) fn drop_hint(dropped: &mut Vec<String>, name: &str) {
 
 fn wrong(at: &str, error: &serde_json::Error) -> ApiError {
     if at.is_empty() {
-        return ApiError { param: None, ..ApiError::invalid("", format!("The body is not a JSON object: {error}.")) };
+        return ApiError {
+            param: None,
+            ..ApiError::invalid("", format!("The request body is not a JSON object: {error}."))
+        };
     }
     ApiError::invalid(at, format!("Invalid value for '{at}': {error}."))
 }
@@ -142,7 +145,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                         return Err(serde::de::Error::custom(format_args!("more than {MOST_FIELDS} fields")));
                     }
                     if entries.iter().any(|(known, _)| *known == name) {
-                        return Err(serde::de::Error::custom(format_args!("field '{name}' stands twice")));
+                        return Err(serde::de::Error::custom(format_args!("duplicate field '{name}'")));
                     }
                     entries.push((name, raw));
                 }

@@ -35,10 +35,12 @@ impl Kept {
     /// Fails if this is above a limit.
     pub fn check(&self) -> Result<(), ApiError> {
         if self.bytes > MOST_BYTES {
-            return Err(ApiError::answer_too_large("The provider's stream is longer than the gateway can remember."));
+            return Err(ApiError::answer_too_large(
+                "The provider's stream exceeds the length that the gateway can keep.",
+            ));
         }
         if self.pieces > MOST_PIECES {
-            return Err(ApiError::answer_too_large("The provider's answer falls into too many pieces."));
+            return Err(ApiError::answer_too_large("The provider's answer has too many parts."));
         }
         Ok(())
     }

@@ -262,7 +262,10 @@ impl Pass<'_> {
                 let same = |known: &&&str| ***known == *value.get();
                 if value.get() != "null" && values.iter().find(same).is_none() {
                     let field = format!("{prefix}{}", name_of(key));
-                    let message = format!("'{field}' is not supported by the provider that serves this model.");
+                    let message = format!(
+                        "'{field}' is not supported by the provider that serves this model. Remove it, or use another \
+                         model."
+                    );
                     return Err(ApiError::unsupported(&field, message));
                 }
                 return Ok(matches!(becomes, Becomes::Only(_)));

@@ -215,7 +215,7 @@ pub fn stream(client: &ChatClient, provider: &ChatProvider, names: &Names) -> Bo
 
 /// The error for two formats of different kinds.
 fn unrelated() -> ApiError {
-    ApiError::new(400, ErrorKind::InvalidRequest, "The provider has nothing of the kind that is asked for.")
+    ApiError::new(400, ErrorKind::InvalidRequest, "The provider does not offer this endpoint.")
         .with_code("endpoint_not_available")
 }
 

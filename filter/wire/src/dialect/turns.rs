@@ -142,5 +142,5 @@ pub fn thinking_before_calls<B: Block>(blocks: &mut Vec<B>) {
 
 /// The error for a conversation without content.
 pub fn nothing_said() -> ApiError {
-    ApiError::invalid("messages", "The provider needs at least one user or assistant message that is not empty.")
+    ApiError::invalid("messages", "The provider requires at least one user or assistant message that is not empty.")
 }

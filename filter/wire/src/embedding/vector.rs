@@ -98,7 +98,7 @@ fn inside(array: &str) -> Option<&str> {
 }
 
 fn no_vector() -> ApiError {
-    ApiError::bad_answer("The provider's answer holds an embedding that is no vector.")
+    ApiError::bad_answer("The provider's answer contains an embedding that is not a vector.")
 }
 
 fn pack(array: &str) -> Result<String, ApiError> {

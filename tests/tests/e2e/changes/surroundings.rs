@@ -59,7 +59,7 @@ async fn a_key_file_that_comes_after_the_file_that_names_it_is_found() {
     let late = gateway.file().parent().unwrap().join("late.key");
     let key = json!({"kind": "openai", "url": provider.base_url(), "key": {"file": "late.key"}});
     let told = gateway.change_in_vain(|file| file["providers"]["late"] = key).await;
-    assert!(told.contains("provider late: cannot read its key"), "{told}");
+    assert!(told.contains("provider late: cannot read the key"), "{told}");
     std::fs::write(late, "sk-late").unwrap();
     until("the file to be in force", || gateway.errors().contains("is active").then_some(())).await;
     assert_eq!(gateway.errors().matches("cannot be used").count(), 1, "it is said once");

@@ -40,7 +40,7 @@ async fn a_key_that_changes_in_its_file_is_used_without_a_restart_and_one_that_i
     fs::write(&file, "\n").unwrap();
     said("openai.key is empty. Put the key there; the gateway keeps the old credential").await;
     fs::remove_file(&file).unwrap();
-    said("cannot read its key from").await;
+    said("cannot read the key from").await;
     assert_eq!(asked().await, "Bearer sk-third");
     fs::write(&file, "sk-fourth").unwrap();
     eventually("the fourth key to be used", async || asked().await == "Bearer sk-fourth").await;

@@ -162,7 +162,7 @@ impl Cloud {
     /// Returns the body for `model`.
     pub(super) fn body(&self, body: &[u8], model: &str, headers: &HeaderMap) -> Result<WrittenRequest, ApiError> {
         let text = str::from_utf8(body)
-            .map_err(|_| ApiError { param: None, ..ApiError::invalid("", "The body is not UTF-8 text.") })?;
+            .map_err(|_| ApiError { param: None, ..ApiError::invalid("", "The request body is not valid UTF-8.") })?;
         let mut pass = Pass { text, cloud: self, model: Claude::of(model), edits: Vec::new(), dropped: Vec::new() };
         let Found { betas: mut wished, cares } = pass.whole()?;
         order::by_numbers(&mut pass.edits, |(range, _)| (range.start as u64, range.end as u64));
@@ -316,8 +316,10 @@ impl<'a> Pass<'a> {
             let mut tool = Fields::parse(raw.get(), &at)?;
             let kind = tool.rest().find(|(name, _)| *name == "type").map(|(_, kind)| kind.get().trim_matches('"'));
             if let Some(kind) = kind.filter(|kind| self.cloud.tools.iter().any(|tool| kind.starts_with(tool))) {
-                let message =
-                    format!("'{at}.type': '{kind}' runs at Anthropic, and the cloud that serves this has none.");
+                let message = format!(
+                    "'{at}.type': '{kind}' runs at Anthropic, and the cloud that serves this model does not offer it. \
+                     Remove the tool, or use another model."
+                );
                 return Err(ApiError::unsupported(format!("{at}.type"), message));
             }
             let mut changed = false;
@@ -362,8 +364,9 @@ impl<'a> Pass<'a> {
             if let Some(source) = block.take_raw("source").filter(|source| source.get().starts_with('{')) {
                 let kind: Option<String> = Fields::parse(source.get(), &at)?.take(&at, "type")?;
                 if kind.as_deref().is_some_and(|kind| self.cloud.sources.contains(&kind)) {
-                    let message =
-                        format!("'{at}': the cloud that serves this takes images and documents as base64 only.");
+                    let message = format!(
+                        "'{at}': the cloud that serves this model accepts images and documents only as base64."
+                    );
                     return Err(ApiError::unsupported(at, message));
                 }
             }

@@ -131,7 +131,7 @@ fn refuse_urls(messages: &[Message]) -> Result<(), ApiError> {
     for (index, message) in messages.iter().enumerate() {
         if let Some(part) = message.parts.iter().position(is_elsewhere) {
             let at = format!("messages[{index}].content[{part}]");
-            let message = format!("'{at}': AWS Bedrock takes images and documents as base64 only, not by URL.");
+            let message = format!("'{at}': AWS Bedrock accepts images and documents only as base64, not by URL.");
             return Err(ApiError::unsupported(at, message));
         }
     }

@@ -82,7 +82,7 @@ fn event_in(frame: &Frame<'_>, json: &mut Vec<u8>) -> Result<bool, ApiError> {
     json.clear();
     STANDARD
         .decode_vec(chunk.bytes.as_bytes(), json)
-        .map_err(|_| ApiError::bad_answer("The provider's stream holds an event that is not base64."))?;
+        .map_err(|_| ApiError::bad_answer("The provider's stream contains an event that is not base64."))?;
     Ok(true)
 }
 

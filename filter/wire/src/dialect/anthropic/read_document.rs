@@ -80,7 +80,7 @@ fn no_citations(fields: &mut Fields<'_>, at: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     let at = join(at, "citations");
-    let message = format!("'{at}': the provider cannot cite what it was shown.");
+    let message = format!("'{at}': the provider does not support citations.");
     Err(ApiError::unsupported(at, message))
 }
 
@@ -101,7 +101,7 @@ fn place(mut fields: Fields<'_>, kind: &str, at: &str) -> Result<Source, ApiErro
             Source::Base64 { media_type: take(&mut fields, at, "media_type")?, data: take(&mut fields, at, "data")? }
         }
         _ => {
-            let message = format!("'{at}': sources of type '{kind}' have no equivalent at the provider.");
+            let message = format!("'{at}': the provider does not support sources of type '{kind}'.");
             return Err(ApiError::unsupported(at, message));
         }
     };

@@ -165,7 +165,7 @@ fn block(
     let mut fields = Fields::parse(raw.get(), at)?;
     let kind: String = needed(fields.take(at, "type")?, &join(at, "type"))?;
     if !place.takes(&kind) {
-        let message = format!("'{at}': a block of type '{kind}' cannot stand here.");
+        let message = format!("'{at}': a block of type '{kind}' is not allowed here.");
         return Err(ApiError::invalid(at, message));
     }
     if let Some(known) = RAN_THERE.iter().find(|known| **known == kind) {
@@ -201,7 +201,7 @@ fn block(
             }
         }
         _ => {
-            let message = format!("'{at}': blocks of type '{kind}' have no equivalent at the provider.");
+            let message = format!("'{at}': the provider does not support blocks of type '{kind}'.");
             return Err(ApiError::unsupported(at, message));
         }
     }

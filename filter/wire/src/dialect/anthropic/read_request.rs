@@ -51,7 +51,10 @@ pub(super) fn rest(mut fields: Fields<'_>, model: String) -> Result<Request, Api
     context_management(fields.take_raw("context_management"), &mut request.dropped)?;
     // An empty list has no effect.
     if fields.take_raw("mcp_servers").is_some_and(|servers| servers.get() != "[]") {
-        return Err(ApiError::unsupported("mcp_servers", "'mcp_servers': the provider calls no tools by itself."));
+        return Err(ApiError::unsupported(
+            "mcp_servers",
+            "'mcp_servers': the provider does not call MCP servers. Remove it.",
+        ));
     }
     for (name, policy) in FATES {
         if *policy == FieldPolicy::Dropped && fields.take_raw(name).is_some() {
@@ -75,7 +78,7 @@ pub(super) fn messages(fields: &mut Fields<'_>, request: &mut Request) -> Result
     }
     let raw: Vec<&RawValue> = needed(fields.take("", "messages")?, "messages")?;
     if raw.is_empty() {
-        return Err(ApiError::invalid("messages", "'messages' must hold at least one message."));
+        return Err(ApiError::invalid("messages", "'messages' must contain at least one message."));
     }
     let mut turns = Turns::of(request, origins);
     for (index, raw) in raw.into_iter().enumerate() {
@@ -97,7 +100,7 @@ pub(super) fn context_management(raw: Option<&RawValue>, dropped: &mut Vec<Strin
         let mut edit = Fields::parse(raw.get(), &at)?;
         if edit.take(&at, "pause_after_compaction")? == Some(true) {
             let at = join(&at, "pause_after_compaction");
-            let message = format!("'{at}': the provider does not sum up conversations.");
+            let message = format!("'{at}': the provider does not support compaction of conversations.");
             return Err(ApiError::unsupported(at, message));
         }
     }
@@ -173,7 +176,10 @@ fn leave_out(
 
 fn own_tool(place: &str, kind: &str) -> ApiError {
     let kind: String = kind.chars().take(64).collect();
-    let message = format!("'{place}': '{kind}' is a tool of Anthropic's own, and the provider has none like it.");
+    let message = format!(
+        "'{place}': '{kind}' is an Anthropic tool, and the provider has no equivalent. Remove the tool, or use \
+         another model."
+    );
     ApiError::unsupported(place, message)
 }
 
@@ -182,7 +188,7 @@ pub(super) fn called_directly(fields: &mut Fields<'_>, at: &str, dropped: &mut V
     let Some(callers) = fields.take::<Vec<String>>(at, "allowed_callers")? else { return Ok(()) };
     if !callers.iter().any(|caller| caller == "direct") {
         let at = join(at, "allowed_callers");
-        let message = format!("'{at}': at the provider only the model itself calls tools.");
+        let message = format!("'{at}': the provider allows only the model itself to call tools.");
         return Err(ApiError::unsupported(at, message));
     }
     drop_hint(dropped, "tools[].allowed_callers");

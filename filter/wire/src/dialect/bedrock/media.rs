@@ -34,7 +34,7 @@ pub(super) enum Format {
 /// Returns the format and the base64 of a file; rejects URLs, as AWS fetches none.
 pub(super) fn open<'a>(source: &'a Source, at: &At) -> Result<(Format, &'a str), ApiError> {
     if is_elsewhere(source) {
-        return Err(at.refuse("an image or a document by URL, but as base64 only"));
+        return Err(at.refuse("an image or a document by URL, only as base64"));
     }
     let (media_type, data) = inline(source).ok_or_else(|| at.refuse("a data URI that is not base64"))?;
     let word = |table: &[(&str, &'static str)]| {

@@ -41,7 +41,7 @@ pub(super) fn of(status: Option<u16>, message: &str) -> ApiError {
     };
     let message = match kind {
         // Cohere's message may repeat a part of the gateway's key.
-        ErrorKind::Authentication => "The provider refused the gateway's credential.".to_owned(),
+        ErrorKind::Authentication => "The provider rejected the gateway's credential.".to_owned(),
         _ if said.is_empty() => format!("The provider answered with status {status} and no explanation."),
         _ => cut(said).to_owned(),
     };

@@ -17,7 +17,7 @@ pub(super) fn write<'a>(messages: &'a [Message], dropped: &mut Vec<String>) -> R
     for (index, message) in messages.iter().enumerate() {
         writer.message(message).map_err(|(what, part)| {
             let at = at::content(index, message, part);
-            let message = format!("'{at}': the provider cannot take {what}.");
+            let message = format!("'{at}': the provider does not support {what}.");
             ApiError::unsupported(at, message)
         })?;
     }

@@ -31,7 +31,7 @@ impl<'a> Seen<'a> {
     pub fn of(body: &'a [u8]) -> Result<(Self, &'a RawValue), ApiError> {
         let seen: Self = json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
         let Some(message) = seen.message else {
-            return Err(ApiError::bad_answer("The provider's answer holds no message."));
+            return Err(ApiError::bad_answer("The provider's answer contains no message."));
         };
         match json::read::<Text<'_>>(message.get()) {
             Ok(text) if message.get().starts_with('"') => Err(error::of(None, &text.0)),

@@ -77,11 +77,11 @@ impl Answer {
 
     fn call(&mut self, key: Option<u64>, seen: Call<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         if seen.function.name.is_empty() {
-            return Err(ApiError::bad_answer("The provider's answer calls a tool without a name."));
+            return Err(ApiError::bad_answer("The provider's answer contains a tool call without a name."));
         }
         let index = self.calls.len();
         if index == MOST_CALLS {
-            return Err(ApiError::bad_answer("The provider's answer holds too many tool calls."));
+            return Err(ApiError::bad_answer("The provider's answer contains too many tool calls."));
         }
         // `index` is bounded just above.
         let call = u32::try_from(index).unwrap_or_default();
@@ -96,7 +96,7 @@ impl Answer {
     fn arguments(&self, key: Option<u64>, seen: Call<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let place = self.calls.iter().rposition(|known| key.is_none_or(|key| key == *known));
         let Some(call) = place.and_then(|place| u32::try_from(place).ok()) else {
-            return Err(ApiError::bad_answer("The provider's answer holds arguments of no tool call."));
+            return Err(ApiError::bad_answer("The provider's answer contains arguments without a tool call."));
         };
         push_arguments(call, seen.function.arguments.0.into_owned(), events);
         Ok(())

@@ -61,7 +61,11 @@ fn tools<'a>(
     let mut tools: Vec<&Tool> = request.tools.iter().collect();
     let word = match &request.tool_choice {
         Some(ToolChoice::Required | ToolChoice::Named(_)) if tools.is_empty() => {
-            return Err(ApiError::invalid("tool_choice", "'tool_choice' requires a call, and there are no 'tools'."));
+            return Err(ApiError::invalid(
+                "tool_choice",
+                "'tool_choice' requires a tool call, but the request has no 'tools'. Add 'tools', or remove \
+                 'tool_choice'.",
+            ));
         }
         Some(ToolChoice::Named(name)) => {
             tools.retain(|tool| tool.name == *name);

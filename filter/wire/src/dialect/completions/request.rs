@@ -45,8 +45,8 @@ fn prompt(fields: &mut Fields<'_>) -> Result<Message, ApiError> {
         }
     };
     let text = text.ok_or_else(|| {
-        let message = "'prompt' must be one text with the provider that serves this model: several prompts, and tokens \
-                       instead of text, are only available from a provider that speaks the completions API itself.";
+        let message = "'prompt' must be a single text for the provider that serves this model. Several prompts, or \
+                       tokens instead of text, need a provider with its own completions API.";
         ApiError::unsupported(at, message)
     })?;
     Ok(Message { role: Role::User, parts: vec![Part::Text { text, cache: None }], name: None })

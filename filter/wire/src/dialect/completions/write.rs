@@ -57,7 +57,7 @@ pub(super) fn write(request: &Request, model: &str) -> Result<WrittenRequest, Ap
 
 fn prompt(request: &Request) -> Result<&str, ApiError> {
     let [message] = request.messages.as_slice() else {
-        let message = "The provider that serves this model completes a single text: one user message, without \
+        let message = "The provider that serves this model completes a single text. Send one user message, without \
                        instructions and earlier turns.";
         return Err(ApiError::unsupported("messages", message));
     };

@@ -72,7 +72,7 @@ impl<'a> Seen<'a> {
         match seen.error {
             Some(raw) => Err(error::inside(raw)),
             None if seen.candidates.as_ref().is_none_or(|list| list.is_empty()) && !seen.is_blocked() => {
-                let none = || ApiError::bad_answer("The provider's answer holds no candidates.");
+                let none = || ApiError::bad_answer("The provider's answer contains no candidates.");
                 Err(bare::error(body).unwrap_or_else(none))
             }
             None => Ok(seen),
@@ -126,7 +126,9 @@ fn text(raw: Option<&RawValue>) -> String {
 /// An error for JSON that cannot be read. It gives the position, and no content.
 pub(super) fn unreadable(error: &serde_json::Error) -> ApiError {
     let (line, column) = (error.line(), error.column());
-    ApiError::bad_answer(format!("The provider's answer cannot be read at line {line}, column {column}."))
+    ApiError::bad_answer(format!(
+        "The provider's answer is not in the expected format at line {line}, column {column}."
+    ))
 }
 
 /// The finish reason, as far as we distinguish it.
@@ -169,7 +171,7 @@ impl FinishReason {
             Self::Stop if called => Ok(Finish::ToolCalls),
             Self::Stop => Ok(Finish::Stop),
             Self::MalformedFunctionCall => {
-                Err(ApiError::new(502, ErrorKind::Server, "The provider's model made a tool call that cannot be read."))
+                Err(ApiError::new(502, ErrorKind::Server, "The provider's model made an invalid tool call. Try again."))
             }
         }
     }
@@ -230,7 +232,8 @@ impl<'a> PartSeen<'a> {
 impl<'a> CallSeen<'a> {
     fn read(self) -> Result<Piece<'a>, ApiError> {
         let name = self.name.filter(|name| !name.is_empty());
-        let name = name.ok_or_else(|| ApiError::bad_answer("The provider's answer calls a tool without a name."))?;
+        let name =
+            name.ok_or_else(|| ApiError::bad_answer("The provider's answer contains a tool call without a name."))?;
         let arguments = self.args.map_or("{}", RawValue::get);
         Ok(Piece::Call { id: self.id.unwrap_or_default(), name, arguments })
     }

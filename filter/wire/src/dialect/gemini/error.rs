@@ -66,7 +66,7 @@ pub(super) fn inside(error: &RawValue) -> ApiError {
 pub(super) fn in_array(body: &[u8]) -> Option<ApiError> {
     let value = tree(body).filter(Value::is_array)?;
     Some(find(&value).map_or_else(
-        || ApiError::bad_answer("The provider answered with a JSON array and not with one answer."),
+        || ApiError::bad_answer("The provider answered with a JSON array instead of one answer."),
         |error| from_value(None, error),
     ))
 }
@@ -125,7 +125,7 @@ fn delay(text: &str) -> Option<Duration> {
 /// Builds the error. Google's message on a rejected key names the gateway's own project, so it is replaced.
 fn finish(status: u16, kind: ErrorKind, said: &str) -> ApiError {
     let message = match cut(said) {
-        _ if kind == ErrorKind::Authentication => "The provider refused the gateway's credential.".to_owned(),
+        _ if kind == ErrorKind::Authentication => "The provider rejected the gateway's credential.".to_owned(),
         "" => format!("The provider answered with status {status} and no explanation."),
         said => said.to_owned(),
     };

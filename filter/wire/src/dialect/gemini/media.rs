@@ -51,9 +51,8 @@ pub(super) fn part(source: &Source) -> Result<Part<'_>, &'static str> {
         }
         Source::Url(uri) if uri.starts_with("data:") => Err("a data URI that is not base64"),
         Source::Url(file_uri) => {
-            let mime_type = guess(file_uri).ok_or(
-                "an address whose end tells no media type ('.png', '.pdf'…): send the bytes in base64 instead",
-            )?;
+            let mime_type = guess(file_uri)
+                .ok_or("a URL without a known file extension ('.png', '.pdf'…): send the bytes in base64 instead")?;
             Ok(Part { file_data: Some(FileData { mime_type, file_uri }), ..Part::default() })
         }
     }

@@ -37,7 +37,7 @@ impl Events for Answer {
             let Some(first) = portion.trim_ascii_start().first() else { return Ok(false) };
             if matches!(first, b'[' | b'{') {
                 return Err(ApiError::bad_answer(
-                    "The provider streams a JSON array and not the events it was asked for.",
+                    "The provider sent a JSON array instead of the requested event stream.",
                 ));
             }
             self.begun = true;
@@ -103,7 +103,7 @@ impl Answer {
             Some(position) => self.choices.get_mut(position),
             None => self.choices.last_mut().filter(|state| state.number == number),
         };
-        choice.ok_or_else(|| ApiError::bad_answer("The provider's answer holds too many candidates."))
+        choice.ok_or_else(|| ApiError::bad_answer("The provider's answer contains too many candidates."))
     }
 
     /// The outer error is a stream that cannot be read; the inner one is a failure that the provider reports.

@@ -146,7 +146,7 @@ impl<'a> Turns<'a> {
     ) -> Result<(), ApiError> {
         let Some((order, name)) = self.calls.get(call).copied() else {
             let at = format!("messages[{}].tool_call_id", at.message);
-            let message = format!("'{at}' must be the identifier of a call in an assistant message before it.");
+            let message = format!("'{at}' must be the ID of a tool call in an earlier assistant message.");
             return Err(ApiError::invalid(at, message));
         };
         let mut text: Option<Cow<'a, str>> = None;

@@ -181,7 +181,11 @@ fn choice(request: &Request) -> Result<Option<ToolConfig<'_>>, ApiError> {
     let strict = request.tools.iter().any(|tool| tool.strict == Some(true));
     let (mode, name) = match &request.tool_choice {
         Some(ToolChoice::Required | ToolChoice::Named(_)) if request.tools.is_empty() => {
-            return Err(ApiError::invalid("tool_choice", "'tool_choice' requires a call, and there are no 'tools'."));
+            return Err(ApiError::invalid(
+                "tool_choice",
+                "'tool_choice' requires a tool call, but the request has no 'tools'. Add 'tools', or remove \
+                 'tool_choice'.",
+            ));
         }
         _ if request.tools.is_empty() => return Ok(None),
         None if !strict => return Ok(None),

@@ -61,7 +61,7 @@ fn read(body: &[u8]) -> Result<Request<'_>, ApiError> {
     let shared = |one: &OneSeen<'_>| (one.model.0.to_string(), one.task_type.0.to_string(), one.output_dimensionality);
     let (model, task, dimensions) = shared(first);
     if seen.iter().any(|one| shared(one) != (model.clone(), task.clone(), dimensions)) {
-        let message = "'requests' must ask for the same model, task and dimensions.";
+        let message = "All 'requests' must have the same model, task and dimensions.";
         return Err(ApiError::unsupported("requests", message));
     }
     let input_type = match task.as_str() {

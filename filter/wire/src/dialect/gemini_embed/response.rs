@@ -32,7 +32,7 @@ fn seen(body: &[u8]) -> Result<Vec<Item<'_>>, ApiError> {
 }
 
 fn empty() -> ApiError {
-    ApiError::bad_answer("The provider's answer holds no embeddings.")
+    ApiError::bad_answer("The provider's answer contains no embeddings.")
 }
 
 /// Reads a response.

@@ -61,11 +61,11 @@ pub(in crate::dialect) fn read(
     let id = seen.id.0.into_owned();
     let choices = seen.choices.unwrap_or_default();
     if choices.is_empty() {
-        let none = || ApiError::bad_answer("The provider's answer holds no choices.");
+        let none = || ApiError::bad_answer("The provider's answer contains no choices.");
         return Err(bare::error(body).unwrap_or_else(none));
     }
     if choices.len() > most {
-        return Err(ApiError::bad_answer("The provider's answer holds too many choices."));
+        return Err(ApiError::bad_answer("The provider's answer contains too many choices."));
     }
     let choices = (0..).zip(choices).map(|(index, seen)| choice(seen, &id, index)).collect::<Result<_, _>>()?;
     Ok(Response {

@@ -133,7 +133,7 @@ impl Events for Answer {
 
     fn done(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         if !self.started {
-            return Err(ApiError::bad_answer("The provider's stream ended before it said anything."));
+            return Err(ApiError::bad_answer("The provider's stream ended without any content."));
         }
         self.finished = true;
         events.push(StreamEvent::End);
@@ -193,7 +193,8 @@ impl Answer {
         events: &mut Vec<StreamEvent>,
     ) -> Result<Result<(), ApiError>, ApiError> {
         let number = seen.index.0.unwrap_or(position);
-        let number = u32::try_from(number).map_err(|_| ApiError::bad_answer("A choice has no possible index."))?;
+        let number = u32::try_from(number)
+            .map_err(|_| ApiError::bad_answer("A choice in the provider's answer has an invalid index."))?;
         let state = find_or_add(&mut self.choices, number)?;
         // Together repeats the delta's text in `text`, the field of legacy completions.
         if let Some(said) = seen.delta {
@@ -205,7 +206,7 @@ impl Answer {
             return Ok(Ok(()));
         }
         if state.calls.values().any(|call| call.call.is_none()) {
-            return Err(ApiError::bad_answer("The provider's answer calls a tool without a name."));
+            return Err(ApiError::bad_answer("The provider's answer contains a tool call without a name."));
         }
         Ok(words::finish(&seen.finish_reason.0).map(|finish: Finish| {
             events.push(StreamEvent::Finish { choice: number, finish });
@@ -238,11 +239,11 @@ fn find_or_add(choices: &mut Vec<ChoiceState>, number: u32) -> Result<&mut Choic
     let index = choices.iter().position(|state| state.number == number).unwrap_or(choices.len());
     if index == choices.len() {
         if index == MOST_CHOICES {
-            return Err(ApiError::bad_answer("The provider's answer holds too many choices."));
+            return Err(ApiError::bad_answer("The provider's answer contains too many choices."));
         }
         choices.push(ChoiceState { number, ..ChoiceState::default() });
     }
-    choices.get_mut(index).ok_or_else(|| ApiError::bad_answer("The provider's answer holds too many choices."))
+    choices.get_mut(index).ok_or_else(|| ApiError::bad_answer("The provider's answer contains too many choices."))
 }
 
 impl ChoiceState {
@@ -311,7 +312,7 @@ impl ChoiceState {
             |call: &CallState| call.call.is_none() || seen.id.is_empty() || name.is_empty() || *seen.id.0 == call.id;
         if !self.calls.get(&key).is_some_and(goes_on) {
             if self.begun == MOST_CALLS {
-                return Err(ApiError::bad_answer("The provider's answer holds too many tool calls."));
+                return Err(ApiError::bad_answer("The provider's answer contains too many tool calls."));
             }
             let begun = CallState { place: self.begun, ..CallState::default() };
             self.begun += 1;

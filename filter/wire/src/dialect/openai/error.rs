@@ -93,7 +93,7 @@ pub(in crate::dialect) fn read(status: u16, body: &[u8]) -> ApiError {
             let message = if plain && kind != ErrorKind::Authentication {
                 format!("The provider answered with status {status}: {text}")
             } else {
-                format!("The provider answered with status {status} and no error that can be read.")
+                format!("The provider answered with status {status} and an unreadable error.")
             };
             ApiError::new(failing(status).unwrap_or(502), kind, message)
         }
@@ -105,7 +105,7 @@ pub(in crate::dialect) fn inside(value: &[u8]) -> ApiError {
     let error = if value.len() > LONGEST_ERROR { None } else { from_slice::<Value>(value).ok() };
     match error {
         Some(error) => from_value(None, &error),
-        None => ApiError::bad_answer("The provider failed, and its error cannot be read."),
+        None => ApiError::bad_answer("The provider failed, and its error is unreadable."),
     }
 }
 
@@ -135,11 +135,11 @@ fn from_parts(status: Option<u16>, error: &Value, around: &Value) -> ApiError {
     let kind = classify(status, code, word, &message);
     let status = status.unwrap_or_else(|| usual_status(kind));
     if message.is_empty() {
-        message = format!("The provider answered with status {status} and no error that can be read.");
+        message = format!("The provider answered with status {status} and an unreadable error.");
     }
     if kind == ErrorKind::Authentication {
         // OpenAI repeats part of the key, which is the gateway's and none of the client's business.
-        message = "The provider refused the gateway's credential.".to_owned();
+        message = "The provider rejected the gateway's credential.".to_owned();
     }
     shorten(&mut message);
     let mut read = ApiError::new(status, kind, message);

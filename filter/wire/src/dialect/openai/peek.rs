@@ -247,7 +247,7 @@ impl StreamPeeker for Peeker {
         };
         if data.first() == Some(&b'[') {
             // A list, whose elements serde has read as fields.
-            let list = || ApiError::bad_answer("The provider's stream holds a list in place of an event.");
+            let list = || ApiError::bad_answer("The provider's stream contains a JSON array instead of an event.");
             return EventClass::Failed(bare::error(data).unwrap_or_else(list));
         }
         let usage = note(&mut self.summary, &chunk);
@@ -296,7 +296,7 @@ pub(in crate::dialect) fn response(body: &[u8]) -> Result<ResponseSummary, ApiEr
         return Err(error);
     }
     if !answer.choices.any {
-        let none = || ApiError::bad_answer("The provider's answer holds no choices.");
+        let none = || ApiError::bad_answer("The provider's answer contains no choices.");
         return Err(bare::error(body).unwrap_or_else(none));
     }
     Ok(summary)

@@ -122,7 +122,10 @@ fn refuse(request: &Request, model: &OpenAi, strict: bool) -> Result<(), ApiErro
     match refused.iter().find(|(given, _)| *given) {
         Some((_, name)) => Err(ApiError::unsupported(
             *name,
-            format!("The model that serves this does not take '{name}', or not so many."),
+            format!(
+                "The model that serves this request does not support '{name}', or not this many. Remove it, or lower \
+                 its value."
+            ),
         )),
         None => Ok(()),
     }

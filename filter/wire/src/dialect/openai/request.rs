@@ -13,7 +13,7 @@ use super::table::Table;
 pub(in crate::dialect) fn count(fields: &mut Fields<'_>) -> Result<Option<u64>, ApiError> {
     let n: Option<u64> = fields.take("", "n")?;
     if n == Some(0) {
-        return Err(ApiError::invalid("n", "Invalid value for 'n': at least 1 is needed."));
+        return Err(ApiError::invalid("n", "Invalid value for 'n': expected at least 1."));
     }
     Ok(n)
 }
@@ -23,7 +23,7 @@ pub(in crate::dialect) fn stop(fields: &mut Fields<'_>) -> Result<Vec<String>, A
     let Some(raw) = fields.take_raw("stop") else { return Ok(Vec::new()) };
     let read =
         if raw.get().starts_with('"') { json::read(raw.get()).map(|text| vec![text]) } else { json::read(raw.get()) };
-    read.map_err(|_| ApiError::invalid("stop", "Invalid value for 'stop': a string or an array of strings is needed."))
+    read.map_err(|_| ApiError::invalid("stop", "Invalid value for 'stop': expected a string or an array of strings."))
 }
 
 /// `stream_options.include_usage`.

@@ -48,6 +48,7 @@ impl Table {
 
 /// The 400 for a known field that this provider does not support.
 pub(in crate::dialect) fn refused(path: &str) -> ApiError {
-    let message = format!("'{path}' is not supported with the provider that serves this model.");
+    let message =
+        format!("'{path}' is not supported by the provider that serves this model. Remove it, or use another model.");
     ApiError::unsupported(path, message)
 }

@@ -21,7 +21,7 @@ use super::tools::only_functions;
 pub(super) fn read_all(fields: &mut Fields<'_>, dropped: &mut Vec<String>) -> Result<Vec<Message>, ApiError> {
     let messages: Vec<&RawValue> = fields.take("", "messages")?.ok_or_else(|| missing("messages"))?;
     if messages.is_empty() {
-        let message = "Invalid 'messages': empty array. At least one message is needed.";
+        let message = "Invalid 'messages': empty array. Send at least one message.";
         return Err(ApiError::invalid("messages", message).with_code("empty_array"));
     }
     messages.into_iter().enumerate().map(|(index, raw)| read(raw, &format!("messages[{index}]"), dropped)).collect()
@@ -63,7 +63,7 @@ fn spoken(
     let raw = fields.take_raw("content").ok_or_else(|| missing(&place))?;
     let parts = content(raw, &place, allowed, dropped)?;
     if parts.is_empty() {
-        let message = format!("Invalid '{place}': empty array. At least one part is needed.");
+        let message = format!("Invalid '{place}': empty array. Send at least one part.");
         return Err(ApiError::invalid(place, message).with_code("empty_array"));
     }
     Ok(parts)

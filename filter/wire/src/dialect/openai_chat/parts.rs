@@ -43,7 +43,7 @@ pub(super) fn content(
     if !raw.get().starts_with('[') {
         return Err(ApiError::invalid(
             at,
-            format!("Invalid value for '{at}': a string or an array of parts is needed."),
+            format!("Invalid value for '{at}': expected a string or an array of parts."),
         ));
     }
     let parts: Vec<&RawValue> = json::read(raw.get()).map_err(wrong)?;
@@ -93,7 +93,7 @@ fn file(fields: &mut Fields<'_>, at: &str, cache: Option<CacheMark>) -> Result<P
     let path = join(&place, "file_data");
     let source = source(required(&mut file, &place, "file_data")?, &path)?;
     if matches!(source, Source::Url(_)) {
-        return Err(ApiError::invalid(&path, format!("Invalid value for '{path}': a data URI in base64 is needed.")));
+        return Err(ApiError::invalid(&path, format!("Invalid value for '{path}': expected a base64 data URI.")));
     }
     let name = file.take(&place, "filename")?;
     nothing_left(&file, &place)?;

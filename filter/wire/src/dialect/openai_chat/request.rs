@@ -56,7 +56,7 @@ fn reasoning(fields: &mut Fields<'_>) -> Result<Option<Reasoning>, ApiError> {
     let at = "thinking";
     let Some(raw) = fields.take_raw(at) else { return Ok(effort.map(Reasoning::Effort)) };
     if effort.is_some() {
-        return Err(ApiError::invalid(at, "Give 'thinking' or 'reasoning_effort', not both."));
+        return Err(ApiError::invalid(at, "Set either 'thinking' or 'reasoning_effort', not both."));
     }
     let mut thinking = object(raw, at)?;
     let read = match required(&mut thinking, at, "type")?.as_str() {

@@ -182,7 +182,7 @@ impl<'a> Writer<'a> {
             return Ok(());
         }
         if message.role == Role::Tool {
-            return Err(("something besides the result of a tool call", message.parts.last()));
+            return Err(("content other than a tool result", message.parts.last()));
         }
         self.flush();
         match spoken.as_slice() {
@@ -212,7 +212,7 @@ impl<'a> Writer<'a> {
                 image_url: ImageOut { url: Url(source), detail: detail.as_deref() },
                 cache_control: self.mark(cache),
             },
-            Part::Document { source: Source::Url(_), .. } => return Err(("a document by its address", Some(part))),
+            Part::Document { source: Source::Url(_), .. } => return Err(("a document by URL", Some(part))),
             Part::Document { source, name, cache } => PartOut::File {
                 file: FileOut { filename: file_name(name.as_deref(), source), file_data: Url(source) },
                 cache_control: self.mark(cache),
@@ -237,7 +237,7 @@ impl<'a> Writer<'a> {
                     self.carried.push(part);
                 }
                 Part::Text { .. } | Part::Image { .. } | Part::Document { .. } => kept.push(part),
-                _ => return Err(("a tool's result with something besides text and media", Some(part))),
+                _ => return Err(("a tool result with content other than text and media", Some(part))),
             }
         }
         self.content(&kept)

@@ -39,7 +39,7 @@ pub(super) fn read(body: &[u8]) -> Result<Request<'_>, ApiError> {
 fn text<'a>(fields: &mut Fields<'a>, name: &str) -> Result<Option<Cow<'a, str>>, ApiError> {
     let Some(raw) = fields.take_raw(name) else { return Ok(None) };
     if !raw.get().starts_with('"') {
-        return Err(ApiError::invalid(name, format!("Invalid value for '{name}': a string is needed.")));
+        return Err(ApiError::invalid(name, format!("Invalid value for '{name}': expected a string.")));
     }
     parse::<Text<'a>>(raw, name).map(|text| Some(text.0))
 }
@@ -56,7 +56,7 @@ fn inputs(raw: &RawValue) -> Result<Vec<Input<'_>>, ApiError> {
         Some(_) => {
             let items: Vec<&RawValue> = parse(raw, "input")?;
             if items.is_empty() {
-                let message = "Invalid 'input': empty array. At least one input is needed.";
+                let message = "Invalid 'input': empty array. Send at least one input.";
                 return Err(ApiError::invalid("input", message).with_code("empty_array"));
             }
             if items.len() > MOST_INPUTS {
@@ -72,7 +72,7 @@ fn input<'a>(raw: &'a RawValue, at: &str) -> Result<Input<'a>, ApiError> {
     match raw.get().as_bytes() {
         [b'"', ..] => parse::<Text<'a>>(raw, at).map(|text| Input::Text(text.0)),
         [b'[', ..] => parse(raw, at).map(Input::Tokens),
-        _ => Err(ApiError::invalid(at, format!("Invalid value for '{at}': a string or an array of tokens is needed."))),
+        _ => Err(ApiError::invalid(at, format!("Invalid value for '{at}': expected a string or an array of tokens."))),
     }
 }
 

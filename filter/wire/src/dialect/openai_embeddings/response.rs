@@ -58,7 +58,7 @@ fn failure(body: &[u8]) -> Option<ApiError> {
 }
 
 fn empty() -> ApiError {
-    ApiError::bad_answer("The provider's answer holds no embeddings.")
+    ApiError::bad_answer("The provider's answer contains no embeddings.")
 }
 
 /// Reads a response. Sorts the vectors by index; without indexes they are in order.

@@ -94,7 +94,7 @@ fn an_error_under_a_success_is_an_error_and_no_vectors_are_no_answer() {
         (r#"{"error":{"message":"busy"},"data":"none"}"#, "busy"),
         (r#"{"data":[]}"#, "no embeddings"),
         ("{}", "no embeddings"),
-        ("<html>", "cannot be read"),
+        ("<html>", "not in the expected format"),
     ] {
         for error in [
             OPENAI_EMBEDDINGS.read_response(body.as_bytes()).unwrap_err(),

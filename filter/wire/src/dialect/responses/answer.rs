@@ -72,7 +72,7 @@ impl Seen<'_> {
 }
 
 pub(super) fn no_output() -> ApiError {
-    ApiError::bad_answer("The provider's answer holds no output.")
+    ApiError::bad_answer("The provider's answer contains no output.")
 }
 
 /// The error for a failure without details.
@@ -87,7 +87,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
         return Err(error);
     }
     if matches!(&*seen.status.0, "queued" | "in_progress") {
-        return Err(ApiError::bad_answer("The provider's answer is not there yet."));
+        return Err(ApiError::bad_answer("The provider has not finished the answer yet. Try again later."));
     }
     let Some(output) = &seen.output else {
         return Err(bare::error(body).unwrap_or_else(no_output));

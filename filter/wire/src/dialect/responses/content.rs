@@ -30,8 +30,7 @@ pub(super) fn content(
     allowed: Allowed,
     dropped: &mut Vec<String>,
 ) -> Result<Vec<Part>, ApiError> {
-    let wrong =
-        |_| ApiError::invalid(at, format!("Invalid value for '{at}': a string or an array of parts is needed."));
+    let wrong = |_| ApiError::invalid(at, format!("Invalid value for '{at}': expected a string or an array of parts."));
     if raw.get().starts_with('"') {
         let text: String = json::read(raw.get()).map_err(wrong)?;
         let silent = allowed == Allowed::Output && text.is_empty();
@@ -80,14 +79,13 @@ fn file(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Result<
         (None, Some(url)) => (join(at, "file_url"), url),
         (None, None) => return Err(missing(&join(at, "file_data"))),
         (Some(_), Some(_)) => {
-            let message = format!("Give '{at}.file_data' or '{at}.file_url', not both.");
+            let message = format!("Set either '{at}.file_data' or '{at}.file_url', not both.");
             return Err(ApiError::invalid(join(at, "file_url"), message));
         }
     };
     let source = source(read, &place)?;
     if matches!(source, Source::Url(_)) != place.ends_with("url") {
-        let message =
-            format!("Invalid value for '{place}': a data URI belongs to 'file_data', an address to 'file_url'.");
+        let message = format!("Invalid value for '{place}': use 'file_data' for a data URI, and 'file_url' for a URL.");
         return Err(ApiError::invalid(place, message));
     }
     if fields.take_raw("detail").is_some_and(|detail| detail.get() != r#""auto""#) {

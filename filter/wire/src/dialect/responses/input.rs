@@ -47,7 +47,7 @@ pub(super) fn read(
 ) -> Result<(), ApiError> {
     let at = "input";
     let raw = fields.take_raw(at).ok_or_else(|| missing(at))?;
-    let wrong = |_| ApiError::invalid(at, "Invalid value for 'input': a string or an array of items is needed.");
+    let wrong = |_| ApiError::invalid(at, "Invalid value for 'input': expected a string or an array of items.");
     if raw.get().starts_with('"') {
         messages.push(say(Role::User, json::read(raw.get()).map_err(wrong)?));
         origins.push(Vec::new());
@@ -55,7 +55,7 @@ pub(super) fn read(
     }
     let items: Vec<&RawValue> = json::read(raw.get()).map_err(wrong)?;
     if items.is_empty() {
-        let message = "Invalid 'input': empty array. At least one item is needed.";
+        let message = "Invalid 'input': empty array. Send at least one item.";
         return Err(ApiError::invalid(at, message).with_code("empty_array"));
     }
     let mut reader = Items { toolbox, dropped, seen: BTreeSet::new() };
@@ -214,7 +214,7 @@ fn message(
     let raw = fields.take_raw("content").ok_or_else(|| missing(&place))?;
     let parts = content(raw, &place, allowed, dropped)?;
     if parts.is_empty() && role != Role::Assistant {
-        let message = format!("Invalid '{place}': empty array. At least one part is needed.");
+        let message = format!("Invalid '{place}': empty array. Send at least one part.");
         return Err(ApiError::invalid(place, message).with_code("empty_array"));
     }
     Ok((role, parts))

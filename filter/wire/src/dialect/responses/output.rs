@@ -122,7 +122,7 @@ impl Call<'_> {
     /// The function's name.
     pub fn named(&self) -> Result<String, ApiError> {
         if self.name.is_empty() {
-            return Err(ApiError::bad_answer("The provider's answer calls a tool without a name."));
+            return Err(ApiError::bad_answer("The provider's answer contains a tool call without a name."));
         }
         Ok(self.name.0.clone().into_owned())
     }

@@ -123,7 +123,7 @@ impl State {
     fn item(&mut self, seen: &Event<'_>) -> Result<&mut ItemState, ApiError> {
         let place = seen.output_index.0.unwrap_or_default();
         if self.items.len() == MOST_ITEMS && !self.items.contains_key(&place) {
-            return Err(ApiError::bad_answer("The provider's answer holds too many items."));
+            return Err(ApiError::bad_answer("The provider's answer contains too many items."));
         }
         Ok(self.items.entry(place).or_default())
     }
@@ -203,7 +203,7 @@ impl State {
     fn end(&mut self, name: &str, response: Option<&RawValue>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         self.start(response, events)?;
         let Some(raw) = response else {
-            return Err(ApiError::bad_answer("The provider's stream ends without its answer."));
+            return Err(ApiError::bad_answer("The provider's stream ended without an answer."));
         };
         let mut answer: Answer<'_> = parse(raw)?;
         if answer.status.is_empty() {
@@ -214,7 +214,7 @@ impl State {
             for (place, raw) in (0..).zip(answer.output.take().unwrap_or_default()) {
                 self.done(&Event::whole(place, raw), events)?;
                 if events.len() - before > MOST_EVENTS {
-                    return Err(ApiError::bad_answer("The provider's answer falls into too many pieces."));
+                    return Err(ApiError::bad_answer("The provider's answer has too many parts."));
                 }
             }
         }

@@ -144,8 +144,8 @@ fn changes_nothing(path: &str, value: &str) -> bool {
 /// The 400 for a reference to state stored at OpenAI.
 pub(super) fn stored(path: &str) -> ApiError {
     let message = format!(
-        "'{path}' refers to stored state, which is only available from a provider that speaks the Responses API itself. \
-         Send what it refers to; clients that choose by `store` do so when it is false."
+        "'{path}' refers to stored state, which only a provider with its own Responses API supports. Send the content \
+         itself instead of the reference; some clients do so with `store: false`."
     );
     ApiError::unsupported(path, message)
 }
@@ -153,8 +153,8 @@ pub(super) fn stored(path: &str) -> ApiError {
 /// The 400 for a reference to an item that is not included.
 pub(super) fn referred(path: &str) -> ApiError {
     let message = format!(
-        "'{path}' refers to an item that was stored, and only a provider that speaks the Responses API itself stores items. Send \
-         whole items: with `store: false` clients do (in the AI SDK `providerOptions.openai.store`)."
+        "'{path}' refers to a stored item, and only a provider with its own Responses API stores items. Send whole \
+         items: clients do so with `store: false` (in the AI SDK `providerOptions.openai.store`)."
     );
     ApiError::unsupported(path, message)
 }
@@ -162,7 +162,9 @@ pub(super) fn referred(path: &str) -> ApiError {
 /// The 400 for a tool that runs at OpenAI; `word` is the value at `path`.
 pub(super) fn hosted(path: &str, word: &str) -> ApiError {
     let word: String = word.chars().take(64).collect();
-    let message =
-        format!("'{path}' is '{word}', which is only available from a provider that speaks the Responses API itself.");
+    let message = format!(
+        "'{path}' is '{word}', which only a provider with its own Responses API supports. Use another value or \
+         another model."
+    );
     ApiError::unsupported(path, message)
 }

@@ -131,7 +131,7 @@ impl<'a> Writer<'a> {
                 [part] if is_result(part) => {}
                 [part] if !is_content(part) => self.said_by_the_model(message.role, part)?,
                 _ if message.role == Role::Tool => {
-                    return Err(("something besides the result of a tool call", message.parts.last()));
+                    return Err(("content other than a tool result", message.parts.last()));
                 }
                 _ => {
                     let content = self.content(run, message.role)?;
@@ -203,7 +203,7 @@ impl<'a> Writer<'a> {
                 }
             }
             Part::Image { .. } | Part::Document { .. } => return Err(("media", Some(part))),
-            _ => return Err(("something besides text and media", Some(part))),
+            _ => return Err(("content other than text and media", Some(part))),
         })
     }
 }

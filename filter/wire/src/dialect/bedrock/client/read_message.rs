@@ -79,7 +79,7 @@ fn blocks(raw: &[&RawValue], place: Place, at: &str) -> Result<Vec<Part>, ApiErr
                     | Part::ToolResult { cache, .. },
                 ) => *cache = Some(mark),
                 _ => {
-                    let message = format!("'{at}': a cache point has no equivalent behind this block.");
+                    let message = format!("'{at}': the provider does not support a cache point after this block.");
                     return Err(ApiError::unsupported(at, message));
                 }
             }
@@ -96,7 +96,7 @@ fn block(fields: &mut Fields<'_>, place: Place, at: &str) -> Result<Part, ApiErr
     let found =
         kinds.into_iter().filter(|kind| place.takes(kind)).find_map(|kind| Some((kind, fields.take_raw(kind)?)));
     let Some((kind, raw)) = found else {
-        let message = format!("'{at}': a block of this kind has no equivalent here.");
+        let message = format!("'{at}': the provider does not support this kind of block.");
         return Err(ApiError::unsupported(at, message));
     };
     let at = &join(at, kind);
@@ -116,7 +116,7 @@ fn block(fields: &mut Fields<'_>, place: Place, at: &str) -> Result<Part, ApiErr
         "toolResult" => tool_result(raw, at),
         _ => {
             let reasoning: ReasoningIn = value(raw, at)?;
-            reasoning.part().ok_or_else(|| ApiError::invalid(at, format!("'{at}' holds no reasoning.")))
+            reasoning.part().ok_or_else(|| ApiError::invalid(at, format!("'{at}' contains no reasoning.")))
         }
     }
 }
@@ -129,7 +129,7 @@ fn file(
     let mut fields = Fields::parse(raw.get(), at)?;
     let format: String = needed(fields.take(at, "format")?, &join(at, "format"))?;
     let media_type = type_of(&format)
-        .ok_or_else(|| ApiError::unsupported(join(at, "format"), format!("'{at}.format' is not known.")))?;
+        .ok_or_else(|| ApiError::unsupported(join(at, "format"), format!("'{at}.format' is not a known format.")))?;
     let place = join(at, "source");
     let raw = needed(fields.take_raw("source"), &place)?;
     let mut source = Fields::parse(raw.get(), &place)?;

@@ -86,7 +86,7 @@ fn tool(raw: &RawValue, at: &str, request: &mut Request) -> Result<(), ApiError>
         let mark = cache_point(raw, &format!("{at}.cachePoint"))?;
         match request.tools.last_mut() {
             Some(tool) => tool.cache = Some(mark),
-            None => return Err(ApiError::invalid(at, format!("'{at}': there is no tool before the cache point."))),
+            None => return Err(ApiError::invalid(at, format!("'{at}': a cache point must follow a tool."))),
         }
         return refuse_rest(&fields, at);
     }
@@ -189,7 +189,7 @@ fn output(raw: Option<&RawValue>, request: &mut Request) -> Result<(), ApiError>
         request.output = Some(OutputFormat::JsonSchema {
             name: schema.take(at, "name")?.unwrap_or_else(|| "answer".to_owned()),
             description: schema.take(at, "description")?,
-            schema: Json::parse(&text).map_err(|_| ApiError::invalid(at, format!("'{at}' holds no JSON.")))?,
+            schema: Json::parse(&text).map_err(|_| ApiError::invalid(at, format!("'{at}' contains no JSON.")))?,
             // AWS always enforces the schema.
             strict: Some(true),
         });

@@ -51,7 +51,7 @@ impl<'a> Seen<'a> {
 }
 
 fn empty() -> ApiError {
-    ApiError::bad_answer("The provider's answer holds no embeddings.")
+    ApiError::bad_answer("The provider's answer contains no embeddings.")
 }
 
 /// Reads a response.

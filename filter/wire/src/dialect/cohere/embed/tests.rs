@@ -68,7 +68,7 @@ fn what_is_no_answer_is_an_error() {
         (r#"{"message":"broken"}"#, "broken"),
         (r#"{"embeddings":{"int8":[[1]]}}"#, "no embeddings"),
         (r#"{"embeddings":{"float":[]}}"#, "no embeddings"),
-        ("[", "cannot be read"),
+        ("[", "not in the expected format"),
     ] {
         let error = COHERE_EMBED.read_response(body.as_bytes()).unwrap_err();
         assert!(error.message.contains(message), "{body}: {error:?}");

@@ -17,7 +17,7 @@ use super::super::answer::{CallSeen, PartSeen, Told};
 /// Reads a request; the path names the model and says whether the response is streamed.
 pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
     let text = str::from_utf8(body)
-        .map_err(|_| ApiError { param: None, ..ApiError::invalid("", "The body is not valid UTF-8.") })?;
+        .map_err(|_| ApiError { param: None, ..ApiError::invalid("", "The request body is not valid UTF-8.") })?;
     let mut fields = Fields::parse(text, "")?;
     let mut messages = Vec::new();
     if let Some(raw) = fields.take_raw("systemInstruction") {
@@ -51,7 +51,10 @@ fn nothing_left(fields: &Fields<'_>, at: &str) -> Result<(), ApiError> {
 }
 
 fn unsupported(at: &str) -> ApiError {
-    ApiError::unsupported(at, format!("'{at}' is not supported with the provider that serves this model."))
+    ApiError::unsupported(
+        at,
+        format!("'{at}' is not supported by the provider that serves this model. Remove it, or use another model."),
+    )
 }
 
 fn unknown(at: &str, word: &str) -> ApiError {
@@ -196,7 +199,7 @@ fn result(seen: FunctionResponse<'_>, at: &str, calls: &mut Calls) -> Result<Par
     let known = calls.open.iter().position(|(id, name)| seen.id.as_ref().map_or(*name == seen.name, |seen| seen == id));
     let Some((call, _)) = known.map(|position| calls.open.remove(position)) else {
         let at = join(at, "functionResponse.name");
-        let message = format!("'{at}' must be the name of a call before it that has no result yet.");
+        let message = format!("'{at}' must be the name of an earlier call that has no result yet.");
         return Err(ApiError::invalid(at, message));
     };
     let (text, is_error) = match serde_json::from_str(seen.response.get()) {

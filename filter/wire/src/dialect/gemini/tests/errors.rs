@@ -67,7 +67,7 @@ fn a_refused_key_is_a_400_that_means_401_and_is_not_repeated() {
         json!([{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]);
     for error in [by_message, googles(400, &body), googles(401, &told(401, "UNAUTHENTICATED", "token abc"))] {
         assert_eq!((error.status, error.kind), (401, ErrorKind::Authentication));
-        assert_eq!(error.message, "The provider refused the gateway's credential.");
+        assert_eq!(error.message, "The provider rejected the gateway's credential.");
     }
 }
 

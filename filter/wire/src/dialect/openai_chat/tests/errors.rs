@@ -64,9 +64,9 @@ fn errors_are_read_from_any_shape() {
         (422, r#"{"message":{"detail":[{"loc":["a"],"msg":"b"}]}}"#, InvalidRequest, "a: b"),
         (500, r#"[{"error":{"code":500,"message":"m","status":"INTERNAL"}}]"#, Server, "m"),
         (503, "upstream connect error", Overloaded, "The provider answered with status 503: upstream connect error"),
-        (502, "<html>secret</html>", Server, "The provider answered with status 502 and no error that can be read."),
-        (504, "", Timeout, "The provider answered with status 504 and no error that can be read."),
-        (529, "{}", Overloaded, "The provider answered with status 529 and no error that can be read."),
+        (502, "<html>secret</html>", Server, "The provider answered with status 502 and an unreadable error."),
+        (504, "", Timeout, "The provider answered with status 504 and an unreadable error."),
+        (529, "{}", Overloaded, "The provider answered with status 529 and an unreadable error."),
         (413, "null", TooLarge, ""),
     ];
     for (status, body, kind, message) in cases {

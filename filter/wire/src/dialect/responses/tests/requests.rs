@@ -58,7 +58,7 @@ fn stored_state_is_refused_by_name() {
         let error = read(&body).expect_err(&body);
         assert_eq!((error.status, error.param.as_deref()), (400, Some(param)), "{body}");
         assert_eq!(error.code.as_deref(), Some("unsupported_parameter"), "{body}");
-        assert!(error.message.contains("only available from a provider that speaks the Responses API"), "{body}");
+        assert!(error.message.contains("only a provider with its own Responses API"), "{body}");
     }
 }
 
