@@ -135,7 +135,7 @@ fn resource(name: &str, secret: &str) -> String {
 pub fn read(secret: &Secret, what: &str, base: &Path) -> Result<String, String> {
     let (text, source) = text(secret, what, base)?;
     if !text.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(format!("{source} contains spaces or other characters that a {what} cannot have"));
+        return Err(format!("{source} contains spaces or other characters that are not allowed in the {what}"));
     }
     Ok(text)
 }

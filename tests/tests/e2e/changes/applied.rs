@@ -147,7 +147,7 @@ async fn a_change_is_in_force_when_the_command_ends_and_what_is_wrong_changes_no
     scene.write(&file);
     let restart = scene.apply(&[]).await;
     assert!(
-        !restart.success && restart.said.contains("redis: this part is read at the start only"),
+        !restart.success && restart.said.contains("redis: the gateway reads this only at startup"),
         "{}",
         restart.said
     );
