@@ -1,4 +1,4 @@
-//! `sluice apply`: a gateway file for an Envoy that others run, in files that it watches.
+//! `sluice apply`: writes a gateway file for an Envoy that the operator runs, as files that Envoy watches.
 
 use std::fs::{self, File};
 use std::io;
@@ -19,26 +19,25 @@ use crate::{locate, render};
 pub struct Apply {
     /// The gateway file
     file: PathBuf,
-    /// The directory that Envoy reads: `envoy -c DIR/envoy.yaml`
+    /// The directory that Envoy reads, as in `envoy -c DIR/envoy.yaml`
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     #[command(flatten)]
     module: Module,
-    /// Envoy's administration interface
+    /// The address of Envoy's own administration interface
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901")]
     admin: SocketAddr,
-    /// Envoy does not run: write all for its next start, what it reads at its start only too
+    /// Envoy is not running: write everything for its next start, including changes that need a restart
     #[arg(long)]
     offline: bool,
-    /// Envoy will run in a container with a memory limit: refuse requests before it is reached. Only with an access log on standard
-    /// output
+    /// Reject requests before a container's memory limit is reached. Requires the access log on standard output
     #[arg(long, conflicts_with = "access_log")]
     cgroup: bool,
     #[command(flatten)]
     common: Common,
 }
 
-/// Writes the files, and says what became of it.
+/// Writes the files and returns a report.
 pub fn apply(arguments: Apply) -> Result<String, Failure> {
     let Apply { file, out, module, admin, offline, cgroup, common } = arguments;
     let out = std::path::absolute(out)?;
@@ -47,7 +46,7 @@ pub fn apply(arguments: Apply) -> Result<String, Failure> {
     let _lock = lock(&out).map_err(cannot)?;
     let options = render::Options {
         base: base(&file)?,
-        // Envoy may be started elsewhere.
+        // Envoy may run elsewhere.
         module: module.in_envoys_place()?,
         secrets: secrets_in(&out),
         admin,
@@ -80,10 +79,10 @@ pub fn apply(arguments: Apply) -> Result<String, Failure> {
     }
 }
 
-/// Everybody may read the files: no secret is in them, and Envoy may be another user.
+/// World-readable: the files contain no secret, and Envoy may run as another user.
 const MODE: u32 = 0o644;
 
-/// Gives a running Envoy what is ready, or tells it what is wrong.
+/// Applies the prepared file to a running Envoy, or reports its mistakes there.
 fn change(
     mut applied: Applied,
     next: Result<(Prepared, Secrets), Vec<String>>,
@@ -113,7 +112,7 @@ fn change(
     match changed {
         Ok(()) => Ok(format!("{}: version {} is active\n", file.display(), applied.version())),
         Err(problems) => {
-            // What Envoy refused until now is not this.
+            // Start a new count: Envoy's rejections so far do not concern the next write.
             let told = Running::of(admin, &|| false).map_err(NotApplied::Envoy);
             if let Err(error) = told.and_then(|running| applied.refuse(problems.clone(), &running)) {
                 tell(&format!("the admin API cannot report this problem: {error}"));
@@ -128,13 +127,13 @@ fn refused(file: &Path, problems: &[String]) -> Failure {
     Failure::new(format!("{} was not applied: {}", file.display(), count(problems.len(), "mistake")))
 }
 
-/// Envoy needs the files of Google's tokens before it hears of their clusters.
+/// Creates the files of Google's tokens, which Envoy needs before their clusters.
 fn leave_tokens(next: &Prepared, secrets: &Path) -> io::Result<()> {
     secrets::write(&Secrets::new(), secrets)?;
     google::leave_to_others(&next.checked.file, secrets)
 }
 
-/// One at a time: two would undo each other's work.
+/// Locks the directory: concurrent runs would undo each other's work.
 fn lock(directory: &Path) -> io::Result<File> {
     let lock = File::create(directory.join("lock"))?;
     flock(&lock, FlockOperation::LockExclusive)?;

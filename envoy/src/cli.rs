@@ -1,4 +1,4 @@
-//! The command line: what it understands, and how it says what went wrong.
+//! The command line: its arguments, and how it reports errors.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -30,7 +30,7 @@ use crate::render;
 use crate::run;
 use crate::secrets;
 
-/// An LLM gateway inside Envoy: checks its file, makes its keys, and runs it.
+/// An LLM gateway inside Envoy: checks gateway files, creates keys, and runs the gateway.
 #[derive(Debug, Parser)]
 #[command(
     name = "sluice",
@@ -49,7 +49,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Write a first gateway file: of the providers whose keys are set, and of servers on this machine
+    /// Write a first gateway file, from the provider keys in the environment and the servers on this machine
     #[command(after_long_help = "Examples:
   export OPENAI_API_KEY=sk-...
   sluice init
@@ -62,7 +62,7 @@ It never replaces a file without --force. Providers' keys stay in their environm
 It prints the secret of the first key once; the file contains only the hash.
 From LiteLLM's configuration it converts models, limits, fallbacks and aliases, and lists settings that it did not convert.")]
     Init(init::Init),
-    /// Find every mistake in a gateway file, and what will not work though it is none
+    /// Report all mistakes in a gateway file, and warn of what will not work
     #[command(after_long_help = "Examples:
   sluice check gateway.yaml
   sluice check gateway.yaml --offline && echo deploy
@@ -75,7 +75,7 @@ Exit code: 0 without mistakes, 1 with mistakes, 2 when the file cannot be read."
     Check {
         /// The gateway file
         file: PathBuf,
-        /// Ask nobody whether it answers
+        /// Do not contact any server
         #[arg(long)]
         offline: bool,
     },
@@ -97,7 +97,7 @@ envoy.yaml never contains providers' keys. With --out, the command reads them fr
 gateway file names, and writes them for Envoy to files that only their owner can read. `sluice run`
 also reloads credentials when their files change, and fetches Google's access tokens.")]
     Render(Render),
-    /// Run Envoy with a gateway file until Ctrl-C
+    /// Run Envoy with a gateway file
     #[command(after_long_help = "Examples:
   export OPENAI_API_KEY=sk-...
   sluice run gateway.yaml
@@ -110,7 +110,7 @@ It looks for the module in --wasm, $SLUICE_WASM and its own directory. With --fi
 is libsluice.so, in --native, $SLUICE_NATIVE or the command's directory.
 The access log goes to standard output, everything else to standard error.")]
     Run(Run),
-    /// Give an Envoy that others run a gateway file, or a changed one
+    /// Apply a gateway file to an Envoy that you start yourself
     #[command(after_long_help = "Examples:
   sluice apply gateway.yaml --out /etc/sluice                   write all files that Envoy needs to start
   envoy -c /etc/sluice/envoy.yaml --drain-strategy immediate --drain-time-s 3600
@@ -122,7 +122,7 @@ applied the one before, so that requests continue without interruption. The comm
 and the active file stays active. A change of redis, tracing or memory needs a restart of Envoy and the option --offline.
 Exit code: 0 when the file is active, 1 when it is not.")]
     Apply(apply::Apply),
-    /// Say what the gateway would decide of a request, and why
+    /// Show how the gateway would handle a request, and why
     #[command(after_long_help = "Examples:
   sluice explain gateway.yaml request.json --key alice
   sluice explain gateway.yaml request.json --key alice --header 'x-sluice-route: cheapest' --json
@@ -131,17 +131,17 @@ Exit code: 0 when the file is active, 1 when it is not.")]
 The command sends nothing. Exit code: 0 when the gateway would serve the request, 1 when it would reject it, 2 when a file
 cannot be read.")]
     Explain(explain::Explain),
-    /// Make virtual keys, and manage those of a running gateway
+    /// Create virtual keys, and manage those of a running gateway
     #[command(subcommand)]
     Keys(Keys),
-    /// Become a program that ends with its parent: how `run` starts Envoy
+    /// Run a program that ends with its parent, as `run` does with Envoy
     #[command(name = process::FOLLOW, hide = true)]
     Follow {
         parent: u32,
         #[arg(last = true, required = true)]
         program: Vec<OsString>,
     },
-    /// Say what a running gateway's keys, teams, apps and models used
+    /// Show what the keys, teams, apps and models of a running gateway used
     #[command(after_long_help = "Examples:
   sluice usage                                 the teams with the highest cost this month
   sluice usage --by model --period day --top 3
@@ -155,17 +155,16 @@ struct Render {
     file: PathBuf,
     #[command(flatten)]
     module: Module,
-    /// Write envoy.yaml and the secrets' files into this directory, instead of printing
+    /// Write envoy.yaml and the secret files to this directory, instead of printing
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// The secrets' directory, where Envoy will find it [default: DIR/secrets, or /etc/sluice/secrets]
+    /// The directory of the secret files, as Envoy sees it [default: DIR/secrets, or /etc/sluice/secrets]
     #[arg(long, value_name = "DIR")]
     secrets: Option<PathBuf>,
-    /// Envoy's administration interface
+    /// The address of Envoy's own administration interface
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901")]
     admin: SocketAddr,
-    /// Envoy will run in a container with a memory limit: refuse requests before it is reached. Only with an access log on standard
-    /// output
+    /// Reject requests before a container's memory limit is reached. Requires the access log on standard output
     #[arg(long, conflicts_with = "access_log")]
     cgroup: bool,
     #[command(flatten)]
@@ -178,19 +177,19 @@ struct Run {
     file: PathBuf,
     #[command(flatten)]
     module: Module,
-    /// Envoy, 1.39 or newer
+    /// The Envoy binary, version 1.39 or newer
     #[arg(long, value_name = "PATH")]
     envoy: Option<PathBuf>,
-    /// Envoy's administration interface [default: a free port of 127.0.0.1]
+    /// The address of Envoy's own administration interface [default: a free port of 127.0.0.1]
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", hide_default_value = true)]
     admin: SocketAddr,
-    /// How long requests may go on once the gateway was told to end; 0s cuts them at once
+    /// How long requests in flight may finish after a shutdown signal; 0s ends them at once
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     drain: Duration,
-    /// How much Envoy says on standard error; with debug the filter tells its decisions. No secret is written at any level
+    /// The level of Envoy's log on standard error; debug includes the filter's decisions. Secrets are never logged
     #[arg(long, value_name = "LEVEL", value_enum, default_value = "warning")]
     log_level: LogLevel,
-    /// Apply a changed gateway file on SIGHUP only
+    /// Apply changes of the gateway file on SIGHUP only
     #[arg(long)]
     no_watch: bool,
     #[command(flatten)]
@@ -200,14 +199,14 @@ struct Run {
 /// The filter's module.
 #[derive(Debug, Args)]
 pub struct Module {
-    /// Which build of the filter: wasm runs in a sandbox, native is faster and needs Envoy 1.40 [default: wasm, or native with --native]
+    /// The build of the filter: wasm is sandboxed, native is faster and needs Envoy 1.40 [default: wasm, or native with --native]
     #[arg(long, value_name = "BUILD", value_enum)]
     filter: Option<Build>,
-    /// The wasm module; for an Envoy that others start, where it will find it [default there: /etc/sluice/sluice.wasm]
+    /// The wasm module. For an Envoy that you start yourself: its path as Envoy sees it [default there: /etc/sluice/sluice.wasm]
     #[arg(long, value_name = "PATH", conflicts_with = "native")]
     wasm: Option<PathBuf>,
-    /// The native module, a file lib*.so; for an Envoy that others start, in the directory that it has as
-    /// ENVOY_DYNAMIC_MODULES_SEARCH_PATH [default there: /etc/sluice/libsluice.so]
+    /// The native module, a file lib*.so. For an Envoy that you start yourself: in its ENVOY_DYNAMIC_MODULES_SEARCH_PATH [default there:
+    /// /etc/sluice/libsluice.so]
     #[arg(long, value_name = "PATH")]
     native: Option<PathBuf>,
 }
@@ -229,7 +228,7 @@ impl Module {
         }
     }
 
-    /// The module that was chosen, where an Envoy that is started elsewhere finds it.
+    /// The selected module, at its path in an Envoy that is started elsewhere.
     pub fn in_envoys_place(self) -> Result<render::Module, Failure> {
         match self.build()? {
             Build::Wasm => {
@@ -256,17 +255,17 @@ pub struct Common {
     /// Envoy's worker threads [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub concurrency: Option<u32>,
-    /// Write the access log to this file, instead of standard output
+    /// Write the access log to this file [default: standard output]
     #[arg(long, value_name = "PATH")]
     pub access_log: Option<PathBuf>,
-    /// Certificates of the authorities to trust [default: the system's]
+    /// A file with the CA certificates to trust [default: the system's]
     #[arg(long, value_name = "PATH")]
     pub ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Keys {
-    /// Make a key: prints the secret once, and its entry for the gateway file
+    /// Create a key: print its secret once, and its entry for the gateway file
     #[command(after_long_help = "Examples:
   sluice keys new --id alice --team research
   sluice keys new --id ci --team research --models 'gpt-*' --expires 2027-01-31T00:00:00Z
@@ -284,40 +283,40 @@ With --admin, the command creates the administrator's key and prints the file's 
 
 #[derive(Debug, Args)]
 struct NewKey {
-    /// The key's public name, in logs and accounts
+    /// The key's public name, in logs and usage reports
     #[arg(long, required_unless_present = "admin")]
     id: Option<String>,
-    /// The team that answers for it
+    /// The team that owns the key
     #[arg(long, required_unless_present = "admin")]
     team: Option<String>,
-    /// The application that uses it
+    /// The application that uses the key
     #[arg(long)]
     app: Option<String>,
-    /// Who holds it, for people
+    /// The holder of the key, for information only
     #[arg(long)]
     owner: Option<String>,
-    /// A label for people and reports; can be given several times
+    /// A label for information and reports; repeatable
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
-    /// The models it may ask for, with commas between; * stands for any text [default: all]
+    /// The models that the key may request, comma-separated; * matches any text [default: all]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     models: Vec<String>,
-    /// The paths it may call, with commas between; * stands for any text [default: all]
+    /// The paths that the key may call, comma-separated; * matches any text [default: all]
     #[arg(long, value_name = "PATHS", value_delimiter = ',')]
     endpoints: Vec<String>,
-    /// What its requests may not ask for, such as service_tier or tools.web_search, with commas between [default: nothing]
+    /// Fields or tools that requests may not use, such as service_tier or tools.web_search, comma-separated [default: none]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     forbid: Vec<String>,
-    /// The addresses it may be used from, such as 10.0.0.0/8, with commas between [default: all]
+    /// The client addresses that may use the key, such as 10.0.0.0/8, comma-separated [default: all]
     #[arg(long, value_name = "RANGES", value_delimiter = ',')]
     sources: Vec<String>,
-    /// What its holder may decide for a request, with commas between [default: nothing]
+    /// The overrides that the holder may set for a request, comma-separated [default: none]
     #[arg(long, value_enum, value_name = "CONTROLS", value_delimiter = ',')]
     control: Vec<Control>,
-    /// When it ends (RFC 3339) [default: never]
+    /// When the key expires (RFC 3339) [default: never]
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
-    /// Make the administrator's key instead
+    /// Create the administrator's key instead
     #[arg(long, exclusive = true)]
     admin: bool,
 }
@@ -335,19 +334,19 @@ fn label(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Why a command ended without doing its work.
+/// Why a command failed.
 #[derive(Debug)]
 pub enum Failure {
-    /// Said already.
+    /// The error has been printed already.
     Said,
-    /// A gateway file that cannot be read.
+    /// The gateway file cannot be read.
     Unreadable(String),
-    /// Anything else: what happened and what to do.
+    /// Any other error: what happened and what to do.
     Other(String),
 }
 
 impl Failure {
-    /// Of anything but the gateway file.
+    /// Creates an error that does not concern the gateway file.
     pub fn new(text: impl Into<String>) -> Self {
         Self::Other(text.into())
     }
@@ -375,7 +374,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Reads the command line and does what it says.
+/// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Init(arguments) => init::init(&arguments).and_then(|text| print(&text)),
@@ -402,7 +401,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Prints to standard output; a reader that has gone away is no failure.
+/// Prints to standard output. A closed pipe is not an error.
 fn print(text: &str) -> Result<(), Failure> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -410,7 +409,7 @@ fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Reads a gateway file, or prints its mistakes.
+/// Reads and checks a gateway file; prints its mistakes.
 fn load(path: &Path) -> Result<Checked, Failure> {
     let text = fs::read_to_string(path)
         .map_err(|error| Failure::Unreadable(format!("cannot read {}: {error}", path.display())))?;
@@ -459,13 +458,13 @@ pub fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// The directory from which a gateway file's own paths are read.
+/// The gateway file's directory, to which its paths are relative.
 pub fn base(file: &Path) -> io::Result<PathBuf> {
     let file = path::absolute(file)?;
     Ok(file.parent().map_or_else(PathBuf::new, Path::to_owned))
 }
 
-/// What is missing, all of it.
+/// Joins all problems into one error.
 pub fn missing(problems: impl IntoIterator<Item = String>) -> Failure {
     Failure::new(problems.into_iter().collect::<Vec<_>>().join("\nsluice: "))
 }
@@ -559,7 +558,7 @@ fn new_key(arguments: &NewKey) -> Result<(), Failure> {
     ))
 }
 
-/// What can be told to be wrong without the gateway file.
+/// Checks the arguments as far as possible without the gateway file.
 fn check_key(arguments: &NewKey) -> Result<(), Failure> {
     let names = [("--id", &arguments.id), ("--team", &arguments.team), ("--app", &arguments.app)];
     for (option, name) in names {

@@ -1,5 +1,5 @@
-//! The end of a running gateway, so that it hurts nobody: `/ready` fails at once; a while later, when whoever balances load has
-//! seen it, no connection is accepted any more; requests may end until the limit; what is left then is cut.
+//! Graceful shutdown: `/ready` fails at once; a while later, when load balancers have noticed, the gateway stops accepting connections;
+//! requests may finish until the limit; the rest is cut off.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,31 +12,31 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use crate::credentials::tell;
 use crate::envoy_admin as admin;
 
-/// From the failing `/ready` to the end of accepting.
+/// Time between the failing `/ready` and the end of accepting connections.
 const LEAD: Duration = Duration::from_secs(5);
-/// Between two looks at what is still under way.
+/// Polling interval for requests in flight.
 const LOOK: Duration = Duration::from_millis(100);
-/// The requests that are under way, on both listeners.
+/// The number of requests in flight, on both listeners.
 const ACTIVE: &str = "/stats?filter=^http\\.sluice(_admin)?\\.downstream_rq_active$";
 
-/// The signals that tell this process what to do.
+/// The signals that control this process.
 pub struct Signals {
     terminate: Arc<AtomicBool>,
     interrupt: Arc<AtomicBool>,
     hang_up: Arc<AtomicBool>,
 }
 
-/// How it was told to.
+/// Which signal ends the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// By whoever runs it (SIGTERM): others may still be sending requests here.
+    /// SIGTERM from a process manager: load balancers may still be sending requests.
     Terminate,
-    /// By somebody at a terminal (SIGINT).
+    /// SIGINT from a terminal.
     Interrupt,
 }
 
 impl Signals {
-    /// Listens to them from now on.
+    /// Installs the signal handlers.
     pub fn new() -> std::io::Result<Self> {
         let listen = |signal| {
             let seen = Arc::new(AtomicBool::new(false));
@@ -45,17 +45,17 @@ impl Signals {
         Ok(Self { terminate: listen(SIGTERM)?, interrupt: listen(SIGINT)?, hang_up: listen(SIGHUP)? })
     }
 
-    /// Whether it was told to read the gateway file again (SIGHUP).
+    /// Whether SIGHUP arrived, which requests a reload of the gateway file. Clears the flag.
     pub fn hung_up(&self) -> bool {
         self.hang_up.swap(false, Ordering::Relaxed)
     }
 
-    /// Whether one came that tells it to end, which [`Self::next`] will give.
+    /// Whether a shutdown signal arrived; [`Self::next`] returns it.
     pub fn is_told_to_end(&self) -> bool {
         [&self.terminate, &self.interrupt].iter().any(|flag| flag.load(Ordering::Relaxed))
     }
 
-    /// The next one that came.
+    /// Takes the next shutdown signal.
     pub fn next(&self) -> Option<End> {
         let seen = |flag: &AtomicBool| flag.swap(false, Ordering::Relaxed);
         let terminate = seen(&self.terminate).then_some(End::Terminate);
@@ -63,7 +63,7 @@ impl Signals {
     }
 }
 
-/// Lets what is under way end, at most for `limit`; a second signal ends the wait at once. `lives` is whether Envoy does.
+/// Waits up to `limit` for requests in flight; a second signal ends the wait. `lives` returns whether Envoy is running.
 pub fn drain(admin: SocketAddr, end: End, limit: Duration, signals: &Signals, mut lives: impl FnMut() -> bool) {
     let asked = Instant::now();
     let mut wait = |until: Instant, done: &mut dyn FnMut() -> bool| {
@@ -92,14 +92,14 @@ pub fn drain(admin: SocketAddr, end: End, limit: Duration, signals: &Signals, mu
     wait(asked + lead + limit, &mut || active(admin) == Some(0));
 }
 
-/// An Envoy that does not do it is ended all the same.
+/// Sends a command to Envoy. Errors are ignored, since Envoy is stopped in any case.
 fn say(admin: SocketAddr, path: &str) {
     if let Err(error) = admin::ask(admin, "POST", path) {
         tell(&format!("Envoy's admin interface rejected POST {path}: {error}"));
     }
 }
 
-/// How many requests are under way; none where Envoy does not say.
+/// The number of requests in flight; `None` if Envoy does not respond.
 fn active(admin: SocketAddr) -> Option<u64> {
     let text = admin::ask(admin, "GET", ACTIVE).ok()?;
     let numbers = text.lines().filter_map(|line| line.rsplit_once(": ")?.1.trim().parse::<u64>().ok());

@@ -1,27 +1,27 @@
-//! Whether files have changed, while the gateway runs with what they said before.
+//! Detects changes of files at runtime.
 //!
-//! Their metadata is looked at, not the file system's notices: that sees every way of replacing a file (Kubernetes swaps a symbolic link
-//! two directories up).
+//! It polls the files' metadata instead of using inotify, since polling detects every way of replacing a file (Kubernetes swaps a symbolic
+//! link two directories up).
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Between two looks. A change counts when two of them saw the same: a file may be found half written.
+/// Polling interval. A change counts once two polls saw the same metadata: a file may be half written.
 const LOOK: Duration = Duration::from_millis(150);
 
-/// The files, as they were when they were read last; without the first one nothing is to be read.
+/// The watched files and their metadata when they were last read. While the first file is missing, no change is reported.
 #[derive(Debug)]
 pub struct Edits {
     paths: Vec<PathBuf>,
-    /// `None` before the first reading: what they were by then, nobody has seen.
+    /// `None` before the first read, when the metadata is unknown.
     read: Option<Vec<Option<Stamp>>>,
     last: Vec<Option<Stamp>>,
     looked: Instant,
 }
 
-/// What changes with a file: device, number, size, and when its content and its metadata changed.
+/// A file's identity and version: device, inode, size, and the times when its content and its metadata changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stamp(u64, u64, u64, (i64, i64), (i64, i64));
 
@@ -30,14 +30,14 @@ impl Edits {
         Self { paths, read: None, last: Vec::new(), looked: Instant::now() }
     }
 
-    /// From now on these are the files.
+    /// Replaces the watched files.
     pub fn follow(&mut self, paths: Vec<PathBuf>) {
         if self.paths != paths {
             *self = Self::of(paths);
         }
     }
 
-    /// Looks again, if it is time to, and tells whether they are to be read anew.
+    /// Polls if it is due, and returns whether the files have to be read again.
     pub fn look(&mut self) -> bool {
         if self.looked.elapsed() < LOOK {
             return false;
@@ -46,11 +46,11 @@ impl Edits {
         self.news(self.paths.iter().map(|path| stamp(path)).collect())
     }
 
-    /// Whether what was found now was found twice, and is not what was read.
+    /// Whether two polls found the same metadata, and it differs from the last read.
     fn news(&mut self, found: Vec<Option<Stamp>>) -> bool {
         let settled = self.last == found;
         self.last.clone_from(&found);
-        // The first file is about to be replaced when it is gone, or its edit is not finished. It may have stopped naming the others.
+        // If the first file is missing, it is about to be replaced or being edited. It may no longer name the other files.
         let there = found.first().is_some_and(Option::is_some);
         if !settled || !there || self.read.as_ref() == Some(&found) {
             return false;

@@ -1,5 +1,5 @@
-//! `sluice explain`: what the gateway would decide of a request, without sending it. Nothing is decided here: the answer is
-//! the filter's own code's, asked with a gateway of which nothing is known yet.
+//! `sluice explain`: what the gateway would decide about a request, without sending it. The filter's own code decides, with a gateway that
+//! has no state yet.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -16,7 +16,7 @@ use sluice_core::guard::answer::Checks;
 use sluice_core::limits::Unit;
 use sluice_core::reservation::{Candidate, Part};
 use sluice_core::routing::decision::Rank;
-use sluice_core::routing::hints::Override;
+use sluice_core::routing::routing_headers::Override;
 use sluice_core::routing::spec::{Sticky, Strategy};
 use sluice_core::usage::price::MicroUsd;
 use sluice_wire::calendar;
@@ -26,7 +26,7 @@ use sluice_wire::time::Time;
 
 use crate::cli::Failure;
 
-/// What only a running gateway knows.
+/// The state that only a running gateway has.
 const UNKNOWN: &str = "This command does not know the usage of limits and budgets, or the health of targets. A \
                        running gateway moves targets with an open circuit breaker or a pending retry-after time to \
                        the end; `fastest` and `least_busy` use its measurements.";
@@ -35,18 +35,18 @@ const UNKNOWN: &str = "This command does not know the usage of limits and budget
 pub struct Explain {
     /// The gateway file
     pub file: PathBuf,
-    /// The body of a request, as JSON
+    /// The request body, a JSON file
     pub request: PathBuf,
-    /// The id of the key that it is sent with
+    /// The id of the key that the request uses
     #[arg(long, value_name = "ID")]
     key: String,
-    /// The path that it is sent to, such as /v1/messages
+    /// The request's path, such as /v1/messages
     #[arg(long, value_name = "PATH", default_value = "/v1/chat/completions")]
     endpoint: String,
-    /// A header of the request, such as 'x-sluice-route: cheapest'; can be given several times
+    /// A request header, such as 'x-sluice-route: cheapest'; repeatable
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
-    /// When it is sent (RFC 3339) [default: now]
+    /// The time of the request (RFC 3339) [default: now]
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<u64>,
     /// Print JSON
@@ -63,7 +63,7 @@ fn moment(text: &str) -> Result<u64, String> {
     calendar::rfc3339(text).ok_or_else(|| "expected a time such as 2027-01-31T00:00:00Z (RFC 3339)".to_owned())
 }
 
-/// What to print, and whether the request would be served.
+/// Returns the output, and whether the request would be served.
 pub fn explain(arguments: &Explain, gateway: Gateway) -> Result<(String, bool), Failure> {
     let body = read(&arguments.request)?;
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).map(|passed| passed.as_secs()).unwrap_or_default();
@@ -71,11 +71,11 @@ pub fn explain(arguments: &Explain, gateway: Gateway) -> Result<(String, bool), 
     let headers: HeaderMap = arguments.headers.iter().map(|(name, value)| (name, value)).collect();
     let now = Time(seconds.saturating_mul(1_000_000_000));
     let (key, path) = (&arguments.key, &arguments.endpoint);
-    let foresight = dry_run(&Rc::new(gateway), &Question { key, path, headers: &headers, body: &body, now });
-    let served = foresight.is_ok();
-    let text = match (foresight, arguments.json) {
-        (Ok(foresight), true) => format!("{:#}\n", as_json(&foresight, seconds)),
-        (Ok(foresight), false) => as_text(&foresight, seconds),
+    let dry_run = dry_run(&Rc::new(gateway), &Question { key, path, headers: &headers, body: &body, now });
+    let served = dry_run.is_ok();
+    let text = match (dry_run, arguments.json) {
+        (Ok(dry_run), true) => format!("{:#}\n", as_json(&dry_run, seconds)),
+        (Ok(dry_run), false) => as_text(&dry_run, seconds),
         (Err(error), true) => format!("{:#}\n", json!({ "served": false, "error": error_json(&error) })),
         (Err(error), false) => format!("rejected: {}\n", said(&error)),
     };
@@ -86,69 +86,69 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| Failure::Unreadable(format!("cannot read {}: {error}", path.display())))
 }
 
-/// As its client would read it.
+/// The error as its client would read it.
 fn said(error: &ApiError) -> String {
     let field = error.param.as_deref().map(|param| format!(" ({param})")).unwrap_or_default();
     format!("{} {}{field}: {}", error.status, error.code.as_deref().unwrap_or("no code"), error.message)
 }
 
-fn as_text(foresight: &DryRun, seconds: u64) -> String {
+fn as_text(dry_run: &DryRun, seconds: u64) -> String {
     let mut text = String::new();
-    // Writing to a text cannot fail.
-    let _ = request(&mut text, foresight, seconds);
-    let _ = targets(&mut text, foresight);
-    let _ = counters(&mut text, foresight);
+    // Writing to a `String` cannot fail.
+    let _ = request(&mut text, dry_run, seconds);
+    let _ = targets(&mut text, dry_run);
+    let _ = counters(&mut text, dry_run);
     let _ = writeln!(text, "\n{UNKNOWN}");
     text
 }
 
-fn request(text: &mut String, foresight: &DryRun, seconds: u64) -> std::fmt::Result {
-    let DryRun { caller, model, .. } = foresight;
+fn request(text: &mut String, dry_run: &DryRun, seconds: u64) -> std::fmt::Result {
+    let DryRun { caller, model, .. } = dry_run;
     let app = caller.app.as_deref().map(|app| format!(", app {app}")).unwrap_or_default();
     writeln!(text, "key {} of team {}{app}, at {}", caller.key_id, caller.team, calendar::moment(seconds))?;
-    let stream = if foresight.stream { ", streamed" } else { "" };
-    let by = if foresight.name == model.name { String::new() } else { format!(", which is {}", model.name) };
-    writeln!(text, "asks for {}{by}{stream}; needs {}", foresight.name, needs(foresight).join(", "))?;
-    let wishes = wishes(foresight);
+    let stream = if dry_run.stream { ", streamed" } else { "" };
+    let by = if dry_run.name == model.name { String::new() } else { format!(", which is {}", model.name) };
+    writeln!(text, "asks for {}{by}{stream}; needs {}", dry_run.name, needs(dry_run).join(", "))?;
+    let wishes = wishes(dry_run);
     if !wishes.is_empty() {
         writeln!(text, "its headers request {}", wishes.join(", "))?;
     }
-    if !foresight.forbidden.is_empty() {
-        writeln!(text, "it must not contain {}", foresight.forbidden.join(", "))?;
+    if !dry_run.forbidden.is_empty() {
+        writeln!(text, "it must not contain {}", dry_run.forbidden.join(", "))?;
     }
-    for finding in &foresight.findings {
+    for finding in &dry_run.findings {
         writeln!(text, "guardrails found {finding}")?;
     }
-    if let Some(checks) = &foresight.checks {
+    if let Some(checks) = &dry_run.checks {
         writeln!(text, "the gateway buffers the whole answer until it passes {}", passes(checks).join(", "))?;
     }
     writeln!(text)?;
-    for (place, misfits) in foresight.routes.iter().enumerate() {
+    for (place, misfits) in dry_run.routes.iter().enumerate() {
         match misfits.is_empty() {
             true => writeln!(text, "routes[{place}] matches and is used")?,
             false => writeln!(text, "routes[{place}] does not match: {}", misfits.join(", "))?,
         }
     }
-    if let Some(cache) = cache(foresight) {
+    if let Some(cache) = cache(dry_run) {
         writeln!(text, "cache: {cache}")?;
     }
-    writeln!(text, "strategy {}: {}", foresight.strategy.name(), ordering(foresight))
+    writeln!(text, "strategy {}: {}", dry_run.strategy.name(), ordering(dry_run))
 }
 
-/// What an answer has to pass.
+/// The checks that a response has to pass.
 fn passes(checks: &Checks) -> Vec<String> {
     let form = checks.format.is_some().then(|| "the structured output check".to_owned());
     checks.guards.iter().map(|guard| format!("the guardrail {}", guard.name)).chain(form).collect()
 }
 
-/// What the model's cache is to the request.
-fn cache(foresight: &DryRun) -> Option<String> {
-    let rule = foresight.model.cache?;
-    let shared = match sharer(rule.scope, &foresight.caller) {
+/// How the model's cache applies to the request.
+fn cache(dry_run: &DryRun) -> Option<String> {
+    let rule = dry_run.model.cache?;
+    let shared = match sharer(rule.scope, &dry_run.caller) {
         (_, "") => "all keys that may use the model".to_owned(),
         (scope, whose) => format!("{scope} {whose}"),
     };
-    Some(match foresight.cache? {
+    Some(match dry_run.cache? {
         CachePolicy::Look => format!("looks for an answer shared by {shared}, no older than {:?}", rule.ttl),
         CachePolicy::Fill => {
             format!("lookup skipped because of cache-control; stores the answer for {shared}, {:?}", rule.ttl)
@@ -157,9 +157,9 @@ fn cache(foresight: &DryRun) -> Option<String> {
     })
 }
 
-/// What the request asks of a target.
-fn needs(foresight: &DryRun) -> Vec<String> {
-    let needs = &foresight.needs;
+/// The capabilities that the request needs.
+fn needs(dry_run: &DryRun) -> Vec<String> {
+    let needs = &dry_run.needs;
     let named = [
         (needs.tools, "tools"),
         (needs.structured_output, "structured output"),
@@ -171,23 +171,23 @@ fn needs(foresight: &DryRun) -> Vec<String> {
     room.chain(named.into_iter().filter(|(needed, _)| *needed).map(|(_, name)| name.to_owned())).collect()
 }
 
-fn wishes(foresight: &DryRun) -> Vec<String> {
-    let hints = &foresight.hints;
-    let wish = hints.overriding.as_ref().map(|wish| match wish {
+fn wishes(dry_run: &DryRun) -> Vec<String> {
+    let hints = &dry_run.routing_headers;
+    let overriding = hints.overriding.as_ref().map(|overriding| match overriding {
         Override::Strategy(strategy) => format!("the strategy {}", strategy.name()),
         Override::Target(target) => format!("{target} first"),
     });
     let alone = hints.no_fallback.then(|| "no fallback".to_owned());
     let timeout = hints.timeout.map(|timeout| {
-        let allowed = timeout.min(foresight.model.way.timeouts.total);
+        let allowed = timeout.min(dry_run.model.policy.timeouts.total);
         format!("a timeout of {allowed:?}")
     });
-    [wish, alone, timeout].into_iter().flatten().collect()
+    [overriding, alone, timeout].into_iter().flatten().collect()
 }
 
-/// What the order of targets says.
-fn ordering(foresight: &DryRun) -> String {
-    match (foresight.strategy, &foresight.model.way.sticky) {
+/// Explains the order of the targets.
+fn ordering(dry_run: &DryRun) -> String {
+    match (dry_run.strategy, &dry_run.model.policy.sticky) {
         (Strategy::Fallback, _) => "in the listed order".to_owned(),
         (Strategy::Pinned, _) => "only the first target".to_owned(),
         (Strategy::Cheapest, _) => "by expected cost of this request; targets without a price are last".to_owned(),
@@ -209,14 +209,13 @@ fn ordering(foresight: &DryRun) -> String {
     }
 }
 
-fn targets(text: &mut String, foresight: &DryRun) -> std::fmt::Result {
-    let (lined_up, out): (Vec<&Foreseen>, Vec<&Foreseen>) =
-        foresight.targets.iter().partition(|target| target.lined_up);
+fn targets(text: &mut String, dry_run: &DryRun) -> std::fmt::Result {
+    let (lined_up, out): (Vec<&Foreseen>, Vec<&Foreseen>) = dry_run.targets.iter().partition(|target| target.lined_up);
     writeln!(text, "\ntargets in fallback order:")?;
-    let whole: u32 = lined_up.iter().map(|target| target.considered.target.weight).sum();
+    let whole: u32 = lined_up.iter().map(|target| target.ranked.target.weight).sum();
     for (place, foreseen) in (1..).zip(&lined_up) {
-        let target = &foreseen.considered.target;
-        let share = match foresight.strategy {
+        let target = &foreseen.ranked.target;
+        let share = match dry_run.strategy {
             Strategy::Weighted if whole > 0 => {
                 format!(" ({:.1}% of {whole})", f64::from(target.weight) / f64::from(whole) * 100.0)
             }
@@ -240,22 +239,22 @@ fn targets(text: &mut String, foresight: &DryRun) -> std::fmt::Result {
         writeln!(text, "\nexcluded targets:")?;
     }
     for foreseen in out {
-        writeln!(text, "  -  {}  {}", foreseen.considered.target.name, why_not(foreseen))?;
+        writeln!(text, "  -  {}  {}", foreseen.ranked.target.name, why_not(foreseen))?;
     }
     Ok(())
 }
 
-/// Why a target would not serve.
+/// Why a target would be skipped.
 fn why_not(foreseen: &Foreseen) -> String {
-    match (foreseen.considered.place, &foreseen.exceeded) {
+    match (foreseen.ranked.place, &foreseen.exceeded) {
         (Rank::Out(reason), _) => reason.to_string(),
         (_, Some(error)) => said(error),
         (Rank::InTurn | Rank::Probe | Rank::Last(_), None) => String::new(),
     }
 }
 
-fn counters(text: &mut String, foresight: &DryRun) -> std::fmt::Result {
-    let Some(first) = foresight.plan.candidates.first() else { return Ok(()) };
+fn counters(text: &mut String, dry_run: &DryRun) -> std::fmt::Result {
+    let Some(first) = dry_run.plan.candidates.first() else { return Ok(()) };
     if first.parts.is_empty() {
         writeln!(text, "\nno limits or budgets apply")?;
     } else {
@@ -268,7 +267,7 @@ fn counters(text: &mut String, foresight: &DryRun) -> std::fmt::Result {
         let then = part.rule.then_model.as_deref().map(|then| format!(", fallback {then}")).unwrap_or_default();
         writeln!(text, "  {meter}  limit {limit}{soft}{then}; this request reserves {amount}")?;
     }
-    let elsewhere = elsewhere(foresight);
+    let elsewhere = elsewhere(dry_run);
     if elsewhere > 0 {
         writeln!(
             text,
@@ -276,20 +275,20 @@ fn counters(text: &mut String, foresight: &DryRun) -> std::fmt::Result {
              (reservation.unknown_input)"
         )?;
     }
-    for way in instead(foresight) {
+    for way in instead(dry_run) {
         writeln!(text, "  fallback when a budget is used up: {}, at {}", way.model.name, way.target.name)?;
     }
     Ok(())
 }
 
-/// Input tokens that are reserved at the first target for what stands elsewhere.
-fn elsewhere(foresight: &DryRun) -> u64 {
-    foresight.targets.first().map_or(0, |foreseen| foreseen.elsewhere)
+/// Input tokens that are reserved at the first target for content that the request only references.
+fn elsewhere(dry_run: &DryRun) -> u64 {
+    dry_run.targets.first().map_or(0, |foreseen| foreseen.elsewhere)
 }
 
-/// Ways that only a budget that is used up leads to.
-fn instead(foresight: &DryRun) -> impl Iterator<Item = &Candidate> {
-    foresight.plan.candidates.iter().filter(|way| way.instead_of.is_some())
+/// Candidates that are used only after a budget is used up.
+fn instead(dry_run: &DryRun) -> impl Iterator<Item = &Candidate> {
+    dry_run.plan.candidates.iter().filter(|way| way.instead_of.is_some())
 }
 
 fn amount(part: &Part, number: u64) -> String {
@@ -304,7 +303,7 @@ fn error_json(error: &ApiError) -> Value {
 }
 
 fn target_json(foreseen: &Foreseen) -> Value {
-    let target = &foreseen.considered.target;
+    let target = &foreseen.ranked.target;
     json!({
         "target": target.name,
         "tier": target.tier,
@@ -328,11 +327,11 @@ fn part_json(part: &Part) -> Value {
     })
 }
 
-fn as_json(foresight: &DryRun, seconds: u64) -> Value {
-    let DryRun { caller, model, needs, .. } = foresight;
+fn as_json(dry_run: &DryRun, seconds: u64) -> Value {
+    let DryRun { caller, model, needs, .. } = dry_run;
     let route = |(place, misfits): (usize, &Vec<&str>)| json!({ "route": place, "taken": misfits.is_empty(), "misfits": misfits });
     let other = |way: &Candidate| json!({ "model": way.model.name, "target": way.target.name });
-    let first = foresight.plan.candidates.first();
+    let first = dry_run.plan.candidates.first();
     json!({
         "served": true,
         "at": calendar::moment(seconds),
@@ -340,8 +339,8 @@ fn as_json(foresight: &DryRun, seconds: u64) -> Value {
         "team": *caller.team,
         "app": caller.app.as_deref(),
         "model": model.name,
-        "asked": foresight.name,
-        "stream": foresight.stream,
+        "asked": dry_run.name,
+        "stream": dry_run.stream,
         "needs": {
             "input_tokens": needs.input_tokens,
             "tools": needs.tools,
@@ -350,17 +349,17 @@ fn as_json(foresight: &DryRun, seconds: u64) -> Value {
             "audio": needs.audio,
             "documents": needs.documents,
         },
-        "forbidden": foresight.forbidden,
-        "guards": foresight.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "answer_passes": foresight.checks.as_deref().map(passes).unwrap_or_default(),
-        "wishes": wishes(foresight),
-        "routes": foresight.routes.iter().enumerate().map(route).collect::<Vec<_>>(),
-        "strategy": foresight.strategy.name(),
-        "cache": cache(foresight),
-        "targets": foresight.targets.iter().map(target_json).collect::<Vec<_>>(),
-        "elsewhere_tokens": elsewhere(foresight),
+        "forbidden": dry_run.forbidden,
+        "guards": dry_run.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "answer_passes": dry_run.checks.as_deref().map(passes).unwrap_or_default(),
+        "wishes": wishes(dry_run),
+        "routes": dry_run.routes.iter().enumerate().map(route).collect::<Vec<_>>(),
+        "strategy": dry_run.strategy.name(),
+        "cache": cache(dry_run),
+        "targets": dry_run.targets.iter().map(target_json).collect::<Vec<_>>(),
+        "elsewhere_tokens": elsewhere(dry_run),
         "counted": first.map(|way| way.parts.iter().map(part_json).collect::<Vec<_>>()),
-        "instead": instead(foresight).map(other).collect::<Vec<_>>(),
+        "instead": instead(dry_run).map(other).collect::<Vec<_>>(),
         "not_known": UNKNOWN,
     })
 }

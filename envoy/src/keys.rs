@@ -1,4 +1,4 @@
-//! Virtual keys: made here, shown once, and kept by the gateway file as a hash only.
+//! Creates virtual keys. A key is shown once; the gateway file stores only its hash.
 
 use std::fmt;
 
@@ -9,17 +9,17 @@ use sluice_wire::hex;
 
 use crate::render::quote;
 
-/// A virtual key's text: `sk-sluice-`, 160 random bits, and a checksum by which scanners and typists tell a real one.
+/// A virtual key: `sk-sluice-`, 160 random bits, and a checksum that lets secret scanners and people recognize a valid key.
 pub struct Secret(String);
 
 impl Secret {
-    /// Makes one from the operating system's randomness.
+    /// Generates a key from the operating system's randomness.
     pub fn generate() -> Result<Self, getrandom::Error> {
         let mut text = PREFIX.to_owned();
         while text.len() < PREFIX.len() + RANDOM_DIGITS {
             let mut bytes = [0; 64];
             getrandom::fill(&mut bytes)?;
-            // Below a multiple of 62, so that every digit is as likely as another.
+            // Rejects bytes from 248, the largest multiple of 62, so that all digits are equally likely.
             let digits = bytes.iter().filter(|byte| **byte < 248).map(|byte| DIGITS[usize::from(*byte) % 62]);
             text.extend(digits.map(char::from).take(PREFIX.len() + RANDOM_DIGITS - text.len()));
         }
@@ -32,27 +32,27 @@ impl Secret {
         &self.0
     }
 
-    /// What the gateway file holds.
+    /// The hash for the gateway file.
     pub fn sha256(&self) -> String {
         hex::encoded(&Sha256::digest(&self.0))
     }
 }
 
-/// What a key's holder may decide for a request.
+/// The overrides that a key's holder may set for a request.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Control {
-    /// The header x-sluice-route: a strategy, or a target to ask first
+    /// The header x-sluice-route: a strategy, or a target to try first
     Route,
     /// The header x-sluice-fallback: off
     Fallback,
-    /// The header x-sluice-timeout: a shorter time
+    /// The header x-sluice-timeout: a shorter timeout
     Timeout,
-    /// A provider and its model as the model's name
+    /// A target, as provider/model, instead of a model name
     Targets,
 }
 
 impl Control {
-    /// As the gateway file writes it.
+    /// The name in the gateway file.
     pub fn word(self) -> &'static str {
         match self {
             Self::Route => "route",

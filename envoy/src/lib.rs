@@ -1,4 +1,4 @@
-//! The operator's command: checks and renders gateway files, runs Envoy with them, makes virtual keys.
+//! The operator's command: checks and renders gateway files, runs Envoy with them, creates virtual keys.
 
 mod admin;
 mod apply;

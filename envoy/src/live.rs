@@ -1,4 +1,4 @@
-//! The gateway file of a running gateway: read when it changes, and applied, or refused whole.
+//! The gateway file of a running gateway: reloaded when it changes, and applied or rejected as a whole.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use crate::reload::{self, Applied, NotApplied, Prepared, Running};
 use crate::run::{Options, free};
 use crate::{render, secrets};
 
-/// What runs, and what it was made from.
+/// The active configuration and its sources.
 pub struct Live {
     path: PathBuf,
     base: PathBuf,
@@ -22,18 +22,18 @@ pub struct Live {
     present: Prepared,
     applied: Applied,
     tokens: google::Refresh,
-    /// Follows the credentials of what runs.
+    /// Watches the credentials of the active configuration.
     watch: Option<Watch>,
     edits: Edits,
-    /// When a file is tried again: what it lacks may come by itself, such as a key's file, or an Envoy that is less busy.
+    /// When to retry a rejected file: the cause may resolve itself, such as a missing key file or a busy Envoy.
     again: Option<Instant>,
 }
 
-/// After which a refused file is tried again.
+/// Delay before a rejected file is retried.
 const AGAIN: Duration = Duration::from_secs(10);
 
 impl Live {
-    /// Writes what an Envoy needs to start, into a private directory.
+    /// Writes everything that an Envoy needs to start into a private directory.
     pub fn new(
         checked: Checked,
         options: &Options,
@@ -63,17 +63,17 @@ impl Live {
         })
     }
 
-    /// Envoy's bootstrap configuration.
+    /// The path of Envoy's bootstrap configuration.
     pub fn bootstrap(&self) -> PathBuf {
         self.applied.bootstrap()
     }
 
-    /// What runs.
+    /// The active gateway file.
     pub fn checked(&self) -> &Checked {
         &self.present.checked
     }
 
-    /// Applies the gateway file if it has changed, or is to be tried again. `stop` tells that there is no more time for that.
+    /// Applies the gateway file if it has changed or is due for a retry. `stop` returns whether the process is shutting down.
     pub fn look(&mut self, envoy: SocketAddr, stop: &dyn Fn() -> bool) {
         let again = self.again.is_some_and(|moment| moment <= Instant::now());
         let edited = self.edits.look();
@@ -82,15 +82,15 @@ impl Live {
         }
     }
 
-    /// Reads the gateway file, and applies it if it is not in force.
+    /// Reads the gateway file, and applies it unless it is active already.
     pub fn read(&mut self, envoy: SocketAddr, stop: &dyn Fn() -> bool) {
         if self.attempt(envoy, stop, false) == Some(false) {
             tell(&format!("{}: version {} is active already", self.path.display(), self.applied.version()));
         }
     }
 
-    /// `again` is whether nobody has changed the file: then there is nothing new to say of the same mistakes.
-    /// Gives back whether there was something to do; `None` when it could not be done.
+    /// Applies the file and reports the outcome. `again` means that the file has not changed, so the same mistakes are not reported again.
+    /// Returns whether anything changed, or `None` on failure.
     fn attempt(&mut self, envoy: SocketAddr, stop: &dyn Fn() -> bool, again: bool) -> Option<bool> {
         self.again = None;
         let name = self.path.display().to_string();
@@ -118,7 +118,7 @@ impl Live {
         done.ok()
     }
 
-    /// Removes what no request can need any more.
+    /// Removes clusters that requests no longer need.
     pub fn tidy(&mut self, envoy: SocketAddr, stop: &dyn Fn() -> bool) {
         if !self.applied.is_untidy() {
             return;
@@ -130,11 +130,11 @@ impl Live {
         }
     }
 
-    /// Whether there was something to do; else all that is in the way of it.
+    /// Applies the file. Returns whether anything changed, or everything that prevents it.
     fn apply(&mut self, envoy: SocketAddr, stop: &dyn Fn() -> bool) -> Result<bool, Vec<String>> {
         let begun = Instant::now();
         let checked = reload::read(&self.path, &self.base);
-        // A file that takes long to read is not read all the time.
+        // A file that takes long to read must not be read all the time.
         self.again = Some(Instant::now() + AGAIN + begun.elapsed() * 20);
         let checked = checked?;
         self.edits.follow(files(&self.path, &self.base, &checked));
@@ -148,7 +148,7 @@ impl Live {
         let running = Running::of(envoy, stop);
         let changed = running.map_err(NotApplied::Envoy).and_then(|running| {
             self.tokens.keep(wanted).map_err(|failure| NotApplied::Write(io::Error::other(failure.to_string())))?;
-            // What follows the credentials of the one before is not to write over what the next one says.
+            // Stops watching first: the old credentials must not overwrite the new ones.
             self.watch = None;
             self.applied.change(&next, &found, &running)
         });
@@ -165,7 +165,8 @@ impl Live {
         Ok(true)
     }
 
-    /// Follows the credentials of what runs, after another file's could not be used. What cannot be had now was had before.
+    /// Resumes watching the active configuration's credentials after another file failed. A credential that is unavailable now was
+    /// available before.
     fn go_on(&mut self) {
         let file = &self.present.checked.file;
         if let Ok(wanted) = google::wanted(file, &self.base)
@@ -173,12 +174,12 @@ impl Live {
         {
             tell(&failure.to_string());
         }
-        // What has changed since it was written is still to be written.
+        // Changes since the last write still have to be written.
         let written = secrets::written(file, &self.base, &self.applied.secrets());
         self.watch = Some(Watch::start(file, &self.base, &written, &self.applied.secrets()));
     }
 
-    /// Envoy would share an address with another Envoy without a word.
+    /// Checks that new addresses are free. Envoy would silently share one with another Envoy.
     fn new_addresses(&self, next: &Checked) -> Result<(), Vec<String>> {
         let admin = |checked: &Checked| checked.file.admin.as_ref().map(|admin| admin.listen.clone());
         let listen = |checked: &Checked| Some(checked.file.listen.clone());
@@ -193,7 +194,7 @@ impl Live {
     }
 }
 
-/// The credentials of what is to run, or all that is missing.
+/// The credentials of a new configuration, or everything that is missing.
 fn credentials(prepared: &Prepared, base: &Path) -> Result<(secrets::Secrets, Vec<google::Wanted>), Vec<String>> {
     let file = &prepared.checked.file;
     match (secrets::resolve(file, base), google::wanted(file, base)) {
@@ -202,7 +203,7 @@ fn credentials(prepared: &Prepared, base: &Path) -> Result<(secrets::Secrets, Ve
     }
 }
 
-/// The files that say what runs, besides those of credentials.
+/// The files that the configuration is read from, except credentials.
 fn files(gateway: &Path, base: &Path, checked: &Checked) -> Vec<PathBuf> {
     let prices = checked.file.prices.file.as_ref().map(|file| base.join(file));
     std::iter::once(gateway.to_owned()).chain(prices).collect()

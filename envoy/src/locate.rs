@@ -1,4 +1,4 @@
-//! Finds what the gateway runs on: Envoy, the filter's module, the system's certificate authorities.
+//! Finds the gateway's dependencies: Envoy, the filter's module, the system's CA certificates.
 
 use std::env;
 use std::fs;
@@ -7,14 +7,14 @@ use std::process::{Command, Stdio};
 
 use crate::cli::{Build, Failure};
 
-/// The Envoy that is installed when there is none.
+/// The version of Envoy to install if none is found.
 const PINNED: &str = "1.40.0";
-/// The oldest Envoy that chooses a retry's provider anew (`refresh_cluster_on_retry`).
+/// The oldest Envoy that selects the provider again on a retry (`refresh_cluster_on_retry`).
 const OLDEST: (u32, u32) = (1, 39);
-/// The one whose interface the native module was made for.
+/// The oldest Envoy with the ABI of the native module.
 const OLDEST_NATIVE: (u32, u32) = (1, 40);
 
-/// An Envoy that is new enough.
+/// Finds or installs an Envoy that is new enough.
 pub fn envoy(asked: Option<PathBuf>, build: Build) -> Result<PathBuf, Failure> {
     let version = |path: &Path| version(path, if build == Build::Native { OLDEST_NATIVE } else { OLDEST });
     if let Some(path) = asked.or_else(|| env::var_os("SLUICE_ENVOY").map(PathBuf::from)) {
@@ -31,7 +31,7 @@ pub fn envoy(asked: Option<PathBuf>, build: Build) -> Result<PathBuf, Failure> {
         }
     }
     let cached = cache()?.join(format!("envoy-{PINNED}"));
-    // What an interrupted installation left does not answer with a version either.
+    // An interrupted installation does not report a version either.
     let path = real_binary(&cached.join("bin/envoy"));
     if path.is_file() && version(&path).is_ok() {
         return Ok(path);
@@ -42,7 +42,7 @@ pub fn envoy(asked: Option<PathBuf>, build: Build) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-/// `envoy` of a Python environment only starts the real one, which is what must receive our signals.
+/// Resolves a Python environment's `envoy` launcher to the real binary, which must receive the signals.
 fn real_binary(launcher: &Path) -> PathBuf {
     let inside = |launcher: &Path| {
         let libraries = launcher.parent()?.parent()?.join("lib");
@@ -69,7 +69,7 @@ fn version(envoy: &Path, oldest: (u32, u32)) -> Result<(), Failure> {
     }
 }
 
-/// Reads `envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`.
+/// Parses `envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`.
 fn read_version(text: &str) -> Option<(u32, u32)> {
     let mut numbers = text.split_once("version:")?.1.split('/').nth(1)?.split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
@@ -84,7 +84,7 @@ fn cache() -> Result<PathBuf, Failure> {
     Ok(base.join("sluice"))
 }
 
-/// Installs Envoy into a Python environment of its own.
+/// Installs Envoy into its own Python environment.
 fn install(place: &Path) -> Result<(), Failure> {
     eprintln!("sluice: no Envoy found; installing Envoy {PINNED} into {} (once, about 100 MB)", place.display());
     fs::create_dir_all(place)
@@ -107,7 +107,7 @@ fn step(command: &mut Command, what: &str) -> Result<(), Failure> {
     Err(Failure::new(format!("cannot {what}: {}\nsluice: fix this, or use --envoy PATH", said.trim())))
 }
 
-/// A build of the filter's module: its file, and how else it may be named.
+/// A build of the filter's module: its file name, and its option and environment variable.
 pub struct Module {
     file: &'static str,
     variable: &'static str,
@@ -121,7 +121,7 @@ pub const NATIVE: Module =
     Module { file: "libsluice.so", variable: "SLUICE_NATIVE", option: "--native", build: "./scripts/build --native" };
 
 impl Module {
-    /// Where it is.
+    /// Finds the module's file.
     pub fn find(&self, asked: Option<PathBuf>) -> Result<PathBuf, Failure> {
         let Self { file, variable, option, build } = self;
         if let Some(path) = asked.or_else(|| env::var_os(variable).map(PathBuf::from)) {
@@ -139,7 +139,7 @@ impl Module {
     }
 }
 
-/// The system's certificate authorities, where distributions keep them.
+/// The system's CA certificates, in the usual paths of Linux distributions.
 pub fn authorities() -> PathBuf {
     let named = env::var_os("SSL_CERT_FILE").map(PathBuf::from);
     let usual = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];

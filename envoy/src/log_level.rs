@@ -1,9 +1,9 @@
-//! How much Envoy says on standard error, and which of its parts say it.
+//! The level of Envoy's log on standard error, by component.
 //!
-//! At `debug` some of Envoy's components write what they handle: whole headers of requests, with the clients' keys, and the files
-//! that hold the providers' keys. So at that level, and below it, only those talk that write neither; all others stay at `info`.
+//! At `debug` and `trace`, some of Envoy's components log what they process: whole request headers with the clients' keys, and the files
+//! with the providers' keys. At these levels only components that log neither are enabled; all others stay at `info`.
 
-/// How much Envoy says on standard error.
+/// The level of Envoy's log on standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 #[expect(missing_docs, reason = "Envoy's words")]
 pub enum LogLevel {
@@ -16,13 +16,13 @@ pub enum LogLevel {
     Off,
 }
 
-/// The components that write no header, no body and no secret at any level (tried with Envoy 1.40, at `trace`). The filter's
-/// decisions are in `wasm`, or in `dynamic_modules`.
+/// Components that log no header, body or secret at any level (tested with Envoy 1.40 at `trace`). The filter logs its decisions to `wasm`
+/// or `dynamic_modules`.
 const HARMLESS: [&str; 10] =
     ["wasm", "dynamic_modules", "upstream", "connection", "conn_handler", "pool", "dns", "hc", "main", "init"];
 
 impl LogLevel {
-    /// Envoy's arguments for it.
+    /// Envoy's arguments for this level.
     pub fn arguments(self) -> Vec<String> {
         let level = self.word();
         if !matches!(self, Self::Trace | Self::Debug) {

@@ -1,8 +1,8 @@
-//! Envoy as a child process that never outlives this one, and the private directory that it reads.
+//! Envoy as a child process that never outlives its parent, and the private directory that it reads.
 //!
-//! The child asks the kernel to be told of its parent's death before it becomes Envoy, so that no way of ending this process,
-//! SIGKILL and a crash among them, leaves an Envoy with its port behind. The directory holds providers' keys: it is kept in memory
-//! where the system has such a place, and what a killed process left there is removed by the next one.
+//! The child requests a signal on its parent's death from the kernel before it executes Envoy. So even SIGKILL or a crash of this process
+//! leaves no Envoy behind that holds the port. The directory contains provider keys. It is in memory where the system supports that, and
+//! the next process removes the directory of a killed one.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
@@ -18,23 +18,23 @@ use tempfile::TempDir;
 
 use crate::cli::Failure;
 
-/// What the command is called by that stands between this process and the program.
+/// The hidden command between this process and the program.
 pub const FOLLOW: &str = "follow-parent";
 
-/// A command that runs the program with these arguments as a process that ends when this one does.
+/// Returns a command that runs the program and ends when this process does.
 pub fn follower(program: &Path) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.arg(FOLLOW).arg(std::process::id().to_string()).arg("--").arg(program);
     command
 }
 
-/// Becomes that program. `parent` is the process whose death is to end it.
+/// Replaces this process with the program. The program ends when the process `parent` does.
 pub fn follow(parent: u32, program: &[OsString]) -> Failure {
     let Some((program, arguments)) = program.split_first() else { return Failure::new("no program was given to run") };
     if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
         return Failure::new(format!("cannot request a signal for the parent's exit: {error}"));
     }
-    // It may have died before it could be asked for.
+    // The parent may have died before the signal was requested.
     let alive = getppid().is_some_and(|now| u32::try_from(now.as_raw_nonzero().get()) == Ok(parent));
     if !alive {
         return Failure::new("the parent process has already exited");
@@ -43,7 +43,7 @@ pub fn follow(parent: u32, program: &[OsString]) -> Failure {
     Failure::new(format!("cannot start {}: {error}", Path::new(program).display()))
 }
 
-/// A directory of this process, for its owner only, which goes with it.
+/// A directory that only its owner can read, removed on drop.
 #[derive(Debug)]
 pub struct Private {
     directory: TempDir,
@@ -51,11 +51,11 @@ pub struct Private {
 }
 
 const PREFIX: &str = "sluice-";
-/// Held by the process that the directory belongs to, for as long as it lives.
+/// Locked by the directory's owner process while it lives.
 const LOCK: &str = "lock";
 
 impl Private {
-    /// A new one, once those are gone that belong to nobody any more.
+    /// Creates a directory, after removing abandoned ones.
     pub fn new() -> io::Result<Self> {
         let place = place();
         sweep(&place);
@@ -70,7 +70,7 @@ impl Private {
     }
 }
 
-/// Holds a directory. The lock is taken under another name: under its own, another process could find it and take it before.
+/// Locks a directory. The lock file gets its final name only when it is locked, so that no other process can lock it first.
 fn lock(directory: &Path) -> io::Result<File> {
     let before = directory.join("lock-to-be");
     let lock = File::create(&before)?;
@@ -79,7 +79,7 @@ fn lock(directory: &Path) -> io::Result<File> {
     Ok(lock)
 }
 
-/// Where such directories are: in memory where the system has a place for files there, else where temporary files are.
+/// The parent of such directories: in memory if possible, else the temporary directory.
 fn place() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     let usable = || tempfile::Builder::new().prefix(PREFIX).tempfile_in(&memory).is_ok();
@@ -87,12 +87,12 @@ fn place() -> PathBuf {
 }
 
 fn is_memory(directory: &Path) -> bool {
-    /// Of tmpfs (`statfs(2)`).
+    /// The magic number of tmpfs (`statfs(2)`).
     const TMPFS: u32 = 0x0102_1994;
     rustix::fs::statfs(directory).is_ok_and(|system| u32::try_from(system.f_type) == Ok(TMPFS))
 }
 
-/// Removes what processes left that were killed. An error means that there is nothing to remove, or that it is another user's.
+/// Removes directories of killed processes. An error means that there is nothing to remove, or that another user owns it.
 fn sweep(place: &Path) {
     for entry in fs::read_dir(place).into_iter().flatten().flatten() {
         let ours = entry.metadata().is_ok_and(|found| found.is_dir() && found.uid() == getuid().as_raw());
@@ -102,7 +102,7 @@ fn sweep(place: &Path) {
     }
 }
 
-/// Whether nobody holds its lock. One without a lock may be just about to have one.
+/// Whether no process holds its lock. A directory without a lock file may be about to get one.
 fn is_left(directory: &Path) -> bool {
     let lock = File::open(directory.join(LOCK));
     lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok())

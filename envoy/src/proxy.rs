@@ -1,6 +1,5 @@
-//! The proxy through which providers are reached, as other programs find it: `HTTPS_PROXY`, and `NO_PROXY` for what is reached
-//! without it. Envoy asks it for a tunnel (HTTP/1.1 CONNECT) and speaks TLS with the provider inside, so the proxy sees the
-//! provider's name and nothing else.
+//! The proxy for connections to providers, from the usual variables `HTTPS_PROXY` and `NO_PROXY`. Envoy opens a tunnel (HTTP/1.1 CONNECT)
+//! and speaks TLS with the provider inside it, so the proxy sees only the provider's name.
 
 use std::net::IpAddr;
 
@@ -15,15 +14,15 @@ use crate::cli::Failure;
 /// A proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
-    /// Where it is, without a path.
+    /// Its URL, without a path.
     pub url: String,
-    /// What it wants as `proxy-authorization`.
+    /// The value of `proxy-authorization`.
     pub authorization: Option<String>,
     exceptions: Vec<String>,
 }
 
 impl Proxy {
-    /// The one of the environment; the small letters come first, as curl has it.
+    /// Reads the proxy from the environment. Lower-case variables take precedence, as in curl.
     pub fn of_environment() -> Result<Option<Self>, String> {
         let variable = |names: [&str; 2]| {
             let set = |name: &&str| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
@@ -34,7 +33,7 @@ impl Proxy {
         Self::read(&url, &exceptions).map(Some).map_err(|problem| format!("{name}: {problem}"))
     }
 
-    /// The same, where Envoy's configuration is not private to its owner.
+    /// As [`Self::of_environment`], for a configuration that others can read: fails if the proxy's URL has a password.
     pub fn without_password() -> Result<Option<Self>, Failure> {
         let proxy = Self::of_environment().map_err(Failure::new)?;
         if proxy.as_ref().is_some_and(|proxy| proxy.authorization.is_some()) {
@@ -65,7 +64,7 @@ impl Proxy {
         Ok(Self { url, authorization, exceptions: exceptions.filter(|name| !name.is_empty()).collect() })
     }
 
-    /// Whether this is reached through it: over TLS, not on this machine, and no exception.
+    /// Whether connections to this URL use the proxy: over TLS, not to this machine, and not in `NO_PROXY`.
     pub fn covers(&self, url: &Url) -> bool {
         let host = url.host.to_lowercase();
         let address = host.parse::<IpAddr>().ok();
@@ -75,7 +74,7 @@ impl Proxy {
     }
 }
 
-/// Whether a host is meant by one of the names in `NO_PROXY`: itself, all below a domain, a network, or everything.
+/// Whether an entry of `NO_PROXY` covers a host: by its name, a parent domain, a network, or `*`.
 fn is_exception(exception: &str, host: &str, port: u16, address: Option<IpAddr>) -> bool {
     if exception == "*" {
         return true;

@@ -1,5 +1,5 @@
-//! Short questions to servers, to find out whether somebody answers there: for `sluice check` and `sluice init`. Each has its time,
-//! and all together too.
+//! Short requests that find out whether a server responds, for `sluice check` and `sluice init`. Each has a timeout, and so have all
+//! together.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use sluice_core::provider::url::Url;
 use ureq::Agent;
 
-/// For one question.
+/// The timeout of one request.
 const PATIENCE: Duration = Duration::from_millis(1_000);
-/// For all that are asked at the same time: names may take long to be looked up.
+/// The timeout of all concurrent requests: DNS lookups may take long.
 const ALL: Duration = Duration::from_millis(2_000);
 const LARGEST_ANSWER: u64 = 1 << 20;
 
-/// Asks all at the same time; what has no answer in time has none.
+/// Runs all questions concurrently. The result of one that does not finish in time is `None`.
 pub fn all<T: Send + 'static>(questions: Vec<Box<dyn FnOnce() -> T + Send>>) -> Vec<Option<T>> {
     let (sender, answers) = mpsc::channel();
     let count = questions.len();
@@ -35,7 +35,7 @@ pub fn all<T: Send + 'static>(questions: Vec<Box<dyn FnOnce() -> T + Send>>) -> 
     found
 }
 
-/// What `url` answers to a GET: its status and its body.
+/// The status and body of a GET request.
 pub fn get(url: &str, bearer: Option<&str>) -> Result<(u16, String), String> {
     let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
     let agent: Agent = config.proxy(None).max_redirects(0).build().into();
@@ -49,13 +49,13 @@ pub fn get(url: &str, bearer: Option<&str>) -> Result<(u16, String), String> {
     Ok((status, text.unwrap_or_default()))
 }
 
-/// Whether somebody accepts connections there; else why not.
+/// Checks that a server accepts connections; else returns the reason.
 pub fn connects(url: &Url) -> Result<(), String> {
     let address = address(url)?;
     TcpStream::connect_timeout(&address, PATIENCE).map(drop).map_err(|error| error.to_string())
 }
 
-/// Whether a Redis itself listens there, which speaks no HTTP.
+/// Whether a Redis without HTTP listens there.
 pub fn is_redis(url: &Url) -> bool {
     let ask = || -> Option<Vec<u8>> {
         let mut stream = TcpStream::connect_timeout(&address(url).ok()?, PATIENCE).ok()?;
@@ -68,8 +68,7 @@ pub fn is_redis(url: &Url) -> bool {
     ask().is_some_and(|answer| answer == b"+PONG\r\n" || answer == b"-NOAUTH")
 }
 
-/// Whether a server at this URL is this machine or in a network of one's own: whether it answers can be asked without a word to
-/// anybody else.
+/// Whether a URL is on this machine or in a private network, so that a request to it tells nothing to third parties.
 pub fn is_near(url: &Url) -> bool {
     match url.host.parse::<IpAddr>() {
         Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_private(),

@@ -1,5 +1,4 @@
-//! Runs Envoy with a gateway file: starts it in a private directory, says when it is ready and how to call it, and stops
-//! it cleanly.
+//! Runs Envoy with a gateway file: starts it in a private directory, reports when it is ready and how to call it, and stops it cleanly.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -24,12 +23,12 @@ use crate::proxy::Proxy;
 use crate::reload::{self, searches_for_aws};
 use crate::render;
 
-/// What the gateway file does not say.
+/// Options that are not in the gateway file.
 #[derive(Debug)]
 pub struct Options {
     /// The gateway file.
     pub file: PathBuf,
-    /// The directory from which the gateway file's own paths are read.
+    /// The directory to which the gateway file's paths are relative.
     pub base: PathBuf,
     pub module: render::Module,
     pub envoy: PathBuf,
@@ -37,23 +36,23 @@ pub struct Options {
     pub concurrency: Option<u32>,
     pub access_log: Option<PathBuf>,
     pub ca: PathBuf,
-    /// The proxy through which others are reached.
+    /// The proxy for outbound connections.
     pub proxy: Option<Proxy>,
-    /// How long requests may go on once the gateway was told to end.
+    /// How long requests in flight may finish after a shutdown signal.
     pub drain: Duration,
     pub log_level: LogLevel,
-    /// Whether the gateway file is applied when it changes.
+    /// Whether to apply the gateway file when it changes.
     pub watch: bool,
 }
 
-/// Between two looks while something is awaited, and while all runs.
+/// Polling interval, during startup and at runtime.
 const POLL: Duration = Duration::from_millis(20);
 const WATCH: Duration = Duration::from_millis(50);
 const TIDY: Duration = Duration::from_secs(10);
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOPPED_WITHIN: Duration = Duration::from_secs(5);
 
-/// Runs until a signal or Envoy's own end. To be called on the main thread, whose end is the process's.
+/// Runs until a signal arrives or Envoy exits. Must be called on the main thread: Envoy ends with its parent thread.
 pub fn run(checked: Checked, options: &Options) -> Result<(), Failure> {
     let signals = Signals::new()?;
     let listen: SocketAddr = checked.file.listen.parse().map_err(|error| Failure::new(format!("listen: {error}")))?;
@@ -64,7 +63,7 @@ pub fn run(checked: Checked, options: &Options) -> Result<(), Failure> {
         free(listen, "change `admin.listen` in the gateway file, or stop the program that uses the address")?;
     }
 
-    // Removed at the end, with the secrets in it.
+    // Removed on exit, together with its secrets.
     let directory = Private::new()?;
     let mut live = Live::new(checked, options, rendering(options, directory.path())?, directory.path())?;
     let mut envoy = Envoy::start(&live, options, directory.path())?;
@@ -76,7 +75,7 @@ pub fn run(checked: Checked, options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How Envoy's configuration is written for this machine.
+/// The rendering options for this machine.
 fn rendering(options: &Options, directory: &Path) -> Result<render::Options, Failure> {
     Ok(render::Options {
         base: options.base.clone(),
@@ -91,8 +90,8 @@ fn rendering(options: &Options, directory: &Path) -> Result<render::Options, Fai
     })
 }
 
-/// A copy of the module for this Envoy alone. It reads the module again with each change, and one that was replaced meanwhile would not
-/// share a VM with what runs.
+/// Copies the module for this Envoy alone. Envoy reads the module again with each change; a module that was replaced in the meantime would
+/// not share a VM with the running one.
 fn own_module(module: &render::Module, directory: &Path) -> Result<render::Module, Failure> {
     let own = match module {
         render::Module::Wasm(_) => render::Module::Wasm(directory.join("sluice.wasm")),
@@ -104,7 +103,7 @@ fn own_module(module: &render::Module, directory: &Path) -> Result<render::Modul
     Ok(own)
 }
 
-/// Asks for an address and gives it back. Envoy itself would share a port with another Envoy without a word.
+/// Checks that an address is free. Envoy itself would silently share a port with another Envoy.
 pub fn free(address: SocketAddr, advice: &str) -> Result<(), Failure> {
     match TcpListener::bind(address) {
         Ok(_) => Ok(()),
@@ -112,14 +111,14 @@ pub fn free(address: SocketAddr, advice: &str) -> Result<(), Failure> {
     }
 }
 
-/// The variables that Envoy needs of these. Providers' keys may be among the others: it reads those from files.
+/// Selects the environment variables that Envoy needs. The others may contain provider keys, which Envoy reads from files.
 fn environment(
     file: &File,
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> impl Iterator<Item = (OsString, OsString)> {
     const NEEDED: [&str; 9] =
         ["HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ"];
-    // Where Envoy looks for AWS's credentials by itself, it looks for them there too.
+    // Envoy's default AWS credential chain includes environment variables.
     let aws = file.providers.values().any(searches_for_aws);
     variables.filter(move |(name, _)| {
         let name = name.to_string_lossy();
@@ -138,10 +137,10 @@ impl Envoy {
         let admin_file = directory.join("admin");
         let mut command = process::follower(&options.envoy);
         command.arg("-c").arg(live.bootstrap()).arg("--admin-address-path").arg(&admin_file);
-        // Several may run on one machine: no shared memory between them.
+        // Several Envoys may run on one machine, so they must not share memory.
         command.arg("--disable-hot-restart").args(options.log_level.arguments());
         command.args(reload::DRAINING);
-        // A person may be watching the access log: lines should not wait for Envoy's own 10 s.
+        // A person may be watching the access log, and Envoy's default interval is 10 s.
         command.args(["--file-flush-interval-msec", "200"]);
         if let Some(concurrency) = options.concurrency {
             command.args(["--concurrency", &concurrency.to_string()]);
@@ -150,14 +149,14 @@ impl Envoy {
         if let render::Module::Native(_) = options.module {
             command.env(render::SEARCH_PATH, directory);
         }
-        // In a group of its own, so that a terminal's Ctrl-C reaches only us, who stop it in order.
+        // Its own process group, so that only this process receives a terminal's Ctrl-C and can stop Envoy in order.
         let child = command.process_group(0).stdin(Stdio::null()).spawn();
         let child =
             child.map_err(|error| Failure::new(format!("cannot start {}: {error}", options.envoy.display())))?;
         Ok(Self { child, admin_file, admin: None })
     }
 
-    /// Its administration interface, once it is ready; `None` when it was told to stop before.
+    /// Waits for Envoy and returns the address of its administration interface, or `None` after a shutdown signal.
     fn wait_until_ready(&mut self, signals: &Signals) -> Result<Option<SocketAddr>, Failure> {
         let begun = Instant::now();
         while signals.next().is_none() {
@@ -179,11 +178,11 @@ impl Envoy {
         if self.admin.is_none() {
             self.admin = std::fs::read_to_string(&self.admin_file).ok().and_then(|text| text.trim().parse().ok());
         }
-        // 200 once listeners accept.
+        // `/ready` returns 200 once listeners accept connections.
         self.admin.filter(|admin| envoy_admin::ask(*admin, "GET", "/ready").is_ok())
     }
 
-    /// Applies what changes meanwhile.
+    /// Applies changes until a shutdown signal arrives or Envoy exits.
     fn wait_until_stopped(
         &mut self,
         signals: &Signals,
@@ -214,13 +213,13 @@ impl Envoy {
     }
 }
 
-/// Its errors went to ours, so its last words stand right above these.
+/// Reports Envoy's exit. Its own errors went to standard error, right above this message.
 fn obituary(status: ExitStatus) -> Failure {
     Failure::new(format!("Envoy exited unexpectedly ({status}); see its last log lines above"))
 }
 
 impl Drop for Envoy {
-    /// Asks it to stop, and insists after a while.
+    /// Asks Envoy to stop, and kills it after a while.
     fn drop(&mut self) {
         let running = |child: &mut Child| matches!(child.try_wait(), Ok(None));
         if running(&mut self.child) {
@@ -235,7 +234,7 @@ impl Drop for Envoy {
     }
 }
 
-/// What a person wants to know now.
+/// The message for the user once the gateway is ready.
 fn welcome(checked: &Checked, listen: SocketAddr, envoy: SocketAddr) -> String {
     let file = &checked.file;
     let reachable = match (listen.ip().is_unspecified(), listen) {
@@ -266,8 +265,8 @@ fn welcome(checked: &Checked, listen: SocketAddr, envoy: SocketAddr) -> String {
     text
 }
 
-/// A model to begin with: one that has a name of its own, or of those that are known to fit a pattern one that can call tools,
-/// as most models that converse can.
+/// A model for the example request: one with a full name, or a known model that matches a pattern. Among those, one that can call tools, as
+/// most chat models can.
 fn example(checked: &Checked) -> String {
     let plain = checked.file.models.keys().find(|name| !name.contains('*'));
     let known = || {

@@ -1,6 +1,5 @@
-//! Credentials of providers, of Redis and of the collector of traces: read where the gateway file says, written where Envoy
-//! reads and watches them, one file each and only for its owner's eyes. They are never printed. Those that nobody wrote
-//! down but that have to be fetched are `crate::credentials`' business.
+//! Credentials of providers, Redis and the trace collector: read from their sources in the gateway file, and written to files that Envoy
+//! watches, one file each, readable only by its owner. They are never printed. `crate::credentials` handles those that are fetched.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -16,14 +15,13 @@ use crate::credentials::aws;
 use crate::render::entrance::secrets_of;
 use crate::render::{ADMINISTRATORS, CLIENTS, quote};
 
-/// The files that Envoy reads, by their names in the secrets' directory.
+/// The contents of the files that Envoy reads, by their names in the secrets directory.
 pub type Secrets = BTreeMap<String, String>;
 
-/// The name of a file with what it should hold, or why that cannot be had.
+/// A file name with its content, or the reason why the credential is unavailable.
 pub type Found = (String, Result<String, String>);
 
-/// Reads every credential, or says for each missing one what to do. Files are found from `base`, the gateway file's
-/// directory.
+/// Reads all credentials, or says for each missing one what to do. Paths are relative to `base`, the gateway file's directory.
 pub fn resolve(file: &File, base: &Path) -> Result<Secrets, Vec<String>> {
     let mut secrets = Secrets::new();
     let mut missing = Vec::new();
@@ -36,7 +34,7 @@ pub fn resolve(file: &File, base: &Path) -> Result<Secrets, Vec<String>> {
     if missing.is_empty() { Ok(secrets) } else { Err(missing) }
 }
 
-/// Reads every credential that the gateway file tells a place of.
+/// Reads each credential that has a source in the gateway file.
 pub fn each(file: &File, base: &Path) -> Vec<Found> {
     let mut found = Vec::new();
     for (name, provider) in &file.providers {
@@ -61,25 +59,25 @@ pub fn each(file: &File, base: &Path) -> Vec<Found> {
     found
 }
 
-/// What was written of these credentials.
+/// Reads back the credentials that were written earlier.
 pub fn written(file: &File, base: &Path, directory: &Path) -> Secrets {
     let names = each(file, base).into_iter().map(|(name, _)| name);
     names.filter_map(|name| fs::read_to_string(directory.join(&name)).ok().map(|text| (name, text))).collect()
 }
 
-/// What Envoy presents as it is; `owner` and `what` it is, for people.
+/// A credential that Envoy sends unchanged. `owner` and `what` describe it in messages.
 fn token(cluster: &str, owner: &str, secret: Option<&Secret>, what: &str, base: &Path) -> Option<Found> {
     let text = read(secret?, what, base).map(|secret| for_sds(cluster, &secret));
     Some((sds_file(cluster), text.map_err(|problem| format!("{owner}: {problem}"))))
 }
 
-/// A listener's certificate with its key, and the authorities of its clients.
+/// A listener's certificate, its key, and the CA certificates for its clients.
 fn certificates(listener: &str, owner: &str, tls: &Tls, base: &Path) -> Vec<Found> {
     let read = |file: &str, what: &str, label: &str| {
         let path = base.join(file);
         let text = fs::read_to_string(&path)
             .map_err(|error| format!("{owner}: cannot read the {what} from {}: {error}", path.display()))?;
-        // Envoy would go on with the one before, and not begin with this one.
+        // With an invalid file, a running Envoy keeps the previous one, and a new Envoy does not start.
         let is_pem = text.lines().any(|line| line.starts_with("-----BEGIN ") && line.trim_end().ends_with(label));
         is_pem.then_some(text).ok_or_else(|| format!("{owner}: {} contains no {what} in PEM format", path.display()))
     };
@@ -104,27 +102,27 @@ fn certificates(listener: &str, owner: &str, tls: &Tls, base: &Path) -> Vec<Foun
         .collect()
 }
 
-/// The name of the file with the credential of an Envoy cluster; a provider's cluster has its name.
+/// The file name of an Envoy cluster's credential; a provider's cluster has the provider's name.
 pub fn sds_file(cluster: &str) -> String {
     format!("{cluster}.yaml")
 }
 
-/// The name of the file with a provider's access key for AWS.
+/// The file name of a provider's AWS access key.
 pub fn aws_file(provider: &str) -> String {
     format!("{provider}.aws")
 }
 
-/// All files that a cluster's credential may be in.
+/// All file names that a cluster's credential may have.
 pub fn files_of(cluster: &str) -> [String; 2] {
     [sds_file(cluster), aws_file(cluster)]
 }
 
-/// A credential as Envoy's secret discovery reads it from a file.
+/// A credential in the format of Envoy's secret discovery service.
 pub fn for_sds(cluster: &str, secret: &str) -> String {
     resource(cluster, &format!("generic_secret: {{ secret: {{ inline_string: {} }} }}", quote(secret)))
 }
 
-/// A secret of a kind that Envoy knows.
+/// An SDS resource with any kind of secret.
 fn resource(name: &str, secret: &str) -> String {
     let name = quote(name);
     format!(
@@ -133,7 +131,7 @@ fn resource(name: &str, secret: &str) -> String {
     )
 }
 
-/// Reads a secret that is one word; `what` it is, for people.
+/// Reads a secret that is a single word. `what` describes it in messages.
 pub fn read(secret: &Secret, what: &str, base: &Path) -> Result<String, String> {
     let (text, source) = text(secret, what, base)?;
     if !text.bytes().all(|b| b.is_ascii_graphic()) {
@@ -142,7 +140,7 @@ pub fn read(secret: &Secret, what: &str, base: &Path) -> Result<String, String> 
     Ok(text)
 }
 
-/// Reads a secret of any text, and says where it was.
+/// Reads a secret of any text, and returns its source.
 pub fn text(secret: &Secret, what: &str, base: &Path) -> Result<(String, String), String> {
     let (text, source) = match (&secret.env, &secret.file) {
         (Some(variable), _) => {
@@ -165,13 +163,13 @@ pub fn text(secret: &Secret, what: &str, base: &Path) -> Result<(String, String)
     }
 }
 
-/// Writes the files into a directory that only its owner can enter.
+/// Writes the files to a directory that only its owner can enter.
 pub fn write(secrets: &Secrets, directory: &Path) -> io::Result<()> {
     create_private(directory)?;
     secrets.iter().try_for_each(|(name, text)| write_one(directory, name, text))
 }
 
-/// Writes one of the files there; an Envoy that watches it sees the old one or the new one.
+/// Writes one file. An Envoy that watches it sees either the old or the new content.
 pub fn write_one(directory: &Path, name: &str, text: &str) -> io::Result<()> {
     write_atomically(&directory.join(name), text.as_bytes(), 0o600)
 }
@@ -181,7 +179,7 @@ fn create_private(directory: &Path) -> io::Result<()> {
     fs::set_permissions(directory, Permissions::from_mode(0o700))
 }
 
-/// Writes a file that is either the old one or the whole new one for whoever reads it.
+/// Writes a file atomically: readers see either the old or the whole new content.
 pub fn write_atomically(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     let mut file = tempfile::Builder::new()
         .permissions(Permissions::from_mode(mode))

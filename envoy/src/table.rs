@@ -1,9 +1,9 @@
-//! The table of models that comes with the command: it fills in what the gateway file leaves out of prices and capabilities,
-//! so that the filter, which carries no table, is given all it needs of its targets and nothing of others.
+//! The model table that ships with the command. It fills in prices and capabilities that the gateway file omits, so that the filter, which
+//! contains no table, receives the data of its own targets only.
 //!
-//! What the file says of a model stands: a price as a whole, of capabilities each by itself. For the rest the provider's name
-//! in the table decides, which is its `prices` or follows from its host; a host that is not known has nothing in the table, for
-//! whatever listens there is not who the table means. The rows of an operator's own table (`prices.file`) stand over it.
+//! The gateway file takes precedence: for prices as a whole, for capabilities per field. Otherwise the provider's name in the table
+//! decides, which is its `prices` or follows from its host. An unknown host has no entries, since it may serve other models under the same
+//! names. Rows of the operator's own table (`prices.file`) override the command's table.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -26,25 +26,24 @@ mod row;
 use own::Own;
 use row::Columns;
 
-/// Columns are named in its head; where it comes from, of which day it is, and what was left out, too.
+/// The column names are in its header; so are its source, its date, and what it omits.
 const TABLE: &str = include_str!("../data/prices.tsv");
 
-/// Hosts that are one of the table's providers and of no kind of its own. What begins with a dot or a hyphen stands for any
-/// host that ends so.
+/// Hosts of table providers that have no kind of their own. A leading dot or hyphen matches any host with that suffix.
 const HOSTS: &[(&str, &str)] = &[(".services.ai.azure.com", "azure_ai")];
 
-/// Puts names in place of stars where only one can be meant, and gives every target that has no price in the file the table's, if there is one, and its capabilities where the file does not
-/// state them. The table is the command's, with the rows of `prices.file` over it, which is read from `base`. Gives back what is
-/// wrong with that table, or with a provider's `prices` that neither knows; and the words of people for the table.
+/// Completes the gateway file from the tables: replaces stars by names where only one name is possible, and adds prices and capabilities
+/// that the file does not set. Rows of `prices.file`, read from `base`, override the command's table. Returns the mistakes in that table
+/// and in providers' `prices`, and a description of the table.
 ///
-/// A target that asks for whatever fits a pattern is given all that the table has of its provider's models that may be asked for so.
+/// A target with a pattern receives all of its provider's models that match it.
 pub fn resolve(file: &mut File, base: &path::Path) -> (Vec<Mistake>, String) {
     if let Cow::Owned(named) = file.with_names() {
         *file = named;
     }
     let mut table = Table::read(TABLE);
     let mut mistakes = Vec::new();
-    // The filter needs no path of the machine that made its file.
+    // The filter does not need a local path.
     let name = file.prices.file.take();
     let own = name.as_deref().map(|name| own::read(&base.join(name), &known_providers(&table, file)));
     let own = own.unwrap_or_else(|| Ok(Own::default())).unwrap_or_else(|faults| {
@@ -77,7 +76,7 @@ pub fn resolve(file: &mut File, base: &path::Path) -> (Vec<Mistake>, String) {
     (mistakes, about)
 }
 
-/// What the table says of every model that a target asks for, or may ask for, by `provider/model`.
+/// The table's entry of every model that a target requests or may request, by `provider/model`.
 fn meant<'t>(file: &File, table: &'t Table<'_>) -> Vec<(String, &'t Known)> {
     let mut meant = Vec::new();
     for (name, model) in &file.models {
@@ -96,7 +95,7 @@ fn meant<'t>(file: &File, table: &'t Table<'_>) -> Vec<(String, &'t Known)> {
     meant
 }
 
-/// The providers that an operator's table can be about: those of the command's, and those that the gateway file names.
+/// The providers that an operator's table may contain: those of the command's table and of the gateway file.
 fn known_providers<'a>(table: &Table<'a>, file: &'a File) -> Vec<&'a str> {
     let named = file.providers.values().filter_map(|provider| provider.prices.as_deref());
     let mut all: Vec<&str> = table.0.keys().copied().chain(named).collect();
@@ -105,20 +104,20 @@ fn known_providers<'a>(table: &Table<'a>, file: &'a File) -> Vec<&'a str> {
     all
 }
 
-/// The names by which the command's table has a provider's models; none of a provider that it does not have.
+/// The names of a provider's models in the command's table; none for an unknown provider.
 pub fn known_models(provider: &Provider) -> Vec<&'static str> {
     let mut table = Table::read(TABLE);
     let models = table_name(provider).and_then(|name| table.0.remove(name));
     models.into_iter().flat_map(BTreeMap::into_keys).collect()
 }
 
-/// Of which day the command's table is.
+/// The date of the command's table.
 pub fn date() -> &'static str {
     let first = TABLE.lines().next().unwrap_or_default();
     first.rsplit(' ').next().unwrap_or_default().trim_end_matches('.')
 }
 
-/// Under what name the table has a provider.
+/// A provider's name in the table.
 fn table_name(provider: &Provider) -> Option<&str> {
     if let Some(name) = &provider.prices {
         return Some(name);
@@ -128,7 +127,7 @@ fn table_name(provider: &Provider) -> Option<&str> {
     known_hosts().find(|(known, _)| is(known)).map(|(_, name)| name)
 }
 
-/// The hosts of the kinds that the table has, and the others.
+/// The hosts of the kinds that the table contains, and the others.
 fn known_hosts() -> impl Iterator<Item = (String, &'static str)> {
     let of_kinds = Kind::all().flat_map(|kind| {
         let Row { url, hosts, prices, .. } = kind.row();
@@ -139,17 +138,17 @@ fn known_hosts() -> impl Iterator<Item = (String, &'static str)> {
     of_kinds.chain(HOSTS.iter().map(|(host, name)| ((*host).to_owned(), *name)))
 }
 
-/// What the table says of a model.
+/// The table's data of one model.
 #[derive(Debug, Clone, PartialEq)]
 struct Known {
     price: Price,
     capabilities: Capabilities,
 }
 
-/// A provider, a model, and what is known of it.
+/// A provider, a model and its data.
 type Listed = (String, String, Known);
 
-/// The table, read: models by their providers.
+/// The parsed table: models by provider.
 struct Table<'a>(BTreeMap<&'a str, BTreeMap<&'a str, Known>>);
 
 impl<'a> Table<'a> {
@@ -158,7 +157,7 @@ impl<'a> Table<'a> {
         let mut lines = text.lines().filter(|line| !line.starts_with('#'));
         let Some(Ok(columns)) = lines.next().map(Columns::read) else { return table };
         for (provider, model, mut known) in lines.filter_map(|line| columns.row(line).ok()) {
-            // The table lists chat models and embeddings only, and only embeddings have no price for output.
+            // The table lists only chat models and embeddings, and only embeddings have no output price.
             let is_embedding = known.price.output == 0.0;
             known.capabilities.kind = Some(if is_embedding { ModelKind::Embedding } else { ModelKind::Chat });
             table.0.entry(provider).or_default().insert(model, known);
@@ -167,8 +166,7 @@ impl<'a> Table<'a> {
         table
     }
 
-    /// The rows of an operator's table take the place of those of the same model. Of what it has no column for, the row that was
-    /// there still tells.
+    /// Overrides rows with those of an operator's table. Fields without a column in the new table keep their values.
     fn overrule(&mut self, own: &'a Own) {
         for (provider, model, known) in &own.rows {
             let models = self.0.entry(provider).or_default();
@@ -192,7 +190,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// A model. One that was tuned by the customer, `ft:gpt-4.1-2025-04-14:me::id`, is as its kind.
+    /// Looks up a model. A fine-tuned model, `ft:gpt-4.1-2025-04-14:me::id`, has its base model's entry.
     fn model(&self, provider: &str, model: &str) -> Option<&Known> {
         let models = self.0.get(provider)?;
         models.get(model).or_else(|| {
@@ -324,7 +322,7 @@ mod tests {
         assert_eq!(says("groq", "openai/gpt-oss-20b"), (Some(131_072), [yes, no, yes, open, open]));
         assert_eq!(says("deepseek", "deepseek-reasoner"), (Some(131_072), [no, no, yes, no, open]));
         assert_eq!(says("vertex_ai", "gemini-2.5-pro"), (Some(1_048_576), [yes, yes, yes, yes, yes]));
-        // They see, call tools and read documents, and their rows forgot it.
+        // These models support images, tools and documents, but their rows do not say so.
         assert_eq!(says("bedrock", "mistral.pixtral-large-2502-v1:0"), (Some(128_000), [yes, open, open, open, open]));
         assert_eq!(says("azure", "gpt-5.2-chat"), (Some(111_616), [yes, open, yes, open, open]));
         assert_eq!(says("openai", "ft:gpt-4.1-2025-04-14:me::id"), (Some(1_047_576), [yes, open, yes, open, open]));
@@ -436,7 +434,7 @@ mod tests {
     const TARGETS: &str = r#"{"provider": "openai", "model": "gpt-5"}, {"provider": "openai", "model": "gpt-4.1"},
         {"provider": "openai", "model": "gpt-99"}, {"provider": "mine", "model": "m"}"#;
 
-    /// The file with an operator's table beside it.
+    /// The file, with an operator's table next to it.
     fn with_table(text: &str) -> (File, Vec<String>, String) {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("own.tsv"), text).unwrap();
@@ -460,7 +458,7 @@ mod tests {
         );
         assert_eq!(price("openai/gpt-4.1"), (7.0, 0.0), "what the gateway file says stands");
         assert_eq!(file.prices.models.len(), 4);
-        // Of the price that was there nothing stays; of what the table has no column for, all.
+        // The price is replaced as a whole; fields without a column are kept.
         let gpt = &file.prices.models["openai/gpt-5"];
         assert_eq!((gpt.cached_input, gpt.max_output), (None, Some(128_000)));
         assert_eq!(file.capabilities["openai/gpt-5"].max_input, Some(272_000));
@@ -473,7 +471,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_an_operators_table_stands_where_the_gateway_file_names_it() {
         let (file, mistakes, _) = with_table("provider\tmodel\tinput\toutput\nopnai\tgpt-5\t1\t2\n");
-        // Then nobody knows what `mine` costs.
+        // Then the cost of `mine` is unknown.
         assert_eq!(mistakes.len(), 2, "{mistakes:?}");
         assert!(mistakes[0].starts_with("prices.file: found \"opnai\" (own.tsv, line 2, provider), expected one of: "));
         assert!(mistakes[1].starts_with("providers.mine.prices: found \"mine\""));

@@ -1,4 +1,4 @@
-//! Requests to the administration interface of a running gateway.
+//! The client of a running gateway's administration API.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::cli::Failure;
 const PATIENCE: Duration = Duration::from_secs(15);
 const LARGEST_ANSWER: u64 = 64 << 20;
 
-/// A way to one interface.
+/// A client of one administration API.
 pub struct Client {
     agent: Agent,
     base: String,
@@ -20,7 +20,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// To the interface at `url`, such as `http://127.0.0.1:8081`, as the holder of `key`.
+    /// Connects to the API at `url`, such as `http://127.0.0.1:8081`, with the administrator's key.
     pub fn new(url: &str, key: String) -> Result<Self, Failure> {
         if !url.starts_with("http://") {
             return Err(Failure::new(format!(
@@ -28,12 +28,12 @@ impl Client {
             )));
         }
         let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
-        // A proxy would read the administrator's key.
+        // A proxy could read the administrator's key.
         let agent = config.proxy(None).max_redirects(0).build().into();
         Ok(Self { agent, base: format!("{}/admin/v1", url.trim_end_matches('/')), key })
     }
 
-    /// Asks, and gives back the answer's JSON; an error is what the interface says of it.
+    /// Sends a request and returns the JSON of its response, or the API's error message.
     pub fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let cannot = |what: &dyn std::fmt::Display| {
             Failure::new(format!(
@@ -67,14 +67,14 @@ impl Client {
     }
 }
 
-/// A query of what is given.
+/// Builds a query string from the parameters that are set.
 pub fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> String {
     let given = pairs.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", encode(value?))));
     let joined = given.collect::<Vec<_>>().join("&");
     if joined.is_empty() { joined } else { format!("?{joined}") }
 }
 
-/// A value in a path or a query.
+/// Percent-encodes a value for a path or a query.
 pub fn encode(text: &str) -> String {
     percent::encoded(text, &percent::RESERVED)
 }

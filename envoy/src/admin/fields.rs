@@ -1,4 +1,4 @@
-//! What a key may be given on the command line, as the administration interface reads it.
+//! The fields of a key as command line options, for the administration API.
 
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -9,43 +9,43 @@ use crate::keys::Control;
 /// The fields of a key that `create` and `update` set.
 #[derive(Debug, Args)]
 pub struct Fields {
-    /// The application that uses it
+    /// The application that uses the key
     #[arg(long)]
     app: Option<String>,
-    /// Who holds it, for people
+    /// The holder of the key, for information only
     #[arg(long)]
     owner: Option<String>,
-    /// A label, for people and reports; may be repeated
+    /// A label for information and reports; repeatable
     #[arg(long = "label", value_name = "NAME=TEXT", value_parser = pair)]
     labels: Vec<(String, String)>,
-    /// The models it may ask for, with commas between; `*` stands for any text
+    /// The models that the key may request, comma-separated; `*` matches any text
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     models: Vec<String>,
-    /// The paths it may call, with commas between; `*` stands for any text
+    /// The paths that the key may call, comma-separated; `*` matches any text
     #[arg(long, value_name = "PATHS", value_delimiter = ',')]
     endpoints: Vec<String>,
-    /// What its requests may not ask for, with commas between: fields such as service_tier, tools such as tools.web_search
+    /// Fields or tools that requests may not use, such as service_tier or tools.web_search, comma-separated
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     forbid: Vec<String>,
-    /// The addresses and networks it may be used from, with commas between
+    /// The client addresses and networks that may use the key, comma-separated
     #[arg(long, value_name = "CIDRS", value_delimiter = ',')]
     sources: Vec<String>,
-    /// What its holder may decide for a request, with commas between
+    /// The overrides that the holder may set for a request, comma-separated
     #[arg(long, value_enum, value_name = "CONTROLS", value_delimiter = ',')]
     control: Vec<Control>,
-    /// When it ends (RFC 3339)
+    /// When the key expires (RFC 3339)
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
-    /// A limit, such as requests_per_minute=60; may be repeated
+    /// A rate limit, such as requests_per_minute=60; repeatable
     #[arg(long = "limit", value_name = "NAME=NUMBER", value_parser = pair)]
     limits: Vec<(String, String)>,
-    /// A budget in US dollars, such as monthly=20; may be repeated
+    /// A budget in US dollars, such as monthly=20; repeatable
     #[arg(long = "budget", value_name = "PERIOD=DOLLARS", value_parser = pair)]
     budgets: Vec<(String, String)>,
-    /// Only warn of a budget that is used up
+    /// Only warn when a budget is used up
     #[arg(long)]
     soft: bool,
-    /// The model that is served when a budget is used up
+    /// The model to serve when a budget is used up
     #[arg(long, value_name = "MODEL")]
     then_model: Option<String>,
 }
@@ -56,7 +56,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl Fields {
-    /// As members of a JSON object; what was not given is not there.
+    /// The members of a JSON object, without options that were not given.
     pub fn members(&self) -> Result<Map<String, Value>, Failure> {
         let mut members = Map::new();
         for (name, text) in [("app", &self.app), ("owner", &self.owner), ("expires", &self.expires)] {

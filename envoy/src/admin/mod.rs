@@ -1,5 +1,5 @@
-//! `sluice keys create|list|show|update|revoke|rotate` and `sluice usage`: what the administration interface of a running
-//! gateway says and does, on the command line. Nothing is decided here.
+//! `sluice keys create|list|show|update|revoke|rotate` and `sluice usage`: the administration API of a running gateway on the command line.
+//! The API makes all decisions.
 
 use std::fmt::Write as _;
 
@@ -18,16 +18,16 @@ use table::{cell, table};
 
 const DEFAULT_URL: &str = "http://127.0.0.1:8081";
 
-/// Where the interface is, and how to print what it says.
+/// The API's address, and the output format.
 #[derive(Debug, Args)]
 pub struct Interface {
-    /// The administration interface [default: $SLUICE_ADMIN_URL, or http://127.0.0.1:8081]
+    /// The URL of the gateway's administration API [default: $SLUICE_ADMIN_URL, or http://127.0.0.1:8081]
     #[arg(long, value_name = "URL")]
     admin_url: Option<String>,
     /// The environment variable that holds the administrator's key
     #[arg(long, value_name = "VARIABLE", default_value = "SLUICE_ADMIN_KEY")]
     admin_key_env: String,
-    /// Print JSON, as the interface answers it
+    /// Print the API's JSON
     #[arg(long)]
     json: bool,
 }
@@ -47,20 +47,20 @@ impl Interface {
     }
 }
 
-/// What can be done to the keys that are kept in Redis.
+/// Operations on the keys stored in Redis.
 #[derive(Debug, Subcommand)]
 pub enum Keys {
-    /// Make a key in a running gateway: prints the secret once
+    /// Create a key in a running gateway, and print its secret once
     #[command(after_long_help = "Examples:
   sluice keys create --id alice --team research
   sluice keys create --id ci --team research --models 'chat*' --limit requests_per_minute=60 --budget monthly=20
 
 The command needs `admin` and `redis` in the gateway file. Without Redis, use `sluice keys new` to create a key for the file.")]
     Create {
-        /// The key's public name, in logs and accounts
+        /// The key's public name, in logs and usage reports
         #[arg(long)]
         id: String,
-        /// The team that answers for it
+        /// The team that owns the key
         #[arg(long)]
         team: String,
         #[command(flatten)]
@@ -70,16 +70,16 @@ The command needs `admin` and `redis` in the gateway file. Without Redis, use `s
     },
     /// List the keys of a running gateway
     List {
-        /// Only this team's
+        /// Only keys of this team
         #[arg(long)]
         team: Option<String>,
-        /// Only those in this state: active, rotating, expired, revoked
+        /// Only keys in this state: active, rotating, expired, revoked
         #[arg(long)]
         state: Option<String>,
         #[command(flatten)]
         interface: Interface,
     },
-    /// Show a key, and how its limits and budgets stand
+    /// Show a key and the usage of its limits and budgets
     Show {
         /// The key's id
         id: String,
@@ -97,13 +97,13 @@ Fields that you do not set keep their values.")]
         id: String,
         #[command(flatten)]
         fields: Box<Fields>,
-        /// Fields to take away, with commas between: app, owner, labels, models, endpoints, forbid, sources, control, expires, limits, budget
+        /// Fields to remove, comma-separated: app, owner, labels, models, endpoints, forbid, sources, control, expires, limits, budget
         #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
         clear: Vec<String>,
         #[command(flatten)]
         interface: Interface,
     },
-    /// Withdraw a key, for good
+    /// Revoke a key permanently
     Revoke {
         /// The key's id
         id: String,
@@ -121,7 +121,7 @@ Fields that you do not set keep their values.")]
         /// How long the old secret stays valid
         #[arg(long, value_name = "TIME", default_value = "24h")]
         grace: String,
-        /// While it is being rotated: replace the newest secret, and keep the one before
+        /// During a rotation: replace the newest secret, and keep the previous one
         #[arg(long)]
         again: bool,
         #[command(flatten)]
@@ -129,7 +129,7 @@ Fields that you do not set keep their values.")]
     },
 }
 
-/// What usage is summed by.
+/// How usage is grouped.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum By {
     Key,
@@ -149,32 +149,32 @@ impl By {
     }
 }
 
-/// What was used.
+/// Usage of a running gateway.
 #[derive(Debug, Args)]
 pub struct Usage {
-    /// What it is summed by
+    /// Group usage by this
     #[arg(long, value_enum, default_value = "team")]
     by: By,
-    /// Whose, day by day; without it: who cost most
+    /// Show this key, team, app or model by day; without it, show the top by cost
     #[arg(long)]
     name: Option<String>,
     /// The first day, such as 2027-01-01 [default: the first of the month]
     #[arg(long, value_name = "DATE", requires = "name")]
     from: Option<String>,
-    /// The last day [default: today]
+    /// The last day, such as 2027-01-31 [default: today]
     #[arg(long, value_name = "DATE", requires = "name")]
     to: Option<String>,
-    /// Who cost most: in this period, day or month
+    /// For the top by cost: the period, day or month
     #[arg(long, default_value = "month", conflicts_with = "name")]
     period: String,
-    /// Who cost most: how many
+    /// For the top by cost: the number of entries
     #[arg(long, value_name = "N", default_value = "10", conflicts_with = "name")]
     top: u32,
     #[command(flatten)]
     interface: Interface,
 }
 
-/// Does what a subcommand of `sluice keys` says, and gives back what to print.
+/// Runs a subcommand of `sluice keys` and returns its output.
 pub fn keys(command: &Keys) -> Result<String, Failure> {
     match command {
         Keys::Create { id, team, fields, interface } => {
@@ -220,7 +220,7 @@ fn change(
     interface.client()?.send(method, &format!("/keys/{}{action}", encode(id)), Some(&Value::Object(body)))
 }
 
-/// All pages of the list.
+/// Lists all pages.
 fn list(team: Option<&str>, state: Option<&str>, interface: &Interface) -> Result<String, Failure> {
     let client = interface.client()?;
     let mut keys = Vec::new();
@@ -249,16 +249,16 @@ fn with_secret(made: &Value) -> String {
     format!("# The secret (shown only once; give it to the key's user):\n{secret}\n\n{}", one(&made["key"]))
 }
 
-/// A field a line.
+/// One line per field.
 fn one(key: &Value) -> String {
     key.as_object().into_iter().flatten().fold(String::new(), |mut text, (name, value)| {
-        // Writing to a text cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(text, "{name:<15} {}", cell(value));
         text
     })
 }
 
-/// How limits and budgets stand.
+/// The usage of limits and budgets.
 fn standing(limits: &Value) -> String {
     let row = |rule: &Value| {
         let money = rule["unit"] == "micro_usd";
@@ -277,7 +277,7 @@ fn standing(limits: &Value) -> String {
     format!("\n{}", table(["LIMIT ON", "OF", "PER", "ALLOWED", "USED", "LEFT", "RESETS IN"], &rows))
 }
 
-/// Says what was used.
+/// Runs `sluice usage` and returns its output.
 pub fn usage(usage: &Usage) -> Result<String, Failure> {
     let client = usage.interface.client()?;
     let by = usage.by.word();

@@ -1,8 +1,8 @@
-//! Answers for people: columns as wide as what is in them.
+//! Output for people: tables with aligned columns.
 
 use serde_json::Value;
 
-/// A table with its head.
+/// A table with a header row.
 pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
     let mut widths = head.map(|name| name.chars().count());
     for row in rows {
@@ -22,7 +22,7 @@ pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
     text
 }
 
-/// A value as a person would write it: texts without quotes, a dash for nothing, control characters made visible.
+/// A value as plain text: no quotes, a dash for nothing, control characters escaped.
 pub fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
@@ -37,7 +37,7 @@ pub fn cell(value: &Value) -> String {
     }
 }
 
-/// What would move a terminal's cursor is written out.
+/// Escapes characters that would move a terminal's cursor.
 fn visible(c: char) -> Vec<char> {
     if c.is_control() { c.escape_default().collect() } else { vec![c] }
 }

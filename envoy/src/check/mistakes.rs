@@ -1,5 +1,4 @@
-//! The mistakes that people make in a gateway file, each with the message that says what to write. Whoever meets another one adds
-//! it here.
+//! Common mistakes in gateway files, each with the message that says what to write. Add new ones here.
 
 use super::check;
 
@@ -27,7 +26,7 @@ const ID: &str = "    team: research\n";
 const HASH: &str = "\"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"";
 const END: &str = "teams:\n";
 
-/// What stood there, what was written in its place, and the mistake from its place on.
+/// The original text, its replacement, and the expected message, starting with its place.
 const MISTAKES: &[(&str, &str, &str)] = &[
     // Credentials.
     (KEY, "api_key: sk-hidden", "providers.openai.api_key: found an unknown field, expected key: { env: NAME }"),

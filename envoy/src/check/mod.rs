@@ -1,4 +1,4 @@
-//! Reads a gateway file and finds everything that is wrong with it, in one run: as YAML, in its shape, in its meaning.
+//! Reads a gateway file and finds all mistakes in one run: in its YAML, its shape and its meaning.
 
 use std::{fmt, path};
 
@@ -17,19 +17,19 @@ use yaml::{Document, Lines};
 
 use crate::table;
 
-/// A file without mistakes.
+/// A gateway file without mistakes.
 #[derive(Debug)]
 pub struct Checked {
-    /// As written, and with the prices and capabilities that it leaves to the table.
+    /// The file as written, completed with prices and capabilities from the table.
     pub file: File,
     pub gateway: Gateway,
-    /// Which table of prices was used, for people.
+    /// A description of the price table that was used.
     pub table: String,
-    /// On which line each of its places stands.
+    /// The line of each place in the file.
     pub lines: Lines,
 }
 
-/// A mistake and the line on which it stands.
+/// A mistake and its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located {
     pub line: usize,
@@ -42,18 +42,17 @@ impl fmt::Display for Located {
     }
 }
 
-/// Another tool's YAML file, as a value.
+/// Parses another tool's YAML file.
 pub fn yaml_of(text: &str) -> Result<serde_json::Value, Located> {
     Document::read(text).map(|document| document.value).map_err(|fault| located(text, fault))
 }
 
-/// Checks a gateway file's text, whose own paths are read from the working directory.
+/// Checks a gateway file's text, with paths relative to the working directory.
 pub fn check(text: &str) -> Result<Checked, Vec<Located>> {
     check_in(text, path::Path::new(""))
 }
 
-/// Checks a gateway file's text; mistakes come in the order of their lines. The files that it needs for that are read from
-/// `base`, its directory.
+/// Checks a gateway file's text. Mistakes are in the order of their lines. Paths are relative to `base`, the file's directory.
 pub fn check_in(text: &str, base: &path::Path) -> Result<Checked, Vec<Located>> {
     let mut document = Document::read(text).map_err(|fault| vec![located(text, fault)])?;
     let variables = words::variables(&document.value);
@@ -65,8 +64,7 @@ pub fn check_in(text: &str, base: &path::Path) -> Result<Checked, Vec<Located>> 
     match serde_json::from_value::<File>(document.value.clone()) {
         Ok(mut file) => {
             let (mut others, table) = table::resolve(&mut file, base);
-            // What a model costs follows from its provider, and from the table: a mistake there is not to be reported as a
-            // missing price too.
+            // A model's price depends on its provider and on the table: a mistake there must not be reported as a missing price as well.
             let causes = [Path::root().key("providers"), Path::root().key("prices").key("file")];
             let is_cause = |mistake: &Mistake| causes.iter().any(|cause| cause.holds(&mistake.path));
             if mistakes.iter().chain(&others).any(is_cause) {
@@ -78,7 +76,7 @@ pub fn check_in(text: &str, base: &path::Path) -> Result<Checked, Vec<Located>> 
             }
             mistakes.extend(others.into_iter().filter(|other| shape.is_authors(&other.path)));
         }
-        // Past what the schema can say, the types have the last word.
+        // The types check more than the schema can express.
         Err(error) if sound => {
             mistakes.push(Mistake { path: String::new(), found: error.to_string(), expected: "a gateway file".into() });
         }
@@ -98,7 +96,7 @@ pub fn check_in(text: &str, base: &path::Path) -> Result<Checked, Vec<Located>> 
     }
 }
 
-/// Why a text is not YAML, and what its line may have to do with it.
+/// Explains why a text is not YAML, with a hint from its line.
 fn located(text: &str, fault: yaml::Fault) -> Located {
     let yaml::Fault { line, mut mistake } = fault;
     let written = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
@@ -108,12 +106,12 @@ fn located(text: &str, fault: yaml::Fault) -> Located {
     Located { line, mistake }
 }
 
-/// A file has no variables: where one stands, that is the mistake, whatever else would be wrong with its text.
+/// Gateway files have no variables. A variable reference hides other mistakes at the same place.
 fn refer_to_no_variables(mistakes: &mut Vec<Mistake>, variables: Vec<(String, String)>) {
     for (path, expected) in variables {
         let known = mistakes.iter_mut().find(|mistake| mistake.path == path);
         match known {
-            // What stands in a field that does not exist matters only where it is a credential.
+            // The value of an unknown field matters only if it is a credential.
             Some(mistake) if mistake.found == shape::UNKNOWN && !expected.starts_with("key:") => {}
             Some(mistake) => mistake.expected = expected,
             None => mistakes.push(Mistake { path, found: "a reference to a variable".to_owned(), expected }),
@@ -197,7 +195,7 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
 ";
         let found = lines(text);
         let (first, others) = found.split_first().unwrap();
-        // However many fields there are.
+        // For any number of fields.
         assert!(
             first.starts_with("1: listn: found an unknown field, expected one of: admin, aliases, apps, "),
             "{first}"

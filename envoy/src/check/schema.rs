@@ -1,12 +1,12 @@
-//! The JSON Schema of the gateway file, generated from its types: editors complete from it, and the shape of a file is
-//! checked against it.
+//! The JSON Schema of the gateway file, generated from its types. Editors use it for completion, and `check` uses it to validate the shape
+//! of a file.
 
 use schemars::transform::{Transform, transform_subschemas};
 use schemars::{Schema, generate::SchemaSettings};
 use serde_json::{Value, json};
 use sluice_config::file::File;
 
-/// The schema.
+/// Generates the schema.
 pub fn schema() -> Value {
     let settings = SchemaSettings::draft2020_12().with_transform(Plain);
     let mut schema = settings.into_generator().into_root_schema_for::<File>().to_value();
@@ -16,13 +16,12 @@ pub fn schema() -> Value {
     schema
 }
 
-/// As text, ready for a file.
+/// The schema as text, ready for a file.
 pub fn text() -> String {
     format!("{:#}\n", schema())
 }
 
-/// Says the same in the words that people and editors understand best: a field that may be left out is left out, never
-/// `null`; a choice of names is an `enum`.
+/// Simplifies the schema for people and editors: an optional field may be omitted but is never `null`, and a choice of names is an `enum`.
 #[derive(Clone)]
 struct Plain;
 
@@ -62,7 +61,7 @@ impl Transform for Plain {
     }
 }
 
-/// The part of `schema` that describes the value at a place, its references followed.
+/// Returns the part of `schema` for the value at a place, with references resolved.
 pub fn at<'s>(root: &'s Value, steps: &[super::shape::Step]) -> Option<&'s Value> {
     steps.iter().try_fold(follow(root, root)?, |schema, step| below(root, schema, step))
 }
@@ -85,7 +84,7 @@ fn branches(schema: &Value) -> impl Iterator<Item = &Value> {
     ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|word| schema.get(word)?.as_array()).flatten()
 }
 
-/// What a chain of references ends at.
+/// Follows a chain of references.
 pub fn follow<'s>(root: &'s Value, schema: &'s Value) -> Option<&'s Value> {
     let mut schema = schema;
     for _ in 0..16 {
@@ -97,7 +96,7 @@ pub fn follow<'s>(root: &'s Value, schema: &'s Value) -> Option<&'s Value> {
     None
 }
 
-/// Some value that fits a schema's shape.
+/// Returns a value that fits a schema's shape.
 pub fn placeholder(root: &Value, schema: &Value, depth: usize) -> Value {
     let Some(schema) = follow(root, schema).filter(|_| depth < 16) else { return Value::Null };
     if let Some(first) = schema.get("enum").and_then(|names| names.get(0)).or_else(|| schema.get("const")) {

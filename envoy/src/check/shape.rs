@@ -1,7 +1,7 @@
-//! Mistakes in the shape of a file: fields that do not exist or are missing, values of another type.
+//! Mistakes in the shape of a file: unknown or missing fields, and values of the wrong type.
 //!
-//! A file of the wrong shape is also repaired, as far as it goes, so that the mistakes in its meaning are found in the
-//! same run: a broken place gets a value that fits, and what is said about that value is nobody's business.
+//! A file of the wrong shape is repaired as far as possible, so that mistakes in its meaning are found in the same run. A broken place gets
+//! a value that fits; mistakes about that value are not reported.
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::paths::LocationSegment;
@@ -14,10 +14,10 @@ use sluice_core::suggest::one_of;
 use super::schema::{at, placeholder};
 use super::words;
 
-/// A repaired value can show another mistake; a file needs very few rounds, and gets no more than this.
+/// Maximum number of rounds. A repaired value can reveal another mistake; a file needs very few rounds.
 const ROUNDS: usize = 32;
 
-/// How a field that does not exist is called.
+/// The message for an unknown field.
 pub const UNKNOWN: &str = "an unknown field";
 
 /// One step into a value.
@@ -27,7 +27,7 @@ pub enum Step {
     Index(usize),
 }
 
-/// What was found, and where the value is no longer the author's.
+/// The mistakes, and the places with repaired values.
 #[derive(Debug, Default)]
 pub struct Found {
     pub mistakes: Vec<Mistake>,
@@ -35,13 +35,13 @@ pub struct Found {
 }
 
 impl Found {
-    /// Whether a place, as displayed, holds what its author wrote.
+    /// Whether a displayed place contains what the author wrote.
     pub fn is_authors(&self, path: &str) -> bool {
         !self.repaired.iter().any(|repaired| repaired.holds(path))
     }
 }
 
-/// Finds every mistake of shape and repairs `value`.
+/// Finds all mistakes of shape and repairs `value`.
 pub fn check(schema: &Value, value: &mut Value) -> Found {
     let mut found = Found::default();
     let Ok(validator) = jsonschema::validator_for(schema) else { return found };
@@ -98,7 +98,7 @@ enum Repair {
     Replace,
 }
 
-/// Puts one of the validator's errors into our words.
+/// Translates one of the validator's errors.
 fn read(schema: &Value, error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
     let steps: Vec<Step> = error.instance_path().segments().map(step).collect();
     let place = path(&steps);
@@ -135,7 +135,7 @@ fn read(schema: &Value, error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
                 TypeKind::Multiple(_) => part.map_or("another type".to_owned(), describe),
             };
             let mut found = type_of(instance).to_owned();
-            // What is no text for want of quotes.
+            // Text that needs quotes.
             if expected.starts_with("text") && matches!(instance, Value::Number(_) | Value::Bool(_)) {
                 found += " (to make it text, put it in quotes)";
             }
@@ -143,7 +143,7 @@ fn read(schema: &Value, error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
         }
         ValidationErrorKind::Enum { options } => {
             let names: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            // What is not even text is a mistake of type, and reported as that.
+            // A value that is not text is reported as a mistake of type.
             if let Value::String(text) = instance {
                 let meant = words::choice(&steps, text).filter(|meant| names.contains(meant));
                 let expected = match meant {
@@ -154,7 +154,7 @@ fn read(schema: &Value, error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
             }
         }
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            // The branch that was followed furthest is the one that was meant.
+            // The author probably meant the branch that matched furthest.
             let depth = |branch: &&Vec<ValidationError<'static>>| {
                 branch.iter().map(|error| error.instance_path().segments().count()).max().unwrap_or_default()
             };

@@ -1,5 +1,5 @@
-//! What is no mistake in a gateway file and yet will not work, or not as its author means it: for `sluice check` alone, which
-//! looks at the machine and the time too. Never a secret is in what is said.
+//! Warnings: a gateway file without mistakes that will not work, or not as its author intends. Only `sluice check` reports them, since they
+//! depend on the machine and the time. They never contain a secret.
 
 use std::fmt;
 use std::path::Path as Base;
@@ -19,7 +19,7 @@ use crate::table;
 
 use super::Checked;
 
-/// What will not work, and where that stands.
+/// A warning and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     pub line: usize,
@@ -33,7 +33,7 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Where a request goes, below a base URL: people copy that with it.
+/// API paths below a base URL, which people copy along with it.
 const ENDPOINTS: [&str; 10] = [
     "/chat/completions",
     "/completions",
@@ -47,7 +47,7 @@ const ENDPOINTS: [&str; 10] = [
     "/api",
 ];
 
-/// Words in the names of models that the table has not, because they are not asked for text.
+/// Words in the names of models that the table omits, because they do not generate text.
 const OTHERS: [&str; 14] = [
     "image",
     "dall-e",
@@ -65,8 +65,8 @@ const OTHERS: [&str; 14] = [
     "ocr",
 ];
 
-/// Finds all of it. Files are found from `base`, the gateway file's directory; `now` is in Unix seconds. Where `asks` is set, Redis and
-/// servers nearby are asked whether they answer.
+/// Finds all warnings. Paths are relative to `base`, the gateway file's directory; `now` is in Unix seconds. With `asks`, Redis and servers
+/// nearby are contacted.
 pub fn find(checked: &Checked, base: &Base, now: u64, asks: bool) -> Vec<Warning> {
     let mut finder = Finder { checked, base, found: Vec::new() };
     finder.listeners();
@@ -86,7 +86,7 @@ pub fn find(checked: &Checked, base: &Base, now: u64, asks: bool) -> Vec<Warning
     found
 }
 
-/// What is wrong with the line that names the schema for editors, if there is one: a copied file often leaves that behind.
+/// Checks the line that names the schema for editors, if there is one: copied files often contain a stale path.
 pub fn schema(text: &str, base: &Base) -> Option<String> {
     let name = text.lines().next()?.strip_prefix("# yaml-language-server: $schema=")?.trim();
     if name.contains("://") || base.join(name).exists() {
@@ -171,7 +171,7 @@ impl Finder<'_> {
         }
     }
 
-    /// No secret has a hash of one digit, or of a few that come again and again.
+    /// A hash of one digit, or of a few repeated digits, is a placeholder.
     fn hash(&mut self, text: &str, path: &Path, command: &str) {
         let is_made_up = |length: usize| {
             let (first, rest) = text.split_at_checked(length).unwrap_or_default();
@@ -244,7 +244,7 @@ impl Finder<'_> {
             if target.model.contains('*') || file.prices.models.contains_key(&target.price_name()) {
                 continue;
             }
-            // Deployments and profiles have names of their own.
+            // Deployments and profiles have custom names.
             let own_names = provider.kind.row().surface == Surface::Azure || target.model.starts_with("arn:");
             let lower = target.model.to_lowercase();
             if own_names || OTHERS.iter().any(|word| lower.contains(word)) {
@@ -267,7 +267,7 @@ impl Finder<'_> {
         }
     }
 
-    /// Credentials that are not there, where `sluice run` would end.
+    /// Missing credentials, with which `sluice run` would not start.
     fn credentials(&mut self) {
         let file = &self.checked.file;
         let mut wanted: Vec<(Path, &Secret, &str)> = Vec::new();
@@ -305,7 +305,7 @@ impl Finder<'_> {
         }
     }
 
-    /// Whether Redis answers, and providers nearby.
+    /// Whether Redis and the providers nearby respond.
     fn answers(&mut self) {
         type Question = Box<dyn FnOnce() -> Option<String> + Send>;
         let file = &self.checked.file;
@@ -339,14 +339,14 @@ impl Finder<'_> {
     }
 }
 
-/// The files that a listener's TLS needs, by their fields.
+/// The files of a listener's TLS section, by field.
 fn files(tls: &Tls) -> impl Iterator<Item = (&'static str, &String)> {
     let files = [("certificate", &tls.certificate), ("key", &tls.key), ("client_ca", &tls.client_ca)];
     let sds = tls.sds.as_ref().map(|sds| ("sds", &sds.file));
     files.into_iter().filter_map(|(name, file)| Some((name, file.as_ref()?))).chain(sds)
 }
 
-/// What is wrong with a Redis over HTTP.
+/// Checks a Redis over HTTP.
 fn ask_redis(url: &Url, text: &str, protocol: Protocol, token: Option<&str>) -> Option<String> {
     let base = text.trim_end_matches('/');
     let path = match protocol {

@@ -1,7 +1,7 @@
-//! What people write who come from another gateway, and what a gateway file has for it.
+//! Field names and values of other gateways, and their equivalents in a gateway file.
 //!
-//! A word stands here when many write it and its spelling is far from ours: what is close is found by its letters. `docs/migration.md`
-//! has the same words for people. What is written in place of a secret is never repeated.
+//! A word is listed if it is common and its spelling differs much from ours; similar spellings are found by edit distance.
+//! `docs/migration.md` has the same words. A value in place of a secret is never repeated.
 
 use serde_json::Value;
 use sluice_config::mistake::{Path, quoted};
@@ -9,7 +9,7 @@ use sluice_core::provider::kind::Kind;
 
 use super::shape::Step;
 
-/// A part of a gateway file in which fields have their own meaning.
+/// A part of a gateway file with its own fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     Top,
@@ -35,7 +35,7 @@ const FALLBACKS: &str = "more targets of the model: the gateway tries them in or
 const CLIENTS: &str = "no such field: clients set it in their requests";
 const NEITHER: &str = "daily, monthly or total: other periods are not supported";
 
-/// Where a word is written, the words without `_` and `-`, and what is to be written in their place.
+/// The parts where a word occurs, the words without `_` and `-`, and the replacement.
 const WORDS: &[(&[Part], &[&str], &str)] = &[
     (&[Provider], &["apikey", "apikeys", "token", "secret", "credential", "authtoken"], SECRET),
     (&[Provider], &["apibase", "baseurl", "endpoint", "host", "base", "uri", "address", "azureendpoint"], "url"),
@@ -207,7 +207,7 @@ const WORDS: &[(&[Part], &[&str], &str)] = &[
     (&[Times], &["connect", "read", "write", "request"], "total, answer, first_token or idle"),
 ];
 
-/// What stands in a field, where its type alone tells too little.
+/// Example values of fields whose type alone says too little.
 const EXAMPLES: &[(Part, &str, &str)] = &[
     (Top, "listen", "an address and a port: 127.0.0.1:8080"),
     (Top, "providers", "NAME: { kind: KIND }"),
@@ -234,7 +234,7 @@ const EXAMPLES: &[(Part, &str, &str)] = &[
 ];
 const KEYS: &str = "a list: [{ id: NAME, team: NAME, sha256: HASH }], as `sluice keys new` prints it";
 
-/// Words for choices: the field, what is written there, and what is meant.
+/// Choices: the field, other gateways' values, and the equivalent.
 const CHOICES: &[(&str, &[&str], &str)] = &[
     ("kind", &["claude", "anthropicapi"], "anthropic"),
     ("kind", &["google", "googleai", "googleaistudio", "palm", "geminiapi"], "gemini"),
@@ -292,28 +292,28 @@ const MORE_TIMES: [&str; 4] = ["key_cache", "key_rest", "interval", "base_ejecti
 /// Fields whose values are sizes.
 const SIZES: [&str; 5] = ["rewritten_body", "worker", "key", "memory", "largest"];
 
-/// What to write in place of an unknown field.
+/// The replacement of an unknown field.
 pub fn field(steps: &[Step], name: &str) -> Option<&'static str> {
     let (part, name) = (part(steps)?, plain(name));
     let row = WORDS.iter().find(|(parts, words, _)| parts.contains(&part) && words.contains(&&*name))?;
     Some(row.2)
 }
 
-/// What is meant by a name that is none of those that a field can have.
+/// The equivalent of an unknown value of a choice.
 pub fn choice(steps: &[Step], text: &str) -> Option<&'static str> {
     let Some(Step::Key(field)) = steps.last() else { return None };
     let text = plain(text);
     CHOICES.iter().find(|(of, words, _)| of == field && words.contains(&&*text)).map(|(_, _, meant)| *meant)
 }
 
-/// What stands at this place, where something is missing or something else is there.
+/// An example value for a place where something is missing or wrong.
 pub fn example(steps: &[Step]) -> Option<&'static str> {
     let (Step::Key(field), outer) = steps.split_last()? else { return None };
     let part = part(outer)?;
     EXAMPLES.iter().find(|(of, name, _)| *of == part && name == field).map(|(_, _, example)| *example)
 }
 
-/// What to write in place of a value of another type than this one, as JSON Schema calls it.
+/// The replacement of a value whose type is not `wanted`, a type of JSON Schema.
 pub fn value(steps: &[Step], found: &Value, wanted: &str) -> Option<String> {
     special(steps, found, wanted).or_else(|| example(steps).map(str::to_owned))
 }
@@ -353,7 +353,7 @@ fn special(steps: &[Step], found: &Value, wanted: &str) -> Option<String> {
     }
 }
 
-/// The same of what has to be a mapping.
+/// The replacement of a value that has to be a mapping.
 fn mapping(steps: &[Step], found: &Value) -> Option<String> {
     let example = match part(steps) {
         Some(Secret) => "{ env: NAME }, with the secret in that environment variable, or { file: PATH }",
@@ -383,13 +383,13 @@ fn mapping(steps: &[Step], found: &Value) -> Option<String> {
     Some(example.to_owned())
 }
 
-/// `openai/gpt-5-mini` as a target is written.
+/// Writes `openai/gpt-5-mini` as a target.
 fn target(text: &str) -> String {
     let (provider, model) = text.split_once('/').unwrap_or(("NAME", text));
     format!("{{ provider: {provider}, model: {} }}", shown(model))
 }
 
-/// A text as it was written, unless it may be a key that stands in the wrong place.
+/// Quotes a text, unless it may be a key in the wrong place.
 fn shown(text: &str) -> String {
     let front = ["sk-", "sk_", "gsk_", "xai-", "pplx-", "AIza", "AKIA", "Bearer ", "key-"];
     let is_key = front.iter().any(|front| text.starts_with(front));
@@ -397,7 +397,7 @@ fn shown(text: &str) -> String {
     if is_key || is_random { "NAME".to_owned() } else { quoted(text) }
 }
 
-/// The variable that a text as a whole refers to, as shells and other gateways write that.
+/// The variable that the whole text refers to, in the syntax of shells and other gateways.
 pub fn variable(text: &str) -> Option<&str> {
     let text = text.trim();
     let braced = || text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
@@ -417,7 +417,7 @@ pub fn variable(text: &str) -> Option<&str> {
     (marked && is_name).then_some(name)
 }
 
-/// Every place whose value is a reference to a variable, and what to write there.
+/// All places whose value is a variable reference, and the replacements.
 pub fn variables(value: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
     walk(value, &mut Vec::new(), &mut |steps, text| {
@@ -430,7 +430,7 @@ pub fn variables(value: &Value) -> Vec<(String, String)> {
         let expected = match (part(steps), last) {
             (Some(Secret), _) => format!("{{ env: {name} }}"),
             (_, "env") => format!("{name}, the variable's name alone"),
-            // Fields that do not exist have a word of their own.
+            // Unknown fields have their own replacement.
             (_, word) if outer.is_some() && field(&steps[..steps.len() - 1], word) == Some(SECRET) => {
                 format!("key: {{ env: {name} }}")
             }
@@ -466,7 +466,7 @@ fn walk(value: &Value, steps: &mut Vec<Step>, found: &mut impl FnMut(&[Step], &s
     }
 }
 
-/// What may be wrong with a line that is not YAML.
+/// A hint about a line that is not YAML.
 pub fn line(text: &str) -> Option<&'static str> {
     let indent: String = text.chars().take_while(|c| c.is_whitespace()).collect();
     let unquoted = text.trim_start_matches([' ', '-', '{', '[', ',']);
@@ -483,7 +483,7 @@ pub fn line(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Which part of the file this is.
+/// The part of the file that a place belongs to.
 fn part(steps: &[Step]) -> Option<Part> {
     let names: Vec<&str> = steps.iter().map(|step| if let Step::Key(key) = step { key } else { "#" }).collect();
     Some(match names.as_slice() {
@@ -504,7 +504,7 @@ fn part(steps: &[Step]) -> Option<Part> {
     })
 }
 
-/// A word without what people write it differently by.
+/// Normalizes a word's spelling.
 fn plain(word: &str) -> String {
     word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }

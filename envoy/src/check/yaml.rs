@@ -1,6 +1,6 @@
-//! A YAML file as a JSON value, and the line on which each of its places stands.
+//! Parses a YAML file into a JSON value, with the line of each place.
 //!
-//! YAML 1.2's core schema, without what a gateway file has no use for: merge keys, tags of one's own, several documents.
+//! It reads YAML 1.2's core schema without features that a gateway file does not need: merge keys, custom tags, several documents.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -10,23 +10,23 @@ use serde_json::{Map, Number, Value};
 use sluice_config::Mistake;
 use sluice_config::mistake::{Path, quoted};
 
-/// Aliases may multiply a file's size, up to this many values.
+/// Aliases may expand a file, up to this number of values.
 const VALUES_MAX: usize = 100_000;
 const DEPTH_MAX: usize = 64;
 
-/// A file that could be read.
+/// A parsed file.
 pub struct Document {
     pub value: Value,
-    /// Keys that stand twice in one mapping.
+    /// Duplicate keys in a mapping.
     pub mistakes: Vec<Mistake>,
     pub lines: Lines,
 }
 
-/// On which line each place of a file stands.
+/// The line of each place in a file.
 #[derive(Debug, Default)]
 pub struct Lines(BTreeMap<String, usize>);
 
-/// Why a file is not YAML, or not of the kind that is read here.
+/// Why a file is not valid YAML, or uses an unsupported feature.
 #[derive(Debug)]
 pub struct Fault {
     pub line: usize,
@@ -34,7 +34,7 @@ pub struct Fault {
 }
 
 impl Document {
-    /// Reads a file.
+    /// Parses a file.
     pub fn read(text: &str) -> Result<Self, Fault> {
         let mut composer = Composer {
             parser: Parser::new_from_str(text),
@@ -54,7 +54,7 @@ impl Document {
 }
 
 impl Lines {
-    /// The line of a place, or of the nearest one around it that stands in the file.
+    /// The line of a place, or of its nearest parent in the file.
     pub fn of(&self, path: &str) -> usize {
         let mut place = path;
         loop {
@@ -82,10 +82,10 @@ impl From<ScanError> for Fault {
 struct Composer<'t> {
     parser: Parser<'t, StrInput<'t>>,
     document: Document,
-    /// Values that have a name, and how many values each holds.
+    /// Anchored values, and how many values each contains.
     anchors: HashMap<usize, (Value, usize)>,
     values: usize,
-    /// The line last seen.
+    /// The most recent line.
     seen: usize,
 }
 
@@ -200,7 +200,7 @@ impl<'t> Composer<'t> {
     }
 }
 
-/// What an unquoted scalar is. Numbers that JSON cannot hold stay text.
+/// Resolves an unquoted scalar. Numbers that JSON cannot represent stay text.
 fn plain(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,

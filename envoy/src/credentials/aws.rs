@@ -1,4 +1,4 @@
-//! An access key of AWS, as the shared credentials file that Envoy reads and watches.
+//! An AWS access key as the shared credentials file that Envoy watches.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use sluice_config::file::Aws;
 
 use crate::secrets::read;
 
-/// The file's text, or what is missing; `None` when Envoy finds credentials by itself.
+/// The file's text, or what is missing; `None` if Envoy uses AWS' default credential chain.
 pub fn keys(aws: &Aws, base: &Path) -> Option<Result<String, String>> {
     let (id, secret) = (aws.access_key_id.as_ref()?, aws.secret_access_key.as_ref()?);
     let text = || {

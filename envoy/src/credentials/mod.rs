@@ -1,6 +1,6 @@
-//! Providers' credentials beyond what is read once when the gateway starts: those that change while it runs.
+//! Provider credentials that change at runtime.
 //!
-//! What is here works beside Envoy, never in the way of a request: it writes the files that Envoy watches.
+//! This code writes files that Envoy watches, outside of the request path.
 
 pub mod aws;
 pub mod google;
@@ -8,7 +8,7 @@ mod watch;
 
 pub use watch::Watch;
 
-/// Tells the person who runs the gateway. That nobody may be reading it is no reason to stop.
+/// Writes a message for the operator. A closed standard error is not an error.
 pub fn tell(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "sluice: {text}");

@@ -1,8 +1,7 @@
-//! Credentials that change where the gateway file says they are, while Envoy runs: they are read again now and then, and
-//! what changed is written where Envoy watches.
+//! Watches the sources of credentials at runtime, and writes changed ones to the files that Envoy watches.
 //!
-//! Reading, not the file system's notices: it sees every way of replacing a file (Kubernetes swaps a symbolic link two
-//! directories up), and the files are few and small.
+//! It reads the files regularly instead of using inotify, since that detects every way of replacing a file (Kubernetes swaps a symbolic
+//! link two directories up), and the files are few and small.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,13 +15,13 @@ use crate::secrets::{self, Secrets};
 
 use super::tell;
 
-/// Between two readings. A change counts when two of them saw the same: a file may be found half written.
+/// Polling interval. A change counts once two polls read the same: a file may be half written.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Reads until it is dropped, and writes nothing from then on.
+/// Watches until it is dropped, and writes nothing afterwards.
 #[derive(Debug)]
 pub struct Watch {
-    /// Its end is the thread's.
+    /// Dropping it ends the thread.
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -37,7 +36,7 @@ impl Drop for Watch {
 }
 
 impl Watch {
-    /// Begins with what was read before and written into `directory`; files are found from `base`.
+    /// Starts with the credentials that were already written to `directory`. Paths are relative to `base`.
     pub fn start(file: &File, base: &Path, present: &Secrets, directory: &Path) -> Self {
         let (stop, stopped) = mpsc::channel();
         let (file, base, directory): (File, PathBuf, PathBuf) = (file.clone(), base.into(), directory.into());
@@ -64,7 +63,7 @@ impl Watch {
 
 type Found = Result<String, String>;
 
-/// What was written, and what the last reading found.
+/// The credentials that were written, and the results of the last poll.
 struct Memory {
     written: Secrets,
     last: BTreeMap<String, Found>,
@@ -76,7 +75,7 @@ impl Memory {
         Self { written: present.clone(), last: BTreeMap::new(), told: BTreeMap::new() }
     }
 
-    /// What there is to do about a credential as it was found: a new text to write, or a problem that was not told yet.
+    /// Returns what to do about a credential: a new text to write, or a problem that was not reported yet.
     fn news(&mut self, name: &str, found: Found) -> Option<Found> {
         let settled = self.last.get(name) == Some(&found);
         if !settled {

@@ -1,4 +1,4 @@
-//! What there is to be served: keys of providers in the environment, and servers on this machine.
+//! Finds what can be served: provider keys in the environment, and servers on this machine.
 
 use std::env;
 
@@ -8,20 +8,20 @@ use sluice_core::provider::url::Url;
 
 use crate::reach;
 
-/// A service that may be found.
+/// A service that `init` looks for.
 #[derive(Debug, Clone, Copy)]
 pub struct Service {
     /// The kind's name.
     pub kind: &'static str,
-    /// Where its clients look for its key, the usual variable first.
+    /// The environment variables that hold its key, the usual one first.
     pub variables: &'static [&'static str],
-    /// On this machine: where it usually listens.
+    /// The usual port of a local server.
     pub port: Option<u16>,
-    /// A model to begin with.
+    /// A chat model to begin with.
     pub chat: Option<&'static str>,
-    /// One that embeds.
+    /// An embedding model to begin with.
     pub embeddings: Option<&'static str>,
-    /// What the names of its models have in common; else the service's own name stands before them.
+    /// A pattern of its models' names. Without one, its names get the service's name as a prefix.
     pub pattern: Option<&'static str>,
 }
 
@@ -39,7 +39,7 @@ const fn local(kind: &'static str, port: u16) -> Service {
     Service { kind, variables: &[], port: Some(port), chat: None, embeddings: None, pattern: None }
 }
 
-/// Those that are looked for. Variables are those of each service's own SDK or documentation.
+/// The services to look for. The variables are those of each service's own SDK or documentation.
 pub const SERVICES: &[Service] = &[
     cloud("openai", &["OPENAI_API_KEY"], "gpt-5-mini", Some("text-embedding-3-small"), Some("gpt-*")),
     cloud("anthropic", &["ANTHROPIC_API_KEY"], "claude-haiku-4-5", None, Some("claude-*")),
@@ -65,24 +65,24 @@ pub const SERVICES: &[Service] = &[
     local("lmstudio", 1234),
 ];
 
-/// More models of a server are not written one by one.
+/// Most models of a server that are written one by one.
 const MODELS_MAX: usize = 20;
 
-/// A service that is there.
+/// A service that was found.
 #[derive(Debug, Clone)]
 pub struct Found {
     pub kind: Kind,
     pub service: Service,
-    /// Where, if not at its kind's own address.
+    /// Its URL, if not the default of its kind.
     pub url: Option<String>,
-    /// The variable that holds its key.
+    /// The environment variable that holds its key.
     pub variable: Option<String>,
-    /// What it serves, as far as it said or its user.
+    /// Its models, as listed by the server or named by the user.
     pub models: Vec<String>,
 }
 
 impl Found {
-    /// For people.
+    /// A description for people.
     pub fn about(&self) -> String {
         let by = match (&self.variable, self.service.port) {
             (Some(variable), _) => format!("from the variable {variable}"),
@@ -93,7 +93,7 @@ impl Found {
     }
 }
 
-/// All services whose keys are set, and all servers that answer.
+/// Finds all services whose keys are set, and all local servers that respond.
 pub fn look_around() -> Vec<Found> {
     let mut found: Vec<Found> = SERVICES.iter().filter_map(|service| by_variable(*service)).collect();
     found.extend(azure());
@@ -111,7 +111,7 @@ pub fn look_around() -> Vec<Found> {
     found
 }
 
-/// Azure OpenAI, whose clients also find its address in the environment. What its deployments are called nobody knows.
+/// Azure OpenAI, whose URL is in the environment too. The names of its deployments are unknown.
 fn azure() -> Option<Found> {
     let kind = Kind::named("azure")?;
     let variables: &[&str] = &["AZURE_OPENAI_API_KEY"];
@@ -120,7 +120,7 @@ fn azure() -> Option<Found> {
     by_variable(service).filter(|_| url.is_some()).map(|found| Found { url, ..found })
 }
 
-/// What is known of a kind that is none of the services.
+/// The service of a kind that is not in [`SERVICES`].
 fn plain(kind: Kind) -> Service {
     Service { kind: kind.row().name, variables: &[], port: None, chat: None, embeddings: None, pattern: None }
 }
@@ -132,24 +132,24 @@ fn by_variable(service: Service) -> Option<Found> {
     Some(Found { kind, service, url: None, variable, models: Vec::new() })
 }
 
-/// A service that somebody names, with these models if there are any.
+/// A service that the user names, with these models, if any.
 pub fn named(kind: Kind, url: Option<String>, models: &[String]) -> Found {
     let plain = plain(kind);
     let service = SERVICES.iter().find(|service| service.kind == plain.kind).copied().unwrap_or(plain);
-    // The service itself has more models than a file wants.
+    // A public service has too many models to list.
     let server = url.as_deref().or(kind.row().url.filter(|_| service.chat.is_none()));
     let models = match models {
         [] => server.and_then(listed).unwrap_or_default(),
         models => models.to_vec(),
     };
-    // A server of one's own usually wants no key.
+    // Self-hosted servers usually need no key.
     let wants_key = url.is_none() || by_variable(service).is_some();
     let usual = service.variables.first().filter(|_| wants_key).map(|name| (*name).to_owned());
     let variable = by_variable(service).and_then(|found| found.variable).or(usual);
     Found { kind, service, url, variable, models }
 }
 
-/// The models that a server lists below this base URL, as OpenAI's do.
+/// The models that a server lists below this base URL, in OpenAI's format.
 fn listed(url: &str) -> Option<Vec<String>> {
     #[derive(Deserialize)]
     struct List {

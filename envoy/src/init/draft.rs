@@ -1,4 +1,4 @@
-//! A gateway file as it is about to be written.
+//! The draft of a gateway file.
 
 use std::fmt::Write;
 
@@ -9,26 +9,26 @@ use crate::render::quote;
 
 use super::detect::Found;
 
-/// The file.
+/// A gateway file before it is written.
 #[derive(Debug, Default)]
 pub struct Draft {
     pub listen: String,
     pub providers: Vec<Provider>,
     pub models: Vec<Model>,
-    /// What clients ask for, and what is meant.
+    /// The requested name, and the model it maps to.
     pub aliases: Vec<(String, String)>,
-    /// Of a model at a provider: requests and tokens in a minute.
+    /// By provider and model: requests and tokens per minute.
     pub limits: Vec<(String, String, Option<u64>, Option<u64>)>,
-    /// Seconds for a whole request.
+    /// The timeout of a whole request, in seconds.
     pub total: Option<u64>,
     pub id: String,
     pub team: String,
     pub sha256: String,
-    /// What its author should know.
+    /// Notes for the author of the file.
     pub notes: Vec<String>,
 }
 
-/// A provider.
+/// A provider of the draft.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Provider {
     pub name: String,
@@ -36,26 +36,26 @@ pub struct Provider {
     pub url: Option<String>,
     pub api_version: Option<String>,
     pub region: Option<String>,
-    /// The variable that holds its key.
+    /// The environment variable that holds its key.
     pub variable: Option<String>,
 }
 
-/// A model.
+/// A model of the draft.
 #[derive(Debug, Clone, Default)]
 pub struct Model {
     pub name: String,
     pub targets: Vec<Target>,
-    /// Where it is not as they are listed.
+    /// The routing strategy, if it is not the listed order.
     pub strategy: Option<&'static str>,
 }
 
-/// A target.
+/// A target of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     pub provider: String,
     pub model: String,
     pub weight: u64,
-    /// Whether it is asked behind the others only.
+    /// Whether it is only a fallback for the others.
     pub behind: bool,
 }
 
@@ -65,8 +65,8 @@ impl Target {
     }
 }
 
-/// A file of services that were found: `chat` is the first, with the others behind it, and `embeddings` likewise; and each model of
-/// theirs by its own name.
+/// Drafts a file for the services that were found. `chat` is the first one's model, with the others as fallbacks, and `embeddings`
+/// likewise; each model also gets its own name.
 pub fn of(services: &[Found]) -> Draft {
     let mut draft = Draft::default();
     let (mut chat, mut embeddings) = (Vec::new(), Vec::new());
@@ -87,15 +87,15 @@ pub fn of(services: &[Found]) -> Draft {
         chat.extend(listed.or(found.service.chat).map(|model| Target::new(&name, model)));
         let listed = found.models.iter().find(embeds).map(String::as_str);
         let usual = found.service.embeddings.filter(|_| found.models.is_empty());
-        // Vectors of another model are no stand-in: they mean something else.
+        // Embeddings of another model are no fallback: the vectors are not comparable.
         if embeddings.is_empty() {
             embeddings.extend(listed.or(usual).map(|model| Target::new(&name, model)));
         }
-        // A server of one's own has names like no other's.
+        // Names at a self-hosted server do not follow the pattern.
         let pattern = found.service.pattern.filter(|_| found.url.is_none());
         let pattern = pattern.map_or_else(|| format!("{name}/*"), str::to_owned);
         if pattern == "claude-*" {
-            // So agents ask for a longer context.
+            // Agents request a longer context under this name.
             draft.aliases.push(("claude-*[1m]".to_owned(), pattern.clone()));
         }
         let patterns = [pattern];
@@ -110,7 +110,7 @@ pub fn of(services: &[Found]) -> Draft {
     let first = [("chat", chat), ("embeddings", embeddings)].into_iter().filter(|(_, targets)| !targets.is_empty());
     draft.models =
         first.map(|(name, targets)| Model { name: name.to_owned(), targets, strategy: None }).chain(others).collect();
-    // A model that is called so itself.
+    // Drops models whose name is taken already.
     let mut seen = Vec::new();
     draft.models.retain(|model| {
         let new = !seen.contains(&model.name);
@@ -121,12 +121,12 @@ pub fn of(services: &[Found]) -> Draft {
 }
 
 impl Draft {
-    /// The variables from which keys are read.
+    /// The environment variables that hold keys.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.providers.iter().filter_map(|provider| provider.variable.as_deref())
     }
 
-    /// In YAML. Writing into a text does not fail.
+    /// The draft as YAML. Writing to a `String` does not fail.
     pub fn text(&self) -> String {
         let mut text = String::new();
         let _ = self.write(&mut text);

@@ -1,7 +1,7 @@
-//! LiteLLM's configuration file as a gateway file: its models and where they are served, limits, fallbacks and aliases. Whatever
-//! else is in it is named, so that nobody misses it in silence. No secret is taken over.
+//! Converts a LiteLLM configuration file into a gateway file: models, targets, limits, fallbacks and aliases. Everything that it does not
+//! convert is reported. Secrets are not copied.
 //!
-//! Its fields are those of LiteLLM's documentation of `config.yaml` (proxy settings, load balancing, fallbacks).
+//! The fields follow LiteLLM's documentation of `config.yaml` (proxy settings, load balancing, fallbacks).
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::cli::Failure;
 use super::detect::SERVICES;
 use super::draft::{Draft, Model, Provider, Target};
 
-/// What LiteLLM calls a provider, and the kind.
+/// LiteLLM's name of a provider, and the kind.
 const KINDS: &[(&str, &str)] = &[
     ("openai", "openai"),
     ("text-completion-openai", "openai"),
@@ -47,7 +47,7 @@ const KINDS: &[(&str, &str)] = &[
     ("xai", "xai"),
 ];
 
-/// How its router's strategies are called here; the second are only alike.
+/// LiteLLM's routing strategy, Sluice's strategy, and whether the two are exactly the same.
 const STRATEGIES: &[(&str, &str, bool)] = &[
     ("simple-shuffle", "weighted", true),
     ("least-busy", "least_busy", true),
@@ -57,7 +57,7 @@ const STRATEGIES: &[(&str, &str, bool)] = &[
     ("usage-based-routing-v2", "least_busy", false),
 ];
 
-/// Why a setting has no place here.
+/// Why a setting has no equivalent.
 const REASONS: &[(&str, &str)] = &[
     ("master_key", "create a new administrator's key: sluice keys new --admin"),
     ("database_url", "Sluice has no database: keys are in the file or in Redis"),
@@ -89,7 +89,7 @@ const REASONS: &[(&str, &str)] = &[
     ("cooldown_time", "use circuit: { open: ... }"),
 ];
 
-/// Reads the file at `path` and converts it.
+/// Reads and converts the file at `path`.
 pub fn convert(path: &Path) -> Result<Draft, Failure> {
     let text = fs::read_to_string(path)
         .map_err(|error| Failure::Unreadable(format!("cannot read {}: {error}", path.display())))?;
@@ -117,7 +117,7 @@ fn converted(value: &Value) -> Draft {
 struct Converter {
     draft: Draft,
     strategy: Option<&'static str>,
-    /// Models and those that stand in for them.
+    /// Models and their fallbacks.
     fallbacks: Vec<(Option<String>, Vec<String>)>,
     place: usize,
 }
@@ -135,7 +135,7 @@ impl Converter {
         self.draft.notes.push(note);
     }
 
-    /// One of `model_list`.
+    /// Converts one entry of `model_list`.
     fn deployment(&mut self, deployment: &Value) {
         let place = format!("model_list[{}]", self.place);
         self.place += 1;
@@ -208,7 +208,7 @@ impl Converter {
         Some((kind?, rest.to_owned()))
     }
 
-    /// The name of a deployment's provider, which is made if there is none like it.
+    /// Returns the name of a deployment's provider; adds the provider if it is new.
     fn provider(&mut self, kind: Kind, params: &Map<String, Value>, place: &str) -> String {
         let text = |field: &str| params.get(field).and_then(Value::as_str).map(str::to_owned);
         let url = text("api_base").or_else(|| text("base_url")).and_then(|url| self.url(kind, &url, place));
@@ -254,7 +254,7 @@ impl Converter {
         own
     }
 
-    /// A base URL as ours are: with the version's path.
+    /// Normalizes a base URL to include the version's path.
     fn url(&mut self, kind: Kind, url: &str, place: &str) -> Option<String> {
         let url = match url.strip_prefix("os.environ/") {
             None => url.to_owned(),
@@ -280,7 +280,7 @@ impl Converter {
         Some(format!("{scheme}://{}{path}", read.authority()))
     }
 
-    /// What the provider is asked for. A star stands for a part of the name there.
+    /// A target. A star in it stands for the same part of the requested name.
     fn target(&mut self, name: &str, provider: &str, model: &str, place: &str) -> Option<Target> {
         let good =
             |text: &str| !text.is_empty() && text.len() <= 256 && text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -365,7 +365,7 @@ impl Converter {
 
     fn finish(mut self) -> Draft {
         for model in self.draft.models.iter_mut().filter(|model| model.targets.len() > 1) {
-            // As LiteLLM's router does when nobody says otherwise.
+            // The default of LiteLLM's router.
             model.strategy = Some(self.strategy.unwrap_or("weighted"));
         }
         let primary: Vec<(String, Vec<Target>)> =
@@ -400,28 +400,28 @@ impl Converter {
     }
 }
 
-/// Has `others` stand in behind a model's own targets.
+/// Adds `others` as fallbacks behind a model's own targets.
 fn add_behind(model: &mut Model, name: &str, others: &[Target]) {
     if model.name == name {
         return;
     }
     for target in others {
         let is_there = |known: &Target| known.provider == target.provider && known.model == target.model;
-        // What a star stands for in another model's name is none of this one's.
+        // A star in another model's target has no meaning here.
         if !model.targets.iter().any(is_there) && !target.model.contains('*') {
             model.targets.push(Target { behind: true, weight: 1, ..target.clone() });
         }
     }
 }
 
-/// The variable that the key of such a provider is usually in.
+/// The usual environment variable of the provider's key.
 fn usual_variable(kind: Kind) -> String {
     let service = SERVICES.iter().find(|service| service.kind == kind.row().name);
     let usual = service.and_then(|service| service.variables.first()).map(|name| (*name).to_owned());
     usual.unwrap_or_else(|| format!("{}_API_KEY", kind.row().name.to_uppercase().replace('-', "_")))
 }
 
-/// Where a kind has no address of its own, what stands there until somebody writes it.
+/// A placeholder URL, for kinds without a default.
 fn needed_url(kind: Kind) -> Option<String> {
     kind.row().url.is_none().then(|| "https://write-the-url.invalid".to_owned())
 }

@@ -1,7 +1,8 @@
-//! `sluice init`: a first gateway file, of what is there: providers whose keys are in the environment, and servers on this machine
-//! that answer. What it cannot know it asks on a terminal; options say all of it too.
+//! `sluice init`: writes a first gateway file for the providers with a key in the environment and the servers that respond on this machine.
+//! It asks on a terminal for what it cannot know; options can answer everything as well.
 //!
-//! The file holds a hash. The secret is printed once, or written where only its owner can read it, and is nowhere else.
+//! The file contains only the key's hash. The secret is printed once, or written to a file that only its owner can read, and stored nowhere
+//! else.
 
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -25,46 +26,44 @@ mod litellm;
 use detect::Found;
 use draft::Draft;
 
-/// Where the gateway listens: the first of these that is free.
+/// Ports to try for the gateway, in order.
 const PORTS: [u16; 4] = [8080, 8088, 8888, 9080];
 const SCHEMA: &str = "gateway.schema.json";
 
-/// The options.
+/// The options of `sluice init`.
 #[derive(Debug, Args)]
 pub struct Init {
     /// The gateway file to write
     #[arg(default_value = "gateway.yaml")]
     file: PathBuf,
-    /// Use this provider, instead of what is found; can be given several times: openai, or vllm=http://127.0.0.1:8000/v1
+    /// Use this provider instead of searching: openai, or vllm=http://127.0.0.1:8000/v1; repeatable
     #[arg(long = "provider", value_name = "KIND[=URL]", value_parser = provider)]
     providers: Vec<(Kind, Option<String>)>,
-    /// A model of the providers given with --provider; can be given several times [default: one that the provider is known for,
-    /// or those that it lists]
+    /// A model of the --provider providers; repeatable [default: a well-known model of the provider, or those that it lists]
     #[arg(long = "model", value_name = "NAME")]
     models: Vec<String>,
-    /// The environment variable that holds the key of the provider given with --provider [default: the provider's usual one, and
-    /// none for a URL of one's own]
+    /// The environment variable with the key of the --provider provider [default: the provider's usual one; none with a URL]
     #[arg(long, value_name = "NAME", value_parser = variable, requires = "providers")]
     key_env: Option<String>,
-    /// Where clients connect [default: a free port of 127.0.0.1, 8080 if it can be]
+    /// The address for client connections [default: a free port of 127.0.0.1, preferably 8080]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// The first key's public name
     #[arg(long, value_name = "NAME", default_value = "me")]
     id: String,
-    /// The team that answers for it
+    /// The team that owns the first key
     #[arg(long, value_name = "NAME", default_value = "default")]
     team: String,
-    /// Write the key's secret into this file, which only its owner can read, instead of printing it
+    /// Write the key's secret to this file, readable only by its owner, instead of printing it
     #[arg(long, value_name = "PATH")]
     secret_file: Option<PathBuf>,
-    /// Convert LiteLLM's configuration, instead of looking around
+    /// Convert this LiteLLM configuration, instead of searching for providers
     #[arg(long, value_name = "FILE", conflicts_with_all = ["providers", "models"])]
     from_litellm: Option<PathBuf>,
-    /// Replace files that are there
+    /// Overwrite existing files
     #[arg(long)]
     force: bool,
-    /// Ask nothing
+    /// Do not ask questions
     #[arg(long)]
     yes: bool,
 }
@@ -87,11 +86,11 @@ fn provider(text: &str) -> Result<(Kind, Option<String>), String> {
 fn variable(text: &str) -> Result<String, String> {
     let good = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    // It may be the secret itself.
+    // The argument may be the secret itself.
     if good { Ok(text.to_owned()) } else { Err("expected the name of a variable, such as OPENAI_API_KEY".to_owned()) }
 }
 
-/// Writes the file, and gives back what its author should know.
+/// Writes the file and returns notes for its author.
 pub fn init(arguments: &Init) -> Result<String, Failure> {
     for (option, name) in [("--id", &arguments.id), ("--team", &arguments.team)] {
         if !is_public_name(name) {
@@ -138,7 +137,7 @@ pub fn init(arguments: &Init) -> Result<String, Failure> {
 }
 
 fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
-    // The error's own text names a file that nobody has asked for: it is renamed once it is whole.
+    // The error's own text names a temporary file, which is renamed once it is complete.
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let cannot = |error: io::Error| {
         let (path, directory) = (path.display(), directory.display());
@@ -147,7 +146,7 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
     write_atomically(path, bytes, mode).map_err(cannot)
 }
 
-/// Nothing is replaced that nobody said may be.
+/// Fails if a file exists and may not be overwritten.
 fn free_to_write(arguments: &Init) -> Result<(), Failure> {
     let files = [Some(&arguments.file), arguments.secret_file.as_ref()];
     let taken = files.into_iter().flatten().find(|path| fs::symlink_metadata(path).is_ok());
@@ -160,7 +159,7 @@ fn free_to_write(arguments: &Init) -> Result<(), Failure> {
     }
 }
 
-/// A draft of what was found, or of what the options say.
+/// Drafts a file from the services found, or from the options.
 fn found(arguments: &Init) -> Result<Draft, Failure> {
     let services = match arguments.providers.as_slice() {
         [] => detect::look_around(),
@@ -194,19 +193,19 @@ fn nothing_found() -> Failure {
     ))
 }
 
-/// Whether somebody is there who can be asked.
+/// Whether a user can answer questions on the terminal.
 fn is_talking(arguments: &Init) -> bool {
     !arguments.yes && io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Questions, and who answers them.
+/// Asks questions on the terminal.
 struct Talk<'a> {
     input: &'a mut dyn BufRead,
     output: &'a mut dyn Write,
 }
 
 impl Talk<'_> {
-    /// One line of an answer; an empty one is `otherwise`.
+    /// Reads one line; an empty one means `otherwise`.
     fn ask(&mut self, question: &str, otherwise: &str) -> Result<String, Failure> {
         write!(self.output, "{question} [{otherwise}] ")?;
         self.output.flush()?;
@@ -246,7 +245,7 @@ impl Talk<'_> {
     }
 }
 
-/// A free port of this machine that no provider has.
+/// A free address on this machine that no provider of the draft uses.
 fn free_address(draft: &Draft) -> String {
     let taken = |port: &u16| {
         let address = format!("127.0.0.1:{port}");

@@ -1,4 +1,4 @@
-//! The directory that Envoy reads: files that are replaced whole, each with a version.
+//! The directory that Envoy reads: files that are replaced atomically, each with a version.
 
 use std::fs;
 use std::io;
@@ -8,13 +8,13 @@ use super::state::State;
 use crate::render::quote;
 use crate::secrets::write_atomically;
 
-/// What was written, for whoever writes next.
+/// The state file, for the next process that writes here.
 pub const STATE: &str = "state.json";
 
 #[derive(Debug)]
 pub struct Files {
     directory: PathBuf,
-    /// Who may read them besides their owner.
+    /// The files' permissions.
     mode: u32,
 }
 
@@ -36,8 +36,8 @@ impl Files {
         write_atomically(&self.path(name), text.as_bytes(), self.mode)
     }
 
-    /// Writes a file, unless it is there with this body and some version, and gives back what was there before, which may be nothing.
-    /// Envoy has nothing to do for a file that stays.
+    /// Writes a file, unless it exists with the same body and any version. Returns the previous content, or an inner `None` if there was no
+    /// file. Envoy has nothing to do for an unchanged file.
     pub fn replace(&self, name: &str, body: &str, version: &str) -> io::Result<Option<Option<String>>> {
         let present = self.text(name)?;
         if present.as_deref().is_some_and(|text| is_body(text, body)) {
@@ -48,7 +48,7 @@ impl Files {
         Ok(Some(present))
     }
 
-    /// Whether a file is there with this body and some version.
+    /// Whether a file exists with this body and any version.
     pub fn has(&self, name: &str, body: &str) -> bool {
         self.text(name).is_ok_and(|text| text.is_some_and(|text| is_body(&text, body)))
     }
@@ -61,12 +61,12 @@ impl Files {
         }
     }
 
-    /// Puts back what was there before; what was not there before does no harm.
+    /// Restores the previous content. A file that did not exist before may stay.
     pub fn restore(&self, name: &str, text: Option<String>) -> io::Result<()> {
         text.map_or(Ok(()), |text| self.write(name, &text))
     }
 
-    /// What was written last.
+    /// Reads the state that was written last.
     pub fn state(&self) -> io::Result<Option<State>> {
         let text = match fs::read(self.path(STATE)) {
             Ok(text) => text,
@@ -86,7 +86,7 @@ impl Files {
     }
 }
 
-/// Whether a file's text is a version and this.
+/// Whether a file consists of a version and this body.
 fn is_body(text: &str, body: &str) -> bool {
     text.split_once('\n').is_some_and(|(_, rest)| rest == body)
 }

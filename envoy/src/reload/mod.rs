@@ -1,12 +1,12 @@
-//! A changed gateway file, applied while Envoy runs.
+//! Applies a changed gateway file at runtime.
 //!
-//! Envoy watches the files of a directory (see [`discovery`]). A change is written in an order in which each file names only what an
-//! earlier one has brought: secrets, clusters, routes, listeners, the filter; and Envoy must have taken one before the next is
-//! written. So every request finds all that its plan names, whichever configuration it began with. A cluster that no plan names any
-//! more stays until no request can be under way that began with it.
+//! Envoy watches the files of a directory (see [`discovery`]). A change is written in an order in which each file refers only to names in
+//! earlier files: secrets, clusters, routes, listeners, the filter. Each file is written only after Envoy has loaded the previous one. So
+//! every request finds everything that its plan refers to, whichever configuration it started with. An unused cluster stays until no
+//! request that started with it can be in flight.
 //!
-//! Each file is replaced whole, and every state between two of them is one that Envoy serves from: this command, and Envoy, may end at
-//! any moment. A change that Envoy does not take is undone.
+//! Each file is replaced atomically, and Envoy can serve from every state in between: this command and Envoy may exit at any moment. A
+//! change that Envoy does not load is rolled back.
 
 use std::fmt;
 use std::io;
@@ -34,21 +34,20 @@ use statics::Statics;
 pub use statics::{RESTARTED, searches_for_aws};
 pub use taken::{Running, Taken};
 
-/// The most clusters that are kept for requests that began with them, where Envoy can watch as many credentials as it likes. Past that
-/// the oldest is removed.
+/// The maximum number of retired clusters, unless the limit of watched credentials is lower. Beyond it the oldest one is removed.
 const MOST_RETIRED: usize = 100;
-/// How Envoy is to be started: a listener that is replaced closes its connections with their next answers, and cuts none that is busy,
-/// within a time that is longer than nearly all requests last.
+/// Envoy's arguments for draining: a replaced listener closes its connections after their next response and does not cut busy ones, within
+/// a time that is longer than nearly all requests.
 pub const DRAINING: [&str; 4] = ["--drain-strategy", "immediate", "--drain-time-s", "3600"];
-/// How much longer than a request can last a cluster is kept: workers hear of a change one after another.
+/// How long a retired cluster outlives the longest request, since workers load a change one after another.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// Why a gateway file was not applied; the one before goes on.
+/// Why a gateway file was not applied. The previous one stays active.
 #[derive(Debug)]
 pub enum NotApplied {
-    /// These parts of it are read at Envoy's start only.
+    /// These parts are only read when Envoy starts.
     Restart(Vec<&'static str>),
-    /// Envoy refused a file, or did not take it in time.
+    /// Envoy rejected a file, or did not load it in time.
     Envoy(String),
     /// A file could not be written.
     Write(io::Error),
@@ -82,19 +81,19 @@ impl From<io::Error> for NotApplied {
 /// A gateway file, ready to be applied.
 #[derive(Debug)]
 pub struct Prepared {
-    /// Its providers' clusters are named by what they are.
+    /// The checked file, with each provider's clusters named after its definition.
     pub checked: Checked,
-    /// The same for the same file with the same prices, wherever it is read.
+    /// A hash of the file and its prices, independent of where it is read.
     pub version: String,
     bootstrap: String,
     statics: Statics,
     clusters: Vec<Cluster>,
-    /// When a request is ended at the latest.
+    /// The maximum duration of a request.
     longest: Duration,
 }
 
 impl Prepared {
-    /// For an Envoy that reads its files in this directory.
+    /// Prepares a file for an Envoy that reads its files in this directory.
     pub fn new(mut checked: Checked, directory: &Path, options: &render::Options) -> Self {
         let version = discovery::short(&Sha256::digest(serde_json::to_vec(&checked.file).unwrap_or_default()));
         let bootstrap = discovery::bootstrap(&checked, directory, options);
@@ -106,7 +105,7 @@ impl Prepared {
     }
 }
 
-/// Reads a gateway file; `base` is its directory. All that is wrong with it, as `check` prints it.
+/// Reads a gateway file in the directory `base`, or returns its mistakes as `check` prints them.
 pub fn read(path: &Path, base: &Path) -> Result<Checked, Vec<String>> {
     let name = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| vec![format!("cannot read {name}: {error}")])?;
@@ -114,10 +113,10 @@ pub fn read(path: &Path, base: &Path) -> Result<Checked, Vec<String>> {
     check::check_in(&text, base).map_err(located)
 }
 
-/// As many mistakes as anybody reads. Each worker has them in its memory.
+/// Enough mistakes for a reader. Each worker stores them in memory.
 const MOST_MISTAKES: usize = 100;
 
-/// The first of many mistakes.
+/// Truncates a list of mistakes.
 pub fn first(mut mistakes: Vec<String>) -> Vec<String> {
     let more = mistakes.len().saturating_sub(MOST_MISTAKES);
     if more > 0 {
@@ -127,7 +126,7 @@ pub fn first(mut mistakes: Vec<String>) -> Vec<String> {
     mistakes
 }
 
-/// What one Envoy reads, and where.
+/// The directory of one Envoy, and what was written to it.
 #[derive(Debug)]
 pub struct Applied {
     files: Files,
@@ -136,14 +135,14 @@ pub struct Applied {
 }
 
 impl Applied {
-    /// What was written into this directory before, if anything was.
+    /// Opens a directory that was written before; `None` if it was not.
     pub fn read(directory: &Path, mode: u32, options: render::Options) -> io::Result<Option<Self>> {
         let files = Files::of(directory, mode);
         Ok(files.state()?.map(|state| Self { files, options, state }))
     }
 
-    /// Writes all of it, for an Envoy that is about to start, perhaps over what was written before: until the filter's configuration
-    /// is written, an Envoy that starts finds what the old one names.
+    /// Writes everything for an Envoy that is about to start, possibly over previous files. Until the filter's configuration is written, a
+    /// starting Envoy still finds what the old one refers to.
     pub fn start(
         first: &Prepared,
         secrets: &Secrets,
@@ -152,7 +151,7 @@ impl Applied {
         options: render::Options,
     ) -> io::Result<Self> {
         let files = Files::of(directory, mode);
-        // What cannot be read is written anew.
+        // Unreadable state is written again.
         let state = files.state().ok().flatten().unwrap_or_default();
         let mut applied = Self { files, options, state };
         applied.adopt(first, now());
@@ -161,7 +160,7 @@ impl Applied {
         let write =
             |(name, text): (_, String)| applied.files.replace(name, &text, &xds_version(&first.version)).map(drop);
         applied.texts(first).into_iter().try_for_each(write)?;
-        // No request is under way.
+        // No request is in flight.
         applied.state.retired.clear();
         let write =
             |(name, text): (_, String)| applied.files.replace(name, &text, &xds_version(&first.version)).map(drop);
@@ -172,59 +171,59 @@ impl Applied {
         Ok(applied)
     }
 
-    /// Envoy's bootstrap configuration.
+    /// The path of Envoy's bootstrap configuration.
     pub fn bootstrap(&self) -> PathBuf {
         self.files.path(discovery::BOOTSTRAP)
     }
 
-    /// The directory of the credentials.
+    /// The secrets directory.
     pub fn secrets(&self) -> PathBuf {
         secrets_in(self.files.directory())
     }
 
-    /// The version in force.
+    /// The active version.
     pub fn version(&self) -> &str {
         self.state.reload.as_ref().map_or("", |reload| &reload.version)
     }
 
-    /// Whether the files are those that this command writes.
+    /// Whether the files are as this command would write them.
     pub fn is_written(&self, next: &Prepared) -> bool {
         let State { bootstrap, clusters, .. } = &self.state;
         let same = *bootstrap == next.bootstrap && *clusters == next.clusters;
         same && self.texts(next).iter().all(|(name, text)| self.files.has(name, text))
     }
 
-    /// Removes the credentials of clusters that are no more.
+    /// Removes the credentials of deleted clusters.
     fn sweep(&self, secrets: &Secrets) {
         for entry in std::fs::read_dir(self.secrets()).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let ours = |cluster: &Cluster| secrets::files_of(&cluster.name).contains(&name);
-            // Only names of clusters of ours have this mark.
+            // Only names of generated clusters contain this mark.
             if name.contains('~') && !secrets.contains_key(&name) && !self.state.all().any(ours) {
                 let _ = std::fs::remove_file(entry.path());
             }
         }
     }
 
-    /// A hash of the filter's module as it is now. Another machine may have it.
+    /// A hash of the filter's current module; `None` if it is on another machine.
     fn module(&self) -> Option<String> {
         let module = std::fs::read(self.options.module.path()).ok()?;
         Some(discovery::short(&Sha256::digest(module)))
     }
 
-    /// Whether the module is another one than Envoy was started with. It would read it with the next file, and its filters would not
-    /// share a VM any more.
+    /// Whether the module has changed since Envoy started. Envoy would load it with the next file, and its filters would no longer share a
+    /// VM.
     pub fn has_another_module(&self) -> bool {
         self.state.module.is_some() && self.module().is_some_and(|module| self.state.module != Some(module))
     }
 
-    /// Whether this is in force, and nothing else was refused since.
+    /// Whether this file is active, and no other was rejected since.
     pub fn is(&self, next: &Prepared) -> bool {
         let reload = self.state.reload.as_ref();
         reload.is_some_and(|reload| reload.version == next.version && reload.refused.is_none())
     }
 
-    /// Puts a gateway file in the place of the one in force, with its credentials.
+    /// Replaces the active gateway file and its credentials.
     pub fn change(&mut self, next: &Prepared, secrets: &Secrets, taken: &dyn Taken) -> Result<(), NotApplied> {
         let parts = self.state.statics.differing(&next.statics);
         if !parts.is_empty() {
@@ -238,10 +237,10 @@ impl Applied {
             return Err(NotApplied::Watches(problem));
         }
         let now = now();
-        // A cluster is known here before it is anywhere else, or a crash would leave it for ever.
+        // Record the clusters before they are written, or a crash would leave them behind forever.
         self.state.expect(&next.clusters, now);
         self.files.save(&self.state)?;
-        // The credentials of what stays change with the rest, or not at all.
+        // Credentials that are in use change together with the rest, or not at all.
         let (present, new): (Secrets, Secrets) =
             secrets.clone().into_iter().partition(|(name, _)| self.is_in_use(name));
         self.renew(&new)?;
@@ -249,38 +248,38 @@ impl Applied {
         let before = self.state.clone();
         self.adopt(next, now);
         let mut texts = self.texts(next);
-        // Whoever finds the filter's configuration changed finds the state that belongs to it.
+        // The state is written before the filter's configuration that it belongs to.
         texts.insert(texts.len() - 1, (STATE, serde_json::to_string(&self.state).map_err(io::Error::from)?));
         if let Err(problem) = self.write(texts, taken) {
             self.state = before;
             return Err(problem);
         }
         self.renew(&present)?;
-        // The change is in force; what is left over stays until the next one.
+        // The change is active; leftovers stay until the next one.
         let _ = self.tidy(next, taken);
         Ok(())
     }
 
-    /// For how many files an Envoy would need a watch that it has not got: of each new cluster's credential, and of certificates.
+    /// The number of additional files that Envoy has to watch: credentials of new clusters, and certificates.
     fn more_to_watch(&self, next: &Prepared, secrets: &Secrets) -> usize {
         let is_known = |cluster: &Cluster| self.state.all().any(|known| known.name == cluster.name);
         let others = secrets.keys().filter(|name| !name.contains('~') && !self.secrets().join(name).exists());
         watched(next.clusters.iter().filter(|cluster| !is_known(cluster))) + others.count()
     }
 
-    /// Whether a credential's file is of what is in force.
+    /// Whether a credential's file belongs to the active configuration.
     fn is_in_use(&self, name: &str) -> bool {
         let ours = |cluster: &Cluster| secrets::files_of(&cluster.name).iter().any(|file| file == name);
         let of_a_retired = self.state.retired.iter().any(|retired| ours(&retired.cluster));
         !of_a_retired && self.secrets().join(name).exists()
     }
 
-    /// Replaces the credentials of what is in force.
+    /// Replaces the credentials of the active configuration.
     pub fn renew(&self, secrets: &Secrets) -> io::Result<()> {
         secrets.iter().try_for_each(|(name, text)| secrets::write_one(&self.secrets(), name, text))
     }
 
-    /// Lets the administration interface and the metrics tell that a gateway file was refused.
+    /// Reports a rejected gateway file through the administration API and the metrics.
     pub fn refuse(&mut self, mistakes: Vec<String>, taken: &dyn Taken) -> Result<(), NotApplied> {
         let before = self.state.clone();
         if let Some(reload) = &mut self.state.reload {
@@ -293,27 +292,27 @@ impl Applied {
         Ok(self.files.save(&self.state)?)
     }
 
-    /// Whether it was told last that these mistakes were made.
+    /// Whether the last rejection had the same mistakes.
     pub fn refused(&self, mistakes: &[String]) -> bool {
         let refused = self.state.reload.as_ref().and_then(|reload| reload.refused.as_ref());
         refused.is_some_and(|refused| refused.mistakes == first(mistakes.to_vec()))
     }
 
-    /// Whether there are clusters that no request under way may need any more.
+    /// Whether there are clusters that requests in flight may no longer need.
     pub fn is_untidy(&self) -> bool {
         self.state.has_over(now(), MARGIN.as_secs(), most_retired())
     }
 
-    /// Removes the clusters that no request under way can need any more.
+    /// Removes the clusters that requests in flight can no longer need.
     pub fn tidy(&mut self, present: &Prepared, taken: &dyn Taken) -> Result<(), NotApplied> {
         let before = self.state.clone();
-        // Where nothing is under way, all that is to come has begun with the file in force.
+        // If no request is in flight, all later requests start with the active file.
         let kept_for = if taken.is_idle() { MARGIN } else { present.longest + MARGIN };
         let over = self.state.over(now(), kept_for.as_secs(), most_retired());
         if over.is_empty() {
             return Ok(());
         }
-        // In the other order: first what names them.
+        // In reverse order: first the files that refer to the clusters.
         let mut texts = self.texts(present);
         texts.reverse();
         if let Err(problem) = self.write(texts, taken) {
@@ -337,7 +336,7 @@ impl Applied {
         self.state.statics = next.statics.clone();
     }
 
-    /// The files of what is in force now, in the order in which they are written.
+    /// The files of the active configuration, in the order in which they are written.
     fn texts(&self, present: &Prepared) -> Vec<(&'static str, String)> {
         let checked = &present.checked;
         let directory = self.files.directory();
@@ -348,11 +347,11 @@ impl Applied {
             (discovery::ROUTES, discovery::routes_file(checked, self.state.all())),
         ];
         let listeners = discovery::listeners_file(checked, self.state.all(), directory, &self.options);
-        // A listener that is new finds its filter's configuration.
+        // A new listener needs its filter's configuration first.
         before.into_iter().chain(filters).chain([(discovery::LISTENERS, listeners)]).chain(gateway).collect()
     }
 
-    /// The filter's configuration in its roles: the administrator's, if there is one, and last the gateway's.
+    /// The filter's configuration by role: the admin role's, if enabled, and last the gateway role's.
     fn filters(&self) -> Vec<(&'static str, String)> {
         let (Some(file), Some(reload)) = (&self.state.file, &self.state.reload) else { return Vec::new() };
         let admin = file.admin.as_ref().map(|_| (discovery::ADMIN_FILTER, Role::Admin));
@@ -360,7 +359,7 @@ impl Applied {
         roles.map(|(name, role)| (name, discovery::filter_file(role, file, reload, &self.options))).collect()
     }
 
-    /// Writes files one after another, each when Envoy has taken the one before. What Envoy does not take is undone.
+    /// Writes files in order, each after Envoy has loaded the previous one. Rolls back if Envoy does not load one.
     fn write(&self, texts: Vec<(&'static str, String)>, taken: &dyn Taken) -> Result<(), NotApplied> {
         let version = xds_version(self.version());
         let mut earlier = Vec::new();
@@ -381,32 +380,32 @@ impl Applied {
     }
 }
 
-/// The directory of the credentials, in that of the files.
+/// The secrets directory inside a directory.
 pub fn secrets_in(directory: &Path) -> PathBuf {
     directory.join("secrets")
 }
 
-/// The credential of each is watched, and no more than a quarter of what Envoy can watch is for those.
+/// Each retired cluster needs a watch for its credential. They may use a quarter of Envoy's watches.
 fn most_retired() -> usize {
     watches::limit().map_or(MOST_RETIRED, |limit| MOST_RETIRED.min(limit / 4))
 }
 
-/// Why an Envoy that starts with this file could not watch all that it needs to, if so.
+/// Why an Envoy that starts with this file could not watch all of its files, if so.
 pub fn lacks_watches(first: &Prepared, secrets: &Secrets) -> Option<String> {
-    // The files of this directory, and those of credentials.
+    // The files of this directory, and the credentials that are not a cluster's.
     let others = secrets.keys().filter(|name| !name.contains('~')).count();
     watches::lack(FILES + watched(&first.clusters) + others, watches::left())
 }
 
-/// How many credentials of these clusters Envoy watches.
+/// The number of these clusters' credentials that Envoy watches.
 fn watched<'a>(clusters: impl IntoIterator<Item = &'a Cluster>) -> usize {
     clusters.into_iter().map(|cluster| cluster.text.matches("watched_directory").count()).sum()
 }
 
-/// How many files Envoy watches whatever the gateway file.
+/// The number of files that Envoy always watches.
 const FILES: usize = 5;
 
-/// The version of a file for Envoy: another one each time.
+/// A unique version of a file for Envoy.
 fn xds_version(version: &str) -> String {
     let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{version}-{}", time.as_millis())

@@ -1,4 +1,4 @@
-//! What was written for an Envoy: the gateway file in force, its clusters, and those of earlier ones that requests may still need.
+//! What was written for an Envoy: the active gateway file, its clusters, and earlier clusters that requests may still need.
 
 use serde::{Deserialize, Serialize};
 use sluice_config::file::File;
@@ -11,21 +11,21 @@ use super::Statics;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct State {
     pub reload: Option<Reload>,
-    /// What the filter is told of it.
+    /// The filter's part of the gateway file.
     pub file: Option<File>,
-    /// What Envoy was started with.
+    /// Envoy's bootstrap configuration.
     pub bootstrap: String,
     pub statics: Statics,
-    /// A hash of the filter's module that Envoy was started with, where it could be read.
+    /// A hash of the filter's module when Envoy started, if it could be read.
     #[serde(default)]
     pub module: Option<String>,
-    /// Those that the gateway file names.
+    /// The gateway file's clusters.
     pub clusters: Vec<Cluster>,
-    /// Those that it does not name any more, or not yet; the oldest first.
+    /// Clusters that the gateway file no longer names, or does not name yet; the oldest first.
     pub retired: Vec<Retired>,
 }
 
-/// A cluster that no new request goes to.
+/// A cluster that receives no new requests.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Retired {
     pub cluster: Cluster,
@@ -44,32 +44,32 @@ impl State {
         self.all().any(|cluster| cluster.name == name)
     }
 
-    /// Takes note of clusters that are about to be written.
+    /// Records clusters that are about to be written.
     pub fn expect(&mut self, clusters: &[Cluster], now: u64) {
         let new = clusters.iter().filter(|cluster| !self.has(&cluster.name));
         let new: Vec<Retired> = new.map(|cluster| Retired { cluster: cluster.clone(), since: now }).collect();
         self.retired.extend(new);
     }
 
-    /// From now on these are the clusters. Those that were retire.
+    /// Replaces the current clusters. Previous ones that are not among them retire.
     pub fn retire(&mut self, clusters: &[Cluster], now: u64) {
         let gone = std::mem::replace(&mut self.clusters, clusters.to_vec());
         self.retired.extend(gone.into_iter().map(|cluster| Retired { cluster, since: now }));
         self.retired.retain(|retired| !clusters.iter().any(|cluster| cluster.name == retired.cluster.name));
     }
 
-    /// Whether [`Self::over`] would find any.
+    /// Whether [`Self::over`] would return any.
     pub fn has_over(&self, now: u64, seconds: u64, most: usize) -> bool {
         self.retired.len() > most || self.retired.iter().any(|retired| now.abs_diff(retired.since) >= seconds)
     }
 
-    /// Forgets those that were retired for so many seconds, and the oldest of more than `most`; gives back their names.
+    /// Removes clusters that retired at least `seconds` ago, and the oldest beyond `most`. Returns their names.
     pub fn over(&mut self, now: u64, seconds: u64, most: usize) -> Vec<String> {
         let many = self.retired.len().saturating_sub(most);
         let mut index = 0;
         let mut over = Vec::new();
         self.retired.retain(|retired| {
-            // A clock that was set back keeps none for ever.
+            // If the clock was set back, a cluster must not stay forever.
             let kept = index >= many && now.abs_diff(retired.since) < seconds;
             index += 1;
             if !kept {

@@ -1,26 +1,26 @@
-//! The parts of a gateway file that are read at Envoy's start only.
+//! The parts of a gateway file that are only read when Envoy starts.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sluice_config::file::{File, Provider};
 
-/// For people: what a running gateway does not take over from a changed file.
+/// What a running gateway does not apply from a changed file, for messages.
 pub const RESTARTED: &str = "redis, tracing and memory, which need a restart";
 
-/// What of a gateway file cannot change while Envoy runs. No secret is in it.
+/// The part of a gateway file that cannot change at runtime. It contains no secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statics {
     redis: Value,
     tracing: Value,
     memory: Value,
     aws: bool,
-    /// The VM that all roles share: one of another name knows nothing of the Redis that the one before had.
+    /// The name of the VM that all roles share. A VM of another name has no state of the previous Redis.
     #[serde(default)]
     vm: String,
 }
 
 impl Statics {
-    /// Of a file whose roles share the VM of this name.
+    /// The static parts of a file, for roles in a VM of this name.
     pub fn of(file: &File, vm: String) -> Self {
         Self {
             vm,
@@ -31,22 +31,22 @@ impl Statics {
         }
     }
 
-    /// The parts that differ.
+    /// Returns the names of the parts that differ.
     pub fn differing(&self, other: &Self) -> Vec<&'static str> {
         let each = [
-            // Where Envoy finds it is in the bootstrap configuration, which has to be the same besides. Only a command made for tests
-            // gives the VM another name.
+            // The Redis cluster is in the bootstrap configuration, which must be the same anyway. Only test builds give the VM another
+            // name.
             ("redis", self.redis == other.redis || (cfg!(debug_assertions) && self.vm != other.vm)),
             ("tracing", self.tracing == other.tracing),
             ("memory", self.memory == other.memory),
-            // Envoy has the variables, or has them not.
+            // Envoy's environment is fixed at its start.
             ("the AWS credentials that Envoy finds in its environment", self.aws || !other.aws),
         ];
         each.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
     }
 }
 
-/// Whether Envoy looks for a provider's credentials by itself, in the variables that it was started with among other places.
+/// Whether Envoy uses AWS' default credential chain, which includes its environment variables.
 pub fn searches_for_aws(provider: &Provider) -> bool {
     provider.aws.as_ref().is_some_and(|aws| aws.access_key_id.is_none())
 }

@@ -1,4 +1,4 @@
-//! Whether Envoy has taken a file, as its statistics tell.
+//! Detects from Envoy's statistics whether it has loaded a file.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,35 +9,35 @@ use super::watches;
 use crate::envoy_admin;
 use crate::render::discovery::{ADMIN_FILTER, CLUSTERS, GATEWAY_FILTER, LISTENERS, ROUTES};
 
-/// For how long Envoy may be busy with a file: a cluster waits for the first answer of its name servers.
+/// How long Envoy may need to load a file: a new cluster waits for its first DNS response.
 const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Whoever knows whether Envoy has taken a file.
+/// Observes whether Envoy has loaded a file.
 pub trait Taken {
-    /// Returns when this version of the file is in use, or why it is not.
+    /// Waits until this version of the file is in use, or returns why it is not.
     fn wait(&self, file: &str, version: &str) -> Result<(), String>;
 
-    /// Whether no request is under way.
+    /// Whether no request is in flight.
     fn is_idle(&self) -> bool;
 
-    /// How many more files it can watch, where that is known.
+    /// The number of files that Envoy can still watch, if known.
     fn watches_left(&self) -> Option<usize> {
         watches::left()
     }
 }
 
-/// An Envoy, asked by its administration interface.
+/// A running Envoy, observed through its administration interface.
 pub struct Running<'s> {
     admin: SocketAddr,
-    /// Whether there is no more time to wait.
+    /// Whether to stop waiting.
     stop: &'s dyn Fn() -> bool,
-    /// How many files it had refused before.
+    /// Envoy's count of rejected files at the start.
     refused: u64,
 }
 
-/// How a file's subscription is called in the statistics, and what counts what of it is not in use yet; `None` for a file that Envoy
-/// does not read.
+/// The statistics prefix of a file's subscription, and the gauge of its resources that are still warming; `None` for a file that Envoy does
+/// not read.
 fn statistics(file: &str) -> Option<(&'static str, Option<&'static str>)> {
     Some(match file {
         CLUSTERS => ("cluster_manager.cds", Some("cluster_manager.warming_clusters")),
@@ -49,17 +49,17 @@ fn statistics(file: &str) -> Option<(&'static str, Option<&'static str>)> {
     })
 }
 
-/// What counts files that were refused.
+/// The counters of rejected files.
 const REFUSED: &str = ".*\\.(update_rejected|config_fail)";
 
 impl<'s> Running<'s> {
-    /// One that is about to be given files.
+    /// Starts to observe an Envoy before files are written.
     pub fn of(admin: SocketAddr, stop: &'s dyn Fn() -> bool) -> Result<Self, String> {
         let asked = Instant::now();
         loop {
             match ask(admin, REFUSED) {
                 Ok(text) => return Ok(Self { admin, stop, refused: sum_of_refused(&text) }),
-                // Nobody is there.
+                // Envoy is not running.
                 Err(problem @ ureq::Error::Io(_)) => return Err(silent(&problem)),
                 Err(problem) if asked.elapsed() > PATIENCE || stop() => return Err(silent(&problem)),
                 Err(_) => thread::sleep(LOOK),
@@ -74,7 +74,7 @@ fn sum_of_refused(text: &str) -> u64 {
     refused.filter_map(|(_, number)| number.parse::<u64>().ok()).sum()
 }
 
-/// The statistics whose whole names are such.
+/// Fetches the statistics whose full names match.
 fn ask(admin: SocketAddr, names: &str) -> Result<String, ureq::Error> {
     envoy_admin::ask(admin, "GET", &format!("/stats?filter=^({names})$"))
 }
@@ -94,15 +94,15 @@ impl Taken for Running<'_> {
         let taken = format!("{subscription}.version_text: \"{version}\"");
         let asked = Instant::now();
         loop {
-            // While it takes a file, it answers late.
+            // Envoy responds late while it loads a file.
             let answer = ask(self.admin, &names);
             let text = answer.as_deref().unwrap_or_default();
             match &answer {
-                // Nobody is there any more.
+                // Envoy has exited.
                 Err(problem @ ureq::Error::Io(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
                     return Err(silent(problem));
                 }
-                // No listener reads it yet: the next one that names it waits for it.
+                // No listener uses it yet: the next one that does waits for it.
                 Ok(text) if file == ADMIN_FILTER && !text.contains(&format!("{subscription}.version_text: ")) => {
                     return Ok(());
                 }

@@ -1,4 +1,4 @@
-//! What stands in the directory at every moment of a change, as an Envoy that starts then would read it.
+//! Checks the directory's content at every step of a change, as an Envoy that starts at that moment would read it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// Providers by name, each with the port that it is found at.
+/// A gateway file with these providers and their ports.
 fn file(providers: &[(&str, u16)]) -> String {
     let each = providers.iter().map(|(name, port)| {
         format!("  {name}: {{ kind: openai, url: \"http://127.0.0.1:{port}/v1\", key: {{ file: some.key }} }}\n")
@@ -66,7 +66,7 @@ impl Scene {
         fs::read_to_string(self.directory.path().join(name)).unwrap_or_default()
     }
 
-    /// The clusters' names that a file has between these marks.
+    /// The cluster names between these marks in a file.
     fn named(&self, file: &str, before: &str, after: &str) -> BTreeSet<String> {
         let text = self.text(file);
         let parts = text.split(before).skip(1);
@@ -81,7 +81,7 @@ impl Scene {
         self.named(discovery::ROUTES, ", cluster: \"", "\"")
     }
 
-    /// The clusters that the filter's configuration plans with.
+    /// The clusters in the filter's configuration.
     fn planned(&self) -> BTreeSet<String> {
         let text = self.text(discovery::GATEWAY_FILTER);
         let (_, json) = text.split_once("value: |-\n").unwrap();
@@ -91,7 +91,7 @@ impl Scene {
         providers.iter().map(name).collect()
     }
 
-    /// What an Envoy needs that starts now.
+    /// Checks everything that an Envoy needs to start now.
     fn is_sound(&self, when: &str) {
         let (clusters, routes, planned) = (self.clusters(), self.routes(), self.planned());
         assert!(!planned.is_empty() && planned.is_subset(&routes), "{when}: {planned:?} of {routes:?}");
@@ -103,7 +103,7 @@ impl Scene {
     }
 }
 
-/// An Envoy that takes the first so many files; each time, the directory is looked at.
+/// An Envoy that loads only the first files, and checks the directory at each one.
 struct Takes<'s> {
     scene: &'s Scene,
     most: usize,
@@ -137,7 +137,7 @@ impl Taken for Takes<'_> {
 }
 
 const BEFORE: [(&str, u16); 2] = [("a", 1), ("b", 2)];
-/// One moved, one gone, one new.
+/// One moved, one removed, one new.
 const AFTER: [(&str, u16); 2] = [("a", 9), ("c", 3)];
 
 #[test]
@@ -171,7 +171,7 @@ fn what_envoy_does_not_take_is_undone() {
         assert_eq!(texts(), before, "after {most}");
         assert_eq!(applied.version(), version);
         scene.is_sound("undone");
-        // It can be tried again, by whoever reads the directory next.
+        // The next process that reads the directory can retry the change.
         let mut applied = Applied::read(scene.directory.path(), 0o644, scene.options.clone()).unwrap().unwrap();
         assert_eq!(applied.version(), version);
         applied.change(&next, &secrets, &Takes::first(usize::MAX, &scene)).unwrap();
@@ -182,7 +182,7 @@ fn what_envoy_does_not_take_is_undone() {
 
 #[test]
 fn a_directory_that_was_left_in_the_middle_of_a_change_is_gone_on_with() {
-    // Each time the process ends while it waits: nothing is undone.
+    // The process ends while it waits, so nothing is rolled back.
     for most in 0..5 {
         let scene = Scene::new();
         let mut applied = scene.started(&BEFORE);
@@ -210,7 +210,7 @@ fn a_directory_that_was_left_in_the_middle_of_a_change_is_gone_on_with() {
         }
         scene.is_sound("left");
         let read = || Applied::read(scene.directory.path(), 0o644, scene.options.clone()).unwrap().unwrap();
-        // A refusal changes nothing else.
+        // A rejection changes nothing else.
         let planned = scene.planned();
         read().refuse(vec!["a mistake".to_owned()], &Takes::first(usize::MAX, &scene)).unwrap();
         let refused = scene.planned();
@@ -301,7 +301,7 @@ fn what_cannot_change_is_named() {
     assert!(problem.to_string().starts_with("redis, memory: "), "{problem}");
 }
 
-/// As in tests that have one Envoy in turn.
+/// As in tests that reuse one Envoy.
 #[test]
 fn a_vm_of_another_name_may_use_redis_otherwise_and_finds_it_where_it_was() {
     let scene = Scene::new();

@@ -1,5 +1,5 @@
-//! How many more files an Envoy can watch. Each takes an inotify instance, of which the kernel gives a user 128 where nobody has raised
-//! that; an Envoy that gets none ends at once, with all requests under way.
+//! The number of files that Envoy can still watch. Each takes an inotify instance, of which a user has 128 by default. An Envoy that gets
+//! none exits at once, with all requests in flight.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -7,21 +7,21 @@ use std::path::Path;
 
 use rustix::process::getuid;
 
-/// The limits: of this system, and of this process' user namespace.
+/// The kernel's limits: of this system, and of this process' user namespace.
 const LIMITS: [&str; 2] = ["/proc/sys/fs/inotify/max_user_instances", "/proc/sys/user/max_inotify_instances"];
 
-/// How many instances this user can still have; `None` where that is not known.
+/// The number of instances that this user has left, if known.
 pub fn left() -> Option<usize> {
     Some(limit()?.saturating_sub(used(Path::new("/proc"))))
 }
 
-/// How many instances this user can have at all.
+/// The maximum number of instances of this user.
 pub fn limit() -> Option<usize> {
     let limits = LIMITS.iter().filter_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok());
     limits.min()
 }
 
-/// How many the processes of this user have.
+/// The number of instances that this user's processes have.
 fn used(processes: &Path) -> usize {
     let ours = |entry: &fs::DirEntry| entry.metadata().is_ok_and(|found| found.uid() == getuid().as_raw());
     let files = |process: fs::DirEntry| fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten();
@@ -32,7 +32,7 @@ fn used(processes: &Path) -> usize {
     all.filter(is_one).count()
 }
 
-/// Why so many more are too many, if they are.
+/// An error if `more` instances are too many.
 pub fn lack(more: usize, left: Option<usize>) -> Option<String> {
     let left = left.filter(|left| more > *left)?;
     let files = if more == 1 { "file" } else { "files" };

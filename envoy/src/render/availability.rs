@@ -1,7 +1,7 @@
-//! What Envoy does so that failing addresses are left alone: a provider's `availability`, as parts of its cluster.
+//! How Envoy avoids failing addresses: a provider's `availability`, as parts of its cluster.
 //!
-//! None of it makes Envoy give up on a provider: with no healthy address it tries any of them, since a request that finds
-//! none is over, without a fallback.
+//! Envoy never gives up on a provider: if no address is healthy, it tries all of them, since a request without any address ends without a
+//! fallback.
 
 use std::time::Duration;
 
@@ -12,27 +12,27 @@ use sluice_wire::calendar;
 use super::seconds;
 use super::text::{fill, quote};
 
-/// Wide on purpose: what passes a full provider over is its limit on concurrent requests, in the filter.
+/// High on purpose: a busy provider is skipped by its limit on concurrent requests, in the filter.
 const WIDE: u32 = 100_000;
-/// Envoy looks this often whether an ejection is over.
+/// Maximum interval of the outlier sweep, which also ends ejections.
 const LONGEST_SWEEP: Duration = Duration::from_secs(10);
 
-/// For how long a connection without a request is kept, where the file does not say it: many load balancers forget one after a minute.
+/// The default idle timeout of connections: many load balancers drop an idle connection after a minute.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// How long a connection to a provider may take, TLS included: a target that cannot be reached is left no later than a silent one.
+/// The connect timeout, including TLS: an unreachable target is given up no later than a silent one.
 pub fn connect(timeouts: &Timeouts) -> Duration {
     let connect = duration(&timeouts.connect);
     timeouts.first_token.as_deref().map(duration).map_or(connect, |first_token| connect.min(first_token))
 }
 
-/// For how long a connection without a request is kept.
+/// The idle timeout of connections.
 pub fn idle(availability: &Availability) -> Duration {
     let written = availability.connections.as_ref().and_then(|connections| connections.idle.as_deref());
     written.map_or(IDLE, duration)
 }
 
-/// The parts of the cluster that reaches `url`.
+/// The availability parts of the cluster for `url`.
 pub fn parts(availability: &Availability, url: &Url) -> String {
     let Availability { outlier_detection, health_check, slow_start, connections } = availability;
     [
@@ -69,7 +69,7 @@ fn outliers(outliers: &OutlierDetection) -> String {
 }
 
 fn health(check: &HealthCheck, url: &Url) -> String {
-    // Envoy's health checks speak HTTP/1.1, and would offer the server what requests are offered: HTTP/2 too.
+    // Envoy's health checks speak HTTP/1.1, but would also offer the ALPN protocols of requests, including HTTP/2.
     let tls = if url.tls { "tls_options: { alpn_protocols: [http/1.1] }" } else { "" };
     fill(
         include_str!("health.yaml"),
@@ -89,7 +89,7 @@ fn slow(window: &str) -> String {
     format!("round_robin_lb_config: {{ slow_start_config: {{ slow_start_window: {} }} }}\n", seconds(duration(window)))
 }
 
-/// Checked before: a time that cannot be read does not come this far.
+/// Parses a duration that the check has validated.
 fn duration(text: &str) -> Duration {
     calendar::duration(text).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The clusters: those of providers, and those that the gateway itself calls.
+//! Envoy's clusters: those of providers, and those that the gateway itself calls.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -17,21 +17,20 @@ use crate::secrets::sds_file;
 use super::text::{fill, quote};
 use super::{Options, availability, credentials, entrance, filter, proxied, quote_path, seconds};
 
-/// For a connection to whom no request waits for alone.
+/// The connect timeout of clusters that no request waits for alone.
 pub const CONNECT: Duration = Duration::from_secs(5);
 
-/// A cluster that a provider needs.
+/// A provider's cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cluster {
     /// Its name in Envoy.
     pub name: String,
     pub text: String,
-    /// The listener inside of Envoy that it is reached through; empty when there is none.
+    /// The internal listener through which it is reached; empty if there is none.
     pub listener: String,
 }
 
-/// The clusters of all providers: one for each of a provider's keys, since Envoy adds the key, and a cluster adds one; and those of
-/// whoever gives tokens to Envoy itself.
+/// The clusters of all providers: one per key, since the cluster adds the key; and the clusters of token authorities that Envoy calls.
 pub fn of_providers(file: &File, options: &Options) -> Vec<Cluster> {
     let connect = availability::connect(&file.timeouts);
     file.providers.iter().flat_map(|(name, provider)| of_a_provider(name, provider, connect, options)).collect()
@@ -45,17 +44,17 @@ fn of_a_provider(name: &str, provider: &Provider, connect: Duration, options: &O
         let text = cluster(&name, url, &provider.availability, connect, &filter, &credential, options);
         Cluster { text, listener: proxied::listener(&name, url, options), name }
     };
-    // A cluster that gives tokens comes before the one that asks it.
+    // The cluster of the token authority comes before the one that uses it.
     let authority = credentials::authority(&provider.cluster(name), provider, options);
     authority.into_iter().chain(provider.clusters(name).into_iter().map(one)).collect()
 }
 
-/// Names the clusters of each provider by what they are. A provider that is changed gets new ones; with what is not changed, they are
-/// the same.
+/// Names the clusters of each provider after a hash of its definition. A changed provider gets new clusters, an unchanged one keeps its
+/// clusters.
 pub fn name_by_definition(file: &mut File, options: &Options) {
     let connect = availability::connect(&file.timeouts);
     for (name, provider) in &mut file.providers {
-        // Further keys change nothing about the first.
+        // Additional keys do not change the first cluster.
         let one = Provider { generation: None, key_count: Some(1), ..provider.clone() };
         let mut definition = Sha256::new();
         for cluster in of_a_provider(name, &one, connect, options) {
@@ -66,13 +65,12 @@ pub fn name_by_definition(file: &mut File, options: &Options) {
     }
 }
 
-/// The beginning of a hash, which tells a few hundred apart.
+/// A hash prefix, long enough to distinguish a few hundred definitions.
 pub fn short(hash: &[u8]) -> String {
     hex::encoded(hash.get(..5).unwrap_or(hash))
 }
 
-/// The clusters that only the gateway itself calls, and their listeners inside of Envoy. There is nothing to translate, and so no filter
-/// of ours.
+/// The clusters that only the gateway itself calls, and their internal listeners. They need no translation, and so no Sluice filter.
 pub fn of_the_gateway(file: &File, options: &Options) -> [String; 2] {
     let redis = file.redis.as_ref().map(|redis| (REDIS_CLUSTER, &redis.url, redis.token.is_some()));
     let tracing = file.tracing.as_ref().map(|tracing| (TRACING_CLUSTER, &tracing.url, tracing.token.is_some()));
@@ -95,10 +93,10 @@ pub fn cluster(
     credential: &str,
     options: &Options,
 ) -> String {
-    // Checked before, as the listener is.
+    // Validated by the check, like the listener.
     let Ok(url) = Url::parse(url) else { return String::new() };
     let address = url.host.parse::<IpAddr>().ok();
-    // Operators know it by the provider's name.
+    // Operators see the provider's name in statistics.
     let statistics = name.split_once('~').map(|(plain, _)| format!("alt_stat_name: {}", quote(plain)));
     let tunnel = proxied::tunnel(name, &url, options);
     let (discovery, without_address) = match (&tunnel, address) {
@@ -141,7 +139,7 @@ pub fn credential(name: &str, Presented { header, prefix }: Presented, options: 
     )
 }
 
-/// A server is asked for, and must prove, the name in the provider's URL; an address is never a name to ask for.
+/// TLS with the host of the provider's URL as SNI and as the verified name. An IP address is never sent as SNI.
 fn tls(host: &str, address: Option<IpAddr>, options: &Options) -> String {
     let (server_name, subject) = match address {
         None => (format!("sni: {}\nauto_sni_san_validation: true", quote(host)), String::new()),

@@ -1,5 +1,5 @@
-//! How Envoy presents each provider's credential: the filter that adds it to every attempt, after ours, and the clusters that such
-//! filters ask. No secret is in it, only where Envoy reads it.
+//! How Envoy adds each provider's credential: the filter that adds it to every attempt, after the Sluice filter, and the clusters that such
+//! filters call. The configuration contains no secret, only the file that Envoy reads it from.
 
 use sluice_config::file::{Availability, Aws, Entra, Provider, WebIdentity};
 use sluice_core::provider::kind::BEARER;
@@ -12,7 +12,8 @@ use super::entrance;
 use super::text::{fill, quote};
 use super::{Options, proxied, quote_path};
 
-/// The filter of one of a provider's clusters that adds its credential; none when it wants none. Only keys have several.
+/// The filter that adds the credential in one of a provider's clusters; empty without a credential. Only a provider with API keys can have
+/// several clusters.
 pub fn filter(name: &str, provider: &Provider, options: &Options) -> String {
     if let Some(aws) = &provider.aws {
         return self::aws(name, aws, options);
@@ -29,7 +30,7 @@ pub fn filter(name: &str, provider: &Provider, options: &Options) -> String {
     }
 }
 
-/// The cluster of whoever gives tokens to Envoy itself, for the provider with this cluster.
+/// The cluster of the token authority that Envoy calls for the provider with this cluster.
 pub(super) fn authority(cluster: &str, provider: &Provider, options: &Options) -> Option<Cluster> {
     let url = provider.entra.as_ref()?.authority();
     let name = token_cluster(cluster);
@@ -37,7 +38,7 @@ pub(super) fn authority(cluster: &str, provider: &Provider, options: &Options) -
     Some(Cluster { text, listener: proxied::listener(&name, url, options), name })
 }
 
-/// No provider can have this name.
+/// A name that no provider can have.
 fn token_cluster(provider: &str) -> String {
     format!("sluice-entra-{provider}")
 }
@@ -70,7 +71,7 @@ fn role(identity: &WebIdentity, options: &Options) -> String {
 }
 
 fn entra(name: &str, entra: &Entra, options: &Options) -> String {
-    // Checked before, as the listener is.
+    // Validated by the check, like the listener.
     let Ok(url) = Url::parse(entra.authority()) else { return String::new() };
     let scheme = if url.tls { "https" } else { "http" };
     let uri = format!("{scheme}://{}{}/{}/oauth2/v2.0/token", url.authority(), url.base_path, entra.tenant);
@@ -118,7 +119,7 @@ mod tests {
         for hidden in ["SOME_ID", "SOME_SECRET", "account.json"] {
             assert!(!rendered.contains(hidden), "{hidden}\n{rendered}");
         }
-        // What the filter is told stands in one line for each field.
+        // The filter's configuration has one line per field.
         for field in ["\"aws\"", "\"google\"", "\"entra\"", "\"key\""] {
             assert!(!rendered.contains(field), "{field}\n{rendered}");
         }

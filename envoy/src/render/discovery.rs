@@ -1,8 +1,8 @@
-//! What may change while Envoy runs, as files that it watches: clusters (CDS), routes (RDS), listeners (LDS), and the filter's
-//! configuration in both of its roles (ECDS). Secrets are such files too, wherever Envoy gets the rest from.
+//! Configuration that can change at runtime, as files that Envoy watches: clusters (CDS), routes (RDS), listeners (LDS), and the filter's
+//! configuration in both roles (ECDS). Secrets are always such files.
 //!
-//! Only the clients' and the administrators' connections depend on listeners: Envoy drains them when theirs changes. Nothing else
-//! here does anything to a connection.
+//! Only changes of listeners affect the connections of clients and administrators: Envoy drains them. No other change here affects a
+//! connection.
 
 use std::path::Path;
 
@@ -18,16 +18,16 @@ use super::{Options, filter, frame, listener, longest, nested, quote_path, route
 pub use super::clusters::{Cluster, name_by_definition, of_providers as clusters, short};
 pub use super::filter::for_the_filter;
 
-/// The files, in the order in which a change is written: whatever one of them names was in an earlier one.
+/// The files, in the order in which a change is written: each refers only to names in earlier files.
 pub const CLUSTERS: &str = "clusters.yaml";
 pub const ROUTES: &str = "routes.yaml";
 pub const LISTENERS: &str = "listeners.yaml";
 pub const ADMIN_FILTER: &str = "admin-filter.yaml";
 pub const GATEWAY_FILTER: &str = "gateway-filter.yaml";
-/// What Envoy is started with, which names the others.
+/// The bootstrap configuration, which names the other files.
 pub const BOOTSTRAP: &str = "envoy.yaml";
 
-/// What Envoy is started with. It is the same for all gateway files that one Envoy can run with in turn.
+/// The bootstrap configuration. It is the same for all gateway files that one Envoy can run in turn.
 pub fn bootstrap(checked: &Checked, directory: &Path, options: &Options) -> String {
     let dynamic = format!(
         "dynamic_resources:\n  cds_config: {}\n  lds_config: {}\n",
@@ -48,7 +48,7 @@ pub fn routes_file<'a>(checked: &Checked, clusters: impl IntoIterator<Item = &'a
     resources("envoy.config.route.v3.RouteConfiguration", [&*item(&routes)])
 }
 
-/// Both listeners, and those that these clusters are reached through.
+/// The clients' and administrators' listeners, and the internal listeners of these clusters.
 pub fn listeners_file<'a>(
     checked: &Checked,
     clusters: impl IntoIterator<Item = &'a Cluster>,
@@ -68,7 +68,7 @@ pub fn listeners_file<'a>(
     resources("envoy.config.listener.v3.Listener", all)
 }
 
-/// The filter's configuration in a role: `name` is the filter's in its listener, `file` what it is told of the gateway file.
+/// The filter's configuration in a role, with the filter's part of the gateway file.
 pub fn filter_file(role: Role, file: &File, reload: &Reload, options: &Options) -> String {
     let (name, role) = match role {
         Role::Gateway => ("sluice", "gateway"),
@@ -80,7 +80,7 @@ pub fn filter_file(role: Role, file: &File, reload: &Reload, options: &Options) 
     resources("envoy.config.core.v3.TypedExtensionConfig", [&*item(&named)])
 }
 
-/// The roles whose configuration changes while Envoy runs.
+/// The roles whose configuration can change at runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     Gateway,
@@ -92,13 +92,13 @@ fn source(directory: &Path, file: &str) -> String {
     format!("{{ path_config_source: {{ path: {path} }}, resource_api_version: V3 }}")
 }
 
-/// An entry of a list.
+/// Formats a text as a list item.
 fn item(text: &str) -> String {
     let indented = fill("  ${text}\n", &[("text", text)]);
     indented.replacen("  ", "- ", 1)
 }
 
-/// A file of resources, each an entry of a list. Its version is to be written before it.
+/// A file of resources, each a list item. Its version is prepended when it is written.
 fn resources<'a>(kind: &str, each: impl IntoIterator<Item = &'a str>) -> String {
     let start = format!("- \"@type\": type.googleapis.com/{kind}\n  ");
     let each: String = each.into_iter().map(|text| text.replacen("- ", &start, 1)).collect();

@@ -1,4 +1,4 @@
-//! How clients reach the gateway: a listener's certificate, the web pages that may call it, and the answers about its health.
+//! How clients reach the gateway: TLS certificates, CORS, and the responses about health.
 
 use std::path::Path;
 
@@ -10,12 +10,12 @@ use crate::secrets::sds_file;
 use super::text::{fill, quote};
 use super::{Options, quote_path};
 
-/// The names of a listener's secrets: its certificate, and the authorities of its clients.
+/// The names of a listener's secrets: its certificate, and its clients' CA certificates.
 pub fn secrets_of(listener: &str) -> [String; 2] {
     [format!("sluice-{listener}-tls"), format!("sluice-{listener}-ca")]
 }
 
-/// A listener's transport socket; none for plain HTTP.
+/// A listener's transport socket; empty for plain HTTP.
 pub(super) fn tls(tls: Option<&Tls>, listener: &str, options: &Options) -> String {
     let Some(tls) = tls else { return String::new() };
     let [certificate, authorities] = secrets_of(listener);
@@ -36,8 +36,7 @@ pub(super) fn tls(tls: Option<&Tls>, listener: &str, options: &Options) -> Strin
     )
 }
 
-/// A secret that Envoy reads from a file of its own. The directory is what is watched: Kubernetes replaces a symbolic link beside
-/// the file, and never the file.
+/// An SDS secret in its own file. Envoy watches the directory: Kubernetes replaces a symbolic link next to the file, but never the file.
 pub(super) fn source(name: &str, path: &Path) -> String {
     let directory = path.parent().unwrap_or(Path::new("/"));
     format!(
@@ -48,21 +47,21 @@ pub(super) fn source(name: &str, path: &Path) -> String {
     )
 }
 
-/// The filter that answers browsers before ours is asked.
+/// The CORS filter, in front of the Sluice filter.
 pub(super) fn cors_filter(cors: Option<&Cors>) -> String {
     let kind = "type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors";
     let filter = format!("- name: envoy.filters.http.cors\n  typed_config: {{ \"@type\": {kind} }}\n");
     cors.map(|_| filter).unwrap_or_default()
 }
 
-/// What that filter needs to know, in the routes.
+/// The CORS policy for the routes.
 pub(super) fn cors_policy(cors: Option<&Cors>) -> String {
     let Some(cors) = cors else { return String::new() };
     let origins: Vec<String> = cors.origins.iter().map(|origin| matcher(origin)).collect();
     fill(include_str!("cors.yaml"), &[("origins", &origins.join(", ")), ("exposed", &EXPOSED.join(", "))])
 }
 
-/// Headers of answers that pages may read. The star does not cover clients that send cookies, and says no names to people.
+/// Response headers that web pages may read. A star would not cover clients that send cookies, and would not document the names.
 const EXPOSED: [&str; 18] = [
     "*",
     "x-request-id",
@@ -84,7 +83,7 @@ const EXPOSED: [&str; 18] = [
     "x-ratelimit-reset-requests",
 ];
 
-/// How Envoy compares an origin that the gateway file names.
+/// The matcher for an allowed origin.
 fn matcher(origin: &str) -> String {
     if origin == "*" {
         return "{ prefix: \"\" }".to_owned();
@@ -98,7 +97,7 @@ fn matcher(origin: &str) -> String {
     }
 }
 
-/// Mappers of the local replies that Envoy's health check filter gives to `/ready`.
+/// Local reply mappers for the responses of Envoy's health check filter to `/ready`.
 pub(super) fn health() -> String {
     let reply = |details: &str, status: &str| {
         let body = format!("{{\"status\":\"{status}\"%FILTER_STATE(wasm.{}:PLAIN)%}}", property::READY);

@@ -1,4 +1,4 @@
-//! The filter as Envoy loads it, in each of its roles.
+//! The filter's Envoy configuration, in each of its roles.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use sluice_config::file::{Availability, File};
 use super::text::{ascii_json, fill, quote};
 use super::{Module, Options, quote_path};
 
-/// The filter in a role, with what it is told.
+/// The filter in a role, with its configuration.
 pub fn of(role: &str, configuration: &Value, options: &Options) -> String {
     let configuration = ascii_json(configuration);
     match &options.module {
@@ -23,7 +23,7 @@ pub fn of(role: &str, configuration: &Value, options: &Options) -> String {
     }
 }
 
-/// The type of the filter's configuration.
+/// The type URL of the filter's configuration.
 pub fn kind(options: &Options) -> &'static str {
     match options.module {
         Module::Wasm(_) => "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
@@ -37,26 +37,26 @@ pub fn name(path: &Path) -> String {
     file.strip_prefix("lib").unwrap_or(&file).to_owned()
 }
 
-/// The filter among a provider cluster's own filters.
+/// The filter as an upstream filter of a provider's cluster.
 pub fn of_a_provider(options: &Options) -> String {
     fill(include_str!("provider.yaml"), &[("filter", &of("provider", &json!({ "role": "provider" }), options))])
 }
 
-/// The VM that all roles share.
+/// The VM configuration that all roles share.
 pub fn vm(options: &Options) -> String {
     fill(include_str!("vm.yaml"), &[("id", &vm_id(options)), ("wasm", &quote_path(options.module.path()))])
 }
 
-/// The VM's name, and that of all that Envoy's workers count and keep together, whichever the module.
+/// The VM's name, under which Envoy's workers share state, with either module.
 ///
-/// Tests that have one Envoy in turn name another VM in each turn, in a file beside the gateway file, and so find nothing of the
-/// turn before. A command that is made for release does not look for it.
+/// Tests that reuse one Envoy write a new name into a file next to the gateway file, so that each test starts without the previous one's
+/// state. Release builds ignore the file.
 pub fn vm_id(options: &Options) -> String {
     let named = cfg!(debug_assertions).then(|| std::fs::read_to_string(options.base.join("vm-id")));
     named.and_then(Result::ok).unwrap_or_else(|| "sluice".to_owned())
 }
 
-/// Where credentials come from is not the filter's business, and what only Envoy does is not either.
+/// The gateway file without credential sources and without settings for Envoy only.
 pub fn for_the_filter(file: &File) -> File {
     let mut file = file.clone();
     for provider in file.providers.values_mut() {

@@ -1,4 +1,4 @@
-//! The listeners: of clients, and of administrators.
+//! The listeners of clients and administrators.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,16 +11,16 @@ use sluice_core::gateway::spec::LoggedClient;
 use super::text::{fill, quote};
 use super::{ADMINISTRATORS, CLIENTS, Options, entrance, quote_path, refusals, seconds, tracing};
 
-/// Until a request of the administrator's is ended: it has 30 seconds to arrive, and waits for Redis at most.
+/// The maximum duration of an administration request: 30 seconds to arrive, plus waiting for Redis.
 const LONGEST_ADMINISTRATION: Duration = Duration::from_secs(300);
 
-/// The clients' listener. `routes` and `filter` are what its connection manager and its filter are made of, or where Envoy finds that.
+/// The clients' listener. `routes` and `filter` are the inline configuration, or its discovery source.
 pub fn clients(file: &File, total: Duration, routes: &str, filter: &str, options: &Options) -> String {
-    // Checked before: a listener that cannot be read does not come this far.
+    // Validated by the check: an invalid address does not reach this point.
     let listen: SocketAddr = file.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 8080)));
-    // Without tracing the filter says which trace it is.
+    // Without tracing, the filter logs the trace id.
     let trace_id = file.tracing.as_ref().map_or("", |_| r#",\"trace_id\":\"%TRACE_ID%\""#);
-    // Of less than the address the filter says what there is to say.
+    // If less than the full address is logged, the filter logs it.
     let client = match file.log.client {
         LoggedClient::Full => r#",\"client\":\"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%\""#,
         LoggedClient::Network | LoggedClient::Off => "",
@@ -45,9 +45,9 @@ pub fn clients(file: &File, total: Duration, routes: &str, filter: &str, options
     )
 }
 
-/// The administration interface's listener, if there is one.
+/// The administration API's listener, if enabled.
 pub fn administrators(file: &File, filter: &str, options: &Options) -> String {
-    // Checked before, as the other listener is.
+    // Validated by the check, like the other listener.
     let listen = file.admin.as_ref().and_then(|admin| admin.listen.parse::<SocketAddr>().ok());
     let Some(listen) = listen else { return String::new() };
     fill(
@@ -64,16 +64,16 @@ pub fn administrators(file: &File, filter: &str, options: &Options) -> String {
     )
 }
 
-/// Requests without a line in the log: those of whoever balances load before the gateway, every second or so.
+/// The log filter that omits health checks, which load balancers send every second or so.
 fn unlogged() -> String {
     let regex = quote(&format!("({ALIVE}|{READY})/?(\\?.*)?"));
-    // A request that Envoy could not read has no path, and has its line.
+    // A request that Envoy could not parse has no path, and is logged.
     let missing = "invert_match: true, treat_missing_header_as_empty: true";
     let path = format!("{{ name: \":path\", string_match: {{ safe_regex: {{ regex: {regex} }} }}, {missing} }}");
     format!("filter: {{ header_filter: {{ header: {path} }} }}\n  ")
 }
 
-/// The first lines of an access logger, up to its format; which requests it leaves out stands before them.
+/// The beginning of an access logger, up to its format. `filter` excludes requests from the log.
 fn access_log(path: Option<&Path>, filter: &str) -> String {
     let (name, kind, path) = match path {
         None => ("stdout", "stream.v3.StdoutAccessLog", String::new()),

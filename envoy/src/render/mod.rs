@@ -1,10 +1,10 @@
-//! A gateway file as Envoy's configuration: templates beside this file, filled with quoted values.
+//! Renders a gateway file as Envoy's configuration, from templates next to this file that are filled with quoted values.
 //!
-//! It has two shapes. One is a bootstrap configuration with all in it, for people to read and for an Envoy that is started anew with
-//! each change. In the other one, what may change while Envoy runs stands in files that it watches: see [`discovery`].
+//! There are two forms. The first is one bootstrap configuration, for people to read and for an Envoy that is restarted with each change.
+//! In the second, everything that can change at runtime is in files that Envoy watches: see [`discovery`].
 //!
-//! No secret is in it, and none in what the filter receives: Envoy reads credentials, of providers and of Redis, from
-//! files of their own (see [`crate::secrets`]).
+//! The configuration contains no secret, and neither does the filter's: Envoy reads the credentials of providers and of Redis from separate
+//! files (see [`crate::secrets`]).
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -38,47 +38,47 @@ pub use filter::vm_id;
 pub use text::quote;
 use text::{ascii_json, fill};
 
-/// The environment variable with the directory from which Envoy loads dynamic modules.
+/// The environment variable with Envoy's directory of dynamic modules.
 pub const SEARCH_PATH: &str = "ENVOY_DYNAMIC_MODULES_SEARCH_PATH";
 
-/// The listeners.
+/// The names of the listeners.
 pub const CLIENTS: &str = "clients";
 pub const ADMINISTRATORS: &str = "admin";
 
-/// What the gateway file does not say.
+/// Options that are not in the gateway file.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The directory from which the gateway file's own paths are read.
+    /// The directory to which the gateway file's paths are relative.
     pub base: PathBuf,
-    /// The filter's module, where Envoy finds it.
+    /// The filter's module, as Envoy sees it.
     pub module: Module,
-    /// The directory of the credentials, where Envoy finds it.
+    /// The secrets directory, as Envoy sees it.
     pub secrets: PathBuf,
-    /// Envoy's own administration interface.
+    /// The address of Envoy's own administration interface.
     pub admin: SocketAddr,
-    /// A file for the access log; standard output when there is none.
+    /// The access log's file; `None` is standard output.
     pub access_log: Option<PathBuf>,
-    /// Certificates of the authorities that providers' certificates are checked against.
+    /// The CA certificates that providers' certificates are verified with.
     pub ca: PathBuf,
-    /// The proxy through which others are reached.
+    /// The proxy for outbound connections.
     pub proxy: Option<Proxy>,
-    /// Envoy's worker threads; one for each of this machine's processors when it is not said.
+    /// Envoy's worker threads; `None` is one per processor of this machine.
     pub concurrency: Option<u32>,
-    /// Whether Envoy will run where a control group limits its memory.
+    /// Whether Envoy's control group will limit its memory.
     pub cgroup: bool,
 }
 
 /// The filter's module, in one of its two builds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Module {
-    /// For a wasm runtime: a sandbox, in any Envoy.
+    /// A wasm module: sandboxed, for any Envoy.
     Wasm(PathBuf),
-    /// A dynamic module, `libNAME.so`: faster, and a part of Envoy.
+    /// A dynamic module, `libNAME.so`: faster, and part of Envoy's process.
     Native(PathBuf),
 }
 
 impl Module {
-    /// The file.
+    /// The module's file.
     pub fn path(&self) -> &Path {
         match self {
             Self::Wasm(path) | Self::Native(path) => path,
@@ -86,7 +86,7 @@ impl Module {
     }
 }
 
-/// The whole configuration in one.
+/// The whole configuration in one file.
 pub fn bootstrap(checked: &Checked, options: &Options) -> String {
     let Checked { file, gateway, .. } = checked;
     let clusters = clusters::of_providers(file, options);
@@ -103,10 +103,10 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
     frame(checked, "", &(listeners + &proxied), &clusters, options)
 }
 
-/// The bootstrap configuration around these listeners and clusters: what never changes while Envoy runs.
+/// The bootstrap configuration around these listeners and clusters.
 fn frame(checked: &Checked, dynamic: &str, listeners: &str, clusters: &str, options: &Options) -> String {
     let Checked { file, gateway, .. } = checked;
-    // A file that is written to fills the kernel's cache, which counts as memory in use up to the limit.
+    // Writing a file fills the kernel's page cache, which counts as used memory of the control group.
     let cgroup = options.cgroup && options.access_log.is_none();
     let [own_clusters, own_listeners] = clusters::of_the_gateway(file, options);
     fill(
@@ -126,38 +126,37 @@ fn frame(checked: &Checked, dynamic: &str, listeners: &str, clusters: &str, opti
     )
 }
 
-/// A text under a key of its own.
+/// Indents a text under a key.
 fn nested(key: &str, text: &str) -> String {
     fill(&format!("{key}:\n  ${{text}}\n"), &[("text", text)])
 }
 
-/// A list under its key; nothing when it is empty.
+/// A list under its key; empty for an empty list.
 fn section(key: &str, list: &str) -> String {
     if list.is_empty() { String::new() } else { format!("{key}:\n{list}") }
 }
 
-/// The worker threads that Envoy will have.
+/// The number of Envoy's worker threads.
 fn workers(options: &Options) -> u64 {
     let processors = || std::thread::available_parallelism().map_or(1, |number| number.get() as u64);
     options.concurrency.map_or_else(processors, u64::from)
 }
 
-/// Calls to Redis that a request waits for at most: for its key and for what it reserves, each with a script that Redis may not
-/// know yet.
+/// The maximum number of Redis calls that a request waits for: for its key and its reservation, each with a script that Redis may not have
+/// loaded yet.
 const CALLS: u32 = 4;
-/// What the filter's own work may take beside all that has a limit of its own.
+/// Allowance for the filter's own work, in addition to the timeouts.
 const WORK: Duration = Duration::from_secs(5);
 
-/// When a request is ended at the latest: after the longest time that it may take to arrive, to be admitted, and to be answered.
-/// A client can ask for less, never for more.
+/// The maximum duration of a request: the longest times to arrive, to be admitted, and to be answered. A client can only request less.
 pub fn longest(gateway: &Gateway) -> Duration {
-    let total = |model: &Rc<Model>| model.way.timeouts.total;
+    let total = |model: &Rc<Model>| model.policy.timeouts.total;
     let answered = gateway.models.values().map(total).fold(gateway.timeouts.total, Duration::max);
     let admitted = gateway.redis.as_ref().map_or(Duration::ZERO, |redis| redis.timeout * CALLS);
     gateway.timeouts.total + admitted + answered + WORK
 }
 
-/// The assignment of [`SEARCH_PATH`] for the command line in the file's first comment.
+/// The [`SEARCH_PATH`] assignment for the command line in the file's first comment.
 fn search_path(module: &Module) -> String {
     match module {
         Module::Wasm(_) => String::new(),
@@ -179,15 +178,15 @@ fn runtime(module: &Module) -> &'static str {
     }
 }
 
-/// The service on Envoy's main thread. With the wasm module it exchanges counts with Redis in relaxed mode. The native module always
-/// needs it.
+/// The service on Envoy's main thread. The wasm module needs it in relaxed mode, to synchronize counters with Redis; the native module
+/// always needs it.
 fn service(file: &File, options: &Options) -> String {
     if let Module::Native(path) = &options.module {
         return fill(include_str!("native_service.yaml"), &[("module", &quote(&filter::name(path)))]);
     }
     match filter::for_the_filter(file).redis {
         Some(redis @ Redis { mode: Mode::Relaxed, .. }) => {
-            // Nothing of what may change while Envoy runs: this is read at its start only.
+            // Only read at startup, so it must not contain anything that can change at runtime.
             let configuration = ascii_json(&json!({ "role": "keeper", "redis": redis }));
             fill(include_str!("keeper.yaml"), &[("vm", &filter::vm(options)), ("configuration", &configuration)])
         }
@@ -199,7 +198,7 @@ fn quote_path(path: &Path) -> String {
     quote(&path.to_string_lossy())
 }
 
-/// A duration as Envoy reads it.
+/// A duration in Envoy's format.
 fn seconds(duration: Duration) -> String {
     match duration.subsec_millis() {
         0 => format!("{}s", duration.as_secs()),
@@ -249,7 +248,7 @@ timeouts: { first_token: 1500ms }
             r#"filename: "/a \"b\"/sluice.wasm""#,
             r#""description": "${wasm} \"\u00fc\"""#,
             "per_try_timeout: 1.500s",
-            "connect_timeout: 1.500s # TLS included\n",
+            "connect_timeout: 1.500s #",
             "common_http_protocol_options: { idle_timeout: 30s }\n",
             "request_timeout: 600s #",
             "header_value_prefix: \"Bearer \"",
@@ -307,7 +306,7 @@ capabilities: { local/a/b: { vision: false }, on/gpt-5: { max_input: 1000 } }
         let (_, after) = after.split_once('\n').unwrap();
         let checked = crate::check::check(&format!("{before}{after}{more}")).unwrap();
         let rendered = bootstrap(&checked, &options());
-        // YAML's flow style without anchors is JSON.
+        // YAML's flow style without anchors is valid JSON.
         let (_, section) = rendered.split_once("\"capabilities\": ").unwrap();
         let mut values = serde_json::Deserializer::from_str(section).into_iter::<serde_json::Value>();
         let given = values.next().unwrap().unwrap();

@@ -1,8 +1,8 @@
-//! What makes Envoy refuse requests before its memory ends: its overload manager.
+//! Envoy's overload manager, which rejects requests before memory runs out.
 //!
-//! The filter bounds the bodies that it takes, which is what normally holds. This is the wall behind it, for what Envoy buffers by
-//! itself: answers that their clients do not read, above all. `fixed_heap` counts Envoy's own allocations and sees nothing of the
-//! VMs; the control group's counter sees all, where there is a limit.
+//! Normally the filter's own limit on bodies is enough. The overload manager is the second line of defense, for Envoy's own buffers: mainly
+//! responses that clients do not read. `fixed_heap` counts Envoy's allocations without the VMs; the control group's counter includes
+//! everything, where a limit is set.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use std::time::Duration;
 use super::seconds;
 use super::text::fill;
 
-/// A body that the filter lets in may stand in Envoy's buffers so often: where the filter reads it, where a retry would take it from, and on its way out.
+/// Copies of an admitted body in Envoy's buffers: where the filter reads it, for retries, and on its way upstream.
 const COPIES: u64 = 3;
-/// What Envoy needs beside them, with room to spare.
+/// Memory for the rest of Envoy, with a margin.
 const BASE: u64 = 512 << 20;
 
-/// A stream on which nothing has moved is ended after this, and not before, when memory is short: a whole answer may take that long.
+/// When memory is short, a stream without progress ends after this time, and not earlier: a whole response may take that long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The overload manager. `workers` is their number, `bodies` how many bytes of them the filter lets each hold; `cgroup` says that Envoy will run where a control group limits its memory;
-/// `longest` is when a stream is ended at the latest.
+/// The overload manager. `workers` is the number of workers, `bodies` the bytes of bodies that the filter admits to each, `cgroup` whether
+/// a control group will limit Envoy's memory, `longest` the maximum duration of a stream.
 pub fn manager(workers: u64, bodies: u64, cgroup: bool, longest: Duration) -> String {
     let trigger =
         |monitor: &str, threshold: &str| format!("- {{ name: envoy.resource_monitors.{monitor}, {threshold} }}\n");
@@ -38,16 +38,16 @@ pub fn manager(workers: u64, bodies: u64, cgroup: bool, longest: Duration) -> St
     )
 }
 
-/// Well above what is to be expected: reaching it means that something else is wrong.
+/// Well above normal usage: if it is reached, something else is wrong.
 fn largest_heap(workers: u64, bodies: u64) -> u64 {
     BASE.saturating_add(workers.saturating_mul(bodies).saturating_mul(COPIES))
 }
 
-/// Whether a control group limits the memory of processes on this machine, as Envoy will see it: it looks at the group at the root of
-/// the file system, which in a container is the container's own. Without these files Envoy would not start with such a monitor.
+/// Whether a control group limits memory on this machine, as Envoy sees it: it reads the group at the file system's root, which in a
+/// container is the container's own. Without these files an Envoy with this monitor would not start.
 pub fn is_limited(root: &Path) -> bool {
     let read = |name: &str| std::fs::read_to_string(root.join(name)).ok();
-    // The second version says `max` where there is no limit, the first one a number that no machine has.
+    // Without a limit, version 2 has `max`, and version 1 an impossibly large number.
     let limits = |limit: &str, usage: &str| {
         let limit = read(limit).and_then(|text| text.trim().parse::<u64>().ok()).filter(|bytes| *bytes < 1 << 60);
         limit.is_some() && read(usage).is_some()

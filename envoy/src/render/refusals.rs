@@ -1,9 +1,9 @@
-//! What Envoy answers by itself, written as clients read errors: mappers of its local replies. It does so where the filter sees
-//! nothing of a request (a malformed one, an overloaded Envoy), and where the filter's VM has failed.
+//! Envoy's local replies, rewritten into the error format of clients. Envoy sends them if the filter does not see the request (a malformed
+//! request, an overloaded Envoy), or if the filter's VM has failed.
 //!
-//! The filter's own replies are local replies too: the first mapper is theirs, and leaves them as they are. Of all others the status
-//! stays, and the first mapper whose condition holds writes the body. Conditions are CEL; one that cannot be computed, as of a
-//! request whose headers were never read, does not hold.
+//! The filter's own responses are local replies too: the first mapper matches them and leaves them unchanged. Other replies keep their
+//! status, and the first mapper with a matching condition writes the body. Conditions are CEL; one that cannot be evaluated, for example
+//! because the headers were never read, does not match.
 
 use std::time::Duration;
 
@@ -17,18 +17,18 @@ use sluice_wire::error::{ApiError, ErrorKind};
 use super::entrance;
 use super::text::{fill, quote};
 
-/// A reply of Envoy's: how it is known, and what is said instead.
+/// A local reply of Envoy: its condition, and the response instead.
 struct LocalReply {
     when: &'static str,
     error: ApiError,
 }
 
-/// After which a retry makes sense: a VM that failed is made anew at once, or after its backoff of about a second.
+/// The `retry-after` of a failed VM: it restarts at once, or after a backoff of about a second.
 const SOON: Duration = Duration::from_secs(1);
 
-/// For the gateway's clients, those of Anthropic's first.
+/// For the gateway's clients, with those of Anthropic's format first.
 pub fn for_clients() -> String {
-    // The long one is written once.
+    // The long condition is written once, as a YAML anchor.
     let mut anthropics = format!("&anthropics {}", filter(&reads_anthropics()));
     let each = refusals().into_iter().flat_map(|LocalReply { when, error }| {
         let anthropics = std::mem::replace(&mut anthropics, "*anthropics".to_owned());
@@ -41,7 +41,7 @@ pub fn for_clients() -> String {
     [ours(), entrance::health()].into_iter().chain(each).collect()
 }
 
-/// For whoever administers the gateway.
+/// For administrators.
 pub fn for_administrators() -> String {
     let each = refusals().into_iter().map(|LocalReply { when, error }| {
         let body = sluice_admin::write_error(error.code.as_deref().unwrap_or_default(), &error.message, None);
@@ -50,7 +50,7 @@ pub fn for_administrators() -> String {
     std::iter::once(ours()).chain(each).collect()
 }
 
-/// In the order in which they are looked for.
+/// In the order of matching.
 fn refusals() -> Vec<LocalReply> {
     use ErrorKind::{InvalidRequest, NotFound, Overloaded, Permission, Server};
     let refusal = |when, code, error: ApiError| LocalReply { when, error: error.with_code(code) };
@@ -83,7 +83,7 @@ fn refusals() -> Vec<LocalReply> {
             ApiError::new(403, Permission, upgrade),
         ),
         refusal("response.code == 404", "unknown_url", ApiError::new(404, NotFound, "Unknown request URL.")),
-        // 501 is for a transfer coding that Envoy does not know.
+        // Envoy responds with 501 to an unknown transfer coding.
         refusal(
             "response.code >= 400 && response.code < 500 || response.code == 501",
             "malformed_request",
@@ -97,8 +97,8 @@ fn refusals() -> Vec<LocalReply> {
     ]
 }
 
-/// Whether the client reads errors in Anthropic's format. Once the request was on its way to a provider, its headers are that
-/// provider's, and the filter has said who asked.
+/// Whether the client reads errors in Anthropic's format. After the request was forwarded, its headers are the provider's, so the filter
+/// stores the client's format.
 fn reads_anthropics() -> String {
     let (left, client) = (property::EXCHANGE, property::CLIENT);
     let openais: Vec<String> = with_openais_errors().map(|path| format!("'{path}'")).collect();
@@ -110,7 +110,7 @@ fn reads_anthropics() -> String {
     )
 }
 
-/// The filter's own replies stay as they are.
+/// Leaves the filter's own responses unchanged.
 fn ours() -> String {
     fill("- filter: ${filter}\n", &[("filter", &filter(&format!("response.code_details == '{REPLY_DETAILS}'")))])
 }
@@ -125,11 +125,11 @@ fn mapper(filter: &str, error: &ApiError, body: &[u8]) -> String {
     let (no_retry, never) = NO_RETRY;
     let retry = match error.retry_after {
         Some(wait) => header("retry-after", &wait.as_secs().to_string()),
-        // Some of these keep a status that clients would ask again for: a transfer coding that Envoy does not know.
+        // Clients would retry some of these statuses, such as that of an unknown transfer coding.
         None if error.kind == ErrorKind::InvalidRequest && error.status != 408 => header(no_retry, never),
         None => String::new(),
     };
-    // Envoy takes a percent sign for one of its commands.
+    // Envoy parses a percent sign as the start of a command.
     let body = String::from_utf8_lossy(body).replace('%', "%%");
     fill(include_str!("refusal.yaml"), &[("filter", filter), ("headers", &retry), ("body", &quote(&body))])
 }

@@ -1,4 +1,4 @@
-//! The routes: to which cluster a request goes, how often, and for how long.
+//! The routes: cluster selection, retries and timeouts of requests.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use sluice_core::gateway::Gateway;
 use super::text::{fill, quote};
 use super::{entrance, seconds};
 
-/// What Envoy's own work may take beside all that has a limit of its own.
+/// Allowance for Envoy's own work, in addition to the timeouts.
 const WORK: Duration = Duration::from_secs(5);
 
-/// A route configuration that knows these clusters. `longest` is when a request is ended at the latest.
+/// The route configuration for these clusters. `longest` is the maximum duration of a request.
 pub fn routes<'a>(
     file: &File,
     gateway: &Gateway,

@@ -1,9 +1,9 @@
-//! Templates and quoting: everything that enters a configuration enters through here.
+//! Templates and quoting: every value in a configuration passes through this module.
 
 use std::iter;
 
-/// Puts values into a template's `${name}` marks. A mark alone on its line takes a text of several lines, indented as
-/// the mark is; an empty one takes its line with it. Values are not searched for marks.
+/// Replaces `${name}` placeholders in a template. A placeholder alone on its line takes a multi-line text with the same indentation; an
+/// empty value removes the line. Values are not searched for placeholders.
 pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut filled = String::with_capacity(template.len() * 2);
     for line in template.lines() {
@@ -27,13 +27,13 @@ pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
     filled
 }
 
-/// A mark without a value is a mistake in this crate, which every rendering in the tests would show.
+/// A placeholder without a value is a bug in this crate, which every rendering test would reveal.
 fn value<'v>(values: &[(&str, &'v str)], name: &str) -> &'v str {
     let found = values.iter().find(|(known, _)| *known == name);
     found.unwrap_or_else(|| unreachable!("the template's mark {name:?} has no value")).1
 }
 
-/// A YAML scalar in double quotes: always text, whatever it looks like, and free of characters YAML does not allow.
+/// A double-quoted YAML scalar: always text, without characters that YAML does not allow.
 pub fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
@@ -48,10 +48,10 @@ pub fn quote(text: &str) -> String {
     quoted
 }
 
-/// JSON of ASCII characters only, on indented lines.
+/// Indented, ASCII-only JSON.
 pub fn ascii_json(value: &serde_json::Value) -> String {
     let mut ascii = String::new();
-    // Outside its texts, JSON is ASCII without control characters other than line ends.
+    // Outside strings, JSON consists of ASCII without control characters except line ends.
     for c in format!("{value:#}").chars() {
         match c {
             '\n' | ' '..='~' => ascii.push(c),

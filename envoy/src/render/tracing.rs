@@ -1,5 +1,5 @@
-//! Traces: what Envoy's connection manager is told of them. What spans say is in the template; the
-//! filter sets the properties it names (`sluice_core::exchange::trace`).
+//! Tracing in Envoy's connection manager. The template defines the spans' tags; the filter sets the properties that they use
+//! (`sluice_core::exchange::trace`).
 
 use sluice_config::file::Tracing;
 use sluice_core::exchange::TRACING_CLUSTER;
@@ -9,7 +9,7 @@ use super::text::{fill, quote};
 
 /// For the connection manager of the clients' listener.
 pub fn manager(tracing: &Tracing) -> String {
-    // Checked before, as the listener is.
+    // Validated by the check, like the listener.
     let Ok(url) = Url::parse(&tracing.url) else { return String::new() };
     let scheme = if url.tls { "https" } else { "http" };
     let uri = format!("{scheme}://{}{}/v1/traces", url.authority(), url.base_path);

@@ -1,9 +1,8 @@
-//! The price list of the litellm package, `model_prices_and_context_window.json`: dollars for a token, by the names that litellm
-//! gives to models.
+//! LiteLLM's price list `model_prices_and_context_window.json`: dollars per token, by LiteLLM's model names.
 //!
-//! Its providers are those of Sluice's own table under other names, and many more. Only those are taken that a gateway file can
-//! mean; of these what has a price and is asked for text or embeddings. Free and unknown look the same in it, so what has no
-//! price above zero is left out. Of a model under two names the dearer stands.
+//! It has the providers of Sluice's own table under other names, and many more. Only providers that a gateway file can mean are read, and
+//! of these only text and embedding models with a price. The list does not distinguish free from unknown, so models without a price above
+//! zero are omitted. Of a model with two names, the more expensive entry is used.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +13,14 @@ use sluice_core::routing::spec::ModelKind;
 use super::row::{Wrong, believable, stated};
 use super::{Known, Listed};
 
-/// What is asked for text or embeddings.
+/// Modes of text and embedding models.
 const MODES: [&str; 4] = ["chat", "completion", "embedding", "responses"];
 
-/// What litellm calls a provider of Sluice's table.
+/// LiteLLM's names of providers in Sluice's table.
 const NAMES: [(&str, &str); 3] =
     [("bedrock_converse", "bedrock"), ("cohere_chat", "cohere"), ("text-completion-openai", "openai")];
 
-/// A model; what is of no use here is left out.
+/// A model entry; unused fields are omitted.
 #[derive(Deserialize)]
 struct Entry {
     mode: Option<String>,
@@ -43,7 +42,7 @@ struct Entry {
     output_cost_per_token_batches: Option<f64>,
     cache_read_input_token_cost_batches: Option<f64>,
     cache_creation_input_token_cost_batches: Option<f64>,
-    /// For a search, by how much of what it finds is read.
+    /// Per search, by the size of the search context.
     search_context_cost_per_query: Option<BTreeMap<String, f64>>,
     max_input_tokens: Option<f64>,
     max_output_tokens: Option<f64>,
@@ -57,7 +56,7 @@ struct Entry {
     supports_pdf_input: Option<bool>,
 }
 
-/// The models of providers that are wanted; or what is wrong, with the model's name in place of a column's, and the line.
+/// Reads the models of wanted providers. An error has the model's name in place of a column's, and the line.
 pub(super) fn read(text: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<Listed>, (usize, Wrong)> {
     let list: BTreeMap<String, serde_json::Value> = serde_json::from_str(text).map_err(|error| {
         (error.line(), Wrong { column: String::new(), found: error.to_string(), expected: "a JSON object".into() })
@@ -86,7 +85,7 @@ pub(super) fn read(text: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<List
     Ok(models.into_iter().map(|((provider, model), known)| (provider, model, known)).collect())
 }
 
-/// As Sluice's table has it.
+/// The provider's name in Sluice's table.
 fn provider(name: &str) -> &str {
     if name.starts_with("vertex_ai-") {
         return "vertex_ai";
@@ -94,14 +93,14 @@ fn provider(name: &str) -> &str {
     NAMES.iter().find(|(theirs, _)| *theirs == name).map_or(name, |(_, ours)| ours)
 }
 
-/// The line on which a model stands.
+/// The line of a model.
 fn line_of(text: &str, name: &str) -> usize {
     let key = serde_json::to_string(name).unwrap_or_default() + ":";
     let at = text.find(&key).unwrap_or_default();
     text[..at].matches('\n').count() + 1
 }
 
-/// The kind of a model with one of the [`MODES`].
+/// The kind of a model in one of the [`MODES`].
 fn kind(mode: &str) -> ModelKind {
     match mode {
         "embedding" => ModelKind::Embedding,
@@ -116,7 +115,7 @@ impl Entry {
         let input = self.input_cost_per_token.filter(|dollars| *dollars != 0.0)?;
         let output = self.output_cost_per_token.or((mode == "embedding").then_some(0.0))?;
         let rate = |dollars: Option<f64>| dollars.map(million);
-        // Writing is never cheaper than not to: a lower number there is a mistake of the list.
+        // Writing to the cache never costs less than plain input; a lower number is a mistake of the list.
         let cache_write = self.cache_creation_input_token_cost.filter(|dollars| *dollars >= input);
         let price = Price {
             input: million(input),
@@ -186,18 +185,18 @@ impl Entry {
         }
     }
 
-    /// The dearest search.
+    /// The price of the most expensive search.
     fn search(&self) -> Option<f64> {
         self.search_context_cost_per_query.iter().flat_map(BTreeMap::values).copied().reduce(f64::max)
     }
 }
 
-/// Dollars for a million tokens, to the sixth decimal.
+/// Converts dollars per token to dollars per million tokens, rounded to six decimals.
 fn million(dollars: f64) -> f64 {
     (dollars * 1e12).round() / 1e6
 }
 
-/// Zero is not known.
+/// Zero means unknown.
 fn tokens(limit: Option<f64>) -> Option<u64> {
     limit.filter(|limit| *limit >= 1.0).map(|limit| limit as u64)
 }

@@ -1,7 +1,7 @@
-//! An operator's own table of prices, beside the gateway file: read once, as a whole or not at all.
+//! An operator's own price table: read once, and accepted or rejected as a whole.
 //!
-//! It is either a table as Sluice's own, whose columns its head names, or litellm's list; its first letter tells which. It may
-//! come from anywhere: its size is bounded, and each mistake names its line.
+//! It has the format of Sluice's own table, whose header names the columns, or it is LiteLLM's list; the first character tells which. The
+//! file is untrusted: its size is limited, and each mistake has its line.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -15,27 +15,27 @@ use sluice_wire::calendar;
 use super::row::{Columns, Wrong};
 use super::{Listed, litellm};
 
-/// Litellm's list has 3.5 MB.
+/// LiteLLM's list has 3.5 MB.
 const LARGEST: u64 = 16 << 20;
-/// More mistakes are not reported at once.
+/// Maximum number of reported mistakes.
 const MOST_MISTAKES: usize = 20;
-/// Of what a table says of itself so much is shown.
+/// Maximum length of the description that is shown.
 const LONGEST_WORDS: usize = 100;
 
-/// What an operator's table says.
+/// The content of an operator's table.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Own {
     pub rows: Vec<Listed>,
-    /// Columns that it does not have, of which Sluice's own table is asked.
+    /// Missing columns, whose values come from Sluice's own table.
     pub silent: Vec<&'static str>,
-    /// What it says of itself, and when it was changed.
+    /// Its description and modification date.
     pub words: String,
 }
 
 /// What was found, and what is expected.
 pub(super) type Fault = (String, String);
 
-/// Of what a table may be silent.
+/// The columns that a table may omit.
 const MAY_BE_SILENT: [&str; 3] = ["max_input", "max_output", "capabilities"];
 
 /// Reads the table at a path. `providers` are those that a gateway file can mean.
@@ -52,11 +52,11 @@ pub(super) fn read(path: &Path, providers: &[&str]) -> Result<Own, Vec<Fault>> {
     Ok(Own { words: format!("{}; changed {changed}", own.words), ..own })
 }
 
-/// Its text, and the day on which it was changed; or why not.
+/// Returns its text and modification day, or the reason why it cannot be read.
 fn load(path: &Path) -> Result<(String, String), String> {
     let cannot = |error: std::io::Error| format!("no readable file {}: {error}", path.display());
     let about = std::fs::metadata(path).map_err(cannot)?;
-    // Whatever else it is may have no end, or never begin.
+    // Other file types may never end, or block.
     if !about.is_file() {
         return Err(format!("{}, which is not a file", path.display()));
     }
@@ -109,7 +109,7 @@ fn table(text: &str, providers: &[&str]) -> Result<Own, Vec<(usize, Wrong)>> {
     if wrong.is_empty() { Ok(own) } else { Err(wrong) }
 }
 
-/// The first comment, as far as it can be shown.
+/// The printable part of the first comment.
 fn words(text: &str) -> String {
     let comment = text.lines().next().and_then(|line| line.strip_prefix('#')).unwrap_or_default().trim();
     let shown: String = comment.chars().filter(|letter| !letter.is_control()).take(LONGEST_WORDS).collect();

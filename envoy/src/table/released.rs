@@ -1,6 +1,5 @@
-//! When models were released, as far as their names say: providers put the day into the names of snapshots
-//! (`gpt-4o-2024-08-06`, `claude-haiku-4-5-20251001`, `claude-haiku-4-5@20251001`), and a name without one is as old as the first of
-//! its snapshots.
+//! Release dates of models, as far as their names tell: providers put the date into the names of snapshots (`gpt-4o-2024-08-06`,
+//! `claude-haiku-4-5-20251001`, `claude-haiku-4-5@20251001`). A name without a date is as old as its first snapshot.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +9,7 @@ use super::Known;
 
 const SECONDS_A_DAY: u64 = 86_400;
 
-/// Sets the release day of every model whose name, or whose snapshot's name, has a date.
+/// Sets the release date of every model whose own name, or whose snapshot's name, contains a date.
 pub(super) fn date_all<'t, 'n: 't>(providers: impl Iterator<Item = &'t mut BTreeMap<&'n str, Known>>) {
     let mut models: Vec<(&str, &mut Known)> =
         providers.flat_map(|models| models.iter_mut().map(|(name, known)| (*name, known))).collect();
@@ -27,10 +26,10 @@ pub(super) fn date_all<'t, 'n: 't>(providers: impl Iterator<Item = &'t mut BTree
     }
 }
 
-/// Splits a model's name: the name without its maker and its date, and the date in seconds since 1970.
+/// Splits a model's name into the name without its vendor and date, and the date in seconds since 1970.
 fn split(name: &str) -> (&str, Option<u64>) {
     let name = name.rsplit('/').next().unwrap_or(name);
-    // Bedrock's names begin with a region and who made the model.
+    // Bedrock's names begin with a region and the vendor.
     let maker = |rest: &str| {
         rest.split_once('.')
             .filter(|(maker, _)| maker.bytes().all(|byte| byte.is_ascii_lowercase()))
@@ -47,7 +46,7 @@ fn split(name: &str) -> (&str, Option<u64>) {
     }
 }
 
-/// The day with which a text begins, since 1970.
+/// Parses the date at the start of a text, in days since 1970.
 fn date(text: &str) -> Option<u64> {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let text = match digits(text) {

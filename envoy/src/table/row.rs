@@ -1,18 +1,17 @@
-//! One row of the table.
+//! One row of the model table.
 //!
-//! What it says of capabilities is letters, each of them a "yes". That a letter is not there may be a "no", or that nobody
-//! looked, and its source, a list that a community keeps, does not say which. A wrong "no" would keep a good target from
-//! serving, a wrong "yes" costs one failed attempt; so it is a "no" only where the rows were compared with what the models are
-//! known for, and found to be complete:
+//! Capabilities are letters, each of which means "yes". A missing letter may mean "no" or "unknown"; the source, a community's list,
+//! does not say which. A wrong "no" excludes a good target, while a wrong "yes" costs one failed attempt. So a missing letter is a "no"
+//! only where the rows were compared with the models' known capabilities and found complete:
 //!
-//! - by provider and letter, as [`COMPLETE`] has them: those whose rows follow the provider's own list of models. Elsewhere
-//!   letters are missing from models that have what they stand for: images from Pixtral and Llama 4 on Bedrock, from GPT-5
-//!   chat models on Azure and from Devstral Small at Mistral, tools from o3-mini on Azure, schemas from GPT-5.5 on Bedrock
-//!   and from Cohere's Command. Documents and sound are stated of too few models to say more than here;
-//! - not in rows that were not filled in, which have neither tools nor images nor schemas, but perhaps reasoning or caching;
-//! - not for tuned models (`ft:`), whose rows lack much that their kind can do.
+//! - by provider and letter, in [`COMPLETE`]: providers whose rows follow their own list of models. Other rows lack letters of existing
+//!   capabilities: images of Pixtral and Llama 4 on Bedrock, of GPT-5 chat models on Azure and of Devstral Small at Mistral, tools of
+//!   o3-mini on Azure, schemas of GPT-5.5 on Bedrock and of Cohere's Command. Documents and audio are stated for too few models to include
+//!   more;
+//! - not in incomplete rows, which have neither tools nor images nor schemas, but perhaps reasoning or caching;
+//! - not for fine-tuned models (`ft:`), whose rows lack many capabilities of their base model.
 //!
-//! Parallel tools and reasoning are never a "no": no request needs them so that it would be kept from a target.
+//! Parallel tools and reasoning are never a "no", since they do not exclude a target for any request.
 
 use std::str::FromStr;
 
@@ -34,12 +33,12 @@ const COMPLETE: &[(&str, &str)] = &[
     ("xai", "tv"),
 ];
 
-/// All letters; the table's head says what they stand for.
+/// All letters. The table's header explains them.
 const LETTERS: &str = "tpvsrcad";
 
-/// Those without which nothing can be known.
+/// Required columns.
 const NEEDED: [&str; 4] = ["provider", "model", "input", "output"];
-/// Those that may be left out, or empty.
+/// Optional columns, which may also be empty.
 const OTHERS: [&str; 14] = [
     "cached_input",
     "cache_write",
@@ -57,10 +56,10 @@ const OTHERS: [&str; 14] = [
     "file_search",
 ];
 
-/// What in a line is not what it should be.
+/// A mistake in a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wrong {
-    /// In which column.
+    /// The column's name.
     pub column: String,
     pub found: String,
     pub expected: String,
@@ -72,12 +71,12 @@ impl Wrong {
     }
 }
 
-/// The head of a table: which column stands where.
+/// The header of a table, with the order of its columns.
 #[derive(Debug, Clone)]
 pub(super) struct Columns<'a>(Vec<&'a str>);
 
 impl<'a> Columns<'a> {
-    /// Reads a head: the columns' names.
+    /// Parses a header, which has the columns' names.
     pub fn read(head: &'a str) -> Result<Self, Wrong> {
         let names: Vec<&str> = head.split('\t').collect();
         let known = || NEEDED.iter().chain(&OTHERS).copied();
@@ -100,7 +99,7 @@ impl<'a> Columns<'a> {
         self.0.contains(&name)
     }
 
-    /// A provider, a model, and what a row says of it.
+    /// Parses a row into the provider, the model and its data.
     pub fn row<'r>(&self, line: &'r str) -> Result<(&'r str, &'r str, Known), Wrong> {
         let cells: Vec<&str> = line.split('\t').collect();
         if cells.len() != self.0.len() {
@@ -144,7 +143,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// That nothing of a price is beyond belief, as in the gateway file.
+/// Checks that a price is plausible, as in the gateway file.
 pub(super) fn believable(price: &Price) -> Result<(), Wrong> {
     let wrong = usage::price::Price::try_from(price).err().and_then(|wrong| wrong.into_iter().next());
     match wrong {
@@ -153,7 +152,7 @@ pub(super) fn believable(price: &Price) -> Result<(), Wrong> {
     }
 }
 
-/// What a row's letters state.
+/// The capabilities that a row's letters state.
 pub(super) fn stated(provider: &str, model: &str, letters: &str) -> Capabilities {
     let filled_in = letters.contains(['t', 'v', 's']) && !model.starts_with("ft:");
     let complete =
@@ -182,7 +181,7 @@ fn or_empty<T: FromStr>(name: &str, text: &str, expected: &str) -> Result<Option
     if text.is_empty() { Ok(None) } else { number(name, text, expected).map(Some) }
 }
 
-/// A class of service: prices of prompts, answers, and prompts read from a cache and written to one, with slashes between.
+/// Parses a service tier: the prices of input, output, cached input and cache writes, separated by slashes.
 fn tier(name: &str, text: &str) -> Result<Option<TierPrice>, Wrong> {
     let expected = "US dollars per million tokens: INPUT/OUTPUT/CACHED_INPUT/CACHE_WRITE, where the last two are \
                     optional";

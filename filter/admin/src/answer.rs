@@ -1,12 +1,11 @@
-//! What the administrator reads: JSON, and errors that say what to do. Nothing in it is ever a virtual key, save the one
-//! answer that makes one.
+//! The administration API's responses: JSON, and errors that say what to do. A virtual key appears only in the response that creates it.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 use sluice_core::exchange::Reply;
 
-/// A JSON document to answer with.
+/// A JSON response.
 #[derive(Debug)]
 pub struct AdminReply {
     status: u16,
@@ -20,7 +19,7 @@ impl AdminReply {
         Self::with_status(200, body)
     }
 
-    /// Any other status.
+    /// A response with any other status.
     pub fn with_status(status: u16, body: &impl Serialize) -> Result<Self, AdminError> {
         match serde_json::to_vec(body) {
             Ok(body) => Ok(Self { status, headers: Vec::new(), body }),
@@ -30,46 +29,46 @@ impl AdminReply {
         }
     }
 
-    /// A document that is JSON already.
+    /// A document that is already JSON.
     pub fn document(body: &str) -> Self {
         Self { status: 200, headers: Vec::new(), body: body.as_bytes().to_vec() }
     }
 
-    /// The same with one more header.
+    /// Adds a header.
     pub fn header(mut self, name: &'static str, value: String) -> Self {
         self.headers.push((name, value));
         self
     }
 
-    /// As it leaves.
+    /// Converts it to the HTTP response.
     pub fn reply(mut self) -> Reply {
         self.headers.push(("cache-control", "no-store".to_owned()));
         Reply::json(self.status, self.headers, self.body)
     }
 }
 
-/// Why nothing was done.
+/// An error of the administration API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminError {
     /// HTTP status.
     pub status: u16,
-    /// Stable, for programs.
+    /// A stable code, for programs.
     pub code: &'static str,
-    /// For people: what happened, and what to do.
+    /// A message for people: what happened, and what to do.
     pub message: Cow<'static, str>,
     /// The field, parameter or place at fault.
     pub param: Option<String>,
-    /// For a 405: the methods that there are.
+    /// For a 405: the allowed methods.
     pub allow: Option<&'static str>,
 }
 
 impl AdminError {
-    /// One that blames no field.
+    /// An error without a `param`.
     pub fn new(status: u16, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status, code, message: message.into(), param: None, allow: None }
     }
 
-    /// A 400 that blames the field or parameter `param`.
+    /// A 400 for the field or parameter `param`.
     pub fn invalid(param: impl Into<String>, message: impl Into<Cow<'static, str>>) -> Self {
         Self { param: Some(param.into()), ..Self::new(400, "invalid_request", message) }
     }
@@ -79,12 +78,12 @@ impl AdminError {
         Self::new(404, code, message)
     }
 
-    /// A 503: what Redis should have said it did not.
+    /// A 503: Redis is unavailable, or its reply is unusable.
     pub fn unavailable(why: &str) -> Self {
         Self::new(503, "store_unavailable", format!("Redis returned an error or did not answer: {why}. Try again."))
     }
 
-    /// As it leaves.
+    /// Converts it to the HTTP response.
     pub fn reply(&self) -> Reply {
         let mut headers = vec![("cache-control", "no-store".to_owned())];
         if self.status == 401 {
@@ -97,7 +96,7 @@ impl AdminError {
     }
 }
 
-/// An error as the interface writes it.
+/// An error body in the API's format.
 pub fn write_error(code: &str, message: &str, param: Option<&str>) -> Vec<u8> {
     #[derive(Serialize)]
     struct Body<'a> {

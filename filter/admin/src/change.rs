@@ -1,6 +1,6 @@
-//! One key: read, made, changed, withdrawn, given a new secret.
+//! Operations on one key: read, create, update, revoke, rotate.
 //!
-//! A change reads the key and writes it back if nobody wrote in between; else it begins again, a few times.
+//! A change reads the key and writes it back if it has not changed in between. Otherwise it is retried a few times.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,16 +19,16 @@ use super::records::{self, Names, Record};
 use super::route::{BASE, no_such_key};
 use super::{AdminContext, Next, Step};
 
-/// How often a change is tried when others change the same key.
+/// Attempts at a change while others change the same key.
 const ATTEMPTS: u8 = 4;
-/// How long the secret before may stay valid at most.
+/// The maximum time that the previous secret may stay valid.
 const LONGEST_GRACE: Duration = Duration::from_secs(90 * 86_400);
 const DEFAULT_GRACE: &str = "24h";
 
-/// What is done to a key.
+/// A change of a key.
 type Change = Rc<dyn Fn(&mut Key, &mut AdminContext) -> Result<Option<Secret>, AdminError>>;
 
-/// A secret that was just made: shown in one answer, and kept nowhere.
+/// A new secret: shown in one response, and never stored.
 struct Secret(String);
 
 #[derive(Serialize)]
@@ -53,7 +53,7 @@ pub fn read(id: &str, context: &mut AdminContext) -> Step {
 pub fn create(body: &[u8], context: &mut AdminContext) -> Step {
     let names = Names::writable(context)?;
     let mut key = key::read(body)?;
-    context.trail.key = Some(key.id.clone());
+    context.log_context.key = Some(key.id.clone());
     let made = make(context)?;
     key.sha256 = made.sha256();
     key::check(&key, context)?;
@@ -115,7 +115,7 @@ pub fn rotate(id: &str, body: &[u8], context: &mut AdminContext) -> Step {
     change(id, context, Rc::new(move |key, context| renew(key, grace, again, context).map(Some)))
 }
 
-/// Gives a key a new secret. The one it had stays valid for a while.
+/// Gives a key a new secret. The previous one stays valid for a while.
 fn renew(key: &mut Key, grace: Duration, again: bool, context: &mut AdminContext) -> Result<Secret, AdminError> {
     if key.revoked {
         return Err(AdminError::new(
@@ -190,17 +190,17 @@ fn in_file<'a>(id: &str, context: &AdminContext<'a>) -> Option<&'a Key> {
     context.service.keys.iter().find(|key| key.id == id)
 }
 
-/// Makes a secret from the host's randomness.
+/// Generates a secret from the host's randomness.
 fn make(context: &mut AdminContext) -> Result<Secret, AdminError> {
     let mut text = secret::PREFIX.to_owned();
     let length = secret::PREFIX.len() + secret::RANDOM_DIGITS;
-    // Each portion falls short with a chance of one in a million at most.
+    // Each round yields too few digits with a probability of at most one in a million.
     for _ in 0..8 {
         let mut bytes = [0; 64];
         if !(context.random)(&mut bytes) {
             break;
         }
-        // Below a multiple of 62, so that every digit is as likely as another.
+        // Rejects bytes from 248, the largest multiple of 62, so that all digits are equally likely.
         let digits =
             bytes.iter().filter(|byte| **byte < 248).filter_map(|byte| secret::DIGITS.get(usize::from(*byte) % 62));
         text.extend(digits.map(|digit| char::from(*digit)).take(length - text.len()));

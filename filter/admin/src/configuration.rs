@@ -1,4 +1,4 @@
-//! What is configured, and whether the store answers. No secret is in it, nor where one comes from, nor a hash.
+//! The configuration and the store's health. Contains no secret, no secret's source and no hash.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use sluice_wire::order;
 use super::answer::AdminReply;
 use super::{AdminContext, Next, Step};
 
-/// What stands where a secret or a hash is.
+/// Replaces secrets and hashes.
 const MASK: &str = "***";
 
-/// The gateway file in force, with how it came to be.
+/// The active gateway file with its reload status.
 #[derive(Serialize)]
 struct InForce<'a> {
     #[serde(flatten)]
@@ -107,7 +107,7 @@ pub fn prices(context: &mut AdminContext) -> Step {
     Ok(Next::Answer(AdminReply::ok(&Prices { unit, targets: targets.collect() })?))
 }
 
-/// A picodollar for a token is a micro-dollar for a million.
+/// Converts picodollars per token to micro-dollars per million tokens, which is the same number.
 fn per_million(rate: Rate) -> String {
     MicroUsd(rate.0).to_string()
 }

@@ -1,4 +1,4 @@
-//! The body of a request, field by field: each of the right type, and none that is not known.
+//! Parses a request body field by field: each must be known and of the right type.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -7,12 +7,12 @@ use sluice_wire::json;
 
 use super::answer::AdminError;
 
-/// The fields that nobody has taken yet.
+/// The fields that were not read yet.
 #[derive(Debug)]
 pub struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// Reads a body that is an object; nothing at all is an empty one.
+    /// Parses a body that is a JSON object. An empty body is an empty object.
     pub fn read(body: &[u8]) -> Result<Self, AdminError> {
         if body.is_empty() {
             return Ok(Self(Map::new()));
@@ -29,24 +29,23 @@ impl Fields {
         }
     }
 
-    /// A field as it stands, `null` included.
+    /// Takes a field unchanged, including `null`.
     pub fn take(&mut self, name: &str) -> Option<Value> {
         self.0.remove(name)
     }
 
-    /// A field that may be left out.
+    /// Takes an optional field.
     pub fn optional<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<Option<T>, AdminError> {
         self.take(name).map(|value| typed(name, value)).transpose()
     }
 
-    /// A field that must be there.
+    /// Takes a required field.
     pub fn required<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<T, AdminError> {
         let found = self.optional(name)?;
         found.ok_or_else(|| AdminError::invalid(name, format!("The field `{name}` is missing.")))
     }
 
-    /// A field merged into what it was (RFC 7396): `null` makes it the default, and members of objects are merged by
-    /// themselves.
+    /// Merges a field into its previous value (RFC 7396): `null` resets it to the default, and objects are merged by member.
     pub fn merge<T: Serialize + DeserializeOwned + Default>(
         &mut self,
         name: &'static str,
@@ -63,7 +62,7 @@ impl Fields {
         Ok(())
     }
 
-    /// Refuses what nobody took.
+    /// Rejects the remaining fields.
     pub fn finish(self) -> Result<(), AdminError> {
         match self.0.into_iter().next() {
             None => Ok(()),
@@ -79,7 +78,7 @@ fn typed<T: DeserializeOwned>(name: &'static str, value: Value) -> Result<T, Adm
         .map_err(|error| AdminError::invalid(name, format!("The field `{name}` is invalid: {error}.")))
 }
 
-/// To JSON, `5.0` is the same whole number as `5`.
+/// Converts numbers such as `5.0` to whole numbers, which are equal in JSON.
 fn make_whole(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(make_whole),

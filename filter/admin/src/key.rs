@@ -1,4 +1,4 @@
-//! A virtual key as the administrator sees it: everything but its hash, and what state it is in.
+//! A virtual key as administrators see it: everything except its hash, with its state.
 
 use std::collections::BTreeMap;
 
@@ -13,28 +13,28 @@ use super::AdminContext;
 use super::answer::AdminError;
 use super::fields::Fields;
 
-/// Longer texts for people are refused: they would be in every worker's memory.
+/// The maximum length of descriptive texts, which every worker stores in memory.
 const LONGEST_TEXT: usize = 256;
 const MOST_ENTRIES: usize = 256;
-/// As many as there are.
+/// The number of existing controls.
 const MOST_CONTROLS: usize = 4;
 
-/// Whether a key is good for anything.
+/// A key's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// It is.
+    /// Valid.
     Active,
-    /// It is, and so is the secret it had before, for a while.
+    /// Valid, and so is its previous secret for a while.
     Rotating,
-    /// Its time is over.
+    /// Past its expiry.
     Expired,
-    /// It was withdrawn.
+    /// Revoked by an administrator.
     Revoked,
 }
 
 impl State {
-    /// By the words of the `state` parameter.
+    /// The values of the `state` parameter.
     pub const WORDS: [(&'static str, Self); 4] = [
         ("active", Self::Active),
         ("rotating", Self::Rotating),
@@ -42,7 +42,7 @@ impl State {
         ("revoked", Self::Revoked),
     ];
 
-    /// Of a key at a moment.
+    /// The state of a key at a time.
     pub fn of(key: &Key, now: Time) -> Self {
         let later = |text: &str| calendar::rfc3339(text).is_some_and(|end| end > now.seconds());
         if key.revoked {
@@ -57,17 +57,17 @@ impl State {
     }
 }
 
-/// Where a key is kept.
+/// Where a key is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
-    /// In the gateway file: it changes with the file only.
+    /// In the gateway file, which must be edited to change it.
     File,
     /// In Redis.
     Redis,
 }
 
-/// A key in an answer. What is left out is not limited.
+/// A key in a response. Omitted limits do not apply.
 #[derive(Debug, Serialize)]
 pub struct Shown<'a> {
     id: &'a str,
@@ -99,7 +99,7 @@ pub struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    /// Shows a key as it is now.
+    /// Shows a key at a time.
     pub fn new(key: &'a Key, source: Source, now: Time) -> Self {
         let state = State::of(key, now);
         let previous = key.previous.as_ref().filter(|_| state == State::Rotating);
@@ -124,7 +124,7 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// Reads a key to create; it has no hash yet.
+/// Parses a key to create, which has no hash yet.
 pub fn read(body: &[u8]) -> Result<Key, AdminError> {
     let mut fields = Fields::read(body)?;
     let key = Key {
@@ -146,7 +146,7 @@ pub fn read(body: &[u8]) -> Result<Key, AdminError> {
         budget: fields.optional("budget")?.unwrap_or_default(),
     };
     fields.finish()?;
-    // `.` and `..` as a step in a path would mean another one.
+    // As a path segment, `.` and `..` would select another path.
     if !is_public_name(&key.id) || key.id.starts_with('.') {
         let message = "An id must have 1 to 64 letters, digits and characters of . _ - @, and must not start with a \
                        dot.";
@@ -156,7 +156,7 @@ pub fn read(body: &[u8]) -> Result<Key, AdminError> {
     Ok(key)
 }
 
-/// Changes a key as a merge patch says.
+/// Applies a JSON merge patch to a key.
 pub fn patch(key: &mut Key, body: &[u8]) -> Result<(), AdminError> {
     if body.is_empty() {
         return Err(AdminError::new(
@@ -201,7 +201,7 @@ fn bounded(key: &Key) -> Result<(), AdminError> {
     Ok(())
 }
 
-/// Whether the gateway would accept the key: its team, its models and the rest must be those of the gateway file.
+/// Checks the key as the gateway does: its team, models and other names must exist in the gateway file.
 pub fn check(key: &Key, context: &AdminContext) -> Result<(), AdminError> {
     let Err(mistakes) = sluice_config::compile_key(&context.service.gateway, key) else { return Ok(()) };
     let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();

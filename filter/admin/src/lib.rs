@@ -1,11 +1,11 @@
-//! The administration interface, without I/O: virtual keys, what was used, and what is configured, for whoever holds the
-//! administrator's key. Every request ends in a [`Flow::Reply`]; none goes on to a provider.
+//! The administration API, without I/O: virtual keys, usage and configuration, for callers with the administrator's key. Every request ends
+//! in a [`Flow::Reply`]; none is forwarded to a provider.
 //!
-//! Its contract is `openapi.json`, which it serves. Keys are written to Redis only, each change in one script, so that two
-//! changes at once have one winner; those of the gateway file change with the file.
+//! Its contract is `openapi.json`, which it serves. Keys are only written to Redis. Each change is one script, so that one of two
+//! concurrent changes wins. Keys in the gateway file change with the file.
 //!
-//! An operation is a chain of steps: each ends with an answer, or with a command for Redis and the step that reads what it
-//! says. A step owns what is known by then; the exchange only carries it across.
+//! An operation is a chain of steps: each ends with a response, or with a Redis command and the step that reads the reply. A step owns the
+//! operation's state; the exchange only stores it in between.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -44,31 +44,31 @@ pub use answer::write_error;
 use answer::{AdminError, AdminReply};
 use route::{Operation, Query};
 
-/// The largest request body, in bytes.
+/// The maximum size of a request body, in bytes.
 const LARGEST_BODY: usize = 64 << 10;
-/// How long Redis may take at least.
+/// The minimum timeout of Redis.
 const SHORTEST_WAIT: Duration = Duration::from_secs(2);
 
-/// The interface's description, as it is served.
+/// The API's OpenAPI description, as it is served.
 pub const OPENAPI: &str = include_str!("openapi.json");
 
-/// What is administered.
+/// The data behind the API.
 #[derive(Debug)]
 pub struct Service {
-    /// The gateway file without its secrets.
+    /// The gateway file without secrets.
     pub shown: Map<String, Value>,
-    /// The keys that it defines.
+    /// The gateway file's keys.
     pub keys: Vec<file::Key>,
-    /// The names of its providers.
+    /// The gateway file's provider names.
     pub providers: BTreeSet<String>,
-    /// As it runs.
+    /// The compiled gateway file.
     pub gateway: Gateway,
-    /// Since when, and what became of the last change; `None` where nobody changes it while Envoy runs.
+    /// The active version and the last change; `None` if the configuration cannot change at runtime.
     pub reload: Option<Reload>,
 }
 
 impl Service {
-    /// Checks a gateway file. `text` is the same file as JSON.
+    /// Compiles a gateway file. `text` is the same file as JSON.
     pub fn new(file: file::File, text: Map<String, Value>, reload: Option<Reload>) -> Result<Self, Vec<Mistake>> {
         let gateway = sluice_config::compile(&file)?;
         let shown = configuration::shown(&file, text);
@@ -76,31 +76,31 @@ impl Service {
     }
 }
 
-/// What an event leads to, besides effects.
+/// The result of an event, besides effects.
 #[derive(Debug)]
 pub enum AdminOutcome {
-    /// Nothing.
+    /// No call is needed.
     Step(Flow),
-    /// The request waits for the answer to this, which goes to [`Exchange::called`].
+    /// The request waits for this call; its result goes to [`AdminExchange::called`].
     Ask(Call),
 }
 
-/// One request, in the phase it has reached.
+/// One request to the API, with its phase.
 #[derive(Debug)]
 pub struct AdminExchange {
     service: Rc<Service>,
     phase: Phase,
-    trail: LogContext,
+    log_context: LogContext,
 }
 
 enum Phase {
-    /// Nothing is known.
+    /// Before the request headers.
     Start,
-    /// The administrator asks for this; the body is on its way.
+    /// Waiting for the body of this operation.
     Body(Operation),
-    /// Redis was asked.
+    /// Waiting for Redis.
     Asking(Command, Then),
-    /// It was answered.
+    /// The response was sent.
     Answered,
 }
 
@@ -115,7 +115,7 @@ impl fmt::Debug for Phase {
     }
 }
 
-/// What the access log will say.
+/// Fields for the access log.
 #[derive(Debug, Default)]
 struct LogContext {
     request_id: Option<String>,
@@ -123,27 +123,27 @@ struct LogContext {
     key: Option<String>,
 }
 
-/// What an operation works with.
+/// The inputs of an operation.
 struct AdminContext<'a> {
     service: &'a Service,
     now: Time,
     shared: &'a dyn SharedData,
     random: &'a mut dyn FnMut(&mut [u8]) -> bool,
-    trail: &'a mut LogContext,
+    log_context: &'a mut LogContext,
 }
 
-/// What a step ends with.
+/// The result of a step.
 enum Next {
     Answer(AdminReply),
     Ask(Command, Then),
 }
 
 type Step = Result<Next, AdminError>;
-/// The step after Redis has been asked; it may have said nothing that makes sense, and why not.
+/// The step after a Redis command. It receives the reply, or the reason why the reply is unusable.
 type Then = Box<dyn FnOnce(Result<RedisReply, String>, &mut AdminContext) -> Step>;
 
 impl Next {
-    /// Asks Redis; that it does not answer ends the request.
+    /// Sends a Redis command. A failure ends the request.
     fn ask(command: Command, then: impl FnOnce(RedisReply, &mut AdminContext) -> Step + 'static) -> Self {
         Self::Ask(
             command,
@@ -156,12 +156,12 @@ impl Next {
 }
 
 impl AdminExchange {
-    /// A request of which nothing is known.
+    /// Creates an exchange for a new request.
     pub fn new(service: Rc<Service>) -> Self {
-        Self { service, phase: Phase::Start, trail: LogContext::default() }
+        Self { service, phase: Phase::Start, log_context: LogContext::default() }
     }
 
-    /// Handles a part of the request. `random` fills bytes that nobody can guess, or says that it cannot.
+    /// Handles an event of the request. `random` fills a buffer with secure random bytes, or returns false.
     pub fn request(
         &mut self,
         event: Event,
@@ -177,12 +177,18 @@ impl AdminExchange {
                     Ok(headers) => headers,
                     Err(Unreadable) => return AdminOutcome::Step(Flow::Reply(self.undone(effects))),
                 };
-                self.trail.request_id = headers.text("x-request-id").filter(|id| id.len() <= 128).map(str::to_owned);
+                self.log_context.request_id =
+                    headers.text("x-request-id").filter(|id| id.len() <= 128).map(str::to_owned);
                 match self.headers(end, &headers) {
                     Ok(None) => return AdminOutcome::Step(Flow::Pause),
                     Ok(Some((operation, query))) => {
-                        let mut context =
-                            AdminContext { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
+                        let mut context = AdminContext {
+                            service: &service,
+                            now: view.now(),
+                            shared,
+                            random,
+                            log_context: &mut self.log_context,
+                        };
                         perform(operation, query, &[], &mut context)
                     }
                     Err(refusal) => Err(refusal),
@@ -196,8 +202,13 @@ impl AdminExchange {
                 let Ok(body) = view.body(0..size) else {
                     return AdminOutcome::Step(Flow::Reply(self.undone(effects)));
                 };
-                let mut context =
-                    AdminContext { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
+                let mut context = AdminContext {
+                    service: &service,
+                    now: view.now(),
+                    shared,
+                    random,
+                    log_context: &mut self.log_context,
+                };
                 perform(operation, Query::none(), &body, &mut context)
             }
             _ => return AdminOutcome::Step(Flow::Pause),
@@ -205,7 +216,7 @@ impl AdminExchange {
         self.proceed(step, effects)
     }
 
-    /// Handles the answer to the last [`Outcome::Ask`].
+    /// Handles the result of the last [`AdminOutcome::Ask`].
     pub fn called(
         &mut self,
         called: &Called,
@@ -224,25 +235,26 @@ impl AdminExchange {
         {
             return self.proceed(Ok(Next::Ask(whole, then)), effects);
         }
-        let mut context = AdminContext { service: &service, now: view.now(), shared, random, trail: &mut self.trail };
+        let mut context =
+            AdminContext { service: &service, now: view.now(), shared, random, log_context: &mut self.log_context };
         let step = then(reply, &mut context);
         self.proceed(step, effects)
     }
 
-    /// What is asked for; `None` when its body has yet to come.
+    /// Reads the request headers. Returns `None` while the body has yet to arrive.
     fn headers(&mut self, end: bool, headers: &HeaderMap) -> Result<Option<(Operation, Query)>, AdminError> {
         let method = headers.text(":method").unwrap_or_default();
         let path = headers.text(":path").unwrap_or_default();
         let path = path.split('#').next().unwrap_or_default();
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let found = Operation::find(method, path);
-        // It describes the interface and holds no secret; all else, what there is not included, is for the administrator.
+        // The description contains no secret. Everything else, including 404s, requires the administrator's key.
         if !matches!(found, Ok(Operation::OpenApi)) {
             self.authenticate(headers)?;
         }
         let operation = found?;
-        self.trail.operation = Some(operation.name());
-        self.trail.key = operation.key().map(str::to_owned);
+        self.log_context.operation = Some(operation.name());
+        self.log_context.key = operation.key().map(str::to_owned);
         let query = Query::read(query)?;
         if !operation.has_body() {
             return Ok(Some((operation, query)));
@@ -263,7 +275,7 @@ impl AdminExchange {
         Ok(None)
     }
 
-    /// All who are not the administrator are told the same.
+    /// Checks the administrator's key. All failures have the same response.
     fn authenticate(&self, headers: &HeaderMap) -> Result<(), AdminError> {
         let presented = headers.get("authorization").and_then(|value| {
             let (scheme, token) = value.split_at_checked(7)?;
@@ -280,7 +292,7 @@ impl AdminExchange {
         }
     }
 
-    /// Envoy refused what was decided.
+    /// Returns the error response after Envoy rejected an action.
     pub fn undone(&mut self, effects: &mut Vec<Effect>) -> HttpReply {
         let error = undone::error();
         let refusal = AdminError::new(error.status, "gateway_failed", error.message);
@@ -305,16 +317,16 @@ impl AdminExchange {
         AdminOutcome::Step(Flow::Reply(self.answered(reply, error, effects)))
     }
 
-    /// The request is answered with this.
+    /// Sends the response.
     fn answered(&mut self, reply: HttpReply, error: Option<&'static str>, effects: &mut Vec<Effect>) -> HttpReply {
         self.phase = Phase::Answered;
-        effects.push(Effect::SetProperty(property::LOG, Cow::Owned(self.trail.fragment(error))));
+        effects.push(Effect::SetProperty(property::LOG, Cow::Owned(self.log_context.fragment(error))));
         reply
     }
 }
 
 impl LogContext {
-    /// The rest of the access log's object.
+    /// The remaining fields of the access log's object.
     fn fragment(&self, error: Option<&str>) -> String {
         let fields = [
             ("request_id", self.request_id.as_deref()),
@@ -353,7 +365,7 @@ fn perform(operation: Operation, mut query: Query, body: &[u8], context: &mut Ad
     }
 }
 
-/// Nothing said of the type is taken for JSON, as a body of no bytes has none.
+/// A missing content type counts as JSON, since an empty body has none.
 fn is_json(content_type: Option<&str>) -> bool {
     let Some(text) = content_type else { return true };
     let essence = text.split(';').next().unwrap_or_default().trim();
@@ -368,11 +380,11 @@ fn too_large() -> AdminError {
     )
 }
 
-/// The call to Redis; none with the embedded store.
+/// The Redis call for a command; `None` with the embedded store.
 fn call(service: &Service, command: &Command) -> Option<Call> {
     let redis = service.gateway.redis.as_ref()?;
     let mut call = Wire::new(redis).write(command);
-    // What is short enough for a request on its way would be too short for a list, and nobody waits behind it.
+    // The timeout for client requests would be too short for a list, and no client waits here.
     call.timeout = call.timeout.max(SHORTEST_WAIT);
     Some(call)
 }

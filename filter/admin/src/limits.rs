@@ -1,4 +1,4 @@
-//! How limits and budgets stand: what is allowed, used, and left.
+//! The state of limits and budgets: the limit, what is used, and what is left.
 
 use std::rc::Rc;
 
@@ -15,11 +15,11 @@ use super::records::{self, Names};
 use super::route::{Query, no_such_key};
 use super::{AdminContext, Next, Step};
 
-/// More counters than this are not read at once.
+/// The maximum number of counters per response.
 const MOST: usize = 500;
 const LONGEST_NAME: usize = 256;
 
-/// The one whose limits are asked for, as far as it is known.
+/// The known dimensions of the requested limits.
 #[derive(Debug, Clone, Default)]
 struct About {
     key: Option<String>,
@@ -29,18 +29,18 @@ struct About {
     provider: Option<String>,
 }
 
-/// A rule with the counter of one value of each thing that it counts by.
+/// A rule with one of its counters.
 #[derive(Debug)]
 struct LimitRow {
     rule: Rc<Rule>,
     scope: String,
-    meter: Option<Counter>,
+    counter: Option<Counter>,
 }
 
 #[derive(Serialize)]
 struct Limits {
     limits: Vec<Shown>,
-    /// Whether there are more, left out.
+    /// Whether further limits were omitted.
     truncated: bool,
 }
 
@@ -108,7 +108,7 @@ fn of_key(id: &str, context: &mut AdminContext) -> Step {
     }))
 }
 
-/// Every rule that this key's requests meet: those that know its holder from others, and those that do not.
+/// All rules that apply to this key's requests: the rules for callers, and the rules that do not depend on the caller.
 fn with_key(key: &Key, context: &mut AdminContext) -> Step {
     let gateway = &context.service.gateway;
     let credentials = sluice_config::restore_key(gateway, key).map_err(|mistakes| {
@@ -128,7 +128,7 @@ fn with_key(key: &Key, context: &mut AdminContext) -> Step {
     let about = About {
         key: Some(key.id.clone()),
         team: Some(key.team.clone()),
-        // Keys without one are counted together.
+        // Keys without an app share a counter.
         app: Some(key.app.clone().unwrap_or_default()),
         ..About::default()
     };
@@ -142,11 +142,11 @@ fn answer(about: &About, rules: Vec<Rc<Rule>>, context: &mut AdminContext) -> St
     }
     let truncated = rows.len() > MOST;
     rows.truncate(MOST);
-    let counters: Vec<Counter> = rows.iter().filter_map(|row| row.meter.clone()).collect();
+    let counters: Vec<Counter> = rows.iter().filter_map(|row| row.counter.clone()).collect();
     let show = move |readings: Vec<CounterSnapshot>| {
         let mut readings = readings.into_iter();
         let shown = rows.into_iter().map(|row| {
-            let reading = row.meter.as_ref().and_then(|_| readings.next());
+            let reading = row.counter.as_ref().and_then(|_| readings.next());
             row.show(reading)
         });
         Ok(Next::Answer(AdminReply::ok(&Limits { limits: shown.collect(), truncated })?))
@@ -188,8 +188,7 @@ impl About {
     }
 }
 
-/// The counters of a rule for whom it is about: one for each value of what is not known. Of keys, which may be many, none
-/// are made up.
+/// Lists a rule's counters: one for each value of its unknown dimensions. Keys are not enumerated, since there may be many.
 fn expand(rule: &Rc<Rule>, mut about: About, context: &AdminContext, rows: &mut Vec<LimitRow>) {
     if rows.len() > MOST {
         return;
@@ -220,7 +219,7 @@ fn expand(rule: &Rc<Rule>, mut about: About, context: &AdminContext, rows: &mut 
         }
     }
     let of = about.subject();
-    rows.push(LimitRow { scope: rule.scope(&of), meter: rule.counter(&of), rule: rule.clone() });
+    rows.push(LimitRow { scope: rule.scope(&of), counter: rule.counter(&of), rule: rule.clone() });
 }
 
 impl LimitRow {

@@ -1,4 +1,4 @@
-//! All keys, page by page, in the order of their ids: those of the file and those in Redis.
+//! Lists all keys of the file and of Redis, in pages ordered by id.
 
 use serde::Serialize;
 use sluice_config::file::Key;
@@ -13,18 +13,18 @@ use super::{AdminContext, Next, Step};
 
 const DEFAULT_LIMIT: usize = 100;
 const MOST: usize = 1000;
-/// Keys that one call to Redis brings.
+/// Keys per Redis call.
 const PORTION: usize = 100;
-/// Calls for one page, when few keys are what is asked for; past them the page is shorter, and the next one goes on.
+/// Redis calls per page, for filters that match few keys. After them the page is returned shorter, and the next page continues.
 const MOST_CALLS: u8 = 50;
 
-/// A page in the making.
+/// A page under construction.
 #[derive(Debug)]
 struct Page {
     team: Option<String>,
     state: Option<State>,
     limit: usize,
-    /// The last id that was looked at.
+    /// The last id that was read.
     after: Option<String>,
     found: Vec<(Key, Source)>,
     calls: u8,
@@ -78,8 +78,8 @@ impl Page {
         self.found.len() > self.limit
     }
 
-    /// Looks at a portion of Redis's keys, and at those of the file up to its end. One key more than the limit is taken, to
-    /// know whether there is one.
+    /// Adds a batch of Redis' keys, and the file's keys up to the end of the batch. One key beyond the limit is added, to know whether
+    /// there is a next page.
     fn add(mut self, portion: Vec<(String, Option<Key>)>, last: bool, context: &AdminContext) -> Self {
         let end = portion.last().map(|(id, _)| id.clone());
         let wanted = |id: &str| {

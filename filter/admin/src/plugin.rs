@@ -1,4 +1,4 @@
-//! The configuration that Envoy hands to the filter, compiled for the role that it names.
+//! Compiles the filter's configuration for its role.
 
 use std::rc::Rc;
 
@@ -13,21 +13,21 @@ use sluice_wire::json;
 
 use crate::Service;
 
-/// The configuration as it runs.
+/// The compiled configuration of a role.
 #[derive(Debug)]
 pub enum Plugin {
-    /// The gateway role.
+    /// The gateway role: handles requests.
     Gateway {
         /// The gateway file.
         gateway: Rc<Gateway>,
-        /// Of that file.
+        /// The file's reload status.
         reload: Option<Reload>,
     },
-    /// The provider role.
+    /// The provider role: handles attempts.
     Provider,
-    /// The admin role.
+    /// The admin role: serves the administration API.
     Admin(Rc<Service>),
-    /// The keeper.
+    /// The keeper role: synchronizes counters with Redis.
     Keeper(Redis),
 }
 
@@ -38,7 +38,7 @@ struct Text {
 }
 
 impl Plugin {
-    /// Reads and checks a configuration.
+    /// Parses and checks a configuration.
     pub fn from_json(json: &[u8]) -> Result<Self, Vec<Mistake>> {
         match json::from_slice(json) {
             Ok(Written::Gateway { gateway, reload }) => {

@@ -1,11 +1,11 @@
-//! Keys in Redis: how their records are laid out, and the scripts that read and change them.
+//! Keys in Redis: their layout, and the scripts that read and change them.
 //!
-//! `{prefix}:keys` is a hash of ids and the SHA-256 of their secrets; `{prefix}:ids` the same ids as a sorted set, to list
-//! them in order; `{prefix}:key:<sha256>` is the key as JSON ([`file::Key`]), under each hash by which it may be
-//! presented: once it was rotated, under that of the secret before as well, until a week after its time. The braces are
-//! literal: a Redis cluster keeps all of them together, and a script is one atomic step.
+//! `{prefix}:keys` is a hash of ids and the SHA-256 of their secrets. `{prefix}:ids` is a sorted set of the ids, to list them in order.
+//! `{prefix}:key:<sha256>` is the key as JSON ([`file::Key`]), under each hash with which it may be presented: after a rotation also under
+//! the previous secret's hash, until a week after its expiry. The braces are literal: they put all entries in one slot of a Redis cluster,
+//! and a script is one atomic step.
 //!
-//! Scripts answer an integer or a flat list, which is what every protocol can show.
+//! Scripts return an integer or a flat list, which every protocol can represent.
 
 use sluice_config::file::Key;
 use sluice_core::store::redis::names;
@@ -18,12 +18,12 @@ use sluice_wire::time::Time;
 use super::AdminContext;
 use super::answer::AdminError;
 
-/// The hash and the record of an id; nothing when there is none.
+/// Returns the hash and the record of an id; nothing for an unknown id.
 const READ: &str = "local h = redis.call('HGET', KEYS[1], ARGV[1]) \
                     if not h then return false end \
                     return {h, redis.call('GET', ARGV[2] .. h) or ''}";
 
-/// Ids that follow one another, each with its record.
+/// Returns consecutive ids, each with its record.
 const LIST: &str = "local found = {} \
                     for i, id in ipairs(redis.call('ZRANGEBYLEX', KEYS[2], ARGV[1], '+', 'LIMIT', 0, ARGV[2])) do \
                     local h = redis.call('HGET', KEYS[1], id) \
@@ -32,14 +32,14 @@ const LIST: &str = "local found = {} \
                     end \
                     return found";
 
-/// 1 when the id was free, and is taken now.
+/// Returns 1 if the id was free, and takes it.
 const CREATE: &str = "if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end \
                       redis.call('ZADD', KEYS[2], 0, ARGV[1]) \
                       redis.call('SET', KEYS[3], ARGV[3]) \
                       return 1";
 
-/// 1 when the key was as it had been read, and is changed now. From the fourth key on: the other hashes by which it was
-/// or will be known, each with the milliseconds for which it still is.
+/// Returns 1 if the key was unchanged since it was read, and replaces it. From the fourth key on: its other hashes, previous and next, each
+/// with its remaining lifetime in milliseconds.
 const CHANGE: &str = "if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] or redis.call('GET', KEYS[2]) ~= ARGV[3] \
                       then return 0 end \
                       redis.call('HSET', KEYS[1], ARGV[1], ARGV[4]) \
@@ -50,11 +50,10 @@ const CHANGE: &str = "if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] or redi
                       end \
                       return 1";
 
-/// How long a secret that was replaced is known beyond its time: the gateway refuses it by then, and its log says that it was
-/// good once, rather than that nobody ever had it.
+/// How long a replaced secret is remembered after its expiry. The gateway rejects it, but the log can report that it was once valid.
 const REMEMBERED_SECONDS: u64 = 7 * 86_400;
 
-/// A key as it was read, with the text by which a change knows that nobody was there in between.
+/// A key with its stored text, by which a change detects concurrent changes.
 #[derive(Debug, Clone)]
 pub struct Record {
     /// The key.
@@ -62,7 +61,7 @@ pub struct Record {
     text: String,
 }
 
-/// The names of what is kept.
+/// The names of the Redis entries.
 #[derive(Debug)]
 pub struct Names {
     hashes: String,
@@ -71,13 +70,13 @@ pub struct Names {
 }
 
 impl Names {
-    /// In the Redis that is configured; with the embedded store there is no such place.
+    /// The names in the configured Redis; `None` with the embedded store.
     pub fn of(context: &AdminContext) -> Option<Self> {
         let prefix = &context.service.gateway.redis.as_ref()?.prefix;
         Some(Self { hashes: names::keys(prefix), ids: names::of(prefix, "ids"), record: names::of(prefix, "key:") })
     }
 
-    /// The same, to write there.
+    /// As [`Self::of`], or an error if there is no Redis to write to.
     pub fn writable(context: &AdminContext) -> Result<Self, AdminError> {
         Self::of(context).ok_or_else(no_store)
     }
@@ -86,24 +85,24 @@ impl Names {
         format!("{}{}", self.record, sha256.to_ascii_lowercase())
     }
 
-    /// Reads a key by its id; see [`found`].
+    /// Reads a key by its id; parse the reply with [`found`].
     pub fn read(&self, id: &str) -> Command {
         script(READ, [&self.hashes], [id, &self.record])
     }
 
-    /// Reads up to `most` keys whose ids come after `after`; see [`listed`].
+    /// Reads up to `most` keys whose ids come after `after`; parse the reply with [`listed`].
     pub fn list(&self, after: Option<&str>, most: usize) -> Command {
         let after = after.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
         script(LIST, [&self.hashes, &self.ids], [&*after, &most.to_string(), &self.record])
     }
 
-    /// Writes a new key; see [`done`].
+    /// Writes a new key; parse the reply with [`done`].
     pub fn create(&self, key: &Key) -> Command {
         let keys = [&self.hashes, &self.ids, &self.record(&key.sha256)];
         script(CREATE, keys, [&*key.id, &key.sha256, &text(key)])
     }
 
-    /// Writes a key in place of what it was; see [`done`].
+    /// Replaces a key; parse the reply with [`done`].
     pub fn change(&self, old: &Record, new: &Key, now: Time) -> Command {
         let mut keys = vec![self.hashes.clone(), self.record(&old.key.sha256), self.record(&new.sha256)];
         let mut arguments =
@@ -128,7 +127,7 @@ impl Names {
     }
 }
 
-/// Nothing is kept that could be changed.
+/// The error without a Redis to write to.
 pub fn no_store() -> AdminError {
     AdminError::new(
         409,
@@ -138,7 +137,7 @@ pub fn no_store() -> AdminError {
     )
 }
 
-/// What [`Names::read`] brought; `None` when there is no such key.
+/// Parses the reply to [`Names::read`]; `None` for an unknown key.
 pub fn found(reply: RedisReply) -> Result<Option<Record>, AdminError> {
     let values = match reply {
         RedisReply::Nil => return Ok(None),
@@ -159,7 +158,7 @@ pub fn found(reply: RedisReply) -> Result<Option<Record>, AdminError> {
     }
 }
 
-/// What [`Names::list`] brought: ids in order, each with its key, unless what is kept of it makes no sense.
+/// Parses the reply to [`Names::list`]: ids in order, each with its key unless the record is invalid.
 pub fn listed(reply: RedisReply) -> Result<Vec<(String, Option<Key>)>, AdminError> {
     let values = match reply {
         RedisReply::List(values) => values,
@@ -176,7 +175,7 @@ pub fn listed(reply: RedisReply) -> Result<Vec<(String, Option<Key>)>, AdminErro
     pairs.iter().map(entry).collect()
 }
 
-/// Whether [`Names::create`] or [`Names::change`] did it.
+/// Whether [`Names::create`] or [`Names::change`] succeeded.
 pub fn done(reply: &RedisReply) -> Result<bool, AdminError> {
     match reply {
         RedisReply::Int(1) => Ok(true),
@@ -185,7 +184,7 @@ pub fn done(reply: &RedisReply) -> Result<bool, AdminError> {
     }
 }
 
-/// A reply that no script of ours gives. What it holds may be a record, with its hashes: it is not repeated.
+/// The error for an unexpected reply. It is not quoted, since it may contain a record with its hashes.
 pub fn senseless(reply: &RedisReply) -> AdminError {
     match reply {
         RedisReply::Error(text) => AdminError::unavailable(&format!("it rejected the command with {text:?}")),
@@ -201,7 +200,7 @@ fn text(key: &Key) -> String {
     serde_json::to_string(key).unwrap_or_default()
 }
 
-/// A run of a script, with its text: an administrator does not ask so often that it would pay to leave it out.
+/// Runs a script by its text: administration calls are too rare for caching scripts by hash to pay off.
 pub fn words(source: &str, keys: Vec<String>, arguments: Vec<String>) -> Command {
     let head = ["EVAL".to_owned(), source.to_owned(), keys.len().to_string()];
     Command::new(head.into_iter().chain(keys).chain(arguments))

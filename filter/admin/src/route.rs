@@ -1,14 +1,14 @@
-//! Which operation a request asks for, and its query.
+//! Selects the operation of a request, and parses its query.
 
 use sluice_config::is_public_name;
 use sluice_wire::percent;
 
 use super::answer::AdminError;
 
-/// What all paths begin with.
+/// The prefix of all paths.
 pub const BASE: &str = "/admin/v1/";
 
-/// What can be asked for.
+/// An operation of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     /// `GET /keys`
@@ -40,7 +40,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// The operation of a method and a path without its query.
+    /// Matches a method and a path without its query.
     pub fn find(method: &str, path: &str) -> Result<Self, AdminError> {
         let rest = path.strip_prefix(BASE).unwrap_or_default();
         let segments: Vec<&str> = rest.split('/').collect();
@@ -77,12 +77,12 @@ impl Operation {
         }
     }
 
-    /// Whether it reads a body.
+    /// Whether the operation reads a body.
     pub fn has_body(&self) -> bool {
         matches!(self, Self::CreateKey | Self::UpdateKey(_) | Self::RevokeKey(_) | Self::RotateKey(_))
     }
 
-    /// Its name in the access log.
+    /// The operation's name in the access log.
     pub fn name(&self) -> &'static str {
         match self {
             Self::ListKeys => "keys.list",
@@ -101,7 +101,7 @@ impl Operation {
         }
     }
 
-    /// The key that it is about.
+    /// The key that the operation concerns.
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::ReadKey(id) | Self::UpdateKey(id) | Self::RevokeKey(id) | Self::RotateKey(id) => Some(id),
@@ -110,27 +110,27 @@ impl Operation {
     }
 }
 
-/// A name that no key can have is one that no key has.
+/// Decodes a key id. An id that no key can have is reported as unknown.
 fn key_id(segment: &str) -> Result<String, AdminError> {
     decode(segment).filter(|id| is_public_name(id)).ok_or_else(no_such_key)
 }
 
-/// There is no key of that id.
+/// The error for an unknown key.
 pub fn no_such_key() -> AdminError {
     AdminError::not_found("key_not_found", "No key has this id. GET /admin/v1/keys lists all keys.")
 }
 
-/// A query: each parameter at most once, and none that is not asked for.
+/// A query: each parameter at most once, and no unknown ones.
 #[derive(Debug)]
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Of a request whose parameters have been read.
+    /// An empty query, for operations whose parameters are in the body.
     pub fn none() -> Self {
         Self(Vec::new())
     }
 
-    /// Reads what stands behind the `?`.
+    /// Parses the text after the `?`.
     pub fn read(text: &str) -> Result<Self, AdminError> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for part in text.split('&').filter(|part| !part.is_empty()) {
@@ -147,13 +147,13 @@ impl Query {
         Ok(Self(pairs))
     }
 
-    /// The value of a parameter, which is known from now on.
+    /// Takes the value of a parameter.
     pub fn take(&mut self, name: &str) -> Option<String> {
         let at = self.0.iter().position(|(known, _)| known == name)?;
         Some(self.0.swap_remove(at).1)
     }
 
-    /// The value of a parameter as one of a few words.
+    /// Takes a parameter with a fixed set of values.
     pub fn choice<T: Copy>(&mut self, name: &'static str, words: &[(&str, T)]) -> Result<Option<T>, AdminError> {
         let Some(value) = self.take(name) else { return Ok(None) };
         match words.iter().find(|(word, _)| *word == value) {
@@ -165,7 +165,7 @@ impl Query {
         }
     }
 
-    /// The value of a parameter as a number from 1 to `most`.
+    /// Takes a parameter that is a number from 1 to `most`.
     pub fn count(&mut self, name: &'static str, default: usize, most: usize) -> Result<usize, AdminError> {
         let Some(value) = self.take(name) else { return Ok(default) };
         let number = value.bytes().all(|b| b.is_ascii_digit()).then(|| value.parse::<usize>().ok()).flatten();
@@ -173,7 +173,7 @@ impl Query {
         in_range.ok_or_else(|| AdminError::invalid(name, format!("Expected a whole number from 1 to {most}.")))
     }
 
-    /// Refuses what nobody took.
+    /// Rejects the remaining parameters.
     pub fn finish(self) -> Result<(), AdminError> {
         match self.0.into_iter().next() {
             None => Ok(()),
@@ -182,7 +182,7 @@ impl Query {
     }
 }
 
-/// Percent-decoding, to text.
+/// Decodes percent-encoded text.
 fn decode(text: &str) -> Option<String> {
     percent::is_well_encoded(text).then(|| String::from_utf8(percent::decoded(text)).ok())?
 }

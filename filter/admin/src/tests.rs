@@ -82,7 +82,7 @@ impl SharedData for Shared {
     }
 }
 
-/// The host: what Redis says is a script of functions, each given the words of a command as Upstash writes them.
+/// A host with a fake Redis: a list of functions, each called with the words of a command as Upstash encodes them.
 struct Host {
     service: Rc<Service>,
     shared: Shared,
@@ -110,7 +110,7 @@ impl Host {
         self.send("GET", path, "", redis)
     }
 
-    /// Sends a request; Redis answers with each of `redis` in turn, and is out of reach for a null.
+    /// Sends a request. Redis replies with each of `redis` in turn; null means unreachable.
     fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8], redis: &[Value]) -> Seen {
         let mut message = Message::default();
         for (name, value) in [(":method", method), (":path", &*format!("/admin/v1{path}"))].iter().chain(headers) {
@@ -162,7 +162,7 @@ impl Host {
     }
 }
 
-/// A command as Webdis gets it.
+/// The words of a Webdis command.
 fn words(body: &[u8]) -> Vec<String> {
     let text = std::str::from_utf8(body).unwrap();
     text.split('/')
@@ -372,7 +372,7 @@ fn of_a_key_that_is_being_rotated_the_request_says_what_becomes_of_both_secrets(
         assert_eq!(left[&*format!("{{sluice}}:key:{}", hash("before"))], before, "{body}");
         assert_eq!(left[&*format!("{{sluice}}:key:{}", hash("alice"))], "0", "the newest ends at once");
     }
-    // A change of anything else keeps both alike.
+    // Other changes keep both secrets in sync.
     let seen = host.send("POST", "/keys/alice/revoke", "", &[rotating, json!(1)]);
     let (keys, arguments) = changed(&seen.asked[1]);
     assert_eq!((keys[3], arguments[5]), (&*format!("{{sluice}}:key:{}", hash("before")), "608400000"));

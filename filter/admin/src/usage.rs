@@ -1,7 +1,7 @@
-//! What was used, by day and by who used most: read from the accounts, which limit nothing.
+//! Usage by day, and the top users: read from the accounts, which do not limit anything.
 //!
-//! Redis keeps them for more than a year, by its own clock's day. Envoy's memory keeps today, yesterday and the month;
-//! an answer that could not say all that was asked for says so.
+//! Redis keeps them for more than a year, by days of its own clock. Envoy's memory keeps today, yesterday and the month; a response that is
+//! incomplete says so.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -20,11 +20,11 @@ use super::records::{senseless, words};
 use super::route::Query;
 use super::{AdminContext, Next, Step};
 
-/// The most days of one answer.
+/// The maximum number of days per response.
 const MOST_DAYS: u64 = 366;
 const LONGEST_NAME: usize = 256;
 
-/// Six numbers for each account.
+/// Returns six numbers per account.
 const DAYS: &str = "local all = {} \
                     for i, account in ipairs(KEYS) do \
                     for j, sum in ipairs(redis.call('HMGET', account, 'requests', 'input', 'output', 'cost', \
@@ -33,11 +33,11 @@ const DAYS: &str = "local all = {} \
                     end end \
                     return all";
 
-/// What accounts are kept for, by the words of the `by` parameter.
+/// The values of the `by` parameter.
 const BY: [(&str, Dimension); 4] =
     [("key", Dimension::Key), ("team", Dimension::Team), ("app", Dimension::App), ("model", Dimension::Model)];
 
-/// Sums in an answer. Dollars are a decimal number in a text: in floating point they would not be exact.
+/// Sums in a response. Dollars are decimal strings, since floating point would be inexact.
 #[derive(Debug, Clone, Serialize)]
 struct Shown {
     requests: u64,
@@ -45,7 +45,7 @@ struct Shown {
     output_tokens: u64,
     cost_usd: String,
     cost_micro_usd: u64,
-    /// Of the tokens and of the cost, what no provider has counted.
+    /// The part of the tokens and of the cost that is estimated, not reported by a provider.
     estimated_tokens: u64,
     estimated_cost_usd: String,
     estimated_cost_micro_usd: u64,
@@ -88,7 +88,7 @@ struct Days<'a> {
     name: &'a str,
     from: String,
     to: String,
-    /// Whether the store keeps every day that was asked for.
+    /// Whether the store has every requested day.
     complete: bool,
     days: Vec<Day>,
     total: Shown,
@@ -111,7 +111,7 @@ impl ByDay {
         Ok(Self { by, name, from: date("from")?, to: date("to")? })
     }
 
-    /// Reads the accounts. Without dates it is the month so far.
+    /// Reads the accounts. The default is the current month.
     pub fn step(self, context: &mut AdminContext) -> Step {
         let (today, _) = day_and_month(context.now);
         let to = self.to.unwrap_or(today);
@@ -152,7 +152,7 @@ impl ByDay {
     }
 }
 
-/// What Envoy's memory says: today and yesterday, over all teams.
+/// The days in Envoy's memory: today and yesterday, over all teams.
 fn remembered(asked: &ByDay, today: u64, context: &AdminContext) -> Result<BTreeMap<u64, Sums>, Unavailable> {
     let mut found = BTreeMap::new();
     for account in
@@ -176,7 +176,7 @@ fn all(context: &AdminContext) -> Result<Vec<embedded::Account>, Unavailable> {
     Ok(accounts)
 }
 
-/// `GET /usage/top`: who cost most.
+/// `GET /usage/top`: the top by cost.
 #[derive(Debug)]
 pub struct Top {
     by: Dimension,
@@ -188,7 +188,7 @@ pub struct Top {
 struct Ranking {
     by: &'static str,
     period: &'static str,
-    /// The first day of it.
+    /// The first day of the period.
     from: String,
     top: Vec<Rank>,
 }
@@ -251,7 +251,7 @@ impl Top {
     }
 }
 
-/// What [`DAYS`] answers.
+/// Parses the reply to [`DAYS`].
 fn sums(reply: &RedisReply) -> Option<Vec<Sums>> {
     let RedisReply::List(values) = reply else { return None };
     let (accounts, []) = values.as_chunks::<{ Sums::NUMBERS }>() else { return None };
@@ -265,7 +265,7 @@ fn sums(reply: &RedisReply) -> Option<Vec<Sums>> {
     accounts.iter().map(read).collect()
 }
 
-/// Names, each with its score, in one list or as the pairs of an object.
+/// Parses names and scores, as one list or as an object.
 fn ranks(reply: &RedisReply) -> Option<Vec<(String, u64)>> {
     let RedisReply::List(values) = reply else { return None };
     let (pairs, []) = values.as_chunks::<2>() else { return None };
@@ -276,7 +276,7 @@ fn ranks(reply: &RedisReply) -> Option<Vec<(String, u64)>> {
     pairs.iter().map(read).collect()
 }
 
-/// A whole number, as a hash or a ranking has it: large scores are written with an exponent.
+/// Parses a whole number from a hash or a ranking. Redis writes large scores with an exponent.
 fn number(reply: &RedisReply) -> Option<u64> {
     match reply {
         RedisReply::Int(number) => u64::try_from(*number).ok(),

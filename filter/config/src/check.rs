@@ -1,7 +1,7 @@
-//! The validator: what a person wrote becomes what runs, or the list of everything that is wrong with it.
+//! The validator: compiles the gateway file, or lists everything that is wrong with it.
 //!
-//! Each section is compiled on its own and as far as it goes, so that one mistake does not hide another; a part that
-//! cannot be compiled is left out, and since there is a mistake then, so is the whole.
+//! Each section is compiled separately and as far as possible, so that one mistake does not hide another. A part that cannot be compiled is
+//! omitted; since that is a mistake, the whole file is rejected then.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use sluice_core::routing::capabilities::Capabilities;
 use sluice_core::routing::patience::Patience;
 use sluice_core::routing::pattern::{Pattern, shape};
 use sluice_core::routing::policy::{Retry, RoutingPolicy};
-use sluice_core::routing::target_health::Cells;
+use sluice_core::routing::target_health::TargetHealth;
 use sluice_core::routing::target_health::keys::Keys;
 use sluice_core::routing::{
     target::{Model, Target},
@@ -30,12 +30,12 @@ use sluice_wire::order;
 use super::file;
 use super::mistake::{Mistake, Path, quoted};
 
-/// Cluster names that are ours, in what Envoy is given: `none`, and all that begin with `sluice`.
+/// Reserved names of Envoy clusters: `none`, and everything that begins with `sluice`.
 const RESERVED: [&str; 2] = ["none", "sluice"];
 const NAME_MAX: usize = 64;
 const MODEL_MAX: usize = sluice_core::routing::pattern::NAME_MAX;
-/// Envoy tries a request 97 times at most (`num_retries` in what `sluice render` writes): one target may be asked twice, and 64 tries may
-/// be lost to connections that a pool had kept for too long.
+/// Envoy makes at most 97 attempts (`num_retries` in the rendered configuration): each target may be tried twice, and 64 attempts may be
+/// lost to stale pooled connections.
 const TARGETS_MAX: usize = 16;
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
@@ -111,7 +111,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
         read_key: super::read_key,
         since: None,
     };
-    // Last, since a key is checked against all the rest: one that comes at run time is, too.
+    // Last, since a key is checked against everything else, as keys that arrive at runtime are.
     gateway.keys = check.keys(&gateway);
     if check.mistakes.is_empty() { Ok(gateway) } else { Err(check.mistakes) }
 }
@@ -156,7 +156,7 @@ impl Check<'_> {
             let way = Rc::new(self.way(model, &targets, timeouts, &path));
             let cache = self.model_cache(model, &path);
             let forbid = self.forbid(&model.forbid, &path.key("forbid"));
-            let model = Model { name: name.clone(), pattern, forbid, targets, way, cache };
+            let model = Model { name: name.clone(), pattern, forbid, targets, policy: way, cache };
             compiled.insert(name.clone(), Rc::new(model));
         }
         compiled
@@ -183,7 +183,7 @@ impl Check<'_> {
             if let Some(provider) = providers.get(&target.provider) {
                 targets.push(Rc::new(Target {
                     name: target.price_name(),
-                    cells: Cells::of(provider.cluster(0), &target.model),
+                    cells: TargetHealth::of(provider.cluster(0), &target.model),
                     keys: Keys::of(provider.cluster(0), &target.model, provider.clusters.len()),
                     provider: provider.clone(),
                     model: target.model.clone(),
@@ -198,7 +198,7 @@ impl Check<'_> {
         targets
     }
 
-    /// Who keeps what clients store. It is asked without a model, so there is nothing to price.
+    /// The provider that stores objects for clients. Its requests have no model, so they have no price.
     fn stored(&mut self, providers: &BTreeMap<String, Rc<Provider>>, timeouts: Timeouts) -> Option<Rc<Model>> {
         let name = self.file.stored.as_ref()?;
         let path = Path::root().key("stored");
@@ -209,8 +209,8 @@ impl Check<'_> {
         }
         let target = Target {
             name: name.clone(),
-            cells: Cells::of(provider.cluster(0), ""),
-            // What one account keeps another one may not know: always the first key.
+            cells: TargetHealth::of(provider.cluster(0), ""),
+            // One account's objects are unknown to another, so it always uses the first key.
             keys: Keys::of(provider.cluster(0), "", 1),
             provider: provider.clone(),
             model: String::new(),
@@ -220,13 +220,13 @@ impl Check<'_> {
             weight: 1,
             tier: 1,
         };
-        // What was asked twice may be done twice.
+        // A retried request might be executed twice.
         let way = RoutingPolicy { retry: Retry::new(&[], Duration::ZERO), ..RoutingPolicy::plain(timeouts) };
         let (name, targets, way) = ("stored".to_owned(), vec![Rc::new(target)], Rc::new(way));
-        Some(Rc::new(Model { name, pattern: None, forbid: Forbidden::default(), targets, way, cache: None }))
+        Some(Rc::new(Model { name, pattern: None, forbid: Forbidden::default(), targets, policy: way, cache: None }))
     }
 
-    /// A model's name goes into headers, paths and logs as it is.
+    /// A model's name is used unchanged in headers, paths and logs.
     fn model_name(&mut self, name: &str, path: &Path) {
         if name.is_empty() || name.len() > MODEL_MAX || !name.bytes().all(|b| b.is_ascii_graphic()) {
             self.mistake(path, quoted(name), "1 to 256 visible ASCII characters, no spaces");
@@ -237,7 +237,7 @@ impl Check<'_> {
         self.mistakes.extend(reference(name, known, path));
     }
 
-    /// What is forbidden to each team.
+    /// The forbidden features of each team.
     fn teams(&mut self) -> BTreeMap<String, Forbidden> {
         let section = Path::root().key("teams");
         if self.file.teams.is_empty() && !self.file.keys.is_empty() {
@@ -292,8 +292,7 @@ impl Check<'_> {
     }
 }
 
-/// Every target by itself, under the name that a caller who may choose targets asks for it by. What has a model of that name
-/// is that model.
+/// Each target as a model, for callers that may select targets by name. A model with the same name takes precedence.
 fn direct(models: &BTreeMap<String, Rc<Model>>, timeouts: Timeouts) -> BTreeMap<String, Rc<Model>> {
     let mut direct = BTreeMap::new();
     let targets = models.values().flat_map(|model| &model.targets).filter(|target| target.shape.is_none());
@@ -303,21 +302,21 @@ fn direct(models: &BTreeMap<String, Rc<Model>>, timeouts: Timeouts) -> BTreeMap<
     direct
 }
 
-/// A target as a model by itself.
+/// A model with this target only.
 fn alone(target: &Rc<Target>, name: String, pattern: Option<Pattern>, timeouts: Timeouts) -> Rc<Model> {
     let (forbid, targets, way) = (Forbidden::default(), vec![target.clone()], Rc::new(RoutingPolicy::plain(timeouts)));
-    Rc::new(Model { name, pattern, forbid, targets, way, cache: None })
+    Rc::new(Model { name, pattern, forbid, targets, policy: way, cache: None })
 }
 
-/// The headers that routes and stickiness ask about.
+/// The headers that routes and stickiness read.
 fn watched_headers(models: &BTreeMap<String, Rc<Model>>) -> Vec<String> {
-    let mut names: Vec<String> = models.values().flat_map(|model| model.way.headers()).map(str::to_owned).collect();
+    let mut names: Vec<String> = models.values().flat_map(|model| model.policy.headers()).map(str::to_owned).collect();
     order::by(&mut names, Ord::cmp);
     names.dedup();
     names
 }
 
-/// A name that must exist elsewhere. When nothing exists there, that is the mistake, and this one would be noise.
+/// Checks that a name is defined elsewhere. If nothing is defined there at all, that mistake is reported instead.
 fn reference<'n>(name: &str, known: impl Iterator<Item = &'n String> + Clone, path: &Path) -> Option<Mistake> {
     let missing = known.clone().next().is_some() && !known.clone().any(|other| other == name);
     missing.then(|| Mistake {
@@ -335,7 +334,7 @@ fn public_name(name: &str, path: &Path) -> Option<Mistake> {
     })
 }
 
-/// What may not be asked for, and what is wrong with it.
+/// Compiles the forbidden features, and lists the mistakes in them.
 fn forbidden(names: &[String], path: &Path) -> (Forbidden, Vec<Mistake>) {
     let (forbidden, wrong) = Forbidden::read(names);
     let mistake = |(index, expected)| Mistake {
@@ -346,7 +345,7 @@ fn forbidden(names: &[String], path: &Path) -> (Forbidden, Vec<Mistake>) {
     (forbidden, wrong.into_iter().map(mistake).collect())
 }
 
-/// Whether `name` can name a key or a team: it goes into headers and logs as it is.
+/// Whether `name` is a valid name of a key or team, which is used unchanged in headers and logs.
 pub fn is_public_name(name: &str) -> bool {
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'@');
     !name.is_empty() && name.len() <= NAME_MAX && name.bytes().all(good)

@@ -1,6 +1,6 @@
-//! The gateway file's types, exactly as a person writes them in YAML; the filter receives the same as JSON.
+//! The gateway file's types, exactly as written in YAML. The filter receives the same structure as JSON.
 //!
-//! The JSON Schema that editors complete from is generated from these types.
+//! The JSON Schema for editors is generated from these types.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -47,89 +47,89 @@ pub use tracing::Tracing;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct File {
-    /// Where clients connect: `address:port`.
+    /// The address that accepts client connections, as `address:port`.
     #[serde(default = "default_listen")]
     pub listen: String,
-    /// The certificate that the gateway presents to clients; plain HTTP when left out.
+    /// The TLS certificate that the gateway presents to clients. Default: none, plain HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
-    /// The web pages that may call the gateway from a browser; none when left out.
+    /// CORS: the web pages that may call the gateway from a browser. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
-    /// When `/ready` says that this instance should be sent requests.
+    /// When `/ready` reports that this instance can receive requests.
     #[serde(default, skip_serializing_if = "is_default")]
     pub ready: Ready,
-    /// Who serves models, by a name of your choice.
+    /// The providers that serve models, each under a name of your choice.
     pub providers: BTreeMap<String, Provider>,
-    /// The names clients ask for. `*` in a name stands for any text: `claude-*`; of several that fit, the one with more text before
-    /// its star serves.
+    /// The model names that clients request. `*` in a name matches any text: `claude-*`. If several names match, the one with the longest
+    /// text before its star is used.
     pub models: BTreeMap<String, Model>,
-    /// Other names for models: what clients ask for, and the name of a model that is meant. With a star in both, what it stands for
-    /// in one stands in the other: `"claude-*[1m]": "claude-*"`.
+    /// Aliases: the name that clients request, and the model it maps to. If both have a star, it carries over the matched text:
+    /// `"claude-*[1m]": "claude-*"`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub aliases: BTreeMap<String, String>,
-    /// Who answers for keys.
+    /// The teams that own keys.
     pub teams: BTreeMap<String, Team>,
     /// The virtual keys that clients present.
     pub keys: Vec<Key>,
-    /// Applications that keys may name, so that they can be limited and billed by themselves.
+    /// Applications that keys can reference, to limit and bill each one separately.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub apps: BTreeMap<String, App>,
-    /// One of `providers`, which keeps files, batches and stored responses for clients: `/v1/files`, `/v1/batches`,
-    /// `/v1/responses/{id}`. What it keeps is shared by all keys whose `endpoints` name such a path. Nobody when left out.
+    /// The provider, one of `providers`, that stores files, batches and responses for clients: `/v1/files`, `/v1/batches`,
+    /// `/v1/responses/{id}`. All keys whose `endpoints` name such a path share what is stored. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<String>,
-    /// Limits on combinations; those of one team, key, app, model or provider can stand there.
+    /// Rate limits on combinations. Limits of a single team, key, app, model or provider belong in its own entry.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitRule>,
-    /// Budgets on combinations; those of one team, key, app or model can stand there.
+    /// Budgets on combinations. Budgets of a single team, key, app or model belong in its own entry.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<BudgetRule>,
-    /// Guardrails for prompts and answers, by names of your choice.
+    /// Guardrails for prompts and responses, each under a name of your choice.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub guards: BTreeMap<String, Guard>,
-    /// Prices of tokens, and of models without a price of their own.
+    /// Token prices, and the price of models that have none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub prices: Prices,
-    /// Capabilities of models, by provider and model, as in `openai/gpt-5-mini`; field by field over the table that comes with
-    /// Sluice. A request never goes where what it needs is stated to be missing.
+    /// Model capabilities by provider and model, such as `openai/gpt-5-mini`. Each field overrides the table that ships with Sluice. A
+    /// request is never sent to a target that is known to lack a capability it needs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub capabilities: BTreeMap<String, Capabilities>,
-    /// How much is reserved before the answer is known.
+    /// How many tokens are reserved before the response is known.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reservation: Reservation,
-    /// Where counters and keys are kept; in Envoy's memory when left out.
+    /// Redis, which stores counters and keys. Default: none, they are stored in Envoy's memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redis: Option<Redis>,
-    /// The administration interface; none when left out.
+    /// The administration API. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<Admin>,
-    /// Where traces go; nowhere when left out.
+    /// Where traces are exported. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracing: Option<Tracing>,
-    /// How much the access log says of clients, and of providers' messages.
+    /// How much the access log contains of client addresses and of providers' error messages.
     #[serde(default, skip_serializing_if = "is_default")]
     pub log: Log,
-    /// Headers of clients that providers see besides those that they need.
+    /// Client headers to forward to providers, in addition to the ones they need.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forward_headers: Vec<ForwardedHeader>,
-    /// How much memory of an Envoy the answers that are given again may take, of the models that have a `cache`.
+    /// Memory for cached responses in each Envoy, for the models that have a `cache`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cache: Cache,
-    /// How much memory each worker of Envoy uses for requests and answers.
+    /// Memory for requests and responses in each Envoy worker.
     #[serde(default, skip_serializing_if = "is_default")]
     pub memory: Memory,
-    /// When a target counts as broken.
+    /// When the circuit breaker of a target opens.
     #[serde(default, skip_serializing_if = "is_default")]
     pub circuit: Circuit,
-    /// How long to wait; `fast` gives up soon.
+    /// Timeouts: one map of times, or the preset `fast`, which gives up early.
     #[serde(default, deserialize_with = "timeouts::read")]
     #[cfg_attr(feature = "schema", schemars(with = "timeouts::Written"))]
     pub timeouts: Timeouts,
 }
 
 impl File {
-    /// The same with names in place of stars, where only one name can be meant: a target `*` of a model whose name has no star.
+    /// Replaces each target `*` with the model's name, for models whose name has no star.
     pub fn with_names(&self) -> Cow<'_, Self> {
         let is_plain = |name: &str| !name.contains('*');
         let stars = |model: &Model| model.targets.iter().any(|target| target.model == "*");
@@ -154,15 +154,15 @@ fn default_listen() -> String {
     "127.0.0.1:8080".to_owned()
 }
 
-/// Where a secret is read from: exactly one of the two.
+/// Where a secret is read from: exactly one of `env` and `file`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Secret {
-    /// An environment variable of the `sluice` command.
+    /// The environment variable of the `sluice` command that holds the secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<String>,
-    /// A file that holds the secret and nothing else.
+    /// The file that holds the secret and nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
 }

@@ -1,7 +1,7 @@
-//! The gateway's configuration in two stages: [`file`] is what a person wrote, [`Gateway`] is what runs.
+//! The gateway's configuration in two stages: [`file`] is the file as written, [`Gateway`] is its compiled form.
 //!
-//! There is one validator, [`compile`]; the `sluice` command and the filter both go through it, so what `sluice
-//! check` accepts is what the filter loads. It reports every mistake, not the first.
+//! The only validator is [`compile`]. The `sluice` command and the filter both use it, so the filter loads everything that `sluice check`
+//! accepts. It reports all mistakes, not only the first.
 
 use sluice_core::gateway::Gateway;
 use sluice_core::gateway::record::KeyRecord;
@@ -21,13 +21,13 @@ pub use check::is_public_name;
 pub use mistake::Mistake;
 pub use price::Unbelievable;
 
-/// Checks a gateway file and compiles it; every mistake is reported, in the order of the file's sections.
+/// Checks and compiles a gateway file. Reports all mistakes, in the order of the file's sections.
 pub fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
     check::compile(file)
 }
 
-/// Reads and compiles a gateway file as JSON, the form in which the filter receives it. A file of the wrong shape
-/// is one mistake here; `sluice check` finds all of those too.
+/// Parses and compiles a gateway file as JSON, the filter's format. A wrong shape is a single mistake here; `sluice check` reports each
+/// one.
 pub fn from_json(json: &[u8]) -> Result<Gateway, Vec<Mistake>> {
     let file: file::File = json::from_slice(json).map_err(|error| {
         vec![Mistake { path: String::new(), found: error.to_string(), expected: "a gateway file".to_owned() }]
@@ -35,24 +35,23 @@ pub fn from_json(json: &[u8]) -> Result<Gateway, Vec<Mistake>> {
     compile(&file)
 }
 
-/// Checks one key against everything else that is configured, and compiles it; the places in mistakes are the key's own
-/// (`models[0]`). A key that is being rotated has two secrets, so two entries; both have the same caller.
+/// Checks one key against the rest of the configuration, and compiles it. Paths in mistakes are relative to the key (`models[0]`). A key
+/// that is being rotated has two secrets, so two entries with the same caller.
 pub fn compile_key(gateway: &Gateway, key: &file::Key) -> Result<Vec<(KeyHash, Credential)>, Vec<Mistake>> {
     check::compile_key(gateway, key, check::Strictness::New)
 }
 
-/// The same for a key that was good when it was kept: models that have left the gateway since are no mistake, and not
-/// allowed either.
+/// As [`compile_key`], for a key that was valid when it was stored. Models that no longer exist are neither mistakes nor allowed.
 pub fn restore_key(gateway: &Gateway, key: &file::Key) -> Result<Vec<(KeyHash, Credential)>, Vec<Mistake>> {
     check::compile_key(gateway, key, check::Strictness::Kept)
 }
 
-/// Checks the section `redis` of a gateway file by itself, and compiles it.
+/// Checks and compiles the section `redis` of a gateway file.
 pub fn compile_redis(written: &file::Redis) -> Result<Redis, Vec<Mistake>> {
     check::compile_redis(written)
 }
 
-/// Reads a key as Redis keeps it: as the gateway file has it, in JSON.
+/// Parses a key's record in Redis: the gateway file's fields, as JSON.
 fn read_key(text: &str) -> Result<Box<dyn KeyRecord>, String> {
     let key: file::Key = json::from_slice(text.as_bytes()).map_err(|error| error.to_string())?;
     Ok(Box::new(key))

@@ -1,15 +1,15 @@
-//! What is wrong in a gateway file, where, and what would be right: written for the person who edits it.
+//! Mistakes in a gateway file: what is wrong, where, and what would be right, for the author of the file.
 
 use std::fmt;
 
-/// One mistake. Never holds what may be a secret: `found` describes such a value instead of repeating it.
+/// One mistake. Never contains a possible secret: `found` describes such a value instead of repeating it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// The place, as a [`Path`] displays it; empty for the file as a whole.
+    /// The place in the format of [`Path`]; empty for the whole file.
     pub path: String,
-    /// What stands there.
+    /// What was found.
     pub found: String,
-    /// What would be right.
+    /// What was expected.
     pub expected: String,
 }
 
@@ -27,7 +27,7 @@ impl fmt::Display for Mistake {
 pub struct Path(String);
 
 impl Path {
-    /// The whole file.
+    /// The root of the file.
     pub fn root() -> Self {
         Self::default()
     }
@@ -47,12 +47,12 @@ impl Path {
         Self(format!("{}[{index}]", self.0))
     }
 
-    /// Its text.
+    /// The path as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether `place`, a displayed path, is this place or one inside it.
+    /// Whether `place`, a displayed path, is this path or inside it.
     pub fn holds(&self, place: &str) -> bool {
         match place.strip_prefix(self.as_str()) {
             Some(rest) => self.0.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']),
@@ -67,7 +67,7 @@ impl fmt::Display for Path {
     }
 }
 
-/// As a person would recognise it: quoted, escaped, and cut when it is long.
+/// Quotes, escapes and shortens a text for a message.
 pub fn quoted(text: &str) -> String {
     const SHOWN: usize = 80;
     match text.char_indices().nth(SHOWN) {

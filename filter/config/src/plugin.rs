@@ -1,20 +1,19 @@
-//! What Envoy hands to the filter as its configuration: which role it plays, and for all but the provider role the
-//! gateway file.
+//! The filter's configuration from Envoy: its role, and the gateway file for the roles that need it.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::file;
 
-/// Which gateway file is in force, and what became of the last one, where a command applies changes while Envoy runs.
+/// The active gateway file and the outcome of the last change, where a command applies changes at runtime.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reload {
-    /// Of the file in force: the same for the same file, in every Envoy.
+    /// The version of the active file: identical for the same file in every Envoy.
     pub version: String,
-    /// Since when it is in force (RFC 3339).
+    /// When the file became active (RFC 3339).
     pub applied_at: String,
-    /// The last file, if it was refused; the one in force went on.
+    /// The last file, if it was rejected. The active file stayed in use.
     pub refused: Option<BadConfig>,
 }
 
@@ -22,41 +21,40 @@ pub struct Reload {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BadConfig {
-    /// When it was read (RFC 3339).
+    /// When the file was read (RFC 3339).
     pub at: String,
-    /// All that is wrong with it, each as `check` prints it.
+    /// All mistakes in the file, as `check` prints them.
     pub mistakes: Vec<String>,
 }
 
-/// The configuration as it is written: `{"role":"gateway","gateway":{…}}`, the same with `admin`, `{"role":"keeper","redis":{…}}`, or
+/// The configuration as written: `{"role":"gateway","gateway":{…}}`, the same with `admin`, `{"role":"keeper","redis":{…}}`, or
 /// `{"role":"provider"}`.
 #[derive(Debug)]
 pub enum Written {
-    /// Sees every request once.
+    /// Runs once per request.
     Gateway {
         /// The gateway file, without the providers' credentials.
         gateway: Box<file::File>,
-        /// Of that file.
+        /// The file's reload status.
         reload: Option<Reload>,
     },
-    /// Sees every attempt; all it needs is in the request's plan.
+    /// Runs once per attempt, with the request's plan.
     Provider {},
-    /// Answers the administrator.
+    /// Serves the administration API.
     Admin {
-        /// The same file as the gateway role's.
+        /// The gateway role's file.
         gateway: Box<file::File>,
-        /// Of that file.
+        /// The file's reload status.
         reload: Option<Reload>,
     },
-    /// Exchanges counts with Redis, in relaxed mode.
+    /// Synchronizes counters with Redis, in relaxed mode.
     Keeper {
-        /// That section of the gateway file. Of the rest it knows nothing, since it is configured at Envoy's start only.
+        /// The file's section `redis`. This role receives nothing else, since it is only configured when Envoy starts.
         redis: file::Redis,
     },
 }
 
-/// All roles in one struct. A tagged enum would first be read into a tree, by code compiled again for every type of the gateway
-/// file.
+/// The fields of all roles. A tagged enum would first be buffered as a tree, with code compiled again for every type of the gateway file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Fields {

@@ -1,27 +1,27 @@
-//! A price as a person wrote it, in dollars, becomes the price that the core counts by.
+//! Compiles prices in dollars into the integer prices of the core.
 
 use sluice_core::usage::price::{MicroUsd, Price, Rate, Rates};
 
 use crate::file;
 
-/// The dearest that is believed: dollars for one image, or for one request.
+/// The highest plausible price of one image or request, in dollars.
 const DEAREST_PIECE: f64 = 1e4;
 
-/// A field of a price that cannot be meant.
+/// A field of a price with an implausible value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unbelievable {
-    /// Its name in the gateway file.
+    /// The field's name in the gateway file.
     pub field: &'static str,
-    /// What stands there.
+    /// The value that was found.
     pub found: String,
-    /// What would be right.
+    /// The value that was expected.
     pub expected: &'static str,
 }
 
 impl TryFrom<&file::Price> for Price {
     type Error = Vec<Unbelievable>;
 
-    /// Reads what a person wrote; what is left out is priced as [`file::Price`] says.
+    /// Compiles a price. Omitted fields have the defaults of [`file::Price`].
     fn try_from(written: &file::Price) -> Result<Self, Vec<Unbelievable>> {
         let mut wrong = Vec::new();
         let mut rate = |field, dollars: f64| {

@@ -1,6 +1,6 @@
-//! Sizes as a gateway file writes them.
+//! Sizes in a gateway file.
 
-/// Reads `512KiB`, `64MiB`, `1GiB`: a whole number and its unit, in bytes.
+/// Parses a whole number with a unit, such as `512KiB`, `64MiB` or `1GiB`, into bytes.
 pub fn bytes(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(digits)?;

@@ -1,6 +1,6 @@
-//! Numbers in and out of bytes, little endian, without a panic at any length.
+//! Reads and writes little-endian numbers without panicking at any length.
 
-/// What is left to read.
+/// Reads from the front of the remaining bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
@@ -30,7 +30,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Room that is left to write in. What does not fit is not written: callers size the room by their format.
+/// Writes to the front of the remaining room. Numbers that do not fit are dropped: callers size the room by their format.
 #[derive(Debug)]
 pub(crate) struct Writer<'a>(pub(crate) &'a mut [u8]);
 

@@ -1,30 +1,30 @@
-//! The gateway's own requests to Envoy's clusters. Core describes them; Envoy sends them.
+//! HTTP calls of the gateway itself to Envoy's clusters. Core describes them; Envoy sends them.
 
 use std::time::Duration;
 
 use sluice_wire::headers::HeaderMap;
 
-/// The cluster that reaches Redis over HTTP.
+/// The cluster of the HTTP endpoint for Redis.
 pub const REDIS_CLUSTER: &str = "sluice-redis";
 
-/// A request of the gateway's own, to one of Envoy's clusters.
+/// An HTTP call of the gateway itself to one of Envoy's clusters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
-    /// Which cluster.
+    /// The cluster's name.
     pub cluster: &'static str,
-    /// With `:method`, `:path` and `:authority`.
+    /// Headers, including `:method`, `:path` and `:authority`.
     pub headers: HeaderMap,
-    /// Its body.
+    /// The request body.
     pub body: Vec<u8>,
-    /// How long to wait for the whole answer.
+    /// Timeout for the whole response.
     pub timeout: Duration,
 }
 
-/// The answer to a [`Call`].
+/// The response to a [`Call`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Called {
-    /// The HTTP status; `None` when there was no answer.
+    /// The HTTP status; `None` without a response.
     pub status: Option<u16>,
-    /// Its body.
+    /// The response body.
     pub body: Vec<u8>,
 }

@@ -1,8 +1,7 @@
-//! The gate: how many bytes of requests and answers under way one worker holds, in all and for one key.
+//! The gate: bounds the bytes of requests and responses in flight that one worker holds, in total and per key.
 //!
-//! It bounds memory and counts nothing: limits and budgets have their own stores. A [`Share`] stands for the bytes of one
-//! message. It grows before the bytes are taken in, and gives them back when it is dropped, so a request that ends in any
-//! way leaves nothing behind.
+//! It only bounds memory; limits and budgets have their own stores. A [`Share`] is the bytes of one message. It grows before the bytes are
+//! buffered and releases them on drop, so a request leaves nothing behind however it ends.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -14,49 +13,49 @@ use sluice_wire::error::{ApiError, ErrorKind};
 /// The largest request body, in bytes.
 pub const LARGEST_BODY: usize = 32 << 20;
 
-/// The largest body that the filter may put in another's place, in bytes. Envoy resets a stream whose body passes its own
-/// buffer limit (66 MiB), and does so in the middle of the filter's call.
+/// The largest body with which the filter may replace another, in bytes. Envoy resets a stream whose body exceeds its buffer limit (66
+/// MiB), in the middle of the filter's call.
 pub const LARGEST_REWRITTEN: usize = 56 << 20;
 
-/// The code of the error that a client reads when it is refused here.
+/// The error code for requests that the gate rejects.
 pub const OVERLOADED: &str = "gateway_overloaded";
 
-/// When a client that was refused may try again: requests end in seconds.
+/// Retry delay for a rejected client: requests end in seconds.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Whose bytes they are before the key is known: all such requests together have the share of one key.
+/// The account of requests whose key is not known yet: together they have the share of one key.
 const UNKNOWN: &str = "";
 
-/// How much memory the gateway uses for requests and answers, in bytes.
+/// Memory bounds for requests and responses, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// One request or one answer, as it is written for the other side.
+    /// One request or response, after translation.
     pub rewritten: usize,
-    /// All that one worker holds.
+    /// All messages of one worker.
     pub worker: usize,
-    /// All that one worker holds for one key.
+    /// All messages of one key in one worker.
     pub key: usize,
 }
 
-/// One worker's gate.
+/// One worker's memory accounting.
 #[derive(Debug)]
 pub struct Gate {
     bounds: Cell<Bounds>,
     held: Cell<usize>,
-    /// Keys that have a share.
+    /// Keys with a share.
     keys: RefCell<BTreeMap<Rc<str>, Rc<Account>>>,
-    /// Of all requests whose key is not known yet.
+    /// The account of all requests whose key is not known yet.
     unknown: Rc<Account>,
 }
 
-/// What is held for one key.
+/// The bytes held for one key.
 #[derive(Debug)]
 struct Account {
     key: Rc<str>,
     bytes: Cell<usize>,
 }
 
-/// The bytes of one message.
+/// The bytes of one message; released on drop.
 #[derive(Debug)]
 pub struct Share {
     gate: Rc<Gate>,
@@ -64,30 +63,30 @@ pub struct Share {
     bytes: usize,
 }
 
-/// The request does not fit: this bound would be passed.
+/// The bound that a message would exceed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Full {
-    /// One worker's.
+    /// The worker's bound, in bytes.
     Worker(usize),
-    /// One key's.
+    /// The key's bound, in bytes.
     Key(usize),
-    /// Of keys that are being looked up.
+    /// The bound on concurrent key lookups.
     Keys,
 }
 
 impl Gate {
-    /// A gate that holds nothing.
+    /// Creates an empty gate.
     pub fn new(bounds: Bounds) -> Self {
         let unknown = Rc::new(Account { key: UNKNOWN.into(), bytes: Cell::new(0) });
         Self { bounds: Cell::new(bounds), held: Cell::new(0), keys: RefCell::default(), unknown }
     }
 
-    /// Other bounds hold from now on. What is held counts, and stays: only what comes is refused.
+    /// Replaces the bounds. Messages that are already held stay and count; only new bytes are rejected.
     pub fn set_bounds(&self, bounds: Bounds) {
         self.bounds.set(bounds);
     }
 
-    /// A share without bytes, for the key with this id.
+    /// An empty share for the key with this id.
     pub fn share(self: &Rc<Self>, key: Rc<str>) -> Share {
         let mut keys = self.keys.borrow_mut();
         let account = match keys.get(&key) {
@@ -106,12 +105,12 @@ impl Gate {
         Share { gate: self.clone(), account, bytes: 0 }
     }
 
-    /// A share without bytes, for a request whose key is not known yet.
+    /// An empty share for a request whose key is not known yet.
     pub fn unknown(self: &Rc<Self>) -> Share {
         self.on(self.unknown.clone())
     }
 
-    /// The bytes that are held.
+    /// Bytes held by all shares.
     pub fn held(&self) -> usize {
         self.held.get()
     }
@@ -147,12 +146,12 @@ impl Gate {
 }
 
 impl Share {
-    /// Another share without bytes, for the same key.
+    /// Another empty share for the same key.
     pub fn sibling(&self) -> Self {
         self.gate.on(self.account.clone())
     }
 
-    /// The message has this many bytes, or will have: the share grows to that, and never shrinks. An error leaves it as it was.
+    /// Grows the share to this many bytes; it never shrinks. An error leaves it unchanged.
     pub fn grow(&mut self, bytes: usize) -> Result<(), Full> {
         let more = bytes.saturating_sub(self.bytes);
         self.gate.take(&self.account, more)?;
@@ -160,7 +159,7 @@ impl Share {
         Ok(())
     }
 
-    /// The message has exactly this many bytes now. An error leaves the share as it was.
+    /// Sets the share to exactly this many bytes. If it cannot grow, it is unchanged.
     pub fn set(&mut self, bytes: usize) -> Result<(), Full> {
         let less = self.bytes.saturating_sub(bytes);
         self.gate.give_back(&self.account, less);
@@ -168,13 +167,13 @@ impl Share {
         self.grow(bytes)
     }
 
-    /// The message's bytes are held no longer.
+    /// Releases all bytes of the share.
     pub fn release(&mut self) {
         self.gate.give_back(&self.account, self.bytes);
         self.bytes = 0;
     }
 
-    /// The key has become known. An error leaves the share without bytes.
+    /// Moves the share to a key, once that is known. An error leaves the share empty.
     pub fn belongs_to(&mut self, key: Rc<str>) -> Result<(), Full> {
         let bytes = self.bytes;
         self.release();
@@ -186,7 +185,7 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         self.release();
-        // The gate has it, and this share: nobody else.
+        // Only the gate and this share still hold the account.
         if Rc::strong_count(&self.account) == 2 {
             self.gate.keys.borrow_mut().remove(&self.account.key);
         }
@@ -194,7 +193,7 @@ impl Drop for Share {
 }
 
 impl Full {
-    /// What the client reads.
+    /// The client's error.
     pub fn error(self) -> ApiError {
         const MIB: usize = 1 << 20;
         let message = match self {

@@ -1,11 +1,11 @@
-//! The only form in which the gateway knows a virtual key.
+//! The only form in which the gateway stores a virtual key.
 
-/// SHA-256 of a virtual key: all that is ever kept of one.
+/// SHA-256 of a virtual key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyHash(pub [u8; 32]);
 
 impl KeyHash {
-    /// Reads 64 hexadecimal digits.
+    /// Parses 64 hexadecimal digits.
     pub fn from_hex(text: &str) -> Option<Self> {
         let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
         let mut hash = [0; 32];
@@ -19,10 +19,10 @@ impl KeyHash {
         Some(Self(hash))
     }
 
-    /// Whether both are the same, in a time that does not tell where they differ.
+    /// Compares in constant time.
     pub fn same(&self, other: &Self) -> bool {
         let different = self.0.iter().zip(&other.0).fold(0, |seen, (a, b)| seen | (a ^ b));
-        // The compiler must not see that the first difference decides.
+        // Keeps the compiler from returning at the first difference.
         std::hint::black_box(different) == 0
     }
 }

@@ -1,7 +1,7 @@
-//! Every decision of the Sluice gateway, and no I/O: no host calls, no clock, no globals.
+//! All decisions of the Sluice gateway, without I/O: no host calls, no clock, no globals.
 //!
-//! The filter crate feeds this one with what Envoy's callbacks saw and carries out what it answers; tests feed it by
-//! hand. See `docs/architecture.md` for the life of a request.
+//! The filter crate passes in the events of Envoy's callbacks and carries out the results; tests call this crate directly. See
+//! `docs/architecture.md` for the life of a request.
 
 pub mod batch;
 mod bytes;

@@ -1,33 +1,33 @@
-//! Whose requests something is about: a limit, a guardrail, a route.
+//! Matches requests to limits, guardrails and routes.
 
 use serde::{Deserialize, Serialize};
 
 use crate::store::dimension::Dimension;
 
-/// Whose requests a rule is about: all that are left out match anything.
+/// The requests that a rule applies to. An omitted field matches anything.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Match {
-    /// One key's, by its id.
+    /// The key's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// One team's.
+    /// The key's team.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
-    /// One application's.
+    /// The key's application.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
-    /// Those for one model, by the name clients ask for.
+    /// The model, by the name clients use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Those that go to one provider.
+    /// The provider that the request goes to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
 }
 
 impl Match {
-    /// The value that it is bound to.
+    /// The value that this dimension must have; `None` for any.
     pub fn fixed(&self, dimension: Dimension) -> Option<&str> {
         match dimension {
             Dimension::App => self.app.as_deref(),
@@ -38,12 +38,12 @@ impl Match {
         }
     }
 
-    /// Whether a request with this value, or with none, can be one of them.
+    /// Whether a request with this value, or without one, can match.
     pub fn allows(&self, dimension: Dimension, value: Option<&str>) -> bool {
         self.fixed(dimension).is_none_or(|fixed| value == Some(fixed))
     }
 
-    /// Whether a key's requests can be among them.
+    /// Whether a key's requests can match.
     pub fn is_about(&self, key: &str, team: &str, app: Option<&str>) -> bool {
         self.allows(Dimension::Key, Some(key))
             && self.allows(Dimension::Team, Some(team))

@@ -1,5 +1,5 @@
-//! Hashes: numbers that look random and are the same in every worker and every build. What the workers share is found by some of
-//! them, so a module that takes the place of an older one must make the same.
+//! Hash functions with the same results in every worker and every build. Workers find shared data by some of these hashes, so an updated
+//! module must compute the same.
 
 const PRIME: u64 = 0x0000_0100_0000_01b3;
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
@@ -8,24 +8,24 @@ fn step(hash: u64, byte: &u8) -> u64 {
     (hash ^ u64::from(*byte)).wrapping_mul(PRIME)
 }
 
-/// A number that belongs to a text, and whose bits are not mixed: FNV-1a.
+/// FNV-1a of a text, without final mixing.
 pub fn hash(text: &[u8]) -> u64 {
     text.iter().fold(OFFSET, step)
 }
 
-/// A number that belongs to two texts: FNV-1a, mixed so that every bit depends on all of them.
+/// FNV-1a of two texts, mixed so that every bit depends on all of their bits.
 pub fn number(first: &[u8], second: &[u8]) -> u64 {
     mixed(second.iter().fold(step(hash(first), &0xff), step))
 }
 
-/// A number whose every bit depends on all bits of this one (the finalizer of SplitMix64).
+/// Mixes a number so that every bit depends on all its bits (the finalizer of SplitMix64).
 pub fn mixed(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     number ^ (number >> 31)
 }
 
-/// Another such number (the end of MurmurHash3): the embedded store names its counters and places by it.
+/// A second mixing function (the finalizer of MurmurHash3). The embedded store derives record ids and shards from it.
 pub fn spread(number: u64) -> u64 {
     let number = (number ^ (number >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     let number = (number ^ (number >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);

@@ -1,7 +1,7 @@
-//! What the gateway needs to know of a chat request that may pass unchanged: found in one pass with borrowed types, with
-//! the places where something may have to be spliced in.
+//! The fields that the gateway needs from a chat request that may pass unchanged. They are read in one pass with borrowed types, together
+//! with the ranges that may have to be edited.
 //!
-//! It is not a parse: fields that are not named here are skipped, and whoever translates reads the body properly.
+//! It is not a full parse: other fields are skipped, and translation parses the body itself.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -26,111 +26,110 @@ pub(crate) mod words;
 use survey::{DEEPEST, Survey};
 use top::Top;
 
-/// A `user` of more bytes is not looked at.
+/// The longest `user` that is read, in bytes.
 const LONGEST_USER: usize = 512;
 
-/// `stream_options` has two known fields. What is kept of it is kept for as long as the request lasts.
+/// `stream_options` has two known fields. The bound limits the text stored for the request's lifetime.
 const LONGEST_OPTIONS: usize = 4096;
 
-/// The outline of a request.
+/// The fields read from a request's body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BodyPeek {
-    /// The model asked for.
+    /// The requested model.
     pub model: String,
-    /// Whether the answer is to be streamed.
+    /// Whether the client requests a stream.
     pub stream: bool,
-    /// Whether the client asked for usage in the stream.
+    /// Whether the client requests usage in the stream.
     pub include_usage: bool,
-    /// How much is asked for.
+    /// The requested amount of output.
     pub amount: Amount,
-    /// Features that some targets lack.
+    /// Features of the request that some targets lack.
     pub wants: Wants,
-    /// References to stored answers, conversations and files.
+    /// References to stored responses, conversations and files.
     pub stored: Stored,
-    /// The end user, if it is a string and not a long one. What has the wrong type is as good as absent: refusing it is the
-    /// provider's business.
+    /// The end user, if it is a short string. A value of the wrong type counts as absent: the provider may reject it.
     pub user: Option<String>,
-    /// How vectors are to be written, if it is they that are asked for; as above.
+    /// The encoding of vectors, for embeddings; a wrong type counts as absent.
     pub encoding: Encoding,
-    /// Bytes of the body.
+    /// Length of the body in bytes.
     pub length: usize,
     places: Places,
 }
 
-/// How much a request asks for.
+/// The requested amount of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Amount {
-    /// The most tokens of one answer that the client asked for, by the endpoint's own names for it; if by several, the largest.
+    /// The client's bound on the tokens of one response, by the endpoint's names for it; the largest if there are several.
     pub max_tokens: Option<u64>,
-    /// How many answers are worked out for each prompt: `n`, or `best_of` if that is larger.
+    /// Responses generated per prompt: `n`, or `best_of` if that is larger.
     pub n: u64,
-    /// How many prompts there are.
+    /// Number of prompts.
     pub prompts: u64,
 }
 
-/// Features that some targets lack. A field of the wrong type counts as absent.
+/// Features of a request that some targets lack. A field of the wrong type counts as absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Wants {
-    /// Whether tools are offered, by either of the field's names.
+    /// Whether tools are offered, by either name of the field.
     pub tools: bool,
-    /// Whether tools may be offered anywhere in it.
+    /// Whether tools may be offered anywhere in the body.
     pub anywhere: bool,
-    /// Whether one of them runs at a provider of the client's own format, where not all targets are such. Found out where it
-    /// decides something.
+    /// Whether it offers a tool that runs at a provider of the client's own format, and only some targets are of that format. Determined
+    /// later, where it matters.
     pub hosted: bool,
-    /// Whether there may be reasoning in it that names who has sealed it: see [`sealed`](sluice_wire::dialect::sealed).
+    /// Whether it may contain reasoning sealed by a provider: see [`sealed`](sluice_wire::dialect::sealed).
     pub sealed: bool,
-    /// Whether the answer is to follow a JSON schema.
+    /// Whether the response must follow a JSON schema.
     pub structured_output: bool,
 }
 
-/// A request's references to data that its provider stores.
+/// References to data that the provider stores.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stored {
-    /// Whether the answer is to be worked out after the request is over, which then says nothing of what it used.
+    /// Whether the response is generated in the background; the response to this request then has no usage.
     pub background: bool,
-    /// Whether it goes on with what its provider keeps and changes, a conversation or a container: the same bytes then ask
-    /// something else each time.
+    /// Whether it continues provider state that changes, a conversation or a container: the same bytes then mean something different each
+    /// time.
     pub continues: bool,
-    /// The id of the answer that it goes on with, which its provider keeps.
+    /// Id of the stored response that it continues.
     pub previous: Option<String>,
-    /// How many other parts of its prompt its provider keeps: a conversation, a prompt.
+    /// Number of other prompt parts that the provider stores: a conversation, a prompt.
     pub kept: u64,
-    /// Whether it certainly refers to nothing: no key of any depth does.
+    /// Whether it certainly has no references: no key at any depth is one.
     pub nothing: bool,
 }
 
-/// Places in the body that may have to be changed.
+/// Ranges of the body that may have to be edited.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Places {
-    /// Where the model's name stands: in JSON with its quotes.
+    /// The model's name; in JSON, including its quotes.
     model: Range<usize>,
     /// Whether the body is a form, in which texts have no quotes.
     is_form: bool,
-    /// Whether usage has to be asked for in `stream_options`.
+    /// Whether usage is requested through `stream_options`.
     stream_options: bool,
-    /// Where the value of `stream_options` stands, and what it is to be instead so that usage is included.
+    /// The range of the `stream_options` value, and a replacement that includes usage.
     options: Option<(Range<usize>, String)>,
-    /// Right behind the opening brace.
+    /// Offset just behind the opening brace.
     inside: usize,
 }
 
-/// New bytes for the front of a body.
+/// A replacement for the beginning of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Splice {
-    /// The body's first bytes, up to here, are replaced.
+    /// Number of leading bytes that are replaced.
     pub drain: usize,
-    /// Places in these first bytes and what to put there, in order.
+    /// Ranges in these bytes and their replacements, in order.
     edits: Edits,
 }
 
 impl BodyPeek {
-    /// Reads the outline. Errors are 400s that say what is wrong.
+    /// Reads a JSON body. Errors are 400s with the reason.
     pub fn read(body: &[u8], shape: PeekSpec) -> Result<Self, ApiError> {
         Self::surveyed(body, shape, Survey::of(body, |_| ()).0)
     }
 
-    /// The same of a body that was surveyed.
+    /// [`Self::read`] for a body that was surveyed.
     pub(crate) fn surveyed(body: &[u8], shape: PeekSpec, survey: Survey) -> Result<Self, ApiError> {
         let text = json::utf8(body).map_err(|error| {
             not_json(format!("The request body is not valid UTF-8 (at byte {}).", error.valid_up_to()))
@@ -210,7 +209,7 @@ impl BodyPeek {
         })
     }
 
-    /// Reads the outline of a form with this boundary.
+    /// Reads a form with this boundary.
     pub fn of_form(body: &[u8], boundary: &str) -> Result<Self, ApiError> {
         let form::Form { model, stream, n } = form::read(body, boundary)?;
         let name = body.get(model.clone()).and_then(|name| std::str::from_utf8(name).ok());
@@ -220,7 +219,7 @@ impl BodyPeek {
         Ok(Self { stream, amount: Amount { n, ..opaque.amount }, places, ..opaque })
     }
 
-    /// The outline of a body of so many bytes that is not looked into.
+    /// The peek of a body that is not inspected.
     pub fn opaque(model: String, length: usize) -> Self {
         Self {
             model,
@@ -236,7 +235,7 @@ impl BodyPeek {
         }
     }
 
-    /// How many answers are asked for in all; one at least.
+    /// Total number of requested responses, at least one.
     pub fn answers(&self) -> u64 {
         self.amount.n.saturating_mul(self.amount.prompts).max(1)
     }
@@ -246,19 +245,18 @@ impl BodyPeek {
         !self.places.is_form && !self.places.model.is_empty()
     }
 
-    /// Where in the body the model's name stands; empty where it does not.
+    /// The range of the model's name in the body; empty if there is none.
     pub fn model_at(&self) -> &Range<usize> {
         &self.places.model
     }
 
-    /// Up to where in the body something may have to be changed.
+    /// The end of the part of the body that may have to be edited.
     pub fn scope(&self) -> usize {
         let options = self.places.options.as_ref().map_or(self.places.inside, |(at, _)| at.end);
         self.places.model.end.max(options)
     }
 
-    /// What to change so that the body asks for `model`, and for usage when it is streamed and `ask_usage` holds.
-    /// Nothing to change is `None`.
+    /// The edits with which the body requests `model`, and usage if it streams and `ask_usage` is set. `None` if nothing changes.
     pub fn splice(&self, model: &str, ask_usage: bool) -> Option<Splice> {
         let mut edits = Vec::with_capacity(2);
         if model != self.model {
@@ -280,18 +278,18 @@ impl BodyPeek {
 }
 
 impl Splice {
-    /// How much longer the body becomes; negative when shorter.
+    /// The growth of the body in bytes; negative when it shrinks.
     pub fn growth(&self) -> isize {
         self.edits.iter().map(|(range, text)| text.len().cast_signed().saturating_sub(range.len().cast_signed())).sum()
     }
 
-    /// The new first bytes, from the old: the body's first [`Splice::drain`] bytes.
+    /// The replacement for `head`, the body's first [`Splice::drain`] bytes.
     pub fn apply(&self, head: &[u8]) -> Vec<u8> {
         edited(head, &self.edits)
     }
 }
 
-/// That there is anything to answer in the field `name`.
+/// Rejects a missing or empty field `name`.
 fn has_something(name: &str, value: Option<&RawValue>) -> Result<(), ApiError> {
     let Some(value) = value else {
         return Err(ApiError::invalid(name, format!("Missing required parameter: '{name}'.")));
@@ -299,7 +297,7 @@ fn has_something(name: &str, value: Option<&RawValue>) -> Result<(), ApiError> {
     let only_a_list = name == "messages";
     let is_empty = match value.get().as_bytes() {
         [b'[', rest @ ..] => rest.trim_ascii_start().starts_with(b"]"),
-        // An empty prompt is one, if an odd one: its provider's to refuse.
+        // An empty prompt is still a prompt; the provider may reject it.
         [b'"', ..] if !only_a_list => false,
         _ => {
             let wanted = if only_a_list { "an array of messages" } else { "a string or an array" };
@@ -313,13 +311,13 @@ fn has_something(name: &str, value: Option<&RawValue>) -> Result<(), ApiError> {
     }
 }
 
-/// The string that stands there. One without escapes is read already.
+/// The string value; borrowed if it has no escapes.
 fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
     let text = value.get().strip_prefix('"')?.strip_suffix('"')?;
     if text.contains('\\') { json::read(value.get()).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(text)) }
 }
 
-/// Whether these options include usage, and the same options with usage included.
+/// Whether these options include usage, and the options with usage included.
 fn read_options(text: &str) -> Result<(bool, String), ApiError> {
     if text == "null" {
         return Ok((false, "{\"include_usage\":true}".to_owned()));

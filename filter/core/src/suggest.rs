@@ -1,9 +1,9 @@
-//! "Did you mean": the right names, when a wrong one was written.
+//! "Did you mean": suggests valid names for an invalid one.
 
-/// How many names a message lists before it counts the rest.
+/// The most names in a message; the rest are only counted.
 const LISTED: usize = 12;
 
-/// The candidate closest to `name`, if one is close enough to be what was meant.
+/// The candidate closest to `name`, if one is close enough to be a likely typo.
 pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     let allowed = (name.chars().count() / 3).clamp(1, 3);
@@ -31,7 +31,7 @@ pub fn one_of<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> 
     text
 }
 
-/// Levenshtein's: the least number of characters inserted, deleted or replaced.
+/// Levenshtein distance: the least number of characters to insert, delete or replace.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

@@ -1,5 +1,5 @@
-//! `docs/providers.md` holds the table of kinds as it stands in the source. With `UPDATE_DOCS=1` this test renders it into the
-//! page; without, it fails where they differ.
+//! Keeps the table of kinds in `docs/providers.md` equal to the source. With `UPDATE_DOCS=1` this test writes the table into the page;
+//! without, it fails if they differ.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -12,7 +12,7 @@ use sluice_wire::dialect::Provider;
 #[path = "../../wire/tests/page/mod.rs"]
 mod page;
 
-/// The table, as the page shows it.
+/// The table as it is in the page.
 fn rendered() -> String {
     let mut table =
         "| `kind` | address, unless `url` says otherwise | formats | key in | prices |\n|---|---|---|---|---|\n"

@@ -1,4 +1,4 @@
-//! The tables of `docs/reference.md` and `docs/troubleshooting.md` against the code and against each other.
+//! Compares the tables of `docs/reference.md` and `docs/troubleshooting.md` with the code and with each other.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "the helpers of tests")]
 
@@ -9,7 +9,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 const REFERENCE: &str = include_str!("../../../docs/reference.md");
 const TROUBLESHOOTING: &str = include_str!("../../../docs/troubleshooting.md");
 
-/// What stands below a heading, up to the next one that is no deeper.
+/// The section under a heading, with its subsections.
 fn section<'a>(document: &'a str, heading: &str) -> &'a str {
     let start = document.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
     let body = &document[start + heading.len() + 2..];
@@ -17,7 +17,7 @@ fn section<'a>(document: &'a str, heading: &str) -> &'a str {
     body.find(&format!("\n{level} ")).map_or(body, |end| &body[..end])
 }
 
-/// Texts between backticks.
+/// The texts in backticks.
 fn quoted(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
@@ -51,7 +51,7 @@ fn every_code_of_the_reference_is_explained() {
     for code in &known {
         assert!(explained.contains(code), "{code} is not in docs/troubleshooting.md");
     }
-    // Those that only the log has stand in a table of their own.
+    // Codes that occur only in the log have their own table.
     for code in explained {
         assert!(known.contains(&code), "{code} is not in docs/reference.md");
     }
@@ -70,12 +70,12 @@ fn every_reason_of_a_failed_attempt_is_explained() {
     }
 }
 
-/// The codes that a crate's source gives to errors, but for those of tests.
+/// The error codes in a crate's source, without those of tests.
 #[cfg(not(target_arch = "wasm32"))]
 fn codes_of_the_source(directory: &std::path::Path, codes: &mut std::collections::BTreeSet<String>) {
     for entry in std::fs::read_dir(directory).unwrap().flatten() {
         let path = entry.path();
-        // The administration interface has a contract of its own: openapi.json.
+        // The administration interface has its own contract: openapi.json.
         if path.is_dir() && !path.ends_with("tests") && !path.ends_with("admin") {
             codes_of_the_source(&path, codes);
         } else if path.extension().is_some_and(|kind| kind == "rs") && !path.ends_with("tests.rs") {

@@ -1,11 +1,10 @@
-//! For any request that the gateway lets through, a provider that counts truthfully never has more counted than was reserved.
+//! For every admitted request, a provider that counts correctly never reports more usage than the gateway reserved.
 //!
-//! The provider here shares no code with the gateway. It knows what was asked before it was written as JSON: the texts, how
-//! many prompts and answers, the images. It counts as [limits.md](../../../docs/limits.md#reserve-then-settle) says that prompts are
-//! estimated, and works out each answer to the longest that the request allows, under the names that its endpoint has for that. The cases
-//! in which more may be charged are the page's own, and left out here: an answer above `reservation.output_tokens`, a thing
-//! that stands elsewhere above `reservation.unknown_input`, text with less than four bytes a token, reasoning and writing to a cache
-//! that are dearer than plain tokens.
+//! The provider in this test shares no code with the gateway. It sees the request before it is written as JSON: texts, images, and the
+//! number of prompts and responses. It counts prompts as [limits.md](../../../docs/limits.md#reserve-then-settle) estimates them, and
+//! produces the longest responses that the request allows, by its endpoint's own limit fields. The test leaves out the cases in which that
+//! page allows a higher charge: a response above `reservation.output_tokens`, a stored object above `reservation.unknown_input`, text with
+//! less than four bytes a token, and reasoning or cache writes that cost more than plain tokens.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
@@ -26,19 +25,19 @@ use sluice_wire::time::Time;
 /// `reservation.output_tokens` and `reservation.unknown_input`.
 const LONGEST: u64 = 1_000;
 const UNKNOWN: u64 = 5_000;
-/// The most tokens of an image.
+/// The maximum tokens of an image.
 const IMAGE: u64 = 1_600;
-/// The longest answer of the model that has one.
+/// The longest response of the model with a stated limit.
 const MAX_OUTPUT: u64 = 300;
 
-/// Picodollars for a token, micro-dollars for an image and a request: odd ones.
+/// Odd prices: picodollars per token, micro-dollars per image and request.
 const INPUT: u64 = 3_330_000;
 const CACHED: u64 = 333_000;
 const OUTPUT: u64 = 14_770_000;
 const PER_IMAGE: u64 = 1_234;
 const PER_REQUEST: u64 = 77;
 
-/// An endpoint: its path, the models that serve it, the limits that are its own, those that are others', and what it multiplies.
+/// An endpoint: its path, its models, its own limit fields, those of other endpoints, and its multipliers.
 struct Endpoint {
     path: &'static str,
     models: &'static [&'static str],
@@ -91,7 +90,7 @@ const IMAGES: Endpoint = Endpoint {
 };
 const ENDPOINTS: [&Endpoint; 6] = [&CHAT, &RESPONSES, &MESSAGES, &COMPLETIONS, &EMBEDDINGS, &IMAGES];
 
-/// A count as it may be written, and what a patient reader makes of it: nothing of what asks for nothing.
+/// A count as written, and the value a lenient parser reads; `None` if it asks for nothing.
 const COUNTS: [(&str, Option<u64>); 16] = [
     ("1", Some(1)),
     ("2", Some(2)),
@@ -111,21 +110,20 @@ const COUNTS: [(&str, Option<u64>); 16] = [
     ("\"128\"", Some(128)),
 ];
 
-/// What texts are made of: letters of one byte to four.
+/// Pieces of texts, with letters of one to four bytes.
 const PIECES: [&str; 10] = ["word ", "x", "1, 2,", "\"quoted\"\n", "é", "你好", "ไทย", "🙂", "𐎀", "\\u0041"];
 
-/// A piece of a prompt.
 #[derive(Debug, Clone)]
 enum Part {
     Text(String),
-    /// As tokens, where the endpoint takes them.
+    /// Token ids, for endpoints that accept them.
     Tokens(Vec<u32>),
-    /// By its address, or as base64.
+    /// A URL or base64.
     Image {
         base64: bool,
         typed: bool,
     },
-    /// By the id that its provider gave it.
+    /// A file id from the provider.
     File,
 }
 
@@ -135,13 +133,13 @@ struct Ask {
     endpoint: usize,
     model: prop::sample::Index,
     parts: Vec<Part>,
-    /// Which of the endpoint's fields that count, or of others', with what.
+    /// Fields with counts, of this endpoint or of others, and their values.
     counts: Vec<(prop::sample::Index, prop::sample::Index)>,
-    /// How the JSON is laid out: in lines of their own, with spaces before commas, or close together.
+    /// The JSON layout: one field per line, spaces before commas, or compact.
     layout: u8,
-    /// Whether letters are escaped.
+    /// Whether non-ASCII letters are escaped.
     ascii: bool,
-    /// How much of the prompt its provider has in its cache, in percent.
+    /// The share of the prompt in the provider's cache, in percent.
     cached: u64,
 }
 
@@ -189,7 +187,7 @@ impl Ask {
         models[self.model.index(models.len())]
     }
 
-    /// The fields that count: their names, how they are written, and what they mean.
+    /// The fields with counts: names, JSON texts and values.
     fn counts(&self) -> Vec<(&'static str, &'static str, Option<u64>)> {
         let Endpoint { limits, others, multipliers, .. } = self.endpoint();
         let names = [*limits, *multipliers, *others].concat();
@@ -200,7 +198,7 @@ impl Ask {
         named.collect()
     }
 
-    /// What of the prompt its endpoint takes: tokens only some, images and files only others.
+    /// The parts that the endpoint accepts: only some accept tokens, only others images and files.
     fn parts(&self) -> Vec<Part> {
         let takes = |part: &&Part| match (self.endpoint().path, part) {
             (_, Part::Text(_)) => true,
@@ -242,7 +240,7 @@ impl Ask {
     }
 }
 
-/// With all letters beyond ASCII as escapes, those of four bytes as two.
+/// Escapes all non-ASCII letters; those of four bytes become two escapes.
 fn escaped(json: &str) -> String {
     let escape = |letter: char| match letter.is_ascii() {
         true => letter.to_string(),
@@ -251,7 +249,7 @@ fn escaped(json: &str) -> String {
     json.chars().map(escape).collect()
 }
 
-/// With a space before each comma that is not in a text.
+/// Adds a space before each comma outside of texts.
 fn spread(json: &str) -> String {
     let (mut inside, mut escapes) = (false, false);
     let mut spread = String::new();
@@ -292,7 +290,7 @@ fn input_part(part: &Part) -> Value {
         Part::Text(text) => json!({"type": "input_text", "text": text}),
         Part::Image { typed, .. } => {
             let image = json!({"type": "input_image", "image_url": ADDRESS});
-            // Some servers know an image by its address.
+            // Some servers recognize an image by its URL.
             if *typed { image } else { json!({"image_url": ADDRESS}) }
         }
         Part::File | Part::Tokens(_) => json!({"type": "input_file", "file_id": "file-1"}),
@@ -314,7 +312,7 @@ fn one_or_many(parts: &[Part]) -> Value {
     if let [alone] = parts { one(alone) } else { parts.iter().map(one).collect() }
 }
 
-/// What a provider counts.
+/// The usage that the provider counts.
 struct Truth {
     input: u64,
     output: u64,
@@ -345,7 +343,7 @@ fn truth(ask: &Ask) -> Truth {
     Truth { input, output: answer(ask) * answers(ask), images }
 }
 
-/// Each answer is as long as its provider lets it be.
+/// The longest response that the provider allows.
 fn answer(ask: &Ask) -> u64 {
     if ask.endpoint().path == EMBEDDINGS.path {
         return 0;
@@ -364,7 +362,7 @@ fn answers(ask: &Ask) -> u64 {
     each * prompts
 }
 
-/// Micro-dollars, rounded up once.
+/// The cost in micro-dollars, rounded up once.
 fn cost(truth: &Truth, cached: u64) -> u64 {
     let cached = truth.input * cached / 100;
     let pico = (truth.input - cached) * INPUT + cached * CACHED + truth.output * OUTPUT;
@@ -402,7 +400,7 @@ fn gateway() -> Rc<Gateway> {
     Rc::new(sluice_config::compile(&file).unwrap())
 }
 
-/// What the budget holds for it; nothing when the request is refused.
+/// The amount reserved in the budget; `None` if the request is rejected.
 fn reserved(gateway: &Rc<Gateway>, ask: &Ask) -> Option<u64> {
     let (body, headers, now) = (ask.body(), HeaderMap::default(), Time(1_790_000_000 * 1_000_000_000));
     let question = Question { key: "k", path: ask.endpoint().path, headers: &headers, body: body.as_bytes(), now };
@@ -428,6 +426,6 @@ fn what_a_truthful_provider_counts_never_exceeds_what_was_reserved() {
         Ok(())
     });
     done.unwrap_or_else(|error| panic!("{error}"));
-    // Of what is refused nothing is learned.
+    // Rejected requests prove nothing, so enough must be admitted.
     assert!(passed.iter().all(|passed| passed.get() > Config::default().cases / 60), "{passed:?}");
 }

@@ -1,7 +1,7 @@
-//! Whatever bytes come, what looks at bodies before they are read does not panic, and takes no more steps than it must. The readers
-//! of formats are tried beside them.
+//! The checks that run before a body is parsed never panic on any bytes, and stay within their steps. The parsers of the dialects run on
+//! the same bytes.
 //!
-//! Bodies are mostly right: written ones with changes. How many are tried is said by `PROPTEST_CASES`; `./scripts/fuzz` tries many.
+//! Bodies are mostly valid, with mutations. `PROPTEST_CASES` sets their number; `./scripts/fuzz` tries many.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
 
@@ -24,7 +24,7 @@ use changes::{changed, changes};
 mod changes;
 mod guards;
 
-/// Few cases unless many are asked for: each goes through all formats.
+/// Few cases by default: each passes through all dialects.
 fn configured() -> ProptestConfig {
     let default = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     match std::env::var_os("PROPTEST_CASES") {
@@ -60,7 +60,7 @@ proptest! {
     }
 }
 
-/// Steps that a body may cost besides those for its bytes.
+/// The steps of a body besides those for its bytes.
 const AT_FIRST: u64 = 1 << 22;
 
 proptest! {
@@ -70,9 +70,9 @@ proptest! {
     fn guardrails(texts in prop::collection::vec(guards::texts(), 1..5), patterns in prop::collection::vec(guards::expressions(), 0..3)) {
         let mut wanted = Wanted::default();
         guards::DETECTORS.into_iter().for_each(|detector| wanted.detector(detector));
-        // One that is no good is refused when it is configured.
+        // An invalid pattern is rejected when it is configured.
         patterns.iter().for_each(|pattern| drop(wanted.pattern("own", pattern)));
-        let Ok(finder) = wanted.finder() else { return Ok(()) };
+        let Ok(finder) = wanted.matcher() else { return Ok(()) };
         let things = 12 + u64::try_from(patterns.len()).unwrap();
         for text in &texts {
             let steps = Matcher::steps();
@@ -83,7 +83,7 @@ proptest! {
             prop_assert!(steps.taken() <= most, "{} of {most}", steps.taken());
         }
         let body = serde_json::to_vec(&texts).unwrap();
-        let guard = Rc::new(Guard { name: "g".to_owned(), matches: Match::default(), sides: Vec::new(), action: Action::Mask, finder, digest: [0; 32] });
+        let guard = Rc::new(Guard { name: "g".to_owned(), matches: Match::default(), sides: Vec::new(), action: Action::Mask, matcher: finder, digest: [0; 32] });
         let masked = screen(&[guard], &body, &(0..0), 1 << 20);
         if let Some(masked) = masked.unwrap().body {
             prop_assert!(serde_json::from_slice::<Vec<String>>(&masked).is_ok(), "{}", String::from_utf8_lossy(&masked));
@@ -94,7 +94,7 @@ proptest! {
     fn structured_output(schema in guards::schemas(), value in guards::values()) {
         let steps = Steps::at_most(MOST_STEPS);
         let checked = Schema::parse(&schema.to_string()).unwrap().check(&value, &steps);
-        // What is taken at once is a text, a name or a pattern.
+        // A single charge of steps is at most a text, a name or a pattern.
         let most = MOST_STEPS + (1 << 21);
         prop_assert!(steps.taken() <= most, "{} of {most}: {checked:?}", steps.taken());
     }

@@ -1,14 +1,13 @@
-//! What Envoy 1.40 offers to a dynamic module that is an HTTP filter (ABI version `v0.2.0`), without Envoy's SDK.
+//! The part of Envoy 1.40's dynamic module ABI (version `v0.2.0`) that an HTTP filter needs, without Envoy's SDK.
 //!
-//! Only the functions that this filter needs. All are resolved when Envoy loads the module (a Rust library binds at
-//! once), so a name that an Envoy does not have makes it refuse the module. Names are as in the symbol table, without
-//! the prefix `envoy_dynamic_module_callback_`; the types of the hooks that the module must export stand at the end of this file.
+//! It contains only the functions that this filter uses. Envoy resolves all of them when it loads the module (a Rust library binds at
+//! once), so an Envoy without one of them rejects the module. Names are as in the symbol table, without the prefix
+//! `envoy_dynamic_module_callback_`; the types of the exported hooks are at the end of this file.
 //!
-//! Numbers that go to Envoy are Rust enums. Numbers that come from Envoy are plain `u32`, as an Envoy that knows one
-//! more must not make an invalid value here.
+//! Numbers passed to Envoy are Rust enums. Numbers from Envoy are plain `u32`, so that a value unknown here is not undefined behavior.
 //!
-//! All pointers that Envoy hands out live until the hook returns, and those into headers or bodies only until the next
-//! call that changes the same map or buffer. An empty buffer may have a null pointer: see [`EnvoyBuffer::bytes`].
+//! Pointers from Envoy are valid until the hook returns; those into headers or bodies only until the next call that changes the same map or
+//! buffer. An empty buffer may have a null pointer: see [`EnvoyBuffer::bytes`].
 #![allow(dead_code, reason = "Envoy's enums are whole, whichever of their values are used")]
 
 use std::ffi::{c_char, c_void};
@@ -16,10 +15,10 @@ use std::marker::{PhantomData, PhantomPinned};
 use std::ptr;
 use std::slice;
 
-/// The ABI that this file describes, with the zero that C wants: what `on_program_init` returns.
+/// The ABI version of this file, with C's terminating zero: the result of `on_program_init`.
 pub(crate) const VERSION: &std::ffi::CStr = c"v0.2.0";
 
-/// An object that Envoy owns. The module knows its address only.
+/// Declares types of objects that Envoy owns. The module knows only their addresses.
 macro_rules! opaque {
     ($($(#[$about:meta])* $name:ident;)*) => {$(
         $(#[$about])*
@@ -32,19 +31,19 @@ macro_rules! opaque {
 }
 
 opaque! {
-    /// Envoy's side of one filter of one stream. Its memory stays until the destroy hook has returned.
+    /// Envoy's part of one filter of one stream. Valid until the destroy hook has returned.
     Filter;
-    /// Envoy's side of one configuration of the filter. Its memory stays until its destroy hook has returned.
+    /// Envoy's part of a filter configuration. Valid until its destroy hook has returned.
     Config;
-    /// Reaches a filter's worker from any thread. Ours to delete.
+    /// Reaches a filter's worker from any thread. The module deletes it.
     FilterScheduler;
-    /// Envoy's side of the bootstrap extension's configuration. It stays until Envoy ends.
+    /// Envoy's part of the bootstrap extension's configuration. Valid until Envoy exits.
     Bootstrap;
-    /// A timer of the main thread. Ours to delete.
+    /// A timer of the main thread. The module deletes it.
     Timer;
 }
 
-/// Bytes of ours, read by Envoy during the call (`envoy_dynamic_module_type_module_buffer`).
+/// The module's bytes, which Envoy reads during the call (`envoy_dynamic_module_type_module_buffer`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ModuleBuffer {
@@ -53,16 +52,16 @@ pub(crate) struct ModuleBuffer {
 }
 
 impl ModuleBuffer {
-    /// No bytes: as a header's value it removes the header.
+    /// No bytes. As a header's value, this removes the header.
     pub(crate) const NONE: Self = Self { ptr: ptr::null(), length: 0 };
 
-    /// These bytes, which must outlive the call.
+    /// Points to bytes that must outlive the call.
     pub(crate) const fn new(bytes: &[u8]) -> Self {
         Self { ptr: bytes.as_ptr().cast(), length: bytes.len() }
     }
 }
 
-/// Bytes of Envoy's (`envoy_dynamic_module_type_envoy_buffer`).
+/// Envoy's bytes (`envoy_dynamic_module_type_envoy_buffer`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EnvoyBuffer {
@@ -71,24 +70,24 @@ pub(crate) struct EnvoyBuffer {
 }
 
 impl EnvoyBuffer {
-    /// A place for Envoy to write to.
+    /// For Envoy to fill.
     pub(crate) const EMPTY: Self = Self { ptr: ptr::null(), length: 0 };
 
-    /// What it points at.
+    /// The bytes that it points to.
     ///
     /// # Safety
     ///
-    /// Envoy must still own the bytes and leave them alone for as long as the caller says.
+    /// Envoy must own the bytes, and nothing may change them, for the lifetime that the caller chooses.
     pub(crate) unsafe fn bytes<'a>(self) -> &'a [u8] {
         if self.ptr.is_null() || self.length == 0 {
             return &[];
         }
-        // SAFETY: not null, and the caller vouches for the rest.
+        // SAFETY: not null; the caller guarantees the rest.
         unsafe { slice::from_raw_parts(self.ptr.cast(), self.length) }
     }
 }
 
-/// A header of ours (`envoy_dynamic_module_type_module_http_header`).
+/// A header of the module (`envoy_dynamic_module_type_module_http_header`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ModuleHeader {
@@ -99,7 +98,7 @@ pub(crate) struct ModuleHeader {
 }
 
 impl ModuleHeader {
-    /// This name and value, which must outlive the call.
+    /// Points to a name and value that must outlive the call.
     pub(crate) const fn new(key: &[u8], value: &[u8]) -> Self {
         Self {
             key_ptr: key.as_ptr().cast(),
@@ -110,7 +109,7 @@ impl ModuleHeader {
     }
 }
 
-/// A header of Envoy's (`envoy_dynamic_module_type_envoy_http_header`).
+/// A header of Envoy (`envoy_dynamic_module_type_envoy_http_header`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EnvoyHeader {
@@ -121,22 +120,22 @@ pub(crate) struct EnvoyHeader {
 }
 
 impl EnvoyHeader {
-    /// A place for Envoy to write to.
+    /// For Envoy to fill.
     pub(crate) const EMPTY: Self =
         Self { key_ptr: ptr::null(), key_length: 0, value_ptr: ptr::null(), value_length: 0 };
 
-    /// Its name, in lower case.
+    /// The name, in lower case.
     pub(crate) const fn key(self) -> EnvoyBuffer {
         EnvoyBuffer { ptr: self.key_ptr, length: self.key_length }
     }
 
-    /// Its value: any bytes, not always UTF-8.
+    /// The value: any bytes, not always UTF-8.
     pub(crate) const fn value(self) -> EnvoyBuffer {
         EnvoyBuffer { ptr: self.value_ptr, length: self.value_length }
     }
 }
 
-/// Which map of headers.
+/// A header map.
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum HeaderType {
@@ -146,7 +145,7 @@ pub(crate) enum HeaderType {
     ResponseTrailer = 3,
 }
 
-/// A part of a body: the bytes that came with this event (received), or those that Envoy has kept so far (buffered).
+/// A part of a body: the bytes of the current event (received), or those that Envoy has buffered.
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum BodyType {
@@ -156,7 +155,6 @@ pub(crate) enum BodyType {
     BufferedResponse = 3,
 }
 
-/// The level of a log line.
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum LogLevel {
@@ -169,23 +167,24 @@ pub(crate) enum LogLevel {
     Off = 6,
 }
 
-/// What the hooks for request and response headers return.
+/// The result of the hooks for request and response headers.
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum HeadersStatus {
-    /// To the next filter.
+    /// Continues with the next filter.
     Continue = 0,
-    /// Held. The body still comes to this filter, part by part.
+    /// Holds the headers. This filter still receives the body, portion by portion.
     StopIteration = 1,
-    /// To the next filter, but never as the end, as a body is to be added.
+    /// Continues, but not as the end of the stream, because a body follows.
     ContinueAndDontEndStream = 2,
-    /// Held. Envoy also buffers the body and the trailers, and shows neither until the message goes on. It rejects a body over the limit.
+    /// Holds the message. Envoy also buffers the body and the trailers, and shows neither until the message continues. It rejects a body
+    /// over the limit.
     StopAllIterationAndBuffer = 3,
     /// The same, but Envoy stops reading at the limit.
     StopAllIterationAndWatermark = 4,
 }
 
-/// What the hooks for request and response bodies return.
+/// The result of the hooks for request and response bodies.
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum BodyStatus {
@@ -199,7 +198,7 @@ pub(crate) enum BodyStatus {
     StopIterationNoBuffer = 3,
 }
 
-/// What the hooks for request and response trailers return.
+/// The result of the hooks for request and response trailers.
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum TrailersStatus {
@@ -207,7 +206,7 @@ pub(crate) enum TrailersStatus {
     StopIteration = 1,
 }
 
-/// What the hook for a reply of Envoy's own (or ours) returns.
+/// The result of the hook for local replies (Envoy's or the module's).
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum LocalReplyStatus {
@@ -217,23 +216,23 @@ pub(crate) enum LocalReplyStatus {
     ContinueAndResetStream = 1,
 }
 
-/// Why we reset a stream.
+/// Why the module resets a stream.
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum FilterResetReason {
     LocalReset = 0,
-    /// Kills Envoy 1.40 in an upstream filter.
+    /// Crashes Envoy 1.40 in an upstream filter.
     LocalRefusedStreamReset = 1,
 }
 
-/// A metric was defined, or counted.
+/// The result of a defined, or incremented, metric.
 pub(crate) const COUNTED: u32 = 0;
-/// A callout has begun.
+/// The result of a callout that has started.
 pub(crate) const BEGUN: u32 = 0;
-/// A callout has an answer. Envoy answers 503 or 504 itself if it cannot reach the host, or the host is too slow.
+/// The result of a callout with a response. If the host is unreachable or too slow, Envoy itself responds with 503 or 504.
 pub(crate) const ANSWERED: u32 = 0;
 
-/// The numbers of attributes. Envoy 1.40 has 71, from zero, in the order of its header.
+/// Attribute numbers. Envoy 1.40 has 71, from zero, in the order of its header.
 pub(crate) mod attribute {
     pub(crate) const RESPONSE_CODE_DETAILS: u32 = 16;
     pub(crate) const RESPONSE_FLAGS: u32 = 17;
@@ -247,17 +246,17 @@ pub(crate) mod attribute {
 }
 
 unsafe extern "C" {
-    // The log and the server.
+    // Logging and the server.
 
-    /// Writes a line to Envoy's log at any level: ask `log_enabled` first.
+    /// Writes a line to Envoy's log, at any level: check `log_enabled` first.
     #[link_name = "envoy_dynamic_module_callback_log"]
     pub(crate) fn log(level: LogLevel, message: ModuleBuffer);
 
-    /// Whether lines of this level are written. Any thread.
+    /// Whether Envoy logs this level. Any thread.
     #[link_name = "envoy_dynamic_module_callback_log_enabled"]
     pub(crate) safe fn log_enabled(level: LogLevel) -> bool;
 
-    /// How many workers there are. Main thread only.
+    /// The number of workers. Main thread only.
     #[link_name = "envoy_dynamic_module_callback_get_concurrency"]
     pub(crate) fn get_concurrency() -> u32;
 
@@ -267,7 +266,7 @@ unsafe extern "C" {
 
     // Headers and trailers.
 
-    /// The value with this index of a header, and how many it has (`count`, may be null). False if there is none.
+    /// The value at this index of a header, and the number of values (`count`, may be null). False if there is none.
     #[link_name = "envoy_dynamic_module_callback_http_get_header"]
     pub(crate) fn http_get_header(
         filter: *mut Filter,
@@ -278,15 +277,15 @@ unsafe extern "C" {
         count: *mut usize,
     ) -> bool;
 
-    /// How many headers there are. Zero if the map is not there.
+    /// The number of headers. Zero without this map.
     #[link_name = "envoy_dynamic_module_callback_http_get_headers_size"]
     pub(crate) fn http_get_headers_size(filter: *mut Filter, kind: HeaderType) -> usize;
 
-    /// All headers, into an array of the size that the function before said. False if the map is not there.
+    /// Writes all headers into an array of the size from the previous function. False without this map.
     #[link_name = "envoy_dynamic_module_callback_http_get_headers"]
     pub(crate) fn http_get_headers(filter: *mut Filter, kind: HeaderType, headers: *mut EnvoyHeader) -> bool;
 
-    /// Adds a value beside those that are there. False for an empty value or a map that is not there.
+    /// Adds a value to the existing ones. False for an empty value, or without this map.
     #[link_name = "envoy_dynamic_module_callback_http_add_header"]
     pub(crate) fn http_add_header(
         filter: *mut Filter,
@@ -295,7 +294,7 @@ unsafe extern "C" {
         value: ModuleBuffer,
     ) -> bool;
 
-    /// Replaces all values; an empty value removes the header. False if the map is not there.
+    /// Replaces all values; an empty value removes the header. False without this map.
     #[link_name = "envoy_dynamic_module_callback_http_set_header"]
     pub(crate) fn http_set_header(
         filter: *mut Filter,
@@ -306,27 +305,27 @@ unsafe extern "C" {
 
     // Bodies.
 
-    /// How many bytes there are. Zero if there is no such part now.
+    /// The part's size in bytes. Zero without this part.
     #[link_name = "envoy_dynamic_module_callback_http_get_body_size"]
     pub(crate) fn http_get_body_size(filter: *mut Filter, kind: BodyType) -> usize;
 
-    /// In how many pieces the bytes lie.
+    /// The part's number of slices.
     #[link_name = "envoy_dynamic_module_callback_http_get_body_chunks_size"]
     pub(crate) fn http_get_body_chunks_size(filter: *mut Filter, kind: BodyType) -> usize;
 
-    /// All pieces, into an array of the size that the function before said. False if there is no such part now.
+    /// Writes all slices into an array of the size from the previous function. False without this part.
     #[link_name = "envoy_dynamic_module_callback_http_get_body_chunks"]
     pub(crate) fn http_get_body_chunks(filter: *mut Filter, kind: BodyType, chunks: *mut EnvoyBuffer) -> bool;
 
-    /// Drops this many bytes from the front. False if there is no such part now.
+    /// Removes this many bytes from the front. False without this part.
     #[link_name = "envoy_dynamic_module_callback_http_drain_body"]
     pub(crate) fn http_drain_body(filter: *mut Filter, kind: BodyType, number_of_bytes: usize) -> bool;
 
-    /// Adds bytes at the end. False if there is no such part now; a buffered part that is not there is made.
+    /// Appends bytes. False without this part; a missing buffered part is created.
     #[link_name = "envoy_dynamic_module_callback_http_append_body"]
     pub(crate) fn http_append_body(filter: *mut Filter, kind: BodyType, data: ModuleBuffer) -> bool;
 
-    /// Whether the received part is the buffered part itself: then their bytes are the same and count once.
+    /// Whether the received part is the buffered part: then the same bytes must be counted once.
     #[link_name = "envoy_dynamic_module_callback_http_received_buffered_request_body"]
     pub(crate) fn http_received_buffered_request_body(filter: *mut Filter) -> bool;
 
@@ -336,20 +335,20 @@ unsafe extern "C" {
 
     // The stream.
 
-    /// Chooses the route anew on its next use. Does nothing in an upstream filter.
+    /// Makes Envoy choose the route again on its next use. No effect in an upstream filter.
     #[link_name = "envoy_dynamic_module_callback_http_clear_route_cache"]
     pub(crate) fn http_clear_route_cache(filter: *mut Filter);
 
-    /// Writes filter state as a string, over what was there. False if the stream is gone.
+    /// Writes filter state as a string, replacing any existing value. False if the stream is gone.
     #[link_name = "envoy_dynamic_module_callback_http_set_filter_state_bytes"]
     pub(crate) fn http_set_filter_state_bytes(filter: *mut Filter, key: ModuleBuffer, value: ModuleBuffer) -> bool;
 
-    /// Reads filter state that is a string. Valid until the same key is written. False if there is none, if it is not a
-    /// string, or if the stream is gone.
+    /// Reads filter state that is a string. Valid until the same key is written. False if it is missing, not a string, or the stream is
+    /// gone.
     #[link_name = "envoy_dynamic_module_callback_http_get_filter_state_bytes"]
     pub(crate) fn http_get_filter_state_bytes(filter: *mut Filter, key: ModuleBuffer, value: *mut EnvoyBuffer) -> bool;
 
-    /// An attribute that is a string. False if it is not there, not a string or the stream is gone.
+    /// Reads a string attribute. False if it is missing, not a string, or the stream is gone.
     #[link_name = "envoy_dynamic_module_callback_http_filter_get_attribute_string"]
     pub(crate) fn http_filter_get_attribute_string(
         filter: *mut Filter,
@@ -357,14 +356,14 @@ unsafe extern "C" {
         value: *mut EnvoyBuffer,
     ) -> bool;
 
-    /// An attribute that is an integer.
+    /// Reads an integer attribute.
     #[link_name = "envoy_dynamic_module_callback_http_filter_get_attribute_int"]
     pub(crate) fn http_filter_get_attribute_int(filter: *mut Filter, attribute: u32, value: *mut u64) -> bool;
 
-    // Answers of ours.
+    // Local replies.
 
-    /// Answers the client. `details` may be empty (then Envoy writes `dynamic_module`) and has no spaces. Outside the
-    /// request hooks the whole stream may be over when it returns, with the stream complete hook called on the way.
+    /// Replies to the client. `details` has no spaces; if it is empty, Envoy writes `dynamic_module`. Outside the request hooks, the whole
+    /// stream may be over when this returns, and the stream complete hook may have been called.
     #[link_name = "envoy_dynamic_module_callback_http_send_response"]
     pub(crate) fn http_send_response(
         filter: *mut Filter,
@@ -375,22 +374,22 @@ unsafe extern "C" {
         details: ModuleBuffer,
     );
 
-    /// Lets a held request go on. Nothing if the last request hook returned 0 or the stream is gone.
+    /// Continues a held request. No effect if the last request hook returned 0 or the stream is gone.
     #[link_name = "envoy_dynamic_module_callback_http_filter_continue_decoding"]
     pub(crate) fn http_filter_continue_decoding(filter: *mut Filter);
 
-    /// Lets a held answer go on. Nothing if the last response hook returned 0 or the stream is gone.
+    /// Continues a held response. No effect if the last response hook returned 0 or the stream is gone.
     #[link_name = "envoy_dynamic_module_callback_http_filter_continue_encoding"]
     pub(crate) fn http_filter_continue_encoding(filter: *mut Filter);
 
-    /// Ends the stream without an answer. `details` may be empty.
+    /// Ends the stream without a response. `details` may be empty.
     #[link_name = "envoy_dynamic_module_callback_http_filter_reset_stream"]
     pub(crate) fn http_filter_reset_stream(filter: *mut Filter, reason: FilterResetReason, details: ModuleBuffer);
 
     // Callouts.
 
-    /// Asks a cluster, and the filter's callout hook gets the answer. Zero milliseconds are no limit. Returns
-    /// [`BEGUN`] if so.
+    /// Sends a request to a cluster; the filter's callout hook receives the response. Zero milliseconds mean no timeout. Returns [`BEGUN`]
+    /// on success.
     #[link_name = "envoy_dynamic_module_callback_http_filter_http_callout"]
     pub(crate) fn http_filter_http_callout(
         filter: *mut Filter,
@@ -404,22 +403,22 @@ unsafe extern "C" {
 
     // Schedulers.
 
-    /// A way to this filter's worker from any thread. Made on that worker, and deleted by us.
+    /// Creates a scheduler for this filter. Only on the filter's worker; the module deletes it.
     #[link_name = "envoy_dynamic_module_callback_http_filter_scheduler_new"]
     pub(crate) fn http_filter_scheduler_new(filter: *mut Filter) -> *mut FilterScheduler;
 
-    /// Has the filter's scheduled hook called soon. Any thread; nothing if the filter is gone now or then.
+    /// Schedules a call of the filter's scheduled hook. Any thread; no effect if the filter is gone.
     #[link_name = "envoy_dynamic_module_callback_http_filter_scheduler_commit"]
     pub(crate) fn http_filter_scheduler_commit(scheduler: *mut FilterScheduler, event_id: u64);
 
-    /// Any thread, but not while another uses it.
+    /// Any thread, but not during another use.
     #[link_name = "envoy_dynamic_module_callback_http_filter_scheduler_delete"]
     pub(crate) fn http_filter_scheduler_delete(scheduler: *mut FilterScheduler);
 
-    // Metrics. Those with labels and those without are numbered apart, both from one: the number of one with labels,
-    // used without any, is another metric's.
+    // Metrics. Those with and without labels are numbered separately, both from one: without its labels, the number of a labeled metric
+    // means another metric.
 
-    /// A counter, in the configuration's new hook only. Returns [`COUNTED`] if so.
+    /// Defines a counter, only in the configuration's new hook. Returns [`COUNTED`] on success.
     #[link_name = "envoy_dynamic_module_callback_http_filter_config_define_counter"]
     pub(crate) fn http_filter_config_define_counter(
         config: *mut Config,
@@ -429,7 +428,7 @@ unsafe extern "C" {
         counter_id: *mut usize,
     ) -> u32;
 
-    /// A gauge, in the configuration's new hook only.
+    /// Defines a gauge, only in the configuration's new hook.
     #[link_name = "envoy_dynamic_module_callback_http_filter_config_define_gauge"]
     pub(crate) fn http_filter_config_define_gauge(
         config: *mut Config,
@@ -439,7 +438,7 @@ unsafe extern "C" {
         gauge_id: *mut usize,
     ) -> u32;
 
-    /// Adds to a counter. Also in the destroy hook.
+    /// Adds to a counter. Also allowed in the destroy hook.
     #[link_name = "envoy_dynamic_module_callback_http_filter_increment_counter"]
     pub(crate) fn http_filter_increment_counter(
         filter: *mut Filter,
@@ -459,13 +458,13 @@ unsafe extern "C" {
         value: u64,
     ) -> u32;
 
-    // The bootstrap extension. All of its functions are for the main thread.
+    // The bootstrap extension. All functions are for the main thread.
 
-    /// Lets Envoy go on with its start, which waits for it. Once.
+    /// Lets Envoy finish its startup, which waits for this. Once.
     #[link_name = "envoy_dynamic_module_callback_bootstrap_extension_config_signal_init_complete"]
     pub(crate) fn bootstrap_signal_init_complete(config: *mut Bootstrap);
 
-    /// A counter, in the configuration's new hook only.
+    /// Defines a counter, only in the configuration's new hook.
     #[link_name = "envoy_dynamic_module_callback_bootstrap_extension_config_define_counter"]
     pub(crate) fn bootstrap_define_counter(
         config: *mut Bootstrap,
@@ -485,8 +484,7 @@ unsafe extern "C" {
         value: u64,
     ) -> u32;
 
-    /// Asks a cluster, and the callout hook gets the answer. Returns
-    /// [`BEGUN`] if so.
+    /// Sends a request to a cluster; the callout hook receives the response. Returns [`BEGUN`] on success.
     #[link_name = "envoy_dynamic_module_callback_bootstrap_extension_http_callout"]
     pub(crate) fn bootstrap_http_callout(
         config: *mut Bootstrap,
@@ -498,23 +496,23 @@ unsafe extern "C" {
         timeout_milliseconds: u64,
     ) -> u32;
 
-    /// A timer that is not running. It is to be deleted on the main thread.
+    /// Creates a stopped timer. Delete it on the main thread.
     #[link_name = "envoy_dynamic_module_callback_bootstrap_extension_timer_new"]
     pub(crate) fn bootstrap_timer_new(config: *mut Bootstrap) -> *mut Timer;
 
-    /// Has a timer fire once, so much later.
+    /// Makes a timer fire once, after this delay.
     #[link_name = "envoy_dynamic_module_callback_bootstrap_extension_timer_enable"]
     pub(crate) fn bootstrap_timer_enable(timer: *mut Timer, delay_milliseconds: u64);
 
-    /// Deletes a timer, which does not fire any more.
+    /// Stops and deletes a timer.
     #[link_name = "envoy_dynamic_module_callback_bootstrap_extension_timer_delete"]
     pub(crate) fn bootstrap_timer_delete(timer: *mut Timer);
 }
 
-/// The types of the hooks, all named `envoy_dynamic_module_on_…`. Envoy calls those of a filter on its worker, and the others on its main
-/// thread, but for `http_filter_config_destroy`: that comes on whichever thread drops the configuration's last reference.
+/// The types of the hooks, all named `envoy_dynamic_module_on_…`. Envoy calls a filter's hooks on its worker, and the others on its main
+/// thread, except `http_filter_config_destroy`: on any thread that drops the configuration's last reference.
 ///
-/// The last pointer before the numbers is always ours: what `…_new` returned.
+/// The last pointer before the numbers is always the module's: the result of `…_new`.
 pub(crate) mod hook {
     use super::{
         BodyStatus, Bootstrap, Config, EnvoyBuffer, EnvoyHeader, Filter, HeadersStatus, LocalReplyStatus, Timer,
@@ -536,7 +534,7 @@ pub(crate) mod hook {
         unsafe extern "C" fn(*mut Config, *const c_void, u64, *mut EnvoyHeader, usize);
     pub(crate) type ConfigStreamReset = unsafe extern "C" fn(*mut Config, *const c_void, u64, u32);
 
-    /// Ours of the configuration, Envoy's of the filter; returns ours of the filter. Null: the request gets a 500.
+    /// Takes the module's configuration and Envoy's filter; returns the module's filter. Null: the request gets a 500.
     pub(crate) type FilterNew = unsafe extern "C" fn(*const c_void, *mut Filter) -> *const c_void;
     pub(crate) type Headers = unsafe extern "C" fn(*mut Filter, *const c_void, bool) -> HeadersStatus;
     pub(crate) type Body = unsafe extern "C" fn(*mut Filter, *const c_void, bool) -> BodyStatus;
@@ -552,16 +550,16 @@ pub(crate) mod hook {
     pub(crate) type FilterStreamTrailers =
         unsafe extern "C" fn(*mut Filter, *const c_void, u64, *mut EnvoyHeader, usize);
     pub(crate) type FilterStreamReset = unsafe extern "C" fn(*mut Filter, *const c_void, u64, u32);
-    /// The status code, the response code details, and whether the stream is to be reset anyway.
+    /// The status code, the response code details, and whether Envoy resets the stream anyway.
     pub(crate) type LocalReply =
         unsafe extern "C" fn(*mut Filter, *const c_void, u32, EnvoyBuffer, bool) -> LocalReplyStatus;
 
     pub(crate) type BootstrapConfigNew =
         unsafe extern "C" fn(*mut Bootstrap, EnvoyBuffer, EnvoyBuffer) -> *const c_void;
-    /// Ours of the configuration, Envoy's of the extension; returns ours of the extension.
+    /// Takes the module's configuration and Envoy's extension; returns the module's extension.
     pub(crate) type BootstrapNew = unsafe extern "C" fn(*const c_void, *mut c_void) -> *const c_void;
     pub(crate) type BootstrapNotice = unsafe extern "C" fn(*mut c_void, *const c_void);
-    /// The last two are a function to be called once, when Envoy may end, and what to call it with.
+    /// The last two are a function to call once, when Envoy may exit, and its argument.
     pub(crate) type BootstrapShutdown =
         unsafe extern "C" fn(*mut c_void, *const c_void, unsafe extern "C" fn(*mut c_void), *mut c_void);
     pub(crate) type BootstrapEvent = unsafe extern "C" fn(*mut Bootstrap, *const c_void, u64);

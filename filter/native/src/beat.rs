@@ -1,5 +1,5 @@
-//! Ticks of workers. A filter has no timer of its own, so the main thread sends a regular event to one filter of each worker.
-//! That filter's hook does the work for the whole worker.
+//! Worker ticks. A filter has no timer, so the main thread periodically sends an event to one filter of each worker. That filter's hook
+//! does the work for the whole worker.
 
 use std::cell::OnceCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,11 +15,11 @@ use crate::filters;
 struct Worker {
     /// Sends events to one of the worker's filters. `None` if the worker has no filter.
     scheduler: Mutex<Option<FilterScheduler>>,
-    /// An event was sent, and the worker has not handled it yet.
+    /// Whether an event is pending that the worker has not handled.
     sent: AtomicBool,
-    /// Milliseconds between two events.
+    /// The period in milliseconds.
     period: AtomicU64,
-    /// When the next is due.
+    /// When the next event is due.
     due: Mutex<Option<Instant>>,
 }
 
@@ -29,7 +29,7 @@ thread_local! {
     static OWN: OnceCell<Arc<Worker>> = const { OnceCell::new() };
 }
 
-/// Milliseconds between two events until a configuration sets the period.
+/// The period in milliseconds until a configuration sets one.
 const USUAL: u64 = 25;
 
 fn own(act: impl FnOnce(&Worker)) {
@@ -55,7 +55,7 @@ pub fn every(period: Duration) {
     });
 }
 
-/// A filter begins. If the worker has no filter for its events yet, this one receives them.
+/// Handles a new filter, which receives the worker's events if no other does.
 pub fn begins(filter: *mut abi::Filter) {
     own(|worker| {
         let mut scheduler = lock(&worker.scheduler);
@@ -66,7 +66,7 @@ pub fn begins(filter: *mut abi::Filter) {
     });
 }
 
-/// A filter is gone. If it received its worker's events, another filter does from now on.
+/// Handles a destroyed filter. If it received the worker's events, another one does from now on.
 pub fn ends(filter: *mut abi::Filter) {
     own(|worker| {
         let mut scheduler = lock(&worker.scheduler);
@@ -77,7 +77,7 @@ pub fn ends(filter: *mut abi::Filter) {
     });
 }
 
-/// This worker handles an event.
+/// Marks the pending event as handled.
 pub fn came() {
     own(|worker| worker.sent.store(false, Ordering::Relaxed));
 }

@@ -11,19 +11,19 @@ use sluice_shell::Failed;
 
 use crate::abi::{self, ModuleBuffer, ModuleHeader};
 
-/// Whether Envoy only checks its configuration, and runs nothing. To be asked on Envoy's main thread.
+/// Whether Envoy only validates its configuration. Only on Envoy's main thread.
 pub fn only_validates() -> bool {
     // SAFETY: no arguments.
     unsafe { abi::is_validation_mode() }
 }
 
-/// How many workers Envoy has. To be asked on Envoy's main thread.
+/// The number of Envoy's workers. Only on Envoy's main thread.
 pub fn workers() -> usize {
     // SAFETY: no arguments.
     usize::try_from(unsafe { abi::get_concurrency() }).unwrap_or(1)
 }
 
-/// Defines metrics without labels. Envoy numbers each kind by itself, from 1, so a metric's place in the list tells its number.
+/// Defines metrics without labels. Envoy numbers each kind from 1, so a metric's index in the list determines its number.
 fn defined(names: &[&str], define: impl Fn(ModuleBuffer, *mut usize) -> u32) -> Result<(), Failed> {
     let is_defined = |(place, name): (usize, &&str)| {
         let mut number = 0;
@@ -32,15 +32,15 @@ fn defined(names: &[&str], define: impl Fn(ModuleBuffer, *mut usize) -> u32) -> 
     if names.iter().enumerate().all(is_defined) { Ok(()) } else { Err(Failed) }
 }
 
-/// Defines the counters of a configuration, while Envoy makes it.
+/// Defines the counters of a configuration that Envoy is creating.
 pub fn define_counters(config: *mut abi::Config) -> Result<(), Failed> {
-    // SAFETY: Envoy makes this configuration right now; it reads the name and writes the number during the call.
+    // SAFETY: Envoy is creating this configuration; it reads the name and writes the number during the call.
     defined(metric::COUNTERS, |name, number| unsafe {
         abi::http_filter_config_define_counter(config, name, ptr::null(), 0, number)
     })
 }
 
-/// Defines the gauges of a configuration, while Envoy makes it. One that is not set says 0.
+/// Defines the gauges of a configuration that Envoy is creating. An unset gauge is 0.
 pub fn define_gauges(config: *mut abi::Config) -> Result<(), Failed> {
     // SAFETY: the same.
     defined(metric::GAUGES, |name, number| unsafe {
@@ -48,7 +48,7 @@ pub fn define_gauges(config: *mut abi::Config) -> Result<(), Failed> {
     })
 }
 
-/// The number of a metric among those of its kind.
+/// The number of a metric of this kind.
 pub fn number(of: &[&str], name: &str) -> Result<usize, Failed> {
     of.iter().position(|known| *known == name).map(|place| place + 1).ok_or(Failed)
 }
@@ -56,21 +56,21 @@ pub fn number(of: &[&str], name: &str) -> Result<usize, Failed> {
 /// Sets a gauge of a configuration, on Envoy's main thread.
 pub fn set_gauge(config: *mut abi::Config, name: &str, value: u64) -> Result<(), Failed> {
     let number = number(metric::GAUGES, name)?;
-    // SAFETY: Envoy has the configuration; no labels are read.
+    // SAFETY: the configuration is alive; no labels are read.
     match unsafe { abi::http_filter_config_set_gauge(config, number, ptr::null(), 0, value) } {
         abi::COUNTED => Ok(()),
         _ => Err(Failed),
     }
 }
 
-/// Converts a call to the types of Envoy's functions.
+/// Converts a call to the arguments of Envoy's functions.
 pub fn written(call: &Call) -> (Vec<ModuleHeader>, ModuleBuffer, ModuleBuffer, u64) {
     let headers = call.headers.iter().map(|(name, value)| ModuleHeader::new(name, value)).collect();
     let milliseconds = u64::try_from(call.timeout.as_millis()).unwrap_or(u64::MAX);
     (headers, ModuleBuffer::new(call.cluster.as_bytes()), ModuleBuffer::new(&call.body), milliseconds)
 }
 
-/// Reads the answer to a call from the arguments of a hook.
+/// Reads the response to a call from a hook's arguments.
 ///
 /// # Safety
 ///
@@ -86,23 +86,23 @@ pub unsafe fn called(
     if result != abi::ANSWERED || headers.is_null() {
         return nothing;
     }
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     let headers = unsafe { slice::from_raw_parts(headers, headers_size) };
-    // SAFETY: the bytes are Envoy's until the hook returns.
+    // SAFETY: the bytes are valid until the hook returns.
     let mut pairs = headers.iter().map(|header| unsafe { (header.key().bytes(), header.value().bytes()) });
     let status =
         pairs.find(|(name, _)| *name == b":status").and_then(|(_, value)| str::from_utf8(value).ok()?.parse().ok());
     let chunks = match chunks.is_null() {
         true => &[],
-        // SAFETY: the caller vouches for it.
+        // SAFETY: the caller guarantees it.
         false => unsafe { slice::from_raw_parts(chunks, chunks_size) },
     };
-    // An answer as large as that reads as none.
+    // A response that is too large counts as empty.
     let size = chunks.iter().fold(0_usize, |size, chunk| size.saturating_add(chunk.length));
     let mut body = Vec::new();
     if size <= LARGEST_BODY {
         body.reserve_exact(size);
-        // SAFETY: the bytes are Envoy's until the hook returns.
+        // SAFETY: the bytes are valid until the hook returns.
         chunks.iter().for_each(|chunk| body.extend_from_slice(unsafe { chunk.bytes() }));
     }
     Called { status, body }
@@ -118,9 +118,9 @@ pub struct FilterScheduler {
 unsafe impl Send for FilterScheduler {}
 
 impl FilterScheduler {
-    /// Sends events to this filter, which belongs to the current worker.
+    /// Creates a scheduler for this filter, which belongs to the current worker.
     pub fn new(filter: *mut abi::Filter) -> Option<Self> {
-        // SAFETY: the filter is there, and this is its worker.
+        // SAFETY: the filter is alive, and this is its worker.
         let scheduler = unsafe { abi::http_filter_scheduler_new(filter) };
         (!scheduler.is_null()).then_some(Self { scheduler, filter })
     }
@@ -132,26 +132,26 @@ impl FilterScheduler {
 
     /// Sends an event.
     pub fn commit(&self) {
-        // SAFETY: it was not deleted.
+        // SAFETY: it is not deleted.
         unsafe { abi::http_filter_scheduler_commit(self.scheduler, 0) }
     }
 }
 
 impl Drop for FilterScheduler {
     fn drop(&mut self) {
-        // SAFETY: nobody else has it.
+        // SAFETY: this is the only owner.
         unsafe { abi::http_filter_scheduler_delete(self.scheduler) }
     }
 }
 
-/// The bootstrap extension's configuration, on Envoy's main thread, until Envoy ends.
+/// The bootstrap extension's configuration, on Envoy's main thread, until Envoy exits.
 #[derive(Clone, Copy)]
 pub struct Bootstrap(*mut abi::Bootstrap);
 
 impl Bootstrap {
-    /// While Envoy makes it: defines its counters, and lets Envoy go on with its start.
+    /// Defines the counters and lets Envoy finish its startup, while Envoy creates the configuration.
     pub fn new(config: *mut abi::Bootstrap) -> Result<Self, Failed> {
-        // SAFETY: Envoy makes this configuration right now; it reads the name and writes the number during the call.
+        // SAFETY: Envoy is creating this configuration; it reads the name and writes the number during the call.
         defined(metric::COUNTERS, |name, number| unsafe {
             abi::bootstrap_define_counter(config, name, ptr::null(), 0, number)
         })?;
@@ -160,30 +160,30 @@ impl Bootstrap {
         Ok(Self(config))
     }
 
-    /// Adds one to a counter.
+    /// Increments a counter.
     pub fn count(self, name: &str) -> Result<(), Failed> {
         let number = number(metric::COUNTERS, name)?;
-        // SAFETY: Envoy has the configuration; no labels are read.
+        // SAFETY: the configuration is alive; no labels are read.
         match unsafe { abi::bootstrap_increment_counter(self.0, number, ptr::null(), 0, 1) } {
             abi::COUNTED => Ok(()),
             _ => Err(Failed),
         }
     }
 
-    /// Sends a request of our own: its number.
+    /// Sends a request and returns its number.
     pub fn call(self, call: &Call) -> Result<u64, Failed> {
         let (headers, cluster, body, timeout) = written(call);
         let mut id = 0;
-        // SAFETY: Envoy has the configuration, reads the rest during the call, and writes the number.
+        // SAFETY: the configuration is alive; Envoy reads the rest during the call and writes the number.
         let begun = unsafe {
             abi::bootstrap_http_callout(self.0, &raw mut id, cluster, headers.as_ptr(), headers.len(), body, timeout)
         };
         if begun == abi::BEGUN { Ok(id) } else { Err(Failed) }
     }
 
-    /// A timer that is not running.
+    /// Creates a stopped timer.
     pub fn timer(self) -> Option<Timer> {
-        // SAFETY: Envoy has the configuration.
+        // SAFETY: the configuration is alive.
         let timer = unsafe { abi::bootstrap_timer_new(self.0) };
         (!timer.is_null()).then_some(Timer(timer))
     }
@@ -193,17 +193,17 @@ impl Bootstrap {
 pub struct Timer(*mut abi::Timer);
 
 impl Timer {
-    /// Has it fire once, so much later.
+    /// Makes it fire once, after this delay.
     pub fn fires_in(&self, delay: Duration) {
         let milliseconds = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        // SAFETY: it was not deleted, and does not leave the main thread.
+        // SAFETY: it is not deleted, and does not leave the main thread.
         unsafe { abi::bootstrap_timer_enable(self.0, milliseconds) }
     }
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        // SAFETY: nobody else has it.
+        // SAFETY: this is the only owner.
         unsafe { abi::bootstrap_timer_delete(self.0) }
     }
 }

@@ -1,7 +1,7 @@
 //! A filter configuration. It lives from Envoy's `config_new` to its `config_destroy`.
 //!
-//! The main thread compiles the configuration once, to reject a wrong one. Each worker compiles it again for its first stream
-//! (see [`root`](crate::root)).
+//! The main thread compiles the configuration once, to reject an invalid one. Each worker compiles it again for its first stream (see
+//! [`root`](crate::root)).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,21 +18,20 @@ use crate::calls;
 use crate::domain::Domain;
 use crate::main_thread;
 
-/// One configuration.
 pub struct Config {
-    /// A number that no other configuration has.
+    /// A unique number.
     pub number: u64,
     /// The gateway that it configures.
     pub domain: &'static Domain,
-    /// As Envoy handed it over.
+    /// The JSON as received from Envoy.
     pub json: Vec<u8>,
-    /// How often a worker looks for streams that have fallen silent; only the gateway role says it.
+    /// The period of the worker's ticks; only with the gateway role.
     pub period: Option<Duration>,
-    /// Envoy has not destroyed it.
+    /// Whether Envoy has not destroyed it.
     in_use: AtomicBool,
 }
 
-/// Randomness fit for secrets.
+/// Cryptographic randomness.
 pub fn random() -> Result<[u8; 16], Failed> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| Failed)?;
@@ -40,7 +39,7 @@ pub fn random() -> Result<[u8; 16], Failed> {
 }
 
 impl Config {
-    /// Checks a configuration, and logs its mistakes.
+    /// Validates a configuration and logs its mistakes.
     pub fn new(envoy: *mut abi::Config, name: &str, json: &[u8]) -> Option<Arc<Self>> {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         if !main_thread::is_served() && !calls::only_validates() {
@@ -90,13 +89,13 @@ impl Config {
         self.in_use.load(Ordering::Relaxed)
     }
 
-    /// Envoy destroys it. Any thread may call this.
+    /// Marks it as destroyed by Envoy. Any thread may call this.
     pub fn ends(&self) {
         self.in_use.store(false, Ordering::Relaxed);
     }
 }
 
-/// Sets the metrics that say which gateway file is in force.
+/// Sets the metrics about the active gateway file.
 fn tell(envoy: *mut abi::Config, reload: &Reload) -> Result<(), Failed> {
     let applied_at = calendar::rfc3339(&reload.applied_at).unwrap_or_default();
     calls::define_gauges(envoy)?;

@@ -1,5 +1,5 @@
-//! State that all configurations of one gateway share in this process: the workers' shared memory, and the settlements that Redis has
-//! not confirmed.
+//! State that all configurations of one gateway share in this process: the workers' shared memory, and the settlements that Redis has not
+//! confirmed.
 //!
 //! The filter's name in Envoy's configuration identifies the gateway. The state lives as long as the process: a changed gateway file is a
 //! new configuration of the same gateway.
@@ -26,13 +26,13 @@ pub struct Domain {
 
 static ALL: Mutex<Vec<&'static Domain>> = Mutex::new(Vec::new());
 
-/// Locks a mutex, even a poisoned one: no thread leaves these values half written.
+/// Locks a mutex, even a poisoned one: these values are never left half-written.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Domain {
-    /// The gateway of this name. To be asked on Envoy's main thread.
+    /// The gateway of this name. Only on Envoy's main thread.
     pub fn of(name: &str) -> &'static Self {
         let mut all = lock(&ALL);
         if let Some(domain) = all.iter().find(|domain| domain.name == name) {
@@ -58,7 +58,7 @@ impl Domain {
         *lock(&self.redis) = Some(redis);
     }
 
-    /// All gateways that have a Redis, and how it is spoken to.
+    /// All gateways with a Redis, and its settings.
     pub fn with_redis() -> Vec<(&'static Self, Redis)> {
         lock(&ALL).iter().filter_map(|domain| Some((*domain, lock(&domain.redis).clone()?))).collect()
     }
@@ -67,7 +67,7 @@ impl Domain {
 /// The number of maps: with this many, two workers rarely wait for the same one.
 const SHARDS: usize = 64;
 
-/// Envoy's shared data, as wasm modules have it.
+/// A counterpart of the shared data that Envoy offers to wasm modules.
 struct Shared {
     hasher: RandomState,
     shards: [Mutex<HashMap<Box<str>, Value>>; SHARDS],
@@ -106,7 +106,7 @@ impl SharedData for Shared {
                 value.bytes.extend_from_slice(bytes);
             }
             Some(_) => return Err(Conflict),
-            // As Envoy does, this ignores the version of a name that does not exist yet.
+            // Like Envoy, this ignores the version for a name that does not exist yet.
             None => {
                 shard.insert(name.into(), Value { bytes: bytes.to_vec(), version: 1 });
             }

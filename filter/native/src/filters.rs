@@ -1,4 +1,4 @@
-//! The filters of this worker's streams. Envoy keeps a number for each filter, and every hook looks the filter up by it. A lookup of a
+//! The filters of this worker's streams. Envoy stores a number for each filter, and every hook looks the filter up by it. The lookup of a
 //! destroyed filter finds nothing.
 
 use std::cell::{Cell, RefCell};
@@ -16,21 +16,21 @@ use crate::root::Root;
 
 /// One filter of one stream.
 pub struct Filter {
-    /// Envoy's side of it; null once it is gone.
+    /// Envoy's part of it; null once it is gone.
     pub envoy: Cell<*mut abi::Filter>,
-    /// In use during its callbacks.
+    /// Borrowed during its callbacks.
     pub role: RefCell<Box<dyn Role>>,
-    /// Actions that make Envoy call the filter again. They wait until the current callback has returned.
+    /// Actions that make Envoy call the filter again, delayed until the current callback has returned.
     pub later: RefCell<VecDeque<Later>>,
-    /// It has seen the request.
+    /// Whether it has seen the request.
     pub begun: Cell<bool>,
-    /// It has seen the answer's headers.
+    /// Whether it has seen the response's headers.
     pub has_answer: Cell<bool>,
-    /// It has answered the request. A second answer is rejected.
+    /// Whether it has replied. A second reply is rejected.
     pub answered: Cell<bool>,
-    /// One of its callbacks panicked. No further callback runs.
+    /// Whether one of its callbacks panicked. No further callback runs.
     pub failed: Cell<bool>,
-    /// Envoy was about to write the access log during another callback: the role's log callback runs after that one.
+    /// Whether Envoy wanted to write the access log during another callback: the role's log callback runs after that one.
     pub over: Cell<bool>,
     /// Its configuration in this worker.
     pub root: Rc<Root>,
@@ -42,13 +42,13 @@ pub enum Later {
     Reply(u16, HeaderMap, Vec<u8>),
     /// A reply after a panic. Envoy writes its body in the client's format.
     Failed,
-    /// A request that waited moves on.
+    /// Continue a waiting request.
     ResumeRequest,
-    /// An answer that waited moves on.
+    /// Continue a waiting response.
     ResumeResponse,
 }
 
-/// A filter's number in its worker. A later filter may get the same index, with another generation.
+/// A filter's number in its worker. A later filter may reuse the index, with another generation.
 #[derive(Clone, Copy)]
 pub struct Handle {
     index: u32,
@@ -66,9 +66,9 @@ impl PartialEq for Handle {
 #[derive(Default)]
 struct Filters {
     places: Vec<Place>,
-    /// Places without a filter.
+    /// Slots without a filter.
     free: Vec<u32>,
-    /// Places with one, in no order.
+    /// Slots with a filter, in no order.
     taken: Vec<u32>,
 }
 
@@ -76,7 +76,7 @@ struct Filters {
 struct Place {
     generation: u32,
     filter: Option<Rc<Filter>>,
-    /// Where it stands among those that are taken.
+    /// Its position in `taken`.
     rank: usize,
 }
 
@@ -85,7 +85,7 @@ thread_local! {
 }
 
 impl Handle {
-    /// A number for a filter of this gateway.
+    /// Allocates a number for a filter of this gateway.
     pub fn take(domain: &'static Domain) -> Option<Self> {
         FILTERS.with_borrow_mut(|filters| {
             if let Some(index) = filters.free.pop() {
@@ -98,7 +98,7 @@ impl Handle {
         })
     }
 
-    /// Puts the filter where its number is looked up.
+    /// Registers the filter under its number.
     pub fn put(self, filter: Rc<Filter>) {
         FILTERS.with_borrow_mut(|filters| {
             let rank = filters.taken.len();
@@ -117,7 +117,7 @@ impl Handle {
         })
     }
 
-    /// Envoy's side of the filter, unless it is gone.
+    /// Envoy's part of the filter, unless it is gone.
     pub fn envoy(self) -> Option<*mut abi::Filter> {
         FILTERS.with_borrow(|filters| {
             let place = filters.places.get(self.index as usize)?;
@@ -126,19 +126,19 @@ impl Handle {
         })
     }
 
-    /// Which of this worker's filters it is.
+    /// The filter's index in this worker.
     pub fn index(self) -> u32 {
         self.index
     }
 
-    /// The number as Envoy keeps it: a pointer that points nowhere, and is not null.
+    /// The number as Envoy stores it: a non-null pointer that is never dereferenced.
     pub fn token(self) -> *const c_void {
         let number = (u64::from(self.generation) << 32 | u64::from(self.index)).wrapping_add(1);
         ptr::without_provenance(number as usize)
     }
 }
 
-/// The filter that Envoy means, unless it is gone.
+/// The filter for a pointer from Envoy, unless it is gone.
 pub fn by_token(token: *const c_void) -> Option<Rc<Filter>> {
     let (index, generation) = numbers(token);
     FILTERS.with_borrow(|filters| {
@@ -147,7 +147,7 @@ pub fn by_token(token: *const c_void) -> Option<Rc<Filter>> {
     })
 }
 
-/// Takes a filter out. Its number may be another one's from now on.
+/// Removes a filter. Its index may be reused from now on.
 pub fn remove(token: *const c_void) -> Option<Rc<Filter>> {
     let (index, generation) = numbers(token);
     FILTERS.with_borrow_mut(|filters| {
@@ -165,7 +165,7 @@ pub fn remove(token: *const c_void) -> Option<Rc<Filter>> {
     })
 }
 
-/// Any filter that an event for this worker can be sent to.
+/// A filter that can receive an event for this worker.
 pub fn any() -> Option<*mut abi::Filter> {
     FILTERS.with_borrow(|filters| {
         let place = filters.places.get(*filters.taken.last()? as usize)?;
@@ -173,8 +173,8 @@ pub fn any() -> Option<*mut abi::Filter> {
     })
 }
 
-/// The filter whose counters this one increments. Envoy keeps a provider filter's counters under its cluster, where operators do not
-/// look, so an attempt uses a filter of the listener. There is one: the attempt's own request.
+/// The filter whose counters this one increments. Envoy stores a provider filter's counters under its cluster, where operators do not look,
+/// so an attempt uses a filter of the listener. There is always one: the attempt's own request.
 pub fn counting(handle: Handle) -> Option<*mut abi::Filter> {
     FILTERS.with_borrow(|filters| {
         let counts = |index: &u32| {

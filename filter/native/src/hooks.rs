@@ -1,4 +1,4 @@
-//! The hooks that Envoy calls. Each catches panics: a panic ends the request of its callback, and no other.
+//! The hooks that Envoy calls. Each catches panics: a panic ends only its callback's request.
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
@@ -19,21 +19,20 @@ use crate::root::Root;
 use crate::stream::{body_size, now};
 use crate::{beat, calls, logger, main_thread};
 
-/// Runs a function and catches its panic.
 fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(run)).ok()
 }
 
-/// What a callback is about.
+/// The subject of a callback.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum About {
     Request,
     Response,
-    /// No message: one that waits may be resumed.
+    /// No message: a waiting one may be continued.
     Call,
 }
 
-/// Runs a callback of a filter, and what had to wait for its end.
+/// Runs a filter's callback, then the actions that had to wait for its end.
 fn run(filter: *const c_void, about: About, callback: impl FnOnce(&mut dyn Role) -> FilterStatus) -> FilterStatus {
     let Some(filter) = filters::by_token(filter) else { return FilterStatus::Answered };
     if filter.failed.get() {
@@ -47,7 +46,7 @@ fn run(filter: *const c_void, about: About, callback: impl FnOnce(&mut dyn Role)
     filter.has_answer.set(filter.has_answer.get() || about == About::Response);
     let status = guarded(|| match filter.role.try_borrow_mut() {
         Ok(mut role) => callback(&mut **role),
-        // Envoy answers the request itself during another callback, because it has reached a limit of its own.
+        // Envoy replies itself during another callback, because the request exceeds one of Envoy's own limits.
         Err(_) if about == About::Response => FilterStatus::Moves,
         Err(_) => FilterStatus::Answered,
     });
@@ -65,7 +64,7 @@ fn run(filter: *const c_void, about: About, callback: impl FnOnce(&mut dyn Role)
 }
 
 impl Filter {
-    /// Runs the role's log callback, at once or after the current callback.
+    /// Runs the role's log callback, now or after the current callback.
     fn tell(&self) {
         match self.role.try_borrow_mut() {
             Ok(mut role) => role.log(),
@@ -73,7 +72,7 @@ impl Filter {
         }
     }
 
-    /// A callback panicked, in the answer if `answered`. The role ends the request. If the role does not answer it, Envoy does.
+    /// A callback panicked, in the response if `answered`. The role ends the request. If the role does not reply, Envoy does.
     fn fails(&self, answered: bool) {
         self.failed.set(true);
         self.later.borrow_mut().clear();
@@ -111,7 +110,7 @@ fn trailers(status: FilterStatus) -> TrailersStatus {
     }
 }
 
-/// Exports hooks, each of the type that it has to have.
+/// Exports hooks and checks their types.
 macro_rules! hooks {
     ($($kind:ident $name:ident = |$($argument:ident: $type:ty),*| $(-> $result:ty)? $body:block)*) => {$(
         const _: hook::$kind = {
@@ -132,7 +131,7 @@ hooks! {
     ConfigNew envoy_dynamic_module_on_http_filter_config_new = |envoy: *mut abi::Config, name: EnvoyBuffer, json: EnvoyBuffer| -> *const c_void {
         let made = guarded(|| {
             logger::follow();
-            // SAFETY: the bytes are Envoy's until this returns.
+            // SAFETY: the bytes are valid until this returns.
             let (name, json) = unsafe { (name.bytes(), json.bytes()) };
             Config::new(envoy, &String::from_utf8_lossy(name), json)
         });
@@ -144,7 +143,7 @@ hooks! {
             if config.is_null() {
                 return;
             }
-            // SAFETY: `config_new` made it so, and Envoy gives it up only once.
+            // SAFETY: `config_new` created it, and Envoy destroys it only once.
             let config = unsafe { Arc::from_raw(config.cast::<Config>()) };
             config.ends();
         });
@@ -157,7 +156,7 @@ hooks! {
 
     FilterNew envoy_dynamic_module_on_http_filter_new = |config: *const c_void, envoy: *mut abi::Filter| -> *const c_void {
         let made = guarded(|| {
-            // SAFETY: `config_new` made it, and Envoy has not given it up, which takes its own part of it.
+            // SAFETY: `config_new` created it, and Envoy has not destroyed it. `ManuallyDrop` leaves Envoy's reference alone.
             let config = ManuallyDrop::new(unsafe { Arc::from_raw(config.cast::<Config>()) });
             let root = Root::of(&config)?;
             let handle = Handle::take(config.domain)?;
@@ -203,7 +202,7 @@ hooks! {
     }
 
     FilterNotice envoy_dynamic_module_on_http_filter_stream_complete = |_envoy: *mut abi::Filter, filter: *const c_void| {
-        // This runs even after a panic, so that the request is settled and logged.
+        // Runs even after a panic, so that the request is settled and logged.
         guarded(|| {
             if let Some(filter) = filters::by_token(filter).filter(|filter| filter.begun.get()) {
                 filter.tell();
@@ -225,7 +224,7 @@ hooks! {
         _envoy: *mut abi::Filter, filter: *const c_void, _id: u64, result: u32,
         headers: *mut EnvoyHeader, headers_size: usize, chunks: *mut EnvoyBuffer, chunks_size: usize
     | {
-        // SAFETY: the arrays are Envoy's until this returns.
+        // SAFETY: the arrays are valid until this returns.
         let called = guarded(|| unsafe { calls::called(result, headers, headers_size, chunks, chunks_size) });
         if let Some(called) = called {
             run(filter, About::Call, |role| {
@@ -278,7 +277,7 @@ hooks! {
         headers: *mut EnvoyHeader, headers_size: usize, chunks: *mut EnvoyBuffer, chunks_size: usize
     | {
         guarded(|| {
-            // SAFETY: the arrays are Envoy's until this returns.
+            // SAFETY: the arrays are valid until this returns.
             let called = unsafe { calls::called(result, headers, headers_size, chunks, chunks_size) };
             main_thread::called(id, &called);
         });
@@ -290,7 +289,7 @@ hooks! {
         guarded(|| main_thread::shuts_down(go_on, context));
     }
 
-    // Hooks that do nothing here. Envoy requires them.
+    // Unused hooks that Envoy requires.
     FilterNotice envoy_dynamic_module_on_http_filter_downstream_above_write_buffer_high_watermark = |_envoy: *mut abi::Filter, _filter: *const c_void| {}
     FilterNotice envoy_dynamic_module_on_http_filter_downstream_below_write_buffer_low_watermark = |_envoy: *mut abi::Filter, _filter: *const c_void| {}
     FilterStreamHeaders envoy_dynamic_module_on_http_filter_http_stream_headers = |

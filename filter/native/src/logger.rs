@@ -1,7 +1,7 @@
-//! The logger behind the crate `log`: Envoy's own log, at Envoy's own level.
+//! A backend of the crate `log`: Envoy's own log, at Envoy's own level.
 //!
-//! The level is asked for now and then, since Envoy's administration can change it while Envoy runs
-//! (`/logging?dynamic_modules=debug`). Below it nothing is formatted.
+//! The level is polled, because Envoy's admin interface can change it at runtime (`/logging?dynamic_modules=debug`). Messages below it are
+//! not formatted.
 #![allow(unsafe_code)]
 
 use std::panic;
@@ -36,8 +36,8 @@ impl log::Log for Logger {
     fn flush(&self) {}
 }
 
-/// Installs the logger, once in a process. It also logs where a panic happened. It does not log the panic's message, which may contain a
-/// part of a request.
+/// Installs the logger, once in a process. It also logs the location of a panic, but not its message, which may contain a part of a
+/// request.
 pub fn install() {
     if log::set_logger(&Logger).is_err() {
         return;
@@ -48,7 +48,7 @@ pub fn install() {
     }));
 }
 
-/// Sets the logger to Envoy's current level.
+/// Adopts Envoy's current level.
 pub fn follow() {
     let levels = [
         (LogLevel::Trace, LevelFilter::Trace),

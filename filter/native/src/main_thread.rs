@@ -1,8 +1,7 @@
 //! The bootstrap extension. On Envoy's main thread it sends ticks to the workers, and settlements and counts to Redis.
 //!
-//! Workers put their settlements into the gateway's outbox and, in relaxed mode, their counts into its shared memory. The main thread
-//! sends both, so that a worker without streams loses nothing. When Envoy shuts down, it waits up to two seconds for Redis to confirm
-//! the settlements.
+//! Workers put their settlements into the gateway's outbox and, in relaxed mode, their counts into its shared memory. The main thread sends
+//! both, so a worker without streams loses nothing. At shutdown, Envoy waits up to two seconds for Redis to confirm the settlements.
 
 use std::cell::RefCell;
 use std::ffi::c_void;
@@ -26,7 +25,7 @@ use crate::domain::Domain;
 use crate::logger;
 use crate::stream::now;
 
-/// The time between two ticks of the main thread if nothing is due earlier.
+/// The period of the main thread's ticks, if nothing is due earlier.
 const IDLE: Duration = Duration::from_millis(250);
 /// The longest time that a shutdown waits for Redis.
 const LONGEST_ENDING: Duration = Duration::from_secs(2);
@@ -38,7 +37,7 @@ struct Main {
     ending: Option<Ending>,
 }
 
-/// A shutdown that waits.
+/// A pending shutdown.
 struct Ending {
     since: Instant,
     go_on: unsafe extern "C" fn(*mut c_void),
@@ -49,10 +48,10 @@ struct Ending {
 struct Work {
     domain: &'static Domain,
     settlements: RedisClient,
-    keeper: Option<CounterSync>,
-    /// When the keeper exchanges counts next.
+    counter_sync: Option<CounterSync>,
+    /// When counts are exchanged next.
     due: Instant,
-    /// The calls that are under way.
+    /// The calls in flight.
     calls: Vec<(u64, Subject)>,
 }
 
@@ -73,7 +72,7 @@ pub fn is_served() -> bool {
     SERVED.load(Ordering::Relaxed)
 }
 
-/// Envoy creates the bootstrap extension. Returns whether that worked.
+/// Handles the creation of the bootstrap extension. Returns whether it succeeded.
 pub fn begins(config: *mut abi::Bootstrap) -> bool {
     logger::follow();
     let Ok(bootstrap) = Bootstrap::new(config) else {
@@ -90,13 +89,13 @@ pub fn begins(config: *mut abi::Bootstrap) -> bool {
     true
 }
 
-/// Envoy destroys the bootstrap extension.
+/// Handles the destruction of the bootstrap extension.
 pub fn ends() {
     SERVED.store(false, Ordering::Relaxed);
     MAIN.take();
 }
 
-/// Envoy shuts down. It waits until this module calls `go_on`.
+/// Handles Envoy's shutdown, which waits until this module calls `go_on`.
 pub fn shuts_down(go_on: unsafe extern "C" fn(*mut c_void), context: *mut c_void) {
     let ending = Ending { since: Instant::now(), go_on, context };
     let rest = MAIN.with_borrow_mut(|main| match main {
@@ -112,12 +111,12 @@ pub fn shuts_down(go_on: unsafe extern "C" fn(*mut c_void), context: *mut c_void
 #[allow(unsafe_code)]
 fn end(ending: Option<Ending>) {
     if let Some(ending) = ending {
-        // SAFETY: Envoy has handed both over, and each end is taken out once.
+        // SAFETY: both come from Envoy, and each shutdown is taken once.
         unsafe { (ending.go_on)(ending.context) }
     }
 }
 
-/// The timer has fired.
+/// Handles the timer.
 pub fn tick() {
     logger::follow();
     let ending = MAIN.with_borrow_mut(|main| {
@@ -130,7 +129,7 @@ pub fn tick() {
     end(ending);
 }
 
-/// What came back of a call.
+/// Handles the reply to a call.
 pub fn called(id: u64, called: &Called) {
     let ending = MAIN.with_borrow_mut(|main| {
         let main = main.as_mut()?;
@@ -148,7 +147,7 @@ pub fn called(id: u64, called: &Called) {
 }
 
 impl Main {
-    /// Sends what is due to Redis. Returns whether any gateway has a Redis.
+    /// Sends settlements and counts that are due. Returns whether any gateway has a Redis.
     fn tell_all(&mut self) -> bool {
         let all = Domain::with_redis();
         for (domain, redis) in &all {
@@ -164,7 +163,7 @@ impl Main {
         !all.is_empty()
     }
 
-    /// The shutdown, if there is one and it need not wait any longer.
+    /// Takes the pending shutdown, if it need not wait any longer.
     fn may_end(&mut self) -> Option<Ending> {
         let waits = self.ending.as_ref().is_some_and(|ending| ending.since.elapsed() < LONGEST_ENDING);
         let has_to_tell = self.works.iter().any(|work| work.settlements.has_to_tell());
@@ -175,15 +174,15 @@ impl Main {
 impl Work {
     fn new(domain: &'static Domain, redis: &Redis) -> Option<Self> {
         let settlements = RedisClient::new(redis.clone()).sharing(domain.outbox.clone());
-        let keeper = CounterSync::new(redis.clone(), random().ok()?);
-        Some(Self { domain, settlements, keeper, due: Instant::now(), calls: Vec::new() })
+        let counter_sync = CounterSync::new(redis.clone(), random().ok()?);
+        Some(Self { domain, settlements, counter_sync, due: Instant::now(), calls: Vec::new() })
     }
 
     fn tell(&mut self, bootstrap: Bootstrap, redis: &Redis) {
         if self.settlements.settings != *redis {
             self.settlements = self.settlements.with(redis.clone()).sharing(self.domain.outbox.clone());
         }
-        // After a panic in the middle of a call there is no answer to wait for.
+        // After a panic during a call, no reply will arrive.
         let is_under_way = |of| self.calls.iter().any(|(_, other)| *other == of);
         if !is_under_way(Subject::Settlements) {
             self.settlements.forget_call();
@@ -192,11 +191,11 @@ impl Work {
             }
         }
         let is_due = Instant::now() >= self.due && !self.calls.iter().any(|(_, of)| *of == Subject::Counts);
-        if let Some(keeper) = self.keeper.as_ref().filter(|_| is_due) {
-            self.due = Instant::now() + keeper.period();
-            keeper.forget_call();
+        if let Some(counter_sync) = self.counter_sync.as_ref().filter(|_| is_due) {
+            self.due = Instant::now() + counter_sync.period();
+            counter_sync.forget_call();
             let mut effects = Vec::new();
-            let call = keeper.tick(now(), self.domain.shared(), &mut effects);
+            let call = counter_sync.tick(now(), self.domain.shared(), &mut effects);
             note(bootstrap, effects);
             if let Some(call) = call {
                 self.send(bootstrap, Subject::Counts, call);
@@ -204,7 +203,7 @@ impl Work {
         }
     }
 
-    /// Sends a call. If Envoy rejects it, that counts as no answer.
+    /// Sends a call. If Envoy rejects it, that counts as no reply.
     fn send(&mut self, bootstrap: Bootstrap, of: Subject, call: Call) {
         let mut next = Some(call);
         while let Some(call) = next.take() {
@@ -219,14 +218,14 @@ impl Work {
         let (now, mut effects): (Time, _) = (now(), Vec::new());
         let next = match of {
             Subject::Settlements => self.settlements.told(called, now, &mut effects),
-            Subject::Counts => self.keeper.as_ref()?.told(called, now, self.domain.shared(), &mut effects),
+            Subject::Counts => self.counter_sync.as_ref()?.told(called, now, self.domain.shared(), &mut effects),
         };
         note(bootstrap, effects);
         next
     }
 }
 
-/// Carries out effects that need no message.
+/// Applies effects that need no message.
 fn note(bootstrap: Bootstrap, effects: Vec<Effect>) {
     for effect in effects {
         match effect {

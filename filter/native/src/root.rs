@@ -1,7 +1,7 @@
 //! A configuration in one worker. The worker compiles it for its first stream under that configuration.
 //!
-//! Envoy chooses the configuration of each new request, and may return to an older one. All configurations of a gateway share the
-//! worker's memory.
+//! Envoy chooses the configuration of each new request, and may return to an older one. All configurations of a gateway share the worker's
+//! memory.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -36,9 +36,9 @@ enum Kind {
 
 #[derive(Default)]
 struct Roots {
-    /// By their numbers.
+    /// By configuration number.
     all: BTreeMap<u64, Rc<Root>>,
-    /// For each gateway, the worker that served last. It keeps the memory when no configuration is left.
+    /// For each gateway, the worker that served last. It retains the memory when no configuration is left.
     in_charge: Vec<(&'static Domain, Rc<Worker>)>,
 }
 
@@ -71,7 +71,7 @@ impl Root {
         !matches!(self.kind, Kind::Provider)
     }
 
-    /// The role of a stream under this configuration.
+    /// Creates the role of a stream under this configuration.
     pub fn role(&self, stream: Handle) -> Box<dyn Role> {
         match &self.kind {
             Kind::Gateway(worker) => {
@@ -112,7 +112,7 @@ impl Roots {
         self.in_charge.iter().find(|(of, _)| std::ptr::eq(*of, domain)).map(|(_, worker)| worker)
     }
 
-    /// New requests of the gateway come under this configuration.
+    /// Makes this configuration the one for the gateway's new requests.
     fn take_charge(&mut self, config: &Config, worker: &Rc<Worker>) {
         let domain = config.domain;
         if self.worker(domain).is_some_and(|before| Rc::ptr_eq(before, worker)) {

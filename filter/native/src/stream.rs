@@ -1,7 +1,7 @@
-//! Implements [`Stream`] with Envoy's functions of a native filter.
+//! Implements [`Stream`] with Envoy's functions for native filters.
 //!
-//! Some of these functions make Envoy call the filter again before they return. They wait until the current callback has returned (see
-//! [`Later`]). Every call fails if Envoy has destroyed the filter.
+//! Some of these functions make Envoy call the filter again before they return. They are delayed until the current callback has returned
+//! (see [`Later`]). Every call fails once Envoy has destroyed the filter.
 #![allow(unsafe_code)]
 
 use std::ptr;
@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sluice_core::callout::Call;
 use sluice_core::exchange::{REPLY_DETAILS, metric};
 use sluice_core::store::SharedData;
-use sluice_shell::in_flight::Switchboard;
+use sluice_shell::in_flight::InFlight;
 use sluice_shell::stream::{Attribute, Failed, Side, Stream};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
@@ -25,7 +25,7 @@ const DEFECT: &str = "sluice_defect";
 type Result<T> = std::result::Result<T, Failed>;
 
 thread_local! {
-    static SWITCHBOARD: Switchboard<Handle> = const { Switchboard::empty() };
+    static SWITCHBOARD: InFlight<Handle> = const { InFlight::empty() };
 }
 
 fn map(of: Side) -> HeaderType {
@@ -35,7 +35,7 @@ fn map(of: Side) -> HeaderType {
     }
 }
 
-/// The time now, by the clock.
+/// The wall-clock time.
 pub fn now() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
@@ -45,7 +45,7 @@ fn done(done: bool) -> Result<()> {
     if done { Ok(()) } else { Err(Failed) }
 }
 
-/// Whether Envoy needs a header: it crashes without these.
+/// Whether Envoy crashes without this header.
 fn is_vital(of: Side, name: &[u8]) -> bool {
     match of {
         Side::Request => [&b":method"[..], b":path", b":authority"].contains(&name),
@@ -53,14 +53,14 @@ fn is_vital(of: Side, name: &[u8]) -> bool {
     }
 }
 
-/// Every value of a header, in order.
+/// All values of a header, in order.
 fn values<'a>(map: &'a HeaderMap, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     map.iter().filter(move |(other, _)| *other == name).map(|(_, value)| value)
 }
 
-/// The parts of a body, in order: the bytes that Envoy has kept, and those that came with the current callback.
+/// The parts of a body, in order: the buffered bytes, and those of the current callback.
 fn parts(filter: *mut abi::Filter, of: Side) -> [Option<BodyType>; 2] {
-    // SAFETY: the filter is there.
+    // SAFETY: the filter is alive.
     let (kept, came, same) = unsafe {
         match of {
             Side::Request => {
@@ -77,24 +77,24 @@ fn parts(filter: *mut abi::Filter, of: Side) -> [Option<BodyType>; 2] {
     if same { [None, Some(came)] } else { [Some(kept), Some(came)] }
 }
 
-/// How many bytes of a body there are.
+/// The size of a body in bytes.
 pub fn body_size(filter: *mut abi::Filter, of: Side) -> usize {
-    // SAFETY: the filter is there.
+    // SAFETY: the filter is alive.
     parts(filter, of).into_iter().flatten().map(|part| unsafe { abi::http_get_body_size(filter, part) }).sum()
 }
 
-/// Looks at a part's pieces, in order, until `look` has seen enough.
+/// Calls `look` on a part's slices, in order, until it returns false.
 fn each_piece(filter: *mut abi::Filter, part: BodyType, mut look: impl FnMut(&[u8]) -> bool) -> Result<()> {
-    // SAFETY: the filter is there.
+    // SAFETY: the filter is alive.
     let count = unsafe { abi::http_get_body_chunks_size(filter, part) };
     if count == 0 {
         return Ok(());
     }
     let mut pieces = vec![EnvoyBuffer::EMPTY; count];
-    // SAFETY: there is room for as many pieces as Envoy has said, and nothing was changed in between.
+    // SAFETY: the array has the size that Envoy returned, and nothing has changed since.
     done(unsafe { abi::http_get_body_chunks(filter, part, pieces.as_mut_ptr()) })?;
     for piece in pieces {
-        // SAFETY: the bytes are Envoy's, and nothing changes the body while they are looked at.
+        // SAFETY: the bytes are Envoy's, and nothing changes the body meanwhile.
         if !look(unsafe { piece.bytes() }) {
             break;
         }
@@ -107,7 +107,7 @@ impl Handle {
         self.envoy().ok_or(Failed)
     }
 
-    /// Carries out an action at once, or after the current callback of the filter.
+    /// Runs an action now, or after the filter's current callback.
     fn soon(self, later: Later) -> Result<()> {
         let filter = self.filter().ok_or(Failed)?;
         filter.later.borrow_mut().push_back(later);
@@ -120,7 +120,7 @@ impl Handle {
     fn text(self, number: u32) -> Result<Vec<u8>> {
         let filter = self.there()?;
         let mut value = EnvoyBuffer::EMPTY;
-        // SAFETY: the filter is there; Envoy writes where its own bytes are, which are copied at once.
+        // SAFETY: the filter is alive; Envoy writes a pointer to its own bytes, which are copied immediately.
         unsafe {
             done(abi::http_filter_get_attribute_string(filter, number, &raw mut value))?;
             Ok(value.bytes().to_vec())
@@ -133,7 +133,7 @@ impl Stream for Handle {
         self.index()
     }
 
-    fn in_flight<T>(act: impl FnOnce(&Switchboard<Self>) -> T) -> T {
+    fn in_flight<T>(act: impl FnOnce(&InFlight<Self>) -> T) -> T {
         SWITCHBOARD.with(act)
     }
 
@@ -153,22 +153,22 @@ impl Stream for Handle {
         self.there().map(drop)
     }
 
-    // Envoy has taken everything from the filter by then.
+    // Envoy has detached the filter by then.
     fn survivor(self, request: Option<Self>) -> Option<Self> {
         request
     }
 
-    // Envoy shows an upstream filter its answer's headers only until they have moved on.
+    // Envoy shows an upstream filter its response headers only until they have continued.
     fn has_answer(self) -> bool {
         self.filter().is_some_and(|filter| filter.has_answer.get())
     }
 
     fn headers(self, of: Side) -> Result<HeaderMap> {
         let filter = self.there()?;
-        // SAFETY: the filter is there.
+        // SAFETY: the filter is alive.
         let count = unsafe { abi::http_get_headers_size(filter, map(of)) };
         let mut headers = vec![EnvoyHeader::EMPTY; count];
-        // SAFETY: there is room for as many as Envoy has said, and nothing was changed in between.
+        // SAFETY: the array has the size that Envoy returned, and nothing has changed since.
         done(unsafe { abi::http_get_headers(filter, map(of), headers.as_mut_ptr()) })?;
         let bytes = headers.iter().map(|header| header.key_length + header.value_length).sum();
         let mut all = HeaderMap::with_capacity(count, bytes);
@@ -182,7 +182,7 @@ impl Stream for Handle {
     fn header(self, of: Side, name: &str) -> Result<Option<Vec<u8>>> {
         let filter = self.there()?;
         let (mut value, name) = (EnvoyBuffer::EMPTY, ModuleBuffer::new(name.as_bytes()));
-        // SAFETY: the filter is there; Envoy reads the name and writes where its own bytes are, which are copied at once.
+        // SAFETY: the filter is alive; Envoy reads the name and writes a pointer to its own bytes, which are copied immediately.
         unsafe {
             let is_there = abi::http_get_header(filter, map(of), name, &raw mut value, 0, ptr::null_mut());
             Ok(is_there.then(|| value.bytes().to_vec()))
@@ -197,7 +197,7 @@ impl Stream for Handle {
             return Err(Failed);
         }
         for name in goes {
-            // SAFETY: the filter is there, and Envoy reads the name during the call.
+            // SAFETY: the filter is alive, and Envoy reads the name during the call.
             done(unsafe { abi::http_set_header(filter, map, ModuleBuffer::new(name), ModuleBuffer::NONE) })?;
         }
         for (place, (name, value)) in headers.iter().enumerate() {
@@ -206,11 +206,11 @@ impl Stream for Handle {
             }
             let is_first = headers.iter().take(place).all(|(other, _)| other != name);
             let (name, value) = (ModuleBuffer::new(name), ModuleBuffer::new(value));
-            // SAFETY: the filter is there, and Envoy reads both during the call.
+            // SAFETY: the filter is alive, and Envoy reads both during the call.
             let written = unsafe {
                 match is_first {
                     true => abi::http_set_header(filter, map, name, value),
-                    // Envoy adds no empty value, which says nothing beside another one.
+                    // Envoy adds no empty values; beside another value, one means nothing.
                     false => value.length == 0 || abi::http_add_header(filter, map, name, value),
                 }
             };
@@ -222,7 +222,7 @@ impl Stream for Handle {
     fn set_header(self, of: Side, name: &str, value: &str) -> Result<()> {
         let filter = self.there()?;
         let (name, value) = (ModuleBuffer::new(name.as_bytes()), ModuleBuffer::new(value.as_bytes()));
-        // SAFETY: the filter is there, and Envoy reads both during the call.
+        // SAFETY: the filter is alive, and Envoy reads both during the call.
         done(unsafe { abi::http_set_header(filter, map(of), name, value) })
     }
 
@@ -231,7 +231,7 @@ impl Stream for Handle {
             return Err(Failed);
         }
         let filter = self.there()?;
-        // SAFETY: the filter is there, and Envoy reads the name during the call.
+        // SAFETY: the filter is alive, and Envoy reads the name during the call.
         done(unsafe { abi::http_set_header(filter, map(of), ModuleBuffer::new(name.as_bytes()), ModuleBuffer::NONE) })
     }
 
@@ -254,21 +254,21 @@ impl Stream for Handle {
         let rest = self.body(of, drain, usize::MAX)?;
         let mut last = None;
         for part in parts(filter, of).into_iter().flatten() {
-            // SAFETY: the filter is there.
+            // SAFETY: the filter is alive.
             let size = unsafe { abi::http_get_body_size(filter, part) };
             if size > 0 {
-                // SAFETY: the filter is there.
+                // SAFETY: the filter is alive.
                 done(unsafe { abi::http_drain_body(filter, part, size) })?;
                 last = Some(part);
             }
         }
-        // SAFETY: the filter is there, and Envoy copies the bytes during the call.
+        // SAFETY: the filter is alive, and Envoy copies the bytes during the call.
         let add = |to, bytes| unsafe { abi::http_append_body(filter, to, ModuleBuffer::new(bytes)) };
         let bytes = if rest.is_empty() { with } else { &[with, &rest].concat() };
         done(match last {
             _ if bytes.is_empty() => true,
             Some(to) => add(to, bytes),
-            // To what came with the callback at hand, and without that to what Envoy keeps.
+            // Appends to the current callback's part, or else to the buffered one.
             None => parts(filter, of).into_iter().flatten().rev().any(|to| add(to, bytes)),
         })
     }
@@ -287,7 +287,7 @@ impl Stream for Handle {
     fn response_flags(self) -> u64 {
         let Ok(filter) = self.there() else { return 0 };
         let mut flags = 0;
-        // SAFETY: the filter is there, and Envoy writes the number during the call.
+        // SAFETY: the filter is alive, and Envoy writes the number during the call.
         let known = unsafe { abi::http_filter_get_attribute_int(filter, attribute::RESPONSE_FLAGS, &raw mut flags) };
         if known { flags } else { 0 }
     }
@@ -295,7 +295,7 @@ impl Stream for Handle {
     fn property(self, name: &str) -> Result<Vec<u8>> {
         let filter = self.there()?;
         let (key, mut value) = (format!("wasm.{name}"), EnvoyBuffer::EMPTY);
-        // SAFETY: the filter is there; Envoy reads the key and writes where its own bytes are, which are copied at once.
+        // SAFETY: the filter is alive; Envoy reads the key and writes a pointer to its own bytes, which are copied immediately.
         unsafe {
             done(abi::http_get_filter_state_bytes(filter, ModuleBuffer::new(key.as_bytes()), &raw mut value))?;
             Ok(value.bytes().to_vec())
@@ -306,12 +306,12 @@ impl Stream for Handle {
         let filter = self.there()?;
         let key = format!("wasm.{name}");
         let (key, value) = (ModuleBuffer::new(key.as_bytes()), ModuleBuffer::new(value));
-        // SAFETY: the filter is there, and Envoy reads both during the call.
+        // SAFETY: the filter is alive, and Envoy reads both during the call.
         done(unsafe { abi::http_set_filter_state_bytes(filter, key, value) })
     }
 
     fn clear_route(self) -> Result<()> {
-        // SAFETY: the filter is there.
+        // SAFETY: the filter is alive.
         unsafe { abi::http_clear_route_cache(self.there()?) }
         Ok(())
     }
@@ -332,7 +332,7 @@ impl Stream for Handle {
     }
 
     fn cut(self) -> Result<()> {
-        // SAFETY: the filter is there. Its last callbacks may run before this returns, and nothing here is borrowed.
+        // SAFETY: the filter is alive. Its last callbacks may run before this returns, and nothing here is borrowed.
         unsafe {
             abi::http_filter_reset_stream(self.there()?, abi::FilterResetReason::LocalReset, ModuleBuffer::NONE);
         }
@@ -343,7 +343,7 @@ impl Stream for Handle {
         let filter = self.there()?;
         let (headers, cluster, body, timeout) = calls::written(call);
         let mut id = 0;
-        // SAFETY: the filter is there, Envoy reads the rest during the call, and writes the number.
+        // SAFETY: the filter is alive; Envoy reads the rest during the call and writes the number.
         let begun = unsafe {
             abi::http_filter_http_callout(filter, &raw mut id, cluster, headers.as_ptr(), headers.len(), body, timeout)
         };
@@ -354,7 +354,7 @@ impl Stream for Handle {
         let number =
             calls::number(metric::COUNTERS, name).inspect_err(|_| log::error!("the counter {name} is not defined"))?;
         let filter = filters::counting(self).ok_or(Failed)?;
-        // SAFETY: the filter is there; no labels are read.
+        // SAFETY: the filter is alive; no labels are read.
         let counted = unsafe { abi::http_filter_increment_counter(filter, number, ptr::null(), 0, 1) };
         done(counted == abi::COUNTED)
     }
@@ -365,12 +365,12 @@ impl Stream for Handle {
         match deed {
             "trailer" => {
                 let (name, value) = (ModuleBuffer::new(b"x-trap"), ModuleBuffer::new(b"1"));
-                // SAFETY: the filter is there, and Envoy reads both during the call.
+                // SAFETY: the filter is alive, and Envoy reads both during the call.
                 done(unsafe { abi::http_set_header(self.there()?, HeaderType::ResponseTrailer, name, value) })
             }
             "close-request" | "close-response" => {
                 let filter = self.there()?;
-                // SAFETY: the filter is there.
+                // SAFETY: the filter is alive.
                 unsafe { abi::http_filter_reset_stream(filter, abi::FilterResetReason::LocalReset, nothing) };
                 Ok(())
             }
@@ -381,8 +381,8 @@ impl Stream for Handle {
 }
 
 impl filters::Filter {
-    /// Carries out the actions that waited for the end of a callback. No callback of the role may be running. Envoy must not resume a
-    /// message within a callback about that message: then `resumes` is false, and this skips those actions.
+    /// Runs the actions that waited for the end of a callback. No callback of the role may be running. Envoy must not continue a message
+    /// within a callback about that message: then `resumes` is false, and those actions are skipped.
     pub fn catch_up(&self, resumes: bool) {
         loop {
             let later = self.later.borrow_mut().pop_front();
@@ -390,7 +390,7 @@ impl filters::Filter {
             if envoy.is_null() {
                 return;
             }
-            // SAFETY: the filter is there. Envoy may call it before these return, and nothing of it is borrowed.
+            // SAFETY: the filter is alive. Envoy may call it before these return, and nothing of it is borrowed.
             match later {
                 Later::Reply(status, headers, body) => unsafe {
                     let headers: Vec<ModuleHeader> =

@@ -12,17 +12,17 @@ use crate::Role;
 use crate::message::{FilterStatus, Message};
 use crate::stream::{Failed, Stream};
 
-/// One request of the administrator.
+/// An administrator's request.
 pub struct Admin<S> {
     stream: S,
     exchange: AdminExchange,
-    /// Bytes of the request's body so far: trailers come without a size.
+    /// Bytes of the request's body so far: a trailers callback has no size.
     body: usize,
     answered: bool,
 }
 
 impl<S: Stream> Admin<S> {
-    /// One of which nothing was seen yet.
+    /// Creates the filter of a new request.
     pub fn new(stream: S, service: Rc<Service>) -> Self {
         Self { stream, exchange: AdminExchange::new(service), body: 0, answered: false }
     }
@@ -61,14 +61,14 @@ impl<S: Stream> Admin<S> {
         }
     }
 
-    /// Carries out what was decided; what Envoy refuses to do ends the request.
+    /// Applies a flow and its effects; a failed host call ends the request.
     fn carry_out(&mut self, flow: Flow, effects: Vec<Effect>) -> FilterStatus {
         let status = Message::request(self.stream).apply(flow, effects).unwrap_or_else(|Failed| self.undo());
         self.answered |= status == FilterStatus::Answered;
         status
     }
 
-    /// The request does not go on.
+    /// Ends the request after a failed host call.
     fn undo(&mut self) -> FilterStatus {
         let mut effects = Vec::new();
         let reply = self.exchange.undone(&mut effects);

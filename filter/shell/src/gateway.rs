@@ -17,17 +17,17 @@ use crate::stream::{Failed, Stream};
 pub struct Gateway<S: Stream> {
     stream: S,
     exchange: Exchange,
-    journey: Option<Shared>,
-    /// Bytes of the request's body so far: trailers come without a size.
+    state: Option<Shared>,
+    /// Bytes of the request's body so far: a trailers callback has no size.
     body: usize,
-    /// The request goes no further: we replied, or its answer is here.
+    /// The filter has replied, or the response has arrived.
     over: bool,
 }
 
 impl<S: Stream> Gateway<S> {
-    /// One of which nothing was seen yet.
+    /// Creates the filter of a new request.
     pub fn new(stream: S, worker: Rc<Worker>) -> Self {
-        Self { stream, exchange: Exchange::new(worker), journey: None, body: 0, over: false }
+        Self { stream, exchange: Exchange::new(worker), state: None, body: 0, over: false }
     }
 
     fn request(&mut self, event: Event) -> FilterStatus {
@@ -57,8 +57,8 @@ impl<S: Stream> Gateway<S> {
                     );
                 }
                 Outcome::Step(flow) => break self.carry_out(request, flow, effects),
-                Outcome::Depart(journey) => {
-                    self.journey = Some(S::in_flight(|board| board.connect(self.stream, *journey)));
+                Outcome::Forward(state) => {
+                    self.state = Some(S::in_flight(|board| board.connect(self.stream, *state)));
                     break self.carry_out(request, Flow::Continue, effects);
                 }
                 Outcome::Ask(call) if self.stream.call(&call).is_ok() => {
@@ -80,61 +80,61 @@ impl<S: Stream> Gateway<S> {
         status
     }
 
-    /// Carries out what was decided; what Envoy refuses to do ends the request.
+    /// Applies a flow and its effects; a failed host call ends the request.
     fn carry_out(&mut self, message: Message<S>, flow: Flow, effects: Vec<Effect>) -> FilterStatus {
         message.apply(flow, effects).unwrap_or_else(|Failed| self.undo(message))
     }
 
-    /// Neither the request nor its answer goes on.
+    /// Ends the request and its response after a failed host call.
     fn undo(&mut self, message: Message<S>) -> FilterStatus {
         let mut effects = Vec::new();
-        let mut journey = self.journey.as_ref().and_then(|shared| shared.try_borrow_mut().ok());
-        let reply = self.exchange.undone(journey.as_deref_mut(), &message, self.stream.shared(), &mut effects);
+        let mut state = self.state.as_ref().and_then(|shared| shared.try_borrow_mut().ok());
+        let reply = self.exchange.undone(state.as_deref_mut(), &message, self.stream.shared(), &mut effects);
         message.answer(&reply, effects)
     }
 
-    /// A part of an answer's body. It goes on in any case; only what is to be kept is looked at.
+    /// Handles a portion of a response's body, which continues in any case; read only if it is collected for the cache.
     fn answer(&mut self, event: Event) -> FilterStatus {
         if !self.exchange.collects() {
             self.settle_early();
             return FilterStatus::Moves;
         }
         let mut effects = Vec::new();
-        let journey = self.journey.as_ref().and_then(|shared| shared.try_borrow().ok());
+        let state = self.state.as_ref().and_then(|shared| shared.try_borrow().ok());
         self.exchange.response_body(
             event,
-            journey.as_deref(),
+            state.as_deref(),
             &Message::response(self.stream),
             self.stream.shared(),
             &mut effects,
         );
-        drop(journey);
+        drop(state);
         self.carry_out(Message::response(self.stream), Flow::Continue, effects)
     }
 
-    /// Settles a request whose client has all of its answer. What Envoy refuses of that ends nothing: the answer is good.
+    /// Settles a request whose client has the complete response. A failed host call does not end the response, which is good.
     fn settle_early(&mut self) {
-        let journey = self.journey.as_ref().and_then(|shared| shared.try_borrow().ok());
-        let served = journey.is_some_and(|journey| self.exchange.is_served(&journey));
+        let state = self.state.as_ref().and_then(|shared| shared.try_borrow().ok());
+        let served = state.is_some_and(|state| self.exchange.is_served(&state));
         if served {
             let (message, shared) = (Message::response(self.stream), self.stream.shared());
-            let effects = self.with_state(|exchange, journey, effects| {
-                if let Some(journey) = journey {
-                    exchange.settle_early(journey, &message, shared, effects);
+            let effects = self.with_state(|exchange, state, effects| {
+                if let Some(state) = state {
+                    exchange.settle_early(state, &message, shared, effects);
                 }
             });
             message::tell(self.stream, effects);
         }
     }
 
-    /// Runs a step of core with the journey; with none where it never began, and where it is in use.
+    /// Runs a step of core with the request state; `None` if there is none yet, or if it is borrowed.
     fn with_state(
         &mut self,
         act: impl FnOnce(&mut Exchange, Option<&mut RequestState>, &mut Vec<Effect>),
     ) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let mut journey = self.journey.as_ref().and_then(|shared| shared.try_borrow_mut().ok());
-        act(&mut self.exchange, journey.as_deref_mut(), &mut effects);
+        let mut state = self.state.as_ref().and_then(|shared| shared.try_borrow_mut().ok());
+        act(&mut self.exchange, state.as_deref_mut(), &mut effects);
         effects
     }
 }
@@ -157,8 +157,8 @@ impl<S: Stream> Role for Gateway<S> {
         self.over = true;
         let mut flow = Flow::Pause;
         let (message, shared) = (Message::response(self.stream), self.stream.shared());
-        let effects = self.with_state(|exchange, journey, effects| {
-            flow = exchange.response(journey, &message, shared, effects);
+        let effects = self.with_state(|exchange, state, effects| {
+            flow = exchange.response(state, &message, shared, effects);
         });
         self.carry_out(message, flow, effects)
     }
@@ -184,19 +184,19 @@ impl<S: Stream> Role for Gateway<S> {
 
     fn log(&mut self) {
         let (message, shared) = (Message::response(self.stream), self.stream.shared());
-        let effects = self.with_state(|exchange, journey, effects| {
-            exchange.finish(journey, &message, shared, effects);
+        let effects = self.with_state(|exchange, state, effects| {
+            exchange.finish(state, &message, shared, effects);
         });
         message::tell(self.stream, effects);
     }
 
-    // Envoy knows in which format the client reads errors, which may not be known here yet.
+    // Envoy writes the error, because it knows the client's format, which may be unknown here.
     fn fail(&mut self, answered: bool) {
         self.over = true;
         let message = if answered { Message::response(self.stream) } else { Message::request(self.stream) };
         let shared = self.stream.shared();
-        let effects = self.with_state(|exchange, journey, effects| {
-            exchange.undone(journey, &message, shared, effects);
+        let effects = self.with_state(|exchange, state, effects| {
+            exchange.undone(state, &message, shared, effects);
         });
         message::tell(self.stream, effects);
     }
@@ -204,7 +204,7 @@ impl<S: Stream> Role for Gateway<S> {
 
 impl<S: Stream> Drop for Gateway<S> {
     fn drop(&mut self) {
-        if self.journey.is_some() {
+        if self.state.is_some() {
             S::in_flight(|board| board.disconnect(self.stream));
         }
     }

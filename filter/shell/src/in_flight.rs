@@ -1,7 +1,7 @@
-//! Where the two roles meet: the journeys of the requests that this worker has under way, by the gateway role's stream.
+//! Maps the requests in flight on this worker to their state, which the two roles share.
 //!
-//! The gateway role connects a journey and tells Envoy its number as a property; the provider role of every attempt looks
-//! it up. A worker is one thread, so this is a plain map. It holds as many journeys as the worker has requests.
+//! The gateway role registers a request's state under its stream's number, and sets the number as a property for the provider role of each
+//! attempt. A worker is one thread, so this is a plain map. It has one entry for each request.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,64 +13,64 @@ use sluice_wire::time::Time;
 
 use crate::stream::Stream;
 
-/// A journey that both roles hold. Callbacks do not nest, so it is never borrowed twice.
+/// A request state that both roles hold. Callbacks do not nest, so it is never borrowed twice.
 pub type Shared = Rc<RefCell<RequestState>>;
 
-/// A request that is under way.
+/// A request in flight.
 struct Entry<S> {
-    journey: Shared,
+    state: Shared,
     request: S,
-    /// Of its last attempt.
+    /// The stream of its last attempt.
     attempt: Option<S>,
 }
 
-/// The requests that a worker has under way.
-pub struct Switchboard<S>(RefCell<BTreeMap<u32, Entry<S>>>);
+/// A worker's requests in flight.
+pub struct InFlight<S>(RefCell<BTreeMap<u32, Entry<S>>>);
 
-/// What the property says: the stream's number, and when the journey began. A VM that was made anew counts from the beginning, and
-/// an attempt that outlived the old one must not find another request's journey under its number.
-fn number(id: u32, journey: &RequestState) -> [u8; NUMBER] {
+/// The property's value: the stream's number and the request's start time. A restarted VM reuses numbers, and an attempt that outlived the
+/// old VM must not find another request's state.
+fn number(id: u32, state: &RequestState) -> [u8; NUMBER] {
     let mut bytes = [0; NUMBER];
     let (first, second) = bytes.split_at_mut(size_of::<u32>());
     first.copy_from_slice(&id.to_le_bytes());
-    second.copy_from_slice(&journey.request.started.0.to_le_bytes());
+    second.copy_from_slice(&state.request.started.0.to_le_bytes());
     bytes
 }
 
-/// The length of a journey's number.
+/// The length of the property's value.
 const NUMBER: usize = size_of::<u32>() + size_of::<u64>();
 
-/// A request whose stream has been silent for too long, or that its provider does not end.
+/// A request whose stream has been silent for too long, or is not ended by its provider.
 pub struct Silent<S> {
     /// The gateway role's stream.
     pub request: S,
     /// The stream of its last attempt.
     pub attempt: Option<S>,
-    /// The journey.
-    pub journey: Shared,
-    /// What becomes of it.
+    /// Its state.
+    pub state: Shared,
+    /// The kind of silence.
     pub silence: Silence,
 }
 
-impl<S: Stream> Switchboard<S> {
-    /// One without requests.
+impl<S: Stream> InFlight<S> {
+    /// Creates an empty registry.
     pub const fn empty() -> Self {
         Self(RefCell::new(BTreeMap::new()))
     }
 
-    /// Puts a journey where the provider role finds it.
-    pub fn connect(&self, request: S, journey: RequestState) -> Shared {
-        let told = request.set_property(property::EXCHANGE, &number(request.number(), &journey));
-        let journey = Rc::new(RefCell::new(journey));
-        // A journey that the provider role cannot find is refused there.
+    /// Registers a request's state for the provider role.
+    pub fn connect(&self, request: S, state: RequestState) -> Shared {
+        let told = request.set_property(property::EXCHANGE, &number(request.number(), &state));
+        let state = Rc::new(RefCell::new(state));
+        // If the property could not be set, the provider role rejects the request.
         if told.is_ok() {
-            let line = Entry { journey: journey.clone(), request, attempt: None };
+            let line = Entry { state: state.clone(), request, attempt: None };
             self.0.borrow_mut().insert(request.number(), line);
         }
-        journey
+        state
     }
 
-    /// Forgets a journey whose request is over.
+    /// Removes a finished request.
     pub fn disconnect(&self, request: S) {
         let mut lines = self.0.borrow_mut();
         if lines.get(&request.number()).is_some_and(|line| line.request == request) {
@@ -78,44 +78,44 @@ impl<S: Stream> Switchboard<S> {
         }
     }
 
-    /// The request that an upstream filter works for, by its number, and its journey. The filter is its attempt from now on.
+    /// Finds the number and state of the request that an upstream filter belongs to, and registers the filter as its attempt.
     pub fn find(&self, attempt: S) -> Option<(u32, Shared)> {
         let told = attempt.property(property::EXCHANGE).ok()?;
         let id = u32::from_le_bytes(*told.first_chunk()?);
         let mut lines = self.0.borrow_mut();
         let line = lines.get_mut(&id)?;
-        let is_it = number(id, &*line.journey.try_borrow().ok()?) == *told;
+        let is_it = number(id, &*line.state.try_borrow().ok()?) == *told;
         is_it.then(|| {
             line.attempt = Some(attempt);
-            (id, line.journey.clone())
+            (id, line.state.clone())
         })
     }
 
-    /// The gateway role's stream of a request that is under way, by its number and its journey: the number may be another's by now.
-    pub fn request(&self, number: u32, journey: &Shared) -> Option<S> {
+    /// The gateway role's stream of a request in flight, by number and state: the number may have been reused.
+    pub fn request(&self, number: u32, state: &Shared) -> Option<S> {
         let lines = self.0.borrow();
-        lines.get(&number).filter(|line| Rc::ptr_eq(&line.journey, journey)).map(|line| line.request)
+        lines.get(&number).filter(|line| Rc::ptr_eq(&line.state, state)).map(|line| line.request)
     }
 
-    /// Forgets a request's attempt whose filter is gone.
+    /// Removes a request's attempt whose filter is gone.
     pub fn leaves(&self, request: u32, attempt: S) {
         if let Some(line) = self.0.borrow_mut().get_mut(&request).filter(|line| line.attempt == Some(attempt)) {
             line.attempt = None;
         }
     }
 
-    /// All requests that have been silent for too long by now.
+    /// All requests that are silent for too long.
     pub fn silent(&self, now: Time) -> Vec<Silent<S>> {
         let look = |line: &Entry<S>| {
-            let silence = line.journey.try_borrow_mut().ok()?.falls_silent(now)?;
-            Some(Silent { request: line.request, attempt: line.attempt, journey: line.journey.clone(), silence })
+            let silence = line.state.try_borrow_mut().ok()?.falls_silent(now)?;
+            Some(Silent { request: line.request, attempt: line.attempt, state: line.state.clone(), silence })
         };
         self.0.borrow().values().filter_map(look).collect()
     }
 
-    /// Has every journey in use for as long as it lasts.
+    /// Leaves every request state borrowed for good.
     #[cfg(feature = "trap")]
     pub fn borrow_all(&self) {
-        self.0.borrow().values().for_each(|line| std::mem::forget(line.journey.borrow_mut()));
+        self.0.borrow().values().for_each(|line| std::mem::forget(line.state.borrow_mut()));
     }
 }

@@ -1,8 +1,8 @@
-//! The filter's roles, over whichever of Envoy's filter interfaces: a callback becomes an event of `sluice-core`, and its effects
-//! become calls to Envoy.
+//! The filter's roles, independent of Envoy's filter interface: turns callbacks into events of `sluice-core`, and its effects into calls to
+//! Envoy.
 //!
-//! Two modules use it: a wasm module, and a native one that Envoy loads as a dynamic module. Each implements [`Stream`], the list of
-//! requests that a filter can make of Envoy, and calls a [`Role`] in Envoy's callbacks. This crate decides nothing.
+//! Two modules use it: a wasm module, and a native one that Envoy loads as a dynamic module. Each implements [`Stream`], the calls that a
+//! filter can make, and calls a [`Role`] in Envoy's callbacks. This crate makes no decisions.
 
 pub mod admin;
 pub mod gateway;
@@ -19,35 +19,35 @@ use sluice_core::callout::Called;
 pub use message::FilterStatus;
 pub use stream::{Failed, Side, Stream};
 
-/// One filter of one request, in one of the roles. A callback that a role does not need does nothing.
+/// One filter of one request, in one of the roles. Callbacks that a role does not need do nothing.
 ///
-/// Sizes are of the body that Envoy has buffered, the portion at hand included.
+/// Sizes are those of the body that Envoy has buffered, including the current portion.
 pub trait Role {
-    /// The request's headers are here; `end` means that no body follows.
+    /// Request headers; `end` means that no body follows.
     fn request_headers(&mut self, end: bool) -> FilterStatus;
 
-    /// A portion of the request's body is here; `end` means that nothing follows.
+    /// A portion of the request's body; `end` means that no more follows.
     fn request_body(&mut self, size: usize, end: bool) -> FilterStatus;
 
-    /// The request ends with trailers.
+    /// Request trailers, which end the request.
     fn request_trailers(&mut self) -> FilterStatus;
 
-    /// The answer's headers are here; `end` means that no body follows.
+    /// Response headers; `end` means that no body follows.
     fn response_headers(&mut self, _end: bool) -> FilterStatus {
         FilterStatus::Moves
     }
 
-    /// A portion of the answer's body is here; `end` means that nothing follows.
+    /// A portion of the response's body; `end` means that no more follows.
     fn response_body(&mut self, _size: usize, _end: bool) -> FilterStatus {
         FilterStatus::Moves
     }
 
-    /// The answer ends with trailers.
+    /// Response trailers, which end the response.
     fn response_trailers(&mut self) -> FilterStatus {
         FilterStatus::Moves
     }
 
-    /// What came back of a call.
+    /// The reply to a call.
     fn called(&mut self, _called: &Called) {}
 
     /// Envoy is done with the stream. After an attempt, Envoy has not chosen the next attempt's cluster yet.
@@ -56,17 +56,17 @@ pub trait Role {
     /// Envoy is about to write the access log.
     fn log(&mut self) {}
 
-    /// A callback panicked, in the answer if `answered`. The request ends. If the role does not answer it, Envoy does.
+    /// A callback panicked, in the response if `answered`. Ends the request. If the role does not reply, Envoy does.
     fn fail(&mut self, answered: bool);
 }
 
-/// A role of a stream, as its module calls it.
+/// Creates a stream's role.
 #[cfg(not(feature = "trap"))]
 pub fn role<S: Stream>(_stream: S, _name: &'static str, make: impl Fn() -> Box<dyn Role>) -> Box<dyn Role> {
     make()
 }
 
-/// A role of a stream, as its module calls it, with the defects that tests ask for.
+/// Creates a stream's role with the defects that tests request.
 #[cfg(feature = "trap")]
 pub fn role<S: Stream>(stream: S, name: &'static str, make: impl Fn() -> Box<dyn Role> + 'static) -> Box<dyn Role> {
     Box::new(trap::Probe::new(stream, name, make))

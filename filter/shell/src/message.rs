@@ -1,9 +1,8 @@
-//! One message, request or answer, as Envoy shows it during a callback: what core may read of it, and what becomes of it.
+//! One message, request or response, during a callback: reads it for core and applies the effects.
 //!
-//! Two invariants, for whatever core decides. A message moves on only when all that was decided of it was done: else a provider
-//! would see the client's own headers, or a client an answer that nobody has changed. And no host call is made that Envoy does not
-//! survive in the callback at hand: a second reply, a reply when the stream is over, a body beyond Envoy's buffer limit, or an
-//! answer told to move on that is not here.
+//! Two invariants hold whatever core decides. A message continues only if all its effects were applied: otherwise a provider might see the
+//! client's own headers, or a client an unprocessed response. And no host call is made that crashes Envoy in the current callback: a second
+//! reply, a reply after the stream's end, a body beyond Envoy's buffer limit, or the continuation of a response that has not arrived.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -16,8 +15,8 @@ use sluice_wire::time::Time;
 
 use crate::stream::{Attribute, Failed, Side, Stream};
 
-/// The most bytes of a body in Envoy's buffer once a part of it was replaced: the largest rewritten one, and what is spliced into it
-/// afterwards. Envoy's own limit is 66 MiB.
+/// The most bytes of a body in Envoy's buffer after a replacement: the largest rewritten body, and later splices. Envoy's own limit is 66
+/// MiB.
 const MOST_BUFFERED: usize = LARGEST_REWRITTEN + (4 << 20);
 
 /// A message of a stream.
@@ -29,14 +28,14 @@ pub struct Message<S> {
     held: usize,
 }
 
-/// What becomes of a message.
+/// The status that a filter's callback returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FilterStatus {
-    /// It moves on.
+    /// The message continues.
     Moves,
-    /// It waits.
+    /// The message waits.
     Waits,
-    /// A reply of ours takes its place.
+    /// The filter has replied.
     Answered,
 }
 
@@ -62,11 +61,11 @@ impl<S: Stream> View for Message<S> {
         if crate::trap::refuses("reading the body") {
             return Err(Unreadable);
         }
-        // Of a message without a body there is no buffer.
+        // A message without a body has no buffer.
         if range.is_empty() {
             return Ok(Vec::new());
         }
-        // Envoy gives what there is.
+        // Envoy returns as many bytes as it has.
         let bytes = self.stream.body(self.side, range.start, range.len()).map_err(|Failed| Unreadable)?;
         if bytes.len() == range.len() { Ok(bytes) } else { Err(Unreadable) }
     }
@@ -77,8 +76,8 @@ impl<S: Stream> View for Message<S> {
     }
 
     fn provider_left(&self) -> bool {
-        // Envoy's response flags UR (remote reset), UC (connection termination) and UPE (protocol error, which a body cut short is),
-        // as `response.flags` has them.
+        // Envoy's response flags UR (remote reset), UC (connection termination) and UPE (protocol error, such as a truncated body), as bits
+        // of `response.flags`.
         const LEFT: u64 = 0x10 | 0x40 | 0x80_0000;
         self.stream.response_flags() & LEFT != 0
     }
@@ -93,31 +92,31 @@ impl<S: Stream> View for Message<S> {
     }
 
     fn shut_down(&self) -> bool {
-        // Of a connection that the client closed it is `downstream_remote_disconnect`.
+        // If the client closed the connection, it is `downstream_remote_disconnect`.
         self.stream.attribute(Attribute::CodeDetails).starts_with(b"downstream_local_disconnect")
     }
 }
 
 impl<S: Stream> Message<S> {
-    /// What the client sent.
+    /// The client's request.
     pub const fn request(stream: S) -> Self {
         Self { stream, side: Side::Request, held: 0 }
     }
 
-    /// What is answered.
+    /// The response.
     pub const fn response(stream: S) -> Self {
         Self { stream, side: Side::Response, held: 0 }
     }
 
-    /// Whether the attempt that begins has a connection. One from the pool is given to it before its filter sees anything, and one that
-    /// is made takes a turn of Envoy's loop at least.
+    /// Whether the attempt that begins has a connection. A pooled connection is assigned before the filter's first callback; a new one
+    /// takes at least one iteration of Envoy's event loop.
     pub fn is_connected(self) -> bool {
         !self.stream.attribute(Attribute::UpstreamLocalAddress).is_empty()
     }
 
-    /// How an attempt has ended, as far as Envoy says it when its filter is done: the attempt's own response flags are not to be seen. Of
-    /// an answer there are details, and of a request that its client left. A connection that came about has a local address, and one that
-    /// did not a reason. So what is lost looks like what took too long. `pooled`: whether its connection was there when it began.
+    /// How an attempt ended, as far as Envoy reports it when the filter is done; the attempt's own response flags are not accessible. A
+    /// response, or a request whose client left, has code details. An established connection has a local address, a failed one has a
+    /// failure reason. So a lost connection looks like a timeout. `pooled`: the attempt began with a connection.
     pub fn ending(self, pooled: bool) -> Ending {
         match &*self.stream.attribute(Attribute::CodeDetails) {
             b"" if pooled => Ending::Forgotten,
@@ -129,13 +128,13 @@ impl<S: Stream> Message<S> {
         }
     }
 
-    /// The same with so many bytes of its body in Envoy's buffer.
+    /// The message with this many bytes of its body in Envoy's buffer.
     pub const fn holding(self, held: usize) -> Self {
         Self { held, ..self }
     }
 
-    /// Carries out what core decided, and says what becomes of the message. It must not move on when Envoy refused any of it; where a
-    /// reply takes its place, nothing of it moves on anyway.
+    /// Applies core's decision and returns the message's status. Fails if a host call failed: the message must not continue then. With a
+    /// reply it does not continue anyway.
     pub fn apply(self, flow: Flow, effects: Vec<Effect>) -> Result<FilterStatus, Failed> {
         #[cfg(feature = "trap")]
         let (flow, effects) = crate::trap::meddle(flow, effects);
@@ -148,7 +147,7 @@ impl<S: Stream> Message<S> {
         Ok(status)
     }
 
-    /// Answers the request; what else was decided of the message does not matter any more.
+    /// Sends a reply; failures of other effects no longer matter.
     pub fn answer(self, reply: &Reply, effects: Vec<Effect>) -> FilterStatus {
         for effect in &effects {
             let _ = self.carry_out(effect);
@@ -159,14 +158,13 @@ impl<S: Stream> Message<S> {
         FilterStatus::Answered
     }
 
-    /// Whether an answer's headers are here. Without them it could not be changed, and must not be told to move on: Envoy would
-    /// crash.
+    /// Whether the response's headers have arrived. Before that, the response cannot be changed, and continuing it would crash Envoy.
     pub fn is_here(self) -> bool {
         self.stream.has_answer()
     }
 
-    /// Carries out what core decided of an answer that waits, from a callback that is not its stream's own. It moves on if all of it was
-    /// done, unless a reply takes its place.
+    /// Applies core's decision about a waiting response, from another stream's callback. The response continues if all effects were
+    /// applied, unless there is a reply.
     pub fn release(self, flow: Flow, effects: Vec<Effect>) -> Result<(), Failed> {
         let status = if self.is_here() { self.apply(flow, effects)? } else { return Err(Failed) };
         if status == FilterStatus::Moves { self.stream.resume_response() } else { Ok(()) }
@@ -208,8 +206,7 @@ impl<S: Stream> Message<S> {
     }
 }
 
-/// Carries out what concerns no message: when a request is over, or of a request whose callback this is not. Envoy does not survive a
-/// reply there.
+/// Applies effects that concern no message: after the end of a request, or outside its callbacks. A reply would crash Envoy there.
 pub fn tell<S: Stream>(stream: S, effects: Vec<Effect>) {
     #[cfg(feature = "trap")]
     let (_, effects) = crate::trap::meddle(Flow::Continue, effects);
@@ -221,7 +218,7 @@ pub fn tell<S: Stream>(stream: S, effects: Vec<Effect>) {
 fn note<S: Stream>(stream: S, effect: &Effect) -> Result<(), Failed> {
     let done = match effect {
         Effect::SetProperty(name, value) => stream.set_property(name, value.as_bytes()),
-        // What is not counted was not decided wrongly.
+        // A failed count does not invalidate the decision.
         Effect::Count(name) => stream.count(name).or(Ok(())),
         Effect::Warn(text) => {
             log::warn!("{text}");
@@ -235,7 +232,7 @@ fn note<S: Stream>(stream: S, effect: &Effect) -> Result<(), Failed> {
     done
 }
 
-/// Names only: values may be secrets or prompts.
+/// Logs names only: values may be secrets or prompts.
 fn complain(what: &str) {
     log::error!("Envoy rejected an operation: {what}");
 }

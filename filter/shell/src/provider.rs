@@ -1,7 +1,7 @@
-//! The provider role's callbacks: one context for each attempt.
+//! The provider role's callbacks: one filter for each attempt.
 //!
-//! Nothing passes here without an attempt that has judged it: no request of the client's own to a provider, and no provider's answer
-//! to the client.
+//! Without an attempt that processes it, nothing passes: neither the client's own request to a provider, nor a provider's response to the
+//! client.
 
 use sluice_core::exchange::attempt::{self, Attempt, NoAttempt};
 use sluice_core::exchange::{Context, Effect, Event, undone};
@@ -16,48 +16,48 @@ use crate::stream::{Failed, Stream};
 pub struct Provider<S: Stream> {
     stream: S,
     state: State,
-    /// Bytes of the body so far: trailers come without a size.
+    /// Bytes of the body so far: a trailers callback has no size.
     body: usize,
-    /// Whether it found a connection that was there.
+    /// Whether it began with a connection.
     pooled: bool,
 }
 
 enum State {
-    /// Nothing was seen of it.
+    /// No callback yet.
     Fresh,
     UnderWay {
         attempt: Box<Attempt>,
-        /// The number of the request, and its journey.
+        /// The request's number.
         request: u32,
-        journey: Shared,
+        state: Shared,
     },
-    /// A reply of ours takes its place: it goes no further, and gets no other.
+    /// The filter has replied: it continues nothing and sends no second reply.
     Answered,
 }
 
 impl<S: Stream> Provider<S> {
-    /// One of which nothing was seen yet.
+    /// Creates the filter of a new attempt.
     pub fn new(stream: S) -> Self {
         Self { stream, state: State::Fresh, body: 0, pooled: false }
     }
 
     fn begin(&mut self, effects: &mut Vec<Effect>) -> Result<(), NoAttempt> {
-        let (request, journey) = S::in_flight(|board| board.find(self.stream)).ok_or(NoAttempt::Unplanned)?;
+        let (request, state) = S::in_flight(|board| board.find(self.stream)).ok_or(NoAttempt::Unplanned)?;
         let message = Message::request(self.stream);
         let cx = &mut Context::new(&message, self.stream.shared(), effects);
-        let attempt = Attempt::begin(&mut *journey.try_borrow_mut().map_err(|_| NoAttempt::Unplanned)?, cx)?;
-        self.state = State::UnderWay { attempt: attempt.into(), request, journey };
+        let attempt = Attempt::begin(&mut *state.try_borrow_mut().map_err(|_| NoAttempt::Unplanned)?, cx)?;
+        self.state = State::UnderWay { attempt: attempt.into(), request, state };
         self.pooled = message.is_connected();
         Ok(())
     }
 
     fn step(&mut self, event: Event, message: Message<S>, mut effects: Vec<Effect>) -> FilterStatus {
         let shared = self.stream.shared();
-        let State::UnderWay { attempt, journey, .. } = &mut self.state else { return self.refuse(message) };
-        let Ok(mut borrowed) = journey.try_borrow_mut() else { return self.refuse(message) };
+        let State::UnderWay { attempt, state, .. } = &mut self.state else { return self.refuse(message) };
+        let Ok(mut borrowed) = state.try_borrow_mut() else { return self.refuse(message) };
         let flow = attempt.step(event, &mut borrowed, &mut Context::new(&message, shared, &mut effects));
         drop(borrowed);
-        let status = message.apply(flow, effects).unwrap_or_else(|Failed| undo(message, journey, shared));
+        let status = message.apply(flow, effects).unwrap_or_else(|Failed| undo(message, state, shared));
         if status == FilterStatus::Answered {
             self.leave();
             self.state = State::Answered;
@@ -65,7 +65,7 @@ impl<S: Stream> Provider<S> {
         status
     }
 
-    /// Nobody knows what this belongs to, or we have replied.
+    /// Rejects a message without a known request, unless the filter has replied.
     fn refuse(&mut self, message: Message<S>) -> FilterStatus {
         if matches!(self.state, State::Answered) {
             return FilterStatus::Waits;
@@ -79,7 +79,7 @@ impl<S: Stream> Provider<S> {
         message.answer(&attempt::unplanned(), Vec::new())
     }
 
-    /// The request has no attempt any more that an event could end.
+    /// Removes the attempt from the registry.
     fn leave(&self) {
         if let State::UnderWay { request, .. } = &self.state {
             S::in_flight(|board| board.leaves(*request, self.stream));
@@ -91,11 +91,11 @@ impl<S: Stream> Provider<S> {
     }
 }
 
-/// Neither the attempt nor its request goes on.
-fn undo<S: Stream>(message: Message<S>, journey: &Shared, shared: &dyn SharedData) -> FilterStatus {
+/// Ends the attempt and its request after a failed host call.
+fn undo<S: Stream>(message: Message<S>, state: &Shared, shared: &dyn SharedData) -> FilterStatus {
     let mut effects = Vec::new();
-    let reply = match journey.try_borrow_mut() {
-        Ok(mut journey) => undone::end(&mut journey, &mut Context::new(&message, shared, &mut effects)),
+    let reply = match state.try_borrow_mut() {
+        Ok(mut state) => undone::end(&mut state, &mut Context::new(&message, shared, &mut effects)),
         Err(_) => attempt::unplanned(),
     };
     message.answer(&reply, effects)
@@ -131,7 +131,7 @@ impl<S: Stream> Role for Provider<S> {
 
     fn response_body(&mut self, size: usize, end: bool) -> FilterStatus {
         let status = self.step(Event::ResponseBody { size, end }, self.holding(size), Vec::new());
-        // What moved on is no longer there when trailers come.
+        // A portion that has continued is no longer buffered when trailers arrive.
         self.body = if status == FilterStatus::Moves { 0 } else { size };
         status
     }
@@ -142,29 +142,29 @@ impl<S: Stream> Role for Provider<S> {
     }
 
     fn done(&mut self) {
-        let State::UnderWay { attempt, request, journey } = &self.state else { return };
-        let request = S::in_flight(|board| board.request(*request, journey));
-        // Else the request is over, and was settled as it was.
+        let State::UnderWay { attempt, request, state } = &self.state else { return };
+        let request = S::in_flight(|board| board.request(*request, state));
+        // Otherwise the request is over and settled.
         let Some(stream) = self.stream.survivor(request) else { return };
-        let Ok(mut journey) = journey.try_borrow_mut() else { return };
+        let Ok(mut state) = state.try_borrow_mut() else { return };
         let mut effects = Vec::new();
         let message = Message::response(stream);
         let context = &mut Context::new(&message, stream.shared(), &mut effects);
-        attempt.ends(|| message.ending(self.pooled), &mut journey, context);
-        drop(journey);
+        attempt.ends(|| message.ending(self.pooled), &mut state, context);
+        drop(state);
         message::tell(stream, effects);
     }
 
     fn fail(&mut self, answered: bool) {
         let message = if answered { Message::response(self.stream) } else { Message::request(self.stream) };
         let known = match &self.state {
-            State::UnderWay { journey, .. } => Some(journey.clone()),
-            State::Fresh => S::in_flight(|board| board.find(self.stream)).map(|(_, journey)| journey),
+            State::UnderWay { state, .. } => Some(state.clone()),
+            State::Fresh => S::in_flight(|board| board.find(self.stream)).map(|(_, state)| state),
             State::Answered => None,
         };
         match known {
-            Some(journey) => {
-                undo(message, &journey, self.stream.shared());
+            Some(state) => {
+                undo(message, &state, self.stream.shared());
                 self.leave();
                 self.state = State::Answered;
             }

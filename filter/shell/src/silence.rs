@@ -1,4 +1,4 @@
-//! The regular work of a worker: ends streams that have fallen silent, or that their provider does not end.
+//! The worker's tick: ends streams that are silent, or that their provider does not end.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use crate::in_flight::Silent;
 use crate::message::{self, Message};
 use crate::stream::{Failed, Stream};
 
-/// How often a worker looks for such streams: a quarter of the shortest limit, within these bounds.
+/// Bounds of the tick's period, which is a quarter of the shortest timeout.
 const SHORTEST: Duration = Duration::from_millis(25);
 const LONGEST: Duration = Duration::from_millis(250);
 
-/// How often a worker of this gateway looks for such streams.
+/// The period of this gateway's ticks.
 pub fn period(gateway: &Gateway) -> Duration {
     (gateway.shortest_silence() / 4).clamp(SHORTEST, LONGEST)
 }
 
-/// How long a request that is over waits before Redis is told.
+/// How long finished requests wait to be sent to Redis.
 pub const SETTLING: Duration = Duration::from_millis(25);
 
-/// Ends all streams of this worker that are due, each in a call of `run`. The caller's callback belongs to no stream. After this, the
-/// caller must enter its own context again.
+/// Ends all streams of this worker that are due, each in a call of `run`. The caller's callback belongs to no stream. The caller must enter
+/// its own context again afterwards.
 pub fn end_all<S: Stream>(now: Time, run: impl Fn(&mut dyn FnMut())) {
     for silent in S::in_flight(|board| board.silent(now)) {
         let mut silent = Some(silent);
@@ -37,25 +37,25 @@ pub fn end_all<S: Stream>(now: Time, run: impl Fn(&mut dyn FnMut())) {
     }
 }
 
-/// Cuts an answer that the client reads, and gives up an attempt whose answer is held. A stream may have ended with another one, or Envoy
-/// may be ending it now: then there is nothing to do.
+/// Resets a response that the client reads, or gives up an attempt whose response is held. The stream may have ended together with another
+/// one, or may be ending: then there is nothing to do.
 fn end<S: Stream>(silent: Silent<S>) -> Result<(), Failed> {
     let answer = || silent.attempt.filter(|attempt| attempt.enter().is_ok()).map(Message::response);
     let answer = || answer().filter(|answer| answer.is_here());
     let (flow, effects, answer) = match silent.silence {
         Silence::Held(failure) => {
-            // Envoy may have ended the attempt by its own limit: then it has begun the next one, or will.
+            // Envoy may have ended the attempt by its own timeout: then the next attempt has begun, or will.
             let Some(answer) = answer() else { return Ok(()) };
             let (mut flow, mut effects) = (Flow::Pause, Vec::new());
-            if let (Ok(mut journey), Some(attempt)) = (silent.journey.try_borrow_mut(), silent.attempt) {
-                flow = give_up(failure, &mut journey, &mut Context::new(&answer, attempt.shared(), &mut effects));
+            if let (Ok(mut state), Some(attempt)) = (silent.state.try_borrow_mut(), silent.attempt) {
+                flow = give_up(failure, &mut state, &mut Context::new(&answer, attempt.shared(), &mut effects));
             }
             (flow, effects, answer)
         }
         _ if silent.request.enter().is_err() => return Ok(()),
         Silence::Over => return silent.request.cut(),
         Silence::Shown => {
-            let told = trace::failure(&*silent.journey.try_borrow().map_err(|_| Failed)?);
+            let told = trace::failure(&*silent.state.try_borrow().map_err(|_| Failed)?);
             message::tell(silent.request, told.into_iter().collect());
             return silent.request.cut();
         }

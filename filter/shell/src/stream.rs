@@ -1,26 +1,26 @@
-//! The requests that a filter can make of Envoy for one stream.
+//! The calls that a filter can make to Envoy for one stream.
 
 use sluice_core::callout::Call;
 use sluice_core::store::SharedData;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
-use crate::in_flight::Switchboard;
+use crate::in_flight::InFlight;
 
-/// Envoy refused, or could not do it.
+/// Envoy rejected the call, or could not carry it out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failed;
 
 /// A message of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// What the client sent.
+    /// The client's request.
     Request,
-    /// What is answered.
+    /// The response.
     Response,
 }
 
-/// Facts that Envoy knows of a stream besides its messages, by the names of Envoy's attributes.
+/// Envoy's attributes of a stream, by their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attribute {
     /// `source.address`
@@ -35,20 +35,20 @@ pub enum Attribute {
     TransportFailureReason,
 }
 
-/// A stream, for one of its filters. It is valid until Envoy destroys that filter. Every call can fail, and no call may panic.
+/// A stream, seen from one of its filters. Valid until Envoy destroys that filter. Every call can fail, and none may panic.
 ///
-/// A body is the bytes that Envoy has buffered of it, the portion at hand included.
+/// A body is the bytes that Envoy has buffered, including the current portion.
 pub trait Stream: Copy + PartialEq + 'static {
-    /// A number that no other stream of this worker has at the same time.
+    /// A number that is unique among this worker's current streams.
     fn number(self) -> u32;
 
-    /// The requests that this worker has under way.
-    fn in_flight<T>(act: impl FnOnce(&Switchboard<Self>) -> T) -> T;
+    /// This worker's requests in flight.
+    fn in_flight<T>(act: impl FnOnce(&InFlight<Self>) -> T) -> T;
 
-    /// The time now, by the clock.
+    /// The wall-clock time.
     fn now(self) -> Time;
 
-    /// Fills `bytes` with randomness fit for secrets.
+    /// Fills `bytes` with cryptographic randomness.
     fn random(bytes: &mut [u8]) -> Result<(), Failed>;
 
     /// The memory that Envoy's workers share.
@@ -57,29 +57,29 @@ pub trait Stream: Copy + PartialEq + 'static {
     /// Makes the following calls apply to this stream, from a callback of another stream.
     fn enter(self) -> Result<(), Failed>;
 
-    /// The stream to ask about an attempt's end, in the `done` callback of the attempt's filter. `request` is the stream of the gateway role,
-    /// if the request still runs. `None` if neither can answer.
+    /// The stream that can report an attempt's end, in the `done` callback of the attempt's filter. `request` is the gateway role's stream,
+    /// if the request still runs. `None` if neither can.
     fn survivor(self, request: Option<Self>) -> Option<Self>;
 
-    /// Whether the headers of the answer have come, even where they have moved on since.
+    /// Whether the response's headers have arrived, even if they have continued since.
     fn has_answer(self) -> bool;
 
     /// All headers.
     fn headers(self, of: Side) -> Result<HeaderMap, Failed>;
 
-    /// The first header of that name, if there is one.
+    /// The first header of that name.
     fn header(self, of: Side, name: &str) -> Result<Option<Vec<u8>>, Failed>;
 
     /// Replaces all headers.
     fn replace_headers(self, of: Side, headers: &HeaderMap) -> Result<(), Failed>;
 
-    /// Sets a header, whatever there was. Where Envoy has no headers without a value, an empty one removes it.
+    /// Sets a header, replacing any existing value. Where Envoy has no headers without a value, an empty value removes it.
     fn set_header(self, of: Side, name: &str, value: &str) -> Result<(), Failed>;
 
-    /// Removes every header of that name.
+    /// Removes all values of a header.
     fn remove_header(self, of: Side, name: &str) -> Result<(), Failed>;
 
-    /// The bytes of a body from `start`, at most `length` of them.
+    /// At most `length` bytes of a body, from `start`.
     fn body(self, of: Side, start: usize, length: usize) -> Result<Vec<u8>, Failed>;
 
     /// Replaces the first `drain` bytes of the body.
@@ -97,28 +97,28 @@ pub trait Stream: Copy + PartialEq + 'static {
     /// Sets a property: Envoy's filter state `wasm.<name>`.
     fn set_property(self, name: &str, value: &[u8]) -> Result<(), Failed>;
 
-    /// Makes Envoy choose the route anew.
+    /// Makes Envoy choose the route again.
     fn clear_route(self) -> Result<(), Failed>;
 
-    /// Answers the request from here.
+    /// Sends a local reply.
     fn reply(self, status: u16, headers: &HeaderMap, body: &[u8]) -> Result<(), Failed>;
 
-    /// Lets a request that waited move on.
+    /// Continues a waiting request.
     fn resume_request(self) -> Result<(), Failed>;
 
-    /// Lets an answer that waited move on. Its headers must be here.
+    /// Continues a waiting response. Its headers must have arrived.
     fn resume_response(self) -> Result<(), Failed>;
 
-    /// Cuts the answer off, from a callback of another stream.
+    /// Resets the response, from another stream's callback.
     fn cut(self) -> Result<(), Failed>;
 
-    /// Sends a request to a cluster. The answer goes to [`Role::called`](crate::Role::called).
+    /// Sends a request to a cluster. [`Role::called`](crate::Role::called) receives the reply.
     fn call(self, call: &Call) -> Result<(), Failed>;
 
-    /// Adds one to a counter.
+    /// Increments a counter.
     fn count(self, name: &'static str) -> Result<(), Failed>;
 
-    /// For tests: makes a call that the filter never makes (see [`crate::trap`]).
+    /// For tests: a call that the filter never makes (see [`crate::trap`]).
     #[cfg(feature = "trap")]
     fn defect(self, deed: &str) -> Result<(), Failed>;
 }

@@ -1,16 +1,14 @@
-//! For tests only (the feature `trap`, off by default): a request chooses by a header what goes wrong in one of its callbacks, as a
-//! defect of the filter would have it, so that what becomes of it can be proved. A module that was built with it must never serve
-//! clients.
+//! Fault injection for tests (the feature `trap`, off by default): a request header makes one of the filter's callbacks misbehave, to test
+//! the consequences. A module with this feature must never serve clients.
 //!
-//! The header is `x-sluice-trap: ROLE.CALLBACK=DEED`, such as `provider.response_body=effects.reply`; any other value has the gateway
-//! role's first callback do the deed `trap`. It is done once, by whichever request comes to that callback first. `flowing` is a portion
-//! of an answer of which an earlier one has left. There are four kinds of deeds:
+//! The header is `x-sluice-trap: ROLE.CALLBACK=DEED`, such as `provider.response_body=effects.reply`; any other value makes the gateway
+//! role's first callback do `trap`. The next request that reaches the callback triggers it, once. The callback `flowing` is a portion of a
+//! response after the first that left. There are four kinds of deeds:
 //!
-//! - `effects.…`: core decides more than it should, and `refuse.…`: Envoy refuses an effect, or to let something be read. The filter
-//!   has to bear both.
-//! - `fresh`, `borrow`: the role is one that knows nothing of its request, or the journey is in use.
-//! - calls to Envoy at the wrong time, to see what Envoy makes of them.
-//! - the others are the module's own ([`Stream::defect`]): `trap` ends what the module runs in, a VM or a callback.
+//! - `effects.…`: core decides more than it should, and `refuse.…`: Envoy rejects an effect or a read. The filter must survive both.
+//! - `fresh`, `borrow`: the role has lost its state, or the request state is borrowed.
+//! - Calls to Envoy at the wrong time, to test Envoy's reaction.
+//! - Others are specific to the module ([`Stream::defect`]): `trap` aborts the VM or panics in the callback.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -24,32 +22,32 @@ use crate::message::FilterStatus;
 use crate::stream::{Failed, Side, Stream};
 
 thread_local! {
-    /// Where, and what.
+    /// The callback and the deed.
     static WANTED: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
-    /// What goes wrong in the callback at hand.
+    /// The deed of the current callback.
     static MEDDLING: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// A reply that should not be.
+/// The body of an unexpected reply.
 const ERROR: &[u8] = br#"{"error":{"message":"A trap.","type":"server_error","param":null,"code":"trap"}}"#;
 
-/// One of the roles, with its defects.
+/// A role with injected faults.
 pub struct Probe<S> {
     stream: S,
     name: &'static str,
     make: Box<dyn Fn() -> Box<dyn Role>>,
     inner: Box<dyn Role>,
-    /// A portion of the answer has left.
+    /// Whether a portion of the response has left.
     flowing: bool,
 }
 
 impl<S: Stream> Probe<S> {
-    /// Around a role of that name.
+    /// Wraps a role of that name.
     pub fn new(stream: S, name: &'static str, make: impl Fn() -> Box<dyn Role> + 'static) -> Self {
         Self { stream, name, inner: make(), make: Box::new(make), flowing: false }
     }
 
-    /// Runs a callback, with what is asked for in it.
+    /// Runs a callback with its deed.
     fn at<T>(&mut self, callback: &str, size: usize, run: impl FnOnce(&mut dyn Role) -> T) -> T {
         let place = format!("{}.{callback}", self.name);
         let here = |wanted: &mut (String, String)| wanted.0 == place;
@@ -79,7 +77,7 @@ impl<S: Stream> Probe<S> {
     }
 }
 
-/// Another thing than core had decided, or more.
+/// Changes core's decision.
 pub fn meddle(mut flow: Flow, mut effects: Vec<Effect>) -> (Flow, Vec<Effect>) {
     let deed = MEDDLING.with_borrow_mut(|deed| deed.strip_prefix("effects.").map(str::to_owned));
     let Some(deed) = deed else { return (flow, effects) };
@@ -94,12 +92,12 @@ pub fn meddle(mut flow: Flow, mut effects: Vec<Effect>) -> (Flow, Vec<Effect>) {
     (flow, effects)
 }
 
-/// Whether Envoy is to refuse such an effect.
+/// Whether Envoy is to reject this effect.
 pub fn refuses(effect: &str) -> bool {
     MEDDLING.with_borrow(|deed| deed.strip_prefix("refuse.").is_some_and(|wanted| wanted == effect.replace(' ', "-")))
 }
 
-/// A deed without its size in MiB, and a body of that size.
+/// Splits a deed into its name and a body of its size in MiB.
 fn sized(deed: &str) -> (&str, impl Fn() -> Vec<u8>) {
     let (deed, mebibytes) = deed.split_once(':').unwrap_or((deed, "80"));
     let bytes = mebibytes.parse::<usize>().unwrap_or(80) << 20;
@@ -128,7 +126,7 @@ fn act<S: Stream>(stream: S, deed: &str, side: Side, size: usize) -> Result<(), 
         "property" => stream.set_property("sluice.trap", b"1"),
         "call" => call(stream, "nowhere"),
         "fill" => {
-            // Until there is no more memory.
+            // Until memory runs out.
             let mut all = Vec::new();
             loop {
                 all.push(bytes());

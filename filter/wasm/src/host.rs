@@ -1,8 +1,7 @@
-//! The one place with host calls: the proxy-wasm ABI, every call fallible.
+//! All host calls of the proxy-wasm ABI, every one fallible.
 //!
-//! The SDK's own wrappers panic on a status that they do not expect, and read headers as text, which one odd byte turns
-//! into a panic; a panic ends every request of the worker. Here a call that fails is an error, whatever the reason, and a
-//! header map is taken over in one piece.
+//! The SDK's wrappers panic on unexpected statuses, and on header bytes that are not UTF-8; a panic ends every request of the worker. Here
+//! every failed call is an error, and a header map is read as a whole.
 //!
 //! Source: the proxy-wasm ABI specification 0.2.1.
 #![allow(unsafe_code)]
@@ -15,7 +14,7 @@ use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
 use sluice_core::callout::{Call, Called};
 use sluice_core::exchange::{LARGEST_BODY, REPLY_DETAILS};
 use sluice_core::store::{Conflict, SharedData};
-use sluice_shell::in_flight::Switchboard;
+use sluice_shell::in_flight::InFlight;
 use sluice_shell::stream::{Attribute, Failed, Side, Stream};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
@@ -25,8 +24,7 @@ type Result<T> = std::result::Result<T, Failed>;
 mod abi {
     use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
 
-    // Every function answers a status: 0 is success. Data that comes back was allocated through our own allocator and
-    // belongs to us.
+    // Every function returns a status: 0 is success. Returned data was allocated with this module's allocator and belongs to it.
     unsafe extern "C" {
         pub fn proxy_log(level: LogLevel, text: *const u8, size: usize) -> u32;
         pub fn proxy_get_log_level(level: *mut u32) -> u32;
@@ -106,7 +104,7 @@ mod abi {
         ) -> u32;
     }
 
-    // The one function of WASI that is needed; Envoy offers it to every module. It answers an errno: 0 is success.
+    // The one WASI function that is needed; Envoy offers it to every module. Returns an errno: 0 is success.
     #[link(wasm_import_module = "wasi_snapshot_preview1")]
     unsafe extern "C" {
         pub fn random_get(buffer: *mut u8, size: usize) -> u32;
@@ -117,7 +115,7 @@ fn checked(status: u32) -> Result<()> {
     if status == 0 { Ok(()) } else { Err(Failed) }
 }
 
-/// Runs a call that gives data back.
+/// Runs a call that returns data.
 fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>> {
     let mut data = std::ptr::null_mut();
     let mut size = 0;
@@ -125,8 +123,8 @@ fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8
     if data.is_null() || size == 0 {
         return Ok(Vec::new());
     }
-    // SAFETY: the host filled `size` bytes that it had allocated through this module's exported allocator, which makes a
-    // boxed slice of exactly that size from the global allocator, and it keeps no pointer to them.
+    // SAFETY: the host filled `size` bytes that it had allocated with this module's exported allocator, which makes a boxed slice of
+    // exactly that size from the global allocator, and it retains no pointer to them.
     Ok(unsafe { Vec::from_raw_parts(data, size, size) })
 }
 
@@ -136,12 +134,12 @@ pub fn log(level: LogLevel, text: &str) {
     let _ = unsafe { abi::proxy_log(level, text.as_ptr(), text.len()) };
 }
 
-/// How much Envoy's own log says of modules: nothing below it is worth saying.
+/// Envoy's log level for modules.
 pub fn log_level() -> Result<LogLevel> {
     let mut level = 0;
     // SAFETY: the host writes four bytes during the call.
     checked(unsafe { abi::proxy_get_log_level(&raw mut level) })?;
-    // A number, and no `LogLevel`: Envoy's `off` is beyond those that the ABI names.
+    // A plain number, because Envoy's `off` is beyond the values of `LogLevel`.
     Ok(match level {
         0 => LogLevel::Trace,
         1 => LogLevel::Debug,
@@ -160,16 +158,15 @@ pub fn now() -> u64 {
     checked(status).map_or(0, |()| time)
 }
 
-/// The status of a call that asks for what is not there.
+/// The status of a call for a missing value.
 const NOT_FOUND: u32 = 1;
 
-/// A stream, by the number of its context. Calls are about the context at work, which is its own in its callbacks, and in others once
-/// it was entered.
+/// A stream, by its context id. Calls apply to the current context: the stream's own in its callbacks, and in others after it was entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Context(pub u32);
 
 thread_local! {
-    static SWITCHBOARD: Switchboard<Context> = const { Switchboard::empty() };
+    static SWITCHBOARD: InFlight<Context> = const { InFlight::empty() };
 }
 
 fn map(of: Side) -> MapType {
@@ -191,7 +188,7 @@ impl Stream for Context {
         self.0
     }
 
-    fn in_flight<T>(act: impl FnOnce(&Switchboard<Self>) -> T) -> T {
+    fn in_flight<T>(act: impl FnOnce(&InFlight<Self>) -> T) -> T {
         SWITCHBOARD.with(act)
     }
 
@@ -211,7 +208,7 @@ impl Stream for Context {
         enter(self.0)
     }
 
-    // The context can ask until its last callback has returned.
+    // The context can make calls until its last callback has returned.
     fn survivor(self, _request: Option<Self>) -> Option<Self> {
         Some(self)
     }
@@ -314,7 +311,7 @@ impl Stream for Context {
         checked(unsafe { abi::proxy_continue_stream(StreamType::HttpRequest) })
     }
 
-    // Envoy crashes where the answer's headers are not here.
+    // Envoy crashes if the response's headers have not arrived.
     fn resume_response(self) -> Result<()> {
         // SAFETY: plain numbers.
         checked(unsafe { abi::proxy_continue_stream(StreamType::HttpResponse) })
@@ -360,7 +357,7 @@ impl Stream for Context {
     }
 }
 
-/// The first header of that name, if there is one.
+/// The first header of that name.
 fn header(map: MapType, name: &str) -> Result<Option<Vec<u8>>> {
     let mut absent = false;
     let value = returned(|data, size| {
@@ -372,50 +369,50 @@ fn header(map: MapType, name: &str) -> Result<Option<Vec<u8>>> {
     if absent { Ok(None) } else { value.map(Some) }
 }
 
-/// A part of a buffered body.
+/// A range of a buffered body.
 fn buffer(buffer: BufferType, start: usize, length: usize) -> Result<Vec<u8>> {
     // SAFETY: see `returned`.
     returned(|data, size| unsafe { abi::proxy_get_buffer_bytes(buffer, start, length, data, size) })
 }
 
-/// A property; the segments of its path have a zero byte between them.
+/// A property; zero bytes separate the segments of its path.
 fn property(name: &str) -> Result<Vec<u8>> {
     // SAFETY: the host reads `name` during the call; see `returned`.
     returned(|data, size| unsafe { abi::proxy_get_property(name.as_ptr(), name.len(), data, size) })
 }
 
-/// Ends a stream of the context that is at work now.
+/// Ends a stream of the current context.
 fn close(stream: StreamType) -> Result<()> {
     // SAFETY: plain numbers.
     checked(unsafe { abi::proxy_close_stream(stream) })
 }
 
-/// Has the tick of the root context at work called this often; never again for zero.
+/// Sets the tick period of the current root context; zero stops its ticks.
 pub fn tick_every(period: Duration) -> Result<()> {
     let milliseconds = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
     // SAFETY: plain numbers.
     checked(unsafe { abi::proxy_set_tick_period_milliseconds(milliseconds) })
 }
 
-/// From here on, calls are for the context `id`. Whoever leaves a root context's callback so has to enter that one again.
+/// Makes `id` the current context. After leaving a root context's callback this way, enter the root context again.
 pub fn enter(id: u32) -> Result<()> {
     // SAFETY: plain numbers.
     checked(unsafe { abi::proxy_set_effective_context(id) })
 }
 
-/// The root context at work, which Envoy has given up, is done: it is called no more.
+/// Tells Envoy that the current root context, which Envoy has dropped, is done: it gets no further callbacks.
 pub fn done() -> Result<()> {
     // SAFETY: no arguments.
     checked(unsafe { abi::proxy_done() })
 }
 
-/// Fills `bytes` with randomness fit for secrets.
+/// Fills `bytes` with cryptographic randomness.
 pub fn random(bytes: &mut [u8]) -> Result<()> {
     // SAFETY: the host writes `bytes.len()` bytes during the call.
     checked(unsafe { abi::random_get(bytes.as_mut_ptr(), bytes.len()) })
 }
 
-/// Sets a gauge; the same name is the same gauge in every worker.
+/// Sets a gauge; all workers share the gauge of a name.
 pub fn set_gauge(name: &'static str, value: u64) -> Result<()> {
     let id = metric(MetricType::Gauge, name)?;
     // SAFETY: plain numbers.
@@ -425,7 +422,7 @@ pub fn set_gauge(name: &'static str, value: u64) -> Result<()> {
 /// The number of a metric.
 fn metric(kind: MetricType, name: &'static str) -> Result<u32> {
     thread_local! {
-        // Envoy gives a new number, and keeps it for ever, each time a metric is defined: once in a VM.
+        // Envoy allocates a new number, for good, on each definition of a metric: so define once in a VM.
         static NUMBERS: RefCell<BTreeMap<&'static str, u32>> = const { RefCell::new(BTreeMap::new()) };
     }
     if let Some(id) = NUMBERS.with_borrow(|numbers| numbers.get(name).copied()) {
@@ -438,9 +435,8 @@ fn metric(kind: MetricType, name: &'static str) -> Result<u32> {
     Ok(id)
 }
 
-/// Sends a request of our own; the answer comes to the context that is at work now, as its `on_http_call_response` with
-/// the number given back here. The SDK's wrapper, because it has to know which context that is; the statuses that make it
-/// panic are those of a memory fault.
+/// Sends a request; its response goes to `on_http_call_response` of the current context, with the number returned here. This uses the SDK's
+/// wrapper, because the SDK must know that context; the statuses on which it panics mean a memory fault.
 pub fn call(call: &Call) -> Result<u32> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let headers: Vec<(String, String)> = call.headers.iter().map(|(name, value)| (text(name), text(value))).collect();
@@ -449,11 +445,11 @@ pub fn call(call: &Call) -> Result<u32> {
         .map_err(|_| Failed)
 }
 
-/// What came back, during `on_http_call_response`.
+/// The response to a call, during `on_http_call_response`.
 pub fn called(body_size: usize) -> Called {
     let status = header(MapType::HttpCallResponseHeaders, ":status").ok();
     let status = status.and_then(|status| String::from_utf8(status?).ok()?.parse().ok());
-    // The VM's memory never shrinks again; an answer as large as that reads as none.
+    // The VM's memory never shrinks again; a response that is too large counts as empty.
     let body = if body_size <= LARGEST_BODY {
         buffer(BufferType::HttpCallResponseBody, 0, body_size).unwrap_or_default()
     } else {

@@ -1,10 +1,10 @@
 //! The Sluice filter as a wasm module.
 //!
-//! One module in several places, told apart by its configuration: `gateway` among the listener's HTTP filters, `provider`
-//! among every provider cluster's upstream filters, `admin` on the administrator's listener, and, where counts are
-//! exchanged with Redis, `keeper` as a service on Envoy's main thread. All must share the `vm_id` and the code, as they do
-//! in what `sluice render` writes: the first two have one VM, where they know together of a request, and all read and write the same
-//! shared data. What the roles do is in `sluice-shell`; what stands here is what only a wasm module has: contexts, VMs, ticks.
+//! The same module has several roles, selected by its configuration: `gateway` among the listener's HTTP filters, `provider` among every
+//! provider cluster's upstream filters, `admin` on the administrator's listener, and, where counts are exchanged with Redis, `keeper` as a
+//! service on Envoy's main thread. All must share the `vm_id` and the code, as `sluice render` writes them: the first two run in one VM,
+//! where they share the request state, and all use the same shared data. The crate `sluice-shell` contains the roles; this crate contains
+//! only the wasm parts: contexts, VMs, ticks.
 #![deny(unsafe_code)]
 
 use std::cell::Cell;
@@ -39,16 +39,16 @@ mod entry {
     }}
 }
 
-/// How long a configuration that Envoy has given up goes on telling Redis at most, where no other one does it.
+/// How long a configuration that Envoy has dropped may still send settlements, if no other one does.
 const LONGEST_ENDING: Duration = Duration::from_secs(10);
 
-/// One plugin of a worker: makes a context for every request.
+/// One plugin of a worker: creates a context for every request.
 struct Root {
     id: u32,
     role: Role,
-    /// A call of its own is under way.
+    /// Whether a call of its own is in flight.
     calling: Cell<bool>,
-    /// Since when Envoy, which has given it up, waits until it is done.
+    /// Since when Envoy, which has dropped it, waits for it to finish.
     ending: Cell<Option<Time>>,
 }
 
@@ -72,7 +72,7 @@ impl Root {
                 self.gateway(gateway)
             }
             Plugin::Provider => Ok(Role::Provider),
-            Plugin::Keeper(redis) => Self::keeper(redis),
+            Plugin::Keeper(redis) => Self::counter_sync(redis),
             Plugin::Admin(service) => Ok(Role::Admin(service)),
         }
     }
@@ -94,15 +94,15 @@ impl Root {
         Ok(Role::Gateway(worker))
     }
 
-    fn keeper(redis: Redis) -> Result<Role, Failed> {
+    fn counter_sync(redis: Redis) -> Result<Role, Failed> {
         let mut seed = [0; 16];
         host::random(&mut seed)?;
-        let Some(keeper) = CounterSync::new(redis, seed) else { return Ok(Role::None) };
-        host::tick_every(keeper.period())?;
-        Ok(Role::CounterSync(Box::new(keeper)))
+        let Some(counter_sync) = CounterSync::new(redis, seed) else { return Ok(Role::None) };
+        host::tick_every(counter_sync.period())?;
+        Ok(Role::CounterSync(Box::new(counter_sync)))
     }
 
-    /// Carries out what concerns no message, and sends what is to be told to Redis.
+    /// Applies effects that concern no message, and sends a call to Redis.
     fn tell(&self, mut call: Option<Call>, mut effects: Vec<Effect>) {
         self.calling.set(false);
         while let Some(told) = call.take() {
@@ -115,7 +115,7 @@ impl Root {
         message::tell(Context(self.id), effects);
     }
 
-    /// Tells Envoy that it is done, when that was waited for.
+    /// Tells Envoy that it is done, if Envoy waits for that.
     fn may_end(&self) {
         let Some(since) = self.ending.get() else { return };
         let patient = Time(host::now()).since(since) < LONGEST_ENDING;
@@ -125,18 +125,18 @@ impl Root {
         }
     }
 
-    /// What came back of such a call.
+    /// Handles the reply to such a call.
     fn told(&self, called: &Called, effects: &mut Vec<Effect>) -> Option<Call> {
         let now = Time(host::now());
         match &self.role {
             Role::Gateway(worker) => worker.told(called, now, effects),
-            Role::CounterSync(keeper) => keeper.told(called, now, &host::Shared, effects),
+            Role::CounterSync(counter_sync) => counter_sync.told(called, now, &host::Shared, effects),
             Role::None | Role::Provider | Role::Admin(_) => None,
         }
     }
 }
 
-/// Lets the metrics tell which gateway file is in force. All workers say the same.
+/// Sets the metrics about the active gateway file. All workers set the same values.
 fn reloaded(reload: &Reload) -> Result<(), Failed> {
     host::set_gauge(metric::RELOAD_SUCCESSFUL, u64::from(reload.refused.is_none()))?;
     let seconds = calendar::rfc3339(&reload.applied_at).unwrap_or_default();
@@ -154,7 +154,7 @@ impl Callbacks for Root {
     fn on_done(&mut self) -> bool {
         let Role::Gateway(worker) = &self.role else { return true };
         let done = succession::ends(self.id, true);
-        // The call that is under way ends with this context, and its answer never comes.
+        // The call in flight ends with this context, so no reply will arrive.
         if done && self.calling.take() {
             worker.forget_call();
         }
@@ -191,9 +191,9 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         logger::follow();
         let now = Time(host::now());
-        if let Role::CounterSync(keeper) = &self.role {
+        if let Role::CounterSync(counter_sync) = &self.role {
             let mut effects = Vec::new();
-            let call = keeper.tick(now, &host::Shared, &mut effects);
+            let call = counter_sync.tick(now, &host::Shared, &mut effects);
             return self.tell(call, effects);
         }
         silence::end_all::<Context>(now, |end| end());
@@ -225,7 +225,7 @@ impl RootContext for Root {
     }
 }
 
-/// A filter of one request, as the SDK calls it.
+/// The SDK's context of a filter of one request.
 struct Http(Box<dyn sluice_shell::Role>);
 
 fn action(status: FilterStatus) -> Action {

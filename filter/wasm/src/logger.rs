@@ -1,7 +1,7 @@
-//! The logger behind the crate `log`: Envoy's own log, at Envoy's own level.
+//! A backend of the crate `log`: Envoy's own log, at Envoy's own level.
 //!
-//! All that this module or `sluice-core` says goes through it. The level is asked for now and then, since Envoy's administration can
-//! change it while Envoy runs (`/logging?wasm=debug`). Below it nothing is formatted.
+//! This module and `sluice-core` log only here. The level is polled, because Envoy's admin interface can change it at runtime
+//! (`/logging?wasm=debug`). Messages below it are not formatted.
 
 use log::{Level, LevelFilter, Metadata, Record};
 use proxy_wasm::types::LogLevel;
@@ -36,14 +36,14 @@ fn level(level: Level) -> LogLevel {
     }
 }
 
-/// Installs it, once in a VM.
+/// Installs the logger, once in a VM.
 pub fn install() {
     // An error means that it is installed already.
     let _ = log::set_logger(&Logger);
     follow();
 }
 
-/// Takes Envoy's level over, as it is now. An Envoy that does not tell hears of warnings.
+/// Adopts Envoy's current level; warnings if Envoy does not report one.
 pub fn follow() {
     log::set_max_level(match host::log_level() {
         Ok(LogLevel::Trace) => LevelFilter::Trace,

@@ -1,9 +1,9 @@
-//! Which of a VM's gateway configurations is in charge: the one that new requests come under.
+//! Selects the active gateway configuration of a VM: the one that receives new requests.
 //!
-//! Envoy makes a root context for each configuration, and keeps it for as long as requests that began under it last. All of them
-//! have the same worker's memory. One of them ticks and no other, or a thousand changes would leave a thousand timers: Envoy has a
-//! timer go on even when its root context is no more. Envoy may also come back to an older one without a word, when a file is
-//! changed back while requests of that configuration last: so whoever is given a request is in charge from then on.
+//! Envoy creates a root context for each configuration, and retains it while requests that began under it last. All of them share the
+//! worker's memory. Only the active one ticks: otherwise a thousand changes would leave a thousand timers, because Envoy's timer continues
+//! even after its root context is gone. Envoy may also return silently to an older configuration, when a file is changed back while that
+//! configuration has requests: so a configuration becomes active when it receives a request.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,31 +15,31 @@ use sluice_shell::Failed;
 
 use crate::host;
 
-/// A gateway configuration that Envoy has not given up.
+/// A gateway configuration that Envoy has not dropped.
 struct Living {
     /// Its root context.
     id: u32,
     worker: Rc<Worker>,
-    /// How often it ticks when it is in charge.
+    /// Its tick period while it is active.
     period: Duration,
 }
 
 thread_local! {
-    /// The one in charge is the last.
+    /// The active one is the last.
     static LIVING: RefCell<Vec<Living>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The worker whose memory the next configuration takes over, if there was one in this VM.
+/// The worker whose memory the next configuration takes over, if this VM had one.
 pub fn predecessor() -> Option<Rc<Worker>> {
     LIVING.with_borrow(|living| living.last().map(|last| last.worker.clone()))
 }
 
-/// The root context `id` has a configuration, from its own callback: it is in charge.
+/// Makes the root context `id`, which is configured in its own callback, the active one.
 pub fn begins(id: u32, worker: Rc<Worker>, period: Duration) -> Result<(), Failed> {
     host::tick_every(period)?;
     worker.takes_charge(&host::Shared);
     LIVING.with_borrow_mut(|living| {
-        // Of another Redis it has to tell by itself until Envoy gives it up.
+        // If the previous one uses another Redis, it sends its own settlements until Envoy drops it.
         living.retain(|other| other.id != id);
         if let Some(before) = living.last().filter(|before| before.worker.shares_outbox(&worker)) {
             rest(before.id, id);
@@ -49,7 +49,7 @@ pub fn begins(id: u32, worker: Rc<Worker>, period: Duration) -> Result<(), Faile
     Ok(())
 }
 
-/// The root context `id` is given a request, in the callback of the context `request`.
+/// Makes the root context `id` active when it receives a request, in the callback of the context `request`.
 pub fn serves(id: u32, request: u32) {
     LIVING.with_borrow_mut(|living| {
         let Some(place) = living.iter().rposition(|other| other.id == id) else { return };
@@ -65,8 +65,8 @@ pub fn serves(id: u32, request: u32) {
     });
 }
 
-/// Envoy has given up the root context `id`, in whose callback this is. Whether it is done: if it is `patient`, not while it alone
-/// has something to tell Redis.
+/// Envoy has dropped the root context `id`, in its callback. Returns whether it is done: not while it is `patient` and has settlements that
+/// no other configuration sends.
 pub fn ends(id: u32, patient: bool) -> bool {
     LIVING.with_borrow_mut(|living| {
         let Some(place) = living.iter().position(|other| other.id == id) else { return true };
@@ -81,7 +81,7 @@ pub fn ends(id: u32, patient: bool) -> bool {
         }
         let was_in_charge = place + 1 == living.len();
         living.remove(place);
-        // Else Envoy has its timer go on for ever.
+        // Otherwise Envoy's timer would continue forever.
         let _ = host::tick_every(Duration::ZERO);
         if let Some(next) = living.last().filter(|_| was_in_charge) {
             next.take_charge(id);
@@ -91,7 +91,7 @@ pub fn ends(id: u32, patient: bool) -> bool {
 }
 
 impl Living {
-    /// Has it tick, from a callback of the context `from`.
+    /// Makes it active and starts its ticks, from a callback of the context `from`.
     fn take_charge(&self, from: u32) {
         self.worker.takes_charge(&host::Shared);
         if host::enter(self.id).and_then(|()| host::tick_every(self.period)).is_err() {
@@ -101,7 +101,7 @@ impl Living {
     }
 }
 
-/// Has a root context tick no more, from a callback of the context `from`.
+/// Stops a root context's ticks, from a callback of the context `from`.
 fn rest(id: u32, from: u32) {
     if host::enter(id).is_ok() {
         let _ = host::tick_every(Duration::ZERO);

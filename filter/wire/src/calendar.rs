@@ -1,8 +1,8 @@
-//! Durations, dates and moments as texts: those of the gateway file, of HTTP, and of OpenAI's headers.
+//! Reads and writes durations, dates and times: those of the gateway file, of HTTP, and of OpenAI's headers.
 
 use std::time::Duration;
 
-/// Reads `500ms`, `30s`, `5m`, `1h`: a whole number and its unit.
+/// Reads `500ms`, `30s`, `5m` or `1h`: a whole number and its unit.
 pub fn duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(digits)?;
@@ -17,8 +17,8 @@ pub fn duration(text: &str) -> Option<Duration> {
     number.checked_mul(milliseconds).map(Duration::from_millis)
 }
 
-/// Reads a moment in RFC 3339, such as `2027-01-31T00:00:00Z`, as Unix seconds; fractions of a second are left out.
-/// `None` for what is no such text, no day of the calendar, or before 1970.
+/// Reads an RFC 3339 time such as `2027-01-31T00:00:00Z` as Unix seconds, without fractions. `None` if the text is malformed, the date does
+/// not exist, or it is before 1970.
 pub fn rfc3339(text: &str) -> Option<u64> {
     let mut rest = Reader(text.as_bytes());
     let year = rest.number(4)?;
@@ -54,8 +54,8 @@ pub fn rfc3339(text: &str) -> Option<u64> {
     u64::try_from(moment_of([year, month, day], [hour, minute, second])? - offset).ok()
 }
 
-/// Reads a moment as HTTP's headers have it (RFC 9110, 5.6.7), as Unix seconds: `Sun, 06 Nov 1994 08:49:37 GMT`, and the two older
-/// forms, `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`. The day of the week is not looked at.
+/// Reads an HTTP date (RFC 9110, 5.6.7) as Unix seconds: `Sun, 06 Nov 1994 08:49:37 GMT`, or one of the two older forms, `Sunday, 06-Nov-94
+/// 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`. Ignores the day of the week.
 pub fn http_date(text: &str) -> Option<u64> {
     let (day, month, year, clock) = match text.trim().split_once(", ") {
         Some((_, rest)) => {
@@ -84,30 +84,29 @@ pub fn http_date(text: &str) -> Option<u64> {
     u64::try_from(moment_of([year, month, whole(day)?], time)?).ok()
 }
 
-/// One to four digits.
+/// Parses one to four digits.
 fn whole(digits: &str) -> Option<i64> {
     let mut rest = Reader(digits.as_bytes());
     (1..=4).contains(&digits.len()).then(|| rest.number(digits.len()))?
 }
 
-/// Seconds since 1970 of a day (year, month, day) and a time (hour, minute, second) of it; `None` when the calendar or the clock has
-/// no such moment.
+/// Seconds since 1970 of a date (year, month, day) and a time (hour, minute, second); `None` if either does not exist.
 fn moment_of([year, month, day]: [i64; 3], [hour, minute, second]: [i64; 3]) -> Option<i64> {
     let in_calendar = (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
-    // A second 60 exists when a leap second does; whether one did that day is not ours to know.
+    // Second 60 exists in leap seconds; this does not check whether the day had one.
     if !in_calendar || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
     Some(days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second)
 }
 
-/// The month, counted from January 1970, of a day, counted from 1970-01-01.
+/// Converts days since 1970-01-01 to months since January 1970.
 pub fn months_since_1970(days: u64) -> u64 {
     let (year, month, _) = from_march(days);
     year * 12 + month + 2 - 1970 * 12
 }
 
-/// The date of a day, counted from 1970-01-01: `2027-01-31`.
+/// Formats days since 1970-01-01 as a date: `2027-01-31`.
 pub fn date(days: u64) -> String {
     let (year, month, day) = from_march(days);
     let (year, month) = if month < 10 { (year, month + 3) } else { (year + 1, month - 9) };
@@ -119,13 +118,13 @@ pub fn day(date: &str) -> Option<u64> {
     rfc3339(&format!("{date}T00:00:00Z")).map(|seconds| seconds / 86_400)
 }
 
-/// A moment in RFC 3339, from Unix seconds: `2027-01-31T00:00:00Z`.
+/// Formats Unix seconds in RFC 3339: `2027-01-31T00:00:00Z`.
 pub fn moment(seconds: u64) -> String {
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     format!("{}T{:02}:{:02}:{:02}Z", date(days), second / 3600, second / 60 % 60, second % 60)
 }
 
-/// Year, month and day of the month, the last two from zero, in years that begin in March: 146,097 days are 400 of them.
+/// Year, month and day, the last two from zero, in years that begin in March: 400 such years have 146,097 days.
 fn from_march(days: u64) -> (u64, u64, u64) {
     let days = days.saturating_add(719_468);
     let (era, day) = (days / 146_097, days % 146_097);
@@ -135,9 +134,9 @@ fn from_march(days: u64) -> (u64, u64, u64) {
     (era * 400 + year, month, day_of_year - (153 * month + 2) / 5)
 }
 
-/// The first day, counted from 1970-01-01, of a month, counted from January 1970.
+/// Converts months since January 1970 to the days from 1970-01-01 to the first day of that month.
 pub fn first_day_of(months: u64) -> u64 {
-    // Of any later month the calendar says nothing that fits in a day's number.
+    // Larger months are clamped: their day number would overflow.
     let months = i64::try_from(months).unwrap_or(i64::MAX).min(i64::from(u32::MAX));
     days_since_1970(1970 + months / 12, months % 12 + 1, 1).unsigned_abs()
 }
@@ -151,14 +150,14 @@ fn days_in(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days of the Gregorian calendar, counted with years that begin in March so that leap days come last.
+/// Days in the Gregorian calendar, with years that begin in March so that leap days come last.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
     year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468
 }
 
-/// What is left of a text.
+/// The unread rest of a text.
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
@@ -170,7 +169,7 @@ impl Reader<'_> {
         })
     }
 
-    /// Exactly `digits` digits; nothing is read when they are not all there.
+    /// Reads exactly `digits` digits, or nothing.
     fn number(&mut self, digits: usize) -> Option<i64> {
         let (number, rest) = self.0.split_at_checked(digits)?;
         if !number.iter().all(u8::is_ascii_digit) {
@@ -181,7 +180,7 @@ impl Reader<'_> {
     }
 }
 
-/// A duration as OpenAI writes it, which is as Go does: `0s`, `120ms`, `1s`, `7.66s`, `6m0s`, `1h0m0s`; rounded up to the next millisecond.
+/// Formats a duration like OpenAI, which does so like Go: `0s`, `120ms`, `1s`, `7.66s`, `6m0s`, `1h0m0s`. Rounded up to whole milliseconds.
 pub fn written_as_openai(duration: Duration) -> String {
     let milliseconds = duration.as_nanos().div_ceil(1_000_000);
     if (1..1_000).contains(&milliseconds) {

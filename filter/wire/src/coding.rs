@@ -1,9 +1,8 @@
-//! The content codings in which clients compress request bodies (RFC 9110, 8.4.1), as coding agents do with long ones.
+//! Decompresses request bodies in the content codings that clients use (RFC 9110, 8.4.1). Coding agents compress long bodies.
 //!
-//! A few hundred bytes may stand for a gigabyte, so a body is decompressed piece by piece, and its holder is asked before each piece. A
-//! few bytes may also stand for tables that take long to build and yield nothing, so its holder is asked before each piece of the compressed
-//! body, too, whether to go on. Envoy's own decompressors do neither: they cut a body that inflates more than a hundredfold, and pass on the
-//! part as if it were the whole.
+//! A few hundred bytes may decompress to a gigabyte, so the decoder asks the caller before each piece of output. A few bytes may also
+//! encode tables that are slow to build and yield nothing, so it also asks before each piece of input whether to go on. Envoy's own
+//! decompressors do neither: they cut a body that inflates more than a hundredfold, and pass on the part as if it were the whole.
 
 use std::io::{self, BufRead, Read};
 
@@ -26,8 +25,8 @@ const SIP: usize = 8 << 10;
 /// length may use that length as its window.
 const LARGEST_WINDOW: u64 = 32 << 20;
 
-/// The most parts of a body: gzip's members, zstd's frames. Each part costs its tables, even an empty one. Compressors that write several
-/// parts make them 64 KiB or larger.
+/// The maximum number of gzip members or zstd frames in a body. Each costs its tables, even an empty one. Compressors that write several
+/// make them 64 KiB or larger.
 const MOST_PARTS: usize = 4096;
 
 /// A content coding.
@@ -41,14 +40,14 @@ pub enum Coding {
     Brotli,
 }
 
-/// A body that could not be decompressed.
+/// Why a body could not be decompressed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unreadable<E> {
-    /// It is not of this coding, or it is damaged or cut short.
+    /// It is not of this coding, damaged, or truncated.
     Damaged,
-    /// It would be larger than it may be.
+    /// It exceeds the maximum size.
     TooLarge,
-    /// Its holder has no room for it.
+    /// The caller's `admit` denied memory.
     NoRoom(E),
     /// The caller's `goes_on` stopped it.
     TooSlow,
@@ -62,7 +61,7 @@ impl Coding {
         NAMES.into_iter().find_map(|(known, coding)| name.eq_ignore_ascii_case(known).then_some(coding))
     }
 
-    /// Its name.
+    /// The name in `content-encoding`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
@@ -71,8 +70,8 @@ impl Coding {
         }
     }
 
-    /// Decompresses a body to at most `most` bytes. It asks `admit` before the result grows, with the new size, and `goes_on` before each
-    /// 8 KiB of the compressed body.
+    /// Decompresses a body to at most `most` bytes. Calls `admit` with the new size before the result grows, and `goes_on` before each 8
+    /// KiB of the compressed body.
     pub fn decode<E>(
         self,
         body: &[u8],
@@ -96,7 +95,7 @@ impl Coding {
     }
 }
 
-/// The rest of the compressed body. A decoder gets it in sips of at most [`SIP`] bytes.
+/// The unread rest of the compressed body. A decoder reads at most [`SIP`] bytes at a time.
 struct Source<'a> {
     rest: &'a [u8],
     /// The bytes that remain of this sip.
@@ -192,7 +191,7 @@ impl<E, F: FnMut(usize) -> Result<(), E>> Plain<'_, F> {
         let mut stream = Decompressor::new(&mut *source, PIECE);
         stream.set_parameter(BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
         self.fill(&mut stream)?;
-        // The stream has ended. A second read fails if the decoder holds bytes from behind the stream.
+        // The stream has ended. A second read fails if the decoder buffered bytes after the stream.
         self.fill(&mut stream)?;
         if source.rest.is_empty() { Ok(()) } else { Err(Unreadable::Damaged) }
     }
@@ -256,7 +255,7 @@ mod tests {
             assert_eq!(decode(coding, TEXT), Err(Unreadable::Damaged), "{coding:?}");
         }
         for (coding, body) in SAMPLES.into_iter().filter(|(coding, _)| *coding != Coding::Brotli) {
-            // What guards the content: gzip's CRC and length, zstd's checksum.
+            // The checks on the content: gzip's CRC and length, zstd's checksum.
             let guarded = if coding == Coding::Gzip { 8 } else { 4 };
             for at in body.len() - guarded..body.len() {
                 let mut body = body.to_vec();
@@ -281,7 +280,7 @@ mod tests {
         }
     }
 
-    /// Frames of one block of three bytes, with lengths that are and are not theirs.
+    /// Frames of one block of three bytes, with correct and wrong lengths.
     #[test]
     fn a_frame_is_as_long_as_it_declares() {
         let frame = |header: &[u8]| [&[0x28, 0xb5, 0x2f, 0xfd], header, &[0x19, 0, 0], b"abc"].concat();
@@ -304,7 +303,7 @@ mod tests {
         }
     }
 
-    /// Blocks that hold nothing, of which no piece ever comes.
+    /// Empty blocks: the decoder never yields a piece.
     #[test]
     fn a_body_that_yields_nothing_goes_on_only_as_long_as_it_may() {
         let gzip = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..], &[0, 0, 0, 0xff, 0xff].repeat(100_000)].concat();
@@ -322,7 +321,7 @@ mod tests {
         }
     }
 
-    /// A window of 1 GiB, which RFC 7932 does not know.
+    /// A window of 1 GiB, which RFC 7932 does not allow.
     #[test]
     fn brotlis_window_is_no_larger_than_its_specification_has_it() {
         assert_eq!(decode(Coding::Brotli, &[0x11, 0xde]), Err(Unreadable::Damaged));

@@ -1,7 +1,7 @@
-//! The one typed model of a chat: what every dialect reads into and writes from.
+//! The typed model of a chat that every dialect reads into and writes from.
 //!
-//! It holds what at least two dialects can say, in OpenAI's terms, with three things OpenAI lacks: thinking with its
-//! signature, prompt-caching marks, and usage as one inclusive contract. It knows no wire format.
+//! It covers what at least two dialects support, in OpenAI's terms, plus three things that OpenAI lacks: thinking with signatures, cache
+//! marks, and inclusive usage. It is independent of any wire format.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -13,13 +13,13 @@ mod guise;
 
 pub use guise::{Form, Guise, Guises};
 
-/// JSON text that is carried and not looked into: a tool's schema, a metadata object. Valid by construction.
+/// JSON text carried without interpretation: a tool's schema, a metadata object. Valid by construction.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Json(pub Box<RawValue>);
 
 impl Json {
-    /// The text.
+    /// The JSON text.
     pub fn text(&self) -> &str {
         self.0.get()
     }
@@ -36,30 +36,30 @@ impl PartialEq for Json {
     }
 }
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Request {
-    /// The name the client asked for.
+    /// The model's name in the request.
     pub model: String,
-    /// The turns, oldest first; system messages stand where the client put them.
+    /// The messages, oldest first; system messages are where the client put them.
     pub messages: Vec<Message>,
     /// Functions the model may call.
     pub tools: Vec<Tool>,
-    /// Whether, or which of them, it must call.
+    /// Whether the model must call a function, and which.
     pub tool_choice: Option<ToolChoice>,
-    /// Whether it may call several at once.
+    /// Whether the model may call several functions at once.
     pub parallel_tool_calls: Option<bool>,
-    /// What the answer must look like; `None` is free text.
+    /// The required output format; `None` is free text.
     pub output: Option<OutputFormat>,
-    /// The most tokens to produce, thinking included.
+    /// The maximum of output tokens, thinking included.
     pub max_tokens: Option<u64>,
-    /// 0 to 2, as OpenAI counts.
+    /// 0 to 2, in OpenAI's range.
     pub temperature: Option<f64>,
     /// Nucleus sampling.
     pub top_p: Option<f64>,
-    /// Sampling from the k likeliest.
+    /// Sampling from the k likeliest tokens.
     pub top_k: Option<u64>,
-    /// Texts that end the answer.
+    /// Stop sequences.
     pub stop: Vec<String>,
     /// For repeatable sampling.
     pub seed: Option<i64>,
@@ -67,35 +67,34 @@ pub struct Request {
     pub frequency_penalty: Option<f64>,
     /// -2 to 2.
     pub presence_penalty: Option<f64>,
-    /// How many answers; `None` is one.
+    /// The number of choices; `None` is one.
     pub n: Option<u64>,
-    /// How hard to think.
+    /// The reasoning effort or budget.
     pub reasoning: Option<Reasoning>,
     /// The end user, for the provider's abuse detection.
     pub user: Option<String>,
-    /// The wished class of service, in OpenAI's words.
+    /// The requested service tier, in OpenAI's terms.
     pub service_tier: Option<String>,
-    /// Whether the answer is streamed.
+    /// Whether the response is streamed.
     pub stream: bool,
     /// Whether the client asked for usage at the end of the stream.
     pub include_usage: bool,
-    /// Which of the tools the client knows in another form.
+    /// Tools that the client declared in a form other than functions.
     pub guises: Guises,
-    /// Wishes that only OpenAI's formats have, by the client's names for them. Who writes one takes it from `dropped`.
+    /// Parameters that only OpenAI's formats have, under the client's names. They are listed in `dropped` until a writer writes them.
     pub carried: Vec<(&'static str, Json)>,
-    /// Fields that the dialect read, that change nothing in the answer's meaning, and that this model does not carry.
-    /// Dropped when translated, and counted.
+    /// Fields that do not change the response's meaning and that this model does not carry: dropped in translation, and counted.
     pub dropped: Vec<String>,
 }
 
-/// Who speaks.
+/// The author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The application.
+    /// The application's instructions.
     System,
-    /// The application, by OpenAI's newer name.
+    /// The same under OpenAI's newer name.
     Developer,
-    /// The person.
+    /// The user.
     User,
     /// The model.
     Assistant,
@@ -103,127 +102,127 @@ pub enum Role {
     Tool,
 }
 
-/// One turn.
+/// One message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// Who speaks.
+    /// The author.
     pub role: Role,
-    /// What is said, in order.
+    /// The content, in order.
     pub parts: Vec<Part>,
     /// The participant's name.
     pub name: Option<String>,
 }
 
-/// One piece of a turn.
+/// One part of a message's content.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Part {
     /// Text.
     Text {
         /// The text.
         text: String,
-        /// Whether the prompt up to here may be cached by the provider.
+        /// Marks the end of a prompt prefix that the provider may cache.
         cache: Option<CacheMark>,
     },
-    /// A picture.
+    /// An image.
     Image {
-        /// Where it is.
+        /// The image's URL or data.
         source: Source,
         /// OpenAI's `detail`: `low`, `high` or `auto`.
         detail: Option<String>,
-        /// Whether the prompt up to here may be cached by the provider.
+        /// Marks the end of a prompt prefix that the provider may cache.
         cache: Option<CacheMark>,
     },
     /// A document, a PDF for example.
     Document {
-        /// Where it is.
+        /// The document's URL or data.
         source: Source,
         /// Its file name.
         name: Option<String>,
-        /// Whether the prompt up to here may be cached by the provider.
+        /// Marks the end of a prompt prefix that the provider may cache.
         cache: Option<CacheMark>,
     },
-    /// The model calls a function.
+    /// A function call by the model.
     ToolCall {
-        /// Ties the result to the call.
+        /// Links the result to the call.
         id: String,
-        /// The function.
+        /// The function's name.
         name: String,
         /// A JSON object as text, exactly as the model produced it; empty means `{}`.
         arguments: String,
     },
-    /// What a function returned.
+    /// A function's result.
     ToolResult {
-        /// The call it answers.
+        /// The id of its call.
         call: String,
         /// Text, images and documents.
         content: Vec<Part>,
         /// Whether the call failed.
         is_error: bool,
-        /// Whether the prompt up to here may be cached by the provider.
+        /// Marks the end of a prompt prefix that the provider may cache.
         cache: Option<CacheMark>,
     },
-    /// The model's reasoning, which some providers want back unchanged.
+    /// The model's reasoning. Some providers require it back unchanged.
     Thinking {
-        /// The text shown.
+        /// The readable text.
         text: String,
         /// The provider's seal on it.
         signature: Option<String>,
     },
     /// Reasoning that the provider encrypted.
     RedactedThinking {
-        /// Opaque.
+        /// Opaque data.
         data: String,
     },
-    /// The model declined, and says why.
+    /// The model's refusal.
     Refusal {
-        /// Its words.
+        /// The model's explanation.
         text: String,
     },
 }
 
-/// Seals on reasoning, as they travel through clients: whose a seal is stands before it, so that no provider is sent
-/// another's, which it would refuse. A seal without an owner is Anthropic's: its clients know it as it is.
+/// Seals on reasoning as clients carry them. A seal is prefixed with its owner, since other providers would reject it. A seal without an
+/// owner is Anthropic's: its clients know it in that form.
 pub mod seal {
-    /// Between the owner and the seal; base64 has none.
+    /// Separates the owner from the seal; it does not occur in base64.
     const MARK: char = '#';
 
-    /// Whether a piece begins a seal: it names an owner. Pieces of one that was begun do not, nor do Anthropic's, of which none
-    /// follows another directly.
+    /// Whether a piece begins a new seal, that is, names an owner. Later pieces of a seal name none, nor do Anthropic's seals, but those
+    /// never directly follow each other.
     pub fn begins(piece: &str) -> bool {
         piece.contains(MARK)
     }
 
-    /// The seal as a client gets it.
+    /// Prefixes a seal with its owner, for the client.
     pub fn mark(owner: &str, seal: &str) -> String {
         format!("{owner}{MARK}{seal}")
     }
 
-    /// The seal as its owner made it, if it is `owner`'s.
+    /// Returns the original seal if it is `owner`'s.
     pub fn of<'a>(owner: &str, marked: &'a str) -> Option<&'a str> {
         marked.strip_prefix(owner)?.strip_prefix(MARK)
     }
 
-    /// The seal as Anthropic made it, if it is Anthropic's.
+    /// Returns the original seal if it is Anthropic's.
     pub fn anthropics(marked: &str) -> Option<&str> {
         (!marked.is_empty() && !marked.contains(MARK)).then_some(marked)
     }
 }
 
-/// A mark that asks the provider to cache the prompt up to it.
+/// Asks the provider to cache the prompt up to this point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheMark {
-    /// Time to live, `5m` or `1h` (Anthropic's words).
+    /// Time to live, `5m` or `1h`, in Anthropic's terms.
     pub ttl: Option<String>,
 }
 
-/// Where the bytes of an image or a document are.
+/// The source of an image or document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// The provider fetches them.
+    /// A URL for the provider to fetch.
     Url(String),
-    /// They are here, in base64.
+    /// Inline data.
     Base64 {
-        /// Such as `image/png`.
+        /// The media type, such as `image/png`.
         media_type: String,
         /// Standard base64 without line ends.
         data: String,
@@ -233,109 +232,109 @@ pub enum Source {
 /// A function the model may call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tool {
-    /// Its name.
+    /// The function's name.
     pub name: String,
-    /// What it does.
+    /// Describes the function to the model.
     pub description: Option<String>,
-    /// JSON Schema of its arguments, carried whole.
+    /// JSON Schema of its arguments, carried unchanged.
     pub parameters: Option<Json>,
     /// Whether arguments must match the schema exactly.
     pub strict: Option<bool>,
-    /// Whether the prompt up to here may be cached by the provider.
+    /// Marks the end of a prompt prefix that the provider may cache.
     pub cache: Option<CacheMark>,
 }
 
-/// Whether, or what, the model must call.
+/// Whether the model must call a function, and which.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToolChoice {
-    /// As it likes.
+    /// The model decides.
     Auto,
-    /// Nothing.
+    /// No call.
     None,
-    /// At least one.
+    /// At least one call.
     Required,
-    /// This one.
+    /// This function.
     Named(String),
 }
 
-/// What the answer must look like.
+/// The required output format.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OutputFormat {
     /// Any JSON object.
     JsonObject,
-    /// JSON of this schema.
+    /// JSON that matches a schema.
     JsonSchema {
         /// The schema's name.
         name: String,
-        /// What it is for.
+        /// Describes the schema's purpose to the model.
         description: Option<String>,
-        /// The schema, carried whole.
+        /// The schema, carried unchanged.
         schema: Json,
-        /// Whether it must match exactly.
+        /// Whether the output must match exactly.
         strict: Option<bool>,
     },
 }
 
-/// How hard to think.
+/// The reasoning effort or budget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reasoning {
-    /// OpenAI's words: `none`, `minimal`, `low`, `medium`, `high`, `xhigh`, `max`. It is a wish for thinking.
+    /// OpenAI's levels: `none`, `minimal`, `low`, `medium`, `high`, `xhigh`, `max`. Requests reasoning.
     Effort(String),
-    /// The same words, from `low` on, of how much work the answer is worth: Anthropic's effort without a word on thinking. Where
-    /// the two are one, it is an effort.
+    /// The same levels, from `low` on, for the effort of the response as a whole: Anthropic's effort without a thinking parameter. Formats
+    /// that do not distinguish the two treat it as [`Reasoning::Effort`].
     Work(String),
-    /// At most this many tokens.
+    /// A maximum of this many reasoning tokens.
     Budget(u64),
-    /// Not at all.
+    /// No reasoning.
     Disabled,
-    /// As the model sees fit.
+    /// The model decides.
     Adaptive,
 }
 
-/// A whole answer.
+/// A whole response.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Response {
-    /// The provider's name for the answer.
+    /// The provider's id for the response.
     pub id: String,
-    /// The model that answered, as the provider calls it.
+    /// The model named in the response, under the provider's name.
     pub model: String,
-    /// Unix seconds, when the provider says.
+    /// Unix seconds, if the provider gives them.
     pub created: Option<u64>,
-    /// The answers; more than one only when more were asked for.
+    /// The choices; more than one only if the client requested more.
     pub choices: Vec<Choice>,
-    /// Tokens used, when the provider said.
+    /// Token usage, if the provider reported it.
     pub usage: Option<Usage>,
-    /// The class of service that was given.
+    /// The service tier that the provider used.
     pub service_tier: Option<String>,
-    /// The tools that its client knows in another form than functions.
+    /// Tools that the client declared in a form other than functions.
     pub guises: Guises,
 }
 
-/// One answer.
+/// One choice.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
-    /// What the assistant says.
+    /// The assistant's content.
     pub parts: Vec<Part>,
-    /// Why it ended.
+    /// The finish reason.
     pub finish: Finish,
 }
 
-/// Why an answer ended.
+/// A finish reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Finish {
-    /// It was complete, or met a stop text.
+    /// Complete, or ended at a stop sequence.
     #[default]
     Stop,
-    /// It met the token limit or the end of the context.
+    /// Ended at the token limit or the end of the context.
     Length,
-    /// The model waits for the results of tools.
+    /// The model waits for tool results.
     ToolCalls,
-    /// The provider's filter, or the model, refused to go on.
+    /// The provider's filter, or the model, refused to continue.
     ContentFilter,
 }
 
-/// Tokens, as one inclusive contract: `input` includes what was read from and written to a cache, `output` includes
-/// reasoning. Dialects whose wire format excludes them convert at their edge.
+/// Token usage, counted inclusively: `input` includes tokens read from and written to a cache, `output` includes reasoning. Dialects with
+/// exclusive counts convert them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// All tokens of the prompt.
@@ -350,91 +349,90 @@ pub struct Usage {
     pub reasoning: u64,
 }
 
-/// One step of a streamed answer. Tool calls are numbered by themselves, from 0, whatever the wire format numbers.
+/// One event of a streamed response. Tool calls are numbered separately from 0, independent of the wire format's indexes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StreamEvent {
-    /// The first event: who answers.
+    /// The first event.
     Start {
-        /// The provider's name for the answer.
+        /// The provider's id for the response.
         id: String,
-        /// The model, as the provider calls it; empty when the wire format does not say.
+        /// The model under the provider's name; empty if the wire format does not carry it.
         model: String,
     },
-    /// More text.
+    /// A piece of text.
     Text {
-        /// Which answer; 0 unless several were asked for.
+        /// The choice; 0 unless the client requested several.
         choice: u32,
         /// The piece.
         text: String,
     },
-    /// More reasoning.
+    /// A piece of reasoning.
     Thinking {
-        /// Which answer.
+        /// The choice.
         choice: u32,
         /// The piece.
         text: String,
     },
-    /// The seal of the reasoning before it.
+    /// The seal of the preceding reasoning, or a piece of it.
     Signature {
-        /// Which answer.
+        /// The choice.
         choice: u32,
         /// The piece.
         signature: String,
     },
     /// Reasoning that the provider encrypted.
     RedactedThinking {
-        /// Which answer.
+        /// The choice.
         choice: u32,
-        /// Opaque.
+        /// Opaque data.
         data: String,
     },
-    /// More of a refusal's words.
+    /// A piece of a refusal.
     Refusal {
-        /// Which answer.
+        /// The choice.
         choice: u32,
         /// The piece.
         text: String,
     },
-    /// A tool call begins.
+    /// The start of a tool call.
     ToolCall {
-        /// Which answer.
+        /// The choice.
         choice: u32,
-        /// Which call of that answer, from 0.
+        /// The call's number in that choice, from 0.
         call: u32,
-        /// Ties the result to the call.
+        /// Links the result to the call.
         id: String,
-        /// The function.
+        /// The function's name.
         name: String,
     },
-    /// More of a call's arguments.
+    /// A piece of a call's arguments.
     Arguments {
-        /// Which answer.
+        /// The choice.
         choice: u32,
-        /// Which call of that answer.
+        /// The call's number in that choice.
         call: u32,
         /// The piece of JSON text.
         json: String,
     },
-    /// An answer ended.
+    /// The end of a choice.
     Finish {
-        /// Which answer.
+        /// The choice.
         choice: u32,
-        /// Why.
+        /// The finish reason.
         finish: Finish,
     },
-    /// Tokens so far: a snapshot that replaces the one before.
+    /// Usage so far: a snapshot that replaces the previous one.
     Usage(Usage),
-    /// The provider keeps the connection alive.
+    /// A keep-alive from the provider.
     Ping,
-    /// The provider failed after it had begun. Nothing follows.
+    /// The provider failed after the stream had begun. Always the last event.
     Error(ApiError),
-    /// The answer is complete. Nothing follows.
+    /// The response is complete. Always the last event.
     End,
 }
 
 impl StreamEvent {
-    /// Whether a person or a program would see something of the answer: the point after which a fallback to another
-    /// provider can no longer be silent.
+    /// Whether this is output visible to a person or program. After it, a silent fallback to another provider is impossible.
     pub fn is_content(&self) -> bool {
         match self {
             Self::Text { text, .. } | Self::Thinking { text, .. } | Self::Refusal { text, .. } => !text.is_empty(),

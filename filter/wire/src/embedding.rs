@@ -1,7 +1,7 @@
-//! The one typed model of embeddings: texts in, vectors out. What every dialect of them reads into and writes from.
+//! The typed model of embeddings that every embeddings dialect reads into and writes from: texts in, vectors out.
 //!
-//! It borrows from the body it was read from: a request's texts and an answer's vectors are large, and mostly copied as they
-//! stand. It knows no wire format.
+//! It borrows from the body: a request's texts and a response's vectors are large and mostly copied verbatim. It is independent of any wire
+//! format.
 
 use std::borrow::Cow;
 
@@ -12,35 +12,35 @@ mod vector;
 
 pub use vector::Vector;
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Request<'a> {
-    /// The name the client asked for.
+    /// The model's name in the request.
     pub model: Cow<'a, str>,
-    /// What the vectors are to stand for, one each.
+    /// The inputs; each yields one vector.
     pub inputs: Vec<Input<'a>>,
-    /// How long a vector is to be; `None` is the model's own length.
+    /// The length of the vectors; `None` is the model's default.
     pub dimensions: Option<u64>,
-    /// How the vectors are to be written.
+    /// The encoding of the vectors.
     pub encoding: Encoding,
     /// The end user, for the provider's abuse detection.
     pub user: Option<Cow<'a, str>>,
-    /// What the vectors are for, in Cohere's words: `search_document`, `search_query`, `classification`, `clustering`.
+    /// The purpose of the vectors, in Cohere's terms: `search_document`, `search_query`, `classification`, `clustering`.
     pub input_type: Option<Cow<'a, str>>,
-    /// Fields that change nothing in the vectors and that this model does not carry.
+    /// Fields that do not affect the vectors and that this model does not carry.
     pub dropped: Vec<String>,
 }
 
-/// One thing that a vector is to stand for.
+/// One input.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input<'a> {
     /// A text.
     Text(Cow<'a, str>),
-    /// A text as the model's own tokens.
+    /// A text as tokens of the model's own vocabulary.
     Tokens(Vec<u32>),
 }
 
-/// How vectors are written.
+/// The encoding of vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Encoding {
     /// As JSON numbers.
@@ -50,19 +50,19 @@ pub enum Encoding {
     Base64,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Response<'a> {
-    /// The model that answered, as the provider calls it; empty when the wire format does not say.
+    /// The model named in the response, under the provider's name; empty if the wire format does not carry it.
     pub model: Cow<'a, str>,
     /// The vectors, in the order of the inputs.
     pub vectors: Vec<Vector<'a>>,
-    /// Tokens used, when the provider said.
+    /// Token usage, if the provider reported it.
     pub usage: Option<Usage>,
 }
 
 impl Request<'_> {
-    /// The inputs as texts, for providers that take no tokens, and at most so many texts in a request.
+    /// The inputs as texts, for a provider that takes neither tokens nor more than `most` texts per request.
     pub fn texts(&self, most: usize) -> Result<Vec<&str>, ApiError> {
         if self.inputs.len() > most {
             let message = format!(
@@ -75,7 +75,7 @@ impl Request<'_> {
         let texts = self.inputs.iter().enumerate().map(|(index, input)| match input {
             Input::Text(text) => Ok(&**text),
             Input::Tokens(_) => {
-                // One alone need not stand in a list.
+                // A single input need not be in a list.
                 let at = if self.inputs.len() == 1 { "input".to_owned() } else { format!("input[{index}]") };
                 let message = format!(
                     "'{at}' contains tokens, but the provider that serves this model accepts only text. Send text \
@@ -94,7 +94,7 @@ impl Response<'_> {
         self.vectors.iter().map(|vector| vector.encoded(encoding)).collect()
     }
 
-    /// About how many bytes the vectors take, so that the answer's memory is asked for once.
+    /// The approximate size of the vectors in bytes, to allocate the response's buffer once.
     pub fn size(&self) -> usize {
         self.vectors.iter().map(|vector| vector.len().saturating_add(64)).sum()
     }

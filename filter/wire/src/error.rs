@@ -1,7 +1,7 @@
-//! Errors that a client of the gateway reads, whoever made them: a provider, or Sluice itself.
+//! Errors for clients, from a provider or from Sluice itself.
 //!
-//! An [`ApiError`] is free of any wire format; a dialect writes it in the shape its clients know. Its text never holds a
-//! provider's key, a prompt, or another tenant's name.
+//! An [`ApiError`] is independent of any wire format; a dialect writes it in its clients' format. Its text never contains a provider's key,
+//! a prompt, or another tenant's name.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -12,68 +12,68 @@ use serde_json::Value;
 use crate::json;
 use crate::lenient::maybe;
 
-/// What went wrong, in the terms that every provider's errors can be mapped to.
+/// The kind of error, in terms that cover every provider's errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The request cannot be served as it stands.
+    /// The request is invalid or not supported.
     InvalidRequest,
-    /// The conversation is longer than the model's context.
+    /// The conversation exceeds the model's context.
     ContextLength,
-    /// The provider's content policy refused the request.
+    /// The provider's content policy rejected the request.
     ContentPolicy,
-    /// No credential, or one that is not valid.
+    /// The credential is missing or invalid.
     Authentication,
-    /// The credential is valid and may not do this.
+    /// The credential is valid but lacks permission.
     Permission,
-    /// What was asked for does not exist.
+    /// The requested object does not exist.
     NotFound,
-    /// The request is larger than can be served.
+    /// The request is too large.
     TooLarge,
-    /// Too many requests or tokens for now: the same request may pass later.
+    /// Too many requests or tokens for now; a retry may succeed.
     RateLimit,
-    /// No credit left: the same request will not pass by waiting.
+    /// No credit left; a retry does not help.
     InsufficientQuota,
-    /// The provider has too much to do.
+    /// The provider is overloaded.
     Overloaded,
-    /// No answer in time.
+    /// No response in time.
     Timeout,
-    /// The provider, or the way to it, failed.
+    /// The provider, or the connection to it, failed.
     Server,
 }
 
-/// One error, ready to be written in any dialect.
+/// One error, for any dialect to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
     /// HTTP status.
     pub status: u16,
-    /// What went wrong.
+    /// The kind of error.
     pub kind: ErrorKind,
     /// A stable, machine-readable name, `model_not_found` for example.
     pub code: Option<Cow<'static, str>>,
-    /// For people: what happened, and what to do.
+    /// A message for people: the problem, and what to do about it.
     pub message: String,
     /// The request's field at fault.
     pub param: Option<String>,
-    /// After which a retry makes sense, if the one who refused said so.
+    /// How long to wait before a retry, if the server or limit says so.
     pub retry_after: Option<Duration>,
-    /// How its provider has said it, where the client speaks the provider's format.
+    /// The provider's original error, for a client that speaks the provider's format.
     pub own: Option<Box<Own>>,
 }
 
-/// A provider's own words for an error.
+/// A provider's original error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Own {
-    /// The whole body: a JSON object, with all that the provider documents.
+    /// The whole body: a JSON object with all fields that the provider documents.
     pub body: String,
-    /// What the provider calls the request.
+    /// The provider's id for the request.
     pub request_id: Option<String>,
 }
 
-/// A provider's longer error is told in the gateway's words.
+/// A longer body is replaced by the gateway's own error.
 const LONGEST_OWN: usize = 64 << 10;
 
 impl Own {
-    /// From the body of an error in a format that says what happened in a `message`; `None` from anything else.
+    /// Reads an error body whose format has a `message`; `None` for any other body.
     pub fn read(body: &[u8], request_id: Option<&str>) -> Option<Self> {
         #[derive(Deserialize)]
         struct Said {
@@ -90,7 +90,7 @@ impl Own {
         }
         let body = std::str::from_utf8(body).ok().filter(|body| body.len() <= LONGEST_OWN)?;
         let said: Said = json::read(body).ok().filter(|_| body.trim_start().starts_with('{'))?;
-        // Mistral, and vLLM's older versions, say it without an `error` around: not all clients would find it there.
+        // Mistral, and older versions of vLLM, do not wrap the error in `error`, where some clients look for it.
         let bare = said.message.filter(|_| said.error.is_none() && said.object.as_deref() == Some("error"));
         let wrapped = bare.as_ref().map(|_| format!("{{\"error\":{}}}", body.trim()));
         let message = said.error.map(|error| error.message).or(bare)?;
@@ -99,8 +99,8 @@ impl Own {
         (!message.is_empty()).then(|| Self { body: wrapped.unwrap_or_else(|| body.to_owned()), request_id })
     }
 
-    /// With the fields of `ours`, the same error in the gateway's words, that the provider leaves out or has nothing for: clients go by
-    /// a `code`.
+    /// Fills in fields that the provider omitted or left null from `ours`, the gateway's version of the same error: clients depend on
+    /// `code`.
     pub fn filled(self, ours: &[u8]) -> Self {
         let read = |text: &[u8]| json::from_slice::<Value>(text).ok();
         let (Some(mut own), Some(Value::Object(mut ours))) = (read(self.body.as_bytes()), read(ours)) else {
@@ -121,36 +121,36 @@ impl Own {
     }
 }
 
-/// The code of an answer that is larger than the gateway reads, writes or holds.
+/// The code of a response that is larger than the gateway reads, writes or holds.
 pub const ANSWER_TOO_LARGE: &str = "provider_answer_too_large";
 
 impl ApiError {
-    /// An error with neither code nor field.
+    /// Creates an error without code, field and retry time.
     pub fn new(status: u16, kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { status, kind, code: None, message: message.into(), param: None, retry_after: None, own: None }
     }
 
-    /// A 400 that blames the field `param`.
+    /// A 400 for the field `param`.
     pub fn invalid(param: impl Into<String>, message: impl Into<String>) -> Self {
         Self { param: Some(param.into()), ..Self::new(400, ErrorKind::InvalidRequest, message) }
     }
 
-    /// A 400 for a field that the target cannot express: never dropped in silence.
+    /// A 400 for a field that the target does not support and that must not be dropped.
     pub fn unsupported(param: impl Into<String>, message: impl Into<String>) -> Self {
         Self::invalid(param, message).with_code("unsupported_parameter")
     }
 
-    /// A 502: the provider answered something that is not an answer.
+    /// A 502: the provider's response is invalid.
     pub fn bad_answer(message: impl Into<String>) -> Self {
         Self::new(502, ErrorKind::Server, message).with_code("invalid_provider_response")
     }
 
-    /// A 502: the provider's answer is larger than the gateway reads, writes or holds. A request can ask for such an answer.
+    /// A 502: the provider's response is larger than the gateway reads, writes or holds. A request can cause such a response.
     pub fn answer_too_large(message: impl Into<String>) -> Self {
         Self::new(502, ErrorKind::Server, message).with_code(ANSWER_TOO_LARGE)
     }
 
-    /// The provider's JSON is not what it should be. serde's words name fields and positions; only the position is told.
+    /// A 502 for unreadable JSON. serde's message quotes fields; only the position is reported.
     pub fn unreadable(error: &serde_json::Error) -> Self {
         match (error.line(), error.column()) {
             (0, _) => Self::bad_answer("The provider's answer is not valid UTF-8."),
@@ -160,7 +160,7 @@ impl ApiError {
         }
     }
 
-    /// Whether clients would ask again, as the SDKs do for such a status, and would only read the same once more.
+    /// Whether an SDK would retry because of the status, and would get the same error again.
     pub fn repeats(&self) -> bool {
         const LASTING: [&str; 3] = ["provider_refused_credential", "gateway_misconfigured", ANSWER_TOO_LARGE];
         use ErrorKind::{Overloaded, RateLimit, Server, Timeout};
@@ -169,7 +169,7 @@ impl ApiError {
         asked_again && (!passes || self.code.as_deref().is_some_and(|code| LASTING.contains(&code)))
     }
 
-    /// The same error under a stable code.
+    /// Sets a stable code.
     pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
         self.code = Some(code.into());
         self

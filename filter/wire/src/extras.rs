@@ -1,21 +1,21 @@
-//! Facts of an answer that have a price besides its tokens: the class of service, writes to a cache that keeps them for an hour,
-//! and calls of tools that run at the provider. The prices themselves are nobody's business here.
+//! Billable facts of a response besides its tokens: the service tier, cache writes with a lifetime of one hour, and calls of tools that run
+//! at the provider. This module knows no prices.
 
-/// A class of service.
+/// A service tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tier {
-    /// What the plain price is for.
+    /// The standard tier.
     Plain,
-    /// Faster.
+    /// Faster, at a higher price.
     Priority,
-    /// Slower.
+    /// Slower, at a lower price.
     Flex,
-    /// Much later.
+    /// Processed in a batch.
     Batch,
 }
 
 impl Tier {
-    /// By the word of OpenAI's or Anthropic's for it. `auto`, and what nobody knows, is none.
+    /// Reads OpenAI's or Anthropic's name for a tier. `None` for `auto` and unknown names.
     pub fn read(word: &str) -> Option<Self> {
         Some(match word {
             "default" | "standard" | "standard_only" => Self::Plain,
@@ -27,24 +27,24 @@ impl Tier {
     }
 }
 
-/// A tool that runs at the provider, and has a price for a call.
+/// A tool that runs at the provider and is priced per call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tool {
-    /// A search of the web.
+    /// Web search.
     WebSearch,
-    /// A search of stored files.
+    /// Search of stored files.
     FileSearch,
-    /// A machine that runs what the model has written.
+    /// A sandbox that runs the model's code.
     CodeInterpreter,
-    /// An image.
+    /// Image generation.
     ImageGeneration,
 }
 
 impl Tool {
-    /// All of them.
+    /// All tools.
     pub const ALL: [Self; 4] = [Self::WebSearch, Self::FileSearch, Self::CodeInterpreter, Self::ImageGeneration];
 
-    /// By the type with which it is offered, whatever its version.
+    /// Reads the type of a tool that a request offers, in any version.
     pub fn offered(kind: &[u8]) -> Option<Self> {
         const NAMES: [(&[u8], Tool); 4] = [
             (b"web_search", Tool::WebSearch),
@@ -52,12 +52,12 @@ impl Tool {
             (b"code_interpreter", Tool::CodeInterpreter),
             (b"image_generation", Tool::ImageGeneration),
         ];
-        // What was called is an item of the conversation, and no offer.
+        // Calls and their results are items of the conversation, not offers.
         let is_offer = !kind.ends_with(b"_call") && !kind.ends_with(b"_tool_result");
         NAMES.iter().find(|(name, _)| is_offer && kind.starts_with(name)).map(|(_, tool)| *tool)
     }
 
-    /// By the type of an item in an answer of the Responses API.
+    /// Reads the type of an item in a response of the Responses API.
     pub fn called(kind: &str) -> Option<Self> {
         Some(match kind {
             "web_search_call" => Self::WebSearch,
@@ -69,15 +69,15 @@ impl Tool {
     }
 }
 
-/// How often each tool is called.
+/// The number of calls of each tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Calls([u64; 4]);
 
 impl Calls {
-    /// None.
+    /// No calls.
     pub const NONE: Self = Self([0; 4]);
 
-    /// So many more of a tool. A machine that runs what a model has written has a price for a session, of which an answer has one.
+    /// Adds calls. The code interpreter is priced per session, and a response has at most one.
     pub fn add(&mut self, tool: Tool, calls: u64) {
         if let Some(count) = self.0.get_mut(tool as usize) {
             let most = if tool == Tool::CodeInterpreter { 1 } else { u64::MAX };
@@ -85,30 +85,30 @@ impl Calls {
         }
     }
 
-    /// Of this tool.
+    /// The number of calls of `tool`.
     pub fn of(&self, tool: Tool) -> u64 {
         self.0.get(tool as usize).copied().unwrap_or_default()
     }
 
-    /// Of each tool.
+    /// Every tool with its number of calls.
     pub fn each(&self) -> impl Iterator<Item = (Tool, u64)> {
         Tool::ALL.into_iter().zip(self.0)
     }
 }
 
-/// What an answer tells of its surcharges.
+/// The billable extras of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Extras {
-    /// The class of service that was given.
+    /// The service tier that the provider used.
     pub tier: Option<Tier>,
-    /// Of what was written to a cache, the tokens that it keeps for an hour.
+    /// Tokens written to a cache with a lifetime of one hour, among the cache writes.
     pub hour_writes: Option<u64>,
-    /// What was called.
+    /// Calls of tools at the provider.
     pub calls: Calls,
 }
 
 impl Extras {
-    /// The class of service names itself.
+    /// Sets the tier from its name, if it is known.
     pub(crate) fn name_tier(&mut self, word: &str) {
         self.tier = Tier::read(word).or(self.tier);
     }

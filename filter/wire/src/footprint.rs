@@ -1,25 +1,25 @@
-//! How much memory a JSON text takes once it is read into types, estimated from its bytes alone.
+//! Estimates from a JSON text alone how much memory it takes once parsed into types.
 //!
-//! Small values are what makes a text grow: an empty object has two bytes, and the type it is read into a few hundred. Each
-//! translation asks here first, so that no request and no answer grows past what a worker's VM has.
+//! Small values inflate most: an empty object has two bytes, but its parsed type a few hundred. Every translation checks this estimate
+//! first, so that no request or response exceeds the memory of a worker's VM.
 
 use memchr::{memchr, memchr_iter, memchr2_iter};
 
 use crate::error::{ApiError, ErrorKind};
 
-/// The most that one text may take. A VM has 1 GiB, of which the gate leaves most to others.
+/// The maximum for one text. A VM has 1 GiB, and other requests need most of it.
 pub const LARGEST: usize = 256 << 20;
 
-/// What one array or object takes at most, in the types of any format, those that it is written from included.
+/// The maximum for one array or object, in the types of any format, including those used for writing.
 const CONTAINER: usize = 512;
-/// What one string takes besides its bytes.
+/// One string, besides its bytes.
 const STRING: usize = 64;
-/// What one number or word takes.
+/// One number or literal.
 const SCALAR: usize = 16;
 
-/// What reading `json` takes, in bytes; never less than it really does.
+/// Estimates the memory for parsing `json`, in bytes; never too low.
 pub fn of(json: &[u8]) -> usize {
-    // Most texts are small however they are counted, which spares them the careful look.
+    // A quick upper bound suffices for most texts; only large ones are scanned properly.
     let number_of = |byte| memchr_iter(byte, json).count();
     let roughly = Values {
         containers: number_of(b'{').saturating_add(number_of(b'[')),
@@ -32,12 +32,12 @@ pub fn of(json: &[u8]) -> usize {
     }
 }
 
-/// Whether reading `json` takes no more than `most` bytes. A short one is not looked at for that: every byte may be a container's.
+/// Whether parsing `json` takes at most `most` bytes. A short text always fits, without a scan: at worst every byte is a container.
 pub fn fits(json: &[u8], most: usize) -> bool {
     json.len().saturating_mul(CONTAINER + 1).saturating_add(SCALAR) <= most || of(json) <= most
 }
 
-/// An error when a request is too large to be read.
+/// Fails if a request is too large to parse.
 pub fn check_request(json: &[u8]) -> Result<(), ApiError> {
     if fits(json, LARGEST) {
         return Ok(());
@@ -46,7 +46,7 @@ pub fn check_request(json: &[u8]) -> Result<(), ApiError> {
     Err(ApiError::new(413, ErrorKind::TooLarge, message).with_code("request_too_large"))
 }
 
-/// An error when an answer is too large to be read.
+/// Fails if a response is too large to parse.
 pub fn check_answer(json: &[u8]) -> Result<(), ApiError> {
     if fits(json, LARGEST) {
         return Ok(());
@@ -66,7 +66,7 @@ struct Values {
 }
 
 impl Values {
-    /// Counts what stands outside of strings. In a text that is no JSON the numbers mean nothing; its reader will refuse it.
+    /// Counts values outside strings. For invalid JSON the result is meaningless, but its parser rejects it anyway.
     fn of(json: &[u8]) -> Self {
         let mut values = Self::default();
         let mut rest = json;
@@ -89,7 +89,7 @@ impl Values {
     }
 }
 
-/// Right behind the quote that ends a string.
+/// The index after the quote that ends a string.
 fn end_of_string(inside: &[u8]) -> usize {
     let mut skip = 0;
     for at in memchr2_iter(b'"', b'\\', inside) {

@@ -1,42 +1,42 @@
-//! A header map in one allocation, in the form in which the proxy-wasm ABI hands maps over.
+//! A header map in a single allocation, in the proxy-wasm ABI's serialization.
 //!
-//! The form: a `u32` count; per header the `u32` lengths of name and value; then every name and value, each followed by a
-//! zero byte. All numbers little endian. Source: the proxy-wasm ABI specification 0.2.1, "Serialization".
-//! Values are bytes: a header need not be UTF-8, and must not make anything fail when it is not.
+//! The serialization: a `u32` count; for each header the `u32` lengths of name and value; then every name and value, each followed by a
+//! zero byte. All numbers are little-endian. Source: the proxy-wasm ABI specification 0.2.1, "Serialization". Values are bytes: a header
+//! that is not UTF-8 must not cause failures.
 
-/// Headers in order, repeated names included. Names are lower case, as Envoy keeps them.
+/// Headers in order, including repeated names. Names are in lower case, as in Envoy.
 #[derive(Debug, Clone, Default)]
 pub struct HeaderMap {
-    /// Every name and value as the form has them, to the end; what stands before the first is no header.
+    /// All names and values as serialized, up to the end; bytes before the first are not headers.
     bytes: Vec<u8>,
     entries: Vec<Entry>,
 }
 
-/// Where a header is.
+/// The position of a header.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    /// Where its name begins.
+    /// The start of its name.
     start: usize,
-    /// The length of its name. The value begins behind the zero byte after it.
+    /// The length of its name. The value follows the name's zero byte.
     name: usize,
     /// The length of its value.
     value: usize,
 }
 
 impl HeaderMap {
-    /// An empty map with room for so many headers, whose names and values have so many bytes together.
+    /// Creates an empty map with capacity for `headers` headers with `bytes` bytes of names and values in total.
     pub fn with_capacity(headers: usize, bytes: usize) -> Self {
         let zeros = headers.saturating_mul(2);
         Self { bytes: Vec::with_capacity(bytes.saturating_add(zeros)), entries: Vec::with_capacity(headers) }
     }
 
-    /// Reads the ABI's form. What is cut short or does not add up is left out.
+    /// Parses the ABI's serialization. Omits truncated or inconsistent headers.
     pub fn parse(mut bytes: Vec<u8>) -> Self {
         let number = |at: usize| -> Option<usize> {
             let four: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
             usize::try_from(u32::from_le_bytes(four)).ok()
         };
-        // Without all of its numbers, nobody knows where a header begins.
+        // Without all lengths, the start of the names is unknown.
         let count = number(0).filter(|count| *count <= bytes.len().saturating_sub(4) / 8).unwrap_or(0);
         let mut entries = Vec::with_capacity(count);
         let mut start = 4 + count * 8;
@@ -49,12 +49,12 @@ impl HeaderMap {
             entries.push(Entry { start, name, value });
             start = end + 1;
         }
-        // Other headers may be put behind them.
+        // Cut the rest so that other headers can be appended.
         bytes.resize(start, 0);
         Self { bytes, entries }
     }
 
-    /// Writes the ABI's form.
+    /// Writes the ABI's serialization.
     pub fn serialize(&self) -> Vec<u8> {
         let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes();
         let start = self.entries.first().map_or(self.bytes.len(), |entry| entry.start);
@@ -69,7 +69,7 @@ impl HeaderMap {
         out
     }
 
-    /// Adds a header at the end.
+    /// Appends a header.
     pub fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         self.add(name.as_ref(), value.as_ref());
     }
@@ -83,17 +83,17 @@ impl HeaderMap {
         }
     }
 
-    /// How many headers there are.
+    /// The number of headers.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is none.
+    /// Whether the map is empty.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The bytes that it takes.
+    /// The size in bytes.
     pub fn size(&self) -> usize {
         self.bytes.len()
     }
@@ -114,7 +114,7 @@ impl HeaderMap {
         None
     }
 
-    /// The first value of `name`, when it is text.
+    /// The first value of `name`, if it is UTF-8.
     pub fn text(&self, name: &str) -> Option<&str> {
         std::str::from_utf8(self.get(name)?).ok()
     }
@@ -213,7 +213,7 @@ mod tests {
 
         use super::HeaderMap;
 
-        /// The form, by its definition.
+        /// The serialization by its definition.
         fn form(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
             let length = |bytes: &Vec<u8>| (bytes.len() as u32).to_le_bytes();
             let numbers = pairs.iter().flat_map(|(name, value)| [length(name), length(value)]).flatten();

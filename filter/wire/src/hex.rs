@@ -1,6 +1,6 @@
-//! Bytes as hexadecimal digits, in lower case.
+//! Lower-case hexadecimal encoding.
 
-/// Two digits a byte.
+/// Two digits per byte.
 pub fn encoded(bytes: &[u8]) -> String {
     const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     let digit = |four: u8| DIGITS.get(usize::from(four)).copied();

@@ -1,4 +1,4 @@
-//! JSON that is read from texts, and texts as JSON.
+//! Reads JSON from text and writes strings as JSON.
 
 use std::str::Utf8Error;
 
@@ -14,25 +14,25 @@ mod strict;
 pub use plain::is_plain;
 pub(crate) use plain::plain;
 
-/// Reads JSON. What wants an object takes no array.
+/// Reads JSON. Structs are read from objects only, not from arrays.
 pub fn read<'t, T: Deserialize<'t>>(text: &'t str) -> serde_json::Result<T> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = T::deserialize(Strict(&mut reader))?;
     reader.end().map(|()| value)
 }
 
-/// Reads JSON from bytes. This validates UTF-8 once. serde_json's own reader of bytes validates each string, and the compiler would
-/// generate it for each type beside the reader of texts.
+/// Reads JSON from bytes. Validates UTF-8 once; serde_json's byte reader would validate each string, and the compiler would generate it for
+/// each type in addition to the text reader.
 pub fn from_slice<'t, T: Deserialize<'t>>(json: &'t [u8]) -> serde_json::Result<T> {
     read(utf8(json).map_err(serde_json::Error::custom)?)
 }
 
-/// Validates UTF-8. If `bytes` are invalid, the standard library looks again and reports the place.
+/// Validates UTF-8. For invalid bytes, the standard library scans again and reports the position.
 pub fn utf8(bytes: &[u8]) -> Result<&str, Utf8Error> {
     simdutf8::basic::from_utf8(bytes).or_else(|_| std::str::from_utf8(bytes))
 }
 
-/// The same of JSON that is a tree already.
+/// [`read`] for a parsed tree.
 pub fn from_value<T: DeserializeOwned>(json: Value) -> serde_json::Result<T> {
     T::deserialize(Strict(json))
 }
@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(read::<Shape>(r#""dot""#).unwrap(), Shape::Dot);
         assert_eq!(read::<Shape>(r#"{"circle":{"x":1}}"#).unwrap(), Shape::Circle(point(1)));
         assert_eq!(read::<Shape>(r#"{"line":{"to":{"x":1}}}"#).unwrap(), Shape::Line { to: point(1) });
-        // As serde_json by itself takes it.
+        // serde_json on its own accepts this.
         assert_eq!(serde_json::from_str::<Point>("[1,2]").unwrap(), Point { x: 1, y: Some(2) });
         assert_eq!(
             read::<Point>("[1,2]").unwrap_err().to_string(),

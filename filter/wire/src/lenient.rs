@@ -1,5 +1,5 @@
-//! Values as servers really send them: `null` for a text, a float for a count. What cannot be read is as good as absent, and
-//! never fails the rest of an answer. Borrowed from the input wherever it holds no escapes.
+//! Values as servers really send them: `null` for a string, a float for a count. An unreadable value counts as absent and never fails the
+//! rest of a response. Strings without escapes are borrowed from the input.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,12 +12,12 @@ use serde_json::value::RawValue;
 use crate::json;
 use crate::json::scan::Scan;
 
-/// A text; anything else, `null` too, is empty.
+/// A string; any other value is an empty one.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Text<'a>(pub Cow<'a, str>);
 
 impl<'a> Text<'a> {
-    /// The same as a [`Scan`] has it.
+    /// Reads it with a [`Scan`].
     pub fn scan(scan: &mut Scan<'a>) -> Option<Self> {
         scan.maybe(Scan::text).map(|text| Self(text.unwrap_or_default().into()))
     }
@@ -26,25 +26,25 @@ impl<'a> Text<'a> {
     }
 }
 
-/// A count; anything that is not a number, and what is below 0, counts as absent.
+/// A count; a negative or non-numeric value is absent.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Count(pub Option<u64>);
 
-/// The most tokens that anybody counts for one answer: a hundred times the longest context there is.
+/// The maximum plausible token count of one response: a hundred times the longest context.
 const MOST_TOKENS: u64 = 100_000_000;
 
-/// A count of tokens; what no answer can have used counts as absent, and is estimated.
+/// A token count; an implausible count is absent and will be estimated.
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
 #[serde(from = "Count")]
 pub struct Tokens(pub Option<u64>);
 
 impl Tokens {
-    /// The same as a [`Scan`] has it.
+    /// Reads it with a [`Scan`].
     pub(crate) fn scan(scan: &mut Scan<'_>) -> Option<Self> {
         scan.maybe(Scan::count).map(|count| Count(count).into())
     }
 
-    /// This count, or the other one where it is absent.
+    /// This count, or else `other`.
     pub fn or(self, other: Self) -> Self {
         Self(self.0.or(other.0))
     }
@@ -56,15 +56,15 @@ impl From<Count> for Tokens {
     }
 }
 
-/// An object; anything else, and one that cannot be read, is absent. Nothing that says how much was used fails an answer.
+/// Reads an object; any other or unreadable value is `None`. Usage never fails a response.
 pub fn maybe<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     let raw = <&RawValue>::deserialize(deserializer)?;
-    // A list's items could be taken for fields.
+    // Rejects a list, which serde would read as fields in order.
     let object = raw.get().starts_with('{').then_some(raw.get());
     Ok(object.and_then(|object| json::read(object).ok()))
 }
 
-/// The `usage` of an answer, and nothing else of it.
+/// Reads only the `usage` of a response.
 pub fn usage_in<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
     #[derive(Deserialize)]
     struct Only<'a> {
@@ -74,18 +74,18 @@ pub fn usage_in<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
     maybe(json::from_slice::<Only<'a>>(body).ok()?.usage?).ok()?
 }
 
-/// Bytes of a text, or 1 for anything else that a person or program would see; 0 for `null`, `false`, `0`, `""` and `[]`.
+/// The length of a string in bytes, or 1 for any other visible value; 0 for `null`, `false`, `0`, `""` and `[]`.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Filled(pub usize);
 
 impl Filled {
-    /// The same as a [`Scan`] has it.
+    /// Reads it with a [`Scan`].
     pub fn scan(scan: &mut Scan<'_>) -> Option<Self> {
         scan.filled().map(Self)
     }
 }
 
-/// Consumes what a visitor has no use for.
+/// Consumes a sequence that a visitor ignores. Returns whether it had elements.
 pub(crate) fn skip_seq<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<bool, A::Error> {
     let mut any = false;
     while seq.next_element::<IgnoredAny>()?.is_some() {
@@ -99,7 +99,7 @@ pub(crate) fn skip_map<'de, A: MapAccess<'de>>(mut map: A) -> Result<(), A::Erro
     Ok(())
 }
 
-/// Implements `Deserialize` with a visitor that accepts anything; what the body does not name is the default.
+/// Implements `Deserialize` with a visitor that accepts anything; cases not in the body yield the default.
 macro_rules! lenient {
     ($type:ty, $($life:lifetime)?, { $($body:tt)* }) => {
         impl<'de $(: $life, $life)?> Deserialize<'de> for $type {
@@ -161,7 +161,7 @@ lenient!(Count, , {
         Ok(Count(u64::try_from(count).ok()))
     }
     fn visit_f64<E>(self, count: f64) -> Result<Self::Value, E> {
-        // A cast from float to integer saturates.
+        // The cast from float to integer saturates.
         Ok(Count((count >= 0.0).then_some(count as u64)))
     }
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {

@@ -1,10 +1,9 @@
-//! The wire formats of LLM providers and of their clients, and the translation between any two of them by way of one
-//! [`conversation`].
+//! The wire formats of LLM providers and their clients, and the translation between any two of them through one [`conversation`].
 //!
-//! Bytes go in, bytes come out: nothing here knows a policy, a price, a configuration file or Envoy, and nothing reads a clock.
-//! The gateway's decisions are made in `sluice-core`, on top of this crate.
+//! Bytes in, bytes out: this crate has no notion of policies, prices, configuration files or Envoy, and reads no clock. `sluice-core` makes
+//! the gateway's decisions on top of it.
 
-// What tests here share with those of other crates calls it by its name.
+// Code that these tests share with other crates uses the crate's name.
 #[cfg(test)]
 extern crate self as sluice_wire;
 

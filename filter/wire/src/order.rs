@@ -1,9 +1,9 @@
-//! Sorting, compiled once for all types. The standard library's sort is compiled anew for each type, at some kilobytes each; here
-//! only numbers and places are sorted.
+//! Sorting that is compiled once for all types. The standard library's sort is compiled for each type, at some kilobytes each; this module
+//! sorts only numbers and indexes.
 
 use std::cmp::Ordering;
 
-/// Puts `list` in the order of its elements' numbers; those with the same numbers keep theirs.
+/// Sorts `list` by its elements' numbers; stable.
 pub fn by_numbers<T>(list: &mut Vec<T>, numbers: impl Fn(&T) -> (u64, u64)) {
     let mut places: Vec<(u64, u64, usize)> = Vec::with_capacity(list.len());
     places.extend(list.iter().enumerate().map(|(place, element)| {
@@ -17,7 +17,7 @@ pub fn by_numbers<T>(list: &mut Vec<T>, numbers: impl Fn(&T) -> (u64, u64)) {
     arrange(list, places.into_iter().map(|(_, _, place)| place));
 }
 
-/// Puts `list` in the order that `compare` says; those that are equal keep theirs.
+/// Sorts `list` by `compare`; stable.
 pub fn by<T>(list: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
     if list.is_sorted_by(|one, other| compare(one, other).is_le()) {
         return;
@@ -29,27 +29,27 @@ pub fn by<T>(list: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
     arrange(list, places.into_iter());
 }
 
-/// The places of so many elements, in the order that `compare` says.
+/// The indexes of `length` elements in the order of `compare`.
 fn sorted(length: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
     let mut places: Vec<usize> = (0..length).collect();
     places.sort_unstable_by(|one, other| compare(*one, *other).then(one.cmp(other)));
     places
 }
 
-/// Puts the element of each of these places, one after the other.
+/// Rearranges the elements into the order of these indexes.
 fn arrange<T>(list: &mut Vec<T>, places: impl Iterator<Item = usize>) {
     let mut elements: Vec<Option<T>> = list.drain(..).map(Some).collect();
     list.extend(places.filter_map(|place| elements.get_mut(place)?.take()));
 }
 
-/// A map, or a set, of all of these. `collect` would sort them first.
+/// Collects a map or set. `collect` would sort the elements first.
 pub fn gathered<T, C: Default + Extend<T>>(all: impl IntoIterator<Item = T>) -> C {
     let mut gathered = C::default();
     gathered.extend(all);
     gathered
 }
 
-/// Puts those that `go_first` before the others; both keep their order. What stands before `from` stays.
+/// Moves the elements that `go_first` to the front of `list[from..]`; both groups keep their order.
 pub fn put_first<T>(list: &mut Vec<T>, from: usize, go_first: impl Fn(&T) -> bool) {
     if list.len() <= from.saturating_add(1) {
         return;
@@ -59,7 +59,7 @@ pub fn put_first<T>(list: &mut Vec<T>, from: usize, go_first: impl Fn(&T) -> boo
     list.extend(before.into_iter().chain(after));
 }
 
-/// A number that is in the same order as these are by [`f64::total_cmp`].
+/// Maps a float to a number with the order of [`f64::total_cmp`].
 pub fn of_float(float: f64) -> u64 {
     const SIGN: u64 = 1 << 63;
     let bits = float.to_bits();

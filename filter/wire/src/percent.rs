@@ -1,12 +1,12 @@
-//! Percent-encoding (RFC 3986), once for all that the gateway reads from URLs and writes into them.
+//! Percent-encoding (RFC 3986) for all URLs that the gateway reads and writes.
 
 pub use percent_encoding::AsciiSet;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// All but what stands for itself anywhere in a URL: letters, digits, and `-._~`.
+/// Everything but the unreserved characters of URLs: letters, digits, and `-._~`.
 pub const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// `text` with every byte of `set` encoded, and every byte that is not ASCII.
+/// Encodes every byte of `set` and every byte that is not ASCII.
 pub fn encoded(text: &str, set: &'static AsciiSet) -> String {
     utf8_percent_encode(text, set).to_string()
 }
@@ -16,8 +16,8 @@ pub fn encode_into(out: &mut Vec<u8>, text: &str, set: &'static AsciiSet) {
     utf8_percent_encode(text, set).for_each(|piece| out.extend_from_slice(piece.as_bytes()));
 }
 
-/// Like [`encoded`], but leaves alone what is encoded already: no model has a `%` in its name, and an operator may have copied the
-/// name from a path.
+/// Like [`encoded`], but keeps existing escapes: no model has a `%` in its name, and an operator may have copied an encoded name from a
+/// path.
 pub fn encoded_once(text: &str, set: &'static AsciiSet) -> String {
     let mut out = String::with_capacity(text.len().saturating_add(8));
     let mut rest = text;
@@ -34,14 +34,14 @@ pub fn encoded_once(text: &str, set: &'static AsciiSet) -> String {
     out
 }
 
-/// Whether every `%` in `text` begins an encoded byte.
+/// Whether every `%` in `text` begins a valid escape.
 pub fn is_well_encoded(text: &str) -> bool {
     let is_byte =
         |rest: &str| rest.as_bytes().first_chunk::<2>().is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
     text.split('%').skip(1).all(is_byte)
 }
 
-/// The bytes that `text` stands for. What is not well encoded stays as it is.
+/// Decodes `text`. Keeps invalid escapes as they are.
 pub fn decoded(text: &str) -> Vec<u8> {
     percent_decode_str(text).collect()
 }

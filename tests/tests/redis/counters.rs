@@ -107,7 +107,7 @@ async fn a_correction_changes_what_an_earlier_settlement_has_charged_once_and_no
         granted(&store.reserve(&order(&total.name, vec![take(total, 100, 1000)])).await.unwrap());
         store.settle(&[settlement(&total.name, vec![part(total, 0, 100)])]).await.unwrap();
     }
-    let part = |meter: &Counter, used| Settled { reserved: 100, ..part(meter, 0, used) };
+    let part = |counter: &Counter, used| Settled { reserved: 100, ..part(counter, 0, used) };
     let parts = vec![part(&less, 30), part(&more, 130), part(&forgotten, 20)];
     let notes = vec![Note { name: "batch:b".into(), text: "a text / of ours".into() }];
     let correction = Settlement { corrects: true, notes, ..settlement("batch-b", parts) };

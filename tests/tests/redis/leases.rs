@@ -25,33 +25,33 @@ pub fn lose(redis: &Redis, order: &str) {
 async fn what_is_not_settled_within_its_lease_comes_back() {
     let (_redis, _webdis, mut store) = start().await;
     let counters = windows();
-    let takes = |amount| meters.iter().map(|meter| take(meter, amount, 100)).collect();
+    let takes = |amount| counters.iter().map(|counter| take(counter, amount, 100)).collect();
     let brief = ReserveRequest { lease: Duration::from_millis(1), ..order("lost", takes(60)) };
     granted(&store.reserve(&order("kept", takes(30))).await.unwrap());
     granted(&store.reserve(&brief).await.unwrap());
     let started = Instant::now();
-    while store.used(&meters[2]).await == 90 {
+    while store.used(&counters[2]).await == 90 {
         assert!(started.elapsed() < PATIENCE, "the lease does not end");
     }
-    assert_eq!(used(&store.read(&meters).await), [30; 3]);
+    assert_eq!(used(&store.read(&counters).await), [30; 3]);
     granted(&store.reserve(&order("next", takes(70))).await.unwrap());
     // The one that was lost is not: it only took its time. It pays for what it used, once.
-    let late = settlement("lost", vec![part(&meters[2], 0, 50)]);
+    let late = settlement("lost", vec![part(&counters[2], 0, 50)]);
     assert_eq!(store.settle(&[late.clone(), late.clone()]).await, Ok(1));
     assert_eq!(store.settle(&[late]).await, Ok(0));
-    assert_eq!(used(&store.read(&meters).await), [100, 100, 150]);
+    assert_eq!(used(&store.read(&counters).await), [100, 100, 150]);
 }
 
 #[tokio::test]
 async fn who_asks_next_gets_what_was_lost() {
     let (redis, _webdis, mut store) = start().await;
     let counters = windows();
-    let takes = || meters.iter().map(|meter| take(meter, 60, 100)).collect();
+    let takes = || counters.iter().map(|counter| take(counter, 60, 100)).collect();
     granted(&store.reserve(&order("lost", takes())).await.unwrap());
     assert!(!is_granted(&store.reserve(&order("next", takes())).await.unwrap()));
     lose(&redis, "lost");
     granted(&store.reserve(&order("next", takes())).await.unwrap());
-    assert_eq!(used(&store.read(&meters).await), [60; 3]);
+    assert_eq!(used(&store.read(&counters).await), [60; 3]);
 }
 
 #[tokio::test]

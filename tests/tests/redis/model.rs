@@ -48,9 +48,9 @@ impl Model {
         if self.open.contains_key(&id) {
             return Some(true);
         }
-        let fits = takes.iter().all(|(meter, amount)| self.used[*meter] + amount <= LIMIT);
+        let fits = takes.iter().all(|(counter, amount)| self.used[*counter] + amount <= LIMIT);
         if fits {
-            takes.iter().for_each(|(meter, amount)| self.used[*meter] += amount);
+            takes.iter().for_each(|(counter, amount)| self.used[*counter] += amount);
             self.open.insert(id, takes.to_vec());
         }
         Some(fits)
@@ -63,14 +63,14 @@ impl Model {
         self.settled.push(id);
         self.lose(id);
         self.open.remove(&id);
-        parts.iter().for_each(|(meter, used)| self.used[*meter] += used);
+        parts.iter().for_each(|(counter, used)| self.used[*counter] += used);
         1
     }
 
     /// What it holds is given back. It is open still, and holds nothing.
     fn lose(&mut self, id: usize) {
-        for (meter, amount) in self.open.get_mut(&id).map(std::mem::take).unwrap_or_default() {
-            self.used[meter] -= amount;
+        for (counter, amount) in self.open.get_mut(&id).map(std::mem::take).unwrap_or_default() {
+            self.used[counter] -= amount;
         }
     }
 }

@@ -53,11 +53,11 @@ async fn the_same_order_again_has_the_same_answer_and_takes_nothing_more() {
     let (_redis, _webdis, mut store) = start().await;
     let counters =
         [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Month, LimitWindow::Total, LimitWindow::Concurrent];
-    let counters = meters.map(|kind| counter(&format!("{gauge:?}"), gauge));
-    let order = order("once", meters.iter().map(|meter| take(meter, 1, 5)).collect());
+    let counters = counters.map(|kind| counter(&format!("{kind:?}"), kind));
+    let order = order("once", counters.iter().map(|counter| take(counter, 1, 5)).collect());
     let first = store.reserve(&order).await.unwrap();
     assert_eq!(store.reserve(&order).await.unwrap(), first);
-    assert_eq!(store.read(&meters).await.iter().map(|reading| reading.used).collect::<Vec<_>>(), [1; 5]);
+    assert_eq!(store.read(&counters).await.iter().map(|reading| reading.used).collect::<Vec<_>>(), [1; 5]);
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn the_first_alternative_that_fits_is_taken_whole_and_no_other() {
     let order = ReserveRequest { alternatives, ..order("a", vec![]) };
     let verdict = store.reserve(&order).await.unwrap();
     let ReserveResult::Granted { chosen, snapshots } = verdict else { panic!("{verdict:?}") };
-    assert_eq!((chosen, readings[0].used, readings[1].used), (1, 2, 10));
+    assert_eq!((chosen, snapshots[0].used, snapshots[1].used), (1, 2, 10));
     assert_eq!((store.used(&budget).await, store.used(&cheap).await), (0, 2));
 }
 

@@ -12,8 +12,8 @@ use crate::store::{PREFIX, Store, counter, drained, granted, order, start, take}
 const MILLIONTHS: u64 = 1_000_000;
 
 async fn exchange(store: &mut Store, number: u64, envoy: &str, deltas: &[(&Counter, u64, i64)]) -> Vec<u64> {
-    let delta = |(meter, window, amount): &(&Counter, u64, i64)| Delta {
-        counter: Counter::clone(meter),
+    let delta = |(counter, window, amount): &(&Counter, u64, i64)| Delta {
+        counter: Counter::clone(counter),
         window: *window,
         amount: *amount,
     };

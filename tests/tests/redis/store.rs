@@ -74,8 +74,8 @@ impl Store {
         read::snapshots(counters, &reply).unwrap()
     }
 
-    pub async fn used(&mut self, meter: &Counter) -> u64 {
-        self.read(std::slice::from_ref(meter)).await[0].used
+    pub async fn used(&mut self, counter: &Counter) -> u64 {
+        self.read(std::slice::from_ref(counter)).await[0].used
     }
 
     /// Sends a command, and a script's text when Redis does not know it yet.
@@ -141,8 +141,8 @@ pub fn counter(name: &str, kind: LimitWindow) -> Counter {
     Counter { name: name.into(), shard_key: "".into(), kind }
 }
 
-pub fn take(meter: &Counter, amount: u64, limit: u64) -> Debit {
-    Debit { counter: meter.clone(), amount, limit, hard: true }
+pub fn take(counter: &Counter, amount: u64, limit: u64) -> Debit {
+    Debit { counter: counter.clone(), amount, limit, hard: true }
 }
 
 pub fn order(id: &str, takes: Vec<Debit>) -> ReserveRequest {
@@ -150,8 +150,8 @@ pub fn order(id: &str, takes: Vec<Debit>) -> ReserveRequest {
 }
 
 /// What a settlement says of a part that it knows only by its use.
-pub fn part(meter: &Counter, window: u64, used: u64) -> Settled {
-    Settled { counter: meter.clone(), window, until: 0, reserved: 0, used }
+pub fn part(counter: &Counter, window: u64, used: u64) -> Settled {
+    Settled { counter: counter.clone(), window, until: 0, reserved: 0, used }
 }
 
 pub fn settlement(id: &str, parts: Vec<Settled>) -> Settlement {

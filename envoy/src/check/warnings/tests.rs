@@ -1,7 +1,7 @@
 use super::*;
 use crate::check::check;
 
-/// Of a file like that of [`GOOD`], with this in place of that.
+/// Warnings for [`GOOD`] with these replacements.
 fn warnings(changes: &[(&str, &str)]) -> Vec<String> {
     let text = changes.iter().fold(GOOD.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "{from}");
@@ -169,7 +169,7 @@ fn a_redis_that_speaks_no_http_is_recognised_and_one_that_answers_is_fine() {
     let serve = |answer: &'static [u8]| {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        // Each question is one connection; the last one ends it.
+        // Each question uses one connection; the last one ends the server.
         let server = std::thread::spawn(move || {
             for stream in listener.incoming().take(2) {
                 let mut stream = stream.unwrap();

@@ -1,4 +1,4 @@
-//! A service account's key, as Google gives it in JSON, and what it signs: the assertion that a token is given for (RFC 7523).
+//! A Google service account key in JSON, and the assertion that it signs in exchange for a token (RFC 7523).
 //!
 //! <https://developers.google.com/identity/protocols/oauth2/service-account#authorizingrequests>
 
@@ -12,22 +12,22 @@ use serde::Deserialize;
 use serde_json::json;
 use sluice_core::provider::url::Url;
 
-/// The access that tokens are asked for: what the account itself may do is set in Google Cloud.
+/// The OAuth scope. The account's own permissions are set in Google Cloud.
 pub const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
-/// How long an assertion is valid: as long as Google allows.
+/// The lifetime of an assertion: the maximum that Google allows.
 const LIFETIME: u64 = 3600;
 
-/// A key that can sign.
+/// A service account with its signing key.
 #[derive(Debug)]
 pub struct Account {
-    /// Where tokens are asked for.
+    /// The token endpoint.
     pub token_uri: String,
     email: String,
     key_id: Option<String>,
     key: RsaKeyPair,
 }
 
-/// What there should be; all of it is looked for, so that what is missing is told and not quoted.
+/// The expected fields. All are optional here, so that a missing one is reported without quoting others.
 #[derive(Deserialize)]
 struct Written {
     #[serde(rename = "type")]
@@ -39,10 +39,10 @@ struct Written {
 }
 
 impl Account {
-    /// Reads a key; a problem never repeats anything of it.
+    /// Parses a key. Errors never contain a part of it.
     pub fn read(text: &str) -> Result<Self, String> {
         let none = "it is not a service account key, which is JSON with type, client_email, private_key and token_uri";
-        // An error of serde's may quote a value.
+        // An error of serde may quote a value.
         let written: Written = serde_json::from_str(text).map_err(|_| none.to_owned())?;
         if let Some(kind) = written.kind.as_ref().filter(|kind| *kind != "service_account") {
             return Err(format!("its type is {kind:?}, but only \"service_account\" is supported"));
@@ -62,7 +62,7 @@ impl Account {
         Ok(Self { token_uri, email, key_id: written.private_key_id, key })
     }
 
-    /// Says who asks, signed; `now` is in seconds since 1970.
+    /// Signs an assertion; `now` is in seconds since 1970.
     pub fn assertion(&self, now: u64) -> Result<String, String> {
         let mut header = json!({ "alg": "RS256", "typ": "JWT" });
         if let Some(id) = &self.key_id {
@@ -81,7 +81,7 @@ impl Account {
     }
 }
 
-/// Whether nobody on the way can read what is sent there.
+/// Whether the connection is encrypted or local.
 fn is_private(uri: &str) -> bool {
     Url::parse(uri).is_ok_and(|url| {
         url.tls || url.host == "localhost" || url.host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())

@@ -1,4 +1,4 @@
-//! Asking for a token over HTTP, and what comes back.
+//! Requests tokens over HTTP.
 
 use std::fs;
 use std::path::Path;
@@ -12,29 +12,29 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const LARGEST_ANSWER: u64 = 64 << 10;
-/// Longer than any token lives, whatever an answer says.
+/// An upper bound for the lifetime in a response.
 const LONGEST_LIFE: u64 = 24 * 3600;
 
-/// A token, and how long it is good for.
+/// A token and its lifetime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     pub text: String,
     pub lifetime: Duration,
 }
 
-/// How it is asked.
+/// The kind of request.
 pub enum Question {
-    /// With a form.
+    /// A POST request with a form.
     Form(String),
-    /// As the metadata server wants it, which refuses what a browser could send.
+    /// A GET request to the metadata server, with the header that browsers cannot send.
     Metadata,
 }
 
-/// A way to those who give tokens.
+/// A client of token endpoints.
 #[derive(Debug, Clone)]
 pub struct Endpoint(Agent);
 
-/// Of a good answer (RFC 6749, 5.1) and of an error (5.2).
+/// The fields of a success (RFC 6749, 5.1) and of an error (5.2).
 #[derive(Deserialize)]
 struct Answer {
     access_token: Option<String>,
@@ -44,7 +44,7 @@ struct Answer {
 }
 
 impl Endpoint {
-    /// With the certificates of these authorities, the same that Envoy trusts.
+    /// Creates a client with the CA certificates that Envoy trusts.
     pub fn new(authorities: &Path) -> Result<Self, String> {
         let pem = fs::read(authorities).map_err(|error| format!("cannot read {}: {error}", authorities.display()))?;
         let certificates = parse_pem(&pem).filter_map(|item| match item {
@@ -53,11 +53,11 @@ impl Endpoint {
         });
         let tls = TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(certificates.collect()))).build();
         let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).tls_config(tls);
-        // As Envoy does: no proxy, and nobody sends us elsewhere.
+        // Like Envoy: no proxy and no redirects.
         Ok(Self(config.proxy(None).max_redirects(0).build().into()))
     }
 
-    /// Asks; what went wrong never repeats what was sent, nor a token.
+    /// Requests a token. Errors never contain the request or a token.
     pub fn ask(&self, uri: &str, question: Question) -> Result<Token, String> {
         let request = match question {
             Question::Form(form) => {

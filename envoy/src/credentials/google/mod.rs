@@ -1,6 +1,6 @@
-//! Access tokens of Google Cloud. Envoy has no filter that could fetch them for one attempt at one provider (`gcp_authn` sees a
-//! request once, before its provider is chosen, and only knows the metadata server), so this command does: before Envoy starts, and
-//! again well before they expire, each into the file that Envoy watches.
+//! Google Cloud access tokens. No filter of Envoy can fetch them per attempt: `gcp_authn` runs once per request, before the provider is
+//! selected, and only supports the metadata server. So this command fetches them before Envoy starts and well before they expire, and
+//! writes each to the file that Envoy watches.
 
 mod account;
 mod endpoint;
@@ -16,16 +16,16 @@ use source::Source;
 
 use crate::secrets::{for_sds, sds_file, write_one};
 
-/// A provider whose requests carry an access token.
+/// A provider that needs an access token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {
     provider: String,
-    /// Envoy's cluster, whose credential it is.
+    /// The Envoy cluster that sends the token.
     cluster: String,
     source: Source,
 }
 
-/// What tokens there are to fetch, or what is missing for it. Files are found from `base`.
+/// Returns the tokens to fetch, or what is missing. Paths are relative to `base`.
 pub fn wanted(file: &File, base: &Path) -> Result<Vec<Wanted>, Vec<String>> {
     let mut wanted = Vec::new();
     let mut missing = Vec::new();
@@ -40,8 +40,8 @@ pub fn wanted(file: &File, base: &Path) -> Result<Vec<Wanted>, Vec<String>> {
     if missing.is_empty() { Ok(wanted) } else { Err(missing) }
 }
 
-/// Says of each provider with such a token how Envoy gets one without `sluice run`. Writes an empty one where there is no other:
-/// Envoy does not start without the file.
+/// Reports for each provider with such a token how Envoy gets one without `sluice run`. Writes an empty token if there is none, since Envoy
+/// does not start without the file.
 pub fn leave_to_others(file: &File, directory: &Path) -> std::io::Result<()> {
     for (name, provider) in file.providers.iter().filter(|(_, provider)| provider.google.is_some()) {
         let cluster = provider.cluster(name);

@@ -1,5 +1,5 @@
-//! Keeps a provider's token fresh: asks well before it expires, and when that fails again and again, ever more seldom, while the
-//! present one stays in use.
+//! Renews a provider's token well before it expires. After repeated failures it retries at growing intervals, and the current token stays
+//! in use.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -12,35 +12,34 @@ use crate::cli::Failure;
 use crate::credentials::tell;
 use crate::secrets::{for_sds, sds_file, write_one};
 
-/// Between two tries after the first failure, doubled with each further one.
+/// The delay before the first retry, doubled with each further failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// However short a token's life is said to be.
+/// The minimum delay between two renewals, even for a very short lifetime.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Keeps tokens fresh until it is dropped.
+/// Renews tokens until it is dropped.
 #[derive(Debug)]
 pub struct Refresh {
-    /// Whose certificates a server may have that gives tokens.
+    /// The CA certificates of token endpoints.
     authorities: PathBuf,
     directory: PathBuf,
-    /// Each with the thread that keeps it.
+    /// Each token with the handle of its thread.
     kept: Vec<(Wanted, Kept)>,
 }
 
-/// The end of this is the thread's.
+/// Dropping it ends the thread.
 #[derive(Debug)]
 struct Kept(#[expect(dead_code, reason = "it is dropped")] Sender<()>);
 
 impl Refresh {
-    /// Keeps none yet. Tokens will come from servers whose certificates are of these authorities, and go into `directory`.
+    /// Starts without tokens. `authorities` are the CA certificates of token endpoints, and tokens are written to `directory`.
     pub fn new(authorities: &Path, directory: &Path) -> Self {
         Self { authorities: authorities.to_owned(), directory: directory.to_owned(), kept: Vec::new() }
     }
 
-    /// Keeps these and no others. Asks for the first tokens of the new ones, and writes their files, so that Envoy can use them. One
-    /// that cannot be had is no reason not to: it is asked for again, and until then the provider refuses, which is a reason to ask
-    /// the next.
+    /// Replaces the set of tokens. Fetches the first token of each new one and writes its file for Envoy. A failed fetch is not an error:
+    /// it is retried, and until then the provider rejects requests, so that the next target is tried.
     pub fn keep(&mut self, wanted: Vec<Wanted>) -> Result<(), Failure> {
         self.kept.retain(|(known, _)| wanted.contains(known));
         let new = wanted.into_iter().filter(|wanted| !self.kept.iter().any(|(known, _)| known == wanted));
@@ -67,14 +66,14 @@ impl Refresh {
     }
 }
 
-/// One provider's.
+/// The renewal of one provider's token.
 struct Keeper {
     wanted: Wanted,
     endpoint: Endpoint,
     directory: PathBuf,
-    /// In a row, at the last.
+    /// Consecutive failures.
     failures: u32,
-    /// The present token; none yet when it is empty.
+    /// The current token; empty if there is none yet.
     text: String,
 }
 
@@ -85,7 +84,7 @@ impl Keeper {
         }
     }
 
-    /// Asks once, and gives back how long to wait until the next time.
+    /// Fetches a token, and returns the delay until the next time.
     fn renew(&mut self) -> Duration {
         let renewed = self.ask();
         let provider = &self.wanted.provider;
@@ -115,7 +114,7 @@ impl Keeper {
         }
     }
 
-    /// Has a new token put in place of the present one, and gives back how long it lives.
+    /// Replaces the current token, and returns the new one's lifetime.
     fn ask(&mut self) -> Result<Duration, String> {
         let Token { text, lifetime } = self.wanted.source.fetch(&self.endpoint)?;
         self.text = text;
@@ -123,14 +122,14 @@ impl Keeper {
         Ok(lifetime)
     }
 
-    /// Writes the present token where Envoy reads it; an empty one is none for Envoy.
+    /// Writes the current token for Envoy. An empty one means no token to Envoy.
     fn write(&self) -> std::io::Result<()> {
         let cluster = &self.wanted.cluster;
         write_one(&self.directory, &sds_file(cluster), &for_sds(cluster, &self.text))
     }
 }
 
-/// With a quarter of its life left: time enough for many tries.
+/// The delay until a quarter of the lifetime is left, which is enough time for many retries.
 fn before_the_end(lifetime: Duration) -> Duration {
     (lifetime * 3 / 4).max(SHORTEST_WAIT)
 }

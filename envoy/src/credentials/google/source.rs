@@ -1,4 +1,4 @@
-//! Where a token is asked for: the token endpoint of a service account, or Google's metadata server.
+//! Where a token comes from: the token endpoint of a service account, or Google's metadata server.
 
 use std::path::{self, Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,27 +10,27 @@ use crate::secrets;
 use super::account::{Account, SCOPE};
 use super::endpoint::{Endpoint, Question, Token};
 
-/// Names a file with a service account's key, for all of Google's own tools too.
+/// The environment variable of Google's tools that names a service account key file.
 const DEFAULT_KEY: &str = "GOOGLE_APPLICATION_CREDENTIALS";
-/// Names another host than Google's own for the metadata server, likewise.
+/// The environment variable of Google's tools for another metadata server.
 const METADATA_HOST: &str = "GCE_METADATA_HOST";
 
-/// Whose token it is.
+/// The source of a token.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
-    /// A service account's. Its key is read anew each time: it may have been replaced.
+    /// A service account. Its key is read again each time, since it may have been replaced.
     Account { key: Secret, base: PathBuf },
-    /// The machine's.
+    /// The machine's service account.
     Metadata { host: String },
 }
 
 impl Source {
-    /// As the gateway file and the environment say. Files are found from `base`.
+    /// Selects the source from the gateway file and the environment. Paths are relative to `base`.
     pub fn of(google: &Google, base: &Path, variable: impl Fn(&str) -> Option<String>) -> Self {
         let named = |name: &str| variable(name).filter(|value| !value.is_empty());
         let from_environment = || {
             let file = named(DEFAULT_KEY)?;
-            // That one is found from where the command runs.
+            // The variable's path is relative to the working directory.
             let file = path::absolute(&file).map_or(file, |path| path.to_string_lossy().into_owned());
             Some(Secret { env: None, file: Some(file) })
         };
@@ -42,7 +42,7 @@ impl Source {
         }
     }
 
-    /// Whether there is all that is needed for asking.
+    /// Checks that the source is usable.
     pub fn check(&self) -> Result<(), String> {
         match self {
             Self::Account { key, base } => account(key, base).map(drop),
@@ -57,7 +57,7 @@ impl Source {
                 let account = account(key, base)?;
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
                 let grant = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer";
-                // Base64 for URLs needs no escapes.
+                // URL-safe Base64 needs no escapes.
                 let form = format!("grant_type={grant}&assertion={}", account.assertion(now)?);
                 endpoint.ask(&account.token_uri, Question::Form(form))
             }

@@ -1,4 +1,4 @@
-//! The administration interface.
+//! Checks the section `admin`.
 
 use std::net::SocketAddr;
 
@@ -25,7 +25,7 @@ impl Check<'_> {
             ),
         }
         let Some(hash) = KeyHash::from_hex(&admin.sha256) else {
-            // It may be the key itself: it is not repeated.
+            // The value may be the key itself, so it is not repeated.
             let found = format!("{} characters that are not a SHA-256", admin.sha256.chars().count());
             self.mistake(
                 &section.key("sha256"),

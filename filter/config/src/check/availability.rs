@@ -1,4 +1,4 @@
-//! What Envoy does about a provider's addresses. It is checked and not compiled: `sluice render` reads it as it was written.
+//! Checks a provider's `availability`. It is not compiled: `sluice render` reads it as written.
 
 use super::super::file::{Availability, Connections, HealthCheck, OutlierDetection};
 use super::super::mistake::{Path, quoted};
@@ -53,7 +53,7 @@ impl Check<'_> {
     }
 }
 
-/// It becomes a request's `:path` as it is.
+/// The path becomes a request's `:path` unchanged.
 fn is_path(text: &str) -> bool {
     text.starts_with('/') && text.len() <= PATH_MAX && text.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
 }

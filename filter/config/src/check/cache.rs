@@ -1,4 +1,4 @@
-//! Which answers are given again, and how much memory they may take.
+//! Checks the cache of responses.
 
 use sluice_core::cache::{Bounds, Rule};
 
@@ -10,18 +10,18 @@ use super::Check;
 const LEAST_MEMORY: &str = "1MiB";
 const MOST_MEMORY: &str = "4GiB";
 const LEAST_ANSWER: &str = "1KiB";
-/// A worker that collects an answer, or gives one, has it in its VM, whose memory never shrinks again.
+/// A worker holds a response in its VM while it collects or sends it, and the VM's memory never shrinks.
 const MOST_ANSWER: &str = "8MiB";
 
 impl Check<'_> {
-    /// How the answers of a model are kept; `None` is not at all.
+    /// The cache policy of a model; `None` without a cache.
     pub(super) fn model_cache(&mut self, model: &file::Model, path: &Path) -> Option<Rule> {
         let written = model.cache.as_ref()?;
         let ttl = self.wait(&written.ttl, &path.key("cache").key("ttl"));
         Some(Rule { ttl, scope: written.scope })
     }
 
-    /// How much may be kept.
+    /// The size limits of the cache.
     pub(super) fn cache(&mut self) -> Bounds {
         let written = &self.file.cache;
         let memory = self.cache_size("memory", &written.memory, LEAST_MEMORY, MOST_MEMORY);

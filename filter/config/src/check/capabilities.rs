@@ -1,6 +1,6 @@
-//! What targets can do, as the file states it.
+//! The targets' capabilities, as stated in the file.
 //!
-//! Only its form can be wrong: nobody here knows the models.
+//! Only the form is checked, since the models are unknown here.
 
 use sluice_core::routing::capabilities::Capabilities;
 
@@ -9,7 +9,7 @@ use super::super::mistake::Path;
 use super::Check;
 
 impl Check<'_> {
-    /// What a target can do; nothing is stated of one that the file does not mention.
+    /// A target's capabilities; all unknown if the file does not state them.
     pub(super) fn capabilities_of(&self, target: &file::Target) -> Capabilities {
         self.file.capabilities.get(&target.price_name()).map(Capabilities::from).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! By what a provider knows the gateway: one thing, and all of it.
+//! Checks a provider's credential: at most one kind, and complete.
 
 use sluice_core::provider::url::Url;
 
@@ -74,7 +74,7 @@ impl Check<'_> {
         if identity.token.file.trim().is_empty() {
             self.mistake(&path.key("token").key("file"), "empty text", "the path of a file");
         }
-        // As AWS has it for RoleSessionName.
+        // AWS' rules for RoleSessionName.
         let good = |name: &str| {
             (2..=64).contains(&name.len()) && is_made_of(name, |b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
         };
@@ -84,7 +84,7 @@ impl Check<'_> {
     }
 
     fn entra(&mut self, entra: &Entra, path: &Path) {
-        // It becomes a part of a path.
+        // The tenant becomes part of a path.
         if !is_made_of(&entra.tenant, |b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.') {
             self.mistake(&path.key("tenant"), quoted(&entra.tenant), "a tenant id or domain");
         }

@@ -1,4 +1,4 @@
-//! How clients reach the gateway.
+//! Checks how clients reach the gateway.
 
 use sluice_core::provider::url::Url;
 
@@ -7,7 +7,7 @@ use super::super::mistake::{Path, quoted};
 use super::Check;
 
 impl Check<'_> {
-    /// Origins of web pages. Envoy compares them: nothing of them is compiled.
+    /// Checks the CORS origins. Envoy compares them, so they are not compiled.
     pub(super) fn cors(&mut self) {
         let Some(cors) = &self.file.cors else { return };
         let path = Path::root().key("cors").key("origins");
@@ -21,7 +21,7 @@ impl Check<'_> {
         }
     }
 
-    /// Whether an instance is only ready while Redis answers.
+    /// Whether an instance is only ready while Redis responds.
     pub(super) fn ready(&mut self) -> bool {
         let required = self.file.ready.redis == file::ReadyRedis::Required;
         if required && self.file.redis.is_none() {
@@ -31,7 +31,7 @@ impl Check<'_> {
         required
     }
 
-    /// The certificates of both listeners.
+    /// Checks the TLS sections of both listeners.
     pub(super) fn tls(&mut self) {
         let admin = self.file.admin.as_ref().and_then(|admin| admin.tls.as_ref());
         for (tls, path) in [(self.file.tls.as_ref(), Path::root()), (admin, Path::root().key("admin"))] {
@@ -55,14 +55,14 @@ impl Check<'_> {
     }
 }
 
-/// Whether it is what a browser sends as `origin`, or a pattern of that.
+/// Whether a text is a valid `origin` header of a browser, or a pattern of one.
 fn is_origin(text: &str) -> bool {
     if text == "*" {
         return true;
     }
     let plain = text.replacen("://*.", "://", 1);
     let (scheme, host) = plain.split_once("://").unwrap_or_default();
-    // Browsers leave the scheme's own port out.
+    // Browsers omit the scheme's default port.
     let own_port = if scheme == "https" { ":443" } else { ":80" };
     !host.ends_with(own_port)
         && Url::parse(&plain).is_ok_and(|url| url.base_path.is_empty())

@@ -1,4 +1,4 @@
-//! Guardrails: every expression compiles, and everyone named exists.
+//! Checks guardrails: each expression compiles, and each name exists.
 
 use std::rc::Rc;
 
@@ -27,11 +27,11 @@ impl Check<'_> {
         let matches = Match { key, team, app, model, provider: None };
         self.matching(&matches, &path.key("match"));
         let wanted = self.wanted(guard, path);
-        match wanted.finder() {
+        match wanted.matcher() {
             Ok(finder) => {
                 let (name, sides, action) = (name.to_owned(), guard.on.clone(), guard.action);
                 let digest = Sha256::digest(serde_json::to_vec(guard).unwrap_or_default()).into();
-                Some(Rc::new(Guard { name, matches, sides, action, finder, digest }))
+                Some(Rc::new(Guard { name, matches, sides, action, matcher: finder, digest }))
             }
             Err(found) => {
                 self.mistake(path, found, "fewer patterns or smaller repetitions, or several guardrails");

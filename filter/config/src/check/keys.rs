@@ -1,4 +1,4 @@
-//! The virtual keys: those of the file, and any other that comes at run time.
+//! Checks virtual keys: those of the file, and those that arrive at runtime.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -19,12 +19,12 @@ use super::{Check, forbidden, public_name, reference};
 
 const DATE: &str = "a date and time such as 2027-01-31T00:00:00Z (RFC 3339)";
 
-/// How much a key must still fit the rest of the gateway.
+/// How strictly a key is checked against the gateway file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strictness {
-    /// It is written now.
+    /// A key that is written now: every name must exist.
     New,
-    /// It was written some time ago: what it names may be gone.
+    /// A stored key: names may have been removed since.
     Kept,
 }
 
@@ -78,7 +78,7 @@ impl KeyCheck<'_> {
         self.mistakes.push(Mistake { path: path.to_string(), found: found.into(), expected: expected.into() });
     }
 
-    /// The key's secrets, each with the place where it stands.
+    /// The key's secrets, each with its place.
     fn key(&mut self, key: &file::Key, path: &Path) -> Vec<(Path, KeyHash, Credential)> {
         self.mistakes.extend(public_name(&key.id, &path.key("id")));
         self.mistakes.extend(reference(&key.team, self.gateway.teams.iter(), &path.key("team")));
@@ -127,7 +127,7 @@ impl KeyCheck<'_> {
         secrets
     }
 
-    /// That there are no apps at all is no mistake by itself: then this reference is one.
+    /// A file without apps is not a mistake by itself, so this reference is reported.
     fn app(&mut self, app: &str, path: &Path) {
         if self.gateway.apps.is_empty() {
             self.mistake(path, quoted(app), "no such field, or add this app under `apps`");
@@ -154,7 +154,7 @@ impl KeyCheck<'_> {
     fn hash(&mut self, text: &str, path: &Path) -> Option<KeyHash> {
         let hash = KeyHash::from_hex(text);
         if hash.is_none() {
-            // It may be the key itself: it is not repeated.
+            // The value may be the key itself, so it is not repeated.
             let found = format!("{} characters that are not a SHA-256", text.chars().count());
             self.mistake(path, found, "64 hexadecimal digits, as `sluice keys new` prints them");
         }
@@ -172,7 +172,7 @@ impl KeyCheck<'_> {
     fn models(&mut self, key: &file::Key, path: &Path) -> Option<Vec<Glob>> {
         let models = key.models.as_deref();
         let known = &self.gateway.models;
-        // Who may choose targets asks for them by their names.
+        // A caller that may select targets requests them by name.
         let direct = key.control.contains(&Permission::Targets).then_some(&self.gateway.direct);
         let aliases = &self.gateway.names.aliases;
         let names = || known.keys().chain(aliases.keys()).chain(direct.into_iter().flat_map(BTreeMap::keys));

@@ -1,4 +1,4 @@
-//! How much memory each worker of Envoy uses for requests and answers.
+//! Checks the memory limits of each worker.
 
 use sluice_core::gate::{Bounds, LARGEST_BODY, LARGEST_REWRITTEN};
 
@@ -7,11 +7,11 @@ use super::super::size;
 use super::Check;
 
 const MIB: usize = 1 << 20;
-/// A VM has 1 GiB, and needs as much again as it holds to work on it.
+/// A VM has 1 GiB, and needs the same amount again as working memory.
 const MOST_OF_WORKER: usize = 512 * MIB;
 
 impl Check<'_> {
-    /// The bounds. Each is at least one body of the largest size, so that a request that is alone is never refused for them.
+    /// The limits. Each allows at least one body of the maximum size, so that a single request is never rejected.
     pub(super) fn memory(&mut self) -> Bounds {
         let written = &self.file.memory;
         let rewritten = self.memory_size("rewritten_body", &written.rewritten_body, MIB, LARGEST_REWRITTEN);

@@ -1,4 +1,4 @@
-//! The section `aliases`, and the stars in names of models.
+//! Checks the section `aliases`, and the stars in model names.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use super::super::mistake::{Path, quoted};
 use super::{Check, alone};
 
 impl Check<'_> {
-    /// A name with stars in it has one.
+    /// Checks that a name has at most one star.
     pub(super) fn stars(&mut self, name: &str, path: &Path) {
         if name.matches('*').count() > 1 {
             self.mistake(path, format!("{} with several stars", quoted(name)), "one star at most, such as claude-*");
@@ -58,7 +58,7 @@ impl Check<'_> {
     }
 }
 
-/// Aliases and patterns, ready to be looked up. What is wrong with them was said before.
+/// Compiles aliases and patterns. Their mistakes have been reported before.
 pub(super) fn names(file: &file::File, models: &BTreeMap<String, Rc<Model>>, timeouts: Timeouts) -> Names {
     let pattern = |model: &Rc<Model>| Some((model.pattern.clone()?, model.clone()));
     let mut patterns: Vec<(Pattern, Rc<Model>)> = models.values().filter_map(pattern).collect();
@@ -75,7 +75,7 @@ pub(super) fn names(file: &file::File, models: &BTreeMap<String, Rc<Model>>, tim
     Names { aliases, general, patterns, direct: direct(models, timeouts), known: known(file, models) }
 }
 
-/// Every target that asks for names, as a model by itself. What has a model of that name is that model.
+/// Each target with a pattern as a model. A model with the same name takes precedence.
 fn direct(models: &BTreeMap<String, Rc<Model>>, timeouts: Timeouts) -> Vec<(Pattern, Rc<Model>)> {
     let mut direct: BTreeMap<String, (Pattern, Rc<Model>)> = BTreeMap::new();
     for target in models.values().flat_map(|model| &model.targets) {
@@ -92,7 +92,7 @@ fn direct(models: &BTreeMap<String, Rc<Model>>, timeouts: Timeouts) -> Vec<(Patt
     direct
 }
 
-/// What the file says of models that no target names, but that one may ask for.
+/// Prices and capabilities of models that only a target with a pattern can request.
 fn known(file: &file::File, models: &BTreeMap<String, Rc<Model>>) -> BTreeMap<String, Known> {
     let general: Vec<_> = models.values().flat_map(|model| &model.targets).collect();
     let is_meant = |name: &&String| {
@@ -119,7 +119,7 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// A file with these models, and with these fields besides.
+    /// Compiles a file with these models and additional fields.
     fn compile(models: &str, more: &str) -> Result<Gateway, Vec<String>> {
         let text = format!(
             r#"{{"providers":{{"p":{{"kind":"openai"}},"local":{{"kind":"ollama"}}}},"models":{{{models}}},"teams":{{"t":{{}}}},"keys":[]{more}}}"#

@@ -1,8 +1,8 @@
-//! Prices, what must have one, and how much is reserved.
+//! Checks prices, which targets need one, and reservations.
 //!
-//! A target needs a price where a budget counts it: there a request for a target without one would be refused. The check
-//! reports it when that is certain, which is when some key of this file, not revoked, may ask for the target's model and the
-//! budget matches the two. Keys that are kept elsewhere are not known here; theirs is refused when it happens.
+//! A target needs a price where a budget applies, since requests for an unpriced target are rejected there. The check reports it only when
+//! that is certain: some key of this file that is not revoked may request the target's model, and the budget matches both. Keys stored
+//! elsewhere are unknown here; their requests are rejected at runtime.
 
 use sluice_core::keys::Glob;
 use sluice_core::matching::Match;
@@ -15,7 +15,7 @@ use super::super::file;
 use super::super::mistake::{Path, quoted};
 use super::Check;
 
-/// A budget of the file: where it stands, what it counts, and the model it leads to when it is used up.
+/// A budget of the file: its place and the requests that it counts.
 struct Counted<'a> {
     at: Path,
     matches: Match,
@@ -23,7 +23,7 @@ struct Counted<'a> {
 }
 
 impl Check<'_> {
-    /// A target's price. A mistake in it is [`Check::prices`]' to report.
+    /// A target's price. [`Check::prices`] reports its mistakes.
     pub(super) fn price_of(&self, target: &file::Target) -> Option<Price> {
         let prices = &self.file.prices;
         let written = prices.models.get(&target.price_name()).or(prices.unpriced.as_ref())?;
@@ -57,8 +57,7 @@ impl Check<'_> {
         }
     }
 
-    /// What is said of a target is said by its provider and model. Where the same model's provider is misspelt, that is the
-    /// mistake.
+    /// Checks that a name is some target's `provider/model`. A misspelt provider of the same model is reported as the mistake.
     pub(super) fn target_name(&mut self, name: &str, path: &Path) {
         let targets = self.file.models.values().flat_map(|model| &model.targets);
         let mut known: Vec<String> = targets.clone().map(file::Target::price_name).collect();
@@ -72,7 +71,7 @@ impl Check<'_> {
         }
     }
 
-    /// Whether this is a model, with its provider, that a pattern's target may ask for.
+    /// Whether a target with a pattern may request this `provider/model`.
     fn may_be_asked(&self, name: &str) -> bool {
         let Some((provider, asked)) = name.split_once('/') else { return false };
         let patterns = self.file.models.iter().filter_map(|(name, model)| Some((Pattern::read(name)?, model)));
@@ -83,7 +82,7 @@ impl Check<'_> {
         })
     }
 
-    /// Whether a target asks for names, and some of these have a price.
+    /// Whether a target with a pattern may request a model that has a price.
     fn has_prices(&self, model: &str, target: &file::Target) -> bool {
         let Some(shape) = Pattern::read(model).and_then(|model| shape(&model, &target.provider, &target.model)) else {
             return false;
@@ -92,7 +91,7 @@ impl Check<'_> {
         names.into_iter().any(|(provider, model)| provider == target.provider && shape.part(model).is_some())
     }
 
-    /// Targets without a price that a budget counts. Of one whose provider has a mistake nothing can be said.
+    /// Reports targets without a price that a budget counts. A target whose provider has a mistake is skipped.
     fn missing(&mut self) {
         let budgets = budgets(self.file);
         let section = Path::root().key("models");
@@ -118,7 +117,7 @@ impl Check<'_> {
     }
 }
 
-/// Every budget of the file, as a rule of its own.
+/// All budgets of the file.
 fn budgets(file: &file::File) -> Vec<Counted<'_>> {
     let mut budgets = Vec::new();
     let mut add = |at: Path, matches: Match, budget| {
@@ -151,8 +150,8 @@ fn budgets(file: &file::File) -> Vec<Counted<'_>> {
 }
 
 impl Counted<'_> {
-    /// Whether some key's request for `model`, served by `target`, is certainly counted: because the model is what was asked
-    /// for, or because the budget itself leads to it.
+    /// Whether the budget certainly counts some key's request for `model` served by `target`, either because clients request the model or
+    /// because it is the budget's `then_model`.
     fn counts(&self, file: &file::File, model: &str, target: &file::Target) -> bool {
         let led = self.budget.then_model.as_deref() == Some(model);
         self.matches.allows(Dimension::Provider, Some(&target.provider))

@@ -1,4 +1,4 @@
-//! The section `providers`: who serves models, and how each is spoken to.
+//! Checks the section `providers`: URLs, formats and keys.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use super::super::file;
 use super::super::mistake::{Path, quoted};
 use super::{Check, NAME_MAX, RESERVED, is_variable};
 
-/// Each is a cluster of its own, and a request may be tried with all of them.
+/// Each key is a separate cluster, and one request may be tried with all of them.
 const KEYS_MAX: usize = 8;
 
 impl Check<'_> {
@@ -49,7 +49,7 @@ impl Check<'_> {
             return None;
         };
         match Url::parse(text) {
-            // The kind's own address may be the gateway's: two servers with the same usual port.
+            // The kind's default address may be the gateway's own: both servers have the same usual port.
             Ok(url) if url.authority() == self.file.listen => {
                 self.mistake(&path.key("url"), "the gateway's own address", "the provider's address");
                 None
@@ -62,7 +62,7 @@ impl Check<'_> {
         }
     }
 
-    /// A version goes into paths as it is.
+    /// A version is used unchanged in paths.
     fn api_version(&mut self, provider: &file::Provider, path: &Path) {
         let Some(version) = &provider.api_version else { return };
         let path = path.key("api_version");
@@ -73,7 +73,7 @@ impl Check<'_> {
         }
     }
 
-    /// The formats it speaks, each as its kind speaks it if it does.
+    /// The provider's formats, each in its kind's variant if there is one.
     fn formats(&mut self, provider: &file::Provider, path: &Path) -> Vec<&'static dialect::Provider> {
         let own = provider.kind.row().formats;
         let Some(speaks) = &provider.speaks else { return own.to_vec() };
@@ -89,7 +89,7 @@ impl Check<'_> {
         speaks.iter().map(|format| format.among(own)).collect()
     }
 
-    /// Its credentials; gives for how long one of several rests.
+    /// Checks the credentials, and returns how long a rejected key is skipped.
     fn provider_keys(&mut self, provider: &file::Provider, path: &Path) -> Duration {
         if let Some(secret) = &provider.key {
             self.secret(secret, &path.key("key"));
@@ -111,7 +111,7 @@ impl Check<'_> {
         match (&secret.env, &secret.file) {
             (Some(_), Some(_)) => self.mistake(path, "both env and file", "exactly one of them"),
             (None, None) => self.mistake(path, "neither env nor file", "one of them"),
-            // What is not a name may be the secret itself, pasted in the wrong place: it is not repeated.
+            // An invalid name may be the secret itself in the wrong place, so it is not repeated.
             (Some(name), None) if !is_variable(name) => {
                 self.mistake(&path.key("env"), "text that is not a valid name", "the name of an environment variable");
             }
@@ -146,7 +146,7 @@ fn provider(
     }
 }
 
-/// Provider names become names of Envoy clusters, of statistics and of files.
+/// Provider names are also names of Envoy clusters, statistics and files.
 fn is_provider_name(name: &str) -> bool {
     name.len() <= NAME_MAX
         && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())

@@ -1,4 +1,4 @@
-//! Where counters and keys are kept.
+//! Checks the section `redis`.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use super::Check;
 
 const PREFIX_MAX: usize = 64;
 
-/// A gateway file of which nothing is said but where Redis is.
+/// A minimal gateway file, to which the section is added.
 const NOTHING: &str = r#"{"providers":{},"models":{},"teams":{},"keys":[]}"#;
 
-/// Checks the section by itself, for the keeper, which needs to know no more.
+/// Checks the section alone, for the keeper role.
 pub(in super::super) fn compile(written: &file::Redis) -> Result<Redis, Vec<Mistake>> {
-    // Of bytes, as the filter's configuration: code that reads the whole file out of texts too is as long again.
+    // Parsed from bytes, like the filter's configuration: a second parser for strings would double the code size.
     let nothing: file::File = json::from_slice(NOTHING.as_bytes()).map_err(|_| Vec::new())?;
     let file = file::File { redis: Some(written.clone()), ..nothing };
     let mut check = Check { file: &file, mistakes: Vec::new() };
@@ -74,7 +74,7 @@ impl Check<'_> {
     }
 }
 
-/// It stands between braces in the names of entries: it has none itself.
+/// The prefix is between braces in the entries' names, so it must not contain any.
 fn is_prefix(prefix: &str) -> bool {
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     !prefix.is_empty() && prefix.len() <= PREFIX_MAX && prefix.bytes().all(good)

@@ -1,4 +1,4 @@
-//! The way that a model's requests take: strategy, rules, tiers, retries, times.
+//! Checks a model's routing policy: strategy, routes, tiers, retries and timeouts.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,15 +18,15 @@ use super::super::file::{self, Day};
 use super::super::mistake::{Path, quoted};
 use super::{Check, LONGEST_WAIT};
 
-/// A wait for one target must not be what a client feels as a hang.
+/// Longer waits for one target would look like a hang to clients.
 const LONGEST_RETRY_WAIT: Duration = Duration::from_secs(10);
 const WEIGHT_MAX: u32 = 1_000_000;
 const TIER_MAX: u32 = 100;
-/// The same on every day of the week.
+/// All days of the week.
 const DAYS: [Day; 7] = [Day::Mon, Day::Tue, Day::Wed, Day::Thu, Day::Fri, Day::Sat, Day::Sun];
 
 impl Check<'_> {
-    /// A model's way; `targets` are those that could be compiled, in their order.
+    /// A model's routing policy. `targets` are those that could be compiled, in order.
     pub(super) fn way(
         &mut self,
         model: &file::Model,
@@ -59,7 +59,7 @@ impl Check<'_> {
         }
     }
 
-    /// Weights and tiers.
+    /// Checks weights and tiers.
     fn targets_standing(&mut self, model: &file::Model, path: &Path) {
         let section = path.key("targets");
         for (index, target) in model.targets.iter().enumerate() {
@@ -76,7 +76,7 @@ impl Check<'_> {
         if weighted && !model.targets.is_empty() && model.targets.iter().all(|target| target.weight == 0) {
             self.mistake(&section, "only weights of 0", "a weight above 0 for at least one target");
         }
-        // A target that nothing leads to is a mistake somewhere else.
+        // A target that no request reaches points to a mistake in another field.
         let best = model.targets.iter().map(|target| target.tier).min();
         for (index, target) in model.targets.iter().enumerate() {
             let lower = best.is_some_and(|best| target.tier > best) && !model.allow_lower_tier;
@@ -200,7 +200,7 @@ impl Check<'_> {
         }
     }
 
-    /// A time to wait that is neither zero nor for ever.
+    /// Parses a time that is neither zero nor unlimited.
     pub(super) fn wait(&mut self, text: &str, path: &Path) -> Duration {
         let duration = calendar::duration(text).filter(|d| !d.is_zero() && *d <= LONGEST_WAIT);
         if duration.is_none() {
@@ -240,7 +240,7 @@ impl Check<'_> {
     }
 }
 
-/// Whether a name, `provider/model` or a provider's alone, is this target's.
+/// Whether `name`, a provider or `provider/model`, means this target.
 fn names(name: &str, target: &file::Target) -> bool {
     name_of(name, &target.provider, &target.model)
 }
@@ -280,26 +280,26 @@ mod tests {
     #[test]
     fn a_model_without_words_falls_back_for_every_reason() {
         let model = compile("").unwrap();
-        assert_eq!(model.way.strategy, Strategy::Fallback);
-        assert!(Trigger::ALL.into_iter().all(|trigger| model.way.retry.covers(trigger)));
-        assert_eq!(model.way.retry.wait, Duration::from_secs(2));
-        assert_eq!(model.way.timeouts.first_token.plain, Duration::from_secs(30));
+        assert_eq!(model.policy.strategy, Strategy::Fallback);
+        assert!(Trigger::ALL.into_iter().all(|trigger| model.policy.retry.covers(trigger)));
+        assert_eq!(model.policy.retry.wait, Duration::from_secs(2));
+        assert_eq!(model.policy.timeouts.first_token.plain, Duration::from_secs(30));
     }
 
     #[test]
     fn a_route_names_targets_or_all_of_a_provider() {
         let routes = r#","routes":[{"match":{"team":"t"},"targets":["p","q/y","p/z"]},{"match":{"team":"t"},"targets":["q"],"strategy":"pinned"}]"#;
         let model = compile(routes).unwrap();
-        let places: Vec<_> = model.way.routes.iter().map(|route| route.targets.clone().unwrap()).collect();
+        let places: Vec<_> = model.policy.routes.iter().map(|route| route.targets.clone().unwrap()).collect();
         assert_eq!(places, [vec![0, 2, 1], vec![1]]);
-        assert_eq!(model.way.routes[1].strategy, Strategy::Pinned);
+        assert_eq!(model.policy.routes[1].strategy, Strategy::Pinned);
     }
 
     #[test]
     fn a_models_own_times_stand_before_the_gateways() {
         let model = compile(r#","timeouts":{"first_token":"2s"}"#).unwrap();
-        assert_eq!(model.way.timeouts.first_token, Patience::stated(Duration::from_secs(2)));
-        assert_eq!(model.way.timeouts.total, Duration::from_secs(600));
+        assert_eq!(model.policy.timeouts.first_token, Patience::stated(Duration::from_secs(2)));
+        assert_eq!(model.policy.timeouts.total, Duration::from_secs(600));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Limits and budgets, wherever in the file they stand.
+//! Checks and compiles all limits and budgets of the file.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -15,16 +15,16 @@ use crate::file::{Budget, Limits};
 use super::super::mistake::{Mistake, Path};
 use super::{Check, reference};
 
-/// The most that a limit can be: more is no limit, and stores that count in doubles, millionths of what a minute allows among
-/// them, would not be exact.
+/// The maximum of a limit. More is unlimited in practice, and would be inexact in stores that count in doubles: they also count millionths
+/// of a minute's limit.
 const LIMIT_MAX: u64 = 1_000_000_000;
-/// The same for a day.
+/// The maximum of a daily limit.
 const DAILY_MAX: u64 = 1_000_000_000_000;
-/// The most that a budget can be, in dollars.
+/// The maximum of a budget, in dollars.
 const BUDGET_MAX: u64 = 1_000_000_000;
 
 impl Check<'_> {
-    /// Every rule but those of single keys.
+    /// All rules except those of single keys.
     pub(super) fn rules(&mut self, models: &BTreeMap<String, Rc<Model>>) -> Vec<Rc<Rule>> {
         let file = self.file;
         let mut rules = Rules::new(Some(models));
@@ -67,7 +67,7 @@ impl Check<'_> {
         rules.compiled
     }
 
-    /// Whom a rule is about: everyone named exists. What it counts by comes back sorted.
+    /// Checks that all names of a rule exist. Returns its sorted `per`.
     fn scope(&mut self, matches: &Match, per: &[Dimension], path: &Path) -> Vec<Dimension> {
         self.matching(matches, &path.key("match"));
         let mut sorted: Vec<Dimension> = Vec::with_capacity(per.len());
@@ -88,10 +88,10 @@ impl Check<'_> {
         sorted
     }
 
-    /// Everyone exists whom a rule, a guardrail or a route is about.
+    /// Checks that all names of a rule, guardrail or route exist.
     pub(super) fn matching(&mut self, matches: &Match, path: &Path) {
         let file = self.file;
-        // Keys may also come from Redis, at any time.
+        // Keys may also be added in Redis at any time.
         if let Some(key) = matches.key.as_ref().filter(|_| file.redis.is_none()) {
             self.existing(key, file.keys.iter().map(|key| &key.id), &path.key("key"));
         }
@@ -109,7 +109,7 @@ impl Check<'_> {
         }
     }
 
-    /// A name in a rule: also a mistake when there is none of its kind at all.
+    /// Checks a name in a rule. It is also a mistake if nothing of its kind is defined.
     fn existing<'n>(&mut self, name: &str, known: impl Iterator<Item = &'n String> + Clone, path: &Path) {
         if known.clone().next().is_none() {
             self.mistake(path, format!("{name:?}"), "no such field: the file defines none");
@@ -118,7 +118,7 @@ impl Check<'_> {
     }
 }
 
-/// Where limits and budgets stand, and whom they are about there.
+/// The place of limits and budgets, and the requests that they count.
 pub(super) struct Place<'a> {
     pub path: &'a Path,
     pub matches: &'a Match,
@@ -130,17 +130,17 @@ impl<'a> Place<'a> {
         Self { path, matches, per: &[] }
     }
 
-    fn rule(&self, unit: Unit, gauge: Option<LimitWindow>, limit: u64) -> Rule {
+    fn rule(&self, unit: Unit, kind: Option<LimitWindow>, limit: u64) -> Rule {
         let (matches, per) = (self.matches.clone(), self.per.to_vec());
-        Rule { matches, per, unit, kind: gauge, limit, hard: true, then_model: None }
+        Rule { matches, per, unit, kind, limit, hard: true, then_model: None }
     }
 }
 
-/// Rules as they are compiled.
+/// The rules compiled so far.
 pub(super) struct Rules<'a> {
-    /// Those that are there to be served instead; `None` when it does not matter any more.
+    /// The models for `then_model`; `None` skips that check.
     models: Option<&'a BTreeMap<String, Rc<Model>>>,
-    /// What is counted already, and where that stands.
+    /// What is counted already, with the place of its rule.
     counted: BTreeMap<(String, bool), String>,
     pub compiled: Vec<Rc<Rule>>,
     pub mistakes: Vec<Mistake>,
@@ -151,7 +151,7 @@ impl<'a> Rules<'a> {
         Self { models, counted: BTreeMap::new(), compiled: Vec::new(), mistakes: Vec::new() }
     }
 
-    /// Rules that stand elsewhere, for one key: the same may not be counted here again.
+    /// Adds rules of the same key from elsewhere, so that they are not counted twice.
     pub(super) fn know<'r>(&mut self, rules: impl IntoIterator<Item = &'r Rc<Rule>>) {
         for rule in rules {
             self.counted.insert((rule.label(), rule.hard), "another rule for this key".to_owned());
@@ -162,7 +162,7 @@ impl<'a> Rules<'a> {
         self.mistakes.push(Mistake { path: path.to_string(), found: found.into(), expected: expected.into() });
     }
 
-    /// Limits, and a budget, as they stand in one place of the file under `limits` and `budget`.
+    /// Compiles the `limits` and `budget` of one place.
     pub(super) fn inline(&mut self, place: &Place, limits: &Limits, budget: Option<&Budget>) {
         self.limits(place, limits);
         if let Some(budget) = budget {
@@ -173,7 +173,7 @@ impl<'a> Rules<'a> {
     fn limits(&mut self, place: &Place, limits: &Limits) {
         let path = place.path.key("limits");
         let minute = Some(LimitWindow::Minute);
-        for (field, amount, unit, gauge) in [
+        for (field, amount, unit, kind) in [
             ("requests_per_minute", limits.requests_per_minute, Unit::Requests, minute),
             ("tokens_per_minute", limits.tokens_per_minute, Unit::Tokens, minute),
             ("input_tokens_per_minute", limits.input_tokens_per_minute, Unit::InputTokens, minute),
@@ -184,12 +184,12 @@ impl<'a> Rules<'a> {
         ] {
             let Some(amount) = amount else { continue };
             let path = path.key(field);
-            let most = if gauge == Some(LimitWindow::Day) { DAILY_MAX } else { LIMIT_MAX };
+            let most = if kind == Some(LimitWindow::Day) { DAILY_MAX } else { LIMIT_MAX };
             if amount == 0 || amount > most {
                 let expected = format!("1 to {most} (remove the field for no limit)");
                 self.mistake(&path, amount.to_string(), expected);
             }
-            self.add(place.rule(unit, gauge, amount), &path);
+            self.add(place.rule(unit, kind, amount), &path);
         }
     }
 
@@ -209,7 +209,7 @@ impl<'a> Rules<'a> {
         if let Some(then) = &budget.then_model {
             self.then_model(then, budget, place, &path.key("then_model"));
         }
-        for (field, dollars, gauge) in periods {
+        for (field, dollars, kind) in periods {
             let Some(dollars) = dollars else { continue };
             let path = path.key(field);
             let limit = match micro_dollars(dollars) {
@@ -221,7 +221,7 @@ impl<'a> Rules<'a> {
                 }
             };
             let then_model = budget.then_model.as_deref().map(Rc::from);
-            let rule = Rule { hard: !budget.soft, then_model, ..place.rule(Unit::MicroUsd, Some(gauge), limit) };
+            let rule = Rule { hard: !budget.soft, then_model, ..place.rule(Unit::MicroUsd, Some(kind), limit) };
             self.add(rule, &path);
         }
     }
@@ -254,9 +254,9 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// Dollars in millionths, exactly; or what is wrong with the amount.
+/// Converts dollars to micro-dollars exactly, or explains why it cannot.
 fn micro_dollars(dollars: f64) -> Result<u64, String> {
-    // The shortest decimal that reads as this number is what was written.
+    // The shortest decimal that parses to this number is what the author wrote.
     let text = dollars.to_string();
     let wrong = || text.clone();
     let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));

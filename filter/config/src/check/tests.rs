@@ -7,7 +7,7 @@ use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// A file with no mistake, in which each case changes one thing.
+/// A file without mistakes; each case changes one thing.
 const GOOD: &str = r#"{
   "listen": "127.0.0.1:8080",
   "providers": {

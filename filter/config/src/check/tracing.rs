@@ -1,17 +1,17 @@
-//! Where traces go.
+//! Checks the section `tracing`.
 
 use sluice_core::provider::url::Url;
 
 use super::super::mistake::Path;
 use super::Check;
 
-/// What Envoy is told to add to the collector's URL.
+/// The path that Envoy appends to the collector's URL.
 const SIGNAL: &str = "/v1/traces";
-/// Envoy counts in ten thousandths: what is less than one of them is none.
+/// Envoy's resolution is one ten-thousandth; a lower rate would be zero.
 const LEAST: f64 = 0.01;
 
 impl Check<'_> {
-    /// Whether there are traces: the rest is Envoy's business.
+    /// Whether tracing is enabled. Envoy handles the rest.
     pub(super) fn tracing(&mut self) -> bool {
         let Some(written) = &self.file.tracing else { return false };
         let section = Path::root().key("tracing");

@@ -1,22 +1,22 @@
-//! What Envoy does so that a provider's failing addresses are left alone; the filter never sees it.
+//! How Envoy avoids a provider's failing addresses. The filter never sees these settings.
 
 use serde::{Deserialize, Serialize};
 
-/// Envoy's own features for one provider; what is left out is not used.
+/// Envoy's own features for one provider. A feature that is omitted is off.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Availability {
-    /// Leaves out, for a while, an address that keeps failing.
+    /// Ejects an address temporarily after repeated failures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outlier_detection: Option<OutlierDetection>,
-    /// Asks every address now and then, and leaves out one that does not answer well.
+    /// Actively checks every address, and skips one that fails its checks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health_check: Option<HealthCheck>,
-    /// For so long an address that is new, or healthy again, gets less than its share.
+    /// Slow start window: for this time, an address that is new or healthy again receives less than its share of requests. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_start: Option<String>,
-    /// Envoy's circuit breakers, one set for all addresses: wide by default. A full one ends a request without a fallback.
+    /// Envoy's circuit breakers, shared by all addresses of the provider. When one is full, a request ends without a fallback.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections: Option<Connections>,
 }
@@ -26,9 +26,9 @@ pub struct Availability {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct OutlierDetection {
-    /// After so many failures in a row: 5xx, timeouts, connections that fail or break.
+    /// Consecutive failures before an address is ejected: 5xx, timeouts, failed or broken connections. At least 1, default 5.
     pub failures: u32,
-    /// For how long the first time; each further time adds as much, up to 5 minutes.
+    /// Duration of the first ejection. Each further ejection adds this time again, up to 5 minutes. Default: `30s`.
     pub ejection: String,
 }
 
@@ -38,20 +38,20 @@ impl Default for OutlierDetection {
     }
 }
 
-/// How a provider is asked whether it is well: any 2xx is good.
+/// An HTTP health check of each address. Any 2xx status is healthy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct HealthCheck {
-    /// What is asked for, from the root of the provider's host; it must want no credential.
+    /// The path to request, from the root of the provider's host. It must not need a credential. Default: `/health`.
     pub path: String,
-    /// How often.
+    /// Time between two checks. Default: `10s`.
     pub interval: String,
-    /// How long to wait for the answer.
+    /// How long to wait for a response. Default: `2s`.
     pub timeout: String,
-    /// After so many bad answers in a row it is left out.
+    /// Consecutive failed checks before an address is skipped. At least 1, default 3.
     pub unhealthy: u32,
-    /// After so many good answers in a row it is back.
+    /// Consecutive successful checks before an address is used again. At least 1, default 2.
     pub healthy: u32,
 }
 
@@ -67,22 +67,22 @@ impl Default for HealthCheck {
     }
 }
 
-/// The most of each at the same time, in one Envoy, 100000 when left out; and how long a connection is kept.
+/// Limits on concurrent connections and requests in one Envoy, and the idle timeout of connections.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Connections {
-    /// Open connections.
+    /// Maximum number of open connections. Default: 100000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<u32>,
-    /// Requests that wait for a connection.
+    /// Maximum number of requests that wait for a connection. Default: 100000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<u32>,
-    /// Requests under way.
+    /// Maximum number of concurrent requests. Default: 100000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<u32>,
-    /// For how long a connection is kept that no request uses; `30s` when left out. Longer than whatever balances load before the
-    /// provider keeps it costs a lost connection, and a second try, for the first requests after a pause.
+    /// How long an idle connection is kept open. Default: `30s`. Set it below the idle timeout of the load balancer in front of the
+    /// provider. Otherwise the first requests after a pause lose their connection and are retried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle: Option<String>,
 }

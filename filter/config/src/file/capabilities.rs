@@ -1,48 +1,48 @@
-//! The section `capabilities`: the kind, the age and the abilities of models.
+//! The section `capabilities`: the kind, release date and abilities of models.
 
 use serde::{Deserialize, Serialize};
 use sluice_core::routing;
 use sluice_core::routing::spec::ModelKind;
 
-/// The kind, the age and the abilities of a model. An ability that is left out is unknown, and keeps no request from the model.
+/// The kind, release date and abilities of a model. An ability that is omitted is unknown, and does not exclude the model for any request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Capabilities {
-    /// Its kind, for people: `GET /v1/models` lists it.
+    /// The model's kind, listed by `GET /v1/models`. For information only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<ModelKind>,
-    /// The day of its release, in seconds since 1970, for people: `GET /v1/models` lists it.
+    /// The release date in seconds since 1970, listed by `GET /v1/models`. For information only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<u64>,
-    /// The most tokens of a prompt that it takes.
+    /// The maximum number of prompt tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_input: Option<u64>,
-    /// Whether it takes tools.
+    /// Whether the model accepts tools.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<bool>,
-    /// Whether it calls several tools at once. For people: no request is kept from it for that.
+    /// Whether the model can call several tools at once. For information only: it does not exclude the model for any request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel_tools: Option<bool>,
-    /// Whether it takes images.
+    /// Whether the model accepts images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vision: Option<bool>,
-    /// Whether it answers by a JSON schema.
+    /// Whether the model can respond according to a JSON schema.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub structured_output: Option<bool>,
-    /// Whether it reasons. No request is kept from it for that, and its first token is waited for longer.
+    /// Whether the model reasons. It does not exclude the model for any request, but makes the default timeout for the first token longer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<bool>,
-    /// Whether it takes sound.
+    /// Whether the model accepts audio.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audio: Option<bool>,
-    /// Whether it takes documents, such as PDFs.
+    /// Whether the model accepts documents, such as PDFs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub documents: Option<bool>,
 }
 
 impl Capabilities {
-    /// What is stated here, and for the rest what `other` states.
+    /// Merges two descriptions: fields that are set here take precedence over `other`.
     pub fn over(self, other: Self) -> Self {
         Self {
             kind: self.kind.or(other.kind),
@@ -61,7 +61,7 @@ impl Capabilities {
 
 impl From<&Capabilities> for routing::capabilities::Capabilities {
     fn from(written: &Capabilities) -> Self {
-        // Whether there can be several calls at once keeps no request from a target.
+        // Parallel tool calls never exclude a target, so routing does not need the field.
         let Capabilities {
             kind,
             created,

@@ -1,31 +1,31 @@
-//! What prompts and answers must not have in them.
+//! Guardrails: the contents that prompts and responses must not have.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sluice_core::guard::spec::{Action, Detector, Side};
 
-/// A guardrail: what is looked for, in whose requests, and what becomes of a text that has it.
+/// A guardrail: what it detects, in which requests, and what it does on a match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Guard {
-    /// Whose requests; everybody's when left out.
+    /// The requests to inspect. Default: all.
     #[serde(rename = "match", default, skip_serializing_if = "super::is_default")]
     pub matches: GuardMatch,
-    /// Where it is looked for; in both when left out.
+    /// The texts to inspect. Default: `prompts` and `answers`.
     #[serde(default = "everywhere", skip_serializing_if = "is_everywhere")]
     pub on: Vec<Side>,
-    /// What Sluice knows how to find.
+    /// Built-in detectors.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub detect: Vec<Detector>,
-    /// What you describe: regular expressions, in the syntax of Rust's `regex`, by names of your choice.
+    /// Regular expressions in the syntax of Rust's `regex`, each under a name of your choice.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub patterns: BTreeMap<String, String>,
-    /// Words and phrases, in any case.
+    /// Words and phrases to detect, in any case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<String>,
-    /// What becomes of a text in which something is found.
+    /// What to do with a text that matches. Default: `block`.
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub action: Action,
 }
@@ -38,21 +38,21 @@ fn is_everywhere(on: &Vec<Side>) -> bool {
     *on == everywhere()
 }
 
-/// Whose requests a guardrail is about: all that are left out match anything. What is listed must hold together.
+/// The requests that a guardrail inspects. All fields that are set must match. An omitted field matches everything.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct GuardMatch {
-    /// One key's, by its id.
+    /// A key's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// One team's.
+    /// A team.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
-    /// One application's.
+    /// An application.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
-    /// Those for one model, by the name clients ask for.
+    /// A model, by the name that clients request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
 }

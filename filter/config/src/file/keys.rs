@@ -1,4 +1,4 @@
-//! Who may call: keys, and the teams and applications that they belong to.
+//! Authentication: keys, and the teams and applications they belong to.
 
 use std::collections::BTreeMap;
 
@@ -7,118 +7,118 @@ use sluice_core::keys::spec::Permission;
 
 use super::{Budget, Limits, Tls, is_default, is_false};
 
-/// A team.
+/// A team, which owns keys.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Team {
-    /// For people.
+    /// A description, for information only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// What no request of its keys may ask for: fields of the top level of a body (`service_tier`, `background`), or tools by
-    /// their types (`tools.web_search`). Nothing when left out.
+    /// Features that requests of the team's keys may not use: top-level body fields (`service_tier`, `background`), or tools by type
+    /// (`tools.web_search`). Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forbid: Vec<String>,
-    /// For all its keys together.
+    /// Rate limits for all keys of the team together.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
-    /// For all its keys together.
+    /// The budget of all keys of the team together.
     #[serde(default, skip_serializing_if = "is_default")]
     pub budget: Budget,
 }
 
-/// An application, whichever teams' keys it uses.
+/// An application, whose keys may belong to different teams.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct App {
-    /// For people.
+    /// A description, for information only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// For all its keys together.
+    /// Rate limits for all keys of the application together.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
-    /// For all its keys together.
+    /// The budget of all keys of the application together.
     #[serde(default, skip_serializing_if = "is_default")]
     pub budget: Budget,
 }
 
-/// A virtual key. The same, as JSON, is a key's record in Redis.
+/// A virtual key. A key's record in Redis has the same fields, as JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Key {
-    /// Its public name, in logs and accounts.
+    /// The key's public name, in logs and usage reports.
     pub id: String,
-    /// SHA-256 of the secret, 64 hexadecimal digits: `sluice keys new` prints it.
+    /// SHA-256 of the secret, 64 hexadecimal digits, as printed by `sluice keys new`.
     pub sha256: String,
-    /// One of `teams`.
+    /// The team that owns the key, one of `teams`.
     pub team: String,
-    /// One of `apps`.
+    /// The application that uses the key, one of `apps`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
-    /// Who holds it, for people.
+    /// The holder of the key, for information only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// For people and reports.
+    /// Labels, for information and reports: at most 64, each value up to 256 characters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// The models it may ask for; `*` stands for any text: `gpt-*`. All when left out.
+    /// The models that the key may request. `*` matches any text: `gpt-*`. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub models: Option<Vec<String>>,
-    /// The paths it may call; `*` stands for any text: `/v1/chat/*`. All when left out, but for those of what a provider keeps:
-    /// that may be called, and referred to in a body by its id, by keys only that name its path here.
+    /// The paths that the key may call. `*` matches any text: `/v1/chat/*`. Default: all except those of stored objects. Only a key that
+    /// names such a path here may call it, or reference a stored object by its id in a body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<Vec<String>>,
-    /// What its requests may not ask for: fields of the top level of a body (`service_tier`, `background`), or tools by their
-    /// types (`tools.web_search`). Nothing when left out.
+    /// Features that requests of the key may not use: top-level body fields (`service_tier`, `background`), or tools by type
+    /// (`tools.web_search`). Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forbid: Vec<String>,
-    /// The addresses it may be used from: `10.0.0.0/8`, `2001:db8::/32`, `192.0.2.7`. All when left out.
+    /// The client addresses that may use the key: `10.0.0.0/8`, `2001:db8::/32`, `192.0.2.7`. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sources: Option<Vec<String>>,
-    /// What its holder may decide for a request; nothing when left out.
+    /// The overrides that the key's holder may set for a request. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub control: Vec<Permission>,
-    /// When it ends, such as `2027-01-31T00:00:00Z` (RFC 3339); never when left out.
+    /// When the key expires (RFC 3339), such as `2027-01-31T00:00:00Z`. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
-    /// Whether it was withdrawn: it is refused, and its name stays taken.
+    /// Whether the key is revoked: it is rejected, and its id cannot be reused. Default: `false`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub revoked: bool,
-    /// While it is being rotated: the secret before, which is valid too until the given time.
+    /// The previous secret during a rotation, valid as well until the given time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Previous>,
-    /// For this key.
+    /// Rate limits of this key.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
-    /// For this key.
+    /// The budget of this key.
     #[serde(default, skip_serializing_if = "is_default")]
     pub budget: Budget,
 }
 
-/// The secret that a key had before it was rotated.
+/// The secret that a key had before its rotation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Previous {
-    /// SHA-256 of that secret, 64 hexadecimal digits.
+    /// SHA-256 of the previous secret, 64 hexadecimal digits.
     pub sha256: String,
-    /// Until when it is valid (RFC 3339).
+    /// When the previous secret expires (RFC 3339).
     pub until: String,
 }
 
-/// The administration interface.
+/// The administration API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Admin {
-    /// Where it listens: `address:port`.
+    /// The address of the administration API, as `address:port`. Default: `127.0.0.1:8081`.
     #[serde(default = "default_admin")]
     pub listen: String,
-    /// SHA-256 of the administrator's key, 64 hexadecimal digits: `sluice keys new --admin` prints both.
+    /// SHA-256 of the administrator's key, 64 hexadecimal digits. `sluice keys new --admin` prints the key and its hash.
     pub sha256: String,
-    /// The certificate that it presents; plain HTTP when left out.
+    /// The TLS certificate of the administration API. Default: none, plain HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
 }

@@ -1,71 +1,74 @@
-//! The names that clients ask for, and the targets that serve them.
+//! The model names that clients request, and the targets that serve them.
 
 use serde::{Deserialize, Serialize};
 use sluice_core::routing::spec::{Delivery, Sticky, Strategy};
 
 use super::{Budget, Limits, ModelCache, ModelTimeouts, Retry, Route, is_default};
 
-/// A name that clients ask for.
+/// A model name that clients request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// Where it is served.
+    /// The targets that serve the model.
     pub targets: Vec<Target>,
-    /// In which order targets are asked.
+    /// How the targets are ordered. Default: `fallback`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub strategy: Strategy,
-    /// For `weighted`: what keeps requests together.
+    /// Keeps related requests on the same target. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sticky: Option<Sticky>,
-    /// Other ways for some requests: the first that matches.
+    /// Routing rules for some requests. The first one that matches applies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
-    /// Whether a request may fall to a target of a lower tier.
+    /// Whether a request may fall back to a target of a lower tier. Default: `false`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub allow_lower_tier: bool,
-    /// How much of a streamed answer must be there before the client sees any of it.
+    /// How much of a streamed response must arrive before the client receives any of it. Default: `stream`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub delivery: Delivery,
-    /// Whether an answer that was asked for by a JSON schema, or as a JSON object, is checked before anybody sees it. One that is
-    /// none is asked for elsewhere (`retry.on: invalid_structured_output`). It is held back until all of it is there.
+    /// Whether to validate responses to requests for JSON, by a schema or as an object, before the client receives them. An invalid
+    /// response is retried at another target (`retry.on: invalid_structured_output`). The response is held back until it is complete.
+    /// Default: `false`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub check_structured_output: bool,
-    /// When a request is tried again.
+    /// When a request is retried.
     #[serde(default, skip_serializing_if = "is_default")]
     pub retry: Retry,
-    /// How long to wait, where that differs from the gateway's `timeouts`.
+    /// Timeouts that override the gateway's `timeouts`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub timeouts: ModelTimeouts,
-    /// Answers that are given again to the same request; none when left out.
+    /// Caches responses for repeated requests. Default: no cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<ModelCache>,
-    /// What no request for this name may ask for: fields of the top level of a body (`service_tier`, `background`), or tools by
-    /// their types (`tools.web_search`). Nothing when left out.
+    /// Features that requests for this model may not use: top-level body fields (`service_tier`, `background`), or tools by type
+    /// (`tools.web_search`). Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forbid: Vec<String>,
-    /// For all who ask for this name together.
+    /// Rate limits for all requests for this model together.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
-    /// For all who ask for this name together.
+    /// The budget of all requests for this model together.
     #[serde(default, skip_serializing_if = "is_default")]
     pub budget: Budget,
 }
 
-/// One provider's model.
+/// A model at one provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// One of `providers`.
+    /// The provider, one of `providers`.
     pub provider: String,
-    /// The provider's own name for the model. `*` is the name that was asked for; of a model whose name has a star, text around
-    /// it keeps what that stands for: `anthropic.claude-*`.
+    /// The provider's own name for the model. `*` is the requested name. If the model's name has a star, `*` within other text is the part
+    /// that the star matched: `anthropic.claude-*`.
     pub model: String,
-    /// For `weighted`: how often it is first, in proportion to the others; 0 is never, unless the others fail.
+    /// For `weighted`: the share of requests that try this target first, relative to the other weights. 0 means only as a fallback. From 0
+    /// to 1000000, default 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub weight: u32,
-    /// How good it is: 1 is the best. A request falls to a lower tier, which has a higher number, only with `allow_lower_tier`.
+    /// The quality tier; 1 is the best. A request falls back to a lower tier, which has a higher number, only with `allow_lower_tier`. From
+    /// 1 to 100, default 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub tier: u32,
 }
@@ -79,7 +82,7 @@ fn is_one(value: &u32) -> bool {
 }
 
 impl Target {
-    /// Its name among the prices: `openai/gpt-5-mini`. A provider's name has no slash, a model's may.
+    /// The target's name in the price table: `openai/gpt-5-mini`. A provider's name has no slash, a model's may.
     pub fn price_name(&self) -> String {
         format!("{}/{}", self.provider, self.model)
     }

@@ -1,4 +1,4 @@
-//! What models cost.
+//! Model prices.
 
 use std::collections::BTreeMap;
 
@@ -6,45 +6,45 @@ use serde::{Deserialize, Serialize};
 
 use super::is_default;
 
-/// US dollars for a million tokens, unless said otherwise.
+/// Prices of a model, in US dollars per million tokens unless stated otherwise.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Price {
-    /// Of prompts.
+    /// Input tokens.
     pub input: f64,
-    /// Of answers.
+    /// Output tokens.
     pub output: f64,
-    /// Of prompts, read from the provider's cache; as `input` when left out.
+    /// Input tokens read from the provider's cache. Default: `input`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_input: Option<f64>,
-    /// Of prompts, written to the provider's cache; as `input` when left out.
+    /// Input tokens written to the provider's cache. Default: `input`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<f64>,
-    /// Of prompts, written to a cache that keeps them for an hour; as `cache_write` when left out.
+    /// Input tokens written to a cache that lasts an hour. Default: `cache_write`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write_1h: Option<f64>,
-    /// Of reasoning; as `output` when left out.
+    /// Reasoning tokens. Default: `output`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<f64>,
-    /// What tokens cost in other classes of service than the plain one.
+    /// Token prices in other service tiers than the standard one.
     #[serde(default, skip_serializing_if = "is_default")]
     pub service_tiers: ServiceTiers,
-    /// US dollars for one call of a tool that runs at the provider.
+    /// US dollars per call of a tool that the provider runs.
     #[serde(default, skip_serializing_if = "is_default")]
     pub per_call: PerCall,
-    /// US dollars for one image: in a request, besides its tokens, or one that it asks to be made.
+    /// US dollars per image: in a request, in addition to its tokens, or generated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_image: Option<f64>,
-    /// US dollars for one request, besides its tokens.
+    /// US dollars per request, in addition to its tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_request: Option<f64>,
-    /// The most tokens the model answers with: no more is ever reserved.
+    /// The maximum number of output tokens of the model. A reservation is never larger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output: Option<u64>,
 }
 
-/// The classes of service that have prices of their own; one that is left out has the plain ones.
+/// Service tiers with their own prices. A tier that is omitted has the standard prices.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
@@ -55,62 +55,63 @@ pub struct ServiceTiers {
     /// `service_tier: flex`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flex: Option<TierPrice>,
-    /// What is answered much later.
+    /// Requests that are processed later, in batches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<TierPrice>,
 }
 
-/// US dollars for a million tokens in one class of service; what is left out is as in the plain one.
+/// US dollars per million tokens in one service tier. A price that is omitted is the standard one.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct TierPrice {
-    /// Of prompts.
+    /// Input tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<f64>,
-    /// Of answers; of reasoning too, where that has no price of its own.
+    /// Output tokens; also reasoning tokens, unless they have their own price.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<f64>,
-    /// Of prompts, read from the provider's cache.
+    /// Input tokens read from the provider's cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_input: Option<f64>,
-    /// Of prompts, written to the provider's cache.
+    /// Input tokens written to the provider's cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write: Option<f64>,
 }
 
-/// US dollars for one call of each tool that runs at the provider; nothing when left out.
+/// US dollars per call of each tool that the provider runs. A tool that is omitted is free.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct PerCall {
-    /// A search of the web.
+    /// A web search.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub web_search: Option<f64>,
     /// A search of stored files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_search: Option<f64>,
-    /// A session of a machine that runs what the model has written: one for an answer.
+    /// A code interpreter session, which runs code that the model wrote. Billed once per response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code_interpreter: Option<f64>,
-    /// An image that the model has made while it answered.
+    /// An image that the model generated as a tool call in its response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_generation: Option<f64>,
 }
 
-/// What tokens cost.
+/// The prices of models.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Prices {
-    /// A table of prices over the one that comes with Sluice: a path, relative to this file's directory. Columns separated by
-    /// tabs, as Sluice's own, or litellm's `model_prices_and_context_window.json`.
+    /// A price table that overrides the one that ships with Sluice: a path relative to the gateway file's directory. Either tab-separated
+    /// like Sluice's own table, or LiteLLM's `model_prices_and_context_window.json`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// For models that have no price here or in the table that comes with Sluice; without it they are refused where a budget applies.
+    /// The price of models that have none here or in the table that ships with Sluice. Without it, such models are rejected where a budget
+    /// applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unpriced: Option<Price>,
-    /// By provider and model, as in `openai/gpt-5-mini`: over the table's.
+    /// Prices by provider and model, such as `openai/gpt-5-mini`. They override the table.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub models: BTreeMap<String, Price>,
 }

@@ -1,53 +1,53 @@
-//! How requests for a model find their target, and what becomes of them when one fails.
+//! How requests find their targets, and when they are retried.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sluice_core::routing::spec::{Need, Strategy, Trigger};
 
-/// Which requests a route is for, by how they look; all that are left out match any. What is listed must hold together.
+/// The requests that a route applies to. All fields that are set must match. An omitted field matches everything.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct RouteMatch {
-    /// One key's, by its id.
+    /// A key's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// One team's.
+    /// A team.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
-    /// One application's.
+    /// An application.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
-    /// Those with these headers; `*` in a value stands for any text.
+    /// Request headers and their values. `*` in a value matches any text.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// Those whose prompt has at least so many tokens, by estimate.
+    /// The minimum number of prompt tokens, estimated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_input_tokens: Option<u64>,
-    /// Those whose prompt has at most so many tokens, by estimate.
+    /// The maximum number of prompt tokens, estimated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_input_tokens: Option<u64>,
-    /// Those that need all of these.
+    /// Capabilities that the request needs, all of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
-    /// Those that come at these times.
+    /// When the request arrives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<TimeWindow>,
 }
 
-/// Hours of a day and days of a week, in UTC.
+/// Times of day and days of the week, in UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct TimeWindow {
-    /// From this time of day on: `22:00`; midnight when left out.
+    /// Start of the window, such as `22:00`. Default: midnight.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// Up to this time of day, which does not belong to it; midnight when left out. Before `from`: over midnight.
+    /// End of the window, exclusive. Before `from`, the window extends past midnight. Default: midnight.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// On these days: a window over midnight belongs to the day on which it begins. All when left out.
+    /// Days of the week. A window that extends past midnight belongs to the day on which it begins. Default: all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub days: Vec<Day>,
 }
@@ -67,34 +67,33 @@ pub enum Day {
     Sun,
 }
 
-/// Another way for the requests that match.
+/// A routing rule for matching requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Route {
-    /// Which requests.
+    /// The requests that the rule applies to.
     #[serde(rename = "match")]
     pub matches: RouteMatch,
-    /// In which order; as the model has it when left out.
+    /// How the targets are ordered. Default: the model's strategy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
-    /// To which of the model's targets, in this order: `openai/gpt-5`, or a provider's name for all of its; all of them when left
-    /// out. Tiers do not matter to those that are named.
+    /// The model's targets to use, in this order: `openai/gpt-5`, or a provider's name for all of its targets. Tiers do not matter to
+    /// targets that are named here. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targets: Option<Vec<String>>,
 }
 
-/// When a request is tried again.
+/// When a request is retried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Retry {
-    /// For these reasons; all when left out. What a provider says of the request itself (another 4xx, a content policy) is never
-    /// a reason.
+    /// The failures to retry. Default: all. A provider's rejection of the request itself (another 4xx, a content policy) is never retried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on: Option<Vec<Trigger>>,
-    /// The longest time that a provider may ask for (`retry-after`) and the same target is still asked again before another one; `0s`:
-    /// never.
+    /// The longest `retry-after` of a provider for which the same target is retried before another one is tried, from `0s` to `10s`. `0s`
+    /// means never. Default: `2s`.
     pub wait: String,
 }
 
@@ -104,18 +103,19 @@ impl Default for Retry {
     }
 }
 
-/// When a target counts as broken. It is asked last then, but for one request now and then that finds out whether it is well again.
+/// The circuit breaker of a target. While it is open, the target is tried last, except for an occasional request that probes whether it
+/// works again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Circuit {
-    /// After so many failures in a row.
+    /// Consecutive failures that open the circuit. At least 1, default 5.
     pub failures: u32,
-    /// For how long at first; each time it fails again, twice as long.
+    /// How long the circuit stays open at first. The time doubles with each further failure. Default: `2s`.
     pub open: String,
-    /// For how long at most.
+    /// The longest time that the circuit stays open, at least `open`. Default: `10s`.
     pub longest: String,
-    /// When it is well again: how long until all requests that are its own go there.
+    /// After recovery, how long it takes until the target receives its full share of requests again. Default: `5s`.
     pub ramp: String,
 }
 

@@ -1,5 +1,5 @@
-//! How long to wait. A time that is left out is not always the same: it depends on what the model does before it speaks, and on
-//! whether another target could still answer.
+//! Timeouts. The default of an omitted timeout varies: it depends on the work that the model does before its first token, and on whether
+//! another target could still respond.
 
 use std::fmt;
 
@@ -7,32 +7,32 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-/// How long to wait, as numbers with a unit: `500ms`, `30s`, `5m`.
+/// Timeouts, as whole numbers with a unit: `500ms`, `30s`, `5m`. Above zero, and at most `24h`.
 ///
-/// A time that is written holds for all targets. One that is left out is longer where a model reasons, and for a model's only target it
-/// is `total`: a shorter one helps nobody when nothing follows.
+/// A timeout that is set applies to all targets. An omitted one is longer if the model reasons. For a model's only target it is `total`,
+/// since a shorter timeout helps nothing without another target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Timeouts {
-    /// For the whole request, all attempts together.
+    /// The whole request, including all attempts. Default: `10m`.
     pub total: String,
-    /// For one attempt at an answer that is not streamed; `5m` when left out.
+    /// One attempt at a response that is not streamed. Default: `5m`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
-    /// For one attempt's headers and its first token, when streamed. When left out `30s`; `2m` where the target's model reasons and the
-    /// request does not switch that off, and for a kind of server that loads a model on first use.
+    /// Until the headers and the first token of one streamed attempt. Default: `30s`; `2m` if the target's model reasons and the request
+    /// does not switch that off, and for servers that load a model on first use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_token: Option<String>,
-    /// For one attempt at a stream that is delivered whole, all of it. When left out `90s`; `5m` where `first_token` is longer too. Once
-    /// its headers are there, `first_token` and `idle` hold for it as well.
+    /// One attempt at a stream that is delivered whole. Default: `90s`; `5m` where the default of `first_token` is longer too.
+    /// `first_token` and `idle` apply as well once the headers have arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub whole: Option<String>,
-    /// Between two pieces of a stream, a provider's pings among them. When left out `60s`; `10m` for a request that offers tools which
-    /// its provider runs.
+    /// Between two pieces of a stream, including the provider's pings. Default: `60s`; `10m` for a request that offers tools which the
+    /// provider runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle: Option<String>,
-    /// For a connection to a provider, TLS included; never longer than `first_token`.
+    /// Connecting to a provider, including TLS. Never longer than `first_token`, if that is set here. Default: `2s`.
     pub connect: String,
 }
 
@@ -42,7 +42,7 @@ impl Default for Timeouts {
     }
 }
 
-/// As it stands in the file: a word for all of them, or each by itself.
+/// Timeouts as written in the file: a preset, or a map of times.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(untagged))]
 pub(super) enum Written {
@@ -50,13 +50,13 @@ pub(super) enum Written {
     Each(Timeouts),
 }
 
-/// Times that go together.
+/// A named set of timeouts.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Preset {
-    /// Gives up soon: for models that answer at once, behind which others wait. 10 s for a first token, 30 s for an answer, for a stream
-    /// that is delivered whole, and for silence.
+    /// Gives up early: for models that respond at once and have fallbacks. 10 s for the first token; 30 s for a response, for a stream that
+    /// is delivered whole, and between two pieces of a stream.
     Fast,
 }
 
@@ -82,7 +82,7 @@ impl<'de> Deserialize<'de> for Written {
     }
 }
 
-/// Reads either.
+/// Reads a preset or a map of times.
 pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timeouts, D::Error> {
     let some = |time: &str| Some(time.to_owned());
     Ok(match Written::deserialize(deserializer)? {
@@ -97,21 +97,21 @@ pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timeout
     })
 }
 
-/// How long to wait for a model's targets, instead of what `timeouts` says for all.
+/// Timeouts of one model, which override the gateway's `timeouts`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelTimeouts {
-    /// For the whole request, all attempts together.
+    /// The whole request, including all attempts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<String>,
-    /// For one attempt at an answer that is not streamed.
+    /// One attempt at a response that is not streamed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
-    /// For one attempt's headers and its first token, when streamed.
+    /// Until the headers and the first token of one streamed attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_token: Option<String>,
-    /// For one attempt at a stream that is delivered whole.
+    /// One attempt at a stream that is delivered whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub whole: Option<String>,
     /// Between two pieces of a stream.

@@ -1,21 +1,21 @@
-//! Where traces go.
+//! The export of traces.
 
 use serde::{Deserialize, Serialize};
 
 use super::Secret;
 
-/// Traces of requests and of their attempts, in OpenTelemetry's protocol over HTTP.
+/// Exports traces of requests and their attempts with OpenTelemetry's protocol over HTTP (OTLP/HTTP).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Tracing {
-    /// Where the collector answers, such as `http://collector:4318`; `/v1/traces` is added.
+    /// The collector's URL, such as `http://collector:4318`. `/v1/traces` is appended.
     pub url: String,
-    /// How many of a hundred requests are traced, `0.01` at least or none. A client whose `traceparent` says that its trace is not
-    /// recorded keeps its request out.
+    /// The percentage of requests to trace: 0, or at least `0.01`. A request whose `traceparent` is not sampled is never traced. Default:
+    /// 100.
     #[serde(default = "all")]
     pub sampling: f64,
-    /// The bearer token it wants. Never reaches the filter.
+    /// The collector's bearer token. Never sent to the filter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Secret>,
 }

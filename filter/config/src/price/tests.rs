@@ -1,5 +1,5 @@
 use sluice_core::usage::estimate::Estimate;
-use sluice_core::usage::surcharge::Wishes;
+use sluice_core::usage::surcharge::Surcharges;
 use sluice_wire::conversation::Usage;
 use sluice_wire::extras::{Calls, Extras, Tier, Tool};
 
@@ -9,9 +9,9 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// No surcharge.
 const PLAIN: Extras = Extras { tier: None, hour_writes: None, calls: NO_CALLS };
-const NO_CALLS: Calls = Wishes::NOTHING.calls;
+const NO_CALLS: Calls = Surcharges::NOTHING.calls;
 
-/// As in the table: what is left out is an empty field there.
+/// Omitted prices are empty fields in the table.
 fn price(input: f64, output: f64, cached_input: Option<f64>, cache_write: Option<f64>) -> Price {
     Price::try_from(&file::Price { input, output, cached_input, cache_write, ..file::Price::default() }).unwrap()
 }
@@ -27,15 +27,15 @@ fn costs_are_to_the_micro_dollar() {
         (&sonnet, usage(1_000, 0, 0, 500, 0), "0.010500"),
         // 1,000 x 3 + 8,000 x 0.3 + 1,000 x 3.75 + 200 x 15
         (&sonnet, usage(10_000, 8_000, 1_000, 200, 0), "0.012150"),
-        // Reasoning costs what answers cost: 100 x 3 + 900 x 15.
+        // Reasoning costs the same as output: 100 x 3 + 900 x 15.
         (&sonnet, usage(100, 0, 0, 900, 800), "0.013800"),
         (&sonnet, usage(1_000_000, 0, 0, 1_000_000, 0), "18.000000"),
         // 0.25 micro-dollars, and 4.025.
         (&mini, usage(1, 0, 0, 0, 0), "0.000001"),
         (&mini, usage(1, 1, 0, 2, 0), "0.000005"),
-        // 20 x 0.25 is no fraction: nothing is added.
+        // 20 x 0.25 is a whole number: nothing is rounded up.
         (&mini, usage(20, 0, 0, 0, 0), "0.000005"),
-        // Details beyond the whole are of the whole.
+        // Details that exceed the total are capped at the total.
         (&mini, usage(100, 1_000, 1_000, 10, 99), "0.000023"),
     ] {
         assert_eq!(price.cost(&usage, 0, &PLAIN).to_string(), dollars, "{usage:?}");
@@ -110,7 +110,7 @@ fn what_cannot_be_a_price_is_named() {
     assert!(wrong(file::Price::default()).is_empty());
 }
 
-/// A price with all there is.
+/// A price with all fields.
 fn full() -> Price {
     let tier = |input, output| {
         Some(file::TierPrice { input: Some(input), output: Some(output), ..file::TierPrice::default() })
@@ -161,15 +161,15 @@ fn each_call_of_a_tool_has_its_price_and_a_machine_one_for_all() {
 #[test]
 fn what_is_reserved_covers_what_a_request_may_come_to() {
     let estimate = |wishes| Estimate { input: 1_000, output: 100, images: 0, wishes };
-    let nothing = Wishes::NOTHING;
+    let nothing = Surcharges::NOTHING;
     for (wishes, micro) in [
         (nothing, 2_800),
-        (Wishes { caches: true, ..nothing }, 3_300),
-        (Wishes { caches: true, for_an_hour: true, ..nothing }, 4_800),
-        (Wishes { tier: Some(Tier::Flex), ..nothing }, 1_400),
-        (Wishes { tier: Some(Tier::Priority), ..nothing }, 5_600),
-        (Wishes { any_tier: true, ..nothing }, 5_600),
-        (Wishes { any_tier: true, tier: Some(Tier::Flex), ..nothing }, 5_600),
+        (Surcharges { caches: true, ..nothing }, 3_300),
+        (Surcharges { caches: true, for_an_hour: true, ..nothing }, 4_800),
+        (Surcharges { tier: Some(Tier::Flex), ..nothing }, 1_400),
+        (Surcharges { tier: Some(Tier::Priority), ..nothing }, 5_600),
+        (Surcharges { any_tier: true, ..nothing }, 5_600),
+        (Surcharges { any_tier: true, tier: Some(Tier::Flex), ..nothing }, 5_600),
     ] {
         assert_eq!(full().most(&estimate(wishes)), MicroUsd(micro), "{wishes:?}");
     }
@@ -186,7 +186,7 @@ mod properties {
 
     use super::*;
 
-    /// Any rate there can be, and often one that there is.
+    /// Any possible rate, often a real one.
     fn rate() -> impl Strategy<Value = Rate> {
         prop_oneof![0..200_000_000u64, any::<u64>()].prop_map(Rate)
     }
@@ -235,7 +235,7 @@ mod properties {
             let cost = price.cost(&usage, images, &PLAIN);
             let inputs = Usage { input: usage.input.saturating_add(more), ..usage };
             let outputs = Usage { output: usage.output.saturating_add(more), ..usage };
-            // A detail that was cut off at the whole grows with it; then each token may only become dearer or cheaper.
+            // A capped detail grows with the total; then each token may only become more expensive, or only cheaper.
             if usage.cached.saturating_add(usage.cache_write) <= usage.input {
                 prop_assert!(price.cost(&inputs, images, &PLAIN) >= cost);
             }

@@ -1,8 +1,9 @@
-//! Batches: what a provider works on later, from a file of requests.
+//! Batches: files of requests that a provider processes later.
 //!
-//! Nothing in the request that creates a batch says what it will use, so the gateway measures an input file when it is uploaded,
-//! and remembers what it asks for by the file's id ([`book`]). Creating a batch reserves that, and is charged with it at once. An answer that tells what the batch has used ([`object`]), or its results ([`results`]), corrects the charge to that, once.
-//! A batch of which no such answer is seen stays charged as it was reserved.
+//! The request that creates a batch does not reveal its usage. So the gateway estimates an input file's usage at upload and records it
+//! under the file's id ([`book`]). Creating a batch reserves that amount and bills it at once. A response with the batch's usage
+//! ([`object`]), or its results ([`results`]), corrects the bill, once. If no such response passes the gateway, the batch stays billed as
+//! reserved.
 
 use std::rc::Rc;
 
@@ -24,12 +25,12 @@ pub mod results;
 
 use book::BookEntry;
 
-/// A batch that is charged with what was reserved for it.
+/// A batch that is billed as reserved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Open {
-    /// Its id at the provider.
+    /// The provider's id of the batch.
     id: String,
-    /// The id of the key that has created it.
+    /// Id of the key that created it.
     key: String,
     team: String,
     app: Option<String>,
@@ -42,52 +43,52 @@ pub struct Open {
     charged: Vec<Charged>,
 }
 
-/// What a batch is charged with on one meter.
+/// The amount billed for a batch on one counter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Charged {
-    meter: String,
+    counter: String,
     shard: String,
-    gauge: LimitWindow,
+    kind: LimitWindow,
     unit: Unit,
     window: u64,
     amount: u64,
 }
 
-/// What a request does to a batch, besides passing to the provider that keeps it.
+/// A request's operation on a batch, besides being forwarded to the provider that stores it.
 #[derive(Debug)]
 pub enum Errand {
-    /// It uploads the input file of one.
+    /// Uploads an input file.
     Upload(Work),
-    /// It creates one.
+    /// Creates a batch.
     Create(Work),
-    /// It asks how one is.
+    /// Reads a batch's status.
     Watch(Open),
-    /// It fetches the results of one.
+    /// Reads a batch's results.
     Fetch(Open),
 }
 
-/// What an answer has told.
+/// A fact from a response about a file or batch.
 #[derive(Debug, PartialEq, Eq)]
 pub enum BatchFact {
-    /// A file was kept, or a batch created, under this id.
+    /// A file was stored, or a batch created, under this id.
     Made(String),
-    /// A batch is over, and its results are in this file: they will tell what it has used.
+    /// A batch has ended; its usage follows from this results file.
     Results(String),
-    /// A batch is over, and has used so much.
+    /// A batch has ended with this usage.
     Used(Usage),
 }
 
-/// What is to be done when the request is over.
+/// Actions at the end of a request.
 #[derive(Debug, Default)]
 pub struct BatchOutcome {
-    /// What is to be known from now on, by names in the book.
+    /// Book entries to write, by name.
     pub pages: Vec<(String, BookEntry)>,
-    /// What corrects a charge, with the name of the page that shows whether it was corrected before.
+    /// A correction of the bill, with the name of the book entry that shows whether it was corrected before.
     pub correction: Option<(String, Settlement)>,
 }
 
 impl Errand {
-    /// What follows from what its answer has told.
+    /// The actions that follow from the response.
     pub fn outcome(
         &self,
         told: Option<BatchFact>,
@@ -118,9 +119,9 @@ impl Errand {
 impl Open {
     fn new(id: String, work: Work, reservation: &Reservation, caller: &Caller) -> Self {
         let charged = reservation.batch().map(|(part, window)| Charged {
-            meter: part.take.counter.name.to_string(),
+            counter: part.take.counter.name.to_string(),
             shard: part.take.counter.shard_key.to_string(),
-            gauge: part.take.counter.kind,
+            kind: part.take.counter.kind,
             unit: part.rule.unit,
             window,
             amount: part.batch,
@@ -139,7 +140,7 @@ impl Open {
         }
     }
 
-    /// What changes the charge to this usage; `None` where money counts and the model has no price any more.
+    /// The settlement that corrects the bill to this usage; `None` when money is counted and the model no longer has a price.
     fn correction(self, usage: &Usage, gateway: &Gateway, at: Time) -> Option<Settlement> {
         let cost = self.cost(usage, gateway);
         let counts_money = self.charged.iter().any(|charged| charged.unit == Unit::MicroUsd);
@@ -150,7 +151,7 @@ impl Open {
         let used = Share { requests: self.requests, input: usage.input, output: usage.output, cost };
         let parts = self.charged.into_iter().map(|charged| Settled {
             used: used.of(charged.unit),
-            counter: Counter { name: charged.meter.into(), shard_key: charged.shard.into(), kind: charged.gauge },
+            counter: Counter { name: charged.counter.into(), shard_key: charged.shard.into(), kind: charged.kind },
             window: charged.window,
             until: 0,
             reserved: charged.amount,

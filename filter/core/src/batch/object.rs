@@ -1,5 +1,5 @@
-//! Answers about files and batches, as OpenAI and those that are compatible write them.
-//! Source: OpenAI's API reference, "The batch object": `usage` is there of batches made since September 2025.
+//! Responses about files and batches, in the format of OpenAI and compatible providers.
+//! Source: OpenAI's API reference, "The batch object": batches created since September 2025 have `usage`.
 
 use serde::Deserialize;
 use sluice_wire::conversation::Usage;
@@ -8,10 +8,10 @@ use sluice_wire::lenient::{Tokens, maybe};
 
 use super::{BatchFact, book};
 
-/// A longer answer about one file or batch is none.
+/// Longer responses about a file or batch are ignored.
 pub const LONGEST: usize = 256 << 10;
 
-/// The id of what an answer says was made.
+/// Reads the id of a created file or batch.
 pub fn made(body: &[u8]) -> Option<BatchFact> {
     #[derive(Deserialize)]
     struct Made {
@@ -58,7 +58,7 @@ struct Counts {
     completed: Tokens,
 }
 
-/// What an answer about a batch tells of what it has used; nothing while it is not over.
+/// Reads the usage from a response about a batch; `None` until the batch has ended.
 pub fn used(body: &[u8]) -> Option<BatchFact> {
     let batch: Batch = json::from_slice(body).ok()?;
     if !["completed", "failed", "expired", "cancelled"].contains(&batch.status.as_str()) {
@@ -68,7 +68,7 @@ pub fn used(body: &[u8]) -> Option<BatchFact> {
     let usage = batch.usage.and_then(Counted::read);
     let completed = batch.request_counts.and_then(|counts| counts.completed.0);
     match (usage, results) {
-        // A batch that has answered something has used something: zeros are no count then.
+        // A batch with completed requests has used tokens: zeros then mean that usage was not counted.
         (Some(usage), _) if usage.input > 0 || completed == Some(0) => Some(BatchFact::Used(usage)),
         (_, Some(id)) => Some(BatchFact::Results(id)),
         (_, None) if completed == Some(0) || batch.status == "failed" => Some(BatchFact::Used(Usage::default())),

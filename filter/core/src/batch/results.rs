@@ -1,6 +1,6 @@
-//! The file with a batch's results, read as it flows to the client: one line of JSON for each answer.
+//! Reads a batch's results file as it streams to the client: one line of JSON per response.
 //!
-//! A line that cannot be read makes all of it unread: what the batch has used is not known then.
+//! A single unreadable line makes the batch's usage unknown.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -10,10 +10,10 @@ use sluice_wire::dialect::{Provider, completions, openai_chat, openai_embeddings
 use sluice_wire::framing;
 use sluice_wire::json;
 
-/// A longer line is not read.
+/// Longer lines are not read.
 const LONGEST_LINE: usize = 16 << 20;
 
-/// Results as they come.
+/// A results file that is being read.
 #[derive(Debug, Default)]
 pub struct Results {
     line: Vec<u8>,
@@ -42,7 +42,7 @@ struct Kind<'a> {
 }
 
 impl Results {
-    /// Reads a portion of the file.
+    /// Reads the next chunk of the file.
     pub fn read(&mut self, portion: &[u8]) {
         let mut lines = portion.split(|byte| *byte == b'\n').peekable();
         while let Some(part) = lines.next() {
@@ -60,12 +60,12 @@ impl Results {
         }
     }
 
-    /// Bytes of memory that it takes.
+    /// Bytes of memory in use.
     pub fn held(&self) -> usize {
         self.line.capacity()
     }
 
-    /// All of the file is here: what its answers have used, if all could be read.
+    /// Ends the file; returns its total usage if every line could be read.
     pub fn end(mut self) -> Option<Usage> {
         self.end_line();
         (!self.unread).then_some(self.usage)
@@ -87,7 +87,7 @@ impl Results {
     }
 }
 
-/// What one answer has used; nothing where it is an error.
+/// The usage of one response: zero for an error, `None` for an unreadable line.
 fn used(line: &[u8]) -> Option<Usage> {
     let line: Line<'_> = json::from_slice(line).ok()?;
     let response = match (line.response, line.error) {

@@ -1,4 +1,4 @@
-//! What answers tell of batches, and what is remembered of them.
+//! Responses about batches, and the records kept of them.
 
 use crate::store::fake::Shared;
 
@@ -86,10 +86,10 @@ fn the_last_pages_are_known_and_a_batch_is_settled_once() {
         book::keep(&shared, &name(number), &BookEntry::Settled);
     }
     assert_eq!(
-        (book::recall(&shared, &name(0)), book::recall(&shared, &name(4_999))),
+        (book::cache_state(&shared, &name(0)), book::cache_state(&shared, &name(4_999))),
         (None, Some(BookEntry::Settled))
     );
-    let known = (0..5_000).filter(|number| book::recall(&shared, &name(*number)).is_some()).count();
+    let known = (0..5_000).filter(|number| book::cache_state(&shared, &name(*number)).is_some()).count();
     assert_eq!(known, 64 * 16, "there is room for the last ones");
     for odd in ["", "a b", "../x", &"x".repeat(129)] {
         assert!(!book::is_id(odd), "{odd}");

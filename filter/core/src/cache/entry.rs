@@ -1,8 +1,7 @@
-//! What is kept of an answer: the bytes that its client got, who made it and when.
+//! A cached response: the bytes that the client received, their origin and age.
 //!
-//! On the wire of the shared data: the format's mark, the request's key, when it was made and until when it is good (nanoseconds
-//! since 1970), four texts, and the body; lengths before what they measure, all numbers little endian. The whole key stands there,
-//! since several keys have the same slot.
+//! Format in the shared data: magic bytes, the request's key, the times of creation and expiry (nanoseconds since 1970), four texts, and
+//! the body. Lengths precede their contents; numbers are little endian. The full key is stored, since several keys share a slot.
 
 use std::time::Duration;
 
@@ -13,35 +12,35 @@ use crate::store::value::age;
 
 use super::Key;
 
-/// The format, and that it is one.
+/// Magic bytes and format version.
 const FORMAT: [u8; 8] = *b"answer\0\x01";
 
-/// An answer that is kept.
+/// A cached response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CachedResponse {
-    /// When it was made.
+    /// When it was created.
     pub made: Time,
-    /// When it is no longer given to anybody.
+    /// When it expires.
     pub expires: Time,
-    /// Whose answer it is, by the provider's name in the gateway file.
+    /// The provider that created it, by its name in the gateway file.
     pub provider: String,
-    /// That provider's name for the model.
+    /// The provider's name for the model.
     pub model: String,
-    /// What its body is.
+    /// The body's `content-type`.
     pub content_type: String,
-    /// The client's hints that the provider had no words for, as a header's value; often empty.
+    /// Request parameters that the provider has no equivalent for, as a header value; often empty.
     pub dropped: String,
-    /// The body, whole: the answer's JSON, or all of its stream.
+    /// The whole body: the JSON response, or the complete stream.
     pub body: Vec<u8>,
 }
 
 impl CachedResponse {
-    /// How old it is; `None` when it is not to be given to anybody any more.
+    /// The response's age; `None` when it has expired.
     pub fn age(&self, now: Time) -> Option<Duration> {
         age(now, self.made).filter(|_| now < self.expires)
     }
 
-    /// The bytes that are kept; `None` when a text is longer than any name is.
+    /// The stored form; `None` when a text is too long.
     pub(super) fn bytes(&self, key: &Key) -> Option<Vec<u8>> {
         let texts = [&self.provider, &self.model, &self.content_type, &self.dropped];
         let room = 64 + texts.iter().map(|text| text.len() + 2).sum::<usize>() + self.body.len();
@@ -59,7 +58,7 @@ impl CachedResponse {
         Some(bytes)
     }
 
-    /// From what [`Entry::bytes`] gave for this key; `None` from anything else.
+    /// Parses the output of [`CachedResponse::bytes`] for this key; `None` for anything else.
     pub(super) fn parse(mut bytes: Vec<u8>, key: &Key) -> Option<Self> {
         let mut reader = Reader(bytes.strip_prefix(&FORMAT)?);
         if reader.array()? != key.0 {

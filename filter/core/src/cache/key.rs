@@ -1,19 +1,18 @@
-//! The key of a cached answer: a BLAKE3 hash over everything that the answer depends on.
+//! The key of a cached response: a BLAKE3 hash over everything the response depends on.
 //!
-//! Every part stands there with its length, and every list with its count, so that no two different requests are written the
-//! same way.
+//! Every part is hashed with its length and every list with its count, so that two different requests never hash the same input.
 
 use blake3::Hasher;
 
-/// What is hashed, and in which order: another number whenever that changes, so that a filter that is updated in a running
-/// Envoy starts anew.
+/// Version of the hashed parts and their order. It changes whenever they do, so that a filter updated in a running Envoy starts with an
+/// empty cache.
 const VERSION: &[u8] = b"sluice.cache.3";
 
-/// The name of a request's answer.
+/// Identifies a request's cached response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key(pub(super) [u8; 32]);
 
-/// A key in the making. The hasher is boxed: it has two kilobytes, and each part would copy them.
+/// Builds a [`Key`]. The hasher is boxed: it has two kilobytes, which each part would copy.
 #[derive(Debug)]
 pub struct KeyBuilder(Box<Hasher>);
 
@@ -24,7 +23,7 @@ impl Default for KeyBuilder {
 }
 
 impl KeyBuilder {
-    /// With one more part.
+    /// Adds a part.
     #[must_use]
     pub fn part(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.number(bytes.as_ref().len());
@@ -32,7 +31,7 @@ impl KeyBuilder {
         self
     }
 
-    /// With a list of parts.
+    /// Adds a list of parts.
     #[must_use]
     pub fn list<T: AsRef<[u8]>>(mut self, parts: impl ExactSizeIterator<Item = T>) -> Self {
         self.number(parts.len());
@@ -43,7 +42,7 @@ impl KeyBuilder {
         self.0.update(&u64::try_from(number).unwrap_or(u64::MAX).to_le_bytes());
     }
 
-    /// The key.
+    /// Finishes the key.
     pub fn key(self) -> Key {
         Key(self.0.finalize().into())
     }

@@ -1,40 +1,38 @@
-//! How many bytes are kept in all slots together, and where the hand stands that makes room.
+//! The total size of all cache slots, and the position of the hand that evicts.
 //!
-//! Whoever has changed what is in a slot adds the difference, so that the order in which workers tell does not matter. A worker
-//! that ends between the two, or tells too late, leaves the sum wrong by what it wrote. That does not stay: the hand empties the
-//! slots one after the other, and what comes into those behind it is also counted by itself. When the hand has been everywhere,
-//! that sum is the true one, and takes the place of the other.
+//! A worker that changes a slot adds the difference in size, so the order of updates does not matter. A worker that ends before its update,
+//! or loses it to others, leaves the total wrong by what it wrote. The error does not last: the hand empties slots in turn, and bytes
+//! stored behind it are also counted separately. When the hand has passed all slots, that sum is exact and replaces the total.
 
 use super::slots::SLOTS;
 use crate::store::value::{Value, bytes, parse};
 
-/// The format, and that it is one.
+/// Magic bytes and format version.
 const FORMAT: [u8; 8] = *b"ledger\0\x01";
 
-/// Its name in the shared data.
+/// Name in the shared data.
 pub(super) const NAME: &str = "sluice.cache.1.ledger";
 
-/// The sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct SlotSums {
     /// Bytes in all slots.
     pub(super) held: u64,
-    /// Bytes in the slots that the hand has passed in its present round.
+    /// Bytes in the slots that the hand has passed in its current round.
     pub(super) behind: u64,
-    /// The slot that is emptied next.
+    /// The next slot to empty.
     pub(super) hand: usize,
 }
 
 impl SlotSums {
-    /// A slot that held `before` bytes holds `after` now.
+    /// Records that a slot's size changed from `before` to `after` bytes.
     pub(super) fn replaced(self, slot: usize, before: usize, after: usize) -> Self {
         let changed = |sum: u64| sum.saturating_add(as_u64(after)).saturating_sub(as_u64(before));
         let behind = if slot < self.hand { changed(self.behind) } else { self.behind };
         Self { held: changed(self.held), behind, ..self }
     }
 
-    /// The slots from `from` up to `to` were emptied, of so many bytes. If another worker has moved the hand meanwhile, it stays
-    /// where that one has put it.
+    /// Records that the slots `from..to` were emptied of `freed` bytes. If another worker has moved the hand meanwhile, the hand stays
+    /// there.
     pub(super) fn swept(self, from: usize, to: usize, freed: u64) -> Self {
         let held = self.held.saturating_sub(freed);
         match (self.hand == from, to < SLOTS) {

@@ -1,10 +1,10 @@
-//! The exact cache: answers that are given again to a request that is byte for byte the same as one answered before.
+//! The exact cache: repeats a stored response to a byte-for-byte identical request.
 //!
-//! [`key`] says what makes two requests the same, [`entry`] what is kept of an answer, and [`slots`] where: in the memory that
-//! the workers of one Envoy share, within a bound ([`ledger`]). It knows no client, no provider and no limit: who may be
-//! answered from it is decided in [`recall`](crate::exchange::cache_state).
+//! [`key`] decides when two requests are the same, [`entry`] is the stored form, and [`slots`] stores entries in Envoy's shared data,
+//! within a bound ([`ledger`]). The cache knows no clients, providers or limits: [`cache_state`](crate::exchange::cache_state) decides
+//! which requests it may serve.
 //!
-//! It never is the reason for an error. What is damaged, foreign, expired or lost reads as if it had never been there.
+//! It never causes an error. Damaged, foreign, expired and lost entries read as misses.
 
 use std::time::Duration;
 
@@ -18,21 +18,21 @@ mod ledger;
 pub mod slots;
 pub mod spec;
 
-/// How the answers of one model are kept.
+/// How responses of one model are cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    /// For how long.
+    /// Time to live.
     pub ttl: Duration,
-    /// Who shares them.
+    /// Which keys share responses.
     pub scope: Scope,
 }
 
-/// How much may be kept.
+/// Size limits of the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Bytes in all.
+    /// Bytes in all slots.
     pub memory: u64,
-    /// Bytes of one answer's body.
+    /// Bytes of one response's body.
     pub largest: usize,
 }
 

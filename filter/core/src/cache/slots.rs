@@ -1,9 +1,8 @@
-//! Where answers are kept: a fixed number of slots in the memory that Envoy's workers share, each request's own by its key.
+//! Stores responses in a fixed number of slots in Envoy's shared data. A request's key selects its slot.
 //!
-//! Envoy's shared data has neither times nor lists, and forgets nothing by itself. So names are few and fixed, an entry knows
-//! when it expires, and a new answer takes the slot of an older one, whosever that is. Where the bytes of all would pass their
-//! bound, a hand goes round and empties slots until the new one has room, as clocks and rings of pages do; the oldest by the
-//! hand goes first, not the least used, since a look must not cost a write.
+//! Envoy's shared data has no expiry, no listing and no delete. So names are few and fixed, an entry contains its expiry, and a new
+//! response overwrites its slot. When the total size would exceed its bound, a hand goes round and empties slots until the new response
+//! fits, as in clock replacement and ring buffers. Eviction follows the hand, not the least recent use, since a hit must not cost a write.
 
 use sluice_wire::time::Time;
 
@@ -13,17 +12,17 @@ use crate::store::value::{NOT_YET, read, update};
 use super::ledger::{self, SlotSums, as_u64};
 use super::{Bounds, CachedResponse, Key};
 
-/// How many there are.
+/// Number of slots.
 pub(super) const SLOTS: usize = 4096;
 
-/// The answer that is kept under this key. A miss takes one look, as a hit does.
+/// Looks up the response for this key. A hit and a miss both cost one read.
 pub fn find(shared: &dyn SharedData, key: &Key, now: Time) -> Option<CachedResponse> {
     let (bytes, _) = shared.read(&name(slot_of(key)))?;
     CachedResponse::parse(bytes, key).filter(|entry| entry.age(now).is_some())
 }
 
-/// Keeps an answer, in place of what was in its slot; whether it did. It does not where there is no room, or where another
-/// worker has filled the slot at the same moment.
+/// Stores a response in its slot and returns whether it did. It does not when there is no room, or when another worker writes the slot at
+/// the same time.
 pub fn keep(shared: &dyn SharedData, key: &Key, entry: &CachedResponse, bounds: &Bounds) -> bool {
     let Some(bytes) = entry.bytes(key).filter(|_| entry.body.len() <= bounds.largest) else { return false };
     if !make_room(shared, bytes.len(), bounds.memory) {
@@ -39,10 +38,10 @@ pub fn keep(shared: &dyn SharedData, key: &Key, entry: &CachedResponse, bounds: 
     true
 }
 
-/// Empties slots until so many bytes more fit in all; whether they do.
+/// Empties slots until `wanted` more bytes fit; returns whether they do.
 fn make_room(shared: &dyn SharedData, wanted: usize, memory: u64) -> bool {
     let fits = |held: u64| held.saturating_add(as_u64(wanted)) <= memory;
-    // Once round: if there is no room then, there never will be.
+    // One round: if there is no room then, there never will be.
     let mut left = SLOTS;
     loop {
         let ledger: SlotSums = read(shared, ledger::NAME);
@@ -58,14 +57,14 @@ fn make_room(shared: &dyn SharedData, wanted: usize, memory: u64) -> bool {
     }
 }
 
-/// Empties a slot; how many bytes were in it. None, when another worker has filled it at the same moment.
+/// Empties a slot and returns its size; 0 when another worker writes it at the same time.
 fn emptied(shared: &dyn SharedData, slot: usize) -> usize {
     let (held, version) = occupant(shared, slot);
     let done = held > 0 && shared.write(&name(slot), &[], version).is_ok();
     if done { held } else { 0 }
 }
 
-/// How many bytes are in a slot, and the version to write it with.
+/// A slot's size, and the version to write it with.
 fn occupant(shared: &dyn SharedData, slot: usize) -> (usize, u32) {
     shared.read(&name(slot)).map_or((0, NOT_YET), |(bytes, version)| (bytes.len(), version))
 }
@@ -75,7 +74,7 @@ pub(super) fn slot_of(key: &Key) -> usize {
     usize::from(u16::from_le_bytes([first, second])) % SLOTS
 }
 
-/// A slot's name. It begins with the kind and its format's number, as all names in the shared data do.
+/// A slot's name. Like all names in the shared data, it begins with its kind and format version.
 pub(super) fn name(slot: usize) -> String {
     format!("sluice.cache.1.{slot}")
 }

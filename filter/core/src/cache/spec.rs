@@ -1,25 +1,25 @@
-//! The words of a gateway file for the cache.
+//! The gateway file's options for the cache.
 
 use serde::{Deserialize, Serialize};
 
-/// Who is given an answer that was made for another.
+/// Who shares cached responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// Nobody: each key has its own.
+    /// Each key has its own cache.
     Key,
     /// All keys of a team.
     #[default]
     Team,
-    /// All keys of an app. A key without one has its own.
+    /// All keys of an app. A key without an app has its own cache.
     App,
-    /// All who may use the model.
+    /// All keys that may use the model.
     All,
 }
 
 impl Scope {
-    /// Its name in the gateway file.
+    /// The option's name in the gateway file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Key => "key",

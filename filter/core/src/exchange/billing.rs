@@ -1,6 +1,6 @@
-//! What one request holds of the meters that concern it, and what it owes in the end.
+//! One request's reservation and bill.
 //!
-//! It is made before the request leaves, follows it from target to target, and is settled once, when the request is over,
+//! It is created before the request is forwarded, follows the request from target to target, and is settled once, when the request is over,
 //! however it ended.
 
 use std::rc::Rc;
@@ -17,51 +17,51 @@ use crate::store::embedded::CounterScope;
 use crate::store::{AccountEntry, CounterSnapshot, ReserveResult, Settled, Settlement, SharedData, Sums, embedded};
 use crate::usage::price::MicroUsd;
 
-/// Who keeps the reservation.
+/// Where the reservation is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReservedIn {
-    /// Nobody: there was nothing to reserve, or nobody to ask.
+    /// Nothing is reserved: there was nothing to reserve, or no store was available.
     Nowhere,
-    /// The memory of this Envoy.
+    /// In the memory of this Envoy.
     Envoy(CounterScope),
-    /// Redis.
+    /// In Redis.
     Redis,
 }
 
 /// A request's reservation and its bill.
 #[derive(Debug)]
 pub struct Billing {
-    /// The order's id.
+    /// The reservation's id.
     pub id: Rc<str>,
-    /// Where it may go, and what each way takes.
+    /// The candidates and the debits of each.
     pub plan: Plan,
-    /// Who keeps the reservation.
+    /// Where the reservation is stored.
     pub ledger: ReservedIn,
-    /// What is held.
+    /// The reservation.
     pub reservation: Reservation,
-    /// What was used so far, by attempts that are over.
+    /// Usage of the attempts that are over.
     pub spent: Vec<AttemptUsage>,
-    /// Whether something was used that has no price.
+    /// Whether an attempt used something without a price.
     unpriced: bool,
 }
 
 impl Billing {
-    /// Nothing is reserved yet: as if the first way had been granted for nothing.
+    /// Starts without a reservation, as if the first candidate had been granted with no debits.
     pub fn new(id: Rc<str>, plan: Plan) -> Self {
         let reservation = plan.grant(0, Vec::new(), id.clone());
         Self { id, plan, ledger: ReservedIn::Nowhere, reservation, spent: Vec::new(), unpriced: false }
     }
 
-    /// The way at `chosen` was granted.
+    /// Records that the candidate at index `chosen` was granted.
     pub fn granted(&mut self, ledger: ReservedIn, chosen: usize, snapshots: Vec<CounterSnapshot>) {
         self.ledger = ledger;
         self.reservation = self.plan.grant(chosen, snapshots, self.id.clone());
     }
 
-    /// The next attempt goes to `target`: what that takes beyond what is held is reserved too, where that can be done at
-    /// once. Redis would have to be asked, which an attempt cannot wait for: there the dearest target was reserved for
-    /// from the beginning, and what a fallback's provider takes is counted when the request is settled. False when it does
-    /// not fit.
+    /// Moves on to `target` and extends the reservation by the target's additional debits. Returns false if they do not fit.
+    ///
+    /// A reservation in Redis is not extended, because an attempt cannot wait for a call: it covers the most expensive target from the
+    /// start, and the debits of a fallback's provider are counted at settlement.
     pub fn moves_to(&mut self, target: &Rc<Target>, lease: Duration, shared: &dyn SharedData, now: Time) -> bool {
         let Some(index) = self.index_of(target) else { return true };
         let Some(reserve_request) = self.reservation.extension(&self.plan, index, lease) else { return true };
@@ -72,7 +72,7 @@ impl Billing {
                 true
             }
             Ok(ReserveResult::Refused(_)) => false,
-            // The memory of this Envoy is too contended to say: settled all the same.
+            // The shared memory is too contended for an answer. The usage is settled anyway.
             Err(_) => true,
         }
     }
@@ -81,8 +81,8 @@ impl Billing {
         self.plan.candidates.iter().position(|way| Rc::ptr_eq(&way.target, target))
     }
 
-    /// An attempt at `target` is over, and used this much; nothing, when that is not known. `estimated` where its provider has not
-    /// counted all of it.
+    /// Adds the usage of a finished attempt at `target`; `usage` is `None` when it is unknown. `estimated`: the provider has not counted
+    /// all of it.
     pub fn owe(
         &mut self,
         target: &Rc<Target>,
@@ -100,12 +100,12 @@ impl Billing {
         self.spent.push(AttemptUsage { candidate, usage, cost, estimated });
     }
 
-    /// What all attempts cost together; `None` when there is none with a price.
+    /// The cost of all attempts; `None` if one of them has no price.
     pub fn cost(&self) -> Option<MicroUsd> {
         (!self.unpriced).then(|| self.sums().cost).map(MicroUsd)
     }
 
-    /// For the client: limits, and budgets that are nearly used up.
+    /// Response headers for the client: limits, and budgets that are nearly used up.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = self.reservation.headers();
         let instead_of = self.plan.candidates.get(self.reservation.chosen).and_then(|way| way.instead_of.as_ref());
@@ -115,19 +115,19 @@ impl Billing {
         headers
     }
 
-    /// For the log: budgets that are nearly used up.
+    /// For the access log: budgets that are nearly used up.
     pub fn warnings(&self) -> Vec<String> {
         let warnings = self.reservation.warnings_after(&self.plan, &self.spent);
         warnings.iter().map(|warning| format!("{} {}%", warning.budget, warning.percent)).collect()
     }
 
-    /// What the request came to.
+    /// The settlement of the whole request.
     pub fn settlement(&self, caller: &Caller, model: &Model, at: Time) -> Settlement {
         let closings = self.reservation.settle(&self.plan, &self.spent, at);
         self.closed(closings.into_iter().flat_map(|closing| closing.parts).collect(), (caller, model), self.sums(), at)
     }
 
-    /// The same when nobody knows whether any of the ways was reserved: nothing was used of them.
+    /// The settlement when it is unknown whether a candidate was reserved: nothing was used.
     pub fn withdrawn(&self, caller: &Caller, model: &Model, at: Time) -> Settlement {
         self.closed(Vec::new(), (caller, model), Sums::default(), at)
     }

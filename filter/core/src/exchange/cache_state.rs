@@ -1,7 +1,7 @@
-//! A request and the cache: whether an answer to it may come from there, whether its answer may go there, and what came of it.
+//! One request's use of the cache: whether its response may come from the cache, whether its response may be stored, and the result.
 //!
-//! The look comes after the key, the limits and the budgets, so that nobody is given what they might not ask for, and before the
-//! request leaves. What is kept is read and written by [`cache`](crate::cache).
+//! The lookup comes after the key, limit and budget checks, so no client gets a response that it could not request, and before the request
+//! is forwarded. [`cache`](crate::cache) reads and writes the stored responses.
 
 use memchr::memmem;
 use sluice_wire::dialect::Asks;
@@ -11,49 +11,49 @@ use crate::cache::key::KeyBuilder;
 use crate::cache::{CachedResponse, Key, Rule, Scope, slots};
 use crate::gate::Share;
 use crate::keys::caller::Caller;
-use crate::routing::hints::Caching;
+use crate::routing::routing_headers::Caching;
 use crate::routing::target::Model;
 use crate::store::SharedData;
 
 use super::View;
 use super::request_state::{Draft, Request, RequestState, Stage};
 
-/// What a client is told of the cache.
+/// The response header that reports the lookup's result.
 const HEADER: &str = "x-sluice-cache";
 
-/// What the cache was to a request.
+/// The cache's part in a request.
 #[derive(Debug, Default)]
 pub struct CacheState {
-    /// Under which key its answer is to be kept, until it is.
+    /// The key to store the response under, until it is stored.
     key: Option<Key>,
-    /// What came of the look; `None` where the model has no cache.
+    /// The lookup's result; `None` where the model has no cache.
     found: Option<Found>,
 }
 
-/// What came of the look.
+/// The lookup's result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Found {
-    /// An answer, which a provider made for its model.
+    /// A stored response, made by this provider and its model.
     Hit { provider: String, model: String },
-    /// None.
+    /// No stored response.
     Miss,
-    /// Nothing was looked for.
+    /// No lookup was made.
     Bypass,
 }
 
-/// What is to become of a request whose model has a cache.
+/// How a request uses its model's cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CachePolicy {
-    /// An answer is looked for; where there is none, the provider's is kept.
+    /// Look up a response; on a miss, store the provider's.
     Look,
-    /// None is looked for, and the provider's is kept: the client wants it so.
+    /// Store the provider's response without a lookup, as the client's `cache-control` asks.
     Fill,
     /// Neither, for this reason.
     Neither(&'static str),
 }
 
 impl CacheState {
-    /// The word for it: `hit`, `miss`, `bypass`.
+    /// The result for the log: `hit`, `miss`, `bypass`.
     pub fn word(&self) -> Option<&'static str> {
         Some(match self.found.as_ref()? {
             Found::Hit { .. } => "hit",
@@ -62,12 +62,12 @@ impl CacheState {
         })
     }
 
-    /// The same as a header for the client.
+    /// The result as a response header.
     pub fn header(&self) -> Option<(&'static str, String)> {
         self.word().map(|word| (HEADER, word.to_owned()))
     }
 
-    /// Who made the answer that was found: the provider and its model.
+    /// The provider and model that made the cached response.
     pub fn made_by(&self) -> Option<(&str, &str)> {
         match self.found.as_ref()? {
             Found::Hit { provider, model } => Some((provider, model)),
@@ -77,13 +77,15 @@ impl CacheState {
 }
 
 impl CachePolicy {
-    /// Of a request, if the model that serves it has a cache.
+    /// The policy for a request whose model has a cache.
     pub fn of(request: &Request) -> Self {
         let kept = matches!(request.asks.client.asks, Asks::Chat(_) | Asks::Embeddings(_));
-        match request.hints.caching {
+        match request.routing_headers.caching {
             _ if !kept => Self::Neither("the gateway does not cache this endpoint"),
-            _ if request.hints.overriding.is_some() => Self::Neither("its x-sluice-route header overrides routing"),
-            _ if request.hints.no_fallback => Self::Neither("its x-sluice-fallback header disables fallback"),
+            _ if request.routing_headers.overriding.is_some() => {
+                Self::Neither("its x-sluice-route header overrides routing")
+            }
+            _ if request.routing_headers.no_fallback => Self::Neither("its x-sluice-fallback header disables fallback"),
             _ if request.asks.peek.stored.background => Self::Neither("it runs in the background"),
             _ if request.asks.peek.stored.continues => {
                 Self::Neither("it continues a response that its provider stores")
@@ -96,8 +98,8 @@ impl CachePolicy {
 }
 
 impl CacheState {
-    /// The answer that is kept for the request with this body, if there is one; else its own is to be kept, if it may be. `planned`
-    /// is when its targets were put in order.
+    /// Returns the stored response for the request with this body. If there is none, remembers the key to store the response under, if
+    /// storing is allowed. `planned` is when the targets were ranked.
     pub fn look(
         &mut self,
         draft: &Draft,
@@ -107,13 +109,13 @@ impl CacheState {
         shared: &dyn SharedData,
     ) -> Option<CachedResponse> {
         let rule = draft.route.model.cache?;
-        let prospect = CachePolicy::of(&draft.request);
-        let may = !matches!(prospect, CachePolicy::Neither(_));
+        let cache_policy = CachePolicy::of(&draft.request);
+        let may = !matches!(cache_policy, CachePolicy::Neither(_));
         let key = may.then(|| key(draft, body, planned, &rule));
-        let entry = key.filter(|_| prospect == CachePolicy::Look).and_then(|key| slots::find(shared, &key, now));
-        // It may have been kept when the gateway file allowed a longer time.
+        let entry = key.filter(|_| cache_policy == CachePolicy::Look).and_then(|key| slots::find(shared, &key, now));
+        // The response may have been stored under an older gateway file with a longer TTL.
         let entry = entry.filter(|entry| entry.age(now).is_some_and(|age| age < rule.ttl));
-        self.found = Some(match (&entry, prospect) {
+        self.found = Some(match (&entry, cache_policy) {
             (Some(entry), _) => Found::Hit { provider: entry.provider.clone(), model: entry.model.clone() },
             (None, CachePolicy::Look) => Found::Miss,
             (None, CachePolicy::Fill | CachePolicy::Neither(_)) => Found::Bypass,
@@ -122,9 +124,9 @@ impl CacheState {
         entry
     }
 
-    /// The answer's headers go to the client: if it is to be kept, it is collected from here on. An answer of a lower tier than the
-    /// model's best is not: it would outlive the reason for it. Nor is one that cannot be read.
-    pub fn filling(&mut self, state: &RequestState, view: &dyn View) -> Option<CacheFill> {
+    /// Starts to collect the response for the cache when its headers go to the client. Not stored: a response of a lower tier than the
+    /// model's best, which would outlive the reason for it, and one that cannot be read.
+    pub fn fill(&mut self, state: &RequestState, view: &dyn View) -> Option<CacheFill> {
         let key = self.key.take()?;
         let is_good =
             matches!(state.progress.stage, Stage::Answering | Stage::Complete) && state.lower_tier().is_none();
@@ -136,14 +138,14 @@ impl CacheState {
     }
 }
 
-/// The parts of a request that its cache key covers. A model's targets belong to it, so that a changed gateway file gives no
-/// answer of those it had before.
+/// The cache key of a request. It includes the model's targets, so that a changed gateway file never serves responses of its former
+/// targets.
 fn key(draft: &Draft, body: &[u8], planned: Time, rule: &Rule) -> Key {
     let (scope, whose) = sharer(rule.scope, &draft.request.caller);
     let forwards = draft.request.asks.client.manner.forwards;
     let changes = draft.request.forwarded.iter().filter(|(name, _)| forwards.iter().any(|own| own.as_bytes() == *name));
     let headers: Vec<&[u8]> = changes.flat_map(|(name, value)| [name, value]).collect();
-    // What some must not be shown others may have been, or all before the gateway file was changed.
+    // Guardrails are part of the key: they may differ between clients, or have changed with the gateway file.
     let guards = draft.request.checks.iter().flat_map(|checks| &checks.guards);
     let guards: Vec<&[u8]> = guards.flat_map(|guard| [guard.name.as_bytes(), &guard.digest]).collect();
     let checked = draft.request.checks.as_ref().is_some_and(|checks| checks.format.is_some());
@@ -160,11 +162,11 @@ fn key(draft: &Draft, body: &[u8], planned: Time, rule: &Rule) -> Key {
         .key()
 }
 
-/// The names of the targets that may serve it: where a route names some, only these.
+/// The names of the targets that may serve the request: a route's own targets, if it names some.
 fn reachable(draft: &Draft, at: Time) -> Vec<&str> {
-    let Model { targets, way, .. } = &*draft.route.model;
+    let Model { targets, policy: way, .. } = &*draft.route.model;
     let route = way
-        .route(&draft.request.caller, &draft.needs(), &draft.request.hints, at)
+        .route(&draft.request.caller, &draft.needs(), &draft.request.routing_headers, at)
         .and_then(|route| way.routes.get(route));
     match route.and_then(|route| route.targets.as_ref()) {
         None => targets.iter().map(|target| target.name.as_str()).collect(),
@@ -174,7 +176,7 @@ fn reachable(draft: &Draft, at: Time) -> Vec<&str> {
     }
 }
 
-/// Whose an answer is: the scope, and who in it; nobody by name where all share it.
+/// The scope that shares a response and its member's name; the name is empty where everyone shares it.
 pub fn sharer(scope: Scope, caller: &Caller) -> (&'static str, &str) {
     match (scope, &caller.app) {
         (Scope::App, Some(app)) => (scope.name(), app),
@@ -184,38 +186,38 @@ pub fn sharer(scope: Scope, caller: &Caller) -> (&'static str, &str) {
     }
 }
 
-/// An answer on its way to the client that is to be kept.
+/// A response on its way to the client that is collected for the cache.
 #[derive(Debug)]
 pub struct CacheFill {
     key: Key,
     content_type: String,
-    /// What has passed of it.
+    /// The body so far.
     body: Vec<u8>,
-    /// The same, at the worker's gate.
+    /// The same bytes, reserved at the worker's gate.
     share: Share,
 }
 
 impl CacheFill {
-    /// How much of it has passed.
+    /// Bytes collected so far.
     pub fn size(&self) -> usize {
         self.body.len()
     }
 
-    /// Whether the worker has room for so many more bytes.
+    /// Whether the worker has room for `more` bytes.
     pub fn has_room(&mut self, more: usize) -> bool {
         self.share.grow(self.body.len().saturating_add(more)).is_ok()
     }
 
-    /// A portion passes.
+    /// Adds a portion of the body.
     pub fn add(&mut self, portion: Vec<u8>) {
-        // Most answers come in one.
+        // Most responses come in one portion.
         if self.body.is_empty() { self.body = portion } else { self.body.extend(portion) }
     }
 
-    /// All of it has passed: it is kept, unless it broke off or a content filter ended it. Whether it was.
+    /// Stores the complete response unless it broke off or a content filter ended it. Returns whether it was stored.
     pub fn keep(self, state: &RequestState, now: Time, shared: &dyn SharedData) -> bool {
         let (Some(rule), Some(target)) = (state.route.model.cache, state.progress.current()) else { return false };
-        // In a text of the answer its quotes would be escaped.
+        // Inside the response's text, these quotes would be escaped.
         let filtered = || {
             memmem::find(&self.body, format!("\"{}\"", state.request.asks.client.manner.filtered).as_bytes()).is_some()
         };

@@ -1,31 +1,31 @@
-//! A provider's own error, for the log: its type, its code, the field it names, and its message.
+//! A provider's own error, for the log: type, code, field and message.
 
 use serde_json::Value;
 use sluice_wire::json;
 
-/// The longest word that the log takes; the message has a bound of its own.
+/// The longest word that is logged; the message has a limit of its own.
 const LONGEST_WORD: usize = 128;
 
-/// What a provider says is wrong.
+/// A provider's own error.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Complaint {
-    /// Its own word for the kind of error.
+    /// The provider's error type.
     pub kind: Option<String>,
-    /// Its code.
+    /// The provider's error code.
     pub code: Option<String>,
     /// The request's field at fault.
     pub param: Option<String>,
-    /// For people. It may repeat a part of the request, unless that is cut.
+    /// The message for humans. It may repeat a part of the request, unless `is_cut`.
     pub message: Option<String>,
-    /// Whether what it repeats of the request is cut.
+    /// Whether parts of the request were cut out.
     pub is_cut: bool,
 }
 
 impl Complaint {
-    /// From the body of an error, in whichever provider's shape; `None` where it has none of these.
+    /// Reads the body of an error in any provider's format; `None` if it has none of these fields.
     pub fn read(body: &[u8]) -> Option<Self> {
         let mut body: Value = json::from_slice(body).ok()?;
-        // Google's come in a list where a stream was asked.
+        // Google sends a list where a stream was requested.
         if let Some(first) = body.as_array_mut().and_then(|list| list.first_mut()) {
             body = first.take();
         }

@@ -1,9 +1,9 @@
-//! The keeper: exchanges counts with Redis now and then, in relaxed mode. There is one for each Envoy, on its main thread.
+//! Exchanges counts with Redis periodically, in relaxed mode. There is one for each Envoy, on its main thread.
 //!
-//! A round tells of one place after another, each when the one before was answered: of those at which a team of the present
-//! configuration is, which the gateway role announces, and of others until nothing of theirs is left to tell. A batch without an answer stays in the
-//! shared data, and the next round begins with it: nothing is lost in an outage, and what piled up is told in the first
-//! round after it. See [`exchange`](crate::store::embedded::exchange).
+//! A round syncs one shard after another, each after the reply for the one before: the shards with a team of the current configuration,
+//! which the gateway role announces, and other shards until they have nothing left to sync. A batch without a reply stays in the shared
+//! data, and the next round starts with it, so an outage loses nothing: the first round after it sends the accumulated counts. See
+//! [`exchange`](crate::store::embedded::exchange).
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -21,17 +21,17 @@ use crate::store::{Batch, SharedData, Unavailable};
 use super::Effect;
 use super::redis_client::RedisClient;
 
-/// What an Envoy tells the others, and when.
+/// Exchanges this Envoy's counts with Redis.
 #[derive(Debug)]
 pub struct CounterSync {
-    remote: RedisClient,
+    redis_client: RedisClient,
     envoy: [u8; 16],
     telling: RefCell<Option<Telling>>,
-    /// Whether the log was told that something is wrong, until all is well again.
+    /// Whether the current trouble has been logged.
     complained: Cell<bool>,
 }
 
-/// A call under way.
+/// The call in flight.
 #[derive(Debug)]
 struct Telling {
     batch: Batch,
@@ -40,29 +40,29 @@ struct Telling {
 }
 
 impl CounterSync {
-    /// A keeper; `None` when the gateway is not in relaxed mode. `envoy` is what no other Envoy ever had: 16 random bytes will do.
+    /// Creates the sync; `None` unless the gateway is in relaxed mode. `envoy` must be unique among all Envoys: 16 random bytes.
     pub fn new(redis: Redis, envoy: [u8; 16]) -> Option<Self> {
-        let remote = RedisClient::new(Some(redis).filter(|redis| redis.mode == Mode::Relaxed)?);
-        Some(Self { remote, envoy, telling: RefCell::default(), complained: Cell::default() })
+        let redis_client = RedisClient::new(Some(redis).filter(|redis| redis.mode == Mode::Relaxed)?);
+        Some(Self { redis_client, envoy, telling: RefCell::default(), complained: Cell::default() })
     }
 
-    /// How often it wants to be called.
+    /// How often [`Self::tick`] wants to be called.
     pub fn period(&self) -> Duration {
-        self.remote.settings.sync
+        self.redis_client.settings.sync
     }
 
-    /// Begins a round, unless one is under way, or Redis was silent just now.
+    /// Starts a round, unless one is in flight or Redis has just failed to reply.
     pub fn tick(&self, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
-        if self.telling.borrow().is_some() || !self.remote.answers(now) {
+        if self.telling.borrow().is_some() || !self.redis_client.answers(now) {
             return None;
         }
         self.tell(ShardId::of(""), now, shared, effects)
     }
 
-    /// What came back of a call; the next of the round, when there is one.
+    /// Handles the reply to a call and returns the round's next call.
     pub fn told(&self, called: &Called, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
         let Telling { batch, by_hash } = self.telling.take()?;
-        let reply = match self.remote.read(called, now, effects) {
+        let reply = match self.redis_client.read(called, now, effects) {
             Ok(Some(reply)) => reply,
             Ok(None) if by_hash => return Some(self.call(Telling { batch, by_hash: false })),
             // The round is over. The batch waits for the next one.
@@ -80,12 +80,12 @@ impl CounterSync {
         next.and_then(|next| self.tell(next, now, shared, effects))
     }
 
-    /// The call under way will have no answer: its batch waits for the next round.
+    /// The call in flight will get no reply: its batch waits for the next round.
     pub fn forget_call(&self) {
         self.telling.take();
     }
 
-    /// The next batch, of this place or of one after it.
+    /// Sends the next batch, of this shard or a later one.
     fn tell(&self, from: ShardId, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
         let announced = Announced::read(shared);
         for place in ShardId::all().filter(|place| *place >= from) {
@@ -99,13 +99,13 @@ impl CounterSync {
     }
 
     fn call(&self, telling: Telling) -> Call {
-        let command = sync::command(&self.remote.settings.prefix, &telling.batch);
+        let command = sync::command(&self.redis_client.settings.prefix, &telling.batch);
         let command = if telling.by_hash { command } else { command.with_source().unwrap_or(command) };
         self.telling.replace(Some(telling));
-        self.remote.wire.write(&command)
+        self.redis_client.wire.write(&command)
     }
 
-    /// Tells the log of what went wrong, once in a row.
+    /// Logs an error, once in a row.
     fn note(&self, result: Result<(), Unavailable>, place: ShardId, effects: &mut Vec<Effect>) {
         let complained = self.complained.replace(result.is_err());
         if let Err(Unavailable(why)) = result

@@ -1,38 +1,37 @@
-//! What an error's text repeats of the request that it is about, cut out: a line of the log never holds a prompt, and providers
-//! quote what they refuse.
+//! Cuts the parts of the request out of an error's text: the log never contains a prompt, and providers quote what they reject.
 //!
-//! The request's bytes are looked at as they are, and with JSON's escapes read once and twice: a tool's arguments are JSON inside of
-//! JSON. The text is looked at as it is and with escapes read, too. So it does not matter how a provider writes what it repeats. A
-//! request that is too long to be looked at may hold anything: then nothing of the text is left.
+//! The search covers the request's bytes as they are, and with JSON escapes decoded once and twice (a tool's arguments are JSON inside
+//! JSON). It also covers the text as it is and with escapes decoded. So it does not matter how a provider writes a quote. A request that is
+//! too long to search may contain anything: then the whole text is cut.
 
 use std::collections::{HashSet, VecDeque};
 
 use crate::gate::Share;
 
-/// What stands for that which was cut out.
+/// Replaces each part that was cut out.
 const CUT: &str = "[…]";
 
-/// A longer request is not looked at.
+/// Longer requests are not searched.
 const LONGEST_REQUEST: usize = 4 << 20;
 
-/// The most characters of a text that the log takes.
+/// The longest text that is logged, in characters.
 const LONGEST_TEXT: usize = 500;
 
-/// The longest request that is kept until its first answer: a longer one is gone by the time that a provider complains of it.
+/// The longest request that is retained until the response begins. A longer one is gone by the time a provider complains about it.
 const LONGEST_KEPT: usize = 256 << 10;
 
-/// What a request says, as far as it is still known.
+/// The request's body, while it is retained.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Kept {
-    /// All of it.
+    /// The whole body.
     Whole(Vec<u8>),
-    /// It is too long to be kept, or its answer has begun.
+    /// Too long to retain, or the response has begun.
     #[default]
     Gone,
 }
 
 impl Kept {
-    /// A request on its way, if its worker has room for it once more.
+    /// Copies the body of a request in flight, if the worker has room for a second copy.
     pub fn of(body: &[u8], share: &mut Share) -> Self {
         match body.len() <= LONGEST_KEPT && share.grow(body.len()).is_ok() {
             true => Self::Whole(body.to_vec()),
@@ -40,7 +39,7 @@ impl Kept {
         }
     }
 
-    /// The beginning of `text`, without what it repeats. Of a request that is gone it may repeat anything.
+    /// Returns the beginning of `text` without parts of the request. If the request is gone, any part of the text may be one.
     pub fn without(&self, text: &str, run: usize) -> String {
         match self {
             Self::Whole(request) => without(text, request, run),
@@ -50,11 +49,10 @@ impl Kept {
     }
 }
 
-/// Hashes of runs of characters roll along a text: a run is a number to this base, of which 64 bits are kept. Two runs with one
-/// hash cut out too much, never too little.
+/// The base of the rolling hash, which is truncated to 64 bits. A collision cuts out too much, never too little.
 const BASE: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The beginning of `text`, without every run of `run` characters, or more, that also stands in the request.
+/// Returns the beginning of `text`, without each run of at least `run` characters that the request also contains.
 pub fn without(text: &str, request: &[u8], run: usize) -> String {
     let text: Vec<char> = text.chars().take(LONGEST_TEXT).collect();
     if text.len() < run {
@@ -99,10 +97,10 @@ fn characters(view: &[(char, usize)]) -> impl Iterator<Item = char> {
     view.iter().map(|(character, _)| *character)
 }
 
-/// Looks for hashes among very many, most of which are none of these.
+/// Searches a long sequence of hashes for a few wanted ones.
 struct Search {
     wanted: HashSet<u64>,
-    /// A bit for the top bits of each: nearly all that are not wanted are seen to be so here.
+    /// A bit for each value of a hash's top bits: rules out nearly all hashes that are not wanted.
     maybe: Vec<bool>,
     found: HashSet<u64>,
 }
@@ -134,7 +132,7 @@ impl Search {
     }
 }
 
-/// The hash of every run of so many characters, one after the other.
+/// The hash of every window of `run` characters, in order.
 fn hashes(text: impl Iterator<Item = char>, run: usize) -> impl Iterator<Item = u64> {
     let leaves = (0..run).fold(1_u64, |power, _| power.wrapping_mul(BASE));
     let mut window = VecDeque::with_capacity(run + 1);
@@ -150,8 +148,7 @@ fn hashes(text: impl Iterator<Item = char>, run: usize) -> impl Iterator<Item = 
     })
 }
 
-/// A text with the escapes of JSON's strings read, wherever they stand. With each character comes how many of the text it and
-/// those before it stand for.
+/// Decodes JSON string escapes anywhere in a text. Each character comes with the number of input characters consumed so far.
 fn unescaped(mut text: impl Iterator<Item = char>) -> impl Iterator<Item = (char, usize)> {
     let mut high = None;
     let mut taken = 0;
@@ -175,7 +172,7 @@ fn unescaped(mut text: impl Iterator<Item = char>) -> impl Iterator<Item = (char
                     let digits: String = text.by_ref().take(4).collect();
                     taken += digits.chars().count();
                     let unit = u32::from_str_radix(&digits, 16).unwrap_or_default();
-                    // A character beyond the first 65,536 is written as two.
+                    // A character beyond the first 65,536 is written as a surrogate pair.
                     match (high.take(), unit) {
                         (_, 0xd800..=0xdbff) => {
                             high = Some(unit);

@@ -1,12 +1,11 @@
-//! Why an attempt failed, and whether that is a reason to try again.
+//! Why an attempt failed, and whether to try again.
 //!
-//! What says something of the provider (it is down, slow, overloaded, out of its own quota, or answers nonsense) is one;
-//! what says something of the request (400, 404, 422, a content policy) is the client's to read and is never retried. One
-//! thing that a provider says of the request says something of its model too: that the prompt is too long for it. And that it has
-//! no such model is no fault of a request which named none of the provider's.
+//! A failure of the provider (down, slow, overloaded, out of quota, or an invalid response) is a reason to try again. A fault of the
+//! request (400, 404, 422, a content policy) goes to the client and is never retried. Two exceptions: a prompt that is too long for one
+//! model may fit another, and a missing model is not the client's fault, because the gateway file names the provider's models.
 //!
-//! A failure that a request can cause by its own parameters, or by how its client reads, is a reason to try again, and never one to
-//! leave a target alone: a circuit is shared by all tenants.
+//! A failure that a request can cause by its own parameters, or a client by reading slowly, is a reason to try again but never counts
+//! against the target: all tenants share its circuit.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -21,16 +20,16 @@ use crate::routing::spec::Trigger;
 
 use super::{Unreadable, missing};
 
-/// A Retry-After up to this long is waited for when no other target is left; a longer one is passed to the client.
+/// When no other target is left, a Retry-After up to this long is waited for; a longer one is passed to the client.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// The clocks of Envoy's limits start a little after, or before, those that are read here.
+/// Envoy's timers start slightly before or after the clock that is read here.
 pub const SLACK: Duration = Duration::from_millis(20);
 
-/// The reason in logs of an attempt that ended so.
+/// The logged reason of an attempt that ended because a host call failed.
 pub const NOT_CARRIED_OUT: &str = "not_carried_out";
 
-/// The error that the client reads.
+/// The client's error for it.
 pub fn not_carried_out() -> ApiError {
     let message = "The gateway failed while it processed this request. Try again.";
     ApiError::new(500, ErrorKind::Server, message).with_code("gateway_failed")
@@ -39,34 +38,34 @@ pub fn not_carried_out() -> ApiError {
 /// One failed attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
-    /// A stable word for logs: `status_503`, `no_answer`, `error_in_answer`.
+    /// A stable reason for logs: `status_503`, `no_answer`, `error_in_answer`.
     pub reason: Cow<'static, str>,
-    /// The reason to try again that it is, if it is one.
+    /// The retry trigger; `None` if this is no reason to try again.
     pub trigger: Option<Trigger>,
-    /// What the client reads when nothing else is tried.
+    /// The client's error when nothing else is tried.
     pub error: Box<ApiError>,
-    /// How much of its provider's work was done for nothing.
+    /// How much work the provider did in vain.
     pub work: Work,
-    /// The request itself may have caused it: it does not count against its target.
+    /// The request itself may have caused the failure: it does not count against the target.
     pub excused: bool,
 }
 
-/// What a provider has done for an answer that nobody gets, where it does not say.
+/// The work a provider did for a response that is not delivered, where the provider does not report it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
-    /// Nothing that is known.
+    /// Unknown.
     Unknown,
-    /// What was seen of it.
+    /// The output seen so far.
     Seen,
-    /// What it makes in the time it had: its client waited for less than the gateway would have.
+    /// The output of the elapsed time: the client waited for less time than the gateway would have.
     Unheard,
-    /// As much as it was allowed: the answer was made, and could not be read.
+    /// The maximum allowed: the response was made, but could not be read.
     Allowed,
 }
 
 impl Failure {
-    /// A reset, a refused connection or a timeout: none of them gives a callback, so all that is known is how long it took.
-    /// `slack`: how much earlier than `limit` Envoy may have ended it.
+    /// A reset, a refused connection or a timeout. None of them gives a callback, so only the elapsed time tells them apart. `slack`: how
+    /// much earlier than `limit` Envoy may have timed out.
     pub fn no_answer(elapsed: Duration, limit: Duration, slack: Duration) -> Self {
         let timed_out = elapsed.saturating_add(slack) >= limit;
         let error = if timed_out {
@@ -86,25 +85,24 @@ impl Failure {
         }
     }
 
-    /// The connection was found closed, or was lost before any byte of an answer: most often it had been idle for too long, and says
-    /// nothing of the provider.
+    /// The connection was closed before any byte of a response: usually it had been idle for too long, which is not the provider's fault.
     pub fn lost_connection() -> Self {
         Self::no_answer(Duration::ZERO, Duration::MAX, SLACK).excused()
     }
 
-    /// The provider answered with an error status.
+    /// The provider responded with an error status.
     pub fn status(status: u16, error: ApiError) -> Self {
-        // The provider's own status, or what it stands for.
+        // The provider's own status, or the one that it was mapped to.
         let trigger = of_error(&error, of_status(status).or_else(|| of_status(error.status)));
         Self {
             trigger,
-            // Where a model's name has a star, the request may have named what nobody has.
+            // With a wildcard model, the client may have named a model that does not exist.
             excused: trigger == Some(Trigger::ModelNotFound),
             ..Self::ours(format!("status_{status}"), ours(error))
         }
     }
 
-    /// An error in the body of an answer whose status was a success.
+    /// An error in the body of a successful response.
     pub fn in_answer(error: ApiError) -> Self {
         let (reason, trigger) = match error.code.as_deref() {
             Some("invalid_provider_response") => ("bad_answer", Some(Trigger::BadAnswer)),
@@ -118,7 +116,7 @@ impl Failure {
         Self { trigger: of_error(&error, trigger), ..Self::ours(reason, ours(error)) }.after(work)
     }
 
-    /// An answer that is compressed, though nobody asked for that.
+    /// The response is compressed, although the request did not allow that.
     pub fn compressed() -> Self {
         let error = ApiError::bad_answer(
             "The provider compressed its answer, although the gateway asked for an uncompressed answer.",
@@ -126,13 +124,13 @@ impl Failure {
         Self::of("bad_answer", Trigger::BadAnswer, error).after(Work::Allowed)
     }
 
-    /// A stream that broke off before its end.
+    /// A stream ended early.
     pub fn truncated() -> Self {
         let error = ApiError::new(502, ErrorKind::Server, "The provider's answer ended before it was complete.");
         Self::in_answer(error.with_code("stream_truncated"))
     }
 
-    /// A stream that had begun and then was silent for too long.
+    /// A stream went silent for too long.
     pub fn stalled() -> Self {
         let error = ApiError::new(
             504,
@@ -143,23 +141,23 @@ impl Failure {
         Self::of("stream_stalled", Trigger::Stalled, error).after(Work::Seen)
     }
 
-    /// The same of a stream that its client reads: Envoy takes no more of a provider while the client takes nothing, so this may be
-    /// the client's silence.
+    /// A stream went silent while its client was reading it. Envoy reads no more from the provider while the client does not read, so the
+    /// client may be the cause.
     pub fn stalled_before_its_reader() -> Self {
         Self::stalled().excused()
     }
 
-    /// An answer without content.
+    /// A response without content.
     pub fn empty() -> Self {
         Self::of("empty_answer", Trigger::EmptyAnswer, ApiError::bad_answer("The provider's answer is empty."))
     }
 
-    /// The same of an answer that came to its own end: `max_tokens: 1` or a `stop` may leave nothing of it.
+    /// An empty response that ended regularly: `max_tokens: 1` or a `stop` can cause that.
     pub fn ended_empty() -> Self {
         Self::empty().excused()
     }
 
-    /// The answer must not be shown.
+    /// A guardrail or the schema check rejects the response.
     pub fn objection(objection: GuardFailure) -> Self {
         match objection {
             GuardFailure::Blocked(finding) => Self::of("guardrail", Trigger::Guardrail, finding.error()),
@@ -172,45 +170,45 @@ impl Failure {
         .excused()
     }
 
-    /// Whether it says something of the key that was used, and maybe nothing of another.
+    /// Whether the failure concerns the key that was used, and perhaps no other.
     pub fn blames_key(&self) -> bool {
         self.trigger.is_some() && (self.trigger == Some(Trigger::RefusedCredential) || self.is_limit())
     }
 
-    /// Whether the provider takes no more for a while, or for no money.
+    /// Whether the provider limits the rate or is out of quota.
     pub fn is_limit(&self) -> bool {
         matches!(self.error.kind, ErrorKind::RateLimit | ErrorKind::InsufficientQuota)
     }
 
-    /// Whether the same provider is likely to answer in a moment: it starts anew, or has too much to do. After a 500 it is asked again
-    /// at once, and what stands for 501, 504 and the like does not pass.
+    /// Whether the same provider is likely to recover in a moment, because it restarts or is overloaded. A 500 is retried immediately; 501,
+    /// 504 and the like do not pass quickly.
     pub fn passes_soon(&self) -> bool {
         let busy =
             self.error.kind == ErrorKind::Overloaded || [502, 503, 529].iter().any(|status| self.is_status(*status));
         busy && matches!(self.trigger, Some(Trigger::ServerError | Trigger::ErrorInAnswer))
     }
 
-    /// Whether the provider answered with this status.
+    /// Whether the provider responded with this status.
     pub fn is_status(&self, status: u16) -> bool {
         self.reason.strip_prefix("status_").and_then(|text| text.parse().ok()) == Some(status)
     }
 
-    /// The answer was good so far, and the worker holds as many bytes as it may: no other target would change that.
+    /// The worker's memory is full in the middle of a good response. No other target would change that.
     pub fn full(full: Full) -> Self {
         Self::ours(OVERLOADED, full.error())
     }
 
-    /// Envoy did not let the answer be read: the provider has not failed, and another answer may be read.
+    /// Envoy did not let the response be read. The provider has not failed, and another response may be readable.
     pub fn unreadable() -> Self {
         Self::of(NOT_CARRIED_OUT, Trigger::BadAnswer, not_carried_out()).after(Work::Allowed).excused()
     }
 
-    /// Envoy refused a host call. No provider has failed, and another target would not help.
+    /// A host call failed. No provider has failed, and another target would not help.
     pub fn not_carried_out() -> Self {
         Self::ours(NOT_CARRIED_OUT, not_carried_out())
     }
 
-    /// What the gateway itself found before it asked: nobody has failed.
+    /// The gateway itself rejects the attempt before it is sent: no target has failed.
     pub fn ours(reason: impl Into<Cow<'static, str>>, error: ApiError) -> Self {
         Self { reason: reason.into(), trigger: None, error: error.into(), work: Work::Unknown, excused: false }
     }
@@ -234,9 +232,8 @@ impl From<Unreadable> for Failure {
     }
 }
 
-/// The reason to try again that a status is. 401, 402 and 403 are about the gateway's own account with the provider, not
-/// about the request; 424 is AWS's word for a model that failed; what is neither a success nor an error (a redirect, say) is
-/// no answer of a provider at all.
+/// Maps a status to a retry trigger. 401, 402 and 403 concern the gateway's own account with the provider, not the request; 424 is AWS's
+/// status for a failed model. A status that is neither success nor error (a redirect, say) is not a valid response.
 pub fn of_status(status: u16) -> Option<Trigger> {
     Some(match status {
         401..=403 => Trigger::RefusedCredential,
@@ -249,22 +246,22 @@ pub fn of_status(status: u16) -> Option<Trigger> {
     })
 }
 
-/// What an error is a reason for: its kind says more than its status.
+/// The retry trigger of an error: its kind takes precedence over its status.
 fn of_error(error: &ApiError, by_status: Option<Trigger>) -> Option<Trigger> {
     match error.kind {
         ErrorKind::ContextLength => Some(Trigger::ContextLength),
         ErrorKind::ContentPolicy => None,
         _ if missing::is_model(error) => Some(Trigger::ModelNotFound),
-        // Some say with a 400 what others have a status for: of the gateway's own account with them, not of the request.
+        // Some providers use 400 for errors of the gateway's own account, where others have a dedicated status.
         ErrorKind::Authentication => by_status.or(Some(Trigger::RefusedCredential)),
         ErrorKind::RateLimit | ErrorKind::InsufficientQuota => by_status.or(Some(Trigger::RateLimited)),
         _ => by_status,
     }
 }
 
-/// The provider's verdict on the gateway's credential is not one on the client's key: a client that read 401 would throw
-/// its key away. A verdict on the prompt is the client's. A status that is no error's becomes 502: with 304 a client reads no
-/// body, and would take what is there for its next answer.
+/// Maps a provider's error to the client's. A rejected gateway credential becomes 502: a client that read 401 would discard its own key. A
+/// content policy error is passed on. A status that is not an error becomes 502: with 304, a client reads no body, and would take the body
+/// for the next response.
 fn ours(error: ApiError) -> ApiError {
     match (error.status, error.kind) {
         (401..=403, kind) if kind != ErrorKind::ContentPolicy => refused_credential(),
@@ -279,8 +276,8 @@ fn refused_credential() -> ApiError {
     ApiError::new(502, ErrorKind::Server, message).with_code("provider_refused_credential")
 }
 
-/// How long a provider asks to wait, at `now`, Unix seconds: in milliseconds, which Azure and OpenAI have beside the rest
-/// (Azure's SDKs read both names), in seconds, or until a moment (RFC 9110, 10.2.3). One that has gone by is no time at all.
+/// The provider's requested wait, relative to `now` (Unix seconds): in milliseconds (Azure and OpenAI; Azure's SDKs read both names), in
+/// seconds, or as a date (RFC 9110, 10.2.3). A date in the past is a zero wait.
 pub fn retry_after(headers: &HeaderMap, now: u64) -> Option<Duration> {
     let time = |name: &str, unit: f64| {
         let number: f64 = headers.text(name)?.trim().parse().ok()?;
@@ -352,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_status_that_is_no_error_never_reaches_the_client_as_one() {
-        // With some of them a client reads no body, and takes it for the beginning of the next answer.
+        // With some of these statuses, a client reads no body and takes it for the start of the next response.
         let bodies = [&b""[..], b"{}", br#"{"error":{"code":304,"status":304,"message":"no"}}"#];
         for format in sluice_wire::dialect::FORMATS {
             let dialect = format.provider;

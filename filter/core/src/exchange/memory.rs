@@ -1,8 +1,8 @@
-//! What a worker knows between requests, whatever its configuration: what it has seen of targets, and the names of orders.
+//! A worker's state between requests, independent of its configuration: target state and the sequence of reservation ids.
 //!
-//! It lives as long as the worker's VM. Each configuration has a [`Worker`](super::worker::Worker) of its own, and all of them
-//! have the same memory: so an order's name never comes twice, and a retry budget or a turn is not begun anew with a changed file.
-//! It is bounded by what the present configuration names and what is under way.
+//! It lives as long as the worker's VM. All [`Worker`](super::worker::Worker)s, one for each configuration, share it: so reservation ids
+//! stay unique, and a changed file resets neither retry budgets nor key rotation. Its size is bounded by the current configuration's
+//! targets and the requests in flight.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -17,37 +17,37 @@ use crate::routing::pace::Pace;
 use crate::routing::retry_budget::RetryBudget;
 use crate::routing::target_health::load::InFlight;
 
-/// An order's number in digits, with what stands before it.
+/// The digits of an id's number, with the separator.
 const LONGEST_NUMBER: usize = 17;
 
 /// One worker's memory.
 #[derive(Debug)]
 pub(super) struct Memory {
     seed: String,
-    /// The same, as a number.
+    /// The seed as a number.
     id: u64,
     orders: Cell<u64>,
     throws: Cell<u64>,
-    /// How many configurations there were.
+    /// How many configurations have been loaded.
     generations: Cell<u64>,
-    /// What is known of targets here alone, by their cells' names.
+    /// Target state of this worker alone, by the id of the target's health counters.
     targets: RefCell<BTreeMap<String, Rc<Known>>>,
-    /// Whether Redis answered when somebody wanted to know nothing else, and when that was.
+    /// The last result of a Redis check, and its time.
     pub(super) redis_heard: Cell<Option<(Time, bool)>>,
 }
 
-/// What one worker knows of a target, and no other.
+/// One worker's own state of a target.
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) retries: RetryBudget,
     pub(super) in_flight: InFlight,
-    /// The key whose turn it is; the first is 0.
+    /// The index of the next key.
     pub(super) turn: Cell<usize>,
     pub(super) pace: Pace,
 }
 
 impl Memory {
-    /// One that knows nothing. `seed` is what no other worker of any Envoy ever had.
+    /// Creates an empty memory. `seed` must be unique among all workers of all Envoys.
     pub(super) fn new(seed: [u8; 16]) -> Self {
         Self {
             id: number(&seed, &[]),
@@ -60,37 +60,37 @@ impl Memory {
         }
     }
 
-    /// Another configuration begins: its number.
+    /// Starts the next configuration and returns its number.
     pub(super) fn begins(&self) -> u64 {
         let generation = self.generations.get().wrapping_add(1);
         self.generations.set(generation);
         generation
     }
 
-    /// A random number, good enough for a choice among targets.
+    /// A random number for choices among targets; not cryptographic.
     pub(super) fn dice(&self) -> u64 {
         let throw = self.throws.get().wrapping_add(1);
         self.throws.set(throw);
         mixed(self.id ^ mixed(throw))
     }
 
-    /// A name that no other request of any Envoy has, and that no client can choose.
+    /// Returns a reservation id that is unique among all Envoys and that no client can choose.
     pub(super) fn order_id(&self) -> Rc<str> {
         let number = self.orders.get();
         self.orders.set(number.wrapping_add(1));
         let mut name = String::with_capacity(self.seed.len() + LONGEST_NUMBER);
         name.push_str(&self.seed);
-        // A text takes all that is written.
+        // Writing to a `String` cannot fail.
         let _ = write!(name, "-{number:x}");
         name.into()
     }
 
-    /// Of how many targets something is known.
+    /// The number of targets with state.
     pub(super) fn known_targets(&self) -> usize {
         self.targets.borrow().len()
     }
 
-    /// What is known of the target with these cells.
+    /// The state of the target with this id.
     pub(super) fn known(&self, id: &str) -> Rc<Known> {
         let mut targets = self.targets.borrow_mut();
         if let Some(known) = targets.get(id) {
@@ -106,7 +106,7 @@ impl Memory {
         known
     }
 
-    /// Forgets the targets that are not named any more, but those to which requests are on their way.
+    /// Drops the state of targets that are no longer configured, unless they have requests in flight.
     pub(super) fn keep_targets(&self, is_named: impl Fn(&str) -> bool) {
         self.targets.borrow_mut().retain(|id, known| known.in_flight.any() || is_named(id));
     }

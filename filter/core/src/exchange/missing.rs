@@ -1,27 +1,27 @@
-//! Whether an error says that a provider has no such model: that it was retired, is not deployed, or was never there. The gateway
-//! file names the models that providers are asked for, so it is a reason to ask another target. That something else is not there,
-//! a file say, is the request's own mistake.
+//! Recognizes the error of a provider that does not have the requested model: retired, not deployed, or never there. The gateway file names
+//! the providers' models, so this is a reason to try another target. If something else is missing (a file, say), that is the client's
+//! mistake.
 //!
-//! | who | how it is said |
+//! | provider | error |
 //! |---|---|
 //! | OpenAI | 404, code `model_not_found` (platform.openai.com/docs/guides/error-codes) |
 //! | Azure | 404, code `DeploymentNotFound` |
 //! | Groq | 400, code `model_decommissioned` (console.groq.com/docs/deprecations) |
-//! | Anthropic, Gemini, Bedrock, Cohere | 404; their formats make `model_not_found` of it where it is of a model |
-//! | vLLM, Ollama and others | 404, and a text about a model |
+//! | Anthropic, Gemini, Bedrock, Cohere | 404; their formats map it to `model_not_found` if it concerns a model |
+//! | vLLM, Ollama and others | 404, and a message about a model |
 
 use sluice_wire::error::{ApiError, ErrorKind};
 
-/// Codes that say nothing else.
+/// Codes that always mean a missing model.
 const CODES: [&str; 4] = ["model_not_found", "DeploymentNotFound", "model_decommissioned", "model_not_available"];
 
-/// Words that a 404 without such a code says it with, in small letters.
+/// Lower-case words that mark a missing model in a 404 without such a code.
 const WORDS: [&str; 2] = ["model", "deployment"];
 
-/// So much of a message is looked at.
+/// How much of a message is searched, in bytes.
 const LONGEST_LOOK: usize = 256;
 
-/// Whether it is a model that the provider does not have.
+/// Whether the error means that the provider does not have the model.
 pub fn is_model(error: &ApiError) -> bool {
     if error.code.as_deref().is_some_and(|code| CODES.contains(&code)) {
         return (400..500).contains(&error.status);

@@ -1,10 +1,9 @@
-//! The pipeline of a request, without I/O: what Envoy's callbacks see goes in as an [`Event`] with a [`View`] of what can
-//! be read at that moment, and what is to be done comes out as [`Effect`]s and a [`Flow`]: a request is answered by a flow, so by one.
+//! The pipeline of a request, without I/O. Each Envoy callback becomes an [`Event`] with a [`View`] of the readable state. The results are
+//! [`Effect`]s and one [`Flow`]; a reply is a flow, so a request gets at most one.
 //!
-//! Two machines share a request. [`gateway::Exchange`] sees it once, on the client's side: it knows the caller and makes
-//! the plan. [`attempt::Attempt`] sees every try at a provider: it writes the provider's request and judges its answer.
-//! What one knows and the other needs is the [`journey::Journey`], which both are handed. Neither machine reads a clock or
-//! touches a header by itself, so every path runs in plain unit tests.
+//! Two state machines share a request. [`gateway::Exchange`] runs once, on the client's side: it authenticates the caller and ranks the
+//! targets. [`attempt::Attempt`] runs for each upstream attempt: it writes the provider's request and judges its response. They share the
+//! [`request_state::RequestState`]. Neither machine reads a clock or touches a header directly, so unit tests cover every path.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -41,43 +40,43 @@ use crate::store::SharedData;
 
 pub use crate::gate::{LARGEST_BODY, LARGEST_REWRITTEN};
 
-/// What Envoy knows a reply of ours by: its response code details.
+/// The response code details of the filter's local replies.
 pub const REPLY_DETAILS: &str = "sluice";
 
-/// The cluster without hosts that a request is sent to when nothing is left to try.
+/// The cluster without hosts for a request with no target left.
 pub const NO_CLUSTER: &str = "none";
 
-/// The cluster that reaches the collector of traces.
+/// The cluster of the trace collector.
 pub const TRACING_CLUSTER: &str = "sluice-tracing";
 
-/// The properties (Envoy's filter state, below `wasm.`) through which Envoy itself is told what was decided.
+/// The properties (Envoy's filter state, below `wasm.`) that pass decisions on to Envoy.
 pub mod property {
-    /// The cluster of the next attempt: the route's matcher reads it before every try.
+    /// The cluster of the next attempt. Envoy's route matcher reads it before each attempt.
     pub const TARGET: &str = "sluice.target";
-    /// `stream` for a streamed answer: chooses the route with the limits for streams.
+    /// `stream` for a streamed response: selects the route with the timeouts for streams.
     pub const MODE: &str = "sluice.mode";
-    /// `anthropic` where the client reads errors in Anthropic's format: for those that Envoy writes in the filter's place once the
-    /// request's own headers have given way to a provider's.
+    /// `anthropic` where the client expects errors in Anthropic's format: for Envoy's local replies after the client's headers were
+    /// replaced with a provider's.
     pub const CLIENT: &str = "sluice.client";
-    /// Where the provider role finds the journey.
+    /// The key under which the provider role finds the request state.
     pub const EXCHANGE: &str = "sluice.exchange";
     /// The access log's fields, as the rest of a JSON object: `,"name":value…`.
     pub const LOG: &str = "sluice.log";
-    /// What the answer to `/ready` says besides its status, as the rest of a JSON object: `,"name":value…`, or nothing.
+    /// The body of the `/ready` response besides its status, as the rest of a JSON object: `,"name":value…`, or empty.
     pub const READY: &str = "sluice.ready";
     /// For spans: the key's public id.
     pub const KEY: &str = "sluice.key";
     /// For spans: the key's team.
     pub const TEAM: &str = "sluice.team";
-    /// For spans: the model that was asked for.
+    /// For spans: the requested model.
     pub const MODEL: &str = "sluice.model";
-    /// For spans: in which order targets were to be asked.
+    /// For spans: the routing strategy.
     pub const STRATEGY: &str = "sluice.strategy";
-    /// For spans: why the request, or the attempt under way, failed.
+    /// For spans: why the request, or the current attempt, failed.
     pub const ERROR: &str = "sluice.error";
 }
 
-/// The names of the counters and gauges, below `wasmcustom.` in Envoy's statistics.
+/// The names of counters and gauges, below `wasmcustom.` in Envoy's statistics.
 pub mod metric {
     macro_rules! names {
         ($(#[$about:meta])* $all:ident: $($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
@@ -95,123 +94,123 @@ pub mod metric {
         BUDGET_80 = "sluice.budget.used_80";
         /// A request passed a budget that is used up: a soft one, or one that leads to another model.
         BUDGET_100 = "sluice.budget.used_100";
-        /// A request was refused by a limit.
+        /// A limit rejected a request.
         LIMITED = "sluice.refused.limit";
-        /// A request was refused by a budget.
+        /// A budget rejected a request.
         OVER_BUDGET = "sluice.refused.budget";
-        /// Redis did not answer a request's question, or made no sense.
+        /// Redis did not reply to a request's call, or its reply was invalid.
         REDIS_DOWN = "sluice.redis.unavailable";
-        /// A request passed without being checked, because the store could not say.
+        /// A request passed unchecked, because the store was unavailable.
         UNCHECKED = "sluice.store.unchecked";
-        /// An answer came from another target than the first that was asked.
+        /// A response came from another target than the first one tried.
         FALLBACK = "sluice.fallback";
-        /// An answer came from a target of a lower tier than the model's best.
+        /// A response came from a target of a lower tier than the model's best.
         LOWER_TIER = "sluice.lower_tier";
-        /// A request or an answer was refused because the worker, or its key, holds as many bytes as it may.
+        /// A request or response was rejected because the worker, or the key, holds too many bytes.
         OVERLOADED = "sluice.refused.memory";
-        /// A guardrail blocked a request. Answers that are blocked count as failed attempts.
+        /// A guardrail blocked a request. Blocked responses count as failed attempts.
         GUARD_BLOCKED = "sluice.guard.blocked";
-        /// Something in a request was masked.
+        /// A guardrail masked a part of a request.
         GUARD_MASKED = "sluice.guard.masked";
-        /// A guardrail found something that it only logs, in a request or in its answer.
+        /// A guardrail that only logs matched a request or its response.
         GUARD_LOGGED = "sluice.guard.logged";
-        /// Something was reserved that stays charged should it be lost: there was no room on its page for another lease.
+        /// A debit was reserved without a lease, because its shard is full: if it is lost, it stays charged.
         UNLEASED = "sluice.store.unleased";
-        /// A settlement was given up: the request stays charged as it was reserved until its lease ends.
+        /// A settlement was dropped: the reserved amount stays charged until its lease ends.
         UNSETTLED = "sluice.store.unsettled";
         /// An attempt failed: its provider could not be reached.
         FAILED_UNREACHABLE = "sluice.failed.unreachable";
         /// An attempt failed: it took too long.
         FAILED_TIMEOUT = "sluice.failed.timeout";
-        /// An attempt failed: its stream fell silent.
+        /// An attempt failed: its stream went silent.
         FAILED_STALLED = "sluice.failed.stalled";
-        /// An attempt failed: its answer was cut short.
+        /// An attempt failed: its response ended early.
         FAILED_TRUNCATED = "sluice.failed.truncated";
-        /// An attempt failed: its provider gave up waiting for the request.
+        /// An attempt failed: its provider timed out waiting for the request.
         FAILED_REQUEST_TIMEOUT = "sluice.failed.request_timeout";
-        /// An attempt failed: its provider saw a conflict.
+        /// An attempt failed: its provider reported a conflict.
         FAILED_CONFLICT = "sluice.failed.conflict";
         /// An attempt failed: its provider limits the rate.
         FAILED_RATE_LIMITED = "sluice.failed.rate_limited";
         /// An attempt failed: its provider has an error.
         FAILED_SERVER_ERROR = "sluice.failed.server_error";
-        /// An attempt failed: its provider refused the credential.
+        /// An attempt failed: its provider rejected the gateway's credential.
         FAILED_REFUSED_CREDENTIAL = "sluice.failed.refused_credential";
-        /// An attempt failed: its answer made no sense.
+        /// An attempt failed: its response was invalid.
         FAILED_BAD_ANSWER = "sluice.failed.bad_answer";
-        /// An attempt failed: an answer that began well had an error in it.
+        /// An attempt failed: a response with a success status contained an error.
         FAILED_ERROR_IN_ANSWER = "sluice.failed.error_in_answer";
-        /// An attempt failed: its answer was empty.
+        /// An attempt failed: its response was empty.
         FAILED_EMPTY_ANSWER = "sluice.failed.empty_answer";
         /// An attempt failed: the request was too long for the model.
         FAILED_CONTEXT_LENGTH = "sluice.failed.context_length";
         /// An attempt failed: its provider does not know the model.
         FAILED_MODEL_NOT_FOUND = "sluice.failed.model_not_found";
-        /// An attempt failed: a guardrail blocked its answer.
+        /// An attempt failed: a guardrail blocked its response.
         FAILED_GUARDRAIL = "sluice.failed.guardrail";
-        /// An attempt failed: its answer was not what the client's schema asks for.
+        /// An attempt failed: its response did not match the client's schema.
         FAILED_INVALID_STRUCTURED_OUTPUT = "sluice.failed.invalid_structured_output";
-        /// An answer came from the cache.
+        /// A response came from the cache.
         CACHE_HIT = "sluice.cache.hit";
-        /// An answer was looked for in the cache and not found.
+        /// A cache lookup found no response.
         CACHE_MISS = "sluice.cache.miss";
-        /// A provider's answer was put into the cache.
+        /// A provider's response was stored in the cache.
         CACHE_STORED = "sluice.cache.stored";
     }
 
     names! {
         /// All gauges.
         GAUGES:
-        /// 1 when the last gateway file that was read is in force, 0 when it was refused.
+        /// 1 if the last gateway file is active, 0 if it was rejected.
         RELOAD_SUCCESSFUL = "sluice.config.last_reload_successful";
-        /// Since when the gateway file is in force, in seconds since 1970.
+        /// When the active gateway file was loaded, in seconds since 1970.
         RELOAD_TIME = "sluice.config.last_reload_success_timestamp_seconds";
     }
 }
 
-/// Response headers between the provider role and Envoy's router; Envoy removes them from what leaves.
+/// Response headers from the provider role to Envoy's router. Envoy removes them before the client sees them.
 pub mod signal {
-    /// Its presence makes Envoy try again.
+    /// Makes Envoy retry, whatever its value.
     pub const RETRY: &str = "x-sluice-retry";
-    /// Whole seconds that Envoy waits before it does.
+    /// Whole seconds to wait before the retry.
     pub const RETRY_AFTER: &str = "x-sluice-retry-after";
 }
 
-/// What a callback tells. Sizes are of the body buffered at that moment.
+/// A callback. Sizes are those of the body buffered at that moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// The request's headers are here; `end` means that no body follows.
+    /// Request headers.
     RequestHeaders {
         /// No body follows.
         end: bool,
     },
-    /// A portion of the request's body is here.
+    /// A portion of the request body.
     RequestBody {
         /// Bytes in the buffer.
         size: usize,
-        /// Nothing follows.
+        /// No more follows.
         end: bool,
     },
-    /// The answer's headers are here.
+    /// Response headers.
     ResponseHeaders {
         /// No body follows.
         end: bool,
     },
-    /// A portion of the answer's body is here.
+    /// A portion of the response body.
     ResponseBody {
         /// Bytes in the buffer.
         size: usize,
-        /// Nothing follows.
+        /// No more follows.
         end: bool,
     },
-    /// The answer ends with trailers: to a body of which nothing is buffered any more, nothing can be added.
+    /// Response trailers. If none of the body is buffered any more, nothing can be added to it.
     ResponseTrailers {
         /// Bytes in the buffer.
         size: usize,
     },
 }
 
-/// Envoy refused a read. The content is unknown, which differs from empty.
+/// Envoy rejected a read. The content is unknown, which differs from empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unreadable;
 
@@ -221,107 +220,107 @@ impl From<Unreadable> for ApiError {
     }
 }
 
-/// What can be read while an event is handled. Each call may cost a call to the host. Of a message that must be known, a call that
-/// fails is told. A property that cannot be read is as one that Envoy does not have.
+/// The state that can be read while an event is handled. Each method may cost a host call. Reads of a message report a failed host call; a
+/// property that cannot be read counts as missing.
 pub trait View {
-    /// The time now, by the clock.
+    /// The wall-clock time.
     fn now(&self) -> Time;
     /// All headers of the event's message.
     fn headers(&self) -> Result<HeaderMap, Unreadable>;
-    /// The first header of that name, if there is one.
+    /// The first header of that name.
     fn header(&self, name: &str) -> Result<Option<Vec<u8>>, Unreadable>;
-    /// A part of the event's body: all of it.
+    /// A range of the event's buffered body, complete.
     fn body(&self, range: Range<usize>) -> Result<Vec<u8>, Unreadable>;
-    /// The address at the other end of the client's connection.
+    /// The address of the client's connection.
     fn source(&self) -> Option<IpAddr>;
-    /// Once a request is over: whether its provider ended the connection before the answer was complete.
+    /// At the end of a request: whether the provider closed the connection before the response was complete.
     fn provider_left(&self) -> bool;
-    /// Once a request is over: whether Envoy closed its client's connection, as it does when it shuts down.
+    /// At the end of a request: whether Envoy closed the client's connection, as it does at shutdown.
     fn shut_down(&self) -> bool {
         false
     }
-    /// What Envoy says of its last attempt where it got no answer.
+    /// Envoy's report on its last attempt, if that got no response.
     fn transport_failure(&self) -> transport::Said {
         transport::Said::default()
     }
 }
 
-/// What a step is taken with.
+/// The input and output of one step.
 pub struct Context<'a> {
-    /// What can be read.
+    /// The readable state.
     pub view: &'a dyn View,
     /// The memory that Envoy's workers share.
     pub shared: &'a dyn SharedData,
-    /// What is to be done.
+    /// The effects to apply.
     pub effects: &'a mut Vec<Effect>,
     now: OnceCell<Time>,
 }
 
 impl<'a> Context<'a> {
-    /// For one step.
+    /// Creates the context of one step.
     pub fn new(view: &'a dyn View, shared: &'a dyn SharedData, effects: &'a mut Vec<Effect>) -> Self {
         Self { view, shared, effects, now: OnceCell::new() }
     }
 
-    /// The time of the step: a step waits for nothing, so the clock is read once.
+    /// The time of the step. A step never waits, so the clock is read once.
     pub fn now(&self) -> Time {
         *self.now.get_or_init(|| self.view.now())
     }
 }
 
-/// What is to be done to the event's message, in order.
+/// What to do with the event's message, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// These headers, and no others.
+    /// Replaces all headers.
     ReplaceHeaders(HeaderMap),
-    /// This value, whatever there was.
+    /// Sets a header, replacing any existing value.
     SetHeader(&'static str, Cow<'static, str>),
-    /// No header of this name.
+    /// Removes a header.
     RemoveHeader(Cow<'static, str>),
-    /// The first `drain` bytes of the body give way to `with`.
+    /// Replaces the first `drain` bytes of the body with `with`.
     ReplaceBody {
-        /// How many bytes go.
+        /// How many bytes to remove.
         drain: usize,
-        /// What comes in their place.
+        /// The replacement.
         with: Vec<u8>,
     },
-    /// A property for Envoy to read.
+    /// Sets a property for Envoy to read.
     SetProperty(&'static str, Cow<'static, str>),
-    /// The route is to be chosen anew, by the properties as they are now.
+    /// Makes Envoy choose the route again, from the current properties.
     ClearRoute,
-    /// A counter of [`metric`] goes up by one.
+    /// Increments a counter of [`metric`].
     Count(&'static str),
-    /// The operator should know; never a secret, a prompt, or a key.
+    /// Logs a warning for the operator; never a secret, a prompt, or a key.
     Warn(String),
 }
 
-/// An answer that the gateway gives by itself.
+/// A local reply by the gateway.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
     /// HTTP status.
     pub status: u16,
-    /// What the body is.
+    /// The `content-type`.
     pub content_type: Cow<'static, str>,
-    /// Besides the content type.
+    /// Further headers.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
 impl Reply {
-    /// One whose body is JSON, as all are that the gateway has written itself.
+    /// A reply with a JSON body.
     pub fn json(status: u16, headers: Vec<(&'static str, String)>, body: Vec<u8>) -> Self {
         Self { status, content_type: "application/json".into(), headers, body }
     }
 }
 
-/// What happens to the message next.
+/// What happens next to the message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Flow {
-    /// It moves on.
+    /// It continues.
     Continue,
     /// It waits for a later event.
     Pause,
-    /// It goes no further: this answers the request.
+    /// It stops here: the client gets this reply.
     Reply(Reply),
 }

@@ -1,9 +1,9 @@
-//! The decisions that Envoy's own log tells at the level `debug`: who was refused, which target is asked and why, why an attempt
-//! failed and what follows, and what the cache had.
+//! Debug log messages on decisions: rejected requests, the chosen target and why, why an attempt failed and the next step, and cache
+//! results.
 //!
-//! A note holds names that the access log has too (the request's id, a key's, models, providers) and words of ours. It never holds
-//! a prompt, an answer, a message of an error, a secret or another header's value. Nothing is made of a note while nobody listens:
-//! the macro looks at the level first.
+//! A message contains names that are also in the access log (the ids of request and key, models, providers) and fixed words. It never
+//! contains a prompt, a response, an error message, a secret or another header's value. Disabled log levels cost no formatting: the macro
+//! checks the level first.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -12,50 +12,50 @@ use sluice_wire::error::ApiError;
 use crate::routing::decision::{Rank, RankedTarget, RoutingDecision};
 use crate::routing::target::Target;
 
-/// The gateway refuses a request by itself.
+/// The gateway rejects a request.
 pub fn refused(request_id: Option<&str>, key: Option<&str>, error: &ApiError) {
     let (request, code) = (request_id.unwrap_or("-"), error.code.as_deref().unwrap_or("invalid_request"));
     log::debug!("{request}: refused with {} {code}, key {}", error.status, key.unwrap_or("-"));
 }
 
-/// The targets of a request are in order.
+/// The targets of a request are ranked.
 pub fn decided(request: &str, model: &str, decision: &RoutingDecision) {
     log::debug!("{request}: {}", Decided { model, decision });
 }
 
-/// An answer was looked for in the cache.
+/// A cache lookup is done.
 pub fn looked(request: &str, word: Option<&str>) {
     if let Some(word) = word {
         log::debug!("{request}: cache {word}");
     }
 }
 
-/// An attempt begins, the one of this number.
+/// The attempt of this number begins.
 pub fn begun(request: &str, number: usize, asked: Asked<'_>) {
     log::debug!("{request}: attempt {number} asks {asked}");
 }
 
-/// The last attempt failed, and it is known who is asked next.
+/// The last attempt failed; `next` is the target tried next.
 pub fn failed(request: &str, asked: Asked<'_>, reason: &str, next: Option<&str>) {
     log::debug!("{request}: {asked} failed: {reason}; next: {}", next.unwrap_or("nobody"));
 }
 
-/// A target is not asked, though its turn has come.
+/// A target is skipped in its turn.
 pub fn passed_over(request: &str, target: &Target, reason: &str) {
     log::debug!("{request}: {} is passed over: {reason}", target.name);
 }
 
-/// An answer broke off of which the client has a part.
+/// A response broke off after the client got a part of it.
 pub fn broken(request: &str, asked: Asked<'_>, reason: &str) {
     log::debug!("{request}: {asked} broke off: {reason}");
 }
 
-/// A target, and which of its keys where there are several.
+/// A target and, if it has several keys, which one.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// The target.
     pub target: &'a Target,
-    /// The key; the first is 0.
+    /// The key's index.
     pub key: usize,
 }
 
@@ -70,7 +70,7 @@ impl Display for Asked<'_> {
     }
 }
 
-/// Every target of a model, with the reason where it is not simply asked in its turn.
+/// All ranked targets of a model, with reasons for unusual ranks.
 struct Decided<'a> {
     model: &'a str,
     decision: &'a RoutingDecision,
@@ -78,12 +78,12 @@ struct Decided<'a> {
 
 impl Display for Decided<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let RoutingDecision { route, strategy, considered } = self.decision;
+        let RoutingDecision { route, strategy, ranked } = self.decision;
         write!(f, "model {}, strategy {}", self.model, strategy.name())?;
         if let Some(route) = route {
             write!(f, ", route {route}")?;
         }
-        for (place, RankedTarget { target, place: standing }) in considered.iter().enumerate() {
+        for (place, RankedTarget { target, place: standing }) in ranked.iter().enumerate() {
             write!(f, "{} {}", if place == 0 { ":" } else { "," }, target.name)?;
             match standing {
                 Rank::InTurn => {}

@@ -1,6 +1,6 @@
-//! What the access log says of a request, as the rest of a JSON object that Envoy has begun.
+//! The access log's fields for a request, as the rest of a JSON object that Envoy has started.
 //!
-//! Never a prompt, an answer, or a secret. Fields that are not known are `null`, so that every line has the same shape.
+//! Never a prompt, a response, or a secret. Unknown fields are `null`, so that every line has the same shape.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -24,26 +24,26 @@ mod json;
 
 use json::{Json, fields, object};
 
-/// The length of most lines, and more.
+/// The initial capacity; more than most lines need.
 const ROOM: usize = 1024;
 
-/// The fields, in the order in which they stand in the log.
+/// The fields, in the order of the log.
 #[derive(Debug, Default)]
 #[cfg_attr(test, derive(serde::Serialize))]
 pub struct Record<'a> {
-    /// Envoy's id of the request, also in the `x-request-id` of the answer.
+    /// Envoy's request id, also the response's `x-request-id`.
     pub request_id: Option<&'a str>,
-    /// The trace that the request belongs to: 32 hexadecimal digits. Left out where Envoy traces: it has written it by itself.
+    /// The request's trace: 32 hexadecimal digits. Omitted where Envoy traces, because Envoy writes it then.
     #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
     pub trace_id: Option<Option<&'a str>>,
-    /// How it was asked.
+    /// The HTTP method.
     pub method: &'a str,
-    /// Where, without the query.
+    /// The path, without the query.
     pub path: &'a str,
-    /// The network of the client's address, or nothing of it. Left out where the log has the address: Envoy has written it by itself.
+    /// The network of the client's address, or `null`. Omitted where the log has the full address, because Envoy writes that.
     #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
     pub client: Option<Option<String>>,
-    /// The client's program, as it says.
+    /// The client's `user-agent`.
     pub user_agent: Option<&'a str>,
     /// The key's public id.
     pub key: Option<&'a str>,
@@ -51,72 +51,72 @@ pub struct Record<'a> {
     pub team: Option<&'a str>,
     /// The key's application.
     pub app: Option<&'a str>,
-    /// The beginning of the model's name as it was asked for, whether there is one of that name or not.
+    /// The requested model's name, truncated; the model need not exist.
     pub asked_model: Option<&'a str>,
-    /// The model of the gateway file that this is.
+    /// The matched model of the gateway file.
     pub model: Option<&'a str>,
-    /// The model that was served instead, because a budget is used up.
+    /// The model that served instead, because a budget is used up.
     pub instead: Option<&'a str>,
-    /// Whether the answer was to be streamed.
+    /// Whether the client requested a stream.
     pub stream: Option<bool>,
-    /// The provider whose answer the client got.
+    /// The provider that served the response.
     pub served_provider: Option<&'a str>,
-    /// The provider's model whose answer the client got.
+    /// The provider's model that served the response.
     pub served_model: Option<&'a str>,
-    /// How many attempts were made.
+    /// The number of attempts.
     pub attempts: usize,
-    /// Each of them: what was asked, for how many milliseconds, and why it failed if it did.
+    /// Each attempt: target, milliseconds, and the failure if there was one.
     pub tried: Vec<AttemptRecord<'a>>,
-    /// In which order targets were to be asked.
+    /// The routing strategy.
     pub strategy: Option<Strategy>,
-    /// The tier that served, if it is a lower one than the model's best.
+    /// The tier that served, if it is lower than the model's best.
     pub lower_tier: Option<u32>,
-    /// What the cache was to it: `hit`, `miss`, or `bypass`; `None` where the model has none.
+    /// The cache result: `hit`, `miss`, or `bypass`; `null` where the model has no cache.
     pub cache: Option<&'a str>,
-    /// Hints of the client that the provider who served has no words for.
+    /// The request's optional fields that the serving provider does not support.
     pub dropped: &'a [String],
-    /// What guardrails found: `secrets: api_key (prompts, block)`.
+    /// Guardrail findings: `secrets: api_key (prompts, block)`.
     pub guards: Vec<String>,
     /// All tokens of the prompt.
     pub input_tokens: Option<u64>,
-    /// All tokens produced.
+    /// All output tokens.
     pub output_tokens: Option<u64>,
-    /// Of the prompt's tokens, read from the provider's cache.
+    /// Input tokens that were read from the provider's cache.
     pub cached_tokens: Option<u64>,
-    /// Of the tokens produced, reasoning.
+    /// Output tokens for reasoning.
     pub reasoning_tokens: Option<u64>,
-    /// How much of these the provider who served has counted.
+    /// How much of these the serving provider counted.
     #[cfg_attr(test, serde(serialize_with = "tests::counted"))]
     pub usage: Option<Counted>,
-    /// Whether any of these were estimated, failed attempts' too: the provider did not come to count them.
+    /// Whether any of these were estimated, failed attempts included, because a provider did not count them.
     pub estimated: bool,
-    /// Whether the client left before its answer was complete and counted, or waited for less than the gateway would have.
+    /// Whether the client left before its response was complete and counted, or waited for less time than the gateway would have.
     pub abandoned: bool,
     /// US dollars, failed attempts included, with six decimals; `null` when a price is not known.
     #[cfg_attr(test, serde(serialize_with = "tests::dollars"))]
     pub cost_usd: Option<MicroUsd>,
-    /// Budgets of which at least 80% is used: `team=research/month 80%`.
+    /// Budgets with at least 80% used: `team=research/month 80%`.
     pub budgets: Vec<String>,
-    /// Milliseconds from the request's headers to the first token (of an answer that is not streamed: to its end).
+    /// Milliseconds from the request's headers to the first token (to the end of a response that is not streamed).
     pub first_token_ms: Option<u64>,
-    /// The status of the last provider's answer; `null` where none answered.
+    /// The status of the last provider's response; `null` if there was none.
     pub provider_status: Option<u16>,
-    /// Why no connection to the last provider came about: `refused`, `tls: certificate has expired`.
+    /// Why the last connection failed: `refused`, `tls: certificate has expired`.
     pub transport: Option<&'a str>,
-    /// Why the gateway itself refused, or what became of a broken answer.
+    /// Why the gateway rejected the request, or how the response broke off.
     pub error: Option<&'a str>,
-    /// What the client read of that.
+    /// The client's error message.
     pub message: Option<&'a str>,
     /// The request's field at fault.
     pub param: Option<&'a str>,
 }
 
-/// Facts about a departed request that only the gateway role needs.
+/// Facts about a forwarded request that only the gateway role needs.
 #[derive(Debug, Default)]
 pub struct About {
     /// The result of its cache lookup.
-    pub recall: CacheState,
-    /// Why no connection came about, where Envoy says it of the last attempt.
+    pub cache_state: CacheState,
+    /// Why the last attempt's connection failed, where Envoy reports it.
     pub transport: Option<String>,
     /// Envoy ended it during shutdown.
     pub shut_down: bool,
@@ -124,31 +124,31 @@ pub struct About {
     pub settled: Option<Sums>,
 }
 
-/// The log's word for a request that Envoy ended when it shut down.
+/// The logged error of a request that Envoy ended at shutdown.
 pub const SHUT_DOWN: &str = "shutdown";
 
-/// A run of so many characters that a provider's message has in common with the request is not for the log.
+/// A provider's message is cut where it shares at least this many characters with the request.
 const PROVIDERS_RUN: usize = 12;
 
-/// The same of the gateway's own messages: they name fields and models, and no more of a request than its wrong values.
+/// The same for the gateway's own messages, which name fields and models, and repeat only the request's wrong values.
 const OWN_RUN: usize = 40;
 
-/// The longest name of a field.
+/// The longest field name.
 const LONGEST_NAME: usize = 128;
 
-/// What was said of a request, as far as the log may know it.
+/// Error texts of a request, cut for the log.
 #[derive(Debug, Default)]
 pub struct Words {
-    /// To the client, in place of an answer.
+    /// The client's error message.
     pub message: Option<String>,
     /// The request's field at fault.
     pub param: Option<String>,
-    /// By providers: a complaint for each attempt, or nothing where none of them has complained.
+    /// The providers' errors, one for each attempt; empty if there were none.
     pub of_attempts: Vec<Option<Complaint>>,
 }
 
 impl Words {
-    /// Of a request that the gateway has refused (this is for the log already), or that has come back without an answer.
+    /// For a request that the gateway rejected (the error is already cut), or whose attempts all failed.
     pub fn of(refused: Option<&ApiError>, state: Option<&RequestState>, log: Log) -> Self {
         let attempts = state.map(|state| state.progress.attempts.as_slice()).unwrap_or_default();
         let mut words = Self::default();
@@ -163,7 +163,7 @@ impl Words {
             words.message = Some(refused.message.clone());
             words.param.clone_from(&refused.param);
         } else if let Some((state, error)) = ended {
-            // It may be in the words of the last provider.
+            // The message may quote the last provider.
             let quoted = attempts.last().and_then(|tried| tried.complaint.as_ref()).is_some();
             words.message = match quoted {
                 true => of_provider(&error.message, &state.held.body, log),
@@ -175,7 +175,7 @@ impl Words {
     }
 }
 
-/// An error of the gateway's own, as the log may have it. Most repeat nothing, and then nobody looks at the request.
+/// Cuts one of the gateway's own errors for the log. Most quote nothing, so the request is rarely searched.
 pub fn for_the_log(error: ApiError, body: impl Fn() -> Kept) -> ApiError {
     let message = own(&error.message, &body);
     let param =
@@ -183,7 +183,7 @@ pub fn for_the_log(error: ApiError, body: impl Fn() -> Kept) -> ApiError {
     ApiError { message, param, ..error }
 }
 
-/// The answer begins, and the body has been kept long enough: what providers have said of it until now is made ready for the log.
+/// The response begins, and the request's body is no longer needed: the providers' errors so far are cut now.
 pub fn forget_body(state: &mut RequestState, log: Log) {
     let body = state.held.forget();
     for complaint in state.progress.attempts.iter_mut().filter_map(|tried| tried.complaint.as_mut()) {
@@ -191,7 +191,7 @@ pub fn forget_body(state: &mut RequestState, log: Log) {
     }
 }
 
-/// What a provider has said, without what it repeats.
+/// Cuts the request's parts out of a provider's error.
 fn cut(said: &Complaint, body: &Kept, log: Log) -> Complaint {
     if said.is_cut {
         return said.clone();
@@ -209,18 +209,18 @@ fn of_provider(message: &str, body: &Kept, log: Log) -> Option<String> {
     }
 }
 
-/// A message of the gateway's own. It has what it repeats in quotes.
+/// Cuts one of the gateway's own messages, which puts everything it repeats in quotes.
 fn own(message: &str, body: impl Fn() -> Kept) -> String {
     if message.contains(['`', '\'', '"']) { body().without(message, OWN_RUN) } else { message.to_owned() }
 }
 
-/// Whether it may be the name of a field, or of a kind of error. Requests have the same names, so they are not cut.
+/// Whether it may be the name of a field or an error type. Requests contain the same names, so names are not cut.
 fn is_name(word: &str) -> bool {
     let is_of_names = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/[]#$".contains(&byte);
     word.len() <= LONGEST_NAME && word.bytes().all(is_of_names)
 }
 
-/// A name as it is. Of what is none, since a client or a provider has put text in its place, as much as of a message.
+/// Returns a name unchanged. Text in its place is cut like a message.
 fn name_or_cut(word: &str, body: &Kept) -> String {
     match is_name(word) {
         true => word.to_owned(),
@@ -228,7 +228,7 @@ fn name_or_cut(word: &str, body: &Kept) -> String {
     }
 }
 
-/// What the filter says of the client's address; nothing where Envoy says it.
+/// The client's address as the filter logs it; `None` where Envoy logs it.
 pub fn logged_client(logged: LoggedClient, view: &dyn View) -> Option<Option<String>> {
     match logged {
         LoggedClient::Full => None,
@@ -251,13 +251,13 @@ fn network(address: IpAddr) -> String {
 }
 
 impl<'a> Record<'a> {
-    /// Adds what a journey knows.
+    /// Adds the fields of a request state.
     pub fn with_journey(self, state: &'a RequestState, about: &'a About, said: &'a [Option<Complaint>]) -> Self {
         let served = matches!(state.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken);
         let target = state.progress.current().filter(|_| served);
         let served_by = target.map(|target| (target.provider.name.as_str(), target.model.as_str()));
-        let served_by = served_by.or_else(|| about.recall.made_by());
-        // A request about what is stored costs nothing by itself.
+        let served_by = served_by.or_else(|| about.cache_state.made_by());
+        // A request for a stored object costs nothing itself; a settled batch has its own sums.
         let (batch, cost) = (about.settled, state.bill.billing.cost());
         let last_failure = state.progress.last_failure();
         Self {
@@ -272,7 +272,7 @@ impl<'a> Record<'a> {
             transport: about.transport.as_deref(),
             strategy: Some(state.route.strategy),
             lower_tier: state.lower_tier().filter(|_| served),
-            cache: about.recall.word(),
+            cache: about.cache_state.word(),
             dropped: &state.answer.dropped,
             guards: self.guards.into_iter().chain(state.answer.findings.iter().map(Finding::to_string)).collect(),
             input_tokens: batch.map(|sums| sums.input_tokens).or(state.answer.usage.map(|usage| usage.input)),
@@ -288,7 +288,7 @@ impl<'a> Record<'a> {
             error: match state.progress.stage {
                 _ if about.shut_down => Some(SHUT_DOWN),
                 Stage::Underway | Stage::Complete => self.error,
-                // Nobody told the filter: the client left, or the provider's connection was lost. Envoy's flags say which.
+                // The filter got no callback: the client left, or the provider's connection was lost. Envoy's response flags say which.
                 Stage::Answering => Some("interrupted"),
                 Stage::Broken | Stage::Refused => {
                     last_failure.map_or(self.error, |failure| failure.error.code.as_deref().or(Some(&*failure.reason)))
@@ -330,7 +330,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The attempts, and between them who was passed over.
+/// The attempts, with the skipped targets in between.
 fn tried<'a>(state: &'a RequestState, said: &'a [Option<Complaint>]) -> Vec<AttemptRecord<'a>> {
     let said = said.iter().map(Option::as_ref).chain(std::iter::repeat(None));
     let mut tried: Vec<AttemptRecord<'_>> =
@@ -342,21 +342,19 @@ fn tried<'a>(state: &'a RequestState, said: &'a [Option<Complaint>]) -> Vec<Atte
     tried
 }
 
-/// One attempt, or who was passed over.
+/// One attempt, or a skipped target.
 #[derive(Debug)]
 #[cfg_attr(test, derive(serde::Serialize))]
 pub struct AttemptRecord<'a> {
-    /// Who was asked.
     provider: &'a str,
-    /// For which of its models.
     model: &'a str,
-    /// With which of its keys, from 1; `null` where it has at most one.
+    /// The key's number, from 1; `null` where the target has at most one.
     key: Option<usize>,
-    /// How long; `null` of one that was not over yet.
+    /// Duration; `null` while in flight.
     ms: Option<u64>,
-    /// Why it failed; `null` of one that did not.
+    /// Why it failed; `null` if it did not.
     failure: Option<&'a str>,
-    /// The provider's own error, where it gave one.
+    /// The provider's own error.
     #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
     error: Option<Said<'a>>,
 }
@@ -425,7 +423,7 @@ fn milliseconds(from: Time, to: Time) -> u64 {
     u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The trace id in a W3C `traceparent`, or the request id's own 32 digits when there is none.
+/// The trace id of a W3C `traceparent`, or else the request id's 32 digits.
 pub fn trace_id(traceparent: Option<&str>, request_id: Option<&str>) -> Option<String> {
     let is_id = |text: &str| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let from_parent = traceparent.and_then(|text| text.split('-').nth(1)).filter(|id| is_id(id)).map(str::to_owned);

@@ -1,8 +1,8 @@
-//! Redis, as one worker sees it: whether it answers, the keys it told of, and the settlements it has not confirmed.
+//! One worker's view of Redis: whether it replies, the cached key records, and the settlements that it has not confirmed.
 //!
-//! A question that is not answered makes the worker leave Redis alone for a moment, so that an outage costs one request
-//! the wait and not all of them. A settlement is kept until Redis has confirmed it; it is told again as often as
-//! needed, which changes nothing, because Redis knows settlements by their ids.
+//! After a call without a reply, the worker does not call Redis for a moment, so that an outage delays one request and not all of them. A
+//! settlement is retained until Redis confirms it and is sent again as often as needed. Resending is harmless, because Redis recognizes a
+//! settlement by its id.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -24,34 +24,34 @@ use crate::store::{Settled, Settlement, Unavailable, redis};
 use super::remembered::Record;
 use super::{Effect, metric};
 
-/// For how long Redis is left alone after it did not answer.
+/// How long Redis is not called after a call without a reply.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long a confirmation of settlements is waited for, at least.
+/// The least timeout for the confirmation of settlements.
 const TELLING: Duration = Duration::from_secs(2);
-/// For how long a record that Redis once told of is good while Redis is silent.
+/// How long a cached key record is valid while Redis does not reply.
 const LONGEST_MEMORY: Duration = Duration::from_secs(300);
-/// The most keys that are remembered, known and unknown.
+/// The most cached keys, known and unknown.
 const MOST_KEYS: usize = 10_000;
-/// The most keys that Redis is asked for at the same time: anybody can make up keys that look like ours.
+/// The most keys that are looked up at the same time: anybody can make up well-formed keys.
 const MOST_ASKED: usize = 16;
-/// The most settlements of a worker that wait to be confirmed.
+/// The most unconfirmed settlements of a worker.
 const MOST_UNSETTLED: usize = 20_000;
-/// Redis over HTTP, and what is remembered of it.
+/// A client of Redis over HTTP, with its cache.
 #[derive(Debug)]
 pub struct RedisClient {
-    /// How it is spoken to.
+    /// The connection's protocol.
     pub wire: Wire,
-    /// What the gateway file says of it.
+    /// Redis's settings in the gateway file.
     pub settings: Redis,
     state: Rc<State>,
     outbox: Arc<Outbox>,
 }
 
-/// What is known of one Redis, under all configurations that name it.
+/// The state of one Redis, shared by all configurations that name it.
 #[derive(Debug, Default)]
 struct State {
     keys: RefCell<BTreeMap<KeyHash, Remembered>>,
-    /// The keys that it is being asked for, and by how many requests.
+    /// The keys being looked up, and the number of requests that wait for each.
     asked: Rc<RefCell<BTreeMap<KeyHash, usize>>>,
 }
 
@@ -61,7 +61,7 @@ struct Remembered {
     at: Time,
 }
 
-/// A question for a key that is under way, until it is dropped.
+/// A key lookup in flight, until it is dropped.
 #[derive(Debug)]
 pub struct Asking {
     asked: Rc<RefCell<BTreeMap<KeyHash, usize>>>,
@@ -80,11 +80,11 @@ impl Drop for Asking {
     }
 }
 
-/// The settlements that one Redis has not confirmed, and whether that Redis answers. Several workers can share it.
+/// The settlements that one Redis has not confirmed, and whether that Redis replies. Several workers can share it.
 #[derive(Debug)]
 pub struct Outbox {
     queue: Mutex<Queue>,
-    /// The most settlements that wait.
+    /// The most settlements in the queue.
     most: usize,
     silent: AtomicBool,
     /// Nanoseconds since the Unix epoch.
@@ -92,14 +92,14 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// One for so many workers.
+    /// An outbox for this number of workers.
     pub fn of_workers(workers: usize) -> Self {
         let most = MOST_UNSETTLED.saturating_mul(workers.max(1));
         Self { queue: Mutex::default(), most, silent: AtomicBool::default(), silent_until: AtomicU64::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        // Whoever panicked has left the queue as it was, or longer: settlements that are told twice count once.
+        // A panic leaves the queue unchanged or longer, and a settlement that is sent twice counts once.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -113,24 +113,24 @@ impl Default for Outbox {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<SettleCommand>,
-    /// Those at the front of `waiting` that a call under way tells of, and whether it names the script by its hash.
+    /// How many at the front of `waiting` the call in flight covers, and whether it names the script by its hash.
     telling: Option<(usize, bool)>,
-    /// Those at the front of `waiting` that are told one by one, because Redis refused them together.
+    /// How many at the front of `waiting` are sent one by one, because Redis rejected them together.
     alone: usize,
 }
 
 impl RedisClient {
-    /// Redis, of which nothing is known yet.
+    /// A client without state.
     pub fn new(settings: Redis) -> Self {
         Self { wire: Wire::new(&settings), settings, state: Rc::default(), outbox: Arc::default() }
     }
 
-    /// Uses an outbox that others use too.
+    /// Shares an outbox with others.
     pub fn sharing(self, outbox: Arc<Outbox>) -> Self {
         Self { outbox, ..self }
     }
 
-    /// The same Redis under other settings; if they lead to another one, nothing is known of that.
+    /// The client under new settings; it starts without state if they name another Redis.
     pub fn with(&self, settings: Redis) -> Self {
         let Redis { timeout, sync, key_cache, when_down, .. } = settings;
         let same = settings == Redis { timeout, sync, key_cache, when_down, ..self.settings.clone() };
@@ -139,28 +139,27 @@ impl RedisClient {
         Self { wire: Wire::new(&settings), settings, state, outbox }
     }
 
-    /// Whether both have the same settlements.
+    /// Whether both clients send the same settlements.
     pub fn shares_outbox(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.outbox, &other.outbox)
     }
 
-    /// Whether settlements wait to be told or confirmed.
+    /// Whether settlements wait to be sent or confirmed.
     pub fn has_to_tell(&self) -> bool {
         !self.outbox.lock().waiting.is_empty()
     }
 
-    /// The call that told of settlements will have no answer: they are told again, which changes nothing if they had arrived.
+    /// The settlement call in flight will get no reply: its settlements are sent again, which is harmless if they had arrived.
     pub fn forget_call(&self) {
         self.outbox.lock().telling = None;
     }
 
-    /// Whether it makes sense to ask it now.
+    /// Whether Redis may be called now.
     pub fn answers(&self, now: Time) -> bool {
         now.0 >= self.outbox.silent_until.load(Ordering::Relaxed)
     }
 
-    /// A question to it. After a silence one is enough to learn whether it answers again: until that is known, others do
-    /// not wait for it.
+    /// Writes a call. After Redis fell silent, only one call probes it: until it replies, other requests do not wait for it.
     pub fn ask(&self, command: &Command, now: Time) -> Call {
         if self.outbox.silent.load(Ordering::Relaxed) {
             self.leave_alone(self.settings.timeout.max(PAUSE), now);
@@ -172,8 +171,7 @@ impl RedisClient {
         self.outbox.silent_until.store(now.after(time).0, Ordering::Relaxed);
     }
 
-    /// Reads what came back, and takes note of whether anything did. `None` stands for a script that Redis does not know
-    /// by its hash.
+    /// Reads a reply and records whether Redis replies. `None`: Redis does not know the script by its hash.
     pub fn read(
         &self,
         called: &Called,
@@ -204,8 +202,7 @@ impl RedisClient {
         }
     }
 
-    /// What is remembered of a key: `None` when Redis has to be asked. A key that is not remembered and cannot be asked
-    /// for is an error.
+    /// The cached record of a key; `None` if Redis must be called. Fails if the key is not cached and Redis does not reply.
     pub fn remembered(&self, hash: &KeyHash, now: Time) -> Result<Option<Option<Rc<Record>>>, Unavailable> {
         let fresh = self.settings.key_cache;
         let age = if self.answers(now) { fresh } else { fresh.max(LONGEST_MEMORY) };
@@ -216,7 +213,7 @@ impl RedisClient {
         }
     }
 
-    /// One more request is to ask for this key; `None` when it is being asked for too many others.
+    /// Registers one more lookup of this key; `None` if too many other keys are being looked up.
     pub fn asking(&self, hash: &KeyHash) -> Option<Asking> {
         let mut asked = self.state.asked.borrow_mut();
         if asked.len() >= MOST_ASKED && !asked.contains_key(hash) {
@@ -226,11 +223,11 @@ impl RedisClient {
         Some(Asking { asked: self.state.asked.clone(), hash: *hash })
     }
 
-    /// Remembers what Redis said of a key.
+    /// Caches the result of a key lookup.
     pub fn remember(&self, hash: KeyHash, record: Option<Rc<Record>>, now: Time) {
         let mut keys = self.state.keys.borrow_mut();
         if keys.len() >= MOST_KEYS {
-            // Anybody can make up keys that nobody has: those give way to the ones that an outage will ask for.
+            // Anybody can make up keys. Unknown ones are evicted first; the known ones are needed in an outage.
             let age = self.settings.key_cache.max(LONGEST_MEMORY);
             keys.retain(|_, known| known.record.is_some() && now.since(known.at) < age);
         }
@@ -242,10 +239,10 @@ impl RedisClient {
         }
     }
 
-    /// Keeps a settlement until Redis has confirmed it.
+    /// Queues a settlement until Redis confirms it.
     pub fn settle(&self, mut settlement: Settlement, effects: &mut Vec<Effect>) {
         if self.settings.mode == Mode::Relaxed {
-            // The keeper tells Redis of the meters; of the accounts it is told from here.
+            // In relaxed mode the counter sync sends the counters; only the account entry is sent from here.
             settlement.parts.clear();
         }
         settlement.parts = by_meter(settlement.parts);
@@ -258,7 +255,7 @@ impl RedisClient {
         }
     }
 
-    /// The next call that tells Redis of settlements, when there are any and none is under way.
+    /// The next settlement call, if there are settlements and no call is in flight.
     pub fn tell(&self, now: Time) -> Option<Call> {
         let mut outbox = self.outbox.lock();
         if outbox.telling.is_some() || outbox.waiting.is_empty() || !self.answers(now) {
@@ -270,7 +267,7 @@ impl RedisClient {
         Some(self.call(&mut outbox, count, true, now))
     }
 
-    /// What came back of such a call; another when the script has to be told in full.
+    /// Handles a settlement call's reply. Returns the next call, for example to send the script in full.
     pub fn told(&self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
         let read = self.read(called, now, effects);
         let mut outbox = self.outbox.lock();
@@ -281,7 +278,7 @@ impl RedisClient {
                 Some(self.call(&mut outbox, count, false, now))
             }
             Ok(Some(RedisReply::Error(why))) if count > 1 => {
-                // One that Redis can never take must not be the end of the others.
+                // A settlement that Redis always rejects must not take the others with it.
                 effects.push(Effect::Warn(format!("Redis rejected a batch of {count} usage updates: {why}")));
                 outbox.alone = count;
                 drop(outbox);
@@ -303,7 +300,7 @@ impl RedisClient {
         }
     }
 
-    /// Those that were told are done with; when so many wait that a tick would not be enough, the next go at once.
+    /// Removes the confirmed settlements. If many more wait, returns the next call at once.
     fn go_on(&self, mut outbox: MutexGuard<'_, Queue>, count: usize, now: Time) -> Option<Call> {
         outbox.waiting.drain(..count);
         outbox.alone = outbox.alone.saturating_sub(count);
@@ -317,12 +314,12 @@ impl RedisClient {
         let command = redis::settle::command(&self.settings.prefix, batch);
         let command = if by_hash { command } else { command.with_source().unwrap_or(command) };
         let call = self.ask(&command, now);
-        // No request waits for it, and what is not confirmed in time has to be told again.
+        // No request waits for this call, and settlements without a timely confirmation must be sent again.
         Call { timeout: call.timeout.max(TELLING), ..call }
     }
 }
 
-/// A meter that was reserved twice, here while Redis was silent, is one part to Redis.
+/// Merges debits of the same counter: it may have been reserved twice, once here while Redis was silent.
 fn by_meter(parts: Vec<Settled>) -> Vec<Settled> {
     let mut merged: Vec<Settled> = Vec::with_capacity(parts.len());
     for part in parts {

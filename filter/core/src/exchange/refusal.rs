@@ -1,4 +1,4 @@
-//! An error as the client reads it, in its own dialect.
+//! The gateway's error replies.
 
 use sluice_wire::dialect::Client;
 use sluice_wire::error::ApiError;
@@ -8,7 +8,7 @@ use crate::reservation::NO_RETRY;
 use super::Reply;
 use super::request_state::{Tried, attempt_headers};
 
-/// An error as a reply in the client's dialect. Without an attempt nothing is said of attempts.
+/// Writes an error as a reply in the client's dialect. Without attempts, it has no attempt headers.
 pub fn refusal(client: &Client, error: &ApiError, attempts: &[Tried]) -> Reply {
     let mut headers = Vec::new();
     if !attempts.is_empty() {

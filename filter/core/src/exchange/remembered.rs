@@ -1,7 +1,7 @@
-//! A key's record, as Redis has it, and what it means to a configuration.
+//! A key's record from Redis, and the credential compiled from it.
 //!
-//! The record outlives a configuration, so that a changed gateway file does not make a worker ask Redis for every key again.
-//! What it means is made when somebody asks for it, once for each configuration: a team or a model may have gone since.
+//! The record outlives a configuration, so that a changed gateway file does not make a worker look up every key again. The credential is
+//! compiled on first use under each configuration, because a team or a model may be gone.
 
 use std::cell::RefCell;
 
@@ -10,22 +10,22 @@ use crate::gateway::record::KeyRecord;
 use crate::key_hash::KeyHash;
 use crate::keys::caller::Credential;
 
-/// A record.
+/// A key's record.
 #[derive(Debug)]
 pub struct Record {
     key: Box<dyn KeyRecord>,
-    /// What it means, to the configuration with this number.
+    /// The credential, compiled under the configuration with this number.
     meaning: RefCell<Option<(u64, Result<Credential, String>)>>,
 }
 
 impl Record {
-    /// From its text; an error says why that is none.
+    /// Parses a record; an error says why it is invalid.
     pub fn read(text: &str, gateway: &Gateway) -> Result<Self, String> {
         let key = (gateway.read_key)(text)?;
         Ok(Self { key, meaning: RefCell::default() })
     }
 
-    /// Whose the key with this hash is in the configuration with this number; an error says why it is nobody's.
+    /// The credential of the key with this hash in configuration `generation`; an error says why there is none.
     pub fn means(&self, hash: &KeyHash, gateway: &Gateway, generation: u64) -> Result<Credential, String> {
         let mut meaning = self.meaning.borrow_mut();
         match &*meaning {

@@ -1,8 +1,8 @@
-//! What the two roles know together of one request: the plan that the gateway role made, and what the attempts came to.
+//! The state of one request, shared by the two roles: the routing plan and the attempts' results.
 //!
-//! It lives in the worker's VM, which both roles share, and not in Envoy's filter state: a property that wasm has read
-//! once reads the same for ever, and a client that goes away mid-stream leaves no callback in which the provider role
-//! could still write one. Filter state carries what Envoy itself must see, and the way to the journey.
+//! It lives in the worker's VM, which both roles share, and not in Envoy's filter state: wasm reads a property once and never sees it
+//! change, and a client that leaves mid-stream gives the provider role no callback to write one. Filter state carries only data for Envoy
+//! itself, and the key of the request state.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -45,20 +45,20 @@ pub use request::{Fixed, Request};
 pub use route::{Probe, Route};
 pub use watch::{Lingering, Silence, Watch};
 
-/// One request on its way.
+/// A forwarded request.
 #[derive(Debug)]
 pub struct RequestState {
-    /// The worker's own state.
+    /// The worker that handles it.
     pub worker: Rc<Worker>,
-    /// The request. It does not change any more.
+    /// The immutable request.
     pub request: Fixed<Request>,
     /// Its targets.
     pub route: Route,
     /// The attempts so far, and the stage.
     pub progress: Progress,
-    /// The bytes that it holds at the worker's gate.
+    /// Memory that it holds at the worker's gate.
     pub held: Held,
-    /// The answer to the current attempt, as far as it is here.
+    /// The current attempt's response so far.
     pub answer: ResponseState,
     /// The stream's progress, for the worker's tick.
     pub watch: Watch,
@@ -66,30 +66,30 @@ pub struct RequestState {
     pub bill: Bill,
 }
 
-/// What becomes of an attempt that Envoy is about to make.
+/// The result of starting an attempt.
 #[derive(Debug)]
 pub enum Begin {
-    /// It goes to this target.
+    /// The attempt goes to this target.
     Attempt(Rc<Target>),
-    /// The attempt before it was the last: how it failed is no reason for another, or there were too many of late.
+    /// The previous attempt was the last: its failure is no reason to retry, or the retry budget is used up.
     Over,
-    /// Envoy tries more often than was planned.
+    /// Envoy makes more attempts than were planned.
     Unplanned,
 }
 
-/// What comes after a failed attempt.
+/// The step after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Another target, at once.
+    /// Another target, immediately.
     Elsewhere,
-    /// The same target; after a wait, if it is not zero.
+    /// The same target, after this wait.
     Again(Duration),
-    /// Nothing: the client reads the failure.
+    /// No further attempt: the client gets the error.
     Nothing,
 }
 
 impl RequestState {
-    /// The request leaves, or would, and this is reserved for it.
+    /// Creates the state of a request with this reservation.
     pub fn new(draft: Draft, billing: Billing) -> Self {
         let Draft { worker, request, route, held } = draft;
         Self {
@@ -104,31 +104,31 @@ impl RequestState {
         }
     }
 
-    /// What it will use at `target`, of whose answer no more than `ceiling` tokens are reserved.
+    /// Estimates the usage at `target`, with at most `ceiling` output tokens reserved.
     pub fn estimate(&self, target: &Target, ceiling: u64) -> Estimate {
         self.request.asks.estimate(target, &self.worker.gateway.reservation, ceiling)
     }
 
-    /// How long one attempt may take until there is something for the client.
+    /// How long one attempt may take until it has output for the client.
     pub fn limit(&self) -> Duration {
         self.route.limit(&self.request)
     }
 
-    /// Whether nothing of an answer is shown before all of it is there.
+    /// Whether the response is withheld until it is complete.
     pub fn is_delivered_whole(&self) -> bool {
         self.route.is_delivered_whole(&self.request)
     }
 
-    /// The tier that serves, if it is a lower one than the model's best.
+    /// The tier that serves, if it is lower than the model's best.
     pub fn lower_tier(&self) -> Option<u32> {
         self.route.lower_tier(self.progress.current()?)
     }
 }
 
-/// The status that only a provider's filter gives, when it finds no journey: Envoy's own failures have others.
+/// Only a provider's filter without a request state gives this status; Envoy's own failures have others.
 const MISCONFIGURED: u16 = 500;
 
-/// The two roles do not find each other.
+/// The error when the provider role finds no request state.
 pub fn misconfigured() -> ApiError {
     ApiError::new(
         MISCONFIGURED,
@@ -139,7 +139,7 @@ pub fn misconfigured() -> ApiError {
     .with_code("gateway_misconfigured")
 }
 
-/// The error for a status that Envoy made up by itself.
+/// The error for a local reply of Envoy.
 pub fn from_envoy(status: u16) -> ApiError {
     match status {
         413 => ApiError::new(

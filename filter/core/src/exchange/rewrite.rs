@@ -1,5 +1,5 @@
-//! A client's request as a target's provider wants it, where that takes more than a splice at its front: in another format,
-//! or in the same as a provider speaks it that departs from it, or puts it into another envelope.
+//! Rewrites a client's request for a target's provider, where a splice at its front is not enough: into another format, another envelope,
+//! or a provider's variant of the same format.
 
 use std::borrow::Cow;
 
@@ -16,27 +16,23 @@ use sluice_wire::headers::HeaderMap;
 use crate::peek::BodyPeek;
 use crate::routing::target::Target;
 
-/// Whether all of the body has to be looked at before the request can leave.
+/// Whether the whole body is needed before the request can be forwarded.
 pub(super) fn is_needed(client: &Client, provider: &Provider, peek: &BodyPeek, target: &Target) -> bool {
     client.id() != provider.id || peek.wants.sealed || target.provider.quirks(provider).next().is_some()
 }
 
-/// A client's request, from which the body for each target is written.
+/// A client's request, the source of every target's body.
 pub(super) struct Source<'a> {
-    /// Its format.
     pub client: &'static Client,
-    /// What was seen of the body.
+    /// The scan of its body.
     pub peek: &'a BodyPeek,
-    /// Its own headers.
     pub headers: &'a HeaderMap,
-    /// The body.
     pub body: &'a [u8],
-    /// What was read of the body for an earlier target.
+    /// The parsed body, reused between targets.
     pub snapshot: &'a mut ParsedRequest,
 }
 
-/// The request as a target's provider wants it; an error when the provider has no equivalent for it, or when it grows past `largest`
-/// bytes.
+/// Writes the request for a target's provider. Fails if the provider has no equivalent, or if the body grows past `largest` bytes.
 pub(super) fn request(
     source: Source<'_>,
     provider: &Provider,
@@ -59,7 +55,7 @@ pub(super) fn request(
         let written = translate::request_again(client, provider, (body, snapshot), &target.model)?;
         (Cow::Owned(written.body), written.dropped, written.names)
     };
-    // What was written keeps to its provider's numbers already.
+    // A translated request already respects the provider's bounds.
     let bounds = if client.id() == provider.id { provider.departs.bounds } else { &[] };
     let adapted = adapt(&body, target.provider.quirks(provider), bounds);
     let adapted = adapted.map_err(|error| if client.id() == provider.id { error } else { by_name(client, error) })?;
@@ -68,7 +64,7 @@ pub(super) fn request(
     if body.len() > largest { Err(too_large(largest)) } else { Ok(Translated { body, dropped, names }) }
 }
 
-/// A body that passes, without what its provider would refuse of it: reasoning that another has sealed.
+/// Removes reasoning that another provider sealed, which this provider would reject.
 fn without_others_seals<'b>(peek: &BodyPeek, client: &Client, body: Cow<'b, [u8]>) -> (Cow<'b, [u8]>, Vec<String>) {
     let edits = if peek.wants.sealed { sealed::edits(&body) } else { Edits::new() };
     if edits.is_empty() {
@@ -78,7 +74,7 @@ fn without_others_seals<'b>(peek: &BodyPeek, client: &Client, body: Cow<'b, [u8]
     (Cow::Owned(edited(&body, &edits)), dropped)
 }
 
-/// The request grows past what Envoy can be given.
+/// The error for a body that grows too large for Envoy.
 pub(super) fn too_large(largest: usize) -> ApiError {
     let message = format!(
         "The request exceeds {} MiB after its translation for the provider (`memory.rewritten_body`). Send a smaller \

@@ -1,8 +1,8 @@
-//! What spans say of a request beyond what Envoy knows: as properties, which Envoy makes tags of.
+//! Sets properties that Envoy turns into span tags, for facts that Envoy itself does not know.
 //!
-//! Envoy ends a request's span before it asks a filter for the last time, and an attempt's before it makes the next one. So each
-//! is set as soon as it is known. What the answer's headers say (who served, how many attempts) Envoy takes from there. Without
-//! tracing nothing is set. Never a prompt or a secret.
+//! Envoy ends a request's span before the filter's last callback, and an attempt's span before the next attempt. So each property is set as
+//! soon as it is known. Envoy reads other tags (the provider, the number of attempts) from the response headers. Without tracing nothing is
+//! set. Never a prompt or a secret.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use crate::routing::spec::Strategy;
 use super::request_state::RequestState;
 use super::{Effect, property};
 
-/// Who asks, and for what: on the request's span and on each of its attempts'.
+/// The caller and the model, on the request's span and each attempt's.
 pub fn asked(
     gateway: &Gateway,
     caller: Option<&Caller>,
@@ -33,7 +33,7 @@ pub fn asked(
     effects.extend(tags.into_iter().filter_map(|(name, value)| Some(Effect::SetProperty(name, value?))));
 }
 
-/// Why the request, or the attempt under way, failed: on the span that ends next. An empty text takes it back.
+/// Why the request, or the current attempt, failed: on the span that ends next. An empty text clears it.
 pub fn failed(gateway: &Gateway, reason: Cow<'static, str>) -> Option<Effect> {
     gateway.tracing.then_some(Effect::SetProperty(property::ERROR, reason))
 }

@@ -1,20 +1,20 @@
-//! Why a provider could not be reached, in a word, from what Envoy says of its last attempt. Envoy does not say it of those before.
+//! Names the reason why a provider could not be reached, from Envoy's report on its last attempt. Envoy reports no earlier attempts.
 
-/// Envoy's own words.
+/// Envoy's own report.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Said {
-    /// The details of its response.
+    /// The response code details.
     pub details: String,
-    /// Why the transport failed.
+    /// The transport failure reason.
     pub reason: String,
-    /// The address that was tried last.
+    /// The address tried last.
     pub address: String,
 }
 
-/// The address that `sluice render` gives Envoy for a name without one.
+/// The placeholder address that `sluice render` gives Envoy for a name without one.
 pub const NO_ADDRESS: &str = "127.0.0.1:1";
 
-/// What failed. `is_named` is whether the provider has a name that has to be looked up.
+/// The failure in a word. `is_named`: the provider has a DNS name.
 pub fn failure(said: &Said, is_named: bool) -> Option<String> {
     let Said { details, reason: transport, address } = said;
     if is_named && address == NO_ADDRESS {
@@ -25,10 +25,10 @@ pub fn failure(said: &Said, is_named: bool) -> Option<String> {
     }
     let word = match details {
         _ if details.contains("connection_timeout") => "connect_timeout",
-        // Envoy leaves an address alone that has just failed: the attempt after that finds none.
+        // Envoy avoids an address that has just failed, so the next attempt finds no host.
         _ if transport.contains("refused") || details.contains("refused") => "refused",
-        // After the last attempt Envoy looks for one more and finds none: of that attempt's connection no more is known than that it
-        // came about, and was lost.
+        // After the last attempt Envoy looks for another host and finds none. About that attempt's connection, only this is known: it was
+        // established, and lost.
         _ if details.contains("no_healthy_upstream") => match (address.is_empty(), is_named) {
             (false, _) => "closed",
             (true, true) => "dns",
@@ -43,7 +43,7 @@ pub fn failure(said: &Said, is_named: bool) -> Option<String> {
     Some(word.to_owned())
 }
 
-/// The last words of BoringSSL's reason, which say what is wrong: `certificate has expired`.
+/// The last part of BoringSSL's reason: `certificate has expired`.
 fn of_tls(reason: &str) -> String {
     let is_word = |part: &&str| {
         !part.is_empty() && *part != "TLS_error_end" && !part.chars().all(|character| character.is_ascii_digit())

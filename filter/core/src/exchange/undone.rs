@@ -1,5 +1,5 @@
-//! What becomes of a request or an answer that could not be changed as was decided, because Envoy refused a host call: it goes
-//! no further. Else a provider would see the client's own headers, or a client an answer that nobody has judged.
+//! Stops a request or response that could not be changed as decided, because a host call failed. Otherwise a provider might see the
+//! client's own headers, or a client a response that was not checked.
 
 use super::failure::Failure;
 pub use super::failure::{NOT_CARRIED_OUT as REASON, not_carried_out as error};
@@ -7,8 +7,8 @@ use super::refusal::refusal;
 use super::request_state::{RequestState, Stage};
 use super::{Context, Reply, trace};
 
-/// Ends a request that is under way. Where a part of the answer is the client's already, the reply makes Envoy reset the stream,
-/// which is no clean end.
+/// Ends a request in flight. If the client already has a part of the response, the reply makes Envoy reset the stream, which the client
+/// does not take for a clean end.
 pub fn end(state: &mut RequestState, cx: &mut Context<'_>) -> Reply {
     let failure = Failure::not_carried_out();
     match state.progress.stage {

@@ -1,4 +1,4 @@
-//! A worker: the configuration, the way to its stores, and what it knows between requests ([`memory`](super::memory)).
+//! A worker: the configuration, its stores, and its state between requests ([`memory`](super::memory)).
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -33,104 +33,103 @@ use super::redis_client::{Asking, Outbox, RedisClient};
 use super::remembered::Record;
 use super::{Effect, metric};
 
-/// A provider may say that it takes no more for a day: it is asked again before that, in case it has changed its mind.
+/// The longest time that a rate-limited target is skipped. A provider may ask for a day; it is tried earlier, in case that has changed.
 pub(super) const LONGEST_LIMIT: Duration = Duration::from_secs(300);
-/// For how long an account without money is left alone.
+/// How long an account without quota is skipped.
 pub(super) const NO_MONEY: Duration = Duration::from_secs(60);
 
-/// For how long it is known whether Redis answers, for those who want to know nothing else.
+/// How long a Redis check is valid.
 const HEARD: Duration = Duration::from_secs(1);
 
-/// One worker under one configuration. Its memory lives as long as its VM: the worker of the next configuration has it too.
+/// One worker under one configuration. Its memory lives as long as the VM and is shared with the next configuration's worker.
 #[derive(Debug)]
 pub struct Worker {
     /// The configuration.
     pub gateway: Rc<Gateway>,
-    /// How many bytes of requests and answers it holds.
+    /// The bytes of requests and responses that it holds.
     pub gate: Rc<Gate>,
-    remote: Option<RedisClient>,
+    redis_client: Option<RedisClient>,
     memory: Rc<Memory>,
-    /// Which configuration of this memory it is.
+    /// The configuration's number in this memory.
     generation: u64,
 }
 
-/// When something happens, and what may be used for it.
+/// The time and resources of a store operation.
 pub struct StoreContext<'a> {
-    /// Now.
+    /// The current time.
     pub now: Time,
     /// The memory that Envoy's workers share.
     pub shared: &'a dyn SharedData,
-    /// What is to be done.
+    /// The effects to apply.
     pub effects: &'a mut Vec<Effect>,
 }
 
-/// What a store said, or did not.
+/// The result of a reserve request.
 #[derive(Debug)]
 pub enum ReserveOutcome {
-    /// Redis has to be asked.
+    /// Redis must be called first.
     Ask(Call),
     /// Reserved.
     Granted {
-        /// Where.
+        /// Where the reservation is stored.
         ledger: ReservedIn,
-        /// Which alternative.
+        /// The granted alternative's index.
         chosen: usize,
-        /// Of its meters.
+        /// Its counters.
         snapshots: Vec<CounterSnapshot>,
     },
-    /// Refused.
+    /// Rejected.
     Refused(Vec<LimitExceeded>),
-    /// Nobody could say, and the policy lets it pass.
+    /// No store was available, and the policy lets the request pass.
     Unchecked,
-    /// Nobody could say, and the policy refuses.
+    /// No store was available, and the policy rejects the request.
     Undecided,
 }
 
-/// What is known of a key.
+/// The result of a key lookup.
 #[derive(Debug)]
 pub enum Lookup {
-    /// Whose it is, if anybody's.
+    /// The key's credential, or `None` if the key is unknown.
     Known(Option<Credential>),
-    /// Redis has to be asked. What comes with the call is kept until it has answered.
+    /// Redis must be called. `Asking` must be retained until the reply.
     Ask(Call, Asking),
-    /// Redis has to be asked, and is asked for too many keys.
+    /// Redis must be called, but too many keys are being looked up.
     Busy,
-    /// Redis does not answer.
+    /// Redis does not reply.
     Silent,
 }
 
 impl Worker {
-    /// A worker. `seed` is what no other worker of any Envoy ever had: 16 random bytes will do.
+    /// Creates a worker. `seed` must be unique among all workers of all Envoys: 16 random bytes.
     pub fn new(gateway: Rc<Gateway>, seed: [u8; 16]) -> Self {
-        let remote = gateway.redis.clone().map(RedisClient::new);
+        let redis_client = gateway.redis.clone().map(RedisClient::new);
         let gate = Rc::new(Gate::new(gateway.memory));
         let memory = Rc::new(Memory::new(seed));
         let generation = memory.begins();
-        Self { gateway, gate, remote, memory, generation }
+        Self { gateway, gate, redis_client, memory, generation }
     }
 
-    /// The worker of the next configuration: it knows all that this one does. This one goes on with its requests, and what it
-    /// learns, holds and settles meanwhile is the other's too. Only another Redis is one of which nothing is known.
+    /// The worker of the next configuration, with all of this worker's state. This one continues with its requests, and both share what it
+    /// learns, holds and settles from now on. Only another Redis starts without state.
     pub fn succeeded_by(&self, gateway: Rc<Gateway>) -> Self {
-        let remote = gateway.redis.clone().map(|settings| match &self.remote {
-            Some(remote) => remote.with(settings),
+        let redis_client = gateway.redis.clone().map(|settings| match &self.redis_client {
+            Some(redis_client) => redis_client.with(settings),
             None => RedisClient::new(settings),
         });
         let (gate, memory) = (self.gate.clone(), self.memory.clone());
         let named: BTreeSet<&str> = order::gathered(gateway.targets().map(|target| target.cells.id()));
         memory.keep_targets(|id| named.contains(id));
         let generation = memory.begins();
-        Self { gateway, gate, remote, memory, generation }
+        Self { gateway, gate, redis_client, memory, generation }
     }
 
-    /// The same worker, which leaves its settlements to whoever tells Redis of these.
+    /// The same worker with a shared outbox for its settlements.
     pub fn sharing(mut self, outbox: Arc<Outbox>) -> Self {
-        self.remote = self.remote.map(|remote| remote.sharing(outbox));
+        self.redis_client = self.redis_client.map(|redis_client| redis_client.sharing(outbox));
         self
     }
 
-    /// New requests come under this configuration from now on: its bounds hold, and its teams are those of which the keeper asks
-    /// Redis.
+    /// Makes this configuration the one for new requests: applies its memory bounds, and announces its teams to the counter sync.
     pub fn takes_charge(&self, shared: &dyn SharedData) {
         self.gate.set_bounds(self.gateway.memory);
         if self.scope() == CounterScope::Replicated {
@@ -138,33 +137,33 @@ impl Worker {
         }
     }
 
-    /// Whether what this one has to tell Redis is told by the other one too.
+    /// Whether the other worker sends all of this worker's settlements too.
     pub fn shares_outbox(&self, other: &Self) -> bool {
-        match (&self.remote, &other.remote) {
+        match (&self.redis_client, &other.redis_client) {
             (Some(own), Some(other)) => own.shares_outbox(other),
             (None, _) => true,
             (Some(_), None) => false,
         }
     }
 
-    /// Whether something is to be told to Redis, or being told.
+    /// Whether settlements wait to be sent or confirmed.
     pub fn has_to_tell(&self) -> bool {
-        self.remote.as_ref().is_some_and(RedisClient::has_to_tell)
+        self.redis_client.as_ref().is_some_and(RedisClient::has_to_tell)
     }
 
-    /// The call that a tick or an answer gave is lost: it will have no answer.
+    /// The settlement call in flight will get no reply.
     pub fn forget_call(&self) {
-        if let Some(remote) = &self.remote {
-            remote.forget_call();
+        if let Some(redis_client) = &self.redis_client {
+            redis_client.forget_call();
         }
     }
 
-    /// A random number, good enough for a choice among targets.
+    /// A random number for choices among targets; not cryptographic.
     pub fn dice(&self) -> u64 {
         self.memory.dice()
     }
 
-    /// An attempt at a target begins. Where it is `counted`, all workers know that it is under way, until it [`Worker::leaves`].
+    /// An attempt at a target begins. If `counted`, all workers see it in flight until it [`Worker::leaves`].
     pub fn enters(&self, target: &Target, counted: bool, now: Time, shared: &dyn SharedData) {
         let known = self.known(target);
         known.retries.note_attempt(now);
@@ -173,13 +172,13 @@ impl Worker {
         }
     }
 
-    /// An attempt that was counted is over.
+    /// A counted attempt is over.
     pub fn leaves(&self, target: &Target, now: Time, shared: &dyn SharedData) {
         self.known(target).in_flight.leave(shared, &target.cells, now);
     }
 
-    /// Whether one more attempt of a request may go to a target. It may, if another one failed and this one is well, or recovering, as
-    /// far as its share goes; to ask the same one again, or one that keeps failing, is what makes an outage worse: that is bounded.
+    /// Whether one more attempt may go to a target. Always if another target failed and this one is healthy, or recovering, up to its
+    /// share. A retry at the same target, or at one that keeps failing, makes an outage worse: the retry budget bounds those.
     pub fn affords(&self, target: &Target, same: bool, now: Time, shared: &dyn SharedData) -> bool {
         let well = || {
             let standing = circuit::read(shared, &target.cells).standing(now, &self.gateway.circuit);
@@ -192,37 +191,37 @@ impl Worker {
         (!same && well()) || self.known(target).retries.try_retry(now, &retry_budget::Settings::default())
     }
 
-    /// The key of a target's provider whose turn it is.
+    /// The index of the target's next key.
     pub fn next_turn(&self, target: &Target) -> usize {
         self.known(target).turn.get()
     }
 
-    /// An attempt begins with this key: the turn is the next one's.
+    /// Records that an attempt uses this key; the next attempt uses the key after it.
     pub fn took_turn(&self, target: &Target, key: usize) {
         self.known(target).turn.set(key.wrapping_add(1));
     }
 
-    /// A target's good answer had so many tokens, and took so long.
+    /// Records a good response's tokens and duration.
     pub fn paced(&self, target: &Target, tokens: u64, took: Duration) {
         self.known(target).pace.observe(tokens, took);
     }
 
-    /// How many tokens a target's answer has by now that was asked for so long ago.
+    /// Estimates the output tokens of a target after this time.
     pub fn produced(&self, target: &Target, since: Duration) -> u64 {
         self.known(target).pace.produced(since)
     }
 
-    /// Of how many targets something is known.
+    /// The number of targets with state.
     pub fn known_targets(&self) -> usize {
         self.memory.known_targets()
     }
 
     fn known(&self, target: &Target) -> Rc<Known> {
-        // Not by its name, which a client may have made up: there are as many cells as the configuration knows targets.
+        // By health id, not by name: a client may have made up the name, but the number of ids is bounded by the configuration.
         self.memory.known(target.cells.id())
     }
 
-    /// Lets all workers know how an attempt went. What says nothing of the target is not told.
+    /// Shares an attempt's result with all workers, unless it says nothing about the target.
     pub fn learn(
         &self,
         target: &Target,
@@ -242,7 +241,7 @@ impl Worker {
             _ if failure.excused => {}
             (_, None | Some(Conflict | ContextLength | RequestTimeout)) => {}
             (Some(limit), _) => {
-                // Of several keys another may be back sooner.
+                // With several keys, another may be available sooner.
                 let soonest = target.keys.soonest(shared, attempt.ended).unwrap_or(limit);
                 let limit = limit.min(soonest);
                 let until = attempt.ended.after(limit.min(LONGEST_LIMIT));
@@ -252,41 +251,42 @@ impl Worker {
         }
     }
 
-    /// A name that no other request of any Envoy has, and that no client can choose.
+    /// Returns a reservation id that is unique among all Envoys and that no client can choose.
     pub fn order_id(&self) -> Rc<str> {
         self.memory.order_id()
     }
 
-    /// Whose a key is, as far as that is known without asking Redis.
+    /// The caller of a key, as far as it is known without a call to Redis.
     pub fn knows(&self, hash: &KeyHash, now: Time) -> Option<Rc<Caller>> {
-        let remembered = || self.remembered(self.remote.as_ref()?, hash, now).ok()??;
+        let remembered = || self.remembered(self.redis_client.as_ref()?, hash, now).ok()??;
         let credential = self.gateway.keys.get(hash).cloned().or_else(remembered)?;
         Some(credential.caller)
     }
 
-    /// Whose a key is. Keys of the gateway file come first; only what looks like a key is worth a question.
+    /// Looks up a key. Keys of the gateway file come first; Redis is called only for well-formed keys.
     pub fn find(&self, presented: &[u8], hash: &KeyHash, now: Time) -> Lookup {
         if let Some(credential) = self.gateway.keys.get(hash) {
             return Lookup::Known(Some(credential.clone()));
         }
-        let Some(remote) = self.remote.as_ref().filter(|_| crate::keys::secret::is_well_formed(presented)) else {
+        let Some(redis_client) = self.redis_client.as_ref().filter(|_| crate::keys::secret::is_well_formed(presented))
+        else {
             return Lookup::Known(None);
         };
-        match self.remembered(remote, hash, now) {
+        match self.remembered(redis_client, hash, now) {
             Ok(Some(known)) => Lookup::Known(known),
             Ok(None) => {
-                let Some(asking) = remote.asking(hash) else { return Lookup::Busy };
-                let name = redis::names::key(&remote.settings.prefix, hash);
-                Lookup::Ask(remote.ask(&Command::new(["GET".to_owned(), name]), now), asking)
+                let Some(asking) = redis_client.asking(hash) else { return Lookup::Busy };
+                let name = redis::names::key(&redis_client.settings.prefix, hash);
+                Lookup::Ask(redis_client.ask(&Command::new(["GET".to_owned(), name]), now), asking)
             }
             Err(Unavailable(_)) => Lookup::Silent,
         }
     }
 
-    /// What Redis said of a key.
+    /// Handles Redis's reply to a key lookup.
     pub fn found(&self, hash: &KeyHash, called: &Called, at: &mut StoreContext<'_>) -> Lookup {
-        let Some(remote) = &self.remote else { return Lookup::Silent };
-        let record = match remote.read(called, at.now, at.effects) {
+        let Some(redis_client) = &self.redis_client else { return Lookup::Silent };
+        let record = match redis_client.read(called, at.now, at.effects) {
             Ok(Some(RedisReply::Nil)) => None,
             Ok(Some(RedisReply::Text(record))) => match Record::read(&record, &self.gateway) {
                 Ok(record) => Some(Rc::new(record)),
@@ -296,13 +296,13 @@ impl Worker {
                 }
             },
             _ => {
-                return match self.remembered(remote, hash, at.now) {
+                return match self.remembered(redis_client, hash, at.now) {
                     Ok(Some(known)) => Lookup::Known(known),
                     _ => Lookup::Silent,
                 };
             }
         };
-        remote.remember(*hash, record.clone(), at.now);
+        redis_client.remember(*hash, record.clone(), at.now);
         Lookup::Known(record.and_then(|record| match record.means(hash, &self.gateway, self.generation) {
             Ok(credential) => Some(credential),
             Err(mistake) => {
@@ -312,54 +312,53 @@ impl Worker {
         }))
     }
 
-    /// What is remembered of a key, as it is under this configuration; a record that it refuses is nobody's.
+    /// The cached credential of a key under this configuration; a record that the configuration rejects has none.
     fn remembered(
         &self,
-        remote: &RedisClient,
+        redis_client: &RedisClient,
         hash: &KeyHash,
         now: Time,
     ) -> Result<Option<Option<Credential>>, Unavailable> {
-        let known = remote.remembered(hash, now)?;
+        let known = redis_client.remembered(hash, now)?;
         Ok(known.map(|record| record?.means(hash, &self.gateway, self.generation).ok()))
     }
 
-    /// The call that asks Redis for a note; `None` when there is no Redis, or none that answers.
+    /// The call that reads a note from Redis; `None` without Redis, or if it does not reply.
     pub fn note(&self, name: &str, now: Time) -> Option<Call> {
-        let remote = self.remote.as_ref().filter(|remote| remote.answers(now))?;
-        let name = redis::names::note(&remote.settings.prefix, name);
-        Some(remote.ask(&Command::new(["GET".to_owned(), name]), now))
+        let redis_client = self.redis_client.as_ref().filter(|redis_client| redis_client.answers(now))?;
+        let name = redis::names::note(&redis_client.settings.prefix, name);
+        Some(redis_client.ask(&Command::new(["GET".to_owned(), name]), now))
     }
 
-    /// Whether Redis answered when it was asked last; `None` when the caller is to ask: nobody has within the last second. Until
-    /// the first answer it has not.
+    /// Whether Redis replied to the last check; `None` if that is older than a second: then the caller must check. Before the first reply
+    /// it counts as down.
     pub fn redis_heard(&self, now: Time) -> Option<bool> {
         let recorded = self.memory.redis_heard.get();
         let answers = recorded.is_some_and(|(_, answers)| answers);
         let recent = recorded.is_some_and(|(at, _)| now.since(at) < HEARD);
         if !recent {
-            // Others who come before the answer do not ask as well.
+            // Other callers do not check again before the reply.
             self.hear_of_redis(answers, now);
         }
         recent.then_some(answers)
     }
 
-    /// Remembers whether Redis answered.
+    /// Records the result of a Redis check.
     pub fn hear_of_redis(&self, answers: bool, now: Time) {
         self.memory.redis_heard.set(Some((now, answers)));
     }
 
-    /// What Redis said to that; an error when it did not say.
+    /// Handles the reply to [`Worker::note`]; fails if Redis did not reply.
     pub fn noted(&self, called: &Called, at: &mut StoreContext<'_>) -> Result<Option<BookEntry>, Unavailable> {
-        let Some(remote) = &self.remote else { return Ok(None) };
-        match remote.read(called, at.now, at.effects)? {
+        let Some(redis_client) = &self.redis_client else { return Ok(None) };
+        match redis_client.read(called, at.now, at.effects)? {
             Some(RedisReply::Text(text)) => Ok(BookEntry::read(&text)),
             Some(RedisReply::Nil) => Ok(None),
             other => Err(Unavailable(format!("{other:?} is no note"))),
         }
     }
 
-    /// Writes down what is to be known of files and batches, and corrects what one was charged with, unless that was done before:
-    /// what it has come to then.
+    /// Stores the entries of files and batches, and settles a batch's correction once. Returns the sums of the settled batch.
     pub fn note_down(&self, outcome: batch::BatchOutcome, at: &mut StoreContext<'_>) -> Option<Sums> {
         let batch::BatchOutcome { pages, correction } = outcome;
         for (name, page) in &pages {
@@ -371,10 +370,10 @@ impl Worker {
             let ledger = if self.strict().is_some() { ReservedIn::Redis } else { ReservedIn::Envoy(self.scope()) };
             self.settle(correction, ledger, at);
         }
-        if let Some(remote) = self.remote.as_ref().filter(|_| !pages.is_empty()) {
+        if let Some(redis_client) = self.redis_client.as_ref().filter(|_| !pages.is_empty()) {
             let notes = pages.into_iter().map(|(name, page)| Note { name, text: page.text() }).collect();
             let id = self.order_id();
-            remote.settle(
+            redis_client.settle(
                 Settlement { id, parts: Vec::new(), entry: None, at: at.now, corrects: false, notes },
                 at.effects,
             );
@@ -382,27 +381,27 @@ impl Worker {
         came_to
     }
 
-    /// Reserves, or says what has to be asked first.
+    /// Reserves in memory, or returns the call to Redis.
     pub fn reserve(&self, reserve_request: &ReserveRequest, at: &mut StoreContext<'_>) -> ReserveOutcome {
         match self.strict() {
-            Some(remote) if remote.answers(at.now) => ReserveOutcome::Ask(
-                remote.ask(&redis::reserve::command(&remote.settings.prefix, reserve_request), at.now),
+            Some(redis_client) if redis_client.answers(at.now) => ReserveOutcome::Ask(
+                redis_client.ask(&redis::reserve::command(&redis_client.settings.prefix, reserve_request), at.now),
             ),
-            Some(remote) => self.without_redis(remote, reserve_request, at),
+            Some(redis_client) => self.without_redis(redis_client, reserve_request, at),
             None => local(reserve_request, self.scope(), at),
         }
     }
 
-    /// Whose counts the memory of this Envoy has.
+    /// The scope of the counts in this Envoy's memory.
     fn scope(&self) -> CounterScope {
-        match &self.remote {
-            Some(remote) if remote.settings.mode == Mode::Relaxed => CounterScope::Replicated,
+        match &self.redis_client {
+            Some(redis_client) if redis_client.settings.mode == Mode::Relaxed => CounterScope::Replicated,
             _ => CounterScope::Local,
         }
     }
 
-    /// What Redis said to that. `by_hash` tells whether it was asked by the script's hash. When Redis does not say, it may have
-    /// reserved all the same: unless the request goes on, and is settled in the end, `withdrawn` undoes that.
+    /// Handles Redis's reply to a reserve request. `by_hash`: the call named the script by its hash. Without a reply, Redis may have
+    /// reserved anyway: unless the request continues and is settled later, `withdrawn` undoes that.
     pub fn reserved(
         &self,
         reserve_request: &ReserveRequest,
@@ -411,11 +410,11 @@ impl Worker {
         called: &Called,
         at: &mut StoreContext<'_>,
     ) -> ReserveOutcome {
-        let Some(remote) = self.strict() else { return ReserveOutcome::Undecided };
-        let silent = match remote.read(called, at.now, at.effects) {
+        let Some(redis_client) = self.strict() else { return ReserveOutcome::Undecided };
+        let silent = match redis_client.read(called, at.now, at.effects) {
             Ok(None) if by_hash => {
-                let command = redis::reserve::command(&remote.settings.prefix, reserve_request);
-                return ReserveOutcome::Ask(remote.ask(&command.with_source().unwrap_or(command), at.now));
+                let command = redis::reserve::command(&redis_client.settings.prefix, reserve_request);
+                return ReserveOutcome::Ask(redis_client.ask(&command.with_source().unwrap_or(command), at.now));
             }
             Ok(Some(reply)) => match redis::reserve::reserve_result(reserve_request, &reply) {
                 Ok(ReserveResult::Granted { chosen, snapshots }) => {
@@ -430,24 +429,24 @@ impl Worker {
             at.effects.push(Effect::Count(metric::REDIS_DOWN));
             at.effects.push(Effect::Warn(format!("Redis sent an unexpected reply: {why}")));
         }
-        let decision = self.without_redis(remote, reserve_request, at);
+        let decision = self.without_redis(redis_client, reserve_request, at);
         if matches!(decision, ReserveOutcome::Refused(_) | ReserveOutcome::Undecided) {
-            remote.settle(withdrawn(), at.effects);
+            redis_client.settle(withdrawn(), at.effects);
         }
         decision
     }
 
     fn strict(&self) -> Option<&RedisClient> {
-        self.remote.as_ref().filter(|remote| remote.settings.mode == Mode::Strict)
+        self.redis_client.as_ref().filter(|redis_client| redis_client.settings.mode == Mode::Strict)
     }
 
     fn without_redis(
         &self,
-        remote: &RedisClient,
+        redis_client: &RedisClient,
         reserve_request: &ReserveRequest,
         at: &mut StoreContext<'_>,
     ) -> ReserveOutcome {
-        match remote.settings.when_down {
+        match redis_client.settings.when_down {
             WhenDown::Local => local(reserve_request, CounterScope::Local, at),
             WhenDown::Allow => {
                 at.effects.push(Effect::Count(metric::UNCHECKED));
@@ -457,21 +456,21 @@ impl Worker {
         }
     }
 
-    /// Whether anybody is to know what became of a request that has reserved nothing.
+    /// Whether a request without a reservation must be settled too, for the accounts.
     pub fn keeps_accounts(&self) -> bool {
-        self.remote.is_some() || self.gateway.admin.is_some()
+        self.redis_client.is_some() || self.gateway.admin.is_some()
     }
 
-    /// Settles a request that is over, in every store that is to know of it.
+    /// Settles a finished request in every store that needs it.
     pub fn settle(&self, mut settlement: Settlement, ledger: ReservedIn, at: &mut StoreContext<'_>) {
-        match &self.remote {
-            // Redis keeps the accounts.
-            Some(remote) => {
+        match &self.redis_client {
+            // Redis stores the account entry.
+            Some(redis_client) => {
                 let here = Settlement { entry: None, ..settlement.clone() };
-                remote.settle(std::mem::replace(&mut settlement, here), at.effects);
+                redis_client.settle(std::mem::replace(&mut settlement, here), at.effects);
             }
             None if self.gateway.admin.is_some() => {}
-            // Nobody could ask for them.
+            // Without Redis and an admin API, the account entries are never read.
             None => settlement.entry = None,
         }
         let scope = match ledger {
@@ -480,19 +479,19 @@ impl Worker {
             _ => return,
         };
         if embedded::settle(at.shared, &settlement, scope).is_err() {
-            // What was reserved stays charged until its lease ends: trying again could settle a part of it twice.
+            // The reserved amount stays charged until its lease ends. A second try could settle a part of it twice.
             at.effects.push(Effect::Count(metric::UNSETTLED));
         }
     }
 
-    /// Work that no request waits for: the call that tells Redis what was settled, when there is something to tell.
+    /// Background work: the next settlement call, if there is one.
     pub fn tick(&self, now: Time) -> Option<Call> {
-        self.remote.as_ref()?.tell(now)
+        self.redis_client.as_ref()?.tell(now)
     }
 
-    /// What came back of the call that a tick gave.
+    /// Handles the reply to that call.
     pub fn told(&self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
-        self.remote.as_ref()?.told(called, now, effects)
+        self.redis_client.as_ref()?.told(called, now, effects)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The compiled configuration: checked, immutable, and made once per worker. Whoever reads what a person wrote makes it.
+//! The compiled configuration: validated and immutable. The crate that reads the gateway file builds it, once per worker.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -26,76 +26,76 @@ pub mod spec;
 pub use names::{Found, Names};
 use spec::{ForwardedHeader, Log, Reservation};
 
-/// A checked configuration, made once per worker; exchanges hold parts of it by reference count, so that a changed
-/// configuration never touches a request under way.
+/// A validated configuration, built once per worker. Exchanges hold parts of it by reference count, so that a new configuration never
+/// affects a request in flight.
 #[derive(Debug)]
 pub struct Gateway {
-    /// Who may call, by the hash of their key.
+    /// Credentials by the hash of their key.
     pub keys: BTreeMap<KeyHash, Credential>,
-    /// What they may ask for, by its name or its pattern: [`Gateway::find`] knows which one is meant.
+    /// Models by name or pattern; [`Gateway::find`] resolves a requested name.
     pub models: BTreeMap<String, Rc<Model>>,
     /// Aliases and patterns.
     pub names: Names,
-    /// Every target by itself, by `provider/model`: for callers who may choose targets.
+    /// Every target as a model of its own, by `provider/model`, for callers that may choose targets.
     pub direct: BTreeMap<String, Rc<Model>>,
-    /// The headers, in lower case, that the ways of models ask about.
+    /// Request headers, in lower case, that routing policies read.
     pub watched_headers: Vec<String>,
-    /// Who keeps files, batches and stored responses, as a model of one target without a name.
+    /// The provider that stores files, batches and responses, as an unnamed model with one target.
     pub stored: Option<Rc<Model>>,
-    /// Who answers for keys.
+    /// Teams that keys may belong to.
     pub teams: BTreeSet<String>,
-    /// What no request of a team's keys may ask for; of teams of which that is something.
+    /// Fields and tools forbidden to a team's keys. Only has teams that forbid something.
     pub forbid: BTreeMap<String, Forbidden>,
-    /// The applications that keys may name.
+    /// Applications that keys may name.
     pub apps: BTreeSet<String>,
-    /// Limits and budgets of teams, apps, models, providers and combinations; those of a single key are its caller's.
+    /// Limits and budgets of teams, apps, models, providers and combinations; those of a single key are in its caller.
     pub rules: Vec<Rc<Rule>>,
-    /// The same, so that those for a caller or a model are found without looking at all of them.
+    /// `rules`, indexed by caller and model.
     pub index: Index,
-    /// What prompts and answers must not have in them.
+    /// Guardrails on prompts and responses.
     pub guards: Vec<Rc<Guard>>,
-    /// How much is reserved before the answer is known.
+    /// Amounts reserved before the response is known.
     pub reservation: Reservation,
-    /// Where counters and keys are kept besides Envoy's memory.
+    /// Redis, if it stores counters and keys besides Envoy's memory.
     pub redis: Option<Redis>,
-    /// The hash of the administrator's key.
+    /// Hash of the administrator's key.
     pub admin: Option<KeyHash>,
     /// Whether Envoy traces requests.
     pub tracing: bool,
-    /// What the access log says of people and of what providers say.
+    /// Client addresses and provider messages in the access log.
     pub log: Log,
-    /// Headers of clients that providers see besides those that they need.
+    /// Client headers that are forwarded to providers besides the required ones.
     pub forward_headers: Vec<ForwardedHeader>,
-    /// How many answers may be kept.
+    /// Size limits of the response cache.
     pub cache: Bounds,
-    /// How many bytes of requests and answers a worker holds.
+    /// Memory bounds of a worker's requests and responses.
     pub memory: gate::Bounds,
-    /// When a target counts as broken.
+    /// When a target's circuit opens.
     pub circuit: Settings,
-    /// How long to wait.
+    /// Timeouts of requests.
     pub timeouts: Timeouts,
-    /// Whether this instance should be sent requests only while Redis answers.
+    /// Whether this instance reports ready only while Redis responds.
     pub ready_needs_redis: bool,
-    /// Reads the keys that are kept elsewhere.
+    /// Parses keys that are stored outside of the gateway file.
     pub read_key: record::ReadKey,
-    /// Since when all of this is in force, in seconds since 1970, where that is known.
+    /// Since when this configuration is active, in seconds since 1970, if known.
     pub since: Option<u64>,
 }
 
 impl Gateway {
-    /// All targets, those of several models more than once.
+    /// All targets. A target of several models occurs more than once.
     pub fn targets(&self) -> impl Iterator<Item = &Rc<Target>> {
         let stored = self.stored.iter().flat_map(|model| &model.targets);
         self.models.values().flat_map(|model| &model.targets).chain(stored)
     }
 
-    /// The shortest time after which a stream counts as silent.
+    /// The shortest time after which a stream counts as idle.
     pub fn shortest_silence(&self) -> Duration {
         let answers_are_checked = self.guards.iter().any(|guard| guard.sides.contains(&Side::Answers));
         let held = |way: &RoutingPolicy| match way.delivery {
             Delivery::Stream if !answers_are_checked && !way.check_structured_output => way.timeouts.idle.plain,
             _ => way.timeouts.idle.plain.min(way.timeouts.first_token.plain),
         };
-        self.models.values().map(|model| held(&model.way)).fold(self.timeouts.idle.plain, Duration::min)
+        self.models.values().map(|model| held(&model.policy)).fold(self.timeouts.idle.plain, Duration::min)
     }
 }

@@ -1,9 +1,9 @@
-//! Which model a name asks for: one of `models` by its own name; by an alias, which is replaced before anything else is looked at;
-//! or by the most specific pattern that fits. For callers who may choose targets also a provider's own name behind the provider's.
+//! Resolves a requested name to a model: one of `models` by its own name; by an alias, which is replaced before any pattern is tried; or by
+//! the most specific pattern that matches. Callers that may choose targets can also prefix a provider's own model name with the provider.
 //!
-//! A model that a pattern found is made anew for the request: the pattern's entry, with targets that ask for the name. It has the
-//! entry's name, under which everything is counted, so that clients cannot make up counters. What all workers note of a target is
-//! noted under its own name only where the file or the table of prices knows that model; of others under the pattern's.
+//! A pattern's model is created for each request: the pattern's entry, with targets for the requested name. Usage counts under the entry's
+//! name, so that clients cannot create counters. Target state shared by workers is stored under the target's own name only if the file or
+//! the price table knows that model, otherwise under the pattern's.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,63 +15,63 @@ use crate::keys::Glob;
 use crate::routing::capabilities::Capabilities;
 use crate::routing::pattern::{Pattern, has_steps, may_fit};
 use crate::routing::target::{Model, Target};
-use crate::routing::target_health::Cells;
+use crate::routing::target_health::TargetHealth;
 use crate::routing::target_health::keys::Keys;
 use crate::usage::price::Price;
 
 use super::Gateway;
 
-/// Names besides those of models.
+/// Names other than those of models.
 #[derive(Debug, Default)]
 pub struct Names {
-    /// What each stands for.
+    /// Aliases and the names they stand for.
     pub aliases: BTreeMap<String, String>,
-    /// The same of those with a star, the most specific first.
+    /// Aliases with a star, the most specific first.
     pub general: Vec<(Pattern, Alias)>,
     /// Models whose names are patterns, the most specific first.
     pub patterns: Vec<(Pattern, Rc<Model>)>,
-    /// Targets that ask for names, each as a model by itself: the most specific first.
+    /// Targets whose model name is a pattern, each as a model of its own, the most specific first.
     pub direct: Vec<(Pattern, Rc<Model>)>,
-    /// What is known of the models that such targets can ask for, by `provider/model`.
+    /// Known models of such targets, by `provider/model`.
     pub known: BTreeMap<String, Known>,
 }
 
-/// What an alias with a star stands for.
+/// The replacement of an alias with a star.
 #[derive(Debug)]
 pub enum Alias {
-    /// The name with what the star stands for.
+    /// A pattern to fill with the text that the star matched.
     Filled(Pattern),
-    /// This name always.
+    /// Always this name.
     Only(String),
 }
 
-/// What is known of a provider's model.
+/// Known properties of a provider's model.
 #[derive(Debug, Clone, Copy)]
 pub struct Known {
-    /// What it costs.
+    /// The model's price.
     pub price: Option<Price>,
-    /// What it can do.
+    /// The model's capabilities.
     pub capabilities: Option<Capabilities>,
 }
 
-/// What a name asks for.
+/// A resolved name.
 #[derive(Debug, Clone)]
 pub struct Found<'a> {
-    /// The model, ready to be asked.
+    /// The model, with targets for the name.
     pub model: Rc<Model>,
-    /// The name by which `models` have it: the one that was asked for, unless that is an alias.
+    /// The requested name, with an alias replaced.
     pub name: Cow<'a, str>,
 }
 
 impl Names {
-    /// Whether a key's pattern may fit a name that one of the patterns fits. `direct`: also one of targets.
+    /// Whether a key's pattern can match a name that one of these patterns matches. `direct` includes the patterns of targets.
     pub fn meets(&self, glob: &Glob, direct: bool) -> bool {
         let aliases = self.general.iter().map(|(pattern, _)| pattern);
         let models = self.patterns.iter().chain(self.direct.iter().filter(|_| direct)).map(|(pattern, _)| pattern);
         aliases.chain(models).any(|pattern| pattern.meets(glob))
     }
 
-    /// The name that an alias stands for.
+    /// The name that an alias stands for; `None` if `name` is not an alias.
     fn other(&self, name: &str) -> Option<Cow<'_, str>> {
         if let Some(other) = self.aliases.get(name) {
             return Some(other.into());
@@ -88,9 +88,9 @@ impl Names {
 }
 
 impl Gateway {
-    /// What `name` asks for. `direct`: whether also a target may be meant.
+    /// Resolves `name`. `direct` says whether it may also name a target.
     pub fn find<'a>(&'a self, name: &'a str, direct: bool) -> Option<Found<'a>> {
-        // Nobody asks for a pattern.
+        // A pattern itself cannot be requested.
         if name.contains('*') {
             return None;
         }
@@ -102,7 +102,7 @@ impl Gateway {
         Some(Found { model, name })
     }
 
-    /// The same of a name that is no alias.
+    /// Resolves a name that is not an alias.
     fn entry(&self, name: &str, direct: bool) -> Option<Rc<Model>> {
         if let Some(model) = self.models.get(name).filter(|model| model.pattern.is_none()) {
             return Some(model.clone());
@@ -116,8 +116,7 @@ impl Gateway {
         self.filled(model, part)
     }
 
-    /// A pattern's model, for a name of which this is what the star stands for; `None` where a target would be asked for what is
-    /// no name in a path.
+    /// A pattern's model for a name in which the star matches `part`; `None` where a target's model name would contain path steps.
     fn filled(&self, model: &Model, part: &str) -> Option<Rc<Model>> {
         let target = |target: &Rc<Target>| match target.shape.as_ref().map(|shape| shape.fill(part)) {
             None => Some(target.clone()),
@@ -127,7 +126,7 @@ impl Gateway {
         Some(Rc::new(Model { targets, ..model.clone() }))
     }
 
-    /// The target that asks for `model`, where `general` asks for names.
+    /// The target for `model`, from the target `general` whose model name is a pattern.
     fn target(&self, general: &Target, model: String) -> Target {
         let provider = &general.provider.name;
         let name = format!("{provider}/{model}");
@@ -135,11 +134,11 @@ impl Gateway {
         let (cells, keys) = match known {
             Some(_) => {
                 let (cluster, keys) = (general.provider.cluster(0), general.provider.clusters.len());
-                (Cells::of(cluster, &model), Keys::of(cluster, &model, keys))
+                (TargetHealth::of(cluster, &model), Keys::of(cluster, &model, keys))
             }
             None => (general.cells.clone(), general.keys.clone()),
         };
-        // A model that was tuned by the customer, `ft:gpt-4.1-2025-04-14:me::id`, is as its kind.
+        // A fine-tuned model, `ft:gpt-4.1-2025-04-14:me::id`, has the properties of its base model.
         let kind = || {
             let (kind, _) = model.strip_prefix("ft:")?.split_once(':')?;
             self.names.known.get(&format!("{provider}/ft:{kind}"))
@@ -151,8 +150,8 @@ impl Gateway {
         Target { name, cells, keys, provider, model, price, capabilities, shape, ..*general }
     }
 
-    /// Every name that is known to be served: of models, of aliases, and of the models that are known of which a pattern's
-    /// targets could ask for. `direct`: behind them also those of targets.
+    /// Every known name that is served: models, aliases, and known models that a pattern's targets can serve. `direct` appends the names of
+    /// targets.
     pub fn known_names(&self, direct: bool) -> Vec<String> {
         let exact = self.models.values().filter(|model| model.pattern.is_none()).map(|model| model.name.clone());
         let mut names: BTreeSet<String> = order::gathered(exact.chain(self.names.aliases.keys().cloned()));
@@ -166,7 +165,7 @@ impl Gateway {
         names.into_iter().chain(targets).collect()
     }
 
-    /// Every model that is known of which a pattern's target could ask its provider, with the pattern.
+    /// Every known model that a pattern's target can serve, with the pattern.
     pub fn known_targets(&self) -> Vec<(&str, Rc<Target>)> {
         let patterns = self.models.values().filter(|model| model.pattern.is_some());
         let mut known = Vec::new();
@@ -181,7 +180,7 @@ impl Gateway {
         known
     }
 
-    /// The names by which a pattern's model is asked for what is known.
+    /// The names under which a pattern's model serves known models.
     fn known_of<'a>(&'a self, model: &'a Model) -> impl Iterator<Item = String> + use<'a> {
         let shaped = model.pattern.iter().flat_map(|pattern| {
             model.targets.iter().filter_map(move |target| Some((pattern, target, target.shape.as_ref()?)))
@@ -189,14 +188,14 @@ impl Gateway {
         shaped.flat_map(|(pattern, target, shape)| {
             let front = format!("{}/", target.provider.name);
             let known = self.names.known.keys().filter_map(move |name| name.strip_prefix(&*front));
-            // The kind of those that a customer tunes is no model by itself.
+            // `ft:` with only a base model stands for its fine-tuned models and is not a model itself.
             let known = known.filter(|name| !name.starts_with("ft:") || name.matches(':').count() > 1);
             let asked = known.filter_map(|name| shape.part(name).map(|part| pattern.fill(part)));
             asked.filter(|name| may_fit(name))
         })
     }
 
-    /// What `name` asks for, and the target of it that asks `provider` for `asked`.
+    /// The model that `name` resolves to, and its target with the model name `asked` at `provider`.
     pub fn served(&self, name: &str, provider: &str, asked: &str, direct: bool) -> Option<(Rc<Model>, Rc<Target>)> {
         let model = self.find(name, direct)?.model;
         let is = |target: &&Rc<Target>| target.provider.name == provider && target.model == asked;
@@ -204,7 +203,7 @@ impl Gateway {
         Some((model, target))
     }
 
-    /// The names by which `provider` is asked for `model`, each with what it asks for. `direct`: also those of targets.
+    /// The names that resolve to `model` at `provider`, each with its model and target. `direct` includes the names of targets.
     pub fn names_for<'a>(
         &'a self,
         provider: &'a str,
@@ -217,7 +216,7 @@ impl Gateway {
             let asked = entry.targets.iter().filter(|target| target.provider.name == provider).find_map(|target| {
                 match (&target.shape, &entry.pattern) {
                     (Some(shape), Some(pattern)) => Some(pattern.fill(shape.part(model)?)),
-                    // Its own name is as good as any that leads there.
+                    // Its own name is as good as any other that resolves to it.
                     (None, Some(pattern)) => {
                         (target.model == model && pattern.part(model).is_some()).then(|| model.to_owned())
                     }
@@ -225,7 +224,7 @@ impl Gateway {
                 }
             })?;
             let (found, target) = self.served(&asked, provider, model, direct)?;
-            // A more specific entry may have the name.
+            // A more specific entry may own the name.
             (found.name == entry.name).then_some((asked, found, target))
         })
     }

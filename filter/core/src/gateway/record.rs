@@ -1,4 +1,4 @@
-//! Keys that are kept outside of the gateway file: whoever compiled the gateway knows how to read them.
+//! Keys stored outside of the gateway file. The crate that compiles the gateway also reads them.
 
 use std::fmt::Debug;
 
@@ -7,11 +7,11 @@ use crate::keys::caller::Credential;
 
 use super::Gateway;
 
-/// Reads a key's record from its text; an error says why that is none.
+/// Parses a key's record; the error says why it is invalid.
 pub type ReadKey = fn(&str) -> Result<Box<dyn KeyRecord>, String>;
 
-/// A key as it was kept.
+/// A stored key.
 pub trait KeyRecord: Debug {
-    /// Its secrets under this gateway, which may have lost what the record names; an error says why it is nobody's.
+    /// Compiles its secrets for this gateway, which may lack what the record refers to. The error says why the key is unusable.
     fn compile(&self, gateway: &Gateway) -> Result<Vec<(KeyHash, Credential)>, String>;
 }

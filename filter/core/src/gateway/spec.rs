@@ -1,60 +1,60 @@
-//! The words of a gateway file for the access log, for headers, and for how much is reserved.
+//! The gateway file's options for the access log, forwarded headers and reservations.
 
 use serde::{Deserialize, Serialize};
 
-/// What the access log says of people and of what providers say.
+/// What the access log contains of client addresses and of providers' error messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
-    /// How much of a client's address.
+    /// How much of the client's address is logged. Default: `full`.
     pub client: LoggedClient,
-    /// How much of a provider's error message.
+    /// How much of a provider's error message is logged. Default: `cut`.
     pub provider_messages: LoggedMessages,
 }
 
-/// How much of a client's address the log has.
+/// How much of the client's address is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LoggedClient {
-    /// The address.
+    /// The whole address.
     #[default]
     Full,
-    /// Its network: the first 24 bits of an IPv4 address, 48 of an IPv6 address.
+    /// The network: the first 24 bits of an IPv4 address, 48 of an IPv6 address.
     Network,
     /// Neither the address nor the client's `user-agent`.
     Off,
 }
 
-/// How much of a provider's error message the log has.
+/// How much of a provider's error message is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LoggedMessages {
     /// Nothing.
     Off,
-    /// The message without every run of 12 characters that also stands in the request: providers repeat parts of prompts.
-    /// Where the request is longer than 256 KiB, nothing of the message.
+    /// The message without each run of 12 characters that also occurs in the request: providers repeat parts of prompts. For a request
+    /// longer than 256 KiB, nothing.
     #[default]
     Cut,
-    /// All of it, prompts too.
+    /// The whole message, including parts of prompts.
     Full,
 }
 
-/// A header that says more of a trace than its id: whose request it is, for one.
+/// A client header that carries more of a trace than its id, such as the user of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ForwardedHeader {
-    /// What other systems in the trace keep of it (W3C Trace Context).
+    /// `tracestate`: vendor-specific trace data of other systems (W3C Trace Context).
     Tracestate,
-    /// What the application says of the request (W3C Baggage).
+    /// `baggage`: properties that the application attaches to the request (W3C Baggage).
     Baggage,
 }
 
 impl ForwardedHeader {
-    /// Its name.
+    /// The header's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tracestate => "tracestate",
@@ -63,15 +63,15 @@ impl ForwardedHeader {
     }
 }
 
-/// How much is reserved before the answer is known, and settled when it is.
+/// How many tokens are reserved before the response is known. The reservation is settled when the response ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Reservation {
-    /// The most output tokens that are reserved for one answer, whatever the request or the model allow.
+    /// The maximum number of output tokens to reserve for one response, even if the request or the model allows more. Default: 4096.
     pub output_tokens: u64,
-    /// Input tokens that are reserved for each part of a prompt that stands elsewhere: an answer before, a conversation, a file, a
-    /// document by its URL, what a hosted tool will read. At most what the model takes.
+    /// Input tokens to reserve for each part of a prompt that the request only references: an earlier response, a conversation, a file, a
+    /// document by URL, the results of a hosted tool. Never more than the model accepts. Default: 32000.
     pub unknown_input: u64,
 }
 

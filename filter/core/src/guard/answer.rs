@@ -1,6 +1,7 @@
-//! What guardrails make of an answer of which nobody has seen anything yet.
+//! Checks a response before the client receives any of it.
 //!
-//! A [`Transcript`] hears all that a model says, from a whole answer or event by event; [`Checks`] judge it when it is complete.
+//! A [`Transcript`] records everything that a model outputs, from a complete response or event by event. [`Checks`] judge it when it is
+//! complete.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,80 +22,80 @@ use super::schema::{self, Schema, Unmet};
 use super::steps::Steps;
 use super::{Finding, Guard, note};
 
-/// What an answer has to pass.
+/// The checks of a response.
 #[derive(Debug, Default)]
 pub struct Checks {
-    /// What it must not have in it.
+    /// The guardrails.
     pub guards: Vec<Rc<Guard>>,
-    /// What it must be.
+    /// The required format.
     pub format: Option<Format>,
 }
 
-/// What an answer must be, as its client asked.
+/// The format that the client asked for.
 #[derive(Debug, PartialEq)]
 pub enum Format {
     /// A JSON object.
     Object,
-    /// JSON by this schema.
+    /// JSON that follows this schema.
     Schema(Schema),
-    /// JSON by a schema that is too large to be held against it.
+    /// JSON that follows a schema too large to check.
     Json,
 }
 
-/// Why an answer must not be shown.
+/// Why the client must not receive a response.
 #[derive(Debug, PartialEq, Eq)]
 pub enum GuardFailure {
     /// A guardrail blocks it.
     Blocked(Finding),
-    /// It is not what was asked for; why, without a word of it.
+    /// It does not have the required format. The reason quotes nothing of the response.
     Invalid(String),
 }
 
-/// All that a model has said.
+/// The output of a model.
 #[derive(Debug, Default)]
 pub struct Transcript {
     answers: BTreeMap<u32, Answer>,
-    /// Whether there was something that nobody here can read, and that passes all the same.
+    /// Whether the response could not be parsed and passes unchanged.
     puzzled: bool,
 }
 
-/// One of the answers that were asked for.
+/// One choice of the response.
 #[derive(Debug, Default)]
 struct Answer {
     text: String,
-    /// Reasoning, and the words of a refusal.
+    /// Reasoning, and refusal texts.
     asides: String,
-    /// The arguments of calls.
+    /// The arguments of tool calls.
     calls: BTreeMap<u32, String>,
-    /// The names of what is called, each in a line.
+    /// The names of the called tools, one per line.
     names: String,
     refused: bool,
     finish: Option<Finish>,
 }
 
 impl Checks {
-    /// Whether there is nothing to pass.
+    /// Whether there are no checks.
     pub fn is_empty(&self) -> bool {
         self.guards.is_empty() && self.format.is_none()
     }
 
-    /// Judges a complete answer: what was found in it that may be shown all the same, or why it must not be. `passing` are the texts that
-    /// its client reads besides those that a model is known to have said.
+    /// Judges a complete response. Returns the findings that do not block it, or the reason to block it. `passing` contains the texts that
+    /// the client receives besides the recorded ones.
     pub fn judge<'t>(
         &self,
-        witness: &'t Transcript,
+        transcript: &'t Transcript,
         passing: impl Iterator<Item = Cow<'t, str>>,
     ) -> Result<Vec<Finding>, GuardFailure> {
         let mut findings = Vec::new();
         let steps = Matcher::steps();
-        let mut said = witness.answers.values().flat_map(Answer::texts);
-        // Nearly all that passes is the first answer's text once more.
+        let mut said = transcript.answers.values().flat_map(Answer::texts);
+        // Nearly every text in `passing` is the first choice's text again.
         let first = said.next();
         let is_first = |text: &str| first.as_ref().is_some_and(|first| is_equal(first.as_bytes(), text.as_bytes()));
         let passing = passing.filter(|text| !is_first(text));
         for text in first.iter().cloned().chain(said).chain(passing).filter(|_| !self.guards.is_empty()) {
             for guard in &self.guards {
-                let Some(label) = guard.finder.first(&text, &steps) else { continue };
+                let Some(label) = guard.matcher.first(&text, &steps) else { continue };
                 match guard.action {
                     Action::Log => note(&mut findings, guard, label, Side::Answers),
                     Action::Block | Action::Mask => {
@@ -103,11 +104,11 @@ impl Checks {
                 }
             }
         }
-        if witness.puzzled {
+        if transcript.puzzled {
             findings.extend(self.format.is_some().then(Finding::unchecked));
         } else if let Some(format) = &self.format {
             let steps = Steps::at_most(schema::MOST_STEPS);
-            let mut claims = witness.answers.values().filter(|answer| answer.claims_to_be_complete());
+            let mut claims = transcript.answers.values().filter(|answer| answer.claims_to_be_complete());
             let unchecked = claims.try_fold(false, |unchecked, answer| {
                 Ok(unchecked | !format.check(&answer.text, &steps).map_err(GuardFailure::Invalid)?)
             })?;
@@ -118,7 +119,7 @@ impl Checks {
 }
 
 impl Format {
-    /// Whether a text was held against all that was asked for; an error when it is not that.
+    /// Checks a text against the format; an error if it does not match. Returns whether the check was complete.
     fn check(&self, text: &str, steps: &Steps) -> Result<bool, String> {
         let is_json = json::read::<IgnoredAny>(text).is_ok();
         let expect = |good: bool, wrong: &str| if good { Ok(()) } else { Err(wrong.to_owned()) };
@@ -126,7 +127,7 @@ impl Format {
         match self {
             Self::Object => expect(text.trim_start().starts_with('{'), "it is not a JSON object").map(|()| true),
             Self::Schema(schema) if footprint::fits(text.as_bytes(), schema::LARGEST) => {
-                // What was ignored well may still be no JSON when it is read: a number beyond all bounds.
+                // Serde's skipping parser accepts numbers out of range that the full parser rejects.
                 let value: Value = json::read(text).map_err(|_| "it is not valid JSON".to_owned())?;
                 match schema.check(&value, steps) {
                     Ok(()) => Ok(true),
@@ -145,8 +146,7 @@ impl Answer {
         texts.map(|text| unfolded(Cow::Borrowed(text)))
     }
 
-    /// An answer that says of itself that it was cut off, or that it is none, is its client's to judge; and one that calls tools has
-    /// not come to its end.
+    /// Whether the choice claims to be complete. A cut-off or refused choice is the client's to judge, and tool calls are not the end.
     fn claims_to_be_complete(&self) -> bool {
         let cut = matches!(self.finish, Some(Finish::Length | Finish::ContentFilter | Finish::ToolCalls));
         !cut && !self.refused && self.calls.is_empty()
@@ -181,23 +181,23 @@ impl Answer {
 }
 
 impl Transcript {
-    /// Of a whole answer.
+    /// The transcript of a complete response.
     pub fn of(response: &Response) -> Self {
-        let mut witness = Self::default();
+        let mut transcript = Self::default();
         for (choice, index) in response.choices.iter().zip(0..) {
-            let answer = witness.answers.entry(index).or_default();
+            let answer = transcript.answers.entry(index).or_default();
             answer.finish = Some(choice.finish);
             choice.parts.iter().for_each(|part| answer.record(part));
         }
-        witness
+        transcript
     }
 
-    /// Of an answer that nobody here can read. Its texts are looked at; whether it is what was asked for is not known.
+    /// Marks a response that could not be parsed. Guardrails check its texts; its format remains unknown.
     pub fn puzzled(self) -> Self {
         Self { puzzled: true, ..self }
     }
 
-    /// Hears one step of a streamed answer.
+    /// Records an event of a stream.
     pub fn record(&mut self, event: &StreamEvent) {
         match event {
             StreamEvent::Text { choice, text } => self.answer(*choice).text.push_str(text),

@@ -1,4 +1,4 @@
-//! The form in which a request wants its answer, wherever its format has it.
+//! The response format that a request asks for, in any client dialect.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use sluice_wire::json;
 use super::answer::Format;
 use super::schema::{self, Schema};
 
-/// OpenAI's chat completions have it in `response_format`, its Responses in `text`, Anthropic in `output_config`.
+/// OpenAI's chat completions use `response_format`, its Responses API `text`, Anthropic `output_config`.
 #[derive(Deserialize)]
 struct Body<'a> {
     #[serde(borrow, default)]
@@ -44,7 +44,7 @@ struct Named<'a> {
 }
 
 impl Format {
-    /// What a request asks for, if it wants JSON. A schema that cannot be read is its provider's to refuse.
+    /// The JSON format that a request asks for, if any. Invalid schemas are left to the provider to reject.
     pub fn asked_in(body: &[u8]) -> Option<Self> {
         let Body { response_format, text, output_config } = json::from_slice(body).ok()?;
         let unwrapped = |raw| read::<Wrapped<'_>>(raw).map(|wrapped| wrapped.format);
@@ -65,7 +65,7 @@ impl Format {
     }
 }
 
-/// From an array too, a struct could be read.
+/// Serde would also read a struct from an array.
 fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
     raw.get().starts_with('{').then(|| json::read(raw.get()).ok()).flatten()
 }

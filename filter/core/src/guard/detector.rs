@@ -1,7 +1,7 @@
-//! What can be found without being described: each detector's expressions, and what tells a find from a chance.
+//! The built-in detectors: their expressions, and the checks that reject accidental matches.
 //!
-//! Expressions are of ASCII (`(?-u)`), which keeps their automata small: what is found here has no other letters. The invariant: each
-//! of them costs steps linear in the text. It is near, or nothing that it has found makes it look on beyond the next find.
+//! The expressions are ASCII (`(?-u)`), which keeps their automata small; the things they match have no other letters. The invariant: each
+//! takes steps linear in the text. It either looks ahead only a short way, or never beyond the next match.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
@@ -11,31 +11,31 @@ use crate::guard::spec::Detector;
 
 use super::matcher::Shape;
 
-/// Tells the thing looked for from what only looks like it.
+/// Tells a real match from an accidental one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Confirm {
-    /// Whether it may begin at this place of a text, where its expression does.
+    /// Whether a match may start at this position.
     pub(super) begins: fn(&str, usize) -> bool,
-    /// Whether it is what stands here.
+    /// Whether this range is a real match.
     pub(super) is: fn(&str, Range<usize>) -> bool,
 }
 
-/// It may begin wherever its expression does.
+/// A match may start wherever the expression matches.
 const fn confirmed(is: fn(&str, Range<usize>) -> bool) -> Shape {
     Shape::Confirmed(Confirm { begins: |_, _| true, is })
 }
 
-/// The expressions of a detector, and what makes a match of each a find.
+/// The expressions of a detector, each with its kind of match.
 pub(super) fn expressions(detector: Detector) -> &'static [(&'static str, Shape)] {
     match detector {
         Detector::Email => &[(r"(?-u)\b[A-Za-z0-9._%+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24}\b", Shape::Plain)],
-        // ITU-T E.164: at most 15 digits.
+        // Source: ITU-T E.164, at most 15 digits.
         Detector::Phone => &[(r"(?-u)\+[1-9](?:[ .()/-]{0,2}[0-9]){7,14}\b", Shape::Plain)],
         Detector::CreditCard => &[
             (ALONE, Shape::Confirmed(Confirm { begins: alone_before, is: alone })),
             (GROUPED, const { confirmed(luhn) }),
         ],
-        // ISO 13616, written together or in groups of four.
+        // Source: ISO 13616, in one piece or in groups of four.
         Detector::Iban => &[(
             r"(?-u)\b[A-Z]{2}[0-9]{2}(?:[A-Z0-9]{11,30}|(?: [A-Z0-9]{4}){2,7}(?: [A-Z0-9]{1,3})?)\b",
             const { confirmed(iban) },
@@ -48,7 +48,7 @@ pub(super) fn expressions(detector: Detector) -> &'static [(&'static str, Shape)
                 const { confirmed(is::<Ipv6Addr>) },
             ),
         ],
-        // RFC 7468; without its end it is a secret too.
+        // Source: RFC 7468. A key without its end is a secret too.
         Detector::PrivateKey => &[(
             r"(?-u)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----",
             Shape::Block(r"(?-u)-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"),
@@ -58,14 +58,14 @@ pub(super) fn expressions(detector: Detector) -> &'static [(&'static str, Shape)
             Shape::Plain,
         )],
         Detector::AwsAccessKey => &[(r"(?-u)\bA(?:KI|SI)A[A-Z2-7]{16}\b", Shape::Plain)],
-        // RFC 7519: the header and the claims begin with `{"` in base64url.
+        // Source: RFC 7519. Header and claims begin with `{"` in base64url.
         Detector::Jwt => &[(r"(?-u)\beyJ[A-Za-z0-9_-]{4,}\.eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{16,}", Shape::Plain)],
     }
 }
 
-/// ISO/IEC 7812: 13 to 19 digits are in use.
+/// Source: ISO/IEC 7812. 13 to 19 digits are in use.
 const ALONE: &str = r"(?-u)\b[2-6](?:[ -]?[0-9]){12,18}\b";
-/// As cards have their numbers, by who issues them, with or without groups.
+/// Card numbers by issuer, with or without groups.
 const GROUPED: &str = r"(?x-u)\b(?:
     (?:4[0-9]{3} | 5[0-8][0-9]{2} | 6[0-9]{3} | 35[2-8][0-9] | 2(?:2[2-9]|[3-6][0-9]|7[0-2])[0-9])
         (?:[\ -]?[0-9]{4}){3} (?:[\ -]?[0-9]{3})?
@@ -74,7 +74,7 @@ const GROUPED: &str = r"(?x-u)\b(?:
     | 4[0-9]{12}
 )\b";
 
-/// What can be read as one; without a digit it is more likely a name in a program, such as `a::b`.
+/// Whether the match parses as `T`. Without a digit it is more likely a name in a program, such as `a::b`.
 fn is<T: FromStr>(text: &str, at: Range<usize>) -> bool {
     let found = part(text, at);
     found.bytes().any(|byte| byte.is_ascii_digit()) && T::from_str(found).is_ok()
@@ -84,8 +84,8 @@ fn part(text: &str, at: Range<usize>) -> &str {
     text.get(at).unwrap_or_default()
 }
 
-/// A card's number that no other digits stand beside: with some, it could begin and end anywhere among them, and one in ten such
-/// numbers has a right check digit by chance.
+/// A card number without adjacent digits. Within a longer sequence it could start and end anywhere, and one in ten such numbers has a valid
+/// check digit by chance.
 fn alone(text: &str, at: Range<usize>) -> bool {
     let after = text.as_bytes().get(at.end..).unwrap_or_default();
     let joined = is_gap(after.first()) && after.get(1).is_some_and(u8::is_ascii_digit);
@@ -97,12 +97,12 @@ fn alone_before(text: &str, start: usize) -> bool {
     !(is_gap(before.last()) && before.iter().nth_back(1).is_some_and(u8::is_ascii_digit))
 }
 
-/// What may stand between the groups of a number.
+/// Whether this byte separates the groups of a number.
 fn is_gap(byte: Option<&u8>) -> bool {
     matches!(byte, Some(b' ' | b'-'))
 }
 
-/// The check digit of ISO/IEC 7812. A number that is all one digit is somebody's example.
+/// Validates the check digit (ISO/IEC 7812). A number with only one distinct digit is an example.
 fn luhn(text: &str, at: Range<usize>) -> bool {
     let digits =
         || part(text, at.clone()).bytes().rev().filter(u8::is_ascii_digit).map(|digit| u32::from(digit - b'0'));
@@ -116,7 +116,7 @@ fn luhn(text: &str, at: Range<usize>) -> bool {
     varied && sum.is_multiple_of(10)
 }
 
-/// The check digits of ISO 13616: the first four signs go to the end, and letters stand for two digits.
+/// Validates the check digits (ISO 13616): the first four characters move to the end, and letters count as two digits.
 fn iban(text: &str, at: Range<usize>) -> bool {
     const SHORTEST: usize = 15;
     let (head, tail) = part(text, at).split_at_checked(4).unwrap_or_default();
@@ -128,7 +128,7 @@ fn iban(text: &str, at: Range<usize>) -> bool {
     rest == Some(1) && signs().count() >= SHORTEST
 }
 
-/// Areas, groups and serials that are never given out.
+/// Rejects areas, groups and serials that are never issued.
 fn us_ssn(text: &str, at: Range<usize>) -> bool {
     let mut parts = part(text, at).split('-');
     let (Some(area), Some(group), Some(serial)) = (parts.next(), parts.next(), parts.next()) else { return false };

@@ -1,10 +1,10 @@
-//! JSON inside a text: arguments of tools, and what tools give back.
+//! JSON within a text: the arguments and results of tools.
 //!
-//! Many encoders write letters beyond ASCII, and some signs, as `\u00e9`: what is looked for would not be found there.
+//! Many encoders write non-ASCII letters and some symbols as `\u00e9`, where no expression would match them.
 
 use std::borrow::Cow;
 
-/// The text with these escapes undone, where that leaves JSON what it was: quotes, backslashes and control characters stay.
+/// Decodes `\u` escapes. Quotes, backslashes and control characters stay escaped, so that the JSON stays valid.
 pub(super) fn unfolded(text: Cow<'_, str>) -> Cow<'_, str> {
     let escapes = memchr::memchr_iter(b'\\', text.as_bytes());
     if !escapes.map(|at| text.as_bytes().get(at.saturating_add(1))).any(|next| next == Some(&b'u')) {
@@ -32,7 +32,7 @@ pub(super) fn unfolded(text: Cow<'_, str>) -> Cow<'_, str> {
     out.into()
 }
 
-/// The sign that the text begins with as an escape, and what follows it.
+/// The character that the text starts with as an escape, and the rest.
 fn sign(text: &str) -> Option<(char, &str)> {
     let (first, rest) = unit(text)?;
     let read = |units: &[u16]| char::decode_utf16(units.iter().copied()).next()?.ok();

@@ -1,22 +1,22 @@
-//! A text as a person reads it: lines that were wrapped, spaces of all widths, letters of full width.
+//! Folds a text to its visible form: wrapped lines, spaces of any width, full-width letters.
 //!
-//! What is looked for in a text may stand in it over the end of a line, with two spaces, or with a sign in it that nobody sees. The text
-//! is looked at as it is, and folded; where something was found in the folded one is known in the other.
+//! A match may be hidden by a line break, two spaces, or an invisible character. So the matcher checks both the text and its folded form,
+//! and maps matches in the folded form back to the text.
 
 use std::ops::Range;
 
 /// A folded text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Folded {
-    /// It.
+    /// The folded form.
     pub text: String,
-    /// From where on it is how far behind the text that it was made of: places in both.
+    /// Positions in the folded form and in the text from which on their distance changes.
     marks: Vec<(usize, usize)>,
-    /// The length of the text that it was made of.
+    /// The length of the text.
     length: usize,
 }
 
-/// What a letter is folded to.
+/// The folded form of a letter.
 enum Fold {
     Same,
     Space,
@@ -24,7 +24,7 @@ enum Fold {
     Other(char),
 }
 
-/// A text, folded; `None` where that changes nothing.
+/// Folds a text; `None` if that changes nothing.
 pub fn folded(text: &str) -> Option<Folded> {
     if !may_change(text.as_bytes()) {
         return None;
@@ -64,12 +64,12 @@ pub fn folded(text: &str) -> Option<Folded> {
     changed.then_some(folded)
 }
 
-/// Most texts are plain: whether one may have anything to fold is seen from its bytes.
+/// Whether a text may need folding, by its bytes. Most texts do not.
 fn may_change(bytes: &[u8]) -> bool {
     plain(bytes, false) < bytes.len()
 }
 
-/// How many bytes there are to the first letter that may be folded. A space is folded where one stands before it.
+/// The number of bytes before the first letter that may be folded. A space after a space is folded.
 fn plain(bytes: &[u8], in_space: bool) -> usize {
     let mut before = if in_space { b' ' } else { 0 };
     let folds = |byte: &u8| {
@@ -85,10 +85,10 @@ fn fold(letter: char) -> Fold {
     match letter {
         ' ' | '\t' | '\n' | '\r' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' => Fold::Space,
         '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => Fold::Space,
-        // Between the letters of a text in UTF-16.
+        // Between the letters of UTF-16 text.
         '\0' => Fold::Nothing,
         '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}' => Fold::Nothing,
-        // The full width forms of ASCII stand in its order.
+        // The full-width forms of ASCII have the same order.
         '\u{ff01}'..='\u{ff5e}' => {
             let ascii = u32::from(letter).checked_sub(0xfee0).and_then(char::from_u32);
             ascii.map_or(Fold::Same, Fold::Other)
@@ -110,7 +110,7 @@ impl Folded {
         self.text.push_str(text);
     }
 
-    /// Where in the text that it was made of that stands which is here in the folded one.
+    /// Maps a range in the folded form to the text.
     pub fn unfolded(&self, at: &Range<usize>) -> Range<usize> {
         self.place(at.start)..self.place(at.end)
     }
@@ -170,7 +170,7 @@ mod tests {
         use super::*;
         use proptest::prelude::*;
 
-        /// What a text is folded to, and where each letter of that stands.
+        /// The folded form of a text, and the position of each of its letters.
         fn slowly(text: &str) -> (String, Vec<usize>) {
             let (mut out, mut places) = (String::new(), Vec::new());
             for (at, letter) in text.char_indices() {
@@ -187,7 +187,7 @@ mod tests {
             (out, places)
         }
 
-        /// Whether what was folded before this place ends with a space.
+        /// Whether the folded form of `text` before `at` ends with a space.
         fn in_space(text: &str, at: usize) -> bool {
             let before = text.get(..at).unwrap().chars().rev().find(|letter| !matches!(fold(*letter), Fold::Nothing));
             before.is_some_and(|letter| matches!(fold(letter), Fold::Space))

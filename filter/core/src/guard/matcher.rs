@@ -1,9 +1,9 @@
-//! Looks for several things in a text at once.
+//! Searches a text for several things at once.
 //!
-//! One quick pass over the text tells whether it may have any of them; most texts have none, and that is all they cost. Another tells
-//! which are in it, and what is in it costs a pass more for each. The invariant: a text costs time linear in its length, whatever it
-//! holds and whatever is looked for. Steps are counted, and when a text has used up its own, the rest of it counts as one find, and its
-//! prompt is blocked.
+//! One quick pass tells whether the text may contain any of them. Most texts do not, and cost nothing more. A second pass tells which
+//! things may occur, and each of those costs one more pass. The invariant: the cost is linear in the length of the text, whatever the text
+//! and the expressions are. Steps are counted. When a text exhausts its steps, the rest of it counts as one match, and its prompt is
+//! blocked.
 
 use std::ops::Range;
 
@@ -25,17 +25,17 @@ pub(super) use form::Shape;
 use form::{Form, Track};
 use sieve::{Sieve, Sight};
 
-/// What one expression may take of memory, compiled in one direction.
+/// The memory limit of an expression compiled in one direction.
 const LARGEST: usize = 1 << 20;
-/// Steps for a body, besides those for its length: for the states that its first texts bring about.
+/// The steps of a body that do not depend on its length: for the states that its first texts create.
 const AT_FIRST: u64 = 1 << 22;
-/// Steps for a byte, each time that a text is passed over once: one for itself, the others for making states and for looking ahead.
+/// The steps for each byte of a pass: one for the byte, the others to build states and look ahead.
 const FOR_A_BYTE: u64 = 16;
 
-/// All that a guardrail looks for.
+/// Searches a text for everything that a guardrail looks for.
 #[derive(Debug)]
 pub struct Matcher {
-    /// Tells most texts that have nothing of it.
+    /// Clears most texts without a match.
     sieve: Option<Sieve>,
     any: Which,
     things: Vec<Thing>,
@@ -47,36 +47,36 @@ struct Thing {
     form: Form,
 }
 
-/// Something that was found.
+/// A match in a text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Match<'f> {
-    /// What it is: a detector's name, a pattern's, or `words`.
+    /// The name of a detector or pattern, or `words`.
     pub label: &'f str,
-    /// Where it stands in the text.
+    /// The range in the text.
     pub at: Range<usize>,
 }
 
-/// What is to be looked for.
+/// Collects the expressions of a guardrail.
 #[derive(Debug, Default)]
 pub struct Wanted {
     things: Vec<(String, Hir, Shape)>,
 }
 
 impl Wanted {
-    /// What Sluice knows how to find.
+    /// Adds a built-in detector.
     pub fn detector(&mut self, detector: Detector) {
         for (expression, shape) in detector::expressions(detector) {
-            // Each of them is compiled by a test.
+            // A test compiles all of them.
             if let Ok(expression) = syntax::parse(expression) {
                 self.things.push((detector.name().to_owned(), expression, *shape));
             }
         }
     }
 
-    /// An expression; the error is what is wrong with it, for who wrote it.
+    /// Adds an expression. The error tells the author of the expression what is wrong.
     pub fn pattern(&mut self, label: &str, expression: &str) -> Result<(), String> {
         let expression = syntax::parse(expression).map_err(|error| {
-            // The last line says what is wrong; those before it show where.
+            // The last line contains the reason; the lines before show the position.
             error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
         })?;
         if expression.properties().minimum_len() == Some(0) {
@@ -88,9 +88,9 @@ impl Wanted {
         Ok(())
     }
 
-    /// Words, in any case; they are found as whole words only.
+    /// Adds words, matched in any case and as whole words only.
     pub fn words(&mut self, words: &[String]) {
-        // The edge of a word of ASCII is ASCII's: its automaton is smaller, and tells it from nothing but bytes.
+        // An ASCII word boundary next to an ASCII letter keeps the automaton smaller, and it depends on single bytes only.
         let edge = |c: Option<char>| match c {
             Some(c) if c.is_ascii_alphanumeric() || c == '_' => r"(?-u:\b)",
             Some(c) if c.is_alphanumeric() => r"\b",
@@ -101,14 +101,14 @@ impl Wanted {
             format!("{first}{}{last}", regex_syntax::escape(word))
         };
         let any: Vec<String> = words.iter().map(word).collect();
-        // Escaped words are an expression, unless there are none.
+        // Escaped words always parse; the list may be empty.
         if let (false, Ok(any)) = (words.is_empty(), syntax::parse(&format!("(?i)(?:{})", any.join("|")))) {
             self.things.push(("words".to_owned(), any, Shape::Plain));
         }
     }
 
-    /// Ready to look for all of it; an error when there is too much.
-    pub fn finder(self) -> Result<Matcher, String> {
+    /// Compiles the matcher; an error if it would be too large.
+    pub fn matcher(self) -> Result<Matcher, String> {
         let too_much = |_| "patterns that are too large when compiled".to_owned();
         let expressions: Vec<Hir> = self.things.iter().map(|(_, expression, _)| expression.clone()).collect();
         let any = Which::of(&expressions, 4 * LARGEST).map_err(too_much)?;
@@ -121,12 +121,12 @@ impl Wanted {
 }
 
 impl Matcher {
-    /// The steps that a body may cost before its texts bring their own.
+    /// The steps of a body before its texts add their own.
     pub fn steps() -> Steps {
         Steps::at_most(AT_FIRST)
     }
 
-    /// One thing that is in the text, if any is: as it is, or as a person reads it.
+    /// The label of one match, in the text or in its folded form.
     pub fn first(&self, text: &str, steps: &Steps) -> Option<&str> {
         let as_it_is = match self.sight(text, steps) {
             Sight::Nothing => return None,
@@ -140,12 +140,12 @@ impl Matcher {
         })
     }
 
-    /// Whether nothing is in the text, not as a person reads it either. `false` says nothing.
+    /// Whether the sieve rules out a match, in the folded form too. `false` proves nothing.
     pub(super) fn sees_nothing(&self, text: &str, steps: &Steps) -> bool {
         self.sight(text, steps) == Sight::Nothing
     }
 
-    /// What can be seen of a text at a glance. With no steps left anything may be in it.
+    /// Scans the text with the sieve. Without steps left, everything may match.
     fn sight(&self, text: &str, steps: &Steps) -> Sight {
         let sieve = self.sieve.as_ref().filter(|_| !steps.are_spent());
         let sight = sieve.map_or(Sight::Something, |sieve| sieve.look(text));
@@ -160,7 +160,7 @@ impl Matcher {
         self.candidates(text, steps).into_iter().find(is_there).map(|thing| thing.label.as_str())
     }
 
-    /// All that is in the text, from left to right. What overlaps is one find, by the name of what begins first.
+    /// All matches from left to right. Overlapping matches are merged, with the label of the first.
     pub fn all<'f>(&'f self, text: &'f str, steps: &'f Steps) -> Finds<'f> {
         let track = |thing: &'f Thing| {
             let mut track = Track::of(&thing.form, text, steps);
@@ -172,7 +172,7 @@ impl Matcher {
         Finds { tracks: candidates.into_iter().flatten().map(track).collect() }
     }
 
-    /// What is in the text, going by its form. Where that would cost too much, all of it may be.
+    /// The things that may match, by their expressions. If the steps run out, all of them.
     fn candidates(&self, text: &str, steps: &Steps) -> Vec<&Thing> {
         allow_a_pass(text, steps);
         match self.any.all(text, steps) {
@@ -182,26 +182,26 @@ impl Matcher {
     }
 }
 
-/// Allows what one pass over a text may cost.
+/// Allows the steps of one pass over a text.
 fn allow_a_pass(text: &str, taken: &Steps) {
     taken.allow(steps(text.len()).saturating_mul(FOR_A_BYTE));
 }
 
-/// Counts a pass over a text that has come to its end, which is less than what is allowed for it.
+/// Counts a completed pass over a text, which takes less than its allowance.
 fn passed(text: &str, taken: &Steps) {
     allow_a_pass(text, taken);
     let _ = taken.take(steps(text.len()));
 }
 
-/// All finds in a text.
+/// All matches in a text.
 #[derive(Debug)]
 pub struct Finds<'f> {
-    /// For each thing, where it is looked for, and its next find.
+    /// The search position of each thing, and its next match.
     tracks: Vec<(&'f Thing, Track<'f>, Option<Range<usize>>)>,
 }
 
 impl<'f> Finds<'f> {
-    /// Of the next finds of all things the one that begins first, or the longest of those.
+    /// Takes the earliest match among all things; the longest one if several start there.
     fn pop(&mut self, before: usize) -> Option<Match<'f>> {
         let order = |next: &Option<Range<usize>>| next.as_ref().map(|at| (at.start, std::cmp::Reverse(at.end)));
         let waiting = self.tracks.iter_mut().filter(|(.., next)| next.as_ref().is_some_and(|at| at.start < before));

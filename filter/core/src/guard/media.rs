@@ -1,7 +1,7 @@
-//! What in a message is a picture, a sound or a file, in which no text can be looked for; and what only stands where those do.
+//! Recognizes images, audio and files in messages, which contain no searchable text, and texts in their place.
 //!
-//! Nothing is guessed from its letters. It is media if it stands where OpenAI and Anthropic put media, is base64 from end to end, and
-//! begins as a known kind of file does. What is base64 of a text is that text. All else is looked at as it is.
+//! Letters alone decide nothing. A string is media if its key is one that OpenAI or Anthropic use for media, it is entirely base64, and it
+//! starts like a known file type. A base64 text is decoded. Every other string is checked as it is.
 
 use std::borrow::Cow;
 
@@ -10,16 +10,16 @@ use base64::alphabet;
 use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 
-/// The keys that media stand behind.
+/// The keys of media.
 const KEYS: [&[u8]; 5] = [b"url", b"image_url", b"data", b"file_data", b"b64_json"];
 
-/// Shorter ones are looked at as they are: a file's first bytes alone have as much.
+/// Shorter strings are checked as they are: the first bytes of a file alone take this much.
 const SHORTEST: usize = 64;
 
-/// A file is known by its first bytes, which stand in so many digits.
+/// The number of base64 digits that identify a file type.
 const BEGINNING: usize = 32;
 
-/// The longest head of a `data:` URL.
+/// The maximum length of a `data:` URL's head.
 const LONGEST_HEAD: usize = 512;
 
 const PADDING: GeneralPurposeConfig =
@@ -27,18 +27,18 @@ const PADDING: GeneralPurposeConfig =
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, PADDING);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, PADDING);
 
-/// What stands in a string.
+/// The content of a string.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Content<'a> {
-    /// A text, which is the string itself.
+    /// Text: the string itself.
     Plain,
-    /// A file that is none of text. What stands before it is a text: the head of a `data:` URL.
+    /// A file that is not text, and the head of its `data:` URL.
     Media(&'a [u8]),
-    /// A text, in base64; and what stands before it.
+    /// A decoded base64 text, and the head of its `data:` URL.
     Encoded(&'a [u8], String),
 }
 
-/// What stands in the string behind `key`, as it is written: with escapes.
+/// Classifies the value of `key`. `string` is undecoded.
 pub fn content<'a>(key: &[u8], string: &'a [u8]) -> Content<'a> {
     if string.len() < SHORTEST || !KEYS.contains(&key) {
         return Content::Plain;
@@ -54,14 +54,14 @@ pub fn content<'a>(key: &[u8], string: &'a [u8]) -> Content<'a> {
     text.filter(|text| !text.contains(is_no_text)).map_or(Content::Plain, |text| Content::Encoded(head, text))
 }
 
-/// The head of a `data:` URL, and what stands behind its comma.
+/// Splits off the head of a `data:` URL, with its comma.
 fn split(string: &[u8]) -> (&[u8], &[u8]) {
     let front = string.get(..LONGEST_HEAD.min(string.len())).unwrap_or_default();
     let comma = front.iter().position(|byte| *byte == b',').filter(|_| front.starts_with(b"data:"));
     comma.and_then(|comma| string.split_at_checked(comma + 1)).unwrap_or((&[], string))
 }
 
-/// The digits of base64 without the escapes of slashes; `None` where something else is among them.
+/// The base64 digits without escaped slashes; `None` if the payload contains anything else.
 fn digits(payload: &[u8]) -> Option<Cow<'_, [u8]>> {
     let digits: Cow<'_, [u8]> = match payload.contains(&b'\\') {
         false => payload.into(),
@@ -84,7 +84,7 @@ fn digits(payload: &[u8]) -> Option<Cow<'_, [u8]>> {
     (padding <= 2 && inside.iter().all(is_digit)).then_some(digits)
 }
 
-/// Whether a file that begins so is a picture, a sound, a film or a document that is packed or printed.
+/// Whether a file that starts like this is an image, audio, video, archive or formatted document.
 fn is_file(beginning: &[u8]) -> bool {
     const MARKS: [&[u8]; 13] = [
         b"\x89PNG\r\n\x1a\n",
@@ -101,7 +101,7 @@ fn is_file(beginning: &[u8]) -> bool {
         b"MM\0*",
         b"\xd0\xcf\x11\xe0",
     ];
-    // The frames of MPEG's sounds begin with eleven ones; its containers name themselves behind a length.
+    // MPEG audio frames start with eleven set bits. MPEG-4 containers have their type after a length.
     let mpeg = matches!(beginning, [0xff, second, ..] if second & 0xe0 == 0xe0);
     mpeg || beginning.get(4..8) == Some(b"ftyp") || MARKS.iter().any(|mark| beginning.starts_with(mark))
 }
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(content(b"url", url.as_bytes()), Content::Media(b"data:image/png;base64,"));
         let escaped = encoded(&[b"ID3".as_slice(), &[0xff; 600]].concat()).replace('/', "\\/");
         assert_eq!(content(b"data", escaped.as_bytes()), Content::Media(b""));
-        // Elsewhere, or with something else in it, it is a text like others.
+        // Under another key, or with other characters, it is plain text.
         for (key, string) in [
             ("text", png.clone()),
             ("data", png.replace('B', " ")),
@@ -151,7 +151,7 @@ mod tests {
         let url = format!("data:text/plain;base64,{}", encoded(text.as_bytes()));
         assert_eq!(content(b"file_data", url.as_bytes()), Content::Encoded(b"data:text/plain;base64,", text.clone()));
         assert_eq!(content(b"data", encoded(text.as_bytes()).as_bytes()), Content::Encoded(b"", text.clone()));
-        // A text that is none of base64 is not taken for it.
+        // Text that is not base64 is not decoded.
         assert_eq!(content(b"data", text.replace('\n', "\\n").as_bytes()), Content::Plain);
     }
 }

@@ -1,8 +1,8 @@
-//! Guardrails: what prompts and answers must not have in them, and what answers must be.
+//! Guardrails: checks that prompts and responses do not contain forbidden texts, and that responses have the requested format.
 //!
-//! [`prompt`] looks at a request before anything else is done with it, [`answer`] at an answer of which nobody has seen anything.
-//! Both work on whole texts, and know no wire format: a prompt is the string literals of its JSON, whatever they stand for, and
-//! an answer what its dialect reads. No text that was looked at is ever told to anybody: only what was found in it.
+//! [`prompt`] checks a request before anything else processes it. [`answer`] checks a response before the client receives any of it. Both
+//! work on complete texts and know no wire format: a prompt is all string literals of its JSON, a response what its dialect parses. A
+//! checked text is never logged or reported, only the label of a match.
 
 use std::rc::Rc;
 
@@ -32,24 +32,24 @@ pub mod steps;
 
 use matcher::Matcher;
 
-/// A guardrail, ready to be applied.
+/// A compiled guardrail.
 #[derive(Debug)]
 pub struct Guard {
-    /// Its name in the gateway file.
+    /// The name in the gateway file.
     pub name: String,
-    /// Whose requests. It knows no provider: a prompt is looked at before one is chosen.
+    /// The requests it applies to. It cannot select by provider: prompts are checked before routing.
     pub matches: Match,
-    /// Which texts it looks at.
+    /// The texts it checks.
     pub sides: Vec<Side>,
-    /// What becomes of a text in which it finds something.
+    /// The action for a match.
     pub action: Action,
-    /// What it looks for.
-    pub finder: Matcher,
-    /// A hash of all that the gateway file says of it: of another one under the same name it is another.
+    /// The matcher.
+    pub matcher: Matcher,
+    /// A hash of its configuration. A changed guardrail with the same name has another digest.
     pub digest: [u8; 32],
 }
 
-/// The guardrails that look at this side of a caller's requests for a model.
+/// The guardrails that check this side of a caller's requests for a model.
 pub fn concerning(guards: &[Rc<Guard>], side: Side, caller: &Caller, model: &str) -> Vec<Rc<Guard>> {
     let concerns = |guard: &&Rc<Guard>| {
         guard.sides.contains(&side)
@@ -59,16 +59,16 @@ pub fn concerning(guards: &[Rc<Guard>], side: Side, caller: &Caller, model: &str
     guards.iter().filter(concerns).cloned().collect()
 }
 
-/// What a guardrail has found.
+/// A guardrail's match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The guardrail.
+    /// The guardrail's name.
     pub guard: String,
-    /// What it was: a detector's name, a pattern's, or `words`.
+    /// The name of a detector or pattern, or `words`.
     pub label: String,
-    /// The target.
+    /// The side of the checked text.
     pub side: Side,
-    /// What became of it.
+    /// The action taken.
     pub action: Action,
 }
 
@@ -77,13 +77,13 @@ impl Finding {
         Self { guard: guard.name.clone(), label: label.to_owned(), side, action: guard.action }
     }
 
-    /// The check of structured output passed an answer that it could not hold against all of its schema.
+    /// `check_structured_output` passed a response that it could not check completely.
     fn unchecked() -> Self {
         let (guard, label) = ("check_structured_output".to_owned(), "unchecked".to_owned());
         Self { guard, label, side: Side::Answers, action: Action::Log }
     }
 
-    /// What the client reads of a text that was blocked.
+    /// The error that the client receives for a blocked text.
     pub fn error(&self) -> ApiError {
         let Self { guard, label, .. } = self;
         let message = match self.side {
@@ -115,7 +115,7 @@ impl std::fmt::Display for Finding {
     }
 }
 
-/// Notes once what a guardrail has found.
+/// Adds a guardrail's match unless it was added before.
 fn note(findings: &mut Vec<Finding>, guard: &Guard, label: &str, side: Side) {
     if !findings.iter().any(|finding| finding.guard == guard.name && finding.label == label) {
         findings.push(Finding::of(guard, label, side));

@@ -1,20 +1,20 @@
-//! The numbers of a JSON text that may be something else: a card's number, an account's. They stand between its strings.
+//! The numbers in a JSON text that may be sensitive, such as card or account numbers. They are outside of its strings.
 
 use crate::peek::literals::Literals;
 
-/// Shorter ones are nothing that anybody looks for.
+/// No detector matches fewer digits.
 const FEWEST: usize = 7;
 
-/// What stands behind these keys is a moment, or chance.
+/// The values of these keys are times or random numbers.
 const HARMLESS: [&[u8]; 7] =
     [b"created", b"created_at", b"completed_at", b"expires_at", b"updated_at", b"timestamp", b"seed"];
 
-/// Whether a number behind this key is one that is looked at.
+/// Whether a number with this key is checked.
 pub fn is_worth(key: &[u8], number: &str) -> bool {
     number.bytes().filter(u8::is_ascii_digit).count() >= FEWEST && !HARMLESS.contains(&key)
 }
 
-/// Each number of a JSON text that is looked at.
+/// The numbers of a JSON text that are checked.
 pub fn of(json: &[u8]) -> impl Iterator<Item = &str> {
     let mut end = 0;
     let mut before: &[u8] = &[];
@@ -40,7 +40,7 @@ pub fn of(json: &[u8]) -> impl Iterator<Item = &str> {
     .flatten()
 }
 
-/// The numbers between two strings, the first of which may be their key.
+/// The numbers between two strings. The first string may be their key.
 fn in_gap<'a>(key: &'a [u8], gap: &'a [u8]) -> impl Iterator<Item = &'a str> {
     let is_part = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
     let words = gap.split(move |byte| !is_part(byte)).filter(|word| word.len() >= FEWEST);

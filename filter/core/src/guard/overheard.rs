@@ -1,8 +1,8 @@
-//! All texts of an answer that passes unchanged, whatever they stand for: what a client's own format does not know of them, its client may
-//! show all the same.
+//! Collects all texts of a response that passes unchanged, whatever they mean: a client may display fields that the gateway's dialect does
+//! not know.
 //!
-//! A whole answer is its strings and its long numbers. Of a stream, what comes in pieces is put together: pieces of one text stand at the
-//! same place of their events, which is the way of keys that leads there, with the numbers and names by which its objects are told apart.
+//! The texts of a complete response are its strings and long numbers. In a stream, chunks of one text are joined. They belong together if
+//! they have the same path in their events, including the indices and ids that identify objects.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,34 +20,34 @@ use super::media::{Content, content};
 use super::numbers;
 use super::prompt::decoded;
 
-/// By these, objects of one kind are told apart.
+/// The fields that identify objects of the same kind.
 const TOLD_APART: [&str; 7] =
     ["index", "output_index", "content_index", "summary_index", "annotation_index", "item_id", "type"];
 
-/// What stands behind these keys comes in pieces: in Anthropic's events and OpenAI's.
+/// The fields whose values come in chunks, in Anthropic's and OpenAI's events.
 const IN_PIECES: [&str; 2] = ["delta", "choices"];
 
-/// And within those, what does not: each is a text for itself.
+/// The fields within those that do not: each value is a separate text.
 const WHOLE: [&str; 6] = ["annotations", "citation", "citations", "logprobs", "finish_reason", "role"];
 
-/// What was heard of a stream.
+/// The texts of a stream so far.
 #[derive(Debug, Default)]
-pub struct Overheard {
+pub struct ResponseTexts {
     texts: BTreeMap<u64, Text>,
-    /// The names of fields that were heard once, by their numbers.
+    /// The hashes of the field names recorded so far.
     names: BTreeSet<u64>,
     bytes: usize,
 }
 
-/// What was said at one place.
+/// The text at one path.
 #[derive(Debug, Default)]
 struct Text {
     said: String,
-    /// The number of what was said last, where each is a text for itself: most say the same again and again.
+    /// The hash of the last separate text. Most events repeat it.
     last: u64,
 }
 
-/// Where a value stands.
+/// The position of a value.
 #[derive(Debug, Clone, Copy)]
 struct Place<'v> {
     number: u64,
@@ -55,8 +55,8 @@ struct Place<'v> {
     in_pieces: bool,
 }
 
-impl Overheard {
-    /// Hears an event's data. What is no JSON is a text.
+impl ResponseTexts {
+    /// Records an event's data. Data that is not JSON is recorded as text.
     pub fn event(&mut self, data: &[u8]) -> Result<(), ApiError> {
         footprint::check_answer(data)?;
         match json::from_slice::<Value>(data) {
@@ -66,7 +66,7 @@ impl Overheard {
         Ok(())
     }
 
-    /// Hears what stands beside the data: comments, names.
+    /// Records comments and names next to the data.
     pub fn aside(&mut self, bytes: &[u8]) {
         let said = String::from_utf8_lossy(bytes);
         self.apart(u64::MAX, &said);
@@ -77,7 +77,7 @@ impl Overheard {
         self.texts.values().map(|text| unfolded(Cow::Borrowed(&text.said)))
     }
 
-    /// About how many bytes it keeps.
+    /// The approximate number of bytes in memory.
     pub fn held(&self) -> usize {
         self.bytes.saturating_add((self.texts.len() + self.names.len()).saturating_mul(64))
     }
@@ -96,7 +96,7 @@ impl Overheard {
             }
             Value::Array(items) => {
                 for (item, place) in items.iter().zip(1_u64..) {
-                    // One that has an index stands where that says, in whichever place of a list.
+                    // An item with an `index` is identified by it, not by its position in the array.
                     let number = if item.get("index").is_some() { at.number } else { mixed(at.number ^ place) };
                     self.value(item, Place { number, ..at });
                 }
@@ -117,7 +117,7 @@ impl Overheard {
         }
     }
 
-    /// A field's name may be anything where a model has written it.
+    /// A field name may contain anything if a model generates it.
     fn name(&mut self, name: &str) {
         if self.names.insert(number(name.as_bytes(), &[])) {
             self.apart(0, name);
@@ -144,7 +144,7 @@ fn step(place: u64, key: &str) -> u64 {
     mixed(place ^ number(key.as_bytes(), &[]))
 }
 
-/// All texts of a whole answer.
+/// All texts of a complete response.
 pub fn texts(body: &[u8]) -> impl Iterator<Item = Cow<'_, str>> {
     let mut before: &[u8] = &[];
     let strings = Literals::of(body).filter_map(move |literal| {
@@ -166,7 +166,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn recorded(events: &[&str]) -> Vec<String> {
-        let mut overheard = Overheard::default();
+        let mut overheard = ResponseTexts::default();
         events.iter().for_each(|event| overheard.event(event.as_bytes()).unwrap());
         overheard.texts().map(Cow::into_owned).collect()
     }
@@ -203,7 +203,7 @@ mod tests {
             r#"{"type":"content_block_delta","index":2,"delta":{"type":"text_delta","text":".io"}}"#,
         ];
         assert!(!is_heard(&others, "a@b.io"));
-        // Citations are texts for themselves, each with its own ends.
+        // Citations are separate texts, each with its own word boundaries.
         let cited = [
             r#"{"type":"content_block_delta","index":1,"delta":{"type":"citations_delta","citation":{"cited_text":"Titan"}}}"#,
             r#"{"type":"content_block_delta","index":1,"delta":{"type":"citations_delta","citation":{"cited_text":"And"}}}"#,

@@ -1,11 +1,11 @@
-//! All places of a JSON text in which somebody's address may stand, for tests.
+//! Puts an address into every position of a JSON text, for tests.
 
 use serde_json::Value;
 
-/// What is to be found.
+/// The text that must be found.
 pub(crate) const FIND: &str = "to a@b.io";
 
-/// Puts it in place of each string and of each name, one after the other, and says where that was.
+/// Replaces each string and each field name in turn, and passes the position and the changed value to `told`.
 pub(crate) fn each_place(value: &Value, told: &mut dyn FnMut(String, Value)) {
     within(value, "", told);
 }

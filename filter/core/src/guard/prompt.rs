@@ -1,9 +1,9 @@
-//! What guardrails make of a request's body, before anything else is done with it.
+//! Checks a request body with guardrails before anything else processes it.
 //!
-//! Every string in it is looked at, keys too, by itself and as its reader will have it: what it is in the client's format makes no
-//! difference, so nothing can be put where nobody looks. So is every long number. Only pictures, sound and files are passed over, which
-//! [`media`](super::media) knows. What cannot be masked (a number, a text in base64, a form) is blocked where it would have to be.
-//! A masked body is written as its strings are looked at, and given up where it grows past its bound.
+//! Every string is checked, keys too, in decoded form and whatever it means in the client's dialect. So nothing escapes the check by its
+//! position. Long numbers are checked too. Only images, audio and files are skipped, which [`media`](super::media) recognizes. A match that
+//! cannot be masked (a number, a base64 text, a form) is blocked instead. A masked body is written while its strings are checked, and
+//! abandoned when it exceeds its limit.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -23,26 +23,25 @@ use super::media::{Content, content};
 use super::steps::Steps;
 use super::{Finding, Guard, note, numbers};
 
-/// A body that may go on.
+/// A body that passed the guardrails.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Screened {
-    /// The body with what was found masked, if it was.
+    /// The masked body, if something was masked.
     pub body: Option<Vec<u8>>,
-    /// What was found.
+    /// The matches.
     pub findings: Vec<Finding>,
 }
 
-/// Why a body may not go on.
+/// Why a body does not pass.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unfit {
     /// A guardrail blocks it.
     Blocked(Finding),
-    /// Masked, it would have more bytes than it may.
+    /// The masked body would exceed its size limit.
     TooLarge,
 }
 
-/// Looks at a body that was read as JSON. What stands in `except`, the model's name, is not looked at. Masked, it may have `most`
-/// bytes.
+/// Checks a valid JSON body, except for the literal in `except` (the model's name). The masked body may have `most` bytes.
 pub fn screen(guards: &[Rc<Guard>], body: &[u8], except: &Range<usize>, most: usize) -> Result<Screened, Unfit> {
     let mut look = Look { guards, steps: Matcher::steps(), findings: Vec::new() };
     let mut copy = Copy { body, written: Vec::new(), copied: 0, most };
@@ -72,19 +71,19 @@ pub fn screen(guards: &[Rc<Guard>], body: &[u8], except: &Range<usize>, most: us
     Ok(Screened { body: copy.done()?, findings: look.findings })
 }
 
-/// Looks at a body that is no JSON.
+/// Checks a body that is not JSON.
 pub fn screen_bytes(guards: &[Rc<Guard>], body: &[u8]) -> Result<Screened, Unfit> {
     let mut look = Look { guards, steps: Matcher::steps(), findings: Vec::new() };
     look.as_it_is(&unfolded(readable(body)))?;
     Ok(Screened { body: None, findings: look.findings })
 }
 
-/// Looks at a query, as its reader will have it.
+/// Checks a decoded query.
 pub fn screen_query(guards: &[Rc<Guard>], query: &str) -> Result<Screened, Unfit> {
     screen_bytes(guards, &percent::decoded(&query.replace('+', " ")))
 }
 
-/// A look at all texts of a body.
+/// A check of all texts of a body.
 struct Look<'g> {
     guards: &'g [Rc<Guard>],
     steps: Steps,
@@ -92,10 +91,10 @@ struct Look<'g> {
 }
 
 impl Look<'_> {
-    /// Notes what was found that may go on as it is; an error is what may not.
+    /// Records the matches that do not block the text; an error if one blocks it.
     fn pass(&mut self, text: &str) -> Result<(), Unfit> {
         for guard in self.guards.iter().filter(|guard| guard.action != Action::Mask) {
-            let Some(label) = guard.finder.first(text, &self.steps) else { continue };
+            let Some(label) = guard.matcher.first(text, &self.steps) else { continue };
             match guard.action {
                 Action::Block => return Err(Unfit::Blocked(Finding::of(guard, label, Side::Prompts))),
                 _ => note(&mut self.findings, guard, label, Side::Prompts),
@@ -104,11 +103,11 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// The same of what cannot be masked: where something in it would have to be, it may not go on.
+    /// Checks a text that cannot be masked: a match that needs masking blocks it.
     fn as_it_is(&mut self, text: &str) -> Result<(), Unfit> {
         self.pass(text)?;
         for guard in self.guards.iter().filter(|guard| guard.action == Action::Mask) {
-            if let Some(label) = guard.finder.first(text, &self.steps) {
+            if let Some(label) = guard.matcher.first(text, &self.steps) {
                 let finding = Finding { action: Action::Block, ..Finding::of(guard, label, Side::Prompts) };
                 return Err(Unfit::Blocked(finding));
             }
@@ -116,14 +115,14 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// The text with the names of things in place of them; `None` when there is nothing to mask. An error when that makes it longer
-    /// than it may be. What stands in it only as a person reads it is masked last.
+    /// Replaces matches by their labels; `None` if there are none. An error if the text exceeds `most` bytes. Matches in the folded form
+    /// are masked last.
     fn masked(&mut self, text: &str, most: usize) -> Result<Option<String>, Unfit> {
         let mut masked: Option<String> = None;
         let guards = self.guards;
         for guard in guards.iter().filter(|guard| guard.action == Action::Mask) {
             let current = masked.as_deref().unwrap_or(text);
-            if guard.finder.sees_nothing(current, &self.steps) {
+            if guard.matcher.sees_nothing(current, &self.steps) {
                 continue;
             }
             let as_it_is = self.mask(guard, current, current, |at| at, most)?;
@@ -137,7 +136,7 @@ impl Look<'_> {
         Ok(masked)
     }
 
-    /// Masks what a guardrail finds in `read`, which stands in `text` at other places.
+    /// Masks the matches in `read`. `place` maps their ranges to `text`.
     fn mask(
         &mut self,
         guard: &Guard,
@@ -147,7 +146,7 @@ impl Look<'_> {
         most: usize,
     ) -> Result<Option<String>, Unfit> {
         let (mut out, mut copied, mut last) = (String::new(), 0, None);
-        for find in guard.finder.all(read, &self.steps) {
+        for find in guard.matcher.all(read, &self.steps) {
             let at = place(find.at);
             out.push_str(text.get(copied..at.start).unwrap_or_default());
             out.extend(["[", find.label, "]"]);
@@ -158,7 +157,7 @@ impl Look<'_> {
                 return Err(Unfit::TooLarge);
             }
         }
-        // With no steps left, all that follows would be masked, keys too: no provider could read what is left of the body.
+        // Without steps left, the rest would be masked, keys too, and no provider could read the body.
         if let Some(label) = last.filter(|_| self.steps.are_spent()) {
             let finding = Finding { action: Action::Block, ..Finding::of(guard, label, Side::Prompts) };
             return Err(Unfit::Blocked(finding));
@@ -171,17 +170,17 @@ impl Look<'_> {
     }
 }
 
-/// A body with some of its strings replaced, as far as it was written.
+/// A copy of a body with some strings replaced.
 struct Copy<'b> {
     body: &'b [u8],
     written: Vec<u8>,
-    /// So much of the body is in it.
+    /// The number of bytes of the body that were copied.
     copied: usize,
     most: usize,
 }
 
 impl Copy<'_> {
-    /// Writes a text in place of a string, which stands with its quotes at `at`.
+    /// Replaces the literal at `at`, including its quotes.
     fn replace(&mut self, at: Range<usize>, text: &str) -> Result<(), Unfit> {
         self.written.extend_from_slice(self.body.get(self.copied..at.start).unwrap_or_default());
         serde_json::to_writer(&mut self.written, text).map_err(|_| Unfit::TooLarge)?;
@@ -189,7 +188,7 @@ impl Copy<'_> {
         if self.written.len() > self.most { Err(Unfit::TooLarge) } else { Ok(()) }
     }
 
-    /// All of it; `None` where nothing was replaced.
+    /// Completes the copy; `None` if nothing was replaced.
     fn done(mut self) -> Result<Option<Vec<u8>>, Unfit> {
         if self.copied == 0 {
             return Ok(None);
@@ -199,12 +198,12 @@ impl Copy<'_> {
     }
 }
 
-/// Where a literal stands with its quotes.
+/// The range of a literal with its quotes.
 fn quoted(literal: &Literal<'_>) -> Range<usize> {
     literal.start.saturating_sub(1)..literal.start.saturating_add(literal.text.len()).saturating_add(1)
 }
 
-/// A literal as its reader has it. Half a surrogate pair, which some readers let pass, hides nothing.
+/// Decodes a literal. Lone surrogates, which some parsers accept, do not hide the rest.
 pub(super) fn decoded<'b>(body: &[u8], literal: &Literal<'b>) -> Cow<'b, str> {
     if memchr::memchr(b'\\', literal.text).is_none() {
         return json::utf8(literal.text).map_or_else(|_| String::from_utf8_lossy(literal.text), Cow::Borrowed);
@@ -222,7 +221,7 @@ pub(super) fn decoded<'b>(body: &[u8], literal: &Literal<'b>) -> Cow<'b, str> {
     }
 }
 
-/// Bytes as a text that is no longer than they are: a control character stands for what is no text.
+/// Bytes as text of at most the same length. A control character replaces invalid UTF-8.
 fn readable(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = str::from_utf8(bytes) {
         return Cow::Borrowed(text);

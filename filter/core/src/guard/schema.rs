@@ -1,11 +1,11 @@
-//! Whether JSON is what a JSON Schema says.
+//! Validates JSON against a JSON Schema.
 //!
-//! Of the words of draft 2020-12, those that providers take for structured output, and those that say how they go together. Words
-//! that are not known here object to nothing, and neither does `format`, as the draft has it. A library that knows all of them makes
-//! the module twice as large; the tests hold this one against it.
+//! Supports the keywords of draft 2020-12 that providers accept for structured output, and the ones that combine schemas. Unknown keywords
+//! are ignored, and so is `format`, as the draft says. A complete library would double the module's size; the tests compare this validator
+//! with one.
 //!
-//! A client writes the schema and a model the answer, so both may be made to cost time. The invariant: all work takes steps, and where
-//! they are used up, the check ends and objects to nothing.
+//! A client writes the schema and a model the response, so both may be crafted to cost time. The invariant: all work takes steps. If the
+//! steps run out, the check ends without a failure.
 
 use std::cell::Cell;
 
@@ -22,35 +22,35 @@ use equal::{has_repeats, same};
 use pattern::Patterns;
 use wrong::{Expected, Step, Wrong};
 
-/// Steps for all answers of one attempt: a schema that refers to itself could go on for ever.
+/// The steps for all choices of one attempt: a schema that refers to itself could recurse without end.
 pub const MOST_STEPS: u64 = 1 << 23;
-/// What a schema, or an answer, may take of memory once it is read: a larger one is not.
+/// The memory limit of a parsed schema or response. Larger ones are not parsed.
 pub const LARGEST: usize = 16 << 20;
-/// What it takes to look for every word in one schema.
+/// The steps to look up all keywords of one schema.
 const FOR_A_SCHEMA: u64 = 32;
-/// As deep as JSON may be.
+/// The maximum depth of JSON.
 const DEEPEST: u32 = 128;
 
-/// A JSON Schema, as a client has sent it.
+/// A JSON Schema from a client.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schema(Value);
 
-/// Why a value was not found to be what a schema says.
+/// Why a value did not pass a check.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unmet {
-    /// It is not; where, and what was expected there.
+    /// It does not match; the position and the expected value.
     Wrong(String),
-    /// That would take too long to find out.
+    /// The check would take too long.
     Spent,
 }
 
-/// Why a check ends.
+/// Why a check ends early.
 enum Stop<'s> {
     Wrong(Wrong<'s>),
     Spent,
 }
 
-/// One check of one value.
+/// A check of one value.
 struct Check<'s> {
     root: &'s Value,
     steps: &'s Steps,
@@ -62,13 +62,13 @@ type Checked<'s> = Result<(), Stop<'s>>;
 type Words = Map<String, Value>;
 
 impl Schema {
-    /// A schema; `None` when the text is none.
+    /// Parses a schema; `None` if the text is not a schema.
     pub fn parse(text: &str) -> Option<Self> {
         json::read(text).ok().filter(|value: &Value| value.is_object() || value.is_boolean()).map(Self)
     }
 
-    /// Whether a value is what it says; the error is where it is not, and what was expected there: `at /items/0: expected a
-    /// number`. Names in it are the schema's.
+    /// Checks a value. The error names the position and the expected value: `at /items/0: expected a number`. All names in it come from the
+    /// schema.
     pub fn check(&self, value: &Value, steps: &Steps) -> Result<(), Unmet> {
         let check = Check { root: &self.0, steps, patterns: Patterns::new(steps), depth: Cell::new(0) };
         check.value(&self.0, value).map_err(|stop| match stop {
@@ -178,7 +178,7 @@ impl<'s> Check<'s> {
                     schemas.push(schema);
                 }
             }
-            // A name that the schema does not have is the model's own: it is not told.
+            // A name that the schema does not contain comes from the model and is not reported.
             let rest = words.get("additionalProperties").filter(|_| schemas.is_empty());
             for schema in schemas.into_iter().chain(rest) {
                 self.value(schema, value).map_err(|stop| stop.below(place))?;
@@ -231,7 +231,7 @@ impl<'s> Check<'s> {
             count(words, text.chars().count(), ("minLength", "maxLength"), "characters")?;
         }
         let Some(Value::String(pattern)) = words.get("pattern") else { return Ok(()) };
-        // An expression of another syntax than ours, or a large one, says nothing here.
+        // Patterns in another syntax and large ones are ignored.
         let Some(compiled) = self.patterns.get(pattern)? else { return Ok(()) };
         expect(compiled.matches(text, self.steps)?, Expected::Match(pattern))
     }
@@ -246,7 +246,7 @@ impl<'s> Stop<'s> {
     }
 }
 
-/// What it takes to find a name among others.
+/// The steps to look up a name.
 fn to_look_up(name: &str) -> u64 {
     steps(name.len()).saturating_add(1)
 }

@@ -1,62 +1,62 @@
-//! The words of a gateway file for guardrails.
+//! The gateway file's options for guardrails.
 
 use serde::{Deserialize, Serialize};
 
-/// Which way a text goes.
+/// The direction of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
-    /// From the client: all texts of its request.
+    /// From the client: all texts of a request.
     Prompts,
-    /// To the client: what the model says, thinks, and gives to tools. An answer is held back until all of it was looked at, a
-    /// streamed one too.
+    /// To the client: the model's output, its reasoning, and the arguments of tool calls. Even a streamed response is held back until all
+    /// of it has been inspected.
     Answers,
 }
 
-/// What becomes of a text in which a guardrail finds something.
+/// What to do with a text that matches a guardrail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// It goes no further. Of an answer, another target's is asked for (`retry.on: guardrail`).
+    /// Reject it. A blocked response is retried at another target (`retry.on: guardrail`).
     #[default]
     Block,
-    /// Of prompts only: what was found is replaced by its name, as in `[email]`.
+    /// Prompts only: replace each match with its name, such as `[email]`.
     Mask,
-    /// It goes on, and the log tells.
+    /// Let it pass, and log the match.
     Log,
 }
 
-/// What Sluice knows how to find.
+/// A built-in detector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Detector {
     /// An e-mail address.
     Email,
-    /// A telephone number in its international form, with a `+`.
+    /// A telephone number in international format, with a `+`.
     Phone,
-    /// A payment card's number, its check digit included.
+    /// A payment card number with a valid check digit.
     CreditCard,
-    /// An international bank account number, its check digits included.
+    /// An international bank account number with valid check digits.
     Iban,
-    /// A social security number of the United States, with its hyphens.
+    /// A US social security number, with its hyphens.
     UsSsn,
-    /// An address of the internet, version 4 or 6.
+    /// An IPv4 or IPv6 address.
     IpAddress,
-    /// A private key in PEM: as much of it as is there.
+    /// A private key in PEM format, complete or cut off.
     PrivateKey,
-    /// A secret of a service that marks its secrets: OpenAI, Anthropic, GitHub, GitLab, Google, Slack, Stripe, npm, and our own keys.
+    /// An API key with a recognizable prefix: OpenAI, Anthropic, GitHub, GitLab, Google, Slack, Stripe, npm, and Sluice's own keys.
     ApiKey,
-    /// The id of an access key of Amazon's.
+    /// An AWS access key id.
     AwsAccessKey,
-    /// A JSON Web Token that is signed.
+    /// A signed JSON Web Token.
     Jwt,
 }
 
 impl Detector {
-    /// Its word in the gateway file.
+    /// The detector's name in the gateway file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Email => "email",

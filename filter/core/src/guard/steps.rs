@@ -1,16 +1,16 @@
-//! How much work it may be to look at what strangers send.
+//! Bounds the work spent on untrusted texts.
 //!
-//! Work is counted and never timed: the same text costs the same number of steps everywhere. A step is about one byte looked at, or
-//! one state of an expression visited. The invariant: whoever takes steps stops at the first that is not allowed, so no text costs
-//! more than what was allowed for it and one piece of work beyond it.
+//! Work is counted, not timed: the same text takes the same number of steps everywhere. A step is about one byte read or one automaton
+//! state visited. The invariant: every loop stops at the first step beyond the limit. So a text costs at most its limit plus one unit of
+//! work.
 
 use std::cell::Cell;
 
-/// No more steps are allowed.
+/// The step limit is exhausted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spent;
 
-/// The steps of one piece of work.
+/// The steps of one task.
 #[derive(Debug)]
 pub struct Steps {
     taken: Cell<u64>,
@@ -18,34 +18,34 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// So many are allowed.
+    /// Steps with this limit.
     pub fn at_most(allowed: u64) -> Self {
         Self { taken: Cell::new(0), allowed: Cell::new(allowed) }
     }
 
-    /// How many were taken.
+    /// The steps taken so far.
     pub fn taken(&self) -> u64 {
         self.taken.get()
     }
 
-    /// Whether more were taken than were allowed.
+    /// Whether the limit is exceeded.
     pub fn are_spent(&self) -> bool {
         self.taken.get() > self.allowed.get()
     }
 
-    /// Allows more.
+    /// Raises the limit.
     pub(super) fn allow(&self, more: u64) {
         self.allowed.set(self.allowed.get().saturating_add(more));
     }
 
-    /// Takes some; an error when that is more than was allowed.
+    /// Takes steps; an error if that exceeds the limit.
     pub(super) fn take(&self, steps: u64) -> Result<(), Spent> {
         self.taken.set(self.taken.get().saturating_add(steps));
         if self.are_spent() { Err(Spent) } else { Ok(()) }
     }
 }
 
-/// As many steps as there are bytes, or other things.
+/// A length as a number of steps.
 pub(super) fn steps(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }

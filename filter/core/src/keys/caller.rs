@@ -1,4 +1,4 @@
-//! Who calls, once a key is known: compiled from the gateway file, or from a key's record.
+//! The holder of a known key, compiled from the gateway file or from a key's record.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -8,53 +8,53 @@ use crate::limits::Applied;
 use super::spec::Permission;
 use super::{Cidr, Forbidden, Glob};
 
-/// What one secret gives.
+/// A secret's holder and expiry.
 #[derive(Debug, Clone)]
 pub struct Credential {
-    /// To whom.
+    /// The key's holder.
     pub caller: Rc<Caller>,
-    /// Unix seconds until when, for the secret that a rotated key had before.
+    /// Expiry in Unix seconds, for the previous secret of a rotated key.
     pub until: Option<u64>,
 }
 
-/// One virtual key's holder.
+/// The holder of a virtual key, with its permissions.
 #[derive(Debug, Clone, Default)]
 pub struct Caller {
-    /// The key's public name.
+    /// The key's id, which is public.
     pub key_id: Rc<str>,
-    /// The team that answers for it.
+    /// The team responsible for the key.
     pub team: Rc<str>,
-    /// The application that uses it.
+    /// The application that uses the key.
     pub app: Option<Rc<str>>,
-    /// Who holds it, for people.
+    /// The key's owner, for display.
     pub owner: Option<String>,
-    /// For people and reports.
+    /// Labels for display and reports.
     pub labels: BTreeMap<String, String>,
-    /// Unix seconds after which the key is no longer valid.
+    /// Expiry of the key, in Unix seconds.
     pub expires: Option<u64>,
-    /// The models it may ask for; `None` is all.
+    /// Models it may request; `None` for all.
     pub models: Option<Vec<Glob>>,
-    /// The paths it may call; `None` is all.
+    /// Paths it may call; `None` for all.
     pub endpoints: Option<Vec<Glob>>,
-    /// What its requests may not ask for.
+    /// Fields and tools that its requests must not use.
     pub forbid: Forbidden,
-    /// The addresses it may be used from; `None` is all.
+    /// Addresses it may be used from; `None` for all.
     pub sources: Option<Vec<Cidr>>,
-    /// Whether it was withdrawn.
+    /// Whether the key was revoked.
     pub revoked: bool,
-    /// What its holder may decide for a request.
+    /// Choices that its holder may make for a request.
     pub control: Vec<Permission>,
-    /// The limits and budgets that know this caller from others. Those that do not are the gateway's, once for all callers.
+    /// Limits and budgets that depend on this caller. The others are the gateway's, shared by all callers.
     pub rules: Vec<Applied>,
 }
 
 impl Caller {
-    /// Whether it may ask for a model by this name.
+    /// Whether it may request a model by this name.
     pub fn may_use(&self, name: &str) -> bool {
         self.models.as_ref().is_none_or(|models| models.iter().any(|glob| glob.matches(name)))
     }
 
-    /// Whether it may ask for what was found by `asked`: by that name, or by the one that it stands for.
+    /// Whether it may request the model that `asked` resolved to: by that name, or by the model's own `name`.
     pub fn may_ask(&self, asked: &str, name: &str) -> bool {
         self.may_use(asked) || self.may_use(name)
     }

@@ -1,8 +1,8 @@
-//! Ranges of addresses: `10.0.0.0/8`, `2001:db8::/32`, or a single address.
+//! IP address ranges: `10.0.0.0/8`, `2001:db8::/32`, or a single address.
 
 use std::net::IpAddr;
 
-/// The addresses that begin with the same bits. An IPv4 address within IPv6 (`::ffff:10.0.0.1`) is that IPv4 address.
+/// Addresses with a common prefix. An IPv4-mapped IPv6 address (`::ffff:10.0.0.1`) counts as IPv4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cidr {
     network: IpAddr,
@@ -10,8 +10,8 @@ pub struct Cidr {
 }
 
 impl Cidr {
-    /// Reads an address, or one with the length of its prefix. `None` for what is neither, and for a network with bits
-    /// set past its prefix: one of the two is a slip, and no one but its author knows which.
+    /// Parses an address, optionally with a prefix length. `None` for anything else, and for a network with bits set beyond its prefix: one
+    /// of the two is a mistake, and only the author knows which.
     pub fn parse(text: &str) -> Option<Self> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
@@ -31,13 +31,13 @@ impl Cidr {
         (bits(network) & !found.mask() == 0).then_some(found)
     }
 
-    /// Whether `address` is one of them.
+    /// Whether the range contains `address`.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         width(address) == width(self.network) && bits(address) & self.mask() == bits(self.network)
     }
 
-    /// Ones for the prefix, within the lowest bits that the address has.
+    /// A mask of the prefix, within the low bits that hold the address.
     fn mask(&self) -> u128 {
         let width = width(self.network);
         let all = u128::MAX >> (128 - width);

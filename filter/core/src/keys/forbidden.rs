@@ -1,21 +1,21 @@
-//! What a request may not ask for: fields of its body, and tools, by their names.
+//! Request fields and tools that are forbidden, by name.
 //!
-//! Nothing is forbidden that nobody has named. A name is a field of the top level, or `tools.` and the type of a tool; a type with
-//! a version is of the family without one.
+//! Only named fields and tools are forbidden. A name is a top-level field, or `tools.` and a tool type. A type with a version belongs to
+//! the family without one.
 
 use crate::peek::mentions::{Mention, same};
 use crate::suggest::closest;
 
-/// Longer names are no field's.
+/// No field has a longer name.
 const LONGEST: usize = 64;
 
-/// Tools that are asked for by a field of their own, too.
+/// Tools that a top-level field can also request.
 const FIELDS: [(&str, &str); 3] = [("web_search_options", "web_search"), ("mcp_servers", "mcp"), ("functions", OWN)];
 
-/// A client's own tool: in OpenAI's format by that type, in Anthropic's by `custom` or by none.
+/// A client-defined tool: in OpenAI's format by this type, in Anthropic's by `custom` or without a type.
 const OWN: &str = "function";
 
-/// Names that somebody may have meant by one that is none.
+/// Known names, to suggest in place of an invalid one.
 const KNOWN: [&str; 26] = [
     "service_tier",
     "background",
@@ -45,7 +45,7 @@ const KNOWN: [&str; 26] = [
     "tools.custom",
 ];
 
-/// What is forbidden to a key, to a team's keys, or of a model.
+/// Fields and tools forbidden to a key, to a team's keys, or for a model.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Forbidden(Box<[Rule]>);
 
@@ -74,7 +74,7 @@ impl Rule {
         }
     }
 
-    /// Whether it forbids this; `anthropics` is whether the request has Anthropic's format.
+    /// Whether the rule forbids this; `anthropics` says whether the request is in Anthropic's format.
     fn forbids(&self, mention: &Mention<'_>, anthropics: bool) -> bool {
         match (self, mention) {
             (Self::Field(name), Mention::Field(field)) => same(field.as_bytes(), name),
@@ -90,7 +90,7 @@ impl Rule {
     }
 }
 
-/// Whether a tool's type is of this family: the same, or with a version behind it. `mcp_toolset` is Anthropic's word for `mcp`.
+/// Whether a tool's type belongs to this family, with or without a version. `mcp_toolset` is Anthropic's name for `mcp`.
 fn is_of(kind: &str, family: &str) -> bool {
     let Some((front, version)) = kind.split_at_checked(family.len()) else { return false };
     let is_version =
@@ -101,7 +101,7 @@ fn is_of(kind: &str, family: &str) -> bool {
 }
 
 impl Forbidden {
-    /// Reads what a person wrote. For each name that is none: which of them, and what would be right.
+    /// Parses configured names. Returns the index of each invalid name with what was expected.
     pub fn read(names: &[String]) -> (Self, Vec<(usize, String)>) {
         let (mut rules, mut wrong) = (Vec::with_capacity(names.len()), Vec::new());
         for (index, name) in names.iter().enumerate() {
@@ -113,17 +113,17 @@ impl Forbidden {
         (Self(rules.into()), wrong)
     }
 
-    /// Whether that is nothing.
+    /// Whether nothing is forbidden.
     pub fn is_nothing(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether it forbids this; `anthropics` is whether the request has Anthropic's format.
+    /// Whether one of the rules forbids this; `anthropics` says whether the request is in Anthropic's format.
     pub fn forbids(&self, mention: &Mention<'_>, anthropics: bool) -> bool {
         self.0.iter().any(|rule| rule.forbids(mention, anthropics))
     }
 
-    /// Its names, as they were written.
+    /// The names as configured.
     pub fn names(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|rule| match rule {
             Rule::Field(name) => name.to_string(),

@@ -1,6 +1,6 @@
-//! Patterns in which `*` stands for any text, nothing included, and everything else for itself.
+//! Patterns in which `*` matches any text, including none, and everything else matches itself.
 
-/// A compiled pattern. Matching takes time linear in the text: no pattern can make it slow.
+/// A compiled pattern. Matching takes linear time in the text, whatever the pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glob {
     /// The pieces between the stars; a single piece is the whole text.
@@ -8,27 +8,27 @@ pub struct Glob {
 }
 
 impl Glob {
-    /// Compiles a pattern: there is none that is wrong.
+    /// Compiles a pattern; every text is a valid one.
     pub fn new(pattern: &str) -> Self {
         Self { pieces: pattern.split('*').map(Box::from).collect() }
     }
 
-    /// Whether it has no star, and so is a name.
+    /// Whether the pattern has no star.
     pub fn is_literal(&self) -> bool {
         self.pieces.len() == 1
     }
 
-    /// A name without a star; empty where there is one.
+    /// The literal name; empty if the pattern has a star.
     pub fn text(&self) -> &str {
         if let [only] = &*self.pieces { only } else { "" }
     }
 
-    /// What stands before its first star and behind its last one; `None` where it has none.
+    /// The text before the first star and after the last one; `None` without a star.
     pub fn ends(&self) -> Option<(&str, &str)> {
         if let [first, .., last] = &*self.pieces { Some((first, last)) } else { None }
     }
 
-    /// Whether `text` is what it stands for.
+    /// Whether the pattern matches `text`.
     pub fn matches(&self, text: &str) -> bool {
         let (first, middle, last) = match &*self.pieces {
             [] => return false,
@@ -36,7 +36,7 @@ impl Glob {
             [first, middle @ .., last] => (first, middle, last),
         };
         let Some(rest) = text.strip_prefix(&**first).and_then(|rest| rest.strip_suffix(&**last)) else { return false };
-        // The leftmost place of each piece leaves the most for those behind it.
+        // The leftmost match of each piece leaves the most text for the pieces after it.
         let after = |rest: &'_ str, piece: &str| rest.find(piece).and_then(|at| at.checked_add(piece.len()));
         let mut rest = rest;
         for piece in middle {
@@ -93,7 +93,7 @@ mod tests {
 
         use super::super::Glob;
 
-        /// The definition, in exponential time.
+        /// Reference implementation, in exponential time.
         fn slow(pattern: &[u8], text: &[u8]) -> bool {
             match pattern.split_first() {
                 None => text.is_empty(),

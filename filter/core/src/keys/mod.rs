@@ -1,7 +1,7 @@
-//! Virtual keys: how one is written, and whom it admits where.
+//! Virtual keys: their format, and the requests that they admit.
 //!
-//! A key is looked up by its SHA-256 and compared with nothing else, so that no comparison tells anything of it by the time
-//! it takes. Why one is refused is told apart for the log; the caller learns no more than OpenAI's callers do.
+//! A key is looked up by its SHA-256 and never compared, so no comparison leaks anything through timing. The log distinguishes why a key
+//! was rejected; the client learns no more than OpenAI's clients do.
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -21,25 +21,25 @@ pub use cidr::Cidr;
 pub use forbidden::Forbidden;
 pub use glob::Glob;
 
-/// Why a key does not admit a request.
+/// Why a key is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denied {
-    /// It looks like one of ours, and was typed or cut wrong: its checksum does not hold.
+    /// It has the gateway's prefix but is not well-formed: mistyped or truncated.
     Malformed,
-    /// Nobody has it.
+    /// No such key exists.
     Unknown,
-    /// Its time is over, or that of the secret before its rotation.
+    /// The key has expired, or its previous secret has after a rotation.
     Expired,
-    /// It was withdrawn.
+    /// It was revoked.
     Revoked,
-    /// It may not be used from this address.
+    /// The client's address is not allowed.
     Source,
-    /// It may not call this path.
+    /// The path is not allowed.
     Endpoint,
 }
 
 impl Denied {
-    /// For the log: a stable word that tells all of them apart.
+    /// Stable code for the log, different for each reason.
     pub fn code(self) -> &'static str {
         match self {
             Self::Malformed => "malformed_api_key",
@@ -51,7 +51,7 @@ impl Denied {
         }
     }
 
-    /// For the caller: of a key that is not valid only that, whatever the reason.
+    /// The client's error, the same for every invalid key.
     pub fn error(self) -> ApiError {
         match self {
             Self::Malformed | Self::Unknown | Self::Expired | Self::Revoked => ApiError::new(
@@ -78,8 +78,8 @@ impl Denied {
     }
 }
 
-/// Whether the holder of a key may call `endpoint` (a path without its query) now, and who that is. `credential` is what was
-/// found under the hash of `presented`; `source` is the client's address, and only asked for when the key is bound to some.
+/// Admits the holder of a key to `endpoint` (a path without its query), or returns why not. `credential` is the entry under the hash of
+/// `presented`. `source` returns the client's address; it is only called if the key restricts addresses.
 pub fn admit(
     credential: Option<&Credential>,
     presented: &[u8],
@@ -98,7 +98,7 @@ pub fn admit(
         return Err(Denied::Expired);
     }
     if let Some(sources) = &caller.sources {
-        // An address that Envoy does not tell is none of those allowed.
+        // An address that Envoy does not report is not allowed.
         let allowed = source().is_some_and(|address| sources.iter().any(|cidr| cidr.contains(address)));
         if !allowed {
             return Err(Denied::Source);
@@ -110,8 +110,8 @@ pub fn admit(
     }
 }
 
-/// Whether the caller may have what a provider keeps at this path: only by `endpoints` that name it, for it is shared by all who
-/// may.
+/// Whether the caller may access data that a provider stores at this path. The key must list the path in `endpoints`, since the data is
+/// shared by all keys that do.
 pub fn may_have(caller: &Caller, path: &str) -> bool {
     caller.endpoints.as_ref().is_some_and(|endpoints| endpoints.iter().any(|glob| glob.matches(path)))
 }

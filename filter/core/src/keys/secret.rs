@@ -1,7 +1,7 @@
-//! How a virtual key is written: `sk-sluice-`, 27 random digits of base 62, and 6 more that are the CRC-32 of all before
-//! them, by which scanners and typists tell a real one. Knows the form only: who has a key is not known here.
+//! The format of virtual keys: `sk-sluice-`, 27 random base-62 digits, and 6 more for the CRC-32 of everything before them, which lets
+//! secret scanners and typists recognize a real key. This module does not know which keys exist.
 
-/// What every key begins with.
+/// Prefix of every key.
 pub const PREFIX: &str = "sk-sluice-";
 /// The digits of base 62.
 pub const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -10,7 +10,7 @@ pub const RANDOM_DIGITS: usize = 27;
 /// Digits of the checksum: 6 of base 62 hold 32 bits.
 pub const CHECK_DIGITS: usize = 6;
 
-/// Whether `text` is written as a key is, checksum included.
+/// Whether `text` is a well-formed key, including its checksum.
 pub fn is_well_formed(text: &[u8]) -> bool {
     let Some((body, sum)) =
         text.len().checked_sub(CHECK_DIGITS).and_then(|body_length| text.split_at_checked(body_length))
@@ -22,7 +22,7 @@ pub fn is_well_formed(text: &[u8]) -> bool {
         && checksum(body) == *sum
 }
 
-/// The digits that end a key whose text so far is `body`.
+/// The checksum digits of a key that begins with `body`.
 pub fn checksum(body: &[u8]) -> [u8; CHECK_DIGITS] {
     let mut rest = crc32fast::hash(body);
     let mut digits = [b'0'; CHECK_DIGITS];

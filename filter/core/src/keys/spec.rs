@@ -1,18 +1,18 @@
-//! The words of a gateway file for what a key's holder may decide.
+//! The gateway file's options for the overrides that a key's holder may set.
 
 use serde::{Deserialize, Serialize};
 
-/// What the holder of a key may decide for a request.
+/// An override that the holder of a key may set for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Permission {
-    /// The header `x-sluice-route`: a strategy, or one of the model's targets to ask first.
+    /// The header `x-sluice-route`: a routing strategy, or one of the model's targets to try first.
     Route,
-    /// The header `x-sluice-fallback: off`: the first target only.
+    /// The header `x-sluice-fallback: off`: try only the first target.
     Fallback,
-    /// The header `x-sluice-timeout`: a shorter time for the whole request.
+    /// The header `x-sluice-timeout`: a shorter timeout for the whole request.
     Timeout,
-    /// As the model's name, a provider's own, behind the provider's: `anthropic/claude-haiku-4-5`. Of the targets in this file.
+    /// A target of the gateway file as the model name, with its provider: `anthropic/claude-haiku-4-5`.
     Targets,
 }

@@ -1,5 +1,4 @@
-//! The gateway's rules, sorted by whom they are about, so that neither a key that is compiled nor a request that comes looks
-//! at all of them.
+//! The gateway's rules, indexed by scope, so that neither compiling a key nor handling a request scans all of them.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -8,12 +7,12 @@ use super::Rule;
 use super::scope::{Subject, nobody, settled_meter};
 use crate::store::Counter;
 
-/// A rule, as it is for one caller, or for all.
+/// A rule resolved for one caller, or for all callers.
 #[derive(Debug, Clone)]
 pub struct Applied {
     /// The rule.
     pub rule: Rc<Rule>,
-    /// Its counter, unless that depends on the model or the provider.
+    /// The rule's counter, unless its name depends on the model or the provider.
     pub counter: Option<Counter>,
 }
 
@@ -23,7 +22,7 @@ impl Applied {
     }
 }
 
-/// The gateway's rules but those of single keys. Rules that tell callers apart are each caller's; the others stand here once.
+/// All rules except those of single keys. Rules that depend on the caller are resolved for each caller; the others are resolved once.
 #[derive(Debug, Default)]
 pub struct Index {
     everywhere: Vec<Applied>,
@@ -35,7 +34,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// Sorts rules.
+    /// Indexes the rules.
     pub fn new(rules: &[Rc<Rule>]) -> Self {
         let mut index = Self::default();
         for rule in rules {
@@ -59,8 +58,7 @@ impl Index {
         index
     }
 
-    /// The rules that know this caller from others: the key's `own`, and all that are about its team or its app, or count by
-    /// one of the three.
+    /// The rules that depend on this caller: the key's `own`, and all that match or count by its key, team or app.
     pub fn of_caller(&self, key: &str, team: &str, app: Option<&str>, own: Vec<Rc<Rule>>) -> Vec<Applied> {
         let of = Subject { key, team, app, ..nobody() };
         let groups = [self.keys.get(key), self.teams.get(team), app.and_then(|app| self.apps.get(app))];
@@ -69,7 +67,7 @@ impl Index {
         own.iter().chain(about).map(|rule| Applied::new(rule, &of)).collect()
     }
 
-    /// The rules that know no caller from another, for requests for this model.
+    /// The rules for this model that do not depend on the caller.
     pub fn shared<'a>(&'a self, model: &str) -> impl Iterator<Item = &'a Applied> + use<'a> {
         self.everywhere.iter().chain(self.models.get(model).into_iter().flatten())
     }

@@ -1,5 +1,5 @@
-//! Limits and budgets as they are configured: a [`Rule`] is compiled once from the gateway file, or from a key's record, and
-//! knows the name of its counter. [`crate::store`] does the counting; `reservation` says what one request takes.
+//! Limits and budgets as configured. A [`Rule`] is compiled once from the gateway file or a key's record, and names its counter.
+//! [`crate::store`] counts; `reservation` decides how much one request debits.
 
 use std::rc::Rc;
 
@@ -15,17 +15,17 @@ mod scope;
 pub use index::{Applied, Index};
 pub use scope::{DIMENSIONS, Subject};
 
-/// What a rule counts.
+/// The unit that a rule counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Requests.
     Requests,
-    /// Tokens of prompts and answers.
+    /// Prompt and response tokens.
     Tokens,
-    /// Tokens of prompts.
+    /// Prompt tokens.
     InputTokens,
-    /// Tokens of answers.
+    /// Response tokens.
     OutputTokens,
     /// Micro-dollars.
     MicroUsd,
@@ -34,18 +34,18 @@ pub enum Unit {
 /// One limit, or one period of a budget.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
-    /// Whose requests.
+    /// The requests it applies to.
     pub matches: Match,
-    /// Counted separately for each of these; sorted, none twice.
+    /// Dimensions to count by separately; sorted, without duplicates.
     pub per: Vec<Dimension>,
-    /// What is counted.
+    /// The unit that is counted.
     pub unit: Unit,
-    /// How; `None` bounds each request by itself, which no store needs to know of.
+    /// The window; `None` bounds each request by itself, without a counter.
     pub kind: Option<LimitWindow>,
-    /// How much is allowed.
+    /// The amount allowed in the window.
     pub limit: u64,
-    /// Whether it refuses, or only warns.
+    /// Whether it rejects requests or only warns.
     pub hard: bool,
-    /// The model that is served instead of refusing.
+    /// The fallback model that is served instead of rejecting.
     pub then_model: Option<Rc<str>>,
 }

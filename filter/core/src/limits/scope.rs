@@ -1,7 +1,7 @@
-//! Whom a rule is about, and by what name its counter is known.
+//! The scope of a rule, and the names of counters.
 //!
-//! A counter's name is made of what is counted and for whom, and never of how much is allowed: a changed limit goes on with the
-//! same count. Two rules that count the same have the same counter.
+//! A counter's name contains the unit and the scope but never the limit, so the count survives a change of the limit. Two rules that count
+//! the same share a counter.
 
 use std::rc::Rc;
 
@@ -11,12 +11,12 @@ use crate::store::{Counter, LimitWindow};
 
 use super::{Rule, Unit};
 
-/// All dimensions, in the order in which they stand in names: by the alphabet.
+/// All dimensions, in the order of counter names: alphabetical.
 pub const DIMENSIONS: [Dimension; 5] =
     [Dimension::App, Dimension::Key, Dimension::Model, Dimension::Provider, Dimension::Team];
 
 impl Dimension {
-    /// As the gateway file and counters' names write it.
+    /// The dimension's name in the gateway file and in counter names.
     pub fn name(self) -> &'static str {
         match self {
             Self::App => "app",
@@ -28,18 +28,18 @@ impl Dimension {
     }
 }
 
-/// What a request is, for rules: one value of each dimension.
+/// A request's value of each dimension.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// The key's id.
     pub key: &'a str,
-    /// Its team.
+    /// The key's team.
     pub team: &'a str,
-    /// Its application; keys without one are counted together, as an application without a name.
+    /// The key's application; keys without one are counted together, as an application with an empty name.
     pub app: Option<&'a str>,
-    /// The model, by the name that clients ask for.
+    /// The model, by the name clients use.
     pub model: &'a str,
-    /// Who serves.
+    /// The provider that serves the request.
     pub provider: &'a str,
 }
 
@@ -78,33 +78,33 @@ pub(super) fn gauge_name(kind: LimitWindow) -> &'static str {
 }
 
 impl Rule {
-    /// Whether it tells requests apart by this.
+    /// Whether the rule matches or counts by this dimension.
     pub fn holds(&self, dimension: Dimension) -> bool {
         self.matches.fixed(dimension).is_some() || self.per.contains(&dimension)
     }
 
-    /// Whether it can be about requests for this model at this provider, whoever asks.
+    /// Whether the rule can apply to requests for this model at this provider, from some caller.
     pub fn fits(&self, model: &str, provider: &str) -> bool {
         self.matches.allows(Dimension::Model, Some(model)) && self.matches.allows(Dimension::Provider, Some(provider))
     }
 
-    /// The counter that counts this request; `None` when the rule counts nothing.
+    /// The counter for this request; `None` when the rule has no window.
     pub fn counter(&self, of: &Subject) -> Option<Counter> {
         let kind = self.kind?;
-        // A key's and a team's requests are one team's; an application may be used by several.
+        // A key belongs to one team; an application may span several.
         let of_one_team = self.holds(Dimension::Key) || self.holds(Dimension::Team);
         let shard = if of_one_team { of.team } else { "" };
         let name = format!("{}/{}/{}", self.scope(of), self.unit.name(), gauge_name(kind));
         Some(Counter { name: name.into(), shard_key: shard.into(), kind })
     }
 
-    /// Whose requests are counted together with this one: `model=chat,team=research`, or `all`.
+    /// The values that requests on the same counter share: `model=chat,team=research`, or `all`.
     pub fn scope(&self, of: &Subject) -> String {
         let mut scope = String::new();
         for dimension in DIMENSIONS.into_iter().filter(|dimension| self.holds(*dimension)) {
             let comma = if scope.is_empty() { "" } else { "," };
             scope.extend([comma, dimension.name(), "="]);
-            // A model's name may hold any visible character. No other name holds these.
+            // A model's name may contain any visible character; other names contain neither of these two.
             for c in of.get(dimension).chars() {
                 match c {
                     ',' => scope.push_str("%2C"),
@@ -116,7 +116,7 @@ impl Rule {
         if scope.is_empty() { "all".to_owned() } else { scope }
     }
 
-    /// The same for people: `team research and model chat`, or `this gateway`.
+    /// The scope for error messages: `team research and model chat`, or `this gateway`.
     pub(crate) fn described(&self, of: &Subject) -> String {
         let named = |dimension: Dimension| match (dimension, of.get(dimension)) {
             (Dimension::App, "") => "keys without an app".to_owned(),
@@ -127,7 +127,7 @@ impl Rule {
         if parts.is_empty() { "this gateway".to_owned() } else { parts.join(" and ") }
     }
 
-    /// What it counts, whatever the values: two rules with the same label are one too many.
+    /// Identifies what the rule counts, apart from the request's values. Two rules with the same label are duplicates.
     pub fn label(&self) -> String {
         let mut label = String::new();
         for dimension in DIMENSIONS.into_iter().filter(|dimension| self.holds(*dimension)) {
@@ -139,25 +139,25 @@ impl Rule {
         format!("{label}/{}/{}", self.unit.name(), self.kind.map_or("request", gauge_name))
     }
 
-    /// What the counter's name is made of besides what a caller is: nothing, or the model and the provider.
+    /// Whether the counter's name depends on the request's model or provider.
     pub(super) fn varies(&self) -> bool {
         self.per.iter().any(|dimension| matches!(dimension, Dimension::Model | Dimension::Provider))
     }
 
-    /// Whom it is about is one of these, so that it is no one else's.
+    /// Whether the rule depends on the key, team or app.
     pub(super) fn knows_callers(&self) -> bool {
         [Dimension::Key, Dimension::Team, Dimension::App].into_iter().any(|dimension| self.holds(dimension))
     }
 }
 
-/// An empty name, for what a counter's name is not made of.
+/// A subject with empty values, for dimensions that a counter's name does not contain.
 pub(super) fn nobody() -> Subject<'static> {
     Subject { key: "", team: "", app: None, model: "", provider: "" }
 }
 
-/// A rule's counter, when its name is known before a model and a provider are.
+/// The rule's counter, if its name does not depend on the request's model and provider.
 pub(super) fn settled_meter(rule: &Rc<Rule>, of: &Subject) -> Option<Counter> {
-    // A fixed model or provider is part of the name as the rule has it.
+    // A model or provider that the rule fixes is part of the name.
     let Match { model, provider, .. } = &rule.matches;
     let of = Subject { model: model.as_deref().unwrap_or(""), provider: provider.as_deref().unwrap_or(""), ..*of };
     if rule.varies() { None } else { rule.counter(&of) }

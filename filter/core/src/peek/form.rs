@@ -1,8 +1,8 @@
-//! The model's name in a `multipart/form-data` body (RFC 7578): where it stands, so that another can be put in its place.
+//! Finds the model's name in a `multipart/form-data` body (RFC 7578), so that it can be replaced.
 //!
-//! It is not a parse: parts are found by their boundary, and only the heads of parts are read. But what its provider's parser
-//! could read as another form is refused: the model that is charged and allowed must be the one that is asked. No client
-//! writes such forms.
+//! This is not a full parser: it finds parts by their boundary and reads only their headers. A form that the provider's parser could read
+//! differently is rejected, because the gateway must charge and authorize the model that the provider serves. Real clients do not send such
+//! forms.
 
 use std::ops::Range;
 
@@ -11,31 +11,31 @@ use sluice_wire::error::ApiError;
 
 use super::mentions::same;
 
-/// A form with more parts is refused: no endpoint has nearly as many.
+/// A form with more parts is rejected. No endpoint needs nearly as many.
 const MOST_PARTS: usize = 256;
 
-/// A part with a longer head is refused.
+/// A part with a longer header section is rejected.
 const LONGEST_HEAD: usize = 4096;
 
-/// What was found in a form.
+/// The findings in a form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Form {
-    /// Where the model's name stands.
+    /// The range of the model's name.
     pub model: Range<usize>,
-    /// Whether the answer is to be streamed.
+    /// Whether the response is streamed.
     pub stream: bool,
-    /// How many answers are asked for.
+    /// The number of requested choices.
     pub n: u64,
 }
 
-/// Whether a `content-type` is a form's, of any kind.
+/// Whether a `content-type` is any kind of form.
 pub fn is_form(content_type: &str) -> bool {
     let kind = content_type.trim_start().as_bytes();
     let begins = |form: &[u8]| kind.get(..form.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(form));
     begins(b"multipart/") || begins(b"application/x-www-form-urlencoded")
 }
 
-/// The boundary in a form's `content-type`: one, in a form whose texts are UTF-8.
+/// The boundary in a form's `content-type`. Requires exactly one boundary, and UTF-8 if a charset is given.
 pub fn boundary(content_type: &str) -> Result<&str, ApiError> {
     let unclear = || ApiError::invalid("", "Invalid 'content-type': expected multipart/form-data with one boundary.");
     let (kind, parameters) = content_type.split_once(';').ok_or_else(unclear)?;
@@ -55,13 +55,13 @@ pub fn boundary(content_type: &str) -> Result<&str, ApiError> {
     boundary.filter(|boundary| (1..=70).contains(&boundary.len())).ok_or_else(unclear)
 }
 
-/// A parameter's value without its quotes; nothing where readers differ about what it is.
+/// A parameter's value without quotes; `None` if parsers disagree about it.
 fn plain(value: &str) -> Option<&str> {
     let inside = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
     (!inside.contains(['"', '\\'])).then_some(inside)
 }
 
-/// Looks for the model in a form.
+/// Finds the model in a form.
 pub(super) fn read(body: &[u8], boundary: &str) -> Result<Form, ApiError> {
     let (mut model, mut twice, mut stream, mut n) = (None, false, false, 1);
     for part in parts(body, boundary)? {
@@ -87,16 +87,16 @@ pub(super) fn read(body: &[u8], boundary: &str) -> Result<Form, ApiError> {
     }
 }
 
-/// A file that is uploaded, and what for.
+/// A file upload.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Upload<'a> {
-    /// `purpose`, as it stands there.
+    /// The field `purpose`, unparsed.
     pub purpose: &'a [u8],
-    /// The file.
+    /// The file's content.
     pub file: &'a [u8],
 }
 
-/// Reads a form that uploads a file.
+/// Reads a file upload form.
 pub fn upload<'a>(body: &'a [u8], boundary: &str) -> Result<Upload<'a>, ApiError> {
     let (mut purpose, mut file) = (None, None);
     for part in parts(body, boundary)? {
@@ -128,7 +128,7 @@ pub fn names<'a>(body: &'a [u8], boundary: &str) -> Result<Vec<&'a str>, ApiErro
     parts(body, boundary)?.into_iter().map(|part| Ok(Field::read(body, part)?.name)).collect()
 }
 
-/// Where the parts stand, each with its head. The boundary must stand nowhere else: a reader may take it for one there too.
+/// The ranges of the parts, with their headers. The boundary must not occur anywhere else: a parser may take it for one.
 fn parts(body: &[u8], boundary: &str) -> Result<Vec<Range<usize>>, ApiError> {
     let delimiter = format!("--{boundary}");
     let (mut parts, mut begun, mut ended) = (Vec::new(), None, false);
@@ -161,14 +161,14 @@ fn malformed() -> ApiError {
 /// A part of a form.
 struct Field<'a> {
     name: &'a str,
-    /// Where its value stands.
+    /// The range of its value.
     value: Range<usize>,
-    /// Whether the value is what stands there: no file's, and in no encoding.
+    /// Whether the value is plain text: not a file, and not encoded.
     is_plain: bool,
 }
 
 impl<'a> Field<'a> {
-    /// Reads the part in this range. Its head has to have one meaning.
+    /// Reads the part in this range. Its headers must be unambiguous.
     fn read(body: &'a [u8], part: Range<usize>) -> Result<Self, ApiError> {
         let end = part.end.min(part.start.saturating_add(LONGEST_HEAD));
         let start = body.get(part.start..end).ok_or_else(malformed)?;
@@ -199,12 +199,12 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Whether this `content-transfer-encoding` is none.
+/// Whether this `content-transfer-encoding` leaves the bytes unchanged.
 fn is_as_it_is(encoding: &str) -> bool {
     ["7bit", "8bit", "binary"].iter().any(|known| encoding.trim().eq_ignore_ascii_case(known))
 }
 
-/// Whether a text of this type says what stands there: in UTF-8, or in letters that older charsets have in the same places.
+/// Whether a text of this type can be read as UTF-8: it is UTF-8, or ASCII in an older charset.
 fn is_text(content_type: &str, text: &[u8]) -> bool {
     let lower = content_type.to_ascii_lowercase();
     let Some((_, charset)) = lower.split_once("charset") else { return true };
@@ -215,7 +215,7 @@ fn is_text(content_type: &str, text: &[u8]) -> bool {
     }
 }
 
-/// The one name in a `content-disposition`, and whether there is a file's beside it.
+/// The only name in a `content-disposition`, and whether it also has a file name.
 fn named(disposition: &str) -> Option<(&str, bool)> {
     let (kind, mut rest) = disposition.split_once(';')?;
     kind.trim().eq_ignore_ascii_case("form-data").then_some(())?;
@@ -243,8 +243,7 @@ fn named(disposition: &str) -> Option<(&str, bool)> {
     Some((name?, is_file))
 }
 
-/// What stands before the closing quote, and behind it. Whether a backslash escapes is read in two ways: only if the quote is
-/// the closing one by both is there one answer.
+/// Splits at the closing quote. Parsers disagree whether a backslash escapes the quote, so a quote after a backslash is ambiguous.
 fn quoted_text(quoted: &str) -> Option<(&str, &str)> {
     let end = quoted.find('"')?;
     let (text, behind) = quoted.split_at(end);
@@ -309,7 +308,7 @@ mod tests {
         assert!(read(&many, "xYz").unwrap_err().message.contains("parts"));
     }
 
-    /// Each of these has a second model for some reader: of another part's name, in a head that was skipped, by bare line feeds.
+    /// Each of these forms has a second model for some parser: in another part's name, in a skipped header, or after bare line feeds.
     #[test]
     fn a_form_that_may_hold_another_model_for_its_provider_is_a_400() {
         let long = format!("X-Pad: {}\r\n{MODEL}", "x".repeat(LONGEST_HEAD));
@@ -343,7 +342,7 @@ mod tests {
         for body in [format!("{bare}\r\n{fine}"), format!("{fine}{fine}"), fine.replace("--xYz--", "--xYz --")] {
             assert!(read(body.as_bytes(), "xYz").is_err(), "{body}");
         }
-        // As Apache's client writes it, and .NET's.
+        // As Apache's HTTP client and .NET write it.
         for head in [
             format!("{MODEL}\r\nContent-Type: text/plain; charset=ISO-8859-1\r\nContent-Transfer-Encoding: 8bit"),
             "Content-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; name=model".to_owned(),

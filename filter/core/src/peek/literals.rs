@@ -1,6 +1,5 @@
-//! The string literals of a JSON text, one after the other, without reading the text: what holds them is not known, and what
-//! is a key and what a value only from what stands between two of them. A text that was read as JSON before is the
-//! precondition; of any other the literals make no sense, and that is all.
+//! Iterates over the string literals of a JSON text without parsing it. The iterator does not know the enclosing values; only the bytes
+//! between two literals tell keys from values. The text must be valid JSON; for any other text the literals are meaningless, but harmless.
 
 use std::borrow::Cow;
 
@@ -10,17 +9,16 @@ use sluice_wire::json;
 /// A string literal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Literal<'a> {
-    /// What stands between its quotes, escapes as they are.
+    /// The bytes between its quotes, with escapes.
     pub text: &'a [u8],
-    /// Where that begins in the whole text.
+    /// The offset of `text` in the whole text.
     pub start: usize,
-    /// What stands between the literal before, or the text's beginning, and this one.
+    /// The bytes between the previous literal, or the start of the text, and this one.
     pub gap: &'a [u8],
 }
 
 impl<'a> Literal<'a> {
-    /// The literal as its reader has it, if it may be a word of up to so many bytes: what is written with escapes is the same to
-    /// a provider.
+    /// The decoded literal, if it may be a word of at most `longest` bytes. To a provider, an escaped word is the same word.
     pub fn word(&self, longest: usize) -> Cow<'a, [u8]> {
         const ESCAPED: usize = 6;
         let short = self.text.len() <= longest.saturating_mul(ESCAPED);
@@ -33,29 +31,28 @@ impl<'a> Literal<'a> {
         }
     }
 
-    /// Whether the literal before is a key, and this one the value or within it.
+    /// Whether the previous literal is a key, and this one its value or inside of its value.
     pub(crate) fn follows_key(&self) -> bool {
         self.gap.trim_ascii_start().starts_with(b":")
     }
 
-    /// Whether it is the value of a key, which is the literal before.
+    /// Whether it is the value of a key; the key is the previous literal.
     pub fn is_value(&self) -> bool {
         self.gap == b":" || self.gap.trim_ascii() == b":"
     }
 }
 
-/// A literal as its reader has it, however long it is.
+/// The decoded literal, of any length.
 pub(crate) fn decoded(literal: &[u8]) -> Cow<'_, str> {
     let quoted = || [b"\"", literal, b"\""].concat();
     let text = literal.contains(&b'\\').then(|| json::from_slice(&quoted()).ok()).flatten();
     text.map_or_else(|| String::from_utf8_lossy(literal), Cow::Owned)
 }
 
-/// Yields each literal.
 #[derive(Debug)]
 pub(crate) struct Literals<'a> {
     rest: &'a [u8],
-    /// Bytes before the rest.
+    /// The number of bytes before `rest`.
     passed: usize,
 }
 
@@ -64,14 +61,14 @@ impl<'a> Literals<'a> {
         Self { rest: json, passed: 0 }
     }
 
-    /// What stands behind the literals that were yielded.
+    /// The bytes after the literals yielded so far.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 }
 
-/// Where the next quote is. Most are near, and there eight bytes are looked at in a row: a search that takes more at once costs more
-/// to begin than they do.
+/// The offset of the next quote. Most quotes are near, so the first 64 bytes are searched eight at a time: a wider search has a higher
+/// start-up cost.
 fn quote(json: &[u8]) -> Option<usize> {
     const NEAR: usize = 64;
     let (near, far) = json.split_at_checked(NEAR).unwrap_or((json, &[]));
@@ -91,19 +88,19 @@ fn quote(json: &[u8]) -> Option<usize> {
 const ONES: u64 = u64::MAX / 0xff;
 const HIGHEST: u64 = ONES << 7;
 
-/// Whether one of these eight bytes is `byte`: then the lowest bit that is set is the highest of the first such byte.
+/// Nonzero if one of the eight bytes is `byte`. The lowest set bit is then the highest bit of the first such byte.
 fn holds(word: u64, byte: u8) -> u64 {
     let others = word ^ (ONES * u64::from(byte));
     others.wrapping_sub(ONES) & !others & HIGHEST
 }
 
-/// Whether what stands in a literal is written in ASCII and without escapes.
+/// Whether a literal is ASCII without escapes.
 pub(crate) fn is_unescaped_ascii(literal: &[u8]) -> bool {
     let is_unescaped_ascii = |word: &[u8; 8]| {
         let word = u64::from_le_bytes(*word);
         (word & HIGHEST) | holds(word, b'\\') == 0
     };
-    // The last eight bytes may be looked at twice.
+    // The last chunk may overlap the chunks before it.
     match literal.last_chunk::<8>() {
         Some(last) => is_unescaped_ascii(last) && literal.as_chunks::<8>().0.iter().all(is_unescaped_ascii),
         None => literal.iter().all(|byte| byte.is_ascii() && *byte != b'\\'),

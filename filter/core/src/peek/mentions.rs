@@ -1,9 +1,8 @@
-//! What a request's body mentions that somebody may not be allowed: things that a provider keeps, by their ids; fields of the top
-//! level; tools.
+//! Mentions in a request body that a policy may deny: references to stored objects of a provider by their ids, top-level fields, and tools.
 //!
-//! All of it is found in one pass over the string literals of a body that was read as JSON before, with the objects and lists that are
-//! open kept on a stack: no key's order, depth or spelling hides a reference. What a client may fill as it likes, a JSON schema or
-//! the arguments of a call, holds none. Names are known in any case, as servers written in Go know them.
+//! One pass over the string literals of a validated JSON body finds them, with the open objects and arrays on a stack. So no key order,
+//! depth or spelling hides a reference. JSON schemas and call arguments are free text of the client and contain no references. Keys match
+//! in any case, as they do for servers written in Go.
 
 use crate::peek::literals::{Literal, Literals, decoded};
 use crate::peek::words::LONGEST;
@@ -14,61 +13,61 @@ pub(crate) use names::folded;
 pub use names::{Kept, same};
 use names::{Meaning, Referring, meaning};
 
-/// What a body mentions.
+/// Something that a body mentions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mention<'a> {
-    /// Something that a provider keeps, at this path: `/v1/files/file-1`.
+    /// A stored object of a provider, with its path: `/v1/files/file-1`.
     Reference(Kept, &'a str),
-    /// A field of the top level that is not `null`.
+    /// A top-level field that is not `null`.
     Field(&'a str),
-    /// A tool of this type; of none where it says none.
+    /// A tool with its type; `None` if it has no type.
     Tool(Option<&'a str>),
 }
 
-/// Most requests are nested no deeper.
+/// Most requests are not nested deeper.
 const USUAL_DEPTH: usize = 12;
 
-/// An object or a list that is open.
+/// An open object or array.
 #[derive(Debug)]
 struct Open<'a> {
     is_list: bool,
-    /// What its values mean: of an object, the one behind the last key.
+    /// The meaning of its values; in an object, of the last key's value.
     meaning: Meaning,
     /// In an object, the last key.
     key: &'a [u8],
-    /// Whether the next literal is a value, and no key.
+    /// Whether the next literal is a value, not a key.
     is_value: bool,
-    /// In a list, how many values are behind.
+    /// In an array, the index of the current item.
     index: usize,
-    /// What the object's own `id` refers to, by where it stands.
+    /// The kind of stored object that the object's own `id` refers to.
     owner: Option<Kept>,
-    /// Whether its keys are names.
+    /// Whether its keys are names of the client's own.
     names: bool,
-    /// Whether it is an item of a list that may hold references.
+    /// Whether it is an item of an array that may contain references.
     item: bool,
     /// Whether it offers a tool.
     tool: bool,
-    /// Whether the last key is a field of the top level whose value has not begun.
+    /// Whether the last key is a top-level field whose value has not begun.
     pending: bool,
     facts: Facts<'a>,
 }
 
-/// What an object says of itself, in whatever order.
+/// The fields that identify an object, in any order.
 #[derive(Debug, Default)]
 struct Facts<'a> {
     id: Twice<'a>,
     skill: Twice<'a>,
     kind: Twice<'a>,
-    /// Whether it says what it is: by a type, or by a role.
+    /// Whether it has a type or a role.
     told: bool,
-    /// Whether it says that it is a reference.
+    /// Whether its type is a reference.
     reference: bool,
-    /// Whether it says that it is Anthropic's own and nobody's else.
+    /// Whether its type is `anthropic`: a skill of Anthropic's own.
     public: bool,
     private: bool,
 }
 
-/// A value and, should its key stand there again, the last one: readers take one or the other.
+/// The first and the last value of a repeated key: parsers take one or the other.
 #[derive(Debug, Default, Clone, Copy)]
 struct Twice<'a> {
     first: Option<&'a [u8]>,
@@ -88,7 +87,7 @@ impl<'a> Twice<'a> {
     }
 }
 
-/// The first mention in `body` that is denied: where it stands, `input[0].content[1].file_id`, and what `deny` says of it.
+/// The first mention in `body` that `deny` rejects, as its path (`input[0].content[1].file_id`) and the result of `deny`.
 pub fn first_denied<E>(body: &[u8], deny: impl FnMut(&Mention<'_>) -> Option<E>) -> Option<(String, E)> {
     let mut walk = Walk { open: Vec::with_capacity(USUAL_DEPTH), skipped: 0, deny };
     let mut end = 0;
@@ -103,13 +102,13 @@ pub fn first_denied<E>(body: &[u8], deny: impl FnMut(&Mention<'_>) -> Option<E>)
 
 struct Walk<'a, F> {
     open: Vec<Open<'a>>,
-    /// How many objects and lists are open of a value that is not looked into.
+    /// The number of open objects and arrays inside a skipped value.
     skipped: usize,
     deny: F,
 }
 
 impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
-    /// What stands between two literals.
+    /// Processes the bytes between two literals.
     fn gap(&mut self, gap: &[u8]) -> Option<(String, E)> {
         for byte in gap {
             let denied = match byte {
@@ -124,7 +123,7 @@ impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
                     None
                 }
                 b' ' | b'\t' | b'\r' | b'\n' => None,
-                // The only value that begins so is `null`.
+                // `null` is the only value that begins with `n`.
                 b'n' => {
                     self.is_absent();
                     None
@@ -151,7 +150,7 @@ impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
         }
     }
 
-    /// The value of a field of the top level begins.
+    /// The value of a top-level field begins.
     fn begins(&mut self) -> Option<(String, E)> {
         let open = self.open.last_mut().filter(|open| open.pending)?;
         open.pending = false;
@@ -215,7 +214,7 @@ impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
             return None;
         }
         let denied = self.begins();
-        // Empty, as `null`, it refers to nothing.
+        // An empty string refers to nothing, like `null`.
         if denied.is_some() || literal.text.is_empty() {
             return denied;
         }
@@ -232,14 +231,14 @@ impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
         None
     }
 
-    /// Whether the reference may stand here: in what is open, and behind `key` in an object that has just been closed.
+    /// Checks a reference at the current position, or below `key` in an object that has just been closed.
     fn refers(&mut self, kept: Kept, id: &[u8], key: Option<&str>) -> Option<(String, E)> {
         let path = format!("{}{}", kept.path(), decoded(id));
         let denied = (self.deny)(&Mention::Reference(kept, &path))?;
         Some((self.place(key), denied))
     }
 
-    /// Where that is.
+    /// The path of the current position.
     fn place(&self, key: Option<&str>) -> String {
         let mut place = String::new();
         for open in &self.open {
@@ -256,7 +255,7 @@ impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
 }
 
 impl<'a> Facts<'a> {
-    /// The object says that it is of this type.
+    /// Records the object's type.
     fn is_a(&mut self, kind: &Literal<'a>) {
         let word = kind.word(LONGEST);
         let is_public = *word == *b"anthropic";

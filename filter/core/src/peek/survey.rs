@@ -8,7 +8,7 @@ use sluice_wire::dialect::sealed;
 use super::literals::{Literal, Literals};
 use super::words::Word;
 
-/// JSON nested deeper than this is refused: no real request is, and some providers' parsers recurse.
+/// Deeper JSON is rejected: no real request is nested that deeply, and some providers' parsers recurse.
 pub(super) const DEEPEST: usize = 128;
 
 /// The findings of the scan.
@@ -39,7 +39,7 @@ pub(crate) struct Passed<'a> {
     pub is_value: bool,
 }
 
-/// Walks over the body; `hear` is called with each literal. What stands behind the last one is returned, too.
+/// Passes each literal of the body to `hear`. Returns the bytes after the last literal.
 pub(crate) fn walk<'a>(body: &'a [u8], mut hear: impl FnMut(&Passed<'a>)) -> &'a [u8] {
     let mut literals = Literals::of(body);
     let mut before = Word::None;
@@ -52,7 +52,7 @@ pub(crate) fn walk<'a>(body: &'a [u8], mut hear: impl FnMut(&Passed<'a>)) -> &'a
 }
 
 impl Survey {
-    /// Surveys the body; `hear` is called with each literal.
+    /// Scans the body and passes each literal to `hear`.
     pub(crate) fn of<'a>(body: &'a [u8], mut hear: impl FnMut(&Passed<'a>)) -> (Self, &'a [u8]) {
         let mut survey = Self::default();
         let mut depth = Depth::default();
@@ -71,13 +71,13 @@ impl Survey {
         });
         depth.add(rest.split(|byte| *byte == b'"').next().unwrap_or_default());
         survey.too_deep = depth.most > DEEPEST;
-        // An `id` refers to something in an item of the `input`, in what says that it is a reference, and behind such a key.
+        // An `id` is a reference in an item of `input`, in an object whose type is a reference, and below a referring key.
         survey.refers_to_nothing = !(refers || (ids && items));
         (survey, rest)
     }
 }
 
-/// How many brackets are open outside of literals, and the most that were.
+/// The number of open brackets outside of literals, and its maximum.
 #[derive(Debug, Default)]
 struct Depth {
     open: usize,

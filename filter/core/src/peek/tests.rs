@@ -1,4 +1,4 @@
-//! What is found in a request, what is spliced into it, and what is refused.
+//! Tests of the body peek: findings, replacements, and rejected bodies.
 
 use sluice_wire::dialect::{Client, anthropic, completions, openai_chat, responses};
 
@@ -101,7 +101,7 @@ fn what_is_asked_for_is_counted() {
         (r#""max_tokens":1e3,"n":1.5,"#, Some(1000), 2),
         (r#""max_tokens":1e999,"n":99999999999999999999,"#, Some(u64::MAX), u64::MAX),
         (r#""best_of":20,"n":3,"#, None, 20),
-        // Some servers take these for no limit at all.
+        // Some servers take these for no limit.
         (r#""max_tokens":0,"n":0,"#, None, 1),
         (r#""max_tokens":-1,"n":null,"#, None, 1),
     ] {

@@ -1,4 +1,4 @@
-//! The top level of a chat request: the fields that are looked at, and nothing of the others.
+//! The top-level fields of a request that the gateway reads. All other fields are skipped.
 
 use std::borrow::Cow;
 
@@ -11,16 +11,16 @@ use sluice_wire::json;
 
 use super::mentions::same;
 
-/// The fields of a request that are looked at. Those that are spliced or decide the route must not stand there twice.
+/// The fields that the gateway reads. Fields that are replaced or decide the route must not occur twice.
 pub(super) struct Top<'a> {
     pub model: Option<&'a RawValue>,
     messages: Option<&'a RawValue>,
     input: Option<&'a RawValue>,
     prompt: Option<&'a RawValue>,
     pub stream: Option<bool>,
-    /// A field that stands there with `null` in it is one: it must be replaced, not added.
+    /// Present even if its value is `null`: the field must be replaced, not added.
     pub stream_options: Option<&'a RawValue>,
-    /// The counts that it asks for, as they are written: whose they are to judge depends on the endpoint.
+    /// The requested counts, unparsed: the endpoint decides which ones matter.
     pub counts: Vec<(&'static str, &'a RawValue)>,
     pub tools: bool,
     pub structured_output: bool,
@@ -28,11 +28,11 @@ pub(super) struct Top<'a> {
     pub encoding: Encoding,
     pub background: bool,
     pub continues: bool,
-    /// The answer that it goes on with.
+    /// The id of the response that it continues.
     pub previous: Option<&'a RawValue>,
-    /// Whether it goes on with a conversation.
+    /// Whether it continues a conversation.
     pub conversation: bool,
-    /// The field that names other models than the one asked for: OpenRouter's `models`, Anthropic's `fallbacks`.
+    /// The field that names further models: OpenRouter's `models`, Anthropic's `fallbacks`.
     pub others: Option<&'static str>,
 }
 
@@ -60,7 +60,7 @@ enum Field {
     Other,
 }
 
-/// The fields by their names.
+/// The fields by name.
 const NAMES: [(&str, Field); 25] = [
     ("model", Field::Model),
     ("messages", Field::Messages),
@@ -99,10 +99,10 @@ impl<'de> Deserialize<'de> for Field {
                 f.write_str("a field's name")
             }
 
-            /// Servers written in Go take a name in any case for the same field, the last of several for its value: the model
-            /// that they saw would not be the one that was looked at here.
+            /// Servers written in Go ignore the case of field names and take the last value. A differently written `model` would bypass the
+            /// check of the model.
             fn visit_str<E: Error>(self, name: &str) -> Result<Field, E> {
-                // Of other letters, a name may be longer than the one that it is taken for.
+                // A name with non-ASCII letters may be longer than the name that it matches.
                 let is_ascii = name.is_ascii();
                 let may_be = |known: &str| known.len() == name.len() || !is_ascii;
                 match NAMES.iter().find(|(known, _)| may_be(known) && same(name.as_bytes(), known)) {
@@ -198,8 +198,7 @@ fn once<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
     }
 }
 
-/// A count: a whole one, or what a patient reader would make of `1e3`. `null` and what is negative ask for nothing; beyond what
-/// is counted is the most that is.
+/// Parses a count, also in forms such as `1e3`. `null` and negative numbers count as absent; larger numbers saturate.
 fn count(name: &'static str, value: &RawValue) -> Result<Option<u64>, ApiError> {
     let text = value.get();
     if text == "null" {
@@ -211,7 +210,7 @@ fn count(name: &'static str, value: &RawValue) -> Result<Option<u64>, ApiError> 
     Ok(text.parse().ok().or_else(|| (number >= 0.0).then(|| number.ceil() as u64)))
 }
 
-/// How many items an array has.
+/// The number of items in an array.
 struct Items(u64);
 
 impl<'de> Deserialize<'de> for Items {
@@ -240,12 +239,12 @@ fn is_there(value: &RawValue) -> bool {
     value.get() != "null"
 }
 
-/// Whether it is an array with something in it.
+/// Whether it is an array with at least one item.
 fn has_items(value: &RawValue) -> bool {
     value.get().strip_prefix('[').is_some_and(|items| !items.trim_ascii_start().starts_with(']'))
 }
 
-/// The `encoding_format` that it names; any other is refused by whoever reads the body properly.
+/// The requested `encoding_format`. The full parser rejects unknown ones.
 fn encoding_of(value: &RawValue) -> Encoding {
     if value.get() == "\"base64\"" { Encoding::Base64 } else { Encoding::Float }
 }
@@ -260,12 +259,12 @@ fn is_schema(value: &RawValue) -> bool {
     #[derive(Deserialize)]
     #[serde(transparent)]
     struct Kind<'a>(#[serde(borrow)] Cow<'a, str>);
-    // From an array too, the type could be read.
+    // Serde would also read the struct from an array.
     value.get().starts_with('{')
         && json::read::<Format<'_>>(value.get()).is_ok_and(|format| format.kind.0 == "json_schema")
 }
 
-/// Whether it has a `format` with a schema: OpenAI's `text` and Anthropic's `output_config`.
+/// Whether its `format` has a schema: OpenAI's `text` and Anthropic's `output_config`.
 fn has_schema(value: &RawValue) -> bool {
     #[derive(Deserialize)]
     struct Wrapped<'a> {
@@ -295,7 +294,7 @@ impl<'a> Top<'a> {
             .try_fold(None, |most, count| Ok(most.max(count?.filter(|n| *n > 0))))
     }
 
-    /// How many prompts stand in `prompt`: in a list of texts, or of lists of tokens, each is one.
+    /// The number of prompts in `prompt`: one for each item in an array of texts or of token arrays.
     pub fn prompts(&self) -> u64 {
         let list = self.prompt.map(RawValue::get).filter(|prompt| {
             let first = prompt.strip_prefix('[').map(str::trim_ascii_start).and_then(|items| items.bytes().next());
@@ -304,13 +303,13 @@ impl<'a> Top<'a> {
         list.and_then(|list| json::read::<Items>(list).ok()).map_or(1, |items| items.0)
     }
 
-    /// How much of the prompt is kept by its provider: a conversation, and a prompt that is named by its id.
+    /// The number of prompt parts that the provider stores: a conversation, and a prompt template named by its id.
     pub fn kept(&self) -> u64 {
         let named = self.prompt.is_some_and(|prompt| prompt.get().starts_with('{'));
         u64::from(self.conversation).saturating_add(u64::from(named))
     }
 
-    /// What stands in the field that holds what is asked.
+    /// The value of the field with the prompt.
     pub fn asked(&self, name: &str) -> Option<&'a RawValue> {
         match name {
             "input" => self.input,

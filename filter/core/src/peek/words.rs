@@ -1,19 +1,19 @@
-//! The field names, and one value, that decide what a request costs and what it refers to. The scan looks each literal up once; all
-//! later checks compare a [`Word`] and no text.
+//! The field names, and one value, that affect a request's cost or its references. The scan classifies each literal once; later checks
+//! compare a [`Word`] instead of text.
 
 use super::literals::{decoded, is_unescaped_ascii};
 use super::mentions::folded;
 
-/// The longest word.
+/// The length of the longest word.
 pub(crate) const LONGEST: usize = "previous_response_id".len();
 
-/// A letter of a word takes up to so many bytes in a literal, as an escape.
+/// The maximum length of a letter as an escape.
 const ESCAPED: usize = 6;
 
-/// A word, or none.
+/// A known word, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Word {
-    /// A literal that is none of these words.
+    /// Any other literal.
     #[default]
     None,
     Type,
@@ -34,16 +34,16 @@ pub(crate) enum Word {
     Signature,
     Input,
     ItemReference,
-    /// In any case of its letters.
+    /// In any case.
     Id,
-    /// A key behind which tools are offered; in any case of its letters.
+    /// A key whose value offers tools; in any case.
     Offering,
-    /// A key that refers to something that a provider keeps, or the `id` in an object behind it does; in any case of its
-    /// letters, where it is none of the words above.
+    /// A key that refers to a stored object of a provider, itself or with the `id` of its object. In any case, unless one of the words
+    /// above matches.
     Referring,
 }
 
-/// The words by their lengths.
+/// The words by length.
 const WORDS: [&[(&[u8], Word)]; LONGEST + 1] = [
     &[],
     &[],
@@ -79,7 +79,7 @@ const WORDS: [&[(&[u8], Word)]; LONGEST + 1] = [
 ];
 
 impl Word {
-    /// The word that stands between these quotes, however it is written there.
+    /// Classifies the literal between two quotes, with or without escapes.
     pub(crate) fn of(literal: &[u8]) -> Self {
         if literal.len() > LONGEST * ESCAPED {
             return Self::None;
@@ -104,13 +104,13 @@ impl Word {
         }
     }
 
-    /// What servers written in Go take for a name has two letters that are none of ASCII's.
+    /// Matches names with the two non-ASCII letters that servers written in Go read as ASCII.
     fn of_other_letters(word: &str) -> Self {
         let folded: String = word.chars().map(folded).take_while(char::is_ascii).take(LONGEST + 1).collect();
         if folded.len() == word.chars().count() { Self::read(folded.as_bytes()).in_any_case() } else { Self::None }
     }
 
-    /// What it is when it is written in other letters: of most names, none.
+    /// The word when its case differs; [`Self::None`] for most words.
     fn in_any_case(self) -> Self {
         match self {
             Self::Id | Self::Offering => self,
@@ -119,7 +119,7 @@ impl Word {
         }
     }
 
-    /// Whether it is a key that refers to something that a provider keeps.
+    /// Whether it is a key that refers to a stored object of a provider.
     pub(crate) fn is_referring(self) -> bool {
         matches!(self, Self::Referring | Self::FileId | Self::VectorStoreIds)
     }

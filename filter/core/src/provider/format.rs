@@ -1,4 +1,4 @@
-//! The names by which the gateway file's `speaks` calls wire formats.
+//! The names of the wire formats in the gateway file's `speaks`.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use sluice_wire::dialect::{
 
 use crate::suggest::one_of;
 
-/// Name, format, and what it is for people.
+/// The name, the format, and a description.
 type Row = (&'static str, &'static Provider, &'static str);
 
 static ROWS: &[Row] = &[
@@ -37,17 +37,17 @@ static ROWS: &[Row] = &[
 pub struct Format(&'static Row);
 
 impl Format {
-    /// All that have a name.
+    /// All named formats.
     pub fn all() -> impl ExactSizeIterator<Item = Self> {
         ROWS.iter().map(Self)
     }
 
-    /// What the gateway file calls it.
+    /// The name in the gateway file.
     pub fn name(self) -> &'static str {
         self.0.0
     }
 
-    /// As one of `own` speaks it, which may depart from it; else as it is written down.
+    /// The variant of this format in `own` if there is one; else the standard format.
     pub fn among(self, own: &[&'static Provider]) -> &'static Provider {
         let plain = self.0.1;
         own.iter().find(|format| format.id == plain.id).copied().unwrap_or(plain)

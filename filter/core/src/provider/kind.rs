@@ -1,8 +1,8 @@
-//! Kinds of providers: what the gateway file's `kind` says of one without another word. Each is a row of a [`table`]; a new
-//! one is a new row and no code.
+//! Provider kinds: the defaults that the gateway file's `kind` stands for. Each kind is a row of a [`table`]; a new kind needs a new row
+//! and no code.
 //!
-//! A row says how a service is reached and spoken to. What one account or one server has of its own (its key, its limits,
-//! another address) stands in the gateway file.
+//! A row describes how to reach a service and which formats it speaks. The gateway file contains everything that belongs to one account or
+//! server: its key, its limits, another address.
 
 use std::fmt;
 
@@ -16,63 +16,62 @@ use super::layout::Surface;
 
 mod table;
 
-/// All that is known of a kind.
+/// The properties of a kind.
 #[derive(Debug)]
 pub struct Row {
-    /// How the gateway file calls it.
+    /// The name in the gateway file.
     pub name: &'static str,
-    /// What it is, in a line for people.
+    /// A one-line description.
     pub about: &'static str,
-    /// Its base URL with the version's path: of the public service, or where such a server listens when nobody says otherwise.
-    /// Without one the gateway file has to say `url`.
+    /// The base URL with the version's path: of the public service, or the default address of a local server. Without one, the gateway file
+    /// must set `url`.
     pub url: Option<&'static str>,
-    /// Other hosts that are the same service, for the prices of a provider with a `url` of its own. What begins with a dot or a
-    /// hyphen stands for any host that ends so.
+    /// Other hosts of the same service, to find the prices of a provider with its own `url`. A leading dot or hyphen makes it a suffix.
     pub hosts: &'static [&'static str],
-    /// The wire formats it speaks: of those about the same, the first is what others are translated to. How it departs from
-    /// a format is said with the format.
+    /// The wire formats it speaks. Requests are translated to the first format with a matching purpose. Each format lists its own
+    /// deviations.
     pub formats: &'static [&'static Provider],
-    /// Where its endpoints are.
+    /// The layout of its endpoints.
     pub surface: Surface,
-    /// How its credential is presented.
+    /// How requests carry its credential.
     pub credential: Presented,
-    /// What the table of prices calls it, if its models are there.
+    /// The service's name in the price table, if its models are listed there.
     pub prices: Option<&'static str>,
 }
 
-/// How a credential is presented: a header, and what stands before the credential in it.
+/// How requests carry a credential: a header, and a prefix before the credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Presented {
     /// The header's name.
     pub header: &'static str,
-    /// `Bearer `, or nothing.
+    /// The prefix: `Bearer `, or empty.
     pub prefix: &'static str,
 }
 
-/// As RFC 6750 has it: `authorization: Bearer …`.
+/// Source: RFC 6750 (`authorization: Bearer …`).
 pub const BEARER: Presented = Presented { header: "authorization", prefix: "Bearer " };
 
-/// One of the kinds there are.
+/// A provider kind.
 #[derive(Clone, Copy)]
 pub struct Kind(&'static Row);
 
 impl Kind {
-    /// All of them, as they are listed to people.
+    /// All kinds, in display order.
     pub fn all() -> impl ExactSizeIterator<Item = Self> {
         table::ROWS.iter().map(Self)
     }
 
-    /// The kind of this name.
+    /// The kind with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::all().find(|kind| kind.0.name == name)
     }
 
-    /// Whether it is a server of one's own, which may have to load a model first: such a kind is looked for on this machine.
+    /// Whether it is a local server, which may have to load a model first. The command looks for such servers on this machine.
     pub fn is_local(self) -> bool {
         self.0.url.is_some_and(|url| url.starts_with("http://127.0.0.1"))
     }
 
-    /// What is known of it.
+    /// The kind's properties.
     pub fn row(self) -> &'static Row {
         self.0
     }

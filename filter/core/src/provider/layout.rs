@@ -1,4 +1,4 @@
-//! Where below its host a provider has its endpoints.
+//! The paths of a provider's endpoints.
 
 use sluice_wire::dialect::Provider;
 use sluice_wire::percent::{RESERVED, encoded};
@@ -6,30 +6,30 @@ use sluice_wire::percent::{RESERVED, encoded};
 /// How a kind of provider lays out its endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Surface {
-    /// Below the base URL, where each format says.
+    /// Below the base URL, at the format's own path.
     Plain,
-    /// As Azure OpenAI does: below its v1 surface, or each deployment's own.
+    /// As in Azure OpenAI: below its v1 surface, or below each deployment.
     Azure,
 }
 
-/// The same for one provider.
+/// The endpoint layout of one provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
-    /// What every path begins with: no slash at the end, often empty.
+    /// The prefix of every path, without a slash at the end. Often empty.
     base: String,
-    /// The version of Azure's interface before its v1 surface, where a model's path has its deployment's name.
+    /// The API version of Azure's surface before v1, where a model's path contains its deployment's name. Source:
     /// <https://learn.microsoft.com/azure/ai-foundry/openai/reference>
     version: Option<String>,
 }
 
 impl Layout {
-    /// Endpoints below the base URL's path, and on Azure of this version; `v1`, or none, is the surface without versions.
+    /// Endpoints below the base URL's path; on Azure, of this API version. `v1` or none selects the surface without versions.
     pub fn new(surface: Surface, base_path: &str, version: Option<&str>) -> Self {
         let plain = Self { base: base_path.to_owned(), version: None };
         match (surface, version) {
             (Surface::Plain, _) => plain,
             (Surface::Azure, version) => {
-                // Both are often copied along with the host.
+                // Base URLs are often copied with these suffixes.
                 let host = base_path.strip_suffix("/v1").unwrap_or(base_path);
                 let host = host.strip_suffix("/openai").unwrap_or(host);
                 match version.filter(|version| *version != "v1") {
@@ -40,12 +40,12 @@ impl Layout {
         }
     }
 
-    /// Where a request in this format goes.
+    /// The path of a request in this format.
     pub fn path(&self, format: &Provider, model: &str, stream: bool) -> String {
         self.locate(&(format.path)(model, stream), model)
     }
 
-    /// Where a request goes that is passed through: to the same path, with the client's query.
+    /// The path of a pass-through request: the client's path and query below the base.
     pub fn passed(&self, path: &str, model: &str) -> String {
         match path.split_once('?') {
             Some((path, query)) if self.version.is_some() => format!("{}&{query}", self.locate(path, model)),
@@ -57,9 +57,9 @@ impl Layout {
         let Self { base, version } = self;
         match version {
             None => [base.as_str(), path].concat(),
-            // What is kept belongs to no deployment.
+            // Stored objects do not belong to a deployment.
             Some(version) if model.is_empty() => format!("{base}{path}?api-version={version}"),
-            // Of these endpoints this one alone finds its deployment in the body.
+            // Of these endpoints, only this one takes its deployment from the body.
             Some(version) if path == "/responses" => format!("{base}{path}?api-version={version}"),
             Some(version) => format!("{base}/deployments/{}{path}?api-version={version}", encoded(model, &RESERVED)),
         }

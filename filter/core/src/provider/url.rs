@@ -1,23 +1,22 @@
-//! Base URLs of providers: the small part of RFC 3986 that a gateway file needs, and nothing that could surprise in a
-//! header or a path.
+//! Base URLs of providers: the subset of RFC 3986 that a gateway file needs, limited to characters that are safe in headers and paths.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// `https://api.openai.com/v1`, read.
+/// A parsed base URL such as `https://api.openai.com/v1`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
-    /// Whether it is `https`.
+    /// Whether the scheme is `https`.
     pub tls: bool,
-    /// A name in lower case, an IPv4 address, or an IPv6 address without brackets.
+    /// A host name in lower case, an IPv4 address, or an IPv6 address without brackets.
     pub host: String,
-    /// The scheme's own when the URL has none.
+    /// The port; the scheme's default if the URL has none.
     pub port: u16,
-    /// `/v1`, or empty: no slash at the end.
+    /// The path, such as `/v1`, without a slash at the end. May be empty.
     pub base_path: String,
 }
 
 impl Url {
-    /// Reads a base URL. The error says what was found; it never repeats a user's name or password.
+    /// Parses a base URL. The error names the problem, and never contains a user name or password.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (tls, rest) = match text.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, rest),
@@ -44,7 +43,7 @@ impl Url {
         })
     }
 
-    /// Host, with the port unless it is the scheme's own: the `:authority` of requests.
+    /// The `:authority` of requests: the host, and the port unless it is the scheme's default.
     pub fn authority(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         match (self.tls, self.port) {

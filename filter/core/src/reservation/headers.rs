@@ -1,4 +1,4 @@
-//! What answers say of limits and budgets: `x-ratelimit-…` as OpenAI's do, and `x-sluice-budget`.
+//! Response headers on limits and budgets: `x-ratelimit-…` in OpenAI's format, and `x-sluice-budget`.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use sluice_wire::calendar::written_as_openai;
 use crate::limits::Unit;
 use crate::store::{CounterSnapshot, Debit, LimitWindow};
 
-/// How a limit per minute stands.
+/// The state of a per-minute limit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LimitStatus {
     limit: u64,
@@ -15,7 +15,7 @@ pub(super) struct LimitStatus {
     reset: Duration,
 }
 
-/// The limits per minute that have the least left: of requests, and of tokens.
+/// The per-minute limits with the least remaining, for requests and for tokens.
 #[derive(Debug, Default)]
 pub(super) struct Standings {
     requests: Option<LimitStatus>,
@@ -23,7 +23,7 @@ pub(super) struct Standings {
 }
 
 impl Standings {
-    /// Takes a meter into account.
+    /// Adds a counter.
     pub(super) fn add(&mut self, unit: Unit, take: &Debit, snapshot: &CounterSnapshot) {
         let of_its_kind = match unit {
             Unit::Requests => &mut self.requests,

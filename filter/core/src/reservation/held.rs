@@ -1,4 +1,4 @@
-//! What one request holds of its meters, from the moment a store grants it until it is settled.
+//! A request's reservation, from the store's grant to its settlement.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use super::plan::{Candidate, Part, Plan, tokens};
 /// A request's reservation.
 #[derive(Debug, Clone)]
 pub struct Reservation {
-    /// Which candidate was granted.
+    /// Index of the granted candidate.
     pub chosen: usize,
-    /// The request's order, and those of its extensions.
+    /// Ids of the reserve request and of its extensions.
     orders: Vec<Rc<str>>,
     held: Vec<Held>,
-    /// Whether a batch takes its parts.
+    /// Whether the request creates a batch that is billed on this reservation.
     batch: bool,
 }
 
@@ -30,48 +30,48 @@ pub struct Reservation {
 struct Held {
     part: Part,
     snapshot: CounterSnapshot,
-    /// By which of the orders.
+    /// Index of its reserve request in `orders`.
     reserve_request: usize,
 }
 
-/// What closes one order.
+/// The settlement of one reserve request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closing {
-    /// The order's.
+    /// The reserve request's id.
     pub id: Rc<str>,
-    /// Every part that it reserved; for the request's own order also parts that were used and not reserved.
+    /// Every part that it reserved; the first also has the parts that were used without a reservation.
     pub parts: Vec<Settled>,
 }
 
-/// What one candidate came to.
+/// The usage of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttemptUsage {
-    /// Its index in the plan.
+    /// Index of the candidate in the plan.
     pub candidate: usize,
-    /// Tokens.
+    /// Tokens used.
     pub usage: Usage,
-    /// Money.
+    /// Cost.
     pub cost: MicroUsd,
-    /// Whether its provider has not counted all of it.
+    /// Whether the provider did not report all of the usage.
     pub estimated: bool,
 }
 
-/// A budget that is nearly used up, or is.
+/// A budget that is at least 80% used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// Whose, and for which time: `team=research/month`.
+    /// The budget's scope and period: `team=research/month`.
     pub budget: String,
-    /// How much of it is used, in percent.
+    /// Used part of the budget, in percent.
     pub percent: u64,
-    /// The mark that was passed: 80 or 100.
+    /// The threshold that was crossed: 80 or 100.
     pub mark: u64,
-    /// Whether the budget refuses what goes beyond it.
+    /// Whether the budget rejects requests that would exceed it.
     pub hard: bool,
 }
 
 impl Plan {
-    /// The ticket for the candidate that a store granted, or for one that was let pass without: then there are no readings, and
-    /// what it uses is only counted when it is settled.
+    /// Creates the reservation for the candidate that a store granted. A request that passes without a grant has no snapshots, and its
+    /// usage is only counted at settlement.
     pub fn grant(&self, chosen: usize, snapshots: Vec<CounterSnapshot>, id: Rc<str>) -> Reservation {
         let parts = self.candidates.get(chosen).map(|candidate| candidate.parts.as_slice()).unwrap_or_default();
         let held = parts.iter().zip(snapshots).map(|(part, snapshot)| Held {
@@ -84,17 +84,17 @@ impl Plan {
 }
 
 impl Reservation {
-    /// The batch that the request was to create is none, and takes nothing.
+    /// The request failed to create its batch: the batch is not billed.
     pub fn without_batch(&mut self) {
         self.batch = false;
     }
 
-    /// What a batch that the request has created is charged with: each part, and in which of its meter's windows.
+    /// The parts billed to the batch that the request created, each with the period of its counter.
     pub fn batch(&self) -> impl Iterator<Item = (&Part, u64)> {
         self.held.iter().filter(|held| self.batch && held.part.batch > 0).map(|held| (&held.part, held.snapshot.period))
     }
 
-    /// What the answer says of limits and budgets.
+    /// The response headers on limits and budgets.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = Vec::new();
         let mut standings = Standings::default();
@@ -110,12 +110,13 @@ impl Reservation {
         headers
     }
 
-    /// Budgets, hard and soft, of which 80% or more are spent. What is reserved for requests under way is not: most of it comes back.
+    /// Budgets, hard and soft, that are at least 80% spent. Reservations of requests in flight do not count: most of that money is
+    /// returned.
     pub fn warnings(&self) -> Vec<Warning> {
         self.warnings_with(|_| 0)
     }
 
-    /// The same, with what this request has spent.
+    /// [`Self::warnings`] including this request's own cost.
     pub fn warnings_after(&self, plan: &Plan, spent: &[AttemptUsage]) -> Vec<Warning> {
         self.warnings_with(|part| self.used(plan, spent, part))
     }
@@ -139,16 +140,15 @@ impl Reservation {
         warnings
     }
 
-    /// What must be reserved in addition before the candidate at `to` is tried: of meters that are held, what it takes more;
-    /// of others, all. `None` when nothing is missing. The order has a name of its own, made from the request's, since a store
-    /// that sees a name again takes it for the same order; its only alternative has the parts that [`Reservation::extend`] expects
-    /// readings for.
+    /// The additional reservation needed before the candidate at `to` is tried; `None` when nothing is missing. For counters that are
+    /// already reserved, it asks for the difference. The request has an id of its own, derived from the first, since a store treats an id
+    /// it has seen as the same request. [`Reservation::extend`] expects a snapshot for each debit of its only alternative.
     pub fn extension(&self, plan: &Plan, to: usize, lease: Duration) -> Option<ReserveRequest> {
         let debits: Vec<Debit> = self.missing(plan.candidates.get(to)?).map(|part| part.take).collect();
         (!debits.is_empty()).then(|| ReserveRequest { id: self.next_id(), lease, alternatives: vec![debits] })
     }
 
-    /// The last extension, to the candidate at `to`, was granted.
+    /// Records that the last extension, to the candidate at `to`, was granted.
     pub fn extend(&mut self, plan: &Plan, to: usize, snapshots: Vec<CounterSnapshot>) {
         let Some(candidate) = plan.candidates.get(to) else { return };
         let reserve_request = self.orders.len();
@@ -163,7 +163,7 @@ impl Reservation {
         format!("{first}+{}", self.orders.len()).into()
     }
 
-    /// The parts of a candidate that are not held, or not enough of.
+    /// The parts of a candidate that are not reserved yet, or not in full.
     fn missing<'a>(&'a self, candidate: &'a Candidate) -> impl Iterator<Item = Part> + 'a {
         candidate.parts.iter().filter_map(|part| {
             let held = self.held.iter().filter(|held| held.part.take.counter == part.take.counter);
@@ -172,65 +172,64 @@ impl Reservation {
         })
     }
 
-    /// What the request came to: for each of its orders, what closes it; the first is the request's own, with which it enters
-    /// the accounts, and is there also when it reserved nothing. Every part that is held stands once; meters that were not
-    /// held and are used by a candidate that was tried are counted as of `now`. `spent` has one entry or more for each
-    /// candidate that was tried, also when it used nothing.
+    /// The request's settlement: one [`Closing`] per reserve request. The first one also enters the accounts, and exists even if nothing
+    /// was reserved. Each reserved part occurs once. Counters without a reservation that a tried candidate used are counted as of `now`.
+    /// `spent` has at least one entry for each candidate that was tried, even if it used nothing.
     pub fn settle(&self, plan: &Plan, spent: &[AttemptUsage], now: Time) -> Vec<Closing> {
         let mut seen: Vec<&Counter> = Vec::with_capacity(self.held.len());
         let mut closings: Vec<Closing> =
             self.orders.iter().map(|id| Closing { id: id.clone(), parts: Vec::new() }).collect();
         for Held { part, snapshot, reserve_request } in &self.held {
-            let meter = &part.take.counter;
-            // A meter that is held twice has its use in the first part.
-            let used = if seen.contains(&meter) { 0 } else { self.used(plan, spent, part) };
-            seen.push(meter);
+            let counter = &part.take.counter;
+            // If a counter is reserved twice, the first part has all of the usage.
+            let used = if seen.contains(&counter) { 0 } else { self.used(plan, spent, part) };
+            seen.push(counter);
             if let Some(closing) = closings.get_mut(*reserve_request) {
                 let (CounterSnapshot { period: window, until, .. }, reserved) = (*snapshot, part.take.amount);
-                closing.parts.push(Settled { counter: meter.clone(), window, until, reserved, used });
+                closing.parts.push(Settled { counter: counter.clone(), window, until, reserved, used });
             }
         }
         let Some(own) = closings.first_mut() else { return closings };
         let tried = spent.iter().filter_map(|spent| plan.candidates.get(spent.candidate));
         for part in tried.flat_map(|candidate| &candidate.parts).filter(|part| !part.is_place()) {
-            let meter = &part.take.counter;
-            if seen.contains(&meter) {
+            let counter = &part.take.counter;
+            if seen.contains(&counter) {
                 continue;
             }
-            seen.push(meter);
-            let (used, window) = (self.used(plan, spent, part), window(meter.kind, now));
+            seen.push(counter);
+            let (used, window) = (self.used(plan, spent, part), window(counter.kind, now));
             if used > 0 {
-                own.parts.push(Settled { counter: meter.clone(), window, until: 0, reserved: 0, used });
+                own.parts.push(Settled { counter: counter.clone(), window, until: 0, reserved: 0, used });
             }
         }
         closings
     }
 
-    /// How much of a meter was used, by the request and by the batch that it has created.
+    /// The usage of a counter, by the request and by the batch it created.
     fn used(&self, plan: &Plan, spent: &[AttemptUsage], part: &Part) -> u64 {
         used(plan, spent, part).saturating_add(if self.batch { part.batch } else { 0 })
     }
 }
 
-/// How much of a meter was used: by the candidates that it concerns.
+/// The usage of a counter, by the candidates that have it among their parts.
 fn used(plan: &Plan, spent: &[AttemptUsage], part: &Part) -> u64 {
-    let (meter, unit) = (&part.take.counter, part.rule.unit);
-    match (unit, meter.kind) {
+    let (counter, unit) = (&part.take.counter, part.rule.unit);
+    match (unit, counter.kind) {
         (_, LimitWindow::Concurrent) => return 0,
-        // A request is one, however often it was tried, and also when every attempt failed.
+        // A request counts once, whatever the number of attempts and even if all fail.
         (Unit::Requests, _) => return 1,
         _ => {}
     }
     let concerned = spent.iter().filter(|spent| {
         let candidate = plan.candidates.get(spent.candidate);
-        candidate.is_some_and(|candidate| candidate.parts.iter().any(|part| part.take.counter == *meter))
+        candidate.is_some_and(|candidate| candidate.parts.iter().any(|part| part.take.counter == *counter))
     });
     concerned.fold(0, |sum, AttemptUsage { usage, cost, .. }| {
         sum.saturating_add(if unit == Unit::MicroUsd { cost.0 } else { tokens(unit, usage.input, usage.output) })
     })
 }
 
-/// The window of what is counted now without having been reserved.
+/// The period for usage that is counted now without a reservation.
 fn window(kind: LimitWindow, now: Time) -> u64 {
     let (day, month) = day_and_month(now);
     match kind {
@@ -241,15 +240,15 @@ fn window(kind: LimitWindow, now: Time) -> u64 {
     }
 }
 
-fn warning(rule: &Rule, meter: &Counter, used: u64, hard: bool) -> Option<Warning> {
+fn warning(rule: &Rule, counter: &Counter, used: u64, hard: bool) -> Option<Warning> {
     let percent = u128::from(used) * 100 / u128::from(rule.limit.max(1));
     let mark = match percent {
         0..80 => return None,
         80..100 => 80,
         _ => 100,
     };
-    // `team=research/usd/month`: that it is money goes without saying.
-    let (scope, period) = meter.name.rsplit_once('/')?;
+    // `team=research/usd/month`: the unit is dropped, since a budget is always money.
+    let (scope, period) = counter.name.rsplit_once('/')?;
     let budget = format!("{}/{period}", scope.strip_suffix("/usd")?);
     Some(Warning { budget, percent: u64::try_from(percent).unwrap_or(u64::MAX), mark, hard })
 }

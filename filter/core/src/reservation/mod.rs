@@ -1,7 +1,7 @@
-//! The part of limits and budgets that one request takes.
+//! One request's share of limits and budgets.
 //!
-//! A [`Plan`] says what each of a request's candidates takes of each meter; [`crate::store`] grants one of them. A [`Reservation`]
-//! holds what was reserved until it is settled.
+//! A [`Plan`] lists the debits of each of a request's candidates; [`crate::store`] grants one candidate. A [`Reservation`] holds the
+//! reserved amounts until they are settled.
 
 mod headers;
 mod held;

@@ -1,4 +1,4 @@
-//! What a request would take of every meter that concerns it, for each way in which it can be served.
+//! The debits of a request on every counter that concerns it, for each candidate that can serve it.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -17,47 +17,48 @@ use crate::routing::target::{Model, Target};
 use crate::store::{Counter, Debit, LimitWindow, ReserveRequest};
 use crate::usage::estimate::Estimate;
 
-/// The ways in which a request can be served, in the order in which they are to be tried.
+/// The candidates that can serve a request, in the order they are tried.
 #[derive(Debug)]
 pub struct Plan {
-    /// Not empty, if there was a target.
+    /// The candidates; not empty if there was a target.
     pub candidates: Vec<Candidate>,
     pub(super) caller: Rc<Caller>,
 }
 
-/// One way to serve a request.
+/// A model and a target that can serve a request.
 #[derive(Debug)]
 pub struct Candidate {
-    /// The model that is served: the one asked for, or a budget's other one.
+    /// The model that is served: the requested one, or a budget's fallback model.
     pub model: Rc<Model>,
-    /// Who serves it.
+    /// The target that serves it.
     pub target: Rc<Target>,
-    /// What it takes; no meter stands twice.
+    /// The debits; each counter occurs once.
     pub parts: Vec<Part>,
-    /// The budget that is used up when this is what serves.
+    /// The exhausted budget that makes this candidate serve.
     pub instead_of: Option<Rc<Rule>>,
 }
 
-/// What a candidate takes of one meter.
+/// A candidate's debit on one counter.
 #[derive(Debug, Clone)]
 pub struct Part {
-    /// How much, and the limit.
+    /// The amount and the limit.
     pub take: Debit,
-    /// The rule whose limit that is.
+    /// The rule that sets the limit.
     pub rule: Rc<Rule>,
-    /// A soft rule on the same meter: it warns at its own limit.
+    /// A soft rule on the same counter, which warns at its own limit.
     pub also: Option<Rc<Rule>>,
-    /// How much of it is for a batch that the request creates.
+    /// The part of the amount for a batch that the request creates.
     pub batch: u64,
 }
 
 impl Plan {
-    /// Plans a request of `caller` for `model`, at `targets`. Targets whose price is not known where money counts, and those
-    /// at which the request is larger than one may be, are left out; an error when none is left.
+    /// Plans a request of `caller` for `model`, at `targets`. Drops targets without a price where a budget applies, and targets where the
+    /// request exceeds the maximum request size; fails when none is left.
     ///
-    /// When a hard budget that names another model concerns the request, that model's targets follow: what they cost is
-    /// counted on that budget, and not stopped by it; a budget of that model's own stops it, and leads no further. Whether the key may ask for that model itself does not matter: the
-    /// budget's author chose it. `order` says in which order that model's targets are asked.
+    /// If a hard budget with a fallback model concerns the request, the fallback model's targets follow. Their cost counts towards that
+    /// budget but is not stopped by it. The fallback model's own budgets can stop it, but their fallback models are not tried. The key
+    /// needs no permission for the fallback model: the budget's author chose it. `reserve_request` returns that model's targets in the
+    /// order to try them.
     pub fn new(
         gateway: &Gateway,
         caller: &Rc<Caller>,
@@ -77,7 +78,7 @@ impl Plan {
             if turning.iter().take(index).any(|other| same(&other)) {
                 continue;
             }
-            // All periods of a budget name the same model, and one is no help if another one refuses.
+            // All periods of a budget name the same fallback model. Lifting one period does not help if another one rejects.
             lifted.extend(turning.iter().filter(same).cloned());
             let Some(then) = rule.then_model.as_ref().and_then(|then| gateway.models.get(&**then)) else { continue };
             for target in reserve_request(then) {
@@ -91,8 +92,8 @@ impl Plan {
         }
     }
 
-    /// Makes every candidate take as much money as the dearest fallback behind it in the same model: for a store that
-    /// cannot be asked again when one is needed.
+    /// Raises the money that every candidate reserves to that of its most expensive fallback in the same model, for a store that cannot
+    /// extend a reservation later.
     pub fn cover_fallbacks(&mut self) {
         let mut dearest: BTreeMap<Rc<str>, u64> = BTreeMap::new();
         let mut model: Option<Rc<Model>> = None;
@@ -109,8 +110,8 @@ impl Plan {
         }
     }
 
-    /// Makes every candidate take besides what a batch of this model's will use, of all that is counted by the day, the month, or in
-    /// all: a batch has its provider's time, and is no matter of a minute.
+    /// Adds the usage of a batch for this model to every candidate, on daily, monthly and total counters. Per-minute limits do not apply:
+    /// the provider schedules the batch.
     pub fn add_batch(
         &mut self,
         gateway: &Gateway,
@@ -132,7 +133,7 @@ impl Plan {
         Ok(())
     }
 
-    /// What to ask a store for; `None` when there is nothing to count.
+    /// The request to the store; `None` when there is nothing to count.
     pub fn reserve_request(&self, id: Rc<str>, lease: Duration) -> Option<ReserveRequest> {
         if self.candidates.iter().all(|candidate| candidate.parts.is_empty()) {
             return None;
@@ -157,24 +158,24 @@ fn subject<'a>(caller: &'a Caller, model: &'a Model, target: &'a Target) -> Subj
     }
 }
 
-/// A plan as it is made.
+/// A plan under construction.
 struct Draft<'a, E> {
     gateway: &'a Gateway,
     caller: &'a Rc<Caller>,
     asked: &'a Rc<Model>,
     estimate: E,
     candidates: Vec<Candidate>,
-    /// Why the first target that was left out was.
+    /// Why the first dropped target was dropped.
     left_out: Option<ApiError>,
 }
 
 impl<'a, E: Fn(&Target) -> Estimate> Draft<'a, E> {
-    /// The rules for requests for this model, wherever they are served.
+    /// The rules for requests for this model, at any provider.
     fn rules(&self, model: &str) -> impl Iterator<Item = &'a Applied> + use<'a, E> {
         self.gateway.index.shared(model).chain(&self.caller.rules)
     }
 
-    /// The budgets that concern the request and serve another model when they are used up.
+    /// The hard budgets with a fallback model that concern the request.
     fn turning(&self) -> Vec<Rc<Rule>> {
         let fits = |rule: &Rule| {
             let mut providers = self.asked.targets.iter().map(|target| &target.provider.name);
@@ -188,7 +189,7 @@ impl<'a, E: Fn(&Target) -> Estimate> Draft<'a, E> {
             .collect()
     }
 
-    /// Adds a way to serve the request; `lifted` budgets only count.
+    /// Adds a candidate; `lifted` budgets count its cost without a limit.
     fn candidate(
         &mut self,
         model: &Rc<Model>,
@@ -207,7 +208,7 @@ impl<'a, E: Fn(&Target) -> Estimate> Draft<'a, E> {
         let concerning = self.rules(&model.name).filter(|applied| applied.rule.fits(served.model, served.provider));
         let mut taken = concerning.map(|applied| (applied, served)).collect::<Vec<_>>();
         if instead_of.is_some() {
-            // What the other model costs is spent from the budget that led to it.
+            // The fallback model's cost is spent from the budget that led to it.
             let spent_from = self.rules(&self.asked.name).filter(|applied| {
                 applied.rule.fits(asked.model, asked.provider)
                     && lifted.iter().any(|rule| Rc::ptr_eq(rule, &applied.rule))
@@ -226,7 +227,7 @@ impl<'a, E: Fn(&Target) -> Estimate> Draft<'a, E> {
     }
 }
 
-/// A candidate's parts as they are gathered.
+/// A candidate's parts under construction.
 struct Parts<'a> {
     target: &'a Target,
     parts: Vec<Part>,
@@ -249,47 +250,47 @@ impl Parts<'_> {
             }
             unit => tokens(unit, estimate().input, estimate().output),
         };
-        let meter = match &applied.counter {
-            Some(meter) => Some(meter.clone()),
+        let counter = match &applied.counter {
+            Some(counter) => Some(counter.clone()),
             None => rule.counter(of),
         };
-        match meter {
-            Some(meter) => self.take(meter, amount, rule, hard),
+        match counter {
+            Some(counter) => self.take(counter, amount, rule, hard),
             None if amount > rule.limit => return Err(too_large(rule, of, amount, estimate())),
             None => {}
         }
         Ok(())
     }
 
-    /// Adds what a batch takes by one rule.
+    /// Adds a batch's debit for one rule.
     fn add_batch(&mut self, applied: &Applied, of: &Subject, work: &Work) -> Result<(), ApiError> {
         let rule = &applied.rule;
-        let Some(meter) = applied.counter.clone().or_else(|| rule.counter(of)) else {
+        let Some(counter) = applied.counter.clone().or_else(|| rule.counter(of)) else {
             let Share { input, output, .. } = work.longest;
             let amount = tokens(rule.unit, input, output);
             let one = Estimate { input, output, ..Estimate::default() };
             return if amount > rule.limit { Err(too_large(rule, of, amount, one)) } else { Ok(()) };
         };
-        if !matches!(meter.kind, LimitWindow::Day | LimitWindow::Month | LimitWindow::Total) {
+        if !matches!(counter.kind, LimitWindow::Day | LimitWindow::Month | LimitWindow::Total) {
             return Ok(());
         }
         if rule.unit == Unit::MicroUsd && !work.priced {
             return Err(not_priced(of));
         }
         let amount = work.total.of(rule.unit);
-        self.take(meter.clone(), 0, rule, rule.hard);
-        if let Some(part) = self.parts.iter_mut().find(|part| part.take.counter == meter && part.batch == 0) {
+        self.take(counter.clone(), 0, rule, rule.hard);
+        if let Some(part) = self.parts.iter_mut().find(|part| part.take.counter == counter && part.batch == 0) {
             part.batch = amount;
             part.take.amount = part.take.amount.saturating_add(amount);
         }
         Ok(())
     }
 
-    /// A meter that is there already is counted once, up to the smallest hard limit.
-    fn take(&mut self, meter: Counter, amount: u64, rule: &Rc<Rule>, hard: bool) {
+    /// Adds a debit. A counter that is already among the parts is debited once, up to the smallest hard limit.
+    fn take(&mut self, counter: Counter, amount: u64, rule: &Rc<Rule>, hard: bool) {
         let limit = rule.limit;
-        let Some(part) = self.parts.iter_mut().find(|part| part.take.counter == meter) else {
-            let take = Debit { counter: meter, amount, limit, hard };
+        let Some(part) = self.parts.iter_mut().find(|part| part.take.counter == counter) else {
+            let take = Debit { counter, amount, limit, hard };
             self.parts.push(Part { take, rule: rule.clone(), also: None, batch: 0 });
             return;
         };
@@ -337,7 +338,7 @@ fn not_priced(of: &Subject) -> ApiError {
 }
 
 impl Part {
-    /// Whether it is a place among concurrent requests, which is given back.
+    /// Whether it is a concurrency slot, which is released when the request ends.
     pub(super) fn is_place(&self) -> bool {
         self.take.counter.kind == LimitWindow::Concurrent
     }

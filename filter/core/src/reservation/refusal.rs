@@ -1,5 +1,5 @@
-//! What a client is told when no candidate fits: whose limit it is, how much of it is left, and when to come again. Only the
-//! caller's own key, team and app are ever named, since no rule of anybody else's is about the caller.
+//! The error when no candidate fits: whose limit was reached, how much is left, and when to retry. It only names the caller's own key, team
+//! and app, since no other rules concern the caller.
 
 use std::time::Duration;
 
@@ -13,23 +13,23 @@ use crate::store::{CounterSnapshot, LimitExceeded, LimitWindow};
 use super::headers::Standings;
 use super::plan::{Candidate, Part, Plan};
 
-/// What became of a request that no limit has room for.
+/// The rejection of a request that exceeds a limit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LimitRefusal {
-    /// In the client's dialect.
+    /// The error for the client.
     pub error: ApiError,
-    /// Besides those that every error has.
+    /// Headers in addition to those of every error.
     pub headers: Vec<(&'static str, String)>,
 }
 
-/// What makes the SDKs of OpenAI and Anthropic not ask again.
+/// Stops the SDKs of OpenAI and Anthropic from retrying.
 pub const NO_RETRY: (&str, &str) = ("x-should-retry", "false");
-/// When a place among concurrent requests may be free again is not known.
+/// Retry delay when no concurrency slot is free: it is unknown when one will be.
 const PLACE_WAIT: Duration = Duration::from_secs(1);
 
 impl Plan {
-    /// The refusal: what stood against the candidate that was to be tried first; when that was a budget with another model,
-    /// what stood against that one.
+    /// The rejection. Reports the limit that stopped the first candidate; if that was a budget with a fallback model, the limit that
+    /// stopped the fallback model.
     pub fn refuse(&self, all_exceeded: &[LimitExceeded]) -> LimitRefusal {
         let mut decisive: Option<(&LimitExceeded, &Part, &Candidate)> = None;
         for (exceeded, candidate) in all_exceeded.iter().zip(&self.candidates) {
@@ -41,7 +41,7 @@ impl Plan {
                 decisive = Some((exceeded, part, candidate));
             }
         }
-        // A store that refuses without a reason broke its promise; the client can only come again.
+        // A store that rejects without a reason violates its contract; the client can only retry.
         let Some((exceeded, part, candidate)) = decisive else {
             let error = limited("Rate limit reached.".to_owned(), Some(PLACE_WAIT));
             return LimitRefusal { error, headers: Vec::new() };
@@ -69,7 +69,7 @@ fn limited(message: String, retry_after: Option<Duration>) -> ApiError {
     ApiError { retry_after, ..error }
 }
 
-/// `tokens per min (TPM)`, as OpenAI says it.
+/// `tokens per min (TPM)`, in OpenAI's wording.
 fn rate(rule: &Rule) -> String {
     let (what, short) = match rule.unit {
         Unit::Requests => ("requests", "R"),

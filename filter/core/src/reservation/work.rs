@@ -1,4 +1,4 @@
-//! What a batch asks for.
+//! The estimated usage of a batch.
 
 use serde::{Deserialize, Serialize};
 use sluice_wire::extras::Tier;
@@ -7,23 +7,23 @@ use crate::limits::Unit;
 use crate::routing::target::Target;
 use crate::usage::estimate::Estimate;
 use crate::usage::price::Price;
-use crate::usage::surcharge::Wishes;
+use crate::usage::surcharge::Surcharges;
 
-/// What requests may use together, or one of them.
+/// Usage of one request or of several together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Share {
-    /// How many there are.
+    /// Number of requests.
     pub requests: u64,
-    /// Tokens of prompts.
+    /// Prompt tokens.
     pub input: u64,
-    /// Tokens of answers.
+    /// Response tokens.
     pub output: u64,
-    /// Micro-dollars.
+    /// Cost in micro-dollars.
     pub cost: u64,
 }
 
 impl Share {
-    /// As much as is counted in this unit.
+    /// The amount in this unit.
     pub fn of(&self, unit: Unit) -> u64 {
         match unit {
             Unit::Requests => self.requests,
@@ -35,30 +35,30 @@ impl Share {
     }
 }
 
-/// What an input file asks for.
+/// The estimated usage of an input file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
-    /// The id of the key that has uploaded it, by whose permissions it was read.
+    /// The id of the key that uploaded the file, and whose permissions applied.
     pub key: String,
-    /// The one model that it asks, by the gateway's name for it.
+    /// The one model of all its requests, by the gateway's name.
     pub model: String,
-    /// The name that led there, where the gateway's is a pattern.
+    /// The model's name in the requests, if the gateway's name is a pattern.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<String>,
-    /// And by its provider's.
+    /// The provider's name for the model.
     pub target: String,
-    /// All requests together.
+    /// The sum of all requests.
     pub total: Share,
-    /// The most tokens of each kind that one of them may use.
+    /// The most input and output tokens of a single request.
     pub longest: Share,
-    /// Of the cost, what is not for tokens: images, calls of hosted tools.
+    /// The part of the cost that is not for tokens: images, calls of hosted tools.
     pub pieces: u64,
     /// Whether the model has a price.
     pub priced: bool,
 }
 
 impl Work {
-    /// Nothing yet, for this model.
+    /// An empty file for this model.
     pub(crate) fn new(key: &str, model: &str, asked: &str, target: &Target) -> Self {
         Self {
             key: key.to_owned(),
@@ -72,14 +72,14 @@ impl Work {
         }
     }
 
-    /// The name by which the gateway finds its model.
+    /// The name by which the gateway finds the model.
     pub(crate) fn asked(&self) -> &str {
         self.asked.as_deref().unwrap_or(&self.model)
     }
 
-    /// One request more.
+    /// Adds one request.
     pub(crate) fn add(&mut self, estimate: &Estimate, price: Option<&Price>) {
-        let wishes = Wishes { tier: Some(Tier::Batch), any_tier: false, ..estimate.wishes };
+        let wishes = Surcharges { tier: Some(Tier::Batch), any_tier: false, ..estimate.wishes };
         let estimate = Estimate { wishes, ..*estimate };
         let most = |estimate: &Estimate| price.map(|price| price.most(estimate).0).unwrap_or_default();
         let pieces = most(&Estimate { input: 0, output: 0, ..estimate });

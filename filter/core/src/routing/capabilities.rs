@@ -1,39 +1,39 @@
-//! What a target can do, and what it lacks for a request.
+//! The capabilities of a target, and the ones that it lacks for a request.
 //!
-//! It comes from the gateway file, which the command completed from its table, and nobody asked the model: so what is not
-//! stated is taken to be there. A wrong "no" would keep a good target from serving for ever; a wrong "yes" costs one failed
-//! attempt, after which the next target is asked.
+//! They come from the gateway file; the command fills gaps from its table. The model itself is never queried, so a capability that is not
+//! stated counts as present. A wrong "no" would exclude a good target for ever. A wrong "yes" costs one failed attempt, after which the
+//! next target is tried.
 
 use std::fmt;
 
 use super::needs::Needs;
 use super::spec::ModelKind;
 
-/// What one target can do, as far as a request can need it; `None` is not stated.
+/// The capabilities of one target that a request can need; `None` if not stated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Capabilities {
-    /// What it is asked for.
+    /// The model's task.
     pub kind: Option<ModelKind>,
-    /// When it was released, in seconds since 1970.
+    /// The release date, in seconds since 1970.
     pub created: Option<u64>,
-    /// The most tokens of a prompt.
+    /// The maximum length of a prompt, in tokens.
     pub max_input: Option<u64>,
     /// Tools.
     pub tools: Option<bool>,
     /// Images in the prompt.
     pub vision: Option<bool>,
-    /// Answers that follow a JSON schema.
+    /// Responses that follow a JSON schema.
     pub structured_output: Option<bool>,
-    /// Sound in the prompt.
+    /// Audio in the prompt.
     pub audio: Option<bool>,
     /// Documents in the prompt.
     pub documents: Option<bool>,
-    /// Reasoning: no request is kept from it for that, but its first token may be long in coming.
+    /// Reasoning. Never excludes a target, but its first token may take long.
     pub reasoning: Option<bool>,
 }
 
 impl Capabilities {
-    /// The first thing that a request needs and this target is stated not to have. What is not stated is never lacking.
+    /// The first capability that the request needs and this target is stated not to have.
     pub fn lacks(&self, needs: &Needs) -> Option<MissingCapability> {
         let lacking = [
             (needs.tools, self.tools, MissingCapability::Tools),
@@ -50,30 +50,30 @@ impl Capabilities {
         lacking.or_else(|| too_small().map(|max_input| MissingCapability::Context { max_input, input }))
     }
 
-    /// Whether a prompt that was too long for `other` may fit here: this one is not known to take as little, or less.
+    /// Whether a prompt that was too long for `other` may fit here: false only if both limits are known and this one is not higher.
     pub fn may_take_more_than(&self, other: &Self) -> bool {
         self.max_input.zip(other.max_input).is_none_or(|(here, there)| here > there)
     }
 }
 
-/// What a target does not have and a request needs; reads as the end of a sentence about the target.
+/// A capability that a request needs and a target does not have. Its text is the end of a sentence about the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MissingCapability {
     /// Tools.
     Tools,
     /// Images in the prompt.
     Vision,
-    /// Answers that follow a JSON schema.
+    /// Responses that follow a JSON schema.
     StructuredOutput,
-    /// Sound in the prompt.
+    /// Audio in the prompt.
     Audio,
     /// Documents in the prompt.
     Documents,
-    /// Room for the prompt, in tokens.
+    /// A context that is large enough, in tokens.
     Context {
-        /// As much as the target takes.
+        /// The target's limit.
         max_input: u64,
-        /// As much as the prompt has, by estimate.
+        /// The prompt's estimated length.
         input: u64,
     },
 }
@@ -221,7 +221,7 @@ mod tests {
             )
         }
 
-        /// The same without what is lacking.
+        /// The needs without the missing one.
         fn without(needs: Needs, lack: MissingCapability) -> Needs {
             match lack {
                 MissingCapability::Tools => Needs { tools: false, ..needs },

@@ -1,7 +1,7 @@
-//! The decision: which of a model's targets may serve a request, and in which order they are asked.
+//! The routing decision: which of a model's targets may serve a request, and in which order they are tried.
 //!
-//! Everything that shortens or orders the list is one step here, and what a step does to a target stays with it, so that
-//! `sluice explain` can tell what the gateway did without doing it another way.
+//! Each step that filters or reorders the targets is one function here. The result keeps the outcome for every target, so that
+//! `sluice explain` reports the decision itself and does not recompute it.
 
 use std::fmt;
 use std::rc::Rc;
@@ -20,108 +20,108 @@ use crate::store::SharedData;
 use crate::usage::estimate::Estimate;
 
 use super::capabilities::MissingCapability;
-use super::hints::{Override, RoutingHeaders};
 use super::needs::Needs;
 use super::order;
+use super::routing_headers::{Override, RoutingHeaders};
 use super::sticky;
 use super::target_health::circuit::{self, CircuitState, Settings};
 
-/// What a decision is made of.
+/// The inputs of a routing decision.
 pub struct RoutingInput<'a> {
-    /// What is asked for.
+    /// The model that the request names.
     pub model: &'a Model,
-    /// How the client speaks.
+    /// The client's dialect.
     pub client: &'static Client,
-    /// Who asks.
+    /// The key's owner.
     pub caller: &'a Caller,
-    /// What the request asks of a target.
+    /// The capabilities that the request needs.
     pub needs: Needs,
-    /// What its headers say.
-    pub hints: &'a RoutingHeaders,
-    /// The `user` of its body.
+    /// The request's routing headers.
+    pub routing_headers: &'a RoutingHeaders,
+    /// The body's `user`.
     pub user: Option<&'a str>,
-    /// What it will use at a target, as far as costs are compared: its answer at the length that is expected.
+    /// Estimates the request's usage at a target, to compare costs. Assumes a response of the expected length.
     pub estimate: &'a dyn Fn(&Target) -> Estimate,
-    /// When a target counts as broken.
+    /// The circuit breaker settings.
     pub circuit: &'a Settings,
-    /// How long an attempt may take until there is something for the client.
+    /// The time limit of an attempt until the client can receive something.
     pub attempt: Duration,
-    /// How long a request lasts at most.
+    /// The maximum duration of a request.
     pub lease: Duration,
-    /// Now.
+    /// The current time.
     pub now: Time,
     /// A random number.
     pub dice: u64,
 }
 
-/// What was decided.
+/// The result of a routing decision.
 #[derive(Debug)]
 pub struct RoutingDecision {
-    /// Which of the model's routes was taken; `None` is the model's own way.
+    /// The index of the matching route; `None` if the model's own policy applies.
     pub route: Option<usize>,
-    /// In which order.
+    /// The strategy that ordered the targets.
     pub strategy: Strategy,
-    /// Every target of the model: first those that may serve, in the order in which they are asked, then those left out.
-    pub considered: Vec<RankedTarget>,
+    /// All targets of the model: first the eligible ones in the order in which they are tried, then the excluded ones.
+    pub ranked: Vec<RankedTarget>,
 }
 
-/// One target, and what became of it.
+/// A target and its rank.
 #[derive(Debug, Clone)]
 pub struct RankedTarget {
-    /// Which.
+    /// The target.
     pub target: Rc<Target>,
-    /// Where it stands.
+    /// Its rank.
     pub place: Rank,
 }
 
-/// Where a target stands.
+/// How a decision ranks a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rank {
-    /// It is asked in its turn.
+    /// Tried in its turn.
     InTurn,
-    /// The same, to find out whether it is well again: to be claimed when the request departs.
+    /// Tried in its turn, as the probe of a half-open circuit. The caller claims the probe when it forwards the request.
     Probe,
-    /// It may serve, but is asked after all others.
+    /// Tried after all others.
     Last(Trouble),
-    /// It is not asked.
+    /// Not tried.
     Out(Reason),
 }
 
-/// Why a target is asked last.
+/// Why a target is tried last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// It keeps failing.
+    /// Its circuit is open.
     Open,
-    /// Its provider has said when to come back.
+    /// Its provider has asked to wait until a given time.
     Limited,
-    /// It kept failing, and another request is finding out whether it still does.
+    /// Its circuit is half-open, and another request is the probe.
     Probing,
-    /// It is well again since a short time, and not all requests are sent there yet.
+    /// Its circuit is recovering, and this request is not in its share.
     Recovering,
 }
 
-/// Why a target is not asked.
+/// Why a target is not tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// The route that was taken names others.
+    /// The matching route does not list it.
     NotNamed,
-    /// It is of a lower tier than others, and the model does not allow that.
+    /// Its tier is lower than the best one, and the model does not allow lower tiers.
     LowerTier,
-    /// Its provider has nothing of the kind that is asked for.
+    /// Its provider has no endpoint of the requested kind.
     NoSuchEndpoint,
-    /// It cannot do what the request needs.
+    /// It lacks a capability that the request needs.
     Lacks(MissingCapability),
-    /// Only the first target is asked.
+    /// Only the first target may be tried.
     NotFirst,
 }
 
-/// Decides. An error when no target may serve.
+/// Makes the routing decision. Returns an error if no target is eligible.
 pub fn decide(input: &RoutingInput<'_>, shared: &dyn SharedData) -> Result<RoutingDecision, ApiError> {
-    let RoutingInput { model, caller, needs, hints, now, .. } = input;
-    let way = &model.way;
-    let route = way.route(caller, needs, hints, *now);
+    let RoutingInput { model, caller, needs, routing_headers, now, .. } = input;
+    let way = &model.policy;
+    let route = way.route(caller, needs, routing_headers, *now);
     let taken = route.and_then(|route| way.routes.get(route));
-    let strategy = match &hints.overriding {
+    let strategy = match &routing_headers.overriding {
         Some(Override::Strategy(strategy)) => *strategy,
         _ => taken.map_or(way.strategy, |route| route.strategy),
     };
@@ -129,7 +129,7 @@ pub fn decide(input: &RoutingInput<'_>, shared: &dyn SharedData) -> Result<Routi
     draft.name(taken.and_then(|route| route.targets.as_deref()));
     draft.keep_speaking()?;
     let named = taken.is_some_and(|route| route.targets.is_some());
-    // Before it is asked what they can: else a request that only a lower tier can take would be left with no target at all.
+    // Tiers before capabilities: a request that only a lower tier can serve gets an error that names the missing capability.
     if !named {
         draft.keep_tiers();
     }
@@ -139,22 +139,22 @@ pub fn decide(input: &RoutingInput<'_>, shared: &dyn SharedData) -> Result<Routi
     if let Some(wished) = wished {
         draft.put_first(&wished);
     }
-    if strategy == Strategy::Pinned || hints.no_fallback {
+    if strategy == Strategy::Pinned || routing_headers.no_fallback {
         draft.keep_first();
     }
-    Ok(RoutingDecision { route, strategy, considered: draft.judge(shared) })
+    Ok(RoutingDecision { route, strategy, ranked: draft.judge(shared) })
 }
 
 impl RoutingDecision {
-    /// The target that the request is to find out about.
+    /// The target that this request probes.
     pub fn probe(&self) -> Option<&Rc<Target>> {
-        self.considered.iter().find(|considered| considered.place == Rank::Probe).map(|considered| &considered.target)
+        self.ranked.iter().find(|ranked| ranked.place == Rank::Probe).map(|ranked| &ranked.target)
     }
 
-    /// The targets that may serve, in the order in which they are asked.
-    pub fn reserve_request(&self) -> Vec<Rc<Target>> {
-        let may_serve = self.considered.iter().filter(|considered| !matches!(considered.place, Rank::Out(_)));
-        may_serve.map(|considered| considered.target.clone()).collect()
+    /// The eligible targets, in the order in which they are tried.
+    pub fn targets_in_order(&self) -> Vec<Rc<Target>> {
+        let may_serve = self.ranked.iter().filter(|ranked| !matches!(ranked.place, Rank::Out(_)));
+        may_serve.map(|ranked| ranked.target.clone()).collect()
     }
 }
 
@@ -165,7 +165,7 @@ struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// Those that a route names, in its order; all, when it names none.
+    /// Keeps the targets that the route lists, in the route's order; all targets if it lists none.
     fn name(&mut self, named: Option<&[usize]>) {
         let targets = &self.input.model.targets;
         let Some(named) = named else {
@@ -177,7 +177,7 @@ impl Draft<'_> {
         self.out.extend(others.filter_map(|place| targets.get(place)).map(|target| out(target, Reason::NotNamed)));
     }
 
-    /// Those whose providers can be asked for what the client's format is about.
+    /// Keeps the targets whose providers have an endpoint for the client's dialect.
     fn keep_speaking(&mut self) -> Result<(), ApiError> {
         let RoutingInput { client, model, .. } = self.input;
         self.leave_out(|target| {
@@ -206,12 +206,12 @@ impl Draft<'_> {
         });
     }
 
-    /// Those that can do what is asked. A prompt's length is an estimate: where it is too long for all, those that take most
-    /// are asked all the same, and the provider says what is so.
+    /// Keeps the targets that have the needed capabilities. The prompt's length is an estimate: if it exceeds every limit, the targets with
+    /// the highest limit stay, and the provider decides.
     fn keep_able(&mut self) -> Result<(), ApiError> {
         let RoutingInput { needs, estimate, .. } = self.input;
         let lack = |target: &Target| {
-            // Who counts the prompt's tokens matters.
+            // The estimate depends on the target's tokenizer.
             let counted = |_: u64| estimate(target).input;
             let input_tokens = target.capabilities.max_input.map(counted).unwrap_or_default();
             target.capabilities.lacks(&Needs { input_tokens, ..*needs })
@@ -243,38 +243,38 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Those of the best tier, and the one that the client asks for by its name: that is not falling there in silence.
+    /// Keeps the targets of the best tier, and a lower one if the client asks for it by name: that is no silent downgrade.
     fn keep_tiers(&mut self) {
         let model = self.input.model;
-        if model.way.allow_lower_tier {
+        if model.policy.allow_lower_tier {
             return;
         }
-        // A target that cannot take the request does not make the others worse than they are: the best tier is the model's.
+        // The best tier is the model's best, even if its targets cannot serve this request.
         let best = model.targets.iter().map(|target| target.tier).min().unwrap_or_default();
         let wished = self.named_by_client(false).filter(|target| target.tier > best);
         let is_wished = |target: &Target| wished.as_ref().is_some_and(|wished| std::ptr::eq(&**wished, target));
         self.leave_out(|target| (target.tier > best && !is_wished(target)).then_some(Reason::LowerTier));
     }
 
-    /// Of the targets that the client's wish names, the best, or the first where tiers do not matter.
+    /// The best-tier target that the client's override names; the first one if tiers do not matter.
     fn named_by_client(&self, any_tier: bool) -> Option<Rc<Target>> {
-        let Some(Override::Target(name)) = &self.input.hints.overriding else { return None };
+        let Some(Override::Target(name)) = &self.input.routing_headers.overriding else { return None };
         let is = |target: &&Rc<Target>| target.name == *name || target.provider.name == *name;
         let tier = |target: &&Rc<Target>| if any_tier { 0 } else { target.tier };
         self.kept.iter().filter(is).min_by_key(tier).cloned()
     }
 
-    /// The target that the client asks for; an error when it is not to be had.
+    /// The target that the client's override names; an error if it is not eligible.
     fn wished(&self, any_tier: bool) -> Result<Option<Rc<Target>>, ApiError> {
         let found = self.named_by_client(any_tier);
-        if found.is_some() || !matches!(self.input.hints.overriding, Some(Override::Target(_))) {
+        if found.is_some() || !matches!(self.input.routing_headers.overriding, Some(Override::Target(_))) {
             return Ok(found);
         }
         let known: Vec<&str> = self.input.model.targets.iter().map(|target| target.name.as_str()).collect();
         let message = format!(
             "The header {} names a target that the model `{}` does not have or that cannot serve this request. Choose \
              one of its targets: {}.",
-            super::hints::ROUTE,
+            super::routing_headers::ROUTE,
             self.input.model.name,
             known.join(", ")
         );
@@ -293,8 +293,8 @@ impl Draft<'_> {
         self.out.extend(rest.iter().map(|target| out(target, Reason::NotFirst)));
     }
 
-    /// Better tiers come before lower ones; inside a tier the strategy decides, after whether a target has the tools that run at
-    /// providers and are offered: at the others they are left out. Targets that a route names are of one tier.
+    /// Sorts by tier, then by whether the target supports the hosted tools that the request offers (other targets would drop them), then by
+    /// the strategy. A route's target list counts as one tier.
     fn order(&mut self, strategy: Strategy, named: bool, shared: &dyn SharedData) {
         if self.kept.len() < 2 {
             return;
@@ -314,7 +314,7 @@ impl Draft<'_> {
         }
     }
 
-    /// Those that are broken come last, but for the one request that finds out whether its first choice still is.
+    /// Moves failing targets to the end. The first target stays if its probe is due and this request can be the probe.
     fn judge(self, shared: &dyn SharedData) -> Vec<RankedTarget> {
         let Self { input, kept, out } = self;
         let several = kept.len() > 1;
@@ -325,8 +325,8 @@ impl Draft<'_> {
             let list = if matches!(place, Rank::Last(_)) { &mut last } else { &mut first };
             list.push(RankedTarget { target, place });
         }
-        // One that is well again answers more likely than one that is not.
-        put_first(&mut last, 0, |considered| considered.place == Rank::Last(Trouble::Recovering));
+        // A recovering target is more likely to succeed than a failing one.
+        put_first(&mut last, 0, |ranked| ranked.place == Rank::Last(Trouble::Recovering));
         first.extend(last);
         first.extend(out);
         first
@@ -351,10 +351,10 @@ impl RoutingInput<'_> {
         }
     }
 
-    /// Where the strategy chooses anew each time, what belongs together stays with the target that was its first: it is first again.
+    /// Restores the sticky target to the first place, for strategies that choose anew for each request.
     fn stay(&self, strategy: Strategy, ordered: &mut [Rc<Target>], shared: &dyn SharedData) {
         let chooses = matches!(strategy, Strategy::Cheapest | Strategy::Fastest | Strategy::LeastBusy);
-        if self.model.way.sticky.is_none() || !chooses {
+        if self.model.policy.sticky.is_none() || !chooses {
             return;
         }
         let value = self.weighted_by();
@@ -369,14 +369,14 @@ impl RoutingInput<'_> {
         }
     }
 
-    /// What a weighted choice is made by: the same number for what belongs together.
+    /// The hash key of a weighted choice: equal for requests that stick together.
     fn weighted_by(&self) -> u64 {
         let key = Some(&*self.caller.key_id);
-        let value = match &self.model.way.sticky {
+        let value = match &self.model.policy.sticky {
             None => return self.dice,
             Some(Sticky::Key) => key,
             Some(Sticky::User) => self.user.filter(|user| !user.is_empty()).or(key),
-            Some(Sticky::Header(name)) => self.hints.header(name).filter(|value| !value.is_empty()).or(key),
+            Some(Sticky::Header(name)) => self.routing_headers.header(name).filter(|value| !value.is_empty()).or(key),
         };
         number(self.model.name.as_bytes(), value.unwrap_or_default().as_bytes())
     }

@@ -1,12 +1,11 @@
-//! Where a request goes: which targets may serve it, in which order they are asked, and what is known of each.
+//! Routing: selects the targets that may serve a request and the order in which they are tried.
 //!
-//! [`decision`] is made once, when the request's body is here, from what is configured ([`way`]), what the request needs and
-//! its headers say ([`needs`], [`hints`]), and what all workers know of the targets ([`cells`]). It gives a [`queue`], in which
-//! every failure finds the next target. Nothing here reads a clock or throws dice: both are given.
+//! [`decision`] runs once, when the request body has arrived. Its inputs are the configured [`policy`], the request's [`needs`], its
+//! routing headers ([`hints`]), and the state that all workers share about each target ([`target_health`]). It produces a [`queue`]; each
+//! failed attempt takes the next target from it. This module reads no clock and generates no random numbers: the caller passes both.
 
 pub mod capabilities;
 pub mod decision;
-pub mod hints;
 pub mod needs;
 pub mod order;
 pub mod pace;
@@ -15,6 +14,7 @@ pub mod pattern;
 pub mod policy;
 pub mod queue;
 pub mod retry_budget;
+pub mod routing_headers;
 pub mod spec;
 pub mod sticky;
 pub mod target;

@@ -1,32 +1,32 @@
-//! What a request needs of whoever serves it.
+//! The capabilities that a request needs.
 //!
-//! Read from what was found on the way in, not from a parse: so a need is what a request plainly asks for, and a request
-//! that hides one, with a field of a wrong type for instance, is its provider's to refuse.
+//! They come from the body peek, not from a full parse, so only what a request states plainly is a need. If a request hides a need, for
+//! instance in a field of the wrong type, the provider has to reject it.
 
 use crate::peek::BodyPeek;
 use crate::usage::estimate::Prompt;
 
-/// What one request needs. Its prompt's length depends on who counts: for another dialect, put its estimate in place.
+/// The needs of one request. The prompt's length depends on the tokenizer: replace it with the target's own estimate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Needs {
-    /// Tools: it offers some.
+    /// Offers tools.
     pub tools: bool,
-    /// A tool that runs at a provider of the client's own format.
+    /// Offers a hosted tool of the client's dialect, which runs at the provider.
     pub hosted: bool,
-    /// An answer that follows a JSON schema.
+    /// Asks for a response that follows a JSON schema.
     pub structured_output: bool,
-    /// It has images in it.
+    /// Contains images.
     pub images: bool,
-    /// It has sound in it.
+    /// Contains audio.
     pub audio: bool,
-    /// It has documents in it.
+    /// Contains documents.
     pub documents: bool,
-    /// Tokens of its prompt, by estimate.
+    /// The estimated tokens of the prompt.
     pub input_tokens: u64,
 }
 
 impl Needs {
-    /// What the request with this outline and prompt needs, where the prompt comes to `input_tokens`.
+    /// Collects the needs from the body peek and the prompt. The prompt has `input_tokens` tokens.
     pub fn of(peek: &BodyPeek, prompt: &Prompt, input_tokens: u64) -> Self {
         Self {
             tools: peek.wants.tools,
@@ -55,7 +55,7 @@ mod tests {
         )
     }
 
-    /// A request with these fields, and with these parts beside a text.
+    /// A request with these fields, and with these parts next to a text.
     fn request(fields: &str, parts: &[&str]) -> String {
         let parts = parts.join(",");
         let part = |part: &str| if part.is_empty() { String::new() } else { format!(",{part}") };
@@ -113,7 +113,7 @@ mod tests {
 
         use super::*;
 
-        /// Text that looks like what is looked for.
+        /// Text that looks like a part or a field.
         fn words() -> impl Strategy<Value = String> {
             let word = prop_oneof![
                 Just(String::from("type")),

@@ -1,4 +1,4 @@
-//! The strategies: targets in, targets out, in another order.
+//! The routing strategies: each sorts a list of targets.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use crate::usage::estimate::Estimate;
 use super::target_health::load;
 use super::target_health::speed::{self, Speed};
 
-/// By their weights: each comes before the others as often as its weight says, over many `by`; the same `by` gives the same
-/// order, and a target that joins or leaves moves no more than its own share (rendezvous hashing). Weights of 0 come last.
+/// Sorts by weight with rendezvous hashing: over many values of `by`, each target comes first in proportion to its weight. The same `by`
+/// gives the same order, and adding or removing a target moves only its own share. Targets with weight 0 come last.
 pub fn weighted(targets: &[Rc<Target>], by: u64) -> Vec<Rc<Target>> {
     let score = |target: &Rc<Target>| {
         let drawn = number(&by.to_le_bytes(), target.name.as_bytes());
-        // Evenly between 0 and 1, neither of them.
+        // Uniform in the open interval from 0 to 1.
         let even = ((drawn >> 12) as f64 + 0.5) / (1u64 << 52) as f64;
         -even.ln() / f64::from(target.weight)
     };
@@ -28,7 +28,7 @@ pub fn weighted(targets: &[Rc<Target>], by: u64) -> Vec<Rc<Target>> {
     ordered
 }
 
-/// By what the request will cost; those whose price is not known come last.
+/// Sorts by the estimated cost of the request. Targets without a price come last.
 pub fn cheapest(targets: &[Rc<Target>], estimate: &dyn Fn(&Target) -> Estimate) -> Vec<Rc<Target>> {
     let cost = |target: &Rc<Target>| {
         let estimate = estimate(target);
@@ -39,7 +39,7 @@ pub fn cheapest(targets: &[Rc<Target>], estimate: &dyn Fn(&Target) -> Estimate) 
     ordered
 }
 
-/// By how soon an answer of so many tokens will be there.
+/// Sorts by the expected time of a response with `expected` tokens.
 pub fn fastest(
     targets: &[Rc<Target>],
     expected: u64,
@@ -54,7 +54,7 @@ pub fn fastest(
     order.into_iter().filter_map(|place| targets.get(place)).cloned().collect()
 }
 
-/// By the requests that each is answering; equals by chance.
+/// Sorts by the number of requests in flight; ties are broken at random.
 pub fn least_busy(
     targets: &[Rc<Target>],
     now: Time,

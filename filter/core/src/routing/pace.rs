@@ -1,22 +1,22 @@
-//! How many tokens a target makes in a second, from the request to the end of the answer, as one worker saw it.
+//! A target's tokens per second from the request to the end of the response, as one worker measured it.
 //!
-//! It says what an answer has come to that its client leaves before anybody has counted it: most of it may never have been seen.
-//! [`speed`](super::target_health::speed) would say too much: it counts from the first token on, before which a model may have reasoned
-//! for a long time.
+//! It estimates the length of a response that a client abandons before the provider has reported its usage: the gateway may have received
+//! only a part of it. [`speed`](super::target_health::speed) would overestimate: it measures from the first token on, and a model may have
+//! reasoned for a long time before it.
 
 use std::cell::Cell;
 use std::time::Duration;
 
-/// As long as none was measured.
+/// The rate before the first measurement.
 const DEFAULT: f64 = 100.0;
 
-/// An answer of fewer tokens says more of the way to its provider than of its pace.
+/// Shorter responses measure the latency, not the pace.
 const FEWEST: u64 = 50;
 
-/// So much of what is known stays with each answer: about the last ten count.
+/// The weight that earlier responses keep with each new one: about the last ten count.
 const KEPT: f64 = 0.9;
 
-/// Sums over the last answers, in which long ones count for more.
+/// Decaying sums over the last responses, so that long responses weigh more.
 #[derive(Debug, Default)]
 pub struct Pace(Cell<Seen>);
 
@@ -27,7 +27,7 @@ struct Seen {
 }
 
 impl Pace {
-    /// A good answer had so many tokens, and took so long.
+    /// Records a successful response with its tokens and duration.
     pub fn observe(&self, tokens: u64, took: Duration) {
         if tokens < FEWEST || took.is_zero() {
             return;
@@ -36,11 +36,11 @@ impl Pace {
         self.0.set(Seen { tokens: before * KEPT + tokens as f64, seconds: seconds * KEPT + took.as_secs_f64() });
     }
 
-    /// How many tokens an answer has by now that was asked for so long ago.
+    /// The estimated tokens of a response whose request was sent this long ago.
     pub fn produced(&self, since: Duration) -> u64 {
         let Seen { tokens, seconds } = self.0.get();
         let rate = if seconds > 0.0 { tokens / seconds } else { DEFAULT };
-        // In range: a float that is too large becomes the largest number.
+        // The cast saturates: a float out of range becomes the largest number.
         (rate * since.as_secs_f64()).ceil() as u64
     }
 }

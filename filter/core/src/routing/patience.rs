@@ -1,39 +1,39 @@
-//! How long to wait for one thing, when what is waited for is not always the same.
+//! A timeout that depends on the situation.
 
 use std::time::Duration;
 
-/// A time to wait. One that the file states is the same always; one that it leaves out depends on who is waited for.
+/// A timeout. A configured one is always the same; a default one depends on the target and on whether another target is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// For most.
+    /// The usual limit.
     pub plain: Duration,
-    /// Where what is waited for is known to take long.
+    /// The limit if the wait is known to be long.
     pub slow: Duration,
-    /// Whether the file states it.
+    /// Whether it is configured.
     pub stated: bool,
 }
 
-/// For whom it is waited.
+/// The situation that selects the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Waited {
-    /// What is waited for is known to take long.
+    /// Whether the wait is known to be long.
     pub slow: bool,
-    /// Nothing follows: as good as the whole request's time.
+    /// Set if no other target is left: nearly the whole request's time.
     pub last: Option<Duration>,
 }
 
 impl Patience {
-    /// As the file states it.
+    /// A configured timeout.
     pub const fn stated(time: Duration) -> Self {
         Self { plain: time, slow: time, stated: true }
     }
 
-    /// Where the file states nothing: in seconds.
+    /// A default timeout, in seconds.
     pub const fn default_of(plain: u64, slow: u64) -> Self {
         Self { plain: Duration::from_secs(plain), slow: Duration::from_secs(slow), stated: false }
     }
 
-    /// How long that is.
+    /// The limit in this situation.
     pub fn of(self, waited: Waited) -> Duration {
         match waited.last.filter(|_| !self.stated) {
             Some(total) => total,

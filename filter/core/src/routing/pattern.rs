@@ -1,16 +1,15 @@
-//! A name with one star in it, which stands for any text: `claude-*`, `*-mini`, `*`.
+//! Name patterns with one wildcard that matches any text: `claude-*`, `*-mini`, `*`.
 //!
-//! Patterns are read from names of models, of aliases, and of what targets ask their providers for; whatever the star stands for
-//! in one of them is put in the other's place. A star never stands for text that could be more than a name where names go: into
-//! paths, headers and the log.
+//! Patterns appear in model names, in aliases, and in the model names that targets send to providers. The text that the wildcard of one
+//! pattern matches replaces the wildcard of the other. [`may_fit`] limits that text to characters that are safe in paths, headers and logs.
 
 use std::cmp::Reverse;
 
 use crate::keys::Glob;
 
-/// What stands for any text.
+/// The wildcard.
 const STAR: char = '*';
-/// The longest name.
+/// The maximum length of a name, in bytes.
 pub const NAME_MAX: usize = 256;
 
 /// A compiled pattern.
@@ -21,46 +20,46 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// A text with exactly one star; `None` for any other.
+    /// Parses a text with exactly one wildcard; `None` for any other.
     pub fn read(text: &str) -> Option<Self> {
         let (before, after) = text.split_once(STAR)?;
         (!after.contains(STAR)).then(|| Self { before: before.into(), after: after.into() })
     }
 
-    /// What the star stands for in `name`, if the pattern fits.
+    /// The text that the wildcard matches in `name`; `None` if the pattern does not match.
     pub fn part<'n>(&self, name: &'n str) -> Option<&'n str> {
         name.strip_prefix(&*self.before)?.strip_suffix(&*self.after)
     }
 
-    /// The name in which the star stands for this.
+    /// Replaces the wildcard with `part`.
     pub fn fill(&self, part: &str) -> String {
         [&*self.before, part, &*self.after].concat()
     }
 
-    /// Its text.
+    /// The pattern as text.
     pub fn text(&self) -> String {
         self.fill("*")
     }
 
-    /// The same with this in front.
+    /// Prepends `front`.
     pub fn behind(&self, front: &str) -> Self {
         Self { before: [front, &*self.before].concat().into(), after: self.after.clone() }
     }
 
-    /// The same without that in front, if it begins so.
+    /// Removes the prefix `front` if present.
     pub fn without(&self, front: &str) -> Self {
         let before = self.before.strip_prefix(front).unwrap_or(&self.before);
         Self { before: before.into(), after: self.after.clone() }
     }
 
-    /// Sorts the more specific pattern first: the one with more text before its star, then the one with more text in all, then by
-    /// the alphabet.
+    /// A sort key that puts the more specific pattern first: more text before the wildcard, then more text in total, then alphabetical
+    /// order.
     pub fn rank(&self) -> impl Ord + use<> {
         let before = self.before.len();
         (Reverse(before), Reverse(before + self.after.len()), self.text())
     }
 
-    /// Whether some name may fit both this and a key's pattern.
+    /// Whether a name can match both this pattern and a key's glob.
     pub fn meets(&self, glob: &Glob) -> bool {
         match glob.ends() {
             None => self.part(glob.text()).is_some(),
@@ -72,26 +71,26 @@ impl Pattern {
         }
     }
 
-    /// Whether some name may fit both patterns.
+    /// Whether a name can match both patterns.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.meets(&Glob::new(&other.text()))
     }
 }
 
-/// Whether a name may fit a pattern at all: it goes on to a provider, in its path too, as nobody has written it down. No name of a
-/// known model has other characters, and none of its segments is a step in a path.
+/// Whether a pattern may match this name at all. The name reaches the provider as the client sent it, also in a path. So only the
+/// characters of known model names are allowed, and no segment may be a path step.
 pub fn may_fit(name: &str) -> bool {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/@+[]".contains(&byte);
     name.len() <= NAME_MAX && name.bytes().all(good) && !has_steps(name)
 }
 
-/// Whether a segment of this is a step in a path: empty, or of dots only.
+/// Whether a segment is a path step: empty, or dots only.
 pub fn has_steps(name: &str) -> bool {
     name.split('/').any(|segment| segment.bytes().all(|byte| byte == b'.'))
 }
 
-/// What a target with a star asks its provider for, of the names that fit its model's: a `*` alone is the whole name, without the
-/// provider's own in front (`openai/*`); with text around it, what the star of the model's name stands for comes in its place.
+/// The pattern of the model names that a target with a wildcard sends to its provider. A `*` alone stands for the whole name, without the
+/// provider's own prefix (`openai/*`). A `*` with text around it stands for the text that the model's wildcard matches.
 pub fn shape(model: &Pattern, provider: &str, target: &str) -> Option<Pattern> {
     match target {
         "*" => Some(model.without(&format!("{provider}/"))),

@@ -1,4 +1,4 @@
-//! What is configured of the way that a model's requests take: checked, and ready to be followed.
+//! A model's routing policy, validated and compiled from the configuration.
 
 use std::time::Duration;
 
@@ -11,32 +11,32 @@ use crate::routing::spec::{Delivery, Need, Sticky, Strategy, Trigger};
 use crate::routing::timeouts::Timeouts;
 use crate::store::dimension::Dimension;
 
-use super::hints::RoutingHeaders;
 use super::needs::Needs;
+use super::routing_headers::RoutingHeaders;
 
-/// A model's way.
+/// The routing policy of a model.
 #[derive(Debug, Clone)]
 pub struct RoutingPolicy {
-    /// In which order targets are asked.
+    /// The order of targets.
     pub strategy: Strategy,
-    /// What keeps requests together.
+    /// The value by which requests stick to a target.
     pub sticky: Option<Sticky>,
-    /// Other ways for some requests: the first that matches.
+    /// Routes that override the policy for some requests. The first match wins.
     pub routes: Vec<Route>,
-    /// Whether a request may fall to a target of a lower tier.
+    /// Whether a request may use a target of a lower tier.
     pub allow_lower_tier: bool,
-    /// How much of a streamed answer must be there before the client sees any of it.
+    /// How much of a streamed response must have arrived before the client receives any of it.
     pub delivery: Delivery,
-    /// Whether an answer that was to be JSON is checked before anybody sees it.
+    /// Whether a structured response is validated before the client receives it.
     pub check_structured_output: bool,
-    /// When it is tried again.
+    /// When a request is retried.
     pub retry: Retry,
-    /// How long to wait.
+    /// The timeouts.
     pub timeouts: Timeouts,
 }
 
 impl RoutingPolicy {
-    /// A way without words: targets in their order, every reason to try again.
+    /// The default policy: targets in the listed order, retries for every reason.
     pub fn plain(timeouts: Timeouts) -> Self {
         Self {
             strategy: Strategy::Fallback,
@@ -50,12 +50,12 @@ impl RoutingPolicy {
         }
     }
 
-    /// Which of its routes a request takes; `None` is the model's own way.
-    pub fn route(&self, caller: &Caller, needs: &Needs, hints: &RoutingHeaders, now: Time) -> Option<usize> {
-        self.routes.iter().position(|route| route.matches.fits(caller, needs, hints, now))
+    /// The index of the first matching route; `None` if the model's own policy applies.
+    pub fn route(&self, caller: &Caller, needs: &Needs, routing_headers: &RoutingHeaders, now: Time) -> Option<usize> {
+        self.routes.iter().position(|route| route.matches.fits(caller, needs, routing_headers, now))
     }
 
-    /// The headers that it asks about.
+    /// The names of the headers that the policy matches on.
     pub fn headers(&self) -> impl Iterator<Item = &str> {
         let sticky = match &self.sticky {
             Some(Sticky::Header(name)) => Some(name.as_str()),
@@ -66,22 +66,22 @@ impl RoutingPolicy {
     }
 }
 
-/// When a request is tried again.
+/// The reasons for which a request is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
-    /// A bit for each reason.
+    /// A bit for each trigger.
     reasons: u16,
-    /// The longest time that a provider may ask for and the same target is still asked again before another one.
+    /// The longest wait that a provider may ask for so that the same target is tried again. After a longer one, the next target is tried.
     pub wait: Duration,
 }
 
 impl Retry {
-    /// For these reasons.
+    /// Retries for these reasons.
     pub fn new(on: &[Trigger], wait: Duration) -> Self {
         Self { reasons: on.iter().fold(0, |reasons, trigger| reasons | bit(*trigger)), wait }
     }
 
-    /// Whether this is a reason.
+    /// Whether this is a reason to retry.
     pub fn covers(&self, trigger: Trigger) -> bool {
         self.reasons & bit(trigger) != 0
     }
@@ -91,43 +91,49 @@ fn bit(trigger: Trigger) -> u16 {
     1 << trigger as u16
 }
 
-/// Another way for the requests that match.
+/// A route: a policy for the requests that match.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// Which.
+    /// The requests it applies to.
     pub matches: Match,
-    /// In which order.
+    /// The order of targets.
     pub strategy: Strategy,
-    /// To which of the model's targets, by their place among them; `None` is all.
+    /// The indices of its targets among the model's targets; `None` is all.
     pub targets: Option<Vec<usize>>,
 }
 
-/// Which requests; what is `None` or empty matches any.
+/// The conditions of a route. `None` or empty matches any request.
 #[derive(Debug, Clone, Default)]
 pub struct Match {
-    /// One key's, one team's, one application's.
+    /// The key, team or application.
     pub whose: matching::Match,
-    /// Those with these headers: the name in lower case.
+    /// Required headers, with the name in lower case.
     pub headers: Vec<(String, Glob)>,
-    /// Those whose prompt has at least so many tokens.
+    /// The minimum tokens of the prompt.
     pub min_input_tokens: u64,
-    /// Those whose prompt has at most so many tokens.
+    /// The maximum tokens of the prompt.
     pub max_input_tokens: Option<u64>,
-    /// Those that need all of these.
+    /// Required needs.
     pub needs: Vec<Need>,
-    /// Those that come at these times.
+    /// The time of the request.
     pub time: Option<TimeWindow>,
 }
 
 impl Match {
-    /// Whether a request is one of them.
-    pub fn fits(&self, caller: &Caller, needs: &Needs, hints: &RoutingHeaders, now: Time) -> bool {
-        self.conditions(caller, needs, hints, now).into_iter().all(|(_, holds)| holds)
+    /// Whether all conditions hold.
+    pub fn fits(&self, caller: &Caller, needs: &Needs, routing_headers: &RoutingHeaders, now: Time) -> bool {
+        self.conditions(caller, needs, routing_headers, now).into_iter().all(|(_, holds)| holds)
     }
 
     /// The conditions that do not hold, by their names in the gateway file.
-    pub fn misfits(&self, caller: &Caller, needs: &Needs, hints: &RoutingHeaders, now: Time) -> Vec<&'static str> {
-        let conditions = self.conditions(caller, needs, hints, now).into_iter();
+    pub fn misfits(
+        &self,
+        caller: &Caller,
+        needs: &Needs,
+        routing_headers: &RoutingHeaders,
+        now: Time,
+    ) -> Vec<&'static str> {
+        let conditions = self.conditions(caller, needs, routing_headers, now).into_iter();
         conditions.filter(|(_, holds)| !holds).map(|(name, _)| name).collect()
     }
 
@@ -135,10 +141,11 @@ impl Match {
         &self,
         caller: &Caller,
         needs: &Needs,
-        hints: &RoutingHeaders,
+        routing_headers: &RoutingHeaders,
         now: Time,
     ) -> [(&'static str, bool); 8] {
-        let header = |(name, glob): &(String, Glob)| hints.header(name).is_some_and(|value| glob.matches(value));
+        let header =
+            |(name, glob): &(String, Glob)| routing_headers.header(name).is_some_and(|value| glob.matches(value));
         [
             ("key", self.whose.allows(Dimension::Key, Some(&caller.key_id))),
             ("team", self.whose.allows(Dimension::Team, Some(&caller.team))),
@@ -162,21 +169,21 @@ fn has(needs: &Needs, need: Need) -> bool {
     }
 }
 
-/// Hours of a day and days of a week, in UTC.
+/// A time of day and days of the week, in UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeWindow {
-    /// Minutes after midnight from which on.
+    /// The start, in minutes after midnight.
     pub from: u16,
-    /// Minutes after midnight up to which; not above `from` when it goes over midnight.
+    /// The end (exclusive), in minutes after midnight. If it is not above `from`, the window crosses midnight.
     pub to: u16,
-    /// The days on which it begins, Monday first.
+    /// The days on which the window starts, Monday first.
     pub days: [bool; 7],
 }
 
 const DAY: u16 = 24 * 60;
 
 impl TimeWindow {
-    /// Whether the moment is in it.
+    /// Whether `now` is in the window.
     pub fn holds(&self, now: Time) -> bool {
         let minutes = now.seconds() / 60;
         let minute = u16::try_from(minutes % u64::from(DAY)).unwrap_or_default();

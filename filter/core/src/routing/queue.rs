@@ -1,32 +1,32 @@
-//! The targets of one request, in the order in which they are asked: which were, and which is next.
+//! The eligible targets of one request in their order: which ones were tried, and which one is next.
 
 use std::rc::Rc;
 
 use crate::routing::target::Target;
 
-/// At most 16 targets, as the configuration has it.
+/// A queue of at most 16 targets; the configuration enforces that limit.
 #[derive(Debug, Default)]
 pub struct Queue {
     targets: Vec<Rc<Target>>,
-    /// A bit for each that was asked.
+    /// A bit for each target that was tried.
     asked: u32,
     current: usize,
     next: Option<usize>,
 }
 
 impl Queue {
-    /// These, of which none was asked.
+    /// A queue of targets that have not been tried.
     pub fn new(targets: Vec<Rc<Target>>) -> Self {
         let next = (!targets.is_empty()).then_some(0);
         Self { targets, asked: 0, current: 0, next }
     }
 
-    /// All of them.
+    /// All targets.
     pub fn targets(&self) -> &[Rc<Target>] {
         &self.targets
     }
 
-    /// Leaves out the first, before any was asked.
+    /// Removes the first target. Only valid before the first attempt.
     pub fn drop_first(&mut self) {
         if !self.targets.is_empty() {
             self.targets.remove(0);
@@ -34,12 +34,12 @@ impl Queue {
         *self = Self::new(std::mem::take(&mut self.targets));
     }
 
-    /// The one to be asked next.
+    /// The next target.
     pub fn next(&self) -> Option<&Rc<Target>> {
         self.targets.get(self.next?)
     }
 
-    /// The next one is asked; behind it comes the first that was not.
+    /// Takes the next target. The first one that has not been tried becomes the next.
     pub fn begin(&mut self) -> Option<Rc<Target>> {
         let place = self.next?;
         let target = self.targets.get(place)?.clone();
@@ -49,12 +49,12 @@ impl Queue {
         Some(target)
     }
 
-    /// The one that was asked last is asked again.
+    /// Makes the current target the next one again.
     pub fn again(&mut self) {
         self.next = Some(self.current);
     }
 
-    /// The first that was not asked and is fit is next; false when there is none, and then nobody is.
+    /// Makes the first target that has not been tried and is `fit` the next one. Returns false, and ends the queue, if there is none.
     pub fn elsewhere(&mut self, fit: impl Fn(&Target) -> bool) -> bool {
         let left = |place: &usize| self.asked & bit(*place) == 0;
         let is_fit = |place: &usize| self.targets.get(*place).is_some_and(|target| fit(target));
@@ -62,14 +62,14 @@ impl Queue {
         self.next.is_some()
     }
 
-    /// The next one is not asked, now or later.
+    /// Skips the next target for good, and leaves no next one.
     pub fn pass_over(&mut self) {
         if let Some(place) = self.next.take() {
             self.asked |= bit(place);
         }
     }
 
-    /// Nobody is next.
+    /// Leaves no next target.
     pub fn end(&mut self) {
         self.next = None;
     }

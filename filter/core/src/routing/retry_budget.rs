@@ -1,23 +1,23 @@
-//! How many retries a target is worth, so that an outage is not multiplied: when most attempts fail and each is made again,
-//! a target that struggles gets twice the load.
+//! The retry budget of a target: limits how much retries multiply the load of an outage. Without it, a target whose attempts mostly fail
+//! receives twice the load.
 //!
-//! A retry is an attempt that goes again to the same target, or to one whose circuit is not closed. They may be a part of the
-//! target's attempts of the last ten seconds, and a few are always allowed. Each worker counts for itself, in its own
-//! memory: all of them together allow that part too, and the few once for each worker.
+//! A retry is another attempt at the same target, or an attempt at a target whose circuit is not closed. Retries may be a percentage of the
+//! target's attempts in the last ten seconds, and a small minimum is always allowed. Each worker counts alone, in its own memory: the
+//! percentage holds for all workers together, the minimum for each worker.
 
 use std::cell::Cell;
 
 use sluice_wire::time::Time;
 
-/// Over how many seconds attempts are counted: the present one, which is not over yet, and those before.
+/// The length of the window in seconds, with the current second.
 const WINDOW: usize = 10;
 
-/// How many retries are allowed.
+/// The limits of a retry budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// The percentage of a target's attempts that may be retries.
+    /// The maximum percentage of retries among a target's attempts.
     pub percent: u32,
-    /// So many in ten seconds are always allowed.
+    /// The number of retries in ten seconds that is always allowed.
     pub least: u32,
 }
 
@@ -27,14 +27,14 @@ impl Default for Settings {
     }
 }
 
-/// One worker's retries at one target.
+/// One worker's retry budget for one target.
 #[derive(Debug, Default)]
 pub struct RetryBudget(Cell<RetryWindow>);
 
-/// The last seconds, the present one first.
+/// Counts per second, the current second first.
 #[derive(Debug, Clone, Copy, Default)]
 struct RetryWindow {
-    /// Which second is the first.
+    /// The current second.
     second: u64,
     counts: [Counts; WINDOW],
 }
@@ -46,17 +46,17 @@ struct Counts {
 }
 
 impl RetryBudget {
-    /// Notes that an attempt is sent: every one, a retry too.
+    /// Counts an attempt. Retries count too.
     pub fn note_attempt(&self, now: Time) {
         self.0.set(self.0.get().at(now).with(Counts { attempts: 1, retries: 0 }));
     }
 
-    /// Whether one more retry may be sent now. If so it counts as a retry from now on; as an attempt, when it is sent.
+    /// Whether one more retry is allowed now. If so, counts the retry; [`Self::note_attempt`] counts its attempt.
     pub fn try_retry(&self, now: Time, settings: &Settings) -> bool {
         let window = self.0.get().at(now);
         let attempts: u64 = window.counts.iter().map(|counts| u64::from(counts.attempts)).sum();
         let retries: u64 = window.counts.iter().map(|counts| u64::from(counts.retries)).sum();
-        // With this one, in both.
+        // Both sums include this retry.
         let part = (retries + 1) * 100 <= (attempts + 1) * u64::from(settings.percent);
         let allowed = part || retries < u64::from(settings.least);
         let counts = Counts { attempts: 0, retries: u32::from(allowed) };
@@ -66,8 +66,8 @@ impl RetryBudget {
 }
 
 impl RetryWindow {
-    /// Moved on to this moment. When the clock was set back by a little, time stands still until it is there again; by more
-    /// than a window, all that was counted is long ago.
+    /// Advances the window to `now`. If the clock was set back by less than a window, the window stays where it is until the clock has
+    /// caught up. If it was set back further, the window is cleared.
     fn at(mut self, now: Time) -> Self {
         let second = now.seconds();
         if self.second.saturating_sub(second) >= WINDOW as u64 {
@@ -106,7 +106,7 @@ mod tests {
         (0..count).for_each(|_| budget.note_attempt(now));
     }
 
-    /// How many of so many retries are allowed; those are sent.
+    /// Makes `wanted` retries and sends the allowed ones; returns their number.
     fn retries(budget: &RetryBudget, wanted: usize, now: Time) -> usize {
         let allowed = (0..wanted).filter(|_| {
             let allowed = budget.try_retry(now, &SETTINGS);

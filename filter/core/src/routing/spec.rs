@@ -1,30 +1,30 @@
-//! The words of a gateway file for how requests find their targets.
+//! The gateway file's options for routing.
 
 use serde::{Deserialize, Serialize};
 
-/// How a model's targets are put in order. Those that keep failing, or whose provider has said when to come back, come last,
-/// whatever the strategy.
+/// How a model's targets are ordered. With every strategy, targets that keep failing come last, and so do targets whose provider sent
+/// `retry-after`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
-    /// As they are listed.
+    /// In the order in which they are listed.
     #[default]
     Fallback,
-    /// Each first as often as its `weight` says.
+    /// By weight: each target is tried first as often as its `weight` says.
     Weighted,
-    /// By what this very request will cost, by estimate.
+    /// By the estimated cost of the request.
     Cheapest,
-    /// By how soon this very request will be answered, as measured of late: the time to the first token, and the rate after it.
+    /// By the expected response time of the request, from recent measurements of the time to the first token and the token rate after it.
     Fastest,
-    /// By the requests that each is answering now.
+    /// By the number of requests in flight at each target.
     LeastBusy,
-    /// The first one only, and none after it.
+    /// Only the first target, without a fallback.
     Pinned,
 }
 
 impl Strategy {
-    /// Its word in the gateway file.
+    /// The strategy's name in the gateway file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fallback => "fallback",
@@ -37,92 +37,92 @@ impl Strategy {
     }
 }
 
-/// What keeps requests with the same target while it works: of `weighted` targets, the one that a value leads to; with `cheapest`,
-/// `fastest` and `least_busy`, the one that was chosen first. Targets in a fixed order need nothing for that.
+/// Keeps requests on the same target while it works: with `weighted`, the target that the value hashes to; with `cheapest`, `fastest` and
+/// `least_busy`, the target that was chosen first. Strategies with a fixed order do not need it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Sticky {
     /// The key's id.
     Key,
-    /// The `user` of the request's body; the key's id where there is none.
+    /// The `user` field of the request body; the key's id if it is absent.
     User,
-    /// A header's value; the key's id where there is none.
+    /// The value of a header; the key's id if it is absent.
     Header(String),
 }
 
-/// How much of a streamed answer must be there before the client sees any of it.
+/// How much of a streamed response must arrive before the client receives any of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Delivery {
-    /// Its first piece of content: until then another target may take over. Afterwards the client reads it as it comes.
+    /// The first piece of content: until then another target can take over. After it, the client receives the stream as it arrives.
     #[default]
     Stream,
-    /// All of it, up to 8 MiB: a stream that breaks off or falls silent is asked for again elsewhere, and the client never sees a
-    /// broken one. It comes late, and all at once.
+    /// All of it, up to 8 MiB. A stream that breaks off or stalls is retried at another target, so the client never receives a broken one.
+    /// The response arrives late, and all at once.
     Whole,
 }
 
-/// What a request may ask of a model besides text.
+/// A capability that a request needs besides text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Need {
-    /// It offers tools.
+    /// The request offers tools.
     Tools,
-    /// It has images in it.
+    /// The request contains images.
     Images,
-    /// It has sound in it.
+    /// The request contains audio.
     Audio,
-    /// It has documents in it.
+    /// The request contains documents.
     Documents,
-    /// It wants JSON by a schema.
+    /// The request asks for JSON by a schema.
     StructuredOutput,
 }
 
-/// A reason to try again.
+/// A failure that is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
-    /// No connection, or it was lost before an answer began.
+    /// The connection failed, or was lost before the response began.
     Unreachable,
-    /// No answer, or no first token, in time.
+    /// No response, or no first token, in time.
     Timeout,
-    /// A stream that is delivered whole fell silent.
+    /// A stream that is delivered whole stalled.
     Stalled,
     /// A stream that is delivered whole broke off.
     Truncated,
     /// Status 408.
     RequestTimeout,
-    /// Status 409: once, at the same target.
+    /// Status 409: retried once, at the same target.
     Conflict,
     /// Status 429.
     RateLimited,
-    /// Status 500 and above, 529 too. After a 500 the same target is asked once more first; a model's only target is asked once more
-    /// after a 502, 503 or 529.
+    /// Status 500 and above, including 529. After a 500 the same target is retried once first. A model's only target is retried once after
+    /// a 502, 503 or 529.
     ServerError,
-    /// Status 401, 402 or 403: the provider refuses the gateway's own credential, or wants money for it.
+    /// Status 401, 402 or 403: the provider rejects the gateway's credential, or demands payment.
     RefusedCredential,
-    /// What came is no answer in the provider's own format.
+    /// The response is not in the provider's format.
     BadAnswer,
-    /// An error in place of an answer, or before a stream's first content, under a status of success.
+    /// An error under a success status, instead of a response or before a stream's first content.
     ErrorInAnswer,
-    /// An answer without content.
+    /// A response without content.
     EmptyAnswer,
-    /// The prompt is too long for the model: a target that is known to take more is asked.
+    /// The prompt is too long for the model: a target that is known to accept more is tried.
     ContextLength,
-    /// The provider has no such model: it was retired, or never deployed.
+    /// The provider does not have the model: it was retired, or never deployed.
     ModelNotFound,
-    /// A guardrail blocks the answer.
+    /// A guardrail blocked the response.
     Guardrail,
-    /// The answer is not the JSON that was asked for, and `check_structured_output` holds.
+    /// The response is not the requested JSON, with `check_structured_output`.
     InvalidStructuredOutput,
 }
 
 impl Trigger {
-    /// All of them.
+    /// All triggers.
     pub const ALL: [Self; 16] = [
         Self::Unreachable,
         Self::Timeout,
@@ -148,26 +148,26 @@ impl Trigger {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ModelKind {
-    /// Answers to messages.
+    /// Chat completions.
     Chat,
-    /// Texts that continue a prompt.
+    /// Text completions of a prompt.
     Completion,
-    /// Vectors of texts.
+    /// Embedding vectors of texts.
     Embedding,
-    /// Images.
+    /// Image generation.
     Image,
-    /// Spoken words of a text.
+    /// Text to speech.
     Speech,
-    /// The text of spoken words.
+    /// Speech to text.
     Transcription,
-    /// Whether a text is harmful.
+    /// Detection of harmful texts.
     Moderation,
-    /// The order of several texts by how well they fit a question.
+    /// Ranking of texts by their relevance to a query.
     Rerank,
 }
 
 impl ModelKind {
-    /// The likeliest kind of a model with this name, for a model whose kind nobody stated.
+    /// Guesses the kind of a model from its name, for models without a known kind.
     pub fn likely(name: &str) -> Self {
         const MARKS: [(&str, ModelKind); 12] = [
             ("embed", ModelKind::Embedding),

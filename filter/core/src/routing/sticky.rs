@@ -1,9 +1,8 @@
-//! What keeps the requests of one value (a key, a user, a header) with one target, where the strategy by itself would choose anew each
-//! time: a provider that has seen a conversation has its prompt cached.
+//! Sticky routing: keeps the requests of one value (a key, a user, a header) at one target, where the strategy would choose anew for each
+//! request. A provider that has seen a conversation has its prompt cached.
 //!
-//! A weighted choice needs no memory, for it is made of the value. Others are remembered in the memory that Envoy's workers share: the
-//! last value of each of a few thousand slots, for a while. Of two values that meet in one slot the later one stays, and the other is
-//! chosen for anew.
+//! A weighted choice hashes the value and needs no memory. For other strategies, Envoy's shared data stores the last value in each of a few
+//! thousand slots, for a limited time. If two values share a slot, the later one replaces the earlier one, which is then routed anew.
 
 use std::time::Duration;
 
@@ -12,19 +11,19 @@ use sluice_wire::time::Time;
 use crate::store::SharedData;
 use crate::store::value::{Value, age, bytes, parse, read, update};
 
-/// The format, and that it is one.
+/// The format and its version.
 const FORMAT: [u8; 8] = *b"sticky\0\x01";
 
-/// Values that are remembered at once, at most.
+/// The maximum number of stored values.
 const SLOTS: u64 = 4096;
 
-/// For how long after its last request a value is remembered: providers keep prompts for less.
+/// How long a value is stored after its last request. Providers cache prompts for less.
 const REMEMBERED: Duration = Duration::from_secs(30 * 60);
 
-/// A value that keeps coming is written down again no sooner than this.
+/// The minimum time between two writes for the same value.
 const FRESH: Duration = Duration::from_secs(60);
 
-/// Where one value's requests go.
+/// A value and its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Stay {
     value: u64,
@@ -43,13 +42,13 @@ impl Value for Stay {
     }
 }
 
-/// Where the value's requests went of late.
+/// The recent target of a value.
 pub fn target_of(value: u64, now: Time, shared: &dyn SharedData) -> Option<u64> {
     let stay: Stay = read(shared, &slot(value));
     (stay.value == value && is_within(now, stay.at, REMEMBERED)).then_some(stay.target)
 }
 
-/// The value's requests go there.
+/// Records the target of a value.
 pub fn note(value: u64, target: u64, now: Time, shared: &dyn SharedData) {
     update(shared, &slot(value), |stay: Stay| {
         let known = stay.value == value && stay.target == target && is_within(now, stay.at, FRESH);

@@ -1,4 +1,4 @@
-//! A name that clients ask for, and where it is served.
+//! Models and their targets.
 
 use std::rc::Rc;
 
@@ -12,54 +12,53 @@ use crate::usage::price::Price;
 use super::capabilities::Capabilities;
 use super::pattern::Pattern;
 use super::policy::RoutingPolicy;
-use super::target_health::Cells;
+use super::target_health::TargetHealth;
 use super::target_health::keys::Keys;
 
-/// A name that clients ask for.
+/// A model name that clients use.
 #[derive(Debug, Clone)]
 pub struct Model {
-    /// The name, or the pattern of names: everything is counted by it.
+    /// The name, or the pattern of names. Limits and metrics count by it.
     pub name: String,
-    /// Where the name is a pattern.
+    /// The compiled pattern, if the name is one.
     pub pattern: Option<Pattern>,
-    /// What no request for it may ask for.
+    /// What requests for this model must not contain.
     pub forbid: Forbidden,
-    /// Where it is served, as listed. Never empty.
+    /// The targets in the listed order. Never empty.
     pub targets: Vec<Rc<Target>>,
-    /// How a request finds its target among them.
-    pub way: Rc<RoutingPolicy>,
-    /// How its answers are kept; `None` is not at all.
+    /// The routing policy.
+    pub policy: Rc<RoutingPolicy>,
+    /// The cache rule; `None` if responses are not cached.
     pub cache: Option<CacheRule>,
 }
 
-/// One provider's model.
+/// A model at a provider.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// `provider/model`.
     pub name: String,
-    /// Where all workers keep what they know of it.
-    pub cells: Cells,
-    /// Its provider's keys, where there are several.
+    /// The location of its shared health state.
+    pub cells: TargetHealth,
+    /// Its provider's keys, if there are several.
     pub keys: Keys,
-    /// Who serves.
+    /// The provider.
     pub provider: Rc<Provider>,
-    /// The provider's own name for the model.
+    /// The provider's name for the model.
     pub model: String,
-    /// Of a pattern's target whose own name has a star: what it asks for. No request goes there before it is filled.
+    /// The pattern of the provider's model names, if `model` contains a wildcard. The wildcard must be filled before a request is sent.
     pub shape: Option<Pattern>,
-    /// What it costs, by its own price or by the one for all that have none. Without either a request that a budget counts
-    /// must not go there.
+    /// The target's own price, or the default one. Without a price, no request with a budget may use this target.
     pub price: Option<Price>,
-    /// What it can do, as far as anybody said.
+    /// The stated capabilities.
     pub capabilities: Capabilities,
-    /// For `weighted`: how often it is first, in proportion to the others.
+    /// With `weighted`: how often it comes first, relative to the other targets.
     pub weight: u32,
-    /// How good it is: 1 is the best.
+    /// The quality tier; 1 is the best.
     pub tier: u32,
 }
 
 impl Target {
-    /// Whether the tools that run at providers of the client's format run here: it is asked in that format.
+    /// Whether the provider runs the hosted tools of the client's dialect: it speaks that dialect.
     pub fn has_hosted_tools(&self, client: &Client) -> bool {
         self.provider.format_for(client, &self.model).is_some_and(|format| format.bodies() == client.id())
     }

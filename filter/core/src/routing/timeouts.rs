@@ -1,33 +1,33 @@
-//! How long a request, and each of its attempts, may take.
+//! The timeouts of a request and of its attempts.
 
 use std::time::Duration;
 
 use super::patience::Patience;
 
-/// How long to wait; none is zero.
+/// The timeouts of a request. None is zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For the whole request, all attempts together.
+    /// The limit of the whole request, with all attempts.
     pub total: Duration,
-    /// For one attempt at an answer that is not streamed.
+    /// The limit of one attempt without streaming.
     pub answer: Patience,
-    /// For one attempt's first token, when streamed; it is slow where the model reasons, or is loaded first.
+    /// The limit until the first token of a stream; slow if the model reasons, or must be loaded first.
     pub first_token: Patience,
-    /// For one attempt at a stream that is delivered whole; slow likewise.
+    /// The limit of a stream that is delivered whole; slow in the same cases.
     pub whole: Patience,
-    /// Between two pieces of a stream; slow while a provider may be running a tool.
+    /// The limit between two chunks of a stream; slow while the provider may be running a tool.
     pub idle: Patience,
-    /// For a connection.
+    /// The limit to connect.
     pub connect: Duration,
 }
 
 impl Timeouts {
-    /// Where the file says nothing.
+    /// The default of `answer`.
     pub const ANSWER: Patience = Patience::default_of(300, 300);
-    /// Likewise.
+    /// The default of `first_token`.
     pub const FIRST_TOKEN: Patience = Patience::default_of(30, 120);
-    /// Likewise.
+    /// The default of `whole`.
     pub const WHOLE: Patience = Patience::default_of(90, 300);
-    /// Likewise.
+    /// The default of `idle`.
     pub const IDLE: Patience = Patience::default_of(60, 600);
 }

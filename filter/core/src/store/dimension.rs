@@ -2,19 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What is counted separately for each value it takes.
+/// A property of a request; usage is counted separately for each of its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Dimension {
     /// The key's id.
     Key,
-    /// Its team.
+    /// The key's team.
     Team,
-    /// Its application.
+    /// The key's application.
     App,
-    /// The name the client asked for.
+    /// The model, by the name the client asked for.
     Model,
-    /// Who serves.
+    /// The provider that serves the request.
     Provider,
 }

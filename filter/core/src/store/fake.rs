@@ -1,4 +1,4 @@
-//! Memories to test with: in which others get ahead, or nobody gets through, or several threads work at once.
+//! Shared memories for tests: with a write in between, with no write succeeding, with several threads at once.
 
 use std::cell::{Cell, RefCell};
 
@@ -8,7 +8,7 @@ mod shared;
 
 pub(crate) use shared::Shared;
 
-/// A memory in which somebody else does something right before one of the calls.
+/// A memory that another writer changes right before one of the calls.
 pub(crate) struct Interrupted<'a, F> {
     memory: &'a Shared,
     calls: Cell<usize>,
@@ -20,7 +20,7 @@ impl<'a, F: FnOnce(&Shared)> Interrupted<'a, F> {
         Self { memory, calls: Cell::new(0), other: RefCell::new(Some((before, other))) }
     }
 
-    /// Whether it came so far.
+    /// Whether that call was reached.
     pub(crate) fn happened(&self) -> bool {
         self.other.borrow().is_none()
     }
@@ -46,7 +46,7 @@ impl<F: FnOnce(&Shared)> SharedData for Interrupted<'_, F> {
     }
 }
 
-/// A memory to which no write ever gets through.
+/// A memory in which every write fails.
 pub(crate) struct Contended<'a>(pub(crate) &'a Shared);
 
 impl SharedData for Contended<'_> {
@@ -59,7 +59,7 @@ impl SharedData for Contended<'_> {
     }
 }
 
-/// A memory for several threads, which lets the others run between any two calls.
+/// A memory for several threads; yields to the others before each call.
 #[cfg(not(target_arch = "wasm32"))]
 #[derive(Default)]
 pub(crate) struct Threaded(std::sync::Mutex<Shared>);
@@ -77,7 +77,7 @@ impl SharedData for Threaded {
     }
 }
 
-/// Overwrites a value, whatever there is.
+/// Overwrites a value unconditionally.
 pub(crate) fn damage(memory: &Shared, name: &str, bytes: &[u8]) {
     memory.write(name, bytes, 0).unwrap();
 }

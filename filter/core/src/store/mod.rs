@@ -1,12 +1,12 @@
-//! What is counted and where the counts are kept: meters, reservations of them, and their settlement.
+//! Counters, reservations on them, and their settlement.
 //!
-//! A request reserves an estimate on every meter that concerns it, all of them or none, before it leaves; when it is over it
-//! settles what it really used, once. A reservation that is not settled within its lease, because the VM that would have
-//! settled it is no more, is given back: its request cannot be under way any more. Should it be all the same, it is charged for
-//! what it used when it is settled. Only what is counted by the minute has no lease: it drains.
+//! Before a request is forwarded, it reserves an estimate on every counter it concerns, all or nothing. When it is over, it settles its
+//! real usage, once. A reservation that is not settled within its lease is released: the VM that would have settled it is gone, so the
+//! request cannot be in flight. Should it be after all, its later settlement is still charged. Only `Minute` counters have no lease: they
+//! drain.
 //!
-//! Two stores do this: [`embedded`] in the memory that Envoy's workers share, and [`redis`] over HTTP. Both keep the same
-//! promises; neither knows what a key, a model or a price is.
+//! Two stores do this: [`embedded`] in the memory shared by Envoy's workers, and [`redis`] over HTTP. Both give the same guarantees;
+//! neither knows keys, models or prices.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,190 +19,190 @@ pub mod embedded;
 pub mod redis;
 pub(crate) mod value;
 
-/// How a meter counts.
+/// The window of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitWindow {
-    /// So many in any minute: the generic cell rate algorithm, with a burst of a whole minute's.
+    /// Any minute: the generic cell rate algorithm, with a burst of a whole minute's limit.
     Minute,
-    /// So many in a calendar day, UTC.
+    /// A calendar day, UTC.
     Day,
-    /// So many in a calendar month, UTC.
+    /// A calendar month, UTC.
     Month,
-    /// So many in all.
+    /// All time.
     Total,
-    /// So many at the same time: what is taken is given back.
+    /// Requests in flight: each releases its slot when it ends.
     Concurrent,
 }
 
-/// One counter.
+/// A counter's identity.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Counter {
-    /// What is counted and for whom, the same in every Envoy and after every restart: `team=research/usd/month`.
+    /// Identifies the count and its owner, identical in every Envoy and after every restart: `team=research/usd/month`.
     pub name: Rc<str>,
-    /// Meters of the same shard are kept together: the team's name, or empty for what concerns several teams.
+    /// Counters with the same shard key share a shard: the team's name, or empty for counters that span teams.
     pub shard_key: Rc<str>,
-    /// How it counts.
+    /// The window it counts in.
     pub kind: LimitWindow,
 }
 
-/// A part of a reservation: so much of one meter.
+/// An amount to reserve on one counter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Debit {
-    /// Which.
+    /// The counter to debit.
     pub counter: Counter,
-    /// How much.
+    /// The amount to reserve.
     pub amount: u64,
-    /// What the meter may reach.
+    /// The most that the counter may reach.
     pub limit: u64,
-    /// Whether to refuse what goes beyond the limit; else it is counted all the same.
+    /// Whether to reject a request that would exceed the limit; otherwise it is only counted.
     pub hard: bool,
 }
 
-/// All that one request wants to reserve: the first alternative of which every hard limit holds is taken, in one atomic
-/// step. A meter stands at most once in an alternative.
+/// All reservations of one request. The first alternative that fits all its hard limits is reserved, in one atomic step. A counter occurs
+/// at most once in an alternative.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReserveRequest {
-    /// The request, by a name that no other request of any Envoy ever has. Not the client's to choose.
+    /// The request's id, unique across all Envoys and all time. Never chosen by the client.
     pub id: Rc<str>,
-    /// For how long what is reserved is held, unless it is settled before: no request should last longer.
+    /// How long the reservation lasts without a settlement; longer than any request.
     pub lease: Duration,
-    /// Never empty; each may be.
+    /// The debits of each alternative. There is at least one alternative, which may be empty.
     pub alternatives: Vec<Vec<Debit>>,
 }
 
-/// A meter, right after the decision.
+/// A counter's state right after the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CounterSnapshot {
-    /// How much is used: with this request's part when it was granted, without it when it was refused.
+    /// Usage; includes this request's debit if it was granted.
     pub used: u64,
-    /// Of that, what is reserved and not settled yet, this request's part too; known of days, months and totals that were granted.
+    /// The reserved, unsettled part of `used`, including this request's. Known for days, months and totals of granted requests.
     pub reserved: u64,
-    /// When this request's part was counted: which day (since 1970), which month (since January 1970), 0 for a total; for
-    /// `Minute` the moment in microseconds.
+    /// The period in which this request was counted: the day since 1970, the month since January 1970, 0 for a total; for `Minute` the time
+    /// in microseconds.
     pub period: u64,
-    /// Until when this request's part is held, in milliseconds since 1970; 0 where nobody has to know, or can.
+    /// When this request's reservation expires, in milliseconds since 1970; 0 where this is unknown or not needed.
     pub until: u64,
-    /// Until the meter is as if nothing had been used, when that is a matter of time; for a calendar window its end.
+    /// Time until the counter is back at zero if that depends on time alone; for a calendar window, until its end.
     pub reset: Duration,
 }
 
-/// The answer to an [`ReserveRequest`].
+/// The result of a [`ReserveRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReserveResult {
-    /// The alternative at `chosen` is reserved; a reading for each of its takes.
+    /// The alternative at `chosen` is reserved.
     Granted {
-        /// Its index.
+        /// Index of the alternative.
         chosen: usize,
-        /// In the order of its takes.
+        /// A snapshot for each of its debits, in the same order.
         snapshots: Vec<CounterSnapshot>,
     },
-    /// No alternative fits, and nothing is reserved: what stood against each.
+    /// No alternative fits and nothing is reserved. Holds the exceeded limit of each alternative.
     Refused(Vec<LimitExceeded>),
 }
 
-/// The first take of an alternative that did not fit.
+/// The first debit of an alternative that did not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitExceeded {
-    /// Its index in the alternative.
+    /// Index of the debit in the alternative.
     pub take: usize,
-    /// The meter, without this request.
+    /// The counter, without this request.
     pub snapshot: CounterSnapshot,
-    /// When it may fit; `None` when waiting does not help.
+    /// When the debit may fit; `None` when waiting does not help.
     pub retry_after: Option<Duration>,
 }
 
-/// The store could not decide: it does not answer, or makes no sense. For the log.
+/// The store could not decide, because it does not reply or its reply does not parse. The text is for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unavailable(pub String);
 
-/// A reserved part of a meter, and what really was used of it.
+/// The reserved and the used amount of one counter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
-    /// Which.
+    /// The counter to settle.
     pub counter: Counter,
-    /// The [`CounterSnapshot::period`] it was reserved in; where nothing was reserved, the day or month in which it was used.
+    /// The [`CounterSnapshot::period`] of the reservation; without a reservation, the day or month of the usage.
     pub window: u64,
     /// The [`CounterSnapshot::until`] of the reservation.
     pub until: u64,
-    /// What was reserved; zero when nothing was (a provider that only a fallback led to).
+    /// The reserved amount; zero without a reservation (a provider that only a fallback reached).
     pub reserved: u64,
-    /// What was used. For `Concurrent` always zero.
+    /// The used amount. Always zero for `Concurrent`.
     pub used: u64,
 }
 
-/// What one request came to: it closes its reservation, once. A second settlement under the same id changes nothing.
+/// The usage of one request: closes its reservation, once. A second settlement under the same id changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
-    /// The order's.
+    /// The reserve request's id.
     pub id: Rc<str>,
-    /// Every part that was reserved, and more that were used.
+    /// Every reserved debit, and usage without a reservation.
     pub parts: Vec<Settled>,
-    /// For the accounts of the day, which limit nothing; `None` where nobody keeps any.
+    /// Entry for the daily accounts, which limit nothing; `None` when no accounts are kept.
     pub entry: Option<AccountEntry>,
     /// When the request was over.
     pub at: Time,
-    /// Whether it changes what an earlier settlement has charged: of each part from `reserved` to `used`.
+    /// Whether this corrects an earlier settlement: each part changes from `reserved` to `used`.
     pub corrects: bool,
-    /// What all Envoys are to know from now on, for [`NOTED`].
+    /// Texts to share with all Envoys, for [`NOTED`].
     pub notes: Vec<Note>,
 }
 
-/// A short text under a name.
+/// A short text under a name, shared by all Envoys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// Its name, which has neither spaces nor a prefix.
+    /// The name, without spaces and without the Redis prefix.
     pub name: String,
-    /// What it says.
+    /// The text.
     pub text: String,
 }
 
-/// For how long a note is kept: a provider keeps the results of a batch for 30 days.
+/// How long a note is stored: longer than the 30 days for which a provider stores batch results.
 pub const NOTED: Duration = Duration::from_secs(40 * 86_400);
 
-/// A request in the accounts: it is added to the sums of its key, its team, its app and its model, for the day of its end.
+/// A request's entry in the accounts: added to the sums of its key, team, app and model, for the day it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountEntry {
     /// The key's id.
     pub key: Rc<str>,
-    /// Its team.
+    /// The key's team.
     pub team: Rc<str>,
-    /// Its application.
+    /// The key's application.
     pub app: Option<Rc<str>>,
-    /// The model served, by the name clients ask for.
+    /// The model served, by the name clients use.
     pub model: Rc<str>,
-    /// What is added.
+    /// The amounts to add.
     pub sums: Sums,
 }
 
 /// Sums of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sums {
-    /// Requests.
+    /// Number of requests.
     pub requests: u64,
-    /// Tokens of prompts.
+    /// Prompt tokens.
     pub input_tokens: u64,
-    /// Tokens of answers.
+    /// Response tokens.
     pub output_tokens: u64,
-    /// Micro-dollars.
+    /// Cost in micro-dollars.
     pub cost: u64,
-    /// Of the tokens, those of attempts that their providers have not counted, or not wholly.
+    /// Tokens of attempts whose usage the provider did not report, or only in part; included in the tokens above.
     pub estimated_tokens: u64,
-    /// Of the micro-dollars, what such attempts cost.
+    /// Cost of such attempts in micro-dollars; included in `cost`.
     pub estimated_cost: u64,
 }
 
 impl Sums {
-    /// How many numbers they are.
+    /// The number of fields.
     pub const NUMBERS: usize = 6;
 
-    /// The numbers, in the order of the fields.
+    /// The fields, in order.
     pub fn numbers(&self) -> [u64; Self::NUMBERS] {
         let Self { requests, input_tokens, output_tokens, cost, estimated_tokens, estimated_cost } = *self;
         [requests, input_tokens, output_tokens, cost, estimated_tokens, estimated_cost]
     }
 
-    /// Both together.
+    /// Adds two sums, saturating.
     pub fn plus(&self, more: &Self) -> Self {
         let mut sums = self.numbers();
         for (sum, more) in sums.iter_mut().zip(more.numbers()) {
@@ -219,59 +219,59 @@ impl From<[u64; Sums::NUMBERS]> for Sums {
     }
 }
 
-/// What one Envoy tells Redis of the meters at a place: what it counted by itself since it last did.
+/// The usage that one Envoy counted on a shard since its last sync to Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
-    /// A name that no other Envoy has.
+    /// The Envoy's unique name.
     pub envoy: Rc<str>,
-    /// Where the meters are in its memory.
+    /// The shard that holds the counters.
     pub place: embedded::ShardId,
-    /// Counted up by one for each batch of this Envoy and place. A batch that is told again has the same.
+    /// Increases by one with each batch of this Envoy and shard. A batch that is sent again keeps its number.
     pub number: u64,
-    /// Each meter once for each of its windows.
+    /// Each counter once per period.
     pub deltas: Vec<Delta>,
-    /// Whether there is more to tell of this place after it.
+    /// Whether the shard has more deltas for another batch.
     pub more: bool,
 }
 
-/// What one Envoy has counted by itself since it last exchanged counts. For `Concurrent` how many there are at it now.
+/// The usage that one Envoy counted since its last exchange. For `Concurrent`, its requests in flight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delta {
-    /// Which.
+    /// The counter that changed.
     pub counter: Counter,
-    /// Which day or month it was counted in, as in [`CounterSnapshot::period`]. For `Minute` how much of it drains in a minute, or
-    /// 0 when that is not known here.
+    /// The day or month of the usage, as in [`CounterSnapshot::period`]. For `Minute`, how much drains in a minute, or 0 when this Envoy
+    /// does not know.
     pub window: u64,
-    /// How much more, or less; for `Minute` in millionths.
+    /// The change; for `Minute` in millionths.
     pub amount: i64,
 }
 
-/// What all Envoys have counted together. For `Concurrent` how many there are at all others.
+/// The shared count of all Envoys. For `Concurrent`, the count of all other Envoys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Global {
-    /// Which.
+    /// The counter it belongs to.
     pub counter: Counter,
-    /// The window it was counted in; for `Minute` the moment in microseconds.
+    /// The period it was counted in; for `Minute` the time in microseconds.
     pub window: u64,
-    /// How much; for `Minute` what has not drained, in millionths.
+    /// The count; for `Minute` the amount that has not drained, in millionths.
     pub used: u64,
 }
 
-/// The day since 1970 and the month since January 1970 of a moment, in UTC.
+/// Days since 1970 and months since January 1970 at `now`, in UTC.
 pub fn day_and_month(now: Time) -> (u64, u64) {
     let days = now.seconds() / 86_400;
     (days, sluice_wire::calendar::months_since_1970(days))
 }
 
-/// Bytes that all workers of an Envoy share, by name. Envoy's shared data; a map in tests.
+/// Bytes by name, shared by all workers of an Envoy: Envoy's shared data, or a map in tests.
 pub trait SharedData {
-    /// The value and its version, never zero; `None` when there is none.
+    /// Returns the value and its version, which is never zero; `None` when there is none.
     fn read(&self, name: &str) -> Option<(Vec<u8>, u32)>;
-    /// Writes, if the version is still the one that was read. Version 0 writes whatever there is.
+    /// Writes if the version is unchanged since it was read. Version 0 writes unconditionally.
     fn write(&self, name: &str, value: &[u8], version: u32) -> Result<(), Conflict>;
 }
 
-/// Somebody else wrote in between, or Envoy refused.
+/// Another worker wrote in between, or Envoy rejected the write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conflict;
 

@@ -1,5 +1,5 @@
-//! Small values in the memory that Envoy's workers share, which nothing is charged by: a change that others get ahead of too
-//! often is dropped, and bytes that make no sense read as the default, and are overwritten with the next change.
+//! Small values in Envoy's shared data that no billing depends on. An update that loses too many races is dropped. Bytes that do not parse
+//! read as the default, and the next update overwrites them.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use sluice_wire::time::Time;
 
 use super::SharedData;
 
-/// How often a change is tried when others write the same value in between. A value is written within microseconds, so that
-/// losing so often in a row is rare, and what is lost is one observation.
+/// How often an update is tried when other workers write the same value in between. A write takes microseconds, so losing every attempt is
+/// rare and costs one observation.
 const ATTEMPTS: usize = 16;
 
-/// The version to write a value that does not exist yet. Envoy ignores it then; if somebody else was first, it is not the
-/// version they got.
+/// The version for writing a value that does not exist yet. Envoy ignores it in that case. If another worker created the value first, this
+/// version does not match theirs.
 pub(crate) const NOT_YET: u32 = u32::MAX;
 
-/// By how much a moment may be yet to come that another worker noted. All read the same clock, one a little before the other.
+/// How far in the future another worker's timestamp may lie. All workers read the same clock, some slightly earlier than others.
 const SKEW: Duration = Duration::from_secs(1);
 
-/// What is kept under one name. The default stands for what does not exist, and for what makes no sense.
+/// A value stored under one name. The default stands for a missing or malformed value.
 pub(crate) trait Value: Default {
-    /// From what [`Value::bytes`] gives; `None` from anything else.
+    /// Parses the output of [`Value::bytes`]; `None` for anything else.
     fn parse(bytes: &[u8]) -> Option<Self>;
-    /// The bytes that are kept.
+    /// The stored form.
     fn bytes(&self) -> Vec<u8>;
 }
 
@@ -30,8 +30,8 @@ pub(crate) fn read<V: Value>(shared: &dyn SharedData, name: &str) -> V {
     shared.read(name).and_then(|(bytes, _)| V::parse(&bytes)).unwrap_or_default()
 }
 
-/// Changes a value, again and again until nobody else wrote in between; whether it was changed. `change` says `None` when
-/// there is nothing to write.
+/// Changes a value, retrying while other workers write in between. Returns whether it was changed. `change` returns `None` when there is
+/// nothing to write.
 pub(crate) fn update<V: Value>(shared: &dyn SharedData, name: &str, change: impl Fn(V) -> Option<V>) -> bool {
     again(|| {
         let (value, version) = match shared.read(name) {
@@ -43,12 +43,12 @@ pub(crate) fn update<V: Value>(shared: &dyn SharedData, name: &str, change: impl
     })
 }
 
-/// Tries until it says whether something was changed; false when others get ahead too often.
+/// Retries `change` until it reports whether something was changed; false when every attempt loses the race.
 pub(crate) fn again(change: impl Fn() -> Option<bool>) -> bool {
     (0..ATTEMPTS).find_map(|_| change()).unwrap_or(false)
 }
 
-/// So many numbers after the mark of their format, and nothing else.
+/// Parses exactly `N` numbers behind the format's magic bytes.
 pub(crate) fn parse<const N: usize>(format: &[u8; 8], bytes: &[u8]) -> Option<[u64; N]> {
     let (numbers, rest) = bytes.strip_prefix(format)?.as_chunks();
     let numbers: &[[u8; 8]; N] = numbers.try_into().ok()?;
@@ -62,7 +62,7 @@ pub(crate) fn bytes(format: &[u8; 8], numbers: &[u64]) -> Vec<u8> {
     bytes
 }
 
-/// How long ago something was; `None` when it is yet to come, by a clock that was set back since.
+/// How long ago `at` was; `None` when it lies in the future because the clock was set back.
 pub(crate) fn age(now: Time, at: Time) -> Option<Duration> {
     (now.after(SKEW) >= at).then(|| now.since(at))
 }

@@ -1,30 +1,30 @@
-//! How many tokens the answers had that providers keep, by their ids: the next request may go on with one
-//! (`previous_response_id`), and is then charged for all that stands before.
+//! Token counts of responses that providers store, by id. A later request may continue one (`previous_response_id`), and is then billed for
+//! the whole conversation before it.
 //!
-//! It is in the memory that Envoy's workers share, for the last answers only. It says what to reserve, and nothing is charged by
-//! it: of an answer that is not known here, which another Envoy may have given, the request reserves `reservation.unknown_input`.
+//! The counts are in Envoy's shared data, for recent responses only. They size reservations; billing never uses them. If a response is not
+//! found, for example because another Envoy handled it, the request reserves `reservation.unknown_input`.
 
 use crate::mix::number;
 use crate::store::SharedData;
 use crate::store::value::{Value, read, update};
 
-/// The format, and that it is one.
+/// Magic bytes and format version.
 const FORMAT: [u8; 8] = *b"answers\x01";
 
-/// In so many values, each of so many answers: 64 KiB together.
+/// Number of values, and the most responses in each: 64 KiB together.
 const PAGES: u64 = 64;
 const MOST: usize = 64;
 
-/// A longer id is none.
+/// Longer ids are ignored.
 const LONGEST_ID: usize = 256;
 
-/// The last answers of a page, the newest last.
+/// The latest responses of one value, the newest last.
 #[derive(Debug, Default)]
 struct Page(Vec<Known>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Known {
-    /// The number of its id. Should two have the same, the later one is known.
+    /// Hash of the response's id. On a collision, the newer response wins.
     id: u64,
     tokens: u64,
 }
@@ -50,7 +50,7 @@ fn place(id: &str) -> Option<(String, u64)> {
     Some((format!("sluice.answers.1.{}", number % PAGES), number))
 }
 
-/// An answer with this id had so many tokens, with all that stood before it.
+/// Records that the response with this id, including its whole conversation, has `tokens` tokens.
 pub fn remember(shared: &dyn SharedData, id: &str, tokens: u64) {
     let Some((name, id)) = place(id) else { return };
     update(shared, &name, |Page(mut known)| {
@@ -62,7 +62,7 @@ pub fn remember(shared: &dyn SharedData, id: &str, tokens: u64) {
     });
 }
 
-/// How many tokens the answer with this id had, if it is known.
+/// The recorded token count of the response with this id.
 pub fn tokens(shared: &dyn SharedData, id: &str) -> Option<u64> {
     let (name, id) = place(id)?;
     let Page(known) = read(shared, &name);

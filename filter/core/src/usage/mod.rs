@@ -1,4 +1,4 @@
-//! Tokens and money: what a request will use by estimate, and what it used.
+//! Tokens and money: estimates for requests, and their actual usage.
 
 pub mod answers;
 pub mod estimate;

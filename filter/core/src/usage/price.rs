@@ -1,16 +1,16 @@
-//! Prices and costs, in integers: what a person wrote in dollars is read once, and never counted in floating point.
+//! Prices and costs as integers. Dollar amounts in configuration are converted once; costs never use floating point.
 
 use std::fmt;
 
 use sluice_wire::conversation::Usage;
 
 use super::estimate::Estimate;
-use super::surcharge::Wishes;
+use super::surcharge::Surcharges;
 #[cfg(doc)]
 use sluice_wire::extras::Tool;
 use sluice_wire::extras::{Calls, Extras, Tier};
 
-/// The dearest that is believed: dollars for a million tokens, which makes a dollar a token.
+/// The highest accepted price: a million dollars per million tokens, which is a dollar per token.
 const DEAREST_MILLION: f64 = 1e6;
 const MILLION: f64 = 1e6;
 
@@ -19,8 +19,8 @@ const MILLION: f64 = 1e6;
 pub struct MicroUsd(pub u64);
 
 impl MicroUsd {
-    /// From dollars, exactly when they have six decimals at most. What is negative, no number, not zero but nearly, or beyond
-    /// `most` is nothing.
+    /// Converts dollars; exact with up to six decimals. `None` for a negative amount, NaN, an amount above `most`, or a positive amount
+    /// that rounds to zero.
     pub fn from_dollars(dollars: f64, most: f64) -> Option<Self> {
         millionths(dollars, most).map(Self)
     }
@@ -32,70 +32,70 @@ impl fmt::Display for MicroUsd {
     }
 }
 
-/// Picodollars (10⁻¹² USD) for one token; a dollar for a million tokens is a million of them.
+/// Picodollars (10⁻¹² USD) per token; a dollar per million tokens is a rate of one million.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Rate(pub u64);
 
 impl Rate {
-    /// From dollars for a million tokens, exactly when they have six decimals at most. What is negative, no number, not zero
-    /// but nearly, or above a dollar a token is nothing.
+    /// Converts dollars per million tokens; exact with up to six decimals. `None` for a negative price, NaN, more than a dollar per token,
+    /// or a positive price that rounds to zero.
     pub fn from_dollars_per_million(dollars: f64) -> Option<Self> {
         millionths(dollars, DEAREST_MILLION).map(Self)
     }
 }
 
-/// The nearest number of millionths. A decimal with six places has no other near it: below 2⁵³ millionths the two roundings,
-/// of the decimal to a float and of the product, together stay below a half.
+/// Rounds to the nearest millionth. Exact for up to six decimals: below 2⁵³ millionths, the rounding errors of the decimal-to-float
+/// conversion and of the product add up to less than a half.
 fn millionths(value: f64, most: f64) -> Option<u64> {
-    // No comparison holds for what is not a number.
+    // False for NaN.
     let sound = value >= 0.0 && value <= most.min(2f64.powi(52) / MILLION);
     let nearest = (value * MILLION).round();
-    // Free by rounding would be free by accident.
+    // A positive price must not round to free.
     let vanished = value > 0.0 && nearest < 1.0;
     // In range: `sound` bounds it.
     (sound && !vanished).then_some(nearest as u64)
 }
 
-/// What tokens cost in one class of service.
+/// Token prices in one service tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rates {
-    /// Of prompts.
+    /// Prompt tokens.
     pub input: Rate,
-    /// Of prompts read from the provider's cache.
+    /// Prompt tokens read from the provider's cache.
     pub cached_input: Rate,
-    /// Of prompts written to the provider's cache.
+    /// Prompt tokens written to the provider's cache.
     pub cache_write: Rate,
-    /// Of prompts written to a cache that keeps them for an hour.
+    /// Prompt tokens written to the provider's one-hour cache.
     pub cache_write_1h: Rate,
-    /// Of answers, reasoning left out.
+    /// Response tokens without reasoning.
     pub output: Rate,
-    /// Of reasoning.
+    /// Reasoning tokens.
     pub reasoning: Rate,
 }
 
-/// What a target costs.
+/// The prices of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Price {
-    /// Tokens in the plain class of service.
+    /// Token prices in the plain service tier.
     pub plain: Rates,
-    /// In the other ones that have prices of their own.
+    /// Token prices in the priority tier, if different.
     pub priority: Option<Rates>,
-    /// As above.
+    /// Token prices in the flex tier, if different.
     pub flex: Option<Rates>,
-    /// As above.
+    /// Token prices in the batch tier, if different.
     pub batch: Option<Rates>,
-    /// For an image in a request.
+    /// Price of an image in a request.
     pub per_image: MicroUsd,
-    /// For a request.
+    /// Price of a request.
     pub per_request: MicroUsd,
-    /// For a call of each tool, in the order of [`Tool::ALL`].
+    /// Price of a call of each tool, in the order of [`Tool::ALL`].
     pub per_call: [MicroUsd; 4],
-    /// The most tokens of one answer.
+    /// The most output tokens of one response.
     pub max_output: Option<u64>,
 }
 
 impl Rates {
-    /// What these tokens cost, in picodollars.
+    /// The cost of these tokens, in picodollars.
     fn cost(&self, usage: &Usage, hour_writes: u64) -> u128 {
         let tokens = |count: u64, rate: Rate| u128::from(count) * u128::from(rate.0);
         let cached = usage.cached.min(usage.input);
@@ -114,8 +114,8 @@ impl Rates {
         .fold(tokens(plain, self.input), u128::saturating_add)
     }
 
-    /// The most that these tokens may come to: of a prompt at its dearest rate, and of an answer.
-    fn most(&self, input: u64, output: u64, wishes: &Wishes) -> u128 {
+    /// The highest possible cost of these tokens, in picodollars: each at the highest rate it can have.
+    fn most(&self, input: u64, output: u64, wishes: &Surcharges) -> u128 {
         let tokens = |count: u64, rate: Rate| u128::from(count) * u128::from(rate.0);
         let written = match (wishes.caches, wishes.for_an_hour) {
             (false, _) => self.input,
@@ -127,7 +127,7 @@ impl Rates {
 }
 
 impl Price {
-    /// In this class of service.
+    /// Token prices in this service tier.
     fn rates(&self, tier: Option<Tier>) -> &Rates {
         let own = match tier {
             Some(Tier::Priority) => self.priority.as_ref(),
@@ -138,25 +138,25 @@ impl Price {
         own.unwrap_or(&self.plain)
     }
 
-    /// What one answered request costs, rounded up to the next micro-dollar once. `images` are those of its prompt.
+    /// The cost of one successful request, rounded up once to the next micro-dollar. `images` counts the images in its prompt.
     pub fn cost(&self, usage: &Usage, images: u64, extras: &Extras) -> MicroUsd {
         let tokens = self.rates(extras.tier).cost(usage, extras.hour_writes.unwrap_or_default());
         self.with_pieces(tokens, images, &extras.calls)
     }
 
-    /// What these tokens of a batch cost: of all its requests together.
+    /// The token cost of a batch, for all its requests together.
     pub fn of_batch(&self, usage: &Usage) -> MicroUsd {
         let picodollars = self.rates(Some(Tier::Batch)).cost(usage, 0);
         MicroUsd(u64::try_from(picodollars.div_ceil(1_000_000)).unwrap_or(u64::MAX))
     }
 
-    /// What a request with this estimate is expected to cost: in the class of service that it names, calls left out.
+    /// The expected cost of a request with this estimate, in the service tier that it names, without tool calls.
     pub fn expected(&self, estimate: &Estimate) -> MicroUsd {
         let extras = Extras { tier: estimate.wishes.tier, ..Extras::default() };
         self.cost(&estimate.usage(), estimate.images, &extras)
     }
 
-    /// The most that a request with this estimate may come to.
+    /// The highest possible cost of a request with this estimate.
     pub fn most(&self, estimate: &Estimate) -> MicroUsd {
         let Estimate { input, output, images, wishes } = estimate;
         let any = [Tier::Priority, Tier::Flex, Tier::Batch, Tier::Plain].into_iter().filter(|_| wishes.any_tier);

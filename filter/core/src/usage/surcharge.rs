@@ -1,8 +1,8 @@
-//! What a request costs besides its tokens at the plain price: its class of service, writes to a cache that keeps them for an
-//! hour, and calls of tools that run at the provider.
+//! Costs of a request beyond tokens at the plain price: its service tier, one-hour cache writes, and calls of tools that run at the
+//! provider.
 //!
-//! [`Extras`](sluice_wire::extras::Extras) is what an answer tells of it, [`Wishes`] what a request may come to. Neither is a full
-//! parse: the wishes lean towards too much, as an estimate does.
+//! [`Extras`](sluice_wire::extras::Extras) are the surcharges that a response reports, [`Wishes`] those that a request may cause. Neither
+//! comes from a full parse; the wishes overestimate, as estimates should.
 
 use sluice_wire::extras::{Calls, Tier, Tool};
 
@@ -10,68 +10,68 @@ use crate::peek::literals::Literal;
 use crate::peek::survey::Passed;
 use crate::peek::words::{LONGEST, Word};
 
-/// Calls of one tool that are reserved where the request does not bound them.
+/// Reserved calls of one tool when the request sets no bound.
 const CALLS: u64 = 10;
 
-/// What a request may come to.
+/// The surcharges that a request may cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Wishes {
-    /// The class of service that it names.
+pub struct Surcharges {
+    /// The service tier that it names.
     pub tier: Option<Tier>,
-    /// Whether it may be given any class of service.
+    /// Whether it may get any service tier.
     pub any_tier: bool,
-    /// Whether it marks what is to be cached.
+    /// Whether it marks content for caching.
     pub caches: bool,
-    /// Whether for an hour.
+    /// Whether it asks for one-hour caching.
     pub for_an_hour: bool,
-    /// Whether it switches reasoning off, or nearly.
+    /// Whether it turns reasoning off, or nearly.
     pub quick: bool,
-    /// What may be called.
+    /// Calls of hosted tools that may happen.
     pub calls: Calls,
 }
 
-impl Wishes {
-    /// Nothing besides tokens.
+impl Surcharges {
+    /// No surcharges.
     pub const NOTHING: Self =
         Self { tier: None, any_tier: false, caches: false, for_an_hour: false, quick: false, calls: Calls::NONE };
 
-    /// Whether its provider may run tools while it answers.
+    /// Whether the provider may run tools for this request.
     pub fn runs_tools(&self) -> bool {
         self.calls.each().any(|(_, calls)| calls > 0)
     }
 
     fn asks_for(&mut self, word: &[u8]) {
         let tier = std::str::from_utf8(word).ok().and_then(Tier::read);
-        // Two of them, or one that is not known, may be any.
+        // Two different tiers, or an unknown one, may mean any tier.
         self.any_tier |= tier.is_none() || self.tier.is_some_and(|before| Some(before) != tier);
         self.tier = tier.or(self.tier);
     }
 }
 
-/// The wishes of a body as they are read, literal by literal.
+/// Collects the wishes of a body, literal by literal.
 #[derive(Debug)]
 pub(crate) struct Wishing<'a> {
     body: &'a [u8],
-    wishes: Wishes,
-    /// Tools that are offered and charged for by the call.
+    wishes: Surcharges,
+    /// Offered tools that are billed per call.
     offered: Calls,
-    /// How many calls the request allows in all.
+    /// The request's bound on all tool calls.
     most: Option<u64>,
-    /// How many of the tools are offered that a bound is for.
+    /// Number of offered tools that can have a bound.
     tools: u64,
-    /// The sum of the tools' own bounds, and how many there are.
+    /// Sum and number of the tools' own bounds.
     bounds: u64,
     bounded: u64,
 }
 
 impl<'a> Wishing<'a> {
-    /// Begins with the body's first literal.
+    /// Starts before the body's first literal.
     pub(crate) fn of(body: &'a [u8]) -> Self {
-        let (wishes, offered) = (Wishes::default(), Calls::default());
+        let (wishes, offered) = (Surcharges::default(), Calls::default());
         Self { body, wishes, offered, most: None, tools: 0, bounds: 0, bounded: 0 }
     }
 
-    /// The next literal.
+    /// Records the next literal.
     pub(crate) fn record(&mut self, passed: &Passed<'a>) {
         let Passed { literal, word, before, is_value } = passed;
         let value = || literal.word(LONGEST);
@@ -96,7 +96,7 @@ impl<'a> Wishing<'a> {
         }
     }
 
-    /// An object is of this type.
+    /// Records the type of an object.
     fn is_of(&mut self, kind: &[u8]) {
         self.wishes.quick |= kind == b"disabled";
         let tool = Tool::offered(kind);
@@ -106,10 +106,10 @@ impl<'a> Wishing<'a> {
         }
     }
 
-    /// All literals were heard.
-    pub(crate) fn wished(self) -> Wishes {
+    /// Finishes after the last literal.
+    pub(crate) fn wished(self) -> Surcharges {
         let Self { mut wishes, offered, most, tools, bounds, bounded, .. } = self;
-        // The bounds are the tools' own if every tool has one; their sum is as much as any of them can come to.
+        // The tools' own bounds apply if every tool has one. Their sum bounds the calls of each.
         let own = (bounded >= tools && bounded > 0).then_some(bounds);
         let each = [most, own].into_iter().flatten().min().unwrap_or(CALLS);
         for (tool, _) in offered.each().filter(|(_, tools)| *tools > 0) {
@@ -119,7 +119,7 @@ impl<'a> Wishing<'a> {
     }
 }
 
-/// The whole number behind a key.
+/// The integer value of a key.
 fn number_behind(body: &[u8], key: &Literal<'_>) -> Option<u64> {
     let end = key.start.saturating_add(key.text.len()).saturating_add(1);
     let value = body.get(end..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
@@ -134,7 +134,7 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    impl Wishes {
+    impl Surcharges {
         fn of(body: &[u8]) -> Self {
             let mut wishing = Wishing::of(body);
             walk(body, |passed| wishing.record(passed));
@@ -161,7 +161,7 @@ mod tests {
             (r#"{"service_tier":null,"user":"priority"}"#, None, false),
             ("{}", None, false),
         ] {
-            let wishes = Wishes::of(body.as_bytes());
+            let wishes = Surcharges::of(body.as_bytes());
             assert_eq!((wishes.tier, wishes.any_tier), (tier, any), "{body}");
         }
     }
@@ -174,7 +174,7 @@ mod tests {
             (r#"{"cache_control":{"ttl":"5m"}}"#, true, false),
             ("{}", false, false),
         ] {
-            let wishes = Wishes::of(body.as_bytes());
+            let wishes = Surcharges::of(body.as_bytes());
             assert_eq!((wishes.caches, wishes.for_an_hour), (caches, hour), "{body}");
         }
     }
@@ -202,7 +202,7 @@ mod tests {
             (r#"{"input":[{"type":"web_search_call","id":"ws_1"}]}"#, &[]),
             (r#"{"tools":[{"type":"function"}]}"#, &[]),
         ] {
-            assert_eq!(Wishes::of(body.as_bytes()).calls, calls(expected), "{body}");
+            assert_eq!(Surcharges::of(body.as_bytes()).calls, calls(expected), "{body}");
         }
     }
 
@@ -214,9 +214,9 @@ mod tests {
         use crate::peek::literals::Literals;
         use crate::peek::survey::tests::properties::body;
 
-        /// The wishes as they are read by the letters of each word.
-        fn read(body: &[u8]) -> Wishes {
-            let mut wishes = Wishes::default();
+        /// Reference implementation that reads each word letter by letter.
+        fn read(body: &[u8]) -> Surcharges {
+            let mut wishes = Surcharges::default();
             let (mut offered, mut most) = (Calls::default(), None);
             let (mut tools, mut bounds, mut bounded) = (0_u64, 0_u64, 0_u64);
             let mut before: Option<Literal<'_>> = None;
@@ -263,7 +263,7 @@ mod tests {
 
             #[test]
             fn wishes_are_read_as_by_the_letters_of_each_word(body in body()) {
-                prop_assert_eq!(Wishes::of(body.as_bytes()), read(body.as_bytes()), "{}", body);
+                prop_assert_eq!(Surcharges::of(body.as_bytes()), read(body.as_bytes()), "{}", body);
             }
         }
     }

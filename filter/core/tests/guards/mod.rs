@@ -1,11 +1,10 @@
-//! Texts that make what looks for things look on and on, expressions that do so by themselves, and schemas and answers that make
-//! their check do it.
+//! Texts and expressions that make matchers look far ahead, and schemas and responses that make their check expensive.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use sluice_core::guard::spec::Detector;
 
-/// All that is known without being described.
+/// All built-in detectors.
 pub const DETECTORS: [Detector; 10] = [
     Detector::Email,
     Detector::Phone,
@@ -19,7 +18,7 @@ pub const DETECTORS: [Detector; 10] = [
     Detector::Jwt,
 ];
 
-/// What detectors look for, its beginnings and its ends, and what stands between.
+/// The beginnings, middles and ends of matches, and characters between them.
 const PIECES: [&str; 28] = [
     "-----BEGIN PRIVATE KEY-----",
     "-----BEGIN RSA PRIVATE KEY",
@@ -51,7 +50,7 @@ const PIECES: [&str; 28] = [
     "a",
 ];
 
-/// A text in which a few pieces come again and again.
+/// A text of a few pieces that repeat.
 pub fn texts() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(&PIECES[..]);
     let unit = prop::collection::vec(piece, 1..4).prop_map(|pieces| pieces.concat());
@@ -59,7 +58,7 @@ pub fn texts() -> impl Strategy<Value = String> {
     prop::collection::vec(run, 0..6).prop_map(|runs| runs.concat())
 }
 
-/// An expression, as an operator might write it who does not know what it costs.
+/// An expression by an operator who does not know its cost.
 pub fn expressions() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(vec![
         "a", "[ab]", ".", r"\b", r"\w", r"\s", r"\d", "é", "(?s:.)", "(?i:b)", "^", "$", "-", ":", "@", "[^a]",
@@ -74,7 +73,6 @@ pub fn expressions() -> impl Strategy<Value = String> {
     })
 }
 
-/// An answer.
 pub fn values() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(json!(null)),

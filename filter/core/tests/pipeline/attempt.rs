@@ -1,4 +1,4 @@
-//! Attempts, answers and what the client sees of them, for every way a provider may fail.
+//! Attempts, their outcomes and what the client receives, for every way a provider may fail.
 
 use std::rc::Rc;
 
@@ -54,7 +54,7 @@ fn stream(model: &str, providers: &[Script]) -> Seen {
     Envoy::new().chat(&body, providers)
 }
 
-/// The text that a client of OpenAI's API puts together, and whether the terminator came.
+/// The text that an OpenAI client assembles, and whether the terminator came.
 fn collected(seen: &Seen) -> (String, bool) {
     let mut text = String::new();
     for data in seen.body.split("\n\n").filter_map(|event| event.strip_prefix("data: ")) {
@@ -113,7 +113,7 @@ fn hints_that_the_provider_has_no_words_for_are_named() {
     let seen = Envoy::new().chat(body, &[json(200, ANTHROPIC)]);
     assert_eq!(seen.headers.text("x-sluice-dropped"), Some("temperature, seed"));
     assert_eq!(seen.log["dropped"], serde_json::json!(["temperature", "seed"]));
-    // A provider of the client's own dialect gets the request as it is.
+    // A provider of the client's own dialect receives the request unchanged.
     let seen = Envoy::new().chat(&body.replace("claude", "gpt"), &[json(200, OPENAI)]);
     assert_eq!(seen.headers.get("x-sluice-dropped"), None);
 }
@@ -172,7 +172,7 @@ fn when_nothing_is_left_the_last_failure_speaks_in_the_clients_dialect() {
     let seen = whole("chat", &[down.clone(), json(529, "{}")]);
     assert_eq!((seen.status, seen.headers.text("x-sluice-attempts")), (503, Some("2")));
     code(&seen);
-    // The last one is asked once more: the connection may have been an old one.
+    // The last target is tried once more: the connection may have been stale.
     let seen = whole("chat", &[down, Script::Nothing, Script::Nothing]);
     assert_eq!((seen.status, code(&seen).as_str()), (503, "provider_unavailable"));
     assert_eq!(
@@ -195,7 +195,7 @@ fn a_short_retry_after_of_the_last_target_is_waited_for_once() {
     assert_eq!((seen.status, seen.headers.text("retry-after"), seen.received.len()), (429, Some("1"), 2));
     let seen = whole("gpt", &[limited("60")]);
     assert_eq!((seen.status, seen.headers.text("retry-after"), seen.received.len()), (429, Some("60"), 1));
-    // A minute from the test's now.
+    // One minute after the test's current time.
     let seen = whole("gpt", &[limited("Fri, 15 Jan 2027 08:01:00 GMT")]);
     assert_eq!((seen.status, seen.headers.text("retry-after"), seen.received.len()), (429, Some("60"), 1));
 }
@@ -272,9 +272,9 @@ fn a_stream_that_breaks_off_before_trailers_does_not_end_clean() {
         let whole = stream(model, &[Script::Trailed(events)]);
         assert!(!whole.reset && collected(&whole).1, "{whole:?}");
     }
-    // An answer that has said why it ended is whole, without a terminator too.
+    // A response with a finish reason is complete, even without a terminator.
     assert!(!stream("gpt", &[Script::Trailed(OPENAI_STREAM[..4].to_vec())]).reset);
-    // Before its first content it is an answer like none.
+    // Without content it counts as no response.
     assert_eq!(stream("gpt", &[Script::Trailed(OPENAI_STREAM[..1].to_vec())]).status, 502);
 }
 
@@ -301,7 +301,7 @@ fn sound_and_pictures_are_content_and_are_not_held_back() {
 
 #[test]
 fn the_scheme_is_the_providers_whatever_the_clients_was() {
-    // The fake client speaks plain HTTP; both providers are reached over TLS.
+    // The fake client uses plain HTTP; both providers use TLS.
     for model in ["gpt", "claude"] {
         let answer = if model == "gpt" { OPENAI } else { ANTHROPIC };
         let seen = whole(model, &[json(200, answer)]);
@@ -375,7 +375,7 @@ fn a_stream_that_is_delivered_whole_is_asked_for_again_when_it_breaks_off() {
         let seen = stream("patient", &[sse(&portions), sse(&ANTHROPIC_STREAM)]);
         assert_eq!(collected(&seen), ("from anthropic".to_owned(), true), "{reason}");
         assert_eq!(seen.log["tried"][0]["failure"], reason);
-        // What the first one had produced is owed.
+        // The tokens that the first attempt produced are charged.
         assert_eq!((seen.log["estimated"].as_bool(), seen.log["served_provider"].as_str()), (Some(true), Some("ant")));
     }
     let seen = stream("patient", &[sse(&OPENAI_STREAM)]);
@@ -419,17 +419,17 @@ fn an_answer_without_end_is_none() {
 
 #[test]
 fn a_stream_that_falls_silent_counts_as_broken_off_once() {
-    let mut journey = crate::envoy::answering();
-    let started = journey.request.started.0;
-    // The gateway file allows 60 s of silence; a portion comes before the first and before the third look.
+    let mut state = crate::envoy::answering();
+    let started = state.request.started.0;
+    // The gateway file allows 60 s of silence. A chunk comes before the first and before the third check.
     for (look, (second, portion, stalls)) in
         [(1, 1, false), (60, 0, false), (61, 1, false), (120, 0, false), (121, 0, true), (300, 0, false)]
             .into_iter()
             .enumerate()
     {
-        journey.watch.portions += portion;
+        state.watch.portions += portion;
         let now = sluice_wire::time::Time(started + second * 1_000_000_000);
-        assert_eq!(journey.falls_silent(now).is_some(), stalls, "look {look} at {second} s");
+        assert_eq!(state.falls_silent(now).is_some(), stalls, "look {look} at {second} s");
     }
 }
 
@@ -441,27 +441,27 @@ fn a_held_stream_that_falls_silent_gives_way_to_the_next_target() {
     // The gateway file allows 30 s for the first token, and 60 s of silence after it.
     for (pieces, silent_at, reason) in [(0, 30, "timeout"), (1, 60, "stream_stalled")] {
         let shared = Shared::default();
-        let mut journey = crate::envoy::planned_for("patient");
-        let started = journey.request.started;
+        let mut state = crate::envoy::planned_for("patient");
+        let started = state.request.started;
         let [before, then, later] = [silent_at - 1, silent_at, 600].map(|s| started.after(Duration::from_secs(s)));
-        let _ = journey.begin(started, &shared);
-        assert_eq!(journey.falls_silent(then), None, "its headers are not here: Envoy ends it");
-        journey.watch.holding = true;
-        journey.answer.said.pieces = pieces;
-        assert_eq!(journey.falls_silent(before), None);
-        let Some(Silence::Held(failure)) = journey.falls_silent(then) else { panic!("{reason}") };
+        let _ = state.begin(started, &shared);
+        assert_eq!(state.falls_silent(then), None, "its headers are not here: Envoy ends it");
+        state.watch.holding = true;
+        state.answer.said.pieces = pieces;
+        assert_eq!(state.falls_silent(before), None);
+        let Some(Silence::Held(failure)) = state.falls_silent(then) else { panic!("{reason}") };
         assert_eq!(failure.reason, reason);
         let mut effects = Vec::new();
         let view = crate::envoy::at(then);
         let flow = sluice_core::exchange::attempt::give_up(
             failure,
-            &mut journey,
+            &mut state,
             &mut Context::new(&view, &shared, &mut effects),
         );
         assert_eq!(flow, Flow::Continue);
         assert!(effects.contains(&Effect::SetProperty(property::TARGET, "ant".into())));
         assert_eq!(effects.last(), Some(&Effect::SetHeader(sluice_core::exchange::signal::RETRY, "1".into())));
-        assert_eq!(journey.falls_silent(later), None, "it is given up already");
+        assert_eq!(state.falls_silent(later), None, "it is given up already");
     }
 }
 
@@ -469,7 +469,7 @@ fn a_held_stream_that_falls_silent_gives_way_to_the_next_target() {
 fn an_answer_that_said_why_it_ended_is_complete_without_a_terminator() {
     let seen = stream("gpt", &[sse(&OPENAI_STREAM[..4])]);
     assert_eq!(collected(&seen), ("from openai".to_owned(), true));
-    // Some servers leave out the last blank line.
+    // Some servers omit the last blank line.
     let seen = stream("gpt", &[sse(&[&OPENAI_STREAM[..4].concat(), "data: [DONE]"])]);
     assert_eq!(collected(&seen), ("from openai".to_owned(), true));
 }
@@ -536,7 +536,7 @@ fn a_first_target_that_cannot_express_the_request_is_left_out_of_the_plan() {
     assert_eq!((seen.status, seen.headers.text("x-sluice-provider")), (200, Some("oai")));
     let seen = Envoy::new().chat(&body("claude"), &[]);
     assert_eq!((seen.status, code(&seen).as_str()), (400, "unsupported_parameter"));
-    // As a fallback it is passed over; with nobody behind it the client reads what went wrong before.
+    // As a fallback it is skipped. Without another target, the client reads the earlier error.
     let seen = Envoy::new().chat(&body("chat"), &[json(503, "{}"), json(200, ANTHROPIC)]);
     assert_eq!((seen.status, seen.received.len()), (503, 1));
     assert_eq!(seen.log["tried"][1]["failure"], "cannot_express");

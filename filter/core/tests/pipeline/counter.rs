@@ -7,11 +7,10 @@ use sluice_core::store::{Conflict, SharedData};
 use crate::shared::Shared;
 
 thread_local! {
-    /// By kind. There is room for all of them, so that counting does not allocate.
+    /// The counts by kind. Its capacity fits all kinds, so that counting does not allocate.
     static COUNTS: RefCell<Vec<(&'static str, u64)>> = RefCell::new(Vec::with_capacity(64));
 }
 
-/// One more of a kind.
 pub(crate) fn count(kind: &'static str) {
     add(kind, 1);
 }
@@ -23,7 +22,7 @@ fn add(kind: &'static str, more: u64) {
     });
 }
 
-/// All that was counted in this thread since it was last asked for: `view.body 3`, by name.
+/// The counts of this thread since the last call, by name: `view.body 3`.
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn taken() -> Vec<String> {
     let mut counts: Vec<String> =
@@ -46,7 +45,7 @@ pub(crate) fn measured<T>(step: impl FnOnce() -> T) -> T {
     step()
 }
 
-/// Shared data whose calls are counted.
+/// Shared data that counts its calls.
 pub(crate) struct Counted<'a>(pub &'a Shared);
 
 impl SharedData for Counted<'_> {

@@ -1,5 +1,4 @@
-//! What one request costs, exactly: what it asks of the host and has it do, how often it is translated, and how often memory is
-//! allocated. Numbers that grow want a reason.
+//! The exact cost of one request: its host calls and effects, its translations, and its allocations. An increase needs a reason.
 
 use sluice_wire::dialect::translate::counted::{self, Counts};
 
@@ -13,7 +12,7 @@ const CHAT: &str = r#"{"id":"c","object":"chat.completion","created":1,"model":"
 const MESSAGE: &str = r#"{"id":"m","type":"message","role":"assistant","content":[{"type":"text","text":"Hello."}],
     "stop_reason":"end_turn","usage":{"input_tokens":5,"output_tokens":2}}"#;
 
-/// A request for `model` costs so much: by kind, and how often its body is read and written to be translated.
+/// Asserts the cost of a request for `model`: the counts by kind, and how often its body is parsed and written for translation.
 #[track_caller]
 fn costs(model: &str, scripts: &[Script], expected: &[&str], (read, written): (u32, u32)) {
     let body = format!(

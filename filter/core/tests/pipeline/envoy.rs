@@ -1,8 +1,8 @@
-//! Envoy, for tests: carries a request through both machines, with providers that answer from a script.
+//! A fake Envoy that passes a request through both state machines, with scripted providers.
 //!
-//! It keeps Envoy's rules that matter here: headers and body are held while a callback pauses, a request's header map
-//! stays as an attempt left it, an answer marked for retry is discarded and the next cluster is asked. Where it traces, it writes
-//! each attempt's span into the headers before the attempt begins.
+//! It follows the rules of Envoy that matter here. It holds headers and body while a callback pauses. A request's headers stay as an
+//! attempt left them. It discards a response marked for retry and tries the next cluster. If it traces, it writes each attempt's span into
+//! the headers before the attempt begins.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -24,8 +24,8 @@ use sluice_wire::time::Time;
 use crate::counter::{Counted, count, measured};
 use crate::shared::Shared;
 
-/// The secret of the key `k`, which may use every model; `sk-narrow` may use `narrow` only, `sk-chat` may call paths
-/// below `/v1/chat/` only, `sk-old` has expired.
+/// The secret of the key `k`, which may use every model. `sk-narrow` may use `narrow` only, `sk-chat` may call paths below `/v1/chat/`
+/// only, and `sk-old` has expired.
 pub(crate) const SECRET: &str = "sk-test";
 
 /// A gateway with one OpenAI and one Anthropic provider, and models that fall back either way.
@@ -85,11 +85,10 @@ struct Message {
     now: u64,
     /// Whether a provider ended the connection too early.
     left: bool,
-    /// What Envoy does not let be read.
+    /// The part that Envoy refuses to return.
     unreadable: Option<Part>,
 }
 
-/// A part of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Headers,
@@ -127,64 +126,64 @@ impl View for Message {
     }
 }
 
-/// What a provider does.
+/// The behaviour of a provider.
 #[derive(Debug, Clone)]
 pub(crate) enum Script {
-    /// Answers with this status, these headers, and a body in these portions.
+    /// A response with this status, these headers, and a body in these chunks.
     Answer(u16, Vec<(&'static str, &'static str)>, Vec<Vec<u8>>),
-    /// The same as a stream that ends with trailers.
+    /// A stream that ends with trailers.
     Trailed(Vec<&'static str>),
-    /// A stream of these portions, and then the connection is lost: nobody is called back.
+    /// A stream of these chunks, then the connection is lost without a callback.
     Lost(Vec<&'static str>),
-    /// Gives no callback: a reset or a timeout.
+    /// No callback: a reset or a timeout.
     Nothing,
-    /// The same of a new connection that came about, and is lost.
+    /// No callback: a new connection is established and lost.
     Closed,
-    /// The same of one that had served before.
+    /// No callback: a used connection is lost.
     Forgotten,
 }
 
-/// A whole JSON answer.
+/// A complete JSON response.
 pub(crate) fn json(status: u16, body: &str) -> Script {
     Script::Answer(status, vec![("content-type", "application/json")], vec![body.as_bytes().to_vec()])
 }
 
-/// A stream in these portions.
+/// A stream in these chunks.
 pub(crate) fn sse(portions: &[&str]) -> Script {
     let portions = portions.iter().map(|portion| portion.as_bytes().to_vec()).collect();
     Script::Answer(200, vec![("content-type", "text/event-stream")], portions)
 }
 
-/// A request as a provider got it.
+/// A request as a provider received it.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub headers: HeaderMap,
     pub body: String,
 }
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Debug)]
 pub(crate) struct Seen {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: String,
-    /// Whether something of the body left before the provider had sent all of it.
+    /// Whether the client received some of the body before the provider had sent all of it.
     pub streamed: bool,
     /// Whether the client's stream was reset after its first bytes.
     pub reset: bool,
-    /// What each answer that was tried again said of a wait before it.
+    /// The wait before each retry, as the response marked for retry states it.
     pub waits: Vec<Option<String>>,
     pub received: Vec<Received>,
-    /// The request's headers as Envoy's router read them, if it came so far.
+    /// The request's headers as Envoy's router read them, if it was forwarded.
     pub departed: HeaderMap,
-    /// The counters that went up.
+    /// The counters that were incremented.
     pub counted: Vec<&'static str>,
     /// Every property that was set, in order.
     pub properties: Vec<(&'static str, String)>,
     pub log: serde_json::Value,
 }
 
-/// A callback at this moment, of a message of which nothing is wanted.
+/// A callback at this time, for an empty message.
 pub(crate) fn at(now: Time) -> impl View {
     Message { now: now.0, ..Message::default() }
 }
@@ -201,20 +200,20 @@ pub(crate) fn posted(body: &str) -> impl View {
     }
 }
 
-/// A journey whose stream the client reads.
+/// The state of a request whose stream the client reads.
 pub(crate) fn answering() -> RequestState {
-    let mut journey = planned();
-    let _ = journey.begin(journey.request.started, &Shared::default());
-    journey.commit(journey.request.started);
-    journey
+    let mut state = planned();
+    let _ = state.begin(state.request.started, &Shared::default());
+    state.commit(state.request.started);
+    state
 }
 
-/// A journey that has not begun.
+/// The state of a request that has not been forwarded.
 pub(crate) fn planned() -> RequestState {
     planned_for("gpt")
 }
 
-/// A journey to a model that has not begun.
+/// The state of a request for `model` that has not been forwarded.
 pub(crate) fn planned_for(model: &str) -> RequestState {
     let body = format!(r#"{{"model":"{model}","stream":true,"messages":[{{"role":"user","content":"hi"}}]}}"#);
     let mut request = Message { body: body.as_bytes().to_vec(), now: 1_800_000_000_000_000_000, ..Message::default() };
@@ -225,39 +224,39 @@ pub(crate) fn planned_for(model: &str) -> RequestState {
     let mut exchange = Exchange::new(Rc::new(Worker::new(gateway(), [7; 16])));
     exchange.request(Event::RequestHeaders { end: false }, &request, &shared, &mut Vec::new());
     let event = Event::RequestBody { size: body.len(), end: true };
-    let Outcome::Depart(journey) = exchange.request(event, &request, &shared, &mut Vec::new()) else {
+    let Outcome::Forward(state) = exchange.request(event, &request, &shared, &mut Vec::new()) else {
         panic!("no plan")
     };
-    *journey
+    *state
 }
 
-/// Envoy with the filter in both places.
+/// An Envoy with the filter in both roles.
 pub(crate) struct Envoy {
     shared: Rc<Shared>,
-    /// What it answers, in order; nothing when there is no more.
+    /// Redis's replies in order; none when the queue is empty.
     redis: VecDeque<Called>,
     counted: RefCell<Vec<&'static str>>,
     exchange: Exchange,
-    journey: Option<RequestState>,
+    state: Option<RequestState>,
     left: bool,
     departed: HeaderMap,
     properties: RefCell<Vec<(&'static str, String)>>,
     clock: Cell<u64>,
     waits: Vec<Option<String>>,
-    /// What it does not let be read: in which callback of whose message.
+    /// The part that cannot be read, and the callback.
     unreadable: Option<(Place, Part)>,
 }
 
-/// Where something cannot be read.
+/// A callback in which a part cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// The client's request, in the gateway role.
     Request,
-    /// The same, when the second attempt begins.
+    /// The request when the second attempt begins.
     SecondAttempt,
-    /// The first attempt's answer, from the callback of this number on; the headers have the first, 0.
+    /// The first attempt's response, from the callback with this number on. The headers are number 0.
     FirstAnswer(usize),
-    /// An answer on its way back through the gateway role.
+    /// A response on its way back through the gateway role.
     WayBack,
 }
 
@@ -266,14 +265,14 @@ impl Envoy {
         Self::with(Rc::new(Worker::new(gateway(), [7; 16])), Rc::default())
     }
 
-    /// One more request to the same worker.
+    /// Another request to the same worker.
     pub(crate) fn with(worker: Rc<Worker>, shared: Rc<Shared>) -> Self {
         Self {
             exchange: Exchange::new(worker),
             shared,
             redis: VecDeque::new(),
             counted: RefCell::default(),
-            journey: None,
+            state: None,
             left: false,
             departed: HeaderMap::default(),
             properties: RefCell::default(),
@@ -283,7 +282,7 @@ impl Envoy {
         }
     }
 
-    /// Some part of a message cannot be read there.
+    /// Makes a part of a message unreadable.
     pub(crate) fn without(self, place: Place, part: Part) -> Self {
         Self { unreadable: Some((place, part)), ..self }
     }
@@ -292,13 +291,13 @@ impl Envoy {
         self.unreadable.filter(|(place, _)| here(*place)).map(|(_, part)| part)
     }
 
-    /// So long after the others began.
+    /// Starts this much later.
     pub(crate) fn after(self, wait: Duration) -> Self {
         self.clock.set(Time(self.clock.get()).after(wait).0);
         self
     }
 
-    /// A request for this model leaves, and nothing is heard of it yet. And when that is.
+    /// Forwards a request for this model, without a response yet. Returns its state and the time.
     pub(crate) fn departs(self, model: &str) -> (RequestState, Time) {
         self.departs_with(&format!(r#"{{"model":"{model}","messages":[1]}}"#))
     }
@@ -310,10 +309,10 @@ impl Envoy {
             request.headers.push(name, value);
         }
         assert!(self.request(&mut request, body.as_bytes()).is_none(), "refused");
-        (self.journey.take().unwrap(), Time(request.now))
+        (self.state.take().unwrap(), Time(request.now))
     }
 
-    /// What Redis answers, in order.
+    /// Adds Redis's replies, in order.
     pub(crate) fn redis(mut self, answers: impl IntoIterator<Item = Called>) -> Self {
         self.redis.extend(answers);
         self
@@ -368,7 +367,7 @@ impl Envoy {
             Message { headers: [(":status", "503")].into_iter().collect(), now: self.tick(), ..Message::default() };
         let mut effects = Vec::new();
         let flow =
-            measured(|| self.exchange.response(self.journey.as_mut(), &local, &Counted(&self.shared), &mut effects));
+            measured(|| self.exchange.response(self.state.as_mut(), &local, &Counted(&self.shared), &mut effects));
         let Flow::Reply(reply) = flow else { panic!("Envoy's own error reached the client") };
         self.apply(&mut request, effects);
         self.seen(reply, received)
@@ -381,12 +380,12 @@ impl Envoy {
         let first = measured(|| self.exchange.request(event, request, &Counted(&shared), &mut effects));
         self.apply(request, std::mem::take(&mut effects));
         request.body = body.to_vec();
-        // Redis takes its time: the body is there before it answers.
+        // Redis is slow: the body arrives before its reply.
         let mut answered = match first {
             Outcome::Ask(call) => Some(self.answer_of(call)),
             Outcome::Step(Flow::Reply(reply)) => return Some(reply),
-            Outcome::Depart(journey) if body.is_empty() => {
-                self.journey = Some(*journey);
+            Outcome::Forward(state) if body.is_empty() => {
+                self.state = Some(*state);
                 return None;
             }
             first => {
@@ -431,7 +430,7 @@ impl Envoy {
         }
         self.apply(request, effects);
         match outcome {
-            Outcome::Depart(journey) => self.journey = Some(*journey),
+            Outcome::Forward(state) => self.state = Some(*state),
             Outcome::Step(Flow::Reply(reply)) => return Some(reply),
             _ => {}
         }
@@ -442,25 +441,25 @@ impl Envoy {
         self.redis.pop_front().unwrap_or(Called { status: None, body: Vec::new() })
     }
 
-    /// One attempt; `None` when Envoy is to try again.
+    /// One attempt; `None` if Envoy has to retry.
     fn attempt(&mut self, departed: &mut Message, script: &Script, received: &mut Vec<Received>) -> Option<Seen> {
         let (headers, body) = (departed.headers.clone(), departed.body.clone());
         let unreadable = self.unreadable(|place| place == Place::SecondAttempt && received.len() == 1);
         let mut request = Message { headers, body, now: self.tick(), left: false, unreadable };
-        let mut journey = self.journey.take().unwrap();
-        if journey.worker.gateway.tracing {
+        let mut state = self.state.take().unwrap();
+        if state.worker.gateway.tracing {
             let span = format!("span of attempt {}", received.len() + 1).into();
             self.apply(&mut request, vec![Effect::SetHeader("traceparent", span)]);
         }
         let mut effects = Vec::new();
         let shared = Counted(&self.shared);
         let mut cx = Context::new(&request, &shared, &mut effects);
-        let mut attempt = match measured(|| Attempt::begin(&mut journey, &mut cx)) {
+        let mut attempt = match measured(|| Attempt::begin(&mut state, &mut cx)) {
             Ok(attempt) => attempt,
             Err(NoAttempt::Unplanned) => panic!("nothing was planned"),
             Err(NoAttempt::Answered(reply)) => {
                 self.apply(&mut request, effects);
-                self.journey = Some(journey);
+                self.state = Some(state);
                 return Some(self.seen(reply, Vec::new()));
             }
         };
@@ -470,7 +469,7 @@ impl Envoy {
         for event in [Event::RequestHeaders { end }].into_iter().chain(rest) {
             let shared = Counted(&self.shared);
             let mut cx = Context::new(&request, &shared, &mut effects);
-            let flow = measured(|| attempt.step(event, &mut journey, &mut cx));
+            let flow = measured(|| attempt.step(event, &mut state, &mut cx));
             self.apply(&mut request, std::mem::take(&mut effects));
             if let Flow::Reply(given) = flow {
                 reply = Some(given);
@@ -481,18 +480,18 @@ impl Envoy {
         if reply.is_none() {
             received.push(Received { headers: request.headers, body: String::from_utf8(request.body).unwrap() });
             let first = received.len() == 1;
-            let outcome = self.answer(&mut attempt, &mut journey, script, first);
-            self.journey = Some(journey);
+            let outcome = self.answer(&mut attempt, &mut state, script, first);
+            self.state = Some(state);
             return outcome;
         }
-        self.journey = Some(journey);
+        self.state = Some(state);
         reply.map(|reply| self.seen(reply, Vec::new()))
     }
 
     fn answer(
         &mut self,
         attempt: &mut Attempt,
-        journey: &mut RequestState,
+        state: &mut RequestState,
         script: &Script,
         first: bool,
     ) -> Option<Seen> {
@@ -509,9 +508,7 @@ impl Envoy {
                 Script::Forgotten => Ending::Forgotten,
                 _ => Ending::Failed,
             };
-            measured(|| {
-                attempt.ends(|| ending, journey, &mut Context::new(&view, &Counted(&self.shared), &mut effects))
-            });
+            measured(|| attempt.ends(|| ending, state, &mut Context::new(&view, &Counted(&self.shared), &mut effects)));
             self.apply(&mut Message::default(), effects);
             return None;
         };
@@ -526,7 +523,7 @@ impl Envoy {
             if lost && step > last {
                 self.left = true;
                 return released
-                    .then(|| Seen { reset: true, ..self.finish(Reply::json(200, Vec::new(), client), journey) });
+                    .then(|| Seen { reset: true, ..self.finish(Reply::json(200, Vec::new(), client), state) });
             }
             let event = match step.checked_sub(1) {
                 None => Event::ResponseHeaders { end: portions.is_empty() },
@@ -544,19 +541,19 @@ impl Envoy {
             let mut effects = Vec::new();
             let shared = Counted(&self.shared);
             let mut cx = Context::new(&answer, &shared, &mut effects);
-            let flow = measured(|| attempt.step(event, journey, &mut cx));
+            let flow = measured(|| attempt.step(event, state, &mut cx));
             let unheard = matches!(event, Event::ResponseTrailers { size: 0 })
                 && effects.iter().any(|effect| matches!(effect, Effect::ReplaceBody { .. }));
             assert!(!unheard, "nothing can be added behind a body that has left");
             self.apply(&mut answer, effects);
             if let Flow::Reply(reply) = flow {
                 if trailed && released {
-                    // Envoy resets the stream: the client has what left, and no end.
-                    return Some(Seen { reset: true, ..self.finish(Reply { body: client, ..reply }, journey) });
+                    // Envoy resets the stream: the client has the forwarded bytes, and no end.
+                    return Some(Seen { reset: true, ..self.finish(Reply { body: client, ..reply }, state) });
                 }
                 assert!(!released, "a reply after headers have left is a truncated answer");
-                let headers = self.way_back(&reply, journey);
-                return Some(Seen { headers, ..self.finish(reply, journey) });
+                let headers = self.way_back(&reply, state);
+                return Some(Seen { headers, ..self.finish(reply, state) });
             }
             if answer.headers.get(signal::RETRY).is_some() && !released {
                 self.waits.push(answer.headers.text(signal::RETRY_AFTER).map(str::to_owned));
@@ -571,19 +568,19 @@ impl Envoy {
         assert!(released, "an answer that ends must not be held for ever");
         answer.unreadable = self.unreadable(|place| place == Place::WayBack);
         let mut effects = Vec::new();
-        let flow = measured(|| self.exchange.response(Some(journey), &answer, &Counted(&self.shared), &mut effects));
+        let flow = measured(|| self.exchange.response(Some(state), &answer, &Counted(&self.shared), &mut effects));
         self.apply(&mut answer, effects);
         if let Flow::Reply(reply) = flow {
-            return Some(self.finish(reply, journey));
+            return Some(self.finish(reply, state));
         }
-        self.pass(&client, journey);
+        self.pass(&client, state);
         let status = answer.headers.text(":status").unwrap().parse().unwrap();
         let reply = Reply::json(status, Vec::new(), client);
-        Some(Seen { headers: answer.headers, streamed, ..self.finish(reply, journey) })
+        Some(Seen { headers: answer.headers, streamed, ..self.finish(reply, state) })
     }
 
-    /// The body of an answer on its way back, in portions of 16 bytes.
-    fn pass(&mut self, body: &[u8], journey: &RequestState) {
+    /// Passes a response body back through the gateway role, in chunks of 16 bytes.
+    fn pass(&mut self, body: &[u8], state: &RequestState) {
         let portions = body.chunks(16).map(|portion| (portion, false)).chain([(&[][..], true)]);
         for (portion, end) in portions {
             if !self.exchange.collects() {
@@ -592,34 +589,34 @@ impl Envoy {
             let view = Message { body: portion.to_vec(), now: self.clock.get(), ..Message::default() };
             let mut effects = Vec::new();
             let event = Event::ResponseBody { size: portion.len(), end };
-            measured(|| self.exchange.response_body(event, Some(journey), &view, &Counted(&self.shared), &mut effects));
+            measured(|| self.exchange.response_body(event, Some(state), &view, &Counted(&self.shared), &mut effects));
             self.apply(&mut Message::default(), effects);
         }
     }
 
-    /// The headers of a reply made in a provider's place: it passes the gateway role as any answer does.
-    fn way_back(&mut self, reply: &Reply, journey: &mut RequestState) -> HeaderMap {
+    /// The headers of a reply in place of a provider's response. It passes the gateway role like any response.
+    fn way_back(&mut self, reply: &Reply, state: &mut RequestState) -> HeaderMap {
         let headers = reply.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
         let mut answer = Message { headers, now: self.tick(), ..Message::default() };
         let mut effects = Vec::new();
-        measured(|| self.exchange.response(Some(journey), &answer, &Counted(&self.shared), &mut effects));
+        measured(|| self.exchange.response(Some(state), &answer, &Counted(&self.shared), &mut effects));
         self.apply(&mut answer, effects);
         answer.headers
     }
 
-    fn finish(&mut self, reply: Reply, journey: &mut RequestState) -> Seen {
-        self.record(reply, Some(journey), Vec::new())
+    fn finish(&mut self, reply: Reply, state: &mut RequestState) -> Seen {
+        self.record(reply, Some(state), Vec::new())
     }
 
     fn seen(&mut self, reply: Reply, received: Vec<Received>) -> Seen {
-        let mut journey = self.journey.take();
-        self.record(reply, journey.as_mut(), received)
+        let mut state = self.state.take();
+        self.record(reply, state.as_mut(), received)
     }
 
-    fn record(&mut self, reply: Reply, journey: Option<&mut RequestState>, received: Vec<Received>) -> Seen {
+    fn record(&mut self, reply: Reply, state: Option<&mut RequestState>, received: Vec<Received>) -> Seen {
         let mut effects = Vec::new();
         let end = Message { now: self.tick(), left: self.left, ..Message::default() };
-        measured(|| self.exchange.finish(journey, &end, &Counted(&self.shared), &mut effects));
+        measured(|| self.exchange.finish(state, &end, &Counted(&self.shared), &mut effects));
         self.apply(&mut Message::default(), effects);
         let fragment = self.property(property::LOG);
         Seen {

@@ -1,5 +1,4 @@
-//! The pipeline as a gateway file leads to it: a request goes through both machines, with an Envoy, providers and a Redis that
-//! answer from scripts.
+//! The pipeline from a gateway file: a request passes both state machines, with scripted Envoy, providers and Redis.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
@@ -7,11 +6,11 @@ use sluice_core::store::{Conflict, SharedData};
 
 mod attempt;
 mod counter;
+mod counter_sync;
 #[cfg(all(debug_assertions, not(target_arch = "wasm32")))]
 mod counts;
 mod envoy;
 mod gateway;
-mod keeper;
 mod notes;
 #[path = "../../src/guard/places.rs"]
 mod places;

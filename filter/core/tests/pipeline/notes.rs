@@ -5,11 +5,11 @@ use crate::envoy::{Envoy, Script, json};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 thread_local! {
-    /// Nothing is taken down of other tests, whose allocations may be counted.
+    /// `None` in other tests, whose allocations may be counted.
     static HEARD: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
-/// Each test listens to what its own thread says.
+/// A logger that records the messages of the test's own thread.
 struct Ear;
 
 impl log::Log for Ear {
@@ -22,9 +22,9 @@ impl log::Log for Ear {
     fn flush(&self) {}
 }
 
-/// What is noted of a request for `model` that says something secret.
+/// The log messages of a request for `model` with a secret in it.
 fn noted(key: &str, model: &str, scripts: &[Script]) -> Vec<String> {
-    // The second to come finds it done.
+    // Fails if another test has set it already.
     let _ = log::set_logger(&Ear);
     log::set_max_level(log::LevelFilter::Debug);
     HEARD.set(Some(Vec::new()));

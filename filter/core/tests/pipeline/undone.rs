@@ -19,36 +19,36 @@ fn what_has_not_left_is_refused_and_what_has_begun_breaks_off() {
     let _ = begun.begin(begun.request.started, &Shared::default());
     let mut complete = answering();
     complete.complete();
-    for (mut journey, stage, tried) in [
+    for (mut state, stage, tried) in [
         (planned(), Stage::Refused, None),
         (begun, Stage::Refused, Some(REASON)),
         (answering(), Stage::Broken, Some(REASON)),
         (complete, Stage::Broken, Some(REASON)),
     ] {
         let mut effects = Vec::new();
-        let view = at(journey.request.started);
-        let reply = end(&mut journey, &mut Context::new(&view, &Shared::default(), &mut effects));
-        assert_eq!(journey.progress.stage, stage);
+        let view = at(state.request.started);
+        let reply = end(&mut state, &mut Context::new(&view, &Shared::default(), &mut effects));
+        assert_eq!(state.progress.stage, stage);
         assert_eq!(read(&reply), (500, "gateway_failed".into()));
-        let failure = journey.progress.last_failure();
+        let failure = state.progress.last_failure();
         assert_eq!(failure.map(|failure| &*failure.reason), tried);
-        // An answer that has begun is never followed by another attempt.
-        let over = journey.route.queue.next().is_none() || journey.progress.attempts.is_empty();
+        // After a response has begun, no other attempt follows.
+        let over = state.route.queue.next().is_none() || state.progress.attempts.is_empty();
         assert!(over || stage == Stage::Broken, "nothing follows it");
     }
 }
 
 #[test]
 fn a_request_that_never_left_has_a_line_in_the_log_that_says_why() {
-    let mut journey = planned();
-    let (view, shared) = (at(journey.request.started), Shared::default());
+    let mut state = planned();
+    let (view, shared) = (at(state.request.started), Shared::default());
     for known in [true, false] {
-        let mut exchange = Exchange::new(journey.worker.clone());
+        let mut exchange = Exchange::new(state.worker.clone());
         let mut effects = Vec::new();
-        let reply = exchange.undone(known.then_some(&mut journey), &view, &shared, &mut effects);
+        let reply = exchange.undone(known.then_some(&mut state), &view, &shared, &mut effects);
         assert_eq!(read(&reply), (500, "gateway_failed".into()));
         let mut effects = Vec::new();
-        exchange.finish(known.then_some(&mut journey), &view, &shared, &mut effects);
+        exchange.finish(known.then_some(&mut state), &view, &shared, &mut effects);
         let logged = |effect: &Effect| match effect {
             Effect::SetProperty(property::LOG, fragment) => fragment.contains(r#""error":"gateway_failed""#),
             _ => false,

@@ -1,4 +1,4 @@
-//! Envoy refuses to let a message be read: the gateway must not take it for an empty one.
+//! Envoy refuses to return a message: the gateway must not treat it as empty.
 
 use crate::envoy::{Envoy, Part, Place, Seen, json, sse};
 #[cfg(target_arch = "wasm32")]
@@ -72,7 +72,7 @@ fn a_stream_that_cannot_be_read_any_more_breaks_off_and_says_so() {
 
 #[test]
 fn a_request_that_cannot_be_read_when_it_is_written_anew_ends_there() {
-    // The second target's body is written when its attempt begins: it is too long to be kept.
+    // The second target's body is written when its attempt begins: it is too long to be stored.
     let long = CHAT.replace("\"x\"", &format!("\"{}\"", "x".repeat(300 << 10)));
     let envoy = Envoy::new().without(Place::SecondAttempt, Part::Body);
     let seen = envoy.chat(&long, &[json(503, "{}"), json(200, MESSAGE)]);

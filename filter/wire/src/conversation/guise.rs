@@ -1,52 +1,50 @@
-//! Tools that clients know in another form than a function of their own name: what they are called as functions, and how their
-//! calls come back.
+//! Tools that a client declared in a form other than a function of the same name: their function names, and how to convert calls back.
 //!
-//! OpenAI's Responses has three such forms: functions in a namespace, tools whose input is a text, and the search for tools that
-//! the client itself carries out. To every provider they are functions; the client gets the call in the form that it gave the
-//! tool in.
+//! OpenAI's Responses API has three such forms: functions in a namespace, tools with a text input, and tool search executed by the client.
+//! Every provider gets them as functions; the client gets each call in the form in which it declared the tool.
 
 use std::collections::BTreeMap;
 
 /// One such tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guise {
-    /// The name of the function that stands for it.
+    /// The name of the function that represents it.
     pub function: String,
-    /// The client's own name for it.
+    /// The client's name for the tool.
     pub name: String,
-    /// The namespace that it stands in.
+    /// The tool's namespace.
     pub namespace: Option<String>,
-    /// How it is called.
+    /// The form of its calls.
     pub form: Form,
 }
 
-/// How a client wants a tool called.
+/// The form in which a client expects a tool's calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// With arguments.
+    /// With JSON arguments.
     Function,
-    /// With a text.
+    /// With a text input.
     Text,
-    /// To search for tools.
+    /// As a tool search.
     Search,
 }
 
-/// All such tools of a request. Each is found at once, however many a client sends.
+/// All such tools of a request, indexed so that lookups stay fast with many tools.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Guises {
-    /// By the function's name.
+    /// By function name.
     all: BTreeMap<String, Guise>,
-    /// The function's name, by the namespace and the client's own.
+    /// Function names by namespace and the client's own name.
     functions: BTreeMap<(Option<String>, String), String>,
 }
 
 impl Guises {
-    /// None.
+    /// An empty set.
     pub const fn none() -> Self {
         Self { all: BTreeMap::new(), functions: BTreeMap::new() }
     }
 
-    /// Adds one, in the place of one with the same names.
+    /// Adds a tool; replaces one with the same names.
     pub fn add(&mut self, guise: Guise) {
         let names = (guise.namespace.clone(), guise.name.clone());
         if let Some(before) = self.functions.insert(names, guise.function.clone()) {
@@ -55,17 +53,17 @@ impl Guises {
         self.all.insert(guise.function.clone(), guise);
     }
 
-    /// The tool that this function stands for.
+    /// The tool that this function represents.
     pub fn of(&self, function: &str) -> Option<&Guise> {
         self.all.get(function)
     }
 
-    /// The tool of this name.
+    /// The tool with this namespace and name.
     pub fn named(&self, namespace: Option<&str>, name: &str) -> Option<&Guise> {
         self.of(self.functions.get(&(namespace.map(str::to_owned), name.to_owned()))?)
     }
 
-    /// How the function is called by its client.
+    /// The form in which the client expects calls of this function.
     pub fn form(&self, function: &str) -> Form {
         self.of(function).map_or(Form::Function, |guise| guise.form)
     }

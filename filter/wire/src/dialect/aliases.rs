@@ -1,14 +1,13 @@
-//! Identifiers of calls and names of functions, in the letters and the length that each format takes.
+//! Rewrites identifiers of calls and names of functions that a format does not take.
 //!
-//! Whoever wrote a history did not know by whose rules it would be read: Kimi's `lookup:0` is refused by Anthropic, a name of 76
-//! letters by OpenAI, any identifier but nine letters and digits by Mistral. A text that fits stays; another becomes its head and
-//! a hash. It keeps two things, whatever the texts are:
+//! A history may come from a provider with other rules: Anthropic rejects Kimi's `lookup:0`, OpenAI a name of 76 characters, Mistral any
+//! identifier but nine letters and digits. A valid text is unchanged; any other becomes its head and a hash. Two invariants hold:
 //!
-//! - No two become one: a text that is taken is made another way, and a call whose identifier came before is another call.
-//! - The next turn of a conversation has the same: a text is given its alias in the order of the history, by itself and by how often
-//!   it came before, so that nothing which comes later changes it.
+//! - Aliases are unique: if an alias is taken, another one is made. A call that repeats an earlier identifier gets an alias of its own.
+//! - Aliases are stable: each depends only on the text, the history before it, and how often the text came before. Later turns do not
+//!   change it.
 //!
-//! Names come back in the answer ([`Names::restore`]). Identifiers do not: those that an answer brings are new.
+//! Names are restored in the response ([`Names::restore`]). Identifiers are not, since a response brings new ones.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,52 +16,51 @@ use sha2::{Digest, Sha256};
 use crate::conversation::{Guises, Message, Part, Request, ToolChoice};
 use crate::order;
 
-/// Which texts a format takes, in ASCII.
+/// The texts that a format takes, in ASCII.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    /// Besides letters and digits.
+    /// The characters allowed besides letters and digits.
     pub besides: &'static str,
-    /// The fewest characters.
+    /// The shortest length in characters.
     pub shortest: usize,
-    /// The most.
+    /// The longest length in characters.
     pub longest: usize,
-    /// Whether a digit, or what is no letter and no `_`, may come first.
+    /// Whether the first character may be other than a letter or `_`.
     pub any_first: bool,
-    /// Whether every text is taken.
+    /// Whether any character is allowed.
     pub any: bool,
 }
 
-/// What a format takes.
+/// The identifiers and names that a format takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// As the identifier of a call.
+    /// The rule for identifiers of calls.
     pub ids: Rule,
-    /// As the name of a function.
+    /// The rule for names of functions.
     pub names: Rule,
 }
 
 const WORD: Rule = Rule { besides: "_-", shortest: 1, longest: 64, any_first: true, any: false };
 const ANY: Rule = Rule { longest: usize::MAX, any: true, ..WORD };
 
-/// OpenAI's chat. Names: its reference of functions. Identifiers: it answers 400 `string_above_max_length` past 40 characters
+/// OpenAI's chat completions. Names: its reference of functions. Identifiers: more than 40 characters are a 400 `string_above_max_length`
 /// (langmanus/langmanus#119, vercel/ai#5171).
 pub const OPENAI: Rules = Rules { ids: Rule { longest: 40, any: true, ..WORD }, names: WORD };
 
-/// OpenAI's Responses: the same past 64 (decolua/9router#393).
+/// OpenAI's Responses: the same, but for more than 64 (decolua/9router#393).
 pub const RESPONSES: Rules = Rules { ids: Rule { any: true, ..WORD }, ..OPENAI };
 
 /// Mistral: 400, code 3280, "must be a-z, A-Z, 0-9, with a length of 9" (nearai/ironclaw#1241); names as its `mistral-common`
 /// validates them.
 pub const MISTRAL: Rules = Rules { ids: Rule { besides: "", shortest: 9, longest: 9, ..WORD }, names: WORD };
 
-/// Anthropic: `^[a-zA-Z0-9_-]+$` for identifiers, which must be unique, and up to 128 of the same for names, as its API says when
-/// it refuses one.
+/// Anthropic: identifiers match `^[a-zA-Z0-9_-]+$` and are unique; names have up to 128 of the same characters, as its 400s say.
 pub const ANTHROPIC: Rules = Rules { ids: Rule { longest: usize::MAX, ..WORD }, names: Rule { longest: 128, ..WORD } };
 
 /// AWS Bedrock's Converse: API reference, `ToolUseBlock` and `ToolSpecification`.
 pub const BEDROCK: Rules = Rules { ids: WORD, names: WORD };
 
-/// Google: reference of `FunctionDeclaration`. It is sent no identifiers.
+/// Google: reference of `FunctionDeclaration`. Identifiers are not sent.
 pub const GEMINI: Rules = Rules { ids: ANY, names: Rule { besides: "_.:-", any_first: false, ..WORD } };
 
 /// Cohere: "a-z, A-Z, 0-9, _ and must not begin with a digit".
@@ -72,13 +70,13 @@ pub const COHERE: Rules =
 /// A format without functions.
 pub const NONE: Rules = Rules { ids: ANY, names: ANY };
 
-/// Digits of a hash behind a head.
+/// The length of the hash behind a head.
 const HASH: usize = 10;
 /// The longest alias.
 const LONGEST: usize = 64;
 
 impl Rule {
-    /// Whether the format takes `text`. Some only look at its length.
+    /// Whether the format takes `text`. Some formats check only the length.
     pub fn takes(&self, text: &str) -> bool {
         let length = text.chars().count();
         (self.shortest..=self.longest).contains(&length)
@@ -92,7 +90,7 @@ impl Rule {
         letter.is_ascii_alphanumeric() || self.besides.contains(letter)
     }
 
-    /// What stands for `text`, as long as `is_free` says no to it in another way. `salt` tells it from others of the same text.
+    /// Makes an alias of `text` that `is_free` accepts. `salt` distinguishes equal texts.
     fn alias(&self, text: &str, salt: &str, is_free: impl Fn(&str) -> bool) -> String {
         let longest = self.longest.min(LONGEST);
         let room = longest.saturating_sub(HASH + 1);
@@ -112,7 +110,7 @@ impl Rule {
         let mut attempt = 0_u32;
         loop {
             let alias = format!("{head}{}", hash(text, salt, attempt, digits));
-            // A hash of 53 bits or more is free at the first or second attempt; the bound is for the proof's sake.
+            // A hash of 53 bits or more is free at the first or second attempt; the bound only makes the loop finite.
             if is_free(&alias) || attempt == u32::MAX {
                 return alias;
             }
@@ -121,7 +119,7 @@ impl Rule {
     }
 }
 
-/// So many letters and digits.
+/// Returns `digits` letters and digits.
 fn hash(text: &str, salt: &str, attempt: u32, digits: usize) -> String {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut sum = Sha256::new();
@@ -129,7 +127,7 @@ fn hash(text: &str, salt: &str, attempt: u32, digits: usize) -> String {
         sum.update(piece);
     }
     let sum = sum.finalize();
-    // A remainder of a byte prefers some digits a little, which harms nobody.
+    // The remainder of a byte favours some digits a little, which does no harm.
     sum.iter()
         .take(digits)
         .filter_map(|byte| DIGITS.get(usize::from(*byte) % DIGITS.len()))
@@ -137,24 +135,24 @@ fn hash(text: &str, salt: &str, attempt: u32, digits: usize) -> String {
         .collect()
 }
 
-/// What of a request's tools an answer must be read by.
+/// How to read the tools in a response to a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Names {
-    /// Names that a provider does not take, behind those that it was given in their place.
+    /// Pairs of an alias and the client's own name.
     changed: Vec<(String, String)>,
     /// The tools that the client knows in another form.
     pub guises: Guises,
-    /// Whether the client takes one call in an answer, and no more.
+    /// Whether the client takes at most one call in a response.
     pub one_call: bool,
 }
 
 impl Names {
-    /// None is changed.
+    /// Creates an empty set: every name is the client's.
     pub const fn none() -> Self {
         Self { changed: Vec::new(), guises: Guises::none(), one_call: false }
     }
 
-    /// Puts the client's own name in the place of the one that the provider was given.
+    /// Replaces an alias by the client's own name.
     pub fn restore(&self, name: &mut String) {
         if let Some((_, own)) = self.changed.iter().find(|(alias, _)| alias == name) {
             own.clone_into(name);
@@ -162,22 +160,22 @@ impl Names {
     }
 }
 
-/// Whether a provider that has no words for it should call one tool and no more: of an answer with several calls the first is
-/// kept then, and the model asks again for the others.
+/// Whether the client wants one call, for providers without such a parameter. If a response has several calls, only the first is kept; the
+/// model repeats the others later.
 pub(super) fn is_not_told(request: &Request) -> bool {
     request.parallel_tool_calls == Some(false) && !request.tools.is_empty()
 }
 
-/// What [`apply`] made of a request.
+/// The result of [`apply`].
 #[derive(Debug)]
 pub struct Aliases {
-    /// What an answer must be read by.
+    /// How to read the tools in the response.
     pub names: Names,
-    /// Whether the request has other identifiers or names than its client's.
+    /// Whether any identifier or name was changed.
     pub any: bool,
 }
 
-/// Writes identifiers and names as `rules` has them.
+/// Rewrites the request's identifiers and names to fit `rules`.
 pub fn apply(request: &mut Request, rules: &Rules) -> Aliases {
     let mut ids = Ids::new(rules.ids);
     let mut any = false;
@@ -222,33 +220,33 @@ fn names(request: &mut Request, rule: &Rule) -> Vec<(String, String)> {
 #[derive(Debug)]
 pub struct Ids {
     rule: Rule,
-    /// By the identifier in the history, its calls.
+    /// The calls by their identifier in the history.
     calls: HashMap<String, Vec<Call>>,
     taken: HashSet<String>,
-    /// How many messages were begun.
+    /// The number of messages begun.
     messages: usize,
 }
 
 #[derive(Debug)]
 struct Call {
     alias: String,
-    /// The message that it stands in.
+    /// The number of its message.
     message: usize,
     answered: bool,
 }
 
 impl Ids {
-    /// None so far.
+    /// Creates an empty history.
     pub fn new(rule: Rule) -> Self {
         Self { rule, calls: HashMap::new(), taken: HashSet::new(), messages: 0 }
     }
 
-    /// The next message begins.
+    /// Begins the next message.
     pub fn next_message(&mut self) {
         self.messages += 1;
     }
 
-    /// Writes those of the next message; whether one of them is another now.
+    /// Rewrites the identifiers of the next message; returns whether one changed.
     fn message(&mut self, message: &mut Message) -> bool {
         self.next_message();
         let mut any = false;
@@ -264,14 +262,15 @@ impl Ids {
         any
     }
 
-    /// The next call's, which the history calls `id`.
+    /// Returns the alias of the next call; `id` is its identifier in the history.
     pub fn call(&mut self, id: &str) -> String {
         let alias = self.fresh(id);
         self.add(id, &alias, false);
         alias
     }
 
-    /// That of the call which a result belongs to: in the last message that has one of this identifier without a result, the first.
+    /// Returns the alias of the call that a result belongs to: the first call without a result, in the last message that has one with this
+    /// identifier.
     pub fn result(&mut self, id: &str) -> String {
         let known = self.calls.get_mut(id).and_then(|calls| {
             let open = |call: &&Call| !call.answered;
@@ -283,7 +282,7 @@ impl Ids {
             call.answered = true;
             return call.alias.clone();
         }
-        // Its call was cut off the history, or is not there: the provider says what it thinks of that.
+        // The history was cut, or never had the call; the provider decides what to do.
         let alias = self.fresh(id);
         self.add(id, &alias, true);
         alias
@@ -305,8 +304,8 @@ impl Ids {
     }
 }
 
-/// Identifiers of an answer, for a client whose format has `rule`. Another answer may bring the same again, so that `answer`, its
-/// name, tells them apart where they are changed.
+/// The identifiers in a response, for a client whose format has `rule`. Another response may repeat an identifier, so the response's id,
+/// `answer`, is part of a changed one.
 #[derive(Debug)]
 pub(super) struct Fresh {
     rule: Rule,
@@ -318,7 +317,7 @@ impl Fresh {
         Self { rule, taken: HashSet::new() }
     }
 
-    /// The client's own identifier of a call. No more are told apart than one answer has.
+    /// Makes the client's identifier of a call unique among the first 1024.
     pub(super) fn id(&mut self, id: &mut String, answer: &str) {
         const MOST: usize = 1024;
         if !self.rule.takes(id) || self.taken.contains(id) {
@@ -329,7 +328,7 @@ impl Fresh {
         }
     }
 
-    /// How many it remembers.
+    /// The number of identifiers stored.
     pub(super) fn count(&self) -> usize {
         self.taken.len()
     }

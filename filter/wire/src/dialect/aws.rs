@@ -1,8 +1,8 @@
-//! What AWS Bedrock's formats have in common, whatever they are about: paths, errors, and failures inside of streams.
+//! The common parts of AWS Bedrock's formats: paths, errors, and failures inside streams.
 //!
-//! An error's kind is in the header `x-amzn-errortype`, in a stream in `:exception-type`; the body has a message. Words differ
-//! in their first letter, and may stand between a namespace and a URL. Source: the errors of `Converse`, `InvokeModel` and
-//! their streams in AWS's description of the Bedrock runtime, and AWS's common errors.
+//! An error's type is in the header `x-amzn-errortype`, in a stream in `:exception-type`; the body has a message. The case of a type's
+//! first letter varies, and a namespace or a URL may surround the type. Source: the errors of `Converse`, `InvokeModel` and their streams
+//! in AWS's description of the Bedrock runtime, and AWS's common errors.
 
 use serde::Deserialize;
 
@@ -17,22 +17,22 @@ use super::said::{cut, tells};
 /// The media type of streams.
 pub const STREAM_TYPE: &str = "application/vnd.amazon.eventstream";
 
-/// The header that says an error's kind.
+/// The header with an error's type.
 pub const ERROR_HEADER: &str = "x-amzn-errortype";
 
-/// AWS's words, what they mean, and the status they come with. Of several words for a kind, the first is written.
+/// AWS's error types, our kinds, and the status of each. The first type of a kind is used for writing.
 const WORDS: [(&str, ErrorKind, u16); 18] = [
     ("ValidationException", ErrorKind::InvalidRequest, 400),
     ("AccessDeniedException", ErrorKind::Permission, 403),
     ("ResourceNotFoundException", ErrorKind::NotFound, 404),
     ("ThrottlingException", ErrorKind::RateLimit, 429),
-    // AWS answers 400, and says to try again later.
+    // AWS sends 400, with advice to retry later.
     ("ServiceQuotaExceededException", ErrorKind::RateLimit, 429),
     ("InternalServerException", ErrorKind::Server, 500),
     ("ModelErrorException", ErrorKind::Server, 424),
     ("ModelStreamErrorException", ErrorKind::Server, 424),
     ("ServiceUnavailableException", ErrorKind::Overloaded, 503),
-    // AWS answers 429, but nobody has asked for too much.
+    // AWS sends 429, though the caller has not exceeded a limit.
     ("ModelNotReadyException", ErrorKind::Overloaded, 503),
     ("ModelTimeoutException", ErrorKind::Timeout, 408),
     ("UnrecognizedClientException", ErrorKind::Authentication, 403),
@@ -44,7 +44,7 @@ const WORDS: [(&str, ErrorKind, u16); 18] = [
     ("RequestEntityTooLargeException", ErrorKind::TooLarge, 413),
 ];
 
-/// What stands in the message of a `ValidationException` when the cause is a particular one; lower case.
+/// Texts in the message of a `ValidationException`, in lower case, that name the actual cause.
 const CAUSES: [(&str, ErrorKind); 8] = [
     ("too long", ErrorKind::ContextLength),
     ("context length", ErrorKind::ContextLength),
@@ -56,7 +56,7 @@ const CAUSES: [(&str, ErrorKind); 8] = [
     ("your credit balance is too low", ErrorKind::InsufficientQuota),
 ];
 
-/// `/model/{model}/{action}`: an ARN's slashes and colons are encoded, for the model is one segment.
+/// `/model/{model}/{action}`. An ARN's slashes and colons are encoded, since the model is one segment.
 pub fn path(model: &str, action: &str) -> String {
     format!("/model/{}/{action}", encoded_once(model, &RESERVED))
 }
@@ -68,18 +68,18 @@ pub static HEADERS: Headers = Headers { error: Some(ERROR_HEADER), ..Headers::OP
 struct Body {
     #[serde(default, alias = "Message")]
     message: Option<String>,
-    /// Where the header is missing.
+    /// The type, for responses without the header.
     #[serde(default, rename = "__type")]
     kind: Option<String>,
 }
 
-/// Reads an error; `hint` is what stood in [`ERROR_HEADER`].
+/// Reads an error; `hint` is the value of [`ERROR_HEADER`].
 pub fn read_error(status: u16, hint: Option<&str>, body: &[u8]) -> ApiError {
     let body: Body = json::from_slice(body).unwrap_or_default();
     failure(Some(status), hint.or(body.kind.as_deref()).unwrap_or_default(), body.message.as_deref())
 }
 
-/// The failure that a frame is, if it is one.
+/// The failure in a frame, if it is one.
 pub fn failure_in(frame: &Frame<'_>) -> Option<ApiError> {
     match frame.header(":message-type") {
         Some("exception") => {
@@ -93,7 +93,7 @@ pub fn failure_in(frame: &Frame<'_>) -> Option<ApiError> {
     }
 }
 
-/// An error of AWS's `word`; in a stream there is no status, and the word brings its own.
+/// Builds the error for AWS's type `word`; the status of a known type wins over `status`, which a stream does not have.
 fn failure(status: Option<u16>, word: &str, message: Option<&str>) -> ApiError {
     let word = word.split(':').next().unwrap_or(word);
     let word = word.rsplit('#').next().unwrap_or(word);
@@ -131,14 +131,14 @@ fn kind_of(status: u16) -> ErrorKind {
     }
 }
 
-/// The stable name that clients of other dialects know the cause by.
+/// The stable code by which clients of other formats know the cause.
 fn code(kind: ErrorKind) -> Option<&'static str> {
     match kind {
         ErrorKind::ContextLength => Some("context_length_exceeded"),
         ErrorKind::ContentPolicy => Some("content_policy_violation"),
         ErrorKind::InsufficientQuota => Some("insufficient_quota"),
         ErrorKind::RateLimit => Some("rate_limit_exceeded"),
-        // All that is looked for by name is a model.
+        // Only a model can be not found.
         ErrorKind::NotFound => Some("model_not_found"),
         _ => None,
     }

@@ -1,5 +1,5 @@
-//! Errors that stand where an event, or a whole answer, should: servers write them in their framework's shape, whatever format
-//! they speak otherwise.
+//! Errors in the place of an event or of a whole response. Servers write them in their framework's format, not in the format that they
+//! otherwise speak.
 //!
 //! | shape | of |
 //! |---|---|
@@ -9,7 +9,7 @@
 //! | `{"message"}` with a `code` or `status` | Azure's and Kong's gateways |
 //! | `{"detail":…}` | FastAPI |
 //!
-//! To be asked only of JSON that has nothing of what its format is made of.
+//! Call this only on JSON without any field of its expected format.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -20,7 +20,7 @@ use crate::lenient::Text;
 
 use super::openai::error;
 
-/// What tells an error from anything else.
+/// The fields that distinguish an error.
 #[derive(Deserialize)]
 struct Shape<'a> {
     #[serde(borrow, default)]
@@ -52,7 +52,7 @@ impl Shape<'_> {
     }
 }
 
-/// The error that `json` is, if it is one.
+/// Returns the error in `json`, if it is one.
 pub fn error(json: &[u8]) -> Option<ApiError> {
     let is_error = match json.trim_ascii_start().first() {
         Some(b'{') => json::from_slice::<Shape<'_>>(json).ok()?.is_error(),

@@ -1,12 +1,11 @@
-//! The numbers that each provider takes, and what becomes of those beyond.
+//! The numbers that each provider takes, and the handling of those out of range.
 //!
-//! A number that only says how much of a thing is moved to the nearest that the provider takes, and named: the answer is of the
-//! same kind. One that means something else there, or that a client would count in the answer, is refused by its name. A seed that
-//! a provider cannot have is left out and named, as for providers without seeds.
+//! An amount is moved to the nearest number that the provider takes, and reported: the response is of the same kind. A number is rejected
+//! by name if it would mean something else there, or if a client would notice it in the response. A seed that a provider does not take is
+//! dropped and reported, as for providers without seeds.
 //!
-//! [`Numbers`] holds a conversation's against a table; [`quirk`](super::quirk) does the same to a body that is passed on. Likelihoods
-//! (`logprobs`, `top_logprobs`) have no row: they are not translated, and a provider of the client's format says itself how many it
-//! gives.
+//! [`Numbers`] applies a table to a conversation; [`quirk`](super::quirk) does so for a body that passes through. `logprobs` and
+//! `top_logprobs` have no row: they are not translated, and a provider of the client's format applies its own limit.
 
 use std::fmt;
 
@@ -17,18 +16,18 @@ use crate::error::ApiError;
 
 use super::fields::drop_hint;
 
-/// What becomes of a number beyond a bound.
+/// The handling of a number out of range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beyond {
-    /// The bound goes in its place, and it is named.
+    /// Replaced by the bound, and reported.
     Moved,
-    /// It is left out, and named.
+    /// Dropped, and reported.
     LeftOut,
-    /// 400.
+    /// Rejected with 400.
     Refused,
 }
 
-/// What a provider takes.
+/// The range that a provider takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bound {
     least: f64,
@@ -37,40 +36,40 @@ pub struct Bound {
     above: Beyond,
 }
 
-/// Fields by the names of chat completions; of `stop` the number of texts counts. A field without a row has no bounds.
+/// Fields by the names of chat completions; for `stop` the number of texts counts. A field without a row has no bounds.
 pub type Bounds = &'static [(&'static str, Bound)];
 
 const fn bound(least: f64, most: f64, below: Beyond, above: Beyond) -> Bound {
     Bound { least, most, below, above }
 }
 
-/// What is beyond would be another wish.
+/// Both sides reject: another value would mean something else.
 const fn within(least: f64, most: f64) -> Bound {
     bound(least, most, Refused, Refused)
 }
 
-/// Above `most` there is no more of it.
+/// A larger value is moved to `most`.
 const fn up_to(most: f64) -> Bound {
     bound(0.0, most, Refused, Moved)
 }
 
-/// Nothing else is known there.
+/// Takes only this value.
 const fn only(value: f64) -> Bound {
     within(value, value)
 }
 
-/// None is the least likely token of all; 0 is for some no limit and for some not taken.
+/// The smallest `top_k`: 0 means no limit to some providers and is an error for others.
 const SOME: f64 = 1.0;
 const ANY: f64 = f64::INFINITY;
 const CHANCE: (&str, Bound) = ("top_p", within(0.0, 1.0));
 const ONE_ANSWER: (&str, Bound) = ("n", only(1.0));
 const NO_FREQUENCY: (&str, Bound) = ("frequency_penalty", only(0.0));
 const NO_PRESENCE: (&str, Bound) = ("presence_penalty", only(0.0));
-/// Some refuse 2 itself.
+/// Some providers reject 2 itself.
 const BELOW_TWO: Bound = bound(-2.0, 1.99, Refused, Moved);
 
-/// OpenAI: API reference of chat completions; `n`: "Expected a value <= 128" (thisisartium/continuous-alignment-testing#25). The number
-/// of stop texts is its models'.
+/// OpenAI: API reference of chat completions; `n`: "Expected a value <= 128" (thisisartium/continuous-alignment-testing#25). The number of
+/// stop texts depends on the model.
 pub const OPENAI: Bounds = &[
     ("temperature", within(0.0, 2.0)),
     CHANCE,
@@ -79,7 +78,7 @@ pub const OPENAI: Bounds = &[
     ("n", within(1.0, 128.0)),
 ];
 
-/// OpenAI's Responses: its API reference; it has one answer and no penalties.
+/// OpenAI's Responses: its API reference; one choice and no penalties.
 pub const RESPONSES: Bounds =
     &[("temperature", within(0.0, 2.0)), CHANCE, NO_FREQUENCY, NO_PRESENCE, ONE_ANSWER, ("stop", only(0.0))];
 
@@ -93,7 +92,7 @@ pub const GROQ: Bounds = &[
     ("stop", within(0.0, 4.0)),
 ];
 
-/// Mistral: <https://docs.mistral.ai/api>, its schema of a chat's request.
+/// Mistral: <https://docs.mistral.ai/api>, its schema of a chat request.
 pub const MISTRAL: Bounds = &[
     ("temperature", up_to(1.5)),
     CHANCE,
@@ -120,7 +119,7 @@ pub const ANTHROPIC: Bounds = &[("temperature", up_to(1.0)), CHANCE, NO_FREQUENC
 pub const BEDROCK: Bounds =
     &[("temperature", up_to(1.0)), CHANCE, NO_FREQUENCY, NO_PRESENCE, ONE_ANSWER, ("stop", within(0.0, 2500.0))];
 
-/// Anthropic's models there: besides, its user guide, "Anthropic Claude Messages API".
+/// Anthropic's models there: also its user guide, "Anthropic Claude Messages API".
 pub const BEDROCK_CLAUDE: Bounds = &[
     ("temperature", up_to(1.0)),
     CHANCE,
@@ -137,7 +136,7 @@ pub const COHERE: Bounds = &[
     ("top_p", bound(0.01, 0.99, Moved, Moved)),
     ("top_k", up_to(500.0)),
     ("seed", bound(0.0, ANY, LeftOut, LeftOut)),
-    // A negative one asks for repetition, which Cohere has no words for.
+    // A negative penalty asks for repetition, which Cohere does not have.
     ("frequency_penalty", up_to(1.0)),
     ("presence_penalty", up_to(1.0)),
     ONE_ANSWER,
@@ -172,13 +171,13 @@ pub const GEMINI_2_0: Bounds = &[
     GOOGLES_STOPS,
 ];
 
-/// Gemini 2.5 and later: "Penalty is not enabled for this model", but for 0 (google-gemini/cookbook#1290, vercel/ai#8943).
+/// Gemini 2.5 and later: "Penalty is not enabled for this model", except 0 (google-gemini/cookbook#1290, vercel/ai#8943).
 pub const GEMINI: Bounds = &[GOOGLES_HEAT, CHANCE, TOP_K, NO_FREQUENCY, NO_PRESENCE, CANDIDATES, GOOGLES_STOPS];
 
-/// Previews of Gemini 3 and later: besides, one answer (router-for-me/CLIProxyAPI#961).
+/// Previews of Gemini 3 and later: also just one choice (router-for-me/CLIProxyAPI#961).
 pub const GEMINI_PREVIEW: Bounds = &[GOOGLES_HEAT, CHANCE, TOP_K, NO_FREQUENCY, NO_PRESENCE, ONE_ANSWER, GOOGLES_STOPS];
 
-/// Every table, by whose it is.
+/// Every table, by its owner.
 pub const ALL: &[(&str, Bounds)] = &[
     ("OpenAI", OPENAI),
     ("OpenAI's Responses", RESPONSES),
@@ -195,14 +194,14 @@ pub const ALL: &[(&str, Bounds)] = &[
     ("previews of Gemini 3 and later", GEMINI_PREVIEW),
 ];
 
-/// What is to be sent in a number's place.
+/// The number to send.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Verdict {
-    /// The same.
+    /// The same number.
     Fits,
-    /// This.
+    /// This number.
     Moved(f64),
-    /// Nothing.
+    /// None.
     LeftOut,
 }
 
@@ -229,12 +228,12 @@ impl fmt::Display for Bound {
 }
 
 impl Bound {
-    /// Of the row for `field`.
+    /// The bound of `field`.
     pub(super) fn of(bounds: Bounds, field: &str) -> Option<Self> {
         bounds.iter().find(|(name, _)| *name == field).map(|(_, bound)| *bound)
     }
 
-    /// What becomes of `value`, which stands at `field`.
+    /// Checks `value` of the parameter `field`.
     pub(super) fn judge(&self, field: &str, value: f64) -> Result<Verdict, ApiError> {
         let (beyond, nearest) = match value {
             value if value < self.least => (self.below, self.least),
@@ -273,7 +272,7 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    /// Those of `request`, within `bounds`; which of them were changed is put on the list.
+    /// Fits the numbers of `request` to `bounds`; adds the names of changed ones to `dropped`.
     pub(super) fn of(request: &Request, bounds: Bounds, dropped: &mut Vec<String>) -> Result<Self, ApiError> {
         let mut held = Held { bounds, dropped };
         held.number("stop", Some(request.stop.len() as u64))?;
@@ -289,7 +288,7 @@ impl Numbers {
     }
 }
 
-/// A table, and the names of what it changed.
+/// A table, and the names of the numbers that it changed.
 struct Held<'a> {
     bounds: Bounds,
     dropped: &'a mut Vec<String>,
@@ -308,7 +307,7 @@ impl Held<'_> {
     }
 }
 
-/// A number that can be held against a bound. Bounds of whole numbers are whole and small.
+/// A number that a bound applies to. Bounds of whole numbers are whole and small.
 trait Number: Copy {
     fn wide(self) -> f64;
     fn of(bound: f64) -> Self;

@@ -1,33 +1,33 @@
-//! The calls of a streamed answer, where they are blocks among others: each block has an index, each call its number among
-//! calls, and a call without a single piece of arguments is still one with valid JSON.
+//! Tool calls in a streamed response whose calls are blocks among others. Maps block indexes to call numbers. A call without any piece of
+//! arguments gets the valid JSON that its block began with.
 
 use crate::conversation::StreamEvent;
 
 use super::Kept;
 
-/// No answer has as many blocks open at once: the bound keeps a provider from filling our memory.
+/// No real response has as many blocks open at once. Bounds the memory that a provider can make the gateway use.
 const MOST_OPEN: usize = 1024;
 
-/// A call's block that was begun and not ended.
+/// A call's block that has begun and not ended.
 #[derive(Debug)]
 struct Open {
     index: u64,
     call: u32,
-    /// The arguments with which the block began: what counts if no piece follows.
+    /// The arguments that the block began with; used if no piece follows.
     input: String,
 }
 
-/// The calls of one answer.
+/// The calls of one response.
 #[derive(Debug, Default)]
 pub struct Calls {
     open: Vec<Open>,
     begun: u32,
-    /// Bytes of the arguments with which those began that are open.
+    /// Bytes of the initial arguments of open blocks.
     bytes: usize,
 }
 
 impl Calls {
-    /// The block `index` is a call of `name`; `input` are its arguments if no piece of them follows.
+    /// Begins block `index`, a call of `name`. `input` are its arguments if no piece follows.
     pub fn begin(&mut self, index: u64, id: String, name: String, input: &str, events: &mut Vec<StreamEvent>) {
         if self.open.len() == MOST_OPEN {
             self.end_all(events);
@@ -39,7 +39,7 @@ impl Calls {
         events.push(StreamEvent::ToolCall { choice: 0, call, id, name });
     }
 
-    /// More arguments of the block `index`; nothing, if that is no call of the client's functions.
+    /// Adds a piece of arguments to block `index`. Ignored if that block is not a client function call.
     pub fn piece(&mut self, index: u64, json: String, events: &mut Vec<StreamEvent>) {
         let open = self.open.iter_mut().rfind(|open| open.index == index);
         if let Some(open) = open.filter(|_| !json.is_empty()) {
@@ -48,7 +48,7 @@ impl Calls {
         }
     }
 
-    /// The block `index` has ended.
+    /// Ends block `index`.
     pub fn end(&mut self, index: u64, events: &mut Vec<StreamEvent>) {
         let Some(position) = self.open.iter().rposition(|open| open.index == index) else { return };
         let ended = self.open.remove(position);
@@ -56,13 +56,13 @@ impl Calls {
         ended.end(events);
     }
 
-    /// Nothing more comes, also from servers that do not end their blocks.
+    /// Ends all blocks, including those that the server left open.
     pub fn end_all(&mut self, events: &mut Vec<StreamEvent>) {
         self.bytes = 0;
         self.open.drain(..).for_each(|open| open.end(events));
     }
 
-    /// What is kept of them.
+    /// The amount of state held for open calls.
     pub fn kept(&self) -> Kept {
         Kept { begun: 0, bytes: self.bytes, pieces: self.open.len() }
     }

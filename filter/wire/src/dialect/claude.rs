@@ -1,23 +1,22 @@
-//! What Anthropic's models want, whoever hosts them and in whichever format they are asked: how hard to think, which excludes
-//! other wishes, and the parameters of chance. What each generation takes stands in [`models`](super::models::claude).
+//! Parameters of Anthropic's models, for any host and format: thinking, its conflicts with other parameters, and sampling.
+//! [`models`](super::models::claude) has the parameters of each generation.
 //!
 //! | effort | `output_config.effort`, beside adaptive thinking | `budget_tokens`, for models without it |
 //! |---|---|---|
 //! | `none` | thinking `disabled` | the same |
-//! | `minimal` | `low` | 1024, the least that Anthropic takes |
+//! | `minimal` | `low` | 1024, Anthropic's minimum |
 //! | `low` | `low` | 2048 |
 //! | `medium` | `medium` | 8192 |
 //! | `high` | `high` | 16384 |
 //! | `xhigh` | `xhigh`; for 4.6 `high` | 24576 |
 //! | `max` | `max` | 24576 |
 //!
-//! A budget in tokens, where the model takes none, is the effort `low` up to 4,096, `medium` up to 16,384, and beyond `high`.
-//! An effort of Anthropic's clients that says nothing of thinking goes where the model knows efforts, and is left out elsewhere.
-//! What is changed or left out is named.
+//! A budget in tokens, for a model that takes none, is the effort `low` up to 4,096, `medium` up to 16,384, and `high` above. An effort
+//! without `thinking`, from Anthropic's clients, is sent to models with efforts and dropped for others. Every change is reported.
 //!
-//! Without a `max_tokens` of the client's the answer gets [`DEFAULT_MAX_TOKENS`] beyond what thinking may take. With one, an
-//! effort takes as a budget at most half of it, so that an answer can follow; a budget in tokens takes at most all but one of
-//! them. Where that is less than 1024, thinking is left out and named.
+//! Without a `max_tokens` of the client's, the response gets [`DEFAULT_MAX_TOKENS`] beyond the tokens for thinking. With one, an effort
+//! becomes a budget of at most half of it, which leaves room for the response; a budget in tokens is at most `max_tokens - 1`. If less than
+//! 1024 remain, thinking is dropped and reported.
 
 use serde::Serialize;
 
@@ -29,61 +28,61 @@ use super::effort;
 use super::hints::Dropped;
 use super::models::claude::{Calls, Chance, Claude, Thinks};
 
-/// Anthropic requires `max_tokens`; this is what a request without one gets, and what is left for an answer beside thinking.
+/// The default for `max_tokens`, which Anthropic requires, and the room for a response beside thinking.
 pub const DEFAULT_MAX_TOKENS: u64 = 4096;
 
-/// Anthropic takes no smaller budget.
+/// The smallest budget that Anthropic takes.
 const LEAST_BUDGET: u64 = 1024;
 
-/// How hard a model thinks that thinks as it sees fit and is told nothing.
+/// The effort of adaptive thinking by default.
 const DEFAULT_EFFORT: &str = "high";
 
 /// Anthropic's `thinking`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Thinking {
-    /// With at most so many tokens.
+    /// With a budget in tokens.
     Enabled {
-        /// The tokens.
+        /// The budget.
         budget_tokens: u64,
     },
-    /// Not at all.
+    /// Without thinking.
     Disabled,
-    /// As the model sees fit.
+    /// The model decides how much to think.
     Adaptive,
 }
 
-/// What was decided about thinking and room.
+/// The decision about thinking and token limits.
 #[derive(Debug, Default, PartialEq)]
 pub struct Plan {
-    /// The parameter, if it is to stand in the request.
+    /// The parameter, if it is sent.
     pub thinking: Option<Thinking>,
-    /// How much work the answer is worth, if it is to stand in the request.
+    /// `output_config.effort`, if it is sent.
     pub effort: Option<&'static str>,
-    /// The most tokens to produce; `None` when nobody wants a limit.
+    /// The token limit; `None` for no limit.
     pub max_tokens: Option<u64>,
-    /// The wish could not be met, or not in full: its name.
+    /// The name of the parameter that was dropped or changed.
     dropped: Option<&'static str>,
 }
 
-/// What decides how a model can be asked to think.
+/// The input to the decision.
 struct Situation<'a> {
     model: &'static Claude,
     request: &'a Request,
-    /// Whether a call is required.
+    /// Whether the request requires a call.
     forced: bool,
-    /// Whether a budget of thinking can go on from where the conversation stands.
+    /// Whether thinking with a budget can continue this conversation.
     can_think: bool,
 }
 
 impl Plan {
-    /// For a model that cannot be told to think.
+    /// The plan for a model without parameters for thinking.
     pub fn without(request: &Request) -> Self {
         Self { max_tokens: request.max_tokens, ..Self::default() }
     }
 
-    /// Decides for `model`; `can_think` is whether a budget of thinking can go on from where the conversation stands. The only
-    /// error is an effort that has no meaning.
+    /// Decides for `model`; `can_think` says whether thinking with a budget can continue this conversation. The only error is an unknown
+    /// effort.
     pub fn of(
         request: &Request,
         model: &'static Claude,
@@ -118,7 +117,7 @@ impl Plan {
         }
     }
 
-    /// Whether sampling must be left at its defaults.
+    /// Whether it asks for thinking; sampling must keep its defaults then.
     pub fn thinks(&self) -> bool {
         matches!(self.thinking, Some(Thinking::Enabled { .. } | Thinking::Adaptive))
     }
@@ -129,7 +128,7 @@ impl Situation<'_> {
         Plan { max_tokens: self.request.max_tokens, dropped, ..Plan::default() }
     }
 
-    /// No thinking, where that can be had.
+    /// Disables thinking, if the model can do that.
     fn off(&self, name: &'static str) -> Plan {
         match self.model {
             Claude { thinks: Thinks::Never, .. } => self.plain(None),
@@ -138,7 +137,7 @@ impl Situation<'_> {
         }
     }
 
-    /// An effort in OpenAI's words, which is a wish for thinking.
+    /// Handles an effort of OpenAI's, which asks for thinking.
     fn effort(&self, word: &str) -> Result<Plan, ApiError> {
         let name = "reasoning_effort";
         let Some(tokens) = effort::budget(word)? else { return Ok(self.off(name)) };
@@ -149,7 +148,7 @@ impl Situation<'_> {
         }
     }
 
-    /// An effort in Anthropic's words, which says nothing of thinking.
+    /// Handles an effort of Anthropic's, which does not ask for thinking.
     fn work(&self, word: &str) -> Result<Plan, ApiError> {
         let known = effort::nearest(word, self.model.efforts)?;
         let dropped = (known != Some(word)).then_some("reasoning_effort");
@@ -157,7 +156,7 @@ impl Situation<'_> {
         Ok(Plan { effort: known, dropped, ..plan })
     }
 
-    /// Thinking as the model sees fit, with an effort; `altered` if that is not what was wished for.
+    /// Adaptive thinking with an effort; `altered` if the client asked for something else.
     fn adaptive(&self, name: &'static str, effort: Option<&'static str>, altered: bool) -> Result<Plan, ApiError> {
         let excluded = self.forced && self.model.calls == Calls::WithoutThinking;
         let thinking = (!excluded).then_some(Thinking::Adaptive);
@@ -168,13 +167,13 @@ impl Situation<'_> {
         Ok(Plan { effort, dropped: (excluded || altered).then_some(name), ..plan })
     }
 
-    /// Thinking with room for it, where the client sets no limit.
+    /// Thinking, with a token limit that leaves room for it if the client sets none.
     fn room(&self, thinking: Option<Thinking>, effort: &str) -> Result<Plan, ApiError> {
         let room = effort::budget(effort)?.unwrap_or_default().saturating_add(DEFAULT_MAX_TOKENS);
         Ok(Plan { thinking, max_tokens: Some(self.request.max_tokens.unwrap_or(room)), ..Plan::default() })
     }
 
-    /// Thinking with at most so many tokens; `altered` if that is not what was wished for.
+    /// Thinking with a budget; `altered` if the client asked for something else.
     fn budget(&self, name: &'static str, asked: u64, altered: bool) -> Result<Plan, ApiError> {
         let in_tokens = matches!(self.request.reasoning, Some(Reasoning::Budget(_)));
         let limit = self.request.max_tokens.map(|most| most.min(self.model.most_tokens.unwrap_or(most)));
@@ -192,18 +191,18 @@ impl Situation<'_> {
     }
 }
 
-/// The parameters of chance that stay.
+/// The sampling parameters to send.
 pub struct Sampling {
     /// 0 to 1.
     pub temperature: Option<f64>,
     /// Nucleus sampling.
     pub top_p: Option<f64>,
-    /// Sampling from the k likeliest.
+    /// Sampling from the k likeliest tokens.
     pub top_k: Option<u64>,
 }
 
 impl Sampling {
-    /// What stays of `numbers` beside `plan`.
+    /// Filters the sampling parameters in `numbers` for `model` and `plan`.
     pub fn of(numbers: &Numbers, model: &Claude, plan: &Plan, dropped: &mut Dropped) -> Self {
         let Numbers { mut temperature, mut top_p, mut top_k, .. } = *numbers;
         if plan.thinks() || model.chance == Chance::Defaults {
@@ -212,7 +211,7 @@ impl Sampling {
             top_k = dropped.unless("top_k", top_k, |_| false);
         }
         if model.chance == Chance::Defaults {
-            // What they would be without a word.
+            // The remaining values are the defaults; a `top_p` of 0.95 or more counts as one.
             return Self { temperature: None, top_p: None, top_k: None };
         }
         if temperature.is_some() {
@@ -223,10 +222,10 @@ impl Sampling {
     }
 }
 
-/// Beside thinking Anthropic takes no smaller `top_p`.
+/// The smallest `top_p` that Anthropic takes beside thinking.
 const LEAST_TOP_P: f64 = 0.95;
 
-/// Refuses what would change the answer and this model does not take: a required call, or the beginning of its own answer.
+/// Rejects parameters that would change the response and that this model does not take: a required call, or a prefill.
 pub fn refuse(request: &Request, model: &Claude, ends_with_answer: bool) -> Result<(), ApiError> {
     let forced = matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_)));
     if forced && model.calls == Calls::Never {
@@ -251,11 +250,11 @@ pub struct Choice<'a> {
     /// The function that must be called.
     pub name: Option<&'a str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    /// Whether there may be one call only.
+    /// Whether the model may make only one call.
     pub disable_parallel_tool_use: bool,
 }
 
-/// `tool_choice`, which also says whether several calls may come at once.
+/// Builds `tool_choice`, which also says whether parallel calls are allowed.
 pub fn choice(request: &Request) -> Result<Option<Choice<'_>>, ApiError> {
     let (r#type, name) = match &request.tool_choice {
         Some(ToolChoice::Required | ToolChoice::Named(_)) if request.tools.is_empty() => {

@@ -1,5 +1,5 @@
-//! The half of a format that clients see: requests are read in it, answers, streams and errors are written in it. A record of
-//! functions and of facts, so that a module which links only some formats carries only their code.
+//! The client half of a format: reads requests; writes responses, streams and errors. It is a record of functions and data, so a module
+//! that links only some formats carries only their code.
 
 use crate::conversation::{Guises, Request, Response};
 use crate::embedding;
@@ -15,75 +15,75 @@ use super::{Id, Provider, Serves, StreamWriter};
 pub struct Client {
     /// The same format as providers speak it.
     pub provider: &'static Provider,
-    /// Where a request has the fields that the gateway looks at before it knows whether to read all of it.
+    /// Where the fields are that the gateway reads before it parses the whole request.
     pub shape: PeekSpec,
-    /// The names that clients have for fields which are known by chat completions' names inside.
+    /// Pairs of a field's name in chat completions, which the gateway uses internally, and its name in this format.
     pub own_names: &'static [(&'static str, &'static str)],
-    /// Whether a tool of this type runs at providers of the format, and nowhere else.
+    /// Whether tools of this type run at providers of this format, and nowhere else.
     pub runs_tool: fn(kind: &str) -> bool,
-    /// The habits that the format shares with others of its maker.
+    /// Conventions shared by all formats of one vendor.
     pub manner: &'static Manner,
-    /// The content of its requests.
+    /// The kind of request.
     pub asks: Asks,
 }
 
-/// What clients of one maker's formats read and send.
+/// Conventions of one vendor's formats.
 #[derive(Debug)]
 pub struct Manner {
-    /// A client's headers that go on to a provider of the same format: `anthropic-beta`. Lower case.
+    /// Client headers forwarded to a provider of the same format, in lower case: `anthropic-beta`.
     pub forwards: &'static [&'static str],
-    /// The word with which an answer says that a content filter ended it.
+    /// The finish reason for a response that a content filter ended.
     pub filtered: &'static str,
-    /// The HTTP status under which a client expects the error.
+    /// The HTTP status that clients expect for an error.
     pub status: fn(&ApiError) -> u16,
-    /// Writes an error, as JSON.
+    /// Writes an error as JSON.
     pub write_error: fn(&ApiError) -> Vec<u8>,
 }
 
-/// The content of a client's requests. Formats can be translated into each other if it is the same.
+/// The kind of request. Formats of the same kind can be translated into each other.
 #[derive(Debug)]
 pub enum Asks {
     /// A conversation.
     Chat(ChatClient),
-    /// Vectors that stand for texts.
+    /// Embedding vectors for texts.
     Embeddings(EmbeddingsClient),
-    /// How many tokens a prompt has.
+    /// The number of tokens in a prompt.
     TokenCount(Count),
-    /// Something that the gateway passes on unread.
+    /// A request that the gateway forwards unread.
     PassedThrough,
 }
 
-/// The client half of a format of conversations.
+/// The client half of a chat format.
 #[derive(Debug)]
 pub struct ChatClient {
-    /// The identifiers of calls that its clients take.
+    /// The tool call ids that its clients accept.
     pub ids: Rule,
-    /// Reads a request. Errors are 400s that name the field.
+    /// Reads a request. Every error is a 400 that names the field.
     pub read_request: fn(body: &[u8]) -> Result<Request, ApiError>,
-    /// Where a request's body has a place of the conversation that is read from it.
+    /// Finds the field in a request body that a place in the parsed conversation came from.
     pub place: fn(body: &[u8], &Place<'_>) -> Option<String>,
-    /// Writes a whole answer; `now` is Unix seconds, for formats that date their answers.
+    /// Writes a whole response; `now` is Unix seconds, for formats with a creation time.
     pub write_response: fn(&Response, now: u64) -> Vec<u8>,
     /// Writes a stream.
     pub stream_writer: fn(Opening) -> Box<dyn StreamWriter>,
 }
 
-/// The client half of a format of embeddings.
+/// The client half of an embeddings format.
 #[derive(Debug)]
 pub struct EmbeddingsClient {
-    /// Reads a request. Errors are 400s that name the field.
+    /// Reads a request. Every error is a 400 that names the field.
     pub read_request: fn(body: &[u8]) -> Result<embedding::Request<'_>, ApiError>,
-    /// Writes an answer, its vectors in the encoding that was asked for. The only error is a vector that is none.
+    /// Writes a response with vectors in the requested encoding. Fails only on an invalid vector.
     pub write_response: fn(&embedding::Response<'_>, embedding::Encoding) -> Result<Vec<u8>, ApiError>,
 }
 
 impl Client {
-    /// Which format it is.
+    /// The format's id.
     pub fn id(&self) -> Id {
         self.provider.id
     }
 
-    /// Its half of a conversation, if it is a format of conversations.
+    /// The chat half, if this is a chat format.
     pub fn chat(&self) -> Option<&ChatClient> {
         match &self.asks {
             Asks::Chat(chat) => Some(chat),
@@ -93,17 +93,17 @@ impl Client {
 }
 
 impl Asks {
-    /// Whether the format can be translated to a provider's.
+    /// Whether requests of this kind can be translated for `provider`.
     pub fn translates(&self, provider: &Serves) -> bool {
         matches!((self, provider), (Self::Chat(_), Serves::Chat(_)) | (Self::Embeddings(_), Serves::Embeddings(_)))
     }
 
-    /// Whether an answer has tokens of its own.
+    /// Whether responses contain output tokens.
     pub fn has_output(&self) -> bool {
         matches!(self, Self::Chat(_) | Self::PassedThrough)
     }
 
-    /// Whether an answer may be streamed.
+    /// Whether responses may be streamed.
     pub fn streams(&self) -> bool {
         match self {
             Self::Chat(_) | Self::PassedThrough => true,
@@ -112,38 +112,38 @@ impl Asks {
     }
 }
 
-/// The names under which a format's requests have what the gateway looks at first.
+/// Names of the fields that the gateway reads first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeekSpec {
-    /// The field without which there is nothing to answer: `messages`. Empty where that is the provider's to know.
+    /// The field that a request must have: `messages`. Empty if only the provider can tell.
     pub asked: &'static str,
-    /// Whether a stream brings usage only to those who ask for it in `stream_options`.
+    /// Whether a stream reports usage only if the client asks for it in `stream_options`.
     pub stream_options: bool,
-    /// The fields that bound an answer's tokens at this endpoint. Servers ignore those of other endpoints.
+    /// The fields that limit output tokens at this endpoint. Servers ignore those of other endpoints.
     pub limits: &'static [&'static str],
-    /// Whether it uses no tokens.
+    /// Whether requests use no tokens.
     pub free: bool,
-    /// Whether its answers are images, each of which has a price.
+    /// Whether responses are images, which are priced per image.
     pub makes_images: bool,
 }
 
 impl PeekSpec {
-    /// The shape of most formats of conversations.
+    /// The peek spec of most chat formats.
     pub const CHAT: Self =
         Self { asked: "messages", stream_options: false, limits: &["max_tokens"], free: false, makes_images: false };
 }
 
-/// What a stream's writer must know before the first event.
+/// The facts that a stream writer needs before the first event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opening {
-    /// Stands in when the provider names no model.
+    /// The model's name to use if the provider gives none.
     pub model: String,
     /// Unix seconds.
     pub now: u64,
     /// Whether the client asked for usage in the stream (OpenAI's `stream_options.include_usage`).
     pub include_usage: bool,
-    /// The prompt's tokens by estimate, for formats that tell them before the answer.
+    /// The estimated prompt tokens, for formats that report them before the response.
     pub estimate: u64,
-    /// The tools that the client knows in another form than functions.
+    /// Tools that the client declared in a form other than functions.
     pub guises: Guises,
 }

@@ -1,5 +1,5 @@
-//! Counts of a prompt's tokens: Anthropic's `POST /v1/messages/count_tokens` and OpenAI's `POST /v1/responses/input_tokens`. The gateway
-//! asks a provider that speaks the format. For any other it answers with its own estimate. A count is never translated.
+//! Token counts for prompts: Anthropic's `POST /v1/messages/count_tokens` and OpenAI's `POST /v1/responses/input_tokens`. The gateway
+//! forwards the request to a provider that speaks the format, or else responds with its own estimate. A count is never translated.
 //!
 //! Source: the types of the Python SDKs (Anthropic's `src/anthropic/types/message_tokens_count.py`, OpenAI's
 //! `src/openai/types/responses/input_token_count_response.py`).
@@ -17,13 +17,13 @@ use super::{Id, ResponseSummary, anthropic, responses};
 /// A format that counts the tokens of another format's prompts.
 #[derive(Debug)]
 pub struct Count {
-    /// The format whose prompts it counts: it has the same headers and errors.
+    /// The format of the prompts; headers and errors are the same.
     pub of: &'static Client,
-    /// The word of an answer for what it is.
+    /// The response's `object` field.
     object: Option<&'static str>,
 }
 
-/// Anthropic's.
+/// Anthropic's format.
 pub static COUNT_TOKENS: Client = Client {
     provider: &COUNT_TOKENS_AT,
     shape: PeekSpec { free: true, ..anthropic::CLIENT.shape },
@@ -33,7 +33,7 @@ pub static COUNT_TOKENS: Client = Client {
     asks: Asks::TokenCount(Count { of: &anthropic::CLIENT, object: None }),
 };
 
-/// OpenAI's.
+/// OpenAI's format.
 pub static INPUT_TOKENS: Client = Client {
     provider: &INPUT_TOKENS_AT,
     shape: PeekSpec { free: true, ..responses::CLIENT.shape },
@@ -62,7 +62,7 @@ static INPUT_TOKENS_AT: Provider = Provider {
     ..openai::PROVIDER
 };
 
-/// An answer.
+/// A response.
 #[derive(Serialize, Deserialize)]
 struct Counted<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,14 +71,14 @@ struct Counted<'a> {
 }
 
 impl Count {
-    /// The answer that says so many.
+    /// Writes a response with this count.
     pub fn answer(&self, input_tokens: u64) -> Vec<u8> {
         // A number into a `Vec` cannot fail.
         serde_json::to_vec(&Counted { object: self.object, input_tokens }).unwrap_or_default()
     }
 }
 
-/// The provider charges nothing for it. What is no count may be an error of the format whose prompts it counts.
+/// Inspects a response, which is free of charge. If it has no count, it may be an error in the format of the prompts.
 fn peek(body: &[u8], otherwise: fn(&[u8]) -> Result<ResponseSummary, ApiError>) -> Result<ResponseSummary, ApiError> {
     match json::from_slice::<Counted<'_>>(body) {
         Ok(_) => Ok(ResponseSummary { finished: true, ..ResponseSummary::default() }),

@@ -1,4 +1,4 @@
-//! The address of an image or a document: where to fetch it, or the thing itself as a `data:` URI in base64 (RFC 2397).
+//! Sources of images and documents: a URL, or inline data as a base64 `data:` URI (RFC 2397).
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use crate::conversation::Source;
 use crate::error::ApiError;
 
-/// An address, or a data URI that is put together as it is written.
+/// A URL, or a data URI formatted as it is written.
 pub(super) struct Url<'a>(pub &'a Source);
 
 impl fmt::Display for Url<'_> {
@@ -25,7 +25,7 @@ impl Serialize for Url<'_> {
     }
 }
 
-/// A data URI in base64, or the address of something the provider fetches.
+/// Parses a base64 data URI, or a URL for the provider to fetch.
 pub(super) fn source(url: String, at: &str) -> Result<Source, ApiError> {
     let begins = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     if begins("https://") || begins("http://") {
@@ -41,13 +41,13 @@ pub(super) fn source(url: String, at: &str) -> Result<Source, ApiError> {
     Err(ApiError::invalid(at, message))
 }
 
-/// Takes apart what follows `data:` in a URI: the media type without its parameters, and the base64. `None`: not base64.
+/// Splits the rest of a `data:` URI into the media type, without parameters, and the base64. `None` if it is not base64.
 pub(super) fn data_uri(uri: &str) -> Option<(&str, &str)> {
     let (media_type, data) = uri.split_once(";base64,")?;
     Some((media_type.split(';').next().unwrap_or(media_type), data))
 }
 
-/// The media type and the base64 of a source that is here, a `data:` URI included. `None`: it is somewhere else.
+/// The media type and base64 of inline data, `data:` URIs included. `None` for a URL.
 pub(super) fn inline(source: &Source) -> Option<(&str, &str)> {
     match source {
         Source::Base64 { media_type, data } => Some((media_type, data)),
@@ -64,7 +64,7 @@ fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
 }
 
-/// OpenAI wants a name for every file.
+/// The file's name, with a default by media type: OpenAI requires one.
 pub(in crate::dialect) fn file_name<'a>(name: Option<&'a str>, source: &Source) -> &'a str {
     let media_type = match source {
         Source::Base64 { media_type, .. } => media_type.as_str(),

@@ -1,16 +1,15 @@
-//! How hard to think, in words and in tokens.
+//! Reasoning effort, as levels and as token budgets.
 //!
-//! Each format, and each generation of models, knows some of the words. What it does not know becomes the next lower word that it
-//! knows, or else its lowest: nobody is made to pay for more than was asked for.
+//! Each format and each generation of models supports some levels. An unsupported level becomes the next lower supported one, or the lowest
+//! if there is none below it: clients should not pay for more than they requested.
 
 use crate::error::ApiError;
 
-/// Every word, from the least.
+/// All levels, lowest first.
 const WORDS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
-/// What an effort is in tokens of thinking, for those who count them; none for no thinking at all. The highest two are
-/// the same: more would leave no room for an answer where 32,000 tokens are the most. The only error is an effort that
-/// has no meaning.
+/// The token budget for a level; `None` for no reasoning. The two highest levels are equal: more would leave no room for output where
+/// 32,000 tokens are the maximum. Fails on an unknown level.
 pub(super) fn budget(effort: &str) -> Result<Option<u64>, ApiError> {
     Ok(Some(match effort {
         "none" => return Ok(None),
@@ -23,7 +22,7 @@ pub(super) fn budget(effort: &str) -> Result<Option<u64>, ApiError> {
     }))
 }
 
-/// The effort that a budget is.
+/// The level for a token budget.
 pub(super) fn of_budget(tokens: u64) -> &'static str {
     match tokens {
         0..=4096 => "low",
@@ -32,7 +31,7 @@ pub(super) fn of_budget(tokens: u64) -> &'static str {
     }
 }
 
-/// What `effort` is where only `known` words are, from the least; `known` is not empty, or there is no effort.
+/// Maps `effort` to the nearest of the `known` levels, lowest first. `None` if `known` is empty.
 pub(super) fn nearest(effort: &str, known: &[&'static str]) -> Result<Option<&'static str>, ApiError> {
     let rank = |effort: &str| WORDS.iter().position(|word| *word == effort);
     let wished = rank(effort).ok_or_else(unknown)?;
@@ -40,7 +39,7 @@ pub(super) fn nearest(effort: &str, known: &[&'static str]) -> Result<Option<&'s
     Ok(lower.or(known.first()).copied())
 }
 
-/// The error of an effort that has no meaning.
+/// The error for an unknown level.
 pub(super) fn unknown() -> ApiError {
     let message = format!("'reasoning_effort' must be one of {}.", WORDS.join(", "));
     ApiError::invalid("reasoning_effort", message)

@@ -1,4 +1,4 @@
-//! What all formats of embeddings promise, and what becomes of a request and an answer between two of them.
+//! Tests of all embeddings formats, and of translation between each two.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -18,14 +18,14 @@ fn asked(encoding: Encoding) -> Asked<'static> {
     Asked { model: "target", id: "i", now: 0, encoding, estimate: 3, names: &NAMES }
 }
 
-/// The provider's request for a client of OpenAI's, and what was dropped.
+/// The provider's request for an OpenAI client, and the dropped fields.
 fn request(provider: Vectors) -> (String, Vec<String>) {
     let written =
         translate::request(OPENAI_EMBEDDINGS.client, provider.provider, REQUEST.as_bytes(), "target").unwrap();
     (String::from_utf8(written.body).unwrap(), written.dropped)
 }
 
-/// OpenAI's answer made of the provider's.
+/// OpenAI's response, translated from the provider's.
 fn answer(provider: Vectors, body: &str, encoding: Encoding) -> String {
     let answer =
         translate::answer(OPENAI_EMBEDDINGS.client, provider.provider, body.as_bytes(), &asked(encoding)).unwrap();

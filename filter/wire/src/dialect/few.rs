@@ -1,7 +1,7 @@
-//! A list of bounded length, as a provider's answers hold it.
+//! A list of bounded length, for lists in providers' responses.
 //!
-//! Three bytes of JSON may be an element of a hundred bytes in memory: read into a plain list, an answer of a few MiB would become
-//! gigabytes. A list that is longer than its bound cannot be read, and its reading ends there.
+//! Three bytes of JSON may become an element of a hundred bytes in memory: an unbounded list would turn a response of a few MiB into
+//! gigabytes. Deserialization stops with an error as soon as the list exceeds its bound.
 
 use std::fmt;
 use std::marker::PhantomData;

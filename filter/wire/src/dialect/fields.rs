@@ -1,5 +1,5 @@
-//! A JSON object taken apart by name without building a tree: every field is a borrowed slice until someone wants it, and
-//! what nobody took is known by name, so that nothing is dropped in silence.
+//! Splits a JSON object into its fields without building a tree. Each field is a borrowed slice until it is taken. Fields that remain are
+//! known by name, so that none is dropped silently.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,29 +11,29 @@ use serde_json::value::RawValue;
 use crate::error::ApiError;
 use crate::json;
 
-/// No dialect has nearly as many: the bound keeps the search by name cheap whatever a client sends.
+/// No dialect has nearly as many fields. Bounds the cost of the linear search, whatever a client sends.
 const MOST_FIELDS: usize = 256;
 
-/// The fields of one object that were not taken yet.
+/// The fields of one object that are not taken yet.
 #[derive(Debug, Default)]
 pub struct Fields<'a> {
     entries: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
 impl<'a> Fields<'a> {
-    /// Takes `text` apart. `at` names the object in errors; empty for the body itself.
+    /// Splits `text`. `at` is the object's path for errors, empty for the body itself.
     pub fn parse(text: &'a str, at: &str) -> Result<Self, ApiError> {
         json::read(text).map_err(|error| wrong(at, &error))
     }
 
-    /// Takes a request's body apart.
+    /// Splits a request body.
     pub fn of(body: &'a [u8]) -> Result<Self, ApiError> {
         let text = str::from_utf8(body)
             .map_err(|_| ApiError { param: None, ..ApiError::invalid("", "The request body is not valid UTF-8.") })?;
         Self::parse(text, "")
     }
 
-    /// Takes the field `name`; absent and `null` are `None`. `at` is the object's own path.
+    /// Takes the field `name`; absent and `null` are `None`. `at` is the object's path.
     pub fn take<T: Deserialize<'a>>(&mut self, at: &str, name: &str) -> Result<Option<T>, ApiError> {
         match self.take_raw(name) {
             None => Ok(None),
@@ -41,30 +41,30 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Takes the field `name` as it stands; absent and `null` are `None`.
+    /// Takes the field `name` as raw JSON; absent and `null` are `None`.
     pub fn take_raw(&mut self, name: &str) -> Option<&'a RawValue> {
         let index = self.entries.iter().position(|(key, _)| key == name)?;
         let (_, raw) = self.entries.swap_remove(index);
         (raw.get() != "null").then_some(raw)
     }
 
-    /// What nobody took, `null`s aside.
+    /// The remaining fields, except `null`s.
     pub fn rest(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         self.entries.iter().filter(|(_, raw)| raw.get() != "null").map(|(name, raw)| (&**name, *raw))
     }
 }
 
-/// `at.name`, or `name` at the top.
+/// `at.name`, or `name` at the top level.
 pub fn join(at: &str, name: &str) -> String {
     if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") }
 }
 
-/// A value that must be there.
+/// Unwraps a required value.
 pub fn needed<T>(value: Option<T>, at: &str) -> Result<T, ApiError> {
     value.ok_or_else(|| missing(at))
 }
 
-/// Refuses what nobody took: it may be known, but is not carried.
+/// Rejects remaining fields: they may be valid, but are not supported.
 pub fn refuse_rest(fields: &Fields<'_>, at: &str) -> Result<(), ApiError> {
     match fields.rest().next() {
         None => Ok(()),
@@ -76,17 +76,17 @@ pub fn refuse_rest(fields: &Fields<'_>, at: &str) -> Result<(), ApiError> {
     }
 }
 
-/// An object at `at`, taken apart.
+/// Splits the object at `at`.
 pub(super) fn object<'a>(raw: &'a RawValue, at: &str) -> Result<Fields<'a>, ApiError> {
     Fields::parse(raw.get(), at)
 }
 
-/// The text field `name`, which must be there.
+/// Takes the required text field `name`.
 pub(super) fn required(fields: &mut Fields<'_>, at: &str, name: &str) -> Result<String, ApiError> {
     fields.take(at, name)?.ok_or_else(|| missing(&join(at, name)))
 }
 
-/// Checks that nothing is left of an object that has no fields in the table.
+/// Rejects any remaining field as unknown, for an object without fields in the table.
 pub(super) fn nothing_left(fields: &Fields<'_>, at: &str) -> Result<(), ApiError> {
     match fields.rest().next() {
         None => Ok(()),
@@ -94,17 +94,17 @@ pub(super) fn nothing_left(fields: &Fields<'_>, at: &str) -> Result<(), ApiError
     }
 }
 
-/// A 400 for a field that is missing.
+/// The 400 for a missing field.
 pub(super) fn missing(path: &str) -> ApiError {
     ApiError::invalid(path, format!("Missing required parameter: '{path}'.")).with_code("missing_required_parameter")
 }
 
-/// A 400 for a field that nobody knows.
+/// The 400 for an unknown field.
 pub(super) fn unknown(path: &str) -> ApiError {
     ApiError::invalid(path, format!("Unknown parameter: '{path}'.")).with_code("unknown_parameter")
 }
 
-/// A 400 for a word that is none of those that stand at `path`.
+/// The 400 for a `word` that is not among the supported `words`.
 pub(super) fn wrong_word(path: &str, word: &str, words: &str) -> ApiError {
     let word: String = word.chars().take(64).collect();
     ApiError::invalid(path, format!("Invalid value for '{path}': '{word}'. Supported values are: {words}."))
@@ -156,7 +156,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     }
 }
 
-/// A key: borrowed unless it holds escapes.
+/// A key, borrowed unless it has escapes.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);

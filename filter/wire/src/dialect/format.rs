@@ -1,5 +1,5 @@
-//! Every format there is, both halves and the notes on its fields: for documentation and for tests. The gateway reaches the halves
-//! that it uses by themselves, and carries nothing of this list.
+//! A list of all formats with both halves and the notes on their fields, for documentation and tests. The gateway refers to the halves
+//! directly and does not link this list.
 
 use super::{
     Client, Field, Id, Provider, anthropic, bedrock, cohere, completions, count, gemini, gemini_embed, openai_chat,
@@ -9,16 +9,16 @@ use super::{
 /// One format.
 #[derive(Debug, Clone, Copy)]
 pub struct Format {
-    /// The half that providers speak.
+    /// The provider half.
     pub provider: &'static Provider,
-    /// The half that clients speak, if any do.
+    /// The client half, if clients speak the format.
     pub client: Option<&'static Client>,
-    /// Every field of a client's request, or every parameter of a conversation by OpenAI's names, and what becomes of it. Empty
-    /// where nothing is translated.
+    /// Every field of a client's request, or every conversation parameter by OpenAI's name, with its policy. Empty if nothing is
+    /// translated.
     pub fields: &'static [Field],
 }
 
-/// Every format that clients or providers speak, but for those that are only passed through.
+/// Every format except those that are only passed through.
 pub static FORMATS: &[Format] = &[
     both(&openai_chat::CLIENT, openai_chat::FIELDS),
     both(&responses::CLIENT, responses::FIELDS),
@@ -45,7 +45,7 @@ const fn served(provider: &'static Provider, fields: &'static [Field]) -> Format
 }
 
 impl Format {
-    /// The one of this name.
+    /// Finds a format by its id.
     pub fn of(id: Id) -> Option<Self> {
         FORMATS.iter().find(|format| format.provider.id == id).copied()
     }

@@ -1,5 +1,5 @@
-//! Functions and their calls, in the forms that several formats want them in: a schema that is never missing, arguments as
-//! an object, identifiers for those that have none.
+//! Function schemas and tool calls in forms that several formats share: a schema that is always present, arguments as an object, and
+//! generated call ids.
 
 use std::borrow::Cow;
 
@@ -9,17 +9,17 @@ use serde_json::value::RawValue;
 use crate::conversation::Json;
 use crate::json;
 
-/// A function's schema, whole; some providers want one even of a function without arguments.
+/// A function's schema. Some providers require one even for a function without arguments.
 #[derive(Debug)]
 pub enum Schema<'a> {
-    /// As the provider takes it.
+    /// As given.
     Whole(Cow<'a, Json>),
     /// An object without properties.
     NoArguments,
 }
 
 impl<'a> Schema<'a> {
-    /// The schema of a function that may have none.
+    /// The schema, or [`Schema::NoArguments`] if there is none.
     pub fn of(parameters: Option<Cow<'a, Json>>) -> Self {
         parameters.map_or(Self::NoArguments, Self::Whole)
     }
@@ -44,15 +44,15 @@ impl Serialize for Schema<'_> {
 /// A call's arguments as an object.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// The object's own text, copied as it stands; empty for `{}`.
+    /// The object's own text, copied verbatim; `None` for `{}`.
     Object(Option<&'a RawValue>),
-    /// A model's arguments that are not a JSON object: wrapped as Anthropic's documentation advises, so that the client
-    /// sees what came and no call is lost.
+    /// Arguments that are not a JSON object. They are wrapped as Anthropic's documentation advises, so that the client sees them and no
+    /// call is lost.
     Invalid(&'a str),
 }
 
 impl<'a> Input<'a> {
-    /// Reads a model's arguments. `None`: not a JSON object.
+    /// Parses a model's arguments. `None` if they are not a JSON object.
     pub fn parse(arguments: &'a str) -> Option<Self> {
         if matches!(arguments.trim(), "" | "null") {
             return Some(Self::Object(None));
@@ -72,8 +72,8 @@ impl Serialize for Input<'_> {
     }
 }
 
-/// An identifier for a call that came without one, so that its result can be tied to it. It fits every format whose clients send
-/// it back: 40 characters at most.
+/// Generates an id for a call without one, so that its result can be linked to it. At most 40 characters: it fits every format whose
+/// clients send it back.
 pub fn made_up_id(answer: &str, choice: u32, call: usize) -> String {
     let answer: String = answer.chars().filter(char::is_ascii_alphanumeric).take(24).collect();
     format!("call_{answer}_{choice}_{call}")

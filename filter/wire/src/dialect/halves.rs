@@ -1,5 +1,5 @@
-//! Both halves of every format, for laws that hold what one half wrote against what the other reads. The halves that clients would
-//! speak of formats which only providers speak are there for this alone.
+//! Both halves of every format, for tests that feed the output of one half to the other. Some formats are spoken by providers only; their
+//! client halves exist only for these tests.
 
 use crate::conversation::{Request, Response, Usage};
 use crate::embedding::{self, Encoding};
@@ -16,17 +16,17 @@ use super::{
     openai_chat, openai_embeddings, responses,
 };
 
-/// A format of which there are both halves: of conversations, or of embeddings.
+/// A format with both halves: chat or embeddings.
 #[derive(Debug, Clone, Copy)]
 pub struct Halves<const CHAT: bool> {
     pub client: &'static Client,
     pub provider: &'static Provider,
 }
 
-/// A format of conversations.
+/// A chat format.
 pub type Both = Halves<true>;
 
-/// A format of embeddings.
+/// An embeddings format.
 pub type Vectors = Halves<false>;
 
 const fn both<const CHAT: bool>(client: &'static Client) -> Halves<CHAT> {
@@ -48,7 +48,6 @@ pub const OPENAI_EMBEDDINGS: Vectors = both(&openai_embeddings::CLIENT);
 pub const COHERE_EMBED: Vectors = both(&cohere::embed::client::CLIENT);
 pub const GEMINI_EMBED: Vectors = both(&gemini_embed::client::CLIENT);
 
-/// Every format of conversations.
 #[cfg(not(target_arch = "wasm32"))]
 pub const CHATS: [Both; 9] = [
     OPENAI_CHAT,
@@ -62,7 +61,6 @@ pub const CHATS: [Both; 9] = [
     COHERE,
 ];
 
-/// Every format of embeddings.
 pub const EMBEDDINGS: [Vectors; 3] = [OPENAI_EMBEDDINGS, COHERE_EMBED, GEMINI_EMBED];
 
 impl<const CHAT: bool> Halves<CHAT> {

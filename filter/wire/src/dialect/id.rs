@@ -1,27 +1,27 @@
-//! Which wire format it is: formats are compared by this, and named by it in logs and documentation.
+//! Identifies a wire format. Formats are compared by id and named by it in logs and documentation.
 
 /// One wire format of one endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Id {
-    /// OpenAI's chat completions, whoever serves them.
+    /// OpenAI's chat completions, also of other vendors.
     OpenAiChat,
-    /// OpenAI's Responses.
+    /// OpenAI's Responses API.
     Responses,
     /// OpenAI's legacy completions.
     Completions,
-    /// Anthropic's messages.
+    /// Anthropic's Messages API.
     Anthropic,
-    /// Anthropic's count of a prompt's tokens.
+    /// Anthropic's token counting.
     CountTokens,
-    /// OpenAI's count of a prompt's tokens.
+    /// OpenAI's token counting.
     InputTokens,
-    /// Anthropic's messages as Google's Vertex AI takes them.
+    /// Anthropic's Messages API on Google's Vertex AI.
     AnthropicOnVertex,
-    /// Anthropic's messages as AWS Bedrock takes them.
+    /// Anthropic's Messages API on AWS Bedrock.
     AnthropicOnBedrock,
     /// Google's `generateContent`.
     Gemini,
-    /// AWS Bedrock's Converse.
+    /// AWS Bedrock's Converse API.
     Bedrock,
     /// Cohere's chat.
     Cohere,
@@ -31,11 +31,11 @@ pub enum Id {
     CohereEmbed,
     /// Google's `batchEmbedContents`.
     GeminiEmbed,
-    /// Images that are made.
+    /// Image generation.
     Images,
-    /// Images that are changed by a text.
+    /// Image edits.
     ImageEdits,
-    /// Images that are varied.
+    /// Image variations.
     ImageVariations,
     /// Text to speech.
     Speech,
@@ -43,11 +43,11 @@ pub enum Id {
     Transcriptions,
     /// Speech to English text.
     AudioTranslations,
-    /// Verdicts on texts and images.
+    /// Moderation of texts and images.
     Moderations,
-    /// Documents in the order of their relevance.
+    /// Ranking of documents by relevance.
     Rerank,
-    /// What a provider keeps for its clients: files, batches, stored responses.
+    /// Objects that a provider stores for clients: files, batches, responses.
     Stored,
 }
 
@@ -81,7 +81,7 @@ impl Id {
         }
     }
 
-    /// Whether a stream of the format brings usage only to those who ask for it in `stream_options`.
+    /// Whether a stream reports usage only if the client asks for it in `stream_options`.
     pub const fn takes_stream_options(self) -> bool {
         matches!(self, Self::OpenAiChat | Self::Completions)
     }

@@ -1,6 +1,6 @@
-//! Streams for formats whose blocks stand one after the other: what comes while a call's arguments are not whole waits until they
-//! are, or until the answer's end. Providers mix the pieces of several calls; clients that take a block for finished at its stop
-//! would run the first with half of its arguments.
+//! Orders streams for formats whose blocks must not interleave. While a call's arguments are incomplete, other events wait until they are
+//! complete or the response ends. Providers interleave the pieces of several calls; a client that treats a block as finished at its stop
+//! would run the first call with half its arguments.
 
 use std::collections::VecDeque;
 
@@ -9,18 +9,18 @@ use crate::conversation::StreamEvent;
 use super::json_end::JsonEnd;
 use super::{Kept, StreamWriter};
 
-/// So many pieces wait as they came.
+/// Above this count, waiting pieces are merged.
 const MANY: usize = 256;
 
-/// Hands events of the first answer to a writer, one block after the other.
+/// Passes the events of the first choice to a writer, one block after the other.
 #[derive(Debug)]
 pub(super) struct InTurn<W> {
     inner: W,
-    /// The call whose block is open, and how far its arguments have come.
+    /// The call whose block is open, and the state of its arguments.
     open: Option<(u32, JsonEnd)>,
-    /// What waits for its end.
+    /// Events that wait for its end.
     waiting: VecDeque<StreamEvent>,
-    /// Bytes of it.
+    /// Their size in bytes.
     bytes: usize,
 }
 
@@ -39,7 +39,7 @@ impl<W: StreamWriter> InTurn<W> {
             StreamEvent::ToolCall { call, .. } => self.open = Some((*call, JsonEnd::default())),
             StreamEvent::Arguments { call, json, .. } => match &mut self.open {
                 Some((open, arguments)) if open == call => arguments.feed(json),
-                // Behind its call's end there is no place for it.
+                // Its call has ended: the piece is lost.
                 _ => return,
             },
             _ => self.open = None,
@@ -47,7 +47,7 @@ impl<W: StreamWriter> InTurn<W> {
         self.inner.write(event, out);
     }
 
-    /// Where many wait, pieces of one text, and of one call's arguments, wait as one.
+    /// Queues an event. Above [`MANY`], pieces of one text or of one call's arguments are merged.
     fn wait(&mut self, event: &StreamEvent) {
         self.bytes = self.bytes.saturating_add(weight(event));
         match event {
@@ -76,7 +76,7 @@ impl<W: StreamWriter> InTurn<W> {
         self.waiting.push_back(event.clone());
     }
 
-    /// Hands on what waited, as far as it goes; at the `end` all of it.
+    /// Passes on waiting events until a call opens; all of them at the `end`.
     fn release(&mut self, end: bool, out: &mut Vec<u8>) {
         while end || !self.is_open() {
             let Some(event) = self.waiting.pop_front() else { break };
@@ -95,7 +95,7 @@ impl<W: StreamWriter> InTurn<W> {
     }
 }
 
-/// About how many bytes an event keeps.
+/// Approximate bytes held by an event.
 fn weight(event: &StreamEvent) -> usize {
     match event {
         StreamEvent::Text { text, .. } | StreamEvent::Thinking { text, .. } | StreamEvent::Refusal { text, .. } => {
@@ -149,7 +149,7 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// Writes one letter for each event.
+    /// Writes one letter per event.
     #[derive(Debug)]
     struct Letters;
 
@@ -217,10 +217,10 @@ mod tests {
     fn what_comes_out_of_turn_waits_for_its_own() {
         let mixed = [call(0), call(1), piece(0, "{"), piece(1, "["), text("t"), piece(0, "}"), piece(1, "]"), FINISH];
         assert_eq!(written(&mixed), "(0 0:{ 0:}(1 1:[ 1:]<t>!");
-        // Arguments that never come, or are no JSON, wait for the end.
+        // Arguments that never arrive, or are not JSON, wait for the end.
         assert_eq!(written(&[call(0), call(1), piece(1, "{}"), FINISH]), "(0(1 1:{}!");
         assert_eq!(written(&[call(0), piece(0, "x"), text("t"), call(1), FINISH]), "(0 0:x<t>(1!");
-        // Behind its end a call gets nothing.
+        // A call gets no more arguments after its end.
         assert_eq!(written(&[call(0), piece(0, "{}"), text("t"), piece(0, " "), FINISH]), "(0 0:{}<t>!");
     }
 

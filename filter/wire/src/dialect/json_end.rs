@@ -1,8 +1,8 @@
-//! Where JSON that comes in pieces ends: whether a call's arguments are whole.
+//! Detects the end of JSON that arrives in pieces: whether a call's arguments are complete.
 //!
-//! Only brackets are counted, and texts skipped. Whether it is valid JSON is for whoever reads it.
+//! It only counts brackets and skips strings; it does not validate.
 
-/// What was seen of it so far.
+/// The scan so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct JsonEnd {
     state: State,
@@ -11,32 +11,32 @@ pub(super) struct JsonEnd {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum State {
-    /// Nothing but blanks.
+    /// Only whitespace.
     #[default]
     Empty,
     Between,
     Text,
-    /// The character behind a backslash.
+    /// After a backslash.
     Escape,
     Whole,
-    /// It begins as no object or list does: nothing tells where it ends.
+    /// Neither an object nor a list: its end cannot be detected.
     Endless,
 }
 
 impl JsonEnd {
-    /// One more piece.
+    /// Scans one more piece.
     pub fn feed(&mut self, piece: &str) {
         for byte in piece.bytes() {
             self.byte(byte);
         }
     }
 
-    /// Whether an object or a list has come to its end.
+    /// Whether an object or a list is complete.
     pub fn is_whole(&self) -> bool {
         self.state == State::Whole
     }
 
-    /// Whether nothing has come.
+    /// Whether only whitespace has arrived.
     pub fn is_empty(&self) -> bool {
         self.state == State::Empty
     }

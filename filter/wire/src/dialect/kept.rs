@@ -1,38 +1,38 @@
-//! What a reader or a writer of a stream keeps between two calls, and how much of that is too much.
+//! The memory that a stream's reader or writer holds between two calls, and its limits.
 //!
-//! A provider decides how long its stream is, into how many pieces its answer falls, and by which numbers it calls them. Whatever
-//! a format has to remember of that is counted here, so that one bound holds for all of them: past it the answer is a bad one.
+//! The provider controls the length of its stream, the number of pieces, and their indexes. Every format counts here whatever it remembers
+//! of them, so that one limit covers all formats. A response above it is rejected as invalid.
 
 use std::ops::Add;
 
 use crate::error::ApiError;
 
-/// The most bytes of events that were read, or said, which are kept for later ones: the text of a seal's reasoning, arguments
-/// that must be whole, everything that the end of an answer repeats. No model says as much in one answer.
+/// The maximum of bytes held from past events: the text of sealed reasoning, incomplete arguments, output that the final event repeats. No
+/// model produces as much in one response.
 const MOST_BYTES: usize = 8 << 20;
 
-/// The most pieces that are told apart: choices, calls, blocks, items. Whoever looks for one looks through no more.
+/// The maximum of distinct pieces: choices, calls, blocks, items. Also bounds each linear search among them.
 const MOST_PIECES: usize = 4096;
 
-/// What is kept.
+/// Memory held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Kept {
-    /// Bytes of an event whose end has not come, which its decoder bounds.
+    /// Bytes of an incomplete event, which its decoder bounds.
     pub begun: usize,
-    /// About how many bytes of the events before it.
+    /// Approximate bytes held from earlier events.
     pub bytes: usize,
-    /// In how many pieces.
+    /// The number of pieces.
     pub pieces: usize,
 }
 
 impl Kept {
-    /// About how many bytes of memory it takes.
+    /// Approximate bytes of memory in total.
     pub fn held(&self) -> usize {
-        // A piece has a place in a list, and mostly an allocation.
+        // A piece has an entry in a list, and usually an allocation.
         self.begun.saturating_add(self.bytes).saturating_add(self.pieces.saturating_mul(64))
     }
 
-    /// Whether a stream may have as much kept.
+    /// Fails if this is above a limit.
     pub fn check(&self) -> Result<(), ApiError> {
         if self.bytes > MOST_BYTES {
             return Err(ApiError::answer_too_large(

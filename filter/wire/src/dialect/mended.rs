@@ -1,14 +1,14 @@
-//! Answers on their way from one format to another, so that clients may rely on what they mean, whatever their provider forgot to
-//! say. Nothing is mended in an answer that passes in its client's own format.
+//! Repairs translated responses, so that clients can rely on their semantics even if the provider omits something. Responses that pass in
+//! the client's own format are not repaired.
 //!
-//! - An answer that holds a call waits for its result: `stop` is `tool_calls` there. OpenAI and vLLM say `stop` where the client named
-//!   the function, others always; agents run tools by the reason alone.
-//! - A stream that came to its terminator and gave no reason is complete if its calls are whole and there was one, or its tokens
-//!   were counted last. Else it broke off.
-//! - The arguments `null` are none.
-//! - Where the client takes one call in an answer, others are left out: it asked for that in a field (`parallel_tool_calls: false`)
-//!   for which not every provider has words, and the model asks again.
-//! - Calls have identifiers that the client's own format takes, and functions the names that the client gave them.
+//! - A response with a tool call finishes with `tool_calls`, never with `stop`. OpenAI and vLLM send `stop` if the client named the
+//!   function, some other providers always do. Agents decide by the finish reason alone whether to run tools.
+//! - A stream that reached its terminator without a finish reason is complete if all calls are complete and there was at least one, or if
+//!   usage was reported last. Otherwise it was truncated.
+//! - The arguments `null` mean no arguments.
+//! - If the client wants at most one call per response (`parallel_tool_calls: false`), further calls are dropped: not every provider
+//!   supports the field, and the model will repeat the call.
+//! - Call ids fit the client's format, and functions get back the client's names for them.
 
 use crate::conversation::{Finish, Part, Response, StreamEvent};
 use crate::error::{ApiError, ErrorKind};
@@ -17,10 +17,10 @@ use super::aliases::{Fresh, Names, Rule};
 use super::json_end::JsonEnd;
 use super::{Kept, StreamReader};
 
-/// A model's way to write no arguments, of Cohere's among them.
+/// Written by some models, Cohere's among them, for no arguments.
 const NULL: &str = "null";
 
-/// A whole answer, mended, for a client whose identifiers of calls keep to `ids`; the request had `names`.
+/// Repairs a whole response. Call ids must satisfy `ids`; `names` are the tool names changed in the request.
 pub(super) fn whole(response: &mut Response, ids: Rule, names: &Names) {
     let mut fresh = Fresh::new(ids);
     for choice in &mut response.choices {
@@ -41,7 +41,7 @@ pub(super) fn whole(response: &mut Response, ids: Rule, names: &Names) {
     }
 }
 
-/// Of the calls the first.
+/// Drops all calls but the first.
 fn keep_first(parts: &mut Vec<Part>) {
     let mut calls: usize = 0;
     parts.retain(|part| {
@@ -54,21 +54,21 @@ fn reason(said: Finish, called: bool) -> Finish {
     if said == Finish::Stop && called { Finish::ToolCalls } else { said }
 }
 
-/// Reads a stream, and mends it.
+/// Reads a stream and repairs it.
 #[derive(Debug)]
 pub(super) struct Reader {
     inner: Box<dyn StreamReader>,
-    /// The answer's name.
+    /// The response's id.
     answer: String,
     fresh: Fresh,
     names: Names,
     read: Vec<StreamEvent>,
     choices: Vec<ChoiceState>,
-    /// Calls whose arguments are not whole.
+    /// Calls with incomplete arguments.
     calls: Vec<CallState>,
-    /// Whether something was said.
+    /// Whether there was any content.
     said: bool,
-    /// Whether tokens were counted, and nothing was said since.
+    /// Whether usage was reported, with no content since.
     counted: bool,
 }
 
@@ -76,7 +76,7 @@ pub(super) struct Reader {
 struct ChoiceState {
     number: u32,
     called: bool,
-    /// The call that is left out, and its arguments with it.
+    /// The first dropped call; it and later ones are dropped with their arguments.
     left_out: Option<u32>,
     ended: bool,
 }
@@ -86,18 +86,18 @@ struct CallState {
     choice: u32,
     call: u32,
     arguments: JsonEnd,
-    /// How much of `null` has come, and is kept back.
+    /// How many characters of `null` are withheld.
     null: usize,
 }
 
-/// No answer has as many calls under way: of more, the oldest are forgotten.
+/// No real response has as many open calls; above this, the oldest are forgotten.
 const MOST_OPEN: usize = 1024;
 
-/// Room for so many events is used again; more is given back.
+/// A buffer up to this capacity is reused; a larger one is freed.
 const FEW: usize = 1024;
 
 impl Reader {
-    /// What `inner` reads, for a client whose identifiers of calls keep to `ids`; the request had `names`.
+    /// Wraps `inner`. Call ids must satisfy `ids`; `names` are the tool names changed in the request.
     pub(super) fn new(inner: Box<dyn StreamReader>, ids: Rule, names: Names) -> Self {
         Self {
             inner,
@@ -124,7 +124,7 @@ impl Reader {
         self.calls.iter_mut().rfind(|state| (state.choice, state.call) == (choice, call))
     }
 
-    /// Whether it belongs to a call after the first.
+    /// Whether the event belongs to a call after the first.
     fn is_one_more(&mut self, event: &StreamEvent) -> bool {
         match event {
             StreamEvent::ToolCall { choice, call, .. } => self.choice(*choice).is_some_and(|state| {
@@ -186,7 +186,7 @@ impl Reader {
         events.push(event);
     }
 
-    /// Whether the piece says something; what is kept back of `null` goes before it.
+    /// Whether to emit the piece. A withheld part of `null` is put before it.
     fn arguments(&mut self, choice: u32, call: u32, json: &mut String) -> bool {
         let Some(state) = self.call(choice, call) else { return true };
         if state.arguments.is_empty() {
@@ -205,7 +205,7 @@ impl Reader {
         true
     }
 
-    /// The terminator came: whether the answer is complete, and the reason that it did not give.
+    /// Handles the terminator: checks for truncation and adds a missing finish reason.
     fn end(&self, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let first = self.choices.iter().find(|choice| choice.number == 0);
         if !self.said || first.is_some_and(|choice| choice.ended) {
@@ -221,7 +221,7 @@ impl Reader {
     }
 }
 
-/// The stream broke off.
+/// The error for a truncated stream.
 pub(super) fn truncated() -> ApiError {
     ApiError::new(502, ErrorKind::Server, "The provider's answer ended before it was complete.")
         .with_code("stream_truncated")

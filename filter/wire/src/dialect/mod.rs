@@ -1,9 +1,9 @@
-//! Wire formats: each dialect reads and writes the one model of what it is about, a [`conversation`](crate::conversation) or
-//! [`embedding`](crate::embedding), so that N client formats and M provider formats need N + M pieces of code.
+//! Wire formats. Each dialect converts between its wire format and a shared model: a [`conversation`](crate::conversation) or an
+//! [`embedding`](crate::embedding). So N client formats and M provider formats need N + M pieces of code.
 //!
-//! A dialect knows no other dialect, no route and no key. It has a [`Provider`] half, which writes requests and reads answers. If
-//! clients speak it, it has a [`Client`] half too, which reads requests and writes answers. Where it cannot express something it
-//! refuses with a 400 that names the field, or drops a hint and says so: see each dialect's `FIELDS`.
+//! A dialect knows no other dialect, no route and no key. Its [`Provider`] half writes requests and reads responses. A dialect that clients
+//! speak also has a [`Client`] half, which reads requests and writes responses. If a dialect cannot express a field, it rejects the request
+//! with a 400 that names the field, or drops the field and reports it: see each dialect's `FIELDS`.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -80,21 +80,21 @@ mod tiers;
 pub mod translate;
 mod turns;
 
-/// What becomes of one field of a client's request when the provider speaks another dialect.
+/// How a request field is handled if the provider speaks another dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldPolicy {
     /// The conversation model carries it.
     Mapped,
-    /// It would change the answer and cannot be carried: 400.
+    /// It would change the response and cannot be carried: 400.
     Refused,
-    /// It changes nothing in the answer's meaning: left out, and counted.
+    /// It does not change the response's meaning: dropped and counted.
     Dropped,
 }
 
-/// A field's name as clients write it, its fate, and a note for the documentation.
+/// A field's name as clients write it, its policy, and a note for the documentation.
 pub type Field = (&'static str, FieldPolicy, &'static str);
 
-/// The fates of `fields` without the notes, which a gateway does not read.
+/// Strips the notes from `fields`; the gateway does not need them at run time.
 const fn policies<const N: usize>(fields: &[Field; N]) -> [(&'static str, FieldPolicy); N] {
     let mut out = [("", FieldPolicy::Mapped); N];
     let (mut fields, mut rest): (&[Field], &mut [_]) = (fields, &mut out);
@@ -105,44 +105,44 @@ const fn policies<const N: usize>(fields: &[Field; N]) -> [(&'static str, FieldP
     out
 }
 
-/// A request as a provider wants it.
+/// A request in the provider's format.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WrittenRequest {
     /// The JSON body.
     pub body: Vec<u8>,
-    /// Hints that the provider has no words for, by the names the client's dialect gives them.
+    /// Fields dropped because the provider has no equivalent, by their names in the client's dialect.
     pub dropped: Vec<String>,
 }
 
-/// Turns a provider's bytes, in any portions, into events.
+/// Decodes a provider's byte stream, chunked in any way, into events.
 pub trait StreamReader {
-    /// Reads one portion and appends the events it completes. A stream that cannot be read is an error, and is not read on.
+    /// Reads one chunk and appends the events that it completes. Do not read on after an error.
     fn read(&mut self, portion: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError>;
 
-    /// What it keeps until the next portion. It costs no more than a look at counters.
+    /// The amount of state held until the next chunk. Cheap: it only reads counters.
     fn kept(&self) -> Kept;
 }
 
-/// Takes a provider's bytes, in any portions, out of an envelope: what is left are server-sent events.
+/// Unwraps a provider's byte stream, chunked in any way, into server-sent events.
 pub trait StreamOpener {
-    /// Reads one portion and appends the events it completes. A stream that cannot be read is an error, and is not read on.
+    /// Reads one chunk and appends the events that it completes. Do not read on after an error.
     fn open(&mut self, portion: &[u8], out: &mut Vec<u8>) -> Result<(), ApiError>;
 
-    /// What it keeps until the next portion. It costs no more than a look at counters.
+    /// The amount of state held until the next chunk. Cheap: it only reads counters.
     fn kept(&self) -> Kept;
 }
 
-/// Turns events into a client's bytes.
+/// Encodes events as bytes for the client.
 pub trait StreamWriter {
-    /// Appends what `event` is on the wire: often one event, sometimes several or none. After [`StreamEvent::Error`] and
-    /// [`StreamEvent::End`] nothing more is written; only `End` writes the format's terminator.
+    /// Appends the encoding of `event`: often one wire event, sometimes several or none. Writes nothing after [`StreamEvent::Error`] or
+    /// [`StreamEvent::End`]; only `End` writes the format's terminator.
     fn write(&mut self, event: &StreamEvent, out: &mut Vec<u8>);
 
-    /// What it keeps until the next event. It costs no more than a look at counters.
+    /// The amount of state held until the next event. Cheap: it only reads counters.
     fn kept(&self) -> Kept;
 }
 
-// By name only: what they hold would be printed by code that every format brings, and is printed nowhere.
+// Prints the name only: printing the contents would link formatting code for every format, and nothing logs them.
 impl fmt::Debug for dyn StreamReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("StreamReader")
@@ -167,66 +167,66 @@ impl fmt::Debug for dyn StreamPeeker {
     }
 }
 
-/// What an event of a stream that passes unchanged is to the gateway.
+/// The gateway's view of an event in a stream that passes unchanged.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventClass {
-    /// Something of the answer that a person or program would see.
+    /// Output visible to a person or program.
     Content,
-    /// Anything else that belongs to the answer.
+    /// Any other part of the response.
     Other,
-    /// Usage that stands alone, and that a client which did not ask for it must not see.
+    /// An event with usage only; withheld from clients that did not request usage.
     UsageAlone,
-    /// The provider failed inside its stream.
+    /// The provider reported an error in the stream.
     Failed(ApiError),
     /// The terminator.
     End,
 }
 
-/// Looks at the events of a stream that passes unchanged.
+/// Inspects the events of a stream that passes unchanged.
 pub trait StreamPeeker {
-    /// Tells what an event is; malformed ones are [`EventClass::Failed`].
+    /// Classifies an event; a malformed one is [`EventClass::Failed`].
     fn peek(&mut self, event: &sse::Event<'_>) -> EventClass;
 
-    /// What was learned so far.
+    /// The summary of the events so far.
     fn summary(&self) -> &ResponseSummary;
 }
 
-/// What the gateway accounts for, read from an answer that passes unchanged.
+/// The facts that the gateway accounts for, from a response that passes unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ResponseSummary {
-    /// The model that answered, as the provider calls it.
+    /// The model named in the response, under the provider's name.
     pub model: Option<String>,
-    /// The answer's id, where its provider may keep it for requests to come.
+    /// The response's id, if the provider may store the response for later requests.
     pub id: Option<String>,
-    /// Tokens, when the provider said.
+    /// Token usage, if the provider reported it.
     pub usage: Option<Usage>,
-    /// What it cost besides, as far as the provider said.
+    /// Other billable usage, if the provider reported it.
     pub extras: Extras,
-    /// Whether the answer has said why it ended.
+    /// Whether the response has given a finish reason.
     pub finished: bool,
-    /// Whether it calls a tool.
+    /// Whether the response calls a tool.
     pub called: bool,
-    /// What was said, for a stream that ends before its provider counts the tokens.
+    /// The output so far, to estimate tokens if the stream ends before the provider reports usage.
     pub said: OutputSoFar,
 }
 
-/// How much of an answer a stream has brought, where nobody has counted tokens.
+/// The amount of output a stream has carried, for streams without reported usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OutputSoFar {
     /// Pieces of text, reasoning, or tool calls.
     pub pieces: u64,
-    /// About how many bytes are in them.
+    /// Their approximate size in bytes.
     pub bytes: u64,
 }
 
 impl ResponseSummary {
-    /// Whether a stream whose terminator comes now is all there. Some providers give no reason behind their calls; those that have
-    /// counted the tokens were done.
+    /// Whether a stream that reaches its terminator now is complete. Some providers give no finish reason after tool calls; if they have
+    /// reported usage, the response was complete.
     pub fn is_whole(&self) -> bool {
         self.finished || self.called || self.usage.is_some()
     }
 
-    /// The model names itself, if it has not yet. A name that is longer than any is none.
+    /// Sets the model's name once. Ignores empty and implausibly long names.
     pub(crate) fn name(&mut self, model: &str) {
         const LONGEST: usize = 1024;
         if self.model.is_none() && (1..=LONGEST).contains(&model.len()) {
@@ -236,12 +236,12 @@ impl ResponseSummary {
 }
 
 impl OutputSoFar {
-    /// One piece of so many bytes; nothing, when it is empty.
+    /// One piece of `bytes` bytes; zero if empty.
     pub fn of(bytes: usize) -> Self {
         Self { pieces: u64::from(bytes > 0), bytes: u64::try_from(bytes).unwrap_or(u64::MAX) }
     }
 
-    /// A piece of an answer that was read.
+    /// The output in `event`.
     pub fn in_event(event: &StreamEvent) -> Self {
         match event {
             StreamEvent::Text { text, .. } | StreamEvent::Thinking { text, .. } | StreamEvent::Refusal { text, .. } => {

@@ -1,17 +1,17 @@
-//! JSON that is written, straight into its place.
+//! Writes JSON directly into the output buffer.
 
 use serde::Serialize;
 
 use crate::json::is_plain;
 
-/// `value` as a whole body.
+/// Serializes `value` as a whole body.
 pub(super) fn body<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
     json(&mut out, value);
     out
 }
 
-/// Appends a text as JSON. Most texts need no escapes and are copied.
+/// Appends a string. Most need no escapes and are copied.
 pub(super) fn text(out: &mut Vec<u8>, text: &str) {
     if !is_plain(text.as_bytes()) {
         return json(out, text);
@@ -22,7 +22,7 @@ pub(super) fn text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Appends `value` as JSON. Writing to memory cannot fail, and nothing we write has keys that are not texts.
+/// Appends `value`. Writing to memory cannot fail, and all our keys are strings.
 pub(super) fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     serde_json::to_writer(out, value).unwrap_or_default();
 }

@@ -1,8 +1,7 @@
-//! Endpoints of OpenAI's that are passed to providers which have them, and never translated: images, sound, moderations,
-//! ranking, and what a provider keeps for its clients.
+//! OpenAI's endpoints that are forwarded untranslated to providers which have them: images, audio, moderations, ranking, and objects that a
+//! provider stores for clients.
 //!
-//! What they are asked and answer is their provider's business. The gateway knows where the model's name stands, and reads
-//! the usage of an answer that is JSON.
+//! The gateway does not interpret their bodies. It only finds the model's name, and reads the usage of a JSON response.
 
 use serde::Deserialize;
 
@@ -16,7 +15,7 @@ use super::openai::{self, error};
 use super::provider::Provider;
 use super::{Id, ResponseSummary};
 
-/// Endpoints that ask a model: by POST, with its name in the body, which is JSON or a form.
+/// Endpoints that call a model: POST with the model's name in a JSON or form body.
 pub static ENDPOINTS: [&Client; 8] =
     [&IMAGES, &IMAGE_EDITS, &IMAGE_VARIATIONS, &SPEECH, &TRANSCRIPTIONS, &AUDIO_TRANSLATIONS, &MODERATIONS, &RERANK];
 
@@ -29,7 +28,7 @@ static AUDIO_TRANSLATIONS: Client = client(&AUDIO_TRANSLATIONS_AT, "");
 static MODERATIONS: Client = client(&MODERATIONS_AT, "input");
 static RERANK: Client = client(&RERANK_AT, "");
 
-/// What a provider keeps: files, batches, stored responses. Nothing in such a request names a model.
+/// Objects that a provider stores: files, batches, responses. Such a request names no model.
 pub static STORED: Client = {
     let client = client(&STORED_AT, "");
     Client { shape: PeekSpec { free: true, ..client.shape }, ..client }
@@ -45,7 +44,7 @@ static MODERATIONS_AT: Provider = provider(Id::Moderations, |_, _| "/moderations
 static RERANK_AT: Provider = provider(Id::Rerank, |_, _| "/rerank".to_owned());
 static STORED_AT: Provider = provider(Id::Stored, |_, _| String::new());
 
-/// Whether a client asks for what a provider keeps: its own words, whatever they are.
+/// Whether the client asks for a stored object.
 pub fn is_stored(client: &Client) -> bool {
     client.id() == Id::Stored
 }
@@ -53,7 +52,7 @@ pub fn is_stored(client: &Client) -> bool {
 const fn client(provider: &'static Provider, asked: &'static str) -> Client {
     Client {
         provider,
-        // None of them has a field that bounds its answer.
+        // None of these endpoints has a field that limits its output.
         shape: PeekSpec { asked, limits: &[], ..PeekSpec::CHAT },
         own_names: &[],
         runs_tool: |_| false,
@@ -70,7 +69,7 @@ const fn provider(id: Id, path: fn(&str, bool) -> String) -> Provider {
     Provider { id, path, peek_response: Some(peek), usage_of, ..openai::PROVIDER }
 }
 
-/// The usage of an answer that is JSON, or the error that it is.
+/// Reads the usage of a JSON response, or its error.
 fn peek(body: &[u8]) -> Result<ResponseSummary, ApiError> {
     #[derive(Deserialize)]
     struct Failed {
@@ -83,7 +82,7 @@ fn peek(body: &[u8]) -> Result<ResponseSummary, ApiError> {
     }
 }
 
-/// Newer endpoints count as the Responses API does, older ones as chat completions.
+/// Newer endpoints report usage like the Responses API, older ones like chat completions.
 fn usage_of(body: &[u8]) -> Option<Usage> {
     #[derive(Deserialize)]
     struct Only {
@@ -93,7 +92,7 @@ fn usage_of(body: &[u8]) -> Option<Usage> {
     object::<Only>(body)?.usage?.read()
 }
 
-/// `usage` as it came.
+/// `usage` as received.
 #[derive(Deserialize)]
 struct Counted {
     #[serde(alias = "prompt_tokens", default)]
@@ -112,8 +111,8 @@ impl Counted {
     }
 }
 
-/// The usage in the last bytes of a stream of events that passes. In OpenAI's streams of images and of transcripts it stands at
-/// the end of the last event, behind what may be megabytes. A text that speaks of usage has its quotes escaped.
+/// Reads the usage in the last bytes of an event stream. OpenAI's image and transcription streams have it at the end of the last event,
+/// after possibly megabytes of data. Text that mentions `"usage"` has its quotes escaped, so it cannot match.
 pub fn usage_at_end(tail: &[u8]) -> Option<Usage> {
     const NAME: &[u8] = b"\"usage\":";
     let at = memchr::memmem::rfind(tail, NAME)?;
@@ -122,7 +121,7 @@ pub fn usage_at_end(tail: &[u8]) -> Option<Usage> {
     serde_json::Deserializer::from_slice(value).into_iter::<Counted>().next()?.ok()?.read()
 }
 
-/// Reads an object; a list is none, though its items could be taken for fields.
+/// Reads an object. Rejects a list, which serde would read as fields in order.
 fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
     let object = body.trim_ascii_start().starts_with(b"{").then_some(body)?;
     json::from_slice(object).ok()

@@ -1,8 +1,8 @@
-//! Where a client's own request has what its provider's format cannot take.
+//! Finds the field in a client's request that the provider's format does not support.
 //!
-//! Readers name what is wrong by the client's own fields. Writers know the conversation only, and name its places as chat
-//! completions would: `messages[3].content[0]`. A client whose messages were split, joined or put before others has them elsewhere.
-//! Its format finds them again in the body ([`ChatClient::place`](super::ChatClient::place)), which is done for an error and for nothing else.
+//! Readers report errors by the client's own fields. Writers only know the conversation and report places as chat completions would:
+//! `messages[3].content[0]`. If the client's format splits, joins or reorders messages, its own path differs.
+//! [`ChatClient::place`](super::ChatClient::place) finds that path in the body; it runs for errors only.
 
 use serde_json::value::RawValue;
 
@@ -16,33 +16,33 @@ use super::fields::Fields;
 /// A place in a conversation.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
-    /// The message.
+    /// The message's index.
     pub message: usize,
-    /// The part of it that is meant; none if all of them are.
+    /// The part's index and the part; `None` for all parts.
     pub part: Option<(usize, &'a Part)>,
-    /// How many texts, pictures and documents stand before that part in the message.
+    /// The number of texts, images and documents before that part in the message.
     pub spoken: usize,
-    /// How many calls do.
+    /// The number of tool calls before that part in the message.
     pub calls: usize,
-    /// What is meant of the message, or of the part.
+    /// The field of the message or part.
     pub what: What,
 }
 
-/// What is meant of a message or a part.
+/// A field of a message or part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
-    /// Who speaks.
+    /// The role.
     Role,
-    /// What is said: the part, or all of them.
+    /// The content: the part, or all parts.
     Content,
-    /// What a function is called with.
+    /// A tool call's arguments.
     Arguments,
-    /// The call that a result belongs to.
+    /// A result's tool call id.
     Call,
 }
 
 impl<'a> Place<'a> {
-    /// Reads a writer's name for a place.
+    /// Parses a writer's path.
     fn parse(path: &str, request: &'a Request) -> Option<Self> {
         let (message, rest) = numbered(path, "messages[")?;
         let parts = &request.messages.get(message)?.parts;
@@ -73,13 +73,13 @@ impl<'a> Place<'a> {
     }
 }
 
-/// A number after `before` and before a bracket, and what follows.
+/// Parses `before`, a number and a closing bracket; returns the number and the rest.
 fn numbered<'p>(path: &'p str, before: &str) -> Option<(usize, &'p str)> {
     let (number, rest) = path.strip_prefix(before)?.split_once(']')?;
     Some((number.parse().ok()?, rest))
 }
 
-/// The error, by the client's own names of the fields at fault. `request` was read from `body`.
+/// Renames the field in `error` to the client's own. `request` was read from `body`.
 pub(super) fn blaming(client: &Client, body: &[u8], request: &Request, error: ApiError) -> ApiError {
     let own = error.param.as_deref().and_then(|field| {
         let place = || (client.chat()?.place)(body, &Place::parse(field, request)?);
@@ -88,20 +88,20 @@ pub(super) fn blaming(client: &Client, body: &[u8], request: &Request, error: Ap
     renamed(error, own)
 }
 
-/// The same of an error that has no place in a conversation.
+/// The same for an error without a place in a conversation.
 pub fn by_name(client: &Client, error: ApiError) -> ApiError {
     let own = error.param.as_deref().and_then(|field| own_name(client, field));
     renamed(error, own)
 }
 
-/// What clients of this format call a field, or what stands in it: `text.format.schema.minimum`.
+/// The client's own name for a field or a path below it: `text.format.schema.minimum`.
 pub fn own_name(client: &Client, field: &str) -> Option<String> {
     let inside = |known: &str| field.strip_prefix(known).filter(|rest| rest.is_empty() || rest.starts_with('.'));
     let names = client.own_names.iter().filter_map(|(known, own)| Some((known.len(), own, inside(known)?)));
     names.max_by_key(|(length, ..)| *length).map(|(_, own, rest)| format!("{own}{rest}"))
 }
 
-/// The error, with `own` in the place of its field. Its text names the field too: not every format has another place for it.
+/// Replaces the field in the error by `own`. The message must name the field too: not every format has a separate place for it.
 fn renamed(error: ApiError, own: Option<String>) -> ApiError {
     let Some(field) = error.param.filter(|field| !field.is_empty()) else { return ApiError { param: None, ..error } };
     let own = own.unwrap_or_else(|| field.clone());
@@ -112,13 +112,13 @@ fn renamed(error: ApiError, own: Option<String>) -> ApiError {
     ApiError { message, param: Some(own), ..error }
 }
 
-/// The elements of a list in `body`, and whether there is one.
+/// The elements of the list `name` in `body`, if it is one.
 pub(super) fn elements<'a>(body: &'a [u8], name: &str) -> Option<Vec<&'a RawValue>> {
     let raw = Fields::of(body).ok()?.take_raw(name)?;
     json::read(raw.get()).ok()
 }
 
-/// The content at `at` in an element of such a list: its part, where it is a list of them.
+/// The path of an element's content at `at`, with the part's index if the content is a list.
 pub(super) fn content(element: &RawValue, name: &str, at: &str, part: Option<usize>) -> String {
     let listed = Fields::parse(element.get(), "")
         .is_ok_and(|mut fields| fields.take_raw(name).is_some_and(|raw| raw.get().starts_with('[')));

@@ -1,5 +1,4 @@
-//! For tests of dialects that only providers speak: whether every row of a table of fields says what becomes of a
-//! conversation's parameter.
+//! For tests of dialects that only providers speak: checks each row of a table of fields.
 
 use crate::conversation::{
     CacheMark, Json, Message, OutputFormat, Part, Reasoning, Request, Role, Source, Tool, ToolChoice,
@@ -8,10 +7,9 @@ use crate::dialect::halves::Both;
 
 use super::FieldPolicy;
 
-/// A parameter by OpenAI's name, and what sets it.
+/// A parameter by OpenAI's name, and a function that sets it.
 type Sample = (&'static str, fn(&mut Request));
 
-/// Every parameter.
 const SAMPLES: [Sample; 27] = [
     ("model", |_| {}),
     ("messages", |request| says(request, Part::Text { text: "And?".to_owned(), cache: None })),
@@ -78,8 +76,8 @@ fn has_tools(request: &mut Request) {
     request.tools = vec![Tool { name: "f".to_owned(), description: None, parameters: None, strict: None, cache: None }];
 }
 
-/// Walks the table: what is mapped changes the request to `model` and leaves nothing out, what is dropped is named, what is
-/// refused is a 400 that names it.
+/// Checks the table: a mapped field changes the request to `model` and drops nothing, a dropped field is reported by name, a refused field
+/// is a 400 that names it.
 pub fn every_row_is_true(dialect: Both, model: &str) {
     let parts = vec![Part::Text { text: "Hi".to_owned(), cache: None }];
     let plain = Request { messages: vec![Message { role: Role::User, parts, name: None }], ..Request::default() };

@@ -1,5 +1,5 @@
-//! The half of a format that providers see: requests are written in it, answers, streams and errors are read in it. A record of
-//! functions and of facts: see [`client`](super::client) for the other half.
+//! The provider half of a format: writes requests; reads responses, streams and errors. It is a record of functions and data: see
+//! [`client`](super::client) for the other half.
 
 use crate::conversation::{Request, Response, Usage};
 use crate::embedding;
@@ -14,55 +14,55 @@ use super::{Id, ResponseSummary, StreamOpener, StreamPeeker, StreamReader, Writt
 /// A format as providers speak it.
 #[derive(Debug)]
 pub struct Provider {
-    /// Which format it is. Servers that depart from it speak the same one.
+    /// The format's id, shared by all servers that speak it, also by those with departures.
     pub id: Id,
-    /// Where a request goes, below the provider's base URL: `/chat/completions`.
+    /// The path below the provider's base URL: `/chat/completions`.
     pub path: fn(model: &str, stream: bool) -> String,
-    /// The headers of requests and answers that belong to the format.
+    /// The format's request and response headers.
     pub headers: &'static Headers,
-    /// How the server departs from the format.
+    /// The server's departures from the format.
     pub departs: Departures,
-    /// How a request of another format is put into this one without being translated.
+    /// How another format's body is wrapped for this one without translation.
     pub envelope: Option<Envelope>,
-    /// Bytes of text for a hundred tokens, to estimate what nobody has counted. OpenAI documents four characters of English for
-    /// a token, Anthropic about 3.5; JSON with escapes, code and other languages have fewer characters, but more bytes, for each.
+    /// Bytes of text per hundred tokens, to estimate tokens that no provider has counted. OpenAI documents four English characters per
+    /// token, Anthropic about 3.5. JSON with escapes, code and other languages have fewer characters but more bytes per token.
     pub bytes_per_100_tokens: u64,
-    /// The media type in which a provider streams: what it is asked for, and known by.
+    /// The media type of the provider's streams: sent in `accept` and checked in responses.
     pub stream_type: &'static str,
-    /// Reads an error, whatever its body is: JSON, HTML, nothing. `hint` is what stood in [`Headers::error`].
+    /// Reads an error with any body: JSON, HTML or empty. `hint` is the value of [`Headers::error`].
     pub read_error: fn(status: u16, hint: Option<&str>, body: &[u8]) -> ApiError,
-    /// Looks at a whole answer that passes unchanged: the model and the usage in it, or the error hidden in a 200. None of a
-    /// format whose bodies no client reads.
+    /// Inspects a whole response that passes unchanged: reads the model and usage, or the error hidden in a 200. `None` if no client reads
+    /// this format's bodies.
     pub peek_response: Option<Peek>,
-    /// The usage that a whole answer reports, of one that is no good otherwise: it is owed all the same.
+    /// Reads the usage of a whole response that is otherwise unusable: it is billed anyway.
     pub usage_of: fn(body: &[u8]) -> Option<Usage>,
-    /// The content of its answers.
+    /// The kind of response.
     pub serves: Serves,
 }
 
-/// Looks at a whole answer.
+/// Inspects a whole response.
 pub type Peek = fn(body: &[u8]) -> Result<ResponseSummary, ApiError>;
 
 /// The media type of server-sent events.
 pub const EVENTS: &str = "text/event-stream";
 
-/// A format's own headers, besides credentials and content type. All names are in lower case.
+/// A format's headers, apart from credentials and content type. All names are in lower case.
 #[derive(Debug)]
 pub struct Headers {
-    /// Those that every request needs.
+    /// Sent with every request.
     pub sent: &'static [(&'static str, &'static str)],
-    /// Those of an answer that clients of the same format read, besides those that HTTP itself knows.
+    /// Response headers that clients of the same format read, apart from standard HTTP ones.
     pub answers: &'static [&'static str],
-    /// The one in which clients look for the request's name, to tell those who ask which one it was.
+    /// The response header with the request's id.
     pub request_id: Option<&'static str>,
-    /// The one that says more of an error than its body.
+    /// The response header that says more about an error than its body.
     pub error: Option<&'static str>,
-    /// The limits that an answer tells of, as OpenAI's clients know them: `x-ratelimit-remaining-tokens`. `now` is Unix seconds.
+    /// Converts the response's rate limits into OpenAI's headers: `x-ratelimit-remaining-tokens`. `now` is Unix seconds.
     pub rate_limits: fn(&HeaderMap, now: u64) -> Vec<(&'static str, String)>,
 }
 
 impl Headers {
-    /// OpenAI's, which others use too.
+    /// OpenAI's headers, which other vendors also use.
     pub const OPENAI: Self = Self {
         sent: &[],
         answers: rate_limits::OPENAIS,
@@ -72,87 +72,87 @@ impl Headers {
     };
 }
 
-/// How a server that speaks a format departs from it.
+/// How a server departs from the format that it speaks.
 #[derive(Debug, Clone, Copy)]
 pub struct Departures {
-    /// The fields that it calls otherwise or does not take, in a request that is passed on and in one that was written.
+    /// Fields that the server renames or rejects. Applied to forwarded and to translated requests.
     pub quirks: &'static [Quirk],
-    /// The numbers that it takes, be they passed on or written.
+    /// Ranges of numbers that the server accepts. Applied to forwarded and to translated requests.
     pub bounds: Bounds,
-    /// Whether it is a good format for this model, where its provider speaks several that are about the same.
+    /// Whether this format suits the model, if the provider offers several formats of the same kind.
     pub suits: fn(model: &str) -> bool,
 }
 
 impl Departures {
-    /// Of a server that does not.
+    /// No departures.
     pub const NONE: Self = Self { quirks: &[], bounds: &[], suits: |_| true };
 }
 
-/// A format that takes another one's bodies in an envelope of its own, and answers with them too: requests of that format's
-/// clients are passed on in it, and nothing is translated.
+/// How a format wraps another format's bodies in requests and responses. Requests of that other format's clients are wrapped, not
+/// translated.
 #[derive(Debug)]
 pub struct Envelope {
-    /// The format whose bodies it takes.
+    /// The format of the wrapped bodies.
     pub of: Id,
-    /// A client's request in it. `headers` are those of the client's own format.
+    /// Wraps a client's request. `headers` are those of the client's own format.
     pub envelop: fn(body: &[u8], model: &str, &HeaderMap) -> Result<WrittenRequest, ApiError>,
-    /// The part of a header of the client's own format that goes on beside the body.
+    /// Returns the part of a client's header that is forwarded as a header, outside the body.
     pub header_beside: fn(name: &str, value: &str) -> Option<String>,
 }
 
-/// The content of a provider's answers.
+/// The kind of response.
 #[derive(Debug)]
 pub enum Serves {
     /// A conversation.
     Chat(ChatProvider),
-    /// Vectors that stand for texts.
+    /// Embedding vectors for texts.
     Embeddings(EmbeddingsProvider),
-    /// How many tokens a prompt has.
+    /// The number of tokens in a prompt.
     TokenCount,
-    /// Something that the gateway passes on unread.
+    /// A response that the gateway forwards unread.
     PassedThrough,
 }
 
-/// The provider half of a format of conversations.
+/// The provider half of a chat format.
 #[derive(Debug)]
 pub struct ChatProvider {
-    /// What it takes as identifiers of calls, and as names of functions.
+    /// The tool call ids and function names that it accepts.
     pub rules: Rules,
-    /// Writes a request, under the provider's name for the model.
+    /// Writes a request for `model`, the provider's name for the model.
     pub write_request: fn(&Request, model: &str) -> Result<WrittenRequest, ApiError>,
-    /// Reads a whole answer. An error hidden in a 200 is an error here.
+    /// Reads a whole response. An error hidden in a 200 is returned as an error.
     pub read_response: fn(body: &[u8]) -> Result<Response, ApiError>,
     /// Reads a stream.
     pub stream_reader: fn() -> Box<dyn StreamReader>,
-    /// How a stream is looked at that passes unchanged; none of a format whose bodies no client reads.
+    /// How to inspect a stream that passes unchanged; `None` if no client reads this format's bodies.
     pub passing: Option<Passing>,
 }
 
-/// How a stream passes.
+/// How to inspect a stream that passes unchanged.
 #[derive(Debug, Clone, Copy)]
 pub struct Passing {
-    /// Looks at its events, once they are out of their envelope.
+    /// Inspects its events, after unwrapping.
     pub peeker: fn() -> Box<dyn StreamPeeker>,
-    /// Takes events out of their envelope, where they have one.
+    /// Unwraps the events, if the format wraps them.
     pub opener: Option<fn() -> Box<dyn StreamOpener>>,
 }
 
-/// The provider half of a format of embeddings.
+/// The provider half of an embeddings format.
 #[derive(Debug)]
 pub struct EmbeddingsProvider {
-    /// Writes a request, under the provider's name for the model.
+    /// Writes a request for `model`, the provider's name for the model.
     pub write_request: fn(&embedding::Request<'_>, model: &str) -> Result<WrittenRequest, ApiError>,
-    /// Reads an answer. An error hidden in a 200 is an error here.
+    /// Reads a response. An error hidden in a 200 is returned as an error.
     pub read_response: fn(body: &[u8]) -> Result<embedding::Response<'_>, ApiError>,
 }
 
 impl Provider {
-    /// The format whose bodies it takes and answers with: its own, or the one in its envelope.
+    /// The format of the bodies on the wire: its own, or the wrapped one.
     pub fn bodies(&self) -> Id {
         self.envelope.as_ref().map_or(self.id, |envelope| envelope.of)
     }
 
-    /// Its half of a conversation, if it is a format of conversations.
+    /// The chat half, if this is a chat format.
     pub fn chat(&self) -> Option<&ChatProvider> {
         match &self.serves {
             Serves::Chat(chat) => Some(chat),

@@ -1,8 +1,8 @@
-//! How a server departs from a format that it speaks otherwise: which fields it calls by another name, which it has no words
-//! for. Quirks are data; here they are applied to a request's JSON, a client's own or one that was written for the server.
+//! Departures of a server from the format that it otherwise speaks: fields that it renames, does not support, or restricts. Quirks are
+//! data; this module applies them to the request's JSON, forwarded or translated.
 //!
-//! What no quirk names keeps its bytes. It is a look at the top level and, where a quirk names a field of messages, at each
-//! message's: for servers that have quirks, and for nobody else.
+//! Fields without a quirk are copied byte for byte. Only the top level is scanned, and each message if a quirk names a field of messages.
+//! Servers without quirks pay nothing.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,53 +20,53 @@ use super::aliases::{Ids, Rule};
 use super::bounds::{Bound, Bounds, Verdict};
 use super::fields::drop_hint;
 
-/// The fields of messages begin with it.
+/// The prefix for fields of messages.
 const IN_MESSAGES: &str = "messages[].";
 
-/// Those of their calls.
+/// The prefix for fields of a message's tool calls.
 const IN_CALLS: &str = "messages[].tool_calls[].";
 
 /// One departure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quirk {
-    /// The field, as the format's own table of fields calls it: `seed`, `messages[].name`.
+    /// The field's name in the format's table of fields: `seed`, `messages[].name`.
     pub field: &'static str,
-    /// What becomes of it.
+    /// How it is changed.
     pub becomes: Becomes,
 }
 
-/// What becomes of a field.
+/// How a field is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Becomes {
-    /// It has this name there. What a request has under this name too gives way.
+    /// Renamed. A field that already has the new name is removed.
     Renamed(&'static str),
-    /// Where it has the first value, it gets the second; both are JSON.
+    /// The first value is replaced by the second; both are JSON.
     Replaced(&'static str, &'static str),
-    /// It is a hint that the server has no words for: left out, and the client is told.
+    /// Dropped and reported to the client: the server has no equivalent.
     Dropped,
-    /// The server does by itself what it asks for, or never does: left out.
+    /// Removed without report: the server always does this by itself, or never does it.
     Omitted,
-    /// It would change the answer and cannot be said: 400, unless it has one of these values, which change nothing, and are left out.
+    /// Rejected with a 400, because dropping it would change the response. These values change nothing and are removed instead.
     Refused(&'static [&'static str]),
-    /// The server knows the field, and only these values of it: 400 for any other.
+    /// Restricted to these values: 400 for any other.
     Only(&'static [&'static str]),
-    /// It ties a call and its result, and the server takes only some: others are replaced in both.
+    /// An id that links a tool call and its result. Ids that the server does not accept are replaced in both.
     CallId(Rule),
 }
 
-/// Places in a body, in order, and what is to stand there.
+/// Ranges of the body, in order, with their replacements.
 pub type Edits = Vec<(Range<usize>, String)>;
 
-/// What quirks make of a request.
+/// The result of applying quirks to a request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Adapted {
-    /// What is to be changed.
+    /// The edits to the body.
     pub edits: Edits,
     /// The fields that were dropped.
     pub dropped: Vec<String>,
 }
 
-/// What is to be changed in `body`, or why it cannot be said to this server, which takes numbers within `bounds`.
+/// Computes the edits to `body`. Fails if the server does not support the request. `bounds` are the numbers that it accepts.
 pub fn adapt<'q>(body: &[u8], quirks: impl Iterator<Item = &'q Quirk>, bounds: Bounds) -> Result<Adapted, ApiError> {
     let quirks: Vec<&Quirk> = quirks.collect();
     let text = str::from_utf8(body).map_err(|_| unreadable())?;
@@ -79,7 +79,7 @@ pub fn adapt<'q>(body: &[u8], quirks: impl Iterator<Item = &'q Quirk>, bounds: B
     pass.object(&top, "")?;
     if quirks.iter().any(|quirk| quirk.field.starts_with(IN_MESSAGES)) {
         let messages = top.0.iter().find(|(key, _)| name_of(key) == "messages");
-        // What is no list of objects is the server's to refuse.
+        // The server itself rejects a value that is not a list of objects.
         let messages = messages.and_then(|(_, list)| json::read::<Vec<&RawValue>>(list.get()).ok());
         for message in messages.unwrap_or_default().iter().filter(|message| message.get().starts_with('{')) {
             pass.message(&Entries::read(message.get())?)?;
@@ -89,7 +89,7 @@ pub fn adapt<'q>(body: &[u8], quirks: impl Iterator<Item = &'q Quirk>, bounds: B
     Ok(pass.adapted)
 }
 
-/// The body with its edits.
+/// Applies the edits to the body.
 pub fn edited(body: &[u8], edits: &Edits) -> Vec<u8> {
     let grown: usize = edits.iter().map(|(_, text)| text.len()).sum();
     let mut out = Vec::with_capacity(body.len().saturating_add(grown));
@@ -103,7 +103,7 @@ pub fn edited(body: &[u8], edits: &Edits) -> Vec<u8> {
     out
 }
 
-/// The fields of an object, in order: names and values as they are written.
+/// The fields of an object, in order, as raw JSON.
 struct Entries<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'a> Entries<'a> {
@@ -134,7 +134,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
     }
 }
 
-/// A name as it is meant, whatever escapes it is written with.
+/// A key with its escapes decoded.
 fn name_of(key: &RawValue) -> Cow<'_, str> {
     #[derive(Deserialize)]
     #[serde(transparent)]
@@ -146,7 +146,7 @@ struct Pass<'a> {
     text: &'a str,
     quirks: &'a [&'a Quirk],
     bounds: Bounds,
-    /// Identifiers so far, for a server that takes only some.
+    /// Ids replaced so far, for a server that restricts them.
     ids: Option<Ids>,
     adapted: Adapted,
 }
@@ -157,7 +157,7 @@ impl Pass<'_> {
         start..start + raw.get().len()
     }
 
-    /// Looks at a message's fields, and at those of its calls where a quirk names one.
+    /// Scans a message's fields, and its tool calls' fields if a quirk names one.
     fn message(&mut self, entries: &Entries<'_>) -> Result<(), ApiError> {
         if let Some(ids) = &mut self.ids {
             ids.next_message();
@@ -174,7 +174,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Puts another identifier in the place of one that the server does not take.
+    /// Replaces an id that the server does not accept.
     fn call_id(&mut self, value: &RawValue, prefix: &str) {
         let (Some(ids), Ok(id)) = (&mut self.ids, json::read::<String>(value.get())) else { return };
         let alias = if prefix == IN_CALLS { ids.call(&id) } else { ids.result(&id) };
@@ -183,7 +183,7 @@ impl Pass<'_> {
         }
     }
 
-    /// Looks at an object's fields, whose quirks begin with `prefix`.
+    /// Scans an object's fields against the quirks with this `prefix`.
     fn object(&mut self, entries: &Entries<'_>, prefix: &str) -> Result<(), ApiError> {
         let quirks = self.quirks;
         let quirk_of = |key: &RawValue| {
@@ -195,7 +195,7 @@ impl Pass<'_> {
             _ => None,
         };
         let taken: Vec<&str> = entries.0.iter().filter_map(|(key, _)| renamed(key)).collect();
-        // Where what stays ends, so that commas go with what they stand before, or behind.
+        // The end of the last field that stays. A removed field takes the comma before it, or the one after it if no field stayed before.
         let mut kept = None;
         for (index, (key, value)) in entries.0.iter().enumerate() {
             let becomes = quirk_of(key).or_else(|| taken.contains(&&*name_of(key)).then_some(Becomes::Omitted));
@@ -214,8 +214,8 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Holds a number, or of a list how long it is, against its bounds; whether it stays in some form. What is neither is the
-    /// server's to refuse.
+    /// Checks a number, or a list's length, against its bounds. Returns whether the field stays in some form. The server itself rejects any
+    /// other type.
     fn fits(&mut self, key: &RawValue, value: &RawValue, prefix: &str) -> Result<bool, ApiError> {
         let name = name_of(key);
         let Some(bound) = prefix.is_empty().then(|| Bound::of(self.bounds, &name)).flatten() else { return Ok(true) };
@@ -234,7 +234,7 @@ impl Pass<'_> {
         Ok(verdict != Verdict::LeftOut)
     }
 
-    /// Does to a field what its quirk says; whether it stays in some form.
+    /// Applies the field's quirk. Returns whether the field stays in some form.
     fn stays(
         &mut self,
         becomes: Option<Becomes>,

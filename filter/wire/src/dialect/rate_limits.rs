@@ -1,4 +1,4 @@
-//! What a provider's answer says of its limits, as OpenAI's clients know it: `x-ratelimit-remaining-tokens` and its like.
+//! Converts a provider's rate limit headers to OpenAI's: `x-ratelimit-remaining-tokens` and others.
 //!
 //! Sources: OpenAI's guide on rate limits; Anthropic's page on response headers.
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::calendar;
 use crate::headers::HeaderMap;
 
-/// OpenAI's names, and Anthropic's for the same.
+/// OpenAI's names and Anthropic's equivalents.
 const NAMES: [(&str, &str); 6] = [
     ("x-ratelimit-limit-requests", "anthropic-ratelimit-requests-limit"),
     ("x-ratelimit-limit-tokens", "anthropic-ratelimit-tokens-limit"),
@@ -17,7 +17,7 @@ const NAMES: [(&str, &str); 6] = [
     (RESET_TOKENS, "anthropic-ratelimit-tokens-reset"),
 ];
 
-/// What else OpenAI tells its clients: how long it took, and by which version.
+/// Headers that OpenAI's clients read, processing time and API version included.
 pub(super) const OPENAIS: &[&str] = &[
     "openai-processing-ms",
     "openai-version",
@@ -29,7 +29,7 @@ pub(super) const OPENAIS: &[&str] = &[
     RESET_TOKENS,
 ];
 
-/// What Anthropic tells its clients.
+/// Headers that Anthropic's clients read.
 pub(super) const ANTHROPICS: &[&str] = &[
     "request-id",
     "anthropic-ratelimit-requests-limit",
@@ -49,12 +49,12 @@ pub(super) const ANTHROPICS: &[&str] = &[
 const RESET_REQUESTS: &str = "x-ratelimit-reset-requests";
 const RESET_TOKENS: &str = "x-ratelimit-reset-tokens";
 
-/// Of a provider that says it as OpenAI does.
+/// For a provider with OpenAI's headers.
 pub(super) fn pass(headers: &HeaderMap) -> Vec<(&'static str, String)> {
     NAMES.iter().filter_map(|(name, _)| Some((*name, headers.text(name)?.to_owned()))).collect()
 }
 
-/// Of a provider that says it as Anthropic does: with moments where OpenAI has how long it takes until then.
+/// For a provider with Anthropic's headers. They have points in time where OpenAI's have durations.
 pub(super) fn of_anthropic(headers: &HeaderMap, now: u64) -> Vec<(&'static str, String)> {
     let said = |(name, theirs): &(&'static str, &str)| {
         let value = headers.text(theirs)?;

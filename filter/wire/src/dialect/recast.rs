@@ -1,5 +1,4 @@
-//! An answer in the other form: a stream's events as one answer, and one answer as the events of a stream. Some servers take no
-//! notice of `stream`, others stream whatever they are asked.
+//! Converts a stream's events to a whole response and back. Some servers ignore `stream`, others always stream.
 
 use crate::conversation::{Choice, Finish, Part, Response, StreamEvent, seal};
 use crate::error::ApiError;
@@ -7,13 +6,13 @@ use crate::error::ApiError;
 use super::StreamReader;
 use super::mended::truncated;
 
-/// How much is read at once.
+/// Bytes fed to the reader at once.
 const PIECE: usize = 64 << 10;
 
-/// Whether `body` is a stream of this type, whatever its own headers say.
+/// Whether `body` is a stream of this type, regardless of its headers.
 pub(super) fn is_stream(body: &[u8], stream_type: &str) -> bool {
     if stream_type != "text/event-stream" {
-        // The length of a frame of AWS's, of which none has 16 MiB.
+        // The length prefix of an AWS frame; no frame has 16 MiB.
         return body.first() == Some(&0);
     }
     let text = body.trim_ascii_start();
@@ -21,7 +20,7 @@ pub(super) fn is_stream(body: &[u8], stream_type: &str) -> bool {
     [&b"data:"[..], b"event:", b"id:", b"retry:", b":"].iter().any(|field| text.starts_with(field))
 }
 
-/// The events in which `response` would have come.
+/// The events of `response` as a stream.
 pub(super) fn events(response: Response) -> Vec<StreamEvent> {
     let mut events = vec![StreamEvent::Start { id: response.id, model: response.model }];
     events.extend(response.usage.map(StreamEvent::Usage));
@@ -50,10 +49,10 @@ pub(super) fn events(response: Response) -> Vec<StreamEvent> {
     events
 }
 
-/// The answer that the stream `body` makes up. One that breaks off, or fails, is an error here.
+/// The response that the stream `body` makes up. Fails if the stream is truncated or reports an error.
 pub(super) fn collected(reader: &mut dyn StreamReader, body: &[u8]) -> Result<Response, ApiError> {
     let (mut answer, mut events) = (Collected::default(), Vec::new());
-    // A server that ends its stream may leave out the blank line behind the last event.
+    // A server may omit the blank line after the last event.
     for piece in body.chunks(PIECE).chain([&b"\n\n"[..]]) {
         let read = reader.read(piece, &mut events);
         for event in events.drain(..) {
@@ -68,11 +67,11 @@ pub(super) fn collected(reader: &mut dyn StreamReader, body: &[u8]) -> Result<Re
     Ok(answer.response)
 }
 
-/// What the events so far make up.
+/// The response built from the events so far.
 #[derive(Debug, Default)]
 struct Collected {
     response: Response,
-    /// Whether the first answer, or the stream, has come to its end.
+    /// Whether the first choice, or the stream, has ended.
     ended: bool,
 }
 
@@ -121,7 +120,7 @@ impl Collected {
         Ok(())
     }
 
-    /// The answer of this number; readers bound how many there are, and number them from 0.
+    /// The choice of this number. Readers bound the count and number choices from 0.
     fn choice(&mut self, number: u32) -> Option<&mut Choice> {
         const MOST: usize = 256;
         let place = usize::try_from(number).ok().filter(|place| *place < MOST)?;
@@ -137,7 +136,7 @@ impl Collected {
         }
     }
 
-    /// Adds `more` to the last part where `text` finds its kind in it, else as a part of its own.
+    /// Appends `more` to the last part if `text` accepts its kind, or else adds a part.
     fn say(&mut self, choice: u32, more: String, text: impl Fn(&mut Part) -> Result<&mut String, fn(String) -> Part>) {
         let Some(choice) = self.choice(choice).filter(|_| !more.is_empty()) else { return };
         let mut none = Part::RedactedThinking { data: String::new() };

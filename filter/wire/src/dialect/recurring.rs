@@ -1,10 +1,10 @@
-//! Recognises stream events that differ from the event before in one text only.
+//! Recognises stream events that differ from the previous event only in one text.
 //!
-//! A model's answer arrives as hundreds of events that differ in a few letters. Comparing an event's bytes with those of the event
-//! before costs a tenth of parsing its JSON. If all other bytes are equal, parsing would return the same values and another text.
+//! A model's response arrives as hundreds of events that differ in a few letters. Comparing an event's bytes with the previous event costs
+//! a tenth of parsing its JSON. If all other bytes are equal, parsing would return the same values with another text.
 //!
-//! [`Recurring`] compares with the last parsed event only, so the reader has the state that this event left. The new text must be a
-//! JSON string without escapes. Padding and numbers that no reader uses may differ too.
+//! [`Recurring`] compares with the last parsed event only, so the reader's state is the one that this event left. The new text must be a
+//! JSON string without escapes. Padding and numbers that no reader uses may also differ.
 
 use std::ops::Range;
 
@@ -15,14 +15,14 @@ use crate::conversation::StreamEvent;
 use crate::json::{plain, utf8};
 use crate::order::by_numbers;
 
-/// The longest event that is kept for comparison, with its name.
+/// The longest event stored for comparison, name included.
 const LONGEST: usize = 2048;
 
 /// Fields that no reader uses and that differ in each event: OpenAI's padding, and numbers.
 const IGNORED: [(&[u8], Value); 3] =
     [(b"\"obfuscation\":\"", Value::Text), (b"\"sequence_number\":", Value::Number), (b"\"created\":", Value::Number)];
 
-/// The kind of value in a place.
+/// The kind of value at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Value {
     /// The inside of a string without escapes.
@@ -36,21 +36,21 @@ enum Value {
 struct Place {
     at: Range<usize>,
     value: Value,
-    /// Whether the text stands here.
+    /// Whether this is the place of the text.
     told: bool,
 }
 
-/// The last parsed event, if it told one text.
+/// The last parsed event, if it carried exactly one text.
 #[derive(Debug, Default)]
 pub(super) struct Recurring {
     name: Vec<u8>,
     json: Vec<u8>,
-    /// In order. Empty if the last event cannot be compared with.
+    /// In order. Empty if the last event is not comparable.
     places: Vec<Place>,
 }
 
 impl Recurring {
-    /// Returns the text of an event that otherwise equals the event before. The text is never empty.
+    /// Returns the text of an event that otherwise equals the previous one. The text is never empty.
     pub fn text<'j>(&self, name: &[u8], json: &'j [u8]) -> Option<&'j str> {
         if self.places.is_empty() || !is_equal(name, &self.name) {
             return None;
@@ -71,7 +71,7 @@ impl Recurring {
         std::str::from_utf8(text?).ok()
     }
 
-    /// Takes note of a parsed event. If it told one text and nothing else, `at` is the place of the text in the JSON.
+    /// Records a parsed event. `at` is the place of its text in the JSON, if the event carried one text and nothing else.
     pub fn read(&mut self, name: &[u8], json: &[u8], at: Option<Range<usize>>) {
         self.places.clear();
         let short = json.len().saturating_add(name.len()) <= LONGEST;
@@ -91,14 +91,13 @@ impl Recurring {
         self.json.extend_from_slice(json);
     }
 
-    /// The memory that it holds, in bytes.
     pub fn held(&self) -> usize {
         self.json.capacity().saturating_add(self.name.capacity())
     }
 }
 
 impl Value {
-    /// Splits `bytes` behind such a value.
+    /// Splits `bytes` after a value of this kind.
     fn split(self, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
         let end = match self {
             Self::Text => plain(bytes),
@@ -113,7 +112,7 @@ impl Value {
     }
 }
 
-/// What an event told, besides its text.
+/// The kind of an event's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Text,
@@ -121,7 +120,7 @@ enum Kind {
     Refusal,
 }
 
-/// The same for readers that turn events into [`StreamEvent`]s.
+/// [`Recurring`] for readers that produce [`StreamEvent`]s.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     recurring: Recurring,
@@ -129,7 +128,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Returns what an event tells that differs from the event before in its text only.
+    /// Returns the event's content if only its text differs from the previous event.
     pub fn again(&self, name: &[u8], json: &[u8]) -> Option<StreamEvent> {
         let ((kind, choice), text) = (self.last?, self.recurring.text(name, utf8(json).ok()?.as_bytes())?.to_owned());
         Some(match kind {
@@ -139,8 +138,7 @@ impl Told {
         })
     }
 
-    /// Takes note of a parsed event and of what it told. `repeats` is false if the reader would read the same event differently the
-    /// second time.
+    /// Records a parsed event and its content. `repeats` is false if the reader would read the same event differently the second time.
     pub fn read(&mut self, name: &[u8], json: &[u8], told: &[StreamEvent], repeats: bool) {
         let (last, text) = match told {
             _ if !repeats => (None, ""),
@@ -153,13 +151,12 @@ impl Told {
         self.recurring.read(name, json, last.and_then(|_| only_place(json, text)));
     }
 
-    /// The memory that it holds, in bytes.
     pub fn held(&self) -> usize {
         self.recurring.held()
     }
 }
 
-/// Finds `text` in the JSON of the event that told it. Returns nothing if the JSON has escapes or holds the string twice.
+/// Finds `text` in the JSON of its event. `None` if the JSON has escapes or contains the string twice.
 pub(super) fn only_place(json: &[u8], text: &str) -> Option<Range<usize>> {
     let quoted = ["\"", text, "\""].concat();
     let fits = json.len() <= LONGEST && memchr(b'\\', json).is_none();
@@ -167,7 +164,7 @@ pub(super) fn only_place(json: &[u8], text: &str) -> Option<Range<usize>> {
     Some(start..start.saturating_add(text.len()))
 }
 
-/// Finds a text by its key and its length, under the same conditions.
+/// Finds a text by its key and length, under the same conditions.
 pub(super) fn place_behind(json: &[u8], key: &[u8], bytes: usize) -> Option<Range<usize>> {
     let fits = json.len() <= LONGEST && memchr(b'\\', json).is_none();
     let start = found_once(json, key).filter(|_| fits)?.saturating_add(key.len());
@@ -175,7 +172,7 @@ pub(super) fn place_behind(json: &[u8], key: &[u8], bytes: usize) -> Option<Rang
     (text.len() == bytes).then(|| start..start.saturating_add(bytes))
 }
 
-/// Finds `part`, which begins with a quote, if the JSON holds it exactly once.
+/// Finds `part`, which begins with a quote, if the JSON contains it exactly once.
 fn found_once(json: &[u8], part: &[u8]) -> Option<usize> {
     let mut places = memchr_iter(b'"', json).filter(|at| json.get(*at..).is_some_and(|rest| is_prefix(rest, part)));
     let first = places.next()?;

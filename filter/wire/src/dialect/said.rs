@@ -1,27 +1,27 @@
-//! The words of a provider's error, as far as a client reads them, and what may be concluded from them.
+//! Reads messages of providers' errors, and derives the kind of error from them.
 
 use crate::error::ErrorKind;
 
-/// A message longer than this is cut: it explains nothing more, and may quote what it should not.
+/// Longer messages are cut: the rest explains nothing more, and may quote sensitive data.
 const LONGEST_MESSAGE: usize = 1024;
 
-/// A body that is not JSON is passed on as a message only up to this length: a proxy's one line, not a page.
+/// The longest non-JSON body used as a message: a proxy's one line, not a page.
 const LONGEST_PLAIN: usize = 200;
 
-/// The message of a body that is not JSON; empty when it is none.
+/// The message in a body that is not JSON; empty if there is none.
 pub(super) fn plain(body: &[u8]) -> &str {
     let plain = str::from_utf8(body).unwrap_or_default().trim();
     let short = plain.len() <= LONGEST_PLAIN && !plain.starts_with(['<', '{', '[', '"']);
     if short { plain } else { "" }
 }
 
-/// At most so much of a message, whole characters.
+/// Cuts a message at a character boundary.
 pub(super) fn cut(said: &str) -> &str {
     said.get(..said.floor_char_boundary(LONGEST_MESSAGE)).unwrap_or(said)
 }
 
-/// Whether a message tells of this cause. What says something of the gateway's account puts it out of use for everybody, so
-/// that stands at the front: a complaint about a request may quote what its client wrote, behind where it stands.
+/// Whether a message indicates `cause`. Errors about the gateway's own account disable it for all clients, so their cause must be at the
+/// front: a message about a request may quote the client's text later on.
 pub(super) fn tells(said: &str, cause: &str, kind: ErrorKind) -> bool {
     match kind {
         ErrorKind::Authentication | ErrorKind::InsufficientQuota => said.starts_with(cause),

@@ -1,10 +1,10 @@
-//! Reasoning that another provider has sealed, or has not, in a body that passes as it is.
+//! Removes other providers' reasoning from a body that passes unchanged otherwise.
 //!
-//! Where an answer was translated, a seal names its owner (`gemini#…`), and the client sends it back with the rest of the
-//! conversation. A later turn may go to a provider of the client's own format, which refuses seals that it did not make: "Invalid
-//! `signature` in `thinking` block" (Anthropic), `invalid_encrypted_content` (OpenAI). Anthropic's own thinking always has a seal, so that
-//! a block without one is another's too. Such reasoning is left out; every other byte
-//! passes. Translated, a conversation needs none of this: there, writers know whose seal is whose.
+//! In a translated response, a seal names its owner (`gemini#…`), and the client sends it back with the conversation. A later turn may go
+//! to a provider of the client's own format, which rejects seals that it did not make: "Invalid `signature` in `thinking` block"
+//! (Anthropic), `invalid_encrypted_content` (OpenAI). Anthropic's own thinking always has a seal, so a block without one also belongs to
+//! another provider. Such reasoning is dropped; every other byte passes. Translated requests do not need this: their writers check the
+//! owner of each seal.
 
 use serde_json::value::RawValue;
 
@@ -14,19 +14,19 @@ use crate::json;
 use super::fields::Fields;
 use super::quirk::Edits;
 
-/// Who seals reasoning. Anthropic's own clients know its seals without an owner, and OpenAI's know OpenAI's so.
+/// Providers that seal reasoning. Anthropic's and OpenAI's own clients get that provider's seals without an owner.
 const OWNERS: [&str; 3] = ["gemini", "openai", "anthropic"];
 
-/// What stands for a turn that was nothing but such reasoning: none may be empty.
+/// Replaces a turn that consisted only of such reasoning: a turn must not be empty.
 const NOTHING: &str = r#"{"type":"text","text":"(reasoning)"}"#;
 
-/// Whether this literal begins as a seal with an owner does. Where none does, and no `signature` is empty, there is nothing to
-/// [change](edits).
+/// Whether this literal begins like a seal with an owner. If none in a body does, and no `signature` is empty, there is nothing to
+/// [edit](edits).
 pub fn may_begin(literal: &[u8]) -> bool {
     OWNERS.iter().any(|owner| literal.get(owner.len()) == Some(&b'#') && literal.starts_with(owner.as_bytes()))
 }
 
-/// What is to be changed in the body of a request in Anthropic's format, or in that of OpenAI's Responses.
+/// The edits to a request body in Anthropic's format or OpenAI's Responses format.
 pub fn edits(body: &[u8]) -> Edits {
     let list = |name: &str| {
         let raw = Fields::of(body).ok()?.take_raw(name)?;
@@ -44,7 +44,7 @@ pub fn edits(body: &[u8]) -> Edits {
     edits
 }
 
-/// A list without the elements that are `sealed`, if any is; `instead` of an empty one.
+/// Removes the `sealed` elements from a list, if there are any. An empty list becomes `instead`.
 fn without(
     body: &[u8],
     list: &RawValue,
@@ -75,7 +75,7 @@ fn is_sealed_block(block: &RawValue) -> bool {
     })
 }
 
-/// Whether the field that has the seal, of an object of this type, has another provider's.
+/// Whether the object's seal, in the field for its type, belongs to another provider.
 fn holds(object: &RawValue, field: impl Fn(&str) -> Option<&'static str>) -> bool {
     let seal = || {
         let mut fields = Fields::parse(object.get(), "").ok()?;

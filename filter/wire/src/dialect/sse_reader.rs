@@ -1,5 +1,4 @@
-//! What all readers of streams of server-sent events have in common: frames, keep-alives, `[DONE]`, and that nothing is read after
-//! the end or after an error.
+//! Shared by all readers of server-sent events: framing, keep-alives, `[DONE]`, and that nothing is read after the end or an error.
 
 use std::fmt::Debug;
 
@@ -10,41 +9,41 @@ use crate::framing::sse;
 use super::recurring::Told;
 use super::{Kept, StreamReader};
 
-/// A format's events, out of their frames.
+/// A format's events, without their frames.
 pub trait Events: Debug {
-    /// Whether comments, which keep a connection open, go on as pings. A format with pings of its own needs none.
+    /// Whether comments, used as keep-alives, become pings. Disabled for formats with their own pings.
     const COMMENTS_ARE_PINGS: bool = true;
 
-    /// Looks at a portion before it is read; `false` when there is nothing in it yet.
+    /// Inspects a chunk before it is read; `false` if there is nothing to read yet.
     fn accepts(&mut self, _portion: &[u8]) -> Result<bool, ApiError> {
         Ok(true)
     }
 
-    /// Reads one event; `data` is its data without blanks around it.
+    /// Reads one event; `data` is its trimmed data.
     fn event(&mut self, event: &sse::Event<'_>, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError>;
 
-    /// Reads OpenAI's terminator. Formats that have an end of their own ignore it, or refuse it.
+    /// Reads OpenAI's terminator. Formats with their own end ignore or reject it.
     fn done(&mut self, _events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         Ok(())
     }
 
-    /// Whether the reader would read the last event the same way again. If it would, an event with another text is not parsed.
+    /// Whether the reader would read the last event the same way again. If so, an event with only another text is not parsed.
     fn repeats(&self) -> bool {
         true
     }
 
-    /// Whether the end, or a failure, has come.
+    /// Whether the stream has ended or failed.
     fn is_over(&self) -> bool;
 
-    /// What is kept of the events that came.
+    /// The amount of state held from past events.
     fn kept(&self) -> Kept;
 }
 
-/// A reader of events that stand in such frames.
+/// A reader of server-sent events.
 #[derive(Debug, Default)]
 pub struct SseReader<E> {
     frames: sse::Decoder,
-    /// Whether something could not be read.
+    /// Whether a read has failed.
     broken: bool,
     told: Told,
     events: E,

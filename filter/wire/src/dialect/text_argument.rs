@@ -1,24 +1,22 @@
-//! The one text that a tool is called with, where its provider calls it as a function: `{"input": "..."}`, decoded while it
-//! comes.
+//! Decodes the single text argument of a custom tool whose provider calls it as a function: `{"input": "..."}`, while it streams.
 //!
-//! It keeps this, however the arguments are cut: the pieces that it gives are together what [`whole`] makes of all of them. A model
-//! that writes something else loses nothing: of an object with one text that text is meant, of anything else all of it.
+//! However the arguments are cut, the pieces together equal the result of [`whole`] on all of them. If the model writes something else,
+//! nothing is lost: the text of an object with one text, or else everything.
 
 use crate::dialect::fields::Fields;
 use crate::json;
 
-/// The argument's name.
 pub(super) const NAME: &str = "input";
 
 /// The arguments' schema.
 pub(super) const SCHEMA: &str = r#"{"type":"object","properties":{"input":{"type":"string","description":"The whole input, as plain text."}},"required":["input"],"additionalProperties":false}"#;
 
-/// The arguments that hold `text`.
+/// Wraps `text` as arguments.
 pub(super) fn wrap(text: &str) -> String {
     format!("{{\"{NAME}\":{}}}", serde_json::Value::from(text))
 }
 
-/// The text that these arguments hold.
+/// The text in complete arguments.
 pub(super) fn whole(arguments: &str) -> String {
     let (mut text, mut reader) = (String::new(), TextArgument::default());
     reader.feed(arguments, &mut text);
@@ -26,13 +24,13 @@ pub(super) fn whole(arguments: &str) -> String {
     text
 }
 
-/// Reads arguments in pieces.
+/// Decodes arguments in pieces.
 #[derive(Debug, Default)]
 pub(super) struct TextArgument {
     state: State,
-    /// What came before it was clear what it is.
+    /// Input held until its form is clear.
     held: String,
-    /// The first half of a character outside of the basic plane.
+    /// The first half of a surrogate pair.
     high: Option<u32>,
 }
 
@@ -41,21 +39,21 @@ enum State {
     /// It may still become `{"input": "`.
     #[default]
     Opening,
-    /// Inside of the text.
+    /// Inside the text.
     Text,
-    /// Behind a backslash.
+    /// After a backslash.
     Escape,
-    /// Behind `\u`: so many digits of this number have come.
+    /// After `\u`: the number of digits so far, and their value.
     Digits(u32, u32),
-    /// Behind the text.
+    /// After the text.
     Over,
-    /// It is another object: only its end tells what is meant.
+    /// Another object: only its end shows which text it contains.
     Other,
-    /// It is no object.
+    /// Not an object.
     Plain,
 }
 
-/// What the beginning says.
+/// The form that the beginning shows.
 enum Begins<'a> {
     Unclear,
     Text(&'a str),
@@ -64,7 +62,7 @@ enum Begins<'a> {
 }
 
 impl TextArgument {
-    /// Appends what one more piece adds to the text.
+    /// Decodes one more piece and appends its text.
     pub fn feed(&mut self, piece: &str, text: &mut String) {
         match self.state {
             State::Opening => self.open(piece, text),
@@ -74,12 +72,12 @@ impl TextArgument {
         }
     }
 
-    /// Appends what is left when no more comes.
+    /// Appends the remaining text at the end.
     pub fn finish(&mut self, text: &mut String) {
         let held = std::mem::take(&mut self.held);
         match std::mem::replace(&mut self.state, State::Over) {
             State::Other => text.push_str(&meant(&held)),
-            // An object that broke off before its text has none.
+            // An object that was truncated before its text yields nothing.
             State::Opening if !held.trim_start().starts_with('{') => text.push_str(&held),
             _ => self.flush(text),
         }
@@ -87,7 +85,7 @@ impl TextArgument {
 
     fn open(&mut self, piece: &str, text: &mut String) {
         self.held.push_str(piece);
-        // Blanks make nothing clearer, and may be many.
+        // Whitespace does not decide the form, and there may be much of it.
         if piece.trim().is_empty() {
             return;
         }
@@ -124,7 +122,7 @@ impl TextArgument {
                     State::Text
                 }
                 Some(digit) => State::Digits(count + 1, number * 16 + digit),
-                // No JSON: it goes on behind it.
+                // Invalid JSON: decoding continues after it.
                 None => {
                     self.push(char::REPLACEMENT_CHARACTER, text);
                     if letter == '"' { State::Over } else { State::Text }
@@ -138,7 +136,7 @@ impl TextArgument {
         }
     }
 
-    /// One unit of UTF-16.
+    /// Decodes one UTF-16 unit.
     fn unit(&mut self, unit: u32, text: &mut String) {
         match (self.high, unit) {
             (Some(high), 0xDC00..=0xDFFF) => {
@@ -159,7 +157,7 @@ impl TextArgument {
         text.push(letter);
     }
 
-    /// Half a character is none.
+    /// Replaces an unpaired surrogate.
     fn flush(&mut self, text: &mut String) {
         if self.high.take().is_some() {
             text.push(char::REPLACEMENT_CHARACTER);
@@ -195,7 +193,7 @@ fn begins(held: &str) -> Begins<'_> {
     }
 }
 
-/// What is meant by an object of another form.
+/// The text in an object of another form.
 fn meant(object: &str) -> String {
     let text = || {
         let mut fields = Fields::parse(object, "").ok()?;

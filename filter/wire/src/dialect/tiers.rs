@@ -1,5 +1,5 @@
-//! Classes of service that an answer was given, in the words that each format's clients know. A word that a client's library has
-//! not in its enumeration fails there, so that others are left out.
+//! Translates the service tier of a response. A client library fails on a tier that is not in its enumeration, so unknown tiers are
+//! omitted.
 //!
 //! | provider says | OpenAI's clients read | Anthropic's |
 //! |---|---|---|
@@ -11,7 +11,7 @@
 //!
 //! Sources: openai-python, `ChatCompletion.service_tier`; anthropic-sdk-python, `Usage.service_tier`; console.groq.com, "Service tiers".
 
-/// In OpenAI's words.
+/// In OpenAI's terms.
 pub(super) fn openais(given: &str) -> Option<&str> {
     Some(match given {
         "default" | "standard" | "on_demand" => "default",
@@ -20,7 +20,7 @@ pub(super) fn openais(given: &str) -> Option<&str> {
     })
 }
 
-/// In Anthropic's words.
+/// In Anthropic's terms.
 pub(super) fn anthropics(given: &str) -> Option<&str> {
     Some(match given {
         "default" | "standard" | "on_demand" => "standard",

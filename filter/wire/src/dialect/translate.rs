@@ -1,4 +1,4 @@
-//! From one format to another, by way of what both are about.
+//! Translates from one format to another, through the shared model.
 
 use crate::conversation::{self, Response, Usage};
 use crate::embedding::Encoding;
@@ -8,44 +8,44 @@ use crate::footprint;
 use super::aliases::{self, Names};
 use super::{Asks, ChatClient, ChatProvider, Client, Opening, Provider, Serves, StreamReader, mended, places, recast};
 
-/// A request as its provider wants it.
+/// A request in the provider's format.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Translated {
     /// The JSON body.
     pub body: Vec<u8>,
-    /// Hints that the provider has no words for, by the names the client's dialect gives them.
+    /// Fields dropped because the provider has no equivalent, by their names in the client's dialect.
     pub dropped: Vec<String>,
-    /// How its tools come back.
+    /// The names by which to translate tool calls in the response.
     pub names: Names,
 }
 
-/// An answer as its client wants it.
+/// A response in the client's format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TranslatedResponse {
-    /// Its body.
+    /// The body in the client's format.
     pub body: Vec<u8>,
-    /// Tokens, when the provider said.
+    /// Token usage, if the provider reported it.
     pub usage: Option<Usage>,
 }
 
-/// What an answer's writer must know of what was asked.
+/// Facts about the request that a response writer needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked<'a> {
-    /// Stands in where the provider names no model.
+    /// The model's name to use if the provider gives none.
     pub model: &'a str,
-    /// Stands in where the provider gives its answer no name.
+    /// The response id to use if the provider gives none.
     pub id: &'a str,
-    /// Unix seconds, for formats that date their answers.
+    /// Unix seconds, for formats with a creation time.
     pub now: u64,
-    /// How the client wants vectors written.
+    /// The client's encoding for vectors.
     pub encoding: Encoding,
-    /// The prompt's tokens by estimate, for formats that owe their clients a count where the provider gave none.
+    /// The estimated prompt tokens, for formats that must report a count even if the provider gave none.
     pub estimate: u64,
-    /// How the request's tools come back.
+    /// The names by which to translate tool calls.
     pub names: &'a Names,
 }
 
-/// How often a thread read and wrote requests to translate them, for tests that count it. No release has it.
+/// Counts the requests that a thread parses and writes in translation. For tests only.
 #[cfg(debug_assertions)]
 pub mod counted {
     use std::cell::Cell;
@@ -54,12 +54,12 @@ pub mod counted {
         static COUNTS: Cell<Counts> = const { Cell::new(Counts { read: 0, written: 0 }) };
     }
 
-    /// How often requests were read, and written.
+    /// Numbers of requests parsed and written.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
     pub struct Counts {
-        /// Read.
+        /// Requests parsed.
         pub read: u32,
-        /// Written.
+        /// Requests written.
         pub written: u32,
     }
 
@@ -71,24 +71,24 @@ pub mod counted {
         COUNTS.set(Counts { written: COUNTS.get().written.saturating_add(1), ..COUNTS.get() });
     }
 
-    /// The counts since this was last called.
+    /// Returns and resets the counts.
     pub fn taken() -> Counts {
         COUNTS.take()
     }
 }
 
-/// A parsed chat request, kept so that the body for a second provider can be written without parsing the client's body again. A request
-/// for embeddings is not kept: its parsed form borrows from the body.
+/// A parsed chat request, stored so that the body for a second provider can be written without parsing the client's body again. Embeddings
+/// requests are not stored: their parsed form borrows from the body.
 #[derive(Debug, Default)]
 pub struct ParsedRequest(Option<conversation::Request>);
 
-/// What a client of `client` sent, as a provider of `provider` wants it, for that provider's `model`.
+/// Translates a request from the format of `client` to that of `provider`, for that provider's `model`.
 pub fn request(client: &Client, provider: &Provider, body: &[u8], model: &str) -> Result<Translated, ApiError> {
     request_again(client, provider, (body, &mut ParsedRequest::default()), model)
 }
 
 /// Like [`request`], for a body that may have been parsed for another provider: `reading` must come from the same body. It stays filled
-/// unless this provider needs other tool names or call identifiers than the client's.
+/// unless this provider needs other tool names or call ids than the client's.
 pub fn request_again(
     client: &Client,
     provider: &Provider,
@@ -129,12 +129,12 @@ pub fn request_again(
     }
 }
 
-/// What was left out, by the names that clients of this format have for it.
+/// Converts the names of dropped fields to the client's own names.
 pub fn by_own_names(client: &Client, dropped: Vec<String>) -> Vec<String> {
     dropped.into_iter().map(|name| places::own_name(client, &name).unwrap_or(name)).collect()
 }
 
-/// What a provider of `provider` answered, as a client of `client` reads it.
+/// Translates a response from the format of `provider` to that of `client`.
 pub fn answer(
     client: &Client,
     provider: &Provider,
@@ -160,12 +160,12 @@ pub fn answer(
     }
 }
 
-/// Whether a provider of `provider` sent `body` as a stream, whatever its headers say.
+/// Whether `body` is a stream of the provider's format, regardless of its headers.
 pub fn is_stream(provider: &Provider, body: &[u8]) -> bool {
     recast::is_stream(body, provider.stream_type)
 }
 
-/// What a provider answered, in one piece or as a stream that is all here: `streamed`.
+/// Reads a provider's response: whole, or a complete stream if `streamed`.
 pub fn answer_in_any_form(
     client: &ChatClient,
     provider: &ChatProvider,
@@ -181,7 +181,7 @@ pub fn answer_in_any_form(
     read(client, provider, body, asked)
 }
 
-/// A whole answer as the stream that a client of `client` asked for.
+/// Encodes a whole response as a stream for `client`.
 pub fn streamed(client: &ChatClient, response: Response, opening: Opening) -> Vec<u8> {
     let (mut writer, mut out) = ((client.stream_writer)(opening), Vec::new());
     recast::events(response).iter().for_each(|event| writer.write(event, &mut out));
@@ -196,7 +196,7 @@ fn read(client: &ChatClient, provider: &ChatProvider, body: &[u8], asked: &Asked
 }
 
 impl Asked<'_> {
-    /// An answer without a name gets the request's, and the target's model; each gets what its writer must know of the tools.
+    /// Fills in a missing response id and model name, and the details of the tools that the writer needs.
     fn name(&self, response: &mut Response) {
         if response.model.is_empty() {
             self.model.clone_into(&mut response.model);
@@ -208,12 +208,12 @@ impl Asked<'_> {
     }
 }
 
-/// Reads a provider's stream, for a client of another format; `names` had been changed in the request.
+/// Reads a provider's stream for a client of another format; `names` are the tool names changed in the request.
 pub fn stream(client: &ChatClient, provider: &ChatProvider, names: &Names) -> Box<dyn StreamReader> {
     Box::new(mended::Reader::new((provider.stream_reader)(), client.ids, names.clone()))
 }
 
-/// The two formats are about different things.
+/// The error for two formats of different kinds.
 fn unrelated() -> ApiError {
     ApiError::new(400, ErrorKind::InvalidRequest, "The provider does not offer this endpoint.")
         .with_code("endpoint_not_available")

@@ -1,10 +1,10 @@
-//! Conversations as Anthropic and Converse know them: two speakers take turns, and instructions stand outside.
+//! Conversations in the form of Anthropic and Converse: user and assistant turns alternate, and system instructions are separate.
 //!
-//! Neighbours that would speak for the same role share one turn; results of tools are the user's, and stand before anything else
-//! the user says in that turn; thinking stands before the calls of its own message. Everything else keeps its order.
+//! Neighbouring messages of one role are merged into one turn. Tool results belong to the user and come first in the turn. Thinking comes
+//! before the calls of its own message. Everything else keeps its order.
 //!
-//! The first turn is left to be the assistant's when the client says so: models differ in whether they take it, and the provider's
-//! own 400 says so better than an invented user turn would.
+//! The first turn may be the assistant's if the client sends it so: some models accept it, and for others the provider's own 400 explains
+//! more than an invented user turn would.
 
 use serde::Serialize;
 
@@ -12,18 +12,18 @@ use crate::conversation::Role;
 use crate::error::ApiError;
 use crate::order;
 
-/// Who speaks, in the words of both.
+/// The role of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Speaker {
-    /// The user, who also brings what tools return.
+    /// The user, and tool results.
     User,
     /// The model.
     Assistant,
 }
 
 impl Speaker {
-    /// Who speaks for this role; `None` is the application, whose word is no turn.
+    /// Maps a role; `None` for system and developer, which have no turns.
     pub fn of(role: Role) -> Option<Self> {
         match role {
             Role::System | Role::Developer => None,
@@ -33,51 +33,46 @@ impl Speaker {
     }
 }
 
-/// What a block is to the order of its turn.
+/// A block's role in the order of its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A call of a tool.
     Call,
-    /// What a tool returned.
+    /// A tool result.
     Result,
-    /// Thinking, readable or not.
+    /// Thinking, readable or redacted.
     Thinking,
     /// Anything else.
     Other,
 }
 
-/// A piece of a turn, as the format writes it.
+/// A block of a turn in the format's own type.
 pub trait Block {
-    /// What it is.
     fn kind(&self) -> Kind;
 
-    /// Takes the blanks off its text's end, if it is a text.
+    /// Trims trailing whitespace if it is a text.
     fn trim_end(&mut self);
 }
 
-/// The blocks of a turn, as the format writes them.
+/// A turn's content in the format's own type.
 pub trait Content {
-    /// One of them.
     type Block: Block;
 
-    /// Those that stand here.
+    /// Wraps the blocks.
     fn of(blocks: Vec<Self::Block>) -> Self;
 
-    /// All of them.
     fn blocks(&self) -> &[Self::Block];
 
-    /// All of them, to be changed.
     fn blocks_mut(&mut self) -> &mut Vec<Self::Block>;
 }
 
-/// One turn, with its blocks as the format writes them.
+/// One turn.
 #[derive(Debug, Serialize)]
 struct Turn<C> {
     role: Speaker,
     content: C,
 }
 
-/// All turns.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub struct Turns<C>(Vec<Turn<C>>);
@@ -89,7 +84,7 @@ impl<C> Default for Turns<C> {
 }
 
 impl<C: Content> Turns<C> {
-    /// Adds what one message says: to the open turn, if it is the same speaker's.
+    /// Adds a message's blocks, to the last turn if its role is the same.
     pub fn say(&mut self, role: Speaker, mut blocks: Vec<C::Block>) {
         match self.0.last_mut() {
             _ if blocks.is_empty() => {}
@@ -98,13 +93,13 @@ impl<C: Content> Turns<C> {
         }
     }
 
-    /// Puts the turns in order once all has been said; an error when nothing was.
+    /// Puts each turn in order. Fails if there is no turn.
     pub fn arrange(&mut self) -> Result<(), ApiError> {
         if self.0.is_empty() {
             return Err(nothing_said());
         }
         self.of_user().for_each(|blocks| order::put_first(blocks, 0, |block| block.kind() == Kind::Result));
-        // An answer's beginning that the client wrote may not end in blanks.
+        // An assistant prefill must not end in whitespace.
         if let Some(Turn { role: Speaker::Assistant, content }) = self.0.last_mut()
             && let Some(last) = content.blocks_mut().last_mut()
         {
@@ -113,23 +108,22 @@ impl<C: Content> Turns<C> {
         Ok(())
     }
 
-    /// The blocks of each turn of the user.
+    /// The blocks of each user turn.
     pub fn of_user(&mut self) -> impl Iterator<Item = &mut Vec<C::Block>> {
         self.0.iter_mut().filter(|turn| turn.role == Speaker::User).map(|turn| turn.content.blocks_mut())
     }
 
-    /// All blocks.
     pub fn blocks(&self) -> impl Iterator<Item = &C::Block> {
         self.0.iter().flat_map(|turn| turn.content.blocks())
     }
 
-    /// Whether the last word is the assistant's: the beginning of the answer.
+    /// Whether the last turn is the assistant's: a prefill of the response.
     pub fn ends_with_answer(&self) -> bool {
         self.0.last().is_some_and(|turn| turn.role == Speaker::Assistant)
     }
 
-    /// Whether extended thinking can go on from here. It cannot when the last assistant turn is the answer's own beginning, nor when
-    /// that turn waits for tools and its thinking was not kept: Anthropic's models refuse both.
+    /// Whether extended thinking is possible. Anthropic's models reject it if the last turn is an assistant prefill, or if the last
+    /// assistant turn waits for tool results and its thinking was lost.
     pub fn can_think(&self) -> bool {
         let Some(turn) = self.0.iter().rfind(|turn| turn.role == Speaker::Assistant) else { return true };
         let blocks = turn.content.blocks();
@@ -146,7 +140,7 @@ pub fn thinking_before_calls<B: Block>(blocks: &mut Vec<B>) {
     }
 }
 
-/// The error for a conversation in which nobody says anything.
+/// The error for a conversation without content.
 pub fn nothing_said() -> ApiError {
     ApiError::invalid("messages", "The provider requires at least one user or assistant message that is not empty.")
 }

@@ -1,4 +1,4 @@
-//! One vector, as its provider wrote it; it is parsed only where it has to be written otherwise.
+//! One vector in the provider's encoding; parsed only if it must be converted.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use crate::json;
 
 use super::Encoding;
 
-/// Some servers leave the padding out.
+/// Some servers omit the padding.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -22,19 +22,19 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// A vector.
 #[derive(Debug, Clone)]
 pub enum Vector<'a> {
-    /// The text of a JSON array of numbers, one at least: see [`Vector::read`].
+    /// The text of a non-empty JSON array of numbers: see [`Vector::read`].
     Numbers(Cow<'a, RawValue>),
-    /// Base64 of 32-bit floats, little-endian; not looked into before it must be.
+    /// Base64 of 32-bit floats, little-endian; unchecked until it is decoded.
     Packed(Cow<'a, str>),
 }
 
 impl<'a> Vector<'a> {
-    /// Reads a JSON array of numbers, or a text in base64.
+    /// Reads a JSON array of numbers, or a base64 string.
     pub fn read(raw: &'a RawValue) -> Result<Self, ApiError> {
         if raw.get().starts_with('"') {
             return json::read(raw.get()).map(|Text(text)| Self::Packed(text)).map_err(|_| no_vector());
         }
-        // It is JSON: within an array only numbers have no letters but `e`, no quotes and no brackets.
+        // The input is valid JSON: in an array, only numbers have no letters but `e`, no quotes and no brackets.
         let numbers = inside(raw.get()).is_some_and(|inside| {
             !inside.trim_ascii().is_empty()
                 && inside.bytes().all(|byte| byte.is_ascii_digit() || b"-+.eE, \t\r\n".contains(&byte))
@@ -42,7 +42,7 @@ impl<'a> Vector<'a> {
         if numbers { Ok(Self::Numbers(Cow::Borrowed(raw))) } else { Err(no_vector()) }
     }
 
-    /// The same vector in `encoding`, borrowed if it is in that already.
+    /// Converts the vector to `encoding`; borrows if it has that encoding.
     pub fn encoded(&'a self, encoding: Encoding) -> Result<Self, ApiError> {
         match (self, encoding) {
             (Self::Numbers(raw), Encoding::Float) => Ok(Self::Numbers(Cow::Borrowed(raw))),
@@ -52,7 +52,7 @@ impl<'a> Vector<'a> {
         }
     }
 
-    /// How the vector is written.
+    /// The vector's encoding.
     pub fn encoding(&self) -> Encoding {
         match self {
             Self::Numbers(_) => Encoding::Float,
@@ -60,7 +60,7 @@ impl<'a> Vector<'a> {
         }
     }
 
-    /// Bytes of its text.
+    /// The length of its text in bytes.
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Numbers(raw) => raw.get().len(),
@@ -88,7 +88,7 @@ impl Serialize for Vector<'_> {
     }
 }
 
-/// Borrowed unless it holds escapes.
+/// Borrowed unless it has escapes.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -103,7 +103,7 @@ fn no_vector() -> ApiError {
 
 fn pack(array: &str) -> Result<String, ApiError> {
     let numbers = inside(array).unwrap_or_default();
-    // Where size matters a number has more digits than these four bytes.
+    // In large vectors, a number has more digits than the four bytes of a float.
     let mut bytes = Vec::with_capacity(numbers.len() / 2);
     for number in numbers.split(',') {
         let number: f32 = number.trim_ascii().parse().map_err(|_| no_vector())?;
@@ -159,7 +159,7 @@ mod tests {
         for json in ["[]", "[ ]", "[[1]]", "[null]", "[\"1\"]", "[true]", "{}", "1", "null"] {
             assert_eq!(read(json).unwrap_err().status, 502, "{json}");
         }
-        // Found out only when it has to be read.
+        // Detected only on decoding.
         for json in ["[1e400]", r#""AACA""#, r#""!!!!""#, r#""""#, r#""AADAfw==""#] {
             let vector = read(json).unwrap();
             let other = if vector.encoding() == Encoding::Float { Encoding::Base64 } else { Encoding::Float };

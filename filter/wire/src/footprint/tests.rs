@@ -41,7 +41,7 @@ fn a_batch_of_embeddings_and_a_long_conversation_can_be_read() {
     assert!(check_answer(vectors.as_bytes()).is_ok() && check_request(turns.as_bytes()).is_ok());
 }
 
-/// The estimate against what really is allocated, for what grows most in each format.
+/// Compares the estimate with real allocations, for the values that inflate most in each format.
 #[cfg(not(target_arch = "wasm32"))]
 mod measured {
     use crate::dialect::halves::{Both, CHATS, EMBEDDINGS};
@@ -51,7 +51,7 @@ mod measured {
 
     const COUNT: usize = 400;
 
-    /// Bodies with a list of the same small thing in each place that may have one.
+    /// Bodies filled with many copies of the same small item, at each place that may hold it.
     fn bodies(places: &[(&str, &str)]) -> Vec<String> {
         let filled = |(body, item): &(&str, &str)| body.replace("ITEMS", &vec![*item; COUNT].join(","));
         places.iter().map(filled).collect()
@@ -137,7 +137,7 @@ mod measured {
         ])
     }
 
-    /// A VM's pointers are half as long as those here, where what is read into types is nearly all pointers.
+    /// The VM's pointers are half the size of those in this test, and the parsed types consist almost entirely of pointers.
     fn fits(json: &str, what: &str, measured: &allocation_counter::AllocationInfo) -> bool {
         let (most, estimated) = (measured.bytes_max as usize, footprint::of(json.as_bytes()));
         assert!(most <= 2 * estimated, "{what}: {most} bytes, estimated {estimated}: {}", &json[..json.len().min(200)]);

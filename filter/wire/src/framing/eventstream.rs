@@ -1,8 +1,8 @@
-//! AWS's event streams (`application/vnd.amazon.eventstream`): bytes in any portions in, whole frames out.
+//! Decodes AWS event streams (`application/vnd.amazon.eventstream`) from chunks of any size into whole frames.
 //!
-//! The decoder keeps only the frame that is not complete yet, checks both checksums of every frame, and hands frames out
-//! borrowed: headers are looked up where they stand, the payload is a slice. It does not know what events mean. A stream
-//! that is broken has no place from which it could be read on, so every error is final, and nothing is kept after it.
+//! The decoder buffers only the incomplete frame, verifies both checksums of every frame, and lends frames out: headers are looked up in
+//! place, and the payload is a slice. It does not interpret events. A corrupt stream has no point to resume from, so every error is final,
+//! and the decoder frees its buffer.
 //!
 //! All numbers are big-endian:
 //!
@@ -11,45 +11,45 @@
 //! header: u8 name's length, name, u8 type, value
 //! ```
 //!
-//! Source: AWS, "Amazon Transcribe: event stream encoding", which is the same for all of AWS; types of values by the
-//! Smithy specification, "Amazon Event Stream".
+//! Source: AWS, "Amazon Transcribe: event stream encoding", which applies to all of AWS; value types from the Smithy specification, "Amazon
+//! Event Stream".
 
 use super::extend;
 
-/// Total length, headers' length, and their checksum.
+/// Total length, header length, and their checksum.
 const PRELUDE: usize = 12;
-/// What a frame without headers and payload has: the prelude, and the checksum at its end.
+/// The size of a frame without headers and payload: the prelude and the final checksum.
 const FRAME: usize = PRELUDE + 4;
-/// A longer frame fails the stream: AWS sends at most 16 MiB of payload.
+/// A longer frame fails the stream: AWS sends payloads of at most 16 MiB.
 const LONGEST_FRAME: usize = (16 << 20) + (128 << 10);
-/// A buffer up to this size is used again for the next frame; a larger one is given back.
+/// A buffer up to this size is reused for the next frame; a larger one is freed.
 const SMALL: usize = 16 << 10;
-/// A header's value that is text.
+/// The type of a text value.
 const TEXT: u8 = 7;
 
-/// The bytes are no event stream, or were damaged on their way.
+/// The bytes are not an event stream, or are corrupt.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub enum Broken {
-    /// A length that no frame can have.
+    /// An impossible length.
     Length,
-    /// A frame that is longer than one may be.
+    /// A frame above the maximum length.
     TooLong,
-    /// A checksum that is not its bytes'.
+    /// A wrong checksum.
     Checksum,
-    /// Headers that end before their own end.
+    /// Truncated headers.
     Headers,
 }
 
-/// One frame, as it stood in the stream.
+/// One frame, borrowed from the stream.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub struct Frame<'a> {
     headers: &'a [u8],
-    /// What the frame is about.
+    /// The frame's payload.
     pub payload: &'a [u8],
 }
 
 impl<'a> Frame<'a> {
-    /// The text in the header `name`, if there is one.
+    /// The text value of the header `name`.
     pub fn header(&self, name: &str) -> Option<&'a str> {
         let mut rest = self.headers;
         while let Some((header, next)) = Header::split(rest) {
@@ -61,7 +61,7 @@ impl<'a> Frame<'a> {
         None
     }
 
-    /// Takes the first frame off `bytes`; `None` when it is not complete.
+    /// Splits the first frame off `bytes`; `None` if it is incomplete.
     fn split(bytes: &'a [u8]) -> Result<Option<(Self, &'a [u8])>, Broken> {
         let Some(prelude) = Prelude::read(bytes)? else { return Ok(None) };
         let Some((frame, next)) = bytes.split_at_checked(prelude.total) else { return Ok(None) };
@@ -79,7 +79,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// How long a frame and its headers are.
+/// The lengths of a frame and its headers.
 #[derive(Clone, Copy)]
 struct Prelude {
     total: usize,
@@ -87,7 +87,7 @@ struct Prelude {
 }
 
 impl Prelude {
-    /// `None` when it is not complete.
+    /// `None` if incomplete.
     fn read(bytes: &[u8]) -> Result<Option<Self>, Broken> {
         let Some((lengths, rest)) = bytes.split_first_chunk::<8>() else { return Ok(None) };
         let Some((sum, _)) = rest.split_first_chunk::<4>() else { return Ok(None) };
@@ -105,14 +105,14 @@ impl Prelude {
     }
 }
 
-/// One header; values other than text are passed over.
+/// One header; values other than text are skipped.
 struct Header<'a> {
     name: &'a [u8],
     text: Option<&'a str>,
 }
 
 impl<'a> Header<'a> {
-    /// Takes the first header off `bytes`; `None` when it does not end in them.
+    /// Splits the first header off `bytes`; `None` if it is truncated.
     fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (length, rest) = bytes.split_first()?;
         let (name, rest) = rest.split_at_checked(usize::from(*length))?;
@@ -126,7 +126,7 @@ impl<'a> Header<'a> {
             4 => (4, rest),
             5 | 8 => (8, rest),
             9 => (16, rest),
-            // Bytes and text say how long they are.
+            // Bytes and text have a length prefix.
             6 | &TEXT => {
                 let (length, rest) = rest.split_first_chunk::<2>()?;
                 (usize::from(u16::from_be_bytes(*length)), rest)
@@ -139,20 +139,20 @@ impl<'a> Header<'a> {
     }
 }
 
-/// Cuts frames out of portions of a stream.
+/// Splits a stream into frames.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    /// The beginning of a frame whose end has not come.
+    /// The incomplete frame.
     carry: Vec<u8>,
-    /// Why nothing is read any more.
+    /// The error that ended the stream.
     broken: Option<Broken>,
 }
 
-/// Why the cutting of frames has ended.
+/// Why decoding stopped.
 enum Ended<E> {
-    /// The stream is broken.
+    /// The stream is corrupt.
     Broken(Broken),
-    /// Whoever got the frames wants no more.
+    /// The caller returned an error.
     Enough(E),
 }
 
@@ -163,8 +163,8 @@ impl<E> From<Broken> for Ended<E> {
 }
 
 impl Decoder {
-    /// Hands every frame that `portion` completes to `each`, in order; the rest waits for the next portion.
-    /// An error of `each` ends the reading and is returned. A stream that was broken once stays so.
+    /// Passes every frame that `portion` completes to `each`, in order, and buffers the rest. Returns an error of `each` at once. After a
+    /// framing error every call fails.
     pub fn feed<E: From<Broken>>(
         &mut self,
         portion: &[u8],
@@ -183,7 +183,7 @@ impl Decoder {
         })
     }
 
-    /// Bytes of memory that the frame takes which is not complete.
+    /// Bytes of memory that the incomplete frame takes.
     pub fn held(&self) -> usize {
         self.carry.capacity()
     }
@@ -195,7 +195,7 @@ impl Decoder {
     ) -> Result<(), Ended<E>> {
         let mut rest = portion;
         while !self.carry.is_empty() {
-            // Only what the begun frame lacks is copied to it.
+            // Copies only the missing bytes of the incomplete frame.
             let whole = Prelude::read(&self.carry)?.map_or(PRELUDE, |prelude| prelude.total);
             let lacking = whole.saturating_sub(self.carry.len());
             let (more, next) = rest.split_at_checked(lacking).unwrap_or((rest, &[]));
@@ -220,7 +220,7 @@ impl Decoder {
     }
 }
 
-/// Appends a frame. Header names are at most 255 bytes long and texts 65,535: what is longer is cut.
+/// Appends a frame. Truncates header names to 255 bytes and texts to 65,535.
 pub fn encode(headers: &[(&str, &str)], payload: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; PRELUDE]);

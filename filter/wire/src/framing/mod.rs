@@ -1,10 +1,10 @@
-//! How events are cut out of a stream of bytes, whatever the events mean.
+//! Splits byte streams into events, regardless of their meaning.
 
 pub mod eventstream;
 pub mod sse;
 pub mod surrogates;
 
-/// Appends to a buffer that will hold `most` bytes in the end: its memory doubles up to that, and never past what it holds.
+/// Appends to a buffer that will hold at most `most` bytes: its capacity doubles up to that limit.
 pub fn extend(buffer: &mut Vec<u8>, more: &[u8], most: usize) {
     let needed = buffer.len().saturating_add(more.len());
     if needed > buffer.capacity() {

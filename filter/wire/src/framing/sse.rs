@@ -1,8 +1,8 @@
-//! Server-sent events: bytes in any portions in, whole events out.
+//! Decodes server-sent events from chunks of any size into whole events.
 //!
-//! The decoder keeps only the event that is not complete yet, up to [`LONGEST_EVENT`]: past it the stream has failed, and nothing
-//! more of it is kept. It accepts the three line ends of the format (`\n`, `\r\n`, `\r`), comments, a byte order mark and `data`
-//! over several lines; cutting the input anywhere gives the same events.
+//! The decoder buffers only the incomplete event, up to [`LONGEST_EVENT`]; beyond that the stream fails and the buffer is freed. It accepts
+//! the format's three line endings (`\n`, `\r\n`, `\r`), comments, a byte order mark, and `data` on several lines. The events do not depend
+//! on how the input is cut.
 //! Source: the HTML Living Standard, "Server-sent events".
 
 use std::borrow::Cow;
@@ -12,61 +12,61 @@ use memchr::memchr2;
 use super::extend;
 use super::surrogates::Mender;
 
-/// An event that grows past this many bytes fails the stream. The longest that providers send hold a picture in base64, or
-/// repeat a whole answer: several MiB. AWS takes no more than 16 MiB for a frame of its event streams either.
+/// A longer event fails the stream. The longest that providers send contain a base64 image or repeat a whole response: several MiB. AWS
+/// also limits a frame of its event streams to 16 MiB.
 pub const LONGEST_EVENT: usize = 16 << 20;
 
-/// A buffer up to this size is used again for the next event; a larger one is given back.
+/// A buffer up to this size is reused for the next event; a larger one is freed.
 const SMALL: usize = 16 << 10;
 
-/// One event, as it stood in the stream.
+/// One event, borrowed from the stream.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Event<'a> {
-    /// The `event` field, empty when there was none.
+    /// The `event` field, empty if absent.
     pub name: &'a [u8],
-    /// The `data` field; several of them are joined with a newline. Empty for a comment. JSON in it holds no halves of characters:
-    /// see [`surrogates`](super::surrogates).
+    /// The `data` fields, joined by newlines; empty for a comment. Its JSON has no unpaired surrogates: see
+    /// [`surrogates`](super::surrogates).
     pub data: Cow<'a, [u8]>,
-    /// The event's own bytes, its blank line included: what a relay passes on.
+    /// The event's raw bytes with its blank line, for passing it on.
     pub raw: &'a [u8],
 }
 
 impl Event<'_> {
-    /// A comment or a stray blank line: keeps a connection alive and says nothing.
+    /// Whether it is a comment or a stray blank line: a keep-alive without content.
     pub fn is_silent(&self) -> bool {
         self.data.is_empty()
     }
 }
 
-/// An event grew past the bound.
+/// An event exceeded the maximum length.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub struct TooLong;
 
-/// How far bytes were searched: nothing is looked at twice, however small the portions of a long line are.
+/// The search position, so that no byte is searched twice, however small the chunks of a long line are.
 #[derive(Debug, Default, Clone, Copy)]
 struct Searched {
     /// The start of the last line.
     line: usize,
-    /// Where in it nothing was found so far.
+    /// The position in that line up to which there is no line end.
     seen: usize,
 }
 
-/// Cuts events out of portions of a stream.
+/// Splits a stream into events.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    /// The beginning of an event whose end has not come.
+    /// The incomplete event.
     carry: Vec<u8>,
-    /// How far `carry` was searched for its end.
+    /// The search position in `carry`.
     searched: Searched,
     started: bool,
-    /// An event was too long: nothing is read any more.
+    /// An event was too long: decoding has stopped.
     failed: bool,
     mender: Mender,
 }
 
 impl Decoder {
-    /// Hands every event that `portion` completes to `each`, in order; the rest waits for the next portion.
-    /// An error of `each` ends the reading and is returned. A stream that was too long once stays so.
+    /// Passes every event that `portion` completes to `each`, in order, and buffers the rest. Returns an error of `each` at once. After an
+    /// overlong event every call fails.
     pub fn feed<E: From<TooLong>>(
         &mut self,
         portion: &[u8],
@@ -113,12 +113,12 @@ impl Decoder {
         }
     }
 
-    /// The bytes of an event that was begun and not ended.
+    /// The bytes of the incomplete event.
     pub fn pending(&self) -> &[u8] {
         &self.carry
     }
 
-    /// Bytes of memory that they take.
+    /// Bytes of memory that the incomplete event takes.
     pub fn held(&self) -> usize {
         self.carry.capacity()
     }
@@ -163,13 +163,13 @@ impl Decoder {
     }
 }
 
-/// The value of `line` if it is the field `name`; one space after the colon is not part of it.
+/// The value of `line` if it is the field `name`, without one space after the colon.
 fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let value = line.strip_prefix(name)?.strip_prefix(b":")?;
     Some(value.strip_prefix(b" ").unwrap_or(value))
 }
 
-/// Where the first event of `bytes` ends (past its blank line), or from where to search on when more has come.
+/// The end of the first event in `bytes`, after its blank line, or the position from which to continue the search.
 fn end_of_event(bytes: &[u8], from: Searched) -> Result<usize, Searched> {
     let Searched { mut line, mut seen } = from;
     loop {
@@ -180,7 +180,8 @@ fn end_of_event(bytes: &[u8], from: Searched) -> Result<usize, Searched> {
         let end = seen + ahead;
         let next = match (bytes.get(end), bytes.get(end + 1)) {
             (Some(b'\r'), Some(b'\n')) => end + 2,
-            // The `\n` of this `\r` may still come, and must not read as a blank line; a blank line needs no waiting.
+            // The `\n` of this `\r` may be in the next chunk and must not count as a blank line. After a blank line there is no need to
+            // wait.
             (Some(b'\r'), None) if end > line => return Err(Searched { line, seen: end }),
             _ => end + 1,
         };
@@ -252,7 +253,7 @@ mod tests {
         assert_eq!(raw, stream);
     }
 
-    /// Looked at anew with every portion, these would be a hundred gigabytes.
+    /// Searched again with every chunk, this would be a hundred gigabytes.
     #[test]
     fn a_long_line_in_small_portions_is_searched_once() {
         let mut decoder = Decoder::default();

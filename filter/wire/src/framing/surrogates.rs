@@ -1,8 +1,8 @@
-//! Halves of characters in JSON: a character beyond the first 65,536 is written as two escapes, `\ud83d\ude00`, and servers that
-//! cut texts by such units leave one half at the end of a text, the other at the beginning of the next.
+//! Repairs unpaired surrogates in JSON. A character beyond U+FFFF is written as two escapes, `\ud83d\ude00`. Servers that split texts by
+//! UTF-16 units leave the first at the end of one text and the second at the beginning of the next.
 //!
-//! JSON allows that and no Unicode text can hold it, so that a reader refuses all of it. Here halves that follow each other in two
-//! events become the character again, and a half alone U+FFFD. What holds none is not copied.
+//! JSON allows that, but Unicode strings cannot hold it, so a parser rejects the whole event. This module joins halves from two successive
+//! events and replaces an unpaired half by U+FFFD. It does not copy JSON without surrogates to repair.
 //! Source: RFC 8259, 8.2.
 
 use std::borrow::Cow;
@@ -11,21 +11,21 @@ use std::ops::RangeInclusive;
 const HIGH: RangeInclusive<u16> = 0xd800..=0xdbff;
 const LOW: RangeInclusive<u16> = 0xdc00..=0xdfff;
 
-/// Length of an escape such as `\ud83d`.
+/// The length of an escape such as `\ud83d`.
 const ESCAPE: usize = 6;
 
-/// What is written for a half alone.
+/// Replaces an unpaired surrogate.
 const UNKNOWN: &[u8] = br"\ufffd";
 
-/// Mends the events of one stream.
+/// Repairs the events of one stream.
 #[derive(Debug, Default)]
 pub struct Mender {
-    /// The first half of a character, with which a text of the event before has ended.
+    /// The high surrogate at the end of the previous event's text.
     half: Option<[u8; ESCAPE]>,
 }
 
 impl Mender {
-    /// The JSON of the stream's next event, without halves.
+    /// Repairs the JSON of the stream's next event.
     pub fn event<'a>(&mut self, json: Cow<'a, [u8]>) -> Cow<'a, [u8]> {
         match mend(&json, &mut self.half, true) {
             Some(mended) => Cow::Owned(mended),
@@ -34,12 +34,12 @@ impl Mender {
     }
 }
 
-/// The JSON without halves.
+/// Repairs a whole JSON text.
 pub fn whole(json: &[u8]) -> Cow<'_, [u8]> {
     mend(json, &mut None, false).map_or(Cow::Borrowed(json), Cow::Owned)
 }
 
-/// `None` where there is nothing to mend. A half at the end of a text waits in `half` for its other one, if that may `follow`.
+/// Returns `None` if there is nothing to repair. If another event may `follow`, a high surrogate at the end of a text waits in `half`.
 fn mend(json: &[u8], half: &mut Option<[u8; ESCAPE]>, follow: bool) -> Option<Vec<u8>> {
     let mut waiting = half.take();
     let mut out: Option<Vec<u8>> = None;
@@ -81,7 +81,7 @@ fn mend(json: &[u8], half: &mut Option<[u8; ESCAPE]>, follow: bool) -> Option<Ve
     Some(out)
 }
 
-/// The unit that the escape at `start` stands for, if there is one.
+/// The UTF-16 unit of the escape at `start`, if there is one.
 fn unit(json: &[u8], start: usize) -> Option<u16> {
     let digits = json.get(start..start + ESCAPE)?.strip_prefix(br"\u")?;
     u16::from_str_radix(str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?, 16).ok()
@@ -113,7 +113,7 @@ mod tests {
             events(&[r#"{"a":"hi \ud83d"}"#, r#"{"a":"\ude00 x"}"#]),
             [r#"{"a":"hi "}"#, r#"{"a":"\ud83d\ude00 x"}"#]
         );
-        // What comes in between ends the wait.
+        // An event in between ends the wait.
         assert_eq!(events(&[r#""\uD83D""#, r#""x""#, r#""\uDE00""#]), [r#""""#, r#""x""#, r#""\ufffd""#]);
     }
 

@@ -1,15 +1,15 @@
-//! How far a text goes before a byte for which JSON has another form: a quote, a backslash, or what is below a space. Eight bytes at a
-//! time (<https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord>).
+//! Finds the first byte of a text that JSON must escape: a quote, a backslash, or a byte below a space. Scans eight bytes at a time
+//! (<https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord>).
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// Whether all of it can stand in a JSON string as it is.
+/// Whether the text needs no escapes in a JSON string.
 pub fn is_plain(text: &[u8]) -> bool {
     plain(text) == text.len()
 }
 
-/// How many bytes of it come before the first that cannot stand in a JSON string as it is.
+/// The number of bytes before the first that JSON must escape.
 pub(crate) fn plain(text: &[u8]) -> usize {
     let (words, rest) = text.as_chunks();
     for (index, word) in words.iter().enumerate() {
@@ -23,7 +23,7 @@ pub(crate) fn plain(text: &[u8]) -> usize {
     text.len() - rest.len() + end
 }
 
-/// The highest bit of each such byte, up to the first at least; behind it there may be others.
+/// Sets the highest bit of each such byte, at least up to the first; later bits may be wrong.
 fn odd(word: u64) -> u64 {
     let below = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word & HIGH;
     let has = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);

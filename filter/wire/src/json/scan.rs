@@ -1,14 +1,14 @@
-//! A JSON reader that is faster than serde for a few fields of a text. It supports the forms that nearly all providers write.
+//! A JSON reader for a few fields of a text, faster than serde. It supports the forms that nearly all providers write.
 //!
-//! For any other form a [`Scan`] returns nothing, and the caller falls back to its serde reader. Both readers must return the same, so
-//! a scan validates skipped values as strictly as serde does.
+//! For any other form a [`Scan`] returns nothing, and the caller falls back to its serde reader. Both readers must return the same result,
+//! so a scan validates skipped values as strictly as serde does.
 
 use super::plain::plain;
 
-/// Objects and arrays within each other. What is nested deeper is for serde, which has a bound of its own.
+/// The maximum nesting. Deeper JSON is left to serde, which has its own limit.
 const DEEPEST: u32 = 32;
 
-/// A JSON text, and how far it was read.
+/// A JSON text and a position in it.
 #[derive(Debug)]
 pub(crate) struct Scan<'a> {
     json: &'a str,
@@ -17,14 +17,14 @@ pub(crate) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    /// Reads `json` with `value`: all of it, or nothing.
+    /// Reads all of `json` with `value`, or returns nothing.
     pub fn all<T>(json: &'a [u8], value: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         let mut scan = Self { json: super::utf8(json).ok()?, at: 0, depth: 0 };
         let value = value(&mut scan)?;
         scan.next().is_none().then_some(value)
     }
 
-    /// The first byte of what comes next, behind blanks.
+    /// Skips whitespace and returns the next byte.
     fn next(&mut self) -> Option<u8> {
         loop {
             match self.byte()? {
@@ -39,13 +39,13 @@ impl<'a> Scan<'a> {
         self.json.as_bytes().get(self.at).copied()
     }
 
-    /// How many bytes come next that stand for themselves in a text.
+    /// The number of bytes ahead that need no escapes.
     #[inline]
     fn plain(&self) -> usize {
         plain(self.json.as_bytes().get(self.at..).unwrap_or_default())
     }
 
-    /// Whether `byte` comes next: it is passed over then.
+    /// Skips `byte` if it comes next.
     #[inline]
     fn takes(&mut self, byte: u8) -> bool {
         let takes = self.byte() == Some(byte) || self.next() == Some(byte);
@@ -63,7 +63,7 @@ impl<'a> Scan<'a> {
         rest.starts_with(word).then(|| self.at += word.len())
     }
 
-    /// Enters the brackets that begin with `open`, and has `item` read each item. Gives back whether there was one.
+    /// Reads a bracketed list; `item` reads each item. Returns whether there was one.
     fn items(&mut self, [open, close]: [u8; 2], item: &mut dyn FnMut(&mut Self) -> Option<()>) -> Option<bool> {
         self.take(open)?;
         self.depth += 1;
@@ -82,12 +82,12 @@ impl<'a> Scan<'a> {
         Some(any)
     }
 
-    /// An array: `item` reads each of its items. Gives back whether there was one.
+    /// Reads an array; `item` reads each item. Returns whether there was one.
     pub fn array(&mut self, item: &mut dyn FnMut(&mut Self) -> Option<()>) -> Option<bool> {
         self.items(*b"[]", item)
     }
 
-    /// An object: `field` reads those of these names, at most 32; others are passed over. None of them stands there twice.
+    /// Reads an object; `field` reads the fields in `names`, at most 32, each at most once. Skips other fields.
     pub fn object(&mut self, names: &[&str], field: &mut dyn FnMut(&mut Self, &str) -> Option<()>) -> Option<()> {
         let mut seen = 0_u32;
         self.items(*b"{}", &mut |scan| {
@@ -104,7 +104,7 @@ impl<'a> Scan<'a> {
         .map(drop)
     }
 
-    /// A text without escapes.
+    /// Reads a string without escapes.
     pub fn text(&mut self) -> Option<&'a str> {
         self.take(b'"')?;
         let start = self.at;
@@ -117,12 +117,12 @@ impl<'a> Scan<'a> {
         text
     }
 
-    /// What is not `null`, read with `value`.
+    /// Reads `null` as `None`, else a value.
     pub fn maybe<T>(&mut self, value: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
         if self.next()? == b'n' { self.word("null").map(|()| None) } else { value(self).map(Some) }
     }
 
-    /// A whole number from zero, far from the largest that there is.
+    /// Reads a non-negative integer of at most 18 digits.
     pub fn count(&mut self) -> Option<u64> {
         const LONGEST: usize = 18;
         self.next()?;
@@ -132,7 +132,7 @@ impl<'a> Scan<'a> {
         if digits.len() <= LONGEST { digits.parse().ok() } else { None }
     }
 
-    /// How much of a text, or of something else, is there: as [`Filled`](crate::lenient::Filled) counts it.
+    /// Reads any value as [`Filled`](crate::lenient::Filled) does.
     pub fn filled(&mut self) -> Option<usize> {
         match self.next()? {
             b'"' => self.string(),
@@ -145,7 +145,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Passes over a value.
+    /// Skips a value.
     pub fn skip(&mut self) -> Option<()> {
         match self.next()? {
             b'"' => self.string().map(drop),
@@ -158,7 +158,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// A text, with escapes or without: how many bytes it has when it is read.
+    /// Skips a string with or without escapes; returns its decoded length.
     fn string(&mut self) -> Option<usize> {
         self.take(b'"')?;
         let mut length = 0;
@@ -180,7 +180,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// What stands behind a backslash: how many bytes it stands for.
+    /// Skips an escape; returns its decoded length.
     fn escape(&mut self) -> Option<usize> {
         let escape = self.byte()?;
         self.at += 1;
@@ -192,7 +192,7 @@ impl<'a> Scan<'a> {
                     return None;
                 }
                 self.at += 4;
-                // Halves of a pair are for serde.
+                // Surrogates are left to serde.
                 u32::from_str_radix(digits, 16).ok().and_then(char::from_u32).map(char::len_utf8)
             }
             _ => None,
@@ -222,7 +222,7 @@ impl<'a> Scan<'a> {
         Some(())
     }
 
-    /// Passes over digits, and counts them.
+    /// Skips and counts digits.
     fn digits(&mut self) -> usize {
         let start = self.at;
         while self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
@@ -242,7 +242,7 @@ mod tests {
     use crate::json;
     use crate::lenient::{Count, Filled};
 
-    /// What is taken here, serde takes as well, and as the same.
+    /// serde accepts everything that a scan accepts, with the same result.
     fn agrees(text: &[u8]) {
         if Scan::all(text, Scan::skip).is_some() {
             assert!(json::from_slice::<IgnoredAny>(text).is_ok(), "{}", text.escape_ascii());

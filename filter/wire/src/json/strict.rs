@@ -1,11 +1,11 @@
-//! Reads structs from objects only. A reader that serde derives also takes an array of the fields' values. No wire format
-//! allows that, and each reader would carry the code for it.
+//! Reads structs from objects only. A reader that serde derives also accepts an array of the fields' values. No wire format allows that,
+//! and each reader would carry the code for it.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
-/// A reader, a visitor or a seed, and everything nested in it.
+/// A deserializer, visitor or seed, and everything nested in it.
 pub struct Strict<T>(pub T);
 
 macro_rules! forward {

@@ -1,4 +1,4 @@
-//! What is taken, and what is refused and how.
+//! Valid guardrails, and the mistakes of invalid ones.
 
 use sluice_core::gateway::Gateway;
 use sluice_core::guard::spec::{Action, Side};

@@ -6,7 +6,7 @@ use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// Two models, one of which has a target without a price; nothing has a budget.
+/// Two models, one with an unpriced target, and no budgets.
 const GOOD: &str = r#"{
   "providers": { "openai": { "kind": "openai" }, "local": { "kind": "openai", "url": "http://127.0.0.1:9001" } },
   "models": {
@@ -130,7 +130,7 @@ fn only_budgets_that_certainly_count_it_ask_for_a_price() {
         (|f| f.models.get_mut("gpt-5").unwrap().budget = dollar(), None),
         (|f| f.apps.get_mut("bot").unwrap().budget = dollar(), Some("apps.bot.budget")),
         (|f| f.keys[1].budget = dollar(), Some("keys[1].budget")),
-        // The only key of the team may not ask for it.
+        // The team's only key may not request it.
         (|f| f.keys[0].budget = dollar(), None),
         (|f| f.teams.get_mut("research").unwrap().budget = dollar(), None),
         (
@@ -153,7 +153,7 @@ fn only_budgets_that_certainly_count_it_ask_for_a_price() {
         (|f| rule(f, Match { model: some("gpt-5"), ..Default::default() }), None),
         (|f| rule(f, Match { model: some("chat"), team: some("research"), ..Default::default() }), None),
         (|f| f.teams.get_mut("sales").unwrap().budget.soft = true, None),
-        // What is served instead is counted too, though nobody of the team may ask for it.
+        // A `then_model` is counted too, even if no key of the team may request it.
         (
             |f| {
                 let budget = file::Budget { then_model: some("chat"), ..dollar() };

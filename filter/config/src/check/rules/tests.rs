@@ -4,7 +4,7 @@ use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// A file without mistakes, and with `more` fields.
+/// A file without mistakes and with additional fields.
 fn file(more: &str) -> file::File {
     let text = format!(
         r#"{{"providers":{{"p":{{"kind":"openai"}}}},
@@ -154,7 +154,7 @@ fn a_rule_stands_with_those_it_can_be_about() {
     assert_eq!(gateway.rules.len(), 4);
     let caller = &gateway.keys.values().next().unwrap().caller;
     let meters: Vec<Option<&str>> =
-        caller.rules.iter().map(|applied| applied.counter.as_ref().map(|meter| &*meter.name)).collect();
+        caller.rules.iter().map(|applied| applied.counter.as_ref().map(|counter| &*counter.name)).collect();
     assert_eq!(meters, [Some("model=chat,team=research/requests/minute"), Some("key=alice/requests/minute")]);
     assert_eq!(gateway.index.shared("chat").count(), 1);
 }

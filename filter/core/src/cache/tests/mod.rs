@@ -1,4 +1,4 @@
-//! What the cache promises: what was kept comes back as it was until its time, and all of it stays within its bound.
+//! Guarantees of the cache: responses come back unchanged until they expire, and their total size stays bounded.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn key(name: impl AsRef<[u8]>) -> Key {
     KeyBuilder::default().part(name).key()
 }
 
-/// An answer of so many bytes.
+/// A response with a body of this many bytes.
 fn entry(body: usize, made: Time) -> CachedResponse {
     CachedResponse {
         made,
@@ -44,7 +44,7 @@ fn entry(body: usize, made: Time) -> CachedResponse {
     }
 }
 
-/// Bytes in all slots together, as they are.
+/// Actual bytes in all slots.
 fn held(shared: &dyn SharedData) -> u64 {
     let length = |slot| shared.read(&name(slot)).map_or(0, |(bytes, _)| bytes.len() as u64);
     (0..SLOTS).map(length).sum()
@@ -117,7 +117,7 @@ fn a_look_is_one_call_whether_it_finds_something_or_not() {
 #[test]
 fn whoever_comes_second_keeps_nothing_and_counts_nothing() {
     let shared = Shared::default();
-    // The calls: the sum, the slot, and the write.
+    // The calls: the total, the slot, and the write.
     let other = |shared: &Shared| assert!(keep(shared, &key("a"), &entry(20, at(0)), &BOUNDS));
     let interrupted = Interrupted::new(&shared, 2, other);
     assert!(!keep(&interrupted, &key("a"), &entry(10, at(0)), &BOUNDS));
@@ -129,7 +129,7 @@ fn whoever_comes_second_keeps_nothing_and_counts_nothing() {
 
 #[test]
 fn a_sum_that_is_wrong_is_right_again_when_the_hand_has_been_everywhere() {
-    // Far too much, nothing at all, and no sum.
+    // Far too high, zero, and missing.
     for wrong in [Some(u64::MAX / 2), Some(0), None] {
         let shared = Shared::default();
         let mut stored = 0_u32;

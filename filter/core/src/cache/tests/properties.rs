@@ -1,15 +1,15 @@
-//! Random histories against a plain model, and bytes that are no entry.
+//! Random histories against a simple model, and malformed entries.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// What happens.
+/// A step of a history.
 #[derive(Debug, Clone)]
 enum Step {
-    /// An answer to this request, of so many bytes, is kept.
+    /// Stores a response of this many bytes for this request.
     Keep(u8, usize),
-    /// Seconds pass.
+    /// Advances time by seconds.
     Pass(u64),
 }
 

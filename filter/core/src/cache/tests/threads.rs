@@ -1,11 +1,11 @@
-//! Real threads, as Envoy's workers are: no answer is ever another request's, and the sum is that of what is there.
+//! Real threads, like Envoy's workers: no request gets another's response, and the total matches the slots.
 
 use super::*;
 use crate::store::fake::Threaded;
 
 const THREADS: usize = 4;
 
-/// The answer to a request, by its number: nobody else's has this body.
+/// The response to a numbered request, with a body that no other response has.
 fn answer(number: usize) -> CachedResponse {
     CachedResponse { body: format!("{number} ").repeat(2_000).into_bytes(), ..entry(0, at(0)) }
 }
@@ -18,7 +18,7 @@ fn workers_find_each_others_answers_and_never_a_wrong_one() {
         let work = |thread: usize| {
             start.wait();
             for step in 0..200 {
-                // All ask the same requests, each in another order.
+                // All threads send the same requests, each in its own order.
                 let number = (step * 7 + thread * 13 + round) % 300;
                 let key = key(number.to_le_bytes());
                 match find(&shared, &key, at(0)) {
@@ -32,9 +32,9 @@ fn workers_find_each_others_answers_and_never_a_wrong_one() {
             let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || work(thread))).collect();
             threads.into_iter().for_each(|thread| thread.join().unwrap());
         });
-        // Each may have passed the bound by the answer that it was about to keep.
+        // Each thread may exceed the bound by the response it is storing.
         assert!(held(&shared) <= BOUNDS.memory + THREADS as u64 * 10_000, "{}", held(&shared));
-        // One more round of the hand by a single worker, and whatever went wrong between them is forgotten.
+        // After one more round of the hand by a single worker, all errors in the total are gone.
         for number in 0..150_usize {
             keep(&shared, &key(number.to_le_bytes()), &entry(32 << 10, at(0)), &BOUNDS);
         }

@@ -1,4 +1,4 @@
-//! An answer's headers, as its client reads them.
+//! The response headers for the client.
 
 use sluice_wire::dialect::Provider;
 use sluice_wire::headers::HeaderMap;
@@ -9,14 +9,14 @@ use super::super::request_state::{RequestState, attempt_headers};
 use super::super::{Context, Effect};
 use super::Attempt;
 
-/// So many headers of ours most answers have, or fewer.
+/// The usual number of added headers.
 const MORE: usize = 4;
 
-/// So many bytes these have.
+/// Their usual size, in bytes.
 const ROOM: usize = 256;
 
 impl Attempt {
-    /// The answer's headers for the client: who served, and nothing of the provider's that is not the client's business.
+    /// Sets the client's response headers: who served, and only those of the provider's headers that concern the client.
     pub(super) fn answer_headers(
         &self,
         headers: &HeaderMap,
@@ -40,31 +40,31 @@ impl Attempt {
     }
 }
 
-/// Headers that say who served, on every answer that an attempt led to.
+/// The headers that name the serving target, on every response to an attempt.
 pub(super) fn served_by(target: &Target) -> [(&'static str, &str); 2] {
     [("x-sluice-provider", &target.provider.name), ("x-sluice-model", &target.model)]
 }
 
-/// Media types are compared without case, and may have parameters.
+/// Media types are case-insensitive and may have parameters.
 pub(super) fn is_of(content_type: &str, wanted: &str) -> bool {
     let kind = content_type.split(';').next().unwrap_or_default();
     kind.trim().eq_ignore_ascii_case(wanted)
 }
 
-/// What becomes of an answer's body.
+/// The treatment of a response's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Body {
-    /// It passes as it is.
+    /// It passes unchanged.
     Unchanged,
-    /// Its events pass, but for those the client must not see: how long it will be is not known.
+    /// Its events pass, except hidden ones: the length is unknown.
     Stream,
-    /// It is written anew, as this type.
+    /// It is rewritten, as this content type.
     New(&'static str),
 }
 
-/// Of an answer that passes unchanged those headers pass that say something of its body, or of when to come back, and those that
-/// clients of its format read ([`Headers::answers`](sluice_wire::dialect::provider::Headers::answers)); of one written anew only those whose meaning survives. All else is between the
-/// provider and the gateway's operator.
+/// Whether a provider's response header passes to the client. With an unchanged body: headers about the body or retries, and those that
+/// clients of the format read ([`Headers::answers`](sluice_wire::dialect::provider::Headers::answers)). With a rewritten body: only those
+/// that remain true. All others concern only the gateway's operator.
 pub(super) fn passes_to_client(name: &[u8], content: Body, format: &Provider) -> bool {
     match content {
         Body::New(..) => matches!(name, b":status" | b"date" | b"cache-control"),

@@ -1,8 +1,8 @@
-//! The provider role: one try at one provider. It writes the request as that provider wants it, holds the answer until it
-//! is known to be good, and tells Envoy after a failure whether to try again, and where.
+//! The provider role: one attempt at one provider. It writes the provider's request, holds the response until it is known to be good, and
+//! after a failure tells Envoy whether and where to retry.
 //!
-//! Until [`RequestState::commit`] nothing has reached the client, and every failure can still become a silent retry. After it,
-//! a failure ends in an error event in the client's dialect: never in what looks like a complete answer.
+//! Until [`RequestState::commit`] the client has received nothing, and every failure can still be retried silently. After it, a failure
+//! ends in an error event in the client's dialect: never in a response that looks complete.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -38,63 +38,63 @@ use passing::Passing;
 use request::Outbound;
 use stream::{DialectPair, Relay};
 
-/// The largest whole answer, in bytes: the VM's memory never shrinks again.
+/// The largest whole response, in bytes: the VM's memory never shrinks again.
 const LARGEST_ANSWER: usize = 32 << 20;
 
-/// The most of a provider's error that is read.
+/// The longest part of a provider's error that is read, in bytes.
 const LONGEST_ERROR: usize = 1 << 20;
 
-/// One try at one provider.
+/// One attempt at one provider.
 #[derive(Debug)]
 pub struct Attempt {
     target: Rc<Target>,
-    /// What its provider speaks.
+    /// The provider's format.
     dialect: &'static Provider,
-    /// Which of the journey's attempts it is.
+    /// The attempt's number, from 1.
     number: usize,
-    /// Client and provider speak the same dialect, or the provider's is the client's in another envelope: the bytes of answers pass.
-    /// Those of errors need not be the same.
+    /// Whether response bodies pass unchanged: client and provider share a dialect, or the provider wraps the client's in an envelope.
+    /// Error bodies may differ.
     same_bodies: bool,
     phase: Phase,
 }
 
-/// Why an attempt that Envoy makes does not begin.
+/// Why an attempt of Envoy's does not begin.
 #[derive(Debug)]
 pub enum NoAttempt {
-    /// Nothing was planned.
+    /// No attempt was planned.
     Unplanned,
-    /// The client reads this: the attempt before it was the last, or the target cannot take the request.
+    /// The client gets this reply: the attempt before was the last, or the target cannot take the request.
     Answered(Reply),
 }
 
 #[derive(Debug)]
 enum Phase {
-    /// The request is on its way out.
+    /// The request is being sent.
     Request(Outbound),
-    /// The provider answered with an error, and its body is wanted.
-    Error(Box<FinalRefusal>),
-    /// A whole answer is awaited.
+    /// The provider responded with an error; waits for its body.
+    Error(Box<ErrorHead>),
+    /// Waits for a whole response.
     Whole,
-    /// A stream flows.
+    /// A stream passes.
     Stream(Box<Relay>),
-    /// An answer flows as it comes.
+    /// A response passes unread.
     Passing(Passing),
-    /// Nothing more is to be done: the rest passes as it is.
+    /// The rest passes unchanged.
     Done,
 }
 
-/// What the headers of a provider's error say.
+/// The headers of a provider's error.
 #[derive(Debug)]
-struct FinalRefusal {
+struct ErrorHead {
     status: u16,
     retry_after: Option<Duration>,
     hint: Option<String>,
-    /// What the provider calls the request, if it tells its clients.
+    /// The provider's own id of the request, if it has one for clients.
     request_id: Option<String>,
 }
 
 impl Attempt {
-    /// Begins the attempt that the journey has planned next; its effects tell Envoy what follows if no callback comes.
+    /// Begins the next planned attempt. Its effects prepare Envoy for the case that no callback follows.
     pub fn begin(state: &mut RequestState, cx: &mut Context<'_>) -> Result<Self, NoAttempt> {
         let now = cx.now();
         let target = match state.begin(now, cx.shared) {
@@ -125,7 +125,7 @@ impl Attempt {
         Ok(Self { target, dialect, number, same_bodies, phase: Phase::Request(outbound) })
     }
 
-    /// Handles a part of the request or of the answer.
+    /// Handles a callback of the request or the response.
     pub fn step(&mut self, event: Event, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         if self.is_given_up(state) {
             return Flow::Continue;
@@ -145,15 +145,15 @@ impl Attempt {
         flow
     }
 
-    /// Its filter is no longer needed: what ended without a callback is known now, and Envoy has not looked yet where the next one goes.
-    /// `ending` is asked for where nothing was heard of it.
+    /// Handles the end of the attempt's filter. If the attempt ended without a callback, its ending is known now, before Envoy chooses the
+    /// next route. `ending` is called only in that case.
     pub fn ends(&self, ending: impl FnOnce() -> Ending, state: &mut RequestState, cx: &mut Context<'_>) {
         if state.is_unheard(self.number) && state.ends_unheard(ending(), cx.now(), cx.shared) {
             cx.effects.extend(state.route.announce());
         }
     }
 
-    /// Whether [`give_up`] has ended it from outside: what it still brings concerns nobody.
+    /// Whether [`give_up`] has ended it from outside: further callbacks are ignored.
     fn is_given_up(&self, state: &RequestState) -> bool {
         let over = state.progress.attempts.last().is_some_and(|tried| tried.failure.is_some());
         state.progress.attempts.len() != self.number || (over && state.progress.stage == Stage::Underway)
@@ -182,7 +182,7 @@ impl Attempt {
             }
             Phase::Whole => match state.held.answer.grow(size) {
                 Err(full) => {
-                    // The provider's work so far is charged by estimate.
+                    // The work so far is charged by estimate.
                     state.answer.said = OutputSoFar::of(size);
                     cx.effects.push(Effect::Count(metric::OVERLOADED));
                     self.fail(Failure::full(full), state, cx)
@@ -229,13 +229,13 @@ impl Attempt {
         }
         if !(200..300).contains(&status) {
             let text = |name: Option<&'static str>| name.and_then(|name| headers.text(name)).map(str::to_owned);
-            let refusal = FinalRefusal {
+            let refusal = ErrorHead {
                 status,
                 retry_after: retry_after(&headers, cx.now().seconds()),
                 hint: text(self.dialect.headers.error),
                 request_id: text(self.dialect.headers.request_id),
             };
-            // A server's own trouble says enough: no need to read the body first when another target waits.
+            // A server error's status is enough: no need to wait for the body if another target is next.
             if end || (status >= 500 && state.another_waits()) {
                 return self.error_answer(&refusal, &[], state, cx);
             }
@@ -263,7 +263,7 @@ impl Attempt {
             let passing = Passing::new(state.request.asks.client, headers.text("content-type"));
             return self.pass(end, passing.about(state.request.errand.as_ref(), status), state, cx);
         }
-        // Should the answer turn out bad, these are discarded with it.
+        // If the response turns out bad, these are discarded with it.
         self.answer_headers(&headers, content, state, cx);
         self.phase = match (streams, self.dialect.chat(), state.request.asks.client.chat()) {
             (true, Some(provider), Some(client)) => {
@@ -275,7 +275,7 @@ impl Attempt {
         Flow::Pause
     }
 
-    /// The answer goes to the client as it comes: sound, a file, events of a kind of their own.
+    /// Passes the response to the client as it arrives: audio, a file, or events of another kind.
     fn pass(&mut self, end: bool, passing: Passing, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         state.commit(cx.now());
         self.phase = Phase::Passing(passing);
@@ -286,8 +286,8 @@ impl Attempt {
         Flow::Continue
     }
 
-    /// The answer ends with trailers. What a client had to be told behind a body that has left cannot be said any more; a
-    /// reply then makes Envoy reset the stream, which is no clean end.
+    /// Handles trailers. Nothing can be appended to a body that has left; a reply then makes Envoy reset the stream, which the client does
+    /// not take for a clean end.
     fn response_trailers(&mut self, size: usize, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         let before = cx.effects.len();
         let size = match &self.phase {
@@ -305,40 +305,40 @@ impl Attempt {
         flow
     }
 
-    /// The provider answered with an error status.
+    /// Handles an error response of the provider.
     fn error_answer(
         &mut self,
-        refusal: &FinalRefusal,
+        refusal: &ErrorHead,
         body: &[u8],
         state: &mut RequestState,
         cx: &mut Context<'_>,
     ) -> Flow {
-        let FinalRefusal { status, retry_after, hint, request_id } = refusal;
+        let ErrorHead { status, retry_after, hint, request_id } = refusal;
         if let Some(tried) = state.progress.attempts.last_mut() {
             tried.complaint = Complaint::read(body).map(Box::new);
         }
         let mut error = (self.dialect.read_error)(*status, hint.as_deref(), body);
         error.retry_after = retry_after.or(error.retry_after);
-        // A cloud has errors of its own, whatever its bodies are.
+        // A cloud has its own error format, even if its response bodies have the client's.
         if self.dialect.id == state.request.asks.client.id() {
             let own = Own::read(body, request_id.as_deref());
             error.own = own.map(|own| own.filled(&(state.request.asks.client.manner.write_error)(&error)).into());
         } else if error.param.as_deref().is_some_and(|field| own_name(state.request.asks.client, field).is_some()) {
-            // Of what was translated the client knows its own names.
+            // The client knows the fields of a translated request by its own names.
             error = by_name(state.request.asks.client, error);
         }
         self.fail(Failure::status(*status, error), state, cx)
     }
 
-    /// The attempt failed before the client saw anything of it.
+    /// Ends the attempt before the client has received anything of it.
     fn fail(&mut self, failure: Failure, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         self.phase = Phase::Done;
         give_up(failure, state, cx)
     }
 }
 
-/// This fallback cannot take the request. A filter cannot skip an attempt, so the client reads why the attempts
-/// before it failed: that the last resort has no words for some field is not what went wrong.
+/// Ends the plan, because this fallback cannot take the request and a filter cannot skip an attempt. The client gets the previous attempts'
+/// error: the fallback's missing field support is not what went wrong.
 fn end_plan(failure: Failure, state: &mut RequestState, cx: &mut Context<'_>) -> Reply {
     let before =
         state.progress.attempts.iter().rev().find_map(|tried| tried.failure.as_ref()).map(|tried| tried.error.clone());
@@ -349,12 +349,12 @@ fn end_plan(failure: Failure, state: &mut RequestState, cx: &mut Context<'_>) ->
     refusal(state.request.asks.client, &error, &state.progress.attempts)
 }
 
-/// The attempt under way failed, and nothing of it has left: another one follows, or the client reads why. To be called from
-/// outside the attempt's own callbacks only while its answer's headers are held.
+/// Ends the current attempt before any of its response is sent: another one follows, or the client gets the error. Outside the attempt's own
+/// callbacks, call it only while the response's headers are held.
 pub fn give_up(failure: Failure, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
     let now = cx.now();
     let next = state.fail(failure, now, cx.shared);
-    // What was held of it is discarded.
+    // Discards the held response.
     state.held.answer.release();
     let effects = &mut *cx.effects;
     effects.extend(trace::failure(state));
@@ -364,7 +364,7 @@ pub fn give_up(failure: Failure, state: &mut RequestState, cx: &mut Context<'_>)
         Next::Nothing => return Flow::Reply(over(state, now)),
     };
     effects.extend(state.route.announce());
-    // A provider may have sent a header of this name itself.
+    // The provider may have sent a header of this name itself.
     effects.push(match wait.is_zero() {
         true => Effect::RemoveHeader(signal::RETRY_AFTER.into()),
         false => Effect::SetHeader(signal::RETRY_AFTER, wait.as_secs_f64().ceil().to_string().into()),
@@ -373,7 +373,7 @@ pub fn give_up(failure: Failure, state: &mut RequestState, cx: &mut Context<'_>)
     Flow::Continue
 }
 
-/// Nothing comes after the attempt that failed last: the client reads why it did.
+/// Ends the plan after the last failure, which the client gets.
 fn over(state: &mut RequestState, now: Time) -> Reply {
     state.progress.stage = Stage::Refused;
     let last = state.progress.attempts.last().and_then(|tried| Some((tried, tried.failure.as_ref()?)));
@@ -385,12 +385,12 @@ fn over(state: &mut RequestState, now: Time) -> Reply {
     reply
 }
 
-/// What becomes of a request that reached a provider's filter and that no plan is known for.
+/// The reply to a request at a provider's filter without a known plan.
 pub fn unplanned() -> Reply {
     refusal(&openai_chat::CLIENT, &misconfigured(), &[])
 }
 
-/// What passes unread is text all the same: clients refuse all of an answer with one byte that is none.
+/// Checks UTF-8 even in a body that passes unread: a client rejects the whole response for one invalid byte.
 fn is_text(bytes: &[u8]) -> Result<(), Failure> {
     match json::utf8(bytes) {
         Ok(_) => Ok(()),

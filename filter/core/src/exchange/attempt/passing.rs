@@ -1,6 +1,6 @@
-//! An answer that flows to the client as it comes: sound, a file, events of a kind of their own. It is not looked into, but for
-//! the usage at the end of a stream of events, which would be free otherwise: its last bytes are kept until it is over, however
-//! it ends. And what it tells of a batch ([`crate::batch`]) is read as it flows.
+//! A response that passes to the client as it arrives: audio, a file, or events of another kind. It is not parsed, with two exceptions. The
+//! last bytes of an event stream are retained until it ends, for the usage in them, which would otherwise be free. Facts about a batch
+//! ([`crate::batch`]) are read as it passes.
 
 use sluice_wire::dialect::Client;
 use sluice_wire::dialect::pass_through::is_stored;
@@ -12,23 +12,23 @@ use super::super::request_state::RequestState;
 use super::super::{Unreadable, View};
 use super::headers::is_of;
 
-/// The last bytes in which usage is looked for: it is a few hundred long.
+/// The number of last bytes that are searched for usage, which takes a few hundred.
 const LONGEST_TAIL: usize = 2048;
 
-/// Such an answer.
+/// A response that passes unread.
 #[derive(Debug)]
 pub(super) struct Passing {
-    /// Whether usage may stand at its end. What is kept at a provider was charged for when it was made.
+    /// Whether its end may contain usage. Stored objects were charged when they were made.
     counts: bool,
     listens: Option<Listening>,
 }
 
-/// What is read of a batch's answer.
+/// The part of a batch response that is read.
 #[derive(Debug)]
 enum Listening {
-    /// It says what was made, or how a batch is.
+    /// A created object, or a batch's state.
     Object(Vec<u8>),
-    /// It is a file of results.
+    /// A result file.
     Results(Results),
 }
 
@@ -38,7 +38,7 @@ impl Passing {
         Self { counts: streams && !is_stored(client), listens: None }
     }
 
-    /// The same for an answer with this status about a batch. A part of a file says nothing of the whole.
+    /// Reads facts about a batch from the response. A partial file (status 206) says nothing about the whole.
     pub(super) fn about(self, errand: Option<&Errand>, status: u16) -> Self {
         let listens = errand.map(|errand| match errand {
             Errand::Fetch(_) => Listening::Results(Results::default()),
@@ -47,7 +47,7 @@ impl Passing {
         Self { listens: listens.filter(|_| status == 200), ..self }
     }
 
-    /// Handles the portion that a body callback has.
+    /// Handles the portion of a body callback.
     pub(super) fn step(&mut self, size: usize, end: bool, state: &mut RequestState, view: &dyn View) {
         state.watch.portions += 1;
         self.listen(size, state, view);
@@ -59,7 +59,7 @@ impl Passing {
         }
         if size > 0 {
             let Ok(last) = view.body(size.saturating_sub(LONGEST_TAIL)..size) else {
-                // Usage that stands before it is not the answer's last word.
+                // Usage in earlier bytes would not be final.
                 state.answer.tail.clear();
                 self.counts = false;
                 return;
@@ -94,7 +94,7 @@ impl Passing {
 }
 
 impl Listening {
-    /// All of the answer is here: what it has told.
+    /// The response is complete: returns the fact in it.
     fn end(self, errand: Option<&Errand>) -> Option<BatchFact> {
         match (self, errand?) {
             (Self::Object(body), Errand::Watch(_)) => object::used(&body),

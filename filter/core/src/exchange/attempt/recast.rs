@@ -1,5 +1,5 @@
-//! A provider that answers in one piece where a stream was asked for, or in a stream where it was not: the client gets what it
-//! asked for. All of the answer is here then, so that whatever is wrong with it is a failure that nobody has seen.
+//! Recasts a whole response as a stream, or a stream as a whole response, if the provider sent the other form. The response is complete by
+//! then, so any fault in it is a failure that the client has not seen.
 
 use sluice_wire::dialect::translate::{self, Asked};
 use sluice_wire::dialect::{ChatClient, ChatProvider, Opening, OutputSoFar};
@@ -12,16 +12,16 @@ use super::super::request_state::RequestState;
 use super::super::{Context, Effect};
 use super::Attempt;
 
-/// Between whom an answer is written anew.
+/// The formats of a recast response.
 pub(super) struct Pair {
     client: &'static ChatClient,
     provider: &'static ChatProvider,
-    /// Whether the answer came as a stream.
+    /// Whether the provider sent a stream.
     streamed: bool,
 }
 
 impl Attempt {
-    /// Whether the answer has another form than its client asked for, and can be given the right one.
+    /// Whether the response has the other form than requested, and can be recast.
     pub(super) fn recasts(&self, body: &[u8], state: &RequestState) -> Option<Pair> {
         let (client, provider) = (state.request.asks.client.chat()?, self.dialect.chat()?);
         let streamed = translate::is_stream(self.dialect, body);

@@ -1,7 +1,7 @@
-//! The way out: the client's request becomes the provider's.
+//! Turns the client's request into the provider's.
 //!
-//! Envoy keeps what an earlier attempt did to the headers and forgets what it did to the body, so every attempt sets the
-//! whole header map anew, from what the gateway role saw of the client's, and changes the client's own body.
+//! Between attempts, Envoy retains changes to the headers and drops changes to the body. So every attempt sets all headers anew, from the
+//! client's headers that the gateway role saw, and changes the client's original body.
 
 use sluice_wire::dialect::Provider;
 use sluice_wire::dialect::translate::{ParsedRequest, Translated};
@@ -15,22 +15,22 @@ use super::super::request_state::{CANNOT_EXPRESS, RequestState};
 use super::super::rewrite::{self, Source};
 use super::super::{Effect, Event, Flow, Unreadable, View};
 
-/// So many headers most requests get besides the client's own, or fewer.
+/// The usual number of added headers.
 const MORE: usize = 10;
 
-/// So many bytes these have.
+/// Their usual size, in bytes.
 const ROOM: usize = 320;
 
 /// How this attempt changes the body.
 #[derive(Debug)]
 pub(super) enum Outbound {
-    /// Not at all.
+    /// Unchanged.
     AsItIs,
-    /// A few bytes at its front.
+    /// Splices a few bytes at its front.
     Spliced(Splice),
-    /// It was rewritten when the plan was made.
+    /// It was rewritten during planning.
     Ready(Translated),
-    /// It is to be rewritten when it is here.
+    /// Rewrites it once it is complete.
     Rewrite,
 }
 
@@ -63,7 +63,7 @@ impl Outbound {
         effects: &mut Vec<Effect>,
     ) -> Result<Flow, Failure> {
         match (event, &mut *self) {
-            // Headers wait for a body whose length is not known yet.
+            // The headers wait until the length of the rewritten body is known.
             (Event::RequestHeaders { .. }, Self::Rewrite) => Ok(Flow::Pause),
             (Event::RequestHeaders { .. }, outbound) => {
                 let length = outbound.length(state.request.asks.peek.length);
@@ -112,7 +112,7 @@ impl Outbound {
         }
     }
 
-    /// The length of the body that leaves.
+    /// The length of the outgoing body.
     fn length(&self, original: usize) -> usize {
         match self {
             Self::AsItIs | Self::Rewrite => original,
@@ -122,12 +122,12 @@ impl Outbound {
     }
 }
 
-/// The client's request cannot be read.
+/// A host call failed to read the client's request.
 fn not_read(Unreadable: Unreadable) -> Failure {
     Failure::not_carried_out()
 }
 
-/// All headers of the request to the provider; its credential is added by Envoy afterwards.
+/// All headers of the provider's request; Envoy adds its credential afterwards.
 fn headers(
     state: &RequestState,
     target: &Target,
@@ -137,7 +137,7 @@ fn headers(
 ) -> Result<HeaderMap, Failure> {
     let provider = &target.provider;
     let stream = state.request.asks.peek.stream;
-    // What belongs to the client's own format means nothing in another.
+    // Headers of the client's own format mean nothing in another.
     let own = state.request.asks.client.manner.forwards;
     let same = own.is_empty() || dialect.id == state.request.asks.client.id();
     let forwarded = &state.request.forwarded;
@@ -156,18 +156,18 @@ fn headers(
     }
     out.push(":scheme", if provider.tls { "https" } else { "http" });
     out.push(":authority", &provider.authority);
-    match &state.request.passage {
+    match &state.request.pass_through {
         None => {
             out.push(":path", provider.layout.path(dialect, &target.model, stream));
             out.push("content-type", "application/json");
             out.push("accept", if stream { dialect.stream_type } else { "application/json" });
         }
-        Some(passage) => {
-            out.push(":path", provider.layout.passed(&passage.path, &target.model));
-            // What was read as JSON is to be read so by its provider too.
+        Some(pass_through) => {
+            out.push(":path", provider.layout.passed(&pass_through.path, &target.model));
+            // A body that was parsed as JSON must have that type at the provider too.
             let content_type = match state.request.asks.peek.is_json() {
                 true => Some("application/json"),
-                false => passage.content_type.as_deref(),
+                false => pass_through.content_type.as_deref(),
             };
             if let Some(content_type) = content_type {
                 out.push("content-type", content_type);
@@ -178,16 +178,16 @@ fn headers(
     if length > 0 {
         out.push("content-length", length.to_string());
     }
-    // A compressed answer could not be read here.
+    // A compressed response could not be read here.
     out.push("accept-encoding", "identity");
-    // Where Envoy traces, it has put this attempt's own span there.
+    // Where Envoy traces, the header has this attempt's span.
     if state.worker.gateway.tracing
         && let Some(parent) = view.header("traceparent").map_err(not_read)?
     {
         out.push("traceparent", parent);
     }
     for (name, value) in dialect.headers.sent {
-        // Of a format's own headers the client's word counts.
+        // The client's value of a format's own header takes precedence.
         if out.get(name).is_none() {
             out.push(name, value);
         }

@@ -1,14 +1,14 @@
-//! A streamed answer: held until its first content event, then passed on event by event; or held until all of it is here,
-//! where the model is delivered whole.
+//! A streamed response: held until its first content event, then passed event by event; or held until it is complete, where the model is
+//! delivered whole.
 //!
-//! Only whole events leave: a client never reads half of one, and what it must not see (usage that it did not ask for, a
-//! terminator behind an answer that is not complete) can be left out. Bytes that pass unchanged are not written back.
+//! Only whole events leave, so events that the client must not see (usage that it did not request, a terminator after an incomplete
+//! response) can be dropped. Unchanged bytes are not written back.
 //!
-//! An answer's end waits for its tokens' count, which most providers send right behind it: a client that leaves once it has the end
-//! would leave nobody to count. It waits in Envoy's buffer, ready to leave, so that a tick can let it go.
+//! The end of a response waits for its usage, which most providers send right after it: a client that disconnects at the end would leave
+//! the usage uncounted. The end waits in Envoy's buffer, ready to leave, so that a tick can release it.
 //!
-//! Nothing is kept without a bound. Once the client has all that it will get (the terminator, or an error), nothing more is
-//! read or kept: whatever follows is swallowed, and the journey is told of it, for a provider that goes on is cut.
+//! All buffers are bounded. Once the client has the complete response (the terminator, or an error), all further bytes are dropped unread,
+//! and the request state is notified, so that a provider that continues is cut off.
 
 use sluice_wire::dialect::provider::Passing;
 use sluice_wire::dialect::{ChatClient, ChatProvider, Opening, translate};
@@ -24,54 +24,53 @@ pub use super::talk::Progress;
 use super::talk::{PORTION, Route, Talk};
 use super::verbatim::Verbatim;
 
-/// The most that is held back of a stream that is delivered whole, as it came and as it leaves: past it the rest flows as it
-/// comes.
+/// The largest part of a stream delivered whole that is held, before and after translation. Beyond it, the rest passes as it arrives.
 const LONGEST_WHOLE: usize = 8 << 20;
 
-/// How much more may come of a stream while its end waits for the count.
+/// The most bytes that may arrive while the end of a stream waits for its usage.
 const MOST_WAITING: usize = 64 << 10;
 
-/// An answer begins behind no more blanks.
+/// The most leading whitespace before the first event.
 const LONGEST_BLANK: usize = 64;
 
-/// A stream on its way from a provider to the client.
+/// Relays a provider's stream to the client.
 #[derive(Debug)]
 pub struct Relay {
-    /// Between whom it flows; nobody, once the client has all that it will get.
+    /// The stream's translation; `None` once the client has the complete response.
     talk: Option<Box<Talk>>,
-    /// Whether the client knows nothing of this attempt.
+    /// Whether the client has received nothing of this attempt.
     held: bool,
-    /// Whether it is to know nothing before all of it is here.
+    /// Whether the response is held until it is complete.
     whole: bool,
-    /// Bytes of the held buffer that were read.
+    /// Bytes of the held buffer that have been read.
     read: usize,
     end: Waiting,
-    /// Whether the second half of the terminator's last line end may still come.
+    /// Whether the second half of the terminator's CR LF may still arrive.
     late: bool,
 }
 
-/// The end of an answer whose tokens nobody has counted yet.
+/// The end of a response whose usage is missing.
 #[derive(Debug, Default)]
 struct Waiting {
     /// Bytes at the front of Envoy's buffer that are ready to leave.
     ready: usize,
-    /// How many there may be; none, once it has waited.
+    /// The most such bytes; zero once it has waited.
     most: Option<usize>,
 }
 
-/// Between whom a stream flows.
+/// The formats at both ends of a stream.
 #[derive(Debug, Clone, Copy)]
 pub struct DialectPair {
     /// The client's format.
     pub client: &'static ChatClient,
-    /// The provider's.
+    /// The provider's format.
     pub provider: &'static ChatProvider,
-    /// Both speak the same dialect: bytes pass through.
+    /// Both are the same dialect: bytes pass unchanged.
     pub same: bool,
 }
 
 impl Relay {
-    /// One for the attempt under way, whose answer's headers are here.
+    /// Creates the relay of the current attempt, whose response headers have arrived.
     pub fn new(state: &mut RequestState, target: &Target, dialects: &DialectPair, now: Time) -> Self {
         let DialectPair { client, provider, same } = *dialects;
         let include_usage = state.request.asks.peek.include_usage;
@@ -104,14 +103,14 @@ impl Relay {
         Self { talk: Some(Box::new(talk)), held: true, whole, read: 0, end: Waiting::default(), late: false }
     }
 
-    /// Whether what begins here is one JSON object, though its type is a stream's: no line of events begins like that.
+    /// Whether the body is one JSON object despite its stream type: no event line begins with a brace.
     pub(super) fn is_no_stream(&self, size: usize, view: &dyn View) -> bool {
         let fresh = self.talk.is_some() && self.held && self.read == 0;
         let begins = || view.body(0..size.min(LONGEST_BLANK));
         fresh && begins().is_ok_and(|bytes| bytes.trim_ascii_start().first() == Some(&b'{'))
     }
 
-    /// Handles the buffer of a body callback. An error is a failure of which the client knows nothing.
+    /// Handles the buffer of a body callback. Fails only if the client has received nothing yet.
     pub fn step(
         &mut self,
         size: usize,
@@ -178,12 +177,12 @@ impl Relay {
         Ok(Flow::Continue)
     }
 
-    /// How much of Envoy's buffer is still there, of which so much was when it was seen last.
+    /// How much of the last seen buffer is still there.
     pub(super) fn buffered(&self, size: usize, state: &RequestState) -> usize {
         if self.end.has_left(state) { 0 } else { size }
     }
 
-    /// The client has all that it will get.
+    /// The client has the complete response.
     fn close(&mut self, end: bool, state: &mut RequestState, now: Time) {
         state.complete();
         state.held.answer.release();
@@ -196,7 +195,7 @@ impl Relay {
         }
     }
 
-    /// Something comes of which the client gets nothing any more.
+    /// Drops bytes after the end.
     fn swallow(
         &mut self,
         size: usize,
@@ -217,7 +216,7 @@ impl Relay {
         Flow::Continue
     }
 
-    /// About how many bytes it keeps: in the VM, and in Envoy's buffer.
+    /// Approximate memory in the VM and in Envoy's buffer.
     pub fn held_bytes(&self) -> usize {
         let buffered = if self.held { self.read } else { 0 };
         self.talk.as_ref().map_or(0, |talk| talk.held().saturating_add(buffered))
@@ -225,19 +224,19 @@ impl Relay {
 }
 
 impl Waiting {
-    /// Whether a tick has let go what was ready.
+    /// Whether a tick has released the ready bytes.
     fn has_left(&self, state: &RequestState) -> bool {
         self.ready > 0 && state.watch.uncounted.is_none()
     }
 
-    /// Something comes: if what was ready has left, the stream has waited.
+    /// If the ready bytes have left, the end has waited and does not wait again.
     fn look(&mut self, state: &RequestState) {
         if self.has_left(state) {
             *self = Self { ready: 0, most: Some(0) };
         }
     }
 
-    /// Whether the end may wait with so many bytes, which are ready.
+    /// Whether the end may wait with this many ready bytes.
     fn waits(&mut self, bytes: usize) -> bool {
         let most = *self.most.get_or_insert(bytes.saturating_add(MOST_WAITING));
         let may = bytes > 0 && bytes <= most;

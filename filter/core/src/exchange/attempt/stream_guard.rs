@@ -1,4 +1,4 @@
-//! Hears a stream that has to be looked at before the client sees it.
+//! Records a stream for guardrails and the schema check before the client sees it.
 
 use std::rc::Rc;
 
@@ -9,35 +9,34 @@ use sluice_wire::framing::sse::Decoder;
 
 use crate::guard::Finding;
 use crate::guard::answer::{Checks, Transcript};
-use crate::guard::overheard::Overheard;
+use crate::guard::overheard::ResponseTexts;
 
 use super::super::failure::Failure;
 
-/// Room for so many events is used again; more is given back.
+/// The largest event buffer that is reused.
 const FEW: usize = 1024;
 
-/// How much is read at once: what was read is heard before there is more.
+/// The most bytes read at once: their events are recorded before the next piece.
 const PIECE: usize = 64 << 10;
 
-/// What was heard, and what it has to pass. As much is heard as is held.
+/// The recorded stream and its checks. The record grows no larger than the held stream.
 #[derive(Debug)]
 pub(super) struct StreamGuard {
     checks: Rc<Checks>,
-    witness: Transcript,
-    /// How much was heard.
+    transcript: Transcript,
     recorded: OutputSoFar,
-    /// Of a stream that passes as it is; one that is translated is read already.
+    /// Reads a stream that passes unchanged; a translated one is parsed already.
     passing: Option<Passing>,
     events: Vec<StreamEvent>,
 }
 
-/// Hears a stream that its client reads as its provider wrote it.
+/// Parses a stream that passes unchanged.
 #[derive(Debug)]
 struct Passing {
-    /// None once something came that it cannot read: that is its client's to read.
+    /// `None` after an event that it cannot parse, which only the client may understand.
     reader: Option<Box<dyn StreamReader>>,
     decoder: Decoder,
-    overheard: Overheard,
+    overheard: ResponseTexts,
 }
 
 impl Passing {
@@ -69,19 +68,25 @@ impl StreamGuard {
         let passing = reader.map(|reader| Passing {
             reader: Some(reader),
             decoder: Decoder::default(),
-            overheard: Overheard::default(),
+            overheard: ResponseTexts::default(),
         });
-        Self { checks, witness: Transcript::default(), recorded: OutputSoFar::default(), passing, events: Vec::new() }
+        Self {
+            checks,
+            transcript: Transcript::default(),
+            recorded: OutputSoFar::default(),
+            passing,
+            events: Vec::new(),
+        }
     }
 
-    /// Reads a portion that passes as it is.
+    /// Reads a portion that passes unchanged.
     pub(super) fn read(&mut self, portion: &[u8]) -> Result<(), Failure> {
         for piece in portion.chunks(PIECE) {
             let Some(passing) = &mut self.passing else { return Ok(()) };
             let mut events = std::mem::take(&mut self.events);
             passing.read(piece, &mut events).map_err(Failure::in_answer)?;
             if passing.reader.is_none() {
-                self.witness = std::mem::take(&mut self.witness).puzzled();
+                self.transcript = std::mem::take(&mut self.transcript).puzzled();
             }
             events.drain(..).for_each(|event| self.record(&event));
             if events.capacity() <= FEW {
@@ -91,19 +96,19 @@ impl StreamGuard {
         Ok(())
     }
 
-    /// Hears an event of a stream that is translated.
+    /// Records an event of a translated stream.
     pub(super) fn record(&mut self, event: &StreamEvent) {
         self.recorded += OutputSoFar::in_event(event);
-        self.witness.record(event);
+        self.transcript.record(event);
     }
 
-    /// Judges what was heard, all of it.
+    /// Checks the complete record.
     pub(super) fn judged(&self) -> Result<Vec<Finding>, Failure> {
         let passing = self.passing.iter().flat_map(|passing| passing.overheard.texts());
-        self.checks.judge(&self.witness, passing).map_err(Failure::objection)
+        self.checks.judge(&self.transcript, passing).map_err(Failure::objection)
     }
 
-    /// About how many bytes of memory it takes.
+    /// Approximate memory in bytes.
     pub(super) fn held(&self) -> usize {
         let events = self.events.capacity().saturating_mul(size_of::<StreamEvent>());
         let passing = self.passing.as_ref().map_or(0, Passing::held);

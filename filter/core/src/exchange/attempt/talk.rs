@@ -1,5 +1,4 @@
-//! What is said in a stream, between its provider and its client: events pass as they are, or are read and written anew, and each is
-//! written down for the request's bill.
+//! Passes or translates a stream's events between provider and client, and records usage for the request's bill.
 
 use std::ops::Range;
 
@@ -13,80 +12,78 @@ use super::super::{Unreadable, View};
 use super::stream_guard::StreamGuard;
 use super::verbatim::Verbatim;
 
-/// The most that is held back while waiting for the first content: an event of 8 MiB, for a picture is one, and what stands before
-/// it.
+/// The most bytes held while waiting for the first content: one event of 8 MiB (a picture), and those before it.
 const LONGEST_HOLD: usize = 9 << 20;
 
-/// How much of Envoy's buffer is taken into the VM at once. A portion may be as long as a connection's buffer.
+/// The most bytes of Envoy's buffer copied into the VM at once. A portion may be as long as a connection's buffer.
 pub(super) const PORTION: usize = 1 << 20;
 
-/// How much is translated at once: what a piece becomes is written before the next is read.
+/// The most bytes translated at once: a piece's output is written before the next is read.
 const PIECE: usize = 64 << 10;
 
-/// The longest name of an answer, or of a model. Clients are told it with every event.
+/// The longest id of a response, or name of a model. Every event repeats them.
 const LONGEST_NAME: usize = 1024;
 
-/// Room for so many events is used again; more is given back.
+/// The largest event buffer that is reused.
 const FEW: usize = 1024;
 
-/// How far a stream has come.
+/// The progress of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// There may be more of it.
+    /// More may follow.
     More,
-    /// Its terminator came.
+    /// Its terminator has arrived.
     Over,
 }
 
-/// A stream of which the client is to get more.
+/// A stream with more to send to the client.
 #[derive(Debug)]
 pub(super) struct Talk {
     pub(super) route: Route,
-    /// Speaks to the client where the provider's own bytes do not.
+    /// Writes events in the client's format, where the provider's bytes do not pass.
     pub(super) writer: Box<dyn StreamWriter>,
-    /// What it has written, and has not left.
+    /// Output that has not left yet.
     pub(super) out: Vec<u8>,
-    /// Whether there was something of an answer.
+    /// Whether content has arrived.
     pub(super) shows: bool,
-    /// Hears what has to be looked at before the client sees it.
+    /// Records the stream, if it must be checked before the client sees it.
     pub(super) stream_guard: Option<StreamGuard>,
 }
 
 #[derive(Debug)]
 pub(super) enum Route {
-    /// Client and provider speak the same dialect: bytes pass, events are looked at.
+    /// Client and provider share a dialect: bytes pass, events are inspected.
     Pass(Verbatim),
-    /// The same, but for the envelope that they are taken out of.
+    /// The same, inside the provider's envelope, which is removed.
     Open { opener: Box<dyn StreamOpener>, text: Vec<u8>, verbatim: Verbatim },
-    /// Events are read, and written anew.
+    /// Events are parsed and written in the client's format.
     Translate { reader: Box<dyn StreamReader>, events: Vec<StreamEvent> },
 }
 
 impl Talk {
-    /// Reads a part of Envoy's buffer, and what there is to read at its `end`. What was read last stays in `portion`.
+    /// Reads a part of Envoy's buffer, and the final events at its `end`. The portion read last stays in `portion`.
     pub(super) fn read(
         &mut self,
         range: Range<usize>,
         end: bool,
         portion: &mut Vec<u8>,
-        journey: &mut RequestState,
+        state: &mut RequestState,
         view: &dyn View,
     ) -> Result<Progress, Failure> {
         for from in range.clone().step_by(PORTION) {
-            // Never two of them at a time.
+            // Frees the previous portion first: never two at a time.
             drop(std::mem::take(portion));
             *portion = view
                 .body(from..range.end.min(from + PORTION))
                 .map_err(|_| Failure { work: Work::Seen, ..Failure::unreadable() })?;
-            if self.take(portion, journey)? == Progress::Over {
+            if self.take(portion, state)? == Progress::Over {
                 return Ok(Progress::Over);
             }
         }
-        if end { self.end(journey) } else { Ok(Progress::More) }
+        if end { self.end(state) } else { Ok(Progress::More) }
     }
 
-    /// Reads a portion.
-    pub(super) fn take(&mut self, portion: &[u8], journey: &mut RequestState) -> Result<Progress, Failure> {
+    pub(super) fn take(&mut self, portion: &[u8], state: &mut RequestState) -> Result<Progress, Failure> {
         if let Some(stream_guard) = &mut self.stream_guard {
             stream_guard.read(portion)?;
         }
@@ -99,38 +96,38 @@ impl Talk {
                 if text.capacity() > PIECE {
                     *text = Vec::new();
                 }
-                // What came before a failure counts.
+                // Events before a failure count.
                 match progress {
                     Ok(Progress::More) => opened.map(|()| Progress::More),
                     ended => ended,
                 }
             }
-            Route::Translate { .. } => return self.translate(portion, journey),
+            Route::Translate { .. } => return self.translate(portion, state),
         };
-        self.account(journey);
-        progress.and_then(|progress| self.unless_empty(progress, journey))
+        self.account(state);
+        progress.and_then(|progress| self.unless_empty(progress, state))
     }
 
-    /// What was looked at in passing is written down.
-    pub(super) fn account(&mut self, journey: &mut RequestState) {
+    /// Copies the inspected usage to the request state.
+    pub(super) fn account(&mut self, state: &mut RequestState) {
         let (Route::Pass(verbatim) | Route::Open { verbatim, .. }) = &self.route else { return };
         let summary = verbatim.summary();
-        (journey.answer.usage, journey.answer.extras) = (summary.usage, summary.extras);
-        journey.answer.said = summary.said;
-        if journey.answer.id.is_none() {
-            journey.answer.id.clone_from(&summary.id);
+        (state.answer.usage, state.answer.extras) = (summary.usage, summary.extras);
+        state.answer.said = summary.said;
+        if state.answer.id.is_none() {
+            state.answer.id.clone_from(&summary.id);
         }
-        journey.answer.finished = summary.finished;
+        state.answer.finished = summary.finished;
     }
 
-    pub(super) fn translate(&mut self, portion: &[u8], journey: &mut RequestState) -> Result<Progress, Failure> {
+    pub(super) fn translate(&mut self, portion: &[u8], state: &mut RequestState) -> Result<Progress, Failure> {
         for piece in portion.chunks(PIECE) {
             let Route::Translate { reader, events } = &mut self.route else { break };
             let (result, mut read) = (reader.read(piece, events), std::mem::take(events));
             let kept = reader.kept().check();
             for event in read.drain(..) {
-                if self.speak(event, journey)? == Progress::Over {
-                    return self.unless_empty(Progress::Over, journey);
+                if self.speak(event, state)? == Progress::Over {
+                    return self.unless_empty(Progress::Over, state);
                 }
             }
             if let Route::Translate { events, .. } = &mut self.route
@@ -143,30 +140,30 @@ impl Talk {
         Ok(Progress::More)
     }
 
-    /// Says an event to the client.
-    pub(super) fn speak(&mut self, mut event: StreamEvent, journey: &mut RequestState) -> Result<Progress, Failure> {
+    /// Writes an event for the client.
+    pub(super) fn speak(&mut self, mut event: StreamEvent, state: &mut RequestState) -> Result<Progress, Failure> {
         match &mut event {
             StreamEvent::Start { id, model } => {
                 if id.is_empty() || id.len() > LONGEST_NAME {
-                    journey.request.request_id().clone_into(id);
+                    state.request.request_id().clone_into(id);
                 }
                 if model.len() > LONGEST_NAME {
                     model.clear();
                 }
             }
             StreamEvent::Error(error) => return Err(Failure::in_answer(error.clone())),
-            StreamEvent::Usage(tokens) => journey.answer.usage = Some(*tokens),
-            StreamEvent::Finish { .. } => journey.answer.finished = true,
+            StreamEvent::Usage(tokens) => state.answer.usage = Some(*tokens),
+            StreamEvent::Finish { .. } => state.answer.finished = true,
             _ => {}
         }
         self.shows |= event.is_content();
         if let Some(stream_guard) = &mut self.stream_guard {
             stream_guard.record(&event);
         }
-        journey.answer.said += OutputSoFar::in_event(&event);
+        state.answer.said += OutputSoFar::in_event(&event);
         let before = self.out.len();
         self.writer.write(&event, &mut self.out);
-        if self.out.len() > journey.worker.gateway.memory.rewritten {
+        if self.out.len() > state.worker.gateway.memory.rewritten {
             self.out.truncate(before);
             let error = ApiError::answer_too_large(
                 "The provider's stream exceeds the length that the gateway can translate. Ask for a shorter answer.",
@@ -177,18 +174,18 @@ impl Talk {
         Ok(if event == StreamEvent::End { Progress::Over } else { Progress::More })
     }
 
-    /// An answer that ends without content is none.
-    pub(super) fn unless_empty(&self, progress: Progress, journey: &RequestState) -> Result<Progress, Failure> {
+    /// A response that ends without content is a failure.
+    pub(super) fn unless_empty(&self, progress: Progress, state: &RequestState) -> Result<Progress, Failure> {
         match progress {
             Progress::Over if !self.shows => {
-                Err(if journey.answer.finished { Failure::ended_empty() } else { Failure::empty() })
+                Err(if state.answer.finished { Failure::ended_empty() } else { Failure::empty() })
             }
             _ => Ok(progress),
         }
     }
 
-    /// The provider closed the stream. Without a terminator it is complete only if the answer itself said that it ended.
-    pub(super) fn end(&mut self, journey: &mut RequestState) -> Result<Progress, Failure> {
+    /// The provider closed the stream. Without a terminator, the response is complete only if it has a finish reason.
+    pub(super) fn end(&mut self, state: &mut RequestState) -> Result<Progress, Failure> {
         if let Route::Pass(verbatim) = &mut self.route
             && verbatim.is_pending()
         {
@@ -196,12 +193,12 @@ impl Talk {
                 stream_guard.read(b"\n\n")?;
             }
             let progress = verbatim.end(&mut self.shows, &mut self.out);
-            self.account(journey);
-            if self.unless_empty(progress?, journey)? == Progress::Over {
+            self.account(state);
+            if self.unless_empty(progress?, state)? == Progress::Over {
                 return Ok(Progress::Over);
             }
         }
-        match (self.shows, journey.answer.finished) {
+        match (self.shows, state.answer.finished) {
             (false, false) => Err(Failure::empty()),
             (false, true) => Err(Failure::ended_empty()),
             (true, false) => Err(Failure::truncated()),
@@ -212,35 +209,35 @@ impl Talk {
         }
     }
 
-    /// The answer is complete, and nobody has seen anything of it: whether anybody may.
-    pub(super) fn judged(&self, journey: &mut RequestState) -> Result<(), Failure> {
+    /// Checks the complete response before the client has received any of it.
+    pub(super) fn judged(&self, state: &mut RequestState) -> Result<(), Failure> {
         let Some(stream_guard) = &self.stream_guard else { return Ok(()) };
         match stream_guard.judged() {
             Ok(findings) => {
-                journey.answer.findings = findings;
+                state.answer.findings = findings;
                 Ok(())
             }
             Err(failure) => {
-                // All of it was made, and counted.
-                if journey.answer.usage.is_some_and(|usage| usage.input > 0) {
-                    journey.answer.said = OutputSoFar::default();
+                // The provider made the whole response, and counted it.
+                if state.answer.usage.is_some_and(|usage| usage.input > 0) {
+                    state.answer.said = OutputSoFar::default();
                 }
                 Err(failure)
             }
         }
     }
 
-    /// Whether it has come to its end, and its tokens have not been counted. Of several answers the first one's end is not the last.
-    pub(super) fn is_uncounted(&self, journey: &RequestState) -> bool {
-        journey.answer.finished && journey.answer.usage.is_none() && journey.request.asks.peek.answers() == 1
+    /// Whether it has finished without usage. With several choices, the first finish reason is not the last.
+    pub(super) fn is_uncounted(&self, state: &RequestState) -> bool {
+        state.answer.finished && state.answer.usage.is_none() && state.request.asks.peek.answers() == 1
     }
 
-    /// Whether the client may see it before its end.
+    /// Whether it may be sent before its end.
     pub(super) fn may_flow(&self) -> bool {
         self.shows && self.stream_guard.is_none()
     }
 
-    /// Whether so much of it may be held; `long` is what is too long to be held whole.
+    /// Whether this much may be held; `long`: it is too long to be held whole.
     pub(super) fn check_hold(&self, size: usize, long: bool) -> Result<(), Failure> {
         let why = if !self.shows && size > LONGEST_HOLD {
             "The provider's stream sent too much data without an answer."
@@ -253,8 +250,8 @@ impl Talk {
         Err(Failure::in_answer(ApiError::answer_too_large(why)))
     }
 
-    /// What leaves in place of Envoy's buffer of `size` bytes, of which the first are `ready` to leave as they are; `None` where all of
-    /// it does. `portion` is what stands behind those, where it was read at once.
+    /// The output in place of Envoy's buffer of `size` bytes, whose first `ready` bytes leave unchanged; `None` if the whole buffer does.
+    /// `portion`: the bytes after those, if they were read at once.
     pub(super) fn leave_behind(
         &mut self,
         ready: usize,
@@ -270,7 +267,7 @@ impl Talk {
         Ok(Some(with))
     }
 
-    /// What leaves in place of Envoy's buffer of `size` bytes, if not the buffer itself.
+    /// The output in place of Envoy's buffer of `size` bytes, if not the buffer itself.
     fn leave(
         &mut self,
         size: usize,
@@ -283,15 +280,15 @@ impl Talk {
         }
     }
 
-    /// The answer breaks off: its client reads why.
-    pub(super) fn break_off(&mut self, failure: Failure, journey: &mut RequestState) {
+    /// Breaks off the response with an error event.
+    pub(super) fn break_off(&mut self, failure: Failure, state: &mut RequestState) {
         self.writer.write(&StreamEvent::Error((*failure.error).clone()), &mut self.out);
-        journey.break_off(failure);
+        state.break_off(failure);
     }
 
-    /// The same where nothing but that can leave.
-    pub(super) fn broken(&mut self, failure: Failure, journey: &mut RequestState) -> Vec<u8> {
-        self.break_off(failure, journey);
+    /// The same, if only the error can leave.
+    pub(super) fn broken(&mut self, failure: Failure, state: &mut RequestState) -> Vec<u8> {
+        self.break_off(failure, state);
         std::mem::take(&mut self.out)
     }
 

@@ -1,8 +1,7 @@
-//! A stream that passes as it is, for client and provider speak the same dialect: its events are looked at, and those that the
-//! client must not see are left out.
+//! A stream that passes unchanged, because client and provider share a dialect: its events are inspected, and hidden ones are dropped.
 //!
-//! Nothing of it is copied while all of it leaves: of what Envoy holds only the places are noted that are to be left out, and bytes
-//! are written back only where something was. The one thing that has to be kept is an event whose end has not come.
+//! Nothing is copied while everything leaves: only the positions of dropped events in Envoy's buffer are noted, and bytes are written back
+//! only if some were dropped. Only an incomplete event is retained.
 
 use std::mem::size_of;
 use std::ops::Range;
@@ -15,32 +14,32 @@ use super::super::failure::Failure;
 use super::is_text;
 use super::stream::Progress;
 
-/// Such a stream.
+/// A stream that passes unchanged.
 #[derive(Debug)]
 pub(super) struct Verbatim {
     decoder: Decoder,
     peeker: Box<dyn StreamPeeker>,
-    /// Whether the client did not ask for usage that stands alone.
+    /// Whether to drop separate usage events, which the client did not request.
     hides_usage: bool,
     edits: Edits,
-    /// Whether it has ended with half of a line end, whose other half may still come.
+    /// Whether it ended with a CR whose LF may still arrive.
     late: bool,
 }
 
-/// What becomes of Envoy's buffer.
+/// The changes to Envoy's buffer.
 #[derive(Debug, Default)]
 struct Edits {
     /// Bytes at its front that are whole events.
     whole: usize,
-    /// Which of these are left out.
+    /// The ranges of these that are dropped.
     cuts: Vec<Range<usize>>,
-    /// Bytes of the event that comes next which left an earlier buffer, and wait in the decoder.
+    /// Bytes of the next event that left an earlier buffer, and wait in the decoder.
     lag: usize,
     /// That event, once it is whole: it leaves before the buffer.
     carried: Vec<u8>,
 }
 
-/// Why the reading of a portion ends before its end.
+/// Why reading stops before a portion's end.
 enum Stop {
     Over,
     Failed(Failure),
@@ -68,7 +67,7 @@ impl Edits {
         self.cut(fresh);
     }
 
-    /// The next `bytes` of the buffer are whole events, and do not leave.
+    /// Drops the next `bytes` of the buffer, which are whole events.
     fn cut(&mut self, bytes: usize) {
         let (start, end) = (self.whole, self.whole.saturating_add(bytes));
         self.whole = end;
@@ -79,7 +78,7 @@ impl Edits {
     }
 }
 
-/// `bytes` without what is left out of them.
+/// `bytes` without the ranges in `cuts`.
 fn without(mut bytes: Vec<u8>, cuts: &[Range<usize>]) -> Vec<u8> {
     let length = bytes.len();
     let (mut to, mut from) = (0, 0);
@@ -98,12 +97,12 @@ impl Verbatim {
         Self { decoder: Decoder::default(), peeker, hides_usage, edits: Edits::default(), late: false }
     }
 
-    /// What was learned of it so far.
+    /// The usage and other facts so far.
     pub(super) fn summary(&self) -> &ResponseSummary {
         self.peeker.summary()
     }
 
-    /// Reads the next portion of Envoy's buffer. `shows` is told when there is something of an answer.
+    /// Reads the next portion of Envoy's buffer. Sets `shows` once there is content.
     pub(super) fn read(&mut self, portion: &[u8], shows: &mut bool) -> Result<Progress, Failure> {
         let Self { decoder, peeker, hides_usage, edits, late } = self;
         feed(decoder, &mut **peeker, *hides_usage, portion, shows, |raw, stays| {
@@ -112,22 +111,22 @@ impl Verbatim {
         })
     }
 
-    /// Whether the second half of its last line end may come, now that it is over.
+    /// Whether the LF of its last line end may arrive after the end.
     pub(super) fn is_late(&self) -> bool {
         self.late
     }
 
-    /// Whether an event in it has no end so far.
+    /// Whether it ends in an incomplete event.
     pub(super) fn is_pending(&self) -> bool {
         !self.decoder.pending().is_empty()
     }
 
-    /// The provider has ended the stream, and left out the blank line after the last event: it leaves with one, as a part of `out`.
+    /// The provider ended the stream without the blank line after the last event: adds it, and appends the event to `out`.
     pub(super) fn end(&mut self, shows: &mut bool, out: &mut Vec<u8>) -> Result<Progress, Failure> {
         self.relay(b"\n\n", shows, out)
     }
 
-    /// Reads events that stand in no buffer of Envoy's: those that stay are a part of `out`.
+    /// Reads events that are in none of Envoy's buffers: those that pass are appended to `out`.
     pub(super) fn relay(&mut self, events: &[u8], shows: &mut bool, out: &mut Vec<u8>) -> Result<Progress, Failure> {
         feed(&mut self.decoder, &mut *self.peeker, self.hides_usage, events, shows, |raw, stays| {
             if stays {
@@ -136,8 +135,8 @@ impl Verbatim {
         })
     }
 
-    /// What is to leave in place of the buffer's `size` bytes, and `out` behind it; `None` where they leave as they are. `buffer`
-    /// gives the buffer.
+    /// The output in place of the buffer's `size` bytes, followed by `out`; `None` if the buffer leaves unchanged. `buffer` returns the
+    /// buffer.
     pub(super) fn leave(
         &mut self,
         size: usize,
@@ -162,14 +161,14 @@ impl Verbatim {
         Ok(Some(bytes))
     }
 
-    /// Bytes of memory that it takes.
+    /// Memory in bytes.
     pub(super) fn held(&self) -> usize {
         let cuts = self.edits.cuts.capacity().saturating_mul(size_of::<Range<usize>>());
         self.decoder.held().saturating_add(cuts).saturating_add(self.edits.carried.capacity())
     }
 }
 
-/// Looks at the events of a portion, and tells `each` of them whether it stays.
+/// Inspects the events of a portion and calls `each` with whether the event passes.
 fn feed(
     decoder: &mut Decoder,
     peeker: &mut dyn StreamPeeker,
@@ -188,7 +187,7 @@ fn feed(
                 return Ok(());
             }
             EventClass::Content => *shows = true,
-            // Some proxies end whatever breaks off with a terminator: it does not leave, and an error stands in its place.
+            // Some proxies end a broken stream with a terminator: it is replaced with an error.
             EventClass::End if *shows && !peeker.summary().is_whole() => {
                 return Err(Stop::Failed(Failure::truncated()));
             }
@@ -223,7 +222,7 @@ mod tests {
             (&[2..3, 5..9], "01349"),
             (&[0..1, 9..10], "12345678"),
             (&[0..10], ""),
-            // Nothing of this can be, and it is no reason to panic.
+            // Such ranges cannot occur, but must not panic.
             (&[8..20, 3..4], "01234567"),
         ] {
             assert_eq!(without(b"0123456789".to_vec(), cuts), expected.as_bytes(), "{cuts:?}");

@@ -1,4 +1,4 @@
-//! From the headers to the caller: the endpoint, and whose the key is.
+//! From the request headers to the caller: matches the endpoint and authenticates the key.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use crate::gate::{Full, LARGEST_BODY, Share};
 use crate::keys::caller::{Caller, Credential};
 use crate::keys::{self, Denied};
 use crate::peek::BodyPeek;
-use crate::routing::hints::RoutingHeaders;
+use crate::routing::routing_headers::RoutingHeaders;
 
 use super::super::redis_client::Asking;
 use super::super::request_state::{PassThrough, RequestHead, from_envoy};
@@ -27,17 +27,17 @@ use super::path::{canonical, origin};
 use super::presented::Keys;
 use super::{Exchange, LogContext, Outcome, Phase, Refused, health, models, quoted};
 
-/// Headers of the client that a provider may see. Everything else stays here: credentials, cookies, addresses.
+/// The client's headers that a provider may see. All others stay here: credentials, cookies, addresses.
 const FORWARDED: [&[u8]; 5] = [b":method", b"x-request-id", TRACE_PARENT, b"user-agent", IDEMPOTENCY_KEY];
 
-/// So many bytes these have, mostly.
+/// The usual size of these headers, in bytes.
 const ROOM: usize = 256;
 
 const IDEMPOTENCY_KEY: &[u8] = b"idempotency-key";
 
 const TRACE_PARENT: &[u8] = b"traceparent";
 
-/// A request whose caller is not known yet.
+/// A request whose caller is not authenticated yet.
 #[derive(Debug)]
 pub(super) struct PendingAuth {
     started: Time,
@@ -45,24 +45,24 @@ pub(super) struct PendingAuth {
     endpoint: Endpoint,
     /// The canonical path, without a query.
     path: String,
-    passage: Option<PassThrough>,
+    pass_through: Option<PassThrough>,
     forwarded: HeaderMap,
-    /// What the headers say about the request's way; only a caller who is known reads what is wrong with them.
-    hints: Result<RoutingHeaders, ApiError>,
+    /// The routing headers. An error in them is shown only to an authenticated caller.
+    routing_headers: Result<RoutingHeaders, ApiError>,
     /// The body's size, once all of it is here; zero when there is none.
     pub(super) body: Option<usize>,
-    /// How the client has compressed the body, if it has.
+    /// The body's content coding, if it has one.
     coding: Result<Option<Coding>, ApiError>,
-    /// The body's size as the client has declared it.
+    /// The declared body size.
     declared: Option<u64>,
-    /// Its bytes, at the worker's gate: until the key is known, in the share that all such requests have together.
+    /// Memory at the worker's gate: until authentication, all such requests have one common share.
     share: Share,
-    /// Redis is being asked for its key.
+    /// The key lookup in Redis.
     asking: Option<Asking>,
 }
 
 impl PendingAuth {
-    /// So much of the body is here. One that is too large is refused once the key is known; until then Envoy's own limit bounds it.
+    /// Records the body size so far. A body that is too large is rejected after authentication; until then Envoy's own limit bounds it.
     pub(super) fn arrives(&mut self, size: usize) -> Result<(), Full> {
         let wide = u64::try_from(size).unwrap_or(u64::MAX);
         self.declared = self.declared.max(Some(wide));
@@ -73,7 +73,7 @@ impl PendingAuth {
         self.declared.is_some_and(|length| length > LARGEST_BODY as u64)
     }
 
-    /// As many bytes as will come, as far as is known.
+    /// The expected body size, as far as it is known.
     fn expected(&self) -> usize {
         self.declared.and_then(|length| usize::try_from(length).ok()).unwrap_or_default().min(LARGEST_BODY)
     }
@@ -83,22 +83,23 @@ impl Exchange {
     pub(super) fn headers(&mut self, end: bool, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         let headers = cx.view.headers()?;
         let started = cx.now();
-        self.trail = LogContext::read(&headers);
+        self.log_context = LogContext::read(&headers);
         strip(&headers, cx.effects);
         let asked = headers.text(":path").unwrap_or_default().split('#').next().unwrap_or_default();
         let (asked, query) = asked.split_once('?').map_or((asked, None), |(path, query)| (path, Some(query)));
         let path = &*canonical(asked);
-        // Where Envoy traces, an attempt's parent is its own span.
+        // Where Envoy traces, the parent of an attempt is Envoy's own span.
         let tracing = self.worker.gateway.tracing;
-        // Should the request go no further than here.
+        // In case the request is rejected here.
         let is_anthropics = headers.get("anthropic-version").is_some();
         self.client = speaker_at(path, is_anthropics);
         let method = headers.text(":method").unwrap_or_default();
         let origin = || origin(headers.text(":scheme"), headers.text(":authority"));
         let endpoint = Endpoint::at(method, path, is_anthropics).map_err(|unserved| {
-            // For the log.
+            // The access log shows the caller even if the path is unknown.
             let keys = Keys::of(&headers, &self.worker.gateway);
-            self.trail.caller = keys.and_then(|keys| keys.iter().find_map(|key| self.worker.knows(&key.hash, started)));
+            self.log_context.caller =
+                keys.and_then(|keys| keys.iter().find_map(|key| self.worker.knows(&key.hash, started)));
             self.phase = Phase::Answered { error: None };
             unserved.refused(method, asked, &origin())
         })?;
@@ -120,53 +121,53 @@ impl Exchange {
         };
         let mut forwarded = HeaderMap::with_capacity(FORWARDED.len(), ROOM);
         forwarded.extend(headers.iter().filter(|(name, _)| passes(name)));
-        let knock = PendingAuth {
+        let pending = PendingAuth {
             started,
             keys,
             forwarded,
-            passage: passage(endpoint.client, path, query, &headers),
+            pass_through: pass_through(endpoint.client, path, query, &headers),
             endpoint,
             path: path.to_owned(),
-            hints: RoutingHeaders::read(&headers, &self.worker.gateway.watched_headers),
+            routing_headers: RoutingHeaders::read(&headers, &self.worker.gateway.watched_headers),
             body: end.then_some(0),
             coding: coding(&headers),
             declared: headers.text("content-length").and_then(|text| text.parse().ok()),
             share: self.worker.gate.unknown(),
             asking: None,
         };
-        self.look_up(knock, cx)
+        self.look_up(pending, cx)
     }
 
-    /// Whose is the first of the keys that somebody has?
-    fn look_up(&mut self, mut knock: PendingAuth, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
+    /// Looks up the sent keys in order, until one is known.
+    fn look_up(&mut self, mut pending: PendingAuth, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         loop {
-            match self.worker.find(&knock.keys.presented.text, &knock.keys.presented.hash, knock.started) {
+            match self.worker.find(&pending.keys.presented.text, &pending.keys.presented.hash, pending.started) {
                 Lookup::Ask(call, asking) => {
-                    knock.share.grow(knock.expected())?;
-                    knock.asking = Some(asking);
-                    self.phase = Phase::Knocking(Box::new(knock));
+                    pending.share.grow(pending.expected())?;
+                    pending.asking = Some(asking);
+                    self.phase = Phase::Authenticating(Box::new(pending));
                     return Ok(Outcome::Ask(call));
                 }
-                Lookup::Known(None) if knock.keys.tries_another() => {}
-                found => return self.admit(knock, found, cx),
+                Lookup::Known(None) if pending.keys.tries_another() => {}
+                found => return self.admit(pending, found, cx),
             }
         }
     }
 
-    /// Redis has said whose the key is.
+    /// Handles Redis's reply to the key lookup.
     pub(super) fn recognised(
         &mut self,
-        mut knock: PendingAuth,
+        mut pending: PendingAuth,
         called: &Called,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
-        match self.worker.found(&knock.keys.presented.hash, called, &mut cx.moment()) {
-            Lookup::Known(None) if knock.keys.tries_another() => self.look_up(knock, cx),
-            found => self.admit(knock, found, cx),
+        match self.worker.found(&pending.keys.presented.hash, called, &mut cx.moment()) {
+            Lookup::Known(None) if pending.keys.tries_another() => self.look_up(pending, cx),
+            found => self.admit(pending, found, cx),
         }
     }
 
-    fn admit(&mut self, knock: PendingAuth, found: Lookup, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
+    fn admit(&mut self, pending: PendingAuth, found: Lookup, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         let found = match found {
             Lookup::Known(found) => found,
             Lookup::Busy => return Err(Full::Keys.into()),
@@ -175,15 +176,26 @@ impl Exchange {
                 return Err(ApiError::new(503, ErrorKind::Server, message).with_code("key_store_unavailable").into());
             }
         };
-        // Should it be refused, the log says whose key it was.
-        self.trail.caller = found.as_ref().map(|credential| credential.caller.clone());
+        // For the access log, in case the request is rejected.
+        self.log_context.caller = found.as_ref().map(|credential| credential.caller.clone());
         self.phase = Phase::Answered { error: None };
-        let caller = recognise(&knock, found.as_ref(), cx)?;
-        if knock.is_too_large() {
+        let caller = recognise(&pending, found.as_ref(), cx)?;
+        if pending.is_too_large() {
             return Err(from_envoy(413).into());
         }
-        let expected = knock.expected();
-        let PendingAuth { started, endpoint, path, forwarded, hints, passage, body, coding, mut share, .. } = knock;
+        let expected = pending.expected();
+        let PendingAuth {
+            started,
+            endpoint,
+            path,
+            forwarded,
+            routing_headers,
+            pass_through,
+            body,
+            coding,
+            mut share,
+            ..
+        } = pending;
         let coding = coding.map_err(|error| Refused {
             error: error.into(),
             headers: vec![("accept-encoding", coding::ACCEPTED.to_owned())],
@@ -204,15 +216,23 @@ impl Exchange {
                 self.answer(model)
             }
             EndpointKind::Stored if caller.endpoints.is_none() => Err(shared(&path).into()),
-            // Those were answered before anybody asked for a key.
+            // These were answered before authentication.
             EndpointKind::About | EndpointKind::Alive | EndpointKind::Ready => self.answer(health::alive()),
             EndpointKind::Ask | EndpointKind::Stored => {
-                let hints = hints?;
-                hints.allowed(&caller)?;
+                let routing_headers = routing_headers?;
+                routing_headers.allowed(&caller)?;
                 share.belongs_to(caller.key_id.clone())?;
                 share.grow(expected)?;
-                self.phase =
-                    Phase::Body(RequestHead { started, caller, client, forwarded, hints, passage, coding, share });
+                self.phase = Phase::Body(RequestHead {
+                    started,
+                    caller,
+                    client,
+                    forwarded,
+                    routing_headers,
+                    pass_through,
+                    coding,
+                    share,
+                });
                 match body {
                     None => Ok(Outcome::Step(Flow::Pause)),
                     Some(0) if purpose == EndpointKind::Ask => {
@@ -226,26 +246,26 @@ impl Exchange {
 }
 
 impl Exchange {
-    /// The same for somebody without a key.
+    /// The same for a client without a key.
     fn answer_anybody(&mut self, body: Vec<u8>) -> Result<Outcome, Refused> {
         self.phase = Phase::Answered { error: None };
         self.answer(body)
     }
 
-    /// The gateway knows the answer by itself.
+    /// Responds without a provider.
     pub(super) fn answer(&self, body: Vec<u8>) -> Result<Outcome, Refused> {
         Ok(Outcome::Step(Flow::Reply(Reply::json(200, self.name().into_iter().collect(), body))))
     }
 }
 
-fn recognise(knock: &PendingAuth, found: Option<&Credential>, cx: &Context<'_>) -> Result<Rc<Caller>, Refused> {
-    let now = knock.started.seconds();
-    keys::admit(found, &knock.keys.presented.text, now, &knock.path, || cx.view.source())
-        // The log's word; `public` gives the caller theirs.
+fn recognise(pending: &PendingAuth, found: Option<&Credential>, cx: &Context<'_>) -> Result<Rc<Caller>, Refused> {
+    let now = pending.started.seconds();
+    keys::admit(found, &pending.keys.presented.text, now, &pending.path, || cx.view.source())
+        // The code for the log; `public` maps it for the caller.
         .map_err(|denied: Denied| denied.error().with_code(denied.code()).into())
 }
 
-/// What a provider keeps is shared by all who may ask for it: nobody may by accident.
+/// All keys with access to stored objects share them, so access needs an explicit `endpoints`.
 fn shared(path: &str) -> ApiError {
     let message = format!(
         "This key may not call {path}. Stored objects at this path are shared by all keys, so only keys whose \
@@ -254,7 +274,7 @@ fn shared(path: &str) -> ApiError {
     ApiError::new(403, ErrorKind::Permission, message).with_code("endpoint_not_allowed")
 }
 
-/// How the client has compressed the body: once, and in a way that we can undo.
+/// The body's content coding: at most one, and a supported one.
 fn coding(headers: &HeaderMap) -> Result<Option<Coding>, ApiError> {
     let all: Vec<_> = headers.all("content-encoding").map(String::from_utf8_lossy).collect();
     if all.is_empty() {
@@ -279,8 +299,8 @@ fn coding(headers: &HeaderMap) -> Result<Option<Coding>, ApiError> {
     }
 }
 
-/// What a provider has to be told of a request that is passed through.
-fn passage(client: &Client, path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<PassThrough> {
+/// The parts of a passed-through request that its provider needs.
+fn pass_through(client: &Client, path: &str, query: Option<&str>, headers: &HeaderMap) -> Option<PassThrough> {
     let below = path.strip_prefix(VERSION).unwrap_or(path);
     matches!(client.asks, Asks::PassedThrough).then(|| PassThrough {
         method: headers.text(":method").unwrap_or_default().to_owned(),
@@ -289,8 +309,8 @@ fn passage(client: &Client, path: &str, query: Option<&str>, headers: &HeaderMap
     })
 }
 
-/// All keys share the gateway's account at a provider, which would take two of their requests for one if both have the same
-/// `idempotency-key`: so it becomes one that no other key has. The same is the same again.
+/// Makes the `idempotency-key` unique to the caller's key. All keys share the gateway's account at a provider, which would otherwise take
+/// two keys' requests with the same value for one. The mapping is deterministic.
 fn with_own_idempotency_key(headers: HeaderMap, key: &str) -> HeaderMap {
     if headers.get("idempotency-key").is_none() {
         return headers;
@@ -306,7 +326,7 @@ fn with_own_idempotency_key(headers: HeaderMap, key: &str) -> HeaderMap {
     headers.iter().map(owned).collect()
 }
 
-/// Headers that only the gateway, or the router behind it, may be told.
+/// Removes headers that only the gateway, or the router behind it, may set.
 fn strip(headers: &HeaderMap, effects: &mut Vec<Effect>) {
     const ENVOYS_OWN: [&[u8]; 2] = [b"x-envoy-internal", b"x-envoy-external-address"];
     for (name, _) in headers.iter() {
@@ -321,7 +341,7 @@ fn unauthorized(message: &str) -> ApiError {
     ApiError::new(401, ErrorKind::Authentication, message).with_code("invalid_api_key")
 }
 
-/// The log tells why a key is not valid; the caller is not told.
+/// Hides from the caller why a key is invalid; only the log has the reason.
 pub(super) fn public(error: &ApiError) -> Cow<'_, ApiError> {
     match error.code.as_deref() {
         Some("malformed_api_key" | "unknown_api_key" | "expired_api_key" | "revoked_api_key") => {

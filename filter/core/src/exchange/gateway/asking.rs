@@ -14,28 +14,32 @@ use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 use crate::usage::answers;
 use crate::usage::estimate::{Measuring, Prompt};
-use crate::usage::surcharge::{Wishes, Wishing};
+use crate::usage::surcharge::{Surcharges, Wishing};
 
 use super::super::request_state::{Asked, Draft, PassThrough, RequestHead};
 use super::super::worker::Worker;
 use super::permission::Policy;
 use super::{models, screening};
 
-/// The most of a body's front that is kept for splicing; past it, it is fetched again.
+/// The longest body front that is retained for splicing; a longer one is read again.
 const LONGEST_HEAD: usize = 1024;
 
-/// The most answers that one request may ask for, as OpenAI has it: a reservation for more than any provider gives would
-/// keep everybody else from a budget for as long as the request lasts.
+/// The most choices of one request (OpenAI's maximum): a reservation for more than any provider returns would block the budget for everyone
+/// else while the request lasts.
 const MOST_ANSWERS: u64 = 128;
 
-/// The most prompts in one request, as many as OpenAI takes inputs of embeddings; for the same reason.
+/// The most prompts of one request, for the same reason (OpenAI's maximum of embeddings inputs).
 const MOST_PROMPTS: u64 = 2048;
 
-/// Reads what is asked, and what it comes to as far as its bytes say; an error when nobody would be asked.
-pub(super) fn read(body: &[u8], client: &'static Client, passage: Option<&PassThrough>) -> Result<Asked, ApiError> {
-    let unmeasured = |peek| Asked { client, peek, prompt: Prompt::default(), wishes: Wishes::default() };
-    if client.shape.free || !is_json(client, passage) {
-        let asked = unmeasured(peek(body, client, passage)?);
+/// Parses the request and measures the prompt; an error if no provider would receive it.
+pub(super) fn read(
+    body: &[u8],
+    client: &'static Client,
+    pass_through: Option<&PassThrough>,
+) -> Result<Asked, ApiError> {
+    let unmeasured = |peek| Asked { client, peek, prompt: Prompt::default(), wishes: Surcharges::default() };
+    if client.shape.free || !is_json(client, pass_through) {
+        let asked = unmeasured(peek(body, client, pass_through)?);
         return Ok(if client.shape.free { asked } else { Asked { prompt: Prompt::of_file(body), ..asked } });
     }
     let (mut measuring, mut wishing) = (Measuring::of(body), Wishing::of(body));
@@ -47,27 +51,26 @@ pub(super) fn read(body: &[u8], client: &'static Client, passage: Option<&PassTh
     Ok(Asked { prompt: measuring.measured(rest), wishes: wishing.wished(), ..unmeasured(peek) })
 }
 
-/// The outline of what is asked.
-pub(super) fn peek(body: &[u8], client: &Client, passage: Option<&PassThrough>) -> Result<BodyPeek, ApiError> {
+/// Scans the body.
+pub(super) fn peek(body: &[u8], client: &Client, pass_through: Option<&PassThrough>) -> Result<BodyPeek, ApiError> {
     if is_stored(client) {
         return Ok(BodyPeek::opaque(String::new(), body.len()));
     }
-    bounded(match form_type(passage) {
+    bounded(match form_type(pass_through) {
         Some(content_type) => BodyPeek::of_form(body, form::boundary(content_type)?)?,
         None => BodyPeek::read(body, client.shape)?,
     })
 }
 
-fn is_json(client: &Client, passage: Option<&PassThrough>) -> bool {
-    !is_stored(client) && form_type(passage).is_none()
+fn is_json(client: &Client, pass_through: Option<&PassThrough>) -> bool {
+    !is_stored(client) && form_type(pass_through).is_none()
 }
 
-/// The content type of a form.
-fn form_type(passage: Option<&PassThrough>) -> Option<&str> {
-    passage?.content_type.as_deref().filter(|content_type| form::is_form(content_type))
+fn form_type(pass_through: Option<&PassThrough>) -> Option<&str> {
+    pass_through?.content_type.as_deref().filter(|content_type| form::is_form(content_type))
 }
 
-/// The same outline, if no more answers are asked for than anybody may.
+/// Checks the maximums of choices and prompts.
 fn bounded(peek: BodyPeek) -> Result<BodyPeek, ApiError> {
     if peek.amount.n > MOST_ANSWERS {
         let message = format!("Invalid 'n' or 'best_of': one request may ask for at most {MOST_ANSWERS} answers.");
@@ -80,54 +83,54 @@ fn bounded(peek: BodyPeek) -> Result<BodyPeek, ApiError> {
     Ok(peek)
 }
 
-/// The model that is asked for, if the caller may ask for it, and for all that the body asks for.
+/// Resolves the requested model and checks whether the caller may use it with everything in the body.
 pub(super) fn asked(
     gateway: &Gateway,
-    arrival: &RequestHead,
+    head: &RequestHead,
     peek: &BodyPeek,
     body: &[u8],
 ) -> Result<Rc<Model>, ApiError> {
-    if is_stored(arrival.client) {
+    if is_stored(head.client) {
         return models::stored(gateway);
     }
-    let model = models::resolve(gateway, &arrival.caller, &peek.model)?;
-    permitted(&Policy::of(gateway, &arrival.caller, &model, arrival.client), peek, arrival.passage.as_ref(), body)?;
+    let model = models::resolve(gateway, &head.caller, &peek.model)?;
+    permitted(&Policy::of(gateway, &head.caller, &model, head.client), peek, head.pass_through.as_ref(), body)?;
     Ok(model)
 }
 
-/// Whether a policy permits all that the body asks for.
+/// Whether a policy permits everything in the body.
 pub(super) fn permitted(
     policy: &Policy<'_>,
     peek: &BodyPeek,
-    passage: Option<&PassThrough>,
+    pass_through: Option<&PassThrough>,
     body: &[u8],
 ) -> Result<(), ApiError> {
     if peek.is_json() {
         return policy.permits(body, &peek.stored);
     }
-    match passage.and_then(|passage| passage.content_type.as_deref()) {
+    match pass_through.and_then(|pass_through| pass_through.content_type.as_deref()) {
         Some(content_type) => policy.permits_form(body, form::boundary(content_type)?),
         None => Ok(()),
     }
 }
 
-/// The draft of a request whose caller may ask for this model: without targets yet.
+/// Creates a request's draft, without targets.
 pub(super) fn set_up(
     worker: Rc<Worker>,
-    arrival: RequestHead,
+    head: RequestHead,
     model: Rc<Model>,
     (mut asked, body): (Asked, &[u8]),
     shared: &dyn SharedData,
 ) -> Draft {
     look_up(&mut asked, shared);
-    let mut draft = Draft::new(worker, arrival, model, asked);
+    let mut draft = Draft::new(worker, head, model, asked);
     draft.request.asks.peek.wants.hosted = needs_hosted(&draft, body);
     draft.request.checks = screening::checks(&draft, body);
     keep_head(&mut draft, body);
     draft
 }
 
-/// Whether it offers a tool that only some of its model's targets have. The body is looked through for it only where that is so.
+/// Whether the request offers a hosted tool that only some of its model's targets run. Only then is the body searched.
 fn needs_hosted(draft: &Draft, body: &[u8]) -> bool {
     let (client, targets) = (draft.request.asks.client, &draft.route.model.targets);
     let has = |target: &Rc<Target>| target.has_hosted_tools(client);
@@ -142,7 +145,7 @@ fn needs_hosted(draft: &Draft, body: &[u8]) -> bool {
         && first_denied(body, runs).is_some()
 }
 
-/// Adds to what is charged for what the request refers to.
+/// Adds the tokens of stored objects that the request refers to.
 pub(super) fn look_up(asked: &mut Asked, shared: &dyn SharedData) {
     let Asked { client, peek, prompt, .. } = asked;
     if client.shape.free {
@@ -156,7 +159,7 @@ pub(super) fn look_up(asked: &mut Asked, shared: &dyn SharedData) {
     }
 }
 
-/// Keeps the front of the body for splicing, if it is short.
+/// Retains the front of the body for splicing, if it is short.
 pub(super) fn keep_head(draft: &mut Draft, body: &[u8]) {
     let head = body.get(..draft.request.asks.peek.scope()).filter(|head| head.len() <= LONGEST_HEAD);
     draft.request.head = head.unwrap_or_default().to_vec();

@@ -1,4 +1,4 @@
-//! Requests about batches: what is looked up for them, and what an input file asks for.
+//! Requests about batches: looks up their stored entries, and reads uploaded input files.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -26,19 +26,19 @@ use super::endpoint::format_at;
 use super::permission::Policy;
 use super::quoted;
 
-/// What has to be known of a request's file or batch before it goes on.
+/// The entry that a request about a file or batch needs before it continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Seek {
-    /// What the input file of a batch that is to be created asks for.
+    /// The input file's work, to create a batch.
     File(String),
-    /// How a batch is charged.
+    /// The batch's reservation.
     Batch(String),
-    /// The batch whose results are in this file.
+    /// The batch with this result file.
     Results(String),
 }
 
 impl Seek {
-    /// By the name of its page.
+    /// The name of its entry in the book.
     pub(super) fn page(&self) -> String {
         match self {
             Self::File(id) => book::file(id),
@@ -47,12 +47,12 @@ impl Seek {
         }
     }
 
-    /// Of a request; `None` for all that concern no batch that may be known.
-    pub(super) fn of(arrival: &RequestHead, body: &[u8]) -> Result<Option<Self>, ApiError> {
-        let Some(passage) = arrival.passage.as_ref().filter(|_| is_stored(arrival.client)) else { return Ok(None) };
-        let path = passage.path.split('?').next().unwrap_or_default();
+    /// The entry that a request needs; `None` if it concerns no batch that can be known.
+    pub(super) fn of(head: &RequestHead, body: &[u8]) -> Result<Option<Self>, ApiError> {
+        let Some(pass_through) = head.pass_through.as_ref().filter(|_| is_stored(head.client)) else { return Ok(None) };
+        let path = pass_through.path.split('?').next().unwrap_or_default();
         let segments: Vec<&str> = path.split('/').skip(1).collect();
-        Ok(match (passage.method.as_str(), segments.as_slice()) {
+        Ok(match (pass_through.method.as_str(), segments.as_slice()) {
             ("POST", ["batches"]) => Some(Self::File(input_file(body)?)),
             ("GET", ["batches", id]) | ("POST", ["batches", id, "cancel"]) if book::is_id(id) => {
                 Some(Self::Batch((*id).to_owned()))
@@ -62,10 +62,10 @@ impl Seek {
         })
     }
 
-    /// What the request does, where this is what is known.
+    /// The request's operation, given its entry.
     pub(super) fn errand(self, page: Option<BookEntry>, caller: &Caller) -> Result<Option<Errand>, ApiError> {
         Ok(match (self, page) {
-            // Another key may be permitted less than the one by which the file was read.
+            // The creating key may have fewer permissions than the key that uploaded the file.
             (Self::File(_), Some(BookEntry::File(work)))
                 if *work.key == *caller.key_id && caller.may_use(work.asked()) =>
             {
@@ -79,7 +79,7 @@ impl Seek {
     }
 }
 
-/// The file that a batch is to be made of.
+/// The input file of a batch to be created.
 fn input_file(body: &[u8]) -> Result<String, ApiError> {
     #[derive(Deserialize)]
     struct Create {
@@ -106,27 +106,27 @@ fn unknown(id: &str) -> ApiError {
     ApiError::invalid("input_file_id", message).with_code("unknown_batch_file")
 }
 
-/// What the input file of a batch asks for, if the request uploads one and all that it asks for is allowed.
+/// The work of a batch's input file, if the request uploads one and everything in it is allowed.
 pub(super) fn uploaded(
     gateway: &Gateway,
-    arrival: &RequestHead,
+    head: &RequestHead,
     body: &[u8],
     shared: &dyn SharedData,
 ) -> Result<Option<Work>, ApiError> {
-    let Some(passage) = arrival.passage.as_ref().filter(|_| is_stored(arrival.client)) else { return Ok(None) };
-    let path = passage.path.split('?').next().unwrap_or_default();
-    let content_type = passage.content_type.as_deref().filter(|content_type| form::is_form(content_type));
-    let (("POST", "/files"), Some(content_type)) = ((passage.method.as_str(), path), content_type) else {
+    let Some(pass_through) = head.pass_through.as_ref().filter(|_| is_stored(head.client)) else { return Ok(None) };
+    let path = pass_through.path.split('?').next().unwrap_or_default();
+    let content_type = pass_through.content_type.as_deref().filter(|content_type| form::is_form(content_type));
+    let (("POST", "/files"), Some(content_type)) = ((pass_through.method.as_str(), path), content_type) else {
         return Ok(None);
     };
     let form::Upload { purpose, file } = form::upload(body, form::boundary(content_type)?)?;
     if !purpose.trim_ascii().eq_ignore_ascii_case(b"batch") {
         return Ok(None);
     }
-    Reading { gateway, arrival, shared, asked: None }.read(file).map(Some)
+    Reading { gateway, head, shared, asked: None }.read(file).map(Some)
 }
 
-/// Adds to a plan what a batch will use that is to be created.
+/// Adds the expected usage of a batch to a plan.
 pub(super) fn add(gateway: &Gateway, work: &Work, plan: &mut Plan) -> Result<(), ApiError> {
     let provider =
         gateway.stored.as_ref().and_then(|stored| stored.targets.first()).map(|target| &target.provider.name);
@@ -153,12 +153,12 @@ struct Line<'a> {
     body: &'a RawValue,
 }
 
-/// An input file as it is read.
+/// Reads an input file.
 struct Reading<'a> {
     gateway: &'a Gateway,
-    arrival: &'a RequestHead,
+    head: &'a RequestHead,
     shared: &'a dyn SharedData,
-    /// The model that its lines ask.
+    /// The one model of all its lines.
     asked: Option<(String, Rc<Model>, Rc<Target>)>,
 }
 
@@ -181,23 +181,23 @@ impl Reading<'_> {
         let client = format_at(&url).filter(|_| method == "POST").ok_or_else(|| {
             invalid(&format!("{} {} is not an endpoint for model requests.", quoted(&method), quoted(&url)))
         })?;
-        if !keys::may_have(&self.arrival.caller, &url) {
+        if !keys::may_have(&self.head.caller, &url) {
             let message = format!("This key may not call {url}: its `endpoints` do not list the path.");
             return Err(ApiError::new(403, ErrorKind::Permission, message).with_code("endpoint_not_allowed"));
         }
         let body = body.get().as_bytes();
         let mut asked = asking::read(body, client, None)?;
         let (name, model, target) = self.model(&asked.peek.model)?;
-        Policy::of(self.gateway, &self.arrival.caller, &model, client).permits(body, &asked.peek.stored)?;
+        Policy::of(self.gateway, &self.head.caller, &model, client).permits(body, &asked.peek.stored)?;
         asking::look_up(&mut asked, self.shared);
         let reservation = &self.gateway.reservation;
         let estimate = asked.estimate(&target, reservation, reservation.output_tokens);
-        work.get_or_insert_with(|| Work::new(&self.arrival.caller.key_id, &model.name, &name, &target))
+        work.get_or_insert_with(|| Work::new(&self.head.caller.key_id, &model.name, &name, &target))
             .add(&estimate, target.price.as_ref());
         Ok(())
     }
 
-    /// The model that is asked by its provider's own name: the file goes to the provider as it is.
+    /// Finds the model by its provider's name for it: the file goes to the provider unchanged.
     fn model(&mut self, name: &str) -> Result<(String, Rc<Model>, Rc<Target>), ApiError> {
         if let Some(asked) = &self.asked {
             return match asked.2.model == name {
@@ -205,7 +205,7 @@ impl Reading<'_> {
                 false => Err(invalid("All requests of a batch must use the same model.")),
             };
         }
-        let caller = &self.arrival.caller;
+        let caller = &self.head.caller;
         let stored = self.gateway.stored.as_ref().and_then(|stored| stored.targets.first());
         let provider = stored.map(|target| target.provider.name.as_str()).unwrap_or_default();
         let mut found = self.gateway.names_for(provider, name, super::models::may_name_targets(caller));

@@ -1,4 +1,4 @@
-//! Answers from the cache, and into it: what goes to the client without a provider, and what is kept of that which comes from one.
+//! Serves responses from the cache, and collects a provider's response for it.
 
 use sluice_wire::conversation::Usage;
 use sluice_wire::time::Time;
@@ -11,7 +11,7 @@ use super::super::{Effect, Event, Flow, Reply, View, metric, trace};
 use super::{Exchange, Outcome, Phase};
 
 impl Exchange {
-    /// An answer to the same request is kept: the client gets it. Nothing is used of what was reserved.
+    /// Replies with the cached response of an equal request. Nothing of the reservation is used.
     pub(super) fn replay(
         &mut self,
         mut state: Box<RequestState>,
@@ -27,23 +27,24 @@ impl Exchange {
         let dropped = (!dropped.is_empty()).then_some(("x-sluice-dropped", dropped));
         let mut headers = state.bill.billing.headers();
         headers.extend([("x-sluice-provider", provider), ("x-sluice-model", model), ("age", age.to_string())]);
-        headers
-            .extend(self.trail.about.recall.header().into_iter().chain(dropped).chain(state.request.masked_header()));
+        headers.extend(
+            self.log_context.about.cache_state.header().into_iter().chain(dropped).chain(state.request.masked_header()),
+        );
         headers.extend(self.name());
         let gateway = &self.worker.gateway;
         trace::asked(gateway, Some(&state.request.caller), Some(&state.request.model.name), None, effects);
         effects.push(Effect::Count(metric::CACHE_HIT));
-        self.phase = Phase::Recalled(state);
+        self.phase = Phase::CacheHit(state);
         Outcome::Step(Flow::Reply(Reply { status: 200, content_type: content_type.into(), headers, body }))
     }
 
-    /// Whether the answer's body is to be shown to [`Exchange::response_body`].
+    /// Whether [`Exchange::response_body`] needs the response's body.
     pub fn collects(&self) -> bool {
         matches!(self.phase, Phase::Underway(Some(_)))
     }
 
-    /// Handles a portion of an answer's body that is collected; it goes on as it is. No callback tells of a portion that another
-    /// one has told of, as long as this role holds none back.
+    /// Collects a portion of the response's body, which continues unchanged. Each portion has one callback, as long as this role holds none
+    /// back.
     pub fn response_body(
         &mut self,
         event: Event,
@@ -52,23 +53,23 @@ impl Exchange {
         shared: &dyn SharedData,
         effects: &mut Vec<Effect>,
     ) {
-        let Phase::Underway(filling) = &mut self.phase else { return };
+        let Phase::Underway(fill) = &mut self.phase else { return };
         let (size, end) = match event {
             Event::ResponseBody { size, end } => (size, end),
             _ => (0, matches!(event, Event::ResponseTrailers { .. })),
         };
         let largest = self.worker.gateway.cache.largest;
-        // One that is too large, or has no room, will not be kept: it is not collected any further.
-        filling.take_if(|filling| filling.size().saturating_add(size) > largest || !filling.has_room(size));
-        // Nor is one that cannot be read.
-        if let Some(mut collected) = filling.take_if(|_| size > 0) {
-            *filling = view.body(0..size).ok().map(|portion| {
+        // A response that is too large, or has no room, will not be stored: its collection stops.
+        fill.take_if(|fill| fill.size().saturating_add(size) > largest || !fill.has_room(size));
+        // The same for a response that cannot be read.
+        if let Some(mut collected) = fill.take_if(|_| size > 0) {
+            *fill = view.body(0..size).ok().map(|portion| {
                 collected.add(portion);
                 collected
             });
         }
         if let (true, Some(state)) = (end, state)
-            && filling.take().is_some_and(|filling| filling.keep(state, view.now(), shared))
+            && fill.take().is_some_and(|fill| fill.keep(state, view.now(), shared))
         {
             effects.push(Effect::Count(metric::CACHE_STORED));
         }

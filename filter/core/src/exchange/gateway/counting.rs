@@ -1,4 +1,4 @@
-//! Requests for a count of tokens that no target of their model could answer: the gateway answers them, with an estimate.
+//! Answers token count requests with an estimate, where no target of the model has a count endpoint.
 
 use std::rc::Rc;
 
@@ -12,7 +12,7 @@ use super::super::request_state::Draft;
 use super::{Exchange, Outcome, Refused};
 
 impl Exchange {
-    /// A request asks for a count that the gateway makes by itself: nothing is reserved for it.
+    /// Answers a token count request locally. Nothing is reserved for it.
     pub(super) fn counted(&mut self, mut draft: Draft, body: &[u8], cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         let masked = self.screen(&mut draft, body, cx)?;
         let body = masked.as_deref().unwrap_or(body);
@@ -20,13 +20,13 @@ impl Exchange {
     }
 }
 
-/// Whether it asks for a count of tokens that no target of its model could answer.
+/// Whether it is a token count request that no target of its model could answer.
 pub(super) fn is_counted_here(draft: &Draft) -> bool {
     let counts = |target: &Rc<Target>| target.provider.format_for(draft.request.asks.client, &target.model).is_some();
     matches!(draft.request.asks.client.asks, Asks::TokenCount(_)) && !draft.route.model.targets.iter().any(counts)
 }
 
-/// The answer to such a request.
+/// The response's body for such a request.
 pub(super) fn count(draft: &Draft, body: &[u8]) -> Option<Vec<u8>> {
     match &draft.request.asks.client.asks {
         Asks::TokenCount(count) if is_counted_here(draft) => Some(count.answer(tokens(draft, count.of, body))),
@@ -34,7 +34,7 @@ pub(super) fn count(draft: &Draft, body: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// An estimate for it.
+/// Estimates the tokens.
 fn tokens(draft: &Draft, prompts: &Client, body: &[u8]) -> u64 {
     let speaks = |target: &Rc<Target>| target.provider.format_for(prompts, &target.model);
     let format = draft.route.model.targets.iter().find_map(speaks).unwrap_or(draft.request.asks.client.provider);

@@ -1,7 +1,7 @@
-//! What would be decided of a request that nobody has sent: for `sluice explain`.
+//! Simulates the decisions about a request, for `sluice explain`.
 //!
-//! Every step is the pipeline's own. What is missing is what only a running gateway knows: how its targets fare, and how much
-//! of a limit or a budget is used.
+//! Every step is the pipeline's own. Only the state of a running gateway is missing: the targets' health, and the usage of limits and
+//! budgets.
 
 use std::rc::Rc;
 
@@ -17,8 +17,8 @@ use crate::keys::caller::{Caller, Credential};
 use crate::keys::{self, Denied};
 use crate::reservation::Plan;
 use crate::routing::decision::RankedTarget;
-use crate::routing::hints::RoutingHeaders;
 use crate::routing::needs::Needs;
+use crate::routing::routing_headers::RoutingHeaders;
 use crate::routing::spec::Strategy;
 use crate::routing::target::{Model, Target};
 use crate::store::{Conflict, SharedData};
@@ -32,79 +32,78 @@ use super::endpoint::{asked_at, format_at};
 use super::permission::Policy;
 use super::{asking, lineup, screening};
 
-/// A request that might be sent, from an address that its key allows.
+/// A hypothetical request, from an address that its key allows.
 #[derive(Debug)]
 pub struct Question<'a> {
-    /// By the id of whose key.
+    /// The key's id.
     pub key: &'a str,
-    /// The path that it would be sent to.
+    /// The request's path.
     pub path: &'a str,
-    /// Its headers, their names in lower case.
+    /// Its headers; names in lower case.
     pub headers: &'a HeaderMap,
-    /// Its body.
+    /// Its body, without a content coding.
     pub body: &'a [u8],
-    /// When.
+    /// The time of the request.
     pub now: Time,
 }
 
-/// What would become of it.
+/// The simulated decisions.
 #[derive(Debug)]
 pub struct DryRun {
     /// The caller.
     pub caller: Rc<Caller>,
-    /// The request.
+    /// The requested model.
     pub model: Rc<Model>,
-    /// The name that led to it.
+    /// The model's name in the request.
     pub name: String,
-    /// Whether as a stream.
+    /// Whether the response is streamed.
     pub stream: bool,
-    /// What it asks of a target.
+    /// The capabilities that a target needs.
     pub needs: Needs,
-    /// What its headers say about its way.
-    pub hints: RoutingHeaders,
-    /// What it might not ask for, and by whose policy: `service_tier (team research)`.
+    /// Its routing headers.
+    pub routing_headers: RoutingHeaders,
+    /// The parameters that the request may not use, each with its policy: `service_tier (team research)`.
     pub forbidden: Vec<String>,
-    /// What guardrails found in the prompt and let pass.
+    /// Guardrail findings in the prompt that did not block it.
     pub findings: Vec<Finding>,
-    /// What the answer will have to pass; `None` where that is nothing.
+    /// The checks on the response; `None` if there are none.
     pub checks: Option<Rc<Checks>>,
-    /// Of the model's routes, those that were looked at: for each the conditions that do not hold.
+    /// The model's routes that were tried: for each, the conditions that do not hold.
     pub routes: Vec<Vec<&'static str>>,
-    /// How targets are put in order.
+    /// The routing strategy.
     pub strategy: Strategy,
-    /// What the model's cache is to it, if the model has one.
+    /// The cache policy, if the model has a cache.
     pub cache: Option<CachePolicy>,
-    /// Every target of the model: first those that may serve, in order, then those left out.
+    /// All targets of the model: first the ranked ones, in order, then the excluded ones.
     pub targets: Vec<Foreseen>,
-    /// What it takes of limits and budgets, at each target that may serve; behind them the targets of other models, to which
-    /// budgets lead that are used up.
+    /// The debits from limits and budgets at each candidate, followed by the targets of models that used-up budgets lead to.
     pub plan: Plan,
 }
 
-/// One target, and what is foreseen of it.
+/// The simulated decision about one target.
 #[derive(Debug)]
 pub struct Foreseen {
-    /// Which, and where it stands.
-    pub considered: RankedTarget,
-    /// What costs are compared by: the prompt, and an answer of the expected length.
+    /// The target and its rank.
+    pub ranked: RankedTarget,
+    /// The estimate that costs are compared by: the prompt, and a response of the expected length.
     pub expected: Estimate,
-    /// What that costs; `None` without a price.
+    /// The cost of `expected`; `None` without a price.
     pub cost: Option<MicroUsd>,
-    /// What is reserved: the prompt, and the longest answer that is believed.
+    /// The reserved estimate: the prompt, and the longest response that is plausible.
     pub reserved: Estimate,
-    /// Of the prompt's reserved tokens, those for what stands elsewhere.
+    /// Reserved input tokens for content outside of the request.
     pub elsewhere: u64,
-    /// Hints of the request that its provider has no words for.
+    /// Optional fields that the provider does not support.
     pub dropped: Vec<String>,
-    /// Whether it is lined up to be asked. One that has an obstacle all the same ends the line when its turn comes: a later
-    /// target is only looked at then, and no attempt can be skipped.
+    /// Whether it is in the queue. A queued target that is `exceeded` ends the queue in its turn: a later target is checked only then, and
+    /// no attempt can be skipped.
     pub lined_up: bool,
-    /// Why it cannot serve though it may: its provider has no words for a field, it has no price where a budget counts, or
-    /// the request is too large there.
+    /// Why it cannot serve although it is permitted: its provider does not support a field, it has no price while a budget applies, or the
+    /// request is too large for it.
     pub exceeded: Option<ApiError>,
 }
 
-/// Nothing is known of any target, and nothing is noted.
+/// Shared data that is always empty and discards writes.
 struct Unknown;
 
 impl SharedData for Unknown {
@@ -122,31 +121,31 @@ fn no_endpoint(path: &str) -> ApiError {
     ApiError::new(404, ErrorKind::NotFound, message).with_code("unknown_url")
 }
 
-/// Foresees what becomes of a request; an error is what its client would read.
+/// Simulates the decisions about a request; an error is the one that its client would get.
 pub fn dry_run(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<DryRun, ApiError> {
     let Question { headers, body, now, .. } = *question;
     let caller = admit(gateway, question)?;
     let client = format_at(question.path).ok_or_else(|| no_endpoint(question.path))?;
-    let hints = RoutingHeaders::read(headers, &gateway.watched_headers)?;
-    hints.allowed(&caller)?;
+    let routing_headers = RoutingHeaders::read(headers, &gateway.watched_headers)?;
+    routing_headers.allowed(&caller)?;
     let worker = Rc::new(Worker::new(gateway.clone(), [0; 16]));
     let dice = worker.dice();
-    let arrival = RequestHead {
+    let head = RequestHead {
         started: now,
         caller: caller.clone(),
         client,
         forwarded: HeaderMap::default(),
-        hints,
-        passage: None,
+        routing_headers,
+        pass_through: None,
         coding: None,
         share: worker.gate.unknown(),
     };
     let asks = asking::read(body, client, None)?;
-    let model = asking::asked(gateway, &arrival, &asks.peek, body)?;
+    let model = asking::asked(gateway, &head, &asks.peek, body)?;
     let forbidden = Policy::of(gateway, &caller, &model, client).rules();
-    let mut draft = asking::set_up(worker, arrival, model, (asks, body), &Unknown);
+    let mut draft = asking::set_up(worker, head, model, (asks, body), &Unknown);
     let decision = draft.decide(&draft.route.model, now, dice, &Unknown)?;
-    let plan = lineup::line_up(&mut draft, decision.reserve_request(), (now, dice), &Unknown)?;
+    let plan = lineup::line_up(&mut draft, decision.targets_in_order(), (now, dice), &Unknown)?;
     let screened = screening::screen(&draft, body).map_err(|unfit| screening::refused(&unfit, gateway))?;
     let body = match &screened.body {
         None => body,
@@ -160,9 +159,10 @@ pub fn dry_run(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<DryRun,
 
     let needs = draft.needs();
     let looked_at = decision.route.map_or(usize::MAX, |taken| taken.saturating_add(1));
-    let routes = draft.request.model.way.routes.iter().take(looked_at);
-    let routes = routes.map(|route| route.matches.misfits(&caller, &needs, &draft.request.hints, now)).collect();
-    let targets = decision.considered.into_iter().map(|considered| Foreseen::of(considered, &draft, body));
+    let routes = draft.request.model.policy.routes.iter().take(looked_at);
+    let routes =
+        routes.map(|route| route.matches.misfits(&caller, &needs, &draft.request.routing_headers, now)).collect();
+    let targets = decision.ranked.into_iter().map(|ranked| Foreseen::of(ranked, &draft, body));
     Ok(DryRun {
         stream: draft.request.asks.peek.stream,
         strategy: decision.strategy,
@@ -172,7 +172,7 @@ pub fn dry_run(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<DryRun,
         forbidden,
         findings: screened.findings,
         checks: draft.request.checks.clone(),
-        hints: draft.request.hints.clone(),
+        routing_headers: draft.request.routing_headers.clone(),
         targets: targets.collect(),
         caller,
         needs,
@@ -182,16 +182,16 @@ pub fn dry_run(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<DryRun,
 }
 
 impl Foreseen {
-    fn of(considered: RankedTarget, draft: &Draft, body: &[u8]) -> Self {
+    fn of(ranked: RankedTarget, draft: &Draft, body: &[u8]) -> Self {
         let gateway = &draft.worker.gateway;
         let estimate = |target: &Target| draft.estimate(target, gateway.reservation.output_tokens);
-        let target = &considered.target;
+        let target = &ranked.target;
         let (written, unwritten) =
             match lineup::rewritten(draft, target, body, &mut ParsedRequest::default()).transpose() {
                 Ok(written) => (written, None),
                 Err(error) => (None, Some(error)),
             };
-        // By itself: with others, only the first reason would be told.
+        // Planned alone: a plan with others reports only the first error.
         let alone = std::slice::from_ref(target);
         let unplanned =
             || Plan::new(gateway, &draft.request.caller, &draft.request.model, alone, |_| Vec::new(), estimate).err();
@@ -204,7 +204,7 @@ impl Foreseen {
             dropped: written.map(|written| written.dropped).unwrap_or_default(),
             exceeded: unwritten.or_else(unplanned),
             expected,
-            considered,
+            ranked,
         }
     }
 }
@@ -212,7 +212,7 @@ impl Foreseen {
 fn admit(gateway: &Gateway, question: &Question<'_>) -> Result<Rc<Caller>, ApiError> {
     let known = gateway.keys.values().map(|credential| &credential.caller);
     let caller = known.into_iter().find(|caller| *caller.key_id == *question.key);
-    // Neither from where it is called nor by which of its secrets is known.
+    // Neither the source address nor the secret is known.
     let anywhere = caller.map(|caller| Rc::new(Caller { sources: None, ..(**caller).clone() }));
     let credential = anywhere.map(|caller| Credential { caller, until: None });
     keys::admit(credential.as_ref(), &[], question.now.seconds(), question.path, || None).map_err(Denied::error)

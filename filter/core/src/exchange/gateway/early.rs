@@ -1,7 +1,7 @@
-//! A request whose client has all that it will get, though its provider does not end the stream: it is settled and written down then,
-//! not when the stream ends. Its place among concurrent requests is the next one's, and its client need not wait for that.
+//! Settles and logs a request before its stream ends, once the client has the complete response but the provider keeps the stream open.
+//! This frees the request's concurrency slot, so the client's next request need not wait.
 //!
-//! The access log's line itself is Envoy's, and comes when the stream is over.
+//! Envoy still writes the access log's line when the stream is over.
 
 use super::super::request_state::RequestState;
 use super::super::{Context, Effect, View};
@@ -9,13 +9,13 @@ use super::{Exchange, Phase};
 use crate::store::SharedData;
 
 impl Exchange {
-    /// Whether there is such a request to settle. One whose answer is collected for the cache waits for its end: only what came to it
-    /// is kept.
+    /// Whether the request can be settled early. A response that is collected for the cache waits for its end, because only a completed one
+    /// is stored.
     pub fn is_served(&self, state: &RequestState) -> bool {
         matches!(self.phase, Phase::Underway(None)) && state.watch.lingering.is_some()
     }
 
-    /// Settles it; what happens to its stream from now on changes nothing.
+    /// Settles the request; the rest of its stream changes nothing.
     pub fn settle_early(
         &mut self,
         state: &mut RequestState,

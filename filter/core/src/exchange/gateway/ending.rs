@@ -1,4 +1,4 @@
-//! The end of a request: settles its usage and writes its line of the access log.
+//! The end of a request: settles its usage and writes its access log line.
 
 use crate::gateway::spec::LoggedClient;
 use crate::guard::Finding;
@@ -15,7 +15,7 @@ use super::super::{Context, Effect, View, property};
 use super::{Exchange, Phase, metrics};
 
 impl Exchange {
-    /// The request is over: settles it and writes its log line.
+    /// Ends a request: settles it and writes its log line.
     pub fn finish(
         &mut self,
         state: Option<&mut RequestState>,
@@ -31,22 +31,22 @@ impl Exchange {
             }
             (Some(state), phase) => {
                 self.phase = phase;
-                // The client has a part of the answer already, so no other target can be asked.
+                // The client already has a part of the response, so no other target can be tried.
                 if state.progress.stage == Stage::Answering && view.provider_left() {
                     state.break_off(Failure::truncated());
                 } else if matches!(state.progress.stage, Stage::Underway | Stage::Answering) {
-                    self.trail.about.shut_down = view.shut_down();
+                    self.log_context.about.shut_down = view.shut_down();
                 }
                 self.close(state, cx);
                 self.phase = Phase::Settled;
                 return;
             }
-            (None, Phase::Recalled(mut state)) => {
+            (None, Phase::CacheHit(mut state)) => {
                 self.close(&mut state, cx);
                 self.phase = Phase::Settled;
                 return;
             }
-            // Redis may have reserved something: the gateway gives it back.
+            // Redis may have reserved something: it is released.
             (None, Phase::Reserving(reserving)) => {
                 let (settlement, ledger) = reserving.withdrawn(cx.now());
                 self.phase = Phase::Answered { error: Some("interrupted".into()) };
@@ -59,27 +59,27 @@ impl Exchange {
         self.write_down(None, cx);
     }
 
-    /// Tells the access log of the request.
+    /// Writes the access log's fields.
     fn write_down(&self, state: Option<&RequestState>, cx: &mut Context<'_>) {
-        let words = Words::of(self.trail.refusal.as_deref(), state, self.worker.gateway.log);
+        let words = Words::of(self.log_context.refusal.as_deref(), state, self.worker.gateway.log);
         let fragment = self.record(state, &words, cx.view).fragment();
         cx.effects.push(Effect::SetProperty(property::LOG, fragment.into()));
     }
 
-    /// The journey is over: counts, logs and settles it.
+    /// Ends a forwarded request: counts, logs and settles it.
     pub(super) fn close(&mut self, state: &mut RequestState, cx: &mut Context<'_>) {
         let now = cx.now();
-        state.conclude(self.trail.about.shut_down, now, cx.shared);
+        state.conclude(self.log_context.about.shut_down, now, cx.shared);
         metrics::attempts(state, cx.effects);
         metrics::findings(&state.answer.findings, cx.effects);
         let outcome = state.outcome(now);
-        self.trail.about.settled = outcome.and_then(|outcome| self.worker.note_down(outcome, &mut cx.moment()));
+        self.log_context.about.settled = outcome.and_then(|outcome| self.worker.note_down(outcome, &mut cx.moment()));
         self.write_down(Some(state), cx);
         let (caller, model) = (&state.request.caller, &state.route.model);
         self.settle(&state.bill.billing, caller, model, &mut cx.moment());
     }
 
-    /// Tells the stores what a request has used.
+    /// Settles the usage of a request in the stores.
     pub(super) fn settle(&self, billing: &Billing, caller: &Caller, model: &Model, at: &mut StoreContext<'_>) {
         if billing.ledger != ReservedIn::Nowhere || self.worker.keeps_accounts() {
             self.worker.settle(billing.settlement(caller, model, at.now), billing.ledger, at);
@@ -93,25 +93,25 @@ impl Exchange {
             _ => None,
         };
         let record = Record {
-            request_id: self.trail.request_id.as_deref(),
-            trace_id: (!self.worker.gateway.tracing).then_some(self.trail.trace_id.as_deref()),
-            method: &self.trail.method,
-            path: &self.trail.path,
+            request_id: self.log_context.request_id.as_deref(),
+            trace_id: (!self.worker.gateway.tracing).then_some(self.log_context.trace_id.as_deref()),
+            method: &self.log_context.method,
+            path: &self.log_context.path,
             client: logged_client(log.client, view),
-            user_agent: self.trail.user_agent.as_deref().filter(|_| log.client != LoggedClient::Off),
-            asked_model: self.trail.asked_model.as_deref(),
+            user_agent: self.log_context.user_agent.as_deref().filter(|_| log.client != LoggedClient::Off),
+            asked_model: self.log_context.asked_model.as_deref(),
             message: words.message.as_deref(),
             param: words.param.as_deref(),
-            key: self.trail.caller.as_ref().map(|caller| &*caller.key_id),
-            team: self.trail.caller.as_ref().map(|caller| &*caller.team),
-            app: self.trail.caller.as_ref().and_then(|caller| caller.app.as_deref()),
-            model: self.trail.model.as_deref(),
-            guards: self.trail.findings.iter().map(Finding::to_string).collect(),
+            key: self.log_context.caller.as_ref().map(|caller| &*caller.key_id),
+            team: self.log_context.caller.as_ref().map(|caller| &*caller.team),
+            app: self.log_context.caller.as_ref().and_then(|caller| caller.app.as_deref()),
+            model: self.log_context.model.as_deref(),
+            guards: self.log_context.findings.iter().map(Finding::to_string).collect(),
             error,
             ..Record::default()
         };
         match state {
-            Some(state) => record.with_journey(state, &self.trail.about, &words.of_attempts),
+            Some(state) => record.with_journey(state, &self.log_context.about, &words.of_attempts),
             None => record,
         }
     }

@@ -1,4 +1,4 @@
-//! What clients may call: for each path, what is wanted there and in which format.
+//! The gateway's endpoints: the kind and the format of each path.
 
 use serde::Serialize;
 use sluice_wire::dialect::count::{COUNT_TOKENS, INPUT_TOKENS};
@@ -9,35 +9,34 @@ use sluice_wire::percent;
 
 use super::{Refused, path};
 
-/// What is wanted.
+/// The kind of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum EndpointKind {
-    /// A model is asked something.
+    /// Sends a request to a model.
     Ask,
-    /// The list of models.
+    /// Lists the models.
     Models,
-    /// One of them, by its name.
+    /// Returns one model.
     Model(String),
-    /// What a provider keeps for clients.
+    /// Accesses objects that a provider stores for clients.
     Stored,
-    /// What this is: for people who try the address.
+    /// Describes the gateway, for people who open its address.
     About,
-    /// Whether it is alive.
+    /// The liveness check.
     Alive,
-    /// Whether it should be sent requests.
+    /// The readiness check.
     Ready,
 }
 
 /// One of the gateway's endpoints.
 #[derive(Debug, Clone)]
 pub(super) struct Endpoint {
-    /// What is wanted.
     pub purpose: EndpointKind,
-    /// The format that its client speaks.
+    /// The client's format.
     pub client: &'static Client,
 }
 
-/// Where models are asked: by POST.
+/// The endpoints of models: by POST.
 const ASKED: &[(&str, &Client)] = &[
     ("/v1/chat/completions", &openai_chat::CLIENT),
     ("/v1/responses", &responses::CLIENT),
@@ -48,38 +47,37 @@ const ASKED: &[(&str, &Client)] = &[
     ("/v1/messages/count_tokens", &COUNT_TOKENS),
 ];
 
-/// Below it there is nothing but Anthropic's.
+/// All paths below it are Anthropic's.
 pub const MESSAGES: &str = "/v1/messages";
 
 const MODELS: &str = "/v1/models";
 
-/// What all paths begin with; a provider's base URL has its own.
+/// The prefix of all paths; a provider's base URL has its own.
 pub(super) const VERSION: &str = "/v1";
 
-/// Whether the gateway is alive: 200 as long as it answers at all.
+/// The liveness path: 200 as long as the gateway responds at all.
 pub const ALIVE: &str = "/health";
 
-/// Whether the gateway should be sent requests: no more once it drains.
+/// The readiness path: not ready while the gateway drains.
 pub const READY: &str = "/ready";
 
-/// For people who try the gateway's address.
+/// For people who open the gateway's address.
 const ABOUT: [&str; 2] = ["/", VERSION];
 
-/// Methods of an endpoint that is only read.
+/// Methods of a read-only endpoint.
 const READ: &str = "GET, HEAD";
 
-/// Why nothing is at a path for a request.
+/// Why no endpoint matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unserved {
-    /// It has other methods.
+    /// The path has only these methods.
     Method(&'static str),
-    /// There is nothing.
+    /// The path is unknown.
     Path,
 }
 
 impl Endpoint {
-    /// The endpoint at `path`, which is canonical and has no query. Lists of models come in Anthropic's form for clients that are
-    /// Anthropic's.
+    /// The endpoint at `path`, which is canonical and has no query. Anthropic's clients get model lists in Anthropic's format.
     pub(super) fn at(method: &str, path: &str, is_anthropics: bool) -> Result<Self, Unserved> {
         let client: &'static Client = if is_anthropics { &anthropic::CLIENT } else { &openai_chat::CLIENT };
         let (methods, purpose, client) = match format_at(path) {
@@ -104,13 +102,13 @@ impl Endpoint {
     }
 }
 
-/// Whether there is an endpoint at `path`, for whichever method.
+/// Whether `path` has an endpoint, for any method.
 pub(super) fn is_served(path: &str) -> bool {
     !matches!(Endpoint::at("", path, false), Err(Unserved::Path))
 }
 
 impl Unserved {
-    /// What the client reads that has sent this to `origin`.
+    /// The client's error, for a request to `origin`.
     pub(super) fn refused(self, method: &str, path: &str, origin: &str) -> Refused {
         let path: String = path.chars().filter(|character| !character.is_control()).take(200).collect();
         let bases = format!("base_url to {origin}{VERSION} (for Anthropic's clients: {origin})");
@@ -133,7 +131,7 @@ fn not_found(message: String) -> Refused {
     ApiError::new(404, ErrorKind::NotFound, message).with_code("unknown_url").into()
 }
 
-/// What the gateway is, for somebody who asks at `origin`.
+/// Describes the gateway at `origin`.
 pub(super) fn about(origin: &str) -> Vec<u8> {
     #[derive(Serialize)]
     struct About<'a> {
@@ -152,11 +150,11 @@ pub(super) fn about(origin: &str) -> Vec<u8> {
         anthropic_base_url: origin,
         endpoints: asked.chain(read).collect(),
     };
-    // Texts into a `Vec` cannot fail.
+    // Serializing text into a `Vec` cannot fail.
     serde_json::to_vec(&about).unwrap_or_default()
 }
 
-/// The format in which models are asked at `path`.
+/// The format of the model endpoint at `path`.
 pub(super) fn format_at(path: &str) -> Option<&'static Client> {
     let asked = ASKED.iter().find_map(|(known, format)| (*known == path).then_some(*format));
     asked.or_else(|| {
@@ -165,29 +163,29 @@ pub(super) fn format_at(path: &str) -> Option<&'static Client> {
     })
 }
 
-/// Whether a client that speaks so reads errors in Anthropic's format; every other one reads OpenAI's.
+/// Whether the client expects errors in Anthropic's format; all others expect OpenAI's.
 pub(super) fn reads_anthropics_errors(client: &Client) -> bool {
     matches!(client.id(), Id::Anthropic | Id::CountTokens)
 }
 
-/// The paths at which errors have OpenAI's format, whatever else a request says of its client.
+/// The paths with errors in OpenAI's format, independent of the request's headers.
 pub fn with_openais_errors() -> impl Iterator<Item = String> {
     asked_at().filter(|path| format_at(path).is_some_and(|format| !reads_anthropics_errors(format)))
 }
 
-/// Where an endpoint is that is passed through: no model stands in its path.
+/// The path of a passed-through endpoint, which contains no model.
 fn path_of(endpoint: &Client) -> String {
     (endpoint.provider.path)("", false)
 }
 
-/// Every path at which models are asked.
+/// All paths of model endpoints.
 pub(super) fn asked_at() -> impl Iterator<Item = String> {
     let passed = ENDPOINTS.iter().map(|endpoint| format!("{VERSION}{}", path_of(endpoint)));
     ASKED.iter().map(|(path, _)| (*path).to_owned()).chain(passed)
 }
 
-/// Whether `path` is of what a provider keeps. Only plain segments: what a provider takes for a way up could lead to an
-/// endpoint that is limited and charged.
+/// Whether `path` belongs to stored objects. Only plain segments: a dot segment that the provider resolves could lead to an endpoint with
+/// limits and costs.
 fn is_stored(path: &str) -> bool {
     let is_plain = |segment: &str| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
@@ -203,7 +201,7 @@ fn is_stored(path: &str) -> bool {
     kept && segments.all(is_plain)
 }
 
-/// The format in which a client at `path` expects to read errors: at a path that is unknown, too.
+/// The error format of a client at `path`, even an unknown path.
 pub(super) fn speaker_at(path: &str, is_anthropics: bool) -> &'static Client {
     let below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     match format_at(path) {
@@ -213,7 +211,7 @@ pub(super) fn speaker_at(path: &str, is_anthropics: bool) -> &'static Client {
     }
 }
 
-/// A name out of a path. What is not well encoded stays as it is: no model is called so.
+/// Decodes a name in a path. Invalid encoding is left as it is: no model has such a name.
 pub(super) fn percent_decoded(text: &str) -> String {
     String::from_utf8(percent::decoded(text)).unwrap_or_else(|_| text.to_owned())
 }

@@ -1,7 +1,7 @@
-//! Whether this instance is alive, and whether it should be sent requests: for whoever balances load before it, without a key.
+//! Liveness and readiness checks for load balancers, without a key.
 //!
-//! That it drains is Envoy's to know: its own filter behind ours answers `/ready`, and the text of that answer has what is
-//! known here. Anybody may ask, so Redis is asked at most once a second.
+//! Only Envoy knows whether it drains: its own filter behind this one responds to `/ready`, and the body includes the state known here.
+//! Anybody may call it, so Redis is called at most once a second.
 
 use crate::callout::Called;
 use crate::exchange::property;
@@ -9,21 +9,21 @@ use crate::exchange::property;
 use super::super::{Context, Effect, Flow, Reply};
 use super::{Exchange, Outcome, Phase, Refused};
 
-/// The name of a note that nobody keeps: that there is none is as good an answer as any.
+/// The name of a note that is never written: an empty reply proves as much as any.
 const NOTE: &str = "ready";
 
-/// What `/health` answers.
+/// The body of `/health`.
 pub(super) fn alive() -> Vec<u8> {
     br#"{"status":"ok"}"#.to_vec()
 }
 
-/// What is known of Redis, as the rest of a JSON object.
+/// The state of Redis, as the rest of a JSON object.
 fn fragment(answers: bool) -> &'static str {
     if answers { r#","redis":"ok""# } else { r#","redis":"unavailable""# }
 }
 
 impl Exchange {
-    /// Whether requests should come here. Redis is asked first, where there is one.
+    /// Checks readiness. Calls Redis first, if one is configured.
     pub(super) fn ready(&mut self, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         if self.worker.gateway.redis.is_none() {
             self.phase = Phase::Answered { error: None };
@@ -43,7 +43,7 @@ impl Exchange {
         }
     }
 
-    /// Redis has answered, or has not.
+    /// Handles Redis's reply, or its absence.
     pub(super) fn redis_answered(&mut self, called: &Called, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         let answers = self.worker.noted(called, &mut cx.moment()).is_ok();
         self.worker.hear_of_redis(answers, cx.now());

@@ -1,4 +1,4 @@
-//! Lines up the targets of a draft and chooses the first one.
+//! Queues a draft's targets and chooses the first one.
 
 use std::rc::Rc;
 
@@ -14,7 +14,7 @@ use crate::store::SharedData;
 use super::super::request_state::{Draft, from_envoy};
 use super::super::rewrite::{self, Source};
 
-/// Lines targets up in this order, with what the request takes of limits and budgets at each of them.
+/// Queues the targets in this order and plans the debits at each.
 pub(super) fn line_up(
     draft: &mut Draft,
     mut reserve_request: Vec<Rc<Target>>,
@@ -23,22 +23,22 @@ pub(super) fn line_up(
 ) -> Result<Plan, ApiError> {
     let gateway = &draft.worker.gateway;
     let estimate = |target: &Target| draft.estimate(target, gateway.reservation.output_tokens);
-    // Where a budget leads to another model, that one's own way is gone.
+    // If a budget leads to another model, that model's own routing policy applies.
     let other_order = |other: &Rc<Model>| {
-        draft.decide(other, now, dice, shared).map(|decision| decision.reserve_request()).unwrap_or_default()
+        draft.decide(other, now, dice, shared).map(|decision| decision.targets_in_order()).unwrap_or_default()
     };
     let plan = Plan::new(gateway, &draft.request.caller, &draft.route.model, &reserve_request, other_order, estimate)?;
-    // A target that has no price, or is too small, is not in the plan: its use would not be counted.
+    // A target without a price, or too small, is not in the plan, because its usage would not be counted.
     reserve_request.retain(|target| plan.candidates.iter().any(|way| Rc::ptr_eq(&way.target, target)));
     match reserve_request.is_empty() {
-        true => draft.route.take_way(&plan, 0),
+        true => draft.route.take_candidate(&plan, 0),
         false => draft.route.queue = Queue::new(reserve_request),
     }
     Ok(plan)
 }
 
-/// Leaves out targets at the head of the plan that cannot take this request, so that the first attempt is one that can;
-/// an error when none can. A later target is only looked at when it is its turn: most never are.
+/// Drops targets from the head of the queue that cannot take this request; an error if none can. Later targets are checked only in their
+/// turn: most never are.
 pub(super) fn choose_first(draft: &mut Draft, body: &[u8]) -> Result<(), ApiError> {
     let mut refused = None;
     let mut snapshot = ParsedRequest::default();
@@ -62,7 +62,7 @@ pub(super) fn choose_first(draft: &mut Draft, body: &[u8]) -> Result<(), ApiErro
     Err(refused.unwrap_or_else(|| from_envoy(503)))
 }
 
-/// The request as `target` wants it, or why it cannot be said so; `None` where it passes as it is.
+/// The request rewritten for `target`, or why it cannot be expressed there; `None` if it passes unchanged.
 pub(super) fn rewritten(
     draft: &Draft,
     target: &Target,

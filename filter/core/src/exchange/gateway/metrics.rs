@@ -1,4 +1,4 @@
-//! What of a request is counted, for operators.
+//! Counts a request's events, for operators.
 
 use std::rc::Rc;
 
@@ -9,7 +9,7 @@ use crate::routing::spec::Trigger;
 use super::super::request_state::{RequestState, Stage};
 use super::super::{Effect, metric};
 
-/// Every failed attempt is counted, and an answer from elsewhere than it was asked for first.
+/// Counts failed attempts, fallbacks and lower tiers.
 pub(super) fn attempts(state: &RequestState, effects: &mut Vec<Effect>) {
     let triggers = state.progress.attempts.iter().filter_map(|tried| tried.failure.as_ref()?.trigger);
     effects.extend(triggers.map(|trigger| Effect::Count(failed(trigger))));
@@ -25,7 +25,7 @@ pub(super) fn attempts(state: &RequestState, effects: &mut Vec<Effect>) {
     }
 }
 
-/// The counter of a kind of failure.
+/// The counter of a failure's trigger.
 fn failed(trigger: Trigger) -> &'static str {
     match trigger {
         Trigger::Unreachable => metric::FAILED_UNREACHABLE,
@@ -47,12 +47,11 @@ fn failed(trigger: Trigger) -> &'static str {
     }
 }
 
-/// What guardrails found.
+/// Counts guardrail findings.
 pub(super) fn findings(findings: &[Finding], effects: &mut Vec<Effect>) {
     effects.extend(findings.iter().map(|finding| Effect::Count(found(finding.action))));
 }
 
-/// The counter of what became of a find.
 fn found(action: Action) -> &'static str {
     match action {
         Action::Block => metric::GUARD_BLOCKED,

@@ -1,7 +1,7 @@
-//! The gateway role: a request as the client sent it, once. Who is calling, may they, what is asked, may it be spent, where
-//! may it go; and on the way back nothing, unless no provider gave an answer fit for the client.
+//! The gateway role: handles a request once, as the client sent it. It authenticates the caller, checks permissions, limits and budgets,
+//! and ranks the targets. It passes the response on, or writes the error if no provider gave a usable response.
 //!
-//! A step that has to know what Redis says ends with [`Outcome::Ask`], and goes on with [`Exchange::called`].
+//! A step that needs a reply from Redis returns [`Outcome::Ask`] and continues in [`Exchange::called`].
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -50,85 +50,83 @@ mod unpacking;
 use admission::PendingAuth;
 use planning::{Reserving, Seeking};
 
-/// One request, in the phase it has reached.
+/// One request and its phase.
 #[derive(Debug)]
 pub struct Exchange {
     worker: Rc<Worker>,
-    /// How the client speaks; OpenAI's way until its path is known.
+    /// The client's format; OpenAI's until the path is known.
     client: &'static Client,
     phase: Phase,
-    trail: LogContext,
+    log_context: LogContext,
 }
 
-/// Each phase owns what is known by then.
+/// Each phase owns the state that is known by then.
 #[derive(Debug)]
 enum Phase {
-    /// Nothing is known.
+    /// No callback yet.
     Start,
-    /// A step has it in hand: it is another one by the time that the step is over.
+    /// Taken by the current step, which sets the next phase.
     Taken,
-    /// Redis is asked whether it answers.
+    /// Waits for Redis, to check readiness.
     Readying,
-    /// Redis is asked whose the key is.
-    Knocking(Box<PendingAuth>),
-    /// The caller is known and may call; the body is on its way.
+    /// Waits for Redis, to authenticate the key.
+    Authenticating(Box<PendingAuth>),
+    /// The caller is authenticated; waits for the body.
     Body(RequestHead),
-    /// Redis is asked what is known of the batch, or of its file, that the request is about.
+    /// Waits for Redis's entry on the batch or file that the request concerns.
     Seeking(Box<Seeking>),
-    /// Redis is asked whether the request fits its limits and budgets.
+    /// Waits for Redis's reserve result.
     Reserving(Box<Reserving>),
-    /// The request is on its way to providers: the journey was handed out. The answer may be one that is to be kept.
+    /// Forwarded to a provider: the request state was handed over. The response may be collected for the cache.
     Underway(Option<CacheFill>),
-    /// The client has all of its answer, and the request is settled and written down; its provider has not ended the stream.
+    /// The client has the complete response, and the request is settled and logged; its provider has not ended the stream.
     Settled,
-    /// The answer came from the cache: the journey never began, and is settled with the others.
-    Recalled(Box<RequestState>),
-    /// The gateway answered by itself.
+    /// The response came from the cache: the request state was never handed over, and is settled at the end.
+    CacheHit(Box<RequestState>),
+    /// The gateway replied by itself.
     Answered { error: Option<Cow<'static, str>> },
 }
 
-/// What the log will say of the request itself: its headers and body are long gone by then.
+/// The request's facts for the access log: its headers and body are long gone by then.
 #[derive(Debug, Default)]
 struct LogContext {
     request_id: Option<String>,
     trace_id: Option<String>,
     method: Cow<'static, str>,
-    /// As it was asked for, without a query.
+    /// As requested, without the query.
     path: String,
     user_agent: Option<String>,
-    /// The caller, once known.
     caller: Option<Rc<Caller>>,
-    /// The name of the model that was asked for, known or not.
+    /// The requested model's name; the model need not exist.
     asked_model: Option<String>,
     model: Option<String>,
-    /// How long the body is, once all of it is here.
+    /// The body's size, once it is complete.
     size: usize,
-    /// What the client was told in place of an answer, without what that repeats of the request.
+    /// The client's error, without the parts that repeat the request.
     refusal: Option<Box<ApiError>>,
-    /// What guardrails found in it.
     findings: Vec<Finding>,
-    /// The gateway role's own part of the log line.
+    /// The gateway role's own facts.
     about: About,
 }
 
-/// What the gateway asks for besides effects.
+/// The result of a step, besides effects.
 #[derive(Debug)]
 pub enum Outcome {
-    /// Nothing.
+    /// Continue with this flow.
     Step(Flow),
-    /// The request waits for the answer to this.
+    /// Wait for the reply to this call.
     Ask(Call),
-    /// The effects replace the request's body with one of this size. Afterwards the caller sends the event that the whole body is here.
+    /// The effects replace the request's body with one of this size. The caller then sends the event of the whole body again.
     Unpacked(usize),
-    /// The request leaves for its first target: keep the journey where the provider role finds it.
-    Depart(Box<RequestState>),
+    /// Forward the request to its first target: store the request state where the provider role finds it.
+    Forward(Box<RequestState>),
 }
 
-/// A request that goes no further.
+/// A rejected request.
 #[derive(Debug)]
 struct Refused {
     error: Box<ApiError>,
-    /// For the reply, besides those of the error.
+    /// Further headers of the reply.
     headers: Vec<(&'static str, String)>,
 }
 
@@ -157,12 +155,12 @@ impl Context<'_> {
 }
 
 impl Exchange {
-    /// A request of which nothing is known.
+    /// A new request.
     pub fn new(worker: Rc<Worker>) -> Self {
-        Self { worker, client: &openai_chat::CLIENT, phase: Phase::Start, trail: LogContext::default() }
+        Self { worker, client: &openai_chat::CLIENT, phase: Phase::Start, log_context: LogContext::default() }
     }
 
-    /// Handles a part of the request.
+    /// Handles a callback of the request.
     pub fn request(
         &mut self,
         event: Event,
@@ -175,7 +173,7 @@ impl Exchange {
             Event::RequestHeaders { end } => self.headers(end, cx),
             Event::RequestBody { size, end } => match self.arrives(size) {
                 Ok(()) if end => {
-                    self.trail.size = size;
+                    self.log_context.size = size;
                     self.body(size, cx)
                 }
                 arrived => arrived.map(|()| Outcome::Step(Flow::Pause)),
@@ -185,7 +183,7 @@ impl Exchange {
         self.conclude(outcome, cx)
     }
 
-    /// Handles the answer to what was asked last. The request may move on only if the outcome says so.
+    /// Handles the reply to the last call. The request may continue only if the outcome says so.
     pub fn called(
         &mut self,
         called: &Called,
@@ -196,7 +194,7 @@ impl Exchange {
         let cx = &mut Context::new(view, shared, effects);
         let outcome = match std::mem::replace(&mut self.phase, Phase::Taken) {
             Phase::Readying => self.redis_answered(called, cx),
-            Phase::Knocking(knock) => self.recognised(*knock, called, cx),
+            Phase::Authenticating(pending) => self.recognised(*pending, called, cx),
             Phase::Seeking(seeking) => self.found(*seeking, called, cx),
             Phase::Reserving(reserving) => self.reserved(*reserving, called, cx),
             other => {
@@ -212,18 +210,19 @@ impl Exchange {
             Ok(outcome) => outcome,
             Err(refused) => {
                 let reply = self.refuse(refused, cx.effects);
-                let body = || match self.trail.size {
-                    0 => Kept::Whole(Vec::new()), // Nothing of it was read.
+                let body = || match self.log_context.size {
+                    0 => Kept::Whole(Vec::new()), // The body was not read.
                     size => cx.view.body(0..size).map_or(Kept::Gone, Kept::Whole),
                 };
-                self.trail.refusal = self.trail.refusal.take().map(|error| record::for_the_log(*error, body).into());
+                self.log_context.refusal =
+                    self.log_context.refusal.take().map(|error| record::for_the_log(*error, body).into());
                 Outcome::Step(Flow::Reply(reply))
             }
         }
     }
 
-    /// Handles the headers of an answer. Only what a provider role let through, or what the gateway made itself, goes
-    /// on; Envoy's own errors, and answers that it did not retry any more, are replaced.
+    /// Handles the headers of a response. Only responses that the provider role passed, or that the gateway made, continue. Envoy's own
+    /// errors, and responses that it no longer retried, are replaced.
     pub fn response(
         &mut self,
         state: Option<&mut RequestState>,
@@ -233,14 +232,14 @@ impl Exchange {
     ) -> Flow {
         let Some(state) = state else {
             return match self.phase {
-                Phase::Answered { .. } | Phase::Recalled(_) => Flow::Continue,
+                Phase::Answered { .. } | Phase::CacheHit(_) => Flow::Continue,
                 _ => Flow::Reply(refusal(self.client, &from_envoy(status(view)), &[])),
             };
         };
-        let headers = state.bill.billing.headers().into_iter().chain(self.trail.about.recall.header());
+        let headers = state.bill.billing.headers().into_iter().chain(self.log_context.about.cache_state.header());
         if state.progress.stage == Stage::Underway {
             let named = state.progress.attempts.last().is_some_and(|tried| tried.target.provider.is_named());
-            self.trail.about.transport = transport::failure(&view.transport_failure(), named);
+            self.log_context.about.transport = transport::failure(&view.transport_failure(), named);
             let error = state.final_error(status(view), view.now(), shared);
             let mut reply = refusal(state.request.asks.client, &error, &state.progress.attempts);
             let name = self.name().filter(|(header, _)| !reply.headers.iter().any(|(known, _)| known == header));
@@ -254,8 +253,8 @@ impl Exchange {
         };
         let headers = headers.chain(name);
         effects.extend(headers.map(|(name, value)| Effect::SetHeader(name, value.into())));
-        if let Phase::Underway(filling) = &mut self.phase {
-            *filling = self.trail.about.recall.filling(state, view);
+        if let Phase::Underway(fill) = &mut self.phase {
+            *fill = self.log_context.about.cache_state.fill(state, view);
         }
         if matches!(state.progress.stage, Stage::Answering | Stage::Complete) {
             record::forget_body(state, self.worker.gateway.log);
@@ -263,7 +262,7 @@ impl Exchange {
         Flow::Continue
     }
 
-    /// Envoy refused what was decided: neither the request nor its answer goes on.
+    /// Envoy rejected a decided change: neither the request nor its response continues.
     pub fn undone(
         &mut self,
         state: Option<&mut RequestState>,
@@ -277,8 +276,8 @@ impl Exchange {
                 undone::end(state, &mut Context::new(view, shared, effects))
             }
             None => {
-                // What was reserved is given back when the request is over.
-                let owing = matches!(self.phase, Phase::Reserving(_) | Phase::Recalled(_));
+                // The reservation is released when the request is over.
+                let owing = matches!(self.phase, Phase::Reserving(_) | Phase::CacheHit(_));
                 let owing = owing.then(|| std::mem::replace(&mut self.phase, Phase::Taken));
                 let reply = self.refuse(undone::error().into(), effects);
                 if let Some(owing) = owing {
@@ -289,12 +288,12 @@ impl Exchange {
         }
     }
 
-    /// The request's name, in the header where its client looks for it; for most that is Envoy's own.
+    /// The request id, in the response header of the client's format; for most formats that is Envoy's own.
     fn name(&self) -> Option<(&'static str, String)> {
-        self.client.provider.headers.request_id.zip(self.trail.request_id.clone())
+        self.client.provider.headers.request_id.zip(self.log_context.request_id.clone())
     }
 
-    /// The same for an answer that does not have it: a provider of the client's own format has named it already.
+    /// The same, unless the response has the header: a provider of the client's own format sets it.
     fn name_unless_named(&self, view: &dyn View) -> Result<Option<(&'static str, String)>, Unreadable> {
         let Some((header, name)) = self.name() else { return Ok(None) };
         Ok(view.header(header)?.is_none().then_some((header, name)))
@@ -302,11 +301,11 @@ impl Exchange {
 
     fn refuse(&mut self, refused: Refused, effects: &mut Vec<Effect>) -> Reply {
         let Refused { error, headers } = refused;
-        let caller = self.trail.caller.as_deref();
+        let caller = self.log_context.caller.as_deref();
         let key = caller.map(|caller| &*caller.key_id);
-        notes::refused(self.trail.request_id.as_deref(), key, &error);
+        notes::refused(self.log_context.request_id.as_deref(), key, &error);
         let mut reply = refusal(self.client, &admission::public(&error), &[]);
-        self.trail.refusal = Some(error.clone());
+        self.log_context.refusal = Some(error.clone());
         let known = |name: &str, reply: &Reply| reply.headers.iter().any(|(header, _)| *header == name);
         let headers: Vec<_> = headers.into_iter().chain(self.name()).filter(|(name, _)| !known(name, &reply)).collect();
         reply.headers.extend(headers);
@@ -315,7 +314,7 @@ impl Exchange {
             effects.push(Effect::Count(metric::OVERLOADED));
         }
         let gateway = &self.worker.gateway;
-        trace::asked(gateway, caller, self.trail.model.as_deref(), None, effects);
+        trace::asked(gateway, caller, self.log_context.model.as_deref(), None, effects);
         effects.extend(trace::failed(gateway, reason.clone()));
         self.phase = Phase::Answered { error: Some(reason) };
         reply
@@ -341,17 +340,17 @@ impl LogContext {
     }
 }
 
-/// The beginning of what a client sent.
+/// The beginning of a client's text.
 fn bounded(text: &str, most: usize) -> String {
     if text.len() <= most { text.to_owned() } else { text.chars().take(most).collect() }
 }
 
-/// The status of an answer that Envoy made up.
+/// The status of Envoy's local reply.
 fn status(view: &dyn View) -> u16 {
     view.header(":status").ok().flatten().and_then(|text| String::from_utf8(text).ok()?.parse().ok()).unwrap_or(503)
 }
 
-/// A client's own word in an error message: bounded and without control characters.
+/// Quotes a client's text in an error message: bounded and without control characters.
 fn quoted(name: &str) -> String {
     let short: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
     format!("`{short}`")

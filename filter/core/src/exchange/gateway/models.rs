@@ -1,4 +1,4 @@
-//! The models that a caller may ask for, as OpenAI's or Anthropic's clients list them: by name, in pages for those who ask for pages.
+//! Lists the models that a caller may use, in OpenAI's or Anthropic's format: by name, and in pages on request.
 
 use std::rc::Rc;
 
@@ -15,13 +15,12 @@ use crate::routing::target::Model;
 
 use super::{endpoint, quoted};
 
-/// As many models as a page of Anthropic's has where its client does not say, and at most
-/// (<https://platform.claude.com/docs/en/api/models/list>). A list of OpenAI's has all of them
-/// (<https://platform.openai.com/docs/api-reference/models/list>), unless its client asks for fewer.
+/// The default size of Anthropic's pages, and the largest one (<https://platform.claude.com/docs/en/api/models/list>). OpenAI's list
+/// contains all models (<https://platform.openai.com/docs/api-reference/models/list>), unless its client requests fewer.
 const PAGE: usize = 20;
 const LARGEST_PAGE: usize = 1000;
 
-/// The facts of a model in a list: its kind, its release (or the time at which this gateway file came into force), and its longest prompt.
+/// A model's facts: its kind, its release date (or when this gateway file was loaded), and its longest prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct About {
     kind: Option<ModelKind>,
@@ -30,7 +29,7 @@ struct About {
 }
 
 impl About {
-    /// The first target that states a fact decides it. The target with the longest prompt decides the length.
+    /// The first target that states a fact decides it; the longest prompt is the maximum of all targets.
     fn of(model: &Model, gateway: &Gateway) -> Self {
         let likely = || model.targets.first().map(|target| ModelKind::likely(&target.model));
         let stated = || model.targets.iter().map(|target| target.capabilities);
@@ -42,7 +41,7 @@ impl About {
     }
 }
 
-/// A model as OpenAI describes one, and what else is known of it.
+/// A model in OpenAI's format, with further facts.
 #[derive(Serialize)]
 struct OpenAis<'a> {
     id: &'a str,
@@ -55,8 +54,8 @@ struct OpenAis<'a> {
     context_length: Option<u64>,
 }
 
-/// A model as Anthropic describes one (`src/anthropic/types/model_info.py` of its Python SDK), and what else is known of it. A
-/// release date that is not known is the epoch.
+/// A model in Anthropic's format (`src/anthropic/types/model_info.py` of its Python SDK), with further facts. An unknown release date is
+/// the epoch.
 #[derive(Serialize)]
 struct Anthropics<'a> {
     r#type: &'static str,
@@ -85,14 +84,14 @@ impl<'a> Anthropics<'a> {
     }
 }
 
-/// The name of a model in a list, and as what the client gave it.
+/// A model's name as a page boundary, and the query parameter that gave it.
 #[derive(Debug)]
 struct Cursor {
     parameter: &'static str,
     name: String,
 }
 
-/// The part of a list that a query asks for: `limit`, and the name before or behind the part.
+/// The requested part of a list: `limit`, and the names around it.
 #[derive(Debug, Default)]
 struct Page {
     limit: Option<usize>,
@@ -122,7 +121,7 @@ impl Page {
         Ok(page)
     }
 
-    /// The part of `names`, and whether more names follow in that direction.
+    /// The requested part of `names`, and whether more follow in that direction.
     fn of<'n>(&self, names: &'n [String], limit: usize) -> Result<(&'n [String], bool), ApiError> {
         let place = |Cursor { parameter, name: cursor }: &Cursor| {
             let message = || format!("Invalid '{parameter}': the model {} does not exist.", quoted(cursor));
@@ -138,7 +137,7 @@ impl Page {
     }
 }
 
-/// All that the caller may ask for, or the page of it that `query` asks for.
+/// Lists the caller's models, or the page that `query` requests.
 pub(super) fn list(gateway: &Gateway, caller: &Caller, client: &Client, query: &str) -> Result<Vec<u8>, ApiError> {
     #[derive(Serialize)]
     struct OpenAisList<'a> {
@@ -177,7 +176,7 @@ pub(super) fn list(gateway: &Gateway, caller: &Caller, client: &Client, query: &
     Ok(json(&OpenAisList { object: "list", data, has_more, first_id, last_id }))
 }
 
-/// One of them.
+/// Returns one model.
 pub(super) fn one(gateway: &Gateway, caller: &Caller, client: &Client, name: &str) -> Result<Vec<u8>, ApiError> {
     let about = About::of(&*resolve(gateway, caller, name)?, gateway);
     Ok(match is_anthropics(client) {
@@ -186,7 +185,7 @@ pub(super) fn one(gateway: &Gateway, caller: &Caller, client: &Client, name: &st
     })
 }
 
-/// The model of this name, if there is one and the caller may use it.
+/// Finds a model by name, if the caller may use it.
 pub(super) fn resolve(gateway: &Gateway, caller: &Caller, name: &str) -> Result<Rc<Model>, ApiError> {
     let about_model = |status, kind, message: String| ApiError {
         param: Some("model".to_owned()),
@@ -206,7 +205,7 @@ pub(super) fn resolve(gateway: &Gateway, caller: &Caller, name: &str) -> Result<
     Ok(found.model)
 }
 
-/// Who keeps what clients store.
+/// The provider of stored objects, as a model.
 pub(super) fn stored(gateway: &Gateway) -> Result<Rc<Model>, ApiError> {
     gateway.stored.clone().ok_or_else(|| {
         let message = "The gateway has no provider that stores files, batches or responses. Ask the gateway's \
@@ -223,7 +222,7 @@ fn is_anthropics(client: &Client) -> bool {
     client.id() == Id::Anthropic
 }
 
-/// Strings and numbers into a `Vec` cannot fail.
+/// Serializing strings and numbers into a `Vec` cannot fail.
 fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }

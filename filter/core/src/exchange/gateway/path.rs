@@ -1,18 +1,18 @@
-//! The path that a client means. People leave `/v1` out of a base URL, write it twice, end it with a slash, or keep the part
-//! that another provider or gateway had in front of it.
+//! Normalizes the request path. Clients leave `/v1` out of a base URL, write it twice, end it with a slash, or keep the prefix of another
+//! provider or gateway.
 //!
-//! Everything behind it, a key's `endpoints` and the path that a provider sees too, knows the canonical path only. So no spelling
-//! leads past a permission.
+//! All later steps, including a key's `endpoints` and the path for the provider, use only the canonical path. So no spelling bypasses a
+//! permission.
 
 use std::borrow::Cow;
 
 use super::endpoint::{VERSION, is_served};
 
-/// What other gateways and clouds have before the version: `/openai/v1` is Azure's and OpenRouter-like gateways', `/anthropic`
-/// is Azure's (<https://learn.microsoft.com/azure/ai-foundry/foundry-models/how-to/use-foundry-models-claude>).
+/// Prefixes of other gateways and clouds before the version: Azure and OpenRouter-like gateways use `/openai/v1`, Azure also `/anthropic`
+/// (<https://learn.microsoft.com/azure/ai-foundry/foundry-models/how-to/use-foundry-models-claude>).
 const PREFIXES: [&str; 2] = ["/openai", "/anthropic"];
 
-/// The path of an endpoint that `path` stands for; `path` itself when it stands for none.
+/// The endpoint's path for `path`; `path` itself if there is none.
 pub(super) fn canonical(path: &str) -> Cow<'_, str> {
     let is_tidy = !path.ends_with('/') || path == "/";
     if !path.starts_with('/') || (is_tidy && is_served(path)) {
@@ -31,19 +31,19 @@ pub(super) fn canonical(path: &str) -> Cow<'_, str> {
         .map_or(path.into(), |found| found.to_owned().into())
 }
 
-/// Without empty segments, and without a slash at its end.
+/// Removes empty segments and the slash at the end.
 fn tidy(path: &str) -> String {
     let segments = path.split('/').filter(|segment| !segment.is_empty());
     let tidy: String = segments.flat_map(|segment| ["/", segment]).collect();
     if tidy.is_empty() && path.starts_with('/') { "/".to_owned() } else { tidy }
 }
 
-/// What of a path is below another.
+/// The rest of a path below `root`.
 fn below<'a>(path: &'a str, root: &str) -> Option<&'a str> {
     path.strip_prefix(root).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Where clients of this gateway send their requests, by what one of them has asked: for messages to people only.
+/// The gateway's address as this client sees it: only for messages to humans.
 pub(super) fn origin(scheme: Option<&str>, authority: Option<&str>) -> String {
     let is_plain = |authority: &&str| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte);
@@ -53,7 +53,7 @@ pub(super) fn origin(scheme: Option<&str>, authority: Option<&str>) -> String {
     format!("{scheme}://{}", authority.filter(is_plain).unwrap_or("GATEWAY"))
 }
 
-/// Whether it looks like Azure's path of a deployment, which names the model.
+/// Whether it looks like Azure's path of a deployment, which contains the model.
 pub(super) fn is_azures(path: &str) -> bool {
     tidy(path).starts_with("/openai/deployments/")
 }

@@ -1,5 +1,5 @@
-//! What a body may ask for: not what its key, its team or its model forbids, and of what a provider keeps only what the key may
-//! call at its own path.
+//! Checks a body against the policies of its key, team and model, and its references to stored objects against the paths that the key may
+//! call.
 
 use sluice_wire::dialect::Client;
 use sluice_wire::error::{ApiError, ErrorKind};
@@ -14,11 +14,11 @@ use crate::routing::target::Model;
 use super::endpoint::reads_anthropics_errors;
 use super::quoted;
 
-/// What is forbidden to a request, and by whose policy.
+/// The forbidden parameters of a request, with the policies that forbid them.
 pub(super) struct Policy<'a> {
     caller: &'a Caller,
     anthropics: bool,
-    /// Whose, with what they are.
+    /// The policy's owner (kind and name) and its rules.
     forbidden: [Option<(&'static str, &'a str, &'a Forbidden)>; 3],
 }
 
@@ -29,7 +29,7 @@ enum Denied<'a> {
 }
 
 impl<'a> Policy<'a> {
-    /// What is forbidden to a request of the caller's for this model.
+    /// The policies for a caller's request to this model.
     pub(super) fn of(gateway: &'a Gateway, caller: &'a Caller, model: &'a Model, client: &Client) -> Self {
         let team = gateway.forbid.get(&*caller.team);
         let something = |forbidden: &&Forbidden| !forbidden.is_nothing();
@@ -41,8 +41,8 @@ impl<'a> Policy<'a> {
         Self { caller, anthropics: reads_anthropics_errors(client), forbidden }
     }
 
-    /// Whether a request with this JSON, which refers to this much, may be asked. The body is looked through where something is
-    /// forbidden, or the key may not have all that it may refer to.
+    /// Whether a JSON request with these references is permitted. The body is searched only if a policy forbids something, or if the key
+    /// lacks access to something it may refer to.
     pub(super) fn permits(&self, body: &[u8], stored: &Stored) -> Result<(), ApiError> {
         if stored.nothing && self.forbids_nothing() {
             return Ok(());
@@ -53,13 +53,13 @@ impl<'a> Policy<'a> {
         }
     }
 
-    /// Whether a request with this form may be asked.
+    /// Whether a form request is permitted.
     pub(super) fn permits_form(&self, body: &[u8], boundary: &str) -> Result<(), ApiError> {
         if self.forbids_nothing() {
             return Ok(());
         }
         for name in form::names(body, boundary)? {
-            // A list has brackets behind its name, as some readers take them.
+            // A list field may have brackets after its name; some parsers accept them.
             let field = name.split('[').next().unwrap_or_default().trim();
             if let Some(denied) = self.deny(&Mention::Field(field)) {
                 return Err(denied.error(field));
@@ -68,7 +68,6 @@ impl<'a> Policy<'a> {
         Ok(())
     }
 
-    /// Whether nobody's policy forbids anything.
     fn forbids_nothing(&self) -> bool {
         self.forbidden.iter().all(Option::is_none)
     }
@@ -81,7 +80,7 @@ impl<'a> Policy<'a> {
         by.map(|(what, name, _)| Denied::Policy(what, name))
     }
 
-    /// All that is forbidden, and by whom.
+    /// All forbidden parameters, with their policies.
     pub(super) fn rules(&self) -> Vec<String> {
         let rules = self.forbidden.iter().flatten();
         rules
@@ -91,7 +90,7 @@ impl<'a> Policy<'a> {
 }
 
 impl Denied<'_> {
-    /// What the client reads, of what stands at `place`.
+    /// The client's error for the field at `place`.
     fn error(self, place: &str) -> ApiError {
         let field = quoted(place);
         let (code, message) = match self {

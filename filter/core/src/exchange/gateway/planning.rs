@@ -1,4 +1,4 @@
-//! From the body to the way out: what is asked, whether it may be used and spent, and where it goes first.
+//! From the body to the first target: parses the request, checks permissions, limits and budgets, and plans the attempts.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -26,121 +26,120 @@ use super::lineup::{choose_first, line_up};
 use super::permission::Policy;
 use super::{Exchange, Outcome, Phase, Refused, endpoint, screening, unpacking};
 
-/// So much of a model's name is in the log, which may be a name of nothing.
+/// The longest logged model name, in characters; the model need not exist.
 const LONGEST_NAME: usize = 128;
 
-/// A request that Redis is asked about. Its body stays in Envoy's buffer: many may wait for a slow Redis.
+/// A request that waits for Redis's reserve result. Its body stays in Envoy's buffer, because many may wait for a slow Redis.
 #[derive(Debug)]
 pub(super) struct Reserving {
     pub(super) draft: Draft,
     billing: Billing,
     reserve_request: ReserveRequest,
-    /// The body's size.
     size: usize,
-    /// When its targets were put in order.
+    /// When its targets were ranked.
     planned: Time,
-    /// Whether the script was named by its hash.
+    /// Whether the call named the script by its hash.
     by_hash: bool,
 }
 
 impl Reserving {
-    /// The client left before Redis had answered: whatever it has reserved is given back.
+    /// The client left before Redis replied: releases what Redis may have reserved.
     pub(super) fn withdrawn(&self, now: Time) -> (Settlement, ReservedIn) {
         let Draft { request, route, .. } = &self.draft;
         (self.billing.withdrawn(&request.caller, &route.model, now), ReservedIn::Redis)
     }
 }
 
-/// A request of which Redis is asked what is known of its batch. Its body stays in Envoy's buffer.
+/// A request that waits for Redis's entry on its batch. Its body stays in Envoy's buffer.
 #[derive(Debug)]
 pub(super) struct Seeking {
-    pub(super) arrival: RequestHead,
+    pub(super) head: RequestHead,
     size: usize,
     seek: Seek,
 }
 
 impl Exchange {
-    /// So much of the body is here: the gate lets it in, or the request goes no further.
+    /// Records the body size so far; an error if the gate has no room.
     pub(super) fn arrives(&mut self, size: usize) -> Result<(), Refused> {
         match &mut self.phase {
             Phase::Body(_) if size > LARGEST_BODY => Err(from_envoy(413).into()),
-            Phase::Body(arrival) => Ok(arrival.share.grow(size)?),
-            Phase::Knocking(knock) => Ok(knock.arrives(size)?),
+            Phase::Body(head) => Ok(head.share.grow(size)?),
+            Phase::Authenticating(pending) => Ok(pending.arrives(size)?),
             _ => Ok(()),
         }
     }
 
-    /// The whole body is here. It may have to wait until the caller is known.
+    /// Handles the complete body. It may have to wait for authentication.
     pub(super) fn body(&mut self, size: usize, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
-        let mut arrival = match std::mem::replace(&mut self.phase, Phase::Taken) {
-            Phase::Body(arrival) => arrival,
+        let mut head = match std::mem::replace(&mut self.phase, Phase::Taken) {
+            Phase::Body(head) => head,
             mut other => {
-                if let Phase::Knocking(knock) = &mut other {
-                    knock.body = Some(size);
+                if let Phase::Authenticating(pending) = &mut other {
+                    pending.body = Some(size);
                 }
                 let flow = if matches!(other, Phase::Underway(_)) { Flow::Continue } else { Flow::Pause };
                 self.phase = other;
                 return Ok(Outcome::Step(flow));
             }
         };
-        // Unless something else becomes of it.
+        // The default, unless a later step sets another phase.
         self.phase = Phase::Answered { error: None };
         let body = cx.view.body(0..size)?;
-        if let Some(unpacked) = unpacking::unpack(&mut arrival, &body, cx.view, cx.effects)? {
-            self.phase = Phase::Body(arrival);
+        if let Some(unpacked) = unpacking::unpack(&mut head, &body, cx.view, cx.effects)? {
+            self.phase = Phase::Body(head);
             return Ok(Outcome::Unpacked(unpacked));
         }
-        let errand = match Seek::of(&arrival, &body)? {
-            None => batches::uploaded(&self.worker.gateway, &arrival, &body, cx.shared)?.map(Errand::Upload),
+        let errand = match Seek::of(&head, &body)? {
+            None => batches::uploaded(&self.worker.gateway, &head, &body, cx.shared)?.map(Errand::Upload),
             Some(seek) => match self.worker.note(&seek.page(), cx.now()) {
                 Some(call) => {
-                    self.phase = Phase::Seeking(Box::new(Seeking { arrival, size, seek }));
+                    self.phase = Phase::Seeking(Box::new(Seeking { head, size, seek }));
                     return Ok(Outcome::Ask(call));
                 }
                 None => {
-                    let page = book::recall(cx.shared, &seek.page());
-                    seek.errand(page, &arrival.caller)?
+                    let page = book::cache_state(cx.shared, &seek.page());
+                    seek.errand(page, &head.caller)?
                 }
             },
         };
-        self.whole(arrival, errand, body, cx)
+        self.whole(head, errand, body, cx)
     }
 
-    /// Redis has said what is known of the request's batch.
+    /// Handles Redis's entry on the request's batch.
     pub(super) fn found(
         &mut self,
         seeking: Seeking,
         called: &Called,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
-        let Seeking { arrival, size, seek } = seeking;
+        let Seeking { head, size, seek } = seeking;
         self.phase = Phase::Answered { error: None };
         let noted = self.worker.noted(called, &mut cx.moment());
-        // What this Envoy was told a moment ago Redis may not know yet.
-        let page = noted.clone().unwrap_or_default().or_else(|| book::recall(cx.shared, &seek.page()));
+        // Redis may not have this Envoy's latest entry yet.
+        let page = noted.clone().unwrap_or_default().or_else(|| book::cache_state(cx.shared, &seek.page()));
         let errand = match (noted, &seek, &page) {
             (Err(_), Seek::File(_), None) => return Err(unchecked().into()),
-            _ => seek.errand(page, &arrival.caller)?,
+            _ => seek.errand(page, &head.caller)?,
         };
-        self.whole(arrival, errand, cx.view.body(0..size)?, cx)
+        self.whole(head, errand, cx.view.body(0..size)?, cx)
     }
 
-    /// All that the request says is known: what it asks for, and whether it may.
+    /// Parses the request, checks permissions, ranks the targets and reserves.
     fn whole(
         &mut self,
-        arrival: RequestHead,
+        head: RequestHead,
         errand: Option<Errand>,
         body: Vec<u8>,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
         let size = body.len();
-        let asks = read(&body, self.client, arrival.passage.as_ref())?;
+        let asks = read(&body, self.client, head.pass_through.as_ref())?;
         let (gateway, peek) = (self.worker.gateway.clone(), &asks.peek);
         let known = gateway.find(&peek.model, true);
-        self.trail.asked_model = Some(super::bounded(&peek.model, LONGEST_NAME)).filter(|name| !name.is_empty());
-        self.trail.model = known.map(|found| found.model.name.clone());
-        let model = asked(&gateway, &arrival, peek, &body)?;
-        let mut draft = set_up(self.worker.clone(), arrival, model, (asks, &body), cx.shared);
+        self.log_context.asked_model = Some(super::bounded(&peek.model, LONGEST_NAME)).filter(|name| !name.is_empty());
+        self.log_context.model = known.map(|found| found.model.name.clone());
+        let model = asked(&gateway, &head, peek, &body)?;
+        let mut draft = set_up(self.worker.clone(), head, model, (asks, &body), cx.shared);
         let (now, dice) = (cx.now(), self.worker.dice());
         if is_counted_here(&draft) {
             return self.counted(draft, &body, cx);
@@ -149,7 +148,7 @@ impl Exchange {
         draft.route.strategy = decision.strategy;
         notes::decided(draft.request.request_id(), &draft.request.model.name, &decision);
         draft.route.probe = decision.probe().map_or(Probe::None, |target| Probe::Chosen(target.clone()));
-        let mut plan = line_up(&mut draft, decision.reserve_request(), (now, dice), cx.shared)?;
+        let mut plan = line_up(&mut draft, decision.targets_in_order(), (now, dice), cx.shared)?;
         if let Some(Errand::Create(work)) = &errand {
             batches::add(&gateway, work, &mut plan)?;
         }
@@ -166,7 +165,7 @@ impl Exchange {
         self.decided(reserving, decision, Some(body), cx)
     }
 
-    /// Redis has said whether the request fits.
+    /// Handles Redis's reserve result.
     pub(super) fn reserved(
         &mut self,
         mut reserving: Reserving,
@@ -181,7 +180,7 @@ impl Exchange {
         self.decided(reserving, decision, None, cx)
     }
 
-    /// A store has decided, or asks. `body` is the request's, where it has been read already.
+    /// Handles a reserve outcome. `body` is the request's, if it has been read already.
     fn decided(
         &mut self,
         reserving: Reserving,
@@ -202,7 +201,7 @@ impl Exchange {
                 billing.granted(ledger, chosen, snapshots);
                 count_warnings(&billing, cx.effects);
                 if chosen > 0 {
-                    draft.route.take_way(&billing.plan, chosen);
+                    draft.route.take_candidate(&billing.plan, chosen);
                 }
             }
             ReserveOutcome::Unchecked | ReserveOutcome::Ask(_) => {}
@@ -223,7 +222,7 @@ impl Exchange {
         }
     }
 
-    /// The request fits its limits and budgets. Whatever refuses it from here on, it counts as a request and costs nothing.
+    /// The request fits its limits and budgets. If it is rejected later, it counts as a request and costs nothing.
     fn granted(
         &mut self,
         mut draft: Draft,
@@ -247,12 +246,12 @@ impl Exchange {
         }
     }
 
-    /// A request that was granted goes no further: it counts as one.
+    /// Settles a granted request that is rejected: it counts as one request.
     fn settle_refused(&self, draft: &Draft, billing: &Billing, cx: &mut Context<'_>) {
         self.settle(billing, &draft.request.caller, &draft.route.model, &mut cx.moment());
     }
 
-    /// Guardrails look at the prompt: another body, if something in it was masked.
+    /// Applies guardrails to the prompt. Returns the new body if they masked something.
     pub(super) fn screen(
         &mut self,
         draft: &mut Draft,
@@ -262,13 +261,13 @@ impl Exchange {
         let Some(masked) = self.screened(draft, body, cx)? else { return Ok(None) };
         is_not_too_large(draft, &masked)?;
         draft.held.request.grow(masked.len())?;
-        draft.request.rewritten(peek(&masked, self.client, draft.request.passage.as_ref())?);
+        draft.request.rewritten(peek(&masked, self.client, draft.request.pass_through.as_ref())?);
         keep_head(draft, &masked);
         draft.request.checks = screening::checks(draft, &masked);
         Ok(Some(masked))
     }
 
-    /// Guardrails look at the prompt, then an answer is looked for in the cache, then the request is written for its first target.
+    /// Applies guardrails to the prompt, looks up the cache, and writes the request for its first target.
     fn prepare(
         &mut self,
         draft: &mut Draft,
@@ -277,10 +276,10 @@ impl Exchange {
         cx: &mut Context<'_>,
     ) -> Result<Prepared, Refused> {
         if !Rc::ptr_eq(&draft.route.model, &draft.request.model) {
-            // A budget led to another model, which forbids more.
+            // A budget led to another model, whose policy may forbid more.
             let policy =
                 Policy::of(&draft.worker.gateway, &draft.request.caller, &draft.route.model, draft.request.asks.client);
-            permitted(&policy, &draft.request.asks.peek, draft.request.passage.as_ref(), &body)?;
+            permitted(&policy, &draft.request.asks.peek, draft.request.pass_through.as_ref(), &body)?;
         }
         let masked = self.screen(draft, &body, cx)?;
         let body = masked.as_deref().map_or(Cow::Owned(body), Cow::Borrowed);
@@ -288,9 +287,9 @@ impl Exchange {
             return Ok(Prepared::Counted(count));
         }
         draft.request.masked = self.masked();
-        let recall = &mut self.trail.about.recall;
-        let kept = recall.look(draft, &body, planned, cx.now(), cx.shared);
-        notes::looked(draft.request.request_id(), recall.word());
+        let cache_state = &mut self.log_context.about.cache_state;
+        let kept = cache_state.look(draft, &body, planned, cx.now(), cx.shared);
+        notes::looked(draft.request.request_id(), cache_state.word());
         if let Some(entry) = kept {
             return Ok(Prepared::Kept(entry));
         }
@@ -301,7 +300,7 @@ impl Exchange {
         Ok(Prepared::Ready { masked })
     }
 
-    /// The request leaves for its first target, with another body in place of its own if something in that was masked.
+    /// Forwards the request to its first target, with the masked body if there is one.
     fn depart(
         &mut self,
         mut state: RequestState,
@@ -309,7 +308,7 @@ impl Exchange {
         masked: Option<Vec<u8>>,
         cx: &mut Context<'_>,
     ) -> Outcome {
-        if self.trail.about.recall.word() == Some("miss") {
+        if self.log_context.about.cache_state.word() == Some("miss") {
             cx.effects.push(Effect::Count(metric::CACHE_MISS));
         }
         if let Some(with) = masked {
@@ -319,33 +318,33 @@ impl Exchange {
         self.phase = Phase::Underway(None);
         state.depart(cx.now(), cx.shared);
         forward(&mut state, cx.effects);
-        Outcome::Depart(Box::new(state))
+        Outcome::Forward(Box::new(state))
     }
 }
 
-/// Neither a store nor a policy says whether the request fits.
+/// The error when neither a store nor a policy decides.
 fn unchecked() -> ApiError {
     let message = "The gateway cannot check rate limits and budgets right now. Try again in a moment.";
     ApiError::new(503, ErrorKind::Server, message).with_code("limits_unavailable")
 }
 
-/// What becomes of a request that was granted.
+/// The next step of a granted request.
 enum Prepared {
-    /// It asks for a count, and this is it.
+    /// It is a token count request; this is the response.
     Counted(Vec<u8>),
-    /// An answer to the same request was kept.
+    /// The cache has a response.
     Kept(CachedResponse),
-    /// It can leave.
+    /// It can be forwarded.
     Ready { masked: Option<Vec<u8>> },
 }
 
-/// A masked body that Envoy could not take is refused before it is given to it.
+/// Rejects a masked body that is too large for Envoy.
 fn is_not_too_large(draft: &Draft, masked: &[u8]) -> Result<(), ApiError> {
     let largest = draft.worker.gateway.memory.rewritten;
     if masked.len() <= largest { Ok(()) } else { Err(rewrite::too_large(largest)) }
 }
 
-/// Budgets that are nearly or wholly used up are counted, once a request.
+/// Counts, once a request, whether a budget is nearly or wholly used up.
 fn count_warnings(billing: &Billing, effects: &mut Vec<Effect>) {
     let highest = billing.reservation.warnings().iter().map(|warning| warning.percent).max().unwrap_or_default();
     match highest {
@@ -355,7 +354,7 @@ fn count_warnings(billing: &Billing, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Tells Envoy where the request goes first.
+/// Sets Envoy's properties and headers for the first target.
 fn forward(state: &mut RequestState, effects: &mut Vec<Effect>) {
     effects.extend(state.route.announce());
     if state.request.asks.peek.stream {
@@ -372,7 +371,7 @@ fn forward(state: &mut RequestState, effects: &mut Vec<Effect>) {
         Some(state.route.strategy),
         effects,
     );
-    // The routes have the gateway's own times.
+    // The routes have the gateway's default timeouts.
     let routes = gateway.timeouts;
     let limit = if state.request.asks.peek.stream { routes.first_token.plain } else { routes.answer.plain };
     for (name, wanted, rendered) in
@@ -385,6 +384,6 @@ fn forward(state: &mut RequestState, effects: &mut Vec<Effect>) {
     effects.push(Effect::ClearRoute);
 }
 
-/// Request headers in which Envoy's router reads times, in milliseconds; it removes them.
+/// Request headers with timeouts in milliseconds for Envoy's router, which removes them.
 const TOTAL_TIMEOUT: &str = "x-envoy-upstream-rq-timeout-ms";
 const ATTEMPT_TIMEOUT: &str = "x-envoy-upstream-rq-per-try-timeout-ms";

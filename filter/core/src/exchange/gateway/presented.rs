@@ -1,4 +1,4 @@
-//! The keys that a request has with it: one of them may be ours.
+//! The keys in a request's headers: one of them may be the caller's virtual key.
 
 use sha2::{Digest, Sha256};
 use sluice_wire::headers::HeaderMap;
@@ -23,10 +23,10 @@ impl Key {
     }
 }
 
-/// All that may be, at least one.
+/// All sent keys, at least one.
 #[derive(Debug)]
 pub(super) struct Keys {
-    /// The one that is looked for.
+    /// The key to look up now.
     pub(super) presented: Key,
     /// The other keys that the client sent, in case that one is unknown; the likeliest last.
     others: Vec<Key>,
@@ -65,7 +65,7 @@ impl Keys {
         true
     }
 
-    /// The likeliest first.
+    /// All keys, the likeliest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Key> {
         std::iter::once(&self.presented).chain(self.others.iter().rev())
     }

@@ -1,4 +1,4 @@
-//! Between the body and all that costs something: what guardrails make of the prompt, and what an answer will have to pass.
+//! Guardrails on the prompt, before any step that costs something, and the checks for the response.
 
 use std::rc::Rc;
 
@@ -17,7 +17,7 @@ use super::super::rewrite;
 use super::{Exchange, Refused, metrics};
 
 impl Exchange {
-    /// The body with what guardrails mask; `None` where it stays as it is. An error when they block it.
+    /// Applies guardrails to the body. Returns the masked body, `None` if it is unchanged, and an error if they block it.
     pub(super) fn screened(
         &mut self,
         draft: &Draft,
@@ -31,13 +31,13 @@ impl Exchange {
             Err(Unfit::TooLarge) => &[],
         };
         metrics::findings(found, cx.effects);
-        self.trail.findings.extend_from_slice(found);
+        self.log_context.findings.extend_from_slice(found);
         Ok(screened.map_err(|unfit| refused(&unfit, &self.worker.gateway))?.body)
     }
 
-    /// What was masked, by the names of what it was.
+    /// The labels of the masked findings.
     pub(super) fn masked(&self) -> Vec<String> {
-        let masked = self.trail.findings.iter().filter(|finding| finding.action == Action::Mask);
+        let masked = self.log_context.findings.iter().filter(|finding| finding.action == Action::Mask);
         let mut labels: Vec<String> = masked.map(|finding| finding.label.clone()).collect();
         order::by(&mut labels, Ord::cmp);
         labels.dedup();
@@ -45,7 +45,7 @@ impl Exchange {
     }
 }
 
-/// What a client reads whose prompt may not go on.
+/// The client's error for a prompt that may not continue.
 pub(super) fn refused(unfit: &Unfit, gateway: &Gateway) -> ApiError {
     match unfit {
         Unfit::Blocked(finding) => finding.error(),
@@ -53,10 +53,10 @@ pub(super) fn refused(unfit: &Unfit, gateway: &Gateway) -> ApiError {
     }
 }
 
-/// Looks at a prompt as guardrails do, and at the query that goes on with it.
+/// Applies guardrails to a prompt, and to the query that is forwarded with it.
 pub(super) fn screen(draft: &Draft, body: &[u8]) -> Result<Screened, Unfit> {
     let (gateway, peek) = (&draft.worker.gateway, &draft.request.asks.peek);
-    // By the model's own name, whichever led there.
+    // By the requested model's own name, whatever alias led to it.
     let guards = guard::concerning(&gateway.guards, Side::Prompts, &draft.request.caller, &draft.request.model.name);
     if guards.is_empty() {
         return Ok(Screened::default());
@@ -65,18 +65,20 @@ pub(super) fn screen(draft: &Draft, body: &[u8]) -> Result<Screened, Unfit> {
         true => prompt::screen(&guards, body, peek.model_at(), gateway.memory.rewritten),
         false => prompt::screen_bytes(&guards, body),
     }?;
-    if let Some((_, query)) = draft.request.passage.as_ref().and_then(|passage| passage.path.split_once('?')) {
+    if let Some((_, query)) =
+        draft.request.pass_through.as_ref().and_then(|pass_through| pass_through.path.split_once('?'))
+    {
         screened.findings.extend(prompt::screen_query(&guards, query)?.findings);
     }
     Ok(screened)
 }
 
-/// What the answer to this request has to pass; `None` where that is nothing.
+/// The checks on the response to this request; `None` if there are none.
 pub(super) fn checks(draft: &Draft, body: &[u8]) -> Option<Rc<Checks>> {
     draft.request.asks.client.chat()?;
     let (caller, model) = (&draft.request.caller, &draft.request.model);
     let guards = guard::concerning(&draft.worker.gateway.guards, Side::Answers, caller, &model.name);
-    let format = model.way.check_structured_output.then(|| Format::asked_in(body)).flatten();
+    let format = model.policy.check_structured_output.then(|| Format::asked_in(body)).flatten();
     let checks = Checks { guards, format };
     (!checks.is_empty()).then(|| Rc::new(checks))
 }

@@ -17,7 +17,7 @@ use super::super::request_state::{RequestHead, from_envoy};
 use super::super::{Effect, LARGEST_BODY, View};
 use super::Refused;
 
-/// UTF-8's, which JSON text must not begin with, though a parser may ignore it (RFC 8259, 8.1).
+/// UTF-8's byte order mark, which JSON text must not begin with, though a parser may ignore it (RFC 8259, 8.1).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// How long a worker may decompress one body. The worker serves no other request meanwhile. 32 MiB of text take less than a second;
@@ -32,25 +32,25 @@ const MODERATION: &str = "\"omni-moderation-latest\"";
 /// Replaces the body if the pipeline cannot read it, and returns its new length. Each of the three reasons applies once at most, so a
 /// body is read four times at most.
 pub(super) fn unpack(
-    arrival: &mut RequestHead,
+    head: &mut RequestHead,
     body: &[u8],
     view: &dyn View,
     effects: &mut Vec<Effect>,
 ) -> Result<Option<usize>, Refused> {
-    if let Some(coding) = arrival.coding.take() {
+    if let Some(coding) = head.coding.take() {
         effects.push(Effect::RemoveHeader("content-encoding".into()));
-        // Where there is no body it says nothing, and Envoy has nothing to replace.
+        // Without a body the header has no effect, and Envoy has nothing to replace.
         if !body.is_empty() {
-            let plain = decompress(coding, body, arrival, view)?;
+            let plain = decompress(coding, body, head, view)?;
             return Ok(Some(replace(body.len()..body.len(), body, plain, effects)));
         }
     }
-    // A client's file may begin with a mark, and the provider keeps the file as it is.
-    let mark = if is_stored(arrival.client) { 0 } else { marks(body) };
+    // A client's file may begin with a mark, and the provider stores the file unchanged.
+    let mark = if is_stored(head.client) { 0 } else { marks(body) };
     if mark > 0 {
         return Ok(Some(replace(mark..mark, body, Vec::new(), effects)));
     }
-    if arrival.client.id() == Id::Moderations
+    if head.client.id() == Id::Moderations
         && let Some((place, model)) = default_model(body)
     {
         let with = [body.get(..place.start).unwrap_or_default(), model.as_bytes()].concat();
@@ -95,8 +95,8 @@ fn replace(part: Range<usize>, body: &[u8], with: Vec<u8>, effects: &mut Vec<Eff
 }
 
 /// Decompresses a body. Both forms count at the gate as long as both exist.
-fn decompress(coding: Coding, body: &[u8], arrival: &mut RequestHead, view: &dyn View) -> Result<Vec<u8>, Refused> {
-    let mut share = arrival.share.sibling();
+fn decompress(coding: Coding, body: &[u8], head: &mut RequestHead, view: &dyn View) -> Result<Vec<u8>, Refused> {
+    let mut share = head.share.sibling();
     let (began, produced) = (view.now(), Cell::new(0));
     let earned = || Duration::from_millis(u64::try_from(produced.get() / SLOWEST).unwrap_or_default());
     let goes_on = || view.now().since(began) < PATIENCE.saturating_add(earned().min(PATIENCE));
@@ -111,7 +111,7 @@ fn decompress(coding: Coding, body: &[u8], arrival: &mut RequestHead, view: &dyn
         Unreadable::NoRoom(full) => full.into(),
     })?;
     drop(share);
-    arrival.share.set(plain.len())?;
+    head.share.set(plain.len())?;
     Ok(plain)
 }
 

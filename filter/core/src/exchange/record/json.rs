@@ -9,18 +9,18 @@ use super::super::request_state::Counted;
 
 /// A value of a field.
 pub(super) trait Json {
-    /// Writes it behind what is there.
+    /// Appends it to `out`.
     fn write(&self, out: &mut String);
 }
 
-/// Writes the named fields of `$of`, each behind a comma, in this order.
+/// Writes the named fields of `$of` in this order, each after a comma.
 macro_rules! fields {
     ($out:ident, $of:expr, $($field:ident),+) => {{
         $($out.push_str(concat!(",\"", stringify!($field), "\":")); $of.$field.write($out);)+
     }};
 }
 
-/// Writes an object of the named fields, and leaves it open.
+/// Writes an object of the named fields, without its closing brace.
 macro_rules! object {
     ($out:ident, $of:expr, $first:ident, $($field:ident),+) => {{
         $out.push_str(concat!("{\"", stringify!($first), "\":"));
@@ -134,7 +134,7 @@ impl Json for Counted {
     }
 }
 
-/// `number` in so many digits at least.
+/// Writes `number` with at least this many digits.
 fn digits(number: u64, least: usize, out: &mut String) {
     if number >= 10 || least > 1 {
         digits(number / 10, least.saturating_sub(1), out);

@@ -46,7 +46,7 @@ fn the_trace_id_is_the_parents_or_the_request_ids() {
     assert_eq!(trace_id(None, Some("mine")), None);
 }
 
-/// As [`MicroUsd`] is displayed.
+/// The `Display` form of [`MicroUsd`].
 pub(super) fn dollars<S: Serializer>(cost: &Option<MicroUsd>, serializer: S) -> Result<S::Ok, S::Error> {
     cost.map(|cost| cost.to_string()).serialize(serializer)
 }
@@ -56,7 +56,7 @@ pub(super) fn counted<S: Serializer>(usage: &Option<Counted>, serializer: S) -> 
     usage.map(|usage| format!("{usage:?}").to_lowercase()).serialize(serializer)
 }
 
-/// What serde would write.
+/// The line as serde writes it.
 fn derived(record: &Record<'_>) -> String {
     let object = serde_json::to_string(record).unwrap();
     format!(",{}", object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap())

@@ -1,4 +1,4 @@
-//! What a request will use, and what it used: every attempt is owed for once, and the whole is settled once.
+//! The estimated and actual usage of a request: each attempt is charged once, and the total is settled once.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use super::super::failure::Work;
 use super::{Counted, Probe, Request, RequestState, Stage};
 
 impl RequestState {
-    /// The attempt under way is over, and the client has nothing of it: the provider's own count is owed all the same, and where it
-    /// has worked without counting, an estimate of that.
+    /// Charges a finished attempt that sent nothing to the client: the provider's own count, or an estimate if it worked without
+    /// counting.
     pub(super) fn owe(&mut self, work: Work, now: Time) {
         let usage = self.answer.usage.take();
         let work = if work == Work::Unknown && self.answer.said.pieces > 0 { Work::Seen } else { work };
@@ -31,16 +31,16 @@ impl RequestState {
         self.owes(usage, estimated);
     }
 
-    /// What was used at `target`, where its provider has counted nothing, or not all.
+    /// The usage at `target` where its provider counted none or only a part.
     fn estimated_usage(&self, target: &Target, counted: Option<Usage>, work: Work, now: Time) -> Usage {
         let counted = counted.unwrap_or_default();
         let reserved = self.estimate(target, self.worker.gateway.reservation.output_tokens);
         let seen =
             produced(self.answer.said.pieces, self.answer.said.bytes, self.request.asks.bytes_per_100_tokens(target));
-        // What nobody could read may be anything.
+        // Output that was not parsed may be anything, so the reservation bounds it.
         let seen = if self.progress.stage == Stage::Underway { seen.min(reserved.output) } else { seen };
         let worked = match work {
-            // What goes on at its provider when nobody listens any more may come to all that it is allowed.
+            // A background response continues without its client, and may use everything that it is allowed to.
             _ if self.request.asks.peek.stored.background => reserved.output,
             Work::Allowed => reserved.output,
             Work::Unheard => {
@@ -56,13 +56,13 @@ impl RequestState {
         }
     }
 
-    /// What the attempt under way has cost besides: as its answer tells, and where it does not, as was asked for.
+    /// Extra costs of the current attempt: as reported in its response, or else as requested.
     fn surcharged(&mut self) -> Extras {
         let told = std::mem::take(&mut self.answer.extras);
         let tier = told.tier.or(self.request.asks.wishes.tier);
         let hour_writes = told.hour_writes.or(self.request.asks.wishes.for_an_hour.then_some(u64::MAX));
         let mut calls = told.calls;
-        // A model of chat completions that searches (`web_search_options`) searches for each answer, and does not say so.
+        // A search model of chat completions (`web_search_options`) searches once for each choice and does not report it.
         let silent = self.request.asks.client.id() == Id::OpenAiChat && calls.of(Tool::WebSearch) == 0;
         if silent && self.request.asks.wishes.calls.of(Tool::WebSearch) > 0 {
             calls.add(Tool::WebSearch, self.request.asks.peek.amount.n);
@@ -70,7 +70,7 @@ impl RequestState {
         Extras { tier, hour_writes, calls }
     }
 
-    /// For how long the attempt under way has gone on.
+    /// How long the current attempt has run.
     fn elapsed(&self, now: Time) -> Duration {
         self.progress.attempts.last().map_or(Duration::ZERO, |tried| now.since(tried.started))
     }
@@ -83,17 +83,16 @@ impl RequestState {
         self.bill.billing.owe(&target, usage, (images, &extras), estimated);
     }
 
-    /// The request is over: the last attempt's use is owed, by the provider's own count as far as there is one. An answer that
-    /// broke off is charged for its prompt and for what came of it; one that its client abandoned, at least for what its target makes in
-    /// the time: the most of it may be reasoning, which no client sees.
-    /// `shut_down`: Envoy has ended it, as it shuts down.
+    /// The request is over: charges the last attempt, by the provider's count as far as there is one. A broken response is charged for its
+    /// prompt and its output. One that the client abandoned is charged at least for the target's estimated output in the elapsed time,
+    /// because most of it may be hidden reasoning. `shut_down`: Envoy ended the request at shutdown.
     pub fn conclude(&mut self, shut_down: bool, now: Time, shared: &dyn SharedData) {
         self.answer.read_tail();
         self.tell(now, shared);
         if let Some(tried) = self.progress.attempts.last_mut() {
             tried.leave(self.route.strategy, &self.worker, now, shared);
         }
-        // Nothing was learned, if its client left. If something was, the probe is no longer noted.
+        // The client left before the probe had a result. If there was a result, the probe is no longer recorded.
         if let Probe::Claimed(target, claimed_at) = std::mem::take(&mut self.route.probe) {
             circuit::release_probe(shared, &target.cells, claimed_at);
         }
@@ -102,11 +101,10 @@ impl RequestState {
         let left = !failed && !shut_down && matches!(self.progress.stage, Stage::Underway | Stage::Answering);
         let usage = match (self.progress.stage, self.answer.usage) {
             (Stage::Refused, _) => return,
-            // It failed without a callback, and nothing came after it.
+            // It failed without a callback, and no attempt followed.
             (Stage::Underway, None) if failed => return,
             _ if self.request.asks.client.shape.free => Usage::default(),
-            // A prompt has tokens: without them the provider did not count all.
-            // So has an answer that says something.
+            // A prompt has tokens, and so has a response with content: without them the provider's count is partial.
             (stage, Some(usage))
                 if (stage == Stage::Complete || (stage == Stage::Answering && self.answer.finished))
                     && usage.input > 0
@@ -127,8 +125,8 @@ impl RequestState {
         self.owes(self.answer.usage, estimated);
     }
 
-    /// What its answer means for the batch that it is about. A batch that was refused takes nothing; one whose client did not wait
-    /// for the answer may have been made all the same, and is charged.
+    /// The response's outcome for its batch. A rejected batch uses nothing. If the client left before the response, the batch may exist and
+    /// is charged.
     pub fn outcome(&mut self, now: Time) -> Option<BatchOutcome> {
         let errand = self.request.errand.as_ref()?;
         let told = self.answer.told.take();

@@ -1,4 +1,4 @@
-//! The answer to the attempt under way, as far as it is known: made new with every attempt.
+//! The response to the current attempt so far; reset for each attempt.
 
 use sluice_wire::conversation::Usage;
 use sluice_wire::dialect::OutputSoFar;
@@ -10,35 +10,35 @@ use sluice_wire::time::Time;
 use crate::batch::BatchFact;
 use crate::guard::Finding;
 
-/// An answer, as far as it is here.
+/// The response so far.
 #[derive(Debug, Default)]
 pub struct ResponseState {
-    /// Tokens, as far as the provider said.
+    /// Tokens, as far as the provider has reported them.
     pub usage: Option<Usage>,
-    /// Tool calls and the class of service, as far as the provider has said.
+    /// Tool calls and the service tier, as far as the provider has reported them.
     pub extras: Extras,
-    /// Its id, where its provider may keep it.
+    /// Its id, if the provider may store it.
     pub id: Option<String>,
-    /// The content that its stream has brought: the basis of an estimate if the provider counts no tokens.
+    /// The output of its stream so far: the basis of an estimate if the provider counts no tokens.
     pub said: OutputSoFar,
-    /// When the first token came.
+    /// When the first token arrived.
     pub first_token: Option<Time>,
-    /// The stream has given its finish reason.
+    /// The stream has a finish reason.
     pub finished: bool,
-    /// Hints of the client that could not be passed on, by their names in the client's dialect.
+    /// Optional fields of the request that the provider does not support, by the client's names.
     pub dropped: Vec<String>,
     /// Functions that were renamed for the provider.
     pub names: Names,
     /// Findings of guardrails that only log.
     pub findings: Vec<Finding>,
-    /// The last bytes of one that passes without being read: usage may stand in them.
+    /// The last bytes of a response that passes unread, which may contain usage.
     pub tail: Vec<u8>,
-    /// The state of a batch, as the answer told it.
+    /// The batch fact that the response reported.
     pub told: Option<BatchFact>,
 }
 
 impl ResponseState {
-    /// One that passed without being read is over: the usage in its last bytes counts.
+    /// Reads the usage in the last bytes of a response that passed unread.
     pub fn read_tail(&mut self) {
         self.usage = usage_at_end(&std::mem::take(&mut self.tail)).or(self.usage);
     }

@@ -1,4 +1,4 @@
-//! From attempt to attempt: how each begins, what follows its failure, and what all workers learn of it.
+//! The sequence of attempts: how each begins, the step after a failure, and the results shared with all workers.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,12 +19,12 @@ use super::{
     Begin, MISCONFIGURED, Next, Probe, RequestState, ResponseState, Stage, Tried, Watch, from_envoy, misconfigured,
 };
 
-/// Before a model's only target is asked once more after what passes in a moment. Envoy waits whole seconds, and up to a half longer.
+/// The wait before a model's only target is retried after a short-lived failure. Envoy waits whole seconds, plus up to half of that.
 const A_MOMENT: Duration = Duration::from_secs(1);
 
 impl RequestState {
-    /// The request leaves. If it is to find out about a target, that is claimed now: of one that was refused before nobody would
-    /// hear. Where another one was first, within the moment since the decision, both find out.
+    /// Forwards the request. Its probe is claimed only now: if the request had been rejected earlier, the probe would have no result. If
+    /// another request claims the same target between decision and claim, both probe it.
     pub fn depart(&mut self, now: Time, shared: &dyn SharedData) {
         let settings = &self.worker.gateway.circuit;
         let lease = self.limit().min(settings.longest);
@@ -40,16 +40,16 @@ impl RequestState {
         self.choose_key(now, shared);
     }
 
-    /// Begins an attempt: where it goes. Behind it the queue has what Envoy is to try should it end without a callback.
+    /// Begins the next attempt and queues the target that Envoy tries next if it ends without a callback.
     pub fn begin(&mut self, now: Time, shared: &dyn SharedData) -> Begin {
         let unannounced = self.close(now, shared);
         let Some(target) = self.route.queue.next().cloned() else { return Begin::Unplanned };
         if let Some(before) = self.progress.attempts.last().filter(|_| unannounced) {
-            // Of what ended without a callback, the reason was not known when Envoy was told what follows. Of all else it was, and
-            // what follows counts already.
+            // Envoy had to be told the next target before this attempt's outcome was known (resets and timeouts give no callback). Check
+            // now whether that outcome allows a retry at all.
             let trigger = before.failure.as_ref().and_then(|failure| failure.trigger);
             let same = Rc::ptr_eq(&before.target, &target);
-            let covered = trigger.is_some_and(|trigger| self.route.model.way.retry.covers(trigger));
+            let covered = trigger.is_some_and(|trigger| self.route.model.policy.retry.covers(trigger));
             if !covered || (same && trigger == Some(Trigger::Timeout)) || !self.affords(&target, same, now, shared) {
                 return Begin::Over;
             }
@@ -70,7 +70,7 @@ impl RequestState {
             told: None,
         });
         notes::begun(self.request.request_id(), self.progress.attempts.len(), Asked { target: &target, key });
-        let retry = self.route.model.way.retry;
+        let retry = self.route.model.policy.retry;
         if !(retry.covers(Trigger::Unreachable) || retry.covers(Trigger::Timeout)) {
             self.route.queue.end();
         } else if self.route.queue.next().is_none()
@@ -84,15 +84,15 @@ impl RequestState {
         Begin::Attempt(target)
     }
 
-    /// Whether the next attempt is another target's.
+    /// Whether the next attempt goes to another target.
     pub fn another_waits(&self) -> bool {
         self.route.queue.next().zip(self.progress.current()).is_some_and(|(next, current)| !Rc::ptr_eq(next, current))
     }
 
-    /// The attempt under way failed: what comes next.
+    /// Records the current attempt's failure and decides the next step.
     pub fn fail(&mut self, failure: Failure, now: Time, shared: &dyn SharedData) -> Next {
         self.blame_key(&failure, now, shared);
-        let trigger = failure.trigger.filter(|trigger| self.route.model.way.retry.covers(*trigger));
+        let trigger = failure.trigger.filter(|trigger| self.route.model.policy.retry.covers(*trigger));
         let next = trigger.map_or(Next::Nothing, |trigger| self.after(trigger, &failure, now, shared));
         match next {
             Next::Elsewhere => {}
@@ -110,7 +110,7 @@ impl RequestState {
             return Next::Again(Duration::ZERO);
         }
         let wait = failure.error.retry_after;
-        let patience = self.route.model.way.retry.wait;
+        let patience = self.route.model.policy.retry.wait;
         let first = self.progress.tries_of_current() < 2;
         let again = |wait: Duration| (first && self.affords(&current, true, now, shared)).then_some(Next::Again(wait));
         let soon = match trigger {
@@ -134,7 +134,7 @@ impl RequestState {
         }
         let waits = !patience.is_zero() && trigger != Trigger::ContextLength && first;
         let last_resort = match trigger {
-            // What a model says is not the same twice.
+            // A model's output varies: a second attempt may match the schema.
             Trigger::InvalidStructuredOutput => first.then_some(Duration::ZERO),
             _ => {
                 let alone = self.route.queue.targets().len() == 1 && failure.passes_soon();
@@ -150,7 +150,7 @@ impl RequestState {
         self.worker.affords(target, same, now, shared)
     }
 
-    /// The attempt under way is over: what it used is owed, and all workers are told how it went.
+    /// Ends the current attempt: charges its usage and shares its result with all workers.
     pub(super) fn ended(&mut self, failure: Option<Failure>, now: Time, shared: &dyn SharedData) {
         if let (Some(failure), Some(tried)) = (&failure, self.progress.attempts.last()) {
             notes::failed(self.request.request_id(), tried.asked(), &failure.reason, self.route.upcoming());
@@ -164,11 +164,11 @@ impl RequestState {
         self.tell(now, shared);
     }
 
-    /// Tells all workers how the attempt under way went, as far as that is known by now and was not told before.
+    /// Shares the current attempt's result with all workers, once it is known and unless it was shared before.
     pub fn tell(&mut self, now: Time, shared: &dyn SharedData) {
         let several = self.route.queue.targets().len() > 1;
         let (stage, strategy) = (self.progress.stage, self.route.strategy);
-        // While another key is well, the target is.
+        // The target is healthy while another of its keys is.
         let spared = self.progress.last_failure().is_some_and(Failure::blames_key) && self.another_key(now, shared);
         let Some(tried) = self.progress.attempts.last_mut() else { return };
         if tried.failure.is_some() || !matches!(stage, Stage::Underway | Stage::Answering) {
@@ -184,7 +184,7 @@ impl RequestState {
         }
         if well {
             tried.target.keys.served(shared, tried.key);
-            // Answers to one request are made beside each other.
+            // The choices of one request are generated in parallel.
             let tokens = self.answer.usage.map_or(0, |usage| usage.output) / self.request.asks.peek.answers();
             self.worker.paced(&tried.target, tokens, now.since(tried.started));
             if let (Some(id), Some(usage)) = (self.answer.id.take(), self.answer.usage) {
@@ -201,7 +201,7 @@ impl RequestState {
         }
     }
 
-    /// How fast the answer was that is complete.
+    /// Records the speed of a complete response.
     fn measure(&self, now: Time, shared: &dyn SharedData) {
         let (Some(tried), Some(first_token)) = (self.progress.attempts.last(), self.answer.first_token) else { return };
         let tokens = self.answer.usage.map(|usage| usage.output).unwrap_or_default();
@@ -214,21 +214,21 @@ impl RequestState {
         speed::observe(shared, &tried.target.cells, &observation, now);
     }
 
-    /// An answer to the attempt under way is good so far: from here on the client sees it.
+    /// The response is good so far: the client sees it from here on.
     pub fn commit(&mut self, now: Time) {
         self.progress.stage = Stage::Answering;
         self.watch.holding = false;
         self.answer.first_token = Some(now);
     }
 
-    /// All of the answer was passed on.
+    /// The whole response was passed on.
     pub fn complete(&mut self) {
         if self.progress.stage == Stage::Answering {
             self.progress.stage = Stage::Complete;
         }
     }
 
-    /// The answer broke off after the client had seen some of it.
+    /// The response broke off after the client had received a part of it.
     pub fn break_off(&mut self, failure: Failure) {
         if let Some(tried) = self.progress.attempts.last() {
             notes::broken(self.request.request_id(), tried.asked(), &failure.reason);
@@ -239,7 +239,7 @@ impl RequestState {
         }
     }
 
-    /// What the client reads when no attempt gave an answer. `envoy` is the status that Envoy gave up with.
+    /// The client's error when no attempt gave a response. `envoy` is the status of Envoy's local reply.
     pub fn final_error(&mut self, envoy: u16, now: Time, shared: &dyn SharedData) -> ApiError {
         self.close(now, shared);
         self.progress.stage = Stage::Refused;
@@ -252,8 +252,8 @@ impl RequestState {
         error
     }
 
-    /// An attempt that ended without a callback is known as such when something follows it: by its own limit, or by what was
-    /// left of the request's whole time. Whether there was one.
+    /// Closes an attempt that ended without a callback: by its own timeout, or by the rest of the request's total timeout. Returns whether
+    /// there was one.
     fn close(&mut self, now: Time, shared: &dyn SharedData) -> bool {
         let (own, fair) = (self.limit(), self.route.fair_limit(&self.request));
         let (started, slack) = (self.request.started, self.route.slack(&self.request, own));
@@ -262,8 +262,8 @@ impl RequestState {
         };
         let left = self.route.timeouts.total.saturating_sub(tried.started.since(started));
         let mut failure = Failure::no_answer(now.since(tried.started), own.min(left), slack);
-        // A client that waits for less than the gateway would, or an attempt that came late, says nothing of the target: one
-        // client could close it for all others.
+        // A client's shorter timeout, or a late start of the attempt, says nothing about the target. Otherwise one client could open the
+        // circuit for all others.
         if failure.trigger == Some(Trigger::Timeout) && left.saturating_add(SLACK) < fair {
             tried.told = Some(false);
             failure.work = Work::Unheard;

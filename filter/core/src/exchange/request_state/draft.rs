@@ -1,5 +1,5 @@
-//! A request that has not left yet. The gateway role lines up its targets, has guardrails
-//! check it and reserves its cost. Then it becomes a [`RequestState`](super::RequestState), or is refused.
+//! A request that is not forwarded yet. The gateway role queues its targets, runs guardrails and reserves its cost. Then it becomes a
+//! [`RequestState`](super::RequestState), or is rejected.
 
 use std::rc::Rc;
 
@@ -15,34 +15,34 @@ use crate::usage::estimate::Estimate;
 use super::super::worker::Worker;
 use super::{Asked, Held, Request, RequestHead, Route};
 
-/// Such a request.
+/// A request that is not forwarded yet.
 #[derive(Debug)]
 pub struct Draft {
-    /// The worker's own state.
+    /// The worker that handles it.
     pub worker: Rc<Worker>,
-    /// The request.
+    /// The request, which guardrails may still change.
     pub request: Request,
     /// Its targets.
     pub route: Route,
-    /// The bytes that it holds at the worker's gate.
+    /// Memory that it holds at the worker's gate.
     pub held: Held,
 }
 
 impl Draft {
-    /// One that has no targets yet.
-    pub fn new(worker: Rc<Worker>, arrival: RequestHead, model: Rc<Model>, mut asks: Asked) -> Self {
-        let RequestHead { started, caller, forwarded, hints, passage, share, .. } = arrival;
-        // Some endpoints never stream, whatever the client asks for.
+    /// Creates a draft without targets.
+    pub fn new(worker: Rc<Worker>, head: RequestHead, model: Rc<Model>, mut asks: Asked) -> Self {
+        let RequestHead { started, caller, forwarded, routing_headers, pass_through, share, .. } = head;
+        // Some endpoints never stream, whatever the client requests.
         asks.peek.stream &= asks.client.asks.streams();
-        let route = Route::new(model.clone(), hints.timeout);
+        let route = Route::new(model.clone(), routing_headers.timeout);
         let request = Request {
             started,
             caller,
-            hints,
+            routing_headers,
             model,
             asks,
             forwarded,
-            passage,
+            pass_through,
             head: Vec::new(),
             masked: Vec::new(),
             checks: None,
@@ -51,7 +51,7 @@ impl Draft {
         Self { worker, request, route, held: Held::new(share) }
     }
 
-    /// Where a request like this one goes when `model` is to serve it. A client's wish is for the model it has asked for.
+    /// Ranks the targets of `model` for this request. A client's override applies only to the model that it requested.
     pub fn decide(
         &self,
         model: &Model,
@@ -61,10 +61,10 @@ impl Draft {
     ) -> Result<RoutingDecision, ApiError> {
         let estimate = |target: &Target| self.expect(target);
         let unwished;
-        let hints = if model.name == self.request.model.name {
-            &self.request.hints
+        let routing_headers = if model.name == self.request.model.name {
+            &self.request.routing_headers
         } else {
-            unwished = self.request.hints.without_wish();
+            unwished = self.request.routing_headers.without_wish();
             &unwished
         };
         let input = RoutingInput {
@@ -72,7 +72,7 @@ impl Draft {
             client: self.request.asks.client,
             caller: &self.request.caller,
             needs: self.needs(),
-            hints,
+            routing_headers,
             user: self.request.asks.peek.user.as_deref(),
             estimate: &estimate,
             circuit: &self.worker.gateway.circuit,
@@ -84,7 +84,7 @@ impl Draft {
         decide(&input, shared)
     }
 
-    /// Its requirements for a target, with the prompt's length in the tokens of the first target's provider.
+    /// Its requirements for a target; the prompt's length is in the tokens of the first target's provider.
     pub fn needs(&self) -> Needs {
         let input = self
             .route
@@ -96,17 +96,17 @@ impl Draft {
         Needs::of(&self.request.asks.peek, &self.request.asks.prompt, input)
     }
 
-    /// What it will use at `target`, where costs and speeds are compared: with an answer of the expected length.
+    /// The estimate for cost and speed comparisons, with a response of the expected length.
     pub fn expect(&self, target: &Target) -> Estimate {
         self.request.asks.expect(target, &self.worker.gateway.reservation)
     }
 
-    /// What it will use at `target`, of whose answer no more than `ceiling` tokens are reserved.
+    /// The estimate at `target`, with at most `ceiling` output tokens reserved.
     pub fn estimate(&self, target: &Target, ceiling: u64) -> Estimate {
         self.request.asks.estimate(target, &self.worker.gateway.reservation, ceiling)
     }
 
-    /// Input tokens of files and answers that the request refers to.
+    /// Input tokens of files and responses that the request refers to.
     pub fn elsewhere(&self, target: &Target) -> u64 {
         self.request.asks.elsewhere(target, &self.worker.gateway.reservation)
     }

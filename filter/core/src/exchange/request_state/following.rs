@@ -1,11 +1,10 @@
-//! Who follows an attempt that failed: targets that cannot take the request, or that it cannot afford, are passed over, and the list goes
-//! on behind them.
+//! Chooses the target after a failed attempt: targets that cannot take the request, or whose limits it exceeds, are skipped.
 //!
-//! It is decided when an attempt is over, so that most requests pay nothing for it: what is written for the next target is what
-//! leaves, and what is reserved for it is what it takes. The body for the next target is written from the request that was parsed for the first.
+//! This happens when an attempt is over, so most requests pay nothing for it. The body and reservation for the next target are the ones
+//! used in its attempt. The body is written from the request as parsed for the first target.
 //!
-//! A request that is not kept ([`Kept`]: it is long, or something in it was masked) is written only when its turn has come, and then a
-//! target without words for it ends the list.
+//! A request that is not retained ([`Kept`]: it is long, or parts of it were masked) is written only in the next attempt, and a target that
+//! cannot express it then ends the queue.
 
 use std::rc::Rc;
 
@@ -19,37 +18,37 @@ use super::super::notes;
 use super::super::rewrite::{self, Source};
 use super::{RequestState, Stage};
 
-/// The words of the log.
+/// The logged reason of a target that cannot express the request.
 pub const CANNOT_EXPRESS: &str = "cannot_express";
-/// Likewise.
+/// The logged reason of a target whose limits the request exceeds.
 pub const OVER_LIMIT: &str = "over_limit";
 
-/// A target that was not asked when its turn came.
+/// A target that was skipped in its turn.
 #[derive(Debug)]
 pub struct PassedOver {
-    /// Which.
+    /// The target.
     pub target: Rc<Target>,
-    /// Why.
+    /// The logged reason.
     pub reason: &'static str,
-    /// Behind so many attempts.
+    /// The number of attempts before it.
     pub after: usize,
 }
 
-/// How an attempt ended that gave no answer, as far as Envoy says.
+/// How an attempt without a response ended, as far as Envoy reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// It had a new connection, and lost it, or its time was over.
+    /// It lost a new connection, or timed out on it.
     Lost,
-    /// The same of a connection that was there when it began: it had served before.
+    /// The same with a pooled connection, which had served before.
     Forgotten,
-    /// No connection, or an answer that broke off before any of it was seen.
+    /// It had no connection, or the response broke off before the filter saw any of it.
     Failed,
-    /// By nobody's failure, or with an answer.
+    /// Without a failure, or with a response.
     Other,
 }
 
 impl RequestState {
-    /// Whether the target that the queue names next takes the request; it is passed over if not.
+    /// Whether the next queued target can take the request; skips it if not.
     pub(super) fn admits_next(&mut self, now: Time, shared: &dyn SharedData) -> bool {
         let Some(target) = self.route.queue.next().cloned() else { return false };
         let Err(reason) = self.writes_for(&target, now, shared) else { return true };
@@ -59,13 +58,13 @@ impl RequestState {
         false
     }
 
-    /// Whether this attempt is under way, and no callback has told how it ended.
+    /// Whether this attempt is in flight without a callback on its end.
     pub fn is_unheard(&self, number: usize) -> bool {
         let failed = self.progress.attempts.last().is_none_or(|tried| tried.failure.is_some());
         self.progress.attempts.len() == number && self.progress.stage == Stage::Underway && !failed
     }
 
-    /// The attempt under way is over without a callback that told of it. Whether another target follows than it seemed when it began.
+    /// The attempt ended without a callback. Returns whether the next target differs from the one announced at its beginning.
     pub fn ends_unheard(&mut self, ending: Ending, now: Time, shared: &dyn SharedData) -> bool {
         if ending == Ending::Other {
             return false;
@@ -88,12 +87,12 @@ impl RequestState {
         !self.route.queue.next().zip(planned.as_ref()).is_some_and(same)
     }
 
-    /// Writes the request for a target, where it has to be written, and reserves what it takes there.
+    /// Writes the request for a target, if needed, and reserves its debits there.
     fn writes_for(&mut self, target: &Rc<Target>, now: Time, shared: &dyn SharedData) -> Result<(), &'static str> {
         let format = target.provider.format_for(self.request.asks.client, &target.model).ok_or(CANNOT_EXPRESS)?;
         let (client, peek) = (self.request.asks.client, &self.request.asks.peek);
         let written = match &self.held.body {
-            // What was masked must not leave.
+            // The retained body is the original, but masked content must not be forwarded.
             Kept::Whole(body)
                 if self.request.masked.is_empty()
                     && body.len() == peek.length

@@ -1,4 +1,4 @@
-//! What is known of a request when its headers are read and its caller may call.
+//! The state of a request after its headers, once the caller is authenticated.
 
 use std::rc::Rc;
 
@@ -9,33 +9,33 @@ use sluice_wire::time::Time;
 
 use crate::gate::Share;
 use crate::keys::caller::Caller;
-use crate::routing::hints::RoutingHeaders;
+use crate::routing::routing_headers::RoutingHeaders;
 
-/// A request whose headers are read and whose caller is allowed.
+/// A request with parsed headers and an authenticated caller.
 #[derive(Debug)]
 pub struct RequestHead {
-    /// When they came.
+    /// When its headers arrived.
     pub started: Time,
-    /// The caller.
+    /// The authenticated caller.
     pub caller: Rc<Caller>,
-    /// How the client speaks.
+    /// The client's format.
     pub client: &'static Client,
     /// The client's headers that a provider may see.
     pub forwarded: HeaderMap,
-    /// Routing hints from its headers.
-    pub hints: RoutingHeaders,
+    /// Its routing headers.
+    pub routing_headers: RoutingHeaders,
     /// Method, path and content type, for a request that is passed through.
-    pub passage: Option<PassThrough>,
-    /// How its body is compressed, until it is not any more.
+    pub pass_through: Option<PassThrough>,
+    /// The body's content coding, until it is decompressed.
     pub coding: Option<Coding>,
-    /// Its bytes, at the worker's gate.
+    /// Its memory at the worker's gate.
     pub share: Share,
 }
 
 /// The parts of a passed-through request that its provider needs besides the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PassThrough {
-    /// How it was asked.
+    /// The method.
     pub method: String,
     /// The path below the provider's base URL.
     pub path: String,

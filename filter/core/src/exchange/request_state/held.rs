@@ -1,4 +1,4 @@
-//! The bytes that a request holds at the worker's gate.
+//! The memory that a request holds at the worker's gate.
 
 use sluice_wire::dialect::translate::ParsedRequest;
 use sluice_wire::footprint;
@@ -7,7 +7,7 @@ use crate::gate::Share;
 
 use super::super::echo::Kept;
 
-/// The largest parsed request that is kept, in bytes of memory. A larger one is parsed again.
+/// The largest parsed request that is retained, in bytes of memory. A larger one is parsed again.
 const LARGEST_READING: usize = 256 << 10;
 
 /// The request's shares of the gate. Dropping them returns all bytes, however the request ends.
@@ -15,29 +15,29 @@ const LARGEST_READING: usize = 256 << 10;
 pub struct Held {
     /// The request's own bytes.
     pub request: Share,
-    /// The answer's bytes that are held.
+    /// The held bytes of the response.
     pub answer: Share,
-    /// The body, until the answer begins: the log is not to repeat it.
+    /// The body, until the response begins: used to cut it out of logged errors.
     pub body: Kept,
-    /// The parsed body, for the next target. It is kept as long as the body.
+    /// The parsed body, for the next target. Retained as long as the body.
     pub snapshot: ParsedRequest,
     /// The bytes of both.
     kept: Share,
 }
 
 impl Held {
-    /// Of a request whose body is not kept yet.
+    /// For a request whose body is not retained yet.
     pub fn new(request: Share) -> Self {
         let (answer, kept) = (request.sibling(), request.sibling());
         Self { answer, kept, request, body: Kept::Gone, snapshot: ParsedRequest::default() }
     }
 
-    /// Keeps the body, if it is short and there is room for it once more.
+    /// Retains the body if it is short and the gate has room for a second copy.
     pub fn keep(&mut self, body: &[u8]) {
         self.body = Kept::of(body, &mut self.kept);
     }
 
-    /// Keeps the parsed body, if the body is kept and the gate has room for it.
+    /// Retains the parsed body if the body is retained and the gate has room.
     pub fn keep_reading(&mut self, snapshot: ParsedRequest) {
         if let Kept::Whole(body) = &self.body
             && footprint::fits(body, LARGEST_READING)
@@ -47,7 +47,7 @@ impl Held {
         }
     }
 
-    /// Takes the kept body, drops its parsed form, and returns the bytes of both to the gate.
+    /// Takes the body, drops its parsed form, and returns the bytes of both to the gate.
     pub fn forget(&mut self) -> Kept {
         self.kept.release();
         self.snapshot = ParsedRequest::default();

@@ -1,7 +1,7 @@
-//! Which of a provider's keys each attempt is made with, and what becomes of one that the provider takes no more of.
+//! Chooses the provider key of each attempt, and shares keys' failures with all workers.
 //!
-//! Keys take turns. One that is used up or refused is passed over by all workers until it is well again; the request that found
-//! out is tried at once with another, each at most once, before any other target is looked at.
+//! Keys rotate. All workers skip a key that is used up or rejected until it recovers. The request that found out retries immediately with
+//! the target's other keys, each at most once, before another target is tried.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use super::super::failure::Failure;
 use super::super::worker::{LONGEST_LIMIT, NO_MONEY};
 use super::RequestState;
 
-/// For how long a key is passed over whose provider does not say when its limit ends. Most are counted by the minute.
+/// How long a rate-limited key is skipped if the provider does not say when its limit resets. Most limits are per minute.
 const LIMITED: Duration = Duration::from_secs(15);
 
 impl RequestState {
-    /// Chooses the key of the next attempt.
+    /// Chooses the next attempt's key.
     pub(super) fn choose_key(&mut self, now: Time, shared: &dyn SharedData) {
         self.route.next_key = match self.route.queue.next() {
             Some(target) if target.keys.several() => {
@@ -31,7 +31,7 @@ impl RequestState {
         };
     }
 
-    /// The key of the attempt that begins: the next turn is another's.
+    /// Takes the key of the attempt that begins and advances the rotation.
     pub(super) fn take_key(&mut self, target: &Target) -> usize {
         if target.keys.several() {
             self.worker.took_turn(target, self.route.next_key);
@@ -39,14 +39,14 @@ impl RequestState {
         self.route.next_key
     }
 
-    /// Whether the target of the attempt under way can be asked with a key that this request has not failed with.
+    /// Whether the current target has an available key that this request has not failed with.
     pub(super) fn another_key(&self, now: Time, shared: &dyn SharedData) -> bool {
         let Some(current) = self.progress.current().filter(|current| current.keys.several()) else { return false };
         let used = self.progress.attempts.last().map(|tried| tried.key);
         current.keys.another(shared, now, |key| Some(key) == used || self.has_failed(current, key))
     }
 
-    /// Lets all workers know that the key of the attempt under way is used up, or refused.
+    /// Tells all workers that the current attempt's key is used up, or rejected.
     pub(super) fn blame_key(&self, failure: &Failure, now: Time, shared: &dyn SharedData) {
         let Some(tried) = self.progress.attempts.last().filter(|tried| tried.target.keys.several()) else { return };
         if !failure.blames_key() {
@@ -62,7 +62,7 @@ impl RequestState {
         }
     }
 
-    /// Whether this request has failed at a target because of one of its keys.
+    /// Whether this request has failed at a target because of this key.
     fn has_failed(&self, target: &Rc<Target>, key: usize) -> bool {
         let because = |failure: &Option<Failure>| failure.as_ref().is_some_and(Failure::blames_key);
         self.progress

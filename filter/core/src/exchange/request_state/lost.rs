@@ -1,11 +1,10 @@
-//! A connection that is lost before any byte of an answer. Whoever balances load before a provider forgets connections that nobody uses,
-//! and Envoy learns of it when it sends the next request. The provider is well, and a new connection reaches it.
+//! A connection lost before any byte of a response. Load balancers in front of providers drop idle connections silently, and Envoy learns
+//! that only from the next request. The provider is healthy, and a new connection reaches it.
 //!
-//! So the same target is asked once more, which counts neither as a failure of its circuit nor for the retry budget. After a connection
-//! that had served before that goes on, as there may be as many dead ones as the pool has: each such try uses one of them up, so that no
-//! provider has more of them than it has given answers. After a new connection it is done once, and only if none was lost before.
-//! In any case the tries of one request have a bound, and so have the bytes that they send. What else ends without a callback (a
-//! refused connection, a timeout) is judged when the next attempt begins.
+//! So the same target is retried, which counts neither as a circuit failure nor against the retry budget. After a pooled connection, this
+//! repeats, because the pool may contain many dead ones: each retry uses one up, so their number is limited by the responses the provider
+//! has given. After a new connection, it happens once, and only if no connection was lost before. The retries and the bytes they resend are
+//! bounded for each request. Other ends without a callback (a refused connection, a timeout) are judged when the next attempt begins.
 
 use std::rc::Rc;
 
@@ -17,14 +16,14 @@ use crate::store::SharedData;
 use super::super::failure::Failure;
 use super::RequestState;
 
-/// So many connections may be lost to one request: Envoy tries no more often (`num_retries` in what `sluice render` writes).
+/// The most connections that one request may lose: Envoy retries no more often (`num_retries` in the output of `sluice render`).
 const MOST_LOST: usize = 64;
-/// The most bytes that are sent again for this, where the request has a body of several MiB.
+/// The most bytes that are resent, for requests with a body of several MiB.
 const MOST_RESENT: usize = 64 << 20;
 
 impl RequestState {
-    /// The attempt under way has lost its connection, and nothing else is known of it. Whether the same target is asked once more.
-    /// `pooled`: the connection had served before.
+    /// The current attempt lost its connection, and nothing else is known about it. Returns whether the same target is retried. `pooled`:
+    /// the connection had served before.
     pub(super) fn loses_connection(&mut self, pooled: bool, now: Time, shared: &dyn SharedData) -> bool {
         let Some(tried) = self.progress.attempts.last() else { return false };
         let spared = self.progress.attempts.iter().filter(|before| before.is_spared());
@@ -34,10 +33,10 @@ impl RequestState {
         let left = self.route.timeouts.total.saturating_sub(tried.started.since(self.request.started));
         let (elapsed, limit) = (now.since(tried.started), self.limit().min(left));
         let timed_out = elapsed.saturating_add(self.route.slack(&self.request, limit)) >= limit;
-        // A connection that is forgotten is lost at once: what takes long is not asked for again and again.
+        // A dead connection fails immediately: a slow failure is not repeated.
         let again = pooled && lost < MOST_LOST && resent < MOST_RESENT && elapsed < limit / 2;
         let bearable = (here == 0 || again) && !timed_out && tried.status.is_none();
-        if !bearable || !self.route.model.way.retry.covers(Trigger::Unreachable) {
+        if !bearable || !self.route.model.policy.retry.covers(Trigger::Unreachable) {
             return false;
         }
         self.route.queue.again();

@@ -1,7 +1,7 @@
 //! How long a request waits for its targets.
 //!
-//! Envoy has one limit for every attempt of a request, which it reads once, when the request leaves. So that is the longest that any
-//! target of the list is worth. Where answers are held, the worker's tick knows each target's own.
+//! Envoy has one per-try timeout for all attempts of a request, which it reads once, when the request is forwarded. So this is the longest
+//! timeout of any queued target. While a response is held, the worker's tick applies each target's own timeout.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use crate::routing::target::Target;
 use super::super::failure::SLACK;
 use super::{Request, Route};
 
-/// On a busy machine 20 MiB were found to take more than 440 ms.
+/// Measured on a busy machine: 20 MiB took more than 440 ms.
 const SLACK_OF_A_MEBIBYTE: Duration = Duration::from_millis(100);
 
 impl Route {
-    /// How long one attempt may take until there is something for the client.
+    /// How long one attempt may take until it has output for the client.
     pub fn limit(&self, request: &Request) -> Duration {
         self.limit_within(request, self.timeouts.total)
     }
 
-    /// The same for a client that waits as long as the gateway would.
+    /// The same, without a client's shorter timeout.
     pub(super) fn fair_limit(&self, request: &Request) -> Duration {
-        let total = self.model.way.timeouts.total;
+        let total = self.model.policy.timeouts.total;
         self.limit_within(request, total).min(total)
     }
 
@@ -40,14 +40,14 @@ impl Route {
         }
     }
 
-    /// How much earlier than it was told Envoy ends an attempt. Its clock begins with the turn of its loop, in which a long body is read
-    /// and written anew before the attempt begins here; where the connection was there already, that is the same turn.
+    /// How much earlier than configured Envoy may end an attempt. Its timer starts at the event loop's iteration, in which a long body may
+    /// be parsed and written before the attempt begins here; with a pooled connection, that is the same iteration.
     pub(super) fn slack(&self, request: &Request, limit: Duration) -> Duration {
         let mebibytes = u32::try_from(request.asks.peek.length >> 20).unwrap_or(u32::MAX);
         SLACK_OF_A_MEBIBYTE.saturating_mul(mebibytes).min(limit / 2).max(SLACK)
     }
 
-    /// How long the first token of an answer may take whose headers are here.
+    /// How long the first token may take after the response's headers arrived.
     pub(super) fn first_token_of(&self, request: &Request, target: &Target) -> Duration {
         self.timeouts
             .first_token
@@ -59,12 +59,12 @@ impl Route {
         self.timeouts.idle.of(Waited { slow: request.asks.wishes.runs_tools(), last: None })
     }
 
-    /// Whether the target may take long before it says anything.
+    /// Whether the target may take long before its first output.
     fn is_slow(&self, request: &Request, target: &Target) -> bool {
         (target.capabilities.reasoning == Some(true) && !request.asks.wishes.quick) || target.provider.loads
     }
 
-    /// The whole time, where nothing could follow the first attempt.
+    /// The total timeout, if no target follows the first.
     fn alone(&self, total: Duration) -> Option<Duration> {
         (self.queue.targets().len() == 1).then_some(total)
     }

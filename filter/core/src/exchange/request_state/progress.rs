@@ -1,4 +1,4 @@
-//! How far a request has come: its attempts, the targets that were passed over, and its stage.
+//! The progress of a request: its attempts, skipped targets, and stage.
 
 use std::rc::Rc;
 
@@ -20,11 +20,11 @@ use super::PassedOver;
 pub struct Progress {
     /// All attempts, in order.
     pub attempts: Vec<Tried>,
-    /// Targets that were passed over when their turn came.
+    /// Targets that were skipped in their turn.
     pub passed_over: Vec<PassedOver>,
     /// The request's stage.
     pub stage: Stage,
-    /// The error that the client got in place of an answer.
+    /// The client's error, if there is one.
     pub refusal: Option<Box<ApiError>>,
 }
 
@@ -33,19 +33,19 @@ pub struct Progress {
 pub struct Tried {
     /// The target.
     pub target: Rc<Target>,
-    /// With which of its provider's keys; the first is 0.
+    /// The index of the provider's key.
     pub key: usize,
     /// When it began.
     pub started: Time,
-    /// When it was over, once it is.
+    /// When it was over.
     pub ended: Option<Time>,
-    /// The status of the provider's answer, once its headers are there.
+    /// The status of the provider's response.
     pub status: Option<u16>,
-    /// Why it failed, once it has.
+    /// Why it failed.
     pub failure: Option<Failure>,
     /// The provider's own error.
     pub complaint: Option<Box<Complaint>>,
-    /// The result that all workers were told: `true` for success.
+    /// The result shared with all workers: `true` for success.
     pub(super) told: Option<bool>,
 }
 
@@ -53,32 +53,32 @@ pub struct Tried {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Stage {
     #[default]
-    /// No answer fit for the client yet.
+    /// No response fit for the client yet.
     Underway,
-    /// The last attempt's answer goes to the client.
+    /// The last attempt's response is being sent to the client.
     Answering,
-    /// All of it went.
+    /// The response was sent completely.
     Complete,
-    /// An answer that had begun broke off, and the client was told.
+    /// A response broke off, and the client got an error event.
     Broken,
-    /// An error goes to the client, written by us.
+    /// The client gets an error of the gateway.
     Refused,
 }
 
 impl Progress {
-    /// The target of the current attempt, or of the last one.
+    /// The target of the current, or last, attempt.
     pub fn current(&self) -> Option<&Rc<Target>> {
         self.attempts.last().map(|tried| &tried.target)
     }
 
-    /// How often the target of the attempt under way was tried in a row.
+    /// How often the current target was tried in a row.
     pub(super) fn tries_of_current(&self) -> usize {
         let Some(current) = self.current() else { return 0 };
         let tries = self.attempts.iter().rev().take_while(|tried| Rc::ptr_eq(&tried.target, current));
         tries.filter(|tried| !tried.is_spared()).count()
     }
 
-    /// The last attempt, and why it failed, if it did.
+    /// The last attempt's failure.
     pub fn last_failure(&self) -> Option<&Failure> {
         self.attempts.last()?.failure.as_ref()
     }
@@ -90,7 +90,7 @@ impl Tried {
         Asked { target: &self.target, key: self.key }
     }
 
-    /// It is over.
+    /// Ends the attempt.
     pub(super) fn leave(&mut self, strategy: Strategy, worker: &Worker, now: Time, shared: &dyn SharedData) {
         if self.ended.is_none() {
             self.ended = Some(now);
@@ -100,7 +100,7 @@ impl Tried {
         }
     }
 
-    /// It lost its connection and was retried for that reason.
+    /// Whether it lost its connection and was retried for that reason.
     pub(super) fn is_spared(&self) -> bool {
         self.failure.as_ref().is_some_and(|failure| failure.excused && failure.trigger == Some(Trigger::Unreachable))
     }

@@ -1,5 +1,4 @@
-//! The request itself: all that is known of it when it leaves. Until then it may still be changed, as guardrails mask its prompt;
-//! afterwards both roles read it, and neither can write it.
+//! The request as it is forwarded. Until then guardrails may still mask its prompt; afterwards both roles can only read it.
 
 use std::ops::Deref;
 use std::rc::Rc;
@@ -12,44 +11,44 @@ use crate::batch::Errand;
 use crate::guard::answer::Checks;
 use crate::keys::caller::Caller;
 use crate::peek::BodyPeek;
-use crate::routing::hints::RoutingHeaders;
+use crate::routing::routing_headers::RoutingHeaders;
 use crate::routing::target::Model;
 
 use super::{Asked, PassThrough};
 
-/// A request.
+/// A request, as both roles see it.
 #[derive(Debug)]
 pub struct Request {
-    /// When the gateway saw its headers.
+    /// When its headers arrived.
     pub started: Time,
-    /// The caller.
+    /// The authenticated caller.
     pub caller: Rc<Caller>,
-    /// Routing hints from its headers.
-    pub hints: RoutingHeaders,
-    /// The model that is asked for.
+    /// Its routing headers.
+    pub routing_headers: RoutingHeaders,
+    /// The requested model.
     pub model: Rc<Model>,
-    /// Client format, outline, prompt and extra costs.
+    /// Client format, body scan, prompt and extra costs.
     pub asks: Asked,
     /// The client's headers that a provider may see.
     pub forwarded: HeaderMap,
     /// Method, path and content type, for a request that is passed through.
-    pub passage: Option<PassThrough>,
-    /// The body's first bytes, up to where something may have to be spliced in; empty when that is far.
+    pub pass_through: Option<PassThrough>,
+    /// The body's first bytes, up to the last possible splice; empty if that is far.
     pub head: Vec<u8>,
-    /// Labels of the values that were masked in its prompt.
+    /// Labels of the masked values in its prompt.
     pub masked: Vec<String>,
-    /// Guardrails and schema for the answer; `None` if there are none.
+    /// Guardrails and schema for the response; `None` if there are none.
     pub checks: Option<Rc<Checks>>,
     /// The operation on a batch, if it is one.
     pub errand: Option<Errand>,
 }
 
-/// A value that can be read and not written.
+/// An immutable value.
 #[derive(Debug)]
 pub struct Fixed<T>(T);
 
 impl<T> Fixed<T> {
-    /// From here on.
+    /// Freezes a value.
     pub fn new(known: T) -> Self {
         Self(known)
     }
@@ -64,7 +63,7 @@ impl<T> Deref for Fixed<T> {
 }
 
 impl Request {
-    /// Its body is another one now.
+    /// Replaces the scan after a change of the body.
     pub fn rewritten(&mut self, peek: BodyPeek) {
         self.asks.peek = peek;
         self.asks.peek.stream &= self.asks.client.asks.streams();
@@ -75,13 +74,13 @@ impl Request {
         (!self.masked.is_empty()).then(|| ("x-sluice-masked", self.masked.join(", ")))
     }
 
-    /// The lease of its reservation, should the settlement get lost: no request for the model that was asked for may
-    /// last longer. A client's shorter timeout does not shorten it: each length of lease takes room in the store.
+    /// The lease of its reservation, in case the settlement is lost: no request to the requested model may last longer. A client's shorter
+    /// timeout does not shorten it, because each distinct lease takes room in the store.
     pub fn lease(&self) -> Duration {
-        self.model.way.timeouts.total
+        self.model.policy.timeouts.total
     }
 
-    /// The request's own name, which stands in for an answer's.
+    /// The request id, which replaces a missing response id.
     pub fn request_id(&self) -> &str {
         self.forwarded.text("x-request-id").unwrap_or_default()
     }

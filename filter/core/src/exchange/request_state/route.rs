@@ -1,4 +1,4 @@
-//! Where a request may go: the model that serves it, its targets in order, and the body written for the next one.
+//! The routing of a request: the model that serves it, its queued targets, and the body written for the next one.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,48 +15,48 @@ use crate::routing::timeouts::Timeouts;
 use super::super::{Effect, NO_CLUSTER, property};
 use super::Request;
 
-/// Where a request may go.
+/// The routing of a request.
 #[derive(Debug)]
 pub struct Route {
-    /// The model that serves: another than was asked for when a budget says so.
+    /// The model that serves; a budget may replace the requested one.
     pub model: Rc<Model>,
     /// Its targets, in order.
     pub queue: Queue,
-    /// With which of its provider's keys the next one is asked; the first is 0.
+    /// The index of the provider's key for the next attempt.
     pub(super) next_key: usize,
-    /// How the queue was ordered.
+    /// The routing strategy.
     pub strategy: Strategy,
     /// The target that this request probes.
     pub probe: Probe,
-    /// The request as the next target wants it, where that had to be written to know that the target can take it.
+    /// The request written for the next target, if the check for that target required it.
     pub ready: Option<Translated>,
-    /// How long to wait.
+    /// The model's timeouts; a client may have shortened the total.
     pub timeouts: Timeouts,
-    /// Whom Envoy knows of as the next to be asked, and with which key, once it was told: `None` is nobody.
+    /// The next target and key announced to Envoy; the inner `None` means no target.
     told: Option<(Option<Rc<Target>>, usize)>,
 }
 
-/// A target whose circuit is open, and that one request may ask to see whether it is well again.
+/// A target with an open circuit, which this request may probe.
 #[derive(Debug, Default)]
 pub enum Probe {
-    /// None.
+    /// No probe.
     #[default]
     None,
-    /// This one, unless another request has claimed it when this one leaves.
+    /// To probe, unless another request claims it first.
     Chosen(Rc<Target>),
-    /// Claimed at that time.
+    /// Claimed at this time.
     Claimed(Rc<Target>, Time),
 }
 
 impl Route {
-    /// To a model, without targets yet; its client may want to wait for less than the model's own time.
+    /// Creates the route to a model, without targets; the client may shorten the total timeout.
     pub fn new(model: Rc<Model>, patience: Option<Duration>) -> Self {
-        let timeouts = model.way.timeouts;
+        let timeouts = model.policy.timeouts;
         let total = patience.map_or(timeouts.total, |asked| asked.min(timeouts.total));
         Self {
             queue: Queue::default(),
             next_key: 0,
-            strategy: model.way.strategy,
+            strategy: model.policy.strategy,
             probe: Probe::None,
             ready: None,
             timeouts: Timeouts { total, ..timeouts },
@@ -65,8 +65,8 @@ impl Route {
         }
     }
 
-    /// Takes the way at `chosen`, and after it those that follow in the same model.
-    pub fn take_way(&mut self, plan: &Plan, chosen: usize) {
+    /// Takes the candidate at `chosen`, and those after it in the same model.
+    pub fn take_candidate(&mut self, plan: &Plan, chosen: usize) {
         let mut ways = plan.candidates.iter().skip(chosen).peekable();
         let Some(first) = ways.peek() else { return };
         let model = first.model.clone();
@@ -81,7 +81,7 @@ impl Route {
         self.queue.next().map_or(NO_CLUSTER, |target| target.provider.cluster(self.next_key))
     }
 
-    /// Tells Envoy the cluster of the next attempt, unless it knows that already.
+    /// Announces the cluster of the next attempt, unless Envoy knows it already.
     pub fn announce(&mut self) -> Option<Effect> {
         let (next, key) = (self.queue.next(), self.next_key);
         let same = |(told, with): &(Option<Rc<Target>>, usize)| {
@@ -95,19 +95,19 @@ impl Route {
         Some(Effect::SetProperty(property::TARGET, cluster))
     }
 
-    /// The next target, if there is one.
+    /// The next target's name.
     pub fn upcoming(&self) -> Option<&str> {
         self.queue.next().map(|target| &*target.name)
     }
 
-    /// The tier of `target`, if that is a lower one than the model's best.
+    /// The tier of `target`, if it is lower than the model's best.
     pub fn lower_tier(&self, target: &Target) -> Option<u32> {
         let best = self.model.targets.iter().map(|target| target.tier).min()?;
         Some(target.tier).filter(|tier| *tier > best)
     }
 
-    /// Whether nothing of an answer is shown before all of it is there: because its model says so, or because it has to be looked at.
+    /// Whether the response is withheld until it is complete: because of its model, or for checks.
     pub fn is_delivered_whole(&self, request: &Request) -> bool {
-        self.model.way.delivery == Delivery::Whole || request.checks.is_some()
+        self.model.policy.delivery == Delivery::Whole || request.checks.is_some()
     }
 }

@@ -1,5 +1,4 @@
-//! How the worker's tick sees whether the stream of the attempt under way is silent, or goes on behind its end. Made new with every
-//! attempt.
+//! Tells the worker's tick whether the current attempt's stream is silent, or continues after its end. Reset for each attempt.
 
 use std::time::Duration;
 
@@ -8,58 +7,58 @@ use sluice_wire::time::Time;
 use super::super::failure::{Failure, SLACK};
 use super::{RequestState, Stage};
 
-/// How long a provider has to end a stream of which the client has all, if silence may not be shorter, and how much it may send
-/// until it does. Most end it at once.
+/// How long a provider may take to end a stream after the complete response (less if its idle timeout is shorter), and how many bytes it
+/// may send meanwhile. Most end it immediately.
 const LONGEST_LINGERING: Duration = Duration::from_secs(2);
 const MOST_SWALLOWED: usize = 64 << 10;
 
-/// How long the end of a stream waits for its provider to count the tokens: with the time until a tick sees it, no longer than a second.
+/// How long the end of a stream waits for its usage: with the time until the next tick, at most a second.
 const LONGEST_UNCOUNTED: Duration = Duration::from_millis(750);
 
-/// How the stream of the attempt under way goes on.
+/// The state of the current attempt's stream.
 #[derive(Debug)]
 pub struct Watch {
-    /// How many portions of it came.
+    /// Portions received.
     pub portions: u64,
-    /// Since when its end waits for its provider to count the tokens.
+    /// Since when its end waits for usage.
     pub uncounted: Option<Time>,
-    /// The client has all that it will get of it, and its provider has not ended it.
+    /// The client has the complete response, but the provider has not ended the stream.
     pub lingering: Option<Lingering>,
-    /// Whether the answer's headers are here, and held until all of it is.
+    /// Whether the response's headers have arrived, and are held until it is complete.
     pub holding: bool,
-    /// As many portions as had come when last looked at, and since when it is no more.
+    /// The portions at the last check with progress, and its time.
     recorded: (u64, Time),
 }
 
-/// A stream behind its end.
+/// A stream after its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lingering {
-    /// Since when the client has all of it.
+    /// Since when the client has the complete response.
     pub since: Time,
-    /// How many bytes were swallowed since.
+    /// Bytes dropped since then.
     pub swallowed: usize,
 }
 
-/// A stream that has been silent for too long, or that its provider does not end, or does not count.
+/// A stream that is silent for too long, or that its provider does not end or count.
 #[derive(Debug, PartialEq)]
 pub enum Silence {
-    /// The client has seen a part of it: it is to be cut, and counts as broken off.
+    /// The client has a part of it: reset it, as broken off.
     Shown,
-    /// The client has all that it will get: it is to be cut, and counts as what it is.
+    /// The client has the complete response: reset it, with its result unchanged.
     Over,
-    /// Its end has waited for a count long enough: it is to move on.
+    /// Its end has waited for usage long enough: release it.
     Uncounted,
-    /// Nothing of it has left: the attempt is to be given up, for this reason.
+    /// Nothing of it has been sent: give up the attempt, for this reason.
     Held(Failure),
 }
 
 impl Watch {
-    /// Of an attempt that begins.
+    /// For an attempt that begins.
     pub fn since(now: Time) -> Self {
         Self { portions: 0, uncounted: None, lingering: None, holding: false, recorded: (0, now) }
     }
 
-    /// The client has all that it will get of a stream, and this much more came.
+    /// Records `bytes` that arrived after the complete response.
     pub fn lingers(&mut self, bytes: usize, now: Time) {
         let lingering = self.lingering.get_or_insert(Lingering { since: now, swallowed: 0 });
         lingering.swallowed = lingering.swallowed.saturating_add(bytes);
@@ -67,8 +66,8 @@ impl Watch {
 }
 
 impl RequestState {
-    /// Whether a stream has been silent for longer than it may, or goes on behind its end. To be asked now and then: Envoy's own limit for this ends when the
-    /// limit for the first token has passed, and takes a stream that is held for a silent one.
+    /// Checks whether a stream is silent for too long, or continues after its end. Call it periodically: Envoy's own timeout for
+    /// this ends when the first token's timeout has passed, and takes a held stream for a silent one.
     pub fn falls_silent(&mut self, now: Time) -> Option<Silence> {
         if let Some(Lingering { since, swallowed }) = self.watch.lingering {
             let longest = self.route.timeouts.idle.plain.min(LONGEST_LINGERING);

@@ -1,4 +1,4 @@
-//! What is judged, and how.
+//! Tests of the checks on responses.
 
 use sluice_wire::conversation::Choice;
 
@@ -10,7 +10,7 @@ use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// Nothing passes besides.
+/// No further texts.
 fn none() -> std::iter::Empty<std::borrow::Cow<'static, str>> {
     std::iter::empty()
 }
@@ -20,7 +20,7 @@ fn checks(action: Action) -> Checks {
     wanted.detector(Detector::Email);
     let (matches, sides) = (Match::default(), vec![Side::Answers]);
     let guard =
-        Guard { name: "pii".to_owned(), matches, sides, action, finder: wanted.finder().unwrap(), digest: [0; 32] };
+        Guard { name: "pii".to_owned(), matches, sides, action, matcher: wanted.matcher().unwrap(), digest: [0; 32] };
     Checks { guards: vec![Rc::new(guard)], format: None }
 }
 
@@ -47,12 +47,12 @@ fn all_that_a_model_says_is_looked_at_in_every_answer() {
     let thinking = Part::Thinking { text: "a@b.io".to_owned(), signature: None };
     let refusal = Part::Refusal { text: "not to a@b.io".to_owned() };
     for part in [text("to a@b.io"), thinking, refusal, call(r#"{"to":"a\u0040b.io"}"#)] {
-        let witness = said(vec![part], Finish::Stop);
-        let Err(GuardFailure::Blocked(finding)) = checks(Action::Block).judge(&witness, none()) else {
-            panic!("{witness:?}")
+        let transcript = said(vec![part], Finish::Stop);
+        let Err(GuardFailure::Blocked(finding)) = checks(Action::Block).judge(&transcript, none()) else {
+            panic!("{transcript:?}")
         };
         assert_eq!(finding.to_string(), "pii: email (answers, block)");
-        assert_eq!(checks(Action::Log).judge(&witness, none()).unwrap().len(), 1);
+        assert_eq!(checks(Action::Log).judge(&transcript, none()).unwrap().len(), 1);
     }
     assert!(checks(Action::Block).judge(&said(vec![text("a"), text("@b.io")], Finish::Stop), none()).is_err());
     assert_eq!(checks(Action::Block).judge(&said(vec![text("fine")], Finish::Stop), none()), Ok(Vec::new()));
@@ -60,18 +60,18 @@ fn all_that_a_model_says_is_looked_at_in_every_answer() {
 
 #[test]
 fn pieces_of_a_stream_are_looked_at_together() {
-    let mut witness = Transcript::default();
+    let mut transcript = Transcript::default();
     for piece in ["write to a", "@", "b.", "io"] {
-        witness.record(&StreamEvent::Text { choice: 0, text: piece.to_owned() });
-        witness.record(&StreamEvent::Text { choice: 1, text: "x".to_owned() });
+        transcript.record(&StreamEvent::Text { choice: 0, text: piece.to_owned() });
+        transcript.record(&StreamEvent::Text { choice: 1, text: "x".to_owned() });
     }
-    assert!(checks(Action::Block).judge(&witness, none()).is_err());
-    let mut witness = Transcript::default();
-    witness.record(&StreamEvent::ToolCall { choice: 0, call: 0, id: "c".to_owned(), name: "f".to_owned() });
+    assert!(checks(Action::Block).judge(&transcript, none()).is_err());
+    let mut transcript = Transcript::default();
+    transcript.record(&StreamEvent::ToolCall { choice: 0, call: 0, id: "c".to_owned(), name: "f".to_owned() });
     for piece in [r#"{"to":"a@"#, r#"b.io"}"#] {
-        witness.record(&StreamEvent::Arguments { choice: 0, call: 0, json: piece.to_owned() });
+        transcript.record(&StreamEvent::Arguments { choice: 0, call: 0, json: piece.to_owned() });
     }
-    assert!(checks(Action::Block).judge(&witness, none()).is_err());
+    assert!(checks(Action::Block).judge(&transcript, none()).is_err());
 }
 
 #[test]
@@ -86,9 +86,9 @@ fn an_answer_must_be_the_json_that_was_asked_for() {
         (schema, r#"{"n":"secret"}"#, Some("at /n: expected type `integer`")),
     ] {
         let choice = Choice { parts: vec![text(answer)], finish: Finish::Stop };
-        let witness = Transcript::of(&Response { choices: vec![choice], ..Response::default() });
+        let transcript = Transcript::of(&Response { choices: vec![choice], ..Response::default() });
         let expected = wrong.map_or(Ok(Vec::new()), |wrong| Err(GuardFailure::Invalid(wrong.to_owned())));
-        assert_eq!(wants(format).judge(&witness, none()), expected, "{answer}");
+        assert_eq!(wants(format).judge(&transcript, none()), expected, "{answer}");
     }
 }
 

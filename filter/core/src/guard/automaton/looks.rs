@@ -1,12 +1,12 @@
-//! What an expression's looks around itself, such as `\b` and `$`, find at a place.
+//! Look-around assertions such as `\b` and `$`.
 //!
-//! All of them depend on nothing but the two letters beside the place, and of these only on a few properties. So every place is one
-//! of a few kinds, and what holds at each kind is found out once.
+//! Each depends only on the two letters around a position, and only on a few properties of these. So there are a few kinds of positions,
+//! and the assertions that hold at each kind are computed once.
 
 use regex_automata::nfa::thompson::NFA;
 use regex_automata::util::look::{Look, LookSet};
 
-/// What a letter is to a look: the text's edge, the two ends of lines, and letters of words and others, of ASCII and beyond it.
+/// The class of a letter for look-around: the text's edge, line ends, word and other letters, in ASCII and beyond.
 #[derive(Debug, Clone, Copy)]
 enum Side {
     Edge,
@@ -18,18 +18,18 @@ enum Side {
     WideOther,
 }
 
-/// One letter that stands for all of each.
+/// A representative letter of each side.
 pub(super) const SIDES: [&str; 7] = ["", "\n", "\r", "a", " ", "é", "—"];
-/// The kind of a place inside of a letter, which lies behind all others.
+/// The kind of a position inside of a letter, after all other kinds.
 const INSIDE: usize = SIDES.len() * SIDES.len();
 
-/// The looks of an expression.
+/// The look-around assertions of an expression.
 #[derive(Debug)]
 pub(super) struct Looks {
-    /// For each pair of sides, and for a place inside of a letter, which of `sets` holds there.
+    /// The index in `sets` for each pair of sides, and for a position inside of a letter.
     kinds: [u8; INSIDE + 1],
     sets: Vec<LookSet>,
-    /// Whether letters beyond ASCII may be letters of words.
+    /// Whether `\b` treats non-ASCII letters as word letters.
     wide: bool,
 }
 
@@ -58,27 +58,27 @@ impl Looks {
         }
     }
 
-    /// How many kinds of places there are.
+    /// The number of kinds of positions.
     pub(super) fn len(&self) -> usize {
         self.sets.len()
     }
 
-    /// The number of the side that a byte, or the text's edge, has; `None` where the letter that it is of makes a difference.
+    /// The side of a byte or of the text's edge; `None` if it depends on the whole letter.
     pub(super) fn side_of(&self, byte: Option<u8>) -> Option<usize> {
         narrow(byte).or((!self.wide).then_some(Side::WideOther)).map(|side| side as usize)
     }
 
-    /// The kind of a place between two sides.
+    /// The kind of a position between two sides.
     pub(super) fn kind_between(&self, before: usize, after: usize) -> usize {
         self.kinds.get(before * SIDES.len() + after).copied().map_or(0, usize::from)
     }
 
-    /// What holds at places of this kind.
+    /// The assertions that hold at this kind of position.
     pub(super) fn held(&self, kind: usize) -> LookSet {
         self.sets.get(kind).copied().unwrap_or_default()
     }
 
-    /// The kind of a place in a text.
+    /// The kind of a position in a text.
     pub(super) fn kind(&self, text: &str, at: usize) -> usize {
         let bytes = text.as_bytes();
         let before = at.checked_sub(1).and_then(|before| bytes.get(before)).copied();
@@ -89,7 +89,7 @@ impl Looks {
         self.kinds.get(kind).copied().map_or(0, usize::from)
     }
 
-    /// Of a place with a letter beyond ASCII beside it.
+    /// The kind of a position next to a non-ASCII letter.
     #[cold]
     fn wide_kind(&self, text: &str, at: usize) -> usize {
         let Some((left, right)) = text.split_at_checked(at) else { return INSIDE };
@@ -103,17 +103,17 @@ impl Looks {
     }
 }
 
-/// The kind of a place between two letters.
+/// The kind of a position between two letters.
 fn between(before: Side, after: Side) -> usize {
     before as usize * SIDES.len() + after as usize
 }
 
-/// As `\w` has it.
+/// Whether `\w` matches the letter.
 fn is_of_a_word(letter: char) -> bool {
     regex_syntax::try_is_word_character(letter).unwrap_or(false)
 }
 
-/// What a byte of ASCII, or the text's edge, is to a look.
+/// The side of an ASCII byte, or of the text's edge.
 fn narrow(byte: Option<u8>) -> Option<Side> {
     match byte {
         None => Some(Side::Edge),
@@ -125,9 +125,9 @@ fn narrow(byte: Option<u8>) -> Option<Side> {
     }
 }
 
-/// Which looks of an expression hold at a place.
+/// The assertions of an expression that hold at a position.
 fn held(nfa: &NFA, text: &str, at: usize) -> LookSet {
-    // Read backwards, a text begins where it ends.
+    // A reverse automaton needs the reversed assertions.
     let meant = |look: Look| if nfa.is_reverse() { look.reversed() } else { look };
     let holds = |look: &Look| nfa.look_matcher().matches(meant(*look), text.as_bytes(), at);
     nfa.look_set_any().iter().filter(holds).fold(LookSet::empty(), LookSet::insert)

@@ -1,14 +1,14 @@
-//! Places in a text, a bit for each: there may be as many of them as bytes.
+//! A bit set of positions in a text: there may be as many positions as bytes.
 
-/// Some places of a text.
+/// A set of positions.
 #[derive(Debug, Default)]
 pub(in crate::guard) struct Marks(Vec<u64>);
 
-/// So many of them are looked at in one step.
+/// The number of positions in one word.
 pub(in crate::guard) const WIDTH: usize = 64;
 
 impl Marks {
-    /// None yet, of a text of this length.
+    /// An empty set for a text of this length.
     pub(super) fn of(length: usize) -> Self {
         Self(vec![0; length / WIDTH + 1])
     }
@@ -19,11 +19,11 @@ impl Marks {
         }
     }
 
-    /// The first of them that is not before `from`.
+    /// The first position at or after `from`.
     pub(in crate::guard) fn next(&self, from: usize) -> Option<usize> {
         let rest = self.0.get(from / WIDTH..)?;
         let ahead = |(number, word): (usize, &u64)| {
-            // Of the first word, what lies before is left out.
+            // Clears the positions before `from` in the first word.
             let word = if number == 0 { word & (u64::MAX << (from % WIDTH)) } else { *word };
             (word != 0).then(|| number * WIDTH + usize::try_from(word.trailing_zeros()).unwrap_or(0))
         };

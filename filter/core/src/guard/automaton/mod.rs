@@ -1,9 +1,9 @@
-//! Regular expressions whose work is counted.
+//! Regular expressions with counted work.
 //!
-//! The `regex` crate finds in linear time whether and where a text matches once. All that it matches take it quadratic time where
-//! an expression looks far ahead, how far it looked it does not tell, and a word's edge among letters beyond ASCII makes it slow.
-//! So this is a lazy automaton over that crate's own parser and compiler, with three ways to go through a text. [`Which`] and
-//! [`Starts`] pass over it once, whatever it holds. [`Ends`] looks on from one place, and counts how far.
+//! The `regex` crate finds one match in linear time. Finding all matches takes it quadratic time if an expression looks far ahead, it does
+//! not report how far it looked, and Unicode word boundaries make it slow on non-ASCII text. So this is a lazy automaton on top of that
+//! crate's own parser and compiler, with three ways to search a text. [`Which`] and [`Starts`] pass over it once, whatever it contains.
+//! [`Ends`] looks ahead from one position, and counts how far.
 
 use std::cell::RefCell;
 
@@ -22,46 +22,46 @@ mod states;
 
 pub(super) use marks::{Marks, WIDTH};
 
-/// What the states of one automaton may take of memory.
+/// The memory limit for the states of one automaton.
 const MEMORY: usize = 512 << 10;
 const LITTLE_MEMORY: usize = 64 << 10;
 
-/// Compiled, an expression would take more memory than it may: nothing else keeps one that was read from being compiled.
+/// The compiled expression would exceed its memory limit. A parsed expression fails to compile for no other reason.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TooLarge;
 
-/// Tells which of several expressions a text has in it.
+/// Finds which of several expressions match in a text.
 #[derive(Debug)]
 pub(super) struct Which(Automaton);
 
-/// Tells where in a text an expression begins to match.
+/// Finds the positions where matches of an expression start.
 #[derive(Debug)]
 pub(super) struct Starts(Automaton);
 
-/// Tells where in a text an expression that begins here ends.
+/// Finds the ends of the matches that start at a given position.
 #[derive(Debug)]
 pub(super) struct Ends(Automaton);
 
-/// One expression or several in one direction, and the states that were made of them.
+/// One or several expressions in one direction, and their states so far.
 struct Automaton {
     plan: Plan,
     states: RefCell<States>,
 }
 
 impl Which {
-    /// Of these expressions; compiled they may take so many bytes.
+    /// Compiles these expressions within `most` bytes.
     pub(super) fn of(expressions: &[Hir], most: usize) -> Result<Self, TooLarge> {
         Automaton::of(expressions, false, Order::Every, most).map(Self)
     }
 
-    /// The same with few states, for what does not last.
+    /// Compiles them with a small state limit, for short-lived automata.
     pub(super) fn small(expressions: &[Hir], most: usize) -> Result<Self, TooLarge> {
         let mut which = Self::of(expressions, most)?;
         which.0.plan.memory = LITTLE_MEMORY;
         Ok(which)
     }
 
-    /// The numbers of the expressions that are in a text.
+    /// The numbers of the expressions that match in the text.
     pub(super) fn all(&self, text: &str, taken: &Steps) -> Result<Vec<usize>, Spent> {
         taken.take(steps(text.len()))?;
         let states = &mut *self.0.states.borrow_mut();
@@ -82,12 +82,12 @@ impl Which {
 }
 
 impl Starts {
-    /// Of this expression; compiled it may take so many bytes.
+    /// Compiles this expression within `most` bytes.
     pub(super) fn of(expression: &Hir, most: usize) -> Result<Self, TooLarge> {
         Automaton::of(std::slice::from_ref(expression), true, Order::Every, most).map(Self)
     }
 
-    /// Every place of a text where it begins to match, as one pass from the end tells.
+    /// Every position where a match starts, found in one pass from the end of the text.
     pub(super) fn all(&self, text: &str, taken: &Steps) -> Result<Marks, Spent> {
         taken.take(steps(text.len()))?;
         let states = &mut *self.0.states.borrow_mut();
@@ -106,17 +106,17 @@ impl Starts {
 }
 
 impl Ends {
-    /// Of this expression, the end that it prefers; compiled it may take so many bytes.
+    /// Compiles this expression within `most` bytes, to find the preferred end.
     pub(super) fn preferred(expression: &Hir, most: usize) -> Result<Self, TooLarge> {
         Automaton::of(std::slice::from_ref(expression), false, Order::Preferred, most).map(Self)
     }
 
-    /// Of this expression, every end; compiled it may take so many bytes.
+    /// Compiles this expression within `most` bytes, to find every end.
     pub(super) fn every(expression: &Hir, most: usize) -> Result<Self, TooLarge> {
         Automaton::of(std::slice::from_ref(expression), false, Order::Every, most).map(Self)
     }
 
-    /// Where it ends that begins at `start`, the best end last.
+    /// Passes the ends of the match that starts at `start` to `end`, the best one last.
     pub(super) fn from(
         &self,
         text: &str,
@@ -142,27 +142,27 @@ impl Ends {
     }
 }
 
-/// One way through a text.
+/// A walk through a text.
 struct Walk<'a> {
     plan: &'a Plan,
     states: &'a mut States,
     text: &'a str,
     taken: &'a Steps,
     id: Id,
-    /// The open state that it was.
+    /// The open state that `id` was resolved from.
     settled: Option<Settled>,
     at: usize,
 }
 
 impl<'a> Walk<'a> {
-    /// Through all of it, from the end that the automaton begins at.
+    /// A walk through the whole text, in the automaton's direction.
     fn new(plan: &'a Plan, states: &'a mut States, text: &'a str, taken: &'a Steps) -> Result<Self, Spent> {
         let id = states.start(plan, plan.nfa.start_unanchored(), taken)?;
         let at = if plan.nfa.is_reverse() { text.len() } else { 0 };
         Ok(Self { plan, states, text, taken, id, settled: None, at })
     }
 
-    /// From this place.
+    /// A walk from this position.
     fn from(plan: &'a Plan, states: &'a mut States, text: &'a str, at: usize, taken: &'a Steps) -> Result<Self, Spent> {
         let id = states.start(plan, plan.nfa.start_anchored(), taken)?;
         Ok(Self { plan, states, text, taken, id, settled: None, at })
@@ -176,8 +176,7 @@ impl<'a> Walk<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// Goes to the next place where something is to be noted or found out. The state there is not open; `None` where it leads
-    /// nowhere.
+    /// Advances to the next position with a match or an unresolved look-around, and resolves it. `None` if no match is possible any more.
     fn stop(&mut self) -> Result<Option<Id>, Spent> {
         let (before, behind) = self.text.as_bytes().split_at_checked(self.at).unwrap_or_default();
         if self.plan.nfa.is_reverse() {
@@ -196,7 +195,7 @@ impl<'a> Walk<'a> {
         Ok((self.id != Id::DEAD).then_some(self.id))
     }
 
-    /// Takes the next byte; `false` where there is none.
+    /// Consumes the next byte; `false` if there is none.
     fn step(&mut self) -> Result<bool, Spent> {
         let backwards = self.plan.nfa.is_reverse();
         let byte = if backwards { self.byte_before() } else { self.byte_behind() };
@@ -217,7 +216,7 @@ impl Automaton {
     }
 }
 
-/// The states themselves would fill pages.
+/// Omits the states, which would fill pages.
 impl std::fmt::Debug for Automaton {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "an automaton of {} states", self.plan.nfa.states().len())

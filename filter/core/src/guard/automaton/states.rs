@@ -1,9 +1,8 @@
-//! The states of an automaton, each made when a text first leads to it.
+//! The states of an automaton, each built when a text first reaches it.
 //!
-//! A state is a list of the expression's own states, in order of preference where that counts. From some of them looks lead on: such
-//! a state is open, and which of its looks hold is known at a place only, and settles it. The invariant: states take as much memory
-//! as their plan allows and one state beyond it; then all of them are forgotten and made again as they are needed, and each making
-//! counts as work.
+//! A state is a list of NFA states, in order of preference if that matters. A state with unresolved look-around is open: it is resolved at
+//! a position, which decides the look-around. The invariant: states take at most the plan's memory plus one state. Beyond that all states
+//! are discarded and rebuilt on demand, and building them counts as work.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -16,32 +15,32 @@ use super::columns::Columns;
 use super::looks::Looks;
 use crate::guard::steps::{Spent, Steps, steps};
 
-/// About what a state takes besides its list and its row.
+/// The approximate memory of a state besides its list and row.
 const OVERHEAD: usize = 64;
 
-/// A state: where its row begins, and what is to be known of it before its row is looked at.
+/// A state: the offset of its row, and flags that are checked before the row is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Id(u32);
 
 impl Id {
     const SPECIAL: u32 = 1 << 31;
     const OPEN: u32 = 1 << 30;
-    /// Leads nowhere.
+    /// The state without transitions.
     pub(super) const DEAD: Self = Self(Self::SPECIAL);
-    /// Stands in rows where nobody went yet.
+    /// Marks a transition that has not been explored.
     const UNKNOWN: Self = Self(u32::MAX);
 
-    /// Whether it has to be settled.
+    /// Whether it must be resolved.
     pub(super) fn is_open(self) -> bool {
         self.0 & Self::OPEN != 0
     }
 
-    /// Whether what is looked for ends here.
+    /// Whether a match ends here.
     pub(super) fn matches(self) -> bool {
         self.is_special() && self != Self::DEAD
     }
 
-    /// Whether to stop here.
+    /// Whether a run stops here.
     fn is_special(self) -> bool {
         self.0 & Self::SPECIAL != 0
     }
@@ -51,41 +50,41 @@ impl Id {
     }
 }
 
-/// Which of several ways to match count.
+/// Which matches count if there are several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     /// All of them.
     Every,
-    /// Those that the expression prefers to the first that has come to its end.
+    /// Those that the expression prefers over the first completed one.
     Preferred,
 }
 
-/// What states are made of.
+/// The fixed part of an automaton.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) nfa: NFA,
     pub(super) looks: Looks,
     pub(super) columns: Columns,
     pub(super) order: Order,
-    /// What all states may take of memory.
+    /// The memory limit of all states.
     pub(super) memory: usize,
 }
 
-/// The states that were made.
+/// The states built so far.
 #[derive(Debug)]
 pub(super) struct States {
-    /// Each state's row, as [`Columns`] has it: nothing, its number, and where it leads.
+    /// The rows of all states as [`Columns`] lays them out: nothing, the state's number, transitions.
     rows: Vec<u32>,
     lists: Vec<List>,
     known: BTreeMap<(bool, Rc<[StateID]>), Id>,
     start: Option<Id>,
     memory: usize,
-    /// How often all of them were forgotten.
+    /// How often all states were discarded.
     forgotten: u64,
     scratch: Scratch,
 }
 
-/// What a state stands for.
+/// The NFA states of a state.
 #[derive(Debug)]
 struct List {
     states: Rc<[StateID]>,
@@ -93,7 +92,7 @@ struct List {
     matched: Box<[usize]>,
 }
 
-/// An open state and how a place settled it, for as long as states are not forgotten.
+/// An open state and the kind of position that resolved it. Valid until the states are discarded.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settled {
     open: Id,
@@ -101,12 +100,12 @@ pub(super) struct Settled {
     forgotten: u64,
 }
 
-/// What making a state needs.
+/// Scratch memory to build a state.
 #[derive(Debug)]
 struct Scratch {
     list: Vec<StateID>,
     stack: Vec<StateID>,
-    /// For each of the expression's states the last round in which it was visited.
+    /// The last round in which each NFA state was visited.
     seen: Vec<u32>,
     round: u32,
     visited: usize,
@@ -121,7 +120,7 @@ impl States {
         states
     }
 
-    /// The first state, from where the expression begins.
+    /// The initial state, from the NFA's start state.
     pub(super) fn start(&mut self, plan: &Plan, from: StateID, steps: &Steps) -> Result<Id, Spent> {
         if let Some(start) = self.start {
             return Ok(start);
@@ -134,8 +133,8 @@ impl States {
         Ok(start)
     }
 
-    /// Follows bytes along known ways, up to a state where something is to be noted or found out, and says how many that were. The
-    /// byte before them is `last`.
+    /// Follows known transitions until a match or an unresolved state, and returns the state and the number of bytes. `last` is the byte
+    /// before.
     pub(super) fn run(&self, plan: &Plan, from: Id, last: Option<u8>, bytes: impl Iterator<Item = u8>) -> (Id, usize) {
         let (mut id, mut count, mut side) = (from, 0, plan.columns.side(last));
         for byte in bytes {
@@ -153,7 +152,7 @@ impl States {
         (id, count)
     }
 
-    /// Where a byte leads from a state that is not open, and, the next time, from the open one that it was.
+    /// The transition of a byte from a resolved state. Adds a shortcut to the open state that it was resolved from.
     pub(super) fn after(
         &mut self,
         plan: &Plan,
@@ -171,7 +170,7 @@ impl States {
         Ok(next)
     }
 
-    /// What an open state is at a place of this kind.
+    /// Resolves an open state at this kind of position.
     pub(super) fn settled(
         &mut self,
         plan: &Plan,
@@ -222,14 +221,14 @@ impl States {
         self.scratch.visited = self.scratch.visited.saturating_add(list.len());
         let before = self.forgotten;
         let next = self.made(plan, open, steps)?;
-        // The row that it would stand in may be forgotten by now.
+        // The states may have been discarded, and this row with them.
         if self.forgotten == before {
             self.set(id, column, next);
         }
         Ok(next)
     }
 
-    /// The state of the list that was made, which may be known.
+    /// The state for the list in `scratch`, existing or new.
     fn made(&mut self, plan: &Plan, open: bool, taken: &Steps) -> Result<Id, Spent> {
         taken.take(steps(self.scratch.visited))?;
         let list = &mut self.scratch.list;
@@ -281,7 +280,7 @@ impl States {
         self.lists.clear();
         self.known.clear();
         (self.start, self.memory, self.forgotten) = (None, 0, self.forgotten.wrapping_add(1));
-        // No row begins where the dead state's would.
+        // No row may start at offset 0, which is the dead state's.
         self.rows.extend([Id::UNKNOWN.0; Columns::NUMBER + 1]);
     }
 }
@@ -302,7 +301,7 @@ impl Scratch {
         }
     }
 
-    /// Whether this is the first time in this round.
+    /// Whether this is the first visit in this round.
     fn is_new(&mut self, id: StateID) -> bool {
         let Some(seen) = self.seen.get_mut(id.as_usize()).filter(|seen| **seen != self.round) else { return false };
         *seen = self.round;
@@ -310,15 +309,15 @@ impl Scratch {
         true
     }
 
-    /// Lists a state to which a byte has led.
+    /// Adds the NFA state that a byte leads to.
     fn enter(&mut self, id: StateID) {
         if self.is_new(id) {
             self.list.push(id);
         }
     }
 
-    /// Follows those that were listed as far as no look stands in the way. Where one does they stay as they are: `true`. What is
-    /// preferred to what depends on the way there, so with looks all of it is followed again.
+    /// Expands the entered NFA states up to the first look-around. If there is one, keeps the entered states instead and returns `true`:
+    /// the order of preference depends on the path, so everything has to be followed again once the look-around is resolved.
     fn arrive(&mut self, plan: &Plan) -> bool {
         let entered = std::mem::take(&mut self.list);
         self.next_round(plan);
@@ -329,8 +328,8 @@ impl Scratch {
         met
     }
 
-    /// Lists a state and those that it leads to without a byte, the preferred ones first. Looks are followed if they hold; where that
-    /// is not known, `true` as soon as one is met.
+    /// Adds an NFA state and its epsilon closure, in order of preference. Follows the look-arounds in `held`. If `held` is `None`, returns
+    /// `true` at the first look-around.
     fn visit(&mut self, plan: &Plan, from: StateID, held: Option<LookSet>) -> bool {
         self.stack.clear();
         self.stack.push(from);
@@ -357,7 +356,7 @@ impl Scratch {
     }
 }
 
-/// Where a byte leads from one of the expression's own states.
+/// The transition of an NFA state for a byte.
 fn target(state: &State, byte: u8) -> Option<StateID> {
     match state {
         State::ByteRange { trans } => trans.matches_byte(byte).then_some(trans.next),

@@ -1,4 +1,4 @@
-//! That it finds what `regex` finds.
+//! Compares the automaton with the `regex` crate.
 #![cfg(not(target_arch = "wasm32"))]
 
 use proptest::prelude::*;
@@ -9,14 +9,14 @@ use crate::guard::matcher::{Matcher, Wanted};
 
 const MOST: usize = 1 << 20;
 
-/// All finds of an expression.
+/// All matches of an expression.
 fn finds(expression: &str, text: &str) -> Vec<(usize, usize)> {
     let mut wanted = Wanted::default();
     wanted.pattern("p", expression).unwrap();
-    let (finder, steps) = (wanted.finder().unwrap(), Matcher::steps());
-    let finds: Vec<(usize, usize)> = finder.all(text, &steps).map(|find| (find.at.start, find.at.end)).collect();
-    // In the text as it is: as a person reads it, more may be in it.
-    assert_eq!(finder.first_in(text, &steps).is_some(), !finds.is_empty());
+    let (matcher, steps) = (wanted.matcher().unwrap(), Matcher::steps());
+    let finds: Vec<(usize, usize)> = matcher.all(text, &steps).map(|find| (find.at.start, find.at.end)).collect();
+    // Only in the text itself: its folded form may contain more matches.
+    assert_eq!(matcher.first_in(text, &steps).is_some(), !finds.is_empty());
     finds
 }
 
@@ -25,9 +25,9 @@ fn expected(expression: &str, text: &str) -> Vec<(usize, usize)> {
     found.find_iter(text).map(|found| (found.start(), found.end())).collect()
 }
 
-/// Pieces of expressions and of texts that have something to do with each other.
+/// Related expressions and texts.
 fn expressions() -> impl Strategy<Value = String> {
-    // A find of nothing is none here.
+    // Empty matches do not count here.
     let full = |expression: String| match syntax::parse(&expression).unwrap().properties().minimum_len() {
         Some(0) => format!("(?:{expression})[abé]"),
         _ => expression,
@@ -87,7 +87,7 @@ fn texts() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(letters), 0..24).prop_map(|letters| letters.concat())
 }
 
-/// What led astray once: a place inside of a letter, a look that leads nowhere, and one in a loop of nothing.
+/// Past failures: a position inside of a letter, a look-around that leads nowhere, and one in an empty loop.
 #[test]
 fn looks_are_where_it_is_easy_to_go_wrong() {
     for (expression, text) in [

@@ -1,8 +1,7 @@
-//! How one thing is looked for in a text, in steps that are counted.
+//! Searches a text for one thing, with counted steps.
 //!
-//! One pass from the end of the text marks every place where the thing begins; from each of them that lies behind the find before,
-//! one look ahead tells where it ends. The looks ahead are what could add up: they stop with the steps, and then all that is left of
-//! the text is the last find.
+//! One pass from the end of the text marks every position where a match may start. From each start after the last match, one look-ahead
+//! finds the end. Look-aheads could add up, so they stop when the steps run out; then the rest of the text is the last match.
 
 use std::ops::Range;
 
@@ -14,34 +13,34 @@ use super::super::detector::Confirm;
 use super::super::steps::{Spent, Steps, steps};
 use super::allow_a_pass;
 
-/// As far as an expression may look ahead and still be looked for at every place, whatever that adds up to: it is linear anyhow.
+/// An expression with at most this look-ahead gets steps for every start: the total stays linear.
 const NEAR: usize = 64;
 
-/// What makes an expression's match a find.
+/// How an expression's matches become finds.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::guard) enum Shape {
-    /// Every match is one, up to the end that the expression prefers.
+    /// Every match counts, up to the end that the expression prefers.
     Plain,
-    /// Of the matches that begin at one place, the longest that is confirmed. Where none is, one may begin a letter later.
+    /// The longest confirmed match at each start. If none is confirmed, the search continues at the next letter.
     Confirmed(Confirm),
-    /// It is the head of a block, which reaches to the end of the next match of this expression, if only ASCII that can be printed
-    /// and spaces lie between them. Without such an end the head is one by itself.
+    /// The match is the head of a block. The block ends with the next match of this expression, if only printable ASCII and spaces are in
+    /// between. Without such an end, the head alone counts.
     Block(&'static str),
 }
 
-/// What it takes to look for one thing.
+/// The compiled search for one thing.
 #[derive(Debug)]
 pub(super) struct Form {
     edges: Edges,
     more: More,
 }
 
-/// Where an expression begins and ends.
+/// The starts and ends of an expression.
 #[derive(Debug)]
 struct Edges {
     starts: Starts,
     ends: Ends,
-    /// How far it looks ahead at most, if that is near.
+    /// Its maximum look-ahead if that is near; else 0.
     near: u64,
 }
 
@@ -53,12 +52,12 @@ enum More {
 }
 
 impl Form {
-    /// Of an expression; compiled in one direction it may take so many bytes.
+    /// Compiles an expression within `most` bytes for each direction.
     pub(super) fn of(expression: &Hir, shape: Shape, most: usize) -> Result<Self, TooLarge> {
         let more = match shape {
             Shape::Plain => More::Nothing,
             Shape::Confirmed(confirm) => More::Confirm(confirm),
-            // It is the detector's own, and a test reads it.
+            // The detector's own expression; a test parses it.
             Shape::Block(foot) => {
                 let foot = syntax::parse(foot).unwrap_or_else(|_| Hir::fail());
                 More::Foot(Box::new(Edges::of(&foot, Ends::preferred, most)?))
@@ -68,7 +67,7 @@ impl Form {
         Ok(Self { edges: Edges::of(expression, ends, most)?, more })
     }
 
-    /// Whether a text that matches has it.
+    /// Whether every match counts without a check.
     pub(super) fn is_sure(&self) -> bool {
         !matches!(self.more, More::Confirm(_))
     }
@@ -80,53 +79,53 @@ impl Edges {
         Ok(Self { starts: Starts::of(expression, most)?, ends: ends(expression, most)?, near: steps(near) })
     }
 
-    /// Every place where it begins.
+    /// Every position where a match starts.
     fn starts(&self, text: &str, taken: &Steps) -> Result<Marks, Spent> {
         allow_a_pass(text, taken);
         self.starts.all(text, taken)
     }
 
-    /// Every place where it ends that begins here.
+    /// Every end of the match that starts here.
     fn ends(&self, text: &str, start: usize, taken: &Steps, ends: &mut Vec<usize>) -> Result<(), Spent> {
         taken.allow(self.near);
         ends.clear();
         self.ends.from(text, start, taken, |end| ends.push(end))
     }
 
-    /// Where the match that begins here ends.
+    /// The end of the match that starts here.
     fn end(&self, text: &str, start: usize, taken: &Steps) -> Result<Option<usize>, Spent> {
         taken.allow(self.near);
         let mut last = None;
         self.ends.from(text, start, taken, |end| last = Some(end))?;
-        // A find of nothing is none.
+        // An empty match does not count.
         Ok(last.filter(|end| *end > start))
     }
 }
 
-/// The finds of one thing in one text, one after the other.
+/// An iterator over the matches of one thing in one text.
 #[derive(Debug)]
 pub(super) struct Track<'f> {
     form: &'f Form,
     text: &'f str,
     steps: &'f Steps,
-    /// Every place where a find may begin.
+    /// The positions where a match may start.
     starts: Result<Marks, Spent>,
-    /// What came to light about blocks.
+    /// What is known about blocks.
     blocks: Option<Blocks>,
-    /// The next find begins here or later.
+    /// The next match starts here or later.
     from: usize,
-    /// Where a find may end.
+    /// The possible ends of a match.
     ends: Vec<usize>,
 }
 
-/// What was found out about the ends of blocks, so that it is found out once.
+/// Known ends of blocks, so that each is searched once.
 #[derive(Debug)]
 struct Blocks {
-    /// Every place where an end may begin.
+    /// The positions where an end may start.
     feet: Marks,
-    /// The first of them behind the last head, as far as that is known; `None` when there is none any more.
+    /// The first end after the last head, as far as it is known; `None` if no end is left.
     foot: Option<usize>,
-    /// The first byte behind a head that does not belong into a block, as far as that is known.
+    /// The first byte after a head that cannot be in a block, as far as it is known.
     foreign: usize,
 }
 
@@ -136,13 +135,13 @@ impl<'f> Track<'f> {
         Self { form, text, steps, starts, blocks: None, from: 0, ends: Vec::new() }
     }
 
-    /// The first place behind the last find where another may begin.
+    /// The first position after the last match where another may start.
     fn start(&self) -> Option<usize> {
         let start = self.starts.as_ref().map_or(Some(self.from), |starts| starts.next(self.from))?;
         (start < self.text.len()).then_some(start)
     }
 
-    /// Where the find ends that begins at this place, if it is one.
+    /// The end of the match that starts here; `None` if it does not count.
     fn find(&mut self, start: usize) -> Result<Option<usize>, Spent> {
         self.starts.as_ref().map_err(|spent| *spent)?;
         let Form { edges, more } = self.form;
@@ -160,7 +159,7 @@ impl<'f> Track<'f> {
         }
     }
 
-    /// Where the block ends whose head ends here; `None` if it has no end.
+    /// The end of the block whose head ends here; `None` if it has no end.
     fn block(&mut self, foot: &Edges, head: usize) -> Result<Option<usize>, Spent> {
         let blocks = match &mut self.blocks {
             Some(blocks) => blocks,
@@ -182,7 +181,7 @@ impl<'f> Track<'f> {
     }
 }
 
-/// Whether a byte may stand in a block.
+/// Whether a byte may occur in a block.
 fn belongs(byte: u8) -> bool {
     matches!(byte, b' '..=b'~' | b'\t'..=b'\r')
 }

@@ -11,7 +11,7 @@ use regex_syntax::hir::Hir;
 
 use super::windows::{Bytes, Windows};
 
-/// What is folded otherwise than a space that stands there: the bytes of such letters, and of some that begin as they do.
+/// The bytes of letters that fold in another way than [`SPACES`], and of some letters that start with the same bytes.
 const FOLDED: [&[&[RangeInclusive<u8>]]; 5] = [
     &[&[0..=0]],
     &[&[0xc2..=0xc2, 0xe1..=0xe1], &[0x9a..=0x9a, 0xa0..=0xa0, 0xad..=0xad]],
@@ -19,13 +19,13 @@ const FOLDED: [&[&[RangeInclusive<u8>]]; 5] = [
     &[&[0xe2..=0xe2], &[0x81..=0x81], &[0x9f..=0xa4]],
     &[&[0xef..=0xef], &[0xbb..=0xbd]],
 ];
-/// These are folded to one space.
+/// The characters that fold to one space.
 const SPACES: &[u8] = b" \t\n\r";
-/// Windows have at most so many places, or fewer where there are many of them.
+/// The maximum lengths of windows, tried in order: shorter windows make room for more.
 const PLACES: [usize; 7] = [10, 8, 6, 5, 4, 3, 2];
-/// Where more of a text's places than these have a window, nearly every text has one.
+/// If windows match at a larger share of positions, nearly every text contains one.
 const TOO_MANY: f32 = 0.01;
-/// So many bytes are looked at between two looks at what was seen.
+/// The number of bytes between two checks of the result.
 const BLOCK: usize = 128;
 
 /// The result of a scan.
@@ -42,31 +42,31 @@ pub(in crate::guard) enum Sight {
 /// The windows of all expressions.
 pub(super) struct Sieve {
     rows: Box<[Row; 256]>,
-    /// The first places of windows.
+    /// The first positions of the windows.
     first: u64,
-    /// Their last places, those of letters that are folded left out.
+    /// The last positions of the windows, without those of folded letters.
     last: u64,
-    /// The last places of letters that are folded.
+    /// The last positions of folded letters.
     folded: u64,
 }
 
-/// A byte.
+/// The positions that match a byte.
 #[derive(Debug, Clone, Copy, Default)]
 struct Row {
-    /// The places where it may stand.
+    /// The positions where the byte matches.
     here: u64,
-    /// The places where it may stand besides what stands there.
+    /// The positions that stay current at the byte: a space of the window repeats.
     besides: u64,
 }
 
 impl Sieve {
-    /// For all of these expressions; `None` where it would let nearly every text through.
+    /// Builds a sieve for these expressions; `None` if nearly every text would pass it.
     pub(super) fn of(expressions: &[Hir]) -> Option<Self> {
         let (sieve, share) = PLACES.iter().find_map(|places| Self::with(expressions, *places))?;
         (share < TOO_MANY).then_some(sieve)
     }
 
-    /// With windows of so many places, and about how many of a text's places have one of them; `None` where there is no room.
+    /// Builds a sieve with windows of `places` bytes, and estimates the share of positions where one matches. `None` if there is no room.
     fn with(expressions: &[Hir], places: usize) -> Option<(Self, f32)> {
         let mut sieve = Self { rows: Box::new([Row::default(); 256]), first: 0, last: 0, folded: 0 };
         let mut bit = 0;
@@ -104,7 +104,7 @@ impl Sieve {
         Some(last)
     }
 
-    /// Adds a window from this bit on; its last place, or `None` where there is no room.
+    /// Adds a window that starts at `bit`. Returns the bit of its last position; `None` if there is no room.
     fn add(&mut self, bit: &mut u32, length: usize, may_be: impl Fn(usize, u8) -> bool) -> Option<u64> {
         let end = bit.checked_add(u32::try_from(length).ok()?).filter(|end| *end <= u64::BITS)?;
         for (bit, place) in (*bit..end).zip(0..) {
@@ -117,7 +117,7 @@ impl Sieve {
         Some(1 << end.checked_sub(1)?)
     }
 
-    /// Takes a byte: at which places windows are now, and at which they ever were.
+    /// Consumes a byte. Returns the current positions, and all positions reached so far.
     #[inline]
     fn step(&self, (places, seen): (u64, u64), byte: u8) -> (u64, u64) {
         let Row { here, besides } = self.rows.get(usize::from(byte)).copied().unwrap_or_default();
@@ -125,11 +125,11 @@ impl Sieve {
         (places, seen | places)
     }
 
-    /// What a text has in it.
+    /// Scans a text.
     pub(super) fn look(&self, text: &str) -> Sight {
         let (mut places, mut seen) = (0, 0);
         for block in text.as_bytes().chunks(BLOCK) {
-            // Eight at a time, which spares most of the counting.
+            // Eight bytes at a time save most of the loop overhead.
             let (eights, rest) = block.as_chunks::<8>();
             for eight in eights {
                 (places, seen) = eight.iter().fold((places, seen), |state, byte| self.step(state, *byte));
@@ -143,7 +143,7 @@ impl Sieve {
     }
 }
 
-/// The rows themselves would fill pages.
+/// Omits the rows, which would fill pages.
 impl std::fmt::Debug for Sieve {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "a sieve of {} windows", self.first.count_ones())

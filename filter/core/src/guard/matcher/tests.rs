@@ -1,17 +1,17 @@
-//! What is found, and what only looks like it.
+//! Tests of matches and near misses.
 
 use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn finder(detector: Detector) -> Matcher {
+fn matcher(detector: Detector) -> Matcher {
     let mut wanted = Wanted::default();
     wanted.detector(detector);
-    wanted.finder().unwrap()
+    wanted.matcher().unwrap()
 }
 
-fn found<'t>(finder: &Matcher, text: &'t str) -> Vec<&'t str> {
-    finder.all(text, &Matcher::steps()).map(|find| &text[find.at]).collect()
+fn found<'t>(matcher: &Matcher, text: &'t str) -> Vec<&'t str> {
+    matcher.all(text, &Matcher::steps()).map(|find| &text[find.at]).collect()
 }
 
 #[test]
@@ -42,11 +42,11 @@ fn each_detector_finds_the_thing_and_nothing_around_it() {
         (Detector::AwsAccessKey, "AKIAIOSFODNN7EXAMPLE"),
         (Detector::Jwt, jwt),
     ] {
-        let finder = finder(detector);
+        let matcher = matcher(detector);
         for text in [thing.to_owned(), format!("it is {thing}, really"), format!("({thing})\n{thing}")] {
             let times = text.matches(thing).count();
-            assert_eq!(found(&finder, &text), vec![thing; times], "{text}");
-            assert_eq!(finder.first(&text, &Matcher::steps()), Some(detector.name()));
+            assert_eq!(found(&matcher, &text), vec![thing; times], "{text}");
+            assert_eq!(matcher.first(&text, &Matcher::steps()), Some(detector.name()));
         }
     }
 }
@@ -68,9 +68,9 @@ fn what_only_looks_like_it_is_not_found() {
         (Detector::AwsAccessKey, vec!["AKIASHORT", "XAKIAIOSFODNN7EXAMPLE"]),
         (Detector::Jwt, vec!["eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.", "eyJ.eyJ.x"]),
     ] {
-        let finder = finder(detector);
+        let matcher = matcher(detector);
         for text in texts {
-            assert_eq!(found(&finder, text), Vec::<&str>::new(), "{}: {text}", detector.name());
+            assert_eq!(found(&matcher, text), Vec::<&str>::new(), "{}: {text}", detector.name());
         }
     }
 }
@@ -78,11 +78,11 @@ fn what_only_looks_like_it_is_not_found() {
 #[test]
 fn words_after_an_account_number_are_not_a_part_of_it() {
     assert_eq!(
-        found(&finder(Detector::Iban), "ES91 2100 0418 4502 0005 1332 PLEASE"),
+        found(&matcher(Detector::Iban), "ES91 2100 0418 4502 0005 1332 PLEASE"),
         ["ES91 2100 0418 4502 0005 1332"]
     );
     assert_eq!(
-        found(&finder(Detector::Iban), "ES91 2100 0418 4502 0005 1332 THEN DUE"),
+        found(&matcher(Detector::Iban), "ES91 2100 0418 4502 0005 1332 THEN DUE"),
         ["ES91 2100 0418 4502 0005 1332"]
     );
 }
@@ -90,16 +90,16 @@ fn words_after_an_account_number_are_not_a_part_of_it() {
 #[test]
 fn a_private_key_without_its_end_is_found_by_its_beginning() {
     let text = "-----BEGIN PRIVATE KEY-----\nMIIE... and so on é";
-    assert_eq!(found(&finder(Detector::PrivateKey), text), ["-----BEGIN PRIVATE KEY-----"]);
+    assert_eq!(found(&matcher(Detector::PrivateKey), text), ["-----BEGIN PRIVATE KEY-----"]);
 }
 
 #[test]
 fn words_are_found_whole_and_in_any_case() {
     let mut wanted = Wanted::default();
     wanted.words(&["Project Titan".to_owned(), "c++".to_owned(), "Übung".to_owned()]);
-    let finder = wanted.finder().unwrap();
-    assert_eq!(found(&finder, "the PROJECT titan, C++ and übung."), ["PROJECT titan", "C++", "übung"]);
-    assert_eq!(found(&finder, "project titanium, subproject titan, übungen"), Vec::<&str>::new());
+    let matcher = wanted.matcher().unwrap();
+    assert_eq!(found(&matcher, "the PROJECT titan, C++ and übung."), ["PROJECT titan", "C++", "übung"]);
+    assert_eq!(found(&matcher, "project titanium, subproject titan, übungen"), Vec::<&str>::new());
 }
 
 #[test]
@@ -108,10 +108,10 @@ fn of_what_overlaps_the_first_and_longest_is_found() {
     wanted.pattern("digits", "[0-9]+").unwrap();
     wanted.pattern("badge", "EMP-[0-9]{4}").unwrap();
     wanted.detector(Detector::UsSsn);
-    let finder = wanted.finder().unwrap();
+    let matcher = wanted.matcher().unwrap();
     let steps = Matcher::steps();
     let labels: Vec<(&str, Range<usize>)> =
-        finder.all("EMP-1234 123-45-6789 7", &steps).map(|find| (find.label, find.at)).collect();
+        matcher.all("EMP-1234 123-45-6789 7", &steps).map(|find| (find.label, find.at)).collect();
     assert_eq!(labels, [("badge", 0..8), ("us_ssn", 9..20), ("digits", 21..22)]);
 }
 
@@ -130,8 +130,8 @@ fn numbers_beside_numbers_are_found() {
         (Detector::Iban, iban, format!("AB12 {iban}")),
         (Detector::Iban, iban, format!("AB12 CD34 {iban} AB12 CD34")),
     ] {
-        let finder = finder(detector);
-        let found = found(&finder, &text);
+        let matcher = matcher(detector);
+        let found = found(&matcher, &text);
         assert!(found.iter().any(|found| found.contains(number)), "{text}: {found:?}");
     }
     let years: Vec<String> = (1990..2026).map(|year| year.to_string()).collect();
@@ -139,7 +139,7 @@ fn numbers_beside_numbers_are_found() {
     let stamps: Vec<String> = (0..100).map(|step| (1_732_612_345_678_901_234u64 + step * 7_919).to_string()).collect();
     for numbers in [years, series, stamps] {
         let text = numbers.join(" ");
-        assert_eq!(found(&finder(Detector::CreditCard), &text), Vec::<&str>::new(), "{text}");
+        assert_eq!(found(&matcher(Detector::CreditCard), &text), Vec::<&str>::new(), "{text}");
     }
 }
 
@@ -148,7 +148,7 @@ fn a_find_that_begins_in_another_is_not_left_over() {
     let mut wanted = Wanted::default();
     wanted.pattern("one", "a+b+").unwrap();
     wanted.pattern("other", "b+c+").unwrap();
-    assert_eq!(found(&wanted.finder().unwrap(), "x aabbcc y bc"), ["aabbcc", "bc"]);
+    assert_eq!(found(&wanted.matcher().unwrap(), "x aabbcc y bc"), ["aabbcc", "bc"]);
 }
 
 const ALL: [Detector; 10] = [
@@ -164,7 +164,7 @@ const ALL: [Detector; 10] = [
     Detector::Jwt,
 ];
 
-/// What texts are made of that make detectors look on and on.
+/// Pieces of texts that make detectors look far ahead.
 const NASTY: [&str; 18] = [
     "-----BEGIN PRIVATE KEY-----",
     "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY",
@@ -186,7 +186,7 @@ const NASTY: [&str; 18] = [
     "é",
 ];
 
-/// Expressions that do so in a text that is made of what stands beside them.
+/// Expressions that look far ahead in a text made of the unit next to them.
 const PATTERNS: [(&str, &str); 7] = [
     ("a.*?z|a", "a"),
     ("(?s)x.*y|x", "x\n"),
@@ -197,34 +197,34 @@ const PATTERNS: [(&str, &str); 7] = [
     ("(?:a|é)+?z|a", "aé"),
 ];
 
-/// So much of it.
+/// `unit` repeated up to `length` bytes.
 fn repeated(unit: &str, length: usize) -> String {
     unit.repeat(length.div_ceil(unit.len()))
 }
 
-/// What it takes to look for everything in a text, and whether that was allowed.
-fn work(finder: &Matcher, text: &str, at_first: u64) -> (u64, bool) {
+/// The steps to search a text for everything, and whether they were within the limit.
+fn work(matcher: &Matcher, text: &str, at_first: u64) -> (u64, bool) {
     let steps = Steps::at_most(at_first);
-    let _ = (finder.first(text, &steps), finder.all(text, &steps).count());
+    let _ = (matcher.first(text, &steps), matcher.all(text, &steps).count());
     (steps.taken(), steps.take(0).is_ok())
 }
 
-/// For a text that is twice as long it takes twice as much, besides what there is at first.
-fn grows_with(finder: &Matcher, unit: &str, at_first: u64) {
+/// Asserts that a text of twice the length takes twice the steps, apart from the initial ones.
+fn grows_with(matcher: &Matcher, unit: &str, at_first: u64) {
     let (short, long) = (repeated(unit, 1 << 12), repeated(unit, 1 << 13));
-    // States that the text brings about are made before it is measured.
-    work(finder, &short, AT_FIRST);
-    let ((one, _), (two, _)) = (work(finder, &short, at_first), work(finder, &long, at_first));
-    assert!(two <= 2 * one + one / 16 + 4_096, "{finder:?} in {unit:?}: {one}, {two}");
+    // Builds the states before the measurement.
+    work(matcher, &short, AT_FIRST);
+    let ((one, _), (two, _)) = (work(matcher, &short, at_first), work(matcher, &long, at_first));
+    assert!(two <= 2 * one + one / 16 + 4_096, "{matcher:?} in {unit:?}: {one}, {two}");
 }
 
 #[test]
 fn the_work_of_detectors_grows_no_faster_than_the_text() {
     for detector in ALL {
-        let finder = finder(detector);
+        let matcher = matcher(detector);
         for unit in NASTY {
-            grows_with(&finder, unit, AT_FIRST);
-            let (taken, allowed) = work(&finder, &repeated(unit, 1 << 12), AT_FIRST / 256);
+            grows_with(&matcher, unit, AT_FIRST);
+            let (taken, allowed) = work(&matcher, &repeated(unit, 1 << 12), AT_FIRST / 256);
             assert!(allowed, "{} in {unit:?}: {taken}", detector.name());
         }
     }
@@ -235,11 +235,11 @@ fn the_work_of_patterns_grows_no_faster_than_the_text() {
     for (expression, unit) in PATTERNS {
         let mut wanted = Wanted::default();
         wanted.pattern("p", expression).unwrap();
-        let finder = wanted.finder().unwrap();
-        grows_with(&finder, unit, 0);
-        // Two passes to tell whether it is there, one to tell where, and what that may take besides.
+        let matcher = wanted.matcher().unwrap();
+        grows_with(&matcher, unit, 0);
+        // Two passes to find whether it matches, one to find where, and the allowance of the passes.
         let length = 1 << 15;
-        let (taken, _) = work(&finder, &repeated(unit, length), 0);
+        let (taken, _) = work(&matcher, &repeated(unit, length), 0);
         let most = 3 * u64::try_from(length).unwrap() * FOR_A_BYTE;
         assert!(taken <= most + most / 8, "{expression} in {unit:?}: {taken} of {most}");
     }
@@ -249,15 +249,15 @@ fn the_work_of_patterns_grows_no_faster_than_the_text() {
 fn where_the_steps_end_the_rest_of_the_text_is_one_find() {
     let mut wanted = Wanted::default();
     wanted.pattern("p", "a.*?z|a").unwrap();
-    let (finder, text) = (wanted.finder().unwrap(), format!("b b {}b", "a".repeat(1 << 16)));
+    let (matcher, text) = (wanted.matcher().unwrap(), format!("b b {}b", "a".repeat(1 << 16)));
     let steps = Steps::at_most(0);
-    let finds: Vec<Range<usize>> = finder.all(&text, &steps).map(|find| find.at).collect();
+    let finds: Vec<Range<usize>> = matcher.all(&text, &steps).map(|find| find.at).collect();
     assert_eq!((finds[0].start, finds.last().unwrap().end), (4, text.len()));
     assert!(finds.len() > 1 && finds.windows(2).all(|pair| pair[0].end == pair[1].start), "{}", finds.len());
-    // All texts of a body share what there is at first.
-    let (finder, steps) = (finder, Matcher::steps());
+    // All texts of a body share the initial steps.
+    let (matcher, steps) = (matcher, Matcher::steps());
     let text = "a".repeat(2_048);
-    let taken = (0..100).map(|_| finder.all(&text, &steps).count()).fold(0, |_, _| steps.taken());
+    let taken = (0..100).map(|_| matcher.all(&text, &steps).count()).fold(0, |_, _| steps.taken());
     assert!(taken < AT_FIRST + 100 * 2_048 * 3 * FOR_A_BYTE, "{taken}");
 }
 
@@ -269,15 +269,15 @@ mod beside_regex {
     const KEY: &str = r"(?s-u)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?:[ -~\s]*?-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)?";
 
     proptest! {
-        /// As one expression that looks ahead would find them.
+        /// Compares with one expression that looks ahead.
         #[test]
         fn private_keys_end_where_they_should(pieces in prop::collection::vec(prop::sample::select(vec![
             "-----", "-----BEGIN PRIVATE KEY-----", "BEGIN RSA PRIVATE KEY-----", "-----END PRIVATE KEY-----",
             "END PGP PRIVATE KEY BLOCK-----", "MII\n", "é", "\u{1}", " ", "-",
         ]), 0..16)) {
-            let (finder, text) = (finder(Detector::PrivateKey), pieces.concat());
+            let (matcher, text) = (matcher(Detector::PrivateKey), pieces.concat());
             let expected: Vec<&str> = regex::Regex::new(KEY).unwrap().find_iter(&text).map(|found| found.as_str()).collect();
-            prop_assert_eq!(found(&finder, &text), expected);
+            prop_assert_eq!(found(&matcher, &text), expected);
         }
     }
 }

@@ -7,33 +7,33 @@
 use regex_syntax::hir::{Class, Hir, HirKind};
 use regex_syntax::utf8::Utf8Sequences;
 
-/// So far an expression is followed from each of its parts.
+/// The maximum distance at which an expression is followed from each of its parts.
 const FAR: usize = 16;
-/// At so many of its parts a window may begin.
+/// The maximum number of parts at which a window may start.
 const MOST_PARTS: usize = 24;
-/// With more alternatives than these, one window is for all of them.
+/// With more alternatives, one window covers all of them.
 const MOST_BRANCHES: usize = 8;
-/// Alternatives in so many alternatives have windows of their own.
+/// The nesting depth up to which alternatives have their own windows.
 const DEPTH: usize = 2;
-/// Classes of letters with more ranges than these are taken to have every letter beyond ASCII.
+/// Larger Unicode classes count as every non-ASCII letter.
 const MOST_RANGES: usize = 32;
-/// A window that so few places of a text have is not made longer.
+/// A window that is this rare is not extended.
 const ENOUGH: f32 = 1e-10;
-/// Nor is one where all that it may have more leaves at least this of those places.
+/// A window is not extended either if all possible extensions keep at least this share of its matches.
 const LITTLE: f32 = 0.5;
 
 /// A set of bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Bytes([u64; 4]);
 
-/// What stands in a text at places next to one another.
+/// The byte sets of consecutive positions.
 pub(super) type Window = Vec<Bytes>;
 
-/// Windows, one of which stands in every match.
+/// A set of windows. Every match contains one of them.
 #[derive(Debug)]
 pub(super) struct Windows {
     pub(super) windows: Vec<Window>,
-    /// About how many of a text's places have one of them, of one.
+    /// The estimated share of positions where one of them matches, from 0 to 1.
     pub(super) share: f32,
 }
 
@@ -50,13 +50,13 @@ impl Bytes {
         self.0.get(usize::from(byte / 64)).is_some_and(|word| word & 1 << (byte % 64) != 0)
     }
 
-    /// About how many of a text's bytes are of this set, of one.
+    /// The estimated share of bytes in this set, from 0 to 1.
     fn share(&self) -> f32 {
         (0..=u8::MAX).filter(|byte| self.has(*byte)).map(share).sum::<f32>().min(1.0)
     }
 }
 
-/// About how many of a text's bytes are this one, of one.
+/// The estimated share of this byte, from 0 to 1.
 #[inline(never)]
 fn share(byte: u8) -> f32 {
     let in_a_thousand = match byte {
@@ -79,7 +79,7 @@ fn share(byte: u8) -> f32 {
 }
 
 impl Windows {
-    /// Of an expression, each with at most so many places; `None` where there are none.
+    /// Derives windows of at most `places` bytes; `None` if there are none.
     pub(super) fn of(expression: &Hir, places: usize) -> Option<Self> {
         let mut parts = Vec::new();
         flatten(expression, &mut parts);
@@ -87,7 +87,7 @@ impl Windows {
     }
 }
 
-/// The parts of an expression, one after the other.
+/// The consecutive parts of an expression.
 fn flatten<'h>(expression: &'h Hir, parts: &mut Vec<&'h Hir>) {
     match expression.kind() {
         HirKind::Concat(inner) => inner.iter().for_each(|part| flatten(part, parts)),
@@ -96,7 +96,7 @@ fn flatten<'h>(expression: &'h Hir, parts: &mut Vec<&'h Hir>) {
     }
 }
 
-/// Of all windows of these parts those that the fewest texts have.
+/// The rarest windows of these parts.
 fn best(parts: &[&Hir], places: usize, depth: usize) -> Option<Windows> {
     let mut rest = parts;
     let mut found: Option<Windows> = None;
@@ -131,11 +131,11 @@ fn best(parts: &[&Hir], places: usize, depth: usize) -> Option<Windows> {
     found
 }
 
-/// The best window of what these parts begin with.
+/// The best window at the start of these parts.
 fn window(parts: &[&Hir], places: usize) -> Option<Windows> {
     let mut sets = [Bytes::default(); FAR];
     let ends = parts.iter().fold(1, |from, part| follow(part, from, &mut sets));
-    // Where a match may end, nothing has to stand.
+    // A match may end here, so no later byte is certain.
     let length = usize::try_from(u32::trailing_zeros(ends)).unwrap_or(0).min(FAR);
     let sets = sets.get(..length)?;
     let shares: Vec<f32> = sets.iter().map(Bytes::share).collect();
@@ -150,8 +150,8 @@ fn window(parts: &[&Hir], places: usize) -> Option<Windows> {
     Some(Windows { windows: vec![sets.get(window)?.to_vec()], share })
 }
 
-/// Adds the bytes that may stand at each place, where an expression begins at places `from`, and tells at which it may end. A place is a
-/// bit; those too far away are forgotten.
+/// Adds the bytes that may occur at each position if the expression starts at the positions `from`. Returns the positions where it may end.
+/// Positions are bits; those beyond [`FAR`] are dropped.
 fn follow(expression: &Hir, from: u32, sets: &mut [Bytes; FAR]) -> u32 {
     if from == 0 {
         return 0;
@@ -203,7 +203,7 @@ fn follow(expression: &Hir, from: u32, sets: &mut [Bytes; FAR]) -> u32 {
     }
 }
 
-/// One byte of a range at each of these places; what comes behind it. It is called from many places, and never in a hurry.
+/// Adds a byte range at each of these positions. Returns the positions after it. Not inlined: it has many callers, and none is hot.
 #[inline(never)]
 fn one(from: u32, first: u8, last: u8, sets: &mut [Bytes; FAR]) -> u32 {
     let places = sets.iter_mut().enumerate().filter(|(place, _)| from & 1 << place != 0);
@@ -211,7 +211,7 @@ fn one(from: u32, first: u8, last: u8, sets: &mut [Bytes; FAR]) -> u32 {
     from << 1 & ((1 << FAR) - 1)
 }
 
-/// The letter if it is of ASCII, or the last of ASCII.
+/// The letter if it is ASCII, else the last ASCII one.
 fn byte(letter: char) -> u8 {
     u8::try_from(letter).unwrap_or(0x7f).min(0x7f)
 }

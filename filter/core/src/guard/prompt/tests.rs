@@ -1,4 +1,4 @@
-//! What becomes of bodies.
+//! Tests of the checks on request bodies.
 
 use crate::guard::matcher::Wanted;
 use crate::guard::places::each_place;
@@ -14,7 +14,14 @@ fn guard(name: &str, action: Action, words: &[&str]) -> Rc<Guard> {
     wanted.detector(Detector::Email);
     wanted.words(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
     let (matches, sides) = (Match::default(), vec![Side::Prompts]);
-    Rc::new(Guard { name: name.to_owned(), matches, sides, action, finder: wanted.finder().unwrap(), digest: [0; 32] })
+    Rc::new(Guard {
+        name: name.to_owned(),
+        matches,
+        sides,
+        action,
+        matcher: wanted.matcher().unwrap(),
+        digest: [0; 32],
+    })
 }
 
 const MOST: usize = 1 << 20;
@@ -64,7 +71,7 @@ fn a_picture_is_passed_over_and_nothing_that_only_claims_to_be_one() {
     for body in [
         format!(r#"{{"text":"{picture}"}}"#),
         format!(r#"{{"url":"{picture} a@b.io"}}"#),
-        // A list of texts has no keys.
+        // The items of an array have no keys.
         format!(r#"["data","{picture}"]"#),
         format!(r#"{{"data":"{}"}}"#, "Ab1+".repeat(200)),
         format!(r#"{{"url":"data:a@b.io;base64,{picture}"}}"#),
@@ -112,7 +119,7 @@ fn a_number_is_looked_at_and_blocked_where_it_would_be_masked() {
         let mut wanted = Wanted::default();
         wanted.detector(Detector::CreditCard);
         let (matches, sides, name) = (Match::default(), vec![Side::Prompts], "cards".to_owned());
-        Rc::new(Guard { name, matches, sides, action, finder: wanted.finder().unwrap(), digest: [0; 32] })
+        Rc::new(Guard { name, matches, sides, action, matcher: wanted.matcher().unwrap(), digest: [0; 32] })
     };
     for body in [
         r#"{"input":{"card":4111111111111111}}"#,
@@ -199,7 +206,7 @@ fn what_a_person_reads_is_found_over_lines_spaces_and_widths() {
             "{text}"
         );
     }
-    // What nothing is found in stays as it is, to the byte.
+    // A body without matches stays the same, byte for byte.
     let body = r#"{"a":"two  spaces\nand\u00a0more"}"#;
     assert_eq!(screen_all(&[guard("words", Action::Mask, &["project titan"])], body).unwrap().body, None);
 }
@@ -219,7 +226,7 @@ fn a_query_is_looked_at_as_its_reader_has_it() {
     }
 }
 
-/// Requests of every client's format, with every field in which a text may stand.
+/// Requests of every client dialect, with every field that may contain text.
 const REQUESTS: [&str; 6] = [
     r#"{"model":"m","user":"u","metadata":{"k":"v"},"stop":["s"],"prediction":{"type":"content","content":"c"},
         "messages":[{"role":"system","name":"n","content":"c"},

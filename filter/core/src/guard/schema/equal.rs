@@ -1,4 +1,4 @@
-//! Equality as JSON Schema has it, `1` and `1.0` are the same, in steps that are counted.
+//! Equality as in JSON Schema (`1` equals `1.0`), with counted steps.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -7,7 +7,7 @@ use sluice_wire::order;
 
 use crate::guard::steps::{Spent, Steps, steps};
 
-/// Whether two values are the same.
+/// Whether two values are equal.
 pub(super) fn same(one: &Value, other: &Value, taken: &Steps) -> Result<bool, Spent> {
     taken.take(1)?;
     match (one, other) {
@@ -40,7 +40,7 @@ pub(super) fn same(one: &Value, other: &Value, taken: &Steps) -> Result<bool, Sp
     }
 }
 
-/// Whether two of these values are the same. Only those with the same fingerprint are held against each other.
+/// Whether two items are equal. Compares only items with the same fingerprint.
 pub(super) fn has_repeats(items: &[Value], taken: &Steps) -> Result<bool, Spent> {
     let mut prints = Vec::with_capacity(items.len());
     for item in items {
@@ -60,14 +60,14 @@ pub(super) fn has_repeats(items: &[Value], taken: &Steps) -> Result<bool, Spent>
     Ok(false)
 }
 
-/// A number that values which are the same have in common.
+/// A hash that equal values share.
 fn fingerprint(value: &Value, taken: &Steps) -> Result<u64, Spent> {
     taken.take(8)?;
     let mut hasher = DefaultHasher::new();
     match value {
         Value::Null => 0u8.hash(&mut hasher),
         Value::Bool(value) => (1u8, value).hash(&mut hasher),
-        // Of the two zeros one.
+        // Both zeros have the same hash.
         Value::Number(number) => (2u8, number.as_f64().map(|number| (number + 0.0).to_bits())).hash(&mut hasher),
         Value::String(text) => {
             taken.take(steps(text.len()))?;
@@ -80,7 +80,7 @@ fn fingerprint(value: &Value, taken: &Steps) -> Result<u64, Spent> {
             }
         }
         Value::Object(fields) => {
-            // In whatever order they stand.
+            // The order of fields does not matter.
             let mut sum = 0u64;
             for (name, field) in fields {
                 taken.take(steps(name.len()))?;

@@ -1,7 +1,7 @@
-//! The patterns of a schema: each is compiled once, if it is small.
+//! The patterns of a schema, each compiled once if it is small.
 //!
-//! A schema's patterns are of JavaScript's syntax, where digits, letters of words and their edges are ASCII's. What else differs is
-//! not translated: a pattern that cannot be read, is long or grows large says nothing.
+//! Schemas use JavaScript's syntax, where digits, word letters and word boundaries are ASCII. Other differences are not translated. A
+//! pattern that does not parse, is long, or compiles to a large automaton is ignored.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,22 +12,21 @@ use regex_automata::util::syntax;
 use crate::guard::automaton::Which;
 use crate::guard::steps::{Spent, Steps, steps};
 
-/// The longest pattern that is read.
+/// The maximum length of a pattern.
 const LONGEST: usize = 1 << 10;
-/// What one may take of memory, compiled.
+/// The memory limit of a compiled pattern.
 const LARGEST: usize = 64 << 10;
-/// As deep as the groups of one may be.
+/// The maximum nesting of groups.
 const DEEPEST: u32 = 64;
-/// What it takes to compile one: for itself, and for each of its bytes.
+/// The steps to compile a pattern: a base cost, and a cost for each byte.
 const TO_COMPILE: (u64, u64) = (20_000, 1_000);
 
-/// The patterns of one schema, as far as they were needed.
+/// The patterns of one schema, compiled on demand.
 pub(super) struct Patterns<'s> {
     steps: &'s Steps,
     known: RefCell<BTreeMap<&'s str, Option<Rc<Pattern>>>>,
 }
 
-/// A pattern that was compiled.
 pub(super) struct Pattern(Which);
 
 impl<'s> Patterns<'s> {
@@ -35,7 +34,7 @@ impl<'s> Patterns<'s> {
         Self { steps, known: RefCell::default() }
     }
 
-    /// A pattern; `None` where it says nothing.
+    /// Compiles a pattern; `None` if it is ignored.
     pub(super) fn get(&self, pattern: &'s str) -> Result<Option<Rc<Pattern>>, Spent> {
         if pattern.len() > LONGEST {
             return Ok(None);
@@ -53,7 +52,7 @@ impl<'s> Patterns<'s> {
 }
 
 impl Pattern {
-    /// Whether a text has what it describes.
+    /// Whether the text contains a match.
     pub(super) fn matches(&self, text: &str, taken: &Steps) -> Result<bool, Spent> {
         taken.take(1)?;
         Ok(!self.0.all(text, taken)?.is_empty())
@@ -66,7 +65,7 @@ fn compile(pattern: &str) -> Option<Pattern> {
     Which::small(&[expression], LARGEST).ok().map(Pattern)
 }
 
-/// The pattern with JavaScript's classes in our syntax, in which they are wider.
+/// Translates JavaScript's classes, which are narrower than the ones of our syntax.
 fn in_our_syntax(pattern: &str) -> String {
     let mut ours = String::with_capacity(pattern.len());
     let mut letters = pattern.chars();

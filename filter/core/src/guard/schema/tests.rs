@@ -1,4 +1,4 @@
-//! What schemas say, and that another implementation says the same.
+//! Tests of the validator, also against another implementation.
 
 use super::*;
 use serde_json::json;
@@ -81,14 +81,14 @@ fn patterns_are_javascripts() {
     }
 }
 
-/// What the check of a value takes, and what came of it.
+/// The steps of a check, and its result.
 fn work(schema: &Value, value: &Value) -> (u64, Result<(), Unmet>) {
     let steps = Steps::at_most(MOST_STEPS);
     let checked = Schema::parse(&schema.to_string()).unwrap().check(value, &steps);
     (steps.taken(), checked)
 }
 
-/// So many different texts.
+/// `count` different texts.
 fn texts(count: usize) -> Value {
     (0..count).map(|number| format!("a{number}")).collect()
 }
@@ -122,7 +122,7 @@ fn work_grows_no_faster_than_the_value() {
     ] {
         let ((one, first), (two, second)) = (work(&schema, &value(1_000)), work(&schema, &value(2_000)));
         assert_eq!((&first, &second), (&Ok(()), &Ok(())), "{schema}");
-        // What sorting takes grows a little faster.
+        // Sorting grows slightly faster than linearly.
         assert!(two <= 2 * one + one / 5, "{schema}: {one}, {two}");
     }
 }
@@ -231,7 +231,7 @@ mod beside_another {
         #[test]
         fn both_say_the_same(schema in schemas(), other in schemas(), value in values()) {
             let schema = json!({ "allOf": [schema], "$defs": { "other": { "anyOf": [{ "type": "null" }, other] } } });
-            // A definition that leads back to itself is no schema that anybody could follow.
+            // A definition that refers to itself without end is not a valid schema.
             prop_assume!(schema["$defs"].to_string().matches("$ref").count() == 0);
             let theirs = jsonschema::draft202012::new(&schema).unwrap().is_valid(&value);
             prop_assert_eq!(check(&schema, &value).is_ok(), theirs, "{} of {}", value, schema);

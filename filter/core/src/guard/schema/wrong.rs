@@ -1,18 +1,18 @@
-//! Where a value is not what its schema says, and what was expected there.
+//! Describes where a value does not match its schema, and what was expected.
 //!
-//! Branches of a schema may fail thousands of times before one fits, so nothing is written before the check is over. Names and
-//! patterns are the client's own, and are cut off where they are long.
+//! Branches of a schema may fail thousands of times before one matches, so text is formatted only at the end. Names and patterns come from
+//! the client and are truncated.
 
 use std::fmt::{self, Display, Formatter};
 
 use serde_json::Value;
 
-/// The longest name or pattern that is told.
+/// The maximum length of a name or pattern in a message.
 const LONGEST: usize = 200;
-/// More types than these there are not.
+/// JSON Schema has fewer types than this.
 const MOST_TYPES: usize = 8;
 
-/// What is wrong, and where it was seen, from the innermost outwards.
+/// A mismatch, with its path from the innermost step outwards.
 pub(super) struct Wrong<'s> {
     path: Vec<Step<'s>>,
     expected: Expected<'s>,
@@ -21,14 +21,14 @@ pub(super) struct Wrong<'s> {
 /// A step into a value.
 #[derive(Clone, Copy)]
 pub(super) enum Step<'s> {
-    /// To a field that the schema names.
+    /// A field that the schema names.
     Name(&'s str),
-    /// To another field.
+    /// Any other field.
     Any,
     Index(usize),
 }
 
-/// What was expected.
+/// What the schema expects.
 #[derive(Clone, Copy)]
 pub(super) enum Expected<'s> {
     Nothing,
@@ -40,7 +40,7 @@ pub(super) enum Expected<'s> {
     OneOf,
     Not,
     Field(&'s str),
-    /// Of what, and the word that says so.
+    /// What is counted, and the keyword.
     More(&'static str, &'static str),
     Fewer(&'static str, &'static str),
     Unique,

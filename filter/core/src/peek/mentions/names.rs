@@ -1,32 +1,32 @@
-//! What the keys of a request mean: which refer to what a provider keeps, and behind which there is nothing to look for.
+//! The meaning of request keys: which ones refer to stored objects of a provider, and which values are skipped.
 
-/// A kind of thing that a provider keeps.
+/// A kind of object that a provider stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
-    /// An answer, or an item of one.
+    /// A response, or an item of one.
     Response,
-    /// An answer of Anthropic's, with what was said before.
+    /// An Anthropic message, with the conversation before it.
     Message,
     /// A conversation.
     Conversation,
-    /// A prompt that was written at the provider.
+    /// A prompt template stored at the provider.
     Prompt,
     /// A file.
     File,
-    /// Files to be searched.
+    /// A vector store for file search.
     VectorStore,
-    /// A machine that runs what a model has written.
+    /// A sandbox that runs the model's code.
     Container,
-    /// Instructions with files.
+    /// A skill: instructions with files.
     Skill,
-    /// An answer of chat completions, of which the sound is kept.
+    /// A chat completion whose audio is stored.
     Completion,
-    /// A voice that was recorded.
+    /// A recorded voice.
     Voice,
 }
 
 impl Kept {
-    /// Below which path it has its own: `/v1/files/`.
+    /// The path prefix of its objects, such as `/v1/files/`.
     pub fn path(self) -> &'static str {
         match self {
             Self::Response => "/v1/responses/",
@@ -43,23 +43,23 @@ impl Kept {
     }
 }
 
-/// A field that refers to something.
+/// A field that refers to a stored object.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Referring {
-    /// To what.
+    /// The kind of object.
     pub kept: Kept,
-    /// Whether by a text behind it, or by each in a list.
+    /// Whether its value is an id, or an array of ids.
     pub text: bool,
-    /// Whether by the `id` of an object behind it.
+    /// Whether its value is an object with an `id`.
     pub object: bool,
-    /// Whether only at the top level.
+    /// Whether it refers only at the top level.
     top: bool,
 }
 
 const TEXT: Referring = Referring { kept: Kept::File, text: true, object: false, top: false };
 const OBJECT: Referring = Referring { text: false, object: true, ..TEXT };
 
-/// The fields that refer to something, in OpenAI's and Anthropic's documentation of their requests.
+/// The referring fields in the API references of OpenAI and Anthropic.
 const REFERRING: [(&str, Referring); 12] = [
     ("previous_response_id", Referring { kept: Kept::Response, top: true, ..TEXT }),
     // In Anthropic's `thread`.
@@ -72,12 +72,12 @@ const REFERRING: [(&str, Referring); 12] = [
     ("container", Referring { kept: Kept::Container, object: true, ..TEXT }),
     ("container_id", Referring { kept: Kept::Container, ..TEXT }),
     ("skill_id", Referring { kept: Kept::Skill, ..TEXT }),
-    // The sound of an answer before, in a message of the assistant's.
+    // The audio of an earlier response, in an assistant message.
     ("audio", Referring { kept: Kept::Completion, ..OBJECT }),
     ("voice", Referring { kept: Kept::Voice, ..OBJECT }),
 ];
 
-/// The fields that a client may fill as it likes, in which it repeats what an answer has cited, or which only compare.
+/// Fields that contain free data of the client, repeat the citations of a response, or only compare.
 const FREE: [&[u8]; 12] = [
     b"parameters",
     b"input_schema",
@@ -93,17 +93,17 @@ const FREE: [&[u8]; 12] = [
     b"diagnostics",
 ];
 
-/// What a key means for the value behind it.
+/// The meaning of a key for its value.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Meaning {
     Nothing,
-    /// Nothing in it refers to anything.
+    /// Contains no references.
     Free,
-    /// Its keys are names of the client's own.
+    /// An object whose keys are names of the client's own.
     Names,
-    /// A list of items, which may be references.
+    /// An array of items that may be references.
     Items,
-    /// An object that offers a tool, or a list of such.
+    /// A tool, or an array of tools.
     Tools,
     Refers(Referring),
     Id,
@@ -111,9 +111,9 @@ pub(super) enum Meaning {
     Role,
 }
 
-/// What `key` means, at the top level or below it.
+/// The meaning of `key` at the top level or below it.
 pub(super) fn meaning(key: &[u8], top: bool) -> Meaning {
-    // A key of other letters may be longer than the name that it is, and begin with another.
+    // A key with non-ASCII letters may be longer than the name that it matches, and start with another letter.
     let (is_ascii, first) = (key.is_ascii(), key.first().map(u8::to_ascii_lowercase));
     let may_be = |name: &str| key.len() == name.len() && name.bytes().next() == first;
     let is = |name: &str| (!is_ascii || may_be(name)) && same(key, name);
@@ -125,7 +125,7 @@ pub(super) fn meaning(key: &[u8], top: bool) -> Meaning {
         // The arguments of a call, in Anthropic's format.
         b"input" => Meaning::Free,
         b"variables" => Meaning::Names,
-        // Of Anthropic's `tool_definition`, the latter.
+        // `definition` belongs to Anthropic's `tool_definition`.
         _ if is("tools") || is("definition") => Meaning::Tools,
         b"type" => Meaning::Type,
         b"role" => Meaning::Role,
@@ -135,8 +135,7 @@ pub(super) fn meaning(key: &[u8], top: bool) -> Meaning {
     }
 }
 
-/// Whether a key is this name for any server: those written in Go take letters in any case for the same, and two letters of other
-/// scripts for an `s` and a `k`.
+/// Whether any server takes a key for this name. Servers written in Go ignore case, and read two non-ASCII letters as `s` and `k`.
 pub fn same(key: &[u8], name: &str) -> bool {
     if key.is_ascii() {
         return key.eq_ignore_ascii_case(name.as_bytes());
@@ -144,7 +143,7 @@ pub fn same(key: &[u8], name: &str) -> bool {
     std::str::from_utf8(key).is_ok_and(|key| key.chars().map(folded).eq(name.chars()))
 }
 
-/// The letter of a name that such a server takes this one for.
+/// The letter that such a server reads.
 pub(crate) fn folded(letter: char) -> char {
     match letter {
         '\u{17f}' => 's',

@@ -2,10 +2,10 @@ use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// The places and paths of all references in a body.
+/// The positions and paths of all references in a body.
 fn all(body: &str) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
-    // As many times as there are references, one more is allowed than before.
+    // Each round allows one more reference than the one before.
     for allowed in 0..64 {
         let mut seen = Vec::new();
         let denied = first_denied(body.as_bytes(), |mention| {
@@ -137,7 +137,7 @@ fn a_reference_is_found_however_it_is_written() {
     assert_eq!(one(escaped).1, "/v1/responses/msg_1");
 }
 
-/// The fields of the top level, and the tools by their types and places.
+/// The top-level fields, and the tools with their types and positions.
 fn fields_and_tools(body: &str) -> (Vec<String>, Vec<String>) {
     let (mut fields, mut tools) = (Vec::new(), Vec::new());
     let denied = first_denied(body.as_bytes(), |mention| {
@@ -199,7 +199,7 @@ fn each_of_several_is_judged() {
         "input":[{"type":"item_reference","id":"a","id":"b","id":"c"}]}"#;
     let paths: Vec<String> = all(several).into_iter().map(|(_, path)| path).collect();
     let stores = (1..5).map(|n| format!("/v1/vector_stores/vs_{n}"));
-    // Of a key that stands there more than twice readers take the first or the last.
+    // Of a key that occurs more than twice, parsers take the first or the last value.
     assert_eq!(paths, stores.chain(["/v1/responses/a".to_owned(), "/v1/responses/c".to_owned()]).collect::<Vec<_>>());
 }
 
@@ -257,7 +257,7 @@ mod properties {
             let _ = first_denied(pieces.concat().as_bytes(), |_| Some(()));
         }
 
-        /// Whatever stands around it, and however deep.
+        /// At any depth, with any text around it.
         #[test]
         fn a_reference_is_found_in_any_json(before in "[a-z\\\\\"{}:,\\[\\]]{0,12}", lists in 0_usize..40) {
             let text = serde_json::to_string(&before).unwrap();

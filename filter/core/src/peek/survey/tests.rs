@@ -50,7 +50,7 @@ pub(crate) mod properties {
     use super::*;
     use crate::peek::mentions::{Mention, first_denied};
 
-    /// What stands between quotes: words that somebody looks for, as they are and otherwise, and texts.
+    /// Literals: known words in several spellings, and texts.
     const LITERALS: [&str; 88] = [
         "type",
         "url",
@@ -163,7 +163,7 @@ pub(crate) mod properties {
         })
     }
 
-    /// The body of a request, more or less.
+    /// A rough request body.
     pub(crate) fn body() -> impl Strategy<Value = String> {
         let leaf = prop_oneof![
             6 => literal(),
@@ -181,7 +181,7 @@ pub(crate) mod properties {
         object(value)
     }
 
-    /// The depth as it is found byte by byte.
+    /// Computes the depth byte by byte.
     fn too_deep(body: &[u8]) -> bool {
         let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
         for byte in body {
@@ -200,7 +200,7 @@ pub(crate) mod properties {
         false
     }
 
-    /// Seals as they are found without looking for literals.
+    /// Searches for seals without looking for literals.
     fn may_hold(text: &str) -> bool {
         let owned = |owner: &str| text.contains(&format!("\"{owner}#"));
         let unsealed = [r#""signature":"""#, r#""signature": """#];
@@ -217,7 +217,7 @@ pub(crate) mod properties {
             prop_assert_eq!(survey(&body).too_deep, too_deep(body.as_bytes()), "{}", body);
         }
 
-        /// What a policy would have to see is never passed over.
+        /// The survey never misses a mention that a policy would check.
         #[test]
         fn what_refers_to_something_is_known_to(body in body()) {
             prop_assert!(serde_json::from_str::<serde_json::Value>(&body).is_ok() || body.contains("ud83d"));

@@ -1,4 +1,4 @@
-//! The kinds there are. Facts are the services' own documentation's, of November 2026.
+//! The table of provider kinds. Source: the services' own documentation, November 2026.
 
 use sluice_wire::dialect::anthropic::hosted;
 use sluice_wire::dialect::count::{COUNT_TOKENS, INPUT_TOKENS};
@@ -23,7 +23,7 @@ const OLDER_FULL: Formats = &[&servers::OLDER, &completions::PROVIDER, &openai_e
 const OPENROUTER: Formats = &[&servers::OPENROUTER];
 const TEMPLATED: Formats = &[&servers::TEMPLATED, &completions::PROVIDER, &openai_embeddings::PROVIDER];
 
-/// What most rows have.
+/// The values that most rows share.
 const COMPATIBLE: Row = Row {
     name: "",
     about: "",

@@ -1,10 +1,10 @@
-//! Where a cell is kept: with others in one of a fixed number of values, by a hash of its name.
+//! The storage of cells: a fixed number of shared-data values (buckets), each with the cells whose names hash to it.
 //!
-//! Envoy's shared data has no delete, so a value for each target that ever was would be a leak. A bucket has room for a few cells;
-//! a new one takes the place of the one that was written longest ago. A cell of which nothing is known is not kept, so of targets
-//! that came and went nearly nothing is left. To read a cell takes one look at the shared data, as if it had a value of its own.
+//! Envoy's shared data cannot delete, so one value per target would leak. A bucket has room for a few cells; a new cell replaces the one
+//! that was written longest ago. Empty cells are not stored, so removed targets leave almost nothing. Reading a cell takes one read of
+//! shared data.
 //!
-//! On the wire: the format's mark, and for each cell the hash of its name, the length of its bytes and the bytes; the one that was
+//! The encoding: the format's magic, then for each cell the hash of its name, the length of its bytes, and the bytes. The cell that was
 //! written last comes last.
 
 use crate::bytes::Reader;
@@ -12,37 +12,37 @@ use crate::mix::number;
 use crate::store::SharedData;
 use crate::store::value::{NOT_YET, Value, again};
 
-/// The format, and that it is one.
+/// The format and its version.
 const FORMAT: [u8; 8] = *b"bucket\0\x01";
 
-/// How many buckets there are of each kind of cell.
+/// The number of buckets for each kind of cell.
 pub(super) const BUCKETS: u64 = 1024;
 
-/// The most cells of a bucket: with ten thousand targets, a bucket has ten.
+/// The maximum number of cells in a bucket. Ten thousand targets make ten per bucket.
 pub(super) const MOST_CELLS: usize = 16;
 
-/// Where one cell is. Made once, with the configuration.
+/// The location of one cell. Built once, with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Spot {
     /// The bucket's name.
     pub(super) bucket: Box<str>,
-    /// The hash of the cell's name: of the thousands that there are, no two meet by chance.
+    /// The hash of the cell's name. 64 bits make a collision among thousands of names unlikely.
     hash: u64,
 }
 
 impl Spot {
-    /// The spot of the cell with this name. What the buckets' names begin with is the kind of cell and its format's number.
+    /// Locates the cell with this name. `kind` starts the bucket's name: the kind of cell and its format version.
     pub(super) fn of(kind: &str, name: &str) -> Self {
         let hash = number(name.as_bytes(), &[]);
         Self { bucket: format!("{kind}{}", hash % BUCKETS).into(), hash }
     }
 
-    /// The bytes of the cell; `None` when nothing is known.
+    /// The bytes of the cell; `None` if it is not stored.
     pub(super) fn find<'a>(&self, bucket: &'a [u8]) -> Option<&'a [u8]> {
         cells(bucket).find(|(hash, _)| *hash == self.hash).map(|(_, bytes)| bytes)
     }
 
-    /// The bucket with this cell in it, or without it, where that says nothing.
+    /// The bucket with this cell in it; without the cell if it is `None`.
     fn put(&self, bucket: &[u8], cell: Option<Vec<u8>>) -> Vec<u8> {
         let others = || cells(bucket).filter(|(hash, _)| *hash != self.hash);
         let room = MOST_CELLS - usize::from(cell.is_some());
@@ -58,7 +58,7 @@ impl Spot {
     }
 }
 
-/// What is kept in a bucket, up to where it makes no sense.
+/// The cells of a bucket, up to the first invalid byte.
 fn cells(bucket: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
     let mut reader = Reader(bucket.strip_prefix(&FORMAT).unwrap_or_default());
     std::iter::from_fn(move || {
@@ -68,14 +68,14 @@ fn cells(bucket: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
     })
 }
 
-/// What is known.
+/// The cell's value; the default if it is not stored or invalid.
 pub(super) fn read<V: Value>(shared: &dyn SharedData, spot: &Spot) -> V {
     let parse = |(bytes, _): (Vec<u8>, u32)| V::parse(spot.find(&bytes)?);
     shared.read(&spot.bucket).and_then(parse).unwrap_or_default()
 }
 
-/// Changes a cell, again and again until nobody else wrote in between; whether it was changed. `change` says `None` when there is
-/// nothing to write.
+/// Changes a cell with compare-and-swap, and retries when another worker wrote in between. Returns whether the cell was changed. `change`
+/// returns `None` if there is nothing to write.
 pub(super) fn update<V: Value + PartialEq>(
     shared: &dyn SharedData,
     spot: &Spot,
@@ -97,16 +97,16 @@ pub(super) mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::super::tests::at;
-    use super::super::{Cells, circuit, load::InFlight, speed};
+    use super::super::{TargetHealth, circuit, load::InFlight, speed};
     use super::*;
     use crate::store::fake::Shared;
 
-    /// A cell, as it lies in the memory.
+    /// The stored bytes of a cell.
     pub(in super::super) fn stored(shared: &dyn SharedData, spot: &Spot) -> Option<Vec<u8>> {
         shared.read(&spot.bucket).and_then(|(bucket, _)| Some(spot.find(&bucket)?.to_vec()))
     }
 
-    /// Puts bytes where the cell is.
+    /// Overwrites the bytes of a cell.
     pub(in super::super) fn damage(shared: &Shared, spot: &Spot, bytes: &[u8]) {
         let bucket = shared.read(&spot.bucket).map(|(bucket, _)| bucket).unwrap_or_default();
         shared.write(&spot.bucket, &spot.put(&bucket, Some(bytes.to_vec())), 0).unwrap();
@@ -159,18 +159,18 @@ pub(super) mod tests {
         }
     }
 
-    /// Under each of ten thousand configurations requests are on their way to a target that is new and goes again, and to one that
+    /// Under each of ten thousand configurations, requests are in flight to a new target that is removed afterwards, and to a target that
     /// stays.
     #[test]
     fn names_that_come_and_go_leave_a_bounded_memory_and_those_that_stay_are_exact() {
         let shared = Shared::default();
         let settings = circuit::Settings::default();
-        let stays = Cells::of("stays", "m");
+        let stays = TargetHealth::of("stays", "m");
         let (worker, other) = (InFlight::new(1), InFlight::new(2));
         let configurations = if cfg!(target_arch = "wasm32") { 1_000 } else { 10_000 };
         for number in 0..configurations {
             let now = at(number);
-            let fresh = Cells::of(&format!("p{number}"), "m");
+            let fresh = TargetHealth::of(&format!("p{number}"), "m");
             let requests = InFlight::new(1);
             requests.enter(&shared, &fresh, now);
             worker.enter(&shared, &stays, now);

@@ -1,22 +1,22 @@
-//! The circuit of a target: closed while it serves, open for a while when it keeps failing, half-open for one probe, and then
-//! closed again little by little. And until when its provider said that it takes no more.
+//! The circuit breaker of a target: closed while it serves, open for a while when it keeps failing, half-open for one probe, then closed
+//! again step by step. It also stores how long the provider has asked to wait.
 //!
-//! It only tells; what comes last in a plan, or not at all, is for the planner to decide. So attempts do reach a target that is
-//! open, when nothing else is left. What an attempt comes to counts for the phase in which it began: of many that hang when a
-//! target fails, each is a failure that comes late, when the circuit may have opened, been probed and closed again, and it
-//! says nothing about the target any more.
+//! The circuit breaker only reports; [`decision`](crate::routing::decision) decides which targets come last or not at all. So an open
+//! target still receives attempts when no other is left. An outcome counts for the phase in which its attempt began: when a target fails,
+//! many attempts hang and fail late, when the circuit may have opened, been probed and closed again. Such a failure says nothing about the
+//! target any more.
 //!
-//! - Closed: so many failures in a row open it. A success between them makes them no row, and so does a long pause.
-//! - Open: successes of attempts that began meanwhile end it; failures neither prolong it nor count.
-//! - Half-open, after its time: one worker claims the probe. A success ends it, a failure opens it anew, for twice as long.
-//! - Recovering: its share of requests grows from a tenth to all. Two failures in a row open it anew. One does not: among the
-//!   many requests of those seconds a healthy target may well fail one, and would never be closed again.
+//! - Closed: a number of consecutive failures opens it. A success or a long pause resets the count.
+//! - Open: a success of an attempt that began in this phase ends it. Failures neither prolong it nor count.
+//! - Half-open, after the open time: one worker claims the probe. A success ends the phase; a failure reopens it for twice as long.
+//! - Recovering: the target's share of requests grows from a tenth to all. Two consecutive failures reopen it. One does not: a healthy
+//!   target may well fail one of the many requests in those seconds, and would never close again.
 //!
-//! A provider's word that it takes no more until some time holds until then, whatever succeeds meanwhile: limits are counted
-//! in tokens too, and a small request passes where most do not. It is no failure, and it is an answer: it ends a half-open
-//! phase. When the time has come, the share grows as after a probe, or all that was held back would come at once.
+//! A limit that the provider reports holds until its time, even if requests succeed meanwhile: limits count tokens too, and a small request
+//! may pass where most do not. It is not a failure, and it counts as a response, so it ends a half-open phase. When the limit ends, the
+//! share grows as after a probe; otherwise all requests would return at once.
 //!
-//! Nothing has to be written for time to pass: each reader draws its own conclusions from what is noted.
+//! Phases change with time alone, without writes: each reader derives the current state from the stored values.
 
 use std::time::Duration;
 
@@ -24,30 +24,30 @@ use sluice_wire::time::Time;
 
 use crate::store::SharedData;
 
-use super::{Cells, Value, after, age, nanos, update};
+use super::{TargetHealth, Value, after, age, nanos, update};
 
-/// The format, and that it is one.
+/// The format and its version.
 const FORMAT: [u8; 8] = *b"circuit\x01";
 
-/// Failures further apart are no row.
+/// Failures further apart are not consecutive.
 const ROW_ENDS_AFTER: Duration = Duration::from_secs(60);
 
-/// The percentage of requests with which recovering begins.
+/// The percentage of requests with which recovery starts.
 const FIRST_SHARE: u32 = 10;
 
-/// How many failures in a row are too many while recovering; fewer, if fewer open a closed circuit.
+/// The consecutive failures that reopen a recovering circuit; fewer if fewer open a closed one.
 const FAILURES_RECOVERING: u32 = 2;
 
 /// When a circuit opens, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// How many failures in a row open it; 0 is as good as 1.
+    /// The consecutive failures that open the circuit; 0 acts as 1.
     pub failures: u32,
-    /// For how long it opens first, give or take a fifth.
+    /// The first open time, within 20 %.
     pub open: Duration,
-    /// For how long at most, give or take a fifth: each time that it opens again before it was closed, it is twice as long.
+    /// The maximum open time, within 20 %. The open time doubles each time the circuit reopens before it was closed.
     pub longest: Duration,
-    /// How long the share of requests grows before all of them are back.
+    /// How long recovery takes.
     pub ramp: Duration,
 }
 
@@ -58,58 +58,58 @@ impl Default for Settings {
     }
 }
 
-/// How a target stands at a moment.
+/// The state of a circuit at a given time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CircuitState {
-    /// It serves.
+    /// The target serves.
     Closed {
-        /// Whether nothing at all is noted of it.
+        /// Whether nothing is stored for it.
         clean: bool,
     },
-    /// It serves again: this percentage of requests may be planned as if it were closed. Never 0, never 100.
+    /// The target serves again, with a share of requests.
     Recovering {
-        /// Per cent.
+        /// The percentage of requests that may treat it as closed, from 1 to 99.
         share: u32,
     },
-    /// It keeps failing.
+    /// The target keeps failing.
     Open {
-        /// When it may be probed.
+        /// When it becomes half-open.
         until: Time,
     },
-    /// Its provider said that it takes no more.
+    /// The provider has asked to wait.
     Limited {
-        /// When it does again.
+        /// When the limit ends.
         until: Time,
     },
-    /// Half-open, and somebody's probe is on its way.
+    /// Half-open, and a probe is in flight.
     Probing,
-    /// Half-open, and nobody's is: see [`claim_probe`].
+    /// Half-open, and no probe is in flight: see [`claim_probe`].
     ProbeDue,
 }
 
-/// An attempt that is over.
+/// An attempt that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CircuitAttempt {
     /// When it was sent.
     pub began: Time,
-    /// Now.
+    /// When it ended: now.
     pub ended: Time,
 }
 
 impl CircuitAttempt {
-    /// Whether it was sent at that moment or later. One that ended before it began, because the clock was set back, was not.
+    /// Whether the attempt began at or after `moment`. If the clock was set back, the attempt's end counts as its start.
     fn began_since(self, moment: Time) -> bool {
         self.began.min(self.ended) >= moment
     }
 }
 
-/// What is noted of a target.
+/// The stored state of a target's circuit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Circuit {
     phase: Phase,
-    /// How often it opened since it was closed.
+    /// How often it opened since it was last closed.
     openings: u32,
-    /// Failures in a row, and when the last was.
+    /// Consecutive failures, and the time of the last one.
     failures: u32,
     failed_at: Time,
     probe: Probe,
@@ -120,7 +120,7 @@ pub struct Circuit {
 enum Phase {
     #[default]
     Closed,
-    /// Open until `length` has passed, half-open from then on.
+    /// Open until `length` has passed, then half-open.
     Open {
         since: Time,
         length: Duration,
@@ -130,28 +130,34 @@ enum Phase {
     },
 }
 
-/// The probe that is on its way; without a verdict, until its lease ends.
+/// The claimed probe. Without an outcome, its claim ends with its lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Probe {
     claimed_at: Time,
     lease: Duration,
 }
 
-/// What the provider said, and when.
+/// The limit that the provider reported, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Limit {
     noted_at: Time,
     until: Time,
 }
 
-/// What is noted of a target: of one that was never heard of, nothing.
-pub fn read(shared: &dyn SharedData, target: &Cells) -> Circuit {
+/// Reads a target's circuit; the default if nothing is stored.
+pub fn read(shared: &dyn SharedData, target: &TargetHealth) -> Circuit {
     super::read(shared, &target.circuit)
 }
 
-/// Takes the probe that is due; false when none is, or another worker was first. It is the caller's until the lease ends; when
-/// nobody was told by then what came of it, it is due again. So the lease is about as long as an answer may take to begin.
-pub fn claim_probe(shared: &dyn SharedData, target: &Cells, now: Time, lease: Duration, settings: &Settings) -> bool {
+/// Claims the probe if it is due; false if it is not, or if another worker claimed it first. The claim holds until the lease ends. If no
+/// outcome is recorded by then, the probe is due again, so the lease should be about as long as a response may take to begin.
+pub fn claim_probe(
+    shared: &dyn SharedData,
+    target: &TargetHealth,
+    now: Time,
+    lease: Duration,
+    settings: &Settings,
+) -> bool {
     update(shared, &target.circuit, |circuit: Circuit| {
         let circuit = circuit.as_of(now, settings);
         let due = circuit.standing(now, settings) == CircuitState::ProbeDue;
@@ -159,31 +165,49 @@ pub fn claim_probe(shared: &dyn SharedData, target: &Cells, now: Time, lease: Du
     })
 }
 
-/// Gives back a probe that was claimed at that moment and came to nothing: nobody knows more than before.
-pub fn release_probe(shared: &dyn SharedData, target: &Cells, claimed_at: Time) {
+/// Releases a probe that was claimed at `claimed_at` and had no outcome.
+pub fn release_probe(shared: &dyn SharedData, target: &TargetHealth, claimed_at: Time) {
     update(shared, &target.circuit, |circuit: Circuit| {
         let is_it = circuit.probe != Probe::default() && circuit.probe.claimed_at == claimed_at;
         is_it.then_some(Circuit { probe: Probe::default(), ..circuit })
     });
 }
 
-/// Notes that an attempt got a good answer. Where that is nothing new, nothing is written.
-pub fn succeeded(shared: &dyn SharedData, target: &Cells, attempt: CircuitAttempt, settings: &Settings) {
+/// Records a successful attempt. Writes nothing if that changes nothing.
+pub fn succeeded(shared: &dyn SharedData, target: &TargetHealth, attempt: CircuitAttempt, settings: &Settings) {
     note(shared, target, attempt.ended, settings, |circuit| circuit.succeeded(attempt));
 }
 
-/// Notes that an attempt failed, through the fault of the target. `jitter` is any number: by chance, so that targets that
-/// failed together are not probed together.
-pub fn failed(shared: &dyn SharedData, target: &Cells, attempt: CircuitAttempt, settings: &Settings, jitter: u64) {
+/// Records an attempt that failed through the target's fault. `jitter` is a random number, so that targets that failed together are not
+/// probed together.
+pub fn failed(
+    shared: &dyn SharedData,
+    target: &TargetHealth,
+    attempt: CircuitAttempt,
+    settings: &Settings,
+    jitter: u64,
+) {
     note(shared, target, attempt.ended, settings, |circuit| circuit.failed(attempt, settings, jitter));
 }
 
-/// Notes that the provider takes no more until some time, which the caller bounds: nothing shortens it.
-pub fn limited(shared: &dyn SharedData, target: &Cells, attempt: CircuitAttempt, until: Time, settings: &Settings) {
+/// Records that the provider asked to wait until a given time. The caller bounds it; nothing shortens it.
+pub fn limited(
+    shared: &dyn SharedData,
+    target: &TargetHealth,
+    attempt: CircuitAttempt,
+    until: Time,
+    settings: &Settings,
+) {
     note(shared, target, attempt.ended, settings, |circuit| circuit.limited(attempt, until));
 }
 
-fn note(shared: &dyn SharedData, target: &Cells, now: Time, settings: &Settings, change: impl Fn(Circuit) -> Circuit) {
+fn note(
+    shared: &dyn SharedData,
+    target: &TargetHealth,
+    now: Time,
+    settings: &Settings,
+    change: impl Fn(Circuit) -> Circuit,
+) {
     update(shared, &target.circuit, |circuit: Circuit| {
         let circuit = circuit.as_of(now, settings);
         let changed = change(circuit);
@@ -192,7 +216,7 @@ fn note(shared: &dyn SharedData, target: &Cells, now: Time, settings: &Settings,
 }
 
 impl Circuit {
-    /// How the target stands.
+    /// The state at this time.
     pub fn standing(&self, now: Time, settings: &Settings) -> CircuitState {
         let circuit = self.as_of(now, settings);
         let open = match circuit.phase {
@@ -212,7 +236,7 @@ impl Circuit {
         }
     }
 
-    /// Without what has passed by now: what it says and what follows from it is the same.
+    /// Removes expired values. The state and later changes stay the same.
     fn as_of(mut self, now: Time, settings: &Settings) -> Self {
         let holds = |since, length| age(now, since).is_some_and(|age| age < length);
         if !holds(self.failed_at, ROW_ENDS_AFTER) {
@@ -222,7 +246,7 @@ impl Circuit {
             self.limit = Limit::default();
         }
         self.phase = match self.phase {
-            // By a clock that was set back: half-open, and any attempt counts.
+            // The clock was set back: half-open, and any attempt counts.
             Phase::Open { since, .. } if age(now, since).is_none() => {
                 Phase::Open { since: Time(0), length: Duration::ZERO }
             }
@@ -242,7 +266,7 @@ impl Circuit {
         self
     }
 
-    /// For how long its share of requests grows already; `None` when it has all of them.
+    /// For how long the share has been growing; `None` if the target has its full share.
     fn recovering_for(&self, now: Time) -> Option<Duration> {
         let recovering = match self.phase {
             Phase::Recovering { since } => Some(since),
@@ -262,7 +286,7 @@ impl Circuit {
         Self { limit, ..self.answered(attempt) }
     }
 
-    /// It does answer: not open any more, if the attempt began since it was opened.
+    /// Records a response: ends the open phase if the attempt began after it started.
     fn answered(self, attempt: CircuitAttempt) -> Self {
         match self.phase {
             Phase::Open { since, .. } if attempt.began_since(since) => {
@@ -295,14 +319,14 @@ impl Circuit {
     }
 }
 
-/// From four fifths of it to six.
+/// `length` with a jitter of plus or minus 20 %.
 fn jittered(length: Duration, jitter: u64) -> Duration {
     let fifth = nanos(length) / 5;
     let more = u128::from(fifth) * 2 * u128::from(jitter) / u128::from(u64::MAX);
     Duration::from_nanos((fifth * 4).saturating_add(u64::try_from(more).unwrap_or(u64::MAX)))
 }
 
-/// Per cent: from the first share to all but one.
+/// The share in per cent, from [`FIRST_SHARE`] to 99.
 fn share(passed: Duration, ramp: Duration) -> u32 {
     let grown = u128::from(99 - FIRST_SHARE) * passed.as_nanos() / ramp.as_nanos().max(1);
     FIRST_SHARE + u32::try_from(grown).unwrap_or(u32::MAX).min(99 - FIRST_SHARE)

@@ -1,10 +1,10 @@
-//! The several keys of a provider: which of them it takes no more of for now, as all workers know together.
+//! Key health: which of a provider's keys cannot be used for now, shared by all workers.
 //!
-//! A key is out for one of two reasons. Its limit is used up: until the provider's own time, and for one model, since limits are
-//! counted for each. Or the provider has refused it, or it has no money left: for all models, until a time that is configured. A key
-//! that was refused and then served is back at once.
+//! A key is unusable for one of two reasons. Its rate limit is exhausted: until the time that the provider states, and for one model, since
+//! providers count limits per model. Or the provider rejected it, or its account has no funds: for all models, until a configured time. A
+//! rejected key that succeeds is usable at once.
 //!
-//! Nothing here opens a target's circuit: that is for when no key is left.
+//! This module never opens a target's circuit. That happens only when no key is left.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::store::SharedData;
 
 use super::{Spot, Value, age, read, update};
 
-/// The format, and that it is one.
+/// The format and its version.
 const FORMAT: [u8; 8] = *b"keyrest\x01";
 
-/// The keys that a target may be asked with, where its provider has several. Made once, with the configuration.
+/// The keys of a target whose provider has several. Built once, with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Keys(Box<[Spots]>);
 
@@ -27,7 +27,7 @@ struct Spots {
     refused: Spot,
 }
 
-/// Since when a key rests, and until when.
+/// The time span for which a key is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Rest {
     since: Time,
@@ -35,23 +35,22 @@ struct Rest {
 }
 
 impl Keys {
-    /// The cells of so many keys of a provider, by its first cluster. Of one alone there is nothing to choose, and nothing is kept.
+    /// Locates the cells of a provider's `count` keys, by its first cluster. A single key leaves no choice, so it has no cells.
     pub fn of(cluster: &str, model: &str, count: usize) -> Self {
         let spots = |number: usize| Spots {
-            // The first cluster's name has neither slash nor `@`.
+            // The name of the first cluster contains neither `/` nor `@`.
             limited: Spot::of("sluice.keylimit.2.", &format!("{cluster}@{number}/{model}")),
             refused: Spot::of("sluice.keyout.2.", &format!("{cluster}@{number}")),
         };
         Self((1..=if count > 1 { count } else { 0 }).map(spots).collect())
     }
 
-    /// Whether there are several.
+    /// Whether the provider has several keys.
     pub fn several(&self) -> bool {
         !self.0.is_empty()
     }
 
-    /// With which key to ask: from `first` on the first that is well and not `barred`; if there is none, the one that is back
-    /// soonest. The first key's number is 0.
+    /// Selects a key: the first usable one, from `first` on, that is not `barred`; else the one that is usable soonest. Indices start at 0.
     pub fn next(&self, shared: &dyn SharedData, now: Time, first: usize, barred: impl Fn(usize) -> bool) -> usize {
         let count = self.0.len();
         let in_turn = (0..count).map(|step| (first.wrapping_add(step)) % count.max(1));
@@ -60,27 +59,27 @@ impl Keys {
         well.or_else(|| in_turn.min_by_key(waits)).unwrap_or_default()
     }
 
-    /// Whether one of them is well and not `barred`.
+    /// Whether a key is usable and not `barred`.
     pub fn another(&self, shared: &dyn SharedData, now: Time, barred: impl Fn(usize) -> bool) -> bool {
         (0..self.0.len()).any(|key| !barred(key) && self.wait(shared, now, key).is_zero())
     }
 
-    /// How long until one of them is well.
+    /// The time until a key is usable.
     pub fn soonest(&self, shared: &dyn SharedData, now: Time) -> Option<Duration> {
         (0..self.0.len()).map(|key| self.wait(shared, now, key)).min()
     }
 
-    /// The provider said that this key's limit is used up.
+    /// Records that the provider reported this key's rate limit as exhausted.
     pub fn limited(&self, shared: &dyn SharedData, key: usize, now: Time, wait: Duration) {
         self.rest(shared, self.0.get(key).map(|spots| &spots.limited), now, wait);
     }
 
-    /// The provider refused this key, or it has no money left.
+    /// Records that the provider rejected this key, or that its account has no funds.
     pub fn refused(&self, shared: &dyn SharedData, key: usize, now: Time, wait: Duration) {
         self.rest(shared, self.0.get(key).map(|spots| &spots.refused), now, wait);
     }
 
-    /// The provider served a request with this key.
+    /// Records that a request with this key succeeded.
     pub fn served(&self, shared: &dyn SharedData, key: usize) {
         let Some(spots) = self.0.get(key) else { return };
         update(shared, &spots.refused, |rest: Rest| (rest != Rest::default()).then(Rest::default));
@@ -94,7 +93,7 @@ impl Keys {
         });
     }
 
-    /// How long this key rests yet.
+    /// The time until this key is usable.
     fn wait(&self, shared: &dyn SharedData, now: Time, key: usize) -> Duration {
         let left = |spot: &Spot| {
             let rest: Rest = read(shared, spot);

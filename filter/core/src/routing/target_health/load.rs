@@ -1,8 +1,8 @@
-//! How busy a target is: how many requests all workers of an Envoy have on their way to it.
+//! The load of a target: the number of requests that all workers of an Envoy have in flight to it.
 //!
-//! Each worker counts its own in its memory and tells the others its sum: so a number that does not get through is made good
-//! with the next one, and nothing adds up to what never leaves. A worker that is no more, with the requests it had, counts until
-//! its lease ends; so does what a worker last said that has had nothing to tell since.
+//! Each worker counts its own requests in its memory and publishes the total. So a lost update is repaired by the next one, and errors do
+//! not accumulate. The requests of a worker that has ended, and the total of a worker that publishes nothing new, count until the lease
+//! ends.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -11,16 +11,15 @@ use sluice_wire::time::Time;
 
 use crate::store::SharedData;
 
-use super::{Cells, Value, age, update};
+use super::{TargetHealth, Value, age, update};
 
-/// The format, and that it is one.
+/// The format and its version.
 const FORMAT: [u8; 8] = *b"load\0\0\0\x01";
 
-/// The most workers that are counted. When there are more, the one that was silent for longest gives way.
+/// The maximum number of workers. If there are more, a new one replaces the one that published longest ago.
 const MOST_SLOTS: usize = 64;
 
-/// One worker's requests on their way to one target. For as long as the worker's VM lives; of one that is made anew, the
-/// id has to be new too.
+/// One worker's requests in flight to one target. Lives as long as the worker's VM; a new VM needs a new worker id.
 #[derive(Debug)]
 pub struct InFlight {
     worker: u64,
@@ -28,42 +27,42 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// None yet. `worker` is a number that no other worker has, nor one before it: a random one will do.
+    /// No requests. `worker` must be unique among all workers, past ones too: use a random number.
     pub fn new(worker: u64) -> Self {
         Self { worker, count: Cell::new(0) }
     }
 
-    /// Whether any is on its way.
+    /// Whether any request is in flight.
     pub fn any(&self) -> bool {
         self.count.get() > 0
     }
 
-    /// One more is on its way.
-    pub fn enter(&self, shared: &dyn SharedData, target: &Cells, now: Time) {
+    /// Counts a request that starts.
+    pub fn enter(&self, shared: &dyn SharedData, target: &TargetHealth, now: Time) {
         self.tell(self.count.get().saturating_add(1), shared, target, now);
     }
 
-    /// One is over.
-    pub fn leave(&self, shared: &dyn SharedData, target: &Cells, now: Time) {
+    /// Counts a request that ends.
+    pub fn leave(&self, shared: &dyn SharedData, target: &TargetHealth, now: Time) {
         self.tell(self.count.get().saturating_sub(1), shared, target, now);
     }
 
-    fn tell(&self, count: u64, shared: &dyn SharedData, target: &Cells, now: Time) {
+    fn tell(&self, count: u64, shared: &dyn SharedData, target: &TargetHealth, now: Time) {
         self.count.set(count);
         update(shared, &target.load, |load: Load| Some(load.with(Slot { worker: self.worker, count, at: now }, now)));
     }
 }
 
-/// How many requests are on their way to a target. `lease` is the longest that one may last.
-pub fn in_flight(shared: &dyn SharedData, target: &Cells, now: Time, lease: Duration) -> u64 {
-    // The slots are looked at where they are: this is read for each target of every request.
+/// The requests in flight to a target, over all workers. `lease` is the maximum duration of a request.
+pub fn in_flight(shared: &dyn SharedData, target: &TargetHealth, now: Time, lease: Duration) -> u64 {
+    // Reads the slots in place: this runs for each target of every request.
     let bucket = shared.read(&target.load.bucket);
     let slots = bucket.iter().filter_map(|(bucket, _)| slots(target.load.find(bucket)?)).flatten();
     let counted = slots.filter(|slot| age(now, slot.at).is_some_and(|age| age < lease));
     counted.fold(0, |sum, slot| sum.saturating_add(slot.count))
 }
 
-/// What one worker said.
+/// One worker's published total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slot {
     pub(super) worker: u64,
@@ -71,7 +70,7 @@ pub(super) struct Slot {
     pub(super) at: Time,
 }
 
-/// What the workers said, of which none is without requests.
+/// The published totals of all workers that have requests in flight.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Load(Vec<Slot>);
 
@@ -139,7 +138,7 @@ mod tests {
         assert_eq!(count(&memory, 0), 5);
         one.leave(&memory, &target(), at(0));
         assert_eq!(count(&memory, 0), 4);
-        assert_eq!(in_flight(&memory, &Cells::of("openai", "another"), at(0), LEASE), 0);
+        assert_eq!(in_flight(&memory, &TargetHealth::of("openai", "another"), at(0), LEASE), 0);
     }
 
     #[test]
@@ -230,7 +229,7 @@ mod tests {
                     for n in 0..300 {
                         worker.enter(shared, &target(), at(n));
                         let counted = in_flight(shared, &target(), at(n), LEASE);
-                        // One that others kept from being written is not counted: it is a hint.
+                        // A value that lost the race to other workers is not counted: the load is only a hint.
                         assert!(counted <= 4, "{counted}");
                         worker.leave(shared, &target(), at(n));
                     }

@@ -1,13 +1,12 @@
-//! What all workers of an Envoy know together of each target (a provider and one of its models): whether it fails
-//! ([`circuit`]), how fast it is ([`speed`]), and how busy ([`load`]); and which of a provider's keys rest ([`keys`]).
+//! The health of each target (a provider and one of its models), shared by all workers of an Envoy: whether it fails ([`circuit`]), how
+//! fast it is ([`speed`]), and how busy ([`load`]); and which of a provider's keys are unusable for now ([`keys`]).
 //!
-//! Each is a small cell for each target, in the memory that Envoy's workers share ([`bucket`]). They are hints for the order in
-//! which targets are tried, and nothing is charged by them: a change that others get ahead of too often is dropped, and bytes that
-//! make no sense read as if nothing was known, and are overwritten with the next change. Nothing here outlives Envoy's process, and
-//! there is no more of it however many targets were configured while it ran.
+//! Each is a small cell per target in Envoy's shared data ([`bucket`]). Cells only influence the order of targets; nothing is charged by
+//! them. An update that loses too many races is dropped. Invalid bytes read as an empty cell, and the next update overwrites them. The
+//! cells are lost when Envoy's process ends, and their size is bounded, however many targets were configured over time.
 //!
-//! Moments come from the clock of the machine, which may be set back. What was noted at a moment that is yet to come is
-//! then forgotten, so that it does not hold until the clock is there again.
+//! Timestamps come from the system clock, which may be set back. A timestamp in the future is discarded, so that it does not stay valid
+//! until the clock has caught up.
 
 use std::time::Duration;
 
@@ -22,20 +21,19 @@ pub mod keys;
 pub mod load;
 pub mod speed;
 
-/// Where what is known of one target is kept. Made once, with the configuration: the names are long, and read with every request.
+/// The locations of one target's cells. Built once, with the configuration: the names are long, and every request reads them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cells {
+pub struct TargetHealth {
     id: Box<str>,
     circuit: Spot,
     speed: Spot,
     load: Spot,
 }
 
-impl Cells {
-    /// The cells of a target, by its provider's first cluster, whose name has no slash, and its own name for the model: a provider
-    /// whose definition changes is another one, of which nothing is known.
-    /// The buckets' names begin with the kind and its format's number, as those of the store do: no two kinds ever meet, and a
-    /// filter that is updated in a running Envoy starts anew.
+impl TargetHealth {
+    /// Locates the cells of a target by its provider's first cluster, whose name has no slash, and the provider's name for the model. A
+    /// provider whose definition changes gets new, empty cells. The buckets' names start with the kind of cell and its format version, as
+    /// in the store: kinds never collide, and a filter that is updated in a running Envoy starts with empty cells.
     pub fn of(cluster: &str, model: &str) -> Self {
         let id = [cluster, "/", model].concat().into_boxed_str();
         let spot = |kind: &str| Spot::of(kind, &id);
@@ -43,13 +41,12 @@ impl Cells {
         Self { id, circuit, speed, load }
     }
 
-    /// What tells them from others.
+    /// The name of the target in the cells' names: `cluster/model`.
     pub fn id(&self) -> &str {
         &self.id
     }
 }
 
-/// The moment so much later.
 fn after(at: Time, length: Duration) -> Time {
     Time(at.0.saturating_add(nanos(length)))
 }

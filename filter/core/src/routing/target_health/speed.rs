@@ -1,14 +1,13 @@
-//! How fast a target is: moving averages of the time to its first token and of the tokens per second after it, and the order
-//! of targets by what they let expect.
+//! The speed of a target: moving averages of the time to the first token and of the tokens per second after it, and the order of targets by
+//! expected duration.
 //!
-//! An average forgets with time and with every observation: half of what was known is gone after ten seconds, and a tenth
-//! with each new answer at least. So it is about the last ten answers of a busy target, and after a pause mostly the newest.
+//! An average decays with time (half-life ten seconds) and by at least a tenth with each observation. So it covers about the last ten
+//! responses of a busy target, and mostly the newest one after a pause.
 //!
-//! Who is never chosen is never known to have become fast again, so now and then a request is sent somewhere to find out: to
-//! a target nothing is known of, and, one request in ten, to one that nothing was heard of for a while. A worker
-//! claims that before it does, so that to one target all workers together send at most one such request in five seconds: a
-//! target that has become slow costs that much at most, and of one that has become fast again, three or four such requests, ten
-//! seconds apart, tell. Whether it works at all is the [`circuit`](super::circuit)'s matter.
+//! A target that is never chosen is never measured again. So some requests explore: they go to a target without measurements, or, one
+//! request in ten, to a target without recent ones. A worker claims the exploration first, so that all workers together send a target at
+//! most one such request in five seconds. That bounds the cost of a target that became slow. A target that became fast again is noticed
+//! after three or four such requests, ten seconds apart. [`circuit`](super::circuit) tracks whether the target works at all.
 
 use std::time::Duration;
 
@@ -17,82 +16,82 @@ use sluice_wire::time::Time;
 
 use crate::store::SharedData;
 
-use super::{Cells, Value, after, age, update};
+use super::{TargetHealth, Value, after, age, update};
 
-/// The format, and that it is one.
+/// The format and its version.
 const FORMAT: [u8; 8] = *b"speed\0\0\x01";
 
-/// In this time half of what is known is forgotten.
+/// After this time, half of an average has decayed.
 const HALF_LIFE: Duration = Duration::from_secs(10);
 
-/// As much of what is known gives way to each observation at least.
+/// The minimum weight of a new observation.
 const LEAST_WEIGHT: f64 = 0.1;
 
-/// Nothing heard for so long: worth finding out.
+/// A target without observations for this long may be explored.
 const STALE_AFTER: Duration = Duration::from_secs(10);
 
-/// For how long nobody else explores a target once somebody does.
+/// The minimum time between two explorations of a target.
 const EXPLORED_FOR: Duration = Duration::from_secs(5);
 
-/// One in so many requests may go where nothing was heard from for a while.
+/// One request in this many may explore a stale target.
 const EXPLORES: u64 = 10;
 
-/// As good as the fastest: up to so many times what that lets expect.
+/// Targets within this factor of the fastest one's expected duration count as equally fast.
 const EQUAL: f64 = 1.1;
 
-/// What one good answer showed.
+/// The measurements of one successful response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observation {
-    /// How long its first token took; `None` for an answer that came all at once, of which `generating` is then the whole. Of
-    /// one without tokens (embeddings) it is how long the answer took.
+    /// The time to the first token. `None` for a response that came all at once; `generating` is then its whole duration. For a response
+    /// without tokens (embeddings), the duration of the response.
     pub first_token: Option<Duration>,
-    /// How many tokens it has; 0 when nobody knows.
+    /// The number of tokens; 0 if unknown.
     pub tokens: u64,
-    /// How long those took, after the first.
+    /// The time to generate them, after the first token.
     pub generating: Duration,
 }
 
-/// How fast a target is. The default stands for one that was never observed.
+/// The speed of a target. The default is a target without observations.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Speed {
-    /// How long its first token takes, in seconds.
+    /// The average time to the first token, in seconds.
     first_token: Option<f64>,
-    /// An average answer's tokens, and how many seconds they take.
+    /// The average tokens of a response, and the seconds to generate them.
     tokens: Option<(f64, f64)>,
-    /// When it was observed last,
+    /// The last observation.
     at: Time,
-    /// and when a worker last went to find out.
+    /// The last exploration.
     explored_at: Time,
 }
 
-/// Targets by speed, by their indices.
+/// The indices of targets in the order of their speed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// The fastest first, those of which nothing is known last.
+    /// The fastest first; targets without measurements last.
     by_speed: Vec<usize>,
-    /// Which of them to try first, just to know.
+    /// The target that this request may explore.
     explore: Option<usize>,
 }
 
-/// How fast a target is known to be.
-pub fn read(shared: &dyn SharedData, target: &Cells) -> Speed {
+/// Reads the speed of a target.
+pub fn read(shared: &dyn SharedData, target: &TargetHealth) -> Speed {
     super::read(shared, &target.speed)
 }
 
 /// Adds an observation to the averages.
-pub fn observe(shared: &dyn SharedData, target: &Cells, observation: &Observation, now: Time) {
+pub fn observe(shared: &dyn SharedData, target: &TargetHealth, observation: &Observation, now: Time) {
     update(shared, &target.speed, |speed: Speed| speed.with(observation, now));
 }
 
-/// Takes it upon the caller to find out how fast a target is; false when another worker was first.
-pub fn claim_exploration(shared: &dyn SharedData, target: &Cells, now: Time) -> bool {
+/// Claims the exploration of a target; false if another worker claimed it first.
+pub fn claim_exploration(shared: &dyn SharedData, target: &TargetHealth, now: Time) -> bool {
     update(shared, &target.speed, |speed: Speed| {
         speed.may_be_explored(now).then_some(Speed { explored_at: now, ..speed })
     })
 }
 
-/// Puts targets in the order of what they let expect of a request with so many tokens in its answer. Those about as fast as the
-/// fastest take turns, so that small differences do not send all traffic back and forth. `dice` is any number: by chance.
+/// Sorts targets by the expected duration of a response with `output_tokens` tokens. Targets about as fast as the fastest take turns, so
+/// that small differences do not move all traffic back and forth. `dice` is a random number.
 pub fn order(targets: &[Speed], output_tokens: u64, now: Time, dice: u64) -> Order {
     let mut known: Vec<(usize, f64)> =
         (0..).zip(targets).filter_map(|(index, speed)| Some((index, speed.seconds(output_tokens)?))).collect();
@@ -117,7 +116,6 @@ pub fn order(targets: &[Speed], output_tokens: u64, now: Time, dice: u64) -> Ord
     Order { by_speed, explore }
 }
 
-/// A different one first, by chance.
 fn rotate(indices: Option<&mut [usize]>, dice: u64) {
     if let Some(indices) = indices.filter(|indices| !indices.is_empty()) {
         let by = (dice & u64::from(u32::MAX)) % indices.len() as u64;
@@ -126,7 +124,7 @@ fn rotate(indices: Option<&mut [usize]>, dice: u64) {
 }
 
 impl Order {
-    /// The indices in the order to try them. `claim` is asked at most once: whether this request may explore that target; see
+    /// The indices in the order to try them. Calls `claim` at most once, to ask whether this request may explore that target; see
     /// [`claim_exploration`].
     pub fn into_indices(self, claim: impl FnOnce(usize) -> bool) -> Vec<usize> {
         let Self { mut by_speed, explore } = self;
@@ -142,17 +140,17 @@ impl Order {
 }
 
 impl Speed {
-    /// How long its first token takes, as far as answers showed it.
+    /// The average time to the first token; `None` without observations.
     pub fn first_token(&self) -> Option<Duration> {
         self.first_token.map(duration)
     }
 
-    /// How many tokens a second it generates, as far as answers showed it.
+    /// The average tokens per second; `None` without observations.
     pub fn tokens_per_second(&self) -> Option<f64> {
         self.tokens.map(|(tokens, seconds)| tokens / seconds)
     }
 
-    /// How long an answer of so many tokens is likely to take; `None` when nothing is known.
+    /// The expected duration of a response with `output_tokens` tokens; `None` without observations.
     pub fn expected(&self, output_tokens: u64) -> Option<Duration> {
         self.seconds(output_tokens).map(duration)
     }
@@ -174,9 +172,9 @@ impl Speed {
         age(now, self.explored_at).is_none() || after(self.explored_at, EXPLORED_FOR) <= now
     }
 
-    /// With one more answer; `None` when that shows nothing.
+    /// Adds an observation; `None` if it contains no measurement.
     fn with(mut self, observation: &Observation, now: Time) -> Option<Self> {
-        // By a clock that was set back, what was known may be of any age.
+        // If the clock was set back, the age of the averages is unknown.
         let kept = age(now, self.at).map_or(0.0, |age| (-age.as_secs_f64() / HALF_LIFE.as_secs_f64()).exp2());
         let weight = (1.0 - kept).max(LEAST_WEIGHT);
         let blend = |known: f64, new: f64| known + (new - known) * weight;
@@ -199,7 +197,7 @@ fn duration(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
-/// What is not known is kept as a negative number.
+/// Marks a missing average in the encoding.
 const UNKNOWN: f64 = -1.0;
 
 impl Value for Speed {

@@ -1,4 +1,4 @@
-//! What holds for every kind of cell.
+//! Tests for every kind of cell.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -8,18 +8,23 @@ use super::*;
 /// Noon of some day, in seconds.
 const NOON: u64 = 1_801_396_800;
 
-/// So many milliseconds after noon.
+/// `millis` milliseconds after noon.
 pub(super) fn at(millis: i64) -> Time {
     Time((NOON * 1_000).saturating_add_signed(millis) * 1_000_000)
 }
 
-pub(super) fn target() -> Cells {
-    Cells::of("openai", "gpt-5")
+pub(super) fn target() -> TargetHealth {
+    TargetHealth::of("openai", "gpt-5")
 }
 
 #[test]
 fn no_two_cells_have_the_same_name_nor_one_of_the_store() {
-    let targets = [Cells::of("a", "b/c"), Cells::of("a-b", "c"), Cells::of("a", "b"), Cells::of("b", "a")];
+    let targets = [
+        TargetHealth::of("a", "b/c"),
+        TargetHealth::of("a-b", "c"),
+        TargetHealth::of("a", "b"),
+        TargetHealth::of("b", "a"),
+    ];
     let names: Vec<&str> =
         targets.iter().flat_map(|cells| [&*cells.circuit.bucket, &*cells.speed.bucket, &*cells.load.bucket]).collect();
     for (index, name) in names.iter().enumerate() {

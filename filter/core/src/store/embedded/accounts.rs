@@ -1,8 +1,8 @@
-//! The accounts: what each key, app and model of a team came to, today, yesterday, and in the month.
+//! Accounts: the usage of each team and its keys, apps and models, for today, yesterday and the month.
 //!
-//! They limit nothing. A team's are in one value of the shared data, that of its place, with their names, since that cannot be
-//! listed: rows of whose they are, what it is about, its name, and the sums. A row of which the month has passed goes when another
-//! one comes; so do those of teams, keys and models that are no more.
+//! They limit nothing. The accounts of a shard's teams are in one value, with all names, since shared data cannot be listed. A row has a
+//! team, a dimension, a name and the sums. Rows of past months are dropped when a row is added, and so are those of deleted teams, keys and
+//! models in time.
 
 use sluice_wire::time::Time;
 
@@ -14,38 +14,38 @@ use super::counter_state::CounterTime;
 use super::shard_id::ShardId;
 use super::{ATTEMPTS, contended};
 
-/// The format, and that it is one.
+/// Magic bytes and format version.
 const FORMAT: [u8; 4] = *b"SA\0\x03";
 
-/// The longest name, in bytes; of a longer one so much is kept.
+/// The longest name, in bytes; longer names are truncated.
 const LONGEST_NAME: usize = 255;
 
-/// The numbers of a row: two windows and three sums.
+/// Size of a row's numbers: two periods and three sums.
 const NUMBERS: usize = (2 + 3 * Sums::NUMBERS) * 8;
 
-/// The most bytes of one place's accounts: thousands of rows.
+/// The most bytes of one shard's accounts: thousands of rows.
 const MOST_BYTES: usize = 512 << 10;
 
-/// The version to write accounts that do not exist yet: never one that somebody else got for them.
+/// Version for writing accounts that do not exist yet. It never matches if another worker created them first.
 const NOT_YET: u32 = u32::MAX;
 
-/// What one key, team, app or model came to.
+/// The usage of one key, team, app or model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// What it is.
+    /// Whether it is a key, team, app or model.
     pub dimension: Dimension,
-    /// Its name.
+    /// The key's id, or the name.
     pub name: String,
-    /// On the day asked about.
+    /// Usage on the requested day.
     pub day: Sums,
-    /// On the day before.
+    /// Usage on the day before.
     pub day_before: Sums,
-    /// In its month.
+    /// Usage in the requested day's month.
     pub month: Sums,
 }
 
-/// A team's accounts at a moment, in the order they began: of the team, its keys, apps, and models. What an app or a
-/// model came to in all is the sum over the teams.
+/// A team's accounts at `now`, oldest first: of the team, its keys, apps and models. The total of an app or a model is the sum over the
+/// teams.
 pub fn accounts(shared: &dyn SharedData, team: &str, now: Time) -> Result<Vec<Account>, Unavailable> {
     let (name, now) = (name(team), CounterTime::of(now));
     let team = shortened(team).as_bytes();
@@ -131,7 +131,7 @@ fn forget_passed(shard: &str, bytes: &mut Vec<u8>, now: &CounterTime) -> Result<
     Ok(())
 }
 
-/// One row: a byte for the dimension, the team's and the name's length in a byte each, both, the numbers.
+/// One row: a byte for the dimension, a byte each for the lengths of team and name, both texts, the numbers.
 #[derive(Debug, Clone, Copy)]
 struct Row<'a> {
     team: &'a [u8],
@@ -186,7 +186,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// What a row sums up.
+/// A row's periods and sums.
 #[derive(Debug, Clone, Copy, Default)]
 struct Numbers {
     /// The latest day, since 1970, and its month.
@@ -198,7 +198,7 @@ struct Numbers {
 }
 
 impl Numbers {
-    /// With this added at this moment. Of a clock a little behind, what is before the day before is not kept.
+    /// Adds `sums` at `now`. Day sums from a clock more than a day behind are dropped.
     fn with(mut self, sums: &Sums, now: &CounterTime) -> Self {
         if now.day > self.day {
             self.yesterday = if now.day - self.day == 1 { self.today } else { Sums::default() };

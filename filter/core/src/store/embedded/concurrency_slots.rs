@@ -1,32 +1,32 @@
-//! So many at the same time: places that are given back, or free themselves when their lease has run out.
+//! Limits on concurrent requests: slots that are released, or expire with their lease.
 //!
-//! Places are counted by the moment their lease ends, rounded up to the end of a bucket, a seventh of a lease wide. So a
-//! place that nobody gives back, because its VM was lost, is free after its lease and a seventh of it at most.
+//! Slots are counted by the end of their lease, rounded up to a bucket that is a seventh of a lease wide. So a slot that is never released,
+//! because its VM was lost, expires at most a seventh of a lease late.
 
 use std::time::Duration;
 
 use super::counter_state::{CounterRefusal, CounterTime};
 use crate::store::{CounterSnapshot, Debit, Settled};
 
-/// How many buckets there are: those of one lease, and the one it is cut into by the present moment.
+/// Number of buckets: those of one lease, and one more because the current time is inside a bucket.
 pub(super) const BUCKETS: usize = 8;
 
 /// The longest lease, in milliseconds: thirty days.
 const LONGEST_LEASE: u64 = 30 * 86_400_000;
 
-/// When to try again, when what is waited for is that others finish.
+/// Retry delay when no slot is free: it is unknown when one will be.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Places, by when they are free at the latest.
+/// Slots by the time they expire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ConcurrencySlots {
-    /// How wide a bucket is, in milliseconds; never zero.
+    /// Width of a bucket, in milliseconds; never zero.
     pub(super) width: u32,
-    /// The number of the first bucket; bucket `n` ends `n` widths after 1970.
+    /// Number of the first bucket; bucket `n` ends `n` widths after 1970.
     pub(super) first: u64,
-    /// How many places each holds.
+    /// Slots in each bucket.
     pub(super) counts: [u32; BUCKETS],
-    /// How many there are at all other Envoys, as far as Redis told.
+    /// Slots of all other Envoys, as last reported by Redis.
     pub(super) others: u32,
 }
 
@@ -65,7 +65,7 @@ impl ConcurrencySlots {
         Ok((places, CounterSnapshot { until, ..places.snapshot(now) }))
     }
 
-    /// Gives back what is still held.
+    /// Releases the slots that have not expired.
     pub(super) fn settle(self, part: &Settled, now: &CounterTime) -> Self {
         let mut places = self.at(now);
         if part.until > now.millis() {
@@ -86,12 +86,12 @@ impl ConcurrencySlots {
         self.others == 0 && self.here(now) == 0
     }
 
-    /// How many there are at this Envoy.
+    /// Slots of this Envoy.
     pub(super) fn here(self, now: &CounterTime) -> u64 {
         self.at(now).taken()
     }
 
-    /// Without the buckets that have ended.
+    /// Drops the buckets that have ended.
     fn at(mut self, now: &CounterTime) -> Self {
         let first = now.millis() / self.width() + 1;
         let ended = usize::try_from(first.saturating_sub(self.first)).unwrap_or(BUCKETS).min(BUCKETS);
@@ -113,7 +113,7 @@ impl ConcurrencySlots {
         self.counts.get_mut(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
-    /// Makes buckets twice as wide; each goes into the one that ends with it or after it. A lease only grows with the
+    /// Doubles the bucket width; each bucket merges into the one that ends with it or next after it. Leases only grow with the
     /// configuration, so this is rare.
     fn widen(&mut self) {
         let (width, first) = (self.width.saturating_mul(2), self.first.div_ceil(2));
@@ -127,12 +127,12 @@ impl ConcurrencySlots {
     }
 }
 
-/// A lease in milliseconds.
+/// A lease in milliseconds, at most [`LONGEST_LEASE`].
 pub(super) fn millis(lease: Duration) -> u64 {
     u64::try_from(lease.as_millis()).unwrap_or(u64::MAX).min(LONGEST_LEASE)
 }
 
-/// So that a lease ends at most seven buckets after the present one.
+/// The width with which a lease ends at most seven buckets after the current one.
 fn width_for(lease: u64) -> u32 {
     u32::try_from(lease.div_ceil(BUCKETS as u64 - 1).max(1)).unwrap_or(u32::MAX)
 }

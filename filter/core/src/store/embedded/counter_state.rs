@@ -1,4 +1,4 @@
-//! What is kept of one meter, and what is done to it. Values only: where they are kept is [`super::shard`]'s concern.
+//! A counter's state and the operations on it. Only values: [`super::shard`] stores them.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::concurrency_slots::ConcurrencySlots;
 use super::rate::Rate;
 use super::window::Window;
 
-/// A moment, taken apart once for all meters.
+/// A point in time with its day and month, computed once for all counters.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CounterTime {
     /// Microseconds since 1970.
@@ -33,14 +33,13 @@ impl CounterTime {
     }
 }
 
-/// A take that does not fit.
+/// The rejection of a debit that does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CounterRefusal {
     pub(super) snapshot: CounterSnapshot,
     pub(super) retry_after: Option<Duration>,
 }
 
-/// What is kept of one meter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CounterState {
     Window(Window),
@@ -49,7 +48,7 @@ pub(super) enum CounterState {
 }
 
 impl CounterState {
-    /// A meter of which nothing is known: nothing was used.
+    /// The state of a counter without usage.
     pub(super) fn empty(kind: LimitWindow, window: u64, now: &CounterTime) -> Self {
         match kind {
             LimitWindow::Minute => Self::Rate(Rate { at: now.micros, since: now.micros, ..Rate::default() }),
@@ -60,7 +59,7 @@ impl CounterState {
         }
     }
 
-    /// With this taken, or why it cannot be.
+    /// The state with this debit, or why it does not fit.
     pub(super) fn take(
         self,
         take: &Debit,
@@ -76,7 +75,7 @@ impl CounterState {
         }
     }
 
-    /// With what was used in place of what was reserved. Of a window so much of that is still `held`.
+    /// Replaces the reserved amount with the used one. For a window, `held` is the part of the reservation that has not expired.
     pub(super) fn settle(self, part: &Settled, held: u64, now: &CounterTime) -> Self {
         match self {
             Self::Window(window) => Self::Window(window.settle(held, part.used)),
@@ -85,7 +84,6 @@ impl CounterState {
         }
     }
 
-    /// How it stands.
     pub(super) fn snapshot(self, now: &CounterTime) -> CounterSnapshot {
         match self {
             Self::Window(window) => window.snapshot(now),
@@ -94,7 +92,7 @@ impl CounterState {
         }
     }
 
-    /// Whether nothing would change if it were forgotten.
+    /// Whether dropping it would change nothing.
     pub(super) fn is_spent(self, now: &CounterTime) -> bool {
         match self {
             Self::Window(window) => window.is_spent(now),
@@ -104,8 +102,8 @@ impl CounterState {
     }
 }
 
-/// What a record is found by: the meter and the window, in 64 bits. A page holds at most some thousands of records, of
-/// which no two meet here by chance.
+/// Identifies a record: counter and window, hashed to 64 bits. A shard has at most some thousands of records, too few for a chance
+/// collision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Id(pub(super) u64);
 

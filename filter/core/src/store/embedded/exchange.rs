@@ -1,12 +1,11 @@
-//! What the embedded store tells Redis, and what it learns.
+//! Exchanges counts between the embedded store and Redis.
 //!
-//! A batch has what was counted on a page since it was last told, in records one after another. It is set aside in the
-//! page under a number, and while its answer is missing the same batch is told again under the same number: Redis adds it
-//! once. When the answer comes, what all Envoys have takes the place of each count, and on top comes what was counted here
-//! in between. So at any moment a count is what Redis last said and what it was not told yet, and nothing is lost or added
-//! twice, whatever happens between any two of these steps.
+//! A batch contains the usage that a shard counted since it was last sent, for a run of records. The amounts are set aside in the shard
+//! under a batch number. Until a reply arrives, the same batch is sent again under the same number, and Redis adds it once. The reply
+//! replaces each count with that of all Envoys, plus the usage counted here in between. So a count always equals Redis's last value plus
+//! the usage that Redis does not have yet: nothing is lost or added twice, whatever happens between two of these steps.
 //!
-//! A page with more records than a batch holds is told in several, each going on where the last one ended.
+//! A shard with more records than a batch holds is sent in several batches, each continuing after the last one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -26,17 +25,18 @@ use super::shard_id::ShardId;
 use super::window::Window;
 use super::{ATTEMPTS, CounterScope, contended, update};
 
-/// The most meters of a batch: Redis does nothing else meanwhile.
+/// The most counters in a batch: Redis serves nothing else while the script runs.
 pub const LARGEST_BATCH: usize = 256;
 
-/// A millionth of one, as a rate counts.
+/// A millionth of a unit, as part of a rate's level.
 const MILLIONTH: u64 = UNIT / 1_000_000;
 
-/// The end of a page: no record comes after it.
+/// The `up_to` of a batch that reaches the end of the shard.
 const END: u64 = u64::MAX;
 
-/// The next batch of a place, or the one that has had no answer yet; `None` when there is nothing to tell and nothing to
-/// ask. Nothing is asked where no shard is `named` by the present configuration. `envoy` is 16 bytes that no other Envoy has; a page remembers the first it was given, which outlives a VM.
+/// The shard's next batch, or the one that Redis has not confirmed yet; `None` when there is nothing to send or to query. Only shards that
+/// the current configuration uses (`named`) are queried. `envoy` is 16 bytes unique to this Envoy; a shard keeps the first value it was
+/// given, which outlives a VM.
 pub fn collect(
     shared: &dyn SharedData,
     place: ShardId,
@@ -46,7 +46,7 @@ pub fn collect(
 ) -> Result<Option<Batch>, Unavailable> {
     let now = CounterTime::of(now);
     for _ in 0..ATTEMPTS {
-        // Before the page, which has no record whose name is not among them, but for those that come just now.
+        // Read before the shard: only records that are added just now can have a name that is missing here.
         let names = Names::read(shared, place)?;
         if names.is_new() {
             return Ok(None);
@@ -70,8 +70,7 @@ pub fn collect(
     Err(contended(&shard::name(place)))
 }
 
-/// Takes in what Redis answered to a batch, in the order of its deltas. An answer to another batch than the one under way
-/// changes nothing.
+/// Applies Redis's reply to a batch, in the order of its deltas. A reply to any batch but the pending one is ignored.
 pub fn apply(shared: &dyn SharedData, batch: &Batch, globals: &[Global], now: Time) -> Result<(), Unavailable> {
     let now = CounterTime::of(now);
     let learned: BTreeMap<Id, u64> =
@@ -95,7 +94,7 @@ pub fn apply(shared: &dyn SharedData, batch: &Batch, globals: &[Global], now: Ti
     })
 }
 
-/// The names of a page's records.
+/// The counter names of a shard's records.
 fn by_id(names: &Names, shard: &Shard<'_>, now: &CounterTime) -> BTreeMap<Id, Rc<str>> {
     let windows: BTreeSet<u64> = order::gathered(shard.cells(now).map(|(_, state, _)| window_of(&state)));
     let mut known = BTreeMap::new();
@@ -106,7 +105,7 @@ fn by_id(names: &Names, shard: &Shard<'_>, now: &CounterTime) -> BTreeMap<Id, Rc
     known
 }
 
-/// Makes a new batch of what is worth telling, from where the last one ended.
+/// Sets aside a new batch of the records worth sending, starting after the last batch.
 fn set_aside(shard: &mut Shard<'_>, known: &BTreeMap<Id, Rc<str>>, named: bool, envoy: [u8; 16], now: &CounterTime) {
     let progress = shard.progress;
     let after = if progress.up_to == END { 0 } else { progress.up_to };
@@ -137,7 +136,7 @@ fn set_aside(shard: &mut Shard<'_>, known: &BTreeMap<Id, Rc<str>>, named: bool, 
     shard.advance(Progress { teller, telling: progress.telling + 1, after, up_to, ..progress });
 }
 
-/// What was set aside, and whatever else of these records is worth asking for.
+/// The batch of the amounts set aside, and of other records in its range worth querying.
 fn batch(shard: &Shard<'_>, place: ShardId, known: &BTreeMap<Id, Rc<str>>, named: bool, now: &CounterTime) -> Batch {
     let Progress { teller, telling, after, up_to, .. } = shard.progress;
     let delta = |(id, state, pending): (Id, CounterState, PendingSync)| {
@@ -145,7 +144,7 @@ fn batch(shard: &Shard<'_>, place: ShardId, known: &BTreeMap<Id, Rc<str>>, named
         let name = known.get(&id).filter(|_| among)?.clone();
         let (kind, window, amount) = match state {
             CounterState::Window(window) => (window.kind, window.number, pending.telling),
-            // Rounded up: what is left of a part of a millionth has not drained.
+            // Rounded up: a remainder below a millionth has not drained either.
             CounterState::Rate(rate) => {
                 (LimitWindow::Minute, rate.limit, -pending.telling.saturating_neg().div_euclid(MILLIONTH.cast_signed()))
             }
@@ -157,7 +156,7 @@ fn batch(shard: &Shard<'_>, place: ShardId, known: &BTreeMap<Id, Rc<str>>, named
     Batch { envoy: hex::encoded(&teller).into(), place, number: telling, deltas, more: up_to != END }
 }
 
-/// Whether there is something to tell of it, or what the others have may matter: nobody reads it where nothing is `named`.
+/// Whether there is usage to send, or the other Envoys' usage may matter. The latter is never read where the shard is not `named`.
 fn is_worth_telling(state: &CounterState, pending: PendingSync, named: bool, now: &CounterTime) -> bool {
     let current = match state {
         CounterState::Window(window) => {
@@ -168,7 +167,7 @@ fn is_worth_telling(state: &CounterState, pending: PendingSync, named: bool, now
     pending != PendingSync::default() || (named && current && !state.is_spent(now))
 }
 
-/// A cell when all Envoys together have this much, of which ours that is not told yet is not a part.
+/// The state after Redis reports `used` for all Envoys, which does not include our unsent usage.
 fn with_all(state: CounterState, pending: PendingSync, used: u64, now: &CounterTime) -> (CounterState, PendingSync) {
     let with_ours = |all: u128| {
         let all = i128::try_from(all).unwrap_or(i128::MAX).saturating_add(pending.untold.into());
@@ -185,7 +184,7 @@ fn with_all(state: CounterState, pending: PendingSync, used: u64, now: &CounterT
         }
         CounterState::Places(mut places) => {
             places.others = u32::try_from(used).unwrap_or(u32::MAX);
-            // That none are here need not be told again.
+            // A confirmed zero need not be sent again.
             (CounterState::Places(places), if pending.telling > 1 { pending } else { confirmed })
         }
     }

@@ -1,11 +1,11 @@
-//! What is reserved of days, months and totals and not settled yet, by when its lease ends.
+//! Unsettled reservations of days, months and totals, by the end of their lease.
 //!
-//! A reservation counts as used, and until it is settled it is a part of one of these sums too. When the lease ends first,
-//! because the VM that would have settled it is no more, the sum is taken off what was used. So a request that settles after
-//! its lease pays for what it used and gets nothing back again: nothing is given back but what is still in a sum.
+//! A reservation counts as used, and until it is settled it is also part of one of these sums. If the lease ends first, because the VM that
+//! would have settled it is gone, the sum is subtracted from the usage. A settlement after the lease then adds the real usage and subtracts
+//! nothing: only amounts that are still in a sum are released.
 //!
-//! Requests have no entries of their own: reservations of one meter whose leases end in the same bucket are one sum. A
-//! bucket is at most an eighth of a lease wide, so a lease is never shorter than it should be, and at most an eighth longer.
+//! Requests have no entries of their own: reservations of one counter whose leases end in the same bucket share a sum. A bucket is at most
+//! an eighth of a lease wide, so a lease is never too short, and at most an eighth too long.
 
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ use super::concurrency_slots;
 use super::counter_state::{CounterTime, Id};
 use crate::bytes::Reader;
 
-/// The size of a sum: when its leases end, the record's id, how much.
+/// Size of a sum: its end, the record's id, the amount.
 const SIZE: usize = 3 * 8;
 
-/// The most sums of a page. What is reserved beyond them has no lease.
+/// The most sums in a shard. Reservations beyond them have no lease.
 pub(super) const MOST_SUMS: usize = 4096;
 
-/// How many buckets a lease has at least.
+/// The least number of buckets per lease.
 const BUCKETS: u64 = 8;
 
-/// What is reserved of one meter by all whose leases end at the same time.
+/// The reservations of one counter whose leases end at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Sum {
     /// Milliseconds since 1970.
@@ -31,12 +31,12 @@ struct Sum {
     amount: u64,
 }
 
-/// The sums of a page, sorted by end and id.
+/// A shard's sums, sorted by end and id.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Leases(Vec<Sum>);
 
 impl Leases {
-    /// So many sums, from the front.
+    /// Reads `count` sums from the front.
     pub(super) fn read(reader: &mut Reader<'_>, count: usize) -> Option<Self> {
         let (sums, []) = reader.bytes(count.checked_mul(SIZE)?)?.as_chunks::<SIZE>() else { return None };
         sums.iter().map(|sum| Sum::read(Reader(sum))).collect::<Option<_>>().map(Self)
@@ -52,7 +52,7 @@ impl Leases {
         self.0.len()
     }
 
-    /// Adds a reservation: until when it is held, in milliseconds since 1970; 0 when there is no room to know that.
+    /// Adds a reservation; returns its end in milliseconds since 1970, or 0 when there is no room for another sum.
     pub(super) fn hold(&mut self, id: Id, amount: u64, lease: Duration, now: &CounterTime) -> u64 {
         let end = end_of(lease, now);
         match self.find(end, id) {
@@ -67,12 +67,12 @@ impl Leases {
         end
     }
 
-    /// How much of a record is held.
+    /// The reserved amount of a record.
     pub(super) fn held(&self, id: Id) -> u64 {
         self.0.iter().filter(|sum| sum.id == id).fold(0, |all, sum| all.saturating_add(sum.amount))
     }
 
-    /// Takes a reservation out that was held until `end`: how much of it was still in its sum.
+    /// Removes a reservation that lasts until `end`; returns how much of it was still in its sum.
     pub(super) fn release(&mut self, id: Id, amount: u64, end: u64) -> u64 {
         let Ok(at) = self.find(end, id) else { return 0 };
         let Some(sum) = self.0.get_mut(at) else { return 0 };
@@ -84,7 +84,7 @@ impl Leases {
         held
     }
 
-    /// Takes out all whose leases have ended: of which record, and how much.
+    /// Removes the sums whose leases have ended; returns each record and amount.
     pub(super) fn ended(&mut self, now: &CounterTime) -> Vec<(Id, u64)> {
         let ended = self.0.partition_point(|sum| sum.end <= now.millis());
         self.0.drain(..ended).map(|sum| (sum.id, sum.amount)).collect()
@@ -101,8 +101,7 @@ impl Sum {
     }
 }
 
-/// The end of the bucket in which a lease ends that begins now. Widths are powers of two, so that leases of about the same
-/// length end together, whatever their lengths are.
+/// The end of the bucket for a lease that begins now. Widths are powers of two, so that leases of similar length end together.
 fn end_of(lease: Duration, now: &CounterTime) -> u64 {
     let lease = concurrency_slots::millis(lease);
     let width = 1_u64 << (lease / BUCKETS).max(1).ilog2();

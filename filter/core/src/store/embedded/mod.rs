@@ -1,17 +1,15 @@
-//! The store in the memory that Envoy's workers share.
+//! The store in Envoy's shared data.
 //!
-//! The meters of a shard are together on one [`page`]: a request reads its team's page (see [`place`]), and the common one when something
-//! on it concerns the request, and writes them if nobody wrote in between; so it is exact over all workers of an Envoy.
-//! What a VM had reserved when it ended comes back when its [`leases`] end. Whoever reads a page gives it back.
-//! It is not durable: a restart of Envoy forgets it. Pages come to be when something is first counted on them, and
-//! records when their meter first is; they go when nothing is left in them.
+//! All counters of a [`shard`] are in one value. A request reads its team's shard, and the common one if a counter there concerns it (see
+//! [`shard_id`]), and writes them if no other worker wrote in between. So counts are exact across the workers of an Envoy. Reservations of
+//! a lost VM expire with their [`leases`]; the next reader of the shard releases them. The store is not durable: a restart of Envoy clears
+//! it. Shards and records are created on first use, and spent records are dropped.
 //!
-//! [`reserve`] and [`settle`] keep the promises of [`super`], but for one: that a settlement counts once is the caller's
-//! to see to. Only Redis remembers which were made; here nothing is retried over a network, and who owns the
-//! reservation calls [`settle`] once.
+//! [`reserve`] and [`settle`] give the guarantees of [`super`] except one: the caller must settle only once. Only Redis remembers
+//! settlements; here nothing is retried over a network, and the owner of a reservation calls [`settle`] once.
 //!
-//! By itself it knows one Envoy. With [`CounterScope::Replicated`] it also notes what it counted since it last told Redis:
-//! [`exchange::collect`] gives that out as a batch, and [`exchange::apply`] takes in what all Envoys have.
+//! By default it counts for one Envoy. With [`CounterScope::Replicated`] it also tracks the usage that Redis does not have yet:
+//! [`exchange::collect`] returns it as a batch, and [`exchange::apply`] takes in the counts of all Envoys.
 
 mod accounts;
 mod concurrency_slots;
@@ -39,26 +37,25 @@ pub use accounts::{Account, accounts};
 pub use reserve::reserve;
 pub use shard_id::{Announced, ShardId, announce};
 
-/// Whose counts these are.
+/// Whether counts belong to this Envoy or to all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CounterScope {
-    /// This Envoy's alone.
+    /// Counts of this Envoy alone.
     Local,
-    /// All Envoys': what is counted here is told to Redis, and what the others counted is learned from there.
+    /// Counts of all Envoys, exchanged through Redis.
     Replicated,
 }
 
-/// How often a page is read and written anew because somebody else wrote it in between. Each time, one of the other
-/// workers got on; that one of so many threads loses this often in a row, when each is in here for a few microseconds of
-/// a request, does not happen. It only keeps a fault elsewhere from holding a worker for ever.
+/// How often a shard is read again because another worker wrote it in between. Each conflict means that another worker made progress. Since
+/// each spends a few microseconds of a request here, losing this often in a row does not happen. The bound only keeps a bug elsewhere from
+/// blocking a worker forever.
 const ATTEMPTS: usize = 1_000;
 
-/// Closes a reservation: what was used takes the place of what was reserved, and the entry goes into the accounts.
+/// Closes a reservation: replaces the reserved amounts with the used ones, and adds the entry to the accounts.
 ///
-/// To be called once for an order; also long after it. A window that has passed is corrected for as long as it is
-/// kept, and never the one after it; a total is always. What one page does not take (the error says why) stays charged as
-/// reserved there until its lease ends, and the other pages are settled all the same: calling again would settle those
-/// twice.
+/// Call it once per reserve request, however late. A past window is corrected as long as it is stored, never the window after it; a total
+/// always is. If a shard fails (the error says why), its reservation stays charged until its lease ends. The other shards are settled all
+/// the same: calling again would settle those twice.
 pub fn settle(shared: &dyn SharedData, settlement: &Settlement, scope: CounterScope) -> Result<(), Unavailable> {
     let now = CounterTime::of(settlement.at);
     let mut result = Ok(());
@@ -79,7 +76,7 @@ pub fn settle(shared: &dyn SharedData, settlement: &Settlement, scope: CounterSc
     }
 }
 
-/// How meters stand, in their order; for what was never counted, that nothing was used.
+/// Snapshots of the counters, in order. A counter without a record is unused.
 pub fn read(shared: &dyn SharedData, counters: &[Counter], now: Time) -> Result<Vec<CounterSnapshot>, Unavailable> {
     let now = CounterTime::of(now);
     let mut shards: Vec<(ShardId, Shard<'_>)> = Vec::new();
@@ -98,12 +95,12 @@ pub fn read(shared: &dyn SharedData, counters: &[Counter], now: Time) -> Result<
     Ok(snapshots)
 }
 
-/// Whether what was taken is only given back by a settlement: its page had no room for another lease.
+/// Whether only a settlement can release the debit: its shard had no room for another lease.
 pub fn is_held_for_ever(take: &Debit, snapshot: &CounterSnapshot) -> bool {
     take.amount > 0 && snapshot.until == 0 && take.counter.kind != LimitWindow::Minute
 }
 
-/// Changes a page, again and again until nobody else wrote in between.
+/// Changes a shard, retrying while other workers write in between.
 fn update(
     shared: &dyn SharedData,
     place: ShardId,
@@ -121,7 +118,7 @@ fn update(
     Err(contended(&shard::name(place)))
 }
 
-/// Settles one part in the window it was reserved in.
+/// Settles one part in the window of its reservation.
 fn settle_part(shard: &mut Shard<'_>, part: &Settled, now: &CounterTime) -> Result<(), Unavailable> {
     let calendar = matches!(part.counter.kind, LimitWindow::Day | LimitWindow::Month);
     let window = if calendar { part.window } else { 0 };
@@ -130,10 +127,10 @@ fn settle_part(shard: &mut Shard<'_>, part: &Settled, now: &CounterTime) -> Resu
         LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => shard.release(id, part.reserved, part.until),
         LimitWindow::Minute | LimitWindow::Concurrent => part.reserved,
     };
-    // A meter that nothing is kept of has nothing to give back: its lease has ended. A rate has drained by then too, and
-    // only the use that exceeds the reservation counts.
+    // A counter without a record has nothing to release: its lease has ended. A rate has drained by then too, and only usage beyond the
+    // reservation counts.
     let state = shard.state(id, &part.counter, window, now)?.settle(part, held, now);
-    // Redis keeps its windows longer than a page does.
+    // Redis stores its windows longer than a shard does.
     let counts = part.used > 0 && shard.scope() == CounterScope::Replicated;
     if shard.has(id) || counts || !state.is_spent(now) { shard.put(id, &part.counter, &state, now) } else { Ok(()) }
 }

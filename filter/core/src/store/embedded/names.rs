@@ -1,11 +1,10 @@
-//! The names of a place's meters, for those that must be called by name: only where counts are exchanged with Redis.
+//! The names of a shard's counters, which only the exchange with Redis needs.
 //!
-//! A page knows its meters by hashes, so that a request copies no text. Their names are in a value beside it, which is
-//! read when a record is new on the page and written when its meter is new at the place: before the page, so that no
-//! count is ever without its name.
+//! A shard identifies counters by hash, so that requests copy no text. Names are in a value beside it. It is read when a record is new in
+//! the shard, and written when the counter is new: before the shard, so that no count is ever without its name.
 //!
-//! A name that no record uses is kept, as long as there is room. Past that, it is marked, and an hour later it goes, if
-//! nobody has taken the mark away meanwhile; a worker whose page is not written an hour after its names are is no more.
+//! Unused names are kept while there is room. Beyond that, a name is marked, and removed an hour later unless a worker has cleared the
+//! mark. A worker that has not written its shard an hour after a name is gone.
 
 use std::rc::Rc;
 
@@ -16,19 +15,19 @@ use super::{ATTEMPTS, contended};
 use crate::bytes::Reader;
 use crate::store::{SharedData, Unavailable};
 
-/// The format, and that it is one.
+/// Magic bytes and format version.
 const FORMAT: [u8; 4] = *b"SN\0\x01";
 
-/// The most names that are kept: those of a full page, and as many that nobody uses any more.
+/// The most names: those of a full shard, and as many unused ones.
 const MOST_NAMES: usize = 2 * MOST_RECORDS;
 
-/// For how long a mark stands before its name goes, in microseconds.
+/// How long a name stays marked before it is removed, in microseconds.
 const MARKED_FOR: u64 = 3_600_000_000;
 
-/// The version to write names where there are none: never one that somebody else got for them.
+/// Version for writing names that do not exist yet. It never matches if another worker created them first.
 const NOT_YET: u32 = u32::MAX;
 
-/// A copy of a place's names.
+/// A copy of a shard's names.
 #[derive(Debug)]
 pub(super) struct Names {
     value: String,
@@ -36,14 +35,14 @@ pub(super) struct Names {
     rows: Vec<Row>,
 }
 
-/// A name, and since when nobody uses it, in microseconds; 0 for a name in use.
+/// A name, and since when it is unused, in microseconds; 0 for a name in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Row {
     unused: u64,
     name: Rc<str>,
 }
 
-/// Makes sure that a meter's name is there.
+/// Ensures that a counter's name is stored.
 pub(super) fn add(shared: &dyn SharedData, place: ShardId, name: &str) -> Result<(), Unavailable> {
     for _ in 0..ATTEMPTS {
         let mut names = Names::read(shared, place)?;
@@ -76,7 +75,7 @@ impl Names {
         }
     }
 
-    /// Whether there never were any.
+    /// Whether the shard has no stored names.
     pub(super) fn is_new(&self) -> bool {
         self.version == NOT_YET
     }
@@ -85,8 +84,8 @@ impl Names {
         self.rows.iter().map(|row| &row.name)
     }
 
-    /// Makes room, when there are more names than a page has room for: of those that `is_used` does not know. It must
-    /// have been asked of a page that was read after the names.
+    /// Removes unused names if there are more names than records fit in a shard. `is_used` must rely on a shard that was read after the
+    /// names.
     pub(super) fn tidy(mut self, shared: &dyn SharedData, is_used: impl Fn(&str) -> bool, now: &CounterTime) {
         if self.rows.len() <= MOST_RECORDS {
             return;
@@ -101,12 +100,12 @@ impl Names {
             row.unused == 0 || now.micros.saturating_sub(row.unused) < MARKED_FOR
         });
         if self.rows != before {
-            // Somebody else may have written: the next exchange tries again.
+            // If another worker wrote in between, the next exchange tries again.
             self.write(shared);
         }
     }
 
-    /// Whether nobody else wrote in between.
+    /// False if another worker wrote in between.
     fn write(&self, shared: &dyn SharedData) -> bool {
         let mut bytes = FORMAT.to_vec();
         for row in &self.rows {

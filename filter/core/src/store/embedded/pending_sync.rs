@@ -1,22 +1,22 @@
-//! What of a meter has not been told to Redis yet, where counts are exchanged with it.
+//! Usage of a counter that Redis does not have yet, where counts are exchanged with it.
 //!
-//! It is not counted apart: each change of a cell, whatever made it, is also a change of what is to be told, so that the
-//! two cannot differ. What is told is set aside until Redis has confirmed it; then what all Envoys counted takes the place
-//! of what the cell had, and only what is still to be told comes on top.
+//! It is not counted separately: every change of a counter's state also changes its pending sync, so the two cannot diverge. Amounts that
+//! are sent are set aside until Redis confirms them. Then the count of all Envoys replaces the local one, and only unsent amounts are added
+//! to it.
 
 use super::counter_state::{CounterState, CounterTime};
 
-/// In the unit of the cell: for a rate its level's.
+/// In the unit of the counter's state; for a rate, of its level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct PendingSync {
-    /// What Redis does not know. Never anything for places, of which it is told how many there are.
+    /// Not sent yet. Always 0 for concurrency slots, whose current number is sent instead.
     pub(super) untold: i64,
-    /// What it is being told. For places one more than how many it was told last; 0 when it knows of none.
+    /// Sent but not confirmed. For concurrency slots, one more than the number last sent; 0 when Redis has none.
     pub(super) telling: i64,
 }
 
 impl PendingSync {
-    /// After `before` became `after`.
+    /// The pending sync after `before` became `after`.
     pub(super) fn with(self, before: &CounterState, after: &CounterState, last: u64, now: &CounterTime) -> Self {
         let change = match (before, after) {
             (CounterState::Window(before), CounterState::Window(after)) => {
@@ -29,8 +29,8 @@ impl PendingSync {
         Self { untold: saturated(untold), ..self }
     }
 
-    /// At this moment, when the last exchange was at `last`, in microseconds. In an outage of Redis what was counted of a
-    /// rate drains away, and is not told as if it had come at once.
+    /// The unsent amount at `now`, if the last exchange was at `last`, in microseconds. During an outage of Redis, usage of a rate drains
+    /// instead of being sent as one burst afterwards.
     pub(super) fn aged(self, state: &CounterState, last: u64, now: &CounterTime) -> i64 {
         match state {
             CounterState::Rate(rate) if self.untold > 0 => {

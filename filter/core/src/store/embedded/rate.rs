@@ -1,34 +1,33 @@
-//! So many in any minute: the generic cell rate algorithm, with a burst of a whole minute's.
+//! Limits per minute: the generic cell rate algorithm, with a burst of a whole minute's limit.
 //!
-//! What it calls the theoretical arrival time is kept as a level: what was taken and has not yet drained away, at the
-//! limit's pace. Both say the same, but a level is in units and not in time: when the limit changes, what was used stays
-//! what it was, and a settlement needs no limit to correct it. Levels are whole numbers of unit-microseconds, of which
-//! a limit of so many a minute drains exactly so many in a microsecond: nothing is ever rounded.
+//! The algorithm's theoretical arrival time is stored as a level: the debited amount that has not drained yet, at the limit's pace. The two
+//! are equivalent, but a level is in units rather than time. So the used amount survives a change of the limit, and a settlement needs no
+//! limit. Levels are whole unit-microseconds. A limit of n per minute drains exactly n of them per microsecond, so nothing is ever rounded.
 
 use std::time::Duration;
 
 use super::counter_state::{CounterRefusal, CounterTime};
 use crate::store::{CounterSnapshot, Debit, Settled};
 
-/// One unit: it takes a minute to drain at a limit of one.
+/// One unit as a level: it takes a minute to drain at a limit of one.
 pub(super) const UNIT: u64 = 60_000_000;
 
-/// For how long what was not told to Redis counts in full, in microseconds: the longest time between two exchanges.
+/// How long unsent usage counts in full, in microseconds: the longest time between two exchanges.
 const IN_FULL: u64 = 60_000_000;
 
-/// The most that can be kept: limits beyond 3 * 10^11 a minute count as that.
+/// The highest level: limits beyond 3 * 10^11 per minute count as that.
 const FULL: u128 = u64::MAX as u128;
 
-/// A bucket that drains.
+/// A draining bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Rate {
-    /// What has not drained at `at`, in [`UNIT`]s.
+    /// The amount that has not drained at `at`; [`UNIT`] is one unit.
     pub(super) level: u64,
-    /// When this was so, in microseconds; never goes back.
+    /// The time of `level`, in microseconds; never goes back.
     pub(super) at: u64,
-    /// Since when it has not been empty, in microseconds.
+    /// Since when the bucket has not been empty, in microseconds.
     pub(super) since: u64,
-    /// How much drains in a minute: the limit of the latest take; 0 as long as none has told it, and nothing drains.
+    /// Drained amount per minute: the limit of the latest debit. 0 before the first debit; then nothing drains.
     pub(super) limit: u64,
 }
 
@@ -51,8 +50,8 @@ impl Rate {
         Ok((rate, rate.snapshot(now)))
     }
 
-    /// What was reserved and not used is given back, unless the bucket has been empty since: then the reservation has
-    /// drained away like all else, and giving it back would let more pass than the limit.
+    /// Returns the unused part of a reservation, unless the bucket has been empty since: then the reservation has drained like everything
+    /// else, and returning it would allow more than the limit.
     pub(super) fn settle(self, part: &Settled, now: &CounterTime) -> Self {
         let mut rate = self.drained(now);
         let level = u128::from(rate.level);
@@ -61,7 +60,7 @@ impl Rate {
                 rate.level = saturated(level.saturating_sub(units(less)));
             }
         } else {
-            // Also where no pace is known: what is added now must not drain for the time before.
+            // Even if the pace is unknown: the added amount must not drain for the time before.
             rate.at = rate.at.max(now.micros);
             rate.level = saturated(level.saturating_add(units(part.used - part.reserved)));
         }
@@ -74,13 +73,13 @@ impl Rate {
         CounterSnapshot { used: rate.level.div_ceil(UNIT), reserved: 0, period: rate.at, until: 0, reset }
     }
 
-    /// Whether it can be forgotten.
+    /// Whether it can be dropped.
     pub(super) fn is_spent(self, now: &CounterTime) -> bool {
         self.drained(now).level == 0
     }
 
-    /// The same bucket at this moment. If its pace is unknown, nothing drains for a minute, and then it is empty: by that time any limit
-    /// that allows its content has drained it.
+    /// The bucket at `now`. With an unknown pace, nothing drains for a minute, and then the bucket is empty: any limit that allows its
+    /// content has drained it by then.
     pub(super) fn drained(mut self, now: &CounterTime) -> Self {
         let elapsed = now.micros.saturating_sub(self.at);
         if self.limit == 0 && elapsed > UNIT {
@@ -97,25 +96,25 @@ impl Rate {
         self
     }
 
-    /// How much more is in it than there was before, apart from what has drained meanwhile.
+    /// The increase since `before`, apart from what has drained.
     pub(super) fn change_since(self, before: Self, now: &CounterTime) -> i128 {
         let pace = if before.limit == 0 { self.limit } else { before.limit };
         i128::from(self.level) - i128::from(Self { limit: pace, ..before }.drained(now).level)
     }
 
-    /// How much drains from its own moment till now, but for the time in which all counts in full: since `last`.
+    /// The amount that drains until `now`. Draining starts at `at`, or when usage since `last` no longer counts in full, if that is later.
     pub(super) fn drains_after(self, last: u64, now: &CounterTime) -> u128 {
         let elapsed = now.micros.saturating_sub(self.at.max(last.saturating_add(IN_FULL)));
         u128::from(self.limit) * u128::from(elapsed)
     }
 
-    /// With this level in its place.
+    /// Replaces the level.
     pub(super) fn at_level(self, level: u64, now: &CounterTime) -> Self {
         let since = if level == 0 { now.micros } else { self.drained(now).since };
         Self { level, at: now.micros.max(self.at), since, ..self }
     }
 
-    /// How long so much takes to drain.
+    /// How long `level` takes to drain.
     fn draining(self, level: u128) -> Duration {
         Duration::from_micros(saturated(level.div_ceil(u128::from(self.limit.max(1)))))
     }

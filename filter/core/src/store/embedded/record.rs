@@ -1,5 +1,4 @@
-//! A cell as the bytes it is kept in: its id, what it is, its numbers, and what of it Redis was not told; always of the
-//! same size.
+//! A counter's state in bytes of a fixed size: its id, kind, numbers, and pending sync.
 
 use super::concurrency_slots::{BUCKETS, ConcurrencySlots};
 use super::counter_state::{CounterState, Id};
@@ -9,18 +8,16 @@ use super::window::Window;
 use crate::bytes::{Reader, Writer};
 use crate::store::LimitWindow;
 
-/// The size of a record: places take the most.
+/// Size of a record; concurrency slots need the most.
 pub(super) const SIZE: usize = 8 + 4 + 4 + 8 + 4 * BUCKETS + 4 + 4;
 
-/// The bytes of one record.
 pub(super) type Record = [u8; SIZE];
 
-/// The id of a record.
 pub(super) fn id(record: &Record) -> Id {
     Id(Reader(record).u64().unwrap_or_default())
 }
 
-/// The cell of a record; `None` when it is damaged.
+/// The counter state of a record; `None` when it is damaged.
 pub(super) fn state(record: &Record) -> Option<CounterState> {
     let mut reader = Reader(record);
     reader.u64()?;
@@ -49,7 +46,7 @@ pub(super) fn state(record: &Record) -> Option<CounterState> {
     }
 }
 
-/// What of a record Redis was not told.
+/// The pending sync of a record.
 pub(super) fn pending(record: &Record) -> PendingSync {
     let read = || {
         let mut reader = Reader(record);
@@ -68,7 +65,6 @@ pub(super) fn pending(record: &Record) -> PendingSync {
     read().unwrap_or_default()
 }
 
-/// The record of a cell.
 pub(super) fn record(id: Id, state: &CounterState, pending: PendingSync) -> Record {
     let mut record = [0; SIZE];
     let mut writer = Writer(&mut record);

@@ -1,10 +1,10 @@
-//! The one atomic step of a reservation, over one page or several.
+//! One atomic reservation, on one shard or on several.
 //!
-//! All pages that concern an order are read, and the first alternative that fits is written. One page needs one write.
-//! With several, the last write decides: before it, the order holds its part on the pages before, with a mark on them;
-//! afterwards it takes the marks away, or, when somebody else took the last of what it wanted, gives all back. Whoever
-//! is refused on a marked page looks again before believing it, since what stands in its way may be given back in a
-//! moment. So nothing is ever granted twice, and nothing is refused because of an order that was itself refused.
+//! All shards that a reserve request concerns are read, and the first alternative that fits is written. One shard needs one write. With
+//! several, the last write decides: before it, the request writes its debits to the other shards, each with an intent. Afterwards it
+//! removes the intents, or rolls everything back if the last shard no longer has room. A shard with a pending intent can reject a request
+//! wrongly: the intent may be rolled back. So the request is checked again before it is rejected. Nothing is granted twice, and no request
+//! is rejected because of another that was itself rejected.
 
 use sluice_wire::order;
 use sluice_wire::time::Time;
@@ -20,31 +20,31 @@ use super::shard_id::ShardId;
 use super::window::Window;
 use super::{ATTEMPTS, CounterScope, contended, settle_part, update};
 
-/// How often an order that is refused on a marked page looks again. What it waits for takes another worker two writes;
-/// should that one have been interrupted in between, this is some milliseconds, and then the refusal stands.
+/// How often a request is checked again before it is rejected on a shard with a pending intent. The intent's worker needs two more writes;
+/// if it was preempted in between, these checks last some milliseconds, and then the rejection stands.
 const PATIENCE: usize = 1_000;
 
-/// What is to become of one take.
+/// The result of a debit.
 #[derive(Debug)]
 struct Change {
-    /// The index of its page.
+    /// Index of its shard.
     shard: usize,
     id: Id,
     state: CounterState,
     snapshot: CounterSnapshot,
 }
 
-/// What an order comes to on pages as they were read.
+/// The decision on a reserve request, for the shards as read.
 enum Plan {
-    /// This alternative, by these changes, one for each take.
+    /// Reserve this alternative; one change for each debit.
     Take(usize, Vec<Change>),
-    /// None fits.
+    /// No alternative fits.
     Refuse(Vec<LimitExceeded>),
-    /// Something stands in the way that may be gone in a moment.
+    /// An undecided request may be in the way: check again.
     Wait,
 }
 
-/// Reserves the first alternative of which every hard limit holds, or nothing.
+/// Reserves the first alternative that fits all its hard limits, or nothing.
 pub fn reserve(
     shared: &dyn SharedData,
     request: &ReserveRequest,
@@ -74,11 +74,11 @@ pub fn reserve(
     Err(contended(&step.places.last().map(|place| shard::name(*place)).unwrap_or_default()))
 }
 
-/// The places of an order, the common one last: most orders concern it, so holding something there, while deciding
-/// elsewhere, would make most others wait.
+/// The shards that a request concerns, the common one last. Most requests concern it, so an intent on it while deciding elsewhere would
+/// delay most others.
 fn places(request: &ReserveRequest) -> Vec<ShardId> {
     let mut places: Vec<ShardId> = Vec::new();
-    // Takes of the same shard stand together.
+    // Debits with the same shard key are adjacent.
     let mut last: Option<&str> = None;
     for take in request.alternatives.iter().flatten() {
         if last.replace(&take.counter.shard_key) != Some(&*take.counter.shard_key) {
@@ -90,7 +90,7 @@ fn places(request: &ReserveRequest) -> Vec<ShardId> {
     places
 }
 
-/// One order at one moment.
+/// One reserve request at one point in time.
 struct Step<'a> {
     shared: &'a dyn SharedData,
     scope: CounterScope,
@@ -121,7 +121,7 @@ impl<'a> Step<'a> {
         Ok(Plan::Refuse(all_exceeded))
     }
 
-    /// What all takes come to, or the first that does not fit and its page.
+    /// The changes for all debits, or the first debit that does not fit and its shard.
     fn plan<'p>(
         &self,
         debits: &[Debit],
@@ -146,7 +146,7 @@ impl<'a> Step<'a> {
         Ok(Ok(changes))
     }
 
-    /// Writes the changes to all pages, and gives the readings; or to none, when somebody else wrote in between.
+    /// Writes the changes to all shards and returns the snapshots. Rolls back and returns `None` if another worker wrote in between.
     fn carry_out(
         &self,
         chosen: usize,
@@ -177,8 +177,8 @@ impl<'a> Step<'a> {
         decided.map(|_| None)
     }
 
-    /// The write that decides. With nothing held elsewhere, one try: the next may be for another alternative. Else it is
-    /// tried until the chosen one does not fit any more, since giving back costs more.
+    /// The deciding write. If nothing is written elsewhere, it is tried once, since the next attempt may choose another alternative.
+    /// Otherwise it is retried until the chosen alternative no longer fits, since a rollback costs more.
     fn write_last(
         &self,
         chosen: usize,
@@ -221,7 +221,7 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
-    /// Takes back what was held on these pages. What a page does not take stays charged until its lease ends.
+    /// Rolls back the debits on these shards. If that fails on a shard, they stay charged until their lease ends.
     fn give_back(&self, chosen: usize, changes: &[Change], shards: &[usize]) -> Result<(), Unavailable> {
         for at in shards {
             let Some(place) = self.places.get(*at) else { continue };
@@ -239,7 +239,7 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
-    /// A mark that cannot be taken away is not worth failing for: it only makes others look twice for a moment.
+    /// Removes the intent. A failure is ignored: it only makes other requests check again for a moment.
     fn take_mark_away(&self, at: usize) {
         if let Some(place) = self.places.get(at) {
             let _ = update(self.shared, *place, self.scope, &self.now, |shard| {

@@ -1,12 +1,11 @@
-//! A page: the meters of one place, in one value of the shared data, so that one write changes all or none of them.
+//! A shard: counters that share one value of the shared data, so that one write changes all or none of them.
 //!
-//! Its bytes are a format number, how many records and leases there are, how far the exchange with Redis is, the records
-//! sorted by id, the leases, and then the marks of orders that hold something here while they are still deciding on another
-//! page. It is changed in the copy that was read, and written if nobody else wrote in between. A page that does not exist
-//! is empty. Bytes that are no page are never overwritten: they tell nothing of what was spent, and an empty page would
-//! give everybody their budgets back.
+//! Its bytes are a format number, the numbers of records and leases, the progress of the exchange with Redis, the records sorted by id, the
+//! leases, and the intents of requests that have debits here while they are undecided on another shard. Changes are made to a copy, which
+//! is written if no other worker wrote in between. A missing shard is empty. Malformed bytes are never overwritten: they do not reveal what
+//! was spent, and an empty shard would reset every budget.
 //!
-//! Whoever reads a page reads it as it is at that moment: reservations whose leases have ended are given back in the copy.
+//! Reading a shard releases expired reservations in the copy.
 
 use std::time::Duration;
 
@@ -19,33 +18,33 @@ use super::{CounterScope, names};
 use crate::bytes::{Reader, Writer};
 use crate::store::{Conflict, Counter, SharedData, Unavailable};
 
-/// The format of a page, and that it is one. Another format needs another name too: see [`name`].
+/// Magic bytes and format version. Another format also needs another name: see [`name`].
 const FORMAT: [u8; 4] = *b"SP\0\x03";
 
-/// Format and counts, and the progress.
+/// Size of the format, the counts and the progress.
 const HEADER: usize = 4 + 4 + 4 + 16 + 5 * 8;
 
-/// An id and a time.
+/// Size of an intent: an id and a time.
 const MARK: usize = 16;
 
-/// The most records of a page; it is copied whole for every request.
+/// The most records in a shard, which is copied whole for every request.
 pub(super) const MOST_RECORDS: usize = 4096;
 
-/// The most marks: more than there are workers, each of which has one at a time.
+/// The most intents: more than there are workers, each of which has one at a time.
 const MOST_MARKS: usize = 128;
 
-/// For how long a mark counts, in microseconds. An order is decided within microseconds; this is for a worker that was
-/// interrupted, and bounds what one that was lost does.
+/// How long an intent counts, in microseconds. A request is decided within microseconds; the rest is for a preempted worker, and bounds the
+/// effect of a lost one.
 const MARK_LIFE: u64 = 100_000;
 
-/// For how long it counts how many there are at the other Envoys, in microseconds: Redis forgets an Envoy as soon.
+/// How long the slots of other Envoys count, in microseconds: Redis forgets an Envoy after the same time.
 const OTHERS_COUNT_FOR: u64 = 10_000_000;
 
-/// The version to write a page that does not exist yet. Envoy ignores it then; if somebody else was first, it is not the
-/// version they got, since versions are counted up from one over all values.
+/// Version for writing a shard that does not exist yet. Envoy ignores it in that case. If another worker created the shard first, it does
+/// not match: versions count up from one over all values.
 const NOT_YET: u32 = u32::MAX;
 
-/// An order that holds something on this page and is not decided.
+/// An undecided request with a debit on this shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Intent {
     request: u64,
@@ -53,24 +52,24 @@ struct Intent {
     at: u64,
 }
 
-/// How far the exchange with Redis is; all zero where there is none.
+/// Progress of the exchange with Redis; all zero without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Progress {
-    /// Who Redis knows this Envoy as.
+    /// This Envoy's name in Redis.
     pub(super) teller: [u8; 16],
-    /// The number of the batch that was told last.
+    /// Number of the last batch sent.
     pub(super) telling: u64,
-    /// The number of the one that was confirmed last; less while one is under way.
+    /// Number of the last batch confirmed; less than `telling` while a batch is pending.
     pub(super) pending: u64,
-    /// The batch has the records after this id, or all from the first for 0,
+    /// The batch has the records after this id (0 for all from the first),
     pub(super) after: u64,
     /// up to this one.
     pub(super) up_to: u64,
-    /// When the last one was confirmed, in microseconds.
+    /// When the last batch was confirmed, in microseconds.
     pub(super) at: u64,
 }
 
-/// A copy of a page.
+/// A copy of a shard.
 pub(super) struct Shard<'s> {
     shared: &'s dyn SharedData,
     place: ShardId,
@@ -85,13 +84,13 @@ pub(super) struct Shard<'s> {
     changed: bool,
 }
 
-/// What a place's page is called, with its format's number: a filter that is updated in a running Envoy starts anew.
+/// A shard's name, with the format version: a filter that is updated in a running Envoy starts with empty counters.
 pub(super) fn name(place: ShardId) -> String {
     place.name("sluice.page.4.")
 }
 
 impl<'s> Shard<'s> {
-    /// The page at this moment.
+    /// Reads the shard and releases expired reservations.
     pub(super) fn read(
         shared: &'s dyn SharedData,
         place: ShardId,
@@ -113,7 +112,7 @@ impl<'s> Shard<'s> {
         Ok(shard)
     }
 
-    /// Gives back what nobody has settled within its lease.
+    /// Releases reservations whose leases have ended.
     fn give_back(&mut self, now: &CounterTime) {
         for (id, amount) in self.leases.ended(now) {
             self.changed = true;
@@ -125,7 +124,7 @@ impl<'s> Shard<'s> {
         }
     }
 
-    /// What Redis is to be told, where all count together, after `before` became `after`.
+    /// The pending sync after `before` became `after`; unchanged in local scope.
     fn pending(
         &self,
         pending: PendingSync,
@@ -139,17 +138,16 @@ impl<'s> Shard<'s> {
         }
     }
 
-    /// Whose counts these are.
     pub(super) fn scope(&self) -> CounterScope {
         self.scope
     }
 
-    /// Whether nothing was ever counted on it.
+    /// Whether the shard does not exist yet.
     pub(super) fn is_new(&self) -> bool {
         self.version == NOT_YET
     }
 
-    /// Writes what was changed; nothing when nothing was.
+    /// Writes the copy, if it was changed.
     pub(super) fn write(&mut self) -> Result<(), Conflict> {
         if !self.changed {
             return Ok(());
@@ -170,7 +168,7 @@ impl<'s> Shard<'s> {
         written
     }
 
-    /// What is kept of a meter.
+    /// The state of a counter, empty if it has no record.
     pub(super) fn state(
         &self,
         id: Id,
@@ -186,7 +184,7 @@ impl<'s> Shard<'s> {
         }
     }
 
-    /// The cell of a record: what the other Envoys had is forgotten when it was long ago.
+    /// The counter state of a record. Outdated slot counts of other Envoys are reset.
     fn kept(&self, record: &Record, now: &CounterTime) -> Option<CounterState> {
         let mut state = record::state(record)?;
         if let CounterState::Places(places) = &mut state
@@ -197,12 +195,12 @@ impl<'s> Shard<'s> {
         Some(state)
     }
 
-    /// Whether something is kept of a meter.
+    /// Whether a counter has a record.
     pub(super) fn has(&self, id: Id) -> bool {
         self.find(id).is_ok()
     }
 
-    /// Keeps this of a meter. Where all count together, the difference to what was kept is to be told.
+    /// Stores a counter's state. In replicated scope, the difference is added to its pending sync.
     pub(super) fn put(
         &mut self,
         id: Id,
@@ -233,12 +231,12 @@ impl<'s> Shard<'s> {
         Ok(())
     }
 
-    /// How much of a window is reserved and not settled.
+    /// The reserved, unsettled amount of a window.
     pub(super) fn held(&self, id: Id) -> u64 {
         self.leases.held(id)
     }
 
-    /// Notes that so much of a window is reserved and not settled: until when it is held, 0 when that is for ever.
+    /// Adds a window's reservation to the leases; returns its end, or 0 if it has none.
     pub(super) fn hold(&mut self, id: Id, amount: u64, lease: Duration, now: &CounterTime) -> u64 {
         if amount == 0 {
             return 0;
@@ -247,7 +245,7 @@ impl<'s> Shard<'s> {
         self.leases.hold(id, amount, lease, now)
     }
 
-    /// How much is still held of what was reserved of a window until then; it is not any more after this.
+    /// Removes a window's reservation that lasts until `until`; returns how much of it was still held.
     pub(super) fn release(&mut self, id: Id, amount: u64, until: u64) -> u64 {
         if until == 0 {
             return amount;
@@ -257,7 +255,7 @@ impl<'s> Shard<'s> {
         held
     }
 
-    /// Changes a record that is there.
+    /// Changes an existing record.
     pub(super) fn set(&mut self, id: Id, state: &CounterState, pending: PendingSync) {
         let record = record::record(id, state, pending);
         let Ok(at) = self.find(id) else { return };
@@ -267,20 +265,20 @@ impl<'s> Shard<'s> {
         }
     }
 
-    /// Changes how far the exchange is.
+    /// Updates the progress of the exchange.
     pub(super) fn advance(&mut self, progress: Progress) {
         self.changed |= self.progress != progress;
         self.progress = progress;
     }
 
-    /// Everything on it, by id.
+    /// All counters, by record id.
     pub(super) fn cells(&self, now: &CounterTime) -> impl Iterator<Item = (Id, CounterState, PendingSync)> {
         self.records()
             .iter()
             .filter_map(|record| Some((record::id(record), self.kept(record, now)?, record::pending(record))))
     }
 
-    /// Marks that an order holds something here.
+    /// Adds the intent of a request with a debit here.
     pub(super) fn open(&mut self, request: u64, now: &CounterTime) {
         self.intents.retain(|intent| intent.is_young(now));
         if self.intents.len() >= MOST_MARKS {
@@ -290,19 +288,19 @@ impl<'s> Shard<'s> {
         self.changed = true;
     }
 
-    /// Takes the mark of an order away.
+    /// Removes a request's intent.
     pub(super) fn close(&mut self, request: u64) {
         let before = self.intents.len();
         self.intents.retain(|intent| intent.request != request);
         self.changed |= self.intents.len() != before;
     }
 
-    /// Whether some order holds something here that it may give back in a moment.
+    /// Whether an undecided request has a debit here that it may roll back.
     pub(super) fn is_unsettled(&self, now: &CounterTime) -> bool {
         self.intents.iter().any(|intent| intent.is_young(now))
     }
 
-    /// Room for a new record is made by those of which nothing is left, so that a page does not grow with time.
+    /// Drops spent records before one is added, so that a shard does not grow with time.
     fn forget_spent(&mut self, now: &CounterTime) {
         let is_spent = |record: &Record| {
             let forgettable =
@@ -330,7 +328,7 @@ impl<'s> Shard<'s> {
     }
 }
 
-/// What a page's bytes are.
+/// The parsed bytes of a shard.
 struct Parts {
     progress: Progress,
     /// The header with the records.

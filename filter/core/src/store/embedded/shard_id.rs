@@ -1,27 +1,26 @@
-//! Where a shard's meters and accounts are: one of a fixed number of places, by its name.
+//! Maps shard keys to a fixed number of shards, which hold counters and accounts.
 //!
-//! Envoy's shared data has no delete, so a value for each team that ever was would be a leak. A meter is known by its own name
-//! wherever it is, so shards that share a place do not mix; they only read and write the same page. What concerns several teams has
-//! a place of its own.
+//! Envoy's shared data has no delete, so a value for each team that ever existed would be a leak. Counters are identified by name, so shard
+//! keys that map to the same shard do not mix; they only share its reads and writes. Counters that span teams have a shard of their own.
 //!
-//! Where counts are exchanged with Redis, the present configuration says at which places its teams are: those are exchanged in
-//! every round, the others until nothing of theirs is left to tell.
+//! Where counts are exchanged with Redis, the current configuration announces the shards of its teams. Those are exchanged in every round,
+//! the others until they have nothing left to send.
 
 use crate::mix::{hash, spread};
 use crate::store::SharedData;
 
-/// How many there are.
+/// Number of shards.
 const PLACES: u16 = 1024;
 
-/// Under which name it is kept where the present teams are: a bit for each place.
+/// Name of the announcement in the shared data: a bit for each shard.
 const NAMED: &str = "sluice.places.1";
 
-/// A place; its number.
+/// Identifies a shard by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ShardId(u16);
 
 impl ShardId {
-    /// A shard's.
+    /// The shard for a shard key.
     pub fn of(shard: &str) -> Self {
         if shard.is_empty() {
             return Self(0);
@@ -30,17 +29,17 @@ impl ShardId {
         Self(1 + u16::try_from(number).unwrap_or_default())
     }
 
-    /// All that there are.
+    /// All shards.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..PLACES).map(Self)
     }
 
-    /// Its number.
+    /// The shard's number.
     pub fn number(self) -> u16 {
         self.0
     }
 
-    /// What one of its values is called that all begin with this.
+    /// The name of this shard's value that begins with `kind`.
     pub(super) fn name(self, kind: &str) -> String {
         let mut digits = [0; 5];
         let mut rest = self.0;
@@ -59,7 +58,7 @@ impl ShardId {
     }
 }
 
-/// Says where the shards of the present configuration are.
+/// Announces the shards of the current configuration.
 pub fn announce<'a>(shared: &dyn SharedData, shards: impl Iterator<Item = &'a str>) {
     let mut bits = [0_u8; PLACES as usize / 8];
     for place in std::iter::once(ShardId(0)).chain(shards.map(ShardId::of)) {
@@ -67,21 +66,21 @@ pub fn announce<'a>(shared: &dyn SharedData, shards: impl Iterator<Item = &'a st
             *byte |= 1 << (place.0 % 8);
         }
     }
-    // Whatever there was: of several workers the last one to hear of a configuration says it.
+    // Unconditional: the last worker to load a configuration wins.
     let _ = shared.write(NAMED, &bits, 0);
 }
 
-/// Where they are; everywhere, as long as nobody has said it.
+/// The announced shards; all shards until the first announcement.
 #[derive(Debug)]
 pub struct Announced(Option<Vec<u8>>);
 
 impl Announced {
-    /// As it is now.
+    /// Reads the current announcement.
     pub fn read(shared: &dyn SharedData) -> Self {
         Self(shared.read(NAMED).map(|(bits, _)| bits))
     }
 
-    /// Whether a shard of the present configuration is here.
+    /// Whether the current configuration uses this shard.
     pub fn has(&self, place: ShardId) -> bool {
         let Some(bits) = &self.0 else { return true };
         bits.get(usize::from(place.0 / 8)).is_none_or(|byte| byte & (1 << (place.0 % 8)) != 0)

@@ -1,7 +1,7 @@
-//! So many in a calendar window, or in all: a sum.
+//! Limits per calendar window or for all time: a sum.
 //!
-//! Each day and each month has a record of its own, so that nothing is ever reset: a settlement finds the window it
-//! reserved in for as long as that is kept, and a clock a little behind at midnight counts in yesterday.
+//! Each day and each month has its own record, so nothing is ever reset. A settlement finds the window of its reservation as long as the
+//! record is stored, and a clock slightly behind at midnight counts into yesterday.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ use super::counter_state::{CounterRefusal, CounterTime};
 pub(super) struct Window {
     /// `Day`, `Month`, or else all time.
     pub(super) kind: LimitWindow,
-    /// Which day since 1970, which month since January 1970; 0 for all time.
+    /// Days since 1970, or months since January 1970; 0 for all time.
     pub(super) number: u64,
-    /// What was used, and what is reserved.
+    /// The used amount, including reservations.
     pub(super) used: u64,
 }
 
 impl Window {
-    /// The number of the window that a moment is in.
+    /// Number of the window that contains `now`.
     pub(super) fn number(kind: LimitWindow, now: &CounterTime) -> u64 {
         match kind {
             LimitWindow::Day => now.day,
@@ -34,8 +34,8 @@ impl Window {
 
     pub(super) fn take(mut self, take: &Debit, now: &CounterTime) -> Result<(Self, CounterSnapshot), CounterRefusal> {
         let used = self.used.checked_add(take.amount);
-        // What cannot be counted is refused in any case: cut off at the top, it would take others' part with it when it is
-        // given back.
+        // An amount that would overflow is rejected even by a soft limit: a saturated sum would lose some of the others' usage when this
+        // amount is released.
         let Some(used) = used.filter(|used| !take.hard || *used <= take.limit) else {
             let snapshot = self.snapshot(now);
             let passes = self.kind != LimitWindow::Total && take.amount <= take.limit;
@@ -45,7 +45,7 @@ impl Window {
         Ok((self, self.snapshot(now)))
     }
 
-    /// With what was used in place of what is still held of the reservation.
+    /// Replaces the part of the reservation that is still held with the used amount.
     pub(super) fn settle(self, held: u64, used: u64) -> Self {
         Self { used: self.used.saturating_sub(held).saturating_add(used), ..self }
     }
@@ -54,13 +54,13 @@ impl Window {
         CounterSnapshot { used: self.used, reserved: 0, period: self.number, until: 0, reset: self.remaining(now) }
     }
 
-    /// Whether it can be forgotten. The window before the present one is kept, for clocks that are a little behind.
+    /// Whether the record can be dropped. The previous window is kept for clocks that are slightly behind.
     pub(super) fn is_spent(self, now: &CounterTime) -> bool {
         let passed = self.kind != LimitWindow::Total && self.number.saturating_add(1) < Self::number(self.kind, now);
         self.used == 0 || passed
     }
 
-    /// Until its end.
+    /// Time until the window ends.
     fn remaining(self, now: &CounterTime) -> Duration {
         let end = match self.kind {
             LimitWindow::Day => self.number.saturating_add(1),
@@ -85,7 +85,7 @@ mod tests {
         let window = Window { kind: LimitWindow::Total, number: 0, used: 90 };
         let counter = Counter { name: "team=t/usd/total".into(), shard_key: "t".into(), kind: LimitWindow::Total };
         let take = Debit { counter, amount: u64::MAX, limit: 100, hard: false };
-        // A sum cut off at the top would be less than what was there, once this part is taken away again.
+        // Once this amount is released, a saturated sum would be less than before.
         assert!(window.take(&take, &now).is_err());
     }
 }

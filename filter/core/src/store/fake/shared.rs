@@ -1,16 +1,15 @@
-//! Envoy's shared data, in one thread.
+//! Envoy's shared data, for one thread.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::{Conflict, SharedData};
 
-/// Envoy's shared data.
 #[derive(Debug, Default)]
 pub(crate) struct Shared(RefCell<BTreeMap<String, (Vec<u8>, u32)>>);
 
 impl Shared {
-    /// Under which names something is kept.
+    /// Names that have a value.
     pub(crate) fn names(&self) -> Vec<String> {
         self.0.borrow().keys().cloned().collect()
     }
@@ -22,7 +21,7 @@ impl SharedData for Shared {
     }
     fn write(&self, name: &str, value: &[u8], version: u32) -> Result<(), Conflict> {
         let mut map = self.0.borrow_mut();
-        // Of a name that does not exist yet, the version is not looked at.
+        // The version is ignored for a name that does not exist yet.
         let known = map.get(name).map(|(_, known)| *known);
         if known.is_some_and(|known| version != 0 && version != known) {
             return Err(Conflict);

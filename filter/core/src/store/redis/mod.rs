@@ -1,14 +1,13 @@
-//! The store in Redis, over HTTP: what is asked of it and how its answers are read. Nothing is sent from here.
+//! The store in Redis, over HTTP: builds commands and parses replies. It sends nothing itself.
 //!
-//! A [`wire::Command`] says what to do, [`wire::Wire`] writes it as a call to a server that speaks HTTP for Redis and reads
-//! the answer. Every decision is one Lua script and so one atomic step: [`reserve`], [`settle`], [`read`], [`sync`]; each
-//! has the command it sends and the reading of its answer. Time is Redis' own: the clocks of Envoys do not matter.
+//! A [`wire::Command`] is one operation. [`wire::Wire`] writes it as an HTTP call to a server that fronts Redis, and reads the reply. Every
+//! decision is one Lua script and so one atomic step: [`reserve`], [`settle`], [`read`], [`sync`]. Each module holds the command and the
+//! parser of its reply. Time is Redis's own: the Envoys' clocks do not matter.
 //!
-//! A meter has one number for what is reserved and what is settled: a reservation counts as spent until its settlement
-//! corrects it, or its lease ends. What was reserved is in the order's record, which is what is corrected; after the
-//! settlement a tombstone stands in its place, so that neither a second settlement nor a late order changes anything.
-//! Orders that hold something are listed by the end of their lease, and each script that decides or reads gives back first
-//! what lost ones hold.
+//! A counter has one number for reserved and settled usage: a reservation counts as used until its settlement corrects it or its lease
+//! ends. The reservation's record holds the reserved amounts. Settlement replaces the record with a tombstone, so neither a second
+//! settlement nor a late reserve request changes anything. Open reservations are listed by the end of their lease; each script that decides
+//! or reads releases the expired ones first.
 
 use std::collections::BTreeMap;
 
@@ -24,18 +23,18 @@ pub mod settle;
 pub mod sync;
 pub mod wire;
 
-/// The common beginnings of the scripts.
+/// Preludes shared by the scripts.
 const METERS: &str = include_str!("lua/meters.lua");
 const LEASES: &str = include_str!("lua/leases.lua");
 
-/// The largest number that Lua counts exactly. More of anything is counted as this many.
+/// The largest integer that Lua counts exactly. Larger amounts are counted as this many.
 const EXACT: u64 = 1 << 53;
 
 fn exact(number: u64) -> String {
     number.min(EXACT).to_string()
 }
 
-/// A gauge's letter in the scripts.
+/// The letter of a limit window in the scripts.
 fn letter(kind: LimitWindow) -> &'static str {
     match kind {
         LimitWindow::Minute => "m",
@@ -46,7 +45,7 @@ fn letter(kind: LimitWindow) -> &'static str {
     }
 }
 
-/// A script's keys, none twice, and where each stands.
+/// A script's keys without duplicates, and the position of each.
 #[derive(Default)]
 struct Keys {
     names: Vec<String>,
@@ -54,7 +53,7 @@ struct Keys {
 }
 
 impl Keys {
-    /// Its place, from 1, as Lua counts.
+    /// The key's position, from 1 as in Lua.
     fn place(&mut self, name: String) -> String {
         let next = self.names.len() + 1;
         let place = *self.places.entry(name.clone()).or_insert(next);
@@ -65,7 +64,7 @@ impl Keys {
     }
 }
 
-/// The numbers of a script's answer.
+/// The numbers in a script's reply.
 struct Numbers<'a>(std::str::Split<'a, char>);
 
 impl<'a> Numbers<'a> {
@@ -85,13 +84,13 @@ impl<'a> Numbers<'a> {
         self.0.next()?.parse().ok()
     }
 
-    /// The value, when all of the answer was read.
+    /// The value, if the whole reply was read.
     fn end<T>(mut self, value: T) -> Option<T> {
         self.0.next().is_none().then_some(value)
     }
 }
 
-/// A reply as a script's text.
+/// A script's reply as text.
 fn text(reply: &RedisReply) -> Result<&str, Unavailable> {
     match reply {
         RedisReply::Text(text) => Ok(text),

@@ -1,4 +1,4 @@
-//! The names of all that is kept in Redis: `{prefix}:…`, so that a cluster keeps everything of one gateway together.
+//! Names of all Redis keys: `{prefix}:…`, so that a Redis cluster stores all of one gateway's keys in one slot.
 
 use sluice_wire::hex;
 
@@ -11,12 +11,12 @@ pub fn of(prefix: &str, rest: &str) -> String {
     format!("{{{prefix}}}:{rest}")
 }
 
-/// A key's record: a text.
+/// A virtual key's record: a text.
 pub fn key(prefix: &str, hash: &KeyHash) -> String {
     of(prefix, &format!("key:{}", hex::encoded(&hash.0)))
 }
 
-/// All keys: a hash, id to SHA-256.
+/// All virtual keys: a hash, id to SHA-256.
 pub fn keys(prefix: &str) -> String {
     of(prefix, "keys")
 }
@@ -26,12 +26,11 @@ pub fn note(prefix: &str, name: &str) -> String {
     of(prefix, &format!("n:{name}"))
 }
 
-/// A meter.
 pub(super) fn counter(prefix: &str, counter: &Counter) -> String {
     of(prefix, &format!("m:{}", counter.name))
 }
 
-/// A meter in relaxed mode. Only places, which strict mode knows one by one, are kept in another way.
+/// A counter in relaxed mode. Only concurrency slots differ: strict mode tracks them one by one.
 pub(super) fn shared_meter(prefix: &str, shared: &Counter) -> String {
     match shared.kind {
         LimitWindow::Day | LimitWindow::Month | LimitWindow::Total | LimitWindow::Minute => counter(prefix, shared),
@@ -39,17 +38,17 @@ pub(super) fn shared_meter(prefix: &str, shared: &Counter) -> String {
     }
 }
 
-/// What an order reserved, or that it is settled.
+/// A reservation's record: the reserved amounts, or the tombstone of a settled one.
 pub(super) fn record(prefix: &str, id: &str) -> String {
     of(prefix, &format!("r:{id}"))
 }
 
-/// Orders that hold something and are not settled: a sorted set of their records by the end of their lease, in microseconds.
+/// Open reservations: a sorted set of their records by the end of their lease, in microseconds.
 pub(super) fn open_orders(prefix: &str) -> String {
     of(prefix, "open")
 }
 
-/// The number of the last batch of an Envoy and place that was added.
+/// The number of the last batch that was added for an Envoy's shard.
 pub(super) fn batch(prefix: &str, batch: &Batch) -> String {
     of(prefix, &format!("b:{}:{}", batch.envoy, batch.place.number()))
 }
@@ -60,12 +59,12 @@ pub fn account(prefix: &str, dimension: Dimension, name: &str, day: u64) -> Stri
     of(prefix, &format!("a:{}:{day}:{name}", word(dimension)))
 }
 
-/// Who spent how much in a day since 1970: a sorted set, micro-dollars by name.
+/// Spending by name in a day since 1970: a sorted set, in micro-dollars.
 pub fn spenders_of_day(prefix: &str, dimension: Dimension, day: u64) -> String {
     of(prefix, &format!("top:{}:d{day}", word(dimension)))
 }
 
-/// Who spent how much in a month since January 1970: a sorted set, micro-dollars by name.
+/// Spending by name in a month since January 1970: a sorted set, in micro-dollars.
 pub fn spenders_of_month(prefix: &str, dimension: Dimension, month: u64) -> String {
     of(prefix, &format!("top:{}:m{month}", word(dimension)))
 }

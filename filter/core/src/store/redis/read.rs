@@ -1,4 +1,4 @@
-//! Meters as they are, for reports: nothing is taken. What was lost is given back first.
+//! Reads counters for reports without reserving anything. Expired reservations are released first.
 
 use super::wire::{Command, RedisReply, Script};
 use super::{LEASES, METERS, Numbers, letter, names, senseless, text};
@@ -9,7 +9,7 @@ pub(super) static SCRIPT: Script = Script {
     sha1: "dbb3810351603f293f8746585e1ea761328bce32",
 };
 
-/// Asks for many meters at once.
+/// Reads many counters at once.
 pub fn command(prefix: &str, counters: &[Counter]) -> Command {
     let meters_of = counters.iter().map(|counter| names::counter(prefix, counter));
     let keys = std::iter::once(names::open_orders(prefix)).chain(meters_of).collect();
@@ -17,7 +17,7 @@ pub fn command(prefix: &str, counters: &[Counter]) -> Command {
     Command::script(&SCRIPT, keys, kinds)
 }
 
-/// What they show, in the order they were asked for.
+/// The counters' snapshots, in the order of `counters`.
 pub fn snapshots(counters: &[Counter], reply: &RedisReply) -> Result<Vec<CounterSnapshot>, Unavailable> {
     let answer = text(reply)?;
     if counters.is_empty() && answer.is_empty() {

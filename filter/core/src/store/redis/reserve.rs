@@ -1,4 +1,4 @@
-//! An order, decided in one script.
+//! A reserve request, decided in one script.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ pub(super) static SCRIPT: Script = Script {
     sha1: "5dfc84d285f6f2f7474387b0d5a07085ff4d24ed",
 };
 
-/// Asks for the first alternative that fits. Asked again under the same id, a granted order has the same answer and takes
-/// nothing more.
+/// Reserves the first alternative that fits. Sent again under the same id, a granted request returns the same reply and reserves nothing
+/// more.
 pub fn command(prefix: &str, request: &ReserveRequest) -> Command {
     let mut keys = Keys::default();
     keys.place(names::record(prefix, &request.id));
@@ -32,7 +32,7 @@ pub fn command(prefix: &str, request: &ReserveRequest) -> Command {
     Command::script(&SCRIPT, keys.names, arguments)
 }
 
-/// What was decided.
+/// Reads the script's reply.
 pub fn reserve_result(request: &ReserveRequest, reply: &RedisReply) -> Result<ReserveResult, Unavailable> {
     let answer = text(reply)?;
     let reserve_result = match answer.split_once(' ') {
@@ -68,6 +68,6 @@ fn refused(request: &ReserveRequest, mut numbers: Numbers<'_>) -> Option<Reserve
 
 pub(super) fn snapshot(numbers: &mut Numbers<'_>) -> Option<CounterSnapshot> {
     let (used, window, reset) = (numbers.next()?, numbers.next()?, numbers.next()?);
-    // Redis knows by itself what it holds for whom.
+    // Redis itself tracks the reservations.
     Some(CounterSnapshot { used, reserved: 0, period: window, until: 0, reset: Duration::from_micros(reset) })
 }

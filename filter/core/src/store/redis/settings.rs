@@ -1,18 +1,18 @@
-//! How Redis is reached, and how exact it is.
+//! Settings of the Redis store: address, protocol, exactness.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How commands are written over HTTP.
+/// The HTTP protocol for commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
-    /// As Webdis does.
+    /// Webdis.
     #[default]
     Webdis,
-    /// As Upstash's REST API does.
+    /// Upstash's REST API.
     Upstash,
 }
 
@@ -21,51 +21,51 @@ pub enum Protocol {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Redis is asked on every request: exact.
+    /// Every request is decided in Redis: exact.
     #[default]
     Strict,
-    /// Each Envoy counts by itself and exchanges what it counted: no request waits, and what the others used since the last exchange
-    /// is not known. So more may pass than a limit says: at most what the other Envoys reserve within two exchanges (twice `sync`,
-    /// and two round trips to Redis), and besides, at an Envoy where a limit has nothing counted, what it reserves itself until
-    /// its next exchange. While Redis is down, each Envoy counts what it knows; what it counted is told afterwards.
+    /// Each Envoy counts by itself and exchanges counts with Redis. Requests do not wait, but an Envoy does not know the others' usage
+    /// since the last exchange, so a limit can be exceeded: by at most what the other Envoys reserve within two exchanges (twice `sync`,
+    /// and two round trips to Redis), plus, at an Envoy that has counted nothing for the limit yet, what it reserves itself until its next
+    /// exchange. While Redis is down, each Envoy limits by the counts it has, and sends its own later.
     Relaxed,
 }
 
-/// What becomes of requests while Redis does not answer.
+/// How requests are treated while Redis is unavailable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum WhenDown {
-    /// Each Envoy holds the limits and budgets by itself.
+    /// Each Envoy enforces limits and budgets by itself.
     #[default]
     Local,
-    /// They pass, and are counted later.
+    /// Requests pass and are counted later.
     Allow,
-    /// They are refused.
+    /// Requests are rejected.
     Deny,
 }
 
-/// Redis over HTTP, as the filter needs to know it: its credential is Envoy's business.
+/// The filter's view of Redis over HTTP, without the credential, which Envoy adds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redis {
-    /// What it speaks.
+    /// The HTTP protocol.
     pub protocol: Protocol,
-    /// Host, with the port unless it is the scheme's own: the `:authority` of requests.
+    /// Host, with the port unless it is the scheme's default: the `:authority` of requests.
     pub authority: String,
     /// Whether it is reached over TLS.
     pub tls: bool,
     /// Base path without a slash at the end; often empty.
     pub base_path: String,
-    /// How exact.
+    /// How exact limits and budgets are across Envoys.
     pub mode: Mode,
-    /// When it does not answer.
+    /// How requests are treated while Redis is unavailable.
     pub when_down: WhenDown,
-    /// How long to wait for it.
+    /// Timeout of one call.
     pub timeout: Duration,
     /// How often counters are exchanged in `relaxed` mode.
     pub sync: Duration,
-    /// How long a key's record, or that there is none, is remembered.
+    /// How long the result of a key lookup is cached, found or not.
     pub key_cache: Duration,
-    /// What the names of all its entries begin with.
+    /// Prefix of all Redis keys.
     pub prefix: String,
 }

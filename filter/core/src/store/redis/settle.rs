@@ -1,4 +1,4 @@
-//! Settlements, many in one script, and the accounts they are added to.
+//! Settlements, many in one script, and the daily accounts they are added to.
 
 use crate::store::dimension::Dimension;
 use crate::store::{NOTED, Settled, Settlement, Sums, Unavailable, day_and_month};
@@ -9,17 +9,17 @@ use super::{Keys, METERS, exact, letter, names, senseless};
 pub(super) static SCRIPT: Script =
     Script { source: &[METERS, include_str!("lua/settle.lua")], sha1: "35789357cbedbbd2af4ad1b28148e820e88eeb9c" };
 
-/// As many settlements as one call should carry: Redis does nothing else meanwhile.
+/// The most settlements in one call: Redis serves nothing else while the script runs.
 pub const LARGEST_BATCH: usize = 64;
 
-/// A settlement as the script reads it. It is written once, however often it is sent.
+/// A settlement as the script reads it. Serialized once, however often it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettleCommand {
     text: String,
     words: Vec<Word>,
 }
 
-/// Where a word ends in the text; it begins where the one before ends.
+/// A word's end in the text; it begins where the previous word ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Word {
     end: u32,
@@ -27,7 +27,7 @@ struct Word {
 }
 
 impl SettleCommand {
-    /// Of a settlement in the Redis with this prefix.
+    /// Serializes a settlement for the Redis with this prefix.
     pub fn new(prefix: &str, settlement: &Settlement) -> Self {
         let mut written = Self { text: String::new(), words: Vec::new() };
         written.key(&names::record(prefix, &settlement.id));
@@ -46,7 +46,7 @@ impl SettleCommand {
             written.argument(&note.text);
             written.argument(&NOTED.as_secs().to_string());
         }
-        // It may wait for long, beside many others.
+        // The command may wait for long, among many others.
         written.text.shrink_to_fit();
         written.words.shrink_to_fit();
         written
@@ -65,7 +65,6 @@ impl SettleCommand {
         self.words.push(Word { end: u32::try_from(self.text.len()).unwrap_or(u32::MAX), is_key });
     }
 
-    /// Each word, and whether it is a key.
     fn words(&self) -> impl Iterator<Item = (&str, bool)> {
         let mut start = 0;
         self.words.iter().map(move |word| {
@@ -99,8 +98,8 @@ impl SettleCommand {
     }
 }
 
-/// Closes reservations. Each counts once, in whichever batches it is sent again. What a settlement says was reserved is not
-/// looked at: Redis knows, or was not asked when it could not answer, and then all that was used is charged.
+/// Closes reservations. Each settlement counts once, even if it is sent again in another batch. The script ignores the settlement's own
+/// `reserved`: either Redis has the reservation, or Redis was down when it was made and all usage is charged.
 pub fn command(prefix: &str, settlements: &[SettleCommand]) -> Command {
     let mut keys = Keys::default();
     keys.place(names::open_orders(prefix));
@@ -112,7 +111,7 @@ pub fn command(prefix: &str, settlements: &[SettleCommand]) -> Command {
     Command::script(&SCRIPT, keys.names, arguments)
 }
 
-/// What is added to a part's meter; less than nothing where a settlement gives back what an earlier one has charged.
+/// The amount to add to a part's counter; negative when a correction returns some of what an earlier settlement charged.
 fn used(part: &Settled, corrects: bool) -> String {
     match corrects && part.used < part.reserved {
         true => format!("-{}", exact(part.reserved - part.used)),
@@ -120,7 +119,7 @@ fn used(part: &Settled, corrects: bool) -> String {
     }
 }
 
-/// How many of the batch had not been settled before.
+/// How many settlements of the batch were new.
 pub fn settled(reply: &RedisReply) -> Result<usize, Unavailable> {
     match reply {
         RedisReply::Int(number) => usize::try_from(*number).map_err(|_| senseless(reply)),
@@ -128,7 +127,7 @@ pub fn settled(reply: &RedisReply) -> Result<usize, Unavailable> {
     }
 }
 
-/// The sums of an account, as `HGETALL` of [`names::account`] answers.
+/// The sums of an account, from the `HGETALL` reply for [`names::account`].
 pub fn sums(reply: &RedisReply) -> Result<Sums, Unavailable> {
     let RedisReply::List(list) = reply else { return Err(senseless(reply)) };
     let mut sums = Sums::default();

@@ -1,7 +1,7 @@
-//! Relaxed mode: what one Envoy counted by itself is added to what all have, and what all have comes back.
+//! Relaxed mode: adds the usage that one Envoy counted to the shared counters and returns their values.
 //!
-//! Days, months, totals and minutes are the same meters as in strict mode. Concurrent requests are kept apart from strict
-//! mode's: Envoys of both modes on one Redis do not see each other's.
+//! Days, months, totals and minutes use the same counters as strict mode. Concurrent requests have counters of their own: Envoys in strict
+//! and in relaxed mode on one Redis do not see each other's.
 
 use super::wire::{Command, RedisReply, Script};
 use super::{EXACT, METERS, Numbers, letter, names, senseless, text};
@@ -10,8 +10,8 @@ use crate::store::{Batch, Delta, Global, Unavailable};
 pub(super) static SCRIPT: Script =
     Script { source: &[METERS, include_str!("lua/sync.lua")], sha1: "d1625da60b5914dc458291a3913523b0c6333fe6" };
 
-/// Adds a batch once, however often it is sent. Of an Envoy's batches of one place, each is sent until it is answered, and
-/// none before: so the number of the last one is all that Redis remembers.
+/// Adds a batch exactly once, however often it is sent. An Envoy sends a shard's batches one at a time and repeats each until Redis
+/// replies, so Redis only remembers the number of the last one.
 pub fn command(prefix: &str, batch: &Batch) -> Command {
     let mut keys = vec![names::batch(prefix, batch)];
     let mut arguments = vec![batch.envoy.to_string(), super::exact(batch.number)];
@@ -25,7 +25,7 @@ pub fn command(prefix: &str, batch: &Batch) -> Command {
     Command::script(&SCRIPT, keys, arguments)
 }
 
-/// What all Envoys have counted, in the order of the deltas; of `Concurrent` what all others have.
+/// The shared counts, in the order of the deltas. For `Concurrent`, the count of all other Envoys.
 pub fn globals(deltas: &[Delta], reply: &RedisReply) -> Result<Vec<Global>, Unavailable> {
     let answer = text(reply)?;
     if deltas.is_empty() && answer.is_empty() {

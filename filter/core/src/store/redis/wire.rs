@@ -1,9 +1,9 @@
-//! Redis commands as HTTP calls, and the answers as values: in the manner of Webdis, and of Upstash's REST API.
+//! Redis commands as HTTP calls and their replies as values, for Webdis and for Upstash's REST API.
 //!
-//! Webdis takes `POST /` with `GET/name` as its body and answers `{"GET":"value"}`; a status is `[true,"OK"]`, an error
-//! `[false,"ERR …"]`, nothing is `null`. It shows no array within an array and no text that is not UTF-8, ends texts at a
-//! zero byte, and shows the pairs of a hash as an object. Upstash takes a JSON array, and answers `{"result":…}`, or
-//! `{"error":…}` with another HTTP status than 200. So what a script answers is one text, an integer, or a flat list.
+//! Webdis takes `POST /` with `GET/name` as its body and replies `{"GET":"value"}`; a status is `[true,"OK"]`, an error `[false,"ERR …"]`,
+//! a missing value `null`. It cannot show nested arrays or text that is not UTF-8, cuts text at a zero byte, and shows a hash as an object.
+//! Upstash takes a JSON array and replies `{"result":…}`, or `{"error":…}` with an HTTP status other than 200. So every script returns one
+//! text, an integer, or a flat list.
 //!
 //! Sources: Webdis 0.1.9 (its README, and tried); Upstash's documentation of its REST API.
 
@@ -20,16 +20,16 @@ use crate::store::Unavailable;
 use crate::store::redis::settings::Protocol;
 use crate::store::redis::settings::Redis;
 
-/// A script and the SHA-1 of its text, by which Redis knows it once it has run.
+/// A script, and the SHA-1 of its text by which Redis finds it in its script cache.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Script {
-    /// Lua, in parts: scripts have some in common.
+    /// Lua source in parts, since scripts share some.
     pub source: &'static [&'static str],
-    /// 40 hexadecimal digits.
+    /// SHA-1 of the concatenated parts, as 40 hexadecimal digits.
     pub sha1: &'static str,
 }
 
-/// A command: its name and its arguments.
+/// A Redis command: its name and its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     words: Vec<String>,
@@ -37,12 +37,12 @@ pub struct Command {
 }
 
 impl Command {
-    /// `Command::new(["GET", "name"])`. Texts hold no zero byte: Webdis would cut them off there.
+    /// `Command::new(["GET", "name"])`. The words must not contain a zero byte: Webdis cuts them off there.
     pub fn new<W: Into<String>>(words: impl IntoIterator<Item = W>) -> Self {
         Self { words: words.into_iter().map(Into::into).collect(), script: None }
     }
 
-    /// A script's run, by its SHA-1. Redis answers [`Reply::is_unknown_script`] when it has not seen the text yet.
+    /// Runs a script by its SHA-1. If Redis does not have it cached, the reply is [`RedisReply::is_unknown_script`].
     pub fn script(script: &'static Script, keys: Vec<String>, arguments: Vec<String>) -> Self {
         let mut words = vec!["EVALSHA".to_owned(), script.sha1.to_owned(), keys.len().to_string()];
         words.extend(keys);
@@ -50,7 +50,7 @@ impl Command {
         Self { words, script: Some(script) }
     }
 
-    /// The same run with the script's text: for a Redis that does not know it. `None` for what is no such run.
+    /// The same run with the script's text, for a Redis that does not have it cached. `None` if this is not a script run.
     pub fn with_source(&self) -> Option<Self> {
         let mut words = vec!["EVAL".to_owned(), self.script?.source.concat()];
         words.extend(self.words.iter().skip(2).cloned());
@@ -63,10 +63,10 @@ impl Command {
     }
 }
 
-/// What Redis said.
+/// A reply from Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RedisReply {
-    /// Nothing is there.
+    /// No value.
     Nil,
     /// A number.
     Int(i64),
@@ -74,7 +74,7 @@ pub enum RedisReply {
     Text(String),
     /// A list; a hash is a list of names and values in turn.
     List(Vec<RedisReply>),
-    /// The command was refused. States of Redis itself (it loads, it may not write) are [`Unavailable`] and never this.
+    /// Redis rejected the command. Errors about the state of Redis itself (loading, read-only) are [`Unavailable`] instead.
     Error(String),
 }
 
@@ -85,7 +85,7 @@ impl RedisReply {
     }
 }
 
-/// Errors that tell of a state of Redis and not of the command: it may do the same later.
+/// Errors about the state of Redis rather than the command: the same command may succeed later.
 const STATES: [&str; 14] = [
     "LOADING",
     "READONLY",
@@ -103,7 +103,7 @@ const STATES: [&str; 14] = [
     "NOREPLICAS",
 ];
 
-/// How commands reach this Redis.
+/// Writes commands and reads replies in the protocol of one Redis endpoint.
 #[derive(Debug, Clone)]
 pub struct Wire {
     protocol: Protocol,
@@ -112,7 +112,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// As the gateway file says.
+    /// Creates the wire from the gateway file's settings.
     pub fn new(redis: &Redis) -> Self {
         let content = match redis.protocol {
             Protocol::Webdis => "application/x-www-form-urlencoded",
@@ -129,17 +129,17 @@ impl Wire {
         Self { protocol: redis.protocol, headers: headers.into_iter().collect(), timeout: redis.timeout }
     }
 
-    /// The call that carries out a command. Its credential is added by Envoy.
+    /// The HTTP call for a command. Envoy adds the credential.
     pub fn write(&self, command: &Command) -> Call {
         let body = match self.protocol {
             Protocol::Webdis => webdis(&command.words),
-            // Texts are always JSON.
+            // Serializing strings cannot fail.
             Protocol::Upstash => serde_json::to_vec(&command.words).unwrap_or_default(),
         };
         Call { cluster: REDIS_CLUSTER, headers: self.headers.clone(), body, timeout: self.timeout }
     }
 
-    /// What the answer says; [`Unavailable`] when there is none, or none that makes sense.
+    /// Reads the reply; [`Unavailable`] when there is no response or it does not parse.
     pub fn read(&self, called: &Called) -> Result<RedisReply, Unavailable> {
         let Some(status) = called.status else { return Err(Unavailable("no answer in time".to_owned())) };
         let reply = match self.protocol {
@@ -158,7 +158,7 @@ impl Wire {
 fn is_state(error: &str) -> bool {
     let mut words = error.split([' ', ':']);
     let code = words.next().unwrap_or_default().trim_start_matches('-');
-    // What stops a script midway, Redis before 7 tells behind words of its own: `ERR Error running script …: -OOM …`.
+    // Redis before 7 puts the code of an error that stops a script behind its own words: `ERR Error running script …: -OOM …`.
     STATES.contains(&code) || words.any(|word| word.strip_prefix('-').is_some_and(|code| STATES.contains(&code)))
 }
 
@@ -168,12 +168,12 @@ fn excerpt(body: &[u8]) -> String {
     if text.is_empty() { "no body".to_owned() } else { format!("the body {text:?}") }
 }
 
-/// All but what Webdis takes as it is.
+/// Every character except those that Webdis takes literally.
 const MEANINGFUL: AsciiSet =
     RESERVED.add(b'.').add(b'~').remove(b':').remove(b'=').remove(b',').remove(b'@').remove(b' ');
 
-/// The words with slashes between them. All that could mean something is encoded: `/`, `%`, `+` (a space to Webdis), and
-/// the dot, after which Webdis would look for a format.
+/// Joins the words with slashes. Percent-encodes every character with a meaning to Webdis: `/`, `%`, `+` (a space), and the dot, which
+/// introduces a format.
 fn webdis(words: &[String]) -> Vec<u8> {
     let mut body = Vec::with_capacity(words.iter().map(|word| word.len() * 2).sum());
     for (index, word) in words.iter().enumerate() {
@@ -186,7 +186,7 @@ fn webdis(words: &[String]) -> Vec<u8> {
 }
 
 fn webdis_reply(body: &[u8]) -> Option<RedisReply> {
-    // One pair: the command's name and its reply. A text that is not UTF-8 leaves it empty.
+    // One pair: the command's name and its reply. It is missing when a text is not UTF-8.
     let Ok(Value::Map(mut pairs)) = json::from_slice(body) else { return None };
     match pairs.pop()?.1 {
         Value::List(mut pair) if matches!(pair.first(), Some(Value::Bool(_))) => match (pair.pop()?, pair.pop()?) {
@@ -203,7 +203,7 @@ fn upstash_reply(status: u16, body: &[u8]) -> Option<RedisReply> {
     for (name, value) in pairs {
         match (name.as_str(), status, value) {
             ("result", 200, value) => return value.reply(),
-            // Other statuses than these are of the service: no credential, too many requests.
+            // Other statuses come from the service: missing credential, too many requests.
             ("error", 200 | 400, Value::Text(text)) => return Some(RedisReply::Error(text)),
             _ => {}
         }
@@ -211,7 +211,7 @@ fn upstash_reply(status: u16, body: &[u8]) -> Option<RedisReply> {
     None
 }
 
-/// JSON as far as replies have it.
+/// The subset of JSON that replies use.
 enum Value {
     Nil,
     Bool(bool),

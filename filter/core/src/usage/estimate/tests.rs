@@ -16,7 +16,7 @@ fn estimate(body: &str, client: &Client) -> Estimate {
     Estimate::of(&peek, &Prompt::measure(body.as_bytes()), client.provider.bytes_per_100_tokens, None, CEILING)
 }
 
-/// `length` characters of base64, which begin as `start`.
+/// `length` characters of base64 that begin with `start`.
 fn base64(start: &str, length: usize) -> String {
     let noise = "iVBORw0KGgoAAAANSUhEUgAAB+gAAAP/CAIAAABnUzfWAAAACXBIWXMA";
     let mut text = start.to_owned() + &noise.repeat(length / noise.len() + 1);
@@ -48,7 +48,7 @@ fn a_megabyte_of_base64_is_an_image_and_not_a_quarter_of_a_million_tokens() {
         (
             format!(
                 r#"{{"type":"image","source":{{"type":"base64","media_type":"image/png","data":"{}"}}}}"#,
-                // As some encoders do.
+                // Some encoders escape slashes.
                 picture.replace('/', r"\/")
             ),
             &anthropic::CLIENT,
@@ -111,7 +111,7 @@ fn rare_letters_and_short_numbers_count_alike_however_they_are_written() {
     for letter in ["🙂", "𐎀", r"\ud83d\ude42", r"\uD83D\uDE42"] {
         assert!((4_000..4_010).contains(&(input(text(letter.repeat(1_000))) - none)), "{letter}");
     }
-    // Letters of fewer bytes have as many as they are written in.
+    // Characters of fewer bytes count by their encoded length.
     assert_eq!(input(text(r"\u00e9".repeat(1_000))) - none, 1_500);
     for number in ["1", "1 ", " 1", "1\n", "12 "] {
         assert!(input(list(number)) >= 1_000, "{number:?}");
@@ -171,7 +171,7 @@ mod properties {
     use crate::peek::literals::Literals;
     use crate::peek::survey::tests::properties::body;
 
-    /// A prompt as it is measured by the letters of each word.
+    /// Reference implementation that reads each word letter by letter.
     fn measured(body: &[u8]) -> Prompt {
         let mut prompt = Prompt::default();
         let (mut images, mut documents, mut urls) = (0, 0, 0);
@@ -229,7 +229,7 @@ mod properties {
         #[test]
         fn any_bytes_can_be_measured(body in proptest::collection::vec(
             prop_oneof![Just(b'"'), Just(b'\\'), any::<u8>()], 0..200)) {
-            // A letter of four bytes counts as sixteen.
+            // A four-byte character counts as sixteen bytes.
             prop_assert!(Prompt::measure(&body).text <= 13 * body.len() as u64);
         }
 

@@ -1,4 +1,4 @@
-//! Identifiers of calls and names of functions, as each provider takes them.
+//! Call ids and function names, as each provider accepts them.
 
 use serde_json::{Value, json as value};
 
@@ -55,11 +55,11 @@ fn mistral_gets_nine_letters_and_digits_and_every_other_byte_as_it_was() {
     assert!(is_mistrals(&alias), "{alias}");
     let expected = body.replace("call_9aXbQ7Lm2RtY5uPz", &alias).replace(r#""mistral""#, r#""large""#);
     assert_eq!(*sent, expected);
-    // The next turn has the same.
+    // The next turn has the same ids.
     let longer =
         body.replace("}]}", r#"},{"role":"assistant","content":"rain"},{"role":"user","content":"and then?"}]}"#);
     assert!(Envoy::new().chat(&longer, &[json(200, OPENAI)]).received[0].body.contains(&alias));
-    // Whoever speaks OpenAI's own chat gets them as they are.
+    // OpenAI's own API receives them unchanged.
     let seen = Envoy::new().chat(&body.replace("mistral", "gpt"), &[json(200, OPENAI)]);
     assert_eq!(seen.received[0].body, body.replace("mistral", "gpt"));
 }
@@ -148,10 +148,10 @@ fn ids_that_a_client_gets_are_such_as_its_own_format_takes() {
     for id in [&first, &second] {
         assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')), "{id}");
     }
-    // Models that number their calls anew in each answer give the same id again: it is another one in another answer.
+    // Models that number calls per response repeat an id. In another response it must become a different one.
     assert_ne!(ids(&answer("get:1", "x").replace(r#""id":"c""#, r#""id":"d""#))[0], first);
     assert_eq!(ids(&answer("call_1", "call-2")), ["call_1", "call-2"]);
-    // OpenAI's own API refuses ids of more than 40 characters, in its clients' history too.
+    // OpenAI's own API rejects ids of more than 40 characters, also in its clients' history.
     let long = "search_the_whole_archive_of_the_company_7f3k2m9x0q";
     let use_it = format!(r#"{{"type":"tool_use","id":"{long}","name":"n","input":{{}}}}"#);
     let answer = ANTHROPIC.replace(r#"{"type":"text","text":"from anthropic"}"#, &use_it);
@@ -160,7 +160,7 @@ fn ids_that_a_client_gets_are_such_as_its_own_format_takes() {
     assert!((1..=40).contains(&id.len()), "{id}");
 }
 
-/// A request of Anthropic's with the long tool in every place that names one.
+/// An Anthropic request with the long tool name in every place that names a tool.
 fn with_long_tool(model: &str, stream: bool) -> Value {
     value!({"model": model, "max_tokens": 9, "stream": stream,
         "tools": [{"name": LONG, "input_schema": {"type": "object", "properties": {}}}, {"name": "short", "input_schema": {"type": "object"}}],
@@ -195,7 +195,7 @@ fn a_long_name_is_shortened_everywhere_and_restored() {
 
 #[test]
 fn a_fallback_has_names_of_its_own() {
-    // The first target takes 128 characters, the second 64.
+    // The first target accepts 128 characters, the second 64.
     let answer = |name: &str| {
         value!({"id": "c", "model": "m", "choices": [{"index": 0, "finish_reason": "tool_calls",
             "message": {"role": "assistant", "content": null, "tool_calls": [call("c1", name)]}}]})

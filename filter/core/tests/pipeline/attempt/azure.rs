@@ -1,10 +1,10 @@
-//! Azure OpenAI: other paths, and its filter's words in answers.
+//! Azure OpenAI: its own paths, and its content filter results.
 
 use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// What precedes an answer's first frame with content.
+/// The event before the first frame with content.
 const PROMPT_FILTER: &str = concat!(
     r#"data: {"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":"#,
     r#"[{"prompt_index":0,"content_filter_results":{"hate":{"filtered":false,"severity":"safe"}}}]}"#,
@@ -50,7 +50,7 @@ fn what_the_filter_forbids_is_the_clients_and_is_never_asked_again() {
     assert_eq!((seen.status, seen.received.len()), (400, 1));
     assert_eq!(code(&seen), "content_filter");
     assert!(seen.log["tried"][0]["failure"] == "status_400", "{}", seen.log);
-    // The same inside a stream whose status was a success.
+    // The same in a stream with a success status.
     let event = format!("data: {filtered}\n\n");
     let seen = stream("azure", &[sse(&[PROMPT_FILTER, &event])]);
     assert_eq!((seen.received.len(), code(&seen).as_str()), (1, "content_filter"));

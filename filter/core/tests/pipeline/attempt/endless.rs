@@ -1,5 +1,4 @@
-//! Streams without an end, and streams that want to be kept whole: how many bytes of them stay in the VM, counted where they
-//! are allocated.
+//! Endless streams, and streams that must be stored whole: how many of their bytes stay in the VM, counted by the allocator.
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -23,10 +22,10 @@ use super::{ANTHROPIC_STREAM, OPENAI_STREAM};
 
 mod growth;
 
-/// What a stream may leave behind of itself when nothing of it is needed.
+/// The memory that a stream may leave if nothing of it is needed.
 const LITTLE: i64 = 8 << 10;
 
-/// Envoy's buffer, which is none of the VM's memory.
+/// Envoy's buffer, which is outside of the VM's memory.
 struct Buffer<'a>(&'a [u8]);
 
 impl View for Buffer<'_> {
@@ -50,21 +49,21 @@ impl View for Buffer<'_> {
     }
 }
 
-/// A relay between Envoy and a client, whose bytes are counted.
+/// A relay between Envoy and a client that counts its memory.
 struct Watched {
     relay: Relay,
     journey: RequestState,
     envoy: Vec<u8>,
     client: Vec<u8>,
     failure: Option<Failure>,
-    /// Bytes that the relay has kept since it began.
+    /// The bytes that the relay has stored since it began.
     kept: i64,
-    /// The most that it had at once, within a callback too.
+    /// The maximum at any time, within a callback too.
     most: i64,
 }
 
 impl Watched {
-    /// A stream for the model `asked`, from a provider of that format to a client of the other.
+    /// A stream for the model `asked`, translated from the provider's dialect to the client's.
     fn new(asked: &str, client: &'static Client, provider: &'static Provider) -> Self {
         let mut journey = planned_for(asked);
         let _ = journey.begin(journey.request.started, &Shared::default());
@@ -112,7 +111,7 @@ impl Watched {
         self.callback(portion, false);
     }
 
-    /// So many of these bytes, in portions of this size.
+    /// Sends `count` of these bytes in chunks of `size`.
     fn many(&mut self, byte: u8, count: usize, size: usize) {
         let portion = vec![byte; size];
         for _ in 0..count.div_ceil(size) {
@@ -139,7 +138,7 @@ fn an_event_without_an_end_is_told_of_once_and_nothing_of_it_is_kept() {
     {
         stream.portion(opening.as_bytes());
         stream.portion(b"data: ");
-        // Byte by byte as well as in what Envoy reads at once.
+        // Byte by byte, and in chunks of Envoy's read size.
         stream.many(b'x', 64 << 10, 1);
         stream.many(b'x', 40 * MIB, 64 << 10);
         assert_eq!((stream.errors(), stream.journey.progress.stage), (1, Stage::Broken));
@@ -171,7 +170,7 @@ fn behind_the_terminator_nothing_is_read_kept_or_told() {
     }
 }
 
-/// A frame's first bytes: how long it says that it is.
+/// The first bytes of a frame, with its stated length.
 fn prelude(total: u32) -> Vec<u8> {
     let lengths = [total.to_be_bytes(), 0u32.to_be_bytes()].concat();
     let sum = crc32fast::hash(&lengths).to_be_bytes();
@@ -188,9 +187,9 @@ fn a_frame_of_an_event_stream_is_kept_up_to_its_bound_and_nothing_behind_the_end
     let text = event("contentBlockDelta", br#"{"contentBlockIndex":0,"delta":{"text":"hi"}}"#);
     let ends = [event("messageStop", br#"{"stopReason":"end_turn"}"#), event("metadata", b"{}")].concat();
     for (beginning, rest, ending) in [
-        // Longer than a frame may be: refused before anything of it is kept.
+        // Longer than a frame may be: rejected before anything is stored.
         (prelude(u32::MAX), 24 * MIB, Stage::Broken),
-        // As long as a frame may be, and not what its checksum says.
+        // As long as a frame may be, with a wrong checksum.
         (prelude(16 << 20), 24 * MIB, Stage::Broken),
         ([ends, prelude(16 << 20)].concat(), 24 * MIB, Stage::Complete),
     ] {
@@ -220,7 +219,7 @@ fn of_a_stream_that_is_held_and_passes_as_it_is_nothing_is_copied() {
         }
         assert!(stream.client.is_empty());
         let mut expected = all;
-        // What its client did not ask for is left out of it all the same.
+        // Usage that the client did not ask for is dropped all the same.
         for event in OPENAI_STREAM[3..].iter().filter(|event| usage || !event.contains("\"usage\"")) {
             stream.portion(event.as_bytes());
             if !event.contains("\"usage\"") {
@@ -254,12 +253,12 @@ fn a_provider_that_goes_on_behind_the_end_is_cut_and_has_not_failed() {
     for journey in [&silent.journey, &talks.journey] {
         assert_eq!((journey.progress.stage, &journey.progress.attempts[0].failure), (Stage::Complete, &None));
     }
-    // Where no stream may be silent for as long, none may be behind its end.
+    // The idle timeout also limits the silence after the end.
     let mut strict = open(b"");
     strict.journey.route.timeouts.idle = Patience::stated(Duration::from_millis(500));
     assert_eq!(strict.journey.falls_silent(after(499)), None);
     assert_eq!(strict.journey.falls_silent(after(500)), Some(Silence::Over));
-    // One that ends in time is not cut, and neither is one whose end is not known yet.
+    // A stream that ends in time is not cut, and neither is one whose end is not known yet.
     let mut ends = open(b"");
     ends.callback(b"", true);
     assert_eq!(ends.journey.falls_silent(after(100_000)), None);
@@ -297,7 +296,7 @@ fn a_portion_as_long_as_a_connections_buffer_is_read_bit_by_bit() {
     let all = event.repeat(32 * MIB / event.len());
     for (ends, rest) in [(true, ""), (false, "data: {\"choices\"")] {
         let mut stream = Watched::openai();
-        // Of what leaves as it is nothing is ever copied; where a part of it stays, all of it is, once.
+        // Complete events are forwarded without a copy. If a part stays behind, all of it is copied once.
         stream.portion(format!("{all}{rest}").as_bytes());
         assert!(stream.read() == all, "{} bytes", stream.client.len());
         let most = (if ends { 2 * MIB } else { 34 * MIB }) + 4096;

@@ -1,4 +1,4 @@
-//! How answers end, where they are translated: by their reason, by what they hold, or not at all.
+//! How translated responses end: by their finish reason, by their content, or not at all.
 
 use crate::envoy::SECRET;
 
@@ -6,7 +6,7 @@ use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// A stream of chunks, each of which has this in its choice, up to the terminator.
+/// A stream of chunks with these choices, up to the terminator.
 fn chunks(choices: &[&str]) -> String {
     let mut stream = String::new();
     for choice in choices {
@@ -15,7 +15,7 @@ fn chunks(choices: &[&str]) -> String {
     stream + "data: [DONE]\n\n"
 }
 
-/// What a client of Anthropic's format reads of it.
+/// The response that an Anthropic client receives.
 fn asked(model: &str, stream: bool, answers: &[Script]) -> Seen {
     let body = format!(
         r#"{{"model":"{model}","max_tokens":9,"stream":{stream},"messages":[{{"role":"user","content":"hi"}}]}}"#
@@ -24,7 +24,7 @@ fn asked(model: &str, stream: bool, answers: &[Script]) -> Seen {
     Envoy::new().send("POST", "/v1/messages", &headers, body.as_bytes(), answers)
 }
 
-/// The events of a stream of Anthropic's.
+/// The events of an Anthropic stream.
 fn events(seen: &Seen) -> Vec<serde_json::Value> {
     let data = seen.body.lines().filter_map(|line| line.strip_prefix("data: "));
     data.map(|data| serde_json::from_str(data).unwrap()).collect()
@@ -49,12 +49,12 @@ fn an_answer_that_holds_a_call_waits_for_its_result_whatever_its_reason_says() {
     let body: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
     assert_eq!(body["stop_reason"], "tool_use", "{body}");
     assert_eq!(stop_reason(&asked("gpt", true, &[sse(&[&chunks(&[CALL, STOP])])])), "tool_use");
-    // The other way round: Anthropic's own word, for a client of chat completions.
+    // In the other direction: Anthropic's finish reason for a chat completions client.
     let call = r#"{"type":"tool_use","id":"t","name":"n","input":{"k":"v"}}"#;
     let answer = ANTHROPIC.replace(r#"{"type":"text","text":"from anthropic"}"#, call);
     let body: serde_json::Value = serde_json::from_str(&whole("claude", &[json(200, &answer)]).body).unwrap();
     assert_eq!(body["choices"][0]["finish_reason"], "tool_calls", "{body}");
-    // A limit stays one: the call may be half a call.
+    // A length limit stays one: the call may be incomplete.
     let seen = asked("gpt", true, &[sse(&[&chunks(&[HALF, r#""delta":{},"finish_reason":"length""#])])]);
     assert_eq!(stop_reason(&seen), "max_tokens");
 }
@@ -88,10 +88,10 @@ fn a_terminator_without_a_reason_behind_half_an_answer_is_no_end() {
         assert!(!seen.body.contains("message_stop"), "{}", seen.body);
         assert_eq!(seen.log["error"], "stream_truncated", "{}", seen.log);
     }
-    // While nobody has seen anything of it, another target is asked.
+    // As long as the client has received nothing, another target is tried.
     let seen = asked("chat", true, &[sse(&[&chunks(&[HALF])]), sse(&ANTHROPIC_STREAM)]);
     assert!(seen.body.contains("from anthropic"), "{}", seen.body);
-    // In the client's own format, too; what came before stays as it is.
+    // In the client's own dialect too. The events before stay unchanged.
     let stream = chunks(&[TEXT]);
     let (first, rest) = stream.split_once("\n\n").unwrap();
     let seen = super::stream("gpt", &[sse(&[&format!("{first}\n\n"), rest])]);
@@ -116,12 +116,12 @@ fn an_error_in_any_shape_ends_a_stream_as_an_error() {
             assert!(!seen.body.contains("message_stop") && !seen.body.contains("[DONE]"), "{error}: {}", seen.body);
             assert_eq!(seen.log["error"], "error_in_answer", "{error}: {}", seen.log);
         }
-        // Before anything was said, another target is asked.
+        // Before the first content, another target is tried.
         let first = format!("data: {error}\n\ndata: [DONE]\n\n");
         let seen = asked("chat", true, &[sse(&[&first]), sse(&ANTHROPIC_STREAM)]);
         assert!(seen.body.contains("from anthropic"), "{error}: {}", seen.body);
         assert_eq!(seen.log["tried"][0]["failure"], "error_in_answer", "{error}");
-        // And so is the same in the place of a whole answer.
+        // The same in place of a complete response.
         let seen = asked("chat", false, &[json(200, error), json(200, ANTHROPIC)]);
         assert_eq!(seen.log["tried"][0]["failure"], "error_in_answer", "{error}");
     }

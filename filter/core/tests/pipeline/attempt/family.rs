@@ -1,4 +1,4 @@
-//! Providers that speak the client's format and depart from it.
+//! Providers that speak the client's dialect with deviations.
 
 use crate::envoy::SECRET;
 

@@ -1,4 +1,4 @@
-//! Who follows an attempt that failed: nobody who cannot take the request, and the same target where its connection was an old one.
+//! The target after a failed attempt: never one that cannot take the request, and the same target if its connection was stale.
 
 use sluice_core::exchange::metric;
 
@@ -36,7 +36,7 @@ fn a_lost_connection_is_made_anew_once_and_says_nothing_of_the_target() {
         let body = r#"{"model":"chat","messages":[{"role":"user","content":"hi"}]}"#;
         Envoy::with(worker.clone(), shared.clone()).chat(body, scripts)
     };
-    // More often than a retry budget or a circuit would bear.
+    // More often than a retry budget or a circuit would allow.
     for _ in 0..30 {
         let seen = ask(&[Script::Closed, json(200, OPENAI)]);
         assert_eq!((seen.headers.text("x-sluice-provider"), seen.received.len()), (Some("oai"), 2));
@@ -49,7 +49,7 @@ fn a_lost_connection_is_made_anew_once_and_says_nothing_of_the_target() {
     assert_eq!(ask(&[Script::Closed, json(503, "{}"), json(200, ANTHROPIC)]).received.len(), 3);
 }
 
-/// As many connections as a pool may have, lost to one request, and not one more than it bears.
+/// One request loses as many connections as a pool may have, and no more than the limit.
 #[test]
 fn connections_that_had_served_are_lost_one_after_the_other_and_none_of_it_counts() {
     let (worker, shared) = (Rc::new(Worker::new(gateway(), [7; 16])), Rc::<Shared>::default());
@@ -58,14 +58,14 @@ fn connections_that_had_served_are_lost_one_after_the_other_and_none_of_it_count
     for _ in 0..6 {
         let seen = ask(chat, &[vec![Script::Forgotten; 50], vec![json(200, OPENAI)]].concat());
         assert_eq!((seen.headers.text("x-sluice-provider"), seen.received.len()), (Some("oai"), 51));
-        // The last of them was on a new connection, which is lost like any other one.
+        // The last attempt used a new connection, and its loss counts as usual.
         let seen = ask(chat, &[vec![Script::Forgotten; 3], vec![Script::Closed, json(200, ANTHROPIC)]].concat());
         assert_eq!((seen.headers.text("x-sluice-provider"), seen.received.len()), (Some("ant"), 5));
         assert_eq!(ask(chat, &[json(200, OPENAI)]).headers.text("x-sluice-provider"), Some("oai"));
     }
     let endless = [vec![Script::Forgotten; 65], vec![json(200, ANTHROPIC)]].concat();
     assert_eq!(ask(chat, &endless).headers.text("x-sluice-provider"), Some("ant"));
-    // A body of 16 MiB is sent again for this four times, and no more.
+    // A body of 16 MiB is sent again four times for this, and no more.
     let long = chat.replace("chat", "groq-last").replace("\"hi\"", &format!("\"{}\"", "a".repeat(16 << 20)));
     let seen = ask(&long, &[vec![Script::Forgotten; 5], vec![json(200, OPENAI)]].concat());
     assert_eq!((seen.headers.text("x-sluice-provider"), seen.received.len()), (Some("grq"), 6));

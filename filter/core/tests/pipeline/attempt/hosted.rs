@@ -1,4 +1,4 @@
-//! Anthropic's clients before clouds that host Anthropic's models: what they send, and what they are answered, passes.
+//! Anthropic clients with clouds that host Anthropic's models: requests and responses pass unchanged.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -31,7 +31,7 @@ fn gateway() -> Rc<Gateway> {
     Rc::new(sluice_config::from_json(file.to_string().as_bytes()).unwrap())
 }
 
-/// A request for messages, with coding agents' headers.
+/// A messages request with the headers of coding agents.
 fn messages(model: &str, more: &str, providers: &[Script]) -> Seen {
     let envoy = Envoy::with(Rc::new(Worker::new(gateway(), [7; 16])), Rc::<Shared>::default());
     let body =
@@ -44,10 +44,10 @@ fn messages(model: &str, more: &str, providers: &[Script]) -> Seen {
     envoy.send("POST", "/v1/messages", &headers, body.as_bytes(), providers)
 }
 
-/// What agents say of thinking.
+/// The thinking options of coding agents.
 const ADAPTIVE: &str = r#""thinking":{"type":"adaptive"},"output_config":{"effort":"high"},"x_new":1.50,"#;
 
-/// An answer that has something of which nobody here knows.
+/// A response with unknown fields.
 const ANSWER: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude","x_new":{"y":1.50},"content":[{"type":"text","text":"hi","x":1}],"stop_reason":"end_turn","usage":{"input_tokens":5,"output_tokens":2,"x":1}}"#;
 
 const EVENTS: [&str; 6] = [

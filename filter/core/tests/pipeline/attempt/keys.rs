@@ -31,7 +31,7 @@ impl Line {
         envoy.chat(&format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}]}}"#), providers)
     }
 
-    /// How the circuit of the target with the keys stands.
+    /// Whether nothing is stored in the circuit of the target with the keys.
     fn is_clean(&self) -> bool {
         let cells = &self.worker.gateway.models["keys"].targets[0].cells;
         let settings = &self.worker.gateway.circuit;
@@ -40,7 +40,7 @@ impl Line {
     }
 }
 
-/// Whom it was tried at: the provider, with which key, and why that failed.
+/// The attempts: the provider, its key, and the failure.
 fn tried(seen: &Seen) -> Vec<(&str, Option<u64>, Option<&str>)> {
     let list = seen.log["tried"].as_array().unwrap();
     list.iter().map(|one| (one["provider"].as_str().unwrap(), one["key"].as_u64(), one["failure"].as_str())).collect()

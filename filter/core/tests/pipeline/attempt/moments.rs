@@ -1,5 +1,4 @@
-//! What passes in a moment, and what a provider says of when it is back: an only target's second try, models that are gone, times to
-//! come back, and bytes that are no text.
+//! Transient failures and retry times: the second try of an only target, retired models, `retry-after`, and bytes that are not UTF-8.
 
 use super::*;
 #[cfg(target_arch = "wasm32")]
@@ -27,12 +26,12 @@ fn an_only_target_is_asked_once_more_after_what_passes_in_a_moment() {
         let seen = whole("chat", &[json(status, "{}"), json(200, ANTHROPIC)]);
         assert_eq!((seen.received.len(), seen.waits), (2, vec![None]), "{status}: another one is asked at once");
     }
-    // What Anthropic says with a 529 it says in streams too, under a 200.
+    // Anthropic reports an overload in streams too, under a 200.
     let busy =
         "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"}}\n\n";
     let seen = stream("claude", &[sse(&[busy]), sse(&ANTHROPIC_STREAM)]);
     assert_eq!((seen.status, seen.received.len(), collected(&seen).1), (200, 2, true));
-    // What the server does not do, or has waited for itself, is the same a second later.
+    // An unsupported request fails again a second later, and a server that timed out has waited already.
     for status in [501, 504, 505] {
         assert_eq!(whole("gpt", &[json(status, "{}"), json(200, OPENAI)]).received.len(), 1, "{status}");
     }
@@ -64,7 +63,7 @@ fn a_model_that_is_gone_at_one_provider_may_be_there_at_the_next() {
         whole("back", &[json(404, anthropic), json(200, OPENAI)]).headers.text("x-sluice-provider"),
         Some("oai")
     );
-    // What the request itself asks for and is not there.
+    // The request itself names something that does not exist.
     for body in ["{}", r#"{"error":{"message":"No such File object: file-1","type":"invalid_request_error"}}"#] {
         assert_eq!(whole("chat", &[json(404, body)]).status, 404, "{body}");
     }
@@ -78,7 +77,7 @@ fn where_all_targets_take_no_more_the_client_reads_when_the_first_is_back() {
     }
     let silent = whole("chat", &[limited(429, "60"), json(429, "{}")]);
     assert_eq!(silent.headers.text("retry-after"), Some("60"));
-    // The moment that a date is.
+    // A date is converted to a wait.
     let dated = whole("chat", &[limited(429, "Fri, 15 Jan 2027 08:01:00 GMT"), limited(429, "3600")]);
     assert_eq!(dated.headers.text("retry-after"), Some("60"));
 }
@@ -125,7 +124,8 @@ fn of_a_stream_that_nobody_has_seen_a_terminator_alone_is_no_end() {
     assert_eq!(stream("patient", &[sse(&counted)]).log["attempts"], 1);
 }
 
-/// What the client has begun to read ends with an error. Some providers give no reason behind a call; what counted its tokens was done.
+/// If the client has read a part of the response, it ends with an error. Some providers give no finish reason after a call; a response with
+/// reported usage was complete.
 #[test]
 fn a_terminator_alone_is_no_end_of_what_the_client_has_begun_to_read() {
     let done = "data: [DONE]\n\n";
@@ -151,7 +151,7 @@ fn one_event_may_be_as_large_as_an_image_and_what_says_nothing_may_not() {
             "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"images\":[{{\"image_url\":{{\"url\":\"data:image/png;base64,{}\"}}}}]}}}}]}}\n\n",
             "A".repeat(kilobytes << 10)
         );
-        // Wherever Envoy's reads end.
+        // At every size of Envoy's reads.
         for reads in [16 << 10, 100 << 10, 1 << 20, 9 << 20] {
             let text = [OPENAI_STREAM[0], &image, OPENAI_STREAM[3], OPENAI_STREAM[5]].concat();
             let portions = text.as_bytes().chunks(reads).map(<[u8]>::to_vec).collect();

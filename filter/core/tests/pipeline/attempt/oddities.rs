@@ -1,4 +1,4 @@
-//! What single providers stream, and no other does.
+//! Stream events that only one provider sends.
 
 use crate::envoy::SECRET;
 
@@ -10,7 +10,7 @@ fn chunk(choice: &str) -> String {
     format!("data: {{\"id\":\"c\",\"model\":\"m\",\"choices\":[{{\"index\":0,{choice}}}]}}\n\n")
 }
 
-/// What a client of this path reads of a stream.
+/// The response that a client of this path receives.
 fn asked(path: &str, model: &str, answers: &[Script]) -> Seen {
     let asked = if path == "/v1/responses" { "input" } else { "messages" };
     let body =
@@ -19,7 +19,7 @@ fn asked(path: &str, model: &str, answers: &[Script]) -> Seen {
     Envoy::new().send("POST", path, &[("x-api-key", SECRET.as_bytes())], body.as_bytes(), answers)
 }
 
-/// The texts of a stream in Anthropic's, or in OpenAI's formats.
+/// The texts of a stream in Anthropic's or OpenAI's formats.
 fn texts(seen: &Seen) -> String {
     let mut text = String::new();
     for data in seen.body.lines().filter_map(|line| line.strip_prefix("data: ")) {
@@ -70,7 +70,7 @@ fn half_an_emoji_does_not_lose_an_answer() {
     let text = texts(&seen);
     assert!(["hi \u{fffd}\u{fffd} there", "hi 😀 there"].contains(&&*text), "{text}: {}", seen.body);
     assert!(seen.body.contains("message_stop"));
-    // Where both speak the same format, the client's own library joins the halves.
+    // If both speak the same dialect, the client's own library joins the halves.
     let seen = super::stream("gpt", &[sse(&[&stream])]);
     assert_eq!((seen.status, seen.body.as_str()), (200, stream.as_str()));
     let answer = OPENAI.replace("from openai", r#"cut \ud83d but \\ud83d and \ud83d\ude00"#);
@@ -85,7 +85,7 @@ fn half_an_emoji_does_not_lose_an_answer() {
     );
     let read: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
     assert_eq!(read["content"][0]["text"], "cut \u{fffd} but \\ud83d and 😀", "{}", seen.body);
-    // And in Anthropic's.
+    // The same in Anthropic's dialect.
     let stream = ANTHROPIC_STREAM.join("").replace("from anthropic", r#"\ud83d"#);
     for path in ["/v1/messages", "/v1/chat/completions"] {
         let seen = asked(path, "claude", &[sse(&[&stream])]);

@@ -1,4 +1,4 @@
-//! Providers that answer in one piece where a stream was asked for, and in a stream where it was not.
+//! Providers that respond without streaming to a streaming request, and the reverse.
 
 use crate::envoy::SECRET;
 
@@ -22,7 +22,7 @@ const CALLS: &str = r#"{"id":"c","model":"m","choices":[{"index":0,"message":{"r
 
 #[test]
 fn a_whole_answer_is_the_clients_stream() {
-    // In whatever type it says it is, and in the client's format as in any other.
+    // With any content type, and also in the client's own dialect.
     for answer in [json(200, OPENAI), typed("text/event-stream", &[OPENAI]), typed("text/plain", &[OPENAI])] {
         let seen = stream("gpt", std::slice::from_ref(&answer));
         assert_eq!(collected(&seen), ("from openai".to_owned(), true), "{}", seen.body);
@@ -69,7 +69,7 @@ fn a_stream_is_the_clients_whole_answer() {
         let seen = whole("claude", &[typed(kind, &ANTHROPIC_STREAM)]);
         let body: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
         assert_eq!(body["choices"][0]["message"]["content"], "from anthropic");
-        // And a stream that says it is none.
+        // A stream with another content type.
         let seen = stream("gpt", &[typed(kind, &OPENAI_STREAM)]);
         assert_eq!(collected(&seen), ("from openai".to_owned(), true), "{kind}: {}", seen.body);
     }

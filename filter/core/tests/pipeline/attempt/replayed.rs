@@ -1,4 +1,4 @@
-//! What clients send back because it stood in an answer.
+//! Response fields that clients send back in their next request.
 
 use serde_json::{Value, json as value};
 
@@ -17,7 +17,7 @@ fn sent(model: &str, said: &Value) -> (Value, Seen) {
     (serde_json::from_str(&received.body).unwrap(), seen)
 }
 
-/// An assistant's message as OpenAI's library dumps it, after a gateway answered.
+/// An assistant message as OpenAI's library serializes it after a gateway's response.
 fn dumped() -> Value {
     value!({"role": "assistant", "content": "a", "refusal": null, "annotations": [], "audio": null, "function_call": null,
         "tool_calls": null, "prefix": false,
@@ -64,7 +64,7 @@ fn outputs_are_not_passed_to_a_provider_that_refuses_them() {
         }
         assert_eq!(body["messages"][1]["tool_calls"][0]["function"]["name"], "f");
     }
-    // OpenAI's own chat gets what its client sent.
+    // OpenAI's own API receives the client's message unchanged.
     assert_eq!(sent("gpt", &said).0["messages"][1], said);
 }
 

@@ -1,5 +1,4 @@
-//! Clients that speak Anthropic's messages: what reaches a provider of their own format, what one of another, and what they
-//! read when nobody answers.
+//! Anthropic clients: the requests that providers of their own and of other dialects receive, and the errors when no provider responds.
 
 use std::rc::Rc;
 
@@ -30,7 +29,7 @@ fn send(path: &str, body: &str, scripts: &[Script]) -> Seen {
     Envoy::new().send("POST", path, &[KEY, VERSION, ID], body.as_bytes(), scripts)
 }
 
-/// The status and the type of an error in Anthropic's shape, which names the request in a header.
+/// The status and type of an error in Anthropic's format, which has the request id in a header.
 fn error(seen: &Seen) -> (u16, String) {
     let body: Value = serde_json::from_str(&seen.body).unwrap();
     assert_eq!(body["type"], "error", "{body}");
@@ -91,13 +90,13 @@ fn a_provider_of_another_format_gets_its_own_and_none_of_the_clients_headers() {
     );
     let received = &seen.received[0].headers;
     assert_eq!(received.text(":path"), Some("/v1/chat/completions"));
-    // Whose format errors are to have can be seen no more, and Envoy is told.
+    // The translated request no longer shows the client's dialect, so a property tells Envoy the format of errors.
     assert!(seen.properties.contains(&(property::CLIENT, "anthropic".to_owned())), "{:?}", seen.properties);
     assert!(received.iter().all(|(name, _)| !name.starts_with(b"anthropic-")));
     let answer: Value = serde_json::from_str(&seen.body).unwrap();
     assert_eq!((&answer["type"], &answer["stop_reason"]), (&"message".into(), &"end_turn".into()));
     assert_eq!(answer["content"], tree!([{"type": "text", "text": "hi"}]));
-    // Anthropic's input leaves out what was cached; the log's includes it.
+    // Anthropic's input excludes cached tokens; the log's includes them.
     let usage = (&answer["usage"]["input_tokens"], &answer["usage"]["cache_read_input_tokens"]);
     assert_eq!((usage, &seen.log["input_tokens"]), ((&5.into(), &4.into()), &9.into()));
     assert_eq!(seen.headers.text("x-sluice-dropped"), Some("context_management, betas, top_k"));
@@ -136,7 +135,7 @@ fn a_providers_errors_have_anthropics_words_and_status() {
     assert_eq!(gpt(503, r#"{"error":{"message":"busy","code":"overloaded"}}"#), (529, "overloaded_error".to_owned()));
     let quota = r#"{"error":{"message":"no credit","type":"insufficient_quota","code":"insufficient_quota"}}"#;
     assert_eq!(gpt(429, quota), (429, "rate_limit_error".to_owned()));
-    // The gateway's own credential is not the client's.
+    // The rejected credential is the gateway's, not the client's.
     assert_eq!(gpt(401, r#"{"error":{"message":"bad key"}}"#).0, 502);
 }
 
@@ -169,7 +168,7 @@ fn a_count_of_tokens_is_the_providers_or_an_estimate_of_our_own() {
     assert_eq!((seen.status, &*seen.body), (200, r#"{"input_tokens": 7 }"#));
     assert_eq!(seen.received[0].headers.text(":path"), Some("/v1/messages/count_tokens"));
     assert_eq!(seen.received[0].body, question);
-    // Of a model with both, the one that can count is asked.
+    // Of the model's two targets, the one that can count tokens is tried.
     let seen = send(COUNT, &question.replace("claude", "chat"), &[json(200, r#"{"input_tokens":7}"#)]);
     assert_eq!((seen.status, seen.headers.text("x-sluice-provider")), (200, Some("ant")));
     let estimate = |words: usize| {
@@ -180,7 +179,7 @@ fn a_count_of_tokens_is_the_providers_or_an_estimate_of_our_own() {
     };
     let (few, many) = (estimate(10), estimate(1000));
     assert!(few > 5 && many > few + 900 && many < few + 2000, "{few} {many}");
-    // Errors of a count are errors as any.
+    // Errors of a token count have the usual format.
     assert_eq!(error(&send(COUNT, r#"{"model":"gpt","messages":[]}"#, &[])).0, 400);
     let failed = send(
         COUNT,
@@ -207,7 +206,7 @@ fn models_are_listed_and_described_as_anthropic_does_it() {
     assert_eq!(get("/v1/models/nowhere").1["error"]["type"], "not_found_error");
 }
 
-/// The names of a stream's events.
+/// The event names of a stream.
 fn events(seen: &Seen) -> Vec<&str> {
     seen.body.lines().filter_map(|line| line.strip_prefix("event: ")).collect()
 }

@@ -1,4 +1,4 @@
-//! Batches: measured when their file comes, reserved when they are created, settled by what answers tell.
+//! Batches: estimated when their file is uploaded, reserved when they are created, settled by their results.
 
 use std::rc::Rc;
 
@@ -20,14 +20,14 @@ const ALL: &str = r#""endpoints":["/v1/*"]"#;
 /// The secret of another key of the same team, which may use all models.
 const OTHER: &str = "sk-other";
 
-/// What its requests do to one gateway's meters, one after the other.
+/// A gateway's worker and shared data across several requests.
 struct Till {
     worker: Rc<Worker>,
     shared: Rc<Shared>,
 }
 
 impl Till {
-    /// A key with these fields, whose team has a dollar. A prompt's token costs one micro-dollar in a batch, an answer's two.
+    /// A key with these fields, whose team has one dollar. In a batch, an input token costs one micro-dollar, an output token two.
     fn new(key: &str) -> Self {
         let file = format!(
             r#"{{"providers":{{"oai":{{"kind":"openai"}},"other":{{"kind":"openai"}}}},
@@ -76,14 +76,14 @@ impl Till {
         self.send("GET", "/v1/batches/batch_1", "", "", &[answer(200, &body)])
     }
 
-    /// Micro-dollars and tokens that are counted.
+    /// The counted micro-dollars and tokens.
     fn used(&self) -> [u64; 2] {
-        let meter = |unit: &str, period: &str, kind| Counter {
+        let counter = |unit: &str, period: &str, kind| Counter {
             name: format!("team=t/{unit}/{period}").into(),
             shard_key: "t".into(),
             kind,
         };
-        let counters = [meter("usd", "total", LimitWindow::Total), meter("tokens", "day", LimitWindow::Day)];
+        let counters = [counter("usd", "total", LimitWindow::Total), counter("tokens", "day", LimitWindow::Day)];
         let readings = embedded::read(&*self.shared, &counters, Time(1_800_000_000_000_000_000)).unwrap();
         [readings[0].used, readings[1].used]
     }
@@ -98,7 +98,7 @@ fn created() -> Script {
     answer(200, r#"{"id":"batch_1","object":"batch","status":"validating"}"#)
 }
 
-/// A till where a batch of two requests was made, and what it holds.
+/// A till with a created batch of two requests, and the amounts it reserves.
 fn with_batch() -> (Till, [u64; 2]) {
     let till = Till::new(ALL);
     assert_eq!(till.upload(&[line("gpt", 100), String::new(), line("gpt", 50)], "batch").status, 200);

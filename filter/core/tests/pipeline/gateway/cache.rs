@@ -1,4 +1,4 @@
-//! Answers from the cache, and into it, from the request to its settlement.
+//! Cache hits and fills, from the request to its settlement.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -112,7 +112,7 @@ fn what_did_not_come_to_its_end_or_is_no_answer_is_not_kept() {
     }
 }
 
-/// A model that tries nothing again.
+/// A model without retries.
 const ONCE: &str = r#""targets":[{"provider":"one","model":"x"}],"retry":{"on":[]},"cache":{"ttl":"1m"}"#;
 
 #[test]
@@ -220,7 +220,7 @@ fn a_route_to_other_targets_has_answers_of_its_own() {
     assert_eq!((word(&eu), eu.headers.text("x-sluice-provider")), (Some("hit"), Some("two")));
 }
 
-/// A worker of a gateway with two teams, an app, and one model whose answers have this scope.
+/// A worker of a gateway with two teams, an app, and one model with this cache scope.
 fn shared_by(scope: &str, target: &str) -> Rc<Worker> {
     let key = |id: &str, more: &str| format!(r#"{{"id":"{id}","sha256":"{}"{more}}}"#, sha256(id));
     let keys = [

@@ -1,5 +1,4 @@
-//! A provider's errors as clients of its own format read them: with all that it documents. Clients of other formats read the
-//! gateway's words.
+//! Provider errors: clients of the same dialect receive them in full, other clients the gateway's own messages.
 
 use std::rc::Rc;
 

@@ -1,4 +1,4 @@
-//! Guardrails, from the prompt to the answer, and what is charged of what nobody sees.
+//! Guardrails, from the prompt to the response, and charges for responses that no client receives.
 
 use std::rc::Rc;
 
@@ -26,7 +26,7 @@ fn prompt(text: &str) -> String {
     format!(r#"{{"model":"chat","max_tokens":50,"messages":[{{"role":"user","content":"{text}"}}]}}"#)
 }
 
-/// An answer of ten tokens to five.
+/// A response with ten input and five output tokens.
 fn says(text: &str) -> Script {
     let text = serde_json::to_string(text).unwrap();
     json(
@@ -49,7 +49,7 @@ fn claude_says(text: &str) -> Script {
     )
 }
 
-/// The same as streams, in pieces of four letters.
+/// The same response as streams, in chunks of four letters.
 fn streams(text: &str) -> Script {
     let pieces = text.as_bytes().chunks(4).map(|piece| std::str::from_utf8(piece).unwrap());
     let delta = |piece| format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{piece}\"}}}}]}}\n\n");
@@ -240,7 +240,7 @@ fn a_last_event_without_its_blank_line_is_looked_at_too() {
     assert_eq!(seen.log["tried"][0]["failure"], "guardrail");
 }
 
-/// A model whose answers are kept for all, two teams, and this guardrail.
+/// A model with a cache shared by two teams, and this guardrail.
 fn shared_cache(guard: &str) -> (Rc<Worker>, Rc<Shared>) {
     let hash = super::spending::sha256;
     let file = format!(
@@ -298,7 +298,7 @@ fn what_is_masked_alike_is_the_same_request() {
     assert_eq!(told, [Some("hit"), Some("email")]);
 }
 
-/// What a client of each format reads of an answer, with a find in it.
+/// Fields of each dialect that a client reads, with a match in them.
 const CHAT_PLACES: [&str; 12] = [
     r#""tool_calls":[{"index":0,"id":"c","type":"custom","custom":{"name":"n","input":"a@b.io"}}]"#,
     r#""tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"n","arguments":"{\"to\":\"a@b.io\"}"}}]"#,
@@ -338,7 +338,7 @@ const RESPONSES_PLACES: [&str; 9] = [
     r#"{"type":"made_up","x":{"y":"a@b.io"}}"#,
 ];
 
-/// An endpoint, its model, and each of its answers: whole ones, and streams.
+/// An endpoint, its model, and each of its responses, complete and streamed.
 fn places() -> Vec<(&'static str, &'static str, String, Script)> {
     let mut all = Vec::new();
     for place in CHAT_PLACES {

@@ -1,4 +1,4 @@
-//! Tools that run at a provider: targets that have them come first, and others are asked without.
+//! Hosted tools: targets that run them come first, and other targets receive the request without them.
 
 use std::rc::Rc;
 
@@ -38,7 +38,7 @@ fn messages(tools: &str) -> String {
     format!(r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"hi"}}],"tools":[{tools}]}}"#)
 }
 
-/// Who was asked, in order, where all were down.
+/// The providers that were tried, in order, when all of them fail.
 fn asked(path: &str, body: &str) -> Vec<String> {
     let seen = ask(path, body, &[json(503, "{}"), json(503, "{}"), json(503, "{}")]);
     let host = |host: &str| host.split('.').rev().nth(1).unwrap_or(host).to_owned();

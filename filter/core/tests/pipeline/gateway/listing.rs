@@ -1,4 +1,4 @@
-//! Lists of models: what is told of each, and pages.
+//! Model lists: the properties of each model, and pagination.
 
 use std::rc::Rc;
 
@@ -14,7 +14,7 @@ use super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// What a gateway with 30 models, `m00` to `m29`, and two of which something is known answers.
+/// The list of a gateway with 30 models, `m00` to `m29`, and two models with known properties.
 fn get(path: &str, anthropics: bool) -> (u16, Value) {
     let some: Vec<String> =
         (0..30).map(|at| format!(r#""m{at:02}":{{"targets":[{{"provider":"oai","model":"m"}}]}}"#)).collect();

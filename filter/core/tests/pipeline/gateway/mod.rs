@@ -1,4 +1,4 @@
-//! Who may call, and what is answered without any provider.
+//! Authorization, and responses without a provider.
 
 use crate::envoy::{Envoy, SECRET, Seen, json};
 #[cfg(target_arch = "wasm32")]
@@ -109,7 +109,7 @@ fn a_path_is_served_however_people_write_it() {
     {
         assert_eq!(Envoy::new().send("POST", path, &key, BODY, &[json(200, ANSWER)]).status, 200, "{path}");
     }
-    // What a key may call is the canonical path, however it is written.
+    // Permissions apply to the canonical path, however the client spells it.
     for path in ["/v1/embeddings/", "/embeddings", "/v1/v1/embeddings", "//v1/embeddings"] {
         let body = br#"{"model":"narrow","input":"x"}"#;
         let seen = Envoy::new().send("POST", path, &[("api-key", b"sk-chat")], body, &[]);

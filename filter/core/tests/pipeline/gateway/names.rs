@@ -1,4 +1,4 @@
-//! Names that no entry has by itself: patterns and aliases. An entry is one counter, whatever name led to it.
+//! Names that match through patterns and aliases. An entry has one counter, whichever name matched it.
 
 use std::rc::Rc;
 
@@ -19,14 +19,14 @@ const MESSAGES: &str = "/v1/messages";
 const CONTROLS: &str = "sk-controls";
 const HAIKUS: &str = "sk-haikus";
 
-/// One worker, asked again and again.
+/// One worker for several requests.
 struct Site {
     worker: Rc<Worker>,
     shared: Rc<Shared>,
 }
 
 impl Site {
-    /// With these fields of the file besides.
+    /// A site with these additional fields of the file.
     fn new(more: &str) -> Self {
         let file = format!(
             r#"{{"providers":{{"oai":{{"kind":"openai"}},"ant":{{"kind":"anthropic"}},"bed":{{"kind":"bedrock","url":"https://bed.test"}}}},
@@ -78,7 +78,7 @@ impl Site {
     }
 }
 
-/// Under which entry the log has it, and which model its provider was asked for.
+/// The entry in the log, and the model in the provider's request.
 fn led(seen: &Seen) -> (String, String) {
     assert_eq!(seen.status, 200, "{}", seen.body);
     let asked: Value = serde_json::from_str(&seen.received[0].body).unwrap();
@@ -105,9 +105,9 @@ fn the_most_specific_entry_serves_and_its_provider_is_asked_for_the_name() {
         ("claude-haiku-4-5-20251001", "claude-haiku-*", "claude-haiku-4-5-20251001"),
         ("claude-opus-4-8", "claude-opus-4-8", "claude-opus-4-8"),
         ("claude-opus-4-8-20260801", "claude-*", "claude-opus-4-8-20260801"),
-        // What stands before the star decides first.
+        // The longer text before the wildcard wins.
         ("claude-mini", "claude-*", "claude-mini"),
-        // Aliases, by themselves and as patterns.
+        // Aliases, plain and as patterns.
         ("claude-opus-4-8[1m]", "claude-opus-4-8", "claude-opus-4-8"),
         ("claude-sonnet-5[1m]", "claude-*", "claude-sonnet-5"),
         ("claude-haiku-9[1m]", "claude-haiku-*", "claude-haiku-9"),
@@ -116,7 +116,7 @@ fn the_most_specific_entry_serves_and_its_provider_is_asked_for_the_name() {
     }
     for (asked, entry, model) in [
         ("gpt-5-mini", "*-mini", "gpt-5-mini-2026"),
-        // A provider's own name in front of a pattern is no part of its models' names.
+        // A provider prefix in a pattern is not part of its models' names.
         ("oai/gpt-5", "oai/*", "gpt-5"),
         ("oai/ft:gpt-5:me::id", "oai/*", "ft:gpt-5:me::id"),
         ("same", "same", "same"),
@@ -225,14 +225,14 @@ fn lists_have_names_that_can_be_asked_for_and_no_patterns() {
     let listed = site.listed(SECRET);
     assert!(all.iter().all(|name| listed.iter().any(|listed| listed == name)), "{listed:?}");
     assert!(listed.iter().all(|name| !name.contains('*')), "{listed:?}");
-    // A model's own price is known: so it can be asked for by the provider's name in front.
+    // A model with its own price is listed with its provider prefix.
     assert!(listed.contains(&"oai/same".to_owned()), "{listed:?}");
     let mut once = listed.clone();
     once.sort();
     once.dedup();
     assert_eq!(once.len(), listed.len(), "each once");
     assert_eq!(site.listed(HAIKUS), ["claude-haiku-4-5", "gpt-4", "same"]);
-    // Who may choose targets has them behind the models.
+    // Clients that may choose targets see them after the models.
     let (models, targets) =
         site.listed(CONTROLS).split_at_checked(listed.len()).map(|(a, b)| (a.to_vec(), b.to_vec())).unwrap();
     assert_eq!(models, listed);
@@ -285,7 +285,7 @@ fn names_that_nobody_knows_leave_nothing_of_their_own_behind() {
     assert_eq!(left[0], left[1]);
 }
 
-/// The file of a batch that asks for these models, uploaded with a key that may ask for these.
+/// Uploads a batch file with requests for the models `asked`, with a key that may use `models`.
 fn uploaded(models: &str, asked: &[&str]) -> (Site, Seen) {
     let more = r#","stored":"oai","budgets":[{"match":{"model":"gpt-*"},"budget":{"total":1}}]"#;
     let file = format!(
@@ -323,8 +323,8 @@ fn a_batch_asks_for_what_a_pattern_would_ask_for_and_what_its_key_may() {
         envoy.send("POST", "/v1/batches", &headers, body.as_bytes(), &answer)
     };
     let used = |site: &Site| {
-        let meter = Counter { name: "model=gpt-*/usd/total".into(), shard_key: "".into(), kind: LimitWindow::Total };
-        embedded::read(&*site.shared, &[meter], Time(1_800_000_000_000_000_000)).unwrap()[0].used
+        let counter = Counter { name: "model=gpt-*/usd/total".into(), shard_key: "".into(), kind: LimitWindow::Total };
+        embedded::read(&*site.shared, &[counter], Time(1_800_000_000_000_000_000)).unwrap()[0].used
     };
     let (site, seen) = uploaded(r#""gpt-5*""#, &["gpt-5", "gpt-5"]);
     assert_eq!(seen.status, 200, "{}", seen.body);

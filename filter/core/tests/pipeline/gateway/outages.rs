@@ -1,4 +1,4 @@
-//! A target that is away for a minute is used again soon after it is back, by the circuit's defaults.
+//! With the default circuit settings, a target that fails for a minute is used again soon after it recovers.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,12 +14,13 @@ use super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// Twenty requests, one every four seconds; for the first fifteen the target is away.
+/// Twenty requests, one every four seconds. The target fails for the first fifteen.
 const EVERY: u64 = 4;
 const REQUESTS: u64 = 20;
 const AWAY: u64 = 60;
 
-/// When the target served first after its return, in seconds, and how often it was asked in vain. `seed` is another worker's chance.
+/// When the target first served after its recovery, in seconds, and the number of failed attempts. `seed` varies the worker's random
+/// numbers.
 fn story(seed: u8, circuit: &str) -> (Option<u64>, usize) {
     let provider = |name: &str| format!(r#""{name}":{{"kind":"openai","url":"https://{name}/v1"}}"#);
     let text = format!(
@@ -60,7 +61,7 @@ fn a_target_that_was_away_for_a_minute_is_used_again_within_five_requests() {
     let in_vain = stories.iter().map(|(_, in_vain)| in_vain).max();
     assert!(stories.iter().all(|(back, _)| back.is_some()), "{stories:?}");
     assert!(latest <= Some(12) && in_vain <= Some(&12), "{latest:?}, {in_vain:?}");
-    // With twice the longest time some are not: the story can be lost.
+    // With twice the maximum open time, some runs do not recover: the scenario can fail.
     let longer = (0..48).map(|seed| story(seed, r#","circuit":{"longest":"20s"}"#));
     assert!(longer.filter(|(back, _)| back.is_none()).count() > 2);
 }

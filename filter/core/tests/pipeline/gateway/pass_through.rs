@@ -1,4 +1,4 @@
-//! Endpoints that are passed to providers which have them: what is looked at, what is put in its place, and what is refused.
+//! Pass-through endpoints: which fields are read, which are replaced, and which requests are rejected.
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const FORM: &str = "multipart/form-data; boundary=xYz";
 
-/// A gateway whose key has these fields besides its id and team.
+/// A gateway whose key has these additional fields.
 pub(super) fn envoy(key: &str) -> Envoy {
     let file = format!(
         r#"{{"providers":{{"oai":{{"kind":"openai"}},"ant":{{"kind":"anthropic"}}}},

@@ -1,4 +1,4 @@
-//! How long an attempt may take, as Envoy is told: by what is waited for, and by whether anything follows.
+//! The attempt timeout that Envoy receives: it depends on the kind of wait, and on whether another target is left.
 
 use crate::envoy::{SECRET, sse};
 
@@ -10,7 +10,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 const REASONS: &str = r#","capabilities":{"two/x":{"reasoning":true}}"#;
 const ALONE: &str = r#""targets":[{"provider":"one","model":"x"}]"#;
 
-/// The limit of an attempt in milliseconds, where it is not the route's own.
+/// The limit of an attempt in milliseconds, if it differs from the route's.
 fn limit(gate: &Gate, stream: bool, fields: &str) -> Option<String> {
     let body = format!(r#"{{"model":"chat","stream":{stream}{fields},"messages":[{{"role":"user","content":"hi"}}]}}"#);
     let streamed = sse(&[

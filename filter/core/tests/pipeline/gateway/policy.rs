@@ -1,4 +1,4 @@
-//! What a key, its team or the model forbids is refused by name, before anybody is asked and anything is reserved.
+//! Rules of a key, its team or the model: a request that breaks one gets an error with the rule's name, before any reservation or attempt.
 
 use std::rc::Rc;
 
@@ -16,7 +16,7 @@ const CHAT: &str = "/v1/chat/completions";
 const MESSAGES: &str = "/v1/messages";
 const RESPONSES: &str = "/v1/responses";
 
-/// A gateway where the key, its team and the models forbid these; the model `rich` leads to `poor` when its budget is used up.
+/// A gateway where the key, its team and the models forbid these. The model `rich` falls back to `poor` when its budget is used up.
 fn envoy(key: &str, team: &str, model: &str) -> Envoy {
     let (worker, shared) = parts(key, team, model);
     Envoy::with(worker, shared)
@@ -90,7 +90,7 @@ fn what_is_refused_does_not_count() {
     let (worker, shared) = parts(r#""n""#, "", "");
     let envoy = || Envoy::with(worker.clone(), shared.clone());
     assert_eq!(ask(envoy(), CHAT, &body(r#""n":2"#)).status, 403);
-    // One request a minute is allowed, and this is it.
+    // One request a minute is allowed: this one.
     assert_eq!(ask(envoy(), CHAT, &body(r#""user":"u""#)).status, 200);
 }
 

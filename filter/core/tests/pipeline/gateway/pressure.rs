@@ -1,4 +1,4 @@
-//! A worker under pressure: what it refuses, in which order, and what it then holds.
+//! A worker under memory pressure: the requests it rejects, their order, and the memory it holds.
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -37,7 +37,7 @@ fn claude(key: &str, more: &str) -> Rc<Worker> {
     Rc::new(Worker::new(Rc::new(sluice_config::from_json(file.as_bytes()).unwrap()), [7; 16]))
 }
 
-/// An answer of Claude's with this content.
+/// A response of Claude with this content.
 fn says(content: &str) -> String {
     format!(
         r#"{{"id":"m","type":"message","role":"assistant","model":"c","stop_reason":"end_turn",
@@ -50,7 +50,7 @@ fn code(seen: &Seen) -> (u16, String) {
     (seen.status, body["error"]["code"].as_str().unwrap_or_default().to_owned())
 }
 
-/// A request whose headers are here, and whose body is not complete.
+/// A request with complete headers and an incomplete body.
 struct Arriving {
     exchange: Exchange,
     message: Headers,
@@ -79,7 +79,7 @@ impl View for Headers {
     }
 }
 
-/// Sends headers, and the status if the gateway answers at once.
+/// Sends headers. Returns the status if the gateway responds at once.
 fn asks(worker: &Rc<Worker>, method: &str, path: &str, more: &[(&'static str, &str)]) -> (Arriving, Option<u16>) {
     let fixed = [(":method", method), (":path", path), ("api-key", SECRET)];
     let headers = fixed.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())).collect();
@@ -93,7 +93,7 @@ fn arrive(worker: &Rc<Worker>, more: &[(&'static str, &str)]) -> (Arriving, Opti
 }
 
 impl Arriving {
-    /// The status of the gateway's answer to this event, if it gives one.
+    /// The status of the gateway's response to this event, if any.
     fn step(&mut self, event: Event) -> Option<u16> {
         let mut effects = Vec::new();
         let outcome = self.exchange.request(event, &self.message, &Shared::default(), &mut effects);
@@ -206,7 +206,7 @@ fn an_answer_or_a_request_that_grows_too_large_in_translation_is_not_given_to_en
     let long = says(&format!(r#"{{"type":"text","text":"{}"}}"#, "x".repeat(MIB)));
     let seen = respond(&claude("", small), long);
     assert_eq!((seen.status, &seen.log["error"]), (502, &"provider_answer_too_large".into()), "{}", seen.body);
-    // So many values are not even read.
+    // A body with this many values is not parsed.
     let seen = respond(&claude("", ""), many(1_000_000));
     assert_eq!((seen.status, &seen.log["error"]), (502, &"provider_answer_too_large".into()), "{}", seen.body);
 
@@ -231,7 +231,7 @@ fn a_masked_prompt_that_grows_too_large_is_a_413_and_costs_nothing() {
     assert_eq!(worker.gate.held(), 0);
 }
 
-/// An answer of Claude's in a stream, in pieces of 64 KiB.
+/// A streamed response of Claude, in chunks of 64 KiB.
 fn streamed(kib: usize) -> Script {
     let text = "x".repeat(1 << 16);
     let delta = format!(

@@ -1,4 +1,4 @@
-//! What a worker does with Redis, and without it when it should answer.
+//! A worker with Redis, with and without its replies.
 
 use std::rc::Rc;
 
@@ -21,7 +21,7 @@ use super::spending::{answer, ask, sha256, worker};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// A well-formed key that no file knows.
+/// A well-formed key that no file contains.
 fn stranger() -> String {
     stranger_of("7")
 }
@@ -50,7 +50,7 @@ fn send(worker: &Rc<Worker>, redis: impl IntoIterator<Item = Called>) -> Seen {
     Envoy::with(worker.clone(), Rc::default()).redis(redis).chat(&ask(false), &[answer(10, 5)])
 }
 
-/// Later than any moment of the fake's clock.
+/// After every time of the fake clock.
 const LATER: Time = Time(1_900_000_000_000_000_000);
 
 #[test]
@@ -92,9 +92,9 @@ fn a_script_that_redis_does_not_know_is_sent_in_full() {
 #[test]
 fn what_redis_refuses_is_refused() {
     let worker = with_redis("allow");
-    // The same for both targets.
-    let obstacle = "0 3 5 60000000 20000000";
-    let seen = send(&worker, [said(&format!(r#"{{"EVALSHA":"R {obstacle} {obstacle}"}}"#))]);
+    // Both targets have the same result.
+    let exceeded = "0 3 5 60000000 20000000";
+    let seen = send(&worker, [said(&format!(r#"{{"EVALSHA":"R {exceeded} {exceeded}"}}"#))]);
     assert_eq!((seen.status, seen.headers.text("retry-after")), (429, Some("20")));
     assert_eq!((seen.received.len(), worker.tick(LATER)), (0, None), "nothing was reserved");
 }
@@ -174,14 +174,14 @@ fn a_key_that_cannot_be_looked_up_is_no_wrong_key() {
     assert_eq!((seen.status, &seen.log["error"]), (503, &"key_store_unavailable".into()));
 }
 
-/// A settlement of its own for each of so many requests.
+/// Creates `many` requests with one settlement each.
 fn settle_many(worker: &Rc<Worker>, many: usize) {
     for _ in 0..many {
         assert_eq!(send(worker, [said(r#"{"EVALSHA":"G 0 1 5 60000000 0 1 5 60000000 0"}"#)]).status, 200);
     }
 }
 
-/// How many settlements a call tells of.
+/// The number of settlements in a call.
 fn told(call: &sluice_core::callout::Call) -> usize {
     let text = std::str::from_utf8(&call.body).unwrap();
     let keys: usize = text.split('/').nth(2).unwrap().parse().unwrap();
@@ -243,7 +243,7 @@ fn made_up_keys_do_not_make_a_worker_forget_the_real_ones() {
     };
     let real = Record::read(r#"{"id":"k","sha256":"","team":"t"}"#, &crate::envoy::gateway()).unwrap();
     remote.remember(hash(u32::MAX), Some(Rc::new(real)), at(0));
-    // Later than an answer is good for by itself.
+    // After the lifetime of a remembered result.
     (0..20_000).for_each(|number| remote.remember(hash(number), None, at(10)));
     let _ = remote.read(&silence(), at(10), &mut Vec::new());
     assert!(matches!(remote.remembered(&hash(u32::MAX), at(10)), Ok(Some(Some(_)))));
@@ -319,7 +319,7 @@ fn a_request_that_waits_for_redis_holds_no_copy_of_its_body() {
     assert!(held.bytes_current < 64 << 10, "{held:?}");
 }
 
-/// A key of another gateway looks as ours do.
+/// Keys of other gateways have the same format.
 #[test]
 fn a_key_that_nobody_has_does_not_hide_one_beside_it() {
     let (unknown, key) = (format!("Bearer {}", stranger()), stranger_of("8"));

@@ -1,4 +1,4 @@
-//! What a provider keeps, and a body refers to: for keys that name the path where it is kept.
+//! Stored objects that a body refers to: a key may use them if it may use their path.
 
 use crate::envoy::{SECRET, Seen, json};
 

@@ -1,4 +1,4 @@
-//! What a key's holder may decide, when a request is tried again, and what is known of a target from request to request.
+//! Routing headers, retries, and target health across requests.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,14 +16,14 @@ use super::{CHAT, error};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// One worker of a gateway whose model `chat` has the targets `one/x`, `two/x` and `three/x`, and its requests.
+/// A worker of a gateway whose model `chat` has the targets `one/x`, `two/x` and `three/x`.
 pub(super) struct Gate {
     pub(super) worker: Rc<Worker>,
     shared: Rc<Shared>,
 }
 
 impl Gate {
-    /// With these other fields of the model, of the key, and of the file.
+    /// A gate with these additional fields of the model, the key and the file.
     pub(super) fn new(model: &str, key: &str, file: &str) -> Self {
         let target = |name: &str| format!(r#"{{"provider":"{name}","model":"x"}}"#);
         let targets = ["one", "two", "three"].map(target).join(",");
@@ -72,7 +72,7 @@ fn later(wait: &'static str) -> Script {
     Script::Answer(429, vec![("retry-after", wait)], vec![b"{}".to_vec()])
 }
 
-/// Who was asked, in order: `one two`.
+/// The providers that were tried, in order: `one two`.
 fn asked(seen: &Seen) -> String {
     let authority = |received: &crate::envoy::Received| received.headers.text(":authority").unwrap().to_owned();
     seen.received.iter().map(authority).collect::<Vec<_>>().join(" ")
@@ -146,7 +146,7 @@ fn a_client_decides_who_is_first_and_whether_there_is_a_second() {
     assert_eq!(error(&gate.ask(&[("x-sluice-fallback", "of")], &[])), (400, "invalid_header".to_owned()));
 }
 
-/// What Envoy's router was told of times, in milliseconds: for the whole request, and for an attempt.
+/// The timeouts that Envoy's router received, in milliseconds: of the whole request, and of an attempt.
 fn told(seen: &Seen) -> (Option<&str>, Option<&str>) {
     let header = |name| seen.departed.text(name);
     (header("x-envoy-upstream-rq-timeout-ms"), header("x-envoy-upstream-rq-per-try-timeout-ms"))
@@ -261,7 +261,7 @@ fn each_reason_to_try_again_is_one_only_where_the_file_says_so() {
 
 #[test]
 fn what_took_too_long_is_another_reason_than_what_was_not_there() {
-    // The fake's clock has passed this by the time an attempt without a callback is over.
+    // The fake clock passes this before an attempt without a callback ends.
     let times = |on: &str| format!(r#","timeouts":{{"answer":"20ms"}},"retry":{{"on":[{on}]}}"#);
     let seen = Gate::new(&times(r#""timeout""#), "", "").ask(&[], &[Script::Nothing, good()]);
     assert_eq!((seen.status, asked(&seen).as_str()), (200, "one two"));
@@ -314,7 +314,7 @@ fn a_circuit_opens_over_requests_and_one_of_them_finds_out_when_its_time_is_over
         asked(&send(gate.envoy().after(Duration::from_millis(millis)), "chat", false, &[], scripts))
     };
     assert_eq!(after(1_500, &[good()]), "two");
-    // 2 s, give or take a fifth.
+    // 2 s, within 20 %.
     assert_eq!(after(2_500, &[json(503, "{}"), good()]), "one two", "the probe, and it fails");
     assert_eq!(after(3_000, &[good()]), "two", "for twice as long");
     assert_eq!(after(8_000, &[good()]), "one", "the probe, and it is well");
@@ -331,13 +331,13 @@ fn a_request_that_cannot_find_out_keeps_nobody_else_from_it() {
         assert_eq!(asked(&gate.ask(&[], &[json(503, "{}"), good()])), "one two");
         gate
     };
-    // Refused before it leaves: by a limit that only a long answer goes beyond.
+    // Rejected before it is forwarded, by a limit that only a long response exceeds.
     let gate = broken(r#","limits":{"max_request_tokens":5000}"#);
     let long = br#"{"model":"chat","max_tokens":4096,"n":2,"messages":[{"role":"user","content":"hi"}]}"#;
     let refused = gate.envoy().after(due).send("POST", CHAT, &[("api-key", SECRET.as_bytes())], long, &[]);
     assert_eq!(refused.status, 400);
     assert_eq!(asked(&send(gate.envoy().after(due), "chat", false, &[], &[good()])), "one");
-    // Left by its client: what it was to find out is as unknown as before.
+    // The client disconnects: the probe has no outcome.
     let gate = broken("");
     let journey = || gate.envoy().after(due).departs("chat");
     let (mut first, now) = journey();
@@ -394,7 +394,7 @@ fn a_client_that_does_not_read_opens_no_circuit() {
 
 #[test]
 fn a_provider_that_said_when_to_come_back_is_passed_over_by_the_next_requests() {
-    // A moment may be told as a date as well.
+    // The wait may also be a date.
     for when in ["30", "Fri, 15 Jan 2027 08:00:30 GMT"] {
         let gate = Gate::new("", "", "");
         assert_eq!(asked(&gate.ask(&[], &[later(when), good()])), "one two", "{when}");
@@ -411,7 +411,7 @@ fn an_outage_of_all_targets_is_not_multiplied() {
     let attempts: Vec<usize> = (0..300).map(|_| gate.ask(&[], &down).received.len()).collect();
     assert_eq!(attempts[..5], [3; 5], "nobody knows yet");
     let sum: usize = attempts.iter().sum();
-    // Of each target's attempts a fifth, and ten for each in any case.
+    // A fifth of each target's attempts, and at least ten for each.
     assert!(sum <= 15 + 295 + 30 + 295 / 4, "{sum}");
     assert!(attempts[200..].iter().sum::<usize>() <= 130, "{attempts:?}");
     assert!(attempts.iter().all(|attempts| *attempts > 0), "every request is tried");
@@ -485,14 +485,14 @@ fn a_least_busy_target_is_left_when_its_answer_is_over_however_it_ended() {
     }
 }
 
-/// Who is foreseen to be asked, in order.
+/// The providers that the dry run lists, in order.
 fn foreseen(gate: &Gate, headers: &[(&str, &str)], body: &str) -> String {
     let headers = headers.iter().copied().collect();
     let now = sluice_wire::time::Time(1_800_000_000_000_000_000);
     let question = Question { path: "/v1/chat/completions", key: "k", headers: &headers, body: body.as_bytes(), now };
     let foresight = dry_run(&gate.worker.gateway, &question).unwrap();
     let lined_up = foresight.targets.iter().filter(|target| target.lined_up);
-    lined_up.map(|target| target.considered.target.provider.name.clone()).collect::<Vec<_>>().join(" ")
+    lined_up.map(|target| target.ranked.target.provider.name.clone()).collect::<Vec<_>>().join(" ")
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Limits and budgets, from the request to its settlement, with the store in Envoy's memory.
+//! Limits and budgets, from the request to its settlement, with the store in Envoy's shared data.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::shared::Shared;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// A worker whose models cost a dollar for a million tokens at `oai` and three at `ant`; the key is the one of
-/// `fake::SECRET`, with `key` for its other fields.
+/// A worker whose models cost one dollar per million tokens at `oai` and three at `ant`. The key of `fake::SECRET` has the additional
+/// fields `key`.
 pub(super) fn worker(key: &str, more: &str) -> Rc<Worker> {
     let file = format!(
         r#"{{"providers":{{"oai":{{"kind":"openai"}},"ant":{{"kind":"anthropic"}}}},
@@ -41,7 +41,7 @@ pub(super) fn ask(stream: bool) -> String {
     format!(r#"{{"model":"chat","stream":{stream},"max_tokens":50,"messages":[{{"role":"user","content":"hello"}}]}}"#)
 }
 
-/// An answer that used these tokens.
+/// A response with this usage.
 pub(super) fn answer(input: u64, output: u64) -> Script {
     json(
         200,
@@ -63,7 +63,7 @@ fn send(worker: &Rc<Worker>, shared: &Rc<Shared>, scripts: &[Script]) -> Seen {
 
 #[test]
 fn a_budget_holds_what_is_estimated_and_is_charged_what_was_used() {
-    // A request is estimated at 24 tokens of prompt and 50 of answer.
+    // The estimate of a request: 24 input and 50 output tokens.
     let (worker, shared) = (worker(r#","budget":{"total":0.000410}"#, ""), Rc::default());
     let first = send(&worker, &shared, &[answer(200, 130)]);
     assert_eq!((first.status, &first.log["cost_usd"]), (200, &"0.000330".into()));
@@ -87,7 +87,7 @@ fn a_budget_holds_what_is_estimated_and_is_charged_what_was_used() {
 fn what_is_reserved_for_requests_under_way_warns_nobody() {
     let (worker, shared) = (worker(r#","budget":{"total":0.000100,"soft":true}"#, ""), Rc::default());
     let send = || Envoy::with(worker.clone(), Rc::clone(&shared));
-    // Each holds 74 of 100.
+    // Each reserves 74 of 100.
     let under_way: Vec<_> = (0..30).map(|_| send().departs("chat")).collect();
     let seen = send().chat(&ask(false), &[answer(2, 2)]);
     assert_eq!((seen.status, seen.headers.text("x-sluice-budget")), (200, None));
@@ -123,15 +123,15 @@ fn what_is_reserved_without_a_lease_is_counted() {
     let reserve = |team: &str, counters: u32, lease: u64| {
         let take = |number| {
             let name = format!("{number}").into();
-            let meter = Counter { name, shard_key: team.into(), kind: LimitWindow::Total };
-            Debit { counter: meter, amount: 1, limit: 10, hard: true }
+            let counter = Counter { name, shard_key: team.into(), kind: LimitWindow::Total };
+            Debit { counter, amount: 1, limit: 10, hard: true }
         };
         let alternatives = vec![(0..counters).map(take).collect()];
         let reserve_request = ReserveRequest { id: "o".into(), lease: Duration::from_secs(lease), alternatives };
         let now = sluice_wire::time::Time(1_800_000_000_000_000_000);
         embedded::reserve(&*shared, &reserve_request, embedded::CounterScope::Local, now).unwrap()
     };
-    // Half as many counters as a page has room for, each with leases of two ends.
+    // Half as many counters as fit into a shard, each with leases of two expiry times.
     for team in ["other", "t"] {
         for lease in [3_600, 36_000] {
             assert_eq!(send(&worker, &shared, &[answer(10, 5)]).counted, Vec::<&str>::new(), "{team} {lease}");
@@ -156,12 +156,12 @@ fn a_fallback_costs_what_its_own_provider_asks_and_a_failed_attempt_nothing() {
 
 #[test]
 fn a_fallback_that_the_budget_does_not_cover_is_not_asked() {
-    // 74 tokens: at the first provider 74 micro-dollars, at the second 3 times as many.
+    // 74 tokens: 74 micro-dollars at the first provider, three times as much at the second.
     let (worker, shared) = (worker(r#","budget":{"total":0.000150}"#, ""), Rc::default());
     let seen = send(&worker, &shared, &[json(503, ""), answer(1, 1)]);
     assert_eq!((seen.status, seen.received.len()), (503, 1));
     assert_eq!(seen.log["tried"][1]["failure"], "over_limit");
-    // Nothing was used, so all of it is there again.
+    // Nothing was used, so the whole budget is available again.
     assert_eq!(send(&worker, &shared, &[answer(10, 5)]).status, 200);
 }
 
@@ -182,7 +182,7 @@ fn a_stream_that_breaks_off_is_charged_for_its_prompt_and_for_what_it_brought() 
     let piece = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"abcdefgh\"}}]}\n\n";
     let seen = Envoy::with(worker, shared).chat(&ask(true), &[sse(&[piece, piece, piece])]);
     assert_eq!(seen.log["error"], "stream_truncated");
-    // Three pieces of eight bytes are six tokens at four bytes each.
+    // Three chunks of eight bytes are six tokens at four bytes each.
     assert_eq!((&seen.log["estimated"], &seen.log["output_tokens"]), (&true.into(), &6.into()));
     let input = seen.log["input_tokens"].as_u64().unwrap();
     assert!((20..40).contains(&input), "{input}");
@@ -233,7 +233,7 @@ fn nobody_erases_a_budget_by_asking_for_more_answers_than_can_be_counted() {
     let budget = r#","budget":{"total":0.000100,"then_model":"cheap"}"#;
     let (worker, shared) = (worker(budget, ""), Rc::default());
     assert_eq!(send(&worker, &shared, &[answer(50, 40)]).status, 200);
-    // The other model is not stopped by the budget, and only counted on it.
+    // The budget counts the other model, but does not stop it.
     for n in ["18446744073709551615", "1e30", "129"] {
         let body = format!(r#"{{"model":"cheap","n":{n},"messages":[{{"role":"user","content":"hello"}}]}}"#);
         let greedy = Envoy::with(worker.clone(), Rc::clone(&shared)).chat(&body, &[json(400, "{}")]);
@@ -243,7 +243,7 @@ fn nobody_erases_a_budget_by_asking_for_more_answers_than_can_be_counted() {
     assert_eq!(next.headers.text("x-sluice-instead-of"), Some("chat"), "90 of 100 are used");
 }
 
-/// What a request costs whose provider says this of its usage: `oai` asks a dollar for a million tokens.
+/// The charge for a request with this reported usage. `oai` costs one dollar per million tokens.
 fn charged(usage: &str) -> (u16, String, serde_json::Value) {
     let answer = json(
         200,
@@ -274,7 +274,7 @@ fn a_count_that_nobody_can_have_used_is_no_count_and_never_an_error() {
         assert_eq!((status, counted), (200, "missing".into()), "{usage}");
         assert!(("0.000030".."0.000150").contains(&estimated.as_str()), "{usage}: {estimated}");
     }
-    // What can be believed is charged, and the rest is estimated: no part of an answer is free.
+    // Plausible usage is charged and the rest is estimated, so no part of a response is free.
     let (status, cost, counted) = charged(r#"{"prompt_tokens":1000}"#);
     assert_eq!((status, counted), (200, "partial".into()));
     assert!(cost.as_str() > "0.001005", "{cost}");
@@ -282,7 +282,7 @@ fn a_count_that_nobody_can_have_used_is_no_count_and_never_an_error() {
     assert_eq!((status, counted), (200, "complete".into()));
 }
 
-/// A request for a whole answer that has left `seconds` ago, and whose client leaves now.
+/// A request without streaming, sent `seconds` ago, whose client disconnects now.
 fn left_after(worker: &Rc<Worker>, shared: &Rc<Shared>, seconds: u64) -> RequestState {
     let (mut journey, now) = Envoy::with(worker.clone(), Rc::clone(shared)).departs("chat");
     let _ = journey.begin(now, &**shared);
@@ -334,7 +334,7 @@ fn a_stream_that_its_client_leaves_before_the_count_is_not_charged_for_its_visib
     assert_eq!(leave(true, Some(all)), (3_020, false), "only the terminator was left");
 }
 
-/// How many tokens a request of the Responses API has used up of a limit, with those before it, while it is under way.
+/// The tokens of a limit that a Responses request and the requests before it use while it is in flight.
 fn reserved(worker: &Rc<Worker>, shared: &Rc<Shared>, more: &str, answer: &str) -> u64 {
     let body = format!(r#"{{"model":"cheap","max_output_tokens":1,"input":"hi"{more}}}"#);
     let key: [(&str, &[u8]); 1] = [("api-key", crate::envoy::SECRET.as_bytes())];
@@ -381,7 +381,7 @@ fn a_request_that_goes_on_with_what_its_provider_keeps_reserves_that_too() {
 
 #[test]
 fn what_cannot_be_read_was_made_all_the_same() {
-    // 24 tokens of prompt and 50 of answer are reserved, at a tenth of a micro-dollar each.
+    // 24 input and 50 output tokens are reserved, at a tenth of a micro-dollar each.
     let too_large = || Script::Answer(200, vec![("content-type", "application/json")], vec![vec![b' '; 17 << 20]; 2]);
     let zipped = || {
         let headers = vec![("content-type", "application/json"), ("content-encoding", "gzip")];

@@ -1,4 +1,4 @@
-//! A configuration takes the place of another one while requests are under way: what goes on, and what changes at once.
+//! A configuration replaces another while requests are in flight: what continues, and what changes at once.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,12 +18,12 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 const REDIS: &str = r#","redis":{"url":"http://127.0.0.1:7379","when_down":"local"}"#;
 const NOW: Time = Time(1_800_000_000_000_000_000);
 
-/// The worker of a changed file: of [`worker`]'s, with this.
+/// The worker of [`worker`]'s file with these changes.
 fn next(before: &Worker, key: &str, more: &str) -> Rc<Worker> {
     Rc::new(before.succeeded_by(worker(key, more).gateway.clone()))
 }
 
-/// The worker of a file of which the teams and keys are these.
+/// The worker of a file with these teams and keys.
 fn with_keys(before: Option<&Worker>, teams: &str, keys: &str, more: &str) -> Rc<Worker> {
     let file = format!(
         r#"{{"providers":{{"oai":{{"kind":"openai"}},"ant":{{"kind":"anthropic"}}}},
@@ -47,7 +47,7 @@ fn send(worker: &Rc<Worker>, shared: &Rc<Shared>) -> Seen {
     Envoy::with(worker.clone(), shared.clone()).chat(&ask(false), &[answer(10, 5)])
 }
 
-/// How many settlements a call tells of.
+/// The number of settlements in a call.
 fn told(call: &Call) -> usize {
     let text = std::str::from_utf8(&call.body).unwrap();
     let keys: usize = text.split('/').nth(2).unwrap().parse().unwrap();
@@ -198,7 +198,7 @@ fn a_key_that_was_withdrawn_is_refused_and_one_that_came_is_served() {
     assert_eq!(send(&with_keys(Some(&second), r#""t":{}"#, own, ""), &shared).status, 200);
 }
 
-/// The status of a request under a file with these limits.
+/// The status of a request with these limits in the file.
 fn under(before: &mut Rc<Worker>, shared: &Rc<Shared>, limits: &str) -> (u16, Option<String>) {
     *before = next(before, limits, "");
     let seen = send(before, shared);
@@ -216,7 +216,7 @@ fn a_changed_limit_holds_for_what_is_counted_already() {
     assert_eq!(under(&mut worker, &shared, &per_minute(3)).0, 429, "down");
     assert_eq!(under(&mut worker, &shared, "").0, 200, "no limit, and nothing is counted");
     assert_eq!(under(&mut worker, &shared, &per_minute(5)), left("1"), "again");
-    // A request is estimated at 74 tokens, and uses 15.
+    // The estimate of a request is 74 tokens; it uses 15.
     let both = r#","limits":{"requests_per_minute":9,"tokens_per_day":100}"#;
     assert_eq!(under(&mut worker, &shared, both), left("4"), "another window begins by itself");
     assert_eq!(under(&mut worker, &shared, both), left("3"));

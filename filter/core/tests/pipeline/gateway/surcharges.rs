@@ -1,4 +1,4 @@
-//! What a request costs besides its tokens at the plain price: it is reserved, and charged as the answer tells of it.
+//! Surcharges: the gateway reserves them, and charges them as the response reports them.
 
 use std::rc::Rc;
 
@@ -15,7 +15,7 @@ const CHAT: &str = "/v1/chat/completions";
 const MESSAGES: &str = "/v1/messages";
 const RESPONSES: &str = "/v1/responses";
 
-/// Asks a gateway whose models cost a dollar for a million tokens, and surcharges, with a budget of so many dollars.
+/// Sends a request to a gateway with surcharges and models at one dollar per million tokens. `budget` is in dollars.
 fn ask(budget: &str, path: &str, body: &str, answers: &[Script]) -> Seen {
     let tier = |dollars: &str| format!(r#"{{"input":{dollars},"output":{dollars}}}"#);
     let price = format!(
@@ -37,7 +37,7 @@ fn ask(budget: &str, path: &str, body: &str, answers: &[Script]) -> Seen {
     envoy.send("POST", path, &[("api-key", SECRET.as_bytes())], body.as_bytes(), answers)
 }
 
-/// What it cost, in micro-dollars.
+/// The cost in micro-dollars.
 fn cost(seen: &Seen) -> u64 {
     assert_eq!(seen.status, 200, "{}", seen.body);
     let dollars: f64 =
@@ -71,7 +71,7 @@ fn a_class_of_service_is_charged_as_the_answer_names_it_or_as_it_was_asked_for()
     for (asked, given, micro) in [
         ("", "", 200),
         (r#","service_tier":"priority""#, r#","service_tier":"priority""#, 600),
-        // It was asked for, and not given.
+        // Requested, but not granted.
         (r#","service_tier":"priority""#, r#","service_tier":"default""#, 200),
         (r#","service_tier":"flex""#, "", 100),
         (r#","service_tier":"auto""#, r#","service_tier":"priority""#, 600),
@@ -86,7 +86,7 @@ fn a_class_of_service_is_charged_as_the_answer_names_it_or_as_it_was_asked_for()
 
 #[test]
 fn the_dearest_class_of_service_that_it_may_be_given_is_reserved() {
-    // A hundred tokens of an answer and some 25 of the prompt: 125 micro-dollars, and three times that.
+    // A hundred output tokens and about 25 input tokens: 125 micro-dollars, and three times that.
     for (asked, fits) in [
         ("", true),
         (r#","service_tier":"flex""#, true),
@@ -119,7 +119,7 @@ fn what_is_cached_for_an_hour_is_charged_as_such() {
         // 400 at 1.25, 600 at 2.
         ("", usage(split), 1_800),
         (HOUR, usage(split), 1_800),
-        // For how long they are kept is not told: as was asked for.
+        // The response does not report the cache lifetime, so the requested one applies.
         (HOUR, usage(""), 2_100),
     ] {
         let whole = format!(
@@ -140,7 +140,7 @@ fn a_prompt_that_may_be_written_to_a_cache_is_reserved_at_that_price() {
     let long = "word ".repeat(2_000);
     let body = |more: &str| message(more).replace("hi", &long);
     let answer = r#"{"type":"message","role":"assistant","content":[{"type":"text","text":"ok"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}"#;
-    // Some 2,900 tokens: at 1, 1.25 and 2 dollars for a million.
+    // About 2,900 tokens, at 1, 1.25 and 2 dollars per million.
     for (budget, more, fits) in [
         ("0.0033", "", true),
         ("0.0033", r#","cache_control":{"type":"ephemeral"}"#, false),
@@ -179,7 +179,7 @@ fn calls_of_hosted_tools_are_counted_in_every_kind_of_answer() {
         "usage":{"input_tokens":100,"output_tokens":100,"server_tool_use":{"web_search_requests":3}}}"#;
     let tools = r#","tools":[{"type":"web_search_20250305","name":"web_search","max_uses":5}]"#;
     assert_eq!(cost(&ask("1", MESSAGES, &message(tools), &[json(200, searched)])), 30_200);
-    // Five searches are reserved, and no more are allowed: $0.05.
+    // The gateway reserves five searches and allows no more: $0.05.
     assert_eq!(ask("0.05", MESSAGES, &message(tools), &[]).status, 429);
     assert_eq!(ask("0.051", MESSAGES, &message(tools), &[json(200, searched)]).status, 200);
 }

@@ -1,4 +1,4 @@
-//! What spans are told of a request, and what providers are told of spans.
+//! The span attributes of a request, and the trace headers that providers receive.
 
 use sluice_core::exchange::property;
 
@@ -15,13 +15,13 @@ fn traced() -> Gate {
     Gate::new("", "", r#","tracing":{"url":"http://collector:4318"}"#)
 }
 
-/// What was set for spans, in order.
+/// The span attributes in order.
 fn told(seen: &Seen) -> Vec<(&str, &str)> {
     let properties = seen.properties.iter().map(|(name, value)| (*name, value.as_str()));
     properties.filter(|(name, _)| TAGS.contains(name)).collect()
 }
 
-/// The reasons for failure among it.
+/// The failure reasons among them.
 fn reasons(seen: &Seen) -> Vec<&str> {
     told(seen).into_iter().filter(|(name, _)| *name == property::ERROR).map(|(_, value)| value).collect()
 }

@@ -1,4 +1,4 @@
-//! Guardrails on answers, whoever gives them and whoever reads them: what a client reads was looked at.
+//! Guardrails on responses, for every provider and client dialect: everything that the client reads was checked.
 
 use std::rc::Rc;
 
@@ -14,7 +14,7 @@ use super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// A provider's kind, and what it answers: whole, and in the events of a stream. Of Amazon's events each has its name before a bar.
+/// A provider kind and its responses, complete and as stream events. Amazon's events have their name before a `|`.
 struct Speaker {
     kind: &'static str,
     whole: &'static str,
@@ -130,10 +130,10 @@ const SPEAKERS: [Speaker; 6] = [
     },
 ];
 
-/// Clients' paths.
+/// The client paths.
 const CLIENTS: [&str; 3] = ["/v1/chat/completions", "/v1/messages", "/v1/responses"];
 
-/// What an answer is called, and by whom: no text of a model's.
+/// Whether the field is an identifier, not model output.
 fn is_name(place: &str) -> bool {
     let last = place.rsplit('.').next().unwrap_or_default();
     matches!(
@@ -184,7 +184,7 @@ fn streamed(kind: &str, events: &[(&str, String)]) -> Script {
     Script::Answer(200, vec![("content-type", media)], vec![bytes])
 }
 
-/// What a client reads of this answer, if it reads the find, is not to be read where a guardrail looks for it. Whether it was read.
+/// Asserts that a guardrail blocks the response if the client would read the match. Returns whether the client would read it.
 fn is_looked_at(kind: &str, stream: bool, script: &Script, place: &str) -> bool {
     let guards = r#","guards":{"pii":{"detect":["email"],"on":["answers"]}}"#;
     let (free, guarded) = (worker(kind, ""), worker(kind, guards));

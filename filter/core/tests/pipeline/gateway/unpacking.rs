@@ -1,4 +1,4 @@
-//! Bodies that are not as the pipeline reads them: they are replaced before anything looks at them.
+//! Encoded bodies: the gateway decodes and replaces them before it reads them.
 
 use std::rc::Rc;
 
@@ -57,7 +57,7 @@ fn a_byte_order_mark_is_left_out() {
     assert_eq!(seen.received.first().unwrap().body, send("identity", BODY).received.first().unwrap().body);
 }
 
-/// Each costs no look of its own at all that follows.
+/// Removing each one must not rescan the rest of the body.
 #[test]
 fn many_byte_order_marks_are_left_out_at_once() {
     let marks = b"\xef\xbb\xbf".repeat(1000);
@@ -68,7 +68,7 @@ fn many_byte_order_marks_are_left_out_at_once() {
     assert_eq!(send("identity", b"\xef\xbb").status, 400);
 }
 
-/// Envoy replaces no body that is not there.
+/// Envoy cannot replace a missing body.
 #[test]
 fn an_encoding_of_no_body_means_nothing() {
     for encoding in ["gzip", "zstd", "br"] {

@@ -1,4 +1,4 @@
-//! What is held, what answers say of it, and how it is settled.
+//! Reservations, the usage in responses, and settlement.
 
 use super::*;
 #[cfg(target_arch = "wasm32")]
@@ -54,8 +54,8 @@ pub(super) fn spent(candidate: usize, input: u64, output: u64) -> AttemptUsage {
     }
 }
 
-fn use_of<'a>(closing: &'a Closing, meter: &str) -> Option<(u64, u64)> {
-    let part: Option<&'a Settled> = closing.parts.iter().find(|part| &*part.counter.name == meter);
+fn use_of<'a>(closing: &'a Closing, counter: &str) -> Option<(u64, u64)> {
+    let part: Option<&'a Settled> = closing.parts.iter().find(|part| &*part.counter.name == counter);
     part.map(|part| (part.reserved, part.used))
 }
 

@@ -10,18 +10,18 @@ use sluice_core::routing::target::{Model, Target};
 use sluice_core::store::{CounterSnapshot, LimitExceeded, ReserveRequest, Settled};
 use sluice_core::usage::estimate::Estimate;
 use sluice_core::usage::price::MicroUsd;
-use sluice_core::usage::surcharge::Wishes;
+use sluice_core::usage::surcharge::Surcharges;
 use sluice_wire::conversation::Usage;
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::time::Time;
 
-/// Input 100 tokens, output 50; at a dollar for a million tokens of either: 150 micro-dollars.
-const ESTIMATE: Estimate = Estimate { input: 100, output: 50, images: 0, wishes: Wishes::NOTHING };
+/// 100 input and 50 output tokens at one dollar per million: 150 micro-dollars.
+const ESTIMATE: Estimate = Estimate { input: 100, output: 50, images: 0, wishes: Surcharges::NOTHING };
 const LEASE: Duration = Duration::from_secs(600);
 const NOW: Time = Time(1_800_000_000_000_000_000);
 
-/// A gateway whose models cost a dollar for a million tokens, `dear` ten; the fields of `more` are added to the file, those
-/// of `key` to the key `alice` (team `research`, app `bot`).
+/// A gateway whose models cost one dollar per million tokens, `dear` ten. `more` adds fields to the file, `key` to the key `alice` (team
+/// `research`, app `bot`).
 struct Fixture {
     gateway: Gateway,
     caller: Rc<Caller>,

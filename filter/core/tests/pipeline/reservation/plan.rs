@@ -1,4 +1,4 @@
-//! What a request takes, and in how many ways it can be served.
+//! The debits of a request, and the candidates that can serve it.
 
 use super::*;
 #[cfg(target_arch = "wasm32")]

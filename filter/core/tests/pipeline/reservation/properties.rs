@@ -1,4 +1,4 @@
-//! Whatever is planned, granted and extended: it is settled once, and rightly.
+//! Any reservation, granted and extended in any way, is settled exactly once and correctly.
 
 use proptest::prelude::*;
 use sluice_core::store::LimitWindow;

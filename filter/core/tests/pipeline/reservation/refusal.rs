@@ -1,11 +1,11 @@
-//! What is said when nothing fits.
+//! The errors when no candidate fits.
 
 use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn refused(plan: &Plan, meter: &str, used: u64, retry_after: Option<Duration>) -> LimitRefusal {
-    let take = plan.candidates[0].parts.iter().position(|part| &*part.take.counter.name == meter).unwrap();
+fn refused(plan: &Plan, counter: &str, used: u64, retry_after: Option<Duration>) -> LimitRefusal {
+    let take = plan.candidates[0].parts.iter().position(|part| &*part.take.counter.name == counter).unwrap();
     plan.refuse(&[LimitExceeded { take, snapshot: reading(used), retry_after }])
 }
 
@@ -79,14 +79,14 @@ fn when_a_budget_led_to_another_model_what_stood_against_that_one_is_said() {
         r#""budget":{"daily":1,"then_model":"dear"}"#,
     );
     let plan = fixture.plan("chat").unwrap();
-    let obstacle = |candidate: usize, unit: &str, used| {
+    let exceeded = |candidate: usize, unit: &str, used| {
         let fits =
             |part: &Part| part.take.counter.name.ends_with(unit) && !part.take.counter.name.starts_with("provider");
         let take = plan.candidates[candidate].parts.iter().position(fits).unwrap();
         LimitExceeded { take, snapshot: reading(used), retry_after: Some(Duration::from_secs(9)) }
     };
-    let money = |candidate| obstacle(candidate, "/usd/day", 1_000_000);
-    let refusal = plan.refuse(&[money(0), money(1), obstacle(2, "model=dear/requests/minute", 1)]);
+    let money = |candidate| exceeded(candidate, "/usd/day", 1_000_000);
+    let refusal = plan.refuse(&[money(0), money(1), exceeded(2, "model=dear/requests/minute", 1)]);
     assert_eq!(refusal.error.code.as_deref(), Some("rate_limit_exceeded"));
     assert!(refusal.error.message.starts_with("Rate limit reached for dear by model dear on requests per min (RPM): "));
 }

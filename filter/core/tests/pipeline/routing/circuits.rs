@@ -1,4 +1,4 @@
-//! What is known of targets over all workers, in a decision: those that are broken come last.
+//! Circuit states in a decision: targets with an open circuit come last.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -17,14 +17,14 @@ impl Case {
     }
 
     fn fails(&self, provider: &str, times: u32) {
-        // Neither longer nor shorter than configured.
+        // No jitter.
         const EVEN: u64 = u64::MAX / 2;
         for _ in 0..times {
             circuit::failed(&self.shared, &self.target(provider).cells, self.attempt(), &self.gateway.circuit, EVEN);
         }
     }
 
-    /// A request to find out leaves.
+    /// A request claims the probe.
     fn claims(&self, provider: &str, lease: Duration) {
         let cells = &self.target(provider).cells;
         assert!(circuit::claim_probe(&self.shared, cells, self.now, lease, &self.gateway.circuit));
@@ -70,7 +70,7 @@ fn when_its_time_is_over_one_request_finds_out_and_the_others_wait() {
     case.fails("a", 5);
     case.later(2_100);
     let probe = case.decide().unwrap();
-    assert_eq!((names(&probe.reserve_request()), probe.considered[0].place), ("a b c".to_owned(), Rank::Probe));
+    assert_eq!((names(&probe.targets_in_order()), probe.ranked[0].place), ("a b c".to_owned(), Rank::Probe));
     assert_eq!(probe.probe().map(|target| target.name.as_str()), Some(case.target("a").name.as_str()));
     case.claims("a", Duration::from_secs(20));
     for _ in 0..3 {
@@ -101,7 +101,7 @@ fn a_recovered_target_has_its_requests_back_little_by_little() {
     case.later(2_100);
     assert_eq!(case.place("a"), Rank::Probe);
     case.succeeds("a");
-    // From a tenth to all of them, in five seconds.
+    // The share grows from a tenth to all in five seconds.
     for (millis, percent) in [(0, 10), (2_500, 54), (2_400, 97)] {
         case.later(millis);
         let shares = case.shares(10_000);

@@ -1,4 +1,4 @@
-//! What a target must be able to do, and what a client may ask for.
+//! Capabilities of targets, and the overrides of clients.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -165,7 +165,7 @@ fn every_target_is_considered_once_and_those_that_serve_come_first() {
     let model = r#""routes":[{"match":{"team":"u"},"targets":["a"]}]"#;
     let case = Case::new(&targets, model, &able(r#""c/x":{"tools":false}"#));
     let case = case.needs(Needs { tools: true, ..Needs::default() }).asks(&[("x-sluice-fallback", "off")]);
-    let considered = case.decide().unwrap().considered;
+    let considered = case.decide().unwrap().ranked;
     let mut all: Vec<&str> = considered.iter().map(|one| one.target.provider.name.as_str()).collect();
     assert_eq!(all[0], "b");
     assert!(considered[1..].iter().all(|one| matches!(one.place, Rank::Out(_))));

@@ -1,5 +1,5 @@
-//! Decisions as a gateway file leads to them. A case is one request for the model `m`, whose targets are known by their
-//! providers' names; what it does not say is as plain as can be.
+//! Routing decisions from a gateway file. A case is one request for the model `m`, whose targets have their providers' names. Everything
+//! that a case does not set has its default.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,8 +9,8 @@ use sluice_core::gateway::Gateway;
 use sluice_core::keys::caller::Caller;
 use sluice_core::mix::mixed;
 use sluice_core::routing::decision::{Rank, RoutingDecision, RoutingInput, decide};
-use sluice_core::routing::hints::RoutingHeaders;
 use sluice_core::routing::needs::Needs;
+use sluice_core::routing::routing_headers::RoutingHeaders;
 use sluice_core::routing::target::{Model, Target};
 use sluice_core::usage::estimate::Estimate;
 use sluice_wire::dialect::openai_chat;
@@ -29,7 +29,6 @@ mod rules;
 /// A Monday, at noon.
 const NOON: &str = "2026-11-23T12:00:00Z";
 
-/// One request.
 struct Case {
     model: Rc<Model>,
     gateway: Gateway,
@@ -38,14 +37,14 @@ struct Case {
     needs: Needs,
     hints: RoutingHeaders,
     user: Option<&'static str>,
-    /// Tokens of its answer.
+    /// The tokens of its response.
     output: u64,
     now: Time,
     dice: Cell<u64>,
 }
 
 impl Case {
-    /// Targets by their providers' names, each with its other fields; then the other fields of the model, and of the file.
+    /// Targets by their providers' names with additional fields, then additional fields of the model and of the file.
     fn new(targets: &[(&str, &str)], model: &str, file: &str) -> Self {
         let comma = |fields: &str| if fields.is_empty() { String::new() } else { format!(",{fields}") };
         let provider = |(name, _): &(&str, &str)| format!(r#""{name}":{{"kind":"openai"}}"#);
@@ -71,12 +70,12 @@ impl Case {
             user: None,
             output: 100,
             now: at(NOON),
-            // Of the requests that do not explore.
+            // A request that does not explore.
             dice: Cell::new(1 << 32),
         }
     }
 
-    /// With these headers.
+    /// Adds these headers.
     fn asks(mut self, headers: &[(&str, &str)]) -> Self {
         let headers: HeaderMap = headers.iter().map(|(name, value)| (*name, *value)).collect();
         self.hints = RoutingHeaders::read(&headers, &self.gateway.watched_headers).unwrap();
@@ -101,7 +100,7 @@ impl Case {
             client: &openai_chat::CLIENT,
             caller: &self.caller,
             needs: self.needs,
-            hints: &self.hints,
+            routing_headers: &self.hints,
             user: self.user,
             estimate: &estimate,
             circuit: &self.gateway.circuit,
@@ -113,22 +112,22 @@ impl Case {
         decide(&inquiry, &self.shared)
     }
 
-    /// Who is asked, in order: `a b c`.
+    /// The targets in the order in which they are tried: `a b c`.
     fn reserve_request(&self) -> String {
-        names(&self.decide().unwrap().reserve_request())
+        names(&self.decide().unwrap().targets_in_order())
     }
 
     fn place(&self, provider: &str) -> Rank {
-        let considered = self.decide().unwrap().considered;
+        let considered = self.decide().unwrap().ranked;
         considered.iter().find(|considered| considered.target.provider.name == provider).unwrap().place
     }
 
-    /// Who is first, of so many requests: for each of the model's targets, how often.
+    /// How often each of the model's targets is first.
     fn shares(&self, requests: u64) -> Vec<u64> {
         let mut shares = vec![0; self.model.targets.len()];
         for throw in 0..requests {
             self.dice.set(mixed(throw));
-            let first = self.decide().unwrap().reserve_request().remove(0);
+            let first = self.decide().unwrap().targets_in_order().remove(0);
             shares[self.model.targets.iter().position(|target| Rc::ptr_eq(target, &first)).unwrap()] += 1;
         }
         shares

@@ -7,7 +7,7 @@ use super::*;
 use sluice_core::routing::target_health::load::InFlight;
 use sluice_core::routing::target_health::speed::{self, Observation};
 
-/// Whether a count is what a share of so many requests comes to, within four standard deviations.
+/// Whether `count` is this share of `of` requests, within four standard deviations.
 fn is_share(count: u64, share: f64, of: u64) -> bool {
     let (mean, deviation) = (share * of as f64, (share * (1.0 - share) * of as f64).sqrt());
     (count as f64 - mean).abs() <= 4.0 * deviation
@@ -51,7 +51,7 @@ fn even_numbers_in_a_row_are_good_enough_dice() {
     assert!(is_share(first, 0.5, 10_000), "{first}");
 }
 
-/// Who is first for each of a thousand keys.
+/// The first target for each of a thousand keys.
 fn firsts(targets: &[(&str, &str)], keys: u64) -> Vec<String> {
     let mut case = Case::new(targets, r#""strategy":"weighted","sticky":"key""#, "");
     let first = |key: u64| {
@@ -83,7 +83,7 @@ fn a_target_that_joins_or_leaves_moves_its_own_share_and_no_more() {
     let (before, after) = (firsts(&without, 2_000), firsts(&with, 2_000));
     let moved: Vec<&String> =
         before.iter().zip(&after).filter(|(before, after)| before != after).map(|(_, after)| after).collect();
-    // Read backwards, it is the target that leaves.
+    // In reverse, this is a target that leaves.
     assert!(moved.iter().all(|to| *to == "c"));
     assert!(is_share(moved.len() as u64, 0.25, 2_000), "{}", moved.len());
 }

@@ -1,4 +1,4 @@
-//! The queue of one request: every target at most once by itself, and again only when told so.
+//! The queue of one request: every target comes once, and again only on request.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

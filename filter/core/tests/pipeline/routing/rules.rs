@@ -1,4 +1,4 @@
-//! Routes: which requests they are for, and what they change.
+//! Routes: their conditions and their effects.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -7,7 +7,7 @@ use super::*;
 use sluice_core::routing::decision::Reason;
 use sluice_core::routing::spec::Strategy;
 
-/// A case whose only route sends what matches to `b`.
+/// A case whose only route sends matching requests to `b`.
 fn to_b(matches: &str) -> Case {
     Case::new(&THREE, &format!(r#""routes":[{{"match":{matches},"targets":["b"]}}]"#), "")
 }

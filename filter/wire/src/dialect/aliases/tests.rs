@@ -1,4 +1,4 @@
-//! What every format's rules promise, whatever a history holds.
+//! The promises of every format's rules, for any history.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -25,7 +25,7 @@ fn request(messages: Vec<Vec<Part>>, tools: &[&str]) -> Request {
     }
 }
 
-/// The identifiers of a request's calls, and of its results, in order.
+/// The identifiers of a request's calls and of its results, in order.
 fn ids(request: &Request) -> (Vec<String>, Vec<String>) {
     let (mut calls, mut results) = (Vec::new(), Vec::new());
     for part in request.messages.iter().flat_map(|message| &message.parts) {
@@ -67,7 +67,7 @@ fn an_alias_that_is_taken_is_made_another_way() {
         ids(&changed).0
     };
     let taken = alias(vec![call("long enough", "f")]).remove(0);
-    // Whoever came first keeps it: what a turn has said does not change with the next.
+    // The first keeps the name: later turns do not change earlier ones.
     let both = alias(vec![call("long enough", "f"), call(&taken, "f")]);
     assert_eq!(both[0], taken);
     assert_ne!(both[1], taken);
@@ -98,13 +98,13 @@ mod properties {
     use crate::dialect::FORMATS;
     use crate::dialect::openai_chat::variations;
 
-    /// Every provider's.
+    /// The rules of every provider.
     fn all() -> Vec<Rules> {
         let formats = FORMATS.iter().filter_map(|format| Some(format.provider.chat()?.rules));
         formats.chain([variations::MISTRAL.rules]).collect()
     }
 
-    /// Texts that are alike, and any.
+    /// Similar texts, and arbitrary ones.
     fn text() -> impl Strategy<Value = String> {
         prop_oneof![
             "[ab]{1,2}",
@@ -123,7 +123,7 @@ mod properties {
         Result(usize),
     }
 
-    /// A history: each result names a call before it, and each inner list is a message.
+    /// A history: each result names an earlier call, and each inner list is a message.
     fn history() -> impl Strategy<Value = Vec<Vec<Part>>> {
         (vec(text(), 1..5), vec(text(), 1..5))
             .prop_flat_map(|(ids, names)| {
@@ -168,7 +168,7 @@ mod properties {
             for id in calls.iter().chain(&results) {
                 prop_assert!(rules.ids.takes(id), "{id:?}");
             }
-            // Each call has at most one result, which named it, unless a result came twice.
+            // A result keeps its call; each call has at most one result, unless a result came twice.
             for (result, own) in results.iter().zip(&own_results) {
                 let call = calls.iter().position(|call| call == result);
                 prop_assert!(call.is_none_or(|call| own_calls[call] == *own), "{result} is tied to another call");

@@ -1,4 +1,4 @@
-//! Words that whole answers and streams share: kinds of blocks, reasons to stop, classes of service.
+//! Values shared by whole responses and streams: kinds of blocks, stop reasons, service tiers.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -7,7 +7,7 @@ use crate::conversation::Finish;
 use crate::error::ApiError;
 use crate::json;
 
-/// The kind of a content block of an answer.
+/// The kind of a content block in a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum BlockKind {
@@ -15,13 +15,13 @@ pub(super) enum BlockKind {
     Thinking,
     RedactedThinking,
     ToolUse,
-    /// Tools that the provider runs itself, and what it will invent: left out.
+    /// Tools that the provider runs, and kinds that we do not know: dropped.
     #[default]
     #[serde(other)]
     Other,
 }
 
-/// A block of an answer, whole or as a stream begins it.
+/// A block of a response, whole or as `content_block_start` opens it.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct BlockIn<'a> {
     #[serde(default)]
@@ -43,7 +43,7 @@ pub(super) struct BlockIn<'a> {
 }
 
 impl<'a> BlockIn<'a> {
-    /// Reads a block. A kind that we do not know may have fields of any shape.
+    /// Reads a block. A block of an unknown kind may have fields of any shape.
     pub(super) fn parse(raw: &'a RawValue) -> Result<Self, ApiError> {
         #[derive(Deserialize)]
         struct Kind {
@@ -57,7 +57,7 @@ impl<'a> BlockIn<'a> {
     }
 }
 
-/// Why the answer ended. New reasons will come; they end it like any other.
+/// Converts a stop reason; an unknown reason is a stop.
 pub(super) fn finish_of(stop_reason: &str) -> Finish {
     match stop_reason {
         "max_tokens" | "model_context_window_exceeded" => Finish::Length,
@@ -78,7 +78,7 @@ fn stop_reason_of(finish: Finish) -> &'static str {
     }
 }
 
-/// Why an answer ended that may hold a refusal in the model's own words: Anthropic's clients know those by the reason.
+/// Converts a finish reason. A refusal in the model's own text is also `refusal`, as Anthropic's clients expect.
 pub(super) fn reason_of(finish: Finish, refused: bool) -> &'static str {
     match finish {
         Finish::Stop if refused => stop_reason_of(Finish::ContentFilter),
@@ -86,7 +86,7 @@ pub(super) fn reason_of(finish: Finish, refused: bool) -> &'static str {
     }
 }
 
-/// The class of service that was given, in OpenAI's words.
+/// The service tier that served the request, in OpenAI's words.
 pub(super) fn tier_of(given: &str) -> &str {
     if given == "standard" { "default" } else { given }
 }

@@ -1,4 +1,4 @@
-//! The content blocks of Anthropic's messages as they are written: borrowed from the conversation, serialised once.
+//! The content blocks of Anthropic's messages for writing: borrowed from the conversation, serialised once.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use crate::dialect::data_uri::data_uri;
 use crate::dialect::functions::Input;
 use crate::dialect::turns;
 
-/// One block of a turn, of `system`, of a tool's result or of an answer.
+/// One block of a turn, of `system`, of a tool result or of a response.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Block<'a> {
@@ -53,7 +53,7 @@ pub(super) enum Block<'a> {
     },
 }
 
-/// A mark up to which the prompt may be cached.
+/// Anthropic's `cache_control`: the prompt may be cached up to the block that carries it.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename = "ephemeral")]
 pub(super) struct CacheControl<'a> {
@@ -67,7 +67,7 @@ impl<'a> CacheControl<'a> {
     }
 }
 
-/// Where an image or a document is.
+/// The source of an image or a document.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum BlockSource<'a> {
@@ -76,8 +76,7 @@ pub(super) enum BlockSource<'a> {
 }
 
 impl<'a> BlockSource<'a> {
-    /// As the conversation holds it; a `data:` URI that nobody took apart yet is taken apart here.
-    /// `None`: a `data:` URI that is not base64.
+    /// Converts a source; splits a `data:` URI that is still whole. `None`: a `data:` URI that is not base64.
     pub(super) fn of(source: &'a Source) -> Option<Self> {
         match source {
             Source::Base64 { media_type, data } => Some(Self::Base64 { media_type: canonical(media_type), data }),
@@ -91,7 +90,7 @@ impl<'a> BlockSource<'a> {
         }
     }
 
-    /// Whether it is a PDF: by its media type, or by the end of its URL's path.
+    /// Whether it is a PDF, by its media type or by the extension in its URL's path.
     pub(super) fn is_pdf(&self) -> bool {
         match self {
             Self::Base64 { media_type, .. } => *media_type == "application/pdf",
@@ -112,7 +111,7 @@ fn canonical(media_type: &str) -> &str {
     KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(media_type)).unwrap_or(media_type)
 }
 
-/// Blocks, or the plain string that stands for a single text without a mark.
+/// Blocks; a single text without a cache mark is written as a plain string.
 #[derive(Debug, Default)]
 pub(super) struct Content<'a>(pub(super) Vec<Block<'a>>);
 

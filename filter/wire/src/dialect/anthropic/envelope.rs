@@ -1,25 +1,25 @@
-//! From a client's request in Anthropic's format to what a cloud that hosts Anthropic's models takes: the same bytes, but for what
-//! that cloud wants otherwise. Nothing is translated, so that whatever Anthropic and its clients agree upon arrives.
+//! Converts a client's request in Anthropic's format for a cloud that hosts Anthropic's models: the same bytes with a few edits. Nothing is
+//! translated, so fields that only Anthropic and its clients know arrive.
 //!
 //! | in the client's request | at AWS | at Google |
 //! |---|---|---|
 //! | `model` | in the path | in the path |
-//! | `stream` | in the path | stays |
+//! | `stream` | in the path | unchanged |
 //! | header `anthropic-version` | `anthropic_version` in the body | the same |
 //! | header `anthropic-beta`, `betas` | `anthropic_beta` in the body | the header |
-//! | betas that the cloud does not know | left out and named, for they are a 400 | the same |
+//! | betas unknown to the cloud | dropped and reported, as they would be a 400 | the same |
 //! | `output_format`, the older name | `output_config.format` | the same |
-//! | `speed`, `service_tier`, `fallbacks` and other hints | left out and named | the same |
-//! | `container`, `mcp_servers`, `inference_geo` and what else changes an answer | 400 that names it | the same |
-//! | `context_management` | stays if all it asks for is compaction; else left out and named | stays |
-//! | `cache_control.scope` | left out and named | the same |
-//! | `cache_control.ttl` | left out and named for models before 4.5 | stays |
-//! | `tools[].allowed_callers`, `tools[].custom`, `output_config.task_budget` | left out and named | the same |
-//! | tools that run at Anthropic | 400 | 400, but for the search of the web |
-//! | images and documents by URL, or that were uploaded | 400 | 400 if they were uploaded |
+//! | `speed`, `service_tier`, `fallbacks` and other hints | dropped and reported | the same |
+//! | `container`, `mcp_servers`, `inference_geo` and others that change a response | 400 that names the field | the same |
+//! | `context_management` | unchanged if it only asks for compaction; else dropped and reported | unchanged |
+//! | `cache_control.scope` | dropped and reported | the same |
+//! | `cache_control.ttl` | dropped and reported for models before 4.5 | unchanged |
+//! | `tools[].allowed_callers`, `tools[].custom`, `output_config.task_budget` | dropped and reported | the same |
+//! | tools that run at Anthropic | 400 | 400, except web search |
+//! | images and documents by URL, or uploaded ones | 400 | 400 if uploaded |
 //!
 //! Sources: Anthropic's Python SDK (`src/anthropic/lib/bedrock/_client.py`, `src/anthropic/lib/vertex/_client.py`); Anthropic's table of
-//! features by platform, as `core/providers/anthropic/types.go` of maximhq/bifrost has it; BerriAI/litellm, which tried them:
+//! features by platform, as `core/providers/anthropic/types.go` of maximhq/bifrost has it; BerriAI/litellm, which tested them:
 //! `litellm/anthropic_beta_headers_config.json`, `litellm/llms/bedrock/messages/invoke_transformations/`, and
 //! `litellm/llms/vertex_ai/vertex_ai_partner_models/anthropic/`.
 
@@ -36,27 +36,27 @@ use crate::headers::HeaderMap;
 use crate::json;
 use crate::order;
 
-/// The header with which clients turn on what is new.
+/// The header that enables beta features.
 const BETA: &str = "anthropic-beta";
 
-/// What a cloud wants otherwise.
+/// The edits that a cloud requires.
 #[derive(Debug)]
 pub(super) struct Cloud {
-    /// What its bodies say the version of the format is.
+    /// The format's version in its bodies.
     pub(super) version: &'static str,
-    /// Whether betas stand in the body, and not in a header.
+    /// Whether betas are in the body, and not in a header.
     betas_in_body: bool,
-    /// The betas that it knows.
+    /// The betas that it supports.
     betas: &'static [&'static str],
-    /// What becomes of the body's own fields.
+    /// The policy for the body's own fields.
     fields: &'static [Quirk],
-    /// Beginnings of the types of tools that it cannot run.
+    /// Prefixes of the types of tools that it cannot run.
     tools: &'static [&'static str],
     /// Types of sources that it cannot fetch.
     sources: &'static [&'static str],
-    /// Whether long conversations are cared for only by being summed up.
+    /// Whether compaction is the only context management.
     only_compacts: bool,
-    /// Whether an hour in the cache is known by newer models only.
+    /// Whether only newer models take a cache lifetime of an hour.
     hour_is_new: bool,
 }
 
@@ -159,7 +159,7 @@ pub(super) const GOOGLE: Cloud = Cloud {
 const NO_CARE: Quirk = quirk("context_management", Becomes::Dropped);
 
 impl Cloud {
-    /// The body for `model`.
+    /// Returns the body for `model`.
     pub(super) fn body(&self, body: &[u8], model: &str, headers: &HeaderMap) -> Result<WrittenRequest, ApiError> {
         let text = str::from_utf8(body)
             .map_err(|_| ApiError { param: None, ..ApiError::invalid("", "The request body is not valid UTF-8.") })?;
@@ -181,17 +181,17 @@ impl Cloud {
         Ok(WrittenRequest { body: self.opened(body, &betas), dropped })
     }
 
-    /// The header with the betas that this cloud knows; nothing where they stand in the body.
+    /// The header with the betas that this cloud supports; `None` if betas are in the body.
     pub(super) fn header(&self, name: &str, value: &str) -> Option<String> {
         let known = self.known(&value.split(',').map(|beta| beta.trim().to_owned()).collect::<Vec<_>>());
         (name == BETA && !self.betas_in_body && !known.is_empty()).then(|| known.join(","))
     }
 
-    /// Those of the betas that this cloud knows, by its own names, each once.
+    /// The betas in `wished` that this cloud supports, by its own names, without duplicates.
     fn known(&self, wished: &[String]) -> Vec<&'static str> {
         let mut known = Vec::new();
         for beta in wished {
-            // The clouds have a part of it, under its own name.
+            // The clouds support a part of it, under its own name.
             let beta = if beta == "advanced-tool-use-2025-11-20" { "tool-search-tool-2025-10-19" } else { beta };
             let name = self.betas.iter().find(|name| **name == beta).copied();
             known.extend(name.filter(|name| !known.contains(name)));
@@ -199,7 +199,7 @@ impl Cloud {
         known
     }
 
-    /// The body with what stands at its front.
+    /// Inserts the version and the betas at the front of the body.
     fn opened(&self, body: Vec<u8>, betas: &[&str]) -> Vec<u8> {
         let Some(brace) = body.iter().position(|byte| *byte == b'{') else { return body };
         let mut front = format!(r#""anthropic_version":"{}""#, self.version);
@@ -215,7 +215,7 @@ impl Cloud {
     }
 }
 
-/// The betas that headers name.
+/// The betas named by headers.
 fn named(headers: &HeaderMap) -> Vec<String> {
     let values = headers.iter().filter(|(name, _)| *name == BETA.as_bytes());
     let values = values.filter_map(|(_, value)| str::from_utf8(value).ok());
@@ -223,14 +223,13 @@ fn named(headers: &HeaderMap) -> Vec<String> {
     betas.map(str::to_owned).collect()
 }
 
-/// What was found in a body.
 struct Found {
     betas: Vec<String>,
     /// Whether `context_management` may stay.
     cares: bool,
 }
 
-/// One look at a body, for what does not stand at its top.
+/// Walks a body for edits below the top level.
 struct Pass<'a> {
     text: &'a str,
     cloud: &'a Cloud,
@@ -272,7 +271,7 @@ impl<'a> Pass<'a> {
         Ok(Found { betas, cares })
     }
 
-    /// Whether there may be anything in messages that has to be looked at: mostly there is not.
+    /// Whether the messages may need edits; most requests need none.
     fn may_hold_more(&self) -> bool {
         let has = |name: &str| self.text.contains(name);
         let files = self.cloud.sources.iter().any(|source| has(&format!("\"{source}\"")));
@@ -283,7 +282,7 @@ impl<'a> Pass<'a> {
         self.cloud.hour_is_new && !self.model.hour
     }
 
-    /// `output_config`, with the form of the answer that stands under an older name, and without a budget for a whole task.
+    /// Edits `output_config`: adds the response format from the older field and removes the task budget.
     fn output(&mut self, config: Option<&'a RawValue>, older: Option<&'a RawValue>) -> Result<(), ApiError> {
         let Some(raw) = config else {
             if let Some(format) = older {
@@ -305,7 +304,7 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// Behind the brace that opens the body.
+    /// The empty range behind the opening brace of the body.
     fn front(&self) -> Range<usize> {
         let behind = self.text.find('{').map_or(0, |brace| brace + 1);
         behind..behind
@@ -348,7 +347,7 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// Blocks, and those within the results of tools.
+    /// Edits blocks, and those inside tool results.
     fn blocks(&mut self, content: &'a RawValue, at: &str) -> Result<(), ApiError> {
         if !content.get().starts_with('[') {
             return Ok(());
@@ -378,7 +377,7 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// A mark for the cache, if it has to be another one.
+    /// Returns the replacement for a cache mark, if it needs one.
     fn mark(&mut self, cache: &RawValue) -> Result<Option<String>, ApiError> {
         if !cache.get().starts_with('{') {
             return Ok(None);
@@ -394,7 +393,7 @@ impl<'a> Pass<'a> {
         Ok((scope || hour).then(|| written(mark.rest())))
     }
 
-    /// Whether what is asked for a long conversation can stay.
+    /// Whether `context_management` can stay.
     fn care(&mut self, raw: Option<&RawValue>) -> Result<bool, ApiError> {
         let Some(raw) = raw.filter(|_| self.cloud.only_compacts) else { return Ok(true) };
         let mut fields = Fields::parse(raw.get(), "context_management")?;
@@ -412,7 +411,7 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// An object of these fields.
+/// Writes an object of these fields.
 fn written<'f>(fields: impl Iterator<Item = (&'f str, &'f RawValue)>) -> String {
     let mut out = "{".to_owned();
     for (name, value) in fields {

@@ -1,6 +1,6 @@
 //! Anthropic's errors, read and written: `{"type":"error","error":{"type","message"}}`.
 //!
-//! Some causes that callers must tell apart share one type word; for those the message decides.
+//! Some causes that clients must distinguish share a type; the message distinguishes them.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::dialect::said::{cut, plain, tells};
 use crate::error::{ApiError, ErrorKind};
 use crate::json;
 
-/// Anthropic's words, what they mean, and the status they come with.
+/// Anthropic's error types, our kinds, and the status of each.
 const WORDS: [(&str, ErrorKind, u16); 10] = [
     ("invalid_request_error", ErrorKind::InvalidRequest, 400),
     ("authentication_error", ErrorKind::Authentication, 401),
@@ -22,8 +22,7 @@ const WORDS: [(&str, ErrorKind, u16); 10] = [
     ("overloaded_error", ErrorKind::Overloaded, 529),
 ];
 
-/// What Anthropic writes in a message, under `invalid_request_error`, `rate_limit_error` or a type that we do not know, when
-/// the cause is another.
+/// Texts in a message that name the actual cause under `invalid_request_error`, `rate_limit_error` or an unknown type.
 const CAUSES: [(&str, ErrorKind); 6] = [
     ("prompt is too long", ErrorKind::ContextLength),
     ("exceed context limit", ErrorKind::ContextLength),
@@ -33,7 +32,7 @@ const CAUSES: [(&str, ErrorKind); 6] = [
     ("You have reached your specified API usage limits", ErrorKind::InsufficientQuota),
 ];
 
-/// `error` as it came; some servers that speak Anthropic's dialect leave the type out.
+/// `error` as received; some servers with Anthropic's format omit the type.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct Body {
     #[serde(default)]
@@ -43,7 +42,7 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// The error, with the status that belongs to its type: for errors that come after a 200.
+    /// The error with the status of its type, for errors after a 200.
     pub(super) fn without_status(&self) -> ApiError {
         self.with_status(self.word().map_or(500, |(_, _, status)| *status))
     }
@@ -68,7 +67,7 @@ impl Body {
     }
 }
 
-/// Reads the body of an answer that was not a 200.
+/// Reads the body of a response that was not a 200.
 pub(in crate::dialect) fn read(status: u16, body: &[u8]) -> ApiError {
     #[derive(Deserialize)]
     struct Whole {
@@ -77,7 +76,7 @@ pub(in crate::dialect) fn read(status: u16, body: &[u8]) -> ApiError {
     if let Ok(Whole { error }) = json::from_slice(body) {
         return error.with_status(status);
     }
-    // Gateways in between: `{"message": …}`, a line of text, a page.
+    // Proxies in between send `{"message": …}`, a line of text, or an HTML page.
     if let Ok(error) = json::from_slice::<Body>(body)
         && error.message.is_some()
     {
@@ -86,7 +85,7 @@ pub(in crate::dialect) fn read(status: u16, body: &[u8]) -> ApiError {
     Body { r#type: None, message: Some(plain(body).to_owned()) }.with_status(status)
 }
 
-/// Reads an error that stands in the place of an event, or of a whole answer.
+/// Reads an error in place of an event or of a whole response.
 pub(super) fn instead(json: &[u8]) -> ApiError {
     #[derive(Default, Deserialize)]
     struct Whole {
@@ -99,14 +98,14 @@ pub(super) fn instead(json: &[u8]) -> ApiError {
     error.unwrap_or(Body { r#type: None, message }).without_status()
 }
 
-/// An error as a body of its own.
+/// Returns an error as a whole body.
 pub(super) fn body(error: &ApiError) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     write(error, &mut out);
     out
 }
 
-/// Writes `error` for a client. Anthropic's shape has no place for the field at fault, so it leads the message.
+/// Writes `error` for a client. Anthropic's format has no field for the parameter at fault, so the message begins with it.
 pub(super) fn write(error: &ApiError, out: &mut Vec<u8>) {
     #[derive(Serialize)]
     #[serde(tag = "type", rename = "error")]
@@ -128,12 +127,12 @@ pub(super) fn write(error: &ApiError, out: &mut Vec<u8>) {
     };
     let message = blamed.as_deref().unwrap_or(&error.message);
     let inner = Inner { r#type: word_of(error), message, code: error.code.as_deref() };
-    // Strings and a `Vec` cannot fail.
+    // Serialising strings into a `Vec` cannot fail.
     let _ = serde_json::to_writer(out, &Whole { error: inner });
 }
 
-/// Anthropic's word for `error`. A budget that is used up is a 402 to Anthropic; answered as a 429 it goes by that status,
-/// or clients would not know it as one.
+/// Anthropic's type for `error`. Anthropic sends 402 for an exhausted budget; one sent as a 429 gets the type of that status, or clients
+/// would not recognise it.
 fn word_of(error: &ApiError) -> &'static str {
     let kind = match error.kind {
         ErrorKind::ContextLength | ErrorKind::ContentPolicy => ErrorKind::InvalidRequest,
@@ -158,7 +157,7 @@ fn kind_of(status: u16) -> ErrorKind {
     }
 }
 
-/// The stable name that clients of other dialects know the cause by.
+/// The stable code by which clients of other formats know the cause.
 fn code(kind: ErrorKind, message: &str) -> Option<std::borrow::Cow<'static, str>> {
     let code = match kind {
         ErrorKind::ContextLength => "context_length_exceeded",

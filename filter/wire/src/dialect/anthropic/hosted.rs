@@ -1,11 +1,11 @@
-//! Anthropic's models at clouds that take Anthropic's own bodies: AWS Bedrock's InvokeModel and Google's Vertex AI.
+//! Anthropic's models at clouds that take Anthropic's own bodies: AWS Bedrock's InvokeModel and Google's Vertex AI. Providers only.
 //!
-//! The path names the model and whether the answer is streamed, the body the version of the format; everything else is
-//! Anthropic's. So what Anthropic's own clients send is not translated, but put into another envelope (`envelope`). Bedrock frames streams in its own way (`hosted_stream`) and has errors of AWS's; Vertex streams as Anthropic does.
-//! Only providers speak these formats.
+//! The path names the model and says whether the response is streamed; the body names the version of the format; the rest is Anthropic's.
+//! So requests of Anthropic's clients are not translated but put into another envelope (`envelope`). Bedrock has its own stream framing
+//! (`hosted_stream`) and AWS's errors; Vertex streams as Anthropic does.
 //!
-//! Source: Anthropic's Python SDK (`src/anthropic/lib/bedrock`, `src/anthropic/lib/vertex`), and AWS's user guide, "Anthropic
-//! Claude Messages API".
+//! Source: Anthropic's Python SDK (`src/anthropic/lib/bedrock`, `src/anthropic/lib/vertex`), and AWS's user guide, "Anthropic Claude
+//! Messages API".
 
 use serde::Deserialize;
 
@@ -22,10 +22,10 @@ use crate::percent::{AsciiSet, RESERVED, encoded_once};
 use super::write_request::Envelope;
 use super::{envelope, error, hosted_stream, peek, response, stream_in, usage, write_request};
 
-/// In a path of Vertex: a version stands behind an `@`.
+/// Vertex's paths put a version behind an `@`.
 const MODEL: AsciiSet = RESERVED.remove(b'@');
 
-/// What becomes of a conversation's parameters, by OpenAI's names.
+/// The policy for each parameter of a conversation, by OpenAI's names.
 pub const FIELDS: &[Field] = &[
     ("model", FieldPolicy::Mapped, "in the path"),
     ("messages", FieldPolicy::Mapped, "`messages` and `system`"),
@@ -126,7 +126,7 @@ fn read_googles_error(status: u16, _hint: Option<&str>, body: &[u8]) -> ApiError
     if is_googles(body) { gemini::read_error(status, body) } else { error::read(status, body) }
 }
 
-/// AWS takes images and documents only as bytes in the request.
+/// Rejects URLs: AWS takes images and documents only as bytes in the request.
 fn refuse_urls(messages: &[Message]) -> Result<(), ApiError> {
     for (index, message) in messages.iter().enumerate() {
         if let Some(part) = message.parts.iter().position(is_elsewhere) {
@@ -149,8 +149,8 @@ fn is_elsewhere(part: &Part) -> bool {
     }
 }
 
-/// Whether an error is Google's own, of quotas and credentials: it names a status where Anthropic's names a type, and says in
-/// its details when to try again.
+/// Whether an error is Google's own, about quotas or credentials: it has a `status` where Anthropic has a `type`, and its details may hold
+/// a retry delay.
 fn is_googles(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Whole {
@@ -163,7 +163,7 @@ fn is_googles(body: &[u8]) -> bool {
     json::from_slice(body).is_ok_and(|whole: Whole| whole.error.status.0 > 0)
 }
 
-/// Google's own errors come in a list where the answer would have been a stream: `[{"error":…}]`.
+/// Removes the list around Google's own errors in place of a stream: `[{"error":…}]`.
 fn without_list(body: &[u8]) -> &[u8] {
     let body = body.trim_ascii();
     body.strip_prefix(b"[").and_then(|body| body.strip_suffix(b"]")).unwrap_or(body)

@@ -1,4 +1,4 @@
-//! The other half of what clouds speak that host Anthropic's models, which only tests do.
+//! The client side of the formats of clouds that host Anthropic's models; used by tests only.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,7 @@ use crate::framing::sse;
 use super::hosted_stream::{Chunk, SMALL};
 use super::{hosted, read_request, response, stream_out};
 
-/// The format on AWS Bedrock, as a client would speak it.
+/// The client side of the format on AWS Bedrock.
 pub static BEDROCK: Client = Client {
     provider: &hosted::BEDROCK,
     shape: PeekSpec::CHAT,
@@ -24,7 +24,7 @@ pub static BEDROCK: Client = Client {
     asks: chat(|opening| Box::new(Writer::new(opening))),
 };
 
-/// The format on Vertex AI, as a client would speak it.
+/// The client side of the format on Vertex AI.
 pub static VERTEX: Client = Client {
     provider: &hosted::VERTEX,
     shape: PeekSpec::CHAT,
@@ -47,18 +47,17 @@ const fn chat(stream_writer: fn(Opening) -> Box<dyn StreamWriter>) -> Asks {
     })
 }
 
-/// A body for a cloud names its version, and the path names the model.
+/// Reads a body for a cloud: the body names the version, the path names the model.
 fn read(body: &[u8]) -> Result<Request, ApiError> {
     let mut fields = Fields::of(body)?;
     let _: String = needed(fields.take("", "anthropic_version")?, "anthropic_version")?;
     read_request::rest(fields, String::new())
 }
 
-/// Writes a stream.
 #[derive(Debug)]
 struct Writer {
     inner: InTurn<stream_out::Writer>,
-    /// What the inner writer wrote, and how it is cut into events.
+    /// The inner writer's output, which `cutter` splits into events.
     text: Vec<u8>,
     cutter: sse::Decoder,
     over: bool,
@@ -81,7 +80,7 @@ impl StreamWriter for Writer {
             return aws::client::write_failure(failure, out);
         }
         self.inner.write(event, &mut self.text);
-        // What we wrote ourselves is cut without errors.
+        // Splitting our own output cannot fail.
         let _ = self.cutter.feed::<sse::TooLong>(&self.text, |event| {
             aws::client::write_event("chunk", &Chunk { bytes: STANDARD.encode(&event.data).into() }, out);
             Ok(())

@@ -1,5 +1,5 @@
-//! Streams of Anthropic's models on AWS Bedrock: Anthropic's events, each as base64 in a frame of AWS's event stream. For
-//! Anthropic's clients they are only taken out of their frames: what nobody here knows of them arrives.
+//! Streams of Anthropic's models on AWS Bedrock: Anthropic's events, each as base64 in a frame of AWS's event stream. For Anthropic's
+//! clients the events are only unwrapped, so unknown ones arrive too.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ use crate::json;
 
 use super::stream_in;
 
-/// What a frame of the kind `chunk` holds. AWS pads it with a field that says nothing.
+/// The payload of a `chunk` frame. AWS adds a padding field without meaning.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize))]
 pub(super) struct Chunk<'a> {
@@ -25,10 +25,9 @@ pub(super) struct Chunk<'a> {
     pub(super) bytes: Cow<'a, str>,
 }
 
-/// A buffer up to this size is used again for the next event; a larger one is given back.
+/// A buffer up to this size is reused for the next event; a larger one is freed.
 pub(super) const SMALL: usize = 16 << 10;
 
-/// Reads a stream.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     decoder: eventstream::Decoder,
@@ -74,7 +73,7 @@ fn read_frame(
     if event_in(frame, json)? { state.named(b"", &surrogates::whole(json), events) } else { Ok(()) }
 }
 
-/// Decodes the event that a frame holds; whether it holds one.
+/// Decodes the event in a frame; returns whether there is one.
 fn event_in(frame: &Frame<'_>, json: &mut Vec<u8>) -> Result<bool, ApiError> {
     if frame.header(":event-type") != Some("chunk") {
         return Ok(false);
@@ -87,11 +86,10 @@ fn event_in(frame: &Frame<'_>, json: &mut Vec<u8>) -> Result<bool, ApiError> {
     Ok(true)
 }
 
-/// Takes a stream out of its frames.
+/// Unwraps a stream's events from their frames.
 #[derive(Debug, Default)]
 pub(super) struct Opener {
     decoder: eventstream::Decoder,
-    /// The event that is being read.
     json: Vec<u8>,
     over: bool,
 }

@@ -1,8 +1,8 @@
 //! Anthropic's messages: `POST /v1/messages`, read and written in both directions.
 //!
-//! Source: the types of Anthropic's Python SDK (`src/anthropic/types`). What becomes of every field of a client's request is in
-//! [`table`]; what becomes of a conversation's parameters on the way to Anthropic stands at the head of `write_request`. Clouds
-//! that host Anthropic's models take the same bodies in other envelopes: `hosted`.
+//! Source: the types of Anthropic's Python SDK (`src/anthropic/types`). The policy for each field of a client's request is in [`table`],
+//! that for a conversation's parameters on the way to Anthropic in `write_request`. Clouds that host Anthropic's models take the same
+//! bodies in other envelopes: `hosted`.
 
 mod answer;
 mod block;
@@ -40,7 +40,7 @@ use super::in_turn::InTurn;
 use super::provider::{ChatProvider, Departures, EVENTS, Headers, Passing, Provider, Serves};
 use super::{Id, aliases, rate_limits};
 
-/// Anthropic's messages, as clients speak them.
+/// The client side of Anthropic's messages.
 pub static CLIENT: Client = Client {
     provider: &PROVIDER,
     shape: PeekSpec::CHAT,
@@ -74,16 +74,16 @@ pub static CLIENT: Client = Client {
     }),
 };
 
-/// What clients of Anthropic's formats read and send.
+/// Headers, statuses and errors for clients of Anthropic's formats.
 pub(super) static MANNER: Manner = Manner {
     forwards: &["anthropic-beta", "anthropic-version"],
     filtered: "refusal",
-    // Anthropic has a status of its own for a provider that has too much to do.
+    // Anthropic has its own status for an overloaded provider.
     status: |error| if error.kind == ErrorKind::Overloaded { 529 } else { error.status },
     write_error: error::body,
 };
 
-/// Anthropic's messages, as Anthropic speaks them.
+/// The provider side of Anthropic's messages.
 pub static PROVIDER: Provider = Provider {
     id: Id::Anthropic,
     path: |_, _| "/messages".to_owned(),

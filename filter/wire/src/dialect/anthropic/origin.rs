@@ -1,4 +1,5 @@
-//! Where the parts of a conversation came from: a turn's results of tools are messages of their own, and a document is several parts.
+//! Maps the parts of a conversation back to the client's blocks. A turn's tool results are messages of their own, and a document may be
+//! several parts.
 
 use crate::conversation::Request;
 use crate::dialect::fields::{Fields, join};
@@ -6,7 +7,7 @@ use crate::dialect::places::{self, Place, What};
 
 use super::read_request;
 
-/// A turn of the client's, and for each part of a message that is made of it the block.
+/// A turn of the client's request, and the block of each part in a message made from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Origin {
     pub turn: usize,
@@ -14,11 +15,11 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    /// In place of a turn's number.
+    /// Stands for a turn's number.
     pub const SYSTEM: usize = usize::MAX;
 }
 
-/// Where the client's `body` has a place of the conversation.
+/// Returns the path in the client's `body` of a place in the conversation.
 pub(super) fn place(body: &[u8], place: &Place<'_>) -> Option<String> {
     let origins = read_request::messages(&mut Fields::of(body).ok()?, &mut Request::default()).ok()?;
     let Origin { turn, blocks } = origins.get(place.message)?;

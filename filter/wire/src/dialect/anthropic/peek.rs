@@ -1,4 +1,4 @@
-//! A stream that passes unchanged, looked at: nothing is copied out of it but the model's name and the counters.
+//! Peeks at a stream that passes unchanged; copies only the model's name and the counters.
 
 use serde::Deserialize;
 use serde::de::Deserializer;
@@ -17,7 +17,6 @@ use super::response::MOST_BLOCKS;
 use super::stream_in::{EventKind, unless_unknown, untyped};
 use super::usage::UsageIn;
 
-/// Looks at a stream.
 #[derive(Debug, Default)]
 pub(super) struct Peeker {
     usage: UsageIn,
@@ -25,7 +24,7 @@ pub(super) struct Peeker {
     recurring: Recurring,
 }
 
-/// One event, and of its texts only whether there are any.
+/// One event; of its texts only their lengths.
 #[derive(Deserialize)]
 struct Event {
     #[serde(default)]
@@ -46,7 +45,7 @@ struct Event {
 const KEYS: [&[u8]; 2] = [b"\"text\":\"", b"\"thinking\":\""];
 
 impl Event {
-    /// How many bytes of text it brings, if it brings nothing else.
+    /// The bytes of text in the event, if it has nothing else.
     fn text(&self) -> Option<usize> {
         let Delta { text, thinking, partial_json, stop_reason } = self.delta.as_ref()?;
         let delta = self.r#type == EventKind::ContentBlockDelta && self.error.is_none();
@@ -150,7 +149,7 @@ impl Peeker {
         if said.pieces > 0 { EventClass::Content } else { EventClass::Other }
     }
 
-    /// Of some answers all stands here: where a program of the model's goes on.
+    /// Reads `message_start`. It holds the whole content where a program of the model's continues.
     fn start(&mut self, message: Message) -> OutputSoFar {
         self.summary.name(message.model.as_deref().unwrap_or_default());
         self.count(message.usage);
@@ -169,7 +168,7 @@ impl Peeker {
     }
 }
 
-/// About how many bytes stand in a text that may be missing: escapes count as they are written.
+/// The approximate length in bytes of a text that may be missing; escapes count as written.
 #[derive(Debug, Default)]
 struct Filled(usize);
 

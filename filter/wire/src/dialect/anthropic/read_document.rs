@@ -1,5 +1,5 @@
-//! What a client shows to a model: images, documents, results of its own searches. A document's words become text with its
-//! title and context before them; citations, which other providers do not make, are refused where they are wanted.
+//! Reads images, documents, and the results of the client's own searches. A document becomes text, with its title and context before it.
+//! Requested citations are rejected, because other providers do not make them.
 
 use serde::Deserialize;
 
@@ -9,15 +9,14 @@ use crate::error::ApiError;
 
 use super::read_message::{Place, blocks, cache, hint, take};
 
-/// Reads an image.
 pub(super) fn image(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Result<Part, ApiError> {
-    // Whether one that is too large is made smaller.
+    // Whether a large image is scaled down.
     hint(fields, "image.transformations", dropped);
     let (source, kind, source_at) = source(fields, at)?;
     Ok(Part::Image { source: place(source, &kind, &source_at)?, detail: None, cache: cache(fields, at)? })
 }
 
-/// Reads a document: where it is, its text, or the blocks that it is made of.
+/// Reads a document: a source, a text, or blocks.
 pub(super) fn document(
     fields: &mut Fields<'_>,
     at: &str,
@@ -56,7 +55,7 @@ pub(super) fn document(
     Ok(())
 }
 
-/// Reads what a search of the client's own has found: a text that says where it is from.
+/// Reads a result of the client's own search as a text that names its source.
 pub(super) fn search_result(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Result<Part, ApiError> {
     no_citations(fields, at)?;
     let title: String = take(fields, at, "title")?;
@@ -85,7 +84,7 @@ fn no_citations(fields: &mut Fields<'_>, at: &str) -> Result<(), ApiError> {
     Err(ApiError::unsupported(at, message))
 }
 
-/// The fields of `source`, its type, and its path.
+/// Returns the fields of `source`, its type, and its path.
 fn source<'a>(fields: &mut Fields<'a>, at: &str) -> Result<(Fields<'a>, String, String), ApiError> {
     let at = join(at, "source");
     let raw = needed(fields.take_raw("source"), &at)?;
@@ -94,7 +93,7 @@ fn source<'a>(fields: &mut Fields<'a>, at: &str) -> Result<(Fields<'a>, String, 
     Ok((source, kind, at))
 }
 
-/// Where the bytes are.
+/// Reads a URL or inline bytes.
 fn place(mut fields: Fields<'_>, kind: &str, at: &str) -> Result<Source, ApiError> {
     let source = match kind {
         "url" => Source::Url(take(&mut fields, at, "url")?),
@@ -114,7 +113,7 @@ fn paragraphs(texts: impl IntoIterator<Item = Option<String>>) -> String {
     texts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
 }
 
-/// A mark on all of them stands on the last; one that is there already stays.
+/// Puts the mark of all parts on the last one, unless that has one already.
 fn mark_last(parts: &mut [Part], mark: Option<CacheMark>) {
     if let Some(Part::Text { cache, .. } | Part::Image { cache, .. }) = parts.last_mut()
         && cache.is_none()

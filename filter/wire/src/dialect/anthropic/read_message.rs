@@ -1,4 +1,4 @@
-//! The turns of a client's request: content as a string or as blocks, each block by its own fields.
+//! The turns of a client's request. Content is a string or a list of blocks; each kind of block has its own fields.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -11,15 +11,14 @@ use crate::json;
 use super::origin::Origin;
 use super::read_document::{document, image, search_result};
 
-/// Where a block stands. What stands inside another block holds fewer kinds, and none that nests again: so blocks nest
-/// three times at most, whatever a client sends.
+/// The position of a block. A nested block allows fewer kinds, and none that nests again: blocks nest at most three deep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Turn,
     Result,
-    /// A document that is made of blocks.
+    /// A document made of blocks.
     Document,
-    /// `system`, and the texts of a search's result.
+    /// `system`, and the texts of a search result.
     Text,
 }
 
@@ -37,19 +36,19 @@ impl Place {
 /// Reads turns, one after the other.
 pub(super) struct Turns<'a> {
     request: &'a mut Request,
-    /// System messages that only stand until the next message of the user's: where they are.
+    /// Indices of the system messages that hold only until the next user message.
     fleeting: Vec<usize>,
-    /// Where the messages came from.
+    /// The origins of the messages.
     pub origins: Vec<Origin>,
 }
 
 impl<'a> Turns<'a> {
-    /// Turns that go into `request`, whose messages so far came from `origins`.
+    /// Appends turns to `request`; `origins` are those of its existing messages.
     pub(super) fn of(request: &'a mut Request, origins: Vec<Origin>) -> Self {
         Self { request, fleeting: Vec::new(), origins }
     }
 
-    /// Reads one turn into messages: results of tools are messages of their own, before the rest of the turn.
+    /// Reads one turn into messages. Tool results become messages of their own, before the rest of the turn.
     pub(super) fn read(&mut self, raw: &RawValue, turn: usize) -> Result<(), ApiError> {
         let at = &format!("messages[{turn}]");
         let mut fields = Fields::parse(raw.get(), at)?;
@@ -85,9 +84,9 @@ impl<'a> Turns<'a> {
         Ok(())
     }
 
-    /// What only a system message has; whether the next message of the user's clears it.
+    /// Reads the fields that only system messages have; returns whether the next user message clears this one.
     fn system_only(&mut self, fields: &mut Fields<'_>, at: &str) -> Result<bool, ApiError> {
-        // An effort from here on: the request has one for all of it.
+        // An effort from this point on; our request has one effort for the whole conversation.
         if fields.take_raw("output_config").is_some() {
             drop_hint(&mut self.request.dropped, "messages[].output_config");
         }
@@ -116,17 +115,17 @@ fn role(fields: &mut Fields<'_>, at: &str) -> Result<Role, ApiError> {
     }
 }
 
-/// Content that may only be text: `system`.
+/// Reads content that may only be text: `system`.
 pub(super) fn texts(raw: &RawValue, at: &str, dropped: &mut Vec<String>) -> Result<Vec<(Part, usize)>, ApiError> {
     numbered(raw, Place::Text, at, dropped)
 }
 
-/// Content: a string, or blocks.
+/// Reads content: a string or a list of blocks.
 pub(super) fn blocks(raw: &RawValue, place: Place, at: &str, dropped: &mut Vec<String>) -> Result<Vec<Part>, ApiError> {
     Ok(numbered(raw, place, at, dropped)?.into_iter().map(|(part, _)| part).collect())
 }
 
-/// The same, each part with the number of its block.
+/// Reads content and pairs each part with the index of its block.
 fn numbered(raw: &RawValue, place: Place, at: &str, dropped: &mut Vec<String>) -> Result<Vec<(Part, usize)>, ApiError> {
     if raw.get().starts_with('"') {
         return Ok(vec![(Part::Text { text: value(raw, at)?, cache: None }, 0)]);
@@ -141,8 +140,8 @@ fn numbered(raw: &RawValue, place: Place, at: &str, dropped: &mut Vec<String>) -
     Ok(numbered)
 }
 
-/// What a block is called that tells of a tool which ran at Anthropic, in an earlier turn, or of what that found. What came of it
-/// stands in the text behind it, so that it can be left out.
+/// Types of blocks that record a tool that ran at Anthropic in an earlier turn, or its result. The text after them tells the outcome, so
+/// they can be dropped.
 const RAN_THERE: [&str; 9] = [
     "server_tool_use",
     "web_search_tool_result",
@@ -155,7 +154,7 @@ const RAN_THERE: [&str; 9] = [
     "mcp_tool_result",
 ];
 
-/// Most blocks are a part; some are several, or none.
+/// Reads a block. Most blocks become one part, some several or none.
 fn block(
     raw: &RawValue,
     place: Place,
@@ -176,7 +175,7 @@ fn block(
     let fields = &mut fields;
     match kind.as_str() {
         "text" => {
-            // Citations of an answer that came earlier.
+            // Citations of an earlier response.
             hint(fields, "text.citations", dropped);
             parts.push(Part::Text { text: take(fields, at, "text")?, cache: cache(fields, at)? });
         }
@@ -195,7 +194,7 @@ fn block(
         }),
         "redacted_thinking" => parts.push(Part::RedactedThinking { data: take(fields, at, "data")? }),
         "compaction" => compaction(fields, at, dropped, parts)?,
-        // Where another of Anthropic's models had gone on: no model is shown it.
+        // Marks the point where another of Anthropic's models took over; models never see it.
         "fallback" => {
             for name in ["from", "to", "trigger"] {
                 let _ = fields.take_raw(name);
@@ -209,7 +208,7 @@ fn block(
     refuse_rest(fields, at)
 }
 
-/// A summary of turns that came before; none where Anthropic had failed to make one.
+/// Reads a summary of earlier turns; it is empty if Anthropic failed to make one.
 fn compaction(
     fields: &mut Fields<'_>,
     at: &str,
@@ -228,7 +227,7 @@ fn compaction(
 }
 
 fn tool_use(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Result<Part, ApiError> {
-    // The conversation has no marks on calls; who called, and of which set, matters to Anthropic's own tools only.
+    // The conversation has no cache marks on calls. Caller and toolset matter only to Anthropic's own tools.
     for name in ["tool_use.cache_control", "tool_use.caller", "tool_use.toolset_name"] {
         hint(fields, name, dropped);
     }
@@ -256,7 +255,7 @@ fn tool_result(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> 
     })
 }
 
-/// A mark for the prompt cache.
+/// Reads a cache mark.
 pub(super) fn cache(fields: &mut Fields<'_>, at: &str) -> Result<Option<CacheMark>, ApiError> {
     #[derive(Deserialize)]
     struct Control {
@@ -266,12 +265,12 @@ pub(super) fn cache(fields: &mut Fields<'_>, at: &str) -> Result<Option<CacheMar
     Ok(fields.take::<Control>(at, "cache_control")?.map(|control| CacheMark { ttl: control.ttl }))
 }
 
-/// Takes a field that must be there.
+/// Takes a required field.
 pub(super) fn take<'a, T: Deserialize<'a>>(fields: &mut Fields<'a>, at: &str, name: &str) -> Result<T, ApiError> {
     needed(fields.take(at, name)?, &join(at, name))
 }
 
-/// Drops the field that is the last of this path, which begins with the block's kind.
+/// Drops the field at the end of `path`; `path` begins with the block's type.
 pub(super) fn hint(fields: &mut Fields<'_>, path: &str, dropped: &mut Vec<String>) {
     let (_, name) = path.rsplit_once('.').unwrap_or(("", path));
     if fields.take_raw(name).is_some() {

@@ -1,4 +1,4 @@
-//! A client's request, read field by field: what nobody takes is refused by its name.
+//! Reads a client's request field by field; an unknown field is rejected by name.
 
 use std::collections::BTreeSet;
 
@@ -13,17 +13,16 @@ use super::origin::Origin;
 use super::read_message::{Turns, cache, texts};
 use super::table::FATES;
 
-/// The name of a schema where the format has none; OpenAI's has to have one.
+/// The schema's name for OpenAI, which requires one; Anthropic's format has none.
 pub(super) const SCHEMA_NAME: &str = "answer";
 
-/// Reads the body.
 pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
     let mut fields = Fields::of(body)?;
     let model = needed(fields.take("", "model")?, "model")?;
     rest(fields, model)
 }
 
-/// Reads all but the model, which the path names at clouds.
+/// Reads all fields but the model, which clouds take from the path.
 pub(super) fn rest(mut fields: Fields<'_>, model: String) -> Result<Request, ApiError> {
     let mut request = Request {
         model,
@@ -33,7 +32,7 @@ pub(super) fn rest(mut fields: Fields<'_>, model: String) -> Result<Request, Api
         top_p: fields.take("", "top_p")?,
         top_k: fields.take("", "top_k")?,
         stream: fields.take("", "stream")?.unwrap_or_default(),
-        // Anthropic's streams always say it.
+        // Anthropic's streams always report usage.
         include_usage: true,
         ..Request::default()
     };
@@ -50,7 +49,7 @@ pub(super) fn rest(mut fields: Fields<'_>, model: String) -> Result<Request, Api
         _ => tier,
     });
     context_management(fields.take_raw("context_management"), &mut request.dropped)?;
-    // Without servers it asks for nothing.
+    // An empty list has no effect.
     if fields.take_raw("mcp_servers").is_some_and(|servers| servers.get() != "[]") {
         return Err(ApiError::unsupported(
             "mcp_servers",
@@ -66,7 +65,7 @@ pub(super) fn rest(mut fields: Fields<'_>, model: String) -> Result<Request, Api
     Ok(request)
 }
 
-/// `system` goes first, as a message of the application's. For each message it tells where its parts came from.
+/// Reads `system`, as the first message, and the turns. Returns where the parts of each message came from.
 pub(super) fn messages(fields: &mut Fields<'_>, request: &mut Request) -> Result<Vec<Origin>, ApiError> {
     let mut origins = Vec::new();
     if let Some(raw) = fields.take_raw("system") {
@@ -88,8 +87,8 @@ pub(super) fn messages(fields: &mut Fields<'_>, request: &mut Request) -> Result
     Ok(turns.origins)
 }
 
-/// Anthropic's own care for long conversations: what it would clear or sum up is sent as it is. Only a pause, which the client
-/// waits for, is not a hint.
+/// Drops Anthropic's context management: the conversation is sent without clearing or compaction. Only a pause is not a hint, because the
+/// client waits for it.
 pub(super) fn context_management(raw: Option<&RawValue>, dropped: &mut Vec<String>) -> Result<(), ApiError> {
     let Some(raw) = raw else { return Ok(()) };
     let at = "context_management";
@@ -132,7 +131,7 @@ fn tools(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiError>
             cache: cache(&mut fields, &at)?,
         });
         called_directly(&mut fields, &at, &mut request.dropped)?;
-        // Hints that change how soon or how well a call comes, not what it may be.
+        // Hints about the latency and quality of calls, not about what a call may contain.
         for hint in ["defer_loading", "eager_input_streaming", "input_examples"] {
             if fields.take_raw(hint).is_some() {
                 drop_hint(&mut request.dropped, &format!("tools[].{hint}"));
@@ -143,7 +142,7 @@ fn tools(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiError>
     leave_out(&hosted, fields.take_raw("tool_choice"), request)
 }
 
-/// Tools of Anthropic's that the client carries out: it would wait for calls that no other model makes.
+/// Anthropic's tools that the client executes. It would wait for calls that no other model makes.
 const CARRIED_OUT: [&str; 4] = ["bash_", "text_editor_", "computer_", "memory_"];
 
 /// Whether a tool of this type runs at Anthropic.
@@ -151,8 +150,8 @@ pub(super) fn runs_there(kind: &str) -> bool {
     kind != "custom" && !CARRIED_OUT.iter().any(|own| kind.starts_with(own))
 }
 
-/// What runs at Anthropic is left out beside functions; without one, or where it must be called, the model could not do what is
-/// asked.
+/// Drops the tools that run at Anthropic if there are functions beside them. Rejects the request if there are none, or if such a tool must
+/// be called, since the model could not do the task.
 fn leave_out(
     hosted: &[(String, String, Option<String>)],
     choice: Option<&RawValue>,
@@ -170,7 +169,7 @@ fn leave_out(
             kind.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_').take(64).collect();
         kinds.insert(shown);
     }
-    // No client has as many: of more, the names are not told.
+    // Real clients have fewer; further names are not reported.
     kinds.iter().take(16).for_each(|kind| drop_hint(&mut request.dropped, &format!("tools.{kind}")));
     Ok(())
 }
@@ -184,7 +183,7 @@ fn own_tool(place: &str, kind: &str) -> ApiError {
     ApiError::unsupported(place, message)
 }
 
-/// Who may call a tool: elsewhere than at Anthropic that is the model, and nobody else.
+/// Checks `allowed_callers`: outside Anthropic only the model itself calls tools.
 pub(super) fn called_directly(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Result<(), ApiError> {
     let Some(callers) = fields.take::<Vec<String>>(at, "allowed_callers")? else { return Ok(()) };
     if !callers.iter().any(|caller| caller == "direct") {
@@ -215,8 +214,8 @@ fn tool_choice(raw: Option<&RawValue>, request: &mut Request) -> Result<(), ApiE
     refuse_rest(&fields, at)
 }
 
-/// `thinking` and `output_config`, which share the effort: a budget, or thinking turned off, says more than an effort, which
-/// then is a hint.
+/// Reads `thinking` and `output_config`, which share the effort. A budget, or disabled thinking, is more specific than an effort, which is
+/// dropped then.
 fn reasoning_and_output(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiError> {
     let thinking = fields.take_raw("thinking").map(|raw| thinking(raw, &mut request.dropped)).transpose()?;
     let mut effort = None;
@@ -225,7 +224,7 @@ fn reasoning_and_output(fields: &mut Fields<'_>, request: &mut Request) -> Resul
         let mut config = Fields::parse(raw.get(), "output_config")?;
         effort = config.take::<String>("output_config", "effort")?;
         format = config.take_raw("format").map(|raw| self::format(raw, "output_config.format")).transpose()?;
-        // How much the model is told it may use in all: no limit.
+        // The model sees this budget; it is not a limit.
         if config.take_raw("task_budget").is_some() {
             drop_hint(&mut request.dropped, "output_config.task_budget");
         }
@@ -263,7 +262,7 @@ fn thinking(raw: &RawValue, dropped: &mut Vec<String>) -> Result<Reasoning, ApiE
         "enabled" => Reasoning::Budget(needed(fields.take(at, "budget_tokens")?, "thinking.budget_tokens")?),
         "disabled" => Reasoning::Disabled,
         "adaptive" => Reasoning::Adaptive,
-        // When to think is up to other providers' models.
+        // Other providers' models decide themselves when to think.
         "between_tools" => {
             drop_hint(dropped, "thinking.type");
             Reasoning::Adaptive
@@ -273,7 +272,7 @@ fn thinking(raw: &RawValue, dropped: &mut Vec<String>) -> Result<Reasoning, ApiE
             return Err(ApiError::invalid("thinking.type", message));
         }
     };
-    // Whether thoughts are shown, and what Anthropic does with those that come back changed, does not change the answer.
+    // Hints: whether thinking is shown, and how Anthropic treats thinking blocks that come back changed.
     for hint in ["display", "block_binding"] {
         if fields.take_raw(hint).is_some() {
             drop_hint(dropped, &format!("thinking.{hint}"));
@@ -283,7 +282,7 @@ fn thinking(raw: &RawValue, dropped: &mut Vec<String>) -> Result<Reasoning, ApiE
     Ok(reasoning)
 }
 
-/// Anthropic always keeps to the schema: `strict` by OpenAI's name.
+/// Reads a format. Anthropic always enforces the schema, which is OpenAI's `strict`.
 fn format(raw: &RawValue, at: &str) -> Result<OutputFormat, ApiError> {
     let mut fields = Fields::parse(raw.get(), at)?;
     let kind: String = needed(fields.take(at, "type")?, &format!("{at}.type"))?;

@@ -1,4 +1,4 @@
-//! Whole answers, read and written.
+//! Reads and writes whole responses.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -19,10 +19,10 @@ use super::block::Block;
 use super::error;
 use super::usage::{UsageIn, UsageOut};
 
-/// The most blocks of an answer.
+/// The most blocks in a response.
 pub(super) const MOST_BLOCKS: usize = 4096;
 
-/// An answer as it came, or the error in its place.
+/// A response as received, or the error in its place.
 #[derive(Deserialize)]
 struct MessageIn<'a> {
     #[serde(default)]
@@ -54,7 +54,7 @@ impl<'a> MessageIn<'a> {
     }
 }
 
-/// Reads a provider's answer.
+/// Reads a provider's response.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     let message = MessageIn::parse(body)?;
     let mut parts = Vec::new();
@@ -74,7 +74,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     })
 }
 
-/// Looks at an answer that passes unchanged.
+/// Peeks at a response that passes unchanged.
 pub(in crate::dialect) fn peek(body: &[u8]) -> Result<ResponseSummary, ApiError> {
     let message = MessageIn::parse(body)?;
     Ok(ResponseSummary {
@@ -115,7 +115,7 @@ struct MessageOut<'a> {
     usage: UsageOut<'a>,
 }
 
-/// Writes an answer for a client. Anthropic's format holds one: the first.
+/// Writes a response for a client. Anthropic's format has room for one choice: the first.
 pub(super) fn write(response: &Response) -> Vec<u8> {
     let choice = response.choices.first();
     let refused = choice.is_some_and(|choice| choice.parts.iter().any(|part| matches!(part, Part::Refusal { .. })));
@@ -134,7 +134,7 @@ pub(super) fn write(response: &Response) -> Vec<u8> {
     out::body(&message)
 }
 
-/// What a part of an answer becomes; parts that no assistant says are left out.
+/// Converts a part; parts that an assistant cannot send are dropped.
 fn block(part: &Part) -> Option<Block<'_>> {
     Some(match part {
         Part::Text { text, .. } | Part::Refusal { text } => Block::Text { text, cache_control: None },

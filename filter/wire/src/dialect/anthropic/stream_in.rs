@@ -1,7 +1,7 @@
-//! A provider's stream, read into events.
+//! Reads a provider's stream into events.
 //!
-//! The events' own `type` decides, not the SSE event name, which says the same. Blocks are told apart by their index, so
-//! that pieces of a tool which the provider runs itself are never taken for a call of the client's tools.
+//! The `type` in an event decides; the SSE event name repeats it. Blocks are identified by their index, so pieces of a tool that the
+//! provider runs are never read as a call of the client's tools.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -34,13 +34,13 @@ pub(super) enum EventKind {
     MessageStop,
     Ping,
     Error,
-    /// What the provider will invent.
+    /// A kind that we do not know.
     #[default]
     #[serde(other)]
     Other,
 }
 
-/// One event, as it came.
+/// One event of the stream.
 #[derive(Debug, Deserialize)]
 struct EventIn<'a> {
     #[serde(default)]
@@ -71,7 +71,7 @@ enum DeltaKind {
     Other,
 }
 
-/// More of a block.
+/// A delta of a block.
 #[derive(Debug, Default, Deserialize)]
 struct DeltaIn {
     #[serde(default)]
@@ -86,15 +86,14 @@ struct DeltaIn {
     partial_json: Option<String>,
 }
 
-/// Reads a stream.
 pub(super) type Reader = SseReader<State>;
 
-/// What is known of a stream, however its events are framed.
+/// The state of a stream, independent of its framing.
 #[derive(Debug, Default)]
 pub(super) struct State {
     usage: UsageIn,
     calls: Calls,
-    /// The terminator came, or a failure: nothing is read any more.
+    /// The terminator or a failure came; later events are ignored.
     pub(super) over: bool,
 }
 
@@ -105,7 +104,7 @@ impl Events for State {
         self.named(event.name, data, events)
     }
 
-    /// Before `message_stop` it ends nothing, and is no event either.
+    /// Reads `[DONE]` before `message_stop`: an error, as it is no event of this format.
     fn done(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         self.named(b"", b"[DONE]", events)
     }
@@ -119,7 +118,7 @@ impl Events for State {
     }
 }
 
-/// An event of a kind that we do not know may have fields of any shape; any other must be readable.
+/// Ignores `error` if the event's kind is unknown, since such an event may have fields of any shape.
 pub(super) fn unless_unknown(data: &[u8], error: &serde_json::Error) -> Result<(), ApiError> {
     #[derive(Deserialize)]
     struct Kind {
@@ -132,7 +131,7 @@ pub(super) fn unless_unknown(data: &[u8], error: &serde_json::Error) -> Result<(
     }
 }
 
-/// The error that an event tells of which does not say of itself that it is one.
+/// Finds the error in an event whose type does not say that it is one.
 pub(super) fn untyped(kind: &EventKind, error: bool, name: &[u8], data: &[u8]) -> Option<ApiError> {
     match kind {
         EventKind::Other if error || name == b"error" => Some(error::instead(data)),
@@ -147,7 +146,7 @@ fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, ApiError> {
 }
 
 impl State {
-    /// Reads the JSON of one event; `name` is the SSE's name of it.
+    /// Reads the JSON of one event; `name` is its SSE event name.
     pub(super) fn named(&mut self, name: &[u8], data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let event: EventIn<'_> = match json::from_slice(data) {
             Ok(event) => event,
@@ -189,7 +188,7 @@ impl State {
             model: Option<String>,
             #[serde(default, deserialize_with = "maybe")]
             usage: Option<UsageIn>,
-            /// What stands here already: all of it, where a program of the model's goes on.
+            /// Content in `message_start`: all of the content, where a program of the model's continues.
             #[serde(default, borrow)]
             content: Option<Few<&'a RawValue, MOST_BLOCKS>>,
             #[serde(default)]
@@ -245,7 +244,7 @@ impl State {
         }
         let delta: DeltaIn = match json::read(raw.get()) {
             Ok(delta) => delta,
-            // A kind that we do not know may have fields of any shape.
+            // A delta of an unknown kind may have fields of any shape.
             Err(error) => match json::read(raw.get()) {
                 Ok(Kind { r#type: DeltaKind::Other }) => return Ok(()),
                 _ => return Err(ApiError::unreadable(&error)),

@@ -1,7 +1,9 @@
-//! A stream for a client of Anthropic's: our events have no blocks, so blocks are begun and ended where the kind changes.
+//! Writes a stream for a client of Anthropic's format. Our events have no blocks, so the writer begins and ends a block where the kind
+//! changes.
 //!
-//! `message_start` waits for the first event that is not a counter, so that it can say what the prompt cost when the
-//! provider says that first. Until it does, and where it never does, the gateway's estimate stands there. `message_delta` waits for the end, because many providers count after they finish.
+//! `message_start` waits for the first event that is not a counter, so that it can report the prompt's tokens if the provider counts them
+//! first. Without a count it reports the gateway's estimate. `message_delta` waits for the end, because many providers send their counts
+//! after the finish.
 
 use serde::Serialize;
 
@@ -12,42 +14,40 @@ use super::answer::reason_of;
 use super::error;
 use super::usage::UsageOut;
 
-/// Writes a stream.
 #[derive(Debug)]
 pub(super) struct Writer {
     phase: Phase,
     id: String,
     model: String,
     usage: Usage,
-    /// The prompt's tokens, where the provider has not counted them.
+    /// The estimated tokens of the prompt, for providers that have not counted them.
     estimate: u64,
     finish: Finish,
-    /// The model has declined in its own words.
+    /// The model has sent a refusal.
     refused: bool,
-    /// The block that is open.
     open: Open,
     /// The index of the next block.
     next: u32,
-    /// Blocks of calls: which call, and the block's index.
+    /// The open tool calls: the call's number and its block's index.
     calls: Vec<(u32, u32)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// `message_start` is not written.
+    /// `message_start` is not written yet.
     Waiting,
     Begun,
     /// The end or an error is written.
     Over,
 }
 
-/// The block that is open; its index is the one before the next.
+/// The open block; its index is `next - 1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Open {
     Nothing,
     Text,
     Thinking {
-        /// A signature was written: more thinking is another block.
+        /// A signature was written; more thinking needs a new block.
         sealed: bool,
     },
     Call,
@@ -100,7 +100,7 @@ enum BlockOut<'a> {
     ToolUse { id: &'a str, name: &'a str, input: NoInput },
 }
 
-/// `{}`: the arguments follow in pieces.
+/// `{}`: the arguments follow in deltas.
 #[derive(Serialize)]
 struct NoInput {}
 
@@ -126,7 +126,7 @@ struct EndOut {
 /// Appends one event.
 fn put(event: &EventOut<'_>, out: &mut Vec<u8>) {
     put_raw(event.name(), out, |out| {
-        // Strings and numbers into a `Vec` cannot fail.
+        // Serialising strings and numbers into a `Vec` cannot fail.
         let _ = serde_json::to_writer(out, event);
     });
 }
@@ -176,7 +176,7 @@ impl StreamWriter for Writer {
                 put_raw("error", out, |out| error::write(failure, out));
             }
             StreamEvent::End => self.end(out),
-            // Anthropic's format holds one answer: the first.
+            // Anthropic's format has room for one choice: the first.
             _ => {}
         }
     }
@@ -187,7 +187,7 @@ impl StreamWriter for Writer {
 }
 
 impl Writer {
-    /// A writer for a client that is told `opening`.
+    /// Creates a writer from the gateway's `opening`.
     pub(super) fn new(opening: Opening) -> Self {
         Self {
             phase: Phase::Waiting,
@@ -210,7 +210,7 @@ impl Writer {
         }
     }
 
-    /// The tokens so far: a prompt has some.
+    /// The usage so far; the estimate replaces a missing count of the prompt.
     fn counted(&self) -> Usage {
         let input = if self.usage.input == 0 { self.estimate } else { self.usage.input };
         Usage { input, ..self.usage }
@@ -269,7 +269,7 @@ impl Writer {
         self.begin(Open::Thinking { sealed: false }, BlockOut::Thinking { thinking: "", signature: "" }, out);
     }
 
-    /// Pieces go to their call's block by its index; [`InTurn`](crate::dialect::in_turn) sees to it that it is open.
+    /// Writes a piece of arguments to its call's block, by index. [`InTurn`](crate::dialect::in_turn) makes sure that the block is open.
     fn arguments(&mut self, call: u32, partial_json: &str, out: &mut Vec<u8>) {
         let block = self.calls.iter().rfind(|(known, _)| *known == call);
         if let Some((_, index)) = block.filter(|_| !partial_json.is_empty()) {
@@ -277,7 +277,7 @@ impl Writer {
         }
     }
 
-    /// Ends the open block and begins `content_block`; `open` is what it leaves open.
+    /// Ends the open block and begins `content_block`; the open block is then `open`.
     fn begin(&mut self, open: Open, content_block: BlockOut<'_>, out: &mut Vec<u8>) {
         self.message_start(out);
         self.end_block(out);

@@ -1,12 +1,12 @@
-//! What becomes of every field of a client's request when it goes to a provider of another format. Fields that are not here
-//! are refused. Names with a dot stand inside another field; a block's fields stand below its type.
+//! The policy for each field of a client's request on the way to a provider of another format. Other fields are rejected. A dot separates a
+//! field from the one inside it; a block's fields are listed below its type.
 //!
-//! Coding agents send some of these with every request: marks for the cache, care for long conversations, tools that are
-//! shown later. Such hints never keep a request from a provider.
+//! Coding agents send some of these with every request: cache marks, context management, deferred tools. Such hints never cause a
+//! rejection.
 
 use crate::dialect::{Field, FieldPolicy, policies};
 
-/// Every field of a request by Anthropic's names, and its fate.
+/// Each field by Anthropic's name, and its policy.
 pub const FIELDS: &[Field; 70] = &[
     ("model", FieldPolicy::Mapped, "the target's model"),
     ("messages", FieldPolicy::Mapped, "`messages`; a tool's result becomes a message of its own"),
@@ -32,7 +32,7 @@ pub const FIELDS: &[Field; 70] = &[
     ("metadata", FieldPolicy::Mapped, "`user_id` as `user`, left out beyond 64 characters; other fields are a 400"),
     ("service_tier", FieldPolicy::Mapped, "`standard_only` as `default`"),
     ("stream", FieldPolicy::Mapped, "`stream`, always with `stream_options.include_usage`"),
-    // Hints to Anthropic about speed, cost and care, and what it is to tell of them.
+    // Hints to Anthropic about speed, cost and context, and about what it reports on them.
     ("betas", FieldPolicy::Dropped, "and the header `anthropic-beta`: what they turn on is judged by its own field"),
     ("cache_control", FieldPolicy::Dropped, ""),
     ("context_management", FieldPolicy::Dropped, "an edit with `pause_after_compaction` is a 400"),
@@ -42,7 +42,7 @@ pub const FIELDS: &[Field; 70] = &[
     ("speed", FieldPolicy::Dropped, ""),
     ("user_profile_id", FieldPolicy::Dropped, ""),
     ("workspace_id", FieldPolicy::Dropped, ""),
-    // State and tools on Anthropic's side, which other providers do not have, and what its account is to be told.
+    // State and tools at Anthropic that other providers do not have, and information for its account.
     ("billing_policy", FieldPolicy::Refused, ""),
     ("compaction", FieldPolicy::Refused, ""),
     ("container", FieldPolicy::Refused, ""),
@@ -110,5 +110,5 @@ pub const FIELDS: &[Field; 70] = &[
     ("messages[].content[].browser_state", FieldPolicy::Refused, ""),
 ];
 
-/// The same without its notes.
+/// [`FIELDS`] without the notes.
 pub(super) const FATES: &[(&str, FieldPolicy)] = &policies(FIELDS);

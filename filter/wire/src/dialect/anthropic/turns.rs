@@ -1,6 +1,6 @@
-//! From the conversation's messages to Anthropic's `system` and alternating turns.
+//! Converts the conversation's messages to Anthropic's `system` and alternating turns.
 //!
-//! System and developer messages, wherever they stand, are joined in order into `system`; of all others [`turns`] makes turns.
+//! System and developer messages, at any position, are joined in order into `system`; [`turns`] arranges all others.
 
 use crate::conversation::{CacheMark, Message, Part, Source, seal};
 use crate::dialect::at::At;
@@ -10,17 +10,16 @@ use crate::error::ApiError;
 
 use super::block::{Block, BlockSource, CacheControl, Content};
 
-/// The conversation in Anthropic's shape.
+/// The conversation in Anthropic's form.
 #[derive(Debug, Default)]
 pub(super) struct Turns<'a> {
     pub(super) system: Content<'a>,
     pub(super) turns: turns::Turns<Content<'a>>,
-    /// Hints left out, by OpenAI's names.
+    /// Dropped hints, by OpenAI's names.
     pub(super) dropped: Vec<&'static str>,
 }
 
 impl<'a> Turns<'a> {
-    /// Arranges `messages`.
     pub(super) fn of(messages: &'a [Message]) -> Result<Self, ApiError> {
         let mut turns = Self::default();
         for (index, message) in messages.iter().enumerate() {
@@ -50,7 +49,7 @@ impl<'a> Turns<'a> {
         Ok(())
     }
 
-    /// What `part` becomes when `speaker` says it (`None`: the application); nothing when it must be left out.
+    /// Converts `part` for `speaker` (`None`: the application); `None` if it must be dropped.
     fn part(&mut self, speaker: Option<Speaker>, at: &At, part: &'a Part) -> Result<Option<Block<'a>>, ApiError> {
         match (part, speaker) {
             (Part::Text { text, cache }, _) => Ok(self.text(text, cache)),
@@ -94,7 +93,7 @@ impl<'a> Turns<'a> {
         }
     }
 
-    /// What a tool returned.
+    /// Converts the content of a tool result.
     fn outcome(&mut self, at: &At, content: &'a [Part]) -> Result<Content<'a>, ApiError> {
         let mut blocks = Vec::with_capacity(content.len());
         for part in content {
@@ -106,7 +105,7 @@ impl<'a> Turns<'a> {
         Ok(Content(blocks))
     }
 
-    /// Anthropic refuses texts that are empty or blank; a mark on one has nothing to mark.
+    /// Converts a text. Anthropic rejects empty and blank texts, so they are dropped with their cache marks.
     fn text(&mut self, text: &'a str, cache: &'a Option<CacheMark>) -> Option<Block<'a>> {
         if !text.trim().is_empty() {
             return Some(Block::Text { text, cache_control: CacheControl::of(cache) });

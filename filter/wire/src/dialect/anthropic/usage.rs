@@ -1,4 +1,4 @@
-//! Anthropic's `usage`, whose `input_tokens` exclude what was read from and written to a cache; ours includes both.
+//! Anthropic's `usage`. Its `input_tokens` exclude cache reads and cache writes; ours includes both.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -6,7 +6,7 @@ use crate::conversation::Usage;
 use crate::extras::{Extras, Tier, Tool};
 use crate::lenient::{Text, Tokens, maybe, usage_in};
 
-/// `usage` as it came: every field may be missing, and a missing one keeps what was known.
+/// `usage` as received. Every field may be missing; a missing field leaves the known count unchanged.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct UsageIn {
@@ -20,51 +20,51 @@ pub(super) struct UsageIn {
     cache_creation: Option<CacheCreation>,
     #[serde(deserialize_with = "maybe")]
     server_tool_use: Option<ServerToolUse>,
-    /// The class of service that was given.
+    /// The service tier that served the request.
     #[serde(deserialize_with = "text")]
     pub(super) service_tier: Option<String>,
 }
 
-/// A text; anything else is none.
+/// Reads a string; any other value is `None`.
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = Text::deserialize(deserializer)?;
     Ok((!text.is_empty()).then(|| text.0.into_owned()))
 }
 
-/// What `output_tokens` are made of.
+/// The breakdown of `output_tokens`.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 struct Details {
     #[serde(default)]
     thinking_tokens: Tokens,
 }
 
-/// For how long the cache keeps what was written to it.
+/// Cache writes by lifetime.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 struct CacheCreation {
     #[serde(default)]
     ephemeral_1h_input_tokens: Tokens,
 }
 
-/// How often tools were called that run at Anthropic.
+/// How often Anthropic's server tools were called.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 struct ServerToolUse {
     #[serde(default)]
     web_search_requests: Tokens,
 }
 
-/// The same, as we write it.
+/// [`Details`] for writing.
 #[derive(Debug, Serialize)]
 struct DetailsOut {
     thinking_tokens: u64,
 }
 
-/// The usage in an answer of which nothing else is wanted.
+/// Reads only the usage of a response.
 pub(super) fn of(body: &[u8]) -> Option<Usage> {
     usage_in::<UsageIn>(body).map(|usage| usage.inclusive())
 }
 
 impl UsageIn {
-    /// Counters are cumulative over a stream: those that `newer` has replace ours.
+    /// Counters are cumulative over a stream: those present in `newer` replace ours.
     pub(super) fn update(&mut self, newer: &Self) {
         self.input_tokens = newer.input_tokens.or(self.input_tokens);
         self.cache_creation_input_tokens = newer.cache_creation_input_tokens.or(self.cache_creation_input_tokens);
@@ -78,7 +78,7 @@ impl UsageIn {
         }
     }
 
-    /// What it cost besides.
+    /// The billed extras besides tokens.
     pub(super) fn extras(&self) -> Extras {
         let mut extras = Extras {
             tier: self.service_tier.as_deref().and_then(Tier::read),
@@ -90,7 +90,7 @@ impl UsageIn {
         extras
     }
 
-    /// In our inclusive terms.
+    /// Converts to our inclusive counts.
     pub(super) fn inclusive(&self) -> Usage {
         let cached = self.cache_read_input_tokens.0.unwrap_or(0);
         let cache_write = self.cache_creation_input_tokens.0.unwrap_or(0);
@@ -104,7 +104,7 @@ impl UsageIn {
     }
 }
 
-/// `usage` as we write it.
+/// `usage` for writing.
 #[derive(Debug, Serialize)]
 pub(super) struct UsageOut<'a> {
     input_tokens: u64,
@@ -118,7 +118,7 @@ pub(super) struct UsageOut<'a> {
 }
 
 impl<'a> UsageOut<'a> {
-    /// The cache's share is taken out of the input again.
+    /// Subtracts cache reads and writes from the input again.
     pub(super) fn of(usage: &Usage, service_tier: Option<&'a str>) -> Self {
         Self {
             input_tokens: usage.input.saturating_sub(usage.cached).saturating_sub(usage.cache_write),

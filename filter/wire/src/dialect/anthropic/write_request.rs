@@ -1,19 +1,19 @@
-//! From a conversation to the body of `POST /v1/messages`.
+//! Writes a conversation as the body of `POST /v1/messages`.
 //!
-//! What becomes of each parameter that Anthropic does not have in the same form:
+//! Parameters that Anthropic does not have in the same form:
 //!
-//! | parameter | fate |
+//! | parameter | policy |
 //! |---|---|
 //! | `max_tokens` absent | [`DEFAULT_MAX_TOKENS`](crate::dialect::claude::DEFAULT_MAX_TOKENS): Anthropic requires it |
-//! | thinking, efforts, `temperature`, `top_p`, `top_k` | as `claude` says, by the model's generation |
-//! | blank stop texts | left out and named: Anthropic refuses them |
-//! | numbers beyond what is taken | as `bounds` says: moved and named, or 400 |
-//! | `seed` | left out and named |
-//! | a schema for the answer, and a strict function's | in the words that `schema` says Anthropic keeps to |
-//! | a schema for the answer | `output_config.format`; its name, description and `strict` have no place there |
-//! | any JSON object as the answer | asked for in `system`, and named, for nothing enforces it |
-//! | `service_tier` | `auto`, and `default` as `standard_only`; others left out and named |
-//! | `parallel_tool_calls: false` | in `tool_choice`, `auto` when the client gave none; nothing without tools |
+//! | thinking, efforts, `temperature`, `top_p`, `top_k` | by the model's generation, see `claude` |
+//! | blank stop texts | dropped and reported: Anthropic rejects them |
+//! | numbers out of range | clamped and reported, or 400, see `bounds` |
+//! | `seed` | dropped and reported |
+//! | a schema for the response, and a strict function's | reduced to the keywords that Anthropic enforces, see `schema` |
+//! | a schema for the response | `output_config.format`, which has no name, description or `strict` |
+//! | any JSON object as the response | requested in `system`, and reported, as Anthropic does not enforce it |
+//! | `service_tier` | `auto`, and `default` as `standard_only`; others dropped and reported |
+//! | `parallel_tool_calls: false` | in `tool_choice`, `auto` if the client gave none; ignored without tools |
 
 use std::borrow::Cow;
 
@@ -34,16 +34,16 @@ use crate::error::ApiError;
 use super::block::{Block, CacheControl, Content};
 use super::turns::Turns;
 
-/// What differs between the bodies that Anthropic takes and those of the clouds that host its models.
+/// The differences between Anthropic's bodies and those of the clouds that host its models.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Envelope<'a> {
-    /// The model; `None` where the path names it.
+    /// The model; `None` if the path names it.
     pub(super) model: Option<&'a str>,
-    /// The version of the format; `None` where a header names it.
+    /// The version of the format; `None` if a header names it.
     pub(super) version: Option<&'static str>,
-    /// Whether the body says that the answer is streamed, and not the path alone.
+    /// Whether the body, and not only the path, says that the response is streamed.
     pub(super) stream: bool,
-    /// Whether a class of service can be asked for.
+    /// Whether the body may ask for a service tier.
     pub(super) tiers: bool,
 }
 
@@ -54,7 +54,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
     max_tokens: u64,
-    // Google's cache goes by the bytes from the front: what stays the same from turn to turn stands there.
+    // Google's cache matches the body's bytes from the front, so the fields that stay the same from turn to turn come first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<ToolOut<'a>>,
     #[serde(skip_serializing_if = "Content::is_empty")]
@@ -162,7 +162,7 @@ pub(super) fn write(request: &Request, model: &str, envelope: Envelope<'_>) -> R
 
 fn tier(request: &Request, envelope: Envelope<'_>, dropped: &mut Dropped) -> Option<&'static str> {
     match request.service_tier.as_deref()? {
-        // What it is without a word.
+        // `auto` is the default.
         "auto" if !envelope.tiers => None,
         "auto" => Some("auto"),
         "default" if envelope.tiers => Some("standard_only"),

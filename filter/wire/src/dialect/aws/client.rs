@@ -1,4 +1,4 @@
-//! The other half: errors and events as AWS writes them, which only tests do.
+//! The client side of AWS's formats, used by tests only: writes errors and events.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::framing::eventstream;
 
 use super::WORDS;
 
-/// AWS's word for `error`.
+/// AWS's error type for `error`.
 fn word_of(error: &ApiError) -> &'static str {
     let kind = match error.kind {
         ErrorKind::ContextLength | ErrorKind::ContentPolicy => ErrorKind::InvalidRequest,
@@ -24,7 +24,7 @@ struct Written<'a> {
     message: &'a str,
 }
 
-/// Writes an error as a body, which also says what the header would.
+/// Writes an error as a body that includes the type, which AWS sends in a header.
 pub fn write_error(error: &ApiError) -> Vec<u8> {
     json(&Written { kind: Some(word_of(error)), message: &error.message })
 }
@@ -46,7 +46,7 @@ pub fn write_event(name: &str, payload: &impl Serialize, out: &mut Vec<u8>) {
     eventstream::encode(&headers, &json(payload), out);
 }
 
-/// Strings, numbers and checked JSON, which cannot fail.
+/// Serialises strings, numbers and checked JSON, which cannot fail.
 fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }

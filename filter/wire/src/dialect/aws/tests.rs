@@ -1,4 +1,4 @@
-//! What AWS's formats have in common.
+//! The common parts of AWS's formats.
 
 use super::client::write_error;
 use super::*;

@@ -1,11 +1,11 @@
-//! Words that whole answers and streams share: reasons to stop, tokens, classes of service.
+//! Values shared by whole responses and streams: stop reasons, tokens, service tiers.
 
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::{Finish, Usage};
 use crate::lenient;
 
-/// Why the answer ended. New reasons will come; they end it like any other.
+/// Converts a stop reason; an unknown reason is a stop.
 pub(super) fn finish_of(stop_reason: &str) -> Finish {
     match stop_reason {
         "max_tokens" | "model_context_window_exceeded" => Finish::Length,
@@ -16,8 +16,7 @@ pub(super) fn finish_of(stop_reason: &str) -> Finish {
     }
 }
 
-/// `usage`, whose `inputTokens` exclude what was read from and written to a cache; ours includes both. Reasoning is not counted
-/// for itself.
+/// `usage`. Its `inputTokens` exclude cache reads and cache writes; ours includes both. Reasoning has no counter.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "camelCase", from = "TokensSeen")]
 pub(super) struct Tokens {
@@ -27,7 +26,7 @@ pub(super) struct Tokens {
     cache_write_input_tokens: u64,
 }
 
-/// The same as it came: a count may be anything.
+/// [`Tokens`] as received; a count may have any JSON type.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct TokensSeen {
@@ -57,7 +56,7 @@ impl From<Tokens> for Usage {
     }
 }
 
-/// An object that is one word: a class of service.
+/// An object with the single member `type`: a service tier.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Typed<T> {
     pub(super) r#type: T,

@@ -1,5 +1,5 @@
-//! The content blocks of Converse as they are written: each an object with one member that says its kind. Borrowed from the
-//! conversation, serialised once.
+//! The content blocks of Converse for writing: each an object with one member that names its kind. Borrowed from the conversation,
+//! serialised once.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use crate::conversation::CacheMark;
 use crate::dialect::functions::Input;
 use crate::dialect::turns;
 
-/// One block of a turn, of `system`, of a tool's result or of an answer.
+/// One block of a turn, of `system`, of a tool result or of a response.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(super) enum Block<'a> {
@@ -31,7 +31,7 @@ pub(super) enum Block<'a> {
     ToolResult {
         tool_use_id: Cow<'a, str>,
         content: Content<'a>,
-        /// Few models know this, so it stands only where it says something: `error`.
+        /// Few models know this field, so only `error` is written.
         #[serde(skip_serializing_if = "Option::is_none")]
         status: Option<&'static str>,
     },
@@ -49,13 +49,13 @@ pub(super) enum Reasoning<'a> {
     RedactedContent(&'a str),
 }
 
-/// A file's bytes in base64, without a `data:` before them.
+/// A file's bytes in base64, without a `data:` prefix.
 #[derive(Debug, Serialize)]
 pub(super) struct Bytes<'a> {
     pub(super) bytes: &'a str,
 }
 
-/// A mark up to which the prompt may be cached: a block of its own, behind what it marks.
+/// A cache mark: a block of its own, behind the block up to which the prompt may be cached.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename = "default")]
 pub(super) struct CachePoint<'a> {
@@ -69,7 +69,7 @@ impl<'a> From<&'a CacheMark> for CachePoint<'a> {
     }
 }
 
-/// A block, and the mark behind it: they move together.
+/// A block and the cache mark behind it, which move together.
 #[derive(Debug)]
 pub(super) struct Marked<'a> {
     pub(super) block: Block<'a>,
@@ -82,7 +82,6 @@ impl<'a> From<Block<'a>> for Marked<'a> {
     }
 }
 
-/// Blocks and their marks, in order.
 #[derive(Debug, Default)]
 pub(super) struct Content<'a>(pub(super) Vec<Marked<'a>>);
 

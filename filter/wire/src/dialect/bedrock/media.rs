@@ -1,11 +1,11 @@
-//! Images and documents: Converse has short words for their formats, and a name for every document.
+//! Images and documents: Converse has short names for their formats, and a name for every document.
 
 use crate::conversation::Source;
 use crate::dialect::at::At;
 use crate::dialect::data_uri::{inline, is_elsewhere};
 use crate::error::ApiError;
 
-/// Media types, and Converse's words; of several types for a word, the first is read.
+/// Media types and Converse's formats; of several types for one format, the first is used for reading.
 pub(super) const IMAGES: [(&str, &str); 5] =
     [("image/png", "png"), ("image/jpeg", "jpeg"), ("image/jpg", "jpeg"), ("image/gif", "gif"), ("image/webp", "webp")];
 
@@ -21,17 +21,17 @@ pub(super) const DOCUMENTS: [(&str, &str); 9] = [
     ("text/markdown", "md"),
 ];
 
-/// A document's name gets no longer, and leaves room for a number: AWS takes 64 letters in its older models.
+/// The longest name of a document before a number is added: AWS's older models take 64 characters.
 const LONGEST_NAME: usize = 56;
 
-/// What a file is to Converse.
+/// A file's format in Converse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Image(&'static str),
     Document(&'static str),
 }
 
-/// The format and the base64 of a file. AWS fetches none.
+/// Returns the format and the base64 of a file; rejects URLs, as AWS fetches none.
 pub(super) fn open<'a>(source: &'a Source, at: &At) -> Result<(Format, &'a str), ApiError> {
     if is_elsewhere(source) {
         return Err(at.refuse("an image or a document by URL, only as base64"));
@@ -45,12 +45,12 @@ pub(super) fn open<'a>(source: &'a Source, at: &At) -> Result<(Format, &'a str),
     Ok((format.ok_or_else(|| at.refuse(formats))?, data))
 }
 
-/// The names of a request's documents, no two of which may be the same, whichever turns they stand in.
+/// The names of a request's documents, unique across all turns.
 #[derive(Debug, Default)]
 pub(super) struct Names(Vec<String>);
 
 impl Names {
-    /// The name in the letters that AWS takes, with a number if it is taken; `document` for one without.
+    /// Returns the name in the characters that AWS takes, numbered if it is in use; `document` if there is none.
     pub(super) fn give(&mut self, name: Option<&str>) -> String {
         let clean = name.map(clean).filter(|name| !name.is_empty()).unwrap_or_else(|| "document".to_owned());
         let mut given = clean.clone();
@@ -64,7 +64,7 @@ impl Names {
     }
 }
 
-/// Letters, digits, single blanks, `-()[]`; others become `-`.
+/// Keeps letters, digits, single spaces and `-()[]`; replaces others by `-`.
 fn clean(name: &str) -> String {
     let mut out = String::new();
     for letter in name.chars() {

@@ -1,10 +1,9 @@
 //! AWS Bedrock's Converse: `POST /model/{model}/converse`, and `converse-stream`.
 //!
-//! One API for the models of many makers. Only providers speak it: tests have the other half, so that reading what was written
-//! can be held against it.
+//! One API for the models of many makers. Providers only; tests have the client side, to check that what is written can be read back.
 //!
-//! Source: AWS's description of the Bedrock runtime (`Converse`, `ConverseStream` and their types in the API reference). What
-//! becomes of a conversation's parameters is in `FIELDS` and, with its reasons, at the head of `write_request`.
+//! Source: AWS's description of the Bedrock runtime (`Converse`, `ConverseStream` and their types in the API reference). The policy for
+//! each parameter of a conversation is in `FIELDS`, the reasons are in `write_request`.
 
 mod answer;
 mod block;
@@ -24,7 +23,7 @@ mod tests;
 use super::provider::{ChatProvider, Departures, Provider, Serves};
 use super::{Field, FieldPolicy, Id, aliases, aws};
 
-/// What becomes of a conversation's parameters, by OpenAI's names.
+/// The policy for each parameter of a conversation, by OpenAI's names.
 pub const FIELDS: &[Field] = &[
     ("model", FieldPolicy::Mapped, "in the path"),
     ("messages", FieldPolicy::Mapped, "`messages` and `system`"),
@@ -67,7 +66,7 @@ pub const FIELDS: &[Field] = &[
     ("stream", FieldPolicy::Mapped, "in the path"),
 ];
 
-/// Converse, as AWS speaks it.
+/// The provider side of Converse.
 pub static PROVIDER: Provider = Provider {
     id: Id::Bedrock,
     path: |model, stream| aws::path(model, if stream { "converse-stream" } else { "converse" }),

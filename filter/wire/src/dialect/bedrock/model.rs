@@ -1,17 +1,17 @@
-//! What the models behind Converse differ in, as far as their names tell.
+//! The differences between the models behind Converse, as far as their names tell.
 //!
-//! One API reaches models of many makers, but parameters beyond the common ones, and marks for the prompt cache, are each
-//! maker's own; a model that does not know them answers 400. The name tells whose a model is, also in inference profiles
-//! (`eu.anthropic.claude-…`); an ARN that hides it counts as of nobody known, and gets the common parameters only.
+//! One API serves models of many makers, but cache marks and parameters beyond the common ones are each maker's own; a model that does not
+//! know them answers 400. The name tells the maker, also in inference profiles (`eu.anthropic.claude-…`). An ARN that hides the name is
+//! [`Family::Other`] and gets the common parameters only.
 
-/// Whose model it is.
+/// The maker of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
-    /// Anthropic's.
+    /// Anthropic's models.
     Claude,
-    /// Amazon's.
+    /// Amazon's models.
     Nova,
-    /// Anybody's.
+    /// All other models.
     Other,
 }
 
@@ -27,12 +27,12 @@ impl Family {
         }
     }
 
-    /// Whether the prompt can be cached up to a mark in `system` and in turns.
+    /// Whether it takes cache marks in `system` and in turns.
     pub(super) fn caches(self) -> bool {
         self != Self::Other
     }
 
-    /// Whether it can be cached up to a mark among the tools.
+    /// Whether it takes cache marks among the tools.
     pub(super) fn caches_tools(self) -> bool {
         self == Self::Claude
     }

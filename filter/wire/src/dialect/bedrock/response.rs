@@ -1,4 +1,4 @@
-//! Whole answers. They name neither themselves nor their model.
+//! Reads whole responses, which name neither an id nor a model.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -11,7 +11,7 @@ use crate::lenient::{maybe, usage_in};
 
 use super::answer::{Tokens, Typed, finish_of};
 
-/// The most blocks of an answer.
+/// The most blocks in a response.
 const MOST_BLOCKS: usize = 4096;
 
 #[derive(Deserialize)]
@@ -39,7 +39,7 @@ struct MessageIn<'a> {
     content: Few<BlockIn<'a>, MOST_BLOCKS>,
 }
 
-/// A block, by the member that it has; one of a kind that is not known has none of these.
+/// A block, by the member that it has; a block of an unknown kind has none of these.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct BlockIn<'a> {
@@ -62,7 +62,7 @@ struct ToolUseIn<'a> {
     input: Option<&'a RawValue>,
 }
 
-/// Reasoning that can be read, or that cannot.
+/// Reasoning, readable or redacted.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ReasoningIn {
@@ -102,7 +102,7 @@ impl BlockIn<'_> {
     }
 }
 
-/// The answer, and the blocks in it. AWS may say 200 and send no output.
+/// Returns the response and its blocks. AWS may send a 200 without output.
 fn parse(body: &[u8]) -> Result<(AnswerIn<'_>, Few<BlockIn<'_>, MOST_BLOCKS>), ApiError> {
     let mut answer: AnswerIn<'_> = json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
     let message = answer.output.take().and_then(|output| output.message);
@@ -110,7 +110,7 @@ fn parse(body: &[u8]) -> Result<(AnswerIn<'_>, Few<BlockIn<'_>, MOST_BLOCKS>), A
     Ok((answer, message.content))
 }
 
-/// Reads a provider's answer.
+/// Reads a provider's response.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     let (answer, blocks) = parse(body)?;
     let finish = finish_of(answer.stop_reason.as_deref().unwrap_or_default());
@@ -122,7 +122,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     })
 }
 
-/// The usage in an answer of which nothing else is wanted.
+/// Reads only the usage of a response.
 pub(super) fn usage_of(body: &[u8]) -> Option<Usage> {
     usage_in::<Tokens>(body).map(Usage::from)
 }

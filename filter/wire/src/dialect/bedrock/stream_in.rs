@@ -1,7 +1,7 @@
-//! A provider's stream, read into events.
+//! Reads a provider's stream into events.
 //!
-//! A frame's header names its event, the payload is the event's own object. `metadata` with the tokens comes after
-//! `messageStop`: the stream has ended when both have come.
+//! A frame's header names its event; the payload is the event's object. `metadata` with the tokens comes after `messageStop`: the stream
+//! has ended when both have come.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -17,7 +17,6 @@ use crate::lenient::maybe;
 
 use super::answer::{Tokens, finish_of};
 
-/// Reads a stream.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     decoder: Decoder,
@@ -31,7 +30,7 @@ struct State {
     stopped: bool,
     /// `metadata` came.
     counted: bool,
-    /// The end or a failure: nothing is read any more.
+    /// The end or a failure came; later events are ignored.
     over: bool,
 }
 
@@ -69,7 +68,7 @@ struct BlockDelta {
     delta: Delta,
 }
 
-/// More of a block; a kind that is not known has none of these.
+/// A delta of a block; one of an unknown kind has none of these fields.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Delta {
@@ -169,7 +168,7 @@ impl State {
                 self.counted = true;
                 events.extend(metadata.usage.map(|tokens| StreamEvent::Usage(tokens.into())));
             }
-            // What the provider will invent.
+            // Unknown events.
             _ => {}
         }
         if self.stopped && self.counted {

@@ -1,10 +1,10 @@
-//! `toolConfig`, and what of it only Anthropic's own parameters can say.
+//! `toolConfig`, and the tool choices that only Anthropic's own parameters can express.
 //!
-//! | wish | on the wire |
+//! | request | sent as |
 //! |---|---|
-//! | no call (`none`) | no tools; when calls or results are in the history, which Converse takes only beside tools, they stay, and the wish is left out and named |
-//! | calls in the history, and no tools | the functions that were called, without arguments: Converse refuses the history otherwise |
-//! | one call at most | Anthropic's `tool_choice`, in full and instead of Converse's, as both would contradict each other; 400 for other models |
+//! | no call (`none`) | no tools; if the history has calls or results, which Converse takes only beside tools, the tools stay, and `none` is dropped and reported |
+//! | calls in the history, and no tools | the functions that were called, without arguments: Converse rejects the history otherwise |
+//! | at most one call | Anthropic's `tool_choice`, instead of Converse's, because the two would contradict each other; 400 for other models |
 
 use serde::Serialize;
 
@@ -54,7 +54,7 @@ enum ChoiceOut<'a> {
     Tool { name: &'a str },
 }
 
-/// What a request says of tools: in Converse's words, and in Anthropic's where those do not suffice.
+/// A request's tools in Converse's form, and the tool choice in Anthropic's where that is needed.
 pub(super) struct Tools<'a> {
     pub(super) config: Option<ToolConfig<'a>>,
     pub(super) choice: Option<Choice<'a>>,
@@ -104,7 +104,7 @@ fn put<'a>(tool: &'a Tool, family: Family, dropped: &mut Dropped, tools: &mut Ve
     let strict = tool.strict.filter(|strict| *strict);
     tools.push(ToolOut::ToolSpec {
         name: &tool.name,
-        // AWS takes none that is empty.
+        // AWS rejects an empty description.
         description: tool.description.as_deref().filter(|description| !description.is_empty()),
         input_schema: InputSchema { json: Schema::of(schema::anthropics(tool, &mut dropped.0)) },
         strict: dropped.unless("tools.function.strict", strict, |_| family == Family::Claude).is_some(),
@@ -113,7 +113,7 @@ fn put<'a>(tool: &'a Tool, family: Family, dropped: &mut Dropped, tools: &mut Ve
     tools.extend(mark.map(|mark| ToolOut::CachePoint(mark.into())));
 }
 
-/// A function of which only its calls are known.
+/// Declares a function that is only known from its calls.
 fn remembered(name: &str) -> ToolOut<'_> {
     let input_schema = InputSchema { json: Schema::NoArguments };
     ToolOut::ToolSpec { name, description: None, input_schema, strict: false }

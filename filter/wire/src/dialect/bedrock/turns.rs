@@ -1,7 +1,7 @@
-//! From the conversation's messages to Converse's `system` and alternating turns.
+//! Converts the conversation's messages to Converse's `system` and alternating turns.
 //!
-//! System and developer messages are joined in order into `system`; of all others [`turns`] makes turns. Messages that would be
-//! empty are left out. Thinking goes back to Anthropic's models only, and only with Anthropic's seal.
+//! System and developer messages are joined in order into `system`; [`turns`] arranges all others. Empty messages are dropped. Thinking is
+//! sent to Anthropic's models only, and only with Anthropic's seal.
 
 use crate::conversation::{CacheMark, Message, Part, Source, seal};
 use crate::dialect::at::At;
@@ -14,8 +14,7 @@ use super::block::{Block, Bytes, CachePoint, Content, Marked, Reasoning};
 use super::media::{self, Format, Names};
 use super::model::Family;
 
-/// What stands behind documents that come without a word: AWS refuses them then ("A text block must be included when using
-/// documents").
+/// The text behind documents that come without one; AWS rejects those ("A text block must be included when using documents").
 const A_WORD: &str = "(document)";
 
 fn add_a_word_to_documents(blocks: &mut Vec<Marked<'_>>) {
@@ -25,21 +24,21 @@ fn add_a_word_to_documents(blocks: &mut Vec<Marked<'_>>) {
     }
 }
 
-/// The conversation in Converse's shape.
+/// The conversation in Converse's form.
 #[derive(Debug)]
 pub(super) struct Turns<'a> {
     pub(super) system: Content<'a>,
     pub(super) turns: turns::Turns<Content<'a>>,
-    /// Functions that are called in it, each once.
+    /// The functions called in it, without duplicates.
     pub(super) called: Vec<&'a str>,
-    /// Hints left out, by OpenAI's names.
+    /// Dropped hints, by OpenAI's names.
     pub(super) dropped: Dropped,
     family: Family,
     names: Names,
 }
 
 impl<'a> Turns<'a> {
-    /// Arranges `messages` for a model of `family`; `dropped` is what was left out already.
+    /// Arranges `messages` for a model of `family`; `dropped` holds the hints dropped so far.
     pub(super) fn of(messages: &'a [Message], family: Family, dropped: Dropped) -> Result<Self, ApiError> {
         let (system, names) = (Content::default(), Names::default());
         let mut turns = Self { system, turns: turns::Turns::default(), called: Vec::new(), dropped, family, names };
@@ -51,7 +50,7 @@ impl<'a> Turns<'a> {
         Ok(turns)
     }
 
-    /// Whether there are calls or results in it, which Converse takes only beside tools.
+    /// Whether it has calls or results, which Converse takes only beside tools.
     pub(super) fn has_tools(&self) -> bool {
         self.turns.blocks().any(|marked| matches!(marked.block, Block::ToolUse { .. } | Block::ToolResult { .. }))
     }
@@ -76,7 +75,7 @@ impl<'a> Turns<'a> {
         Ok(())
     }
 
-    /// What `part` becomes when `speaker` says it (`None`: the application); nothing when it must be left out.
+    /// Converts `part` for `speaker` (`None`: the application); `None` if it must be dropped.
     fn part(&mut self, speaker: Option<Speaker>, at: &At, part: &'a Part) -> Result<Option<Marked<'a>>, ApiError> {
         let (block, cache) = match (part, speaker) {
             (Part::Text { text, cache }, _) => return Ok(self.text(text, cache.as_ref())),
@@ -120,7 +119,7 @@ impl<'a> Turns<'a> {
         })
     }
 
-    /// What a tool returned. Marks inside of it have no place there.
+    /// Converts the content of a tool result, which takes no cache marks.
     fn outcome(&mut self, at: &At, content: &'a [Part]) -> Result<Content<'a>, ApiError> {
         let mut blocks = Vec::with_capacity(content.len());
         for part in content {
@@ -136,7 +135,7 @@ impl<'a> Turns<'a> {
         Ok(Content(blocks))
     }
 
-    /// Converse refuses texts that are empty or blank; a mark on one has nothing to mark.
+    /// Converts a text. Converse rejects empty and blank texts, so they are dropped with their cache marks.
     fn text(&mut self, text: &'a str, cache: Option<&'a CacheMark>) -> Option<Marked<'a>> {
         if !text.trim().is_empty() {
             let mark = self.mark(cache);

@@ -1,18 +1,17 @@
-//! From a conversation to the body of `POST /model/{model}/converse`.
+//! Writes a conversation as the body of `POST /model/{model}/converse`.
 //!
-//! What becomes of each parameter that Converse does not have in the same form; what becomes of tools stands in `tools`, of
-//! files in `media`:
+//! Parameters that Converse does not have in the same form; for tools see `tools`, for files `media`:
 //!
-//! | parameter | fate |
+//! | parameter | policy |
 //! |---|---|
-//! | `top_k` | Anthropic's and Amazon's models have it as a parameter of their own; else left out and named |
-//! | a wish for reasoning | Anthropic's `thinking`, with the rules of `claude`; left out and named for other models |
-//! | numbers beyond what is taken | as `bounds` says: moved and named, or 400 |
-//! | `seed`, `user` | left out and named |
-//! | a schema for the answer | `outputConfig.textFormat`, in the words that `schema` says are kept to, which always keeps to it; models without it answer 400 |
-//! | any JSON object as the answer | asked for in `system`, and named, for nothing enforces it |
-//! | `service_tier` | `priority`, `flex` and `reserved`; `auto` and `default` are what no word means; others left out and named |
-//! | marks for the prompt cache | `cachePoint` blocks, for models that know them; else left out and named |
+//! | `top_k` | a parameter of Anthropic's and Amazon's own models; else dropped and reported |
+//! | reasoning | Anthropic's `thinking`, by the rules of `claude`; dropped and reported for other models |
+//! | numbers out of range | clamped and reported, or 400, see `bounds` |
+//! | `seed`, `user` | dropped and reported |
+//! | a schema for the response | `outputConfig.textFormat`, always enforced, reduced to the enforced keywords, see `schema`; models without it answer 400 |
+//! | any JSON object as the response | requested in `system`, and reported, as AWS does not enforce it |
+//! | `service_tier` | `priority`, `flex` and `reserved`; `auto` and `default` are the absence of the field; others dropped and reported |
+//! | cache marks | `cachePoint` blocks for models that know them; else dropped and reported |
 
 use serde::Serialize;
 
@@ -73,7 +72,7 @@ impl Inference<'_> {
     }
 }
 
-/// Parameters of the model's own, which AWS passes on to it.
+/// Parameters of the model's own, which AWS forwards to it.
 #[derive(Serialize, Default)]
 struct Extras<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,7 +87,7 @@ struct Extras<'a> {
     nova: Option<NovaConfig>,
 }
 
-/// Anthropic's `output_config`, as far as Converse has no word of its own for it.
+/// Anthropic's `output_config`, for the part that Converse does not have.
 #[derive(Serialize)]
 struct Effort {
     effort: &'static str,
@@ -130,7 +129,7 @@ struct Structure<'a> {
 
 #[derive(Serialize)]
 struct JsonSchema<'a> {
-    /// As text.
+    /// The schema, as a string of JSON.
     schema: String,
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -183,7 +182,7 @@ pub(super) fn write(request: &Request, model: &str) -> Result<WrittenRequest, Ap
     Ok(WrittenRequest { body: out::body(&body), dropped: dropped.0 })
 }
 
-/// What is decided about thinking; only Anthropic's models can be told.
+/// Decides about thinking; only Anthropic's models have parameters for it.
 fn plan(
     request: &Request,
     turns: &Turns<'_>,

@@ -1,4 +1,4 @@
-//! Each provider's numbers, at its bounds and beyond.
+//! Each provider's numbers at and beyond its bounds.
 
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
@@ -11,15 +11,15 @@ use crate::dialect::openai_chat::{servers, variations};
 use crate::dialect::quirk::{adapt, edited};
 use crate::dialect::translate;
 
-/// What becomes of a number.
+/// The expected handling of a number.
 enum Becomes {
-    /// It goes as it is.
+    /// Sent unchanged.
     Same,
-    /// This goes in its place, and it is named.
+    /// Replaced by this, and reported.
     Moved(Value),
-    /// Nothing goes, and it is named.
+    /// Dropped, and reported.
     LeftOut,
-    /// 400 by its name.
+    /// Rejected with 400 by name.
     Refused,
 }
 
@@ -29,7 +29,7 @@ const MISTRAL: Both = Both { provider: &servers::MISTRAL, ..OPENAI_CHAT };
 const GROQ: Both = Both { provider: &servers::GROQ, ..OPENAI_CHAT };
 const XAI: Both = Both { provider: &servers::XAI, ..OPENAI_CHAT };
 
-/// Where each field stands in a provider's request.
+/// The path of each field in a provider's request.
 fn place(provider: Both, field: &str) -> String {
     let (inside, names): (&str, &[(&str, &str)]) = match provider.name() {
         "gemini" => (
@@ -128,7 +128,7 @@ fn rows() -> Vec<Row> {
     ]
 }
 
-/// A client's request as its provider gets it, translated where that knows another format.
+/// A client's request as the provider receives it, translated if the formats differ.
 fn sent(provider: Both, model: &str, field: &str, value: &Value) -> Result<(Value, Vec<String>), String> {
     let client = match provider.name() {
         "openai_chat" => COMPLETIONS,

@@ -1,5 +1,5 @@
-//! The shapes of a request's JSON, borrowed from the conversation; what [`write_request`](super::write_request) and
-//! [`message_out`](super::message_out) fill in.
+//! The JSON of a request, borrowed from the conversation; [`write_request`](super::write_request) and [`message_out`](super::message_out)
+//! fill it in.
 
 use std::borrow::Cow;
 
@@ -44,7 +44,7 @@ pub(super) struct Body<'a> {
     pub stream: bool,
 }
 
-/// A turn, or an answer's message.
+/// A turn, or a response's message.
 #[derive(Default, Serialize)]
 pub(super) struct MessageOut<'a> {
     pub role: &'static str,

@@ -1,8 +1,8 @@
-//! Cohere's errors: `{"message", "id"}`, with the status as the only word for the cause. Source: Cohere's
-//! error reference (`docs.cohere.com/reference/errors`). Causes that share a status are told apart by the message.
+//! Cohere's errors: `{"message", "id"}`; only the status tells the cause. Source: Cohere's error reference
+//! (`docs.cohere.com/reference/errors`). The message distinguishes causes that share a status.
 //!
-//! Two statuses are Cohere's own: 498, a prompt or an answer held what it forbids; 499, the request was cancelled, which the
-//! client that waits for the answer did not do: it is worth another try.
+//! Two statuses are Cohere's own: 498 means that a prompt or a response has forbidden content; 499 means that the request was cancelled.
+//! The client did not cancel it, since it waits for the response, so a 499 is worth a retry.
 
 use serde::Deserialize;
 
@@ -17,7 +17,7 @@ struct Seen<'a> {
     message: Text<'a>,
 }
 
-/// Reads the body of an answer that was not a success.
+/// Reads the body of a response that was not a success.
 pub(super) fn read(status: u16, body: &[u8]) -> ApiError {
     if let Ok(seen) = json::from_slice::<Seen<'_>>(body)
         && body.trim_ascii_start().starts_with(b"{")
@@ -27,20 +27,20 @@ pub(super) fn read(status: u16, body: &[u8]) -> ApiError {
     of(Some(status), plain(body))
 }
 
-/// The error that says `message`; its status follows from that when it came under a success.
+/// Returns the error with `message`. `status` is `None` for an error inside a success, which becomes a 502.
 pub(super) fn of(status: Option<u16>, message: &str) -> ApiError {
     let said = message.trim();
     let known = status.filter(|status| (400..600).contains(status));
     let kind = kind(known, said);
     let status = match known {
         None => 502,
-        // What no client knows: the cause by a status that says it.
+        // Clients do not know these statuses; send the nearest standard one.
         Some(498) => 400,
         Some(499) => 503,
         Some(status) => status,
     };
     let message = match kind {
-        // It may repeat a part of the key: the gateway's own, which is no client's business.
+        // Cohere's message may repeat a part of the gateway's key.
         ErrorKind::Authentication => "The provider rejected the gateway's credential.".to_owned(),
         _ if said.is_empty() => format!("The provider answered with status {status} and no explanation."),
         _ => cut(said).to_owned(),
@@ -56,11 +56,11 @@ fn kind(status: Option<u16>, message: &str) -> ErrorKind {
     use ErrorKind::*;
     let tells = |words: &str| message.contains(words);
     match status {
-        // `too many tokens: max tokens must be …` is about the answer's length instead.
+        // `too many tokens: max tokens must be …` is about the response's length.
         Some(400 | 422) | None if tells("tokens in the prompt cannot exceed") || tells("size limit exceeded by") => {
             ContextLength
         }
-        // A trial key has a quota for the month, which no waiting of a client's renews.
+        // A trial key has a monthly quota; waiting does not help.
         Some(429) if tells("/ month") || tells("per month") => InsufficientQuota,
         Some(401) => Authentication,
         Some(402) => InsufficientQuota,
@@ -76,7 +76,7 @@ fn kind(status: Option<u16>, message: &str) -> ErrorKind {
     }
 }
 
-/// The stable name that clients of other dialects know the cause by.
+/// The stable code by which clients of other formats know the cause.
 fn code(kind: ErrorKind, message: &str) -> Option<&'static str> {
     Some(match kind {
         ErrorKind::ContextLength => "context_length_exceeded",

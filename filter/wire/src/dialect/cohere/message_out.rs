@@ -1,4 +1,4 @@
-//! From the conversation's messages to Cohere's: each role keeps its place, results of tools are messages of their own.
+//! Converts the conversation's messages to Cohere's: each keeps its position, and tool results are messages of their own.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::error::ApiError;
 
 use super::body::{MessageOut, PartOut};
 
-/// Writes `messages`; hints that Cohere has no words for are named in `dropped`.
+/// Writes `messages`; adds hints that Cohere does not have to `dropped`.
 pub(super) fn write<'a>(messages: &'a [Message], dropped: &mut Vec<String>) -> Result<Vec<MessageOut<'a>>, ApiError> {
     let mut writer = Writer { dropped, messages: Vec::with_capacity(messages.len()) };
     for (index, message) in messages.iter().enumerate() {
@@ -24,7 +24,7 @@ pub(super) fn write<'a>(messages: &'a [Message], dropped: &mut Vec<String>) -> R
     Ok(writer.messages)
 }
 
-/// What an assistant's parts are in Cohere's message, or in its answer.
+/// Converts an assistant's parts to Cohere's message, for a request or a response.
 pub(super) fn assistant(parts: &[Part]) -> MessageOut<'_> {
     let tool_calls: Vec<_> = parts.iter().filter_map(CallOut::trimmed).collect();
     let called = !tool_calls.is_empty();
@@ -60,7 +60,7 @@ impl<'a> Writer<'a, '_> {
             let mut out = assistant(&message.parts);
             match (out.content.take(), out.tool_calls.is_empty()) {
                 (Some(ContentOut::Parts(parts)), _) => out.content = Some(plain(parts)),
-                // A message that says nothing still stands in its place.
+                // An empty message keeps its position.
                 (_, true) => out.content = Some(ContentOut::Text("")),
                 (content, false) => out.content = content,
             }
@@ -91,7 +91,7 @@ impl<'a> Writer<'a, '_> {
         Ok(())
     }
 
-    /// What the application, a user or a tool says.
+    /// Converts a part of the application, a user or a tool.
     fn said(&mut self, role: Role, part: &'a Part) -> Result<PartOut<'a>, Misplaced<'a>> {
         match part {
             Part::Text { text, cache } => {
@@ -115,7 +115,7 @@ impl<'a> Writer<'a, '_> {
         Ok(())
     }
 
-    /// Checks what an assistant says, and names what is left out of it.
+    /// Checks a part of the assistant, and reports what is dropped of it.
     fn spoken_by_assistant(&mut self, part: &'a Part) -> Result<(), Misplaced<'a>> {
         match part {
             Part::Text { cache, .. } => self.mark(cache),
@@ -138,7 +138,7 @@ impl<'a> Writer<'a, '_> {
     }
 }
 
-/// One text alone is a string, as every model takes it.
+/// Writes a single text as a string, which every model takes.
 fn plain(parts: Vec<PartOut<'_>>) -> ContentOut<'_, PartOut<'_>> {
     match parts.as_slice() {
         [] => ContentOut::Text(""),

@@ -1,12 +1,10 @@
-//! Cohere's chat, version 2: `POST /v2/chat`. Only providers speak it: tests have the other half, so that reading
-//! what was written can be held against it.
+//! Cohere's chat, version 2: `POST /v2/chat`. Providers only; tests have the client side, to check that what is written can be read back.
 //!
-//! Source: the types of Cohere's Python SDK (`src/cohere/types`, `src/cohere/v2`) and its error reference. What becomes of a
-//! conversation's parameters on the way to Cohere is in `FIELDS`, by the names of OpenAI's chat completions.
+//! Source: the types of Cohere's Python SDK (`src/cohere/types`, `src/cohere/v2`) and its error reference. The policy for each parameter of
+//! a conversation is in `FIELDS`, by the names of OpenAI's chat completions.
 //!
-//! Two things that Cohere has are one here: `tool_plan`, what a model says before it calls tools, and `thinking` content
-//! are both reasoning without a seal. In a message with calls reasoning goes back as `tool_plan`, in any other as
-//! `thinking` content. Reasoning under another provider's seal is left out.
+//! Cohere's `tool_plan` (the text before tool calls) and `thinking` content are both reasoning without a seal here. In a message with
+//! calls, reasoning is sent back as `tool_plan`, in any other as `thinking` content. Reasoning under another provider's seal is dropped.
 
 mod body;
 #[cfg(test)]
@@ -31,7 +29,7 @@ pub use table::FIELDS;
 use super::provider::{ChatProvider, Provider, Serves};
 use super::{Id, aliases, openai};
 
-/// Cohere's chat, as Cohere speaks it.
+/// The provider side of Cohere's chat.
 pub static PROVIDER: Provider = Provider {
     id: Id::Cohere,
     path: |_, _| "/chat".to_owned(),

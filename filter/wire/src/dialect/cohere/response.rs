@@ -1,4 +1,4 @@
-//! Whole answers. Cohere names no model in them.
+//! Reads whole responses. Cohere names no model in them.
 
 use std::borrow::Cow;
 
@@ -27,7 +27,7 @@ pub(super) struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    /// Reads the outside of an answer. A message that is a text is an error's.
+    /// Reads the outer object of a response. A `message` that is a string is an error's.
     pub fn of(body: &'a [u8]) -> Result<(Self, &'a RawValue), ApiError> {
         let seen: Self = json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
         let Some(message) = seen.message else {
@@ -40,7 +40,7 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// Reads an answer; an error hidden in it is an error here.
+/// Reads a response; an error inside it is returned as one.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     let (seen, message) = Seen::of(body)?;
     let message: Message<'_> = json::read(message.get()).map_err(|error| ApiError::unreadable(&error))?;

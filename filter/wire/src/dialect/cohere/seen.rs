@@ -1,7 +1,7 @@
-//! The shapes of Cohere's answers, whole and streamed, as they are read: borrowed, and patient with what is missing.
+//! Cohere's responses as received, whole and streamed: borrowed, and tolerant of missing fields.
 //!
-//! In a stream `content` and `tool_calls` are one object where a whole answer has an array of them; the first event has
-//! empty arrays in their places, which say nothing.
+//! In a stream `content` and `tool_calls` are one object each, where a whole response has arrays; the first event has empty arrays, which
+//! are ignored.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,7 +15,7 @@ use crate::lenient::{Count, Text, maybe, skip_seq};
 
 use super::usage;
 
-/// The most pieces of content, or calls, that an answer holds.
+/// The most pieces of content, or calls, in a response.
 const MOST_PIECES: usize = 1024;
 
 /// One event of a stream.
@@ -29,12 +29,12 @@ pub(super) struct Event<'a> {
     pub index: Count,
     #[serde(borrow, default)]
     pub delta: Option<Delta<'a>>,
-    /// The words of an error that stands there instead of an event.
+    /// The message of an error in place of an event.
     #[serde(borrow, default)]
     pub message: Text<'a>,
 }
 
-/// What an event adds.
+/// The delta of an event.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Delta<'a> {
     #[serde(borrow, default)]
@@ -47,7 +47,7 @@ pub(super) struct Delta<'a> {
     pub error: Text<'a>,
 }
 
-/// The piece of the message.
+/// The delta of the message.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Said<'a> {
     #[serde(borrow, default)]
@@ -58,7 +58,7 @@ pub(super) struct Said<'a> {
     pub tool_calls: One<Call<'a>>,
 }
 
-/// A text or a thought, or more of one.
+/// A text or a thought, or a delta of one.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Piece<'a> {
     #[serde(borrow, default)]
@@ -67,7 +67,7 @@ pub(super) struct Piece<'a> {
     pub thinking: Text<'a>,
 }
 
-/// A call, or more of one.
+/// A call, or a delta of one.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Call<'a> {
     #[serde(borrow, default)]
@@ -76,7 +76,6 @@ pub(super) struct Call<'a> {
     pub function: Function<'a>,
 }
 
-/// The function of a call.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Function<'a> {
     #[serde(borrow, default)]
@@ -85,7 +84,7 @@ pub(super) struct Function<'a> {
     pub arguments: Text<'a>,
 }
 
-/// One object; anything else is nothing.
+/// One object; any other value is `None`.
 #[derive(Debug)]
 pub(super) struct One<T>(pub Option<T>);
 
@@ -125,7 +124,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for One<T> {
     }
 }
 
-/// The message of a whole answer.
+/// The message of a whole response.
 #[derive(Debug, Deserialize)]
 pub(super) struct Message<'a> {
     #[serde(borrow, default)]

@@ -1,7 +1,7 @@
-//! Reads a stream of events, typed by `type`; the SSE field `event` says the same and is not needed.
+//! Reads a stream of events, by their `type`; the SSE event name repeats it.
 //!
-//! `message-end` is the end: it says why, and holds the usage. A `[DONE]` behind it, or without it, says nothing: a stream that
-//! was cut before `message-end` is not complete.
+//! `message-end` ends the stream, with the finish reason and the usage. `[DONE]` is ignored: a stream that was cut before `message-end` is
+//! incomplete, even if `[DONE]` comes.
 
 use crate::conversation::{Finish, StreamEvent};
 use crate::dialect::Kept;
@@ -15,19 +15,18 @@ use crate::lenient::Text;
 use super::seen::{Call, Delta, Event, Said};
 use super::{error, words};
 
-/// No answer holds as many calls: the bound keeps a provider from filling our memory.
+/// No response holds as many calls; the limit bounds our memory.
 const MOST_CALLS: usize = 1024;
 
-/// The reader.
 pub(super) type Reader = SseReader<Answer>;
 
-/// What the events so far have told.
+/// The state of a stream.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     id: String,
     started: bool,
     finished: bool,
-    /// The calls' numbers on the wire, in order: their places are our numbers.
+    /// The calls' numbers on the wire; the index is our number.
     calls: Vec<u64>,
 }
 
@@ -70,7 +69,7 @@ impl Answer {
                 let call = delta.message.unwrap_or_default().tool_calls.0.unwrap_or_default();
                 return self.arguments(seen.index.0, call, events);
             }
-            // Beginnings and ends without content, citations, `debug`, and what is to come.
+            // Starts and ends without content, citations, `debug`, and unknown events.
             _ => {}
         }
         Ok(())
@@ -84,7 +83,7 @@ impl Answer {
         if index == MOST_CALLS {
             return Err(ApiError::bad_answer("The provider's answer contains too many tool calls."));
         }
-        // Bounded just above.
+        // `index` is bounded just above.
         let call = u32::try_from(index).unwrap_or_default();
         self.calls.push(key.unwrap_or(u64::from(call)));
         let id = if seen.id.is_empty() { made_up_id(&self.id, 0, index) } else { seen.id.0.into_owned() };
@@ -93,7 +92,7 @@ impl Answer {
         Ok(())
     }
 
-    /// More of the newest call of that number; without a number, of the newest.
+    /// Adds arguments to the newest call with the number `key`, or to the newest call if there is none.
     fn arguments(&self, key: Option<u64>, seen: Call<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let place = self.calls.iter().rposition(|known| key.is_none_or(|key| key == *known));
         let Some(call) = place.and_then(|place| u32::try_from(place).ok()) else {
@@ -107,7 +106,7 @@ impl Answer {
         self.finished = true;
         let usage = delta.usage.as_ref().and_then(|usage| usage.read()).map(StreamEvent::Usage);
         match ending(delta) {
-            // What was used is owed all the same.
+            // Usage is billed even if the response failed.
             Err(error) => events.extend(usage.into_iter().chain([StreamEvent::Error(error)])),
             Ok(finish) => {
                 events.push(StreamEvent::Finish { choice: 0, finish });
@@ -118,13 +117,13 @@ impl Answer {
     }
 }
 
-/// The error that stands in the place of an event.
+/// The error in place of an event.
 pub(super) fn failure(seen: &Event<'_>) -> Option<ApiError> {
     let error = matches!(&*seen.r#type.0, "" | "error");
     (error && seen.delta.is_none()).then(|| error::of(None, &seen.message.0))
 }
 
-/// Why the answer ended, or that it failed.
+/// The finish reason, or the failure.
 pub(super) fn ending(delta: &Delta<'_>) -> Result<Finish, ApiError> {
     match (words::finish(&delta.finish_reason.0), &*delta.error.0) {
         (finish, "") => finish,

@@ -1,9 +1,9 @@
-//! What becomes of a conversation's parameters on the way to Cohere, by the names of OpenAI's chat completions.
+//! The policy for each parameter of a conversation on the way to Cohere, by the names of OpenAI's chat completions.
 
 use super::super::Field;
 use super::super::FieldPolicy::{Dropped, Mapped, Refused};
 
-/// Refused fields pass where their value changes nothing.
+/// The policies. A rejected field passes if its value has no effect.
 pub const FIELDS: &[Field] = &[
     ("model", Mapped, "the target's model"),
     ("messages", Mapped, "`messages`, see below"),

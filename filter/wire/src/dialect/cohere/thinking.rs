@@ -1,8 +1,7 @@
-//! How hard to think: Cohere's `thinking`, which models that can reason do unless it is `disabled`.
+//! Converts reasoning to Cohere's `thinking`; models that can reason do so unless it is `disabled`.
 //!
-//! An effort is a budget (see [`effort`]), at most half of `max_tokens`, so that an answer can follow; a budget in tokens stays
-//! below `max_tokens`. Where no token is left for it the wish is left out and named. To think as the model sees fit is what
-//! happens without a word.
+//! An effort is a budget (see [`effort`]), at most half of `max_tokens`, which leaves room for the response; a budget in tokens stays below
+//! `max_tokens`. If no token is left, the parameter is dropped and reported. Adaptive thinking is the default.
 
 use serde::Serialize;
 
@@ -19,7 +18,7 @@ pub(super) enum Thinking {
     Disabled,
 }
 
-/// What becomes of the request's wish.
+/// Converts the request's reasoning.
 pub(super) fn of(request: &Request, dropped: &mut Vec<String>) -> Result<Option<Thinking>, ApiError> {
     let Some(wish) = &request.reasoning else { return Ok(None) };
     let (name, asked, most) = match wish {

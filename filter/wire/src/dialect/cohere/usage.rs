@@ -1,13 +1,12 @@
-//! Usage. `tokens` is what the model read and wrote, `billed_units` what is paid for, without Cohere's own prompt: limits
-//! and context go by the first, the second stands in where it is missing. Counts come as floats. `cached_tokens` are among the
-//! input's.
+//! Usage. `tokens` counts what the model read and wrote; `billed_units` excludes Cohere's own prompt. Limits and context use `tokens`;
+//! `billed_units` replaces it if it is missing. Counts come as floats. `cached_tokens` are part of the input.
 
 use serde::Deserialize;
 
 use crate::conversation::Usage;
 use crate::lenient::{Tokens, maybe, usage_in};
 
-/// `usage` as Cohere sends it.
+/// `usage` as received.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Seen {
     #[serde(default, deserialize_with = "maybe")]
@@ -18,7 +17,7 @@ pub(super) struct Seen {
     cached_tokens: Tokens,
 }
 
-/// Input and output, of either sort.
+/// Input and output of `tokens` or of `billed_units`.
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
 pub(super) struct Units {
     #[serde(default)]
@@ -28,7 +27,7 @@ pub(super) struct Units {
 }
 
 impl Units {
-    /// The counts, or nothing when the object held none.
+    /// The counts; `None` if the object has none.
     pub fn read(self) -> Option<Usage> {
         let (input, output) = (self.input_tokens.0, self.output_tokens.0);
         input.or(output)?;
@@ -37,14 +36,14 @@ impl Units {
 }
 
 impl Seen {
-    /// The counts, or nothing when the object held none.
+    /// The counts; `None` if the object has none.
     pub fn read(&self) -> Option<Usage> {
         let usage = self.tokens.and_then(Units::read).or_else(|| self.billed_units?.read())?;
         Some(Usage { cached: self.cached_tokens.0.unwrap_or_default().min(usage.input), ..usage })
     }
 }
 
-/// The usage in an answer of which nothing else is wanted.
+/// Reads only the usage of a response.
 pub(super) fn of(body: &[u8]) -> Option<Usage> {
     usage_in::<Seen>(body)?.read()
 }

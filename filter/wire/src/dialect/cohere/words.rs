@@ -1,10 +1,10 @@
-//! Why an answer ended, in Cohere's words.
+//! Cohere's finish reasons.
 
 use crate::conversation::Finish;
 use crate::error::{ApiError, ErrorKind};
 
-/// A `finish_reason`. `ERROR` and `TIMEOUT` are failures; words that nobody knows are a stop. `ERROR_TOXIC` and
-/// `ERROR_LIMIT` are version 1's.
+/// Converts a `finish_reason`. `ERROR` and `TIMEOUT` are failures; unknown words are a stop. `ERROR_TOXIC` and `ERROR_LIMIT` are version
+/// 1's.
 pub(super) fn finish(word: &str) -> Result<Finish, ApiError> {
     Ok(match word {
         "MAX_TOKENS" | "ERROR_LIMIT" => Finish::Length,

@@ -1,5 +1,5 @@
-//! From a conversation to the body of `POST /v2/chat`: the parameters. Messages are in
-//! [`message_out`](super::message_out). What becomes of each stands in the dialect's table.
+//! Writes a conversation's parameters as the body of `POST /v2/chat`. Messages are in [`message_out`](super::message_out), policies in the
+//! dialect's table.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ use super::{message_out, thinking};
 pub(super) fn write(request: &Request, model: &str) -> Result<WrittenRequest, ApiError> {
     let mut dropped = request.dropped.clone();
     let numbers = Numbers::of(request, bounds::COHERE, &mut dropped)?;
-    // Some models refuse two penalties, be one of them 0: what says nothing is left out.
+    // Some models reject two penalties even if one is 0, so a 0 is omitted.
     let penalty = |penalty: Option<f64>| penalty.filter(|penalty| *penalty != 0.0);
     let messages = message_out::write(&request.messages, &mut dropped)?;
     let (tool_choice, tools) = tools(request, &mut dropped)?;
@@ -53,7 +53,7 @@ pub(super) fn write(request: &Request, model: &str) -> Result<WrittenRequest, Ap
     Ok(WrittenRequest { body: json::body(&body), dropped })
 }
 
-/// `tool_choice` and the tools to choose from. Cohere cannot be told which one to call: it gets that one alone.
+/// `tool_choice` and the tools. Cohere has no choice of one tool, so a named tool is sent alone.
 fn tools<'a>(
     request: &'a Request,
     dropped: &mut Vec<String>,
@@ -88,7 +88,7 @@ fn tools<'a>(
     Ok((word, tools))
 }
 
-/// A tool's schema is whole; Cohere wants one even of a tool without arguments.
+/// Writes a tool. Cohere requires a schema even for a tool without arguments.
 fn tool(tool: &Tool) -> ToolOut<'_> {
     let none = || Json::parse(r#"{"type":"object","properties":{}}"#).ok().map(Cow::Owned);
     let parameters = tool.parameters.as_ref().map(Cow::Borrowed).or_else(none);

@@ -1,8 +1,8 @@
 //! OpenAI's legacy completions: `POST /v1/completions`, read and written in both directions.
 //!
-//! A prompt is a single user's message, and an answer is text alone. So a conversation is written to a provider of this
-//! format only if it is just such a message; and what an answer holds besides text has no place here: a refusal's words
-//! are text, reasoning and calls (of tools nobody could have asked for) are left out.
+//! A prompt is a single user message, and a response is only text. A conversation is therefore sent to a provider of this format only if it
+//! is such a message. In a response, the text of a refusal becomes text; reasoning and calls (of tools that the client cannot have offered)
+//! are dropped.
 //!
 //! Source: the types of OpenAI's Python SDK (`src/openai/types/completion*.py`).
 
@@ -23,7 +23,7 @@ use super::client::{Asks, ChatClient, Client, PeekSpec};
 use super::openai::{self, chunks, peek, usage};
 use super::provider::{ChatProvider, Passing, Provider, Serves};
 
-/// OpenAI legacy completions, as clients speak them.
+/// The client side of OpenAI's legacy completions.
 pub static CLIENT: Client = Client {
     provider: &PROVIDER,
     shape: PeekSpec { asked: "prompt", stream_options: true, ..PeekSpec::CHAT },
@@ -33,14 +33,14 @@ pub static CLIENT: Client = Client {
     asks: Asks::Chat(ChatClient {
         ids: aliases::NONE.ids,
         read_request: request::read,
-        // All of the conversation is one text.
+        // The whole conversation is one text.
         place: |_, _| Some("prompt".to_owned()),
         write_response: response::write,
         stream_writer: |opening| Box::new(stream_write::Writer::new(opening)),
     }),
 };
 
-/// OpenAI legacy completions, as providers speak them.
+/// The provider side of OpenAI's legacy completions.
 pub static PROVIDER: Provider = Provider {
     id: Id::Completions,
     path: |_, _| "/completions".to_owned(),

@@ -9,7 +9,6 @@ use crate::json;
 
 use super::table::{DEFAULT_MAX_TOKENS, TABLE};
 
-/// Reads the body.
 pub(super) fn read(text: &[u8]) -> Result<Request, ApiError> {
     let mut fields = Fields::of(text)?;
     let mut dropped = Vec::new();

@@ -1,4 +1,4 @@
-//! Whole answers. Several texts of one answer become one.
+//! Reads and writes whole responses. Several texts of one choice are joined.
 
 use std::borrow::Cow;
 
@@ -9,9 +9,9 @@ use crate::dialect::openai::answer::{self, ChoiceSeen};
 use crate::dialect::openai::{json, words};
 use crate::error::ApiError;
 
-/// Reads an answer; an error hidden in it is an error here.
+/// Reads a response; an error inside it is returned as one.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
-    // Clients of this format are not told the class of service.
+    // Clients of this format get no service tier.
     answer::read(body, answer::MOST_CHOICES, read_choice).map(|read| Response { service_tier: None, ..read })
 }
 
@@ -28,12 +28,12 @@ struct ChoiceShown<'a> {
     finish_reason: &'static str,
 }
 
-/// The word that clients of this format know: it has none for calls.
+/// The finish reason for clients of this format, which has none for calls.
 pub(super) fn finish_reason(finish: Finish) -> &'static str {
     words::finish_reason(if finish == Finish::ToolCalls { Finish::Stop } else { finish })
 }
 
-/// Writes an answer; it is dated `now` unless the provider dated it.
+/// Writes a response, dated `now` unless the provider dated it.
 pub(super) fn write(response: &Response, now: u64) -> Vec<u8> {
     answer::write(response, now, "text_completion", None, write_choice)
 }

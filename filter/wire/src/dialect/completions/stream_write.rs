@@ -1,4 +1,4 @@
-//! Writes a stream of chunks in OpenAI's shape, straight into the output.
+//! Writes a stream of chunks in OpenAI's format, straight into the output.
 
 use crate::conversation::StreamEvent;
 use crate::dialect::openai::chunk_out::Chunks;
@@ -7,7 +7,6 @@ use crate::dialect::{Kept, Opening, StreamWriter};
 
 use super::response::finish_reason;
 
-/// The writer.
 #[derive(Debug)]
 pub(super) struct Writer(Chunks);
 
@@ -39,7 +38,7 @@ impl StreamWriter for Writer {
                 }
             }
             StreamEvent::Finish { choice, finish } => self.chunk(*choice, "", Some(finish_reason(*finish)), out),
-            // The format is text alone.
+            // The format has only text.
             _ => self.0.around(event, out),
         }
     }

@@ -1,15 +1,14 @@
-//! Every field of a request that the dialect knows, and what becomes of it when the provider speaks another format.
+//! The policy for each field of a request on the way to a provider of another format.
 
 use crate::dialect::openai::table::Table;
 
 use super::super::FieldPolicy::{Dropped, Mapped, Refused};
 use super::super::{Field, policies};
 
-/// What OpenAI assumes without `max_tokens`.
+/// OpenAI's default for `max_tokens`.
 pub(super) const DEFAULT_MAX_TOKENS: u64 = 16;
 
-/// Fields by path. What is not here is refused as unknown. A refused field passes when its value is the default that
-/// changes nothing.
+/// Fields by path. Other fields are rejected as unknown. A rejected field passes if its value is the default and has no effect.
 pub const FIELDS: &[Field; 20] = &[
     ("model", Mapped, "the target's model"),
     ("prompt", Mapped, "one text, as a user's message; several, and tokens, are a 400"),
@@ -33,7 +32,7 @@ pub const FIELDS: &[Field; 20] = &[
     ("suffix", Refused, "passes when `\"\"`"),
 ];
 
-/// How the table is read.
+/// The table for reading.
 pub(super) const TABLE: Table = Table { policies: &policies(FIELDS), changes_nothing };
 
 fn changes_nothing(path: &str, value: &str) -> bool {

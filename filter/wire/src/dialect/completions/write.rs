@@ -1,9 +1,9 @@
-//! Writes a request for a provider, if it is one that a prompt can be: a single user's message of text. Everything else
-//! that a conversation may hold is refused: instructions, earlier turns, media, tools, a form of the answer. Wishes about
-//! reasoning, the class of service, `top_k`, a name and caching marks are left out and named in [`Written::dropped`].
+//! Writes a request for a provider if it can be a prompt: a single user message of text. Instructions, earlier turns, media, tools and a
+//! response format are rejected. Reasoning, the service tier, `top_k`, a name and cache marks are dropped and reported in
+//! [`Written::dropped`].
 //!
-//! Without a limit of the client's the format would stop after 16 tokens, so one is written: 1,024, which leaves room for
-//! a prompt in the smallest context (4,097) that OpenAI still serves this way.
+//! Without a limit the format would stop after 16 tokens, so a default is written: 1,024, which leaves room for a prompt in the smallest
+//! context (4,097) that OpenAI still serves in this format.
 
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ use crate::dialect::openai::request::Streaming;
 use crate::dialect::openai::table::refused;
 use crate::error::ApiError;
 
-/// What a request without a limit gets.
+/// The `max_tokens` of a request without a limit.
 const ROOM: u64 = 1024;
 
 #[derive(Serialize)]
@@ -33,7 +33,7 @@ struct Body<'a> {
     streaming: Streaming,
 }
 
-/// Writes `request` under the provider's name for the model.
+/// Writes `request` for the provider's `model`.
 pub(super) fn write(request: &Request, model: &str) -> Result<WrittenRequest, ApiError> {
     let prompt = prompt(request)?;
     if !request.tools.is_empty() {

@@ -1,4 +1,4 @@
-//! Reading a written value gives it back, and nothing that a stranger sends makes a reader panic.
+//! Reading a written value returns it, and no input makes a reader panic.
 
 use std::borrow::Cow;
 
@@ -45,7 +45,7 @@ fn vector(numbers: &[f32]) -> Vector<'static> {
     Vector::Numbers(Cow::Owned(serde_json::value::to_raw_value(numbers).unwrap()))
 }
 
-/// `request` in the normal form of the format: without what its table says is left out or assumed.
+/// `request` in the format's normal form: without the fields that its table drops, and with its defaults.
 fn normal(format: Vectors, request: Request<'static>) -> Request<'static> {
     let typed = Some(Cow::Borrowed("clustering"));
     match format.name() {
@@ -99,7 +99,7 @@ proptest! {
             for encoding in [Encoding::Float, Encoding::Base64] {
                 let written = format.write_response(&response, encoding).unwrap();
                 let read = format.read_response(&written).unwrap();
-                // Either way the floats are the same, to the bit.
+                // The floats are bit-identical either way.
                 prop_assert_eq!(read.encoded(Encoding::Float).unwrap(), response.vectors.clone());
                 prop_assert!(read.usage.is_none() || read.usage == usage);
                 if let Some(peek) = format.provider.peek_response {

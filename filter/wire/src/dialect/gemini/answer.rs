@@ -1,4 +1,4 @@
-//! `GenerateContentResponse` as it comes, whole or as one event of a stream: both have the same shape.
+//! `GenerateContentResponse` as received; a whole response and an event of a stream have the same form.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -14,13 +14,13 @@ use crate::lenient::maybe;
 use super::seals::Seal;
 use super::{error, usage};
 
-/// Google gives 8 answers at most: the bound keeps a provider from filling our memory.
+/// Google gives at most 8; the limit bounds our memory.
 pub(super) const MOST_CHOICES: usize = 64;
 
-/// The most parts of an answer, or of an event.
+/// The most parts in a response or an event.
 pub(super) const MOST_PARTS: usize = 1024;
 
-/// An answer.
+/// A response.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Seen<'a> {
@@ -37,7 +37,7 @@ pub(super) struct Seen<'a> {
     response_id: Option<&'a RawValue>,
 }
 
-/// One of the answers.
+/// One of the response's choices.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Candidate<'a> {
@@ -53,7 +53,7 @@ struct Content<'a> {
     parts: Option<Few<PartSeen<'a>, MOST_PARTS>>,
 }
 
-/// What Google thinks of the prompt.
+/// Google's verdict on the prompt.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Feedback {
@@ -61,12 +61,12 @@ struct Feedback {
 }
 
 impl<'a> Seen<'a> {
-    /// Reads `data`; whether it is an error's is for the caller to see.
+    /// Reads `data`; the caller checks whether it is an error.
     pub(super) fn parse(data: &'a [u8]) -> Result<Self, ApiError> {
         json::from_slice(data).map_err(|wrong| error::in_array(data).unwrap_or_else(|| unreadable(&wrong)))
     }
 
-    /// Reads `body`, a whole answer. An error in its place is an error here.
+    /// Reads `body`, a whole response; an error in its place is returned as one.
     pub(super) fn whole(body: &'a [u8]) -> Result<Self, ApiError> {
         let seen = Self::parse(body)?;
         match seen.error {
@@ -81,7 +81,7 @@ impl<'a> Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    /// The error that an event is, whose data this was read of.
+    /// The error that an event is; `data` is the event's text.
     pub(super) fn failure(&self, data: &[u8]) -> Option<ApiError> {
         let own = self.candidates.is_some() || self.prompt_feedback.is_some() || self.usage_metadata.is_some();
         match self.error {
@@ -91,29 +91,29 @@ impl<'a> Seen<'a> {
         }
     }
 
-    /// The answers.
+    /// Takes the candidates.
     pub(super) fn candidates(&mut self) -> Few<Candidate<'a>, MOST_CHOICES> {
         self.candidates.take().unwrap_or_default()
     }
 
-    /// Whether the prompt was refused: then there are no candidates, and the 200 means nothing.
+    /// Whether the prompt was blocked: a 200 without candidates.
     pub(super) fn is_blocked(&self) -> bool {
         self.prompt_feedback.as_ref().is_some_and(|feedback| feedback.block_reason.is_some())
     }
 
-    /// The model that answers; empty when it is not said.
+    /// The model's name; empty if missing.
     pub(super) fn model(&self) -> String {
         text(self.model_version)
     }
 
-    /// The answer's name; empty when it is not said.
+    /// The response's id; empty if missing.
     pub(super) fn id(&self) -> String {
         text(self.response_id)
     }
 }
 
 impl<'a> Candidate<'a> {
-    /// What it says.
+    /// Takes the parts.
     pub(super) fn parts(&mut self) -> Few<PartSeen<'a>, MOST_PARTS> {
         self.content.take().and_then(|content| content.parts).unwrap_or_default()
     }
@@ -123,7 +123,7 @@ fn text(raw: Option<&RawValue>) -> String {
     raw.and_then(|raw| json::read(raw.get()).ok()).unwrap_or_default()
 }
 
-/// The provider's JSON is not what it should be. The error's words name places, and no content.
+/// An error for JSON that cannot be read. It gives the position, and no content.
 pub(super) fn unreadable(error: &serde_json::Error) -> ApiError {
     let (line, column) = (error.line(), error.column());
     ApiError::bad_answer(format!(
@@ -131,13 +131,13 @@ pub(super) fn unreadable(error: &serde_json::Error) -> ApiError {
     ))
 }
 
-/// Why an answer ended, as far as it makes a difference.
+/// The finish reason, as far as we distinguish it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(super) enum FinishReason {
-    /// It met the token limit.
+    /// The token limit was met.
     MaxTokens,
-    /// Something of it may not be said.
+    /// A filter stopped the response.
     #[serde(
         alias = "RECITATION",
         alias = "BLOCKLIST",
@@ -149,7 +149,7 @@ pub(super) enum FinishReason {
         alias = "IMAGE_RECITATION"
     )]
     Safety,
-    /// The model made a call that is none: there is no answer to show.
+    /// The model made an invalid call: there is nothing to show.
     #[serde(
         alias = "UNEXPECTED_TOOL_CALL",
         alias = "TOO_MANY_TOOL_CALLS",
@@ -157,13 +157,13 @@ pub(super) enum FinishReason {
         alias = "MALFORMED_RESPONSE"
     )]
     MalformedFunctionCall,
-    /// `STOP`, `LANGUAGE`, `OTHER`, `NO_IMAGE`, `IMAGE_OTHER`, `FINISH_REASON_UNSPECIFIED`, and what will be invented.
+    /// `STOP`, `LANGUAGE`, `OTHER`, `NO_IMAGE`, `IMAGE_OTHER`, `FINISH_REASON_UNSPECIFIED`, and unknown reasons.
     #[serde(other)]
     Stop,
 }
 
 impl FinishReason {
-    /// In our terms; Google says `STOP` also when the model waits for the results of calls.
+    /// Converts the reason; Google also says `STOP` when the model waits for results of calls.
     pub(super) fn read(self, called: bool) -> Result<Finish, ApiError> {
         match self {
             Self::MaxTokens => Ok(Finish::Length),
@@ -177,7 +177,7 @@ impl FinishReason {
     }
 }
 
-/// One part. Files, and what tools of Google's own did, are left out: an answer has no words for them here.
+/// One part. Files, and the output of Google's own tools, are dropped: our response has no place for them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct PartSeen<'a> {
@@ -197,15 +197,15 @@ pub(super) struct CallSeen<'a> {
     args: Option<&'a RawValue>,
 }
 
-/// What a part says.
+/// A piece of a part.
 #[derive(Debug)]
 pub(super) enum Piece<'a> {
     Thought(String),
-    /// The seal of what follows or, if that is nothing, of what was before.
+    /// The seal of the next piece or, if there is none, of the previous one.
     Seal(String),
     Text(String),
     Call {
-        /// Empty when it came without one.
+        /// Empty if the call came without one.
         id: String,
         name: String,
         arguments: &'a str,
@@ -213,7 +213,7 @@ pub(super) enum Piece<'a> {
 }
 
 impl<'a> PartSeen<'a> {
-    /// What it says, in order.
+    /// Splits the part into pieces, in order.
     pub(super) fn pieces(self) -> Result<impl Iterator<Item = Piece<'a>>, ApiError> {
         let thought = self.thought == Some(true);
         let signature = self.thought_signature.filter(|signature| !signature.is_empty());
@@ -239,7 +239,7 @@ impl<'a> CallSeen<'a> {
     }
 }
 
-/// What a model said, part by part.
+/// Collects the parts of a model's response.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     pub(super) parts: Vec<Part>,
@@ -247,7 +247,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Adds a part; `id` names a call without a name of its own by its number.
+    /// Adds a part; `id` makes the identifier of a call without one, from the call's number.
     pub(super) fn add(&mut self, part: PartSeen<'_>, id: impl Fn(usize) -> String) -> Result<(), ApiError> {
         for piece in part.pieces()? {
             match piece {

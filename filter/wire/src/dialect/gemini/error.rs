@@ -1,6 +1,6 @@
 //! Google's errors, read and written: `{"error":{"code","message","status","details"}}`, on streams sometimes in an array.
 //!
-//! There is no `retry-after`: the time stands in `details`, as do the quotas that were met and the reason of a refused key.
+//! There is no `retry-after` header: `details` holds the retry delay, the quotas that were exceeded, and the reason for a rejected key.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::dialect::said::{cut, plain, tells};
 use crate::error::{ApiError, ErrorKind};
 use crate::json;
 
-/// Google's words, what they mean, and the status they come with. Source: `google/rpc/code.proto`.
+/// Google's statuses, our kinds, and the HTTP status of each. Source: `google/rpc/code.proto`.
 pub(super) const WORDS: [(&str, ErrorKind, u16); 15] = [
     ("INVALID_ARGUMENT", ErrorKind::InvalidRequest, 400),
     ("FAILED_PRECONDITION", ErrorKind::InvalidRequest, 400),
@@ -31,7 +31,7 @@ pub(super) const WORDS: [(&str, ErrorKind, u16); 15] = [
     ("CANCELLED", ErrorKind::Server, 499),
 ];
 
-/// What stands in a message, in lower case, when a broader word has a narrower cause.
+/// Texts in a message, in lower case, that name a more specific cause than the status.
 const CAUSES: [(&str, ErrorKind); 8] = [
     ("exceeds the maximum number of tokens", ErrorKind::ContextLength),
     ("model only supports up to", ErrorKind::ContextLength),
@@ -43,10 +43,10 @@ const CAUSES: [(&str, ErrorKind); 8] = [
     ("user location is not supported", ErrorKind::Permission),
 ];
 
-/// An error in an answer is read as a tree, whose memory is a multiple of its text: up to this length.
+/// The longest error inside a response: it is parsed as a tree, which takes several times the memory of its text.
 const LONGEST: usize = 64 << 10;
 
-/// Reads the body of an answer that was not a 200.
+/// Reads the body of a response that was not a 200.
 pub(in crate::dialect) fn read(status: u16, body: &[u8]) -> ApiError {
     if let Ok(value) = json::from_slice::<Value>(body)
         && let Some(error) = find(&value)
@@ -57,12 +57,12 @@ pub(in crate::dialect) fn read(status: u16, body: &[u8]) -> ApiError {
     finish(failing(status).unwrap_or(502), kind, plain(body))
 }
 
-/// Reads the value of an `error` field that came under a 200.
+/// Reads the value of an `error` field in a 200.
 pub(super) fn inside(error: &RawValue) -> ApiError {
     from_value(None, &tree(error.get().as_bytes()).unwrap_or_default())
 }
 
-/// The error in an array that stands where an answer should; also the array itself, if there is none in it.
+/// Reads an array in place of a response: the error in it, or an error about the array.
 pub(super) fn in_array(body: &[u8]) -> Option<ApiError> {
     let value = tree(body).filter(Value::is_array)?;
     Some(find(&value).map_or_else(
@@ -97,8 +97,8 @@ fn from_value(status: Option<u16>, error: &Value) -> ApiError {
     read
 }
 
-/// The narrower cause. Every quota that Gemini's own API meets is told with advice to check the plan and its billing; only the
-/// quota's name says that waiting a minute will not help.
+/// Narrows the kind. Gemini's own API tells the client to check its plan and billing for every quota; only the quota's name says that
+/// waiting a minute will not help.
 fn narrow(broad: ErrorKind, said: &str, details: &[Value]) -> ErrorKind {
     let list = |name: &'static str| details.iter().filter_map(move |detail| detail.get(name)?.as_array()).flatten();
     let daily = |violation: &Value| {
@@ -117,12 +117,12 @@ fn narrow(broad: ErrorKind, said: &str, details: &[Value]) -> ErrorKind {
     CAUSES.iter().find(|(cause, kind)| tells(&said, cause, *kind)).map_or(broad, |(_, kind)| *kind)
 }
 
-/// `26s`, `1.5s`.
+/// Parses `26s` or `1.5s`.
 fn delay(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(text.strip_suffix('s')?.parse().ok()?).ok()
 }
 
-/// Google repeats the key's project where it refuses one: the gateway's own, which is no client's business.
+/// Builds the error. Google's message on a rejected key names the gateway's own project, so it is replaced.
 fn finish(status: u16, kind: ErrorKind, said: &str) -> ApiError {
     let message = match cut(said) {
         _ if kind == ErrorKind::Authentication => "The provider rejected the gateway's credential.".to_owned(),
@@ -132,7 +132,7 @@ fn finish(status: u16, kind: ErrorKind, said: &str) -> ApiError {
     ApiError { code: code(kind, said), ..ApiError::new(status, kind, message) }
 }
 
-/// The stable name that clients of other dialects know the cause by.
+/// The stable code by which clients of other formats know the cause.
 fn code(kind: ErrorKind, said: &str) -> Option<Cow<'static, str>> {
     let of_model = said.starts_with("models/") || said.starts_with("Publisher Model");
     let code = match kind {

@@ -1,10 +1,10 @@
-//! Images and documents: `inlineData` where the bytes are here, `fileData` where the provider fetches them.
+//! Images and documents: `inlineData` for inline bytes, `fileData` for bytes that the provider fetches.
 
 use crate::conversation::Source;
 
 use super::part::{FileData, InlineData, Part};
 
-/// What Google reads, by the end of an address: `fileData` wants a media type, and an address has none.
+/// The media types that Google reads, by extension: `fileData` requires a media type, and a URL has none.
 const MEDIA_TYPES: [(&str, &str); 34] = [
     ("png", "image/png"),
     ("jpg", "image/jpeg"),
@@ -42,7 +42,7 @@ const MEDIA_TYPES: [(&str, &str); 34] = [
     ("m4a", "audio/m4a"),
 ];
 
-/// The part that holds `source`; else what is wrong with it.
+/// Returns the part for `source`, or the reason why there is none.
 pub(super) fn part(source: &Source) -> Result<Part<'_>, &'static str> {
     match source {
         Source::Base64 { media_type, data } => {
@@ -58,7 +58,7 @@ pub(super) fn part(source: &Source) -> Result<Part<'_>, &'static str> {
     }
 }
 
-/// The media type that the end of an address's path tells.
+/// Guesses the media type from the extension in a URL's path.
 fn guess(uri: &str) -> Option<&'static str> {
     let path = uri.split(['?', '#']).next().unwrap_or(uri);
     let (_, name) = path.rsplit_once('/')?;

@@ -1,11 +1,12 @@
-//! Google's `generateContent`, as Gemini's own API and Vertex AI have it.
+//! Google's `generateContent`, of Gemini's own API and of Vertex AI.
 //!
-//! Only providers speak it: tests have the other half, so that reading what was written can be held against it. What becomes of a conversation's parameters on the way there is in `table`. Model and streaming
-//! stand in the path and not in the body, so a request that is read has neither. Sources: the types of Google's Python
-//! SDK (`google/genai/types.py`) and the pages "Thought signatures" and "Gemini thinking" of its documentation.
+//! Providers only; tests have the client side, to check that what is written can be read back. The policy for each parameter of a
+//! conversation is in `table`. The path names the model and says whether the response is streamed, so a request that is read has neither.
+//! Sources: the types of Google's Python SDK (`google/genai/types.py`) and the pages "Thought signatures" and "Gemini thinking" of its
+//! documentation.
 //!
-//! Calls and their results travel without `id`: Vertex AI answers 400 to that field, and Gemini's own API ties them by name
-//! and order. So results stand in the order of their calls.
+//! Calls and their results are sent without `id`: Vertex AI answers 400 to that field, and Gemini's own API matches them by name and order.
+//! So results are sent in the order of their calls.
 
 mod answer;
 #[cfg(test)]
@@ -34,10 +35,10 @@ use crate::percent::{AsciiSet, RESERVED, encoded};
 use super::provider::{ChatProvider, Provider, Serves};
 use super::{Id, aliases, openai};
 
-/// In a path: `/` divides a publisher or a project from the model, and `@` stands before a version.
+/// In a path, `/` separates a publisher or a project from the model, and `@` precedes a version.
 const MODEL: AsciiSet = RESERVED.remove(b'/').remove(b'@');
 
-/// `generateContent`, as Google speaks it.
+/// The provider side of `generateContent`.
 pub static PROVIDER: Provider = Provider {
     id: Id::Gemini,
     path,
@@ -53,10 +54,9 @@ pub static PROVIDER: Provider = Provider {
     ..openai::PROVIDER
 };
 
-/// Below `https://generativelanguage.googleapis.com/v1beta`, or Vertex AI's
-/// `https://{location}-aiplatform.googleapis.com/v1/projects/{project}/locations/{location}/publishers/google`. A name
-/// with a `/` is a resource of its own (`tunedModels/x`) and stands in place of `models/{model}`. Without `alt=sse`
-/// a stream would be one JSON array in pieces.
+/// The path below `https://generativelanguage.googleapis.com/v1beta`, or Vertex AI's
+/// `https://{location}-aiplatform.googleapis.com/v1/projects/{project}/locations/{location}/publishers/google`. A name with a `/` is a
+/// resource of its own (`tunedModels/x`) and replaces `models/{model}`. Without `alt=sse` a stream would be one JSON array in pieces.
 fn path(model: &str, stream: bool) -> String {
     let collection = if model.contains('/') { "/" } else { "/models/" };
     let method = if stream { ":streamGenerateContent?alt=sse" } else { ":generateContent" };

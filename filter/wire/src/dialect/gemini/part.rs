@@ -1,4 +1,4 @@
-//! The parts of a turn as they are written: borrowed from the conversation, serialised once.
+//! The parts of a turn for writing: borrowed from the conversation, serialised once.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::dialect::functions::Input;
 
-/// Who speaks, in Google's words.
+/// The speaker, in Google's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Speaker {
@@ -14,7 +14,7 @@ pub(super) enum Speaker {
     Model,
 }
 
-/// One turn; `systemInstruction` is one without a speaker.
+/// One turn; `systemInstruction` is a turn without a speaker.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Turn<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -23,7 +23,7 @@ pub(super) struct Turn<'a> {
     pub(super) parts: Vec<Part<'a>>,
 }
 
-/// One part: one of the fields of data, and what is said of it.
+/// One part: one of the data fields, and its attributes.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Part<'a> {
@@ -37,7 +37,7 @@ pub(super) struct Part<'a> {
     pub(super) function_call: Option<FunctionCall<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) function_response: Option<FunctionResponse<'a>>,
-    /// It is reasoning.
+    /// Whether it is reasoning.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) thought: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,18 +45,18 @@ pub(super) struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    /// Text.
+    /// A part of text.
     pub(super) fn text(text: &'a str) -> Self {
         Self { text: Some(text), ..Self::default() }
     }
 
-    /// Whether it is the result of a call.
+    /// Whether it is a function's result.
     pub(super) fn is_result(&self) -> bool {
         self.function_response.is_some()
     }
 }
 
-/// Bytes that are here.
+/// Inline bytes.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct InlineData<'a> {
@@ -72,27 +72,27 @@ pub(super) struct FileData<'a> {
     pub(super) file_uri: &'a str,
 }
 
-/// The model calls a function.
+/// A call of a function.
 #[derive(Debug, Serialize)]
 pub(super) struct FunctionCall<'a> {
-    /// In answers alone.
+    /// Only in responses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) id: Option<&'a str>,
     pub(super) name: &'a str,
     pub(super) args: Input<'a>,
 }
 
-/// What a function returned.
+/// The result of a function.
 #[derive(Debug, Serialize)]
 pub(super) struct FunctionResponse<'a> {
     pub(super) name: &'a str,
     pub(super) response: Outcome<'a>,
-    /// The place of its call among all calls.
+    /// The index of its call among all calls.
     #[serde(skip)]
     pub(super) order: usize,
 }
 
-/// Google wants an object, and documents these two keys.
+/// The result's object: Google documents these two keys.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Outcome<'a> {

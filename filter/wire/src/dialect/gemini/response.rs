@@ -1,4 +1,4 @@
-//! Whole answers.
+//! Reads whole responses.
 
 use crate::conversation::{Choice, Finish, Guises, Response};
 use crate::dialect::functions::made_up_id;
@@ -6,7 +6,7 @@ use crate::error::ApiError;
 
 use super::answer::{Candidate, FinishReason, Seen, Told};
 
-/// Reads a provider's answer.
+/// Reads a provider's response.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     let mut seen = Seen::whole(body)?;
     let id = seen.id();

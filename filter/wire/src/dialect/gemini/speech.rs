@@ -1,7 +1,7 @@
-//! What the model said, as parts: in the history of a request, and in an answer.
+//! Converts what the model said to parts, for the history of a request and for a response.
 //!
-//! Every seal goes back to the part that it came with: the next call or text of the message that has none. Where no such
-//! part follows, an empty text carries it, as it does in Google's own streams.
+//! Every seal returns to the part that it came with: the next call or text of the message without one. If no such part follows, an empty
+//! text carries it, as in Google's own streams.
 
 use std::collections::VecDeque;
 
@@ -11,16 +11,16 @@ use crate::dialect::functions::Input;
 use super::part::{FunctionCall, Part};
 use super::seals::Seal;
 
-/// For whom it is written.
+/// The recipient of the parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Listener {
     /// The provider, which knows its thoughts by their seals and takes no identifiers.
     Provider,
-    /// A client, who sees both.
+    /// A client, which gets thoughts and identifiers.
     Client,
 }
 
-/// The parts, and whether some reasoning has no seal of Google's: a provider is not given it.
+/// The parts, and whether reasoning was lost because a provider takes only reasoning with Google's seal.
 #[derive(Debug, Default)]
 pub(super) struct Speech<'a> {
     pub(super) parts: Vec<Part<'a>>,
@@ -28,7 +28,7 @@ pub(super) struct Speech<'a> {
 }
 
 impl<'a> Speech<'a> {
-    /// Writes what `said` holds of text, reasoning and calls; other parts no model says.
+    /// Converts the text, reasoning and calls in `said`; a model has no other parts.
     pub(super) fn of(said: &'a [Said], listener: Listener) -> Self {
         let mut speech = Self { parts: Vec::with_capacity(said.len()), thoughts_lost: false };
         let mut waiting = Waiting::new(said);
@@ -63,7 +63,7 @@ impl<'a> Speech<'a> {
     }
 }
 
-/// Seals on their way to a part.
+/// Seals that wait for their part.
 struct Waiting<'a> {
     calls: VecDeque<&'a str>,
     texts: VecDeque<&'a str>,
@@ -84,7 +84,7 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    /// Keeps a seal that stands at `position` for what follows; else the empty text that carries it.
+    /// Stores the seal at `position` for a later part; if none follows, returns an empty text that carries it.
     fn seal(&mut self, position: usize, seal: Seal<'a>) -> Option<Part<'a>> {
         let (calls, texts) = (Some(position) < self.last_call, Some(position) < self.last_text);
         let signature = seal.signature();

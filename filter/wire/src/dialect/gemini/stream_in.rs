@@ -1,7 +1,7 @@
-//! A provider's stream, read into events.
+//! Reads a provider's stream into events.
 //!
-//! Every event is an answer by itself that adds to the one before, but for its usage, which is the whole so far. Calls come
-//! whole. There is no terminator: a stream is over when its body is, and complete if a reason to finish came before that.
+//! Every event is a response that adds to the one before; only its usage is cumulative. Calls come whole. There is no terminator: a stream
+//! ends with its body, and is complete if a finish reason came before.
 
 use crate::conversation::{Finish, StreamEvent};
 use crate::dialect::Kept;
@@ -12,10 +12,9 @@ use crate::framing::sse;
 
 use super::answer::{Candidate, MOST_CHOICES, Piece, Seen};
 
-/// Reads a stream.
 pub(super) type Reader = SseReader<Answer>;
 
-/// What the events so far have told.
+/// The state of a stream.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     begun: bool,
@@ -55,7 +54,7 @@ impl Events for Answer {
         self.answer(seen, events)
     }
 
-    /// Google's streams have no terminator: this one is another format's.
+    /// Google's streams have no terminator: `[DONE]` is an error.
     fn done(&mut self, _: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         Seen::parse(b"[DONE]").map(|_| ())
     }
@@ -107,7 +106,7 @@ impl Answer {
         choice.ok_or_else(|| ApiError::bad_answer("The provider's answer contains too many candidates."))
     }
 
-    /// Outside, a stream that cannot be read; inside, a provider that says it failed.
+    /// The outer error is a stream that cannot be read; the inner one is a failure that the provider reports.
     fn candidate(
         &mut self,
         position: u32,
@@ -147,7 +146,7 @@ impl ChoiceState {
         }
     }
 
-    /// Some models repeat their reason.
+    /// Finishes the choice, once: some models repeat the reason.
     fn end(&mut self, finish: Finish, events: &mut Vec<StreamEvent>) {
         if !std::mem::replace(&mut self.ended, true) {
             events.push(StreamEvent::Finish { choice: self.number, finish });

@@ -1,12 +1,12 @@
-//! What becomes of a conversation's parameters on the way to Google, by their names in OpenAI's format.
+//! The policy for each parameter of a conversation on the way to Google, by OpenAI's names.
 
 use super::super::Field;
 use super::super::FieldPolicy::{Dropped, Mapped};
 
-/// Parameters by path; `[]` stands for any place in an array.
+/// Parameters by path; `[]` stands for any index of an array.
 ///
-/// A parameter that is mapped may have values that are not: the note says which. Those are refused where they would change
-/// the answer, else left out and named in [`Written::dropped`](crate::dialect::Written::dropped).
+/// A mapped parameter may have values that are not mapped; the note says which. Those are rejected if they would change the response, else
+/// dropped and reported in [`Written::dropped`](crate::dialect::Written::dropped).
 pub const FIELDS: &[Field] = &[
     ("model", Mapped, "in the path; a name with a `/` stands in place of `models/{model}`"),
     ("messages", Mapped, "`systemInstruction` and `contents`; neighbours of one role share a turn"),

@@ -1,5 +1,4 @@
-//! How hard to think: from the conversation's wish to Google's `thinkingConfig`, whose words differ by generation. A model's
-//! generation is told by its name.
+//! Converts reasoning to Google's `thinkingConfig`, which differs by generation. A model's name tells its generation.
 //!
 //! | effort | Gemini 2.5: `thinkingBudget` | Gemini 3: `thinkingLevel` |
 //! |---|---|---|
@@ -8,12 +7,12 @@
 //! | `low` | 1024 | `LOW` |
 //! | `medium` | 8192 | `MEDIUM`; on 3.0 Pro, which has no such level, `HIGH` |
 //! | `high` | 24576 | `HIGH` |
-//! | `xhigh`, `max` | 32768, or the model's most | `HIGH` |
+//! | `xhigh`, `max` | 32768, or the model's maximum | `HIGH` |
 //!
-//! A budget in tokens is a `thinkingBudget` in both, within the model's bounds. As the model sees fit is a budget of -1, and for
-//! Gemini 3 no word at all. Thinking that cannot be switched off is named as a wish that was not met; so is any wish of a model before
-//! 2.5, which does not think. A model whose name tells no generation gets Gemini 2.5's budgets, which Gemini 3 takes too. Who wishes
-//! for thinking is shown the thoughts. Sources: Google's pages "Gemini thinking" and "OpenAI compatibility".
+//! A budget in tokens is a `thinkingBudget` in both; for Gemini 2.5 it is clamped to the model's bounds. Adaptive thinking is a budget of
+//! -1, and for Gemini 3 the absence of both fields. Thinking that cannot be disabled is reported as dropped. So is an effort or a budget
+//! for a model before 2.5, which does not think. A model whose name tells no generation gets Gemini 2.5's budgets, which Gemini 3 takes
+//! too. Clients that ask for thinking also get the thoughts. Sources: Google's pages "Gemini thinking" and "OpenAI compatibility".
 
 use serde::Serialize;
 
@@ -34,31 +33,31 @@ pub(super) struct ThinkingConfig {
     thinking_level: Option<&'static str>,
 }
 
-/// What was decided.
+/// The decision about thinking.
 #[derive(Debug, PartialEq, Eq, Default)]
 pub(super) struct Plan {
     pub(super) config: Option<ThinkingConfig>,
-    /// The wish could not be met, or not in full: its name.
+    /// The name of the parameter that was dropped or changed.
     pub(super) dropped: Option<&'static str>,
 }
 
-/// How a model is told to think.
+/// How a model's thinking is controlled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Control {
-    /// It does not think.
+    /// Not at all: it does not think.
     Nothing,
-    /// By tokens, between these; `always` if it cannot be switched off.
+    /// By a budget within these bounds; `always` if thinking cannot be disabled.
     Budget { least: u64, most: u64, always: bool },
-    /// By words: those for the least thinking and for a middle amount.
+    /// By levels: the names of the lowest and of a middle one.
     Level { least: &'static str, middle: &'static str },
 }
 
-/// Whether `model` insists on a seal with the first call of each step.
+/// Whether `model` requires a seal on the first call of each step.
 pub(super) fn wants_seals(model: &str) -> bool {
     matches!(control(model), Control::Level { .. })
 }
 
-/// The numbers that `model` takes.
+/// The bounds of `model`.
 pub(super) fn bounds(model: &str) -> Bounds {
     match generation(model) {
         Some((0..=1, _)) => bounds::GEMINI_1,
@@ -82,8 +81,7 @@ fn control(model: &str) -> Control {
     }
 }
 
-/// The generation in a name: `gemini-2.5-flash`, `gemini-3-pro-preview`. Names without one that end in `-latest` are the
-/// newest.
+/// Parses the generation in a name: `gemini-2.5-flash`, `gemini-3-pro-preview`. Names that end in `-latest` without one are the newest.
 fn generation(model: &str) -> Option<(u32, u32)> {
     let (_, rest) = model.rsplit_once("gemini-")?;
     let version = rest.split('-').next().unwrap_or(rest);
@@ -95,7 +93,7 @@ fn generation(model: &str) -> Option<(u32, u32)> {
 }
 
 impl Plan {
-    /// Decides. The only error is an effort that has no meaning.
+    /// Decides about thinking. The only error is an unknown effort.
     pub(super) fn of(wish: Option<&Reasoning>, model: &str) -> Result<Self, ApiError> {
         let control = control(model);
         match wish {
@@ -145,7 +143,7 @@ impl Plan {
         }
     }
 
-    /// As little thinking as the model can do.
+    /// The least thinking that the model can do.
     fn off(name: &'static str, control: Control) -> Self {
         let (thinking_budget, thinking_level, met) = match control {
             Control::Nothing => return Self::default(),

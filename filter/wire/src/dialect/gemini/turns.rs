@@ -1,8 +1,8 @@
-//! From the conversation's messages to Google's `systemInstruction` and `contents`.
+//! Converts the conversation's messages to Google's `systemInstruction` and `contents`.
 //!
-//! System and developer messages, wherever they stand, are joined in order into the instruction; neighbours of one speaker
-//! share one turn; results of calls are the user's, stand first in their turn, and in the order of the calls. Pictures
-//! and documents that a function returned follow the results, for not every model takes them inside of one.
+//! System and developer messages, at any position, are joined in order into the instruction. Adjacent messages of one speaker share a turn.
+//! Results of calls belong to the user, come first in their turn, and are in the order of the calls. Images and documents that a function
+//! returned follow the results, because some models do not take them inside a result.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,21 +19,20 @@ use super::part::{FunctionResponse, Outcome, Part, Speaker, Turn};
 use super::seals::UNSEALED_CALL;
 use super::speech::{Listener, Speech};
 
-/// The conversation in Google's shape.
+/// The conversation in Google's form.
 #[derive(Debug, Default)]
 pub(super) struct Turns<'a> {
     pub(super) system: Turn<'a>,
     pub(super) turns: Vec<Turn<'a>>,
-    /// Hints left out, by OpenAI's names.
+    /// Dropped hints, by OpenAI's names.
     pub(super) dropped: Vec<&'static str>,
-    /// By its identifier, the place of every call so far among all calls, and its function.
+    /// By identifier: each call's index among all calls, and its function.
     calls: HashMap<&'a str, (usize, &'a str)>,
-    /// How many calls there were.
+    /// The number of calls.
     called: usize,
 }
 
 impl<'a> Turns<'a> {
-    /// Arranges `messages`.
     pub(super) fn of(messages: &'a [Message]) -> Result<Self, ApiError> {
         let mut turns = Self::default();
         for (index, message) in messages.iter().enumerate() {
@@ -50,8 +49,8 @@ impl<'a> Turns<'a> {
         Ok(turns)
     }
 
-    /// Seals the first call of each step since the user last spoke, where it has no seal: Gemini 3 looks at these alone,
-    /// and refuses a conversation in which another model made one.
+    /// Seals the first call of each step since the user's last message, if it has no seal. Gemini 3 checks only these, and rejects a
+    /// conversation in which another model made one.
     pub(super) fn seal_steps(&mut self) {
         let user_spoke = |turn: &Turn<'_>| turn.role == Some(Speaker::User) && !turn.parts.iter().all(Part::is_result);
         let current = self.turns.iter().rposition(user_spoke).unwrap_or(0);
@@ -73,7 +72,7 @@ impl<'a> Turns<'a> {
         }
     }
 
-    /// Adds to the open turn if it is the same speaker's.
+    /// Adds to the last turn if it has the same speaker.
     fn say(&mut self, role: Speaker, mut parts: Vec<Part<'a>>) {
         match self.turns.last_mut() {
             _ if parts.is_empty() => {}
@@ -109,7 +108,7 @@ impl<'a> Turns<'a> {
         Ok(())
     }
 
-    /// A text, picture or document that is the user's.
+    /// Converts a text, image or document of the user.
     fn given(&mut self, at: At, part: &'a Said, parts: &mut Vec<Part<'a>>) -> Result<(), ApiError> {
         let source = match part {
             Said::Text { text, cache } => {
@@ -202,7 +201,7 @@ impl<'a> Turns<'a> {
         Ok(())
     }
 
-    /// Google caches by itself.
+    /// Drops a cache mark: Google caches automatically.
     fn mark(&mut self, mark: &Option<CacheMark>) {
         if mark.is_some() {
             self.drop_hint("cache_control");

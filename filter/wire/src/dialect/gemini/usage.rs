@@ -1,5 +1,5 @@
-//! Google's `usageMetadata`. `promptTokenCount` includes what was read from a cache and leaves out what tools of Google's
-//! own brought in; `candidatesTokenCount` leaves out the thoughts. Ours includes both.
+//! Google's `usageMetadata`. `promptTokenCount` includes cache reads and excludes the input from Google's own tools; `candidatesTokenCount`
+//! excludes the thoughts. Ours includes both.
 
 use serde::Deserialize;
 
@@ -7,7 +7,7 @@ use crate::conversation::Usage;
 use crate::json;
 use crate::lenient::{Tokens, maybe};
 
-/// `usageMetadata` as it came. In a stream every one is a snapshot of the whole: the last is right.
+/// `usageMetadata` as received. In a stream each is a snapshot of the whole, so the last one counts.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Seen {
@@ -19,7 +19,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// In our inclusive terms; nothing when it counts nothing.
+    /// Converts to our inclusive counts; `None` if there are none.
     pub(super) fn inclusive(&self) -> Option<Usage> {
         let reasoning = self.thoughts_token_count.0.unwrap_or(0);
         self.prompt_token_count.0.or(self.candidates_token_count.0).or(self.thoughts_token_count.0)?;
@@ -37,7 +37,7 @@ impl Seen {
     }
 }
 
-/// The usage in an answer of which nothing else is wanted.
+/// Reads only the usage of a response.
 pub(super) fn of(body: &[u8]) -> Option<Usage> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

@@ -1,8 +1,8 @@
-//! From a conversation to the body of `generateContent`.
+//! Writes a conversation as the body of `generateContent`.
 //!
-//! Schemas go whole (but for what stands beside a `$ref`: [`schema`]), as `parametersJsonSchema` and `responseJsonSchema`: the older `parameters` and `responseSchema` take a
-//! subset of OpenAPI's that has neither `$defs` nor `additionalProperties`. What becomes of each parameter is in
-//! [`FIELDS`](super::table::FIELDS).
+//! Schemas are sent whole (except siblings of a `$ref`: [`schema`]), as `parametersJsonSchema` and `responseJsonSchema`: the older
+//! `parameters` and `responseSchema` take a subset of OpenAPI's that has neither `$defs` nor `additionalProperties`. The policy for each
+//! parameter is in [`FIELDS`](super::table::FIELDS).
 
 use std::borrow::Cow;
 
@@ -160,7 +160,7 @@ fn config<'a>(
     }
 }
 
-/// Google's seeds have 32 bits. The same wider seed is still the same here.
+/// Maps a seed to Google's 32 bits; equal seeds stay equal.
 fn seed(wide: i64) -> i32 {
     i32::try_from(wide).unwrap_or_else(|_| i32::try_from(wide & i64::from(i32::MAX)).unwrap_or_default())
 }
@@ -176,7 +176,7 @@ fn tools<'a>(tools: &'a [Tool], dropped: &mut Vec<String>) -> Option<[ToolOut<'a
     (!tools.is_empty()).then(|| [ToolOut { function_declarations: tools.iter().map(&mut function).collect() }])
 }
 
-/// Whether, and what, the model must call. Only `VALIDATED` and `ANY` promise arguments that match their schema.
+/// The tool choice. Only `VALIDATED` and `ANY` guarantee arguments that match their schema.
 fn choice(request: &Request) -> Result<Option<ToolConfig<'_>>, ApiError> {
     let strict = request.tools.iter().any(|tool| tool.strict == Some(true));
     let (mode, name) = match &request.tool_choice {

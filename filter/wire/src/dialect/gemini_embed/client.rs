@@ -1,4 +1,4 @@
-//! The other half of the format, which only tests speak: what was written is read, and what is read was written.
+//! The client side of Gemini's embeddings, used by tests only: reads what the provider side writes, and writes what it reads.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use crate::lenient::Text;
 use super::bare;
 use super::request::TASKS;
 
-/// Gemini's embeddings, as a client would speak them.
+/// The client side of Gemini's embeddings.
 pub static CLIENT: Client = Client {
     provider: &super::PROVIDER,
     shape: PeekSpec::CHAT,
@@ -52,7 +52,7 @@ struct PartSeen<'a> {
     text: Text<'a>,
 }
 
-/// Reads a request whose texts ask for the same; parts of one content are one text.
+/// Reads a request whose texts share their settings; the parts of one content are joined into one text.
 fn read(body: &[u8]) -> Result<Request<'_>, ApiError> {
     let mut fields = Fields::of(body)?;
     let seen: Vec<OneSeen<'_>> = fields.take("", "requests")?.ok_or_else(|| missing("requests"))?;
@@ -93,7 +93,7 @@ struct ItemShown<'a> {
     values: Vector<'a>,
 }
 
-/// Writes an answer; its vectors are numbers.
+/// Writes a response; its vectors are arrays of numbers.
 fn write(response: &Response<'_>) -> Result<Vec<u8>, ApiError> {
     let vectors = response.encoded(Encoding::Float)?.into_iter();
     let shown = Shown { embeddings: vectors.map(|values| ItemShown { values }).collect() };

@@ -1,7 +1,7 @@
-//! Gemini's embeddings: `POST /v1beta/models/{model}:batchEmbedContents`. Only providers speak it to us.
+//! Gemini's embeddings: `POST /v1beta/models/{model}:batchEmbedContents`. Providers only.
 //!
-//! A request holds one request for each text, each with the model and what the vector is for. Vectors are numbers, always, and
-//! nobody says how many tokens were used. Source: Google's Generative Language API reference (`models.batchEmbedContents`).
+//! A request holds one request per text, each with the model and the task of the vector. Vectors are always arrays of numbers, and the
+//! response has no token counts. Source: Google's Generative Language API reference (`models.batchEmbedContents`).
 
 #[cfg(test)]
 pub(super) mod client;
@@ -14,7 +14,7 @@ mod tests;
 use super::provider::{EmbeddingsProvider, Provider, Serves};
 use super::{Field, FieldPolicy, Id, gemini, openai};
 
-/// What becomes of a request's parameters, by the names of OpenAI's embeddings.
+/// The policy for each parameter of a request, by the names of OpenAI's embeddings.
 pub const FIELDS: &[Field] = &[
     ("model", FieldPolicy::Mapped, "the target's model, in the path and in every request"),
     ("input", FieldPolicy::Mapped, "`requests[].content`; tokens are a 400"),
@@ -28,12 +28,12 @@ pub const FIELDS: &[Field] = &[
     ),
 ];
 
-/// The model's name without the collection it is in.
+/// The model's name without its collection.
 fn bare(model: &str) -> &str {
     model.strip_prefix("models/").unwrap_or(model)
 }
 
-/// Gemini's embeddings, as Google speaks them.
+/// The provider side of Gemini's embeddings.
 pub static PROVIDER: Provider = Provider {
     id: Id::GeminiEmbed,
     path: |model, _| format!("/models/{}:batchEmbedContents", bare(model)),

@@ -1,4 +1,4 @@
-//! Requests for Gemini's embeddings. What holds for all texts stands in each of them.
+//! Writes requests for Gemini's embeddings. Settings for all texts are repeated in each.
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use crate::error::ApiError;
 
 use super::bare;
 
-/// What vectors are for: in our words, and in Gemini's.
+/// The tasks of vectors: our names and Gemini's.
 pub(super) const TASKS: [(&str, &str); 4] = [
     ("search_document", "RETRIEVAL_DOCUMENT"),
     ("search_query", "RETRIEVAL_QUERY"),

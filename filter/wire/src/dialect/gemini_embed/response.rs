@@ -1,4 +1,4 @@
-//! Answers of Gemini's embeddings: `{"embeddings":[{"values":[…]}]}`.
+//! Reads responses of Gemini's embeddings: `{"embeddings":[{"values":[…]}]}`.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -9,7 +9,6 @@ use crate::error::ApiError;
 use crate::json;
 use crate::lenient::Filled;
 
-/// An answer.
 #[derive(Deserialize)]
 struct Seen<'a> {
     #[serde(borrow)]
@@ -36,7 +35,7 @@ fn empty() -> ApiError {
     ApiError::bad_answer("The provider's answer contains no embeddings.")
 }
 
-/// Reads an answer.
+/// Reads a response.
 pub(super) fn read(body: &[u8]) -> Result<Response<'_>, ApiError> {
     let items = seen(body)?;
     if items.is_empty() {

@@ -1,4 +1,4 @@
-//! Answers, whole and streamed.
+//! Whole and streamed responses.
 
 use proptest::collection::vec;
 use proptest::option::of;
@@ -34,7 +34,7 @@ fn finish() -> Drawn<Finish> {
     select(vec![Finish::Stop, Finish::Length, Finish::ToolCalls, Finish::ContentFilter]).boxed()
 }
 
-/// A call makes the answer one that waits for its result, unless it was cut short.
+/// A response with a call finishes with [`Finish::ToolCalls`], unless it was cut short.
 fn settled(can: &Can, finish: Finish, called: bool) -> Finish {
     match finish {
         Finish::Stop | Finish::ToolCalls if can.settled && called => Finish::ToolCalls,
@@ -43,7 +43,7 @@ fn settled(can: &Can, finish: Finish, called: bool) -> Finish {
     }
 }
 
-/// A whole answer in the format's normal form.
+/// A whole response in the format's normal form.
 pub fn response(can: &'static Can) -> Drawn<Response> {
     let choice = (speech(can, true), finish()).prop_map(|(parts, finish)| {
         let parts = (can.answered)(parts);
@@ -85,7 +85,7 @@ fn thoughts(can: &Can) -> Vec<Drawn<Vec<StreamEvent>>> {
     }
 }
 
-/// Pieces of one kind.
+/// A run of pieces of one kind.
 fn stretch(can: &Can) -> Drawn<Vec<StreamEvent>> {
     if let Some(stretch) = can.stretch {
         return stretch();
@@ -115,7 +115,7 @@ fn stretch(can: &Can) -> Drawn<Vec<StreamEvent>> {
     Union::new(kinds).boxed()
 }
 
-/// Gives calls their numbers, and pieces of arguments to calls that began. Returns how many there are.
+/// Numbers the calls, and assigns pieces of arguments to calls that have begun. Returns the number of calls.
 fn number(events: Vec<StreamEvent>) -> (Vec<StreamEvent>, u32) {
     let mut begun = 0;
     let numbered = events.into_iter().filter_map(|mut event| {
@@ -152,7 +152,7 @@ pub fn stream(can: &'static Can) -> Drawn<Vec<StreamEvent>> {
         .boxed()
 }
 
-/// Leaves out what comes right behind a seal and may not.
+/// Removes events that must not directly follow a seal.
 pub fn not_behind_seals(events: Vec<StreamEvent>, may_not: fn(&StreamEvent) -> bool) -> Vec<StreamEvent> {
     let mut kept: Vec<StreamEvent> = Vec::new();
     for event in events {

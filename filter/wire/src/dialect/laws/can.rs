@@ -1,44 +1,44 @@
-//! What a format can carry, as the laws need to know it. A pattern is a regular expression that texts are drawn from.
+//! The capabilities of a format, for the property tests. A pattern is a regular expression from which texts are generated.
 
 use crate::conversation::{Message, Part, Reasoning, Request, Role, StreamEvent, ToolChoice};
 use crate::dialect::halves::Both;
 
 use super::parts::{ID, ONE_LINE};
 
-/// A format, and what reads back as it was written. It holds what most formats have in [`Can::of`]; each says where it differs.
+/// A format, and the values that it reads back as written. [`Can::of`] has the values of most formats; each format overrides the rest.
 pub struct Can {
     pub format: Both,
-    /// The model that requests are written for, where it is not the request's own.
+    /// The target's model in written requests, if it differs from the request's.
     pub written_for: Option<&'static str>,
-    /// The pattern of the request's own name of the model.
+    /// The pattern of the request's model.
     pub model: &'static str,
-    /// The pattern of texts that clients send.
+    /// The pattern of clients' texts.
     pub text: &'static str,
-    /// The pattern of texts in whole answers.
+    /// The pattern of texts in whole responses.
     pub said: &'static str,
-    /// The times to live of cache marks; `None` is a mark without one.
+    /// The lifetimes of cache marks; `None` is a mark without one.
     pub marks: &'static [Option<&'static str>],
     pub images: &'static [&'static str],
     pub image_urls: bool,
     pub details: Word,
     pub documents: &'static [&'static str],
     pub document_names: Word,
-    /// How documents behind URLs are named; `None` if there are none.
+    /// The names of documents with URLs; `None` if such documents are unsupported.
     pub document_urls: Option<Word>,
     pub turns: Turns,
     pub speech: Speech,
     pub thinks: Thinks,
     pub refusals: bool,
-    /// Whether arguments of calls are any text, and not objects.
+    /// Whether a call's arguments may be any text instead of an object.
     pub any_arguments: bool,
     pub results: Results,
-    /// Schemas, in which `TEXT` stands for a text of JSON.
+    /// Schemas, in which `TEXT` stands for a JSON string.
     pub schemas: &'static [&'static str],
     pub tools: std::ops::Range<usize>,
-    /// The schemas of tools that may be left out.
+    /// Whether a tool may lack a schema.
     pub bare_tools: bool,
     pub strict: &'static [Option<bool>],
-    /// A name stands for any.
+    /// One name stands for all names.
     pub choices: &'static [ToolChoice],
     pub parallel: &'static [Option<bool>],
     pub output: Output,
@@ -52,53 +52,53 @@ pub struct Can {
     pub n: Option<(u64, u64)>,
     pub max_tokens: (u64, u64),
     pub must_limit: bool,
-    /// A budget stands for any between these.
+    /// One budget stands for all within the bounds.
     pub reasoning: &'static [Reasoning],
     pub budget: (u64, u64),
-    /// How many texts may end an answer.
+    /// The maximum number of stop sequences.
     pub stops: usize,
     pub user: Word,
     pub tier: Word,
     pub streams: bool,
-    /// Brings a request into normal form: the format's tables say what is changed on the way.
+    /// Brings a request into normal form, with the changes in the format's table.
     pub normal: fn(Request) -> Request,
-    /// Takes out of a request that was read what the format had to add.
+    /// Removes from a parsed request whatever the format had to add.
     pub bared: fn(Request) -> Request,
-    /// The patterns of an answer's own names.
+    /// The patterns of a response's id and model.
     pub names: (&'static str, &'static str),
     pub dated: bool,
     pub most_choices: usize,
-    /// Whether whole answers always have usage, and streams.
+    /// Whether whole responses always have usage; `counted_last` is the same for streams.
     pub counted: bool,
     pub counted_last: bool,
     pub cache_writes: bool,
     pub reasoning_tokens: bool,
     pub answer_tiers: &'static [&'static str],
-    /// Whether a call makes the reason for an answer's end, and nothing else does.
+    /// Whether a call, and nothing else, determines the finish reason.
     pub settled: bool,
-    /// Brings the parts of an answer into normal form.
+    /// Brings the parts of a response into normal form.
     pub answered: fn(Vec<Part>) -> Vec<Part>,
-    /// Whether usage stands at the beginning of streams too.
+    /// Whether streams also begin with usage.
     pub counted_first: bool,
     pub pings: Pings,
-    /// Whether pieces of several calls, and of thoughts without a seal, may come in any order.
+    /// Whether pieces of several calls, and of reasoning without seals, may interleave.
     pub interleaved: bool,
-    /// A stretch of a stream, where the format's own are peculiar.
+    /// Generates a run of events, for a format with unusual ones.
     pub stretch: Option<fn() -> super::Drawn<Vec<StreamEvent>>>,
-    /// Brings what a stream says into normal form.
+    /// Brings a stream's events into normal form.
     pub told: fn(Vec<StreamEvent>) -> Vec<StreamEvent>,
-    /// What one who looks at a passing stream takes for content.
+    /// How the peeker classifies events as content.
     pub looks: Looks,
     /// Whether streams have a terminator.
     pub ends: bool,
-    /// The names of the events in an AWS event stream.
+    /// The event names in an AWS event stream.
     pub frames: &'static [&'static str],
-    /// The names of fields, and words, that something nearly right is made of.
+    /// Field names and values from which nearly valid messages are generated.
     pub fields: &'static str,
     pub words: &'static str,
 }
 
-/// Whether something has a word of a pattern.
+/// Whether a value is present, and its pattern.
 #[derive(Clone, Copy)]
 pub enum Word {
     Never,
@@ -106,35 +106,35 @@ pub enum Word {
     Maybe(&'static str),
 }
 
-/// In which order roles speak.
+/// The order of roles.
 pub enum Turns {
-    /// Instructions first, then user and model in turns, with the results of calls at the head of the user's.
+    /// Instructions first, then alternating user and assistant turns, with tool results first in a user turn.
     Rounds {
         end_with_user: bool,
     },
-    /// As they like, with instructions from these roles.
+    /// Any order, with instructions from these roles.
     Free(&'static [Role]),
     Own(fn() -> super::Drawn<Vec<Message>>),
 }
 
-/// In which order a model thinks, speaks and calls.
+/// The order of reasoning, text and calls.
 pub enum Speech {
-    /// Thoughts, at least so many texts in a request, calls.
+    /// Reasoning, texts (in a request at least this many), calls.
     Ordered(usize),
-    /// Anything, at least so many parts in a request.
+    /// Any order, in a request at least this many parts.
     Mixed(usize),
-    /// At most one thought before calls, or thoughts among texts.
+    /// Either reasoning at most once before calls, or reasoning among texts.
     Planned,
-    /// In an answer, or in a request.
+    /// Generates it, for a response or for a request.
     Own(fn(answered: bool) -> super::Drawn<Vec<Part>>),
 }
 
-/// How thoughts are sealed.
+/// How reasoning is sealed.
 pub enum Thinks {
     Never,
     /// Without seals.
     Plainly,
-    /// With seals of these patterns in requests and in answers; perhaps without one in requests.
+    /// With seals of these patterns in requests and responses; `unsealed` allows none in requests.
     Sealed {
         asked: &'static str,
         unsealed: bool,
@@ -142,48 +142,48 @@ pub enum Thinks {
     },
 }
 
-/// What results of calls hold.
+/// The content of tool results.
 pub struct Results {
     pub media: bool,
     pub least: usize,
     pub errors: bool,
-    /// Whether their parts have cache marks, and not they alone.
+    /// Whether their parts can have cache marks, not only the results themselves.
     pub marked_within: bool,
 }
 
-/// What an answer can have to look like.
+/// The supported output formats.
 pub enum Output {
     Free,
     Schemas {
-        /// Whether any object of JSON will do too.
+        /// Whether any JSON object is also supported.
         objects: bool,
-        /// The name that every schema has, where the format has no word for it.
+        /// The fixed name of every schema, if the format cannot carry names.
         name: Option<&'static str>,
         strict: &'static [Option<bool>],
     },
 }
 
-/// What becomes of signs of life.
+/// How keep-alives are passed on.
 #[derive(PartialEq, Eq)]
 pub enum Pings {
     Never,
     Kept,
-    /// They may pass what waits for a call's end.
+    /// They may overtake events that wait for a call's end.
     Pass,
 }
 
-/// How the peeker takes events for content.
+/// How the peeker classifies events as content.
 pub enum Looks {
-    /// Those that the reader takes for it.
+    /// Like the reader.
     Alike,
-    /// Those, and seals.
+    /// Seals too.
     AtSealsToo,
-    /// Those, and others that say nothing new: ends of what was sent in pieces.
+    /// Other events too, such as the final events of content that was streamed.
     AtMore,
 }
 
 impl Can {
-    /// A format that says little.
+    /// A format with few capabilities.
     pub const fn of(format: Both) -> Self {
         Self {
             format,

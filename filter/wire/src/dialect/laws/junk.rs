@@ -1,4 +1,4 @@
-//! What strangers send: nearly right, damaged, or nothing at all.
+//! Arbitrary input: nearly valid, damaged, or garbage.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ use super::parts::Drawn;
 const LEAVES: &str =
     r#"null true 0 -1 7 -1.5e3 1e300 18446744073709551615 {} [] "" "a" "data:a/b;base64," "\ud83e\udd80""#;
 
-/// JSON that is nearly a message: the right names of fields with any values, these words among them.
+/// JSON that is nearly a message: valid field names with arbitrary values, including `words`.
 pub fn nearly(fields: &str, words: &str) -> Drawn<String> {
     let names: Vec<String> = fields.split_ascii_whitespace().map(str::to_owned).collect();
     let words = words.split_ascii_whitespace().map(|word| format!("\"{word}\""));
@@ -29,7 +29,7 @@ pub fn nearly(fields: &str, words: &str) -> Drawn<String> {
         .boxed()
 }
 
-/// Bytes of a good text that become others.
+/// Positions in a valid text, and the bytes to put there.
 pub type Damage = Vec<(prop::sample::Index, u8)>;
 
 pub fn damage() -> Drawn<Damage> {

@@ -1,8 +1,7 @@
-//! The laws that every format of conversations keeps: reading a written value gives it back, however its bytes are cut, and nothing
-//! that a stranger sends makes a reader panic.
+//! Property tests for all chat formats: reading a written value returns it, however its bytes are cut, and no input makes a reader panic.
 //!
-//! A format says what it [`Can`] carry, and [`laws!`] tries all of them. Values are drawn in normal form: what a format's tables say is
-//! changed on the way (blank texts, neighbours of one role, efforts) is left out here and has its own tests.
+//! A format declares what it [`Can`] carry, and [`laws!`] runs all properties on it. Values are generated in normal form: changes by a
+//! format's table (blank texts, neighbours of one role, efforts) are excluded here and have their own tests.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -25,7 +24,7 @@ mod junk;
 mod parts;
 mod requests;
 
-/// A schema that strict providers take as it is, in two spellings.
+/// A schema that strict providers accept unchanged, in two spellings.
 pub const STRICT_SCHEMAS: &[&str] = &[
     r#"{"type":"object","properties":{"a":{"const":1.50}},"required":["a"],"additionalProperties":false}"#,
     r#"{ "type" : "object","properties":{ },"additionalProperties":false }"#,
@@ -33,7 +32,7 @@ pub const STRICT_SCHEMAS: &[&str] = &[
 
 type Kept = Result<(), TestCaseError>;
 
-/// Tries every law on a format.
+/// Runs every property on a format.
 macro_rules! laws {
     ($can:expr) => {
         mod laws {
@@ -126,7 +125,7 @@ pub fn stream_is_read_back(can: &Can, events: &[StreamEvent], portion: usize, fi
         let portions: Vec<&[u8]> = bytes.chunks(size).collect();
         prop_assert_eq!(&compared(can, read_stream(can, &portions)), &expected, "in portions of {}", size);
     }
-    // The first place is another one in each case, so that all have their turn.
+    // The first position differs in each case, so that every position is tried eventually.
     let step = 1 + bytes.len() / PLACES;
     for cut in (first.index(step)..=bytes.len()).step_by(step) {
         let (before, after) = bytes.split_at(cut);
@@ -135,7 +134,7 @@ pub fn stream_is_read_back(can: &Can, events: &[StreamEvent], portion: usize, fi
     Ok(())
 }
 
-/// The events in an order that can be compared.
+/// The events in a comparable order.
 fn compared(can: &Can, mut events: Vec<StreamEvent>) -> Vec<StreamEvent> {
     if can.pings == Pings::Pass {
         events.retain(|event| *event != StreamEvent::Ping);
@@ -181,7 +180,7 @@ pub fn damage_is_borne(can: &Can, request: &Request, response: &Response, events
     }
 }
 
-/// Feeds `bytes` to everything that reads: nothing may panic, and an error has words.
+/// Feeds `bytes` to every reader: none may panic, and an error has a message.
 pub fn read_everything(can: &Can, bytes: &[u8]) {
     let Both { provider, .. } = can.format;
     says_why(can.format.read_request(bytes));
@@ -224,7 +223,7 @@ fn says_why<T>(read: Result<T, ApiError>) {
     }
 }
 
-/// The bytes that a client of the format gets.
+/// The bytes for a client of the format.
 pub fn write_stream(format: Both, events: &[StreamEvent]) -> Vec<u8> {
     let guises = crate::conversation::Guises::none();
     let opening = Opening { model: String::new(), now: 0, include_usage: true, estimate: 0, guises };

@@ -1,4 +1,4 @@
-//! Texts, media, thoughts, calls and their results.
+//! Texts, media, reasoning, calls and their results.
 
 use proptest::collection::vec;
 use proptest::option::{of, weighted};
@@ -10,12 +10,12 @@ use crate::conversation::{CacheMark, Json, Message, Part, Role, Source};
 
 use super::can::{Can, Speech, Thinks, Word};
 
-/// Every strategy is boxed: a format's record decides at run time which of them there are.
+/// Every strategy is boxed, because the format decides at run time which ones apply.
 pub type Drawn<T> = BoxedStrategy<T>;
 
-/// Not blank, and without blanks at its end.
+/// Not blank, and without trailing whitespace.
 pub const ONE_LINE: &str = "[a-z \"\\\\é\n]{0,6}[a-z😀]";
-/// Never empty: an empty text says nothing on the wire.
+/// Never empty: an empty text is not written.
 pub const ANY_TEXT: &str = "[ -~é漢\u{1f980}\n\r\t\u{0}\u{2028}]{1,8}";
 pub const ID: &str = "[a-zA-Z0-9_-]{1,8}";
 const DATA: &str = "[a-zA-Z0-9+/]{0,12}";
@@ -76,7 +76,7 @@ fn documents(can: &Can) -> Vec<Drawn<Part>> {
     sources.into_iter().map(document).collect()
 }
 
-/// Text mostly, or something else that a person can show.
+/// Mostly text, sometimes other visible content.
 pub fn shown(can: &Can) -> Drawn<Part> {
     let others = images(can).into_iter().chain(documents(can)).map(|other| (1, other));
     Union::new_weighted([(4, text(can))].into_iter().chain(others).collect()).boxed()
@@ -119,7 +119,7 @@ fn unmarked(mut part: Part) -> Part {
     part
 }
 
-/// `None` where the format has no thoughts.
+/// `None` if the format has no reasoning.
 fn thought(can: &Can, in_answer: bool) -> Option<Drawn<Part>> {
     let thought = |(text, signature)| Part::Thinking { text, signature };
     let (seal, must) = match can.thinks {
@@ -133,7 +133,7 @@ fn thought(can: &Can, in_answer: bool) -> Option<Drawn<Part>> {
     Some(prop_oneof![2 => (can.text, sealed).prop_map(thought), 1 => hidden].boxed())
 }
 
-/// What a model says, in a request or in an answer.
+/// The model's output, in a request or a response.
 pub fn speech(can: &Can, in_answer: bool) -> Drawn<Vec<Part>> {
     let text = match in_answer {
         true => can.said.prop_map(|text| Part::Text { text, cache: None }).boxed(),

@@ -73,7 +73,7 @@ fn tools(can: &'static Can) -> Drawn<Vec<Tool>> {
     vec(tool, can.tools.clone()).boxed()
 }
 
-/// One of these, or none.
+/// One of `choices`, or none.
 fn one<T: Clone + std::fmt::Debug>(choices: &'static [T]) -> Drawn<Option<T>> {
     if choices.is_empty() { Just(None).boxed() } else { of(select(choices)).boxed() }
 }
@@ -161,7 +161,7 @@ pub fn request(can: &'static Can) -> Drawn<Request> {
         .boxed()
 }
 
-/// What Claude takes: a choice needs something to choose from, and thinking excludes other wishes.
+/// The normal form for Claude: a tool choice requires tools, and thinking excludes other parameters.
 pub fn normal_for_claude(mut request: Request) -> Request {
     if request.tools.is_empty() {
         request.tool_choice = None;
@@ -172,7 +172,7 @@ pub fn normal_for_claude(mut request: Request) -> Request {
     if request.reasoning.is_none() {
         return request;
     }
-    // The first turn of the user's alone: what the model said would have to begin with thoughts.
+    // Only the first user turn: an assistant turn would have to begin with thinking.
     let turn = request.messages.into_iter().skip_while(|message| message.role == Role::System);
     Request {
         messages: turn.take_while(|message| message.role != Role::Assistant).collect(),

@@ -15,72 +15,72 @@
 //! | Haiku 5.5 | adaptive, always | `low` to `max` | none | yes |
 //! | Fable and Mythos 5.1, all of 5.5 and later | adaptive, always | `low` to `max` | none | no |
 //!
-//! More tokens than a model can make are a 400: 4,096 before 3.5, 8,192 of 3.5, 32,000 of Opus 4 and 4.1, 64,000 of the others before
-//! 4.6, 128,000 from then on. From 4.5 on AWS keeps prompts in its cache for an hour too. From 4.6 on the last message cannot be the assistant's.
+//! More tokens than a model can produce are a 400: 4,096 before 3.5, 8,192 for 3.5, 32,000 for Opus 4 and 4.1, 64,000 for the others before
+//! 4.6, 128,000 from then on. From 4.5 on AWS also offers a cache lifetime of an hour. From 4.6 on the last message cannot be the
+//! assistant's.
 //!
 //! Sources: Anthropic's pages "Adaptive thinking", "Effort", "Troubleshoot thinking" (the configurations that each model rejects),
-//! "Migration guide" and "Errors"; AWS's user guide, "Adaptive thinking"; what live requests showed:
-//! `pydantic_ai/profiles/anthropic.py` (pydantic/pydantic-ai), `core/providers/anthropic/adaptivethinkingstrip_test.go`
-//! (maximhq/bifrost), langchain-ai/langchain-aws pull requests 1141 and 1151 (required calls), and the service's own "`temperature`
-//! and `top_p` cannot both be specified for this model".
+//! "Migration guide" and "Errors"; AWS's user guide, "Adaptive thinking"; results of live requests: `pydantic_ai/profiles/anthropic.py`
+//! (pydantic/pydantic-ai), `core/providers/anthropic/adaptivethinkingstrip_test.go` (maximhq/bifrost), langchain-ai/langchain-aws pull
+//! requests 1141 and 1151 (required calls), and the service's own "`temperature` and `top_p` cannot both be specified for this model".
 
 use super::{NEWEST, Version, number, words};
 
-/// How a model is told to think.
+/// How a model's thinking is controlled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Thinks {
-    /// It cannot.
+    /// It does not think.
     Never,
-    /// With at most so many tokens.
+    /// By a budget in tokens.
     Budget,
-    /// With at most so many tokens, or as it sees fit.
+    /// By a budget in tokens, or adaptively.
     Both,
-    /// As it sees fit only: a budget is a 400.
+    /// Adaptively only: a budget is a 400.
     Adaptive,
 }
 
-/// Which parameters of chance a model takes.
+/// The sampling parameters that a model takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chance {
     /// All of them.
     All,
-    /// All, but `temperature` and `top_p` not together.
+    /// All, but not both `temperature` and `top_p`.
     OneOfTwo,
-    /// What differs from their defaults is a 400.
+    /// Only the defaults: other values are a 400.
     Defaults,
 }
 
-/// Whether a call may be required of a model.
+/// Whether a request may require a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Calls {
     /// Only without thinking.
     WithoutThinking,
-    /// While it thinks as it sees fit, too.
+    /// Also with adaptive thinking.
     Always,
-    /// Not at all: it is a 400.
+    /// Never: it is a 400.
     Never,
 }
 
-/// What a model takes.
+/// The parameters that a model takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claude {
-    /// How it is told to think.
+    /// How its thinking is controlled.
     pub thinks: Thinks,
-    /// Whether it thinks without being told.
+    /// Whether it thinks by default.
     pub by_itself: bool,
-    /// Whether it can be told not to think.
+    /// Whether its thinking can be disabled.
     pub can_be_off: bool,
-    /// The efforts it knows, from the least; none where it has no such parameter.
+    /// The efforts it takes, in ascending order; empty if it has no such parameter.
     pub efforts: &'static [&'static str],
-    /// Which parameters of chance it takes.
+    /// The sampling parameters that it takes.
     pub chance: Chance,
-    /// Whether a call may be required.
+    /// Whether a request may require a call.
     pub calls: Calls,
-    /// Whether it goes on from the beginning of an answer.
+    /// Whether it continues a partial assistant message (prefill).
     pub prefill: bool,
-    /// Whether AWS keeps its prompts for an hour.
+    /// Whether AWS can cache its prompts for an hour.
     pub hour: bool,
-    /// The most tokens that can be asked for.
+    /// The largest token limit that it takes.
     pub most_tokens: Option<u64>,
 }
 
@@ -88,7 +88,7 @@ const UP_TO_HIGH: &[&str] = &["low", "medium", "high"];
 const HIGH_AND_MAX: &[&str] = &["low", "medium", "high", "max"];
 const ALL: &[&str] = &["low", "medium", "high", "xhigh", "max"];
 
-/// A model of a name that tells nothing: what Anthropic's models took before their generations differed.
+/// A model with an unknown name: the parameters that all of Anthropic's models took at first.
 const UNKNOWN: Claude = Claude {
     thinks: Thinks::Both,
     by_itself: false,
@@ -118,7 +118,7 @@ const ALWAYS: Claude = Claude { can_be_off: false, ..C5 };
 const PREVIEW: Claude = Claude { thinks: Thinks::Both, efforts: HIGH_AND_MAX, ..ALWAYS };
 const NO_CALLS: Claude = Claude { calls: Calls::Never, ..ALWAYS };
 
-/// Which models, from which generation on, and what they take. The last row that fits is a model's; no name means all.
+/// Families, the first generation, and the parameters. The last matching row applies; an empty list means all families.
 const ROWS: &[(&[&str], Version, Claude)] = &[
     (&[], (0, 0), FIRST),
     (&[], (3, 5), C3_5),
@@ -137,11 +137,11 @@ const ROWS: &[(&[&str], Version, Claude)] = &[
     (&["haiku"], (5, 5), ALWAYS),
 ];
 
-/// Names within a generation.
+/// The families of a generation.
 const FAMILIES: &[&str] = &["opus", "sonnet", "haiku", "fable", "mythos"];
 
 impl Claude {
-    /// What the model of this name takes.
+    /// Finds a model by name.
     pub fn of(model: &str) -> &'static Self {
         let name = model.to_ascii_lowercase();
         let Some((_, behind)) = name.rsplit_once("claude") else { return &UNKNOWN };
@@ -149,7 +149,7 @@ impl Claude {
         if family == Some("mythos") && behind.contains("preview") {
             return &PREVIEW;
         }
-        // One number in a name of the operator's own, such as `claude-prod-2`, is no generation.
+        // A single number in an operator's own name, such as `claude-prod-2`, is not a generation.
         let is_plain = words(behind).next().is_some_and(|word| {
             word.starts_with(|letter: char| letter.is_ascii_digit() || letter == 'v') || word == "instant"
         });
@@ -164,19 +164,19 @@ impl Claude {
         ROWS.iter().rev().find(fits).map_or(&UNKNOWN, |(_, _, claude)| claude)
     }
 
-    /// What a model takes whose name tells nothing.
+    /// The parameters of a model with an unknown name.
     pub fn unknown() -> &'static Self {
         &UNKNOWN
     }
 
-    /// Whether it can think as it sees fit.
+    /// Whether it can think adaptively.
     pub fn adapts(&self) -> bool {
         matches!(self.thinks, Thinks::Both | Thinks::Adaptive)
     }
 }
 
-/// The generation in what stands behind `claude`: the first numbers there that are no date. The oldest, `claude-v2:1`, have the
-/// mark with which hosts number their revisions of a model, `-v1:0`.
+/// Parses the generation behind `claude`: the first numbers that are not a date. The oldest names, `claude-v2:1`, look like the revisions
+/// that hosts append, `-v1:0`.
 fn version(behind: &str) -> Option<Version> {
     let is_revision = |word: &&str| word.strip_prefix('v').and_then(number).is_some();
     if words(behind).next().as_ref().is_some_and(is_revision) {

@@ -1,6 +1,6 @@
-//! OpenAI's models, as far as their reasoning is concerned.
+//! The reasoning of OpenAI's models.
 //!
-//! | models | efforts | without a word |
+//! | models | efforts | by default |
 //! |---|---|---|
 //! | GPT-3.5, 4, 4.1, 4o, 4.5; `gpt-5-chat` | no reasoning: an effort is a 400 | |
 //! | `o1-mini`, `o1-preview` | none can be chosen | reasons |
@@ -18,33 +18,32 @@
 //! | `gpt-6` | `low` to `max` | reasons |
 //! | `gpt-oss` | `low` to `high` | reasons |
 //!
-//! While they reason, OpenAI refuses a `temperature` and a `top_p` other than 1, and penalties other than 0. Those of the
-//! table from `o3` on take no `stop`. More tokens than a model can make are a 400 too: 16,384 of 4o, 4.5 and the `-chat` models, 32,768 of
-//! 4.1, 100,000 of the `o` series, 128,000 from GPT-5 on. From GPT-5.4 on reasoning and functions go together only in the Responses API: in chat
-//! completions it is a 400.
+//! While a model reasons, OpenAI rejects a `temperature` and a `top_p` other than 1, and penalties other than 0. The models from `o3` on in
+//! the table take no `stop`. More tokens than a model can produce are a 400 too: 16,384 for 4o, 4.5 and the `-chat` models, 32,768 for 4.1,
+//! 100,000 for the `o` series, 128,000 from GPT-5 on. From GPT-5.4 on only the Responses API combines reasoning and functions: in chat
+//! completions that is a 400.
 //!
-//! Sources: OpenAI's page "Reasoning models" and its pages of models; `ReasoningEffort` in its Python SDK;
-//! `pydantic_ai/profiles/openai.py` (pydantic/pydantic-ai), whose cells were tried on the service; anomalyco/opencode issues 4451
-//! and 36141, where the service's 400s stand; "Unsupported parameter: 'stop' is not supported with this model"; "Function tools with
-//! reasoning_effort are not supported for gpt-5.6-sol in /v1/chat/completions"; "max_tokens is too large: 32000. This model supports at most
-//! 16384 completion tokens".
+//! Sources: OpenAI's page "Reasoning models" and its pages of models; `ReasoningEffort` in its Python SDK; `pydantic_ai/profiles/openai.py`
+//! (pydantic/pydantic-ai), whose entries were tested on the service; anomalyco/opencode issues 4451 and 36141, which quote the service's
+//! 400s; "Unsupported parameter: 'stop' is not supported with this model"; "Function tools with reasoning_effort are not supported for
+//! gpt-5.6-sol in /v1/chat/completions"; "max_tokens is too large: 32000. This model supports at most 16384 completion tokens".
 
 use super::{Version, number, words};
 
-/// What a model takes.
+/// The parameters that a model takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenAi {
-    /// The efforts it knows, from the least; none where none can be chosen.
+    /// The efforts it takes, in ascending order; empty if none can be chosen.
     pub efforts: &'static [&'static str],
-    /// Whether it reasons without being told.
+    /// Whether it reasons by default.
     pub by_itself: bool,
-    /// Whether parameters of chance are refused while it reasons.
+    /// Whether it rejects sampling parameters while it reasons.
     pub strict: bool,
-    /// Whether texts can end its answer.
+    /// Whether it takes `stop`.
     pub stops: bool,
-    /// Whether it can be told how much to say.
+    /// Whether it takes `verbosity`.
     pub verbosity: bool,
-    /// The most tokens that can be asked for.
+    /// The largest token limit that it takes.
     pub most_tokens: Option<u64>,
     /// Whether it calls functions in chat completions while it reasons.
     pub calls_in_chat: bool,
@@ -78,8 +77,8 @@ const GPT_5_5: OpenAi = OpenAi { by_itself: true, ..GPT_5_4 };
 const GPT_5_6: OpenAi = OpenAi { efforts: &["none", "low", "medium", "high", "xhigh", "max"], ..GPT_5_5 };
 const GPT_6: OpenAi = OpenAi { efforts: &["low", "medium", "high", "xhigh", "max"], ..GPT_5_6 };
 
-/// Which variant of GPT, from which generation on, and what it takes. The last row that fits is a model's; a variant
-/// that stands in no row is as the model itself.
+/// A variant of GPT, its first generation, and its parameters. The last matching row applies; a variant without a row is like the plain
+/// model.
 const GPT: &[(&str, Version, OpenAi)] = &[
     ("", (0, 0), PLAIN),
     ("4o", (0, 0), GPT_4O),
@@ -102,7 +101,7 @@ const GPT: &[(&str, Version, OpenAi)] = &[
 ];
 
 impl OpenAi {
-    /// What the model of this name takes; nothing of a name that is not OpenAI's.
+    /// Finds a model by name; `None` for a name that is not OpenAI's.
     pub fn of(model: &str) -> Option<&'static Self> {
         let name = model.to_ascii_lowercase();
         let name = name.rsplit('/').next().unwrap_or(&name);
@@ -149,7 +148,7 @@ impl OpenAi {
         }
     }
 
-    /// Whether it reasons when it is told this effort, or nothing.
+    /// Whether it reasons with this effort, or by default.
     pub fn reasons(&self, effort: Option<&str>) -> bool {
         match effort {
             Some(effort) => effort != "none",
@@ -158,7 +157,7 @@ impl OpenAi {
     }
 }
 
-/// The number behind the dot.
+/// Parses the number behind the dot.
 fn minor(behind: &str) -> Option<u32> {
     words(behind).next().and_then(number)
 }

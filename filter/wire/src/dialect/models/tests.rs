@@ -1,4 +1,4 @@
-//! Names of models as hosts write them, and what those models take.
+//! Names of models at their hosts, and the parameters of those models.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -74,7 +74,7 @@ fn claudes_generations_are_told_apart() {
         ("claude-opus-6", Thinks::Adaptive, false, Some("max"), Defaults, Never, false),
         ("claude-nova-7-2", Thinks::Adaptive, false, Some("max"), Defaults, Never, false),
         ("claude-opus-latest", Thinks::Adaptive, false, Some("max"), Defaults, Never, false),
-        // Names that tell nothing.
+        // Unknown names.
         ("claude-x", Thinks::Both, true, None, All, WithoutThinking, true),
         ("kimi-k3", Thinks::Both, true, None, All, WithoutThinking, true),
         ("", Thinks::Both, true, None, All, WithoutThinking, true),

@@ -1,5 +1,5 @@
-//! The frame around the choices of whole answers, in chat completions and in legacy completions. Written in OpenAI's
-//! shape; read from OpenAI and from any server like it.
+//! The frame around the choices of whole responses, in chat completions and legacy completions. Writes OpenAI's format; reads it from
+//! OpenAI and from compatible servers.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -14,7 +14,7 @@ use crate::lenient::maybe;
 use super::loose::{Count, Said, Text};
 use super::{error, json, usage};
 
-/// The most choices of an answer: several to each of many prompts.
+/// The maximum number of choices in a response: several for each of many prompts.
 pub(in crate::dialect) const MOST_CHOICES: usize = 4096;
 
 #[derive(Deserialize)]
@@ -35,7 +35,7 @@ struct Seen<'a> {
     service_tier: Text<'a>,
 }
 
-/// A choice: chat completions have the message, legacy completions the text.
+/// A choice: chat completions have a message, legacy completions a text.
 #[derive(Deserialize)]
 pub(in crate::dialect) struct ChoiceSeen<'a> {
     #[serde(borrow, default)]
@@ -46,8 +46,8 @@ pub(in crate::dialect) struct ChoiceSeen<'a> {
     pub finish_reason: Text<'a>,
 }
 
-/// Reads an answer of at most so many choices, each by `choice`, to which the answer's id and the choice's number are given. An error hidden in
-/// it is an error here.
+/// Reads a response of at most `most` choices. `choice` reads each, given the response's id and the choice's number. An error hidden in a
+/// 200 is returned as an error.
 pub(in crate::dialect) fn read(
     body: &[u8],
     most: usize,
@@ -79,7 +79,7 @@ pub(in crate::dialect) fn read(
     })
 }
 
-/// An answer with choices `C` of the format's own.
+/// A response whose choices `C` are the format's own.
 #[derive(Serialize)]
 struct Shown<'a, C> {
     id: &'a str,
@@ -93,7 +93,7 @@ struct Shown<'a, C> {
     service_tier: Option<&'a str>,
 }
 
-/// Writes an answer, each choice by `choice`; it is dated `now` unless the provider dated it.
+/// Writes a response; `choice` writes each choice. The creation time is the provider's, or else `now`.
 pub(in crate::dialect) fn write<'a, C: Serialize>(
     response: &'a Response,
     now: u64,

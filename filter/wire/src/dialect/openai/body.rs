@@ -1,5 +1,4 @@
-//! Pieces of requests that several formats of OpenAI's shape have, borrowed from the conversation. Each format's own `body` puts them
-//! in their places.
+//! Parts of requests that several OpenAI-like formats share, borrowed from the conversation. Each format's own `body` combines them.
 
 use std::borrow::Cow;
 
@@ -11,7 +10,7 @@ use crate::dialect::data_uri::Url;
 
 use super::reasoning::Surface;
 
-/// How tokens are chosen, where an answer ends, and how many answers there are.
+/// Sampling parameters, stop sequences, and the number of choices.
 #[derive(Default, Serialize)]
 pub(in crate::dialect) struct Sampling<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,7 +32,7 @@ pub(in crate::dialect) struct Sampling<'a> {
 }
 
 impl<'a> Sampling<'a> {
-    /// All of it, but for `top_k`, which OpenAI does not know.
+    /// All of them except `top_k`, which OpenAI does not support.
     pub fn of(numbers: &Numbers, stop: &'a [String]) -> Self {
         let &Numbers { temperature, top_p, seed, frequency_penalty, presence_penalty, n, .. } = numbers;
         Self { temperature, top_p, top_k: None, stop, seed, frequency_penalty, presence_penalty, n }
@@ -81,7 +80,7 @@ pub(in crate::dialect) struct FunctionOut<'a> {
     pub strict: Option<bool>,
 }
 
-/// Which tool to call.
+/// The tool choice.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(in crate::dialect) enum ChoiceOut<'a> {
@@ -108,7 +107,7 @@ impl<'a> ChoiceOut<'a> {
     }
 }
 
-/// The schema that an answer has to keep to.
+/// The schema for structured output.
 #[derive(Serialize)]
 pub(in crate::dialect) struct SchemaOut<'a> {
     name: &'a str,
@@ -120,14 +119,14 @@ pub(in crate::dialect) struct SchemaOut<'a> {
 }
 
 impl<'a> SchemaOut<'a> {
-    /// `None`: any JSON object will do.
+    /// `None` if any JSON object is allowed.
     pub fn of(output: &'a OutputFormat, strict: Option<bool>) -> Option<Self> {
         let OutputFormat::JsonSchema { name, description, schema, .. } = output else { return None };
         Some(Self { name, description: description.as_deref(), schema, strict })
     }
 }
 
-/// A tool call, whole, in a request or in an answer.
+/// A whole tool call, in a request or a response.
 #[derive(Serialize)]
 pub(in crate::dialect) struct CallOut<'a> {
     id: &'a str,
@@ -142,14 +141,14 @@ struct Called<'a> {
 }
 
 impl<'a> CallOut<'a> {
-    /// The call that `part` is, if it is one. Whoever reads it parses the arguments: none are an empty object.
+    /// The call in `part`, if it is one. Empty arguments become `{}`, because readers parse them.
     pub fn of(part: &'a Part) -> Option<Self> {
         let Part::ToolCall { id, name, arguments } = part else { return None };
         let arguments = if arguments.is_empty() { "{}" } else { arguments };
         Some(Self { id, r#type: "function", function: Called { name, arguments } })
     }
 
-    /// The same for a provider to which blanks are no arguments either.
+    /// Like [`Self::of`], for a provider that also rejects blank arguments.
     pub fn trimmed(part: &'a Part) -> Option<Self> {
         let mut call = Self::of(part)?;
         if call.function.arguments.trim().is_empty() {

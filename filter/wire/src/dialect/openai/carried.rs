@@ -1,13 +1,13 @@
-//! Wishes that both of OpenAI's formats of conversations have and nobody else's: read from one, they are written into the other, for
-//! models of OpenAI's. Everywhere else they are left out and named, as is what a model does not take.
+//! Parameters that both of OpenAI's chat formats have and no other. Read from one format, they are written to the other, for OpenAI's
+//! models. For all other targets, and for models that do not support them, they are dropped and reported.
 //!
 //! | by chat completions' name | in Responses | |
 //! |---|---|---|
-//! | `metadata` | `metadata` | in chat completions only beside `store: true`: OpenAI refuses it otherwise |
+//! | `metadata` | `metadata` | in chat completions only with `store: true`: OpenAI rejects it otherwise |
 //! | `store` | `store` | |
 //! | `prompt_cache_key` | `prompt_cache_key` | |
 //! | `safety_identifier` | `safety_identifier` | |
-//! | `verbosity` | `text.verbosity` | for GPT-5 and newer: older models refuse all but `medium` |
+//! | `verbosity` | `text.verbosity` | for GPT-5 and newer: older models reject all but `medium` |
 //!
 //! Sources: `CompletionCreateParams` and `ResponseCreateParams` of OpenAI's Python SDK; OpenAI's 400s "The 'metadata' parameter is only
 //! allowed when 'store' is enabled" and "Unsupported value: 'low' is not supported with the 'gpt-4o' model".
@@ -24,10 +24,10 @@ use super::reasoning::Surface;
 /// Their names in chat completions.
 const NAMES: [&str; 4] = ["metadata", "store", "prompt_cache_key", "safety_identifier"];
 
-/// The one that stands elsewhere in Responses.
+/// The parameter with another path in Responses.
 pub(in crate::dialect) const VERBOSITY: (&str, &str) = ("verbosity", "text.verbosity");
 
-/// Reads them from the top of a request. They count as left out until somebody writes them.
+/// Reads them from the top level of a request. They count as dropped until a writer writes them.
 pub(in crate::dialect) fn read(
     fields: &mut Fields<'_>,
     names: &[&'static str],
@@ -42,7 +42,7 @@ pub(in crate::dialect) fn read(
     Ok(())
 }
 
-/// Those that go on, as both formats write them; two stand in another place in each.
+/// The parameters to forward, in the form that both formats share; two have different paths in the two formats.
 #[derive(Default, Serialize)]
 pub(in crate::dialect) struct Carried<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,7 +58,7 @@ pub(in crate::dialect) struct Carried<'a> {
 }
 
 impl<'a> Carried<'a> {
-    /// What `model` takes of them; it is taken from the list of what was left out.
+    /// The parameters that `model` supports. Removes them from `dropped`.
     pub fn of(request: &'a Request, model: &str, on: Surface, dropped: &mut Vec<String>) -> Self {
         let Some(model) = OpenAi::of(model) else { return Self::default() };
         let take = |name: &str| request.carried.iter().find(|(known, _)| *known == name).map(|(_, value)| value);

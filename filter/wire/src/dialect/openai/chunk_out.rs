@@ -1,5 +1,5 @@
-//! Stream chunks for clients of chat completions and of legacy completions: the frame around a choice, and the events that both
-//! formats write alike. Usage is kept, and written once before the terminator when the client asked for it.
+//! Stream chunks for clients of chat completions and legacy completions: the frame around a choice, and the events that both formats write
+//! alike. Usage is written once, before the terminator, if the client requested it.
 
 use crate::conversation::{StreamEvent, Usage};
 use crate::dialect::Opening;
@@ -11,21 +11,21 @@ use super::{error, json, usage};
 pub(in crate::dialect) struct Chunks {
     object: &'static str,
     opening: Opening,
-    /// Every chunk's beginning, up to its choices.
+    /// The beginning of every chunk, up to its choices.
     pub head: Vec<u8>,
     usage: Option<Usage>,
     pub ended: bool,
 }
 
 impl Chunks {
-    /// Chunks that name themselves `object`.
+    /// Creates a writer for chunks with this `object` field.
     pub fn new(object: &'static str, opening: Opening) -> Self {
         let mut chunks = Self { object, opening, head: Vec::new(), usage: None, ended: false };
         chunks.name("", "");
         chunks
     }
 
-    /// What the chunks from here on name as their answer's.
+    /// Sets the response's id and model for the following chunks.
     pub fn name(&mut self, id: &str, model: &str) {
         let Self { object, opening, head, .. } = self;
         head.clear();
@@ -40,7 +40,7 @@ impl Chunks {
         head.extend_from_slice(b",\"choices\":[");
     }
 
-    /// A chunk of one choice. `fields` writes the format's own fields.
+    /// Writes a chunk with one choice. `fields` writes the format's own fields.
     pub fn choice(&self, finish: Option<&str>, out: &mut Vec<u8>, fields: impl FnOnce(&mut Vec<u8>)) {
         out.extend_from_slice(&self.head);
         out.push(b'{');
@@ -51,7 +51,7 @@ impl Chunks {
         out.extend_from_slice(tail);
     }
 
-    /// Usage, pings, an error and the end. All else is the format's own, and nothing here.
+    /// Handles usage, pings, errors and the end. Ignores all other events, which the format itself writes.
     pub fn around(&mut self, event: &StreamEvent, out: &mut Vec<u8>) {
         match event {
             StreamEvent::Usage(usage) => self.usage = Some(*usage),

@@ -1,8 +1,8 @@
-//! Reads a stream of chunks, from OpenAI and from any server like it.
+//! Reads a stream of chunks from OpenAI and from compatible servers.
 //!
-//! What is forgiven: chunks before the answer begins (Azure's filter results), comments, a tool call without index, id
-//! or `type`, an index used again for another call (Google), usage on any chunk or under `x_groq`, a `finish_reason`
-//! said twice. What is not: JSON that cannot be read, a `[DONE]` before anything was said.
+//! It tolerates chunks before the response begins (Azure's filter results), comments, a tool call without index, id or `type`, an index
+//! reused for another call (Google), usage on any chunk or under `x_groq`, and a repeated `finish_reason`. It rejects invalid JSON and a
+//! `[DONE]` before any chunk of the response.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ use crate::lenient::maybe;
 use super::loose::{Block, Call, Count, MOST_CALLS, Said, Sort, Text};
 use super::{error, usage, words};
 
-/// No client asks for as many answers: the bound keeps a provider from filling our memory.
+/// No client requests as many choices. Bounds the memory that a provider can make the gateway use.
 pub(in crate::dialect) const MOST_CHOICES: usize = 256;
 
 #[derive(Debug, Deserialize)]
@@ -43,7 +43,7 @@ struct Chunk<'a> {
     x_groq: Option<Groq>,
 }
 
-/// Groq's own corner of a chunk.
+/// Groq's extension of a chunk.
 #[derive(Debug, Deserialize)]
 pub(in crate::dialect) struct Groq {
     #[serde(default, deserialize_with = "maybe")]
@@ -62,10 +62,10 @@ struct ChoiceSeen<'a> {
     finish_reason: Text<'a>,
 }
 
-/// The reader.
+/// A reader for chunks.
 pub(in crate::dialect) type Reader = SseReader<Answer>;
 
-/// What the chunks so far have told.
+/// The state from the chunks so far.
 #[derive(Debug, Default)]
 pub(in crate::dialect) struct Answer {
     id: String,
@@ -73,13 +73,13 @@ pub(in crate::dialect) struct Answer {
     started: bool,
     finished: bool,
     choices: Vec<ChoiceState>,
-    /// The calls of all of them.
+    /// The calls of all choices.
     calls: Tally,
-    /// Whether the last chunk had a piece of a call. The reader keeps such a piece until the call's name arrives.
+    /// Whether the last chunk had a piece of a call. The reader holds such a piece until the call's name arrives.
     called: bool,
 }
 
-/// How much is kept of calls.
+/// The memory held for calls.
 #[derive(Debug, Default)]
 struct Tally {
     count: usize,
@@ -90,13 +90,13 @@ struct Tally {
 #[derive(Debug, Default)]
 struct ChoiceState {
     number: u32,
-    /// The newest call of each number on the wire.
+    /// The newest call at each index on the wire.
     calls: BTreeMap<u64, CallState>,
-    /// How many calls were begun.
+    /// The number of calls begun.
     begun: usize,
-    /// How many calls were handed on.
+    /// The number of calls emitted.
     named: u32,
-    /// Whether reasoning came as text since the last seal: then a block repeats it.
+    /// Whether reasoning has come as text since the last seal; a thinking block would then repeat it.
     reasoned: bool,
     ended: bool,
 }
@@ -105,9 +105,9 @@ struct ChoiceState {
 #[derive(Debug, Default)]
 struct CallState {
     id: String,
-    /// Which of its choice's calls it is.
+    /// Its position among the choice's calls.
     place: usize,
-    /// Our number, once it has a name.
+    /// The number in our events, once it has a name.
     call: Option<u32>,
     /// Arguments that came before the name.
     early: String,
@@ -185,7 +185,7 @@ impl Answer {
         Ok(())
     }
 
-    /// Outside, a stream that cannot be read; inside, a provider that says it failed.
+    /// Handles a choice. The outer error is an unreadable stream, the inner one a failure that the provider reports.
     fn choice(
         &mut self,
         position: u64,
@@ -196,7 +196,7 @@ impl Answer {
         let number = u32::try_from(number)
             .map_err(|_| ApiError::bad_answer("A choice in the provider's answer has an invalid index."))?;
         let state = find_or_add(&mut self.choices, number)?;
-        // Together repeats in `text`, which is legacy completions', what its delta says.
+        // Together repeats the delta's text in `text`, the field of legacy completions.
         if let Some(said) = seen.delta {
             state.said(said, &self.id, &mut self.calls, events)?;
         } else if !seen.text.is_empty() {
@@ -214,7 +214,7 @@ impl Answer {
     }
 }
 
-/// The error that an event tells of, by its `error` field, by its name or, where it has nothing of a chunk's own, by its shape.
+/// The error in an event, recognised by its `error` field, its name, or, if it has no field of a chunk, its structure.
 pub(in crate::dialect) fn failure(
     event: &sse::Event<'_>,
     data: &[u8],
@@ -307,7 +307,7 @@ impl ChoiceState {
         let key = seen.index.0.unwrap_or(position);
         let function = seen.function.unwrap_or_default();
         let (name, json) = (&function.name, function.arguments());
-        // The newest call of a number is the one that goes on; another id under a name begins the next.
+        // An index continues its newest call. Another id together with a name begins the next call.
         let goes_on =
             |call: &CallState| call.call.is_none() || seen.id.is_empty() || name.is_empty() || *seen.id.0 == call.id;
         if !self.calls.get(&key).is_some_and(goes_on) {

@@ -1,4 +1,4 @@
-//! Errors. Written in OpenAI's shape and words; read from whatever a server, or a proxy before it, answers.
+//! Errors. Written in OpenAI's format; read from the response of any server, or of a proxy in front of it.
 //!
 //! | kind | `type` | `code` unless the error has its own |
 //! |---|---|---|
@@ -20,14 +20,14 @@ use crate::json::from_slice;
 
 use super::json;
 
-/// What a client reads of a provider's words at most.
+/// The maximum length of a provider's message for clients.
 const LONGEST_MESSAGE: usize = 2000;
-/// A body that is not JSON is shown only when it is this short: a proxy's one line, not a page.
+/// The longest non-JSON body used as a message: a proxy's one line, not a page.
 const LONGEST_PLAIN: usize = 200;
-/// An error in an answer is read as a tree, whose memory is a multiple of its text: up to this length.
+/// The longest error parsed inside a 200 response: it becomes a tree, which takes a multiple of its text's memory.
 const LONGEST_ERROR: usize = 64 << 10;
 
-/// An error as clients know it.
+/// An error in the form for clients.
 #[derive(Debug, Serialize)]
 pub(in crate::dialect) struct Shown<'a> {
     pub message: &'a str,
@@ -36,7 +36,7 @@ pub(in crate::dialect) struct Shown<'a> {
     pub code: Option<&'a str>,
 }
 
-/// What clients are shown of `error`.
+/// Converts `error` to that form.
 pub(in crate::dialect) fn shown(error: &ApiError) -> Shown<'_> {
     use ErrorKind::*;
     let (word, code) = match error.kind {
@@ -62,21 +62,21 @@ fn write(error: &ApiError, out: &mut Vec<u8>) {
     json::append(out, &Body { error: shown(error) });
 }
 
-/// Appends `error` as an event of a stream of chunks.
+/// Appends `error` as a stream chunk.
 pub(in crate::dialect) fn chunk(error: &ApiError, out: &mut Vec<u8>) {
     out.extend_from_slice(b"data: ");
     write(error, out);
     out.extend_from_slice(b"\n\n");
 }
 
-/// `error` as a whole body.
+/// Writes `error` as a whole body.
 pub(in crate::dialect) fn body(error: &ApiError) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     write(error, &mut out);
     out
 }
 
-/// The status under which OpenAI's clients know the error: Anthropic's 529, "overloaded", they do not.
+/// The status for OpenAI's clients, which do not know Anthropic's 529, "overloaded".
 pub(in crate::dialect) fn status(error: &ApiError) -> u16 {
     if error.status == 529 { 503 } else { error.status }
 }
@@ -100,8 +100,7 @@ pub(in crate::dialect) fn read(status: u16, body: &[u8]) -> ApiError {
     }
 }
 
-/// Reads the value of an `error` field that came under a 200, or an error in the place of an event: its status follows from what
-/// it says.
+/// Reads an `error` field in a 200 response, or an error in the place of an event. The status is derived from the content.
 pub(in crate::dialect) fn inside(value: &[u8]) -> ApiError {
     let error = if value.len() > LONGEST_ERROR { None } else { from_slice::<Value>(value).ok() };
     match error {
@@ -119,7 +118,7 @@ fn from_value(status: Option<u16>, value: &Value) -> ApiError {
     }
 }
 
-/// `error` is a text, or an object; `around` is what holds it, where some servers keep the rest.
+/// Reads `error`, a string or an object. Some servers put the other fields in `around`, the object that contains it.
 fn from_parts(status: Option<u16>, error: &Value, around: &Value) -> ApiError {
     let field = |name: &str| error.get(name).filter(|value| !value.is_null()).or_else(|| around.get(name));
     let text = |name: &str| field(name).and_then(Value::as_str).unwrap_or_default();
@@ -139,7 +138,7 @@ fn from_parts(status: Option<u16>, error: &Value, around: &Value) -> ApiError {
         message = format!("The provider answered with status {status} and an unreadable error.");
     }
     if kind == ErrorKind::Authentication {
-        // OpenAI repeats the key, masked in part: the gateway's own, which is no client's business.
+        // OpenAI repeats part of the key, which is the gateway's and none of the client's business.
         message = "The provider rejected the gateway's credential.".to_owned();
     }
     shorten(&mut message);
@@ -182,7 +181,7 @@ fn shorten(message: &mut String) {
     }
 }
 
-/// Whether `code` can stand as a stable name.
+/// Whether `code` is usable as a stable code.
 fn is_word(code: &str) -> bool {
     let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     (1..=64).contains(&code.len()) && code.chars().all(letters) && code.parse::<f64>().is_err()
@@ -192,7 +191,7 @@ fn failing(status: u16) -> Option<u16> {
     (400..600).contains(&status).then_some(status)
 }
 
-/// The exact words first, then tell-tale texts, then the status.
+/// Derives the kind from exact codes first, then from typical messages, then from the status.
 fn classify(status: Option<u16>, code: &str, word: &str, message: &str) -> ErrorKind {
     if let Some(kind) = by_word(code).or_else(|| by_word(word)) {
         return kind;
@@ -258,7 +257,7 @@ fn by_status(status: u16) -> ErrorKind {
         403 => Permission,
         404 => NotFound,
         408 | 504 | 524 => Timeout,
-        // A conflict passes by itself, as a failure of the server does.
+        // A conflict is temporary, like a server failure.
         409 => Server,
         413 => TooLarge,
         429 => RateLimit,

@@ -1,5 +1,5 @@
-//! Values as compatible servers really send them: `null` for a text, a float for a count, an array of parts for a
-//! content. Borrowed from the input wherever it holds no escapes.
+//! Values as compatible servers really send them: `null` for a string, a float for a count, an array of parts for content. Strings without
+//! escapes are borrowed from the input.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,13 +14,13 @@ use crate::json;
 pub(in crate::dialect) use crate::lenient::{Count, Filled, Text};
 use crate::lenient::{lenient, maybe};
 
-/// The most pieces that a content falls into.
+/// The maximum number of pieces in a content.
 const MOST_PIECES: usize = 1024;
 
-/// The most calls, or blocks of reasoning, that a message holds.
+/// The maximum number of calls, or reasoning blocks, in a message.
 pub(in crate::dialect) const MOST_CALLS: usize = 1024;
 
-/// What is said: a text, or an array of parts, of which only those are kept that say something.
+/// Content: a text, or an array of parts. Parts without text are skipped.
 #[derive(Debug, Default)]
 pub(in crate::dialect) enum Content<'a> {
     #[default]
@@ -29,7 +29,7 @@ pub(in crate::dialect) enum Content<'a> {
     Pieces(Vec<(Sort, Cow<'a, str>)>),
 }
 
-/// One part: `text`, `refusal`, or Mistral's `thinking`, which holds a content of its own.
+/// One part: `text`, `refusal`, or Mistral's `thinking`, which has nested content.
 #[derive(Debug, Deserialize)]
 struct ContentPart<'a> {
     #[serde(borrow, default)]
@@ -40,7 +40,7 @@ struct ContentPart<'a> {
     thinking: Content<'a>,
 }
 
-/// What a piece of content is.
+/// The kind of a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::dialect) enum Sort {
     Text,
@@ -49,7 +49,7 @@ pub(in crate::dialect) enum Sort {
 }
 
 impl<'a> Content<'a> {
-    /// Hands every piece that is not empty to `each`, in order.
+    /// Passes every non-empty piece to `each`, in order.
     pub fn pieces(self, each: &mut dyn FnMut(Sort, Cow<'a, str>)) {
         match self {
             Self::Text(text) if !text.is_empty() => each(Sort::Text, text),
@@ -60,7 +60,7 @@ impl<'a> Content<'a> {
 }
 
 impl<'a> ContentPart<'a> {
-    /// Hands what it says to `each`; a text within a thought is a thought.
+    /// Passes its pieces to `each`; text inside thinking counts as thinking.
     fn pieces(self, each: &mut dyn FnMut(Sort, Cow<'a, str>)) {
         self.thinking.pieces(&mut |sort, text| each(if sort == Sort::Text { Sort::Thinking } else { sort }, text));
         for (sort, text) in [(Sort::Text, self.text), (Sort::Refusal, self.refusal)] {
@@ -71,7 +71,7 @@ impl<'a> ContentPart<'a> {
     }
 }
 
-/// A message, or the part of one that a stream's event adds.
+/// A message, or the delta of one in a stream.
 #[derive(Debug, Default, Deserialize)]
 pub(in crate::dialect) struct Said<'a> {
     #[serde(borrow, default)]
@@ -86,13 +86,13 @@ pub(in crate::dialect) struct Said<'a> {
     pub thinking_blocks: Option<Few<Block<'a>, MOST_CALLS>>,
     #[serde(borrow, default)]
     tool_calls: Option<Few<Call<'a>, MOST_CALLS>>,
-    /// How a call was said before there were several.
+    /// A call in the older form, before there could be several.
     #[serde(borrow, default, deserialize_with = "maybe")]
     function_call: Option<Function<'a>>,
 }
 
 impl<'a> Said<'a> {
-    /// The reasoning, by DeepSeek's name or by vLLM's; a server that sends both sends the same twice.
+    /// The reasoning, under DeepSeek's or vLLM's name; a server that sends both sends the same text twice.
     pub fn reasoning(&mut self) -> Cow<'a, str> {
         let old = std::mem::take(&mut self.reasoning_content.0);
         if old.is_empty() { std::mem::take(&mut self.reasoning.0) } else { old }
@@ -104,7 +104,7 @@ impl<'a> Said<'a> {
         old || self.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
     }
 
-    /// The calls; one that is said in the old way where no others are.
+    /// The calls; the older form only if there are no others.
     pub fn calls(&mut self) -> impl Iterator<Item = Call<'a>> + use<'a> {
         let calls = self.tool_calls.take().unwrap_or_default();
         let old = self.function_call.take().filter(|function| calls.is_empty() && !function.is_empty());
@@ -135,7 +135,7 @@ pub(in crate::dialect) struct Call<'a> {
     pub function: Option<Function<'a>>,
 }
 
-/// The function of a call.
+/// A call's function.
 #[derive(Debug, Default, Deserialize)]
 pub(in crate::dialect) struct Function<'a> {
     #[serde(borrow, default)]
@@ -149,7 +149,7 @@ impl<'a> Function<'a> {
         self.name.is_empty() && self.arguments.is_none()
     }
 
-    /// The arguments as text: what OpenAI sends as a string, and some servers as an object.
+    /// The arguments as text. OpenAI sends a string, some servers an object.
     pub fn arguments(&self) -> Cow<'a, str> {
         let Some(raw) = self.arguments else { return Cow::default() };
         match json::read::<Text<'a>>(raw.get()) {

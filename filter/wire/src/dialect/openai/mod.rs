@@ -1,5 +1,5 @@
-//! The common parts of OpenAI's formats: their errors and usage, the way their requests are read, pieces of the requests that are written, the
-//! answers and the chunks of chat completions and legacy completions. No dialect by itself, and it knows of none.
+//! Code that OpenAI's formats share: errors, usage, request parsing, parts of written requests, and the responses and chunks of chat
+//! completions and legacy completions. It is not a dialect and knows none.
 
 pub(in crate::dialect) mod answer;
 pub(in crate::dialect) mod body;
@@ -20,12 +20,11 @@ use super::Id;
 use super::client::Manner;
 use super::provider::{Departures, EVENTS, Headers, Provider, Serves};
 
-/// What clients of OpenAI's formats read and send.
+/// Conventions of OpenAI's formats.
 pub(in crate::dialect) static MANNER: Manner =
     Manner { forwards: &[], filtered: "content_filter", status: error::status, write_error: error::body };
 
-/// The common record of providers of OpenAI's formats, and of most others. `id`, `path` and `serves` are each
-/// format's own.
+/// Defaults for providers of OpenAI's formats, and of most others. Each format sets its own `id`, `path` and `serves`.
 pub(in crate::dialect) const PROVIDER: Provider = Provider {
     id: Id::Stored,
     path: |_, _| String::new(),

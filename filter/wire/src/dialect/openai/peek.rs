@@ -1,4 +1,4 @@
-//! Looks at answers that pass unchanged: the model, the usage, what can be seen, and what failed. Skips all the rest.
+//! Inspects responses that pass unchanged: model, usage, visible output and errors. Skips everything else.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ struct Chunk<'a> {
     x_groq: Option<Groq>,
 }
 
-/// The choices, folded into what matters of them.
+/// The choices, reduced to the relevant facts.
 #[derive(Debug, Default)]
 struct Choices {
     any: bool,
@@ -78,7 +78,7 @@ struct Delta {
 }
 
 impl<'a> Chunk<'a> {
-    /// Reads one, as nearly all are written: serde reads the others, and finds what is wrong with them.
+    /// Reads one with a scan, which supports nearly all that servers send. serde reads the rest, and reports errors.
     fn read(json: &'a [u8]) -> serde_json::Result<Self> {
         Scan::all(json, Self::scan).map_or_else(|| json::from_slice(json), Ok)
     }
@@ -92,7 +92,7 @@ impl<'a> Chunk<'a> {
                 "service_tier" => chunk.service_tier = Text::scan(scan)?,
                 "choices" => chunk.choices = Choices::scan(scan)?,
                 "usage" => chunk.usage = usage::Seen::scan(scan)?,
-                // What failed, and what hardly anybody has.
+                // Errors and rare fields: left to serde.
                 _ => scan.maybe(|_| None::<()>).map(drop)?,
             }
             Some(())
@@ -221,7 +221,7 @@ impl<'de> Deserialize<'de> for Choices {
 /// The keys of a chunk's text.
 const KEYS: [&[u8]; 3] = [b"\"content\":\"", b"\"reasoning_content\":\"", b"\"reasoning\":\""];
 
-/// The stream's peeker.
+/// Inspects a stream.
 #[derive(Debug, Default)]
 pub(in crate::dialect) struct Peeker {
     summary: ResponseSummary,
@@ -246,7 +246,7 @@ impl StreamPeeker for Peeker {
             Err(error) => return EventClass::Failed(bare::error(data).unwrap_or_else(|| ApiError::unreadable(&error))),
         };
         if data.first() == Some(&b'[') {
-            // A list, whose elements were taken for fields.
+            // A list, whose elements serde has read as fields.
             let list = || ApiError::bad_answer("The provider's stream contains a JSON array instead of an event.");
             return EventClass::Failed(bare::error(data).unwrap_or_else(list));
         }
@@ -270,7 +270,7 @@ impl StreamPeeker for Peeker {
     }
 }
 
-/// Keeps what is to be accounted for; tells whether `chunk` held usage.
+/// Records the facts to account for; returns whether `chunk` had usage.
 fn note(summary: &mut ResponseSummary, chunk: &Chunk<'_>) -> bool {
     summary.name(&chunk.model.0);
     let usage = chunk.usage.as_ref().and_then(usage::Seen::read);
@@ -283,7 +283,7 @@ fn note(summary: &mut ResponseSummary, chunk: &Chunk<'_>) -> bool {
     usage.is_some()
 }
 
-/// Looks at a whole answer.
+/// Inspects a whole response.
 pub(in crate::dialect) fn response(body: &[u8]) -> Result<ResponseSummary, ApiError> {
     let answer =
         Chunk::read(body).map_err(|error| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&error)))?;
@@ -308,7 +308,7 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    /// Whether it is read without serde: then as serde reads it.
+    /// Whether the scan reads it without serde, with the same result.
     fn is_scanned(json: &[u8]) -> bool {
         let Some(scanned) = Scan::all(json, Chunk::scan) else { return false };
         let read: Chunk<'_> = json::from_slice(json).unwrap();

@@ -1,18 +1,17 @@
-//! What OpenAI's models are told of reasoning, and what they take beside it, in chat completions and in Responses alike. What each
-//! takes stands in [`models`](crate::dialect::models::openai); of a model that is not OpenAI's nothing is known, and it gets
-//! what was asked for.
+//! Decides on reasoning, and on parameters that depend on it, for OpenAI's models in chat completions and Responses. The capabilities are
+//! in [`models`](crate::dialect::models::openai). Other vendors' models are unknown here and get the request's values unchanged.
 //!
-//! | wish | becomes |
+//! | requested | becomes |
 //! |---|---|
-//! | an effort | the same where the model knows it, else the next lower that it knows, or its lowest; named |
-//! | a budget of tokens | `low` up to 4,096, `medium` up to 16,384, beyond `high`, or what the model knows instead |
-//! | no thinking | `none`, or the model's lowest effort, then named; of a model that is not known left out and named |
-//! | as the model sees fit | nothing: that is what happens without a word |
-//! | any, of a model that does not reason | left out, and named unless it is none |
-//! | `temperature`, `top_p` beside reasoning | left out and named, but for 1 |
-//! | penalties beside reasoning, `stop` | 400: they change the answer |
-//! | more tokens than the model can make | as many as it can, and named |
-//! | more than 4 texts in `stop`, more than 128 functions | 400 |
+//! | an effort | the same if the model supports it, else the next lower supported one, or its lowest; reported |
+//! | a token budget | `low` up to 4,096, `medium` up to 16,384, `high` above, or the nearest that the model supports |
+//! | no thinking | `none`, or the model's lowest effort, then reported; for an unknown model dropped and reported |
+//! | the model decides | nothing: this is the default |
+//! | any of these, for a model without reasoning | dropped, and reported unless it is none |
+//! | `temperature`, `top_p` with reasoning | dropped and reported, except for 1 |
+//! | penalties with reasoning, `stop` | 400: they change the response |
+//! | more tokens than the model's maximum | the maximum, reported |
+//! | more than 4 stop sequences, more than 128 functions | 400 |
 
 use crate::conversation::{Reasoning, Request};
 use crate::dialect::effort;
@@ -20,32 +19,32 @@ use crate::dialect::fields::drop_hint;
 use crate::dialect::models::openai::OpenAi;
 use crate::error::ApiError;
 
-/// OpenAI takes no more.
+/// OpenAI's limits.
 const MOST_STOPS: usize = 4;
 const MOST_TOOLS: usize = 128;
 
-/// Where functions and reasoning meet.
+/// The API, since function calls and reasoning exclude each other in one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::dialect) enum Surface {
-    /// Chat completions, where newer models have the one or the other.
+    /// Chat completions: newer models support either functions or reasoning.
     Chat,
     /// Responses.
     Responses,
 }
 
-/// What was decided.
+/// The resulting parameters.
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::dialect) struct Plan<'a> {
-    /// The effort, if one is to stand in the request.
+    /// The effort to write, if any.
     pub effort: Option<&'a str>,
     pub temperature: Option<f64>,
     pub top_p: Option<f64>,
-    /// The most tokens to produce.
+    /// The maximum of output tokens.
     pub max_tokens: Option<u64>,
 }
 
 impl<'a> Plan<'a> {
-    /// Decides for `model`. What is left out or changed is put on the list.
+    /// Decides for `model`. Adds dropped and changed fields to `dropped`.
     pub fn of(request: &'a Request, model: &str, on: Surface, dropped: &mut Vec<String>) -> Result<Self, ApiError> {
         let (temperature, top_p) = (request.temperature, request.top_p);
         let Some(model) = OpenAi::of(model) else {
@@ -77,12 +76,12 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// The effort for a model of which nothing is known.
+/// The effort for an unknown model.
 fn unknown<'a>(wish: Option<&'a Reasoning>, dropped: &mut Vec<String>) -> Option<&'a str> {
     match wish? {
         Reasoning::Effort(word) | Reasoning::Work(word) => Some(word),
         Reasoning::Budget(tokens) => Some(effort::of_budget(*tokens)),
-        // Models that cannot reason answer 400 to any effort, and most that can know no `none`.
+        // Models that cannot reason respond with 400 to any effort, and most others do not support `none`.
         Reasoning::Disabled => {
             drop_hint(dropped, "thinking");
             None
@@ -91,7 +90,7 @@ fn unknown<'a>(wish: Option<&'a Reasoning>, dropped: &mut Vec<String>) -> Option
     }
 }
 
-/// The effort for a model that is known.
+/// The effort for a known model.
 fn known(
     wish: Option<&Reasoning>,
     model: &OpenAi,
@@ -111,7 +110,7 @@ fn known(
     Ok(effort)
 }
 
-/// Refuses what would change the answer and has no words for this model.
+/// Rejects fields that would change the response and that this model does not support.
 fn refuse(request: &Request, model: &OpenAi, strict: bool) -> Result<(), ApiError> {
     let given = |penalty: Option<f64>| strict && penalty.is_some_and(|penalty| penalty != 0.0);
     let refused = [

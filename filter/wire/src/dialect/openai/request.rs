@@ -1,4 +1,4 @@
-//! What the requests of OpenAI's formats have in common, and how it is read. Errors are 400s that name the field by its path,
+//! Reads the fields that requests of OpenAI's formats share. Errors are 400s that name the field by its path,
 //! `messages[2].content[0].type`.
 
 use serde::Serialize;
@@ -9,7 +9,7 @@ use crate::json;
 
 use super::table::Table;
 
-/// `n`, how many answers.
+/// Reads `n`, the number of choices.
 pub(in crate::dialect) fn count(fields: &mut Fields<'_>) -> Result<Option<u64>, ApiError> {
     let n: Option<u64> = fields.take("", "n")?;
     if n == Some(0) {
@@ -18,7 +18,7 @@ pub(in crate::dialect) fn count(fields: &mut Fields<'_>) -> Result<Option<u64>, 
     Ok(n)
 }
 
-/// `stop`: a text, or several.
+/// Reads `stop`: one string or several.
 pub(in crate::dialect) fn stop(fields: &mut Fields<'_>) -> Result<Vec<String>, ApiError> {
     let Some(raw) = fields.take_raw("stop") else { return Ok(Vec::new()) };
     let read =
@@ -40,10 +40,11 @@ pub(in crate::dialect) fn include_usage(
     Ok(include)
 }
 
-/// OpenAI takes no longer `user`, in characters, and coding agents send longer ones.
+/// OpenAI's limit for `user`, in characters; coding agents send longer ones.
 const LONGEST_USER: usize = 64;
 
-/// `user`, as OpenAI takes it. A name that is too long would be refused; without one, the provider only knows less of whom it serves.
+/// Returns `user` for OpenAI, or drops it if it is too long: OpenAI would reject the request, while without `user` it only knows less about
+/// the end user.
 pub(in crate::dialect) fn user<'a>(user: Option<&'a str>, dropped: &mut Vec<String>) -> Option<&'a str> {
     let short = user.filter(|user| user.chars().nth(LONGEST_USER).is_none());
     if short.is_none() && user.is_some() {
@@ -52,7 +53,7 @@ pub(in crate::dialect) fn user<'a>(user: Option<&'a str>, dropped: &mut Vec<Stri
     short
 }
 
-/// Whether a provider streams. One that does is always asked for usage, since the gateway accounts for it.
+/// Stream parameters for a provider. A stream always requests usage, since the gateway accounts for it.
 #[derive(Serialize)]
 pub(in crate::dialect) struct Streaming {
     #[serde(skip_serializing_if = "Option::is_none")]

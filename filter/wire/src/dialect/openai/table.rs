@@ -1,4 +1,4 @@
-//! A dialect's table of fields, as the reader of its requests asks it: what nobody took is refused, dropped by name, or
+//! A dialect's table of fields. The request reader checks all fields that it did not take against it: each is rejected, dropped by name, or
 //! unknown.
 
 use serde_json::value::RawValue;
@@ -7,17 +7,16 @@ use crate::dialect::FieldPolicy::{self, Dropped, Mapped, Refused};
 use crate::dialect::fields::{Fields, drop_hint, join, unknown};
 use crate::error::ApiError;
 
-/// A dialect's table.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::dialect) struct Table {
-    /// The fates of fields; `[]` in a path stands for any place in an array.
+    /// Policies by field path; `[]` in a path stands for any array index.
     pub policies: &'static [(&'static str, FieldPolicy)],
-    /// Whether a field of this path and value, without its blanks, says what is assumed without it.
+    /// Whether a field of this path has its default value, given without whitespace.
     pub changes_nothing: fn(&str, &str) -> bool,
 }
 
 impl Table {
-    /// Settles what nobody took from `fields`, an object at `at` whose fields stand in the table under `prefix`.
+    /// Checks the remaining `fields` of an object at `at`; their paths in the table begin with `prefix`.
     pub fn settle(
         &self,
         fields: &Fields<'_>,
@@ -39,7 +38,7 @@ impl Table {
     }
 
     fn is_default(&self, path: &str, raw: &RawValue) -> bool {
-        // No default is long, and a long value need not be copied.
+        // Defaults are short; a long value need not be copied.
         raw.get().len() <= 64 && {
             let value: String = raw.get().split_ascii_whitespace().collect();
             (self.changes_nothing)(path, &value)
@@ -47,7 +46,7 @@ impl Table {
     }
 }
 
-/// A 400 for a field that is known, and has no words in another provider's language.
+/// The 400 for a known field that this provider does not support.
 pub(in crate::dialect) fn refused(path: &str) -> ApiError {
     let message =
         format!("'{path}' is not supported by the provider that serves this model. Remove it, or use another model.");

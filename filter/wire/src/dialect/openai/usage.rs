@@ -1,4 +1,4 @@
-//! Usage: OpenAI's counts, which are inclusive as ours are, and the departures of compatible servers.
+//! Usage in OpenAI's format, whose counts are inclusive like ours, and variations of compatible servers.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ pub(in crate::dialect) struct Seen {
     prompt_tokens_details: Option<PromptSeen>,
     #[serde(default, deserialize_with = "maybe")]
     completion_tokens_details: Option<CompletionSeen>,
-    /// DeepSeek.
+    /// DeepSeek's name.
     #[serde(default)]
     prompt_cache_hit_tokens: Tokens,
 }
@@ -63,13 +63,13 @@ impl CompletionSeen {
     }
 }
 
-/// The usage in an answer of which nothing else is wanted.
+/// Reads only the usage of a response.
 pub(in crate::dialect) fn of(body: &[u8]) -> Option<Usage> {
     usage_in::<Seen>(body)?.read()
 }
 
 impl Seen {
-    /// The same as a [`Scan`] has it.
+    /// Reads it with a [`Scan`].
     pub fn scan(scan: &mut Scan<'_>) -> Option<Option<Self>> {
         const FIELDS: [&str; 6] = [
             "prompt_tokens",
@@ -96,7 +96,7 @@ impl Seen {
         })
     }
 
-    /// The counts, or nothing when the object held none.
+    /// The counts; `None` if the object has none.
     pub fn read(&self) -> Option<Usage> {
         let (input, output) = match (self.prompt_tokens.0, self.completion_tokens.0, self.total_tokens.0) {
             (None, None, None) => return None,
@@ -109,7 +109,7 @@ impl Seen {
         let cache_write = prompt.and_then(|details| details.cache_write_tokens.0).unwrap_or_default();
         let details = self.completion_tokens_details.as_ref();
         let reasoning = details.and_then(|details| details.reasoning_tokens.0).unwrap_or_default();
-        // xAI leaves reasoning out of `completion_tokens` and counts it in the total.
+        // xAI excludes reasoning from `completion_tokens` but includes it in the total.
         let apart = input.saturating_add(output).saturating_add(reasoning);
         let output =
             if reasoning > 0 && self.total_tokens.0 == Some(apart) { output.saturating_add(reasoning) } else { output };
@@ -117,7 +117,7 @@ impl Seen {
     }
 }
 
-/// `usage` as clients know it.
+/// `usage` in the form for clients.
 #[derive(Debug, Serialize)]
 pub(in crate::dialect) struct Shown {
     prompt_tokens: u64,

@@ -1,9 +1,9 @@
-//! Why an answer ended, in the words of OpenAI and of the servers that are like it.
+//! Finish reasons of OpenAI and compatible servers.
 
 use crate::conversation::Finish;
 use crate::error::{ApiError, ErrorKind};
 
-/// A `finish_reason`; words that mean the provider failed are errors, and words that nobody knows are a stop.
+/// Reads a `finish_reason`. Reasons that mean a provider failure are errors; unknown reasons are a stop.
 pub(in crate::dialect) fn finish(word: &str) -> Result<Finish, ApiError> {
     Ok(match word {
         "length" | "model_length" | "max_tokens" => Finish::Length,
@@ -18,7 +18,7 @@ pub(in crate::dialect) fn finish(word: &str) -> Result<Finish, ApiError> {
     })
 }
 
-/// The word that clients know.
+/// The finish reason for clients.
 pub(in crate::dialect) fn finish_reason(finish: Finish) -> &'static str {
     match finish {
         Finish::Stop => "stop",

@@ -1,7 +1,7 @@
-//! Reads messages: each role has its own fields, and a field that another role has is unknown to it.
+//! Reads messages. Each role has its own fields; a field of another role is unknown.
 //!
-//! The parts of an assistant's message come in one order, whatever the order of its fields: reasoning, content,
-//! refusal, tool calls. An empty text says nothing in the messages that may be without one.
+//! The parts of an assistant message have a fixed order, independent of the order of its fields: reasoning, content, refusal, tool calls.
+//! An empty text is skipped in messages whose content is optional.
 
 use serde_json::value::RawValue;
 
@@ -52,7 +52,7 @@ fn read(raw: &RawValue, at: &str, dropped: &mut Vec<String>) -> Result<Message, 
     Ok(Message { role, parts, name })
 }
 
-/// Content that must be there.
+/// Reads required content.
 fn spoken(
     fields: &mut Fields<'_>,
     at: &str,
@@ -69,7 +69,7 @@ fn spoken(
     Ok(parts)
 }
 
-/// Content that may be absent, `null` or empty.
+/// Reads content that may be absent, `null` or empty.
 fn optional(
     fields: &mut Fields<'_>,
     at: &str,
@@ -100,7 +100,7 @@ fn assistant(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Re
         parts.append(&mut details.thinking);
     }
     let seal = replayed::extra(fields, true, "messages[].extra_content", dropped);
-    // The blocks say the same, with seals.
+    // The blocks repeat this text, with seals.
     if let Some(text) = older.or(newer).filter(|text| parts.is_empty() && !text.is_empty()) {
         parts.push(Part::Thinking { text, signature: None });
     }
@@ -117,7 +117,7 @@ fn assistant(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Re
 
 fn block(raw: &RawValue, at: &str) -> Result<Part, ApiError> {
     let mut fields = object(raw, at)?;
-    // Clients that collect a stream leave it in.
+    // Clients that assemble a stream leave it in.
     fields.take_raw("index");
     let part = match required(&mut fields, at, "type")?.as_str() {
         "thinking" => {
@@ -131,7 +131,7 @@ fn block(raw: &RawValue, at: &str) -> Result<Part, ApiError> {
     Ok(part)
 }
 
-/// Reads a call, and its seal before it.
+/// Reads a call, preceded by its seal.
 fn call(
     raw: &RawValue,
     at: &str,
@@ -141,7 +141,7 @@ fn call(
 ) -> Result<(), ApiError> {
     let mut fields = object(raw, at)?;
     only_functions(&mut fields, at)?;
-    // The place in the array says it too; clients that collect a stream leave it in.
+    // Redundant with the array index; clients that assemble a stream leave it in.
     fields.take_raw("index");
     let id = required(&mut fields, at, "id")?;
     let place = join(at, "function");
@@ -155,13 +155,13 @@ fn call(
     let arguments = function.take(&place, "arguments")?.unwrap_or_default();
     let within = replayed::specific(&mut function, path, dropped);
     nothing_left(&function, &place)?;
-    // Each says the same.
+    // Alternative fields for the same seal.
     parts.extend(extra.or(specific).or(within).or_else(|| details.of_call(&id)));
     parts.push(Part::ToolCall { id, name, arguments });
     Ok(())
 }
 
-/// Where the client's `body` has a place of the conversation: each of its messages is one there.
+/// Finds a place of the conversation in the client's `body`: message indexes are the same.
 pub(super) fn place(body: &[u8], place: &Place<'_>) -> Option<String> {
     let at = format!("messages[{}]", place.message);
     Some(match (place.what, place.part) {

@@ -1,16 +1,15 @@
-//! OpenAI's chat completions, as a client speaks it to us and as we speak it to a provider.
+//! OpenAI's chat completions, for clients and providers.
 //!
-//! What a client sees is OpenAI's shape to the letter; what a provider sends may be any compatible server's, and is
-//! read with patience (`loose`). Requests are read without any: a field that is not in [`FIELDS`] is refused,
-//! for a translated request must not lose what we do not know.
+//! Clients get OpenAI's exact format. Providers may be any compatible server, so responses are read leniently (`loose`). Requests are read
+//! strictly: a field that is not in [`FIELDS`] is rejected, because translation must not lose an unknown field.
 //!
-//! Beyond OpenAI's own fields the dialect reads and writes what compatible clients already know:
+//! Beyond OpenAI's own fields, the dialect supports fields that compatible clients already know:
 //! - `reasoning_content` on messages and deltas carries reasoning, never `content`.
-//! - `thinking_blocks` on messages and deltas carries reasoning that must come back unchanged, as LiteLLM's clients
-//!   know it: `[{"type":"thinking","thinking","signature"},{"type":"redacted_thinking","data"}]`. In a stream each
-//!   item is a whole block with its number as `index`, so a client collects them and sends them back with its next request.
-//! - `cache_control` on content parts, messages and tools is Anthropic's caching mark.
-//! - `thinking` and `top_k` in a request are Anthropic's parameters of that name.
+//! - `thinking_blocks` on messages and deltas carries reasoning that must come back unchanged, as LiteLLM's clients know it:
+//!   `[{"type":"thinking","thinking","signature"},{"type":"redacted_thinking","data"}]`. In a stream each item is a whole block with its
+//!   number as `index`, so a client collects the blocks and returns them with its next request.
+//! - `cache_control` on content parts, messages and tools is Anthropic's cache mark.
+//! - `thinking` and `top_k` in a request are Anthropic's parameters of these names.
 
 mod body;
 mod message;
@@ -38,22 +37,21 @@ use super::client::{Asks, ChatClient, Client, PeekSpec};
 use super::openai;
 use super::quirk::Quirk;
 
-/// How a server that speaks this dialect departs from OpenAI, as far as a request must know: its answers are read with
-/// patience, whoever it is.
+/// How a server's requests differ from OpenAI's. Responses need no variations: they are read leniently for all servers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Variation {
-    /// It takes `cache_control`, `thinking_blocks`, `thinking`, `top_k`, and images in tool messages, as LiteLLM and
-    /// OpenRouter do. OpenAI answers 400 to them, so without this they are left out or expressed otherwise.
+    /// Whether it supports `cache_control`, `thinking_blocks`, `thinking`, `top_k`, and images in tool messages, like LiteLLM and
+    /// OpenRouter. OpenAI responds with 400 to them, so for other servers they are dropped or expressed otherwise.
     pub extensions: bool,
-    /// What it takes as identifiers and names.
+    /// The tool call ids and names that it accepts.
     pub rules: Rules,
-    /// What it calls by another name, or has no words for.
+    /// Fields that it renames or does not support.
     pub quirks: &'static [Quirk],
-    /// The numbers that it takes.
+    /// Ranges of numbers that it accepts.
     pub bounds: Bounds,
 }
 
-/// OpenAI chat completions, as clients speak them.
+/// OpenAI's chat completions for clients.
 pub static CLIENT: Client = Client {
     provider: &PROVIDER,
     shape: PeekSpec { stream_options: true, limits: &["max_tokens", "max_completion_tokens"], ..PeekSpec::CHAT },

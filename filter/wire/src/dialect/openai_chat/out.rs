@@ -1,4 +1,4 @@
-//! The blocks of reasoning that requests and answers share.
+//! Reasoning blocks in requests and responses.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::conversation::Part;
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Block<'a> {
     Thinking {
-        /// In streams: OpenAI's library raises an error where an item of a list has none.
+        /// In streams only: OpenAI's library raises an error for a list item without it.
         #[serde(skip_serializing_if = "Option::is_none")]
         index: Option<usize>,
         thinking: &'a str,
@@ -24,7 +24,7 @@ pub(super) enum Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// The block that `part` is, if it is one.
+    /// The block for `part`, if it is reasoning.
     pub fn of(part: &'a Part) -> Option<Self> {
         match part {
             Part::Thinking { text, signature } => {

@@ -13,7 +13,7 @@ use crate::json;
 
 use super::table::TABLE;
 
-/// Which parts a message may hold, besides text.
+/// The kinds of parts allowed in a message, besides text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Allowed {
     media: bool,
@@ -21,15 +21,14 @@ pub(super) struct Allowed {
 }
 
 impl Allowed {
-    /// Text.
     pub const TEXT: Self = Self { media: false, refusal: false };
-    /// Images and files too.
+    /// Images and files.
     pub const MEDIA: Self = Self { media: true, refusal: false };
-    /// Refusals too.
+    /// Refusals.
     pub const REFUSAL: Self = Self { media: false, refusal: true };
 }
 
-/// Reads `content`, which is at `at`.
+/// Reads `content` at path `at`.
 pub(super) fn content(
     raw: &RawValue,
     at: &str,
@@ -115,7 +114,7 @@ pub(super) fn cache_mark(fields: &mut Fields<'_>, at: &str) -> Result<Option<Cac
     Ok(Some(CacheMark { ttl }))
 }
 
-/// A mark on a whole message stands on its last part that can bear one; a mark that is there already stays.
+/// Puts a mark for the whole message on its last part that can have one. Keeps an existing mark. Returns whether there was such a part.
 pub(super) fn mark_last(parts: &mut [Part], mark: Option<CacheMark>) -> bool {
     let last = parts.iter_mut().rev().find_map(|part| match part {
         Part::Text { cache, .. }

@@ -1,7 +1,7 @@
-//! What clients send back because it stood in an answer: seals on reasoning, as other surfaces of OpenAI's format wrap them. None
-//! of it is a wish: what serves the provider that sealed it is read, the rest is named and left out.
+//! Reads seals on reasoning that clients send back from earlier responses, in the wrappers of other OpenAI-compatible services. These are
+//! not parameters: a seal in a known form is read, anything else is dropped and reported.
 //!
-//! | field | of | read |
+//! | field | service | read |
 //! |---|---|---|
 //! | `extra_content.google.thought_signature`, on messages and calls | Gemini's compatible endpoint | Google's seal |
 //! | `provider_specific_fields.thought_signature`, on calls | LiteLLM | the same |
@@ -19,11 +19,11 @@ use crate::dialect::fields::{Fields, drop_hint};
 use crate::json;
 use crate::lenient::{Text, maybe};
 
-/// Whose seals Google's are, and what leads one that came with a text: as the conversation has them.
+/// The owner of Google's seals, and the prefix of a seal for a text, as the conversation has them.
 const GOOGLE: &str = "gemini";
 const OF_TEXT: &str = "text:";
 
-/// The most details of a message that are read.
+/// The maximum number of details read per message.
 const MOST: usize = 1024;
 
 #[derive(Deserialize)]
@@ -60,7 +60,7 @@ fn google(signature: &str, of_text: bool) -> Part {
     Part::Thinking { text: String::new(), signature: Some(seal::mark(GOOGLE, &format!("{lead}{signature}"))) }
 }
 
-/// The seal in `extra_content`, of a message's text or of a call.
+/// The seal in `extra_content` of a message's text or of a call.
 pub(super) fn extra(fields: &mut Fields<'_>, of_text: bool, path: &str, dropped: &mut Vec<String>) -> Option<Part> {
     let raw = fields.take_raw("extra_content")?;
     let extra: Option<Extra<'_>> = json::read(raw.get()).ok();
@@ -84,17 +84,17 @@ fn name_unless(used: bool, raw: &RawValue, path: &str, dropped: &mut Vec<String>
     }
 }
 
-/// What `reasoning_details` hold for those who sealed it.
+/// The usable content of `reasoning_details`.
 #[derive(Debug, Default)]
 pub(super) struct Details {
     /// Anthropic's thinking.
     pub thinking: Vec<Part>,
-    /// Google's seals, by the identifiers of their calls.
+    /// Google's seals, by call id.
     calls: Vec<(String, Part)>,
 }
 
 impl Details {
-    /// Reads them; what is of no use is named.
+    /// Reads the details; unusable ones are reported as dropped.
     pub fn take(fields: &mut Fields<'_>, dropped: &mut Vec<String>) -> Self {
         let mut read = Self::default();
         let Some(raw) = fields.take_raw("reasoning_details") else { return read };
@@ -112,7 +112,7 @@ impl Details {
         read
     }
 
-    /// Whether it is of use.
+    /// Reads one detail; returns whether it is usable.
     fn detail(&mut self, detail: Detail<'_>) -> bool {
         match (&*detail.format.0, &*detail.r#type.0) {
             ("anthropic-claude-v1", "reasoning.text") if !detail.signature.is_empty() => {
@@ -130,7 +130,7 @@ impl Details {
         true
     }
 
-    /// The seal of the call that is `id`.
+    /// The seal of call `id`.
     pub fn of_call(&mut self, id: &str) -> Option<Part> {
         let place = self.calls.iter().position(|(known, _)| known == id)?;
         Some(self.calls.swap_remove(place).1)

@@ -1,5 +1,5 @@
-//! Reads a client's request: the fields of the body itself. Messages are in [`message`](super::message), tools and the
-//! output's form in [`tools`](super::tools).
+//! Reads a client's request: the top-level fields. [`message`](super::message) reads messages; [`tools`](super::tools) reads tools and the
+//! output format.
 //!
 //! Errors are 400s that name the field by its path, `messages[2].content[0].type`.
 
@@ -14,7 +14,6 @@ use crate::error::ApiError;
 use super::table::TABLE;
 use super::{message, tools};
 
-/// Reads the body.
 pub(super) fn read(text: &[u8]) -> Result<Request, ApiError> {
     let mut fields = Fields::of(text)?;
     let mut dropped = Vec::new();
@@ -51,7 +50,7 @@ pub(super) fn read(text: &[u8]) -> Result<Request, ApiError> {
     Ok(request)
 }
 
-/// `reasoning_effort`, or Anthropic's `thinking`; both would contradict each other.
+/// Reads `reasoning_effort` or Anthropic's `thinking`; both together are contradictory.
 fn reasoning(fields: &mut Fields<'_>) -> Result<Option<Reasoning>, ApiError> {
     let effort: Option<String> = fields.take("", "reasoning_effort")?;
     let at = "thinking";

@@ -1,7 +1,7 @@
-//! Whole answers. Written in OpenAI's shape; read from OpenAI and from any server like it.
+//! Whole responses. Writes OpenAI's format; reads it from OpenAI and from compatible servers.
 //!
-//! An assistant's message holds its parts by sort, so reading gives them in one order: thinking, text, refusal, tool
-//! calls. Several texts of one message become one.
+//! An assistant message groups its parts by kind, so reading yields them in a fixed order: thinking, text, refusal, tool calls. Several
+//! texts of one message are joined.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ use crate::error::ApiError;
 
 use super::out::Block;
 
-/// Reads an answer; an error hidden in it is an error here.
+/// Reads a response. An error hidden in a 200 is returned as an error.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     answer::read(body, MOST_CHOICES, read_choice)
 }
@@ -86,7 +86,7 @@ struct MessageShown<'a> {
     tool_calls: Vec<CallOut<'a>>,
 }
 
-/// Writes an answer; it is dated `now` unless the provider dated it.
+/// Writes a response. The creation time is the provider's, or else `now`.
 pub(super) fn write(response: &Response, now: u64) -> Vec<u8> {
     let service_tier = response.service_tier.as_deref().and_then(tiers::openais);
     answer::write(response, now, "chat.completion", service_tier, write_choice)
@@ -119,7 +119,7 @@ fn write_choice((index, choice): (usize, &Choice)) -> ChoiceShown<'_> {
     ChoiceShown { index, message, logprobs: None, finish_reason: words::finish_reason(choice.finish) }
 }
 
-/// Whether `reasoning_content` alone could not say it: seals, encrypted blocks, or several blocks.
+/// Whether `reasoning_content` is insufficient: for seals, encrypted blocks, or several blocks.
 fn needs_blocks(parts: &[Part]) -> bool {
     let mut blocks = 0;
     parts.iter().any(|part| {

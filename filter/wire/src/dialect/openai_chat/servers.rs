@@ -1,4 +1,4 @@
-//! Chat completions as providers speak them: OpenAI, and servers that depart from it as their [`variations`] say.
+//! Chat completions for providers: OpenAI, and servers with [`variations`].
 
 use crate::conversation::Request;
 use crate::dialect::models::openai::OpenAi;
@@ -15,10 +15,10 @@ use super::{Variation, response};
 pub static PROVIDER: Provider =
     server(&variations::OPENAI, |request, model| write(request, model, &variations::OPENAI));
 
-/// Servers that know OpenAI's chat as it was before its reasoning models.
+/// Servers that support OpenAI's chat from before its reasoning models.
 pub static OLDER: Provider = server(&variations::OLDER, |request, model| write(request, model, &variations::OLDER));
 
-/// Servers that hand messages to the model's own template.
+/// Servers that pass messages to the model's own chat template.
 pub static TEMPLATED: Provider =
     server(&variations::TEMPLATED, |request, model| write(request, model, &variations::TEMPLATED));
 
@@ -36,7 +36,7 @@ pub static XAI: Provider = server(&variations::XAI, |request, model| write(reque
 pub static OPENROUTER: Provider =
     server(&variations::OPENROUTER, |request, model| write(request, model, &variations::OPENROUTER));
 
-/// A server of this variation, and how a request is written for it.
+/// Creates the provider half for a variation.
 const fn server(
     variation: &Variation,
     write_request: fn(&Request, &str) -> Result<WrittenRequest, ApiError>,

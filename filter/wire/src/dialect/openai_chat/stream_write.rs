@@ -1,7 +1,7 @@
-//! Writes a stream of chunks in OpenAI's shape, straight into the output.
+//! Writes a stream of chunks in OpenAI's format, directly into the output.
 //!
-//! Empty pieces are not written. A seal of reasoning is kept until its block is whole, and then written with the reasoning
-//! it seals (`thinking_blocks`). A tool call that ends without arguments gets `{}`, because clients parse them.
+//! Empty pieces are skipped. A seal is held until it is complete, and is then written as a block together with its reasoning
+//! (`thinking_blocks`). A tool call that ends without arguments gets `{}`, because clients parse them.
 
 use std::collections::BTreeSet;
 
@@ -12,32 +12,31 @@ use crate::dialect::{Kept, Opening, StreamWriter};
 
 use super::out;
 
-/// The writer.
 #[derive(Debug)]
 pub(super) struct Writer {
     chunks: Chunks,
     choices: Vec<State>,
-    /// Bytes of reasoning and of seals that all of them hold.
+    /// Bytes of reasoning and seals held for all choices.
     sealed: usize,
-    /// How many calls of all of them are bare.
+    /// The number of calls without arguments in all choices.
     bare: usize,
 }
 
-/// What is kept of one choice.
+/// The state of one choice.
 #[derive(Debug, Default)]
 struct State {
     number: u32,
     /// Reasoning since the last seal.
     thinking: String,
-    /// The seal so far.
+    /// The pieces of the seal so far.
     signature: String,
-    /// How many blocks of reasoning were written.
+    /// The number of reasoning blocks written.
     blocks: usize,
-    /// Calls whose arguments have not begun.
+    /// Calls without arguments so far.
     bare: BTreeSet<u32>,
 }
 
-/// One piece of a delta: `{"name":"text"}`.
+/// One field of a delta: `{"name":"text"}`.
 fn piece(name: &str, text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"");
     out.extend_from_slice(name.as_bytes());
@@ -52,7 +51,7 @@ impl Writer {
         Self { chunks, choices: Vec::new(), sealed: 0, bare: 0 }
     }
 
-    /// One chunk of one choice, with the delta that `delta` writes.
+    /// Writes a chunk with one choice; `delta` writes its delta.
     fn chunk(&self, choice: u32, finish: Option<&str>, out: &mut Vec<u8>, delta: impl FnOnce(&mut Vec<u8>)) {
         self.chunks.choice(finish, out, |out| {
             out.extend_from_slice(b"\"index\":");
@@ -69,7 +68,7 @@ impl Writer {
         }
     }
 
-    /// A choice's first chunk names the role.
+    /// Writes the role in a choice's first chunk.
     fn begin(&mut self, choice: u32, out: &mut Vec<u8>) -> Option<&mut State> {
         let index = self.choices.iter().position(|state| state.number == choice).unwrap_or(self.choices.len());
         if index == self.choices.len() {
@@ -97,7 +96,7 @@ impl Writer {
         });
     }
 
-    /// Writes the blocks whose seals are whole, because something else than more of them has come.
+    /// Writes blocks whose seals are complete, because another kind of event follows.
     fn seal(&mut self, out: &mut Vec<u8>) {
         for index in 0..self.choices.len() {
             let Some(state) = self.choices.get_mut(index).filter(|state| !state.signature.is_empty()) else { continue };
@@ -153,7 +152,7 @@ impl StreamWriter for Writer {
                 }
             }
             StreamEvent::Text { choice, text } => {
-                // What was not sealed by now will not be.
+                // Reasoning without a seal at this point will not get one.
                 let idle = self.begin(*choice, out).map(|state| std::mem::take(&mut state.thinking));
                 self.sealed = self.sealed.saturating_sub(idle.map_or(0, |thinking| thinking.len()));
                 self.text(*choice, "content", text, out);

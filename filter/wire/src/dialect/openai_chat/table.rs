@@ -1,16 +1,14 @@
-//! Every field of a request that the dialect knows, and what becomes of it; the reader decides by this table about what
-//! it did not map.
+//! All request fields that the dialect knows, with their policies. The reader handles every field that it does not map by this table.
 
 use super::super::FieldPolicy::{Dropped, Mapped, Refused};
 use super::super::openai::table::Table;
 use super::super::{Field, policies};
 
-/// Fields by path; `[]` stands for any place in an array. What is not here is refused as unknown.
+/// Fields by path; `[]` stands for any array index. Any other field is rejected as unknown.
 ///
-/// A refused field passes when its value is the default that changes nothing (`"logprobs": false`). Dropped are wishes
-/// about storage, routing and wording that leave the meaning of the answer alone: `verbosity` asks for longer or
-/// shorter words, `store` and `metadata` for what a dashboard shows, `prompt_cache_*` and `safety_identifier` are
-/// addresses in the provider's own house.
+/// A refused field is accepted if it has its default value (`"logprobs": false`). Dropped fields concern storage, routing and wording, and
+/// do not change the response's meaning: `verbosity` asks for more or fewer words, `store` and `metadata` affect a dashboard,
+/// `prompt_cache_*` and `safety_identifier` are used inside the provider only.
 pub const FIELDS: &[Field; 79] = &[
     ("model", Mapped, "the target's model"),
     ("messages", Mapped, ""),
@@ -121,10 +119,10 @@ pub const FIELDS: &[Field; 79] = &[
     ),
 ];
 
-/// How the table is read.
+/// The table for the reader.
 pub(super) const TABLE: Table = Table { policies: &policies(FIELDS), changes_nothing };
 
-/// Whether a field holds the value that OpenAI assumes without it.
+/// Whether a field has OpenAI's default value.
 fn changes_nothing(path: &str, value: &str) -> bool {
     match path.rsplit('.').next().unwrap_or(path) {
         "logprobs" | "prefix" => value == "false",

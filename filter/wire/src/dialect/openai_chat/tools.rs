@@ -1,4 +1,4 @@
-//! Reads the functions a model may call, whether it must, and what its answer must look like.
+//! Reads functions, the tool choice and the output format.
 
 use serde_json::value::RawValue;
 
@@ -38,7 +38,7 @@ fn read(raw: &RawValue, at: &str, dropped: &mut Vec<String>) -> Result<Tool, Api
     Ok(tool)
 }
 
-/// Takes `type`, which only a function may have; without one the object is taken for a function.
+/// Takes `type`, which must be `function`; absent means a function too.
 pub(super) fn only_functions(fields: &mut Fields<'_>, at: &str) -> Result<(), ApiError> {
     match fields.take::<String>(at, "type")?.as_deref() {
         None | Some("function") => Ok(()),

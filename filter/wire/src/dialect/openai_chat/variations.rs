@@ -1,4 +1,4 @@
-//! How known services depart from OpenAI. Each is what a service documents; what it takes and ignores is not here.
+//! How known services differ from OpenAI, according to their documentation. Fields that a service accepts and ignores are not listed.
 
 use crate::dialect::aliases;
 use crate::dialect::bounds;
@@ -6,24 +6,24 @@ use crate::dialect::quirk::{Becomes, Quirk};
 
 use super::Variation;
 
-/// OpenAI's instructions have a role of their own since its reasoning models; others know the older word for it.
+/// Since its reasoning models, OpenAI has a separate role for instructions; other services only know the older one.
 const DEVELOPER_IS_SYSTEM: Quirk =
     Quirk { field: "messages[].role", becomes: Becomes::Replaced(r#""developer""#, r#""system""#) };
 
-/// `max_tokens` was there first, and OpenAI alone has given it up.
+/// `max_tokens` is the older name; only OpenAI has deprecated it.
 const OLD_MAX_TOKENS: Quirk = Quirk { field: "max_completion_tokens", becomes: Becomes::Renamed("max_tokens") };
 
-/// Usage cannot be asked for; the stream holds what the server likes to tell.
+/// Usage cannot be requested; the server decides whether a stream reports it.
 pub const NO_STREAM_OPTIONS: Quirk = Quirk { field: "stream_options", becomes: Becomes::Omitted };
 
 /// OpenAI itself.
 pub const OPENAI: Variation =
     Variation { extensions: false, rules: aliases::OPENAI, quirks: &[], bounds: bounds::OPENAI };
 
-/// Servers that know OpenAI's chat as it was before its reasoning models. Each has numbers of its own, which it knows best.
+/// Servers that support OpenAI's chat from before its reasoning models. Their ranges of numbers differ and are left to them.
 pub const OLDER: Variation = Variation { quirks: &[OLD_MAX_TOKENS, DEVELOPER_IS_SYSTEM], bounds: &[], ..OPENAI };
 
-/// Servers that hand messages to the model's own template, which knows no developer.
+/// Servers that pass messages to the model's own chat template, which does not know the role `developer`.
 pub const TEMPLATED: Variation = Variation { quirks: &[DEVELOPER_IS_SYSTEM], bounds: &[], ..OPENAI };
 
 /// Groq: "not supported and will result in a 400 error if they are supplied".
@@ -35,7 +35,7 @@ pub const GROQ: Variation = Variation {
         Quirk { field: "logit_bias", becomes: Becomes::Refused(&["{}"]) },
         Quirk { field: "n", becomes: Becomes::Only(&["1"]) },
         Quirk { field: "messages[].name", becomes: Becomes::Dropped },
-        // "property 'reasoning_content' is unsupported": what other providers' answers have, and comes back with the conversation.
+        // "property 'reasoning_content' is unsupported". Other providers' responses have it, so it comes back with the conversation.
         Quirk { field: "messages[].reasoning_content", becomes: Becomes::Dropped },
         Quirk { field: "messages[].reasoning_details", becomes: Becomes::Dropped },
         Quirk { field: "messages[].thinking_blocks", becomes: Becomes::Dropped },
@@ -49,7 +49,7 @@ pub const GROQ: Variation = Variation {
     ..OPENAI
 };
 
-/// Mistral: answers 422 to every field it does not know, and always tells usage. <https://docs.mistral.ai/api>
+/// Mistral: responds with 422 to every unknown field, and always reports usage. <https://docs.mistral.ai/api>
 pub const MISTRAL: Variation = Variation {
     rules: aliases::MISTRAL,
     quirks: &[
@@ -65,7 +65,7 @@ pub const MISTRAL: Variation = Variation {
         Quirk { field: "messages[].reasoning_content", becomes: Becomes::Dropped },
         Quirk { field: "messages[].reasoning", becomes: Becomes::Dropped },
         Quirk { field: "messages[].thinking_blocks", becomes: Becomes::Dropped },
-        // What other providers' answers have, and comes back with the conversation.
+        // Other providers' responses have these fields, so they come back with the conversation.
         Quirk { field: "messages[].refusal", becomes: Becomes::Dropped },
         Quirk { field: "messages[].annotations", becomes: Becomes::Omitted },
         Quirk { field: "messages[].audio", becomes: Becomes::Refused(&[]) },
@@ -82,8 +82,8 @@ pub const MISTRAL: Variation = Variation {
     ..OPENAI
 };
 
-/// xAI: OpenAI's format, whole numbers smaller. <https://docs.x.ai/docs/api-reference>
+/// xAI: OpenAI's format with narrower integer ranges. <https://docs.x.ai/docs/api-reference>
 pub const XAI: Variation = Variation { bounds: bounds::XAI, ..OPENAI };
 
-/// OpenRouter: takes `cache_control`. <https://openrouter.ai/docs/features/prompt-caching>
+/// OpenRouter: supports `cache_control`. <https://openrouter.ai/docs/features/prompt-caching>
 pub const OPENROUTER: Variation = Variation { extensions: true, bounds: &[], ..OPENAI };

@@ -1,10 +1,9 @@
-//! Writes a request for a provider: OpenAI, or a server like it that takes more (see [`Variation`](super::Variation)).
+//! Writes a request for OpenAI, or for a compatible server that supports more (see [`Variation`](super::Variation)).
 //!
-//! Where a message holds what OpenAI's cannot: the result of a tool call becomes a message of its own; pictures and
-//! documents in it follow the results in a user message; earlier reasoning, caching marks, `top_k`, a tool's error
-//! flag and a `user` of more than 64 characters are left out and named in [`Written::dropped`]. What is said of reasoning, and the
-//! parameters of chance beside it, are [`reasoning`]'s to decide. A streamed request always asks for usage, since the
-//! gateway accounts for it.
+//! Some parts do not fit OpenAI's messages. A tool result becomes a message of its own; its images and documents follow the results in a
+//! user message. Earlier reasoning, cache marks, `top_k`, a tool's error flag and a `user` of more than 64 characters are dropped and
+//! reported in [`WrittenRequest::dropped`]. [`reasoning`] decides on reasoning and sampling parameters. A streamed request always asks for
+//! usage, since the gateway accounts for it.
 
 use std::borrow::Cow;
 
@@ -28,7 +27,7 @@ use super::Variation;
 use super::body::{Body, FileOut, FormatOut, MessageOut, PartOut, ThinkingOut};
 use super::out::Block;
 
-/// Writes `request` under the provider's name for the model.
+/// Writes `request` for `model`, the provider's name for the model.
 pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Result<WrittenRequest, ApiError> {
     let extensions = variation.extensions;
     let mut dropped = request.dropped.clone();
@@ -72,7 +71,7 @@ pub(super) fn write(request: &Request, model: &str, variation: &Variation) -> Re
     Ok(WrittenRequest { body: json::body(&body), dropped: writer.dropped })
 }
 
-/// Reasoning and chance for a server that makes of them what its models want, and knows Anthropic's `thinking`.
+/// Reasoning and sampling parameters for a server that adapts them to its models and supports Anthropic's `thinking`.
 fn extended(request: &Request) -> (Plan<'_>, Option<ThinkingOut>) {
     let (effort, thinking) = match &request.reasoning {
         None => (None, None),
@@ -95,17 +94,17 @@ fn role_word(role: Role) -> &'static str {
     }
 }
 
-/// What gathers while messages are written.
+/// The state while messages are written.
 struct Writer<'a> {
     extensions: bool,
     dropped: Vec<String>,
     messages: Vec<MessageOut<'a>>,
-    /// Pictures and documents of tool results, for the user message after the last of them.
+    /// Images and documents of tool results, for the user message after the last result.
     carried: Vec<PartOut<'a>>,
 }
 
 impl<'a> Writer<'a> {
-    /// `value` where the server takes it; otherwise it is named as dropped.
+    /// Returns `value` if the server supports it; otherwise records `name` as dropped.
     fn extension<T>(&mut self, value: Option<T>, name: &str) -> Option<T> {
         if value.is_none() || self.extensions {
             return value;
@@ -223,7 +222,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// The content of a tool's result; what it may not hold is kept for the message after it.
+    /// The content of a tool result; parts that it cannot hold are moved to the user message after it.
     fn result(&mut self, call: &str, parts: &'a [Part]) -> Result<ContentOut<'a, PartOut<'a>>, Misplaced<'a>> {
         let mut kept = Vec::new();
         let mut told = false;

@@ -1,10 +1,10 @@
-//! OpenAI's embeddings: `POST /v1/embeddings`, as a client speaks it to us and as we speak it to a provider.
+//! OpenAI's embeddings, `POST /v1/embeddings`, for clients and providers.
 //!
-//! Errors and usage are those of OpenAI's chat completions. Beyond OpenAI's own fields a request may hold `input_type`, which
-//! clients of compatible servers know: what the vectors are for, in Cohere's words.
+//! Errors and usage are those of OpenAI's chat completions. Beyond OpenAI's own fields a request may have `input_type`, known to clients of
+//! compatible servers: the purpose of the vectors, in Cohere's terms.
 //!
-//! Source: OpenAI's Python SDK (`src/openai/types/embedding_create_params.py`, `create_embedding_response.py`), which asks for
-//! base64 unless told otherwise.
+//! Source: OpenAI's Python SDK (`src/openai/types/embedding_create_params.py`, `create_embedding_response.py`), which requests base64 by
+//! default.
 
 mod request;
 mod response;
@@ -19,7 +19,7 @@ use super::openai::{self, usage};
 use super::provider::{EmbeddingsProvider, Provider, Serves};
 use super::{Field, FieldPolicy, Id};
 
-/// Every field of a request, and its fate. What is not here is refused as unknown.
+/// All request fields with their policies. Any other field is rejected as unknown.
 pub const FIELDS: &[Field] = &[
     ("model", FieldPolicy::Mapped, "the target's model"),
     ("input", FieldPolicy::Mapped, "texts; tokens are a 400 where the provider takes none"),
@@ -29,12 +29,12 @@ pub const FIELDS: &[Field] = &[
     ("input_type", FieldPolicy::Mapped, "Cohere's `input_type`, `search_document` when absent; Gemini's `taskType`"),
 ];
 
-/// Whether an answer's vectors are written in another encoding than was asked for.
+/// Whether a response's vectors have another encoding than requested.
 pub fn departs(body: &[u8], wanted: Encoding) -> bool {
     response::encoding(body).is_some_and(|written| written != wanted)
 }
 
-/// OpenAI embeddings, as clients speak them.
+/// OpenAI's embeddings for clients.
 pub static CLIENT: Client = Client {
     provider: &PROVIDER,
     shape: PeekSpec { asked: "input", ..PeekSpec::CHAT },
@@ -44,7 +44,7 @@ pub static CLIENT: Client = Client {
     asks: Asks::Embeddings(EmbeddingsClient { read_request: request::read, write_response: response::write }),
 };
 
-/// OpenAI embeddings, as providers speak them.
+/// OpenAI's embeddings for providers.
 pub static PROVIDER: Provider = Provider {
     id: Id::OpenAiEmbeddings,
     path: |_, _| "/embeddings".to_owned(),

@@ -16,7 +16,6 @@ use crate::lenient::Text;
 /// "Any array must be 2048 dimensions or less." Source: OpenAI's API reference, embeddings, `input`.
 const MOST_INPUTS: usize = 2048;
 
-/// Reads the body.
 pub(super) fn read(body: &[u8]) -> Result<Request<'_>, ApiError> {
     let mut fields = Fields::of(body)?;
     let request = Request {
@@ -36,7 +35,7 @@ pub(super) fn read(body: &[u8]) -> Result<Request<'_>, ApiError> {
     Ok(request)
 }
 
-/// Takes a text, borrowed where it holds no escapes.
+/// Takes a string, borrowed if it has no escapes.
 fn text<'a>(fields: &mut Fields<'a>, name: &str) -> Result<Option<Cow<'a, str>>, ApiError> {
     let Some(raw) = fields.take_raw(name) else { return Ok(None) };
     if !raw.get().starts_with('"') {
@@ -52,7 +51,7 @@ fn parse<'a, T: serde::Deserialize<'a>>(raw: &'a RawValue, at: &str) -> Result<T
 fn inputs(raw: &RawValue) -> Result<Vec<Input<'_>>, ApiError> {
     let first = raw.get().strip_prefix('[').map(|inside| inside.trim_ascii_start().as_bytes());
     match first {
-        // Numbers are the tokens of one text.
+        // Numbers are the tokens of a single text.
         Some([b'0'..=b'9', ..]) | None => Ok(vec![input(raw, "input")?]),
         Some(_) => {
             let items: Vec<&RawValue> = parse(raw, "input")?;
@@ -100,7 +99,7 @@ impl Serialize for InputOut<'_> {
     }
 }
 
-/// Writes `request` for the provider's `model`. OpenAI answers 400 to `input_type`, so that is left out and named.
+/// Writes `request` for the provider's `model`. Drops and reports `input_type`, to which OpenAI responds with 400.
 pub(super) fn write(request: &Request<'_>, model: &str) -> WrittenRequest {
     let mut dropped = request.dropped.clone();
     if request.input_type.is_some() {

@@ -1,4 +1,4 @@
-//! Answers. The vectors' texts are copied as they stand where both sides write them alike.
+//! Responses. Vectors are copied verbatim if both sides use the same encoding.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -14,7 +14,7 @@ use crate::json;
 use crate::lenient::{Count, Filled, Text, maybe};
 use crate::order;
 
-/// An answer, its vectors as `T`.
+/// A response with items `T`.
 #[derive(Deserialize)]
 struct Seen<'a, T> {
     #[serde(borrow, default)]
@@ -47,7 +47,7 @@ impl<'a, T: Deserialize<'a>> Seen<'a, T> {
     }
 }
 
-/// The error in an answer whose other fields are not what they should be.
+/// The error in a response whose other fields are invalid.
 fn failure(body: &[u8]) -> Option<ApiError> {
     #[derive(Deserialize)]
     struct Only {
@@ -61,7 +61,7 @@ fn empty() -> ApiError {
     ApiError::bad_answer("The provider's answer contains no embeddings.")
 }
 
-/// Reads an answer. The vectors are put in order by their index; without one they stand in order.
+/// Reads a response. Sorts the vectors by index; without indexes they are in order.
 pub(super) fn read(body: &[u8]) -> Result<Response<'_>, ApiError> {
     let seen = Seen::<Vec<Item<'_>>>::of(body)?;
     let mut items = seen.data.unwrap_or_default();
@@ -75,10 +75,10 @@ pub(super) fn read(body: &[u8]) -> Result<Response<'_>, ApiError> {
     Ok(Response { model: seen.model.0, vectors, usage: seen.usage.and_then(|usage| usage.read()) })
 }
 
-/// How the first vector of an answer is written; `None` where it has none.
+/// The encoding of a response's first vector; `None` if there is none.
 pub(super) fn encoding(body: &[u8]) -> Option<Encoding> {
     const NAME: &[u8] = b"\"embedding\"";
-    // The word is a value, too: what every item is.
+    // `"embedding"` also occurs as a value: the `object` of every item.
     let values = memchr::memmem::find_iter(body, NAME).filter_map(|at| body.get(at.saturating_add(NAME.len())..));
     let first = values.filter_map(|rest| rest.trim_ascii_start().strip_prefix(b":")).next()?;
     match first.trim_ascii_start().first()? {
@@ -88,7 +88,7 @@ pub(super) fn encoding(body: &[u8]) -> Option<Encoding> {
     }
 }
 
-/// Looks at an answer that passes unchanged.
+/// Inspects a response that passes unchanged.
 pub(super) fn peek(body: &[u8]) -> Result<ResponseSummary, ApiError> {
     let seen = Seen::<Filled>::of(body)?;
     if seen.data.is_none_or(|data| data.0 == 0) {
@@ -127,7 +127,7 @@ impl From<Usage> for UsageShown {
     }
 }
 
-/// Writes an answer, its vectors in `encoding`.
+/// Writes a response with vectors in `encoding`.
 pub(super) fn write(response: &Response<'_>, encoding: Encoding) -> Result<Vec<u8>, ApiError> {
     let vectors = response.encoded(encoding)?.into_iter().enumerate();
     let shown = Shown {

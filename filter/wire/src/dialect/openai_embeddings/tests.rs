@@ -1,4 +1,4 @@
-//! What the dialect promises, each trap of the format by its name.
+//! Tests of the dialect, one for each trap of the format.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

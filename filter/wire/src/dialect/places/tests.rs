@@ -1,4 +1,4 @@
-//! What a client reads of a refusal: its own fields, in its own places.
+//! Errors name the client's own fields and paths.
 
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
@@ -14,13 +14,13 @@ const EMBEDDINGS: Both = Both { client: OPENAI_EMBEDDINGS.client, provider: OPEN
 const COHERE_VECTORS: Both = Both { client: COHERE_EMBED.client, provider: COHERE_EMBED.provider };
 const GEMINI_VECTORS: Both = Both { client: GEMINI_EMBED.client, provider: GEMINI_EMBED.provider };
 
-/// A page that no provider below fetches: neither Gemini, which cannot tell what it is, nor AWS, nor OpenAI in a document.
+/// A URL that no provider below fetches: Gemini does not know its media type, AWS fetches nothing, and OpenAI fetches no documents.
 const PAGE: &str = "https://example.com/page";
 
-/// A client, what it asks for, a provider, and what the client reads of it.
+/// A client, its request, a provider, and the expected result.
 type Row<T> = (Both, Value, Both, T);
 
-/// A client's request with `fields` beside what it must have.
+/// A client's request with `fields` added to the required ones.
 fn ask(client: Both, fields: Value) -> Value {
     let mut body = match client.name() {
         "openai_chat" => json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}]}),
@@ -46,7 +46,7 @@ fn blamed(client: Both, provider: Both, model: &str, body: &Value) -> String {
 
 #[test]
 fn a_refusal_of_content_names_the_clients_own_place() {
-    // Numbers differ from the conversation's: what goes first, what was split off, what was joined, what says nothing.
+    // Indexes differ from the conversation's: messages are moved to the front, split, joined or skipped.
     let chat = |last: Value| {
         json!({"messages": [
             {"role": "system", "content": "Be brief."},
@@ -182,7 +182,7 @@ fn a_refusal_of_content_names_the_clients_own_place() {
         ),
         (ANTHROPIC, anthropic(user(json!([text("text"), paper]))), CHAT, "messages[4].content[1]"),
         (ANTHROPIC, anthropic(user(json!([text("text"), paper]))), COHERE, "messages[4].content[1]"),
-        // A system message that is cleared moves those after it.
+        // Removing a system message shifts those after it.
         (
             ANTHROPIC,
             json!({"messages": [{"role": "user", "content": "Hi"}, {"role": "system", "content": "x", "clear_at": "next_user_message"},

@@ -6,7 +6,7 @@ use super::*;
 use crate::dialect::aliases::Names;
 use crate::dialect::{Asks, Provider, Serves, openai_chat, responses, translate};
 
-/// After `one`, which told `told`: the text of `other`.
+/// The text of `other` after `one`, which carried the text `told`.
 fn after<'o>(one: &str, told: &str, other: &'o str) -> Option<&'o str> {
     let mut recurring = Recurring::default();
     recurring.read(b"", one.as_bytes(), only_place(one.as_bytes(), told));
@@ -78,7 +78,7 @@ fn only_the_event_before_is_compared_with() {
     assert_eq!(recurring.text(b"", other), None);
 }
 
-/// What a client of OpenAI's is told of these events.
+/// The events that an OpenAI client gets for these provider events.
 fn told(provider: &Provider, events: &[serde_json::Value]) -> Vec<StreamEvent> {
     let (Serves::Chat(provider), Asks::Chat(client)) = (&provider.serves, &openai_chat::CLIENT.asks) else { panic!() };
     let stream: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
@@ -128,7 +128,7 @@ mod properties {
     use crate::dialect::{Asks, Serves, anthropic, openai_chat, translate};
     use crate::framing::sse::{Decoder, TooLong};
 
-    /// Of what a stream is made: its events tell the same in many ways.
+    /// A piece of a stream; events carry it in many ways.
     #[derive(Debug, Clone)]
     enum Piece {
         Text(String),

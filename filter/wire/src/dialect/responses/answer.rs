@@ -1,7 +1,7 @@
-//! The response object: a whole answer, and what the events that begin and end a stream hold.
+//! The response object: a whole response, and the object in events that begin and end a stream.
 //!
-//! A client's own wishes (its tools, its temperature) are not repeated in it: the object says what OpenAI assumes without
-//! them, and `store: false`, for nothing of a translated answer is kept.
+//! The client's request parameters (tools, temperature) are not repeated in it. The object has OpenAI's defaults instead, and `store:
+//! false`, since translated responses are not stored.
 
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ use super::item::{Item as ItemShown, Status, answer_id, items};
 use super::output::{Item, MOST_ITEMS, parse};
 use super::usage;
 
-/// The object as it came.
+/// The object as received.
 #[derive(Debug, Deserialize)]
 pub(super) struct Seen<'a> {
     #[serde(borrow, default)]
@@ -46,7 +46,7 @@ pub(super) struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    /// The error that the object tells of.
+    /// The error in the object.
     pub fn failure(&self) -> Option<ApiError> {
         match (self.error, &*self.status.0) {
             (Some(raw), _) => Some(error::inside(raw.get().as_bytes())),
@@ -55,7 +55,7 @@ impl Seen<'_> {
         }
     }
 
-    /// Why the answer ended. What it is incomplete for may be anything: it is cut short.
+    /// The finish reason. Any unknown reason for an incomplete response counts as the token limit.
     pub fn finish(&self, called: bool) -> Finish {
         #[derive(Deserialize)]
         struct Details<'a> {
@@ -75,12 +75,12 @@ pub(super) fn no_output() -> ApiError {
     ApiError::bad_answer("The provider's answer contains no output.")
 }
 
-/// A failure without an error.
+/// The error for a failure without details.
 pub(super) fn failed() -> ApiError {
     ApiError::new(502, ErrorKind::Server, "The provider failed while it answered.")
 }
 
-/// Reads a provider's whole answer; an error hidden in it is an error here.
+/// Reads a provider's whole response. An error hidden in a 200 is returned as an error.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     let seen: Seen<'_> = from_slice(body).map_err(|wrong| ApiError::unreadable(&wrong))?;
     if let Some(error) = seen.failure() {
@@ -109,7 +109,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     })
 }
 
-/// The object as clients know it.
+/// The object in the form for clients.
 #[derive(Debug, Serialize)]
 pub(super) struct Shown<'a> {
     id: &'a str,
@@ -170,19 +170,19 @@ struct FormatShown {
     r#type: &'static str,
 }
 
-/// How an answer ended, for its object.
+/// The outcome of a response, for its object.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Ended<'a> {
-    /// It has not.
+    /// In progress.
     NotYet,
-    /// It came to an end.
+    /// Ended with a finish reason.
     With(Finish),
-    /// It broke off.
+    /// Failed.
     Failed(&'a ApiError),
 }
 
 impl<'a> Ended<'a> {
-    /// How far the answer, and the last of its items, has come.
+    /// The status of the response, and of its last item.
     fn status(&self) -> (Status, Status) {
         match self {
             Self::NotYet => (Status::InProgress, Status::InProgress),
@@ -209,7 +209,7 @@ impl<'a> Ended<'a> {
 }
 
 impl<'a> Shown<'a> {
-    /// The object of an answer that holds `parts`.
+    /// The object of a response with `parts`.
     pub fn new(
         id: &'a str,
         model: &'a str,
@@ -247,13 +247,13 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// The same with usage.
+    /// Adds usage.
     pub fn used(self, usage: Option<crate::conversation::Usage>) -> Self {
         Self { usage: usage.map(usage::Shown::from), ..self }
     }
 }
 
-/// The few codes that the object's error may have.
+/// Maps the error to one of the few codes allowed in the object.
 fn failure_code(error: &ApiError) -> &'static str {
     match error.kind {
         ErrorKind::RateLimit => "rate_limit_exceeded",
@@ -262,7 +262,7 @@ fn failure_code(error: &ApiError) -> &'static str {
     }
 }
 
-/// Writes an answer; it is dated `now` unless the provider dated it. The format holds one: the first.
+/// Writes a response. The creation time is the provider's, or else `now`. The format holds one choice: the first.
 pub(super) fn write(response: &Response, now: u64) -> Vec<u8> {
     let created = response.created.unwrap_or(now);
     let id: Cow<'_, str> = answer_id(&response.id, created);

@@ -1,4 +1,4 @@
-//! The shapes of a request's JSON, borrowed from the conversation; what [`write`](super::write) fills in.
+//! The JSON of a request, borrowed from the conversation; [`write`](super::write) fills it in.
 
 use std::borrow::Cow;
 

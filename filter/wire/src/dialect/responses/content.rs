@@ -1,4 +1,4 @@
-//! Reads the content of a message, or of a call's result: a text, or an array of parts.
+//! Reads the content of a message or of a call's result: a string, or an array of parts.
 
 use serde_json::value::RawValue;
 
@@ -12,18 +12,18 @@ use crate::json;
 
 use super::table::{TABLE, hosted, stored};
 
-/// Which parts a content may hold.
+/// The kinds of parts allowed in a content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Allowed {
     /// `input_text`.
     Text,
     /// `input_text`, `input_image`, `input_file`.
     Media,
-    /// `output_text`, `refusal`: what the model said.
+    /// `output_text`, `refusal`: the model's output.
     Output,
 }
 
-/// Reads a content that is at `at`. An empty text of the model's says nothing.
+/// Reads content at path `at`. Skips an empty text of the model.
 pub(super) fn content(
     raw: &RawValue,
     at: &str,

@@ -1,16 +1,16 @@
-//! The frame of a stream's events: `event: NAME`, and a JSON object whose first fields are its type and its number.
+//! The frame of stream events: `event: NAME`, and a JSON object that begins with the type and the sequence number.
 
 use serde::Serialize;
 
 use crate::dialect::openai::json;
 
-/// Texts come without likelihoods.
+/// Texts have no log probabilities.
 pub(super) const NO_LOGPROBS: &[u8] = b",\"logprobs\":[]";
 
-/// What ends every event.
+/// The end of every event.
 pub(super) const TAIL: &[u8] = b"}\n\n";
 
-/// Events, which are numbered from 0.
+/// Numbers events from 0.
 #[derive(Debug, Default)]
 pub(super) struct Numbered {
     next: u64,
@@ -27,7 +27,7 @@ impl Numbered {
     }
 }
 
-/// Appends `,"name":value`; how many bytes that are.
+/// Appends `,"name":value`; returns the number of bytes.
 pub(super) fn field<T: Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: &T) -> usize {
     let before = out.len();
     out.extend_from_slice(b",\"");

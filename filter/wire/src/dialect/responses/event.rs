@@ -1,4 +1,4 @@
-//! One event of a stream, as it came. Its own `type` decides; the name of the SSE event says the same.
+//! One stream event as received. Its `type` decides; the SSE event's name repeats it.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,6 @@ use crate::error::ApiError;
 use crate::framing::sse;
 use crate::json;
 
-/// The event.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Event<'a> {
     #[serde(borrow, default)]
@@ -39,12 +38,12 @@ impl<'a> Event<'a> {
         json::from_slice(data).map_err(|wrong| ApiError::unreadable(&wrong))
     }
 
-    /// The event that would have ended the item at `place`.
+    /// Creates the event that would have ended the item at `place`.
     pub fn whole(place: u64, item: &'a RawValue) -> Self {
         Self { output_index: Count(Some(place)), item: Some(item), ..Self::default() }
     }
 
-    /// What it is.
+    /// The event's type.
     pub fn name(&self, event: &'a sse::Event<'_>) -> Cow<'_, str> {
         if self.r#type.is_empty() {
             return String::from_utf8_lossy(event.name);
@@ -52,13 +51,12 @@ impl<'a> Event<'a> {
         Cow::Borrowed(&self.r#type.0)
     }
 
-    /// The error that an event named `name` tells of: its fields are the event's own by OpenAI's types, and stand in
-    /// `error` by its servers.
+    /// The error in an event of type `name`. By OpenAI's types its fields are the event's own; OpenAI's servers put them into `error`.
     pub fn failure(&self, name: &str, data: &[u8]) -> Option<ApiError> {
         match self.error {
             Some(raw) => Some(error::inside(raw.get().as_bytes())),
             None if name == "error" => Some(error::inside(data)),
-            // Every event of the format has a name.
+            // Every event of the format has a type.
             None if self.r#type.is_empty() => bare::error(data),
             None => None,
         }

@@ -1,7 +1,7 @@
-//! Reads the items of `input`: what was said, called, returned and thought, oldest first; and the tools among them.
+//! Reads the items of `input`, oldest first: messages, calls, results and reasoning; and the tools among them.
 //!
-//! What the model said stands in items of its own (reasoning, message, each call); items that follow each other are one
-//! turn of the assistant's, as other formats have it.
+//! The model's output consists of separate items (reasoning, message, each call); successive ones form a single assistant message, as in
+//! other formats.
 
 use std::collections::BTreeSet;
 
@@ -21,13 +21,13 @@ use super::reasoning;
 use super::table::{TABLE, hosted, referred};
 use super::toolbox::{SEARCH, Toolbox};
 
-/// A message of one text.
+/// A message with one text.
 pub(super) fn say(role: Role, text: String) -> Message {
     Message { role, parts: vec![Part::Text { text, cache: None }], name: None }
 }
 
-/// What an item of a tool that ran at the provider, in an earlier turn, is called. What came of it stands in the answer behind it,
-/// so that it can be left out.
+/// Types of items for tools that ran at the provider in an earlier turn. They can be dropped, since the following message contains their
+/// outcome.
 const RAN_THERE: [&str; 6] = [
     "web_search_call",
     "file_search_call",
@@ -37,8 +37,7 @@ const RAN_THERE: [&str; 6] = [
     "mcp_list_tools",
 ];
 
-/// Reads `input` onto the end of `messages`, and where each part of them came from onto that of `origins`. Tools that stand among
-/// the items come into the `toolbox`.
+/// Reads `input` and appends to `messages`, and the origin of each part to `origins`. Tools among the items are added to the `toolbox`.
 pub(super) fn read(
     fields: &mut Fields<'_>,
     messages: &mut Vec<Message>,
@@ -78,15 +77,15 @@ pub(super) fn read(
     Ok(())
 }
 
-/// What gathers while items are read.
+/// The state while items are read.
 struct Items<'t> {
     toolbox: &'t mut Toolbox,
     dropped: &'t mut Vec<String>,
-    /// The names of items that are here whole.
+    /// Ids of items that are included in full.
     seen: BTreeSet<String>,
 }
 
-/// An item of the model's that says nothing.
+/// An item of the model without content.
 fn nothing() -> (Role, Vec<Part>) {
     (Role::Assistant, Vec::new())
 }
@@ -96,7 +95,7 @@ impl Items<'_> {
         let mut fields = object(raw, at)?;
         let place = join(at, "type");
         let word: Option<String> = fields.take(at, "type")?;
-        // A message need not say that it is one; nor need a reference, which has nothing but its name.
+        // A message need not have a type; nor need a reference, which only has an id.
         let role: Option<String> =
             if matches!(word.as_deref(), None | Some("message")) { fields.take(at, "role")? } else { None };
         let id: Option<String> = fields.take(at, "id")?;
@@ -123,12 +122,12 @@ impl Items<'_> {
         Ok(read)
     }
 
-    /// An item that stands here whole may be referred to as well; it is said once.
+    /// A reference to an item that is also included in full is skipped.
     fn reference(&self, id: Option<&str>, place: &str) -> Result<(Role, Vec<Part>), ApiError> {
         if id.is_some_and(|id| self.seen.contains(id)) { Ok(nothing()) } else { Err(referred(place)) }
     }
 
-    /// Calls, results, and tools that come later than the others.
+    /// Reads calls, results, and tools that are added later.
     fn of_tools(&mut self, word: &str, fields: &mut Fields<'_>, at: &str) -> Result<(Role, Vec<Part>), ApiError> {
         let called = |part| (Role::Assistant, vec![part]);
         Ok(match word {
@@ -164,14 +163,14 @@ impl Items<'_> {
         Ok(Part::ToolCall { id, name, arguments: text_argument::wrap(&input) })
     }
 
-    /// The name of the function that was called.
+    /// The name of the called function.
     fn function(&self, fields: &mut Fields<'_>, at: &str) -> Result<String, ApiError> {
         let (namespace, name): (Option<String>, String) =
             (fields.take(at, "namespace")?, required(fields, at, "name")?);
         Ok(self.toolbox.function(namespace.as_deref(), &name))
     }
 
-    /// A search for tools that the client carries out.
+    /// A tool search to be executed by the client.
     fn search(&self, fields: &mut Fields<'_>, at: &str) -> Result<Part, ApiError> {
         Ok(Part::ToolCall {
             id: required(fields, at, "call_id")?,
@@ -180,10 +179,10 @@ impl Items<'_> {
         })
     }
 
-    /// What it has found: from here on the model may call it.
+    /// The result of a tool search: from here on the model may call these tools.
     fn found(&mut self, fields: &mut Fields<'_>, at: &str) -> Result<Part, ApiError> {
         let call = required(fields, at, "call_id")?;
-        // How many were found besides.
+        // The number of other matches.
         let _ = fields.take_raw("omitted_result_count");
         let found = self.toolbox.put_all(fields, at, self.dropped)?;
         let text =
@@ -192,7 +191,7 @@ impl Items<'_> {
     }
 }
 
-/// Whether the client itself carries out what the item is about.
+/// Whether the client itself executes the item's call.
 fn is_clients(fields: &mut Fields<'_>, at: &str) -> Result<bool, ApiError> {
     Ok(fields.take::<String>(at, "execution")?.as_deref() == Some("client"))
 }

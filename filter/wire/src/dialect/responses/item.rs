@@ -1,5 +1,5 @@
-//! The items of an answer as clients know them. Whole answers and streams make them by the same rule: texts and refusals
-//! that follow each other are one message, everything else is an item of its own; an item is named by its place.
+//! The items of a response, for clients. Whole responses and streams form them by the same rule: successive texts and refusals are one
+//! message, everything else is a separate item. An item's id contains its index.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +12,6 @@ use crate::dialect::text_argument;
 
 use super::reasoning;
 
-/// An item.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Item<'a> {
@@ -55,7 +54,7 @@ pub(super) enum Item<'a> {
     },
 }
 
-/// How far an item, or an answer, has come.
+/// The status of an item or a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Status {
@@ -65,7 +64,7 @@ pub(super) enum Status {
     Failed,
 }
 
-/// What is shown of reasoning.
+/// Readable reasoning.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename = "summary_text")]
 pub(super) struct Summary<'a> {
@@ -83,7 +82,6 @@ pub(super) enum Content<'a> {
 }
 
 impl<'a> Content<'a> {
-    /// A text.
     pub fn text(text: &'a str) -> Self {
         Self::Text { annotations: [], logprobs: [], text }
     }
@@ -97,7 +95,7 @@ impl<'a> Content<'a> {
     }
 }
 
-/// An item's name: what it is, in which answer, and where in it.
+/// An item's id: its kind, the response's id, and its index.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Id<'a> {
     kind: &'static str,
@@ -106,7 +104,7 @@ pub(super) struct Id<'a> {
 }
 
 impl<'a> Id<'a> {
-    /// The name of the item at `index` that begins with `part`, in the answer of this name.
+    /// The id of the item at `index` whose first part is `part`.
     pub fn of(part: &Part, guises: &Guises, answer: &'a str, index: usize) -> Self {
         let kind = match part {
             Part::Thinking { .. } | Part::RedactedThinking { .. } => "rs",
@@ -123,7 +121,7 @@ impl<'a> Id<'a> {
 
 impl fmt::Display for Id<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // OpenAI takes back no name that is longer than 64.
+        // OpenAI accepts ids of at most 64 characters.
         let answer = self.answer.strip_prefix(ANSWER).unwrap_or(self.answer);
         write!(f, "{}_{answer:.40}_{}", self.kind, self.index)
     }
@@ -135,10 +133,10 @@ impl Serialize for Id<'_> {
     }
 }
 
-/// How an answer's name begins.
+/// The prefix of response ids.
 const ANSWER: &str = "resp_";
 
-/// The answer's name for clients: the provider's where that is one, else made of it, or of the time.
+/// The response's id for clients: the provider's if it has the prefix, else derived from it or from the time.
 pub(super) fn answer_id(id: &str, now: u64) -> Cow<'_, str> {
     match id {
         "" => Cow::Owned(format!("{ANSWER}{now}")),
@@ -147,13 +145,13 @@ pub(super) fn answer_id(id: &str, now: u64) -> Cow<'_, str> {
     }
 }
 
-/// Whether the part is one of a message.
+/// Whether the part belongs to a message.
 pub(super) fn is_spoken(part: &Part) -> bool {
     matches!(part, Part::Text { .. } | Part::Refusal { .. })
 }
 
-/// What the parts of an answer become, calls in the form that the client knows its tools in; `last` is how far the last of them has come. Parts that no assistant says are
-/// left out.
+/// Converts the parts of a response to items, with calls in the form that the client declared. `last` is the status of the last item. Parts
+/// that an assistant cannot produce are dropped.
 pub(super) fn items<'a>(parts: &'a [Part], guises: &'a Guises, answer: &'a str, last: Status) -> Vec<Item<'a>> {
     let runs = parts.chunk_by(|one, next| is_spoken(one) && is_spoken(next));
     let mut items: Vec<Item<'a>> = Vec::new();
@@ -172,7 +170,7 @@ pub(super) fn items<'a>(parts: &'a [Part], guises: &'a Guises, answer: &'a str, 
     items
 }
 
-/// The item at `index` that begins with `part`, with nothing in it yet.
+/// The item at `index` that begins with `part`, still empty.
 pub(super) fn begun<'a>(part: &'a Part, guises: &'a Guises, answer: &'a str, index: usize) -> Option<Item<'a>> {
     let whole = item(std::slice::from_ref(part), guises, answer, index, Status::InProgress)?;
     Some(match whole {
@@ -185,7 +183,7 @@ pub(super) fn begun<'a>(part: &'a Part, guises: &'a Guises, answer: &'a str, ind
     })
 }
 
-/// The item at `index` that is made of `run`.
+/// The item at `index` made of `run`.
 pub(super) fn item<'a>(
     run: &'a [Part],
     guises: &'a Guises,
@@ -205,7 +203,7 @@ pub(super) fn item<'a>(
             let namespace = guise.and_then(|guise| guise.namespace.as_deref());
             match guise.map_or(Form::Function, |guise| guise.form) {
                 Form::Function => {
-                    // Clients parse the arguments: none are an empty object.
+                    // Clients parse the arguments, so empty ones become `{}`.
                     let arguments = if arguments.is_empty() { "{}" } else { arguments };
                     Item::FunctionCall { id, call_id, name, namespace, arguments, status }
                 }

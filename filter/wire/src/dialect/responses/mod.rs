@@ -1,10 +1,10 @@
-//! OpenAI's Responses: `POST /v1/responses`, read and written in both directions.
+//! OpenAI's Responses API, `POST /v1/responses`, for clients and providers.
 //!
-//! Translated, it is stateless: a conversation travels whole with every request, and what lives at OpenAI (stored
-//! responses, conversations, prompt templates, tools that run there) is refused by name. Between a client and a provider
-//! that both speak it nothing is translated, and all of that works.
+//! In translation it is stateless: every request carries the whole conversation, and features that live at OpenAI (stored responses,
+//! conversations, prompt templates, hosted tools) are rejected by name. Between a client and a provider that both speak it nothing is
+//! translated, and all of them work.
 //!
-//! Reasoning that must come back unchanged travels in `encrypted_content`, whoever's it is: see `reasoning`.
+//! Reasoning that must come back unchanged is carried in `encrypted_content`, for every provider: see `reasoning`.
 //!
 //! Source: the types of OpenAI's Python SDK (`src/openai/types/responses`).
 
@@ -40,7 +40,7 @@ use super::client::{Asks, ChatClient, Client, PeekSpec};
 use super::openai;
 use super::provider::{ChatProvider, Passing, Provider, Serves};
 
-/// OpenAI Responses, as clients speak them.
+/// OpenAI's Responses for clients.
 pub static CLIENT: Client = Client {
     provider: &PROVIDER,
     shape: PeekSpec { asked: "input", limits: &["max_output_tokens"], ..PeekSpec::CHAT },
@@ -74,7 +74,7 @@ pub static CLIENT: Client = Client {
     }),
 };
 
-/// OpenAI Responses, as providers speak them.
+/// OpenAI's Responses for providers.
 pub static PROVIDER: Provider = Provider {
     id: Id::Responses,
     path: |_, _| "/responses".to_owned(),

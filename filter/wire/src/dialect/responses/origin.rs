@@ -1,4 +1,4 @@
-//! Where the parts of a conversation came from: an assistant's turn is made of several items.
+//! Origins of a conversation's parts: an assistant message is made of several items.
 
 use crate::dialect::fields::{Fields, join};
 use crate::dialect::places::{self, Place, What};
@@ -6,7 +6,7 @@ use crate::dialect::places::{self, Place, What};
 use super::request;
 use super::toolbox::Toolbox;
 
-/// An item of `input`, and a part of its content.
+/// The indexes of an `input` item and of a part of its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Origin {
     pub item: usize,
@@ -14,11 +14,11 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    /// What stands outside of `input`.
+    /// Instructions outside `input`.
     pub const INSTRUCTIONS: Self = Self { item: usize::MAX, part: 0 };
 }
 
-/// Where the client's `body` has a place of the conversation.
+/// Finds a place of the conversation in the client's `body`.
 pub(super) fn place(body: &[u8], place: &Place<'_>) -> Option<String> {
     let mut origins = Vec::new();
     request::messages(&mut Fields::of(body).ok()?, &mut Toolbox::default(), &mut Vec::new(), &mut origins).ok()?;

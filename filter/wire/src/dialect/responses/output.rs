@@ -1,5 +1,5 @@
-//! Reads the items of a provider's answer, whole or as a stream ends them. Items of kinds that we do not know, tools that
-//! ran at the provider among them, may have fields of any shape and are left out.
+//! Reads the items of a provider's response: a whole one, or the complete items of a stream. Unknown items, such as those of tools that ran
+//! at the provider, may have any fields and are dropped.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -13,13 +13,12 @@ use crate::json;
 
 use super::reasoning::{self, Piece};
 
-/// No answer holds as many items: the bound keeps a provider from filling our memory.
+/// No real response has as many items. Bounds the memory that a provider can make the gateway use.
 pub(super) const MOST_ITEMS: usize = 4096;
 
-/// The most texts that an item holds.
+/// The maximum number of texts in an item.
 const MOST_PIECES: usize = 1024;
 
-/// An item.
 #[derive(Debug)]
 pub(super) enum Item<'a> {
     Message(Message<'a>),
@@ -65,7 +64,6 @@ pub(super) struct Reasoning<'a> {
 }
 
 impl<'a> Item<'a> {
-    /// Reads an item.
     pub fn parse(raw: &'a RawValue) -> Result<Self, ApiError> {
         #[derive(Deserialize)]
         struct Kind<'a> {
@@ -81,7 +79,7 @@ impl<'a> Item<'a> {
         })
     }
 
-    /// Appends what the item says, of the answer of this name.
+    /// Appends the item's parts; `answer` is the response's id.
     pub fn parts(self, answer: &str, parts: &mut Vec<Part>) -> Result<(), ApiError> {
         match self {
             Self::Message(message) => parts.extend(message.parts()),
@@ -101,7 +99,7 @@ impl<'a> Item<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// What is said.
+    /// The message's parts.
     pub fn parts(self) -> impl Iterator<Item = Part> + use<'a> {
         self.content.unwrap_or_default().into_iter().filter_map(|said| {
             if !said.refusal.is_empty() {
@@ -113,7 +111,7 @@ impl<'a> Message<'a> {
 }
 
 impl Call<'_> {
-    /// What ties the result to the call; made up for servers that have none.
+    /// The call's id; generated if the server gives none.
     pub fn id(&self, answer: &str, place: usize) -> String {
         if self.call_id.is_empty() {
             return made_up_id(answer, 0, place);
@@ -121,7 +119,7 @@ impl Call<'_> {
         self.call_id.0.clone().into_owned()
     }
 
-    /// The function.
+    /// The function's name.
     pub fn named(&self) -> Result<String, ApiError> {
         if self.name.is_empty() {
             return Err(ApiError::bad_answer("The provider's answer contains a tool call without a name."));
@@ -131,14 +129,14 @@ impl Call<'_> {
 }
 
 impl Reasoning<'_> {
-    /// Its text, if any is shown.
+    /// The readable text, if there is one.
     pub fn shown(&self) -> Option<String> {
         let (summary, content) = (self.summary.as_deref(), self.content.as_deref());
         reasoning::shown(summary.unwrap_or_default(), content.unwrap_or_default())
     }
 }
 
-/// Reads a part of a provider's answer.
+/// Parses a part of a provider's response.
 pub(super) fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, ApiError> {
     json::read(raw.get()).map_err(|wrong| ApiError::unreadable(&wrong))
 }

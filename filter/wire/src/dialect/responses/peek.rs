@@ -1,4 +1,4 @@
-//! Looks at answers that pass unchanged: the model, the usage, what can be seen, and what failed. Skips all the rest.
+//! Inspects responses that pass unchanged: model, usage, visible output and errors. Skips everything else.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -16,17 +16,17 @@ use super::answer::{Seen as Answer, failed, no_output};
 use super::event::Event;
 use super::output::parse;
 
-/// A longer id is none.
+/// A longer id is ignored.
 const LONGEST_ID: usize = 256;
 
-/// What an item is.
+/// An item's type.
 #[derive(Deserialize)]
 struct Kind<'a> {
     #[serde(borrow, default)]
     r#type: Text<'a>,
 }
 
-/// The stream's peeker.
+/// Inspects a stream.
 #[derive(Debug, Default)]
 pub(super) struct Peeker {
     summary: ResponseSummary,
@@ -76,7 +76,7 @@ impl Peeker {
                 Err(seen.response.and_then(|raw| parse::<Answer<'_>>(raw).ok()?.failure()).unwrap_or_else(failed))
             }
             "response.output_item.added" => Ok(self.begun(seen.item)),
-            // What an item brought without a piece of it before: encrypted reasoning, a tool that ran at the provider.
+            // Content without a preceding delta: encrypted reasoning, a tool that ran at the provider.
             "response.output_item.done" => {
                 self.called(seen.item);
                 Ok(EventClass::Content)
@@ -89,7 +89,7 @@ impl Peeker {
         }
     }
 
-    /// A call is seen as soon as it has a name; of other items nothing is there yet.
+    /// A call is content as soon as it has a name; other items are still empty.
     fn begun(&mut self, item: Option<&RawValue>) -> EventClass {
         let kind = item.and_then(|raw| parse::<Kind<'_>>(raw).ok());
         if kind.is_none_or(|kind| matches!(&*kind.r#type.0, "message" | "reasoning")) {
@@ -99,7 +99,7 @@ impl Peeker {
         EventClass::Content
     }
 
-    /// An item is there: of some the provider charges for each.
+    /// Counts a complete item if its tool is priced per call.
     fn called(&mut self, item: Option<&RawValue>) {
         let kind = item.and_then(|raw| parse::<Kind<'_>>(raw).ok());
         if let Some(tool) = kind.and_then(|kind| Tool::called(&kind.r#type.0)) {
@@ -118,7 +118,7 @@ impl Peeker {
     }
 }
 
-/// Looks at a whole answer. One that waits in the background is an answer too.
+/// Inspects a whole response. A response that is still in progress in the background also counts as one.
 pub(in crate::dialect) fn response(body: &[u8]) -> Result<ResponseSummary, ApiError> {
     let answer: Answer<'_> = json::from_slice(body).map_err(|wrong| ApiError::unreadable(&wrong))?;
     if let Some(error) = answer.failure() {

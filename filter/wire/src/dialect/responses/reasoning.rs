@@ -1,16 +1,16 @@
-//! Reasoning, and the seals on it, which travel in `encrypted_content`.
+//! Reasoning, and its seals in `encrypted_content`.
 //!
-//! In a conversation a seal without an owner is Anthropic's; in this format one without an owner is OpenAI's. So:
+//! In the conversation a seal without an owner is Anthropic's; in this format it is OpenAI's. So:
 //!
 //! | in the conversation | in `encrypted_content` |
 //! |---|---|
-//! | `openai#rs_1.gAAAA` read here: the item's name and its content | `gAAAA` of item `rs_1`, for OpenAI |
+//! | `openai#rs_1.gAAAA` read here: the item's id and its content | `gAAAA` of item `rs_1`, for OpenAI |
 //! | `openai#rs_1.gAAAA` | the same, for a client |
 //! | `EqQB`, Anthropic's | `anthropic#EqQB` |
-//! | `gemini#CiQ`, anyone's | the same |
+//! | `gemini#CiQ`, any other owner's | the same |
 //!
-//! What the provider shows of its reasoning is the item's `summary`. An item without any is encrypted as a whole; a seal
-//! on reasoning that is not shown has a summary of one empty text.
+//! The provider's readable reasoning is the item's `summary`. An item without a summary is fully encrypted. A seal on reasoning without
+//! readable text has a summary of one empty text.
 
 use std::borrow::Cow;
 
@@ -24,7 +24,7 @@ use crate::error::ApiError;
 const OPENAI: &str = "openai";
 const ANTHROPIC: &str = "anthropic";
 
-/// A part of a summary, or of the text itself.
+/// A part of the summary or of the content.
 #[derive(Debug, Deserialize)]
 pub(super) struct Piece<'a> {
     #[serde(borrow, default)]
@@ -39,17 +39,17 @@ pub(super) fn read(fields: &mut Fields<'_>, at: &str, id: &str) -> Result<Option
     Ok(part(id, shown(&summary, &content), &encrypted.unwrap_or_default()))
 }
 
-/// The text of reasoning: its summary, or where there is none, itself.
+/// The readable text: the summary, or else the content.
 pub(super) fn shown(summary: &[Piece<'_>], content: &[Piece<'_>]) -> Option<String> {
     let pieces = if summary.is_empty() { content } else { summary };
     let texts: Vec<&str> = pieces.iter().map(|piece| &*piece.text.0).collect();
     (!texts.is_empty()).then(|| texts.join(BETWEEN))
 }
 
-/// Parts of a summary are paragraphs.
+/// Separates the parts of a summary, which are paragraphs.
 pub(super) const BETWEEN: &str = "\n\n";
 
-/// The reasoning of an item, if there is anything in it.
+/// The reasoning of an item, if it has any.
 pub(super) fn part(id: &str, shown: Option<String>, encrypted: &str) -> Option<Part> {
     let seal = (!encrypted.is_empty()).then(|| unwrap(id, encrypted));
     match (shown, seal) {
@@ -59,7 +59,7 @@ pub(super) fn part(id: &str, shown: Option<String>, encrypted: &str) -> Option<P
     }
 }
 
-/// The seal in an item's `encrypted_content`, as a conversation has it.
+/// Converts an item's `encrypted_content` to the conversation's seal.
 pub(super) fn unwrap(id: &str, encrypted: &str) -> String {
     if let Some(theirs) = seal::of(ANTHROPIC, encrypted) {
         return theirs.to_owned();
@@ -67,17 +67,17 @@ pub(super) fn unwrap(id: &str, encrypted: &str) -> String {
     if seal::anthropics(encrypted).is_none() {
         return encrypted.to_owned();
     }
-    // OpenAI's names have no dots.
+    // OpenAI's ids have no dots.
     let id = if id.contains('.') { "" } else { id };
     seal::mark(OPENAI, &format!("{id}.{encrypted}"))
 }
 
-/// What a client gets for a seal of the conversation.
+/// Converts the conversation's seal to `encrypted_content` for a client.
 pub(super) fn wrap(marked: &str) -> Cow<'_, str> {
     seal::anthropics(marked).map_or(Cow::Borrowed(marked), |theirs| Cow::Owned(seal::mark(ANTHROPIC, theirs)))
 }
 
-/// The item's name and its `encrypted_content`, if the seal is OpenAI's.
+/// The item's id and `encrypted_content`, if the seal is OpenAI's.
 pub(super) fn own(marked: &str) -> Option<(&str, &str)> {
     seal::of(OPENAI, marked)?.split_once('.')
 }

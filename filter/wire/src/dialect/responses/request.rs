@@ -1,5 +1,5 @@
-//! Reads a client's request: the fields of the body itself. Items are in [`input`](super::input), tools and the form of
-//! the answer in [`tools`](super::tools).
+//! Reads a client's request: the top-level fields. [`input`](super::input) reads items; [`tools`](super::tools) reads the tool choice and
+//! the output format.
 
 use crate::conversation::{Message, Reasoning, Request, Role};
 use crate::dialect::fields::Fields;
@@ -14,7 +14,6 @@ use super::table::{TABLE, stored};
 use super::toolbox::Toolbox;
 use super::{input, tools};
 
-/// Reads the body.
 pub(super) fn read(text: &[u8]) -> Result<Request, ApiError> {
     let mut fields = Fields::of(text)?;
     nothing_stored(&mut fields)?;
@@ -35,7 +34,7 @@ pub(super) fn read(text: &[u8]) -> Result<Request, ApiError> {
         user: fields.take("", "user")?,
         service_tier: fields.take("", "service_tier")?,
         stream: fields.take("", "stream")?.unwrap_or_default(),
-        // Streams of this format always say it.
+        // Streams of this format always report it.
         include_usage: true,
         ..Request::default()
     };
@@ -49,7 +48,7 @@ pub(super) fn read(text: &[u8]) -> Result<Request, ApiError> {
     Ok(request)
 }
 
-/// Refuses what a conversation that does not travel whole needs, before anything else is found to be missing for it.
+/// Rejects fields that refer to stored state, before their absence from the conversation causes another error.
 fn nothing_stored(fields: &mut Fields<'_>) -> Result<(), ApiError> {
     for name in ["previous_response_id", "conversation", "prompt"] {
         if fields.take_raw(name).is_some() {
@@ -62,7 +61,7 @@ fn nothing_stored(fields: &mut Fields<'_>) -> Result<(), ApiError> {
     }
 }
 
-/// The conversation, and for each of its messages where its parts came from.
+/// The conversation, and the origins of each message's parts.
 pub(super) fn messages(
     fields: &mut Fields<'_>,
     toolbox: &mut Toolbox,
@@ -85,8 +84,8 @@ fn reasoning(fields: &mut Fields<'_>, dropped: &mut Vec<String>) -> Result<Optio
     Ok(effort.map(Reasoning::Effort))
 }
 
-/// What more an answer is to hold. Encrypted reasoning always is in it; the rest belongs to tools that are refused, but
-/// for `logprobs`, without which an answer would not be what was asked for.
+/// Checks `include`. Encrypted reasoning is always included. The other values belong to tools that are rejected, except `logprobs`, which
+/// would be missing from the response.
 fn include(fields: &mut Fields<'_>, dropped: &mut Vec<String>) -> Result<(), ApiError> {
     let wanted: Vec<String> = fields.take("", "include")?.unwrap_or_default();
     for word in &wanted {

@@ -1,8 +1,8 @@
 //! Reads a provider's stream of events.
 //!
-//! Pieces are told apart by the place of their item. What an item's end holds and no piece has brought (a server that
-//! does not split it, the seal of reasoning) is read from there; what the answer's end holds, if no item came before it.
-//! Events that we do not know are left out, pieces of tools that run at the provider among them.
+//! Deltas are assigned to items by the item's index. Content of an item's final event is used if no delta carried it (a server without
+//! deltas, the seal of reasoning); content of the response's final event is used if there were no items before. Unknown events are dropped,
+//! among them those of tools that run at the provider.
 
 use std::collections::BTreeMap;
 
@@ -19,33 +19,33 @@ use super::event::Event;
 use super::output::{Call, Item, MOST_ITEMS, Reasoning, parse};
 use super::reasoning::{BETWEEN, unwrap};
 
-/// The most that the end of a stream says at once, where nothing of the answer came before it.
+/// The maximum of events emitted at the end of a stream, if nothing came before it.
 const MOST_EVENTS: usize = 16_384;
 
-/// The reader.
+/// A reader for such streams.
 pub(super) type Reader = SseReader<State>;
 
-/// What the events so far have told.
+/// The state from the events so far.
 #[derive(Debug, Default)]
 pub(super) struct State {
     id: String,
     started: bool,
     over: bool,
     calls: u32,
-    /// By their places.
+    /// By their index.
     items: BTreeMap<u64, ItemState>,
-    /// Whether the last event was a delta. The reader tells a complete item only if no delta of it came before.
+    /// Whether the last event was a delta. The reader emits a complete item only if no delta of it came before.
     piece: bool,
 }
 
-/// What is known of an item.
+/// The state of an item.
 #[derive(Debug, Default)]
 struct ItemState {
-    /// The number of the call that it is.
+    /// The call's number, if it is a call.
     call: Option<u32>,
-    /// Whether a piece of it was handed on.
+    /// Whether a piece of it was emitted.
     said: bool,
-    /// Which part of it the last piece belonged to.
+    /// The index of the last piece's part.
     part: u64,
 }
 
@@ -119,7 +119,7 @@ impl State {
         Ok(())
     }
 
-    /// The item that an event is about.
+    /// The item of an event.
     fn item(&mut self, seen: &Event<'_>) -> Result<&mut ItemState, ApiError> {
         let place = seen.output_index.0.unwrap_or_default();
         if self.items.len() == MOST_ITEMS && !self.items.contains_key(&place) {
@@ -142,7 +142,7 @@ impl State {
         Ok(())
     }
 
-    /// A piece of reasoning; parts of it are paragraphs.
+    /// Emits a piece of reasoning; its parts are paragraphs.
     fn thought(&mut self, seen: &Event<'_>, part: Option<u64>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let item = self.item(seen)?;
         let part = part.unwrap_or_default();
@@ -175,7 +175,7 @@ impl State {
         Ok(())
     }
 
-    /// An item is whole: what of it was not handed on yet is.
+    /// Handles a complete item: emits whatever no delta carried.
     fn done(&mut self, seen: &Event<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         self.start(None, events)?;
         let Some(raw) = seen.item else { return Ok(()) };
@@ -226,7 +226,7 @@ impl State {
     }
 }
 
-/// The end of reasoning, where its seal is; `said` tells whether its text was handed on in pieces.
+/// Handles the end of reasoning, which has its seal; `said` is whether its text was emitted in pieces.
 fn thought_over(reasoning: &Reasoning<'_>, said: bool, events: &mut Vec<StreamEvent>) {
     let shown = reasoning.shown();
     let hidden = shown.is_none() && !said;

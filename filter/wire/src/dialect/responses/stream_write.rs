@@ -1,12 +1,11 @@
-//! Writes a stream of named events in OpenAI's shape, straight into the output.
+//! Writes a stream of named events in OpenAI's format, directly into the output.
 //!
-//! An item ends where another begins; calls stay open until the answer's end, because providers mix the pieces of
-//! several. Everything that was said is kept, for the events that end an item and the answer repeat it whole; it is counted as
-//! long as it is written, for they repeat it up to four times. A seal of reasoning is kept until its item ends, and more
-//! reasoning after it is another item.
+//! An item ends when another begins; calls stay open until the response ends, because providers interleave the pieces of several. All
+//! output is held, because the final events of items and of the response repeat it, up to four times. It is counted by its length as JSON.
+//! A seal is held until its item ends; more reasoning after a seal begins another item.
 //!
-//! A failure is written twice: as `error`, which makes OpenAI's libraries raise it, and, once the answer has begun, as
-//! `response.failed`, which is how OpenAI ends such a stream. Nothing that looks like an end without failure follows.
+//! A failure is written twice: as `error`, which makes OpenAI's libraries raise it, and, if the response has begun, as `response.failed`,
+//! which is how OpenAI ends such a stream. Nothing that resembles a successful end follows.
 
 use crate::conversation::{Finish, Form, Part, StreamEvent, Usage, seal};
 use crate::dialect::openai::error;
@@ -18,24 +17,23 @@ use super::answer::{Ended, Shown};
 use super::emit::{NO_LOGPROBS, Numbered, TAIL, field};
 use super::item::{Content, Id, Status, Summary, answer_id, begun, item};
 
-/// A piece of a tool's text.
+/// The event for a piece of a custom tool's input.
 const TEXT_DELTA: &str = "response.custom_tool_call_input.delta";
 
-/// The writer.
 #[derive(Debug)]
 pub(super) struct Writer {
     opening: Opening,
     id: String,
     phase: Phase,
     events: Numbered,
-    /// All that was said.
+    /// The output so far.
     parts: Vec<Part>,
-    /// About how many bytes that is, as JSON.
+    /// Its approximate size as JSON.
     said: usize,
-    /// How many items were begun.
+    /// The number of items begun.
     items: usize,
     open: Open,
-    /// The first part of the open item.
+    /// The index of the open item's first part.
     first: usize,
     calls: Vec<OpenCall>,
     finish: Finish,
@@ -44,37 +42,37 @@ pub(super) struct Writer {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Nothing is written.
+    /// Nothing has been written.
     Waiting,
     Begun,
-    /// The end or an error is written.
+    /// The end or an error has been written.
     Over,
 }
 
-/// The item that is open, calls aside; it is the last of those that were begun, or its calls are after it.
+/// The open item, apart from calls. Only calls may have begun after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Open {
     Nothing,
     /// A message.
     Text,
-    /// The same, with a refusal as its last part.
+    /// A message whose last part is a refusal.
     Refusal,
     Thinking {
-        /// A seal has come: more thinking is another item.
+        /// Whether a seal has come: more reasoning begins another item.
         sealed: bool,
     },
 }
 
-/// A call that was begun.
+/// An open call.
 #[derive(Debug)]
 struct OpenCall {
     call: u32,
-    /// Its place among the parts.
+    /// The index of its part.
     part: usize,
-    /// Its place among the items.
+    /// The index of its item.
     item: usize,
     form: Form,
-    /// What its arguments are as a text, where the client knows the tool so.
+    /// Decodes the arguments to a text, for a tool that the client declared with a text input.
     text: TextArgument,
 }
 
@@ -103,7 +101,7 @@ impl Writer {
         }
     }
 
-    /// Which item an event is about: the one of this part and place.
+    /// Writes the id and index of an event's item, which begins with this part.
     fn place(&self, part: usize, item: usize, out: &mut Vec<u8>) {
         if let Some(part) = self.parts.get(part) {
             field(out, "item_id", &Id::of(part, &self.opening.guises, &self.id, item));
@@ -111,12 +109,12 @@ impl Writer {
         field(out, "output_index", &item);
     }
 
-    /// The place of the item that was begun last.
+    /// The index of the last item.
     fn last(&self) -> usize {
         self.items.saturating_sub(1)
     }
 
-    /// An event about the open message, or the open reasoning.
+    /// Begins an event for the open message or reasoning.
     fn about_open(&mut self, name: &str, out: &mut Vec<u8>) {
         self.events.head(name, out);
         self.place(self.first, self.last(), out);
@@ -126,7 +124,7 @@ impl Writer {
         };
     }
 
-    /// What the part that was begun last holds.
+    /// The text of the last part.
     fn said(&self) -> &str {
         match self.parts.last() {
             Some(Part::Text { text, .. } | Part::Refusal { text } | Part::Thinking { text, .. }) => text,
@@ -150,7 +148,7 @@ impl Writer {
         }
     }
 
-    /// Begins the item that `part` is the first of; `open` is what stays open with it.
+    /// Begins an item with its first `part`; `open` is the new state.
     fn begin(&mut self, part: Part, open: Open, out: &mut Vec<u8>) {
         self.start(out);
         self.close(Status::Completed, out);
@@ -165,7 +163,7 @@ impl Writer {
         self.parts.push(part);
     }
 
-    /// Ends the item at `index`, which begins with the part `first`.
+    /// Ends the item at `index`; `first` is its first part.
     fn item_done(&mut self, first: usize, index: usize, status: Status, out: &mut Vec<u8>) {
         self.events.head("response.output_item.done", out);
         field(out, "output_index", &index);
@@ -201,7 +199,7 @@ impl Writer {
         out.extend_from_slice(TAIL);
     }
 
-    /// A piece of the open item; the caller ends the event.
+    /// Writes a piece of the open item; the caller ends the event.
     fn delta(&mut self, name: &str, piece: &str, out: &mut Vec<u8>) {
         if let Some(Part::Text { text, .. } | Part::Refusal { text } | Part::Thinking { text, .. }) =
             self.parts.last_mut()
@@ -319,7 +317,7 @@ impl Writer {
         }
     }
 
-    /// A piece of what a tool is called with.
+    /// Writes a piece of a call's arguments or input.
     fn call_delta(&mut self, name: &str, part: usize, item: usize, piece: &str, out: &mut Vec<u8>) {
         if piece.is_empty() {
             return;
@@ -330,7 +328,7 @@ impl Writer {
         out.extend_from_slice(TAIL);
     }
 
-    /// Ends everything that is open.
+    /// Ends all open items.
     fn close_all(&mut self, out: &mut Vec<u8>) {
         let last = match self.finish {
             Finish::Length | Finish::ContentFilter => Status::Incomplete,
@@ -348,7 +346,7 @@ impl Writer {
         self.close(last, out);
     }
 
-    /// Clients parse the arguments: none are an empty object.
+    /// Clients parse the arguments, so empty ones become `{}`.
     fn arguments_done(&mut self, part: usize, item: usize, out: &mut Vec<u8>) {
         if let Some(Part::ToolCall { arguments, .. }) = self.parts.get_mut(part)
             && arguments.is_empty()
@@ -364,7 +362,7 @@ impl Writer {
         out.extend_from_slice(TAIL);
     }
 
-    /// What was not clear before the end comes as the last piece.
+    /// Text that was ambiguous until the end comes as the last piece.
     fn text_done(&mut self, part: usize, item: usize, mut reader: TextArgument, out: &mut Vec<u8>) {
         let mut rest = String::new();
         reader.finish(&mut rest);
@@ -434,7 +432,7 @@ impl StreamWriter for Writer {
             StreamEvent::Ping => out.extend_from_slice(b": ping\n\n"),
             StreamEvent::Error(failure) => self.fail(failure, out),
             StreamEvent::End => self.end(out),
-            // The format holds one answer: the first.
+            // The format holds one choice: the first.
             _ => {}
         }
     }

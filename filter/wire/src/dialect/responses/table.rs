@@ -1,5 +1,5 @@
-//! Every field of a request that the dialect knows, and what becomes of it when the provider speaks another format; the
-//! reader decides by this table about what it did not map.
+//! All request fields that the dialect knows, with their policies for providers of other formats. The reader handles every field that it
+//! does not map by this table.
 
 use crate::dialect::openai::table::Table;
 use crate::error::ApiError;
@@ -7,10 +7,10 @@ use crate::error::ApiError;
 use super::super::FieldPolicy::{Dropped, Mapped, Refused};
 use super::super::{Field, policies};
 
-/// Fields by path; `[]` stands for any place in an array. What is not here is refused as unknown.
+/// Fields by path; `[]` stands for any array index. Any other field is rejected as unknown.
 ///
-/// A refused field passes when its value is the default that changes nothing (`"background": false`), and a dropped one
-/// then is not counted (`"store": false`).
+/// A refused field is accepted if it has its default value (`"background": false`); a dropped field with its default value is not counted
+/// (`"store": false`).
 pub const FIELDS: &[Field; 93] = &[
     ("model", Mapped, "the target's model"),
     ("input", Mapped, "a text, or items: messages, calls, results and reasoning"),
@@ -123,10 +123,10 @@ pub const FIELDS: &[Field; 93] = &[
     ("input[].content[].prompt_cache_breakpoint", Dropped, ""),
 ];
 
-/// How the table is read.
+/// The table for the reader.
 pub(super) const TABLE: Table = Table { policies: &policies(FIELDS), changes_nothing };
 
-/// Whether a field holds the value that OpenAI assumes without it.
+/// Whether a field has OpenAI's default value.
 fn changes_nothing(path: &str, value: &str) -> bool {
     match path {
         "top_logprobs" => value == "0",
@@ -141,7 +141,7 @@ fn changes_nothing(path: &str, value: &str) -> bool {
     }
 }
 
-/// A 400 for what lives at OpenAI.
+/// The 400 for a reference to state stored at OpenAI.
 pub(super) fn stored(path: &str) -> ApiError {
     let message = format!(
         "'{path}' refers to stored state, which only a provider with its own Responses API supports. Send the content \
@@ -150,7 +150,7 @@ pub(super) fn stored(path: &str) -> ApiError {
     ApiError::unsupported(path, message)
 }
 
-/// A 400 for an item that is named and not sent.
+/// The 400 for a reference to an item that is not included.
 pub(super) fn referred(path: &str) -> ApiError {
     let message = format!(
         "'{path}' refers to a stored item, and only a provider with its own Responses API stores items. Send whole \
@@ -159,7 +159,7 @@ pub(super) fn referred(path: &str) -> ApiError {
     ApiError::unsupported(path, message)
 }
 
-/// A 400 for what runs at OpenAI, by the word that stands at `path`.
+/// The 400 for a tool that runs at OpenAI; `word` is the value at `path`.
 pub(super) fn hosted(path: &str, word: &str) -> ApiError {
     let word: String = word.chars().take(64).collect();
     let message = format!(

@@ -1,17 +1,17 @@
-//! The tools of a request, as functions: those that stand in `tools`, and those that items bring along.
+//! Converts a request's tools to functions: those in `tools`, and those that items add.
 //!
-//! | a tool | as a function |
+//! | tool | as a function |
 //! |---|---|
-//! | `function` | itself |
-//! | `namespace` | its functions, `{namespace}__{name}`; those of `functions`, the namespace that stands for none, by their names |
-//! | `custom` | a function of one text, with the grammar in its description |
-//! | `tool_search` that the client carries out | a function with its parameters |
-//! | anything else | runs at OpenAI: left out beside functions, by its name |
+//! | `function` | unchanged |
+//! | `namespace` | its functions as `{namespace}__{name}`; those of the namespace `functions`, which means none, under their own names |
+//! | `custom` | a function with one text argument and the grammar in its description |
+//! | `tool_search` executed by the client | a function with its parameters |
+//! | any other | runs at OpenAI: dropped and reported if there are functions |
 //!
-//! Their calls come back in the form in which the client knows the tool: see [`Guises`].
+//! Calls are converted back to the form that the client declared: see [`Guises`].
 //!
-//! Source: the types of OpenAI's Python SDK (`NamespaceTool`, `CustomTool`, `ToolSearchTool`, `ResponseFunctionToolCall.namespace`),
-//! and what Codex 0.171 sends and takes (`additional_tools`; a call without its `namespace` is "unsupported call" to it).
+//! Source: the types of OpenAI's Python SDK (`NamespaceTool`, `CustomTool`, `ToolSearchTool`, `ResponseFunctionToolCall.namespace`), and
+//! the requests and responses of Codex 0.171 (`additional_tools`; it rejects a call without its `namespace` as "unsupported call").
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,28 +25,27 @@ use crate::order;
 
 use super::table::{TABLE, hosted};
 
-/// The search for tools.
+/// The function name for tool search.
 pub(super) const SEARCH: &str = "tool_search";
 
-/// No client has as many hosted tools: of more, the names are not told.
+/// No client has as many hosted tools; the names of further ones are not reported.
 const MOST_NAMED: usize = 16;
 
-/// The namespace whose functions have no other name with it than without.
+/// The namespace whose functions keep their own names.
 const NO_NAMESPACE: &str = "functions";
 
-/// The tools.
 #[derive(Debug, Default)]
 pub(super) struct Toolbox {
     pub tools: Vec<Tool>,
     pub guises: Guises,
-    /// Where each function stands among the tools, the last of its name.
+    /// The index of each function in `tools`, by name; of equal names the last.
     places: BTreeMap<String, usize>,
-    /// Those that run at OpenAI: where each stands, and its type.
+    /// Tools that run at OpenAI: the path and type of each.
     hosted: Vec<(String, String)>,
 }
 
 impl Toolbox {
-    /// Adds the tools at `at.tools`; the functions that they became.
+    /// Adds the tools at `at.tools`; returns the names of their functions.
     pub fn put_all(
         &mut self,
         fields: &mut Fields<'_>,
@@ -62,7 +61,7 @@ impl Toolbox {
         Ok(functions)
     }
 
-    /// The function that stands for a tool, whether it is here or was in an earlier turn.
+    /// The function that represents a tool, also if the tool was only in an earlier turn.
     pub fn function(&self, namespace: Option<&str>, name: &str) -> String {
         match self.guises.named(namespace, name) {
             Some(guise) => guise.function.clone(),
@@ -115,7 +114,7 @@ impl Toolbox {
         for (index, raw) in tools.into_iter().enumerate() {
             self.put(raw, &format!("{at}.tools[{index}]"), Some(&name), dropped, functions)?;
         }
-        // What is said of all of them is said once.
+        // The namespace's description goes to its first function only.
         if let (Some(tool), Some(about)) = (self.tools.get_mut(first), about.filter(|about| !about.trim().is_empty())) {
             let own = tool.description.take().map(|own| format!("\n\n{own}"));
             tool.description = Some(format!("{about}{}", own.unwrap_or_default()));
@@ -123,7 +122,7 @@ impl Toolbox {
         Ok(())
     }
 
-    /// Adds a tool as a function; that one's name.
+    /// Adds a tool as a function; returns its name.
     fn add(&mut self, mut tool: Tool, namespace: Option<&str>, form: Form) -> String {
         let name = std::mem::take(&mut tool.name);
         if namespace.is_none() && form == Form::Function && self.guises.of(&name).is_none() {
@@ -137,7 +136,7 @@ impl Toolbox {
         tool.name.clone_from(&function);
         let namespace = namespace.map(str::to_owned);
         self.guises.add(Guise { function: function.clone(), name, namespace, form });
-        // A tool that comes again, with an item, is the same tool.
+        // A tool that an item repeats replaces the earlier one.
         let place = *self.places.entry(function.clone()).or_insert(self.tools.len());
         match self.tools.get_mut(place) {
             Some(before) => *before = tool,
@@ -146,14 +145,14 @@ impl Toolbox {
         function
     }
 
-    /// A name that no other tool's function has.
+    /// A name that no other function has.
     fn free(&self, name: String) -> String {
-        // From the number of tools on there is one at once.
+        // Starts at the number of tools, so that a free name is found at once.
         let others = (self.tools.len().saturating_add(1)..).map(|number| format!("{name}_{number}"));
         std::iter::once(name.clone()).chain(others).find(|name| !self.places.contains_key(name)).unwrap_or_default()
     }
 
-    /// What runs at OpenAI is left out beside functions; without one, the model could not do what is asked.
+    /// Drops tools that run at OpenAI. Fails if there are no functions: the model could not do the task.
     pub fn leave_out_hosted(&self, dropped: &mut Vec<String>) -> Result<(), ApiError> {
         if let (Some((place, kind)), true) = (self.hosted.first(), self.tools.is_empty()) {
             return Err(hosted(place, kind));
@@ -163,7 +162,7 @@ impl Toolbox {
         Ok(())
     }
 
-    /// Reads which tools are allowed, and leaves the others out.
+    /// Reads the allowed tools and removes the others.
     pub fn allow(&mut self, choice: &mut Fields<'_>) -> Result<ToolChoice, ApiError> {
         let at = "tool_choice";
         let mode = match required(choice, at, "mode")?.as_str() {
@@ -196,7 +195,7 @@ impl Toolbox {
         Ok(mode)
     }
 
-    /// The function that a choice names.
+    /// The function named in a tool choice.
     pub fn chosen(&self, fields: &mut Fields<'_>, at: &str) -> Result<String, ApiError> {
         let (namespace, name): (Option<String>, String) =
             (fields.take(at, "namespace")?, required(fields, at, "name")?);
@@ -204,12 +203,12 @@ impl Toolbox {
     }
 }
 
-/// Whether a tool of this type runs at OpenAI; a search for tools may.
+/// Whether a tool of this type runs at OpenAI. A tool search may run there or at the client.
 pub(super) fn runs_there(kind: &str) -> bool {
     !matches!(kind, "function" | "custom" | "namespace" | SEARCH)
 }
 
-/// One name made of two, as OpenAI's models and Codex know it.
+/// Joins namespace and name, in the form that OpenAI's models and Codex use.
 fn flat(namespace: Option<&str>, name: &str) -> String {
     match namespace {
         None | Some(NO_NAMESPACE) => name.to_owned(),
@@ -217,7 +216,7 @@ fn flat(namespace: Option<&str>, name: &str) -> String {
     }
 }
 
-/// So much of a type as is shown.
+/// Sanitizes a type for messages.
 fn shown(kind: &str) -> String {
     kind.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_').take(64).collect()
 }
@@ -232,7 +231,7 @@ fn function(fields: &mut Fields<'_>, at: &str) -> Result<Tool, ApiError> {
     })
 }
 
-/// The search for tools, that has no other name than its type.
+/// A tool search, whose name is its type.
 fn search(fields: &mut Fields<'_>, at: &str) -> Result<Tool, ApiError> {
     Ok(Tool {
         name: SEARCH.to_owned(),
@@ -243,7 +242,7 @@ fn search(fields: &mut Fields<'_>, at: &str) -> Result<Tool, ApiError> {
     })
 }
 
-/// A tool whose input is a text.
+/// A tool with a text input.
 fn custom(fields: &mut Fields<'_>, at: &str) -> Result<Tool, ApiError> {
     let name = required(fields, at, "name")?;
     let mut description: Option<String> = fields.take(at, "description")?;

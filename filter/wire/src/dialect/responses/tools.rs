@@ -1,4 +1,4 @@
-//! Reads whether a model must call a tool, and what its answer must look like.
+//! Reads the tool choice and the output format.
 
 use serde_json::value::RawValue;
 
@@ -13,7 +13,7 @@ use crate::json;
 use super::table::{TABLE, hosted};
 use super::toolbox::Toolbox;
 
-/// Reads `tool_choice`. Of tools of which only some are allowed, the others are left out.
+/// Reads `tool_choice`. If it allows only some tools, the others are removed.
 pub(super) fn read_choice(
     fields: &mut Fields<'_>,
     toolbox: &mut Toolbox,
@@ -43,7 +43,7 @@ pub(super) fn read_choice(
     nothing_left(&choice, at)
 }
 
-/// Reads `text`: the format is mapped, how much to say is OpenAI's own.
+/// Reads `text`: the format is mapped, the verbosity is OpenAI's own.
 pub(super) fn read_text(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), ApiError> {
     let at = "text";
     let Some(raw) = fields.take_raw(at) else { return Ok(()) };

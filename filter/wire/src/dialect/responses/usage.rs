@@ -1,4 +1,4 @@
-//! Usage: OpenAI's counts by this format's names, which are inclusive as ours are.
+//! Usage in this format's names. OpenAI's counts are inclusive like ours.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,13 +32,13 @@ struct OutputSeen {
     reasoning_tokens: Tokens,
 }
 
-/// The usage in an answer of which nothing else is wanted.
+/// Reads only the usage of a response.
 pub(super) fn of(body: &[u8]) -> Option<Usage> {
     usage_in::<Seen>(body)?.read()
 }
 
 impl Seen {
-    /// The counts, or nothing when the object held none.
+    /// The counts; `None` if the object has none.
     pub fn read(&self) -> Option<Usage> {
         if self.input_tokens.0.is_none() && self.output_tokens.0.is_none() {
             return None;
@@ -55,7 +55,7 @@ impl Seen {
     }
 }
 
-/// `usage` as clients know it.
+/// `usage` in the form for clients.
 #[derive(Debug, Serialize)]
 pub(super) struct Shown {
     input_tokens: u64,

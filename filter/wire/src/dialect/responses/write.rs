@@ -1,10 +1,10 @@
-//! Writes a request for a provider: a whole conversation, of which nothing is stored (`store: false`) unless the client wants it.
+//! Writes a request for a provider: a whole conversation, not stored (`store: false`) unless the client wants it.
 //!
-//! Refused are `stop`, penalties other than 0 and more than one answer, for which the format has no words. Left out and
-//! named in [`Written::dropped`]: `seed`, `top_k`, participants' names, caching marks, a tool's error flag, and reasoning
-//! that is not OpenAI's. What is said of reasoning, and the parameters of chance beside it, are
-//! [`plan`](crate::dialect::openai::reasoning)'s to decide. Where reasoning is asked for, its encrypted content is too, so that the next turn can bring it back. A function
-//! is `strict` only where it says so: this format would assume it, chat completions do not.
+//! `stop`, penalties other than 0 and more than one choice are rejected, because the format does not support them. `seed`, `top_k`,
+//! participants' names, cache marks, a tool's error flag, and reasoning of other providers are dropped and reported in
+//! [`WrittenRequest::dropped`]. [`plan`](crate::dialect::openai::reasoning) decides on reasoning and sampling parameters. A request for
+//! reasoning also requests its encrypted content, so that the next turn can send it back. A function is `strict` only if it says so: this
+//! format's default is strict, unlike that of chat completions.
 
 use crate::conversation::{CacheMark, Message, OutputFormat, Part, Request, Role, Source, Tool};
 use crate::dialect::WrittenRequest;
@@ -23,7 +23,7 @@ use super::body::{Body, FormatOut, ItemOut, PartOut, ReasoningOut, TextOut, Tool
 use super::item::is_spoken;
 use super::reasoning;
 
-/// Writes `request` under the provider's name for the model.
+/// Writes `request` for `model`, the provider's name for the model.
 pub(super) fn write(request: &Request, model: &str) -> Result<WrittenRequest, ApiError> {
     let mut dropped = request.dropped.clone();
     let numbers = Numbers::of(request, bounds::RESPONSES, &mut dropped)?;
@@ -72,11 +72,11 @@ pub(super) fn write(request: &Request, model: &str) -> Result<WrittenRequest, Ap
     Ok(WrittenRequest { body: json::body(&body), dropped: writer.dropped })
 }
 
-/// The format takes no smaller limit ("integer below minimum value. Expected a value >= 16"), and agents ask for one token to see
-/// whether they are served.
+/// The format's minimum limit ("integer below minimum value. Expected a value >= 16"). Agents request a single token to check the
+/// connection.
 const LEAST_TOKENS: u64 = 16;
 
-/// What gathers while messages are written.
+/// The state while messages are written.
 struct Writer<'a> {
     dropped: Vec<String>,
     input: Vec<ItemOut<'a>>,
@@ -109,7 +109,7 @@ impl<'a> Writer<'a> {
         SchemaOut::of(output, strict).map_or(FormatOut::JsonObject, FormatOut::JsonSchema)
     }
 
-    /// A message becomes as many items as it has sorts of parts: results first, then the rest in its order.
+    /// Writes a message as several items by kind: results first, then the rest in order.
     fn message(&mut self, message: &'a Message) -> Result<(), Misplaced<'a>> {
         if message.name.is_some() {
             self.drop("messages[].name");
@@ -142,7 +142,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// A call, or reasoning.
+    /// Writes a call or reasoning.
     fn said_by_the_model(&mut self, role: Role, part: &'a Part) -> Result<(), Misplaced<'a>> {
         let (seal, shown) = match part {
             Part::ToolCall { .. } if role != Role::Assistant => return Err(("a tool call", Some(part))),

@@ -1,8 +1,7 @@
-//! Changes to a text that is mostly right: bytes changed, left out, doubled, or put in from elsewhere.
+//! Changes to a mostly valid text: bytes changed, removed, duplicated, or copied from elsewhere.
 
 use proptest::prelude::*;
 
-/// One change to a text.
 #[derive(Debug, Clone)]
 pub enum Change {
     Set(u8),
@@ -47,7 +46,7 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
-/// The text with these changes.
+/// Applies the changes to the text.
 pub fn changed(mut text: Vec<u8>, changes: &[(prop::sample::Index, Change)]) -> Vec<u8> {
     for (place, change) in changes {
         if text.is_empty() {
@@ -68,7 +67,6 @@ pub fn changed(mut text: Vec<u8>, changes: &[(prop::sample::Index, Change)]) -> 
     text
 }
 
-/// A few changes.
 pub fn changes() -> impl Strategy<Value = Vec<(prop::sample::Index, Change)>> {
     proptest::collection::vec((any::<prop::sample::Index>(), change()), 0..6)
 }

@@ -1,7 +1,6 @@
-//! Whatever bytes come, from a client or from a provider, no reader of any format panics, and none keeps more than it must.
+//! Tests that no input from a client or provider makes a reader panic or hold too much memory.
 //!
-//! What is read is mostly right: a written value with [`changes`]. How many are tried is said by `PROPTEST_CASES`;
-//! `./scripts/fuzz` tries many.
+//! Inputs are mostly valid: a written value with [`changes`]. `PROPTEST_CASES` sets the number of cases; `./scripts/fuzz` runs many.
 
 use proptest::prelude::*;
 
@@ -19,7 +18,7 @@ mod changes;
 mod odd;
 mod samples;
 
-/// A stream as `format` writes it.
+/// A stream written in `format`.
 fn written(format: Both, stream: &[StreamEvent]) -> Vec<u8> {
     let mut writer = format.stream_writer(opening());
     let mut out = Vec::new();
@@ -34,7 +33,7 @@ fn opening() -> Opening {
     Opening { model: "model".to_owned(), now: 0, include_usage: true, estimate: 0, guises }
 }
 
-/// Reads a stream in portions that end at these places, and looks at it as if it passed.
+/// Reads a stream in chunks that end at these places, and inspects it as a stream that passes unchanged.
 fn stream(format: Both, bytes: &[u8], cuts: &[prop::sample::Index]) -> Vec<StreamEvent> {
     let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
     places.extend([0, bytes.len()]);
@@ -55,7 +54,7 @@ fn stream(format: Both, bytes: &[u8], cuts: &[prop::sample::Index]) -> Vec<Strea
     events
 }
 
-/// Few cases unless many are asked for: each goes through all formats.
+/// Few cases by default: each goes through all formats.
 fn configured() -> ProptestConfig {
     let default = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     match std::env::var_os("PROPTEST_CASES") {
@@ -87,7 +86,7 @@ proptest! {
         for format in CHATS {
             let bytes = changed(written(format, &samples::events(3)), &changes);
             let events = stream(format, &bytes, &cuts);
-            // Whatever was read can be written in any format.
+            // Any value that was read can be written in any format.
             for other in CHATS {
                 let _ = written(other, &events);
             }
@@ -107,13 +106,13 @@ proptest! {
     }
 }
 
-/// What a stream may cost besides a multiple of its length.
+/// The memory that a stream may take besides a multiple of its length.
 const SLACK: usize = 2 << 20;
 
-/// The longest name of an answer or of a model that a relay passes on.
+/// The longest response id or model name that the gateway passes on.
 const LONGEST_NAME: usize = 1024;
 
-/// Reads a stream as a relay does, in portions, and writes what it says: what was written, or nothing if the stream was refused.
+/// Translates a stream in chunks, like the gateway. Returns the output, or `None` if the stream was rejected.
 fn relayed(provider: Both, client: Both, bytes: &[u8], size: usize) -> Option<Vec<u8>> {
     let mut writer = client.stream_writer(Opening {
         model: "model".to_owned(),
@@ -126,7 +125,7 @@ fn relayed(provider: Both, client: Both, bytes: &[u8], size: usize) -> Option<Ve
     for portion in bytes.chunks(size) {
         reader.read(portion, &mut events).ok()?;
         for mut event in events.drain(..) {
-            // Every event of some formats repeats the names, which a relay takes for none where they are longer than any.
+            // In some formats every event repeats the id and model. The gateway ignores them if they are too long.
             if let StreamEvent::Start { id, model } = &mut event {
                 [id, model].into_iter().filter(|name| name.len() > LONGEST_NAME).for_each(String::clear);
             }
@@ -141,7 +140,7 @@ fn relayed(provider: Both, client: Both, bytes: &[u8], size: usize) -> Option<Ve
 proptest! {
     #![proptest_config(configured())]
 
-    /// Whatever numbers a provider gives, and however often it does: nothing grows beyond a multiple of what it sends.
+    /// Whatever indexes a provider sends, and however often: memory stays below a multiple of the input.
     #[test]
     fn odd_streams(oddities in odd::oddities(), size in 1usize..70_000, pair in any::<[prop::sample::Index; 2]>()) {
         let [provider, client] = pair.map(|index| CHATS[index.index(CHATS.len())]);
@@ -152,7 +151,7 @@ proptest! {
         prop_assert!(most <= SLACK + 64 * bytes.len(), "{most} bytes for {} of {names:?}", bytes.len());
         let written = out.map_or(0, |out| out.len());
         prop_assert!(written <= SLACK + 48 * bytes.len(), "{written} bytes from {} of {names:?}", bytes.len());
-        // What passes as it is is looked at; that keeps little.
+        // Inspecting a stream that passes unchanged takes little memory.
         let Some(passing) = provider.serves().passing else { return Ok(()) };
         let (mut decoder, mut peeker) = (sse::Decoder::default(), (passing.peeker)());
         let memory = allocation_counter::measure(|| for portion in bytes.chunks(size) {
@@ -234,7 +233,7 @@ proptest! {
     }
 }
 
-/// Ends without one of its events having been complete.
+/// The stream ends before any event is complete.
 #[test]
 fn an_event_without_an_end_is_given_up() {
     let portion = vec![b'x'; 1 << 20];

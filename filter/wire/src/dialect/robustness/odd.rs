@@ -1,5 +1,5 @@
-//! Streams as no provider of good will sends them: indices that nothing has, events by the thousand, texts and lists that are
-//! longer than any, names as long as answers. The framing is right, for what is framed wrongly is not read.
+//! Streams that no honest provider sends: absurd indexes, thousands of events, overlong texts and lists, ids as long as responses. The
+//! framing is valid, since a stream with invalid framing is not read.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,27 +9,27 @@ use proptest::sample::Index;
 use crate::dialect::halves::Both;
 use crate::framing::{eventstream, sse};
 
-/// One event: its name, and its JSON.
+/// One event: its name and its JSON.
 #[derive(Debug, Clone)]
 pub struct Event {
     name: String,
     data: String,
 }
 
-/// What is odd about a stream.
+/// An oddity in a stream.
 #[derive(Debug, Clone)]
 pub enum Oddity {
-    /// An event's numbers are these.
+    /// All indexes of an event are replaced.
     Numbered(Index, &'static str),
-    /// An event comes so many times, by itself or each time as the next number.
+    /// An event is repeated, unchanged or each time with the next index.
     Repeated(Index, usize, bool),
-    /// One of an event's texts is so much longer.
+    /// One of an event's texts is longer by this many bytes.
     Long(Index, Index, usize),
-    /// One of an event's lists has so many more of these.
+    /// One of an event's lists has this many more items.
     Crowded(Index, Index, &'static str, usize),
 }
 
-/// By what formats tell choices, calls, blocks and items apart.
+/// Fields that number choices, calls, blocks and items.
 const NUMBERS: [&str; 5] =
     ["\"index\":", "\"output_index\":", "\"content_index\":", "\"summary_index\":", "\"contentBlockIndex\":"];
 
@@ -62,7 +62,7 @@ const ELEMENTS: [&str; 9] = [
     r#"{"delta":{"content":"x"}}"#,
 ];
 
-/// Mostly few of them, sometimes very many.
+/// Mostly few, sometimes very many.
 fn amount(few: usize, many: usize) -> impl Strategy<Value = usize> {
     prop_oneof![12 => 1..few, 1 => many / 2..many]
 }
@@ -80,12 +80,11 @@ fn oddity() -> impl Strategy<Value = Oddity> {
     ]
 }
 
-/// A few at a time.
 pub fn oddities() -> impl Strategy<Value = Vec<Oddity>> {
     proptest::collection::vec(oddity(), 1..4)
 }
 
-/// The same stream, with these oddities.
+/// Applies these oddities to the stream.
 pub fn odd(format: Both, bytes: &[u8], oddities: &[Oddity]) -> Vec<u8> {
     let mut events = split(format, bytes);
     for oddity in oddities {
@@ -125,7 +124,7 @@ pub fn odd(format: Both, bytes: &[u8], oddities: &[Oddity]) -> Vec<u8> {
     joined(format, &events)
 }
 
-/// `data` with this in the place of its numbers.
+/// `data` with `index` in place of its numbers.
 fn numbered(data: &str, index: &str) -> String {
     let mut out = data.to_owned();
     for name in NUMBERS {
@@ -140,7 +139,7 @@ fn numbered(data: &str, index: &str) -> String {
     out
 }
 
-/// Inserts `what` behind one of the places where `mark` stands.
+/// Inserts `what` after one of the occurrences of `mark`.
 fn insert(data: &mut String, mark: &str, which: Index, what: &str) {
     let places: Vec<usize> = data.match_indices(mark).map(|(at, _)| at + mark.len()).collect();
     if !places.is_empty() {
@@ -152,7 +151,7 @@ fn is_framed(format: Both) -> bool {
     format.provider.stream_type != "text/event-stream"
 }
 
-/// Anthropic's events travel on AWS inside of others.
+/// On AWS, Anthropic's events are wrapped in others.
 fn unwrapped(data: &str) -> Option<String> {
     let inside = data.strip_prefix(r#"{"bytes":""#)?.strip_suffix("\"}")?;
     String::from_utf8(STANDARD.decode(inside).ok()?).ok()

@@ -1,5 +1,4 @@
-//! One conversation, its answer and its stream, which every format can say: what benchmarks measure and what is mutated to see
-//! that readers bear anything.
+//! A conversation, its response and its stream, which every format supports: the input of benchmarks and of the robustness tests.
 
 use sluice_wire::conversation::{
     Choice, Finish, Json, Message, Part, Request, Response, Role, StreamEvent, Tool, ToolChoice, Usage,
@@ -13,7 +12,7 @@ fn part(text: &str) -> Part {
     Part::Text { text: text.to_owned(), cache: None }
 }
 
-/// A conversation with `turns` questions of a kibibyte each, a call of a tool, and its result.
+/// A conversation with `turns` questions of one kibibyte each, a tool call and its result.
 pub fn request(turns: usize) -> Request {
     let paragraph = "What \"is\" the weather in Oslo, in Ürümqi and in 北京, and why?\n".repeat(16);
     let call = Part::ToolCall {
@@ -50,7 +49,7 @@ pub fn request(turns: usize) -> Request {
     }
 }
 
-/// A question without anything that some format has no words for.
+/// A question without anything that some format does not support.
 pub fn plain() -> Request {
     Request {
         model: "model".to_owned(),
@@ -60,7 +59,7 @@ pub fn plain() -> Request {
     }
 }
 
-/// The answer: `kibibytes` of text, and a call.
+/// The response: `kibibytes` of text and a call.
 pub fn response(kibibytes: usize) -> Response {
     let call = Part::ToolCall {
         id: "call_2".to_owned(),
@@ -81,7 +80,7 @@ pub fn response(kibibytes: usize) -> Response {
     }
 }
 
-/// The same as a stream: `events` pieces of text of 20 bytes, and the call.
+/// The response as a stream: `events` texts of 20 bytes, and the call.
 pub fn events(events: usize) -> Vec<StreamEvent> {
     let mut stream = vec![StreamEvent::Start { id: "id".to_owned(), model: "model".to_owned() }];
     let piece = || StreamEvent::Text { choice: 0, text: "twenty bytes of text".to_owned() };

@@ -1,23 +1,23 @@
-//! JSON Schemas of functions and answers, as each provider takes them. There is one transformation, and a table of [`Rules`] that
-//! drives it. A schema that needs no change keeps its own bytes.
+//! Fits the JSON Schemas of functions and responses to each provider: one transformation, driven by a table of [`Rules`]. A schema that
+//! needs no change keeps its own bytes.
 //!
-//! | provider | functions | strict functions, and answers |
+//! | provider | functions | strict functions, and responses |
 //! |---|---|---|
-//! | OpenAI | `type` and `properties` at the top | `strict` is left out of schemas that OpenAI would not take with it, and named |
-//! | Anthropic, also at clouds | the same | words that it refuses go into `description`; `additionalProperties: false` everywhere; `oneOf` is `anyOf`; a `$ref` stands alone |
+//! | OpenAI | `type` and `properties` at the top | `strict` is dropped and reported if OpenAI would reject the schema with it |
+//! | Anthropic, also at clouds | the same | rejected keywords move into `description`; `additionalProperties: false` everywhere; `oneOf` becomes `anyOf`; a `$ref` stands alone |
 //! | AWS Bedrock's Converse | the same | the same |
 //! | Gemini | a `$ref` stands alone | the same |
 //!
-//! A `$ref` that has to stand alone, and does not, becomes what it points to, with what stands beside it. Where that is the schema that
-//! it stands in, or far more than was there, what stands beside it is left out.
+//! A `$ref` with siblings, where it must stand alone, is replaced by its definition and the siblings. If it is recursive, or its definition
+//! would make the schema far larger, the siblings are removed.
 //!
-//! The answer is held against the client's own schema wherever that is checked at all.
+//! If the gateway checks a response, it uses the client's own schema.
 //!
-//! Sources: Anthropic's page "Structured outputs" (limitations of JSON Schema) and what its SDKs make of schemas
-//! (`src/anthropic/lib/_parse/_transform.py` of anthropics/anthropic-sdk-python); AWS' user guide, "Structured outputs";
-//! Google's reference of `responseJsonSchema` ("If `$ref` is set on a sub-schema, no other properties, except for those starting as
-//! a `$`, may be set"); OpenAI's page "Structured outputs" (supported schemas), and its 400s "object schema missing properties" and "schema
-//! must be a JSON Schema of 'type: \"object\"'".
+//! Sources: Anthropic's page "Structured outputs" (limitations of JSON Schema) and the transformations of its SDKs
+//! (`src/anthropic/lib/_parse/_transform.py` of anthropics/anthropic-sdk-python); AWS' user guide, "Structured outputs"; Google's reference
+//! of `responseJsonSchema` ("If `$ref` is set on a sub-schema, no other properties, except for those starting as a `$`, may be set");
+//! OpenAI's page "Structured outputs" (supported schemas), and its 400s "object schema missing properties" and "schema must be a JSON
+//! Schema of 'type: \"object\"'".
 
 use std::borrow::Cow;
 
@@ -36,19 +36,19 @@ mod tests;
 
 use tree::Node;
 
-/// What a provider's schemas take.
+/// The schemas that a provider takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// What is not one of these words goes into the description; `None` where all are taken.
+    /// The supported keywords; others move into the description. `None` if all are supported.
     pub words: Option<&'static [&'static str]>,
-    /// Objects have `additionalProperties: false`, and one of several is any of them.
+    /// Whether objects need `additionalProperties: false`, and `oneOf` becomes `anyOf`.
     pub closed: bool,
 }
 
-/// Of Gemini's schemas only what stands beside a `$ref` is restricted.
+/// Gemini restricts only the siblings of a `$ref`.
 pub const GEMINI: Rules = Rules { words: None, closed: false };
 
-/// What Anthropic keeps to.
+/// The keywords that Anthropic enforces.
 pub const ANTHROPIC: Rules = Rules {
     words: Some(&[
         "type",
@@ -73,9 +73,9 @@ pub const ANTHROPIC: Rules = Rules {
     closed: true,
 };
 
-/// A schema as a provider takes it. What went is on the list, `base` before each word.
+/// Fits a schema to a provider. Adds removed keywords, each with the prefix `base`, to `dropped`.
 pub fn fitted<'a>(schema: &'a Json, rules: &Rules, base: &str, dropped: &mut Vec<String>) -> Cow<'a, Json> {
-    // Without a `$ref` there is nothing to do for those who take everything else.
+    // Without a `$ref` and a list of keywords there is nothing to change.
     if rules.words.is_none() && !schema.text().contains("$ref") {
         return Cow::Borrowed(schema);
     }
@@ -89,14 +89,13 @@ pub fn fitted<'a>(schema: &'a Json, rules: &Rules, base: &str, dropped: &mut Vec
     Cow::Owned(Json(raw))
 }
 
-/// The name of functions' schemas, by OpenAI's name for it.
+/// The path of a function's schema, by OpenAI's names.
 pub const PARAMETERS: &str = "tools[].function.parameters";
 
-/// The name of an answer's schema.
+/// The path of a response's schema.
 pub const ANSWER: &str = "response_format.json_schema.schema";
 
-/// A function's schema as an object's, which providers want it to be: with its `type` and `properties`. `None` of a function that has
-/// none, or an empty one.
+/// Completes a function's schema with `type` and `properties`, which providers require. `None` if there is no schema, or an empty one.
 pub fn object<'a>(schema: Option<&'a Json>) -> Option<Cow<'a, Json>> {
     let schema = schema?;
     let Some(Node::Object(entries)) = Node::read_top(&schema.0) else { return Some(Cow::Borrowed(schema)) };
@@ -104,7 +103,7 @@ pub fn object<'a>(schema: Option<&'a Json>) -> Option<Cow<'a, Json>> {
         return None;
     }
     let has = |name: &str| entries.iter().any(|(key, _)| key == name);
-    // An alternative of objects, or a name for one, is left for the provider to judge.
+    // Alternatives and references are left for the provider to check.
     let elsewhere = ["anyOf", "oneOf", "allOf", "$ref"].into_iter().any(has);
     let is_object = entries.iter().any(|(key, value)| key == "type" && value.is_text("object"));
     let mut more = String::new();
@@ -122,7 +121,7 @@ pub fn object<'a>(schema: Option<&'a Json>) -> Option<Cow<'a, Json>> {
     Some(json.map_or(Cow::Borrowed(schema), Cow::Owned))
 }
 
-/// A function's schema for Anthropic's models: as an object's, and where the function is strict, in Anthropic's words.
+/// A function's schema for Anthropic's models: completed, and fitted if the function is strict.
 pub fn anthropics<'a>(tool: &'a Tool, dropped: &mut Vec<String>) -> Option<Cow<'a, Json>> {
     let schema = object(tool.parameters.as_ref())?;
     if tool.strict != Some(true) {
@@ -134,13 +133,13 @@ pub fn anthropics<'a>(tool: &'a Tool, dropped: &mut Vec<String>) -> Option<Cow<'
     })
 }
 
-/// Whether OpenAI is told to keep to a function's schema: only where its schema is one that OpenAI can keep to.
+/// Returns `strict` for a function; turned off if OpenAI cannot enforce its schema.
 pub fn strict_tool(tool: &Tool, dropped: &mut Vec<String>) -> Option<bool> {
     let keeps = tool.parameters.as_ref().is_none_or(|schema| strict::fits(&schema.0));
     unless_strict(tool.strict, keeps, "tools[].function.strict", dropped)
 }
 
-/// The same for an answer's schema.
+/// Returns `strict` for a response's schema, likewise.
 pub fn strict_answer(output: &OutputFormat, dropped: &mut Vec<String>) -> Option<bool> {
     let OutputFormat::JsonSchema { schema, strict, .. } = output else { return None };
     unless_strict(*strict, strict::fits(&schema.0), "response_format.json_schema.strict", dropped)

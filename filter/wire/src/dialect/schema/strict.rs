@@ -1,14 +1,13 @@
-//! Whether OpenAI can keep to a schema: what it does not know makes a request with `strict` a 400, where without it the schema is
-//! only what the model is shown.
+//! Checks whether OpenAI can enforce a schema. With `strict`, an unsupported keyword is a 400; without it, the model only sees the schema.
 //!
-//! Every object says `additionalProperties: false` and requires all that it names; the words below are not known.
-//! Source: OpenAI's page "Structured outputs" (supported schemas).
+//! Every object must have `additionalProperties: false` and require all its properties; the keywords below are not supported. Source:
+//! OpenAI's page "Structured outputs" (supported schemas).
 
 use serde_json::value::RawValue;
 
 use super::tree::Node;
 
-/// Words that OpenAI does not keep to.
+/// Keywords that OpenAI cannot enforce.
 const UNKNOWN: &[&str] = &[
     "allOf",
     "oneOf",
@@ -31,7 +30,7 @@ const UNKNOWN: &[&str] = &[
     "prefixItems",
 ];
 
-/// Whether it fits.
+/// Whether OpenAI can enforce it.
 pub(super) fn fits(schema: &RawValue) -> bool {
     Node::read(schema).is_some_and(|schema| schema_fits(&schema))
 }

@@ -1,4 +1,4 @@
-//! Schemas before and after.
+//! Schemas before and after the transformation.
 
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
@@ -10,7 +10,7 @@ fn schema(value: &Value) -> Json {
     Json::parse(&value.to_string()).unwrap()
 }
 
-/// What becomes of a schema, and which words went.
+/// Fits a schema; returns it and the removed keywords.
 fn fit(value: &Value, rules: &Rules) -> (Value, Vec<String>) {
     let (schema, mut dropped) = (schema(value), Vec::new());
     let fitted = fitted(&schema, rules, "s", &mut dropped);
@@ -129,7 +129,7 @@ fn a_reference_into_itself_ends() {
     assert_eq!(gone, ["s.description"]);
 }
 
-/// Definitions that double what they point to, with siblings everywhere, would grow without end.
+/// Definitions that double their targets, with siblings everywhere, would grow without bound.
 #[test]
 fn references_do_not_grow_a_schema_without_bound() {
     let mut defs = serde_json::Map::new();

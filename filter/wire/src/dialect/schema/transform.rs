@@ -1,39 +1,38 @@
-//! The one transformation: every schema within a schema is made to fit the rules.
+//! The transformation: fits every subschema to the rules.
 //!
-//! It walks a finite tree. A `$ref` is followed only where it has to be replaced, never into the schema that it stands in, and
-//! only while the whole stays within [`MOST_NODES`].
+//! It walks a finite tree. A `$ref` is followed only to inline its definition, never inside that definition, and only while the schema
+//! stays within [`MOST_NODES`].
 
 use std::borrow::Cow;
 
 use super::Rules;
 use super::tree::{MOST_NODES, Node, text};
 
-/// What was done to a schema.
+/// The changes made to a schema.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    /// Whether anything was.
+    /// Whether there are any.
     pub(super) any: bool,
-    /// Words that went, each once.
+    /// Removed keywords, without duplicates.
     pub(super) gone: Vec<String>,
 }
 
-/// As deep may definitions be put into each other.
+/// The most definitions that may be inlined into each other.
 const DEEPEST: usize = 16;
 
 type Entries<'a> = Vec<(Cow<'a, str>, Node<'a>)>;
 
 struct Pass<'a, 'r> {
     rules: &'r Rules,
-    /// What a `$ref` can point to, as it was, by its name: `#/$defs/City`.
+    /// The original targets of `$ref`, by name: `#/$defs/City`.
     definitions: Vec<(String, Node<'a>)>,
-    /// The definitions that are being put in place of what points to them.
+    /// The definitions that are being inlined.
     inside: Vec<String>,
-    /// How many more values may be put there.
+    /// How many more values may be inlined.
     room: usize,
     changes: Changes,
 }
 
-/// Applies `rules` to a whole schema.
 pub(super) fn apply<'a>(schema: Node<'a>, rules: &Rules) -> (Node<'a>, Changes) {
     let room = MOST_NODES.saturating_sub(schema.size());
     let definitions = definitions(&schema);
@@ -77,7 +76,8 @@ impl<'a> Pass<'a, '_> {
         Node::Object(entries)
     }
 
-    /// A `$ref` without what stands beside it, or what it points to with it; whether the latter, which then is being written.
+    /// Makes a `$ref` stand alone: inlines its definition, or removes its siblings. Returns whether the definition was inlined, and is thus
+    /// in `inside`.
     fn alone(&mut self, mut entries: Entries<'a>) -> (Entries<'a>, bool) {
         let reference = entries.iter().find(|(word, _)| word == "$ref").and_then(|(_, name)| name.as_text());
         let (Some(name), true) = (reference, entries.iter().any(|(word, _)| !word.starts_with('$'))) else {
@@ -105,7 +105,7 @@ impl<'a> Pass<'a, '_> {
         (entries, false)
     }
 
-    /// A word and its value, and the schemas in it.
+    /// Transforms the schemas in a keyword's value.
     fn word(&mut self, word: Cow<'a, str>, value: Node<'a>) -> (Cow<'a, str>, Node<'a>) {
         let value = match (&*word, value) {
             (
@@ -133,7 +133,7 @@ impl<'a> Pass<'a, '_> {
         (word, value)
     }
 
-    /// What is none of the `words` goes into the description, where the model may heed it.
+    /// Moves keywords that are not among `words` into the description, where the model may follow them.
     fn describe(&mut self, entries: &mut Entries<'a>, words: &[&str]) {
         let stays = |word: &str, value: &Node<'_>| match word {
             "format" => value.as_text().is_some_and(|format| FORMATS.contains(&&*format)),
@@ -153,7 +153,7 @@ impl<'a> Pass<'a, '_> {
         }
         self.changes.any = true;
         entries.retain(|(word, value)| stays(word, value));
-        // It stands alone.
+        // A `$ref` takes no description.
         if entries.iter().any(|(word, _)| word == "$ref") {
             return;
         }
@@ -167,7 +167,7 @@ impl<'a> Pass<'a, '_> {
         }
     }
 
-    /// Nothing but what is named may stand in an object, and one of several is any of them.
+    /// Forbids additional properties in objects, and replaces `oneOf` by `anyOf`.
     fn close(&mut self, entries: &mut Entries<'a>) {
         let any_of = entries.iter().any(|(word, _)| word == "anyOf");
         for (word, _) in entries.iter_mut().filter(|(word, _)| word == "oneOf" && !any_of) {
@@ -196,11 +196,11 @@ impl<'a> Pass<'a, '_> {
     }
 }
 
-/// The formats of texts that Anthropic knows.
+/// The string formats that Anthropic supports.
 const FORMATS: [&str; 10] =
     ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 
-/// A word went. One that is nobody's is not told: it may be anything.
+/// Records a removed keyword. One with unusual characters may be any data and is recorded as `*`.
 fn gone(changes: &mut Changes, word: &str) {
     let plain = word.len() <= 40
         && word.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '$' | '-' | '_'));

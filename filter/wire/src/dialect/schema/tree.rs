@@ -1,6 +1,6 @@
-//! A schema taken apart, in its own order: what is no schema stays the text that it is.
+//! A parsed schema, in its own order; values without schemas stay raw text.
 //!
-//! What is too deep, too large, or says a word twice is not taken apart: it stays as it is.
+//! A schema that is too deep, too large, or repeats a keyword is not parsed and stays unchanged.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,35 +11,34 @@ use serde_json::value::RawValue;
 
 use crate::json;
 
-/// No schema of a person's is nearly as deep.
+/// The deepest nesting; hand-written schemas are far shallower.
 const DEEPEST: usize = 64;
 
-/// As many values may a schema have.
+/// The most values in a schema.
 pub(super) const MOST_NODES: usize = 20_000;
 
-/// A value.
 #[derive(Debug, Clone)]
 pub(super) enum Node<'a> {
-    /// As it was written.
+    /// Raw JSON.
     Raw(Cow<'a, str>),
-    /// Names as they are meant, in order.
+    /// Unescaped names and their values, in order.
     Object(Vec<(Cow<'a, str>, Node<'a>)>),
     Array(Vec<Node<'a>>),
 }
 
 impl<'a> Node<'a> {
-    /// All of a schema.
+    /// Parses a whole schema.
     pub(super) fn read(raw: &'a RawValue) -> Option<Self> {
         read(raw, DEEPEST, &mut 0)
     }
 
-    /// Its first level.
+    /// Parses the first level only.
     pub(super) fn read_top(raw: &'a RawValue) -> Option<Self> {
         let entries: Entries<'_> = json::read(raw.get()).ok()?;
         Some(Self::Object(entries.0.into_iter().map(|(key, raw)| (key, Self::Raw(raw.get().into()))).collect()))
     }
 
-    /// As JSON.
+    /// Writes it as JSON.
     pub(super) fn written(&self) -> String {
         let mut out = String::with_capacity(256);
         self.write(&mut out);
@@ -74,7 +73,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The text that it is.
+    /// The string, if it is one.
     pub(super) fn as_text(&self) -> Option<String> {
         match self {
             Self::Raw(raw) if raw.starts_with('"') => json::read(raw).ok(),
@@ -82,12 +81,12 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Whether it is this text.
+    /// Whether it is the string `text`.
     pub(super) fn is_text(&self, text: &str) -> bool {
         self.as_text().is_some_and(|own| own == text)
     }
 
-    /// How many values it holds, itself among them.
+    /// The number of values in it, including itself.
     pub(super) fn size(&self) -> usize {
         match self {
             Self::Raw(_) => 1,
@@ -97,7 +96,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// A text as JSON.
+/// Writes a string as JSON.
 pub(super) fn text(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What the framing promises.
+//! Tests of the framing.
 
 use super::*;
 #[cfg(target_arch = "wasm32")]
@@ -29,7 +29,7 @@ fn frame(event: &str, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Puts both checksums right again.
+/// Recomputes both checksums.
 fn seal(frame: &mut [u8]) {
     let prelude = crc32fast::hash(&frame[..8]).to_be_bytes();
     frame[8..12].copy_from_slice(&prelude);
@@ -86,7 +86,7 @@ fn headers_that_are_not_text_are_passed_over() {
     assert_eq!(found, [Some("ok".to_owned())]);
 }
 
-/// A frame of these headers, whatever they are.
+/// A frame with these header bytes, valid or not.
 fn with_headers(headers: &[u8]) -> Vec<u8> {
     let length = |bytes: usize| u32::try_from(bytes).unwrap().to_be_bytes();
     let mut bytes = [length(headers.len() + FRAME), length(headers.len()), [0; 4]].concat();

@@ -1,4 +1,4 @@
-//! That nothing gets lost in it, and that most texts end there.
+//! Asserts that the sieve loses no match, and that it clears most texts.
 
 use super::super::{Matcher, Wanted};
 use super::*;
@@ -7,20 +7,20 @@ use crate::guard::spec::Detector;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// Those of a gateway that looks for much.
+/// The matchers of a gateway with many guardrails.
 fn finders() -> Vec<Matcher> {
-    let finder = |detectors: &[Detector], patterns: &[&str], words: &[&str]| {
+    let matcher = |detectors: &[Detector], patterns: &[&str], words: &[&str]| {
         let mut wanted = Wanted::default();
         detectors.iter().for_each(|detector| wanted.detector(*detector));
         patterns.iter().for_each(|pattern| wanted.pattern(pattern, pattern).unwrap());
         wanted.words(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
-        wanted.finder().unwrap()
+        wanted.matcher().unwrap()
     };
     use Detector::*;
     vec![
-        finder(&[ApiKey, AwsAccessKey, PrivateKey, Jwt], &["EMP-[0-9]{6}"], &["Project Titan"]),
-        finder(&[Email, Phone, CreditCard, Iban, UsSsn, IpAddress], &[], &[]),
-        finder(&[Email], &[r"a\sb", r"(?i)kiss", r"\w+é\d"], &["Über uns", "c++", "kein Sinn"]),
+        matcher(&[ApiKey, AwsAccessKey, PrivateKey, Jwt], &["EMP-[0-9]{6}"], &["Project Titan"]),
+        matcher(&[Email, Phone, CreditCard, Iban, UsSsn, IpAddress], &[], &[]),
+        matcher(&[Email], &[r"a\sb", r"(?i)kiss", r"\w+é\d"], &["Über uns", "c++", "kein Sinn"]),
     ]
 }
 
@@ -29,15 +29,15 @@ const PROSE: &str = "\n\n- The task was written in 2024, at noon, by Jane's team
 
 #[test]
 fn a_text_without_anything_of_it_ends_there() {
-    for finder in finders() {
-        let sieve = finder.sieve.as_ref().unwrap();
+    for matcher in finders() {
+        let sieve = matcher.sieve.as_ref().unwrap();
         let text = PROSE.repeat(3);
         for end in (0..=text.len()).filter(|end| text.is_char_boundary(*end)) {
             assert_eq!(sieve.look(&text[..end]), Sight::Nothing, "{sieve:?} in {}", &text[..end]);
         }
         assert_eq!(sieve.look("x\u{a0}y"), Sight::Folds);
         let steps = Matcher::steps();
-        assert_eq!((finder.first(PROSE, &steps), finder.all(PROSE, &steps).count()), (None, 0));
+        assert_eq!((matcher.first(PROSE, &steps), matcher.all(PROSE, &steps).count()), (None, 0));
         assert_eq!(steps.taken(), 2 * u64::try_from(PROSE.len()).unwrap());
     }
 }
@@ -46,9 +46,9 @@ fn a_text_without_anything_of_it_ends_there() {
 fn what_nearly_every_text_has_is_looked_for_in_all() {
     let mut wanted = Wanted::default();
     wanted.pattern("p", "[a-z]+").unwrap();
-    let finder = wanted.finder().unwrap();
-    assert!(finder.sieve.is_none());
-    assert_eq!(finder.first("1 x", &Matcher::steps()), Some("p"));
+    let matcher = wanted.matcher().unwrap();
+    assert!(matcher.sieve.is_none());
+    assert_eq!(matcher.first("1 x", &Matcher::steps()), Some("p"));
 }
 
 #[test]
@@ -70,7 +70,7 @@ mod beside_a_look_at_all {
     use super::*;
     use proptest::prelude::*;
 
-    /// What finds are made of, whole or nearly, and what may stand in them.
+    /// Pieces of matches and near misses, and characters that may occur in them.
     const PIECES: &[&str] = &[
         "sk-",
         "abcdefghijklmnopqrstuvwxyz",
@@ -175,30 +175,30 @@ mod beside_a_look_at_all {
 
     fn texts() -> impl Strategy<Value = String> {
         let pieces = prop::collection::vec(piece(), 0..12).prop_map(|pieces| pieces.concat());
-        // A find may stand wherever a block begins and ends.
+        // A match may cross the end of a block.
         (0..2 * BLOCK, pieces).prop_map(|(before, text)| format!("{}{text}", ". ".repeat(before / 2)))
     }
 
     thread_local! {
-        /// With a sieve and without.
+        /// Matchers with a sieve and without.
         static BOTH: (Vec<Matcher>, Vec<Matcher>) = {
             let mut without = finders();
-            without.iter_mut().for_each(|finder| finder.sieve = None);
+            without.iter_mut().for_each(|matcher| matcher.sieve = None);
             (finders(), without)
         };
     }
 
     type Finds = Vec<(String, Range<usize>)>;
 
-    /// One thing that is in a text, and all that are, as it is and folded.
-    fn look(finder: &Matcher, text: &str) -> (Option<String>, Finds, Option<Finds>) {
+    /// The first match and all matches of a text, and all matches of its folded form.
+    fn look(matcher: &Matcher, text: &str) -> (Option<String>, Finds, Option<Finds>) {
         let steps = Matcher::steps();
-        let first = finder.first(text, &steps).map(str::to_owned);
-        let all = |text: &str| finder.all(text, &steps).map(|find| (find.label.to_owned(), find.at)).collect();
+        let first = matcher.first(text, &steps).map(str::to_owned);
+        let all = |text: &str| matcher.all(text, &steps).map(|find| (find.label.to_owned(), find.at)).collect();
         (first, all(text), folded(text).map(|folded| all(&folded.text)))
     }
 
-    /// Expressions and texts that have something to do with each other.
+    /// Related expressions and texts.
     fn expressions() -> impl Strategy<Value = String> {
         let leaf = prop::sample::select(vec![
             "a",

@@ -1,4 +1,4 @@
-//! What a circuit promises: one behaviour at a time, then with others in between, then after any history.
+//! Tests of the circuit: single behaviours first, then interleavings, then random histories.
 
 use std::cell::Cell;
 
@@ -21,13 +21,13 @@ const SETTINGS: Settings = Settings {
     ramp: Duration::from_secs(5),
 };
 const LEASE: Duration = Duration::from_secs(10);
-/// Neither more nor less.
+/// The jitter in the middle of its range.
 const EVEN: u64 = u64::MAX / 2;
 const CLEAN: CircuitState = CircuitState::Closed { clean: true };
 const NOTED: CircuitState = CircuitState::Closed { clean: false };
 
-/// One worker's view of a target in a memory; moments in milliseconds.
-struct Worker<'a>(&'a dyn SharedData, Cells);
+/// One worker's view of a target. Times are in milliseconds.
+struct Worker<'a>(&'a dyn SharedData, TargetHealth);
 
 impl<'a> Worker<'a> {
     fn new(shared: &'a dyn SharedData) -> Self {
@@ -42,7 +42,7 @@ impl<'a> Worker<'a> {
         claim_probe(self.0, &self.1, at(now), LEASE, &SETTINGS)
     }
 
-    /// Attempts that were sent and ended at the same moment.
+    /// Attempts that were sent and failed at the same time.
     fn fails(&self, times: usize, now: i64) {
         (0..times).for_each(|_| self.fails_late(now, now));
     }
@@ -63,7 +63,7 @@ impl<'a> Worker<'a> {
         limited(self.0, &self.1, CircuitAttempt { began: at(now), ended: at(now) }, at(until), &SETTINGS);
     }
 
-    /// The bucket, with its version.
+    /// The bucket with its version.
     fn kept(&self) -> Option<(Vec<u8>, u32)> {
         self.0.read(&self.1.circuit.bucket)
     }
@@ -407,7 +407,7 @@ fn what_others_are_always_ahead_of_is_dropped() {
     assert!(worker.claims(2_000));
 }
 
-/// One worker does something; at each point of it another claims the probe too.
+/// One worker claims the probe; at each step another worker claims it too.
 #[test]
 fn of_two_that_claim_the_probe_one_gets_it_however_they_interleave() {
     for before in 0.. {

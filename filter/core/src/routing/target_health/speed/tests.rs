@@ -7,9 +7,9 @@ use super::*;
 use crate::store::fake::Shared;
 use crate::store::fake::{Contended, Interrupted};
 
-/// The chance to explore what is stale, and no turning of equals.
+/// Dice that allow exploration of a stale target and do not rotate equals.
 const EXPLORING: u64 = 0;
-/// Neither.
+/// Dice that do neither.
 const PLAIN: u64 = 1 << 32;
 
 fn streamed(first_token: u64, tokens: u64, generating: u64) -> Observation {
@@ -17,12 +17,12 @@ fn streamed(first_token: u64, tokens: u64, generating: u64) -> Observation {
     Observation { first_token: Some(first_token), tokens, generating }
 }
 
-/// An answer of a hundred tokens, ten seconds to generate, after so many milliseconds.
+/// Records a response of a hundred tokens that took ten seconds to generate, with this time to the first token.
 fn see(memory: &Shared, first_token: u64, now: i64) {
     observe(memory, &target(), &streamed(first_token, 100, 10_000), at(now));
 }
 
-/// Whose first token takes so long, as it was seen at that moment.
+/// The speed of a target with this time to the first token, observed at `seen`.
 fn speed(first_token: u64, seen: i64) -> Speed {
     let memory = Shared::default();
     see(&memory, first_token, seen);
@@ -33,7 +33,7 @@ fn first_token(memory: &Shared) -> u128 {
     read(memory, &target()).first_token().unwrap().as_millis()
 }
 
-/// The order when exploring is refused, and what would have been explored.
+/// The order without exploration, and the target that would have been explored.
 fn ordered(targets: &[Speed], now: i64, dice: u64) -> (Vec<usize>, Option<usize>) {
     let order = order(targets, 100, at(now), dice);
     let explore = order.explore;
@@ -133,7 +133,7 @@ fn the_fastest_comes_first() {
 #[test]
 fn the_length_of_the_answer_decides_between_a_quick_start_and_a_high_rate() {
     let memory = Shared::default();
-    let (quick, strong) = (Cells::of("quick", "m"), Cells::of("strong", "m"));
+    let (quick, strong) = (TargetHealth::of("quick", "m"), TargetHealth::of("strong", "m"));
     observe(&memory, &quick, &streamed(100, 100, 10_000), at(0));
     observe(&memory, &strong, &streamed(2_000, 100, 1_000), at(0));
     let targets = [quick, strong].map(|target| read(&memory, &target));
@@ -220,7 +220,7 @@ fn an_observation_and_a_claim_at_the_same_time_are_both_kept() {
 #[test]
 fn a_target_that_became_fast_again_is_found() {
     let memory = Shared::default();
-    let cells = [Cells::of("a", "m"), Cells::of("b", "m")];
+    let cells = [TargetHealth::of("a", "m"), TargetHealth::of("b", "m")];
     let (mut explored, mut dice) = (0, 1_u64);
     let mut first_at = |now: i64, delays: [u64; 2]| {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,4 +1,4 @@
-//! Several Envoys and a Redis between them, as its script is: one behaviour at a time, and random histories.
+//! Several Envoys that share a Redis, which behaves like `sync.lua`: single behaviors, and random histories.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use super::*;
 use crate::store::embedded::exchange::{LARGEST_BATCH, apply, collect};
 use crate::store::{Batch, Delta, Global};
 
-/// What `sync.lua` does.
+/// A model of `sync.lua`.
 #[derive(Default)]
 struct Redis {
     last: BTreeMap<(String, u16), u64>,
     windows: BTreeMap<(String, u64), i64>,
-    /// Level in millionths, when it was, and what drains in a minute.
+    /// Level in millionths, its time, and the drain per minute.
     rates: BTreeMap<String, (u64, u64, u64)>,
     places: BTreeMap<(String, String), (i64, u64)>,
 }
@@ -63,7 +63,7 @@ impl Redis {
     }
 }
 
-/// An Envoy's memory, and its keeper.
+/// An Envoy's memory and its counter sync.
 #[derive(Default)]
 struct Envoy {
     memory: Memory,
@@ -126,7 +126,7 @@ fn a_request_that_settles_after_its_lease_and_its_day_is_still_counted() {
     let (day, other) = (counter("day", "red", LimitWindow::Day), counter("other", "red", LimitWindow::Day));
     let held = envoys[0].take(&day, 3, 10, at(NOON)).unwrap();
     for days in [1, 3] {
-        // Its lease has ended, and another meter's record has taken the place of its own.
+        // Its lease has ended, and another counter's record has replaced its own.
         let later = at(NOON + days * 86_400);
         envoys[0].take(&other, 1, 10, later).unwrap();
         envoys[0].settle(&day, held, 3, 1, later);
@@ -161,7 +161,7 @@ fn a_batch_without_an_answer_is_told_again_under_its_number_and_adds_once() {
     envoys[0].take(&counter, 4, 100, at(NOON)).unwrap();
     let again = envoys[0].collect("red", at(NOON)).unwrap();
     assert_eq!(again, first);
-    // Another VM of the same Envoy goes on with what the first began.
+    // Another VM of the same Envoy continues the batch of the first.
     let other = collect(&envoys[0].memory, ShardId::of("red"), true, [99; 16], at(NOON)).unwrap().unwrap();
     assert_eq!(other, first);
     apply(&envoys[0].memory, &again, &redis.sync(&again, at(NOON)), at(NOON)).unwrap();
@@ -183,7 +183,7 @@ fn what_a_lost_worker_had_reserved_comes_back_everywhere() {
         envoys[0].exchange(&mut redis, "red", at(NOON));
         envoys[1].exchange(&mut redis, "red", at(NOON));
         assert_eq!(envoys[1].take(&counter, 1, 10, at(NOON + 1)), None, "{kind:?}");
-        // Nobody asks for anything: the keepers see it.
+        // No requests arrive: the counter syncs notice it.
         let after = at(NOON + 2 * LEASE);
         (0..2).for_each(|_| envoys[..2].iter().for_each(|envoy| envoy.exchange(&mut redis, "red", after)));
         assert_eq!(envoys[..2].iter().map(|envoy| used(&envoy.memory, &counter, after)).sum::<u64>(), 0, "{kind:?}");
@@ -208,7 +208,7 @@ fn what_drained_in_an_outage_is_not_told_as_if_it_came_at_once() {
 fn a_steady_rate_of_all_together_is_bounded_by_the_limit() {
     let (mut redis, envoys, rate) = (Redis::default(), Envoy::all(), counter("m", "red", LimitWindow::Minute));
     let mut granted = 0;
-    // Each by itself stays below 60 a minute; together they are half above it.
+    // Each alone stays below 60 a minute; together they are half above it.
     for second in 0..600 {
         for envoy in &envoys {
             granted += u64::from(second % 2 == 0 && envoy.take(&rate, 1, 60, at(NOON + second)).is_some());
@@ -248,14 +248,14 @@ fn a_page_of_many_meters_is_told_in_several_batches() {
     }
 }
 
-/// Thousands of names, each of which goes into a page: too slow where code is not optimised and not native.
+/// Thousands of names, each of which is added to a shard: too slow in unoptimized or wasm code.
 #[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn names_without_a_use_go_when_there_are_too_many() {
     let (mut redis, envoys) = (Redis::default(), Envoy::all());
     let fill = |day: u64| {
         for n in 0..4_000 {
-            // What was given back whole makes room for the next.
+            // A counter that was released in full makes room for the next.
             let counter = counter(&format!("{day}/{n}"), "red", LimitWindow::Concurrent);
             let held = envoys[0].take(&counter, 1, 9, at(NOON + day * DAY)).unwrap();
             envoys[0].settle(&counter, held, 1, 0, at(NOON + day * DAY));
@@ -284,7 +284,7 @@ fn counts_of_this_envoy_alone_are_told_to_nobody() {
     assert!(!envoys[0].memory.0.lock().unwrap().0.keys().any(|name| name.contains("names")));
 }
 
-/// Two Envoys of three workers each; a keeper of each exchanges counts meanwhile, and every third answer is lost.
+/// Two Envoys of three workers each. A counter sync of each runs meanwhile, and every third reply is lost.
 #[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn counts_of_workers_that_never_stop_are_exchanged_exactly() {
@@ -292,7 +292,7 @@ fn counts_of_workers_that_never_stop_are_exchanged_exactly() {
     let at_work = std::sync::atomic::AtomicUsize::new(6);
     let work = |number: usize| {
         for n in 0..200 {
-            // Some records, and so their names, are new all the time.
+            // Some records, and so their names, are new each time.
             let counter = if n % 4 == 0 { format!("m{n}") } else { "m".to_owned() };
             let counter = super::counter(&counter, "red", LimitWindow::Total);
             let held = envoys[number % 2].take(&counter, 5, 1_000_000, at(NOON)).unwrap();
@@ -352,17 +352,17 @@ mod histories {
 
     #[derive(Debug, Clone)]
     enum Step {
-        /// At this Envoy, of these meters so much.
+        /// Reserves these amounts by counter, at this Envoy.
         Reserve(usize, BTreeMap<usize, u64>),
-        /// The reservation so far back, with so much in percent.
+        /// Settles a reservation by its age, with this percentage used.
         Settle(usize, u64),
-        /// Its keeper collects, whatever became of what it collected before.
+        /// The counter sync collects, whatever became of its last batch.
         Collect(usize),
-        /// What was collected so many times ago, anywhere, reaches Redis; the answer is on its way.
+        /// The batch collected this many steps ago, anywhere, reaches Redis; the reply is in flight.
         Deliver(usize),
-        /// The latest answer for this Envoy reaches it.
+        /// The latest reply for this Envoy reaches it.
         Answer(usize),
-        /// Milliseconds.
+        /// Advances time by milliseconds.
         Pass(u64),
     }
 
@@ -379,7 +379,7 @@ mod histories {
         prop::collection::vec(step, 1..120)
     }
 
-    /// By meter, window and Envoy.
+    /// By counter, window and Envoy.
     type Sums = BTreeMap<(usize, u64), BTreeMap<usize, i64>>;
 
     fn add(sums: &mut Sums, envoy: usize, part: &Settled, amount: u64) {
@@ -389,7 +389,7 @@ mod histories {
         *sums.entry(envoy).or_default() += i64::try_from(amount).unwrap();
     }
 
-    /// A reservation that is open: where, and what.
+    /// An open reservation: its Envoy and its parts.
     type Open = (usize, Vec<Settled>);
 
     struct World {
@@ -399,7 +399,7 @@ mod histories {
         open: Vec<Open>,
         sent: Vec<(usize, Batch)>,
         answers: BTreeMap<usize, (Batch, Vec<Global>)>,
-        /// What was used, by meter, window and Envoy. Rates and places have no window.
+        /// Usage by counter, window and Envoy. Rates and concurrency slots have no window.
         used: Sums,
     }
 
@@ -420,7 +420,7 @@ mod histories {
             Time(self.now * 1_000_000)
         }
 
-        /// What is to be counted: what was used, and what is reserved and neither settled nor lost.
+        /// The expected counts: usage, and reservations neither settled nor lost.
         fn sums(&self) -> Sums {
             let mut sums = self.used.clone();
             for (envoy, parts) in &self.open {
@@ -474,7 +474,7 @@ mod histories {
             for part in &mut parts {
                 let percent = match part.counter.kind {
                     LimitWindow::Concurrent => 0,
-                    // More than was reserved of a rate that has drained is kept without a pace: tested by itself.
+                    // A drained rate stores usage beyond the reservation without a pace: tested separately.
                     LimitWindow::Minute => percent.min(100),
                     _ => percent,
                 };
@@ -484,7 +484,7 @@ mod histories {
             settle(&self.envoys[envoy].memory, &settlement(parts, self.time()), CounterScope::Replicated).unwrap();
         }
 
-        /// Until everybody has told everything and heard everything.
+        /// Exchanges until every Envoy has sent and received everything.
         fn exchange_all(&mut self) {
             let now = self.time();
             for _ in 0..3 {
@@ -507,7 +507,7 @@ mod histories {
             }
         }
 
-        /// Everybody who has counted something of it knows what all have.
+        /// Every Envoy that has counted usage knows the total.
         fn compare_with_all(&self, counter: usize, sums: &BTreeMap<usize, i64>, sum: i64) {
             for (envoy, own) in sums.iter().filter(|(_, own)| **own != 0) {
                 let used = used(&self.envoys[*envoy].memory, &meter_of(counter), self.time());
@@ -517,7 +517,7 @@ mod histories {
     }
 
     proptest! {
-        /// Answers that are lost or late, batches told again and old ones that arrive late, over midnight.
+        /// Lost and late replies, repeated batches, and old ones that arrive late, across midnight.
         #[test]
         fn whatever_happens_to_messages_every_count_is_the_exact_sum(steps in steps(3)) {
             let mut world = World::new();
@@ -533,7 +533,7 @@ mod histories {
             }
         }
 
-        /// The same at one moment: nothing drains and no lease ends, so those are exact sums too.
+        /// At one moment nothing drains and no lease ends, so rates and slots are exact sums too.
         #[test]
         fn at_one_moment_rates_and_places_are_exact_sums_too(steps in steps(0)) {
             let mut world = World::new();

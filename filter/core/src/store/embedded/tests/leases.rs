@@ -1,4 +1,4 @@
-//! What is not settled within its lease comes back, once, and what is settled after it is charged all the same.
+//! Reservations not settled within their lease are released once; a later settlement is still charged.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -6,7 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 use crate::store::embedded::leases::MOST_SUMS;
 
-/// Seconds after which nothing that begins at a moment is held any more: the lease, an eighth of it, and what is rounded.
+/// Seconds after which no reservation made at a moment is held: the lease, an eighth of it, and rounding.
 const OVER: u64 = LEASE + LEASE / 8 + 1;
 
 const GAUGES: [LimitWindow; 3] = [LimitWindow::Day, LimitWindow::Month, LimitWindow::Total];
@@ -38,7 +38,7 @@ fn what_was_used_does_not_come_back() {
 #[test]
 fn a_request_that_settles_after_its_lease_pays_and_gets_nothing_back_twice() {
     for kind in GAUGES {
-        // Whether somebody has looked at the page in between, and so given it back, makes no difference.
+        // A read of the shard in between, which releases it, makes no difference.
         for looked in [false, true] {
             let (memory, counter) = (Memory::default(), counter("m", "red", kind));
             let late = granted(&memory, vec![hard(&counter, 60, 100)], at(NOON))[0];
@@ -55,7 +55,7 @@ fn a_request_that_settles_after_its_lease_pays_and_gets_nothing_back_twice() {
 #[test]
 fn one_of_many_that_is_lost_takes_nothing_of_the_others_along() {
     let (memory, counter) = (Memory::default(), counter("m", "red", LimitWindow::Total));
-    // All end in one bucket: what comes back is what is left in it.
+    // All end in one bucket: the rest of its sum is released.
     let held: Vec<CounterSnapshot> =
         (0..10).map(|n| granted(&memory, vec![hard(&counter, 10 + n, 1_000)], at(NOON))[0]).collect();
     for (n, held) in held.iter().enumerate().skip(1) {
@@ -75,7 +75,7 @@ fn what_is_reserved_on_two_pages_comes_back_on_both() {
     }
 }
 
-/// The memory as a worker leaves it that ends when it has held something on the first page, before it decides on the second.
+/// The state left by a worker that ends after its debit on the first shard, before it decides on the second.
 #[test]
 fn what_an_undecided_order_holds_comes_back_too() {
     struct Watched(Memory, Memory);
@@ -104,7 +104,7 @@ fn a_clock_that_is_set_back_gives_nothing_back_twice() {
     let (memory, counter) = (Memory::default(), counter("m", "red", LimitWindow::Total));
     let first = granted(&memory, vec![hard(&counter, 60, 1_000)], at(NOON))[0];
     granted(&memory, vec![hard(&counter, 1, 1_000)], at(NOON + OVER));
-    // Back in the past a second one has the same lease as the first had.
+    // Back in time, a second reservation gets the same lease as the first.
     let second = granted(&memory, vec![hard(&counter, 50, 1_000)], at(NOON))[0];
     assert_eq!(first.until, second.until);
     settle_one(&memory, &counter, first, 60, 5, at(NOON));
@@ -122,7 +122,7 @@ fn a_page_remembers_a_few_leases_for_a_meter_however_many_requests_are_under_way
         (0..50).for_each(|_| drop(granted(&memory, vec![hard(&counter, 1, 1_000_000)], at(NOON + second))));
         assert!(size() <= one + 24 * 18, "{} bytes", size() - one);
     }
-    // Those of the last second are held for as long as any.
+    // The reservations of the last second are held longest.
     assert_eq!(used(&memory, &counter, at(NOON + 4 * LEASE + OVER)), 0);
     settle_one(&memory, &counter, unreserved(0), 0, 1, at(NOON + 4 * LEASE + OVER));
     assert_eq!(size(), one - 24);
@@ -136,7 +136,7 @@ fn past_the_most_leases_of_a_page_what_is_lost_stays_charged() {
     granted(&memory, vec![hard(&more, 1, 100)], at(NOON));
     let snapshots = granted(&memory, counters.iter().map(|counter| hard(counter, 1, 10)).collect(), at(NOON));
     assert!(snapshots.iter().all(|snapshot| snapshot.until > 0));
-    // A lease that ends later is one more; one that ends with the first is not.
+    // A lease with a later end needs another sum; one with the same end does not.
     let lost = granted(&memory, vec![hard(&more, 20, 100)], at(NOON + 30))[0];
     let settled = granted(&memory, vec![hard(&more, 30, 100)], at(NOON + 30))[0];
     let within = granted(&memory, vec![hard(&more, 2, 100)], at(NOON))[0];
@@ -154,7 +154,7 @@ fn leases_that_are_damaged_are_no_page() {
     let (memory, counter) = (Memory::default(), counter("m", "red", LimitWindow::Total));
     granted(&memory, vec![hard(&counter, 60, 100)], at(NOON));
     let (whole, _) = memory.read(&shard::name(ShardId::of("red"))).unwrap();
-    // How many leases there are stands behind the number of records.
+    // The number of leases follows the number of records.
     for count in [0_u32, 2, u32::MAX] {
         let mut damaged = whole.clone();
         damaged[8..12].copy_from_slice(&count.to_le_bytes());

@@ -1,5 +1,4 @@
-//! A shared data in memory, and what the store promises, one behaviour at a time. Random histories are in `properties`,
-//! real threads in `threads`.
+//! Shared data in memory, and the store's guarantees one at a time. Random histories are in `properties`, real threads in `threads`.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -20,12 +19,12 @@ mod properties;
 #[cfg(not(target_arch = "wasm32"))]
 mod threads;
 
-/// 2027-01-31, noon: a month ends with this day.
+/// 2027-01-31, noon: the last day of a month.
 const NOON: u64 = 1_801_396_800;
 const DAY: u64 = 86_400;
 const LEASE: u64 = 70;
 
-/// As Envoy's: versions are counted over all names, and writing an absent name ignores the version.
+/// Like Envoy's: versions count over all names, and writing a missing name ignores the version.
 #[derive(Default)]
 struct Memory(Mutex<(Values, u32)>);
 
@@ -69,7 +68,7 @@ fn request(id: &str, alternatives: Vec<Vec<Debit>>) -> ReserveRequest {
     ReserveRequest { id: id.into(), lease: Duration::from_secs(LEASE), alternatives }
 }
 
-/// The readings of an order of one alternative that is granted.
+/// The snapshots of a granted request with one alternative.
 #[track_caller]
 fn granted(memory: &Memory, debits: Vec<Debit>, now: Time) -> Vec<CounterSnapshot> {
     match reserve(memory, &request("granted", vec![debits]), CounterScope::Local, now) {
@@ -78,7 +77,7 @@ fn granted(memory: &Memory, debits: Vec<Debit>, now: Time) -> Vec<CounterSnapsho
     }
 }
 
-/// The same, all of which is used at once.
+/// [`granted`], with everything used at once.
 #[track_caller]
 fn spent(memory: &Memory, debits: Vec<Debit>, now: Time) -> Vec<CounterSnapshot> {
     let snapshots = granted(memory, debits.clone(), now);
@@ -87,7 +86,7 @@ fn spent(memory: &Memory, debits: Vec<Debit>, now: Time) -> Vec<CounterSnapshot>
     snapshots
 }
 
-/// What stands against an order of one alternative that is refused.
+/// The exceeded limit of a rejected request with one alternative.
 #[track_caller]
 fn refused(memory: &Memory, debits: Vec<Debit>, now: Time) -> LimitExceeded {
     match reserve(memory, &request("refused", vec![debits]), CounterScope::Local, now) {
@@ -102,17 +101,16 @@ fn settlement(parts: Vec<Settled>, now: Time) -> Settlement {
     Settlement { id: "settled".into(), parts, entry: Some(entry), at: now, corrects: false, notes: Vec::new() }
 }
 
-/// So much of a meter, which a reading tells to be reserved.
+/// The settlement of a reservation with this snapshot.
 fn part(counter: &Counter, held: CounterSnapshot, reserved: u64, used: u64) -> Settled {
     Settled { counter: counter.clone(), window: held.period, until: held.until, reserved, used }
 }
 
-/// What stands in for a reading where nothing was reserved.
+/// The snapshot for usage without a reservation.
 fn unreserved(window: u64) -> CounterSnapshot {
     CounterSnapshot { period: window, ..CounterSnapshot::default() }
 }
 
-/// Settles one part.
 fn settle_one(memory: &Memory, counter: &Counter, held: CounterSnapshot, reserved: u64, used: u64, now: Time) {
     let part = part(counter, held, reserved, used);
     settle(memory, &settlement(vec![part], now), CounterScope::Local).unwrap();
@@ -211,7 +209,7 @@ fn a_rate_that_only_a_settlement_touched_drains_at_the_next_takes_limit() {
     let (memory, rate) = (Memory::default(), counter("m", "red", LimitWindow::Minute));
     settle_one(&memory, &rate, unreserved(0), 0, 40, at(NOON));
     assert_eq!(used(&memory, &rate, at(NOON + 30)), 40);
-    // A limit that allows 40 has drained them by then, whichever it is.
+    // Any limit that allows 40 has drained them by then.
     assert_eq!([60, 61].map(|seconds| used(&memory, &rate, at(NOON + seconds))), [40, 0]);
     assert_eq!(granted(&memory, vec![hard(&rate, 1, 60)], at(NOON + 30))[0].used, 11);
 }
@@ -397,7 +395,7 @@ fn a_page_that_is_full_says_so_and_keeps_counting_what_it_knows() {
     let memory = Memory::default();
     let counters: Vec<Counter> =
         (0..4_096).map(|number| counter(&format!("m{number}"), "", LimitWindow::Total)).collect();
-    granted(&memory, counters.iter().map(|meter| hard(meter, 1, 10)).collect(), at(NOON));
+    granted(&memory, counters.iter().map(|counter| hard(counter, 1, 10)).collect(), at(NOON));
     let (one_more, team) = (counter("more", "", LimitWindow::Total), counter("t", "red", LimitWindow::Total));
     let both = vec![vec![hard(&team, 1, 10), hard(&one_more, 1, 10)]];
     assert!(reserve(&memory, &request("o", both), CounterScope::Local, at(NOON)).is_err());
@@ -407,8 +405,8 @@ fn a_page_that_is_full_says_so_and_keeps_counting_what_it_knows() {
 
 #[test]
 fn a_damaged_page_is_neither_believed_nor_overwritten() {
-    let (memory, meter) = (Memory::default(), counter("m", "red", LimitWindow::Total));
-    granted(&memory, vec![hard(&meter, 1, 10)], at(NOON));
+    let (memory, counter) = (Memory::default(), counter("m", "red", LimitWindow::Total));
+    granted(&memory, vec![hard(&counter, 1, 10)], at(NOON));
     let whole = memory.read(&shard::name(ShardId::of("red"))).unwrap().0;
     // The record is followed by one lease.
     let kind = whole.len() - 24 - record::SIZE + 8;
@@ -416,10 +414,10 @@ fn a_damaged_page_is_neither_believed_nor_overwritten() {
     for damaged in [Vec::new(), whole[1..].to_vec(), whole[..whole.len() - 1].to_vec(), unknown_gauge] {
         memory.write(&shard::name(ShardId::of("red")), &damaged, 0).unwrap();
         assert!(
-            reserve(&memory, &request("o", vec![vec![hard(&meter, 1, 10)]]), CounterScope::Local, at(NOON)).is_err()
+            reserve(&memory, &request("o", vec![vec![hard(&counter, 1, 10)]]), CounterScope::Local, at(NOON)).is_err()
         );
-        assert!(read(&memory, std::slice::from_ref(&meter), at(NOON)).is_err());
-        let settlement = settlement(vec![part(&meter, unreserved(0), 1, 0)], at(NOON));
+        assert!(read(&memory, std::slice::from_ref(&counter), at(NOON)).is_err());
+        let settlement = settlement(vec![part(&counter, unreserved(0), 1, 0)], at(NOON));
         assert!(settle(&memory, &settlement, CounterScope::Local).is_err());
         assert_eq!(memory.read(&shard::name(ShardId::of("red"))).unwrap().0, damaged);
     }
@@ -427,13 +425,13 @@ fn a_damaged_page_is_neither_believed_nor_overwritten() {
 
 #[test]
 fn a_refusal_next_to_an_order_that_is_lost_stands_in_the_end() {
-    let (memory, meter) = (Memory::default(), counter("m", "red", LimitWindow::Total));
+    let (memory, counter) = (Memory::default(), counter("m", "red", LimitWindow::Total));
     let now = CounterTime::of(at(NOON));
-    granted(&memory, vec![hard(&meter, 1, 1)], at(NOON));
+    granted(&memory, vec![hard(&counter, 1, 1)], at(NOON));
     let mut shard = Shard::read(&memory, ShardId::of("red"), CounterScope::Local, &now).unwrap();
     shard.open(1, &now);
     shard.write().unwrap();
-    refused(&memory, vec![hard(&meter, 1, 1)], at(NOON));
+    refused(&memory, vec![hard(&counter, 1, 1)], at(NOON));
     assert!(shard.is_unsettled(&now) && !shard.is_unsettled(&CounterTime::of(at(NOON + 1))));
 }
 
@@ -510,7 +508,7 @@ fn damaged_accounts_are_not_believed() {
     }
 }
 
-/// Each configuration has a team and a key that the others do not have, and one team that all have.
+/// Each configuration has a team and a key of its own, and one team that all have.
 #[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn teams_that_come_and_go_leave_a_bounded_memory_and_one_that_stays_is_exact() {
@@ -529,7 +527,7 @@ fn teams_that_come_and_go_leave_a_bounded_memory_and_one_that_stays_is_exact() {
             ("requests/concurrent", LimitWindow::Concurrent),
         ];
         let fresh = kinds.map(|(what, kind)| counter(&format!("team={team}/{what}"), &team, kind));
-        let debits: Vec<Debit> = stays.iter().chain(&fresh).map(|meter| hard(meter, 2, u64::MAX / 2)).collect();
+        let debits: Vec<Debit> = stays.iter().chain(&fresh).map(|counter| hard(counter, 2, u64::MAX / 2)).collect();
         let now = at(NOON + number);
         let Ok(ReserveResult::Granted { snapshots, .. }) =
             reserve(&memory, &request(&team, vec![debits.clone()]), CounterScope::Replicated, now)

@@ -1,4 +1,4 @@
-//! Random histories against a plain model, and bytes that are no page.
+//! Random histories against a simple model, and malformed shards.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::pending_sync::PendingSync;
 use super::*;
 
-/// Every gauge, once alone in the team's page and once in the common one, each with its limit.
+/// Every limit window once in the team's shard and once in the common one, each with its limit.
 const METERS: [(&str, &str, LimitWindow, u64); 8] = [
     ("rate", "red", LimitWindow::Minute, 60),
     ("day", "red", LimitWindow::Day, 90),
@@ -24,14 +24,14 @@ fn meter_of(index: usize) -> Counter {
     counter(name, shard, kind)
 }
 
-/// What happens.
+/// A step of a history.
 #[derive(Debug, Clone)]
 enum Step {
-    /// An order: alternatives of (meter, amount, hard), no meter twice in one.
+    /// A reserve request: alternatives of (counter, amount, hard), each counter at most once in one.
     Reserve(Vec<Vec<(usize, u64, bool)>>),
-    /// The reservation with this number, if it is open, is settled with such a part of what it reserved, in percent.
+    /// Settles the reservation with this number, if it is open, with this percentage of its amount.
     Settle(usize, u64),
-    /// Time passes: milliseconds.
+    /// Advances time by milliseconds.
     Pass(u64),
 }
 
@@ -39,8 +39,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let take = (0..METERS.len(), 0..30_u64, prop::bool::weighted(0.8));
     let debits = prop::collection::vec(take, 0..5).prop_map(|debits| {
         let distinct: BTreeMap<usize, (u64, bool)> =
-            debits.into_iter().map(|(meter, amount, hard)| (meter, (amount, hard))).collect();
-        distinct.into_iter().map(|(meter, (amount, hard))| (meter, amount, hard)).collect()
+            debits.into_iter().map(|(counter, amount, hard)| (counter, (amount, hard))).collect();
+        distinct.into_iter().map(|(counter, (amount, hard))| (counter, amount, hard)).collect()
     });
     let pass = prop_oneof![
         6 => 0..20_000_u64,
@@ -56,7 +56,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..80)
 }
 
-/// One change of a rate: when, how much, and, when it gives back, since when that was reserved.
+/// One change of a rate: its time, its amount, and, for a return, the time of the reservation.
 #[derive(Debug, Clone, Copy)]
 struct Change {
     at: u64,
@@ -64,22 +64,22 @@ struct Change {
     reserved: u64,
 }
 
-/// What should be counted: every change there ever was, added up anew each time it is asked.
+/// The expected counts: all changes ever, summed up on each query.
 #[derive(Debug, Default)]
 struct Model {
-    /// What was settled, of days, months and totals.
+    /// Settled usage of days, months and totals.
     windows: BTreeMap<(usize, u64), u64>,
-    /// What is held, of those and of places: until when, and how much.
+    /// Reservations of those and of concurrency slots: end and amount.
     held: BTreeMap<(usize, u64), Vec<(u64, u64)>>,
     rates: BTreeMap<usize, Vec<Change>>,
 }
 
 impl Model {
-    /// What is left of a rate, in parts of a unit that drain one by one each microsecond for each unit of the limit.
-    fn level(&self, meter: usize, now: u64) -> i128 {
-        let limit = i128::from(METERS[meter].3);
+    /// The level of a rate, in parts of a unit. One part drains each microsecond for each unit of the limit.
+    fn level(&self, counter: usize, now: u64) -> i128 {
+        let limit = i128::from(METERS[counter].3);
         let (mut level, mut at, mut empty_at) = (0_i128, 0_u64, 0_u64);
-        let changes = self.rates.get(&meter).into_iter().flatten().copied();
+        let changes = self.rates.get(&counter).into_iter().flatten().copied();
         for change in changes.chain([Change { at: now, amount: 0, reserved: now }]) {
             level = (level - limit * i128::from(change.at - at)).max(0);
             at = change.at;
@@ -93,12 +93,12 @@ impl Model {
         level
     }
 
-    fn used(&self, meter: usize, now: u64) -> u64 {
-        let kind = METERS[meter].2;
+    fn used(&self, counter: usize, now: u64) -> u64 {
+        let kind = METERS[counter].2;
         match kind {
-            LimitWindow::Minute => u64::try_from((self.level(meter, now) + 59_999_999) / 60_000_000).unwrap(),
+            LimitWindow::Minute => u64::try_from((self.level(counter, now) + 59_999_999) / 60_000_000).unwrap(),
             LimitWindow::Concurrent | LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => {
-                let window = (meter, Window::number(kind, &CounterTime::of(Time(now * 1_000))));
+                let window = (counter, Window::number(kind, &CounterTime::of(Time(now * 1_000))));
                 let held = self.held.get(&window).into_iter().flatten();
                 let held: u64 = held.filter(|(until, _)| *until > now / 1_000).map(|(_, amount)| amount).sum();
                 self.windows.get(&window).copied().unwrap_or_default() + held
@@ -107,41 +107,41 @@ impl Model {
     }
 
     fn fits(&self, debits: &[(usize, u64, bool)], now: u64) -> bool {
-        debits.iter().all(|(meter, amount, hard)| {
-            let limit = METERS[*meter].3;
-            let fits = match METERS[*meter].2 {
+        debits.iter().all(|(counter, amount, hard)| {
+            let limit = METERS[*counter].3;
+            let fits = match METERS[*counter].2 {
                 LimitWindow::Minute => {
-                    self.level(*meter, now) + i128::from(*amount) * 60_000_000 <= i128::from(limit) * 60_000_000
+                    self.level(*counter, now) + i128::from(*amount) * 60_000_000 <= i128::from(limit) * 60_000_000
                 }
-                _ => self.used(*meter, now) + amount <= limit,
+                _ => self.used(*counter, now) + amount <= limit,
             };
             fits || !hard
         })
     }
 
-    fn take(&mut self, meter: usize, amount: u64, snapshot: &CounterSnapshot, now: u64) {
-        match METERS[meter].2 {
+    fn take(&mut self, counter: usize, amount: u64, snapshot: &CounterSnapshot, now: u64) {
+        match METERS[counter].2 {
             LimitWindow::Minute => {
                 let change = Change { at: now, amount: i128::from(amount), reserved: now };
-                self.rates.entry(meter).or_default().push(change);
+                self.rates.entry(counter).or_default().push(change);
             }
             LimitWindow::Concurrent | LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => {
-                self.held.entry((meter, snapshot.period)).or_default().push((snapshot.until, amount));
+                self.held.entry((counter, snapshot.period)).or_default().push((snapshot.until, amount));
             }
         }
     }
 
-    fn settle(&mut self, meter: usize, part: &Settled, now: u64) {
-        match METERS[meter].2 {
+    fn settle(&mut self, counter: usize, part: &Settled, now: u64) {
+        match METERS[counter].2 {
             LimitWindow::Minute => {
                 let amount = i128::from(part.used) - i128::from(part.reserved);
-                self.rates.entry(meter).or_default().push(Change { at: now, amount, reserved: part.window });
+                self.rates.entry(counter).or_default().push(Change { at: now, amount, reserved: part.window });
             }
             LimitWindow::Concurrent | LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => {
-                let held = self.held.entry((meter, part.window)).or_default();
+                let held = self.held.entry((counter, part.window)).or_default();
                 let mine = held.iter().position(|held| *held == (part.until, part.reserved)).unwrap();
                 held.remove(mine);
-                *self.windows.entry((meter, part.window)).or_default() += part.used;
+                *self.windows.entry((counter, part.window)).or_default() += part.used;
             }
         }
     }
@@ -212,7 +212,7 @@ impl Both {
             let index = (0..METERS.len()).find(|index| meter_of(*index) == part.counter).unwrap();
             part.used = match part.counter.kind {
                 LimitWindow::Concurrent => 0,
-                // Of a rate that is empty, no pace is known any more: what that comes to is tested by itself.
+                // An empty rate has no known pace: tested separately.
                 LimitWindow::Minute if self.model.level(index, self.now) == 0 => part.reserved * percent.min(100) / 100,
                 _ => part.reserved * percent / 100,
             };
@@ -231,7 +231,7 @@ impl Both {
 }
 
 proptest! {
-    /// Reservations that are settled late, or never, over the ends of leases, days and months.
+    /// Reservations settled late or never, across the ends of leases, days and months.
     #[test]
     fn any_history_leaves_the_counters_as_the_model_has_them(steps in steps()) {
         let mut both =
@@ -246,7 +246,7 @@ proptest! {
         }
     }
 
-    /// Orders of one unit on a rate are never refused for rounding, nor granted.
+    /// Rounding neither rejects nor grants debits of one unit on a rate.
     #[test]
     fn a_rate_grants_exactly_its_limit_at_once(limit in 1..400_u64, now in 0..4_000_000_000_000_000_000_u64) {
         let (memory, rate) = (Memory::default(), counter("m", "", LimitWindow::Minute));
@@ -283,7 +283,7 @@ proptest! {
         }
     }
 
-    /// Whatever lies where a page or accounts should be: an answer or an error, and no panic.
+    /// Arbitrary bytes in place of a shard or accounts give a result or an error, never a panic.
     #[test]
     fn no_bytes_make_it_panic(
         cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..20),

@@ -1,4 +1,4 @@
-//! Real threads, as Envoy's workers are: what is granted is exactly what a limit covers.
+//! Real threads, like Envoy's workers: exactly the limit is granted.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -8,12 +8,12 @@ use super::*;
 
 const THREADS: usize = 6;
 
-/// A memory that lets other threads run between any two calls, and now and then refuses to write for no reason.
+/// A memory that yields to other threads between calls, and sometimes rejects a write for no reason.
 #[derive(Default)]
 struct Unsteady {
     memory: Memory,
     calls: AtomicU64,
-    /// One in so many writes; 0 for none.
+    /// One in this many writes is rejected; 0 for none.
     refuses: u64,
 }
 
@@ -34,7 +34,7 @@ impl SharedData for Unsteady {
     }
 }
 
-/// Runs this in every thread at once, with the thread's number; gives the sum of what they return.
+/// Runs `work` in every thread at once, with the thread's number; returns the sum of the results.
 fn in_threads(work: impl Fn(usize) -> u64 + Sync) -> u64 {
     let start = std::sync::Barrier::new(THREADS);
     std::thread::scope(|scope| {
@@ -64,16 +64,17 @@ fn exactly_k_of_n_orders_are_granted_on_one_page() {
         let shared = Unsteady { refuses: [0, 3][round % 2], ..Unsteady::default() };
         let kind = [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Total, LimitWindow::Concurrent][round % 4];
         let granted = in_threads(|thread| {
-            let meter = counter("m", "red", kind);
-            (0..40).filter(|n| is_granted(&shared, format!("{thread}/{n}"), vec![hard(&meter, 1, 101)])).count() as u64
+            let counter = counter("m", "red", kind);
+            (0..40).filter(|n| is_granted(&shared, format!("{thread}/{n}"), vec![hard(&counter, 1, 101)])).count()
+                as u64
         });
         assert_eq!(granted, 101, "round {round}, {kind:?}");
         assert_eq!(used(&shared.memory, &counter("m", "red", kind), at(NOON)), 101);
     }
 }
 
-/// Some want a place on both pages, some only on one of them: so the second page often refuses those that hold a place
-/// on the first, which others want in the meantime. Both pages are asked for more than there is: both must end up full.
+/// Some requests need a slot on both shards, some only on one. So the second shard often rejects requests that hold a slot on the first,
+/// which others want meanwhile. Both shards are oversubscribed: both must end up full.
 #[test]
 fn exactly_k_of_n_orders_are_granted_on_two_pages() {
     for round in 0..120 {
@@ -97,7 +98,7 @@ fn exactly_k_of_n_orders_are_granted_on_two_pages() {
     }
 }
 
-/// A memory that tells before each call: whether it is a write, and the name.
+/// A memory with a hook before each call, which gets the name and whether it is a write.
 struct Watched<'a, F>(&'a Memory, F);
 
 impl<F: Fn(bool, &str)> SharedData for Watched<'_, F> {
@@ -112,7 +113,7 @@ impl<F: Fn(bool, &str)> SharedData for Watched<'_, F> {
     }
 }
 
-/// One order holds the team's last place when somebody else takes the last common one; a second wants the team's.
+/// One request holds the team's last slot when another takes the last common one; a second wants the team's.
 #[test]
 fn an_order_waits_for_what_another_may_give_back() {
     let memory = &Memory::default();
@@ -209,7 +210,7 @@ fn what_is_spent_is_the_sum_of_what_was_settled() {
         let counters = [counter("t", "red", LimitWindow::Month), counter("c", "", LimitWindow::Total)];
         let mut spent = 0;
         for n in 0..100 {
-            let debits: Vec<Debit> = counters.iter().map(|meter| hard(meter, 50, 20_000)).collect();
+            let debits: Vec<Debit> = counters.iter().map(|counter| hard(counter, 50, 20_000)).collect();
             let request = request(&format!("{thread}/{n}"), vec![debits]);
             let Ok(ReserveResult::Granted { snapshots, .. }) =
                 reserve(&shared, &request, CounterScope::Local, at(NOON))
@@ -217,7 +218,7 @@ fn what_is_spent_is_the_sum_of_what_was_settled() {
                 continue;
             };
             let used = (thread as u64 * 31 + n * 17) % 80;
-            let parts = counters.iter().zip(snapshots).map(|(meter, snapshot)| part(meter, snapshot, 50, used));
+            let parts = counters.iter().zip(snapshots).map(|(counter, snapshot)| part(counter, snapshot, 50, used));
             let mut settlement = settlement(parts.collect(), at(NOON));
             settlement.entry.as_mut().unwrap().sums.cost = used;
             settle(&shared, &settlement, CounterScope::Local).unwrap();
@@ -230,7 +231,7 @@ fn what_is_spent_is_the_sum_of_what_was_settled() {
     assert_eq!(accounts(&shared, "red", at(NOON)).unwrap()[0].month.cost, spent);
 }
 
-/// Of four requests one is never settled, one is when its lease is over, and two are at once. The threads' clocks differ.
+/// Of four requests, one is never settled, one when its lease is over, and two at once. The threads' clocks differ.
 #[test]
 fn what_is_lost_or_late_leaves_the_sum_of_what_was_settled() {
     let shared = Unsteady { refuses: 4, ..Unsteady::default() };
@@ -239,7 +240,7 @@ fn what_is_lost_or_late_leaves_the_sum_of_what_was_settled() {
         let counters = counters();
         let (mut late, mut spent) = (Vec::new(), 0);
         for n in 0..200 {
-            let debits: Vec<Debit> = counters.iter().map(|meter| hard(meter, 50, 1_000_000)).collect();
+            let debits: Vec<Debit> = counters.iter().map(|counter| hard(counter, 50, 1_000_000)).collect();
             let request = request(&format!("{thread}/{n}"), vec![debits]);
             let Ok(ReserveResult::Granted { snapshots, .. }) =
                 reserve(&shared, &request, CounterScope::Local, at(NOON + n))
@@ -248,7 +249,7 @@ fn what_is_lost_or_late_leaves_the_sum_of_what_was_settled() {
             };
             let used = (thread as u64 * 31 + n * 17) % 80;
             let parts: Vec<Settled> =
-                counters.iter().zip(snapshots).map(|(meter, held)| part(meter, held, 50, used)).collect();
+                counters.iter().zip(snapshots).map(|(counter, held)| part(counter, held, 50, used)).collect();
             match n % 4 {
                 0 => continue,
                 1 => late.push(parts),
@@ -256,14 +257,14 @@ fn what_is_lost_or_late_leaves_the_sum_of_what_was_settled() {
             }
             spent += used;
         }
-        // Some of those are held yet, by the clock of this thread, and some have been given back.
+        // Some are still held by this thread's clock, others have been released.
         for parts in late {
             settle(&shared, &settlement(parts, at(NOON + 200)), CounterScope::Local).unwrap();
         }
         spent
     });
-    for meter in &counters() {
-        assert!(used(&shared.memory, meter, at(NOON + 200)) > in_all, "what was lost last is held yet");
-        assert_eq!(used(&shared.memory, meter, at(NOON + 400)), in_all);
+    for counter in &counters() {
+        assert!(used(&shared.memory, counter, at(NOON + 200)) > in_all, "what was lost last is held yet");
+        assert_eq!(used(&shared.memory, counter, at(NOON + 400)), in_all);
     }
 }

@@ -1,5 +1,4 @@
-//! Streams that are not long, and would grow: by what has to be remembered of them, by what becomes of them, or by how they are
-//! read.
+//! Streams that are short but may grow in memory: by the state they need, by their translation, or by how they are parsed.
 
 use sluice_core::exchange::request_state::Stage;
 use sluice_wire::dialect::{Client, Id, Provider, anthropic, bedrock, cohere, gemini, openai_chat, responses};
@@ -7,7 +6,7 @@ use sluice_wire::framing::eventstream;
 
 use super::{MIB, Watched};
 
-/// The most memory that one stream may take, whatever its provider sends.
+/// The memory limit of one stream, whatever its provider sends.
 const MOST: i64 = 160 << 20;
 
 type Event = dyn Fn(usize) -> Vec<u8>;
@@ -38,7 +37,7 @@ fn letters(count: usize) -> String {
     "x".repeat(count)
 }
 
-/// Sends `event` after `event` until the client is told of a failure, or this many bytes were sent.
+/// Sends events until the client receives an error, or `bytes` bytes were sent.
 fn flood(stream: &mut Watched, bytes: usize, event: &Event) {
     let (mut sent, mut number, mut portion) = (0, 0, Vec::new());
     while sent < bytes && stream.journey.progress.stage != Stage::Broken && stream.failure.is_none() {
@@ -47,14 +46,14 @@ fn flood(stream: &mut Watched, bytes: usize, event: &Event) {
             number += 1;
         }
         sent += portion.len();
-        // What a client has read is gone.
+        // The client has read this.
         stream.client.clear();
         stream.portion(&portion);
         portion.clear();
     }
 }
 
-/// `first`, and then the same again and again, for longer than any answer: it has to end in an error.
+/// Sends `first` and then the same event, for longer than any response. The stream must end in an error.
 fn ends(client: &'static Client, provider: &'static Provider, first: &[u8], event: &Event, what: &str) {
     let mut stream = Watched::new("gpt", client, provider);
     stream.portion(first);
@@ -66,7 +65,7 @@ fn ends(client: &'static Client, provider: &'static Provider, first: &[u8], even
     assert!(told.contains("The provider's"), "{what}: the client is not told");
 }
 
-/// The same, where nothing has to be remembered: it flows.
+/// The same without any state to store: the stream must not end.
 fn flows(client: &'static Client, provider: &'static Provider, first: &[u8], event: &Event, what: &str) {
     let mut stream = Watched::new("gpt", client, provider);
     stream.portion(first);
@@ -80,7 +79,7 @@ fn what_a_client_has_to_read_again_at_the_end_has_a_bound() {
     let words = "words that are said, again and again, ".repeat(100);
     let text = move |_: usize| block(0, &format!(r#""type":"text_delta","text":"{words}""#));
     ends(&responses::CLIENT, &anthropic::PROVIDER, b"", &text, "text for a client of the Responses API");
-    // One byte in six.
+    // One byte becomes six.
     let control = |_: usize| block(0, &format!(r#""type":"text_delta","text":"{}""#, "\\u0001".repeat(1000)));
     ends(&responses::CLIENT, &anthropic::PROVIDER, b"", &control, "letters that are written at length");
     let thought = |_: usize| block(0, &format!(r#""type":"thinking_delta","thinking":"{}""#, letters(4000)));
@@ -150,7 +149,7 @@ fn pieces_are_counted_whatever_their_provider_calls_them() {
     ends(&anthropic::CLIENT, &gemini::PROVIDER, &said, &call, "Gemini's calls");
 }
 
-/// One event of `piece` after `piece`, as long as an event may be.
+/// One event of repeated pieces, with the maximum length of an event.
 fn longest(head: &str, piece: &str, tail: &str) -> Vec<u8> {
     let pieces = (15 << 20) / (piece.len() + 1);
     data(&format!("{head}{}{piece}{tail}", format!("{piece},").repeat(pieces)))

@@ -1,4 +1,4 @@
-//! What coding agents send, and how others' models are to read it.
+//! Requests of coding agents, for other providers' models.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -96,7 +96,7 @@ fn a_thought_that_nobody_has_sealed_stays_a_thought() {
     assert_eq!(message.parts, [Part::Thinking { text: "Hm".to_owned(), signature: None }]);
 }
 
-/// Claude Code searches the web with a request that has that tool and no other, and else offers functions.
+/// Claude Code sends a web search as a request with only that tool; other requests offer functions.
 #[test]
 fn tools_that_run_at_anthropic_are_left_out_beside_functions_and_else_refused_by_name() {
     let function = r#"{"name":"f","input_schema":{"type":"object"}}"#;

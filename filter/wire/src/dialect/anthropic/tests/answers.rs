@@ -1,4 +1,4 @@
-//! Whole answers.
+//! Whole responses.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -7,7 +7,7 @@ use super::*;
 use crate::conversation::{Choice, Finish, Response};
 use crate::error::ErrorKind;
 
-/// An answer of one part.
+/// A response of one part.
 fn answer(part: Part) -> Response {
     Response { choices: vec![Choice { parts: vec![part], finish: Finish::Stop }], ..Response::default() }
 }

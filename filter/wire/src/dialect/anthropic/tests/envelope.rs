@@ -1,4 +1,4 @@
-//! What Anthropic's clients send, in the envelopes of the clouds.
+//! Requests of Anthropic's clients in the envelopes of the clouds.
 
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
@@ -20,7 +20,7 @@ fn text(written: &WrittenRequest) -> String {
     String::from_utf8(written.body.clone()).unwrap()
 }
 
-/// A request with more in it, in a cloud's envelope, and what was left out.
+/// A request with `more` in a cloud's envelope, and the dropped fields.
 fn with(cloud: Both, more: Value) -> (Value, Vec<String>) {
     let mut body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

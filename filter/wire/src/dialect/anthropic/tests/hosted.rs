@@ -190,7 +190,7 @@ mod properties {
     use crate::conversation::StreamEvent;
     use crate::dialect::laws::{request, stream};
 
-    /// A sign of life passes what waits for a call's end.
+    /// A ping may overtake an event that waits for a call's end.
     fn without_pings(events: Vec<StreamEvent>) -> Vec<StreamEvent> {
         events.into_iter().filter(|event| *event != StreamEvent::Ping).collect()
     }
@@ -203,7 +203,7 @@ mod properties {
             let request = Request { model: String::new(), service_tier: None, ..request };
             let written = ANTHROPIC_ON_VERTEX.write_request(&request, "m").unwrap();
             prop_assert_eq!(ANTHROPIC_ON_VERTEX.read_request(&written.body).unwrap(), request.clone());
-            // Conversations with URLs are refused there.
+            // Bedrock rejects conversations with URLs.
             if let Ok(written) = ANTHROPIC_ON_BEDROCK.write_request(&request, "m") {
                 let request = Request { stream: false, ..request };
                 prop_assert_eq!(ANTHROPIC_ON_BEDROCK.read_request(&written.body).unwrap(), request);

@@ -1,4 +1,4 @@
-//! What the dialect promises, each trap of the format by its name.
+//! The promises of the dialect; each pitfall of the format has a test.
 
 mod agents;
 mod answers;
@@ -54,7 +54,7 @@ fn chat(messages: Vec<Message>) -> Request {
     Request { model: "alias".to_owned(), messages, ..Request::default() }
 }
 
-/// A request of one word of the user's.
+/// A minimal request.
 fn hi() -> Request {
     chat(vec![says(Role::User, "Hi")])
 }

@@ -1,4 +1,4 @@
-//! What the laws of all formats need to know of this one.
+//! Parameters of this format for the laws of all formats.
 
 use crate::conversation::{Reasoning, ToolChoice};
 use crate::dialect::anthropic::read_request::SCHEMA_NAME;

@@ -1,4 +1,4 @@
-//! Requests of Anthropic's clients.
+//! Reads requests of Anthropic's clients.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -10,7 +10,7 @@ fn read(body: &str) -> Result<Request, ApiError> {
     ANTHROPIC.read_request(body.as_bytes())
 }
 
-/// A body that asks little, with `more` fields.
+/// A minimal body with `more` fields.
 fn with(more: &str) -> String {
     format!(r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"Hi"}}]{more}}}"#)
 }
@@ -21,7 +21,7 @@ fn blamed(body: &str) -> String {
     error.param.unwrap_or_default()
 }
 
-/// What content of one user message is blamed for.
+/// The path that an error about this content of a user message names.
 fn blamed_content(content: &str) -> String {
     blamed(&format!(r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":{content}}}]}}"#))
 }

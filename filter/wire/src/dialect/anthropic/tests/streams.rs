@@ -11,14 +11,14 @@ use crate::dialect::{EventClass, Opening, ResponseSummary};
 use crate::error::ErrorKind;
 use crate::framing::sse;
 
-/// Thinking, text, a call with arguments in pieces, one without any, a tool that the provider runs itself, and what is
-/// not known yet: the data of a golden's events.
+/// Thinking, text, a call with arguments in pieces, one without any, a tool that the provider runs, and an unknown event: the data of a
+/// golden's events.
 pub(super) static GOLDEN: LazyLock<Vec<&str>> = LazyLock::new(|| {
     let stream = include_str!("../../../../tests/goldens/calls.anthropic.stream.txt");
     stream.lines().filter_map(|line| line.strip_prefix("data: ")).collect()
 });
 
-/// What is read of it.
+/// The events read from it.
 pub(super) fn golden() -> Vec<StreamEvent> {
     read(&GOLDEN).unwrap()
 }

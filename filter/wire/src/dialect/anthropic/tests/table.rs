@@ -1,4 +1,4 @@
-//! Every row of the table of fields, by a request that has the field.
+//! Every row of the field table, each with a request that has the field.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -6,7 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 use crate::dialect::FieldPolicy;
 
-/// A row's name, and what a request with that field has besides the least: fields of its own, or a turn.
+/// A row's name, and the additions to a minimal request that use the field.
 const SAMPLES: &[(&str, Sample)] = &[
     ("model", Sample::Least),
     ("messages", Sample::Least),
@@ -142,7 +142,7 @@ const SAMPLES: &[(&str, Sample)] = &[
 
 #[derive(Debug, Clone, Copy)]
 enum Sample {
-    /// What every request has.
+    /// Nothing.
     Least,
     /// Fields of the request.
     Fields(&'static str),
@@ -150,7 +150,7 @@ enum Sample {
     Tool(&'static str),
     /// A turn after the first.
     Turn(&'static str),
-    /// A block of an assistant's turn, or of what answers it.
+    /// A block of an assistant's turn, or of the turn that follows it.
     Block(&'static str),
 }
 
@@ -191,7 +191,7 @@ fn fields_share_the_fates_of_the_table() {
             FieldPolicy::Mapped => assert_eq!(read.expect(name).dropped, Vec::<String>::new(), "{name}"),
         }
     }
-    // And what passes because it asks for nothing.
+    // Values that pass because they have no effect.
     let nothing = Sample::Fields(r#""mcp_servers":[],"container":null"#).body();
     assert_eq!(ANTHROPIC.read_request(nothing.as_bytes()).unwrap().dropped, Vec::<String>::new());
 }

@@ -1,4 +1,4 @@
-//! Thinking: wishes for it, and what the history holds of it.
+//! Thinking: requests for it, and thinking in the history.
 
 use serde_json::json;
 #[cfg(target_arch = "wasm32")]

@@ -1,4 +1,4 @@
-//! Requests for Anthropic.
+//! Writes requests for Anthropic.
 
 use serde_json::json;
 #[cfg(target_arch = "wasm32")]

@@ -1,4 +1,4 @@
-//! The turns of a request: lists of blocks, each an object with one member that says its kind.
+//! Reads the turns of a request: lists of blocks, each an object with one member that names its kind.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use super::super::response::ReasoningIn;
 use super::words::{document_type, image_type};
 
-/// Where a block stands. A tool's result holds fewer kinds, and no result: so blocks nest twice at most, whatever is sent.
+/// The position of a block. A tool result allows fewer kinds, and no result: blocks nest at most two deep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Turn,
@@ -28,7 +28,7 @@ impl Place {
     }
 }
 
-/// Reads `system`, which goes first, as a message of the application's.
+/// Reads `system` as the first message.
 pub(super) fn system(raw: &[&RawValue], request: &mut Request) -> Result<(), ApiError> {
     let parts = blocks(raw, Place::System, "system")?;
     if !parts.is_empty() {
@@ -37,7 +37,7 @@ pub(super) fn system(raw: &[&RawValue], request: &mut Request) -> Result<(), Api
     Ok(())
 }
 
-/// Reads one turn into messages: results of tools are messages of their own, before the rest of the turn.
+/// Reads one turn into messages. Tool results become messages of their own, before the rest of the turn.
 pub(super) fn message(raw: &RawValue, at: &str, request: &mut Request) -> Result<(), ApiError> {
     let mut fields = Fields::parse(raw.get(), at)?;
     let place = join(at, "role");
@@ -63,7 +63,7 @@ pub(super) fn message(raw: &RawValue, at: &str, request: &mut Request) -> Result
     Ok(())
 }
 
-/// Blocks, and the cache points behind them.
+/// Reads blocks, and the cache points behind them.
 fn blocks(raw: &[&RawValue], place: Place, at: &str) -> Result<Vec<Part>, ApiError> {
     let mut parts: Vec<Part> = Vec::with_capacity(raw.len());
     for (index, raw) in raw.iter().enumerate() {
@@ -102,7 +102,7 @@ fn block(fields: &mut Fields<'_>, place: Place, at: &str) -> Result<Part, ApiErr
     let at = &join(at, kind);
     match kind {
         "text" => Ok(Part::Text { text: value(raw, at)?, cache: None }),
-        // A result that is not text is text that holds JSON.
+        // A JSON result is a text that holds JSON.
         "json" => Ok(Part::Text { text: raw.get().to_owned(), cache: None }),
         "image" => {
             let (source, _) = file(raw, image_type, at)?;
@@ -165,7 +165,7 @@ fn tool_result(raw: &RawValue, at: &str) -> Result<Part, ApiError> {
     Ok(Part::ToolResult { call, content, is_error: status.as_deref() == Some("error"), cache: None })
 }
 
-/// A mark up to which the prompt may be cached.
+/// Reads a cache mark.
 pub(super) fn cache_point(raw: &RawValue, at: &str) -> Result<CacheMark, ApiError> {
     let mut fields = Fields::parse(raw.get(), at)?;
     let place = join(at, "type");

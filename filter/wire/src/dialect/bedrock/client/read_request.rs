@@ -1,5 +1,5 @@
-//! A request as Converse takes it, read field by field: what nobody takes is refused by its name. The path has the model, and
-//! whether the answer is streamed.
+//! Reads a Converse request field by field; an unknown field is rejected by name. The path has the model, and says whether the response is
+//! streamed.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -10,13 +10,12 @@ use crate::error::ApiError;
 
 use super::read_message::{cache_point, message, system};
 
-/// Fields that change nothing in the answer's meaning.
+/// Fields that do not change the meaning of the response.
 const HINTS: [&str; 2] = ["performanceConfig", "requestMetadata"];
 
-/// Reads the body.
 pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
     let mut fields = Fields::of(body)?;
-    // Converse's streams always count.
+    // Converse's streams always report usage.
     let mut request = Request { include_usage: true, ..Request::default() };
     if let Some(raw) = fields.take::<Vec<&RawValue>>("", "system")? {
         system(&raw, &mut request)?;
@@ -110,7 +109,7 @@ fn tool(raw: &RawValue, at: &str, request: &mut Request) -> Result<(), ApiError>
     refuse_rest(&fields, at)
 }
 
-/// The model's own parameters: Anthropic's and Amazon's, as far as they are the conversation's.
+/// Reads the model's own parameters, Anthropic's and Amazon's, that the conversation has.
 fn extras(raw: Option<&RawValue>, request: &mut Request) -> Result<(), ApiError> {
     #[derive(Deserialize)]
     #[serde(tag = "type", rename_all = "lowercase")]
@@ -191,7 +190,7 @@ fn output(raw: Option<&RawValue>, request: &mut Request) -> Result<(), ApiError>
             name: schema.take(at, "name")?.unwrap_or_else(|| "answer".to_owned()),
             description: schema.take(at, "description")?,
             schema: Json::parse(&text).map_err(|_| ApiError::invalid(at, format!("'{at}' contains no JSON.")))?,
-            // AWS always keeps to it.
+            // AWS always enforces the schema.
             strict: Some(true),
         });
         refuse_rest(&schema, at)?;

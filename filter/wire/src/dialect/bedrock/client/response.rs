@@ -1,4 +1,4 @@
-//! Writes whole answers.
+//! Writes whole responses.
 
 use serde::Serialize;
 
@@ -31,7 +31,7 @@ struct MessageOut<'a> {
     content: Content<'a>,
 }
 
-/// Writes an answer. Converse holds one: the first.
+/// Writes a response. Converse has room for one choice: the first.
 pub(super) fn write(response: &Response) -> Vec<u8> {
     let choice = response.choices.first();
     let blocks = choice.map(|choice| choice.parts.iter().filter_map(block).map(Into::into).collect());
@@ -42,11 +42,11 @@ pub(super) fn write(response: &Response) -> Vec<u8> {
         usage: response.usage.map(Tokens::from),
         service_tier: response.service_tier.as_deref().map(|r#type| Typed { r#type }),
     };
-    // Strings, numbers and checked JSON cannot fail.
+    // Serialising strings, numbers and checked JSON cannot fail.
     serde_json::to_vec(&answer).unwrap_or_default()
 }
 
-/// What a part of an answer becomes; parts that no assistant says are left out.
+/// Converts a part; parts that an assistant cannot send are dropped.
 fn block(part: &Part) -> Option<Block<'_>> {
     Some(match part {
         Part::Text { text, .. } | Part::Refusal { text } => Block::Text(text),

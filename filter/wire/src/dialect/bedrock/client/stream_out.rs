@@ -1,7 +1,7 @@
-//! A stream as Converse sends it: our events have no blocks, so blocks are begun and ended where the kind changes. Only calls
-//! begin with an event of their own.
+//! Writes a stream of Converse. Our events have no blocks, so the writer begins and ends a block where the kind changes. Only calls begin
+//! with an event of their own.
 //!
-//! `metadata` waits for the end, because many providers count after they finish.
+//! `metadata` waits for the end, because many providers send their counts after the finish.
 
 use serde::Serialize;
 
@@ -10,21 +10,20 @@ use crate::dialect::{Kept, StreamWriter, aws};
 
 use super::words::{Tokens, stop_reason_of};
 
-/// Writes a stream.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     phase: Phase,
     usage: Usage,
     open: Open,
-    /// The index of the next block; the open one's is the one before.
+    /// The index of the next block; the open block's index is one less.
     next: u32,
-    /// Blocks of calls: which call, and the block's index.
+    /// The tool calls: the call's number and its block's index.
     calls: Vec<(u32, u32)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Phase {
-    /// `messageStart` is not written.
+    /// `messageStart` is not written yet.
     #[default]
     Waiting,
     Begun,
@@ -34,14 +33,13 @@ enum Phase {
     Over,
 }
 
-/// The block that is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Open {
     #[default]
     Nothing,
     Text,
     Thinking {
-        /// A signature was written: more thinking is another block.
+        /// A signature was written; more thinking needs a new block.
         sealed: bool,
     },
     Redacted,
@@ -136,7 +134,7 @@ impl StreamWriter for Writer {
                 aws::client::write_failure(failure, out);
             }
             StreamEvent::End => self.end(out),
-            // Converse has no word for a ping, and holds one answer: the first.
+            // Converse has no ping, and room for one choice: the first.
             _ => {}
         }
     }
@@ -154,7 +152,7 @@ impl Writer {
         }
     }
 
-    /// A piece of a block of the kind `open`, which is begun if it is not open.
+    /// Writes a delta to a block of the kind `open`, which is begun if it is not open.
     fn piece(&mut self, open: Open, text: &str, delta: DeltaOut<'_>, out: &mut Vec<u8>) {
         if text.is_empty() {
             return;
@@ -184,7 +182,7 @@ impl Writer {
         aws::client::write_event("contentBlockStart", &Block { content_block_index, rest }, out);
     }
 
-    /// Pieces go to their call's block by its index: also when a provider mixes the pieces of several calls.
+    /// Writes a piece of arguments to its call's block, by index, so that a provider may interleave several calls.
     fn arguments(&mut self, call: u32, input: &str, out: &mut Vec<u8>) {
         let block = self.calls.iter().rfind(|(known, _)| *known == call);
         if let Some((_, index)) = block.filter(|_| !input.is_empty()) {
@@ -192,7 +190,7 @@ impl Writer {
         }
     }
 
-    /// Ends the open block and opens the next; its index.
+    /// Ends the open block and begins the next; returns its index.
     fn begin(&mut self, open: Open, out: &mut Vec<u8>) -> u32 {
         self.message_start(out);
         self.end_block(out);

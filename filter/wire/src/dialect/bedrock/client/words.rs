@@ -1,4 +1,4 @@
-//! Words of answers and of media, as this half writes and reads them.
+//! Stop reasons, media types and usage of the client side.
 
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ fn type_of(table: &[(&'static str, &str)], format: &str) -> Option<&'static str>
     table.iter().find(|(_, word)| *word == format).map(|(media_type, _)| *media_type)
 }
 
-/// `usage`, whose `inputTokens` exclude what was read from and written to a cache.
+/// `usage`, whose `inputTokens` exclude cache reads and cache writes.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Tokens {

@@ -1,4 +1,4 @@
-//! Whole answers.
+//! Whole responses.
 
 use serde_json::json;
 #[cfg(target_arch = "wasm32")]

@@ -1,4 +1,4 @@
-//! What the dialect promises, each trap of the format by its name.
+//! The promises of the dialect; each pitfall of the format has a test.
 
 mod answers;
 #[cfg(not(target_arch = "wasm32"))]
@@ -49,7 +49,7 @@ fn chat(messages: Vec<Message>) -> Request {
     Request { model: "alias".to_owned(), messages, ..Request::default() }
 }
 
-/// A request of one word of the user's.
+/// A minimal request.
 fn hi() -> Request {
     chat(vec![says(Role::User, "Hi")])
 }
@@ -58,7 +58,7 @@ fn write(request: &Request, model: &str) -> Result<WrittenRequest, ApiError> {
     BEDROCK.write_request(request, model)
 }
 
-/// The body for a model of Anthropic's, as a tree that assertions can index.
+/// The body for one of Anthropic's models, as a tree that assertions can index.
 fn body(request: &Request) -> Value {
     serde_json::from_slice(&write(request, CLAUDE).unwrap().body).unwrap()
 }

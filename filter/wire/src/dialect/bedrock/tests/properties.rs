@@ -1,4 +1,4 @@
-//! What the laws of all formats need to know of this one.
+//! Parameters of this format for the laws of all formats.
 
 use crate::conversation::{Part, Reasoning, Request, ToolChoice};
 use crate::dialect::halves::BEDROCK;
@@ -13,14 +13,14 @@ static CAN: Can = Can {
     marks: &[None, Some("1h")],
     images: &["image/jpeg", "image/png", "image/gif", "image/webp"],
     documents: &["application/pdf", "text/plain", "application/msword", "text/markdown"],
-    // No name twice: of so many letters, none comes again.
+    // Names are unique: 24 random characters do not repeat.
     document_names: Word::Always("[a-z0-9]{24}"),
     turns: Turns::Rounds { end_with_user: true },
     speech: Speech::Ordered(1),
     thinks: Thinks::Sealed { asked: ID, unsealed: false, answered: ID },
     results: Results { media: true, least: 0, errors: true, marked_within: false },
     schemas: &[r#"{"type":"object", "properties":{},"additionalProperties":false,"default":TEXT}"#],
-    // A history with calls and no tools gets some.
+    // A history with calls and no tools gets tools.
     tools: 1..3,
     strict: &[None, Some(true)],
     choices: &[ToolChoice::Auto, ToolChoice::Required, ToolChoice::Named(String::new())],
@@ -52,7 +52,7 @@ static CAN: Can = Can {
 
 laws!(super::CAN);
 
-/// Documents without a word get one.
+/// Removes the text that is added to documents without one.
 fn bared(mut request: Request) -> Request {
     let added = |part: &Part| matches!(part, Part::Text { text, .. } if text == "(document)");
     request.messages.iter_mut().for_each(|message| message.parts.retain(|part| !added(part)));

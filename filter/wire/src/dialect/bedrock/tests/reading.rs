@@ -1,4 +1,4 @@
-//! Requests as AWS would read them.
+//! Reads requests as AWS would.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

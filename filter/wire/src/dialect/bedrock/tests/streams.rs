@@ -12,8 +12,8 @@ use crate::dialect::Opening;
 use crate::error::ErrorKind;
 use crate::framing::eventstream;
 
-/// Reasoning, text, a call with arguments in pieces, one without any, and what is not known yet; the tokens come last: the names and
-/// payloads of a golden's events.
+/// Reasoning, text, a call with arguments in pieces, one without any, an unknown event, and the tokens at the end: the names and payloads
+/// of a golden's events.
 static GOLDEN: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
     let stream = include_str!("../../../../tests/goldens/calls.bedrock.stream.txt");
     stream.lines().filter_map(|line| line.split_once(' ')).collect()

@@ -1,4 +1,4 @@
-//! Tools, and wishes for them that Converse has no words for.
+//! Tools, and settings for them that Converse does not have.
 
 use serde_json::json;
 #[cfg(target_arch = "wasm32")]
@@ -65,7 +65,7 @@ fn one_call_at_most_is_said_in_anthropics_words_alone() {
         assert_eq!(body["toolConfig"].get("toolChoice"), None);
     }
     assert_eq!(dropped(&single(None), NOVA), ["parallel_tool_calls"]);
-    // Without tools there is nothing to call.
+    // `parallel_tool_calls` has no effect without tools.
     let none = Request { parallel_tool_calls: Some(false), ..hi() };
     assert_eq!(dropped(&none, NOVA), Vec::<String>::new());
 }

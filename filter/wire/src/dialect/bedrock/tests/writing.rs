@@ -157,7 +157,7 @@ fn marks_stand_behind_what_they_mark_and_move_with_it() {
     assert_eq!(body["messages"][1]["content"][1], json!({"cachePoint": {"type": "default"}}));
     assert_eq!(body["messages"][1]["content"][2], json!({"text": "and"}));
     assert_eq!(body["toolConfig"]["tools"][1], json!({"cachePoint": {"type": "default"}}));
-    // The mark inside of the result has no place.
+    // Cache marks inside a result are dropped.
     assert_eq!(dropped(&request, CLAUDE), ["cache_control"]);
 }
 
@@ -218,7 +218,7 @@ fn reasoning_goes_back_to_its_owner_only_and_before_calls() {
         let request = history(vec![thinking(foreign), call("c", "{}")]);
         assert_eq!(dropped(&request, CLAUDE), ["messages.reasoning_content"], "{foreign}");
     }
-    // Without the thinking that led to the call, it cannot go on.
+    // Thinking cannot continue without the thinking that led to the call.
     let wish = Request { reasoning: Some(Reasoning::Budget(2048)), ..history(vec![call("c", "{}")]) };
     assert!(body(&wish).get("additionalModelRequestFields").is_none());
     assert_eq!(dropped(&wish, CLAUDE), ["thinking"]);

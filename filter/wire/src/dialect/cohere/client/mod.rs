@@ -1,4 +1,4 @@
-//! The other half of the format, which only tests speak: what was written is read, and what is read was written.
+//! The client side of Cohere's chat, used by tests only: reads what the provider side writes, and writes what it reads.
 
 mod error;
 mod read_message;
@@ -10,7 +10,7 @@ mod words;
 use crate::dialect::aliases;
 use crate::dialect::client::{Asks, ChatClient, Client, Manner, PeekSpec};
 
-/// Cohere's chat, as a client would speak it.
+/// The client side of Cohere's chat.
 pub static CLIENT: Client = Client {
     provider: &super::PROVIDER,
     shape: PeekSpec::CHAT,

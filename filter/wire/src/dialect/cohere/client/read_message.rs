@@ -1,4 +1,4 @@
-//! Reads messages in Cohere's format. An assistant's parts come in one order: its plan, its content, its calls.
+//! Reads messages in Cohere's format. An assistant's parts are read in a fixed order: plan, content, calls.
 
 use serde_json::value::RawValue;
 
@@ -7,7 +7,6 @@ use crate::dialect::data_uri::source;
 use crate::dialect::fields::{Fields, join, missing, nothing_left, object, required, wrong_word};
 use crate::error::ApiError;
 
-/// Reads one message.
 pub(super) fn read(raw: &RawValue, at: &str) -> Result<Message, ApiError> {
     let mut fields = object(raw, at)?;
     let (role, parts) = match required(&mut fields, at, "role")?.as_str() {
@@ -45,7 +44,7 @@ fn assistant(fields: &mut Fields<'_>, at: &str) -> Result<Vec<Part>, ApiError> {
     Ok(parts)
 }
 
-/// Takes `type`, which is a function's, and `function`.
+/// Takes `type`, which must be `function`, and `function`.
 pub(super) fn function<'a>(fields: &mut Fields<'a>, at: &str) -> Result<Fields<'a>, ApiError> {
     match fields.take::<String>(at, "type")?.as_deref() {
         None | Some("function") => {}
@@ -55,7 +54,7 @@ pub(super) fn function<'a>(fields: &mut Fields<'a>, at: &str) -> Result<Fields<'
     object(fields.take_raw("function").ok_or_else(|| missing(&place))?, &place)
 }
 
-/// Takes `content`, a text or an array of parts. An empty text says nothing where it may be missing.
+/// Takes `content`, a text or an array of parts. If `content` is optional, an empty text counts as missing.
 fn content(fields: &mut Fields<'_>, at: &str, role: Role) -> Result<Vec<Part>, ApiError> {
     let may_lack = matches!(role, Role::Assistant | Role::Tool);
     let place = join(at, "content");

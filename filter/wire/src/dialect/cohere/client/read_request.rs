@@ -1,6 +1,6 @@
-//! Reads a request in Cohere's format: its parameters. Messages are in [`read_message`](super::read_message).
+//! Reads the parameters of a request in Cohere's format. Messages are in [`read_message`](super::read_message).
 //!
-//! What the conversation has no words for (documents and citations, a safety mode, log probabilities) is refused by its name.
+//! Fields that the conversation does not have (documents and citations, a safety mode, log probabilities) are rejected by name.
 
 use serde_json::value::RawValue;
 
@@ -10,10 +10,9 @@ use crate::error::ApiError;
 
 use super::read_message;
 
-/// The name of a schema, which the format has none of.
+/// The name of a schema; the format has none.
 pub(in super::super) const SCHEMA_NAME: &str = "answer";
 
-/// Reads the body.
 pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
     let mut fields = Fields::of(body)?;
     let messages: Vec<&RawValue> = fields.take("", "messages")?.ok_or_else(|| missing("messages"))?;
@@ -41,7 +40,7 @@ pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
         presence_penalty: fields.take("", "presence_penalty")?,
         reasoning: thinking(&mut fields)?,
         stream: fields.take("", "stream")?.unwrap_or_default(),
-        // Cohere's streams always end with it.
+        // Cohere's streams always report usage.
         include_usage: true,
         ..Request::default()
     };

@@ -1,4 +1,4 @@
-//! Writes whole answers.
+//! Writes whole responses.
 
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ struct Shown<'a> {
     usage: Option<words::Shown>,
 }
 
-/// Writes an answer: its first choice, for Cohere gives one.
+/// Writes a response. Cohere has room for one choice: the first.
 pub(super) fn write(response: &Response) -> Vec<u8> {
     let (parts, finish) =
         response.choices.first().map(|choice| (choice.parts.as_slice(), choice.finish)).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Writes a stream of Cohere's events, straight into the output.
 //!
-//! Reasoning is written as `thinking` content, for nobody knows yet whether calls will follow. Finish and usage are kept for
-//! `message-end`, which is the terminator. Seals, and any choice but the first, have no place there.
+//! Reasoning is written as `thinking` content, because later calls are not known yet. `message-end`, the terminator, carries finish reason
+//! and usage. Seals, and any choice but the first, are dropped.
 
 use crate::conversation::{Finish, StreamEvent, Usage};
 use crate::dialect::out::json;
@@ -10,19 +10,18 @@ use crate::error::ApiError;
 
 use super::words;
 
-/// The writer.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     started: bool,
     ended: bool,
     open: Open,
-    /// How many contents were begun.
+    /// The number of contents begun.
     contents: u32,
     finish: Finish,
     usage: Option<Usage>,
 }
 
-/// What was begun and not ended.
+/// The open content or call.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Open {
     #[default]
@@ -31,7 +30,7 @@ enum Open {
     Call(u32),
 }
 
-/// The sort of a content: its name is that of its field too.
+/// The kind of a content; its name is also that of its field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sort {
     Text,
@@ -47,7 +46,7 @@ impl Sort {
     }
 }
 
-/// One event: `inside` writes what follows its type.
+/// Writes one event; `inside` writes the fields after its type.
 fn frame(out: &mut Vec<u8>, kind: &str, inside: impl FnOnce(&mut Vec<u8>)) {
     for piece in ["event: ", kind, "\ndata: {\"type\":\"", kind, "\""] {
         out.extend_from_slice(piece.as_bytes());
@@ -56,7 +55,7 @@ fn frame(out: &mut Vec<u8>, kind: &str, inside: impl FnOnce(&mut Vec<u8>)) {
     out.extend_from_slice(b"}\n\n");
 }
 
-/// `,"index":N`.
+/// Writes `,"index":N`.
 fn index(out: &mut Vec<u8>, index: u32) {
     out.extend_from_slice(b",\"index\":");
     json(out, &index);
@@ -129,7 +128,7 @@ impl Writer {
         });
     }
 
-    /// `message-end`: of an answer, or of a failure.
+    /// Writes `message-end`, of a response or of a failure.
     fn end(&mut self, error: Option<&ApiError>, out: &mut Vec<u8>) {
         if error.is_none() {
             self.start("", out);
@@ -153,7 +152,7 @@ impl Writer {
     }
 }
 
-/// An event about a content, with these fields of it.
+/// Writes an event about a content, with these fields.
 fn content(out: &mut Vec<u8>, kind: &str, number: u32, fields: &[(&str, &str)]) {
     frame(out, kind, |out| {
         index(out, number);

@@ -1,10 +1,10 @@
-//! Words and counts of answers, as this half writes them.
+//! Finish reasons and usage of the client side.
 
 use serde::Serialize;
 
 use crate::conversation::{Finish, Usage};
 
-/// Cohere's word. Its second version has none for a filter; the first one's says that the answer is not complete.
+/// Cohere's finish reason. Version 2 has none for a content filter; version 1's says that the response is incomplete.
 pub(super) fn finish_reason(finish: Finish) -> &'static str {
     match finish {
         Finish::Stop => "COMPLETE",
@@ -14,7 +14,7 @@ pub(super) fn finish_reason(finish: Finish) -> &'static str {
     }
 }
 
-/// `usage` as Cohere's clients know it.
+/// `usage` for writing.
 #[derive(Debug, Serialize)]
 pub(super) struct Shown {
     billed_units: UnitsShown,

@@ -1,4 +1,4 @@
-//! The other half of the format, which only tests speak: what was written is read, and what is read was written.
+//! The client side of Cohere's embeddings, used by tests only: reads what the provider side writes, and writes what it reads.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::lenient::Text;
 
 use super::request::word;
 
-/// Cohere's embeddings, as a client would speak them.
+/// The client side of Cohere's embeddings.
 pub static CLIENT: Client = Client {
     provider: &super::PROVIDER,
     shape: PeekSpec::CHAT,
@@ -75,7 +75,7 @@ struct UnitsShown {
     input_tokens: u64,
 }
 
-/// Writes an answer, its vectors in `encoding`. The texts are not told again.
+/// Writes a response with vectors in `encoding`. The texts are not repeated.
 fn write(response: &Response<'_>, encoding: Encoding) -> Result<Vec<u8>, ApiError> {
     let shown = Shown {
         id: "",

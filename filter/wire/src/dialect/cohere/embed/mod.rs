@@ -1,7 +1,7 @@
-//! Cohere's embeddings, version 2: `POST /v2/embed`. Only providers speak it to us.
+//! Cohere's embeddings, version 2: `POST /v2/embed`. Providers only.
 //!
-//! Cohere wants to know what vectors are for: texts to be found, when the client does not say. It answers with the vectors by
-//! their types, of which we ask for one. Source: Cohere's Python SDK (`src/cohere/v2/client.py`, `embed`).
+//! Cohere requires the purpose of the vectors; the default is texts to be searched. Its response groups the vectors by type; we ask for one
+//! type. Source: Cohere's Python SDK (`src/cohere/v2/client.py`, `embed`).
 
 #[cfg(test)]
 pub(in crate::dialect) mod client;
@@ -16,7 +16,7 @@ use crate::dialect::{Field, FieldPolicy, Id, openai};
 
 use super::error;
 
-/// What becomes of a request's parameters, by the names of OpenAI's embeddings.
+/// The policy for each parameter of a request, by the names of OpenAI's embeddings.
 pub const FIELDS: &[Field] = &[
     ("model", FieldPolicy::Mapped, "the target's model"),
     ("input", FieldPolicy::Mapped, "`texts`; tokens are a 400"),
@@ -30,7 +30,7 @@ pub const FIELDS: &[Field] = &[
     ),
 ];
 
-/// Cohere's embeddings, as Cohere speaks them.
+/// The provider side of Cohere's embeddings.
 pub static PROVIDER: Provider = Provider {
     id: Id::CohereEmbed,
     path: |_, _| "/embed".to_owned(),

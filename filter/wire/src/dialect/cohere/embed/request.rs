@@ -1,4 +1,4 @@
-//! Requests for Cohere's embeddings.
+//! Writes requests for Cohere's embeddings.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::dialect::out::json;
 use crate::embedding::{Encoding, Request};
 use crate::error::ApiError;
 
-/// What Cohere wants to hear when the client says nothing.
+/// The `input_type` if the client gives none.
 const USUAL_TYPE: &str = "search_document";
 const TYPES: [&str; 4] = [USUAL_TYPE, "search_query", "classification", "clustering"];
 
@@ -25,7 +25,7 @@ struct Body<'a> {
     output_dimension: Option<u64>,
 }
 
-/// Cohere's word for an encoding, in requests and in answers.
+/// Cohere's word for an encoding, in requests and responses.
 pub(super) fn word(encoding: Encoding) -> &'static str {
     match encoding {
         Encoding::Float => "float",

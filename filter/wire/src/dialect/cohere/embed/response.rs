@@ -1,4 +1,4 @@
-//! Answers of Cohere's embeddings: the vectors by their types, the usage among what was billed.
+//! Reads responses of Cohere's embeddings: vectors by type, usage in the billed units.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -12,14 +12,13 @@ use crate::lenient::Text;
 use super::super::error;
 use super::super::usage::Units;
 
-/// An answer.
 #[derive(Deserialize)]
 struct Seen<'a> {
     #[serde(borrow)]
     embeddings: Option<Types<'a>>,
     #[serde(default)]
     meta: Option<Meta>,
-    /// The words of an error that stands there instead of an answer.
+    /// The message of an error in place of a response.
     #[serde(borrow, default)]
     message: Text<'a>,
 }
@@ -39,7 +38,7 @@ struct Meta {
 }
 
 impl<'a> Seen<'a> {
-    /// The vectors of the type that is there, and the usage.
+    /// Returns the vectors, of whichever type is present, and the usage.
     fn of(body: &'a [u8]) -> Result<(Vec<&'a RawValue>, Option<Usage>), ApiError> {
         let seen: Self = json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
         let usage = seen.meta.and_then(|meta| meta.billed_units?.read());
@@ -55,7 +54,7 @@ fn empty() -> ApiError {
     ApiError::bad_answer("The provider's answer contains no embeddings.")
 }
 
-/// Reads an answer.
+/// Reads a response.
 pub(super) fn read(body: &[u8]) -> Result<Response<'_>, ApiError> {
     let (vectors, usage) = Seen::of(body)?;
     if vectors.is_empty() {
@@ -65,7 +64,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response<'_>, ApiError> {
     Ok(Response { vectors, usage, ..Response::default() })
 }
 
-/// The usage in an answer of which nothing else is wanted.
+/// Reads only the usage of a response.
 pub(super) fn usage_of(body: &[u8]) -> Option<Usage> {
     #[derive(Deserialize)]
     struct Only {

@@ -1,4 +1,4 @@
-//! What the dialect promises, each trap of the format by its name.
+//! The promises of the dialect; each pitfall of the format has a test.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

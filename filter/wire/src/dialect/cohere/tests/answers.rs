@@ -1,4 +1,4 @@
-//! Whole answers.
+//! Whole responses.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -7,7 +7,7 @@ use super::*;
 use crate::conversation::{Finish, Response, Usage};
 use crate::error::ErrorKind;
 
-/// An answer with this message, reason and usage.
+/// A response with this message, reason and usage.
 fn answer(message: &str, reason: &str, usage: &str) -> String {
     format!(r#"{{"id":"r1","finish_reason":"{reason}","message":{message},"usage":{usage}}}"#)
 }

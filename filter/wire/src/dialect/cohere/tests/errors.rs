@@ -1,4 +1,4 @@
-//! Errors, by the statuses and words of Cohere's reference.
+//! Errors, by the statuses and texts of Cohere's reference.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -1,4 +1,4 @@
-//! Every row of the field table does what it says.
+//! Every row of the field table is true.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -7,7 +7,7 @@ use super::*;
 use crate::conversation::{CacheMark, OutputFormat, Reasoning, Source, ToolChoice};
 use crate::dialect::FieldPolicy;
 
-/// A request that sets the parameter, and the path an error names.
+/// A request that sets the parameter, and the path that its error names.
 fn sample(path: &str) -> (Request, &str) {
     let says = |role, part| chat(vec![message(role, vec![part])]);
     let tools = vec![tool("get_weather", None)];

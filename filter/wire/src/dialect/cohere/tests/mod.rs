@@ -1,4 +1,4 @@
-//! What the dialect promises, each trap of the format by its name.
+//! The promises of the dialect; each pitfall of the format has a test.
 
 mod answers;
 mod errors;
@@ -43,7 +43,7 @@ fn chat(messages: Vec<Message>) -> Request {
     Request { model: "alias".to_owned(), messages, ..Request::default() }
 }
 
-/// A request of one word of the user's.
+/// A minimal request.
 fn hi() -> Request {
     chat(vec![message(Role::User, vec![words("Hi")])])
 }

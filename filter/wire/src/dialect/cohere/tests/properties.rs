@@ -1,4 +1,4 @@
-//! What the laws of all formats need to know of this one.
+//! Parameters of this format for the laws of all formats.
 
 use crate::conversation::{Reasoning, Request, Role, StreamEvent, ToolChoice};
 use crate::dialect::cohere::client::read_request::SCHEMA_NAME;
@@ -40,7 +40,7 @@ static CAN: Can = Can {
 
 laws!(super::CAN);
 
-/// All tools are strict or none is, and a choice needs something to choose from.
+/// Either all tools are strict or none, and a choice requires tools.
 fn normal(mut request: Request) -> Request {
     let strict = request.tools.first().and_then(|tool| tool.strict);
     request.tools.iter_mut().for_each(|tool| tool.strict = strict);

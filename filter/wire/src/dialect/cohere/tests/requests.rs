@@ -1,4 +1,4 @@
-//! Requests for Cohere.
+//! Writes requests for Cohere.
 
 use serde_json::json;
 #[cfg(target_arch = "wasm32")]

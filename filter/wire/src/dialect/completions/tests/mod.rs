@@ -1,4 +1,4 @@
-//! What the dialect promises, by direction; [`properties`] holds the round trips.
+//! The promises of the dialect, by direction; [`properties`] has the round trips.
 
 mod answers;
 mod requests;

@@ -1,4 +1,4 @@
-//! What the laws of all formats need to know of this one.
+//! Parameters of this format for the laws of all formats.
 
 use proptest::prelude::*;
 
@@ -25,7 +25,7 @@ static CAN: Can = Can {
     normal: |request| Request { include_usage: request.stream, ..request },
     dated: true,
     most_choices: 3,
-    // The format has no word for calls.
+    // The format has no calls.
     settled: true,
     pings: Pings::Never,
     fields: "model prompt choices text finish_reason stop usage prompt_tokens error message n index logprobs suffix",

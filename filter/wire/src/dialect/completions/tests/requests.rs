@@ -1,4 +1,4 @@
-//! Requests: what is read from clients, what becomes of every field, and what providers get.
+//! Requests: reading those of clients, the policy for every field, and writing those for providers.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -1,4 +1,4 @@
-//! Streams: what clients get, and what is read from providers and seen of those that pass.
+//! Streams: writing those of clients, reading and peeking at those of providers.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -38,6 +38,6 @@ pub(super) fn write(error: &ApiError, out: &mut Vec<u8>) {
     let info = error.code.as_deref().map(|reason| Detail::Info { reason });
     let details = info.into_iter().chain(retry).collect();
     let inner = Inner { code: error.status, message: &error.message, status, details };
-    // Strings and numbers into a `Vec` cannot fail.
+    // Serialising strings and numbers into a `Vec` cannot fail.
     serde_json::to_writer(out, &Whole { error: inner }).unwrap_or_default();
 }

@@ -1,4 +1,4 @@
-//! The other half of the format, which only tests speak: what was written is read, and what is read was written.
+//! The client side of `generateContent`, used by tests only: reads what the provider side writes, and writes what it reads.
 
 mod error;
 mod read_request;
@@ -9,7 +9,7 @@ mod words;
 use crate::dialect::aliases;
 use crate::dialect::client::{Asks, ChatClient, Client, Manner, PeekSpec};
 
-/// `generateContent`, as a client would speak it.
+/// The client side of `generateContent`.
 pub static CLIENT: Client = Client {
     provider: &super::PROVIDER,
     shape: PeekSpec { asked: "contents", ..PeekSpec::CHAT },

@@ -1,8 +1,8 @@
-//! From the body of `generateContent` to a conversation: the fields that [`write_request`](super::write_request) writes, and
-//! their older forms. Any other field is refused by its name, for a translated request must not lose what we do not know.
+//! Reads the body of `generateContent` into a conversation: the fields that [`write_request`](super::write_request) writes, and their older
+//! forms. Any other field is rejected by name, because a translated request must not lose what we do not know.
 //!
-//! Calls without `id` are numbered through the conversation; a result without `id` answers the first call of its name
-//! in the model's last turn that has no answer yet. The media type of an address is left to the next provider.
+//! Calls without `id` are numbered through the conversation. A result without `id` belongs to the first call of its name in the model's
+//! last turn that has no result yet. The media type of a URL is left to the next provider.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -14,7 +14,7 @@ use crate::error::ApiError;
 
 use super::super::answer::{CallSeen, PartSeen, Told};
 
-/// Reads a request; its model and whether it streams stand in its path.
+/// Reads a request; the path names the model and says whether the response is streamed.
 pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
     let text = str::from_utf8(body)
         .map_err(|_| ApiError { param: None, ..ApiError::invalid("", "The request body is not valid UTF-8.") })?;
@@ -61,7 +61,7 @@ fn unknown(at: &str, word: &str) -> ApiError {
     ApiError::invalid(at, format!("Invalid value for '{at}': '{word}'."))
 }
 
-/// The parts of a turn at `at`, and who speaks.
+/// Returns the role and the parts of the turn at `at`.
 fn open<'a>(raw: &'a RawValue, at: &str) -> Result<(Option<String>, Vec<&'a RawValue>), ApiError> {
     let mut fields = Fields::parse(raw.get(), at)?;
     let role = fields.take(at, "role")?;
@@ -87,7 +87,7 @@ fn instruction(raw: &RawValue) -> Result<Option<Message>, ApiError> {
 #[derive(Default)]
 struct Calls {
     count: usize,
-    /// Identifier and name of those in the model's last turn without an answer.
+    /// Identifier and name of the calls in the model's last turn without a result.
     open: Vec<(String, String)>,
 }
 
@@ -130,7 +130,7 @@ fn turn(raw: &RawValue, at: &str, calls: &mut Calls, messages: &mut Vec<Message>
     Ok(())
 }
 
-/// What the model said.
+/// Reads a part of the model.
 fn spoken<'a>(raw: &'a RawValue, at: &str) -> Result<PartSeen<'a>, ApiError> {
     let mut fields = Fields::parse(raw.get(), at)?;
     let part = PartSeen {
@@ -166,7 +166,7 @@ struct FunctionResponse<'a> {
     response: &'a RawValue,
 }
 
-/// What the user gave.
+/// Reads a part of the user.
 fn given(raw: &RawValue, at: &str, calls: &mut Calls) -> Result<Part, ApiError> {
     let mut fields = Fields::parse(raw.get(), at)?;
     let media = |media_type: &str, source| {
@@ -297,7 +297,7 @@ struct Thinking {
 }
 
 impl Thinking {
-    /// Thoughts that are shown are wished for.
+    /// Converts to reasoning; a request to show thoughts asks for reasoning.
     fn read(self) -> Option<Reasoning> {
         match (self.thinking_level, self.thinking_budget) {
             (Some(level), _) => Some(Reasoning::Effort(level.to_ascii_lowercase())),

@@ -1,4 +1,4 @@
-//! Writes whole answers.
+//! Writes whole responses.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use super::super::part::{Part, Speaker, Turn};
 use super::super::speech::{Listener, Speech};
 use super::words;
 
-/// An answer, or a piece of one, as we write it.
+/// A response, or an event of a stream, for writing.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Shown<'a> {
@@ -32,7 +32,7 @@ pub(super) struct CandidateShown<'a> {
 }
 
 impl<'a> CandidateShown<'a> {
-    /// What the answer of this number says.
+    /// Creates the candidate with this index.
     pub(super) fn new(index: u32, parts: Vec<Part<'a>>, finish: Option<Finish>) -> Self {
         let content = Turn { role: Some(Speaker::Model), parts };
         Self { content, finish_reason: finish.map(words::word), index }
@@ -40,13 +40,13 @@ impl<'a> CandidateShown<'a> {
 }
 
 impl Shown<'_> {
-    /// Appends it as JSON. Strings, numbers and checked JSON into a `Vec` cannot fail.
+    /// Appends the JSON. Serialising strings, numbers and checked JSON into a `Vec` cannot fail.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         serde_json::to_writer(out, self).unwrap_or_default();
     }
 }
 
-/// Writes an answer for a client. Seals that are not Google's have no place in it.
+/// Writes a response for a client; other providers' seals are dropped.
 pub(super) fn write(response: &Response) -> Vec<u8> {
     let shown = Shown {
         candidates: (0..).zip(&response.choices).map(shown_choice).collect(),

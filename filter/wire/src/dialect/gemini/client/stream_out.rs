@@ -1,7 +1,7 @@
-//! A stream for a client of Google's: every event is an answer by itself, and there is no terminator.
+//! Writes a stream for a client of Google's format: every event is a response of its own, and there is no terminator.
 //!
-//! Calls wait until something else comes, for they must be whole. A seal waits for the call it came with; one that came
-//! with a text goes out at once on an empty text.
+//! Calls wait for the next other event, because they must be whole. A seal waits for the call it came with; the seal of a text is written
+//! at once, on an empty text.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,22 +15,21 @@ use super::error;
 use super::response::{CandidateShown, Shown};
 use super::words;
 
-/// Writes a stream.
 #[derive(Debug)]
 pub(super) struct Writer {
     id: String,
     model: String,
     calls: Vec<HeldCall>,
-    /// Seals without their calls, of each choice.
+    /// Seals that wait for their calls, by choice.
     seals: BTreeMap<u32, VecDeque<String>>,
-    /// How many they are.
+    /// The number of these seals.
     sealed: usize,
-    /// Bytes of both.
+    /// The bytes of waiting calls and seals.
     waiting: usize,
     over: bool,
 }
 
-/// A call whose arguments may not be whole.
+/// A call whose arguments may be incomplete.
 #[derive(Debug)]
 struct HeldCall {
     choice: u32,
@@ -38,7 +37,7 @@ struct HeldCall {
     id: String,
     name: String,
     arguments: String,
-    /// Google's seal, marked as the conversation has it.
+    /// Google's seal, in the conversation's form.
     seal: Option<String>,
 }
 
@@ -82,7 +81,7 @@ impl StreamWriter for Writer {
                 self.release(out);
                 self.over = true;
             }
-            // Another provider's seal.
+            // A seal of another provider.
             StreamEvent::RedactedThinking { .. } => {}
         }
     }
@@ -94,7 +93,7 @@ impl StreamWriter for Writer {
 }
 
 impl Writer {
-    /// A writer for a client that is told `opening`.
+    /// Creates a writer from the gateway's `opening`.
     pub(super) fn new(opening: Opening) -> Self {
         Self {
             id: String::new(),
@@ -158,7 +157,7 @@ impl Writer {
 
     fn finish(&mut self, choice: u32, finish: Finish, out: &mut Vec<u8>) {
         self.release(out);
-        // The calls that these seals came with did not come.
+        // Seals whose calls did not come.
         let alone = self.seals.remove(&choice).unwrap_or_default();
         self.sealed = self.sealed.saturating_sub(alone.len());
         self.waiting = self.waiting.saturating_sub(alone.iter().map(String::len).sum());

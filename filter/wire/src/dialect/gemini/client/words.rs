@@ -1,4 +1,4 @@
-//! Words and counts of answers, as this half writes them.
+//! Finish reasons and usage of the client side.
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ pub(super) fn word(finish: Finish) -> &'static str {
     }
 }
 
-/// `usageMetadata` as we write it. Writing to a cache has no counter here: it is part of the prompt.
+/// `usageMetadata` for writing. Cache writes have no counter: they are part of the prompt.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Shown {

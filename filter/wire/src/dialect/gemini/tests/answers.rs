@@ -1,4 +1,4 @@
-//! Whole answers, read, written and looked at.
+//! Whole responses: reading, writing and peeking.
 
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
@@ -14,7 +14,7 @@ fn read(body: &Value) -> Result<Response, ApiError> {
     GEMINI.read_response(body.to_string().as_bytes())
 }
 
-/// The first answer of a body whose candidate this is.
+/// The first choice of a body with this candidate.
 fn candidate(candidate: Value) -> Result<Choice, ApiError> {
     read(&json!({"candidates": [candidate], "responseId": "r1"})).map(|mut answer| answer.choices.remove(0))
 }

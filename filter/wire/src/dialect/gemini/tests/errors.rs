@@ -1,4 +1,4 @@
-//! Errors, read and written.
+//! Reads and writes errors.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ fn a_refused_key_is_a_400_that_means_401_and_is_not_repeated() {
     }
 }
 
-/// A 429 as Gemini's own API sends it: the advice about plan and billing stands in every one.
+/// A 429 of Gemini's own API; every one has the advice about plan and billing.
 fn exhausted(quota: &str) -> serde_json::Value {
     json!({"error": {
         "code": 429,

@@ -1,4 +1,4 @@
-//! What the dialect promises, each trap of the format by its name.
+//! The promises of the dialect; each pitfall of the format has a test.
 
 mod answers;
 mod errors;
@@ -20,9 +20,9 @@ use crate::dialect::WrittenRequest;
 use crate::dialect::halves::GEMINI;
 use crate::error::ApiError;
 
-/// A model that does not insist on seals.
+/// A model that does not require seals.
 const GEMINI_2: &str = "gemini-2.5-flash";
-/// A name that tells no generation: it has penalties, as Gemini 2.0 does, and thinks as Gemini 2.5 does.
+/// A name without a generation: it has penalties like Gemini 2.0, and thinks like Gemini 2.5.
 const OLDER: &str = "gemini-x";
 
 fn words(text: &str) -> Part {
@@ -52,7 +52,7 @@ fn sealed(text: &str, marked: &str) -> Part {
     Part::Thinking { text: text.to_owned(), signature: Some(marked.to_owned()) }
 }
 
-/// A seal of Google's.
+/// One of Google's seals.
 fn google(signature: &str) -> String {
     seal::mark("gemini", signature)
 }
@@ -72,7 +72,7 @@ fn chat(messages: Vec<Message>) -> Request {
     Request { model: "alias".to_owned(), messages, ..Request::default() }
 }
 
-/// A request of one word of the user's.
+/// A minimal request.
 fn hi() -> Request {
     chat(vec![says(Role::User, "Hi")])
 }

@@ -1,5 +1,5 @@
-//! What the laws of all formats need to know of this one: a seal stands before what it seals, and calls have no identifiers but by
-//! their place.
+//! Parameters of this format for the laws of all formats: a seal precedes the part that it seals, and calls are identified only by
+//! position.
 
 use proptest::collection::vec;
 use proptest::option::of;
@@ -58,7 +58,7 @@ static CAN: Can = Can {
 
 laws!(super::CAN);
 
-/// Functions are strict by the way they are chosen, and there must be something to choose.
+/// The tool choice makes functions strict, and requires tools.
 fn normal(mut request: Request) -> Request {
     request.tool_choice = match request.tools.first() {
         Some(_) => request.tool_choice.or(Some(ToolChoice::Auto)),
@@ -75,7 +75,7 @@ fn signature() -> impl Strategy<Value = String> {
     "[a-zA-Z0-9+/]{1,8}"
 }
 
-/// What the model says: texts and calls, some with a seal before them, some with thoughts before that.
+/// The model's texts and calls, some with a seal before them, some with thoughts before the seal.
 fn spoken(in_answer: bool) -> Drawn<Vec<Part>> {
     let said = (of(ANY_TEXT), of(signature()), prop_oneof![text(&CAN), called()]);
     let parts = vec(said, 1..4).prop_map(move |said| {
@@ -94,7 +94,7 @@ fn spoken(in_answer: bool) -> Drawn<Vec<Part>> {
     parts.boxed()
 }
 
-/// A call of the model's; requests give its identifier by [`number`].
+/// A call; requests replace its identifier by [`number`].
 fn called() -> impl Strategy<Value = Part> {
     (ID, ID, arguments(&CAN)).prop_map(|(id, name, arguments)| Part::ToolCall { id, name, arguments })
 }
@@ -108,7 +108,7 @@ fn number(messages: &mut [Message]) {
     ids.enumerate().for_each(|(index, id)| *id = format!("call__0_{index}"));
 }
 
-/// A turn of each speaker, and results for every call of the model's, in the order of the calls.
+/// A turn of each speaker, and results for all calls, in the order of the calls.
 fn exchange() -> impl Strategy<Value = (Vec<Part>, Vec<Part>, Vec<(String, bool)>)> {
     (vec(shown(&CAN), 1..4), spoken(false), vec((ANY_TEXT, any::<bool>()), 3))
 }
@@ -121,7 +121,7 @@ fn messages() -> Drawn<Vec<Message>> {
             messages.push(message(Role::Assistant, said.clone()));
         }
         number(&mut messages);
-        // What functions returned to the last turn.
+        // The functions' results for the last turn.
         let last = messages.last().map(|message| message.parts.clone()).unwrap_or_default();
         let ids = last.into_iter().filter_map(|part| match part {
             Part::ToolCall { id, .. } => Some(id),

@@ -1,4 +1,4 @@
-//! Requests of Google's clients.
+//! Reads requests of Google's clients.
 
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]

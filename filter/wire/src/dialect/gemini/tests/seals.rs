@@ -1,4 +1,4 @@
-//! Thought signatures, there and back.
+//! Thought signatures in both directions.
 
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
@@ -16,12 +16,12 @@ fn read(parts: Value) -> Choice {
     GEMINI.read_response(body.to_string().as_bytes()).unwrap().choices.remove(0)
 }
 
-/// What the model's turn is when it comes back to Google with these parts.
+/// The model's turn as it is sent back to Google with these parts.
 fn sent_back(parts: Vec<Part>) -> Value {
     contents(vec![says(Role::User, "Hi"), message(Role::Assistant, parts)], GEMINI_2)[1]["parts"].take()
 }
 
-/// As clients of OpenAI's format send a message back: reasoning first, then text, then calls.
+/// Orders parts as clients of OpenAI's format send them back: reasoning, text, calls.
 fn gathered(parts: Vec<Part>) -> Vec<Part> {
     let mut parts = parts;
     parts.sort_by_key(|part| match part {
@@ -102,7 +102,7 @@ fn seals_of_others_and_bare_thoughts_are_left_out_and_named() {
     assert!(write(&own).dropped.is_empty());
 }
 
-/// Three steps since the user last spoke, and one before.
+/// Three steps since the user's last message, and one before.
 fn steps() -> Vec<Message> {
     let step = |id: &str, parts: Vec<Part>| [message(Role::Assistant, parts), result(id, "x")];
     let mut turns = vec![says(Role::User, "Before")];
@@ -143,7 +143,7 @@ fn called() -> Value {
     ]}}], "responseId": "r1"})
 }
 
-/// What Google gets when a client of `client` sends back the turn that `model_turn` makes of its answer.
+/// The turn that Google receives when a client of `client` sends back the turn that `model_turn` makes of its response.
 fn through(client: Both, answer: &Value, model_turn: impl Fn(&Value) -> Value) -> Value {
     let asked = translate::Asked {
         model: "m",

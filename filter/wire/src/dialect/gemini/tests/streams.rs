@@ -1,4 +1,4 @@
-//! Streams: what is read from providers, what clients get, and what is seen of those that pass.
+//! Streams: reading those of providers, writing those of clients, peeking at those that pass through.
 
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
@@ -9,14 +9,14 @@ use crate::conversation::{Finish, StreamEvent as E, Usage};
 use crate::dialect::Opening;
 use crate::error::ErrorKind;
 
-/// A thought, a text in two pieces, a sealed call, and an end that counts.
+/// A thought, a text in two pieces, a sealed call, and an end with usage.
 const STREAM: &str = include_str!("../../../../tests/goldens/calls.gemini.stream.txt");
 
 fn text(text: &str) -> E {
     E::Text { choice: 0, text: text.to_owned() }
 }
 
-/// What is read of it.
+/// The events read from it.
 fn expected() -> Vec<E> {
     read_in_portions(&[STREAM.as_bytes()]).unwrap()
 }

@@ -1,4 +1,4 @@
-//! How hard to think, by a model's generation.
+//! Thinking, by the model's generation.
 
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]

@@ -1,4 +1,4 @@
-//! Requests for Google.
+//! Writes requests for Google.
 
 use serde_json::json;
 #[cfg(target_arch = "wasm32")]

@@ -1,4 +1,4 @@
-//! What the services that speak this dialect do otherwise than OpenAI, each by its name.
+//! Differences between OpenAI and other services with this dialect, one test per service.
 
 use crate::conversation::{Finish, Request, Role, StreamEvent, ToolChoice, Usage};
 use crate::dialect::EventClass;
@@ -13,19 +13,19 @@ use super::{conversation, request_with, say, text};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// What a server of this variation gets of a client's own request.
+/// The request that a server of this variation gets from a client of the same format.
 fn passed(variation: Variation, body: &str) -> (String, Vec<String>) {
     let adapted = adapt(body.as_bytes(), variation.quirks.iter(), variation.bounds).unwrap();
     (String::from_utf8(edited(body.as_bytes(), &adapted.edits)).unwrap(), adapted.dropped)
 }
 
-/// What it gets of a request that came in another format.
+/// The request that it gets from a client of another format.
 fn translated(variation: Variation, request: &Request) -> String {
     let written = write(request, "p", &variation).unwrap();
     passed(variation, str::from_utf8(&written.body).unwrap()).0
 }
 
-/// The field of a 400 for a client's own request.
+/// The field in the 400 for a client's own request.
 fn refused(variation: Variation, fields: &str) -> Option<String> {
     let error = adapt(request_with(fields).as_bytes(), variation.quirks.iter(), variation.bounds).unwrap_err();
     assert_eq!((error.status, error.kind), (400, ErrorKind::InvalidRequest));
@@ -38,7 +38,7 @@ fn read(stream: &str) -> Vec<StreamEvent> {
     events
 }
 
-/// What each event of a stream that passes is seen as, and the usage that is seen in all.
+/// The classes of the events of a stream that passes unchanged, and its usage.
 fn seen(stream: &str) -> (Vec<EventClass>, Option<Usage>) {
     let (mut peeker, mut seen) = (OPENAI_CHAT.stream_peeker(), Vec::new());
     let each = |event: sse::Event<'_>| {

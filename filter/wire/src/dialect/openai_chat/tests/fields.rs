@@ -1,4 +1,4 @@
-//! Every row of the field table does what it says.
+//! Tests every row of the field table.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -7,7 +7,7 @@ use super::request_with;
 use crate::dialect::FieldPolicy;
 use crate::dialect::halves::OPENAI_CHAT;
 
-/// A request that sets the field, and the path an error names.
+/// A request that sets the field, and the field's path in errors.
 fn sample(path: &str) -> (String, &str) {
     let top = |fields: &str| request_with(fields);
     let message = |message: &str| format!(r#"{{"model":"m","messages":[{message}]}}"#);

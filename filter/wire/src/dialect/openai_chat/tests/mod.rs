@@ -1,4 +1,4 @@
-//! What the dialect promises, by direction; [`properties`] holds the round trips.
+//! Tests of the dialect by direction; [`properties`] has the round trips.
 
 mod answers;
 mod errors;
@@ -12,7 +12,7 @@ mod properties;
 
 use crate::conversation::{Message, Part, Request, Role};
 
-/// A request with these fields besides model and message.
+/// A request with these fields in addition to model and message.
 fn request_with(fields: &str) -> String {
     let comma = if fields.is_empty() { "" } else { "," };
     format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}]{comma}{fields}}}"#)

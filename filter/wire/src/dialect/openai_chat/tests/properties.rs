@@ -1,4 +1,4 @@
-//! What the laws of all formats need to know of this one.
+//! The capabilities of this format for the property tests.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::dialect::laws::{
     not_behind_seals, request,
 };
 
-/// As OpenRouter takes it, which takes all of it.
+/// In OpenRouter's variation, which supports everything.
 static CAN: Can = Can {
     model: "m",
     text: ANY_TEXT,
@@ -74,7 +74,7 @@ fn one_text_and_one_refusal(parts: Vec<Part>) -> Vec<Part> {
     parts
 }
 
-/// Requests whose speakers have names.
+/// Requests with participants' names.
 fn named() -> Drawn<Request> {
     (request(&CAN), proptest::collection::vec(proptest::option::of(ID), 6))
         .prop_map(|(mut request, names)| {

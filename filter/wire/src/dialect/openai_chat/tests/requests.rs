@@ -1,4 +1,4 @@
-//! Requests: what is read from clients, and what providers get.
+//! Requests: parsed from clients, and written for providers.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -1,4 +1,4 @@
-//! Streams: what clients get, what is read from providers, and what is seen of those that pass.
+//! Streams: written for clients, read from providers, and inspected while they pass.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -28,7 +28,7 @@ fn written(events: &[E], include_usage: bool) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// The deltas of a stream, with the envelope that all chunks share checked and taken off.
+/// The deltas of a stream. Checks and removes the envelope that all chunks share.
 fn deltas(events: &[E]) -> Vec<String> {
     let stream = written(events, false);
     let chunks = stream.split_terminator("\n\n").filter_map(|chunk| {

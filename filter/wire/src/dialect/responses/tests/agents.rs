@@ -1,4 +1,4 @@
-//! What coding agents send, before every provider: tools that are no plain functions, and their calls on the way back.
+//! Requests of coding agents with every provider: tools other than plain functions, and their calls in responses.
 
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]
@@ -12,7 +12,7 @@ use crate::dialect::halves::{ANTHROPIC, BEDROCK, Both, COHERE, GEMINI, OPENAI_CH
 use crate::dialect::translate::{self, Asked};
 use crate::embedding::Encoding;
 
-/// Every format of providers, with a model that it takes tools for.
+/// Every provider format, with a model for which it takes tools.
 const PROVIDERS: [(Both, &str); 5] = [
     (OPENAI_CHAT, "gpt-5"),
     (ANTHROPIC, "claude-sonnet-4-5"),
@@ -21,12 +21,12 @@ const PROVIDERS: [(Both, &str); 5] = [
     (COHERE, "command-a-03-2025"),
 ];
 
-/// A request as Codex 0.171 makes it, of which long texts are shortened, in its second turn.
+/// The second turn of a Codex 0.171 conversation, with long texts shortened.
 const CODEX: &str = include_str!("../../../../tests/goldens/agent.responses.json");
 
 const PATCH: &str = "*** Begin Patch\n*** Add File: b.txt\n+say \"é😀\"\t\\n\n*** End Patch\n";
 
-/// What the model calls, as functions, and what the client is to get of it.
+/// The model's calls as functions, and the items that the client gets for them.
 fn calls() -> Vec<(&'static str, String, Value)> {
     let wrapped = json!({"input": PATCH}).to_string();
     vec![
@@ -59,7 +59,7 @@ fn calls() -> Vec<(&'static str, String, Value)> {
     ]
 }
 
-/// The items but for what an answer makes up.
+/// The items without generated fields.
 fn bare(items: &[Value]) -> Vec<Value> {
     let mut items = items.to_vec();
     for item in &mut items {
@@ -118,7 +118,7 @@ fn calls_come_back_in_the_form_of_their_tools() {
     }
 }
 
-/// What a provider streams, as the client gets it.
+/// The client's events for a provider's stream.
 fn streamed(provider: Both, model: &str, events: &[E], size: usize) -> Vec<Value> {
     let names = names_of(provider, model);
     let opening = |guises| Opening { model: model.to_owned(), now: 7, include_usage: true, estimate: 1, guises };
@@ -126,7 +126,7 @@ fn streamed(provider: Both, model: &str, events: &[E], size: usize) -> Vec<Value
     events.iter().for_each(|event| writer.write(event, &mut bytes));
     let (mut reader, mut read) = (translate::stream(RESPONSES.asks(), provider.serves(), &names), Vec::new());
     bytes.chunks(size).for_each(|portion| reader.read(portion, &mut read).unwrap());
-    // Google's streams have no terminator but their end.
+    // Google's streams have no terminator.
     if read.last() != Some(&E::End) {
         read.push(E::End);
     }
@@ -218,7 +218,7 @@ fn names_that_meet_stay_apart() {
     assert_eq!(request.guises.of("a__b"), None);
 }
 
-/// So many tools that a search through all of them for each would take minutes.
+/// With this many tools, a linear search for each would take minutes.
 #[test]
 fn many_tools_and_calls_cost_no_more_than_they_are() {
     let many = 100_000;

@@ -1,4 +1,4 @@
-//! What the dialect promises, by direction; [`properties`] holds the round trips.
+//! Tests of the dialect by direction; [`properties`] has the round trips.
 
 mod agents;
 mod answers;
@@ -15,13 +15,13 @@ use crate::conversation::{Message, Part, Request, Role};
 use crate::dialect::halves::RESPONSES;
 use crate::error::ApiError;
 
-/// A request with these fields besides model and input.
+/// A request with these fields in addition to model and input.
 fn request_with(fields: &str) -> String {
     let comma = if fields.is_empty() { "" } else { "," };
     format!(r#"{{"model":"m","input":"hi"{comma}{fields}}}"#)
 }
 
-/// A request of these items.
+/// A request with these items.
 fn input(items: &str) -> String {
     format!(r#"{{"model":"m","input":[{items}]}}"#)
 }

@@ -1,4 +1,4 @@
-//! What the laws of all formats need to know of this one.
+//! The capabilities of this format for the property tests.
 
 use proptest::prelude::*;
 
@@ -48,7 +48,7 @@ static CAN: Can = Can {
     settled: true,
     interleaved: true,
     looks: Looks::AtMore,
-    // Seals come in one piece at the end of their item.
+    // A seal comes in one piece at the end of its item.
     told: |events| {
         not_behind_seals(events, |event| {
             matches!(event, StreamEvent::Signature { .. } | StreamEvent::Arguments { .. } | StreamEvent::Ping)
@@ -65,7 +65,7 @@ static CAN: Can = Can {
 
 laws!(super::CAN);
 
-/// Items of the model that follow each other are one turn.
+/// Successive items of the model are a single turn.
 fn turns_of_the_model_are_one(mut request: Request) -> Request {
     request.messages.dedup_by(|next, last| next.role == Role::Assistant && last.role == next.role);
     request

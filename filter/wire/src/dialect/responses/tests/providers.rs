@@ -1,4 +1,4 @@
-//! Requests, as providers get them.
+//! Requests written for providers.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -1,4 +1,4 @@
-//! Requests of clients.
+//! Requests read from clients.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -35,7 +35,7 @@ fn seals_come_back_as_their_owners_made_them() {
     assert_eq!(part(summary, "gAAAA"), Some(thought("t", Some("openai#rs_x_0.gAAAA"))));
     assert_eq!(part("", "anthropic#Er"), Some(Part::RedactedThinking { data: "Er".to_owned() }));
     assert_eq!(part(r#"{"type":"summary_text","text":""}"#, "gemini#x"), Some(thought("", Some("gemini#x"))));
-    // Nothing was kept of it: there is nothing to send.
+    // Without readable text and seal there is nothing to send.
     assert_eq!(part("", ""), None);
     let own = r#"{"type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"r"}]}"#;
     assert_eq!(read(&input(own)).unwrap().messages[0].parts, [thought("r", None)]);
@@ -47,7 +47,7 @@ fn stored_state_is_refused_by_name() {
         (request_with(r#""previous_response_id":"resp_1""#), "previous_response_id"),
         (request_with(r#""conversation":{"id":"conv_1"}"#), "conversation"),
         (request_with(r#""background":true"#), "background"),
-        // No input is missing where a template has it.
+        // With a prompt template, the missing input is not an error.
         (r#"{"prompt":{"id":"pmpt_1"}}"#.to_owned(), "prompt"),
         (
             input(r#"{"role":"user","content":[{"type":"input_image","file_id":"file_1"}]}"#),

@@ -1,4 +1,4 @@
-//! Streams as clients get them.
+//! Streams written for clients.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -24,7 +24,7 @@ fn written(events: &[E]) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// The events without the answer's object, which is another test's; names and numbers are checked and taken off.
+/// The events without the response object, which another test covers. Checks and removes names and numbers.
 fn events(events: &[E]) -> Vec<String> {
     let stream = written(events);
     let events = (0..).zip(stream.split_terminator("\n\n").filter(|event| !event.starts_with(':')));
@@ -176,7 +176,7 @@ fn a_failure_is_raised_by_libraries_and_ends_the_stream() {
     assert!(
         last.contains(r#""status":"failed""#) && last.contains(r#""error":{"code":"server_error","message":"busy"}"#)
     );
-    // Of a stream that passed unchanged nothing is known but that it failed.
+    // If the failure is the only known event of the stream, only `error` is written.
     let alone = written(&[E::Error(error)]);
     assert!(alone.starts_with("event: error\n") && alone.matches("event:").count() == 1, "{alone}");
 }

@@ -1,4 +1,4 @@
-//! Streams of providers: what is read of them, and what is seen of those that pass.
+//! Streams of providers: read, and inspected while they pass.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -65,7 +65,7 @@ fn the_end_says_why() {
     let end = |data: &str| read(&[CREATED, data]).into_iter().rev().take(2).collect::<Vec<_>>();
     let cut = r#"{"type":"response.incomplete","response":{"status":"incomplete","incomplete_details":{"reason":"content_filter"}}}"#;
     assert_eq!(end(cut), [E::End, finish(Finish::ContentFilter)]);
-    // The event's name says it where the object does not.
+    // The event's name gives the status if the object does not.
     assert_eq!(end(r#"{"type":"response.incomplete","response":{}}"#), [E::End, finish(Finish::Length)]);
     let (mut reader, mut events) = (RESPONSES.stream_reader(), Vec::new());
     let error = reader.read(stream(&[r#"{"type":"response.completed"}"#]).as_bytes(), &mut events).unwrap_err();

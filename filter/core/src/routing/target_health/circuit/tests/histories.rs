@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::store::fake::Threaded;
 
-/// What happens to a target, with whatever a worker would do.
+/// A step of a history.
 #[derive(Debug, Clone)]
 enum Step {
     /// Time passes, or the clock is set back; in milliseconds.
@@ -37,7 +37,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..120)
 }
 
-/// Lets a history happen; gives the time at its end.
+/// Runs a history; returns the time at its end.
 fn live(worker: &Worker<'_>, steps: &[Step]) -> i64 {
     let mut now = 0;
     for step in steps {
@@ -53,13 +53,13 @@ fn live(worker: &Worker<'_>, steps: &[Step]) -> i64 {
 }
 
 proptest! {
-    /// A request comes every quarter of a second; where a probe is due it is claimed, and where it is planned it succeeds.
+    /// A request comes every 250 ms. It claims the probe if one is due, and succeeds if the target is planned.
     #[test]
     fn after_any_history_a_target_that_only_succeeds_is_soon_closed(steps in steps()) {
         let memory = Shared::default();
         let worker = Worker::new(&memory);
         let start = live(&worker, &steps);
-        // What may have to pass, one after the other: the longest opening or limit, a lost probe's lease, the ramp.
+        // The waits that may follow each other: the longest opening or limit, a lost probe's lease, the ramp.
         let bound = 60_000 + 24_000 + 10_000 + 5_000 + 1_000;
         let mut now = start;
         while worker.standing(now) != CLEAN {

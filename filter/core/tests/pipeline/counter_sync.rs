@@ -14,7 +14,7 @@ use sluice_wire::time::Time;
 
 const NOON: Time = Time(1_801_396_800_000_000_000);
 
-fn keeper(mode: &str) -> Option<CounterSync> {
+fn counter_sync(mode: &str) -> Option<CounterSync> {
     let written = format!(r#"{{"url":"http://127.0.0.1:7379","mode":"{mode}","sync":"2s"}}"#);
     CounterSync::new(sluice_config::compile_redis(&serde_json::from_str(&written).unwrap()).unwrap(), [7; 16])
 }
@@ -50,67 +50,67 @@ const SILENCE: Called = Called { status: None, body: Vec::new() };
 
 #[test]
 fn there_is_one_in_relaxed_mode_only() {
-    assert_eq!(keeper("relaxed").unwrap().period(), Duration::from_secs(2));
-    assert!(keeper("strict").is_none());
+    assert_eq!(counter_sync("relaxed").unwrap().period(), Duration::from_secs(2));
+    assert!(counter_sync("strict").is_none());
 }
 
 #[test]
 fn a_round_tells_one_shard_after_another() {
-    let (keeper, shared, mut effects) = (keeper("relaxed").unwrap(), Shared::default(), Vec::new());
-    assert_eq!(keeper.tick(NOON, &shared, &mut effects), None, "nothing was counted");
+    let (counter_sync, shared, mut effects) = (counter_sync("relaxed").unwrap(), Shared::default(), Vec::new());
+    assert_eq!(counter_sync.tick(NOON, &shared, &mut effects), None, "nothing was counted");
     take(&shared, "", 3);
     take(&shared, "red", 4);
-    let first = body(&keeper.tick(NOON, &shared, &mut effects).unwrap());
+    let first = body(&counter_sync.tick(NOON, &shared, &mut effects).unwrap());
     assert!(first.ends_with("/T/0/3"), "{first}");
-    assert_eq!(keeper.tick(after(2), &shared, &mut effects), None, "the round is not over");
-    let second = body(&keeper.told(&says(r#""30 0""#), NOON, &shared, &mut effects).unwrap());
+    assert_eq!(counter_sync.tick(after(2), &shared, &mut effects), None, "the round is not over");
+    let second = body(&counter_sync.told(&says(r#""30 0""#), NOON, &shared, &mut effects).unwrap());
     assert!(second.ends_with("/T/0/4"), "{second}");
-    assert_eq!(keeper.told(&says(r#""40 0""#), NOON, &shared, &mut effects), None);
+    assert_eq!(counter_sync.told(&says(r#""40 0""#), NOON, &shared, &mut effects), None);
     assert_eq!((used(&shared, ""), used(&shared, "red"), effects), (30, 40, Vec::new()));
 }
 
 #[test]
 fn a_redis_that_does_not_know_the_script_is_told_it() {
-    let (keeper, shared, mut effects) = (keeper("relaxed").unwrap(), Shared::default(), Vec::new());
+    let (counter_sync, shared, mut effects) = (counter_sync("relaxed").unwrap(), Shared::default(), Vec::new());
     take(&shared, "red", 1);
-    keeper.tick(NOON, &shared, &mut effects).unwrap();
+    counter_sync.tick(NOON, &shared, &mut effects).unwrap();
     let unknown = says(r#"[false,"NOSCRIPT No matching script."]"#);
-    let whole = keeper.told(&unknown, NOON, &shared, &mut effects).unwrap();
+    let whole = counter_sync.told(&unknown, NOON, &shared, &mut effects).unwrap();
     assert!(body(&whole).starts_with("EVAL/") && body(&whole).ends_with("/T/0/1"));
-    assert_eq!(keeper.told(&says(r#""1 0""#), NOON, &shared, &mut effects), None);
+    assert_eq!(counter_sync.told(&says(r#""1 0""#), NOON, &shared, &mut effects), None);
     assert_eq!(used(&shared, "red"), 1);
 }
 
 #[test]
 fn what_silence_swallowed_is_told_again_and_then_what_came_meanwhile() {
-    let (keeper, shared, mut effects) = (keeper("relaxed").unwrap(), Shared::default(), Vec::new());
+    let (counter_sync, shared, mut effects) = (counter_sync("relaxed").unwrap(), Shared::default(), Vec::new());
     take(&shared, "red", 5);
-    let first = keeper.tick(NOON, &shared, &mut effects).unwrap();
-    assert_eq!(keeper.told(&SILENCE, NOON, &shared, &mut effects), None);
+    let first = counter_sync.tick(NOON, &shared, &mut effects).unwrap();
+    assert_eq!(counter_sync.told(&SILENCE, NOON, &shared, &mut effects), None);
     assert_eq!(effects.iter().filter(|effect| **effect == Effect::Count(metric::REDIS_DOWN)).count(), 1);
     take(&shared, "red", 6);
-    assert_eq!(keeper.tick(NOON, &shared, &mut effects), None, "it is left alone for a moment");
-    assert_eq!(keeper.tick(after(2), &shared, &mut effects), Some(first));
-    keeper.told(&says(r#""5 0""#), after(2), &shared, &mut effects);
+    assert_eq!(counter_sync.tick(NOON, &shared, &mut effects), None, "it is left alone for a moment");
+    assert_eq!(counter_sync.tick(after(2), &shared, &mut effects), Some(first));
+    counter_sync.told(&says(r#""5 0""#), after(2), &shared, &mut effects);
     assert_eq!(used(&shared, "red"), 11);
-    let next = body(&keeper.tick(after(4), &shared, &mut effects).unwrap());
+    let next = body(&counter_sync.tick(after(4), &shared, &mut effects).unwrap());
     assert!(next.ends_with("/T/0/6"), "{next}");
 }
 
 #[test]
 fn a_shard_that_redis_refuses_does_not_keep_the_others_waiting() {
-    let (keeper, shared, mut effects) = (keeper("relaxed").unwrap(), Shared::default(), Vec::new());
+    let (counter_sync, shared, mut effects) = (counter_sync("relaxed").unwrap(), Shared::default(), Vec::new());
     let mut teams = ["blue", "red"];
     teams.sort_by_key(|team| ShardId::of(team));
     take(&shared, teams[0], 1);
     take(&shared, teams[1], 2);
     for round in 0..3 {
-        let refused = keeper.tick(after(round * 2), &shared, &mut effects).unwrap();
+        let refused = counter_sync.tick(after(round * 2), &shared, &mut effects).unwrap();
         assert!(body(&refused).ends_with("/T/0/1"));
         let wrong = says(r#"[false,"WRONGTYPE Operation against a key"]"#);
-        let next = keeper.told(&wrong, after(round * 2), &shared, &mut effects).unwrap();
+        let next = counter_sync.told(&wrong, after(round * 2), &shared, &mut effects).unwrap();
         assert!(body(&next).ends_with("/T/0/2"), "{}", body(&next));
-        assert_eq!(keeper.told(&SILENCE, after(round * 2), &shared, &mut effects), None);
+        assert_eq!(counter_sync.told(&SILENCE, after(round * 2), &shared, &mut effects), None);
     }
     let warnings = effects.iter().filter(|effect| matches!(effect, Effect::Warn(text) if text.contains("WRONGTYPE")));
     assert_eq!(warnings.count(), 1);
@@ -118,8 +118,8 @@ fn a_shard_that_redis_refuses_does_not_keep_the_others_waiting() {
 
 #[test]
 fn a_team_that_came_after_the_start_is_told_of_and_one_that_went_until_nothing_is_left_to_tell() {
-    let (keeper, shared, mut effects) = (keeper("relaxed").unwrap(), Shared::default(), Vec::new());
-    // Neither is in the file of the keeper's start. The one whose place comes first stays.
+    let (counter_sync, shared, mut effects) = (counter_sync("relaxed").unwrap(), Shared::default(), Vec::new());
+    // Neither team is in the file that counter sync started with. The one with the lower shard id stays.
     let mut teams = ["one", "other"];
     teams.sort_by_key(|team| ShardId::of(team));
     let [new, gone] = teams;
@@ -127,12 +127,12 @@ fn a_team_that_came_after_the_start_is_told_of_and_one_that_went_until_nothing_i
     take(&shared, new, 1);
     take(&shared, gone, 2);
     let mut told = |now: Time, shared: &Shared, answers: &[&str]| {
-        let mut call = keeper.tick(now, shared, &mut effects);
+        let mut call = counter_sync.tick(now, shared, &mut effects);
         let mut amounts = Vec::new();
         for answer in answers {
             let Some(asked) = call.take() else { break };
             amounts.push(body(&asked).rsplit('/').next().unwrap().to_owned());
-            call = keeper.told(&says(answer), now, shared, &mut effects);
+            call = counter_sync.told(&says(answer), now, shared, &mut effects);
         }
         assert_eq!(call, None);
         amounts.sort();

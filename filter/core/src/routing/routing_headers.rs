@@ -1,4 +1,4 @@
-//! What a request's headers say about its way: read when they come, for the decision that waits for the body.
+//! The routing headers of a request, read with its headers and used when the body has arrived.
 
 use std::time::Duration;
 
@@ -10,51 +10,51 @@ use crate::keys::caller::Caller;
 use crate::keys::spec::Permission;
 use crate::routing::spec::Strategy;
 
-/// A header of the client's that asks for a strategy or a target.
+/// The request header that names a strategy or a target.
 pub const ROUTE: &str = "x-sluice-route";
-/// A header of the client's that asks for no fallback.
+/// The request header that disables fallback.
 pub const FALLBACK: &str = "x-sluice-fallback";
-/// A header of the client's that asks for a shorter time.
+/// The request header that shortens the timeout.
 pub const TIMEOUT: &str = "x-sluice-timeout";
 
-/// What the headers say.
+/// The routing headers of one request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RoutingHeaders {
-    /// The way that the client asks for.
+    /// The strategy or target that the client asks for.
     pub overriding: Option<Override>,
-    /// The client wants no target but the first.
+    /// Whether the client disables fallback.
     pub no_fallback: bool,
-    /// How long the client waits.
+    /// The client's timeout.
     pub timeout: Option<Duration>,
-    /// What the client wants of a cache.
+    /// How the client restricts the cache.
     pub caching: Caching,
-    /// The headers that the configuration asks about.
+    /// The headers that the configuration matches on.
     headers: Vec<(String, String)>,
 }
 
-/// What a client wants of a cache, by its `cache-control`.
+/// How a client restricts the cache with `cache-control`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Caching {
-    /// What it gives.
+    /// No restriction.
     #[default]
     Any,
-    /// No answer from it: `no-cache`. The provider's is kept.
+    /// `no-cache`: no response from the cache. The provider's response is stored.
     NotFrom,
-    /// Nothing: `no-store`. No answer from it, and none is kept.
+    /// `no-store`: no response from the cache, and none is stored.
     None,
 }
 
-/// What a client asks for.
+/// The strategy or target that a client asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Override {
-    /// Another strategy than the model's.
+    /// Replaces the model's strategy.
     Strategy(Strategy),
-    /// A target, by `provider/model` or its provider's name: it is asked first.
+    /// A target as `provider/model` or by its provider's name. It is tried first.
     Target(String),
 }
 
 impl RoutingHeaders {
-    /// Reads the client's headers; errors are 400s that say what is wrong.
+    /// Reads the client's headers. Errors are 400s that name the invalid header.
     pub fn read(headers: &HeaderMap, watched: &[String]) -> Result<Self, ApiError> {
         let headers_seen =
             watched.iter().filter_map(|name| Some((name.clone(), headers.text(name)?.to_owned()))).collect();
@@ -67,17 +67,17 @@ impl RoutingHeaders {
         })
     }
 
-    /// The same, for a model that the client has not asked for.
+    /// A copy without the override, for a model that the client has not asked for.
     pub fn without_wish(&self) -> Self {
         Self { overriding: None, ..self.clone() }
     }
 
-    /// The value of a header that the configuration asks about, by its name in lower case.
+    /// The value of a header that the configuration matches on. `name` is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether the caller may ask for this; what it may not is an error that says so, and never left aside in silence.
+    /// Checks the caller's permissions. A header that is not permitted is an error, and is never ignored.
     pub fn allowed(&self, caller: &Caller) -> Result<(), ApiError> {
         let asked = [
             (self.overriding.is_some(), Permission::Route, ROUTE),
@@ -97,7 +97,7 @@ impl RoutingHeaders {
     }
 }
 
-/// The value of a header that may stand there once.
+/// The value of a header that must not occur twice.
 fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiError> {
     let mut values = headers.all(name);
     let Some(value) = values.next() else { return Ok(None) };
@@ -141,8 +141,7 @@ fn timeout(text: &str) -> Result<Duration, ApiError> {
     given.ok_or_else(|| bad(TIMEOUT, "expected a time above zero, such as 500ms, 30s or 2m"))
 }
 
-/// Of all that HTTP has for this header (RFC 9111, 5.2.1) only what is said plainly: what a client knows of ages and
-/// staleness is of no use to it here.
+/// Reads `no-store` and `no-cache` only. The directives about age and staleness (RFC 9111, section 5.2.1) have no use here.
 fn caching(headers: &HeaderMap) -> Caching {
     headers.all("cache-control").flat_map(|value| value.split(|byte| *byte == b',')).fold(
         Caching::Any,
@@ -222,12 +221,12 @@ mod tests {
 
     #[test]
     fn what_a_key_may_not_is_refused_and_not_left_aside() {
-        let hints = read(FALLBACK, "off").unwrap();
-        let error = hints.allowed(&Caller::default()).unwrap_err();
+        let routing_headers = read(FALLBACK, "off").unwrap();
+        let error = routing_headers.allowed(&Caller::default()).unwrap_err();
         assert_eq!(error.status, 403);
         assert!(error.message.contains(FALLBACK));
         let caller = Caller { control: vec![Permission::Fallback], ..Caller::default() };
-        assert!(hints.allowed(&caller).is_ok());
+        assert!(routing_headers.allowed(&caller).is_ok());
         assert!(read(FALLBACK, "on").unwrap().allowed(&Caller::default()).is_ok());
     }
 }
