@@ -102,7 +102,10 @@ pub(super) fn health() -> String {
     let reply = |details: &str, status: &str| {
         let body = format!("{{\"status\":\"{status}\"%FILTER_STATE(wasm.{}:PLAIN)%}}", property::READY);
         let when = format!("response.code_details == '{details}'");
-        fill(include_str!("health_reply.yaml"), &[("filter", &super::refusals::filter(&when)), ("body", &quote(&body))])
+        fill(
+            include_str!("health_reply.yaml"),
+            &[("filter", &super::local_replies::filter(&when)), ("body", &quote(&body))],
+        )
     };
     reply("health_check_ok", "ready") + &reply("health_check_failed", "draining")
 }

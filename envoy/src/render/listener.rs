@@ -9,7 +9,7 @@ use sluice_core::exchange::gateway::endpoint::{ALIVE, READY};
 use sluice_core::gateway::spec::LoggedClient;
 
 use super::text::{fill, quote};
-use super::{ADMINISTRATORS, CLIENTS, Options, entrance, quote_path, refusals, seconds, tracing};
+use super::{ADMINISTRATORS, CLIENTS, Options, entrance, local_replies, quote_path, seconds, tracing};
 
 /// The maximum duration of an administration request: 30 seconds to arrive, plus waiting for Redis.
 const LONGEST_ADMINISTRATION: Duration = Duration::from_secs(300);
@@ -37,7 +37,7 @@ pub fn clients(file: &File, total: Duration, routes: &str, filter: &str, options
             ("tracing", &file.tracing.as_ref().map(tracing::manager).unwrap_or_default()),
             ("trace_id", trace_id),
             ("client", client),
-            ("refusals", &refusals::for_clients()),
+            ("refusals", &local_replies::for_clients()),
             ("total", &seconds(total)),
             ("routes", routes),
             ("filter", filter),
@@ -56,7 +56,7 @@ pub fn administrators(file: &File, filter: &str, options: &Options) -> String {
             ("address", &quote(&listen.ip().to_string())),
             ("port", &listen.port().to_string()),
             ("longest", &seconds(LONGEST_ADMINISTRATION)),
-            ("refusals", &refusals::for_administrators()),
+            ("refusals", &local_replies::for_administrators()),
             ("tls", &entrance::tls(file.admin.as_ref().and_then(|admin| admin.tls.as_ref()), ADMINISTRATORS, options)),
             ("access_log", &access_log(options.access_log.as_deref(), "")),
             ("filter", filter),

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::filters::{self, Filter, Handle, Later};
 use crate::root::Root;
 use crate::stream::{body_size, now};
-use crate::{beat, calls, logger, main_thread};
+use crate::{calls, logger, main_thread, ticks};
 
 fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(run)).ok()
@@ -171,7 +171,7 @@ hooks! {
                 over: Cell::new(false),
                 root,
             }));
-            beat::begins(envoy);
+            ticks::begins(envoy);
             Some(handle.token())
         });
         made.flatten().unwrap_or(ptr::null())
@@ -213,7 +213,7 @@ hooks! {
     Destroy envoy_dynamic_module_on_http_filter_destroy = |filter: *const c_void| {
         guarded(|| {
             let Some(filter) = filters::remove(filter) else { return };
-            beat::ends(filter.envoy.replace(ptr::null_mut()));
+            ticks::ends(filter.envoy.replace(ptr::null_mut()));
             if let Ok(mut role) = filter.role.try_borrow_mut() {
                 role.done();
             }
@@ -236,7 +236,7 @@ hooks! {
 
     FilterEvent envoy_dynamic_module_on_http_filter_scheduled = |_envoy: *mut abi::Filter, _filter: *const c_void, _event: u64| {
         guarded(|| {
-            beat::came();
+            ticks::came();
             logger::follow();
             silence::end_all::<Handle>(now(), |end| {
                 guarded(end);

@@ -11,7 +11,6 @@
 
 #[allow(unsafe_code)]
 mod abi;
-mod beat;
 mod calls;
 mod config;
 mod domain;
@@ -21,3 +20,4 @@ mod logger;
 mod main_thread;
 mod root;
 mod stream;
+mod ticks;

@@ -18,12 +18,12 @@ use sluice_shell::silence::SETTLING;
 use sluice_wire::time::Time;
 
 use crate::abi;
-use crate::beat;
 use crate::calls::{Bootstrap, Timer};
 use crate::config::random;
 use crate::domain::Domain;
 use crate::logger;
 use crate::stream::now;
+use crate::ticks;
 
 /// The period of the main thread's ticks, if nothing is due earlier.
 const IDLE: Duration = Duration::from_millis(250);
@@ -121,7 +121,7 @@ pub fn tick() {
     logger::follow();
     let ending = MAIN.with_borrow_mut(|main| {
         let main = main.as_mut()?;
-        let next = beat::send_all(Instant::now()).unwrap_or(IDLE);
+        let next = ticks::send_all(Instant::now()).unwrap_or(IDLE);
         let next = if main.tell_all() { next.min(SETTLING) } else { next };
         main.timer.fires_in(next.max(Duration::from_millis(1)));
         main.may_end()

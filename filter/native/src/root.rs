@@ -16,10 +16,10 @@ use sluice_shell::admin::Admin;
 use sluice_shell::gateway::Gateway;
 use sluice_shell::provider::Provider;
 
-use crate::beat;
 use crate::config::{Config, random};
 use crate::domain::Domain;
 use crate::filters::Handle;
+use crate::ticks;
 
 /// A configuration in this worker.
 pub struct Root {
@@ -122,7 +122,7 @@ impl Roots {
         self.in_charge.push((domain, worker.clone()));
         worker.takes_charge(domain.shared());
         if let Some(period) = config.period {
-            beat::every(period);
+            ticks::every(period);
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A round syncs one shard after another, each after the reply for the one before: the shards with a team of the current configuration,
 //! which the gateway role announces, and other shards until they have nothing left to sync. A batch without a reply stays in the shared
 //! data, and the next round starts with it, so an outage loses nothing: the first round after it sends the accumulated counts. See
-//! [`exchange`](crate::store::embedded::exchange).
+//! [`exchange`](crate::store::embedded::sync).
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use sluice_wire::time::Time;
 
 use crate::callout::{Call, Called};
-use crate::store::embedded::{Announced, ShardId, exchange};
+use crate::store::embedded::{Announced, ShardId, replication};
 use crate::store::redis::settings::Mode;
 use crate::store::redis::settings::Redis;
 use crate::store::redis::sync;
@@ -72,7 +72,7 @@ impl CounterSync {
             RedisReply::Error(why) => Err(Unavailable(format!("Redis rejected the command: {why}"))),
             reply => sync::globals(&batch.deltas, reply),
         };
-        let applied = learned.and_then(|globals| exchange::apply(shared, &batch, &globals, now));
+        let applied = learned.and_then(|globals| replication::apply(shared, &batch, &globals, now));
         let place = batch.place;
         let again = applied.is_ok() && batch.more;
         self.note(applied, place, effects);
@@ -89,7 +89,7 @@ impl CounterSync {
     fn tell(&self, from: ShardId, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
         let announced = Announced::read(shared);
         for place in ShardId::all().filter(|place| *place >= from) {
-            match exchange::collect(shared, place, announced.has(place), self.envoy, now) {
+            match replication::collect(shared, place, announced.has(place), self.envoy, now) {
                 Ok(Some(batch)) => return Some(self.call(Telling { batch, by_hash: true })),
                 Ok(None) => {}
                 Err(why) => self.note(Err(why), place, effects),

@@ -252,7 +252,7 @@ fn network(address: IpAddr) -> String {
 
 impl<'a> Record<'a> {
     /// Adds the fields of a request state.
-    pub fn with_journey(self, state: &'a RequestState, about: &'a About, said: &'a [Option<Complaint>]) -> Self {
+    pub fn with_state(self, state: &'a RequestState, about: &'a About, said: &'a [Option<Complaint>]) -> Self {
         let served = matches!(state.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken);
         let target = state.progress.current().filter(|_| served);
         let served_by = target.map(|target| (target.provider.name.as_str(), target.model.as_str()));

@@ -16,7 +16,6 @@ use super::billing::Billing;
 use super::worker::Worker;
 
 mod account;
-mod answer;
 mod asked;
 mod attempts;
 mod bill;
@@ -29,11 +28,11 @@ mod lost;
 mod patience;
 mod progress;
 mod request;
+mod response;
 mod returns;
 mod route;
 mod watch;
 
-pub use answer::ResponseState;
 pub use asked::Asked;
 pub use bill::{Bill, Counted};
 pub use draft::Draft;
@@ -42,6 +41,7 @@ pub use head::{PassThrough, RequestHead};
 pub use held::Held;
 pub use progress::{Progress, Stage, Tried, attempt_headers};
 pub use request::{Fixed, Request};
+pub use response::ResponseState;
 pub use route::{Probe, Route};
 pub use watch::{Lingering, Silence, Watch};
 

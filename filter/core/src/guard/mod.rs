@@ -22,10 +22,10 @@ mod folded;
 pub mod matcher;
 mod media;
 mod numbers;
-pub mod overheard;
 #[cfg(test)]
 pub(crate) mod places;
 pub mod prompt;
+pub mod response_texts;
 pub mod schema;
 pub mod spec;
 pub mod steps;

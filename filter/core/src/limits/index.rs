@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::Rule;
-use super::scope::{Subject, nobody, settled_meter};
+use super::scope::{Subject, nobody, settled_counter};
 use crate::store::Counter;
 
 /// A rule resolved for one caller, or for all callers.
@@ -18,7 +18,7 @@ pub struct Applied {
 
 impl Applied {
     fn new(rule: &Rc<Rule>, of: &Subject) -> Self {
-        Self { rule: rule.clone(), counter: settled_meter(rule, of) }
+        Self { rule: rule.clone(), counter: settled_counter(rule, of) }
     }
 }
 

@@ -67,7 +67,7 @@ impl Unit {
     }
 }
 
-pub(super) fn gauge_name(kind: LimitWindow) -> &'static str {
+pub(super) fn window_name(kind: LimitWindow) -> &'static str {
     match kind {
         LimitWindow::Minute => "minute",
         LimitWindow::Day => "day",
@@ -94,7 +94,7 @@ impl Rule {
         // A key belongs to one team; an application may span several.
         let of_one_team = self.holds(Dimension::Key) || self.holds(Dimension::Team);
         let shard = if of_one_team { of.team } else { "" };
-        let name = format!("{}/{}/{}", self.scope(of), self.unit.name(), gauge_name(kind));
+        let name = format!("{}/{}/{}", self.scope(of), self.unit.name(), window_name(kind));
         Some(Counter { name: name.into(), shard_key: shard.into(), kind })
     }
 
@@ -136,7 +136,7 @@ impl Rule {
                 None => label += &format!("{},", dimension.name()),
             }
         }
-        format!("{label}/{}/{}", self.unit.name(), self.kind.map_or("request", gauge_name))
+        format!("{label}/{}/{}", self.unit.name(), self.kind.map_or("request", window_name))
     }
 
     /// Whether the counter's name depends on the request's model or provider.
@@ -156,7 +156,7 @@ pub(super) fn nobody() -> Subject<'static> {
 }
 
 /// The rule's counter, if its name does not depend on the request's model and provider.
-pub(super) fn settled_meter(rule: &Rc<Rule>, of: &Subject) -> Option<Counter> {
+pub(super) fn settled_counter(rule: &Rc<Rule>, of: &Subject) -> Option<Counter> {
     // A model or provider that the rule fixes is part of the name.
     let Match { model, provider, .. } = &rule.matches;
     let of = Subject { model: model.as_deref().unwrap_or(""), provider: provider.as_deref().unwrap_or(""), ..*of };

@@ -191,7 +191,7 @@ impl Reservation {
         }
         let Some(own) = closings.first_mut() else { return closings };
         let tried = spent.iter().filter_map(|spent| plan.candidates.get(spent.candidate));
-        for part in tried.flat_map(|candidate| &candidate.parts).filter(|part| !part.is_place()) {
+        for part in tried.flat_map(|candidate| &candidate.parts).filter(|part| !part.is_slot()) {
             let counter = &part.take.counter;
             if seen.contains(&counter) {
                 continue;

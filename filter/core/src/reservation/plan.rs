@@ -339,7 +339,7 @@ fn not_priced(of: &Subject) -> ApiError {
 
 impl Part {
     /// Whether it is a concurrency slot, which is released when the request ends.
-    pub(super) fn is_place(&self) -> bool {
+    pub(super) fn is_slot(&self) -> bool {
         self.take.counter.kind == LimitWindow::Concurrent
     }
 }

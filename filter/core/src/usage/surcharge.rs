@@ -50,7 +50,7 @@ impl Surcharges {
 
 /// Collects the wishes of a body, literal by literal.
 #[derive(Debug)]
-pub(crate) struct Wishing<'a> {
+pub(crate) struct SurchargeScan<'a> {
     body: &'a [u8],
     wishes: Surcharges,
     /// Offered tools that are billed per call.
@@ -64,7 +64,7 @@ pub(crate) struct Wishing<'a> {
     bounded: u64,
 }
 
-impl<'a> Wishing<'a> {
+impl<'a> SurchargeScan<'a> {
     /// Starts before the body's first literal.
     pub(crate) fn of(body: &'a [u8]) -> Self {
         let (wishes, offered) = (Surcharges::default(), Calls::default());
@@ -136,7 +136,7 @@ mod tests {
 
     impl Surcharges {
         fn of(body: &[u8]) -> Self {
-            let mut wishing = Wishing::of(body);
+            let mut wishing = SurchargeScan::of(body);
             walk(body, |passed| wishing.record(passed));
             wishing.wished()
         }

@@ -9,7 +9,7 @@ use sluice_wire::framing::sse::Decoder;
 
 use crate::guard::Finding;
 use crate::guard::answer::{Checks, Transcript};
-use crate::guard::overheard::ResponseTexts;
+use crate::guard::response_texts::ResponseTexts;
 
 use super::super::failure::Failure;
 

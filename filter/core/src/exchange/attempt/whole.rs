@@ -8,7 +8,7 @@ use sluice_wire::framing::surrogates;
 
 use crate::guard::Finding;
 use crate::guard::answer::Transcript;
-use crate::guard::overheard;
+use crate::guard::response_texts;
 use crate::routing::spec::Trigger;
 
 use super::super::failure::{Failure, Work};
@@ -115,7 +115,7 @@ impl Attempt {
             }
             Err(error) => return Err(Failure::in_answer(error)),
         };
-        let passing = self.same_bodies.then(|| overheard::texts(body));
+        let passing = self.same_bodies.then(|| response_texts::texts(body));
         checks.judge(&transcript, passing.into_iter().flatten()).map_err(Failure::objection)
     }
 }

@@ -21,8 +21,8 @@ use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 
 use super::super::request_state::RequestHead;
-use super::asking;
 use super::endpoint::format_at;
+use super::parsing;
 use super::permission::Policy;
 use super::quoted;
 
@@ -186,10 +186,10 @@ impl Reading<'_> {
             return Err(ApiError::new(403, ErrorKind::Permission, message).with_code("endpoint_not_allowed"));
         }
         let body = body.get().as_bytes();
-        let mut asked = asking::read(body, client, None)?;
+        let mut asked = parsing::read(body, client, None)?;
         let (name, model, target) = self.model(&asked.peek.model)?;
         Policy::of(self.gateway, &self.head.caller, &model, client).permits(body, &asked.peek.stored)?;
-        asking::look_up(&mut asked, self.shared);
+        parsing::look_up(&mut asked, self.shared);
         let reservation = &self.gateway.reservation;
         let estimate = asked.estimate(&target, reservation, reservation.output_tokens);
         work.get_or_insert_with(|| Work::new(&self.head.caller.key_id, &model.name, &name, &target))

@@ -30,7 +30,7 @@ use super::super::request_state::{Draft, RequestHead};
 use super::super::worker::Worker;
 use super::endpoint::{asked_at, format_at};
 use super::permission::Policy;
-use super::{asking, lineup, screening};
+use super::{lineup, parsing, screening};
 
 /// A hypothetical request, from an address that its key allows.
 #[derive(Debug)]
@@ -140,17 +140,17 @@ pub fn dry_run(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<DryRun,
         coding: None,
         share: worker.gate.unknown(),
     };
-    let asks = asking::read(body, client, None)?;
-    let model = asking::asked(gateway, &head, &asks.peek, body)?;
+    let asks = parsing::read(body, client, None)?;
+    let model = parsing::asked(gateway, &head, &asks.peek, body)?;
     let forbidden = Policy::of(gateway, &caller, &model, client).rules();
-    let mut draft = asking::set_up(worker, head, model, (asks, body), &Unknown);
+    let mut draft = parsing::set_up(worker, head, model, (asks, body), &Unknown);
     let decision = draft.decide(&draft.route.model, now, dice, &Unknown)?;
     let plan = lineup::line_up(&mut draft, decision.targets_in_order(), (now, dice), &Unknown)?;
     let screened = screening::screen(&draft, body).map_err(|unfit| screening::refused(&unfit, gateway))?;
     let body = match &screened.body {
         None => body,
         Some(masked) => {
-            draft.request.rewritten(asking::peek(masked, client, None)?);
+            draft.request.rewritten(parsing::peek(masked, client, None)?);
             draft.request.checks = screening::checks(&draft, masked);
             masked.as_slice()
         }

@@ -111,7 +111,7 @@ impl Exchange {
             ..Record::default()
         };
         match state {
-            Some(state) => record.with_journey(state, &self.log_context.about, &words.of_attempts),
+            Some(state) => record.with_state(state, &self.log_context.about, &words.of_attempts),
             None => record,
         }
     }

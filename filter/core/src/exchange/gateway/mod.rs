@@ -28,7 +28,6 @@ use super::worker::{StoreContext, Worker};
 use super::{Context, Effect, Event, Flow, Reply, Unreadable, View, metric, undone};
 
 mod admission;
-mod asking;
 mod batches;
 mod cached;
 mod counting;
@@ -40,6 +39,7 @@ mod health;
 mod lineup;
 mod metrics;
 mod models;
+mod parsing;
 mod path;
 mod permission;
 mod planning;

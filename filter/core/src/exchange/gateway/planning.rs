@@ -19,10 +19,10 @@ use super::super::rewrite;
 use super::super::trace;
 use super::super::worker::ReserveOutcome;
 use super::super::{Context, Effect, Flow, LARGEST_BODY, metric, property};
-use super::asking::{asked, keep_head, peek, permitted, read, set_up};
 use super::batches::{self, Seek};
 use super::counting::{count, is_counted_here};
 use super::lineup::{choose_first, line_up};
+use super::parsing::{asked, keep_head, peek, permitted, read, set_up};
 use super::permission::Policy;
 use super::{Exchange, Outcome, Phase, Refused, endpoint, screening, unpacking};
 

@@ -9,17 +9,17 @@
 //! settlements; here nothing is retried over a network, and the owner of a reservation calls [`settle`] once.
 //!
 //! By default it counts for one Envoy. With [`CounterScope::Replicated`] it also tracks the usage that Redis does not have yet:
-//! [`exchange::collect`] returns it as a batch, and [`exchange::apply`] takes in the counts of all Envoys.
+//! [`replication::collect`] returns it as a batch, and [`replication::apply`] takes in the counts of all Envoys.
 
 mod accounts;
 mod concurrency_slots;
 mod counter_state;
-pub mod exchange;
 mod leases;
 mod names;
 mod pending_sync;
 mod rate;
 mod record;
+pub mod replication;
 mod reserve;
 mod shard;
 mod shard_id;

@@ -31,7 +31,7 @@ pub(super) fn counter(prefix: &str, counter: &Counter) -> String {
 }
 
 /// A counter in relaxed mode. Only concurrency slots differ: strict mode tracks them one by one.
-pub(super) fn shared_meter(prefix: &str, shared: &Counter) -> String {
+pub(super) fn shared_counter(prefix: &str, shared: &Counter) -> String {
     match shared.kind {
         LimitWindow::Day | LimitWindow::Month | LimitWindow::Total | LimitWindow::Minute => counter(prefix, shared),
         LimitWindow::Concurrent => of(prefix, &format!("s:{}", shared.name)),

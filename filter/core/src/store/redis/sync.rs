@@ -17,7 +17,7 @@ pub fn command(prefix: &str, batch: &Batch) -> Command {
     let mut arguments = vec![batch.envoy.to_string(), super::exact(batch.number)];
     let exact = i64::try_from(EXACT).unwrap_or(i64::MAX);
     for delta in &batch.deltas {
-        keys.push(names::shared_meter(prefix, &delta.counter));
+        keys.push(names::shared_counter(prefix, &delta.counter));
         arguments.push(letter(delta.counter.kind).to_owned());
         arguments.push(super::exact(delta.window));
         arguments.push(delta.amount.clamp(-exact, exact).to_string());

@@ -486,7 +486,7 @@ fn a_least_busy_target_is_left_when_its_answer_is_over_however_it_ended() {
 }
 
 /// The providers that the dry run lists, in order.
-fn foreseen(gate: &Gate, headers: &[(&str, &str)], body: &str) -> String {
+fn dry_run_result(gate: &Gate, headers: &[(&str, &str)], body: &str) -> String {
     let headers = headers.iter().copied().collect();
     let now = sluice_wire::time::Time(1_800_000_000_000_000_000);
     let question = Question { path: "/v1/chat/completions", key: "k", headers: &headers, body: body.as_bytes(), now };
@@ -513,6 +513,6 @@ fn what_is_foreseen_is_what_happens() {
     ] {
         let gate = Gate::new(model, ALL, file);
         let seen = gate.ask(headers, &[json(504, "{}"), json(504, "{}"), json(504, "{}")]);
-        assert_eq!(foreseen(&gate, headers, body), asked(&seen), "{model} {file} {headers:?}");
+        assert_eq!(dry_run_result(&gate, headers, body), asked(&seen), "{model} {file} {headers:?}");
     }
 }

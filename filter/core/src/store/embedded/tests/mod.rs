@@ -12,10 +12,10 @@ use super::*;
 use crate::store::dimension::Dimension;
 use crate::store::{AccountEntry, Conflict, Debit, LimitExceeded, ReserveRequest, ReserveResult, Sums};
 
-mod exchange;
 mod leases;
 #[cfg(not(target_arch = "wasm32"))]
 mod properties;
+mod replication;
 #[cfg(not(target_arch = "wasm32"))]
 mod threads;
 

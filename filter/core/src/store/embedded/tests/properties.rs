@@ -19,7 +19,7 @@ const METERS: [(&str, &str, LimitWindow, u64); 8] = [
     ("places", "", LimitWindow::Concurrent, 9),
 ];
 
-fn meter_of(index: usize) -> Counter {
+fn counter_of(index: usize) -> Counter {
     let (name, shard, kind, _) = METERS[index];
     counter(name, shard, kind)
 }
@@ -160,7 +160,7 @@ impl Both {
     fn reserve(&mut self, alternatives: &[Vec<(usize, u64, bool)>]) {
         let debits = |debits: &Vec<(usize, u64, bool)>| -> Vec<Debit> {
             let take = |&(index, amount, hard): &(usize, u64, bool)| Debit {
-                counter: meter_of(index),
+                counter: counter_of(index),
                 amount,
                 limit: METERS[index].3,
                 hard,
@@ -200,7 +200,7 @@ impl Both {
             self.model.take(index, amount, snapshot, self.now);
             assert_eq!(snapshot.used, self.model.used(index, self.now));
             assert!(!hard || snapshot.used <= METERS[index].3);
-            parts.push(part(&meter_of(index), *snapshot, amount, 0));
+            parts.push(part(&counter_of(index), *snapshot, amount, 0));
         }
         self.open.push(parts);
     }
@@ -209,7 +209,7 @@ impl Both {
         let Some(number) = self.open.len().checked_sub(back + 1) else { return };
         let mut parts = self.open.remove(number);
         for part in &mut parts {
-            let index = (0..METERS.len()).find(|index| meter_of(*index) == part.counter).unwrap();
+            let index = (0..METERS.len()).find(|index| counter_of(*index) == part.counter).unwrap();
             part.used = match part.counter.kind {
                 LimitWindow::Concurrent => 0,
                 // An empty rate has no known pace: tested separately.
@@ -222,7 +222,7 @@ impl Both {
     }
 
     fn compare(&self) {
-        let counters: Vec<Counter> = (0..METERS.len()).map(meter_of).collect();
+        let counters: Vec<Counter> = (0..METERS.len()).map(counter_of).collect();
         let snapshots = read(&self.memory, &counters, Time(self.now * 1_000)).unwrap();
         for (index, snapshot) in snapshots.iter().enumerate() {
             assert_eq!(snapshot.used, self.model.used(index, self.now), "{:?}", METERS[index]);
@@ -290,7 +290,7 @@ proptest! {
         keep in any::<prop::sample::Index>(),
     ) {
         let memory = Memory::default();
-        let debits: Vec<Debit> = (0..METERS.len()).map(|index| hard(&meter_of(index), 2, 50)).collect();
+        let debits: Vec<Debit> = (0..METERS.len()).map(|index| hard(&counter_of(index), 2, 50)).collect();
         granted(&memory, debits.clone(), at(NOON));
         let again = granted(&memory, debits.clone(), at(NOON));
         let part = |(take, held): (&Debit, &CounterSnapshot)| part(&take.counter, *held, 2, 1);
@@ -310,7 +310,7 @@ proptest! {
         let _ = reserve(&memory, &request("o", vec![debits]), CounterScope::Local, at(NOON));
         let _ = settle(&memory, &settlement, CounterScope::Local);
         let _ = accounts(&memory, "red", at(NOON));
-        let counters: Vec<Counter> = (0..METERS.len()).map(meter_of).collect();
+        let counters: Vec<Counter> = (0..METERS.len()).map(counter_of).collect();
         let _ = read(&memory, &counters, at(NOON));
     }
 }

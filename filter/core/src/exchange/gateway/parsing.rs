@@ -14,7 +14,7 @@ use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 use crate::usage::answers;
 use crate::usage::estimate::{Measuring, Prompt};
-use crate::usage::surcharge::{Surcharges, Wishing};
+use crate::usage::surcharge::{SurchargeScan, Surcharges};
 
 use super::super::request_state::{Asked, Draft, PassThrough, RequestHead};
 use super::super::worker::Worker;
@@ -42,7 +42,7 @@ pub(super) fn read(
         let asked = unmeasured(peek(body, client, pass_through)?);
         return Ok(if client.shape.free { asked } else { Asked { prompt: Prompt::of_file(body), ..asked } });
     }
-    let (mut measuring, mut wishing) = (Measuring::of(body), Wishing::of(body));
+    let (mut measuring, mut wishing) = (Measuring::of(body), SurchargeScan::of(body));
     let (survey, rest) = Survey::of(body, |passed| {
         measuring.record(passed);
         wishing.record(passed);

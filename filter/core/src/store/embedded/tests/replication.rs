@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::store::embedded::exchange::{LARGEST_BATCH, apply, collect};
+use crate::store::embedded::replication::{LARGEST_BATCH, apply, collect};
 use crate::store::{Batch, Delta, Global};
 
 /// A model of `sync.lua`.
@@ -346,7 +346,7 @@ mod histories {
         ("places", LimitWindow::Concurrent, 1_000),
     ];
 
-    fn meter_of(index: usize) -> Counter {
+    fn counter_of(index: usize) -> Counter {
         counter(METERS[index].0, "red", METERS[index].1)
     }
 
@@ -383,7 +383,7 @@ mod histories {
     type Sums = BTreeMap<(usize, u64), BTreeMap<usize, i64>>;
 
     fn add(sums: &mut Sums, envoy: usize, part: &Settled, amount: u64) {
-        let counter = (0..METERS.len()).find(|counter| meter_of(*counter) == part.counter).unwrap();
+        let counter = (0..METERS.len()).find(|counter| counter_of(*counter) == part.counter).unwrap();
         let calendar = matches!(part.counter.kind, LimitWindow::Day | LimitWindow::Month);
         let sums = sums.entry((counter, if calendar { part.window } else { 0 })).or_default();
         *sums.entry(envoy).or_default() += i64::try_from(amount).unwrap();
@@ -455,15 +455,17 @@ mod histories {
         }
 
         fn reserve(&mut self, envoy: usize, debits: &BTreeMap<usize, u64>) {
-            let orders =
-                debits.iter().map(|(counter, amount)| hard(&meter_of(*counter), *amount, METERS[*counter].2)).collect();
+            let orders = debits
+                .iter()
+                .map(|(counter, amount)| hard(&counter_of(*counter), *amount, METERS[*counter].2))
+                .collect();
             let reserve_result =
                 reserve(&self.envoys[envoy].memory, &request("o", vec![orders]), CounterScope::Replicated, self.time())
                     .unwrap();
             let ReserveResult::Granted { snapshots, .. } = reserve_result else { return };
             let mut parts = Vec::new();
             for ((counter, amount), snapshot) in debits.iter().zip(snapshots) {
-                parts.push(part(&meter_of(*counter), snapshot, *amount, 0));
+                parts.push(part(&counter_of(*counter), snapshot, *amount, 0));
             }
             self.open.push((envoy, parts));
         }
@@ -510,7 +512,7 @@ mod histories {
         /// Every Envoy that has counted usage knows the total.
         fn compare_with_all(&self, counter: usize, sums: &BTreeMap<usize, i64>, sum: i64) {
             for (envoy, own) in sums.iter().filter(|(_, own)| **own != 0) {
-                let used = used(&self.envoys[*envoy].memory, &meter_of(counter), self.time());
+                let used = used(&self.envoys[*envoy].memory, &counter_of(counter), self.time());
                 assert_eq!(i64::try_from(used).unwrap(), sum, "{:?} at {envoy}, which has {own}", METERS[counter]);
             }
         }
@@ -528,7 +530,7 @@ mod histories {
             world.compare_windows();
             let shared = world.redis.rate("rate", 0, 0, world.time()).div_ceil(1_000_000);
             for envoy in &world.envoys {
-                let used = used(&envoy.memory, &meter_of(0), world.time());
+                let used = used(&envoy.memory, &counter_of(0), world.time());
                 prop_assert!(used == 0 || used == shared, "a rate's level of {} where all have {}", used, shared);
             }
         }
