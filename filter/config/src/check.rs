@@ -47,13 +47,13 @@ mod credentials;
 mod entrance;
 mod guards;
 mod keys;
+mod limits;
 mod memory;
 mod names;
 mod prices;
 mod providers;
 mod redis;
 mod routing;
-mod rules;
 mod tracing;
 
 pub(super) use keys::{Strictness, compile as compile_key};

@@ -12,7 +12,7 @@ use sluice_core::guard::Guard;
 use sluice_core::guard::matcher::{Matcher, Wanted};
 use sluice_core::guard::prompt::screen;
 use sluice_core::guard::schema::{MOST_STEPS, Schema};
-use sluice_core::guard::spec::Action;
+use sluice_core::guard::spec::{Action, Detector};
 use sluice_core::guard::steps::Steps;
 use sluice_core::matching::Match;
 use sluice_core::peek::{BodyPeek, form};
@@ -69,7 +69,7 @@ proptest! {
     #[test]
     fn guardrails(texts in prop::collection::vec(guards::texts(), 1..5), patterns in prop::collection::vec(guards::expressions(), 0..3)) {
         let mut wanted = Wanted::default();
-        guards::DETECTORS.into_iter().for_each(|detector| wanted.detector(detector));
+        Detector::ALL.into_iter().for_each(|detector| wanted.detector(detector));
         // An invalid pattern is rejected when it is configured.
         patterns.iter().for_each(|pattern| drop(wanted.pattern("own", pattern)));
         let Ok(finder) = wanted.matcher() else { return Ok(()) };

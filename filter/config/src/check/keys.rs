@@ -14,7 +14,7 @@ use sluice_wire::calendar;
 
 use super::super::file;
 use super::super::mistake::{Mistake, Path, quoted};
-use super::rules::{Place, Rules};
+use super::limits::{Place, Rules};
 use super::{Check, forbidden, public_name, reference};
 
 const DATE: &str = "a date and time such as 2027-01-31T00:00:00Z (RFC 3339)";

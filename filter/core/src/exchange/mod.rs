@@ -10,6 +10,7 @@ use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::ops::Range;
 
+pub mod access_log;
 pub mod attempt;
 pub mod billing;
 pub mod cache_state;
@@ -21,7 +22,6 @@ pub mod gateway;
 mod memory;
 mod missing;
 pub mod notes;
-pub mod record;
 pub mod redis_client;
 pub mod refusal;
 pub mod remembered;

@@ -56,6 +56,20 @@ pub enum Detector {
 }
 
 impl Detector {
+    /// All detectors.
+    pub const ALL: [Self; 10] = [
+        Self::Email,
+        Self::Phone,
+        Self::CreditCard,
+        Self::Iban,
+        Self::UsSsn,
+        Self::IpAddress,
+        Self::PrivateKey,
+        Self::ApiKey,
+        Self::AwsAccessKey,
+        Self::Jwt,
+    ];
+
     /// The detector's name in the gateway file.
     pub fn name(self) -> &'static str {
         match self {

@@ -314,7 +314,7 @@ pub(super) fn tokens(unit: Unit, input: u64, output: u64) -> u64 {
     match unit {
         Unit::InputTokens => input,
         Unit::OutputTokens => output,
-        _ => input.saturating_add(output),
+        Unit::Tokens | Unit::Requests | Unit::MicroUsd => input.saturating_add(output),
     }
 }
 

@@ -75,7 +75,7 @@ fn rate(rule: &Rule) -> String {
         Unit::Requests => ("requests", "R"),
         Unit::InputTokens => ("input tokens", "ITokens"),
         Unit::OutputTokens => ("output tokens", "OTokens"),
-        _ => ("tokens", "T"),
+        Unit::Tokens | Unit::MicroUsd => ("tokens", "T"),
     };
     let (per, initial) = match rule.kind {
         Some(LimitWindow::Day) => ("day", "PD"),

@@ -21,9 +21,9 @@ use crate::usage::estimate::Estimate;
 
 use super::capabilities::MissingCapability;
 use super::needs::Needs;
-use super::order;
 use super::routing_headers::{Override, RoutingHeaders};
 use super::sticky;
+use super::strategies;
 use super::target_health::circuit::{self, CircuitState, Settings};
 
 /// The inputs of a routing decision.
@@ -341,19 +341,22 @@ impl RoutingInput<'_> {
     fn order(&self, strategy: Strategy, targets: &[Rc<Target>], shared: &dyn SharedData) -> Vec<Rc<Target>> {
         match strategy {
             Strategy::Fallback | Strategy::Pinned => targets.to_vec(),
-            Strategy::Weighted => order::weighted(targets, self.weighted_by()),
-            Strategy::Cheapest => order::cheapest(targets, self.estimate),
+            Strategy::Weighted => strategies::weighted(targets, self.weighted_by()),
+            Strategy::Cheapest => strategies::cheapest(targets, self.estimate),
             Strategy::Fastest => {
                 let expected = targets.first().map(|target| (self.estimate)(target).output).unwrap_or_default();
-                order::fastest(targets, expected, self.now, self.dice, shared)
+                strategies::fastest(targets, expected, self.now, self.dice, shared)
             }
-            Strategy::LeastBusy => order::least_busy(targets, self.now, self.lease, self.dice, shared),
+            Strategy::LeastBusy => strategies::least_busy(targets, self.now, self.lease, self.dice, shared),
         }
     }
 
     /// Restores the sticky target to the first place, for strategies that choose anew for each request.
     fn stay(&self, strategy: Strategy, ordered: &mut [Rc<Target>], shared: &dyn SharedData) {
-        let chooses = matches!(strategy, Strategy::Cheapest | Strategy::Fastest | Strategy::LeastBusy);
+        let chooses = match strategy {
+            Strategy::Cheapest | Strategy::Fastest | Strategy::LeastBusy => true,
+            Strategy::Fallback | Strategy::Weighted | Strategy::Pinned => false,
+        };
         if self.model.policy.sticky.is_none() || !chooses {
             return;
         }

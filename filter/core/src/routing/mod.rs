@@ -7,7 +7,6 @@
 pub mod capabilities;
 pub mod decision;
 pub mod needs;
-pub mod order;
 pub mod pace;
 pub mod patience;
 pub mod pattern;
@@ -17,6 +16,7 @@ pub mod retry_budget;
 pub mod routing_headers;
 pub mod spec;
 pub mod sticky;
+pub mod strategies;
 pub mod target;
 pub mod target_health;
 pub mod timeouts;

@@ -110,22 +110,10 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiErr
 
 fn overriding(text: &str) -> Override {
     let text = text.trim();
-    match strategy(text) {
+    match Strategy::named(text) {
         Some(strategy) => Override::Strategy(strategy),
         None => Override::Target(text.to_owned()),
     }
-}
-
-fn strategy(name: &str) -> Option<Strategy> {
-    Some(match name {
-        "fallback" => Strategy::Fallback,
-        "weighted" => Strategy::Weighted,
-        "cheapest" => Strategy::Cheapest,
-        "fastest" => Strategy::Fastest,
-        "least_busy" => Strategy::LeastBusy,
-        "pinned" => Strategy::Pinned,
-        _ => return None,
-    })
 }
 
 fn no_fallback(text: &str) -> Result<bool, ApiError> {
@@ -189,7 +177,7 @@ mod tests {
             [Strategy::Fallback, Strategy::Weighted, Strategy::Fastest, Strategy::LeastBusy, Strategy::Pinned]
         {
             let name = serde_json::to_string(&strategy).unwrap();
-            assert_eq!(super::strategy(name.trim_matches('"')), Some(strategy));
+            assert_eq!(Strategy::named(name.trim_matches('"')), Some(strategy));
         }
     }
 

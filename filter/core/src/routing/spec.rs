@@ -24,6 +24,15 @@ pub enum Strategy {
 }
 
 impl Strategy {
+    /// All strategies.
+    pub const ALL: [Self; 6] =
+        [Self::Fallback, Self::Weighted, Self::Cheapest, Self::Fastest, Self::LeastBusy, Self::Pinned];
+
+    /// The strategy with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|strategy| strategy.name() == name)
+    }
+
     /// The strategy's name in the gateway file.
     pub fn name(self) -> &'static str {
         match self {

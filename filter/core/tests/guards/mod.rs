@@ -2,21 +2,6 @@
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use sluice_core::guard::spec::Detector;
-
-/// All built-in detectors.
-pub const DETECTORS: [Detector; 10] = [
-    Detector::Email,
-    Detector::Phone,
-    Detector::CreditCard,
-    Detector::Iban,
-    Detector::UsSsn,
-    Detector::IpAddress,
-    Detector::PrivateKey,
-    Detector::ApiKey,
-    Detector::AwsAccessKey,
-    Detector::Jwt,
-];
 
 /// The beginnings, middles and ends of matches, and characters between them.
 const PIECES: [&str; 28] = [

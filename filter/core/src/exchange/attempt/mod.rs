@@ -23,19 +23,19 @@ use super::request_state::{Begin, CANNOT_EXPRESS, Ending, Next, OVER_LIMIT, Requ
 use super::trace;
 use super::{Context, Effect, Event, Flow, Reply, metric, signal};
 
-mod headers;
 mod passing;
 mod recast;
 mod request;
+mod response_headers;
 pub mod stream;
 mod stream_guard;
 mod talk;
 mod verbatim;
 mod whole;
 
-use headers::{Body, is_of, served_by};
 use passing::Passing;
 use request::Outbound;
+use response_headers::{Body, is_of, served_by};
 use stream::{DialectPair, Relay};
 
 /// The largest whole response, in bytes: the VM's memory never shrinks again.

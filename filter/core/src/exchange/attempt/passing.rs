@@ -10,7 +10,7 @@ use crate::batch::{BatchFact, Errand, object};
 
 use super::super::request_state::RequestState;
 use super::super::{Unreadable, View};
-use super::headers::is_of;
+use super::response_headers::is_of;
 
 /// The number of last bytes that are searched for usage, which takes a few hundred.
 const LONGEST_TAIL: usize = 2048;

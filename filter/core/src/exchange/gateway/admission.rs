@@ -22,9 +22,9 @@ use super::super::redis_client::Asking;
 use super::super::request_state::{PassThrough, RequestHead, from_envoy};
 use super::super::worker::Lookup;
 use super::super::{Context, Effect, Flow, Reply};
+use super::client_keys::Keys;
 use super::endpoint::{self, Endpoint, EndpointKind, VERSION, speaker_at};
 use super::path::{canonical, origin};
-use super::presented::Keys;
 use super::{Exchange, LogContext, Outcome, Phase, Refused, health, models, quoted};
 
 /// The client's headers that a provider may see. All others stay here: credentials, cookies, addresses.

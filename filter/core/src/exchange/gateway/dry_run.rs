@@ -30,7 +30,7 @@ use super::super::request_state::{Draft, RequestHead};
 use super::super::worker::Worker;
 use super::endpoint::{asked_at, format_at};
 use super::permission::Policy;
-use super::{lineup, parsing, screening};
+use super::{parsing, screening, target_queue};
 
 /// A hypothetical request, from an address that its key allows.
 #[derive(Debug)]
@@ -145,7 +145,7 @@ pub fn dry_run(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<DryRun,
     let forbidden = Policy::of(gateway, &caller, &model, client).rules();
     let mut draft = parsing::set_up(worker, head, model, (asks, body), &Unknown);
     let decision = draft.decide(&draft.route.model, now, dice, &Unknown)?;
-    let plan = lineup::line_up(&mut draft, decision.targets_in_order(), (now, dice), &Unknown)?;
+    let plan = target_queue::line_up(&mut draft, decision.targets_in_order(), (now, dice), &Unknown)?;
     let screened = screening::screen(&draft, body).map_err(|unfit| screening::refused(&unfit, gateway))?;
     let body = match &screened.body {
         None => body,
@@ -155,7 +155,7 @@ pub fn dry_run(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<DryRun,
             masked.as_slice()
         }
     };
-    lineup::choose_first(&mut draft, body)?;
+    target_queue::choose_first(&mut draft, body)?;
 
     let needs = draft.needs();
     let looked_at = decision.route.map_or(usize::MAX, |taken| taken.saturating_add(1));
@@ -187,7 +187,7 @@ impl Foreseen {
         let estimate = |target: &Target| draft.estimate(target, gateway.reservation.output_tokens);
         let target = &ranked.target;
         let (written, unwritten) =
-            match lineup::rewritten(draft, target, body, &mut ParsedRequest::default()).transpose() {
+            match target_queue::rewritten(draft, target, body, &mut ParsedRequest::default()).transpose() {
                 Ok(written) => (written, None),
                 Err(error) => (None, Some(error)),
             };

@@ -6,9 +6,9 @@ use crate::keys::caller::Caller;
 use crate::routing::target::Model;
 use crate::store::SharedData;
 
+use super::super::access_log::{Record, SHUT_DOWN, Words, logged_client};
 use super::super::billing::{Billing, ReservedIn};
 use super::super::failure::Failure;
-use super::super::record::{Record, SHUT_DOWN, Words, logged_client};
 use super::super::request_state::{RequestState, Stage};
 use super::super::worker::StoreContext;
 use super::super::{Context, Effect, View, property};

@@ -16,10 +16,10 @@ use crate::guard::Finding;
 use crate::keys::caller::Caller;
 use crate::store::SharedData;
 
+use super::access_log::{self, About, trace_id};
 use super::cache_state::CacheFill;
 use super::echo::Kept;
 use super::notes;
-use super::record::{self, About, trace_id};
 use super::refusal::refusal;
 use super::request_state::{RequestHead, RequestState, Stage, from_envoy};
 use super::trace;
@@ -30,21 +30,21 @@ use super::{Context, Effect, Event, Flow, Reply, Unreadable, View, metric, undon
 mod admission;
 mod batches;
 mod cached;
+mod client_keys;
 mod counting;
 pub mod dry_run;
 mod early;
 mod ending;
 pub mod endpoint;
 mod health;
-mod lineup;
 mod metrics;
 mod models;
 mod parsing;
 mod path;
 mod permission;
 mod planning;
-mod presented;
 mod screening;
+mod target_queue;
 mod unpacking;
 
 use admission::PendingAuth;
@@ -215,7 +215,7 @@ impl Exchange {
                     size => cx.view.body(0..size).map_or(Kept::Gone, Kept::Whole),
                 };
                 self.log_context.refusal =
-                    self.log_context.refusal.take().map(|error| record::for_the_log(*error, body).into());
+                    self.log_context.refusal.take().map(|error| access_log::for_the_log(*error, body).into());
                 Outcome::Step(Flow::Reply(reply))
             }
         }
@@ -257,7 +257,7 @@ impl Exchange {
             *fill = self.log_context.about.cache_state.fill(state, view);
         }
         if matches!(state.progress.stage, Stage::Answering | Stage::Complete) {
-            record::forget_body(state, self.worker.gateway.log);
+            access_log::forget_body(state, self.worker.gateway.log);
         }
         Flow::Continue
     }

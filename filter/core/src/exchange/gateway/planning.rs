@@ -21,9 +21,9 @@ use super::super::worker::ReserveOutcome;
 use super::super::{Context, Effect, Flow, LARGEST_BODY, metric, property};
 use super::batches::{self, Seek};
 use super::counting::{count, is_counted_here};
-use super::lineup::{choose_first, line_up};
 use super::parsing::{asked, keep_head, peek, permitted, read, set_up};
 use super::permission::Policy;
+use super::target_queue::{choose_first, line_up};
 use super::{Exchange, Outcome, Phase, Refused, endpoint, screening, unpacking};
 
 /// The longest logged model name, in characters; the model need not exist.

@@ -151,19 +151,6 @@ fn a_find_that_begins_in_another_is_not_left_over() {
     assert_eq!(found(&wanted.matcher().unwrap(), "x aabbcc y bc"), ["aabbcc", "bc"]);
 }
 
-const ALL: [Detector; 10] = [
-    Detector::Email,
-    Detector::Phone,
-    Detector::CreditCard,
-    Detector::Iban,
-    Detector::UsSsn,
-    Detector::IpAddress,
-    Detector::PrivateKey,
-    Detector::ApiKey,
-    Detector::AwsAccessKey,
-    Detector::Jwt,
-];
-
 /// Pieces of texts that make detectors look far ahead.
 const NASTY: [&str; 18] = [
     "-----BEGIN PRIVATE KEY-----",
@@ -220,7 +207,7 @@ fn grows_with(matcher: &Matcher, unit: &str, at_first: u64) {
 
 #[test]
 fn the_work_of_detectors_grows_no_faster_than_the_text() {
-    for detector in ALL {
+    for detector in Detector::ALL {
         let matcher = matcher(detector);
         for unit in NASTY {
             grows_with(&matcher, unit, AT_FIRST);
