@@ -1,26 +1,26 @@
-// The page of documentation, made of what a run has seen.
+// Renders docs/agents.md from the results of a run.
 
 const HEAD = `# Coding agents
 
-Each row is an agent as its makers publish it, without a person and without a network, through a gateway in front of one kind of
-provider. It does a task of three tools: it writes a file, reads it, and runs a command on it. The provider fails in the second turn, so
-that another kind of provider answers it, and the first answers again in the third.
+Each row is a published agent, without a user and without a network, behind a gateway with one kind of provider. Its task uses three
+tools: it writes a file, reads it, and runs a command on it. The provider fails in the second turn, and the gateway falls back to another
+kind of provider. In the third turn, the first provider responds again.
 
-This page is written by \`./scripts/test agents\`, which installs the agents, runs them against simulated providers and fails when the
-page says something else. \`UPDATE_DOCS=1\` makes it write the page.
+\`./scripts/test agents\` installs the agents and runs them against simulated providers. It fails if this page differs from the results.
+\`UPDATE_DOCS=1\` makes it write the page.
 
-| column | what was seen |
+| column | checked |
 |---|---|
-| chat | the agent shows the model's last words |
-| tools | all three tools did what they were called for |
-| stream | the agent asked for streams, and read them to their ends |
-| compressed body | the same task with every request compressed with gzip, as agents send large ones to their own makers |
-| left out | the optional fields that the provider's format cannot express; \`x-sluice-dropped\` lists them |
+| chat | the agent shows the model's final text |
+| tools | all three tools did their work |
+| stream | the agent requested streams and read them to the end |
+| compressed body | the same task with every request in gzip, as agents send large ones to their own vendors |
+| dropped | optional fields without an equivalent in the provider's format; \`x-sluice-dropped\` lists them |
 
-| provider | is asked in the format |
+| provider | format |
 |---|---|
-| responses | OpenAI's Responses where the agent speaks it, else chat completions |
-| chat | chat completions, as Groq takes them |
+| responses | OpenAI's Responses if the agent supports it, else chat completions |
+| chat | chat completions, in Groq's variant |
 | anthropic | Anthropic's messages |
 | gemini | Gemini's |
 | bedrock | Bedrock's Converse |
@@ -31,7 +31,7 @@ export function page(rows) {
   for (const agent of new Set(rows.map((row) => row.agent))) {
     const of = rows.filter((row) => row.agent === agent);
     text += `\n## ${agent} ${of[0].version}\n\n`;
-    text += "| provider | chat | tools | stream | compressed body | left out |\n|---|---|---|---|---|---|\n";
+    text += "| provider | chat | tools | stream | compressed body | dropped |\n|---|---|---|---|---|---|\n";
     for (const row of of) {
       const dropped = (row.dropped ?? []).map((name) => `\`${name}\``).join(", ");
       const cells = [row.kind, row.chat, row.tools, row.stream, row.compressed, dropped || "nothing"];

@@ -1,5 +1,4 @@
-//! `docs/translation.md` holds the dialects' tables of fields as they stand in the source. With `UPDATE_DOCS=1` this test
-//! renders them into the page; without, it fails where they differ.
+//! Checks that `docs/translation.md` has the dialects' tables of fields. With `UPDATE_DOCS=1`, writes them into the page.
 #![cfg(not(target_arch = "wasm32"))]
 
 use std::fmt::Write as _;
@@ -8,7 +7,7 @@ use sluice_wire::dialect::{FORMATS, FieldPolicy, Format, bounds};
 
 mod page;
 
-/// A dialect's table, as the page shows it.
+/// A dialect's table in Markdown.
 fn rendered(format: &Format) -> String {
     let mut table = "| field | fate | |\n|---|---|---|\n".to_owned();
     for (field, fate, note) in format.fields {
@@ -27,11 +26,11 @@ fn the_page_holds_every_table() {
     for format in FORMATS.iter().filter(|format| !format.fields.is_empty()) {
         page::holds("translation.md", &format!("fields: {}", format.provider.id.name()), &rendered(format));
     }
-    // In the same test, for both may write the page.
+    // In the same test, because both may write the page.
     page::holds("translation.md", "numbers", &numbers());
 }
 
-/// Each provider's numbers, a column for each field.
+/// Each provider's accepted numbers, one column per field.
 fn numbers() -> String {
     const FIELDS: [&str; 8] =
         ["temperature", "top_p", "top_k", "n", "seed", "frequency_penalty", "presence_penalty", "stop"];

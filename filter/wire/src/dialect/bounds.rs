@@ -214,8 +214,8 @@ impl fmt::Display for Bound {
             () => write!(f, "{least} to {most}")?,
         }
         let word = |beyond: &Beyond| match beyond {
-            Moved => "moved",
-            LeftOut => "left out",
+            Moved => "clamped",
+            LeftOut => "dropped",
             Refused => "400",
         };
         match (below, above) {

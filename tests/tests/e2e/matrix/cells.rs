@@ -1,4 +1,4 @@
-//! What becomes of a cell: a client of one format asks a provider for one thing, and judges the answer in its own terms.
+//! The outcome of a cell: a client of one format uses one feature of a provider and checks the response in its own format.
 
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
@@ -9,22 +9,22 @@ use super::client::{Ask, Feature, Format, Said};
 use super::ledger::{Entry, Ledger};
 use super::providers::{OPENAI, Provider, SEALS, Thoughts};
 
-/// What a cell is.
+/// A cell's outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It works.
     Yes,
-    /// It works, but the provider tells no thoughts.
+    /// It works, but the provider returns no thoughts.
     Counted,
     /// A 400 names the field.
     Refused(String),
-    /// The client's format has no such field: the provider, which speaks the same, got it as it is.
+    /// The client's format has no such field; the provider has the same format and got it unchanged.
     Passed(&'static str),
     /// `x-sluice-dropped` names the field.
     Dropped(String),
 }
 
-/// All that a cell needs.
+/// The inputs of a cell.
 pub struct Cell<'a> {
     pub gateway: &'a Gateway,
     pub simulator: &'a Simulator,
@@ -32,15 +32,15 @@ pub struct Cell<'a> {
     pub format: &'static dyn Format,
     pub provider: &'a Provider,
     pub feature: Feature,
-    /// A text that is in its requests alone.
+    /// A text that only its requests contain.
     pub tag: String,
 }
 
-/// What the tools say to the two calls.
+/// The results of the two calls.
 const RESULTS: [&str; 2] = ["3", "cold"];
 
 impl Cell<'_> {
-    /// What it is; an error says what is wrong.
+    /// The cell's outcome, or an error message.
     pub async fn outcome(&self) -> Result<Outcome, String> {
         let (whole, stream) = match self.feature {
             Feature::Chat => (self.one(false).await?, None),
@@ -92,7 +92,7 @@ impl Cell<'_> {
         client.post(self.format.path(), &self.format.body(ask)).await
     }
 
-    /// An answer of 200 in the client's terms; what it says of usage is compared later.
+    /// Reads a 200 in the client's format. The ledger compares its usage later.
     fn read(&self, answer: &Answer, ask: &Ask, round: usize) -> Result<Said, String> {
         if answer.status != 200 {
             return Err(format!("{} {}", answer.status, answer.text()));
@@ -128,7 +128,7 @@ impl Cell<'_> {
         Err(format!("{said:?}"))
     }
 
-    /// Two calls at once; and what the tools said to them goes back with the turn that made them.
+    /// Checks two calls at once, and sends their results back with the turn that made them.
     async fn calls(&self, ask: &Ask, said: Said) -> Result<Outcome, String> {
         let made: Vec<(&str, &Value)> = said.calls.iter().map(|(_, name, given)| (name.as_str(), given)).collect();
         let (oslo, tromsø) = (json!({"city": "Oslo"}), json!({"city": "Tromsø"}));
@@ -136,7 +136,7 @@ impl Cell<'_> {
         if made != [("weather", &oslo), ("weather", &tromsø)] || said.to_call != Some(true) || ids[0] == ids[1] {
             return Err(format!("{said:?}"));
         }
-        // OpenAI's chat says nothing besides its calls.
+        // OpenAI's chat has no text beside its calls.
         if !["", "Let me look that up."].contains(&said.text.as_str()) {
             return Err(format!("besides its calls it says {:?}", said.text));
         }
@@ -150,7 +150,7 @@ impl Cell<'_> {
         if ask.thinking { self.thoughts(ask, &said) } else { Ok(Outcome::Yes) }
     }
 
-    /// What was told of thoughts. A seal that the provider gives, and any that the client was shown, has to be back.
+    /// Checks the thoughts. The provider must get back its own seal and any seal that the client saw.
     fn thoughts(&self, ask: &Ask, said: &Said) -> Result<Outcome, String> {
         let told = said.thinking.contains("Let me think — 考えます.");
         let counted = said.usage.and_then(|usage| usage.reasoning).unwrap_or(1) > 0;
@@ -162,7 +162,7 @@ impl Cell<'_> {
         match self.provider.thoughts {
             _ if told => Ok(Outcome::Yes),
             Thoughts::Counted if counted && said.thinking.is_empty() => Ok(Outcome::Counted),
-            // Without a summary, which costs and has to be asked for.
+            // Without a summary: it costs, and a client has to ask for it.
             Thoughts::Sealed(OPENAI) if counted && said.thinking.is_empty() => Ok(Outcome::Counted),
             _ => Err(format!("{said:?}")),
         }
@@ -176,13 +176,13 @@ impl Cell<'_> {
         requests.iter().rev().find(|request| mine(&request.body)).map(Recorded::json)
     }
 
-    /// The field for which the client's format has no word, when the provider speaks the format and got it as it is.
+    /// The field that the client's format lacks, if the provider has the same format and got it unchanged.
     fn passed(&self, ask: &Ask) -> Option<&'static str> {
         let field = self.format.fields(self.feature).first().filter(|_| !self.format.has(self.feature))?;
         self.latest(ask)?.get(*field).map(|_| *field)
     }
 
-    /// A limit, with the time to wait, and a request that is wrong.
+    /// Checks a rate limit with `retry-after`, and an invalid request.
     async fn errors(&self, stream: bool, tag: &str) -> Result<Outcome, String> {
         let anthropic = self.format.path() == "/v1/messages";
         let limited = if anthropic { "rate_limit_error" } else { "rate_limit_exceeded" };
@@ -204,7 +204,7 @@ impl Cell<'_> {
     }
 }
 
-/// What is between the brackets of a request's text.
+/// The text between the brackets of a request.
 fn tag(text: &str) -> &str {
     text.split(['[', ']']).nth(1).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! `docs/matrix.md`, rendered from what the cells are.
+//! Renders `docs/matrix.md` from the cells.
 
 use std::fmt::Write as _;
 use std::{env, fs};
@@ -6,40 +6,40 @@ use std::{env, fs};
 use super::cells::Outcome;
 use super::client::Feature;
 
-/// One row: a provider, and a cell for each feature.
+/// One row: a provider and a cell per feature.
 pub type Row = (&'static str, Vec<String>);
 
 const HEAD: &str = "\
 # What works with what
 
-Each table is a format that clients speak, each row a provider, each cell a request of that client to that provider through a
-gateway: in one piece and streamed, judged in the client's own terms.
+Each table is a client format, each row a provider. Each cell is a request of that client to that provider through a gateway, whole and
+streamed, checked in the client's format.
 
-This page is written by the test `tests/tests/e2e/matrix.rs`, which asks a simulated provider of each kind all of it and fails when the
-page says something else. `UPDATE_DOCS=1` makes it write the page.
+The test `tests/tests/e2e/matrix.rs` makes these requests to a simulated provider of each kind. It fails if this page differs from the
+results. `UPDATE_DOCS=1` makes it write the page.
 
 | cell | |
 |---|---|
 | yes | it works |
-| counted | it works; the provider tells how many tokens it thought, and no thoughts |
-| refused: `FIELD` | a 400 that names the field: the provider, or the client's format, has no such thing |
-| passed: `FIELD` | the client's format has no such field; the provider speaks the same format and gets it as it is |
-| estimated | it works; the provider counts nothing, so the log has an estimate |
-| dropped: `FIELD` | the request goes without the field, and `x-sluice-dropped` says so |
+| counted | it works; the provider returns the count of thinking tokens, but no thoughts |
+| refused: `FIELD` | a 400 that names the field: the provider or the client's format has no equivalent |
+| passed: `FIELD` | the client's format has no such field; the provider has the same format and gets it unchanged |
+| estimated | it works; the provider returns no usage, so the log has an estimate |
+| dropped: `FIELD` | the gateway drops the field and reports it in `x-sluice-dropped` |
 
-| column | what is asked |
+| column | checked |
 |---|---|
-| chat | an answer in one piece |
-| stream | the same, streamed, to its right end |
-| tools | two calls at once, and an answer to what both tools said |
+| chat | a whole response |
+| stream | a streamed response, with the correct end |
+| tools | two calls at once, and a response to both results |
 | image | a PNG in the message |
-| structured output | an answer that follows a JSON schema |
-| thinking | thoughts, and calls after them; where the provider seals its thoughts, the seal comes back to it in the next turn |
-| errors | a 429 with the time to wait, and a 400, in the client's shape |
-| usage | tokens, cached ones and thoughts included, are those the provider counted, and those in the access log |
+| structured output | a response that follows a JSON schema |
+| thinking | thoughts, and calls after them; if the provider seals its thoughts, it gets the seal back in the next turn |
+| errors | a 429 with `retry-after`, and a 400, in the client's format |
+| usage | token counts, including cached and thinking tokens, equal the provider's and those in the access log |
 ";
 
-/// A cell as it is printed.
+/// A cell's text.
 pub fn cell(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Yes => "yes".to_owned(),
@@ -50,7 +50,7 @@ pub fn cell(outcome: &Outcome) -> String {
     }
 }
 
-/// The page: for each client its rows, and those of embeddings.
+/// The page: the rows of each client, then those of embeddings.
 pub fn render(clients: &[(&str, Vec<Row>)], embeddings: &[Row], columns: &[&str]) -> String {
     let features = Feature::ALL.map(Feature::name);
     let mut page = HEAD.to_owned();
@@ -69,7 +69,7 @@ fn table(page: &mut String, title: &str, columns: &[&str], rows: &[Row]) {
     }
 }
 
-/// Checks that the page is `text`; with `UPDATE_DOCS=1` makes it so.
+/// Checks that the page is `text`. With `UPDATE_DOCS=1`, writes it.
 pub fn holds(text: &str) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/matrix.md");
     if env::var_os("UPDATE_DOCS").is_some() {

@@ -38,7 +38,7 @@ const COMPATIBLE: Row = Row {
 pub(super) static ROWS: &[Row] = &[
     Row {
         name: "openai",
-        about: "OpenAI, or with a `url` any server that speaks as OpenAI does.",
+        about: "OpenAI, or with a `url` any server with OpenAI's API.",
         url: Some("https://api.openai.com/v1"),
         formats: OPENAI_ITSELF,
         prices: Some("openai"),
@@ -46,7 +46,7 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         name: "anthropic",
-        about: "Anthropic, or with a `url` any server that speaks as Anthropic does.",
+        about: "Anthropic, or with a `url` any server with Anthropic's API.",
         url: Some("https://api.anthropic.com/v1"),
         formats: ANTHROPIC,
         credential: Presented { header: "x-api-key", prefix: "" },
@@ -55,7 +55,7 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         name: "azure",
-        about: "Azure OpenAI: `url` is the resource's, `https://NAME.openai.azure.com`, and a target's `model` a deployment.",
+        about: "Azure OpenAI: `url` is the resource's, `https://NAME.openai.azure.com`; a target's `model` is a deployment.",
         hosts: &[".openai.azure.com", ".cognitiveservices.azure.com"],
         surface: Surface::Azure,
         credential: Presented { header: "api-key", prefix: "" },
@@ -137,7 +137,7 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         name: "llamacpp",
-        about: "The server of llama.cpp; its usual address is the gateway's own too, so that one of them has to move.",
+        about: "llama.cpp's server. Its default port is the gateway's too: change one of them.",
         url: Some("http://127.0.0.1:8080/v1"),
         formats: OLDER_FULL,
         ..COMPATIBLE

@@ -11,8 +11,8 @@ pub(super) const DEFAULT_MAX_TOKENS: u64 = 16;
 /// Fields by path. Other fields are rejected as unknown. A rejected field passes if its value is the default and has no effect.
 pub const FIELDS: &[Field; 20] = &[
     ("model", Mapped, "the target's model"),
-    ("prompt", Mapped, "one text, as a user's message; several, and tokens, are a 400"),
-    ("max_tokens", Mapped, "`max_completion_tokens`; 16 when absent, as OpenAI has it"),
+    ("prompt", Mapped, "one string, as a user message; several, or tokens: 400"),
+    ("max_tokens", Mapped, "`max_completion_tokens`; if absent 16, OpenAI's default"),
     ("temperature", Mapped, ""),
     ("top_p", Mapped, ""),
     ("n", Mapped, ""),
@@ -28,7 +28,7 @@ pub const FIELDS: &[Field; 20] = &[
     ("best_of", Refused, "passes when 1"),
     ("echo", Refused, "passes when `false`"),
     ("logit_bias", Refused, "passes when `{}`"),
-    ("logprobs", Refused, "0 too asks for likelihoods"),
+    ("logprobs", Refused, "0 also requests them"),
     ("suffix", Refused, "passes when `\"\"`"),
 ];
 

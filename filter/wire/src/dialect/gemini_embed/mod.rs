@@ -17,14 +17,14 @@ use super::{Field, FieldPolicy, Id, gemini, openai};
 /// The policy for each parameter of a request, by the names of OpenAI's embeddings.
 pub const FIELDS: &[Field] = &[
     ("model", FieldPolicy::Mapped, "the target's model, in the path and in every request"),
-    ("input", FieldPolicy::Mapped, "`requests[].content`; tokens are a 400"),
+    ("input", FieldPolicy::Mapped, "`requests[].content`; tokens: 400"),
     ("dimensions", FieldPolicy::Mapped, "`outputDimensionality`"),
-    ("encoding_format", FieldPolicy::Mapped, "Gemini gives numbers; base64 is made of them for the client"),
+    ("encoding_format", FieldPolicy::Mapped, "Gemini returns numbers; the gateway encodes base64"),
     ("user", FieldPolicy::Dropped, ""),
     (
         "input_type",
         FieldPolicy::Mapped,
-        "`taskType`, by Cohere's words: `search_document`, `search_query`, `classification`, `clustering`; others are a 400",
+        "`taskType`, from Cohere's values: `search_document`, `search_query`, `classification`, `clustering`; others: 400",
     ),
 ];
 

@@ -22,11 +22,11 @@ use super::{Field, FieldPolicy, Id};
 /// All request fields with their policies. Any other field is rejected as unknown.
 pub const FIELDS: &[Field] = &[
     ("model", FieldPolicy::Mapped, "the target's model"),
-    ("input", FieldPolicy::Mapped, "texts; tokens are a 400 where the provider takes none"),
+    ("input", FieldPolicy::Mapped, "strings; tokens: 400 if the provider accepts none"),
     ("dimensions", FieldPolicy::Mapped, "Cohere's `output_dimension`, Gemini's `outputDimensionality`"),
-    ("encoding_format", FieldPolicy::Mapped, "the answer's vectors are in it, whatever the provider gave"),
-    ("user", FieldPolicy::Mapped, "left out where the provider has none"),
-    ("input_type", FieldPolicy::Mapped, "Cohere's `input_type`, `search_document` when absent; Gemini's `taskType`"),
+    ("encoding_format", FieldPolicy::Mapped, "the gateway converts the response's vectors to it"),
+    ("user", FieldPolicy::Mapped, "dropped if the provider has none"),
+    ("input_type", FieldPolicy::Mapped, "Cohere's `input_type`, `search_document` if absent; Gemini's `taskType`"),
 ];
 
 /// Whether a response's vectors have another encoding than requested.

@@ -19,15 +19,11 @@ use super::error;
 /// The policy for each parameter of a request, by the names of OpenAI's embeddings.
 pub const FIELDS: &[Field] = &[
     ("model", FieldPolicy::Mapped, "the target's model"),
-    ("input", FieldPolicy::Mapped, "`texts`; tokens are a 400"),
+    ("input", FieldPolicy::Mapped, "`texts`; tokens: 400"),
     ("dimensions", FieldPolicy::Mapped, "`output_dimension`"),
-    ("encoding_format", FieldPolicy::Mapped, "`embedding_types`, one: `float` or `base64`"),
+    ("encoding_format", FieldPolicy::Mapped, "one of `embedding_types`: `float` or `base64`"),
     ("user", FieldPolicy::Dropped, ""),
-    (
-        "input_type",
-        FieldPolicy::Mapped,
-        "`input_type`; `search_document` when absent. Words that Cohere does not know are a 400",
-    ),
+    ("input_type", FieldPolicy::Mapped, "`input_type`; `search_document` if absent; values unknown to Cohere: 400"),
 ];
 
 /// The provider side of Cohere's embeddings.
