@@ -62,15 +62,15 @@ It never replaces a file without --force. Providers' keys stay in their environm
 It prints the secret of the first key once; the file contains only the hash.
 From LiteLLM's configuration it converts models, limits, fallbacks and aliases, and lists settings that it did not convert.")]
     Init(init::Init),
-    /// Report all mistakes in a gateway file, and warn of what will not work
+    /// Report all mistakes in a gateway file, and warn about likely problems
     #[command(after_long_help = "Examples:
   sluice check gateway.yaml
   sluice check gateway.yaml --offline && echo deploy
 
 Each mistake is one line: FILE:LINE: PLACE: found ..., expected ...
 Each warning is one line: FILE:LINE: warning: PLACE: ...
-Warnings report problems that will cause failures: a placeholder instead of a hash, a variable that is not set, a Redis that
-does not answer. The command waits at most two seconds for Redis, and for providers on this machine or in a private network.
+Warnings report likely problems: a placeholder instead of a hash, a variable that is not set, a Redis that does not answer.
+The command waits at most two seconds for Redis, and for providers on this machine or in a private network.
 Exit code: 0 without mistakes, 1 with mistakes, 2 when the file cannot be read.")]
     Check {
         /// The gateway file
@@ -183,7 +183,7 @@ struct Run {
     /// The address of Envoy's own administration interface [default: a free port of 127.0.0.1]
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", hide_default_value = true)]
     admin: SocketAddr,
-    /// How long requests in flight may finish after a shutdown signal; 0s ends them at once
+    /// How long requests in flight may still run after a shutdown signal; 0s ends them at once
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     drain: Duration,
     /// The level of Envoy's log on standard error; debug includes the filter's decisions. Secrets are never logged
@@ -222,7 +222,7 @@ impl Module {
     fn build(&self) -> Result<Build, Failure> {
         let named = self.native.is_some().then_some(Build::Native).or(self.wasm.is_some().then_some(Build::Wasm));
         match (self.filter, named) {
-            (Some(Build::Wasm), Some(Build::Native)) => Err(Failure::new("--native requires --filter native")),
+            (Some(Build::Wasm), Some(Build::Native)) => Err(Failure::new("--native cannot be used with --filter wasm")),
             (Some(Build::Native), Some(Build::Wasm)) => Err(Failure::new("--wasm cannot be used with --filter native")),
             (filter, named) => Ok(filter.or(named).unwrap_or(Build::Wasm)),
         }
@@ -301,7 +301,7 @@ struct NewKey {
     /// The models that the key may request, comma-separated; * matches any text [default: all]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     models: Vec<String>,
-    /// The paths that the key may call, comma-separated; * matches any text [default: all]
+    /// The paths that the key may call, comma-separated; * matches any text [default: all except those of stored objects]
     #[arg(long, value_name = "PATHS", value_delimiter = ',')]
     endpoints: Vec<String>,
     /// Fields or tools that requests may not use, such as service_tier or tools.web_search, comma-separated [default: none]
@@ -330,7 +330,7 @@ fn label(text: &str) -> Result<(String, String), String> {
     if is_public_name(name) {
         Ok((name.to_owned(), value.to_owned()))
     } else {
-        Err(format!("expected 1 to 64 letters, digits and characters of . _ - @, found {name:?}"))
+        Err(format!("expected 1 to 64 letters, digits, and any of . _ - @, found {name:?}"))
     }
 }
 
@@ -564,7 +564,7 @@ fn check_key(arguments: &NewKey) -> Result<(), Failure> {
     for (option, name) in names {
         if let Some(name) = name.as_ref().filter(|name| !is_public_name(name)) {
             return Err(Failure::new(format!(
-                "{option} {name:?}: expected 1 to 64 letters, digits and characters of . _ - @"
+                "{option} {name:?}: expected 1 to 64 letters, digits, and any of . _ - @"
             )));
         }
     }

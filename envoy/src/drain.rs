@@ -95,7 +95,7 @@ pub fn drain(admin: SocketAddr, end: End, limit: Duration, signals: &Signals, mu
 /// Sends a command to Envoy. Errors are ignored, since Envoy is stopped in any case.
 fn say(admin: SocketAddr, path: &str) {
     if let Err(error) = admin::ask(admin, "POST", path) {
-        tell(&format!("Envoy's admin interface rejected POST {path}: {error}"));
+        tell(&format!("POST {path} to Envoy's admin interface failed: {error}"));
     }
 }
 

@@ -335,7 +335,7 @@ fn what_only_run_does_is_said_where_a_configuration_is_written() {
     let out = directory.path().join("out");
     let render = || text(&sluice(&["render", &file, "--out", out.to_str().unwrap()]).stderr);
     let token = out.join("secrets/p.yaml");
-    let expected = format!("For your own Envoy, keep a valid token in {}\n", token.display());
+    let expected = format!("For your own Envoy, keep a valid token in the SDS secret in {}\n", token.display());
     let said = render();
     assert!(
         said.contains("sluice: provider p: only `sluice run` fetches and refreshes Google access tokens")

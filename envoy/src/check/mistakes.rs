@@ -332,7 +332,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         TEAM,
         "research: { limits: { rps: 1 } }",
-        "teams.research.limits.rps: found an unknown field, expected requests_per_minute: other periods are not supported",
+        "teams.research.limits.rps: found an unknown field, expected requests_per_minute: other periods are not supported for requests",
     ),
     (
         TEAM,

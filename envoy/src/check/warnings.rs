@@ -282,12 +282,12 @@ impl Finder<'_> {
             wanted.extend(account.map(|secret| (path.key("google").key("service_account"), secret, "account key")));
             if let Some(aws) = &provider.aws {
                 let parts = [
-                    ("access_key_id", &aws.access_key_id),
-                    ("secret_access_key", &aws.secret_access_key),
-                    ("session_token", &aws.session_token),
+                    ("access_key_id", "access key id", &aws.access_key_id),
+                    ("secret_access_key", "secret access key", &aws.secret_access_key),
+                    ("session_token", "session token", &aws.session_token),
                 ];
-                let parts = parts.into_iter().filter_map(|(name, part)| Some((name, part.as_ref()?)));
-                wanted.extend(parts.map(|(name, part)| (path.key("aws").key(name), part, "access key")));
+                let parts = parts.into_iter().filter_map(|(name, what, part)| Some((name, what, part.as_ref()?)));
+                wanted.extend(parts.map(|(name, what, part)| (path.key("aws").key(name), part, what)));
             }
         }
         let redis = file.redis.iter().filter_map(|redis| redis.token.as_ref());

@@ -57,7 +57,7 @@ const WORDS: &[(&[Part], &[&str], &str)] = &[
     (
         &[Provider],
         &["project", "vertexproject", "vertexlocation", "location"],
-        "no such field: set it in `url`, and the account file in google: { file: PATH }",
+        "no such field: set it in `url`, and the account file in google: { service_account: { file: PATH } }",
     ),
     (&[Provider, Target], &["weight", "priority", "order"], "weight, for a target under `models`"),
     (
@@ -68,7 +68,8 @@ const WORDS: &[(&[Part], &[&str], &str)] = &[
     (
         &[Provider, Target],
         &["headers", "extraheaders", "organization", "extrabody"],
-        "no such field: list headers to forward in `forward_headers` at the top level",
+        "no such field: the gateway adds no headers or fields of its own (`forward_headers` passes on only the \
+         clients' tracestate and baggage)",
     ),
     (
         &[Model],
@@ -175,7 +176,7 @@ const WORDS: &[(&[Part], &[&str], &str)] = &[
     (
         &[Limits],
         &["rps", "requestspersecond", "rpd", "requestsperday", "requestsperhour"],
-        "requests_per_minute: other periods are not supported",
+        "requests_per_minute: other periods are not supported for requests",
     ),
     (
         &[Limits, Group, Key, Model],

@@ -95,7 +95,7 @@ pub fn init(arguments: &Init) -> Result<String, Failure> {
     for (option, name) in [("--id", &arguments.id), ("--team", &arguments.team)] {
         if !is_public_name(name) {
             return Err(Failure::new(format!(
-                "{option} {name:?}: expected 1 to 64 letters, digits and characters of . _ - @"
+                "{option} {name:?}: expected 1 to 64 letters, digits, and any of . _ - @"
             )));
         }
     }

@@ -59,11 +59,7 @@ impl fmt::Display for NotApplied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Restart(parts) => {
-                write!(
-                    f,
-                    "{}: the gateway reads this only at startup. Restart the gateway, or undo the change",
-                    parts.join(", ")
-                )
+                write!(f, "{}: read only at startup. Restart the gateway, or undo the change", parts.join(", "))
             }
             Self::Watches(problem) => f.write_str(problem),
             Self::Envoy(problem) => write!(f, "Envoy did not apply the change: {problem}"),
@@ -121,7 +117,7 @@ pub fn first(mut mistakes: Vec<String>) -> Vec<String> {
     let more = mistakes.len().saturating_sub(MOST_MISTAKES);
     if more > 0 {
         mistakes.truncate(MOST_MISTAKES);
-        mistakes.push(format!("and {more} more mistakes: `sluice check` prints all of them"));
+        mistakes.push(format!("and {more} more: `sluice check` prints all"));
     }
     mistakes
 }

@@ -40,7 +40,7 @@ impl Statics {
             ("tracing", self.tracing == other.tracing),
             ("memory", self.memory == other.memory),
             // Envoy's environment is fixed at its start.
-            ("the AWS credentials that Envoy finds in its environment", self.aws || !other.aws),
+            ("the AWS credentials that Envoy looks up by itself", self.aws || !other.aws),
         ];
         each.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
     }

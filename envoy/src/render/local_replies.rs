@@ -26,6 +26,9 @@ struct LocalReply {
 /// The `retry-after` of a failed VM: it restarts at once, or after a backoff of about a second.
 const SOON: Duration = Duration::from_secs(1);
 
+/// An administrator's request is larger than the administration API takes. Clients have another limit.
+const LARGE_BODY: &str = "The request body is larger than the limit of 64 KiB.";
+
 /// For the gateway's clients, with those of Anthropic's format first.
 pub fn for_clients() -> String {
     // The long condition is written once, as a YAML anchor.
@@ -44,7 +47,8 @@ pub fn for_clients() -> String {
 /// For administrators.
 pub fn for_administrators() -> String {
     let each = refusals().into_iter().map(|LocalReply { when, error }| {
-        let body = sluice_admin::write_error(error.code.as_deref().unwrap_or_default(), &error.message, None);
+        let message = if error.status == 413 { LARGE_BODY } else { &*error.message };
+        let body = sluice_admin::write_error(error.code.as_deref().unwrap_or_default(), message, None);
         mapper(&filter(when), &error, &body)
     });
     std::iter::once(ours()).chain(each).collect()
@@ -61,7 +65,8 @@ fn refusals() -> Vec<LocalReply> {
                          shorter headers.";
     let version = "The gateway supports only HTTP/1.1 and HTTP/2.";
     let upgrade = "The gateway does not support WebSockets or other protocol upgrades.";
-    let malformed = "The gateway could not parse the HTTP request because it is malformed.";
+    let malformed = "The gateway could not read the HTTP request: it is malformed, or uses an unsupported feature of \
+                     HTTP.";
     vec![
         refusal(
             "response.code_details == 'wasm_fail_stream'",
@@ -92,7 +97,7 @@ fn refusals() -> Vec<LocalReply> {
         refusal(
             "response.code >= 500",
             "gateway_failed",
-            ApiError::new(500, Server, "The gateway failed and could not answer this request. Send the request again."),
+            ApiError::new(500, Server, "The gateway failed and could not answer this request."),
         ),
     ]
 }
@@ -154,7 +159,7 @@ mod tests {
         assert!((&mut filters).take(2).all(|line| line.contains("health_check_")), "{clients}");
         assert_eq!(filters.count(), refusals().len() * 2);
         for expected in [
-            r#"inline_string: "{\"error\":{\"message\":\"The gateway could not parse the HTTP request because it is malformed.\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"malformed_request\"}}""#,
+            r#"inline_string: "{\"error\":{\"message\":\"The gateway could not read the HTTP request: it is malformed, or uses an unsupported feature of HTTP.\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"malformed_request\"}}""#,
             r#"inline_string: "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":"#,
             r#"'anthropic-version' in request.headers && !(request.url_path in ['/v1/chat/completions', '/v1/responses',"#,
         ] {
@@ -166,6 +171,7 @@ mod tests {
         let administrators = for_administrators();
         let expected = r#"inline_string: "{\"error\":{\"code\":\"gateway_restarting\",\"message\":"#;
         assert!(administrators.contains(expected), "{administrators}");
+        assert!(administrators.contains(LARGE_BODY) && !administrators.contains("32 MiB"), "{administrators}");
         assert_eq!(administrators.matches("- filter: ").count(), refusals().len() + 1);
     }
 

@@ -148,8 +148,7 @@ pub fn read(body: &[u8]) -> Result<Key, AdminError> {
     fields.finish()?;
     // As a path segment, `.` and `..` would select another path.
     if !is_public_name(&key.id) || key.id.starts_with('.') {
-        let message = "An id must have 1 to 64 letters, digits and characters of . _ - @, and must not start with a \
-                       dot.";
+        let message = "An id must have 1 to 64 letters, digits, and any of . _ - @, and must not start with a dot.";
         return Err(AdminError::invalid("id", message));
     }
     bounded(&key)?;
@@ -206,6 +205,6 @@ pub fn check(key: &Key, context: &AdminContext) -> Result<(), AdminError> {
     let Err(mistakes) = sluice_config::compile_key(&context.service.gateway, key) else { return Ok(()) };
     let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     let param = mistakes.into_iter().next().map(|mistake| mistake.path);
-    let message = format!("The key conflicts with the gateway file: {}.", told.join("; "));
+    let message = format!("The key is invalid: {}.", told.join("; "));
     Err(AdminError { param, ..AdminError::new(422, "invalid_key", message) })
 }

@@ -49,10 +49,7 @@ pub fn list(mut query: Query, context: &mut AdminContext) -> Step {
     query.finish()?;
     for (param, name) in [("cursor", &page.after), ("team", &page.team)] {
         if name.as_deref().is_some_and(|name| !is_public_name(name)) {
-            return Err(AdminError::invalid(
-                param,
-                "A name must have 1 to 64 letters, digits and characters of . _ - @.",
-            ));
+            return Err(AdminError::invalid(param, "A name must have 1 to 64 letters, digits, and any of . _ - @."));
         }
     }
     match Names::of(context) {

@@ -148,8 +148,9 @@ pub fn found(reply: RedisReply) -> Result<Option<Record>, AdminError> {
         Ok([RedisReply::Text(_), RedisReply::Text(text)]) => match parse(text) {
             Some(record) => Ok(Some(record)),
             None => {
-                let message = "This key's record in Redis is damaged, or another program wrote it. Repair or delete \
-                               the record in Redis.";
+                let message = "This key's record in Redis is missing or damaged, or another program wrote it. Restore \
+                               it, or remove the key's id from the Redis entries `{PREFIX}:keys` and `{PREFIX}:ids` \
+                               (PREFIX is the gateway file's `redis.prefix`) and create the key again.";
                 Err(AdminError::new(500, "damaged_record", message))
             }
         },

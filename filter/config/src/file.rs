@@ -92,13 +92,15 @@ pub struct File {
     #[serde(default, skip_serializing_if = "is_default")]
     pub prices: Prices,
     /// Model capabilities by provider and model, such as `openai/gpt-5-mini`. Each field overrides the table that ships with Sluice. A
-    /// request is never sent to a target that is known to lack a capability it needs.
+    /// request is never sent to a target that is known to lack a capability it needs. Exception: a prompt that is estimated to
+    /// exceed every `max_input` goes to the targets with the highest one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub capabilities: BTreeMap<String, Capabilities>,
     /// How many tokens are reserved before the response is known.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reservation: Reservation,
-    /// Redis, which stores counters and keys. Default: none, they are stored in Envoy's memory.
+    /// Redis, which stores counters and keys. Default: none: counters are in Envoy's memory, and keys in this
+    /// file only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redis: Option<Redis>,
     /// The administration API. Default: none.

@@ -202,8 +202,8 @@ impl Full {
                 bound / MIB
             ),
             Self::Key(bound) => format!(
-                "This key's concurrent requests use all the memory that one key may use ({} MiB). Try again when some \
-                 of them have finished.",
+                "Concurrent requests use all the memory that the gateway allows for one key ({} MiB). Try again when \
+                 some of them have finished.",
                 bound / MIB
             ),
             Self::Keys => "The gateway is looking up too many API keys at once. Try again in a moment.".to_owned(),

@@ -174,7 +174,10 @@ impl RootContext for Root {
             Ok(plugin) => match self.role(plugin) {
                 Ok(role) => self.role = role,
                 Err(Failed) => {
-                    log::error!("the host provides neither timer ticks nor random bytes. Use a newer Envoy");
+                    log::error!(
+                        "Envoy rejected the timer, the random bytes or the metrics that the filter needs. Use a newer \
+                         Envoy"
+                    );
                     return false;
                 }
             },

@@ -184,7 +184,7 @@ async fn what_needs_a_restart_says_so_and_addresses_do_not() {
         ("memory", json!({"worker": "100MiB"})),
     ] {
         let told = gateway.change_in_vain(|file| file[part] = value).await;
-        assert!(told.contains(&format!("{part}: the gateway reads this only at startup")), "{told}");
+        assert!(told.contains(&format!("{part}: read only at startup")), "{told}");
         gateway.change(|file| drop(file.as_object_mut().unwrap().remove(part))).await;
     }
 

@@ -51,7 +51,7 @@ pub fn leave_to_others(file: &File, directory: &Path) -> std::io::Result<()> {
         }
         super::tell(&format!(
             "provider {name}: only `sluice run` fetches and refreshes Google access tokens. For your own Envoy, keep \
-             a valid token in {}",
+             a valid token in the SDS secret in {}",
             path.display()
         ));
     }

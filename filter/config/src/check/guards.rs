@@ -34,7 +34,7 @@ impl Check<'_> {
                 Some(Rc::new(Guard { name, matches, sides, action, matcher: finder, digest }))
             }
             Err(found) => {
-                self.mistake(path, found, "fewer patterns or smaller repetitions, or several guardrails");
+                self.mistake(path, found, "fewer patterns or words, smaller repetitions, or several guardrails");
                 None
             }
         }

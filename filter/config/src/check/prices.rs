@@ -46,7 +46,7 @@ impl Check<'_> {
         }
         if self.file.reservation.output_tokens == 0 {
             let path = Path::root().key("reservation").key("output_tokens");
-            self.mistake(&path, "0", "at least one token: otherwise limits and budgets have no effect");
+            self.mistake(&path, "0", "at least one token: with 0, limits and budgets reserve nothing for the answer");
         }
     }
 

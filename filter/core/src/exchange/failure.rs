@@ -31,7 +31,7 @@ pub const NOT_CARRIED_OUT: &str = "not_carried_out";
 
 /// The client's error for it.
 pub fn not_carried_out() -> ApiError {
-    let message = "The gateway failed while it processed this request. Try again.";
+    let message = "The gateway failed while it processed this request. Ask the gateway's operator to check its log.";
     ApiError::new(500, ErrorKind::Server, message).with_code("gateway_failed")
 }
 
@@ -69,13 +69,18 @@ impl Failure {
     pub fn no_answer(elapsed: Duration, limit: Duration, slack: Duration) -> Self {
         let timed_out = elapsed.saturating_add(slack) >= limit;
         let error = if timed_out {
-            ApiError::new(504, ErrorKind::Timeout, "The provider did not answer before the timeout. Try again.")
-                .with_code("provider_timeout")
+            ApiError::new(
+                504,
+                ErrorKind::Timeout,
+                "The provider did not answer before the timeout. It may still have done the work. Ask for a shorter \
+                 answer, or allow more time.",
+            )
+            .with_code("provider_timeout")
         } else {
             ApiError::new(
                 503,
                 ErrorKind::Server,
-                "The gateway could not reach the provider, or the provider closed the connection. Try again.",
+                "The gateway could not reach the provider, or the provider closed the connection before it answered.",
             )
             .with_code("provider_unavailable")
         };
@@ -135,7 +140,7 @@ impl Failure {
         let error = ApiError::new(
             504,
             ErrorKind::Timeout,
-            "The provider's stream sent no data until the idle timeout. Try again.",
+            "The provider's stream stopped: it sent no more data for the whole idle timeout.",
         )
         .with_code("stream_stalled");
         Self::of("stream_stalled", Trigger::Stalled, error).after(Work::Seen)
@@ -272,7 +277,8 @@ fn ours(error: ApiError) -> ApiError {
 }
 
 fn refused_credential() -> ApiError {
-    let message = "The provider rejected the gateway's credential. Ask the gateway's operator to check it.";
+    let message = "The provider rejected the gateway's credential or account. Ask the gateway's operator to check \
+                   them.";
     ApiError::new(502, ErrorKind::Server, message).with_code("provider_refused_credential")
 }
 

@@ -133,8 +133,8 @@ pub fn misconfigured() -> ApiError {
     ApiError::new(
         MISCONFIGURED,
         ErrorKind::Server,
-        "The gateway is misconfigured: its filters do not share one VM. Ask the gateway's operator to give all of \
-         them the same `vm_id`.",
+        "The gateway is misconfigured: its filters do not share their state. Ask the gateway's operator to check its \
+         log.",
     )
     .with_code("gateway_misconfigured")
 }
@@ -154,8 +154,13 @@ pub fn from_envoy(status: u16) -> ApiError {
             "The gateway did not receive the whole request before the timeout. Send it again.",
         )
         .with_code("request_timeout"),
-        504 => ApiError::new(504, ErrorKind::Timeout, "No provider answered before the timeout. Try again.")
-            .with_code("provider_timeout"),
+        504 => ApiError::new(
+            504,
+            ErrorKind::Timeout,
+            "The request reached its timeout before any provider gave a usable answer. Allow more time, or ask for a \
+             shorter answer.",
+        )
+        .with_code("provider_timeout"),
         400..=499 => ApiError::new(status, ErrorKind::InvalidRequest, "The gateway could not read the request."),
         _ => ApiError::new(503, ErrorKind::Server, "The gateway could not reach any provider. Try again.")
             .with_code("provider_unavailable"),

@@ -118,13 +118,19 @@ fn crowded(part: &Part, of: &Subject) -> ApiError {
 
 fn used_up(part: &Part, kind: LimitWindow, of: &Subject, snapshot: &CounterSnapshot) -> ApiError {
     let (period, anew) = match kind {
-        LimitWindow::Day => ("daily budget", "It resets at 00:00 UTC."),
-        LimitWindow::Month => ("monthly budget", "It resets on the first day of next month at 00:00 UTC."),
-        _ => ("budget", "It does not reset automatically."),
+        LimitWindow::Day => (
+            "daily budget",
+            "It resets at 00:00 UTC. Retries fail until then, or until the gateway's operator raises the budget.",
+        ),
+        LimitWindow::Month => (
+            "monthly budget",
+            "It resets on the first day of next month at 00:00 UTC. Retries fail until then, or until the gateway's \
+             operator raises the budget.",
+        ),
+        _ => ("budget", "It does not reset. Retries fail until the gateway's operator raises it."),
     };
     let message = format!(
-        "You exceeded the {period} of {}: Limit {}, Used {}, this request may cost {}. {anew} Retries fail until the \
-         budget resets or the gateway's operator raises it.",
+        "You exceeded the {period} of {}: Limit {}, Used {}, this request may cost {}. {anew}",
         part.rule.described(of),
         dollars(part.take.limit),
         dollars(snapshot.used),

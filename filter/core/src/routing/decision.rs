@@ -232,11 +232,12 @@ impl Draft<'_> {
             let first = self.kept.iter().find_map(|target| lack(target));
             self.leave_out(|target| lack(target).map(Reason::Lacks));
             if let (true, Some(lack)) = (self.kept.is_empty(), first) {
-                let message = format!(
-                    "The model `{}` cannot serve this request: it {lack}. Use another model, or remove that part of \
-                     the request.",
-                    self.input.model.name
-                );
+                let model = self.input.model;
+                let who = match model.targets.len() {
+                    1 => format!("The model `{}` cannot serve this request: it", model.name),
+                    _ => format!("No target of the model `{}` can serve this request. One of them", model.name),
+                };
+                let message = format!("{who} {lack}. Use another model, or remove that part of the request.");
                 return Err(ApiError::new(400, ErrorKind::InvalidRequest, message).with_code("capability_missing"));
             }
         }
@@ -272,8 +273,8 @@ impl Draft<'_> {
         }
         let known: Vec<&str> = self.input.model.targets.iter().map(|target| target.name.as_str()).collect();
         let message = format!(
-            "The header {} names a target that the model `{}` does not have or that cannot serve this request. Choose \
-             one of its targets: {}.",
+            "The header {} names a target that the model `{}` does not have or that cannot serve this request. Its \
+             targets: {}.",
             super::routing_headers::ROUTE,
             self.input.model.name,
             known.join(", ")

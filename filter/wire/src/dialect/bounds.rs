@@ -250,6 +250,10 @@ impl Bound {
     fn refusal(&self, field: &str) -> ApiError {
         let Self { least, most, .. } = self;
         let taken = match field {
+            "stop" if *most == 0.0 => {
+                let message = format!("The provider that serves this model does not support '{field}'.");
+                return ApiError::unsupported(field, message);
+            }
             "stop" => format!("at most {most} texts in '{field}'"),
             _ if least == most => format!("'{field}' only with the value {least}"),
             _ if most.is_infinite() => format!("'{field}' of at least {least}"),

@@ -235,7 +235,7 @@ pub fn refuse(request: &Request, model: &Claude, ends_with_answer: bool) -> Resu
     }
     if ends_with_answer && !model.prefill {
         let message = "The model that serves this request cannot continue an assistant message. The last message must \
-                       have the role 'user'.";
+                       not have the role 'assistant'.";
         return Err(ApiError::unsupported("messages", message));
     }
     Ok(())

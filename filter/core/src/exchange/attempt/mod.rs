@@ -118,7 +118,8 @@ impl Attempt {
         let same_bodies = dialect.bodies() == state.request.asks.client.id();
         let lease = state.request.lease();
         if !state.bill.billing.moves_to(&target, lease, cx.shared, now) {
-            let error = ApiError::new(429, ErrorKind::RateLimit, "The fallback exceeds a rate limit or a budget.");
+            let message = "This request would exceed a rate limit or a budget of the fallback.";
+            let error = ApiError::new(429, ErrorKind::RateLimit, message);
             return Err(NoAttempt::Answered(end_plan(Failure::ours(OVER_LIMIT, error), state, cx)));
         }
         let outbound = Outbound::choose(state, &target, dialect);
@@ -176,7 +177,7 @@ impl Attempt {
             Phase::Error(_) if !end && size <= LONGEST_ERROR && state.held.answer.grow(size).is_ok() => Flow::Pause,
             Phase::Whole if size > LARGEST_ANSWER => {
                 let error = ApiError::answer_too_large(
-                    "The provider's answer is larger than the gateway's limit of 32 MiB. Ask for a shorter answer.",
+                    "The provider's answer is larger than the gateway's limit of 32 MiB. Ask for less in one request.",
                 );
                 self.fail(Failure::in_answer(error), state, cx)
             }

@@ -166,7 +166,8 @@ impl Talk {
         if self.out.len() > state.worker.gateway.memory.rewritten {
             self.out.truncate(before);
             let error = ApiError::answer_too_large(
-                "The provider's stream exceeds the length that the gateway can translate. Ask for a shorter answer.",
+                "The provider's stream exceeds the amount that the gateway can translate at once. Ask for a shorter \
+                 answer.",
             );
             return Err(Failure::in_answer(error));
         }

@@ -83,7 +83,7 @@ impl Attempt {
             if answer.body.len() > largest {
                 return Err(Failure::in_answer(ApiError::answer_too_large(format!(
                     "The provider's answer exceeds {} MiB after its translation for the client \
-                     (`memory.rewritten_body`). Ask for a shorter answer.",
+                     (`memory.rewritten_body`). Ask for less in one request.",
                     largest >> 20
                 ))));
             }

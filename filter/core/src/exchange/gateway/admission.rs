@@ -268,8 +268,8 @@ fn recognise(pending: &PendingAuth, found: Option<&Credential>, cx: &Context<'_>
 /// All keys with access to stored objects share them, so access needs an explicit `endpoints`.
 fn shared(path: &str) -> ApiError {
     let message = format!(
-        "This key may not call {path}. Stored objects at this path are shared by all keys, so only keys whose \
-         `endpoints` list the path may use it. Ask the gateway's operator to add it."
+        "This key may not call {path}. Stored objects are shared by all keys whose `endpoints` list their path, and \
+         this key's do not. Ask the gateway's operator to add the path."
     );
     ApiError::new(403, ErrorKind::Permission, message).with_code("endpoint_not_allowed")
 }

@@ -86,9 +86,8 @@ fn input_file(body: &[u8]) -> Result<String, ApiError> {
         input_file_id: Option<String>,
     }
     let invalid = |message: &str| ApiError::invalid("input_file_id", message);
-    let create: Create = json::from_slice(body).map_err(|_| {
-        invalid("Invalid 'input_file_id': expected a JSON object that contains the id of one uploaded file once.")
-    })?;
+    let create: Create = json::from_slice(body)
+        .map_err(|_| invalid("Invalid 'input_file_id': expected a JSON object with the id of one uploaded file."))?;
     let id = create.input_file_id.ok_or_else(|| invalid("Missing required parameter: 'input_file_id'."))?;
     if book::is_id(&id) {
         Ok(id)

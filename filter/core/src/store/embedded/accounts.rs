@@ -251,7 +251,9 @@ fn rows_of<'a>(shard: &str, bytes: &'a [u8]) -> Result<Reader<'a>, Unavailable> 
 }
 
 fn damaged(shard: &str) -> Unavailable {
-    Unavailable(format!("{shard} in the shared data is damaged. Restart Envoy to rebuild it"))
+    Unavailable(format!(
+        "{shard} in the shared data is damaged. Only a restart of Envoy clears it, and the counts in it are lost"
+    ))
 }
 
 fn shortened(name: &str) -> &str {

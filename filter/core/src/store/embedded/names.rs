@@ -71,7 +71,10 @@ impl Names {
         };
         match rows(&bytes) {
             Some(rows) => Ok(Self { value, version, rows }),
-            None => Err(Unavailable(format!("{value} in the shared data is damaged. Restart Envoy to rebuild it"))),
+            None => Err(Unavailable(format!(
+                "{value} in the shared data is damaged. Only a restart of Envoy clears it, and the counts in it are \
+                 lost"
+            ))),
         }
     }
 

@@ -376,5 +376,7 @@ impl Intent {
 }
 
 fn damaged(name: &str) -> Unavailable {
-    Unavailable(format!("{name} in the shared data is damaged. Restart Envoy to rebuild it"))
+    Unavailable(format!(
+        "{name} in the shared data is damaged. Only a restart of Envoy clears it, and the counts in it are lost"
+    ))
 }

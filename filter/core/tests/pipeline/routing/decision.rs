@@ -42,7 +42,7 @@ fn when_no_target_can_the_client_reads_what_is_missing() {
     let case = Case::new(&THREE, "", &blind).needs(Needs { images: true, ..Needs::default() });
     let (status, code, message) = refused(&case);
     assert_eq!((status, code.as_str()), (400, "capability_missing"));
-    assert!(message.contains("`m`") && message.contains("it does not support images"), "{message}");
+    assert!(message.contains("`m`") && message.contains("One of them does not support images"), "{message}");
 }
 
 const CONTEXTS: &str = r#""a/x":{"max_input":1000},"b/x":{"max_input":5000},"c/x":{"max_input":5000}"#;
@@ -123,7 +123,7 @@ fn a_target_that_cannot_be_had_is_an_error_with_those_that_can() {
     for wish in ["d", "b", "a/y", "A", ""] {
         let (status, code, message) = refused(&Case { hints: wished(wish), ..case_like(&case) });
         assert_eq!((status, code.as_str()), (400, "route_not_found"), "{wish}");
-        assert!(message.contains("x-sluice-route") && message.contains("a/x, b/x, c/x"), "{message}");
+        assert!(message.contains("x-sluice-route") && message.contains("Its targets: a/x, b/x, c/x."), "{message}");
     }
 }
 

@@ -80,7 +80,7 @@ fn no_citations(fields: &mut Fields<'_>, at: &str) -> Result<(), ApiError> {
         return Ok(());
     }
     let at = join(at, "citations");
-    let message = format!("'{at}': the provider does not support citations.");
+    let message = format!("'{at}': the gateway cannot translate citations for the provider that serves this model.");
     Err(ApiError::unsupported(at, message))
 }
 
@@ -101,7 +101,9 @@ fn place(mut fields: Fields<'_>, kind: &str, at: &str) -> Result<Source, ApiErro
             Source::Base64 { media_type: take(&mut fields, at, "media_type")?, data: take(&mut fields, at, "data")? }
         }
         _ => {
-            let message = format!("'{at}': the provider does not support sources of type '{kind}'.");
+            let message = format!(
+                "'{at}': the gateway cannot translate sources of type '{kind}' for the provider that serves this model."
+            );
             return Err(ApiError::unsupported(at, message));
         }
     };

@@ -201,7 +201,9 @@ fn block(
             }
         }
         _ => {
-            let message = format!("'{at}': the provider does not support blocks of type '{kind}'.");
+            let message = format!(
+                "'{at}': the gateway cannot translate blocks of type '{kind}' for the provider that serves this model."
+            );
             return Err(ApiError::unsupported(at, message));
         }
     }

@@ -53,7 +53,8 @@ pub(super) fn rest(mut fields: Fields<'_>, model: String) -> Result<Request, Api
     if fields.take_raw("mcp_servers").is_some_and(|servers| servers.get() != "[]") {
         return Err(ApiError::unsupported(
             "mcp_servers",
-            "'mcp_servers': the provider does not call MCP servers. Remove it.",
+            "'mcp_servers': the gateway cannot translate MCP servers for the provider that serves this model. Remove \
+             it, or use another model.",
         ));
     }
     for (name, policy) in FATES {
@@ -100,7 +101,8 @@ pub(super) fn context_management(raw: Option<&RawValue>, dropped: &mut Vec<Strin
         let mut edit = Fields::parse(raw.get(), &at)?;
         if edit.take(&at, "pause_after_compaction")? == Some(true) {
             let at = join(&at, "pause_after_compaction");
-            let message = format!("'{at}': the provider does not support compaction of conversations.");
+            let message =
+                format!("'{at}': the gateway cannot translate compaction for the provider that serves this model.");
             return Err(ApiError::unsupported(at, message));
         }
     }

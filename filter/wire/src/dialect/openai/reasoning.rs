@@ -113,22 +113,18 @@ fn known(
 /// Rejects fields that would change the response and that this model does not support.
 fn refuse(request: &Request, model: &OpenAi, strict: bool) -> Result<(), ApiError> {
     let given = |penalty: Option<f64>| strict && penalty.is_some_and(|penalty| penalty != 0.0);
+    // The name, and whether it is a list.
     let refused = [
-        (request.stop.len() > if model.stops { MOST_STOPS } else { 0 }, "stop"),
-        (request.tools.len() > MOST_TOOLS, "tools"),
-        (given(request.frequency_penalty), "frequency_penalty"),
-        (given(request.presence_penalty), "presence_penalty"),
+        (request.stop.len() > if model.stops { MOST_STOPS } else { 0 }, "stop", true),
+        (request.tools.len() > MOST_TOOLS, "tools", true),
+        (given(request.frequency_penalty), "frequency_penalty", false),
+        (given(request.presence_penalty), "presence_penalty", false),
     ];
-    match refused.iter().find(|(given, _)| *given) {
-        Some((_, name)) => Err(ApiError::unsupported(
-            *name,
-            format!(
-                "The model that serves this request does not support '{name}', or not this many. Remove it, or lower \
-                 its value."
-            ),
-        )),
-        None => Ok(()),
-    }
+    let Some((_, name, is_list)) = refused.into_iter().find(|(given, ..)| *given) else { return Ok(()) };
+    let (number, fewer) = if is_list { (", or not this many entries", ", or send fewer entries") } else { ("", "") };
+    let message =
+        format!("The model that serves this request does not support '{name}'{number}. Remove '{name}'{fewer}.");
+    Err(ApiError::unsupported(name, message))
 }
 
 #[cfg(test)]

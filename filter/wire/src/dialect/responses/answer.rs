@@ -87,7 +87,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
         return Err(error);
     }
     if matches!(&*seen.status.0, "queued" | "in_progress") {
-        return Err(ApiError::bad_answer("The provider has not finished the answer yet. Try again later."));
+        return Err(ApiError::bad_answer("The provider returned an unfinished answer."));
     }
     let Some(output) = &seen.output else {
         return Err(bare::error(body).unwrap_or_else(no_output));

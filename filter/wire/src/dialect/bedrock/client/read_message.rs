@@ -96,7 +96,8 @@ fn block(fields: &mut Fields<'_>, place: Place, at: &str) -> Result<Part, ApiErr
     let found =
         kinds.into_iter().filter(|kind| place.takes(kind)).find_map(|kind| Some((kind, fields.take_raw(kind)?)));
     let Some((kind, raw)) = found else {
-        let message = format!("'{at}': the provider does not support this kind of block.");
+        let message =
+            format!("'{at}': the gateway cannot translate this kind of block for the provider that serves this model.");
         return Err(ApiError::unsupported(at, message));
     };
     let at = &join(at, kind);
