@@ -1,4 +1,4 @@
-//! What was written for an Envoy: the active gateway file, its clusters, and earlier clusters that requests may still need.
+//! The files of one Envoy: the active gateway file, its clusters, and earlier clusters that requests may still need.
 
 use serde::{Deserialize, Serialize};
 use sluice_config::file::File;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sluice_config::file::{File, Provider};
 
-/// What a running gateway does not apply from a changed file, for messages.
+/// The sections of a changed file that a running gateway does not apply, for messages.
 pub const RESTARTED: &str = "redis, tracing and memory, which need a restart";
 
 /// The part of a gateway file that cannot change at runtime. It contains no secret.

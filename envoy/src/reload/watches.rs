@@ -1,4 +1,4 @@
-//! The number of files that Envoy can still watch. Each takes an inotify instance, of which a user has 128 by default. An Envoy that gets
+//! The number of files that Envoy can still watch. Each takes an inotify instance. A user has 128 by default. An Envoy that gets
 //! none exits at once, with all requests in flight.
 
 use std::fs;

@@ -1,6 +1,6 @@
 //! One row of the model table.
 //!
-//! Capabilities are letters, each of which means "yes". A missing letter may mean "no" or "unknown"; the source, a community's list,
+//! Capabilities are letters, and each letter means "yes". A missing letter may mean "no" or "unknown"; the source, a community's list,
 //! does not say which. A wrong "no" excludes a good target, while a wrong "yes" costs one failed attempt. So a missing letter is a "no"
 //! only where the rows were compared with the models' known capabilities and found complete:
 //!

@@ -76,7 +76,7 @@ pub struct File {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub apps: BTreeMap<String, App>,
     /// The provider, one of `providers`, that stores files, batches and responses for clients: `/v1/files`, `/v1/batches`,
-    /// `/v1/responses/{id}`. All keys whose `endpoints` name such a path share what is stored. Default: none.
+    /// `/v1/responses/{id}`. All keys whose `endpoints` name such a path share the stored objects. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<String>,
     /// Rate limits on combinations. Limits of a single team, key, app, model or provider belong in its own entry.

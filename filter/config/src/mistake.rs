@@ -7,9 +7,9 @@ use std::fmt;
 pub struct Mistake {
     /// The place in the format of [`Path`]; empty for the whole file.
     pub path: String,
-    /// What was found.
+    /// The value that was found.
     pub found: String,
-    /// What was expected.
+    /// The value that was expected.
     pub expected: String,
 }
 

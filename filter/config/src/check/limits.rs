@@ -140,7 +140,7 @@ impl<'a> Place<'a> {
 pub(super) struct Rules<'a> {
     /// The models for `then_model`; `None` skips that check.
     models: Option<&'a BTreeMap<String, Rc<Model>>>,
-    /// What is counted already, with the place of its rule.
+    /// The combinations that have a rule, with the rule's place.
     counted: BTreeMap<(String, bool), String>,
     pub compiled: Vec<Rc<Rule>>,
     pub mistakes: Vec<Mistake>,

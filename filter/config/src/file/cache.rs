@@ -10,7 +10,7 @@ use sluice_core::cache::spec::Scope;
 pub struct ModelCache {
     /// How long a response stays cached, such as `10m`. At most `24h`.
     pub ttl: String,
-    /// Who shares cached responses. Default: `team`.
+    /// The callers that share cached responses. Default: `team`.
     #[serde(default)]
     pub scope: Scope,
 }

@@ -25,7 +25,7 @@ pub struct Guard {
     /// Words and phrases to detect, in any case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<String>,
-    /// What to do with a text that matches. Default: `block`.
+    /// The action for a text that matches. Default: `block`.
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub action: Action,
 }

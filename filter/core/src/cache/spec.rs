@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Who shares cached responses.
+/// The callers that share cached responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]

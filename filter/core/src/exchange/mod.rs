@@ -90,7 +90,7 @@ pub mod metric {
     names! {
         /// All counters.
         COUNTERS:
-        /// A request passed a budget of which at least 80% is used.
+        /// A request passed a budget that is at least 80% used.
         BUDGET_80 = "sluice.budget.used_80";
         /// A request passed a budget that is used up: a soft one, or one that leads to another model.
         BUDGET_100 = "sluice.budget.used_100";
@@ -268,7 +268,7 @@ impl<'a> Context<'a> {
     }
 }
 
-/// What to do with the event's message, in order.
+/// The actions on the event's message, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Replaces all headers.
@@ -314,7 +314,7 @@ impl Reply {
     }
 }
 
-/// What happens next to the message.
+/// The next step for the message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Flow {
     /// It continues.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What the access log contains of client addresses and of providers' error messages.
+/// The detail of client addresses and of providers' error messages in the access log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]

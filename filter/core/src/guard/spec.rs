@@ -14,7 +14,7 @@ pub enum Side {
     Answers,
 }
 
-/// What to do with a text that matches a guardrail.
+/// The action for a text that matches a guardrail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]

@@ -22,7 +22,7 @@ pub struct Model {
     pub name: String,
     /// The compiled pattern, if the name is one.
     pub pattern: Option<Pattern>,
-    /// What requests for this model must not contain.
+    /// Fields and tools that requests for this model must not contain.
     pub forbid: Forbidden,
     /// The targets in the listed order. Never empty.
     pub targets: Vec<Rc<Target>>,

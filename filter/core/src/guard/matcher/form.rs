@@ -110,7 +110,7 @@ pub(super) struct Track<'f> {
     steps: &'f Steps,
     /// The positions where a match may start.
     starts: Result<Marks, Spent>,
-    /// What is known about blocks.
+    /// The known blocks.
     blocks: Option<Blocks>,
     /// The next match starts here or later.
     from: usize,

@@ -28,7 +28,7 @@ pub(super) enum Step<'s> {
     Index(usize),
 }
 
-/// What the schema expects.
+/// The expectation of the schema.
 #[derive(Clone, Copy)]
 pub(super) enum Expected<'s> {
     Nothing,
@@ -40,7 +40,7 @@ pub(super) enum Expected<'s> {
     OneOf,
     Not,
     Field(&'s str),
-    /// What is counted, and the keyword.
+    /// The counted items, and the keyword.
     More(&'static str, &'static str),
     Fewer(&'static str, &'static str),
     Unique,

@@ -30,7 +30,7 @@ const MARK: usize = 16;
 /// The most records in a shard, which is copied whole for every request.
 pub(super) const MOST_RECORDS: usize = 4096;
 
-/// The most intents: more than there are workers, each of which has one at a time.
+/// The most intents: more than there are workers. A worker has one at a time.
 const MOST_MARKS: usize = 128;
 
 /// How long an intent counts, in microseconds. A request is decided within microseconds; the rest is for a preempted worker, and bounds the

@@ -1,4 +1,4 @@
-//! The differences between models of one maker, by generation. The tables are data; a model is found by its name, whoever hosts it:
+//! The differences between models of one maker, by generation. The tables are data; a model is found by its name, at any host:
 //! `claude-opus-4-7`, `us.anthropic.claude-opus-4-7-v1:0`, `claude-opus-4-7@20260101` and `anthropic/claude-opus-4.7` are the same.
 //!
 //! A generation newer than the table counts as the newest in it, because makers remove more parameters than they restore. A name that tells

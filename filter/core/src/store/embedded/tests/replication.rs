@@ -248,7 +248,7 @@ fn a_page_of_many_meters_is_told_in_several_batches() {
     }
 }
 
-/// Thousands of names, each of which is added to a shard: too slow in unoptimized or wasm code.
+/// Adds thousands of names to a shard: too slow in unoptimized or wasm code.
 #[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn names_without_a_use_go_when_there_are_too_many() {
