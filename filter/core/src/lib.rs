@@ -15,6 +15,7 @@ pub mod key_hash;
 pub mod keys;
 pub mod limits;
 pub mod matching;
+pub mod metrics;
 pub mod mix;
 pub mod peek;
 pub mod provider;

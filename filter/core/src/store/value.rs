@@ -9,7 +9,7 @@ use super::SharedData;
 
 /// How often an update is tried when other workers write the same value in between. A write takes microseconds, so losing every attempt is
 /// rare and costs one observation.
-const ATTEMPTS: usize = 16;
+pub(crate) const ATTEMPTS: usize = 16;
 
 /// The version for writing a value that does not exist yet. Envoy ignores it in that case. If another worker created the value first, this
 /// version does not match theirs.

@@ -1,0 +1,234 @@
+use std::sync::Arc;
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::*;
+use crate::metrics::Recorder;
+use crate::metrics::instruments::{BUDGET, REJECTED, REQUEST, budget, rejected, request, worker};
+use crate::store::fake::{Contended, Interrupted, Shared, damage};
+
+const PLENTY: usize = 10_000;
+
+fn recorder(name: &str, limit: usize) -> Arc<Recorder> {
+    let recorder = Arc::new(Recorder::new(name.to_owned()));
+    recorder.set_limit(limit);
+    recorder
+}
+
+fn at(seconds: u64) -> Time {
+    Time(1_800_000_000_000_000_000 + seconds * 1_000_000_000)
+}
+
+/// A request of this team, with `tokens` input tokens.
+fn serve(recorder: &Recorder, team: &str, tokens: u64) {
+    recorder.record(&REQUEST, &[team, "app"], |values| {
+        values.add(request::REQUESTS, 1);
+        values.add(request::INPUT, tokens);
+    });
+}
+
+/// Requests and input tokens by team.
+fn served(shared: &dyn SharedData, now: Time) -> Vec<(String, u64, u64)> {
+    let snapshot = Snapshot::read(shared, now);
+    let rows = snapshot.rows(&REQUEST).map(|(labels, values)| {
+        let team = labels.iter().find(|(name, _)| *name == "team").map_or("", |(_, value)| value);
+        (team.to_owned(), values[request::REQUESTS.at], values[request::INPUT.at])
+    });
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn workers_add_up() {
+    let shared = Shared::default();
+    let (one, two) = (recorder("1", PLENTY), recorder("2", PLENTY));
+    serve(&one, "red", 3);
+    serve(&two, "red", 4);
+    serve(&two, "blue", 5);
+    assert_eq!(served(&shared, at(0)), []);
+    one.flush(0, &shared, at(0));
+    two.flush(0, &shared, at(0));
+    one.flush(0, &shared, at(1));
+    serve(&one, "red", 10);
+    one.flush(0, &shared, at(2));
+    assert_eq!(served(&shared, at(2)), [("blue".to_owned(), 1, 5), ("red".to_owned(), 3, 17)]);
+    assert_eq!(Snapshot::read(&shared, at(2)).started, at(0));
+}
+
+#[test]
+fn a_tick_stores_at_most_once_a_second() {
+    let shared = Shared::default();
+    let one = recorder("1", PLENTY);
+    one.tick(0, &shared, at(1));
+    serve(&one, "red", 1);
+    one.tick(0, &shared, Time(at(2).0 - 1));
+    assert_eq!(served(&shared, at(2)), []);
+    one.tick(0, &shared, at(2));
+    assert_eq!(served(&shared, at(2)), [("red".to_owned(), 1, 1)]);
+}
+
+#[test]
+fn rows_beyond_the_limit_are_counted_as_other_and_nothing_is_lost() {
+    let shared = Shared::default();
+    let series: usize = GROUPS.iter().map(|group| group.series()).sum();
+    let limit = series + 3 * REQUEST.series();
+    let workers = [recorder("1", limit), recorder("2", limit)];
+    for round in 0..3 {
+        for (index, worker) in workers.iter().enumerate() {
+            for team in 0..20 {
+                serve(worker, &format!("team-{}", team + index * 10), 2);
+            }
+            worker.flush(0, &shared, at(round));
+        }
+    }
+    let rows = served(&shared, at(3));
+    assert_eq!(rows.len(), 4, "{rows:?}");
+    assert_eq!(rows.iter().map(|(_, requests, _)| requests).sum::<u64>(), 120);
+    assert_eq!(rows.iter().map(|(_, _, tokens)| tokens).sum::<u64>(), 240);
+    assert!(rows.iter().any(|(team, ..)| team == "other"));
+    let snapshot = Snapshot::read(&shared, at(3));
+    let sum: usize = GROUPS.iter().map(|group| group.series() * snapshot.rows(group).count()).sum();
+    assert!(sum <= limit, "{sum} time series of at most {limit}");
+}
+
+#[test]
+fn a_flood_of_labels_between_two_ticks_is_bounded() {
+    let shared = Shared::default();
+    let one = recorder("1", 0);
+    for team in 0..5_000 {
+        serve(&one, &format!("team-{team}"), 1);
+    }
+    one.flush(0, &shared, at(0));
+    assert_eq!(served(&shared, at(0)), [("other".to_owned(), 5_000, 5_000)]);
+}
+
+#[test]
+fn counts_that_could_not_be_stored_wait_for_the_next_tick() {
+    let shared = Shared::default();
+    let one = recorder("1", PLENTY);
+    serve(&one, "red", 1);
+    one.flush(0, &Contended(&shared), at(0));
+    assert_eq!(served(&shared, at(0)), []);
+    serve(&one, "red", 1);
+    one.flush(0, &shared, at(1));
+    assert_eq!(served(&shared, at(1)), [("red".to_owned(), 2, 2)]);
+}
+
+#[test]
+fn another_workers_write_in_between_is_kept() {
+    for before in 0..40 {
+        let shared = Shared::default();
+        let (one, two) = (recorder("1", PLENTY), recorder("2", PLENTY));
+        serve(&one, "red", 1);
+        serve(&two, "red", 2);
+        let interrupted = Interrupted::new(&shared, before, |shared: &Shared| two.flush(0, shared, at(0)));
+        one.flush(0, &interrupted, at(0));
+        if !interrupted.happened() {
+            return;
+        }
+        assert_eq!(served(&shared, at(0)), [("red".to_owned(), 2, 3)], "before call {before}");
+        let claims: Claims = value::read(&shared, CLAIMS);
+        assert_eq!(claims.series, REQUEST.series() as u64, "before call {before}");
+    }
+    panic!("the flush makes more calls than expected");
+}
+
+#[test]
+fn damaged_pages_and_those_of_another_registry_count_as_empty() {
+    let shared = Shared::default();
+    let one = recorder("1", PLENTY);
+    serve(&one, "red", 1);
+    one.flush(0, &shared, at(0));
+    let names: Vec<String> = shared.names().into_iter().filter(|name| name != CLAIMS).collect();
+    for name in names {
+        let (whole, _) = shared.read(&name).unwrap();
+        for cut in 0..whole.len() {
+            let _ = Page::parse(&whole[..cut]);
+        }
+        damage(&shared, &name, &[7; 30]);
+    }
+    assert_eq!(served(&shared, at(0)), []);
+    serve(&one, "red", 1);
+    one.flush(0, &shared, at(1));
+    assert_eq!(served(&shared, at(1)), [("red".to_owned(), 1, 1)]);
+}
+
+#[test]
+fn gauges_of_workers_add_up_while_the_workers_live() {
+    let shared = Shared::default();
+    let (one, two) = (recorder("1", PLENTY), recorder("2", PLENTY));
+    let running = [one.enters(), one.enters(), two.enters()];
+    one.flush(5, &shared, at(0));
+    two.flush(0, &shared, at(8));
+    let gauges = |now: Time| {
+        let snapshot = Snapshot::read(&shared, now);
+        let rows: Vec<_> = snapshot.rows(&WORKER).map(|(_, values)| values.to_vec()).collect();
+        assert_eq!(rows.len(), 1);
+        (rows[0][worker::IN_FLIGHT.at], rows[0][worker::BACKLOG.at])
+    };
+    assert_eq!(gauges(at(8)), (3, 5));
+    // The first worker has ended.
+    assert_eq!(gauges(at(15)), (1, 0));
+    drop(running);
+    two.flush(0, &shared, at(15));
+    assert_eq!(gauges(at(15)), (0, 0));
+    let (page, _) = read(&shared, &name(0));
+    assert_eq!(page.0.len(), 1, "the ended worker's row is removed");
+}
+
+#[test]
+fn a_budget_reports_its_latest_value() {
+    let shared = Shared::default();
+    let (one, two) = (recorder("1", PLENTY), recorder("2", PLENTY));
+    let set = |recorder: &Recorder, used: u64| {
+        recorder.record(&BUDGET, &["team=red", "month"], |values| values.set(budget::USED, used));
+    };
+    set(&one, 10);
+    set(&two, 7);
+    two.flush(0, &shared, at(5));
+    one.flush(0, &shared, at(4));
+    let used = || Snapshot::read(&shared, at(5)).rows(&BUDGET).map(|(_, values)| values[0]).collect::<Vec<_>>();
+    assert_eq!(used(), [7]);
+    set(&one, 12);
+    one.flush(0, &shared, at(6));
+    assert_eq!(used(), [12]);
+}
+
+#[test]
+fn counters_can_exist_before_their_first_event() {
+    let shared = Shared::default();
+    let one = recorder("1", PLENTY);
+    one.record(&REJECTED, &["", "", "", "rate_limited"], |values| values.add(rejected::REQUESTS, 1));
+    one.flush(0, &shared, at(0));
+    let mut snapshot = Snapshot::read(&shared, at(0));
+    snapshot.start(&REJECTED, &["", "", "", "rate_limited"]);
+    snapshot.start(&REJECTED, &["", "", "", "budget_exceeded"]);
+    let mut counts: Vec<u64> = snapshot.rows(&REJECTED).map(|(_, values)| values[0]).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [0, 1]);
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn threads_lose_nothing() {
+    let shared = crate::store::fake::Threaded::default();
+    std::thread::scope(|scope| {
+        for worker in 0..4 {
+            let shared = &shared;
+            scope.spawn(move || {
+                let recorder = recorder(&worker.to_string(), PLENTY);
+                for round in 0..50 {
+                    serve(&recorder, "red", 1);
+                    serve(&recorder, &format!("team-{}", round % 5), 1);
+                    recorder.flush(0, shared, at(round));
+                }
+                for _ in 0..10 {
+                    recorder.flush(0, shared, at(60));
+                }
+            });
+        }
+    });
+    assert_eq!(served(&shared, at(60)).iter().map(|(_, requests, _)| requests).sum::<u64>(), 400);
+}

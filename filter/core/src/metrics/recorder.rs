@@ -1,0 +1,186 @@
+//! A worker's own counts, until its tick adds them to the shared data.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sluice_wire::time::Time;
+
+use crate::store::SharedData;
+
+use super::instruments::{Group, Merge, Slot, worker};
+use super::{instruments, labels, pages};
+
+/// How often counts are added to the shared data.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Rows without new counts are kept up to this number, so that they need not be allocated again.
+const KEPT: usize = 1_024;
+
+/// A worker's counts.
+#[derive(Debug)]
+pub struct Recorder {
+    /// The worker's label.
+    worker: String,
+    rows: Mutex<Rows>,
+    in_flight: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    rows: HashMap<Box<[u8]>, Row>,
+    /// A key under construction.
+    key: Vec<u8>,
+    /// The most time series, over all workers.
+    limit: usize,
+    flushed: Time,
+}
+
+/// The new counts of one row.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) group: &'static Group,
+    pub(super) values: Vec<u64>,
+    pub(super) changed: bool,
+    pub(super) admitted: Admitted,
+}
+
+/// Whether a row may be stored under its own labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Admitted {
+    #[default]
+    Unknown,
+    Yes,
+    /// The limit of time series is reached: its counts are stored under `other`.
+    No,
+}
+
+/// Adds to one row.
+#[derive(Debug)]
+pub struct Values<'a>(&'a mut [u64]);
+
+impl Values<'_> {
+    /// Adds to a counter.
+    pub fn add(&mut self, slot: Slot, amount: u64) {
+        if let Some(value) = self.0.get_mut(slot.at) {
+            *value = value.saturating_add(amount);
+        }
+    }
+
+    /// Sets a gauge.
+    pub fn set(&mut self, slot: Slot, amount: u64) {
+        if let Some(value) = self.0.get_mut(slot.at) {
+            *value = amount;
+        }
+    }
+
+    /// Records one value in a histogram.
+    pub fn observe(&mut self, slot: Slot, amount: u64) {
+        self.observe_each(slot, amount, 1);
+    }
+
+    /// Records the same value several times.
+    pub fn observe_each(&mut self, slot: Slot, amount: u64, times: u64) {
+        let bucket = slot.bounds.partition_point(|bound| *bound < amount);
+        self.add(Slot { at: slot.at.saturating_add(bucket), bounds: &[] }, times);
+        let sum = slot.at.saturating_add(slot.bounds.len()).saturating_add(1);
+        self.add(Slot { at: sum, bounds: &[] }, amount.saturating_mul(times));
+    }
+
+    /// Adds the counts of a histogram's buckets, and the sum of their values.
+    pub fn observe_all(&mut self, slot: Slot, buckets: &[u64], sum: u64) {
+        for (bucket, times) in buckets.iter().enumerate().take(slot.bounds.len().saturating_add(1)) {
+            self.add(Slot { at: slot.at.saturating_add(bucket), bounds: &[] }, *times);
+        }
+        let at = slot.at.saturating_add(slot.bounds.len()).saturating_add(1);
+        self.add(Slot { at, bounds: &[] }, sum);
+    }
+
+    /// Records a duration in a histogram of seconds.
+    pub fn observe_time(&mut self, slot: Slot, time: Duration) {
+        self.observe(slot, u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    }
+}
+
+impl Recorder {
+    /// Creates an empty recorder. `worker` must be unique among the workers of this Envoy.
+    pub fn new(worker: String) -> Self {
+        Self { worker, rows: Mutex::default(), in_flight: AtomicUsize::new(0) }
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the most time series that all workers may make; those beyond are counted as `other`.
+    pub fn set_limit(&self, series: usize) {
+        self.rows().limit = series;
+    }
+
+    /// Changes the row of these label values.
+    pub fn record(&self, group: &'static Group, labels: &[&str], change: impl FnOnce(&mut Values<'_>)) {
+        let rows = &mut *self.rows();
+        labels::write(group, labels, &mut rows.key);
+        if !rows.rows.contains_key(&*rows.key) {
+            // A flood of new label values between two ticks must not fill the memory. The bound is generous: each row has at least one
+            // time series.
+            if rows.rows.len() > rows.limit.max(KEPT) {
+                rows.key = labels::other(group);
+            }
+            let row = || Row { group, values: vec![0; group.width()], changed: false, admitted: Admitted::Unknown };
+            rows.rows.entry(rows.key.clone().into_boxed_slice()).or_insert_with(row);
+        }
+        if let Some(row) = rows.rows.get_mut(&*rows.key) {
+            row.changed = true;
+            change(&mut Values(&mut row.values));
+        }
+    }
+
+    /// Adds an event without labels.
+    pub fn event(&self, slot: Slot) {
+        self.record(&instruments::EVENTS, &[], |values| values.add(slot, 1));
+    }
+
+    /// Counts a request as in flight, until the result is dropped.
+    pub fn enters(self: &Arc<Self>) -> RequestInFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        RequestInFlight(self.clone())
+    }
+
+    /// Adds the new counts to the shared data, at most once in each period. `backlog`: settlements that wait for Redis.
+    pub fn tick(&self, backlog: usize, shared: &dyn SharedData, now: Time) {
+        if now.since(self.rows().flushed) >= PERIOD {
+            self.flush(backlog, shared, now);
+        }
+    }
+
+    /// Adds the new counts to the shared data.
+    pub fn flush(&self, backlog: usize, shared: &dyn SharedData, now: Time) {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        self.record(&instruments::WORKER, &[&self.worker], |values| {
+            values.set(worker::IN_FLIGHT, number(self.in_flight.load(Ordering::Relaxed)));
+            values.set(worker::BACKLOG, number(backlog));
+        });
+        let rows = &mut *self.rows();
+        rows.flushed = now;
+        let time = now.0 / 1_000_000;
+        for row in rows.rows.values_mut().filter(|row| row.changed && row.group.merge == Merge::Latest) {
+            Values(&mut row.values).set(Slot::time(row.group), time);
+        }
+        pages::add(shared, &mut rows.rows, rows.limit, now);
+        if rows.rows.len() > KEPT {
+            rows.rows.retain(|_, row| row.changed);
+        }
+    }
+}
+
+/// A request in flight.
+#[derive(Debug)]
+pub struct RequestInFlight(Arc<Recorder>);
+
+impl Drop for RequestInFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
