@@ -3,7 +3,7 @@
 //! slow answers: latency counts from a request's due time, so a stall shows in all requests that it delays. A late
 //! timer is not the server's latency and is left out.
 //!
-//! It is not a general HTTP client: it calls our own servers, and counts every answer other than a complete 200 as an
+//! The generator is no general HTTP client: it calls our own servers, and counts every answer other than a complete 200 as an
 //! error.
 //!
 //! `load ADDRESS REQUEST CONNECTIONS SECONDS RATE [paced]`: REQUEST is a file with the bytes to send, head and body;

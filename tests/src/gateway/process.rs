@@ -121,7 +121,7 @@ impl Process {
 
     /// The exit status, if the command has ended.
     pub fn ended(&self) -> Option<String> {
-        // This does not reap the process: until the drop, its id and group id must not be reused.
+        // The wait does not reap the process: until the drop, the id and group id must not be reused.
         let looking = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         match waitid(WaitId::Pid(self.group), looking) {
             Ok(None) => None,
