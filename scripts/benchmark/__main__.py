@@ -1,30 +1,30 @@
-"""The benchmark behind scripts/bench, which builds what it needs and calls it.
+"""The benchmark. scripts/bench builds the binaries and calls it.
 
 Bare Envoy (a plain route), Envoy with an empty filter in both places, and Envoy with Sluice each run with one worker, pinned
-to the first core; the load and the simulated provider share the second. Rounds are interleaved, each figure is compared with bare
-Envoy's in the same round, and the median over rounds is reported. There are five parts:
+to the first core; the load generator and the simulated provider share the second. Rounds are interleaved. Each result is compared
+with bare Envoy's in the same round, and the report shows the median over rounds. There are five parts:
 
-  rows      throughput and CPU in a closed loop, and the latency that is added at half of what the row can carry, in an open loop
-  paced     streams with an event each 20 ms: what is added to each event's way, and how many events arrive merged
-  ceiling   requests a second while 99 of 100 take less than 10 ms
-  start     wall clock and CPU until it listens
-  memory    resident memory with 1, 2 and 8 workers, of a silent stream, and after prompts of 30 MiB
+  rows      throughput and CPU in a closed loop, and the added latency at half of the row's capacity, in an open loop
+  paced     streams with an event every 20 ms: the latency added to each event, and the number of merged events
+  ceiling   requests per second at a p99 below 10 ms
+  start     wall clock and CPU time until the server listens
+  memory    resident memory with 1, 2 and 8 workers, of an idle stream, and after prompts of 30 MiB
 
 The rows:
 
   floor             an empty filter in both places, in the plain configuration
   dressed_floor     an empty filter in both places, in the configuration that `sluice render` writes
   same_dialect      client and provider speak OpenAI's format
-  limited           the same, with 4 limits and 2 budgets to check
-  translated        the provider speaks Anthropic's
+  limited           same_dialect with 4 limits and 2 budgets to check
+  translated        the provider speaks Anthropic's format
   everything        4 limits, 2 budgets, guardrails on prompts and answers
-  stream_*          the same as streams; they count events
+  stream_*          streamed rows; they count events
   guarded_stream    translated, with guardrails on prompts and answers
   cache_hit         an answer from the cache
   prompt_1mib       a prompt of 1 MiB
 
-CPU is the server's own, from /proc, divided by requests (events, in streams). `busy` is how much of its core the server used: well
-below 100%, the load was the limit, and the CPU figures say more than the ratio of throughputs.
+CPU is the server's CPU time from /proc, divided by requests (for streams, by events). `busy` is the server's use of its core: well
+below 100%, the load generator was the bottleneck, and the CPU results say more than the ratio of throughputs.
 """
 
 import argparse
@@ -51,7 +51,7 @@ PARTS = ["rows", "paced", "ceiling", "start", "memory"]
 
 
 def named(parser, kind, text, known):
-    """A list of names, each of which is known."""
+    """Splits a list of names and rejects unknown ones."""
     names = text.split(",")
     if unknown := sorted(set(names) - set(known)):
         parser.error(f"no such {kind}: {', '.join(unknown)}; there are {', '.join(known)}")
@@ -106,7 +106,7 @@ def measure_rows(stage, rows, bases):
 
 
 def measure(options, stage):
-    """All parts that are wanted; returns their figures."""
+    """Runs the selected parts and returns their results."""
     rows = of_builds([row for row in ROWS if not options.only or row.name in options.only], options.filter)
     paced_rows = of_builds(PACED, options.filter)
     rows += [row for name in options.against for row in peers.rows(name)]
@@ -119,7 +119,7 @@ def measure(options, stage):
     time.sleep(1)
     for row in wanted:
         progress(f"warming up {row.name}")
-        stage.load(row, 1)  # V8 compiles the filter better once it is warm
+        stage.load(row, 1)  # V8 optimizes hot code in the filter
     document = {}
     if "rows" in options.parts:
         measure_rows(stage, rows, bases)
@@ -150,7 +150,7 @@ def show(document, rows, bases):
 
 
 def allow_files(count):
-    """Lets this process, and what it starts, open so many files, if it may."""
+    """Raises the limit of open files for this process and its children, if permitted."""
     allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     for limit in ((max(count, allowed), max(count, most)), (most, most)):
         with contextlib.suppress(ValueError, OSError):
@@ -168,7 +168,7 @@ def main():
             sampled.measure(stage, next(row for row in BASES + ROWS if row.name == options.profile))
             return
         if options.count is not None:
-            import counted  # wants a library that nothing else here does
+            import counted  # needs an extra library
 
             return counted.measure(stage, options.count, options.json)
         document = measure(options, stage)

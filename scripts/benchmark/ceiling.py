@@ -1,6 +1,6 @@
-"""How many requests a second a server answers while 99 of 100 take less than 10 ms: a search over offered rates, by halves, below
-what it carried in a closed loop. Each step looks at each row once, so that all rows see the same weather; a rate that fails is tried once
-more, for one hiccup of the machine would halve what is left."""
+"""Finds the requests per second that a server answers at a p99 below 10 ms, by a binary search below the rate of a closed loop. Each
+step measures every row once, so that the rows share the machine's noise. A failed rate is tried twice, because a single
+hiccup would halve the remaining range."""
 
 LATENCY_US = 10_000
 STEPS = 6  # to a 64th of the closed loop's rate
@@ -19,7 +19,7 @@ class Search:
             self.high = rate
 
     def attempt(self, stage, rate):
-        """What came of this rate, if the server kept up with it."""
+        """The result at this rate; `None` if the server did not keep up."""
         result = stage.load(self.row, stage.options.seconds, rate=rate, connections=CONNECTIONS, tolerant=True)
         kept = result["requests"] / stage.options.seconds >= 0.95 * rate
         return result if kept and not result["errors"] and result["p99_us"] < LATENCY_US else None
@@ -29,7 +29,7 @@ def measure(stage, rows, progress):
     rows = [row for row in rows if row.ceiling]
     searches = []
     for row in rows:
-        # Anew, and not by the rows' rounds: this part may run alone, and the machine may have changed.
+        # A fresh measurement: this part may run without the rows, and the machine's speed may have changed.
         result = stage.load(row, stage.options.seconds)
         searches.append(Search(row, result["requests"] / result["seconds"]))
     for number in range(STEPS):

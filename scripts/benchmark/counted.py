@@ -1,8 +1,8 @@
 """Counts the WebAssembly instructions, host calls and entries of one request. The counts do not depend on how busy the machine is.
 
-The module runs in wasmtime, in a host that implements the part of Envoy that a request needs: it leads one request at a time through the
-gateway role and the provider role of one VM, and asks the simulator. A streamed answer arrives one event at a time. `scripts/setup count`
-installs wasmtime."""
+The module runs in wasmtime, in a host that implements the Envoy functions that a request needs. The host sends one request at a time
+through the gateway role and the provider role of one VM, and calls the simulator. A streamed answer arrives one event at a time.
+`scripts/setup count` installs wasmtime."""
 
 import http.client
 import json
@@ -27,7 +27,7 @@ PAUSE = 1
 
 @dataclass
 class Stream:
-    """A request and its answer, as both roles see them."""
+    """A request and its answer, as visible to both roles."""
 
     headers: dict = field(default_factory=dict)
     bodies: dict = field(default_factory=lambda: {REQUEST_BODY: b"", RESPONSE_BODY: b""})
@@ -36,7 +36,7 @@ class Stream:
 
 
 class Host:
-    """The module, started, and what it may call."""
+    """The running module and its host calls."""
 
     def __init__(self, module, plugins):
         config = wasmtime.Config()
@@ -70,13 +70,13 @@ class Host:
         return made
 
     def step(self, name):
-        """Notes how many instructions were executed before `name`."""
+        """Records the number of instructions before `name`."""
         left = self.store.get_fuel()
         self.steps.append((self.fuel - left, name))
         self.fuel = left
 
     def enter(self, name, *arguments):
-        """Calls a callback of the module, if it exports it."""
+        """Calls a callback, if the module exports it."""
         call = self.exports.get(name)
         if call is None:
             return None
@@ -95,7 +95,7 @@ class Host:
         self.memory.write(self.store, data, at)
 
     def give(self, data, to, size):
-        """Hands data over in memory that the module allocates."""
+        """Copies data into memory that the module allocates."""
         at = 0
         if data:
             at = self.exports["malloc"](self.store, len(data))
@@ -206,10 +206,10 @@ class Host:
         self.write(to, bytes(range(size)))
         return OK
 
-    # A request's way.
+    # A request.
 
     def send(self, request, ask):
-        """Leads a request through both roles; `ask` has the provider answer it: its headers, and its body in portions."""
+        """Sends a request through both roles; `ask` returns the provider's headers and the portions of its body."""
         self.stream, self.steps = Stream(), []
         stream, gateway, provider = self.stream, self.next, self.next + 1
         self.next += 2
@@ -252,7 +252,7 @@ class Host:
 
 
 def pairs(data):
-    """The headers of a map as the ABI writes it."""
+    """Decodes a header map of the ABI."""
     (count,) = struct.unpack_from("<I", data)
     at, found = 4 + 8 * count, []
     for number in range(count):
@@ -273,7 +273,7 @@ def http_headers(head):
 
 
 def simulated(port):
-    """Asks the simulator. An answer that streams comes in events."""
+    """Calls the simulator; splits a streamed answer into events."""
 
     def ask(headers, body):
         named = {name.decode(): value.decode() for name, value in headers}
@@ -292,7 +292,7 @@ def simulated(port):
 
 
 def plugins(bootstrap):
-    """What the rendered configuration tells each role."""
+    """Each role's configuration in the rendered bootstrap."""
     found, places = {}, [yaml.safe_load(bootstrap.read_text())]
     while places:
         place = places.pop()
@@ -307,7 +307,7 @@ def plugins(bootstrap):
 
 
 def measure(stage, only, file):
-    """Counts, for each row that goes through the module; or shows the way of one."""
+    """Prints the counts of each row that uses the module, or every step of one row."""
     hosts, table = {}, []
     for row in ROWS:
         if row.server in FLOORS or only not in ("", row.name):
@@ -316,7 +316,7 @@ def measure(stage, only, file):
             bootstrap = stage.configuration(row.server, 80, f"count-{row.server}", 1)
             hosts[row.server] = Host(stage.wasm, plugins(bootstrap))
         host = hosts[row.server]
-        for _ in range(3):  # what is made once, and what the cache answers, is there the third time
+        for _ in range(3):  # the third request finds lazy state and cached answers
             stream = host.send(stage.request(row, 80), simulated(stage.simulator))
         status = dict(stream.headers[RESPONSE])[b":status"]
         if status != b"200":
@@ -339,7 +339,7 @@ def figures(row, steps):
 
 
 def way(steps):
-    """What was executed before each host call, in order."""
+    """Prints the instructions before each host call, in order."""
     for count, name in steps:
         if name.startswith("> proxy"):
             print(name[2:])

@@ -1,5 +1,5 @@
-"""Resident memory: at rest with 1, 2 and 8 workers; for each stream that is open and silent; and what a prompt of 30 MiB leaves
-behind, for the memory of a VM never shrinks. Each figure is of a process of its own."""
+"""Measures resident memory: at rest with 1, 2 and 8 workers; per idle stream; and after prompts of 30 MiB, because a VM's memory
+never shrinks. Each result comes from a separate process."""
 
 import contextlib
 import resource
@@ -12,10 +12,10 @@ from processes import resident_mib
 from rows import IDLE_MODEL, MIB, Row, of_builds
 
 WORKERS = (1, 2, 8)
-REST = 1  # second, until what a start or a burst of work leaves to do is done
+REST = 1  # second, to finish work after a start or a burst
 PROMPT = 30 * MIB
 DRESSED = Row("dressed_floor", "dressed_floor", "bench")
-# The first streams take what the allocator has left over from the start (V8 compiles in it): these come before.
+# The first streams reuse memory that V8's compilation freed at the start, so they are not measured.
 FIRST, BATCH = 1000, 200
 
 
@@ -34,13 +34,13 @@ def at_rest(stage, servers, progress):
 
 
 class Streams:
-    """Streams that were opened and have said their first words; nothing more comes in any of them."""
+    """Open streams that have sent their first event and are now idle."""
 
     def __init__(self, stage, row, port):
         self.request, self.address, self.open = stage.request(row, port), ("127.0.0.1", port), []
 
     def add(self, count):
-        """Opens so many more. Not all at once: the simulator's queue of new connections is short, and they would wait for each other."""
+        """Opens more streams, in batches: the simulator's accept queue is short, and further connections would wait."""
         for begun in range(0, count, BATCH):
             self.open_and_wait(min(BATCH, count - begun))
 
@@ -63,7 +63,7 @@ class Streams:
                 started[one] += more
                 if not more or not started[one].startswith(b"HTTP/1.1 200"):
                     sys.exit(f"bench: an idle stream ended: {started[one][:300]!r}")
-                # The simulator's opening words, and one event of text.
+                # The opening events and one event of text.
                 if b"xxxx" in started[one]:
                     selector.unregister(one)
                     del started[one]
@@ -75,14 +75,14 @@ class Streams:
 
 
 def idle_streams(stage, rows, count, progress):
-    """Memory of one stream: what `count` of them add."""
+    """The memory of one stream: the growth by `count` streams, divided."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed != resource.RLIM_INFINITY and allowed < (needed := 2 * (FIRST + count) + 1000):
         sys.exit(f"bench: {count} idle streams take {needed} open files, and {allowed} are allowed here")
     results = []
     for row in rows:
         progress(f"{count} idle streams: {row.name}")
-        # The ports of the connections to it that the server before has left are not free for a minute.
+        # The previous server's connections block ports to the old simulator for a minute (TIME_WAIT).
         stage.start_simulator()
         process, port, *_ = stage.run(row.server)
         with contextlib.ExitStack() as closing:
@@ -100,7 +100,7 @@ def idle_streams(stage, rows, count, progress):
 
 
 def large_prompt(stage, rows, progress):
-    """What is resident beyond the state before, once one prompt of 30 MiB was answered, and once four were."""
+    """The growth of resident memory after one prompt of 30 MiB, and after four."""
     results = []
     for row in rows:
         progress(f"a prompt of 30 MiB: {row.name}")
@@ -123,7 +123,7 @@ def large_prompt(stage, rows, progress):
 
 
 def ask(port, request):
-    """One request on a connection of its own."""
+    """Sends one request on a new connection."""
     with socket.create_connection(("127.0.0.1", port), 60) as one:
         one.sendall(request.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1))
         answer = b""

@@ -1,5 +1,5 @@
-"""Paced streams: an event each 20 ms, as models write. What a server adds to each event's way, and whether events that left the
-provider apart reach the client in one read. A saturated stream says nothing of either: there, merging looks like speed."""
+"""Measures paced streams, with an event every 20 ms, like a model's output: the latency that a server adds to each event, and the
+number of separate events that reach the client in one read. In a saturated stream, merging would look like speed."""
 
 import statistics
 
@@ -9,13 +9,13 @@ STREAMS = 8
 
 
 def measure(stage, rows, progress):
-    """Interleaved as the rows are; each row's delays are compared with bare Envoy's in the same round."""
+    """Measures interleaved rounds; each row's delays are compared with bare Envoy's in the same round."""
     options, rounds = stage.options, []
     for number in range(options.rounds):
         progress(f"paced streams, round {number + 1} of {options.rounds}")
         one = {}
         for row in rows:
-            # A second at least: a stream takes a little more.
+            # At least one second: a stream takes slightly longer.
             result = stage.load(row, max(options.seconds, 1), connections=STREAMS, paced=True)
             if result["stamped"] != PACED_EVENTS * result["requests"]:
                 raise SystemExit(f"bench: {row.name}: {result['stamped']} events came with their time, of {result['requests']} streams")

@@ -1,9 +1,9 @@
-"""Other gateways on the same work. Each is started on a port, keeps its own defaults, and is told to ask the simulator as it would
-ask OpenAI; `scripts/setup peer-NAME` installs it into the cache.
+"""Other gateways under the same load. Each runs with its defaults and the simulator as its OpenAI provider; `scripts/setup peer-NAME`
+installs it into the cache.
 
-All of them take OpenAI's chat completions and ask for the same, so they are compared with `same_dialect` and
-`stream_same_dialect`. Limits of their own that would refuse the load are off. Of ferrogw and portkey the port is open to other machines
-while they run: they have no address to listen on."""
+All of them accept and send OpenAI's chat completions, so they are compared with `same_dialect` and `stream_same_dialect`. Their own
+rate limits are off. The ports of ferrogw and portkey are open to other machines while they run: these gateways have no option
+for the listen address."""
 
 import json
 import os
@@ -16,15 +16,15 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slui
 
 
 def smg(port, simulator, _):
-    """Shepherd Model Gateway, of PyPI: in Rust. It checks no key."""
+    """Shepherd Model Gateway, in Rust, from PyPI. It does not check keys."""
     command = [CACHE / "peer-smg/bin/smg", "launch", "--backend", "openai", "--worker-urls", f"http://127.0.0.1:{simulator}"]
     command += ["--host", "127.0.0.1", "--port", port, "--prometheus-host", "127.0.0.1", "--prometheus-port", reserve()]
     return command, {}
 
 
 def ferrogw(port, simulator, folder):
-    """Ferro Labs' gateway, of PyPI: in Go. It refuses models that its table does not have, but for those of an Ollama, which
-    speaks OpenAI's format."""
+    """Ferro Labs' gateway, in Go, from PyPI. It rejects unknown models except those of an Ollama provider, which speaks OpenAI's
+    format."""
     config = folder / "config.yaml"
     config.write_text(json.dumps({"strategy": {"mode": "single"}, "targets": [{"virtual_key": "ollama"}]}))
     return [CACHE / "peer-ferrogw/bin/ferrogw", "serve"], {
@@ -34,7 +34,7 @@ def ferrogw(port, simulator, folder):
 
 
 def litellm(port, simulator, folder):
-    """LiteLLM's proxy, of PyPI: in Python, with one worker. It takes a stream of a hundred equal pieces for a model's failure."""
+    """LiteLLM's proxy, in Python, from PyPI, with one worker. It treats a hundred equal chunks in a stream as a model failure."""
     target = {"model": "openai/bench", "api_base": f"http://127.0.0.1:{simulator}/v1", "api_key": "sk-bench"}
     config = folder / "config.yaml"
     config.write_text(json.dumps({
@@ -46,7 +46,7 @@ def litellm(port, simulator, folder):
 
 
 def portkey(port, _, __):
-    """Portkey's gateway, of npm: in JavaScript. A request's headers say where it goes; it checks no key."""
+    """Portkey's gateway, in JavaScript, from npm. Request headers select the provider; it does not check keys."""
     start = CACHE / "peer-portkey/node_modules/@portkey-ai/gateway/build/start-server.js"
     return ["node", start, "--headless", f"--port={port}"], {"NODE_ENV": "production"}
 
@@ -55,20 +55,20 @@ PEERS = {"smg": smg, "ferrogw": ferrogw, "litellm": litellm, "portkey": portkey}
 
 
 def command(name, port, simulator, folder):
-    """What starts it, and with which environment."""
+    """The command line and the environment of a gateway."""
     folder.mkdir()
     words, environment = PEERS[name](port, simulator, folder)
     return words, {variable: str(value) for variable, value in environment.items()}
 
 
 def headers(name, simulator):
-    """Of each request to it, besides the ordinary ones."""
+    """Extra headers for requests to this gateway."""
     if name != "portkey":
         return []
     return ["x-portkey-provider: openai", f"x-portkey-custom-host: http://127.0.0.1:{simulator}/v1"]
 
 
-# Which answer streams with 500: on Node 20 Portkey's 1.15.2 appends to headers that are immutable.
+# These answer streams with 500: on Node 20, Portkey 1.15.2 appends to immutable headers.
 NO_STREAMS = {"portkey"}
 
 

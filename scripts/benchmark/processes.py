@@ -1,4 +1,4 @@
-"""Processes that are measured: started on a core of their own, stopped by their own ids; and what the system says of them."""
+"""Starts the measured processes on a core of their own, stops them by id, and reads their CPU time and memory from /proc."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ HELD = []
 
 
 def reserve():
-    """A port that the system gives to nobody else: a socket stays bound to it. Who names it gets it all the same."""
+    """Reserves a port: a socket stays bound to it, so the system assigns it to no other process. A server that names it can still listen."""
     one = socket.socket()
     one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     one.bind(("127.0.0.1", 0))
@@ -22,10 +22,10 @@ def reserve():
 
 
 def start(stack, command, core, port, log, environment=None, folder=None):
-    """Starts a command on a core, in a folder, and waits until it listens. Returns the process, and how long that took in seconds."""
+    """Starts a command on a core, in a folder, and waits until it listens. Returns the process and the time in seconds."""
     began = time.monotonic()
     with open(log, "wb") as errors:
-        # What it prints (the access log) is written, as in production, but kept by nobody.
+        # The server writes its access log, as in production, but to /dev/null.
         process = subprocess.Popen(
             [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
             env={**os.environ, "BENCH_PROVIDER_KEY": "sk-bench", **(environment or {})}, cwd=folder,
@@ -49,7 +49,7 @@ def stop(process):
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    for child in children:  # of a server that leaves its workers behind
+    for child in children:  # some servers leave their workers running
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, 9)
 
@@ -65,7 +65,7 @@ def family(pid):
 
 
 def cpu_seconds(pid):
-    """CPU time so far, of the process and its descendants."""
+    """The CPU time of a process and its descendants."""
     total = 0
     for one in family(pid):
         with contextlib.suppress(OSError):
@@ -75,7 +75,7 @@ def cpu_seconds(pid):
 
 
 def resident_mib(pid):
-    """Resident memory, of the process and its descendants; what they share counts for each."""
+    """The resident memory of a process and its descendants; shared memory counts for each of them."""
     total = 0
     for one in family(pid):
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Figures from what was measured, and the tables that are printed."""
+"""Computes the results and prints the tables."""
 
 import platform
 import statistics
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def machine(envoy):
-    """What it was measured on."""
+    """The machine and the Envoy of the run."""
     model = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     version = [part for part in Path(envoy).parts if part.startswith("envoy-")]
     return {"processor": (model or [platform.machine()])[0], "kernel": platform.release(), "envoy": version[-1] if version else str(envoy)}
@@ -59,7 +59,7 @@ def table(results, bases):
 
 
 def checks(rows):
-    """What checking limits and budgets takes: two rows that differ in nothing else."""
+    """Prints the cost of limit and budget checks: the difference between two otherwise equal rows."""
     by_name = {row.name: row for row in rows}
     if not {"same_dialect", "limited"} <= by_name.keys():
         return

@@ -1,4 +1,4 @@
-"""What is measured: each row names a server, what is asked of it, and the row it is compared with."""
+"""The rows of the benchmark: each names a server, its requests, and the row for comparison."""
 
 import json
 import random
@@ -6,22 +6,22 @@ import statistics
 from dataclasses import dataclass, field, replace
 
 SECRET = "sk-sluice-bench"
-EVENTS = 200  # with text, in each of the simulator's streams
+EVENTS = 200  # text events in each of the simulator's streams
 KIB, MIB = 1 << 10, 1 << 20
 
 
 @dataclass
 class Row:
-    """One thing to measure: which server, which model, and what came of it."""
+    """A measurement: the server, the model, and the results."""
 
     name: str
     server: str
     model: str
-    base: str = "bare"  # the row it is compared with
+    base: str = "bare"  # the row for comparison
     stream: bool = False
-    prompt: int = KIB  # bytes of the request's body
-    events: int = EVENTS  # of a stream
-    ceiling: bool = False  # whether its requests per second below a latency are looked for
+    prompt: int = KIB  # request body size in bytes
+    events: int = EVENTS  # per stream
+    ceiling: bool = False  # whether the ceiling part measures the row
     headers: tuple = ()
     rates: list = field(default_factory=list)  # requests per second, one per round
     cpu: list = field(default_factory=list)  # microseconds of the server's CPU per request
@@ -31,14 +31,14 @@ class Row:
 
     @property
     def per(self):
-        """How many of what is counted are in one request."""
+        """The number of counted units (events or requests) per request."""
         return self.events if self.stream else 1
 
     def rate(self):
         return statistics.median(self.rates)
 
     def body(self):
-        """A request of the row's size. One of a KiB is filled with one letter; a large one is text as people write it."""
+        """A request body of the row's size. A body of 1 KiB is padded with one letter, a larger one with natural text."""
         body = {"model": self.model, "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": ""}]}
         if self.stream:
             body |= {"stream": True}
@@ -55,7 +55,7 @@ VOCABULARY = (
 
 
 def text(length):
-    """So many bytes of a JSON string, the same each time: lines of words, some of them quoted."""
+    """A deterministic JSON string of this length: lines of words, some of them quoted."""
     chance, parts = random.Random(1), []
     for _ in range(1000):
         line = " ".join(chance.choices(VOCABULARY, k=12))
@@ -65,8 +65,8 @@ def text(length):
     return cut[:-1] + "x" if cut.endswith("\\") else cut
 
 
-# What rows are compared with. An answer from the cache is compared with `direct`: one that Envoy gives by itself, as long as the
-# simulator's.
+# The rows for comparison. A cached answer is compared with `direct`: Envoy's own direct response, of the same length as the
+# simulator's answer.
 BASES = [
     Row("bare", "bare", "bench", base="", ceiling=True),
     Row("bare_stream", "bare", "bench", base="", stream=True),
@@ -90,12 +90,12 @@ ROWS = [
 
 # Servers with an empty filter.
 FLOORS = ("floor", "dressed_floor")
-# The builds of the filter. A gateway's server is one with the wasm module unless its name ends with another build.
+# The builds of the filter. A gateway uses the wasm module unless the server's name ends with another build.
 BUILDS = ("wasm", "native")
 
 
 def of_builds(rows, builds):
-    """The rows of gateways once for each of these builds; the others as they are."""
+    """Repeats the rows with the filter for each build; other rows stay single."""
     ours = [row for row in rows if row.base and row.server not in (*FLOORS, "bare")]
     others = [row for row in rows if row not in ours]
     return others + [of_build(row, build) for build in builds for row in ours]
@@ -107,7 +107,7 @@ def of_build(row, build):
     lists = {name: [] for name in ("rates", "cpu", "busy", "saturated", "half")}
     return replace(row, name=f"{row.name} {build}", server=f"{row.server}@{build}", **lists)
 
-# Paced streams: an event each 20 ms, and in it when it left.
+# Paced streams: an event every 20 ms, with its send time.
 PACED_EVENTS = 50
 PACED_MODEL = f"bench+tokens={PACED_EVENTS}+every=20"
 
@@ -124,5 +124,5 @@ PACED = [
     paced("paced_guarded", "guarded", "paced_translated"),
 ]
 
-# A stream that says one thing and then nothing more.
+# A stream that sends one text event and then stalls.
 IDLE_MODEL = "bench+stall-after=1"

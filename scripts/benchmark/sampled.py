@@ -1,9 +1,9 @@
-"""Where the CPU time of one row goes, by function: Linux' perf samples Envoy under full load. Never for figures, and never in CI.
+"""Profiles the CPU time of one row by function: Linux' perf samples Envoy under full load. Not for results, and not in CI.
 
-V8 names what it compiled when it is told to, and Envoy has no way to tell it. So a copy of Envoy in the cache has another text where
-its own has the flags for V8: of the same length, with `--perf-basic-prof` in place of the length of stack traces. The module is built
-with the names of its functions. Everything else is as it is measured. Envoy itself comes without names; but stacks can be walked through
-all of it, so what it does for the module, in host calls, is known by the function that called it."""
+V8 exports the names of compiled functions with a flag that Envoy cannot set. The profile therefore uses a copy of Envoy in the cache
+with a patched string of V8 flags: `--perf-basic-prof` replaces the stack trace limit, at the same length. The module is built with
+function names. All else equals the measured setup. Envoy's binary has no symbols, but perf can walk its stacks, so the report
+attributes Envoy's work in host calls to the module's calling function."""
 
 import os
 import re
@@ -23,7 +23,7 @@ HERTZ, LINES = 1997, 40
 
 
 def edited(envoy):
-    """A copy of Envoy whose V8 writes the names of what it compiles to /tmp/perf-PID.map."""
+    """A copy of Envoy whose V8 writes the names of compiled functions to /tmp/perf-PID.map."""
     source = Path(envoy)
     version = next((part for part in source.parts if part.startswith("envoy-")), "envoy")
     copy = CACHE / f"{version}-profile" / "envoy"
@@ -44,7 +44,7 @@ def edited(envoy):
 
 
 def perf():
-    """Refuses where perf is not there, or may not look."""
+    """Exits if perf is not installed, or has no permission."""
     if not shutil.which("perf"):
         sys.exit("bench: no perf here: Debian has it in linux-perf")
     tried = subprocess.run(["perf", "record", "-e", "cpu-clock", "-o", "/dev/null", "true"], capture_output=True, text=True)
@@ -77,7 +77,7 @@ def measure(stage, row):
 
 
 def stacks(file):
-    """The stacks that were found at work, innermost first: of each function the place that it is in, its name, and the address."""
+    """The sampled stacks, innermost function first: each function's location, name, and address."""
     done = subprocess.run(["perf", "script", "-i", file, "-F", "ip,sym,dso"], capture_output=True, text=True, errors="replace")
     if done.returncode:
         sys.exit(f"bench: perf cannot read what it recorded:\n{done.stderr[-1500:]}")
@@ -100,7 +100,7 @@ def place(dso):
 
 
 def plain(symbol):
-    """A function's name without what V8 put around it."""
+    """A function's name without V8's decorations."""
     symbol = re.sub(r"\+0x[0-9a-f]+$", "", symbol)
     if symbol.startswith("JS:"):
         symbol = re.sub(r"-[0-9]+-(turbofan|liftoff)$", "", symbol.removeprefix("JS:").lstrip("*^~"))
@@ -108,7 +108,7 @@ def plain(symbol):
 
 
 def readable(names):
-    """Rust's names as they stand in the source, where binutils are there to read them."""
+    """Demangles Rust names, if binutils are installed."""
     if not shutil.which("c++filt"):
         return {name: name for name in names}
     done = subprocess.run(["c++filt"], input="\n".join(names), capture_output=True, text=True, check=True)
@@ -116,7 +116,7 @@ def readable(names):
 
 
 def doors(found):
-    """The addresses in Envoy from which the module is called: of the three functions that stand around the call itself."""
+    """The return addresses of the three Envoy functions around each call into the module."""
     addresses = set()
     for stack in found:
         inside = [index for index, (where, *_) in enumerate(stack) if where == "module"]
@@ -133,7 +133,7 @@ def show(row, found, microseconds):
     for stack in found:
         where, symbol, _ = stack[0]
         inside = [symbol for where, symbol, _ in stack if where == "module"]
-        # What V8 puts between the module and its host has no name, or one that says so.
+        # V8's stubs between the module and its host have no name, or a name with `Stub:`.
         named = [symbol for symbol in inside if not symbol.startswith(("[unknown]", "Stub:"))]
         within.update(set(named))
         if where == "module":

@@ -1,13 +1,13 @@
-"""The configurations of what is measured: bare Envoy, Envoy with an empty filter in both places, and the gateway."""
+"""The configurations of the measured servers: bare Envoy, Envoy with an empty filter in both places, and the gateway."""
 
 import hashlib
 
 from rows import IDLE_MODEL, PACED_MODEL, SECRET
 
-# `limited` is `sluice` with limits and budgets to check, kept in Envoy's memory; none of them refuses.
+# `limited` is `sluice` with limits and budgets in Envoy's memory that no request exceeds.
 LIMITS = {"requests_per_minute": 10**9, "tokens_per_minute": 10**9, "tokens_per_day": 10**12, "concurrent_requests": 10**4}
 BUDGET = {"daily": 10**6, "monthly": 10**7}
-# `guarded` looks at prompts and at answers, and finds nothing.
+# `guarded` checks prompts and answers without findings.
 GUARDS = {
     "secrets": {
         "detect": ["api_key", "aws_access_key", "private_key", "jwt"],
@@ -16,7 +16,7 @@ GUARDS = {
     "pii": {"detect": ["email", "phone", "credit_card", "iban", "us_ssn", "ip_address"], "on": ["prompts"], "action": "mask"},
     "leaks": {"detect": ["email", "phone", "credit_card", "iban", "us_ssn"], "on": ["answers"], "action": "log"},
 }
-# `everything` has both. Metrics and the access log all of them have.
+# `everything` has both. All of them have metrics and the access log.
 GATEWAYS = ["sluice", "limited", "guarded", "everything"]
 
 
@@ -48,14 +48,14 @@ NOWHERE, SOMEWHERE = "ClusterAction, cluster: none }", "ClusterAction, cluster: 
 
 
 def undressed(bootstrap):
-    """The bootstrap of a gateway whose filter chooses no target: what it leaves open goes to the only provider it is for."""
+    """The bootstrap of a gateway with an empty filter, which chooses no target: the default route is the only provider."""
     if bootstrap.count(NOWHERE) != 1:
         raise SystemExit(f"bench: `sluice render` writes no `{NOWHERE}` any more: dressed_floor has no target")
     return bootstrap.replace(NOWHERE, SOMEWHERE)
 
 
 def proxy(port, upstream, wasm, direct):
-    """Envoy's configuration for a plain route, with a filter in both places when there is one; or for an answer of its own."""
+    """Envoy's configuration for a plain route, with the filter in both places if given; or for a direct response."""
     api = "type.googleapis.com/envoy.extensions"
 
     def address(number):
@@ -72,7 +72,7 @@ def proxy(port, upstream, wasm, direct):
     action, chain = {"route": {"cluster": "upstream"}}, filters("router", "router.v3.Router")
     if direct:
         action = {"direct_response": {"status": 200, "body": {"inline_string": "x" * 1024}}}
-        # Who answers before the whole request is there closes the connection.
+        # Without buffering, Envoy answers before the end of the request and closes the connection.
         whole = {"@type": f"{api}.filters.http.buffer.v3.Buffer", "max_request_bytes": 1 << 16}
         chain.insert(0, {"name": "buffer", "typed_config": whole})
     manager = {
@@ -88,7 +88,7 @@ def proxy(port, upstream, wasm, direct):
         "explicit_http_config": {"http_protocol_options": {}},
         "http_filters": filters("codec", "upstream_codec.v3.UpstreamCodec"),
     }
-    # As in the gateway's bootstrap: the default lets no more than 1,024 requests be under way.
+    # As in the gateway's bootstrap: the default allows only 1,024 concurrent requests.
     wide = {name: 100_000 for name in ("max_connections", "max_pending_requests", "max_requests")}
     cluster = {
         "name": "upstream", "type": "STATIC",

@@ -1,4 +1,4 @@
-"""The stage of a run: the simulator and the servers, each on its core, and the load that is put on them."""
+"""Runs the simulator, the servers and the load generator, each on its core."""
 
 import json
 import os
@@ -28,26 +28,26 @@ class Stage:
         self.start_simulator()
 
     def start_simulator(self):
-        """Starts a simulator for the servers that are started from now on."""
+        """Starts a simulator for all later servers."""
         self.simulator = reserve()
         command = ["target/release/simulator", "--port", self.simulator, "--quiet"]
         start(self.stack, command, self.load_core, self.simulator, self.scratch / f"simulator-{self.simulator}.log")
 
     def serve(self, server, workers=1):
-        """Starts a server and keeps it for rows. Returns how long it took, and what CPU, until it listened."""
+        """Starts a server and keeps it for rows. Returns the wall clock and CPU time until it listened."""
         process, port, wall, cpu = self.run(server, workers)
         self.processes[server], self.ports[server] = process, port
         return wall, cpu
 
     def run(self, server, workers=1):
-        """Starts a server: process, port, and seconds of wall clock and CPU until it listened."""
+        """Starts a server. Returns the process, the port, and the seconds of wall clock and CPU until it listened."""
         port = reserve()
         name = f"{server}-{port}"
         folder = None
         if server in peers.PEERS:
             command, environment = peers.command(server, port, self.simulator, self.scratch / name)
         else:
-            folder = self.scratch  # V8 writes logs to where it is
+            folder = self.scratch  # V8 writes logs to the working directory
             config, environment = self.configuration(server, port, name, workers), None
             if server.endswith("@native"):
                 environment = {"ENVOY_DYNAMIC_MODULES_SEARCH_PATH": NATIVE.parent.resolve()}
@@ -78,7 +78,7 @@ class Stage:
         return bootstrap
 
     def drop(self, process):
-        """Stops a server that was started by `run`."""
+        """Stops a server from `run`."""
         stop(process)
 
     def request(self, row, port=None):
@@ -92,7 +92,7 @@ class Stage:
         return "\r\n".join([*head, "", body]).encode()
 
     def load(self, row, seconds, rate=0, connections=CONNECTIONS, paced=False, tolerant=False):
-        """Puts load on a row's server; what went wrong ends the run, or is told to who is `tolerant`."""
+        """Puts load on a row's server. An error ends the run; with `tolerant` it is part of the result."""
         file = self.scratch / f"{row.server}-{row.name}.request"
         file.write_bytes(self.request(row))
         address = f"127.0.0.1:{self.ports[row.server]}"

@@ -1,4 +1,4 @@
-"""How long a server takes until it listens, on one core: wall clock and CPU. In that time V8 compiles the module."""
+"""Measures the time until a server listens, on one core: wall clock and CPU. V8 compiles the module in that time."""
 
 import statistics
 

@@ -1,7 +1,7 @@
-//! How fast each format is read and written: `cargo bench -p sluice-tests`.
+//! Measures the speed of reading and writing each format: `cargo bench -p sluice-tests`.
 //!
-//! Bodies are measured in bytes a second, streams in events a second (a piece of text of 20 bytes each). Before the times, the
-//! allocations of each are counted: of one body, and of one streamed event.
+//! Bodies are measured in bytes per second, streams in events per second (an event carries 20 bytes of text). The
+//! allocations of one body and of one streamed event are counted first.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -15,15 +15,16 @@ mod samples;
 
 const EVENTS: usize = 1000;
 
-/// The formats of conversations that clients speak, which have both halves: what one writes the other reads.
+/// The chat formats that clients speak, with both halves: the client half reads the output of the provider half, and
+/// the reverse.
 fn chats() -> impl Iterator<Item = (&'static str, &'static ChatClient, &'static ChatProvider)> {
     FORMATS
         .iter()
         .filter_map(|format| Some((format.provider.id.name(), format.client?.chat()?, format.provider.chat()?)))
 }
 
-/// The request as a provider of the format gets it, and the one that it was written from: the plain one, where the format has no
-/// words for the other.
+/// The request as a provider of the format receives it, and its source. The source is the plain request if the format
+/// cannot express the full one.
 fn request(provider: &ChatProvider) -> (Vec<u8>, Request) {
     let whole = samples::request(16);
     match (provider.write_request)(&whole, "model") {
@@ -37,7 +38,7 @@ fn request(provider: &ChatProvider) -> (Vec<u8>, Request) {
 
 fn read_stream(provider: &ChatProvider, bytes: &[u8]) -> usize {
     let (mut reader, mut events, mut count) = ((provider.stream_reader)(), Vec::new(), 0);
-    // As they come from a connection: a few events at a time.
+    // A connection delivers a few events at a time.
     for portion in bytes.chunks(1024) {
         let _ = reader.read(portion, &mut events);
         count += events.drain(..).count();
@@ -45,7 +46,7 @@ fn read_stream(provider: &ChatProvider, bytes: &[u8]) -> usize {
     count
 }
 
-/// Writes a stream; as it leaves, what was written is handed on, unless all of it is wanted.
+/// Writes a stream. Unless `keep` is set, the buffer is cleared after each event, as if it were sent.
 fn write_stream(client: &ChatClient, events: &[StreamEvent], out: &mut Vec<u8>, keep: bool) {
     let mut writer = (client.stream_writer)(Opening {
         model: "model".to_owned(),
@@ -69,7 +70,7 @@ fn written(client: &ChatClient, events: &[StreamEvent]) -> Vec<u8> {
 }
 
 fn bodies(criterion: &mut Criterion) {
-    // Of a format that only providers speak, what is written is measured.
+    // For provider-only formats the benchmark measures the provider half.
     for provider in FORMATS.iter().filter(|format| format.client.is_none()).map(|format| format.provider) {
         let Some(chat) = provider.chat() else { continue };
         let (body, asked) = request(chat);
@@ -120,7 +121,7 @@ fn streams(criterion: &mut Criterion) {
     }
 }
 
-/// What is allocated, for all formats that clients speak: it does not depend on the machine.
+/// Counts the allocations of all client formats: the counts do not depend on the machine.
 fn allocations(_: &mut Criterion) {
     let events = samples::events(EVENTS);
     println!(
@@ -142,7 +143,7 @@ fn allocations(_: &mut Criterion) {
     }
 }
 
-/// Short: formats are compared, not tuned to the last percent.
+/// Short runs: the benchmark compares formats and does not need the last percent.
 fn configured() -> Criterion {
     let (warm, measured) = (Duration::from_millis(200), Duration::from_secs(1));
     Criterion::default().sample_size(20).warm_up_time(warm).measurement_time(measured)

@@ -1,5 +1,5 @@
-//! A load balancer that forgets: it passes bytes on, and of a connection that it has forgotten it says so only to who sends something on
-//! it, by a reset. New connections are fine.
+//! A load balancer that loses connections from its table. It forwards bytes. After [`Balancer::forget`] the balancer
+//! resets a known connection only when the client sends on it; new connections work.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// One before a server on the loopback interface; it ends when this is dropped.
+/// A balancer before a server on the loopback interface; dropping it stops it.
 #[derive(Debug)]
 pub struct Balancer {
     port: u16,
@@ -19,17 +19,17 @@ pub struct Balancer {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Connections that are known: those accepted since it forgot, and no earlier ones.
+    /// The number of connections accepted before the last [`Balancer::forget`]; those are lost.
     forgotten: AtomicUsize,
     known: AtomicUsize,
     reset: AtomicUsize,
 }
 
 impl Balancer {
-    /// Before the server at this port.
+    /// Starts a balancer before the server at this port.
     ///
     /// # Panics
-    /// When no port can be had.
+    /// If no port is free.
     pub async fn start(server: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let port = listener.local_addr().expect("the address of a listener").port();
@@ -38,20 +38,20 @@ impl Balancer {
         Self { port, state, task }
     }
 
-    /// The base URL of the provider behind it.
+    /// The base URL of the provider behind the balancer.
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("http://127.0.0.1:{}/v1", self.port)
     }
 
-    /// Forgets all connections that there are; how many.
+    /// Loses all current connections and returns their number.
     #[must_use]
     pub fn forget(&self) -> usize {
         let known = self.state.known.load(Ordering::SeqCst);
         known - self.state.forgotten.swap(known, Ordering::SeqCst)
     }
 
-    /// How many connections were reset by now.
+    /// The number of connections that the balancer has reset.
     #[must_use]
     pub fn reset(&self) -> usize {
         self.state.reset.load(Ordering::SeqCst)
@@ -78,7 +78,7 @@ async fn serve(listener: TcpListener, server: u16, state: Arc<State>) {
     }
 }
 
-/// Passes bytes on until one side ends, or it was forgotten and the client sends something.
+/// Forwards bytes until one side ends, or until the client sends on a lost connection.
 async fn pass(mut client: TcpStream, server: u16, number: usize, state: Arc<State>) -> Option<()> {
     let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await.ok()?;
     let (mut asked, mut answered) = ([0; 16 << 10], [0; 16 << 10]);
@@ -88,7 +88,7 @@ async fn pass(mut client: TcpStream, server: u16, number: usize, state: Arc<Stat
                 let bytes = asked.get(..read.ok()?).filter(|bytes| !bytes.is_empty())?;
                 if number < state.forgotten.load(Ordering::SeqCst) {
                     state.reset.fetch_add(1, Ordering::SeqCst);
-                    // Without a time to linger, closing is a reset.
+                    // With a linger time of zero, closing the socket sends a reset.
                     return client.set_zero_linger().ok();
                 }
                 server.write_all(bytes).await.ok()?;

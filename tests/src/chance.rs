@@ -1,21 +1,20 @@
-//! Chance that can be had again: numbers that look random and follow from a seed (SplitMix64).
+//! A seeded pseudo-random generator (SplitMix64), so that random choices can be repeated.
 
-/// A sequence of numbers.
 #[derive(Debug, Clone)]
 pub struct Chance(u64);
 
 impl Chance {
-    /// The sequence of this seed.
+    /// A generator with this seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The sequence of somebody among many with one seed.
+    /// An independent generator for one of several actors that share a seed.
     pub fn of(seed: u64, number: u64) -> Self {
         Self(Self(seed ^ number.wrapping_mul(0xD1B5_4A32_D192_ED03)).number())
     }
 
-    /// The next number.
+    /// The next 64-bit number.
     pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -23,28 +22,28 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    /// From zero up to, and without, `end`; zero when that is zero.
+    /// A number in `0..end`; zero if `end` is zero.
     pub fn below(&mut self, end: u64) -> u64 {
         self.number().checked_rem(end).unwrap_or_default()
     }
 
-    /// Yes, in so many of a hundred cases.
+    /// True with this probability, in percent.
     pub fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    /// One of them.
+    /// A random element.
     ///
     /// # Panics
-    /// When there is none.
+    /// If the slice is empty.
     pub fn pick<T: Copy>(&mut self, all: &[T]) -> T {
         all[self.below(all.len() as u64) as usize]
     }
 
-    /// One of them, each as often as its weight says.
+    /// A random element, weighted.
     ///
     /// # Panics
-    /// When there is none with a weight.
+    /// If no weight is above zero.
     pub fn weighted<'a, T>(&mut self, all: &'a [(u64, T)]) -> &'a T {
         let mut place = self.below(all.iter().map(|(weight, _)| weight).sum());
         let chosen = all.iter().find(|(weight, _)| {

@@ -1,5 +1,5 @@
-//! A small HTTP client for tests: one connection for each request, every wait bounded, and an answer that breaks off is
-//! a result like any other.
+//! A small HTTP client for tests. It opens a connection for each request, limits every wait, and treats a truncated
+//! answer as a result.
 
 mod frames;
 mod spoken;
@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use crate::PATIENCE;
 
-/// Where requests go, and the headers that all of them carry.
+/// The target port, and the headers of every request.
 #[derive(Debug, Clone)]
 pub struct Client {
     port: u16,
@@ -30,67 +30,63 @@ pub struct Client {
     patience: Duration,
 }
 
-/// An answer, read to its end.
+/// A complete or truncated answer.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// The HTTP status.
     pub status: u16,
-    /// The headers.
     pub headers: HeaderMap,
-    /// The body, as far as it came.
+    /// The body received so far.
     pub body: Bytes,
-    /// Whether the body came to its end, rather than being broken off.
+    /// Whether the body is complete, not truncated.
     pub complete: bool,
 }
 
 /// A server-sent event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Its `event:` line.
+    /// The `event:` line.
     pub name: Option<String>,
-    /// Its `data:` line.
+    /// The `data:` line.
     pub data: String,
 }
 
 impl Event {
-    /// The data as JSON; null when it is not, as `[DONE]`.
+    /// The data as JSON; null if it is not JSON, such as `[DONE]`.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.data).unwrap_or(Value::Null)
     }
 }
 
-/// Why there is no answer.
+/// The reason for a missing answer.
 #[derive(Debug)]
 pub enum Failure {
     /// The connection was refused or broke.
     Connection(io::Error),
-    /// The other side closed it, or spoke something else, before the headers of an answer were there.
+    /// The server closed the connection, or did not speak HTTP, before the answer's headers.
     NoAnswer(hyper::Error),
 }
 
 impl Client {
-    /// A client of a port of the loopback interface.
+    /// A client for a port of the loopback interface.
     pub fn new(port: u16) -> Self {
         Self { port, headers: vec![("content-type".into(), "application/json".into())], patience: PATIENCE }
     }
 
-    /// The port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The headers.
     pub fn headers(&self) -> &[(String, String)] {
         &self.headers
     }
 
-    /// The same that waits so long for an answer to begin, and for each piece of it.
+    /// Sets the time limit for the start of an answer, and for each chunk.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
-    /// The same with one more header.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(known, _)| known != name);
@@ -98,31 +94,31 @@ impl Client {
         self
     }
 
-    /// The same with an OpenAI key.
+    /// Adds an OpenAI key.
     #[must_use]
     pub fn bearer(self, key: &str) -> Self {
         self.header("authorization", &format!("Bearer {key}"))
     }
 
-    /// The same as a client of Gemini.
+    /// Adds a Gemini key.
     #[must_use]
     pub fn gemini(self, key: &str) -> Self {
         self.header("x-goog-api-key", key)
     }
 
-    /// The same as a client of Anthropic.
+    /// Adds an Anthropic key and version.
     #[must_use]
     pub fn anthropic(self, key: &str) -> Self {
         self.header("x-api-key", key).header("anthropic-version", "2023-06-01")
     }
 
-    /// Sends a request and waits for the headers of its answer.
+    /// Sends a request and waits for the answer's headers.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// If the server sends no answer.
     ///
     /// # Panics
-    /// When it takes too long, or the request is none.
+    /// If the answer takes too long, or the request is invalid.
     pub async fn open(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Result<Open, Failure> {
         let request = self.build(method, path, body);
         timeout(self.patience, self.send(request)).await.expect("an answer in time")
@@ -137,16 +133,16 @@ impl Client {
         request.body(Full::new(body.into())).expect("a valid request")
     }
 
-    /// Connects, for several requests one after another.
+    /// Opens a connection for several requests.
     ///
     /// # Errors
-    /// When nobody accepts.
+    /// If the server does not accept it.
     pub async fn connect(&self) -> Result<Kept, Failure> {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await.map_err(Failure::Connection)?;
         stream.set_nodelay(true).map_err(Failure::Connection)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Failure::NoAnswer)?;
         let connection = Driver(tokio::spawn(async move {
-            // Its error is seen by the one who waits for the answer or the body.
+            // The reader of the answer or the body gets the error.
             let _ = connection.await;
         }));
         Ok(Kept { sender, _connection: connection })
@@ -158,18 +154,18 @@ impl Client {
         Ok(Open { response, patience: self.patience, _connection: Some(_connection) })
     }
 
-    /// Sends a request and reads its answer to the end.
+    /// Sends a request and reads the whole answer.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// If the server sends no answer.
     pub async fn request(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Result<Answer, Failure> {
         Ok(self.open(method, path, body).await?.finish().await)
     }
 
-    /// Posts JSON and reads the answer to its end; says when it has begun, which is when its first bytes are here.
+    /// Posts JSON and reads the whole answer; calls `begun` at the first bytes of the body.
     ///
     /// # Panics
-    /// When there is no answer.
+    /// If the server sends no answer.
     pub async fn post_begun(&self, path: &str, body: &Value, begun: impl FnOnce()) -> Answer {
         let mut open = self.open("POST", path, body.to_string()).await.expect("an answer");
         let first = open.next().await;
@@ -177,29 +173,29 @@ impl Client {
         open.finish_after(first).await
     }
 
-    /// Posts JSON and reads the answer to its end.
+    /// Posts JSON and reads the whole answer.
     ///
     /// # Panics
-    /// When there is no answer.
+    /// If the server sends no answer.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.request("POST", path, body.to_string()).await.expect("an answer")
     }
 
-    /// Writes bytes as they are, which ask for the connection to be closed, and reads until it is.
+    /// Writes raw bytes, which must ask for the connection to be closed, and reads until the end.
     ///
     /// # Panics
-    /// When the connection is refused, or is not closed.
+    /// If the connection is refused, or is not closed.
     pub async fn raw(&self, bytes: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.expect("a connection");
         let mut answer = Vec::new();
-        // A server that refuses early may close before all is written: what it said still counts.
+        // A server that rejects early may close before it has read everything: its answer still counts.
         let _ = stream.write_all(bytes).await;
         while let Ok(1..) = timeout(PATIENCE, stream.read_buf(&mut answer)).await.expect("an end in time") {}
         answer
     }
 }
 
-/// Drives a connection while its answer is wanted.
+/// Drives a connection; dropping it closes the connection.
 #[derive(Debug)]
 struct Driver(JoinHandle<()>);
 
@@ -214,7 +210,7 @@ impl Drop for Driver {
 pub struct Open {
     response: Response<Incoming>,
     patience: Duration,
-    /// Its own, unless it came on one that is kept.
+    /// The connection, unless the answer uses a [`Kept`] one.
     _connection: Option<Driver>,
 }
 
@@ -226,13 +222,13 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Posts JSON as this client, and reads the answer to its end.
+    /// Posts JSON with this client's headers, and reads the whole answer.
     ///
     /// # Errors
-    /// When there is no answer, as on a connection that was closed.
+    /// If the server sends no answer, for example because the connection is closed.
     ///
     /// # Panics
-    /// When it takes too long.
+    /// If the answer takes too long.
     pub async fn post(&mut self, client: &Client, path: &str, body: &Value) -> Result<Answer, Failure> {
         let request = client.build("POST", path, body.to_string());
         let sent = async {
@@ -245,29 +241,27 @@ impl Kept {
 }
 
 impl Open {
-    /// The HTTP status.
     pub fn status(&self) -> u16 {
         self.response.status().as_u16()
     }
 
-    /// The headers.
     pub fn headers(&self) -> &HeaderMap {
         self.response.headers()
     }
 
-    /// The next bytes of the body; `None` at its end, an error when it was broken off.
+    /// The next chunk of the body; `None` at the end.
     ///
     /// # Errors
-    /// When it was broken off.
+    /// If the body is truncated.
     ///
     /// # Panics
-    /// When it takes too long.
+    /// If the chunk takes too long.
     pub async fn next(&mut self) -> Result<Option<Bytes>, hyper::Error> {
         let frame = timeout(self.patience, self.response.body_mut().frame()).await.expect("more of the body in time");
         Ok(frame.transpose()?.map(|frame| frame.into_data().unwrap_or_default()))
     }
 
-    /// Reads the rest.
+    /// Reads the rest of the body.
     pub async fn finish(mut self) -> Answer {
         let first = self.next().await;
         self.finish_after(first).await
@@ -289,12 +283,11 @@ impl Open {
 }
 
 impl Answer {
-    /// The body as JSON; null when it is not.
+    /// The body as JSON; null if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
-    /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -304,22 +297,22 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The complete events of the body; comments are left out.
+    /// The complete events of the body, without comments.
     pub fn events(&self) -> Vec<Event> {
         let text = self.text().replace("\r\n", "\n");
         let complete = text.rfind("\n\n").map_or("", |end| &text[..end]);
         complete.split("\n\n").filter_map(event).collect()
     }
 
-    /// The complete frames of a body in Amazon's event stream, exceptions too, each with its name and its payload.
+    /// The complete frames of a body in Amazon's event stream, including exceptions, each with its name and payload.
     ///
     /// # Panics
-    /// When a checksum is wrong.
+    /// If a checksum is wrong.
     pub fn frames(&self) -> Vec<Event> {
         frames::read(&self.body)
     }
 
-    /// The text of a streamed answer, in whichever wire format.
+    /// The text of a streamed answer, in any wire format.
     pub fn streamed_text(&self) -> String {
         let framed = self.header("content-type") == Some("application/vnd.amazon.eventstream");
         let events = if framed { self.frames() } else { self.events() };
@@ -333,7 +326,7 @@ fn event(block: &str) -> Option<Event> {
     Some(Event { name: field("event:"), data: field("data:")? })
 }
 
-/// What a server of this machine answers, for those who cannot wait for it.
+/// The body of a local server's answer, for callers outside async code.
 pub(crate) fn ask_blocking(port: u16, path: &str) -> Option<String> {
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(1))).ok()?;

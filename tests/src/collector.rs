@@ -1,4 +1,4 @@
-//! A stand-in for a collector of traces: takes OTLP over HTTP, as Envoy exports it, and remembers the spans.
+//! A stub trace collector: accepts OTLP over HTTP, as Envoy exports it, and records the spans.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,28 +18,27 @@ use crate::until;
 
 mod otlp;
 
-/// The token that it wants.
+/// The token that the collector requires.
 pub const TOKEN: &str = "collector-test-token";
 
-/// One span.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Span {
-    /// Its trace: 32 hexadecimal digits.
+    /// The trace id: 32 hexadecimal digits.
     pub trace: String,
-    /// Its own id: 16 hexadecimal digits.
+    /// The span id: 16 hexadecimal digits.
     pub id: String,
-    /// The span that it is a part of; empty when nobody told of one.
+    /// The parent span's id; empty for a root span.
     pub parent: String,
-    /// What it is of, in Envoy's words.
+    /// The operation, in Envoy's words.
     pub name: String,
-    /// Its attributes that are texts.
+    /// The attributes with text values.
     pub tags: BTreeMap<String, String>,
-    /// Whether its status is an error.
+    /// Whether the status is an error.
     pub failed: bool,
 }
 
 impl Span {
-    /// One of its tags.
+    /// The value of a tag.
     pub fn tag(&self, name: &str) -> Option<&str> {
         self.tags.get(name).map(String::as_str)
     }
@@ -47,7 +46,7 @@ impl Span {
 
 type Spans = Arc<Mutex<Vec<Span>>>;
 
-/// A running stand-in; it ends when this is dropped.
+/// A running stub collector; dropping it stops it.
 #[derive(Debug)]
 pub struct Collector {
     port: u16,
@@ -56,10 +55,10 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Starts one.
+    /// Starts a collector.
     ///
     /// # Panics
-    /// When there is no free port.
+    /// If no port is free.
     pub async fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
@@ -68,21 +67,21 @@ impl Collector {
         Self { port, spans, server }
     }
 
-    /// Where it answers.
+    /// The collector's URL.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// All spans so far, in the order in which Envoy told of them.
+    /// All spans so far, in the order of export.
     pub fn spans(&self) -> Vec<Span> {
         self.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The span of a request, by Envoy's id of it, and those of so many attempts, once they are here: Envoy exports every five
-    /// seconds.
+    /// Waits for the span of a request, found by Envoy's request id, and for the spans of its attempts. Envoy exports
+    /// every five seconds.
     ///
     /// # Panics
-    /// When that takes too long.
+    /// If the spans do not arrive in time.
     pub async fn request(&self, id: &str, attempts: usize) -> (Span, Vec<Span>) {
         until("the spans of a request", || {
             let spans = self.spans();
@@ -115,7 +114,7 @@ async fn serve(listener: TcpListener, spans: Spans) {
 
 async fn converse(stream: TcpStream, spans: Spans) {
     let service = service_fn(move |request| take(request, Arc::clone(&spans)));
-    // An error is a client that left.
+    // An error means that the client has disconnected.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 

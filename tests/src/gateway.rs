@@ -1,8 +1,8 @@
-//! A real gateway for end-to-end tests: a gateway file made from what a test says, and `sluice run` with it on a free
-//! port, until it is dropped.
+//! Runs a real gateway for end-to-end tests. The harness renders a gateway file from the test's builder, runs `sluice
+//! run` with it on a free port, and stops it on drop.
 //!
-//! It knows the gateway from outside only: the file, the command, the port, and the access log on standard output.
-//! `SLUICE_BIN` and `SLUICE_WASM` name the command and the module; `./scripts/test` sets both.
+//! The harness knows the gateway only from outside: the file, the command, the port, and the access log on standard
+//! output. `SLUICE_BIN` and `SLUICE_WASM` name the command and the module; `./scripts/test` sets both.
 //!
 //! ```no_run
 //! # async fn example() {
@@ -48,34 +48,33 @@ pub use process::{Process, Signal, children, of_envoy};
 use seat::{Present, Seat};
 use start::Launch;
 
-/// The secret of the key that every gateway under test has, unless the test names keys of its own.
+/// The secret of the default key. Every gateway under test has it unless the test defines its own keys.
 pub const KEY: &str = "sk-sluice-test";
 
-/// Variables in the environment of every gateway under test: a provider's key, and the parts of an account of AWS and a wrong one.
+/// Variables in the environment of every gateway under test: a provider key, AWS credentials, and a wrong AWS secret.
 pub const A_KEY: (&str, &str) = ("A_KEY", "sk-theirs");
 pub const AN_ID: (&str, &str) = ("AN_ID", "AKIDSIMULATOR");
 pub const A_SECRET: (&str, &str) = ("A_SECRET", "secret/of+the=simulator");
 pub const ANOTHER_SECRET: (&str, &str) = ("ANOTHER_SECRET", "another");
-/// Nobody's own account at Google is used in a test.
+/// Hides a developer's own Google credentials from the gateway under test.
 const NO_ACCOUNT: (&str, &str) = ("GOOGLE_APPLICATION_CREDENTIALS", "");
 
 const FILE: &str = "gateway.yaml";
-/// What the command says of a changed file.
+/// The command's message for a changed file.
 const APPLIED: &str = "has changed, and is active";
 const REFUSED: &str = "has changed, and cannot be used";
 
-/// A running gateway. When this is dropped its processes end, unless another test can have them.
+/// A running gateway. Dropping it ends its processes, unless another test can reuse them.
 #[derive(Debug)]
 pub struct Gateway {
-    /// There until it is dropped.
+    /// `None` only during the drop.
     seat: Option<Seat>,
     builder: Builder,
-    /// Whether a test did to it what the next one would notice.
+    /// Whether a test changed state that the next test would notice.
     spoiled: AtomicBool,
 }
 
 impl Gateway {
-    /// Begins to describe one.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -109,7 +108,7 @@ impl Gateway {
         self.seat.as_ref().expect("it is there until it is dropped")
     }
 
-    /// The processes, for what the next test would notice.
+    /// Returns the process and marks the gateway as spoiled: the next test cannot reuse it.
     fn spoil(&self) -> &Process {
         self.spoiled.store(true, Ordering::Relaxed);
         &self.seat().process
@@ -117,7 +116,7 @@ impl Gateway {
 
     fn launch(builder: &Builder, directory: &TempDir, admin: &Port) -> Process {
         let admin = ["--admin".to_owned(), format!("127.0.0.1:{}", admin.number())];
-        // A test that is over waits for nothing.
+        // A finished test needs no drain time.
         let drain = ["--drain".to_owned(), "0s".to_owned()];
         let Launch { concurrency, arguments, environment } = &builder.launch;
         let drain = drain.iter().filter(|_| !arguments.contains(&"--drain".to_owned()));
@@ -128,10 +127,10 @@ impl Gateway {
         Process::start(&directory.path().join(FILE), *concurrency, &arguments, &environment)
     }
 
-    /// Starts it again, with the same file on the same port, once it has ended.
+    /// Starts the gateway again after its end, with the same file and port.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If the gateway does not start.
     pub async fn restart(&mut self) {
         let _turn = turn().await;
         self.spoil();
@@ -147,16 +146,16 @@ impl Gateway {
             if let Some(end) = self.seat().process.ended() {
                 panic!("the gateway did not start: {end}\n{}", self.seat().process.errors());
             }
-            // That somebody accepts connections is not enough: the command does for a moment, to see whether the port is free.
+            // An open port is not enough: the command itself listens for a moment to check that the port is free.
             self.seat().process.errors().contains("Sluice is ready").then_some(())
         })
         .await;
     }
 
-    /// Changes its file, which is replaced whole, and waits until the change is in force.
+    /// Replaces the gateway file and waits until the gateway has applied the change.
     ///
     /// # Panics
-    /// When it is refused, or that takes too long.
+    /// If the gateway rejects the change, or applies it too late.
     pub async fn change(&self, change: impl FnOnce(&mut Value)) {
         let told = |text: &str| self.errors().matches(text).count();
         let (applied, refused) = (told(APPLIED), told(REFUSED));
@@ -168,20 +167,20 @@ impl Gateway {
         .await;
     }
 
-    /// Changes its file, and waits until that is refused: what was said of it.
+    /// Replaces the gateway file, waits until the gateway rejects the change, and returns the error message.
     ///
     /// # Panics
-    /// When it is not, or that takes too long.
+    /// If the gateway accepts the change, or rejects it too late.
     pub async fn change_in_vain(&self, change: impl FnOnce(&mut Value)) -> String {
         let refused = self.errors().matches(REFUSED).count();
         self.edit(change);
         until("the change to be refused", || self.errors().split(REFUSED).nth(refused + 1).map(str::to_owned)).await
     }
 
-    /// Changes its file, which is replaced whole.
+    /// Replaces the gateway file with a changed one.
     ///
     /// # Panics
-    /// When the file is no longer the harness' own.
+    /// If a test replaced the harness' own file before.
     pub fn edit(&self, change: impl FnOnce(&mut Value)) {
         let text = std::fs::read_to_string(self.file()).expect("the gateway file");
         let mut file = serde_json::from_str(&text).expect("JSON of this harness");
@@ -189,122 +188,120 @@ impl Gateway {
         self.write(&format!("{file:#}"));
     }
 
-    /// Replaces its file, as editors do.
+    /// Replaces the gateway file by a rename, as editors do.
     ///
     /// # Panics
-    /// When it cannot be written.
+    /// If the file cannot be written.
     pub fn write(&self, text: &str) {
         let new = self.seat().directory.path().join("gateway.yaml.new");
         std::fs::write(&new, text).expect("a file in the temporary directory");
         std::fs::rename(new, self.file()).expect("a file in the temporary directory");
     }
 
-    /// Where its file is.
+    /// The path of the gateway file.
     pub fn file(&self) -> PathBuf {
         self.seat().directory.path().join(FILE)
     }
 
-    /// Its port.
     pub fn port(&self) -> u16 {
         self.seat().port.number()
     }
 
-    /// A client with the first key, as one of OpenAI.
+    /// An OpenAI client with the first key.
     pub fn client(&self) -> Client {
         self.with_key(&self.builder.first_key())
     }
 
-    /// A client with the first key, as one of Anthropic.
+    /// An Anthropic client with the first key.
     pub fn anthropic_client(&self) -> Client {
         self.anonymous().anthropic(&self.builder.first_key())
     }
 
-    /// A client with this key, as one of OpenAI.
+    /// An OpenAI client with this key.
     pub fn with_key(&self, secret: &str) -> Client {
         self.anonymous().bearer(secret)
     }
 
-    /// A client without a key.
     pub fn anonymous(&self) -> Client {
         Client::new(self.port())
     }
 
-    /// Asks for a chat completion in OpenAI's format.
+    /// Requests a chat completion in OpenAI's format.
     pub async fn chat(&self, body: &Value) -> Answer {
         self.client().post("/v1/chat/completions", body).await
     }
 
-    /// The same as a stream; [`Answer::events`] has its events.
+    /// Requests a streamed chat completion; [`Answer::events`] returns its events.
     pub async fn stream(&self, body: &Value) -> Answer {
         self.chat(&streamed(body)).await
     }
 
-    /// The same of a provider whose stream pauses (`pause-after`), which goes on once the client has its beginning.
+    /// Requests a stream that pauses (`pause-after`), and resumes it after the client has received the first part.
     pub async fn chat_past_a_pause(&self, body: &Value, provider: &Simulator) -> Answer {
         self.client().post_begun("/v1/chat/completions", body, || provider.go_on()).await
     }
 
-    /// Asks for a message in Anthropic's format.
+    /// Requests a message in Anthropic's format.
     pub async fn message(&self, body: &Value) -> Answer {
         self.anthropic_client().post("/v1/messages", body).await
     }
 
-    /// The same as a stream.
+    /// Requests a streamed message in Anthropic's format.
     pub async fn message_stream(&self, body: &Value) -> Answer {
         self.message(&streamed(body)).await
     }
 
-    /// Sends bytes as they are, for requests that no client makes, and gives back what comes.
+    /// Sends raw bytes, for requests that no HTTP client makes, and returns the raw response.
     pub async fn raw(&self, bytes: &[u8]) -> Vec<u8> {
         self.anonymous().raw(bytes).await
     }
 
-    /// The lines of the access log, once there are this many.
+    /// Waits for this many access log lines and returns them.
     ///
     /// # Panics
-    /// When that takes too long.
+    /// If the lines do not arrive in time.
     pub async fn log_lines(&self, count: usize) -> Vec<Value> {
         until("lines in the access log", || Some(self.log()).filter(|lines| lines.len() >= count)).await
     }
 
-    /// The lines of the access log so far: whatever the command wrote to standard output that is a JSON object.
+    /// The access log lines so far: each line of standard output that is a JSON object.
     pub fn log(&self) -> Vec<Value> {
         let lines = self.seat().process.output();
         lines.iter().filter_map(|line| serde_json::from_str(line).ok()).filter(Value::is_object).collect()
     }
 
-    /// All that the command and Envoy wrote to standard output so far.
+    /// The standard output of the command and Envoy so far.
     pub fn output(&self) -> String {
         self.seat().process.output().join("\n")
     }
 
-    /// What the command and Envoy wrote to standard error, for messages of tests that fail.
+    /// The standard error of the command and Envoy, for messages of failed tests.
     pub fn errors(&self) -> String {
         self.seat().process.errors()
     }
 
-    /// One of the filter's counters, as Envoy has it: `sluice.refused.limit`. What never counted is zero.
+    /// The value of a filter counter by its Envoy name, such as `sluice.refused.limit`. Zero if Envoy does not list it.
     ///
     /// # Panics
-    /// When Envoy does not answer.
+    /// If Envoy does not answer.
     pub async fn counter(&self, name: &str) -> u64 {
         self.statistic(&format!("wasmcustom.{name}")).await
     }
 
-    /// One of Envoy's counters or gauges. What never counted is zero.
+    /// The value of an Envoy counter or gauge. Zero if Envoy does not list it.
     ///
     /// # Panics
-    /// When Envoy does not answer.
+    /// If Envoy does not answer.
     pub async fn statistic(&self, name: &str) -> u64 {
         let text = self.envoy(&format!("/stats?filter=^{}$", name.replace('.', "\\."))).await;
         let (_, value) = statistics(&text).next().unwrap_or_default();
         value - self.seat().before.get(name).copied().unwrap_or_default()
     }
 
-    /// Hides all that it logged, wrote and counted, once all requests have ended: as if it had only started.
+    /// Waits until all requests have ended, then hides the logs, output and counters so far.
     ///
     /// # Panics
-    /// When that takes too long, or Envoy does not answer.
+    /// If the requests do not end in time, or Envoy does not answer.
     pub async fn renew(&mut self) {
         self.quiet().await;
         let counters = self.envoy("/stats?type=Counters&usedonly").await;
@@ -314,20 +311,20 @@ impl Gateway {
         seat.process.forget();
     }
 
-    /// The lines of the access log, once all requests have ended and each has its line.
+    /// Waits until all requests have ended and are logged, and returns the access log.
     ///
     /// # Panics
-    /// When that takes too long, or Envoy does not answer.
+    /// If that takes too long, or Envoy does not answer.
     pub async fn quiet(&self) -> Vec<Value> {
         eventually("all requests to end", async || self.statistic("http.sluice.downstream_rq_active").await == 0).await;
         let requests = self.statistic("http.sluice.downstream_rq_total").await;
         self.log_lines(usize::try_from(requests).expect("a number of requests")).await
     }
 
-    /// What Envoy's own administration answers: `/clusters`.
+    /// Sends a GET to Envoy's admin interface: `/clusters`.
     ///
     /// # Panics
-    /// When it does not answer.
+    /// If Envoy does not answer.
     pub async fn envoy(&self, path: &str) -> String {
         Client::new(self.seat().admin.number())
             .request("GET", path, "")
@@ -336,10 +333,10 @@ impl Gateway {
             .text()
     }
 
-    /// Changes something through Envoy's own administration: `/logging?wasm=debug`.
+    /// Sends a POST to Envoy's admin interface: `/logging?wasm=debug`.
     ///
     /// # Panics
-    /// When it does not answer.
+    /// If Envoy does not answer.
     pub async fn tell_envoy(&self, path: &str) {
         self.spoil();
         let told = Client::new(self.seat().admin.number()).request("POST", path, "").await;
@@ -347,19 +344,19 @@ impl Gateway {
         assert_eq!(told.status, 200, "{path}: {}", told.text());
     }
 
-    /// Ends Envoy at once (SIGKILL); the command follows by itself.
+    /// Kills Envoy (SIGKILL); the command then ends by itself.
     ///
     /// # Panics
-    /// When it does not.
+    /// If the command does not end.
     pub async fn kill_envoy(&self) {
         self.spoil().kill_children();
         until("the command to end after its Envoy", || self.seat().process.ended()).await;
     }
 
-    /// The most memory that its Envoy has held so far, in bytes.
+    /// The peak resident memory of Envoy, in bytes.
     ///
     /// # Panics
-    /// When its Envoy has ended.
+    /// If Envoy has ended.
     pub fn peak_memory(&self) -> u64 {
         let peak = |process: u32| {
             let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
@@ -369,40 +366,40 @@ impl Gateway {
         children(self.seat().process.id()).into_iter().filter_map(peak).max().expect("an Envoy") << 10
     }
 
-    /// Whether it still runs.
+    /// Whether the gateway still runs.
     pub fn alive(&self) -> bool {
         self.seat().process.ended().is_none()
     }
 
-    /// The number of the command's process, to look at it.
+    /// The process id of the command.
     pub fn process_id(&self) -> u32 {
         self.seat().process.id()
     }
 
-    /// How the command ended, if it has.
+    /// The exit status of the command, if it has ended.
     pub fn ended(&self) -> Option<String> {
         self.seat().process.ended()
     }
 
-    /// Tells the command to end (SIGTERM).
+    /// Sends the command SIGTERM.
     pub fn tell_to_end(&self) {
         self.spoil().terminate();
     }
 
-    /// Tells the command to end as Ctrl-C would (SIGINT).
+    /// Sends the command SIGINT, as Ctrl-C would.
     pub fn interrupt(&self) {
         self.spoil().interrupt();
     }
 
-    /// Sends the command another signal, and it alone.
+    /// Sends a signal to the command, but not to its children.
     pub fn signal(&self, signal: Signal) {
         self.spoil().signal(signal);
     }
 
-    /// Tells the command to end (SIGTERM), and gives back how it did.
+    /// Sends the command SIGTERM and returns its exit status.
     ///
     /// # Panics
-    /// When that takes too long.
+    /// If the command does not end in time.
     pub async fn terminate(&self) -> String {
         self.spoil().terminate();
         until("the command to end", || self.seat().process.ended()).await
@@ -422,17 +419,17 @@ impl Drop for Gateway {
     }
 }
 
-/// `sluice run` with a gateway file that somebody else wrote, until it is dropped.
+/// `sluice run` with a gateway file from elsewhere; the command ends on drop.
 #[derive(Debug)]
 pub struct Started {
     _process: Process,
 }
 
 impl Started {
-    /// Starts it; its clients connect at `port`.
+    /// Starts the command; clients connect at `port`.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If the command does not start.
     pub async fn with(file: &Path, port: u16, environment: &[(String, String)]) -> Self {
         let _turn = turn().await;
         let process = Process::start(file, 1, &[], environment);
@@ -447,15 +444,15 @@ impl Started {
     }
 }
 
-/// A turn to start: at a time as many as the machine has processors, each of which is busy with compiling the module. More
-/// would all be later, and what runs meanwhile slower.
+/// A permit to start a gateway, one per processor. Each start compiles the module and keeps a processor busy; more
+/// starts at once would all finish later and slow down running tests.
 async fn turn() -> SemaphorePermit<'static> {
     static TURNS: LazyLock<Semaphore> =
         LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)));
     TURNS.acquire().await.expect("turns for ever")
 }
 
-/// What Envoy's administration tells of statistics that have one number.
+/// Parses the single-number statistics of Envoy's admin interface.
 fn statistics(text: &str) -> impl Iterator<Item = (&str, u64)> {
     let lines = text.lines().filter_map(|line| line.rsplit_once(": "));
     lines.filter_map(|(name, value)| Some((name, value.parse().ok()?)))

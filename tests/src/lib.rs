@@ -18,14 +18,13 @@ pub mod wrk;
 use std::future::Future;
 use std::time::Duration;
 
-/// No test waits longer than this for anything: an Envoy that starts on a machine with more to do needs its time.
+/// The longest wait in any test: Envoy starts slowly on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A limit of time for tests in which something runs into it: no longer than they need, and long enough for what is well on a
-/// machine with more to do.
+/// The time limit in tests of timeouts: short, but long enough for a healthy request on a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(3);
 
-/// Where a day, as UTC has it, is about to end, waits until it has: so that what a test counts by days is counted in one.
+/// Waits for the next day if the UTC day is about to end, so that a test's daily counters stay within one day.
 pub async fn within_a_day() {
     const DAY: u64 = 86_400;
     const TAKES: u64 = 45;
@@ -35,10 +34,10 @@ pub async fn within_a_day() {
     }
 }
 
-/// Waits until `ready` gives something.
+/// Waits until `ready` returns a value.
 ///
 /// # Panics
-/// After [`PATIENCE`], naming what was waited for.
+/// After [`PATIENCE`], with the description `what`.
 pub async fn until<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
     let started = std::time::Instant::now();
     loop {
@@ -50,10 +49,10 @@ pub async fn until<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Waits until what has to be asked for holds.
+/// Waits until an async condition holds.
 ///
 /// # Panics
-/// After [`PATIENCE`], naming what was waited for.
+/// After [`PATIENCE`], with the description `what`.
 pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
     let asking = async {
         while !holds().await {

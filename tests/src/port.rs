@@ -1,21 +1,21 @@
-//! A port of the loopback interface that is kept, before somebody listens there, between two who do, and after.
+//! A loopback port that stays reserved before, between and after its listeners.
 //!
-//! A port that was found free and let go may be another's by the time it is needed. Of this one a socket is kept that is
-//! bound to it and never listens. The system gives the port to nobody who asks for any, and to no connection. It gives it to
-//! who asks for this very one and lets addresses be used again (`SO_REUSEADDR`): Envoy, Redis, Webdis, Tokio and the standard
-//! library do. Until one of them listens, whoever connects is refused.
+//! Another process may take a port that was found free and then released. [`Port`] therefore holds a socket that is
+//! bound to the port and never listens. The system then assigns the port to no other socket that asks for any free
+//! port, and to no outgoing connection. A process that names the port and sets `SO_REUSEADDR` can still listen: Envoy,
+//! Redis, Webdis, Tokio and the standard library do. Until then connections are refused.
 
 use tokio::net::TcpSocket;
 
-/// A port, ours until this is dropped.
+/// A reserved port; dropping it releases the port.
 #[derive(Debug)]
 pub struct Port(TcpSocket);
 
 impl Port {
-    /// One that is nobody's.
+    /// Reserves a free port.
     ///
     /// # Panics
-    /// When no port can be had.
+    /// If no port is free.
     pub fn reserve() -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_reuseaddr(true).expect("an option of every socket");
@@ -23,12 +23,12 @@ impl Port {
         Self(socket)
     }
 
-    /// Its number.
+    /// The port number.
     pub fn number(&self) -> u16 {
         self.0.local_addr().map_or(0, |address| address.port())
     }
 
-    /// The base URL of a provider that would be there.
+    /// The base URL of a provider at this port.
     pub fn base_url(&self) -> String {
         format!("http://127.0.0.1:{}/v1", self.number())
     }

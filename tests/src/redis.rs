@@ -1,6 +1,6 @@
-//! A real Redis, and a real Webdis before it, each with a directory and a port of its own, until it is dropped.
+//! A real Redis and a real Webdis before it, each with its own directory and port. Dropping them stops them.
 //!
-//! Redis keeps every write at once (`appendfsync always`), so that what it answered is there after [`Redis::kill`] and
+//! Redis syncs every write (`appendfsync always`), so acknowledged writes survive [`Redis::kill`] and
 //! [`Redis::restart`].
 
 pub mod orders;
@@ -19,22 +19,21 @@ use crate::port::Port;
 use crate::until;
 pub use resp::Connection;
 
-/// A running Redis.
 #[derive(Debug)]
 pub struct Redis {
-    // Dropped in this order: the process ends before its directory goes.
+    // The field order matters: the process ends before its directory goes.
     process: Mutex<Process>,
     directory: TempDir,
     port: Port,
-    /// What the names of all entries begin with.
+    /// The prefix of all entry names.
     prefix: String,
 }
 
 impl Redis {
-    /// Starts an empty one.
+    /// Starts an empty Redis.
     ///
     /// # Panics
-    /// When there is none to start, or it does not.
+    /// If Redis is not installed, or does not start.
     pub async fn start() -> Self {
         Self::with_prefix("sluice").await
     }
@@ -61,7 +60,7 @@ impl Redis {
         Process::of("redis-server", &arguments)
     }
 
-    /// Until it has read what it kept.
+    /// Waits until Redis has loaded its data.
     async fn answering(&self) {
         until("Redis to answer", || {
             let process = self.process();
@@ -74,67 +73,65 @@ impl Redis {
         .await;
     }
 
-    /// Its port.
     pub fn port(&self) -> u16 {
         self.port.number()
     }
 
-    /// Ends it as a loss of power would (`SIGKILL`).
+    /// Kills Redis with `SIGKILL`, as a power loss would.
     pub fn kill(&self) {
         self.process().kill();
     }
 
-    /// Starts it again, with what it kept, on the same port.
+    /// Starts Redis again with its data, on the same port.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If Redis does not start.
     pub async fn restart(&self) {
         self.kill();
         *self.process() = Self::launch(&self.port, &self.directory);
         self.answering().await;
     }
 
-    /// How an entry is named: `key:…`, `m:…`.
+    /// The full name of an entry: `key:…`, `m:…`.
     pub fn name(&self, entry: &str) -> String {
         format!("{{{}}}:{entry}", self.prefix)
     }
 
-    /// Carries out a command, past HTTP.
+    /// Runs a command directly on Redis, not over HTTP.
     ///
     /// # Panics
-    /// When Redis does not answer, or answers with an error.
+    /// If Redis does not answer, or answers with an error.
     pub fn command(&self, words: &[&str]) -> Value {
         let mut connection = Connection::open(self.port()).expect("a connection to Redis");
         connection.command(words).expect("an answer of Redis").expect("no error of Redis")
     }
 }
 
-/// An empty Redis, and a Webdis before it at a port that tests have in turn: an Envoy that was started with that port can be had in turn
-/// too. It ends when the last clone is dropped: a gateway keeps one until Redis has heard all from it. Should an Envoy tell of an earlier
-/// test all the same, it is of other names.
+/// An empty Redis and a Webdis before it, at a port that tests use in turn, so that an Envoy started with that port can
+/// be reused too. The store stops when the last clone is dropped: a gateway keeps a clone until Redis has received all
+/// updates. Late updates of an earlier test would have another prefix.
 #[derive(Debug, Clone)]
 pub struct Store(Arc<Held>);
 
 #[derive(Debug)]
 struct Held {
-    // Dropped in this order: the port is free when the next test gets it.
+    // The field order matters: the port is free when the next test gets it.
     webdis: Webdis,
     redis: Redis,
     _lease: SemaphorePermit<'static>,
 }
 
-/// So many may be had at a time: each brings gateways of its own.
+/// The limit of concurrent stores: each brings gateways of its own.
 static LEASES: Semaphore = Semaphore::const_new(2);
 
-/// The ports at which no Webdis of a [`Store`] is. The one that was had last stands last: gateways that were started with it may still be
-/// there.
+/// The ports of dropped stores, the most recently used last: gateways started with that port may still exist.
 static PORTS: Mutex<Vec<Port>> = Mutex::new(Vec::new());
 
 impl Store {
-    /// One that is empty.
+    /// Leases an empty store.
     ///
     /// # Panics
-    /// When there is none to start, or it does not.
+    /// If Redis or Webdis is not installed, or does not start.
     pub async fn lease() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(1);
         let lease = LEASES.acquire().await.expect("leases for ever");
@@ -144,38 +141,35 @@ impl Store {
         Self(Arc::new(Held { webdis, redis, _lease: lease }))
     }
 
-    /// Its Redis.
     pub fn redis(&self) -> &Redis {
         &self.0.redis
     }
 
-    /// Its Webdis.
     pub fn webdis(&self) -> &Webdis {
         &self.0.webdis
     }
 
-    /// The section of the gateway file that leads here.
+    /// The gateway file's `redis` section for this store.
     pub(crate) fn section(&self) -> Value {
         json!({"url": self.webdis().url(), "prefix": self.redis().prefix})
     }
 }
 
-/// A running Webdis.
 #[derive(Debug)]
 pub struct Webdis {
     process: Mutex<Process>,
     directory: TempDir,
-    /// There until it is dropped.
+    /// `None` only during the drop.
     port: Option<Port>,
-    /// Whether its port is another one's after it.
+    /// Whether the port returns to [`PORTS`] on drop.
     in_turn: bool,
 }
 
 impl Webdis {
-    /// Starts one before this Redis.
+    /// Starts a Webdis before this Redis.
     ///
     /// # Panics
-    /// When there is none to start, or it does not.
+    /// If Webdis is not installed, or does not start.
     pub async fn start(redis: &Redis) -> Self {
         Self::at(Port::reserve(), redis, false).await
     }
@@ -214,25 +208,23 @@ impl Webdis {
         .await;
     }
 
-    /// Its port.
     pub fn port(&self) -> u16 {
         self.port.as_ref().map_or(0, Port::number)
     }
 
-    /// Where it answers.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port())
     }
 
-    /// Ends it at once (`SIGKILL`).
+    /// Kills Webdis (`SIGKILL`).
     pub fn kill(&self) {
         self.process().kill();
     }
 
-    /// Starts it again on the same port.
+    /// Starts Webdis again on the same port.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If Webdis does not start.
     pub async fn restart(&self) {
         self.kill();
         *self.process() = Self::launch(&self.directory);

@@ -1,11 +1,10 @@
-//! What several tests use in turn, because it is dear: a gateway takes seconds of a processor to start, a test some
-//! milliseconds.
+//! Shares expensive fixtures between tests: a gateway takes seconds of CPU to start, a test some milliseconds.
 //!
-//! A [`Shared`] is a static. What it keeps is started by the first test that asks, and leased to one test at a time, which
-//! finds it as if it were new: see [`Fixture::renew`]. What a failed test had is thrown away. Each test has a runtime of its
-//! own, which ends with it, so what is shared starts on one that stays.
+//! A [`Shared`] is a static. The first test that asks starts its fixture. A lease gives the fixture to one test at a
+//! time, and [`Fixture::renew`] resets it. The fixture of a failed test is discarded. Each test's own runtime ends with
+//! the test, so shared fixtures start on a permanent one.
 //!
-//! Statics are never dropped: that the processes end with the tests is for [`crate::gateway`] to see to.
+//! Rust never drops statics: [`crate::gateway`] ends the processes with the test process.
 
 use std::ops::Deref;
 use std::pin::Pin;
@@ -18,45 +17,45 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::gateway::Gateway;
 use crate::simulator::Simulator;
 
-/// Where simulators live that outlive a test, and what goes on while its thread waits.
+/// The permanent runtime, for simulators that outlive a test, and for tasks that run while a test's thread blocks.
 pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
-/// Something that is about to be there.
+/// A fixture that is starting.
 pub type Starting<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Those who keep what nobody has; the one that was asked last stands last.
+/// The pools with idle fixtures, the most recently used last.
 static KEEPERS: Mutex<Vec<&'static dyn Keeper>> = Mutex::new(Vec::new());
 
-/// Who keeps things for tests to come.
+/// A pool of fixtures for later tests.
 trait Keeper: Sync {
-    /// Ends one of those that nobody has, if there is one.
+    /// Drops an idle fixture; returns `false` if the pool has none.
     fn give_up_one(&self) -> bool;
 }
 
-/// Ends one of the things that nobody has, of the kind that was not asked for longest, if there is one.
+/// Drops an idle fixture of the least recently used pool; returns `false` if no pool has one.
 pub fn give_up_one() -> bool {
     let keepers = KEEPERS.lock().unwrap_or_else(PoisonError::into_inner).clone();
     keepers.iter().any(|keeper| keeper.give_up_one())
 }
 
-/// What can be leased again.
+/// A fixture that can be leased again.
 pub trait Fixture: Send + 'static {
-    /// Waits until nothing of an earlier lease is under way, and hides all that it left. `false` when that cannot be done
-    /// any more, and another one must be started.
+    /// Waits for the end of the previous lease's requests, and hides its logs and counters. Returns `false` if the
+    /// fixture cannot be reused and must be replaced.
     fn renew(&mut self) -> impl Future<Output = bool> + Send;
 }
 
-/// Renews a gateway and the simulators before it, which hold nothing any more, and have neither faults nor requests.
+/// Renews a gateway and its simulators: releases held answers, and clears faults and requests.
 ///
 /// # Panics
-/// When a request of the earlier lease does not end.
+/// If a request of the previous lease does not end.
 pub async fn renew(gateway: &mut Gateway, simulators: &[&Simulator]) {
     simulators.iter().for_each(|simulator| simulator.release());
     gateway.renew().await;
     simulators.iter().for_each(|simulator| simulator.clear());
 }
 
-/// Some of a kind, for many tests.
+/// A pool of equal fixtures.
 pub struct Shared<T> {
     start: fn() -> Starting<T>,
     seats: Semaphore,
@@ -64,15 +63,15 @@ pub struct Shared<T> {
 }
 
 impl<T: Fixture> Shared<T> {
-    /// At most so many at a time; none is started before it is needed.
+    /// A pool with at most `most` leases at a time. Fixtures start on demand.
     pub const fn new(most: usize, start: fn() -> Starting<T>) -> Self {
         Self { start, seats: Semaphore::const_new(most), idle: Mutex::new(Vec::new()) }
     }
 
-    /// One of them, for this test alone until the lease is dropped.
+    /// Leases a fixture to this test until the lease is dropped.
     ///
     /// # Panics
-    /// When none can be started.
+    /// If the fixture cannot start.
     pub async fn lease(&'static self) -> Lease<T> {
         self.is_asked();
         let seat = self.seats.acquire().await.expect("seats for ever");
@@ -102,15 +101,15 @@ impl<T: Fixture> Shared<T> {
 
 impl<T: Fixture> Keeper for Shared<T> {
     fn give_up_one(&self) -> bool {
-        // Not dropped while others wait for the list: a process takes its time to end.
+        // The fixture is dropped after the lock: a process takes time to end.
         let one = self.idle().pop();
         one.is_some()
     }
 }
 
-/// What a test has until it ends.
+/// A fixture leased to one test.
 pub struct Lease<T: Fixture> {
-    /// Some until the drop.
+    /// `None` only during the drop.
     fixture: Option<T>,
     shared: &'static Shared<T>,
     _seat: SemaphorePermit<'static>,
@@ -139,7 +138,7 @@ mod tests {
 
     use super::*;
 
-    /// Knows how many were started before it, and how often it was leased again: once at most.
+    /// Counts the fixtures started before it, and its own renewals, of which it allows one.
     #[derive(Debug, PartialEq)]
     struct Counted(usize, usize);
 

@@ -1,5 +1,5 @@
-//! Checks AWS' signatures (SigV4) as a service does: from the request as it arrived, by AWS' own description, sharing nothing
-//! with whoever signed. Whether the signature is recent is not looked at.
+//! Verifies AWS signatures (SigV4) as AWS does. The check works on the received request, follows AWS' own description,
+//! and shares no code with the signer. It ignores the signature's age.
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 
@@ -10,22 +10,21 @@ use sha2::{Digest as _, Sha256};
 
 use crate::simulator::Recorded;
 
-/// Who may call, and what.
+/// The AWS account and service that a signature must match.
 #[derive(Debug, Clone, Copy)]
 pub struct Account<'a> {
-    /// The access key's id.
+    /// The access key id.
     pub id: &'a str,
-    /// Its secret.
+    /// The secret access key.
     pub secret: &'a str,
-    /// The session's token, when the key is for a while only.
+    /// The session token of temporary credentials.
     pub token: Option<&'a str>,
-    /// The service's region.
     pub region: &'a str,
-    /// The name of the service in signatures.
+    /// The service name in the signature's scope.
     pub service: &'a str,
 }
 
-/// Whether the request is this account's and has not changed since; or why it is refused.
+/// Returns an error with the reason if the signature does not match the account or the request.
 pub fn verify(request: &Recorded, account: &Account<'_>) -> Result<(), String> {
     let authorization = request.header("authorization").ok_or("no authorization")?;
     let fields = authorization.strip_prefix("AWS4-HMAC-SHA256 ").ok_or("another algorithm")?;
@@ -92,7 +91,7 @@ fn trimmed(value: &str) -> String {
     value.split(' ').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// A path as all services but S3 have it: what was encoded on the wire is encoded once more.
+/// The path as all services except S3 sign it: the encoded path is encoded again.
 fn encoded(path: &str) -> String {
     path.bytes().fold(String::new(), |mut text, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
@@ -120,7 +119,7 @@ mod tests {
     use super::*;
     use bytes::Bytes;
 
-    /// The account of AWS' published examples.
+    /// The account in AWS' published examples.
     const ACCOUNT: Account<'_> = Account {
         id: "AKIDEXAMPLE",
         secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",

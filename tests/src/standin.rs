@@ -1,5 +1,5 @@
-//! A stand-in for a service that is no provider of the simulator's: it answers every request as the test says, in JSON or
-//! events, and remembers it.
+//! A stub HTTP service for services that the simulator does not cover. The test supplies the answers, in JSON or as raw
+//! bytes, and the stub records the requests.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,10 +18,10 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::gateway::Upstream;
 use crate::simulator::Recorded;
 
-/// What it answers: a status and a body.
+/// Computes the status and the body of an answer.
 type Answers = Arc<dyn Fn(&Recorded) -> (u16, Bytes) + Send + Sync>;
 
-/// A running stand-in; it ends when this is dropped.
+/// A running stub; dropping it stops it.
 #[derive(Debug)]
 pub struct StandIn {
     port: u16,
@@ -30,10 +30,10 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// Starts one.
+    /// Starts a stub with JSON answers.
     ///
     /// # Panics
-    /// When there is no free port.
+    /// If no port is free.
     pub async fn start(answers: impl Fn(&Recorded) -> (u16, Value) + Send + Sync + 'static) -> Self {
         Self::serving(move |request| {
             let (status, body) = answers(request);
@@ -42,10 +42,10 @@ impl StandIn {
         .await
     }
 
-    /// The same with bodies as they are: larger than one would build from JSON, or none at all.
+    /// Starts a stub with raw bodies: bodies too large to build as JSON, or empty ones.
     ///
     /// # Panics
-    /// When there is no free port.
+    /// If no port is free.
     pub async fn serving(answers: impl Fn(&Recorded) -> (u16, Bytes) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
@@ -55,12 +55,12 @@ impl StandIn {
         Self { port, requests, server }
     }
 
-    /// Where it answers, without a path.
+    /// The stub's URL, without a path.
     pub fn url(&self) -> String {
         format!("http://{}", self.authority())
     }
 
-    /// The same as a host and a port.
+    /// The stub's host and port.
     pub fn authority(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
@@ -104,7 +104,7 @@ async fn serve(listener: TcpListener, service: Service) {
 
 async fn converse(stream: TcpStream, service: Service) {
     let service = service_fn(move |request| service.clone().answer(request));
-    // An error is a client that left.
+    // An error means that the client has disconnected.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 

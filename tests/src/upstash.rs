@@ -1,5 +1,5 @@
-//! A stand-in for Upstash: its REST API, as far as its documentation tells, before a real Redis. It is not Upstash's own
-//! server, which is a service and cannot run in a test.
+//! A stub for Upstash: its documented REST API before a real Redis. Upstash's own server is a hosted service and cannot
+//! run in a test.
 
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -23,43 +23,41 @@ use crate::redis::{Connection, Redis};
 use crate::shared::RUNTIME;
 use crate::until;
 
-/// The token that it wants.
+/// The token that the stub requires.
 pub const TOKEN: &str = A_KEY.1;
 
-/// A running stand-in; it ends when this is dropped.
+/// A running stub; dropping it stops it.
 #[derive(Debug)]
 pub struct Upstash {
     port: MutexGuard<'static, Port>,
     server: JoinHandle<()>,
 }
 
-/// Where each of them is, one after the other: an Envoy that was started with this port can be had in turn.
+/// The port that all stubs use in turn, so that an Envoy started with this port can be reused.
 static PORT: LazyLock<tokio::sync::Mutex<Port>> = LazyLock::new(|| tokio::sync::Mutex::new(Port::reserve()));
 
 impl Upstash {
-    /// Starts one before this Redis.
+    /// Starts a stub before this Redis.
     ///
     /// # Panics
-    /// When the one before does not leave its port.
+    /// If the previous stub does not release the port.
     pub async fn start(redis: &Redis) -> Self {
         let port = PORT.lock().await;
-        // The one before may only be about to end.
+        // The previous stub may still be stopping.
         let listen = || std::net::TcpListener::bind(("127.0.0.1", port.number())).ok();
         let listener = until("the port to be free", listen).await;
         listener.set_nonblocking(true).expect("an option of every socket");
-        // A gateway that ends may still have to be answered: see [`Gateway`](crate::gateway::Gateway).
+        // A stopping gateway may still need answers: see [`Gateway`](crate::gateway::Gateway).
         let _runtime = RUNTIME.enter();
         let listener = TcpListener::from_std(listener).expect("a runtime");
         let server = tokio::spawn(serve(listener, redis.port()));
         Self { port, server }
     }
 
-    /// Its port.
     pub fn port(&self) -> u16 {
         self.port.number()
     }
 
-    /// Where it answers.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port())
     }
@@ -89,7 +87,7 @@ async fn converse(stream: TcpStream, backend: Arc<Backend>) {
         let backend = Arc::clone(&backend);
         async move { answer(request, backend).await }
     });
-    // An error is a client that left.
+    // An error means that the client has disconnected.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
@@ -116,7 +114,7 @@ async fn answer(request: Request<Incoming>, backend: Arc<Backend>) -> Result<Res
     Ok(response)
 }
 
-/// The Redis behind one client's connection.
+/// The connection to Redis behind one client connection.
 #[derive(Debug)]
 struct Backend {
     port: u16,
@@ -133,7 +131,7 @@ impl Backend {
             None => Connection::open(self.port)?,
         };
         let reply = connection.command(&words)?;
-        // A connection that broke is not kept.
+        // The stub does not keep a broken connection.
         *kept = Some(connection);
         Ok(reply)
     }

@@ -1,4 +1,4 @@
--- One request, again and again: its path, its body, then the names and values of its headers.
+-- Repeats one request. Arguments: path, body, then header names and values.
 function init(words)
     local headers = {}
     for place = 3, #words, 2 do

@@ -1,5 +1,5 @@
-//! Load made by `wrk`: a client of others' making, which sends the next request when it has the answer to the last, and
-//! leaves in the middle of those that are under way when it is told to end.
+//! Generates load with `wrk`, an independent client. Each connection sends the next request after the last answer. On
+//! stop, `wrk` disconnects in the middle of its pending requests.
 
 use serde_json::Value;
 
@@ -9,26 +9,26 @@ use crate::until;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/wrk.lua");
 
-/// A running `wrk`; it ends when this is dropped.
+/// A running `wrk`; dropping it stops it.
 #[derive(Debug)]
 pub struct Wrk(Process);
 
-/// What it has counted.
+/// The counts that `wrk` reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Report {
-    /// Answers that it has read to their end.
+    /// The complete answers.
     pub answered: u64,
-    /// Of these, those with a status of 400 or above.
+    /// The answers with a status of 400 or above.
     pub refused: u64,
-    /// Connections that failed, and requests that took more than a minute.
+    /// The failed connections, and the requests that took more than a minute.
     pub broken: u64,
 }
 
 impl Wrk {
-    /// Posts this body with the headers of this client, on so many connections at the same time.
+    /// Posts this body with this client's headers on `connections` concurrent connections.
     ///
     /// # Panics
-    /// When there is no `wrk`.
+    /// If `wrk` is not installed.
     pub fn start(client: &Client, path: &str, body: &Value, connections: usize) -> Self {
         let connections = connections.to_string();
         let url = format!("http://127.0.0.1:{}", client.port());
@@ -39,10 +39,10 @@ impl Wrk {
         Self(Process::of("wrk", &words.map(str::to_owned).collect::<Vec<_>>()))
     }
 
-    /// Tells it to end, in the middle of its requests.
+    /// Stops `wrk` in the middle of its requests.
     ///
     /// # Panics
-    /// When it does not, or has nothing to report.
+    /// If `wrk` does not end, or prints no report.
     pub async fn stop(self) -> Report {
         self.0.interrupt();
         let report = until("wrk to report", || {

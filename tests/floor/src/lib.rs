@@ -1,4 +1,4 @@
-//! A filter that does nothing, in both places where Sluice's stands: what is left to pay when no code of ours runs.
+//! An empty filter in both places of Sluice's filter. It shows the cost that remains without any code of ours.
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;

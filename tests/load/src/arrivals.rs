@@ -1,7 +1,7 @@
-//! How long the events of paced streams were under way, and whether they came as they were sent. The simulator writes into an
-//! event's text when it left (`@` and 19 digits, nanoseconds since 1970); both processes have the same clock.
+//! Measures the latency of events in paced streams, and whether they arrive separately. The simulator writes the send
+//! time into each event's text (`@` and 19 digits, nanoseconds since 1970); both processes use the same clock.
 //!
-//! An event counts as merged when the read that brought it had brought another before it: they were sent apart.
+//! An event counts as merged if an earlier event arrived in the same read: the simulator sent them separately.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,15 +10,15 @@ const DIGITS: usize = 19;
 /// The events of one connection's streams.
 #[derive(Default)]
 pub struct Arrivals {
-    /// From the simulator to us, one for each event.
+    /// The latency of each event, from the simulator to the client.
     pub delays: Vec<Duration>,
-    /// How many were merged.
+    /// The number of merged events.
     pub merged: u64,
     last: Option<u64>,
 }
 
 impl Arrivals {
-    /// Notes the events in this piece of a stream, which the read with this number completed at this time.
+    /// Records the events in `piece`. The read with this number completed the piece at this time.
     pub fn note(&mut self, piece: &[u8], read: u64, at: SystemTime) {
         for left in piece.split(|byte| *byte == b'@').skip(1).filter_map(moment) {
             self.delays.push(at.duration_since(left).unwrap_or_default());

@@ -1,14 +1,15 @@
-//! The benchmark's load: one request again and again on a number of connections, each with a thread of its own, either as
-//! fast as the answers come (closed loop) or at a fixed rate that does not wait for slow answers (open loop). In the open
-//! loop a request that had to wait for the one before it on its connection counts from when it was due, so a stall is seen
-//! by all that it delays; a timer that fires late is not the server's latency and is left out.
+//! The benchmark's load generator. It repeats one request on a number of connections, each with a thread of its own.
+//! The closed loop sends the next request after each answer. The open loop sends at a fixed rate that does not wait for
+//! slow answers: latency counts from a request's due time, so a stall shows in all requests that it delays. A late
+//! timer is not the server's latency and is left out.
 //!
-//! It is not a general HTTP client: it speaks to our own servers, and every answer that is not a whole 200 is an error.
+//! The generator is no general HTTP client: it calls our own servers, and counts every answer other than a complete 200 as an
+//! error.
 //!
-//! `load ADDRESS REQUEST CONNECTIONS SECONDS RATE [paced]`: REQUEST is a file with the bytes to send, head and body; RATE is in
-//! requests per second over all connections, 0 for the closed loop. `paced` is for streams whose events say when they left
-//! (`arrivals`): the connections begin one after the other, so that their events do not fall together. One line of JSON says
-//! what came of it.
+//! `load ADDRESS REQUEST CONNECTIONS SECONDS RATE [paced]`: REQUEST is a file with the bytes to send, head and body;
+//! RATE is in requests per second over all connections, 0 for the closed loop. `paced` is for streams whose events
+//! contain their send times (`arrivals`): the connections start one after the other, so that their events do not
+//! coincide. The result is one line of JSON.
 
 mod arrivals;
 mod response;
@@ -21,19 +22,19 @@ use std::time::{Duration, Instant};
 use arrivals::Arrivals;
 use response::Responses;
 
-/// Between two events of a paced stream.
+/// The time between two events of a paced stream.
 const PACE: Duration = Duration::from_millis(20);
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// What one connection does.
+/// The work of one connection.
 #[derive(Clone)]
 struct Plan {
     address: String,
     request: Vec<u8>,
     start: Instant,
     end: Instant,
-    /// Between two requests; nothing in the closed loop.
+    /// The time between two requests; `None` in the closed loop.
     interval: Option<Duration>,
     paced: bool,
 }
@@ -94,8 +95,8 @@ fn run(plan: &Plan) -> Outcome {
     outcome
 }
 
-/// Sends and reads until the time is over, or until something is wrong. In the closed loop there is one request at least: a machine
-/// that has too much to do may start threads late.
+/// Sends and reads until the end time or an error. The closed loop sends at least one request: a busy machine may start
+/// threads late.
 fn exchange(plan: &Plan, outcome: &mut Outcome) -> Result<(), Failure> {
     let mut stream = TcpStream::connect(&plan.address)?;
     stream.set_nodelay(true)?;
@@ -147,7 +148,7 @@ fn report(mut total: Outcome, errors: usize, elapsed: Duration) {
     );
 }
 
-/// In microseconds.
+/// A percentile, in microseconds.
 fn at(sorted: &[Duration], share: f64) -> f64 {
     let rank = (sorted.len() as f64 * share) as usize;
     sorted.get(rank).map_or(0.0, |time| time.as_secs_f64() * 1e6)

@@ -1,35 +1,36 @@
-//! Reads answers from one connection, just enough of HTTP/1.1 to know where each ends, and counts its server-sent events.
+//! Reads answers from one connection and counts their server-sent events. It knows only enough HTTP/1.1 to find the end
+//! of each answer.
 
 use std::io::{Error, Read};
 use std::time::SystemTime;
 
 use crate::arrivals::Arrivals;
 
-/// The answers on one connection; what was read beyond one belongs to the next.
+/// The answers on one connection; the buffer may already hold the start of the next one.
 #[derive(Default)]
 pub struct Responses {
     buffer: Vec<u8>,
     used: usize,
     reads: u64,
-    /// When the last read was done; looked at only for `arrivals`.
+    /// The time of the last read; set only for `arrivals`.
     read_at: Option<SystemTime>,
-    /// When events arrived, where that is wanted.
+    /// Records event arrivals, if requested.
     pub arrivals: Option<Arrivals>,
 }
 
-/// How a body ends.
+/// How the end of a body is determined.
 enum Framing {
     Length(usize),
     Chunked,
 }
 
 impl Responses {
-    /// Of a new connection.
+    /// The answers of a new connection.
     pub fn new(arrivals: Option<Arrivals>) -> Self {
         Self { arrivals, ..Self::default() }
     }
 
-    /// Reads one answer to its end and returns how many events it had. Fails unless it is a whole 200.
+    /// Reads one complete answer and returns its number of events. Fails unless the answer is a complete 200.
     pub fn next(&mut self, stream: &mut impl Read) -> Result<u64, Error> {
         self.buffer.drain(..self.used);
         self.used = 0;
@@ -75,7 +76,7 @@ impl Responses {
         }
     }
 
-    /// Uses up the next bytes, all of them read, and returns where they start.
+    /// Consumes the next bytes, reading as needed, and returns their offset.
     fn take(&mut self, stream: &mut impl Read, length: usize) -> Result<usize, Error> {
         while self.buffer.len() - self.used < length {
             self.fill(stream)?;
@@ -124,7 +125,7 @@ fn bad(what: &str) -> Error {
 mod tests {
     use super::Responses;
 
-    /// Gives one byte at a time.
+    /// A reader that returns one byte at a time.
     struct Slow<'a>(&'a [u8]);
 
     impl std::io::Read for Slow<'_> {

@@ -1,4 +1,4 @@
-//! The provider simulator as a command; [`USAGE`] says how it is called and what it serves.
+//! The provider simulator as a command; [`USAGE`] describes its options.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,11 +1,11 @@
-//! Amazon's event stream, read: what is complete of it, with every checksum verified.
+//! Reads Amazon's event stream: all complete frames, with every checksum verified.
 
 use super::Event;
 
-/// The frames of a body, each with its name and its payload. The first header of a frame is the one that names it.
+/// The frames of a body, each with its name and payload. The first header of a frame holds the name.
 ///
 /// # Panics
-/// When a checksum is wrong.
+/// If a checksum is wrong.
 pub fn read(body: &[u8]) -> Vec<Event> {
     let mut left = body;
     let mut frames = Vec::new();
@@ -14,7 +14,7 @@ pub fn read(body: &[u8]) -> Vec<Event> {
         let checksum = |upto: usize| number(frame, upto) == Some(crc(&frame[..upto]) as usize);
         assert!(checksum(8) && checksum(length - 4), "a wrong checksum");
         let headers = 12 + number(frame, 4).expect("a length of headers");
-        // A header: its name's length and its name, a byte for the type, two for the value's length, the value.
+        // A header: the name's length, the name, a type byte, two bytes for the value's length, the value.
         let from = 12 + 1 + usize::from(frame[12]) + 1;
         let to = from + 2 + usize::from(u16::from_be_bytes([frame[from], frame[from + 1]]));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -1,4 +1,4 @@
-//! The text that an event of a stream brings, whichever wire format it is of.
+//! Extracts the text of a stream event, in any wire format.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,23 +6,23 @@ use serde_json::Value;
 
 /// The text in an event's data.
 pub fn text(data: &Value) -> Option<String> {
-    // Anthropic's event inside a frame of Bedrock's.
+    // An Anthropic event inside a Bedrock frame.
     if let Some(bytes) = data["bytes"].as_str() {
         return text(&serde_json::from_slice(&STANDARD.decode(bytes).ok()?).ok()?);
     }
     let choice = &data["choices"][0];
     let part = &data["candidates"][0]["content"]["parts"][0];
     let places = [
-        // OpenAI's chat completions, and its completions of texts.
+        // OpenAI chat completions and legacy completions.
         &choice["delta"]["content"],
         &choice["text"],
-        // Anthropic's messages, and Bedrock's conversations.
+        // Anthropic messages and Bedrock Converse.
         &data["delta"]["text"],
         // Cohere.
         &data["delta"]["message"]["content"]["text"],
-        // Gemini, but not its thoughts.
+        // Gemini, without thoughts.
         if part["thought"] == true { &Value::Null } else { &part["text"] },
-        // OpenAI's responses.
+        // OpenAI responses.
         if data["type"] == "response.output_text.delta" { &data["delta"] } else { &Value::Null },
     ];
     places.into_iter().find_map(Value::as_str).map(str::to_owned)

@@ -1,4 +1,4 @@
-//! As much of OTLP's protobuf as tests ask about.
+//! Reads the parts of OTLP's protobuf that tests assert on.
 //!
 //! Source: `opentelemetry/proto/collector/trace/v1/trace_service.proto` and `opentelemetry/proto/trace/v1/trace.proto`.
 
@@ -78,7 +78,7 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// The spans of an `ExportTraceServiceRequest`; `None` when it is none.
+/// The spans of an `ExportTraceServiceRequest`; `None` if the bytes are malformed.
 pub fn spans(request: &[u8]) -> Option<Vec<Span>> {
     let mut spans = Vec::new();
     for resource in Message::read(request)?.all(1) {

@@ -1,8 +1,7 @@
-//! The builds of the filter that a gateway under test can run.
+//! The filter builds that a gateway under test can run.
 
 use std::path::{Path, PathBuf};
 
-/// A build of the filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Build {
     /// The wasm module.
@@ -12,7 +11,7 @@ pub enum Build {
 }
 
 impl Build {
-    /// The one that `SLUICE_FILTER` names, or wasm.
+    /// The build that `SLUICE_FILTER` names, or wasm.
     pub fn under_test() -> Self {
         match std::env::var("SLUICE_FILTER").as_deref() {
             Ok("native") => Self::Native,
@@ -20,12 +19,12 @@ impl Build {
         }
     }
 
-    /// Whether it runs in VMs, which can end and be made anew while Envoy runs. A native module ends with Envoy.
+    /// Whether the filter runs in VMs, which can end and restart while Envoy runs. A native module ends with Envoy.
     pub fn has_vms(self) -> bool {
         self == Self::Wasm
     }
 
-    /// The variable that names its module.
+    /// The variable that names the module.
     pub fn variable(self) -> &'static str {
         match self {
             Self::Wasm => "SLUICE_WASM",
@@ -33,7 +32,7 @@ impl Build {
         }
     }
 
-    /// The command's option that names its module.
+    /// The command's option that names the module.
     pub fn option(self) -> &'static str {
         match self {
             Self::Wasm => "--wasm",
@@ -41,12 +40,12 @@ impl Build {
         }
     }
 
-    /// The command's arguments that choose it.
+    /// The command's arguments that choose this build.
     pub fn arguments(self) -> [&'static str; 2] {
         ["--filter", if self == Self::Native { "native" } else { "wasm" }]
     }
 
-    /// The name of its module's file, where one is made for a test.
+    /// The module's file name in a test's directory.
     pub fn file(self) -> &'static str {
         match self {
             Self::Wasm => "sluice.wasm",
@@ -54,20 +53,20 @@ impl Build {
         }
     }
 
-    /// Its module.
+    /// The path of the module.
     ///
     /// # Panics
-    /// When `./scripts/test` has not named it.
+    /// If `./scripts/test` has not set the variable.
     pub fn module(self) -> PathBuf {
         std::env::var_os(self.variable())
             .unwrap_or_else(|| panic!("{}, which ./scripts/test sets", self.variable()))
             .into()
     }
 
-    /// Its module of which a request can choose a defect, made for tests by `./scripts/build --test`.
+    /// The module with defects that a request can trigger, built by `./scripts/build --test`.
     ///
     /// # Panics
-    /// When it is missing.
+    /// If the module is missing.
     pub fn trap_module(self) -> PathBuf {
         let (variable, file) = match self {
             Self::Wasm => ("SLUICE_TRAP_WASM", "sluice-trap.wasm"),

@@ -1,4 +1,4 @@
-//! The gateway file of a test.
+//! Renders the gateway file of a test.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -22,9 +22,9 @@ pub enum Kind {
     Anthropic,
 }
 
-/// Something that can stand where a provider is.
+/// A server that can act as a provider.
 pub trait Upstream {
-    /// Its URL with the version's path.
+    /// The URL, with the API version in its path.
     fn base_url(&self) -> String;
 }
 
@@ -54,60 +54,60 @@ pub struct Key {
 }
 
 impl Key {
-    /// A key of the team `test`, for all models, without an end.
+    /// A key of the team `test`, for all models, without an expiry.
     pub fn new(id: &str, secret: &str) -> Self {
         let fields = [("id", json!(id)), ("sha256", json!(sha256(secret))), ("team", json!("test"))];
         let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Self { secret: secret.into(), fields }
     }
 
-    /// Of this team.
+    /// Sets the team.
     #[must_use]
     pub fn team(self, team: &str) -> Self {
         self.set("team", json!(team))
     }
 
-    /// For these models only.
+    /// Restricts the key to these models.
     #[must_use]
     pub fn models(self, models: &[&str]) -> Self {
         self.set("models", json!(models))
     }
 
-    /// Until then (RFC 3339).
+    /// Sets the expiry (RFC 3339).
     #[must_use]
     pub fn expires(self, when: &str) -> Self {
         self.set("expires", json!(when))
     }
 
-    /// With these limits.
+    /// Sets the rate limits.
     #[must_use]
     pub fn limits(self, limits: Value) -> Self {
         self.set("limits", limits)
     }
 
-    /// With this budget.
+    /// Sets the budget.
     #[must_use]
     pub fn budget(self, budget: Value) -> Self {
         self.set("budget", budget)
     }
 
-    /// Rotated: this secret was its secret before, and is valid too until then.
+    /// Rotates the key: the previous secret stays valid until then.
     #[must_use]
     pub fn previous(self, secret: &str, until: &str) -> Self {
         self.set("previous", json!({"sha256": sha256(secret), "until": until}))
     }
 
-    /// Its record, as Redis has it.
+    /// The key's record, as stored in Redis.
     pub fn record(&self) -> Value {
         Value::Object(self.fields.clone())
     }
 
-    /// SHA-256 of its secret, 64 hexadecimal digits.
+    /// SHA-256 of the secret, 64 hexadecimal digits.
     pub fn sha256(&self) -> String {
         sha256(&self.secret)
     }
 
-    /// Sets a field that has no method here.
+    /// Sets a field without a method of its own.
     #[must_use]
     pub fn set(mut self, field: &str, value: Value) -> Self {
         self.fields.insert(field.into(), value);
@@ -123,7 +123,7 @@ pub fn sha256(secret: &str) -> String {
     })
 }
 
-/// A gateway described, not yet started.
+/// A gateway that has not started yet.
 #[derive(Debug, Clone)]
 pub struct Builder {
     providers: Vec<Provider>,
@@ -132,9 +132,9 @@ pub struct Builder {
     timeouts: Map<String, Value>,
     more: Value,
     pub(super) launch: Launch,
-    /// A Redis that tests have in turn.
+    /// A shared Redis.
     pub(super) store: Option<Store>,
-    /// Whether no other test may have its processes, before or after.
+    /// Whether the gateway needs processes of its own, not shared with other tests.
     alone: bool,
 }
 
@@ -143,7 +143,7 @@ struct Provider {
     name: String,
     kind: Kind,
     url: String,
-    /// The field of its credential, with its value.
+    /// The credential's field and value.
     credential: (String, Value),
 }
 
@@ -163,7 +163,7 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Adds a provider; its key is `sk-NAME`, in a file.
+    /// Adds a provider with the key `sk-NAME`, in a file.
     #[must_use]
     pub fn provider(mut self, name: &str, kind: Kind, upstream: &(impl Upstream + ?Sized)) -> Self {
         let credential = ("key".to_owned(), json!({"file": format!("{name}.key")}));
@@ -171,7 +171,8 @@ impl Builder {
         self
     }
 
-    /// Gives the last provider another credential than its key: `aws`, `google`, `entra`, or a key from elsewhere.
+    /// Replaces the last provider's key with another credential: `aws`, `google`, `entra`, or a key from another
+    /// source.
     #[must_use]
     pub fn credential(mut self, field: &str, value: Value) -> Self {
         if let Some(provider) = self.providers.last_mut() {
@@ -180,15 +181,15 @@ impl Builder {
         self
     }
 
-    /// Sets a variable in the environment of `sluice run`, which has [`A_KEY`](super::A_KEY) and some others besides: it is this test's
-    /// alone then.
+    /// Sets a variable in the environment of `sluice run`, besides defaults such as [`A_KEY`](super::A_KEY). The
+    /// processes are then not shared with other tests.
     #[must_use]
     pub fn environment(mut self, variable: &str, value: &str) -> Self {
         self.launch.environment.push((variable.to_owned(), value.to_owned()));
         self
     }
 
-    /// Adds a model with its targets: provider, and the provider's name for it.
+    /// Adds a model with its targets: provider, and the provider's model name.
     #[must_use]
     pub fn model(mut self, name: &str, targets: &[(&str, &str)]) -> Self {
         let target = |(provider, model): &(&str, &str)| json!({"provider": provider, "model": model});
@@ -196,55 +197,55 @@ impl Builder {
         self
     }
 
-    /// Adds a key, in place of the one that is there without.
+    /// Adds a key. The first key replaces the default key.
     #[must_use]
     pub fn key(mut self, key: Key) -> Self {
         self.keys.push(key);
         self
     }
 
-    /// Sets one of `total`, `answer`, `first_token`, `idle`.
+    /// Sets a timeout: `total`, `answer`, `first_token`, or `idle`.
     #[must_use]
     pub fn timeout(mut self, name: &str, time: &str) -> Self {
         self.timeouts.insert(name.into(), json!(time));
         self
     }
 
-    /// Adds what has no method here to the file: objects are merged into what is there.
+    /// Merges other sections into the gateway file.
     #[must_use]
     pub fn with(mut self, more: Value) -> Self {
         merge(&mut self.more, more);
         self
     }
 
-    /// Sets what a provider's model costs: US dollars for a million tokens of input, and of output.
+    /// Sets the price of a provider's model: US dollars per million tokens of input, and of output.
     #[must_use]
     pub fn price(self, model: &str, input: f64, output: f64) -> Self {
         self.with(json!({"prices": {"models": {model: {"input": input, "output": output}}}}))
     }
 
-    /// Keeps its counters in the Redis behind this Webdis, for which it waits long: Redis writes everything to the disk at
-    /// once here, and on a busy machine that takes its time.
+    /// Keeps the counters in the Redis behind this Webdis, with a long timeout: Redis syncs every write to the disk
+    /// here, which is slow on a busy machine.
     #[must_use]
     pub fn redis(self, webdis: &Webdis) -> Self {
         self.with(json!({"redis": {"url": webdis.url(), "timeout": "10s"}}))
     }
 
-    /// The same with a Redis whose port tests have in turn.
+    /// Keeps the counters in a shared Redis.
     #[must_use]
     pub fn store(mut self, store: &Store) -> Self {
         self.store = Some(store.clone());
         self.with(json!({"redis": store.section()})).redis(store.webdis())
     }
 
-    /// How many of Envoy's workers there are; one by default.
+    /// Sets the number of Envoy's workers; one by default.
     #[must_use]
     pub fn concurrency(mut self, workers: u32) -> Self {
         self.launch.concurrency = workers;
         self
     }
 
-    /// Has it run this module, in place of the one that ships.
+    /// Runs this module instead of the released one.
     #[must_use]
     pub fn module(self, module: &Path) -> Self {
         self.argument(Build::under_test().option()).argument(&module.display().to_string())
@@ -257,32 +258,33 @@ impl Builder {
         self
     }
 
-    /// Gives it processes of its own: the test is about how they start, or about all that they did since.
+    /// Gives the gateway processes of its own: the test is about their start, or about everything they did since.
     #[must_use]
     pub fn alone(mut self) -> Self {
         self.alone = true;
         self
     }
 
-    /// Starts it and waits until it accepts connections.
+    /// Starts the gateway and waits until it accepts connections.
     ///
     /// # Panics
-    /// When it does not start, with what it said.
+    /// If the gateway does not start, with its output.
     pub async fn start(self) -> Gateway {
         Gateway::start(self).await
     }
 
-    /// Whether its processes can be another test's before and after. The file says its own port and directory nowhere else.
+    /// Whether other tests can use the processes before and after. The file must not name its own port or directory
+    /// elsewhere.
     pub(super) fn is_shareable(&self) -> bool {
         let redis = match self.more.get("redis") {
-            // The keeper is not changed while Envoy runs.
+            // The store mode cannot change while Envoy runs.
             Some(redis) => self.store.is_some() && redis.get("mode").is_none_or(|mode| mode != "relaxed"),
             None => true,
         };
         !self.alone && redis && self.launch.is_shareable() && leaves_no_trace(&self.more)
     }
 
-    /// What its processes are started with.
+    /// The parameters that are fixed when the processes start.
     pub(super) fn all_at_the_start(&self) -> Start {
         let (models, times) = (Value::Object(self.models.clone()), json!({ "timeouts": self.timeouts }));
         Start::of(&self.launch, &[&self.more, &models, &times])
@@ -292,7 +294,7 @@ impl Builder {
         self.keys.first().map_or_else(|| KEY.to_owned(), |key| key.secret.clone())
     }
 
-    /// The file's content; the providers' keys are written beside it.
+    /// Renders the gateway file; writes the provider keys beside it.
     pub(super) fn render(&self, port: u16, directory: &Path) -> Value {
         let mut providers = Map::new();
         for Provider { name, kind, url, credential: (field, value) } in &self.providers {
@@ -323,7 +325,7 @@ impl Builder {
     }
 }
 
-/// Objects become one, anything else gives way.
+/// Merges objects; any other value is replaced.
 fn merge(into: &mut Value, more: Value) {
     match (into, more) {
         (Value::Object(fields), Value::Object(more)) => {

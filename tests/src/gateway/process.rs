@@ -1,8 +1,8 @@
-//! `sluice run` as a child process, and Envoy with it: started, listened to, and ended for certain.
+//! `sluice run` and Envoy as child processes, which always end.
 //!
-//! The child leads a process group of its own. Dropping ends the group, and its children before it, which may lead groups of
-//! their own, as Envoy does. Should this process end before, as it does with a gateway in a static, or when it is killed, a
-//! [`Guard`] does so in its place.
+//! The child leads its own process group. Dropping the [`Process`] ends the group, after the child's own children,
+//! which may lead groups of their own, as Envoy does. If this process ends first, because it was killed or the gateway
+//! is in a static, a [`Guard`] ends the group instead.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::process::CommandExt as _;
@@ -18,14 +18,14 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process, kill_process_gro
 use super::build::Build;
 use crate::PATIENCE;
 
-/// How long the command has to end by itself: longer than it waits for its Envoy.
+/// How long the command may take to end: longer than it waits for its Envoy.
 const TO_END: Duration = Duration::from_secs(10);
 
 /// The running command.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
-    /// The child's number, and its group's.
+    /// The child's process id, which is also its group id.
     group: Pid,
     output: Lines,
     errors: Lines,
@@ -33,11 +33,11 @@ pub struct Process {
 }
 
 impl Process {
-    /// Runs the command with this gateway file, these arguments, and these variables besides its own environment. Where a
-    /// guard has to end it, the file's directory goes too.
+    /// Runs the command with this gateway file, these arguments, and these variables added to its environment. If a
+    /// guard has to end the command, it also removes the file's directory.
     ///
     /// # Panics
-    /// When the command or the module is missing, or cannot be started.
+    /// If the command or the module is missing, or cannot be started.
     pub fn start(file: &Path, concurrency: u32, arguments: &[String], environment: &[(String, String)]) -> Self {
         let mut run = Command::new(built("SLUICE_BIN", "target/release/sluice"));
         if let Some(module) = std::env::var_os(Build::under_test().variable()) {
@@ -52,10 +52,10 @@ impl Process {
         Self::spawn(run, file.parent())
     }
 
-    /// Runs a program of the system that stays in the foreground.
+    /// Runs a system program that stays in the foreground.
     ///
     /// # Panics
-    /// When there is none of that name.
+    /// If no program of that name exists.
     pub fn of(program: &str, arguments: &[String]) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let found = std::env::split_paths(&path).map(|directory| directory.join(program)).find(|file| file.exists());
@@ -74,43 +74,43 @@ impl Process {
         Self { child, group, output, errors, _guard: Guard::over(group, directory) }
     }
 
-    /// The number of the command's process.
+    /// The process id of the command.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Tells the command, and it alone, to end.
+    /// Sends SIGTERM to the command only.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
     }
 
-    /// Tells the command, and it alone, to end as Ctrl-C would.
+    /// Sends SIGINT, as Ctrl-C would, to the command only.
     pub fn interrupt(&self) {
         self.signal(Signal::INT);
     }
 
-    /// Sends the command, and it alone, a signal.
+    /// Sends a signal to the command only.
     pub fn signal(&self, signal: Signal) {
-        // An error means that it has ended already.
+        // An error means that the process has already ended.
         let _ = kill_process(self.group, signal);
     }
 
-    /// Ends the processes that the command started, and not the command, at once.
+    /// Kills the command's children, but not the command.
     pub fn kill_children(&self) {
         for child in children(self.child.id()) {
             if let Some(child) = i32::try_from(child).ok().and_then(Pid::from_raw) {
-                // An error means that it has ended already.
+                // An error means that the process has already ended.
                 let _ = kill_process(child, Signal::KILL);
             }
         }
     }
 
-    /// Ends the command and whatever it started at once, without a chance to tidy up, and waits for its end.
+    /// Kills the command and its children without cleanup, and waits for the command's end.
     ///
     /// # Panics
-    /// When it does not end.
+    /// If the command does not end.
     pub fn kill(&self) {
-        // An error means that it has ended already.
+        // An error means that the group has already ended.
         let _ = kill_process_group(self.group, Signal::KILL);
         let started = Instant::now();
         while self.ended().is_none() {
@@ -119,9 +119,9 @@ impl Process {
         }
     }
 
-    /// How it ended, if it has.
+    /// The exit status, if the command has ended.
     pub fn ended(&self) -> Option<String> {
-        // Looked at, not reaped: until the drop its number, and that of its group, stay its own.
+        // The wait does not reap the process: until the drop, the id and group id must not be reused.
         let looking = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         match waitid(WaitId::Pid(self.group), looking) {
             Ok(None) => None,
@@ -134,28 +134,26 @@ impl Process {
         }
     }
 
-    /// The lines of standard output so far.
     pub fn output(&self) -> Vec<String> {
         self.output.lock().clone()
     }
 
-    /// The text of standard error so far.
     pub fn errors(&self) -> String {
         self.errors.lock().join("\n")
     }
 
-    /// Forgets what was written so far.
+    /// Discards the output so far.
     pub fn forget(&self) {
         self.output.lock().clear();
         self.errors.lock().clear();
     }
 }
 
-/// Runs the Envoy that `SLUICE_ENVOY` names with this configuration and these arguments, until it is dropped. It finds the filter's
-/// module where it is.
+/// Runs the Envoy that `SLUICE_ENVOY` names with this configuration and these arguments. Envoy finds the filter's
+/// module at its own path.
 ///
 /// # Panics
-/// When it does not start.
+/// If Envoy does not start.
 pub fn of_envoy(configuration: &Path, arguments: &[&str], module: &Path) -> Process {
     let mut run = Command::new(std::env::var_os("SLUICE_ENVOY").expect("SLUICE_ENVOY, which ./scripts/test sets"));
     run.arg("-c").arg(configuration).args(arguments);
@@ -163,14 +161,14 @@ pub fn of_envoy(configuration: &Path, arguments: &[&str], module: &Path) -> Proc
     Process::spawn(run, None)
 }
 
-/// The processes that this one started and that still run.
+/// The running children of a process.
 pub fn children(process: u32) -> Vec<u32> {
     let listed = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
     let listed = listed.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
     listed.flat_map(|text| text.split_whitespace().filter_map(|one| one.parse().ok()).collect::<Vec<_>>()).collect()
 }
 
-/// What an environment variable names, or what the build leaves beside the workspace.
+/// The path in an environment variable, or else the build's output beside the workspace.
 fn built(variable: &str, beside: &str) -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let path = std::env::var_os(variable).map_or_else(|| workspace.join(beside), PathBuf::from);
@@ -180,26 +178,26 @@ fn built(variable: &str, beside: &str) -> PathBuf {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Errors of these signals mean that nobody is left, which is what is wanted.
+        // An error means that no process is left, which is the goal.
         let _ = kill_process_group(self.group, Signal::TERM);
         let started = Instant::now();
         while self.ended().is_none() && started.elapsed() < TO_END {
             thread::sleep(Duration::from_millis(5));
         }
-        // Whoever is still there: a child that did not end, or what it left behind.
+        // Kills the remaining processes: a child that did not end, or orphans of a child.
         self.kill_children();
         let _ = kill_process_group(self.group, Signal::KILL);
         let _ = self.child.wait();
     }
 }
 
-/// A shell that waits for the end of this process, however that comes about, and then does for the group what dropping the
-/// process would have done: tells it to end, kills what has not a while later, and removes its directory. It waits at a pipe
-/// whose other end nobody else has.
+/// A shell that waits for this process to end for any reason, then cleans up as the drop would: it ends the group,
+/// kills the remaining processes after a while, and removes the directory. It waits on a pipe; only this process holds
+/// the other end.
 #[derive(Debug)]
 struct Guard(Child);
 
-/// The group and the directory are its arguments.
+/// The arguments are the group and the directory.
 const GUARD: &str = r#"read -r _
 kill -s TERM -- "-$1"
 tries=0
@@ -221,13 +219,14 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // Its number is its own until it is waited for, and before that it has not read the pipe's end.
+        // The guard's process id is not reused until the guard is reaped, and the guard has not yet read the end of the
+        // pipe.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// The lines of a pipe, read by a thread of their own so that the child never waits for a reader.
+/// The lines of a pipe. A separate thread reads them so that the child never blocks on output.
 #[derive(Debug, Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 
@@ -271,7 +270,7 @@ mod tests {
         panic!("the command said nothing: {}", process.errors());
     }
 
-    /// Whether a process runs; one that ended counts as gone before its parent has heard of it.
+    /// Whether a process runs; a zombie counts as ended.
     fn runs(number: &str) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
         stat.rsplit(") ").next().is_some_and(|state| !state.is_empty() && !state.starts_with('Z'))
@@ -296,7 +295,7 @@ mod tests {
         assert!(!runs(&child) && !runs(&guard));
     }
 
-    /// As Envoy: a child that leads a group of its own and does not end when it is told to.
+    /// Like Envoy: a child that leads its own group and ignores SIGTERM.
     const STUBBORN: &str = "trap '' TERM; setsid sh -c 'echo $$; exec sleep 1000' & wait; wait";
 
     #[test]

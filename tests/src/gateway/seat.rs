@@ -1,8 +1,8 @@
-//! A gateway's processes, which several tests can have in turn: starting an Envoy costs seconds of a processor, giving it another
-//! gateway file a tenth of one.
+//! Gateway processes that several tests use in turn: starting an Envoy costs seconds of CPU, loading another gateway
+//! file a tenth of a second.
 //!
-//! Nothing is left of the test before. Counters, budgets, caches and circuits are the VM's, and each turn has a VM of another name.
-//! Envoy's own counters begin at zero, and its log at the turn's beginning.
+//! No state survives between tests. Counters, budgets, caches and circuit breakers belong to the VM, and each test has
+//! a VM of another name. Envoy's own counters are reset, and its log is read from the start of the test.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,45 +20,46 @@ use crate::client::Client;
 use crate::port::Port;
 use crate::shared;
 
-/// The file beside the gateway file from which the tests' command takes the VM's name.
+/// The file beside the gateway file with the VM's name; the test build of the command reads it.
 const VM: &str = "vm-id";
 
-/// The processes, with what they have to themselves.
+/// The processes and their directory and ports.
 #[derive(Debug)]
 pub struct Seat {
-    // Dropped in this order: the processes end before their directory goes.
+    // The field order matters: the processes end before their directory goes.
     pub process: Process,
     pub directory: TempDir,
     pub port: Port,
     pub admin: Port,
     pub start: Start,
-    /// Envoy's counters when it was last looked at as if it were new, in this turn.
+    /// Envoy's counters at the last renewal.
     pub before: BTreeMap<String, u64>,
     pub _present: Present,
-    /// How many tests had it before.
+    /// How many tests used the processes before.
     pub turns: usize,
 }
 
-/// The gateways that there are, at work or idle.
+/// The number of gateways, in use or idle.
 static PRESENT: AtomicUsize = AtomicUsize::new(0);
-/// As many as there may be while one of them is idle, in any case.
+/// The maximum number of gateways while one of them is idle; machines with more inotify instances allow more.
 const MOST: usize = 8;
-/// And where there is room for more: each takes so many of the inotify instances that a user may have, most of them to follow the
-/// credentials of the turns before.
+/// The inotify instances that one gateway uses, mostly to watch the credentials of earlier tests. The per-user limit
+/// divided by this number is the maximum.
 const INSTANCES: usize = 25;
-/// From so many on, a test has the processes of a fixture that nobody uses, and that is easily made again, rather than new ones.
+/// From this many gateways on, a test takes over the processes of an unused, cheap fixture instead of starting new
+/// ones.
 const ENOUGH: usize = 4;
-/// So many idle ones of a kind stay while a fixture that nobody uses can end, and leave its own.
+/// This many idle gateways of a kind stay while an unused fixture can end instead.
 const KEPT: usize = 2;
-/// So many tests have one in turn.
+/// How many tests use one gateway in turn.
 const TURNS: usize = 100;
 
-/// One of them.
+/// Counts one gateway while it exists.
 #[derive(Debug)]
 pub struct Present(());
 
 impl Present {
-    /// One more, for which an idle one ends if there are many.
+    /// Counts a new gateway; ends an idle one if there are too many.
     pub fn one_more() -> Self {
         let room = || PRESENT.load(Ordering::Relaxed) < most();
         while !room() && (give_up_one(KEPT) || shared::give_up_one() || give_up_one(1) || give_up_one(0)) {}
@@ -81,41 +82,41 @@ fn most() -> usize {
     (*LIMIT / INSTANCES).clamp(MOST, 3 * MOST)
 }
 
-/// Ends the gateway that has been idle for longest, of a kind of which more than so many are idle.
+/// Ends the gateway that has been idle longest among the kinds with more than `kept` idle ones.
 fn give_up_one(kept: usize) -> bool {
     let mut idle = idle();
     let like = |seat: &Seat| idle.iter().filter(|other| other.start == seat.start).count();
     let at = idle.iter().position(|seat| like(seat) > kept);
     let one = at.map(|at| idle.remove(at));
-    // Not dropped while others wait for the list: a process takes its time to end.
+    // The gateway is dropped after the lock: a process takes time to end.
     drop(idle);
     one.is_some()
 }
 
-/// Those that nobody has; who had one last stands last.
+/// The idle gateways, the most recently used last.
 static IDLE: Mutex<Vec<Seat>> = Mutex::new(Vec::new());
 
 fn idle() -> MutexGuard<'static, Vec<Seat>> {
     IDLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How long what an earlier test began may go on.
+/// How long the requests of an earlier test may take to end.
 const TO_END: Duration = Duration::from_secs(5);
 
-/// And how long Redis may take to hear of it: nothing that this thread does can be a part of it.
+/// How long Redis may take to receive the last updates. This thread must not take part in that.
 const TO_SETTLE: Duration = Duration::from_secs(5);
-/// After so long the filter has begun to tell Redis of what has ended.
+/// The filter starts to send updates to Redis within this time.
 const A_TICK: Duration = Duration::from_millis(150);
 
 impl Seat {
-    /// Lets another test have it.
+    /// Returns the processes to the idle list.
     pub fn leave(self) {
         if self.turns + 1 < TURNS {
             idle().push(self);
         }
     }
 
-    /// One that nobody has and that now does what this test wants, as if it were new.
+    /// An idle gateway, renewed for this test.
     pub async fn idle(builder: &Builder) -> Option<Self> {
         if !builder.is_shareable() {
             return None;
@@ -129,29 +130,29 @@ impl Seat {
                         return Some(seat);
                     }
                 }
-                // Those that end are as good as any, where they are likely to be of this kind.
+                // An ended fixture returns its gateway, which probably has the same start parameters.
                 None if start.is_usual() && PRESENT.load(Ordering::Relaxed) >= ENOUGH && shared::give_up_one() => {}
                 None => return None,
             }
         }
     }
 
-    /// Takes one that was started with this.
+    /// Takes an idle gateway with the same start parameters.
     fn started_with(start: &Start) -> Option<Self> {
         let mut idle = idle();
         let at = idle.iter().rposition(|seat| seat.start == *start)?;
         Some(idle.remove(at))
     }
 
-    /// `false` when it cannot be had again.
+    /// Returns `false` if the processes cannot be reused.
     async fn renew(&mut self, builder: &Builder) -> bool {
         self.is_quiet().await && self.is_logged().await && self.is_changed(builder).await && self.forget().await
     }
 
-    /// Waits until Redis has all that it is to have of an earlier test: what a VM could not tell, it would tell the next test's. To be
-    /// called while that test's Redis is still there; what blocks here is a test that is over.
+    /// Waits until Redis has received all updates of the last test: otherwise the VM would send them to the next test's
+    /// Redis. Call this while that test's Redis still runs; it may block, because the test is over.
     pub fn is_settled(&self) -> bool {
-        // How many are under way, and how many calls to Redis there were.
+        // The active requests and Redis calls, and the total of both.
         const CALLS: &str =
             "/stats?filter=^(http\\.sluice\\.down|cluster\\.sluice-redis\\.up)stream_rq_((pending_)?active|total)$";
         let begun = Instant::now();
@@ -169,7 +170,7 @@ impl Seat {
         false
     }
 
-    /// Whether each worker for which Redis fell silent has found it again.
+    /// Whether each worker that lost Redis has reconnected.
     fn has_redis(&self) -> bool {
         let said = self.process.errors();
         said.matches("Redis does not answer").count() <= said.matches("Redis answers again").count()
@@ -180,7 +181,7 @@ impl Seat {
         Some(answer.text())
     }
 
-    /// Waits until nothing is under way.
+    /// Waits until no request is in progress.
     async fn is_quiet(&self) -> bool {
         within(TO_END, || async {
             let text = self.ask("/stats?filter=^http\\.sluice\\.downstream_rq_active$").await?;
@@ -190,7 +191,7 @@ impl Seat {
         .await
     }
 
-    /// Gives it another file, and a VM of another name with it, which finds nothing of what the one before counted and kept.
+    /// Loads another file with a VM of another name, which has no counters or caches of the previous one.
     async fn is_changed(&self, builder: &Builder) -> bool {
         let said = |text: &str| self.process.errors().matches(text).count();
         let before = (said(APPLIED), said(REFUSED));
@@ -207,13 +208,13 @@ impl Seat {
             && self.has_vm(&vm).await
     }
 
-    /// Whether the command took notice of the VM's name: one that is made for release has the same VM in all turns.
+    /// Whether the command uses the VM's name: a release build uses the same VM for all tests.
     async fn has_vm(&self, name: &str) -> bool {
         let filters = self.ask("/config_dump?resource=ecds_filters").await;
         filters.is_some_and(|text| text.contains(&format!("\"vm_id\": \"{name}\"")))
     }
 
-    /// Waits until all lines of the log are written: those of requests before this one are.
+    /// Waits until the access log is complete: Envoy has logged all requests before this one.
     async fn is_logged(&self) -> bool {
         const LAST: &str = "/the-last-of-an-earlier-test";
         let asked = Client::new(self.port.number()).request("GET", LAST, "").await;
@@ -225,7 +226,7 @@ impl Seat {
     }
 
     async fn forget(&mut self) -> bool {
-        // A VM's counters go with the VM, and a difference to their old values would be negative.
+        // A VM's counters end with the VM, so a difference to the old values would be negative.
         let reset = Client::new(self.admin.number()).request("POST", "/reset_counters", "").await;
         if !reset.is_ok_and(|answer| answer.status == 200) {
             return false;
@@ -236,7 +237,7 @@ impl Seat {
     }
 }
 
-/// Whether something comes about before patience is over.
+/// Whether `look` returns a value within this time.
 async fn within<F: Future<Output = Option<()>> + Send>(patience: Duration, mut look: impl FnMut() -> F + Send) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < patience {

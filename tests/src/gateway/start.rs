@@ -1,4 +1,5 @@
-//! What the processes of a gateway are started with, and does not change while they run: whether one test can have them after another.
+//! The start parameters of a gateway's processes, fixed while they run. They decide whether a test can reuse the
+//! processes of another.
 
 use std::path::Path;
 
@@ -6,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::build::Build;
 
-/// What the command is started with, besides the gateway file.
+/// The command's parameters besides the gateway file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
     pub concurrency: u32,
@@ -15,7 +16,7 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// Whether its arguments and variables name nothing that is one test's own, and do not say how the processes start and end.
+    /// Whether the arguments and variables are the defaults, and do not affect how the processes start and end.
     pub fn is_shareable(&self) -> bool {
         let build = Build::under_test();
         let trap = build.trap_module();
@@ -24,18 +25,18 @@ impl Launch {
     }
 }
 
-/// All of it. Processes that were started with the same can have each other's gateway files.
+/// All start parameters. Processes with equal parameters can load each other's gateway files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {
     launch: Launch,
-    /// What Envoy's bootstrap configuration has of the gateway file.
+    /// The parts of the gateway file in Envoy's bootstrap configuration.
     bootstrap: String,
 }
 
 impl Start {
-    /// Of a gateway whose file has these parts.
+    /// The parameters of a gateway whose file has these parts.
     pub fn of(launch: &Launch, parts: &[&Value]) -> Self {
-        // The rest is the VM's business, and each turn has another VM.
+        // The VM reads the rest, and each test has its own VM.
         let redis = parts.iter().filter_map(|part| part.get("redis"));
         let clusters = redis.map(|redis| json!([redis.get("url"), redis.get("token")]).to_string());
         let mut bootstrap: String = clusters.collect();
@@ -43,14 +44,14 @@ impl Start {
         Self { launch: launch.clone(), bootstrap }
     }
 
-    /// Whether nearly all tests start one like this.
+    /// Whether nearly all tests use these parameters.
     pub fn is_usual(&self) -> bool {
         self.launch.arguments.is_empty() && self.bootstrap.is_empty()
     }
 }
 
-/// Whether another gateway file can take the place of this one without a trace. Envoy reads some sections at its start only; it goes
-/// on with health checks for a while; and a listener with a certificate would need a client of its own to end a turn.
+/// Whether another gateway file can fully replace this one. Envoy reads some sections only at its start; it continues
+/// health checks for a while; and a TLS listener would need a TLS client to end a test.
 pub fn leaves_no_trace(file: &Value) -> bool {
     const TRACES: [&str; 4] = ["health_check", "memory", "tls", "tracing"];
     match file {
@@ -62,7 +63,7 @@ pub fn leaves_no_trace(file: &Value) -> bool {
     }
 }
 
-/// Adds the times within which all of a request has to end: where they are short, Envoy is started with less patience.
+/// Adds the request timeouts: if they are short, Envoy starts with shorter timeouts of its own.
 fn short_times(file: &Value, into: &mut String) {
     let Value::Object(fields) = file else { return };
     for (name, value) in fields {

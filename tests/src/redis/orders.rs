@@ -1,11 +1,11 @@
-//! What the gateways have reserved in a Redis, read past them.
+//! Reads the gateways' reservations directly from Redis.
 
 use std::collections::BTreeMap;
 
 use super::Redis;
 use crate::until;
 
-/// Orders that Redis has granted and that are not settled, and the micro-dollars each has reserved.
+/// The granted, unsettled orders in Redis, each with its reserved micro-dollars.
 pub fn open_orders(redis: &Redis) -> BTreeMap<String, u64> {
     let orders = redis.command(&["KEYS", &redis.name("r:*")]);
     let orders = orders.as_array().expect("a list").iter().map(|order| order.as_str().expect("a name").to_owned());
@@ -13,13 +13,13 @@ pub fn open_orders(redis: &Redis) -> BTreeMap<String, u64> {
     orders.filter_map(|order| record(&order).map(|record| (order, reserved(&record)))).collect()
 }
 
-/// Of a record's lines, `gauge amount window level name`, those of total budgets.
+/// The total-budget part of a record, whose lines are `gauge amount window level name`.
 fn reserved(record: &str) -> u64 {
     let amounts = record.lines().filter_map(|line| line.strip_prefix("T ")?.split(' ').next()?.parse::<u64>().ok());
     amounts.sum()
 }
 
-/// Waits until Redis was told of everything.
+/// Waits until Redis holds no unsettled orders.
 pub async fn all_settled(redis: &Redis) {
     until("every order in Redis to be settled", || open_orders(redis).is_empty().then_some(())).await;
 }

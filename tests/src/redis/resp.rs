@@ -1,4 +1,4 @@
-//! Redis' own protocol, version 2, as far as tests need it: a command out, a reply in.
+//! A minimal client of Redis' protocol, version 2: sends a command, reads a reply.
 
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::PATIENCE;
 
-/// A connection.
 #[derive(Debug)]
 pub struct Connection(BufReader<TcpStream>);
 
@@ -15,7 +14,7 @@ impl Connection {
     /// Connects to a port of the loopback interface.
     ///
     /// # Errors
-    /// When nobody listens there.
+    /// If no server listens there.
     pub fn open(port: u16) -> io::Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
@@ -23,10 +22,10 @@ impl Connection {
         Ok(Self(BufReader::new(stream)))
     }
 
-    /// Sends a command and reads its reply: a JSON value, or the text of the error that Redis answered.
+    /// Sends a command and reads the reply: a JSON value, or Redis' error message.
     ///
     /// # Errors
-    /// When the connection breaks.
+    /// If the connection breaks.
     pub fn command(&mut self, words: &[impl AsRef<[u8]>]) -> io::Result<Result<Value, String>> {
         let mut request = format!("*{}\r\n", words.len()).into_bytes();
         for word in words {

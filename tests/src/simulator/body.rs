@@ -1,4 +1,4 @@
-//! The body that carries a delivery out, step by step, and notices when nobody listens any more.
+//! The response body. It carries out a delivery step by step, and detects a client that has disconnected.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,17 +17,16 @@ use super::delivery::{Delivery, Step};
 use super::fixed::FixedStream;
 use super::record::Answering;
 
-/// A response's body.
 pub enum Outgoing {
-    /// One prepared piece.
+    /// One prepared chunk.
     Fixed(Option<Bytes>),
     /// A prepared stream.
     FixedStream(FixedStream),
-    /// Step by step.
+    /// A sequence of steps.
     Steps(Steps),
 }
 
-/// The connection must end here, before the body does.
+/// The error that ends the connection before the end of the body.
 #[derive(Debug)]
 pub struct Broken;
 
@@ -39,17 +38,17 @@ impl fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
-/// What a body goes out by, besides its own steps.
+/// The shared state of a body, besides its steps.
 pub struct Outlet {
     /// How the connection will end.
     pub ending: Arc<Ending>,
-    /// What follows the answer.
+    /// Records the answer's progress.
     pub answering: Answering,
-    /// Where a stream pauses.
+    /// The gate at which a stream pauses.
     pub gate: Gate,
 }
 
-/// The steps that are left.
+/// The remaining steps.
 pub struct Steps {
     left: VecDeque<Step>,
     length: Option<u64>,
@@ -61,10 +60,10 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// A body that carries out what was planned; without a length it goes out in chunks.
+    /// A body for this delivery; without a length the body is chunked.
     pub fn new(delivery: Delivery, outlet: Outlet) -> Self {
         let Delivery { length, steps: left, marks, .. } = delivery;
-        // A body that does not begin with bytes lets the headers go out first.
+        // Unless the first step writes bytes, the headers must be flushed first.
         let written = !matches!(left.front(), Some(Step::Write(_)));
         let mut steps = Self { left, length, outlet, wait: None, written, sent: 0, marks };
         steps.note_end();
@@ -95,7 +94,8 @@ impl Steps {
                 self.wait = None;
             }
             if std::mem::take(&mut self.written) {
-                // Pending makes hyper flush: the next piece is a write of its own, and a fault finds all before it sent.
+                // `Pending` makes hyper flush, so that the next piece is a separate write, and a fault comes after all
+                // earlier bytes.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }

@@ -1,4 +1,4 @@
-//! A request as the wires see it: its path matched against patterns, its query, its headers, its body.
+//! A request as the wires read it: the path matched against patterns, the query, the headers, the body.
 
 use bytes::Bytes;
 use hyper::Method;
@@ -9,64 +9,60 @@ use serde_json::Value;
 use super::memory::Memory;
 use super::reply::Refusal;
 
-/// A request, whole.
+/// A complete request.
 #[derive(Debug)]
 pub struct Call<'a> {
-    /// Its method.
     pub method: &'a Method,
-    /// Its path as sent, escapes and all.
+    /// The path as sent, still percent-encoded.
     pub path: &'a str,
-    /// Its query as sent; empty without one.
+    /// The query as sent; empty if absent.
     pub query: &'a str,
-    /// Its headers.
     pub headers: &'a HeaderMap,
-    /// Its body.
     pub body: &'a Bytes,
-    /// What earlier requests left.
+    /// The state that earlier requests left.
     pub memory: &'a Memory,
 }
 
 impl<'a> Call<'a> {
-    /// Of what hyper read.
+    /// A request from hyper's parts.
     pub fn new(parts: &'a Parts, body: &'a Bytes, memory: &'a Memory) -> Self {
         let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or(""));
         Self { method: &parts.method, path, query, headers: &parts.headers, body, memory }
     }
 
-    /// Whether it posts to a path of this pattern.
+    /// Whether the request is a POST to a path of this pattern.
     pub fn posts(&self, pattern: &str) -> bool {
         self.method == Method::POST && self.captures(pattern).is_some()
     }
 
-    /// What stands in the path for the names in braces, unescaped, when the path is of this pattern.
+    /// The unescaped path segments for the pattern's placeholders; `None` if the path does not match.
     pub fn captures(&self, pattern: &str) -> Option<Vec<String>> {
         captures(pattern, self.path)
     }
 
-    /// A header's text; empty when there is none.
+    /// A header's text; empty if absent.
     pub fn header(&self, name: &str) -> &'a str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
     }
 
-    /// The token of `Authorization: Bearer …`; empty when there is none.
+    /// The token of `Authorization: Bearer …`; empty if absent.
     pub fn bearer(&self) -> &'a str {
         self.header("authorization").strip_prefix("Bearer ").unwrap_or("")
     }
 
-    /// A parameter of the query, unescaped.
+    /// An unescaped query parameter.
     pub fn parameter(&self, name: &str) -> Option<String> {
         let mut pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
         pairs.find(|(known, _)| *known == name).map(|(_, value)| unescape(value))
     }
 
-    /// The body as JSON.
     pub fn json(&self) -> Result<Value, Refusal> {
         serde_json::from_slice(self.body)
             .map_err(|_| Refusal::invalid("We could not parse the JSON body of your request."))
     }
 }
 
-/// A pattern's segments are literal, or one name in braces among literal text, such as `{model}:generateContent`.
+/// Each segment of a pattern is literal, or has one placeholder in literal text, such as `{model}:generateContent`.
 fn captures(pattern: &str, path: &str) -> Option<Vec<String>> {
     let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
     let mut found = Vec::new();
@@ -87,7 +83,7 @@ fn captures(pattern: &str, path: &str) -> Option<Vec<String>> {
     }
 }
 
-/// A text without its percent escapes; what is none stays as it is.
+/// Decodes percent escapes; invalid escapes stay as they are.
 fn unescape(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut plain = Vec::with_capacity(bytes.len());

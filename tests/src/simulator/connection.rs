@@ -1,4 +1,4 @@
-//! A client's connection that can be ended the hard way: by a reset instead of an orderly close.
+//! A client connection that can end with a reset instead of an orderly close.
 
 use std::io;
 use std::pin::Pin;
@@ -12,29 +12,27 @@ use tokio::net::TcpStream;
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// In order (FIN).
+    /// An orderly close (FIN).
     Close,
-    /// At once (RST).
+    /// A reset (RST).
     Reset,
 }
 
-/// How a connection will end; shared with the bodies that travel on it.
+/// How a connection will end; shared with the bodies on the connection.
 #[derive(Debug, Default)]
 pub struct Ending(AtomicBool);
 
 impl Ending {
-    /// Decides it.
     pub fn set(&self, end: End) {
         self.0.store(end == End::Reset, Ordering::Relaxed);
     }
 
-    /// What was decided.
     pub fn get(&self) -> End {
         if self.0.load(Ordering::Relaxed) { End::Reset } else { End::Close }
     }
 }
 
-/// A connection that ends as its [`Ending`] says.
+/// A connection that ends as its [`Ending`] specifies.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
@@ -48,7 +46,7 @@ impl Connection {
         Ok(Self { stream, ending: Arc::default() })
     }
 
-    /// What decides its end.
+    /// The shared [`Ending`] of this connection.
     pub fn ending(&self) -> Arc<Ending> {
         Arc::clone(&self.ending)
     }
@@ -57,7 +55,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         if self.ending.get() == End::Reset {
-            // Without a time to linger, closing is a reset. On a socket that is gone already it changes nothing.
+            // With a linger time of zero, closing the socket sends a reset. On a closed socket the call has no effect.
             let _ = self.stream.set_zero_linger();
         }
     }

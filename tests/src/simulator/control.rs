@@ -1,4 +1,4 @@
-//! What a test tells the simulator, besides the model's name: faults for the next requests, and the key to expect.
+//! The test's controls besides the model name: faults for the next requests, and the expected key.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,20 +10,20 @@ use super::Credentials;
 use super::fault::{BadFault, Faults};
 use crate::chance::Chance;
 
-/// The body of `POST /control`; what is left out stays as it is.
+/// The body of `POST /control`; absent fields change nothing.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
-    /// Faults for one request each, in order; `ok` is a plain answer. Added to those that are left.
+    /// Faults for one request each, in order; `ok` is a plain answer. Added to the remaining script.
     #[serde(default)]
     pub next: Vec<String>,
-    /// Faults for every request after those.
+    /// Faults for all requests after the script.
     pub always: Option<String>,
-    /// The only key that is accepted.
+    /// The only accepted key.
     pub key: Option<String>,
 }
 
-/// Where streams pause. Each time that it is opened one of them goes on.
+/// A gate at which streams pause. Each opening lets one stream continue.
 #[derive(Debug, Clone)]
 pub struct Gate(Arc<Semaphore>);
 
@@ -36,16 +36,16 @@ impl Gate {
         self.0.forget_permits(usize::MAX);
     }
 
-    /// Waits until it may go on.
+    /// Waits for an opening.
     pub async fn passed(&self) {
-        // It is never closed for good.
+        // The semaphore is never closed.
         if let Ok(permit) = self.0.acquire().await {
             permit.forget();
         }
     }
 }
 
-/// The script, the key, whether answers are held, and where they pause.
+/// The script, the accepted key, and whether answers are held.
 #[derive(Debug)]
 pub struct Control {
     gate: Gate,
@@ -62,7 +62,7 @@ struct State {
     key: Option<String>,
 }
 
-/// Faults that come by chance.
+/// Random faults.
 #[derive(Debug)]
 struct Mood {
     chance: Chance,
@@ -70,23 +70,22 @@ struct Mood {
 }
 
 impl Control {
-    /// Expects this key, and signatures by these; any when `None`.
+    /// Accepts only this key, and only signatures by these credentials; `None` accepts any.
     pub fn new(key: Option<String>, aws: Option<Credentials>) -> Self {
         let state = Mutex::new(State { key, ..State::default() });
         Self { gate: Gate(Arc::new(Semaphore::new(0))), state, aws, held: watch::Sender::default() }
     }
 
-    /// Where streams pause.
     pub fn gate(&self) -> &Gate {
         &self.gate
     }
 
-    /// Has a stream that pauses go on; if there is none, the next one.
+    /// Lets one paused stream continue, or else the next one that pauses.
     pub fn go_on(&self) {
         self.gate.open();
     }
 
-    /// The keys that sign for Amazon.
+    /// The AWS credentials that requests must be signed with.
     pub fn aws(&self) -> Option<&Credentials> {
         self.aws.as_ref()
     }
@@ -95,7 +94,7 @@ impl Control {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an order, all of it or nothing.
+    /// Applies an order as a whole, or rejects it.
     pub fn take(&self, order: Order) -> Result<(), BadFault> {
         let next = order.next.iter().map(|words| words.parse()).collect::<Result<Vec<Faults>, _>>()?;
         let always = order.always.map(|words| words.parse()).transpose()?;
@@ -115,7 +114,7 @@ impl Control {
         self.gate.close();
     }
 
-    /// From now on each request that the script says nothing about has one of these by chance, as often as its weight says.
+    /// From now on, each request without scripted faults gets one of these at random, by weight.
     pub fn mood(&self, chance: Chance, faults: &[(u64, &str)]) -> Result<(), BadFault> {
         let parse = |(weight, words): &(u64, &str)| Ok((*weight, words.parse()?));
         let faults = faults.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
@@ -123,18 +122,18 @@ impl Control {
         Ok(())
     }
 
-    /// Whether answers wait from now on.
+    /// Holds answers, or releases them.
     pub fn hold(&self, held: bool) {
         self.held.send_replace(held);
     }
 
-    /// Waits until answers do not.
+    /// Waits until answers are not held.
     pub async fn released(&self) {
-        // The sender is here, so it cannot be gone.
+        // `self` owns the sender, so the channel is open.
         let _ = self.held.subscribe().wait_for(|held| !held).await;
     }
 
-    /// The faults of one request: the script's, or else those that come by chance, or those its model's name asks for.
+    /// The faults of one request: from the script, else random ones, else from the model name.
     pub fn faults(&self, model: &str) -> Result<Faults, BadFault> {
         let mut state = self.lock();
         let scripted = state.next.pop_front().or_else(|| state.always.clone());

@@ -1,7 +1,7 @@
-//! How a reply travels: the steps of writing it, as the faults want them.
+//! Plans the delivery of a reply: the steps of writing it, as the faults require.
 //!
-//! A stream is cut into small uneven pieces, inside lines and inside characters, each a chunk and a write of its own;
-//! where, is decided by the seed alone.
+//! A stream is cut into small uneven pieces, inside lines and characters. Each piece is a chunk and a write of its own.
+//! The seed alone determines the cuts.
 
 use std::collections::VecDeque;
 use std::io::Write as _;
@@ -14,52 +14,50 @@ use super::fault::{Fault, Faults};
 use super::reply::{Content, Event, Framing, Reply, Stream};
 use super::wire::Wire;
 
-/// One step of writing a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// These bytes, in one write.
+    /// Writes these bytes in one write.
     Write(Bytes),
-    /// The same, so many times.
+    /// Writes these bytes this many times.
     Repeat(Bytes, usize),
-    /// This long, nothing.
+    /// Waits without writing.
     Wait(Duration),
-    /// Nothing, until the test has it go on.
+    /// Waits until the test opens the gate.
     Pause,
-    /// The connection is reset.
+    /// Resets the connection.
     Reset,
-    /// The connection is closed in order, in the middle of the body.
+    /// Closes the connection in order, in the middle of the body.
     Close,
-    /// Nothing more.
+    /// Writes nothing more and keeps the connection open.
     Stall,
 }
 
-/// A reply ready to travel.
+/// A reply, ready for delivery.
 #[derive(Debug)]
 pub struct Delivery {
-    /// The HTTP status.
     pub status: u16,
-    /// Headers besides `content-length`.
+    /// The headers, except `content-length`.
     pub headers: Vec<(&'static str, String)>,
-    /// The body's length, when it is told.
+    /// The body's length, if announced.
     pub length: Option<u64>,
-    /// The body.
+    /// The steps that write the body.
     pub steps: VecDeque<Step>,
-    /// How many tokens of a stream's text have gone out with so many bytes.
+    /// The number of text tokens sent after a number of bytes.
     pub marks: VecDeque<(usize, u64)>,
 }
 
-/// Before a reset: a peer may drop what it has not read when it hears of one, and the test counts on what came before.
+/// The wait before a reset: a peer may discard unread data on a reset, and the test relies on the earlier bytes.
 const BEFORE_RESET: Duration = Duration::from_millis(200);
 
-/// What is written again and again, and how often.
+/// The size of a repeated write, and the number of repeats.
 const CHUNK: usize = 64 << 10;
 const ALMOST_FOR_EVER: usize = (16 << 30) / CHUNK;
 
-/// Where a reply ends before its end, or goes on behind it, and how.
+/// The event after which the delivery deviates, and the steps from there.
 type Cut = (usize, Vec<Step>);
 
 impl Delivery {
-    /// Plans a reply's way.
+    /// Plans the delivery of a reply.
     pub fn new(reply: Reply, wire: &dyn Wire, faults: &Faults) -> Self {
         let Reply { status, mut headers, content } = reply;
         headers.extend(wire.headers().iter().map(|(name, value)| (*name, (*value).to_owned())));
@@ -141,7 +139,7 @@ fn cut(faults: &Faults, framing: Framing) -> Option<Cut> {
     })
 }
 
-/// Silence, for ever or for a while.
+/// Silence, unlimited or for a time.
 fn stall(faults: &Faults) -> Vec<Step> {
     let stays = faults.iter().find_map(|fault| match fault {
         Fault::Stays(time) => Some(*time),
@@ -157,7 +155,7 @@ fn pause(faults: &Faults) -> Option<usize> {
     })
 }
 
-/// An event as bytes.
+/// An encoded event.
 struct Part {
     bytes: Vec<u8>,
     tokens: u64,
@@ -171,7 +169,7 @@ fn marks_of(parts: &[Part]) -> VecDeque<(usize, u64)> {
     sums.collect()
 }
 
-/// A stream's events, with those faults applied that put others among them.
+/// A stream's events, with extra or removed events as the faults require.
 fn disturbed(stream: &Stream, faults: &Faults) -> Vec<Event> {
     let mut events = stream.events.clone();
     for fault in faults.iter() {
@@ -194,7 +192,7 @@ fn disturbed(stream: &Stream, faults: &Faults) -> Vec<Event> {
     events
 }
 
-/// A stream's events as bytes.
+/// Encodes a stream's events.
 fn encode(stream: &Stream, cut: Option<usize>, faults: &Faults) -> Vec<Part> {
     let end = if faults.has(&Fault::Crlf) { "\r\n" } else { "\n" };
     let part = |(index, event): (usize, &Event)| {
@@ -265,7 +263,7 @@ fn whole(parts: Vec<Vec<u8>>, faults: &Faults) -> Vec<Step> {
     steps
 }
 
-/// Where to cut: a small generator of numbers that look random and are always the same (xorshift).
+/// Chooses the cuts with a small deterministic random generator (xorshift).
 struct Pieces(u64);
 
 impl Pieces {
@@ -281,11 +279,11 @@ impl Pieces {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        // Mostly tens of bytes, sometimes one alone.
+        // Mostly tens of bytes, sometimes one byte.
         if self.0.is_multiple_of(8) { 1 } else { (self.0 >> 8) as usize % 97 + 1 }
     }
 
-    /// Without waits the pieces run across events; with them, every event goes out before the wait.
+    /// Without waits a piece may span events; with waits, every event is complete before the wait.
     fn steps(&mut self, parts: Vec<Vec<u8>>, faults: &Faults) -> Vec<Step> {
         let mut steps = Vec::new();
         match every(faults) {
@@ -303,7 +301,7 @@ impl Pieces {
     }
 
     fn cut(&mut self, bytes: &Bytes, steps: &mut Vec<Step>) {
-        // A body of megabytes in pieces of tens of bytes would take a test's whole time.
+        // A body of megabytes in pieces of tens of bytes would take too long.
         let scale = bytes.len() / (256 * 1024) * 256 + 1;
         let mut from = 0;
         while from < bytes.len() {

@@ -1,9 +1,9 @@
-//! How the simulator misbehaves, as one small grammar: `name[+fault[=argument]]*`.
+//! The grammar of the simulator's faults: `name[+fault[=argument]]*`.
 //!
-//! A request asks for faults through its model's name (`gpt-sim+status=503+retry-after=1`); a script asks for the same
-//! words without the name (`status=503+retry-after=1`, or `ok`). An unknown word is an error, never ignored: a test
-//! that misspells a fault must fail. Counts (`=K`) are of complete stream events that go out before the fault; an answer
-//! that is not streamed counts as two events, its halves.
+//! A request asks for faults through its model name (`gpt-sim+status=503+retry-after=1`). A script contains the same
+//! words without the name (`status=503+retry-after=1`, or `ok`). An unknown word is an error, so that a test with a
+//! misspelled fault fails. Counts (`=K`) are of complete stream events before the fault; a response that is not
+//! streamed counts as two events, its halves.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,106 +11,106 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// One way to misbehave. The words of the grammar are in [`Fault::parse`].
+/// A fault. [`Fault::parse`] has the words of the grammar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// `status=CODE`: an error with this status, in the provider's own shape.
+    /// `status=CODE`: an error with this status, in the provider's format.
     Status(u16),
-    /// `retry-after=TEXT`: the header, on whatever is answered; of Google's services, which have none, the delay in an
-    /// error's details.
+    /// `retry-after=TEXT`: the header, on any answer; for Google's services, which do not send it, the delay in the
+    /// error details.
     RetryAfter(String),
     /// `retry-after-ms=N`: OpenAI's header in milliseconds.
     RetryAfterMs(u64),
-    /// `fails-at=STEP`: 503, where so many steps of a task are behind.
+    /// `fails-at=STEP`: 503 after this many steps of a task.
     FailsAt(usize),
-    /// `context`: 400, the prompt is longer than the model's context.
+    /// `context`: 400, because the prompt is longer than the model's context.
     Context,
-    /// `filter`: the prompt was refused by a content filter: 400, or where that is no error, an answer that says so.
+    /// `filter`: a content filter rejected the prompt: 400, or for some providers a regular answer with that reason.
     Filter,
-    /// `quota`: the account has no money left: 429, or the provider's own status.
+    /// `quota`: the account has no credit: 429, or the provider's own status.
     Quota,
     /// `html`: the body is a web page; status 200 unless `status` says otherwise.
     Html,
-    /// `blank`: 200 without a body.
+    /// `blank`: 200 with an empty body.
     Blank,
-    /// `error`: 200 with an error object as its body, or as the first event of a stream.
+    /// `error`: 200 with an error object as the body, or as the first event of a stream.
     Error,
-    /// `reset`: the connection is reset before any header.
+    /// `reset`: the connection is reset before the headers.
     Reset,
-    /// `silence`: the request is read and never answered.
+    /// `silence`: the simulator reads the request and never answers.
     Silence,
-    /// `wait=MS`: this long before the headers.
+    /// `wait=MS`: a delay before the headers.
     Wait(Duration),
-    /// `first=MS`: headers at once, then this long before the first byte of the body.
+    /// `first=MS`: a delay between the headers and the first byte of the body.
     First(Duration),
-    /// `every=MS`: this long between two events.
+    /// `every=MS`: a delay between two events.
     Every(Duration),
-    /// `pause-after=K`: nothing more comes until the test has it go on, once it has seen what came before; then the rest.
+    /// `pause-after=K`: the stream pauses until the test resumes it, after checking the first part.
     PauseAfter(usize),
     /// `reset-after=K`: the connection is reset.
     ResetAfter(usize),
-    /// `close-after=K`: the connection is closed in order, the body is not ended.
+    /// `close-after=K`: the connection is closed in order, before the end of the body.
     CloseAfter(usize),
-    /// `eof-after=K`: the body is ended in order, too early.
+    /// `eof-after=K`: the body ends in order, but too early.
     EofAfter(usize),
-    /// `stall-after=K`: nothing more comes, and the connection stays.
+    /// `stall-after=K`: the stream stops and the connection stays open.
     StallAfter(usize),
-    /// `stays=MS`: with `stall-after`, for so long; then it is closed.
+    /// `stays=MS`: with `stall-after`, the time until the connection is closed.
     Stays(Duration),
-    /// `done-after=K`: the terminator comes, too early, and the body is ended in order.
+    /// `done-after=K`: the terminator comes too early, and the body ends in order.
     DoneAfter(usize),
-    /// `endless-after=K`: an event that does not end within 16 GiB; for a K above the number of events, behind all of them.
+    /// `endless-after=K`: an event of 16 GiB without an end; for a K above the number of events, after all of them.
     EndlessAfter(usize),
-    /// `flood-after=K`: 16 GiB of the smallest events there are, likewise.
+    /// `flood-after=K`: 16 GiB of the smallest possible events; the same for a large K.
     FloodAfter(usize),
     /// `malformed-after=K`: an event that is not JSON, then the stream goes on.
     MalformedAfter(usize),
-    /// `corrupt-after=K`: an event whose last byte is not as it was: in Amazon's frames, of the checksum.
+    /// `corrupt-after=K`: an event with a wrong last byte; in Amazon's frames that byte belongs to the checksum.
     CorruptAfter(usize),
-    /// `error-after=K`: an error event, then the end without a terminator.
+    /// `error-after=K`: an error event, then the end of the stream without a terminator.
     ErrorAfter(usize),
-    /// `no-end`: what ends a stream is missing: `[DONE]`, `message_stop`, `response.completed`, a finish reason of
-    /// Gemini's, `messageStop` and what follows it, `message-end`.
+    /// `no-end`: the end markers of a stream are missing: `[DONE]`, `message_stop`, `response.completed`, Gemini's
+    /// finish reason, `messageStop` and the events after it, `message-end`.
     NoEnd,
-    /// `empty`: an answer that says nothing (no choices, no content, no output).
+    /// `empty`: an answer without content (no choices, no content, no output).
     Empty,
     /// `huge=MIB`: a text of this many MiB.
     Huge(usize),
-    /// `large=KIB`: a text whose first token is so many KiB long, in one event.
+    /// `large=KIB`: a text whose first token has this many KiB, in one event.
     Large(usize),
-    /// `tokens=N`: a text of N tokens, short ones, one event each.
+    /// `tokens=N`: a text of N short tokens, one event each.
     Tokens(usize),
-    /// `long=N`: each answer is counted as N tokens, or as many as the request allows, however little it says.
+    /// `long=N`: each answer counts as N tokens, or as the request's maximum if lower, regardless of its text.
     Long(u64),
-    /// `bytewise`: each byte of the prompt's text is a token, as tokenizers have it of letters that they hardly know.
+    /// `bytewise`: each byte of the prompt is a token, as with tokenizers on scripts they barely cover.
     Bytewise,
     /// `cached=N`: this many of the prompt's tokens came from the provider's cache.
     Cached(u64),
-    /// `stop=REASON`: the finish reason, given in the provider's own word, known or not.
+    /// `stop=REASON`: the finish reason, in the provider's word, known or unknown.
     Stop(String),
-    /// `other-form`: a stream where none was asked for, and an answer in one piece where one was.
+    /// `other-form`: a stream instead of a whole answer, and the reverse.
     OtherForm,
     /// `no-usage`: usage is missing.
     NoUsage,
-    /// `counts=JSON`: each number of the usage that is told is this instead.
+    /// `counts=JSON`: replaces each number of the reported usage with this value.
     Counts(Value),
-    /// `usage=JSON`: the usage that is told is this instead.
+    /// `usage=JSON`: replaces the reported usage with this value.
     Usage(Value),
-    /// `gzip`: the body is compressed, asked for or not.
+    /// `gzip`: the body is compressed, even if the request did not ask for that.
     Gzip,
-    /// `headers`: surplus headers: `content-encoding: identity`, cookies, the provider's rate limits.
+    /// `headers`: extra headers: `content-encoding: identity`, cookies, the provider's rate limits.
     Headers,
-    /// `extra`: fields and events that no documentation names.
+    /// `extra`: undocumented fields and events.
     Extra,
     /// `comments`: SSE comments between events.
     Comments,
     /// `crlf`: SSE lines end in CR LF.
     Crlf,
-    /// `whole`: one write for each event, not cut.
+    /// `whole`: one write per event, without cuts.
     Whole,
     /// `burst`: the whole stream in one write.
     Burst,
-    /// `seed=N`: where a stream is cut.
+    /// `seed=N`: the seed for the cuts of a stream.
     Seed(u64),
 }
 
@@ -183,22 +183,21 @@ impl Fault {
     }
 }
 
-/// Faults that act together on one request; none is a plain answer.
+/// The faults of one request; an empty set means a plain answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Faults(Vec<Fault>);
 
 impl Faults {
-    /// What a model's name asks for: all that follows its first `+`.
+    /// The faults in a model name: all words after the first `+`.
     pub fn of_model(model: &str) -> Result<Self, BadFault> {
         model.split_once('+').map_or_else(|| Ok(Self::default()), |(_, words)| words.parse())
     }
 
-    /// The faults, in the order written.
+    /// The faults, in written order.
     pub fn iter(&self) -> std::slice::Iter<'_, Fault> {
         self.0.iter()
     }
 
-    /// Whether this one is among them.
     pub fn has(&self, fault: &Fault) -> bool {
         self.0.contains(fault)
     }
@@ -215,7 +214,7 @@ impl FromStr for Faults {
     }
 }
 
-/// A word that the grammar does not know, or whose argument is not what it takes.
+/// The error for an unknown word or an invalid argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadFault(String);
 

@@ -1,8 +1,8 @@
-//! The answers for benchmarks, prepared once: model `bench`, with `+tokens=N`, `+every=MS`, `+stall-after=K` and `+burst` for streams.
-//! The text of each event of a paced stream (`+every`) begins with the moment at which it leaves: see [`stamp`].
+//! Prepared answers for benchmarks: model `bench`, with `+tokens=N`, `+every=MS`, `+stall-after=K` and `+burst` for
+//! streams. In a paced stream (`+every`) the text of each event starts with its send time: see [`stamp`].
 //!
-//! Nothing is recorded, checked or cut: one buffer for an answer, one chunk and one write for an event (of 40 bytes of
-//! content), so that the upstream of a benchmark costs as little as it can.
+//! The simulator records, checks and cuts nothing here: it uses one buffer for an answer, and one chunk and one write
+//! for an event (of 40 bytes of content), so that a benchmark's upstream costs as little as possible.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,14 +20,14 @@ use super::reply::Event;
 
 /// The model's name.
 pub const MODEL: &str = "bench";
-/// Bytes of an answer's whole body.
+/// The size of a whole answer's body.
 pub const BODY: usize = 1024;
-/// Bytes of text in each event.
+/// The bytes of text in each event.
 pub const CONTENT: usize = 40;
-/// Events with text in a stream, unless the request says otherwise.
+/// The default number of text events in a stream.
 pub const EVENTS: usize = 200;
 
-/// Whose answers.
+/// The provider format of the answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// OpenAI's chat completions.
@@ -36,7 +36,7 @@ pub enum Format {
     Anthropic,
 }
 
-/// What a request for this model asked for.
+/// The parameters of a benchmark request, from the model name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Order {
     events: usize,
@@ -46,7 +46,7 @@ pub struct Order {
 }
 
 impl Order {
-    /// `None` when the model is another one, or is asked for a fault that only the ordinary path knows.
+    /// `None` for another model, and for a fault that only the regular path supports.
     pub fn of_model(model: &str) -> Option<Self> {
         let rest = model.strip_prefix(MODEL)?;
         let mut order = Self { events: EVENTS, every: None, stall: None, burst: false };
@@ -84,12 +84,12 @@ fn prepared(format: Format, usage: bool) -> &'static Prepared {
     }
 }
 
-/// The answer that is not streamed.
+/// The answer without streaming.
 pub fn whole(format: Format) -> Bytes {
     prepared(format, false).whole.clone()
 }
 
-/// A body of exactly [`BODY`] bytes, filled up with text.
+/// A body of exactly [`BODY`] bytes, padded with text.
 fn fill(with_text: impl Fn(&str) -> Value) -> Bytes {
     let bare = order::write(&with_text("")).len();
     order::write(&with_text(&"x".repeat(BODY - bare))).into()
@@ -157,7 +157,7 @@ fn anthropic() -> Prepared {
     }
 }
 
-/// What follows the last event: the only part that depends on how many there were.
+/// The bytes after the last event: the only part that depends on the number of events.
 fn after(format: Format, usage: bool, events: usize) -> Bytes {
     let output = events * CONTENT / 4;
     match format {
@@ -182,8 +182,8 @@ fn after(format: Format, usage: bool, events: usize) -> Bytes {
     }
 }
 
-/// An event with the time of now at the beginning of its text: `@` and 19 digits, nanoseconds since 1970. Its reader, on the
-/// same machine, sees how long it was under way.
+/// An event whose text starts with the current time: `@` and 19 digits, nanoseconds since 1970. The reader, on the same
+/// machine, computes the latency.
 fn stamp(event: &Bytes) -> Bytes {
     let mut event = event.to_vec();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -195,21 +195,21 @@ fn stamp(event: &Bytes) -> Bytes {
     event.into()
 }
 
-/// A prepared stream on its way.
+/// A prepared stream in progress.
 pub struct FixedStream {
     event: Bytes,
     events: usize,
     before: Option<Bytes>,
     after: Option<Bytes>,
     every: Option<Duration>,
-    /// How many events are left when nothing more comes.
+    /// The number of remaining events at which the stream stalls.
     stall: Option<usize>,
     wait: Option<Pin<Box<Sleep>>>,
     written: bool,
 }
 
 impl FixedStream {
-    /// A stream as ordered; `usage` as OpenAI's `include_usage`.
+    /// A stream for this order; `usage` as in OpenAI's `include_usage`.
     pub fn new(format: Format, usage: bool, order: Order) -> Self {
         let Prepared { before, event, .. } = prepared(format, usage);
         let (before, event, after) = (before.clone(), event.clone(), after(format, usage, order.events));
@@ -222,7 +222,7 @@ impl FixedStream {
         Self { event, events, before, after, every: order.every, stall, wait: None, written: false }
     }
 
-    /// The next piece; pending once after each, which makes hyper write it out.
+    /// The next chunk; returns `Pending` once after each, so that hyper writes the chunk.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if std::mem::take(&mut self.written) {
             match self.every {
@@ -264,7 +264,7 @@ mod tests {
         let order = Order::of_model("bench+stall-after=1").unwrap();
         let mut stream = FixedStream::new(Format::OpenAi, false, order);
         let mut context = Context::from_waker(Waker::noop());
-        // Each piece is followed by one pause, in which it is written.
+        // One pending poll follows each chunk, so that hyper writes it.
         let polls: Vec<bool> = (0..7).map(|_| stream.poll_next(&mut context).is_ready()).collect();
         assert_eq!(polls, [true, false, true, false, false, false, false]);
     }

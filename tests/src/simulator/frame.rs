@@ -1,10 +1,10 @@
 //! Amazon's event stream: frames with a length, headers, a payload and two checksums.
 //!
-//! Source: <https://docs.aws.amazon.com/transcribe/latest/dg/event-stream.html>, whose encoding all services share.
+//! Source: <https://docs.aws.amazon.com/transcribe/latest/dg/event-stream.html>; all AWS services share this encoding.
 
 use flate2::Crc;
 
-/// A frame. An exception's name ends in the word, an event's does not.
+/// Encodes a frame. The name of an exception ends in `Exception`, the name of an event does not.
 pub fn encode(name: &str, payload: &[u8]) -> Vec<u8> {
     let exception = name.ends_with("Exception");
     let (kind, named) = if exception { ("exception", ":exception-type") } else { ("event", ":event-type") };
@@ -12,7 +12,7 @@ pub fn encode(name: &str, payload: &[u8]) -> Vec<u8> {
     for (name, value) in [(named, name), (":content-type", "application/json"), (":message-type", kind)] {
         headers.push(u8::try_from(name.len()).expect("a short name"));
         headers.extend_from_slice(name.as_bytes());
-        // A text, and its length.
+        // The header's type, a text, and its length.
         headers.push(7);
         headers.extend_from_slice(&u16::try_from(value.len()).expect("a short value").to_be_bytes());
         headers.extend_from_slice(value.as_bytes());
@@ -26,7 +26,7 @@ pub fn encode(name: &str, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// How a frame of this length without headers begins.
+/// The start of a frame of this length without headers.
 pub fn prelude(length: u32) -> Vec<u8> {
     let lengths = [length.to_be_bytes(), 0_u32.to_be_bytes()].concat();
     [&lengths[..], &checksum(&lengths)].concat()

@@ -1,4 +1,4 @@
-//! What a provider keeps from one request for later ones: files, batches, responses, each under its identifier.
+//! Keeps files, batches and responses for later requests, by identifier.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,16 +7,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use serde_json::Value;
 
-/// A thing that is kept.
+/// A stored object.
 #[derive(Debug, Clone)]
 pub struct Thing {
-    /// What the provider tells of it.
+    /// The object's description in the API.
     pub about: Value,
-    /// What is in it.
+    /// The object's content.
     pub content: Bytes,
 }
 
-/// All of them.
+/// All stored objects.
 #[derive(Debug, Default)]
 pub struct Memory {
     things: Mutex<BTreeMap<String, Thing>>,
@@ -28,27 +28,26 @@ impl Memory {
         self.things.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new identifier that begins with this.
+    /// A new identifier with this prefix.
     pub fn identifier(&self, prefix: &str) -> String {
         format!("{prefix}sim{}", self.last.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    /// Keeps a thing, in the place of an older one.
+    /// Stores an object, replacing an older one.
     pub fn keep(&self, id: &str, about: Value, content: Bytes) {
         self.lock().insert(id.to_owned(), Thing { about, content });
     }
 
-    /// A thing.
     pub fn get(&self, id: &str) -> Option<Thing> {
         self.lock().get(id).cloned()
     }
 
-    /// Forgets a thing; whether there was one.
+    /// Deletes an object; returns whether it existed.
     pub fn forget(&self, id: &str) -> bool {
         self.lock().remove(id).is_some()
     }
 
-    /// What is told of all things whose identifiers begin with this.
+    /// The descriptions of all objects whose identifiers have this prefix.
     pub fn list(&self, prefix: &str) -> Vec<Value> {
         let things = self.lock();
         things.iter().filter(|(id, _)| id.starts_with(prefix)).map(|(_, thing)| thing.about.clone()).collect()

@@ -1,10 +1,10 @@
-//! A provider of models that is none: it speaks the wire formats of many providers, makes its answers up, and misbehaves
-//! on demand.
+//! A simulated model provider. It speaks the wire formats of many providers, makes up its answers, and misbehaves on
+//! demand.
 //!
-//! It shares no code with the gateway, so that a mistake there is not repeated here. A request is first read as its
-//! provider reads it, and refused in the provider's own words where it would be; the services and their paths are a list,
-//! in `wire.rs`. Answers are functions of the request ([`prompt`]), the same on every wire; faults are words in the
-//! model's name or in a script ([`fault`]); what was asked is kept ([`record`]).
+//! The simulator shares no code with the gateway, so that it does not repeat the gateway's mistakes. It reads a request
+//! as the provider would, and rejects bad requests in the provider's words. `wire.rs` lists the services and their
+//! paths. Answers are functions of the request ([`prompt`]), the same in every format. Faults are words in the model
+//! name or in a script ([`fault`]). All requests are recorded ([`record`]).
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -55,7 +55,7 @@ use server::Server;
 use crate::chance::Chance;
 use crate::until;
 
-/// A running simulator; it stops, and drops its connections, when this is dropped.
+/// A running simulator; dropping it closes its connections and stops it.
 #[derive(Debug)]
 pub struct Simulator {
     port: u16,
@@ -63,7 +63,7 @@ pub struct Simulator {
     task: JoinHandle<()>,
 }
 
-/// How a simulator is to run.
+/// The settings of a simulator.
 #[derive(Debug, Clone, Default)]
 pub struct Builder {
     address: Option<IpAddr>,
@@ -73,7 +73,7 @@ pub struct Builder {
     verbose: bool,
 }
 
-/// Amazon's two keys.
+/// AWS credentials.
 #[derive(Debug, Clone)]
 struct Credentials {
     access_key: String,
@@ -81,26 +81,25 @@ struct Credentials {
 }
 
 impl Builder {
-    /// On this address; the loopback interface's by default.
+    /// Sets the address; the loopback interface by default.
     pub fn address(mut self, address: IpAddr) -> Self {
         self.address = Some(address);
         self
     }
 
-    /// On this port; any free one by default.
+    /// Sets the port; any free one by default.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
     }
 
-    /// Accepts this key only; any that is not empty by default.
+    /// Accepts only this key; by default any key that is not empty.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self
     }
 
-    /// Checks the signatures of requests that are signed for Amazon, which must be by these keys; by default a signed
-    /// request need only look like one.
+    /// Verifies AWS signatures with these credentials; by default only the signature's form is checked.
     pub fn aws(mut self, access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
         self.aws = Some(Credentials { access_key: access_key.into(), secret_key: secret_key.into() });
         self
@@ -112,7 +111,7 @@ impl Builder {
         self
     }
 
-    /// Starts it on the current runtime.
+    /// Starts the simulator on the current runtime.
     pub async fn start(self) -> io::Result<Simulator> {
         let listener = server::listen(self.address.unwrap_or(Ipv4Addr::LOCALHOST.into()), self.port).await?;
         let port = listener.local_addr()?.port();
@@ -129,31 +128,29 @@ impl Builder {
 }
 
 impl Simulator {
-    /// Starts one on a free port, accepting any key.
+    /// Starts a simulator on a free port that accepts any key.
     ///
     /// # Panics
-    /// When no port can be had.
+    /// If no port is free.
     pub async fn start() -> Self {
         Self::builder().start().await.expect("a free port on the loopback interface")
     }
 
-    /// Starts one with settings.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// Where it listens, such as `http://127.0.0.1:40000`.
+    /// The simulator's URL, such as `http://127.0.0.1:40000`.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// What a client of OpenAI or Anthropic takes as its base: the URL with the version's path. Other providers' paths
-    /// begin after [`Self::url`].
+    /// The base URL for OpenAI and Anthropic clients, with the API version. Other providers' paths begin after
+    /// [`Self::url`].
     pub fn base_url(&self) -> String {
         self.url() + "/v1"
     }
 
-    /// Its port.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -161,39 +158,39 @@ impl Simulator {
     /// Adds faults for the next requests, one entry each; `ok` is a plain answer.
     ///
     /// # Panics
-    /// When an entry is not of the grammar.
+    /// If an entry is invalid.
     pub fn script(&self, next: &[&str]) {
         let next = next.iter().map(|&words| words.to_owned()).collect();
         self.order(Order { next, ..Order::default() });
     }
 
-    /// Faults for every request after those of the script, until cleared.
+    /// Sets the faults of all requests after the script, until cleared.
     ///
     /// # Panics
-    /// When the words are not of the grammar.
+    /// If the words are invalid.
     pub fn always(&self, faults: &str) {
         self.order(Order { always: Some(faults.to_owned()), ..Order::default() });
     }
 
-    /// Faults for every request of which the script says nothing, until cleared: each by chance, as often as its weight says.
+    /// Sets random faults, chosen by weight, for all requests without scripted faults, until cleared.
     ///
     /// # Panics
-    /// When an entry is not of the grammar.
+    /// If an entry is invalid.
     pub fn by_chance(&self, chance: Chance, faults: &[(u64, &str)]) {
         self.server.control.mood(chance, faults).expect("faults of the grammar");
     }
 
-    /// Answers nobody from now on until [`Self::release`]; requests are read and kept all the same.
+    /// Holds all answers until [`Self::release`]; requests are still read and recorded.
     pub fn hold(&self) {
         self.server.control.hold(true);
     }
 
-    /// Answers all who wait, and those who come.
+    /// Releases held answers, and stops holding.
     pub fn release(&self) {
         self.server.control.hold(false);
     }
 
-    /// Has a stream that pauses (`pause-after`) go on; if there is none, the next one, until the next clearing.
+    /// Resumes a paused stream (`pause-after`), or else the next one that pauses, until the next clearing.
     pub fn go_on(&self) {
         self.server.control.go_on();
     }
@@ -208,10 +205,10 @@ impl Simulator {
         self.server.records.clear();
     }
 
-    /// All requests so far, except those of benchmarks and of control.
+    /// All requests so far, except benchmark and control requests.
     ///
     /// # Panics
-    /// When they are so many that the first are not kept any more: see [`Self::count`], [`Self::used`], [`Self::latest`].
+    /// If the record no longer holds the first requests: see [`Self::count`], [`Self::used`], [`Self::latest`].
     #[track_caller]
     pub fn requests(&self) -> Vec<Recorded> {
         match self.server.records.all() {
@@ -220,20 +217,20 @@ impl Simulator {
         }
     }
 
-    /// The latest of them, as many as are kept.
+    /// The latest requests that the record still holds.
     pub fn latest(&self) -> Vec<Recorded> {
         self.server.records.latest()
     }
 
-    /// How many there were, kept or not.
+    /// The number of requests, recorded or discarded.
     pub fn count(&self) -> usize {
         self.server.records.count()
     }
 
-    /// The requests, once there are `count` of them and all their answers have ended.
+    /// Waits for `count` requests and the end of their answers, and returns the requests.
     ///
     /// # Panics
-    /// When that takes too long.
+    /// If that takes too long.
     pub async fn settled(&self, count: usize) -> Vec<Recorded> {
         until("the simulator's requests to end", || {
             let requests = self.requests();
@@ -243,16 +240,16 @@ impl Simulator {
         .await
     }
 
-    /// What all answers since the last clearing used, and how many used the same, once all have ended: also those whose
-    /// requests were so many that the first are not kept any more.
+    /// Waits until all answers have ended. Returns the usage of all answers since the last clearing, with the number of
+    /// answers for each usage; it includes discarded requests.
     ///
     /// # Panics
-    /// When that takes too long.
+    /// If that takes too long.
     pub async fn used(&self) -> Vec<(Usage, u64)> {
         until("the simulator's answers to end", || self.server.records.used()).await
     }
 
-    /// Waits for ever, or until the task of the simulator ends.
+    /// Runs until the simulator's task ends.
     pub async fn run(mut self) {
         let _ = (&mut self.task).await;
     }

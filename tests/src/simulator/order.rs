@@ -1,5 +1,5 @@
-//! JSON with its fields in about the order of the providers: what a thing is first, usage last. A reader that depends on
-//! the alphabet, which is how a tree of values comes out otherwise, must not pass for right.
+//! Writes JSON with fields in roughly the providers' order: identity first, usage last. A plain value tree would sort
+//! fields alphabetically, and a reader that relies on that order must fail.
 
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::Value;
@@ -25,7 +25,7 @@ const FIRST: [&str; 16] = [
 const LAST: [&str; 7] =
     ["logprobs", "finish_reason", "stop_reason", "stop_sequence", "usage", "service_tier", "system_fingerprint"];
 
-/// Where a field stands among others; those without a place of their own are in the middle.
+/// The rank of a field; unlisted fields are in the middle.
 fn place(name: &str) -> usize {
     let first = FIRST.iter().position(|known| *known == name);
     let last = LAST.iter().position(|known| *known == name).map(|place| FIRST.len() + 1 + place);
@@ -52,7 +52,6 @@ impl Serialize for InOrder<'_> {
     }
 }
 
-/// Writes it.
 pub fn write(value: &Value) -> String {
     serde_json::to_string(&InOrder(value)).expect("a tree of values is JSON")
 }

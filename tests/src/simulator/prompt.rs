@@ -1,112 +1,110 @@
-//! What the simulator understood of a request, the same for every wire, and the answer it makes up.
+//! The format-independent request, and the answer that the simulator makes up.
 //!
-//! Every answer is a function of the request: no clock, no chance. Tokens are bytes divided by four, rounded up, so that
-//! a test can say what usage must be whichever wire format carried the text.
+//! Every answer is a function of the request: no clock, no randomness. Tokens are bytes divided by four, rounded up, so
+//! that a test can predict the usage in any wire format.
 
 use serde_json::{Map, Value, json};
 
 use super::fault::{Fault, Faults};
 use super::scenario::Scenario;
 
-/// A request, as far as an answer depends on it.
+/// The parts of a request that affect the answer.
 #[derive(Debug, Clone, Default)]
 pub struct Prompt {
-    /// As asked for, faults included.
+    /// The requested model, including faults.
     pub model: String,
-    /// Whether the answer is to be streamed.
+    /// Whether the answer is streamed.
     pub stream: bool,
     /// Whether a stream ends with a usage chunk (OpenAI).
     pub stream_usage: bool,
-    /// How many answers (OpenAI's `n`).
+    /// The number of answers (OpenAI's `n`).
     pub choices: usize,
-    /// How many answers are worked out, and counted, when that is more than are told (`best_of`).
+    /// The number of generated and counted answers, if larger than the number returned (`best_of`).
     pub worked_out: usize,
-    /// Bytes of text in all messages.
+    /// The bytes of text in all messages.
     pub text_bytes: usize,
-    /// Of these, the bytes in blocks marked for the provider's cache (Anthropic).
+    /// The part of `text_bytes` in blocks marked for the provider's cache (Anthropic).
     pub marked_bytes: usize,
     /// The text of the last user message.
     pub last_user: String,
-    /// The images in it, each described by its type and size, or by its address.
+    /// The images in the last user message, each described by type and size, or by address.
     pub images: Vec<String>,
-    /// What the tools said since.
+    /// The tool results since the last user message.
     pub tool_results: Vec<String>,
-    /// How many messages, for identifiers that are unique in a conversation.
+    /// The number of messages, for identifiers that are unique in a conversation.
     pub messages: usize,
-    /// What may be called.
+    /// The offered tools.
     pub tools: Vec<Tool>,
-    /// Whether it must be.
+    /// Whether the model must call a tool.
     pub tool_choice: ToolChoice,
-    /// Whether more than one call may be made at once.
+    /// Whether several tool calls are allowed at once.
     pub parallel: bool,
-    /// The schema that the answer must follow; `{}` for any JSON.
+    /// The schema of the answer; `{}` for any JSON.
     pub schema: Option<Value>,
     /// Whether to think.
     pub thinking: bool,
-    /// Whether it is the model's to think before it calls (Anthropic).
+    /// Whether the model may decide to think before it calls a tool (Anthropic).
     pub adaptive: bool,
-    /// Whether thoughts are counted, but not told.
+    /// Whether thoughts are counted but not returned.
     pub silent: bool,
-    /// Whether thoughts are told sealed (OpenAI's responses).
+    /// Whether thoughts are returned encrypted (OpenAI's responses).
     pub sealed: bool,
-    /// What the answer repeats of the request (OpenAI's responses).
+    /// The request parameters that the answer repeats (OpenAI's responses).
     pub echo: Value,
-    /// The longest answer, in tokens.
+    /// The maximum answer length, in tokens.
     pub max_tokens: Option<u64>,
-    /// Texts that end an answer.
+    /// The stop sequences.
     pub stop: Vec<String>,
-    /// What it is to do step by step.
+    /// A task with steps.
     pub task: Option<Scenario>,
 }
 
-/// A function the model may call.
 #[derive(Debug, Clone, Default)]
 pub struct Tool {
-    /// Its name.
     pub name: String,
-    /// The schema of its arguments.
+    /// The schema of the arguments.
     pub schema: Value,
-    /// Whether its input is a text (OpenAI's responses): the argument `input` of a step.
+    /// Whether the input is plain text (OpenAI's responses): the argument `input` of a step.
     pub custom: bool,
-    /// The namespace that it stands in, likewise.
+    /// The tool's namespace (OpenAI's responses).
     pub namespace: Option<String>,
 }
 
-/// Whether a tool is called.
+/// Whether and when the model calls a tool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum ToolChoice {
-    /// When the prompt is about weather.
+    /// If the prompt mentions weather.
     #[default]
     Auto,
     /// Never.
     None,
-    /// The first one.
+    /// The first tool.
     Any,
-    /// This one.
+    /// The named tool.
     Named(String),
 }
 
-/// What the model says.
+/// The model's answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// Thoughts, before anything else, when they are told.
+    /// The thoughts before the answer, if returned.
     pub thinking: Option<String>,
-    /// The text, in the pieces it is streamed in.
+    /// The text, in its streamed pieces.
     pub text: Vec<String>,
-    /// Calls of tools.
+    /// The tool calls.
     pub calls: Vec<Call>,
-    /// Why it ended.
+    /// The finish reason.
     pub stop: Stop,
-    /// What it cost, whether the provider tells or not.
+    /// The usage, whether the provider reports it or not.
     pub used: Usage,
-    /// The same, when the provider tells.
+    /// The usage, if the provider reports it.
     pub usage: Option<Usage>,
-    /// Whether each piece of the text is a token, however long.
+    /// Whether each piece of the text is one token, regardless of its length.
     pub piecewise: bool,
 }
 
 impl Answer {
-    /// The text's pieces, each with its part of the text's tokens.
+    /// The pieces of text, each with its share of the text's tokens.
     pub fn counted(&self) -> impl Iterator<Item = (&str, u64)> {
         let (mut bytes, mut before) = (0, 0);
         self.text.iter().map(move |piece| {
@@ -119,48 +117,47 @@ impl Answer {
     }
 }
 
-/// A call of a tool.
+/// A tool call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
-    /// Unique in the conversation, without the provider's prefix.
+    /// The id, unique in the conversation, without the provider's prefix.
     pub id: String,
-    /// The tool's name.
     pub name: String,
-    /// An object.
+    /// The arguments, an object.
     pub arguments: Value,
 }
 
-/// Why an answer ended.
+/// A finish reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stop {
-    /// It was finished.
+    /// The answer is complete.
     End,
-    /// At one of the texts the request named.
+    /// At a stop sequence.
     Sequence(String),
-    /// At the longest length.
+    /// At the maximum length.
     Length,
-    /// To call tools.
+    /// The model calls tools.
     Tools,
-    /// In a word of the provider, given by a fault.
+    /// A provider's own word, set by a fault.
     Word(String),
 }
 
-/// Tokens.
+/// Token counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Usage {
-    /// All of the prompt, cached or not.
+    /// All tokens of the prompt, cached or not.
     pub input: u64,
-    /// Of these, read from the provider's cache.
+    /// The part of `input` read from the provider's cache.
     pub cached: u64,
-    /// Of these, written to it.
+    /// The part of `input` written to the provider's cache.
     pub cache_written: u64,
-    /// All of the answer, thoughts included.
+    /// All tokens of the answer, including thoughts.
     pub output: u64,
-    /// Of these, thoughts.
+    /// The part of `output` for thoughts.
     pub thinking: u64,
 }
 
-/// Tokens of a text of this many bytes.
+/// The tokens of a text of this many bytes.
 pub fn tokens(bytes: usize) -> u64 {
     bytes.div_ceil(4) as u64
 }
@@ -168,13 +165,13 @@ pub fn tokens(bytes: usize) -> u64 {
 const CITIES: [&str; 2] = ["Oslo", "Tromsø"];
 
 impl Prompt {
-    /// Takes in a user's message; what tools said before is past.
+    /// Adds a user message and drops earlier tool results.
     pub fn hear(&mut self, text: String, images: Vec<String>) {
         (self.last_user, self.images) = (text, images);
         self.tool_results.clear();
     }
 
-    /// The answer, with those faults applied that change what is said rather than how it travels.
+    /// The answer, with the faults that change its content rather than its delivery.
     pub fn answer(&self, faults: &Faults) -> Answer {
         let thinking = self.thinking.then(|| format!("The user says “{}”. Let me think — 考えます.", self.last_user));
         let calls = self.calls();
@@ -250,7 +247,7 @@ impl Prompt {
         (0..count).map(call).collect()
     }
 
-    /// The next step's call, where the tool is offered.
+    /// The call of the next step, if the tool is offered.
     fn step(&self, task: &Scenario) -> Option<Call> {
         let (name, arguments) = task.next()?;
         let tool = self.tools.iter().find(|tool| tool.name == *name)?;
@@ -269,7 +266,7 @@ impl Prompt {
     }
 
     fn cut_at_length(&self, text: &mut Vec<String>) -> bool {
-        // Some servers take zero for no limit.
+        // Some servers treat zero as no limit.
         let Some(most @ 1..) = self.max_tokens else { return false };
         let mut bytes = 0;
         let kept = text.iter().take_while(|piece| {
@@ -286,7 +283,7 @@ impl Prompt {
         let bytewise = faults.has(&Fault::Bytewise);
         let input = if bytewise { self.text_bytes as u64 } else { tokens(self.text_bytes) }.max(1);
         let marked = tokens(self.marked_bytes).min(input);
-        // A long prompt is cached without asking (OpenAI); a marked one is half new, half known (Anthropic).
+        // OpenAI caches a long prompt automatically. For Anthropic half of the marked blocks is new, half cached.
         let automatic = if self.marked_bytes == 0 && input >= 1024 && !bytewise { input / 128 * 128 } else { 0 };
         let forced = faults.iter().find_map(|fault| match fault {
             Fault::Cached(count) => Some((*count).min(input)),
@@ -314,23 +311,23 @@ impl Prompt {
     }
 }
 
-/// How an image of this type is described; its data is in base64.
+/// The description of an image of this type; the data is in base64.
 pub fn image(media_type: &str, data: &str) -> String {
     format!("{media_type} of {} bytes", data.trim_end_matches('=').len() * 3 / 4)
 }
 
-/// How an image at this address is described: one with its data in it as any other.
+/// The description of an image at this address; a data URL is described like inline data.
 pub fn image_at(url: &str) -> String {
     let data = url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
     data.map_or_else(|| url.to_owned(), |(media_type, data)| image(media_type, data))
 }
 
-/// The text in pieces that end after their spaces.
+/// Splits a text after its spaces.
 fn split(text: &str) -> Vec<String> {
     text.split_inclusive(' ').map(str::to_owned).collect()
 }
 
-/// A text in pieces of a few characters, as providers stream the arguments of calls.
+/// Splits a text into pieces of a few characters, as providers stream call arguments.
 pub fn pieces(text: &str) -> Vec<String> {
     let characters = text.chars().collect::<Vec<_>>();
     characters.chunks(7).map(|piece| piece.iter().collect()).collect()
@@ -340,7 +337,7 @@ fn object(value: Value) -> Value {
     if value.is_object() { value } else { json!({}) }
 }
 
-/// A value that a JSON schema allows; the index makes two of them differ.
+/// A value that matches a JSON schema; values with different indexes differ.
 pub fn example(schema: &Value, index: usize) -> Value {
     if let Some(first) = schema["enum"].get(0) {
         return first.clone();

@@ -1,4 +1,4 @@
-//! What the simulator remembers of every request.
+//! Records every request and its answer.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,41 +11,39 @@ use sha2::{Digest as _, Sha256};
 
 use super::prompt::Usage;
 
-/// A request as it arrived.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Recorded {
-    /// Such as `POST`.
+    /// The method, such as `POST`.
     pub method: String,
-    /// With its query.
+    /// The path, with its query.
     pub path: String,
-    /// Names in lower case, values as they were.
+    /// The headers: names in lower case, values unchanged.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// The whole body.
     pub body: Bytes,
-    /// When the body was complete.
+    /// The time at which the body was complete.
     pub at: SystemTime,
-    /// How its answer ended.
+    /// How the answer ended.
     pub outcome: Outcome,
-    /// What its answer used; `None` when nothing was answered, or only an error. Of a stream that was left or broken
-    /// off: all of the prompt, and the tokens of the text that went out.
+    /// The usage of the answer; `None` for no answer or an error. For a stream that was cancelled or truncated: all of
+    /// the prompt, and the tokens of the text sent.
     pub used: Option<Usage>,
 }
 
 /// How an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It has not ended.
+    /// The answer is in progress.
     Answering,
-    /// All of it was handed to the connection.
+    /// The whole answer was passed to the connection.
     Complete,
-    /// A fault broke it off.
+    /// A fault ended the answer.
     BrokenOff,
-    /// The client went away first.
+    /// The client disconnected first.
     Cancelled,
 }
 
 impl Recorded {
-    /// A new record.
     pub fn new(parts: &Parts, body: &Bytes) -> Self {
         let header = |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
             (name.as_str().to_owned(), value.as_bytes().to_vec())
@@ -61,7 +59,7 @@ impl Recorded {
         }
     }
 
-    /// The first header of this name, which is in lower case, when it is text.
+    /// The first header of this name (in lower case), if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         let (_, value) = self.headers.iter().find(|(known, _)| known == name)?;
         std::str::from_utf8(value).ok()
@@ -72,12 +70,12 @@ impl Recorded {
         Sha256::digest(&self.body).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The body as JSON; null when it is not.
+    /// The body as JSON; null if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
-    /// For the control endpoint: bytes of headers as Latin-1, so that none is lost; the body as text.
+    /// For the control endpoint: header bytes as Latin-1, so that no byte is lost; the body as text.
     pub fn to_json(&self) -> Value {
         let latin1 = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect::<String>();
         let headers = self.headers.iter().map(|(name, value)| json!([name, latin1(value)])).collect::<Vec<_>>();
@@ -102,8 +100,8 @@ impl Recorded {
     }
 }
 
-/// More requests than this, or more bytes of bodies, are not kept: the oldest go first. How many there were, and what they
-/// used, is counted of all.
+/// The maximum number of kept requests, and of bytes in their bodies. The oldest are discarded first. The counts and
+/// the usage include discarded requests.
 const KEPT: usize = 4096;
 const KEPT_BYTES: usize = 256 * 1024 * 1024;
 
@@ -113,15 +111,15 @@ pub struct Records(Mutex<List>);
 
 #[derive(Debug, Default)]
 struct List {
-    /// The number, counted from the simulator's start, of the first in the list.
+    /// The number of the oldest kept request, counted from the simulator's start.
     first: usize,
     list: VecDeque<Recorded>,
     bytes: usize,
-    /// The number of the first since the last clearing.
+    /// The number of the first request since the last clearing.
     cleared: usize,
-    /// How many answers have not ended.
+    /// The number of answers in progress.
     answering: usize,
-    /// What the answers used that have ended since the last clearing, and how many used the same.
+    /// The usage of the ended answers since the last clearing, and the number of answers for each usage.
     used: HashMap<Usage, u64>,
 }
 
@@ -130,12 +128,12 @@ impl Records {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A copy of those that are kept.
+    /// A copy of the kept requests.
     pub fn latest(&self) -> Vec<Recorded> {
         self.lock().list.iter().cloned().collect()
     }
 
-    /// A copy of all since the last clearing; when the first of them are not kept any more, how many those are.
+    /// A copy of all requests since the last clearing; or an error with the number of discarded ones.
     pub fn all(&self) -> Result<Vec<Recorded>, usize> {
         let list = self.lock();
         match list.first - list.cleared {
@@ -144,13 +142,12 @@ impl Records {
         }
     }
 
-    /// How many there were since the last clearing.
+    /// The number of requests since the last clearing.
     pub fn count(&self) -> usize {
         let list = self.lock();
         list.first - list.cleared + list.list.len()
     }
 
-    /// Forgets them.
     pub fn clear(&self) {
         let mut list = self.lock();
         list.first += list.list.len();
@@ -160,13 +157,13 @@ impl Records {
         list.used.clear();
     }
 
-    /// What all answers since the last clearing used, and how many used the same, when all have ended.
+    /// The usage of all answers since the last clearing, with counts; `None` while an answer is in progress.
     pub fn used(&self) -> Option<Vec<(Usage, u64)>> {
         let list = self.lock();
         (list.answering == 0).then(|| list.used.iter().map(|(used, count)| (*used, *count)).collect())
     }
 
-    /// Adds one; what is returned follows its answer.
+    /// Adds a request; the returned value tracks its answer.
     pub fn add(self: &Arc<Self>, record: Recorded) -> Answering {
         let mut list = self.lock();
         list.bytes += record.body.len();
@@ -181,39 +178,39 @@ impl Records {
     }
 }
 
-/// Follows an answer; dropped before it is told of an end, the client has gone.
+/// Tracks an answer. Dropped before an end was recorded, it records that the client disconnected.
 #[derive(Debug)]
 pub struct Answering {
     records: Arc<Records>,
     number: usize,
     outcome: Outcome,
-    /// What it has used.
+    /// The usage so far.
     used: Option<Usage>,
-    /// What a stream will have used when it has come to its end.
+    /// The usage of a stream after its end.
     all: Option<Usage>,
 }
 
 impl Answering {
-    /// The answer begins, and uses so much in all. One that is not streamed is ready by now; a stream that is `cut` never
-    /// gets there.
+    /// Records the start of an answer with this total usage. A whole answer uses all of it at once; a `cut` stream
+    /// never reaches it.
     pub fn begin(&mut self, all: Usage, stream: bool, cut: bool) {
         let begun = Usage { output: 0, thinking: 0, ..all };
         self.all = Some(all).filter(|_| !(stream && cut));
         self.uses(Some(if stream { begun } else { all }));
     }
 
-    /// So many tokens of a stream's text have gone out.
+    /// Records the number of text tokens sent so far.
     pub fn said(&mut self, tokens: u64) {
         self.uses(self.used.map(|used| Usage { output: tokens, ..used }));
     }
 
-    /// All was handed to the connection.
+    /// Records that the whole answer was passed to the connection.
     pub fn complete(&mut self) {
         self.uses(self.all.or(self.used));
         self.note(Outcome::Complete);
     }
 
-    /// A fault ends it.
+    /// Records that a fault ended the answer.
     pub fn broken_off(&mut self) {
         self.note(Outcome::BrokenOff);
     }

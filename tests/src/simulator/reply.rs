@@ -1,85 +1,76 @@
-//! What a provider says, before anything is decided about how it travels: an answer in one piece or in events, or why
-//! there is none.
+//! A provider's reply, independent of its delivery: a whole answer, a stream of events, or a refusal.
 
 use serde_json::Value;
 
 use super::{frame, order};
 
-/// A reply.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
-    /// The HTTP status.
     pub status: u16,
-    /// Headers besides those of framing.
+    /// The headers, except those of framing.
     pub headers: Vec<(&'static str, String)>,
-    /// The body.
     pub content: Content,
 }
 
-/// A reply's body.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// One piece.
+    /// A whole body.
     Whole(Vec<u8>),
-    /// A stream.
     Stream(Stream),
 }
 
-/// A stream's events and how they are framed.
+/// A stream's events and their framing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stream {
-    /// In order.
+    /// The events, in order.
     pub events: Vec<Event>,
-    /// How they are put on the wire.
     pub framing: Framing,
-    /// What the provider sends when it fails on the way.
+    /// The event that the provider sends if it fails during the stream.
     pub failure: Event,
 }
 
-/// How events are put on the wire.
+/// How events are written to the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// As server-sent events.
+    /// Server-sent events.
     Lines,
-    /// The same, each after a comment.
+    /// Server-sent events, each after a comment.
     Commented,
-    /// In Amazon's frames.
+    /// Amazon's frames.
     Frames,
-    /// As the elements of one array, sent one after the other; the last event is its bracket, [`END_OF_ARRAY`].
+    /// The elements of one array, sent one after the other; the last event is the closing bracket, [`END_OF_ARRAY`].
     Array,
 }
 
 /// The data of the event that ends a stream framed as an array.
 pub const END_OF_ARRAY: &str = "]";
 
-/// A stream's event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Its name; OpenAI's chunks have none.
+    /// The event's name; OpenAI's chunks have none.
     pub name: Option<&'static str>,
-    /// Its data.
     pub data: String,
-    /// How many tokens of the answer's text it brings.
+    /// The number of answer tokens in the event.
     pub tokens: u64,
 }
 
 impl Event {
-    /// An event without a name, as OpenAI's chunks are.
+    /// An event without a name, as in OpenAI's chunks.
     pub fn plain(data: &Value) -> Self {
         Self { name: None, data: order::write(data), tokens: 0 }
     }
 
-    /// An event with a name, as Anthropic's are.
+    /// An event with a name, as in Anthropic's streams.
     pub fn named(name: &'static str, data: &Value) -> Self {
         Self { name: Some(name), data: order::write(data), tokens: 0 }
     }
 
-    /// The same, bringing so many tokens.
+    /// Sets the number of answer tokens.
     pub fn bringing(self, tokens: u64) -> Self {
         Self { tokens, ..self }
     }
 
-    /// As a server-sent event, with lines ended by `end`.
+    /// Encodes a server-sent event; `end` ends its lines.
     pub fn lines(&self, end: &str) -> String {
         let name = self.name.map(|name| format!("event: {name}{end}")).unwrap_or_default();
         format!("{name}data: {}{end}{end}", self.data)
@@ -87,7 +78,7 @@ impl Event {
 }
 
 impl Framing {
-    /// The type of a body framed so.
+    /// The content type of a body with this framing.
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Lines | Self::Commented => "text/event-stream; charset=utf-8",
@@ -96,7 +87,7 @@ impl Framing {
         }
     }
 
-    /// An event on the wire; lines end with `end`.
+    /// Encodes an event; `end` ends its lines.
     pub fn encode(self, event: &Event, first: bool, end: &str) -> Vec<u8> {
         let before = match (first, event.data.as_str()) {
             (true, _) => "[",
@@ -111,7 +102,7 @@ impl Framing {
         }
     }
 
-    /// How an event begins that does not end: in Amazon's frames, with the greatest length that these take.
+    /// The start of an endless event; in Amazon's frames it announces the maximum length.
     pub fn beginning(self) -> Vec<u8> {
         match self {
             Self::Lines | Self::Commented => b"data: ".to_vec(),
@@ -120,7 +111,7 @@ impl Framing {
         }
     }
 
-    /// The smallest event that says nothing.
+    /// The smallest event without content.
     pub fn least(self) -> Vec<u8> {
         match self {
             Self::Lines | Self::Commented => b":\n\n".to_vec(),
@@ -129,7 +120,7 @@ impl Framing {
         }
     }
 
-    /// A comment, where there is such a thing.
+    /// A comment, if the framing supports comments.
     pub fn comment(self, end: &str) -> Vec<u8> {
         match self {
             Self::Lines | Self::Commented => format!(": keep-alive{end}{end}").into_bytes(),
@@ -139,20 +130,18 @@ impl Framing {
 }
 
 impl Reply {
-    /// A JSON body.
     pub fn json(status: u16, body: &Value) -> Self {
         let headers = vec![("content-type", "application/json".to_owned())];
         Self { status, headers, content: Content::Whole(order::write(body).into_bytes()) }
     }
 
-    /// A stream.
     pub fn stream(stream: Stream) -> Self {
         let kind = stream.framing.media_type().to_owned();
         let headers = vec![("content-type", kind), ("cache-control", "no-cache".to_owned())];
         Self { status: 200, headers, content: Content::Stream(stream) }
     }
 
-    /// A web page, as a proxy in front of a provider sends it.
+    /// A web page, as a proxy in front of a provider would send.
     pub fn html(status: u16) -> Self {
         let page = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\n");
         let headers = vec![("content-type", "text/html".to_owned())];
@@ -165,42 +154,40 @@ impl Reply {
         Self { status: 200, headers, content: Content::Whole(body.into()) }
     }
 
-    /// A reply without a body.
     pub fn blank() -> Self {
         Self { content: Content::Whole(Vec::new()), ..Self::json(200, &Value::Null) }
     }
 }
 
-/// Why a request was refused.
+/// A reason to refuse a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The HTTP status.
     pub status: u16,
-    /// OpenAI's `code`, where it has one.
+    /// OpenAI's `code`, if there is one.
     pub code: Option<&'static str>,
-    /// For the reader.
+    /// The message for the user.
     pub message: String,
-    /// After how many seconds to try again.
+    /// The number of seconds after which to retry.
     pub retry: Option<String>,
 }
 
 impl Refusal {
-    /// With this status, and no code.
+    /// A refusal with this status, without a code.
     pub fn new(status: u16, message: impl Into<String>) -> Self {
         Self { status, code: None, message: message.into(), retry: None }
     }
 
-    /// A request that is wrong.
+    /// A refusal of an invalid request.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(400, message)
     }
 
-    /// A request without a valid key.
+    /// A refusal of a request without a valid key.
     pub fn unauthenticated(message: impl Into<String>) -> Self {
         Self { code: Some("invalid_api_key"), ..Self::new(401, message) }
     }
 
-    /// What a status stands for when nothing more is known.
+    /// A default refusal for a status.
     pub fn of_status(status: u16) -> Self {
         let (code, message) = match status {
             400 => (None, "The request was not valid."),

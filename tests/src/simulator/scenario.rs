@@ -1,24 +1,25 @@
-//! A task that a prompt spells out, for clients that are agents: the model calls one tool after the other, and is done.
+//! A task in a prompt, for tests with coding agents: the model calls one tool after the other, then ends.
 //!
-//! Lines of a text such as `call write_file {"path":"a","text":"b"}` are the steps; as many are behind as the conversation has results
-//! of tools. Both are found in the body whatever its format is, so that a wire that reads results wrongly does not hide it here.
+//! Lines such as `call write_file {"path":"a","text":"b"}` are the steps; the number of tool results in the
+//! conversation is the number of completed steps. The search covers the whole body in any format, so that a wire's
+//! mistake in reading results does not hide here.
 
 use serde_json::Value;
 
-/// What a line of a step begins with.
+/// The prefix of a step's line.
 const CALL: &str = "call ";
 
-/// What a line begins with that has the model's words, for agents whose tools are texts: `answer "..."`.
+/// The prefix of a line with the model's answer, for agents with text-based tools: `answer "..."`.
 const ANSWER: &str = "answer ";
 
-/// A task, and how far it has come.
+/// A task and its progress.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {
     /// The tools to call, with their arguments.
     pub steps: Vec<(String, Value)>,
-    /// How many have their result.
+    /// The number of completed steps.
     pub done: usize,
-    /// What the model says, if not how far it is.
+    /// The model's text; without it the model reports its progress.
     pub answer: Option<String>,
 }
 
@@ -29,7 +30,7 @@ impl Scenario {
         texts(body, &mut |text| {
             let found: Vec<_> = text.lines().filter_map(step).collect();
             answer = text.lines().find_map(words).or(answer.take());
-            // Histories repeat it.
+            // Histories repeat the task.
             if found.len() > steps.len() {
                 steps = found;
             }
@@ -37,7 +38,7 @@ impl Scenario {
         (!steps.is_empty() || answer.is_some()).then(|| Self { steps, done: results(body), answer })
     }
 
-    /// What is called next.
+    /// The next step.
     pub fn next(&self) -> Option<&(String, Value)> {
         self.steps.get(self.done)
     }
@@ -61,7 +62,7 @@ fn texts(value: &Value, found: &mut impl FnMut(&str)) {
     }
 }
 
-/// How many results of tools a conversation has, in any format.
+/// The number of tool results in a conversation, in any format.
 fn results(value: &Value) -> usize {
     let below = |values: &mut dyn Iterator<Item = &Value>| values.map(results).sum::<usize>();
     match value {

@@ -1,4 +1,4 @@
-//! The HTTP side: connections, paths, keys, and the way from a request to what is sent back.
+//! The HTTP server: connections, paths, keys, and the processing of a request.
 
 use std::borrow::Cow;
 use std::io;
@@ -35,26 +35,24 @@ use super::scenario::Scenario;
 use super::told;
 use super::wire::{self, Asked, Chat, Trouble, Wire};
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 pub struct Server {
-    /// The script and the key.
     pub control: Control,
-    /// The requests so far.
     pub records: Arc<Records>,
-    /// What requests left for later ones: files, batches, responses.
+    /// The state that requests left for later ones: files, batches, responses.
     pub memory: Memory,
-    /// Whether to print a line for each.
+    /// Whether to print a line for each request.
     pub verbose: bool,
 }
 
-/// Accepts connections until it is dropped, and they with it.
+/// Accepts connections until dropped; the drop also closes the connections.
 pub async fn serve(listener: TcpListener, server: Arc<Server>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
-                // An error here is of that one connection, or there are too many files: that passes.
+                // The error concerns only this connection, or is a temporary lack of file descriptors.
                 let Ok((stream, _)) = accepted else {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                     continue;
@@ -74,11 +72,11 @@ async fn converse(connection: Connection, server: Arc<Server>) {
         let (server, ending) = (Arc::clone(&server), Arc::clone(&ending));
         async move { server.handle(request, ending).await }
     });
-    // An error is a client that left, or a fault that was asked for.
+    // An error means that the client disconnected, or that a fault ended the connection.
     let _ = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(connection), service).await;
 }
 
-/// What decides whether a request is one of a benchmark.
+/// The fields that identify a benchmark request.
 #[derive(Deserialize)]
 struct Peek<'a> {
     #[serde(borrow)]
@@ -139,7 +137,7 @@ impl Server {
         }
     }
 
-    /// Every check of the real service comes before any fault: a fault must not hide that a request was wrong.
+    /// Runs every check of the real service before any fault: a fault must not hide an invalid request.
     fn accept(&self, wire: &dyn Wire, call: &Call<'_>) -> Result<(Asked, Faults), Refusal> {
         wire.authenticate(call, &self.control)?;
         let mut asked = wire.read(call)?;
@@ -176,7 +174,7 @@ impl Server {
     }
 }
 
-/// Answers a valid request, or does what its faults say instead.
+/// Answers a valid request, or applies its faults.
 async fn answer(
     wire: &dyn Wire,
     asked: Asked,
@@ -206,7 +204,7 @@ async fn answer(
     Ok(respond(told::tampered(reply, faults), wire, faults, outlet))
 }
 
-/// What the model says.
+/// The model's reply.
 fn say(prompt: &Prompt, chat: &dyn Chat, faults: &Faults, answering: &mut Answering) -> Reply {
     let answer = prompt.answer(faults);
     let cut =
@@ -224,7 +222,7 @@ fn stream(chat: &dyn Chat, events: Vec<Event>) -> Reply {
     Reply::stream(Stream { events, framing: chat.framing(), failure })
 }
 
-/// The reply of those faults that leave nothing of the answer.
+/// The reply of faults that replace the whole answer.
 fn instead(wire: &dyn Wire, asked: &Asked, faults: &Faults) -> Option<Reply> {
     let status = faults.iter().find_map(|fault| match fault {
         Fault::Status(status) => Some(*status),
@@ -252,14 +250,14 @@ fn instead(wire: &dyn Wire, asked: &Asked, faults: &Faults) -> Option<Reply> {
     })
 }
 
-/// What is answered to a blocked prompt, where that is no error.
+/// The reply to a blocked prompt, for services that do not treat it as an error.
 fn blocked(asked: &Asked) -> Option<Reply> {
     let Asked::Chat(prompt, chat) = asked else { return None };
     let body = chat.blocked(prompt)?;
     Some(if prompt.stream { stream(*chat, vec![Event::plain(&body)]) } else { Reply::json(200, &body) })
 }
 
-/// An error that comes with a status of 200.
+/// An error with status 200.
 fn late_error(wire: &dyn Wire, asked: &Asked) -> Reply {
     match asked {
         Asked::Chat(prompt, chat) if prompt.stream => {
@@ -278,11 +276,11 @@ fn respond(reply: Reply, wire: &dyn Wire, faults: &Faults, outlet: Outlet) -> Re
         response = response.header(name, value);
     }
     let body = Outgoing::Steps(Steps::new(delivery, outlet));
-    // Only a fault's own text can make a header that is none: then the test is wrong, and the empty answer shows it.
+    // Only a fault's text can be an invalid header; an empty answer then exposes the test's mistake.
     response.body(body).unwrap_or_else(|_| Response::new(Outgoing::Fixed(None)))
 }
 
-/// A listener; port 0 takes any that is free.
+/// Opens a listener; port 0 takes any free port.
 pub async fn listen(address: IpAddr, port: u16) -> io::Result<TcpListener> {
     TcpListener::bind((address, port)).await
 }

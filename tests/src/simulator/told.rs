@@ -1,4 +1,4 @@
-//! Usage that is told wrong: what the provider counts is one thing, what it says of that another.
+//! Falsifies the reported usage: the provider reports other numbers than it counts.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,10 +8,10 @@ use super::fault::{Fault, Faults};
 use super::order;
 use super::reply::{Content, Reply};
 
-/// What the services call it.
+/// The services' names for usage.
 const NAMES: [&str; 4] = ["usage", "usageMetadata", "billed_units", "amazon-bedrock-invocationMetrics"];
 
-/// The reply with its usage as the faults want it told.
+/// Changes the usage in the reply as the faults require.
 pub fn tampered(mut reply: Reply, faults: &Faults) -> Reply {
     for fault in faults.iter().filter(|fault| matches!(fault, Fault::Counts(_) | Fault::Usage(_))) {
         match &mut reply.content {
@@ -55,7 +55,7 @@ fn look(value: &mut Value, fault: &Fault) {
     }
 }
 
-/// Amazon's streams have another service's events in base64.
+/// Bedrock's streams carry another service's events in base64.
 fn unwrapped(value: &mut Value, fault: &Fault) {
     let event = value.as_str().and_then(|text| STANDARD.decode(text).ok());
     if let Some(event) = event.and_then(|event| changed(&event, fault)) {
@@ -63,7 +63,7 @@ fn unwrapped(value: &mut Value, fault: &Fault) {
     }
 }
 
-/// Every number in it.
+/// Replaces every number in the value.
 fn count(value: &mut Value, instead: &Value) {
     match value {
         Value::Object(fields) => fields.values_mut().for_each(|value| count(value, instead)),

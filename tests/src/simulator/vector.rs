@@ -1,8 +1,8 @@
-//! The vectors of embeddings: a function of the text alone, of length one.
+//! Makes up embedding vectors: a function of the text alone, of length one.
 
 use sha2::{Digest as _, Sha256};
 
-/// So many numbers for a text.
+/// A vector for a text.
 pub fn vector(text: &str, dimensions: usize) -> Vec<f32> {
     let number = |index: usize| {
         let digest = Sha256::new().chain_update(index.to_le_bytes()).chain_update(text).finalize();

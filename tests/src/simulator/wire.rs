@@ -1,9 +1,9 @@
-//! The providers' services that the simulator is: for each, the paths it serves, who may ask, how a request is read, how
-//! an answer or an error is written.
+//! The simulated provider services. Each has its paths, authentication, request reader, and writers of answers and
+//! errors.
 //!
-//! To add one is to write a file beside these, and to name it in [`WIRES`]. A service on which models talk reads a
-//! [`Prompt`] and names the [`Chat`] that writes the answer, so that a host of others' models (Azure, Vertex, Bedrock)
-//! has its own paths, keys and errors, and their format.
+//! To add a service, write a file beside these and list it in [`WIRES`]. A chat service reads a [`Prompt`] and names
+//! the [`Chat`] that writes the answer. A host of other vendors' models (Azure, Vertex, Bedrock) therefore has its own
+//! paths, keys and errors, and reuses their format.
 
 pub mod anthropic;
 mod audio;
@@ -34,7 +34,7 @@ use super::fixed;
 use super::prompt::{Answer, Prompt, Usage};
 use super::reply::{Event, Framing, Refusal, Reply};
 
-/// All of them; the first that serves a path answers.
+/// All services; the first match answers.
 static WIRES: &[&dyn Wire] = &[
     &openai::chat::Completions,
     &anthropic::Messages,
@@ -82,87 +82,86 @@ static WIRES: &[&dyn Wire] = &[
 
 /// A provider's service.
 pub trait Wire: Sync {
-    /// Whether it is what a request's method and path name.
+    /// Whether the service handles this method and path.
     fn serves(&self, call: &Call<'_>) -> bool;
 
-    /// Checks the key, and what else the service wants of every request.
+    /// Checks the key and the service's other requirements for every request.
     fn authenticate(&self, call: &Call<'_>, control: &Control) -> Result<(), Refusal>;
 
-    /// Reads a request, and refuses what the service would refuse.
+    /// Reads a request, and rejects it if the service would.
     fn read(&self, call: &Call<'_>) -> Result<Asked, Refusal>;
 
-    /// An error, in the service's shape.
+    /// Writes an error in the service's format.
     fn refuse(&self, refusal: &Refusal) -> Reply;
 
-    /// Why this service does not answer a request that is not wrong.
+    /// The service's error for a valid request that it cannot answer.
     fn trouble(&self, trouble: Trouble) -> Refusal {
         openai::trouble(trouble)
     }
 
-    /// The headers that tell of its rate limits, and others that are its own.
+    /// The rate limit headers, and other headers of the service.
     fn limits(&self) -> &'static [(&'static str, &'static str)] {
         &openai::LIMITS
     }
 
-    /// Headers of every reply.
+    /// The headers of every reply.
     fn headers(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
 
-    /// Whether its errors say when to try again in their bodies, not in headers.
+    /// Whether errors give the retry delay in the body instead of a header.
     fn hints_in_bodies(&self) -> bool {
         false
     }
 
-    /// Of a service that benchmarks may ask: the format of their prepared answers.
+    /// The format of prepared benchmark answers, if the service supports benchmarks.
     fn prepared(&self) -> Option<fixed::Format> {
         None
     }
 }
 
-/// How answers of models are written.
+/// Writes chat answers in one format.
 pub trait Chat: Sync {
-    /// An answer in one piece.
+    /// Writes a whole answer.
     fn whole(&self, prompt: &Prompt, answer: &Answer, faults: &Faults) -> Reply;
 
-    /// An answer as a stream, its terminator included.
+    /// Writes a streamed answer, including its terminator.
     fn stream(&self, prompt: &Prompt, answer: &Answer, faults: &Faults) -> Vec<Event>;
 
-    /// How a stream's events are put on the wire.
+    /// The framing of the stream's events.
     fn framing(&self) -> Framing {
         Framing::Lines
     }
 
-    /// An error where a stream's event would be.
+    /// An error as a stream event.
     fn error_event(&self, refusal: &Refusal) -> Event;
 
-    /// What is answered when the prompt was blocked, of services for which that is no error.
+    /// The answer to a blocked prompt, if the service does not treat it as an error.
     fn blocked(&self, _prompt: &Prompt) -> Option<Value> {
         None
     }
 
-    /// The status that an error stands for that comes with, or after, a status of 200.
+    /// The status that corresponds to an error inside a 200 response.
     fn late_status(&self) -> u16 {
         500
     }
 }
 
-/// What a request asks for.
+/// The meaning of a request.
 pub enum Asked {
-    /// An answer of a model.
+    /// A chat prompt and the writer of its answer.
     Chat(Prompt, &'static dyn Chat),
-    /// Something that was made while it was read.
+    /// A request answered while it was read.
     Ready {
-        /// The reply.
         reply: Reply,
-        /// The model named, whose faults apply; without one there are none.
+        /// The model whose faults apply; `None` means no faults.
         model: Option<String>,
-        /// What it cost.
+        /// The usage of the reply.
         used: Usage,
     },
 }
 
-/// A reason not to answer that has nothing to do with the request's form.
+/// A reason to reject a valid request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
     /// The prompt is longer than the model's context.
@@ -173,24 +172,24 @@ pub enum Trouble {
     Quota,
 }
 
-/// The service that a request is for.
+/// The service that handles a request.
 pub fn of(call: &Call<'_>) -> Option<&'static dyn Wire> {
     WIRES.iter().copied().find(|wire| wire.serves(call))
 }
 
-/// What is said of a path that no service has.
+/// The reply for a path that no service handles.
 pub fn nowhere(refusal: &Refusal) -> (&'static dyn Wire, Reply) {
     let wire: &dyn Wire = &openai::chat::Completions;
     (wire, wire.refuse(refusal))
 }
 
 impl Asked {
-    /// A reply that no fault changes, and that costs nothing.
+    /// A reply without usage that ignores faults.
     pub fn ready(reply: Reply) -> Self {
         Self::Ready { reply, model: None, used: Usage::default() }
     }
 
-    /// The model named.
+    /// The requested model.
     pub fn model(&self) -> Option<&str> {
         match self {
             Self::Chat(prompt, _) => Some(&prompt.model),

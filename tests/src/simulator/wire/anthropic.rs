@@ -1,4 +1,4 @@
-//! Anthropic's messages: the path, the key and the version, the errors.
+//! Anthropic's messages: path, key, version, errors.
 
 pub mod answer;
 pub mod count;
@@ -91,12 +91,10 @@ pub fn authenticate(call: &Call<'_>, control: &Control) -> Result<(), Refusal> {
     }
 }
 
-/// The error as a reply.
 pub fn refuse(refusal: &Refusal) -> Reply {
     Reply::json(refusal.status, &error(refusal))
 }
 
-/// The error object.
 pub fn error(refusal: &Refusal) -> Value {
     let error = json!({"type": kind(refusal.status), "message": refusal.message});
     json!({"type": "error", "error": error, "request_id": "req_sim"})

@@ -1,4 +1,4 @@
-//! OpenAI's audio: speech from a text, and texts from speech, which are answered as JSON or as plain text.
+//! OpenAI's audio: speech from text, and text from speech, as JSON or plain text.
 
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -18,7 +18,7 @@ pub static TRANSCRIPTIONS: Endpoint =
 /// `/v1/audio/translations`.
 pub static TRANSLATIONS: Endpoint = Endpoint::post("/v1/audio/translations", |call| transcribe(call, "translated"));
 
-/// So many bytes of sound for each token.
+/// The bytes of sound per token.
 const SOUND: usize = 64;
 
 fn speak(call: &Call<'_>) -> Result<Asked, Refusal> {

@@ -1,5 +1,6 @@
-//! Azure OpenAI: OpenAI's formats under a deployment's path, or under `/openai/v1`. Two kinds of keys, a version in the
-//! query, verdicts of a content filter in every answer, and in streams a first chunk with nothing but those.
+//! Azure OpenAI: OpenAI's formats under a deployment's path or under `/openai/v1`. Azure has two kinds of keys, a
+//! version in the query, and content filter results in every answer. A stream starts with a chunk that has only filter
+//! results.
 //!
 //! Source: <https://learn.microsoft.com/azure/ai-services/openai/reference>.
 
@@ -14,13 +15,12 @@ use crate::simulator::fault::{Fault, Faults};
 use crate::simulator::prompt::{Answer, Prompt};
 use crate::simulator::reply::{Event, Refusal, Reply};
 
-/// All of it.
 pub struct Azure;
 
 const DEPLOYMENTS: &str = "/openai/deployments/";
 const VERSIONLESS: &str = "/openai/v1/";
 
-/// A path as the deployment it names, if it does, and the operation.
+/// The deployment, if the path names one, and the operation.
 fn operation<'a>(call: &Call<'a>) -> Option<(Option<String>, &'a str)> {
     if let Some(operation) = call.path.strip_prefix(VERSIONLESS) {
         return Some((None, operation));
@@ -57,7 +57,7 @@ impl Wire for Azure {
             return Err(missing());
         }
         let mut body = call.json()?;
-        // The deployment is the model, whatever the body says.
+        // The deployment overrides the model in the body.
         if let Some(deployment) = deployment {
             body["model"] = json!(deployment);
         }
@@ -90,7 +90,7 @@ impl Wire for Azure {
     }
 }
 
-/// An error: OpenAI's, but what the gate before it says has a code alone.
+/// Writes an error in OpenAI's format; errors of Azure's front end have only a code and a message.
 fn error(refusal: &Refusal) -> Value {
     let gate = |code: &str| json!({"error": {"code": code, "message": refusal.message}});
     match (refusal.status, refusal.code) {
@@ -115,7 +115,7 @@ fn prompt_verdict() -> Value {
     json!([{"prompt_index": 0, "content_filter_results": verdict(false)}])
 }
 
-/// Chat completions with the verdicts of the filter.
+/// Writes chat completions with content filter results.
 struct Filtered;
 
 fn judged(mut body: Value) -> Value {

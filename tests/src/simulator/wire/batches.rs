@@ -1,6 +1,6 @@
-//! OpenAI's batches: made of a file that was uploaded for them, told of, listed, cancelled. One is worked on when it is asked for the
-//! first time, and done the next time. Its object tells what it has used, but for one with the metadata `{"tells": "nothing"}`:
-//! of that only the results do.
+//! OpenAI's batches: create from an uploaded file, retrieve, list, cancel. A batch is in progress at the first
+//! retrieval and completed at the second. Its object reports the usage, except with the metadata `{"tells":
+//! "nothing"}`: only the results report the usage then.
 
 use bytes::Bytes;
 use hyper::Method;
@@ -17,7 +17,7 @@ const ONE: &str = "/v1/batches/{id}";
 const CANCELLED: &str = "/v1/batches/{id}/cancel";
 const PREFIX: &str = "batch_";
 
-/// The tokens of each request of a batch, and of its answer.
+/// The input and output tokens of each request in a batch.
 pub const EACH: [u64; 2] = [11, 7];
 
 /// `POST /v1/batches`.
@@ -72,7 +72,7 @@ fn get(call: &Call<'_>) -> Result<Asked, Refusal> {
     Ok(Asked::ready(Reply::json(200, &about)))
 }
 
-/// Answers all requests of the batch's file.
+/// Answers all requests in the batch's file.
 fn complete(call: &Call<'_>, about: &mut Value) {
     let input = about["input_file_id"].as_str().and_then(|id| call.memory.get(id)).map(|thing| thing.content);
     let input = input.unwrap_or_default();

@@ -1,5 +1,4 @@
-//! Amazon Bedrock: who may ask, and the exceptions that its operations have in common. Either a key is carried as a
-//! bearer's, or the request is signed.
+//! Amazon Bedrock: authentication by bearer key or signature, and the exceptions that all operations share.
 //!
 //! Source: the service model `bedrock-runtime-2023-09-30`, as in aws/aws-sdk-ruby `aws-sdk-bedrockruntime`.
 
@@ -17,9 +16,9 @@ use crate::simulator::call::Call;
 use crate::simulator::control::Control;
 use crate::simulator::reply::{Event, Refusal, Reply};
 
-/// On every reply.
+/// The headers of every reply.
 static HEADERS: [(&str, &str); 1] = [("x-amzn-requestid", "00000000-0000-4000-8000-000000000000")];
-/// It tells of no limits.
+/// Bedrock sends no rate limit headers.
 static LIMITS: [(&str, &str); 1] = [("x-amzn-bedrock-invocation-latency", "1")];
 
 fn authenticate(call: &Call<'_>, control: &Control) -> Result<(), Refusal> {
@@ -53,7 +52,7 @@ fn refuse(refusal: &Refusal) -> Reply {
     reply
 }
 
-/// An exception inside a stream: fewer kinds, named in lower case.
+/// An exception inside a stream: fewer kinds, with names in lower case.
 fn exception_event(refusal: &Refusal) -> Event {
     let name = match refusal.status {
         424 => "modelStreamErrorException",

@@ -1,6 +1,6 @@
-//! The numbers that services take, and how they refuse others.
+//! The numeric limits of services, and their error messages.
 //!
-//! Sources: each service's reference of its API, and its 400s as clients report them.
+//! Sources: each service's API reference, and 400 responses that clients reported.
 
 use std::ops::RangeInclusive;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::simulator::reply::Refusal;
 
-/// A field, and the least and the most of it.
+/// A field with its minimum and maximum.
 pub type Bound = (&'static str, RangeInclusive<f64>);
 
 /// OpenAI's chat completions: "Invalid 'n': integer above maximum value. Expected a value <= 128, but got 130 instead."
@@ -31,7 +31,7 @@ pub const MISTRAL: [Bound; 6] = [
     ("random_seed", 0.0..=f64::INFINITY),
 ];
 
-/// Refuses a number of `body` that is beyond its bound, in the words that `told` has for a field, a value and the bound.
+/// Rejects a number in `body` outside its bounds; `told` formats the message from field, value and bound.
 pub fn check(
     body: &Value,
     bounds: &[Bound],
@@ -44,7 +44,7 @@ pub fn check(
     bounds.iter().find_map(beyond).map_or(Ok(()), Err)
 }
 
-/// In OpenAI's words.
+/// Checks the bounds with OpenAI's messages.
 pub fn openai(body: &Value) -> Result<(), Refusal> {
     check(body, &OPENAI, |name, value, range| {
         let (word, sign, bound) = match value < *range.start() {
@@ -58,7 +58,8 @@ pub fn openai(body: &Value) -> Result<(), Refusal> {
     })
 }
 
-/// Google's penalties, which its models have no more since Gemini 2.5, how many answers previews give, and its likeliest tokens.
+/// Checks Google's penalties, which its models no longer accept since Gemini 2.5, the candidate count, which is lower
+/// for preview models, and `topK`.
 pub fn gemini(model: &str, configuration: impl Fn(&str) -> Option<f64>) -> Result<(), Refusal> {
     let penalized = ["presencePenalty", "frequencyPenalty"].map(|name| configuration(name).unwrap_or_default());
     if ["gemini-2.5", "gemini-3"].iter().any(|family| model.contains(family)) && penalized != [0.0; 2] {

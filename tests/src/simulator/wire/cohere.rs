@@ -1,4 +1,4 @@
-//! Cohere's second version: the paths, the key, the errors.
+//! Cohere's API v2: paths, key, errors.
 //!
 //! Source: cohere-ai/cohere-python `src/cohere/v2`.
 
@@ -53,7 +53,7 @@ impl Chat for Conversation {
         answer::stream(prompt, answer, faults)
     }
 
-    /// A stream that fails ends with the reason `ERROR`.
+    /// A failed stream ends with the reason `ERROR`.
     fn error_event(&self, refusal: &Refusal) -> Event {
         let delta = json!({"finish_reason": "ERROR", "error": refusal.message});
         Event::named("message-end", &json!({"type": "message-end", "delta": delta}))
@@ -78,7 +78,7 @@ fn refuse(refusal: &Refusal) -> Reply {
 fn trouble(trouble: Trouble) -> Refusal {
     match trouble {
         Trouble::Context => Refusal::invalid("too many tokens: size limit exceeded by 2000 tokens."),
-        // A status of its own. Source: <https://docs.cohere.com/reference/errors>.
+        // Cohere has a status of its own. Source: <https://docs.cohere.com/reference/errors>.
         Trouble::Filter => Refusal::new(498, "the request was blocked by our content policy"),
         Trouble::Quota => Refusal::new(429, "You are past the monthly limit of your trial key."),
     }

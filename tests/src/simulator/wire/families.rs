@@ -1,5 +1,5 @@
-//! Providers that speak OpenAI's chat completions in ways of their own. Each has a base path here, as on its own host: what
-//! it refuses, and what it adds, is its own.
+//! Providers with variants of OpenAI's chat completions. Each has the base path of its real host, its own restrictions,
+//! and its own extra fields.
 
 mod mistral;
 mod reasoning;
@@ -13,7 +13,7 @@ use crate::simulator::control::Control;
 use crate::simulator::prompt::Prompt;
 use crate::simulator::reply::{Refusal, Reply};
 
-/// A provider of this kind.
+/// A provider variant.
 pub struct Family {
     /// The path before `/chat/completions`.
     base: &'static str,
@@ -21,7 +21,7 @@ pub struct Family {
     read: fn(Value) -> Result<Prompt, Refusal>,
     /// Writes an error.
     error: fn(&Refusal) -> Value,
-    /// Writes an answer.
+    /// The writer of answers.
     chat: &'static dyn Chat,
 }
 
@@ -32,13 +32,13 @@ pub static GROQ: Family =
 /// Mistral.
 pub static MISTRAL: Family =
     Family { base: "/mistral/v1", read: mistral::read, error: mistral::error, chat: &chat::Completions };
-/// DeepSeek: thoughts aloud, comments that keep a connection alive, its own counts of the cache.
+/// DeepSeek: visible thoughts, keep-alive comments, its own cache counts.
 pub static DEEPSEEK: Family =
     Family { base: "/deepseek", read: reasoning::read, error: openai::error, chat: &reasoning::DEEPSEEK };
-/// vLLM: thoughts under another name.
+/// vLLM: visible thoughts in a field with another name.
 pub static VLLM: Family =
     Family { base: "/vllm/v1", read: reasoning::read, error: openai::error, chat: &reasoning::VLLM };
-/// A server of the first days: no options of streams, no name for the longest answer but the first.
+/// An early server: no stream options, and only the original name for the maximum length.
 pub static PLAIN: Family = Family { base: "/plain/v1", read: plain, error: openai::error, chat: &chat::Completions };
 
 impl Wire for Family {
@@ -58,7 +58,7 @@ impl Wire for Family {
         Reply::json(refusal.status, &(self.error)(refusal))
     }
 
-    /// DeepSeek has a status of its own for an account without money.
+    /// DeepSeek has its own status for an account without credit.
     fn trouble(&self, trouble: Trouble) -> Refusal {
         match trouble {
             Trouble::Quota if self.base == DEEPSEEK.base => {
@@ -69,7 +69,7 @@ impl Wire for Family {
     }
 }
 
-/// Refuses a body that has one of these fields.
+/// Rejects a body with one of these fields.
 fn without(body: &Value, names: &[&str], says: impl Fn(&str) -> String) -> Result<(), Refusal> {
     match names.iter().find(|name| !body[**name].is_null()) {
         Some(name) => Err(Refusal::invalid(says(name))),

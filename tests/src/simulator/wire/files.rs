@@ -1,4 +1,4 @@
-//! OpenAI's files: uploaded in a form, listed, told of, given back byte for byte, deleted.
+//! OpenAI's files: upload in a form, list, retrieve, download byte for byte, delete.
 
 use bytes::Bytes;
 use hyper::Method;

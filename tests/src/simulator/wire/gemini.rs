@@ -1,5 +1,5 @@
-//! Google's Gemini API: the paths, the key, the errors of Google's services. The model and whether to stream are in the
-//! path; a stream without `alt=sse` is one JSON array sent in pieces, and so are the errors of that path.
+//! Google's Gemini API: paths, key, errors of Google's services. The path names the model and the operation, streamed
+//! or not. A stream without `alt=sse` is one JSON array sent in pieces, and errors on that path are arrays too.
 //!
 //! Sources: googleapis/python-genai `types.py`; <https://ai.google.dev/gemini-api/docs/thought-signatures>.
 
@@ -18,10 +18,10 @@ use crate::simulator::fault::{Fault, Faults};
 use crate::simulator::prompt::{Answer, Prompt};
 use crate::simulator::reply::{END_OF_ARRAY, Event, Framing, Refusal, Reply};
 
-/// `generateContent` and `streamGenerateContent`, streamed in one framing.
+/// `generateContent` and `streamGenerateContent`, with one framing for streams.
 pub struct Generate(Framing);
 
-/// All but [`ARRAY`].
+/// All requests except those of [`ARRAY`].
 pub static EVENTS: Generate = Generate(Framing::Lines);
 /// Streams without `alt=sse`.
 pub static ARRAY: Generate = Generate(Framing::Array);
@@ -94,14 +94,14 @@ impl Chat for Generate {
     }
 }
 
-/// It tells of no limits.
+/// Gemini sends no rate limit headers.
 pub static LIMITS: [(&str, &str); 2] = [("server-timing", "gfet4t7; dur=1"), ("x-frame-options", "SAMEORIGIN")];
 
 fn events(call: &Call<'_>) -> bool {
     call.parameter("alt").as_deref() == Some("sse")
 }
 
-/// Reads a request for a model that its path names.
+/// Reads a request for the model in its path.
 pub fn read(call: &Call<'_>, model: &str, stream: bool) -> Result<Asked, Refusal> {
     let mut prompt = request::read(&call.json()?, model)?;
     prompt.stream = stream;
@@ -118,7 +118,7 @@ fn authenticate(call: &Call<'_>, control: &Control) -> Result<(), Refusal> {
     }
 }
 
-/// Why it does not answer.
+/// The error for a valid request that Gemini cannot answer.
 pub fn trouble(trouble: Trouble) -> Refusal {
     match trouble {
         Trouble::Context => {
@@ -133,7 +133,7 @@ pub fn trouble(trouble: Trouble) -> Refusal {
     }
 }
 
-/// An error of a Google service. A quota says in its details when it has room again.
+/// An error of a Google service. A quota error's details contain the retry delay.
 pub fn error(refusal: &Refusal) -> Value {
     let mut error = json!({"code": refusal.status, "message": refusal.message, "status": status(refusal.status)});
     if refusal.status == 429 {

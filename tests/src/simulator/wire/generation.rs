@@ -1,7 +1,7 @@
-//! What a service refuses by the generation of the model that is asked. It knows a few models by their names; all others, and the
-//! simulator's own, take everything.
+//! Rejects parameters by model generation. The simulator knows a few real model names; all other models, including its
+//! own, accept all parameters.
 //!
-//! Source: Anthropic's page "Troubleshoot thinking"; OpenAI's 400s, as clients report them.
+//! Source: Anthropic's page "Troubleshoot thinking"; OpenAI's 400 responses that clients reported.
 
 use serde_json::Value;
 
@@ -9,14 +9,14 @@ use crate::simulator::reply::Refusal;
 
 const ADAPTIVE: [&str; 6] = ["opus-4-7", "opus-4-8", "opus-5", "sonnet-5", "fable-5", "mythos-5"];
 const ONE_OF_TWO: [&str; 4] = ["opus-4-1", "opus-4-5", "sonnet-4-5", "haiku-4-5"];
-/// Words of schemas that Anthropic does not keep to.
+/// Schema keywords that Anthropic does not enforce.
 const UNKNOWN_WORDS: [&str; 6] = ["minimum", "maximum", "multipleOf", "minLength", "maxLength", "maxItems"];
 
 fn is_one_of(model: &str, names: &[&str]) -> bool {
     names.iter().any(|name| model.contains(name))
 }
 
-/// Anthropic's parameters, whoever hosts the model; `format` is the schema of the answer.
+/// Checks Anthropic's parameters on any host; `format` is the schema of the answer.
 pub fn claude(model: &str, given: &Value, format: &Value) -> Result<(), Refusal> {
     let thinking = given["thinking"]["type"].as_str();
     let adaptive = is_one_of(model, &ADAPTIVE);
@@ -41,7 +41,7 @@ pub fn claude(model: &str, given: &Value, format: &Value) -> Result<(), Refusal>
     if adaptive { schema(format) } else { Ok(()) }
 }
 
-/// Refuses schemas that Anthropic does not keep to.
+/// Rejects schemas that Anthropic does not enforce.
 fn schema(schema: &Value) -> Result<(), Refusal> {
     let Some(fields) = schema.as_object() else { return Ok(()) };
     if let Some(word) = UNKNOWN_WORDS.iter().find(|word| fields.contains_key(**word)) {
@@ -59,7 +59,7 @@ fn schema(schema: &Value) -> Result<(), Refusal> {
     fields.get("items").map_or(Ok(()), self::schema)
 }
 
-/// OpenAI's chat completions.
+/// Checks the parameters of OpenAI's chat completions.
 pub fn gpt(model: &str, body: &Value) -> Result<(), Refusal> {
     if is_one_of(model, &["gpt-4o", "gpt-4.1"]) && !body["reasoning_effort"].is_null() {
         return Err(Refusal::invalid("Unrecognized request argument supplied: reasoning_effort"));

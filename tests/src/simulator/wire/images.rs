@@ -1,4 +1,4 @@
-//! OpenAI's images: made from a text, or from another image.
+//! OpenAI's images: generations and edits.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ pub static EDITS: Endpoint = Endpoint::post("/v1/images/edits", edit);
 
 /// The smallest PNG: one pixel.
 const IMAGE: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII=";
-/// What an image costs.
+/// The output tokens of an image.
 const OUTPUT: u64 = 272;
 
 fn generate(call: &Call<'_>) -> Result<Asked, Refusal> {

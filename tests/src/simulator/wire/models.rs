@@ -1,4 +1,4 @@
-//! The lists of models. Both providers have theirs under the same path: Anthropic's clients send their version header.
+//! The lists of models. Both providers use the same path: Anthropic's clients send their version header.
 
 use hyper::Method;
 use serde_json::{Value, json};
@@ -8,10 +8,8 @@ use crate::simulator::call::Call;
 use crate::simulator::control::Control;
 use crate::simulator::reply::{Refusal, Reply};
 
-/// OpenAI's.
 pub struct OpenAi;
 
-/// Anthropic's.
 pub struct Anthropic;
 
 fn asks(call: &Call<'_>) -> bool {

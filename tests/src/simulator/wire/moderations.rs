@@ -1,4 +1,4 @@
-//! OpenAI's moderations: a text that speaks of violence is flagged.
+//! OpenAI's moderations: a text about violence is flagged.
 
 use serde_json::{Value, json};
 

@@ -1,20 +1,17 @@
-//! A form with files in its parts, read strictly: a part without a name, or a form without its end, is refused.
+//! Reads multipart forms strictly: a part without a name, or a form without its end, is an error.
 
 use super::openai;
 use crate::simulator::call::Call;
 use crate::simulator::reply::Refusal;
 
-/// A form.
 #[derive(Debug)]
 pub struct Form(Vec<Part>);
 
-/// A part of it.
 #[derive(Debug)]
 pub struct Part {
     name: String,
-    /// The file's name, when it is one.
+    /// The file name, if the part is a file.
     pub filename: Option<String>,
-    /// What is in it.
     pub content: Vec<u8>,
 }
 
@@ -40,23 +37,23 @@ impl Form {
         }
     }
 
-    /// The first part of this name.
+    /// The first part with this name.
     pub fn part(&self, name: &str) -> Option<&Part> {
         self.0.iter().find(|part| part.name == name)
     }
 
-    /// A part's text.
+    /// The text of a part.
     pub fn text(&self, name: &str) -> Option<&str> {
         std::str::from_utf8(&self.part(name)?.content).ok()
     }
 
-    /// A part that must be there, as a file.
+    /// A required file part.
     pub fn file(&self, name: &str) -> Result<&Part, Refusal> {
         let part = self.part(name).filter(|part| part.filename.is_some() && !part.content.is_empty());
         part.ok_or_else(|| Refusal::invalid(format!("Missing required parameter: '{name}'.")))
     }
 
-    /// A part that must be there, as a text.
+    /// A required text part.
     pub fn required(&self, name: &str) -> Result<&str, Refusal> {
         openai::required(self.text(name), name)
     }

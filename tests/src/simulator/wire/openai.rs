@@ -1,4 +1,4 @@
-//! OpenAI's services, and what they have in common: the key, the errors, the headers of limits.
+//! OpenAI's services, and their common parts: key, errors, rate limit headers.
 
 pub mod chat;
 pub mod chat_request;
@@ -14,7 +14,7 @@ use crate::simulator::call::Call;
 use crate::simulator::control::Control;
 use crate::simulator::reply::{Refusal, Reply};
 
-/// The headers that tell of rate limits.
+/// The rate limit headers.
 pub static LIMITS: [(&str, &str); 4] = [
     ("openai-organization", "org-sim"),
     ("x-ratelimit-limit-requests", "10000"),
@@ -22,24 +22,22 @@ pub static LIMITS: [(&str, &str); 4] = [
     ("x-ratelimit-reset-requests", "6m0s"),
 ];
 
-/// A text that must be there.
+/// A required text.
 pub fn required<'a>(text: Option<&'a str>, name: &str) -> Result<&'a str, Refusal> {
     let missing = || Refusal::invalid(format!("Missing required parameter: '{name}'."));
     text.filter(|text| !text.is_empty()).ok_or_else(missing)
 }
 
-/// An operation that is answered at once.
+/// An operation that is answered immediately.
 pub struct Endpoint {
-    /// Its method.
     pub method: Method,
-    /// Its path's pattern.
     pub path: &'static str,
     /// Reads a request and answers it.
     pub answer: fn(&Call<'_>) -> Result<Asked, Refusal>,
 }
 
 impl Endpoint {
-    /// One that is posted to.
+    /// A POST endpoint.
     pub const fn post(path: &'static str, answer: fn(&Call<'_>) -> Result<Asked, Refusal>) -> Self {
         Self { method: Method::POST, path, answer }
     }
@@ -63,7 +61,6 @@ impl Wire for Endpoint {
     }
 }
 
-/// Checks the key.
 pub fn authenticate(call: &Call<'_>, control: &Control) -> Result<(), Refusal> {
     match call.bearer() {
         "" => Err(Refusal::unauthenticated("You didn't provide an API key.")),
@@ -72,12 +69,10 @@ pub fn authenticate(call: &Call<'_>, control: &Control) -> Result<(), Refusal> {
     }
 }
 
-/// The error object.
 pub fn error(refusal: &Refusal) -> Value {
     json!({"error": {"message": refusal.message, "type": kind(refusal), "param": null, "code": refusal.code}})
 }
 
-/// The error as a reply.
 pub fn refuse(refusal: &Refusal) -> Reply {
     Reply::json(refusal.status, &error(refusal))
 }
@@ -91,7 +86,7 @@ fn kind(refusal: &Refusal) -> &'static str {
     }
 }
 
-/// Why it does not answer.
+/// The error for a valid request that the service cannot answer.
 pub fn trouble(trouble: Trouble) -> Refusal {
     let (status, code, message) = match trouble {
         Trouble::Context => (

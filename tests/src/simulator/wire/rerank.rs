@@ -1,5 +1,5 @@
-//! Documents in the order in which they matter to a query, as Cohere and others have it: by how many of the query's words
-//! are in them.
+//! Ranks documents by their relevance to a query, in the API of Cohere and others. The score is the number of the
+//! query's words in a document.
 
 use serde_json::{Value, json};
 

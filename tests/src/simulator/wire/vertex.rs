@@ -1,5 +1,5 @@
-//! Google's Vertex AI: Google's own models and Anthropic's, both in their formats, at paths that name a project, a place
-//! and the model. A request carries a token, as to all of Google's cloud.
+//! Google's Vertex AI: Google's and Anthropic's models in their own formats, at paths with project, location and model.
+//! Requests carry a Google Cloud token.
 
 use super::{Asked, Trouble, Wire, anthropic, gemini};
 use crate::simulator::call::Call;
@@ -15,7 +15,7 @@ const RAW_STREAM: &str =
 /// Google's models.
 pub struct Google;
 
-/// Anthropic's.
+/// Anthropic's models.
 pub struct Anthropic;
 
 fn authenticate(call: &Call<'_>, control: &Control) -> Result<(), Refusal> {
@@ -28,7 +28,7 @@ fn authenticate(call: &Call<'_>, control: &Control) -> Result<(), Refusal> {
     ))
 }
 
-/// The model of a path that is one of these, and whether it is the second.
+/// The model in a path that matches one of the patterns, and whether the second matched.
 fn model(call: &Call<'_>, whole: &str, stream: &str) -> (String, bool) {
     let streamed = call.captures(stream);
     let stream = streamed.is_some();
@@ -81,7 +81,7 @@ impl Wire for Anthropic {
         Ok(Asked::Chat(prompt, &anthropic::Messages))
     }
 
-    /// Who may ask, and how often, is Google's to say; the rest is Anthropic's.
+    /// Authentication and quota errors are in Google's format, others in Anthropic's.
     fn refuse(&self, refusal: &Refusal) -> Reply {
         match refusal.status {
             401 | 403 | 404 | 429 => Google.refuse(refusal),

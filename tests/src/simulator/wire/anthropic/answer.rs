@@ -1,5 +1,4 @@
-//! Anthropic's messages: an answer written whole or as a stream. Reading, with its many checks, is in
-//! [`request`](super::request).
+//! Writes whole and streamed answers of Anthropic's messages. [`request`](super::request) reads and checks requests.
 
 use serde_json::{Value, json};
 
@@ -7,10 +6,10 @@ use crate::simulator::fault::{Fault, Faults};
 use crate::simulator::prompt::{Answer, Prompt, Stop, Usage, pieces};
 use crate::simulator::reply::Event;
 
-/// The signature on every thinking block; a block that comes back with another is refused.
+/// The signature on every thinking block; the simulator rejects a returned block with another signature.
 pub const SIGNATURE: &str = "EqQBsim0signature+of/the=thoughts";
 
-/// Usage as it is at the end; Anthropic's input leaves out what the cache carried.
+/// The final usage; Anthropic excludes cached tokens from the input.
 fn usage(usage: Usage) -> Value {
     let Usage { input, cached, cache_written, output, thinking } = usage;
     let mut value = json!({
@@ -44,7 +43,7 @@ fn stop_sequence(stop: &Stop) -> Option<&str> {
     }
 }
 
-/// Writes an answer in one piece.
+/// Writes a whole answer.
 pub fn whole(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Value {
     let mut content = Vec::new();
     if let Some(thinking) = &answer.thinking {
@@ -77,7 +76,7 @@ pub fn whole(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Value {
     body
 }
 
-/// Writes an answer as a stream, its terminator included.
+/// Writes a streamed answer, including its terminator.
 pub fn stream(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Vec<Event> {
     let mut message = json!({
         "id": format!("msg_sim{}", prompt.messages), "type": "message", "role": "assistant", "model": prompt.model,
@@ -137,7 +136,7 @@ fn blocks(answer: &Answer, events: &mut Vec<Event>) {
     for call in &answer.calls {
         let start = json!({"type": "tool_use", "id": format!("toolu_{}", call.id), "name": call.name, "input": {}});
         let input = if call.arguments == json!({}) { Vec::new() } else { pieces(&call.arguments.to_string()) };
-        // The first piece is empty, as the real one's is; without arguments it is the only one.
+        // Like Anthropic, the simulator sends an empty first piece; a call without arguments has no other.
         let input = std::iter::once(String::new()).chain(input);
         block(start, input.map(|piece| (json!({"type": "input_json_delta", "partial_json": piece}), 0)).collect());
     }

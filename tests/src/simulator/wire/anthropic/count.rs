@@ -1,4 +1,4 @@
-//! `/v1/messages/count_tokens`: a request's tokens, without an answer.
+//! `/v1/messages/count_tokens`: counts a request's tokens without an answer.
 
 use serde_json::json;
 
@@ -9,10 +9,9 @@ use crate::simulator::prompt::{Usage, tokens};
 use crate::simulator::reply::{Refusal, Reply};
 use crate::simulator::wire::{Asked, Trouble};
 
-/// What an answer needs and a count does not take.
+/// Fields of `/v1/messages` that the count rejects.
 const REFUSED: [&str; 7] = ["max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences", "metadata"];
 
-/// The service.
 pub struct Count;
 
 impl Wire for Count {

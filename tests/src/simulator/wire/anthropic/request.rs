@@ -1,5 +1,5 @@
-//! Anthropic's messages: a request read, and refused wherever the real service would: unknown fields, roles that do not
-//! alternate, empty texts, results of tools that were not called.
+//! Reads a request to Anthropic's messages, and rejects it where Anthropic would: unknown fields, roles that do not
+//! alternate, empty texts, results without a tool call.
 
 use serde_json::{Map, Value};
 
@@ -74,7 +74,7 @@ pub fn read(body: &Value) -> Result<Prompt, Refusal> {
     Ok(prompt)
 }
 
-/// Reads a request's body on a host where the model is in the path, and the version in the body.
+/// Reads a request's body on a host that puts the model in the path and the version in the body.
 pub fn hosted(mut body: Value, model: &str, version: &str, stream: bool) -> Result<Prompt, Refusal> {
     let Some(fields) = body.as_object_mut() else { return Err(invalid("body", "Input should be an object")) };
     if fields.contains_key("model") {
@@ -108,7 +108,7 @@ fn tools(body: &Value) -> Result<(Vec<Tool>, ToolChoice), Refusal> {
     for (index, tool) in body["tools"].as_array().into_iter().flatten().enumerate() {
         let place = format!("tools.{index}.custom.");
         let Some(fields) = tool.as_object() else { return Err(invalid(&place, "Input should be an object")) };
-        // One that the provider runs.
+        // A server tool.
         if tool["type"].as_str().is_some_and(|kind| kind.starts_with("web_search_")) {
             continue;
         }
@@ -209,7 +209,7 @@ fn text<'a>(block: &'a Value, place: &str, prompt: &mut Prompt) -> Result<&'a st
 fn read_messages(messages: &[Value], prompt: &mut Prompt) -> Result<(), Refusal> {
     let mut previous = "assistant";
     let mut open: Vec<String> = Vec::new();
-    // Of all turns.
+    // The tool calls of all turns.
     let mut calls: Vec<String> = Vec::new();
     for (index, message) in messages.iter().enumerate() {
         let place = format!("messages.{index}");
@@ -217,7 +217,7 @@ fn read_messages(messages: &[Value], prompt: &mut Prompt) -> Result<(), Refusal>
         only(fields, &["role", "content"], &format!("{place}."))?;
         let role = match message["role"].as_str() {
             Some(role @ ("user" | "assistant")) => role,
-            // Of a beta that Claude Code asks for: it stands behind a turn of the user's.
+            // Claude Code requests this beta: a system message after a user turn.
             Some("system") if previous == "user" => {
                 system(&message["content"], prompt)?;
                 continue;
@@ -260,7 +260,7 @@ struct Turn {
 }
 
 impl Turn {
-    /// Reads one message; `called` are the tools that the message before called. Returns those that this one calls.
+    /// Reads one message; `called` lists the tool calls of the previous message. Returns the calls of this message.
     fn read(&self, content: &Value, mut called: Vec<String>, prompt: &mut Prompt) -> Result<Vec<String>, Refusal> {
         let mut calls = Vec::new();
         let (mut said, mut seen, mut results) = (Vec::new(), Vec::new(), Vec::new());
@@ -312,7 +312,7 @@ impl Turn {
     }
 }
 
-/// What a picture or a document is, as far as an answer tells.
+/// The description of an image or a document, as it appears in an answer.
 fn source(block: &Value, place: &str) -> Result<String, Refusal> {
     let source = &block["source"];
     let text = |name: &str| source[name].as_str();

@@ -1,5 +1,5 @@
-//! An answer of `Converse`, whole or as a stream: usage comes after the stop, in an event of its own. Deltas carry a
-//! padding, `p`, that means nothing.
+//! Writes whole and streamed answers of `Converse`. Usage follows the stop event in an event of its own. Deltas carry
+//! the padding `p`, without meaning.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn stop_reason(stop: &Stop) -> &str {
     }
 }
 
-/// The counts; the input leaves out what the cache carried, the total does not.
+/// The usage; the input excludes cached tokens, the total includes them.
 fn usage(usage: Usage) -> Value {
     json!({
         "inputTokens": usage.input - usage.cached - usage.cache_written,
@@ -29,7 +29,7 @@ fn usage(usage: Usage) -> Value {
     })
 }
 
-/// Writes an answer in one piece.
+/// Writes a whole answer.
 pub fn whole(answer: &Answer, faults: &Faults) -> Value {
     let mut content = Vec::new();
     if let Some(thinking) = &answer.thinking {
@@ -58,7 +58,7 @@ pub fn whole(answer: &Answer, faults: &Faults) -> Value {
     body
 }
 
-/// Writes an answer as a stream.
+/// Writes a streamed answer.
 pub fn stream(answer: &Answer, faults: &Faults) -> Vec<Event> {
     let mut events = vec![Event::named("messageStart", &json!({"role": "assistant", "p": "abcd"}))];
     if faults.has(&Fault::Extra) {

@@ -11,7 +11,7 @@ use crate::simulator::wire::{Asked, Chat, Trouble, Wire};
 const WHOLE: &str = "/model/{id}/converse";
 const STREAM: &str = "/model/{id}/converse-stream";
 
-/// Both.
+/// Both operations.
 pub struct Converse;
 
 impl Wire for Converse {

@@ -1,5 +1,5 @@
-//! The turns of a request to converse: roles that alternate, blocks of one kind each, results for the calls of the turn
-//! before.
+//! Reads the turns of a Converse request: alternating roles, blocks of one kind each, results for the calls of the
+//! previous turn.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,7 @@ use crate::simulator::wire::anthropic::answer::SIGNATURE;
 const KINDS: [&str; 9] =
     ["text", "image", "document", "video", "toolUse", "toolResult", "reasoningContent", "cachePoint", "guardContent"];
 
-/// Reads the system's blocks.
+/// Reads the system blocks.
 pub fn system(blocks: &Value, prompt: &mut Prompt) -> Result<(), Refusal> {
     for (index, block) in blocks.as_array().into_iter().flatten().enumerate() {
         let place = format!("system.{index}");
@@ -26,7 +26,7 @@ pub fn system(blocks: &Value, prompt: &mut Prompt) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Reads the messages; `configured` is whether the request has tools.
+/// Reads the messages; `configured` tells whether the request has tools.
 pub fn read(messages: &Value, configured: bool, prompt: &mut Prompt) -> Result<(), Refusal> {
     let messages = messages.as_array().filter(|messages| !messages.is_empty());
     let messages = messages.ok_or_else(|| {
@@ -79,7 +79,7 @@ fn text<'a>(words: &'a str, place: &str) -> Result<&'a str, Refusal> {
     Ok(words)
 }
 
-/// A message's blocks, sorted.
+/// A message's blocks by kind.
 #[derive(Default)]
 struct Turn {
     texts: Vec<String>,
@@ -157,7 +157,7 @@ impl Turn {
         Ok(())
     }
 
-    /// Whether the results are those of the calls before.
+    /// Checks that the results match the previous calls.
     fn answers(&self, index: usize, open: &[String]) -> Result<(), Refusal> {
         if self.results.len() > open.len() || self.results.iter().any(|(id, _)| !open.contains(id)) {
             return Err(Refusal::invalid(format!(

@@ -1,5 +1,5 @@
-//! Bedrock's `InvokeModel` and `InvokeModelWithResponseStream` for Anthropic's models: bodies in Anthropic's format, with
-//! the version in them and the model in the path; a stream's events are carried in base64, one in each frame.
+//! Bedrock's `InvokeModel` and `InvokeModelWithResponseStream` for Anthropic's models. Bodies are in Anthropic's
+//! format, with the version in the body and the model in the path. Each frame of a stream holds one event in base64.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,7 +18,7 @@ use crate::simulator::wire::{Asked, Chat, Trouble, Wire};
 const WHOLE: &str = "/model/{id}/invoke";
 const STREAM: &str = "/model/{id}/invoke-with-response-stream";
 
-/// Both.
+/// Both operations.
 pub struct Invoke;
 
 impl Wire for Invoke {
@@ -84,7 +84,7 @@ impl Chat for Invoke {
     }
 }
 
-/// The last event, in which Bedrock adds counts of its own.
+/// The last event, to which Bedrock adds its own counts.
 fn stop(answer: &Answer) -> Value {
     let mut stop = json!({"type": "message_stop"});
     if let Some(usage) = answer.usage {

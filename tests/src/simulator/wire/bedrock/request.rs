@@ -1,7 +1,6 @@
-//! A request to converse: its configuration and its tools. Its turns are read in [`history`](super::history).
+//! Reads a Converse request's configuration and tools. [`history`](super::history) reads its turns.
 //!
-//! The real service passes over a member that it does not know; here one is refused, so that a field is not lost without
-//! a word.
+//! The real service ignores unknown members. The simulator rejects them, so that a test notices a lost field.
 
 use serde_json::{Map, Value, json};
 
@@ -55,7 +54,7 @@ pub fn read(body: &Value, model: &str) -> Result<Prompt, Refusal> {
     Ok(prompt)
 }
 
-/// Refuses members of an object that are not known.
+/// Rejects unknown members of an object.
 pub fn only(value: &Value, place: &str, known: &[&str]) -> Result<(), Refusal> {
     let none = Map::new();
     let mut names = value.as_object().unwrap_or(&none).keys();
@@ -89,7 +88,7 @@ fn inference(config: &Value, prompt: &mut Prompt) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Thinking is a field of Anthropic's models, which Bedrock passes on to them.
+/// `thinking` belongs to Anthropic's models; Bedrock forwards it.
 fn thinking(thinking: &Value, body: &Value) -> Result<bool, Refusal> {
     let budget = match thinking["type"].as_str() {
         None | Some("disabled") => return Ok(false),

@@ -1,4 +1,4 @@
-//! Amazon's signatures, version 4, checked: the path is escaped once more than it was sent.
+//! Verifies Amazon's signatures, version 4: the signed path is escaped once more than the sent path.
 //!
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 
@@ -12,17 +12,17 @@ use crate::simulator::call::Call;
 use crate::simulator::reply::Refusal;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-/// How far a request's time may be from ours.
+/// The maximum difference between a request's time and the local clock.
 const SKEW: Duration = Duration::from_secs(5 * 60);
 
 fn denied(code: &'static str, message: &str) -> Refusal {
     Refusal { code: Some(code), ..Refusal::new(403, message) }
 }
 
-/// The parts of the header that signs.
+/// The parts of the `authorization` header.
 struct Signed<'a> {
     access_key: &'a str,
-    /// Date, region, service and the end.
+    /// Date, region, service and terminator.
     scope: &'a str,
     headers: &'a str,
     signature: &'a str,
@@ -40,7 +40,7 @@ impl<'a> Signed<'a> {
     }
 }
 
-/// Checks what signs a request: whether it looks like a signature, and with keys at hand whether it is theirs.
+/// Checks the signature's form, and with known credentials the signature itself.
 pub fn check(call: &Call<'_>, header: &str, keys: Option<&Credentials>) -> Result<(), Refusal> {
     let incomplete =
         || denied("IncompleteSignatureException", "Authorization header requires existence of a signature.");
@@ -89,7 +89,7 @@ fn canonical(call: &Call<'_>, signed: &str) -> String {
     text
 }
 
-/// The path as it was sent, escaped again.
+/// Escapes the sent path again.
 fn escape(path: &str) -> String {
     let mut escaped = String::new();
     for byte in path.bytes() {
@@ -103,7 +103,7 @@ fn escape(path: &str) -> String {
     escaped
 }
 
-/// RFC 2104, of SHA-256.
+/// HMAC-SHA-256 (RFC 2104).
 fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
     let mut block = [0; 64];
     let short = if key.len() > block.len() { Sha256::digest(key).to_vec() } else { key.to_vec() };
@@ -116,11 +116,11 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Seconds since 1970 of a time such as `20260102T030405Z`.
+/// Parses a time such as `20260102T030405Z` into seconds since 1970.
 fn seconds(date: &str) -> Option<u64> {
     let number = |from: usize, to: usize| date.get(from..to)?.parse::<u64>().ok();
     let (year, month, day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
-    // Years from March on, so that a leap day is a year's last.
+    // Years start in March, so that a leap day is the last day of its year.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month + 9) };
     let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day.checked_sub(1)?;
     Some(days.checked_sub(719_468)? * 86_400 + number(9, 11)? * 3600 + number(11, 13)? * 60 + number(13, 15)?)

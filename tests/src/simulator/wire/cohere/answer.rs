@@ -1,5 +1,5 @@
-//! An answer, whole or as a stream. Before calls the text is a plan, told apart; a call in a delta is an object, not a
-//! list. There is no terminator but `message-end`.
+//! Writes whole and streamed answers of Cohere's chat. Text before calls is a plan, in a field of its own. A delta
+//! holds a call as an object, not a list. `message-end` is the only terminator.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn finish_reason(stop: &Stop) -> &str {
     }
 }
 
-/// The counts, as numbers with a point. What is charged is here what is counted.
+/// The usage, as floating-point numbers. The billed units equal the tokens here.
 fn usage(usage: Usage) -> Value {
     let (input, output) = (usage.input as f64, usage.output as f64);
     json!({
@@ -36,7 +36,7 @@ fn call(call: &Call, arguments: &str) -> Value {
     json!({"id": format!("{}_{}", call.name, call.id), "type": "function", "function": function})
 }
 
-/// Writes an answer in one piece.
+/// Writes a whole answer.
 pub fn whole(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Value {
     let mut message = json!({"role": "assistant"});
     let mut content = Vec::new();
@@ -61,7 +61,7 @@ pub fn whole(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Value {
     body
 }
 
-/// Writes an answer as a stream.
+/// Writes a streamed answer.
 pub fn stream(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Vec<Event> {
     let start = json!({"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []});
     let mut events = Vec::new();

@@ -1,4 +1,4 @@
-//! `/v2/embed`: vectors of several texts, in each of the types asked for.
+//! `/v2/embed`: vectors of several texts, in each requested type.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use crate::simulator::reply::{Refusal, Reply};
 use crate::simulator::vector::vector;
 use crate::simulator::wire::{Asked, Wire};
 
-/// How many numbers a vector has, unless the request says otherwise.
+/// The default number of dimensions.
 const DIMENSIONS: usize = 8;
 const FIELDS: [&str; 9] = [
     "model",
@@ -27,7 +27,6 @@ const FIELDS: [&str; 9] = [
 ];
 const INPUT_TYPES: [&str; 5] = ["search_document", "search_query", "classification", "clustering", "image"];
 
-/// The service.
 pub struct Embed;
 
 impl Wire for Embed {

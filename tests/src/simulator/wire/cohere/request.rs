@@ -1,4 +1,4 @@
-//! A request to chat, read with the service's checks: unknown fields, one form of tool choice, results for every call.
+//! Reads a chat request with Cohere's checks: unknown fields, one form of tool choice, results for every call.
 
 use serde_json::{Value, json};
 
@@ -172,7 +172,7 @@ fn text(index: usize, content: &Value) -> Result<String, Refusal> {
     }
 }
 
-/// The text of a part, or of the document that a tool's result is.
+/// The text of a part, or of a document in a tool result.
 fn said(part: &Value) -> Option<&str> {
     part["text"].as_str().or_else(|| part["document"]["data"].as_str())
 }

@@ -1,5 +1,5 @@
-//! Mistral: it knows its fields and refuses others with a list of what is wrong where, calls a seed `random_seed` and a
-//! required tool `any`, and takes its own identifiers of calls only.
+//! Mistral: it rejects unknown fields with a list of errors and their locations, calls a seed `random_seed` and a
+//! required tool `any`, and accepts only its own form of call ids.
 //!
 //! Source: <https://docs.mistral.ai/api>.
 
@@ -55,14 +55,14 @@ pub fn read(mut body: Value) -> Result<Prompt, Refusal> {
     if body["tool_choice"] == "any" {
         body["tool_choice"] = json!("required");
     }
-    // Every stream ends with the usage, without asking.
+    // Every stream ends with the usage, even if the request does not ask for it.
     if body["stream"] == true {
         body["stream_options"] = json!({"include_usage": true});
     }
     chat_request::read(&body)
 }
 
-/// Those of calls have nine letters and digits, and no other.
+/// Checks the call ids: nine letters and digits.
 fn identifiers(body: &Value) -> Result<(), Refusal> {
     for message in body["messages"].as_array().into_iter().flatten() {
         let calls = message["tool_calls"].as_array().into_iter().flatten().map(|call| &call["id"]);
@@ -77,7 +77,7 @@ fn identifiers(body: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// How it begins to refuse one.
+/// The start of the error message for a call id.
 const IDENTIFIER: &str = "Tool call id was ";
 
 fn only(value: &Value, known: &[&str], place: &str) -> Result<(), Refusal> {
@@ -88,12 +88,11 @@ fn only(value: &Value, known: &[&str], place: &str) -> Result<(), Refusal> {
     }
 }
 
-/// What is wrong at a place, which [`error`] takes apart.
+/// An error at a location, which [`error`] takes apart.
 fn wrong(place: &str, what: &str) -> Refusal {
     Refusal::new(422, format!("{place}: {what}"))
 }
 
-/// An error.
 pub fn error(refusal: &Refusal) -> Value {
     match (refusal.status, refusal.message.split_once(": ")) {
         (422, Some((place, what))) => {

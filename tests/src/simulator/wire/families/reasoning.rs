@@ -1,5 +1,5 @@
-//! Providers whose models think aloud in chat completions, each in a field of its own: DeepSeek, which also keeps its
-//! connections alive with comments and counts its cache in two numbers, and vLLM.
+//! Providers with visible thoughts in chat completions, each in its own field: vLLM, and DeepSeek, which also sends
+//! keep-alive comments and counts its cache in two numbers.
 
 use serde_json::{Value, json};
 
@@ -9,20 +9,18 @@ use crate::simulator::reply::{Event, Framing, Refusal, Reply};
 use crate::simulator::wire::Chat;
 use crate::simulator::wire::openai::{self, chat, chat_request};
 
-/// How thoughts are told.
+/// The form of visible thoughts.
 pub struct Aloud {
     field: &'static str,
     framing: Framing,
-    /// Whether usage tells of hits and misses of the cache, and of nothing else about it.
+    /// Whether usage reports cache hits and misses, and no other cache counts.
     hits: bool,
 }
 
-/// As DeepSeek does.
 pub static DEEPSEEK: Aloud = Aloud { field: "reasoning_content", framing: Framing::Commented, hits: true };
-/// As vLLM does.
 pub static VLLM: Aloud = Aloud { field: "reasoning", framing: Framing::Lines, hits: false };
 
-/// Reads a request's body: models of a name with `reasoner` in it always think.
+/// Reads a request's body: models with `reasoner` in their names always think.
 pub fn read(body: Value) -> Result<Prompt, Refusal> {
     let prompt = chat_request::read(&body)?;
     let thinking = prompt.thinking || body["thinking"]["type"] == "enabled" || prompt.model.contains("reasoner");
@@ -59,7 +57,7 @@ impl Chat for Aloud {
             self.usage(&mut chunk, answer);
             let first = chunk["choices"][0]["delta"]["role"].is_string();
             events.push(Event::plain(&chunk).bringing(event.tokens));
-            // Thoughts come after the role, before anything is said.
+            // Thoughts follow the role and precede the text.
             for thought in answer.thinking.iter().filter(|_| first).flat_map(|thinking| thinking.split_inclusive(' ')) {
                 chunk["choices"][0]["delta"] = json!({"content": null, self.field: thought});
                 events.push(Event::plain(&chunk));

@@ -1,5 +1,5 @@
-//! An answer as generated content, whole or as a stream of it. Calls come whole; usage grows from chunk to chunk; the
-//! chunk with the finish reason is the last.
+//! Writes whole and streamed generated content. Calls are not split; usage grows from chunk to chunk; the last chunk
+//! has the finish reason.
 
 use serde_json::{Value, json};
 
@@ -7,10 +7,10 @@ use crate::simulator::fault::{Fault, Faults};
 use crate::simulator::prompt::{Answer, Prompt, Stop, Usage};
 use crate::simulator::reply::Event;
 
-/// The signature of the thoughts that led to a call.
+/// The signature of the thoughts before a call.
 pub const SIGNATURE: &str = "c2ltLXRob3VnaHQtc2lnbmF0dXJl";
 
-/// Whether a model signs its calls, and wants the signatures back.
+/// Whether a model signs its calls and requires the signatures in later requests.
 pub fn signs(model: &str) -> bool {
     model.contains("gemini-3")
 }
@@ -23,7 +23,7 @@ fn finish_reason(stop: &Stop) -> &str {
     }
 }
 
-/// The counts: those of the answer leave the thoughts out.
+/// The usage; the answer's count excludes thoughts.
 fn usage(usage: Usage) -> Value {
     let mut value = json!({
         "promptTokenCount": usage.input,
@@ -40,7 +40,7 @@ fn usage(usage: Usage) -> Value {
     value
 }
 
-/// The calls as parts: of a model that signs, with identifiers, and the first with the signature.
+/// The calls as parts; a signing model adds ids, and a signature on the first call.
 fn calls(prompt: &Prompt, answer: &Answer) -> Vec<Value> {
     let signed = signs(&prompt.model);
     let call = |(index, call): (usize, &crate::simulator::prompt::Call)| {
@@ -82,7 +82,7 @@ fn chunk(prompt: &Prompt, candidates: &[Value], used: Option<Usage>, faults: &Fa
     chunk
 }
 
-/// Writes an answer in one piece.
+/// Writes a whole answer.
 pub fn whole(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Value {
     let mut parts = Vec::new();
     parts.extend(answer.thinking.iter().map(|thought| json!({"text": thought, "thought": true})));
@@ -98,7 +98,7 @@ pub fn whole(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Value {
     chunk(prompt, &candidates, answer.usage, faults)
 }
 
-/// What is answered when the prompt was blocked: no candidate.
+/// The answer to a blocked prompt: no candidate.
 pub fn blocked(prompt: &Prompt) -> Value {
     let input = crate::simulator::prompt::tokens(prompt.text_bytes).max(1);
     json!({
@@ -109,7 +109,7 @@ pub fn blocked(prompt: &Prompt) -> Value {
     })
 }
 
-/// Writes an answer as a stream.
+/// Writes a streamed answer.
 pub fn stream(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Vec<Event> {
     let mut events = Vec::new();
     for index in 0..prompt.choices {

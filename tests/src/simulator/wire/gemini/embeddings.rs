@@ -1,4 +1,4 @@
-//! Gemini's embeddings: several at once, one request for each in the body.
+//! Gemini's embeddings: a batch with one request per text in the body.
 
 use serde_json::{Value, json};
 
@@ -11,11 +11,10 @@ use crate::simulator::vector::vector;
 use crate::simulator::wire::Asked;
 
 const PATH: &str = "/v1beta/models/{model}:batchEmbedContents";
-/// How many numbers a vector has, unless the request says otherwise.
+/// The default number of dimensions.
 const DIMENSIONS: usize = 8;
 const GENERATE: &Generate = &EVENTS;
 
-/// `batchEmbedContents`.
 pub struct Batch;
 
 impl Wire for Batch {

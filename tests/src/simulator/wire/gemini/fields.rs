@@ -1,23 +1,20 @@
-//! Which fields the Gemini API knows, at every depth: it refuses a request that has any other, and names all of them at
-//! once. It takes a field's name in camel case and in snake case.
+//! The fields that the Gemini API knows, at every depth. It rejects a request with other fields and lists all of them.
+//! Field names may be in camel case or snake case.
 
 use serde_json::Value;
 
 use crate::simulator::reply::Refusal;
 
-/// What a field holds.
+/// The type of a field.
 enum Kind {
-    /// Anything.
     Any,
-    /// A message.
     One(&'static Message),
-    /// A list of messages.
     Many(&'static Message),
-    /// Messages by name.
+    /// A map from names to messages.
     Map(&'static Message),
 }
 
-/// A message's fields.
+/// The fields of a message.
 struct Message(&'static [(&'static str, Kind)]);
 
 use Kind::{Any, Many, Map, One};
@@ -130,7 +127,7 @@ static SCHEMA: Message = Message(&[
     ("maximum", Any),
 ]);
 
-/// Refuses what is not known.
+/// Rejects unknown fields.
 pub fn check(body: &Value) -> Result<(), Refusal> {
     let mut unknown = Vec::new();
     REQUEST.walk(body, "", &mut unknown);
@@ -182,7 +179,7 @@ fn snake(name: &str) -> String {
     snake
 }
 
-/// A field by its name in camel case, given in that or in snake case.
+/// A field by its camel-case name; the request may use snake case.
 pub fn field<'a>(value: &'a Value, name: &str) -> &'a Value {
     value.get(name).or_else(|| value.get(snake(name))).unwrap_or(&Value::Null)
 }

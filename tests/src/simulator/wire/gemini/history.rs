@@ -1,5 +1,5 @@
-//! The turns of a request: who says what, calls and their responses in equal number, and the signatures of thoughts that
-//! must come back with the calls of the current turn.
+//! Reads the turns of a request: roles, calls and their responses in equal number, and the thought signatures that the
+//! calls of the current turn must carry.
 
 use serde_json::Value;
 
@@ -8,11 +8,11 @@ use super::fields::field;
 use crate::simulator::prompt::{Prompt, image};
 use crate::simulator::reply::Refusal;
 
-/// Signatures that are taken for a turn which another model wrote.
+/// Signatures that Google accepts for a turn of another model.
 /// Source: <https://ai.google.dev/gemini-api/docs/thought-signatures>.
 const DUMMIES: [&str; 2] = ["skip_thought_signature_validator", "context_engineering_is_the_way_to_go"];
 
-/// A turn's parts, sorted.
+/// A turn's parts by kind.
 #[derive(Default)]
 struct Turn<'a> {
     texts: Vec<&'a str>,
@@ -28,7 +28,7 @@ pub fn read(contents: &Value, prompt: &mut Prompt) -> Result<(), Refusal> {
         contents.ok_or_else(|| Refusal::invalid("* GenerateContentRequest.contents: contents is not specified\n"))?;
     prompt.messages = contents.len();
     let mut called = 0;
-    // Calls without a signature since the user last spoke.
+    // The first unsigned call since the last user message.
     let mut unsigned = None;
     for (index, content) in contents.iter().enumerate() {
         let turn = Turn::read(index, content)?;
@@ -124,13 +124,13 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    /// Bytes of its texts.
+    /// The bytes of the turn's texts.
     fn bytes(&self) -> usize {
         let responses = self.responses.iter().map(String::len);
         self.texts.iter().map(|text| text.len()).chain(responses).sum()
     }
 
-    /// What is wrong when the first of the calls has no signature.
+    /// The error message for a first call without a signature.
     fn unsigned(&self, index: usize) -> Option<String> {
         let first = self.calls.first().filter(|call| field(call, "thoughtSignature").is_null());
         first.map(|call| {
@@ -145,7 +145,7 @@ impl<'a> Turn<'a> {
     }
 }
 
-/// A response as a text: of an object with one text in it, that text.
+/// A response as text; an object with a single text field becomes that text.
 fn said(response: &Value, place: &str) -> Result<String, Refusal> {
     let Some(fields) = response.as_object() else {
         return Err(Refusal::invalid(format!(

@@ -1,4 +1,4 @@
-//! A request to generate content: its configuration and its tools. Its turns are read in [`history`](super::history).
+//! Reads a generation request's configuration and tools. [`history`](super::history) reads its turns.
 
 use serde_json::{Value, json};
 
@@ -123,7 +123,7 @@ fn tool_choice(config: &Value, tools: &[Tool]) -> Result<ToolChoice, Refusal> {
     }
 }
 
-/// A schema whose types are written in lower case, as JSON Schema has them; here they may be in capitals.
+/// Converts a schema's types to JSON Schema's lower case; Gemini also accepts capitals.
 fn lower(schema: &Value) -> Value {
     match schema {
         Value::Object(fields) => fields

@@ -1,5 +1,5 @@
-//! OpenAI's chat completions: the path, and an answer written whole or as a stream. Reading is in
-//! [`chat_request`](super::chat_request).
+//! OpenAI's chat completions: the path, and the writers of whole and streamed answers.
+//! [`chat_request`](super::chat_request) reads requests.
 
 use serde_json::{Map, Value, json};
 
@@ -53,7 +53,6 @@ impl Chat for Completions {
     }
 }
 
-/// The counts.
 pub fn usage(usage: Option<Usage>) -> Value {
     usage.map_or(Value::Null, |usage| {
         json!({
@@ -78,7 +77,7 @@ fn finish(stop: &Stop) -> &str {
     }
 }
 
-/// Writes an answer in one piece.
+/// Writes a whole answer.
 pub fn whole(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Value {
     let call = |call: &prompt::Call| {
         json!({"id": format!("call_{}", call.id), "type": "function",
@@ -112,7 +111,7 @@ pub fn whole(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Value {
     body
 }
 
-/// Writes an answer as a stream, its terminator included.
+/// Writes a streamed answer, including its terminator.
 pub fn stream(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Vec<Event> {
     let writer = Chunks { prompt, with_usage: prompt.stream_usage, extra: faults.has(&Fault::Extra) };
     let mut events = Vec::with_capacity(answer.text.len() + 8);
@@ -130,7 +129,7 @@ pub fn stream(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Vec<Event> {
     events
 }
 
-/// The parts that all chunks of a stream share.
+/// The common parts of all chunks of a stream.
 struct Chunks<'a> {
     prompt: &'a Prompt,
     with_usage: bool,

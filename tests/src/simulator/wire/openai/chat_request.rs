@@ -1,5 +1,5 @@
-//! OpenAI's chat completions: a request read with the checks that matter to a gateway. Unknown fields are accepted, as the
-//! real service's successors to any field are.
+//! Reads a request for OpenAI's chat completions, with the checks that matter to a gateway. Unknown fields are
+//! accepted, because OpenAI keeps adding fields.
 
 use serde_json::{Value, json};
 

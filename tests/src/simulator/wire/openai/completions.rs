@@ -1,4 +1,4 @@
-//! OpenAI's completions of texts, the older form: a text goes on, without messages or tools.
+//! OpenAI's legacy completions: the model continues a text, without messages or tools.
 
 use serde_json::{Map, Value, json};
 
@@ -11,10 +11,10 @@ use crate::simulator::reply::{Event, Refusal, Reply};
 use crate::simulator::wire::{Asked, Chat, Wire};
 
 const CREATED: u64 = 1_780_000_000;
-/// The longest answer, in tokens, unless the request says otherwise.
+/// The default maximum length of an answer, in tokens.
 const MOST: u64 = 16;
 
-/// `/v1/completions`, and the same of servers that have it besides their chat completions.
+/// `/v1/completions`, also of other servers that offer it.
 pub struct Completions;
 
 impl Wire for Completions {
@@ -70,7 +70,7 @@ pub fn read(body: &Value) -> Result<Prompt, Refusal> {
 fn texts(prompt: &Value) -> Result<Vec<String>, Refusal> {
     let one = |prompt: &Value| match prompt {
         Value::String(text) => Some(text.clone()),
-        // Tokens, whose text nobody knows here.
+        // Token ids; the simulator has no vocabulary and assumes four bytes for each.
         Value::Array(tokens) if tokens.iter().all(Value::is_u64) => Some("1234".repeat(tokens.len())),
         _ => None,
     };

@@ -1,5 +1,4 @@
-//! OpenAI's embeddings: the path, and a request read and answered. Texts may come as tokens, vectors go out as numbers or
-//! in base64.
+//! OpenAI's embeddings: the path, the request and the answer. Inputs may be token ids; vectors are numbers or base64.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +10,7 @@ use crate::simulator::reply::{Refusal, Reply};
 use crate::simulator::vector::vector;
 use crate::simulator::wire::Asked;
 
-/// How many numbers a vector has, unless the request says otherwise.
+/// The default number of dimensions.
 const DIMENSIONS: usize = 8;
 
 /// `/v1/embeddings`.
@@ -58,7 +57,7 @@ struct Input {
     tokens: u64,
 }
 
-/// A text, or a list of tokens, or several of either.
+/// Reads the input: a text, a list of tokens, or several of either.
 fn inputs(input: &Value) -> Result<Vec<Input>, Refusal> {
     let one = |input: &Value| match input {
         Value::String(text) if !text.is_empty() => Some(Input { text: text.clone(), tokens: tokens(text.len()) }),

@@ -1,5 +1,5 @@
-//! OpenAI's responses: the path. Those that are not to be forgotten are kept, for [`kept`] and for conversations that go
-//! on from them.
+//! OpenAI's responses: the path and the stored responses. [`kept`] serves stored responses, and later requests can
+//! continue them.
 
 mod answer;
 pub mod count;
@@ -18,7 +18,7 @@ use crate::simulator::prompt::{Answer, Prompt};
 use crate::simulator::reply::{Event, Refusal, Reply};
 use crate::simulator::wire::{Asked, Chat, Wire};
 
-/// `/v1/responses`, and the same of a server that leaves aside what it does not know.
+/// `/v1/responses`, also of a server that ignores unknown fields.
 pub struct Responses;
 
 const LENIENT: &str = "/vllm/v1/responses";
@@ -42,7 +42,7 @@ impl Wire for Responses {
     }
 }
 
-/// Reads a request, and keeps its response.
+/// Reads a request, and stores its response.
 pub fn read(call: &Call<'_>, body: &Value) -> Result<Asked, Refusal> {
     let before = match body["previous_response_id"].as_str() {
         None => Vec::new(),
@@ -56,7 +56,7 @@ pub fn read(call: &Call<'_>, body: &Value) -> Result<Asked, Refusal> {
     let id = call.memory.identifier("resp_");
     prompt.echo["id"] = json!(id);
     if body["store"] != false {
-        // A response as it is when nothing goes wrong: those that fail are not asked for again.
+        // The response without faults: a test does not retrieve a failed response.
         let answer = prompt.answer(&Faults::of_model(&prompt.model).unwrap_or_default());
         let response = answer::whole(&prompt, &answer, &Faults::default());
         call.memory.keep(&id, response, Value::Array(items).to_string().into());
@@ -64,7 +64,7 @@ pub fn read(call: &Call<'_>, body: &Value) -> Result<Asked, Refusal> {
     Ok(Asked::Chat(prompt, &Responses))
 }
 
-/// What was said up to a response, that included.
+/// The conversation up to and including a response.
 fn conversation(call: &Call<'_>, id: &str) -> Option<Vec<Value>> {
     let thing = call.memory.get(id).filter(|thing| thing.about["object"] == "response")?;
     let input = serde_json::from_slice::<Vec<Value>>(&thing.content).ok()?;

@@ -1,4 +1,4 @@
-//! A response in one piece.
+//! Writes a whole response.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn usage(usage: Usage) -> Value {
     })
 }
 
-/// Why it is not complete.
+/// The reason for an incomplete response.
 fn incomplete(stop: &Stop) -> Option<&str> {
     match stop {
         Stop::Length => Some("max_output_tokens"),
@@ -27,12 +27,12 @@ fn incomplete(stop: &Stop) -> Option<&str> {
     }
 }
 
-/// The last word of the stream's last event: `completed`, or `incomplete`.
+/// The last word of the final event's name: `completed`, or `incomplete`.
 pub fn status(stop: &Stop) -> &'static str {
     if incomplete(stop).is_some() { "incomplete" } else { "completed" }
 }
 
-/// The items of an answer.
+/// The output items of an answer.
 pub fn output(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Vec<Value> {
     if faults.has(&Fault::Empty) {
         return Vec::new();
@@ -73,7 +73,7 @@ pub fn output(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Vec<Value> {
     output
 }
 
-/// A response in this state, with this output.
+/// A response with this status and output.
 pub fn response(prompt: &Prompt, status: &str, output: Vec<Value>) -> Value {
     let mut body = prompt.echo.clone();
     for (name, value) in [
@@ -93,7 +93,7 @@ pub fn response(prompt: &Prompt, status: &str, output: Vec<Value>) -> Value {
     body
 }
 
-/// Writes an answer in one piece.
+/// Writes a whole answer.
 pub fn whole(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Value {
     let mut body = response(prompt, status(&answer.stop), output(prompt, answer, faults));
     if let Some(reason) = incomplete(&answer.stop) {

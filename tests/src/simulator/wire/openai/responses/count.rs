@@ -1,4 +1,4 @@
-//! `/v1/responses/input_tokens`: a request's tokens, without an answer.
+//! `/v1/responses/input_tokens`: counts a request's tokens without an answer.
 
 use hyper::Method;
 use serde_json::json;
@@ -10,10 +10,9 @@ use crate::simulator::reply::{Refusal, Reply};
 use crate::simulator::wire::Asked;
 use crate::simulator::wire::openai::Endpoint;
 
-/// What an answer needs and a count does not take.
+/// Fields of `/v1/responses` that the count rejects.
 const REFUSED: [&str; 5] = ["stream", "temperature", "max_output_tokens", "store", "metadata"];
 
-/// The service.
 pub static COUNT: Endpoint = Endpoint { method: Method::POST, path: "/v1/responses/input_tokens", answer: count };
 
 fn count(call: &Call<'_>) -> Result<Asked, Refusal> {

@@ -1,15 +1,15 @@
-//! The items of a request: messages, calls and their outputs, reasoning. A call must have its output, an output its call,
-//! and reasoning what came of it.
+//! Reads a request's items: messages, calls and their outputs, reasoning. A call requires its output, an output its
+//! call, and reasoning the item that follows from it.
 
 use serde_json::{Value, json};
 
 use crate::simulator::prompt::{Prompt, image_at};
 use crate::simulator::reply::Refusal;
 
-/// The thoughts, sealed: an item that comes back with others is refused.
+/// The encrypted reasoning; the simulator rejects a returned item with other content.
 pub const SEAL: &str = "gAAAAABsim0sealed-thoughts==";
 
-/// What the request says, a text as the message it is short for.
+/// The input's items; a plain text stands for a message.
 pub fn given(input: &Value) -> Result<Vec<Value>, Refusal> {
     match input {
         Value::String(text) => Ok(vec![json!({"type": "message", "role": "user", "content": text})]),
@@ -18,7 +18,7 @@ pub fn given(input: &Value) -> Result<Vec<Value>, Refusal> {
     }
 }
 
-/// Reads the items; `stored` is whether the provider keeps them.
+/// Reads the items; `stored` tells whether the provider keeps them.
 pub fn read(items: &[Value], stored: bool, prompt: &mut Prompt) -> Result<(), Refusal> {
     let mut open: Vec<&str> = Vec::new();
     for (index, item) in items.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Responses that were kept: told again, and forgotten.
+//! Retrieves and deletes stored responses.
 
 use hyper::Method;
 use serde_json::json;

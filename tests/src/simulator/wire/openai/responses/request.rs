@@ -1,4 +1,4 @@
-//! A request for a response: its parameters. What was said is read in [`items`](super::items).
+//! Reads the parameters of a request for a response. [`items`](super::items) reads the conversation.
 
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ const FIELDS: [&str; 29] = [
     "truncation",
 ];
 
-/// What of a request is known here; of a limit that is zero nothing is left either.
+/// Removes unknown fields, and a length limit of zero.
 pub fn known(mut body: Value) -> Value {
     if let Value::Object(fields) = &mut body {
         fields.retain(|name, value| FIELDS.contains(&name.as_str()) && (name != "max_output_tokens" || *value != 0));
@@ -46,7 +46,7 @@ pub fn known(mut body: Value) -> Value {
     body
 }
 
-/// Reads a request's body; `said` is what was said before with what it says.
+/// Reads a request's body; `said` is the conversation, including this request's items.
 pub fn read(body: &Value, said: &[Value]) -> Result<Prompt, Refusal> {
     let mut names = body.as_object().into_iter().flatten().map(|(name, _)| name);
     if let Some(name) = names.find(|name| !FIELDS.contains(&name.as_str()) && *name != "user") {
@@ -114,7 +114,7 @@ fn schema(format: &Value) -> Result<Option<Value>, Refusal> {
     }
 }
 
-/// Those that the request offers, and those that its items bring along.
+/// The tools in the request and in its items.
 fn tools(body: &Value, said: &[Value]) -> Result<(Vec<Tool>, ToolChoice), Refusal> {
     let mut tools = Vec::new();
     offered(&body["tools"], None, &mut tools)?;

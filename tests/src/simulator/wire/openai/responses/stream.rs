@@ -1,5 +1,5 @@
-//! A response as a stream of named events: the item begins, its parts, their pieces, each told whole at its end, and at
-//! last the response with its usage. There is no other terminator.
+//! Writes a response as a stream of named events: each item starts, then its parts and their deltas; each part and item
+//! is repeated whole at its end. The last event has the response with its usage. There is no other terminator.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::simulator::fault::{Fault, Faults};
 use crate::simulator::prompt::{Answer, Prompt, pieces};
 use crate::simulator::reply::Event;
 
-/// Writes an answer as a stream.
+/// Writes a streamed answer.
 pub fn write(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Vec<Event> {
     let mut writer = Writer { events: Vec::new(), extra: faults.has(&Fault::Extra) };
     let begun = response(prompt, "in_progress", Vec::new());
