@@ -47,8 +47,8 @@ pub struct Prompt {
     pub adaptive: bool,
     /// Whether thoughts are counted, but not told.
     pub silent: bool,
-    /// Whether thoughts are told sealed (OpenAI's responses).
-    pub sealed: bool,
+    /// Whether thoughts are told signed (OpenAI's responses).
+    pub signed: bool,
     /// What the answer repeats of the request (OpenAI's responses).
     pub echo: Value,
     /// The longest answer, in tokens.

@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 
 use sluice_wire::dialect::aliases::Names;
-use sluice_wire::dialect::places::by_name;
+use sluice_wire::dialect::field_paths::by_name;
+use sluice_wire::dialect::foreign_reasoning;
 use sluice_wire::dialect::quirk::{Edits, adapt, edited};
-use sluice_wire::dialect::sealed;
 use sluice_wire::dialect::translate::{self, ParsedRequest, Translated, by_own_names};
 use sluice_wire::dialect::{Client, Provider};
 use sluice_wire::error::{ApiError, ErrorKind};
@@ -18,7 +18,7 @@ use crate::routing::target::Target;
 
 /// Whether the whole body is needed before the request can be forwarded.
 pub(super) fn is_needed(client: &Client, provider: &Provider, peek: &BodyPeek, target: &Target) -> bool {
-    client.id() != provider.id || peek.wants.sealed || target.provider.quirks(provider).next().is_some()
+    client.id() != provider.id || peek.wants.foreign_reasoning || target.provider.quirks(provider).next().is_some()
 }
 
 /// A client's request, the source of every target's body.
@@ -44,10 +44,10 @@ pub(super) fn request(
     let (body, mut dropped, names) = if client.id() == provider.id {
         let splice = peek.splice(&target.model, target.provider.stream_usage);
         let spliced = splice.map_or(Cow::Borrowed(body), |splice| splice.apply(body).into());
-        let (body, dropped) = without_others_seals(peek, client, spliced);
+        let (body, dropped) = without_foreign_reasoning(peek, client, spliced);
         (body, dropped, Names::default())
     } else if let Some(envelope) = provider.envelope.as_ref().filter(|envelope| envelope.of == client.id()) {
-        let (body, mut dropped) = without_others_seals(peek, client, Cow::Borrowed(body));
+        let (body, mut dropped) = without_foreign_reasoning(peek, client, Cow::Borrowed(body));
         let written = (envelope.envelop)(&body, &target.model, headers)?;
         dropped.extend(written.dropped);
         (Cow::Owned(written.body), dropped, Names::default())
@@ -64,9 +64,13 @@ pub(super) fn request(
     if body.len() > largest { Err(too_large(largest)) } else { Ok(Translated { body, dropped, names }) }
 }
 
-/// Removes reasoning that another provider sealed, which this provider would reject.
-fn without_others_seals<'b>(peek: &BodyPeek, client: &Client, body: Cow<'b, [u8]>) -> (Cow<'b, [u8]>, Vec<String>) {
-    let edits = if peek.wants.sealed { sealed::edits(&body) } else { Edits::new() };
+/// Removes reasoning that another provider signed, which this provider would reject.
+fn without_foreign_reasoning<'b>(
+    peek: &BodyPeek,
+    client: &Client,
+    body: Cow<'b, [u8]>,
+) -> (Cow<'b, [u8]>, Vec<String>) {
+    let edits = if peek.wants.foreign_reasoning { foreign_reasoning::edits(&body) } else { Edits::new() };
     if edits.is_empty() {
         return (body, Vec::new());
     }

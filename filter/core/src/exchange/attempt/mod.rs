@@ -7,8 +7,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::dialect::field_paths::{by_name, own_name};
 use sluice_wire::dialect::pass_through::is_stored;
-use sluice_wire::dialect::places::{by_name, own_name};
 use sluice_wire::dialect::{Asks, OutputSoFar, Provider, openai_chat};
 use sluice_wire::error::{ApiError, ErrorKind, Own};
 use sluice_wire::json;
@@ -350,8 +350,8 @@ fn end_plan(failure: Failure, state: &mut RequestState, cx: &mut Context<'_>) ->
     refusal(state.request.asks.client, &error, &state.progress.attempts)
 }
 
-/// Ends the current attempt before any of its response is sent: another one follows, or the client gets the error. Outside the attempt's own
-/// callbacks, call it only while the response's headers are held.
+/// Ends the current attempt before any of its response is sent: another one follows, or the client gets the error. Outside the attempt's
+/// own callbacks, call it only while the response's headers are held.
 pub fn give_up(failure: Failure, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
     let now = cx.now();
     let next = state.fail(failure, now, cx.shared);

@@ -1,7 +1,7 @@
 //! Recasts a whole response as a stream, or a stream as a whole response, if the provider sent the other form. The response is complete by
 //! then, so any fault in it is a failure that the client has not seen.
 
-use sluice_wire::dialect::translate::{self, Asked};
+use sluice_wire::dialect::translate::{self, ResponseContext};
 use sluice_wire::dialect::{ChatClient, ChatProvider, Opening, OutputSoFar};
 use sluice_wire::error::ApiError;
 
@@ -37,7 +37,7 @@ impl Attempt {
         cx: &mut Context<'_>,
     ) -> Result<(), Failure> {
         let now = cx.now();
-        let asked = Asked {
+        let context = ResponseContext {
             id: state.request.request_id(),
             model: &self.target.model,
             now: now.seconds(),
@@ -45,7 +45,7 @@ impl Attempt {
             estimate: 0,
             names: &state.answer.names,
         };
-        let response = translate::answer_in_any_form(pair.client, pair.provider, (body, pair.streamed), &asked);
+        let response = translate::answer_in_any_form(pair.client, pair.provider, (body, pair.streamed), &context);
         let response = response.map_err(Failure::in_answer)?;
         if response.choices.iter().all(|choice| choice.parts.is_empty()) {
             return Err(Failure::ended_empty());

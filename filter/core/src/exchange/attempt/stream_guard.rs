@@ -49,7 +49,7 @@ impl Passing {
         })?;
         let Some(known) = reader else { return Ok(()) };
         let read = known.read(piece, events);
-        known.kept().check()?;
+        known.buffered().check()?;
         if read.is_err() {
             *reader = None;
         }
@@ -59,7 +59,9 @@ impl Passing {
     fn held(&self) -> usize {
         [self.decoder.held(), self.overheard.held()]
             .iter()
-            .fold(self.reader.as_ref().map_or(0, |reader| reader.kept().held()), |sum, held| sum.saturating_add(*held))
+            .fold(self.reader.as_ref().map_or(0, |reader| reader.buffered().held()), |sum, held| {
+                sum.saturating_add(*held)
+            })
     }
 }
 

@@ -124,7 +124,7 @@ impl Talk {
         for piece in portion.chunks(PIECE) {
             let Route::Translate { reader, events } = &mut self.route else { break };
             let (result, mut read) = (reader.read(piece, events), std::mem::take(events));
-            let kept = reader.kept().check();
+            let kept = reader.buffered().check();
             for event in read.drain(..) {
                 if self.speak(event, state)? == Progress::Over {
                     return self.unless_empty(Progress::Over, state);
@@ -171,7 +171,7 @@ impl Talk {
             );
             return Err(Failure::in_answer(error));
         }
-        self.writer.kept().check().map_err(Failure::in_answer)?;
+        self.writer.buffered().check().map_err(Failure::in_answer)?;
         Ok(if event == StreamEvent::End { Progress::Over } else { Progress::More })
     }
 
@@ -298,13 +298,15 @@ impl Talk {
             Route::Pass(verbatim) => verbatim.held(),
             Route::Open { opener, text, verbatim } => {
                 let text = text.capacity().saturating_add(verbatim.held());
-                opener.kept().held().saturating_add(text)
+                opener.buffered().held().saturating_add(text)
             }
             Route::Translate { reader, events } => {
-                reader.kept().held().saturating_add(events.capacity().saturating_mul(size_of::<StreamEvent>()))
+                reader.buffered().held().saturating_add(events.capacity().saturating_mul(size_of::<StreamEvent>()))
             }
         };
         let stream_guard = self.stream_guard.as_ref().map_or(0, StreamGuard::held);
-        [self.writer.kept().held(), self.out.capacity(), stream_guard].into_iter().fold(route, usize::saturating_add)
+        [self.writer.buffered().held(), self.out.capacity(), stream_guard]
+            .into_iter()
+            .fold(route, usize::saturating_add)
     }
 }

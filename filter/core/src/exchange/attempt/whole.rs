@@ -1,6 +1,6 @@
 //! A whole response: read once it is complete, and only then sent to the client.
 
-use sluice_wire::dialect::translate::{self, Asked};
+use sluice_wire::dialect::translate::{self, ResponseContext};
 use sluice_wire::dialect::{Id, OutputSoFar, Provider, bare, openai_embeddings};
 use sluice_wire::error::ApiError;
 use sluice_wire::footprint;
@@ -69,7 +69,7 @@ impl Attempt {
             state.answer.said = said(dialect, body.len());
             state.commit(now);
         } else {
-            let asked = Asked {
+            let context = ResponseContext {
                 id: state.request.request_id(),
                 model: &self.target.model,
                 now: now.seconds(),
@@ -78,7 +78,7 @@ impl Attempt {
                 names: &state.answer.names,
             };
             let answer =
-                translate::answer(state.request.asks.client, dialect, &body, &asked).map_err(Failure::in_answer)?;
+                translate::answer(state.request.asks.client, dialect, &body, &context).map_err(Failure::in_answer)?;
             let largest = state.worker.gateway.memory.rewritten;
             if answer.body.len() > largest {
                 return Err(Failure::in_answer(ApiError::answer_too_large(format!(

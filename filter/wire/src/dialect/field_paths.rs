@@ -1,8 +1,8 @@
 //! Finds the field in a client's request that the provider's format does not support.
 //!
-//! Readers report errors by the client's own fields. Writers only know the conversation and report places as chat completions would:
+//! Readers report errors by the client's own fields. Writers only know the conversation and report paths as chat completions would:
 //! `messages[3].content[0]`. If the client's format splits, joins or reorders messages, its own path differs.
-//! [`ChatClient::place`](super::ChatClient::place) finds that path in the body; it runs for errors only.
+//! [`ChatClient::field_path`](super::ChatClient::field_path) finds that path in the body; it runs for errors only.
 
 use serde_json::value::RawValue;
 
@@ -13,9 +13,9 @@ use crate::json;
 use super::Client;
 use super::fields::Fields;
 
-/// A place in a conversation.
+/// The position of a field in a conversation.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct FieldPosition<'a> {
     /// The message's index.
     pub message: usize,
     /// The part's index and the part; `None` for all parts.
@@ -25,12 +25,12 @@ pub struct Place<'a> {
     /// The number of tool calls before that part in the message.
     pub calls: usize,
     /// The field of the message or part.
-    pub what: What,
+    pub field: MessageField,
 }
 
 /// A field of a message or part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
+pub enum MessageField {
     /// The role.
     Role,
     /// The content: the part, or all parts.
@@ -41,22 +41,26 @@ pub enum What {
     Call,
 }
 
-impl<'a> Place<'a> {
+impl<'a> FieldPosition<'a> {
     /// Parses a writer's path.
     fn parse(path: &str, request: &'a Request) -> Option<Self> {
         let (message, rest) = numbered(path, "messages[")?;
         let parts = &request.messages.get(message)?.parts;
-        let (what, part) = match rest {
-            ".role" => (What::Role, None),
-            ".content" => (What::Content, None),
-            ".tool_call_id" => (What::Call, parts.iter().position(|part| matches!(part, Part::ToolResult { .. }))),
+        let (field, part) = match rest {
+            ".role" => (MessageField::Role, None),
+            ".content" => (MessageField::Content, None),
+            ".tool_call_id" => {
+                (MessageField::Call, parts.iter().position(|part| matches!(part, Part::ToolResult { .. })))
+            }
             _ => match numbered(rest, ".tool_calls[") {
                 Some((call, ".function.arguments")) => {
                     let mut calls = (0..).zip(parts).filter(|(_, part)| matches!(part, Part::ToolCall { .. }));
-                    (What::Arguments, Some(calls.nth(call)?.0))
+                    (MessageField::Arguments, Some(calls.nth(call)?.0))
                 }
                 Some(_) => return None,
-                None => (What::Content, Some(numbered(rest, ".content[").filter(|(_, rest)| rest.is_empty())?.0)),
+                None => {
+                    (MessageField::Content, Some(numbered(rest, ".content[").filter(|(_, rest)| rest.is_empty())?.0))
+                }
             },
         };
         let before = part.and_then(|part| parts.get(..part)).unwrap_or_default();
@@ -68,7 +72,7 @@ impl<'a> Place<'a> {
                 matches!(part, Part::Text { .. } | Part::Image { .. } | Part::Document { .. } | Part::Refusal { .. })
             }),
             calls: count(|part| matches!(part, Part::ToolCall { .. })),
-            what,
+            field,
         })
     }
 }
@@ -82,13 +86,13 @@ fn numbered<'p>(path: &'p str, before: &str) -> Option<(usize, &'p str)> {
 /// Renames the field in `error` to the client's own. `request` was read from `body`.
 pub(super) fn blaming(client: &Client, body: &[u8], request: &Request, error: ApiError) -> ApiError {
     let own = error.param.as_deref().and_then(|field| {
-        let place = || (client.chat()?.place)(body, &Place::parse(field, request)?);
-        own_name(client, field).or_else(place)
+        let path = || (client.chat()?.field_path)(body, &FieldPosition::parse(field, request)?);
+        own_name(client, field).or_else(path)
     });
     renamed(error, own)
 }
 
-/// The same for an error without a place in a conversation.
+/// The same for an error without a position in a conversation.
 pub fn by_name(client: &Client, error: ApiError) -> ApiError {
     let own = error.param.as_deref().and_then(|field| own_name(client, field));
     renamed(error, own)

@@ -33,7 +33,7 @@ fn gathered(parts: Vec<Part>) -> Vec<Part> {
 }
 
 #[test]
-fn a_seal_becomes_thinking_before_the_part_it_came_with() {
+fn a_signature_becomes_thinking_before_the_part_it_came_with() {
     let choice = read(json!([
         {"text": "Hm.", "thought": true},
         {"functionCall": {"id": "a", "name": "f", "args": {}}, "thoughtSignature": "U0lH"},
@@ -41,12 +41,12 @@ fn a_seal_becomes_thinking_before_the_part_it_came_with() {
     ]));
     assert_eq!(
         choice.parts,
-        [sealed("Hm.", &google("U0lH")), call("a", "f", "{}"), sealed("", &google("text:VEVYVA==")), words("so"),]
+        [signed("Hm.", &google("U0lH")), call("a", "f", "{}"), signed("", &google("text:VEVYVA==")), words("so"),]
     );
 }
 
 #[test]
-fn seals_go_back_to_their_parts_and_thoughts_do_not() {
+fn signatures_go_back_to_their_parts_and_thoughts_do_not() {
     let came = json!([
         {"text": "Hm.", "thought": true},
         {"text": "Let me see.", "thoughtSignature": "VA=="},
@@ -64,16 +64,16 @@ fn seals_go_back_to_their_parts_and_thoughts_do_not() {
 }
 
 #[test]
-fn a_seal_on_an_empty_text_comes_back_on_one() {
+fn a_signature_on_an_empty_text_comes_back_on_one() {
     let came = json!([{"text": "Hello"}, {"text": "", "thoughtSignature": "RU5E"}]);
     let parts = read(came.clone()).parts;
-    assert_eq!(parts, [words("Hello"), sealed("", &google("text:RU5E"))]);
+    assert_eq!(parts, [words("Hello"), signed("", &google("text:RU5E"))]);
     assert_eq!(sent_back(parts.clone()), came);
     assert_eq!(sent_back(gathered(parts)), json!([{"text": "Hello", "thoughtSignature": "RU5E"}]));
 }
 
 #[test]
-fn a_seal_on_a_thought_goes_to_what_the_thought_led_to() {
+fn a_signature_on_a_thought_goes_to_what_the_thought_led_to() {
     let parts = read(json!([
         {"text": "Hm.", "thought": true, "thoughtSignature": "VEg="},
         {"functionCall": {"id": "a", "name": "f", "args": {}}},
@@ -85,10 +85,10 @@ fn a_seal_on_a_thought_goes_to_what_the_thought_led_to() {
 }
 
 #[test]
-fn seals_of_others_and_bare_thoughts_are_left_out_and_named() {
+fn signatures_of_others_and_bare_thoughts_are_left_out_and_named() {
     let foreign = [
-        sealed("Hm.", "EqQBCg=="),
-        sealed("Hm.", "openai#gAAAA"),
+        signed("Hm.", "EqQBCg=="),
+        signed("Hm.", "openai#gAAAA"),
         Part::Thinking { text: "Hm.".to_owned(), signature: None },
         Part::RedactedThinking { data: "x".to_owned() },
     ];
@@ -98,7 +98,7 @@ fn seals_of_others_and_bare_thoughts_are_left_out_and_named() {
         assert_eq!(written.dropped, ["messages.reasoning_content"]);
         assert_eq!(tree(&written.body)["contents"][1]["parts"], json!([{"text": "a"}]));
     }
-    let own = chat(vec![message(Role::Assistant, vec![sealed("Hm.", &google("QQ==")), words("a")])]);
+    let own = chat(vec![message(Role::Assistant, vec![signed("Hm.", &google("QQ==")), words("a")])]);
     assert!(write(&own).dropped.is_empty());
 }
 
@@ -108,33 +108,33 @@ fn steps() -> Vec<Message> {
     let mut turns = vec![says(Role::User, "Before")];
     turns.extend(step("0", vec![call("0", "f", "")]));
     turns.extend([says(Role::Assistant, "Done"), says(Role::User, "Now")]);
-    turns.extend(step("1", vec![sealed("", &google("T05F")), call("1", "f", "")]));
-    turns.extend(step("2", vec![sealed("", "EqQBCg=="), call("2", "f", ""), call("3", "f", "")]));
+    turns.extend(step("1", vec![signed("", &google("T05F")), call("1", "f", "")]));
+    turns.extend(step("2", vec![signed("", "EqQBCg=="), call("2", "f", ""), call("3", "f", "")]));
     turns
 }
 
-fn call_seals(model: &str) -> Vec<Value> {
+fn call_signatures(model: &str) -> Vec<Value> {
     let contents = contents(steps(), model);
     let parts = contents.as_array().unwrap().iter().flat_map(|turn| turn["parts"].as_array().unwrap());
     parts.filter(|part| part["functionCall"].is_object()).map(|part| part["thoughtSignature"].clone()).collect()
 }
 
 #[test]
-fn the_first_call_of_a_step_without_a_seal_gets_the_documented_one_for_gemini_3() {
+fn the_first_call_of_a_step_without_a_signature_gets_the_documented_one_for_gemini_3() {
     let dummy = json!("skip_thought_signature_validator");
-    let sealed = [json!(null), json!("T05F"), dummy, json!(null)];
-    assert_eq!(call_seals("gemini-3-pro-preview"), sealed);
-    assert_eq!(call_seals("gemini-pro-latest"), sealed);
+    let signed = [json!(null), json!("T05F"), dummy, json!(null)];
+    assert_eq!(call_signatures("gemini-3-pro-preview"), signed);
+    assert_eq!(call_signatures("gemini-pro-latest"), signed);
 }
 
 #[test]
-fn older_models_get_no_seal_that_they_did_not_make() {
+fn older_models_get_no_signature_that_they_did_not_make() {
     for model in ["gemini-2.5-pro", "gemini-2.0-flash", "tunedModels/x"] {
-        assert_eq!(call_seals(model), [json!(null), json!("T05F"), json!(null), json!(null)], "{model}");
+        assert_eq!(call_signatures(model), [json!(null), json!("T05F"), json!(null), json!(null)], "{model}");
     }
 }
 
-/// A call with its seal, as Google sends it.
+/// A call with its signature, as Google sends it.
 fn called() -> Value {
     json!({"candidates": [{"finishReason": "STOP", "content": {"parts": [
         {"text": "Hm.", "thought": true},
@@ -145,7 +145,7 @@ fn called() -> Value {
 
 /// The turn that Google receives when a client of `client` sends back the turn that `model_turn` makes of its response.
 fn through(client: Both, answer: &Value, model_turn: impl Fn(&Value) -> Value) -> Value {
-    let asked = translate::Asked {
+    let context = translate::ResponseContext {
         model: "m",
         id: "i",
         now: 0,
@@ -153,7 +153,7 @@ fn through(client: Both, answer: &Value, model_turn: impl Fn(&Value) -> Value) -
         estimate: 0,
         names: &Names::default(),
     };
-    let answer = translate::answer(client.client, GEMINI.provider, answer.to_string().as_bytes(), &asked).unwrap();
+    let answer = translate::answer(client.client, GEMINI.provider, answer.to_string().as_bytes(), &context).unwrap();
     let turns = json!([{"role": "user", "content": "Hi"}, model_turn(&tree(&answer.body))]);
     let request = json!({"model": "m", "max_tokens": 9, "messages": turns});
     let written = translate::request(client.client, GEMINI.provider, request.to_string().as_bytes(), GEMINI_2).unwrap();
@@ -161,7 +161,7 @@ fn through(client: Both, answer: &Value, model_turn: impl Fn(&Value) -> Value) -
 }
 
 #[test]
-fn seals_travel_through_clients_of_other_formats() {
+fn signatures_travel_through_clients_of_other_formats() {
     let back = json!([
         {"text": "Let me see."},
         {"functionCall": {"name": "f", "args": {"a": 1}}, "thoughtSignature": "U0lH"},
@@ -173,7 +173,7 @@ fn seals_travel_through_clients_of_other_formats() {
 }
 
 #[test]
-fn a_streamed_seal_reaches_a_client_as_one_whole_block() {
+fn a_streamed_signature_reaches_a_client_as_one_whole_block() {
     let mut events = Vec::new();
     GEMINI.stream_reader().read(format!("data: {}\n\n", called()).as_bytes(), &mut events).unwrap();
     let opening = Opening {

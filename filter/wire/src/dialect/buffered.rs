@@ -7,16 +7,16 @@ use std::ops::Add;
 
 use crate::error::ApiError;
 
-/// The maximum of bytes held from past events: the text of sealed reasoning, incomplete arguments, output that the final event repeats. No
+/// The maximum of bytes held from past events: the text of signed reasoning, incomplete arguments, output that the final event repeats. No
 /// model produces as much in one response.
 const MOST_BYTES: usize = 8 << 20;
 
 /// The maximum of distinct pieces: choices, calls, blocks, items. Also bounds each linear search among them.
 const MOST_PIECES: usize = 4096;
 
-/// Memory held.
+/// The memory that a reader or writer has buffered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Kept {
+pub struct Buffered {
     /// Bytes of an incomplete event, which its decoder bounds.
     pub begun: usize,
     /// Approximate bytes held from earlier events.
@@ -25,7 +25,7 @@ pub struct Kept {
     pub pieces: usize,
 }
 
-impl Kept {
+impl Buffered {
     /// Approximate bytes of memory in total.
     pub fn held(&self) -> usize {
         // A piece has an entry in a list, and usually an allocation.
@@ -46,7 +46,7 @@ impl Kept {
     }
 }
 
-impl Add for Kept {
+impl Add for Buffered {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {

@@ -6,7 +6,7 @@ use serde_json::Value;
 pub(crate) const FIND: &str = "to a@b.io";
 
 /// Replaces each string and each field name in turn, and passes the position and the changed value to `told`.
-pub(crate) fn each_place(value: &Value, told: &mut dyn FnMut(String, Value)) {
+pub(crate) fn each_string(value: &Value, told: &mut dyn FnMut(String, Value)) {
     within(value, "", told);
 }
 

@@ -1,26 +1,26 @@
 //! Removes other providers' reasoning from a body that passes unchanged otherwise.
 //!
-//! In a translated response, a seal names its owner (`gemini#…`), and the client sends it back with the conversation. A later turn may go
-//! to a provider of the client's own format, which rejects seals that it did not make: "Invalid `signature` in `thinking` block"
-//! (Anthropic), `invalid_encrypted_content` (OpenAI). Anthropic's own thinking always has a seal, so a block without one also belongs to
-//! another provider. Such reasoning is dropped; every other byte passes. Translated requests do not need this: their writers check the
-//! owner of each seal.
+//! In a translated response, a signature names its owner (`gemini#…`), and the client sends it back with the conversation. A later turn may
+//! go to a provider of the client's own format, which rejects signatures that it did not make: "Invalid `signature` in `thinking` block"
+//! (Anthropic), `invalid_encrypted_content` (OpenAI). Anthropic's own thinking always has a signature, so a block without one also belongs
+//! to another provider. Such reasoning is dropped; every other byte passes. Translated requests do not need this: their writers check the
+//! owner of each signature.
 
 use serde_json::value::RawValue;
 
-use crate::conversation::seal;
+use crate::conversation::signature;
 use crate::json;
 
 use super::fields::Fields;
 use super::quirk::Edits;
 
-/// Providers that seal reasoning. Anthropic's and OpenAI's own clients get that provider's seals without an owner.
+/// Providers that sign reasoning. Anthropic's and OpenAI's own clients get that provider's signatures without an owner.
 const OWNERS: [&str; 3] = ["gemini", "openai", "anthropic"];
 
 /// Replaces a turn that consisted only of such reasoning: a turn must not be empty.
 const NOTHING: &str = r#"{"type":"text","text":"(reasoning)"}"#;
 
-/// Whether this literal begins like a seal with an owner. If none in a body does, and no `signature` is empty, there is nothing to
+/// Whether this literal begins like a signature with an owner. If none in a body does, and no `signature` is empty, there is nothing to
 /// [edit](edits).
 pub fn may_begin(literal: &[u8]) -> bool {
     OWNERS.iter().any(|owner| literal.get(owner.len()) == Some(&b'#') && literal.starts_with(owner.as_bytes()))
@@ -34,25 +34,25 @@ pub fn edits(body: &[u8]) -> Edits {
     };
     let mut edits = Edits::new();
     if let Some((raw, items)) = list("input") {
-        edits.extend(without(body, raw, &items, is_sealed_item, None));
+        edits.extend(without(body, raw, &items, is_foreign_item, None));
     }
     for message in list("messages").map(|(_, messages)| messages).unwrap_or_default() {
         let content = Fields::parse(message.get(), "").ok().and_then(|mut fields| fields.take_raw("content"));
         let blocks = content.and_then(|raw| Some((raw, json::read::<Vec<&RawValue>>(raw.get()).ok()?)));
-        edits.extend(blocks.and_then(|(raw, blocks)| without(body, raw, &blocks, is_sealed_block, Some(NOTHING))));
+        edits.extend(blocks.and_then(|(raw, blocks)| without(body, raw, &blocks, is_foreign_block, Some(NOTHING))));
     }
     edits
 }
 
-/// Removes the `sealed` elements from a list, if there are any. An empty list becomes `instead`.
+/// Removes the foreign elements of a list, if it has any. An empty list becomes `instead`.
 fn without(
     body: &[u8],
     list: &RawValue,
     elements: &[&RawValue],
-    sealed: fn(&RawValue) -> bool,
+    is_foreign: fn(&RawValue) -> bool,
     instead: Option<&str>,
 ) -> Option<(std::ops::Range<usize>, String)> {
-    let mut kept: Vec<&str> = elements.iter().filter(|raw| !sealed(raw)).map(|raw| raw.get()).collect();
+    let mut kept: Vec<&str> = elements.iter().filter(|raw| !is_foreign(raw)).map(|raw| raw.get()).collect();
     if kept.len() == elements.len() {
         return None;
     }
@@ -63,11 +63,11 @@ fn without(
     Some((start..start.checked_add(list.get().len())?, format!("[{}]", kept.join(","))))
 }
 
-fn is_sealed_item(item: &RawValue) -> bool {
+fn is_foreign_item(item: &RawValue) -> bool {
     holds(item, |kind| (kind == "reasoning").then_some("encrypted_content"))
 }
 
-fn is_sealed_block(block: &RawValue) -> bool {
+fn is_foreign_block(block: &RawValue) -> bool {
     holds(block, |kind| match kind {
         "thinking" => Some("signature"),
         "redacted_thinking" => Some("data"),
@@ -75,14 +75,14 @@ fn is_sealed_block(block: &RawValue) -> bool {
     })
 }
 
-/// Whether the object's seal, in the field for its type, belongs to another provider.
+/// Whether the object's signature, in the field for its type, belongs to another provider.
 fn holds(object: &RawValue, field: impl Fn(&str) -> Option<&'static str>) -> bool {
-    let seal = || {
+    let signature = || {
         let mut fields = Fields::parse(object.get(), "").ok()?;
         let kind: String = fields.take("", "type").ok()??;
         fields.take::<String>("", field(&kind)?).ok()?
     };
-    seal().is_some_and(|seal| seal::anthropics(&seal).is_none())
+    signature().is_some_and(|signature| signature::anthropics(&signature).is_none())
 }
 
 #[cfg(test)]
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn items_and_blocks_that_another_has_sealed_are_left_out_and_nothing_else_is_touched() {
+    fn items_and_blocks_that_another_has_signed_are_left_out_and_nothing_else_is_touched() {
         for (body, expected) in [
             (
                 r#"{"input":[ {"role":"user","content":"a # b"}, {"type":"reasoning","summary":[],"encrypted_content":"anthropic#E"},
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seal_with_an_owner_is_known_by_its_beginning() {
+    fn a_signature_with_an_owner_is_known_by_its_beginning() {
         for (literal, may_begin) in [
             ("gemini#C", true),
             ("openai#", true),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_providers_own_seals_pass() {
+    fn a_providers_own_signatures_pass() {
         for body in [
             r#"{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"EqQB"}]}]}"#,
             r#"{"input":[{"type":"reasoning","summary":[],"encrypted_content":null}]}"#,
