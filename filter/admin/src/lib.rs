@@ -19,8 +19,8 @@ use sluice_config::Mistake;
 use sluice_config::file;
 use sluice_config::plugin::Reload;
 use sluice_core::callout::{Call, Called};
+use sluice_core::compiled::CompiledConfig;
 use sluice_core::exchange::{Effect, Event, Flow, Reply as HttpReply, Unreadable, View, property, undone};
-use sluice_core::gateway::Gateway;
 use sluice_core::key_hash::KeyHash;
 use sluice_core::store::redis::wire::{Command, RedisReply, Wire};
 use sluice_core::store::{SharedData, Unavailable};
@@ -62,7 +62,7 @@ pub struct Service {
     /// The gateway file's provider names.
     pub providers: BTreeSet<String>,
     /// The compiled gateway file.
-    pub gateway: Gateway,
+    pub gateway: CompiledConfig,
     /// The active version and the last change; `None` if the configuration cannot change at runtime.
     pub reload: Option<Reload>,
 }

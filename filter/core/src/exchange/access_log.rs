@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
 
-use crate::gateway::spec::Log;
-use crate::gateway::spec::{LoggedClient, LoggedMessages};
+use crate::compiled::spec::Log;
+use crate::compiled::spec::{LoggedClient, LoggedMessages};
 use crate::guard::Finding;
 use crate::routing::spec::Strategy;
 use crate::store::Sums;

@@ -9,8 +9,8 @@ use sluice_wire::time::Time;
 
 use crate::cache::key::KeyBuilder;
 use crate::cache::{CachedResponse, Key, Rule, Scope, slots};
-use crate::gate::Share;
 use crate::keys::caller::Caller;
+use crate::memory_limiter::Permit;
 use crate::routing::routing_headers::Caching;
 use crate::routing::target::Model;
 use crate::store::SharedData;
@@ -134,7 +134,7 @@ impl CacheState {
             return None;
         }
         let content_type = String::from_utf8(view.header("content-type").ok()??).ok()?;
-        Some(CacheFill { key, content_type, body: Vec::new(), share: state.held.request.sibling() })
+        Some(CacheFill { key, content_type, body: Vec::new(), permit: state.held.request.sibling() })
     }
 }
 
@@ -193,8 +193,8 @@ pub struct CacheFill {
     content_type: String,
     /// The body so far.
     body: Vec<u8>,
-    /// The same bytes, reserved at the worker's gate.
-    share: Share,
+    /// The same bytes, reserved at the worker's memory limiter.
+    permit: Permit,
 }
 
 impl CacheFill {
@@ -205,7 +205,7 @@ impl CacheFill {
 
     /// Whether the worker has room for `more` bytes.
     pub fn has_room(&mut self, more: usize) -> bool {
-        self.share.grow(self.body.len().saturating_add(more)).is_ok()
+        self.permit.grow(self.body.len().saturating_add(more)).is_ok()
     }
 
     /// Adds a portion of the body.
@@ -234,6 +234,6 @@ impl CacheFill {
             dropped: state.answer.dropped.join(", "),
             body,
         };
-        slots::keep(shared, &key, &entry, &state.worker.gateway.cache)
+        slots::keep(shared, &key, &entry, &state.worker.config.cache)
     }
 }

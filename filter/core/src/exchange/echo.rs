@@ -6,7 +6,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::gate::Share;
+use crate::memory_limiter::Permit;
 
 /// Replaces each part that was cut out.
 const CUT: &str = "[…]";
@@ -32,8 +32,8 @@ pub enum Kept {
 
 impl Kept {
     /// Copies the body of a request in flight, if the worker has room for a second copy.
-    pub fn of(body: &[u8], share: &mut Share) -> Self {
-        match body.len() <= LONGEST_KEPT && share.grow(body.len()).is_ok() {
+    pub fn of(body: &[u8], permit: &mut Permit) -> Self {
+        match body.len() <= LONGEST_KEPT && permit.grow(body.len()).is_ok() {
             true => Self::Whole(body.to_vec()),
             false => Self::Gone,
         }
@@ -196,7 +196,7 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::gate::{Bounds, Gate};
+    use crate::memory_limiter::{Bounds, MemoryLimiter};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -225,11 +225,11 @@ mod tests {
 
     #[test]
     fn of_a_request_that_is_gone_anything_may_be_repeated() {
-        let gate = Rc::new(Gate::new(Bounds { rewritten: 1, worker: 100, key: 100 }));
-        let share = || gate.unknown();
-        assert_eq!(Kept::of(b"the launch code", &mut share()).without("not the launch code", 12), "not […]");
-        assert_eq!(Kept::of(&vec![b'x'; LONGEST_KEPT + 1], &mut share()), Kept::Gone);
-        assert_eq!(Kept::of(&[b'x'; 101], &mut share()), Kept::Gone, "there is no room");
+        let memory_limiter = Rc::new(MemoryLimiter::new(Bounds { rewritten: 1, worker: 100, key: 100 }));
+        let permit = || memory_limiter.unknown();
+        assert_eq!(Kept::of(b"the launch code", &mut permit()).without("not the launch code", 12), "not […]");
+        assert_eq!(Kept::of(&vec![b'x'; LONGEST_KEPT + 1], &mut permit()), Kept::Gone);
+        assert_eq!(Kept::of(&[b'x'; 101], &mut permit()), Kept::Gone, "there is no room");
         assert_eq!(Kept::Gone.without("any message at all", 12), CUT);
         assert_eq!(Kept::Gone.without("too short", 12), "too short");
     }

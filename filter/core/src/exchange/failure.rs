@@ -14,8 +14,8 @@ use sluice_wire::calendar::http_date;
 use sluice_wire::error::{ANSWER_TOO_LARGE, ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
 
-use crate::gate::{Full, OVERLOADED};
 use crate::guard::answer::GuardFailure;
+use crate::memory_limiter::{Exhausted, OVERLOADED};
 use crate::routing::spec::Trigger;
 
 use super::{Unreadable, missing};
@@ -199,8 +199,8 @@ impl Failure {
     }
 
     /// The worker's memory is full in the middle of a good response. No other target would change that.
-    pub fn full(full: Full) -> Self {
-        Self::ours(OVERLOADED, full.error())
+    pub fn exhausted(exhausted: Exhausted) -> Self {
+        Self::ours(OVERLOADED, exhausted.error())
     }
 
     /// Envoy did not let the response be read. The provider has not failed, and another response may be readable.

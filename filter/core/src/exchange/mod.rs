@@ -38,7 +38,7 @@ use sluice_wire::time::Time;
 
 use crate::store::SharedData;
 
-pub use crate::gate::{LARGEST_BODY, LARGEST_REWRITTEN};
+pub use crate::memory_limiter::{LARGEST_BODY, LARGEST_REWRITTEN};
 
 /// The response code details of the filter's local replies.
 pub const REPLY_DETAILS: &str = "sluice";

@@ -5,8 +5,8 @@
 
 use std::cell::RefCell;
 
-use crate::gateway::Gateway;
-use crate::gateway::record::KeyRecord;
+use crate::compiled::CompiledConfig;
+use crate::compiled::record::KeyRecord;
 use crate::key_hash::KeyHash;
 use crate::keys::caller::Credential;
 
@@ -20,26 +20,26 @@ pub struct Record {
 
 impl Record {
     /// Parses a record; an error says why it is invalid.
-    pub fn read(text: &str, gateway: &Gateway) -> Result<Self, String> {
-        let key = (gateway.read_key)(text)?;
+    pub fn read(text: &str, config: &CompiledConfig) -> Result<Self, String> {
+        let key = (config.read_key)(text)?;
         Ok(Self { key, meaning: RefCell::default() })
     }
 
     /// The credential of the key with this hash in configuration `generation`; an error says why there is none.
-    pub fn means(&self, hash: &KeyHash, gateway: &Gateway, generation: u64) -> Result<Credential, String> {
+    pub fn means(&self, hash: &KeyHash, config: &CompiledConfig, generation: u64) -> Result<Credential, String> {
         let mut meaning = self.meaning.borrow_mut();
         match &*meaning {
             Some((known, meaning)) if *known == generation => meaning.clone(),
             _ => {
-                let compiled = self.compile(hash, gateway);
+                let compiled = self.compile(hash, config);
                 *meaning = Some((generation, compiled.clone()));
                 compiled
             }
         }
     }
 
-    fn compile(&self, hash: &KeyHash, gateway: &Gateway) -> Result<Credential, String> {
-        let compiled = self.key.compile(gateway)?;
+    fn compile(&self, hash: &KeyHash, config: &CompiledConfig) -> Result<Credential, String> {
+        let compiled = self.key.compile(config)?;
         let found = compiled.into_iter().find(|(known, _)| known == hash).map(|(_, credential)| credential);
         found.ok_or_else(|| "it belongs to another key".to_owned())
     }

@@ -56,7 +56,7 @@ pub struct RequestState {
     pub route: Route,
     /// The attempts so far, and the stage.
     pub progress: Progress,
-    /// Memory that it holds at the worker's gate.
+    /// Memory that it holds at the worker's memory limiter.
     pub held: Held,
     /// The current attempt's response so far.
     pub answer: ResponseState,
@@ -106,7 +106,7 @@ impl RequestState {
 
     /// Estimates the usage at `target`, with at most `ceiling` output tokens reserved.
     pub fn estimate(&self, target: &Target, ceiling: u64) -> Estimate {
-        self.request.asks.estimate(target, &self.worker.gateway.reservation, ceiling)
+        self.request.asks.estimate(target, &self.worker.config.reservation, ceiling)
     }
 
     /// How long one attempt may take until it has output for the client.

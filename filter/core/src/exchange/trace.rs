@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::gateway::Gateway;
+use crate::compiled::CompiledConfig;
 use crate::keys::caller::Caller;
 use crate::routing::spec::Strategy;
 
@@ -15,13 +15,13 @@ use super::{Effect, property};
 
 /// The caller and the model, on the request's span and each attempt's.
 pub fn asked(
-    gateway: &Gateway,
+    config: &CompiledConfig,
     caller: Option<&Caller>,
     model: Option<&str>,
     strategy: Option<Strategy>,
     effects: &mut Vec<Effect>,
 ) {
-    if !gateway.tracing {
+    if !config.tracing {
         return;
     }
     let tags = [
@@ -34,12 +34,12 @@ pub fn asked(
 }
 
 /// Why the request, or the current attempt, failed: on the span that ends next. An empty text clears it.
-pub fn failed(gateway: &Gateway, reason: Cow<'static, str>) -> Option<Effect> {
-    gateway.tracing.then_some(Effect::SetProperty(property::ERROR, reason))
+pub fn failed(config: &CompiledConfig, reason: Cow<'static, str>) -> Option<Effect> {
+    config.tracing.then_some(Effect::SetProperty(property::ERROR, reason))
 }
 
 /// Why the last attempt failed, if it did.
 pub fn failure(state: &RequestState) -> Option<Effect> {
     let failure = state.progress.attempts.last()?.failure.as_ref()?;
-    failed(&state.worker.gateway, failure.reason.clone())
+    failed(&state.worker.config, failure.reason.clone())
 }

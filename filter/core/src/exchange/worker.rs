@@ -11,10 +11,10 @@ use sluice_wire::time::Time;
 
 use crate::batch::{self, book, book::BookEntry};
 use crate::callout::{Call, Called};
-use crate::gate::Gate;
-use crate::gateway::Gateway;
+use crate::compiled::CompiledConfig;
 use crate::key_hash::KeyHash;
 use crate::keys::caller::{Caller, Credential};
+use crate::memory_limiter::MemoryLimiter;
 use crate::routing::retry_budget;
 use crate::routing::target::Target;
 use crate::routing::target_health::circuit::{self, CircuitState};
@@ -45,9 +45,9 @@ const HEARD: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Worker {
     /// The configuration.
-    pub gateway: Rc<Gateway>,
+    pub config: Rc<CompiledConfig>,
     /// The bytes of requests and responses that it holds.
-    pub gate: Rc<Gate>,
+    pub memory_limiter: Rc<MemoryLimiter>,
     redis_client: Option<RedisClient>,
     memory: Rc<Memory>,
     /// The configuration's number in this memory.
@@ -101,26 +101,26 @@ pub enum Lookup {
 
 impl Worker {
     /// Creates a worker. `seed` must be unique among all workers of all Envoys: 16 random bytes.
-    pub fn new(gateway: Rc<Gateway>, seed: [u8; 16]) -> Self {
-        let redis_client = gateway.redis.clone().map(RedisClient::new);
-        let gate = Rc::new(Gate::new(gateway.memory));
+    pub fn new(config: Rc<CompiledConfig>, seed: [u8; 16]) -> Self {
+        let redis_client = config.redis.clone().map(RedisClient::new);
+        let memory_limiter = Rc::new(MemoryLimiter::new(config.memory));
         let memory = Rc::new(Memory::new(seed));
         let generation = memory.begins();
-        Self { gateway, gate, redis_client, memory, generation }
+        Self { config, memory_limiter, redis_client, memory, generation }
     }
 
     /// The worker of the next configuration, with all of this worker's state. This one continues with its requests, and both share what it
     /// learns, holds and settles from now on. Only another Redis starts without state.
-    pub fn succeeded_by(&self, gateway: Rc<Gateway>) -> Self {
-        let redis_client = gateway.redis.clone().map(|settings| match &self.redis_client {
+    pub fn succeeded_by(&self, config: Rc<CompiledConfig>) -> Self {
+        let redis_client = config.redis.clone().map(|settings| match &self.redis_client {
             Some(redis_client) => redis_client.with(settings),
             None => RedisClient::new(settings),
         });
-        let (gate, memory) = (self.gate.clone(), self.memory.clone());
-        let named: BTreeSet<&str> = order::gathered(gateway.targets().map(|target| target.cells.id()));
+        let (memory_limiter, memory) = (self.memory_limiter.clone(), self.memory.clone());
+        let named: BTreeSet<&str> = order::gathered(config.targets().map(|target| target.cells.id()));
         memory.keep_targets(|id| named.contains(id));
         let generation = memory.begins();
-        Self { gateway, gate, redis_client, memory, generation }
+        Self { config, memory_limiter, redis_client, memory, generation }
     }
 
     /// The same worker with a shared outbox for its settlements.
@@ -131,9 +131,9 @@ impl Worker {
 
     /// Makes this configuration the one for new requests: applies its memory bounds, and announces its teams to the counter sync.
     pub fn takes_charge(&self, shared: &dyn SharedData) {
-        self.gate.set_bounds(self.gateway.memory);
+        self.memory_limiter.set_bounds(self.config.memory);
         if self.scope() == CounterScope::Replicated {
-            embedded::announce(shared, self.gateway.teams.iter().map(String::as_str));
+            embedded::announce(shared, self.config.teams.iter().map(String::as_str));
         }
     }
 
@@ -181,7 +181,7 @@ impl Worker {
     /// share. A retry at the same target, or at one that keeps failing, makes an outage worse: the retry budget bounds those.
     pub fn affords(&self, target: &Target, same: bool, now: Time, shared: &dyn SharedData) -> bool {
         let well = || {
-            let standing = circuit::read(shared, &target.cells).standing(now, &self.gateway.circuit);
+            let standing = circuit::read(shared, &target.cells).standing(now, &self.config.circuit);
             match standing {
                 CircuitState::Closed { .. } => true,
                 CircuitState::Recovering { share } => self.dice() % 100 < u64::from(share),
@@ -230,7 +230,7 @@ impl Worker {
         shared: &dyn SharedData,
     ) {
         use crate::routing::spec::Trigger::{Conflict, ContextLength, RequestTimeout};
-        let settings = &self.gateway.circuit;
+        let settings = &self.config.circuit;
         let Some(failure) = failure else { return circuit::succeeded(shared, &target.cells, attempt, settings) };
         let limit = match failure.error.kind {
             ErrorKind::RateLimit => failure.error.retry_after,
@@ -259,13 +259,13 @@ impl Worker {
     /// The caller of a key, as far as it is known without a call to Redis.
     pub fn knows(&self, hash: &KeyHash, now: Time) -> Option<Rc<Caller>> {
         let remembered = || self.remembered(self.redis_client.as_ref()?, hash, now).ok()??;
-        let credential = self.gateway.keys.get(hash).cloned().or_else(remembered)?;
+        let credential = self.config.keys.get(hash).cloned().or_else(remembered)?;
         Some(credential.caller)
     }
 
     /// Looks up a key. Keys of the gateway file come first; Redis is called only for well-formed keys.
     pub fn find(&self, presented: &[u8], hash: &KeyHash, now: Time) -> Lookup {
-        if let Some(credential) = self.gateway.keys.get(hash) {
+        if let Some(credential) = self.config.keys.get(hash) {
             return Lookup::Known(Some(credential.clone()));
         }
         let Some(redis_client) = self.redis_client.as_ref().filter(|_| crate::keys::secret::is_well_formed(presented))
@@ -288,7 +288,7 @@ impl Worker {
         let Some(redis_client) = &self.redis_client else { return Lookup::Silent };
         let record = match redis_client.read(called, at.now, at.effects) {
             Ok(Some(RedisReply::Nil)) => None,
-            Ok(Some(RedisReply::Text(record))) => match Record::read(&record, &self.gateway) {
+            Ok(Some(RedisReply::Text(record))) => match Record::read(&record, &self.config) {
                 Ok(record) => Some(Rc::new(record)),
                 Err(mistake) => {
                     at.effects.push(refused(&mistake));
@@ -303,7 +303,7 @@ impl Worker {
             }
         };
         redis_client.remember(*hash, record.clone(), at.now);
-        Lookup::Known(record.and_then(|record| match record.means(hash, &self.gateway, self.generation) {
+        Lookup::Known(record.and_then(|record| match record.means(hash, &self.config, self.generation) {
             Ok(credential) => Some(credential),
             Err(mistake) => {
                 at.effects.push(refused(&mistake));
@@ -320,7 +320,7 @@ impl Worker {
         now: Time,
     ) -> Result<Option<Option<Credential>>, Unavailable> {
         let known = redis_client.remembered(hash, now)?;
-        Ok(known.map(|record| record?.means(hash, &self.gateway, self.generation).ok()))
+        Ok(known.map(|record| record?.means(hash, &self.config, self.generation).ok()))
     }
 
     /// The call that reads a note from Redis; `None` without Redis, or if it does not reply.
@@ -458,7 +458,7 @@ impl Worker {
 
     /// Whether a request without a reservation must be settled too, for the accounts.
     pub fn keeps_accounts(&self) -> bool {
-        self.redis_client.is_some() || self.gateway.admin.is_some()
+        self.redis_client.is_some() || self.config.admin.is_some()
     }
 
     /// Settles a finished request in every store that needs it.
@@ -469,7 +469,7 @@ impl Worker {
                 let here = Settlement { entry: None, ..settlement.clone() };
                 redis_client.settle(std::mem::replace(&mut settlement, here), at.effects);
             }
-            None if self.gateway.admin.is_some() => {}
+            None if self.config.admin.is_some() => {}
             // Without Redis and an admin API, the account entries are never read.
             None => settlement.entry = None,
         }

@@ -12,12 +12,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use sluice_core::callout::{Call, Called};
+use sluice_core::compiled::CompiledConfig;
 use sluice_core::exchange::attempt::{Attempt, NoAttempt};
 use sluice_core::exchange::gateway::{Exchange, Outcome};
 use sluice_core::exchange::request_state::{Ending, RequestState};
 use sluice_core::exchange::worker::Worker;
 use sluice_core::exchange::{Context, Effect, Event, Flow, NO_CLUSTER, Reply, Unreadable, View, property, signal};
-use sluice_core::gateway::Gateway;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
@@ -29,7 +29,7 @@ use crate::shared::Shared;
 pub(crate) const SECRET: &str = "sk-test";
 
 /// A gateway with one OpenAI and one Anthropic provider, and models that fall back either way.
-pub(crate) fn gateway() -> Rc<Gateway> {
+pub(crate) fn config() -> Rc<CompiledConfig> {
     use sha2::{Digest, Sha256};
     let hash = |secret: &str| Sha256::digest(secret).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let file = format!(
@@ -221,7 +221,7 @@ pub(crate) fn planned_for(model: &str) -> RequestState {
         request.headers.push(name, value);
     }
     let shared = Shared::default();
-    let mut exchange = Exchange::new(Rc::new(Worker::new(gateway(), [7; 16])));
+    let mut exchange = Exchange::new(Rc::new(Worker::new(config(), [7; 16])));
     exchange.request(Event::RequestHeaders { end: false }, &request, &shared, &mut Vec::new());
     let event = Event::RequestBody { size: body.len(), end: true };
     let Outcome::Forward(state) = exchange.request(event, &request, &shared, &mut Vec::new()) else {
@@ -262,7 +262,7 @@ pub(crate) enum Place {
 
 impl Envoy {
     pub(crate) fn new() -> Self {
-        Self::with(Rc::new(Worker::new(gateway(), [7; 16])), Rc::default())
+        Self::with(Rc::new(Worker::new(config(), [7; 16])), Rc::default())
     }
 
     /// Another request to the same worker.
@@ -447,7 +447,7 @@ impl Envoy {
         let unreadable = self.unreadable(|place| place == Place::SecondAttempt && received.len() == 1);
         let mut request = Message { headers, body, now: self.tick(), left: false, unreadable };
         let mut state = self.state.take().unwrap();
-        if state.worker.gateway.tracing {
+        if state.worker.config.tracing {
             let span = format!("span of attempt {}", received.len() + 1).into();
             self.apply(&mut request, vec![Effect::SetHeader("traceparent", span)]);
         }

@@ -108,7 +108,7 @@ impl Attempt {
         cx.effects.extend(state.route.announce());
         let number = state.progress.attempts.len();
         if number > 1 {
-            cx.effects.extend(trace::failed(&state.worker.gateway, "".into()));
+            cx.effects.extend(trace::failed(&state.worker.config, "".into()));
         }
         let Some(dialect) = target.provider.format_for(state.request.asks.client, &target.model) else {
             let error =
@@ -182,11 +182,11 @@ impl Attempt {
                 self.fail(Failure::in_answer(error), state, cx)
             }
             Phase::Whole => match state.held.answer.grow(size) {
-                Err(full) => {
+                Err(exhausted) => {
                     // The work so far is charged by estimate.
                     state.answer.said = OutputSoFar::of(size);
                     cx.effects.push(Effect::Count(metric::OVERLOADED));
-                    self.fail(Failure::full(full), state, cx)
+                    self.fail(Failure::exhausted(exhausted), state, cx)
                 }
                 Ok(()) if !end => Flow::Pause,
                 Ok(()) => self.whole_answer(size, state, cx),

@@ -68,13 +68,13 @@ impl Attempt {
         } else {
             ("application/json", (pair.client.write_response)(&response, now.seconds()))
         };
-        if with.len() > state.worker.gateway.memory.rewritten {
+        if with.len() > state.worker.config.memory.rewritten {
             return Err(Failure::in_answer(ApiError::answer_too_large(
                 "The provider's answer exceeds `memory.rewritten_body` after its translation for the client. Ask for \
                  a shorter answer.",
             )));
         }
-        state.held.answer.grow(with.len()).map_err(Failure::full)?;
+        state.held.answer.grow(with.len()).map_err(Failure::exhausted)?;
         state.commit(now);
         cx.effects.push(Effect::SetHeader("content-type", kind.into()));
         cx.effects.push(Effect::SetHeader("content-length", with.len().to_string().into()));

@@ -85,7 +85,7 @@ impl Outbound {
                     Self::Ready(written) => effects.push(Effect::ReplaceBody { drain: size, with: written.body }),
                     Self::Rewrite => {
                         let body = view.body(0..size).map_err(not_read)?;
-                        let largest = state.worker.gateway.memory.rewritten;
+                        let largest = state.worker.config.memory.rewritten;
                         let source = Source {
                             client: state.request.asks.client,
                             peek: &state.request.asks.peek,
@@ -181,7 +181,7 @@ fn headers(
     // A compressed response could not be read here.
     out.push("accept-encoding", "identity");
     // Where Envoy traces, the header has this attempt's span.
-    if state.worker.gateway.tracing
+    if state.worker.config.tracing
         && let Some(parent) = view.header("traceparent").map_err(not_read)?
     {
         out.push("traceparent", parent);

@@ -130,11 +130,11 @@ impl Relay {
         }
         let buffered = if self.held { size } else { ready };
         let room = state.held.answer.set(talk.held().saturating_add(buffered));
-        if let (Err(full), Ok(Progress::More)) = (room, &result)
+        if let (Err(exhausted), Ok(Progress::More)) = (room, &result)
             && !(self.held && self.whole && talk.may_flow())
         {
             effects.push(Effect::Count(metric::OVERLOADED));
-            result = Err(Failure::full(full));
+            result = Err(Failure::exhausted(exhausted));
         }
         let over = match result {
             Ok(progress) => progress == Progress::Over,

@@ -163,7 +163,7 @@ impl Talk {
         state.answer.said += OutputSoFar::in_event(&event);
         let before = self.out.len();
         self.writer.write(&event, &mut self.out);
-        if self.out.len() > state.worker.gateway.memory.rewritten {
+        if self.out.len() > state.worker.config.memory.rewritten {
             self.out.truncate(before);
             let error = ApiError::answer_too_large(
                 "The provider's stream exceeds the amount that the gateway can translate at once. Ask for a shorter \

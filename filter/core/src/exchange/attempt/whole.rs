@@ -79,7 +79,7 @@ impl Attempt {
             };
             let answer =
                 translate::answer(state.request.asks.client, dialect, &body, &context).map_err(Failure::in_answer)?;
-            let largest = state.worker.gateway.memory.rewritten;
+            let largest = state.worker.config.memory.rewritten;
             if answer.body.len() > largest {
                 return Err(Failure::in_answer(ApiError::answer_too_large(format!(
                     "The provider's answer exceeds {} MiB after its translation for the client \
@@ -87,9 +87,9 @@ impl Attempt {
                     largest >> 20
                 ))));
             }
-            state.held.answer.grow(answer.body.len()).map_err(|full| {
+            state.held.answer.grow(answer.body.len()).map_err(|exhausted| {
                 cx.effects.push(Effect::Count(metric::OVERLOADED));
-                Failure::full(full)
+                Failure::exhausted(exhausted)
             })?;
             state.answer.usage = answer.usage;
             state.answer.said = said(dialect, body.len());

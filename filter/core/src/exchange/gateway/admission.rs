@@ -12,9 +12,9 @@ use sluice_wire::hex;
 use sluice_wire::time::Time;
 
 use crate::callout::Called;
-use crate::gate::{Full, LARGEST_BODY, Share};
 use crate::keys::caller::{Caller, Credential};
 use crate::keys::{self, Denied};
+use crate::memory_limiter::{Exhausted, LARGEST_BODY, Permit};
 use crate::peek::BodyPeek;
 use crate::routing::routing_headers::RoutingHeaders;
 
@@ -55,18 +55,18 @@ pub(super) struct PendingAuth {
     coding: Result<Option<Coding>, ApiError>,
     /// The declared body size.
     declared: Option<u64>,
-    /// Memory at the worker's gate: until authentication, all such requests have one common share.
-    share: Share,
+    /// Memory at the worker's memory limiter: until authentication, all such requests have one common permit.
+    permit: Permit,
     /// The key lookup in Redis.
     asking: Option<Asking>,
 }
 
 impl PendingAuth {
     /// Records the body size so far. A body that is too large is rejected after authentication; until then Envoy's own limit bounds it.
-    pub(super) fn arrives(&mut self, size: usize) -> Result<(), Full> {
+    pub(super) fn arrives(&mut self, size: usize) -> Result<(), Exhausted> {
         let wide = u64::try_from(size).unwrap_or(u64::MAX);
         self.declared = self.declared.max(Some(wide));
-        self.share.grow(size)
+        self.permit.grow(size)
     }
 
     fn is_too_large(&self) -> bool {
@@ -89,7 +89,7 @@ impl Exchange {
         let (asked, query) = asked.split_once('?').map_or((asked, None), |(path, query)| (path, Some(query)));
         let path = &*canonical(asked);
         // Where Envoy traces, the parent of an attempt is Envoy's own span.
-        let tracing = self.worker.gateway.tracing;
+        let tracing = self.worker.config.tracing;
         // In case the request is rejected here.
         let is_anthropics = headers.get("anthropic-version").is_some();
         self.client = speaker_at(path, is_anthropics);
@@ -97,7 +97,7 @@ impl Exchange {
         let origin = || origin(headers.text(":scheme"), headers.text(":authority"));
         let endpoint = Endpoint::at(method, path, is_anthropics).map_err(|unserved| {
             // The access log shows the caller even if the path is unknown.
-            let keys = Keys::of(&headers, &self.worker.gateway);
+            let keys = Keys::of(&headers, &self.worker.config);
             self.log_context.caller =
                 keys.and_then(|keys| keys.iter().find_map(|key| self.worker.knows(&key.hash, started)));
             self.phase = Phase::Answered { error: None };
@@ -110,13 +110,13 @@ impl Exchange {
             EndpointKind::Ready => return self.ready(cx),
             EndpointKind::Ask | EndpointKind::Models | EndpointKind::Model(_) | EndpointKind::Stored => {}
         }
-        let configured = self.worker.gateway.forward_headers.iter().map(|header| header.name());
+        let configured = self.worker.config.forward_headers.iter().map(|header| header.name());
         let own: Vec<&str> = endpoint.client.manner.forwards.iter().copied().chain(configured).collect();
         let passes = |name: &[u8]| match name == TRACE_PARENT {
             true => !tracing,
             false => FORWARDED.contains(&name) || own.iter().any(|own| own.as_bytes() == name),
         };
-        let Some(keys) = Keys::of(&headers, &self.worker.gateway) else {
+        let Some(keys) = Keys::of(&headers, &self.worker.config) else {
             return Err(unauthorized("You didn't provide an API key. Send it as 'Authorization: Bearer <key>'.").into());
         };
         let mut forwarded = HeaderMap::with_capacity(FORWARDED.len(), ROOM);
@@ -128,11 +128,11 @@ impl Exchange {
             pass_through: pass_through(endpoint.client, path, query, &headers),
             endpoint,
             path: path.to_owned(),
-            routing_headers: RoutingHeaders::read(&headers, &self.worker.gateway.watched_headers),
+            routing_headers: RoutingHeaders::read(&headers, &self.worker.config.watched_headers),
             body: end.then_some(0),
             coding: coding(&headers),
             declared: headers.text("content-length").and_then(|text| text.parse().ok()),
-            share: self.worker.gate.unknown(),
+            permit: self.worker.memory_limiter.unknown(),
             asking: None,
         };
         self.look_up(pending, cx)
@@ -143,7 +143,7 @@ impl Exchange {
         loop {
             match self.worker.find(&pending.keys.presented.text, &pending.keys.presented.hash, pending.started) {
                 Lookup::Ask(call, asking) => {
-                    pending.share.grow(pending.expected())?;
+                    pending.permit.grow(pending.expected())?;
                     pending.asking = Some(asking);
                     self.phase = Phase::Authenticating(Box::new(pending));
                     return Ok(Outcome::Ask(call));
@@ -170,7 +170,7 @@ impl Exchange {
     fn admit(&mut self, pending: PendingAuth, found: Lookup, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         let found = match found {
             Lookup::Known(found) => found,
-            Lookup::Busy => return Err(Full::Keys.into()),
+            Lookup::Busy => return Err(Exhausted::Keys.into()),
             Lookup::Ask(..) | Lookup::Silent => {
                 let message = "The gateway cannot check API keys right now. Try again in a moment.";
                 return Err(ApiError::new(503, ErrorKind::Server, message).with_code("key_store_unavailable").into());
@@ -193,7 +193,7 @@ impl Exchange {
             pass_through,
             body,
             coding,
-            mut share,
+            mut permit,
             ..
         } = pending;
         let coding = coding.map_err(|error| Refused {
@@ -208,11 +208,11 @@ impl Exchange {
                 let asked = String::from_utf8_lossy(&asked);
                 let query =
                     asked.split('#').next().and_then(|asked| asked.split_once('?')).map_or("", |(_, query)| query);
-                let list = models::list(&self.worker.gateway, &caller, client, query)?;
+                let list = models::list(&self.worker.config, &caller, client, query)?;
                 self.answer(list)
             }
             EndpointKind::Model(name) => {
-                let model = models::one(&self.worker.gateway, &caller, client, &name)?;
+                let model = models::one(&self.worker.config, &caller, client, &name)?;
                 self.answer(model)
             }
             EndpointKind::Stored if caller.endpoints.is_none() => Err(shared(&path).into()),
@@ -221,8 +221,8 @@ impl Exchange {
             EndpointKind::Ask | EndpointKind::Stored => {
                 let routing_headers = routing_headers?;
                 routing_headers.allowed(&caller)?;
-                share.belongs_to(caller.key_id.clone())?;
-                share.grow(expected)?;
+                permit.belongs_to(caller.key_id.clone())?;
+                permit.grow(expected)?;
                 self.phase = Phase::Body(RequestHead {
                     started,
                     caller,
@@ -231,7 +231,7 @@ impl Exchange {
                     routing_headers,
                     pass_through,
                     coding,
-                    share,
+                    permit,
                 });
                 match body {
                     None => Ok(Outcome::Step(Flow::Pause)),

@@ -11,7 +11,7 @@ use sluice_wire::json;
 
 use crate::batch::Errand;
 use crate::batch::book::{self, BookEntry};
-use crate::gateway::Gateway;
+use crate::compiled::CompiledConfig;
 use crate::keys;
 use crate::keys::caller::Caller;
 use crate::peek::form;
@@ -107,7 +107,7 @@ fn unknown(id: &str) -> ApiError {
 
 /// The work of a batch's input file, if the request uploads one and everything in it is allowed.
 pub(super) fn uploaded(
-    gateway: &Gateway,
+    config: &CompiledConfig,
     head: &RequestHead,
     body: &[u8],
     shared: &dyn SharedData,
@@ -122,14 +122,13 @@ pub(super) fn uploaded(
     if !purpose.trim_ascii().eq_ignore_ascii_case(b"batch") {
         return Ok(None);
     }
-    Reading { gateway, head, shared, asked: None }.read(file).map(Some)
+    Reading { config, head, shared, asked: None }.read(file).map(Some)
 }
 
 /// Adds the expected usage of a batch to a plan.
-pub(super) fn add(gateway: &Gateway, work: &Work, plan: &mut Plan) -> Result<(), ApiError> {
-    let provider =
-        gateway.stored.as_ref().and_then(|stored| stored.targets.first()).map(|target| &target.provider.name);
-    let known = provider.and_then(|provider| gateway.served(work.asked(), provider, &work.target, true));
+pub(super) fn add(config: &CompiledConfig, work: &Work, plan: &mut Plan) -> Result<(), ApiError> {
+    let provider = config.stored.as_ref().and_then(|stored| stored.targets.first()).map(|target| &target.provider.name);
+    let known = provider.and_then(|provider| config.served(work.asked(), provider, &work.target, true));
     let (model, target) = known.ok_or_else(|| {
         let message = format!(
             "The batch's input file asks for the model {}, which the gateway no longer has. Upload a file for an \
@@ -138,7 +137,7 @@ pub(super) fn add(gateway: &Gateway, work: &Work, plan: &mut Plan) -> Result<(),
         );
         ApiError::new(404, ErrorKind::NotFound, message).with_code("model_not_found")
     })?;
-    plan.add_batch(gateway, &model, &target, work)
+    plan.add_batch(config, &model, &target, work)
 }
 
 /// A line of an input file. Source: OpenAI's API reference, "The request input object".
@@ -154,7 +153,7 @@ struct Line<'a> {
 
 /// Reads an input file.
 struct Reading<'a> {
-    gateway: &'a Gateway,
+    config: &'a CompiledConfig,
     head: &'a RequestHead,
     shared: &'a dyn SharedData,
     /// The one model of all its lines.
@@ -187,9 +186,9 @@ impl Reading<'_> {
         let body = body.get().as_bytes();
         let mut asked = parsing::read(body, client, None)?;
         let (name, model, target) = self.model(&asked.peek.model)?;
-        Policy::of(self.gateway, &self.head.caller, &model, client).permits(body, &asked.peek.stored)?;
+        Policy::of(self.config, &self.head.caller, &model, client).permits(body, &asked.peek.stored)?;
         parsing::look_up(&mut asked, self.shared);
-        let reservation = &self.gateway.reservation;
+        let reservation = &self.config.reservation;
         let estimate = asked.estimate(&target, reservation, reservation.output_tokens);
         work.get_or_insert_with(|| Work::new(&self.head.caller.key_id, &model.name, &name, &target))
             .add(&estimate, target.price.as_ref());
@@ -205,9 +204,9 @@ impl Reading<'_> {
             };
         }
         let caller = &self.head.caller;
-        let stored = self.gateway.stored.as_ref().and_then(|stored| stored.targets.first());
+        let stored = self.config.stored.as_ref().and_then(|stored| stored.targets.first());
         let provider = stored.map(|target| target.provider.name.as_str()).unwrap_or_default();
-        let mut found = self.gateway.names_for(provider, name, super::models::may_name_targets(caller));
+        let mut found = self.config.names_for(provider, name, super::models::may_name_targets(caller));
         let asked = found.find(|(asked, _, _)| caller.may_use(asked)).ok_or_else(|| {
             let message = format!(
                 "This key has no access to a model that {provider} serves as {}. The gateway sends the file to \

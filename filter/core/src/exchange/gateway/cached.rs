@@ -31,8 +31,8 @@ impl Exchange {
             self.log_context.about.cache_state.header().into_iter().chain(dropped).chain(state.request.masked_header()),
         );
         headers.extend(self.name());
-        let gateway = &self.worker.gateway;
-        trace::asked(gateway, Some(&state.request.caller), Some(&state.request.model.name), None, effects);
+        let config = &self.worker.config;
+        trace::asked(config, Some(&state.request.caller), Some(&state.request.model.name), None, effects);
         effects.push(Effect::Count(metric::CACHE_HIT));
         self.phase = Phase::CacheHit(state);
         Outcome::Step(Flow::Reply(Reply { status: 200, content_type: content_type.into(), headers, body }))
@@ -58,7 +58,7 @@ impl Exchange {
             Event::ResponseBody { size, end } => (size, end),
             _ => (0, matches!(event, Event::ResponseTrailers { .. })),
         };
-        let largest = self.worker.gateway.cache.largest;
+        let largest = self.worker.config.cache.largest;
         // A response that is too large, or has no room, will not be stored: its collection stops.
         fill.take_if(|fill| fill.size().saturating_add(size) > largest || !fill.has_room(size));
         // The same for a response that cannot be read.

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::order;
 
-use crate::gateway::Gateway;
+use crate::compiled::CompiledConfig;
 use crate::key_hash::KeyHash;
 use crate::keys::secret;
 
@@ -35,7 +35,7 @@ pub(super) struct Keys {
 impl Keys {
     /// The keys that the client sent: a bearer token, or the headers of Anthropic's and Azure's clients. An agent sends its own
     /// account's token too, or another gateway's key. If none looks like a virtual key, the first one stays, for the error message.
-    pub(super) fn of(headers: &HeaderMap, gateway: &Gateway) -> Option<Self> {
+    pub(super) fn of(headers: &HeaderMap, config: &CompiledConfig) -> Option<Self> {
         let bearer = headers.get("authorization").and_then(|value| {
             let (scheme, token) = value.split_at_checked(7)?;
             scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
@@ -46,7 +46,7 @@ impl Keys {
         let Some(second) = all.next() else { return Some(Self { presented: first, others: Vec::new() }) };
         let mut sent: Vec<Key> = [first, second].into_iter().chain(all).collect();
         let likely = |key: &Key| {
-            let in_file = gateway.keys.contains_key(&key.hash);
+            let in_file = config.keys.contains_key(&key.hash);
             (in_file.into(), secret::is_well_formed(&key.text).into())
         };
         if sent.iter().any(|key| likely(key) != (0, 0)) {

@@ -10,7 +10,7 @@ use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
-use crate::gateway::Gateway;
+use crate::compiled::CompiledConfig;
 use crate::guard::Finding;
 use crate::guard::answer::Checks;
 use crate::keys::caller::{Caller, Credential};
@@ -122,13 +122,13 @@ fn no_endpoint(path: &str) -> ApiError {
 }
 
 /// Simulates the decisions about a request; an error is the one that its client would get.
-pub fn dry_run(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<DryRun, ApiError> {
+pub fn dry_run(config: &Rc<CompiledConfig>, question: &Question<'_>) -> Result<DryRun, ApiError> {
     let Question { headers, body, now, .. } = *question;
-    let caller = admit(gateway, question)?;
+    let caller = admit(config, question)?;
     let client = format_at(question.path).ok_or_else(|| no_endpoint(question.path))?;
-    let routing_headers = RoutingHeaders::read(headers, &gateway.watched_headers)?;
+    let routing_headers = RoutingHeaders::read(headers, &config.watched_headers)?;
     routing_headers.allowed(&caller)?;
-    let worker = Rc::new(Worker::new(gateway.clone(), [0; 16]));
+    let worker = Rc::new(Worker::new(config.clone(), [0; 16]));
     let dice = worker.dice();
     let head = RequestHead {
         started: now,
@@ -138,15 +138,15 @@ pub fn dry_run(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<DryRun,
         routing_headers,
         pass_through: None,
         coding: None,
-        share: worker.gate.unknown(),
+        permit: worker.memory_limiter.unknown(),
     };
     let asks = parsing::read(body, client, None)?;
-    let model = parsing::asked(gateway, &head, &asks.peek, body)?;
-    let forbidden = Policy::of(gateway, &caller, &model, client).rules();
+    let model = parsing::asked(config, &head, &asks.peek, body)?;
+    let forbidden = Policy::of(config, &caller, &model, client).rules();
     let mut draft = parsing::set_up(worker, head, model, (asks, body), &Unknown);
     let decision = draft.decide(&draft.route.model, now, dice, &Unknown)?;
     let plan = target_queue::line_up(&mut draft, decision.targets_in_order(), (now, dice), &Unknown)?;
-    let screened = screening::screen(&draft, body).map_err(|unfit| screening::refused(&unfit, gateway))?;
+    let screened = screening::screen(&draft, body).map_err(|unfit| screening::refused(&unfit, config))?;
     let body = match &screened.body {
         None => body,
         Some(masked) => {
@@ -183,8 +183,8 @@ pub fn dry_run(gateway: &Rc<Gateway>, question: &Question<'_>) -> Result<DryRun,
 
 impl Foreseen {
     fn of(ranked: RankedTarget, draft: &Draft, body: &[u8]) -> Self {
-        let gateway = &draft.worker.gateway;
-        let estimate = |target: &Target| draft.estimate(target, gateway.reservation.output_tokens);
+        let config = &draft.worker.config;
+        let estimate = |target: &Target| draft.estimate(target, config.reservation.output_tokens);
         let target = &ranked.target;
         let (written, unwritten) =
             match target_queue::rewritten(draft, target, body, &mut ParsedRequest::default()).transpose() {
@@ -194,7 +194,7 @@ impl Foreseen {
         // Planned alone: a plan with others reports only the first error.
         let alone = std::slice::from_ref(target);
         let unplanned =
-            || Plan::new(gateway, &draft.request.caller, &draft.request.model, alone, |_| Vec::new(), estimate).err();
+            || Plan::new(config, &draft.request.caller, &draft.request.model, alone, |_| Vec::new(), estimate).err();
         let expected = draft.expect(target);
         Self {
             cost: target.price.map(|price| price.expected(&expected)),
@@ -209,8 +209,8 @@ impl Foreseen {
     }
 }
 
-fn admit(gateway: &Gateway, question: &Question<'_>) -> Result<Rc<Caller>, ApiError> {
-    let known = gateway.keys.values().map(|credential| &credential.caller);
+fn admit(config: &CompiledConfig, question: &Question<'_>) -> Result<Rc<Caller>, ApiError> {
+    let known = config.keys.values().map(|credential| &credential.caller);
     let caller = known.into_iter().find(|caller| *caller.key_id == *question.key);
     // Neither the source address nor the secret is known.
     let anywhere = caller.map(|caller| Rc::new(Caller { sources: None, ..(**caller).clone() }));

@@ -1,6 +1,6 @@
 //! The end of a request: settles its usage and writes its access log line.
 
-use crate::gateway::spec::LoggedClient;
+use crate::compiled::spec::LoggedClient;
 use crate::guard::Finding;
 use crate::keys::caller::Caller;
 use crate::routing::target::Model;
@@ -61,7 +61,7 @@ impl Exchange {
 
     /// Writes the access log's fields.
     fn write_down(&self, state: Option<&RequestState>, cx: &mut Context<'_>) {
-        let words = Words::of(self.log_context.refusal.as_deref(), state, self.worker.gateway.log);
+        let words = Words::of(self.log_context.refusal.as_deref(), state, self.worker.config.log);
         let fragment = self.record(state, &words, cx.view).fragment();
         cx.effects.push(Effect::SetProperty(property::LOG, fragment.into()));
     }
@@ -87,14 +87,14 @@ impl Exchange {
     }
 
     fn record<'a>(&'a self, state: Option<&'a RequestState>, words: &'a Words, view: &dyn View) -> Record<'a> {
-        let log = self.worker.gateway.log;
+        let log = self.worker.config.log;
         let error = match &self.phase {
             Phase::Answered { error } => error.as_deref(),
             _ => None,
         };
         let record = Record {
             request_id: self.log_context.request_id.as_deref(),
-            trace_id: (!self.worker.gateway.tracing).then_some(self.log_context.trace_id.as_deref()),
+            trace_id: (!self.worker.config.tracing).then_some(self.log_context.trace_id.as_deref()),
             method: &self.log_context.method,
             path: &self.log_context.path,
             client: logged_client(log.client, view),

@@ -25,7 +25,7 @@ fn fragment(answers: bool) -> &'static str {
 impl Exchange {
     /// Checks readiness. Calls Redis first, if one is configured.
     pub(super) fn ready(&mut self, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
-        if self.worker.gateway.redis.is_none() {
+        if self.worker.config.redis.is_none() {
             self.phase = Phase::Answered { error: None };
             cx.effects.push(Effect::SetProperty(property::READY, "".into()));
             return Ok(Outcome::Step(Flow::Continue));
@@ -53,7 +53,7 @@ impl Exchange {
     fn readiness(&mut self, answers: bool, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         self.phase = Phase::Answered { error: None };
         let redis = fragment(answers);
-        if !answers && self.worker.gateway.ready_needs_redis {
+        if !answers && self.worker.config.ready_needs_redis {
             let body = format!(r#"{{"status":"unavailable"{redis}}}"#);
             return Ok(Outcome::Step(Flow::Reply(Reply::json(503, Vec::new(), body.into_bytes()))));
         }

@@ -11,9 +11,9 @@ use sluice_wire::error::ApiError;
 use sluice_wire::headers::HeaderMap;
 
 use crate::callout::{Call, Called};
-use crate::gate::{self, Full};
 use crate::guard::Finding;
 use crate::keys::caller::Caller;
+use crate::memory_limiter::{self, Exhausted};
 use crate::store::SharedData;
 
 use super::access_log::{self, About, trace_id};
@@ -142,9 +142,9 @@ impl From<Unreadable> for Refused {
     }
 }
 
-impl From<Full> for Refused {
-    fn from(full: Full) -> Self {
-        full.error().into()
+impl From<Exhausted> for Refused {
+    fn from(exhausted: Exhausted) -> Self {
+        exhausted.error().into()
     }
 }
 
@@ -257,7 +257,7 @@ impl Exchange {
             *fill = self.log_context.about.cache_state.fill(state, view);
         }
         if matches!(state.progress.stage, Stage::Answering | Stage::Complete) {
-            access_log::forget_body(state, self.worker.gateway.log);
+            access_log::forget_body(state, self.worker.config.log);
         }
         Flow::Continue
     }
@@ -310,12 +310,12 @@ impl Exchange {
         let headers: Vec<_> = headers.into_iter().chain(self.name()).filter(|(name, _)| !known(name, &reply)).collect();
         reply.headers.extend(headers);
         let reason = error.code.unwrap_or("invalid_request".into());
-        if reason == gate::OVERLOADED {
+        if reason == memory_limiter::OVERLOADED {
             effects.push(Effect::Count(metric::OVERLOADED));
         }
-        let gateway = &self.worker.gateway;
-        trace::asked(gateway, caller, self.log_context.model.as_deref(), None, effects);
-        effects.extend(trace::failed(gateway, reason.clone()));
+        let config = &self.worker.config;
+        trace::asked(config, caller, self.log_context.model.as_deref(), None, effects);
+        effects.extend(trace::failed(config, reason.clone()));
         self.phase = Phase::Answered { error: Some(reason) };
         reply
     }

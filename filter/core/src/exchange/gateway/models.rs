@@ -7,7 +7,7 @@ use sluice_wire::calendar;
 use sluice_wire::dialect::{Client, Id};
 use sluice_wire::error::{ApiError, ErrorKind};
 
-use crate::gateway::Gateway;
+use crate::compiled::CompiledConfig;
 use crate::keys::caller::Caller;
 use crate::keys::spec::Permission;
 use crate::routing::spec::ModelKind;
@@ -30,12 +30,12 @@ struct About {
 
 impl About {
     /// The first target that states a fact decides it; the longest prompt is the maximum of all targets.
-    fn of(model: &Model, gateway: &Gateway) -> Self {
+    fn of(model: &Model, config: &CompiledConfig) -> Self {
         let likely = || model.targets.first().map(|target| ModelKind::likely(&target.model));
         let stated = || model.targets.iter().map(|target| target.capabilities);
         Self {
             kind: stated().find_map(|stated| stated.kind).or_else(likely),
-            created: stated().find_map(|stated| stated.created).or(gateway.since),
+            created: stated().find_map(|stated| stated.created).or(config.since),
             context_length: stated().filter_map(|stated| stated.max_input).max(),
         }
     }
@@ -138,7 +138,12 @@ impl Page {
 }
 
 /// Lists the caller's models, or the page that `query` requests.
-pub(super) fn list(gateway: &Gateway, caller: &Caller, client: &Client, query: &str) -> Result<Vec<u8>, ApiError> {
+pub(super) fn list(
+    config: &CompiledConfig,
+    caller: &Caller,
+    client: &Client,
+    query: &str,
+) -> Result<Vec<u8>, ApiError> {
     #[derive(Serialize)]
     struct OpenAisList<'a> {
         object: &'static str,
@@ -154,15 +159,15 @@ pub(super) fn list(gateway: &Gateway, caller: &Caller, client: &Client, query: &
         first_id: Option<&'a str>,
         last_id: Option<&'a str>,
     }
-    let known = gateway.known_names(may_name_targets(caller));
+    let known = config.known_names(may_name_targets(caller));
     let may_ask = |name: &&str| {
-        let found = gateway.find(name, may_name_targets(caller));
+        let found = config.find(name, may_name_targets(caller));
         found.is_some_and(|found| caller.may_ask(name, &found.name))
     };
     let names: Vec<String> = known.into_iter().filter(|name| may_ask(&name.as_str())).collect();
     let about = |name: &str| {
-        let found = gateway.find(name, may_name_targets(caller));
-        found.map(|found| About::of(&found.model, gateway)).unwrap_or_default()
+        let found = config.find(name, may_name_targets(caller));
+        found.map(|found| About::of(&found.model, config)).unwrap_or_default()
     };
     let page = Page::read(query)?;
     let most = if is_anthropics(client) { PAGE } else { names.len() };
@@ -177,8 +182,8 @@ pub(super) fn list(gateway: &Gateway, caller: &Caller, client: &Client, query: &
 }
 
 /// Returns one model.
-pub(super) fn one(gateway: &Gateway, caller: &Caller, client: &Client, name: &str) -> Result<Vec<u8>, ApiError> {
-    let about = About::of(&*resolve(gateway, caller, name)?, gateway);
+pub(super) fn one(config: &CompiledConfig, caller: &Caller, client: &Client, name: &str) -> Result<Vec<u8>, ApiError> {
+    let about = About::of(&*resolve(config, caller, name)?, config);
     Ok(match is_anthropics(client) {
         true => json(&Anthropics::new(name, about)),
         false => json(&OpenAis::new(name, about)),
@@ -186,12 +191,12 @@ pub(super) fn one(gateway: &Gateway, caller: &Caller, client: &Client, name: &st
 }
 
 /// Finds a model by name, if the caller may use it.
-pub(super) fn resolve(gateway: &Gateway, caller: &Caller, name: &str) -> Result<Rc<Model>, ApiError> {
+pub(super) fn resolve(config: &CompiledConfig, caller: &Caller, name: &str) -> Result<Rc<Model>, ApiError> {
     let about_model = |status, kind, message: String| ApiError {
         param: Some("model".to_owned()),
         ..ApiError::new(status, kind, message)
     };
-    let Some(found) = gateway.find(name, may_name_targets(caller)) else {
+    let Some(found) = config.find(name, may_name_targets(caller)) else {
         let message = format!("The model {} does not exist. GET /v1/models lists the available models.", quoted(name));
         return Err(about_model(404, ErrorKind::NotFound, message).with_code("model_not_found"));
     };
@@ -206,8 +211,8 @@ pub(super) fn resolve(gateway: &Gateway, caller: &Caller, name: &str) -> Result<
 }
 
 /// The provider of stored objects, as a model.
-pub(super) fn stored(gateway: &Gateway) -> Result<Rc<Model>, ApiError> {
-    gateway.stored.clone().ok_or_else(|| {
+pub(super) fn stored(config: &CompiledConfig) -> Result<Rc<Model>, ApiError> {
+    config.stored.clone().ok_or_else(|| {
         let message = "The gateway has no provider that stores files, batches or responses. Ask the gateway's \
                        operator to name one under `stored` in the gateway file.";
         ApiError::new(404, ErrorKind::NotFound, message).with_code("unknown_url")

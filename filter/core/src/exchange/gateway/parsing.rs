@@ -6,7 +6,7 @@ use sluice_wire::dialect::Client;
 use sluice_wire::dialect::pass_through::is_stored;
 use sluice_wire::error::ApiError;
 
-use crate::gateway::Gateway;
+use crate::compiled::CompiledConfig;
 use crate::peek::mentions::{Mention, first_denied};
 use crate::peek::survey::Survey;
 use crate::peek::{BodyPeek, form};
@@ -85,16 +85,16 @@ fn bounded(peek: BodyPeek) -> Result<BodyPeek, ApiError> {
 
 /// Resolves the requested model and checks whether the caller may use it with everything in the body.
 pub(super) fn asked(
-    gateway: &Gateway,
+    config: &CompiledConfig,
     head: &RequestHead,
     peek: &BodyPeek,
     body: &[u8],
 ) -> Result<Rc<Model>, ApiError> {
     if is_stored(head.client) {
-        return models::stored(gateway);
+        return models::stored(config);
     }
-    let model = models::resolve(gateway, &head.caller, &peek.model)?;
-    permitted(&Policy::of(gateway, &head.caller, &model, head.client), peek, head.pass_through.as_ref(), body)?;
+    let model = models::resolve(config, &head.caller, &peek.model)?;
+    permitted(&Policy::of(config, &head.caller, &model, head.client), peek, head.pass_through.as_ref(), body)?;
     Ok(model)
 }
 

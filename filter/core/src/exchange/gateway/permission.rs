@@ -4,7 +4,7 @@
 use sluice_wire::dialect::Client;
 use sluice_wire::error::{ApiError, ErrorKind};
 
-use crate::gateway::Gateway;
+use crate::compiled::CompiledConfig;
 use crate::keys::caller::Caller;
 use crate::keys::{self, Forbidden};
 use crate::peek::mentions::{Kept, Mention, first_denied};
@@ -30,8 +30,8 @@ enum Denied<'a> {
 
 impl<'a> Policy<'a> {
     /// The policies for a caller's request to this model.
-    pub(super) fn of(gateway: &'a Gateway, caller: &'a Caller, model: &'a Model, client: &Client) -> Self {
-        let team = gateway.forbid.get(&*caller.team);
+    pub(super) fn of(config: &'a CompiledConfig, caller: &'a Caller, model: &'a Model, client: &Client) -> Self {
+        let team = config.forbid.get(&*caller.team);
         let something = |forbidden: &&Forbidden| !forbidden.is_nothing();
         let forbidden = [
             Some(&caller.forbid).filter(something).map(|forbidden| ("key", &*caller.key_id, forbidden)),

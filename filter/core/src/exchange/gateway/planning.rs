@@ -59,11 +59,11 @@ pub(super) struct Seeking {
 }
 
 impl Exchange {
-    /// Records the body size so far; an error if the gate has no room.
+    /// Records the body size so far; an error if the memory limiter has no room.
     pub(super) fn arrives(&mut self, size: usize) -> Result<(), Refused> {
         match &mut self.phase {
             Phase::Body(_) if size > LARGEST_BODY => Err(from_envoy(413).into()),
-            Phase::Body(head) => Ok(head.share.grow(size)?),
+            Phase::Body(head) => Ok(head.permit.grow(size)?),
             Phase::Authenticating(pending) => Ok(pending.arrives(size)?),
             _ => Ok(()),
         }
@@ -90,7 +90,7 @@ impl Exchange {
             return Ok(Outcome::Unpacked(unpacked));
         }
         let errand = match Seek::of(&head, &body)? {
-            None => batches::uploaded(&self.worker.gateway, &head, &body, cx.shared)?.map(Errand::Upload),
+            None => batches::uploaded(&self.worker.config, &head, &body, cx.shared)?.map(Errand::Upload),
             Some(seek) => match self.worker.note(&seek.page(), cx.now()) {
                 Some(call) => {
                     self.phase = Phase::Seeking(Box::new(Seeking { head, size, seek }));
@@ -134,11 +134,11 @@ impl Exchange {
     ) -> Result<Outcome, Refused> {
         let size = body.len();
         let asks = read(&body, self.client, head.pass_through.as_ref())?;
-        let (gateway, peek) = (self.worker.gateway.clone(), &asks.peek);
-        let known = gateway.find(&peek.model, true);
+        let (config, peek) = (self.worker.config.clone(), &asks.peek);
+        let known = config.find(&peek.model, true);
         self.log_context.asked_model = Some(super::bounded(&peek.model, LONGEST_NAME)).filter(|name| !name.is_empty());
         self.log_context.model = known.map(|found| found.model.name.clone());
-        let model = asked(&gateway, &head, peek, &body)?;
+        let model = asked(&config, &head, peek, &body)?;
         let mut draft = set_up(self.worker.clone(), head, model, (asks, &body), cx.shared);
         let (now, dice) = (cx.now(), self.worker.dice());
         if is_counted_here(&draft) {
@@ -150,10 +150,10 @@ impl Exchange {
         draft.route.probe = decision.probe().map_or(Probe::None, |target| Probe::Chosen(target.clone()));
         let mut plan = line_up(&mut draft, decision.targets_in_order(), (now, dice), cx.shared)?;
         if let Some(Errand::Create(work)) = &errand {
-            batches::add(&gateway, work, &mut plan)?;
+            batches::add(&config, work, &mut plan)?;
         }
         draft.request.errand = errand;
-        if gateway.redis.is_some() {
+        if config.redis.is_some() {
             plan.cover_fallbacks();
         }
         let billing = Billing::new(self.worker.order_id(), plan);
@@ -278,7 +278,7 @@ impl Exchange {
         if !Rc::ptr_eq(&draft.route.model, &draft.request.model) {
             // A budget led to another model, whose policy may forbid more.
             let policy =
-                Policy::of(&draft.worker.gateway, &draft.request.caller, &draft.route.model, draft.request.asks.client);
+                Policy::of(&draft.worker.config, &draft.request.caller, &draft.route.model, draft.request.asks.client);
             permitted(&policy, &draft.request.asks.peek, draft.request.pass_through.as_ref(), &body)?;
         }
         let masked = self.screen(draft, &body, cx)?;
@@ -340,7 +340,7 @@ enum Prepared {
 
 /// Rejects a masked body that is too large for Envoy.
 fn is_not_too_large(draft: &Draft, masked: &[u8]) -> Result<(), ApiError> {
-    let largest = draft.worker.gateway.memory.rewritten;
+    let largest = draft.worker.config.memory.rewritten;
     if masked.len() <= largest { Ok(()) } else { Err(rewrite::too_large(largest)) }
 }
 
@@ -363,16 +363,16 @@ fn forward(state: &mut RequestState, effects: &mut Vec<Effect>) {
     if endpoint::reads_anthropics_errors(state.request.asks.client) {
         effects.push(Effect::SetProperty(property::CLIENT, Id::Anthropic.name().into()));
     }
-    let gateway = &state.worker.gateway;
+    let config = &state.worker.config;
     trace::asked(
-        gateway,
+        config,
         Some(&state.request.caller),
         Some(&state.request.model.name),
         Some(state.route.strategy),
         effects,
     );
     // The routes have the gateway's default timeouts.
-    let routes = gateway.timeouts;
+    let routes = config.timeouts;
     let limit = if state.request.asks.peek.stream { routes.first_token.plain } else { routes.answer.plain };
     for (name, wanted, rendered) in
         [(TOTAL_TIMEOUT, state.route.timeouts.total, routes.total), (ATTEMPT_TIMEOUT, state.limit(), limit)]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use sluice_wire::error::ApiError;
 use sluice_wire::order;
 
-use crate::gateway::Gateway;
+use crate::compiled::CompiledConfig;
 use crate::guard::answer::{Checks, Format};
 use crate::guard::prompt::{Screened, Unfit};
 use crate::guard::spec::{Action, Side};
@@ -32,7 +32,7 @@ impl Exchange {
         };
         metrics::findings(found, cx.effects);
         self.log_context.findings.extend_from_slice(found);
-        Ok(screened.map_err(|unfit| refused(&unfit, &self.worker.gateway))?.body)
+        Ok(screened.map_err(|unfit| refused(&unfit, &self.worker.config))?.body)
     }
 
     /// The labels of the masked findings.
@@ -46,23 +46,23 @@ impl Exchange {
 }
 
 /// The client's error for a prompt that may not continue.
-pub(super) fn refused(unfit: &Unfit, gateway: &Gateway) -> ApiError {
+pub(super) fn refused(unfit: &Unfit, config: &CompiledConfig) -> ApiError {
     match unfit {
         Unfit::Blocked(finding) => finding.error(),
-        Unfit::TooLarge => rewrite::too_large(gateway.memory.rewritten),
+        Unfit::TooLarge => rewrite::too_large(config.memory.rewritten),
     }
 }
 
 /// Applies guardrails to a prompt, and to the query that is forwarded with it.
 pub(super) fn screen(draft: &Draft, body: &[u8]) -> Result<Screened, Unfit> {
-    let (gateway, peek) = (&draft.worker.gateway, &draft.request.asks.peek);
+    let (config, peek) = (&draft.worker.config, &draft.request.asks.peek);
     // By the requested model's own name, whatever alias led to it.
-    let guards = guard::concerning(&gateway.guards, Side::Prompts, &draft.request.caller, &draft.request.model.name);
+    let guards = guard::concerning(&config.guards, Side::Prompts, &draft.request.caller, &draft.request.model.name);
     if guards.is_empty() {
         return Ok(Screened::default());
     }
     let mut screened = match peek.is_json() {
-        true => prompt::screen(&guards, body, peek.model_at(), gateway.memory.rewritten),
+        true => prompt::screen(&guards, body, peek.model_at(), config.memory.rewritten),
         false => prompt::screen_bytes(&guards, body),
     }?;
     if let Some((_, query)) =
@@ -77,7 +77,7 @@ pub(super) fn screen(draft: &Draft, body: &[u8]) -> Result<Screened, Unfit> {
 pub(super) fn checks(draft: &Draft, body: &[u8]) -> Option<Rc<Checks>> {
     draft.request.asks.client.chat()?;
     let (caller, model) = (&draft.request.caller, &draft.request.model);
-    let guards = guard::concerning(&draft.worker.gateway.guards, Side::Answers, caller, &model.name);
+    let guards = guard::concerning(&draft.worker.config.guards, Side::Answers, caller, &model.name);
     let format = model.policy.check_structured_output.then(|| Format::asked_in(body)).flatten();
     let checks = Checks { guards, format };
     (!checks.is_empty()).then(|| Rc::new(checks))

@@ -21,13 +21,13 @@ pub(super) fn line_up(
     (now, dice): (Time, u64),
     shared: &dyn SharedData,
 ) -> Result<Plan, ApiError> {
-    let gateway = &draft.worker.gateway;
-    let estimate = |target: &Target| draft.estimate(target, gateway.reservation.output_tokens);
+    let config = &draft.worker.config;
+    let estimate = |target: &Target| draft.estimate(target, config.reservation.output_tokens);
     // If a budget leads to another model, that model's own routing policy applies.
     let other_order = |other: &Rc<Model>| {
         draft.decide(other, now, dice, shared).map(|decision| decision.targets_in_order()).unwrap_or_default()
     };
-    let plan = Plan::new(gateway, &draft.request.caller, &draft.route.model, &reserve_request, other_order, estimate)?;
+    let plan = Plan::new(config, &draft.request.caller, &draft.route.model, &reserve_request, other_order, estimate)?;
     // A target without a price, or too small, is not in the plan, because its usage would not be counted.
     reserve_request.retain(|target| plan.candidates.iter().any(|way| Rc::ptr_eq(&way.target, target)));
     match reserve_request.is_empty() {
@@ -71,7 +71,7 @@ pub(super) fn rewritten(
 ) -> Option<Result<Translated, ApiError>> {
     let client = draft.request.asks.client;
     let dialect = target.provider.format_for(client, &target.model)?;
-    let largest = draft.worker.gateway.memory.rewritten;
+    let largest = draft.worker.config.memory.rewritten;
     let written = || {
         let (peek, headers) = (&draft.request.asks.peek, &draft.request.forwarded);
         rewrite::request(Source { client, peek, headers, body, snapshot }, dialect, target, largest)

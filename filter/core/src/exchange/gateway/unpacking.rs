@@ -94,24 +94,24 @@ fn replace(part: Range<usize>, body: &[u8], with: Vec<u8>, effects: &mut Vec<Eff
     size
 }
 
-/// Decompresses a body. Both forms count at the gate as long as both exist.
+/// Decompresses a body. Both forms count at the memory limiter as long as both exist.
 fn decompress(coding: Coding, body: &[u8], head: &mut RequestHead, view: &dyn View) -> Result<Vec<u8>, Refused> {
-    let mut share = head.share.sibling();
+    let mut permit = head.permit.sibling();
     let (began, produced) = (view.now(), Cell::new(0));
     let earned = || Duration::from_millis(u64::try_from(produced.get() / SLOWEST).unwrap_or_default());
     let goes_on = || view.now().since(began) < PATIENCE.saturating_add(earned().min(PATIENCE));
     let admit = |size| {
         produced.set(size);
-        share.grow(size)
+        permit.grow(size)
     };
     let plain = coding.decode(body, LARGEST_BODY, &goes_on, admit).map_err(|unreadable| match unreadable {
         Unreadable::Damaged => damaged(coding).into(),
         Unreadable::TooSlow => slow(coding).into(),
         Unreadable::TooLarge => Refused::from(from_envoy(413)),
-        Unreadable::NoRoom(full) => full.into(),
+        Unreadable::NoRoom(exhausted) => exhausted.into(),
     })?;
-    drop(share);
-    head.share.set(plain.len())?;
+    drop(permit);
+    head.permit.set(plain.len())?;
     Ok(plain)
 }
 

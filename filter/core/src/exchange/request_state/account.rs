@@ -34,7 +34,7 @@ impl RequestState {
     /// The usage at `target` where its provider counted none or only a part.
     fn estimated_usage(&self, target: &Target, counted: Option<Usage>, work: Work, now: Time) -> Usage {
         let counted = counted.unwrap_or_default();
-        let reserved = self.estimate(target, self.worker.gateway.reservation.output_tokens);
+        let reserved = self.estimate(target, self.worker.config.reservation.output_tokens);
         let seen =
             produced(self.answer.said.pieces, self.answer.said.bytes, self.request.asks.bytes_per_100_tokens(target));
         // Output that was not parsed may be anything, so the reservation bounds it.
@@ -135,6 +135,6 @@ impl RequestState {
             self.bill.billing.reservation.without_batch();
         }
         let Request { caller, .. } = &*self.request;
-        Some(errand.outcome(told, &self.bill.billing.reservation, caller, &self.worker.gateway, now))
+        Some(errand.outcome(told, &self.bill.billing.reservation, caller, &self.worker.config, now))
     }
 }

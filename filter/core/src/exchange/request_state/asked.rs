@@ -2,7 +2,7 @@
 
 use sluice_wire::dialect::{Client, Id};
 
-use crate::gateway::spec::Reservation;
+use crate::compiled::spec::Reservation;
 use crate::peek::BodyPeek;
 use crate::routing::target::Target;
 use crate::usage::estimate::{Estimate, Prompt};

@@ -26,7 +26,7 @@ impl RequestState {
     /// Forwards the request. Its probe is claimed only now: if the request had been rejected earlier, the probe would have no result. If
     /// another request claims the same target between decision and claim, both probe it.
     pub fn depart(&mut self, now: Time, shared: &dyn SharedData) {
-        let settings = &self.worker.gateway.circuit;
+        let settings = &self.worker.config.circuit;
         let lease = self.limit().min(settings.longest);
         let chosen = match std::mem::take(&mut self.route.probe) {
             Probe::Chosen(target) => Some(target),

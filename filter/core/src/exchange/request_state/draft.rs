@@ -24,14 +24,14 @@ pub struct Draft {
     pub request: Request,
     /// Its targets.
     pub route: Route,
-    /// Memory that it holds at the worker's gate.
+    /// Memory that it holds at the worker's memory limiter.
     pub held: Held,
 }
 
 impl Draft {
     /// Creates a draft without targets.
     pub fn new(worker: Rc<Worker>, head: RequestHead, model: Rc<Model>, mut asks: Asked) -> Self {
-        let RequestHead { started, caller, forwarded, routing_headers, pass_through, share, .. } = head;
+        let RequestHead { started, caller, forwarded, routing_headers, pass_through, permit, .. } = head;
         // Some endpoints never stream, whatever the client requests.
         asks.peek.stream &= asks.client.asks.streams();
         let route = Route::new(model.clone(), routing_headers.timeout);
@@ -48,7 +48,7 @@ impl Draft {
             checks: None,
             errand: None,
         };
-        Self { worker, request, route, held: Held::new(share) }
+        Self { worker, request, route, held: Held::new(permit) }
     }
 
     /// Ranks the targets of `model` for this request. A client's override applies only to the model that it requested.
@@ -75,7 +75,7 @@ impl Draft {
             routing_headers,
             user: self.request.asks.peek.user.as_deref(),
             estimate: &estimate,
-            circuit: &self.worker.gateway.circuit,
+            circuit: &self.worker.config.circuit,
             attempt: self.route.limit(&self.request),
             lease: self.route.timeouts.total,
             now,
@@ -98,16 +98,16 @@ impl Draft {
 
     /// The estimate for cost and speed comparisons, with a response of the expected length.
     pub fn expect(&self, target: &Target) -> Estimate {
-        self.request.asks.expect(target, &self.worker.gateway.reservation)
+        self.request.asks.expect(target, &self.worker.config.reservation)
     }
 
     /// The estimate at `target`, with at most `ceiling` output tokens reserved.
     pub fn estimate(&self, target: &Target, ceiling: u64) -> Estimate {
-        self.request.asks.estimate(target, &self.worker.gateway.reservation, ceiling)
+        self.request.asks.estimate(target, &self.worker.config.reservation, ceiling)
     }
 
     /// Input tokens of files and responses that the request refers to.
     pub fn elsewhere(&self, target: &Target) -> u64 {
-        self.request.asks.elsewhere(target, &self.worker.gateway.reservation)
+        self.request.asks.elsewhere(target, &self.worker.config.reservation)
     }
 }

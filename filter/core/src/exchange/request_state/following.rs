@@ -98,7 +98,7 @@ impl RequestState {
                     && body.len() == peek.length
                     && rewrite::is_needed(client, format, peek, target) =>
             {
-                let largest = self.worker.gateway.memory.rewritten;
+                let largest = self.worker.config.memory.rewritten;
                 let (headers, snapshot) = (&self.request.forwarded, &mut self.held.snapshot);
                 let source = Source { client, peek, headers, body, snapshot };
                 Some(rewrite::request(source, format, target, largest).map_err(|_| CANNOT_EXPRESS)?)

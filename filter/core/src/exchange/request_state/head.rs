@@ -7,8 +7,8 @@ use sluice_wire::dialect::Client;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
-use crate::gate::Share;
 use crate::keys::caller::Caller;
+use crate::memory_limiter::Permit;
 use crate::routing::routing_headers::RoutingHeaders;
 
 /// A request with parsed headers and an authenticated caller.
@@ -28,8 +28,8 @@ pub struct RequestHead {
     pub pass_through: Option<PassThrough>,
     /// The body's content coding, until it is decompressed.
     pub coding: Option<Coding>,
-    /// Its memory at the worker's gate.
-    pub share: Share,
+    /// Its memory at the worker's memory limiter.
+    pub permit: Permit,
 }
 
 /// The parts of a passed-through request that its provider needs besides the body.

@@ -24,8 +24,8 @@ pub(super) fn envoy(key: &str) -> Envoy {
             "keys":[{{"id":"k","team":"t","sha256":"{}"{key}}}]}}"#,
         sha256(SECRET)
     );
-    let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-    Envoy::with(Rc::new(Worker::new(Rc::new(gateway), [7; 16])), Rc::new(Shared::default()))
+    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    Envoy::with(Rc::new(Worker::new(Rc::new(config), [7; 16])), Rc::new(Shared::default()))
 }
 
 fn post(path: &str, content_type: &str, body: &str, scripts: &[Script]) -> Seen {

@@ -235,13 +235,13 @@ fn many_settlements_do_not_wait_for_a_tick_each() {
 fn made_up_keys_do_not_make_a_worker_forget_the_real_ones() {
     let at = |seconds: u64| Time(1_800_000_000_000_000_000 + seconds * 1_000_000_000);
     let worker = with_redis("deny");
-    let remote = sluice_core::exchange::redis_client::RedisClient::new(worker.gateway.redis.clone().unwrap());
+    let remote = sluice_core::exchange::redis_client::RedisClient::new(worker.config.redis.clone().unwrap());
     let hash = |number: u32| {
         let mut hash = sluice_core::key_hash::KeyHash([0; 32]);
         hash.0[..4].copy_from_slice(&number.to_be_bytes());
         hash
     };
-    let real = Record::read(r#"{"id":"k","sha256":"","team":"t"}"#, &crate::envoy::gateway()).unwrap();
+    let real = Record::read(r#"{"id":"k","sha256":"","team":"t"}"#, &crate::envoy::config()).unwrap();
     remote.remember(hash(u32::MAX), Some(Rc::new(real)), at(0));
     // After the lifetime of a remembered result.
     (0..20_000).for_each(|number| remote.remember(hash(number), None, at(10)));
@@ -252,7 +252,7 @@ fn made_up_keys_do_not_make_a_worker_forget_the_real_ones() {
 #[test]
 fn one_question_finds_out_whether_redis_answers_again_and_nobody_else_waits_for_it() {
     let at = |seconds: u64| Time(1_800_000_000_000_000_000 + seconds * 1_000_000_000);
-    let redis = with_redis("deny").gateway.redis.clone().unwrap();
+    let redis = with_redis("deny").config.redis.clone().unwrap();
     let remote = sluice_core::exchange::redis_client::RedisClient::new(redis);
     let question = sluice_core::store::redis::wire::Command::new(["GET", "a"]);
     let _ = (remote.ask(&question, at(0)), remote.ask(&question, at(0)));

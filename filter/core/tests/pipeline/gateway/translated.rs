@@ -152,8 +152,8 @@ fn worker(kind: &str, guards: &str) -> Rc<Worker> {
             "keys":[{{"id":"k","team":"t","sha256":"{}"}}]{guards}}}"#,
         sha256(SECRET)
     );
-    let gateway = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-    Rc::new(Worker::new(Rc::new(gateway), [7; 16]))
+    let config = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    Rc::new(Worker::new(Rc::new(config), [7; 16]))
 }
 
 fn ask(worker: &Rc<Worker>, path: &str, stream: bool, script: &Script) -> Seen {

@@ -19,7 +19,7 @@ use crate::routing::target_health::TargetHealth;
 use crate::routing::target_health::keys::Keys;
 use crate::usage::price::Price;
 
-use super::Gateway;
+use super::CompiledConfig;
 
 /// Names other than those of models.
 #[derive(Debug, Default)]
@@ -87,7 +87,7 @@ impl Names {
     }
 }
 
-impl Gateway {
+impl CompiledConfig {
     /// Resolves `name`. `direct` says whether it may also name a target.
     pub fn find<'a>(&'a self, name: &'a str, direct: bool) -> Option<Found<'a>> {
         // A pattern itself cannot be requested.

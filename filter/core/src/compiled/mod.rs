@@ -5,13 +5,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::cache::Bounds;
-use crate::gate;
 use crate::guard::Guard;
 use crate::guard::spec::Side;
 use crate::key_hash::KeyHash;
 use crate::keys::Forbidden;
 use crate::keys::caller::Credential;
 use crate::limits::{Index, Rule};
+use crate::memory_limiter;
 use crate::routing::policy::RoutingPolicy;
 use crate::routing::spec::Delivery;
 use crate::routing::target::{Model, Target};
@@ -29,10 +29,10 @@ use spec::{ForwardedHeader, Log, Reservation};
 /// A validated configuration, built once per worker. Exchanges hold parts of it by reference count, so that a new configuration never
 /// affects a request in flight.
 #[derive(Debug)]
-pub struct Gateway {
+pub struct CompiledConfig {
     /// Credentials by the hash of their key.
     pub keys: BTreeMap<KeyHash, Credential>,
-    /// Models by name or pattern; [`Gateway::find`] resolves a requested name.
+    /// Models by name or pattern; [`CompiledConfig::find`] resolves a requested name.
     pub models: BTreeMap<String, Rc<Model>>,
     /// Aliases and patterns.
     pub names: Names,
@@ -69,7 +69,7 @@ pub struct Gateway {
     /// Size limits of the response cache.
     pub cache: Bounds,
     /// Memory bounds of a worker's requests and responses.
-    pub memory: gate::Bounds,
+    pub memory: memory_limiter::Bounds,
     /// When a target's circuit opens.
     pub circuit: Settings,
     /// Timeouts of requests.
@@ -82,7 +82,7 @@ pub struct Gateway {
     pub since: Option<u64>,
 }
 
-impl Gateway {
+impl CompiledConfig {
     /// All targets. A target of several models occurs more than once.
     pub fn targets(&self) -> impl Iterator<Item = &Rc<Target>> {
         let stored = self.stored.iter().flat_map(|model| &model.targets);
