@@ -414,7 +414,7 @@ capabilities: { local/a/b: { vision: false }, on/gpt-5: { max_input: 1000 } }
 
     #[test]
     fn every_property_that_spans_are_made_of_is_one_the_filter_sets() {
-        use sluice_core::exchange::property;
+        use sluice_core::pipeline::property;
         let template = include_str!("tracing.yaml");
         let named = |part: &'static str| part.split(':').next().unwrap_or_default();
         let mut properties: Vec<&str> = template.split("FILTER_STATE(wasm.").skip(1).map(named).collect();

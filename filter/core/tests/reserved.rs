@@ -17,8 +17,8 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 use sluice_config::file;
 use sluice_core::compiled::CompiledConfig;
-use sluice_core::exchange::gateway::dry_run::{Question, dry_run};
 use sluice_core::limits::Unit;
+use sluice_core::pipeline::gateway::dry_run::{Question, dry_run};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 

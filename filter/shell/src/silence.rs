@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use sluice_core::compiled::CompiledConfig;
-use sluice_core::exchange::attempt::give_up;
-use sluice_core::exchange::request_state::Silence;
-use sluice_core::exchange::{Context, Flow, trace};
+use sluice_core::pipeline::attempt::give_up;
+use sluice_core::pipeline::request_state::Silence;
+use sluice_core::pipeline::{Context, Flow, trace};
 use sluice_wire::time::Time;
 
 use crate::in_flight::Silent;

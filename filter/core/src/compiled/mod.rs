@@ -26,7 +26,7 @@ pub mod spec;
 pub use names::{Found, Names};
 use spec::{ForwardedHeader, Log, Reservation};
 
-/// A validated configuration, built once per worker. Exchanges hold parts of it by reference count, so that a new configuration never
+/// A validated configuration, built once per worker. Requests hold parts of it by reference count, so that a new configuration never
 /// affects a request in flight.
 #[derive(Debug)]
 pub struct CompiledConfig {

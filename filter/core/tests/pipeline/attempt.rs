@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 use sluice_core::routing::target_health::circuit;
 use sluice_wire::time::Time;
 
@@ -435,8 +435,8 @@ fn a_stream_that_falls_silent_counts_as_broken_off_once() {
 
 #[test]
 fn a_held_stream_that_falls_silent_gives_way_to_the_next_target() {
-    use sluice_core::exchange::request_state::Silence;
-    use sluice_core::exchange::{Context, Effect, Flow, property};
+    use sluice_core::pipeline::request_state::Silence;
+    use sluice_core::pipeline::{Context, Effect, Flow, property};
     use std::time::Duration;
     // The gateway file allows 30 s for the first token, and 60 s of silence after it.
     for (pieces, silent_at, reason) in [(0, 30, "timeout"), (1, 60, "stream_stalled")] {
@@ -453,14 +453,14 @@ fn a_held_stream_that_falls_silent_gives_way_to_the_next_target() {
         assert_eq!(failure.reason, reason);
         let mut effects = Vec::new();
         let view = crate::envoy::at(then);
-        let flow = sluice_core::exchange::attempt::give_up(
+        let flow = sluice_core::pipeline::attempt::give_up(
             failure,
             &mut state,
             &mut Context::new(&view, &shared, &mut effects),
         );
         assert_eq!(flow, Flow::Continue);
         assert!(effects.contains(&Effect::SetProperty(property::TARGET, "ant".into())));
-        assert_eq!(effects.last(), Some(&Effect::SetHeader(sluice_core::exchange::signal::RETRY, "1".into())));
+        assert_eq!(effects.last(), Some(&Effect::SetHeader(sluice_core::pipeline::signal::RETRY, "1".into())));
         assert_eq!(state.falls_silent(later), None, "it is given up already");
     }
 }

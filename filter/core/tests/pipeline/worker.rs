@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 use sluice_core::routing::target_health::circuit;
 use sluice_wire::time::Time;
 

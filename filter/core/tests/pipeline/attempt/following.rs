@@ -1,6 +1,6 @@
 //! The target after a failed attempt: never one that cannot take the request, and the same target if its connection was stale.
 
-use sluice_core::exchange::metric;
+use sluice_core::pipeline::metric;
 
 use super::*;
 #[cfg(target_arch = "wasm32")]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluice_core::exchange::property;
+use sluice_core::pipeline::property;
 
 use super::*;
 #[cfg(target_arch = "wasm32")]

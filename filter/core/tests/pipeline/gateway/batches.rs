@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use serde_json::json;
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 use sluice_core::store::{Counter, LimitWindow, embedded};
 use sluice_wire::time::Time;
 

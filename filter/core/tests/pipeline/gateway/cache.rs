@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_core::exchange::worker::Worker;
-use sluice_core::exchange::{metric, property};
+use sluice_core::pipeline::worker::Worker;
+use sluice_core::pipeline::{metric, property};
 
 use crate::envoy::{Envoy, SECRET, Script, Seen, json, sse};
 use crate::shared::Shared;

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use sluice_core::exchange::metric;
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::metric;
+use sluice_core::pipeline::worker::Worker;
 
 use crate::envoy::{Envoy, Script, Seen, json, sse};
 use crate::shared::Shared;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 use sluice_core::compiled::CompiledConfig;
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 use sluice_core::routing::spec::ModelKind;
 
 use crate::envoy::{Envoy, SECRET};

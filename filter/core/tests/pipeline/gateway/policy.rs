@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use serde_json::Value;
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 
 use crate::envoy::{Envoy, SECRET, Script, Seen, json};
 use crate::shared::Shared;

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::rc::Rc;
 
-use sluice_core::exchange::gateway::{Exchange, Outcome};
-use sluice_core::exchange::worker::Worker;
-use sluice_core::exchange::{Event, Flow, Unreadable, View, metric};
+use sluice_core::pipeline::gateway::{Outcome, RequestPipeline};
+use sluice_core::pipeline::worker::Worker;
+use sluice_core::pipeline::{Event, Flow, Unreadable, View, metric};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
@@ -52,7 +52,7 @@ fn code(seen: &Seen) -> (u16, String) {
 
 /// A request with complete headers and an incomplete body.
 struct Arriving {
-    exchange: Exchange,
+    pipeline: RequestPipeline,
     message: Headers,
 }
 
@@ -83,7 +83,7 @@ impl View for Headers {
 fn asks(worker: &Rc<Worker>, method: &str, path: &str, more: &[(&'static str, &str)]) -> (Arriving, Option<u16>) {
     let fixed = [(":method", method), (":path", path), ("api-key", SECRET)];
     let headers = fixed.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())).collect();
-    let mut arriving = Arriving { exchange: Exchange::new(worker.clone()), message: Headers(headers) };
+    let mut arriving = Arriving { pipeline: RequestPipeline::new(worker.clone()), message: Headers(headers) };
     let status = arriving.step(Event::RequestHeaders { end: false });
     (arriving, status)
 }
@@ -96,7 +96,7 @@ impl Arriving {
     /// The status of the gateway's response to this event, if any.
     fn step(&mut self, event: Event) -> Option<u16> {
         let mut effects = Vec::new();
-        let outcome = self.exchange.request(event, &self.message, &Shared::default(), &mut effects);
+        let outcome = self.pipeline.request(event, &self.message, &Shared::default(), &mut effects);
         match outcome {
             Outcome::Step(Flow::Pause) => None,
             Outcome::Step(Flow::Reply(reply)) => Some(reply.status),

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_core::exchange::gateway::dry_run::{Question, dry_run};
-use sluice_core::exchange::metric;
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::gateway::dry_run::{Question, dry_run};
+use sluice_core::pipeline::metric;
+use sluice_core::pipeline::worker::Worker;
 use sluice_core::routing::spec::Trigger;
 
 use crate::envoy::{Envoy, SECRET, Script, Seen, json, sse};

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_core::exchange::metric;
-use sluice_core::exchange::request_state::{Counted, RequestState};
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::metric;
+use sluice_core::pipeline::request_state::{Counted, RequestState};
+use sluice_core::pipeline::worker::Worker;
 use sluice_core::store::{Counter, Debit, LimitWindow, ReserveRequest, embedded};
 use sluice_wire::conversation::Usage;
 use sluice_wire::dialect::OutputSoFar;

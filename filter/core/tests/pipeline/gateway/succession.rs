@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use sluice_core::callout::{Call, Called};
-use sluice_core::exchange::worker::{Lookup, StoreContext, Worker};
 use sluice_core::key_hash::KeyHash;
+use sluice_core::pipeline::worker::{Lookup, StoreContext, Worker};
 use sluice_wire::time::Time;
 
 use crate::envoy::{Envoy, SECRET, Seen, json};

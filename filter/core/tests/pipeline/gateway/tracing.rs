@@ -1,6 +1,6 @@
 //! The span attributes of a request, and the trace headers that providers receive.
 
-use sluice_core::exchange::property;
+use sluice_core::pipeline::property;
 
 use crate::envoy::{Script, Seen, json, sse};
 

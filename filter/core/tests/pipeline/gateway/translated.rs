@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use serde_json::Value;
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 use sluice_wire::framing::eventstream;
 
 use crate::each_string::each_string;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 
 use crate::envoy::{Envoy, SECRET, Seen, json};
 

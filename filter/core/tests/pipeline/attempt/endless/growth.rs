@@ -1,6 +1,6 @@
 //! Streams that are short but may grow in memory: by the state they need, by their translation, or by how they are parsed.
 
-use sluice_core::exchange::request_state::Stage;
+use sluice_core::pipeline::request_state::Stage;
 use sluice_wire::dialect::{Client, Id, Provider, anthropic, bedrock, cohere, gemini, openai_chat, responses};
 use sluice_wire::framing::eventstream;
 

@@ -25,7 +25,7 @@ use super::super::{Context, Effect, Flow, Reply};
 use super::client_keys::Keys;
 use super::endpoint::{self, Endpoint, EndpointKind, VERSION, speaker_at};
 use super::path::{canonical, origin};
-use super::{Exchange, LogContext, Outcome, Phase, Refused, health, models, quoted};
+use super::{LogContext, Outcome, Phase, Refused, RequestPipeline, health, models, quoted};
 
 /// The client's headers that a provider may see. All others stay here: credentials, cookies, addresses.
 const FORWARDED: [&[u8]; 5] = [b":method", b"x-request-id", TRACE_PARENT, b"user-agent", IDEMPOTENCY_KEY];
@@ -79,7 +79,7 @@ impl PendingAuth {
     }
 }
 
-impl Exchange {
+impl RequestPipeline {
     pub(super) fn headers(&mut self, end: bool, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         let headers = cx.view.headers()?;
         let started = cx.now();
@@ -245,7 +245,7 @@ impl Exchange {
     }
 }
 
-impl Exchange {
+impl RequestPipeline {
     /// The same for a client without a key.
     fn answer_anybody(&mut self, body: Vec<u8>) -> Result<Outcome, Refused> {
         self.phase = Phase::Answered { error: None };

@@ -1,9 +1,9 @@
 //! The pipeline of a request, without I/O. Each Envoy callback becomes an [`Event`] with a [`View`] of the readable state. The results are
 //! [`Effect`]s and one [`Flow`]; a reply is a flow, so a request gets at most one.
 //!
-//! Two state machines share a request. [`gateway::Exchange`] runs once, on the client's side: it authenticates the caller and ranks the
-//! targets. [`attempt::Attempt`] runs for each upstream attempt: it writes the provider's request and judges its response. They share the
-//! [`request_state::RequestState`]. Neither machine reads a clock or touches a header directly, so unit tests cover every path.
+//! Two state machines share a request. [`gateway::RequestPipeline`] runs once, on the client's side: it authenticates the caller and ranks
+//! the targets. [`attempt::Attempt`] runs for each upstream attempt: it writes the provider's request and judges its response. They share
+//! the [`request_state::RequestState`]. Neither machine reads a clock or touches a header directly, so unit tests cover every path.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -59,7 +59,7 @@ pub mod property {
     /// replaced with a provider's.
     pub const CLIENT: &str = "sluice.client";
     /// The key under which the provider role finds the request state.
-    pub const EXCHANGE: &str = "sluice.exchange";
+    pub const REQUEST_STATE: &str = "sluice.exchange";
     /// The access log's fields, as the rest of a JSON object: `,"name":value…`.
     pub const LOG: &str = "sluice.log";
     /// The body of the `/ready` response besides its status, as the rest of a JSON object: `,"name":value…`, or empty.

@@ -24,7 +24,7 @@ use super::counting::{count, is_counted_here};
 use super::parsing::{asked, keep_head, peek, permitted, read, set_up};
 use super::permission::Policy;
 use super::target_queue::{choose_first, line_up};
-use super::{Exchange, Outcome, Phase, Refused, endpoint, screening, unpacking};
+use super::{Outcome, Phase, Refused, RequestPipeline, endpoint, screening, unpacking};
 
 /// The longest logged model name, in characters; the model need not exist.
 const LONGEST_NAME: usize = 128;
@@ -58,7 +58,7 @@ pub(super) struct Seeking {
     seek: Seek,
 }
 
-impl Exchange {
+impl RequestPipeline {
     /// Records the body size so far; an error if the memory limiter has no room.
     pub(super) fn arrives(&mut self, size: usize) -> Result<(), Refused> {
         match &mut self.phase {

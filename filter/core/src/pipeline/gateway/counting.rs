@@ -9,9 +9,9 @@ use crate::usage::estimate::{Estimate, Prompt};
 
 use super::super::Context;
 use super::super::request_state::Draft;
-use super::{Exchange, Outcome, Refused};
+use super::{Outcome, Refused, RequestPipeline};
 
-impl Exchange {
+impl RequestPipeline {
     /// Answers a token count request locally. Nothing is reserved for it.
     pub(super) fn counted(&mut self, mut draft: Draft, body: &[u8], cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         let masked = self.screen(&mut draft, body, cx)?;

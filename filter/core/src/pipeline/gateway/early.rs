@@ -5,10 +5,10 @@
 
 use super::super::request_state::RequestState;
 use super::super::{Context, Effect, View};
-use super::{Exchange, Phase};
+use super::{Phase, RequestPipeline};
 use crate::store::SharedData;
 
-impl Exchange {
+impl RequestPipeline {
     /// Whether the request can be settled early. A response that is collected for the cache waits for its end, because only a completed one
     /// is stored.
     pub fn is_served(&self, state: &RequestState) -> bool {

@@ -12,9 +12,9 @@ use super::super::failure::Failure;
 use super::super::request_state::{RequestState, Stage};
 use super::super::worker::StoreContext;
 use super::super::{Context, Effect, View, property};
-use super::{Exchange, Phase, metrics};
+use super::{Phase, RequestPipeline, metrics};
 
-impl Exchange {
+impl RequestPipeline {
     /// Ends a request: settles it and writes its log line.
     pub fn finish(
         &mut self,

@@ -4,10 +4,10 @@
 //! Anybody may call it, so Redis is called at most once a second.
 
 use crate::callout::Called;
-use crate::exchange::property;
+use crate::pipeline::property;
 
 use super::super::{Context, Effect, Flow, Reply};
-use super::{Exchange, Outcome, Phase, Refused};
+use super::{Outcome, Phase, Refused, RequestPipeline};
 
 /// The name of a note that is never written: an empty reply proves as much as any.
 const NOTE: &str = "ready";
@@ -22,7 +22,7 @@ fn fragment(answers: bool) -> &'static str {
     if answers { r#","redis":"ok""# } else { r#","redis":"unavailable""# }
 }
 
-impl Exchange {
+impl RequestPipeline {
     /// Checks readiness. Calls Redis first, if one is configured.
     pub(super) fn ready(&mut self, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         if self.worker.config.redis.is_none() {

@@ -8,9 +8,9 @@ use crate::store::SharedData;
 
 use super::super::request_state::RequestState;
 use super::super::{Effect, Event, Flow, Reply, View, metric, trace};
-use super::{Exchange, Outcome, Phase};
+use super::{Outcome, Phase, RequestPipeline};
 
-impl Exchange {
+impl RequestPipeline {
     /// Replies with the cached response of an equal request. Nothing of the reservation is used.
     pub(super) fn replay(
         &mut self,
@@ -38,7 +38,7 @@ impl Exchange {
         Outcome::Step(Flow::Reply(Reply { status: 200, content_type: content_type.into(), headers, body }))
     }
 
-    /// Whether [`Exchange::response_body`] needs the response's body.
+    /// Whether [`RequestPipeline::response_body`] needs the response's body.
     pub fn collects(&self) -> bool {
         matches!(self.phase, Phase::Underway(Some(_)))
     }

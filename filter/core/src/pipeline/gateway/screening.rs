@@ -14,9 +14,9 @@ use crate::guard::{self, prompt};
 use super::super::Context;
 use super::super::request_state::Draft;
 use super::super::rewrite;
-use super::{Exchange, Refused, metrics};
+use super::{Refused, RequestPipeline, metrics};
 
-impl Exchange {
+impl RequestPipeline {
     /// Applies guardrails to the body. Returns the masked body, `None` if it is unchanged, and an error if they block it.
     pub(super) fn screened(
         &mut self,

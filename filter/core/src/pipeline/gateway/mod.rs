@@ -1,7 +1,7 @@
 //! The gateway role: handles a request once, as the client sent it. It authenticates the caller, checks permissions, limits and budgets,
 //! and ranks the targets. It passes the response on, or writes the error if no provider gave a usable response.
 //!
-//! A step that needs a reply from Redis returns [`Outcome::Ask`] and continues in [`Exchange::called`].
+//! A step that needs a reply from Redis returns [`Outcome::Ask`] and continues in [`RequestPipeline::called`].
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -52,7 +52,7 @@ use planning::{Reserving, Seeking};
 
 /// One request and its phase.
 #[derive(Debug)]
-pub struct Exchange {
+pub struct RequestPipeline {
     worker: Rc<Worker>,
     /// The client's format; OpenAI's until the path is known.
     client: &'static Client,
@@ -154,7 +154,7 @@ impl Context<'_> {
     }
 }
 
-impl Exchange {
+impl RequestPipeline {
     /// A new request.
     pub fn new(worker: Rc<Worker>) -> Self {
         Self { worker, client: &openai_chat::CLIENT, phase: Phase::Start, log_context: LogContext::default() }
