@@ -9,11 +9,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use serde_json::{Value, json};
-use sluice_core::exchange::cache_state::{CachePolicy, sharer};
-use sluice_core::exchange::gateway::dry_run::{DryRun, Foreseen, Question, dry_run};
-use sluice_core::gateway::Gateway;
+use sluice_core::compiled::CompiledConfig;
 use sluice_core::guard::answer::Checks;
 use sluice_core::limits::Unit;
+use sluice_core::pipeline::cache_state::{CachePolicy, sharer};
+use sluice_core::pipeline::gateway::dry_run::{DryRun, Foreseen, Question, dry_run};
 use sluice_core::reservation::{Candidate, Part};
 use sluice_core::routing::decision::Rank;
 use sluice_core::routing::routing_headers::Override;
@@ -64,7 +64,7 @@ fn moment(text: &str) -> Result<u64, String> {
 }
 
 /// Returns the output, and whether the request would be served.
-pub fn explain(arguments: &Explain, gateway: Gateway) -> Result<(String, bool), Failure> {
+pub fn explain(arguments: &Explain, gateway: CompiledConfig) -> Result<(String, bool), Failure> {
     let body = read(&arguments.request)?;
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).map(|passed| passed.as_secs()).unwrap_or_default();
     let seconds = arguments.at.unwrap_or_else(now);

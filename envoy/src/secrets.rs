@@ -9,7 +9,7 @@ use std::path::Path;
 
 use sluice_config::file::{File, Secret, Tls};
 use sluice_core::callout::REDIS_CLUSTER;
-use sluice_core::exchange::TRACING_CLUSTER;
+use sluice_core::pipeline::TRACING_CLUSTER;
 
 use crate::credentials::aws;
 use crate::render::entrance::secrets_of;

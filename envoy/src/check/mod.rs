@@ -5,7 +5,7 @@ use std::{fmt, path};
 use sluice_config::Mistake;
 use sluice_config::file::File;
 use sluice_config::mistake::Path;
-use sluice_core::gateway::Gateway;
+use sluice_core::compiled::CompiledConfig;
 
 pub mod schema;
 mod shape;
@@ -22,7 +22,7 @@ use crate::table;
 pub struct Checked {
     /// The file as written, completed with prices and capabilities from the table.
     pub file: File,
-    pub gateway: Gateway,
+    pub gateway: CompiledConfig,
     /// A description of the price table that was used.
     pub table: String,
     /// The line of each place in the file.

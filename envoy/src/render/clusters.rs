@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use sluice_config::file::{Availability, File, Provider};
 use sluice_core::callout::REDIS_CLUSTER;
-use sluice_core::exchange::TRACING_CLUSTER;
+use sluice_core::pipeline::TRACING_CLUSTER;
 use sluice_core::provider::kind::{BEARER, Presented};
 use sluice_core::provider::url::Url;
 use sluice_wire::hex;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sluice_config::file::{Cors, Tls};
-use sluice_core::exchange::property;
+use sluice_core::pipeline::property;
 
 use crate::secrets::sds_file;
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use sluice_config::file::File;
-use sluice_core::exchange::gateway::endpoint::{ALIVE, READY};
-use sluice_core::gateway::spec::LoggedClient;
+use sluice_core::compiled::spec::LoggedClient;
+use sluice_core::pipeline::gateway::endpoint::{ALIVE, READY};
 
 use super::text::{fill, quote};
 use super::{ADMINISTRATORS, CLIENTS, Options, entrance, local_replies, quote_path, seconds, tracing};

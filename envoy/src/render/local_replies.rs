@@ -7,9 +7,9 @@
 
 use std::time::Duration;
 
-use sluice_core::exchange::gateway::endpoint::{MESSAGES, with_openais_errors};
-use sluice_core::exchange::request_state::from_envoy;
-use sluice_core::exchange::{REPLY_DETAILS, property};
+use sluice_core::pipeline::gateway::endpoint::{MESSAGES, with_openais_errors};
+use sluice_core::pipeline::request_state::from_envoy;
+use sluice_core::pipeline::{REPLY_DETAILS, property};
 use sluice_core::reservation::NO_RETRY;
 use sluice_wire::dialect::{anthropic, openai_chat};
 use sluice_wire::error::{ApiError, ErrorKind};
@@ -105,7 +105,7 @@ fn refusals() -> Vec<LocalReply> {
 /// Whether the client reads errors in Anthropic's format. After the request was forwarded, its headers are the provider's, so the filter
 /// stores the client's format.
 fn reads_anthropics() -> String {
-    let (left, client) = (property::EXCHANGE, property::CLIENT);
+    let (left, client) = (property::REQUEST_STATE, property::CLIENT);
     let openais: Vec<String> = with_openais_errors().map(|path| format!("'{path}'")).collect();
     let path = "request.url_path";
     format!(

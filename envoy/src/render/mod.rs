@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sluice_config::file::{File, Redis};
-use sluice_core::gateway::Gateway;
+use sluice_core::compiled::CompiledConfig;
 use sluice_core::routing::target::Model;
 use sluice_core::store::redis::settings::Mode;
 
@@ -149,7 +149,7 @@ const CALLS: u32 = 4;
 const WORK: Duration = Duration::from_secs(5);
 
 /// The maximum duration of a request: the longest times to arrive, to be admitted, and to be answered. A client can only request less.
-pub fn longest(gateway: &Gateway) -> Duration {
+pub fn longest(gateway: &CompiledConfig) -> Duration {
     let total = |model: &Rc<Model>| model.policy.timeouts.total;
     let answered = gateway.models.values().map(total).fold(gateway.timeouts.total, Duration::max);
     let admitted = gateway.redis.as_ref().map_or(Duration::ZERO, |redis| redis.timeout * CALLS);
@@ -414,7 +414,7 @@ capabilities: { local/a/b: { vision: false }, on/gpt-5: { max_input: 1000 } }
 
     #[test]
     fn every_property_that_spans_are_made_of_is_one_the_filter_sets() {
-        use sluice_core::exchange::property;
+        use sluice_core::pipeline::property;
         let template = include_str!("tracing.yaml");
         let named = |part: &'static str| part.split(':').next().unwrap_or_default();
         let mut properties: Vec<&str> = template.split("FILTER_STATE(wasm.").skip(1).map(named).collect();

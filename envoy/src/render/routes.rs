@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sluice_config::file::File;
-use sluice_core::gateway::Gateway;
+use sluice_core::compiled::CompiledConfig;
 
 use super::text::{fill, quote};
 use super::{entrance, seconds};
@@ -14,7 +14,7 @@ const WORK: Duration = Duration::from_secs(5);
 /// The route configuration for these clusters. `longest` is the maximum duration of a request.
 pub fn routes<'a>(
     file: &File,
-    gateway: &Gateway,
+    gateway: &CompiledConfig,
     longest: Duration,
     clusters: impl IntoIterator<Item = &'a str>,
 ) -> String {

@@ -1,8 +1,8 @@
 //! Tracing in Envoy's connection manager. The template defines the spans' tags; the filter sets the properties that they use
-//! (`sluice_core::exchange::trace`).
+//! (`sluice_core::pipeline::trace`).
 
 use sluice_config::file::Tracing;
-use sluice_core::exchange::TRACING_CLUSTER;
+use sluice_core::pipeline::TRACING_CLUSTER;
 use sluice_core::provider::url::Url;
 
 use super::text::{fill, quote};

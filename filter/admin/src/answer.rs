@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use sluice_core::exchange::Reply;
+use sluice_core::pipeline::Reply;
 
 /// A JSON response.
 #[derive(Debug)]

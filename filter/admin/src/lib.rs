@@ -5,7 +5,7 @@
 //! concurrent changes wins. Keys in the gateway file change with the file.
 //!
 //! An operation is a chain of steps: each ends with a response, or with a Redis command and the step that reads the reply. A step owns the
-//! operation's state; the exchange only stores it in between.
+//! operation's state; [`AdminRequest`] only stores it in between.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -19,9 +19,9 @@ use sluice_config::Mistake;
 use sluice_config::file;
 use sluice_config::plugin::Reload;
 use sluice_core::callout::{Call, Called};
-use sluice_core::exchange::{Effect, Event, Flow, Reply as HttpReply, Unreadable, View, property, undone};
-use sluice_core::gateway::Gateway;
+use sluice_core::compiled::CompiledConfig;
 use sluice_core::key_hash::KeyHash;
+use sluice_core::pipeline::{Effect, Event, Flow, Reply as HttpReply, Unreadable, View, property, undone};
 use sluice_core::store::redis::wire::{Command, RedisReply, Wire};
 use sluice_core::store::{SharedData, Unavailable};
 use sluice_wire::headers::HeaderMap;
@@ -62,7 +62,7 @@ pub struct Service {
     /// The gateway file's provider names.
     pub providers: BTreeSet<String>,
     /// The compiled gateway file.
-    pub gateway: Gateway,
+    pub gateway: CompiledConfig,
     /// The active version and the last change; `None` if the configuration cannot change at runtime.
     pub reload: Option<Reload>,
 }
@@ -81,13 +81,13 @@ impl Service {
 pub enum AdminOutcome {
     /// No call is needed.
     Step(Flow),
-    /// The request waits for this call; its result goes to [`AdminExchange::called`].
+    /// The request waits for this call; its result goes to [`AdminRequest::called`].
     Ask(Call),
 }
 
 /// One request to the API, with its phase.
 #[derive(Debug)]
-pub struct AdminExchange {
+pub struct AdminRequest {
     service: Rc<Service>,
     phase: Phase,
     log_context: LogContext,
@@ -155,8 +155,8 @@ impl Next {
     }
 }
 
-impl AdminExchange {
-    /// Creates an exchange for a new request.
+impl AdminRequest {
+    /// Creates the state of a new request.
     pub fn new(service: Rc<Service>) -> Self {
         Self { service, phase: Phase::Start, log_context: LogContext::default() }
     }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use sluice_config::Mistake;
 use sluice_config::plugin::{Reload, Written};
-use sluice_core::gateway::Gateway;
+use sluice_core::compiled::CompiledConfig;
 use sluice_core::store::redis::settings::Redis;
 use sluice_wire::calendar;
 use sluice_wire::json;
@@ -19,7 +19,7 @@ pub enum Plugin {
     /// The gateway role: handles requests.
     Gateway {
         /// The gateway file.
-        gateway: Rc<Gateway>,
+        gateway: Rc<CompiledConfig>,
         /// The file's reload status.
         reload: Option<Reload>,
     },
@@ -44,7 +44,7 @@ impl Plugin {
             Ok(Written::Gateway { gateway, reload }) => {
                 let since = reload.as_ref().and_then(|reload| calendar::rfc3339(&reload.applied_at));
                 sluice_config::compile(&gateway)
-                    .map(|gateway| Self::Gateway { gateway: Rc::new(Gateway { since, ..gateway }), reload })
+                    .map(|gateway| Self::Gateway { gateway: Rc::new(CompiledConfig { since, ..gateway }), reload })
             }
             Ok(Written::Provider {}) => Ok(Self::Provider),
             Ok(Written::Admin { gateway, reload }) => {

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_json::{Value, json};
-use sluice_core::exchange::Event;
+use sluice_core::pipeline::Event;
 use sluice_core::store::Conflict;
 use sluice_wire::hex;
 
@@ -123,16 +123,16 @@ impl Host {
             }
             true
         };
-        let mut exchange = AdminExchange::new(self.service.clone());
+        let mut admin_request = AdminRequest::new(self.service.clone());
         let mut effects = Vec::new();
         let event = Event::RequestHeaders { end: body.is_empty() };
-        let mut outcome = exchange.request(event, &message, &self.shared, &mut random, &mut effects);
+        let mut outcome = admin_request.request(event, &message, &self.shared, &mut random, &mut effects);
         if effects.is_empty() && !body.is_empty() {
             message.body = body.to_vec();
             for (size, end) in [(body.len() / 2, false), (body.len(), true)] {
                 if effects.is_empty() {
                     let event = Event::RequestBody { size, end };
-                    outcome = exchange.request(event, &message, &self.shared, &mut random, &mut effects);
+                    outcome = admin_request.request(event, &message, &self.shared, &mut random, &mut effects);
                 }
             }
         }
@@ -145,7 +145,7 @@ impl Host {
                 Value::Null => Called { status: None, body: Vec::new() },
                 answer => Called { status: Some(200), body: json!({ "EVAL": answer }).to_string().into_bytes() },
             };
-            outcome = exchange.called(&called, &message, &self.shared, &mut random, &mut effects);
+            outcome = admin_request.called(&called, &message, &self.shared, &mut random, &mut effects);
         }
         assert_eq!(script.next(), None, "fewer commands than answers: {asked:?}");
         let AdminOutcome::Step(Flow::Reply(HttpReply { status, headers, body, .. })) = outcome else {

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_core::gateway::Gateway;
+use sluice_core::compiled::CompiledConfig;
 use sluice_core::keys::Forbidden;
 use sluice_core::limits::Index;
 use sluice_core::provider::Provider;
@@ -59,7 +59,7 @@ mod tracing;
 pub(super) use keys::{Strictness, compile as compile_key};
 pub(super) use redis::compile as compile_redis;
 
-pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
+pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Mistake>> {
     let file = &file.with_names();
     let mut check = Check { file, mistakes: Vec::new() };
     check.listen();
@@ -84,7 +84,7 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
     check.cors();
     check.tls();
     let reservation = file.reservation.clone();
-    let mut gateway = Gateway {
+    let mut config = CompiledConfig {
         keys: BTreeMap::new(),
         direct: direct(&models, timeouts),
         names: names::names(file, &models, timeouts),
@@ -112,8 +112,8 @@ pub(super) fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
         since: None,
     };
     // Last, since a key is checked against everything else, as keys that arrive at runtime are.
-    gateway.keys = check.keys(&gateway);
-    if check.mistakes.is_empty() { Ok(gateway) } else { Err(check.mistakes) }
+    config.keys = check.keys(&config);
+    if check.mistakes.is_empty() { Ok(config) } else { Err(check.mistakes) }
 }
 
 struct Check<'a> {

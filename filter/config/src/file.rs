@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sluice_core::gateway::spec::{ForwardedHeader, Log, Reservation};
+use sluice_core::compiled::spec::{ForwardedHeader, Log, Reservation};
 
 mod availability;
 mod cache;

@@ -1,10 +1,10 @@
-//! The gateway's configuration in two stages: [`file`] is the file as written, [`Gateway`] is its compiled form.
+//! The gateway's configuration in two stages: [`file`] is the file as written, [`CompiledConfig`] is its compiled form.
 //!
 //! The only validator is [`compile`]. The `sluice` command and the filter both use it, so the filter loads everything that `sluice check`
 //! accepts. It reports all mistakes, not only the first.
 
-use sluice_core::gateway::Gateway;
-use sluice_core::gateway::record::KeyRecord;
+use sluice_core::compiled::CompiledConfig;
+use sluice_core::compiled::record::KeyRecord;
 use sluice_core::key_hash::KeyHash;
 use sluice_core::keys::caller::Credential;
 use sluice_core::store::redis::settings::Redis;
@@ -22,13 +22,13 @@ pub use mistake::Mistake;
 pub use price::Unbelievable;
 
 /// Checks and compiles a gateway file. Reports all mistakes, in the order of the file's sections.
-pub fn compile(file: &file::File) -> Result<Gateway, Vec<Mistake>> {
+pub fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Mistake>> {
     check::compile(file)
 }
 
 /// Parses and compiles a gateway file as JSON, the filter's format. A wrong shape is a single mistake here; `sluice check` reports each
 /// one.
-pub fn from_json(json: &[u8]) -> Result<Gateway, Vec<Mistake>> {
+pub fn from_json(json: &[u8]) -> Result<CompiledConfig, Vec<Mistake>> {
     let file: file::File = json::from_slice(json).map_err(|error| {
         vec![Mistake { path: String::new(), found: error.to_string(), expected: "a gateway file".to_owned() }]
     })?;
@@ -37,13 +37,13 @@ pub fn from_json(json: &[u8]) -> Result<Gateway, Vec<Mistake>> {
 
 /// Checks one key against the rest of the configuration, and compiles it. Paths in mistakes are relative to the key (`models[0]`). A key
 /// that is being rotated has two secrets, so two entries with the same caller.
-pub fn compile_key(gateway: &Gateway, key: &file::Key) -> Result<Vec<(KeyHash, Credential)>, Vec<Mistake>> {
-    check::compile_key(gateway, key, check::Strictness::New)
+pub fn compile_key(config: &CompiledConfig, key: &file::Key) -> Result<Vec<(KeyHash, Credential)>, Vec<Mistake>> {
+    check::compile_key(config, key, check::Strictness::New)
 }
 
 /// As [`compile_key`], for a key that was valid when it was stored. Models that no longer exist are neither mistakes nor allowed.
-pub fn restore_key(gateway: &Gateway, key: &file::Key) -> Result<Vec<(KeyHash, Credential)>, Vec<Mistake>> {
-    check::compile_key(gateway, key, check::Strictness::Kept)
+pub fn restore_key(config: &CompiledConfig, key: &file::Key) -> Result<Vec<(KeyHash, Credential)>, Vec<Mistake>> {
+    check::compile_key(config, key, check::Strictness::Kept)
 }
 
 /// Checks and compiles the section `redis` of a gateway file.
@@ -58,10 +58,10 @@ fn read_key(text: &str) -> Result<Box<dyn KeyRecord>, String> {
 }
 
 impl KeyRecord for file::Key {
-    fn compile(&self, gateway: &Gateway) -> Result<Vec<(KeyHash, Credential)>, String> {
+    fn compile(&self, config: &CompiledConfig) -> Result<Vec<(KeyHash, Credential)>, String> {
         let first = |mistakes: Vec<Mistake>| {
             mistakes.first().map_or_else(|| "the gateway cannot read it".to_owned(), ToString::to_string)
         };
-        restore_key(gateway, self).map_err(first)
+        restore_key(config, self).map_err(first)
     }
 }

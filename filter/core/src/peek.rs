@@ -77,8 +77,8 @@ pub struct Wants {
     /// Whether it offers a tool that runs at a provider of the client's own format, and only some targets are of that format. Determined
     /// later, where it matters.
     pub hosted: bool,
-    /// Whether it may contain reasoning sealed by a provider: see [`sealed`](sluice_wire::dialect::sealed).
-    pub sealed: bool,
+    /// Whether it may contain reasoning signed by a provider: see [`foreign_reasoning`](sluice_wire::dialect::foreign_reasoning).
+    pub foreign_reasoning: bool,
     /// Whether the response must follow a JSON schema.
     pub structured_output: bool,
 }
@@ -186,7 +186,7 @@ impl BodyPeek {
                 tools: top.tools,
                 anywhere: survey.offers,
                 hosted: false,
-                sealed: survey.sealed,
+                foreign_reasoning: survey.foreign_reasoning,
                 structured_output: top.structured_output,
             },
             stored: Stored {

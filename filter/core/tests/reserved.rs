@@ -16,9 +16,9 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 use sluice_config::file;
-use sluice_core::exchange::gateway::dry_run::{Question, dry_run};
-use sluice_core::gateway::Gateway;
+use sluice_core::compiled::CompiledConfig;
 use sluice_core::limits::Unit;
+use sluice_core::pipeline::gateway::dry_run::{Question, dry_run};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
@@ -369,7 +369,7 @@ fn cost(truth: &Truth, cached: u64) -> u64 {
     pico.div_ceil(1_000_000) + truth.images * PER_IMAGE + PER_REQUEST
 }
 
-fn gateway() -> Rc<Gateway> {
+fn config() -> Rc<CompiledConfig> {
     let dollars = |pico: u64| pico as f64 / 1e6;
     let price = |max_output: Option<u64>| {
         let mut price = json!({
@@ -401,21 +401,21 @@ fn gateway() -> Rc<Gateway> {
 }
 
 /// The amount reserved in the budget; `None` if the request is rejected.
-fn reserved(gateway: &Rc<Gateway>, ask: &Ask) -> Option<u64> {
+fn reserved(config: &Rc<CompiledConfig>, ask: &Ask) -> Option<u64> {
     let (body, headers, now) = (ask.body(), HeaderMap::default(), Time(1_790_000_000 * 1_000_000_000));
     let question = Question { key: "k", path: ask.endpoint().path, headers: &headers, body: body.as_bytes(), now };
-    let foresight = dry_run(gateway, &question).ok()?;
+    let foresight = dry_run(config, &question).ok()?;
     let parts = foresight.plan.candidates.first()?.parts.iter();
     parts.filter(|part| part.rule.unit == Unit::MicroUsd).map(|part| part.take.amount).next()
 }
 
 #[test]
 fn what_a_truthful_provider_counts_never_exceeds_what_was_reserved() {
-    let gateway = gateway();
+    let config = config();
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
     let passed: Vec<Cell<u32>> = ENDPOINTS.iter().map(|_| Cell::default()).collect();
     let done = runner.run(&ask(), |ask| {
-        let Some(reserved) = reserved(&gateway, &ask) else { return Ok(()) };
+        let Some(reserved) = reserved(&config, &ask) else { return Ok(()) };
         passed[ask.endpoint].set(passed[ask.endpoint].get() + 1);
         let cost = cost(&truth(&ask), ask.cached);
         if cost > reserved {

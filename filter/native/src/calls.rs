@@ -6,7 +6,7 @@ use std::slice;
 use std::time::Duration;
 
 use sluice_core::callout::{Call, Called};
-use sluice_core::exchange::{LARGEST_BODY, metric};
+use sluice_core::pipeline::{LARGEST_BODY, metric};
 use sluice_shell::Failed;
 
 use crate::abi::{self, ModuleBuffer, ModuleHeader};

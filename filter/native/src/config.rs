@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sluice_admin::plugin::Plugin;
 use sluice_config::plugin::Reload;
-use sluice_core::exchange::metric;
+use sluice_core::pipeline::metric;
 use sluice_shell::{Failed, silence};
 use sluice_wire::calendar;
 

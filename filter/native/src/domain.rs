@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sluice_core::exchange::redis_client::Outbox;
+use sluice_core::pipeline::redis_client::Outbox;
 use sluice_core::store::redis::settings::Redis;
 use sluice_core::store::{Conflict, SharedData};
 

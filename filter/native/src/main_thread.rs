@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use sluice_core::callout::{Call, Called};
-use sluice_core::exchange::Effect;
-use sluice_core::exchange::counter_sync::CounterSync;
-use sluice_core::exchange::redis_client::RedisClient;
+use sluice_core::pipeline::Effect;
+use sluice_core::pipeline::counter_sync::CounterSync;
+use sluice_core::pipeline::redis_client::RedisClient;
 use sluice_core::store::redis::settings::Redis;
 use sluice_shell::silence::SETTLING;
 use sluice_wire::time::Time;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use sluice_admin::Service;
 use sluice_admin::plugin::Plugin;
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 use sluice_shell::Role;
 use sluice_shell::admin::Admin;
 use sluice_shell::gateway::Gateway;

@@ -8,7 +8,7 @@ use std::ptr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sluice_core::callout::Call;
-use sluice_core::exchange::{REPLY_DETAILS, metric};
+use sluice_core::pipeline::{REPLY_DETAILS, metric};
 use sluice_core::store::SharedData;
 use sluice_shell::in_flight::InFlight;
 use sluice_shell::stream::{Attribute, Failed, Side, Stream};

@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use sluice_admin::AdminExchange;
 use sluice_admin::AdminOutcome;
+use sluice_admin::AdminRequest;
 use sluice_admin::Service;
 use sluice_core::callout::Called;
-use sluice_core::exchange::{Effect, Event, Flow};
+use sluice_core::pipeline::{Effect, Event, Flow};
 
 use crate::Role;
 use crate::message::{FilterStatus, Message};
@@ -15,7 +15,7 @@ use crate::stream::{Failed, Stream};
 /// An administrator's request.
 pub struct Admin<S> {
     stream: S,
-    exchange: AdminExchange,
+    admin_request: AdminRequest,
     /// Bytes of the request's body so far: a trailers callback has no size.
     body: usize,
     answered: bool,
@@ -24,7 +24,7 @@ pub struct Admin<S> {
 impl<S: Stream> Admin<S> {
     /// Creates the filter of a new request.
     pub fn new(stream: S, service: Rc<Service>) -> Self {
-        Self { stream, exchange: AdminExchange::new(service), body: 0, answered: false }
+        Self { stream, admin_request: AdminRequest::new(service), body: 0, answered: false }
     }
 
     fn request(&mut self, event: Event) -> FilterStatus {
@@ -32,7 +32,7 @@ impl<S: Stream> Admin<S> {
             return FilterStatus::Waits;
         }
         let mut effects = Vec::new();
-        let outcome = self.exchange.request(
+        let outcome = self.admin_request.request(
             event,
             &Message::request(self.stream),
             self.stream.shared(),
@@ -43,7 +43,13 @@ impl<S: Stream> Admin<S> {
     }
 
     fn hear(&mut self, called: &Called, effects: &mut Vec<Effect>) -> AdminOutcome {
-        self.exchange.called(called, &Message::request(self.stream), self.stream.shared(), &mut random::<S>, effects)
+        self.admin_request.called(
+            called,
+            &Message::request(self.stream),
+            self.stream.shared(),
+            &mut random::<S>,
+            effects,
+        )
     }
 
     fn proceed(&mut self, mut outcome: AdminOutcome, mut effects: Vec<Effect>) -> FilterStatus {
@@ -71,7 +77,7 @@ impl<S: Stream> Admin<S> {
     /// Ends the request after a failed host call.
     fn undo(&mut self) -> FilterStatus {
         let mut effects = Vec::new();
-        let reply = self.exchange.undone(&mut effects);
+        let reply = self.admin_request.undone(&mut effects);
         Message::request(self.stream).answer(&reply, effects)
     }
 }

@@ -3,10 +3,10 @@
 use std::rc::Rc;
 
 use sluice_core::callout::Called;
-use sluice_core::exchange::gateway::{Exchange, Outcome};
-use sluice_core::exchange::request_state::RequestState;
-use sluice_core::exchange::worker::Worker;
-use sluice_core::exchange::{Effect, Event, Flow};
+use sluice_core::pipeline::gateway::{Outcome, RequestPipeline};
+use sluice_core::pipeline::request_state::RequestState;
+use sluice_core::pipeline::worker::Worker;
+use sluice_core::pipeline::{Effect, Event, Flow};
 
 use crate::Role;
 use crate::in_flight::Shared;
@@ -16,7 +16,7 @@ use crate::stream::{Failed, Stream};
 /// One request.
 pub struct Gateway<S: Stream> {
     stream: S,
-    exchange: Exchange,
+    pipeline: RequestPipeline,
     state: Option<Shared>,
     /// Bytes of the request's body so far: a trailers callback has no size.
     body: usize,
@@ -27,7 +27,7 @@ pub struct Gateway<S: Stream> {
 impl<S: Stream> Gateway<S> {
     /// Creates the filter of a new request.
     pub fn new(stream: S, worker: Rc<Worker>) -> Self {
-        Self { stream, exchange: Exchange::new(worker), state: None, body: 0, over: false }
+        Self { stream, pipeline: RequestPipeline::new(worker), state: None, body: 0, over: false }
     }
 
     fn request(&mut self, event: Event) -> FilterStatus {
@@ -35,7 +35,7 @@ impl<S: Stream> Gateway<S> {
             return FilterStatus::Waits;
         }
         let mut effects = Vec::new();
-        let outcome = self.exchange.request(event, &Message::request(self.stream), self.stream.shared(), &mut effects);
+        let outcome = self.pipeline.request(event, &Message::request(self.stream), self.stream.shared(), &mut effects);
         self.proceed(outcome, effects)
     }
 
@@ -49,7 +49,7 @@ impl<S: Stream> Gateway<S> {
                     }
                     self.body = size;
                     let event = Event::RequestBody { size, end: true };
-                    outcome = self.exchange.request(
+                    outcome = self.pipeline.request(
                         event,
                         &Message::request(self.stream),
                         self.stream.shared(),
@@ -67,7 +67,7 @@ impl<S: Stream> Gateway<S> {
                 Outcome::Ask(_) => {
                     log::error!("Envoy rejected a call to Redis");
                     let nothing = Called { status: None, body: Vec::new() };
-                    outcome = self.exchange.called(
+                    outcome = self.pipeline.called(
                         &nothing,
                         &Message::request(self.stream),
                         self.stream.shared(),
@@ -89,19 +89,19 @@ impl<S: Stream> Gateway<S> {
     fn undo(&mut self, message: Message<S>) -> FilterStatus {
         let mut effects = Vec::new();
         let mut state = self.state.as_ref().and_then(|shared| shared.try_borrow_mut().ok());
-        let reply = self.exchange.undone(state.as_deref_mut(), &message, self.stream.shared(), &mut effects);
+        let reply = self.pipeline.undone(state.as_deref_mut(), &message, self.stream.shared(), &mut effects);
         message.answer(&reply, effects)
     }
 
     /// Handles a portion of a response's body, which continues in any case; read only if it is collected for the cache.
     fn answer(&mut self, event: Event) -> FilterStatus {
-        if !self.exchange.collects() {
+        if !self.pipeline.collects() {
             self.settle_early();
             return FilterStatus::Moves;
         }
         let mut effects = Vec::new();
         let state = self.state.as_ref().and_then(|shared| shared.try_borrow().ok());
-        self.exchange.response_body(
+        self.pipeline.response_body(
             event,
             state.as_deref(),
             &Message::response(self.stream),
@@ -115,12 +115,12 @@ impl<S: Stream> Gateway<S> {
     /// Settles a request whose client has the complete response. A failed host call does not end the response, which is good.
     fn settle_early(&mut self) {
         let state = self.state.as_ref().and_then(|shared| shared.try_borrow().ok());
-        let served = state.is_some_and(|state| self.exchange.is_served(&state));
+        let served = state.is_some_and(|state| self.pipeline.is_served(&state));
         if served {
             let (message, shared) = (Message::response(self.stream), self.stream.shared());
-            let effects = self.with_state(|exchange, state, effects| {
+            let effects = self.with_state(|pipeline, state, effects| {
                 if let Some(state) = state {
-                    exchange.settle_early(state, &message, shared, effects);
+                    pipeline.settle_early(state, &message, shared, effects);
                 }
             });
             message::tell(self.stream, effects);
@@ -130,11 +130,11 @@ impl<S: Stream> Gateway<S> {
     /// Runs a step of core with the request state; `None` if there is none yet, or if it is borrowed.
     fn with_state(
         &mut self,
-        act: impl FnOnce(&mut Exchange, Option<&mut RequestState>, &mut Vec<Effect>),
+        act: impl FnOnce(&mut RequestPipeline, Option<&mut RequestState>, &mut Vec<Effect>),
     ) -> Vec<Effect> {
         let mut effects = Vec::new();
         let mut state = self.state.as_ref().and_then(|shared| shared.try_borrow_mut().ok());
-        act(&mut self.exchange, state.as_deref_mut(), &mut effects);
+        act(&mut self.pipeline, state.as_deref_mut(), &mut effects);
         effects
     }
 }
@@ -157,8 +157,8 @@ impl<S: Stream> Role for Gateway<S> {
         self.over = true;
         let mut flow = Flow::Pause;
         let (message, shared) = (Message::response(self.stream), self.stream.shared());
-        let effects = self.with_state(|exchange, state, effects| {
-            flow = exchange.response(state, &message, shared, effects);
+        let effects = self.with_state(|pipeline, state, effects| {
+            flow = pipeline.response(state, &message, shared, effects);
         });
         self.carry_out(message, flow, effects)
     }
@@ -176,7 +176,7 @@ impl<S: Stream> Role for Gateway<S> {
             return;
         }
         let mut effects = Vec::new();
-        let outcome = self.exchange.called(called, &Message::request(self.stream), self.stream.shared(), &mut effects);
+        let outcome = self.pipeline.called(called, &Message::request(self.stream), self.stream.shared(), &mut effects);
         if self.proceed(outcome, effects) == FilterStatus::Moves && self.stream.resume_request().is_err() {
             log::error!("Envoy rejected a call to resume a request");
         }
@@ -184,8 +184,8 @@ impl<S: Stream> Role for Gateway<S> {
 
     fn log(&mut self) {
         let (message, shared) = (Message::response(self.stream), self.stream.shared());
-        let effects = self.with_state(|exchange, state, effects| {
-            exchange.finish(state, &message, shared, effects);
+        let effects = self.with_state(|pipeline, state, effects| {
+            pipeline.finish(state, &message, shared, effects);
         });
         message::tell(self.stream, effects);
     }
@@ -195,8 +195,8 @@ impl<S: Stream> Role for Gateway<S> {
         self.over = true;
         let message = if answered { Message::response(self.stream) } else { Message::request(self.stream) };
         let shared = self.stream.shared();
-        let effects = self.with_state(|exchange, state, effects| {
-            exchange.undone(state, &message, shared, effects);
+        let effects = self.with_state(|pipeline, state, effects| {
+            pipeline.undone(state, &message, shared, effects);
         });
         message::tell(self.stream, effects);
     }

@@ -7,8 +7,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use sluice_core::exchange::property;
-use sluice_core::exchange::request_state::{RequestState, Silence};
+use sluice_core::pipeline::property;
+use sluice_core::pipeline::request_state::{RequestState, Silence};
 use sluice_wire::time::Time;
 
 use crate::stream::Stream;
@@ -60,7 +60,7 @@ impl<S: Stream> InFlight<S> {
 
     /// Registers a request's state for the provider role.
     pub fn connect(&self, request: S, state: RequestState) -> Shared {
-        let told = request.set_property(property::EXCHANGE, &number(request.number(), &state));
+        let told = request.set_property(property::REQUEST_STATE, &number(request.number(), &state));
         let state = Rc::new(RefCell::new(state));
         // If the property could not be set, the provider role rejects the request.
         if told.is_ok() {
@@ -80,7 +80,7 @@ impl<S: Stream> InFlight<S> {
 
     /// Finds the number and state of the request that an upstream filter belongs to, and registers the filter as its attempt.
     pub fn find(&self, attempt: S) -> Option<(u32, Shared)> {
-        let told = attempt.property(property::EXCHANGE).ok()?;
+        let told = attempt.property(property::REQUEST_STATE).ok()?;
         let id = u32::from_le_bytes(*told.first_chunk()?);
         let mut lines = self.0.borrow_mut();
         let line = lines.get_mut(&id)?;

@@ -7,9 +7,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
-use sluice_core::exchange::request_state::Ending;
-use sluice_core::exchange::transport::Said;
-use sluice_core::exchange::{Effect, Flow, LARGEST_REWRITTEN, Reply, Unreadable, View};
+use sluice_core::pipeline::request_state::Ending;
+use sluice_core::pipeline::transport::Said;
+use sluice_core::pipeline::{Effect, Flow, LARGEST_REWRITTEN, Reply, Unreadable, View};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 

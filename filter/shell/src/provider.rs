@@ -3,8 +3,8 @@
 //! Without an attempt that processes it, nothing passes: neither the client's own request to a provider, nor a provider's response to the
 //! client.
 
-use sluice_core::exchange::attempt::{self, Attempt, NoAttempt};
-use sluice_core::exchange::{Context, Effect, Event, undone};
+use sluice_core::pipeline::attempt::{self, Attempt, NoAttempt};
+use sluice_core::pipeline::{Context, Effect, Event, undone};
 use sluice_core::store::SharedData;
 
 use crate::Role;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use sluice_core::exchange::attempt::give_up;
-use sluice_core::exchange::request_state::Silence;
-use sluice_core::exchange::{Context, Flow, trace};
-use sluice_core::gateway::Gateway;
+use sluice_core::compiled::CompiledConfig;
+use sluice_core::pipeline::attempt::give_up;
+use sluice_core::pipeline::request_state::Silence;
+use sluice_core::pipeline::{Context, Flow, trace};
 use sluice_wire::time::Time;
 
 use crate::in_flight::Silent;
@@ -17,7 +17,7 @@ const SHORTEST: Duration = Duration::from_millis(25);
 const LONGEST: Duration = Duration::from_millis(250);
 
 /// The period of this gateway's ticks.
-pub fn period(gateway: &Gateway) -> Duration {
+pub fn period(gateway: &CompiledConfig) -> Duration {
     (gateway.shortest_silence() / 4).clamp(SHORTEST, LONGEST)
 }
 

@@ -14,7 +14,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use sluice_core::callout::{Call, Called};
-use sluice_core::exchange::{Effect, Flow, Reply};
+use sluice_core::pipeline::{Effect, Flow, Reply};
 use sluice_wire::headers::HeaderMap;
 
 use crate::Role;

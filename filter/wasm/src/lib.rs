@@ -17,10 +17,10 @@ use sluice_admin::Service;
 use sluice_admin::plugin::Plugin;
 use sluice_config::plugin::Reload;
 use sluice_core::callout::{Call, Called};
-use sluice_core::exchange::counter_sync::CounterSync;
-use sluice_core::exchange::worker::Worker;
-use sluice_core::exchange::{Effect, metric};
-use sluice_core::gateway::Gateway;
+use sluice_core::compiled::CompiledConfig;
+use sluice_core::pipeline::counter_sync::CounterSync;
+use sluice_core::pipeline::worker::Worker;
+use sluice_core::pipeline::{Effect, metric};
 use sluice_core::store::redis::settings::Redis;
 use sluice_shell::{Failed, FilterStatus, admin, gateway, message, provider, silence};
 use sluice_wire::calendar;
@@ -77,7 +77,7 @@ impl Root {
         }
     }
 
-    fn gateway(&self, gateway: Rc<Gateway>) -> Result<Role, Failed> {
+    fn gateway(&self, gateway: Rc<CompiledConfig>) -> Result<Role, Failed> {
         let period = match &gateway.redis {
             None => silence::period(&gateway),
             Some(_) => silence::SETTLING,

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 
 use sluice_shell::Failed;
 

@@ -165,7 +165,7 @@ pub enum Part {
     Thinking {
         /// The readable text.
         text: String,
-        /// The provider's seal on it.
+        /// The provider's signature on it.
         signature: Option<String>,
     },
     /// Reasoning that the provider encrypted.
@@ -180,29 +180,29 @@ pub enum Part {
     },
 }
 
-/// Seals on reasoning as clients carry them. A seal is prefixed with its owner, since other providers would reject it. A seal without an
-/// owner is Anthropic's: its clients know it in that form.
-pub mod seal {
-    /// Separates the owner from the seal; it does not occur in base64.
+/// Signatures on reasoning as clients carry them. A signature is prefixed with its owner, since other providers would reject it. A
+/// signature without an owner is Anthropic's: its clients know it in that form.
+pub mod signature {
+    /// Separates the owner from the signature; it does not occur in base64.
     const MARK: char = '#';
 
-    /// Whether a piece begins a new seal, that is, names an owner. Later pieces of a seal name none, nor do Anthropic's seals, but those
-    /// never directly follow each other.
+    /// Whether a piece begins a new signature, that is, names an owner. Later pieces of a signature name none, nor do Anthropic's
+    /// signatures, but those never directly follow each other.
     pub fn begins(piece: &str) -> bool {
         piece.contains(MARK)
     }
 
-    /// Prefixes a seal with its owner, for the client.
-    pub fn mark(owner: &str, seal: &str) -> String {
-        format!("{owner}{MARK}{seal}")
+    /// Prefixes a signature with its owner, for the client.
+    pub fn mark(owner: &str, signature: &str) -> String {
+        format!("{owner}{MARK}{signature}")
     }
 
-    /// Returns the original seal if it is `owner`'s.
+    /// Returns the original signature if it is `owner`'s.
     pub fn of<'a>(owner: &str, marked: &'a str) -> Option<&'a str> {
         marked.strip_prefix(owner)?.strip_prefix(MARK)
     }
 
-    /// Returns the original seal if it is Anthropic's.
+    /// Returns the original signature if it is Anthropic's.
     pub fn anthropics(marked: &str) -> Option<&str> {
         (!marked.is_empty() && !marked.contains(MARK)).then_some(marked)
     }
@@ -373,7 +373,7 @@ pub enum StreamEvent {
         /// The piece.
         text: String,
     },
-    /// The seal of the preceding reasoning, or a piece of it.
+    /// The signature of the preceding reasoning, or a piece of it.
     Signature {
         /// The choice.
         choice: u32,

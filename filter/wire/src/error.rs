@@ -76,20 +76,20 @@ impl Own {
     /// Reads an error body whose format has a `message`; `None` for any other body.
     pub fn read(body: &[u8], request_id: Option<&str>) -> Option<Self> {
         #[derive(Deserialize)]
-        struct Said {
+        struct ErrorIn {
             #[serde(default, deserialize_with = "maybe")]
-            error: Option<Worded>,
+            error: Option<InnerErrorIn>,
             #[serde(default)]
             object: Option<String>,
             #[serde(default)]
             message: Option<String>,
         }
         #[derive(Deserialize)]
-        struct Worded {
+        struct InnerErrorIn {
             message: String,
         }
         let body = std::str::from_utf8(body).ok().filter(|body| body.len() <= LONGEST_OWN)?;
-        let said: Said = json::read(body).ok().filter(|_| body.trim_start().starts_with('{'))?;
+        let said: ErrorIn = json::read(body).ok().filter(|_| body.trim_start().starts_with('{'))?;
         // Mistral, and older versions of vLLM, do not wrap the error in `error`, where some clients look for it.
         let bare = said.message.filter(|_| said.error.is_none() && said.object.as_deref() == Some("error"));
         let wrapped = bare.as_ref().map(|_| format!("{{\"error\":{}}}", body.trim()));

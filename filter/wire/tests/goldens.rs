@@ -20,7 +20,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::json;
 use sluice_wire::conversation::{Guises, StreamEvent};
 use sluice_wire::dialect::aliases::Names;
-use sluice_wire::dialect::translate::{self, Asked};
+use sluice_wire::dialect::translate::{self, ResponseContext};
 use sluice_wire::dialect::{
     Client, Id, Opening, Provider, anthropic, bedrock, cohere, completions, gemini, gemini_embed, openai_chat,
     openai_embeddings, responses,
@@ -154,9 +154,16 @@ fn requests(from: &str, text: &str) -> Option<Vec<(&'static str, String)>> {
 fn answers(from: &str, text: &str) -> Option<Vec<(&'static str, String)>> {
     let provider = provider(from)?;
     let names = Names::default();
-    let asked = Asked { model: "alias", id: "given", now: NOW, encoding: Encoding::Float, estimate: 7, names: &names };
+    let context = ResponseContext {
+        model: "alias",
+        id: "given",
+        now: NOW,
+        encoding: Encoding::Float,
+        estimate: 7,
+        names: &names,
+    };
     let goldens = clients_of(provider).map(|client| {
-        let body = match translate::answer(client, provider, text.as_bytes(), &asked) {
+        let body = match translate::answer(client, provider, text.as_bytes(), &context) {
             Ok(answer) => answer.body,
             Err(error) => (client.manner.write_error)(&error),
         };

@@ -47,8 +47,8 @@ pub struct Prompt {
     pub adaptive: bool,
     /// Whether thoughts are counted but not returned.
     pub silent: bool,
-    /// Whether thoughts are returned encrypted (OpenAI's responses).
-    pub sealed: bool,
+    /// Whether thoughts are returned signed (OpenAI's responses).
+    pub signed: bool,
     /// The request parameters that the answer repeats (OpenAI's responses).
     pub echo: Value,
     /// The maximum answer length, in tokens.

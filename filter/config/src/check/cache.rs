@@ -53,11 +53,11 @@ mod tests {
     use crate::Mistake;
     use crate::file::File;
     use sluice_core::cache::{Bounds, Rule, Scope};
-    use sluice_core::gateway::Gateway;
+    use sluice_core::compiled::CompiledConfig;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn compile(model: &str, more: &str) -> Result<Gateway, Vec<Mistake>> {
+    fn compile(model: &str, more: &str) -> Result<CompiledConfig, Vec<Mistake>> {
         let text = format!(
             r#"{{"providers":{{"p":{{"kind":"openai"}}}},
                 "models":{{"m":{{"targets":[{{"provider":"p","model":"x"}}]{model}}}}},"teams":{{}},"keys":[]{more}}}"#
@@ -67,9 +67,9 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_unless_a_model_says_so() {
-        let gateway = compile("", "").unwrap();
-        assert_eq!(gateway.models["m"].cache, None);
-        assert_eq!(gateway.cache, Bounds { memory: 64 << 20, largest: 512 << 10 });
+        let config = compile("", "").unwrap();
+        assert_eq!(config.models["m"].cache, None);
+        assert_eq!(config.cache, Bounds { memory: 64 << 20, largest: 512 << 10 });
     }
 
     #[test]
@@ -85,8 +85,8 @@ mod tests {
 
     #[test]
     fn what_is_asked_of_a_provider_by_its_own_name_has_no_cache() {
-        let gateway = compile(r#","cache":{"ttl":"10m"}"#, "").unwrap();
-        assert_eq!(gateway.direct["p/x"].cache, None);
+        let config = compile(r#","cache":{"ttl":"10m"}"#, "").unwrap();
+        assert_eq!(config.direct["p/x"].cache, None);
     }
 
     #[test]

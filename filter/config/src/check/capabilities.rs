@@ -60,8 +60,8 @@ mod tests {
             r#"{ "openai/gpt-5": { "kind": "chat", "created": 1754524800, "max_input": 272000, "vision": true, "tools": true, "audio": false,
                 "structured_output": true, "documents": false, "reasoning": true, "parallel_tools": false } }"#,
         );
-        let gateway = crate::compile(&file).unwrap();
-        let targets = &gateway.models["m"].targets;
+        let config = crate::compile(&file).unwrap();
+        let targets = &config.models["m"].targets;
         let expected = Capabilities {
             kind: Some(ModelKind::Chat),
             created: Some(1_754_524_800),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use sluice_core::gateway::Gateway;
+use sluice_core::compiled::CompiledConfig;
 use sluice_core::key_hash::KeyHash;
 use sluice_core::keys::caller::{Caller, Credential};
 use sluice_core::keys::spec::Permission;
@@ -30,11 +30,11 @@ pub enum Strictness {
 
 /// Checks and compiles one key against the rest of the gateway.
 pub fn compile(
-    gateway: &Gateway,
+    config: &CompiledConfig,
     key: &file::Key,
     strictness: Strictness,
 ) -> Result<Vec<(KeyHash, Credential)>, Vec<Mistake>> {
-    let mut check = KeyCheck { gateway, strictness, mistakes: Vec::new() };
+    let mut check = KeyCheck { config, strictness, mistakes: Vec::new() };
     let compiled = check.key(key, &Path::root());
     if check.mistakes.is_empty() {
         Ok(compiled.into_iter().map(|(_, hash, credential)| (hash, credential)).collect())
@@ -44,7 +44,7 @@ pub fn compile(
 }
 
 impl Check<'_> {
-    pub(super) fn keys(&mut self, gateway: &Gateway) -> BTreeMap<KeyHash, Credential> {
+    pub(super) fn keys(&mut self, config: &CompiledConfig) -> BTreeMap<KeyHash, Credential> {
         let section = Path::root().key("keys");
         let mut compiled = BTreeMap::new();
         let mut ids = BTreeMap::new();
@@ -54,7 +54,7 @@ impl Check<'_> {
             if let Some(first) = ids.insert(&key.id, index) {
                 self.mistake(&path.key("id"), format!("{} again, as in keys[{first}]", quoted(&key.id)), "another id");
             }
-            let mut check = KeyCheck { gateway, strictness: Strictness::New, mistakes: Vec::new() };
+            let mut check = KeyCheck { config, strictness: Strictness::New, mistakes: Vec::new() };
             for (path, hash, credential) in check.key(key, &path) {
                 if let Some(first) = hashes.insert(hash, index) {
                     check.mistake(&path, format!("the same key as in keys[{first}]"), "another key");
@@ -68,7 +68,7 @@ impl Check<'_> {
 }
 
 struct KeyCheck<'a> {
-    gateway: &'a Gateway,
+    config: &'a CompiledConfig,
     strictness: Strictness,
     mistakes: Vec<Mistake>,
 }
@@ -81,7 +81,7 @@ impl KeyCheck<'_> {
     /// The key's secrets, each with its place.
     fn key(&mut self, key: &file::Key, path: &Path) -> Vec<(Path, KeyHash, Credential)> {
         self.mistakes.extend(public_name(&key.id, &path.key("id")));
-        self.mistakes.extend(reference(&key.team, self.gateway.teams.iter(), &path.key("team")));
+        self.mistakes.extend(reference(&key.team, self.config.teams.iter(), &path.key("team")));
         if let Some(app) = &key.app {
             self.app(app, &path.key("app"));
         }
@@ -129,10 +129,10 @@ impl KeyCheck<'_> {
 
     /// A file without apps is not a mistake by itself, so this reference is reported.
     fn app(&mut self, app: &str, path: &Path) {
-        if self.gateway.apps.is_empty() {
+        if self.config.apps.is_empty() {
             self.mistake(path, quoted(app), "no such field, or add this app under `apps`");
         } else {
-            self.mistakes.extend(reference(app, self.gateway.apps.iter(), path));
+            self.mistakes.extend(reference(app, self.config.apps.iter(), path));
         }
     }
 
@@ -171,13 +171,13 @@ impl KeyCheck<'_> {
 
     fn models(&mut self, key: &file::Key, path: &Path) -> Option<Vec<Glob>> {
         let models = key.models.as_deref();
-        let known = &self.gateway.models;
+        let known = &self.config.models;
         // A caller that may select targets requests them by name.
-        let direct = key.control.contains(&Permission::Targets).then_some(&self.gateway.direct);
-        let aliases = &self.gateway.names.aliases;
+        let direct = key.control.contains(&Permission::Targets).then_some(&self.config.direct);
+        let aliases = &self.config.names.aliases;
         let names = || known.keys().chain(aliases.keys()).chain(direct.into_iter().flat_map(BTreeMap::keys));
         let fits =
-            |glob: &Glob| names().any(|name| glob.matches(name)) || self.gateway.names.meets(glob, direct.is_some());
+            |glob: &Glob| names().any(|name| glob.matches(name)) || self.config.names.meets(glob, direct.is_some());
         let globs: Vec<Glob> = models?.iter().map(|pattern| Glob::new(pattern)).collect();
         if globs.is_empty() {
             self.mistake(path, "an empty list", "at least one model (remove the field to allow all)");
@@ -233,14 +233,14 @@ impl KeyCheck<'_> {
     }
 
     fn rules(&mut self, key: &file::Key, path: &Path) -> Vec<sluice_core::limits::Applied> {
-        let models = (self.strictness == Strictness::New).then_some(&self.gateway.models);
+        let models = (self.strictness == Strictness::New).then_some(&self.config.models);
         let mut rules = Rules::new(models);
         if self.strictness == Strictness::New {
-            rules.know(&self.gateway.rules);
+            rules.know(&self.config.rules);
         }
         let matches = Match { key: Some(key.id.clone()), ..Match::default() };
         rules.inline(&Place { path, matches: &matches, per: &[] }, &key.limits, Some(&key.budget));
         self.mistakes.append(&mut rules.mistakes);
-        self.gateway.index.of_caller(&key.id, &key.team, key.app.as_deref(), rules.compiled)
+        self.config.index.of_caller(&key.id, &key.team, key.app.as_deref(), rules.compiled)
     }
 }

@@ -1,6 +1,6 @@
 //! Checks the memory limits of each worker.
 
-use sluice_core::gate::{Bounds, LARGEST_BODY, LARGEST_REWRITTEN};
+use sluice_core::memory_limiter::{Bounds, LARGEST_BODY, LARGEST_REWRITTEN};
 
 use super::super::mistake::{Path, quoted};
 use super::super::size;
@@ -47,7 +47,7 @@ impl Check<'_> {
 
 #[cfg(test)]
 mod tests {
-    use sluice_core::gate::Bounds;
+    use sluice_core::memory_limiter::Bounds;
 
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -57,8 +57,8 @@ mod tests {
             r#"{{"providers":{{"p":{{"kind":"openai"}}}},"models":{{"m":{{"targets":[{{"provider":"p","model":"m"}}]}}}},
                 "teams":{{"t":{{}}}},"keys":[],"memory":{memory}}}"#
         );
-        let gateway = crate::from_json(text.as_bytes());
-        gateway.map(|gateway| gateway.memory).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+        let config = crate::from_json(text.as_bytes());
+        config.map(|config| config.memory).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
     }
 
     #[test]

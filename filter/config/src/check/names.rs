@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use sluice_core::gateway::names::{Alias, Known, Names};
+use sluice_core::compiled::names::{Alias, Known, Names};
 use sluice_core::routing::capabilities::Capabilities;
 use sluice_core::routing::pattern::Pattern;
 use sluice_core::routing::{target::Model, timeouts::Timeouts};
@@ -115,12 +115,12 @@ fn known(file: &file::File, models: &BTreeMap<String, Rc<Model>>) -> BTreeMap<St
 mod tests {
     use super::super::super::Mistake;
     use super::*;
-    use sluice_core::gateway::Gateway;
+    use sluice_core::compiled::CompiledConfig;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     /// Compiles a file with these models and additional fields.
-    fn compile(models: &str, more: &str) -> Result<Gateway, Vec<String>> {
+    fn compile(models: &str, more: &str) -> Result<CompiledConfig, Vec<String>> {
         let text = format!(
             r#"{{"providers":{{"p":{{"kind":"openai"}},"local":{{"kind":"ollama"}}}},"models":{{{models}}},"teams":{{"t":{{}}}},"keys":[]{more}}}"#
         );
@@ -197,8 +197,8 @@ mod tests {
         let models = r#""*":{"targets":[{"provider":"local","model":"*"}]}"#;
         let prices = r#","prices":{"models":{"local/*":{"input":0,"output":0},"local/big":{"input":1,"output":2}}},
             "capabilities":{"local/*":{"vision":false},"local/big":{"vision":true}}"#;
-        let gateway = compile(models, prices).unwrap();
-        let target = |name: &str| gateway.find(name, false).unwrap().model.targets[0].clone();
+        let config = compile(models, prices).unwrap();
+        let target = |name: &str| config.find(name, false).unwrap().model.targets[0].clone();
         assert_eq!(target("small").price.unwrap().plain.output.0, 0);
         assert_eq!(target("big").price.unwrap().plain.output.0, 2_000_000);
         assert_eq!(target("small").capabilities.vision, Some(false));

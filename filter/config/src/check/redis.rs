@@ -85,12 +85,12 @@ mod tests {
     use super::*;
     use crate::Mistake;
     use crate::file::File;
-    use sluice_core::gateway::Gateway;
+    use sluice_core::compiled::CompiledConfig;
     use sluice_core::store::redis::settings::{Mode, Protocol, WhenDown};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn compile(redis: &str) -> Result<Gateway, Vec<Mistake>> {
+    fn compile(redis: &str) -> Result<CompiledConfig, Vec<Mistake>> {
         let text = format!(
             r#"{{"providers":{{"p":{{"kind":"openai"}}}},"models":{{"m":{{"targets":[{{"provider":"p","model":"x"}}]}}}},
             "teams":{{}},"keys":[],"redis":{redis}}}"#

@@ -273,8 +273,8 @@ mod tests {
                 "models":{{"m":{{"targets":[{{"provider":"p","model":"x"}},{{"provider":"q","model":"y"}},{{"provider":"p","model":"z"}}]{model}}}}},
                 "teams":{{"t":{{}}}},"keys":[]}}"#
         );
-        let gateway = crate::compile(&serde_json::from_str::<file::File>(&text).unwrap())?;
-        Ok(gateway.models["m"].clone())
+        let config = crate::compile(&serde_json::from_str::<file::File>(&text).unwrap())?;
+        Ok(config.models["m"].clone())
     }
 
     #[test]

@@ -42,17 +42,17 @@ fn mistakes_after(change: impl FnOnce(&mut file::File)) -> Vec<String> {
 
 #[test]
 fn a_good_file_becomes_a_gateway() {
-    let gateway = crate::from_json(GOOD.as_bytes()).unwrap();
-    let chat = &gateway.models["chat"];
+    let config = crate::from_json(GOOD.as_bytes()).unwrap();
+    let chat = &config.models["chat"];
     assert_eq!(chat.targets[0].provider.authority, "api.openai.com");
     assert_eq!(chat.targets[0].provider.layout.path(&openai_chat::PROVIDER, "m", false), "/v1/chat/completions");
     assert_eq!(chat.targets[1].provider.authority, "127.0.0.1:9001");
     assert_eq!(chat.targets[1].provider.layout.path(&openai_chat::PROVIDER, "m", false), "/chat/completions");
     assert!(!chat.targets[1].provider.stream_usage);
     let hash = KeyHash::from_hex(&"0123456789abcdef".repeat(4)).unwrap();
-    let alice = &gateway.keys[&hash].caller;
+    let alice = &config.keys[&hash].caller;
     assert_eq!((&*alice.key_id, alice.expires), ("alice", Some(1_801_353_600)));
-    assert_eq!(gateway.timeouts.first_token.plain, Duration::from_secs(30));
+    assert_eq!(config.timeouts.first_token.plain, Duration::from_secs(30));
 }
 
 #[test]
@@ -197,8 +197,8 @@ fn previous(file: &mut file::File, sha256: &str, until: &str) {
 fn a_key_that_is_being_rotated_has_two_secrets_and_one_caller() {
     let mut file = good();
     previous(&mut file, &"2".repeat(64), "2027-01-31T00:00:00Z");
-    let gateway = crate::compile(&file).unwrap();
-    let of = |hex: &str| &gateway.keys[&KeyHash::from_hex(hex).unwrap()];
+    let config = crate::compile(&file).unwrap();
+    let of = |hex: &str| &config.keys[&KeyHash::from_hex(hex).unwrap()];
     let (present, before) = (of(&file.keys[0].sha256), of(&"2".repeat(64)));
     assert_eq!((present.until, before.until), (None, Some(1_801_353_600)));
     assert!(Rc::ptr_eq(&present.caller, &before.caller));
@@ -206,9 +206,9 @@ fn a_key_that_is_being_rotated_has_two_secrets_and_one_caller() {
 
 #[test]
 fn one_key_is_checked_against_the_rest_as_if_it_stood_in_the_file() {
-    let gateway = crate::compile(&good()).unwrap();
+    let config = crate::compile(&good()).unwrap();
     let mut key = file::Key { id: "carol".into(), models: Some(vec!["gpt-*".into()]), ..good().keys[0].clone() };
-    let compiled = crate::compile_key(&gateway, &key).unwrap();
+    let compiled = crate::compile_key(&config, &key).unwrap();
     let caller = &compiled[0].1.caller;
     assert_eq!((compiled.len(), &*caller.key_id), (1, "carol"));
     assert!(caller.may_use("gpt-4.1") && !caller.may_use("chat"));
@@ -216,14 +216,14 @@ fn one_key_is_checked_against_the_rest_as_if_it_stood_in_the_file() {
     key.models = Some(vec!["gone".into()]);
     key.team = "nobody".into();
     let paths = |mistakes: Vec<Mistake>| mistakes.into_iter().map(|mistake| mistake.path).collect::<Vec<_>>();
-    assert_eq!(paths(crate::compile_key(&gateway, &key).unwrap_err()), ["team", "models[0]"]);
+    assert_eq!(paths(crate::compile_key(&config, &key).unwrap_err()), ["team", "models[0]"]);
     assert_eq!(
-        paths(crate::restore_key(&gateway, &key).unwrap_err()),
+        paths(crate::restore_key(&config, &key).unwrap_err()),
         ["team"],
         "a team must answer for it at any time"
     );
     key.team = "research".into();
-    let kept = crate::restore_key(&gateway, &key).unwrap();
+    let kept = crate::restore_key(&config, &key).unwrap();
     assert!(!kept[0].1.caller.may_use("chat"), "a key whose models are gone may use none");
 }
 

@@ -42,11 +42,11 @@ impl Check<'_> {
 mod tests {
     use crate::Mistake;
     use crate::file::File;
-    use sluice_core::gateway::Gateway;
+    use sluice_core::compiled::CompiledConfig;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn compile(more: &str) -> Result<Gateway, Vec<Mistake>> {
+    fn compile(more: &str) -> Result<CompiledConfig, Vec<Mistake>> {
         let text = format!(
             r#"{{"providers":{{"p":{{"kind":"openai"}}}},"models":{{"m":{{"targets":[{{"provider":"p","model":"x"}}]}}}},
             "teams":{{}},"keys":[]{more}}}"#

@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use sluice_wire::conversation::Usage;
 use sluice_wire::time::Time;
 
-use crate::gateway::Gateway;
+use crate::compiled::CompiledConfig;
 use crate::keys::caller::Caller;
 use crate::limits::Unit;
 use crate::reservation::Reservation;
-use crate::reservation::work::{Share, Work};
+use crate::reservation::work::{UsageSum, Work};
 use crate::store::{AccountEntry, Counter, LimitWindow, Note, Settled, Settlement, Sums};
 use crate::usage::price::MicroUsd;
 
@@ -94,7 +94,7 @@ impl Errand {
         told: Option<BatchFact>,
         reservation: &Reservation,
         caller: &Caller,
-        gateway: &Gateway,
+        config: &CompiledConfig,
         at: Time,
     ) -> BatchOutcome {
         let pages = match (self, told) {
@@ -107,7 +107,7 @@ impl Errand {
             }
             (Self::Watch(open) | Self::Fetch(open), Some(BatchFact::Used(usage))) => {
                 let name = book::batch(&open.id);
-                let correction = open.clone().correction(&usage, gateway, at).map(|correction| (name, correction));
+                let correction = open.clone().correction(&usage, config, at).map(|correction| (name, correction));
                 return BatchOutcome { pages: Vec::new(), correction };
             }
             _ => Vec::new(),
@@ -141,14 +141,14 @@ impl Open {
     }
 
     /// The settlement that corrects the bill to this usage; `None` when money is counted and the model no longer has a price.
-    fn correction(self, usage: &Usage, gateway: &Gateway, at: Time) -> Option<Settlement> {
-        let cost = self.cost(usage, gateway);
+    fn correction(self, usage: &Usage, config: &CompiledConfig, at: Time) -> Option<Settlement> {
+        let cost = self.cost(usage, config);
         let counts_money = self.charged.iter().any(|charged| charged.unit == Unit::MicroUsd);
         if cost.is_none() && counts_money {
             return None;
         }
         let cost = cost.unwrap_or_default().0;
-        let used = Share { requests: self.requests, input: usage.input, output: usage.output, cost };
+        let used = UsageSum { requests: self.requests, input: usage.input, output: usage.output, cost };
         let parts = self.charged.into_iter().map(|charged| Settled {
             used: used.of(charged.unit),
             counter: Counter { name: charged.counter.into(), shard_key: charged.shard.into(), kind: charged.kind },
@@ -175,10 +175,10 @@ impl Open {
         Some(Settlement { id, parts: parts.collect(), entry: Some(entry), at, corrects: true, notes })
     }
 
-    fn cost(&self, usage: &Usage, gateway: &Gateway) -> Option<MicroUsd> {
-        let stored = gateway.stored.as_ref()?.targets.first()?;
+    fn cost(&self, usage: &Usage, config: &CompiledConfig) -> Option<MicroUsd> {
+        let stored = config.stored.as_ref()?.targets.first()?;
         let asked = self.asked.as_deref().unwrap_or(&self.model);
-        let (_, target) = gateway.served(asked, &stored.provider.name, &self.target, true)?;
+        let (_, target) = config.served(asked, &stored.provider.name, &self.target, true)?;
         let price = target.price?;
         let tokens = price.of_batch(usage).0;
         Some(MicroUsd(if usage == &Usage::default() { 0 } else { tokens.saturating_add(self.pieces) }))

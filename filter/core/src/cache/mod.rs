@@ -1,7 +1,7 @@
 //! The exact cache: repeats a stored response to a byte-for-byte identical request.
 //!
 //! [`key`] decides when two requests are the same, [`entry`] is the stored form, and [`slots`] stores entries in Envoy's shared data,
-//! within a bound ([`ledger`]). The cache knows no clients, providers or limits: [`cache_state`](crate::exchange::cache_state) decides
+//! within a bound ([`ledger`]). The cache knows no clients, providers or limits: [`cache_state`](crate::pipeline::cache_state) decides
 //! which requests it may serve.
 //!
 //! It never causes an error. Damaged, foreign, expired and lost entries read as misses.

@@ -17,13 +17,13 @@ pub mod answer;
 mod asked;
 mod automaton;
 mod detector;
+#[cfg(test)]
+pub(crate) mod each_string;
 mod escapes;
 mod folded;
 pub mod matcher;
 mod media;
 mod numbers;
-#[cfg(test)]
-pub(crate) mod places;
 pub mod prompt;
 pub mod response_texts;
 pub mod schema;

@@ -1,9 +1,9 @@
 //! Scans a body's string literals once. The scan finds how deeply the JSON is nested, whether the body may hold another provider's
-//! sealed reasoning, and whether it may refer to stored data. A callback gets each literal, for the estimate of the prompt.
+//! signed reasoning, and whether it may refer to stored data. A callback gets each literal, for the estimate of the prompt.
 //!
 //! The scan runs before the body is parsed. If the body is not JSON, only the depth is used.
 
-use sluice_wire::dialect::sealed;
+use sluice_wire::dialect::foreign_reasoning;
 
 use super::literals::{Literal, Literals};
 use super::words::Word;
@@ -16,8 +16,8 @@ pub(super) const DEEPEST: usize = 128;
 pub(crate) struct Survey {
     /// Whether brackets are open deeper than [`DEEPEST`].
     pub too_deep: bool,
-    /// Whether the body may hold reasoning that another provider sealed, or that has no seal.
-    pub sealed: bool,
+    /// Whether the body may hold reasoning that another provider signed, or that has no signature.
+    pub foreign_reasoning: bool,
     /// Whether the body certainly refers to no stored data. If it may, [`first_denied`] looks for the reference.
     ///
     /// [`first_denied`]: super::mentions::first_denied
@@ -65,7 +65,7 @@ impl Survey {
                 Word::Input | Word::ItemReference => items = true,
                 word => refers |= word.is_referring(),
             }
-            survey.sealed |= sealed::may_begin(passed.literal.text)
+            survey.foreign_reasoning |= foreign_reasoning::may_begin(passed.literal.text)
                 || (passed.before == Word::Signature && passed.is_value && passed.literal.text.is_empty());
             hear(passed);
         });

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use sluice_wire::error::{ApiError, ErrorKind};
 
-use crate::gateway::Gateway;
+use crate::compiled::CompiledConfig;
 use crate::keys::caller::Caller;
 use crate::limits::Applied;
 use crate::limits::Subject;
 use crate::limits::{Rule, Unit};
-use crate::reservation::work::{Share, Work};
+use crate::reservation::work::{UsageSum, Work};
 use crate::routing::target::{Model, Target};
 use crate::store::{Counter, Debit, LimitWindow, ReserveRequest};
 use crate::usage::estimate::Estimate;
@@ -60,14 +60,14 @@ impl Plan {
     /// needs no permission for the fallback model: the budget's author chose it. `reserve_request` returns that model's targets in the
     /// order to try them.
     pub fn new(
-        gateway: &Gateway,
+        config: &CompiledConfig,
         caller: &Rc<Caller>,
         model: &Rc<Model>,
         targets: &[Rc<Target>],
         reserve_request: impl Fn(&Rc<Model>) -> Vec<Rc<Target>>,
         estimate: impl Fn(&Target) -> Estimate,
     ) -> Result<Self, ApiError> {
-        let mut draft = Draft { gateway, caller, asked: model, estimate, candidates: Vec::new(), left_out: None };
+        let mut draft = Draft { config, caller, asked: model, estimate, candidates: Vec::new(), left_out: None };
         for target in targets {
             draft.candidate(model, target, &[], None);
         }
@@ -80,7 +80,7 @@ impl Plan {
             }
             // All periods of a budget name the same fallback model. Lifting one period does not help if another one rejects.
             lifted.extend(turning.iter().filter(same).cloned());
-            let Some(then) = rule.then_model.as_ref().and_then(|then| gateway.models.get(&**then)) else { continue };
+            let Some(then) = rule.then_model.as_ref().and_then(|then| config.models.get(&**then)) else { continue };
             for target in reserve_request(then) {
                 draft.candidate(then, &target, &lifted, Some(rule));
             }
@@ -114,14 +114,14 @@ impl Plan {
     /// the provider schedules the batch.
     pub fn add_batch(
         &mut self,
-        gateway: &Gateway,
+        config: &CompiledConfig,
         model: &Rc<Model>,
         target: &Rc<Target>,
         work: &Work,
     ) -> Result<(), ApiError> {
         let caller = self.caller.clone();
         let of = subject(&caller, model, target);
-        let rules = gateway.index.shared(&model.name).chain(&caller.rules);
+        let rules = config.index.shared(&model.name).chain(&caller.rules);
         let concerning: Vec<&Applied> = rules.filter(|applied| applied.rule.fits(of.model, of.provider)).collect();
         for candidate in &mut self.candidates {
             let mut parts = Parts { target, parts: std::mem::take(&mut candidate.parts) };
@@ -160,7 +160,7 @@ fn subject<'a>(caller: &'a Caller, model: &'a Model, target: &'a Target) -> Subj
 
 /// A plan under construction.
 struct Draft<'a, E> {
-    gateway: &'a Gateway,
+    config: &'a CompiledConfig,
     caller: &'a Rc<Caller>,
     asked: &'a Rc<Model>,
     estimate: E,
@@ -172,7 +172,7 @@ struct Draft<'a, E> {
 impl<'a, E: Fn(&Target) -> Estimate> Draft<'a, E> {
     /// The rules for requests for this model, at any provider.
     fn rules(&self, model: &str) -> impl Iterator<Item = &'a Applied> + use<'a, E> {
-        self.gateway.index.shared(model).chain(&self.caller.rules)
+        self.config.index.shared(model).chain(&self.caller.rules)
     }
 
     /// The hard budgets with a fallback model that concern the request.
@@ -266,7 +266,7 @@ impl Parts<'_> {
     fn add_batch(&mut self, applied: &Applied, of: &Subject, work: &Work) -> Result<(), ApiError> {
         let rule = &applied.rule;
         let Some(counter) = applied.counter.clone().or_else(|| rule.counter(of)) else {
-            let Share { input, output, .. } = work.longest;
+            let UsageSum { input, output, .. } = work.longest;
             let amount = tokens(rule.unit, input, output);
             let one = Estimate { input, output, ..Estimate::default() };
             return if amount > rule.limit { Err(too_large(rule, of, amount, one)) } else { Ok(()) };

@@ -11,7 +11,7 @@ use crate::usage::surcharge::Surcharges;
 
 /// Usage of one request or of several together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Share {
+pub struct UsageSum {
     /// Number of requests.
     pub requests: u64,
     /// Prompt tokens.
@@ -22,7 +22,7 @@ pub struct Share {
     pub cost: u64,
 }
 
-impl Share {
+impl UsageSum {
     /// The amount in this unit.
     pub fn of(&self, unit: Unit) -> u64 {
         match unit {
@@ -48,9 +48,9 @@ pub struct Work {
     /// The provider's name for the model.
     pub target: String,
     /// The sum of all requests.
-    pub total: Share,
+    pub total: UsageSum,
     /// The most input and output tokens of a single request.
-    pub longest: Share,
+    pub longest: UsageSum,
     /// The part of the cost that is not for tokens: images, calls of hosted tools.
     pub pieces: u64,
     /// Whether the model has a price.
@@ -65,8 +65,8 @@ impl Work {
             model: model.to_owned(),
             asked: (asked != model).then(|| asked.to_owned()),
             target: target.model.clone(),
-            total: Share::default(),
-            longest: Share::default(),
+            total: UsageSum::default(),
+            longest: UsageSum::default(),
             pieces: 0,
             priced: target.price.is_some(),
         }
@@ -83,8 +83,8 @@ impl Work {
         let estimate = Estimate { wishes, ..*estimate };
         let most = |estimate: &Estimate| price.map(|price| price.most(estimate).0).unwrap_or_default();
         let pieces = most(&Estimate { input: 0, output: 0, ..estimate });
-        let Share { requests, input, output, cost } = self.total;
-        self.total = Share {
+        let UsageSum { requests, input, output, cost } = self.total;
+        self.total = UsageSum {
             requests: requests.saturating_add(1),
             input: input.saturating_add(estimate.input),
             output: output.saturating_add(estimate.output),

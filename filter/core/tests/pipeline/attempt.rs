@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 use sluice_core::routing::target_health::circuit;
 use sluice_wire::time::Time;
 
-use crate::envoy::{Envoy, Script, Seen, gateway, json, sse};
+use crate::envoy::{Envoy, Script, Seen, config, json, sse};
 use crate::shared::Shared;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -435,8 +435,8 @@ fn a_stream_that_falls_silent_counts_as_broken_off_once() {
 
 #[test]
 fn a_held_stream_that_falls_silent_gives_way_to_the_next_target() {
-    use sluice_core::exchange::request_state::Silence;
-    use sluice_core::exchange::{Context, Effect, Flow, property};
+    use sluice_core::pipeline::request_state::Silence;
+    use sluice_core::pipeline::{Context, Effect, Flow, property};
     use std::time::Duration;
     // The gateway file allows 30 s for the first token, and 60 s of silence after it.
     for (pieces, silent_at, reason) in [(0, 30, "timeout"), (1, 60, "stream_stalled")] {
@@ -453,14 +453,14 @@ fn a_held_stream_that_falls_silent_gives_way_to_the_next_target() {
         assert_eq!(failure.reason, reason);
         let mut effects = Vec::new();
         let view = crate::envoy::at(then);
-        let flow = sluice_core::exchange::attempt::give_up(
+        let flow = sluice_core::pipeline::attempt::give_up(
             failure,
             &mut state,
             &mut Context::new(&view, &shared, &mut effects),
         );
         assert_eq!(flow, Flow::Continue);
         assert!(effects.contains(&Effect::SetProperty(property::TARGET, "ant".into())));
-        assert_eq!(effects.last(), Some(&Effect::SetHeader(sluice_core::exchange::signal::RETRY, "1".into())));
+        assert_eq!(effects.last(), Some(&Effect::SetHeader(sluice_core::pipeline::signal::RETRY, "1".into())));
         assert_eq!(state.falls_silent(later), None, "it is given up already");
     }
 }
@@ -544,7 +544,7 @@ fn a_first_target_that_cannot_express_the_request_is_left_out_of_the_plan() {
 
 #[test]
 fn each_retry_counts_once_among_those_that_a_target_is_worth() {
-    let (worker, shared) = (Rc::new(Worker::new(gateway(), [7; 16])), Rc::<Shared>::default());
+    let (worker, shared) = (Rc::new(Worker::new(config(), [7; 16])), Rc::<Shared>::default());
     let body = r#"{"model":"gpt","messages":[{"role":"user","content":"hi"}]}"#;
     let ask = || Envoy::with(worker.clone(), shared.clone()).chat(body, &[json(500, "{}"), json(200, OPENAI)]);
     assert_eq!((0..30).filter(|_| ask().status == 200).count(), 10);
@@ -552,8 +552,8 @@ fn each_retry_counts_once_among_those_that_a_target_is_worth() {
 
 #[test]
 fn of_targets_that_come_last_one_that_recovers_is_asked_before_one_that_fails() {
-    let (worker, shared) = (Rc::new(Worker::new(gateway(), [7; 16])), Rc::<Shared>::default());
-    let (settings, targets) = (&worker.gateway.circuit, &worker.gateway.models["chat"].targets);
+    let (worker, shared) = (Rc::new(Worker::new(config(), [7; 16])), Rc::<Shared>::default());
+    let (settings, targets) = (&worker.config.circuit, &worker.config.models["chat"].targets);
     let before = |milliseconds: u64| Time(1_800_000_000_000_000_000 - milliseconds * 1_000_000);
     let attempt = |at| circuit::CircuitAttempt { began: at, ended: at };
     (0..settings.failures).for_each(|_| circuit::failed(&*shared, &targets[0].cells, attempt(before(5)), settings, 0));

@@ -5,9 +5,9 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::shared::Shared;
 use sluice_core::callout::{Call, Called};
-use sluice_core::exchange::Effect;
-use sluice_core::exchange::counter_sync::CounterSync;
-use sluice_core::exchange::metric;
+use sluice_core::pipeline::Effect;
+use sluice_core::pipeline::counter_sync::CounterSync;
+use sluice_core::pipeline::metric;
 use sluice_core::store::embedded::{self, CounterScope, ShardId};
 use sluice_core::store::{Counter, Debit, LimitWindow, ReserveRequest};
 use sluice_wire::time::Time;

@@ -12,12 +12,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use sluice_core::callout::{Call, Called};
-use sluice_core::exchange::attempt::{Attempt, NoAttempt};
-use sluice_core::exchange::gateway::{Exchange, Outcome};
-use sluice_core::exchange::request_state::{Ending, RequestState};
-use sluice_core::exchange::worker::Worker;
-use sluice_core::exchange::{Context, Effect, Event, Flow, NO_CLUSTER, Reply, Unreadable, View, property, signal};
-use sluice_core::gateway::Gateway;
+use sluice_core::compiled::CompiledConfig;
+use sluice_core::pipeline::attempt::{Attempt, NoAttempt};
+use sluice_core::pipeline::gateway::{Outcome, RequestPipeline};
+use sluice_core::pipeline::request_state::{Ending, RequestState};
+use sluice_core::pipeline::worker::Worker;
+use sluice_core::pipeline::{Context, Effect, Event, Flow, NO_CLUSTER, Reply, Unreadable, View, property, signal};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
@@ -29,7 +29,7 @@ use crate::shared::Shared;
 pub(crate) const SECRET: &str = "sk-test";
 
 /// A gateway with one OpenAI and one Anthropic provider, and models that fall back either way.
-pub(crate) fn gateway() -> Rc<Gateway> {
+pub(crate) fn config() -> Rc<CompiledConfig> {
     use sha2::{Digest, Sha256};
     let hash = |secret: &str| Sha256::digest(secret).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let file = format!(
@@ -221,10 +221,10 @@ pub(crate) fn planned_for(model: &str) -> RequestState {
         request.headers.push(name, value);
     }
     let shared = Shared::default();
-    let mut exchange = Exchange::new(Rc::new(Worker::new(gateway(), [7; 16])));
-    exchange.request(Event::RequestHeaders { end: false }, &request, &shared, &mut Vec::new());
+    let mut pipeline = RequestPipeline::new(Rc::new(Worker::new(config(), [7; 16])));
+    pipeline.request(Event::RequestHeaders { end: false }, &request, &shared, &mut Vec::new());
     let event = Event::RequestBody { size: body.len(), end: true };
-    let Outcome::Forward(state) = exchange.request(event, &request, &shared, &mut Vec::new()) else {
+    let Outcome::Forward(state) = pipeline.request(event, &request, &shared, &mut Vec::new()) else {
         panic!("no plan")
     };
     *state
@@ -236,7 +236,7 @@ pub(crate) struct Envoy {
     /// Redis's replies in order; none when the queue is empty.
     redis: VecDeque<Called>,
     counted: RefCell<Vec<&'static str>>,
-    exchange: Exchange,
+    pipeline: RequestPipeline,
     state: Option<RequestState>,
     left: bool,
     departed: HeaderMap,
@@ -262,13 +262,13 @@ pub(crate) enum Place {
 
 impl Envoy {
     pub(crate) fn new() -> Self {
-        Self::with(Rc::new(Worker::new(gateway(), [7; 16])), Rc::default())
+        Self::with(Rc::new(Worker::new(config(), [7; 16])), Rc::default())
     }
 
     /// Another request to the same worker.
     pub(crate) fn with(worker: Rc<Worker>, shared: Rc<Shared>) -> Self {
         Self {
-            exchange: Exchange::new(worker),
+            pipeline: RequestPipeline::new(worker),
             shared,
             redis: VecDeque::new(),
             counted: RefCell::default(),
@@ -367,7 +367,7 @@ impl Envoy {
             Message { headers: [(":status", "503")].into_iter().collect(), now: self.tick(), ..Message::default() };
         let mut effects = Vec::new();
         let flow =
-            measured(|| self.exchange.response(self.state.as_mut(), &local, &Counted(&self.shared), &mut effects));
+            measured(|| self.pipeline.response(self.state.as_mut(), &local, &Counted(&self.shared), &mut effects));
         let Flow::Reply(reply) = flow else { panic!("Envoy's own error reached the client") };
         self.apply(&mut request, effects);
         self.seen(reply, received)
@@ -377,7 +377,7 @@ impl Envoy {
         let shared = self.shared.clone();
         let mut effects = Vec::new();
         let event = Event::RequestHeaders { end: body.is_empty() };
-        let first = measured(|| self.exchange.request(event, request, &Counted(&shared), &mut effects));
+        let first = measured(|| self.pipeline.request(event, request, &Counted(&shared), &mut effects));
         self.apply(request, std::mem::take(&mut effects));
         request.body = body.to_vec();
         // Redis is slow: the body arrives before its reply.
@@ -394,7 +394,7 @@ impl Envoy {
             }
         };
         let half = Event::RequestBody { size: body.len() / 2, end: false };
-        let waits = measured(|| self.exchange.request(half, request, &Counted(&shared), &mut effects));
+        let waits = measured(|| self.pipeline.request(half, request, &Counted(&shared), &mut effects));
         match waits {
             Outcome::Step(Flow::Reply(reply)) => {
                 self.apply(request, effects);
@@ -403,9 +403,9 @@ impl Envoy {
             waits => assert!(matches!(waits, Outcome::Step(Flow::Pause))),
         }
         let event = Event::RequestBody { size: body.len(), end: true };
-        let mut outcome = measured(|| self.exchange.request(event, request, &Counted(&shared), &mut effects));
+        let mut outcome = measured(|| self.pipeline.request(event, request, &Counted(&shared), &mut effects));
         while let Some(called) = answered.take() {
-            outcome = measured(|| self.exchange.called(&called, request, &Counted(&shared), &mut effects));
+            outcome = measured(|| self.pipeline.called(&called, request, &Counted(&shared), &mut effects));
             if let Outcome::Ask(call) = outcome {
                 answered = Some(self.answer_of(call));
                 outcome = Outcome::Step(Flow::Pause);
@@ -416,14 +416,14 @@ impl Envoy {
             match outcome {
                 Outcome::Ask(call) => {
                     let called = self.answer_of(call);
-                    outcome = measured(|| self.exchange.called(&called, request, &Counted(&shared), &mut effects));
+                    outcome = measured(|| self.pipeline.called(&called, request, &Counted(&shared), &mut effects));
                 }
                 Outcome::Unpacked(size) => {
                     unpacked += 1;
                     assert!(unpacked <= 3, "a body is replaced as often as its client likes");
                     self.apply(request, std::mem::take(&mut effects));
                     let event = Event::RequestBody { size, end: true };
-                    outcome = measured(|| self.exchange.request(event, request, &Counted(&shared), &mut effects));
+                    outcome = measured(|| self.pipeline.request(event, request, &Counted(&shared), &mut effects));
                 }
                 _ => break,
             }
@@ -447,7 +447,7 @@ impl Envoy {
         let unreadable = self.unreadable(|place| place == Place::SecondAttempt && received.len() == 1);
         let mut request = Message { headers, body, now: self.tick(), left: false, unreadable };
         let mut state = self.state.take().unwrap();
-        if state.worker.gateway.tracing {
+        if state.worker.config.tracing {
             let span = format!("span of attempt {}", received.len() + 1).into();
             self.apply(&mut request, vec![Effect::SetHeader("traceparent", span)]);
         }
@@ -568,7 +568,7 @@ impl Envoy {
         assert!(released, "an answer that ends must not be held for ever");
         answer.unreadable = self.unreadable(|place| place == Place::WayBack);
         let mut effects = Vec::new();
-        let flow = measured(|| self.exchange.response(Some(state), &answer, &Counted(&self.shared), &mut effects));
+        let flow = measured(|| self.pipeline.response(Some(state), &answer, &Counted(&self.shared), &mut effects));
         self.apply(&mut answer, effects);
         if let Flow::Reply(reply) = flow {
             return Some(self.finish(reply, state));
@@ -583,13 +583,13 @@ impl Envoy {
     fn pass(&mut self, body: &[u8], state: &RequestState) {
         let portions = body.chunks(16).map(|portion| (portion, false)).chain([(&[][..], true)]);
         for (portion, end) in portions {
-            if !self.exchange.collects() {
+            if !self.pipeline.collects() {
                 break;
             }
             let view = Message { body: portion.to_vec(), now: self.clock.get(), ..Message::default() };
             let mut effects = Vec::new();
             let event = Event::ResponseBody { size: portion.len(), end };
-            measured(|| self.exchange.response_body(event, Some(state), &view, &Counted(&self.shared), &mut effects));
+            measured(|| self.pipeline.response_body(event, Some(state), &view, &Counted(&self.shared), &mut effects));
             self.apply(&mut Message::default(), effects);
         }
     }
@@ -599,7 +599,7 @@ impl Envoy {
         let headers = reply.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
         let mut answer = Message { headers, now: self.tick(), ..Message::default() };
         let mut effects = Vec::new();
-        measured(|| self.exchange.response(Some(state), &answer, &Counted(&self.shared), &mut effects));
+        measured(|| self.pipeline.response(Some(state), &answer, &Counted(&self.shared), &mut effects));
         self.apply(&mut answer, effects);
         answer.headers
     }
@@ -616,7 +616,7 @@ impl Envoy {
     fn record(&mut self, reply: Reply, state: Option<&mut RequestState>, received: Vec<Received>) -> Seen {
         let mut effects = Vec::new();
         let end = Message { now: self.tick(), left: self.left, ..Message::default() };
-        measured(|| self.exchange.finish(state, &end, &Counted(&self.shared), &mut effects));
+        measured(|| self.pipeline.finish(state, &end, &Counted(&self.shared), &mut effects));
         self.apply(&mut Message::default(), effects);
         let fragment = self.property(property::LOG);
         Seen {

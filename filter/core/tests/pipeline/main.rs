@@ -9,11 +9,11 @@ mod counter;
 mod counter_sync;
 #[cfg(all(debug_assertions, not(target_arch = "wasm32")))]
 mod counts;
+#[path = "../../src/guard/each_string.rs"]
+mod each_string;
 mod envoy;
 mod gateway;
 mod notes;
-#[path = "../../src/guard/places.rs"]
-mod places;
 mod reservation;
 mod routing;
 #[path = "../../src/store/fake/shared.rs"]

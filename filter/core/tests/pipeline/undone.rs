@@ -1,8 +1,8 @@
-use sluice_core::exchange::gateway::Exchange;
-use sluice_core::exchange::property;
-use sluice_core::exchange::request_state::Stage;
-use sluice_core::exchange::undone::*;
-use sluice_core::exchange::{Context, Effect, Reply};
+use sluice_core::pipeline::gateway::RequestPipeline;
+use sluice_core::pipeline::property;
+use sluice_core::pipeline::request_state::Stage;
+use sluice_core::pipeline::undone::*;
+use sluice_core::pipeline::{Context, Effect, Reply};
 
 use crate::envoy::{answering, at, planned};
 use crate::shared::Shared;
@@ -43,12 +43,12 @@ fn a_request_that_never_left_has_a_line_in_the_log_that_says_why() {
     let mut state = planned();
     let (view, shared) = (at(state.request.started), Shared::default());
     for known in [true, false] {
-        let mut exchange = Exchange::new(state.worker.clone());
+        let mut pipeline = RequestPipeline::new(state.worker.clone());
         let mut effects = Vec::new();
-        let reply = exchange.undone(known.then_some(&mut state), &view, &shared, &mut effects);
+        let reply = pipeline.undone(known.then_some(&mut state), &view, &shared, &mut effects);
         assert_eq!(read(&reply), (500, "gateway_failed".into()));
         let mut effects = Vec::new();
-        exchange.finish(known.then_some(&mut state), &view, &shared, &mut effects);
+        pipeline.finish(known.then_some(&mut state), &view, &shared, &mut effects);
         let logged = |effect: &Effect| match effect {
             Effect::SetProperty(property::LOG, fragment) => fragment.contains(r#""error":"gateway_failed""#),
             _ => false,

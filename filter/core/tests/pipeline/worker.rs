@@ -1,22 +1,22 @@
 use std::time::Duration;
 
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 use sluice_core::routing::target_health::circuit;
 use sluice_wire::time::Time;
 
-use crate::envoy::gateway;
+use crate::envoy::config;
 use crate::shared::Shared;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 #[test]
 fn a_target_that_recovers_stands_in_for_another_as_far_as_its_share_goes() {
-    let (worker, shared) = (Worker::new(gateway(), [7; 16]), Shared::default());
-    let target = worker.gateway.models["chat"].targets[1].clone();
+    let (worker, shared) = (Worker::new(config(), [7; 16]), Shared::default());
+    let target = worker.config.models["chat"].targets[1].clone();
     let limited = Time(1_801_396_800_000_000_000);
     let well = limited.after(Duration::from_millis(30));
     let attempt = circuit::CircuitAttempt { began: limited, ended: limited };
-    let settings = &worker.gateway.circuit;
+    let settings = &worker.config.circuit;
     circuit::limited(&shared, &target.cells, attempt, well, settings);
     let allowed = |moment| (0..1_000).filter(|_| worker.affords(&target, false, moment, &shared)).count();
     assert_eq!(allowed(limited), 10, "until then a few");

@@ -3,7 +3,7 @@
 
 use crate::conversation::StreamEvent;
 
-use super::Kept;
+use super::Buffered;
 
 /// No real response has as many blocks open at once. Bounds the memory that a provider can make the gateway use.
 const MOST_OPEN: usize = 1024;
@@ -63,8 +63,8 @@ impl Calls {
     }
 
     /// The amount of state held for open calls.
-    pub fn kept(&self) -> Kept {
-        Kept { begun: 0, bytes: self.bytes, pieces: self.open.len() }
+    pub fn buffered(&self) -> Buffered {
+        Buffered { begun: 0, bytes: self.bytes, pieces: self.open.len() }
     }
 }
 
@@ -87,10 +87,10 @@ mod tests {
         let (mut calls, mut events) = (Calls::default(), Vec::new());
         for index in 0..10_000 {
             calls.begin(index, String::new(), "f".to_owned(), "{}", &mut events);
-            assert!(calls.kept().pieces <= MOST_OPEN && calls.kept().bytes == 2 * calls.open.len());
+            assert!(calls.buffered().pieces <= MOST_OPEN && calls.buffered().bytes == 2 * calls.open.len());
         }
         calls.end_all(&mut events);
-        assert_eq!(calls.kept(), Kept::default());
+        assert_eq!(calls.buffered(), Buffered::default());
         let ended = events.iter().filter(|event| matches!(event, StreamEvent::Arguments { .. })).count();
         assert_eq!(ended, 10_000);
     }

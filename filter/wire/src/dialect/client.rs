@@ -7,7 +7,7 @@ use crate::error::ApiError;
 
 use super::aliases::Rule;
 use super::count::Count;
-use super::places::Place;
+use super::field_paths::FieldPosition;
 use super::{Id, Provider, Serves, StreamWriter};
 
 /// A format as clients speak it.
@@ -61,7 +61,7 @@ pub struct ChatClient {
     /// Reads a request. Every error is a 400 that names the field.
     pub read_request: fn(body: &[u8]) -> Result<Request, ApiError>,
     /// Finds the field in a request body that a place in the parsed conversation came from.
-    pub place: fn(body: &[u8], &Place<'_>) -> Option<String>,
+    pub field_path: fn(body: &[u8], &FieldPosition<'_>) -> Option<String>,
     /// Writes a whole response; `now` is Unix seconds, for formats with a creation time.
     pub write_response: fn(&Response, now: u64) -> Vec<u8>,
     /// Writes a stream.

@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::dialect::aliases::Names;
 use crate::dialect::halves::{COHERE_EMBED, EMBEDDINGS, GEMINI_EMBED, OPENAI_CHAT, OPENAI_EMBEDDINGS, Vectors};
-use crate::dialect::translate::{self, Asked};
+use crate::dialect::translate::{self, ResponseContext};
 use crate::embedding::Encoding;
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -13,9 +13,9 @@ mod properties;
 
 const REQUEST: &str = r#"{"model":"alias","input":["a","b"],"dimensions":2,"encoding_format":"base64","user":"u","input_type":"search_query"}"#;
 
-fn asked(encoding: Encoding) -> Asked<'static> {
+fn context(encoding: Encoding) -> ResponseContext<'static> {
     static NAMES: Names = Names::none();
-    Asked { model: "target", id: "i", now: 0, encoding, estimate: 3, names: &NAMES }
+    ResponseContext { model: "target", id: "i", now: 0, encoding, estimate: 3, names: &NAMES }
 }
 
 /// The provider's request for an OpenAI client, and the dropped fields.
@@ -28,7 +28,7 @@ fn request(provider: Vectors) -> (String, Vec<String>) {
 /// OpenAI's response, translated from the provider's.
 fn answer(provider: Vectors, body: &str, encoding: Encoding) -> String {
     let answer =
-        translate::answer(OPENAI_EMBEDDINGS.client, provider.provider, body.as_bytes(), &asked(encoding)).unwrap();
+        translate::answer(OPENAI_EMBEDDINGS.client, provider.provider, body.as_bytes(), &context(encoding)).unwrap();
     String::from_utf8(answer.body).unwrap()
 }
 
@@ -69,7 +69,7 @@ fn golden_openai_to_gemini() {
 fn an_estimate_stands_in_for_a_count_that_the_client_is_owed_and_is_not_the_providers() {
     let said = br#"{"embeddings":[{"values":[1]}]}"#;
     let answer =
-        translate::answer(OPENAI_EMBEDDINGS.client, GEMINI_EMBED.provider, said, &asked(Encoding::Float)).unwrap();
+        translate::answer(OPENAI_EMBEDDINGS.client, GEMINI_EMBED.provider, said, &context(Encoding::Float)).unwrap();
     assert_eq!(answer.usage, None);
     assert!(String::from_utf8(answer.body).unwrap().contains(r#""usage":{"prompt_tokens":3"#));
 }
@@ -103,7 +103,7 @@ fn conversations_and_embeddings_do_not_translate_into_each_other() {
         assert!(!client.asks.translates(&provider.serves));
         let error = translate::request(client, provider, b"{}", "m").unwrap_err();
         assert_eq!((error.status, error.code.as_deref()), (400, Some("endpoint_not_available")));
-        assert!(translate::answer(client, provider, b"{}", &asked(Encoding::Float)).is_err());
+        assert!(translate::answer(client, provider, b"{}", &context(Encoding::Float)).is_err());
     }
     assert!(EMBEDDINGS.iter().all(|format| !format.client.asks.streams()));
 }

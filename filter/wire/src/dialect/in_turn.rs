@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use crate::conversation::StreamEvent;
 
 use super::json_end::JsonEnd;
-use super::{Kept, StreamWriter};
+use super::{Buffered, StreamWriter};
 
 /// Above this count, waiting pieces are merged.
 const MANY: usize = 256;
@@ -137,8 +137,8 @@ impl<W: StreamWriter> StreamWriter for InTurn<W> {
         }
     }
 
-    fn kept(&self) -> Kept {
-        self.inner.kept() + Kept { begun: 0, bytes: self.bytes, pieces: self.waiting.len() }
+    fn buffered(&self) -> Buffered {
+        self.inner.buffered() + Buffered { begun: 0, bytes: self.bytes, pieces: self.waiting.len() }
     }
 }
 
@@ -166,8 +166,8 @@ mod tests {
             out.extend_from_slice(word.as_bytes());
         }
 
-        fn kept(&self) -> Kept {
-            Kept::default()
+        fn buffered(&self) -> Buffered {
+            Buffered::default()
         }
     }
 
@@ -188,7 +188,7 @@ mod tests {
     fn written(events: &[StreamEvent]) -> String {
         let (mut writer, mut out) = (InTurn::new(Letters), Vec::new());
         events.iter().for_each(|event| writer.write(event, &mut out));
-        assert_eq!(writer.kept(), Kept::default(), "something waits for ever");
+        assert_eq!(writer.buffered(), Buffered::default(), "something waits for ever");
         String::from_utf8(out).unwrap()
     }
 
@@ -209,7 +209,7 @@ mod tests {
         let (mut writer, mut out) = (InTurn::new(Letters), Vec::new());
         for event in &events[..8] {
             writer.write(event, &mut out);
-            assert_eq!(writer.kept().pieces, 0, "{event:?} waits");
+            assert_eq!(writer.buffered().pieces, 0, "{event:?} waits");
         }
     }
 
@@ -233,7 +233,7 @@ mod tests {
         for _ in 0..10_000 {
             writer.write(&piece(1, "1234"), &mut out);
         }
-        let Kept { bytes, pieces, .. } = writer.kept();
+        let Buffered { bytes, pieces, .. } = writer.buffered();
         assert!(bytes >= 40_000 && pieces <= MANY, "{bytes} bytes in {pieces}");
     }
 }

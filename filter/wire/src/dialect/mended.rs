@@ -15,7 +15,7 @@ use crate::error::{ApiError, ErrorKind};
 
 use super::aliases::{Fresh, Names, Rule};
 use super::json_end::JsonEnd;
-use super::{Kept, StreamReader};
+use super::{Buffered, StreamReader};
 
 /// Written by some models, Cohere's among them, for no arguments.
 const NULL: &str = "null";
@@ -238,8 +238,8 @@ impl StreamReader for Reader {
         result
     }
 
-    fn kept(&self) -> Kept {
+    fn buffered(&self) -> Buffered {
         let pieces = self.choices.len().saturating_add(self.calls.len()).saturating_add(self.fresh.count());
-        self.inner.kept() + Kept { begun: 0, bytes: self.answer.len(), pieces }
+        self.inner.buffered() + Buffered { begun: 0, bytes: self.answer.len(), pieces }
     }
 }

@@ -13,10 +13,10 @@ use crate::error::ApiError;
 use crate::extras::Extras;
 use crate::framing::sse;
 
+pub use buffered::Buffered;
 pub use client::{Asks, ChatClient, Client, Opening, PeekSpec};
 pub use format::{FORMATS, Format};
 pub use id::Id;
-pub use kept::Kept;
 pub use provider::{ChatProvider, Provider, Serves};
 
 pub mod aliases;
@@ -26,6 +26,7 @@ mod aws;
 pub mod bare;
 pub mod bedrock;
 pub mod bounds;
+mod buffered;
 mod calls;
 mod claude;
 pub mod client;
@@ -37,7 +38,9 @@ mod effort;
 #[cfg(test)]
 mod embeddings;
 mod few;
+pub mod field_paths;
 pub mod fields;
+pub mod foreign_reasoning;
 mod format;
 mod functions;
 pub mod gemini;
@@ -48,7 +51,6 @@ mod hints;
 mod id;
 mod in_turn;
 mod json_end;
-mod kept;
 #[cfg(test)]
 #[cfg(not(target_arch = "wasm32"))]
 mod laws;
@@ -59,7 +61,6 @@ pub mod openai_chat;
 pub mod openai_embeddings;
 mod out;
 pub mod pass_through;
-pub mod places;
 #[cfg(test)]
 mod policies;
 pub mod provider;
@@ -73,7 +74,6 @@ pub mod responses;
 mod robustness;
 mod said;
 mod schema;
-pub mod sealed;
 mod sse_reader;
 mod text_argument;
 mod tiers;
@@ -120,7 +120,7 @@ pub trait StreamReader {
     fn read(&mut self, portion: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError>;
 
     /// The amount of state held until the next chunk. Cheap: it only reads counters.
-    fn kept(&self) -> Kept;
+    fn buffered(&self) -> Buffered;
 }
 
 /// Unwraps a provider's byte stream, chunked in any way, into server-sent events.
@@ -129,7 +129,7 @@ pub trait StreamOpener {
     fn open(&mut self, portion: &[u8], out: &mut Vec<u8>) -> Result<(), ApiError>;
 
     /// The amount of state held until the next chunk. Cheap: it only reads counters.
-    fn kept(&self) -> Kept;
+    fn buffered(&self) -> Buffered;
 }
 
 /// Encodes events as bytes for the client.
@@ -139,7 +139,7 @@ pub trait StreamWriter {
     fn write(&mut self, event: &StreamEvent, out: &mut Vec<u8>);
 
     /// The amount of state held until the next event. Cheap: it only reads counters.
-    fn kept(&self) -> Kept;
+    fn buffered(&self) -> Buffered;
 }
 
 // Prints the name only: printing the contents would link formatting code for every format, and nothing logs them.

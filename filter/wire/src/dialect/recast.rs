@@ -1,6 +1,6 @@
 //! Converts a stream's events to a whole response and back. Some servers ignore `stream`, others always stream.
 
-use crate::conversation::{Choice, Finish, Part, Response, StreamEvent, seal};
+use crate::conversation::{Choice, Finish, Part, Response, StreamEvent, signature};
 use crate::error::ApiError;
 
 use super::StreamReader;
@@ -59,7 +59,7 @@ pub(super) fn collected(reader: &mut dyn StreamReader, body: &[u8]) -> Result<Re
             answer.add(event)?;
         }
         read?;
-        reader.kept().check()?;
+        reader.buffered().check()?;
     }
     if !answer.ended {
         return Err(truncated());
@@ -101,7 +101,7 @@ impl Collected {
                 Part::Thinking { text, signature: None } => Ok(text),
                 _ => Err(|text| Part::Thinking { text, signature: None }),
             }),
-            StreamEvent::Signature { choice, signature } => self.seal(choice, signature),
+            StreamEvent::Signature { choice, signature } => self.signature(choice, signature),
             StreamEvent::RedactedThinking { choice, data } => self.push(choice, Part::RedactedThinking { data }),
             StreamEvent::ToolCall { choice, id, name, .. } => {
                 self.push(choice, Part::ToolCall { id, name, arguments: String::new() });
@@ -146,11 +146,11 @@ impl Collected {
         }
     }
 
-    fn seal(&mut self, choice: u32, piece: String) {
+    fn signature(&mut self, choice: u32, piece: String) {
         let Some(choice) = self.choice(choice).filter(|_| !piece.is_empty()) else { return };
         match choice.parts.last_mut() {
             Some(Part::Thinking { signature: signature @ None, .. }) => *signature = Some(piece),
-            Some(Part::Thinking { signature: Some(signature), .. }) if !seal::begins(&piece) => {
+            Some(Part::Thinking { signature: Some(signature), .. }) if !signature::begins(&piece) => {
                 signature.push_str(&piece);
             }
             _ => choice.parts.push(Part::Thinking { text: String::new(), signature: Some(piece) }),
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn an_answers_events_make_it_up_again() {
-        let sealed =
+        let signed =
             [thinking("", Some("gemini#QQ==")), thinking("", Some("gemini#Qg==")), thinking("hm", Some("seal"))];
         let said = [text("so"), Part::Refusal { text: "no".to_owned() }, text("well")];
         let calls = [call("a", "{}"), call("b", ""), Part::RedactedThinking { data: "d".to_owned() }];
@@ -194,7 +194,7 @@ mod tests {
             id: "r".to_owned(),
             model: "m".to_owned(),
             choices: vec![
-                Choice { parts: [&sealed[..], &said, &calls].concat(), finish: Finish::ToolCalls },
+                Choice { parts: [&signed[..], &said, &calls].concat(), finish: Finish::ToolCalls },
                 Choice { parts: vec![call("c", "[1]")], finish: Finish::Length },
             ],
             usage: Some(Usage { input: 3, output: 2, ..Usage::default() }),
@@ -209,12 +209,12 @@ mod tests {
             (0, |call| StreamEvent::ToolCall { choice: 0, call, id: call.to_string(), name: "f".to_owned() });
         let piece = |call, json: &str| StreamEvent::Arguments { choice: 0, call, json: json.to_owned() };
         let say = |text: &str| StreamEvent::Text { choice, text: text.to_owned() };
-        let sealed = |signature: &str| StreamEvent::Signature { choice, signature: signature.to_owned() };
+        let signed = |signature: &str| StreamEvent::Signature { choice, signature: signature.to_owned() };
         let pieces = vec![
             StreamEvent::Thinking { choice, text: "h".to_owned() },
             StreamEvent::Thinking { choice, text: "m".to_owned() },
-            sealed("se"),
-            sealed("al"),
+            signed("se"),
+            signed("al"),
             say("s"),
             StreamEvent::Ping,
             say("o"),

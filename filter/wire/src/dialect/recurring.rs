@@ -22,7 +22,7 @@ const LONGEST: usize = 2048;
 const IGNORED: [(&[u8], Value); 3] =
     [(b"\"obfuscation\":\"", Value::Text), (b"\"sequence_number\":", Value::Number), (b"\"created\":", Value::Number)];
 
-/// The kind of value at a place.
+/// The kind of a value in which events may differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Value {
     /// The inside of a string without escapes.
@@ -31,13 +31,13 @@ enum Value {
     Number,
 }
 
-/// A place where events may differ.
+/// A value in which events may differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
+struct ValueSpan {
     at: Range<usize>,
     value: Value,
-    /// Whether this is the place of the text.
-    told: bool,
+    /// Whether this is the text.
+    is_text: bool,
 }
 
 /// The last parsed event, if it carried exactly one text.
@@ -46,24 +46,24 @@ pub(super) struct Recurring {
     name: Vec<u8>,
     json: Vec<u8>,
     /// In order. Empty if the last event is not comparable.
-    places: Vec<Place>,
+    spans: Vec<ValueSpan>,
 }
 
 impl Recurring {
     /// Returns the text of an event that otherwise equals the previous one. The text is never empty.
     pub fn text<'j>(&self, name: &[u8], json: &'j [u8]) -> Option<&'j str> {
-        if self.places.is_empty() || !is_equal(name, &self.name) {
+        if self.spans.is_empty() || !is_equal(name, &self.name) {
             return None;
         }
         let (mut rest, mut from, mut text) = (json, 0, None);
-        for place in &self.places {
-            let before = self.json.get(from..place.at.start)?;
+        for span in &self.spans {
+            let before = self.json.get(from..span.at.start)?;
             if !is_prefix(rest, before) {
                 return None;
             }
-            let (value, behind) = place.value.split(rest.get(before.len()..)?)?;
-            (rest, from) = (behind, place.at.end);
-            if place.told {
+            let (value, behind) = span.value.split(rest.get(before.len()..)?)?;
+            (rest, from) = (behind, span.at.end);
+            if span.is_text {
                 text = Some(value);
             }
         }
@@ -71,20 +71,20 @@ impl Recurring {
         std::str::from_utf8(text?).ok()
     }
 
-    /// Records a parsed event. `at` is the place of its text in the JSON, if the event carried one text and nothing else.
+    /// Records a parsed event. `at` is the range of its text in the JSON, if the event carried one text and nothing else.
     pub fn read(&mut self, name: &[u8], json: &[u8], at: Option<Range<usize>>) {
-        self.places.clear();
+        self.spans.clear();
         let short = json.len().saturating_add(name.len()) <= LONGEST;
         let Some(at) = at.filter(|at| short && !at.is_empty()) else { return };
-        self.places.push(Place { at, value: Value::Text, told: true });
+        self.spans.push(ValueSpan { at, value: Value::Text, is_text: true });
         for (key, value) in IGNORED {
             let Some(start) = found_once(json, key) else { continue };
             let start = start.saturating_add(key.len());
             let behind = json.get(start..).unwrap_or_default();
             let Some((number, _)) = value.split(behind) else { continue };
-            self.places.push(Place { at: start..start.saturating_add(number.len()), value, told: false });
+            self.spans.push(ValueSpan { at: start..start.saturating_add(number.len()), value, is_text: false });
         }
-        by_numbers(&mut self.places, |place| (place.at.start as u64, 0));
+        by_numbers(&mut self.spans, |span| (span.at.start as u64, 0));
         self.name.clear();
         self.name.extend_from_slice(name);
         self.json.clear();
@@ -122,12 +122,12 @@ enum Kind {
 
 /// [`Recurring`] for readers that produce [`StreamEvent`]s.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct RecurringText {
     recurring: Recurring,
     last: Option<(Kind, u32)>,
 }
 
-impl Told {
+impl RecurringText {
     /// Returns the event's content if only its text differs from the previous event.
     pub fn again(&self, name: &[u8], json: &[u8]) -> Option<StreamEvent> {
         let ((kind, choice), text) = (self.last?, self.recurring.text(name, utf8(json).ok()?.as_bytes())?.to_owned());
@@ -174,9 +174,9 @@ pub(super) fn place_behind(json: &[u8], key: &[u8], bytes: usize) -> Option<Rang
 
 /// Finds `part`, which begins with a quote, if the JSON contains it exactly once.
 fn found_once(json: &[u8], part: &[u8]) -> Option<usize> {
-    let mut places = memchr_iter(b'"', json).filter(|at| json.get(*at..).is_some_and(|rest| is_prefix(rest, part)));
-    let first = places.next()?;
-    places.next().is_none().then_some(first)
+    let mut matches = memchr_iter(b'"', json).filter(|at| json.get(*at..).is_some_and(|rest| is_prefix(rest, part)));
+    let first = matches.next()?;
+    matches.next().is_none().then_some(first)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use crate::conversation::StreamEvent;
 use crate::error::ApiError;
 use crate::framing::sse;
 
-use super::recurring::Told;
-use super::{Kept, StreamReader};
+use super::recurring::RecurringText;
+use super::{Buffered, StreamReader};
 
 /// A format's events, without their frames.
 pub trait Events: Debug {
@@ -36,7 +36,7 @@ pub trait Events: Debug {
     fn is_over(&self) -> bool;
 
     /// The amount of state held from past events.
-    fn kept(&self) -> Kept;
+    fn buffered(&self) -> Buffered;
 }
 
 /// A reader of server-sent events.
@@ -45,13 +45,13 @@ pub struct SseReader<E> {
     frames: sse::Decoder,
     /// Whether a read has failed.
     broken: bool,
-    told: Told,
+    recurring: RecurringText,
     events: E,
 }
 
 impl<E: Events> StreamReader for SseReader<E> {
     fn read(&mut self, portion: &[u8], out: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
-        let Self { frames, broken, told, events } = self;
+        let Self { frames, broken, recurring, events } = self;
         if *broken || events.is_over() {
             return Ok(());
         }
@@ -72,13 +72,13 @@ impl<E: Events> StreamReader for SseReader<E> {
             match event.data.trim_ascii() {
                 b"[DONE]" => events.done(out),
                 data => {
-                    if let Some(again) = told.again(event.name, data) {
+                    if let Some(again) = recurring.again(event.name, data) {
                         out.push(again);
                         return Ok(());
                     }
                     let before = out.len();
                     let read = events.event(&event, data, out);
-                    told.read(event.name, data, out.get(before..).unwrap_or_default(), events.repeats());
+                    recurring.read(event.name, data, out.get(before..).unwrap_or_default(), events.repeats());
                     read
                 }
             }
@@ -87,8 +87,8 @@ impl<E: Events> StreamReader for SseReader<E> {
         read
     }
 
-    fn kept(&self) -> Kept {
-        let kept = self.events.kept();
-        Kept { begun: self.frames.held(), bytes: kept.bytes.saturating_add(self.told.held()), ..kept }
+    fn buffered(&self) -> Buffered {
+        let buffered = self.events.buffered();
+        Buffered { begun: self.frames.held(), bytes: buffered.bytes.saturating_add(self.recurring.held()), ..buffered }
     }
 }

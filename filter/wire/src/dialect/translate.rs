@@ -6,7 +6,9 @@ use crate::error::{ApiError, ErrorKind};
 use crate::footprint;
 
 use super::aliases::{self, Names};
-use super::{Asks, ChatClient, ChatProvider, Client, Opening, Provider, Serves, StreamReader, mended, places, recast};
+use super::{
+    Asks, ChatClient, ChatProvider, Client, Opening, Provider, Serves, StreamReader, field_paths, mended, recast,
+};
 
 /// A request in the provider's format.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -30,7 +32,7 @@ pub struct TranslatedResponse {
 
 /// Facts about the request that a response writer needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked<'a> {
+pub struct ResponseContext<'a> {
     /// The model's name to use if the provider gives none.
     pub model: &'a str,
     /// The response id to use if the provider gives none.
@@ -109,7 +111,7 @@ pub fn request_again(
             };
             let aliases = aliases::apply(&mut request, &provider.rules);
             let written = (provider.write_request)(&request, model);
-            let written = written.map_err(|error| places::blaming(client, body, &request, error));
+            let written = written.map_err(|error| field_paths::blaming(client, body, &request, error));
             reading.0 = Some(request).filter(|_| !aliases.any);
             let written = written?;
             Ok(Translated { body: written.body, dropped: by_own_names(client, written.dropped), names: aliases.names })
@@ -118,7 +120,8 @@ pub fn request_again(
             #[cfg(debug_assertions)]
             counted::read();
             let request = (embeddings.read_request)(body)?;
-            let written = (provider.write_request)(&request, model).map_err(|error| places::by_name(client, error))?;
+            let written =
+                (provider.write_request)(&request, model).map_err(|error| field_paths::by_name(client, error))?;
             Ok(Translated {
                 dropped: by_own_names(client, written.dropped),
                 body: written.body,
@@ -131,7 +134,7 @@ pub fn request_again(
 
 /// Converts the names of dropped fields to the client's own names.
 pub fn by_own_names(client: &Client, dropped: Vec<String>) -> Vec<String> {
-    dropped.into_iter().map(|name| places::own_name(client, &name).unwrap_or(name)).collect()
+    dropped.into_iter().map(|name| field_paths::own_name(client, &name).unwrap_or(name)).collect()
 }
 
 /// Translates a response from the format of `provider` to that of `client`.
@@ -139,22 +142,22 @@ pub fn answer(
     client: &Client,
     provider: &Provider,
     body: &[u8],
-    asked: &Asked<'_>,
+    context: &ResponseContext<'_>,
 ) -> Result<TranslatedResponse, ApiError> {
     footprint::check_answer(body)?;
     match (&client.asks, &provider.serves) {
         (Asks::Chat(client), Serves::Chat(provider)) => {
-            let response = read(client, provider, body, asked)?;
-            Ok(TranslatedResponse { body: (client.write_response)(&response, asked.now), usage: response.usage })
+            let response = read(client, provider, body, context)?;
+            Ok(TranslatedResponse { body: (client.write_response)(&response, context.now), usage: response.usage })
         }
         (Asks::Embeddings(client), Serves::Embeddings(provider)) => {
             let mut response = (provider.read_response)(body)?;
             if response.model.is_empty() {
-                response.model = asked.model.into();
+                response.model = context.model.into();
             }
             let usage = response.usage;
-            response.usage = usage.or(Some(Usage { input: asked.estimate, ..Usage::default() }));
-            Ok(TranslatedResponse { body: (client.write_response)(&response, asked.encoding)?, usage })
+            response.usage = usage.or(Some(Usage { input: context.estimate, ..Usage::default() }));
+            Ok(TranslatedResponse { body: (client.write_response)(&response, context.encoding)?, usage })
         }
         _ => Err(unrelated()),
     }
@@ -170,15 +173,15 @@ pub fn answer_in_any_form(
     client: &ChatClient,
     provider: &ChatProvider,
     (body, streamed): (&[u8], bool),
-    asked: &Asked<'_>,
+    context: &ResponseContext<'_>,
 ) -> Result<Response, ApiError> {
     if streamed {
-        let mut response = recast::collected(&mut *stream(client, provider, asked.names), body)?;
-        asked.name(&mut response);
+        let mut response = recast::collected(&mut *stream(client, provider, context.names), body)?;
+        context.name(&mut response);
         return Ok(response);
     }
     footprint::check_answer(body)?;
-    read(client, provider, body, asked)
+    read(client, provider, body, context)
 }
 
 /// Encodes a whole response as a stream for `client`.
@@ -188,14 +191,19 @@ pub fn streamed(client: &ChatClient, response: Response, opening: Opening) -> Ve
     out
 }
 
-fn read(client: &ChatClient, provider: &ChatProvider, body: &[u8], asked: &Asked<'_>) -> Result<Response, ApiError> {
+fn read(
+    client: &ChatClient,
+    provider: &ChatProvider,
+    body: &[u8],
+    context: &ResponseContext<'_>,
+) -> Result<Response, ApiError> {
     let mut response = (provider.read_response)(body)?;
-    asked.name(&mut response);
-    mended::whole(&mut response, client.ids, asked.names);
+    context.name(&mut response);
+    mended::whole(&mut response, client.ids, context.names);
     Ok(response)
 }
 
-impl Asked<'_> {
+impl ResponseContext<'_> {
     /// Fills in a missing response id and model name, and the details of the tools that the writer needs.
     fn name(&self, response: &mut Response) {
         if response.model.is_empty() {

@@ -45,7 +45,7 @@ fn a_batch_of_embeddings_and_a_long_conversation_can_be_read() {
 #[cfg(not(target_arch = "wasm32"))]
 mod measured {
     use crate::dialect::halves::{Both, CHATS, EMBEDDINGS};
-    use crate::dialect::translate::{Asked, answer, request};
+    use crate::dialect::translate::{ResponseContext, answer, request};
     use crate::embedding::Encoding;
     use crate::footprint;
 
@@ -164,7 +164,7 @@ mod measured {
                 });
                 read += usize::from(fits(&body, &pair, &measured) && written);
             }
-            let asked = Asked {
+            let context = ResponseContext {
                 model: "m",
                 id: "i",
                 now: 0,
@@ -175,7 +175,7 @@ mod measured {
             for body in answers() {
                 let mut written = false;
                 let measured = allocation_counter::measure(|| {
-                    written = answer(client, provider, body.as_bytes(), &asked).is_ok();
+                    written = answer(client, provider, body.as_bytes(), &context).is_ok();
                 });
                 read += usize::from(fits(&body, &pair, &measured) && written);
             }

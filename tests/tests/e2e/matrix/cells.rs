@@ -7,7 +7,7 @@ use sluice_tests::simulator::{Recorded, Simulator};
 
 use super::client::{Ask, Feature, Format, Said};
 use super::ledger::{Entry, Ledger};
-use super::providers::{OPENAI, Provider, SEALS, Thoughts};
+use super::providers::{OPENAI, Provider, SIGNATURES, Thoughts};
 
 /// A cell's outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,20 +150,21 @@ impl Cell<'_> {
         if ask.thinking { self.thoughts(ask, &said) } else { Ok(Outcome::Yes) }
     }
 
-    /// Checks the thoughts. The provider must get back its own seal and any seal that the client saw.
+    /// Checks the thoughts. The provider must get back its own signature and any signature that the client saw.
     fn thoughts(&self, ask: &Ask, said: &Said) -> Result<Outcome, String> {
         let told = said.thinking.contains("Let me think — 考えます.");
         let counted = said.usage.and_then(|usage| usage.reasoning).unwrap_or(1) > 0;
-        let wanted = |seal: &&str| self.provider.thoughts.sealed_by(seal) || said.turn.to_string().contains(seal);
+        let wanted =
+            |signature: &&str| self.provider.thoughts.signed_by(signature) || said.turn.to_string().contains(signature);
         let sent = self.latest(ask).map(|request| request.to_string()).unwrap_or_default();
-        if let Some(seal) = SEALS.iter().find(|seal| wanted(seal) && !sent.contains(*seal)) {
-            return Err(format!("{seal} did not come back with {}", said.turn));
+        if let Some(signature) = SIGNATURES.iter().find(|signature| wanted(signature) && !sent.contains(*signature)) {
+            return Err(format!("{signature} did not come back with {}", said.turn));
         }
         match self.provider.thoughts {
             _ if told => Ok(Outcome::Yes),
             Thoughts::Counted if counted && said.thinking.is_empty() => Ok(Outcome::Counted),
             // Without a summary: it costs, and a client has to ask for it.
-            Thoughts::Sealed(OPENAI) if counted && said.thinking.is_empty() => Ok(Outcome::Counted),
+            Thoughts::Signed(OPENAI) if counted && said.thinking.is_empty() => Ok(Outcome::Counted),
             _ => Err(format!("{said:?}")),
         }
     }

@@ -34,7 +34,7 @@ results. `UPDATE_DOCS=1` makes it write the page.
 | tools | two calls at once, and a response to both results |
 | image | a PNG in the message |
 | structured output | a response that follows a JSON schema |
-| thinking | thoughts, and calls after them; if the provider seals its thoughts, it gets the seal back in the next turn |
+| thinking | thoughts, and calls after them; if the provider signs its thoughts, it gets the signature back in the next turn |
 | errors | a 429 with `retry-after`, and a 400, in the client's format |
 | usage | token counts, including cached and thinking tokens, equal the provider's and those in the access log |
 ";

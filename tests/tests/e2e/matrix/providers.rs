@@ -11,8 +11,8 @@ pub enum Thoughts {
     Counted,
     /// Their text.
     Told,
-    /// Their text, with a seal that has to come back.
-    Sealed(&'static str),
+    /// Their text, with a signature that has to come back.
+    Signed(&'static str),
 }
 
 /// A provider.
@@ -27,11 +27,11 @@ pub struct Provider {
     more: fn() -> Value,
 }
 
-/// The seals of the simulator's thoughts.
+/// The signatures of the simulator's thoughts.
 const CLAUDE: &str = "EqQBsim0signature+of/the=thoughts";
 const GEMINI: &str = "c2ltLXRob3VnaHQtc2lnbmF0dXJl";
 pub const OPENAI: &str = "gAAAAABsim0sealed-thoughts==";
-pub const SEALS: [&str; 3] = [CLAUDE, GEMINI, OPENAI];
+pub const SIGNATURES: [&str; 3] = [CLAUDE, GEMINI, OPENAI];
 
 const PLAIN: Provider = Provider {
     name: "openai",
@@ -48,7 +48,7 @@ pub fn all() -> Vec<Provider> {
         PLAIN,
         Provider {
             name: "openai, by responses",
-            thoughts: Thoughts::Sealed(OPENAI),
+            thoughts: Thoughts::Signed(OPENAI),
             more: || json!({"speaks": ["responses"]}),
             ..PLAIN
         },
@@ -64,7 +64,7 @@ pub fn all() -> Vec<Provider> {
             name: "anthropic",
             kind: "anthropic",
             model: "claude-sim",
-            thoughts: Thoughts::Sealed(CLAUDE),
+            thoughts: Thoughts::Signed(CLAUDE),
             ..PLAIN
         },
         Provider {
@@ -72,7 +72,7 @@ pub fn all() -> Vec<Provider> {
             kind: "gemini",
             path: "/v1beta",
             model: "gemini-3-sim",
-            thoughts: Thoughts::Sealed(GEMINI),
+            thoughts: Thoughts::Signed(GEMINI),
             ..PLAIN
         },
         Provider {
@@ -88,7 +88,7 @@ pub fn all() -> Vec<Provider> {
             kind: "vertex-anthropic",
             path: "/v1/projects/p/locations/l/publishers/anthropic",
             model: "claude-sim@20260101",
-            thoughts: Thoughts::Sealed(CLAUDE),
+            thoughts: Thoughts::Signed(CLAUDE),
             ..PLAIN
         },
         Provider {
@@ -96,7 +96,7 @@ pub fn all() -> Vec<Provider> {
             kind: "bedrock",
             path: "",
             model: "anthropic.claude-sim-v1:0",
-            thoughts: Thoughts::Sealed(CLAUDE),
+            thoughts: Thoughts::Signed(CLAUDE),
             ..PLAIN
         },
         Provider {
@@ -104,7 +104,7 @@ pub fn all() -> Vec<Provider> {
             kind: "bedrock-anthropic",
             path: "",
             model: "arn:aws:bedrock:us-east-1:1:inference-profile/anthropic.claude-sim-v1:0",
-            thoughts: Thoughts::Sealed(CLAUDE),
+            thoughts: Thoughts::Signed(CLAUDE),
             ..PLAIN
         },
         Provider {
@@ -124,9 +124,9 @@ pub fn all() -> Vec<Provider> {
 }
 
 impl Thoughts {
-    /// Whether they come with this seal.
-    pub fn sealed_by(self, seal: &str) -> bool {
-        self == Self::Sealed(SEALS.into_iter().find(|known| *known == seal).unwrap_or_default())
+    /// Whether they come with this signature.
+    pub fn signed_by(self, signature: &str) -> bool {
+        self == Self::Signed(SIGNATURES.into_iter().find(|known| *known == signature).unwrap_or_default())
     }
 }
 

@@ -1,4 +1,4 @@
-//! OpenAI's responses, as its clients write and read them: nothing is stored, so that reasoning comes sealed and goes back.
+//! OpenAI's responses, as its clients write and read them: nothing is stored, so that reasoning comes signed and goes back.
 
 use serde_json::{Value, json};
 use sluice_tests::client::Event;

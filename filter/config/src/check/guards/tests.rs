@@ -1,6 +1,6 @@
 //! Valid guardrails, and the mistakes of invalid ones.
 
-use sluice_core::gateway::Gateway;
+use sluice_core::compiled::CompiledConfig;
 use sluice_core::guard::spec::{Action, Side};
 
 use crate::Mistake;
@@ -8,7 +8,7 @@ use crate::file::File;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn compile(guard: &str) -> Result<Gateway, Vec<Mistake>> {
+fn compile(guard: &str) -> Result<CompiledConfig, Vec<Mistake>> {
     let text = format!(
         r#"{{"providers":{{"p":{{"kind":"openai"}}}},"models":{{"m":{{"targets":[{{"provider":"p","model":"x"}}]}}}},
             "teams":{{"t":{{}}}},"keys":[],"guards":{{"g":{guard}}}}}"#
@@ -18,8 +18,8 @@ fn compile(guard: &str) -> Result<Gateway, Vec<Mistake>> {
 
 #[test]
 fn a_guardrail_without_more_words_blocks_both_ways_for_everybody() {
-    let gateway = compile(r#"{"detect":["email"]}"#).unwrap();
-    let guard = &gateway.guards[0];
+    let config = compile(r#"{"detect":["email"]}"#).unwrap();
+    let guard = &config.guards[0];
     assert_eq!((guard.name.as_str(), guard.action), ("g", Action::Block));
     assert_eq!(guard.sides, [Side::Prompts, Side::Answers]);
     assert_eq!(guard.matches, sluice_core::matching::Match::default());

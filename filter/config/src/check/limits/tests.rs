@@ -150,11 +150,11 @@ fn a_rule_stands_with_those_it_can_be_about() {
                              {"match":{"team":"research","model":"chat"},"limits":{"requests_per_minute":3}}]"#;
     let mut file = file(more);
     file.apps.get_mut("bot").unwrap().limits.tokens_per_day = Some(9);
-    let gateway = crate::compile(&file).unwrap();
-    assert_eq!(gateway.rules.len(), 4);
-    let caller = &gateway.keys.values().next().unwrap().caller;
+    let config = crate::compile(&file).unwrap();
+    assert_eq!(config.rules.len(), 4);
+    let caller = &config.keys.values().next().unwrap().caller;
     let meters: Vec<Option<&str>> =
         caller.rules.iter().map(|applied| applied.counter.as_ref().map(|counter| &*counter.name)).collect();
     assert_eq!(meters, [Some("model=chat,team=research/requests/minute"), Some("key=alice/requests/minute")]);
-    assert_eq!(gateway.index.shared("chat").count(), 1);
+    assert_eq!(config.index.shared("chat").count(), 1);
 }

@@ -45,13 +45,13 @@ fn price() -> file::Price {
 #[test]
 fn targets_have_their_own_price_or_the_one_for_the_others() {
     let mut file = good();
-    let gateway = crate::compile(&file).unwrap();
-    let chat = &gateway.models["chat"].targets;
+    let config = crate::compile(&file).unwrap();
+    let chat = &config.models["chat"].targets;
     assert_eq!(chat[0].price.unwrap().plain.cached_input, Rate(125_000));
     assert_eq!(chat[1].price, None);
     file.prices.unpriced = Some(price());
-    let gateway = crate::compile(&file).unwrap();
-    let chat = &gateway.models["chat"].targets;
+    let config = crate::compile(&file).unwrap();
+    let chat = &config.models["chat"].targets;
     assert_eq!(chat[0].price.unwrap().plain.input, Rate(1_250_000));
     assert_eq!(chat[1].price.unwrap().plain.input, Rate(1_000_000));
 }

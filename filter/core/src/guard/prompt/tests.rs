@@ -1,7 +1,7 @@
 //! Tests of the checks on request bodies.
 
+use crate::guard::each_string::each_string;
 use crate::guard::matcher::Wanted;
-use crate::guard::places::each_place;
 use crate::guard::spec::Detector;
 use crate::matching::Match;
 
@@ -272,7 +272,7 @@ fn no_place_of_a_request_is_passed_over() {
     for request in REQUESTS {
         let request: serde_json::Value = serde_json::from_str(request).unwrap();
         assert_eq!(screen_all(&guards, &request.to_string()), Ok(Screened::default()));
-        each_place(&request, &mut |place, body| {
+        each_string(&request, &mut |place, body| {
             places += 1;
             assert_eq!(blocked(screen_all(&guards, &body.to_string())).label, "email", "{place}");
         });

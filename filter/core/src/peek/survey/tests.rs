@@ -8,8 +8,8 @@ fn survey(body: &str) -> Survey {
 }
 
 #[test]
-fn others_reasoning_is_suspected_where_a_seal_names_its_owner_or_is_empty() {
-    for (body, sealed) in [
+fn others_reasoning_is_suspected_where_a_signature_names_its_owner_or_is_empty() {
+    for (body, foreign_reasoning) in [
         (r#"{"input":[{"type":"reasoning","summary":[],"encrypted_content":"anthropic#E"}]}"#, true),
         (r#"{"messages":[{"content":[{"type":"thinking","thinking":"t","signature":"gemini#C"}]}]}"#, true),
         (r#"{"messages":[{"content":[{"type":"redacted_thinking","data":"openai#r.g"}]}]}"#, true),
@@ -21,7 +21,7 @@ fn others_reasoning_is_suspected_where_a_seal_names_its_owner_or_is_empty() {
         (r#"{"input":"gemini","signature":["",""]}"#, false),
         ("[]", false),
     ] {
-        assert_eq!(survey(body).sealed, sealed, "{body}");
+        assert_eq!(survey(body).foreign_reasoning, foreign_reasoning, "{body}");
     }
 }
 
@@ -200,11 +200,11 @@ pub(crate) mod properties {
         false
     }
 
-    /// Searches for seals without looking for literals.
+    /// Searches for signatures without looking for literals.
     fn may_hold(text: &str) -> bool {
         let owned = |owner: &str| text.contains(&format!("\"{owner}#"));
-        let unsealed = [r#""signature":"""#, r#""signature": """#];
-        unsealed.iter().any(|none| text.contains(none)) || ["gemini", "openai", "anthropic"].into_iter().any(owned)
+        let unsigned = [r#""signature":"""#, r#""signature": """#];
+        unsigned.iter().any(|none| text.contains(none)) || ["gemini", "openai", "anthropic"].into_iter().any(owned)
     }
 
     proptest! {
@@ -234,9 +234,9 @@ pub(crate) mod properties {
         }
 
         #[test]
-        fn seals_are_found_as_in_the_whole_text(body in body()) {
+        fn signatures_are_found_as_in_the_whole_text(body in body()) {
             let spaced = body.contains("\"signature\"") && body.contains("\"\"");
-            let (old, new) = (may_hold(&body), survey(&body).sealed);
+            let (old, new) = (may_hold(&body), survey(&body).foreign_reasoning);
             prop_assert!(new || !old, "{}", body);
             prop_assert!(old || !new || spaced, "{}", body);
         }

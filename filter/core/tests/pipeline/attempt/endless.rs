@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::time::Duration;
 
 use allocation_counter::measure;
-use sluice_core::exchange::attempt::stream::{DialectPair, Relay};
-use sluice_core::exchange::failure::Failure;
-use sluice_core::exchange::request_state::{RequestState, Silence, Stage};
-use sluice_core::exchange::{Effect, Flow, Unreadable, View};
+use sluice_core::pipeline::attempt::stream::{DialectPair, Relay};
+use sluice_core::pipeline::failure::Failure;
+use sluice_core::pipeline::request_state::{RequestState, Silence, Stage};
+use sluice_core::pipeline::{Effect, Flow, Unreadable, View};
 use sluice_core::routing::patience::Patience;
 use sluice_wire::dialect::{Client, Provider, anthropic, bedrock, openai_chat};
 use sluice_wire::framing::eventstream;

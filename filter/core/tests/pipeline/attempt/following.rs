@@ -1,6 +1,6 @@
 //! The target after a failed attempt: never one that cannot take the request, and the same target if its connection was stale.
 
-use sluice_core::exchange::metric;
+use sluice_core::pipeline::metric;
 
 use super::*;
 #[cfg(target_arch = "wasm32")]
@@ -31,7 +31,7 @@ fn a_target_without_words_for_the_request_is_passed_over_and_the_list_goes_on() 
 
 #[test]
 fn a_lost_connection_is_made_anew_once_and_says_nothing_of_the_target() {
-    let (worker, shared) = (Rc::new(Worker::new(gateway(), [7; 16])), Rc::<Shared>::default());
+    let (worker, shared) = (Rc::new(Worker::new(config(), [7; 16])), Rc::<Shared>::default());
     let ask = |scripts: &[Script]| {
         let body = r#"{"model":"chat","messages":[{"role":"user","content":"hi"}]}"#;
         Envoy::with(worker.clone(), shared.clone()).chat(body, scripts)
@@ -52,7 +52,7 @@ fn a_lost_connection_is_made_anew_once_and_says_nothing_of_the_target() {
 /// One request loses as many connections as a pool may have, and no more than the limit.
 #[test]
 fn connections_that_had_served_are_lost_one_after_the_other_and_none_of_it_counts() {
-    let (worker, shared) = (Rc::new(Worker::new(gateway(), [7; 16])), Rc::<Shared>::default());
+    let (worker, shared) = (Rc::new(Worker::new(config(), [7; 16])), Rc::<Shared>::default());
     let ask = |body: &str, scripts: &[Script]| Envoy::with(worker.clone(), shared.clone()).chat(body, scripts);
     let chat = r#"{"model":"chat","messages":[{"role":"user","content":"hi"}]}"#;
     for _ in 0..6 {

@@ -8,10 +8,10 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::envoy::SECRET;
-use sluice_core::gateway::Gateway;
+use sluice_core::compiled::CompiledConfig;
 use sluice_wire::framing::eventstream;
 
-fn gateway() -> Rc<Gateway> {
+fn config() -> Rc<CompiledConfig> {
     let hash: String = Sha256::digest(SECRET).iter().map(|byte| format!("{byte:02x}")).collect();
     let file = serde_json::json!({
         "providers": {
@@ -33,7 +33,7 @@ fn gateway() -> Rc<Gateway> {
 
 /// A messages request with the headers of coding agents.
 fn messages(model: &str, more: &str, providers: &[Script]) -> Seen {
-    let envoy = Envoy::with(Rc::new(Worker::new(gateway(), [7; 16])), Rc::<Shared>::default());
+    let envoy = Envoy::with(Rc::new(Worker::new(config(), [7; 16])), Rc::<Shared>::default());
     let body =
         format!(r#"{{"model":"{model}","max_tokens":32000,{more}"messages":[{{"role":"user","content":"hi"}}]}}"#);
     let headers: [(&str, &[u8]); 3] = [

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluice_core::exchange::property;
+use sluice_core::pipeline::property;
 
 use super::*;
 #[cfg(target_arch = "wasm32")]
@@ -18,12 +18,12 @@ struct Line {
 
 impl Line {
     fn new() -> Self {
-        Self { worker: Rc::new(Worker::new(gateway(), [7; 16])), shared: Rc::default() }
+        Self { worker: Rc::new(Worker::new(config(), [7; 16])), shared: Rc::default() }
     }
 
     /// Another worker of the same Envoy.
     fn beside(&self) -> Self {
-        Self { worker: Rc::new(Worker::new(gateway(), [8; 16])), shared: self.shared.clone() }
+        Self { worker: Rc::new(Worker::new(config(), [8; 16])), shared: self.shared.clone() }
     }
 
     fn ask(&self, seconds: u64, model: &str, providers: &[Script]) -> Seen {
@@ -33,8 +33,8 @@ impl Line {
 
     /// Whether nothing is stored in the circuit of the target with the keys.
     fn is_clean(&self) -> bool {
-        let cells = &self.worker.gateway.models["keys"].targets[0].cells;
-        let settings = &self.worker.gateway.circuit;
+        let cells = &self.worker.config.models["keys"].targets[0].cells;
+        let settings = &self.worker.config.circuit;
         let standing = circuit::read(&*self.shared, cells).standing(Time(1_800_000_001_000_000_000), settings);
         matches!(standing, circuit::CircuitState::Closed { clean: true })
     }

@@ -115,8 +115,8 @@ fn blocks_of_reasoning_in_a_stream_are_numbered_as_openais_library_wants_them() 
 }
 
 #[test]
-fn two_seals_in_a_row_stay_two() {
-    let part = |seal: &str| format!(r#"{{"text":"","thoughtSignature":"{seal}"}}"#);
+fn two_signatures_in_a_row_stay_two() {
+    let part = |signature: &str| format!(r#"{{"text":"","thoughtSignature":"{signature}"}}"#);
     let event = |parts: &str, more: &str| {
         format!("data: {{\"candidates\":[{{\"content\":{{\"role\":\"model\",\"parts\":[{parts}]}}{more}}}]}}\n\n")
     };
@@ -125,8 +125,12 @@ fn two_seals_in_a_row_stay_two() {
         + &event(r#"{"text":"so it is"}"#, r#","finishReason":"STOP""#);
     for path in ["/v1/messages", "/v1/responses", "/v1/chat/completions"] {
         let seen = asked(path, "gemini", &[sse(&[&stream])]);
-        let seals = ["\"gemini#text:QUFBQQ==\"", "\"gemini#text:QkJCQg==\""];
-        assert!(seals.iter().all(|seal| seen.body.contains(seal)) || path == "/v1/responses", "{path}: {}", seen.body);
+        let signatures = ["\"gemini#text:QUFBQQ==\"", "\"gemini#text:QkJCQg==\""];
+        assert!(
+            signatures.iter().all(|signature| seen.body.contains(signature)) || path == "/v1/responses",
+            "{path}: {}",
+            seen.body
+        );
         assert!(!seen.body.contains("==gemini"), "{path}: {}", seen.body);
         assert_eq!(texts(&seen), "so it is", "{path}");
     }

@@ -69,7 +69,7 @@ fn outputs_are_not_passed_to_a_provider_that_refuses_them() {
 }
 
 #[test]
-fn a_seal_of_googles_reaches_google_however_it_is_wrapped() {
+fn a_signature_of_googles_reaches_google_however_it_is_wrapped() {
     let call = |more: Value| {
         let mut call = value!({"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}});
         call.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use serde_json::{Value, json as tree};
-use sluice_core::exchange::{metric, property};
+use sluice_core::pipeline::{metric, property};
 
 use crate::envoy::{Envoy, Script, Seen, json, sse};
 #[cfg(target_arch = "wasm32")]

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use serde_json::json;
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 use sluice_core::store::{Counter, LimitWindow, embedded};
 use sluice_wire::time::Time;
 
@@ -42,8 +42,8 @@ impl Till {
             sha256(SECRET),
             sha256(OTHER)
         );
-        let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-        Self { worker: Rc::new(Worker::new(Rc::new(gateway), [7; 16])), shared: Rc::default() }
+        let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        Self { worker: Rc::new(Worker::new(Rc::new(config), [7; 16])), shared: Rc::default() }
     }
 
     fn send(&self, method: &str, path: &str, content_type: &str, body: &str, script: &[Script]) -> Seen {

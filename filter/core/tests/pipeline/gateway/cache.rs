@@ -3,14 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_core::exchange::worker::Worker;
-use sluice_core::exchange::{metric, property};
+use sluice_core::pipeline::worker::Worker;
+use sluice_core::pipeline::{metric, property};
 
 use crate::envoy::{Envoy, SECRET, Script, Seen, json, sse};
 use crate::shared::Shared;
 
 use super::CHAT;
-use super::routing::{Gate, good, send};
+use super::routing::{TestGateway, good, send};
 use super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -22,8 +22,8 @@ const STREAM: [&str; 3] = [
     "data: [DONE]\n\n",
 ];
 
-fn cached() -> Gate {
-    Gate::new(CACHE, "", "")
+fn cached() -> TestGateway {
+    TestGateway::new(CACHE, "", "")
 }
 
 fn word(seen: &Seen) -> Option<&str> {
@@ -45,10 +45,10 @@ fn is_kept(seen: &Seen, kept: bool) {
 
 #[test]
 fn the_same_request_is_answered_with_the_same_bytes_and_no_provider() {
-    let gate = cached();
-    let first = gate.ask(&[], &[good()]);
+    let gateway = cached();
+    let first = gateway.ask(&[], &[good()]);
     assert_eq!((word(&first), &first.counted), (Some("miss"), &vec![metric::CACHE_MISS, metric::CACHE_STORED]));
-    let second = send(gate.envoy().after(Duration::from_secs(30)), "chat", false, &[], &[]);
+    let second = send(gateway.envoy().after(Duration::from_secs(30)), "chat", false, &[], &[]);
     is_hit(&second);
     assert_eq!((&second.body, second.headers.text("content-type")), (&first.body, Some("application/json")));
     let told =
@@ -68,8 +68,8 @@ fn the_same_request_is_answered_with_the_same_bytes_and_no_provider() {
 
 #[test]
 fn a_stream_is_given_again_as_one() {
-    let gate = cached();
-    let ask = |scripts: &[Script]| send(gate.envoy(), "chat", true, &[], scripts);
+    let gateway = cached();
+    let ask = |scripts: &[Script]| send(gateway.envoy(), "chat", true, &[], scripts);
     let first = ask(&[sse(&STREAM)]);
     is_kept(&first, true);
     let second = ask(&[]);
@@ -80,18 +80,18 @@ fn a_stream_is_given_again_as_one() {
 
 #[test]
 fn after_its_time_an_answer_is_asked_for_again() {
-    let gate = cached();
-    gate.ask(&[], &[good()]);
-    let later = |seconds| gate.envoy().after(Duration::from_secs(seconds));
+    let gateway = cached();
+    gateway.ask(&[], &[good()]);
+    let later = |seconds| gateway.envoy().after(Duration::from_secs(seconds));
     is_hit(&send(later(59), "chat", false, &[], &[]));
     assert_eq!(word(&send(later(61), "chat", false, &[], &[good()])), Some("miss"));
 }
 
 #[test]
 fn a_model_without_a_cache_says_nothing_of_one() {
-    let gate = Gate::new("", "", "");
+    let gateway = TestGateway::new("", "", "");
     for _ in 0..2 {
-        let seen = gate.ask(&[], &[good()]);
+        let seen = gateway.ask(&[], &[good()]);
         assert_eq!((word(&seen), seen.counted.len()), (None, 0));
     }
 }
@@ -106,7 +106,7 @@ fn what_did_not_come_to_its_end_or_is_no_answer_is_not_kept() {
         (false, json(400, r#"{"error":{"message":"no"}}"#)),
         (false, json(200, r#"{"error":{"message":"no"}}"#)),
     ] {
-        let seen = send(Gate::with(ONCE, "", "").envoy(), "chat", stream, &[], std::slice::from_ref(&script));
+        let seen = send(TestGateway::with(ONCE, "", "").envoy(), "chat", stream, &[], std::slice::from_ref(&script));
         is_kept(&seen, false);
         assert!(seen.counted.contains(&metric::CACHE_MISS), "{script:?}");
     }
@@ -134,50 +134,55 @@ fn an_answer_that_a_content_filter_ended_is_not_kept_and_one_that_speaks_of_it_i
 fn an_answer_of_a_lower_tier_is_not_kept_and_one_of_a_fallback_is() {
     let tiers = r#""targets":[{"provider":"one","model":"x"},{"provider":"two","model":"x","tier":2}],
         "allow_lower_tier":true,"cache":{"ttl":"1m"}"#;
-    let seen = Gate::with(tiers, "", "").ask(&[], &[json(503, ""), good()]);
+    let seen = TestGateway::with(tiers, "", "").ask(&[], &[json(503, ""), good()]);
     assert_eq!((seen.status, &seen.log["lower_tier"]), (200, &2.into()));
     is_kept(&seen, false);
-    let gate = cached();
-    is_kept(&gate.ask(&[], &[json(503, ""), good()]), true);
-    let hit = gate.ask(&[], &[]);
+    let gateway = cached();
+    is_kept(&gateway.ask(&[], &[json(503, ""), good()]), true);
+    let hit = gateway.ask(&[], &[]);
     assert_eq!(hit.headers.text("x-sluice-provider"), Some("two"));
 }
 
 #[test]
 fn a_client_may_refuse_what_is_kept_or_that_anything_is() {
-    let gate = cached();
-    let ask = |value: &str, scripts: &[Script]| gate.ask(&[("cache-control", value)], scripts);
+    let gateway = cached();
+    let ask = |value: &str, scripts: &[Script]| gateway.ask(&[("cache-control", value)], scripts);
     let refused = ask("no-store", &[good()]);
     assert_eq!(word(&refused), Some("bypass"));
     is_kept(&refused, false);
     let fresh = ask("no-cache", &[good()]);
     assert_eq!((word(&fresh), fresh.received.len()), (Some("bypass"), 1));
     is_kept(&fresh, true);
-    is_hit(&gate.ask(&[], &[]));
+    is_hit(&gateway.ask(&[], &[]));
     assert_eq!(word(&ask("no-store", &[good()])), Some("bypass"), "though there is one");
 }
 
 #[test]
 fn who_directs_a_requests_way_neither_reads_nor_fills() {
-    let gate = Gate::new(CACHE, r#","control":["route","fallback","targets"]"#, "");
-    gate.ask(&[], &[good()]);
+    let gateway = TestGateway::new(CACHE, r#","control":["route","fallback","targets"]"#, "");
+    gateway.ask(&[], &[good()]);
     for header in [("x-sluice-route", "one"), ("x-sluice-route", "cheapest"), ("x-sluice-fallback", "off")] {
-        let seen = gate.ask(&[header], &[good()]);
+        let seen = gateway.ask(&[header], &[good()]);
         assert_eq!(word(&seen), Some("bypass"), "{header:?}");
         is_kept(&seen, false);
     }
-    let named = send(gate.envoy(), "one/x", false, &[], &[good()]);
+    let named = send(gateway.envoy(), "one/x", false, &[], &[good()]);
     assert_eq!((word(&named), named.received.len()), (None, 1));
 }
 
 #[test]
 fn what_a_provider_goes_on_with_is_asked_every_time() {
-    let gate = Gate::new(CACHE, r#","endpoints":["*"]"#, "");
+    let gateway = TestGateway::new(CACHE, r#","endpoints":["*"]"#, "");
     for field in [r#""background":true"#, r#""conversation":"conv_1""#, r#""conversation":{"id":"conv_1"}"#] {
         let body = format!(r#"{{"model":"chat","input":"hi",{field}}}"#);
         let answer = json(200, r#"{"object":"response","id":"resp_1","status":"completed","model":"x","output":[]}"#);
-        let seen =
-            gate.envoy().send("POST", "/v1/responses", &[("api-key", SECRET.as_bytes())], body.as_bytes(), &[answer]);
+        let seen = gateway.envoy().send(
+            "POST",
+            "/v1/responses",
+            &[("api-key", SECRET.as_bytes())],
+            body.as_bytes(),
+            &[answer],
+        );
         assert_eq!(word(&seen), Some("bypass"), "{field}: {}", seen.body);
         is_kept(&seen, false);
     }
@@ -185,10 +190,10 @@ fn what_a_provider_goes_on_with_is_asked_every_time() {
 
 #[test]
 fn one_byte_or_another_format_or_a_header_that_changes_answers_is_another_request() {
-    let gate = cached();
+    let gateway = cached();
     let message = |version: &str, body: &str| {
         let headers: [(&str, &[u8]); 2] = [("api-key", SECRET.as_bytes()), ("anthropic-beta", version.as_bytes())];
-        gate.envoy().send("POST", "/v1/messages", &headers, body.as_bytes(), &[good()])
+        gateway.envoy().send("POST", "/v1/messages", &headers, body.as_bytes(), &[good()])
     };
     let body = r#"{"model":"chat","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
     for (path, beta, body, expected) in [
@@ -202,7 +207,7 @@ fn one_byte_or_another_format_or_a_header_that_changes_answers_is_another_reques
     ] {
         let key: [(&str, &[u8]); 1] = [("api-key", SECRET.as_bytes())];
         let seen = match path {
-            CHAT => gate.envoy().send("POST", CHAT, &key, body.as_bytes(), &[good()]),
+            CHAT => gateway.envoy().send("POST", CHAT, &key, body.as_bytes(), &[good()]),
             _ => message(beta, body),
         };
         assert_eq!(word(&seen), Some(expected), "{path} {beta} {body}: {}", seen.body);
@@ -212,11 +217,11 @@ fn one_byte_or_another_format_or_a_header_that_changes_answers_is_another_reques
 #[test]
 fn a_route_to_other_targets_has_answers_of_its_own() {
     let routes = r#","routes":[{"match":{"headers":{"x-env":"eu"}},"targets":["two"]}],"cache":{"ttl":"1m"}"#;
-    let gate = Gate::new(routes, "", "");
-    gate.ask(&[], &[good()]);
-    let eu = gate.ask(&[("x-env", "eu")], &[good()]);
+    let gateway = TestGateway::new(routes, "", "");
+    gateway.ask(&[], &[good()]);
+    let eu = gateway.ask(&[("x-env", "eu")], &[good()]);
     assert_eq!((word(&eu), eu.headers.text("x-sluice-provider")), (Some("miss"), Some("two")));
-    let eu = gate.ask(&[("x-env", "eu")], &[]);
+    let eu = gateway.ask(&[("x-env", "eu")], &[]);
     assert_eq!((word(&eu), eu.headers.text("x-sluice-provider")), (Some("hit"), Some("two")));
 }
 
@@ -272,7 +277,7 @@ fn a_shorter_time_holds_for_what_is_kept_already_and_a_longer_one_for_what_comes
     let shared: Rc<Shared> = Rc::default();
     let model = |ttl: &str| format!(r#","cache":{{"ttl":"{ttl}"}}"#);
     let at = |ttl: &str, seconds: u64, scripts: &[Script]| {
-        let worker = Gate::new(&model(ttl), "", "").worker;
+        let worker = TestGateway::new(&model(ttl), "", "").worker;
         let envoy = Envoy::with(worker, shared.clone()).after(Duration::from_secs(seconds));
         word(&send(envoy, "chat", false, &[], scripts)).map(str::to_owned)
     };
@@ -286,16 +291,16 @@ fn a_shorter_time_holds_for_what_is_kept_already_and_a_longer_one_for_what_comes
 fn a_hit_counts_as_a_request_and_uses_nothing() {
     let more = r#","prices":{"unpriced":{"input":1,"output":1}}"#;
     let limits = r#","limits":{"requests_per_minute":3,"tokens_per_minute":5000},"budget":{"total":1}"#;
-    let gate = Gate::new(CACHE, limits, more);
-    gate.ask(&[], &[good()]);
+    let gateway = TestGateway::new(CACHE, limits, more);
+    gateway.ask(&[], &[good()]);
     let left = |seen: &Seen| {
         ["requests", "tokens"]
             .map(|what| seen.headers.text(&format!("x-ratelimit-remaining-{what}")).map(str::to_owned))
     };
-    let (second, third) = (gate.ask(&[], &[]), gate.ask(&[], &[]));
+    let (second, third) = (gateway.ask(&[], &[]), gateway.ask(&[], &[]));
     is_hit(&third);
     assert_eq!([left(&second)[0].as_deref(), left(&third)[0].as_deref()], [Some("1"), Some("0")]);
-    let refused = gate.ask(&[], &[]);
+    let refused = gateway.ask(&[], &[]);
     assert_eq!((refused.status, word(&refused)), (429, None), "limits come before the cache");
 }
 
@@ -304,9 +309,9 @@ fn a_model_that_serves_instead_gives_its_own_answers() {
     let models = r#""targets":[{"provider":"one","model":"x"}],"cache":{"ttl":"1m"}},
         "cheap":{"targets":[{"provider":"two","model":"x"}],"cache":{"ttl":"1m"}"#;
     let budget = r#","budget":{"total":0.0001,"then_model":"cheap"}"#;
-    let gate = Gate::with(models, budget, r#","prices":{"unpriced":{"input":1,"output":1}}"#);
+    let gateway = TestGateway::with(models, budget, r#","prices":{"unpriced":{"input":1,"output":1}}"#);
     for (scripts, expected) in [(&[good()][..], "miss"), (&[], "hit")] {
-        let seen = gate.ask(&[], scripts);
+        let seen = gateway.ask(&[], scripts);
         assert_eq!((seen.status, word(&seen)), (200, Some(expected)));
         let told = ["x-sluice-provider", "x-sluice-instead-of"].map(|name| seen.headers.text(name));
         assert_eq!((told, &seen.log["instead"]), ([Some("two"), Some("chat")], &"cheap".into()), "{expected}");
@@ -315,9 +320,9 @@ fn a_model_that_serves_instead_gives_its_own_answers() {
 
 #[test]
 fn spans_say_who_asked_for_an_answer_that_no_attempt_was_made_for() {
-    let gate = Gate::new(CACHE, "", r#","tracing":{"url":"http://collector:4318"}"#);
-    gate.ask(&[], &[good()]);
-    let seen = gate.ask(&[], &[]);
+    let gateway = TestGateway::new(CACHE, "", r#","tracing":{"url":"http://collector:4318"}"#);
+    gateway.ask(&[], &[good()]);
+    let seen = gateway.ask(&[], &[]);
     let told = |name: &str| seen.properties.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
     assert_eq!([told(property::KEY), told(property::MODEL), told(property::STRATEGY)], [Some("k"), Some("chat"), None]);
 }

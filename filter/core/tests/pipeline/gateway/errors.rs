@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 
 use crate::envoy::{Envoy, SECRET, Script, Seen, json};
 
@@ -120,17 +120,17 @@ fn a_key_is_found_in_whichever_header_it_stands() {
         r#"{{"providers":{{"oai":{{"kind":"openai"}}}},"models":{{"m":{{"targets":[{{"provider":"oai","model":"gpt"}}]}}}},
             "teams":{{"t":{{}}}},"keys":[{{"id":"k","team":"t","sha256":"{hash}"}}]}}"#
     );
-    let gateway = Rc::new(sluice_config::from_json(file.as_bytes()).unwrap());
+    let config = Rc::new(sluice_config::from_json(file.as_bytes()).unwrap());
     let ours = SECRET.as_bytes();
     for headers in [
         [("authorization", &b"Bearer sk-ant-oat01-another"[..]), ("x-api-key", ours)],
         [("authorization", b"Basic eDp5"), ("api-key", ours)],
         [("x-api-key", b"another"), ("api-key", ours)],
     ] {
-        let envoy = Envoy::with(Rc::new(Worker::new(gateway.clone(), [7; 16])), Rc::default());
+        let envoy = Envoy::with(Rc::new(Worker::new(config.clone(), [7; 16])), Rc::default());
         assert_eq!(envoy.send("GET", "/v1/models", &headers, b"", &[]).status, 200, "{headers:?}");
     }
-    let envoy = Envoy::with(Rc::new(Worker::new(gateway.clone(), [7; 16])), Rc::default());
+    let envoy = Envoy::with(Rc::new(Worker::new(config.clone(), [7; 16])), Rc::default());
     let others = [("authorization", &b"Bearer other"[..]), ("x-api-key", b"another")];
     assert_eq!(envoy.send("GET", "/v1/models", &others, b"", &[]).status, 401);
 }

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use sluice_core::exchange::metric;
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::metric;
+use sluice_core::pipeline::worker::Worker;
 
 use crate::envoy::{Envoy, Script, Seen, json, sse};
 use crate::shared::Shared;
@@ -200,8 +200,8 @@ fn an_answer_that_is_not_the_json_asked_for_is_asked_for_elsewhere_or_again() {
                   "unchecked":{"targets":[{"provider":"oai","model":"gpt"}]}},
         "teams":{"t":{}},"keys":[{"id":"k","team":"t","sha256":"HASH"}]}"#
         .replace("HASH", &super::spending::sha256(crate::envoy::SECRET));
-    let gateway = Rc::new(sluice_config::from_json(file.as_bytes()).unwrap());
-    let worker = Rc::new(Worker::new(gateway, [7; 16]));
+    let config = Rc::new(sluice_config::from_json(file.as_bytes()).unwrap());
+    let worker = Rc::new(Worker::new(config, [7; 16]));
     let ask = |model: &str, stream: bool| {
         format!(
             r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":"n?"}}],"response_format":{{"type":"json_schema",
@@ -252,8 +252,8 @@ fn shared_cache(guard: &str) -> (Rc<Worker>, Rc<Shared>) {
         hash("sk-strict"),
         hash("sk-lenient")
     );
-    let gateway = Rc::new(sluice_config::from_json(file.as_bytes()).unwrap());
-    (Rc::new(Worker::new(gateway, [7; 16])), Rc::default())
+    let config = Rc::new(sluice_config::from_json(file.as_bytes()).unwrap());
+    (Rc::new(Worker::new(config, [7; 16])), Rc::default())
 }
 
 #[test]
@@ -395,8 +395,8 @@ fn no_place_of_an_answer_that_passes_unchanged_is_passed_over() {
                 "teams":{{"t":{{}}}},"keys":[{{"id":"k","team":"t","sha256":"{}"}}]{file}}}"#,
             super::spending::sha256(crate::envoy::SECRET)
         );
-        let gateway = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|wrong| panic!("{wrong:?}"));
-        Rc::new(Worker::new(Rc::new(gateway), [7; 16]))
+        let config = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|wrong| panic!("{wrong:?}"));
+        Rc::new(Worker::new(Rc::new(config), [7; 16]))
     };
     for (path, model, whole, stream) in places() {
         for (streams, script) in [(false, json(200, &whole)), (true, stream)] {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 
 use crate::envoy::{Envoy, SECRET, Script, Seen, json};
 use crate::shared::Shared;
@@ -24,8 +24,8 @@ fn ask(path: &str, body: &str, scripts: &[Script]) -> Seen {
             "teams":{{"t":{{}}}},"keys":[{{"id":"k","team":"t","sha256":"{}"}}]}}"#,
         sha256(SECRET),
     );
-    let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-    let worker = Rc::new(Worker::new(Rc::new(gateway), [7; 16]));
+    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let worker = Rc::new(Worker::new(Rc::new(config), [7; 16]));
     let headers = [("api-key", SECRET.as_bytes())];
     Envoy::with(worker, Rc::<Shared>::default()).send("POST", path, &headers, body.as_bytes(), scripts)
 }
@@ -78,20 +78,26 @@ fn where_no_target_has_it_the_answer_says_that_it_was_left_out() {
 }
 
 #[test]
-fn reasoning_that_another_provider_has_sealed_does_not_reach_one_that_would_refuse_it() {
-    let item = |seal: &str| format!(r#"{{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"{seal}"}}"#);
-    let input = |seal: &str| {
-        let (item, search) = (item(seal), format!("{SEARCH},{FUNCTION}"));
+fn reasoning_that_another_provider_has_signed_does_not_reach_one_that_would_refuse_it() {
+    let item = |signature: &str| {
+        format!(r#"{{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"{signature}"}}"#)
+    };
+    let input = |signature: &str| {
+        let (item, search) = (item(signature), format!("{SEARCH},{FUNCTION}"));
         format!(
             r#"{{"model":"m","input":[{{"role":"user","content":"hi"}},{item},{{"role":"user","content":"and?"}}],"tools":[{search}]}}"#
         )
     };
     let answer = r#"{"id":"resp_1","object":"response","model":"gpt-5","status":"completed","output":[]}"#;
-    for (seal, left_out) in [("gemini#C", true), ("anthropic#E", true), ("gAAAA", false)] {
-        let seen = ask(RESPONSES, &input(seal), &[json(200, answer)]);
+    for (signature, left_out) in [("gemini#C", true), ("anthropic#E", true), ("gAAAA", false)] {
+        let seen = ask(RESPONSES, &input(signature), &[json(200, answer)]);
         assert_eq!(seen.status, 200, "{}", seen.body);
-        assert_eq!(seen.received[0].body.contains("encrypted_content"), !left_out, "{seal}");
-        assert_eq!(seen.headers.text("x-sluice-dropped"), left_out.then_some("input[].encrypted_content"), "{seal}");
+        assert_eq!(seen.received[0].body.contains("encrypted_content"), !left_out, "{signature}");
+        assert_eq!(
+            seen.headers.text("x-sluice-dropped"),
+            left_out.then_some("input[].encrypted_content"),
+            "{signature}"
+        );
     }
     let thinking = r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[
         {"type":"thinking","thinking":"t","signature":"gemini#C"},{"type":"text","text":"a"}]},{"role":"user","content":"and?"}],

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use serde_json::{Value, json};
-use sluice_core::exchange::worker::Worker;
-use sluice_core::gateway::Gateway;
+use sluice_core::compiled::CompiledConfig;
+use sluice_core::pipeline::worker::Worker;
 use sluice_core::routing::spec::ModelKind;
 
 use crate::envoy::{Envoy, SECRET};
@@ -27,9 +27,9 @@ fn get(path: &str, anthropics: bool) -> (u16, Value) {
         some.join(","),
         sha256(SECRET)
     );
-    let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-    let gateway = Gateway { since: Some(1_800_000_000), ..gateway };
-    let envoy = Envoy::with(Rc::new(Worker::new(Rc::new(gateway), [7; 16])), Rc::new(Shared::default()));
+    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let config = CompiledConfig { since: Some(1_800_000_000), ..config };
+    let envoy = Envoy::with(Rc::new(Worker::new(Rc::new(config), [7; 16])), Rc::new(Shared::default()));
     let key = ("x-api-key", SECRET.as_bytes());
     let headers = if anthropics { vec![key, ("anthropic-version", b"2023-06-01")] } else { vec![key] };
     let seen = envoy.send("GET", path, &headers, b"", &[]);

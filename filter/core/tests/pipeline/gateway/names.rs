@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use serde_json::{Value, json as value};
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 use sluice_core::store::{Counter, LimitWindow, embedded};
 use sluice_wire::time::Time;
 
@@ -51,8 +51,8 @@ impl Site {
             sha256(CONTROLS),
             sha256(HAIKUS),
         );
-        let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-        Self { worker: Rc::new(Worker::new(Rc::new(gateway), [7; 16])), shared: Rc::default() }
+        let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        Self { worker: Rc::new(Worker::new(Rc::new(config), [7; 16])), shared: Rc::default() }
     }
 
     fn send(&self, method: &str, path: &str, secret: &str, body: &str, script: &[Script]) -> Seen {
@@ -294,8 +294,8 @@ fn uploaded(models: &str, asked: &[&str]) -> (Site, Seen) {
             "teams":{{"t":{{}}}},"keys":[{{"id":"k","team":"t","sha256":"{}","models":[{models}],"endpoints":["/v1/*"]}}]{more}}}"#,
         sha256(SECRET)
     );
-    let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-    let site = Site { worker: Rc::new(Worker::new(Rc::new(gateway), [7; 16])), shared: Rc::default() };
+    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let site = Site { worker: Rc::new(Worker::new(Rc::new(config), [7; 16])), shared: Rc::default() };
     let line = |model: &&str| {
         let body =
             value!({"model": model, "max_completion_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_core::exchange::failure::Failure;
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::failure::Failure;
+use sluice_core::pipeline::worker::Worker;
 use sluice_wire::error::{ApiError, ErrorKind};
 
 use crate::envoy::{Envoy, SECRET};

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 
 use crate::envoy::{Envoy, SECRET, Script, Seen, json};
 use crate::shared::Shared;
@@ -24,8 +24,8 @@ pub(super) fn envoy(key: &str) -> Envoy {
             "keys":[{{"id":"k","team":"t","sha256":"{}"{key}}}]}}"#,
         sha256(SECRET)
     );
-    let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-    Envoy::with(Rc::new(Worker::new(Rc::new(gateway), [7; 16])), Rc::new(Shared::default()))
+    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    Envoy::with(Rc::new(Worker::new(Rc::new(config), [7; 16])), Rc::new(Shared::default()))
 }
 
 fn post(path: &str, content_type: &str, body: &str, scripts: &[Script]) -> Seen {

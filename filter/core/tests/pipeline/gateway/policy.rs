@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use serde_json::Value;
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 
 use crate::envoy::{Envoy, SECRET, Script, Seen, json};
 use crate::shared::Shared;
@@ -33,8 +33,8 @@ fn parts(key: &str, team: &str, model: &str) -> (Rc<Worker>, Rc<Shared>) {
             "keys":[{{"id":"k","team":"t","sha256":"{}","forbid":[{key}],"limits":{{"requests_per_minute":1}}}}]}}"#,
         sha256(SECRET)
     );
-    let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-    (Rc::new(Worker::new(Rc::new(gateway), [7; 16])), Rc::new(Shared::default()))
+    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    (Rc::new(Worker::new(Rc::new(config), [7; 16])), Rc::new(Shared::default()))
 }
 
 fn ask(envoy: Envoy, path: &str, body: &str) -> Seen {

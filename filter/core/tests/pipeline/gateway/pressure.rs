@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::rc::Rc;
 
-use sluice_core::exchange::gateway::{Exchange, Outcome};
-use sluice_core::exchange::worker::Worker;
-use sluice_core::exchange::{Event, Flow, Unreadable, View, metric};
+use sluice_core::pipeline::gateway::{Outcome, RequestPipeline};
+use sluice_core::pipeline::worker::Worker;
+use sluice_core::pipeline::{Event, Flow, Unreadable, View, metric};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
@@ -52,7 +52,7 @@ fn code(seen: &Seen) -> (u16, String) {
 
 /// A request with complete headers and an incomplete body.
 struct Arriving {
-    exchange: Exchange,
+    pipeline: RequestPipeline,
     message: Headers,
 }
 
@@ -83,7 +83,7 @@ impl View for Headers {
 fn asks(worker: &Rc<Worker>, method: &str, path: &str, more: &[(&'static str, &str)]) -> (Arriving, Option<u16>) {
     let fixed = [(":method", method), (":path", path), ("api-key", SECRET)];
     let headers = fixed.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())).collect();
-    let mut arriving = Arriving { exchange: Exchange::new(worker.clone()), message: Headers(headers) };
+    let mut arriving = Arriving { pipeline: RequestPipeline::new(worker.clone()), message: Headers(headers) };
     let status = arriving.step(Event::RequestHeaders { end: false });
     (arriving, status)
 }
@@ -96,7 +96,7 @@ impl Arriving {
     /// The status of the gateway's response to this event, if any.
     fn step(&mut self, event: Event) -> Option<u16> {
         let mut effects = Vec::new();
-        let outcome = self.exchange.request(event, &self.message, &Shared::default(), &mut effects);
+        let outcome = self.pipeline.request(event, &self.message, &Shared::default(), &mut effects);
         match outcome {
             Outcome::Step(Flow::Pause) => None,
             Outcome::Step(Flow::Reply(reply)) => Some(reply.status),
@@ -112,13 +112,13 @@ fn bodies_of_one_key_wait_for_their_turn_before_they_are_read() {
     let send = || arrive(&worker, &[("content-length", &declared)]);
     let under_way = [send(), send()];
     assert!(under_way.iter().all(|(_, refused)| refused.is_none()));
-    assert_eq!(worker.gate.held(), 62 * MIB);
+    assert_eq!(worker.memory_limiter.held(), 62 * MIB);
     for _ in 0..40 {
         assert_eq!(send().1, Some(503));
     }
-    assert_eq!(worker.gate.held(), 62 * MIB, "what is refused holds nothing");
+    assert_eq!(worker.memory_limiter.held(), 62 * MIB, "what is refused holds nothing");
     drop(under_way);
-    assert_eq!((worker.gate.held(), send().1), (0, None));
+    assert_eq!((worker.memory_limiter.held(), send().1), (0, None));
 }
 
 #[test]
@@ -130,11 +130,11 @@ fn a_body_of_unknown_length_takes_its_share_as_it_comes() {
         for arriving in &mut under_way {
             refused += usize::from(arriving.step(Event::RequestBody { size: mib * MIB, end: false }) == Some(503));
         }
-        assert!(worker.gate.held() <= 64 * MIB);
+        assert!(worker.memory_limiter.held() <= 64 * MIB);
     }
-    assert_eq!((refused, worker.gate.held()), (1, 62 * MIB), "the two others go on");
+    assert_eq!((refused, worker.memory_limiter.held()), (1, 62 * MIB), "the two others go on");
     drop(under_way);
-    assert_eq!(worker.gate.held(), 0);
+    assert_eq!(worker.memory_limiter.held(), 0);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn a_masked_prompt_that_grows_too_large_is_a_413_and_costs_nothing() {
     let body = format!(r#"{{"model":"claude","messages":[{{"role":"user","content":"{text}"}}]}}"#);
     let seen = send(&worker, &Rc::default(), &body);
     assert_eq!(code(&seen), (413, "request_too_large".to_owned()));
-    assert_eq!(worker.gate.held(), 0);
+    assert_eq!(worker.memory_limiter.held(), 0);
 }
 
 /// A streamed response of Claude, in chunks of 64 KiB.
@@ -259,20 +259,20 @@ fn where_a_worker_is_full_a_stream_flows_if_it_may_and_fails_if_it_must_be_looke
         [(small.to_owned(), 8, 200), (format!("{small}{guard}"), 8, 200), (format!("{small}{guard}"), 1, 503)]
     {
         let worker = claude("", &more);
-        let mut others = worker.gate.share("k".into());
+        let mut others = worker.memory_limiter.permit("k".into());
         others.grow((32 - free) * MIB).unwrap();
         let seen = Envoy::with(worker.clone(), Rc::default()).chat(body, &[streamed(2048)]);
         assert_eq!(seen.status, status, "{more} {free}");
         assert_eq!(seen.counted.contains(&metric::OVERLOADED), status == 503);
         drop(others);
-        assert_eq!(worker.gate.held(), 0, "nothing is left behind");
+        assert_eq!(worker.memory_limiter.held(), 0, "nothing is left behind");
     }
 }
 
 #[test]
 fn a_whole_answer_for_which_there_is_no_room_is_a_503_and_is_charged() {
     let worker = claude(r#","budget":{"total":1}"#, r#","memory":{"rewritten_body":"32MiB","key":"32MiB"}"#);
-    let mut others = worker.gate.share("k".into());
+    let mut others = worker.memory_limiter.permit("k".into());
     others.grow(31 * MIB).unwrap();
     let body = r#"{"model":"claude","max_tokens":50,"messages":[{"role":"user","content":"hello"}]}"#;
     let answer = says(&format!(r#"{{"type":"text","text":"{}"}}"#, "x".repeat(2 * MIB)));

@@ -3,13 +3,13 @@
 use std::rc::Rc;
 
 use sluice_core::callout::Called;
-use sluice_core::exchange::metric;
-use sluice_core::exchange::remembered::Record;
-use sluice_core::exchange::worker::{Lookup, Worker};
+use sluice_core::pipeline::metric;
+use sluice_core::pipeline::remembered::Record;
+use sluice_core::pipeline::worker::{Lookup, Worker};
 #[cfg(not(target_arch = "wasm32"))]
-use sluice_core::exchange::{
+use sluice_core::pipeline::{
     Event,
-    gateway::{Exchange, Outcome},
+    gateway::{Outcome, RequestPipeline},
 };
 use sluice_wire::time::Time;
 
@@ -201,7 +201,7 @@ fn a_settlement_that_redis_cannot_take_does_not_take_others_with_it() {
     assert_eq!(by_itself(&said(r#"{"EVALSHA":1}"#)), Some(1));
     assert_eq!(by_itself(&said(r#"{"EVALSHA":1}"#)), None);
     let lost =
-        effects.iter().filter(|effect| **effect == sluice_core::exchange::Effect::Count(metric::UNSETTLED)).count();
+        effects.iter().filter(|effect| **effect == sluice_core::pipeline::Effect::Count(metric::UNSETTLED)).count();
     assert_eq!((lost, worker.tick(LATER)), (1, None));
 }
 
@@ -214,7 +214,7 @@ fn an_answer_that_confirms_nothing_does_not_end_a_settlement() {
         let later = Time(LATER.0 + 2_000_000_000);
         assert!(worker.tick(later).is_some(), "{reply}");
         assert_eq!(worker.told(&said(reply), LATER, &mut effects), None);
-        assert!(effects.contains(&sluice_core::exchange::Effect::Count(metric::REDIS_DOWN)));
+        assert!(effects.contains(&sluice_core::pipeline::Effect::Count(metric::REDIS_DOWN)));
     }
 }
 
@@ -235,13 +235,13 @@ fn many_settlements_do_not_wait_for_a_tick_each() {
 fn made_up_keys_do_not_make_a_worker_forget_the_real_ones() {
     let at = |seconds: u64| Time(1_800_000_000_000_000_000 + seconds * 1_000_000_000);
     let worker = with_redis("deny");
-    let remote = sluice_core::exchange::redis_client::RedisClient::new(worker.gateway.redis.clone().unwrap());
+    let remote = sluice_core::pipeline::redis_client::RedisClient::new(worker.config.redis.clone().unwrap());
     let hash = |number: u32| {
         let mut hash = sluice_core::key_hash::KeyHash([0; 32]);
         hash.0[..4].copy_from_slice(&number.to_be_bytes());
         hash
     };
-    let real = Record::read(r#"{"id":"k","sha256":"","team":"t"}"#, &crate::envoy::gateway()).unwrap();
+    let real = Record::read(r#"{"id":"k","sha256":"","team":"t"}"#, &crate::envoy::config()).unwrap();
     remote.remember(hash(u32::MAX), Some(Rc::new(real)), at(0));
     // After the lifetime of a remembered result.
     (0..20_000).for_each(|number| remote.remember(hash(number), None, at(10)));
@@ -252,8 +252,8 @@ fn made_up_keys_do_not_make_a_worker_forget_the_real_ones() {
 #[test]
 fn one_question_finds_out_whether_redis_answers_again_and_nobody_else_waits_for_it() {
     let at = |seconds: u64| Time(1_800_000_000_000_000_000 + seconds * 1_000_000_000);
-    let redis = with_redis("deny").gateway.redis.clone().unwrap();
-    let remote = sluice_core::exchange::redis_client::RedisClient::new(redis);
+    let redis = with_redis("deny").config.redis.clone().unwrap();
+    let remote = sluice_core::pipeline::redis_client::RedisClient::new(redis);
     let question = sluice_core::store::redis::wire::Command::new(["GET", "a"]);
     let _ = (remote.ask(&question, at(0)), remote.ask(&question, at(0)));
     assert!(remote.answers(at(0)), "as long as it answers, all may ask");
@@ -308,12 +308,12 @@ fn a_request_that_waits_for_redis_holds_no_copy_of_its_body() {
     let shared = Shared::default();
     let body = format!(r#"{{"model":"chat","messages":[{{"role":"user","content":"{}"}}]}}"#, "x".repeat(4 << 20));
     let message = posted(&body);
-    let mut exchange = Exchange::new(worker);
-    exchange.request(Event::RequestHeaders { end: false }, &message, &shared, &mut Vec::new());
+    let mut pipeline = RequestPipeline::new(worker);
+    pipeline.request(Event::RequestHeaders { end: false }, &message, &shared, &mut Vec::new());
     let end = Event::RequestBody { size: body.len(), end: true };
     let mut effects = Vec::new();
     let held = allocation_counter::measure(|| {
-        let outcome = exchange.request(end, &message, &shared, &mut effects);
+        let outcome = pipeline.request(end, &message, &shared, &mut effects);
         assert!(matches!(outcome, Outcome::Ask(_)));
     });
     assert!(held.bytes_current < 64 << 10, "{held:?}");

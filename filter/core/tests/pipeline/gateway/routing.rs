@@ -3,9 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_core::exchange::gateway::dry_run::{Question, dry_run};
-use sluice_core::exchange::metric;
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::gateway::dry_run::{Question, dry_run};
+use sluice_core::pipeline::metric;
+use sluice_core::pipeline::worker::Worker;
 use sluice_core::routing::spec::Trigger;
 
 use crate::envoy::{Envoy, SECRET, Script, Seen, json, sse};
@@ -17,12 +17,12 @@ use super::{CHAT, error};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// A worker of a gateway whose model `chat` has the targets `one/x`, `two/x` and `three/x`.
-pub(super) struct Gate {
+pub(super) struct TestGateway {
     pub(super) worker: Rc<Worker>,
     shared: Rc<Shared>,
 }
 
-impl Gate {
+impl TestGateway {
     /// A gate with these additional fields of the model, the key and the file.
     pub(super) fn new(model: &str, key: &str, file: &str) -> Self {
         let target = |name: &str| format!(r#"{{"provider":"{name}","model":"x"}}"#);
@@ -82,7 +82,7 @@ const ALL: &str = r#","control":["route","fallback","timeout","targets"]"#;
 
 #[test]
 fn a_provider_and_its_model_are_a_name_for_who_may_choose_targets() {
-    let may = Gate::new("", r#","control":["targets"]"#, "");
+    let may = TestGateway::new("", r#","control":["targets"]"#, "");
     let seen = may.ask_for("two/x", &[], &[good()]);
     assert_eq!((seen.status, asked(&seen).as_str()), (200, "two"));
     assert!(seen.received[0].body.contains(r#""model":"x""#), "{}", seen.received[0].body);
@@ -90,10 +90,10 @@ fn a_provider_and_its_model_are_a_name_for_who_may_choose_targets() {
     assert_eq!(asked(&may.ask_for("two/x", &[], &[json(504, "{}")])), "two", "there is no other");
     assert_eq!(error(&may.ask_for("two/y", &[], &[])), (404, "model_not_found".to_owned()));
     for control in ["", r#","control":["route","fallback","timeout"]"#] {
-        let may_not = Gate::new("", control, "");
+        let may_not = TestGateway::new("", control, "");
         assert_eq!(error(&may_not.ask_for("two/x", &[], &[])), (404, "model_not_found".to_owned()));
     }
-    let narrow = Gate::new("", r#","control":["targets"],"models":["chat","t*/x"]"#, "");
+    let narrow = TestGateway::new("", r#","control":["targets"],"models":["chat","t*/x"]"#, "");
     assert_eq!(narrow.ask_for("two/x", &[], &[good()]).status, 200);
     assert_eq!(error(&narrow.ask_for("one/x", &[], &[])), (403, "model_not_allowed".to_owned()));
 }
@@ -106,7 +106,8 @@ fn targets_are_listed_for_who_may_choose_them() {
         (r#","control":["targets"]"#, &["chat", "one/x", "three/x", "two/x"]),
         (r#","control":["targets"],"models":["t*"]"#, &["three/x", "two/x"]),
     ] {
-        let seen = Gate::new("", key, "").envoy().send("GET", "/v1/models", &[("api-key", b"sk-test")], b"", &[]);
+        let seen =
+            TestGateway::new("", key, "").envoy().send("GET", "/v1/models", &[("api-key", b"sk-test")], b"", &[]);
         let list: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
         let names: Vec<&str> = list["data"].as_array().unwrap().iter().filter_map(|one| one["id"].as_str()).collect();
         assert_eq!(names, expected, "{key}");
@@ -123,11 +124,11 @@ fn what_a_key_may_not_decide_is_a_403_and_what_it_may_is_done() {
         let others = ["route", "fallback", "timeout", "targets"].into_iter().filter(|other| *other != control);
         let others: Vec<String> = others.map(|other| format!("{other:?}")).collect();
         let key = format!(r#","control":[{}]"#, others.join(","));
-        let seen = Gate::new("", &key, "").ask(&[(name, value)], &[]);
+        let seen = TestGateway::new("", &key, "").ask(&[(name, value)], &[]);
         assert_eq!(error(&seen), (403, "control_not_allowed".to_owned()), "{name}");
         assert!(seen.body.contains(name), "{}", seen.body);
         let key = format!(r#","control":["{control}"]"#);
-        let seen = Gate::new("", &key, "").ask(&[(name, value)], &[good()]);
+        let seen = TestGateway::new("", &key, "").ask(&[(name, value)], &[good()]);
         assert_eq!(seen.status, 200, "{name}");
         assert!(seen.received[0].headers.iter().all(|(name, _)| !name.starts_with(b"x-sluice")), "it stays here");
     }
@@ -135,15 +136,15 @@ fn what_a_key_may_not_decide_is_a_403_and_what_it_may_is_done() {
 
 #[test]
 fn a_client_decides_who_is_first_and_whether_there_is_a_second() {
-    let gate = Gate::new("", ALL, "");
+    let gateway = TestGateway::new("", ALL, "");
     let down = json(503, "{}");
     let route = ("x-sluice-route", "two");
-    assert_eq!(asked(&gate.ask(&[route], &[down.clone(), good()])), "two one");
-    let alone = gate.ask(&[route, ("x-sluice-fallback", "off")], &[json(504, "{}")]);
+    assert_eq!(asked(&gateway.ask(&[route], &[down.clone(), good()])), "two one");
+    let alone = gateway.ask(&[route, ("x-sluice-fallback", "off")], &[json(504, "{}")]);
     assert_eq!((alone.status, asked(&alone).as_str()), (504, "two"));
-    assert_eq!(asked(&gate.ask(&[route, ("x-sluice-fallback", "off")], &[down, good()])), "two two", "it alone");
-    assert_eq!(error(&gate.ask(&[("x-sluice-route", "four")], &[])), (400, "route_not_found".to_owned()));
-    assert_eq!(error(&gate.ask(&[("x-sluice-fallback", "of")], &[])), (400, "invalid_header".to_owned()));
+    assert_eq!(asked(&gateway.ask(&[route, ("x-sluice-fallback", "off")], &[down, good()])), "two two", "it alone");
+    assert_eq!(error(&gateway.ask(&[("x-sluice-route", "four")], &[])), (400, "route_not_found".to_owned()));
+    assert_eq!(error(&gateway.ask(&[("x-sluice-fallback", "of")], &[])), (400, "invalid_header".to_owned()));
 }
 
 /// The timeouts that Envoy's router received, in milliseconds: of the whole request, and of an attempt.
@@ -159,9 +160,9 @@ fn envoy_is_told_of_times_where_they_are_not_the_gateways() {
         "data: [DONE]\n\n",
     ]);
     let asks = |model: &str, stream: bool, wish: &[(&str, &str)]| {
-        let gate = Gate::new(model, ALL, r#","timeouts":{"total":"60s","answer":"20s","first_token":"5s"}"#);
+        let gateway = TestGateway::new(model, ALL, r#","timeouts":{"total":"60s","answer":"20s","first_token":"5s"}"#);
         let answer = if stream { streamed.clone() } else { good() };
-        let seen = send(gate.envoy(), "chat", stream, wish, &[answer]);
+        let seen = send(gateway.envoy(), "chat", stream, wish, &[answer]);
         assert_eq!(seen.status, 200);
         let (total, attempt) = told(&seen);
         (total.map(str::to_owned), attempt.map(str::to_owned))
@@ -187,9 +188,9 @@ const TOO_LONG: &str =
 
 #[test]
 fn a_prompt_that_is_too_long_goes_to_who_is_known_to_take_more() {
-    let sizes = |capabilities: &str| Gate::new("", "", &format!(r#","capabilities":{{{capabilities}}}"#));
-    let gate = sizes(r#""one/x":{"max_input":8000},"two/x":{"max_input":8000},"three/x":{"max_input":9000}"#);
-    let seen = gate.ask(&[], &[json(400, TOO_LONG), good()]);
+    let sizes = |capabilities: &str| TestGateway::new("", "", &format!(r#","capabilities":{{{capabilities}}}"#));
+    let gateway = sizes(r#""one/x":{"max_input":8000},"two/x":{"max_input":8000},"three/x":{"max_input":9000}"#);
+    let seen = gateway.ask(&[], &[json(400, TOO_LONG), good()]);
     assert_eq!((seen.status, asked(&seen).as_str()), (200, "one three"));
     assert_eq!(seen.headers.text("x-sluice-failures"), Some("one/x: status_400"));
     assert!(seen.counted.contains(&"sluice.failed.context_length"));
@@ -221,7 +222,7 @@ fn what_a_policy_forbids_and_other_errors_of_the_request_are_never_tried_again()
         json(413, "{}"),
         json(422, "{}"),
     ] {
-        let seen = Gate::new("", "", "").ask(&[], std::slice::from_ref(&script));
+        let seen = TestGateway::new("", "", "").ask(&[], std::slice::from_ref(&script));
         assert_eq!(asked(&seen), "one", "{script:?}");
         assert!((400..500).contains(&seen.status), "{seen:?}");
         assert_eq!(seen.headers.text("x-sluice-attempts"), Some("1"));
@@ -247,14 +248,14 @@ fn each_reason_to_try_again_is_one_only_where_the_file_says_so() {
         let others = Trigger::ALL.into_iter().filter(|other| *other != trigger);
         let others = serde_json::to_string(&others.collect::<Vec<_>>()).unwrap();
         let room = r#","capabilities":{"two/x":{"max_input":9000}}"#;
-        let only = Gate::new(&format!(r#","retry":{{"on":[{name}]}}"#), "", room);
+        let only = TestGateway::new(&format!(r#","retry":{{"on":[{name}]}}"#), "", room);
         let seen = only.ask(&[], &[script.clone(), good()]);
         assert_eq!((seen.status, seen.received.len()), (200, 2), "{name} alone");
-        let without = Gate::new(&format!(r#","retry":{{"on":{others}}}"#), "", room);
+        let without = TestGateway::new(&format!(r#","retry":{{"on":{others}}}"#), "", room);
         let seen = without.ask(&[], &[script.clone(), good()]);
         assert_ne!(seen.status, 200, "all but {name}");
         assert_eq!(seen.received.len(), 1, "all but {name}");
-        let never = Gate::new(r#","retry":{"on":[]}"#, "", room).ask(&[], &[script]);
+        let never = TestGateway::new(r#","retry":{"on":[]}"#, "", room).ask(&[], &[script]);
         assert_eq!(never.received.len(), 1, "{name}: none");
     }
 }
@@ -263,23 +264,23 @@ fn each_reason_to_try_again_is_one_only_where_the_file_says_so() {
 fn what_took_too_long_is_another_reason_than_what_was_not_there() {
     // The fake clock passes this before an attempt without a callback ends.
     let times = |on: &str| format!(r#","timeouts":{{"answer":"20ms"}},"retry":{{"on":[{on}]}}"#);
-    let seen = Gate::new(&times(r#""timeout""#), "", "").ask(&[], &[Script::Nothing, good()]);
+    let seen = TestGateway::new(&times(r#""timeout""#), "", "").ask(&[], &[Script::Nothing, good()]);
     assert_eq!((seen.status, asked(&seen).as_str()), (200, "one two"));
     assert_eq!(seen.headers.text("x-sluice-failures"), Some("one/x: timeout"));
-    let seen = Gate::new(&times(r#""unreachable""#), "", "").ask(&[], &[Script::Nothing, good()]);
+    let seen = TestGateway::new(&times(r#""unreachable""#), "", "").ask(&[], &[Script::Nothing, good()]);
     assert_eq!((seen.status, asked(&seen).as_str()), (504, "one"));
 }
 
 #[test]
 fn a_short_wait_is_for_the_same_target_and_no_wait_at_all_for_another() {
-    let patient = Gate::new("", "", "").ask(&[], &[later("1"), good()]);
+    let patient = TestGateway::new("", "", "").ask(&[], &[later("1"), good()]);
     assert_eq!((asked(&patient).as_str(), patient.waits), ("one one", vec![Some("1".to_owned())]));
-    let busy = Gate::new("", "", "").ask(&[], &[later("3"), good()]);
+    let busy = TestGateway::new("", "", "").ask(&[], &[later("3"), good()]);
     assert_eq!((asked(&busy).as_str(), busy.waits), ("one two", vec![None]));
-    let longer = Gate::new(r#","retry":{"wait":"5s"}"#, "", "").ask(&[], &[later("4"), good()]);
+    let longer = TestGateway::new(r#","retry":{"wait":"5s"}"#, "", "").ask(&[], &[later("4"), good()]);
     assert_eq!((asked(&longer).as_str(), longer.waits), ("one one", vec![Some("4".to_owned())]));
     for wait in ["0", "0.2", "1", "2"] {
-        let never = Gate::new(r#","retry":{"wait":"0s"}"#, "", "");
+        let never = TestGateway::new(r#","retry":{"wait":"0s"}"#, "", "");
         assert_eq!(asked(&never.ask(&[], &[later(wait), good()])), "one two", "{wait}");
     }
 }
@@ -288,7 +289,7 @@ fn a_short_wait_is_for_the_same_target_and_no_wait_at_all_for_another() {
 fn where_no_other_target_is_left_a_wait_is_for_the_same_one_unless_waiting_is_off() {
     let alone = |wait: &str| {
         let model = format!(r#""targets":[{{"provider":"one","model":"x"}}],"retry":{{"wait":"{wait}"}}"#);
-        Gate::with(&model, "", "")
+        TestGateway::with(&model, "", "")
     };
     assert_eq!(asked(&alone("1s").ask(&[], &[later("2"), good()])), "one one");
     assert_eq!(
@@ -304,14 +305,14 @@ fn where_no_other_target_is_left_a_wait_is_for_the_same_one_unless_waiting_is_of
 
 #[test]
 fn a_circuit_opens_over_requests_and_one_of_them_finds_out_when_its_time_is_over() {
-    let gate = Gate::new("", "", "");
+    let gateway = TestGateway::new("", "", "");
     for _ in 0..5 {
-        assert_eq!(asked(&gate.ask(&[], &[json(503, "{}"), good()])), "one two");
+        assert_eq!(asked(&gateway.ask(&[], &[json(503, "{}"), good()])), "one two");
     }
-    let seen = gate.ask(&[], &[good()]);
+    let seen = gateway.ask(&[], &[good()]);
     assert_eq!((asked(&seen).as_str(), seen.headers.text("x-sluice-attempts")), ("two", Some("1")));
     let after = |millis, scripts: &[Script]| {
-        asked(&send(gate.envoy().after(Duration::from_millis(millis)), "chat", false, &[], scripts))
+        asked(&send(gateway.envoy().after(Duration::from_millis(millis)), "chat", false, &[], scripts))
     };
     assert_eq!(after(1_500, &[good()]), "two");
     // 2 s, within 20 %.
@@ -327,23 +328,23 @@ fn a_circuit_opens_over_requests_and_one_of_them_finds_out_when_its_time_is_over
 fn a_request_that_cannot_find_out_keeps_nobody_else_from_it() {
     let due = Duration::from_millis(2_500);
     let broken = |key: &str| {
-        let gate = Gate::new("", key, r#","circuit":{"failures":1}"#);
-        assert_eq!(asked(&gate.ask(&[], &[json(503, "{}"), good()])), "one two");
-        gate
+        let gateway = TestGateway::new("", key, r#","circuit":{"failures":1}"#);
+        assert_eq!(asked(&gateway.ask(&[], &[json(503, "{}"), good()])), "one two");
+        gateway
     };
     // Rejected before it is forwarded, by a limit that only a long response exceeds.
-    let gate = broken(r#","limits":{"max_request_tokens":5000}"#);
+    let gateway = broken(r#","limits":{"max_request_tokens":5000}"#);
     let long = br#"{"model":"chat","max_tokens":4096,"n":2,"messages":[{"role":"user","content":"hi"}]}"#;
-    let refused = gate.envoy().after(due).send("POST", CHAT, &[("api-key", SECRET.as_bytes())], long, &[]);
+    let refused = gateway.envoy().after(due).send("POST", CHAT, &[("api-key", SECRET.as_bytes())], long, &[]);
     assert_eq!(refused.status, 400);
-    assert_eq!(asked(&send(gate.envoy().after(due), "chat", false, &[], &[good()])), "one");
+    assert_eq!(asked(&send(gateway.envoy().after(due), "chat", false, &[], &[good()])), "one");
     // The client disconnects: the probe has no outcome.
-    let gate = broken("");
-    let journey = || gate.envoy().after(due).departs("chat");
+    let gateway = broken("");
+    let journey = || gateway.envoy().after(due).departs("chat");
     let (mut first, now) = journey();
     assert_eq!(first.route.next_cluster(), "one");
     assert_eq!(journey().0.route.next_cluster(), "two", "somebody is finding out");
-    first.conclude(false, now, &*gate.shared);
+    first.conclude(false, now, &*gateway.shared);
     assert_eq!(journey().0.route.next_cluster(), "one");
 }
 
@@ -352,11 +353,11 @@ fn a_failure_that_says_nothing_of_the_target_opens_no_circuit() {
     let sizes =
         r#","capabilities":{"one/x":{"max_input":1000},"two/x":{"max_input":2000},"three/x":{"max_input":3000}}"#;
     for script in [json(400, "{}"), json(400, TOO_LONG), json(409, "{}"), json(422, "{}")] {
-        let gate = Gate::new("", "", sizes);
+        let gateway = TestGateway::new("", "", sizes);
         for _ in 0..8 {
-            assert_ne!(gate.ask(&[], &[script.clone(), script.clone(), script.clone()]).status, 200);
+            assert_ne!(gateway.ask(&[], &[script.clone(), script.clone(), script.clone()]).status, 200);
         }
-        assert_eq!(asked(&gate.ask(&[], &[good()])), "one", "{script:?}");
+        assert_eq!(asked(&gateway.ask(&[], &[good()])), "one", "{script:?}");
     }
 }
 
@@ -371,44 +372,45 @@ fn what_a_request_can_cause_opens_no_circuit() {
         (false, too_large(), false),
         (false, json(200, "<html>"), true),
     ] {
-        let gate = Gate::new("", "", r#","circuit":{"failures":2}"#);
+        let gateway = TestGateway::new("", "", r#","circuit":{"failures":2}"#);
         for _ in 0..3 {
-            send(gate.envoy(), "chat", stream, &[], &[script.clone(), json(400, "{}")]);
+            send(gateway.envoy(), "chat", stream, &[], &[script.clone(), json(400, "{}")]);
         }
-        let next = asked(&gate.ask(&[], &[good()]));
+        let next = asked(&gateway.ask(&[], &[good()]));
         assert_eq!(next != "one", opens, "{next}: {stream}");
     }
 }
 
 #[test]
 fn a_client_that_does_not_read_opens_no_circuit() {
-    let gate = Gate::new("", "", r#","circuit":{"failures":1}"#);
-    let (mut journey, now) = gate.envoy().departs("chat");
-    let _ = journey.begin(now, &*gate.shared);
+    let gateway = TestGateway::new("", "", r#","circuit":{"failures":1}"#);
+    let (mut journey, now) = gateway.envoy().departs("chat");
+    let _ = journey.begin(now, &*gateway.shared);
     journey.commit(now);
     let later = now.after(Duration::from_secs(600));
     assert!(journey.falls_silent(later).is_some());
-    journey.conclude(false, later, &*gate.shared);
-    assert_eq!(asked(&gate.ask(&[], &[good()])), "one");
+    journey.conclude(false, later, &*gateway.shared);
+    assert_eq!(asked(&gateway.ask(&[], &[good()])), "one");
 }
 
 #[test]
 fn a_provider_that_said_when_to_come_back_is_passed_over_by_the_next_requests() {
     // The wait may also be a date.
     for when in ["30", "Fri, 15 Jan 2027 08:00:30 GMT"] {
-        let gate = Gate::new("", "", "");
-        assert_eq!(asked(&gate.ask(&[], &[later(when), good()])), "one two", "{when}");
-        assert_eq!(asked(&gate.ask(&[], &[good()])), "two", "{when}");
-        let after = |secs| asked(&send(gate.envoy().after(Duration::from_secs(secs)), "chat", false, &[], &[good()]));
+        let gateway = TestGateway::new("", "", "");
+        assert_eq!(asked(&gateway.ask(&[], &[later(when), good()])), "one two", "{when}");
+        assert_eq!(asked(&gateway.ask(&[], &[good()])), "two", "{when}");
+        let after =
+            |secs| asked(&send(gateway.envoy().after(Duration::from_secs(secs)), "chat", false, &[], &[good()]));
         assert_eq!((after(28).as_str(), after(36).as_str()), ("two", "one"), "{when}");
     }
 }
 
 #[test]
 fn an_outage_of_all_targets_is_not_multiplied() {
-    let gate = Gate::new("", "", "");
+    let gateway = TestGateway::new("", "", "");
     let down = [json(503, "{}"), json(503, "{}"), json(503, "{}")];
-    let attempts: Vec<usize> = (0..300).map(|_| gate.ask(&[], &down).received.len()).collect();
+    let attempts: Vec<usize> = (0..300).map(|_| gateway.ask(&[], &down).received.len()).collect();
     assert_eq!(attempts[..5], [3; 5], "nobody knows yet");
     let sum: usize = attempts.iter().sum();
     // A fifth of each target's attempts, and at least ten for each.
@@ -419,14 +421,14 @@ fn an_outage_of_all_targets_is_not_multiplied() {
 
 #[test]
 fn asking_the_same_target_again_is_bounded_and_what_is_allowed_is_allowed_in_full() {
-    let gate = Gate::with(r#""targets":[{"provider":"one","model":"x"}]"#, "", "");
-    let twice = (0..40).filter(|_| gate.ask(&[], &[json(500, "{}"), json(500, "{}")]).received.len() == 2).count();
+    let gateway = TestGateway::with(r#""targets":[{"provider":"one","model":"x"}]"#, "", "");
+    let twice = (0..40).filter(|_| gateway.ask(&[], &[json(500, "{}"), json(500, "{}")]).received.len() == 2).count();
     assert_eq!(twice, 10, "ten in any case, and a fifth of all 50 attempts comes to no more");
 }
 
 #[test]
 fn an_answer_says_why_it_did_not_come_from_the_first() {
-    let seen = Gate::new("", "", "").ask(&[], &[json(503, "{}"), Script::Nothing, good()]);
+    let seen = TestGateway::new("", "", "").ask(&[], &[json(503, "{}"), Script::Nothing, good()]);
     assert_eq!(seen.headers.text("x-sluice-attempts"), Some("3"));
     assert_eq!(seen.headers.text("x-sluice-failures"), Some("one/x: status_503, two/x: no_answer"));
     assert_eq!((seen.headers.text("x-sluice-provider"), seen.headers.get("x-sluice-tier")), (Some("three"), None));
@@ -434,7 +436,7 @@ fn an_answer_says_why_it_did_not_come_from_the_first() {
     let tried: Vec<_> = seen.log["tried"].as_array().unwrap().iter().map(|one| one["failure"].as_str()).collect();
     assert_eq!(tried, [Some("status_503"), Some("no_answer"), None]);
     assert_eq!(seen.log["strategy"], "fallback");
-    let down = Gate::new("", "", "").ask(&[], &[json(503, "{}"), json(429, "{}"), json(401, "{}")]);
+    let down = TestGateway::new("", "", "").ask(&[], &[json(503, "{}"), json(429, "{}"), json(401, "{}")]);
     assert_eq!(
         down.headers.text("x-sluice-failures"),
         Some("one/x: status_503, two/x: status_429, three/x: status_401")
@@ -443,7 +445,7 @@ fn an_answer_says_why_it_did_not_come_from_the_first() {
         down.counted,
         ["sluice.failed.server_error", "sluice.failed.rate_limited", "sluice.failed.refused_credential"]
     );
-    let good = Gate::new("", "", "").ask(&[], &[good()]);
+    let good = TestGateway::new("", "", "").ask(&[], &[good()]);
     assert_eq!((good.headers.get("x-sluice-failures"), good.counted.len()), (None, 0));
 }
 
@@ -451,46 +453,46 @@ fn an_answer_says_why_it_did_not_come_from_the_first() {
 fn an_answer_of_a_lower_tier_says_so() {
     let targets =
         r#""targets":[{"provider":"one","model":"x"},{"provider":"two","model":"x","tier":2}],"allow_lower_tier":true"#;
-    let seen = Gate::with(targets, "", "").ask(&[], &[json(503, "{}"), good()]);
+    let seen = TestGateway::with(targets, "", "").ask(&[], &[json(503, "{}"), good()]);
     assert_eq!(seen.headers.text("x-sluice-tier"), Some("2"));
     assert_eq!(seen.counted, ["sluice.failed.server_error", metric::FALLBACK, metric::LOWER_TIER]);
     assert_eq!(seen.log["lower_tier"], 2);
-    let best = Gate::with(targets, "", "").ask(&[], &[good()]);
+    let best = TestGateway::with(targets, "", "").ask(&[], &[good()]);
     assert_eq!((best.headers.get("x-sluice-tier"), &best.log["lower_tier"]), (None, &serde_json::Value::Null));
 }
 
 #[test]
 fn a_target_where_the_request_would_be_too_large_is_not_asked() {
     let large = r#","limits":[{"match":{"provider":"one"},"limits":{"max_request_tokens":1}}]"#;
-    let seen = Gate::new("", "", large).ask(&[], &[json(503, "{}"), good()]);
+    let seen = TestGateway::new("", "", large).ask(&[], &[json(503, "{}"), good()]);
     assert_eq!(asked(&seen), "two three");
     let last = large.replace("one", "three");
-    assert_eq!(asked(&Gate::new("", "", &last).ask(&[], &[json(503, "{}"), json(503, "{}")])), "one two");
+    assert_eq!(asked(&TestGateway::new("", "", &last).ask(&[], &[json(503, "{}"), json(503, "{}")])), "one two");
     let all = large.replace(r#""match":{"provider":"one"},"#, "");
-    assert_eq!(error(&Gate::new("", "", &all).ask(&[], &[])), (400, "max_request_tokens_exceeded".to_owned()));
+    assert_eq!(error(&TestGateway::new("", "", &all).ask(&[], &[])), (400, "max_request_tokens_exceeded".to_owned()));
 }
 
 #[test]
 fn a_least_busy_target_is_left_when_its_answer_is_over_however_it_ended() {
     use sluice_core::routing::target_health::load::in_flight;
-    let gate = Gate::new(r#","strategy":"least_busy""#, "", "");
+    let gateway = TestGateway::new(r#","strategy":"least_busy""#, "", "");
     for script in [good(), json(400, "{}")] {
-        gate.ask(&[], &[script]);
+        gateway.ask(&[], &[script]);
     }
-    gate.ask(&[], &[json(503, "{}"), Script::Nothing, good()]);
-    gate.ask(&[], &[json(503, "{}"), Script::Nothing, Script::Nothing, Script::Nothing]);
-    for target in &gate.worker.gateway.models["chat"].targets {
+    gateway.ask(&[], &[json(503, "{}"), Script::Nothing, good()]);
+    gateway.ask(&[], &[json(503, "{}"), Script::Nothing, Script::Nothing, Script::Nothing]);
+    for target in &gateway.worker.config.models["chat"].targets {
         let now = sluice_wire::time::Time(1_800_000_001_000_000_000);
-        assert_eq!(in_flight(&*gate.shared, &target.cells, now, Duration::from_secs(600)), 0, "{}", target.name);
+        assert_eq!(in_flight(&*gateway.shared, &target.cells, now, Duration::from_secs(600)), 0, "{}", target.name);
     }
 }
 
 /// The providers that the dry run lists, in order.
-fn dry_run_result(gate: &Gate, headers: &[(&str, &str)], body: &str) -> String {
+fn dry_run_result(gateway: &TestGateway, headers: &[(&str, &str)], body: &str) -> String {
     let headers = headers.iter().copied().collect();
     let now = sluice_wire::time::Time(1_800_000_000_000_000_000);
     let question = Question { path: "/v1/chat/completions", key: "k", headers: &headers, body: body.as_bytes(), now };
-    let foresight = dry_run(&gate.worker.gateway, &question).unwrap();
+    let foresight = dry_run(&gateway.worker.config, &question).unwrap();
     let lined_up = foresight.targets.iter().filter(|target| target.lined_up);
     lined_up.map(|target| target.ranked.target.provider.name.clone()).collect::<Vec<_>>().join(" ")
 }
@@ -511,8 +513,8 @@ fn what_is_foreseen_is_what_happens() {
         ("", prices, &[("x-sluice-route", "two")]),
         ("", prices, &[("x-sluice-route", "cheapest"), ("x-sluice-fallback", "off")]),
     ] {
-        let gate = Gate::new(model, ALL, file);
-        let seen = gate.ask(headers, &[json(504, "{}"), json(504, "{}"), json(504, "{}")]);
-        assert_eq!(dry_run_result(&gate, headers, body), asked(&seen), "{model} {file} {headers:?}");
+        let gateway = TestGateway::new(model, ALL, file);
+        let seen = gateway.ask(headers, &[json(504, "{}"), json(504, "{}"), json(504, "{}")]);
+        assert_eq!(dry_run_result(&gateway, headers, body), asked(&seen), "{model} {file} {headers:?}");
     }
 }

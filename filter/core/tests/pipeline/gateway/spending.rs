@@ -3,9 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_core::exchange::metric;
-use sluice_core::exchange::request_state::{Counted, RequestState};
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::metric;
+use sluice_core::pipeline::request_state::{Counted, RequestState};
+use sluice_core::pipeline::worker::Worker;
 use sluice_core::store::{Counter, Debit, LimitWindow, ReserveRequest, embedded};
 use sluice_wire::conversation::Usage;
 use sluice_wire::dialect::OutputSoFar;
@@ -28,8 +28,8 @@ pub(super) fn worker(key: &str, more: &str) -> Rc<Worker> {
             "keys":[{{"id":"k","team":"t","sha256":"{}"{key}}}]{more}}}"#,
         sha256(crate::envoy::SECRET)
     );
-    let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-    Rc::new(Worker::new(Rc::new(gateway), [7; 16]))
+    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    Rc::new(Worker::new(Rc::new(config), [7; 16]))
 }
 
 pub(super) fn sha256(text: &str) -> String {
@@ -300,7 +300,7 @@ fn an_answer_that_its_client_abandons_costs_what_its_target_makes_in_the_time() 
         journey.answer.usage.unwrap().output
     };
     assert_eq!([0, 3, 15, 600].map(output), [0, 300, 1_500, 2_000], "a hundred a second, and what is reserved at most");
-    worker.paced(&worker.gateway.models["chat"].targets[0], 1_000, Duration::from_secs(20));
+    worker.paced(&worker.config.models["chat"].targets[0], 1_000, Duration::from_secs(20));
     assert_eq!([3, 15, 600].map(output), [150, 750, 2_000]);
 }
 

@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use sluice_core::callout::{Call, Called};
-use sluice_core::exchange::worker::{Lookup, StoreContext, Worker};
 use sluice_core::key_hash::KeyHash;
+use sluice_core::pipeline::worker::{Lookup, StoreContext, Worker};
 use sluice_wire::time::Time;
 
 use crate::envoy::{Envoy, SECRET, Seen, json};
@@ -20,7 +20,7 @@ const NOW: Time = Time(1_800_000_000_000_000_000);
 
 /// The worker of [`worker`]'s file with these changes.
 fn next(before: &Worker, key: &str, more: &str) -> Rc<Worker> {
-    Rc::new(before.succeeded_by(worker(key, more).gateway.clone()))
+    Rc::new(before.succeeded_by(worker(key, more).config.clone()))
 }
 
 /// The worker of a file with these teams and keys.
@@ -32,10 +32,10 @@ fn with_keys(before: Option<&Worker>, teams: &str, keys: &str, more: &str) -> Rc
             "teams":{{{teams}}},"keys":[{}]{more}}}"#,
         keys.replace("HASH", &sha256(SECRET))
     );
-    let gateway = Rc::new(sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}")));
+    let config = Rc::new(sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}")));
     Rc::new(match before {
-        Some(before) => before.succeeded_by(gateway),
-        None => Worker::new(gateway, [7; 16]),
+        Some(before) => before.succeeded_by(config),
+        None => Worker::new(config, [7; 16]),
     })
 }
 
@@ -69,26 +69,26 @@ fn no_order_has_the_name_of_another_one_under_any_configuration() {
 #[test]
 fn the_bytes_of_requests_that_began_before_count_and_other_bounds_hold_at_once() {
     let first = worker("", r#","memory":{"worker":"256MiB","key":"128MiB"}"#);
-    let mut held = first.gate.share("k".into());
+    let mut held = first.memory_limiter.permit("k".into());
     held.grow(100 << 20).unwrap();
     let second = next(&first, "", r#","memory":{"worker":"128MiB","key":"96MiB"}"#);
     second.takes_charge(&Shared::default());
-    assert_eq!(second.gate.held(), 100 << 20);
-    assert!(second.gate.share("k".into()).grow(1).is_err(), "more than a key may have now");
-    assert!(second.gate.share("other".into()).grow(29 << 20).is_err(), "more than the worker may have now");
-    assert!(first.gate.share("k".into()).grow(1).is_err(), "whichever configuration it is under");
+    assert_eq!(second.memory_limiter.held(), 100 << 20);
+    assert!(second.memory_limiter.permit("k".into()).grow(1).is_err(), "more than a key may have now");
+    assert!(second.memory_limiter.permit("other".into()).grow(29 << 20).is_err(), "more than the worker may have now");
+    assert!(first.memory_limiter.permit("k".into()).grow(1).is_err(), "whichever configuration it is under");
     first.takes_charge(&Shared::default());
-    assert!(second.gate.share("k".into()).grow(1).is_ok(), "the file was changed back");
+    assert!(second.memory_limiter.permit("k".into()).grow(1).is_ok(), "the file was changed back");
     drop(held);
-    assert_eq!((first.gate.held(), second.gate.held()), (0, 0));
+    assert_eq!((first.memory_limiter.held(), second.memory_limiter.held()), (0, 0));
 }
 
 #[test]
 fn what_is_known_of_targets_goes_on_while_they_are_named_or_under_way() {
     let first = worker("", "");
     let shared = Shared::default();
-    let targets = first.gateway.models["chat"].targets.clone();
-    let gone = first.gateway.models["cheap"].targets[0].clone();
+    let targets = first.config.models["chat"].targets.clone();
+    let gone = first.config.models["cheap"].targets[0].clone();
     first.took_turn(&targets[0], 3);
     first.enters(&gone, true, NOW, &shared);
     first.took_turn(&gone, 5);
@@ -109,7 +109,7 @@ fn ten_thousand_configurations_with_new_names_leave_nothing_of_theirs_in_a_worke
                 "models":{{"chat":{{"targets":[{{"provider":"p{number}","model":"m{number}"}}]}}}},"teams":{{}},"keys":[]}}"#
         );
         worker = Rc::new(worker.succeeded_by(Rc::new(sluice_config::from_json(file.as_bytes()).unwrap())));
-        let target = worker.gateway.models["chat"].targets[0].clone();
+        let target = worker.config.models["chat"].targets[0].clone();
         worker.enters(&target, true, NOW, &shared);
         worker.leaves(&target, NOW, &shared);
     }

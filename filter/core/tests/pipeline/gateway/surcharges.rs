@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 
 use crate::envoy::{Envoy, SECRET, Script, Seen, json, sse};
 use crate::shared::Shared;
@@ -32,8 +32,8 @@ fn ask(budget: &str, path: &str, body: &str, answers: &[Script]) -> Seen {
             "keys":[{{"id":"k","team":"t","sha256":"{}","endpoints":["*"],"budget":{{"total":{budget}}}}}]}}"#,
         sha256(SECRET)
     );
-    let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-    let envoy = Envoy::with(Rc::new(Worker::new(Rc::new(gateway), [7; 16])), Rc::new(Shared::default()));
+    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let envoy = Envoy::with(Rc::new(Worker::new(Rc::new(config), [7; 16])), Rc::new(Shared::default()));
     envoy.send("POST", path, &[("api-key", SECRET.as_bytes())], body.as_bytes(), answers)
 }
 

@@ -1,18 +1,18 @@
 //! The span attributes of a request, and the trace headers that providers receive.
 
-use sluice_core::exchange::property;
+use sluice_core::pipeline::property;
 
 use crate::envoy::{Script, Seen, json, sse};
 
-use super::routing::{Gate, good, send};
+use super::routing::{TestGateway, good, send};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const PARENT: (&str, &str) = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
 const TAGS: [&str; 5] = [property::KEY, property::TEAM, property::MODEL, property::STRATEGY, property::ERROR];
 
-fn traced() -> Gate {
-    Gate::new("", "", r#","tracing":{"url":"http://collector:4318"}"#)
+fn traced() -> TestGateway {
+    TestGateway::new("", "", r#","tracing":{"url":"http://collector:4318"}"#)
 }
 
 /// The span attributes in order.
@@ -28,7 +28,7 @@ fn reasons(seen: &Seen) -> Vec<&str> {
 
 #[test]
 fn without_tracing_nothing_is_set_and_the_clients_parent_passes() {
-    let seen = Gate::new("", "", "").ask(&[PARENT], &[json(503, "{}"), good()]);
+    let seen = TestGateway::new("", "", "").ask(&[PARENT], &[json(503, "{}"), good()]);
     assert_eq!(told(&seen), []);
     assert!(seen.received.iter().all(|received| received.headers.text(PARENT.0) == Some(PARENT.1)));
     assert_eq!(seen.log["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
@@ -92,7 +92,7 @@ fn what_a_trace_says_besides_its_id_stays_here_unless_it_is_configured() {
         (r#","forward_headers":["tracestate"]"#, Some("a=b"), None),
         (r#","forward_headers":["baggage","tracestate"]"#, Some("a=b"), Some("user=alice")),
     ] {
-        let seen = Gate::new("", "", file).ask(&headers, &[good()]);
+        let seen = TestGateway::new("", "", file).ask(&headers, &[good()]);
         let received = &seen.received[0].headers;
         assert_eq!((received.text("tracestate"), received.text("baggage")), (state, baggage), "{file}");
         assert_eq!(received.text(PARENT.0), Some(PARENT.1));

@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use serde_json::Value;
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 use sluice_wire::framing::eventstream;
 
+use crate::each_string::each_string;
 use crate::envoy::{Envoy, SECRET, Script, Seen};
-use crate::places::each_place;
 use crate::shared::Shared;
 
 use super::spending::sha256;
@@ -152,8 +152,8 @@ fn worker(kind: &str, guards: &str) -> Rc<Worker> {
             "keys":[{{"id":"k","team":"t","sha256":"{}"}}]{guards}}}"#,
         sha256(SECRET)
     );
-    let gateway = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-    Rc::new(Worker::new(Rc::new(gateway), [7; 16]))
+    let config = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    Rc::new(Worker::new(Rc::new(config), [7; 16]))
 }
 
 fn ask(worker: &Rc<Worker>, path: &str, stream: bool, script: &Script) -> Seen {
@@ -211,7 +211,7 @@ fn whatever_a_client_reads_of_an_answer_was_looked_at() {
     for Speaker { kind, whole, events } in SPEAKERS {
         let (mut in_whole, mut in_streams) = (0, 0);
         let answer: Value = serde_json::from_str(whole).unwrap();
-        each_place(&answer, &mut |place, changed| {
+        each_string(&answer, &mut |place, changed| {
             if !is_name(&place) {
                 let script = crate::envoy::json(200, &changed.to_string());
                 in_whole += u32::from(is_looked_at(kind, false, &script, &place));
@@ -222,7 +222,7 @@ fn whatever_a_client_reads_of_an_answer_was_looked_at() {
         let plain: Vec<(&str, String)> = events.iter().map(|(name, data)| (*name, (*data).to_owned())).collect();
         for (number, (_, data)) in events.iter().enumerate() {
             let data: Value = serde_json::from_str(data).unwrap();
-            each_place(&data, &mut |place, changed| {
+            each_string(&data, &mut |place, changed| {
                 if !is_name(&place) {
                     let mut changed_events = plain.clone();
                     changed_events[number].1 = changed.to_string();

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use sluice_core::exchange::worker::Worker;
+use sluice_core::pipeline::worker::Worker;
 
 use crate::envoy::{Envoy, SECRET, Seen, json};
 
@@ -129,6 +129,6 @@ fn envoy_with(models: &str) -> Envoy {
             "keys":[{{"id":"k","team":"t","sha256":"{}","endpoints":["/v1/*"]}}]}}"#,
         sha256(SECRET)
     );
-    let gateway = sluice_config::from_json(file.as_bytes()).unwrap();
-    Envoy::with(Rc::new(Worker::new(Rc::new(gateway), [7; 16])), Rc::default())
+    let config = sluice_config::from_json(file.as_bytes()).unwrap();
+    Envoy::with(Rc::new(Worker::new(Rc::new(config), [7; 16])), Rc::default())
 }

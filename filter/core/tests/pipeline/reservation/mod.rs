@@ -1,7 +1,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_core::gateway::Gateway;
+use sluice_core::compiled::CompiledConfig;
 use sluice_core::key_hash::KeyHash;
 use sluice_core::keys::caller::Caller;
 use sluice_core::limits::{Index, Unit};
@@ -23,7 +23,7 @@ const NOW: Time = Time(1_800_000_000_000_000_000);
 /// A gateway whose models cost one dollar per million tokens, `dear` ten. `more` adds fields to the file, `key` to the key `alice` (team
 /// `research`, app `bot`).
 struct Fixture {
-    gateway: Gateway,
+    config: CompiledConfig,
     caller: Rc<Caller>,
 }
 
@@ -47,14 +47,14 @@ impl Fixture {
             "1".repeat(64),
             comma(more)
         );
-        let gateway = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-        let caller = gateway.keys[&KeyHash([0; 32])].caller.clone();
-        Self { gateway, caller }
+        let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let caller = config.keys[&KeyHash([0; 32])].caller.clone();
+        Self { config, caller }
     }
 
     fn plan(&self, model: &str) -> Result<Plan, ApiError> {
-        let model = &self.gateway.models[model];
-        Plan::new(&self.gateway, &self.caller, model, &model.targets, |then| then.targets.clone(), |_| ESTIMATE)
+        let model = &self.config.models[model];
+        Plan::new(&self.config, &self.caller, model, &model.targets, |then| then.targets.clone(), |_| ESTIMATE)
     }
 
     fn takes(&self, model: &str, candidate: usize) -> Vec<(String, u64, u64, bool)> {

@@ -113,14 +113,14 @@ fn a_provider_that_takes_no_request_so_large_is_left_out() {
 #[test]
 fn where_money_counts_a_target_without_a_price_is_left_out() {
     let mut fixture = Fixture::new("", r#""budget":{"total":1}"#);
-    let chat = &fixture.gateway.models["chat"];
+    let chat = &fixture.config.models["chat"];
     let first = &chat.targets[0];
     let unpriced = Target { price: None, ..Target::clone(first) };
     let targets = vec![Rc::new(unpriced), chat.targets[1].clone()];
     let chat = Model { targets, ..Model::clone(chat) };
     let only = Model { name: "only".to_owned(), targets: chat.targets[..1].to_vec(), ..chat.clone() };
-    fixture.gateway.models.insert("chat".to_owned(), Rc::new(chat));
-    fixture.gateway.models.insert("only".to_owned(), Rc::new(only));
+    fixture.config.models.insert("chat".to_owned(), Rc::new(chat));
+    fixture.config.models.insert("only".to_owned(), Rc::new(only));
     let plan = fixture.plan("chat").unwrap();
     assert_eq!((plan.candidates.len(), plan.candidates[0].target.provider.name.as_str()), (1, "q"));
     let error = fixture.plan("only").unwrap_err();
@@ -131,7 +131,7 @@ fn where_money_counts_a_target_without_a_price_is_left_out() {
 #[test]
 fn nothing_to_count_is_no_order() {
     let mut fixture = Fixture::new("", "");
-    fixture.gateway.index = Index::default();
+    fixture.config.index = Index::default();
     let plan = fixture.plan("chat").unwrap();
     assert_eq!(plan.reserve_request("r".into(), LEASE), None);
     let closings = plan.grant(0, Vec::new(), "r".into()).settle(&plan, &[], NOW);
@@ -190,6 +190,6 @@ fn of_two_used_up_budgets_the_last_ones_model_serves() {
 fn keys_without_an_app_are_counted_together_where_apps_are_told_apart() {
     let mut fixture = Fixture::new(r#""limits":[{"per":["app"],"limits":{"requests_per_minute":5}}]"#, "");
     assert!(names(&fixture.takes("dear", 0)).contains(&"app=bot/requests/minute"));
-    fixture.caller = fixture.gateway.keys[&KeyHash([0x11; 32])].caller.clone();
+    fixture.caller = fixture.config.keys[&KeyHash([0x11; 32])].caller.clone();
     assert!(names(&fixture.takes("dear", 0)).contains(&"app=/requests/minute"));
 }

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_core::gateway::Gateway;
+use sluice_core::compiled::CompiledConfig;
 use sluice_core::keys::caller::Caller;
 use sluice_core::mix::mixed;
 use sluice_core::routing::decision::{Rank, RoutingDecision, RoutingInput, decide};
@@ -31,7 +31,7 @@ const NOON: &str = "2026-11-23T12:00:00Z";
 
 struct Case {
     model: Rc<Model>,
-    gateway: Gateway,
+    config: CompiledConfig,
     shared: Shared,
     caller: Caller,
     needs: Needs,
@@ -59,10 +59,10 @@ impl Case {
             "0".repeat(64),
             comma(file),
         );
-        let gateway = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let config = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         Self {
-            model: gateway.models["m"].clone(),
-            gateway,
+            model: config.models["m"].clone(),
+            config,
             shared: Shared::default(),
             caller: Caller { key_id: "k".into(), team: "t".into(), ..Caller::default() },
             needs: Needs { input_tokens: 100, ..Needs::default() },
@@ -78,7 +78,7 @@ impl Case {
     /// Adds these headers.
     fn asks(mut self, headers: &[(&str, &str)]) -> Self {
         let headers: HeaderMap = headers.iter().map(|(name, value)| (*name, *value)).collect();
-        self.hints = RoutingHeaders::read(&headers, &self.gateway.watched_headers).unwrap();
+        self.hints = RoutingHeaders::read(&headers, &self.config.watched_headers).unwrap();
         self
     }
 
@@ -103,7 +103,7 @@ impl Case {
             routing_headers: &self.hints,
             user: self.user,
             estimate: &estimate,
-            circuit: &self.gateway.circuit,
+            circuit: &self.config.circuit,
             attempt: Duration::from_secs(30),
             lease: Duration::from_secs(600),
             now: self.now,

@@ -30,7 +30,7 @@ pub const FIELDS: &[Field] = &[
     ("model", FieldPolicy::Mapped, "in the path"),
     ("messages", FieldPolicy::Mapped, "`messages` and `system`"),
     ("messages.name", FieldPolicy::Dropped, ""),
-    ("messages.reasoning_content", FieldPolicy::Dropped, "kept if it has Anthropic's seal"),
+    ("messages.reasoning_content", FieldPolicy::Dropped, "kept if it has Anthropic's signature"),
     ("image_url", FieldPolicy::Mapped, "an inline image; on AWS, a URL is a 400: AWS fetches none"),
     ("image_url.detail", FieldPolicy::Dropped, ""),
     ("file", FieldPolicy::Mapped, "a PDF"),

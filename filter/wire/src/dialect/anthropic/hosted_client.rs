@@ -7,7 +7,7 @@ use crate::conversation::{Request, StreamEvent};
 use crate::dialect::client::{Asks, ChatClient, Client, Manner, PeekSpec};
 use crate::dialect::fields::{Fields, needed};
 use crate::dialect::in_turn::InTurn;
-use crate::dialect::{Kept, Opening, StreamWriter, aliases, aws};
+use crate::dialect::{Buffered, Opening, StreamWriter, aliases, aws};
 use crate::error::ApiError;
 use crate::framing::sse;
 
@@ -41,7 +41,7 @@ const fn chat(stream_writer: fn(Opening) -> Box<dyn StreamWriter>) -> Asks {
     Asks::Chat(ChatClient {
         ids: aliases::ANTHROPIC.ids,
         read_request: read,
-        place: |_, _| None,
+        field_path: |_, _| None,
         write_response: |response, _| response::write(response),
         stream_writer,
     })
@@ -91,8 +91,8 @@ impl StreamWriter for Writer {
         self.text.clear();
     }
 
-    fn kept(&self) -> Kept {
+    fn buffered(&self) -> Buffered {
         let begun = self.text.capacity().saturating_add(self.cutter.held());
-        Kept { begun, ..self.inner.kept() }
+        Buffered { begun, ..self.inner.buffered() }
     }
 }

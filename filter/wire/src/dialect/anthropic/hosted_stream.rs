@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::conversation::StreamEvent;
 use crate::dialect::sse_reader::Events;
-use crate::dialect::{Kept, StreamOpener, StreamReader, aws};
+use crate::dialect::{Buffered, StreamOpener, StreamReader, aws};
 use crate::error::ApiError;
 use crate::framing::eventstream::{self, Frame};
 use crate::framing::surrogates;
@@ -50,9 +50,9 @@ impl StreamReader for Reader {
         result
     }
 
-    fn kept(&self) -> Kept {
+    fn buffered(&self) -> Buffered {
         let begun = self.decoder.held().saturating_add(self.json.capacity());
-        Kept { begun, ..self.state.kept() }
+        Buffered { begun, ..self.state.buffered() }
     }
 }
 
@@ -112,8 +112,8 @@ impl StreamOpener for Opener {
         result
     }
 
-    fn kept(&self) -> Kept {
-        Kept { begun: self.decoder.held().saturating_add(self.json.capacity()), ..Kept::default() }
+    fn buffered(&self) -> Buffered {
+        Buffered { begun: self.decoder.held().saturating_add(self.json.capacity()), ..Buffered::default() }
     }
 }
 

@@ -68,7 +68,7 @@ pub static CLIENT: Client = Client {
     asks: Asks::Chat(ChatClient {
         ids: aliases::ANTHROPIC.ids,
         read_request: read_request::read,
-        place: origin::place,
+        field_path: origin::field_path,
         write_response: |response, _| response::write(response),
         stream_writer: |opening| Box::new(InTurn::new(stream_out::Writer::new(opening))),
     }),

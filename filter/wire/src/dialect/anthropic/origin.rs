@@ -2,8 +2,8 @@
 //! several parts.
 
 use crate::conversation::Request;
+use crate::dialect::field_paths::{self, FieldPosition, MessageField};
 use crate::dialect::fields::{Fields, join};
-use crate::dialect::places::{self, Place, What};
 
 use super::read_request;
 
@@ -20,20 +20,20 @@ impl Origin {
 }
 
 /// Returns the path in the client's `body` of a place in the conversation.
-pub(super) fn place(body: &[u8], place: &Place<'_>) -> Option<String> {
+pub(super) fn field_path(body: &[u8], position: &FieldPosition<'_>) -> Option<String> {
     let origins = read_request::messages(&mut Fields::of(body).ok()?, &mut Request::default()).ok()?;
-    let Origin { turn, blocks } = origins.get(place.message)?;
+    let Origin { turn, blocks } = origins.get(position.message)?;
     if *turn == Origin::SYSTEM {
         return Some("system".to_owned());
     }
     let at = format!("messages[{turn}]");
-    let turns = places::elements(body, "messages")?;
-    let content = |part| places::content(turns.get(*turn)?, "content", &at, part).into();
-    let part: Option<String> = content(place.part.and_then(|(part, _)| blocks.get(part)).copied());
-    Some(match place.what {
-        What::Role => join(&at, "role"),
-        What::Content => part?,
-        What::Arguments => join(&part?, "input"),
-        What::Call => join(&part?, "tool_use_id"),
+    let turns = field_paths::elements(body, "messages")?;
+    let content = |part| field_paths::content(turns.get(*turn)?, "content", &at, part).into();
+    let part: Option<String> = content(position.part.and_then(|(part, _)| blocks.get(part)).copied());
+    Some(match position.field {
+        MessageField::Role => join(&at, "role"),
+        MessageField::Content => part?,
+        MessageField::Arguments => join(&part?, "input"),
+        MessageField::Call => join(&part?, "tool_use_id"),
     })
 }

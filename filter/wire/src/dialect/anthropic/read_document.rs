@@ -7,7 +7,7 @@ use crate::conversation::{CacheMark, Part, Source};
 use crate::dialect::fields::{Fields, join, needed, refuse_rest};
 use crate::error::ApiError;
 
-use super::read_message::{Place, blocks, cache, hint, take};
+use super::read_message::{BlockPosition, blocks, cache, hint, take};
 
 pub(super) fn image(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Result<Part, ApiError> {
     // Whether a large image is scaled down.
@@ -43,7 +43,7 @@ pub(super) fn document(
             if !lead.is_empty() {
                 parts.push(Part::Text { text: lead, cache: None });
             }
-            let mut inner = blocks(raw, Place::Document, &content_at, dropped)?;
+            let mut inner = blocks(raw, BlockPosition::Document, &content_at, dropped)?;
             mark_last(&mut inner, mark);
             parts.append(&mut inner);
         }
@@ -62,7 +62,7 @@ pub(super) fn search_result(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec
     let source: String = take(fields, at, "source")?;
     let content_at = join(at, "content");
     let raw = needed(fields.take_raw("content"), &content_at)?;
-    let found = blocks(raw, Place::Text, &content_at, dropped)?.into_iter().filter_map(|part| match part {
+    let found = blocks(raw, BlockPosition::Text, &content_at, dropped)?.into_iter().filter_map(|part| match part {
         Part::Text { text, .. } => Some(Some(text)),
         _ => None,
     });

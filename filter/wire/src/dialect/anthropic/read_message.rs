@@ -13,7 +13,7 @@ use super::read_document::{document, image, search_result};
 
 /// The position of a block. A nested block allows fewer kinds, and none that nests again: blocks nest at most three deep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum BlockPosition {
     Turn,
     Result,
     /// A document made of blocks.
@@ -22,7 +22,7 @@ pub(super) enum Place {
     Text,
 }
 
-impl Place {
+impl BlockPosition {
     fn takes(self, kind: &str) -> bool {
         match self {
             Self::Turn => kind != "tool_reference",
@@ -65,7 +65,7 @@ impl<'a> Turns<'a> {
         let raw = needed(fields.take_raw("content"), &content)?;
         refuse_rest(&fields, at)?;
         let (mut parts, mut blocks) = (Vec::new(), Vec::new());
-        for (part, block) in numbered(raw, Place::Turn, &content, dropped)? {
+        for (part, block) in numbered(raw, BlockPosition::Turn, &content, dropped)? {
             if matches!(part, Part::ToolResult { .. }) {
                 self.origins.push(Origin { turn, blocks: vec![block] });
                 messages.push(Message { role: Role::Tool, parts: vec![part], name: None });
@@ -117,16 +117,26 @@ fn role(fields: &mut Fields<'_>, at: &str) -> Result<Role, ApiError> {
 
 /// Reads content that may only be text: `system`.
 pub(super) fn texts(raw: &RawValue, at: &str, dropped: &mut Vec<String>) -> Result<Vec<(Part, usize)>, ApiError> {
-    numbered(raw, Place::Text, at, dropped)
+    numbered(raw, BlockPosition::Text, at, dropped)
 }
 
 /// Reads content: a string or a list of blocks.
-pub(super) fn blocks(raw: &RawValue, place: Place, at: &str, dropped: &mut Vec<String>) -> Result<Vec<Part>, ApiError> {
+pub(super) fn blocks(
+    raw: &RawValue,
+    place: BlockPosition,
+    at: &str,
+    dropped: &mut Vec<String>,
+) -> Result<Vec<Part>, ApiError> {
     Ok(numbered(raw, place, at, dropped)?.into_iter().map(|(part, _)| part).collect())
 }
 
 /// Reads content and pairs each part with the index of its block.
-fn numbered(raw: &RawValue, place: Place, at: &str, dropped: &mut Vec<String>) -> Result<Vec<(Part, usize)>, ApiError> {
+fn numbered(
+    raw: &RawValue,
+    place: BlockPosition,
+    at: &str,
+    dropped: &mut Vec<String>,
+) -> Result<Vec<(Part, usize)>, ApiError> {
     if raw.get().starts_with('"') {
         return Ok(vec![(Part::Text { text: value(raw, at)?, cache: None }, 0)]);
     }
@@ -157,7 +167,7 @@ const RAN_THERE: [&str; 9] = [
 /// Reads a block. Most blocks become one part, some several or none.
 fn block(
     raw: &RawValue,
-    place: Place,
+    place: BlockPosition,
     at: &str,
     dropped: &mut Vec<String>,
     parts: &mut Vec<Part>,
@@ -217,8 +227,8 @@ fn compaction(
     dropped: &mut Vec<String>,
     parts: &mut Vec<Part>,
 ) -> Result<(), ApiError> {
-    for seal in ["encrypted_content", "signature"] {
-        if fields.take_raw(seal).is_some() {
+    for signature in ["encrypted_content", "signature"] {
+        if fields.take_raw(signature).is_some() {
             drop_hint(dropped, "messages[].content[].compaction.signature");
         }
     }
@@ -247,7 +257,7 @@ fn tool_result(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> 
     let inner = join(at, "content");
     let content = match fields.take_raw("content") {
         None => Vec::new(),
-        Some(raw) => blocks(raw, Place::Result, &inner, dropped)?,
+        Some(raw) => blocks(raw, BlockPosition::Result, &inner, dropped)?,
     };
     Ok(Part::ToolResult {
         call: take(fields, at, "tool_use_id")?,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::conversation::StreamEvent;
-use crate::dialect::Kept;
+use crate::dialect::Buffered;
 use crate::dialect::bare;
 use crate::dialect::calls::Calls;
 use crate::dialect::few::Few;
@@ -113,8 +113,8 @@ impl Events for State {
         self.over
     }
 
-    fn kept(&self) -> Kept {
-        self.calls.kept()
+    fn buffered(&self) -> Buffered {
+        self.calls.buffered()
     }
 }
 

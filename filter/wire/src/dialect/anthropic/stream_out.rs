@@ -7,8 +7,8 @@
 
 use serde::Serialize;
 
-use crate::conversation::{Finish, StreamEvent, Usage, seal};
-use crate::dialect::{Kept, Opening, StreamWriter};
+use crate::conversation::{Finish, StreamEvent, Usage, signature};
+use crate::dialect::{Buffered, Opening, StreamWriter};
 
 use super::answer::reason_of;
 use super::error;
@@ -48,7 +48,7 @@ enum Open {
     Text,
     Thinking {
         /// A signature was written; more thinking needs a new block.
-        sealed: bool,
+        signed: bool,
     },
     Call,
 }
@@ -181,8 +181,8 @@ impl StreamWriter for Writer {
         }
     }
 
-    fn kept(&self) -> Kept {
-        Kept { begun: 0, bytes: self.id.len().saturating_add(self.model.len()), pieces: self.calls.len() }
+    fn buffered(&self) -> Buffered {
+        Buffered { begun: 0, bytes: self.id.len().saturating_add(self.model.len()), pieces: self.calls.len() }
     }
 }
 
@@ -247,7 +247,7 @@ impl Writer {
         if thinking.is_empty() {
             return;
         }
-        if self.open != (Open::Thinking { sealed: false }) {
+        if self.open != (Open::Thinking { signed: false }) {
             self.begin_thinking(out);
         }
         self.delta(DeltaOut::Thinking { thinking }, out);
@@ -257,16 +257,16 @@ impl Writer {
         if signature.is_empty() {
             return;
         }
-        let sealed = self.open == Open::Thinking { sealed: true };
-        if !matches!(self.open, Open::Thinking { .. }) || (sealed && seal::begins(signature)) {
+        let signed = self.open == Open::Thinking { signed: true };
+        if !matches!(self.open, Open::Thinking { .. }) || (signed && signature::begins(signature)) {
             self.begin_thinking(out);
         }
-        self.open = Open::Thinking { sealed: true };
+        self.open = Open::Thinking { signed: true };
         self.delta(DeltaOut::Signature { signature }, out);
     }
 
     fn begin_thinking(&mut self, out: &mut Vec<u8>) {
-        self.begin(Open::Thinking { sealed: false }, BlockOut::Thinking { thinking: "", signature: "" }, out);
+        self.begin(Open::Thinking { signed: false }, BlockOut::Thinking { thinking: "", signature: "" }, out);
     }
 
     /// Writes a piece of arguments to its call's block, by index. [`InTurn`](crate::dialect::in_turn) makes sure that the block is open.

@@ -2,7 +2,7 @@
 //!
 //! System and developer messages, at any position, are joined in order into `system`; [`turns`] arranges all others.
 
-use crate::conversation::{CacheMark, Message, Part, Source, seal};
+use crate::conversation::{CacheMark, Message, Part, Source, signature};
 use crate::dialect::at::At;
 use crate::dialect::functions::Input;
 use crate::dialect::turns::{self, Kind, Speaker};
@@ -73,7 +73,7 @@ impl<'a> Turns<'a> {
                 Ok(Some(Block::ToolUse { id: id.into(), name, input }))
             }
             (Part::Thinking { text, signature }, Some(Speaker::Assistant)) => {
-                match signature.as_deref().and_then(seal::anthropics) {
+                match signature.as_deref().and_then(signature::anthropics) {
                     Some(signature) => Ok(Some(Block::Thinking { thinking: text, signature })),
                     None => {
                         self.drop_hint("messages.reasoning_content");
@@ -81,7 +81,7 @@ impl<'a> Turns<'a> {
                     }
                 }
             }
-            (Part::RedactedThinking { data }, Some(Speaker::Assistant)) => match seal::anthropics(data) {
+            (Part::RedactedThinking { data }, Some(Speaker::Assistant)) => match signature::anthropics(data) {
                 Some(data) => Ok(Some(Block::RedactedThinking { data })),
                 None => {
                     self.drop_hint("messages.reasoning_content");

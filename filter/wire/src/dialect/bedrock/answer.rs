@@ -18,7 +18,7 @@ pub(super) fn finish_of(stop_reason: &str) -> Finish {
 
 /// `usage`. Its `inputTokens` exclude cache reads and cache writes; ours includes both. Reasoning has no counter.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "camelCase", from = "TokensSeen")]
+#[serde(rename_all = "camelCase", from = "TokensIn")]
 pub(super) struct Tokens {
     input_tokens: u64,
     output_tokens: u64,
@@ -29,15 +29,15 @@ pub(super) struct Tokens {
 /// [`Tokens`] as received; a count may have any JSON type.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct TokensSeen {
+struct TokensIn {
     input_tokens: lenient::Tokens,
     output_tokens: lenient::Tokens,
     cache_read_input_tokens: lenient::Tokens,
     cache_write_input_tokens: lenient::Tokens,
 }
 
-impl From<TokensSeen> for Tokens {
-    fn from(seen: TokensSeen) -> Self {
+impl From<TokensIn> for Tokens {
+    fn from(seen: TokensIn) -> Self {
         let count = |count: lenient::Tokens| count.0.unwrap_or_default();
         Self {
             input_tokens: count(seen.input_tokens),

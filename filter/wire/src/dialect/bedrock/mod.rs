@@ -28,7 +28,7 @@ pub const FIELDS: &[Field] = &[
     ("model", FieldPolicy::Mapped, "in the path"),
     ("messages", FieldPolicy::Mapped, "`messages` and `system`"),
     ("messages.name", FieldPolicy::Dropped, ""),
-    ("messages.reasoning_content", FieldPolicy::Dropped, "kept for Anthropic's models if it has Anthropic's seal"),
+    ("messages.reasoning_content", FieldPolicy::Dropped, "kept for Anthropic's models if it has Anthropic's signature"),
     ("image_url", FieldPolicy::Mapped, "an inline image: JPEG, PNG, GIF or WebP; a URL: 400"),
     ("image_url.detail", FieldPolicy::Dropped, ""),
     (

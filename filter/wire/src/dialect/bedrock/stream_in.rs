@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::conversation::StreamEvent;
 use crate::dialect::calls::Calls;
-use crate::dialect::{Kept, StreamReader, aws};
+use crate::dialect::{Buffered, StreamReader, aws};
 use crate::error::ApiError;
 use crate::framing::eventstream::{Decoder, Frame};
 use crate::framing::surrogates;
@@ -128,8 +128,8 @@ impl StreamReader for Reader {
         result
     }
 
-    fn kept(&self) -> Kept {
-        Kept { begun: self.decoder.held(), ..self.state.calls.kept() }
+    fn buffered(&self) -> Buffered {
+        Buffered { begun: self.decoder.held(), ..self.state.calls.buffered() }
     }
 }
 

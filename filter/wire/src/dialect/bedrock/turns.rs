@@ -1,9 +1,9 @@
 //! Converts the conversation's messages to Converse's `system` and alternating turns.
 //!
 //! System and developer messages are joined in order into `system`; [`turns`] arranges all others. Empty messages are dropped. Thinking is
-//! sent to Anthropic's models only, and only with Anthropic's seal.
+//! sent to Anthropic's models only, and only with Anthropic's signature.
 
-use crate::conversation::{CacheMark, Message, Part, Source, seal};
+use crate::conversation::{CacheMark, Message, Part, Source, signature};
 use crate::dialect::at::At;
 use crate::dialect::functions::Input;
 use crate::dialect::hints::Dropped;
@@ -151,9 +151,9 @@ impl<'a> Turns<'a> {
         let reasoning = match part {
             Part::Thinking { text, signature } => signature
                 .as_deref()
-                .and_then(seal::anthropics)
+                .and_then(signature::anthropics)
                 .map(|signature| Reasoning::ReasoningText { text, signature: Some(signature) }),
-            Part::RedactedThinking { data } => seal::anthropics(data).map(Reasoning::RedactedContent),
+            Part::RedactedThinking { data } => signature::anthropics(data).map(Reasoning::RedactedContent),
             _ => None,
         };
         let reasoning = reasoning.filter(|_| self.family == Family::Claude);

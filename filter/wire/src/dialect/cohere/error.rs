@@ -12,14 +12,14 @@ use crate::json;
 use crate::lenient::Text;
 
 #[derive(Deserialize)]
-struct Seen<'a> {
+struct ErrorIn<'a> {
     #[serde(borrow, default)]
     message: Text<'a>,
 }
 
 /// Reads the body of a response that was not a success.
 pub(super) fn read(status: u16, body: &[u8]) -> ApiError {
-    if let Ok(seen) = json::from_slice::<Seen<'_>>(body)
+    if let Ok(seen) = json::from_slice::<ErrorIn<'_>>(body)
         && body.trim_ascii_start().starts_with(b"{")
     {
         return of(Some(status), &seen.message.0);

@@ -3,8 +3,9 @@
 //! Source: the types of Cohere's Python SDK (`src/cohere/types`, `src/cohere/v2`) and its error reference. The policy for each parameter of
 //! a conversation is in `FIELDS`, by the names of OpenAI's chat completions.
 //!
-//! Cohere's `tool_plan` (the text before tool calls) and `thinking` content are both reasoning without a seal here. In a message with
-//! calls, reasoning is sent back as `tool_plan`, in any other as `thinking` content. Reasoning under another provider's seal is dropped.
+//! Cohere's `tool_plan` (the text before tool calls) and `thinking` content are both reasoning without a signature here. In a message with
+//! calls, reasoning is sent back as `tool_plan`, in any other as `thinking` content. Reasoning under another provider's signature is
+//! dropped.
 
 mod body;
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::seen::Message;
 use super::{error, usage, words};
 
 #[derive(Deserialize)]
-pub(super) struct Seen<'a> {
+pub(super) struct ResponseIn<'a> {
     #[serde(borrow, default)]
     id: Text<'a>,
     #[serde(borrow, default)]
@@ -23,10 +23,10 @@ pub(super) struct Seen<'a> {
     #[serde(borrow, default)]
     pub finish_reason: Text<'a>,
     #[serde(default, deserialize_with = "maybe")]
-    pub usage: Option<usage::Seen>,
+    pub usage: Option<usage::UsageIn>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> ResponseIn<'a> {
     /// Reads the outer object of a response. A `message` that is a string is an error's.
     pub fn of(body: &'a [u8]) -> Result<(Self, &'a RawValue), ApiError> {
         let seen: Self = json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
@@ -42,7 +42,7 @@ impl<'a> Seen<'a> {
 
 /// Reads a response; an error inside it is returned as one.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
-    let (seen, message) = Seen::of(body)?;
+    let (seen, message) = ResponseIn::of(body)?;
     let message: Message<'_> = json::read(message.get()).map_err(|error| ApiError::unreadable(&error))?;
     let id = seen.id.0.into_owned();
     let mut parts = Vec::new();

@@ -38,18 +38,18 @@ pub(super) struct Event<'a> {
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Delta<'a> {
     #[serde(borrow, default)]
-    pub message: Option<Said<'a>>,
+    pub message: Option<MessageIn<'a>>,
     #[serde(borrow, default)]
     pub finish_reason: Text<'a>,
     #[serde(default, deserialize_with = "maybe")]
-    pub usage: Option<usage::Seen>,
+    pub usage: Option<usage::UsageIn>,
     #[serde(borrow, default)]
     pub error: Text<'a>,
 }
 
 /// The delta of the message.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Said<'a> {
+pub(super) struct MessageIn<'a> {
     #[serde(borrow, default)]
     pub content: One<Piece<'a>>,
     #[serde(borrow, default)]

@@ -4,7 +4,7 @@
 //! incomplete, even if `[DONE]` comes.
 
 use crate::conversation::{Finish, StreamEvent};
-use crate::dialect::Kept;
+use crate::dialect::Buffered;
 use crate::dialect::functions::made_up_id;
 use crate::dialect::sse_reader::{Events, SseReader};
 use crate::error::ApiError;
@@ -12,7 +12,7 @@ use crate::framing::sse;
 use crate::json;
 use crate::lenient::Text;
 
-use super::seen::{Call, Delta, Event, Said};
+use super::seen::{Call, Delta, Event, MessageIn};
 use super::{error, words};
 
 /// No response holds as many calls; the limit bounds our memory.
@@ -45,8 +45,8 @@ impl Events for Answer {
         self.finished
     }
 
-    fn kept(&self) -> Kept {
-        Kept { bytes: self.id.len(), pieces: self.calls.len(), ..Kept::default() }
+    fn buffered(&self) -> Buffered {
+        Buffered { bytes: self.id.len(), pieces: self.calls.len(), ..Buffered::default() }
     }
 }
 
@@ -132,7 +132,7 @@ pub(super) fn ending(delta: &Delta<'_>) -> Result<Finish, ApiError> {
     }
 }
 
-fn said(said: Said<'_>, events: &mut Vec<StreamEvent>) {
+fn said(said: MessageIn<'_>, events: &mut Vec<StreamEvent>) {
     let thought =
         |text: Text<'_>| (!text.is_empty()).then(|| StreamEvent::Thinking { choice: 0, text: text.0.into_owned() });
     events.extend(thought(said.tool_plan));

@@ -46,7 +46,7 @@ pub const FIELDS: &[Field] = &[
     ("messages[].tool_calls", Mapped, "`tool_calls`"),
     ("messages[].tool_call_id", Mapped, "`tool_call_id`; the error flag has no equivalent"),
     ("messages[].reasoning_content", Mapped, "`tool_plan` in a message with calls, else a `thinking` part"),
-    ("messages[].thinking_blocks", Dropped, "if sealed or encrypted by another provider; else as `reasoning_content`"),
+    ("messages[].thinking_blocks", Dropped, "if signed or encrypted by another provider; else as `reasoning_content`"),
     ("messages[].content[].image_url", Mapped, "in a user message; in a tool message: 400"),
     ("messages[].content[].file", Refused, ""),
 ];

@@ -8,7 +8,7 @@ use crate::lenient::{Tokens, maybe, usage_in};
 
 /// `usage` as received.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Seen {
+pub(super) struct UsageIn {
     #[serde(default, deserialize_with = "maybe")]
     tokens: Option<Units>,
     #[serde(default, deserialize_with = "maybe")]
@@ -35,7 +35,7 @@ impl Units {
     }
 }
 
-impl Seen {
+impl UsageIn {
     /// The counts; `None` if the object has none.
     pub fn read(&self) -> Option<Usage> {
         let usage = self.tokens.and_then(Units::read).or_else(|| self.billed_units?.read())?;
@@ -45,5 +45,5 @@ impl Seen {
 
 /// Reads only the usage of a response.
 pub(super) fn of(body: &[u8]) -> Option<Usage> {
-    usage_in::<Seen>(body)?.read()
+    usage_in::<UsageIn>(body)?.read()
 }

@@ -34,7 +34,7 @@ pub static CLIENT: Client = Client {
         ids: aliases::NONE.ids,
         read_request: request::read,
         // The whole conversation is one text.
-        place: |_, _| Some("prompt".to_owned()),
+        field_path: |_, _| Some("prompt".to_owned()),
         write_response: response::write,
         stream_writer: |opening| Box::new(stream_write::Writer::new(opening)),
     }),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::conversation::{Choice, Finish, Part, Response};
-use crate::dialect::openai::answer::{self, ChoiceSeen};
+use crate::dialect::openai::answer::{self, ChoiceIn};
 use crate::dialect::openai::{json, words};
 use crate::error::ApiError;
 
@@ -15,7 +15,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     answer::read(body, answer::MOST_CHOICES, read_choice).map(|read| Response { service_tier: None, ..read })
 }
 
-fn read_choice(seen: ChoiceSeen<'_>, _: &str, _: u32) -> Result<Choice, ApiError> {
+fn read_choice(seen: ChoiceIn<'_>, _: &str, _: u32) -> Result<Choice, ApiError> {
     let finish = words::finish(&seen.finish_reason.0)?;
     Ok(Choice { parts: vec![Part::Text { text: seen.text.0.into_owned(), cache: None }], finish })
 }

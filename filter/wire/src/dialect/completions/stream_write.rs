@@ -3,7 +3,7 @@
 use crate::conversation::StreamEvent;
 use crate::dialect::openai::chunk_out::Chunks;
 use crate::dialect::openai::json;
-use crate::dialect::{Kept, Opening, StreamWriter};
+use crate::dialect::{Buffered, Opening, StreamWriter};
 
 use super::response::finish_reason;
 
@@ -43,7 +43,7 @@ impl StreamWriter for Writer {
         }
     }
 
-    fn kept(&self) -> Kept {
-        Kept { begun: 0, bytes: self.0.head.len(), pieces: 0 }
+    fn buffered(&self) -> Buffered {
+        Buffered { begun: 0, bytes: self.0.head.len(), pieces: 0 }
     }
 }

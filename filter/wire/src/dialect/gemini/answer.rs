@@ -11,7 +11,7 @@ use crate::error::{ApiError, ErrorKind};
 use crate::json;
 use crate::lenient::maybe;
 
-use super::seals::Seal;
+use super::signatures::Signature;
 use super::{error, usage};
 
 /// Google gives at most 8; the limit bounds our memory.
@@ -23,14 +23,14 @@ pub(super) const MOST_PARTS: usize = 1024;
 /// A response.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Seen<'a> {
+pub(super) struct ResponseIn<'a> {
     #[serde(default, borrow)]
     pub(super) error: Option<&'a RawValue>,
     #[serde(borrow)]
     candidates: Option<Few<Candidate<'a>, MOST_CHOICES>>,
     prompt_feedback: Option<Feedback>,
     #[serde(default, deserialize_with = "maybe")]
-    pub(super) usage_metadata: Option<usage::Seen>,
+    pub(super) usage_metadata: Option<usage::UsageIn>,
     #[serde(default, borrow)]
     model_version: Option<&'a RawValue>,
     #[serde(default, borrow)]
@@ -50,7 +50,7 @@ pub(super) struct Candidate<'a> {
 #[derive(Debug, Deserialize)]
 struct Content<'a> {
     #[serde(borrow)]
-    parts: Option<Few<PartSeen<'a>, MOST_PARTS>>,
+    parts: Option<Few<PartIn<'a>, MOST_PARTS>>,
 }
 
 /// Google's verdict on the prompt.
@@ -60,7 +60,7 @@ struct Feedback {
     block_reason: Option<IgnoredAny>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> ResponseIn<'a> {
     /// Reads `data`; the caller checks whether it is an error.
     pub(super) fn parse(data: &'a [u8]) -> Result<Self, ApiError> {
         json::from_slice(data).map_err(|wrong| error::in_array(data).unwrap_or_else(|| unreadable(&wrong)))
@@ -80,7 +80,7 @@ impl<'a> Seen<'a> {
     }
 }
 
-impl<'a> Seen<'a> {
+impl<'a> ResponseIn<'a> {
     /// The error that an event is; `data` is the event's text.
     pub(super) fn failure(&self, data: &[u8]) -> Option<ApiError> {
         let own = self.candidates.is_some() || self.prompt_feedback.is_some() || self.usage_metadata.is_some();
@@ -114,7 +114,7 @@ impl<'a> Seen<'a> {
 
 impl<'a> Candidate<'a> {
     /// Takes the parts.
-    pub(super) fn parts(&mut self) -> Few<PartSeen<'a>, MOST_PARTS> {
+    pub(super) fn parts(&mut self) -> Few<PartIn<'a>, MOST_PARTS> {
         self.content.take().and_then(|content| content.parts).unwrap_or_default()
     }
 }
@@ -180,17 +180,17 @@ impl FinishReason {
 /// One part. Files, and the output of Google's own tools, are dropped: our response has no place for them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct PartSeen<'a> {
+pub(super) struct PartIn<'a> {
     pub(super) text: Option<String>,
     pub(super) thought: Option<bool>,
     pub(super) thought_signature: Option<String>,
     #[serde(borrow)]
-    pub(super) function_call: Option<CallSeen<'a>>,
+    pub(super) function_call: Option<CallIn<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct CallSeen<'a> {
+pub(super) struct CallIn<'a> {
     id: Option<String>,
     name: Option<String>,
     #[serde(borrow)]
@@ -201,8 +201,8 @@ pub(super) struct CallSeen<'a> {
 #[derive(Debug)]
 pub(super) enum Piece<'a> {
     Thought(String),
-    /// The seal of the next piece or, if there is none, of the previous one.
-    Seal(String),
+    /// The signature of the next piece or, if there is none, of the previous one.
+    Signature(String),
     Text(String),
     Call {
         /// Empty if the call came without one.
@@ -212,24 +212,24 @@ pub(super) enum Piece<'a> {
     },
 }
 
-impl<'a> PartSeen<'a> {
+impl<'a> PartIn<'a> {
     /// Splits the part into pieces, in order.
     pub(super) fn pieces(self) -> Result<impl Iterator<Item = Piece<'a>>, ApiError> {
         let thought = self.thought == Some(true);
         let signature = self.thought_signature.filter(|signature| !signature.is_empty());
-        let seal = signature.map(|signature| {
+        let signature = signature.map(|signature| {
             let of_text = !thought && self.function_call.is_none();
-            let seal = if of_text { Seal::Text(&signature) } else { Seal::Call(&signature) };
-            Piece::Seal(seal.marked())
+            let signature = if of_text { Signature::Text(&signature) } else { Signature::Call(&signature) };
+            Piece::Signature(signature.marked())
         });
         let text = self.text.filter(|text| !text.is_empty());
         let (thought, text) = if thought { (text, None) } else { (None, text) };
-        let call = self.function_call.map(CallSeen::read).transpose()?;
-        Ok(thought.map(Piece::Thought).into_iter().chain(seal).chain(text.map(Piece::Text)).chain(call))
+        let call = self.function_call.map(CallIn::read).transpose()?;
+        Ok(thought.map(Piece::Thought).into_iter().chain(signature).chain(text.map(Piece::Text)).chain(call))
     }
 }
 
-impl<'a> CallSeen<'a> {
+impl<'a> CallIn<'a> {
     fn read(self) -> Result<Piece<'a>, ApiError> {
         let name = self.name.filter(|name| !name.is_empty());
         let name =
@@ -241,20 +241,20 @@ impl<'a> CallSeen<'a> {
 
 /// Collects the parts of a model's response.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct ReceivedParts {
     pub(super) parts: Vec<Part>,
     pub(super) calls: usize,
 }
 
-impl Told {
+impl ReceivedParts {
     /// Adds a part; `id` makes the identifier of a call without one, from the call's number.
-    pub(super) fn add(&mut self, part: PartSeen<'_>, id: impl Fn(usize) -> String) -> Result<(), ApiError> {
+    pub(super) fn add(&mut self, part: PartIn<'_>, id: impl Fn(usize) -> String) -> Result<(), ApiError> {
         for piece in part.pieces()? {
             match piece {
                 Piece::Thought(text) => self.parts.push(Part::Thinking { text, signature: None }),
-                Piece::Seal(seal) => match self.parts.last_mut() {
-                    Some(Part::Thinking { signature: signature @ None, .. }) => *signature = Some(seal),
-                    _ => self.parts.push(Part::Thinking { text: String::new(), signature: Some(seal) }),
+                Piece::Signature(marked) => match self.parts.last_mut() {
+                    Some(Part::Thinking { signature: signature @ None, .. }) => *signature = Some(marked),
+                    _ => self.parts.push(Part::Thinking { text: String::new(), signature: Some(marked) }),
                 },
                 Piece::Text(text) => self.parts.push(Part::Text { text, cache: None }),
                 Piece::Call { id: given, name, arguments } => {

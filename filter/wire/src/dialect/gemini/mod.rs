@@ -15,7 +15,7 @@ mod error;
 mod media;
 mod part;
 mod response;
-mod seals;
+mod signatures;
 mod speech;
 mod stream_in;
 mod table;

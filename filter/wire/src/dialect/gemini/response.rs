@@ -4,11 +4,11 @@ use crate::conversation::{Choice, Finish, Guises, Response};
 use crate::dialect::functions::made_up_id;
 use crate::error::ApiError;
 
-use super::answer::{Candidate, FinishReason, Seen, Told};
+use super::answer::{Candidate, FinishReason, ReceivedParts, ResponseIn};
 
 /// Reads a provider's response.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
-    let mut seen = Seen::whole(body)?;
+    let mut seen = ResponseIn::whole(body)?;
     let id = seen.id();
     let candidates = seen.candidates();
     let choices = if candidates.is_empty() {
@@ -29,10 +29,10 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
 
 fn choice(answer: &str, position: u32, mut seen: Candidate<'_>) -> Result<Choice, ApiError> {
     let number = seen.index.unwrap_or(position);
-    let mut told = Told::default();
+    let mut received = ReceivedParts::default();
     for part in seen.parts() {
-        told.add(part, |call| made_up_id(answer, number, call))?;
+        received.add(part, |call| made_up_id(answer, number, call))?;
     }
-    let finish = seen.finish_reason.unwrap_or(FinishReason::Stop).read(told.calls > 0)?;
-    Ok(Choice { parts: told.parts, finish })
+    let finish = seen.finish_reason.unwrap_or(FinishReason::Stop).read(received.calls > 0)?;
+    Ok(Choice { parts: received.parts, finish })
 }

@@ -1,7 +1,7 @@
 //! Converts what the model said to parts, for the history of a request and for a response.
 //!
-//! Every seal returns to the part that it came with: the next call or text of the message without one. If no such part follows, an empty
-//! text carries it, as in Google's own streams.
+//! Every signature returns to the part that it came with: the next call or text of the message without one. If no such part follows, an
+//! empty text carries it, as in Google's own streams.
 
 use std::collections::VecDeque;
 
@@ -9,18 +9,18 @@ use crate::conversation::Part as Said;
 use crate::dialect::functions::Input;
 
 use super::part::{FunctionCall, Part};
-use super::seals::Seal;
+use super::signatures::Signature;
 
 /// The recipient of the parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Listener {
-    /// The provider, which knows its thoughts by their seals and takes no identifiers.
+    /// The provider, which knows its thoughts by their signatures and takes no identifiers.
     Provider,
     /// A client, which gets thoughts and identifiers.
     Client,
 }
 
-/// The parts, and whether reasoning was lost because a provider takes only reasoning with Google's seal.
+/// The parts, and whether reasoning was lost because a provider takes only reasoning with Google's signature.
 #[derive(Debug, Default)]
 pub(super) struct Speech<'a> {
     pub(super) parts: Vec<Part<'a>>,
@@ -49,8 +49,8 @@ impl<'a> Speech<'a> {
                     if listener == Listener::Client && !text.is_empty() {
                         speech.parts.push(Part { thought: true, ..Part::text(text) });
                     }
-                    match signature.as_deref().and_then(Seal::of) {
-                        Some(seal) => speech.parts.extend(waiting.seal(position, seal)),
+                    match signature.as_deref().and_then(Signature::of) {
+                        Some(signature) => speech.parts.extend(waiting.signature(position, signature)),
                         None => speech.thoughts_lost = true,
                     }
                 }
@@ -63,7 +63,7 @@ impl<'a> Speech<'a> {
     }
 }
 
-/// Seals that wait for their part.
+/// Signatures that wait for their part.
 struct Waiting<'a> {
     calls: VecDeque<&'a str>,
     texts: VecDeque<&'a str>,
@@ -84,14 +84,14 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    /// Stores the seal at `position` for a later part; if none follows, returns an empty text that carries it.
-    fn seal(&mut self, position: usize, seal: Seal<'a>) -> Option<Part<'a>> {
+    /// Stores the signature at `position` for a later part; if none follows, returns an empty text that carries it.
+    fn signature(&mut self, position: usize, signature: Signature<'a>) -> Option<Part<'a>> {
         let (calls, texts) = (Some(position) < self.last_call, Some(position) < self.last_text);
-        let signature = seal.signature();
-        match seal {
-            Seal::Call(_) if calls => self.calls.push_back(signature),
-            _ if texts => self.texts.push_back(signature),
-            _ => return Some(Part { thought_signature: Some(signature), ..Part::text("") }),
+        let thought_signature = signature.signature();
+        match signature {
+            Signature::Call(_) if calls => self.calls.push_back(thought_signature),
+            _ if texts => self.texts.push_back(thought_signature),
+            _ => return Some(Part { thought_signature: Some(thought_signature), ..Part::text("") }),
         }
         None
     }

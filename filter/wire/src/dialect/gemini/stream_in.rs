@@ -4,13 +4,13 @@
 //! ends with its body, and is complete if a finish reason came before.
 
 use crate::conversation::{Finish, StreamEvent};
-use crate::dialect::Kept;
+use crate::dialect::Buffered;
 use crate::dialect::functions::made_up_id;
 use crate::dialect::sse_reader::{Events, SseReader};
 use crate::error::ApiError;
 use crate::framing::sse;
 
-use super::answer::{Candidate, MOST_CHOICES, Piece, Seen};
+use super::answer::{Candidate, MOST_CHOICES, Piece, ResponseIn};
 
 pub(super) type Reader = SseReader<Answer>;
 
@@ -46,7 +46,7 @@ impl Events for Answer {
     }
 
     fn event(&mut self, _: &sse::Event<'_>, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
-        let seen = Seen::parse(data)?;
+        let seen = ResponseIn::parse(data)?;
         if let Some(error) = seen.failure(data) {
             self.fail(error, events);
             return Ok(());
@@ -56,15 +56,15 @@ impl Events for Answer {
 
     /// Google's streams have no terminator: `[DONE]` is an error.
     fn done(&mut self, _: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
-        Seen::parse(b"[DONE]").map(|_| ())
+        ResponseIn::parse(b"[DONE]").map(|_| ())
     }
 
     fn is_over(&self) -> bool {
         self.failed
     }
 
-    fn kept(&self) -> Kept {
-        Kept { bytes: self.id.len(), pieces: self.choices.len(), ..Kept::default() }
+    fn buffered(&self) -> Buffered {
+        Buffered { bytes: self.id.len(), pieces: self.choices.len(), ..Buffered::default() }
     }
 }
 
@@ -74,7 +74,7 @@ impl Answer {
         events.push(StreamEvent::Error(error));
     }
 
-    fn answer(&mut self, mut seen: Seen<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+    fn answer(&mut self, mut seen: ResponseIn<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         if !self.started {
             self.started = true;
             self.id = seen.id();
@@ -132,7 +132,7 @@ impl ChoiceState {
         let choice = self.number;
         match piece {
             Piece::Thought(text) => events.push(StreamEvent::Thinking { choice, text }),
-            Piece::Seal(signature) => events.push(StreamEvent::Signature { choice, signature }),
+            Piece::Signature(signature) => events.push(StreamEvent::Signature { choice, signature }),
             Piece::Text(text) => events.push(StreamEvent::Text { choice, text }),
             Piece::Call { mut id, name, arguments } => {
                 let call = self.calls;

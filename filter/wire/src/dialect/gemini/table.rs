@@ -43,7 +43,7 @@ pub const FIELDS: &[Field] = &[
     ("service_tier", Dropped, ""),
     ("user", Dropped, ""),
     ("messages[].name", Dropped, ""),
-    ("messages[].reasoning_content", Dropped, "except Google's own seals in `thinking_blocks`"),
+    ("messages[].reasoning_content", Dropped, "except Google's own signatures in `thinking_blocks`"),
     ("messages[].tool_calls", Mapped, "`functionCall`; `arguments` must be a JSON object, else 400"),
     ("messages[].refusal", Mapped, "text"),
     ("messages[].tool_call_id", Mapped, "`functionResponse` with the call's name; an id without an earlier call: 400"),

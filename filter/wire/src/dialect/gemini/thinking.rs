@@ -52,8 +52,8 @@ enum Control {
     Level { least: &'static str, middle: &'static str },
 }
 
-/// Whether `model` requires a seal on the first call of each step.
-pub(super) fn wants_seals(model: &str) -> bool {
+/// Whether `model` requires a signature on the first call of each step.
+pub(super) fn needs_signatures(model: &str) -> bool {
     matches!(control(model), Control::Level { .. })
 }
 

@@ -16,7 +16,7 @@ use crate::order;
 
 use super::media;
 use super::part::{FunctionResponse, Outcome, Part, Speaker, Turn};
-use super::seals::UNSEALED_CALL;
+use super::signatures::UNSIGNED_CALL;
 use super::speech::{Listener, Speech};
 
 /// The conversation in Google's form.
@@ -49,14 +49,14 @@ impl<'a> Turns<'a> {
         Ok(turns)
     }
 
-    /// Seals the first call of each step since the user's last message, if it has no seal. Gemini 3 checks only these, and rejects a
+    /// Signs the first call of each step since the user's last message, if it has no signature. Gemini 3 checks only these, and rejects a
     /// conversation in which another model made one.
-    pub(super) fn seal_steps(&mut self) {
+    pub(super) fn sign_steps(&mut self) {
         let user_spoke = |turn: &Turn<'_>| turn.role == Some(Speaker::User) && !turn.parts.iter().all(Part::is_result);
         let current = self.turns.iter().rposition(user_spoke).unwrap_or(0);
         for step in self.turns.iter_mut().skip(current).filter(|turn| turn.role == Some(Speaker::Model)) {
             if let Some(call) = step.parts.iter_mut().find(|part| part.function_call.is_some()) {
-                call.thought_signature.get_or_insert(UNSEALED_CALL);
+                call.thought_signature.get_or_insert(UNSIGNED_CALL);
             }
         }
     }

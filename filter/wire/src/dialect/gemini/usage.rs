@@ -10,7 +10,7 @@ use crate::lenient::{Tokens, maybe};
 /// `usageMetadata` as received. In a stream each is a snapshot of the whole, so the last one counts.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Seen {
+pub(super) struct UsageIn {
     prompt_token_count: Tokens,
     cached_content_token_count: Tokens,
     candidates_token_count: Tokens,
@@ -18,7 +18,7 @@ pub(super) struct Seen {
     thoughts_token_count: Tokens,
 }
 
-impl Seen {
+impl UsageIn {
     /// Converts to our inclusive counts; `None` if there are none.
     pub(super) fn inclusive(&self) -> Option<Usage> {
         let reasoning = self.thoughts_token_count.0.unwrap_or(0);
@@ -43,7 +43,7 @@ pub(super) fn of(body: &[u8]) -> Option<Usage> {
     #[serde(rename_all = "camelCase")]
     struct Only {
         #[serde(default, deserialize_with = "maybe")]
-        usage_metadata: Option<Seen>,
+        usage_metadata: Option<UsageIn>,
     }
     json::from_slice::<Only>(body).ok()?.usage_metadata?.inclusive()
 }

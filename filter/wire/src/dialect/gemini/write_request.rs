@@ -104,8 +104,8 @@ pub(super) fn write(request: &Request, model: &str) -> Result<WrittenRequest, Ap
     let mut dropped = request.dropped.clone();
     let numbers = Numbers::of(request, thinking::bounds(model), &mut dropped)?;
     let mut turns = Turns::of(&request.messages)?;
-    if thinking::wants_seals(model) {
-        turns.seal_steps();
+    if thinking::needs_signatures(model) {
+        turns.sign_steps();
     }
     let plan = Plan::of(request.reasoning.as_ref(), model)?;
     let stop_sequences: Vec<&str> = request.stop.iter().map(String::as_str).filter(|stop| !stop.is_empty()).collect();

@@ -27,11 +27,11 @@ pub static CLIENT: Client = Client {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct OneSeen<'a> {
+struct RequestIn<'a> {
     #[serde(borrow)]
     model: Text<'a>,
     #[serde(borrow)]
-    content: ContentSeen<'a>,
+    content: ContentIn<'a>,
     #[serde(borrow, default)]
     task_type: Text<'a>,
     #[serde(default)]
@@ -40,14 +40,14 @@ struct OneSeen<'a> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ContentSeen<'a> {
+struct ContentIn<'a> {
     #[serde(borrow)]
-    parts: Vec<PartSeen<'a>>,
+    parts: Vec<PartIn<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PartSeen<'a> {
+struct PartIn<'a> {
     #[serde(borrow)]
     text: Text<'a>,
 }
@@ -55,10 +55,11 @@ struct PartSeen<'a> {
 /// Reads a request whose texts share their settings; the parts of one content are joined into one text.
 fn read(body: &[u8]) -> Result<Request<'_>, ApiError> {
     let mut fields = Fields::of(body)?;
-    let seen: Vec<OneSeen<'_>> = fields.take("", "requests")?.ok_or_else(|| missing("requests"))?;
+    let seen: Vec<RequestIn<'_>> = fields.take("", "requests")?.ok_or_else(|| missing("requests"))?;
     nothing_left(&fields, "")?;
     let Some(first) = seen.first() else { return Err(missing("requests[0]")) };
-    let shared = |one: &OneSeen<'_>| (one.model.0.to_string(), one.task_type.0.to_string(), one.output_dimensionality);
+    let shared =
+        |one: &RequestIn<'_>| (one.model.0.to_string(), one.task_type.0.to_string(), one.output_dimensionality);
     let (model, task, dimensions) = shared(first);
     if seen.iter().any(|one| shared(one) != (model.clone(), task.clone(), dimensions)) {
         let message = "All 'requests' must have the same model, task and dimensions.";
@@ -73,7 +74,7 @@ fn read(body: &[u8]) -> Result<Request<'_>, ApiError> {
         }
     };
     let input =
-        |one: OneSeen<'_>| Input::Text(Cow::Owned(one.content.parts.into_iter().map(|part| part.text.0).collect()));
+        |one: RequestIn<'_>| Input::Text(Cow::Owned(one.content.parts.into_iter().map(|part| part.text.0).collect()));
     Ok(Request {
         model: Cow::Owned(bare(&model).to_owned()),
         inputs: seen.into_iter().map(input).collect(),

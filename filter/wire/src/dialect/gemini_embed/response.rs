@@ -10,7 +10,7 @@ use crate::json;
 use crate::lenient::Filled;
 
 #[derive(Deserialize)]
-struct Seen<'a> {
+struct ResponseIn<'a> {
     #[serde(borrow)]
     embeddings: Option<Vec<Item<'a>>>,
     #[serde(default)]
@@ -24,7 +24,7 @@ struct Item<'a> {
 }
 
 fn seen(body: &[u8]) -> Result<Vec<Item<'_>>, ApiError> {
-    let seen: Seen<'_> = json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
+    let seen: ResponseIn<'_> = json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
     if seen.error.0 > 0 {
         return Err(gemini::read_error(200, body));
     }

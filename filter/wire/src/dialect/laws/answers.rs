@@ -73,14 +73,16 @@ fn thoughts(can: &Can) -> Vec<Drawn<Vec<StreamEvent>>> {
     match can.thinks {
         Thinks::Never => vec![],
         Thinks::Plainly => vec![vec(can.text.prop_map(thought), 1..4).boxed()],
-        Thinks::Sealed { answered: seal, .. } => {
-            let seal_or_none = if can.interleaved { of(seal).boxed() } else { seal.prop_map(Some).boxed() };
-            let sealed = (vec(can.text.prop_map(thought), 0..3), seal_or_none).prop_map(|(mut events, seal)| {
-                events.extend(seal.map(|signature| StreamEvent::Signature { choice: 0, signature }));
-                events
-            });
-            let hidden = seal.prop_map(|data| vec![StreamEvent::RedactedThinking { choice: 0, data }]);
-            vec![sealed.boxed(), hidden.boxed()]
+        Thinks::Signed { answered: signature, .. } => {
+            let signature_or_none =
+                if can.interleaved { of(signature).boxed() } else { signature.prop_map(Some).boxed() };
+            let signed =
+                (vec(can.text.prop_map(thought), 0..3), signature_or_none).prop_map(|(mut events, signature)| {
+                    events.extend(signature.map(|signature| StreamEvent::Signature { choice: 0, signature }));
+                    events
+                });
+            let hidden = signature.prop_map(|data| vec![StreamEvent::RedactedThinking { choice: 0, data }]);
+            vec![signed.boxed(), hidden.boxed()]
         }
     }
 }
@@ -152,8 +154,8 @@ pub fn stream(can: &'static Can) -> Drawn<Vec<StreamEvent>> {
         .boxed()
 }
 
-/// Removes events that must not directly follow a seal.
-pub fn not_behind_seals(events: Vec<StreamEvent>, may_not: fn(&StreamEvent) -> bool) -> Vec<StreamEvent> {
+/// Removes events that must not directly follow a signature.
+pub fn not_after_signatures(events: Vec<StreamEvent>, may_not: fn(&StreamEvent) -> bool) -> Vec<StreamEvent> {
     let mut kept: Vec<StreamEvent> = Vec::new();
     for event in events {
         if !(matches!(kept.last(), Some(StreamEvent::Signature { .. })) && may_not(&event)) {

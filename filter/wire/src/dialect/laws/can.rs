@@ -81,7 +81,7 @@ pub struct Can {
     /// Whether streams also begin with usage.
     pub counted_first: bool,
     pub pings: Pings,
-    /// Whether pieces of several calls, and of reasoning without seals, may interleave.
+    /// Whether pieces of several calls, and of reasoning without signatures, may interleave.
     pub interleaved: bool,
     /// Generates a run of events, for a format with unusual ones.
     pub stretch: Option<fn() -> super::Drawn<Vec<StreamEvent>>>,
@@ -129,15 +129,15 @@ pub enum Speech {
     Own(fn(answered: bool) -> super::Drawn<Vec<Part>>),
 }
 
-/// How reasoning is sealed.
+/// How reasoning is signed.
 pub enum Thinks {
     Never,
-    /// Without seals.
+    /// Without signatures.
     Plainly,
-    /// With seals of these patterns in requests and responses; `unsealed` allows none in requests.
-    Sealed {
+    /// With signatures of these patterns in requests and responses; `unsigned` allows none in requests.
+    Signed {
         asked: &'static str,
-        unsealed: bool,
+        unsigned: bool,
         answered: &'static str,
     },
 }
@@ -176,8 +176,8 @@ pub enum Pings {
 pub enum Looks {
     /// Like the reader.
     Alike,
-    /// Seals too.
-    AtSealsToo,
+    /// Signatures too.
+    AtSignaturesToo,
     /// Other events too, such as the final events of content that was streamed.
     AtMore,
 }

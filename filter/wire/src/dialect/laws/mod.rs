@@ -12,7 +12,7 @@ use crate::dialect::{EventClass, Opening};
 use crate::error::ApiError;
 use crate::framing::{eventstream, sse};
 
-pub use answers::{LAST, not_behind_seals, response, stream, usage};
+pub use answers::{LAST, not_after_signatures, response, stream, usage};
 pub use can::{Can, Looks, Output, Pings, Results, Speech, Thinks, Turns, Word};
 pub use junk::{Damage, damage, nearly};
 pub use parts::{ANY_TEXT, Drawn, ID, ONE_LINE, arguments, shown, text};
@@ -30,7 +30,7 @@ pub const STRICT_SCHEMAS: &[&str] = &[
     r#"{ "type" : "object","properties":{ },"additionalProperties":false }"#,
 ];
 
-type Kept = Result<(), TestCaseError>;
+type LawResult = Result<(), TestCaseError>;
 
 /// Runs every property on a format.
 macro_rules! laws {
@@ -98,14 +98,14 @@ fn write_request(can: &Can, request: &Request) -> crate::dialect::WrittenRequest
     can.format.write_request(request, can.written_for.unwrap_or(&request.model)).unwrap()
 }
 
-pub fn request_is_read_back(can: &Can, request: &Request) -> Kept {
+pub fn request_is_read_back(can: &Can, request: &Request) -> LawResult {
     let written = write_request(can, request);
     prop_assert_eq!(&written.dropped, &Vec::<String>::new());
     prop_assert_eq!(&(can.bared)(can.format.read_request(&written.body).unwrap()), request);
     Ok(())
 }
 
-pub fn answer_is_read_back(can: &Can, response: &Response) -> Kept {
+pub fn answer_is_read_back(can: &Can, response: &Response) -> LawResult {
     let written = can.format.write_response(response, 0);
     prop_assert_eq!(&can.format.read_response(&written).unwrap(), response);
     prop_assert_eq!(can.format.usage_of(&written), response.usage);
@@ -117,7 +117,7 @@ pub fn answer_is_read_back(can: &Can, response: &Response) -> Kept {
     Ok(())
 }
 
-pub fn stream_is_read_back(can: &Can, events: &[StreamEvent], portion: usize, first: prop::sample::Index) -> Kept {
+pub fn stream_is_read_back(can: &Can, events: &[StreamEvent], portion: usize, first: prop::sample::Index) -> LawResult {
     const PLACES: usize = 32;
     let bytes = write_stream(can.format, events);
     let expected = compared(can, events.to_vec());
@@ -142,7 +142,7 @@ fn compared(can: &Can, mut events: Vec<StreamEvent>) -> Vec<StreamEvent> {
     events
 }
 
-pub fn passing_is_seen(can: &Can, events: &[StreamEvent]) -> Kept {
+pub fn passing_is_seen(can: &Can, events: &[StreamEvent]) -> LawResult {
     let Some(passing) = can.format.serves().passing else { return Ok(()) };
     let (mut reader, mut peeker, mut differ) = (can.format.stream_reader(), (passing.peeker)(), None);
     let decoded = sse::Decoder::default().feed(&write_stream(can.format, events), |event| {
@@ -150,11 +150,11 @@ pub fn passing_is_seen(can: &Can, events: &[StreamEvent]) -> Kept {
         let good = reader.read(event.raw, &mut read).is_ok();
         let seen = peeker.peek(&event);
         let content = read.iter().any(StreamEvent::is_content);
-        let seal = read.iter().any(|event| matches!(event, StreamEvent::Signature { .. }));
+        let signature = read.iter().any(|event| matches!(event, StreamEvent::Signature { .. }));
         let agree = match (&seen, &can.looks) {
             (EventClass::End, _) => read.last() == Some(&StreamEvent::End),
             (_, Looks::Alike) => (seen == EventClass::Content) == content,
-            (_, Looks::AtSealsToo) => (seen == EventClass::Content) == (content || seal),
+            (_, Looks::AtSignaturesToo) => (seen == EventClass::Content) == (content || signature),
             (_, Looks::AtMore) => seen == EventClass::Content || !content,
         };
         if !(good && agree) {

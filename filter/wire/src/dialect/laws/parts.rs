@@ -122,15 +122,15 @@ fn unmarked(mut part: Part) -> Part {
 /// `None` if the format has no reasoning.
 fn thought(can: &Can, in_answer: bool) -> Option<Drawn<Part>> {
     let thought = |(text, signature)| Part::Thinking { text, signature };
-    let (seal, must) = match can.thinks {
+    let (signature, must) = match can.thinks {
         Thinks::Never => return None,
         Thinks::Plainly => return Some((can.text, Just(None)).prop_map(thought).boxed()),
-        Thinks::Sealed { answered, .. } if in_answer => (answered, false),
-        Thinks::Sealed { asked, unsealed, .. } => (asked, !unsealed),
+        Thinks::Signed { answered, .. } if in_answer => (answered, false),
+        Thinks::Signed { asked, unsigned, .. } => (asked, !unsigned),
     };
-    let sealed = if must { seal.prop_map(Some).boxed() } else { of(seal).boxed() };
-    let hidden = seal.prop_map(|data| Part::RedactedThinking { data });
-    Some(prop_oneof![2 => (can.text, sealed).prop_map(thought), 1 => hidden].boxed())
+    let signed = if must { signature.prop_map(Some).boxed() } else { of(signature).boxed() };
+    let hidden = signature.prop_map(|data| Part::RedactedThinking { data });
+    Some(prop_oneof![2 => (can.text, signed).prop_map(thought), 1 => hidden].boxed())
 }
 
 /// The model's output, in a request or a response.

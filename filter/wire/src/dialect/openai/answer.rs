@@ -11,14 +11,14 @@ use crate::error::ApiError;
 use crate::json::from_slice;
 use crate::lenient::maybe;
 
-use super::loose::{Count, Said, Text};
+use super::loose::{Count, MessageIn, Text};
 use super::{error, json, usage};
 
 /// The maximum number of choices in a response: several for each of many prompts.
 pub(in crate::dialect) const MOST_CHOICES: usize = 4096;
 
 #[derive(Deserialize)]
-struct Seen<'a> {
+struct ResponseIn<'a> {
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -28,18 +28,18 @@ struct Seen<'a> {
     #[serde(default)]
     created: Count,
     #[serde(borrow, default)]
-    choices: Option<Few<ChoiceSeen<'a>, MOST_CHOICES>>,
+    choices: Option<Few<ChoiceIn<'a>, MOST_CHOICES>>,
     #[serde(default, deserialize_with = "maybe")]
-    usage: Option<usage::Seen>,
+    usage: Option<usage::UsageIn>,
     #[serde(borrow, default)]
     service_tier: Text<'a>,
 }
 
 /// A choice: chat completions have a message, legacy completions a text.
 #[derive(Deserialize)]
-pub(in crate::dialect) struct ChoiceSeen<'a> {
+pub(in crate::dialect) struct ChoiceIn<'a> {
     #[serde(borrow, default)]
-    pub message: Option<Said<'a>>,
+    pub message: Option<MessageIn<'a>>,
     #[serde(borrow, default)]
     pub text: Text<'a>,
     #[serde(borrow, default)]
@@ -51,9 +51,9 @@ pub(in crate::dialect) struct ChoiceSeen<'a> {
 pub(in crate::dialect) fn read(
     body: &[u8],
     most: usize,
-    choice: fn(ChoiceSeen<'_>, &str, u32) -> Result<Choice, ApiError>,
+    choice: fn(ChoiceIn<'_>, &str, u32) -> Result<Choice, ApiError>,
 ) -> Result<Response, ApiError> {
-    let seen: Seen<'_> =
+    let seen: ResponseIn<'_> =
         from_slice(body).map_err(|wrong| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&wrong)))?;
     if let Some(raw) = seen.error {
         return Err(error::inside(raw.get().as_bytes()));

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::conversation::{Finish, StreamEvent};
-use crate::dialect::Kept;
+use crate::dialect::Buffered;
 use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::functions::made_up_id;
@@ -21,7 +21,7 @@ use crate::framing::sse;
 use crate::json;
 use crate::lenient::maybe;
 
-use super::loose::{Block, Call, Count, MOST_CALLS, Said, Sort, Text};
+use super::loose::{Block, Call, Count, MOST_CALLS, MessageIn, Sort, Text};
 use super::{error, usage, words};
 
 /// No client requests as many choices. Bounds the memory that a provider can make the gateway use.
@@ -36,9 +36,9 @@ struct Chunk<'a> {
     #[serde(borrow, default)]
     model: Text<'a>,
     #[serde(borrow, default)]
-    choices: Option<Few<ChoiceSeen<'a>, MOST_CHOICES>>,
+    choices: Option<Few<ChoiceIn<'a>, MOST_CHOICES>>,
     #[serde(default, deserialize_with = "maybe")]
-    usage: Option<usage::Seen>,
+    usage: Option<usage::UsageIn>,
     #[serde(default)]
     x_groq: Option<Groq>,
 }
@@ -47,15 +47,15 @@ struct Chunk<'a> {
 #[derive(Debug, Deserialize)]
 pub(in crate::dialect) struct Groq {
     #[serde(default, deserialize_with = "maybe")]
-    pub usage: Option<usage::Seen>,
+    pub usage: Option<usage::UsageIn>,
 }
 
 #[derive(Debug, Deserialize)]
-struct ChoiceSeen<'a> {
+struct ChoiceIn<'a> {
     #[serde(default)]
     index: Count,
     #[serde(borrow, default)]
-    delta: Option<Said<'a>>,
+    delta: Option<MessageIn<'a>>,
     #[serde(borrow, default)]
     text: Text<'a>,
     #[serde(borrow, default)]
@@ -96,7 +96,7 @@ struct ChoiceState {
     begun: usize,
     /// The number of calls emitted.
     named: u32,
-    /// Whether reasoning has come as text since the last seal; a thinking block would then repeat it.
+    /// Whether reasoning has come as text since the last signature; a thinking block would then repeat it.
     reasoned: bool,
     ended: bool,
 }
@@ -148,10 +148,10 @@ impl Events for Answer {
         self.finished
     }
 
-    fn kept(&self) -> Kept {
+    fn buffered(&self) -> Buffered {
         let Self { id, model, choices, calls, .. } = self;
         let bytes = id.len().saturating_add(model.len()).saturating_add(calls.bytes);
-        Kept { bytes, pieces: choices.len().saturating_add(calls.count), ..Kept::default() }
+        Buffered { bytes, pieces: choices.len().saturating_add(calls.count), ..Buffered::default() }
     }
 }
 
@@ -162,7 +162,7 @@ impl Answer {
     }
 
     fn chunk(&mut self, chunk: Chunk<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
-        let usage = chunk.usage.as_ref().and_then(usage::Seen::read);
+        let usage = chunk.usage.as_ref().and_then(usage::UsageIn::read);
         let usage = usage.or_else(|| chunk.x_groq?.usage?.read());
         let choices = chunk.choices.unwrap_or_default();
         if !self.started {
@@ -174,7 +174,7 @@ impl Answer {
             self.started = true;
             events.push(StreamEvent::Start { id: self.id.clone(), model: self.model.clone() });
         }
-        self.called = choices.iter().any(|choice| choice.delta.as_ref().is_some_and(Said::has_calls));
+        self.called = choices.iter().any(|choice| choice.delta.as_ref().is_some_and(MessageIn::has_calls));
         for (position, choice) in (0..).zip(choices) {
             if let Err(error) = self.choice(position, choice, events)? {
                 self.fail(error, events);
@@ -189,7 +189,7 @@ impl Answer {
     fn choice(
         &mut self,
         position: u64,
-        seen: ChoiceSeen<'_>,
+        seen: ChoiceIn<'_>,
         events: &mut Vec<StreamEvent>,
     ) -> Result<Result<(), ApiError>, ApiError> {
         let number = seen.index.0.unwrap_or(position);
@@ -249,7 +249,7 @@ fn find_or_add(choices: &mut Vec<ChoiceState>, number: u32) -> Result<&mut Choic
 impl ChoiceState {
     fn said(
         &mut self,
-        mut said: Said<'_>,
+        mut said: MessageIn<'_>,
         answer: &str,
         tally: &mut Tally,
         events: &mut Vec<StreamEvent>,

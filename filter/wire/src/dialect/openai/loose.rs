@@ -73,7 +73,7 @@ impl<'a> ContentPart<'a> {
 
 /// A message, or the delta of one in a stream.
 #[derive(Debug, Default, Deserialize)]
-pub(in crate::dialect) struct Said<'a> {
+pub(in crate::dialect) struct MessageIn<'a> {
     #[serde(borrow, default)]
     pub content: Content<'a>,
     #[serde(borrow, default)]
@@ -91,7 +91,7 @@ pub(in crate::dialect) struct Said<'a> {
     function_call: Option<Function<'a>>,
 }
 
-impl<'a> Said<'a> {
+impl<'a> MessageIn<'a> {
     /// The reasoning, under DeepSeek's or vLLM's name; a server that sends both sends the same text twice.
     pub fn reasoning(&mut self) -> Cow<'a, str> {
         let old = std::mem::take(&mut self.reasoning_content.0);

@@ -30,7 +30,7 @@ struct Chunk<'a> {
     #[serde(default)]
     choices: Choices,
     #[serde(default, deserialize_with = "maybe")]
-    usage: Option<usage::Seen>,
+    usage: Option<usage::UsageIn>,
     #[serde(default)]
     x_groq: Option<Groq>,
 }
@@ -91,7 +91,7 @@ impl<'a> Chunk<'a> {
                 "model" => chunk.model = Text::scan(scan)?,
                 "service_tier" => chunk.service_tier = Text::scan(scan)?,
                 "choices" => chunk.choices = Choices::scan(scan)?,
-                "usage" => chunk.usage = usage::Seen::scan(scan)?,
+                "usage" => chunk.usage = usage::UsageIn::scan(scan)?,
                 // Errors and rare fields: left to serde.
                 _ => scan.maybe(|_| None::<()>).map(drop)?,
             }
@@ -273,7 +273,7 @@ impl StreamPeeker for Peeker {
 /// Records the facts to account for; returns whether `chunk` had usage.
 fn note(summary: &mut ResponseSummary, chunk: &Chunk<'_>) -> bool {
     summary.name(&chunk.model.0);
-    let usage = chunk.usage.as_ref().and_then(usage::Seen::read);
+    let usage = chunk.usage.as_ref().and_then(usage::UsageIn::read);
     let usage = usage.or_else(|| chunk.x_groq.as_ref()?.usage.as_ref()?.read());
     summary.usage = usage.or(summary.usage);
     summary.extras.name_tier(&chunk.service_tier.0);

@@ -8,7 +8,7 @@ use crate::lenient::{Tokens, maybe, usage_in};
 
 /// `usage` as servers send it.
 #[derive(Debug, Default, Deserialize)]
-pub(in crate::dialect) struct Seen {
+pub(in crate::dialect) struct UsageIn {
     #[serde(default)]
     prompt_tokens: Tokens,
     #[serde(default)]
@@ -16,16 +16,16 @@ pub(in crate::dialect) struct Seen {
     #[serde(default)]
     total_tokens: Tokens,
     #[serde(default, deserialize_with = "maybe")]
-    prompt_tokens_details: Option<PromptSeen>,
+    prompt_tokens_details: Option<PromptDetailsIn>,
     #[serde(default, deserialize_with = "maybe")]
-    completion_tokens_details: Option<CompletionSeen>,
+    completion_tokens_details: Option<CompletionDetailsIn>,
     /// DeepSeek's name.
     #[serde(default)]
     prompt_cache_hit_tokens: Tokens,
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct PromptSeen {
+struct PromptDetailsIn {
     #[serde(default)]
     cached_tokens: Tokens,
     #[serde(default)]
@@ -33,12 +33,12 @@ struct PromptSeen {
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct CompletionSeen {
+struct CompletionDetailsIn {
     #[serde(default)]
     reasoning_tokens: Tokens,
 }
 
-impl PromptSeen {
+impl PromptDetailsIn {
     fn scan(scan: &mut Scan<'_>) -> Option<Self> {
         let mut seen = Self::default();
         scan.object(&["cached_tokens", "cache_write_tokens"], &mut |scan, name| {
@@ -52,7 +52,7 @@ impl PromptSeen {
     }
 }
 
-impl CompletionSeen {
+impl CompletionDetailsIn {
     fn scan(scan: &mut Scan<'_>) -> Option<Self> {
         let mut seen = Self::default();
         scan.object(&["reasoning_tokens"], &mut |scan, _| {
@@ -65,10 +65,10 @@ impl CompletionSeen {
 
 /// Reads only the usage of a response.
 pub(in crate::dialect) fn of(body: &[u8]) -> Option<Usage> {
-    usage_in::<Seen>(body)?.read()
+    usage_in::<UsageIn>(body)?.read()
 }
 
-impl Seen {
+impl UsageIn {
     /// Reads it with a [`Scan`].
     pub fn scan(scan: &mut Scan<'_>) -> Option<Option<Self>> {
         const FIELDS: [&str; 6] = [
@@ -86,8 +86,10 @@ impl Seen {
                     "prompt_tokens" => seen.prompt_tokens = Tokens::scan(scan)?,
                     "completion_tokens" => seen.completion_tokens = Tokens::scan(scan)?,
                     "total_tokens" => seen.total_tokens = Tokens::scan(scan)?,
-                    "prompt_tokens_details" => seen.prompt_tokens_details = scan.maybe(PromptSeen::scan)?,
-                    "completion_tokens_details" => seen.completion_tokens_details = scan.maybe(CompletionSeen::scan)?,
+                    "prompt_tokens_details" => seen.prompt_tokens_details = scan.maybe(PromptDetailsIn::scan)?,
+                    "completion_tokens_details" => {
+                        seen.completion_tokens_details = scan.maybe(CompletionDetailsIn::scan)?
+                    }
                     _ => seen.prompt_cache_hit_tokens = Tokens::scan(scan)?,
                 }
                 Some(())

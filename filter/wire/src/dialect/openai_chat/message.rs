@@ -6,10 +6,10 @@
 use serde_json::value::RawValue;
 
 use crate::conversation::{Message, Part, Role};
+use crate::dialect::field_paths::{self, FieldPosition, MessageField};
 use crate::dialect::fields::{Fields, join};
 use crate::dialect::fields::{drop_hint, missing, nothing_left};
 use crate::dialect::fields::{object, required, wrong_word};
-use crate::dialect::places::{self, Place, What};
 use crate::error::ApiError;
 
 use super::parts::{Allowed, cache_mark, content, mark_last};
@@ -99,12 +99,12 @@ fn assistant(fields: &mut Fields<'_>, at: &str, dropped: &mut Vec<String>) -> Re
     if parts.is_empty() {
         parts.append(&mut details.thinking);
     }
-    let seal = replayed::extra(fields, true, "messages[].extra_content", dropped);
-    // The blocks repeat this text, with seals.
+    let signature = replayed::extra(fields, true, "messages[].extra_content", dropped);
+    // The blocks repeat this text, with signatures.
     if let Some(text) = older.or(newer).filter(|text| parts.is_empty() && !text.is_empty()) {
         parts.push(Part::Thinking { text, signature: None });
     }
-    parts.extend(seal);
+    parts.extend(signature);
     parts.extend(optional(fields, at, Allowed::REFUSAL, dropped)?);
     let refusal: Option<String> = fields.take(at, "refusal")?;
     parts.extend(refusal.map(|text| Part::Refusal { text }));
@@ -131,7 +131,7 @@ fn block(raw: &RawValue, at: &str) -> Result<Part, ApiError> {
     Ok(part)
 }
 
-/// Reads a call, preceded by its seal.
+/// Reads a call, preceded by its signature.
 fn call(
     raw: &RawValue,
     at: &str,
@@ -155,25 +155,25 @@ fn call(
     let arguments = function.take(&place, "arguments")?.unwrap_or_default();
     let within = replayed::specific(&mut function, path, dropped);
     nothing_left(&function, &place)?;
-    // Alternative fields for the same seal.
+    // Alternative fields for the same signature.
     parts.extend(extra.or(specific).or(within).or_else(|| details.of_call(&id)));
     parts.push(Part::ToolCall { id, name, arguments });
     Ok(())
 }
 
 /// Finds a place of the conversation in the client's `body`: message indexes are the same.
-pub(super) fn place(body: &[u8], place: &Place<'_>) -> Option<String> {
-    let at = format!("messages[{}]", place.message);
-    Some(match (place.what, place.part) {
-        (What::Role, _) => join(&at, "role"),
-        (What::Call, _) => join(&at, "tool_call_id"),
-        (What::Arguments, _) => format!("{at}.tool_calls[{}].function.arguments", place.calls),
-        (What::Content, Some((_, Part::ToolCall { .. }))) => format!("{at}.tool_calls[{}]", place.calls),
-        (What::Content, Some((_, Part::Thinking { .. } | Part::RedactedThinking { .. }))) => at,
-        (What::Content, Some((_, Part::ToolResult { .. })) | None) => join(&at, "content"),
-        (What::Content, Some(_)) => {
-            let messages = places::elements(body, "messages")?;
-            places::content(messages.get(place.message)?, "content", &at, Some(place.spoken))
+pub(super) fn field_path(body: &[u8], position: &FieldPosition<'_>) -> Option<String> {
+    let at = format!("messages[{}]", position.message);
+    Some(match (position.field, position.part) {
+        (MessageField::Role, _) => join(&at, "role"),
+        (MessageField::Call, _) => join(&at, "tool_call_id"),
+        (MessageField::Arguments, _) => format!("{at}.tool_calls[{}].function.arguments", position.calls),
+        (MessageField::Content, Some((_, Part::ToolCall { .. }))) => format!("{at}.tool_calls[{}]", position.calls),
+        (MessageField::Content, Some((_, Part::Thinking { .. } | Part::RedactedThinking { .. }))) => at,
+        (MessageField::Content, Some((_, Part::ToolResult { .. })) | None) => join(&at, "content"),
+        (MessageField::Content, Some(_)) => {
+            let messages = field_paths::elements(body, "messages")?;
+            field_paths::content(messages.get(position.message)?, "content", &at, Some(position.spoken))
         }
     })
 }

@@ -61,7 +61,7 @@ pub static CLIENT: Client = Client {
     asks: Asks::Chat(ChatClient {
         ids: variations::OPENAI.rules.ids,
         read_request: request::read,
-        place: message::place,
+        field_path: message::field_path,
         write_response: response::write,
         stream_writer: |opening| Box::new(stream_write::Writer::new(opening)),
     }),

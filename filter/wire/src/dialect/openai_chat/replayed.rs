@@ -1,25 +1,25 @@
-//! Reads seals on reasoning that clients send back from earlier responses, in the wrappers of other OpenAI-compatible services. These are
-//! not parameters: a seal in a known form is read, anything else is dropped and reported.
+//! Reads signatures on reasoning that clients send back from earlier responses, in the wrappers of other OpenAI-compatible services. These
+//! are not parameters: a signature in a known form is read, anything else is dropped and reported.
 //!
 //! | field | service | read |
 //! |---|---|---|
-//! | `extra_content.google.thought_signature`, on messages and calls | Gemini's compatible endpoint | Google's seal |
+//! | `extra_content.google.thought_signature`, on messages and calls | Gemini's compatible endpoint | Google's signature |
 //! | `provider_specific_fields.thought_signature`, on calls | LiteLLM | the same |
 //! | `reasoning_details[]` of the format `anthropic-claude-v1` | OpenRouter | Anthropic's thinking with its `signature`, and its encrypted `data` |
-//! | `reasoning_details[]` of the format `google-gemini-v1` | OpenRouter | `data`, the seal of the call that its `id` names |
+//! | `reasoning_details[]` of the format `google-gemini-v1` | OpenRouter | `data`, the signature of the call that its `id` names |
 //!
 //! Sources: ai.google.dev, "Thought signatures", OpenAI compatibility; openrouter.ai, "Reasoning tokens"; docs.litellm.ai, "Gemini 3".
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::conversation::{Part, seal};
+use crate::conversation::{Part, signature};
 use crate::dialect::few::Few;
 use crate::dialect::fields::{Fields, drop_hint};
 use crate::json;
 use crate::lenient::{Text, maybe};
 
-/// The owner of Google's seals, and the prefix of a seal for a text, as the conversation has them.
+/// The owner of Google's signatures, and the prefix of a signature for a text, as the conversation has them.
 const GOOGLE: &str = "gemini";
 const OF_TEXT: &str = "text:";
 
@@ -57,25 +57,25 @@ struct Detail<'a> {
 
 fn google(signature: &str, of_text: bool) -> Part {
     let lead = if of_text { OF_TEXT } else { "" };
-    Part::Thinking { text: String::new(), signature: Some(seal::mark(GOOGLE, &format!("{lead}{signature}"))) }
+    Part::Thinking { text: String::new(), signature: Some(signature::mark(GOOGLE, &format!("{lead}{signature}"))) }
 }
 
-/// The seal in `extra_content` of a message's text or of a call.
+/// The signature in `extra_content` of a message's text or of a call.
 pub(super) fn extra(fields: &mut Fields<'_>, of_text: bool, path: &str, dropped: &mut Vec<String>) -> Option<Part> {
     let raw = fields.take_raw("extra_content")?;
     let extra: Option<Extra<'_>> = json::read(raw.get()).ok();
-    let seal = extra.and_then(|extra| extra.google).filter(|google| !google.thought_signature.is_empty());
-    name_unless(seal.is_some(), raw, path, dropped);
-    seal.map(|google| self::google(&google.thought_signature.0, of_text))
+    let signature = extra.and_then(|extra| extra.google).filter(|google| !google.thought_signature.is_empty());
+    name_unless(signature.is_some(), raw, path, dropped);
+    signature.map(|google| self::google(&google.thought_signature.0, of_text))
 }
 
-/// The seal in a call's `provider_specific_fields`.
+/// The signature in a call's `provider_specific_fields`.
 pub(super) fn specific(fields: &mut Fields<'_>, path: &str, dropped: &mut Vec<String>) -> Option<Part> {
     let raw = fields.take_raw("provider_specific_fields")?;
-    let seal = json::read::<Google<'_>>(raw.get()).ok();
-    let seal = seal.filter(|google| !google.thought_signature.is_empty());
-    name_unless(seal.is_some(), raw, path, dropped);
-    seal.map(|google| self::google(&google.thought_signature.0, false))
+    let signature = json::read::<Google<'_>>(raw.get()).ok();
+    let signature = signature.filter(|google| !google.thought_signature.is_empty());
+    name_unless(signature.is_some(), raw, path, dropped);
+    signature.map(|google| self::google(&google.thought_signature.0, false))
 }
 
 fn name_unless(used: bool, raw: &RawValue, path: &str, dropped: &mut Vec<String>) {
@@ -89,7 +89,7 @@ fn name_unless(used: bool, raw: &RawValue, path: &str, dropped: &mut Vec<String>
 pub(super) struct Details {
     /// Anthropic's thinking.
     pub thinking: Vec<Part>,
-    /// Google's seals, by call id.
+    /// Google's signatures, by call id.
     calls: Vec<(String, Part)>,
 }
 
@@ -130,7 +130,7 @@ impl Details {
         true
     }
 
-    /// The seal of call `id`.
+    /// The signature of call `id`.
     pub fn of_call(&mut self, id: &str) -> Option<Part> {
         let place = self.calls.iter().position(|(known, _)| known == id)?;
         Some(self.calls.swap_remove(place).1)

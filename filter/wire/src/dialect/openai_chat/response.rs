@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use crate::conversation::{Choice, Finish, Part, Response};
 use crate::dialect::functions::made_up_id;
-use crate::dialect::openai::answer::{self, ChoiceSeen};
+use crate::dialect::openai::answer::{self, ChoiceIn};
 use crate::dialect::openai::body::CallOut;
 use crate::dialect::openai::chunks::MOST_CHOICES;
-use crate::dialect::openai::loose::{Block as BlockSeen, Sort};
+use crate::dialect::openai::loose::{Block as BlockIn, Sort};
 use crate::dialect::openai::{json, words};
 use crate::dialect::tiers;
 use crate::error::ApiError;
@@ -24,7 +24,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     answer::read(body, MOST_CHOICES, read_choice)
 }
 
-fn read_choice(seen: ChoiceSeen<'_>, answer: &str, index: u32) -> Result<Choice, ApiError> {
+fn read_choice(seen: ChoiceIn<'_>, answer: &str, index: u32) -> Result<Choice, ApiError> {
     let mut said = seen.message.unwrap_or_default();
     let (reasoning, calls) = (said.reasoning(), said.calls());
     let mut parts: Vec<Part> = said.thinking_blocks.take().unwrap_or_default().into_iter().map(block).collect();
@@ -57,7 +57,7 @@ fn read_choice(seen: ChoiceSeen<'_>, answer: &str, index: u32) -> Result<Choice,
     Ok(Choice { parts, finish })
 }
 
-fn block(seen: BlockSeen<'_>) -> Part {
+fn block(seen: BlockIn<'_>) -> Part {
     if !seen.data.is_empty() {
         return Part::RedactedThinking { data: seen.data.0.into_owned() };
     }
@@ -119,7 +119,7 @@ fn write_choice((index, choice): (usize, &Choice)) -> ChoiceShown<'_> {
     ChoiceShown { index, message, logprobs: None, finish_reason: words::finish_reason(choice.finish) }
 }
 
-/// Whether `reasoning_content` is insufficient: for seals, encrypted blocks, or several blocks.
+/// Whether `reasoning_content` is insufficient: for signatures, encrypted blocks, or several blocks.
 fn needs_blocks(parts: &[Part]) -> bool {
     let mut blocks = 0;
     parts.iter().any(|part| {

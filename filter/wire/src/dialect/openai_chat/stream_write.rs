@@ -1,14 +1,14 @@
 //! Writes a stream of chunks in OpenAI's format, directly into the output.
 //!
-//! Empty pieces are skipped. A seal is held until it is complete, and is then written as a block together with its reasoning
+//! Empty pieces are skipped. A signature is held until it is complete, and is then written as a block together with its reasoning
 //! (`thinking_blocks`). A tool call that ends without arguments gets `{}`, because clients parse them.
 
 use std::collections::BTreeSet;
 
-use crate::conversation::{StreamEvent, seal};
+use crate::conversation::{StreamEvent, signature};
 use crate::dialect::openai::chunk_out::Chunks;
 use crate::dialect::openai::{json, words};
-use crate::dialect::{Kept, Opening, StreamWriter};
+use crate::dialect::{Buffered, Opening, StreamWriter};
 
 use super::out;
 
@@ -16,8 +16,8 @@ use super::out;
 pub(super) struct Writer {
     chunks: Chunks,
     choices: Vec<State>,
-    /// Bytes of reasoning and seals held for all choices.
-    sealed: usize,
+    /// Bytes of reasoning and signatures held for all choices.
+    signature_bytes: usize,
     /// The number of calls without arguments in all choices.
     bare: usize,
 }
@@ -26,9 +26,9 @@ pub(super) struct Writer {
 #[derive(Debug, Default)]
 struct State {
     number: u32,
-    /// Reasoning since the last seal.
+    /// Reasoning since the last signature.
     thinking: String,
-    /// The pieces of the seal so far.
+    /// The pieces of the signature so far.
     signature: String,
     /// The number of reasoning blocks written.
     blocks: usize,
@@ -48,7 +48,7 @@ fn piece(name: &str, text: &str, out: &mut Vec<u8>) {
 impl Writer {
     pub fn new(opening: Opening) -> Self {
         let chunks = Chunks::new("chat.completion.chunk", opening);
-        Self { chunks, choices: Vec::new(), sealed: 0, bare: 0 }
+        Self { chunks, choices: Vec::new(), signature_bytes: 0, bare: 0 }
     }
 
     /// Writes a chunk with one choice; `delta` writes its delta.
@@ -96,12 +96,12 @@ impl Writer {
         });
     }
 
-    /// Writes blocks whose seals are complete, because another kind of event follows.
-    fn seal(&mut self, out: &mut Vec<u8>) {
+    /// Writes blocks whose signatures are complete, because another kind of event follows.
+    fn signature(&mut self, out: &mut Vec<u8>) {
         for index in 0..self.choices.len() {
             let Some(state) = self.choices.get_mut(index).filter(|state| !state.signature.is_empty()) else { continue };
             let (thinking, signature) = (std::mem::take(&mut state.thinking), std::mem::take(&mut state.signature));
-            self.sealed = self.sealed.saturating_sub(thinking.len() + signature.len());
+            self.signature_bytes = self.signature_bytes.saturating_sub(thinking.len() + signature.len());
             let (number, index) = (state.number, Some(state.blocks));
             state.blocks += 1;
             let block = out::Block::Thinking { index, thinking: &thinking, signature: Some(&signature) };
@@ -140,9 +140,9 @@ impl StreamWriter for Writer {
             return;
         }
         match event {
-            StreamEvent::Signature { signature, .. } if !seal::begins(signature) => {}
+            StreamEvent::Signature { signature, .. } if !signature::begins(signature) => {}
             StreamEvent::Error(_) => {}
-            _ => self.seal(out),
+            _ => self.signature(out),
         }
         match event {
             StreamEvent::Start { id, model } => {
@@ -152,23 +152,23 @@ impl StreamWriter for Writer {
                 }
             }
             StreamEvent::Text { choice, text } => {
-                // Reasoning without a seal at this point will not get one.
+                // Reasoning without a signature at this point will not get one.
                 let idle = self.begin(*choice, out).map(|state| std::mem::take(&mut state.thinking));
-                self.sealed = self.sealed.saturating_sub(idle.map_or(0, |thinking| thinking.len()));
+                self.signature_bytes = self.signature_bytes.saturating_sub(idle.map_or(0, |thinking| thinking.len()));
                 self.text(*choice, "content", text, out);
             }
             StreamEvent::Refusal { choice, text } => self.text(*choice, "refusal", text, out),
             StreamEvent::Thinking { choice, text } => {
                 if let Some(state) = self.begin(*choice, out) {
                     state.thinking.push_str(text);
-                    self.sealed = self.sealed.saturating_add(text.len());
+                    self.signature_bytes = self.signature_bytes.saturating_add(text.len());
                 }
                 self.text(*choice, "reasoning_content", text, out);
             }
             StreamEvent::Signature { choice, signature } => {
                 if let Some(state) = self.begin(*choice, out) {
                     state.signature.push_str(signature);
-                    self.sealed = self.sealed.saturating_add(signature.len());
+                    self.signature_bytes = self.signature_bytes.saturating_add(signature.len());
                 }
             }
             StreamEvent::RedactedThinking { choice, data } => {
@@ -194,8 +194,8 @@ impl StreamWriter for Writer {
         }
     }
 
-    fn kept(&self) -> Kept {
-        let bytes = self.chunks.head.len().saturating_add(self.sealed);
-        Kept { begun: 0, bytes, pieces: self.choices.len().saturating_add(self.bare) }
+    fn buffered(&self) -> Buffered {
+        let bytes = self.chunks.head.len().saturating_add(self.signature_bytes);
+        Buffered { begun: 0, bytes, pieces: self.choices.len().saturating_add(self.bare) }
     }
 }

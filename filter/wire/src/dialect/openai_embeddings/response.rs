@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::conversation::Usage;
 use crate::dialect::ResponseSummary;
 use crate::dialect::openai::error;
-use crate::dialect::openai::usage::Seen as UsageSeen;
+use crate::dialect::openai::usage::UsageIn;
 use crate::dialect::out::json;
 use crate::embedding::{Encoding, Response, Vector};
 use crate::error::ApiError;
@@ -16,14 +16,14 @@ use crate::order;
 
 /// A response with items `T`.
 #[derive(Deserialize)]
-struct Seen<'a, T> {
+struct ResponseIn<'a, T> {
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
     #[serde(borrow, default)]
     model: Text<'a>,
     data: Option<T>,
     #[serde(default, deserialize_with = "maybe")]
-    usage: Option<UsageSeen>,
+    usage: Option<UsageIn>,
 }
 
 #[derive(Deserialize)]
@@ -34,7 +34,7 @@ struct Item<'a> {
     embedding: &'a RawValue,
 }
 
-impl<'a, T: Deserialize<'a>> Seen<'a, T> {
+impl<'a, T: Deserialize<'a>> ResponseIn<'a, T> {
     fn of(body: &'a [u8]) -> Result<Self, ApiError> {
         let seen: Self = json::from_slice(body).map_err(|error| match failure(body) {
             Some(failure) => failure,
@@ -63,7 +63,7 @@ fn empty() -> ApiError {
 
 /// Reads a response. Sorts the vectors by index; without indexes they are in order.
 pub(super) fn read(body: &[u8]) -> Result<Response<'_>, ApiError> {
-    let seen = Seen::<Vec<Item<'_>>>::of(body)?;
+    let seen = ResponseIn::<Vec<Item<'_>>>::of(body)?;
     let mut items = seen.data.unwrap_or_default();
     if items.is_empty() {
         return Err(empty());
@@ -90,7 +90,7 @@ pub(super) fn encoding(body: &[u8]) -> Option<Encoding> {
 
 /// Inspects a response that passes unchanged.
 pub(super) fn peek(body: &[u8]) -> Result<ResponseSummary, ApiError> {
-    let seen = Seen::<Filled>::of(body)?;
+    let seen = ResponseIn::<Filled>::of(body)?;
     if seen.data.is_none_or(|data| data.0 == 0) {
         return Err(empty());
     }

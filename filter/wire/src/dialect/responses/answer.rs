@@ -24,7 +24,7 @@ use super::usage;
 
 /// The object as received.
 #[derive(Debug, Deserialize)]
-pub(super) struct Seen<'a> {
+pub(super) struct ResponseIn<'a> {
     #[serde(borrow, default)]
     pub id: Text<'a>,
     #[serde(borrow, default)]
@@ -40,12 +40,12 @@ pub(super) struct Seen<'a> {
     #[serde(borrow, default)]
     pub output: Option<Few<&'a RawValue, MOST_ITEMS>>,
     #[serde(default, deserialize_with = "maybe")]
-    pub usage: Option<usage::Seen>,
+    pub usage: Option<usage::UsageIn>,
     #[serde(borrow, default)]
     pub service_tier: Text<'a>,
 }
 
-impl Seen<'_> {
+impl ResponseIn<'_> {
     /// The error in the object.
     pub fn failure(&self) -> Option<ApiError> {
         match (self.error, &*self.status.0) {
@@ -82,7 +82,7 @@ pub(super) fn failed() -> ApiError {
 
 /// Reads a provider's whole response. An error hidden in a 200 is returned as an error.
 pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
-    let seen: Seen<'_> = from_slice(body).map_err(|wrong| ApiError::unreadable(&wrong))?;
+    let seen: ResponseIn<'_> = from_slice(body).map_err(|wrong| ApiError::unreadable(&wrong))?;
     if let Some(error) = seen.failure() {
         return Err(error);
     }

@@ -68,7 +68,7 @@ pub static CLIENT: Client = Client {
     asks: Asks::Chat(ChatClient {
         ids: aliases::RESPONSES.ids,
         read_request: request::read,
-        place: origin::place,
+        field_path: origin::field_path,
         write_response: answer::write,
         stream_writer: |opening| Box::new(stream_write::Writer::new(opening)),
     }),

@@ -1,7 +1,7 @@
 //! Origins of a conversation's parts: an assistant message is made of several items.
 
+use crate::dialect::field_paths::{self, FieldPosition, MessageField};
 use crate::dialect::fields::{Fields, join};
-use crate::dialect::places::{self, Place, What};
 
 use super::request;
 use super::toolbox::Toolbox;
@@ -19,26 +19,26 @@ impl Origin {
 }
 
 /// Finds a place of the conversation in the client's `body`.
-pub(super) fn place(body: &[u8], place: &Place<'_>) -> Option<String> {
+pub(super) fn field_path(body: &[u8], position: &FieldPosition<'_>) -> Option<String> {
     let mut origins = Vec::new();
     request::messages(&mut Fields::of(body).ok()?, &mut Toolbox::default(), &mut Vec::new(), &mut origins).ok()?;
-    let origin = origins.get(place.message)?.get(place.part.map_or(0, |(part, _)| part)).copied();
+    let origin = origins.get(position.message)?.get(position.part.map_or(0, |(part, _)| part)).copied();
     let Some(origin) = origin else { return Some("input".to_owned()) };
     if origin == Origin::INSTRUCTIONS {
         return Some("instructions".to_owned());
     }
     let at = format!("input[{}]", origin.item);
-    let items = places::elements(body, "input")?;
+    let items = field_paths::elements(body, "input")?;
     let item = items.get(origin.item)?;
     let kind: Option<String> = Fields::parse(item.get(), "").ok()?.take("", "type").ok()?;
-    let part = place.part.map(|_| origin.part);
-    Some(match (place.what, kind.as_deref()) {
-        (What::Role, _) => join(&at, "role"),
-        (What::Call, _) => join(&at, "call_id"),
-        (What::Arguments, Some("custom_tool_call")) => join(&at, "input"),
-        (What::Arguments, _) => join(&at, "arguments"),
-        (What::Content, None | Some("message")) => places::content(item, "content", &at, part),
-        (What::Content, Some("function_call_output" | "custom_tool_call_output")) => join(&at, "output"),
-        (What::Content, Some(_)) => at,
+    let part = position.part.map(|_| origin.part);
+    Some(match (position.field, kind.as_deref()) {
+        (MessageField::Role, _) => join(&at, "role"),
+        (MessageField::Call, _) => join(&at, "call_id"),
+        (MessageField::Arguments, Some("custom_tool_call")) => join(&at, "input"),
+        (MessageField::Arguments, _) => join(&at, "arguments"),
+        (MessageField::Content, None | Some("message")) => field_paths::content(item, "content", &at, part),
+        (MessageField::Content, Some("function_call_output" | "custom_tool_call_output")) => join(&at, "output"),
+        (MessageField::Content, Some(_)) => at,
     })
 }

@@ -30,11 +30,11 @@ pub(super) enum Item<'a> {
 #[derive(Debug, Deserialize)]
 pub(super) struct Message<'a> {
     #[serde(borrow, default)]
-    content: Option<Few<Said<'a>, MOST_PIECES>>,
+    content: Option<Few<ContentIn<'a>, MOST_PIECES>>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Said<'a> {
+struct ContentIn<'a> {
     #[serde(borrow, default)]
     text: Text<'a>,
     #[serde(borrow, default)]

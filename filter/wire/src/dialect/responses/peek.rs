@@ -12,7 +12,7 @@ use crate::extras::Tool;
 use crate::framing::sse;
 use crate::json;
 
-use super::answer::{Seen as Answer, failed, no_output};
+use super::answer::{ResponseIn as Answer, failed, no_output};
 use super::event::Event;
 use super::output::parse;
 

@@ -1,6 +1,6 @@
-//! Reasoning, and its seals in `encrypted_content`.
+//! Reasoning, and its signatures in `encrypted_content`.
 //!
-//! In the conversation a seal without an owner is Anthropic's; in this format it is OpenAI's. So:
+//! In the conversation a signature without an owner is Anthropic's; in this format it is OpenAI's. So:
 //!
 //! | in the conversation | in `encrypted_content` |
 //! |---|---|
@@ -9,14 +9,14 @@
 //! | `EqQB`, Anthropic's | `anthropic#EqQB` |
 //! | `gemini#CiQ`, any other owner's | the same |
 //!
-//! The provider's readable reasoning is the item's `summary`. An item without a summary is fully encrypted. A seal on reasoning without
-//! readable text has a summary of one empty text.
+//! The provider's readable reasoning is the item's `summary`. An item without a summary is fully encrypted. A signature on reasoning
+//! without readable text has a summary of one empty text.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use crate::conversation::{Part, seal};
+use crate::conversation::{Part, signature};
 use crate::dialect::fields::Fields;
 use crate::dialect::openai::loose::Text;
 use crate::error::ApiError;
@@ -51,33 +51,33 @@ pub(super) const BETWEEN: &str = "\n\n";
 
 /// The reasoning of an item, if it has any.
 pub(super) fn part(id: &str, shown: Option<String>, encrypted: &str) -> Option<Part> {
-    let seal = (!encrypted.is_empty()).then(|| unwrap(id, encrypted));
-    match (shown, seal) {
+    let signature = (!encrypted.is_empty()).then(|| unwrap(id, encrypted));
+    match (shown, signature) {
         (Some(text), signature) if !text.is_empty() || signature.is_some() => Some(Part::Thinking { text, signature }),
         (None, Some(data)) => Some(Part::RedactedThinking { data }),
         _ => None,
     }
 }
 
-/// Converts an item's `encrypted_content` to the conversation's seal.
+/// Converts an item's `encrypted_content` to the conversation's signature.
 pub(super) fn unwrap(id: &str, encrypted: &str) -> String {
-    if let Some(theirs) = seal::of(ANTHROPIC, encrypted) {
+    if let Some(theirs) = signature::of(ANTHROPIC, encrypted) {
         return theirs.to_owned();
     }
-    if seal::anthropics(encrypted).is_none() {
+    if signature::anthropics(encrypted).is_none() {
         return encrypted.to_owned();
     }
     // OpenAI's ids have no dots.
     let id = if id.contains('.') { "" } else { id };
-    seal::mark(OPENAI, &format!("{id}.{encrypted}"))
+    signature::mark(OPENAI, &format!("{id}.{encrypted}"))
 }
 
-/// Converts the conversation's seal to `encrypted_content` for a client.
+/// Converts the conversation's signature to `encrypted_content` for a client.
 pub(super) fn wrap(marked: &str) -> Cow<'_, str> {
-    seal::anthropics(marked).map_or(Cow::Borrowed(marked), |theirs| Cow::Owned(seal::mark(ANTHROPIC, theirs)))
+    signature::anthropics(marked).map_or(Cow::Borrowed(marked), |theirs| Cow::Owned(signature::mark(ANTHROPIC, theirs)))
 }
 
-/// The item's id and `encrypted_content`, if the seal is OpenAI's.
+/// The item's id and `encrypted_content`, if the signature is OpenAI's.
 pub(super) fn own(marked: &str) -> Option<(&str, &str)> {
-    seal::of(OPENAI, marked)?.split_once('.')
+    signature::of(OPENAI, marked)?.split_once('.')
 }

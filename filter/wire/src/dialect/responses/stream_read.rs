@@ -1,20 +1,20 @@
 //! Reads a provider's stream of events.
 //!
 //! Deltas are assigned to items by the item's index. Content of an item's final event is used if no delta carried it (a server without
-//! deltas, the seal of reasoning); content of the response's final event is used if there were no items before. Unknown events are dropped,
-//! among them those of tools that run at the provider.
+//! deltas, the signature of reasoning); content of the response's final event is used if there were no items before. Unknown events are
+//! dropped, among them those of tools that run at the provider.
 
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
 use crate::conversation::{Part, StreamEvent};
-use crate::dialect::Kept;
+use crate::dialect::Buffered;
 use crate::dialect::sse_reader::{Events, SseReader};
 use crate::error::ApiError;
 use crate::framing::sse;
 
-use super::answer::{Seen as Answer, failed};
+use super::answer::{ResponseIn as Answer, failed};
 use super::event::Event;
 use super::output::{Call, Item, MOST_ITEMS, Reasoning, parse};
 use super::reasoning::{BETWEEN, unwrap};
@@ -69,8 +69,8 @@ impl Events for State {
         self.over
     }
 
-    fn kept(&self) -> Kept {
-        Kept { bytes: self.id.len(), pieces: self.items.len(), ..Kept::default() }
+    fn buffered(&self) -> Buffered {
+        Buffered { bytes: self.id.len(), pieces: self.items.len(), ..Buffered::default() }
     }
 }
 
@@ -226,7 +226,7 @@ impl State {
     }
 }
 
-/// Handles the end of reasoning, which has its seal; `said` is whether its text was emitted in pieces.
+/// Handles the end of reasoning, which has its signature; `said` is whether its text was emitted in pieces.
 fn thought_over(reasoning: &Reasoning<'_>, said: bool, events: &mut Vec<StreamEvent>) {
     let shown = reasoning.shown();
     let hidden = shown.is_none() && !said;
@@ -234,11 +234,11 @@ fn thought_over(reasoning: &Reasoning<'_>, said: bool, events: &mut Vec<StreamEv
         events.push(StreamEvent::Thinking { choice: 0, text });
     }
     if !reasoning.encrypted_content.is_empty() {
-        let seal = unwrap(&reasoning.id.0, &reasoning.encrypted_content.0);
+        let signature = unwrap(&reasoning.id.0, &reasoning.encrypted_content.0);
         events.push(if hidden {
-            StreamEvent::RedactedThinking { choice: 0, data: seal }
+            StreamEvent::RedactedThinking { choice: 0, data: signature }
         } else {
-            StreamEvent::Signature { choice: 0, signature: seal }
+            StreamEvent::Signature { choice: 0, signature }
         });
     }
 }

@@ -2,15 +2,15 @@
 //!
 //! An item ends when another begins; calls stay open until the response ends, because providers interleave the pieces of several. All
 //! output is held, because the final events of items and of the response repeat it, up to four times. It is counted by its length as JSON.
-//! A seal is held until its item ends; more reasoning after a seal begins another item.
+//! A signature is held until its item ends; more reasoning after a signature begins another item.
 //!
 //! A failure is written twice: as `error`, which makes OpenAI's libraries raise it, and, if the response has begun, as `response.failed`,
 //! which is how OpenAI ends such a stream. Nothing that resembles a successful end follows.
 
-use crate::conversation::{Finish, Form, Part, StreamEvent, Usage, seal};
+use crate::conversation::{Finish, Form, Part, StreamEvent, Usage, signature};
 use crate::dialect::openai::error;
 use crate::dialect::text_argument::{self, TextArgument};
-use crate::dialect::{Kept, Opening, StreamWriter};
+use crate::dialect::{Buffered, Opening, StreamWriter};
 use crate::error::ApiError;
 
 use super::answer::{Ended, Shown};
@@ -58,8 +58,8 @@ enum Open {
     /// A message whose last part is a refusal.
     Refusal,
     Thinking {
-        /// Whether a seal has come: more reasoning begins another item.
-        sealed: bool,
+        /// Whether a signature has come: more reasoning begins another item.
+        signed: bool,
     },
 }
 
@@ -235,7 +235,7 @@ impl Writer {
 
     fn begin_thinking(&mut self, out: &mut Vec<u8>) {
         let part = Part::Thinking { text: String::new(), signature: None };
-        self.begin(part, Open::Thinking { sealed: false }, out);
+        self.begin(part, Open::Thinking { signed: false }, out);
         self.about_open("response.reasoning_summary_part.added", out);
         self.summary_part(out);
     }
@@ -249,22 +249,22 @@ impl Writer {
         if text.is_empty() {
             return;
         }
-        if self.open != (Open::Thinking { sealed: false }) {
+        if self.open != (Open::Thinking { signed: false }) {
             self.begin_thinking(out);
         }
         self.delta("response.reasoning_summary_text.delta", text, out);
         out.extend_from_slice(TAIL);
     }
 
-    fn seal(&mut self, piece: &str, out: &mut Vec<u8>) {
+    fn signature(&mut self, piece: &str, out: &mut Vec<u8>) {
         if piece.is_empty() {
             return;
         }
-        let sealed = matches!(self.open, Open::Thinking { sealed: true });
-        if !matches!(self.open, Open::Thinking { .. }) || (sealed && seal::begins(piece)) {
+        let signed = matches!(self.open, Open::Thinking { signed: true });
+        if !matches!(self.open, Open::Thinking { .. }) || (signed && signature::begins(piece)) {
             self.begin_thinking(out);
         }
-        self.open = Open::Thinking { sealed: true };
+        self.open = Open::Thinking { signed: true };
         if let Some(Part::Thinking { signature, .. }) = self.parts.last_mut() {
             signature.get_or_insert_default().push_str(piece);
             self.said = self.said.saturating_add(piece.len());
@@ -415,7 +415,7 @@ impl StreamWriter for Writer {
             StreamEvent::Text { choice: 0, text } => self.text(text, Open::Text, out),
             StreamEvent::Refusal { choice: 0, text } => self.text(text, Open::Refusal, out),
             StreamEvent::Thinking { choice: 0, text } => self.thinking(text, out),
-            StreamEvent::Signature { choice: 0, signature } => self.seal(signature, out),
+            StreamEvent::Signature { choice: 0, signature } => self.signature(signature, out),
             StreamEvent::RedactedThinking { choice: 0, data } => {
                 self.said = self.said.saturating_add(data.len());
                 self.begin(Part::RedactedThinking { data: data.clone() }, Open::Nothing, out);
@@ -437,8 +437,8 @@ impl StreamWriter for Writer {
         }
     }
 
-    fn kept(&self) -> Kept {
+    fn buffered(&self) -> Buffered {
         let bytes = self.id.len().saturating_add(self.opening.model.len()).saturating_add(self.said);
-        Kept { begun: 0, bytes, pieces: self.parts.len().saturating_add(self.calls.len()) }
+        Buffered { begun: 0, bytes, pieces: self.parts.len().saturating_add(self.calls.len()) }
     }
 }

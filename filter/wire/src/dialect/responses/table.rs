@@ -85,7 +85,7 @@ pub const FIELDS: &[Field; 93] = &[
     ("input[].arguments", Mapped, ""),
     ("input[].output", Mapped, "text or parts"),
     ("input[].summary", Mapped, "reasoning; its parts are joined"),
-    ("input[].encrypted_content", Mapped, "the seal of the reasoning, for its own provider"),
+    ("input[].encrypted_content", Mapped, "the signature of the reasoning, for its own provider"),
     ("input[].id", Mapped, "kept for reasoning; else ignored, because the gateway stores nothing"),
     ("input[].status", Dropped, "passes when `completed`"),
     ("input[].phase", Dropped, ""),

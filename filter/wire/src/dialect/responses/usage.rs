@@ -7,19 +7,19 @@ use crate::lenient::{Tokens, maybe, usage_in};
 
 /// `usage` as servers send it.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Seen {
+pub(super) struct UsageIn {
     #[serde(default)]
     input_tokens: Tokens,
     #[serde(default)]
     output_tokens: Tokens,
     #[serde(default, deserialize_with = "maybe")]
-    input_tokens_details: Option<InputSeen>,
+    input_tokens_details: Option<InputDetailsIn>,
     #[serde(default, deserialize_with = "maybe")]
-    output_tokens_details: Option<OutputSeen>,
+    output_tokens_details: Option<OutputDetailsIn>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct InputSeen {
+struct InputDetailsIn {
     #[serde(default)]
     cached_tokens: Tokens,
     #[serde(default)]
@@ -27,17 +27,17 @@ struct InputSeen {
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct OutputSeen {
+struct OutputDetailsIn {
     #[serde(default)]
     reasoning_tokens: Tokens,
 }
 
 /// Reads only the usage of a response.
 pub(super) fn of(body: &[u8]) -> Option<Usage> {
-    usage_in::<Seen>(body)?.read()
+    usage_in::<UsageIn>(body)?.read()
 }
 
-impl Seen {
+impl UsageIn {
     /// The counts; `None` if the object has none.
     pub fn read(&self) -> Option<Usage> {
         if self.input_tokens.0.is_none() && self.output_tokens.0.is_none() {

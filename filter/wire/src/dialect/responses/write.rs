@@ -144,7 +144,7 @@ impl<'a> Writer<'a> {
 
     /// Writes a call or reasoning.
     fn said_by_the_model(&mut self, role: Role, part: &'a Part) -> Result<(), Misplaced<'a>> {
-        let (seal, shown) = match part {
+        let (signature, shown) = match part {
             Part::ToolCall { .. } if role != Role::Assistant => return Err(("a tool call", Some(part))),
             Part::ToolCall { id, name, arguments } => {
                 let arguments = if arguments.is_empty() { "{}" } else { arguments };
@@ -156,7 +156,7 @@ impl<'a> Writer<'a> {
             Part::RedactedThinking { data } => (Some(data.as_str()), None),
             _ => return Err(("a part", Some(part))),
         };
-        let Some((id, encrypted_content)) = seal.and_then(reasoning::own) else {
+        let Some((id, encrypted_content)) = signature.and_then(reasoning::own) else {
             self.drop("messages[].thinking_blocks");
             return Ok(());
         };

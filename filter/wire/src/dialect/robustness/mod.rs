@@ -130,9 +130,9 @@ fn relayed(provider: Both, client: Both, bytes: &[u8], size: usize) -> Option<Ve
                 [id, model].into_iter().filter(|name| name.len() > LONGEST_NAME).for_each(String::clear);
             }
             writer.write(&event, &mut out);
-            writer.kept().check().ok()?;
+            writer.buffered().check().ok()?;
         }
-        reader.kept().check().ok()?;
+        reader.buffered().check().ok()?;
     }
     Some(out)
 }

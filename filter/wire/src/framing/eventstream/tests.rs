@@ -5,14 +5,14 @@ use super::*;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// The headers that AWS sends, and the payload.
-type Seen = (Option<String>, Option<String>, Vec<u8>);
+type Received = (Option<String>, Option<String>, Vec<u8>);
 
-fn seen(frame: Frame<'_>) -> Seen {
+fn seen(frame: Frame<'_>) -> Received {
     let header = |name| frame.header(name).map(str::to_owned);
     (header(":message-type"), header(":event-type"), frame.payload.to_vec())
 }
 
-fn read(portions: &[&[u8]]) -> Result<Vec<Seen>, Broken> {
+fn read(portions: &[&[u8]]) -> Result<Vec<Received>, Broken> {
     let (mut decoder, mut frames) = (Decoder::default(), Vec::new());
     for portion in portions {
         decoder.feed(portion, |frame| {
@@ -30,7 +30,7 @@ fn frame(event: &str, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Recomputes both checksums.
-fn seal(frame: &mut [u8]) {
+fn set_checksums(frame: &mut [u8]) {
     let prelude = crc32fast::hash(&frame[..8]).to_be_bytes();
     frame[8..12].copy_from_slice(&prelude);
     let end = frame.len() - 4;
@@ -92,7 +92,7 @@ fn with_headers(headers: &[u8]) -> Vec<u8> {
     let mut bytes = [length(headers.len() + FRAME), length(headers.len()), [0; 4]].concat();
     bytes.extend_from_slice(headers);
     bytes.extend_from_slice(&[0; 4]);
-    seal(&mut bytes);
+    set_checksums(&mut bytes);
     bytes
 }
 
@@ -124,7 +124,7 @@ fn lengths_that_no_frame_can_have_break_the_stream_before_anything_is_kept() {
         (17 << 20, 0, Broken::TooLong),
     ] {
         let mut bytes = [u32::to_be_bytes(total), u32::to_be_bytes(headers), [0; 4], [0; 4]].concat();
-        seal(&mut bytes);
+        set_checksums(&mut bytes);
         assert_eq!(read(&[&bytes]), Err(broken), "{total} {headers}");
         assert_eq!(read(&[&bytes[..5], &bytes[5..12]]), Err(broken), "{total} {headers}, cut");
     }
@@ -161,7 +161,7 @@ mod properties {
                     break;
                 }
             }
-            let expected: Vec<Seen> = frames
+            let expected: Vec<Received> = frames
                 .into_iter()
                 .map(|(event, payload)| (Some("event".to_owned()), Some(event), payload))
                 .collect();
@@ -169,12 +169,12 @@ mod properties {
         }
 
         #[test]
-        fn no_bytes_make_the_decoder_panic(bytes in vec(any::<u8>(), 0..200), sealed in any::<bool>()) {
+        fn no_bytes_make_the_decoder_panic(bytes in vec(any::<u8>(), 0..200), with_checksums in any::<bool>()) {
             let mut bytes = bytes;
-            if sealed && bytes.len() >= FRAME {
+            if with_checksums && bytes.len() >= FRAME {
                 let total = u32::try_from(bytes.len()).unwrap().to_be_bytes();
                 bytes[..6].copy_from_slice(&[total[0], total[1], total[2], total[3], 0, 0]);
-                seal(&mut bytes);
+                set_checksums(&mut bytes);
             }
             let _ = read(&[&bytes]);
             let one_by_one: Vec<&[u8]> = bytes.chunks(1).collect();

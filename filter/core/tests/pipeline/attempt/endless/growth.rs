@@ -1,6 +1,6 @@
 //! Streams that are short but may grow in memory: by the state they need, by their translation, or by how they are parsed.
 
-use sluice_core::exchange::request_state::Stage;
+use sluice_core::pipeline::request_state::Stage;
 use sluice_wire::dialect::{Client, Id, Provider, anthropic, bedrock, cohere, gemini, openai_chat, responses};
 use sluice_wire::framing::eventstream;
 
@@ -83,9 +83,9 @@ fn what_a_client_has_to_read_again_at_the_end_has_a_bound() {
     let control = |_: usize| block(0, &format!(r#""type":"text_delta","text":"{}""#, "\\u0001".repeat(1000)));
     ends(&responses::CLIENT, &anthropic::PROVIDER, b"", &control, "letters that are written at length");
     let thought = |_: usize| block(0, &format!(r#""type":"thinking_delta","thinking":"{}""#, letters(4000)));
-    ends(&openai_chat::CLIENT, &anthropic::PROVIDER, &text(0), &thought, "reasoning whose seal may come");
-    let seal = |_: usize| block(0, &format!(r#""type":"signature_delta","signature":"{}""#, letters(4000)));
-    ends(&openai_chat::CLIENT, &anthropic::PROVIDER, &text(0), &seal, "a seal that has no end");
+    ends(&openai_chat::CLIENT, &anthropic::PROVIDER, &text(0), &thought, "reasoning whose signature may come");
+    let signature = |_: usize| block(0, &format!(r#""type":"signature_delta","signature":"{}""#, letters(4000)));
+    ends(&openai_chat::CLIENT, &anthropic::PROVIDER, &text(0), &signature, "a signature that has no end");
     let text = |_: usize| delta(&format!(r#""content":"{}""#, letters(4000)));
     let call = delta(r#""tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{"}}]"#);
     ends(&anthropic::CLIENT, &openai_chat::PROVIDER, &call, &text, "text behind a call that does not end");

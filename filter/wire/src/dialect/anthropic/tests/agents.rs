@@ -90,9 +90,9 @@ fn a_compaction_is_its_summary_and_one_that_failed_is_nothing() {
 }
 
 #[test]
-fn a_thought_that_nobody_has_sealed_stays_a_thought() {
-    let unsealed = r#"{"type":"thinking","thinking":"Hm","signature":""}"#;
-    let message = turns(&format!(r#"{{"role":"assistant","content":[{unsealed}]}}"#)).remove(0);
+fn a_thought_that_nobody_has_signed_stays_a_thought() {
+    let unsigned = r#"{"type":"thinking","thinking":"Hm","signature":""}"#;
+    let message = turns(&format!(r#"{{"role":"assistant","content":[{unsigned}]}}"#)).remove(0);
     assert_eq!(message.parts, [Part::Thinking { text: "Hm".to_owned(), signature: None }]);
 }
 

@@ -17,7 +17,7 @@ pub(super) static CAN: Can = Can {
     document_urls: Some(Word::Maybe(ONE_LINE)),
     turns: Turns::Rounds { end_with_user: false },
     speech: Speech::Ordered(1),
-    thinks: Thinks::Sealed { asked: ID, unsealed: false, answered: ID },
+    thinks: Thinks::Signed { asked: ID, unsigned: false, answered: ID },
     results: Results { media: true, least: 0, errors: true, marked_within: true },
     schemas: &[r#"{"type":"object", "properties":{},"additionalProperties":false,"default":TEXT}"#],
     strict: &[None, Some(true)],

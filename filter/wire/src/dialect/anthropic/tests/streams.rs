@@ -80,8 +80,9 @@ fn usage(output: u64) -> StreamEvent {
 #[test]
 fn thinking_after_a_signature_is_another_block() {
     let thinking = |text: &str| StreamEvent::Thinking { choice: 0, text: text.to_owned() };
-    let seal = |signature: &str| StreamEvent::Signature { choice: 0, signature: signature.to_owned() };
-    let out = written(&[thinking("a"), seal("1"), seal("2"), thinking("b"), seal("3"), StreamEvent::End]);
+    let signature = |signature: &str| StreamEvent::Signature { choice: 0, signature: signature.to_owned() };
+    let out =
+        written(&[thinking("a"), signature("1"), signature("2"), thinking("b"), signature("3"), StreamEvent::End]);
     assert_eq!(out.matches("event: content_block_start").count(), 2);
     assert_eq!(out.matches("event: content_block_stop").count(), 2);
 }

@@ -70,8 +70,8 @@ fn thinking_is_left_out_where_the_history_lost_it() {
     let lost = history(vec![call("a", "{}")]);
     assert!(body(&lost).get("thinking").is_none());
     assert_eq!(dropped(&lost), ["reasoning_effort"]);
-    let sealed = Part::Thinking { text: "Hm".to_owned(), signature: Some("s".to_owned()) };
-    assert!(body(&history(vec![sealed, call("a", "{}")])).get("thinking").is_some());
+    let signed = Part::Thinking { text: "Hm".to_owned(), signature: Some("s".to_owned()) };
+    assert!(body(&history(vec![signed, call("a", "{}")])).get("thinking").is_some());
     let mut prefill = effort("low");
     prefill.messages.push(says(Role::Assistant, "Well"));
     assert!(body(&prefill).get("thinking").is_none());

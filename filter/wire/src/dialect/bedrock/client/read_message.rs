@@ -12,13 +12,13 @@ use super::words::{document_type, image_type};
 
 /// The position of a block. A tool result allows fewer kinds, and no result: blocks nest at most two deep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum BlockPosition {
     Turn,
     Result,
     System,
 }
 
-impl Place {
+impl BlockPosition {
     fn takes(self, kind: &str) -> bool {
         match self {
             Self::Turn => kind != "json",
@@ -30,7 +30,7 @@ impl Place {
 
 /// Reads `system` as the first message.
 pub(super) fn system(raw: &[&RawValue], request: &mut Request) -> Result<(), ApiError> {
-    let parts = blocks(raw, Place::System, "system")?;
+    let parts = blocks(raw, BlockPosition::System, "system")?;
     if !parts.is_empty() {
         request.messages.push(Message { role: Role::System, parts, name: None });
     }
@@ -50,7 +50,7 @@ pub(super) fn message(raw: &RawValue, at: &str, request: &mut Request) -> Result
     let raw: Vec<&RawValue> = needed(fields.take(at, "content")?, &place)?;
     refuse_rest(&fields, at)?;
     let mut parts = Vec::with_capacity(raw.len());
-    for part in blocks(&raw, Place::Turn, &place)? {
+    for part in blocks(&raw, BlockPosition::Turn, &place)? {
         if matches!(part, Part::ToolResult { .. }) {
             request.messages.push(Message { role: Role::Tool, parts: vec![part], name: None });
         } else {
@@ -64,12 +64,12 @@ pub(super) fn message(raw: &RawValue, at: &str, request: &mut Request) -> Result
 }
 
 /// Reads blocks, and the cache points behind them.
-fn blocks(raw: &[&RawValue], place: Place, at: &str) -> Result<Vec<Part>, ApiError> {
+fn blocks(raw: &[&RawValue], place: BlockPosition, at: &str) -> Result<Vec<Part>, ApiError> {
     let mut parts: Vec<Part> = Vec::with_capacity(raw.len());
     for (index, raw) in raw.iter().enumerate() {
         let at = format!("{at}[{index}]");
         let mut fields = Fields::parse(raw.get(), &at)?;
-        if let Some(raw) = fields.take_raw("cachePoint").filter(|_| place != Place::Result) {
+        if let Some(raw) = fields.take_raw("cachePoint").filter(|_| place != BlockPosition::Result) {
             let mark = cache_point(raw, &join(&at, "cachePoint"))?;
             match parts.last_mut() {
                 Some(
@@ -91,7 +91,7 @@ fn blocks(raw: &[&RawValue], place: Place, at: &str) -> Result<Vec<Part>, ApiErr
     Ok(parts)
 }
 
-fn block(fields: &mut Fields<'_>, place: Place, at: &str) -> Result<Part, ApiError> {
+fn block(fields: &mut Fields<'_>, place: BlockPosition, at: &str) -> Result<Part, ApiError> {
     let kinds = ["text", "json", "image", "document", "toolUse", "toolResult", "reasoningContent"];
     let found =
         kinds.into_iter().filter(|kind| place.takes(kind)).find_map(|kind| Some((kind, fields.take_raw(kind)?)));
@@ -160,7 +160,7 @@ fn tool_result(raw: &RawValue, at: &str) -> Result<Part, ApiError> {
     let call = needed(fields.take(at, "toolUseId")?, &join(at, "toolUseId"))?;
     let place = join(at, "content");
     let raw: Vec<&RawValue> = needed(fields.take(at, "content")?, &place)?;
-    let content = blocks(&raw, Place::Result, &place)?;
+    let content = blocks(&raw, BlockPosition::Result, &place)?;
     let status: Option<String> = fields.take(at, "status")?;
     refuse_rest(&fields, at)?;
     Ok(Part::ToolResult { call, content, is_error: status.as_deref() == Some("error"), cache: None })

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::conversation::{Finish, StreamEvent, Usage};
-use crate::dialect::{Kept, StreamWriter, aws};
+use crate::dialect::{Buffered, StreamWriter, aws};
 
 use super::words::{Tokens, stop_reason_of};
 
@@ -40,7 +40,7 @@ enum Open {
     Text,
     Thinking {
         /// A signature was written; more thinking needs a new block.
-        sealed: bool,
+        signed: bool,
     },
     Redacted,
     Call,
@@ -118,7 +118,7 @@ impl StreamWriter for Writer {
             }
             StreamEvent::Thinking { choice: 0, text } => {
                 let delta = DeltaOut::ReasoningContent(ReasoningOut::Text(text));
-                self.piece(Open::Thinking { sealed: false }, text, delta, out);
+                self.piece(Open::Thinking { signed: false }, text, delta, out);
             }
             StreamEvent::Signature { choice: 0, signature } => self.signature(signature, out),
             StreamEvent::RedactedThinking { choice: 0, data } => {
@@ -139,8 +139,8 @@ impl StreamWriter for Writer {
         }
     }
 
-    fn kept(&self) -> Kept {
-        Kept { begun: 0, bytes: 0, pieces: self.calls.len() }
+    fn buffered(&self) -> Buffered {
+        Buffered { begun: 0, bytes: 0, pieces: self.calls.len() }
     }
 }
 
@@ -168,9 +168,9 @@ impl Writer {
             return;
         }
         if !matches!(self.open, Open::Thinking { .. }) {
-            self.begin(Open::Thinking { sealed: false }, out);
+            self.begin(Open::Thinking { signed: false }, out);
         }
-        self.open = Open::Thinking { sealed: true };
+        self.open = Open::Thinking { signed: true };
         let delta = DeltaOut::ReasoningContent(ReasoningOut::Signature(signature));
         self.delta(self.next.saturating_sub(1), delta, out);
     }

@@ -17,7 +17,7 @@ static CAN: Can = Can {
     document_names: Word::Always("[a-z0-9]{24}"),
     turns: Turns::Rounds { end_with_user: true },
     speech: Speech::Ordered(1),
-    thinks: Thinks::Sealed { asked: ID, unsealed: false, answered: ID },
+    thinks: Thinks::Signed { asked: ID, unsigned: false, answered: ID },
     results: Results { media: true, least: 0, errors: true, marked_within: false },
     schemas: &[r#"{"type":"object", "properties":{},"additionalProperties":false,"default":TEXT}"#],
     // A history with calls and no tools gets tools.

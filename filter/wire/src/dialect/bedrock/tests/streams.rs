@@ -160,8 +160,15 @@ fn golden_written_stream() {
 #[test]
 fn thinking_after_a_signature_is_another_block() {
     let thinking = |text: &str| StreamEvent::Thinking { choice: 0, text: text.to_owned() };
-    let seal = |signature: &str| StreamEvent::Signature { choice: 0, signature: signature.to_owned() };
-    let frames = frames(&written(&[thinking("a"), seal("1"), seal("2"), thinking("b"), seal("3"), StreamEvent::End]));
+    let signature = |signature: &str| StreamEvent::Signature { choice: 0, signature: signature.to_owned() };
+    let frames = frames(&written(&[
+        thinking("a"),
+        signature("1"),
+        signature("2"),
+        thinking("b"),
+        signature("3"),
+        StreamEvent::End,
+    ]));
     assert_eq!(frames.iter().filter(|(name, _)| name == "contentBlockStop").count(), 2);
 }
 

@@ -200,7 +200,7 @@ fn parameters_of_the_models_own_are_sent_to_those_that_have_them() {
 
 #[test]
 fn reasoning_goes_back_to_its_owner_only_and_before_calls() {
-    let thinking = |seal: &str| Part::Thinking { text: "Hm".to_owned(), signature: Some(seal.to_owned()) };
+    let thinking = |signature: &str| Part::Thinking { text: "Hm".to_owned(), signature: Some(signature.to_owned()) };
     let redacted = Part::RedactedThinking { data: "xyz".to_owned() };
     let history =
         |parts| chat(vec![says(Role::User, "?"), message(Role::Assistant, parts), result("c", vec![words("3")])]);

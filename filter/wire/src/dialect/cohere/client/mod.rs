@@ -25,7 +25,7 @@ pub static CLIENT: Client = Client {
     asks: Asks::Chat(ChatClient {
         ids: aliases::COHERE.ids,
         read_request: read_request::read,
-        place: |_, _| None,
+        field_path: |_, _| None,
         write_response: |response, _| response::write(response),
         stream_writer: |_| Box::<stream_out::Writer>::default(),
     }),

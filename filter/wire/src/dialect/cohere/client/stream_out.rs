@@ -1,11 +1,11 @@
 //! Writes a stream of Cohere's events, straight into the output.
 //!
 //! Reasoning is written as `thinking` content, because later calls are not known yet. `message-end`, the terminator, carries finish reason
-//! and usage. Seals, and any choice but the first, are dropped.
+//! and usage. Signatures, and any choice but the first, are dropped.
 
 use crate::conversation::{Finish, StreamEvent, Usage};
 use crate::dialect::out::json;
-use crate::dialect::{Kept, StreamWriter};
+use crate::dialect::{Buffered, StreamWriter};
 use crate::error::ApiError;
 
 use super::words;
@@ -190,7 +190,7 @@ impl StreamWriter for Writer {
         }
     }
 
-    fn kept(&self) -> Kept {
-        Kept::default()
+    fn buffered(&self) -> Buffered {
+        Buffered::default()
     }
 }

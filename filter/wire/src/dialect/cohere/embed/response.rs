@@ -13,7 +13,7 @@ use super::super::error;
 use super::super::usage::Units;
 
 #[derive(Deserialize)]
-struct Seen<'a> {
+struct ResponseIn<'a> {
     #[serde(borrow)]
     embeddings: Option<Types<'a>>,
     #[serde(default)]
@@ -37,7 +37,7 @@ struct Meta {
     billed_units: Option<Units>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> ResponseIn<'a> {
     /// Returns the vectors, of whichever type is present, and the usage.
     fn of(body: &'a [u8]) -> Result<(Vec<&'a RawValue>, Option<Usage>), ApiError> {
         let seen: Self = json::from_slice(body).map_err(|error| ApiError::unreadable(&error))?;
@@ -56,7 +56,7 @@ fn empty() -> ApiError {
 
 /// Reads a response.
 pub(super) fn read(body: &[u8]) -> Result<Response<'_>, ApiError> {
-    let (vectors, usage) = Seen::of(body)?;
+    let (vectors, usage) = ResponseIn::of(body)?;
     if vectors.is_empty() {
         return Err(empty());
     }

@@ -99,10 +99,10 @@ fn thinking_is_a_budget_with_room_for_the_answer() {
 }
 
 #[test]
-fn reasoning_under_anothers_seal_is_left_out_and_named() {
-    let sealed = Part::Thinking { text: "Hm.".to_owned(), signature: Some("EqQ".to_owned()) };
+fn reasoning_under_anothers_signature_is_left_out_and_named() {
+    let signed = Part::Thinking { text: "Hm.".to_owned(), signature: Some("EqQ".to_owned()) };
     let redacted = Part::RedactedThinking { data: "gemini#x".to_owned() };
-    let request = chat(vec![message(Role::Assistant, vec![sealed, redacted, words("Hello")])]);
+    let request = chat(vec![message(Role::Assistant, vec![signed, redacted, words("Hello")])]);
     assert_eq!(body(&request)["messages"], json!([{"role": "assistant", "content": "Hello"}]));
     assert_eq!(dropped(&request), ["messages[].thinking_blocks"]);
 }

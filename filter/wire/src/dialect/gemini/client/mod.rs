@@ -28,7 +28,7 @@ pub static CLIENT: Client = Client {
     asks: Asks::Chat(ChatClient {
         ids: aliases::GEMINI.ids,
         read_request: read_request::read,
-        place: |_, _| None,
+        field_path: |_, _| None,
         write_response: |response, _| response::write(response),
         stream_writer: |opening| Box::new(stream_out::Writer::new(opening)),
     }),

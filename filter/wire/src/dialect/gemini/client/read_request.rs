@@ -12,7 +12,7 @@ use crate::dialect::fields::{Fields, join};
 use crate::dialect::functions::made_up_id;
 use crate::error::ApiError;
 
-use super::super::answer::{CallSeen, PartSeen, Told};
+use super::super::answer::{CallIn, PartIn, ReceivedParts};
 
 /// Reads a request; the path names the model and says whether the response is streamed.
 pub(super) fn read(body: &[u8]) -> Result<Request, ApiError> {
@@ -108,19 +108,20 @@ fn turn(raw: &RawValue, at: &str, calls: &mut Calls, messages: &mut Vec<Message>
             (Role::User, said)
         }
         Some("model") => {
-            let mut told = Told::default();
+            let mut received = ReceivedParts::default();
             let before = calls.count;
             for (at, raw) in parts {
-                told.add(spoken(raw, &at)?, |call| made_up_id("", 0, before + call))
+                received
+                    .add(spoken(raw, &at)?, |call| made_up_id("", 0, before + call))
                     .map_err(|error| ApiError::invalid(&at, error.message))?;
             }
-            calls.count += told.calls;
-            let called = told.parts.iter().filter_map(|part| match part {
+            calls.count += received.calls;
+            let called = received.parts.iter().filter_map(|part| match part {
                 Part::ToolCall { id, name, .. } => Some((id.clone(), name.clone())),
                 _ => None,
             });
             calls.open = called.collect();
-            (Role::Assistant, told.parts)
+            (Role::Assistant, received.parts)
         }
         Some(other) => return Err(unknown(&join(at, "role"), other)),
     };
@@ -131,13 +132,13 @@ fn turn(raw: &RawValue, at: &str, calls: &mut Calls, messages: &mut Vec<Message>
 }
 
 /// Reads a part of the model.
-fn spoken<'a>(raw: &'a RawValue, at: &str) -> Result<PartSeen<'a>, ApiError> {
+fn spoken<'a>(raw: &'a RawValue, at: &str) -> Result<PartIn<'a>, ApiError> {
     let mut fields = Fields::parse(raw.get(), at)?;
-    let part = PartSeen {
+    let part = PartIn {
         text: fields.take(at, "text")?,
         thought: fields.take(at, "thought")?,
         thought_signature: fields.take(at, "thoughtSignature")?,
-        function_call: fields.take::<CallSeen<'a>>(at, "functionCall")?,
+        function_call: fields.take::<CallIn<'a>>(at, "functionCall")?,
     };
     nothing_left(&fields, at)?;
     Ok(part)

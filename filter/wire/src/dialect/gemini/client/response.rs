@@ -46,7 +46,7 @@ impl Shown<'_> {
     }
 }
 
-/// Writes a response for a client; other providers' seals are dropped.
+/// Writes a response for a client; other providers' signatures are dropped.
 pub(super) fn write(response: &Response) -> Vec<u8> {
     let shown = Shown {
         candidates: (0..).zip(&response.choices).map(shown_choice).collect(),

@@ -1,16 +1,16 @@
 //! Writes a stream for a client of Google's format: every event is a response of its own, and there is no terminator.
 //!
-//! Calls wait for the next other event, because they must be whole. A seal waits for the call it came with; the seal of a text is written
-//! at once, on an empty text.
+//! Calls wait for the next other event, because they must be whole. A signature waits for the call it came with; the signature of a text is
+//! written at once, on an empty text.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::conversation::{Finish, StreamEvent, Usage};
 use crate::dialect::functions::Input;
-use crate::dialect::{Kept, Opening, StreamWriter};
+use crate::dialect::{Buffered, Opening, StreamWriter};
 
 use super::super::part::{FunctionCall, Part};
-use super::super::seals::Seal;
+use super::super::signatures::Signature;
 use super::error;
 use super::response::{CandidateShown, Shown};
 use super::words;
@@ -20,11 +20,11 @@ pub(super) struct Writer {
     id: String,
     model: String,
     calls: Vec<HeldCall>,
-    /// Seals that wait for their calls, by choice.
-    seals: BTreeMap<u32, VecDeque<String>>,
-    /// The number of these seals.
-    sealed: usize,
-    /// The bytes of waiting calls and seals.
+    /// Signatures that wait for their calls, by choice.
+    signatures: BTreeMap<u32, VecDeque<String>>,
+    /// The number of these signatures.
+    signature_count: usize,
+    /// The bytes of waiting calls and signatures.
     waiting: usize,
     over: bool,
 }
@@ -37,8 +37,8 @@ struct HeldCall {
     id: String,
     name: String,
     arguments: String,
-    /// Google's seal, in the conversation's form.
-    seal: Option<String>,
+    /// Google's signature, in the conversation's form.
+    signature: Option<String>,
 }
 
 impl StreamWriter for Writer {
@@ -59,7 +59,7 @@ impl StreamWriter for Writer {
             StreamEvent::Thinking { choice, text } => {
                 self.say(*choice, Part { thought: true, ..Part::text(text) }, out);
             }
-            StreamEvent::Signature { choice, signature } => self.seal(*choice, signature, out),
+            StreamEvent::Signature { choice, signature } => self.signature(*choice, signature, out),
             StreamEvent::ToolCall { choice, call, id, name } => self.call(*choice, *call, id, name),
             StreamEvent::Arguments { choice, call, json } => {
                 let held = self.calls.iter_mut().rfind(|held| (held.choice, held.call) == (*choice, *call));
@@ -81,14 +81,14 @@ impl StreamWriter for Writer {
                 self.release(out);
                 self.over = true;
             }
-            // A seal of another provider.
+            // A signature of another provider.
             StreamEvent::RedactedThinking { .. } => {}
         }
     }
 
-    fn kept(&self) -> Kept {
+    fn buffered(&self) -> Buffered {
         let bytes = self.id.len().saturating_add(self.model.len()).saturating_add(self.waiting);
-        Kept { begun: 0, bytes, pieces: self.calls.len().saturating_add(self.sealed) }
+        Buffered { begun: 0, bytes, pieces: self.calls.len().saturating_add(self.signature_count) }
     }
 }
 
@@ -99,8 +99,8 @@ impl Writer {
             id: String::new(),
             model: opening.model,
             calls: Vec::new(),
-            seals: BTreeMap::new(),
-            sealed: 0,
+            signatures: BTreeMap::new(),
+            signature_count: 0,
             waiting: 0,
             over: false,
         }
@@ -120,36 +120,37 @@ impl Writer {
         }
     }
 
-    fn seal(&mut self, choice: u32, signature: &str, out: &mut Vec<u8>) {
-        match Seal::of(signature) {
-            Some(Seal::Text(seal)) => {
-                self.say(choice, Part { thought_signature: Some(seal), ..Part::text("") }, out);
+    fn signature(&mut self, choice: u32, signature: &str, out: &mut Vec<u8>) {
+        match Signature::of(signature) {
+            Some(Signature::Text(signature)) => {
+                self.say(choice, Part { thought_signature: Some(signature), ..Part::text("") }, out);
             }
-            Some(Seal::Call(_)) => {
+            Some(Signature::Call(_)) => {
                 self.waiting = self.waiting.saturating_add(signature.len());
-                self.sealed += 1;
-                self.seals.entry(choice).or_default().push_back(signature.to_owned());
+                self.signature_count += 1;
+                self.signatures.entry(choice).or_default().push_back(signature.to_owned());
             }
             None => {}
         }
     }
 
     fn call(&mut self, choice: u32, call: u32, id: &str, name: &str) {
-        let seal = self.seals.get_mut(&choice).and_then(VecDeque::pop_front);
-        self.sealed = self.sealed.saturating_sub(usize::from(seal.is_some()));
+        let signature = self.signatures.get_mut(&choice).and_then(VecDeque::pop_front);
+        self.signature_count = self.signature_count.saturating_sub(usize::from(signature.is_some()));
         let (id, name) = (id.to_owned(), name.to_owned());
         self.waiting = self.waiting.saturating_add(id.len() + name.len());
-        self.calls.push(HeldCall { choice, call, id, name, arguments: String::new(), seal });
+        self.calls.push(HeldCall { choice, call, id, name, arguments: String::new(), signature });
     }
 
     /// Writes the calls that waited.
     fn release(&mut self, out: &mut Vec<u8>) {
         for held in std::mem::take(&mut self.calls) {
-            let seal = held.seal.as_ref().map_or(0, String::len);
-            self.waiting = self.waiting.saturating_sub(held.id.len() + held.name.len() + held.arguments.len() + seal);
+            let signature = held.signature.as_ref().map_or(0, String::len);
+            self.waiting =
+                self.waiting.saturating_sub(held.id.len() + held.name.len() + held.arguments.len() + signature);
             let args = Input::parse(&held.arguments).unwrap_or(Input::Invalid(&held.arguments));
             let function_call = Some(FunctionCall { id: Some(&held.id), name: &held.name, args });
-            let thought_signature = held.seal.as_deref().and_then(Seal::of).map(Seal::signature);
+            let thought_signature = held.signature.as_deref().and_then(Signature::of).map(Signature::signature);
             let part = Part { function_call, thought_signature, ..Part::default() };
             self.put(vec![CandidateShown::new(held.choice, vec![part], None)], None, out);
         }
@@ -157,12 +158,14 @@ impl Writer {
 
     fn finish(&mut self, choice: u32, finish: Finish, out: &mut Vec<u8>) {
         self.release(out);
-        // Seals whose calls did not come.
-        let alone = self.seals.remove(&choice).unwrap_or_default();
-        self.sealed = self.sealed.saturating_sub(alone.len());
+        // Signatures whose calls did not come.
+        let alone = self.signatures.remove(&choice).unwrap_or_default();
+        self.signature_count = self.signature_count.saturating_sub(alone.len());
         self.waiting = self.waiting.saturating_sub(alone.iter().map(String::len).sum());
-        let seals = alone.iter().filter_map(|marked| Seal::of(marked));
-        let parts = seals.map(|seal| Part { thought_signature: Some(seal.signature()), ..Part::text("") }).collect();
+        let signatures = alone.iter().filter_map(|marked| Signature::of(marked));
+        let parts = signatures
+            .map(|signature| Part { thought_signature: Some(signature.signature()), ..Part::text("") })
+            .collect();
         self.put(vec![CandidateShown::new(choice, parts, Some(finish))], None, out);
     }
 

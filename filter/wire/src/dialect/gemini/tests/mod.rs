@@ -7,7 +7,7 @@ mod media;
 #[cfg(not(target_arch = "wasm32"))]
 mod properties;
 mod reading;
-mod seals;
+mod signatures;
 mod streams;
 mod thinking;
 mod writing;
@@ -15,12 +15,12 @@ mod writing;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::conversation::{Json, Message, Part, Request, Role, Tool, seal};
+use crate::conversation::{Json, Message, Part, Request, Role, Tool, signature};
 use crate::dialect::WrittenRequest;
 use crate::dialect::halves::GEMINI;
 use crate::error::ApiError;
 
-/// A model that does not require seals.
+/// A model that does not require signatures.
 const GEMINI_2: &str = "gemini-2.5-flash";
 /// A name without a generation: it has penalties like Gemini 2.0, and thinks like Gemini 2.5.
 const OLDER: &str = "gemini-x";
@@ -47,14 +47,14 @@ fn result(call: &str, text: &str) -> Message {
     message(Role::Tool, vec![Part::ToolResult { call, content, is_error: false, cache: None }])
 }
 
-/// Reasoning with a seal, as a client sends it back.
-fn sealed(text: &str, marked: &str) -> Part {
+/// Reasoning with a signature, as a client sends it back.
+fn signed(text: &str, marked: &str) -> Part {
     Part::Thinking { text: text.to_owned(), signature: Some(marked.to_owned()) }
 }
 
-/// One of Google's seals.
+/// One of Google's signatures.
 fn google(signature: &str) -> String {
-    seal::mark("gemini", signature)
+    signature::mark("gemini", signature)
 }
 
 fn tool(name: &str, parameters: Option<&str>) -> Tool {

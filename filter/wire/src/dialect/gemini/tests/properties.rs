@@ -1,4 +1,4 @@
-//! Parameters of this format for the laws of all formats: a seal precedes the part that it seals, and calls are identified only by
+//! Parameters of this format for the laws of all formats: a signature precedes the part that it signs, and calls are identified only by
 //! position.
 
 use proptest::collection::vec;
@@ -75,15 +75,15 @@ fn signature() -> impl Strategy<Value = String> {
     "[a-zA-Z0-9+/]{1,8}"
 }
 
-/// The model's texts and calls, some with a seal before them, some with thoughts before the seal.
+/// The model's texts and calls, some with a signature before them, some with thoughts before the signature.
 fn spoken(in_answer: bool) -> Drawn<Vec<Part>> {
     let said = (of(ANY_TEXT), of(signature()), prop_oneof![text(&CAN), called()]);
     let parts = vec(said, 1..4).prop_map(move |said| {
         let mut parts = Vec::new();
-        for (thought, seal, part) in said {
+        for (thought, signature, part) in said {
             let thought = thought.filter(|_| in_answer);
             let owner = if matches!(part, Part::Text { .. }) { "text:" } else { "" };
-            let signature = seal.map(|seal| google(&format!("{owner}{seal}")));
+            let signature = signature.map(|signature| google(&format!("{owner}{signature}")));
             if thought.is_some() || signature.is_some() {
                 parts.push(Part::Thinking { text: thought.unwrap_or_default(), signature });
             }
@@ -140,15 +140,15 @@ fn messages() -> Drawn<Vec<Message>> {
 /// One step of a stream.
 fn step() -> Drawn<Vec<StreamEvent>> {
     let choice = 0;
-    let seal = |signature: String| StreamEvent::Signature { choice: 0, signature: google(&signature) };
+    let signed = |signature: String| StreamEvent::Signature { choice: 0, signature: google(&signature) };
     prop_oneof![
         ANY_TEXT.prop_map(move |text| vec![StreamEvent::Text { choice, text }]),
         ANY_TEXT.prop_map(move |text| vec![StreamEvent::Thinking { choice, text }]),
-        signature().prop_map(move |signature| vec![seal(format!("text:{signature}"))]),
+        signature().prop_map(move |signature| vec![signed(format!("text:{signature}"))]),
         Just(vec![StreamEvent::Ping]),
         usage(&CAN).prop_map(|usage| vec![StreamEvent::Usage(usage)]),
         (of(signature()), ID, ID, arguments(&CAN)).prop_map(move |(signature, id, name, json)| {
-            let mut events: Vec<StreamEvent> = signature.map(seal).into_iter().collect();
+            let mut events: Vec<StreamEvent> = signature.map(signed).into_iter().collect();
             events.push(StreamEvent::ToolCall { choice, call: 0, id, name });
             events.push(StreamEvent::Arguments { choice, call: LAST, json });
             events.push(StreamEvent::Thinking { choice, text: "…".to_owned() });

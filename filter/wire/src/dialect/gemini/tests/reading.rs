@@ -57,7 +57,7 @@ fn golden_read_request() {
             ),
             message(
                 Role::Assistant,
-                vec![sealed("", &google("U0lH")), call("call__0_0", "f", "{}"), call("call__0_1", "f", "{}")],
+                vec![signed("", &google("U0lH")), call("call__0_0", "f", "{}"), call("call__0_1", "f", "{}")],
             ),
             result("call__0_0", "1"),
             failed,

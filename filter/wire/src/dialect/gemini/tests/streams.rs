@@ -9,7 +9,7 @@ use crate::conversation::{Finish, StreamEvent as E, Usage};
 use crate::dialect::Opening;
 use crate::error::ErrorKind;
 
-/// A thought, a text in two pieces, a sealed call, and an end with usage.
+/// A thought, a text in two pieces, a signed call, and an end with usage.
 const STREAM: &str = include_str!("../../../../tests/goldens/calls.gemini.stream.txt");
 
 fn text(text: &str) -> E {
@@ -51,7 +51,7 @@ fn usage_that_a_late_event_leaves_out_stays_as_it_was() {
 }
 
 #[test]
-fn a_seal_on_an_empty_text_is_told() {
+fn a_signature_on_an_empty_text_is_told() {
     let part = json!({"text": "", "thoughtSignature": "RU5E"});
     let events = read(&[json!({"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]})]).unwrap();
     assert_eq!(events[1], E::Signature { choice: 0, signature: google("text:RU5E") });

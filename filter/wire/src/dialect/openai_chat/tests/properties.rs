@@ -6,7 +6,7 @@ use crate::conversation::{Part, Reasoning, Request, Role, StreamEvent, ToolChoic
 use crate::dialect::halves::{OPENAI_CHAT, OPENROUTER};
 use crate::dialect::laws::{
     ANY_TEXT, Can, Drawn, ID, Looks, Output, Results, STRICT_SCHEMAS, Speech, Thinks, Turns, Word, laws,
-    not_behind_seals, request,
+    not_after_signatures, request,
 };
 
 /// In OpenRouter's variation, which supports everything.
@@ -21,7 +21,7 @@ static CAN: Can = Can {
     documents: &["image/png", "application/pdf"],
     document_names: Word::Always(ID),
     turns: Turns::Free(&[Role::System, Role::Developer]),
-    thinks: Thinks::Sealed { asked: ANY_TEXT, unsealed: true, answered: ANY_TEXT },
+    thinks: Thinks::Signed { asked: ANY_TEXT, unsigned: true, answered: ANY_TEXT },
     speech: Speech::Ordered(0),
     refusals: true,
     any_arguments: true,
@@ -50,8 +50,8 @@ static CAN: Can = Can {
     answer_tiers: &["auto", "default", "flex", "priority", "scale"],
     answered: one_text_and_one_refusal,
     interleaved: true,
-    looks: Looks::AtSealsToo,
-    told: |events| not_behind_seals(events, |event| matches!(event, StreamEvent::Signature { .. })),
+    looks: Looks::AtSignaturesToo,
+    told: |events| not_after_signatures(events, |event| matches!(event, StreamEvent::Signature { .. })),
     fields: "model messages role content type text tool_calls function arguments index id name choices delta message usage \
         prompt_tokens total_tokens completion_tokens error finish_reason thinking_blocks image_url url stop code detail x_groq \
         tools",

@@ -81,8 +81,8 @@ fn reasoning_of_earlier_turns_is_read_from_any_of_its_fields() {
     assert_eq!(assistant(r#""reasoning":"t""#), [plain, text("a")]);
     let blocks = r#""reasoning_content":"t","thinking_blocks":[{"type":"thinking","thinking":"t","signature":"s"},
         {"type":"redacted_thinking","data":"d"}]"#;
-    let sealed = Part::Thinking { text: "t".to_owned(), signature: Some("s".to_owned()) };
-    assert_eq!(assistant(blocks), [sealed, Part::RedactedThinking { data: "d".to_owned() }, text("a")]);
+    let signed = Part::Thinking { text: "t".to_owned(), signature: Some("s".to_owned()) };
+    assert_eq!(assistant(blocks), [signed, Part::RedactedThinking { data: "d".to_owned() }, text("a")]);
 }
 
 #[test]

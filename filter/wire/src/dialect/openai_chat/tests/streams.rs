@@ -58,7 +58,7 @@ fn think(text: &str) -> E {
     E::Thinking { choice: 0, text: text.to_owned() }
 }
 
-fn seal(signature: &str) -> E {
+fn signature(signature: &str) -> E {
     E::Signature { choice: 0, signature: signature.to_owned() }
 }
 
@@ -130,8 +130,18 @@ fn tool_calls_name_themselves_once_and_always_have_arguments() {
 }
 
 #[test]
-fn a_seal_is_written_with_the_reasoning_it_seals() {
-    let events = [start(), think("a"), think("b"), seal("x"), seal("y"), say("Hi"), think("c"), seal("z"), E::End];
+fn a_signature_is_written_with_the_reasoning_it_signs() {
+    let events = [
+        start(),
+        think("a"),
+        think("b"),
+        signature("x"),
+        signature("y"),
+        say("Hi"),
+        think("c"),
+        signature("z"),
+        E::End,
+    ];
     let expected = [
         r#"{"role":"assistant","content":""}"#,
         r#"{"reasoning_content":"a"}"#,
@@ -143,7 +153,7 @@ fn a_seal_is_written_with_the_reasoning_it_seals() {
     ];
     assert_eq!(deltas(&events), expected);
     let read = read(&written(&events, false));
-    let expected = [start(), think("a"), think("b"), seal("xy"), say("Hi"), think("c"), seal("z"), E::End];
+    let expected = [start(), think("a"), think("b"), signature("xy"), say("Hi"), think("c"), signature("z"), E::End];
     assert_eq!(read, expected);
 }
 
@@ -177,7 +187,7 @@ fn quirks_of_compatible_servers_are_read() {
         (": keep-alive\n\n\n".to_owned() + &delta(r#"{"role":"assistant","content":null}"#), vec![E::Ping, start()]),
         (delta(r#"{"reasoning":"t","reasoning_content":null}"#), vec![start(), think("t")]),
         (delta(r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"t"}]}]}"#), vec![start(), think("t")]),
-        (delta(r#"{"thinking_blocks":[{"type":"thinking","thinking":"t","signature":"s"}]}"#), vec![start(), think("t"), seal("s")]),
+        (delta(r#"{"thinking_blocks":[{"type":"thinking","thinking":"t","signature":"s"}]}"#), vec![start(), think("t"), signature("s")]),
         (
             delta(r#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}},{"id":"b","function":{"name":"g","arguments":{"x":1}}}]}"#),
             vec![start(), call(0, "a", "f"), arguments(0, "{}"), call(1, "b", "g"), arguments(1, "{\"x\":1}")],

@@ -9,7 +9,7 @@ use crate::conversation::{Finish, Guises, Part, Response, StreamEvent as E, Usag
 use crate::dialect::Opening;
 use crate::dialect::aliases::Names;
 use crate::dialect::halves::{ANTHROPIC, BEDROCK, Both, COHERE, GEMINI, OPENAI_CHAT, RESPONSES};
-use crate::dialect::translate::{self, Asked};
+use crate::dialect::translate::{self, ResponseContext};
 use crate::embedding::Encoding;
 
 /// Every provider format, with a model for which it takes tools.
@@ -110,8 +110,9 @@ fn calls_come_back_in_the_form_of_their_tools() {
         let choice = crate::conversation::Choice { parts: parts.collect(), finish: Finish::ToolCalls };
         let answer = Response { id: "a".to_owned(), choices: vec![choice], ..Response::default() };
         let body = provider.write_response(&answer, 7);
-        let asked = Asked { model, id: "r", now: 7, encoding: Encoding::default(), estimate: 1, names: &names };
-        let answer = translate::answer(RESPONSES.client, provider.provider, &body, &asked).unwrap();
+        let context =
+            ResponseContext { model, id: "r", now: 7, encoding: Encoding::default(), estimate: 1, names: &names };
+        let answer = translate::answer(RESPONSES.client, provider.provider, &body, &context).unwrap();
         let answer: Value = serde_json::from_slice(&answer.body).unwrap();
         let expected: Vec<Value> = calls().into_iter().map(|(.., item)| item).collect();
         assert_eq!(bare(answer["output"].as_array().unwrap()), expected, "{provider:?}");

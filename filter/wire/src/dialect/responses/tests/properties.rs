@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use crate::conversation::{Reasoning, Request, Role, StreamEvent, ToolChoice};
 use crate::dialect::halves::RESPONSES;
 use crate::dialect::laws::{
-    ANY_TEXT, Can, ID, Looks, Output, Results, STRICT_SCHEMAS, Speech, Thinks, Turns, Word, laws, not_behind_seals,
+    ANY_TEXT, Can, ID, Looks, Output, Results, STRICT_SCHEMAS, Speech, Thinks, Turns, Word, laws, not_after_signatures,
     response,
 };
 
@@ -21,9 +21,9 @@ static CAN: Can = Can {
     document_urls: Some(Word::Maybe(ID)),
     turns: Turns::Free(&[Role::System, Role::Developer]),
     speech: Speech::Mixed(1),
-    thinks: Thinks::Sealed {
+    thinks: Thinks::Signed {
         asked: "openai#rs_[a-z_]{1,6}\\.[a-z_]{1,6}",
-        unsealed: false,
+        unsigned: false,
         answered: "(openai#rs_[a-z_]{1,6}\\.|gemini#|)[a-z_]{1,6}",
     },
     refusals: true,
@@ -48,9 +48,9 @@ static CAN: Can = Can {
     settled: true,
     interleaved: true,
     looks: Looks::AtMore,
-    // A seal comes in one piece at the end of its item.
+    // A signature comes in one piece at the end of its item.
     told: |events| {
-        not_behind_seals(events, |event| {
+        not_after_signatures(events, |event| {
             matches!(event, StreamEvent::Signature { .. } | StreamEvent::Arguments { .. } | StreamEvent::Ping)
         })
     },

@@ -13,9 +13,9 @@ fn items_of_one_turn_of_the_model_are_one_message() {
         {"type":"function_call_output","call_id":"a","output":""},
         {"role":"assistant","content":"One."},{"role":"assistant","content":""},
         {"type":"message","role":"assistant","content":[{"type":"refusal","refusal":"No."}]}"#;
-    let sealed = Part::RedactedThinking { data: "openai#rs_1.e".to_owned() };
+    let signed = Part::RedactedThinking { data: "openai#rs_1.e".to_owned() };
     let expected = [
-        say(Role::Assistant, vec![sealed, call("a", "f", "")]),
+        say(Role::Assistant, vec![signed, call("a", "f", "")]),
         say(Role::Tool, vec![result("a", vec![text("")])]),
         say(Role::Assistant, vec![text("One."), Part::Refusal { text: "No.".to_owned() }]),
     ];
@@ -23,7 +23,7 @@ fn items_of_one_turn_of_the_model_are_one_message() {
 }
 
 #[test]
-fn seals_come_back_as_their_owners_made_them() {
+fn signatures_come_back_as_their_owners_made_them() {
     let part = |summary: &str, encrypted: &str| {
         let item =
             format!(r#"{{"type":"reasoning","id":"rs_x_0","summary":[{summary}],"encrypted_content":"{encrypted}"}}"#);
@@ -35,7 +35,7 @@ fn seals_come_back_as_their_owners_made_them() {
     assert_eq!(part(summary, "gAAAA"), Some(thought("t", Some("openai#rs_x_0.gAAAA"))));
     assert_eq!(part("", "anthropic#Er"), Some(Part::RedactedThinking { data: "Er".to_owned() }));
     assert_eq!(part(r#"{"type":"summary_text","text":""}"#, "gemini#x"), Some(thought("", Some("gemini#x"))));
-    // Without readable text and seal there is nothing to send.
+    // Without readable text and signature there is nothing to send.
     assert_eq!(part("", ""), None);
     let own = r#"{"type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"r"}]}"#;
     assert_eq!(read(&input(own)).unwrap().messages[0].parts, [thought("r", None)]);

@@ -51,7 +51,7 @@ pub(super) fn think(text: &str) -> E {
     E::Thinking { choice: 0, text: text.to_owned() }
 }
 
-pub(super) fn seal(signature: &str) -> E {
+pub(super) fn signature(signature: &str) -> E {
     E::Signature { choice: 0, signature: signature.to_owned() }
 }
 
@@ -74,7 +74,7 @@ fn the_end_is_the_whole_answer() {
     let given = [
         start(),
         think("t"),
-        seal("EqQ="),
+        signature("EqQ="),
         say("Hi"),
         call(0, "c", "f"),
         finish(Finish::ToolCalls),
@@ -92,8 +92,8 @@ fn the_end_is_the_whole_answer() {
 }
 
 #[test]
-fn reasoning_and_its_seal_are_one_item() {
-    let given = [start(), think("a"), think("b"), seal("x"), seal("y"), think("c"), say("Hi")];
+fn reasoning_and_its_signature_are_one_item() {
+    let given = [start(), think("a"), think("b"), signature("x"), signature("y"), think("c"), say("Hi")];
     let names: Vec<String> = events(&given).into_iter().skip(2).collect();
     let at = |index: usize| format!(r#""item_id":"rs_c1_{index}","output_index":{index},"summary_index":0"#);
     assert_eq!(
@@ -107,8 +107,8 @@ fn reasoning_and_its_seal_are_one_item() {
         names[5],
         format!(r#"reasoning_summary_part.done {},"part":{{"type":"summary_text","text":"ab""#, at(0))
     );
-    let sealed = r#"output_item.done "output_index":0,"item":{"type":"reasoning","id":"rs_c1_0","summary":[{"type":"summary_text","text":"ab"}],"encrypted_content":"anthropic#xy""#;
-    assert_eq!(names[6], sealed);
+    let signed = r#"output_item.done "output_index":0,"item":{"type":"reasoning","id":"rs_c1_0","summary":[{"type":"summary_text","text":"ab"}],"encrypted_content":"anthropic#xy""#;
+    assert_eq!(names[6], signed);
     assert_eq!(names[9], format!(r#"reasoning_summary_text.delta {},"delta":"c""#, at(1)));
     let hidden = events(&[start(), E::RedactedThinking { choice: 0, data: "gemini#x".to_owned() }]);
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::items::SEAL;
+use super::items::SIGNATURE;
 use crate::simulator::fault::{Fault, Faults};
 use crate::simulator::prompt::{Answer, Prompt, Stop, Usage};
 
@@ -41,8 +41,8 @@ pub fn output(prompt: &Prompt, answer: &Answer, faults: &Faults) -> Vec<Value> {
     if prompt.thinking {
         let summary = answer.thinking.iter().map(|text| json!({"type": "summary_text", "text": text}));
         let mut item = json!({"id": format!("rs_sim{}", prompt.messages), "type": "reasoning", "summary": summary.collect::<Vec<_>>()});
-        if prompt.sealed {
-            item["encrypted_content"] = json!(SEAL);
+        if prompt.signed {
+            item["encrypted_content"] = json!(SIGNATURE);
         }
         output.push(item);
     }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::simulator::prompt::{Prompt, image_at};
 use crate::simulator::reply::Refusal;
 
-/// The encrypted reasoning; the simulator rejects a returned item with other content.
-pub const SEAL: &str = "gAAAAABsim0sealed-thoughts==";
+/// The signed reasoning; the simulator rejects a returned item with other content.
+pub const SIGNATURE: &str = "gAAAAABsim0sealed-thoughts==";
 
 /// The input's items; a plain text stands for a message.
 pub fn given(input: &Value) -> Result<Vec<Value>, Refusal> {
@@ -96,7 +96,7 @@ fn reasoning(item: &Value, next: Option<&Value>, stored: bool) -> Result<(), Ref
                 format!("Item with id '{id}' not found. Items are not persisted when `store` is set to false.");
             return Err(Refusal::new(404, message));
         }
-        Some(seal) if seal != SEAL => {
+        Some(signature) if signature != SIGNATURE => {
             let message = format!("The encrypted content for item {id} could not be verified.");
             return Err(Refusal { code: Some("invalid_encrypted_content"), ..Refusal::invalid(message) });
         }

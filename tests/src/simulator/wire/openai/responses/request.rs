@@ -72,7 +72,7 @@ pub fn read(body: &Value, said: &[Value]) -> Result<Prompt, Refusal> {
         max_tokens: body["max_output_tokens"].as_u64(),
         thinking: !matches!(body["reasoning"]["effort"].as_str(), None | Some("none" | "minimal")),
         silent: body["reasoning"]["summary"].is_null(),
-        sealed: include.iter().any(|one| one == "reasoning.encrypted_content"),
+        signed: include.iter().any(|one| one == "reasoning.encrypted_content"),
         echo: echo(body),
         ..Prompt::default()
     };

@@ -1,0 +1,435 @@
+//! The access log's fields for a request, as the rest of a JSON object that Envoy has started.
+//!
+//! Never a prompt, a response, or a secret. Unknown fields are `null`, so that every line has the same shape.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use sluice_wire::error::ApiError;
+use sluice_wire::time::Time;
+
+use crate::compiled::spec::Log;
+use crate::compiled::spec::{LoggedClient, LoggedMessages};
+use crate::guard::Finding;
+use crate::routing::spec::Strategy;
+use crate::store::Sums;
+use crate::usage::price::MicroUsd;
+
+use super::View;
+use super::cache_state::CacheState;
+use super::complaint::Complaint;
+use super::echo::Kept;
+use super::request_state::{Counted, PassedOver, RequestState, Stage, Tried};
+
+mod json;
+
+use json::{Json, fields, object};
+
+/// The initial capacity; more than most lines need.
+const ROOM: usize = 1024;
+
+/// The fields, in the order of the log.
+#[derive(Debug, Default)]
+#[cfg_attr(test, derive(serde::Serialize))]
+pub struct Record<'a> {
+    /// Envoy's request id, also the response's `x-request-id`.
+    pub request_id: Option<&'a str>,
+    /// The request's trace: 32 hexadecimal digits. Omitted where Envoy traces, because Envoy writes it then.
+    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
+    pub trace_id: Option<Option<&'a str>>,
+    /// The HTTP method.
+    pub method: &'a str,
+    /// The path, without the query.
+    pub path: &'a str,
+    /// The network of the client's address, or `null`. Omitted where the log has the full address, because Envoy writes that.
+    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
+    pub client: Option<Option<String>>,
+    /// The client's `user-agent`.
+    pub user_agent: Option<&'a str>,
+    /// The key's public id.
+    pub key: Option<&'a str>,
+    /// The key's team.
+    pub team: Option<&'a str>,
+    /// The key's application.
+    pub app: Option<&'a str>,
+    /// The requested model's name, truncated; the model need not exist.
+    pub asked_model: Option<&'a str>,
+    /// The matched model of the gateway file.
+    pub model: Option<&'a str>,
+    /// The model that served instead, because a budget is used up.
+    pub instead: Option<&'a str>,
+    /// Whether the client requested a stream.
+    pub stream: Option<bool>,
+    /// The provider that served the response.
+    pub served_provider: Option<&'a str>,
+    /// The provider's model that served the response.
+    pub served_model: Option<&'a str>,
+    /// The number of attempts.
+    pub attempts: usize,
+    /// Each attempt: target, milliseconds, and the failure if there was one.
+    pub tried: Vec<AttemptRecord<'a>>,
+    /// The routing strategy.
+    pub strategy: Option<Strategy>,
+    /// The tier that served, if it is lower than the model's best.
+    pub lower_tier: Option<u32>,
+    /// The cache result: `hit`, `miss`, or `bypass`; `null` where the model has no cache.
+    pub cache: Option<&'a str>,
+    /// The request's optional fields that the serving provider does not support.
+    pub dropped: &'a [String],
+    /// Guardrail findings: `secrets: api_key (prompts, block)`.
+    pub guards: Vec<String>,
+    /// All tokens of the prompt.
+    pub input_tokens: Option<u64>,
+    /// All output tokens.
+    pub output_tokens: Option<u64>,
+    /// Input tokens that were read from the provider's cache.
+    pub cached_tokens: Option<u64>,
+    /// Output tokens for reasoning.
+    pub reasoning_tokens: Option<u64>,
+    /// How much of these the serving provider counted.
+    #[cfg_attr(test, serde(serialize_with = "tests::counted"))]
+    pub usage: Option<Counted>,
+    /// Whether any of these were estimated, failed attempts included, because a provider did not count them.
+    pub estimated: bool,
+    /// Whether the client left before its response was complete and counted, or waited for less time than the gateway would have.
+    pub abandoned: bool,
+    /// US dollars, failed attempts included, with six decimals; `null` when a price is not known.
+    #[cfg_attr(test, serde(serialize_with = "tests::dollars"))]
+    pub cost_usd: Option<MicroUsd>,
+    /// Budgets with at least 80% used: `team=research/month 80%`.
+    pub budgets: Vec<String>,
+    /// Milliseconds from the request's headers to the first token (to the end of a response that is not streamed).
+    pub first_token_ms: Option<u64>,
+    /// The status of the last provider's response; `null` if there was none.
+    pub provider_status: Option<u16>,
+    /// Why the last connection failed: `refused`, `tls: certificate has expired`.
+    pub transport: Option<&'a str>,
+    /// Why the gateway rejected the request, or how the response broke off.
+    pub error: Option<&'a str>,
+    /// The client's error message.
+    pub message: Option<&'a str>,
+    /// The request's field at fault.
+    pub param: Option<&'a str>,
+}
+
+/// Facts about a forwarded request that only the gateway role needs.
+#[derive(Debug, Default)]
+pub struct About {
+    /// The result of its cache lookup.
+    pub cache_state: CacheState,
+    /// Why the last attempt's connection failed, where Envoy reports it.
+    pub transport: Option<String>,
+    /// Envoy ended it during shutdown.
+    pub shut_down: bool,
+    /// The usage of the batch that this request has settled.
+    pub settled: Option<Sums>,
+}
+
+/// The logged error of a request that Envoy ended at shutdown.
+pub const SHUT_DOWN: &str = "shutdown";
+
+/// A provider's message is cut where it shares at least this many characters with the request.
+const PROVIDERS_RUN: usize = 12;
+
+/// The same for the gateway's own messages, which name fields and models, and repeat only the request's wrong values.
+const OWN_RUN: usize = 40;
+
+/// The longest field name.
+const LONGEST_NAME: usize = 128;
+
+/// Error texts of a request, cut for the log.
+#[derive(Debug, Default)]
+pub struct Words {
+    /// The client's error message.
+    pub message: Option<String>,
+    /// The request's field at fault.
+    pub param: Option<String>,
+    /// The providers' errors, one for each attempt; empty if there were none.
+    pub of_attempts: Vec<Option<Complaint>>,
+}
+
+impl Words {
+    /// For a request that the gateway rejected (the error is already cut), or whose attempts all failed.
+    pub fn of(refused: Option<&ApiError>, state: Option<&RequestState>, log: Log) -> Self {
+        let attempts = state.map(|state| state.progress.attempts.as_slice()).unwrap_or_default();
+        let mut words = Self::default();
+        if let Some(state) = state {
+            let said = |tried: &Tried| Some(cut(tried.complaint.as_deref()?, &state.held.body, log));
+            if attempts.iter().any(|tried| tried.complaint.is_some()) {
+                words.of_attempts = attempts.iter().map(said).collect();
+            }
+        }
+        let ended = state.and_then(|state| Some((state, state.progress.refusal.as_deref()?)));
+        if let Some(refused) = refused {
+            words.message = Some(refused.message.clone());
+            words.param.clone_from(&refused.param);
+        } else if let Some((state, error)) = ended {
+            // The message may quote the last provider.
+            let quoted = attempts.last().and_then(|tried| tried.complaint.as_ref()).is_some();
+            words.message = match quoted {
+                true => of_provider(&error.message, &state.held.body, log),
+                false => Some(own(&error.message, || state.held.body.clone())),
+            };
+            words.param = error.param.as_deref().map(|param| name_or_cut(param, &state.held.body));
+        }
+        words
+    }
+}
+
+/// Cuts one of the gateway's own errors for the log. Most quote nothing, so the request is rarely searched.
+pub fn for_the_log(error: ApiError, body: impl Fn() -> Kept) -> ApiError {
+    let message = own(&error.message, &body);
+    let param =
+        error.param.as_deref().map(|param| if is_name(param) { param.to_owned() } else { name_or_cut(param, &body()) });
+    ApiError { message, param, ..error }
+}
+
+/// The response begins, and the request's body is no longer needed: the providers' errors so far are cut now.
+pub fn forget_body(state: &mut RequestState, log: Log) {
+    let body = state.held.forget();
+    for complaint in state.progress.attempts.iter_mut().filter_map(|tried| tried.complaint.as_mut()) {
+        **complaint = cut(complaint, &body, log);
+    }
+}
+
+/// Cuts the request's parts out of a provider's error.
+fn cut(said: &Complaint, body: &Kept, log: Log) -> Complaint {
+    if said.is_cut {
+        return said.clone();
+    }
+    let word = |word: &Option<String>| word.as_deref().map(|word| name_or_cut(word, body));
+    let message = said.message.as_deref().and_then(|message| of_provider(message, body, log));
+    Complaint { kind: word(&said.kind), code: word(&said.code), param: word(&said.param), message, is_cut: true }
+}
+
+fn of_provider(message: &str, body: &Kept, log: Log) -> Option<String> {
+    match log.provider_messages {
+        LoggedMessages::Off => None,
+        LoggedMessages::Cut => Some(body.without(message, PROVIDERS_RUN)),
+        LoggedMessages::Full => Some(message.to_owned()),
+    }
+}
+
+/// Cuts one of the gateway's own messages, which puts everything it repeats in quotes.
+fn own(message: &str, body: impl Fn() -> Kept) -> String {
+    if message.contains(['`', '\'', '"']) { body().without(message, OWN_RUN) } else { message.to_owned() }
+}
+
+/// Whether it may be the name of a field or an error type. Requests contain the same names, so names are not cut.
+fn is_name(word: &str) -> bool {
+    let is_of_names = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/[]#$".contains(&byte);
+    word.len() <= LONGEST_NAME && word.bytes().all(is_of_names)
+}
+
+/// Returns a name unchanged. Text in its place is cut like a message.
+fn name_or_cut(word: &str, body: &Kept) -> String {
+    match is_name(word) {
+        true => word.to_owned(),
+        false => body.without(word, PROVIDERS_RUN).chars().take(LONGEST_NAME).collect(),
+    }
+}
+
+/// The client's address as the filter logs it; `None` where Envoy logs it.
+pub fn logged_client(logged: LoggedClient, view: &dyn View) -> Option<Option<String>> {
+    match logged {
+        LoggedClient::Full => None,
+        LoggedClient::Network => Some(view.source().map(network)),
+        LoggedClient::Off => Some(None),
+    }
+}
+
+fn network(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => {
+            let [first, second, third, _] = address.octets();
+            format!("{first}.{second}.{third}.0/24")
+        }
+        IpAddr::V6(address) => {
+            let [first, second, third, ..] = address.segments();
+            format!("{}/48", Ipv6Addr::new(first, second, third, 0, 0, 0, 0, 0))
+        }
+    }
+}
+
+impl<'a> Record<'a> {
+    /// Adds the fields of a request state.
+    pub fn with_state(self, state: &'a RequestState, about: &'a About, said: &'a [Option<Complaint>]) -> Self {
+        let served = matches!(state.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken);
+        let target = state.progress.current().filter(|_| served);
+        let served_by = target.map(|target| (target.provider.name.as_str(), target.model.as_str()));
+        let served_by = served_by.or_else(|| about.cache_state.made_by());
+        // A request for a stored object costs nothing itself; a settled batch has its own sums.
+        let (batch, cost) = (about.settled, state.bill.billing.cost());
+        let last_failure = state.progress.last_failure();
+        Self {
+            model: Some(&state.request.model.name),
+            instead: Some(state.route.model.name.as_str()).filter(|name| *name != state.request.model.name),
+            stream: Some(state.request.asks.peek.stream),
+            served_provider: served_by.map(|(provider, _)| provider),
+            served_model: served_by.map(|(_, model)| model),
+            attempts: state.progress.attempts.len(),
+            tried: tried(state, said),
+            provider_status: state.progress.attempts.last().and_then(|tried| tried.status),
+            transport: about.transport.as_deref(),
+            strategy: Some(state.route.strategy),
+            lower_tier: state.lower_tier().filter(|_| served),
+            cache: about.cache_state.word(),
+            dropped: &state.answer.dropped,
+            guards: self.guards.into_iter().chain(state.answer.findings.iter().map(Finding::to_string)).collect(),
+            input_tokens: batch.map(|sums| sums.input_tokens).or(state.answer.usage.map(|usage| usage.input)),
+            output_tokens: batch.map(|sums| sums.output_tokens).or(state.answer.usage.map(|usage| usage.output)),
+            cached_tokens: state.answer.usage.map(|usage| usage.cached),
+            reasoning_tokens: state.answer.usage.map(|usage| usage.reasoning),
+            usage: state.bill.counted,
+            estimated: state.bill.estimated,
+            abandoned: state.bill.abandoned,
+            cost_usd: batch.map(|sums| MicroUsd(sums.cost)).or(cost),
+            budgets: state.bill.billing.warnings(),
+            first_token_ms: state.answer.first_token.map(|moment| milliseconds(state.request.started, moment)),
+            error: match state.progress.stage {
+                _ if about.shut_down => Some(SHUT_DOWN),
+                Stage::Underway | Stage::Complete => self.error,
+                // The filter got no callback: the client left, or the provider's connection was lost. Envoy's response flags say which.
+                Stage::Answering => Some("interrupted"),
+                Stage::Broken | Stage::Refused => {
+                    last_failure.map_or(self.error, |failure| failure.error.code.as_deref().or(Some(&*failure.reason)))
+                }
+            },
+            ..self
+        }
+    }
+
+    /// The rest of the JSON object: `,"request_id":…,"error":null`. Envoy closes the brace.
+    pub fn fragment(&self) -> String {
+        let mut line = String::with_capacity(ROOM);
+        let out = &mut line;
+        fields!(out, self, request_id);
+        if self.trace_id.is_some() {
+            fields!(out, self, trace_id);
+        }
+        fields!(out, self, method, path);
+        if self.client.is_some() {
+            fields!(out, self, client);
+        }
+        fields!(out, self, user_agent, key, team, app, asked_model, model, instead, stream);
+        fields!(
+            out,
+            self,
+            served_provider,
+            served_model,
+            attempts,
+            tried,
+            strategy,
+            lower_tier,
+            cache,
+            dropped,
+            guards
+        );
+        fields!(out, self, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usage, estimated, abandoned);
+        fields!(out, self, cost_usd, budgets, first_token_ms, provider_status, transport, error, message, param);
+        line
+    }
+}
+
+/// The attempts, with the skipped targets in between.
+fn tried<'a>(state: &'a RequestState, said: &'a [Option<Complaint>]) -> Vec<AttemptRecord<'a>> {
+    let said = said.iter().map(Option::as_ref).chain(std::iter::repeat(None));
+    let mut tried: Vec<AttemptRecord<'_>> =
+        state.progress.attempts.iter().zip(said).map(|(tried, said)| AttemptRecord::of(tried, said)).collect();
+    for (before, passed) in state.progress.passed_over.iter().enumerate() {
+        let place = passed.after.saturating_add(before).min(tried.len());
+        tried.insert(place, AttemptRecord::passed_over(passed));
+    }
+    tried
+}
+
+/// One attempt, or a skipped target.
+#[derive(Debug)]
+#[cfg_attr(test, derive(serde::Serialize))]
+pub struct AttemptRecord<'a> {
+    provider: &'a str,
+    model: &'a str,
+    /// The key's number, from 1; `null` where the target has at most one.
+    key: Option<usize>,
+    /// Duration; `null` while in flight.
+    ms: Option<u64>,
+    /// Why it failed; `null` if it did not.
+    failure: Option<&'a str>,
+    /// The provider's own error.
+    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
+    error: Option<Said<'a>>,
+}
+
+/// A provider's own error.
+#[derive(Debug)]
+#[cfg_attr(test, derive(serde::Serialize))]
+struct Said<'a> {
+    #[cfg_attr(test, serde(rename = "type"))]
+    kind: Option<&'a str>,
+    code: Option<&'a str>,
+    param: Option<&'a str>,
+    message: Option<&'a str>,
+}
+
+impl Json for AttemptRecord<'_> {
+    fn write(&self, out: &mut String) {
+        object!(out, self, provider, model, key, ms, failure);
+        if self.error.is_some() {
+            fields!(out, self, error);
+        }
+        out.push('}');
+    }
+}
+
+impl Json for Said<'_> {
+    fn write(&self, out: &mut String) {
+        out.push_str("{\"type\":");
+        self.kind.write(out);
+        fields!(out, self, code, param, message);
+        out.push('}');
+    }
+}
+
+impl<'a> AttemptRecord<'a> {
+    fn passed_over(passed: &'a PassedOver) -> Self {
+        Self {
+            provider: &passed.target.provider.name,
+            model: &passed.target.model,
+            key: None,
+            ms: None,
+            failure: Some(passed.reason),
+            error: None,
+        }
+    }
+
+    fn of(tried: &'a Tried, said: Option<&'a Complaint>) -> Self {
+        let error = said.map(|said| Said {
+            kind: said.kind.as_deref(),
+            code: said.code.as_deref(),
+            param: said.param.as_deref(),
+            message: said.message.as_deref(),
+        });
+        Self {
+            error,
+            provider: &tried.target.provider.name,
+            model: &tried.target.model,
+            key: tried.target.keys.several().then_some(tried.key.saturating_add(1)),
+            ms: tried.ended.map(|ended| milliseconds(tried.started, ended)),
+            failure: tried.failure.as_ref().map(|failure| &*failure.reason),
+        }
+    }
+}
+
+fn milliseconds(from: Time, to: Time) -> u64 {
+    u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The trace id of a W3C `traceparent`, or else the request id's 32 digits.
+pub fn trace_id(traceparent: Option<&str>, request_id: Option<&str>) -> Option<String> {
+    let is_id = |text: &str| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let from_parent = traceparent.and_then(|text| text.split('-').nth(1)).filter(|id| is_id(id)).map(str::to_owned);
+    let joined = |id: &str| id.split('-').fold(String::with_capacity(id.len()), |all, part| all + part);
+    from_parent.or_else(|| request_id.map(joined).filter(|id| is_id(id)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! Recasts a whole response as a stream, or a stream as a whole response, if the provider sent the other form. The response is complete by
+//! then, so any fault in it is a failure that the client has not seen.
+
+use sluice_wire::dialect::translate::{self, ResponseContext};
+use sluice_wire::dialect::{ChatClient, ChatProvider, Opening, OutputSoFar};
+use sluice_wire::error::ApiError;
+
+use crate::guard::answer::Transcript;
+
+use super::super::failure::Failure;
+use super::super::request_state::RequestState;
+use super::super::{Context, Effect};
+use super::Attempt;
+
+/// The formats of a recast response.
+pub(super) struct Pair {
+    client: &'static ChatClient,
+    provider: &'static ChatProvider,
+    /// Whether the provider sent a stream.
+    streamed: bool,
+}
+
+impl Attempt {
+    /// Whether the response has the other form than requested, and can be recast.
+    pub(super) fn recasts(&self, body: &[u8], state: &RequestState) -> Option<Pair> {
+        let (client, provider) = (state.request.asks.client.chat()?, self.dialect.chat()?);
+        let streamed = translate::is_stream(self.dialect, body);
+        (streamed || state.request.asks.peek.stream).then_some(Pair { client, provider, streamed })
+    }
+
+    pub(super) fn recast(
+        &self,
+        pair: &Pair,
+        body: &[u8],
+        size: usize,
+        state: &mut RequestState,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Failure> {
+        let now = cx.now();
+        let context = ResponseContext {
+            id: state.request.request_id(),
+            model: &self.target.model,
+            now: now.seconds(),
+            encoding: state.request.asks.peek.encoding,
+            estimate: 0,
+            names: &state.answer.names,
+        };
+        let response = translate::answer_in_any_form(pair.client, pair.provider, (body, pair.streamed), &context);
+        let response = response.map_err(Failure::in_answer)?;
+        if response.choices.iter().all(|choice| choice.parts.is_empty()) {
+            return Err(Failure::ended_empty());
+        }
+        if let Some(checks) = &state.request.checks {
+            state.answer.findings =
+                checks.judge(&Transcript::of(&response), std::iter::empty()).map_err(Failure::objection)?;
+        }
+        let summary = self.dialect.peek_response.and_then(|peek| peek(body).ok()).unwrap_or_default();
+        (state.answer.extras, state.answer.id) = (summary.extras, summary.id);
+        state.answer.usage = response.usage;
+        state.answer.said = OutputSoFar::of(body.len());
+        let (kind, with) = if state.request.asks.peek.stream {
+            let model = self.target.model.clone();
+            let (estimate, include_usage) =
+                (state.estimate(&self.target, 0).input, state.request.asks.peek.include_usage);
+            let guises = state.answer.names.guises.clone();
+            let opening = Opening { model, now: now.seconds(), include_usage, estimate, guises };
+            ("text/event-stream", translate::streamed(pair.client, response, opening))
+        } else {
+            ("application/json", (pair.client.write_response)(&response, now.seconds()))
+        };
+        if with.len() > state.worker.config.memory.rewritten {
+            return Err(Failure::in_answer(ApiError::answer_too_large(
+                "The provider's answer exceeds `memory.rewritten_body` after its translation for the client. Ask for \
+                 a shorter answer.",
+            )));
+        }
+        state.held.answer.grow(with.len()).map_err(Failure::exhausted)?;
+        state.commit(now);
+        cx.effects.push(Effect::SetHeader("content-type", kind.into()));
+        cx.effects.push(Effect::SetHeader("content-length", with.len().to_string().into()));
+        cx.effects.push(Effect::ReplaceBody { drain: size, with });
+        state.complete();
+        Ok(())
+    }
+}

@@ -1,0 +1,246 @@
+//! A streamed response: held until its first content event, then passed event by event; or held until it is complete, where the model is
+//! delivered whole.
+//!
+//! Only whole events leave, so events that the client must not see (usage that it did not request, a terminator after an incomplete
+//! response) can be dropped. Unchanged bytes are not written back.
+//!
+//! The end of a response waits for its usage, which most providers send right after it: a client that disconnects at the end would leave
+//! the usage uncounted. The end waits in Envoy's buffer, ready to leave, so that a tick can release it.
+//!
+//! All buffers are bounded. Once the client has the complete response (the terminator, or an error), all further bytes are dropped unread,
+//! and the request state is notified, so that a provider that continues is cut off.
+
+use sluice_wire::dialect::provider::Passing;
+use sluice_wire::dialect::{ChatClient, ChatProvider, Opening, translate};
+use sluice_wire::time::Time;
+
+use crate::routing::target::Target;
+
+use super::super::failure::Failure;
+use super::super::request_state::RequestState;
+use super::super::{Effect, Flow, View, metric};
+use super::stream_guard::StreamGuard;
+pub use super::talk::Progress;
+use super::talk::{PORTION, Route, Talk};
+use super::verbatim::Verbatim;
+
+/// The largest part of a stream delivered whole that is held, before and after translation. Beyond it, the rest passes as it arrives.
+const LONGEST_WHOLE: usize = 8 << 20;
+
+/// The most bytes that may arrive while the end of a stream waits for its usage.
+const MOST_WAITING: usize = 64 << 10;
+
+/// The most leading whitespace before the first event.
+const LONGEST_BLANK: usize = 64;
+
+/// Relays a provider's stream to the client.
+#[derive(Debug)]
+pub struct Relay {
+    /// The stream's translation; `None` once the client has the complete response.
+    talk: Option<Box<Talk>>,
+    /// Whether the client has received nothing of this attempt.
+    held: bool,
+    /// Whether the response is held until it is complete.
+    whole: bool,
+    /// Bytes of the held buffer that have been read.
+    read: usize,
+    end: Waiting,
+    /// Whether the second half of the terminator's CR LF may still arrive.
+    late: bool,
+}
+
+/// The end of a response whose usage is missing.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Bytes at the front of Envoy's buffer that are ready to leave.
+    ready: usize,
+    /// The most such bytes; zero once it has waited.
+    most: Option<usize>,
+}
+
+/// The formats at both ends of a stream.
+#[derive(Debug, Clone, Copy)]
+pub struct DialectPair {
+    /// The client's format.
+    pub client: &'static ChatClient,
+    /// The provider's format.
+    pub provider: &'static ChatProvider,
+    /// Both are the same dialect: bytes pass unchanged.
+    pub same: bool,
+}
+
+impl Relay {
+    /// Creates the relay of the current attempt, whose response headers have arrived.
+    pub fn new(state: &mut RequestState, target: &Target, dialects: &DialectPair, now: Time) -> Self {
+        let DialectPair { client, provider, same } = *dialects;
+        let include_usage = state.request.asks.peek.include_usage;
+        let route = match provider.passing.filter(|_| same) {
+            Some(Passing { peeker, opener }) => {
+                let verbatim = Verbatim::new(peeker(), !include_usage);
+                match opener {
+                    Some(opener) => Route::Open { opener: opener(), text: Vec::new(), verbatim },
+                    None => Route::Pass(verbatim),
+                }
+            }
+            None => Route::Translate {
+                reader: translate::stream(client, provider, &state.answer.names),
+                events: Vec::new(),
+            },
+        };
+        let estimate = state.estimate(target, 0).input;
+        let guises = state.answer.names.guises.clone();
+        let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage, estimate, guises };
+        let writer = (client.stream_writer)(opening);
+        let whole = state.is_delivered_whole();
+        state.watch.holding = whole;
+        state.answer.finished = false;
+        let stream_guard = state
+            .request
+            .checks
+            .clone()
+            .map(|checks| StreamGuard::new(checks, same.then(|| (provider.stream_reader)())));
+        let talk = Talk { route, writer, out: Vec::new(), shows: false, stream_guard };
+        Self { talk: Some(Box::new(talk)), held: true, whole, read: 0, end: Waiting::default(), late: false }
+    }
+
+    /// Whether the body is one JSON object despite its stream type: no event line begins with a brace.
+    pub(super) fn is_no_stream(&self, size: usize, view: &dyn View) -> bool {
+        let fresh = self.talk.is_some() && self.held && self.read == 0;
+        let begins = || view.body(0..size.min(LONGEST_BLANK));
+        fresh && begins().is_ok_and(|bytes| bytes.trim_ascii_start().first() == Some(&b'{'))
+    }
+
+    /// Handles the buffer of a body callback. Fails only if the client has received nothing yet.
+    pub fn step(
+        &mut self,
+        size: usize,
+        end: bool,
+        state: &mut RequestState,
+        view: &dyn View,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Flow, Failure> {
+        let Some(talk) = &mut self.talk else { return Ok(self.swallow(size, end, state, view, effects)) };
+        state.watch.portions += 1;
+        self.end.look(state);
+        let ready = self.end.ready;
+        let mut portion = Vec::new();
+        let mut result = talk.read(self.read.max(ready)..size, end, &mut portion, state, view);
+        if self.held && result == Ok(Progress::Over) {
+            result = talk.judged(state).map(|()| Progress::Over);
+        }
+        let buffered = if self.held { size } else { ready };
+        let room = state.held.answer.set(talk.held().saturating_add(buffered));
+        if let (Err(exhausted), Ok(Progress::More)) = (room, &result)
+            && !(self.held && self.whole && talk.may_flow())
+        {
+            effects.push(Effect::Count(metric::OVERLOADED));
+            result = Err(Failure::exhausted(exhausted));
+        }
+        let over = match result {
+            Ok(progress) => progress == Progress::Over,
+            Err(failure) if self.held => return Err(failure),
+            Err(failure) => {
+                talk.break_off(failure, state);
+                true
+            }
+        };
+        if self.held && !over {
+            let long = size.max(talk.out.len()) > LONGEST_WHOLE || room.is_err();
+            talk.check_hold(size, long)?;
+            if !talk.shows || (self.whole && !long) {
+                self.read = size;
+                return Ok(Flow::Pause);
+            }
+        }
+        if std::mem::replace(&mut self.held, false) {
+            state.commit(view.now());
+        }
+        let is_all = std::mem::take(&mut self.read) == 0 && ready == 0 && size <= PORTION;
+        let mut leaves = size;
+        let portion = is_all.then_some(portion);
+        let (with, over) = match talk.leave_behind(ready, size, portion, view) {
+            Ok(with) => (with, over),
+            Err(unreadable) => (Some(talk.broken(unreadable.into(), state)), true),
+        };
+        if let Some(with) = with {
+            leaves = with.len();
+            effects.push(Effect::ReplaceBody { drain: size, with });
+        }
+        if over {
+            self.close(end, state, view.now());
+        } else if !end && talk.is_uncounted(state) && self.end.waits(leaves) {
+            state.watch.uncounted.get_or_insert(view.now());
+            return Ok(Flow::Pause);
+        }
+        state.watch.uncounted = None;
+        self.end.ready = 0;
+        Ok(Flow::Continue)
+    }
+
+    /// How much of the last seen buffer is still there.
+    pub(super) fn buffered(&self, size: usize, state: &RequestState) -> usize {
+        if self.end.has_left(state) { 0 } else { size }
+    }
+
+    /// The client has the complete response.
+    fn close(&mut self, end: bool, state: &mut RequestState, now: Time) {
+        state.complete();
+        state.held.answer.release();
+        self.late = self.talk.take().is_some_and(|talk| match &talk.route {
+            Route::Pass(verbatim) => verbatim.is_late(),
+            Route::Open { .. } | Route::Translate { .. } => false,
+        });
+        if !end {
+            state.watch.lingers(0, now);
+        }
+    }
+
+    /// Drops bytes after the end.
+    fn swallow(
+        &mut self,
+        size: usize,
+        end: bool,
+        state: &mut RequestState,
+        view: &dyn View,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
+        let late = size > 0 && std::mem::take(&mut self.late) && view.body(0..1).is_ok_and(|byte| byte == b"\n");
+        if size > usize::from(late) {
+            effects.push(Effect::ReplaceBody { drain: size, with: if late { b"\n".to_vec() } else { Vec::new() } });
+        }
+        if end {
+            state.watch.lingering = None
+        } else {
+            state.watch.lingers(size, view.now())
+        }
+        Flow::Continue
+    }
+
+    /// Approximate memory in the VM and in Envoy's buffer.
+    pub fn held_bytes(&self) -> usize {
+        let buffered = if self.held { self.read } else { 0 };
+        self.talk.as_ref().map_or(0, |talk| talk.held().saturating_add(buffered))
+    }
+}
+
+impl Waiting {
+    /// Whether a tick has released the ready bytes.
+    fn has_left(&self, state: &RequestState) -> bool {
+        self.ready > 0 && state.watch.uncounted.is_none()
+    }
+
+    /// If the ready bytes have left, the end has waited and does not wait again.
+    fn look(&mut self, state: &RequestState) {
+        if self.has_left(state) {
+            *self = Self { ready: 0, most: Some(0) };
+        }
+    }
+
+    /// Whether the end may wait with this many ready bytes.
+    fn waits(&mut self, bytes: usize) -> bool {
+        let most = *self.most.get_or_insert(bytes.saturating_add(MOST_WAITING));
+        let may = bytes > 0 && bytes <= most;
+        *self = if may { Self { ready: bytes, most: Some(most) } } else { Self { ready: 0, most: Some(0) } };
+        may
+    }
+}

@@ -1,0 +1,127 @@
+//! A whole response: read once it is complete, and only then sent to the client.
+
+use sluice_wire::dialect::translate::{self, ResponseContext};
+use sluice_wire::dialect::{Id, OutputSoFar, Provider, bare, openai_embeddings};
+use sluice_wire::error::ApiError;
+use sluice_wire::footprint;
+use sluice_wire::framing::surrogates;
+
+use crate::guard::Finding;
+use crate::guard::answer::Transcript;
+use crate::guard::response_texts;
+use crate::routing::spec::Trigger;
+
+use super::super::failure::{Failure, Work};
+use super::super::request_state::RequestState;
+use super::super::{Context, Effect, Flow, metric};
+use super::{Attempt, Phase, is_text};
+
+impl Attempt {
+    pub(super) fn whole_answer(&mut self, size: usize, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
+        match self.read_whole(size, state, cx) {
+            Ok(()) => {
+                self.phase = Phase::Done;
+                Flow::Continue
+            }
+            Err(mut failure) => {
+                state.answer.usage = cx.view.body(0..size).ok().and_then(|body| (self.dialect.usage_of)(&body));
+                // An unreadable response still cost the provider's work.
+                if failure.trigger == Some(Trigger::BadAnswer)
+                    && failure.work == Work::Unknown
+                    && state.answer.usage.is_none()
+                {
+                    failure.work = Work::Seen;
+                    state.answer.said = said(self.dialect, size);
+                }
+                self.fail(failure, state, cx)
+            }
+        }
+    }
+
+    fn read_whole(&self, size: usize, state: &mut RequestState, cx: &mut Context<'_>) -> Result<(), Failure> {
+        let dialect = self.dialect;
+        let body = cx.view.body(0..size)?;
+        // A body that passes unchanged is Envoy's own copy.
+        let body = surrogates::whole(&body);
+        if body.trim_ascii().is_empty() {
+            return Err(Failure::empty());
+        }
+        is_text(&body)?;
+        if dialect.chat().is_some() && body.trim_ascii_start().first() == Some(&b'[') {
+            // Parsers would take the list's elements for fields.
+            let error = bare::error(&body)
+                .unwrap_or_else(|| ApiError::bad_answer("The provider's answer is a JSON array instead of an object."));
+            return Err(Failure::in_answer(error));
+        }
+        if let Some(pair) = self.recasts(&body, state) {
+            return self.recast(&pair, &body, size, state, cx);
+        }
+        let findings = self.judged(&body, state)?;
+        state.answer.findings = findings;
+        let now = cx.now();
+        // A client that gets the wrong encoding reads wrong vectors without an error.
+        let embeds = dialect.id == Id::OpenAiEmbeddings;
+        let passes =
+            self.same_bodies && !(embeds && openai_embeddings::departs(&body, state.request.asks.peek.encoding));
+        if let Some(peek) = dialect.peek_response.filter(|_| passes) {
+            let summary = peek(&body).map_err(Failure::in_answer)?;
+            (state.answer.usage, state.answer.extras, state.answer.id) = (summary.usage, summary.extras, summary.id);
+            state.answer.said = said(dialect, body.len());
+            state.commit(now);
+        } else {
+            let context = ResponseContext {
+                id: state.request.request_id(),
+                model: &self.target.model,
+                now: now.seconds(),
+                encoding: state.request.asks.peek.encoding,
+                estimate: state.estimate(&self.target, 0).input,
+                names: &state.answer.names,
+            };
+            let answer =
+                translate::answer(state.request.asks.client, dialect, &body, &context).map_err(Failure::in_answer)?;
+            let largest = state.worker.config.memory.rewritten;
+            if answer.body.len() > largest {
+                return Err(Failure::in_answer(ApiError::answer_too_large(format!(
+                    "The provider's answer exceeds {} MiB after its translation for the client \
+                     (`memory.rewritten_body`). Ask for less in one request.",
+                    largest >> 20
+                ))));
+            }
+            state.held.answer.grow(answer.body.len()).map_err(|exhausted| {
+                cx.effects.push(Effect::Count(metric::OVERLOADED));
+                Failure::exhausted(exhausted)
+            })?;
+            state.answer.usage = answer.usage;
+            state.answer.said = said(dialect, body.len());
+            state.commit(now);
+            cx.effects.push(Effect::SetHeader("content-length", answer.body.len().to_string().into()));
+            cx.effects.push(Effect::ReplaceBody { drain: size, with: answer.body });
+        }
+        state.complete();
+        Ok(())
+    }
+
+    /// Runs the checks on the response and returns findings that did not block it; most requests have no checks.
+    fn judged(&self, body: &[u8], state: &RequestState) -> Result<Vec<Finding>, Failure> {
+        let (Some(checks), Some(provider)) = (&state.request.checks, self.dialect.chat()) else {
+            return Ok(Vec::new());
+        };
+        footprint::check_answer(body).map_err(Failure::in_answer)?;
+        let transcript = match (provider.read_response)(body) {
+            Ok(response) => Transcript::of(&response),
+            // A response that passes unchanged may contain content that only its client understands.
+            Err(_) if self.same_bodies && self.dialect.peek_response.is_some_and(|peek| peek(body).is_ok()) => {
+                Transcript::default().puzzled()
+            }
+            Err(error) => return Err(Failure::in_answer(error)),
+        };
+        let passing = self.same_bodies.then(|| response_texts::texts(body));
+        checks.judge(&transcript, passing.into_iter().flatten()).map_err(Failure::objection)
+    }
+}
+
+/// The output size of a response, for an estimate without usage. Vectors, images, moderation results and the like are no text, however
+/// long.
+fn said(dialect: &Provider, bytes: usize) -> OutputSoFar {
+    dialect.chat().map_or_else(OutputSoFar::default, |_| OutputSoFar::of(bytes))
+}

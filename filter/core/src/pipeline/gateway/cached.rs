@@ -1,0 +1,77 @@
+//! Serves responses from the cache, and collects a provider's response for it.
+
+use sluice_wire::conversation::Usage;
+use sluice_wire::time::Time;
+
+use crate::cache::CachedResponse;
+use crate::store::SharedData;
+
+use super::super::request_state::RequestState;
+use super::super::{Effect, Event, Flow, Reply, View, metric, trace};
+use super::{Outcome, Phase, RequestPipeline};
+
+impl RequestPipeline {
+    /// Replies with the cached response of an equal request. Nothing of the reservation is used.
+    pub(super) fn replay(
+        &mut self,
+        mut state: Box<RequestState>,
+        entry: CachedResponse,
+        now: Time,
+        effects: &mut Vec<Effect>,
+    ) -> Outcome {
+        let age = entry.age(now).unwrap_or_default().as_secs();
+        let CachedResponse { provider, model, content_type, dropped, body, .. } = entry;
+        state.commit(now);
+        state.complete();
+        state.answer.usage = Some(Usage::default());
+        let dropped = (!dropped.is_empty()).then_some(("x-sluice-dropped", dropped));
+        let mut headers = state.bill.billing.headers();
+        headers.extend([("x-sluice-provider", provider), ("x-sluice-model", model), ("age", age.to_string())]);
+        headers.extend(
+            self.log_context.about.cache_state.header().into_iter().chain(dropped).chain(state.request.masked_header()),
+        );
+        headers.extend(self.name());
+        let config = &self.worker.config;
+        trace::asked(config, Some(&state.request.caller), Some(&state.request.model.name), None, effects);
+        effects.push(Effect::Count(metric::CACHE_HIT));
+        self.phase = Phase::CacheHit(state);
+        Outcome::Step(Flow::Reply(Reply { status: 200, content_type: content_type.into(), headers, body }))
+    }
+
+    /// Whether [`RequestPipeline::response_body`] needs the response's body.
+    pub fn collects(&self) -> bool {
+        matches!(self.phase, Phase::Underway(Some(_)))
+    }
+
+    /// Collects a portion of the response's body, which continues unchanged. Each portion has one callback, as long as this role holds none
+    /// back.
+    pub fn response_body(
+        &mut self,
+        event: Event,
+        state: Option<&RequestState>,
+        view: &dyn View,
+        shared: &dyn SharedData,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Phase::Underway(fill) = &mut self.phase else { return };
+        let (size, end) = match event {
+            Event::ResponseBody { size, end } => (size, end),
+            _ => (0, matches!(event, Event::ResponseTrailers { .. })),
+        };
+        let largest = self.worker.config.cache.largest;
+        // A response that is too large, or has no room, will not be stored: its collection stops.
+        fill.take_if(|fill| fill.size().saturating_add(size) > largest || !fill.has_room(size));
+        // The same for a response that cannot be read.
+        if let Some(mut collected) = fill.take_if(|_| size > 0) {
+            *fill = view.body(0..size).ok().map(|portion| {
+                collected.add(portion);
+                collected
+            });
+        }
+        if let (true, Some(state)) = (end, state)
+            && fill.take().is_some_and(|fill| fill.keep(state, view.now(), shared))
+        {
+            effects.push(Effect::Count(metric::CACHE_STORED));
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Guardrails on the prompt, before any step that costs something, and the checks for the response.
+
+use std::rc::Rc;
+
+use sluice_wire::error::ApiError;
+use sluice_wire::order;
+
+use crate::compiled::CompiledConfig;
+use crate::guard::answer::{Checks, Format};
+use crate::guard::prompt::{Screened, Unfit};
+use crate::guard::spec::{Action, Side};
+use crate::guard::{self, prompt};
+
+use super::super::Context;
+use super::super::request_state::Draft;
+use super::super::rewrite;
+use super::{Refused, RequestPipeline, metrics};
+
+impl RequestPipeline {
+    /// Applies guardrails to the body. Returns the masked body, `None` if it is unchanged, and an error if they block it.
+    pub(super) fn screened(
+        &mut self,
+        draft: &Draft,
+        body: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Vec<u8>>, Refused> {
+        let screened = screen(draft, body);
+        let found = match &screened {
+            Ok(screened) => screened.findings.as_slice(),
+            Err(Unfit::Blocked(finding)) => std::slice::from_ref(finding),
+            Err(Unfit::TooLarge) => &[],
+        };
+        metrics::findings(found, cx.effects);
+        self.log_context.findings.extend_from_slice(found);
+        Ok(screened.map_err(|unfit| refused(&unfit, &self.worker.config))?.body)
+    }
+
+    /// The labels of the masked findings.
+    pub(super) fn masked(&self) -> Vec<String> {
+        let masked = self.log_context.findings.iter().filter(|finding| finding.action == Action::Mask);
+        let mut labels: Vec<String> = masked.map(|finding| finding.label.clone()).collect();
+        order::by(&mut labels, Ord::cmp);
+        labels.dedup();
+        labels
+    }
+}
+
+/// The client's error for a prompt that may not continue.
+pub(super) fn refused(unfit: &Unfit, config: &CompiledConfig) -> ApiError {
+    match unfit {
+        Unfit::Blocked(finding) => finding.error(),
+        Unfit::TooLarge => rewrite::too_large(config.memory.rewritten),
+    }
+}
+
+/// Applies guardrails to a prompt, and to the query that is forwarded with it.
+pub(super) fn screen(draft: &Draft, body: &[u8]) -> Result<Screened, Unfit> {
+    let (config, peek) = (&draft.worker.config, &draft.request.asks.peek);
+    // By the requested model's own name, whatever alias led to it.
+    let guards = guard::concerning(&config.guards, Side::Prompts, &draft.request.caller, &draft.request.model.name);
+    if guards.is_empty() {
+        return Ok(Screened::default());
+    }
+    let mut screened = match peek.is_json() {
+        true => prompt::screen(&guards, body, peek.model_at(), config.memory.rewritten),
+        false => prompt::screen_bytes(&guards, body),
+    }?;
+    if let Some((_, query)) =
+        draft.request.pass_through.as_ref().and_then(|pass_through| pass_through.path.split_once('?'))
+    {
+        screened.findings.extend(prompt::screen_query(&guards, query)?.findings);
+    }
+    Ok(screened)
+}
+
+/// The checks on the response to this request; `None` if there are none.
+pub(super) fn checks(draft: &Draft, body: &[u8]) -> Option<Rc<Checks>> {
+    draft.request.asks.client.chat()?;
+    let (caller, model) = (&draft.request.caller, &draft.request.model);
+    let guards = guard::concerning(&draft.worker.config.guards, Side::Answers, caller, &model.name);
+    let format = model.policy.check_structured_output.then(|| Format::asked_in(body)).flatten();
+    let checks = Checks { guards, format };
+    (!checks.is_empty()).then(|| Rc::new(checks))
+}
