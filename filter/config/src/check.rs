@@ -49,6 +49,7 @@ mod guards;
 mod keys;
 mod limits;
 mod memory;
+mod metrics;
 mod names;
 mod prices;
 mod providers;
@@ -79,6 +80,7 @@ pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Mistake>>
     let tracing = check.tracing();
     let cache = check.cache();
     let memory = check.memory();
+    let metrics = check.metrics();
     let circuit = check.circuit();
     let ready_needs_redis = check.ready();
     check.cors();
@@ -105,6 +107,7 @@ pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Mistake>>
         forward_headers: file.forward_headers.clone(),
         cache,
         memory,
+        metrics,
         circuit,
         timeouts,
         ready_needs_redis,
@@ -188,6 +191,7 @@ impl Check<'_> {
                     provider: provider.clone(),
                     model: target.model.clone(),
                     shape: pattern.and_then(|pattern| shape(pattern, &target.provider, &target.model)),
+                    general: None,
                     price: self.price_of(target),
                     capabilities: self.capabilities_of(target),
                     weight: target.weight,
@@ -215,6 +219,7 @@ impl Check<'_> {
             provider: provider.clone(),
             model: String::new(),
             shape: None,
+            general: None,
             price: Some(Price::default()),
             capabilities: Capabilities::default(),
             weight: 1,

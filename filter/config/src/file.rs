@@ -17,6 +17,7 @@ mod guards;
 mod keys;
 mod limits;
 mod memory;
+mod metrics;
 mod models;
 mod prices;
 mod providers;
@@ -34,6 +35,7 @@ pub use guards::{Guard, GuardMatch};
 pub use keys::{Admin, App, Key, Previous, Team};
 pub use limits::{Budget, BudgetRule, LimitRule, Limits};
 pub use memory::Memory;
+pub use metrics::{Metrics, MetricsExport};
 pub use models::{Model, Target};
 pub use prices::{PerCall, Price, Prices, ServiceTiers, TierPrice};
 pub use providers::Provider;
@@ -109,6 +111,9 @@ pub struct File {
     /// Where traces are exported. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracing: Option<Tracing>,
+    /// Metrics: their limit, their labels, and who may read them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub metrics: Metrics,
     /// How much the access log contains of client addresses and of providers' error messages.
     #[serde(default, skip_serializing_if = "is_default")]
     pub log: Log,

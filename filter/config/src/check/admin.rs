@@ -24,16 +24,7 @@ impl Check<'_> {
                 "an IP address and a port, such as 127.0.0.1:8081",
             ),
         }
-        let Some(hash) = KeyHash::from_hex(&admin.sha256) else {
-            // The value may be the key itself, so it is not repeated.
-            let found = format!("{} characters that are not a SHA-256", admin.sha256.chars().count());
-            self.mistake(
-                &section.key("sha256"),
-                found,
-                "64 hexadecimal digits, as `sluice keys new --admin` prints them",
-            );
-            return None;
-        };
+        let hash = self.key_hash(&admin.sha256, &section.key("sha256"))?;
         let same = |text: &str| KeyHash::from_hex(text) == Some(hash);
         if let Some(index) = self.file.keys.iter().position(|key| same(&key.sha256)) {
             let found = format!("the same key as in keys[{index}]");
@@ -44,5 +35,16 @@ impl Check<'_> {
             );
         }
         Some(hash)
+    }
+
+    /// The hash of a key for operators.
+    pub(super) fn key_hash(&mut self, written: &str, path: &Path) -> Option<KeyHash> {
+        let hash = KeyHash::from_hex(written);
+        if hash.is_none() {
+            // The value may be the key itself, so it is not repeated.
+            let found = format!("{} characters that are not a SHA-256", written.chars().count());
+            self.mistake(path, found, "64 hexadecimal digits, as `sluice keys new --admin` prints them");
+        }
+        hash
     }
 }

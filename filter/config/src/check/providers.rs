@@ -135,6 +135,7 @@ fn provider(
     };
     Provider {
         name: name.to_owned(),
+        telemetry_name: written.kind.telemetry_name(),
         clusters: written.clusters(name),
         key_rest,
         loads: written.kind.is_local(),

@@ -15,18 +15,7 @@ impl Check<'_> {
     pub(super) fn tracing(&mut self) -> bool {
         let Some(written) = &self.file.tracing else { return false };
         let section = Path::root().key("tracing");
-        let expected = "a collector's URL such as http://collector:4318";
-        match Url::parse(&written.url) {
-            Err(found) => self.mistake(&section.key("url"), found, expected),
-            Ok(url) if url.base_path.ends_with(SIGNAL) => {
-                self.mistake(
-                    &section.key("url"),
-                    format!("{SIGNAL} at its end"),
-                    format!("{expected}: the gateway adds the path"),
-                );
-            }
-            Ok(_) => {}
-        }
+        self.collector(&written.url, SIGNAL, &section.key("url"));
         if written.sampling != 0.0 && !(LEAST..=100.0).contains(&written.sampling) {
             let found = written.sampling.to_string();
             self.mistake(&section.key("sampling"), found, "0, or a number from 0.01 to 100");
@@ -35,6 +24,20 @@ impl Check<'_> {
             self.secret(token, &section.key("token"));
         }
         true
+    }
+
+    /// Checks a collector's URL. `signal` is the path that is appended to it.
+    pub(super) fn collector(&mut self, url: &str, signal: &str, path: &Path) -> Option<Url> {
+        let expected = "a collector's URL such as http://collector:4318";
+        match Url::parse(url) {
+            Err(found) => self.mistake(path, found, expected),
+            Ok(url) if url.base_path.ends_with(signal) => {
+                let expected = format!("{expected}: the gateway adds the path");
+                self.mistake(path, format!("{signal} at its end"), expected);
+            }
+            Ok(url) => return Some(url),
+        }
+        None
     }
 }
 

@@ -12,6 +12,7 @@ use crate::keys::Forbidden;
 use crate::keys::caller::Credential;
 use crate::limits::{Index, Rule};
 use crate::memory_limiter;
+use crate::metrics;
 use crate::routing::policy::RoutingPolicy;
 use crate::routing::spec::Delivery;
 use crate::routing::target::{Model, Target};
@@ -70,6 +71,8 @@ pub struct CompiledConfig {
     pub cache: Bounds,
     /// Memory bounds of a worker's requests and responses.
     pub memory: memory_limiter::Bounds,
+    /// Options of the metrics.
+    pub metrics: metrics::Settings,
     /// When a target's circuit opens.
     pub circuit: Settings,
     /// Timeouts of requests.

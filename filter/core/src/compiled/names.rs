@@ -146,8 +146,9 @@ impl CompiledConfig {
         let known = known.or_else(kind);
         let price = known.and_then(|known| known.price).or(general.price);
         let capabilities = known.and_then(|known| known.capabilities).unwrap_or(general.capabilities);
-        let (provider, shape) = (general.provider.clone(), None);
-        Target { name, cells, keys, provider, model, price, capabilities, shape, ..*general }
+        let pattern = general.shape.as_ref().map_or_else(|| general.model.clone(), Pattern::text);
+        let (provider, shape, general_model) = (general.provider.clone(), None, Some(pattern.into()));
+        Target { name, cells, keys, provider, model, price, capabilities, shape, general: general_model, ..*general }
     }
 
     /// Every known name that is served: models, aliases, and known models that a pattern's targets can serve. `direct` appends the names of

@@ -12,8 +12,10 @@ mod labels;
 pub mod otlp;
 pub mod pages;
 mod recorder;
+mod settings;
 pub mod text;
 
 pub use instruments::{Group, Instrument, Kind, Slot};
 pub use labels::Labels;
 pub use recorder::{Recorder, RequestInFlight, Values};
+pub use settings::{Export, Settings};

@@ -35,6 +35,9 @@ pub struct Row {
     pub surface: Surface,
     /// How requests carry its credential.
     pub credential: Presented,
+    /// The service's `gen_ai.provider.name` in OpenTelemetry, if that differs from `name`.
+    /// Source: <https://github.com/open-telemetry/semantic-conventions-genai>, `docs/gen-ai/gen-ai-metrics.md`.
+    pub telemetry: Option<&'static str>,
     /// The service's name in the price table, if its models are listed there.
     pub prices: Option<&'static str>,
 }
@@ -69,6 +72,11 @@ impl Kind {
     /// Whether it is a local server, which may have to load a model first. The command looks for such servers on this machine.
     pub fn is_local(self) -> bool {
         self.0.url.is_some_and(|url| url.starts_with("http://127.0.0.1"))
+    }
+
+    /// The `gen_ai.provider.name` in metrics and traces.
+    pub fn telemetry_name(self) -> &'static str {
+        self.0.telemetry.unwrap_or(self.0.name)
     }
 
     /// The kind's properties.

@@ -20,6 +20,8 @@ use layout::Layout;
 pub struct Provider {
     /// The name in the gateway file and in `x-sluice-provider`.
     pub name: String,
+    /// The `gen_ai.provider.name` in metrics and traces.
+    pub telemetry_name: &'static str,
     /// The Envoy clusters of this provider, one for each key. Never empty.
     pub clusters: Vec<String>,
     /// How long a rejected key is not used, if there are several.
@@ -55,6 +57,15 @@ impl Provider {
         let without_port = self.authority.rsplit_once(':').map_or(&*self.authority, |(host, _)| host);
         let is_address = |host: &str| host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
         !is_address(&self.authority) && !is_address(without_port)
+    }
+
+    /// The host and port of its server.
+    pub fn server(&self) -> (&str, &str) {
+        let port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        match self.authority.rsplit_once(':') {
+            Some((host, number)) if port(number) && (!host.contains(':') || host.ends_with(']')) => (host, number),
+            _ => (&self.authority, if self.tls { "443" } else { "80" }),
+        }
     }
 
     /// The Envoy cluster for this key; the first key is 0.

@@ -47,6 +47,8 @@ pub struct Target {
     pub model: String,
     /// The pattern of the provider's model names, if `model` contains a wildcard. The wildcard must be filled before a request is sent.
     pub shape: Option<Pattern>,
+    /// The pattern that `model` was filled into, for a target that was made from one.
+    pub general: Option<Rc<str>>,
     /// The target's own price, or the default one. Without a price, no request with a budget may use this target.
     pub price: Option<Price>,
     /// The stated capabilities.
@@ -58,6 +60,11 @@ pub struct Target {
 }
 
 impl Target {
+    /// The model's name in metrics: the pattern, if the client chose the name.
+    pub fn metric_model(&self) -> &str {
+        self.general.as_deref().unwrap_or(&self.model)
+    }
+
     /// Whether the provider runs the hosted tools of the client's dialect: it speaks that dialect.
     pub fn has_hosted_tools(&self, client: &Client) -> bool {
         self.provider.format_for(client, &self.model).is_some_and(|format| format.bodies() == client.id())

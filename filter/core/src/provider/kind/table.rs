@@ -32,6 +32,7 @@ const COMPATIBLE: Row = Row {
     formats: OPENAI,
     surface: Surface::Plain,
     credential: BEARER,
+    telemetry: None,
     prices: None,
 };
 
@@ -59,6 +60,7 @@ pub(super) static ROWS: &[Row] = &[
         hosts: &[".openai.azure.com", ".cognitiveservices.azure.com"],
         surface: Surface::Azure,
         credential: Presented { header: "api-key", prefix: "" },
+        telemetry: Some("azure.ai.openai"),
         prices: Some("azure"),
         ..COMPATIBLE
     },
@@ -68,6 +70,7 @@ pub(super) static ROWS: &[Row] = &[
         url: Some("https://generativelanguage.googleapis.com/v1beta"),
         formats: &[&gemini::PROVIDER, &gemini_embed::PROVIDER],
         credential: Presented { header: "x-goog-api-key", prefix: "" },
+        telemetry: Some("gcp.gemini"),
         prices: Some("gemini"),
         ..COMPATIBLE
     },
@@ -77,6 +80,7 @@ pub(super) static ROWS: &[Row] = &[
             `https://LOCATION-aiplatform.googleapis.com/v1/projects/PROJECT/locations/LOCATION/publishers/google`.",
         hosts: &["aiplatform.googleapis.com", "-aiplatform.googleapis.com"],
         formats: &[&gemini::PROVIDER],
+        telemetry: Some("gcp.vertex_ai"),
         prices: Some("vertex_ai"),
         ..COMPATIBLE
     },
@@ -84,6 +88,7 @@ pub(super) static ROWS: &[Row] = &[
         name: "vertex-anthropic",
         about: "Anthropic's models on Vertex AI: `url` as for `vertex`, with `anthropic` in place of `google` at its end.",
         formats: &[&hosted::VERTEX],
+        telemetry: Some("gcp.vertex_ai"),
         prices: Some("vertex_ai"),
         ..COMPATIBLE
     },
@@ -92,6 +97,7 @@ pub(super) static ROWS: &[Row] = &[
         about: "AWS Bedrock's Converse: `url` is `https://bedrock-runtime.REGION.amazonaws.com`.",
         hosts: &[".amazonaws.com"],
         formats: &[&bedrock::PROVIDER],
+        telemetry: Some("aws.bedrock"),
         prices: Some("bedrock"),
         ..COMPATIBLE
     },
@@ -99,6 +105,7 @@ pub(super) static ROWS: &[Row] = &[
         name: "bedrock-anthropic",
         about: "Anthropic's models on AWS Bedrock, asked in Anthropic's own format: `url` as for `bedrock`.",
         formats: &[&hosted::BEDROCK],
+        telemetry: Some("aws.bedrock"),
         prices: Some("bedrock"),
         ..COMPATIBLE
     },
@@ -155,6 +162,7 @@ pub(super) static ROWS: &[Row] = &[
         url: Some("https://api.mistral.ai/v1"),
         hosts: &["codestral.mistral.ai"],
         formats: MISTRAL,
+        telemetry: Some("mistral_ai"),
         prices: Some("mistral"),
         ..COMPATIBLE
     },
@@ -189,6 +197,7 @@ pub(super) static ROWS: &[Row] = &[
         about: "xAI.",
         url: Some("https://api.x.ai/v1"),
         formats: &[&servers::XAI, &responses::PROVIDER],
+        telemetry: Some("x_ai"),
         prices: Some("xai"),
         ..COMPATIBLE
     },

@@ -1,0 +1,31 @@
+//! The compiled options of the metrics.
+
+use std::time::Duration;
+
+use crate::key_hash::KeyHash;
+
+/// What the metrics contain, and who may read them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The most time series.
+    pub series: usize,
+    /// Whether the label `key` has the id of the request's key.
+    pub key_label: bool,
+    /// Whether they can be read without a key.
+    pub public: bool,
+    /// The hash of a key that may read metrics and nothing else.
+    pub scraper: Option<KeyHash>,
+}
+
+/// Where metrics are exported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    /// The collector's `:authority`.
+    pub authority: String,
+    /// Whether it uses TLS.
+    pub tls: bool,
+    /// The path of requests.
+    pub path: String,
+    /// The time between two exports.
+    pub interval: Duration,
+}
