@@ -136,7 +136,7 @@ impl Cell<'_> {
         if made != [("weather", &oslo), ("weather", &tromsø)] || said.to_call != Some(true) || ids[0] == ids[1] {
             return Err(format!("{said:?}"));
         }
-        // OpenAI's chat has no text beside its calls.
+        // OpenAI's chat writes no text with its calls.
         if !["", "Let me look that up."].contains(&said.text.as_str()) {
             return Err(format!("besides its calls it says {:?}", said.text));
         }
@@ -162,7 +162,7 @@ impl Cell<'_> {
         match self.provider.thoughts {
             _ if told => Ok(Outcome::Yes),
             Thoughts::Counted if counted && said.thinking.is_empty() => Ok(Outcome::Counted),
-            // Without a summary: it costs, and a client has to ask for it.
+            // OpenAI's thoughts have no summary here: it costs tokens, and only a client's request enables it.
             Thoughts::Sealed(OPENAI) if counted && said.thinking.is_empty() => Ok(Outcome::Counted),
             _ => Err(format!("{said:?}")),
         }
