@@ -1,4 +1,4 @@
-//! Attempts, their outcomes and what the client receives, for every way a provider may fail.
+//! Attempts, their outcomes, and the client's response, for every way in which a provider may fail.
 
 use std::rc::Rc;
 

@@ -302,7 +302,7 @@ impl Envoy {
         self.departs_with(&format!(r#"{{"model":"{model}","messages":[1]}}"#))
     }
 
-    /// The same with this body.
+    /// Forwards this request, without a response yet. Returns its state and the time.
     pub(crate) fn departs_with(mut self, body: &str) -> (RequestState, Time) {
         let mut request = Message { now: self.tick(), ..Message::default() };
         for (name, value) in [(":method", "POST"), (":path", "/v1/chat/completions"), ("api-key", SECRET)] {

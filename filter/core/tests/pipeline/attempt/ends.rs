@@ -121,7 +121,7 @@ fn an_error_in_any_shape_ends_a_stream_as_an_error() {
         let seen = asked("chat", true, &[sse(&[&first]), sse(&ANTHROPIC_STREAM)]);
         assert!(seen.body.contains("from anthropic"), "{error}: {}", seen.body);
         assert_eq!(seen.log["tried"][0]["failure"], "error_in_answer", "{error}");
-        // The same in place of a complete response.
+        // An error in place of a complete response.
         let seen = asked("chat", false, &[json(200, error), json(200, ANTHROPIC)]);
         assert_eq!(seen.log["tried"][0]["failure"], "error_in_answer", "{error}");
     }

@@ -85,7 +85,7 @@ fn half_an_emoji_does_not_lose_an_answer() {
     );
     let read: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
     assert_eq!(read["content"][0]["text"], "cut \u{fffd} but \\ud83d and 😀", "{}", seen.body);
-    // The same in Anthropic's dialect.
+    // A stream in Anthropic's dialect.
     let stream = ANTHROPIC_STREAM.join("").replace("from anthropic", r#"\ud83d"#);
     for path in ["/v1/messages", "/v1/chat/completions"] {
         let seen = asked(path, "claude", &[sse(&[&stream])]);

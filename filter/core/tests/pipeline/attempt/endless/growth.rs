@@ -65,7 +65,7 @@ fn ends(client: &'static Client, provider: &'static Provider, first: &[u8], even
     assert!(told.contains("The provider's"), "{what}: the client is not told");
 }
 
-/// The same without any state to store: the stream must not end.
+/// Sends events that need no stored state: the stream must not end.
 fn flows(client: &'static Client, provider: &'static Provider, first: &[u8], event: &Event, what: &str) {
     let mut stream = Watched::new("gpt", client, provider);
     stream.portion(first);
