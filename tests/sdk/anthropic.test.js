@@ -1,4 +1,4 @@
-// Anthropic's Node client: it must not be able to tell which provider serves it.
+// Anthropic's Node client, which must not be able to distinguish the providers.
 //
 // The same tests as for Python: each against one model of each provider, with the same assertions.
 

@@ -1,4 +1,4 @@
-// OpenAI's Node client on chat completions: it must not be able to tell which provider serves it.
+// OpenAI's Node client on chat completions, which must not be able to distinguish the providers.
 //
 // The same tests as for Python: each against one model of each provider, with the same assertions.
 

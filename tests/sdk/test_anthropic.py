@@ -1,6 +1,6 @@
-"""Anthropic's client for Python: it must not be able to tell which provider is behind the gateway.
+"""Anthropic's Python client, which must not be able to distinguish the providers.
 
-The same as for OpenAI's client: every test runs against one model of each provider, with the same assertions.
+As for OpenAI's client, every test runs against one model of each provider, with the same assertions.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""OpenAI's client for Python on chat completions: it must not be able to tell which provider is behind the gateway.
+"""OpenAI's Python client on chat completions, which must not be able to distinguish the providers.
 
 Every test runs against one model of each provider, with the same assertions.
 """

@@ -1,4 +1,4 @@
-//! Virtual keys: the requests that they admit, and the reasons for rejections that the log has and clients do not get.
+//! Virtual keys: admission, and the reasons for rejections, which only the log has.
 
 use std::time::{Duration, Instant};
 

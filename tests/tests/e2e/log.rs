@@ -202,7 +202,7 @@ async fn refusals_are_logged_with_what_is_known_by_then() {
     let refusals = [
         (anonymous.clone(), pair.ask("openai", "hi"), 401, "invalid_api_key", None, None),
         (anonymous.clone().bearer("sk-wrong"), pair.ask("openai", "hi"), 401, "unknown_api_key", None, None),
-        // The client does not learn that the key has expired. The operator does, and whose key it was.
+        // The client does not learn that the key has expired. The operator learns that, and the key's id.
         (anonymous.clone().bearer("sk-old"), pair.ask("openai", "hi"), 401, "expired_api_key", Some("old"), None),
         (anonymous.bearer("sk-sluice-mistyped"), pair.ask("openai", "hi"), 401, "malformed_api_key", None, None),
         (client.clone(), pair.ask("nothing", "hi"), 404, "model_not_found", Some("test"), None),

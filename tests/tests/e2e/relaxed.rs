@@ -136,7 +136,7 @@ async fn what_one_envoy_used_up_the_other_refuses() {
 /// The number of exchanges that each gateway has begun, from Redis.
 type Exchanges = [u64; 2];
 
-/// An admitted request, and the number of exchanges when it was sent and when it was answered.
+/// An admitted request, and the number of exchanges when it was sent and when it completed.
 #[derive(Debug, Clone, Copy)]
 struct Passed {
     sent: Exchanges,

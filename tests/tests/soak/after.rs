@@ -93,7 +93,7 @@ pub fn of_usage(team: &str, usage: &Value, limits: &[Value], tally: &Tally, same
     unless(is_counted && is_logged, || format!("accounts of {scope}: {usage}, {counted:?}, {:?}", tally.costs))
 }
 
-/// The filter must log no errors, and Envoy none about the filter.
+/// The filter must log no errors, and Envoy must log none about the filter.
 pub fn of_errors(said: &str) -> Option<String> {
     let words = ["[error]", "[critical]", "panic", "wasm log", "Envoy rejected"];
     // A slow Redis is one of the faults. On a slow machine a call may exceed the gateway's timeout.

@@ -1,8 +1,8 @@
 //! A fake Envoy that passes a request through both state machines, with scripted providers.
 //!
-//! It follows the rules of Envoy that matter here. It holds headers and body while a callback pauses. A request's headers stay as an
-//! attempt left them. It discards a response marked for retry and tries the next cluster. If it traces, it writes each attempt's span into
-//! the headers before the attempt begins.
+//! The fake follows the relevant rules of Envoy. It holds headers and body while a callback pauses. A request's headers stay as an attempt
+//! left them. It discards a response marked for retry and tries the next cluster. With tracing, it writes each attempt's span into the
+//! headers before the attempt begins.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

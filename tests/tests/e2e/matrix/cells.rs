@@ -193,7 +193,7 @@ impl Cell<'_> {
             let problem = self.format.error(&answer.json());
             let wait = answer.header("retry-after").and_then(|wait| wait.parse::<u64>().ok());
             let waits = wait.is_some_and(|wait| (100..=120).contains(&wait));
-            // Azure's own code for it is its status, Mistral's a number of its own.
+            // Azure's code is the status, and Mistral's is its own number.
             let known = |told: &str| told == kind || told == "3000" || (status == 429 && told == "429");
             let right = answer.status == status && problem.as_ref().is_some_and(|problem| known(&problem.kind));
             if !right || waits != (status == 429) || answer.header("content-type") != Some("application/json") {
