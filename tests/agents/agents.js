@@ -106,7 +106,7 @@ const opencode = ({ home, work, url, kind }) => {
   }));
   const env = { OPENCODE_DISABLE_AUTOUPDATE: "1", OPENCODE_DISABLE_MODELS_FETCH: "1", OPENCODE_DISABLE_LSP_DOWNLOAD: "1" };
   const binary = path.join(modules, `opencode-linux-${arch}/bin/opencode`);
-  // It would quote command line arguments that contain spaces.
+  // OpenCode would quote command line arguments that contain spaces.
   return program(binary, ["run", "-m", `sluice/on-${kind}`], { home, work, env, input: task(steps) });
 };
 
@@ -120,7 +120,7 @@ const aider = async ({ home, work, url, kind }) => {
       "--no-git", "--yes-always", "--edit-format", "whole", "--no-check-update", "--analytics-disable", "--no-show-release-notes",
       "--no-show-model-warnings", "--no-pretty", "--map-tokens", "0", "--chat-history-file", path.join(home, "chat.md"), "--input-history-file", path.join(home, "input"), "--no-suggest-shell-commands", "--message", edit(file),
     ];
-    // Otherwise it fetches prices from the network.
+    // Otherwise aider fetches prices from the network.
     const env = { LITELLM_LOCAL_MODEL_COST_MAP: "True", NO_PROXY: "127.0.0.1" };
     said += await program(SLUICE_AIDER, args, { home, work, env });
   }

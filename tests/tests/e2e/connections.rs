@@ -181,7 +181,7 @@ async fn a_connection_has_a_time_of_its_own_and_the_next_target_is_asked_in_time
         .provider("openai", Kind::OpenAi, &openai)
         .model("both", &[("mute", "gpt-sim"), ("openai", "gpt-sim")])
         .model("alone", &[("mute", "gpt-sim")])
-        // This is as short as the connect timeout once was, which left no time for another target.
+        // The total timeout is as short as the connect timeout once was, which left no time for another target.
         .with(json!({"timeouts": {"total": SHORT, "connect": "1s"}}))
         .start()
         .await;

@@ -69,7 +69,7 @@ pub async fn found_again(gateway: &Gateway, model: &str, secret: &str) {
     .await;
 }
 
-/// Clients that send a new request after each response, whatever it was.
+/// Clients that send a new request after every response, successful or not.
 struct Crowd {
     end: Arc<AtomicBool>,
     served: Arc<AtomicUsize>,

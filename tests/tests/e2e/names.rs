@@ -1,4 +1,4 @@
-//! Patterns and aliases: whatever name a client uses, the entry has one counter, one log name and one label.
+//! Patterns and aliases: for every name that a client uses, the entry has one counter, one log name and one label.
 
 use serde_json::{Value, json};
 

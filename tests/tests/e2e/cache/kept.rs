@@ -37,7 +37,7 @@ async fn what_broke_off_or_failed_or_was_left_is_never_given_to_anybody() {
     drop(left);
     gateway.quiet().await;
     assert_eq!(word(&gateway.chat(&body("say a lot", true)).await), "miss");
-    // One for each second request, and the last one.
+    // One response for each second request, and the last one.
     assert_eq!(stored(gateway).await, 9);
 }
 

@@ -2,8 +2,8 @@
 //! `scenarios/catalogue.yaml`, `failoverbench/runner.py`). The outage of a minute is in [`super::outage`].
 //!
 //! Both targets are at one provider. The client uses OpenAI's format and streams. A healthy response has sixty words. *pass*: the client
-//! gets all words, or the error if the request is at fault, and the attempts are as required. *partial*: a complete response, but with
-//! other attempts. *safe*: a clear error, in time. Everything else is *fail*, above all a truncated response that looks complete.
+//! gets all words, or the error if the request is at fault, and the gateway also behaves as desired. *partial*: a complete response without
+//! the desired behavior. *safe*: a clear error, in time. Everything else is *fail*, above all a truncated response that looks complete.
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -16,9 +16,9 @@ use crate::{ask, said, together, with};
 /// How a provider is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outage {
-    /// It refuses connections.
+    /// The provider refuses connections.
     Gone,
-    /// It responds to every request with this fault.
+    /// The provider responds to every request with this fault.
     Ill(&'static str),
 }
 

@@ -29,7 +29,7 @@ pub enum Verdict {
 }
 use Verdict::{Partial, Pass};
 
-/// One of the sixteen.
+/// One of the sixteen faults.
 struct Fault {
     name: &'static str,
     /// Its variants, as the simulator's faults, or [`REFUSED`] and [`NOWHERE`].

@@ -43,7 +43,7 @@ async fn rescued(primary: &'static str) {
         let outcome = bench.play(&names, &case, &json!({})).await;
         table += &format!("\n{cut:<24}{outcome}");
         assert_eq!(outcome.judge(&case, primary, SPOKEN), Ok(()), "{primary}, {cut}: {outcome}; {:?}", outcome.answer);
-        // Both are charged: the first provider's output by estimate, the second's by its own count.
+        // Both providers are charged: the first by estimate, the second by its own count.
         let line = bench.gateway.log_lines(number + 1).await.pop().expect("a line");
         let second = SECOND.sum(&bench.simulators(primary).1.settled(1).await);
         let first = logged(std::slice::from_ref(&line), "test") - second;

@@ -38,7 +38,7 @@ pub fn settings(builder: Builder) -> Builder {
     let others = [
         prices("cheap-a", (1.0, 4.0), (2.0, 8.0)),
         prices("cheap-b", (3.0, 12.0), (2.0, 8.0)),
-        // One has the cheaper prompt, the other the cheaper response.
+        // One target has the cheaper prompt, the other the cheaper response.
         prices("cheap", (1.0, 20.0), (10.0, 2.0)),
         model("strict", &tiers, named),
         model("lenient", &tiers, json!({"allow_lower_tier": true})),
@@ -123,7 +123,7 @@ async fn a_target_that_became_fast_again_is_found() {
 #[tokio::test]
 async fn least_busy_goes_where_fewest_requests_are_under_way() {
     let three = Three::lease().await;
-    // Both keep their requests, so new ones are spread evenly.
+    // Both targets keep their requests, so new ones are spread evenly.
     three.a.hold();
     three.b.hold();
     let under_way = || (three.a.count(), three.b.count());

@@ -26,7 +26,7 @@ enum Length {
     #[default]
     Declared,
     Chunked,
-    /// As the head states.
+    /// The head states the framing.
     Untold,
 }
 
@@ -62,7 +62,7 @@ impl Reply {
         self
     }
 
-    /// Sends the body in chunks, whatever it is.
+    /// Sends any body in chunks.
     pub fn chunked(mut self) -> Self {
         self.length = Length::Chunked;
         self

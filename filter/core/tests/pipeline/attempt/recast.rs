@@ -22,7 +22,7 @@ const CALLS: &str = r#"{"id":"c","model":"m","choices":[{"index":0,"message":{"r
 
 #[test]
 fn a_whole_answer_is_the_clients_stream() {
-    // This works with any content type, and in the client's own dialect.
+    // The conversion works with any content type, and in the client's own dialect.
     for answer in [json(200, OPENAI), typed("text/event-stream", &[OPENAI]), typed("text/plain", &[OPENAI])] {
         let seen = stream("gpt", std::slice::from_ref(&answer));
         assert_eq!(collected(&seen), ("from openai".to_owned(), true), "{}", seen.body);

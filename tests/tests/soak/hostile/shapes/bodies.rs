@@ -7,7 +7,7 @@ use super::{BOUNDARY, CHAT, EMBEDDINGS, MESSAGES, MIB, RESPONSES, Row, listed, p
 
 const FORMS: &str = "/v1/audio/transcriptions";
 
-/// The statuses for an invalid request. A provider of the same format gets it unread, so it may also succeed.
+/// The statuses for an invalid request. `EITHER` also allows success, since a provider of the same format may get the request unread.
 const BAD: &[u16] = &[400, 413];
 const EITHER: &[u16] = &[200, 400, 413];
 

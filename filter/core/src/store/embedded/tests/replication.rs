@@ -356,7 +356,7 @@ mod histories {
         Reserve(usize, BTreeMap<usize, u64>),
         /// Settles a reservation by its age, with this percentage used.
         Settle(usize, u64),
-        /// Counter sync collects, whatever happened to its last batch.
+        /// Counter sync collects, even if its last batch was lost.
         Collect(usize),
         /// The batch collected this many steps ago, anywhere, reaches Redis; the reply is in flight.
         Deliver(usize),
@@ -379,7 +379,7 @@ mod histories {
         prop::collection::vec(step, 1..120)
     }
 
-    /// By counter, window and Envoy.
+    /// Sums by counter, window and Envoy.
     type Sums = BTreeMap<(usize, u64), BTreeMap<usize, i64>>;
 
     fn add(sums: &mut Sums, envoy: usize, part: &Settled, amount: u64) {

@@ -231,7 +231,7 @@ fn what_is_spent_is_the_sum_of_what_was_settled() {
     assert_eq!(accounts(&shared, "red", at(NOON)).unwrap()[0].month.cost, spent);
 }
 
-/// Of four requests, one is never settled, one when its lease is over, and two at once. The threads' clocks differ.
+/// Of four requests, one is never settled, one is settled after its lease, and two are settled immediately. The threads' clocks differ.
 #[test]
 fn what_is_lost_or_late_leaves_the_sum_of_what_was_settled() {
     let shared = Unsteady { refuses: 4, ..Unsteady::default() };

@@ -6,7 +6,7 @@ use sluice_wire::framing::eventstream;
 
 use super::{MIB, Watched};
 
-/// The memory limit of one stream, whatever its provider sends.
+/// The memory limit of one stream, for any provider output.
 const MOST: i64 = 160 << 20;
 
 type Event = dyn Fn(usize) -> Vec<u8>;
