@@ -1,7 +1,7 @@
 //! One hostile visit: its key, its gateway, and the judgment of the response.
 //!
-//! Whatever a client sends and a provider responds, the client gets one of these: an error that its row of the table expects, in JSON of
-//! its own format; a response; or a stream with a visible error. Anything else is a fault of the gateway.
+//! For all input from a client and a provider, the client gets one of these: an error that its row of the table expects, in JSON of its own
+//! format; a response; or a stream with a visible error. Anything else is a fault of the gateway.
 
 use std::time::Duration;
 
