@@ -1,4 +1,4 @@
-//! The command as a person meets it, without an Envoy.
+//! The command as a user runs it, without an Envoy.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ fn sluice(arguments: &[&str]) -> Output {
     sluice_with(arguments, &[])
 }
 
-/// With these variables, and no other that names a provider's key.
+/// Runs the command with these variables, and without any other provider's key.
 fn sluice_with(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.ends_with("_API_KEY") || name.starts_with("SLUICE_")) {
@@ -27,7 +27,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// A gateway file in a directory of its own, with a provider whose key is `key`.
+/// A gateway file in its own directory, with a provider whose key is `key`.
 fn gateway(key: &str) -> (tempfile::TempDir, String) {
     let (directory, port) = (tempfile::tempdir().unwrap(), Port::reserve());
     let file = directory.path().join("gateway.yaml");
@@ -36,7 +36,7 @@ fn gateway(key: &str) -> (tempfile::TempDir, String) {
          model: m }}] }} }}\nteams: {{}}\nkeys: []\n",
         port.number()
     );
-    // It stays this process' own.
+    // The port stays reserved for this process.
     std::mem::forget(port);
     fs::write(&file, yaml).unwrap();
     (directory, file.to_str().unwrap().to_owned())
@@ -53,7 +53,7 @@ fn all_examples_are_good() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "yaml") {
             let contents = fs::read_to_string(&path).unwrap();
-            // Other tools' files live here too.
+            // Other tools' files are here too.
             if !contents.starts_with("# yaml-language-server: $schema=gateway.schema.json") {
                 continue;
             }
@@ -77,7 +77,7 @@ fn what_will_not_work_is_a_warning_and_no_mistake() {
     assert_eq!(lines.len(), 2, "{said}");
 }
 
-/// The gateway file that `sluice init` wrote with these arguments and variables into a directory of its own, and all that it said.
+/// The gateway file that `sluice init` writes with these arguments and variables into a new directory, and the command's output.
 fn init(arguments: &[&str], variables: &[(&str, &str)]) -> (tempfile::TempDir, String, Output) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("gateway.yaml").to_str().unwrap().to_owned();
@@ -105,7 +105,7 @@ fn a_first_file_is_of_the_providers_whose_keys_are_set_and_has_no_warning() {
     assert!(!told.contains("sk-hidden"), "{told}");
     let checked = sluice_with(&["check", &file], &variables);
     assert_eq!((checked.status.code(), text(&checked.stderr).as_str()), (Some(0), ""));
-    // The schema that its first line names is there.
+    // The schema of the file's first line exists.
     let schema = fs::read_to_string(directory.path().join("gateway.schema.json")).unwrap();
     assert_eq!(schema, text(&sluice(&["schema"]).stdout));
 }
@@ -214,7 +214,7 @@ fn mistakes_are_lines_with_their_places() {
     assert_eq!(text(&output.stderr), expected);
 }
 
-/// A directory with a gateway file whose only model the command's table does not have, and which a budget counts.
+/// A directory with a gateway file whose only model is missing from the command's price table, and has a budget.
 fn unpriced() -> (tempfile::TempDir, String) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("gateway.yaml");

@@ -1,5 +1,5 @@
-//! The files of `examples/compose` agree with each other and with the repository. Whether the services do what they are there for
-//! is tried in `envoy.rs`, without containers.
+//! Checks that the files of `examples/compose` agree with each other and with the repository. `envoy.rs` tests the services themselves,
+//! without containers.
 
 mod composed;
 
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use composed::{behind, directory, root, text, words, yaml};
 
-/// The port behind the last colon.
+/// The port after the last colon.
 fn port(text: &str) -> u16 {
     text.rsplit(':').next().unwrap().parse().unwrap()
 }
@@ -58,7 +58,7 @@ fn what_is_mounted_or_copied_exists() {
         let stage = format!(" AS {}\n", build["target"].as_str().unwrap());
         assert!(dockerfile.contains(&stage), "no stage {stage}");
     }
-    // Every stage that something is copied from is one.
+    // Every `COPY --from` names an existing stage.
     for from in dockerfile.lines().filter_map(|line| line.strip_prefix("COPY --from=")) {
         let stage = from.split(' ').next().unwrap();
         assert!(dockerfile.contains(&format!(" AS {stage}\n")), "{from}");
@@ -82,7 +82,7 @@ fn the_gateway_file_is_good() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 }
 
-/// The time from SIGTERM to the end of the last stream is less than what the container has.
+/// The drain time from SIGTERM to the end of the last stream is shorter than the container's stop timeout.
 #[test]
 fn a_container_is_not_killed_while_streams_end() {
     let compose = yaml("compose.yaml");

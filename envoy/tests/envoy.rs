@@ -1,4 +1,4 @@
-//! What is rendered, given to a real Envoy.
+//! Validates rendered configurations with a real Envoy.
 
 mod composed;
 
@@ -13,7 +13,7 @@ use sluice_tests::PATIENCE;
 use sluice_tests::gateway::Process;
 use sluice_tests::port::Port;
 
-/// What `./scripts/test` sets.
+/// A variable that `./scripts/test` sets.
 fn needed(variable: &str) -> PathBuf {
     match std::env::var_os(variable) {
         Some(path) => path.into(),
@@ -36,7 +36,7 @@ fn sluice() -> Command {
     command
 }
 
-/// Renders `file` and lets Envoy judge the result.
+/// Renders `file`, and lets Envoy validate the result.
 fn validate(file: &Path, more: &[&str]) {
     let out = tempfile::tempdir().unwrap();
     let rendered = sluice()
@@ -64,7 +64,7 @@ fn envoy_accepts_what_is_rendered() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     validate(&examples.join("minimal.yaml"), &[]);
 
-    // The full example, with its secrets' files, and with what it does not have: odd names and addresses.
+    // The full example with its secrets' files, and variants that it lacks: odd names and addresses.
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("secrets")).unwrap();
     for (name, text) in [
@@ -87,7 +87,7 @@ fn envoy_accepts_what_is_rendered() {
     validate(&file, &["--access-log", "/dev/null", "--concurrency", "1"]);
 }
 
-/// Stops the command if a test ends early.
+/// A running command, stopped if a test ends early.
 struct Running(Child);
 
 impl Drop for Running {
@@ -104,7 +104,7 @@ fn run_says_when_it_is_ready_and_stops_cleanly() {
     let reserved = Port::reserve();
     let port = reserved.number();
     let minimal = include_str!("../../examples/minimal.yaml");
-    // Nobody's names are looked up in a test.
+    // Tests must not resolve real names.
     let local = minimal.replace("kind: openai,", "kind: openai, url: \"http://127.0.0.1:9\",");
     let local = local.replace("kind: anthropic,", "kind: anthropic, url: \"http://127.0.0.1:9\",");
     fs::write(&file, format!("listen: 127.0.0.1:{port}\n{local}")).unwrap();
@@ -142,7 +142,7 @@ fn run_says_when_it_is_ready_and_stops_cleanly() {
     assert_eq!(left, ["gateway.yaml"], "the private directory is gone");
 }
 
-/// Whether Envoy finds a control group here.
+/// Whether Envoy finds a control group on this machine.
 fn has_control_groups() -> bool {
     ["memory.current", "memory/memory.usage_in_bytes"]
         .iter()
@@ -170,7 +170,7 @@ fn a_control_groups_limit_is_refused_at_before_it_is_reached() {
         .output()
         .unwrap();
     assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
-    // A limit that is passed already, whatever the machine's is.
+    // A limit that is already exceeded on any machine.
     let configuration = out.path().join("envoy.yaml");
     let text = fs::read_to_string(&configuration).unwrap();
     let kind = "cgroup_memory.v3.CgroupMemoryConfig";
@@ -199,8 +199,8 @@ fn a_control_groups_limit_is_refused_at_before_it_is_reached() {
     }
 }
 
-/// The three processes of `examples/compose`, on this machine's loopback interface in place of containers' network: with the files
-/// that are mounted, and the services' own arguments.
+/// The three processes of `examples/compose`, on the loopback interface in place of the containers' network, with the mounted files and the
+/// services' own arguments.
 #[test]
 fn the_services_of_the_composed_example_answer_the_first_call() {
     let (compose, ports) = (composed::yaml("compose.yaml"), [Port::reserve(), Port::reserve()]);
@@ -223,7 +223,7 @@ fn the_services_of_the_composed_example_answer_the_first_call() {
     let environment: Vec<_> =
         environment.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
     let running = Process::start(&file, 1, &[], &environment);
-    // Compose waits for health as long.
+    // Compose waits this long for health.
     let ready = composed::words(&service("gateway")["healthcheck"]["test"]);
     let ready: Vec<_> = ready[1..].iter().map(|word| word.replace("127.0.0.1:8080", &gateway)).collect();
     let asked = Instant::now();

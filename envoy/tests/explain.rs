@@ -1,9 +1,9 @@
-//! `sluice explain` as a person meets it.
+//! `sluice explain` as a user runs it.
 
 use std::fs;
 use std::process::{Command, Output};
 
-/// A gateway with a strict and a lenient model, and keys with and without control.
+/// A gateway with a strict and a lenient model, and keys with and without override permissions.
 const GATEWAY: &str = r#"
 providers:
   big: { kind: openai, url: "https://big.example/v1" }
@@ -49,7 +49,7 @@ guards:
 const PLAIN: &str =
     r#"{"model":"chat","max_tokens":100,"messages":[{"role":"user","content":"How deep is the sea?"}]}"#;
 
-/// What the command says of this request, sent by this key at noon.
+/// The command's output for this request, sent with this key at noon.
 fn explain(request: &str, key: &str, more: &[&str]) -> (Option<i32>, String) {
     let directory = tempfile::tempdir().unwrap();
     let (gateway, body) = (directory.path().join("gateway.yaml"), directory.path().join("request.json"));

@@ -1,4 +1,4 @@
-"""Names that the gateway under test knows: made up ones would be refused before anything else is tried."""
+"""Names that exist on the gateway under test: it would reject invented names before any other check."""
 
 import schemathesis
 

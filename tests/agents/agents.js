@@ -1,4 +1,4 @@
-// The agents: how each is started without a person, and the task in the words of its own tools.
+// The agents: how each is started unattended, and the task in terms of its own tools.
 
 import { spawn } from "node:child_process";
 import fs from "node:fs";
@@ -12,13 +12,13 @@ const modules = path.join(import.meta.dirname, "node_modules");
 const versions = createRequire(import.meta.url)("./package.json").dependencies;
 const arch = process.arch;
 
-// The longest that an agent may take for a task, in seconds: it is stopped then, and the test fails.
+// The time limit of a task in seconds. An agent that exceeds it is stopped, and the test fails.
 const PATIENCE = 120;
 
 // A task that the simulated model does step by step.
 const task = (steps) => ["Do this step by step.", ...steps.map(([tool, input]) => `call ${tool} ${JSON.stringify(input)}`)].join("\n");
 
-// Runs a program with nothing of this machine's own in its environment; what it says, and how it ended.
+// Runs a program without this machine's environment; returns its output and its exit status.
 function program(file, args, { home, work, env = {}, input = "" }) {
   return new Promise((resolve) => {
     const clean = { PATH: process.env.PATH, HOME: home, TMPDIR: home, XDG_DATA_HOME: path.join(home, "data"), ...env };
@@ -76,7 +76,7 @@ const claude = ({ home, work, url, kind }) => {
     ANTHROPIC_DEFAULT_HAIKU_MODEL: `on-${kind}`,
     CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
     DISABLE_AUTOUPDATER: "1",
-    // It refuses to run without asking as root elsewhere than in a sandbox.
+    // As root the agent refuses to skip permission prompts outside of a sandbox.
     IS_SANDBOX: "1",
   };
   const binary = path.join(modules, `@anthropic-ai/claude-code-linux-${arch}/claude`);
@@ -106,11 +106,11 @@ const opencode = ({ home, work, url, kind }) => {
   }));
   const env = { OPENCODE_DISABLE_AUTOUPDATE: "1", OPENCODE_DISABLE_MODELS_FETCH: "1", OPENCODE_DISABLE_LSP_DOWNLOAD: "1" };
   const binary = path.join(modules, `opencode-linux-${arch}/bin/opencode`);
-  // Words of its command line it would put into quotes.
+  // OpenCode would quote command line arguments that contain spaces.
   return program(binary, ["run", "-m", `sluice/on-${kind}`], { home, work, env, input: task(steps) });
 };
 
-// aider has no tools: the model writes files as texts. The second is written where the first target is down.
+// aider has no tools: the model writes files as text. The first target is down for the second file.
 const aider = async ({ home, work, url, kind }) => {
   const edit = (file) => `Do this.\nanswer ${JSON.stringify(`${file}\n\`\`\`\nhello\n\`\`\`\n`)}`;
   let said = "";
@@ -120,7 +120,7 @@ const aider = async ({ home, work, url, kind }) => {
       "--no-git", "--yes-always", "--edit-format", "whole", "--no-check-update", "--analytics-disable", "--no-show-release-notes",
       "--no-show-model-warnings", "--no-pretty", "--map-tokens", "0", "--chat-history-file", path.join(home, "chat.md"), "--input-history-file", path.join(home, "input"), "--no-suggest-shell-commands", "--message", edit(file),
     ];
-    // Else it fetches prices from the network.
+    // Otherwise aider fetches prices from the network.
     const env = { LITELLM_LOCAL_MODEL_COST_MAP: "True", NO_PROXY: "127.0.0.1" };
     said += await program(SLUICE_AIDER, args, { home, work, env });
   }

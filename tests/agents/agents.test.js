@@ -1,4 +1,4 @@
-// Each agent does a task through each kind of provider, and a table of what was seen is a page of the documentation.
+// Each agent does a task through each kind of provider. The results are a table in the documentation.
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -19,7 +19,7 @@ const rows = [];
 before(() => passage.open());
 after(() => passage.close());
 
-// Runs the agent in a directory of its own, once with bodies as it sends them and once with compressed ones.
+// Runs the agent in its own directory, once with its bodies as sent and once with compressed bodies.
 async function attempt(agent, kind, compress) {
   const home = fs.mkdtempSync(path.join(SLUICE_SCRATCH, `${agent.id}-`));
   const work = path.join(home, "work");
@@ -29,7 +29,7 @@ async function attempt(agent, kind, compress) {
   return { said, work, seen: passage.seen() };
 }
 
-// The three steps leave one file that was written, read, and written to by a command.
+// The three steps leave one file that was written, read, and changed by a command.
 function tools({ work }) {
   return fs.readFileSync(path.join(work, "hello.txt"), "utf8") === "hello\n" && fs.readFileSync(path.join(work, "copy.txt"), "utf8") === "hello\n";
 }

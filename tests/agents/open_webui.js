@@ -1,6 +1,5 @@
-// The requests that Open WebUI makes of a server, as far as they are known: it is a service with a database of its own, so that its
-// requests stand here and not the program. With native function calling it runs tools itself and repeats the calls as they were
-// streamed, each with its `index`.
+// The known requests that Open WebUI sends to a server. Open WebUI needs its own database, so this file replays its requests in place of
+// the program. With native function calling it runs tools itself and repeats the calls as they were streamed, each with its `index`.
 
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
@@ -27,7 +26,7 @@ function carryOut(work, name, input) {
   return "done";
 }
 
-// Puts the pieces of a stream together, as its middleware does.
+// Joins the pieces of a stream like Open WebUI's middleware.
 async function streamed(answer) {
   const whole = { content: "", tool_calls: [] };
   for (const line of (await answer.text()).split("\n")) {
@@ -63,7 +62,7 @@ export async function openWebUi({ work, url, kind }, task) {
       messages.push({ role: "tool", tool_call_id: call.id, content });
     }
   }
-  // What names the conversation in its list.
+  // The request for the conversation's title.
   const title = await ask({
     model,
     messages: [{ role: "user", content: "### Task:\nGenerate a concise, 3-5 word title.\n### Output:\nJSON format: { \"title\": \"...\" }" }],

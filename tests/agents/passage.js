@@ -1,5 +1,5 @@
-// A passage from an agent to the gateway that looks at what goes through it, and compresses requests where it is told to: agents
-// compress their large bodies towards their own makers' servers, and only there.
+// A proxy between an agent and the gateway. It records exchanges, and compresses requests if configured: agents compress large bodies only
+// for their own vendors' servers.
 
 import http from "node:http";
 import zlib from "node:zlib";
@@ -21,13 +21,13 @@ export class Passage {
     this.server.close();
   }
 
-  // Forgets what was seen.
+  // Forgets the recorded exchanges.
   begin(compress) {
     this.compress = compress;
     this.exchanges = [];
   }
 
-  // Every exchange since: where it went, and what came of it.
+  // Every exchange since `begin`: its path and its result.
   seen() {
     return this.exchanges;
   }

@@ -1,4 +1,4 @@
-// Vercel's AI SDK with its provider for OpenAI, before a provider of each format.
+// Vercel's AI SDK with its OpenAI provider, against a provider of each format.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -11,10 +11,10 @@ import {
 
 const openai = createOpenAI({ baseURL: SLUICE_URL, apiKey: SLUICE_KEY });
 
-// Each endpoint that the provider can call, by the function that makes its models; Responses is its own choice.
+// Each endpoint of the SDK's provider, by the function that creates its models; Responses is the default.
 const endpoints = { responses: openai, chat: openai.chat };
 
-// By itself it refers to what OpenAI has stored, which no other provider has.
+// By default the SDK refers to objects stored at OpenAI, which other providers do not have.
 const providerOptions = { openai: { store: false } };
 const settings = { maxRetries: 0, abortSignal: AbortSignal.timeout(60_000), providerOptions };
 

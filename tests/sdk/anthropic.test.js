@@ -1,4 +1,4 @@
-// Anthropic's client for Node: it must not be able to tell which provider is behind the gateway.
+// Anthropic's Node client, which must not be able to distinguish the providers.
 //
 // The same tests as for Python: each against one model of each provider, with the same assertions.
 
@@ -48,7 +48,7 @@ async function checkCalls(model, answer) {
   assert.equal(last.content[0].text, REPORT);
 }
 
-// Awaits a refusal in Anthropic's shape.
+// Awaits an error in Anthropic's format.
 async function refusedAsAnthropic(promise, kind, status, type) {
   const error = await refused(promise, kind, status);
   assert.equal(error.error.error.type, type);

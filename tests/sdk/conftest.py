@@ -1,4 +1,4 @@
-"""The models that every test runs against, each served by a provider of another format."""
+"""The models that every test runs against; each has a provider of another format."""
 
 import pytest
 

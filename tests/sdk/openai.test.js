@@ -1,4 +1,4 @@
-// OpenAI's client for Node on chat completions: it must not be able to tell which provider is behind the gateway.
+// OpenAI's Node client on chat completions, which must not be able to distinguish the providers.
 //
 // The same tests as for Python: each against one model of each provider, with the same assertions.
 
@@ -36,7 +36,7 @@ function checkCalls(message) {
   assert.deepEqual(calls.map((call) => [call.type, call.function.name]), Array(2).fill(["function", "get_weather"]));
   assert.deepEqual(calls.map((call) => JSON.parse(call.function.arguments)), [{ city: "Oslo" }, { city: "Tromsø" }]);
   assert.equal(new Set(calls.map((call) => call.id)).size, 2);
-  // Only Anthropic's models speak before they call.
+  // Only Anthropic's models write text before they call.
   assert.ok([null, "Let me look that up."].includes(message.content), message.content);
 }
 

@@ -1,4 +1,4 @@
-// OpenAI's client for Node on the Responses API and on embeddings, before one model of each provider.
+// OpenAI's Node client on the Responses API and on embeddings, against one model of each provider.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -63,7 +63,7 @@ for (const model of MODELS) {
       const read = async () => {
         const stream = await responses.create({ ...say(`${model}-broken`), stream: true });
         for await (const event of stream) events.push(event);
-        // The client hands a stream's last events over as they are, and does not throw.
+        // The client returns a stream's last events unchanged, and does not throw.
         throw events.find((event) => event.type === "error" || event.type === "response.failed");
       };
       await assert.rejects(read);
@@ -97,7 +97,7 @@ test("stored state goes to whoever has it, and is refused elsewhere", async () =
 
 for (const model of ["embed-openai", "embed-cohere", "embed-gemini"]) {
   test(`embeddings ${model}`, async () => {
-    // The client asks for base64 where nothing is said, and decodes it.
+    // By default the client requests base64 and decodes it.
     const [packed, plain] = await Promise.all(
       [{}, { encoding_format: "float" }].map((encoding) => client.embeddings.create({ model, input: TEXT, ...encoding })),
     );

@@ -1,12 +1,12 @@
-// What the tests of all clients ask of the simulator, and what it answers: `say X` with X, two calls of the first tool when
-// asked for the weather in both cities, and a place where the answer must follow a schema.
+// The requests of all client tests to the simulator, and its responses: `say X` returns X, the weather in both cities returns two calls of
+// the first tool, and a required schema returns a place.
 
 import assert from "node:assert/strict";
 import { z } from "zod";
 
 export const { SLUICE_URL, SLUICE_KEY, SIMULATOR_KEY } = process.env;
 
-// The models that every test runs against, each served by a provider of another format.
+// The models that every test runs against; each has a provider of another format.
 export const MODELS = ["on-openai", "on-anthropic", "on-gemini"];
 
 export const TEXT = "Grüße aus Tromsø — 你好 🙂 and good night";
@@ -28,7 +28,7 @@ export async function collect(stream) {
   return items;
 }
 
-// Awaits a refusal of this class and status that gives nothing away.
+// Awaits an error of this class and status that reveals nothing internal.
 export async function refused(promise, kind, status) {
   const error = await promise.then(() => assert.fail(`expected ${kind.name}`), (reason) => reason);
   assert.ok(error instanceof kind, `${error} is not ${kind.name}`);
@@ -38,7 +38,7 @@ export async function refused(promise, kind, status) {
   return error;
 }
 
-// The same, in OpenAI's shape.
+// Awaits such an error in OpenAI's format.
 export async function refusedAsOpenAi(promise, kind, status) {
   const error = await refused(promise, kind, status);
   for (const field of ["message", "type", "param", "code"]) assert.ok(field in error.error, `no ${field}`);

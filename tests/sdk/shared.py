@@ -1,5 +1,5 @@
-"""What the tests of all clients ask of the simulator, and what it answers: `say X` with X, two calls of the first tool when
-asked for the weather in both cities, and a place where the answer must follow a schema.
+"""The requests of all client tests to the simulator, and its responses: `say X` returns X, the weather in both cities returns
+two calls of the first tool, and a required schema returns a place.
 """
 
 from pydantic import BaseModel

@@ -1,6 +1,6 @@
-"""Anthropic's client for Python: it must not be able to tell which provider is behind the gateway.
+"""Anthropic's Python client, which must not be able to distinguish the providers.
 
-The same as for OpenAI's client: every test runs against one model of each provider, with the same assertions.
+As for OpenAI's client, every test runs against one model of each provider, with the same assertions.
 """
 
 import os
@@ -119,7 +119,7 @@ def test_tool_that_must_or_must_not_be_called(model):
 
 def test_one_tool_at_a_time(model):
     asked = {**weather(model), "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}
-    # Google cannot be told: the gateway keeps the first call.
+    # Google has no field for this, so the gateway keeps only the first call.
     answer = client.messages.create(**asked)
     assert [block.type for block in answer.content].count("tool_use") == 1
 

@@ -1,4 +1,4 @@
-"""LangChain's chat model for OpenAI, before a provider of each format."""
+"""LangChain's chat model for OpenAI, against a provider of each format."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from langchain_openai import ChatOpenAI
 from shared import PLACE, REPORT, TEXT, TOKENS, WEATHER, Place
 
 
-# Each endpoint that the class can call, by the settings that choose it.
+# Each endpoint that the class can call, by the settings that select it.
 @pytest.fixture(params=[{"use_responses_api": False}, {"use_responses_api": True}], ids=["chat", "responses"])
 def endpoint(request: pytest.FixtureRequest) -> dict:
     return request.param

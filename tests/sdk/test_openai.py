@@ -1,4 +1,4 @@
-"""OpenAI's client for Python on chat completions: it must not be able to tell which provider is behind the gateway.
+"""OpenAI's Python client on chat completions, which must not be able to distinguish the providers.
 
 Every test runs against one model of each provider, with the same assertions.
 """
@@ -119,7 +119,7 @@ def test_tools(model):
 
 def test_one_tool_at_a_time(model):
     asked = {"model": model, "messages": [user(WEATHER)], "tools": [TOOL], "parallel_tool_calls": False}
-    # Google cannot be told: the gateway keeps the first call.
+    # Google has no field for this, so the gateway keeps only the first call.
     assert len(client.chat.completions.create(**asked).choices[0].message.tool_calls) == 1
 
 

@@ -1,4 +1,4 @@
-"""OpenAI's client for Python on embeddings, legacy completions, models and files."""
+"""OpenAI's Python client on embeddings, legacy completions, models and files."""
 
 import openai
 import pytest
@@ -12,7 +12,7 @@ def embedder(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-# The client asks for base64 where nothing is said, and decodes it.
+# By default the client requests base64 and decodes it.
 @pytest.mark.parametrize("encoding", [{}, {"encoding_format": "float"}], ids=["base64", "float"])
 def test_embeddings(embedder, encoding):
     answer = client.embeddings.create(model=embedder, input=[TEXT, "Oslo"], **encoding)

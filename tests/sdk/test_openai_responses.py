@@ -1,4 +1,4 @@
-"""OpenAI's client for Python on the Responses API, before one model of each provider: only one of them has it."""
+"""OpenAI's Python client on the Responses API, against one model of each provider. Only one provider has that API."""
 
 import json
 

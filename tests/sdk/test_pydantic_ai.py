@@ -1,4 +1,4 @@
-"""Pydantic AI's agents on OpenAI's chat completions and Responses, before a provider of each format."""
+"""Pydantic AI's agents on OpenAI's chat completions and Responses, against a provider of each format."""
 
 import asyncio
 import os

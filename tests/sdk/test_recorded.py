@@ -1,4 +1,4 @@
-"""Real providers' recorded answers, as the gateway writes them for clients of each format, in the types of the official SDKs."""
+"""Recorded responses of real providers, as the gateway writes them for clients of each format, parsed by the types of the official SDKs."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def test_recorded_answers_have_the_types_of_the_sdk(kind):
     wrong = []
     for path in (path for path in FILES if path.name.endswith(f".{kind}.json")):
         for item in json.loads(path.read_text()):
-            # The SDKs raise errors, and pass over pings, before they look at types.
+            # The SDKs raise errors and skip pings before they parse types.
             if item.get("type") in ("error", "ping") or item.get("error"):
                 continue
             try:

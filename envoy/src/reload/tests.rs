@@ -91,7 +91,7 @@ impl Scene {
         providers.iter().map(name).collect()
     }
 
-    /// Checks everything that an Envoy needs to start now.
+    /// Asserts that an Envoy could start from the directory now.
     fn is_sound(&self, when: &str) {
         let (clusters, routes, planned) = (self.clusters(), self.routes(), self.planned());
         assert!(!planned.is_empty() && planned.is_subset(&routes), "{when}: {planned:?} of {routes:?}");
@@ -103,7 +103,7 @@ impl Scene {
     }
 }
 
-/// An Envoy that loads only the first files, and checks the directory at each one.
+/// Stands for an Envoy that reads only the first files, and checks the directory at each one.
 struct Takes<'s> {
     scene: &'s Scene,
     most: usize,
@@ -137,7 +137,7 @@ impl Taken for Takes<'_> {
 }
 
 const BEFORE: [(&str, u16); 2] = [("a", 1), ("b", 2)];
-/// One moved, one removed, one new.
+/// One provider moved, one removed, one added.
 const AFTER: [(&str, u16); 2] = [("a", 9), ("c", 3)];
 
 #[test]
@@ -301,7 +301,7 @@ fn what_cannot_change_is_named() {
     assert!(problem.to_string().starts_with("redis, memory: "), "{problem}");
 }
 
-/// As in tests that reuse one Envoy.
+/// Tests that reuse one Envoy change its configuration like this.
 #[test]
 fn a_vm_of_another_name_may_use_redis_otherwise_and_finds_it_where_it_was() {
     let scene = Scene::new();

@@ -1,4 +1,4 @@
-//! What `examples/compose` says, for tests.
+//! Reads `examples/compose` for tests.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub fn text(name: &str) -> String {
     fs::read_to_string(directory().join(name)).unwrap()
 }
 
-/// A file of the directory, as JSON.
+/// A YAML file of the directory, as JSON.
 pub fn yaml(name: &str) -> Value {
     sluice::check::yaml_of(&text(name)).unwrap_or_else(|fault| panic!("{name}: {fault:?}"))
 }
@@ -28,7 +28,7 @@ pub fn words(list: &Value) -> Vec<&str> {
     list.as_array().map(|list| list.iter().map(|word| word.as_str().unwrap()).collect()).unwrap_or_default()
 }
 
-/// The word behind this one.
+/// The word after this option.
 pub fn behind<'a>(words: &[&'a str], option: &str) -> &'a str {
     let at = words.iter().position(|word| *word == option).unwrap_or_else(|| panic!("no {option} in {words:?}"));
     words[at + 1]

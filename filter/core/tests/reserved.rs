@@ -90,7 +90,7 @@ const IMAGES: Endpoint = Endpoint {
 };
 const ENDPOINTS: [&Endpoint; 6] = [&CHAT, &RESPONSES, &MESSAGES, &COMPLETIONS, &EMBEDDINGS, &IMAGES];
 
-/// A count as written, and the value a lenient parser reads; `None` if it asks for nothing.
+/// A count as written, and the value that a lenient parser reads; `None` if it requests nothing.
 const COUNTS: [(&str, Option<u64>); 16] = [
     ("1", Some(1)),
     ("2", Some(2)),
@@ -426,6 +426,6 @@ fn what_a_truthful_provider_counts_never_exceeds_what_was_reserved() {
         Ok(())
     });
     done.unwrap_or_else(|error| panic!("{error}"));
-    // Rejected requests prove nothing, so enough must be admitted.
+    // Rejected requests prove nothing, so the gateway must admit enough.
     assert!(passed.iter().all(|passed| passed.get() > Config::default().cases / 60), "{passed:?}");
 }

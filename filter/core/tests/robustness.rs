@@ -70,7 +70,7 @@ proptest! {
     fn guardrails(texts in prop::collection::vec(guards::texts(), 1..5), patterns in prop::collection::vec(guards::expressions(), 0..3)) {
         let mut wanted = Wanted::default();
         Detector::ALL.into_iter().for_each(|detector| wanted.detector(detector));
-        // An invalid pattern is rejected when it is configured.
+        // The configuration rejects an invalid pattern.
         patterns.iter().for_each(|pattern| drop(wanted.pattern("own", pattern)));
         let Ok(finder) = wanted.matcher() else { return Ok(()) };
         let things = 12 + u64::try_from(patterns.len()).unwrap();

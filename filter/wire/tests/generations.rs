@@ -1,4 +1,4 @@
-//! What a client asks, as the provider of a model of some generation gets it: from the client's bytes to the provider's.
+//! Checks requests from the client's bytes to the provider's, for models of every generation.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
 
@@ -9,7 +9,7 @@ use sluice_wire::dialect::{
     Client, Id, Provider, anthropic, bedrock, completions, gemini, openai_chat, responses, translate,
 };
 
-/// What the provider gets, and what was left out.
+/// The provider's request, and the dropped fields.
 fn sent(client: &Client, provider: &Provider, model: &str, asked: &Value) -> (Value, Vec<String>) {
     let written = translate::request(client, provider, asked.to_string().as_bytes(), model).unwrap();
     (serde_json::from_slice(&written.body).unwrap(), written.dropped)
@@ -21,12 +21,12 @@ fn refused(client: &Client, provider: &Provider, model: &str, asked: &Value) -> 
     error.param.unwrap_or_default()
 }
 
-/// A request for chat completions, with more in it.
+/// A chat completions request with `more` fields.
 fn chat(more: Value) -> Value {
     with(json!({"model": "m", "messages": [{"role": "user", "content": "x"}]}), more)
 }
 
-/// A request for messages, with more in it.
+/// A messages request with `more` fields.
 fn messages(more: Value) -> Value {
     with(json!({"model": "m", "max_tokens": 32000, "messages": [{"role": "user", "content": "x"}]}), more)
 }
@@ -36,7 +36,7 @@ fn with(mut asked: Value, more: Value) -> Value {
     asked
 }
 
-/// Anthropic's parameters, wherever Anthropic's models are asked.
+/// Anthropic's parameters, on every provider that serves Anthropic's models.
 fn parameters(provider: &Provider, body: &Value) -> Value {
     if provider.id == Id::Bedrock { body["additionalModelRequestFields"].clone() } else { body.clone() }
 }
@@ -58,12 +58,12 @@ fn an_effort_for_a_newer_claude_is_adaptive_thinking_wherever_it_is_hosted() {
             assert_eq!(dropped, Vec::<String>::new());
         }
     }
-    // What coding agents say.
+    // The thinking options of coding agents.
     let asked = messages(json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}));
     let (body, _) = sent(&anthropic::CLIENT, &bedrock::PROVIDER, "anthropic.claude-opus-4-8", &asked);
     let expected = json!({"thinking": {"type": "adaptive"}, "output_config": effort});
     assert_eq!(body["additionalModelRequestFields"], expected);
-    // An effort alone is no wish for thinking.
+    // An effort alone does not request thinking.
     let asked = messages(json!({"output_config": {"effort": "low"}}));
     let (body, _) = sent(&anthropic::CLIENT, &bedrock::PROVIDER, "anthropic.claude-opus-4-8", &asked);
     assert_eq!(body["additionalModelRequestFields"], json!({"output_config": {"effort": "low"}}));
@@ -85,7 +85,7 @@ fn older_claudes_are_given_budgets() {
     );
     assert!(body.get("thinking").is_none());
     assert_eq!(dropped, ["reasoning_effort"]);
-    // What an older model does not know, it is told in its own way.
+    // A parameter that an older model does not support is translated to the older form.
     let (body, dropped) = sent(
         &openai_chat::CLIENT,
         &anthropic::PROVIDER,
@@ -365,7 +365,7 @@ fn numbers_stay_within_what_a_model_takes() {
         assert_eq!(body["max_tokens"], most, "{model}");
         assert_eq!(dropped.len(), usize::from(most < 200_000));
     }
-    // What agents ask to see whether they are served.
+    // A request that coding agents send to probe a server.
     let (body, dropped) = sent(&openai_chat::CLIENT, &responses::PROVIDER, "m", &chat(json!({"max_tokens": 1})));
     assert_eq!((&body["max_output_tokens"], dropped), (&json!(16), vec!["max_completion_tokens".to_owned()]));
     let hot = json!({"model": "m", "input": "x", "temperature": 2});

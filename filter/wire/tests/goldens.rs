@@ -1,13 +1,12 @@
-//! Requests, answers and streams in one format, and what becomes of them in every other: `ls filter/wire/tests/goldens` shows which there
-//! are.
+//! Requests, responses and streams in one format, and their translations into every other: `ls filter/wire/tests/goldens` lists them.
 //!
-//! A fixture is `<fixture>.<from>.json`, a client's request; `<fixture>.<from>.answer.json`, a provider's answer; or
+//! A fixture is `<fixture>.<from>.json`, a client's request; `<fixture>.<from>.answer.json`, a provider's response; or
 //! `<fixture>.<from>.stream.txt`, a provider's stream. Its goldens are `<fixture>.<from>-<to>` with the same ending: the request as a
-//! provider of that format gets it, with the hints that were left out, or why it is refused; the answer as a client of that format
-//! reads it. Order and spelling of what is written count, white space between does not; streams count by the byte. A stream of AWS's
-//! frames has a line for each: the event's name, and its payload.
+//! provider of that format gets it, with the dropped fields, or the error; and the response as a client of that format reads it. The test
+//! compares the order and spelling of the output, but not white space between tokens; it compares streams byte by byte. A stream of AWS's
+//! frames has a line for each frame: the event's name, and its payload.
 //!
-//! `UPDATE_GOLDENS=1 cargo test --workspace --test goldens` writes them anew, for a person to read the difference.
+//! `UPDATE_GOLDENS=1 cargo test --workspace --test goldens` writes the goldens anew; review the difference.
 
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
@@ -33,7 +32,7 @@ use layout::laid_out;
 
 mod layout;
 
-/// The formats of clients: of conversations, and of embeddings.
+/// The formats of clients, for chat and for embeddings.
 const CLIENTS: [&Client; 5] =
     [&openai_chat::CLIENT, &responses::CLIENT, &anthropic::CLIENT, &completions::CLIENT, &openai_embeddings::CLIENT];
 
@@ -54,11 +53,10 @@ const PROVIDERS: [(&Provider, &str); 11] = [
 
 const NOW: u64 = 1_780_000_000;
 
-/// The endings of files, and what they hold.
+/// The endings of files, and the translation of each.
 const ENDINGS: [(&str, Translate); 3] = [(".answer.json", answers), (".stream.txt", streams), (".json", requests)];
 
-/// All goldens of a fixture in the format of this name: the name of each one's format, and its text. `None` where nobody speaks the
-/// format it comes from.
+/// All goldens of a fixture in the format of this name: each golden's format and text. `None` if no client or provider has that format.
 type Translate = fn(from: &str, text: &str) -> Option<Vec<(&'static str, String)>>;
 
 #[test]
@@ -96,7 +94,7 @@ fn fixtures_become_their_goldens_in_every_format() {
     assert!(!made.is_empty() && wrong.is_empty(), "{} of {} goldens:\n{}", wrong.len(), made.len(), wrong.join("\n"));
 }
 
-/// A name without its ending, the ending, and what it stands for.
+/// A name without its ending, the ending, and its translation.
 fn parts(name: &str) -> Option<(&str, &'static str, Translate)> {
     ENDINGS.iter().find_map(|(ending, translate)| {
         let stem = name.strip_suffix(ending).filter(|stem| stem.split('.').count() == 2)?;
@@ -115,7 +113,7 @@ fn files() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The first line that is another one.
+/// The first line that differs.
 fn difference(golden: &str, text: &str) -> String {
     let lines = golden.lines().map(Some).chain(std::iter::repeat(None)).zip(text.lines().map(Some).chain([None]));
     let (number, (golden, text)) = (1..).zip(lines).find(|(_, (golden, text))| golden != text).unwrap_or_default();
@@ -195,12 +193,12 @@ fn streams(from: &str, text: &str) -> Option<Vec<(&'static str, String)>> {
     Some(goldens.collect())
 }
 
-/// What a client reads of a stream that comes in these portions.
+/// The client's output for a stream in these chunks.
 fn read(client: &Client, provider: &Provider, portions: &[&[u8]]) -> (Vec<StreamEvent>, Vec<u8>) {
     let (asks, serves) = (client.chat().unwrap(), provider.chat().unwrap());
     let (mut reader, mut events) = (translate::stream(asks, serves, &Names::default()), Vec::new());
     let read: Result<(), ApiError> = portions.iter().try_for_each(|portion| reader.read(portion, &mut events));
-    // A stream ends with its last byte, if it has not said so before.
+    // A stream without a terminator ends with its last byte.
     events.push(read.map_or_else(StreamEvent::Error, |()| StreamEvent::End));
     let opening =
         Opening { model: "alias".to_owned(), now: NOW, include_usage: true, estimate: 7, guises: Guises::none() };

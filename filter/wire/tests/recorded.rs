@@ -1,8 +1,8 @@
-//! Answers of real providers, recorded, as clients of each format read them: nothing fails, the text is all there, and the usage
-//! is the provider's. What is expected is read here from the recordings by other code than the gateway's.
+//! Recorded responses of real providers, as clients of each format read them: nothing fails, the text is complete, and the usage is the
+//! provider's. Separate code in this file reads the expected values from the recordings.
 //!
-//! The recordings stand beside the repository (`../shared/recorded`), or where `SLUICE_RECORDINGS` says; without them there is nothing to
-//! do, and the test says so. With `SLUICE_TRANSLATED` it writes to that folder what clients read, for their official SDKs to read.
+//! The recordings are beside the repository (`../shared/recorded`), or at `SLUICE_RECORDINGS`. Without them the test does nothing, and
+//! reports that. With `SLUICE_TRANSLATED` it writes the clients' responses to that folder, where the official SDKs read them.
 
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::unreachable, reason = "a test")]
@@ -17,7 +17,7 @@ use sluice_wire::dialect::{
 };
 use sluice_wire::framing::eventstream;
 
-/// The formats that clients of conversations speak, and are tried with.
+/// The chat formats under test.
 const CLIENTS: [&Client; 3] = [&openai_chat::CLIENT, &responses::CLIENT, &anthropic::CLIENT];
 
 #[test]
@@ -61,14 +61,14 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Whether nothing comes behind it in its stream.
+/// Whether this object ends its stream.
 fn is_last(object: &Value) -> bool {
     let last = ["message_stop", "response.completed", "response.incomplete", "response.failed"];
     object["type"].as_str().is_some_and(|kind| last.contains(&kind))
 }
 
-/// What is no answer to a request of the gateway's: Gemini sends the arguments of calls in pieces to those who ask for that, with
-/// `streamFunctionCallArguments`, which the gateway never does.
+/// Whether the recording needs a request that the gateway never sends: Gemini streams the arguments of calls in pieces only with
+/// `streamFunctionCallArguments`.
 fn is_foreign(objects: &[Value]) -> bool {
     let is_piece = |part: &Value| part["functionCall"]["willContinue"] == true;
     let parts = objects.iter().filter_map(|object| object["candidates"][0]["content"]["parts"].as_array());
@@ -76,15 +76,15 @@ fn is_foreign(objects: &[Value]) -> bool {
 }
 
 struct Recording {
-    /// Its provider's and its own, with its length, for several have one.
+    /// The provider and the file name, with the length, since several files share a name.
     name: String,
     format: &'static Provider,
-    /// One object of a whole answer, or those of a stream.
+    /// The object of a non-streamed response, or those of a stream.
     objects: Vec<Value>,
     streamed: bool,
 }
 
-/// What a person reads, and the tokens of the prompt and of the answer.
+/// The text, and the tokens of the prompt and of the response.
 #[derive(Debug, Default, PartialEq)]
 struct Read {
     text: String,
@@ -92,7 +92,7 @@ struct Read {
 }
 
 impl Recording {
-    /// Reads a file; `None` where it is no answer of a conversation in a format that the gateway reads.
+    /// Reads a file; `None` if it is not a chat response in a format that the gateway reads.
     fn read(file: &Path) -> Option<Self> {
         let text = std::fs::read_to_string(file).ok()?;
         let streamed = file.to_string_lossy().ends_with(".chunks.txt");
@@ -103,7 +103,7 @@ impl Recording {
             false => vec![serde_json::from_str(&text).ok()?],
         };
         let format = format_of(objects.first()?).filter(|_| !is_foreign(&objects))?;
-        // Some files have several answers of one conversation, one after the other.
+        // Some files hold several responses of one conversation in a row.
         let last = objects.iter().position(is_last).map_or(objects.len(), |last| last + 1);
         let name = file.file_name()?.to_string_lossy().split('.').next()?.to_owned();
         let provider = file.parent()?.file_name()?.to_string_lossy().into_owned();
@@ -132,7 +132,7 @@ impl Recording {
             return Err(format!("text {:?} became {:?}", cut(&expected.text), cut(&got.text)));
         }
         match expected.tokens {
-            // A prompt has tokens: nothing was counted then.
+            // A prompt has tokens, so zeros mean that the provider did not count.
             Some(tokens) if tokens != (0, 0) && got.tokens != Some(tokens) => {
                 Err(format!("{tokens:?} tokens became {:?}", got.tokens))
             }
@@ -140,7 +140,7 @@ impl Recording {
         }
     }
 
-    /// Writes what a client reads where its SDK finds it.
+    /// Writes the client's response where its SDK finds it.
     fn publish(&self, client: &Client, objects: &[Value]) {
         let Some(folder) = std::env::var_os("SLUICE_TRANSLATED") else { return };
         let manner = if self.streamed { "stream" } else { "whole" };
@@ -148,7 +148,7 @@ impl Recording {
         std::fs::write(path, serde_json::to_vec(objects).expect("JSON")).expect("a file in that folder");
     }
 
-    /// Whether the recorded stream says that it has failed.
+    /// Whether the recorded stream reports an error.
     fn fails(&self) -> bool {
         self.objects.iter().any(|object| {
             object["type"] == "error" || object["type"] == "response.failed" || object["error"].is_object()
@@ -161,7 +161,7 @@ impl Recording {
         serde_json::from_slice(&(client.write_response)(&response, 1_780_000_000)).map_err(|error| error.to_string())
     }
 
-    /// The objects of the client's stream, and whether it ended as an error.
+    /// The objects of the client's stream, and whether it ended with an error.
     fn stream(&self, client: &ChatClient) -> Result<(Vec<Value>, bool), String> {
         let (mut reader, mut events) = ((self.chat().stream_reader)(), Vec::new());
         let mut stopped = None;
@@ -180,7 +180,7 @@ impl Recording {
         };
         let (mut writer, mut out) = ((client.stream_writer)(opening), Vec::new());
         let ended = events.iter().any(|event| matches!(event, StreamEvent::End | StreamEvent::Error(_)));
-        // Gemini's has no terminator: it ends with its last byte.
+        // Gemini's streams have no terminator and end with their last byte.
         let finished = events.iter().any(|event| matches!(event, StreamEvent::Finish { .. }));
         if !ended && finished && self.format.id == Id::Gemini {
             events.push(StreamEvent::End);
@@ -195,7 +195,7 @@ impl Recording {
         Ok((objects.map_err(|error| error.to_string())?, failed))
     }
 
-    /// The stream's bytes, as the provider frames it.
+    /// The stream's bytes in the provider's framing.
     fn framed(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for object in &self.objects {
@@ -243,7 +243,7 @@ fn format_of(object: &Value) -> Option<&'static Provider> {
     }
 }
 
-/// What an answer in this format says, whole or streamed.
+/// Reads a response in this format, streamed or not.
 fn read(format: Id, objects: &[Value]) -> Read {
     let mut read = Read::default();
     for object in objects {
@@ -302,7 +302,7 @@ fn text(format: &str, object: &Value) -> String {
     }
 }
 
-/// The tokens that an object counts, as far as it does.
+/// The token counts of an object, if it has any.
 fn tokens(format: &str, object: &Value) -> Option<(Option<u64>, Option<u64>)> {
     let sum = |usage: &Value, names: &[&str]| -> Option<u64> {
         let counts: Vec<u64> = names.iter().filter_map(|name| usage[*name].as_u64()).collect();
@@ -335,7 +335,7 @@ fn tokens(format: &str, object: &Value) -> Option<(Option<u64>, Option<u64>)> {
             (&usage["tokens"], &["input_tokens"], &["output_tokens"])
         }
     };
-    // xAI's answers have fewer tokens than they cost: reasoning is in the total alone.
+    // xAI's output count excludes reasoning, which only the total includes.
     let more = usage["total_tokens"].as_u64().zip(sum(usage, input)).map(|(total, input)| total.saturating_sub(input));
     let output = sum(usage, output).max(more.filter(|_| format == "openai_chat"));
     usage.is_object().then(|| (sum(usage, input), output))

@@ -26,7 +26,7 @@ fn the_page_holds_every_table() {
     for format in FORMATS.iter().filter(|format| !format.fields.is_empty()) {
         page::holds("translation.md", &format!("fields: {}", format.provider.id.name()), &rendered(format));
     }
-    // In the same test, because both may write the page.
+    // One test writes both parts, since two could overwrite each other's page.
     page::holds("translation.md", "numbers", &numbers());
 }
 

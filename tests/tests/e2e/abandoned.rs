@@ -1,5 +1,5 @@
-//! Answers whose tokens nobody has counted: their clients leave, or they cannot be read. They are charged all the same, whichever
-//! store counts.
+//! Charges for responses without a token count: the client disconnected, or the response is unreadable. The gateway charges both, with
+//! either store.
 
 use serde_json::{Value, json};
 use sluice_tests::client::{Answer, Open};
@@ -13,12 +13,12 @@ use crate::{CHAT, ask, with};
 
 const PRICE: Price = Price { input: 10.0, output: 1_000.0 };
 const KEY: &str = "sk-alice";
-/// More answers than the budget covers.
+/// More choices than the budget covers.
 const MANY: u64 = 100;
-/// So many tokens are reserved for an answer.
+/// The tokens reserved for one response.
 const MOST: u64 = 200;
 
-/// A gateway before one provider of OpenAI's format, and one of Bedrock's.
+/// A gateway with an OpenAI provider and a Bedrock provider.
 struct Site {
     gateway: Gateway,
     openai: Simulator,
@@ -55,13 +55,13 @@ impl Site {
         self.gateway.with_key(KEY).open("POST", CHAT, body).await.expect("an answer")
     }
 
-    /// A request for more answers than the budget covers.
+    /// A request for more choices than the budget covers.
     async fn refused(&self) -> Answer {
         let body = with(Self::body("openai", false), json!({"n": MANY}));
         self.gateway.with_key(KEY).post(CHAT, &body).await
     }
 
-    /// What the key's budget has counted.
+    /// The amount counted on the key's budget.
     async fn counted(&self) -> u64 {
         match &self.store {
             None => said(&self.refused().await, "Used"),
@@ -73,7 +73,7 @@ impl Site {
     }
 }
 
-/// What came of a stream until this was in it.
+/// Reads a stream until it contains `wanted`.
 async fn read_until(open: &mut Open, wanted: &str) -> String {
     let mut read = String::new();
     while !read.contains(wanted) {
@@ -83,7 +83,7 @@ async fn read_until(open: &mut Open, wanted: &str) -> String {
     read
 }
 
-/// The log's last line, once there are so many.
+/// The log's last line, once the log has `count` lines.
 async fn line(site: &Site, count: usize) -> Value {
     site.gateway.log_lines(count).await.pop().expect("a line")
 }
@@ -91,8 +91,8 @@ async fn line(site: &Site, count: usize) -> Value {
 #[tokio::test]
 async fn the_end_of_a_stream_waits_for_the_count_and_not_for_long() {
     let site = Site::start(false).await;
-    // Behind its end each provider sends nothing, until the client has the end. Events before it: of OpenAI's format the role and three
-    // tokens; of Bedrock's the beginnings of the message and of its block, three tokens, and the block's end.
+    // Each provider pauses after its finish reason until the client has received it. Events before the pause: OpenAI's role and three
+    // tokens; Bedrock's message start, block start, three tokens and block end.
     for (number, (model, provider, events)) in
         [("openai", &site.openai, 5), ("bedrock", &site.bedrock, 7)].into_iter().enumerate()
     {
@@ -109,16 +109,16 @@ async fn the_end_of_a_stream_waits_for_the_count_and_not_for_long() {
         assert_eq!((&line["usage"], &line["abandoned"]), (&json!("complete"), &json!(false)), "{model}: {line}");
         assert_eq!(line["output_tokens"], 3, "{model}: {line}");
     }
-    // Of one whose connection ends instead, the client has all, too.
+    // A client also gets a complete stream if the provider closes the connection instead.
     site.openai.always("tokens=3+whole+no-usage+no-end");
     let answer = site.open("openai", true).await.finish().await;
     assert!(answer.complete && answer.text().ends_with("data: [DONE]\n\n"), "{}", answer.text());
 }
 
-/// Whoever leaves before the count pays for more than what was seen.
+/// A client that disconnects before the count pays for more than it received.
 async fn leaving(site: &Site) -> u64 {
     let mut cost = 0;
-    // A stream of which one token was seen; one of which all was seen, but not counted; and an answer of which nothing came.
+    // A stream after one token; a complete stream before its count; and a response before its first byte.
     for (number, (faults, stream, seen, wanted)) in [
         ("tokens=3+whole+pause-after=2", true, 1, "00 "),
         ("tokens=3+whole+pause-after=5", true, 3, "\"finish_reason\":\"stop\""),
@@ -144,14 +144,14 @@ async fn leaving(site: &Site) -> u64 {
         let line = line(site, number + 1).await;
         assert_eq!((&line["abandoned"], &line["estimated"]), (&json!(true), &json!(true)), "{faults}: {line}");
         let output = line["output_tokens"].as_u64().expect("a count");
-        // At least what was seen; and as time has passed, something in any case.
+        // At least the received tokens. Time has passed, so the charge is never zero.
         assert!((seen..=MOST).contains(&output), "{faults}: {line}");
         cost += micro(line["cost_usd"].as_str().expect("a cost"));
     }
     cost
 }
 
-/// What cannot be read was made all the same: it is charged as it was reserved.
+/// The provider generated an unreadable response too, so the gateway charges the full reservation.
 async fn unread(site: &Site, lines: usize) -> u64 {
     site.openai.clear();
     let body = Site::body("openai", false);
@@ -163,7 +163,7 @@ async fn unread(site: &Site, lines: usize) -> u64 {
         assert_eq!(answer.status, 502, "{faults}: {}", answer.text());
         let line = line(site, lines + number + 2).await;
         let charged = micro(line["cost_usd"].as_str().expect("a cost"));
-        // The prompts differ by a digit or two, of ten micro-dollars a token.
+        // The prompts differ by a digit or two, at ten micro-dollars a token.
         assert!(charged.abs_diff(reserved * line["attempts"].as_u64().expect("attempts")) <= 20, "{faults}: {line}");
         assert_eq!(line["estimated"], true, "{faults}: {line}");
         cost += charged;

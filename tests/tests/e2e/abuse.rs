@@ -1,16 +1,16 @@
-//! Requests that no client of good will makes, and some that odd ones do.
+//! Malformed and hostile requests, and unusual ones that real clients send.
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::KEY;
 
 use crate::{CHAT, Pair, SHORT, refusal, said};
 
-/// A request's head; what follows it is the body.
+/// A request's head, for a body to follow.
 fn head(more: &str) -> String {
     format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\nconnection: close\r\n{more}\r\n")
 }
 
-/// A body in chunks, ended by `trailers`.
+/// A chunked body, ended by `trailers`.
 fn chunked(body: &[u8], size: usize, trailers: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(body.len() + body.len() / size.max(1) * 10);
     for chunk in body.chunks(size) {
@@ -22,7 +22,7 @@ fn chunked(body: &[u8], size: usize, trailers: &str) -> Vec<u8> {
     out
 }
 
-/// The answers on a connection, each with its status, its headers, and a body as long as these say.
+/// The responses on a connection: status, headers, and a body of the stated length.
 pub fn answers(mut bytes: &[u8]) -> Vec<(u16, String, Value)> {
     let mut answers = Vec::new();
     while let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -38,7 +38,7 @@ pub fn answers(mut bytes: &[u8]) -> Vec<(u16, String, Value)> {
     answers
 }
 
-/// The only answer to raw bytes.
+/// The only response to raw bytes.
 pub async fn raw(pair: &Pair, bytes: &[u8]) -> (u16, Value) {
     let mut answers = answers(&pair.gateway.raw(bytes).await);
     assert_eq!(answers.len(), 1, "{answers:?}");
@@ -80,7 +80,7 @@ async fn bodies_that_are_no_request_are_400s_that_say_so() {
         let shown = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
         assert_eq!(refusal(&answer), (400, code.to_owned()), "{shown}: {}", answer.text());
     }
-    // A provider that would have to be told something else refuses what the same format lets pass.
+    // A provider of another format rejects values that the same format forwards unchanged.
     for messages in [json!([1]), json!([{"role": "nobody", "content": "hi"}]), json!([{"role": "user"}])] {
         let body = json!({"model": "anthropic", "messages": messages});
         assert_eq!(refusal(&pair.gateway.chat(&body).await).0, 400, "{messages}");
@@ -108,7 +108,7 @@ async fn the_largest_body_passes_and_a_larger_one_is_a_413() {
         assert_eq!((status, &answer["error"]["code"]), (413, &json!("request_too_large")), "{answer}");
     }
     assert!(pair.openai.requests().is_empty());
-    // The gateway is none the worse for it.
+    // The gateway still serves.
     assert_eq!(said(&pair.gateway.chat(&pair.ask("openai", "say hi")).await), "hi");
 }
 
@@ -174,7 +174,7 @@ async fn no_header_of_a_client_steers_the_gateway_or_envoy() {
     ] {
         pair.openai.clear();
         pair.anthropic.clear();
-        // Long enough for a limit of a millisecond to be felt, and a failure that must be retried once.
+        // Longer than a timeout of one millisecond, and a failure that needs one retry.
         pair.openai.always("wait=30");
         let client = pair.gateway.client().header(name, value);
         let answer = client.post(CHAT, &pair.ask("openai-first", "say hi")).await;
@@ -199,7 +199,7 @@ async fn bytes_that_are_no_text_change_nothing_in_any_header() {
         let (status, answer) = raw(&pair, &bytes).await;
         assert_eq!((status, &answer["choices"][0]["message"]["content"]), (200, &json!("hi")), "{name}");
     }
-    // A wish that cannot be read is refused, and so is one that stands there twice: neither is left aside.
+    // The gateway rejects an unreadable override and a repeated one: it ignores neither.
     for wish in [&b"x-sluice-route: \xff\xfe"[..], b"x-sluice-route: openai\r\nx-sluice-route: anthropic"] {
         let head = head(&format!("content-length: {}\r\nODD\r\n", body.len()));
         let (before, after) = head.split_once("ODD").expect("the place for the wish");

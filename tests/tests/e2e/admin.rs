@@ -1,5 +1,5 @@
-//! The administrator at work: keys made, changed and withdrawn with the `sluice` command, what was used read from the
-//! interface, and both listeners keeping to what is theirs.
+//! An administrator's work: keys created, changed and revoked with the `sluice` command, usage read from the interface, and the paths of
+//! each listener.
 
 pub mod site;
 
@@ -13,7 +13,7 @@ use sluice_tests::{PATIENCE, until, within_a_day};
 use crate::{CHAT, ask, refusal, with};
 use site::{ADMIN, Administered, Site, Sums, builder, dollars, file, sha256};
 
-/// Why the last request of a gateway was refused, as its log has it.
+/// The logged reason for the last rejected request of a gateway.
 async fn logged(one: &Administered, status: u16) -> Vec<String> {
     let refused = |line: &Value| Some(line["error"].as_str()?.to_owned()).filter(|_| line["status"] == status);
     until("the log to tell of the refusal", || {
@@ -55,7 +55,7 @@ async fn a_key_that_is_made_works_at_once_everywhere_and_is_listed_and_shown() {
         "labels": {"room": "12"}, "limits": {}, "budget": {}});
     assert_eq!(shown["key"], expected);
 
-    // An id is taken once, wherever it stands.
+    // An id is taken everywhere, in the file or in Redis.
     let taken = two.sluice(&["keys", "create", "--id", "alice", "--team", "test"]).await;
     assert!(!taken.success && taken.errors.contains("A key with this id already exists."), "{taken:?}");
     let taken = two.sluice(&["keys", "create", "--id", "test", "--team", "test"]).await;
@@ -161,8 +161,7 @@ async fn limits_and_budgets_of_a_record_hold_at_all_gateways_together() {
     }
     assert_eq!(refusal(&two.chat(&slow, "gpt").await), (429, "rate_limit_exceeded".to_owned()));
 
-    // A budget that covers nothing tells what is reserved for the request; one that covers two of them passes exactly two
-    // that are answered at the same time.
+    // A zero budget's error states the reservation of one request. A budget for two reservations admits exactly two concurrent requests.
     let poor =
         one.secret(&["keys", "create", "--id", "poor", "--team", "research", "--budget", "total=0.000001"]).await;
     let body = with(ask("gpt", "say something"), json!({"max_tokens": 50}));
@@ -222,7 +221,7 @@ async fn usage_is_exactly_what_the_providers_counted_at_all_gateways() {
             }
         }
     }
-    // Refusals are no requests.
+    // Rejected requests are not counted as requests.
     assert_eq!(one.chat(&alice, "nothing").await.status, 404);
     let [alices, bobs, gpts, claudes] = sums;
     let all = alices.plus(bobs);
@@ -275,7 +274,7 @@ async fn usage_is_exactly_what_the_providers_counted_at_all_gateways() {
     }
 }
 
-/// Waits until the accounts have that many requests of somebody: settlements are told a moment later.
+/// Waits until the accounts have this many requests of a name: settlements arrive a moment later.
 async fn settled(one: &Administered, by: &str, name: &str, expected: Sums) {
     let started = std::time::Instant::now();
     loop {
@@ -331,7 +330,7 @@ async fn each_listener_serves_what_is_its_own_and_the_interface_its_administrato
             assert_eq!((answer.status, code), (401, json!("unauthorized")), "{path}: {}", answer.text());
         }
     }
-    // What describes the interface is for anybody.
+    // The interface's description needs no key.
     let described = one.stranger().request("GET", "/admin/v1/openapi.json", "").await.expect("an answer");
     assert_eq!((described.status, &described.json()["openapi"]), (200, &json!("3.1.0")));
     for (method, path) in [("GET", "/v1/models"), ("POST", CHAT)] {
@@ -396,7 +395,7 @@ async fn nothing_that_is_secret_is_ever_told() {
     let config = one.get("/config").await;
     assert_eq!((&config["admin"]["sha256"], &config["keys"][0]["sha256"]), (&json!("***"), &json!("***")));
     assert_eq!(config["providers"]["openai"]["key"], Value::Null);
-    // The log has been written when it tells of the last of it.
+    // The log is complete once it contains the last withdrawal.
     until("the log to tell of the withdrawal", || {
         one.gateway.log().into_iter().find(|line| line["admin"] == "keys.revoke" && line["key"] == "alice")
     })
@@ -406,7 +405,7 @@ async fn nothing_that_is_secret_is_ever_told() {
         assert!(!told.contains(secret), "{secret} in {told}");
         assert!(!told.to_ascii_lowercase().contains(&sha256(secret)), "the hash of {secret} in {told}");
     }
-    // Redis has hashes, and no secret either.
+    // Redis has only hashes, and no secret.
     let redis = site.store.redis();
     let kept = redis.command(&["GET", &redis.name(&format!("key:{}", sha256(&second)))]).to_string();
     assert!(kept.contains("alice") && !kept.contains(&first) && !kept.contains(&second), "{kept}");

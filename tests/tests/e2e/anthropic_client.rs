@@ -1,4 +1,4 @@
-//! Clients that speak Anthropic's messages, as its own SDKs and coding agents do, before providers of both formats.
+//! Clients of Anthropic's messages format, such as its SDKs and coding agents, with providers of both formats.
 
 mod calls;
 mod counting;
@@ -20,7 +20,7 @@ const MESSAGES: &str = "/v1/messages";
 const OPENAI: Price = Price { input: 3.33, output: 14.77 };
 const ANTHROPIC: Price = Price { input: 5.21, output: 25.93 };
 
-/// With prices, keys that may not do everything, and models that are delivered whole.
+/// A pair with prices, restricted keys, and models with `delivery: whole`.
 static KEYED: Shared<Pair> = Shared::new(1, || {
     let (gpt, claude) = (("openai", "gpt-whole"), ("anthropic", "claude-whole"));
     let whole = json!({"delivery": "whole"});
@@ -44,12 +44,12 @@ fn ask(pair: &Pair, model: &str, text: &str) -> Value {
     json!({"model": pair.name(model), "max_tokens": 256, "messages": [{"role": "user", "content": text}]})
 }
 
-/// The same as a stream.
+/// A streaming request with one message.
 fn streamed(pair: &Pair, model: &str, text: &str) -> Value {
     with(ask(pair, model, text), json!({"stream": true}))
 }
 
-/// The text of an answer, in one piece or streamed.
+/// The text of a response, streamed or not.
 fn said(answer: &Answer) -> String {
     match answer.json()["content"].as_array() {
         Some(blocks) => blocks.iter().filter_map(|block| block["text"].as_str()).collect(),
@@ -57,7 +57,7 @@ fn said(answer: &Answer) -> String {
     }
 }
 
-/// The names of a stream's events, each of which is its data's type; pings aside.
+/// The names of a stream's events, without pings. Each name equals the type in its data.
 #[track_caller]
 fn names(answer: &Answer) -> Vec<String> {
     let named = answer.events().into_iter().map(|event| {
@@ -68,7 +68,7 @@ fn names(answer: &Answer) -> Vec<String> {
     named.filter(|name| name != "ping").collect()
 }
 
-/// The status and type of an error in Anthropic's shape, whose request has a name.
+/// The status and type of an error in Anthropic's format with a request id.
 #[track_caller]
 fn refusal(answer: &Answer) -> (u16, String) {
     let context = format!("{} {:?} {}", answer.status, answer.headers, answer.text());

@@ -1,5 +1,5 @@
-//! What Envoy does about providers that are not there: names without an address, addresses that fail or say that they are
-//! not well, and more requests than it may have under way.
+//! Envoy's handling of unavailable providers: names without an address, failing or unhealthy addresses, and more concurrent requests than
+//! allowed.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use sluice_tests::simulator::Simulator;
 
 use crate::{Pair, ask, refusal, said, with};
 
-/// A name that has no address anywhere (RFC 6761).
+/// A name that never resolves (RFC 6761).
 const NOWHERE: &str = "nowhere.invalid";
 
-/// A gateway whose provider `first` is at this URL, with this `availability`, and whose `second` is a simulator. The model
-/// `alone` has the first only, `both` falls back to the second.
+/// A gateway whose provider `first` is at this URL with this `availability`, and whose `second` is a simulator. The model `alone` has only
+/// the first; `both` falls back to the second.
 async fn gateway(url: &str, availability: Value, second: &Simulator) -> Gateway {
     builder("first", url, availability, second).start().await
 }
 
-/// The same with another name for the first.
+/// A gateway whose first provider has this name.
 fn builder(first: &str, url: &str, availability: Value, second: &Simulator) -> Builder {
     Gateway::builder()
         .provider(first, Kind::OpenAi, url)
@@ -28,25 +28,25 @@ fn builder(first: &str, url: &str, availability: Value, second: &Simulator) -> B
         .model("alone", &[(first, "gpt-sim")])
         .model("both", &[(first, "gpt-sim"), ("second", "claude-sim")])
         .with(json!({"providers": {first: {"availability": availability}}}))
-        // What Envoy does is looked at, not what the gateway does above it.
+        // These tests check Envoy, so the gateway's own circuits stay closed.
         .with(json!({"circuit": {"failures": 1000}}))
 }
 
-/// What Envoy says of the addresses of a provider, also of those that an earlier test had by this name, each in a word or some:
-/// `healthy`, `/failed_outlier_check`.
+/// Envoy's health flags for the addresses of a provider, including those of an earlier test's provider of this name: `healthy`,
+/// `/failed_outlier_check`.
 async fn health(gateway: &Gateway, provider: &str) -> Vec<(String, String)> {
     let clusters = gateway.envoy("/clusters").await;
     let flags = clusters.lines().filter_map(|line| of(provider, line)?.split_once("::health_flags::"));
     flags.map(|(address, flags)| (address.to_owned(), flags.to_owned())).collect()
 }
 
-/// The rest of a line about a cluster of this provider, whose name says by which definition it is.
+/// The rest of a line about a cluster of this provider. The cluster's name contains a version.
 fn of<'l>(provider: &str, line: &'l str) -> Option<&'l str> {
     let (name, rest) = line.split_once("::")?;
     (name.split('~').next() == Some(provider)).then_some(rest)
 }
 
-/// Waits until Envoy says this of an address of a provider.
+/// Waits until Envoy reports this for an address of a provider.
 async fn until_health(gateway: &Gateway, provider: &str, address: &str, expected: &str) {
     let reached = async {
         let mut now_and_then = tokio::time::interval(Duration::from_millis(20));
@@ -61,7 +61,7 @@ fn address(simulator: &Simulator) -> String {
     format!("127.0.0.1:{}", simulator.port())
 }
 
-/// Two providers without an address, over HTTP and over TLS, before one that is there.
+/// Two providers without an address, over HTTP and over TLS, followed by an available one.
 async fn without_addresses(second: &Simulator) -> Gateway {
     builder("first", &format!("http://{NOWHERE}/v1"), json!({}), second)
         .provider("secure", Kind::OpenAi, &*format!("https://{NOWHERE}/v1"))
@@ -89,7 +89,7 @@ async fn a_name_without_an_address_and_nothing_good_after_it_is_one_error() {
     let gateway = without_addresses(&second).await;
     second.always("status=500");
     for (model, attempts, status, code) in [
-        // The last one is asked once more: its connection may have been an old one, and a 500 may pass.
+        // The gateway retries the last target once: its connection may have been stale, and a 500 may be transient.
         ("alone", "2", 503, "provider_unavailable"),
         ("secure", "2", 503, "provider_unavailable"),
         ("all", "4", 500, ""),
@@ -125,14 +125,14 @@ async fn an_address_that_keeps_failing_is_ejected_and_still_asked_when_there_is_
     let (first, second) = (Simulator::start().await, Simulator::start().await);
     let outliers = json!({"outlier_detection": {"failures": 3, "ejection": "1h"}});
     let gateway = builder("ejected", &first.base_url(), outliers, &second).start().await;
-    // What is refused for the client's sake is no failure, and a good answer between two failures begins the count anew.
+    // An error caused by the client is not a failure. A success between two failures resets the count.
     first.script(&["status=502", "status=503", "ok", "status=502", "status=400", "status=429", "reset"]);
     for _ in 0..7 {
         gateway.chat(&ask("both", "hi")).await;
     }
     assert_eq!(health(&gateway, "ejected").await, [(address(&first), "healthy".to_owned())]);
     first.clear();
-    // A lost connection is made anew once.
+    // The gateway retries a lost connection once.
     first.script(&["status=502", "reset", "reset", "status=503"]);
     for _ in 0..3 {
         let answer = gateway.chat(&ask("both", "hi")).await;
@@ -182,7 +182,7 @@ async fn an_address_that_is_not_well_is_still_asked_when_there_is_no_other() {
     until_health(&gateway, "first", &address(&first), "/failed_active_hc").await;
     let answer = gateway.chat(&ask("alone", "say still")).await;
     assert_eq!((answer.status, &*said(&answer)), (200, "still"));
-    // What it was asked: by Envoy itself, without a credential, under its own name.
+    // Envoy itself sends the health checks, without a credential and with its own user agent.
     let requests = first.requests();
     let asked = requests.iter().find(|request| request.path == "/well?who=you").expect("a health check");
     assert_eq!((&*asked.method, asked.header("host")), ("GET", Some(&*address(&first))));
@@ -194,7 +194,7 @@ async fn an_address_that_is_no_longer_well_is_known_as_such() {
     let port = Port::reserve();
     let first = Simulator::builder().port(port.number()).start().await.expect("a port of its own");
     let second = Simulator::start().await;
-    // The simulator answers this one with 200.
+    // The simulator responds with 200 on this path.
     let check = json!({"health_check": {"path": "/control/requests", "interval": "50ms"}});
     let gateway = gateway(&first.base_url(), check, &second).await;
     let where_it_is = address(&first);

@@ -1,4 +1,4 @@
-//! Bodies as clients send them: compressed, behind a byte order mark, or hostile in one of these ways.
+//! Request bodies as clients send them: compressed, with a byte order mark, or hostile in one of these ways.
 
 use std::io::Write as _;
 
@@ -18,7 +18,7 @@ use crate::{CHAT, refusal, said, together};
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// A gateway with one worker, before a provider whose answers are the digests of what it was sent.
+/// A gateway with one worker. Its provider's responses are digests of the received bodies.
 struct Site {
     gateway: Gateway,
     simulator: Simulator,
@@ -58,7 +58,7 @@ impl Site {
         client.request("POST", path, body).await.expect("an answer")
     }
 
-    /// It is alive, and its VM was never made anew.
+    /// Asserts that the gateway is alive and that its VM never restarted.
     async fn is_well(&self) {
         assert!(self.gateway.alive(), "{}", self.gateway.errors());
         assert_eq!(self.gateway.statistic("wasm.gateway.vm_reload_success").await, 0, "{}", self.gateway.errors());
@@ -98,7 +98,7 @@ type Compress = fn(&[u8]) -> Vec<u8>;
 
 const ENCODINGS: [(&str, Compress); 3] = [("gzip", gzip), ("zstd", zstd), ("br", brotli)];
 
-/// A request whose prompt has this size: of words in no order, or of one letter.
+/// A request with a prompt of this size: random words, or one repeated letter.
 fn request(size: usize, repeats: bool) -> Vec<u8> {
     let mut state = 1_u32;
     let mut text = String::with_capacity(size + 16);
@@ -120,7 +120,7 @@ async fn a_provider_is_sent_what_its_client_has_compressed() {
             assert_eq!(said(&answer), digest(&body), "{encoding} {size}");
         }
     }
-    // Envoy's own filter would leave it as it is.
+    // Envoy's own filter would not decompress it.
     let body = request(KIB, false);
     let client = site.gateway.client().header("content-encoding", "gzip").header("cache-control", "no-transform");
     assert_eq!(said(&client.request("POST", CHAT, gzip(&body)).await.expect("an answer")), digest(&body));
@@ -178,7 +178,7 @@ async fn a_body_that_is_not_what_its_encoding_says_is_refused_in_the_clients_dia
     site.is_well().await;
 }
 
-/// Bodies that stand for little or nothing, and would take a worker seconds, minutes or hours to read.
+/// Bodies that expand to little or nothing, and would keep a worker busy for seconds, minutes or hours.
 #[tokio::test]
 async fn a_body_that_is_made_to_take_long_does_not() {
     let site = SITE.lease().await;

@@ -1,4 +1,4 @@
-//! Budgets in a real Envoy with two workers: what they refuse, what they only warn of, and what they count.
+//! Budgets in a real Envoy with two workers: rejections, warnings and counts.
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::{Builder, Gateway, Key, Kind};
@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use crate::money::{Price, dollars, logged, micro, reserved_for, said, spent};
 use crate::{CHAT, Pair, Single, ask, refusal, with};
 
-/// So dear that every token shows.
+/// High, so that every token shows in the cost.
 const PRICE: Price = Price { input: 1000.0, output: 2000.0 };
 const CHEAP: Price = Price { input: 1.5, output: 2.5 };
 const DEAR: Price = Price { input: 1234.5, output: 6789.1 };
@@ -23,12 +23,12 @@ fn priced(builder: Builder) -> Builder {
         .concurrency(2)
 }
 
-/// Reserves more than it uses.
+/// A request that reserves more than it uses.
 fn body() -> Value {
     with(ask("chat", "say hi"), json!({"max_tokens": 4}))
 }
 
-/// What is reserved for [`body`].
+/// The reservation of [`body`].
 async fn reserved() -> u64 {
     static RESERVED: OnceCell<u64> = OnceCell::const_new();
     let asked = async || {
@@ -38,21 +38,21 @@ async fn reserved() -> u64 {
     *RESERVED.get_or_init(asked).await
 }
 
-/// The periods of hard budgets, and what is said of when each begins anew.
+/// The periods of hard budgets, and their resets in error messages.
 const PERIODS: [(&str, &str); 3] =
     [("daily", "00:00 UTC"), ("monthly", "first day of next month"), ("total", "not reset")];
 
-/// Of soft budgets the first request spends so many percent: whether the next one is warned of 80, and of 100.
+/// The percentage of a soft budget that the first request spends, and whether the second gets the warning of 80 and of 100.
 const SOFT: [(u64, u64, u64); 5] = [(79, 0, 0), (80, 1, 0), (99, 1, 0), (100, 0, 1), (250, 0, 1)];
 
-/// With a key for each of these budgets, whose id is its secret too.
+/// A gateway with a key for each of these budgets. Each key's id is also its secret.
 static BUDGETED: Shared<Single> = Shared::new(1, || {
     Box::pin(async {
         let cost = reserved().await;
-        // A second request fits, because the first has used less than was reserved for it; a third does not.
+        // A second request fits, because the first used less than it reserved. A third does not.
         let covered = cost + 2 * PRICE.cost(&Usage { input: 2, output: 1, ..Usage::default() }) - 1;
         let hard = PERIODS.map(|(period, _)| (period.to_owned(), json!({period: dollars(covered)})));
-        // So much of the budget is spent by the first request; in whole micro-dollars, and never a little less.
+        // The first request spends exactly this share of the budget, in whole micro-dollars.
         let spent = PRICE.cost(&Usage { input: 2, output: 1, ..Usage::default() });
         let budget = |percent| json!({"monthly": dollars(spent * 100 / percent), "soft": true});
         let soft = SOFT.map(|(percent, ..)| (format!("at-{percent}"), budget(percent)));
@@ -98,7 +98,7 @@ async fn a_soft_budget_warns_at_80_and_at_100_percent_and_refuses_nothing() {
     for (round, (percent, eighty, hundred)) in SOFT.into_iter().enumerate() {
         let client = gateway.with_key(&format!("at-{percent}"));
         let first = client.post(CHAT, &body()).await;
-        // What is reserved for it is more than all of some of these budgets.
+        // The first request reserves more than some of these budgets contain.
         assert_eq!((first.status, first.header("x-sluice-budget")), (200, None), "{percent}");
         let line = gateway.log_lines(round * 2 + 1).await.remove(round * 2);
         let answer = client.post(CHAT, &body()).await;
@@ -108,7 +108,7 @@ async fn a_soft_budget_warns_at_80_and_at_100_percent_and_refuses_nothing() {
         let expected = (format!("key=at-{percent}"), format!("/month {percent}%"));
         let right = |text: &String| text.contains(&expected.0) && text.ends_with(&expected.1);
         assert!(warning.iter().all(right), "{warning:?}");
-        // The log's line has what its own request has spent, too.
+        // The log line also includes the request's own cost.
         assert_eq!(line["budgets"], warning.map_or(json!([]), |text| json!([text])));
         let line = gateway.log_lines(round * 2 + 2).await.remove(round * 2 + 1);
         assert_eq!(line["budgets"], json!([format!("key=at-{percent}/month {}%", percent * 2)]));
@@ -139,7 +139,7 @@ async fn a_budget_that_is_used_up_leads_to_another_model_and_says_so() {
     assert_eq!(logged(&gateway.log(), "then"), all);
 }
 
-/// Models with a fallback, or with a target that has no price, and for each a key of its own with a budget.
+/// Models with a fallback or with an unpriced target, each with its own key and budget.
 static PAIR: Shared<Pair> = Shared::new(1, || {
     Box::pin(Pair::of(1, |builder| {
         let unpriced = json!({"input": DEAR.input, "output": DEAR.output, "per_request": 0.5});
@@ -196,7 +196,7 @@ async fn every_scope_has_its_budget() {
     let once = json!({"total": dollars(reserved().await)});
     let single = Single::with(|builder| {
         priced(builder)
-            // Names as long as each other: so the same is reserved.
+            // The names have the same length, so the requests reserve the same amount.
             .model("full", &[("openai", "gpt-sim")])
             .model("pair", &[("openai", "gpt-sim")])
             .key(Key::new("a", "sk-a").team("full"))

@@ -1,4 +1,4 @@
-//! The cache in a real Envoy: what is answered from it and to whom, what never comes into it, and what a hit counts as.
+//! The cache in a real Envoy: hits and their scope, responses that are never stored, and the accounting of a hit.
 
 mod kept;
 mod settled;
@@ -17,23 +17,23 @@ use crate::{CHAT, ask, numbered, with};
 const MESSAGES: &str = "/v1/messages";
 const EMBEDDINGS: &str = "/v1/embeddings";
 
-/// So many tests a shared gateway serves: each with models of its own, so that no answer is known to it from another.
+/// The number of tests that a shared gateway serves. Each has its own models, so no test gets another's cached response.
 const TURNS: usize = 20;
 
-/// A gateway of two workers before a provider of each kind, whose models keep their answers for an hour.
+/// A gateway with two workers and a provider of each kind. Its models cache responses for an hour.
 struct Cached {
     gateway: Gateway,
     openai: Simulator,
     anthropic: Simulator,
-    /// How many tests had it before.
+    /// The number of tests that used it before.
     turn: usize,
 }
 
-/// With the models and keys of all tests whose gateway has nothing else that is its own.
+/// A gateway with the models and keys of all tests that need no settings of their own.
 static CACHED: Shared<Cached> =
     Shared::new(1, || Box::pin(Cached::of(TURNS, |builder| settled::settings(kept::settings(settings(builder))))));
 
-/// What the tests of this file share.
+/// The settings that the tests of this file share.
 fn settings(builder: Builder) -> Builder {
     let scopes = SCOPES.map(|scope| (scope, json!({"ttl": "1h", "scope": scope})));
     let brief = [("brief", json!({"ttl": "1500ms"}))];
@@ -51,7 +51,7 @@ fn settings(builder: Builder) -> Builder {
 }
 
 impl Cached {
-    /// One with settings, for this test alone.
+    /// A gateway with settings for this test alone.
     async fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
         Self::of(1, settings).await
     }
@@ -74,7 +74,7 @@ impl Cached {
         Self { gateway: settings(builder.concurrency(2)).start().await, openai, anthropic, turn: 0 }
     }
 
-    /// What one of its models is called in this turn.
+    /// The name of a model in this turn.
     fn name(&self, model: &str) -> String {
         numbered(model, self.turn)
     }
@@ -84,7 +84,7 @@ impl Cached {
         ask(&self.name(model), text)
     }
 
-    /// How many requests have reached a provider.
+    /// The number of requests that reached a provider.
     fn asked(&self) -> usize {
         self.openai.count() + self.anthropic.count()
     }
@@ -98,7 +98,7 @@ impl Fixture for Cached {
     }
 }
 
-/// What the answer says of the cache.
+/// The cache header of the response.
 #[track_caller]
 fn word(answer: &Answer) -> &str {
     assert!(answer.status == 200 && answer.complete, "{} {}", answer.status, answer.text());
@@ -235,7 +235,7 @@ async fn workers_know_each_others_answers() {
     let cached = CACHED.lease().await;
     let first = cached.gateway.chat(&cached.ask("chat", "say hi")).await;
     for _ in 0..40 {
-        // Each on a connection of its own, which either of the workers gets.
+        // Each request uses a new connection, which either worker may get.
         is_hit(&cached.gateway.chat(&cached.ask("chat", "say hi")).await, &first);
     }
     assert_eq!(cached.asked(), 1);

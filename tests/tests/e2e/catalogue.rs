@@ -1,9 +1,8 @@
-//! The catalogue of faults: for each way in which a provider fails, what the client sees, who was asked how often, and how
-//! long it took.
+//! The fault catalogue: for each way in which a provider fails, the client's result, the number of attempts, and the duration.
 //!
-//! A case has two targets of its own, at a provider that fails and at one that is well, so that nothing that is learned in one
-//! case is known in another. Times are bounded from below by what a case must wait for. From above they are not: every other
-//! wait, for a limit of time that is not the case's own, or for a provider, would take longer than any test waits.
+//! A case has its own targets, one at a failing provider and one at a healthy provider, so no case affects the target health of another.
+//! Each case bounds its duration from below by its own wait. It needs no bound from above: every other wait, such as another timeout or a
+//! provider's delay, would take longer than any test waits.
 
 mod accounting;
 mod bench;
@@ -32,14 +31,14 @@ const A_SECOND: Duration = Duration::from_secs(1);
 const PROMPT: &str = "say one two three four five six";
 const SPOKEN: &str = "one two three four five six";
 
-/// What the client sees in the end.
+/// The client's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sees {
-    /// A whole answer of the first provider.
+    /// A complete response from the first provider.
     First,
-    /// A whole answer of the second one, and nothing of the first's.
+    /// A complete response from the second provider, without any of the first's.
     Second,
-    /// The beginning of the first one's answer, then an error event or a reset, and no terminator.
+    /// The beginning of the first provider's response, then an error event or a reset, without a terminator.
     Broken,
     /// An error with this status and code.
     Error(u16, &'static str),
@@ -48,38 +47,38 @@ enum Sees {
 /// One way to fail.
 #[derive(Debug, Clone, Copy)]
 struct Case<'a> {
-    /// What the first provider does with its requests, one entry each.
+    /// The first provider's behavior, one entry per request.
     faults: &'a [&'a str],
-    /// What it does with all after those.
+    /// Its behavior for all later requests.
     then: &'a str,
     sees: Sees,
-    /// How often each provider is asked.
+    /// The number of requests to each provider.
     asked: (usize, usize),
-    /// What it must take at least.
+    /// The minimum duration.
     takes: Duration,
 }
 
 impl<'a> Case<'a> {
-    /// The first provider fails like this for ever; the second one answers at once.
+    /// The first provider always fails like this; the second responds at once.
     const fn always(fault: &'a str, sees: Sees, asked: (usize, usize)) -> Self {
         Self { faults: &[], then: fault, sees, asked, takes: Duration::ZERO }
     }
 
-    /// It fails like this once.
+    /// The first provider fails like this once.
     const fn once(fault: &'a [&'a str], sees: Sees, asked: (usize, usize)) -> Self {
         Self { faults: fault, then: "ok", sees, asked, takes: Duration::ZERO }
     }
 
-    /// It takes so long at least.
+    /// Sets the minimum duration.
     const fn after(self, wait: Duration) -> Self {
         Self { takes: wait, ..self }
     }
 }
 
-/// What became of one case.
+/// The outcome of a case.
 struct Outcome {
     answer: Answer,
-    /// What each provider was asked.
+    /// The requests to each provider.
     first: Vec<Recorded>,
     second: Vec<Recorded>,
     took: Duration,
@@ -94,7 +93,7 @@ impl fmt::Display for Outcome {
 }
 
 impl Outcome {
-    /// The end that the client saw, in words.
+    /// The client's result as text.
     fn end(&self) -> String {
         let answer = &self.answer;
         if answer.status != 200 {
@@ -114,14 +113,14 @@ impl Outcome {
         format!("200 of {by}, {tokens} words, {end}")
     }
 
-    /// Whether it is what the case says; else why not.
+    /// Compares the outcome with the case; the error is the first difference.
     fn judge(&self, case: &Case<'_>, primary: &str, text: &str) -> Result<(), String> {
         let must = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
         let answer = &self.answer;
         let all = (case.asked.0 + case.asked.1).to_string();
         must((self.first.len(), self.second.len()) == case.asked, "as often as it should be asked")?;
         must(answer.header("x-sluice-attempts") == Some(&*all), "x-sluice-attempts")?;
-        // Timers run in whole milliseconds, and not all begin at once.
+        // Timers run in whole milliseconds, and not all start at once.
         let early = Duration::from_millis(20);
         must(self.took + early >= case.takes, "after its time")?;
         let events = answer.events();
@@ -150,21 +149,21 @@ impl Outcome {
 /// The cases of a test.
 #[derive(Debug, Clone, Copy)]
 struct Set {
-    /// A word for them.
+    /// A short name.
     name: &'static str,
-    /// How many they are.
+    /// The number of cases.
     cases: usize,
-    /// What the model of one of them has besides its two targets.
+    /// The fields of a case's model besides its two targets.
     settings: fn(Builder, &Names, usize) -> Builder,
 }
 
 impl Set {
-    /// Whose models have nothing but their targets.
+    /// A set whose models have only targets.
     const fn plain(name: &'static str, cases: usize) -> Self {
         Self { name, cases, settings: |builder, _, _| builder }
     }
 
-    /// Adds the models of its cases, with either provider as the first, streamed and not.
+    /// Adds the models of its cases, with either provider first, streamed and not.
     fn models(mut builder: Builder, set: &Self) -> Builder {
         for primary in ["openai", "anthropic"] {
             for (case, stream) in (0..set.cases).flat_map(|case| [(case, false), (case, true)]) {
@@ -178,17 +177,17 @@ impl Set {
     }
 }
 
-/// A case as it is played, and what is called after it.
+/// A case as it runs, and the names that derive from it.
 struct Names {
-    /// The provider that fails.
+    /// The failing provider.
     primary: &'static str,
-    /// Whether the answer is streamed.
+    /// Whether the response is streamed.
     stream: bool,
-    /// Its model, as clients call it.
+    /// Its model's name for clients.
     model: String,
-    /// Its target that fails, `provider/model`.
+    /// Its failing target, `provider/model`.
     first: String,
-    /// The one that is well.
+    /// Its healthy target.
     second: String,
 }
 
@@ -202,19 +201,19 @@ impl Names {
     }
 }
 
-/// What a model has with these fields.
+/// Adds these fields to a case's model.
 fn model(builder: Builder, names: &Names, fields: &Value) -> Builder {
     builder.with(json!({"models": {&names.model: fields}}))
 }
 
-/// A gateway before two providers, with a model for each case, whichever of them is the first.
+/// A gateway with two providers and a model for each case, with either provider first.
 struct Bench {
     gateway: Gateway,
     openai: Simulator,
     anthropic: Simulator,
 }
 
-/// With the cases of all tests here.
+/// A bench with the cases of all tests here.
 static BENCH: Shared<Bench> = Shared::new(2, || Box::pin(Bench::start()));
 
 impl Bench {
@@ -233,12 +232,12 @@ impl Bench {
         Self { gateway, openai, anthropic }
     }
 
-    /// The simulator of the provider that fails, and that of the other one.
+    /// The simulators of the failing provider and of the other.
     fn simulators(&self, primary: &str) -> (&Simulator, &Simulator) {
         if primary == "openai" { (&self.openai, &self.anthropic) } else { (&self.anthropic, &self.openai) }
     }
 
-    /// Plays one case of a set.
+    /// Runs one case of a set.
     async fn play(&self, names: &Names, case: &Case<'_>, more: &Value) -> Outcome {
         let (first, second) = self.simulators(names.primary);
         first.clear();
@@ -261,7 +260,7 @@ impl Fixture for Bench {
     }
 }
 
-/// Plays the cases of a set one after the other, prints what was seen, and fails with all that was wrong.
+/// Runs the cases of a set in order, prints the outcomes, and fails with a list of all errors.
 async fn play(primary: &'static str, set: &Set, cases: &[Case<'_>], streams: &[bool]) {
     let bench = BENCH.lease().await;
     let (mut table, mut wrong) = (format!("\n{primary} fails"), Vec::new());

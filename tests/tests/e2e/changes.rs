@@ -1,5 +1,4 @@
-//! A gateway file that changes while the gateway runs: what the next request finds, what requests under way do not notice, and what
-//! is refused.
+//! Changes of the gateway file at runtime: the effect on the next request, the isolation of requests in flight, and rejected files.
 
 mod applied;
 mod crowd;
@@ -31,7 +30,7 @@ async fn used(gateway: &Gateway, secret: &str) -> Kept {
     connection
 }
 
-/// Asks on a connection that is open.
+/// Sends a request on an open connection.
 async fn asks_on(connection: &mut Kept, gateway: &Gateway, secret: &str, model: &str) -> Answer {
     let client = gateway.with_key(secret);
     connection.post(&client, CHAT, &ask(model, "say hi")).await.expect("a connection that stays open")
@@ -62,7 +61,7 @@ async fn keys_models_and_limits_are_what_the_file_says_for_the_next_request_of_a
     assert_eq!(asks_on(&mut connection, &gateway, SECOND, "new").await.status, 200);
     assert_eq!(provider.requests().last().unwrap().json()["model"], "gpt-new");
 
-    // What was counted under one limit counts under the next. Each request reserves somewhat more than 1,000 tokens, and uses 800.
+    // The usage under one limit counts under the next. Each request reserves slightly more than 1,000 tokens, and uses 800.
     let limited = |tokens: u64| json!([Key::new("second", SECOND).limits(json!({"tokens_per_day": tokens})).record()]);
     let large = async || {
         let body = with(ask("chat", "say hi"), json!({"max_tokens": 1000}));
@@ -149,7 +148,7 @@ async fn a_file_with_mistakes_is_refused_whole_and_all_are_told_of_it() {
     assert_eq!(gateway.with_key(FIRST).post(CHAT, &ask("chat", "hi")).await.status, 200, "the old one goes on");
     assert_eq!(gateway.with_key(SECOND).post(CHAT, &ask("chat", "hi")).await.status, 401, "nothing of the new one");
 
-    // What cannot be read at all, and what is half written.
+    // An unreadable file, and a partly written one.
     gateway.write("providers: {");
     until("the half file to be refused", || (gateway.errors().matches("cannot be used").count() == 2).then_some(()))
         .await;
@@ -158,7 +157,7 @@ async fn a_file_with_mistakes_is_refused_whole_and_all_are_told_of_it() {
     eventually("the metric to tell", async || metrics().await.0 == 1).await;
 }
 
-/// What the gateway began with, written anew.
+/// The initial file, written again.
 fn first_file(gateway: &Gateway, provider: &Simulator, site: &Administered) -> Value {
     json!({
         "listen": format!("127.0.0.1:{}", gateway.port()),
@@ -239,7 +238,7 @@ async fn without_watching_a_signal_applies_the_file_and_prices_are_a_part_of_it(
     let dollars = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok()).expect("a cost");
     assert!((dollars(&after) / dollars(&before) - 2.0).abs() < 1e-6, "{before} {after}");
 
-    // Nobody watches.
+    // The file is no longer watched.
     gateway.edit(|file| file["keys"] = json!([]));
     assert_eq!(gateway.chat(&ask("chat", "say hi")).await.status, 200);
     assert_eq!(gateway.errors().matches("is active").count(), 1);

@@ -1,4 +1,4 @@
-//! Connections that are there no longer: of a pool, where whoever balances load has forgotten them, and such as never come about.
+//! Dead connections: pooled ones that a load balancer has dropped, and ones that are never established.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ async fn a_lost_connection_is_made_anew_and_says_nothing_of_its_provider() {
         .model("both", &[("openai", "gpt-sim"), ("anthropic", "claude-sim")])
         .model("alone", &[("openai", "gpt-sim")])
         .key(Key::new("test", KEY))
-        // One failure would open a circuit, for as long as the test lasts.
+        // One failure would open a circuit for as long as the test lasts.
         .with(json!({"circuit": {"failures": 1, "open": "1h", "longest": "1h"}}))
         .start()
         .await;
@@ -41,7 +41,7 @@ async fn a_lost_connection_is_made_anew_and_says_nothing_of_its_provider() {
         }
     }
     assert_eq!(anthropic.count(), 0);
-    // One that loses every connection is no better than one that is not there.
+    // A provider that loses every connection is as bad as one that is down.
     openai.clear();
     openai.always("reset");
     let answer = gateway.chat(&ask("both", "say hi")).await;
@@ -50,10 +50,10 @@ async fn a_lost_connection_is_made_anew_and_says_nothing_of_its_provider() {
     assert_eq!(openai.count(), 5, "and its only target once more");
 }
 
-/// So many connections are in the pool when whoever balances load forgets them all.
+/// The number of pooled connections when the load balancer drops them all.
 const POOLED: usize = 50;
 
-/// Each request ends up on a connection that is new, however many dead ones it is given before, and no circuit hears of it.
+/// Each request gets a new connection in the end, however many dead ones it tried before, and no circuit counts a failure.
 #[tokio::test]
 async fn a_pool_of_forgotten_connections_is_no_failure_of_its_provider() {
     let (openai, anthropic) = (Simulator::start().await, Simulator::start().await);
@@ -66,7 +66,7 @@ async fn a_pool_of_forgotten_connections_is_no_failure_of_its_provider() {
             .model("both-whole", &[("openai", "gpt-sim"), ("anthropic", "claude-sim")])
             .model("alone", &[("openai", "gpt-sim")])
             .with(json!({"models": {"both-whole": {"delivery": "whole"}}}))
-            // All connections are in one worker's pool, and one failure opens a circuit for as long as the test lasts.
+            // One worker's pool contains all connections, and one failure would open a circuit for as long as the test lasts.
             .concurrency(1)
             .with(json!({"circuit": {"failures": 1, "open": "1h", "longest": "1h"}}))
             .with(settings)
@@ -81,7 +81,7 @@ async fn a_pool_of_forgotten_connections_is_no_failure_of_its_provider() {
     }
 }
 
-/// Fills the pool, has it forgotten, and asks so often at once.
+/// Fills the pool, drops its connections, and sends `size` requests at once.
 async fn forgotten(gateway: &Gateway, balancer: &Balancer, openai: &Simulator, model: &str, size: usize) {
     let burst = async |size: usize| {
         let body = with(ask(model, "say hi"), json!({"stream": size % 20 != 10}));
@@ -106,13 +106,13 @@ async fn forgotten(gateway: &Gateway, balancer: &Balancer, openai: &Simulator, m
     let began = Instant::now();
     burst(size).await;
     let took = began.elapsed().as_millis();
-    // A dead one is given to each of them first, and all dead ones are gone before one is made.
+    // Each request tries a dead connection first. A new one is opened only after all dead ones are gone.
     let lost = balancer.reset() - before;
     println!("{model}: {size} requests after {forgotten} forgotten connections, {lost} of them tried, took {took} ms");
     assert!(lost >= size && openai.count() == POOLED + size, "{lost} of {forgotten}, {}", openai.count());
 }
 
-/// Answers the first request of each connection, and reads no other: `pause` after each KiB.
+/// Responds to the first request of each connection, and reads later ones slowly: `pause` after each KiB.
 async fn reads_no_more(listener: TcpListener, pause: Duration) {
     const ANSWER: &str = r#"{"id":"x","object":"chat.completion","type":"message","role":"assistant","model":"x","created":1,
         "choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}],
@@ -124,7 +124,7 @@ async fn reads_no_more(listener: TcpListener, pause: Duration) {
         let answer = [&*head, ANSWER].concat();
         connections.spawn(async move {
             let (mut bytes, mut seen) = ([0; 1 << 10], 0);
-            // The first request is a short one, and its body ends with this.
+            // The first request is short, and its body ends with this.
             while let Ok(read @ 1..) = stream.read(&mut bytes).await {
                 if seen < 1 << 10 && bytes[..read].ends_with(b"}") {
                     let _ = stream.write_all(answer.as_bytes()).await;
@@ -138,8 +138,8 @@ async fn reads_no_more(listener: TcpListener, pause: Duration) {
     }
 }
 
-/// What is said of a provider that does not take all of a body in time, whichever limit it is that ends it. Of a connection that has
-/// served before, Envoy's clock for that begins with the turn of its loop in which the body was read and written anew.
+/// The failure of a provider that does not accept a whole body in time, for each timeout. On a reused connection, Envoy's timer starts with
+/// the event loop turn in which the body was read and rewritten.
 #[tokio::test]
 async fn a_timeout_while_a_body_is_still_being_sent_is_a_timeout() {
     let listener = async || TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
@@ -148,7 +148,7 @@ async fn a_timeout_while_a_body_is_still_being_sent_is_a_timeout() {
     let mut providers = JoinSet::new();
     providers.spawn(reads_no_more(deaf, Duration::from_secs(3600)));
     providers.spawn(reads_no_more(slow, Duration::from_millis(50)));
-    // More than the sockets between them hold.
+    // More than the socket buffers hold.
     let long = "so ".repeat(4 << 20);
     for limits in [json!({"answer": "2s", "first_token": "2s"}), json!({"total": SHORT})] {
         let gateway = Gateway::builder()
@@ -170,7 +170,7 @@ async fn a_timeout_while_a_body_is_still_being_sent_is_a_timeout() {
     }
 }
 
-/// Somebody accepts, and never says a word of TLS.
+/// A server accepts, but never starts the TLS handshake.
 #[tokio::test]
 async fn a_connection_has_a_time_of_its_own_and_the_next_target_is_asked_in_time() {
     let mute = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
@@ -181,7 +181,7 @@ async fn a_connection_has_a_time_of_its_own_and_the_next_target_is_asked_in_time
         .provider("openai", Kind::OpenAi, &openai)
         .model("both", &[("mute", "gpt-sim"), ("openai", "gpt-sim")])
         .model("alone", &[("mute", "gpt-sim")])
-        // No longer than a connection was given once: then there was no time left for another target.
+        // The total timeout is as short as the connect timeout once was, which left no time for another target.
         .with(json!({"timeouts": {"total": SHORT, "connect": "1s"}}))
         .start()
         .await;
@@ -194,13 +194,13 @@ async fn a_connection_has_a_time_of_its_own_and_the_next_target_is_asked_in_time
     }
 }
 
-/// A port whose queue is full: what asks for a connection there is dropped.
+/// A port with a full accept queue: the kernel drops new connections.
 async fn black_hole() -> (TcpListener, Vec<TcpStream>) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
     let listener = socket.listen(0).expect("to listen");
     let (address, mut queued) = (listener.local_addr().expect("an address"), Vec::new());
-    // The kernel has room for some more than it was told.
+    // The kernel's queue is slightly longer than requested.
     for _ in 0..16 {
         match timeout(Duration::from_millis(300), TcpStream::connect(address)).await {
             Ok(stream) => queued.push(stream.expect("a connection")),
@@ -210,7 +210,7 @@ async fn black_hole() -> (TcpListener, Vec<TcpStream>) {
     panic!("a queue without an end");
 }
 
-/// What takes no connection costs two seconds as the gateway ships, and no more of a request's time.
+/// By default a provider that accepts no connection costs two seconds of a request's time, and no more.
 #[tokio::test]
 async fn what_takes_no_connection_leaves_time_for_the_next_target() {
     let mute = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");

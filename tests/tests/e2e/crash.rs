@@ -1,5 +1,5 @@
-//! Redis, Webdis and Envoy die in the middle of load. What was spent is never forgotten: it is exact again as soon as Redis
-//! answers, and after the death of an Envoy higher by what that had reserved and not settled, at most.
+//! Redis, Webdis and Envoy die under load. Spending is never lost: it is exact again as soon as Redis responds. After an Envoy's death it
+//! is higher by at most the Envoy's unsettled reservations.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use crate::crowd::{self, Manner, PRICE};
 use crate::money::{all_settled, in_redis, open_orders};
 use crate::{CHAT, ask, refusal, with};
 
-/// A gateway that keeps its counters in Redis, and a crowd that never pauses.
+/// A gateway that keeps its counters in Redis, for a crowd that never pauses.
 struct Scene {
     store: Store,
     provider: Simulator,
@@ -42,12 +42,12 @@ impl Scene {
         Crowd::start(&self.gateway)
     }
 
-    /// What the provider says was used, once all its answers have ended.
+    /// The provider's usage, after all its responses have ended.
     async fn ledger(&self) -> u64 {
         PRICE.total(&self.provider.used().await)
     }
 
-    /// Nothing is missing in Redis, and nothing is there twice.
+    /// Waits until Redis has every request exactly once.
     async fn becomes_exact(&self) {
         let ledger = self.ledger().await;
         let lines = self.gateway.log().len();
@@ -60,7 +60,7 @@ impl Scene {
     }
 }
 
-/// Waits until a gateway has noticed that its Redis answers again.
+/// Waits until a gateway notices that its Redis responds again.
 pub async fn found_again(gateway: &Gateway, model: &str, secret: &str) {
     eventually("Redis to be found again", async || {
         gateway.with_key(secret).post(CHAT, &ask(model, "hi")).await;
@@ -69,7 +69,7 @@ pub async fn found_again(gateway: &Gateway, model: &str, secret: &str) {
     .await;
 }
 
-/// Clients that come again and again, each after its answer, whatever that was.
+/// Clients that send a new request after every response, successful or not.
 struct Crowd {
     end: Arc<AtomicBool>,
     served: Arc<AtomicUsize>,
@@ -90,7 +90,7 @@ impl Crowd {
                         Some(200) => _ = served.fetch_add(1, Ordering::SeqCst),
                         other => {
                             others.lock().expect("no panic").push(other);
-                            // Who is refused comes again, but not at once.
+                            // A rejected client sends again after a pause.
                             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
                         }
                     }
@@ -103,20 +103,20 @@ impl Crowd {
         crowd
     }
 
-    /// Waits until so many more were served.
+    /// Waits until this many more were served.
     async fn served(&self, more: usize) {
         let before = self.served.load(Ordering::SeqCst);
         until("the crowd to be served", || (self.served.load(Ordering::SeqCst) >= before + more).then_some(())).await;
     }
 
-    /// Waits until so many more were not.
+    /// Waits until this many more were not served.
     async fn turned_away(&self, more: usize) {
         let count = || self.others.lock().expect("no panic").len();
         let before = count();
         until("the crowd to be turned away", || (count() >= before + more).then_some(())).await;
     }
 
-    /// Sends everybody home, and gives back what those heard who were not served.
+    /// Stops all clients; returns the statuses of the requests that were not served.
     async fn leave(self) -> Vec<Option<u16>> {
         self.end.store(true, Ordering::SeqCst);
         self.tasks.join_all().await;
@@ -173,7 +173,7 @@ async fn a_killed_envoy_leaves_at_most_what_it_had_reserved() {
         let crowd = scene.crowd();
         crowd.served(60).await;
         scene.gateway.kill_envoy().await;
-        // Long enough for Redis to have heard the last of it.
+        // Long enough for the last settlements to reach Redis.
         crowd.turned_away(40).await;
         left.extend(open_orders(scene.store.redis()));
         scene.gateway.restart().await;
@@ -208,7 +208,7 @@ async fn without_redis_the_policy_says_what_clients_see() {
         for number in 0..5 {
             let answer = gateway.chat(&ask("reads", "hi")).await;
             match when_down {
-                // A count of its own, which begins when Redis is gone.
+                // A local count, which begins when Redis is down.
                 "local" if number >= 3 => {
                     assert_eq!(refusal(&answer), (429, "rate_limit_exceeded".to_owned()));
                 }
@@ -218,10 +218,10 @@ async fn without_redis_the_policy_says_what_clients_see() {
         }
         let unchecked = if when_down == "allow" { 5 } else { 0 };
         assert_eq!(gateway.counter("sluice.store.unchecked").await, unchecked, "{when_down}");
-        // One request a second at most pays for the news, and not every one.
+        // At most one request a second waits for the failing Redis.
         let most = 4.max(2 + killed.elapsed().as_secs());
         assert!((1..=most).contains(&gateway.counter("sluice.redis.unavailable").await), "{when_down}");
-        // Waiting settlements are told here.
+        // Pending settlements are sent here.
         store.redis().restart().await;
         found_again(&gateway, "reads", KEY).await;
     }
@@ -242,13 +242,13 @@ async fn what_redis_carries_out_too_late_is_given_back() {
             .await;
         assert_eq!(gateway.chat(&Manner::Whole.body()).await.status, 200);
         all_settled(redis).await;
-        // Commands wait in Redis for longer than the gateway waits for Redis.
+        // Redis delays commands beyond the gateway's timeout.
         redis.command(&["CLIENT", "PAUSE", "4000", "ALL"]);
         let answer = gateway.chat(&Manner::Whole.body()).await;
         assert_eq!(answer.status, if when_down == "deny" { 503 } else { 200 }, "{when_down}: {}", answer.text());
         all_settled(redis).await;
         assert_eq!(in_redis(redis, "key=test"), PRICE.sum(&provider.settled(1).await), "{when_down}");
-        // On a busy machine Redis may be thought to be down once more, for a second.
+        // On a busy machine the gateway may consider Redis down once more, for a second.
         let is_free = async || gateway.chat(&Manner::Whole.body()).await.status == 200;
         eventually("the place to be free again", is_free).await;
     }
@@ -256,7 +256,7 @@ async fn what_redis_carries_out_too_late_is_given_back() {
 
 #[tokio::test]
 async fn a_native_gateway_that_ends_tells_redis_what_it_owes() {
-    // A wasm module has no such moment: its reservations come back within their lease.
+    // A wasm module cannot do this: its reservations expire with their lease.
     if Build::under_test().has_vms() {
         return;
     }
@@ -268,7 +268,7 @@ async fn a_native_gateway_that_ends_tells_redis_what_it_owes() {
     scene.store.webdis().kill();
     scene.provider.go_on();
     assert!(open.finish().await.complete);
-    // From now on Redis is left alone for a second.
+    // From now on the gateway does not call Redis for a second.
     until("Redis to be missed", || scene.gateway.errors().contains("Redis does not answer").then_some(())).await;
     let (end, ()) = tokio::join!(scene.gateway.terminate(), scene.store.webdis().restart());
     assert_eq!(end, "exit status 0");

@@ -1,5 +1,5 @@
-//! Providers' credentials beyond a key that never changes: what reaches the provider, and what keeps a gateway going when they
-//! change, expire or cannot be had.
+//! Providers' credentials besides static keys: the credential that the provider receives, and the gateway's behavior when credentials
+//! change, expire or are unavailable.
 
 mod aws;
 mod entra;
@@ -8,7 +8,7 @@ mod rotation;
 
 use sluice_tests::simulator::Simulator;
 
-/// The credential that the provider was shown last.
+/// The latest credential that the provider received.
 fn shown(provider: &Simulator) -> Option<String> {
     provider.requests().last()?.header("authorization").map(str::to_owned)
 }

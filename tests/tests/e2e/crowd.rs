@@ -1,8 +1,7 @@
-//! Clients in numbers, who read to the end or leave in the middle, all with requests of one size; and the provider that
-//! serves them.
+//! Many clients with requests of the same size, which read to the end or disconnect in the middle; and their provider.
 //!
-//! It is one of Anthropic's kind, which says at the beginning of a stream how large the prompt was: so the bill of a stream
-//! that is left is exact, as long as an event is a token. One of OpenAI's kind says so at the end only.
+//! The provider is of Anthropic's kind, which reports the prompt's tokens at the start of a stream. So the charge of an abandoned stream is
+//! exact if each event is one token. OpenAI's kind reports usage only at the end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,17 +17,17 @@ use tokio::task::JoinSet;
 use crate::money::{Price, reserved_for};
 use crate::{CHAT, ask, with};
 
-/// What everything costs.
+/// The price of all models.
 pub const PRICE: Price = Price { input: 3.33, output: 14.77 };
-/// How many tokens those see who leave.
+/// The tokens that a client reads before it disconnects.
 pub const SEEN: u64 = 5;
-/// Sends that many and then nothing more, for ever. Before the text stand three events.
+/// Sends that many tokens, and then nothing. Three events precede the text.
 const STALLS: &str = "claude-sim+tokens=9+stall-after=8+whole";
 const LAST_TOKEN: &str = "04 ";
-/// Does not answer at once.
+/// Responds after a short wait.
 const READS: &str = "claude-sim+wait=5";
 
-/// A gateway before their provider.
+/// A gateway with their provider.
 pub fn gateway(provider: &Simulator) -> Builder {
     Gateway::builder()
         .provider("anthropic", Kind::Anthropic, provider)
@@ -38,18 +37,18 @@ pub fn gateway(provider: &Simulator) -> Builder {
         .price(&format!("anthropic/{STALLS}"), PRICE.input, PRICE.output)
 }
 
-/// What is reserved for each of their requests.
+/// The reservation of each request.
 pub async fn reserved() -> u64 {
     static RESERVED: OnceCell<u64> = OnceCell::const_new();
     let asked = async || reserved_for(gateway(&Simulator::start().await), &Manner::Whole.body()).await;
     *RESERVED.get_or_init(asked).await
 }
 
-/// Takes the status of an answer.
+/// Takes the status of a response.
 pub type Told = Box<dyn FnOnce(u16) + Send>;
 
-/// Has so many ask at the same time, of a provider that answers nobody until all are decided. Gives back what became of each,
-/// and how many of the requests reached the provider.
+/// Sends `requests` concurrent requests to a provider that responds only when all are decided. Returns the result of each, and the number
+/// of requests that reached the provider.
 pub async fn decided<F>(
     provider: &Simulator,
     requests: usize,
@@ -74,14 +73,14 @@ where
     (asking.join_all().await, passed)
 }
 
-/// How a client behaves.
+/// A client's behavior.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
-    /// Reads an answer in one piece.
+    /// Reads a non-streamed response.
     Whole,
     /// Reads a stream to its end.
     Stream,
-    /// Reads five tokens of a stream, and leaves.
+    /// Reads five tokens of a stream, and disconnects.
     Leaves,
 }
 
@@ -94,7 +93,7 @@ impl Manner {
         }
     }
 
-    /// All as long as each other, so that the same is reserved for each.
+    /// All bodies have the same length, so they reserve the same amount.
     pub fn body(self) -> Value {
         let (model, text, stream) = match self {
             Self::Whole => ("reads", "say one two three", false),
@@ -104,8 +103,8 @@ impl Manner {
         with(ask(model, text), json!({"stream": stream, "max_tokens": SEEN}))
     }
 
-    /// Sends it, and tells the status as soon as it is known. Gives it back when the client is done: none when the connection
-    /// was refused or broke.
+    /// Sends the request, and reports the status as soon as it arrives. Returns it at the end; `None` if the connection was refused or
+    /// broke.
     pub async fn send(self, client: Client, told: impl FnOnce(u16)) -> Option<u16> {
         let mut open = client.open("POST", CHAT, self.body().to_string()).await.ok()?;
         let status = open.status();

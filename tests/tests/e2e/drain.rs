@@ -1,4 +1,4 @@
-//! The end of a gateway that is told to end: who is told so, what may go on, and what is cut.
+//! Graceful shutdown: the readiness status, the requests that may finish, and the ones that are cut.
 
 use serde_json::{Value, json};
 use sluice_tests::client::Client;
@@ -15,7 +15,7 @@ async fn pair(drain: &'static str) -> Pair {
     Pair::with(|builder| builder.argument("--drain").argument(drain)).await
 }
 
-/// The status of `/ready`; none once nobody accepts connections any more.
+/// The status of `/ready`; `None` once the listener is closed.
 async fn ready(gateway: &Gateway) -> Option<u16> {
     gateway.anonymous().request("GET", "/ready", "").await.ok().map(|answer| answer.status)
 }

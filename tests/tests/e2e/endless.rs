@@ -1,5 +1,5 @@
-//! Streams whose providers do not stop: an event without an end, a flood of the smallest ones, a connection that stays open
-//! behind the end. Their clients read what there is to read, and no other stream is the worse for it.
+//! Endless streams: an event that never ends, a flood of tiny events, and a connection that stays open after the end. Clients receive
+//! everything valid, and other streams are not affected.
 
 use serde_json::{Map, Value, json};
 use sluice_tests::client::Answer;
@@ -11,7 +11,7 @@ use crate::{CHAT, Pair, ask, other, refusal, said, with};
 /// More events than any of these streams has.
 const BEHIND_ALL: usize = 999;
 
-/// How often a VM of the filter was made anew.
+/// The number of restarts of the filter's VM.
 async fn reloads(gateway: &Gateway) -> u64 {
     let text = gateway.envoy("/stats?filter=vm_reload_success").await;
     text.lines().filter_map(|line| line.rsplit_once(": ")?.1.parse::<u64>().ok()).sum()
@@ -33,7 +33,7 @@ fn done(answer: &Answer) -> bool {
     answer.text().ends_with("data: [DONE]\n\n")
 }
 
-/// Whether usage was counted as the provider has counted it.
+/// Asserts that the logged usage equals the provider's.
 fn is_charged(line: &Value, provider: &Simulator) {
     let used = provider.requests().pop().and_then(|request| request.used).expect("usage");
     assert_eq!((&line["input_tokens"], &line["output_tokens"]), (&used.input.into(), &used.output.into()), "{line}");
@@ -56,7 +56,7 @@ async fn an_event_without_an_end_ends_its_own_stream_alone() {
             assert_eq!(failure(&bad), "provider_answer_too_large", "{}", bad.text());
             assert!(!bad.complete && !said(&bad).is_empty() && !bad.text().contains("[DONE]"), "{}", bad.text());
         } else {
-            // Where both came at once, nothing of the answer had left yet.
+            // If both arrived together, the gateway has not forwarded any text yet.
             assert_eq!(refusal(&bad), (502, "provider_answer_too_large".to_owned()), "{}", bad.text());
         }
         let good = good.await.expect("an answer");
@@ -76,7 +76,7 @@ async fn an_event_without_an_end_ends_its_own_stream_alone() {
 async fn what_comes_behind_the_end_is_no_failure_and_is_not_charged() {
     for (pair, ways) in [
         (Pair::lease().await, &["endless", "flood"][..]),
-        // Nothing comes, and the connection stays.
+        // The provider sends nothing, and keeps the connection open.
         (Pair::impatient().await, &["stall"]),
     ] {
         for way in ways {
@@ -86,7 +86,7 @@ async fn what_comes_behind_the_end_is_no_failure_and_is_not_charged() {
                 simulator.always(&format!("{way}-after={BEHIND_ALL}"));
                 let answer = pair.gateway.stream(&pair.ask(provider, "say one two three")).await;
                 assert_eq!((&*said(&answer), done(&answer)), ("one two three", true), "{way}: {}", answer.text());
-                // An answer whose provider does not end it is not ended by the gateway: it is cut.
+                // If the provider does not end a response, the gateway does not either: it cuts it.
                 assert!(!answer.complete, "{way}");
                 assert_eq!(simulator.settled(1).await[0].outcome, Outcome::Cancelled, "{way}");
                 let line = pair.gateway.quiet().await.pop().expect("a line");
@@ -102,7 +102,7 @@ async fn what_comes_behind_the_end_is_no_failure_and_is_not_charged() {
 #[tokio::test]
 async fn a_flood_of_the_smallest_events_flows_to_whoever_reads_it() {
     let pair = Pair::lease().await;
-    // Of comments Anthropic's format tells nothing to a client of OpenAI's.
+    // Comments from Anthropic do not reach a client of OpenAI's format.
     for (provider, wanted) in [("openai", 8 << 20), ("anthropic", 100)] {
         pair.simulator(provider).always("tokens=20+whole+flood-after=8");
         let body = with(pair.ask(provider, "go"), json!({"stream": true})).to_string();
@@ -156,7 +156,7 @@ async fn every_wire_has_its_bounds_for_what_flows_what_is_held_and_what_is_looke
     for (name, manner, ends) in &cases {
         let (broken, large) =
             (("invalid_provider_response", "bad_answer"), ("provider_answer_too_large", "answer_too_large"));
-        // A frame of Amazon's that is as long as one may be is not what its checksum says; held, it may be too much before that.
+        // An Amazon frame of the maximum length fails its checksum. A stored stream may exceed its size limit before that.
         let codes = match (name.starts_with("bedrock"), *manner) {
             (true, "checked") => vec![broken, large],
             (true, _) => vec![broken],
@@ -166,7 +166,7 @@ async fn every_wire_has_its_bounds_for_what_flows_what_is_held_and_what_is_looke
         let answer = client.post(CHAT, &with(ask(name, "go"), json!({"stream": true}))).await;
         match (manner, ends) {
             (_, true) => assert!(answer.status == 200 && done(&answer), "{name}: {}", answer.text()),
-            // Nothing of it was shown when it came to nothing; the rest flows, unless all came at once.
+            // A checked response is rejected before any text is forwarded. The others are forwarded, unless all bytes arrived at once.
             (&"checked", false) => assert_eq!(answer.status, 502, "{name}: {}", answer.text()),
             (&("held" | "flows"), false) if answer.status == 502 => {}
             _ => {

@@ -1,5 +1,4 @@
-//! How streams end: with a terminator that is followed by nothing, with one that comes too early, and with a first event as large as an
-//! image.
+//! The ends of streams: a terminator without anything after it, a terminator that is too early, and a first event as large as an image.
 
 use serde_json::json;
 use sluice_tests::gateway::Builder;
@@ -7,7 +6,7 @@ use sluice_tests::simulator::Outcome;
 
 use crate::{CHAT, Pair, other, refusal, said, with};
 
-/// Behind all events of the stream.
+/// Pauses after all events of the stream.
 const STAYS_OPEN: &str = "stall-after=999";
 const SAYS: &str = "say one two three four five six";
 
@@ -18,7 +17,7 @@ fn whole(builder: Builder) -> Builder {
     }}))
 }
 
-/// It is cut two seconds after its terminator, and what is written down is that it was complete.
+/// The gateway cuts the stream two seconds after its terminator, and logs it as complete.
 #[tokio::test]
 async fn a_stream_that_its_provider_does_not_end_is_cut_behind_its_terminator_and_was_complete() {
     let pair = Pair::with(whole).await;
@@ -27,7 +26,7 @@ async fn a_stream_that_its_provider_does_not_end_is_cut_behind_its_terminator_an
         for model in [provider.to_owned(), format!("{provider}-first")] {
             pair.simulator(provider).clear();
             pair.simulator(provider).script(&[STAYS_OPEN]);
-            // The client reads until nothing more can come.
+            // The client reads until the connection ends.
             let answer = pair.gateway.stream(&pair.ask(&model, SAYS)).await;
             assert_eq!(said(&answer), "one two three four five six", "{model}: {answer:?}");
             let done = answer.events().iter().filter(|event| event.data == "[DONE]").count();
@@ -45,11 +44,11 @@ async fn a_stream_that_its_provider_does_not_end_is_cut_behind_its_terminator_an
     }
 }
 
-/// Some proxies end whatever breaks off with a terminator. What gives no reason for its end, and has counted nothing, did not end.
+/// Some proxies add a terminator to every truncated stream. A stream without a finish reason and without usage is not complete.
 #[tokio::test]
 async fn a_terminator_without_a_reason_is_a_cut() {
     let pair = Pair::with(whole).await;
-    // The answer's beginning, three words or so, and the terminator.
+    // The response's beginning of about three words, and the terminator.
     for fault in ["done-after=4", "pause-after=4+done-after=4"] {
         for anthropics in [false, true] {
             pair.openai.clear();
@@ -60,7 +59,7 @@ async fn a_terminator_without_a_reason_is_a_cut() {
             let path = if anthropics { "/v1/messages" } else { CHAT };
             let answer = client.post_begun(path, &ask, || pair.openai.go_on()).await;
             if fault.starts_with("done") && answer.status != 200 {
-                // Nothing of it was seen before it was over.
+                // The stream was over before any text was forwarded.
                 assert_eq!((answer.status, answer.complete), (502, true), "{fault} {anthropics}: {answer:?}");
                 continue;
             }
@@ -70,13 +69,13 @@ async fn a_terminator_without_a_reason_is_a_cut() {
             assert!(!ends("[DONE]") && !ends("message_stop") && !ends("end_turn"), "{fault} {anthropics}: {answer:?}");
         }
     }
-    // Anthropic's own.
+    // Anthropic's own terminator.
     pair.anthropic.always("pause-after=5+done-after=5");
     let answer = pair.gateway.client();
     let body = with(pair.ask("anthropic", SAYS), json!({"stream": true}));
     let answer = answer.post_begun(CHAT, &body, || pair.anthropic.go_on()).await;
     assert!(!answer.text().contains("[DONE]") && !answer.text().contains("\"stop\""), "{answer:?}");
-    // Delivered whole, another one answers.
+    // With `delivery: whole`, the other provider responds.
     for provider in ["openai", "anthropic"] {
         pair.openai.clear();
         pair.anthropic.clear();
@@ -87,7 +86,7 @@ async fn a_terminator_without_a_reason_is_a_cut() {
     }
 }
 
-/// One event may be as large as an image: always, wherever Envoy's reads end, and up to 8 MiB.
+/// One event may be as large as an image, up to 8 MiB, wherever Envoy's reads split it.
 #[tokio::test]
 async fn a_first_event_as_large_as_an_image_is_answered_always() {
     let pair = Pair::with(whole).await;
@@ -107,7 +106,7 @@ async fn a_first_event_as_large_as_an_image_is_answered_always() {
             }
         }
     }
-    // Twice as much is too large, each time.
+    // An event of twice the size is too large every time.
     pair.openai.clear();
     pair.openai.always("large=20000");
     for _ in 0..4 {

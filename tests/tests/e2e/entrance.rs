@@ -1,4 +1,4 @@
-//! The way in: paths as people write them, questions without a key, pages in browsers, TLS, and secrets that Kubernetes mounts.
+//! The client side: path spellings, keyless endpoints, browser clients, TLS, and secrets mounted by Kubernetes.
 
 mod mounted;
 mod proxy;
@@ -91,7 +91,7 @@ async fn other_paths_say_which_base_url_to_set() {
 
 #[tokio::test]
 async fn anybody_may_ask_how_it_is_and_the_log_does_not_tell() {
-    // Who comes next would wait for lines in the log that never come.
+    // These requests are not logged, so a shared gateway's next test would wait for their lines forever.
     let pair = Pair::with(|builder| builder).await;
     let anybody = pair.gateway.anonymous();
     for (path, expected) in [
@@ -117,7 +117,7 @@ async fn anybody_may_ask_how_it_is_and_the_log_does_not_tell() {
     }
     let wrong = anybody.request("POST", "/ready", "{}").await.expect("an answer");
     assert_eq!((wrong.status, wrong.header("allow")), (405, Some("GET, HEAD")));
-    // A line for each of those that were about what it is, and for no other.
+    // Only the requests for `/`, `/v1` and `/v1/` are logged.
     let lines = pair.gateway.log_lines(6).await;
     assert_eq!(lines.len(), 6, "{lines:?}");
 }
@@ -175,7 +175,7 @@ async fn pages_of_the_origins_that_are_named_may_call_and_read() {
             assert!(answer.header("access-control-allow-methods").is_some_and(|methods| methods.contains("POST")));
             assert_eq!(answer.header("access-control-allow-credentials"), None);
         }
-        // What the provider says of pages is not passed on.
+        // The provider's CORS headers are not forwarded.
         pair.openai.script(&["headers"]);
         let client = pair.gateway.client().header("origin", origin);
         let answer = client.post(CHAT, &pair.ask("openai", "hi")).await;

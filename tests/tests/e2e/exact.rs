@@ -1,8 +1,8 @@
-//! A budget that covers exactly k of N requests at the same time lets exactly k pass, and what it has counted afterwards is
-//! what the provider's own ledger says, to the micro-dollar: with one Envoy's workers, and with three Envoys on one Redis.
+//! A budget that covers exactly k of N concurrent requests admits exactly k. Afterwards its count equals the provider's ledger to the
+//! micro-dollar: with one Envoy's workers, and with three Envoys on one Redis.
 //!
-//! The provider answers nobody until all N are decided, so that nothing but reservations can decide. A part of those who
-//! pass are streams whose clients leave in the middle: see [`crowd`](crate::crowd).
+//! The provider responds only when all N are decided, so only reservations decide. Some admitted requests are streams whose clients
+//! disconnect in the middle: see [`crowd`](crate::crowd).
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::{Builder, Gateway, Key, Kind};
@@ -17,26 +17,26 @@ use crate::{CHAT, with};
 
 const ROUNDS: usize = 50;
 const REQUESTS: usize = 25;
-/// How many requests of `wrk` are under way at any time.
+/// The number of concurrent requests of `wrk`.
 const CONNECTIONS: usize = 6;
-/// The key that `wrk` has: of the same team as all others.
+/// The key of `wrk`, in the same team as all others.
 const BUSY: &str = "sk-busy";
-/// What `wrk` asks for is not answered at once, so that it leaves a small machine some of its time.
+/// The response to `wrk` has a delay, so that `wrk` does not use up a small machine's time.
 const LOAD: &str = "claude-sim+wait=5+burst";
-/// Dearer than the team's budget.
+/// A model that costs more than the team's budget.
 const DEAR: &str = "claude-dear";
 
-/// Every round has a key with a budget of its own.
+/// The key of a round, which has its own budget.
 fn secret(round: usize) -> String {
     format!("sk-round-{round}")
 }
 
-/// How many of a round's requests its budget covers.
+/// The number of a round's requests that its budget covers.
 fn covered(round: usize) -> usize {
     1 + round * 7 % (REQUESTS - 1)
 }
 
-/// The gateway before a provider of the rounds, and one of the load.
+/// A gateway with a provider for the rounds, and one for the load.
 fn gateway(provider: &Simulator, busy: &Simulator) -> Builder {
     let price = json!({"input": 0, "output": 0, "per_request": 10_000});
     crowd::gateway(provider)
@@ -48,15 +48,15 @@ fn gateway(provider: &Simulator, busy: &Simulator) -> Builder {
         .with(json!({"teams": {"test": {"budget": {"total": 1000}}}}))
 }
 
-/// With a key for each round, whose budget covers what it says and not a micro-dollar less; in every other round as much
-/// more as covers nothing.
+/// Adds a key for each round. Its budget covers exactly the round's requests; in every other round it has a rest that covers no further
+/// request.
 async fn with_keys(gateway: Builder) -> Builder {
     let cost = crowd::reserved().await;
     let with_key = |gateway: Builder, round: usize| {
         let budget = covered(round) as u64 * cost + if round.is_multiple_of(2) { 0 } else { cost - 1 };
         gateway.key(Key::new(&format!("r{round}"), &secret(round)).budget(json!({"total": dollars(budget)})))
     };
-    // Its requests are counted where those of the rounds are, and never in their way.
+    // Its requests count on the same team, but never reach a limit.
     let busy = Key::new("busy", BUSY).limits(json!({"requests_per_minute": 1_000_000_000}));
     (0..ROUNDS).fold(gateway, with_key).key(busy)
 }
@@ -73,8 +73,8 @@ impl Load {
         Self { wrks: gateways.iter().map(wrk).collect() }
     }
 
-    /// Ends it in the middle: of every connection's last stream it has read as much as those have seen who leave. Gives
-    /// back how many answers it has read to their end.
+    /// Stops the load in the middle: every connection's last stream has received as much as a disconnecting client reads. Returns the
+    /// number of complete responses.
     async fn leave(self, gateways: &[Gateway], provider: &Simulator) -> u64 {
         provider.always("tokens=9+stall-after=8+burst");
         let stalled = |request: &Recorded| {
@@ -83,7 +83,7 @@ impl Load {
         let all = || provider.latest().iter().filter(|request| stalled(request)).count() == CONNECTIONS;
         until("all of wrk's streams to stall", || all().then_some(())).await;
         for gateway in gateways {
-            // An answer is held until it says something, and this one says all in one piece.
+            // The gateway holds a response until its first content, and this one arrives in one piece.
             eventually("wrk to have what the provider sent", async || {
                 let sent = gateway.statistic("http.sluice.downstream_rq_completed").await;
                 sent == gateway.statistic("http.sluice.downstream_rq_total").await
@@ -101,7 +101,7 @@ impl Load {
     }
 }
 
-/// Plays all rounds, and gives back what each cost by the provider's ledger.
+/// Runs all rounds; returns the cost of each by the provider's ledger.
 async fn play(gateways: &[Gateway], provider: &Simulator) -> Vec<u64> {
     let mut costs = Vec::new();
     for round in 0..ROUNDS {
@@ -125,7 +125,7 @@ async fn play_round(round: usize, gateways: &[Gateway], provider: &Simulator) ->
     PRICE.sum(&ledger)
 }
 
-/// The log's lines of all requests.
+/// The log lines of all requests.
 async fn log(gateways: &[Gateway]) -> Vec<Value> {
     let mut lines = Vec::new();
     for gateway in gateways {
@@ -134,7 +134,7 @@ async fn log(gateways: &[Gateway]) -> Vec<Value> {
     lines
 }
 
-/// About a fifth of those who passed left in the middle; of `wrk`'s requests those that were under way when it ended.
+/// About a fifth of the admitted clients disconnected in the middle, and so did the requests of `wrk` in flight at its end.
 fn check_leavers(lines: &[Value], answered: u64) {
     let (busy, rounds): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line["key"] == "busy");
     let passed = |lines: &[&Value]| lines.iter().filter(|line| line["status"] == 200).count();
@@ -193,7 +193,7 @@ async fn of_many_at_once_as_many_pass_as_a_budget_covers_with_three_envoys() {
     }
 }
 
-/// What the accounts of the day, or of two days at midnight, say that a key spent.
+/// A key's spending in the accounts of the day, or of two days at midnight.
 fn in_accounts(redis: &Redis, key: &str) -> u64 {
     let names = redis.command(&["KEYS", &redis.name(&format!("a:key:*:{key}"))]);
     let names = names.as_array().expect("a list").iter().filter_map(Value::as_str);

@@ -1,5 +1,5 @@
-//! The table of faults: what a client sees of each way in which a provider can fail, streamed and not, for a provider
-//! that speaks the client's format and one that is translated, with the other one to fall back to, and with none.
+//! The fault table: the client's result for each way in which a provider can fail, streamed and not. The provider has the client's format
+//! or needs translation, with and without the other as a fallback.
 
 use std::fmt::Write as _;
 
@@ -10,28 +10,28 @@ use sluice_tests::port::Port;
 
 use crate::{Pair, ask, model_of, other, refusal, said, with};
 
-/// What a client is to see.
+/// The expected result for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sees {
-    /// The fallback's answer, whole, and nothing of the failure.
+    /// The fallback's complete response, and nothing of the failure.
     Fallback,
-    /// The same, after the primary was asked once more.
+    /// The fallback's complete response, after a retry of the primary.
     Again,
-    /// The primary's answer, whole: no failure at all.
+    /// The primary's complete response.
     Answer,
-    /// The beginning of the primary's answer, then an error event or a reset.
+    /// The beginning of the primary's response, then an error event or a reset.
     Broken,
     /// An error with this status, and no second attempt.
     Error(u16),
-    /// The fault means nothing here.
+    /// The fault does not apply here.
     Skip,
 }
 use Sees::{Again, Answer as Whole, Broken, Error, Fallback, Skip};
 
-/// The primary's fault, what is seen of it in an answer of one piece, and in a stream.
+/// The primary's fault, its result without streaming, and its result in a stream.
 const FAULTS: &[(&str, Sees, Sees)] = &[
     ("ok", Whole, Whole),
-    // The provider says that it failed.
+    // The provider reports an error.
     ("status=500", Again, Again),
     ("status=502", Fallback, Fallback),
     ("status=503", Fallback, Fallback),
@@ -45,17 +45,17 @@ const FAULTS: &[(&str, Sees, Sees)] = &[
     ("quota", Fallback, Fallback),
     ("status=408", Again, Again),
     ("html+status=502", Fallback, Fallback),
-    // It refuses the gateway's account, not the client.
+    // The provider rejects the gateway's account, not the client.
     ("status=401", Fallback, Fallback),
     ("status=402", Fallback, Fallback),
     ("status=403", Fallback, Fallback),
-    // It says nothing.
-    // The connection may have been an old one.
+    // The provider sends nothing.
+    // The connection may have been stale.
     ("reset", Again, Again),
     ("silence", Fallback, Fallback),
     ("wait=3600000", Fallback, Fallback),
     ("first=3600000", Fallback, Fallback),
-    // It answers 200 and fails.
+    // The provider sends a status of 200 and fails.
     ("error", Fallback, Fallback),
     ("blank", Fallback, Fallback),
     ("empty", Fallback, Fallback),
@@ -66,7 +66,7 @@ const FAULTS: &[(&str, Sees, Sees)] = &[
     ("eof-after=0", Skip, Fallback),
     ("close-after=0", Skip, Fallback),
     ("reset-after=0", Skip, Fallback),
-    // It fails in the middle: an answer of one piece has not been seen yet.
+    // The provider fails in the middle. The client has not received any of a non-streamed response.
     ("pause-after=6+malformed-after=6", Skip, Broken),
     ("pause-after=6+error-after=6", Skip, Broken),
     ("pause-after=6+reset-after=6", Skip, Broken),
@@ -77,15 +77,15 @@ const FAULTS: &[(&str, Sees, Sees)] = &[
     ("close-after=1", Fallback, Skip),
     ("eof-after=1", Fallback, Skip),
     ("stall-after=1", Fallback, Skip),
-    // The answer said that it ended.
+    // The response has a finish reason.
     ("no-end", Skip, Whole),
-    // The request is to blame.
+    // The request is at fault.
     ("status=400", Error(400), Error(400)),
-    // Of a model.
+    // A 404 about the model.
     ("status=404", Fallback, Fallback),
     ("status=413", Error(413), Error(413)),
     ("status=422", Error(422), Error(422)),
-    // Of another model it is not known that it takes as little.
+    // The context of the other model may be larger.
     ("context", Fallback, Fallback),
     ("filter", Error(400), Error(400)),
 ];
@@ -112,7 +112,7 @@ fn print(title: &str, lines: &[Line<'_>]) {
     println!("{table}");
 }
 
-/// What the client saw, in words.
+/// The client's result in words.
 fn describe(answer: &Answer) -> String {
     if answer.status != 200 {
         let code = answer.json()["error"]["code"].as_str().unwrap_or("-").to_owned();
@@ -132,7 +132,7 @@ fn describe(answer: &Answer) -> String {
     format!("200, {} events, then {end}", events.len())
 }
 
-/// Whether the client saw what it should have; else why not.
+/// Compares the client's result with the expected one; the error is the first difference.
 fn judge(answer: &Answer, sees: Sees, primary: &str, asked: &str, attempts: (usize, usize)) -> Result<(), String> {
     let must = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
     let events = answer.events();
@@ -183,12 +183,12 @@ fn judge(answer: &Answer, sees: Sees, primary: &str, asked: &str, attempts: (usi
     }
 }
 
-/// The name of a case, as a model. Each has a target of its own: what is learned of one says nothing of the others.
+/// The name of a case, used as a model. Each case has its own target, so no case affects the target health of another.
 fn case(index: usize, stream: bool) -> String {
     format!("case-{index}-{stream}")
 }
 
-/// An answer of OpenAI's without choices is none. Anthropic's model may end its turn without a word, and says so.
+/// An OpenAI response without choices is invalid. An Anthropic model may end its turn without text, and reports that.
 fn may_say_nothing(provider: &str, fault: &str) -> bool {
     provider == "anthropic" && fault == "empty"
 }
@@ -241,7 +241,7 @@ async fn with_a_fallback(primary: &'static str) {
         fallback.clear();
         let body = with(ask("refused", PROMPT), serde_json::json!({"stream": stream}));
         let answer = pair.gateway.chat(&body).await;
-        // The attempt that was refused left no trace but in the answer's header.
+        // Only the response header shows the refused connection.
         let attempts = (1, fallback.count());
         note("refused connection", stream, &answer, attempts, judge(&answer, Fallback, primary, "", attempts));
     }
@@ -259,11 +259,10 @@ async fn anthropic_fails_and_openai_stands_in() {
     with_a_fallback("anthropic").await;
 }
 
-/// Faults after which the only target there is is asked once more.
+/// Faults after which the gateway retries an only target.
 const WORTH_ANOTHER: [&str; 4] = ["status=500", "status=502", "status=503", "status=529"];
 
-/// With no other target the client reads why: the fault, and the status and code for a provider of OpenAI's kind and
-/// for one of Anthropic's.
+/// The errors without another target: the fault, and the status and code for an OpenAI and an Anthropic provider.
 const LAST_WORDS: &[(&str, [(u16, &str); 2])] = &[
     ("status=500", [(500, ""), (500, "")]),
     ("status=502", [(502, ""), (502, "")]),
@@ -285,7 +284,7 @@ const LAST_WORDS: &[(&str, [(u16, &str); 2])] = &[
     ("filter", [(400, "content_filter"), (400, "content_policy_violation")]),
 ];
 
-/// What the simulator says with these statuses.
+/// The simulator's messages for these statuses.
 fn words_of(fault: &str) -> &'static str {
     match fault {
         "status=503" | "status=529" => "Overloaded",
@@ -310,10 +309,10 @@ async fn with_nothing_left_the_client_reads_why() {
                 let answer = pair.gateway.chat(&body).await;
                 let (status, code) = refusal(&answer);
                 let attempts = simulator.count();
-                // What Anthropic says with a 529 it says under a 200 too.
+                // Anthropic reports an overload with a 529 or in a 200.
                 let busy = (fault, provider) == ("error", "anthropic");
                 let wanted = match fault {
-                    // As an old connection, and as the last target that there is.
+                    // One retry of a stale connection, and one of the last target.
                     "reset" => 3,
                     _ if busy || WORTH_ANOTHER.contains(&fault) => 2,
                     _ => 1,
@@ -321,9 +320,9 @@ async fn with_nothing_left_the_client_reads_why() {
                 if (status, &*code) != expected
                     || answer.header("x-sluice-attempts") != Some(&*wanted.to_string())
                     || attempts != wanted
-                    // A provider's own words, where it has some: of nobody else's, if nobody else was asked.
+                    // The client gets the message of its own provider.
                     || (fault.starts_with("status=5") && !answer.text().contains(words_of(fault)))
-                    // What a provider says of the gateway's own key is not for its clients.
+                    // Clients do not get a provider's message about the gateway's own key.
                     || (code == "provider_refused_credential" && answer.text().to_lowercase().contains("api key"))
                 {
                     wrong.push(format!("{fault} of {provider}, stream {stream}: {answer:?}, {attempts} attempts"));

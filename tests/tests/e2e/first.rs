@@ -1,4 +1,4 @@
-//! The first hour: `sluice init` before a server that answers, and a gateway from what it wrote.
+//! The first hour: `sluice init` with a running server, and a gateway from its output.
 
 use std::process::{Command, Output};
 
@@ -26,7 +26,7 @@ async fn a_file_that_was_written_for_a_server_that_answers_serves_at_once() {
     let (file, key) = (path("gateway.yaml"), path("me.key"));
     let server = format!("vllm={}", provider.base_url());
     let listen = format!("127.0.0.1:{}", port.number());
-    // The simulator wants a key, for the list of its models too: both are said.
+    // The simulator requires a key for its model list too, so the command gets both.
     let written = sluice(&[
         "init",
         &file,

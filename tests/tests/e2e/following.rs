@@ -1,4 +1,4 @@
-//! A target that cannot take a request is passed over when its turn comes, and the list goes on behind it.
+//! The gateway skips a target that cannot take a request, and continues with the next in the list.
 
 use serde_json::json;
 use sluice_tests::gateway::{Gateway, KEY, Key, Kind};
@@ -26,7 +26,7 @@ async fn a_target_that_cannot_take_the_request_is_passed_over_however_the_one_be
         .with(json!({"circuit": {"failures": 1000}}))
         .start()
         .await;
-    // Anthropic has no words for it.
+    // Anthropic's format cannot express this.
     let asks = |model: &str| with(ask(model, "say hi"), json!({"logit_bias": {"1": 5}}));
     for (model, fault) in [("fails", "status=503"), ("fails", "reset"), ("fails", "silence"), ("refuses", "ok")] {
         openai.clear();
@@ -49,7 +49,7 @@ async fn a_target_that_cannot_take_the_request_is_passed_over_however_the_one_be
     assert_eq!(anthropic.count(), 0);
 }
 
-/// What is left of limits and budgets is looked at when a target's turn comes: one that they do not cover is passed over.
+/// The gateway checks limits and budgets again before each target, and skips a target that they do not cover.
 #[tokio::test]
 async fn a_target_that_nothing_covers_any_more_is_passed_over() {
     let (openai, anthropic, last) = (Simulator::start().await, Simulator::start().await, Simulator::start().await);
@@ -74,7 +74,7 @@ async fn a_target_that_nothing_covers_any_more_is_passed_over() {
         .await;
     let asks = |model: &str| with(ask(model, "say hi"), json!({"max_tokens": 64}));
     openai.always("status=503");
-    // It takes no more than one at a time, and has that.
+    // Its limit is one concurrent request, which is in flight.
     anthropic.hold();
     let client = gateway.client();
     let first = tokio::spawn(async move { client.post(CHAT, &asks("limited")).await });

@@ -1,4 +1,4 @@
-//! The gateway's own answers: keys, models, paths, and what a plain request gets.
+//! The gateway's own responses: keys, models, paths, and the result of a plain request.
 
 use serde_json::{Value, json};
 use sluice_tests::client::Client;
@@ -26,7 +26,7 @@ async fn an_answer_says_who_gave_it_and_under_which_id() {
     }
 }
 
-/// With keys of all kinds, and a single turn's models: the tests here ask for those by their plain names, and fail no target.
+/// A gateway with keys of all kinds and the models of a single turn: the tests here use their plain names, and fail no target.
 static KEYED: Shared<Pair> = Shared::new(1, || {
     Box::pin(Pair::of(1, |builder| {
         builder
@@ -120,11 +120,11 @@ async fn a_request_that_a_provider_cannot_express_is_refused_naming_the_field() 
     let answer = pair.gateway.chat(&with(pair.ask("anthropic", "hi"), json!({"n": 2}))).await;
     assert_eq!(refusal(&answer), (400, "unsupported_parameter".to_owned()));
     assert_eq!((&answer.json()["error"]["param"], answer.header("x-sluice-attempts")), (&json!("n"), None));
-    // A target that can is tried first, wherever it stands in the list.
+    // A target that can take the request comes first, wherever it is in the list.
     let answer = pair.gateway.chat(&with(pair.ask("anthropic-first", "say hi"), json!({"n": 2}))).await;
     assert_eq!((answer.status, answer.json()["choices"].as_array().map(Vec::len)), (200, Some(2)));
     assert_eq!((pair.anthropic.count(), pair.openai.count()), (0, 1));
-    // One that cannot, as the last resort, does not hide why the first failed.
+    // A last resort that cannot take the request does not hide the first target's failure.
     pair.openai.always("status=503");
     let answer = pair.gateway.chat(&with(pair.ask("openai-first", "hi"), json!({"n": 2}))).await;
     assert_eq!(refusal(&answer).0, 503);

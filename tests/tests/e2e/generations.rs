@@ -1,5 +1,5 @@
-//! Generations of models, which take less than those before them: a request reaches each host in the words of the model that is
-//! asked, and Anthropic's own clients are passed on to the clouds that host it. The simulator refuses what the services refuse.
+//! Model generations with fewer features than earlier ones. Each host receives a request in the form that its model accepts, and clouds
+//! that host Anthropic's models receive the requests of Anthropic's clients. The simulator rejects the same requests as the services.
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::{Builder, Gateway};
@@ -16,7 +16,7 @@ const HOSTS: [(&str, &str, &str); 4] = [
     ("bedrock", "", "us.anthropic.claude-opus-4-8-v1:0"),
 ];
 
-/// A gateway before a simulator that plays all hosts; each has a model of its own name.
+/// A gateway with a simulator for all hosts; each host has a model of its name.
 async fn hosts() -> (Gateway, Simulator) {
     let simulator = Simulator::start().await;
     let mut file = json!({"providers": {}, "models": {}});
@@ -33,7 +33,7 @@ async fn hosts() -> (Gateway, Simulator) {
     (Builder::default().with(file).start().await, simulator)
 }
 
-/// The body that the simulator got last.
+/// The simulator's latest request body.
 fn got(simulator: &Simulator) -> Value {
     let requests = simulator.requests();
     serde_json::from_slice(&requests.last().expect("a request").body).expect("JSON")
@@ -121,7 +121,7 @@ async fn a_schema_is_sent_as_its_provider_takes_it_and_checked_as_its_client_wro
     let sent = &got(&simulator)["output_config"]["format"]["schema"];
     let score = json!({"type": "integer", "description": "{minimum: -1000000}"});
     assert_eq!((&sent["properties"]["score"], &sent["additionalProperties"]), (&score, &json!(false)));
-    // No model counts so far, and what it was sent does not say it.
+    // No model counts this far, and the request that it received lacks the minimum.
     let answer = gateway.chat(&with(ask("checked", "hi"), wish(1_000_000_000))).await;
     assert_eq!(answer.json()["error"]["code"], "invalid_structured_output", "{}", answer.text());
 }

@@ -1,4 +1,4 @@
-//! Guardrails in a real Envoy: what reaches a provider, what reaches a client, and what is charged of what nobody saw.
+//! Guardrails in a real Envoy: the texts that reach a provider or a client, and the charges for blocked responses.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
@@ -14,7 +14,7 @@ use crate::{CHAT, Pair, TURNS, ask, model_of, numbered, refusal, said, together,
 const GPT: Price = Price { input: 1.37, output: 9.11 };
 const CLAUDE: Price = Price { input: 3.19, output: 15.03 };
 
-/// A key for each of these guardrails, and a model.
+/// A gateway with a key for each of these guardrails, and a model.
 static GUARDED: Shared<Pair> = Shared::new(1, || {
     let guards = json!({"guards": {
         "masks": {"match": {"key": "masks"}, "detect": ["email", "credit_card", "private_key"], "on": ["prompts"], "action": "mask",
@@ -36,7 +36,7 @@ fn payer(builder: Builder, name: &str) -> Builder {
     builder.key(Key::new(name, name).budget(json!({"total": 10})))
 }
 
-/// Models whose answers have to be what was asked for: with one target, and with another behind it.
+/// Models that check structured outputs: with one target, and with two.
 fn checked(builder: Builder, turn: usize) -> Builder {
     let both = ["openai", "anthropic"];
     let both = both.map(|provider| json!({"provider": provider, "model": numbered(model_of(provider), turn)}));
@@ -44,12 +44,12 @@ fn checked(builder: Builder, turn: usize) -> Builder {
     builder.with(json!({"models": {numbered("one", turn): model(&both[..1]), numbered("both", turn): model(&both)}}))
 }
 
-/// What all answers of both cost, in micro-dollars.
+/// The cost of all responses of both providers, in micro-dollars.
 fn cost(pair: &Pair) -> u64 {
     GPT.sum(&pair.openai.requests()) + CLAUDE.sum(&pair.anthropic.requests())
 }
 
-/// The only line of the access log, when its request is over.
+/// The only line of the access log, after its request.
 async fn line(pair: &Pair) -> Value {
     let mut lines = pair.gateway.quiet().await;
     assert_eq!(lines.len(), 1);
@@ -80,13 +80,13 @@ async fn a_prompt_that_is_blocked_reaches_no_provider_in_any_clients_format() {
     assert_eq!((message.status, &message.json()["type"]), (400, &json!("error")), "{}", message.text());
     let key = json!({"model": "openai", "input": [{"role": "user", "content": "-----BEGIN PRIVATE KEY-----\nMII"}]});
     assert_eq!(pair.gateway.client().post("/v1/responses", &key).await.status, 400);
-    // What a tool gave back, with the sign as many encoders write it.
+    // A tool result with an escaped `@`, as many encoders write it.
     let tool = json!({"model": "openai", "messages": [
         {"role": "user", "content": "who?"},
         {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
         {"role": "tool", "tool_call_id": "c", "content": "{\"mail\":\"a\\u0040b.io\"}"}]});
     assert_eq!(refusal(&pair.gateway.chat(&tool).await).1, "guardrail_blocked");
-    // A file of text where pictures stand, plain and in base64; a number; words over the end of a line.
+    // A text file in a document block, plain and in base64; a number; words across a line break.
     let file = "OWNER=a@b.io\nHOST=inside.test\n".repeat(20);
     for content in [
         json!([{"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": file}}]),
@@ -107,7 +107,7 @@ async fn a_prompt_that_is_blocked_reaches_no_provider_in_any_clients_format() {
     assert!(!pair.gateway.output().contains("a@b"), "the log never has the text");
     assert_eq!(pair.gateway.counter("sluice.guard.blocked").await, 8);
     assert_eq!(pair.gateway.chat(&ask("openai", "say hi")).await.status, 200);
-    // What stands between the events of a stream that passes unchanged is the client's to read, too.
+    // The client can also read comments between the events of an unchanged stream.
     pair.openai.always("comments");
     let stream = with(ask("openai", "say hi"), json!({"stream": true}));
     let free = pair.gateway.chat(&stream).await;
@@ -122,7 +122,7 @@ async fn what_is_masked_reaches_no_target_and_the_client_is_told() {
     let client = pair.gateway.with_key("masks");
     let text = "say write to a@b.io about 4111 1111 1111 1111, ok?";
     let masked = "write to [email] about [credit_card], ok?";
-    // The first target fails: what is sent again is masked too, and translated.
+    // The first target fails. The retry is masked too, and translated.
     pair.openai.script(&["status=503"]);
     let answer = client.post(CHAT, &pair.ask("openai-first", text)).await;
     assert_eq!((answer.status, said(&answer).as_str()), (200, masked));
@@ -142,7 +142,7 @@ async fn what_is_masked_reaches_no_target_and_the_client_is_told() {
     assert_eq!(plain.header("x-sluice-masked"), None);
 }
 
-/// The answers of the first provider, which says what it must not, and of the second, which says numbers.
+/// A request whose first provider responds with forbidden text, and whose second responds with numbers.
 async fn answers(pair: &Pair, streamed: bool) -> Answer {
     pair.anthropic.script(&["tokens=3"]);
     let body = pair.ask("openai-first", "say it is a@b.io, I think");
@@ -202,7 +202,7 @@ async fn a_stream_that_was_looked_at_is_whole_when_it_comes() {
     assert!(lines.iter().all(|line| line["guards"] == json!(["logs: email (answers, log)"])), "{lines:?}");
 }
 
-/// Asks for a number that both simulators give, or refuses it, by a schema.
+/// Asks both simulators for a number that matches a schema with this minimum.
 fn form(pair: &Pair, model: &str, least: u32) -> Value {
     by_schema(
         pair,
@@ -224,7 +224,7 @@ async fn json_that_is_not_what_was_asked_for_is_asked_for_elsewhere_or_again() {
     for model in ["one", "both"] {
         for streamed in [false, true] {
             let body = with(form(&pair, model, 0), json!({"stream": streamed}));
-            // No JSON at first.
+            // The first response is not JSON.
             pair.openai.script(&["tokens=3", "ok"]);
             let answer = pair.gateway.chat(&body).await;
             assert_eq!((answer.status, said(&answer).as_str()), (200, r#"{"n":3}"#), "{}", answer.text());
@@ -246,17 +246,17 @@ async fn json_that_nobody_gives_is_an_error_that_says_where_it_departs() {
         assert!(answer.text().contains("at /n: expected a number that satisfies `minimum`"), "{}", answer.text());
         assert_eq!(answer.header("x-sluice-attempts"), Some(attempts));
     }
-    // Of models that are not checked, all passes.
+    // Models without the check accept every response.
     assert_eq!(pair.gateway.chat(&form(&pair, "openai", 1_000)).await.status, 200);
 }
 
-/// The first lines of private keys, each of which could have its last far behind it, and what a pattern of ours looks ahead from.
-/// Looked at one after the other to the end, either takes minutes.
+/// The first lines of private keys, each with a possible last line far ahead, and the start of one of our lookahead patterns. A naive
+/// search of either takes minutes.
 #[tokio::test]
 async fn a_prompt_that_makes_guardrails_look_far_ahead_holds_nobody_up() {
     let pair = GUARDED.lease().await;
     let client = pair.gateway.with_key("masks");
-    // Looking far ahead for each of many is too much work: such a prompt is blocked.
+    // Many lookaheads exceed the step limit, so such a prompt is blocked.
     for (text, masked) in
         [("-----BEGIN PRIVATE KEY-----\n".repeat(150_000), Some("[private_key]")), ("§".repeat(2_000_000), None)]
     {
@@ -283,7 +283,7 @@ async fn a_prompt_that_makes_guardrails_look_far_ahead_holds_nobody_up() {
 #[tokio::test]
 async fn a_schema_that_would_take_too_long_objects_to_nothing() {
     let pair = GUARDED.lease().await;
-    // A pattern that grows large when it is compiled, which is to be done for each of these schemas.
+    // Each of these schemas has a pattern that grows large when it is compiled.
     let large = vec![json!({"patternProperties": {r"(?:\w{0,50}){0,20}": true}}); 3_000];
     for (schema, guards) in [
         (json!({"allOf": large}), json!([])),

@@ -1,7 +1,7 @@
-//! The filter's calls to Envoy, and its contexts, when something is wrong with them: Envoy refuses a call, core decides too much,
-//! a context does not know its request. Whatever it is, nothing passes that should not, and the process lives on.
+//! The filter's calls to Envoy, and its contexts, under errors: Envoy rejects a call, core returns too many effects, or a context does not
+//! know its request. In every case nothing forbidden is forwarded, and the process survives.
 //!
-//! A module made for these tests does what a header asks for, in one callback of one role (`filter/wasm/src/trap.rs`).
+//! A test module runs the defect that a header requests, in one callback of one role (`filter/wasm/src/trap.rs`).
 
 use std::ops::Deref;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::recovery::trap_module;
 use crate::{CHAT, Pair, ask, refusal, said, with};
 
-/// What the model says: nobody may read it of a request that was ended.
+/// The model's text: it must not reach the client of a failed request.
 const SECRET: &str = "sesame-4711";
 
-/// Where a request is, and an answer before it has left: what goes wrong there is an error that the client reads.
+/// The callbacks before the response leaves: a defect there gives the client an error.
 const BEFORE: [&str; 7] = [
     "gateway.request_headers",
     "gateway.request_end",
@@ -28,7 +28,7 @@ const BEFORE: [&str; 7] = [
     "gateway.response_headers",
 ];
 
-/// Where the request is over.
+/// The callbacks after the request.
 const AFTER: [&str; 3] = ["gateway.log", "gateway.done", "provider.done"];
 
 /// A gateway with that module, for one test.
@@ -46,11 +46,11 @@ impl Deref for Trapped {
 }
 
 async fn pair() -> Trapped {
-    // As all tests here want one at the same time: to wait for another's is cheaper than to start one.
+    // All tests here need such a gateway at once, and waiting for one is cheaper than more processes.
     static TURNS: Semaphore = Semaphore::const_new(2);
     let turn = TURNS.acquire().await.expect("turns for ever");
     let module = trap_module();
-    // What a guardrail has masked is in a body that replaces the client's.
+    // A guardrail masks text in a body that replaces the client's.
     let guards = json!({"mail": {"detect": ["email"], "on": ["prompts"], "action": "mask"}});
     let pair = Pair::with(|builder| {
         let builder = builder.module(&module);
@@ -60,12 +60,12 @@ async fn pair() -> Trapped {
     Trapped { pair, _turn: turn }
 }
 
-/// Asks with a defect. A client of OpenAI's, whose answer is translated: headers and bodies are replaced in both directions.
+/// Sends an OpenAI request with a defect. The response is translated, so headers and bodies are replaced in both directions.
 async fn asked(pair: &Pair, defect: &str, stream: bool) -> Answer {
     asked_for("anthropic", pair, defect, stream).await
 }
 
-/// The same for this model.
+/// Sends a request with a defect to this model.
 async fn asked_for(model: &str, pair: &Pair, defect: &str, stream: bool) -> Answer {
     pair.openai.clear();
     pair.anthropic.clear();
@@ -73,19 +73,19 @@ async fn asked_for(model: &str, pair: &Pair, defect: &str, stream: bool) -> Answ
     let client = pair.gateway.client().header("x-sluice-trap", defect);
     match client.request("POST", CHAT, body.to_string()).await {
         Ok(answer) => answer,
-        // The connection was closed before there was an answer.
+        // The connection was closed before a response.
         Err(_) => Answer { status: 0, headers: Default::default(), body: Default::default(), complete: false },
     }
 }
 
-/// The process lives, and serves who comes next.
+/// Asserts that the process is alive and serves the next request.
 async fn lives(pair: &Pair, context: &str) {
     assert!(pair.gateway.alive(), "{context}: {}", pair.gateway.errors());
     let answer = pair.gateway.chat(&ask("openai", "say hi")).await;
     assert_eq!((answer.status, &*said(&answer)), (200, "hi"), "{context}: {}", answer.text());
 }
 
-/// The log's line of the request with the defect, once there is one more than `before`.
+/// The log line of the request with the defect, after `before` other lines.
 async fn line(pair: &Pair, before: usize) -> Value {
     pair.gateway.log_lines(before + 1).await.swap_remove(before)
 }
@@ -128,7 +128,7 @@ async fn a_stream_that_has_begun_is_cut_by_a_reply_and_ends_no_process() {
     }
 }
 
-/// A stream whose rest comes when its beginning has been read.
+/// A stream that continues after the client has read its beginning.
 async fn asked_in_pieces(pair: &Pair, defect: &str) -> Answer {
     let body = with(ask("anthropic", "say one two three four five six"), json!({"stream": true}));
     let client = pair.gateway.client().header("x-sluice-trap", defect);
@@ -138,7 +138,7 @@ async fn asked_in_pieces(pair: &Pair, defect: &str) -> Answer {
 #[tokio::test]
 async fn what_envoy_refuses_to_change_goes_no_further() {
     let pair = pair().await;
-    // The defect, and whether the provider may have been asked.
+    // The defect, and whether the provider may have received the request.
     for (defect, may_ask) in [
         ("gateway.request_headers=refuse.reading-the-headers", false),
         ("gateway.request_end=refuse.reading-the-body", false),
@@ -153,12 +153,12 @@ async fn what_envoy_refuses_to_change_goes_no_further() {
         ("provider.response_end=refuse.replacing-the-body", true),
     ] {
         for stream in [false, true] {
-            // At its end a stream has nothing left to replace.
+            // A stream has nothing left to replace at its end.
             if defect.contains("response_end") && stream {
                 continue;
             }
             let before = pair.gateway.quiet().await.len();
-            // An attempt tells Envoy which target comes next, where another one does.
+            // An attempt sets a property only if another target follows.
             let sets = defect.starts_with("provider") && defect.ends_with("setting-a-property");
             let model = if sets { "anthropic-first" } else { "anthropic" };
             let answer = asked_for(model, &pair, defect, stream).await;
@@ -166,7 +166,7 @@ async fn what_envoy_refuses_to_change_goes_no_further() {
             assert!(!answer.text().contains(SECRET), "{defect}: {}", answer.text());
             let requests = pair.anthropic.requests();
             assert!(may_ask || requests.is_empty(), "{defect}: {requests:?}");
-            // Of the client's own request a provider has seen nothing.
+            // A provider never sees the client's original request.
             let shown = format!("{requests:?}");
             assert!(!shown.contains(KEY) && !shown.contains("/v1/chat/completions"), "{defect}: {shown}");
             let line = line(&pair, before).await;
@@ -220,9 +220,9 @@ async fn a_context_that_does_not_know_its_request_lets_nothing_pass() {
     }
 }
 
-/// Host calls at the wrong time that Envoy bears, by where they are made. It does not bear these: two replies from one callback of an
-/// answer, a reply or a closed stream when a request is over, an answer told to move on that is not here, and a body of an answer that
-/// passes the buffer's limit. The tests above show that the filter makes none of them.
+/// Host calls at the wrong time that Envoy tolerates, by callback. It does not tolerate these: two replies from one response callback, a
+/// reply or a closed stream after the request, continuing a response that does not exist, and a response body above the buffer limit. The
+/// tests above show that the filter makes none of them.
 const BORNE: [(&[&str], &[&str]); 4] = [
     (
         &["gateway.request_headers", "gateway.request_end", "provider.request_headers", "provider.request_end"],
@@ -279,7 +279,7 @@ async fn envoy_bears_host_calls_at_the_wrong_time() {
     for (places, deeds) in BORNE {
         for (place, deed) in places.iter().flat_map(|place| deeds.iter().map(move |deed| (place, deed))) {
             let context = format!("{place}={deed}");
-            // Some are never answered, as what was told to move on too early: their clients leave.
+            // Some requests never get a response, for example after continuing too early. Their clients disconnect.
             let _ = tokio::time::timeout(Duration::from_millis(500), asked(&pair, &context, false)).await;
             lives(&pair, &context).await;
         }

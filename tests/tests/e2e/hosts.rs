@@ -1,4 +1,4 @@
-//! Hosts of others' models: what is asked of them at which path, and who says so: signatures, keys and tokens.
+//! Hosts of other vendors' models: the path of each request, and its credential, which is a signature, a key or a token.
 
 use serde_json::json;
 use sluice_tests::gateway::{A_KEY, A_SECRET, AN_ID, ANOTHER_SECRET, Builder, Gateway, children};
@@ -7,7 +7,7 @@ use sluice_tests::simulator::Simulator;
 
 use crate::{ask, said, with};
 
-/// Models of Bedrock, each with the text that stands for it in a path.
+/// Models of Bedrock, each with its encoded form in a path.
 const BEDROCK: [(&str, &str); 3] = [
     ("anthropic.claude-sim-v1:0", "anthropic.claude-sim-v1%3A0"),
     (
@@ -17,12 +17,12 @@ const BEDROCK: [(&str, &str); 3] = [
     ("us.anthropic.claude-sim", "us.anthropic.claude-sim"),
 ];
 
-/// A gateway before hosts of all kinds. The models of a host `azure` are `azure-0`, `azure-1` and so on.
+/// A gateway with hosts of all kinds. The models of a host `azure` are `azure-0`, `azure-1` and so on.
 struct Hosts {
     gateway: Gateway,
-    /// Who checks signatures.
+    /// The simulator that checks signatures.
     amazon: Simulator,
-    /// Who checks keys.
+    /// The simulator that checks keys.
     others: Simulator,
 }
 
@@ -67,12 +67,12 @@ impl Fixture for Hosts {
 
 const AZURES_VERSION: &str = "2025-04-01-preview";
 
-/// The path under which a publisher's models stand.
+/// The path of a publisher's models.
 fn vertex(publisher: &str) -> String {
     format!("/v1/projects/p-1/locations/europe-west1/publishers/{publisher}")
 }
 
-/// Asks each of a host's models, in one piece and streamed, and gives back the paths that were asked.
+/// Sends a request to each of a host's models, streamed and not; returns the paths.
 async fn paths(gateway: &Gateway, simulator: &Simulator, host: &str, models: usize) -> Vec<String> {
     for model in 0..models {
         for stream in [false, true] {
@@ -100,7 +100,7 @@ async fn bedrock_is_asked_with_signatures_whatever_its_models_are_called() {
         for request in simulator.requests() {
             assert!(request.header("authorization").is_some_and(|value| value.starts_with("AWS4-HMAC-SHA256 ")));
         }
-        // An error of Bedrock's is known by its header, signed or not.
+        // Bedrock identifies an error by a header, signed or not.
         simulator.always("status=429");
         assert_eq!(gateway.chat(&ask(&format!("{host}-0"), "hi")).await.status, 429);
     }

@@ -1,4 +1,4 @@
-//! Virtual keys: whom they admit, and what the log tells of those they do not, which clients are not told.
+//! Virtual keys: admission, and the reasons for rejections, which only the log has.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use sluice_tests::until;
 use crate::crash::found_again;
 use crate::{CHAT, Single, ask, refusal};
 
-/// Written as keys are, checksums included: others are not looked for in Redis.
+/// Well-formed keys with valid checksums: the gateway looks up no others in Redis.
 const FIRST: &str = "sk-sluice-EndToEndTestsFirstKey0000000qB1EH";
 const SECOND: &str = "sk-sluice-EndToEndTestsSecondKey0000022Afvh";
 const PAST: &str = "2020-01-01T00:00:00Z";
@@ -23,7 +23,7 @@ fn models(builder: Builder) -> Builder {
     models.iter().fold(builder, |builder, model| builder.model(model, &[("openai", "gpt-sim")]))
 }
 
-/// With the keys of all tests that need no Redis.
+/// A gateway with the keys of all tests that need no Redis.
 static KEYED: Shared<Single> = Shared::new(1, || {
     let keys = [
         Key::new("test", KEY),
@@ -76,7 +76,7 @@ async fn a_rotated_key_has_two_secrets_until_its_date() {
         assert_eq!(gateway.with_key(secret).post(CHAT, &ask("gpt-4", "hi")).await.status, 200, "{secret}");
     }
     assert!(gateway.log_lines(2).await.iter().all(|line| line["key"] == "twice"));
-    // They are one key, with one count.
+    // Both secrets are one key, with one count.
     let third = gateway.with_key("sk-older").post(CHAT, &ask("gpt-4", "hi")).await;
     assert_eq!(refusal(&third), (429, "rate_limit_exceeded".to_owned()));
 }
@@ -105,7 +105,7 @@ async fn a_key_admits_from_its_addresses_to_its_paths_and_for_its_models() {
     };
     assert_eq!(names(list("sk-some").await), ["gpt-4", "gpt-5"]);
     assert_eq!(names(list("sk-here").await), ["gpt-4", "gpt-5", "other"]);
-    // A header that a client sends tells nobody where it is.
+    // A client cannot forge its address with a header.
     let forged = gateway.with_key("sk-there").header("x-forwarded-for", "10.0.0.1");
     assert_eq!(forged.post(CHAT, &ask("gpt-4", "hi")).await.status, 401);
 }
@@ -137,7 +137,7 @@ async fn keys_in_redis_come_change_and_go_without_a_restart() {
     write(redis, &key);
     becomes(FIRST, 200).await;
     assert_eq!(gateway.with_key(FIRST).post(CHAT, &ask("gpt-5", "hi")).await.status, 403);
-    // What the check of the gateway file would have found for a key that stands there.
+    // The same error that the file check reports for a key in the file.
     let unpriced = gateway.with_key(FIRST).post(CHAT, &ask("unpriced", "hi")).await;
     assert_eq!(refusal(&unpriced), (403, "model_not_priced".to_owned()));
     write(redis, &key.set("revoked", json!(true)));
@@ -159,7 +159,7 @@ async fn without_redis_keys_that_were_seen_go_on() {
     let chat = async |secret: &str| gateway.with_key(secret).post(CHAT, &ask("gpt-4", "hi")).await;
     assert_eq!(chat(FIRST).await.status, 200);
     redis.kill();
-    // Until later than a record is good while Redis answers.
+    // Waits beyond the lifetime of a cached record while Redis responds.
     let killed = Instant::now();
     let mut late = false;
     while !late {

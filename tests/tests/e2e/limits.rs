@@ -1,4 +1,4 @@
-//! Limits in a real Envoy with two workers: what passes, what is refused and how, and what is given back.
+//! Limits in a real Envoy with two workers: admission, errors, and refunds.
 
 use serde_json::{Value, json};
 use sluice_tests::client::{Answer, Client};
@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::{CHAT, Pair, Single, ask, refusal, with};
 
-/// The keys of these tests, each of which is one test's own: the id, which is the secret too, what is limited, and to how much.
+/// The keys of these tests, one per test: the id, which is also the secret, the limit, and its value.
 const KEYS: [(&str, &str, u64); 9] = [
     ("three", "requests_per_minute", 3),
     ("tokens", "tokens_per_minute", 100),
@@ -36,7 +36,7 @@ static LIMITED: Shared<Single> = Shared::new(1, || {
     }))
 });
 
-/// About 20 tokens of prompt and 60 of answer by estimate; 2 and 1 in truth.
+/// An estimate of about 20 prompt and 60 response tokens; the actual usage is 2 and 1.
 fn body() -> Value {
     with(ask("chat", "say hi"), json!({"max_tokens": 60}))
 }
@@ -50,7 +50,7 @@ fn exceeded(answer: &Answer) {
     assert_eq!(refusal(answer), (429, "rate_limit_exceeded".to_owned()));
 }
 
-/// A request that waits at the provider, and will say when it is answered.
+/// A request in flight at the provider, which reports the start of its response.
 async fn held(client: Client, provider: &Simulator, body: Value, begun: oneshot::Sender<()>) -> JoinHandle<Answer> {
     provider.hold();
     let waiting = tokio::spawn(async move { client.post_begun(CHAT, &body, || _ = begun.send(())).await });
@@ -74,7 +74,7 @@ async fn so_many_requests_pass_in_a_minute_and_answers_count_them() {
     let refused = client.post(CHAT, &body()).await;
     exceeded(&refused);
     assert_eq!(number(&refused, "x-ratelimit-remaining-requests"), 0);
-    // One more in every third of a minute.
+    // Every third of a minute makes room for one more request.
     assert!((1..=20).contains(&number(&refused, "retry-after")), "{:?}", refused.headers);
     assert!(number(&refused, "retry-after-ms").div_ceil(1000) == number(&refused, "retry-after"));
     assert_eq!(refused.header("x-should-retry"), None);
@@ -110,7 +110,7 @@ async fn tokens_are_reserved_by_estimate_and_given_back_when_they_are_counted() 
         } else {
             assert_eq!(first.header("x-ratelimit-limit-tokens"), None);
         }
-        // Once both are over, a few tokens are used, and the same request fits.
+        // After both requests, a few tokens are used, and the same request fits.
         gateway.log_lines(round * 3 + 2).await;
         assert_eq!(client.post(CHAT, &body()).await.status, 200, "{limit}");
         gateway.log_lines(round * 3 + 3).await;
@@ -122,7 +122,7 @@ async fn what_was_used_counts_and_not_what_was_estimated() {
     within_a_day().await;
     let limited = LIMITED.lease().await;
     let client = limited.gateway.with_key("used");
-    // 2 and 90 in truth.
+    // The actual usage is 2 and 90.
     limited.provider.always("tokens=90");
     assert_eq!(client.post(CHAT, &with(ask("chat", "say hi"), json!({"max_tokens": 75}))).await.status, 200);
     limited.gateway.log_lines(1).await;
@@ -157,7 +157,7 @@ async fn a_place_among_concurrent_requests_is_free_again_however_a_request_ends(
         ("broken", "pause-after=4+error-after=4"),
     ] {
         provider.clear();
-        // What lost its connection is asked for once more, and of a model's only target once more again.
+        // The gateway retries a lost connection once, and a model's only target once more.
         let script = [faults; 3];
         provider.script(if end == "reset" { &script } else { &script[..1] });
         let (begun, begins) = oneshot::channel();
@@ -244,7 +244,7 @@ async fn a_provider_that_is_full_gives_way_to_the_next_and_a_fallback_asks_it_to
     let pair = Pair::with(|builder| builder.with(json!({"providers": {"anthropic": one}}))).await;
     pair.openai.always("status=503");
     assert_eq!(served(&pair, "openai-first").await, (200, Some("anthropic".to_owned())));
-    // Now the second is full: its provider is not asked, and the client hears of the first.
+    // Now the second target is full: its provider gets no request, and the client gets the first one's error.
     assert_eq!(served(&pair, "openai-first").await.0, 503);
     assert_eq!((pair.openai.count(), pair.anthropic.count()), (2, 1));
 }

@@ -1,4 +1,4 @@
-//! Providers that do not end a stream whose answer is complete: the request is over when its client has the terminator.
+//! Providers that leave a complete stream open: the request ends when the client has the terminator.
 
 use serde_json::json;
 use sluice_tests::gateway::{Gateway, KEY, Key, Kind};
@@ -6,7 +6,7 @@ use sluice_tests::simulator::{Outcome, Simulator};
 
 use crate::{CHAT, ask, said, with};
 
-/// Behind all events of the stream.
+/// Pauses after all events of the stream.
 const STAYS_OPEN: &str = "stall-after=999";
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn a_request_is_settled_when_its_client_has_the_end_and_its_place_is_free(
         while !read.ends_with(b"data: [DONE]\n\n") {
             read.extend(open.next().await.expect("more").expect("no end before the terminator"));
         }
-        // Its stream is open at the client and at the provider.
+        // The stream is open at the client and at the provider.
         let next = gateway.chat(&ask(model, "say next")).await;
         assert_eq!((next.status, &*said(&next)), (200, "next"), "{model}: {}", next.text());
         drop(open);

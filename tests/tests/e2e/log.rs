@@ -1,4 +1,4 @@
-//! The access log: a line for each request, with what an operator asks afterwards, and nothing that is nobody's business.
+//! The access log: a line for each request with the facts that an operator needs, and without private data.
 
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
@@ -52,10 +52,10 @@ const FIELDS: [&str; 42] = [
     "user_agent",
 ];
 
-/// A prompt that no log may repeat, nor any part of it.
+/// A prompt that no log may contain, in whole or in part.
 const SECRET: &str = "say the launch code is swordfish-4711";
 
-/// The line of the latest request; there were `count` so far.
+/// The line of the latest request, after `count` requests.
 async fn line(pair: &Pair, count: usize) -> Value {
     let line = pair.gateway.log_lines(count).await.pop().expect("a line");
     let names: Vec<&str> = line.as_object().expect("an object").keys().map(String::as_str).collect();
@@ -66,8 +66,7 @@ async fn line(pair: &Pair, count: usize) -> Value {
     line
 }
 
-/// What the log says was tried: who was asked for what, and the reason of those that failed. How long each took is looked
-/// at, and left out.
+/// The attempts in the log: the target of each, and the reason if it failed. Checks the durations, and omits them.
 fn tried(line: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let attempt = |one: &Value| {
@@ -78,7 +77,7 @@ fn tried(line: &Value) -> Vec<(String, String)> {
     line["tried"].as_array().expect("a list").iter().map(attempt).collect()
 }
 
-/// The same, as a test expects it.
+/// The attempts that a test expects.
 fn attempts(expected: &[(&str, &str)]) -> Vec<(String, String)> {
     expected.iter().map(|(target, failure)| ((*target).to_owned(), (*failure).to_owned())).collect()
 }
@@ -90,7 +89,7 @@ fn check(line: &Value, expected: &Value) {
     }
 }
 
-/// The fields that a request of the test's own key has in any case.
+/// The fields of every request with the test's own key.
 fn ours(more: Value) -> Value {
     with(json!({"key": "test", "team": "test", "flags": "-", "attempts": 1, "error": null}), more)
 }
@@ -153,7 +152,7 @@ async fn failed_attempts_are_logged_with_their_reasons() {
         pair.openai.clear();
         pair.anthropic.clear();
         pair.openai.always(fault);
-        // A lost connection is made anew.
+        // The gateway retries a lost connection.
         let times = if fault == "reset" { 2 } else { 1 };
         let answer = pair.gateway.chat(&pair.ask("openai-first", SECRET)).await;
         let fallback = line(&pair, index * 2 + 1).await;
@@ -203,7 +202,7 @@ async fn refusals_are_logged_with_what_is_known_by_then() {
     let refusals = [
         (anonymous.clone(), pair.ask("openai", "hi"), 401, "invalid_api_key", None, None),
         (anonymous.clone().bearer("sk-wrong"), pair.ask("openai", "hi"), 401, "unknown_api_key", None, None),
-        // The client is not told that this key was once good; the operator is, and whose it was.
+        // The client does not learn that the key has expired. The operator learns that, and the key's id.
         (anonymous.clone().bearer("sk-old"), pair.ask("openai", "hi"), 401, "expired_api_key", Some("old"), None),
         (anonymous.bearer("sk-sluice-mistyped"), pair.ask("openai", "hi"), 401, "malformed_api_key", None, None),
         (client.clone(), pair.ask("nothing", "hi"), 404, "model_not_found", Some("test"), None),
@@ -222,7 +221,7 @@ async fn refusals_are_logged_with_what_is_known_by_then() {
     }
     pair.gateway.client().request("GET", "/nowhere", "").await.expect("an answer");
     let line = line(&pair, 10).await;
-    // Whose it was is known all the same.
+    // The line has the key nevertheless.
     check(&line, &with(nothing, json!({"status": 404, "error": "unknown_url", "key": "test", "path": "/nowhere"})));
 }
 
@@ -252,7 +251,7 @@ async fn a_line_answers_why_a_request_failed() {
         assert!(line["instance"].as_str().is_some_and(|name| !name.is_empty()), "{line}");
         assert!(!line.to_string().contains("sk-query"), "{line}");
     }
-    // What a provider says is told, and not what it repeats of the prompt.
+    // The log contains the provider's message without the parts of the prompt that it repeats.
     pair.openai.script(&["status=400"]);
     let refused = client.post(CHAT, &pair.ask("openai", SECRET)).await;
     assert_eq!(refused.status, 400);
@@ -261,7 +260,7 @@ async fn a_line_answers_why_a_request_failed() {
     let said = &line["tried"][0]["error"];
     assert!(said["type"].is_string() && said["message"].is_string(), "{line}");
     assert_eq!(said["message"], line["message"]);
-    // Whoever repeats it: the provider, or the gateway.
+    // The provider or the gateway may repeat the prompt.
     let launch = "the launch code is swordfish, and nobody else is to know of it";
     let wrong = [
         json!({"model": pair.name("openai"), "messages": [{"role": launch, "content": "hi"}]}),
@@ -336,7 +335,7 @@ async fn streams_that_did_not_end_well_are_logged_as_such() {
         check(&line, &with(ours(begun.clone()), json!({"error": error})));
         assert_eq!(tried(&line), attempts(&[(&target, reason)]));
     }
-    // Of this one the filter is told by Envoy's flags.
+    // Envoy's flags report this failure to the filter.
     pair.openai.clear();
     pair.openai.always("pause-after=5+reset-after=5");
     pair.gateway.chat_past_a_pause(&body, &pair.openai).await;

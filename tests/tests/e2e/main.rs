@@ -1,9 +1,8 @@
-//! The gateway as its clients and its providers see it: the command, a real Envoy, and simulated providers.
+//! The gateway as clients and providers see it: the command, a real Envoy, and simulated providers.
 //!
-//! A test knows its gateway from outside only. To start one costs seconds of a processor, since Envoy compiles the whole
-//! module: tests that differ in no more than models and keys take turns at one that they share, each with targets of its
-//! own, as what is learned of a target stays. Others have a gateway for themselves. Nothing sleeps: what takes time is
-//! waited for, and no wait is without a bound.
+//! A test sees its gateway only from outside. Starting one takes seconds of CPU time, since Envoy compiles the whole module. So tests that
+//! differ only in models and keys take turns on a shared gateway. Each has its own targets, since target health persists. Other tests have
+//! their own gateway. Tests never sleep: they wait for conditions, and every wait has a timeout.
 
 mod abandoned;
 mod abuse;
@@ -72,15 +71,15 @@ use sluice_tests::client::Answer;
 
 const CHAT: &str = "/v1/chat/completions";
 
-/// A short time for all of a request. The same for all tests that need one: Envoy is started with it.
+/// A short total timeout. All tests that need one use the same, since Envoy starts with it.
 const SHORT: &str = "4500ms";
 
-/// The provider that is not this one.
+/// The provider other than this one.
 fn other(provider: &str) -> &'static str {
     if provider == "openai" { "anthropic" } else { "openai" }
 }
 
-/// What a provider calls its model.
+/// A provider's name for its model.
 fn model_of(provider: &str) -> &'static str {
     if provider == "openai" { "gpt-sim" } else { "claude-sim" }
 }
@@ -90,7 +89,7 @@ fn ask(model: &str, text: &str) -> Value {
     json!({"model": model, "messages": [{"role": "user", "content": text}]})
 }
 
-/// The same with other fields.
+/// Adds fields to a body.
 fn with(mut body: Value, more: Value) -> Value {
     for (name, value) in more.as_object().into_iter().flatten() {
         body[name] = value.clone();
@@ -98,7 +97,7 @@ fn with(mut body: Value, more: Value) -> Value {
     body
 }
 
-/// What the model said, in one piece or streamed.
+/// The model's text, streamed or not.
 fn said(answer: &Answer) -> String {
     match answer.json()["choices"][0]["message"]["content"].as_str() {
         Some(text) => text.to_owned(),
@@ -106,7 +105,7 @@ fn said(answer: &Answer) -> String {
     }
 }
 
-/// The status and the code of an error, which is JSON in OpenAI's shape and exactly as long as it says.
+/// The status and code of an error: JSON in OpenAI's format, of exactly the stated length.
 #[track_caller]
 fn refusal(answer: &Answer) -> (u16, String) {
     let context = format!("{} {:?} {}", answer.status, answer.headers, answer.text());
@@ -124,7 +123,7 @@ fn refusal(answer: &Answer) -> (u16, String) {
     (answer.status, body["error"]["code"].as_str().unwrap_or_default().to_owned())
 }
 
-/// Runs all side by side on this task.
+/// Runs all futures concurrently on this task.
 async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let mut running: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
     poll_fn(move |cx| {

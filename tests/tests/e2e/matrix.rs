@@ -1,5 +1,5 @@
-//! Every format of clients against every kind of provider: chat, streams, tools, images, structured output, thinking, errors
-//! and usage. A cell is what the page says it is, and never a loss without a word.
+//! Every client format with every kind of provider: chat, streams, tools, images, structured output, thinking, errors and usage. Each cell
+//! is as on the page, and never a silent loss.
 
 mod cells;
 mod chat;
@@ -27,7 +27,7 @@ use crate::together;
 
 const CLIENTS: [&dyn Format; 4] = [&chat::Chat, &responses::Responses, &messages::Messages, &completions::Completions];
 
-/// What cells are by client, provider and feature, or what is wrong with them.
+/// The outcomes by client, provider and feature, or error messages.
 type Cells = BTreeMap<(usize, usize, Feature), Result<Outcome, String>>;
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn each_format_of_clients_with_each_kind_of_provider() {
     page::holds(&page::render(&tables, &embedded, &embeddings::COLUMNS));
 }
 
-/// All cells but those of embeddings; clients and providers side by side, features one after the other.
+/// All cells except embeddings: clients and providers concurrently, features in order.
 async fn chats(providers: &[Provider], gateway: &Gateway, simulator: &Simulator) -> Cells {
     let ledger = Ledger::default();
     let place = |tag: &str| -> Option<(usize, usize)> {

@@ -1,4 +1,4 @@
-//! What tests of budgets share: prices, and sums of money as the gateway and Redis tell them.
+//! Helpers for tests of budgets: prices, and sums of money from the gateway and Redis.
 
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
@@ -9,7 +9,7 @@ pub use sluice_tests::redis::orders::{all_settled, open_orders};
 
 use crate::{ask, model_of, numbered, with};
 
-/// What the models of a pair cost in so many turns.
+/// Sets the prices of a pair's models in all turns.
 pub fn priced(builder: Builder, turns: usize, openai: Price, anthropic: Price) -> Builder {
     (0..turns).fold(builder, |builder, turn| {
         let target = |provider| format!("{provider}/{}", numbered(model_of(provider), turn));
@@ -18,12 +18,12 @@ pub fn priced(builder: Builder, turns: usize, openai: Price, anthropic: Price) -
     })
 }
 
-/// Micro-dollars as the gateway file has them.
+/// Micro-dollars in the gateway file's format.
 pub fn dollars(micro: u64) -> f64 {
     micro as f64 / 1e6
 }
 
-/// What the refusal of a budget says behind a word: `Limit`, `Used`, `may cost`.
+/// The amount after a word in a budget's error: `Limit`, `Used`, `may cost`.
 pub fn said(refusal: &Answer, word: &str) -> u64 {
     let body = refusal.json();
     let message = body["error"]["message"].as_str().unwrap_or_default();
@@ -32,24 +32,24 @@ pub fn said(refusal: &Answer, word: &str) -> u64 {
     micro(rest.split([',', ' ']).next().unwrap_or_default().trim_end_matches('.'))
 }
 
-/// What is reserved for a request: a gateway like this one, with a budget that covers nothing, tells it.
+/// The reservation of a request: a gateway like this one with a zero budget states it in the error.
 pub async fn reserved_for(gateway: Builder, body: &Value) -> u64 {
     let gateway = gateway.with(json!({"teams": {"test": {"budget": {"total": 0.000_001}}}})).start().await;
     said(&gateway.chat(body).await, "may cost")
 }
 
-/// What a key's budget has counted, told by the refusal of a request that is dearer than the whole budget.
+/// The amount counted on a key's budget, from the error of a request that costs more than the whole budget.
 pub async fn spent(gateway: &Gateway, secret: &str, model: &str) -> u64 {
     let dear = with(ask(model, "hi"), json!({"max_tokens": 4096}));
     said(&gateway.with_key(secret).post(crate::CHAT, &dear).await, "Used")
 }
 
-/// What requests of a key cost, as the log has it.
+/// The cost of a key's requests in the log.
 pub fn logged(lines: &[Value], key: &str) -> u64 {
     lines.iter().filter(|line| line["key"] == key).filter_map(|line| line["cost_usd"].as_str()).map(micro).sum()
 }
 
-/// What Redis has counted on a total budget: of `key=alice`, `team=research`.
+/// Redis's count on a total budget, by `key=alice` or `team=research`.
 pub fn in_redis(redis: &Redis, whose: &str) -> u64 {
     let names = redis.command(&["KEYS", &redis.name(&format!("m:{whose}[,/]*usd/total"))]);
     let Some(name) = names[0].as_str() else { return 0 };

@@ -1,4 +1,4 @@
-//! Patterns and aliases: whatever name a client asks by, the entry that serves is one counter, one line's model, one label.
+//! Patterns and aliases: for every name that a client uses, the entry has one counter, one log name and one label.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ async fn names_that_nobody_wrote_down_are_served_counted_and_logged_by_their_pat
     assert_eq!(asked, ["gpt-sim", "gpt-new-2027", "gpt-sim"]);
     assert_eq!(refusal(&client.post(CHAT, &ask("gpt-other", "say hi")).await), (429, "rate_limit_exceeded".to_owned()));
     for unknown in ["gpt-*", "gpt-a/../x", "o3"] {
-        // The first is the pattern itself, the second is no name, and the third fits nothing.
+        // The first is the pattern itself, the second is not a valid name, and the third matches no pattern.
         let answer = client.post(CHAT, &ask(unknown, "say hi")).await;
         assert_eq!(refusal(&answer), (404, "model_not_found".to_owned()), "{unknown}");
     }

@@ -1,4 +1,4 @@
-//! What Envoy's own log tells of requests at the level `debug`, and what it must not tell.
+//! The debug messages about requests in Envoy's log, and the secrets that they must not contain.
 
 use serde_json::json;
 use sluice_tests::gateway::build::Build;
@@ -20,7 +20,7 @@ async fn gateway(simulator: &Simulator, arguments: &[&str]) -> Gateway {
     arguments.iter().fold(builder, |builder, argument| builder.argument(argument)).start().await
 }
 
-/// Makes calls of which there is something to tell; the secret of one is nobody's.
+/// Makes calls that cause messages; one of them has an unknown secret.
 async fn call(gateway: &Gateway, simulator: &Simulator) {
     simulator.script(&["status=503", "ok"]);
     let answer = gateway.chat(&ask("chat", PROMPT)).await;
@@ -57,13 +57,13 @@ async fn the_level_is_followed_while_envoy_runs() {
     call(&gateway, &simulator).await;
     let component = if Build::under_test() == Build::Native { "dynamic_modules" } else { "wasm" };
     gateway.tell_envoy(&format!("/logging?{component}=debug")).await;
-    // Each worker asks for the level now and then.
+    // Each worker checks the log level now and then.
     eventually("a decision to be told", async || {
         call(&gateway, &simulator).await;
         gateway.errors().contains("attempt 2 asks second/claude-sim")
     })
     .await;
-    // The lines of the access log come later than the answers.
+    // The lines of the access log appear after the responses.
     let served = gateway.quiet().await.into_iter().filter(|line| line["status"] == 200).count();
     let told = gateway.errors().matches("attempt 1 asks").count();
     assert!(told < served, "the first calls were told too: {told} of {served}");

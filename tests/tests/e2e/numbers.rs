@@ -1,5 +1,5 @@
-//! Numbers beyond what a provider takes: moved, left out or refused before they leave. The simulator refuses what the services
-//! refuse.
+//! Numbers beyond a provider's bounds: clamped, dropped or rejected before the request leaves. The simulator rejects the same numbers as
+//! the services.
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::{Builder, Gateway};
@@ -7,7 +7,7 @@ use sluice_tests::simulator::Simulator;
 
 use crate::{ask, with};
 
-/// A gateway before a simulator that plays these kinds; each has a model of its own name.
+/// A gateway with a simulator for these kinds; each has a model of its name.
 async fn kinds() -> (Gateway, Simulator) {
     let simulator = Simulator::start().await;
     let mut file = json!({"providers": {}, "models": {}});

@@ -1,5 +1,5 @@
-//! A gateway before a provider of OpenAI's kind and one of Anthropic's, which most tests share: each has models of its own
-//! there, so that none is met with what another one's targets did.
+//! A gateway with an OpenAI and an Anthropic provider, which most tests share. Each test has its own models there, so no test's failures
+//! affect another's targets.
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::{Builder, Gateway, Kind};
@@ -8,13 +8,13 @@ use sluice_tests::simulator::Simulator;
 
 use crate::{ask, model_of};
 
-/// So many tests a shared pair serves.
+/// The number of tests that a shared pair serves.
 pub const TURNS: usize = 100;
 
-/// With settings as they are by default.
+/// A pair with default settings.
 static PAIR: Shared<Pair> = Shared::new(2, || Box::pin(Pair::of(TURNS, |builder| builder)));
 
-/// With little patience, and circuits that stay closed.
+/// A pair with short timeouts, and circuits that stay closed.
 static IMPATIENT: Shared<Pair> = Shared::new(1, || {
     Box::pin(Pair::of(TURNS, |builder| {
         let builder = builder.timeout("answer", "3s").timeout("first_token", "3s").timeout("idle", "3s");
@@ -22,35 +22,35 @@ static IMPATIENT: Shared<Pair> = Shared::new(1, || {
     }))
 });
 
-/// A gateway before a provider of each kind, and what its models are called.
+/// A gateway with a provider of each kind, and the names of its models.
 ///
-/// `openai` and `anthropic` have one target; `openai-first` and `anthropic-first` fall back to the other. These names, and
-/// those that the providers know, are [`numbered`] for those who share it.
+/// `openai` and `anthropic` have one target; `openai-first` and `anthropic-first` fall back to the other. Tests that share a pair use these
+/// names and the providers' model names as [`numbered`] ones.
 pub struct Pair {
     pub gateway: Gateway,
     pub openai: Simulator,
     pub anthropic: Simulator,
-    /// How many had it before.
+    /// The number of tests that used it before.
     turn: usize,
 }
 
 impl Pair {
-    /// One that is shared.
+    /// A shared pair.
     pub async fn lease() -> Lease<Self> {
         PAIR.lease().await
     }
 
-    /// One of little patience, whose circuits stay closed.
+    /// A shared pair with short timeouts and circuits that stay closed.
     pub async fn impatient() -> Lease<Self> {
         IMPATIENT.lease().await
     }
 
-    /// One with settings, for this test alone.
+    /// A pair with settings for this test alone.
     pub async fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
         Self::of(1, settings).await
     }
 
-    /// For so many turns. Models that the settings add have the same names in each, and are for one test alone.
+    /// A pair for this many turns. Models of the settings have the same name in each turn, and are for one test only.
     pub async fn of(turns: usize, settings: impl FnOnce(Builder) -> Builder) -> Self {
         let (openai, anthropic) = (Simulator::start().await, Simulator::start().await);
         let builder = Gateway::builder().provider("openai", Kind::OpenAi, &openai).provider(
@@ -68,22 +68,22 @@ impl Pair {
         Self { gateway: settings(builder).start().await, openai, anthropic, turn: 0 }
     }
 
-    /// The simulator that stands for a provider.
+    /// The simulator of a provider.
     pub fn simulator(&self, provider: &str) -> &Simulator {
         if provider == "openai" { &self.openai } else { &self.anthropic }
     }
 
-    /// What one of its models is called in this turn.
+    /// The name of a model in this turn.
     pub fn name(&self, model: &str) -> String {
         numbered(model, self.turn)
     }
 
-    /// What a provider calls its model in this turn.
+    /// A provider's name for its model in this turn.
     pub fn model_of(&self, provider: &str) -> String {
         numbered(model_of(provider), self.turn)
     }
 
-    /// The only target of one of its providers, as the log and headers name it.
+    /// The only target of a provider, as in the log and headers.
     pub fn target(&self, provider: &str) -> String {
         format!("{provider}/{}", self.model_of(provider))
     }
@@ -102,7 +102,7 @@ impl Fixture for Pair {
     }
 }
 
-/// What a name is in a turn: in the first one itself.
+/// A name in a turn: the plain name in the first.
 pub fn numbered(name: &str, turn: usize) -> String {
     if turn == 0 { name.to_owned() } else { format!("{name}-turn{turn}") }
 }
@@ -119,7 +119,7 @@ async fn who_comes_next_sees_nothing_of_who_was_there() {
     let next = Pair::lease().await;
     assert_eq!((next.gateway.output(), next.gateway.statistic(ALL).await), (String::new(), 0));
     assert!(next.openai.requests().is_empty() && next.anthropic.requests().is_empty());
-    // What was learned of the first one's target is not known of this one's.
+    // The first pair's target health does not affect this pair's targets.
     let answer = next.gateway.chat(&next.ask("openai-first", "say hi")).await;
     assert_eq!((answer.header("x-sluice-provider"), answer.header("x-sluice-attempts")), (Some("openai"), Some("1")));
     assert_eq!((next.gateway.quiet().await.len(), next.gateway.statistic(ALL).await), (1, 1));

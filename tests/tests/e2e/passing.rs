@@ -1,6 +1,5 @@
-//! Where client and provider speak the same format nothing changes but the model's name: bodies as the provider gets them,
-//! answers as the client gets them, streams too. Beside the simulator behind the gateway stands its twin, which is asked
-//! directly: what the two answer is the same, for they count alike.
+//! If client and provider use the same format, only the model's name changes: in request bodies, responses and streams. A twin of the
+//! simulator gets the same requests directly. Both count alike, so their responses are equal.
 
 use serde_json::{Value, json};
 use sluice_tests::client::{Answer, Client};
@@ -10,7 +9,7 @@ use sluice_tests::simulator::Simulator;
 
 const BOUNDARY: &str = "x-boundary-of-the-test";
 
-/// What the client calls the model, and what the provider does.
+/// The client's and the provider's name for the model.
 const OURS: &str = "an-alias";
 const THEIRS: &str = "sim-of-theirs";
 
@@ -48,7 +47,7 @@ impl Twins {
         Self { gateway: builder.start().await, behind, beside }
     }
 
-    /// Asks both the same, each by its own name of the model, and checks that neither way anything else changed.
+    /// Sends a request to both, each with its own model name, and checks that nothing else changed in either direction.
     async fn ask(&self, method: &str, path: &str, media_type: &str, body: &[u8]) -> Answer {
         self.named(OURS, method, path, media_type, body).await
     }
@@ -83,7 +82,7 @@ impl Twins {
     }
 }
 
-/// The body with the model's name where its mark is.
+/// Replaces the placeholder in a body by the model's name.
 fn named(body: &[u8], name: &str) -> Vec<u8> {
     const MARK: &[u8] = b"<MODEL>";
     match body.windows(MARK.len()).position(|window| window == MARK) {
@@ -105,7 +104,7 @@ fn form(fields: &[(&str, &str)], file: &str, bytes: &[u8]) -> Vec<u8> {
     [body, head.into_bytes(), bytes.to_vec(), format!("\r\n--{BOUNDARY}--\r\n").into_bytes()].concat()
 }
 
-/// Odd on purpose: order, whitespace, escapes, numbers, and fields that nobody knows where the provider lets them be.
+/// Odd order, whitespace, escapes and numbers, and unknown fields where the provider accepts them.
 const ODD: [(&str, &str); 5] = [
     (
         "/v1/chat/completions",
@@ -167,7 +166,7 @@ async fn what_is_no_conversation_passes_too() {
             "",
             b"{\"query\":\"black cat\",\"documents\":[\"a dog\",{\"text\":\"a cat\"}],\"top_n\":1,\"model\":\"<MODEL>\"}".to_vec(),
         ),
-        // With a large file, in which a boundary almost stands.
+        // With a large file that contains a near miss of the boundary.
         ("/v1/audio/transcriptions", &multipart, form(&[("model", "<MODEL>")], "file", &b"\r\n--x-boundary-of-the-tes".repeat(60_000))),
         ("/v1/images/edits", &multipart, form(&[("model", "<MODEL>"), ("prompt", "<MODEL>")], "image", b"12345678")),
     ];
@@ -183,7 +182,7 @@ async fn what_is_no_conversation_passes_too() {
                 "{path}: {line}"
             );
         }
-        // Sound, verdicts and ranks are no tokens that a model wrote: what nobody counted is nothing.
+        // Audio, verdicts and rankings are not output tokens. Without the provider's count they are zero.
         assert!(line["estimated"] == false || line["output_tokens"] == 0, "{path}: {used:?}: {line}");
     }
 }
@@ -213,7 +212,7 @@ async fn what_a_provider_keeps_passes_for_keys_that_name_it() {
     let answer = twins.ask("POST", "/v1/responses", "", stored.as_bytes()).await.json();
     let kept = format!("/v1/responses/{}", text(&answer["id"]));
     assert_eq!(twins.ask("GET", &kept, "", b"").await.json()["id"], answer["id"]);
-    // Who names no endpoints has none of this, nor learns whether it is there.
+    // A key without `endpoints` may use none of these, and cannot find out whether they exist.
     let asks = twins.gateway.with_key("sk-asks");
     let before = twins.behind.count();
     for (method, path) in
@@ -223,7 +222,7 @@ async fn what_a_provider_keeps_passes_for_keys_that_name_it() {
         assert_eq!(answer.status, 403, "{method} {path}: {}", answer.text());
     }
     assert_eq!(twins.behind.count(), before);
-    // Nor by naming it in a body: only who may have it at its own path goes on with it.
+    // A body reference needs the same permission as the object's own path.
     let goes_on =
         |name: &str| json!({"model": name, "input": "say more", "previous_response_id": answer["id"]}).to_string();
     let reads = json!([{"role": "user", "content": [{"type": "input_file", "file_id": file["id"]}]}]);

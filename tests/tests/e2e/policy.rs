@@ -1,4 +1,4 @@
-//! What keys, teams and models forbid: refused by name, and no provider hears of it.
+//! Features that keys, teams and models forbid: rejected by name, and not sent to a provider.
 
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
@@ -39,7 +39,7 @@ async fn what_is_forbidden_to_a_key_a_team_or_a_model_is_refused_by_name() {
     let answer = narrow.request("POST", CHAT, escaped).await.expect("an answer");
     assert_eq!(told(&answer).2, "service_tier");
     assert_eq!(single.provider.count(), 0);
-    // Nothing is forbidden that nobody has named.
+    // Only named features are forbidden.
     let more = json!({"service_tier": "default", "n": 2, "logprobs": true});
     assert_eq!(free.post(CHAT, &with(ask("gpt", "hi"), more)).await.status, 200);
     assert_eq!(narrow.post(CHAT, &ask("gpt", "hi")).await.status, 200);
@@ -56,7 +56,7 @@ async fn a_dearer_class_of_service_is_reserved_and_charged_as_it_was_given() {
     })
     .await;
     let client = single.gateway.client();
-    // A thousand tokens of an answer: $0.01, or $0.03.
+    // A response of a thousand tokens: $0.01, or $0.03.
     let body = |tier: &str| with(ask("gpt", "hi"), json!({"max_tokens": 1000, "service_tier": tier}));
     for tier in ["priority", "auto"] {
         let answer = client.post(CHAT, &body(tier)).await;
@@ -64,7 +64,7 @@ async fn a_dearer_class_of_service_is_reserved_and_charged_as_it_was_given() {
     }
     assert_eq!(single.provider.count(), 0);
     assert_eq!(client.post(CHAT, &body("default")).await.status, 200);
-    // The simulator gives the plain class whatever it is asked for.
+    // The simulator always grants the default tier.
     let small = with(body("priority"), json!({"max_tokens": 100}));
     let answer = client.post(CHAT, &small).await;
     assert_eq!((answer.status, &answer.json()["service_tier"]), (200, &json!("default")), "{}", answer.text());

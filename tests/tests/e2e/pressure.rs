@@ -1,4 +1,4 @@
-//! Requests and answers that grow: what they may become has a bound, and the gateway is none the worse for them.
+//! Requests and responses that grow: their size is bounded, and the gateway stays healthy.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::{CHAT, ask, refusal, said, together};
 
 const MIB: usize = 1 << 20;
 
-/// A gateway with one worker, before a provider of good will and one that answers whatever its model's name says.
+/// A gateway with one worker, a benign provider, and one whose response depends on the model's name.
 struct Site {
     gateway: Gateway,
     good: Simulator,
@@ -68,7 +68,7 @@ impl Site {
         Self { gateway, good, hostile }
     }
 
-    /// It is alive, its VM was never made anew, and it serves.
+    /// Asserts that the gateway is alive and serves, and that its VM never restarted.
     async fn is_well(&self) {
         assert!(self.gateway.alive(), "{}", self.gateway.errors());
         assert_eq!(said(&self.gateway.chat(&ask("good", "say hi")).await), "hi");
@@ -90,7 +90,7 @@ const BLOCKS: &str = r#"{"id":"m","type":"message","role":"assistant","model":"x
 const CALLS: &str =
     r#"{"choices":[{"index":0,"message":{"role":"assistant","tool_calls":[ITEMS]},"finish_reason":"tool_calls"}]}"#;
 
-/// A body with as many of `item` as it takes to be so large.
+/// A body with enough of `item` to reach this size.
 fn listed(body: &str, item: &str, size: usize) -> Vec<u8> {
     let separator = if item.starts_with('\\') { "" } else { "," };
     let count = size / (item.len() + separator.len());
@@ -112,7 +112,7 @@ async fn an_answer_that_would_grow_past_what_envoy_takes_is_a_bad_answer() {
         assert_eq!((answer.status, answer.complete), (status, true), "{path} {body}: {:?}", answer.body.len());
         site.is_well().await;
     }
-    // It is a reason to ask the next target.
+    // Such a response makes the gateway try the next target.
     let answer = site.gateway.client().post("/v1/responses", &json!({"model": "then-good", "input": "say hi"})).await;
     assert_eq!((answer.status, answer.header("x-sluice-provider")), (200, Some("good")));
     site.is_well().await;
@@ -145,7 +145,7 @@ async fn one_key_cannot_fill_a_worker_with_bodies() {
             31 * MIB
         )
     };
-    // Each sends its headers and one byte, and then nothing: those that are let in wait for the rest.
+    // Each sends its headers and one byte, and then nothing. The admitted ones wait for the rest.
     let mut waiting = Vec::new();
     for count in 1..=2 {
         let mut stream = TcpStream::connect(("127.0.0.1", site.gateway.port())).await.expect("a connection");
@@ -163,12 +163,12 @@ async fn one_key_cannot_fill_a_worker_with_bodies() {
         assert!(answer.contains("gateway_overloaded"), "{answer}");
     }
     assert_eq!(site.gateway.counter("sluice.refused.memory").await, 38);
-    // Another key has a share of its own.
+    // Another key has its own share.
     let answer = site.gateway.with_key(OTHER).post(CHAT, &ask("good", "say hi")).await;
     assert_eq!(said(&answer), "hi");
     drop(waiting);
     site.gateway.quiet().await;
-    // What they held is given back.
+    // The memory of their requests is free again.
     let large = ask("good", &"0123456789abcdef".repeat(30 << 16));
     assert_eq!(site.gateway.chat(&large).await.status, 200);
     site.is_well().await;

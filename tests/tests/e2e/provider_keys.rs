@@ -1,4 +1,4 @@
-//! A provider with several keys: each request carries one of them, and another when that one is used up or refused.
+//! A provider with several keys: each request uses one, and another if that one is exhausted or rejected.
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::{Gateway, Kind};
@@ -7,20 +7,20 @@ use sluice_tests::simulator::Simulator;
 
 use crate::{ask, refusal, said};
 
-/// A gateway before providers with two keys, `sk-NAME` and `sk-two`, each with a model of its name.
+/// A gateway with providers of two keys, `sk-NAME` and `sk-two`, each with a model of its name.
 struct Keyed {
     gateway: Gateway,
-    /// Takes any key.
+    /// Accepts any key.
     any: Simulator,
-    /// Takes the second one only.
+    /// Accepts only the second key.
     second: Simulator,
-    /// Takes neither.
+    /// Accepts neither key.
     neither: Simulator,
-    /// The second key's; it is watched.
+    /// The file of the second key, which the gateway watches.
     _file: tempfile::NamedTempFile,
 }
 
-/// With one worker: each has turns of its own.
+/// A gateway with one worker, since each worker rotates keys independently.
 static KEYED: Shared<Keyed> = Shared::new(1, || Box::pin(Keyed::with(1)));
 
 impl Keyed {
@@ -49,13 +49,13 @@ impl Fixture for Keyed {
     }
 }
 
-/// The keys that the simulator was asked with, in order.
+/// The keys that the simulator received, in order.
 async fn presented(provider: &Simulator, count: usize) -> Vec<String> {
     let requests = provider.settled(count).await;
     requests.iter().map(|request| request.header("authorization").unwrap_or_default().to_owned()).collect()
 }
 
-/// With which key each attempt of a request was made, as the log has it.
+/// The key of each attempt of a request, from the log.
 fn keys(line: &Value) -> Vec<Option<u64>> {
     line["tried"].as_array().expect("a list").iter().map(|tried| tried["key"].as_u64()).collect()
 }

@@ -1,4 +1,4 @@
-//! What comes back: a provider, the filter's VM, and the machine's resources when the gateway ends.
+//! Recovery: of a provider, of the filter's VM, and of the machine's resources when the gateway ends.
 
 use std::path::{Path, PathBuf};
 
@@ -41,7 +41,7 @@ async fn a_provider_that_comes_back_is_used_again() {
     assert_eq!(openai.count(), 2);
 }
 
-/// The module of which a request can choose a defect.
+/// The module with defects that a request can select.
 pub fn trap_module() -> PathBuf {
     Build::under_test().trap_module()
 }
@@ -67,7 +67,7 @@ async fn a_trap_in_the_filter_costs_what_was_under_way_and_no_more() {
         let cut = open.finish().await;
         assert!(!cut.text().contains("[DONE]"), "{}", cut.text());
 
-        // Until the VM may be made anew, nobody gets past it: no key, no answer.
+        // Until the VM restarts, the gateway admits no unauthorized request, and gives no response.
         eventually("the VM to come back", async || {
             let stranger = pair.gateway.anonymous().post(CHAT, &ask("openai", "hi")).await.status;
             assert!(stranger == 401 || stranger >= 500, "{stranger}");
@@ -110,7 +110,7 @@ async fn a_panic_in_the_native_filter_costs_its_own_request_and_no_more() {
         let defect = format!("{callback}=trap");
         let trap = pair.gateway.client().header("x-sluice-trap", &defect);
         let trapped = trap.post(CHAT, &ask("openai", "say hi")).await;
-        // Where the answer is on its way it cannot be taken back, and what was to be done after it concerns nobody else.
+        // The gateway cannot retract a response on its way, and the work after it affects no other request.
         match callback.split_once('.') {
             Some((_, "log" | "done")) => assert_eq!((trapped.status, &*said(&trapped)), (200, "hi"), "{defect}"),
             _ => assert_eq!(refusal(&trapped), (500, "gateway_failed".to_owned()), "{defect}"),
@@ -128,7 +128,7 @@ async fn a_panic_in_the_native_filter_costs_its_own_request_and_no_more() {
 #[tokio::test]
 async fn told_to_end_the_command_takes_envoy_with_it_and_leaves_nothing() {
     let pair = Pair::with(|builder| builder).await;
-    // With work under way, too.
+    // A request is in flight too.
     pair.openai.always("every=10+stall-after=8");
     let body = with(ask("openai", "say one two three four five six"), json!({"stream": true})).to_string();
     let mut open = pair.gateway.client().open("POST", CHAT, body).await.expect("an answer");

@@ -1,4 +1,4 @@
-//! What Envoy answers by itself, before the filter or in its place: JSON that its clients can read, and an end to everything.
+//! Envoy's own responses, before the filter or in its place: JSON that clients can read, and always an end.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -19,7 +19,7 @@ use crate::{CHAT, Pair, ask, refusal, said, with};
 const MESSAGES: &str = "/v1/messages";
 const ADMIN_KEY: &str = "sk-sluice-admin";
 
-/// The code of an error in Anthropic's shape.
+/// The code of an error in Anthropic's format.
 #[track_caller]
 fn anthropics(answer: &Answer) -> (u16, String) {
     assert_eq!(answer.header("content-type"), Some("application/json"), "{answer:?}");
@@ -68,7 +68,7 @@ async fn what_envoy_cannot_read_is_refused_in_json() {
         let message = body["error"]["message"].as_str().unwrap_or_default();
         assert!(body["error"]["type"].is_string() && !message.is_empty(), "{shown}: {body}");
     }
-    // By what can be read of them.
+    // The format follows from the readable part of the request.
     for request in [
         format!("POST {MESSAGES} HTTP/1.1\r\n{key}\r\n"),
         format!("POST {MESSAGES}/batches HTTP/1.1\r\n{key}\r\n"),
@@ -78,10 +78,10 @@ async fn what_envoy_cannot_read_is_refused_in_json() {
         assert_eq!((status, &body["type"]), (400, &json!("error")), "{request}: {body}");
         assert_eq!(body["error"]["code"], "malformed_request", "{request}: {body}");
     }
-    // A path that has a format of its own has it for everybody.
+    // A path with its own format uses it for every client.
     let request = format!("POST {CHAT} HTTP/1.1\r\nanthropic-version: 2023-06-01\r\n{key}\r\n");
     assert!(raw(&pair, request.as_bytes()).await.1["type"].is_null());
-    // No request, no key, and still a line in the log for each.
+    // Each has a log line, even without a request and a key.
     let lines = pair.gateway.quiet().await;
     assert!(lines.iter().all(|line| line["status"].is_number() && line["time"].is_string()), "{lines:?}");
 }
@@ -89,7 +89,7 @@ async fn what_envoy_cannot_read_is_refused_in_json() {
 #[tokio::test]
 async fn a_filter_that_failed_is_told_in_the_clients_format_wherever_the_request_was() {
     let module = trap_module();
-    // A VM is made anew in a moment, and a panic is one request's.
+    // A VM restarts soon, and a panic affects only one request.
     let (failed, retry_after) = match Build::under_test() {
         Build::Wasm => ((503, "gateway_restarting".to_owned()), Some("1")),
         Build::Native => ((500, "gateway_failed".to_owned()), None),
@@ -98,7 +98,7 @@ async fn a_filter_that_failed_is_told_in_the_clients_format_wherever_the_request
     let back = async || {
         eventually("the VM to come back", async || pair.gateway.chat(&ask("openai", "hi")).await.status == 200).await
     };
-    // Once a provider's request has taken the place of the client's, its headers say nothing of the client.
+    // A provider's request replaces the client's headers, which then no longer show the client's format.
     for place in
         ["gateway.request_headers", "provider.request_end", "provider.response_end", "gateway.response_headers"]
     {
@@ -107,7 +107,7 @@ async fn a_filter_that_failed_is_told_in_the_clients_format_wherever_the_request
         let answer = client.post(CHAT, &ask("anthropic", "say hi")).await;
         assert_eq!(refusal(&answer), failed, "{defect}");
         assert_eq!(answer.header("retry-after"), retry_after, "{defect}");
-        // Within its backoff the VM is not made anew, and no other request is answered without it; after it all is well.
+        // During the backoff the VM does not restart, and the gateway serves no other request without it. Afterwards it serves again.
         let answer = pair.gateway.message(&message("openai", "say hi")).await;
         assert!(answer.status == 200 || anthropics(&answer) == failed, "{answer:?}");
         back().await;
@@ -133,7 +133,7 @@ async fn a_request_that_nobody_watches_any_more_is_ended() {
         builder.concurrency(1).timeout("total", "8s")
     })
     .await;
-    // All of it is here, and its context knows nothing of it: it waits for ever.
+    // The whole request has arrived, but its context does not know it, so it waits forever.
     let client = pair.gateway.client().header("x-sluice-trap", "gateway.request_end=fresh");
     let waits = tokio::spawn(async move { client.post(CHAT, &ask("openai", "say hi")).await });
     eventually("the request to wait", async || pair.gateway.statistic("http.sluice.downstream_rq_active").await == 1)
@@ -146,7 +146,7 @@ async fn a_request_that_nobody_watches_any_more_is_ended() {
     assert_eq!(pair.gateway.statistic("http.sluice.downstream_rq_max_duration_reached").await, 1);
 }
 
-/// An Envoy that is given another configuration than was rendered for it: by this change of `sed`'s.
+/// An Envoy that gets a changed configuration: the rendered one after this `sed` command.
 fn envoy_with(change: &str, directory: &Path) -> PathBuf {
     let real = std::env::var("SLUICE_ENVOY").expect("SLUICE_ENVOY, which ./scripts/test sets");
     let script = directory.join("envoy");
@@ -157,7 +157,7 @@ fn envoy_with(change: &str, directory: &Path) -> PathBuf {
     script
 }
 
-/// A gateway whose Envoy may have so many MiB for itself.
+/// A gateway whose Envoy may use this many MiB.
 fn with_heap(mebibytes: u64, directory: &Path) -> Builder {
     let bytes = mebibytes << 20;
     let envoy = envoy_with(&format!("s/max_heap_size_bytes: .*/max_heap_size_bytes: {bytes}/"), directory);
@@ -207,7 +207,7 @@ async fn answers_that_nobody_reads_make_room_for_others() {
     provider.always("huge=8");
     let body = with(ask("chat", "hi"), json!({"max_completion_tokens": 8 << 20})).to_string();
     let mut unread = Vec::new();
-    // The answers are over, for the filter and the log; Envoy keeps them for clients that do not read.
+    // The filter and the log consider the responses complete. Envoy still buffers them for clients that do not read.
     loop {
         let answer = gateway.client().open("POST", CHAT, body.clone()).await.expect("the headers of an answer");
         if answer.status() == 503 {
@@ -217,7 +217,7 @@ async fn answers_that_nobody_reads_make_room_for_others() {
         assert!(unread.len() < 64, "512 MiB of answers, and Envoy takes more");
     }
     provider.always("ok");
-    // The clients that do not read are all still here.
+    // The clients that do not read are still connected.
     let served = async || {
         let answer = gateway.chat(&ask("chat", "say hi")).await;
         (answer.status, said(&answer)) == (200, "hi".to_owned())

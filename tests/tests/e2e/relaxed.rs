@@ -1,4 +1,4 @@
-//! Relaxed mode: Envoys that count by themselves, and the keeper of each that exchanges counts through a real Redis.
+//! Relaxed mode: each Envoy counts locally, and its keeper exchanges counts through a real Redis.
 
 use std::cell::RefCell;
 use std::ops::Deref;
@@ -14,13 +14,13 @@ use sluice_tests::{PATIENCE, until};
 
 use crate::{CHAT, ask, refusal};
 
-/// How often the keepers exchange counts here.
+/// The sync interval of the keepers.
 const SYNC: &str = "100ms";
-/// What one request costs, in micro-dollars.
+/// The cost of one request in micro-dollars.
 const PRICE: u64 = 1_000_000;
 
-/// The teams of the tests here, and for how many requests the budget of each is. What it counts is its own, and a keeper stays what it
-/// was when its Envoy started: so all have the same gateways in turn.
+/// The teams of the tests here, and the number of requests that each budget covers. Each test counts on its own team, and a keeper keeps
+/// the teams that it started with. So all tests share the same gateways in turn.
 const TEAMS: [(&str, u64); 3] = [("uses-up", 10), ("loads", 3_000), ("loses", 20)];
 
 /// Two gateways that share a Redis, and a provider.
@@ -86,7 +86,7 @@ impl Scene {
         Self { both: BOTH.lease().await, team }
     }
 
-    /// Whether a gateway lets a request pass.
+    /// Whether a gateway admits a request.
     async fn passes(&self, gateway: usize) -> bool {
         let answer = self.gateways[gateway].with_key(self.team).post(CHAT, &ask("chat", "hi")).await;
         if answer.status == 200 {
@@ -96,7 +96,7 @@ impl Scene {
         false
     }
 
-    /// How many requests the budget in Redis has paid for.
+    /// The number of requests that Redis has counted on the budget.
     fn paid(&self) -> u64 {
         let names = self.redis.command(&["KEYS", &format!("*team={}/usd/total", self.team)]);
         let Some(name) = names[0].as_str() else { return 0 };
@@ -120,7 +120,7 @@ async fn what_one_envoy_used_up_the_other_refuses() {
     }
     assert!(!scene.passes(0).await);
     scene.paid_for(10).await;
-    // The other has never counted on this budget, so it has not asked yet: what it lets pass till then is the overshoot.
+    // The other gateway has never counted on this budget, so it has not asked for it. The requests it admits until then are the overshoot.
     let started = Instant::now();
     let mut passed = 0;
     while scene.passes(1).await {
@@ -133,24 +133,24 @@ async fn what_one_envoy_used_up_the_other_refuses() {
     assert_eq!(scene.provider.count() as u64, 10 + passed);
 }
 
-/// How many exchanges with Redis each gateway has begun, as Redis has it.
+/// The number of exchanges that each gateway has begun, from Redis.
 type Exchanges = [u64; 2];
 
-/// A request that passed: how many exchanges there had been when it was sent, and when it was answered.
+/// An admitted request, and the number of exchanges when it was sent and when it completed.
 #[derive(Debug, Clone, Copy)]
 struct Passed {
     sent: Exchanges,
     done: Exchanges,
 }
 
-/// Where Redis keeps the number of each gateway's last exchange.
+/// The Redis names with the number of each gateway's last exchange.
 struct Rounds {
     redis: RefCell<Connection>,
     names: [String; 2],
 }
 
 impl Rounds {
-    /// Has each gateway exchange something, to see which name is whose.
+    /// Makes each gateway exchange something, to learn its name.
     async fn of(scene: &Scene) -> Self {
         let mut names: Vec<String> = Vec::new();
         for gateway in [0, 1] {
@@ -172,10 +172,10 @@ impl Rounds {
     }
 }
 
-/// At most so many requests of a stream pass between two exchanges.
+/// The maximum number of a stream's requests between two exchanges.
 const BETWEEN: usize = 50;
 
-/// Asks one gateway in several streams until each was refused: what passed, each stream's in its order.
+/// Sends several streams of requests to one gateway until each is rejected; returns the admitted requests, by stream and in order.
 async fn load(scene: &Scene, rounds: &Rounds, gateway: usize) -> [Vec<Passed>; 3] {
     let stream = async || {
         let mut passed = Vec::new();
@@ -185,7 +185,7 @@ async fn load(scene: &Scene, rounds: &Rounds, gateway: usize) -> [Vec<Passed>; 3
                 return passed;
             }
             passed.push(Passed { sent, done: rounds.now() });
-            // However fast the machine is, there are exchanges on the way.
+            // Makes sure that exchanges happen meanwhile, even on a fast machine.
             if passed.len().is_multiple_of(BETWEEN) {
                 until("an exchange", || (rounds.now()[gateway] > sent[gateway]).then_some(())).await;
             }
@@ -195,14 +195,14 @@ async fn load(scene: &Scene, rounds: &Rounds, gateway: usize) -> [Vec<Passed>; 3
     [a, b, c]
 }
 
-/// How many of the other gateway's requests this one knew of for certain when it let its last one pass.
+/// The number of the other gateway's requests that this one certainly knew when it last admitted a request.
 ///
-/// A request is told in the second exchange after its answer, if not before: the next may have been on its way. And a
-/// gateway knows what Redis knew at its exchange before the last: the last one's answer may be on its way.
+/// A request is in the second exchange after its response at the latest, since the next may have been in flight. A gateway knows Redis's
+/// state as of its last exchange but one, since the last reply may be in flight.
 fn known(own: &[Vec<Passed>], other: &[Vec<Passed>], gateway: usize) -> usize {
     let last = own.iter().filter_map(|stream| stream.last()).map(|last| last.sent[gateway]).min();
     let known = last.unwrap_or_default().saturating_sub(1);
-    // What was seen at any time, by anybody.
+    // All observations, of either gateway.
     let seen: Vec<Exchanges> = [own, other].concat().concat().iter().flat_map(|one| [one.sent, one.done]).collect();
     let told = seen.iter().filter(|seen| seen[gateway] < known).map(|seen| seen[1 - gateway]).max().unwrap_or_default();
     other.iter().flatten().filter(|passed| passed.done[1 - gateway] + 2 <= told).count()
@@ -241,7 +241,7 @@ async fn an_outage_of_redis_loses_nothing_and_stops_nobody() {
     for gateway in [0, 1, 1, 0, 1] {
         assert!(scene.passes(gateway).await, "each decides by itself");
     }
-    // Long enough for batches to be told to nobody.
+    // Long enough for batches to get no reply.
     let silent = |gateway: &Gateway| gateway.errors().contains("Redis does not answer").then_some(());
     until("the keepers to notice", || silent(&scene.gateways[0]).and(silent(&scene.gateways[1]))).await;
     assert!(scene.passes(0).await);

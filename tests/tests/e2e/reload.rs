@@ -1,5 +1,5 @@
-//! The VM of a worker ends while requests have reservations open, which nobody will settle any more: when no request can
-//! last that long, money, tokens and places are what they would be had those requests never come.
+//! A worker's VM ends while requests have open reservations, which are never settled. After the maximum duration of a request, money,
+//! tokens and concurrency slots are as if those requests had never been sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,27 +20,27 @@ use crate::crowd::{self, Manner, PRICE};
 use crate::money::dollars;
 use crate::recovery::trap_module;
 
-/// As many as may be under way at the same time.
+/// The limit on concurrent requests.
 const PLACES: usize = 3;
-/// The longest that a request may take.
+/// The maximum duration of a request.
 const TOTAL: Duration = Duration::from_secs(8);
 
-/// What the key's meters have.
+/// The key's counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Used {
-    /// `None` where the store does not tell how many are under way.
+    /// `None` if the store does not report concurrent requests.
     places: Option<u64>,
     micro_dollars: u64,
     tokens: u64,
 }
 
-/// A gateway that a request can bring down.
+/// A gateway that a request can crash.
 struct Scene {
     provider: Simulator,
     site: Administered,
-    /// What is reserved for each request.
+    /// The reservation of each request.
     cost: u64,
-    /// Whether the store tells how many are under way.
+    /// Whether the store reports concurrent requests.
     tells_places: bool,
 }
 
@@ -61,7 +61,7 @@ impl Scene {
         self.site.gateway.client().open("POST", CHAT, manner.body().to_string()).await.expect("an answer")
     }
 
-    /// What the administrator sees of the key; nothing while the VM is made anew.
+    /// The key's usage in the administration interface; `None` while the VM restarts.
     async fn used(&self) -> Option<Used> {
         let answer = self.site.admin().request("GET", "/admin/v1/limits?of=key&name=test", "").await.ok()?;
         if answer.status >= 500 {
@@ -79,14 +79,14 @@ impl Scene {
         Some(Used { places, micro_dollars, tokens: used("tokens", "day") })
     }
 
-    /// Nobody is under way, and this was used.
+    /// The usage of these requests, with none in flight.
     fn at_rest(&self, requests: &[Recorded]) -> Used {
         let tokens = requests.iter().filter_map(|request| request.used).map(|used| used.input + used.output).sum();
         Used { places: self.tells_places.then_some(0), micro_dollars: PRICE.sum(requests), tokens }
     }
 
-    /// Takes all places: a stream in its middle, and requests that wait for their provider. Then ends the VM, and with it
-    /// whatever knew of them. Gives the stream, which goes on without a filter.
+    /// Uses all concurrency slots, with an unfinished stream and with requests that wait for their provider. Then ends the VM, and with it
+    /// all its state. Returns the stream, which continues without a filter.
     async fn break_down(&self) -> Open {
         let mut stream = self.send(Manner::Leaves).await;
         stream.next().await.expect("no error yet").expect("a beginning");
@@ -103,19 +103,19 @@ impl Scene {
         let trap = self.site.gateway.client().header("x-sluice-trap", "1");
         let trapped = trap.request("POST", CHAT, Manner::Whole.body().to_string()).await;
         assert!(trapped.is_err() || trapped.is_ok_and(|answer| answer.status >= 500));
-        // The provider's answers find nobody who would account for them.
+        // The provider's responses find no filter that would settle them.
         self.provider.release();
         assert!(waiting.join_all().await.iter().all(|status| *status != Some(200)));
         stream
     }
 
-    /// Waits until nothing is held any more, which has to last as long as a request may.
+    /// Waits until nothing is reserved. That may take as long as a request.
     async fn recovers(&self, since: Instant) {
         eventually("all to come back", async || self.used().await == Some(self.at_rest(&[]))).await;
         assert!(since.elapsed() >= TOTAL, "{:?}", since.elapsed());
     }
 
-    /// Whether as many as there are places are served at the same time: each reaches the provider before any is answered.
+    /// Whether the gateway serves the maximum number of concurrent requests: each reaches the provider before any gets a response.
     async fn fills_all_places(&self) -> bool {
         let before = self.provider.count();
         self.provider.hold();
@@ -134,7 +134,7 @@ impl Scene {
         statuses.iter().all(|status| *status == Some(200))
     }
 
-    /// All of it: in the end the key has used what the provider says of the requests that came after the VM's end.
+    /// Runs the scenario. In the end the key's usage equals the provider's usage for the requests after the VM's end.
     async fn a_vm_ends(&self) {
         let began = Instant::now();
         let stream = self.break_down().await;

@@ -1,4 +1,4 @@
-//! When and where the gateway asks again.
+//! Retries: their time and their target.
 
 use std::time::{Duration, Instant};
 
@@ -56,7 +56,7 @@ async fn another_target_does_not_wait_for_the_first_ones_retry_after() {
         pair.simulator(provider).always(&format!("status=429+retry-after={retry_after}"));
         let answer = pair.gateway.chat(&pair.ask(&format!("{provider}-first"), "say now")).await;
         assert_eq!((&*said(&answer), answer.header("x-sluice-provider")), ("now", Some(other(provider))));
-        // After such a wait it would have been asked again.
+        // After such a wait the gateway would have retried it.
         assert_eq!(pair.simulator(provider).count(), 1, "{provider}");
     }
 }
@@ -64,8 +64,7 @@ async fn another_target_does_not_wait_for_the_first_ones_retry_after() {
 #[tokio::test]
 async fn when_every_target_is_down_the_client_reads_one_error() {
     let pair = Pair::impatient().await;
-    // A 500 is asked about once more; so is each target that cut the connection, and the last
-    // one once more.
+    // The gateway retries a 500 once, each target with a lost connection once, and the last target once more.
     for (first, second, status, attempts) in [
         ("status=503", "status=529", 503, (1, 1)),
         ("status=500", "status=503", 503, (2, 1)),
@@ -89,7 +88,7 @@ async fn when_every_target_is_down_the_client_reads_one_error() {
     }
 }
 
-/// When a provider fails every time, what is asked for again must not double its load: a fifth more, and a few.
+/// Retries must not double the load of a provider that always fails: they are limited to a fifth of the attempts, and a few more.
 #[tokio::test]
 async fn an_outage_is_not_multiplied() {
     const REQUESTS: usize = 60;
@@ -100,7 +99,7 @@ async fn an_outage_is_not_multiplied() {
         assert_eq!(refusal(&pair.gateway.chat(&pair.ask("openai", "hi")).await).0, 500);
     }
     let asked = pair.openai.count();
-    // Of all that is asked in ten seconds.
+    // The retry budget covers ten seconds.
     let windows = started.elapsed().as_secs() as usize / 10 + 1;
     let most = (REQUESTS / 4).max(10 * windows);
     assert!((REQUESTS + 10..=REQUESTS + most).contains(&asked), "{asked} for {REQUESTS} in {:?}", started.elapsed());

@@ -1,4 +1,4 @@
-//! What a provider says of when it is back, in the words that HTTP has for it; and what it says that is no answer.
+//! Retry times of providers, in all forms that HTTP allows, and invalid responses.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -11,7 +11,7 @@ use sluice_tests::standin::StandIn;
 
 use crate::{CHAT, Pair, ask, other, refusal, said, with};
 
-/// A time as HTTP writes it: `Sun, 29 Nov 2026 03:00:00 GMT`.
+/// A time in HTTP's format: `Sun, 29 Nov 2026 03:00:00 GMT`.
 fn http_date(time: SystemTime) -> String {
     let seconds = time.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
     let (days, second) = (seconds / 86400, seconds % 86400);
@@ -50,7 +50,7 @@ async fn a_date_to_come_back_at_is_told_waited_for_and_learned() {
         let answer = pair.gateway.chat(&pair.ask(provider, "hi")).await;
         assert_eq!(refusal(&answer).0, 429);
         assert!((3000..=3600).contains(&seconds(answer.header("retry-after"))), "{provider}: {answer:?}");
-        // The provider is well again, and is asked last: that is what it asked for.
+        // The provider has recovered, but comes last until its retry time.
         simulator.script(&[&limited(Duration::from_secs(3600))]);
         for attempts in ["2", "1", "1"] {
             let answer = pair.gateway.chat(&pair.ask(&format!("{provider}-first"), "say hi")).await;
@@ -63,7 +63,7 @@ async fn a_date_to_come_back_at_is_told_waited_for_and_learned() {
 #[tokio::test]
 async fn of_targets_that_take_no_more_the_client_reads_when_the_first_is_back() {
     for (provider, first, second) in [("openai", 30, 300), ("anthropic", 300, 30)] {
-        // What is learned of a pair's targets is not known of the next one's.
+        // The target health of one pair does not affect the next.
         let pair = Pair::lease().await;
         pair.simulator(provider).script(&[&format!("status=429+retry-after={first}")]);
         pair.simulator(other(provider)).script(&[&format!("status=429+retry-after={second}")]);
@@ -94,7 +94,7 @@ async fn a_redirect_is_nobodys_answer() {
     }
 }
 
-/// In a 200: JSON that is no object, and bytes that are no text, in an answer of one piece and in an event.
+/// With a 200: JSON that is not an object, and invalid UTF-8, in a non-streamed response and in an event.
 #[tokio::test]
 async fn what_is_no_answer_is_never_passed_on() {
     const CHATS: &str = r#"{"id":"x","object":"chat.completion","created":1,"model":"x","choices":[{"index":0,"message":{"role":"assistant","content":"~"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#;

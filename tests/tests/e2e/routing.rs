@@ -1,4 +1,4 @@
-//! Where requests go: by a model's strategy, by what they need, and by what their clients ask for.
+//! Routing: by a model's strategy, by required capabilities, and by client overrides.
 
 mod control;
 mod sticky;
@@ -13,7 +13,7 @@ use sluice_tests::gateway::{Builder, Gateway, KEY, Key, Kind};
 use sluice_tests::shared::{self, Fixture, Lease, Shared};
 use sluice_tests::simulator::Simulator;
 
-/// A gateway before three providers of the same kind: `a`, `b` and `c`. A client's translation is not what is tested here.
+/// A gateway with three providers of the same kind: `a`, `b` and `c`. These tests do not need translation.
 struct Three {
     gateway: Gateway,
     a: Simulator,
@@ -21,7 +21,7 @@ struct Three {
     c: Simulator,
 }
 
-/// With the models and keys of all these tests, but for those that need other settings.
+/// A gateway with the models and keys of all tests here that need no other settings.
 static THREE: Shared<Three> = Shared::new(2, || {
     Box::pin(Three::start(|builder| {
         let builder = builder.concurrency(2).key(Key::new("test", KEY));
@@ -30,7 +30,7 @@ static THREE: Shared<Three> = Shared::new(2, || {
 });
 
 impl Three {
-    /// The one that most tests share.
+    /// The shared gateway.
     async fn lease() -> Lease<Self> {
         THREE.lease().await
     }
@@ -53,38 +53,38 @@ impl Fixture for Three {
     }
 }
 
-/// A model with these targets of `Three`, and with other fields. Its targets are called as it is: what is learned of them
-/// is known of no other model's.
+/// A model with these targets of `Three`, and with additional fields. Its targets have its own name, so their health affects no other
+/// model.
 fn model(name: &str, targets: &[Value], more: Value) -> Value {
     let targets: Vec<Value> =
         targets.iter().map(|target| crate::with(json!({"model": name}), target.clone())).collect();
     json!({"models": {name: crate::with(more, json!({"targets": targets}))}})
 }
 
-/// One of `Three`'s targets.
+/// A target of `Three`.
 fn target(provider: &str, more: Value) -> Value {
     crate::with(json!({"provider": provider}), more)
 }
 
-/// Those of `a` and `b`.
+/// The targets of `a` and `b`.
 fn two() -> [Value; 2] {
     ["a", "b"].map(|provider| target(provider, json!({})))
 }
 
-/// What those of a model cost: input and output of each.
+/// The prices of a model's targets at `a` and `b`: input and output of each.
 fn prices(name: &str, a: (f64, f64), b: (f64, f64)) -> Value {
     let price = |(input, output): (f64, f64)| json!({"input": input, "output": output});
     json!({"prices": {"models": {format!("a/{name}"): price(a), format!("b/{name}"): price(b)}}})
 }
 
-/// Who served an answer, which is a good one.
+/// The provider of a successful response.
 #[track_caller]
 fn server(answer: &Answer) -> String {
     assert_eq!((answer.status, answer.complete), (200, true), "{answer:?}");
     answer.header("x-sluice-provider").expect("a provider").to_owned()
 }
 
-/// How often each served.
+/// The number of responses from each provider.
 fn counts(servers: impl IntoIterator<Item = String>) -> BTreeMap<String, usize> {
     servers.into_iter().fold(BTreeMap::new(), |mut counts, server| {
         *counts.entry(server).or_default() += 1;

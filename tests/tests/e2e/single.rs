@@ -1,17 +1,17 @@
-//! A gateway before one provider, for tests that are about who asks.
+//! A gateway with one provider, for tests about keys.
 
 use sluice_tests::gateway::{Builder, Gateway, Kind};
 use sluice_tests::shared::{self, Fixture};
 use sluice_tests::simulator::Simulator;
 
-/// A gateway before one provider, `openai`, for tests whose keys are their own.
+/// A gateway with one provider, `openai`, for tests with their own keys.
 pub struct Single {
     pub gateway: Gateway,
     pub provider: Simulator,
 }
 
 impl Single {
-    /// One with settings.
+    /// A gateway with settings.
     pub async fn with(settings: impl FnOnce(Builder) -> Builder) -> Self {
         let provider = Simulator::start().await;
         let builder = Gateway::builder().provider("openai", Kind::OpenAi, &provider);

@@ -1,4 +1,4 @@
-//! Streams, and many requests at once: each client gets its own answer, as soon as it is there.
+//! Streams, and many concurrent requests: each client gets its own response without delay.
 
 use serde_json::json;
 use sluice_tests::simulator::Outcome;
@@ -9,7 +9,7 @@ use crate::{CHAT, Pair, ask, refusal, said, with};
 async fn events_leave_as_they_come() {
     let pair = Pair::lease().await;
     for provider in ["openai", "anthropic"] {
-        // The end never comes: what is read came before it.
+        // The stream never ends, so the client reads the text before the end.
         pair.simulator(provider).always("every=10+stall-after=8");
         let body = with(pair.ask(provider, "say one two three four five six"), json!({"stream": true})).to_string();
         let mut open = pair.gateway.client().open("POST", CHAT, body).await.expect("an answer");
@@ -24,7 +24,7 @@ async fn events_leave_as_they_come() {
 
 #[tokio::test]
 async fn a_stream_that_falls_silent_is_cut_however_long_it_ran_before() {
-    // It runs for longer than the first token may take.
+    // The stream lasts longer than the first-token timeout.
     let pair = Pair::impatient().await;
     for provider in ["openai", "anthropic"] {
         pair.simulator(provider).always("every=300+stall-after=13");
@@ -64,7 +64,7 @@ async fn a_client_that_leaves_ends_the_providers_work_at_once() {
             assert_eq!((asked.len(), asked[0].outcome), (1, Outcome::Cancelled), "{provider} {faults}");
         }
     }
-    // The client ended them, and no limit of time.
+    // The client ended them, not a timeout.
     let lines = pair.gateway.log_lines(4).await;
     assert!(lines.iter().all(|line| line["attempts"] == 1 && line["flags"] == "DC"), "{lines:?}");
 }
@@ -111,7 +111,7 @@ async fn of_many_requests_at_once_each_gets_its_own_answer() {
             match model {
                 "refused" => assert_eq!(refusal(&answer), (400, "content_filter".to_owned())),
                 "unknown" => assert_eq!(refusal(&answer), (404, "model_not_found".to_owned())),
-                // Unless, on a busy machine, the error came together with the first words: then they are not shown.
+                // On a busy machine the error may arrive together with the first words, which are then not forwarded.
                 "broken" if answer.status != 200 => assert_eq!(refusal(&answer).0, 502),
                 "broken" => {
                     let last = answer.events().pop().expect("an event");

@@ -1,5 +1,5 @@
-//! What a request may come to, and what becomes of it: a gateway before providers that count more than others let on, with a
-//! key for each way to get more than a budget or a limit has. Once in Envoy's memory, once with Redis that decides.
+//! The maximum cost of a request, and its accounting: a gateway with providers that count more than expected, and a key for each way to
+//! exceed a budget or a limit. The tests run with Envoy's memory, and with Redis in strict mode.
 
 mod batches;
 mod counts;
@@ -22,15 +22,15 @@ const IMAGES: &str = "/v1/images/generations";
 const MESSAGES: &str = "/v1/messages";
 const RESPONSES: &str = "/v1/responses";
 
-/// A gateway before one simulator that plays all its providers, and what it counts in.
+/// A gateway with one simulator for all its providers, and its store.
 pub struct Till {
     pub gateway: Gateway,
     pub provider: Simulator,
-    /// Nothing where Envoy's memory does.
+    /// `None` with Envoy's memory.
     redis: Option<(Webdis, Redis)>,
 }
 
-/// In Envoy's memory, of two workers.
+/// With Envoy's memory and two workers.
 static EMBEDDED: Shared<Till> = Shared::new(1, || {
     Box::pin(async {
         let provider = Simulator::start().await;
@@ -38,7 +38,7 @@ static EMBEDDED: Shared<Till> = Shared::new(1, || {
     })
 });
 
-/// In Redis.
+/// With Redis.
 static STRICT: Shared<Till> = Shared::new(1, || {
     Box::pin(async {
         let (provider, redis) = (Simulator::start().await, Redis::start().await);
@@ -48,7 +48,7 @@ static STRICT: Shared<Till> = Shared::new(1, || {
     })
 });
 
-/// Dearer than any budget here.
+/// Costs more than any budget here.
 const DEAR: &str = "dear";
 
 fn file(provider: &Simulator) -> Builder {
@@ -63,7 +63,7 @@ fn file(provider: &Simulator) -> Builder {
 }
 
 impl Till {
-    /// What a key's budget has counted.
+    /// The amount counted on a key's budget.
     async fn spent(&self, key: &str) -> u64 {
         let Some((_, redis)) = &self.redis else { return spent(&self.gateway, key, DEAR).await };
         all_settled(redis).await;
@@ -78,12 +78,12 @@ impl Fixture for Till {
     }
 }
 
-/// A client of this path with a key, whose id is its secret.
+/// A client of this path, with a key whose id is its secret.
 fn client(gateway: &Gateway, path: &str, key: &str) -> Client {
     if path == MESSAGES { gateway.anonymous().anthropic(key) } else { gateway.with_key(key) }
 }
 
-/// Has so many ask the same at the same time, and gives back all answers, and how many of the requests reached the provider.
+/// Sends this many equal requests at once; returns all responses, and the number of requests that reached the provider.
 async fn at_once(
     provider: &Simulator,
     requests: usize,

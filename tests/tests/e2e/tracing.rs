@@ -1,4 +1,4 @@
-//! Traces, as a collector gets them.
+//! Traces as a collector receives them.
 
 use serde_json::{Value, json};
 use sluice_tests::collector::{Collector, Span, TOKEN};
@@ -9,7 +9,7 @@ use crate::{CHAT, Pair, ask, with};
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 
-/// A pair whose requests are traced.
+/// A pair with tracing.
 struct Traced {
     pair: Pair,
     collector: Collector,
@@ -30,19 +30,19 @@ impl Traced {
 }
 
 impl Fixture for Traced {
-    /// What an earlier test did has traces of its own.
+    /// An earlier test's requests have other traces.
     async fn renew(&mut self) -> bool {
         shared::renew(&mut self.pair.gateway, &[&self.pair.openai, &self.pair.anthropic]).await;
         true
     }
 }
 
-/// The spans of the request whose line is the last of so many: its own, and one for each attempt. All are of the line's trace.
+/// The spans of the request in log line `lines`: its own span, and one for each attempt. All have the line's trace id.
 async fn spans(pair: &Pair, collector: &Collector, lines: usize) -> (Span, Vec<Span>) {
     let line = &pair.gateway.log_lines(lines).await[lines - 1];
     let attempts = line["attempts"].as_u64().and_then(|count| usize::try_from(count).ok()).expect("a number");
     let (own, mut attempts_spans) = collector.request(line["request_id"].as_str().expect("an id"), attempts).await;
-    // Envoy begins one more try after the last target's timeout, which the filter ends before anything is sent.
+    // Envoy starts another attempt after the last target's timeout, which the filter ends before it sends anything.
     attempts_spans.retain(|span| (span.tag("http.protocol"), span.tag("response_flags")) != (Some("-"), Some("-")));
     assert_eq!(attempts_spans.len(), attempts, "{attempts_spans:?}");
     for span in attempts_spans.iter().chain([&own]) {
@@ -63,7 +63,7 @@ async fn a_trace_tells_asked_and_served_and_why_each_attempt_failed() {
     let traced = TRACED.lease().await;
     let Traced { pair, collector } = &*traced;
     let parent = format!("00-{TRACE}-{CALLER}-01");
-    // An error in a 200: only the filter knows that the first attempt failed.
+    // With an error in a 200, only the filter knows that the first attempt failed.
     for (index, (fault, reason, status)) in
         [("status=503", "status_503", "503"), ("error", "error_in_answer", "200")].into_iter().enumerate()
     {
@@ -116,7 +116,7 @@ async fn a_trace_tells_asked_and_served_and_why_each_attempt_failed() {
 async fn the_span_of_a_request_that_failed_says_why() {
     let traced = TRACED.lease().await;
     let Traced { pair, collector } = &*traced;
-    // What is in a query is nobody's business: a key may be.
+    // A query may contain a key, so it is not exported.
     pair.gateway.client().post(&format!("{CHAT}?api_key=swordfish"), &ask("nothing", "hi")).await;
     let (refused, _) = spans(pair, collector, 1).await;
     assert_eq!(refused.parent, "");
@@ -128,7 +128,7 @@ async fn the_span_of_a_request_that_failed_says_why() {
     pair.gateway.chat(&ask("openai", "hi")).await;
     let (silent, attempts) = spans(pair, collector, 2).await;
     tagged(&silent, &[("error.type", Some("timeout")), ("sluice.attempts", Some("1"))]);
-    // Of this one's end the filter is not told: Envoy's flags say what it was.
+    // The filter does not learn how this attempt ended: Envoy's flags report it.
     tagged(&attempts[0], &[("error.type", None), ("response_flags", Some("UT")), ("error", Some("true"))]);
 
     let stream = with(ask("openai", "say one two three four five"), json!({"stream": true}));

@@ -1,4 +1,4 @@
-//! What a provider receives, and what of its answer reaches the client.
+//! The request that a provider receives, and the parts of its response that reach the client.
 
 use serde_json::{Value, json};
 use sluice_tests::client::Client;
@@ -6,14 +6,14 @@ use sluice_tests::simulator::{Recorded, Simulator};
 
 use crate::{CHAT, Pair, said, with};
 
-/// One pixel, as far as anybody looks.
+/// One pixel; the image data is never decoded.
 const IMAGE: &str = "data:image/png;base64,iVBORw0KGgo=";
 
 fn weather() -> Value {
     json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "$defs": {"kept": true}})
 }
 
-/// A request with about everything that both formats can say.
+/// A request with nearly every feature that both formats support.
 fn rich(model: &str) -> Value {
     let call = |id: &str, city: &str| json!({"id": id, "type": "function", "function": {"name": "weather", "arguments": json!({"city": city}).to_string()}});
     json!({
@@ -42,7 +42,7 @@ fn rich(model: &str) -> Value {
     })
 }
 
-/// The same as Anthropic is to read it.
+/// The same request in Anthropic's format.
 fn rich_for_anthropic(model: &str) -> Value {
     json!({
         "model": model,
@@ -74,12 +74,12 @@ fn rich_for_anthropic(model: &str) -> Value {
     })
 }
 
-/// The schema as Anthropic wants what it enforces.
+/// The schema in the form that Anthropic enforces.
 fn strict() -> Value {
     with(weather(), json!({"additionalProperties": false}))
 }
 
-/// The latest request, which is exactly as long as it says.
+/// The latest request, of exactly the stated length.
 #[track_caller]
 fn received(simulator: &Simulator) -> Recorded {
     let request = simulator.requests().pop().expect("a request");
@@ -104,7 +104,7 @@ async fn a_rich_request_is_translated_exactly() {
         assert_eq!((&*request.method, &*request.path), ("POST", "/v1/messages"));
         assert_eq!(request.json(), expected);
     }
-    // The same as a fallback: from the client's own body, not from what the first provider got.
+    // The fallback's request derives from the client's own body, not from the first provider's.
     pair.openai.always("status=503");
     let answer = pair.gateway.chat(&rich(&pair.name("openai-first"))).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -137,7 +137,7 @@ async fn calls_of_tools_come_back_in_the_clients_format() {
     assert_eq!(&streamed[..], &cities[..]);
 }
 
-/// Odd on purpose: order, whitespace, numbers and fields that a parse and a write would not give back.
+/// Odd order, whitespace, numbers and fields, which a parse and rewrite would change.
 const ODD: &str = concat!(
     "\n{ \"x_first\" : [1.0, 1e3, -0 ],\t\"messages\":[{\"content\":\"say \\u0068i\",\"role\":\"user\",\"x\":null}],\n",
     "  \"temperature\" : 0.70, \"model\":  \"openai\"  , \"x_model\":{\"model\":\"openai\"}, \"seed\":12345678901234567 }\n ",
@@ -151,7 +151,7 @@ async fn the_same_format_passes_unchanged_but_for_the_models_name() {
     let answer = pair.gateway.client().request("POST", CHAT, named(pair.name("openai"))).await.expect("an answer");
     let expected = named(pair.model_of("openai"));
     assert_eq!(received(&pair.openai).body, expected);
-    // And back: the very bytes that the provider would have sent to that request.
+    // The client gets exactly the bytes that the provider sends to a direct client.
     let direct = Client::new(pair.openai.port()).bearer("sk").request("POST", CHAT, expected).await.expect("an answer");
     assert_eq!(answer.text(), direct.text());
     assert!(answer.json()["x_future"].is_object());
@@ -213,7 +213,7 @@ async fn a_stream_in_the_same_format_passes_byte_for_byte() {
     }
 }
 
-/// A request with every kind of header that is nobody's business but ours.
+/// A request with every kind of header that must not reach a provider.
 fn talkative(pair: &Pair) -> Client {
     let private = [
         ("x-api-key", "sk-of-the-client"),
@@ -254,7 +254,7 @@ async fn a_provider_gets_its_own_credential_and_nothing_private() {
         names.sort_unstable();
         names
     };
-    // The first provider fails, so that each is once the first and once the fallback.
+    // The first provider fails, so each provider is once the first and once the fallback.
     for (model, first) in [("openai-first", &pair.openai), ("anthropic-first", &pair.anthropic)] {
         for stream in [false, true] {
             pair.openai.clear();
@@ -290,14 +290,14 @@ async fn traces_and_idempotency_keys_go_on_to_the_provider() {
     client.post(CHAT, &pair.ask("openai", "hi")).await;
     let request = received(&pair.openai);
     assert_eq!(request.header("traceparent"), Some(parent));
-    // Another key's request with the same is another one to the provider.
+    // The provider must see another key's equal request as a different one.
     let own = request.header("idempotency-key").expect("one").to_owned();
     assert!(own.starts_with("sluice-") && own != "once", "{own}");
     client.post(CHAT, &pair.ask("openai", "hi")).await;
     assert_eq!(received(&pair.openai).header("idempotency-key"), Some(&*own), "the same is the same again");
 }
 
-/// What a provider tells the gateway, and no client of it.
+/// Response headers for the gateway that clients must not receive.
 const PRIVATE: [&str; 11] = [
     "set-cookie",
     "content-encoding",
@@ -329,7 +329,7 @@ async fn of_the_providers_headers_only_those_that_mean_something_reach_the_clien
             let id = answer.header("x-request-id").expect("an id");
             assert!(id.len() == 36 && id != "req_sim", "{id}");
             assert_eq!(answer.header("x-sluice-provider"), Some(provider));
-            // Whoever told of limits: in the words that this client knows.
+            // Rate limit headers of either provider, in the client's format.
             let limits: Vec<&str> = answer.headers.keys().map(|name| name.as_str()).collect();
             let limits: Vec<&str> = limits.into_iter().filter(|name| name.contains("ratelimit")).collect();
             assert!(!limits.is_empty(), "{provider} {stream}: {:?}", answer.headers);

@@ -1,4 +1,4 @@
-//! Tests have Envoys in turn: of what one of them counted and kept the next one finds nothing.
+//! Tests use Envoys in turn: no counts and no cached responses carry over to the next test.
 
 use serde_json::json;
 use sluice_tests::gateway::Key;
@@ -6,7 +6,7 @@ use sluice_tests::gateway::Key;
 use crate::single::Single;
 use crate::{ask, refusal};
 
-/// So many turns, of the same processes unless other tests have them meanwhile.
+/// The number of turns; they share processes unless other tests take them meanwhile.
 const TURNS: usize = 4;
 
 #[tokio::test]
@@ -24,7 +24,7 @@ async fn whoever_is_next_finds_nothing_counted_or_kept() {
         assert_eq!((gateway.log().len(), counted), (0, 0), "{turn}");
         for asked in [1, 1] {
             assert_eq!(gateway.chat(&ask("chat", "say hi")).await.status, 200, "{turn}");
-            // The first answer is nobody's who came before, and the second is the first.
+            // The first response is not from an earlier turn's cache, and the second is from this turn's.
             assert_eq!(single.provider.count(), asked, "{turn}");
         }
         let third = gateway.chat(&ask("chat", "say hi")).await;

@@ -1,4 +1,4 @@
-//! A real Envoy that speaks Upstash's REST protocol to a stand-in for that service, before a real Redis; Envoy adds the token.
+//! A real Envoy with Upstash's REST protocol: a stand-in for that service in front of a real Redis. Envoy adds the token.
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::{A_KEY, Builder, KEY, Key};
@@ -12,9 +12,9 @@ use crate::crowd::{self, Manner, PRICE};
 use crate::money::{all_settled, dollars, in_redis, logged};
 use crate::{CHAT, ask, refusal};
 
-/// Not in the gateway file; of the form that the gateway asks Redis for.
+/// A well-formed key that is not in the gateway file, so the gateway looks it up in Redis.
 const OTHER: &str = "sk-sluice-EndToEndTestsFirstKey0000000qB1EH";
-/// Nobody's.
+/// A well-formed key that does not exist.
 const NOBODY: &str = "sk-sluice-EndToEndTestsSecondKey0000022Afvh";
 
 /// A gateway whose counters are behind a stand-in.
@@ -22,12 +22,12 @@ struct Scene {
     store: Store,
     upstash: Upstash,
     provider: Simulator,
-    /// Where the token is.
+    /// The token's location.
     token: Value,
 }
 
 impl Scene {
-    /// With the right token.
+    /// Starts one with the right token.
     async fn start() -> Self {
         Self::with(json!({"env": A_KEY.0})).await
     }

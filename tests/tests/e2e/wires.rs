@@ -1,6 +1,6 @@
-//! What goes wrong on the wires of providers that speak neither as OpenAI's chat nor as Anthropic: errors inside a 200, streams
-//! that break off, stall or are damaged, limits, and filters. What can be rescued by another provider is; what cannot ends
-//! as a failure, and both are charged as the simulator counts.
+//! Faults of providers that use neither OpenAI's chat format nor Anthropic's: errors inside a 200, streams that are truncated, stalled or
+//! damaged, limits, and filters. If possible, another provider responds. Otherwise the request ends as a failure. Either way both attempts
+//! are charged by the simulator's count.
 
 use std::fmt;
 
@@ -11,8 +11,7 @@ use sluice_tests::simulator::{Recorded, Simulator};
 
 use crate::together;
 
-/// Name, kind, the simulator's path, the model, and after how many events of a stream there is
-/// nothing to see yet.
+/// Name, kind, the simulator's path, the model, and the number of stream events before the first content.
 type Wire = (&'static str, &'static str, &'static str, &'static str, usize);
 
 const WIRES: [Wire; 7] = [
@@ -25,20 +24,20 @@ const WIRES: [Wire; 7] = [
     ("responses", "openai", "/v1", "gpt-sim", 1),
 ];
 
-/// How a case is to end for the client.
+/// The expected end for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// With the second provider's answer, and nothing of the first's.
+    /// The second provider's response, and nothing of the first's.
     Rescued,
-    /// Broken off, and known as that.
+    /// A truncated stream with an error.
     Broken,
-    /// With the first provider's refusal, and nobody else asked.
+    /// The first provider's refusal, without another attempt.
     Filtered,
 }
 
 use End::{Broken, Filtered, Rescued};
 
-/// Of a stream: what goes wrong, and how that ends. `EARLY` is before anything can be seen.
+/// Faults of a stream, and their ends. `EARLY` is before the first content.
 const STREAMED: [(&str, End); 17] = [
     ("error", Rescued),
     ("blank", Rescued),
@@ -58,7 +57,7 @@ const STREAMED: [(&str, End); 17] = [
     ("error-after=14", Broken),
     ("stall-after=14", Broken),
 ];
-/// Of an answer in one piece.
+/// Faults of a non-streamed response.
 const WHOLE: [(&str, End); 8] = [
     ("error", Rescued),
     ("blank", Rescued),
@@ -69,14 +68,14 @@ const WHOLE: [(&str, End); 8] = [
     ("eof-after=1", Rescued),
     ("filter", Filtered),
 ];
-/// Of a stream delivered whole: after the first content, too.
+/// Faults of a stream with `delivery: whole`, also after the first content.
 const DELIVERED: [(&str, End); 4] = [
     ("close-after=14", Rescued),
     ("error-after=14", Rescued),
     ("malformed-after=14", Rescued),
     ("stall-after=14", Rescued),
 ];
-/// Of Amazon's frames alone, which have checksums.
+/// Faults of Amazon's frames, which have checksums.
 const FRAMES: [(&str, End); 2] = [("corrupt-after=EARLY", Rescued), ("corrupt-after=14", Broken)];
 
 /// A request.
@@ -87,7 +86,7 @@ struct Case {
     stream: bool,
     delivered: bool,
     end: End,
-    /// Of its text and its model's name.
+    /// The number in its text and in its model's name.
     number: usize,
 }
 
@@ -105,7 +104,7 @@ impl fmt::Display for Case {
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for wire in WIRES {
-        // Of Amazon's frames nothing is read of the first kind of event, which is the malformed one: its name says it all.
+        // The malformed event is of a kind that the gateway knows by its name alone: it does not parse that event's payload.
         let ignores = |fault: &str| wire.0 == "bedrock" && fault.starts_with("malformed");
         let mut add = |list: &[(&str, End)], stream: bool, delivered: bool| {
             for (fault, end) in list.iter().filter(|(fault, _)| !ignores(fault)) {
@@ -201,7 +200,7 @@ fn judge(case: &Case, answer: &Answer, first: &[Recorded], second: &[Recorded], 
         }
         Broken => {
             let used = used(first);
-            // What came behind damage was sent, and is not known of; a prompt that nobody counted is estimated by all its JSON.
+            // Output behind a damaged frame is unknown to the gateway. A prompt without a count is estimated by all its JSON.
             let damaged = case.fault.contains("corrupt") && logged.1 <= used.output;
             let near = damaged || logged.1.abs_diff(used.output) <= 3;
             let near = near && (used.input..=4 * used.input).contains(&logged.0);

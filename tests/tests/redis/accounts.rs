@@ -1,4 +1,4 @@
-//! The accounts of a day, and who spent most.
+//! The accounts of a day, and the ranking by spending.
 
 use sluice_core::store::dimension::Dimension;
 use sluice_core::store::redis::wire::{Command, RedisReply};

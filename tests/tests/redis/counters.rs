@@ -1,4 +1,4 @@
-//! How each gauge counts, and what a settlement makes of it.
+//! Counting in each kind of counter, and the effect of a settlement.
 
 use std::time::{Duration, Instant};
 
@@ -60,7 +60,7 @@ async fn a_minute_of_a_thousand_million_is_exact_to_one() {
     granted(&store.reserve(&order("a", vec![take(&minute, limit, limit)])).await.unwrap());
     let verdict = store.reserve(&order("b", vec![take(&minute, limit / 2, limit)])).await.unwrap();
     let ReserveResult::Refused(obstacles) = verdict else { panic!("{verdict:?}") };
-    // So much drains in a microsecond: 17. What is used and what is missing add up all the same.
+    // The limit drains 17 units per microsecond, yet usage and missing units add up exactly.
     let missing = obstacles[0].snapshot.used + limit / 2 - limit;
     let wait = u64::try_from(obstacles[0].retry_after.unwrap().as_micros()).unwrap();
     assert!((wait * limit / 60_000_000).abs_diff(missing) <= 18, "{missing} {wait}");
@@ -91,7 +91,7 @@ async fn a_settlement_corrects_what_was_reserved_in_its_own_window_once() {
         [counter("d", LimitWindow::Day), counter("t", LimitWindow::Total), counter("other", LimitWindow::Total)];
     let takes = vec![take(&day, 100, 1000), take(&total, 100, 1000)];
     let window = granted(&store.reserve(&order("a", takes)).await.unwrap())[0].period;
-    // Another day, as an Envoy with another clock would say; and a meter that nothing was reserved of.
+    // Another day, from an Envoy with another clock; and a counter without a reservation.
     let parts = vec![part(&day, window + 1, 40), part(&total, 0, 140), part(&other, 0, 7)];
     let settlement = settlement("a", parts);
     assert_eq!(store.settle(&[settlement.clone(), settlement.clone()]).await, Ok(1));
@@ -184,7 +184,7 @@ async fn a_minute_gets_nothing_back_of_what_has_drained() {
     let minute = counter("m", LimitWindow::Minute);
     let began = Instant::now();
     granted(&store.reserve(&order("a", vec![take(&minute, 100, 600)])).await.unwrap());
-    // As if that had been two minutes ago, and others had taken since.
+    // As if the reservation were two minutes old, with others after it.
     let record = redis.command(&["GET", "{t}:r:a"]).as_str().unwrap().to_owned();
     let words: Vec<&str> = record.lines().nth(1).unwrap().split(' ').collect();
     let earlier = (words[2].parse::<u64>().unwrap() - 120_000_000).to_string();

@@ -1,4 +1,4 @@
-//! What is left after Redis or Webdis was killed, and that both are found again.
+//! The state after Redis or Webdis was killed, and reconnection to both.
 
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ async fn what_was_granted_and_settled_is_there_after_a_kill() {
     redis.restart().await;
     found_again(&mut store).await;
     assert_eq!(store.used(&total).await, 230);
-    // One that is known, again; one that was open; one that Redis never saw.
+    // A settled one repeated, an open one, and one that Redis never saw.
     let settlements = ["settled", "later", "down"].map(|id| settlement(id, vec![part(&total, 0, 30)]));
     assert_eq!(store.settle(&settlements).await, Ok(2));
     assert_eq!(store.used(&total).await, 30 + 100 + 30 + 30);
@@ -40,7 +40,7 @@ async fn a_webdis_that_starts_again_is_found_again() {
     assert_eq!(store.used(&total).await, 2);
 }
 
-/// Webdis connects to Redis again by itself, a moment later.
+/// Webdis reconnects to Redis by itself after a moment.
 async fn found_again(store: &mut Store) {
     let started = Instant::now();
     while store.send(&Command::new(["PING"])).await != Ok(RedisReply::Text("PONG".to_owned())) {

@@ -1,4 +1,4 @@
-//! Orders that are not settled within their lease: what they hold comes back, once.
+//! Reservations not settled within their lease are released once.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ fn windows() -> [Counter; 3] {
     [LimitWindow::Day, LimitWindow::Month, LimitWindow::Total].map(|kind| counter(&format!("{kind:?}"), kind))
 }
 
-/// Its lease ends now.
+/// Ends a reservation's lease now.
 pub fn lose(redis: &Redis, order: &str) {
     redis.command(&["ZADD", "{t}:open", "XX", "0", &format!("{{t}}:r:{order}")]);
 }
@@ -35,7 +35,7 @@ async fn what_is_not_settled_within_its_lease_comes_back() {
     }
     assert_eq!(used(&store.read(&counters).await), [30; 3]);
     granted(&store.reserve(&order("next", takes(70))).await.unwrap());
-    // The one that was lost is not: it only took its time. It pays for what it used, once.
+    // The late reservation was slow, not lost. It is charged for its usage once.
     let late = settlement("lost", vec![part(&counters[2], 0, 50)]);
     assert_eq!(store.settle(&[late.clone(), late.clone()]).await, Ok(1));
     assert_eq!(store.settle(&[late]).await, Ok(0));

@@ -1,4 +1,4 @@
-//! Any interleaving of orders, settlements, their repetitions and ends of leases counts as a plain map would.
+//! Any interleaving of reservations, settlements, repetitions and lease ends counts like a plain map.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,11 @@ const LIMIT: u64 = 30;
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// An order: its number, and what it takes of some meters.
+    /// A reservation: its number, and its amounts by counter.
     Reserve(usize, Vec<(usize, u64)>),
-    /// A settlement of it; when its lease has ended just before, if it is so.
+    /// Settles a reservation, and whether its lease ended just before.
     Settle(usize, Vec<(usize, u64)>, bool),
-    /// Its lease ends.
+    /// A reservation's lease ends.
     Lose(usize),
 }
 
@@ -40,7 +40,7 @@ struct Model {
 }
 
 impl Model {
-    /// Whether it is granted; `None` when it came too late.
+    /// Whether it is granted; `None` if it was settled before.
     fn reserve(&mut self, id: usize, takes: &[(usize, u64)]) -> Option<bool> {
         if self.settled.contains(&id) {
             return None;
@@ -67,7 +67,7 @@ impl Model {
         1
     }
 
-    /// What it holds is given back. It is open still, and holds nothing.
+    /// Releases its amounts. It stays open without any.
     fn lose(&mut self, id: usize) {
         for (counter, amount) in self.open.get_mut(&id).map(std::mem::take).unwrap_or_default() {
             self.used[counter] -= amount;
@@ -75,12 +75,12 @@ impl Model {
     }
 }
 
-/// Every case has meters and requests of its own, so that all share one Redis.
+/// Each case has its own counters and requests, so all share one Redis.
 async fn follow(store: &mut Store, redis: &Redis, case: usize, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let counters: Vec<Counter> =
         (0..METERS).map(|number| counter(&format!("{case}/{number}"), LimitWindow::Total)).collect();
     let mut model = Model::default();
-    // The shape of an order that is sent again is that of the first: it is the same request.
+    // A repeated reservation is the same request, so it has the first one's amounts.
     let mut shapes = BTreeMap::new();
     for step in steps {
         match step {

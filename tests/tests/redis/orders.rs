@@ -1,4 +1,4 @@
-//! What an order gets, and how often.
+//! The result of a reservation, once and repeated.
 
 use sluice_core::store::redis::wire::{Command, RedisReply};
 use sluice_core::store::{LimitWindow, ReserveRequest, ReserveResult};
@@ -8,7 +8,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use crate::store::{Store, counter, granted, is_granted, order, settlement, start, take};
 
-/// Many connections at once, each with several orders; how many were granted.
+/// Sends several reservations over each of many connections at once; returns the number granted.
 async fn rush(store: &Store, takes: &ReserveRequest) -> usize {
     let mut tasks = JoinSet::new();
     for connection in 0..20 {

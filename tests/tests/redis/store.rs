@@ -1,4 +1,4 @@
-//! A client of the store: the core's commands, sent as the filter sends them, and its readings of the answers.
+//! A client of the store that sends core's commands like the filter, and parses replies with core's code.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 pub const PREFIX: &str = "t";
 
-/// A connection to a server that speaks HTTP for Redis; opened again when it broke.
+/// A connection to an HTTP server for Redis; it reconnects after an error.
 pub struct Store {
     port: u16,
     wire: Wire,
@@ -78,7 +78,7 @@ impl Store {
         self.read(std::slice::from_ref(counter)).await[0].used
     }
 
-    /// Sends a command, and a script's text when Redis does not know it yet.
+    /// Sends a command; if Redis does not know its script yet, sends the script's text.
     pub async fn send(&mut self, command: &Command) -> Result<RedisReply, Unavailable> {
         let reply = self.once(command).await?;
         match command.with_source().filter(|_| reply.is_unknown_script()) {
@@ -131,7 +131,7 @@ pub async fn start() -> (Redis, Webdis, Store) {
     (redis, webdis, store)
 }
 
-/// How much of a meter of so many a minute may have drained since then.
+/// The most that a per-minute counter with this limit can have drained since then.
 pub fn drained(since: Instant, per_minute: u64) -> u64 {
     let millis = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
     millis.saturating_mul(per_minute) / 60_000 + 1
@@ -149,7 +149,7 @@ pub fn order(id: &str, takes: Vec<Debit>) -> ReserveRequest {
     ReserveRequest { id: id.into(), lease: Duration::from_secs(600), alternatives: vec![takes] }
 }
 
-/// What a settlement says of a part that it knows only by its use.
+/// A settlement's part without a reserved amount.
 pub fn part(counter: &Counter, window: u64, used: u64) -> Settled {
     Settled { counter: counter.clone(), window, until: 0, reserved: 0, used }
 }
@@ -168,7 +168,7 @@ pub fn settlement(id: &str, parts: Vec<Settled>) -> Settlement {
     }
 }
 
-/// The readings of a granted order.
+/// The snapshots of a granted reservation.
 #[track_caller]
 pub fn granted(verdict: &ReserveResult) -> &[CounterSnapshot] {
     match verdict {

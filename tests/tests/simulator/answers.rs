@@ -1,4 +1,4 @@
-//! What is answered to a request that is right.
+//! Responses to valid requests.
 
 use serde_json::{Value, json};
 

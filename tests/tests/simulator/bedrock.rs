@@ -1,4 +1,4 @@
-//! Bedrock's wire: conversations, Anthropic's bodies, frames, signatures.
+//! Bedrock's format: conversations, Anthropic's bodies, frames, signatures.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

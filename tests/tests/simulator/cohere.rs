@@ -1,4 +1,4 @@
-//! Cohere's wire.
+//! Cohere's format.
 
 use serde_json::{Value, json};
 

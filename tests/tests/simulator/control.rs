@@ -1,4 +1,4 @@
-//! Scripts, records and the answers for benchmarks.
+//! Scripts, records, and responses for benchmarks.
 
 use serde_json::json;
 use sluice_tests::simulator::{Outcome, fixed};
@@ -52,7 +52,7 @@ async fn requests_are_recorded_as_they_came() {
     assert_eq!(request.headers.iter().filter(|(name, _)| name == "x-two").count(), 2);
 }
 
-/// When each event of a benchmark's paced stream left, in nanoseconds since 1970, by what its text says.
+/// The send time of each event of a benchmark's paced stream, in nanoseconds since 1970, from its text.
 fn left_at(text: &str) -> Vec<u64> {
     let (events, rest) = text.as_bytes().as_chunks::<{ fixed::CONTENT }>();
     assert!(rest.is_empty(), "{text}");

@@ -1,4 +1,4 @@
-//! Providers that speak OpenAI's chat completions in ways of their own.
+//! Providers with variants of OpenAI's chat completions.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Each fault does what it says.
+//! Each fault behaves as documented.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use sluice_tests::until;
 
 use crate::{ANTHROPIC, OPENAI, anthropic, both, names, openai, start, streamed};
 
-/// The answer to a request for this model, streamed in OpenAI's format.
+/// The response to a streaming request in OpenAI's format for a model with these faults.
 async fn stream_of(faults: &str) -> (Simulator, Answer) {
     let (simulator, client) = start().await;
     let answer = client.post(OPENAI, &streamed(openai(&format!("m+{faults}"), "say a b c"))).await;
@@ -92,7 +92,7 @@ async fn answers_are_slow_where_asked() {
     assert!(started.elapsed() >= Duration::from_millis(170), "seven waits between eight events");
     assert!(answer.complete);
 
-    // The headers come at once, and no body while anybody waits.
+    // The headers arrive at once, and no body arrives within the test's time.
     let body = streamed(openai("m+first=3600000", "hi")).to_string();
     assert_eq!(client.open("POST", OPENAI, body).await.unwrap().status(), 200);
 }
@@ -111,7 +111,7 @@ async fn a_stream_pauses_until_it_is_told_to_go_on() {
         let answer = client.post_begun(OPENAI, &body, go_on).await;
         assert!(begun.get() && answer.streamed_text().trim_end() == text, "{faults}: {answer:?}");
         assert_eq!(answer.complete, complete, "{faults}");
-        // Only the one that paused.
+        // Only the paused stream continues.
         let mut next = client.open("POST", OPENAI, body.to_string()).await.unwrap();
         next.next().await.unwrap();
         assert_eq!(simulator.requests()[1].outcome, Outcome::Answering, "{faults}");

@@ -1,4 +1,4 @@
-//! Gemini's wire.
+//! Gemini's format.
 
 use serde_json::{Value, json};
 use sluice_tests::client::{Answer, Client};

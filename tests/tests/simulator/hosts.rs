@@ -1,4 +1,4 @@
-//! Hosts of others' models, and the smaller services of the two first providers.
+//! Hosts of other vendors' models, and the smaller services of OpenAI and Anthropic.
 
 use serde_json::{Value, json};
 use sluice_tests::client::Client;

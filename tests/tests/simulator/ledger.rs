@@ -1,4 +1,4 @@
-//! What the simulator says that each answer used, and answers that wait for a test.
+//! The simulator's usage of each response, and responses that wait for a test.
 
 use serde_json::json;
 use sluice_tests::simulator::Outcome;
@@ -31,7 +31,7 @@ async fn an_answer_used_what_its_provider_counted_whether_it_tells_or_not() {
 async fn a_stream_that_ends_early_used_its_prompt_and_what_went_out() {
     let (simulator, client) = start().await;
     for (path, body) in both("m", "say 12345678") {
-        // Before the text stands one event of OpenAI's, and three of Anthropic's.
+        // One event precedes OpenAI's text, and three precede Anthropic's.
         let events = if path.ends_with("messages") { 3 + 4 } else { 1 + 4 };
         for (fault, outcome) in
             [("stall", Outcome::Cancelled), ("close", Outcome::BrokenOff), ("eof", Outcome::Complete)]
@@ -48,7 +48,7 @@ async fn a_stream_that_ends_early_used_its_prompt_and_what_went_out() {
                 drop(open);
                 let request = simulator.settled(1).await.remove(0);
                 let used = request.used.expect("an answer");
-                // A client that has seen the last token may leave before its provider comes to the end it has planned.
+                // A client that has read the last token may disconnect before its provider reaches the planned end.
                 let ended = request.outcome == outcome || request.outcome == Outcome::Cancelled;
                 assert!(ended && (used.input, used.output) == (3, 4), "{path} {fault}{cut}: {request:?}");
             }

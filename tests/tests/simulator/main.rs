@@ -1,4 +1,4 @@
-//! The simulator against what the providers document: the shapes of answers, the checks of requests, and each fault.
+//! Compares the simulator with the providers' documentation: response formats, request checks, and each fault.
 
 mod answers;
 mod bedrock;
@@ -47,7 +47,7 @@ fn streamed(body: Value) -> Value {
     with(body, json!({"stream": true}))
 }
 
-/// Both wire formats, with the same words.
+/// The same text in both formats.
 fn both(model: &str, text: &str) -> [(&'static str, Value); 2] {
     [(OPENAI, openai(model, text)), (ANTHROPIC, anthropic(model, text))]
 }

@@ -1,4 +1,4 @@
-//! The same words asked of every provider: what they say, what they count, and how they fail.
+//! The same text for every provider: responses, counts and failures.
 
 use serde_json::{Value, json};
 use sluice_tests::client::{Answer, Client, Failure};
@@ -6,14 +6,14 @@ use sluice_tests::simulator::{Outcome, Simulator};
 
 use crate::{anthropic, openai, start, streamed};
 
-/// A wire that models answer on.
+/// A provider's chat format.
 struct Wire {
     name: &'static str,
     /// The path for a model, streamed or not.
     path: fn(&str, bool) -> String,
     /// The body for a model and a text, streamed or not.
     body: fn(&str, &str, bool) -> Value,
-    /// The text of an answer in one piece.
+    /// The text of a non-streamed response.
     text: fn(&Value) -> &Value,
 }
 
@@ -122,7 +122,7 @@ impl Wire {
         client.request("POST", &(self.path)(&model, stream), body).await
     }
 
-    /// The streamed answer to a text of several words, under faults of the script.
+    /// The streamed response to a text of several words, with the script's faults.
     async fn stream(&self, (simulator, client): &(Simulator, Client), faults: &str) -> Answer {
         simulator.script(&[faults]);
         self.ask(client, "", "say one two three", true).await.unwrap_or_else(|error| panic!("{}: {error:?}", self.name))
@@ -205,7 +205,7 @@ async fn every_provider_fails_in_the_middle_of_its_stream() {
         let zipped = wire.stream(&site, "gzip").await;
         let mut text = Vec::new();
         std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&zipped.body[..]), &mut text).unwrap();
-        // Responses are numbered: two differ in that.
+        // Responses are numbered, so two bodies differ in their number.
         assert!(text.len() >= plain.body.len(), "{}", wire.name);
         assert_eq!(wire.stream(&site, "tokens=3+burst").await.streamed_text(), "00 01 02 ", "{}", wire.name);
     }

@@ -1,4 +1,4 @@
-//! Which requests are refused.
+//! The requests that the simulator rejects.
 
 use serde_json::{Value, json};
 use sluice_tests::client::Client;

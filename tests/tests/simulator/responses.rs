@@ -1,4 +1,4 @@
-//! The wire of OpenAI's responses.
+//! OpenAI's Responses format.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Services that are passed on as they are: images, audio, files, batches, and those that judge and order texts.
+//! Pass-through services: images, audio, files, batches, moderation and reranking.
 
 use serde_json::json;
 use sha2::{Digest as _, Sha256};

@@ -1,5 +1,5 @@
-//! What has to hold when all is over: nothing is under way, nothing is reserved, the filter was never in trouble, and the
-//! access log, the accounts, and what limits and budgets have counted say the same.
+//! The conditions at the end: nothing is in flight, nothing is reserved, the filter had no errors, and the access log, the accounts, and
+//! the counts of limits and budgets agree.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use crate::site::Site;
 use crate::tally::Tally;
 use crate::unless;
 
-/// Waits until all is over, at the gateway and at the providers; Envoy's counters then.
+/// Waits until no request is in flight, at the gateway and at the providers; returns Envoy's counters.
 pub async fn quiet(site: &Site) -> BTreeMap<String, u64> {
     for provider in &site.providers {
         provider.used().await;
@@ -27,14 +27,14 @@ pub async fn quiet(site: &Site) -> BTreeMap<String, u64> {
     site.statistics().await
 }
 
-/// Whether it counts what is under way.
+/// Whether it counts requests in flight.
 fn is_active(name: &str) -> bool {
     let of_requests = ["downstream_rq_active", "upstream_rq_active", "upstream_rq_pending_active"];
-    // The administration counts its own request, which asks.
+    // The administration's statistic includes the request that reads it.
     !name.starts_with("http.admin.") && of_requests.iter().any(|ending| name.ends_with(ending))
 }
 
-/// The whole log, once it has a line for each request.
+/// The complete log, once it has a line for each request.
 pub async fn logged(site: &Site, statistics: &BTreeMap<String, u64>) -> Tally {
     let requests = statistics["http.sluice.downstream_rq_total"];
     let mut tally = Tally::of(&site.log);
@@ -47,11 +47,11 @@ pub async fn logged(site: &Site, statistics: &BTreeMap<String, u64>) -> Tally {
     tally
 }
 
-/// What Envoy counted that says that a VM of the filter ended, or could not do what it should.
+/// Envoy's counters of ended VMs, and of failures of the filter.
 pub fn trouble(statistics: &BTreeMap<String, u64>) -> BTreeMap<&str, u64> {
     let is_trouble = |name: &str| {
         let of_vm = name.starts_with("wasm.") && (name.contains("reload") || name.contains("crash"));
-        // Unsettled, unchecked, unleased.
+        // `unsettled`, `unchecked` and `unleased`.
         of_vm || name.contains("sluice.store.un")
     };
     let found = statistics.iter().filter(|(name, value)| is_trouble(name) && **value > 0);
@@ -63,7 +63,7 @@ pub fn of_statistics(statistics: &BTreeMap<String, u64>) -> Option<String> {
     unless(found.is_empty(), || format!("the filter was in trouble: {found:?}"))
 }
 
-/// Nothing is reserved any more, and what was spent is what the log says: of so many places, and of these total budgets.
+/// Asserts that nothing is reserved, and that spending equals the log's: for this many concurrency limits and total budgets.
 pub fn of_limits(limits: &[Value], (places, budgets): (usize, usize), tally: &Tally) -> Vec<String> {
     let of = |period: &'static str| limits.iter().filter(move |limit| limit["period"] == period);
     let held: Vec<_> = of("concurrent").filter(|limit| limit["used"] != 0).collect();
@@ -78,12 +78,12 @@ pub fn of_limits(limits: &[Value], (places, budgets): (usize, usize), tally: &Ta
     complaints.into_iter().flatten().collect()
 }
 
-/// What the log says was spent by whoever this budget is for.
+/// The log's spending on this budget.
 fn spent(budget: &Value, tally: &Tally) -> u64 {
     budget["scope"].as_str().and_then(|scope| tally.costs.get(scope)).copied().unwrap_or_default()
 }
 
-/// What a team's accounts say: what the log does, and, unless a new day has begun, what its limit on tokens has counted.
+/// A team's accounts must equal the log, and, unless a new day has begun, the count of its token limit.
 pub fn of_usage(team: &str, usage: &Value, limits: &[Value], tally: &Tally, same_day: bool) -> Option<String> {
     let scope = format!("team={team}");
     let counted = limits.iter().find(|limit| limit["scope"] == *scope && limit["period"] == "day");
@@ -93,10 +93,10 @@ pub fn of_usage(team: &str, usage: &Value, limits: &[Value], tally: &Tally, same
     unless(is_counted && is_logged, || format!("accounts of {scope}: {usage}, {counted:?}, {:?}", tally.costs))
 }
 
-/// Nothing of the filter's, and nothing of Envoy's about it.
+/// The filter must log no errors, and Envoy must log none about the filter.
 pub fn of_errors(said: &str) -> Option<String> {
     let words = ["[error]", "[critical]", "panic", "wasm log", "Envoy rejected"];
-    // A slow Redis is one of the things that are tried. Where the machine is slow too, a call takes longer than the gateway waits.
+    // A slow Redis is one of the faults. On a slow machine a call may exceed the gateway's timeout.
     let tried = ["Redis does not answer (HTTP status 504", "Redis answers again"];
     let has = |line: &str, words: &[&str]| words.iter().any(|word| line.contains(word));
     let serious = |line: &&str| has(line, &words) && !has(line, &tried);

@@ -1,9 +1,9 @@
-//! Soaks: a gateway under load for as long as one likes, and in the end a look at what is left of it. In one the providers
-//! fail in every way; in the other clients and providers are hostile. Afterwards there may be no stream left, no reservation,
-//! and no line of the log too few or too many; and no VM and no process may have ended.
+//! Soaks: a gateway under load for a configurable time, and a check of its state afterwards. In one soak the providers fail in every way;
+//! in the other clients and providers are hostile. Afterwards no stream and no reservation may be left, the log must have exactly one line
+//! per request, and no VM and no process may have ended.
 //!
-//! `SLUICE_SOAK_SECONDS` says for how long (20 by itself), `SLUICE_SOAK_SEED` what comes: the same requests by the same
-//! clients, and the same faults in the same order, though not the same ones for the same request.
+//! `SLUICE_SOAK_SECONDS` is the duration (default 20). `SLUICE_SOAK_SEED` sets the random choices: the same requests by the same clients,
+//! and the same faults in the same order, though a fault may hit another request.
 
 mod after;
 mod faults;
@@ -15,20 +15,20 @@ mod tally;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
-/// Where clients ask for chat completions.
+/// The path of chat completions.
 const CHAT: &str = "/v1/chat/completions";
 
-/// For how long, and what comes.
+/// The duration and the random seed.
 #[derive(Debug, Clone, Copy)]
 struct Run {
     length: Duration,
     seed: u64,
-    /// The day on which it began, counted from 1970.
+    /// The day of the start, counted from 1970.
     day: u64,
 }
 
 impl Run {
-    /// As the environment says.
+    /// From the environment.
     fn new(what: &str) -> Self {
         let length = Duration::from_secs(setting("SLUICE_SOAK_SECONDS").unwrap_or(20));
         let seed = setting("SLUICE_SOAK_SEED").unwrap_or_else(seconds);
@@ -36,7 +36,7 @@ impl Run {
         Self { length, seed, day: today() }
     }
 
-    /// Whether the day on which it began has not ended.
+    /// Whether the day of the start has not ended.
     fn is_same_day(&self) -> bool {
         self.day == today()
     }
@@ -50,13 +50,13 @@ fn today() -> u64 {
     seconds() / 86_400
 }
 
-/// What a variable of the environment says.
+/// The value of an environment variable.
 fn setting<T: FromStr>(name: &str) -> Option<T> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is not what it has to be: {text}")))
 }
 
-/// What is to be said of what should hold and does not.
+/// The message about a condition that does not hold.
 fn unless(holds: bool, what: impl FnOnce() -> String) -> Option<String> {
     (!holds).then(what)
 }

@@ -1,4 +1,4 @@
-//! How much memory Envoy takes while it works.
+//! Envoy's memory under load.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -9,15 +9,15 @@ use serde_json::Value;
 use sluice_tests::gateway::{Gateway, children};
 use tempfile::TempDir;
 
-/// What counts as flat: this much growth, or a tenth.
+/// Growth below this, or below a tenth, counts as flat.
 const FLAT: u64 = 10 << 20;
 
 /// Bytes at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
-    /// In memory, by the kernel: with the VMs of the filter.
+    /// Resident memory by the kernel, including the filter's VMs.
     pub resident: u64,
-    /// Handed out by Envoy's own allocator: without them.
+    /// Memory from Envoy's own allocator, without the VMs.
     pub allocated: u64,
 }
 
@@ -50,7 +50,7 @@ impl Confined {
     }
 }
 
-/// Looks every so often until that moment.
+/// Takes a sample at this interval until `end`.
 pub async fn watch(gateway: &Gateway, every: Duration, end: Instant) -> Vec<Sample> {
     let mut samples = Vec::new();
     while Instant::now() < end {
@@ -60,19 +60,19 @@ pub async fn watch(gateway: &Gateway, every: Duration, end: Instant) -> Vec<Samp
     samples
 }
 
-/// Looks once.
+/// Takes one sample.
 pub async fn look(gateway: &Gateway) -> Sample {
     let resident = kernel(gateway, "VmRSS:");
     let memory: Value = serde_json::from_str(&gateway.envoy("/memory").await).expect("JSON");
     Sample { resident, allocated: memory["allocated"].as_str().and_then(|bytes| bytes.parse().ok()).expect("a number") }
 }
 
-/// The most that was ever resident: no moment is missed.
+/// The kernel's peak of resident memory, which misses no moment.
 pub fn peak(gateway: &Gateway) -> u64 {
     kernel(gateway, "VmHWM:")
 }
 
-/// What the kernel says of its memory, in bytes.
+/// A value of the kernel's memory status, in bytes.
 fn kernel(gateway: &Gateway, name: &str) -> u64 {
     let envoy = children(gateway.process_id());
     let status = std::fs::read_to_string(format!("/proc/{}/status", envoy.first().expect("an Envoy")));
@@ -81,7 +81,7 @@ fn kernel(gateway: &Gateway, name: &str) -> u64 {
     value.and_then(|kib| kib.trim().parse::<u64>().ok()).expect("a number") << 10
 }
 
-/// The medians of the second quarter of the samples, and of the last.
+/// The medians of the second and of the last quarter of the samples.
 pub fn quarters(samples: &[Sample], of: impl Fn(&Sample) -> u64) -> (u64, u64) {
     let quarter = samples.len().div_ceil(4).max(1);
     let median = |part: &[Sample]| {
@@ -93,7 +93,7 @@ pub fn quarters(samples: &[Sample], of: impl Fn(&Sample) -> u64) -> (u64, u64) {
     (median(second), median(samples.rchunks(quarter).next().unwrap_or_default()))
 }
 
-/// Whether that is no growth to speak of.
+/// Whether memory has not grown.
 pub fn is_flat((before, after): (u64, u64)) -> bool {
     after <= before + FLAT.max(before / 10)
 }

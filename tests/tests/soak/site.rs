@@ -1,4 +1,4 @@
-//! The gateway under test, the simulated providers before which it stands, and what its administrator sees of it.
+//! The gateway under test, its simulated providers, and its administration interface.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,16 +20,15 @@ pub struct Site {
     pub providers: Vec<Simulator>,
     pub log: PathBuf,
     admin: Port,
-    // The gateway writes its log there for as long as it runs.
+    // The gateway writes its log there as long as it runs.
     _directory: TempDir,
 }
 
 impl Site {
-    /// Starts what is described, with an administrator, and an access log that is kept where `SLUICE_SOAK_LOG` says, with this
-    /// ending.
+    /// Starts a gateway with an administrator, and with an access log. The log stays at `SLUICE_SOAK_LOG`, with this suffix.
     pub async fn start(builder: Builder, providers: Vec<Simulator>, ending: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        // Kept where one wants to look into it afterwards.
+        // Set to keep the log for inspection.
         let kept = std::env::var("SLUICE_SOAK_LOG").ok().map(|file| PathBuf::from(file + ending));
         let log = kept.unwrap_or_else(|| directory.path().join("access.log"));
         let admin = Port::reserve();
@@ -44,7 +43,7 @@ impl Site {
         Self { gateway, providers, log, admin, _directory: directory }
     }
 
-    /// Reads what the administration interface has there.
+    /// Reads a resource of the administration interface.
     pub async fn read(&self, path: &str) -> Value {
         let client = Client::new(self.admin.number()).bearer(ADMIN);
         let answer = client.request("GET", &format!("/admin/v1{path}"), "").await.expect("an answer");
@@ -52,7 +51,7 @@ impl Site {
         answer.json()
     }
 
-    /// How all limits and budgets stand that requests of these meet: `("key", "alice")`.
+    /// The state of all limits and budgets of these names: `("key", "alice")`.
     pub async fn limits(&self, of: impl IntoIterator<Item = (&str, &str)>) -> Vec<Value> {
         let mut all: Vec<Value> = Vec::new();
         for (of, name) in of {

@@ -1,4 +1,4 @@
-//! The access log, read as it grows, and what it adds up to.
+//! The access log, read as it grows, and its sums.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use sluice_tests::money::micro;
 
-/// A line, as far as it is looked at.
+/// The fields of a line that the test needs.
 #[derive(Debug, Deserialize)]
 struct Line {
-    /// On lines of the administration interface only.
+    /// Only in lines of the administration interface.
     admin: Option<Value>,
     request_id: Option<String>,
     key: Option<String>,
@@ -37,23 +37,23 @@ struct Tried {
 #[derive(Debug)]
 pub struct Tally {
     reader: BufReader<File>,
-    /// The beginning of a line whose end is not written yet.
+    /// The beginning of a line that is not complete yet.
     rest: String,
     /// The requests' ids.
     pub ids: HashSet<String>,
     /// The lines of requests.
     pub lines: u64,
-    /// How many of these were by `key=alice`, `team=research`, or for `model=chat`.
+    /// The number of requests by `key=alice`, `team=research`, or `model=chat`.
     pub requests: BTreeMap<String, u64>,
-    /// What they cost in micro-dollars: of the same.
+    /// Their cost in micro-dollars, by the same names.
     pub costs: BTreeMap<String, u64>,
     pub attempts: u64,
-    /// Of requests that went to more than one provider.
+    /// The requests to more than one provider.
     pub fallbacks: u64,
-    /// Of requests for the model `fallback` that were not sent to its first target first: it was known to be broken or full.
+    /// The requests for the model `fallback` whose first target was skipped, since it was known to be broken or full.
     pub passed_over: u64,
     pub estimated: u64,
-    /// Why attempts failed.
+    /// The failure reasons of attempts.
     pub failures: BTreeMap<String, u64>,
 }
 
@@ -75,7 +75,7 @@ impl Tally {
         }
     }
 
-    /// Reads what is there.
+    /// Reads the lines written so far.
     pub fn read(&mut self) {
         while self.reader.read_line(&mut self.rest).expect("the access log is text") > 0 {
             if self.rest.ends_with('\n') {
@@ -105,7 +105,7 @@ impl Tally {
         for scope in whose.into_iter().filter_map(|(of, name)| Some(format!("{of}={}", name?))) {
             if let Some(cost) = cost {
                 let sum = self.costs.entry(scope.clone()).or_default();
-                // A provider may count as it likes.
+                // A provider may send any count.
                 *sum = sum.saturating_add(cost);
             }
             *self.requests.entry(scope).or_default() += 1;

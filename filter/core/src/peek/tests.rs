@@ -101,7 +101,7 @@ fn what_is_asked_for_is_counted() {
         (r#""max_tokens":1e3,"n":1.5,"#, Some(1000), 2),
         (r#""max_tokens":1e999,"n":99999999999999999999,"#, Some(u64::MAX), u64::MAX),
         (r#""best_of":20,"n":3,"#, None, 20),
-        // Some servers take these for no limit.
+        // Some servers treat these values as unlimited.
         (r#""max_tokens":0,"n":0,"#, None, 1),
         (r#""max_tokens":-1,"n":null,"#, None, 1),
     ] {

@@ -43,7 +43,7 @@ pub fn texts() -> impl Strategy<Value = String> {
     prop::collection::vec(run, 0..6).prop_map(|runs| runs.concat())
 }
 
-/// An expression by an operator who does not know its cost.
+/// An expensive expression, as an operator might write it unknowingly.
 pub fn expressions() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(vec![
         "a", "[ab]", ".", r"\b", r"\w", r"\s", r"\d", "é", "(?s:.)", "(?i:b)", "^", "$", "-", ":", "@", "[^a]",

@@ -1,4 +1,4 @@
-//! Attempts, their outcomes and what the client receives, for every way a provider may fail.
+//! Attempts, their outcomes, and the client's response, for every way in which a provider may fail.
 
 use std::rc::Rc;
 
@@ -237,7 +237,7 @@ fn a_status_that_is_neither_success_nor_error_moves_on() {
     }
 }
 
-/// A client would follow it with its own key, or fail in its library.
+/// Otherwise a client would follow the redirect with its own key, or fail in its library.
 #[test]
 fn no_client_is_sent_elsewhere_by_a_provider_of_any_kind() {
     for status in [301, 302, 307, 308] {
@@ -274,7 +274,7 @@ fn a_stream_that_breaks_off_before_trailers_does_not_end_clean() {
     }
     // A response with a finish reason is complete, even without a terminator.
     assert!(!stream("gpt", &[Script::Trailed(OPENAI_STREAM[..4].to_vec())]).reset);
-    // Without content it counts as no response.
+    // A stream without content is not a response.
     assert_eq!(stream("gpt", &[Script::Trailed(OPENAI_STREAM[..1].to_vec())]).status, 502);
 }
 
@@ -536,7 +536,7 @@ fn a_first_target_that_cannot_express_the_request_is_left_out_of_the_plan() {
     assert_eq!((seen.status, seen.headers.text("x-sluice-provider")), (200, Some("oai")));
     let seen = Envoy::new().chat(&body("claude"), &[]);
     assert_eq!((seen.status, code(&seen).as_str()), (400, "unsupported_parameter"));
-    // As a fallback it is skipped. Without another target, the client reads the earlier error.
+    // The gateway skips it as a fallback. Without another target, the client gets the earlier error.
     let seen = Envoy::new().chat(&body("chat"), &[json(503, "{}"), json(200, ANTHROPIC)]);
     assert_eq!((seen.status, seen.received.len()), (503, 1));
     assert_eq!(seen.log["tried"][1]["failure"], "cannot_express");

@@ -1,8 +1,8 @@
 //! A fake Envoy that passes a request through both state machines, with scripted providers.
 //!
-//! It follows the rules of Envoy that matter here. It holds headers and body while a callback pauses. A request's headers stay as an
-//! attempt left them. It discards a response marked for retry and tries the next cluster. If it traces, it writes each attempt's span into
-//! the headers before the attempt begins.
+//! The fake follows the relevant rules of Envoy. It holds headers and body while a callback pauses. A request's headers stay as an attempt
+//! left them. It discards a response marked for retry and tries the next cluster. With tracing, it writes each attempt's span into the
+//! headers before the attempt begins.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -302,7 +302,7 @@ impl Envoy {
         self.departs_with(&format!(r#"{{"model":"{model}","messages":[1]}}"#))
     }
 
-    /// The same with this body.
+    /// Forwards this request, without a response yet. Returns its state and the time.
     pub(crate) fn departs_with(mut self, body: &str) -> (RequestState, Time) {
         let mut request = Message { now: self.tick(), ..Message::default() };
         for (name, value) in [(":method", "POST"), (":path", "/v1/chat/completions"), ("api-key", SECRET)] {

@@ -72,7 +72,7 @@ fn a_stream_that_cannot_be_read_any_more_breaks_off_and_says_so() {
 
 #[test]
 fn a_request_that_cannot_be_read_when_it_is_written_anew_ends_there() {
-    // The second target's body is written when its attempt begins: it is too long to be stored.
+    // The second target's body is too long to store, so it is written when the attempt begins.
     let long = CHAT.replace("\"x\"", &format!("\"{}\"", "x".repeat(300 << 10)));
     let envoy = Envoy::new().without(Place::SecondAttempt, Part::Body);
     let seen = envoy.chat(&long, &[json(503, "{}"), json(200, MESSAGE)]);

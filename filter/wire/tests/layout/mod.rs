@@ -1,4 +1,4 @@
-//! JSON as a person reads it, in the order and the spelling in which it stands: a value that fits has one line.
+//! Readable JSON that keeps field order and spelling: a value that fits is on one line.
 
 const WIDTH: usize = 120;
 
@@ -17,7 +17,7 @@ pub fn laid_out(json: &str) -> String {
     out
 }
 
-/// Takes a value from the head of `rest`, which is JSON.
+/// Takes a value from the start of `rest`, which is JSON.
 fn node<'a>(rest: &mut &'a str) -> Node<'a> {
     let ends = match rest.chars().next() {
         Some('{') => ['{', '}'],
@@ -36,7 +36,7 @@ fn node<'a>(rest: &mut &'a str) -> Node<'a> {
     Node::Nest { ends, entries }
 }
 
-/// Takes a text, a number or a word.
+/// Takes a text, a number or a literal.
 fn leaf<'a>(rest: &mut &'a str) -> &'a str {
     let mut escaped = false;
     let is_end = |(at, letter): &(usize, char)| {
@@ -66,7 +66,7 @@ fn flat(node: &Node<'_>) -> String {
     }
 }
 
-/// Writes a value at `column` of a line that is indented by `indent`.
+/// Writes a value at `column` of a line indented by `indent`.
 fn write(node: &Node<'_>, indent: usize, column: usize, out: &mut String) {
     let line = flat(node);
     match node {

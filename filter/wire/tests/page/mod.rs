@@ -1,4 +1,4 @@
-//! Generated parts of the documents, between markers that name them.
+//! Generated parts of the documents, between named markers.
 
 use std::{env, fs};
 

@@ -1,4 +1,4 @@
-//! Gateways with an administrator: their second listener, and the `sluice` command as one would type it.
+//! Gateways with an administrator: their second listener, and the `sluice` command as typed in a shell.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -19,16 +19,16 @@ use crate::{CHAT, ask};
 /// The administrator's key.
 pub const ADMIN: &str = "sk-sluice-admin-of-the-tests";
 
-/// US dollars for a million tokens: of prompts, and of answers. Odd ones, so that every cost is rounded.
+/// US dollars per million tokens of prompts and of responses. The prices are odd, so that every cost is rounded.
 const PRICES: [(&str, f64, f64); 2] = [("openai/gpt-sim", 1.37, 7.77), ("anthropic/claude-sim", 3.000_001, 15.13)];
 
-/// A gateway, and how its administrator reaches it.
+/// A gateway, and its administrator's access.
 pub struct Administered {
     pub gateway: Gateway,
     port: Port,
 }
 
-/// What the command did.
+/// The output of a command.
 #[derive(Debug)]
 pub struct Said {
     pub success: bool,
@@ -55,19 +55,19 @@ impl Administered {
         Client::new(self.port.number())
     }
 
-    /// The same as the administrator.
+    /// A client of the administration interface with the administrator's key.
     pub fn admin(&self) -> Client {
         self.stranger().bearer(ADMIN)
     }
 
-    /// Reads what is there.
+    /// Reads a resource.
     pub async fn get(&self, path: &str) -> Value {
         let answer = self.admin().request("GET", &format!("/admin/v1{path}"), "").await.expect("an answer");
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         answer.json()
     }
 
-    /// Runs the command, as the administrator of this gateway.
+    /// Runs the command as the administrator of this gateway.
     pub async fn sluice(&self, arguments: &[&str]) -> Said {
         let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release/sluice");
         let binary = std::env::var_os("SLUICE_BIN").map_or_else(|| PathBuf::from(beside), PathBuf::from);
@@ -79,31 +79,31 @@ impl Administered {
         Said { success: done.status.success(), output: text(done.stdout), errors: text(done.stderr) }
     }
 
-    /// The same, when it has to succeed: what it printed.
+    /// Runs a command that must succeed; returns its output.
     pub async fn does(&self, arguments: &[&str]) -> String {
         let said = self.sluice(arguments).await;
         assert!(said.success, "{arguments:?}: {}", said.errors);
         said.output
     }
 
-    /// The same with `--json`.
+    /// Runs a command with `--json` that must succeed; returns its output.
     pub async fn json(&self, arguments: &[&str]) -> Value {
         let output = self.does(&[arguments, &["--json"]].concat()).await;
         serde_json::from_str(&output).unwrap_or_else(|_| panic!("{arguments:?}: {output}"))
     }
 
-    /// Makes or rotates a key: its secret.
+    /// Creates or rotates a key; returns its secret.
     pub async fn secret(&self, arguments: &[&str]) -> String {
         let made = self.json(arguments).await;
         made["secret"].as_str().expect("a secret").to_owned()
     }
 
-    /// Asks a model something with a key.
+    /// Sends a chat request with a key.
     pub async fn chat(&self, secret: &str, model: &str) -> Answer {
         self.gateway.anonymous().bearer(secret).post(CHAT, &ask(model, "say something or other")).await
     }
 
-    /// Asks until the answer has this status: the key's record may be remembered for a while.
+    /// Sends chat requests until the status is this one: the key's record may be cached for a while.
     pub async fn until_chat(&self, secret: &str, model: &str, status: u16) -> Answer {
         let started = std::time::Instant::now();
         loop {
@@ -116,7 +116,7 @@ impl Administered {
     }
 }
 
-/// Two gateways that know nothing of each other but what is in one Redis.
+/// Two gateways that share only a Redis.
 pub struct Site {
     pub gateways: [Administered; 2],
     pub store: Store,
@@ -133,13 +133,13 @@ impl Site {
         Self { gateways, store, providers }
     }
 
-    /// All that was written by anybody so far.
+    /// The logs of both gateways.
     pub fn logs(&self) -> String {
         self.gateways.iter().map(|one| one.gateway.output() + &one.gateway.errors()).collect()
     }
 }
 
-/// Two providers, and a model at each.
+/// Two providers with one model each.
 pub fn builder(providers: &[Simulator; 2]) -> Builder {
     let [openai, anthropic] = providers;
     Gateway::builder()
@@ -149,7 +149,7 @@ pub fn builder(providers: &[Simulator; 2]) -> Builder {
         .model("claude", &[("anthropic", "claude-sim")])
 }
 
-/// The rest of the file: teams, an application, prices, and more.
+/// The rest of the file: teams, an app, prices, and `more`.
 pub fn file(more: Value) -> Value {
     let prices: serde_json::Map<String, Value> = PRICES
         .iter()
@@ -162,7 +162,7 @@ pub fn file(more: Value) -> Value {
     crate::with(file, more)
 }
 
-/// What an answer came to.
+/// The sums of a response.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sums {
     pub requests: u64,
@@ -172,7 +172,7 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// By the usage that the provider told, and the list of prices.
+    /// From the provider's usage and the prices.
     pub fn of(answer: &Answer) -> Self {
         let provider = answer.header("x-sluice-provider").expect("a provider");
         let price = PRICES.iter().find(|(name, _, _)| name.split('/').next() == Some(provider)).expect("a price");
@@ -181,13 +181,13 @@ impl Sums {
         let usage = whole.or_else(streamed).expect("a usage");
         let count = |name: &str| usage[name].as_u64().expect("tokens");
         let (input, output) = (count("prompt_tokens"), count("completion_tokens"));
-        // A dollar for a million tokens is a million picodollars for one.
+        // A dollar per million tokens is a million picodollars per token.
         let picodollars = |dollars: f64| (dollars * 1e6).round() as u64;
         let cost = (input * picodollars(price.1) + output * picodollars(price.2)).div_ceil(1_000_000);
         Self { requests: 1, input, output, micro_usd: cost }
     }
 
-    /// As the interface says it.
+    /// From the interface's response.
     pub fn read(sums: &Value) -> Self {
         let count = |name: &str| sums[name].as_u64().unwrap_or_else(|| panic!("no {name} in {sums}"));
         let micro_usd = count("cost_micro_usd");
@@ -205,7 +205,7 @@ impl Sums {
     }
 }
 
-/// Micro-dollars as the interface writes dollars.
+/// Micro-dollars in the interface's dollar format.
 pub fn dollars(micro: u64) -> String {
     format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000)
 }

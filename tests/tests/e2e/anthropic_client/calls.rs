@@ -1,12 +1,12 @@
-//! Calls of tools between providers: whose identifiers and names each takes, what an answer that holds one ends with, and answers
-//! that come in another form than was asked.
+//! Tool calls between providers: the identifiers and names that each accepts, the stop reason of a response with a call, and responses in
+//! another form than requested.
 
 use serde_json::{Value, json};
 
 use super::{ask, names, said, streamed};
 use crate::{Pair, with};
 
-/// As clients that join many servers' tools name them.
+/// A name in the style of clients that combine many servers' tools.
 const LONG: &str = "mcp__claude_ai_company_weather_connector__report_the_weather_of_a_city_by_name";
 
 fn weather(name: &str) -> Value {
@@ -14,7 +14,7 @@ fn weather(name: &str) -> Value {
     json!({"name": name, "input_schema": schema})
 }
 
-/// A stream's tool: its name and its identifier.
+/// A stream's tools: names and identifiers.
 fn begun(events: &[Value]) -> Vec<(String, String)> {
     let blocks = events.iter().filter(|event| event["content_block"]["type"] == "tool_use");
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
@@ -36,7 +36,7 @@ async fn a_long_name_is_the_clients_again_in_whole_answers_and_in_streams() {
     let alias = sent["tools"][0]["function"]["name"].as_str().expect("a name").to_owned();
     assert!(alias.len() <= 64, "{alias}");
 
-    // The next turn brings it back.
+    // The next turn contains the call.
     let turns = json!({"tool_choice": null, "messages": [
         {"role": "user", "content": "the weather?"},
         {"role": "assistant", "content": [{"type": "tool_use", "id": id, "name": LONG, "input": {"city": "Oslo"}}]},
@@ -46,7 +46,7 @@ async fn a_long_name_is_the_clients_again_in_whole_answers_and_in_streams() {
     let sent = pair.openai.requests().pop().expect("a request").json();
     assert_eq!(sent["messages"][1]["tool_calls"][0]["function"]["name"], alias.as_str());
 
-    // A client of OpenAI's format whose names are too long for Anthropic.
+    // An OpenAI client with names that are too long for Anthropic.
     let long = "weather_".repeat(20);
     let function = json!({"name": long, "parameters": weather("")["input_schema"]});
     let tools = json!({"stream": true, "tools": [{"type": "function", "function": function}]});
@@ -107,7 +107,7 @@ async fn an_answer_in_the_other_form_comes_in_the_one_that_was_asked_for() {
                 (said(&expected), &expected.json()["stop_reason"])
             );
             if provider == "anthropic" {
-                // OpenAI counts in a stream for those only who asked for it.
+                // OpenAI counts the tokens of a stream only on request.
                 assert_eq!(answer.json()["usage"]["output_tokens"], expected.json()["usage"]["output_tokens"]);
             }
             let answer = pair.gateway.message(&stream).await;
@@ -116,7 +116,7 @@ async fn an_answer_in_the_other_form_comes_in_the_one_that_was_asked_for() {
             assert_eq!(said(&answer), said(&events));
             assert_eq!(names(&answer).last().map(String::as_str), Some("message_stop"));
         }
-        // The same for clients of OpenAI's format.
+        // Clients of OpenAI's format.
         let body = pair.ask(provider, "say hi");
         pair.simulator(provider).always("ok");
         let expected = pair.gateway.chat(&body).await.json()["choices"][0]["message"]["content"].clone();

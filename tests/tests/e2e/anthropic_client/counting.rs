@@ -1,4 +1,4 @@
-//! What clients ask besides messages: how many tokens a prompt has, and which models there are.
+//! Requests besides messages: token counts and the model list.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Providers that fail before, in the middle of, or instead of an answer, and what it costs.
+//! Providers that fail before, during, or instead of a response, and the cost.
 
 use serde_json::json;
 

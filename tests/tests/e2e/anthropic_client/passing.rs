@@ -1,4 +1,4 @@
-//! Before a provider of Anthropic's own format nothing is translated.
+//! Requests to a provider of Anthropic's own format are not translated.
 
 use serde_json::json;
 use sluice_tests::client::Client;
@@ -42,7 +42,7 @@ async fn betas_and_the_version_reach_the_provider_and_nothing_else_of_the_client
     ];
     let client =
         agent.into_iter().fold(pair.gateway.anthropic_client(), |client, (name, value)| client.header(name, value));
-    // As coding agents ask: the query is for Anthropic's own front.
+    // Coding agents add this query for Anthropic's own front end.
     for path in [MESSAGES, "/v1/messages?beta=true"] {
         for (model, simulator) in [("anthropic", &pair.anthropic), ("openai", &pair.openai)] {
             let answer = client.post(path, &ask(&pair, model, "say hi")).await;

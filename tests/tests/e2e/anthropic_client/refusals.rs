@@ -1,4 +1,4 @@
-//! What a client reads when there is no answer: Anthropic's shape, words and statuses.
+//! Errors of the gateway in Anthropic's format: body, messages and statuses.
 
 use serde_json::json;
 
@@ -50,7 +50,7 @@ async fn what_the_provider_cannot_be_told_is_named() {
         let answer = pair.gateway.message(&with(ask(&pair, "openai", "hi"), more.clone())).await;
         assert_eq!(refusal(&answer), error(400, "invalid_request_error"));
         assert!(answer.text().contains(named), "{named}: {}", answer.text());
-        // Another target that can be told is asked instead.
+        // The gateway tries the next target, which supports the feature.
         if named != "invented" {
             let answer = pair.gateway.message(&with(ask(&pair, "openai-first", "hi"), more)).await;
             assert_eq!(

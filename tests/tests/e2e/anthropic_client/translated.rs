@@ -1,4 +1,4 @@
-//! Before a provider of OpenAI's format: what it is asked, and what the client reads.
+//! Requests to a provider of OpenAI's format, and the responses that the client receives.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ fn tools() -> Value {
     json!({"tools": [{"name": "weather", "description": "Of a city.", "input_schema": weather()}]})
 }
 
-/// What coding agents send with everything they ask.
+/// The fields that coding agents add to every request.
 fn as_agents(body: Value) -> Value {
     with(
         body,

@@ -1,8 +1,8 @@
-//! What comes into the cache, and for how long there is room for it.
+//! Which responses are stored, and how long they fit.
 
 use super::*;
 
-/// What the tests here share: a model that nothing is tried again for, and a key whose holder may decide the way.
+/// The tests here share a model without retries, and a key that may use routing headers.
 pub fn settings(builder: Builder) -> Builder {
     let model = json!({"cache": {"ttl": "1h"}, "retry": {"on": []}, "timeouts": {"idle": "2s"}});
     builder
@@ -37,7 +37,7 @@ async fn what_broke_off_or_failed_or_was_left_is_never_given_to_anybody() {
     drop(left);
     gateway.quiet().await;
     assert_eq!(word(&gateway.chat(&body("say a lot", true)).await), "miss");
-    // One for each second request, and the last.
+    // One response for each second request, and the last one.
     assert_eq!(stored(gateway).await, 9);
 }
 
@@ -84,7 +84,7 @@ async fn when_the_memory_is_full_older_answers_give_way_to_new_ones() {
         assert_eq!(word(&gateway.chat(&body(number)).await), "hit", "the newest is there");
     }
     assert_eq!(stored(gateway).await, count as u64);
-    // Of the older ones, each that is asked for again takes the place of another.
+    // Each miss among the older responses evicts another response.
     let mut hits = 0;
     for number in 0..count {
         hits += usize::from(word(&gateway.chat(&body(number)).await) == "hit");

@@ -1,4 +1,4 @@
-//! What a hit counts as: a request, and nothing else.
+//! A hit counts as a request, and as nothing else.
 
 use sluice_tests::redis::Store;
 use sluice_tests::simulator::Usage;
@@ -9,15 +9,15 @@ use crate::refusal;
 
 const PRICE: Price = Price { input: 1000.0, output: 2000.0 };
 
-/// What all models cost here.
+/// The price of all models.
 fn priced(builder: Builder) -> Builder {
     builder.with(json!({"prices": {"unpriced": {"input": PRICE.input, "output": PRICE.output}}}))
 }
 
-/// What the tests here share: keys with limits and budgets, each of which is one test's own.
+/// The tests here share keys with limits and budgets; each key belongs to one test.
 pub fn settings(builder: Builder) -> Builder {
     priced(builder)
-        // Covers what is reserved for two requests, and not for three.
+        // Covers the reservations of two requests, but not of three.
         .key(Key::new("pays", "pays").budget(json!({"total": 0.07})))
         .key(Key::new("poor", "poor").budget(json!({"total": 0.000_001})))
         .key(Key::new("slow", "slow").limits(json!({"requests_per_minute": 2})))
@@ -28,7 +28,7 @@ fn body(cached: &Cached) -> Value {
     with(cached.ask("chat", "say hi"), json!({"max_tokens": 4}))
 }
 
-/// What one answer to [`body`] costs.
+/// The cost of one response to [`body`].
 fn cost() -> u64 {
     PRICE.cost(&Usage { input: 2, output: 1, ..Usage::default() })
 }
@@ -67,7 +67,7 @@ async fn who_is_over_a_budget_or_a_limit_is_refused_though_there_is_an_answer() 
     for (key, hits, code) in [("poor", 0, "insufficient_quota"), ("slow", 2, "rate_limit_exceeded")] {
         let cached = CACHED.lease().await;
         let (client, body) = (cached.gateway.with_key(key), body(&cached));
-        // Another key of the team has made it.
+        // Another key of the team filled the cache.
         let first = cached.gateway.chat(&body).await;
         assert_eq!(word(&first), "miss");
         for _ in 0..hits {

@@ -1,4 +1,4 @@
-//! What a failover costs: the log, the budget's count, and what the providers say was used are one sum, to the micro-dollar.
+//! The cost of a failover: the log, the budget's count and the providers' usage agree to the micro-dollar.
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::{Builder, Gateway, Key, Kind};
@@ -7,7 +7,7 @@ use sluice_tests::simulator::{Recorded, Simulator, Usage};
 use crate::money::{Price, logged, spent};
 use crate::{ask, said, with};
 
-/// What each provider costs: neither is the other's multiple.
+/// The price of each provider. Neither is a multiple of the other.
 const OPENAI: Price = Price { input: 3.33, output: 14.77 };
 const ANTHROPIC: Price = Price { input: 5.21, output: 25.93 };
 
@@ -38,9 +38,9 @@ impl Books {
         (answer, self.gateway.log_lines(count).await.pop().expect("a line"))
     }
 
-    /// Micro-dollars that the budget has counted.
+    /// The micro-dollars counted on the budget.
     async fn counted(&self) -> u64 {
-        // Dearer than the whole budget: refused, and told what is used.
+        // This request costs more than the whole budget, so its error states the usage.
         spent(&self.gateway, "sk-payer", "openai-first").await
     }
 }
@@ -49,7 +49,7 @@ fn billed(price: Price, requests: &[Recorded]) -> u64 {
     price.sum(requests)
 }
 
-/// A provider that says no uses nothing; one that answers without content says what it has used.
+/// A provider that returns an error uses nothing. A response without content reports its usage.
 #[tokio::test]
 async fn the_log_the_budget_and_the_providers_agree_on_what_a_failover_costs() {
     let books = Books::open(|builder| builder).await;
@@ -80,8 +80,8 @@ async fn the_log_the_budget_and_the_providers_agree_on_what_a_failover_costs() {
     assert_eq!((counted, logged(&books.gateway.log(), "payer")), (owed, owed));
 }
 
-/// Nobody says what a provider has used that did not answer in time, and that works on as if nothing were: its prompt is
-/// charged by estimate, beside what the one that answered has counted.
+/// A provider that timed out keeps generating, and its usage is unknown. The gateway charges an estimate of its prompt, in addition to the
+/// usage of the provider that responded.
 #[tokio::test]
 async fn an_attempt_that_was_given_up_is_charged_for_its_prompt() {
     let books = Books::open(|builder| builder.timeout("answer", "3s").timeout("first_token", "3s")).await;
@@ -101,7 +101,7 @@ async fn an_attempt_that_was_given_up_is_charged_for_its_prompt() {
             let cost = logged(std::slice::from_ref(&line), "payer");
             let input = failing.requests()[0].json().to_string().len() as u64;
             let prompt = |tokens| price.0.cost(&Usage { input: tokens, ..Usage::default() });
-            // Four bytes a token or so, of the text and of the JSON around it.
+            // About four bytes per token, for the text and the JSON around it.
             let estimate = prompt(input / 8)..=prompt(input);
             assert!(estimate.contains(&(cost - answered)), "{model}: {cost} of which {answered}, {line}");
             assert_eq!(line["estimated"], true, "{line}");

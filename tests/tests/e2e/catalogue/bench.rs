@@ -1,9 +1,9 @@
 //! The scenarios of Failover Bench, as its methodology 0.1 describes and judges them (github.com/failoverbench/failoverbench:
-//! `scenarios/catalogue.yaml`, `failoverbench/runner.py`), but for the outage of a minute, which is told in [`super::outage`].
+//! `scenarios/catalogue.yaml`, `failoverbench/runner.py`). The outage of a minute is in [`super::outage`].
 //!
-//! Both targets are at one provider, the client speaks OpenAI's format, and streams. A healthy answer has sixty words. *pass*: the client
-//! has all of them, or where the request is to blame, the error; and everybody behaved. *partial*: the same, but for the behaviour.
-//! *safe*: a clear error, in time. All else is *fail*, a part of an answer that looks like a whole one above all.
+//! Both targets are at one provider. The client uses OpenAI's format and streams. A healthy response has sixty words. *pass*: the client
+//! gets all words, or the error if the request is at fault, and the gateway also behaves as desired. *partial*: a complete response without
+//! the desired behavior. *safe*: a clear error, in time. Everything else is *fail*, above all a truncated response that looks complete.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -18,22 +18,22 @@ use crate::{CHAT, ask, said, together, with};
 
 struct Scenario {
     id: &'static str,
-    /// What the primary does.
+    /// The primary's behavior.
     fault: &'static str,
-    /// Whether it does so once, and is well then.
+    /// Whether the primary fails only once.
     once: bool,
-    /// Whether it takes longer than a moment.
+    /// Whether the scenario is slow.
     slow: bool,
-    /// The longest that a client of the bench waits for it, in seconds.
+    /// The bench's client timeout in seconds.
     within: u64,
-    /// What comes of it where the gateway is as it ships: streamed, and delivered whole.
+    /// The verdicts with default settings: streamed, and with `delivery: whole`.
     ships: [Verdict; 2],
-    /// And with `timeouts: fast`.
+    /// The verdicts with `timeouts: fast`.
     fast: [Verdict; 2],
 }
 
 const PASS: [Verdict; 2] = [Pass, Pass];
-/// What a client has begun to read cannot be taken back.
+/// The gateway cannot retract text that the client has received.
 const SEEN: [Verdict; 2] = [Safe, Pass];
 
 const fn at_once(id: &'static str, fault: &'static str, verdicts: [Verdict; 2]) -> Scenario {
@@ -55,7 +55,7 @@ const SCENARIOS: [Scenario; 15] = [
     at_once("S04", "status=503", PASS),
     once("S05", "reset"),
     slow("S06", "silence", 100, PASS),
-    // Twenty seconds are less than a first token may take by default, and more than the bench thinks it should.
+    // Twenty seconds are within the default first-token timeout, but beyond the bench's expectation.
     Scenario { ships: [Partial, Partial], ..slow("S07", "first=20000", 60, PASS) },
     at_once("S08", "pause-after=41+close-after=41", SEEN),
     slow("S09", "stall-after=21+stays=30000", 45, SEEN),
@@ -67,7 +67,7 @@ const SCENARIOS: [Scenario; 15] = [
     at_once("S16", "status=503", PASS),
 ];
 
-/// Sixty words, none of which is another's beginning.
+/// Sixty words, none of which is a prefix of another.
 fn words() -> String {
     (0..60).map(|number| format!("w{number:02}")).collect::<Vec<_>>().join(" ")
 }
@@ -85,7 +85,7 @@ impl Cell {
 
     fn primary(self) -> String {
         let fault = if self.scenario.once { "every=15" } else { self.scenario.fault };
-        // Whoever sees nothing of it before its end need not be waited for.
+        // No pause is needed if the client sees nothing before the end.
         let fault = if self.whole {
             fault.split_once("+").filter(|_| self.pauses()).map_or(fault, |(_, rest)| rest)
         } else {
@@ -132,7 +132,7 @@ impl Wall {
         }
     }
 
-    /// Plays a scenario, and says what came of it and why.
+    /// Runs a scenario; returns the verdict and its reasons.
     async fn play(&self, cell: Cell) -> (Verdict, String) {
         if cell.scenario.once {
             self.simulator.script(&[cell.scenario.fault]);
@@ -150,11 +150,11 @@ impl Wall {
     }
 }
 
-/// What a careful client makes of an answer.
+/// A careful client's reading of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Whole,
-    /// A part of it that looks like a whole one.
+    /// A truncated response that looks complete.
     Truncated,
     Error,
 }
@@ -182,7 +182,7 @@ fn judge(cell: Cell, answer: &Answer, primary: &[Recorded], fallback: &[Recorded
     let prefilled = primary.iter().chain(fallback).any(|request| {
         request.json()["messages"].as_array().and_then(|all| all.last()).is_some_and(|last| last["role"] == "assistant")
     });
-    // What must hold, and what should.
+    // The required and the desired behavior.
     let (must, should) = match cell.scenario.id {
         "S01" => (primary.len() <= 2, gap.is_some_and(|gap| gap >= Duration::from_millis(1800))),
         "S02" => (primary.len() <= 4, true),

@@ -1,11 +1,11 @@
-//! The prompt is too long for the model that was asked: one that is not known to take as little, or less, is asked, and no other.
+//! The prompt exceeds the model's context: the gateway tries a target unless its context is known to be as small or smaller.
 
 use serde_json::json;
 use sluice_tests::gateway::Builder;
 
 use super::{BENCH, Case, Names, Sees, Set, play};
 
-/// What the targets of a case take at most; nothing is known of those without.
+/// Sets the maximum context of a case's targets; the context of the others is unknown.
 fn sized(builder: Builder, names: &Names, first: Option<u64>, second: Option<u64>) -> Builder {
     let sizes = [(&names.first, first), (&names.second, second)];
     sizes.into_iter().fold(builder, |builder, (target, most)| match most {
@@ -34,7 +34,7 @@ const LONG: Set = Set {
 const SHORT: Set =
     Set { name: "short", cases: 1, settings: |builder, names, _| sized(builder, names, Some(1_000), Some(100_000)) };
 
-/// What the tests here ask for.
+/// The sets of the tests here.
 pub const SETS: &[Set] = &[LONG, SHORT];
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn a_prompt_that_is_too_long_goes_to_a_target_that_may_take_more() {
     }
 }
 
-/// What is known to be too short is not asked at all: by an estimate, which leans towards too long.
+/// A target whose context is known to be too small gets no request. The prompt's estimate leans high.
 #[tokio::test]
 async fn a_target_that_is_known_to_be_too_short_is_not_asked() {
     let case = Case::always("ok", Sees::Second, (0, 1));

@@ -1,7 +1,7 @@
-//! The provider's stream does not come to its end, or not in order.
+//! The provider's stream is truncated or malformed.
 //!
-//! What the client has not seen can still become another provider's answer; of what it has seen the rest is lost, and it is
-//! told so.
+//! Before the client has received text, another provider can respond. After that, the rest of the response is lost, and the client gets an
+//! error.
 
 use serde_json::{Value, json};
 use sluice_tests::LIMIT;
@@ -10,7 +10,7 @@ use sluice_tests::simulator::{Recorded, Usage};
 use super::{BENCH, Case, Names, Sees, Set, model, play};
 use crate::money::{Price, logged};
 
-/// Before the client has seen anything. Where a stream says nothing about its end, the answer itself may have said it.
+/// Before the client has received anything. If a stream has no terminator, the response itself may have ended it.
 const EARLY: &[Case<'_>] = &[
     Case::always("malformed-after=0", Sees::Second, (1, 1)),
     Case::always("reset-after=1", Sees::Second, (1, 1)),
@@ -31,7 +31,7 @@ const IN_THE_MIDDLE: Set = Set {
     },
 };
 
-/// What the tests here ask for.
+/// The sets of the tests here.
 pub const SETS: &[Set] = &[BEFORE, AS_IT_WAS, IN_THE_MIDDLE];
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn before_the_first_token_another_provider_answers() {
     }
 }
 
-/// What was said to a provider, whatever its format: who said it, and the text.
+/// The conversation that a provider received, in any format: roles and texts.
 fn conversation(request: &Recorded) -> Vec<(String, String)> {
     let body = request.json();
     let text = |content: &Value| {
@@ -52,7 +52,7 @@ fn conversation(request: &Recorded) -> Vec<(String, String)> {
     messages.iter().map(|one| (one["role"].as_str().expect("a role").to_owned(), text(&one["content"]))).collect()
 }
 
-/// A provider that refuses to continue a half answer must not be asked to.
+/// Some providers refuse to continue a partial response, so the gateway must not ask them to.
 #[tokio::test]
 async fn the_fallback_gets_the_request_as_it_was_and_nothing_of_a_half_answer() {
     let cases = [
@@ -84,7 +84,7 @@ const PRICE: Price = Price { input: 3.33, output: 14.77 };
 const TOKENS: usize = 60;
 const SENT: usize = 40;
 
-/// Events before the text: OpenAI's role; the beginning of Anthropic's message, a ping, and of its text.
+/// Events before the text: OpenAI's role; Anthropic's message start, ping, and block start.
 fn before_the_text(provider: &str) -> usize {
     if provider == "openai" { 1 } else { 3 }
 }
@@ -93,8 +93,8 @@ fn text() -> String {
     (0..TOKENS).map(|index| format!("{index:02} ")).collect()
 }
 
-/// How the stream is cut, whether the gateway must wait for more in vain, and whether all that was sent before it reaches the gateway for
-/// certain: of a reset the last of it may be lost.
+/// The kind of truncation, whether the gateway must wait for a timeout, and whether all earlier bytes certainly arrive: a reset may lose
+/// the last ones.
 const CUTS: [(&str, bool, bool); 6] = [
     ("reset-after", false, false),
     ("close-after", false, true),
@@ -104,7 +104,7 @@ const CUTS: [(&str, bool, bool); 6] = [
     ("error-after", false, true),
 ];
 
-/// The client has the beginning, an error at its end, and nobody else was asked; what had come is charged for.
+/// The client gets the beginning and an error, and the gateway makes no other attempt. The received part is charged.
 async fn cut_in_the_middle(primary: &'static str) {
     let bench = BENCH.lease().await;
     let mut table = format!("\n{primary} is cut after {SENT} of {TOKENS} tokens");

@@ -1,7 +1,7 @@
-//! A provider is down for a while, and then well again.
+//! A provider is down for a while, and then recovers.
 //!
-//! What counts: every request is answered meanwhile, and soon after its return the provider serves again. The whole story takes
-//! a minute and a half: it is told when asked for (`./scripts/test slow`), of many models at once, and ten times as fast always.
+//! Every request must be served meanwhile, and the provider must serve again soon after its recovery. The full scenario takes a minute and
+//! a half, so it runs only on request (`./scripts/test slow`), with many models at once. A version that is ten times as fast always runs.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -16,30 +16,30 @@ use crate::{ask, said, together, with};
 /// How a provider is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outage {
-    /// Nobody listens.
+    /// The provider refuses connections.
     Gone,
-    /// It answers every request with this fault.
+    /// The provider responds to every request with this fault.
     Ill(&'static str),
 }
 
-/// The times of a story; all of them shrink alike.
+/// The durations of a scenario; all shrink alike.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
-    /// Between two requests, at least.
+    /// The minimum interval between two requests.
     every: Duration,
-    /// When a circuit opens and closes, as the gateway file has it; as it is by default without.
+    /// The circuit's open times in the gateway file; `None` for the defaults.
     circuit: Option<[&'static str; 3]>,
     /// Whether the gateway has `timeouts: fast`.
     fast: bool,
-    /// So many stories are told at once, of models with targets of their own. Every second model is delivered whole.
+    /// The number of scenarios at once, on models with their own targets. Every second model has `delivery: whole`.
     models: usize,
-    /// The provider serves again one of so many requests after its return.
+    /// The provider must serve one of this many requests after its recovery.
     back: usize,
 }
 
 const REAL: Pace = Pace { every: Duration::from_secs(4), circuit: None, fast: false, models: 48, back: 5 };
 
-/// It serves again one of so many requests. On a slow machine they take longer, and fewer would do.
+/// Eight requests, since requests take longer on a slow machine; on a fast one, fewer would do.
 const FAST: Pace = Pace {
     every: Duration::from_millis(400),
     circuit: Some(["200ms", "2s", "500ms"]),
@@ -48,10 +48,10 @@ const FAST: Pace = Pace {
     back: 8,
 };
 
-/// For so many requests the provider is down.
+/// The provider is down for this many requests.
 const DOWN: usize = 15;
 
-/// The provider, while it is not down.
+/// The provider while it is up.
 struct Provider {
     simulator: Option<Simulator>,
     port: Port,
@@ -74,7 +74,7 @@ impl Provider {
     }
 }
 
-/// One on a port that stays its own while nobody is there.
+/// A simulator on a port that stays reserved while it is down.
 async fn simulator(port: &Port) -> Simulator {
     Simulator::builder().port(port.number()).start().await.expect("a port of its own")
 }
@@ -98,7 +98,7 @@ async fn outage(outage: Outage, pace: Pace) {
         builder = builder.with(json!({"timeouts": "fast"}));
     }
     let gateway = builder.start().await;
-    // Who has served each of the models.
+    // The provider that served each model.
     let served = async |stream: bool| {
         let asking = models.iter().map(async |model| {
             let answer = gateway.chat(&with(ask(model, "say still here"), json!({"stream": stream}))).await;
@@ -152,7 +152,7 @@ async fn all_are_served_while_a_provider_is_ill_and_it_serves_again_soon_after_i
     outage(Outage::Ill("status=503"), FAST).await;
 }
 
-/// To be asked last is not to be left out: with nobody better left, those that keep failing are asked, and are found well.
+/// The last position is not an exclusion: without better targets, the gateway tries the failing ones, and finds that they have recovered.
 #[tokio::test]
 async fn when_all_were_down_the_first_request_after_it_is_served() {
     let (openai, anthropic) = (Simulator::start().await, Simulator::start().await);
@@ -175,7 +175,7 @@ async fn when_all_were_down_the_first_request_after_it_is_served() {
     assert_eq!((answer.status, &*said(&answer), answer.header("x-sluice-attempts")), (200, "hi", Some("1")));
 }
 
-/// As it ships: 24 models that are streamed, and 24 that are delivered whole, behind a provider that is gone and behind one that is ill.
+/// Default settings: 24 streamed models and 24 with `delivery: whole`, with a provider that is gone and with one that returns errors.
 #[tokio::test]
 #[ignore = "takes a minute and a half"]
 async fn a_provider_that_was_away_for_a_minute_serves_every_model_again() {

@@ -1,5 +1,5 @@
-//! How long a target is waited for, as the gateway ships: longer than for most where its model thinks before it speaks, where it is
-//! loaded first, and where nobody could answer in its place. All of it at once, as it takes nothing but time.
+//! The default timeouts of a target. They are longer if its model thinks first or must be loaded first, and if no other target is left. All
+//! cases run at once, since they only wait.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use sluice_tests::simulator::{Outcome, Simulator};
 
 use crate::{CHAT, ask, said, together, with};
 
-/// Longer than a first token may take by default.
+/// Longer than the default first-token timeout.
 const LATE: &str = "first=35000";
-/// Longer than a stream may be silent; then its connection is closed.
+/// Longer than the default idle timeout; then the provider closes the connection.
 const SILENT: &str = "stall-after=6+stays=65000";
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn a_target_is_waited_for_as_long_as_it_may_take() {
         let seen = (answer.status, said(&answer), answer.header("x-sluice-provider").map(str::to_owned));
         (seen != (200, "hi".to_owned(), by.map(str::to_owned))).then(|| format!("{model}: {answer:?}"))
     });
-    // A provider that runs tools meanwhile may be silent for longer: who ends it, the provider or the gateway?
+    // A provider that runs hosted tools may be silent for longer. The outcome shows whether the provider or the gateway ends the stream.
     let silent = [(json!({"tools": tools}), Outcome::BrokenOff), (json!({}), Outcome::Cancelled)];
     let searches = silent.iter().map(async |(more, _)| {
         let body = with(with(ask("searches", "say hi"), json!({"stream": true, "max_tokens": 64})), more.clone());

@@ -1,9 +1,9 @@
-//! The provider says that it fails, or that the request does.
+//! The provider reports its own error, or an error in the request.
 
 use super::{A_SECOND, Case, Sees, Set, play};
 
 const CASES: &[Case<'_>] = &[
-    // A short wait is worth it, a long one is not while another target is left.
+    // The gateway waits for a short retry time, but not for a long one while another target is left.
     Case::once(&["status=429+retry-after=1"], Sees::First, (2, 0)).after(A_SECOND),
     Case::always("status=429+retry-after=1", Sees::Second, (2, 1)).after(A_SECOND),
     Case::always("status=429+retry-after=3600", Sees::Second, (1, 1)),
@@ -16,24 +16,24 @@ const CASES: &[Case<'_>] = &[
     Case::always("status=529", Sees::Second, (1, 1)),
     Case::once(&["status=408"], Sees::First, (2, 0)),
     Case::always("status=408", Sees::Second, (2, 1)),
-    // Two requests at once for the same thing: another provider knows nothing of it.
+    // A conflict of two concurrent requests; another provider has none.
     Case::once(&["status=409"], Sees::First, (2, 0)),
     Case::always("status=409", Sees::Error(409, ""), (2, 0)),
-    // The provider has no such model: another may have it.
+    // The provider does not have the model; another may.
     Case::always("status=404", Sees::Second, (1, 1)),
-    // The request is to blame: nobody else is asked.
+    // The request is at fault, so no other provider is tried.
     Case::always("status=400", Sees::Error(400, ""), (1, 0)),
     Case::always("status=422", Sees::Error(422, ""), (1, 0)),
 ];
 
-/// Of these each provider has its own words.
+/// Each provider has its own codes for these.
 const BLAMED: [(&str, &str, u16, &str); 2] =
     [("openai", "filter", 400, "content_filter"), ("anthropic", "filter", 400, "content_policy_violation")];
 
 const REFUSALS: Set = Set::plain("refusals", CASES.len());
 const BLAME: Set = Set::plain("blame", BLAMED.len());
 
-/// What the tests here ask for.
+/// The sets of the tests here.
 pub const SETS: &[Set] = &[REFUSALS, BLAME];
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The provider says nothing, or not in time.
+//! The provider sends nothing, or not in time.
 
 use serde_json::json;
 use sluice_tests::LIMIT;
@@ -9,19 +9,19 @@ const CASES: &[Case<'_>] = &[
     Case::once(&["reset"], Sees::First, (2, 0)),
     Case::always("reset", Sees::Second, (2, 1)),
     Case::always("silence", Sees::Second, (1, 1)).after(LIMIT),
-    // No headers in time, and headers at once but no first token.
+    // No headers in time; or headers at once, but no first token.
     Case::always("wait=3600000", Sees::Second, (1, 1)).after(LIMIT),
     Case::always("first=3600000", Sees::Second, (1, 1)).after(LIMIT),
 ];
 
-/// So long for the first token of the first provider, and of the second one too.
+/// The first-token timeout applies to the first provider, and again to the second.
 const SILENCE: Set = Set {
     name: "silence",
     cases: CASES.len(),
     settings: |builder, names, _| model(builder, names, &json!({"timeouts": {"first_token": "3s", "answer": "3s"}})),
 };
 
-/// What the tests here ask for.
+/// The sets of the tests here.
 pub const SETS: &[Set] = &[SILENCE];
 
 #[tokio::test]

@@ -1,10 +1,9 @@
-//! Sixteen faults that real providers and networks make, before a gateway as it ships and before one with `timeouts: fast`, whose
-//! models are streamed and delivered whole. A well target follows the one that fails.
+//! Sixteen faults of real providers and networks. They run with default settings and with `timeouts: fast`, on models that are streamed and
+//! models with `delivery: whole`. A healthy target follows the failing one.
 //!
-//! An outcome is one of four: *pass*, a whole right answer; *partial*, a broken one that the client is told of; *safe*, a clear error in
-//! bounded time; *fail*, anything else. Two of the sixteen are played elsewhere, under the same settings: forgotten connections in
-//! `connections.rs`, an outage of a minute in `outage.rs`. Those that run into a limit of time wait for the real one: they are played when
-//! asked for (`./scripts/test slow`).
+//! The outcomes: *pass*, a complete correct response; *partial*, a truncated response with an error; *safe*, a clear error in bounded time;
+//! *fail*, anything else. Two of the sixteen run elsewhere with the same settings: forgotten connections in `connections.rs`, and an outage
+//! of a minute in `outage.rs`. Faults that end in a timeout wait for the real one, so they run only on request (`./scripts/test slow`).
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -18,7 +17,7 @@ use sluice_tests::simulator::Simulator;
 use super::{PROMPT, SPOKEN};
 use crate::{CHAT, ask, model_of, other, said, together, with};
 
-/// Longer than any limit that a gateway has for one attempt by default.
+/// Longer than any default timeout of an attempt.
 const LONGEST: Duration = Duration::from_secs(200);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,20 +29,20 @@ pub enum Verdict {
 }
 use Verdict::{Partial, Pass};
 
-/// One of the sixteen.
+/// One of the sixteen faults.
 struct Fault {
     name: &'static str,
-    /// The ways in which it happens, in the simulator's words, or [`REFUSED`] and [`NOWHERE`].
+    /// Its variants, as the simulator's faults, or [`REFUSED`] and [`NOWHERE`].
     ways: &'static [&'static str],
-    /// What a client sees of the worst of them where its model is streamed. Of one that is delivered whole it is a pass.
+    /// The worst verdict of a streamed model. With `delivery: whole` the verdict is a pass.
     streamed: Verdict,
-    /// Whether it runs into a limit of time.
+    /// Whether it ends in a timeout.
     waits: bool,
 }
 
-/// Nobody listens there.
+/// A port that refuses connections.
 const REFUSED: &str = "refused";
-/// Its name has no address.
+/// A name that does not resolve.
 const NOWHERE: &str = "nowhere";
 
 const fn at_once(name: &'static str, ways: &'static [&'static str], streamed: Verdict) -> Fault {
@@ -71,10 +70,10 @@ const FAULTS: [Fault; 14] = [
     in_time("silence after the first tokens", &["stall-after=6"], Partial),
 ];
 
-/// A provider that is slow, and well: no fault, and nobody else is asked.
+/// A slow, healthy provider: no fault, and no other attempt.
 const SLOW: &str = "first=1000+every=60";
 
-/// A gateway with a model for each way and each delivery, before a provider that fails and one that is well.
+/// A gateway with a model for each variant and each delivery, with a failing and a healthy provider.
 struct Board {
     gateway: Gateway,
     failing: Simulator,
@@ -95,7 +94,7 @@ impl Way {
         format!("{delivery}-{}", self.words.replace(['+', '='], "-"))
     }
 
-    /// The provider of the first target, and its model. A stream whose beginning the client is to see waits for that.
+    /// The provider of the first target, and its model. A stream pauses until the client has received its beginning.
     fn target(self, primary: &'static str) -> (&'static str, String) {
         let name = format!("{}-{}", model_of(primary), self.model());
         match self.words {
@@ -140,7 +139,7 @@ impl Board {
         Self { gateway, failing, _well: well, _refusing: refusing }
     }
 
-    /// What a client sees of a stream, and how long that takes.
+    /// The client's response to a stream, and its duration.
     async fn play(&self, way: Way) -> (Answer, Duration) {
         let body: Value = with(ask(&way.model(), PROMPT), json!({"stream": true}));
         let (began, client) = (Instant::now(), self.gateway.client().patience(LONGEST));
@@ -152,7 +151,7 @@ impl Board {
     }
 }
 
-/// Which of the four an answer is.
+/// The verdict on a response.
 fn judge(answer: &Answer) -> Verdict {
     if answer.status != 200 {
         let told = answer.complete && answer.json()["error"]["message"].is_string();
@@ -169,7 +168,7 @@ fn judge(answer: &Answer) -> Verdict {
     }
 }
 
-/// Plays all of these faults of one provider, prints what came of each, and fails with what was not as it should be.
+/// Runs all of these faults of one provider, prints the outcomes, and fails with all differences.
 async fn played(primary: &'static str, fast: bool, waits: bool) {
     let faults: Vec<_> = FAULTS.iter().filter(|fault| fault.waits == waits).collect();
     let ways = ways(&faults);

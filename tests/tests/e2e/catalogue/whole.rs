@@ -1,4 +1,4 @@
-//! Broken streams where a model is delivered whole: the client sees another provider's answer, and nothing of the first one's.
+//! Truncated streams with `delivery: whole`: the client gets another provider's response, and nothing of the first's.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use super::{BENCH, Case, Names, PROMPT, SPOKEN, Sees, Set, model};
 use crate::money::{Price, logged};
 use crate::{ask, refusal};
 
-/// A stream that would have sixty tokens.
+/// A stream of up to sixty tokens.
 const LONG: &str = "tokens=60+every=5+whole";
-/// How it breaks, after forty of them or so.
+/// The truncations, after about forty tokens.
 const CUTS: [&str; 6] =
     ["reset-after=42", "close-after=42", "eof-after=42", "malformed-after=42", "error-after=42", "stall-after=42"];
 const FIRST: Price = Price { input: 3.33, output: 14.77 };
 const SECOND: Price = Price { input: 5.21, output: 25.93 };
 
-/// Delivered whole, with less time for a token than for an answer; everything has its price.
+/// Models with `delivery: whole`, prices, and a shorter timeout per token than per response.
 fn delivered_whole(builder: Builder, names: &Names, _case: usize) -> Builder {
     let times = json!({"answer": "30s", "first_token": "3s", "idle": "3s"});
     let builder = model(builder, names, &json!({"delivery": "whole", "timeouts": times}));
@@ -29,7 +29,7 @@ const RESCUED: Set = Set { name: "rescued", cases: CUTS.len(), settings: deliver
 const HEALTHY: Set = Set { name: "healthy", cases: 1, settings: delivered_whole };
 const ALL_CUT: Set = Set { name: "all-cut", cases: CUTS.len(), settings: delivered_whole };
 
-/// What the tests here ask for.
+/// The sets of the tests here.
 pub const SETS: &[Set] = &[RESCUED, HEALTHY, ALL_CUT];
 
 async fn rescued(primary: &'static str) {
@@ -43,7 +43,7 @@ async fn rescued(primary: &'static str) {
         let outcome = bench.play(&names, &case, &json!({})).await;
         table += &format!("\n{cut:<24}{outcome}");
         assert_eq!(outcome.judge(&case, primary, SPOKEN), Ok(()), "{primary}, {cut}: {outcome}; {:?}", outcome.answer);
-        // Both are charged: what the first had produced by estimate, the second by its own count.
+        // Both providers are charged: the first by estimate, the second by its own count.
         let line = bench.gateway.log_lines(number + 1).await.pop().expect("a line");
         let second = SECOND.sum(&bench.simulators(primary).1.settled(1).await);
         let first = logged(std::slice::from_ref(&line), "test") - second;
@@ -64,7 +64,7 @@ async fn a_cut_or_stalled_stream_of_anthropic_becomes_openais_whole_answer() {
     rescued("anthropic").await;
 }
 
-/// It lasts longer than the first token may take, and longer than a stream may be silent: held is not silent.
+/// The stream lasts longer than the first-token and idle timeouts. A stored stream is not silent.
 #[tokio::test]
 async fn a_healthy_stream_may_take_an_answers_time() {
     let bench = BENCH.lease().await;
@@ -78,7 +78,7 @@ async fn a_healthy_stream_may_take_an_answers_time() {
     }
 }
 
-/// With nobody left the client reads an error, and nothing of an answer that is none.
+/// Without another target the client gets an error, and nothing of the truncated response.
 #[tokio::test]
 async fn when_all_are_cut_the_client_reads_an_error_and_no_half_answer() {
     let bench = BENCH.lease().await;
@@ -94,7 +94,7 @@ async fn when_all_are_cut_the_client_reads_an_error_and_no_half_answer() {
             println!("{primary}, {cut}: {status} {code}, {:?}", answer.header("x-sluice-failures"));
             assert!(status >= 500, "{primary}, {cut}: {answer:?}");
             let asked = (first.count(), second.count());
-            // The last one's connection may have been an old one.
+            // The last target's connection may have been stale.
             let lost = cut.starts_with("reset") || cut.starts_with("close");
             assert_eq!(asked, (1, if lost { 2 } else { 1 }), "{primary}, {cut}: {answer:?}");
         }

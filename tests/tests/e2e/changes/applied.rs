@@ -1,4 +1,4 @@
-//! An Envoy that others run, in the directory that `sluice apply` writes.
+//! An Envoy that runs independently, in the directory that `sluice apply` writes.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -23,11 +23,11 @@ use crate::{CHAT, ask};
 struct Scene {
     directory: TempDir,
     provider: Simulator,
-    /// The gateway's, its administration interface's, and Envoy's own.
+    /// The ports of the gateway, its administration interface, and Envoy's own.
     ports: [Port; 3],
 }
 
-/// What the command did.
+/// The output of a command.
 struct Done {
     success: bool,
     said: String,
@@ -148,7 +148,7 @@ async fn a_change_is_in_force_when_the_command_ends_and_what_is_wrong_changes_no
     let restart = scene.apply(&[]).await;
     assert!(!restart.success && restart.said.contains("redis: read only at startup"), "{}", restart.said);
 
-    // The provider's new key is as good as a new file.
+    // A new provider key has the same effect as a new file.
     file.as_object_mut().unwrap().remove("redis");
     scene.write(&file);
     std::fs::write(scene.path("openai.key"), "sk-renewed").unwrap();
@@ -212,7 +212,7 @@ async fn a_command_that_is_killed_at_any_moment_leaves_a_gateway_that_serves_and
             command.kill().await.expect("a process to kill");
             killed += 1;
         } else {
-            // The first one may have taken longer than the others do.
+            // The first run may have taken longer than the others.
             took = took.min(began.elapsed());
         }
         for _ in 0..3 {

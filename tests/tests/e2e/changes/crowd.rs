@@ -14,13 +14,13 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::key;
 use crate::{CHAT, ask, with};
 
-/// Requests a second, of which every tenth is a stream that lasts for some changes.
+/// Requests per second. Every tenth is a stream that spans several changes.
 const RATE: u32 = 200;
 
-/// So many changes there are.
+/// The number of changes.
 const CHANGES: usize = 20;
 
-/// Makes one of them, each of which builds on those before, or undoes one: what it is about.
+/// Makes one change, which builds on the earlier ones or reverts one; returns its subject.
 fn change(number: usize, file: &mut Value, elsewhere: &str) -> &'static str {
     let to = |provider: &str, model: &str| json!({"targets": [{"provider": provider, "model": model}]});
     let (about, place, value) = match number {
@@ -56,7 +56,7 @@ fn change(number: usize, file: &mut Value, elsewhere: &str) -> &'static str {
     about
 }
 
-/// What became of the requests.
+/// The results of the requests.
 #[derive(Default)]
 struct Tally {
     over: AtomicBool,
@@ -105,7 +105,7 @@ async fn twenty_changes_disturb_nobody() {
     assert_eq!((lines.len(), wrong), (good, None));
 }
 
-/// Sends requests until it is told to stop, on connections of their own and on some that stay: what went wrong.
+/// Sends requests until stopped, on new and on persistent connections; returns the errors.
 async fn load(client: Client, tally: Arc<Tally>) -> Vec<String> {
     let mut ticks = interval(Duration::from_secs(1) / RATE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,4 +1,4 @@
-//! Keys that Redis has, and places that the filter's VM had, when the gateway file changes.
+//! Keys in Redis, and concurrency slots of the filter's VM, when the gateway file changes.
 
 use serde_json::{Value, json};
 use sluice_tests::eventually;
@@ -23,7 +23,7 @@ async fn a_key_in_redis_is_nobodys_while_its_team_is_gone_and_counts_on_when_it_
     let site = Administered::start(builder, more).await;
     let secret = site.secret(&["keys", "create", "--id", "guest", "--team", "guests"]).await;
     sluice_tests::within_a_day().await;
-    // Each request reserves somewhat more than 1,000 tokens, and uses 800.
+    // Each request reserves slightly more than 1,000 tokens, and uses 800.
     provider.always("tokens=800");
     let body = with(ask("chat", "say hi"), json!({"max_tokens": 1000}));
     let asked = async || site.gateway.with_key(&secret).post(CHAT, &body).await.status;
@@ -67,7 +67,7 @@ async fn a_vm_that_is_made_anew_after_a_change_begins_with_the_new_file_and_free
     provider.go_on();
     assert!(!open.finish().await.text().contains("[DONE]"));
     let status = async || gateway.chat(&ask("chat", "say hi")).await.status;
-    // Redis hears of the end of each after its answer.
+    // Redis gets each settlement after the response.
     for _ in 0..3 {
         eventually("the one place to be free", async || status().await == 200).await;
     }

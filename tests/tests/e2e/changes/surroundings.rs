@@ -1,5 +1,5 @@
-//! What changes around the gateway file: the module, key files that come late or change meanwhile, prices that go, and what of an
-//! interface comes with the file.
+//! Changes besides the gateway file: the module, key files that arrive late or change meanwhile, removed prices, and the parts of an
+//! interface that the file configures.
 
 use serde_json::{Value, json};
 use sluice_tests::client::Client;

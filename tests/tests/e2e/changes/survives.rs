@@ -1,5 +1,5 @@
-//! What goes on when a configuration takes the place of another one in a worker: settlements, places, ends of silent streams, and the
-//! exchange of counts for teams that came later.
+//! The state that survives when a worker's configuration is replaced: settlements, concurrency slots, timeouts of silent streams, and the
+//! counter sync of newly added teams.
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::{Builder, Gateway, Key, Kind};
@@ -19,7 +19,7 @@ fn counted(provider: &Simulator, store: &Store, mode: &str) -> Builder {
         .concurrency(2)
 }
 
-/// How many requests of a team Redis has in its accounts.
+/// The number of a team's requests in Redis's accounts.
 fn settled(redis: &Redis, team: &str) -> usize {
     let names = redis.command(&["KEYS", &format!("*:a:team:*:{team}")]);
     let of = |name: &Value| redis.command(&["HGET", name.as_str().unwrap(), "requests"]);
@@ -61,7 +61,7 @@ async fn every_request_is_settled_once_whichever_configurations_come_while_it_la
         for _ in 0..5 {
             assert_eq!(gateway.chat(&ask("chat", "say hi")).await.status, 200);
         }
-        // The settlements of the last ones have not all been told, or not been confirmed.
+        // The last settlements are not all sent, or not confirmed.
         gateway.change(|file| file["teams"] = teams(places)).await;
     }
     let served = 3 + 1 + 50;

@@ -1,4 +1,4 @@
-//! Requests signed for AWS, as a service that checks signatures sees them. It stands where Bedrock does, and speaks OpenAI's format.
+//! Requests signed for AWS, checked by a service that verifies signatures. It takes Bedrock's place, and uses OpenAI's format.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ const FIRST: Account<'static> =
     Account { id: "AKIDFIRST", secret: "first/secret+1=", token: None, region: "us-east-1", service: "bedrock" };
 const SECOND: Account<'static> = Account { id: "ASIASECOND", secret: A_SECRET.1, token: Some("a/b+c=="), ..FIRST };
 
-/// An answer that says who asked, or why the signature is no good.
+/// A response with the caller's name, or the reason why the signature is invalid.
 fn service(request: &Recorded) -> (u16, Value) {
     let checked = |account| verify(request, account).map(|()| account.id);
     match checked(&FIRST).or_else(|first| checked(&SECOND).map_err(|second| format!("{first}\n{second}"))) {
@@ -32,7 +32,7 @@ fn service(request: &Recorded) -> (u16, Value) {
     }
 }
 
-/// A model of Bedrock is a part of the path, and its colon is encoded there: signatures encode it once more.
+/// A Bedrock model is part of the path, with an encoded colon. Signatures encode it a second time.
 fn url(service: &StandIn) -> String {
     format!("{}/model/anthropic.claude-3%3A0/converse", service.url())
 }
@@ -103,7 +103,7 @@ async fn without_a_key_in_the_file_envoy_finds_one_where_aws_tools_do() {
         .credential("aws", json!({"region": "us-east-1"}))
         .environment("AWS_ACCESS_KEY_ID", FIRST.id)
         .environment("AWS_SECRET_ACCESS_KEY", FIRST.secret)
-        // Nobody's metadata are asked for in a test.
+        // Tests must not query a metadata service.
         .environment("AWS_EC2_METADATA_DISABLED", "true")
         .model("chat", &[("bedrock", "m")])
         .start()

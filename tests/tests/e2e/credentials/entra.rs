@@ -1,4 +1,4 @@
-//! Access tokens of Microsoft Entra, which Envoy fetches from a stand-in for the authority.
+//! Microsoft Entra access tokens, which Envoy fetches from a stand-in for the authority.
 
 use std::fs;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ async fn a_token_is_fetched_with_the_clients_secret_and_fetched_again_before_it_
         .start()
         .await;
 
-    // Without a token the provider refuses, which is a reason to ask the next target.
+    // Without a token the provider rejects the request, so the gateway tries the next target.
     let refused = gateway.chat(&ask("azure", "hi")).await;
     assert_eq!(refusal(&refused), (502, "provider_refused_credential".to_owned()));
     let served = gateway.chat(&ask("chat", "hi")).await;

@@ -1,4 +1,4 @@
-//! Access tokens of Google Cloud, which the command fetches from stand-ins for the token endpoint and the metadata server.
+//! Google Cloud access tokens, which the command fetches from stand-ins for the token endpoint and the metadata server.
 
 use std::fs;
 use std::path::Path;
@@ -17,17 +17,17 @@ use sluice_tests::{eventually, until};
 use super::shown;
 use crate::ask;
 
-/// A key that no account has.
+/// A key of no account.
 const KEY: &str = include_str!("../../../../envoy/tests/fixtures/service_account.json");
 
-/// The same, for a token endpoint of this URL.
+/// An account's key with this token endpoint.
 fn key(token_uri: &str) -> Value {
     let mut key: Value = serde_json::from_str(KEY).unwrap();
     key["token_uri"] = token_uri.into();
     key
 }
 
-/// Whether this asks for a token as the account would: the claims and the signature are looked at.
+/// Whether the request is a valid token request of the account: checks the claims and the signature.
 fn is_the_accounts(request: &Recorded) -> bool {
     let body = String::from_utf8_lossy(&request.body);
     let grant = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=";
@@ -57,7 +57,7 @@ fn gateway(provider: &Simulator, google: &Value) -> Builder {
         .model("chat", &[("vertex", "gpt-sim"), ("other", "gpt-sim")])
 }
 
-/// An account's key in a file of this directory.
+/// Writes an account's key to a file in this directory.
 fn written(directory: &Path, endpoint: &StandIn) -> String {
     let file = directory.join("account.json");
     fs::write(&file, format!("{:#}\n", key(&format!("{}/token", endpoint.url())))).unwrap();
@@ -84,7 +84,7 @@ async fn a_service_accounts_token_is_renewed_and_an_outage_of_the_endpoint_is_su
     let file = written(directory.path(), &endpoint);
     let gateway = gateway(&provider, &json!({"service_account": {"file": file}})).start().await;
 
-    // It starts all the same, and the next target serves.
+    // The gateway starts nevertheless, and the next target serves.
     let served = gateway.chat(&ask("chat", "hi")).await;
     assert_eq!((served.status, served.header("x-sluice-provider")), (200, Some("other")));
     let told = format!(

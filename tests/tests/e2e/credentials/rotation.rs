@@ -1,4 +1,4 @@
-//! A provider's key that changes in its file while the gateway runs.
+//! A provider's key changes in its file at runtime.
 
 use std::fs;
 
@@ -28,7 +28,7 @@ async fn a_key_that_changes_in_its_file_is_used_without_a_restart_and_one_that_i
     };
     assert_eq!(asked().await, "Bearer sk-first");
 
-    // In place, and then by another file in its place.
+    // Written in place, and then replaced by another file.
     fs::write(&file, "sk-second").unwrap();
     eventually("the second key to be used", async || asked().await == "Bearer sk-second").await;
     fs::write(directory.path().join("new"), "sk-third").unwrap();

@@ -1,5 +1,5 @@
-//! What `sluice render` wrote, where Kubernetes mounts it for an Envoy that somebody else runs: a secret's file is a symbolic
-//! link through `..data`, which is what changes.
+//! The output of `sluice render`, mounted by Kubernetes for an independent Envoy. Kubernetes mounts a secret's file as a symbolic link
+//! through `..data`, and changes that link.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -17,13 +17,13 @@ use sluice_tests::simulator::Simulator;
 
 use crate::{CHAT, ask};
 
-/// Puts files there as the kubelet does: into a new directory, which takes the old one's place in one step.
+/// Writes files like the kubelet: into a new directory, which replaces the old one in one step.
 fn mount(directory: &Path, version: &str, files: &[(String, Vec<u8>)]) {
     let inner = directory.join(format!("..{version}"));
     fs::create_dir_all(&inner).expect("a directory");
     for (name, text) in files {
         fs::write(inner.join(name), text).expect("a file");
-        // The first time.
+        // Later calls fail, since the link exists.
         let _ = symlink(Path::new("..data").join(name), directory.join(name));
     }
     symlink(format!("..{version}"), directory.join("..data_tmp")).expect("a link");
@@ -45,7 +45,7 @@ async fn a_secret_that_kubernetes_changes_is_used_at_once() {
     let path = directory.path().join("gateway.yaml");
     fs::write(&path, file.to_string()).unwrap();
     let mounted = directory.path().join("mounted");
-    // The files of the secrets for this key of the provider.
+    // The secret files for this key of the provider.
     let rendered = |key: &str| {
         let out = directory.path().join("out");
         let mut render = Command::new(std::env::var_os("SLUICE_BIN").expect("SLUICE_BIN"));

@@ -1,4 +1,4 @@
-//! Providers behind a proxy. The one here asks for a password, and knows one host: another gateway, which speaks TLS.
+//! Providers behind a proxy. This proxy requires a password, and knows one host: another gateway, over TLS.
 
 use std::fs;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::tls::{authority, certificate_for};
 use crate::{ask, refusal, said};
 
-/// A proxy that leads all tunnels to one port, and the heads of the requests for them.
+/// A proxy that connects all tunnels to one port, and the heads of the requests for them.
 async fn proxy(to: u16) -> (u16, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
     let port = listener.local_addr().expect("an address").port();
@@ -37,7 +37,7 @@ async fn proxy(to: u16) -> (u16, Arc<Mutex<Vec<String>>>) {
                 }
                 client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.expect("a client");
                 let mut server = TcpStream::connect(("127.0.0.1", to)).await.expect("a server");
-                // Whoever ends it first, it is over.
+                // Either side may end the tunnel.
                 let _ = copy_bidirectional(&mut client, &mut server).await;
             });
         }

@@ -1,4 +1,4 @@
-//! The gateway over TLS: its certificate, a new one while it runs, and clients that must have one too.
+//! The gateway over TLS: its certificate, certificate rotation at runtime, and client certificates.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub(super) type Authority = CertifiedIssuer<'static, KeyPair>;
 
 pub(super) fn authority(name: &str) -> Authority {
     let mut parameters = CertificateParams::new(Vec::new()).expect("no names");
-    // Issuers are found by their names.
+    // Clients find issuers by name.
     parameters.distinguished_name.push(DnType::CommonName, name);
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(parameters, KeyPair::generate().expect("a key")).expect("a certificate")
@@ -29,14 +29,14 @@ fn certificate(of: &Authority) -> [String; 2] {
     certificate_for("127.0.0.1", of)
 }
 
-/// The same for a name.
+/// A certificate for a name, and its key, in PEM.
 pub(super) fn certificate_for(name: &str, of: &Authority) -> [String; 2] {
     let key = KeyPair::generate().expect("a key");
     let parameters = CertificateParams::new([name.to_owned()]).expect("a name");
     [parameters.signed_by(&key, of).expect("a certificate").pem(), key.serialize_pem()]
 }
 
-/// The same in the files that the gateway file names; each is replaced in one step.
+/// Writes a certificate and its key to the files in the gateway file; each is replaced in one step.
 fn place(directory: &Path, of: &Authority) {
     for (name, text) in ["tls.crt", "tls.key"].into_iter().zip(certificate(of)) {
         fs::write(directory.join("new"), text).expect("a file");
@@ -44,7 +44,7 @@ fn place(directory: &Path, of: &Authority) {
     }
 }
 
-/// A client that trusts this authority, with a certificate of its own or without one.
+/// A client that trusts this authority, with or without its own certificate.
 fn client(trusted: &Authority, own: Option<[String; 2]>) -> ureq::Agent {
     let trusted = Certificate::from_pem(trusted.pem().as_bytes()).expect("PEM");
     let own = own.map(|[certificate, key]| {
@@ -56,7 +56,7 @@ fn client(trusted: &Authority, own: Option<[String; 2]>) -> ureq::Agent {
     ureq::Agent::config_builder().http_status_as_error(false).tls_config(tls).build().new_agent()
 }
 
-/// The status of an answer to a question for the list of models, or why there is none.
+/// The status of a model list request, or its error.
 async fn status(agent: ureq::Agent, port: u16) -> Result<u16, String> {
     tokio::task::spawn_blocking(move || {
         let request = agent.get(format!("https://127.0.0.1:{port}/v1/models"));
@@ -117,7 +117,7 @@ async fn something_else_may_keep_the_certificate_for_envoy() {
     let (directory, provider) = (tempfile::tempdir().unwrap(), Simulator::start().await);
     let (first, second) = (authority("first"), authority("second"));
     let file = directory.path().join("sds.json");
-    // As Envoy's own protocol has it, in place of the old one in one step.
+    // In the format of Envoy's secret discovery; replaces the old file in one step.
     let keep = |of: &Authority| {
         let [certificate, key] = certificate(of);
         let kind = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";

@@ -136,7 +136,7 @@ impl Cell<'_> {
         if made != [("weather", &oslo), ("weather", &tromsø)] || said.to_call != Some(true) || ids[0] == ids[1] {
             return Err(format!("{said:?}"));
         }
-        // OpenAI's chat has no text beside its calls.
+        // OpenAI's chat writes no text with its calls.
         if !["", "Let me look that up."].contains(&said.text.as_str()) {
             return Err(format!("besides its calls it says {:?}", said.text));
         }
@@ -163,7 +163,7 @@ impl Cell<'_> {
         match self.provider.thoughts {
             _ if told => Ok(Outcome::Yes),
             Thoughts::Counted if counted && said.thinking.is_empty() => Ok(Outcome::Counted),
-            // Without a summary: it costs, and a client has to ask for it.
+            // OpenAI's thoughts have no summary here: it costs tokens, and only a client's request enables it.
             Thoughts::Signed(OPENAI) if counted && said.thinking.is_empty() => Ok(Outcome::Counted),
             _ => Err(format!("{said:?}")),
         }
@@ -194,7 +194,7 @@ impl Cell<'_> {
             let problem = self.format.error(&answer.json());
             let wait = answer.header("retry-after").and_then(|wait| wait.parse::<u64>().ok());
             let waits = wait.is_some_and(|wait| (100..=120).contains(&wait));
-            // Azure's own code for it is its status, Mistral's a number of its own.
+            // Azure's code is the status, and Mistral's is its own number.
             let known = |told: &str| told == kind || told == "3000" || (status == 429 && told == "429");
             let right = answer.status == status && problem.as_ref().is_some_and(|problem| known(&problem.kind));
             if !right || waits != (status == 429) || answer.header("content-type") != Some("application/json") {

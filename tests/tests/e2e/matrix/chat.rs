@@ -1,4 +1,4 @@
-//! OpenAI's chat completions, as its clients write and read them. Thoughts are read where LiteLLM's clients find them.
+//! OpenAI's chat completions, as clients write and read them. Thoughts are in LiteLLM's fields.
 
 use serde_json::{Map, Value, json};
 use sluice_tests::client::Event;
@@ -90,7 +90,7 @@ impl Format for Chat {
     }
 }
 
-/// Adds a piece of a message to what is there.
+/// Adds a piece to a message.
 fn add(there: &mut Value, name: &str, piece: &Value) {
     match piece {
         Value::Null => {}
@@ -138,7 +138,7 @@ fn said(mut message: Value, finish: &Value, usage: &Value) -> Said {
     }
 }
 
-/// Usage as chat completions, and completions of texts, tell it.
+/// The usage of chat completions and of legacy completions.
 pub fn told(usage: &Value) -> Told {
     Told {
         input: count(&usage["prompt_tokens"]),

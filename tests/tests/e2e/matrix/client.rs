@@ -1,31 +1,31 @@
-//! What a format of clients must be able to say and to read, for the matrix.
+//! The requests and responses that the matrix needs from a client format.
 
 use serde_json::{Value, json};
 use sluice_tests::client::{Answer, Event};
 
-/// A format that clients speak.
+/// A client format.
 pub trait Format: Sync {
-    /// What the page calls it.
+    /// Its name on the page.
     fn name(&self) -> &'static str;
-    /// Where it is asked.
+    /// Its path.
     fn path(&self) -> &'static str;
     /// The body of a request.
     fn body(&self, ask: &Ask) -> Value;
-    /// Reads an answer in one piece.
+    /// Reads a non-streamed response.
     fn whole(&self, body: &Value) -> Said;
-    /// Reads a stream that came to its end; an error says what is wrong with it.
+    /// Reads a complete stream; the error is a defect of the stream.
     fn stream(&self, events: &[Event]) -> Result<Said, String>;
     /// Reads an error.
     fn error(&self, body: &Value) -> Option<Problem>;
-    /// The fields with which it asks for something, whichever may be refused.
+    /// The fields for a feature, any of which an error may name.
     fn fields(&self, feature: Feature) -> &'static [&'static str];
-    /// Whether these fields are its own; those of another format are refused, or passed to a provider of the same format.
+    /// Whether the format itself has these fields; another format's fields are rejected, or passed to a provider of that format.
     fn has(&self, _feature: Feature) -> bool {
         true
     }
 }
 
-/// What is looked at.
+/// The features of the matrix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Feature {
     Chat,
@@ -39,7 +39,7 @@ pub enum Feature {
 }
 
 impl Feature {
-    /// All of them, as the page's columns.
+    /// All features, in the order of the page's columns.
     pub const ALL: [Self; 8] = [
         Self::Chat,
         Self::Stream,
@@ -51,7 +51,7 @@ impl Feature {
         Self::Usage,
     ];
 
-    /// The column's head.
+    /// The column's title.
     pub fn name(self) -> &'static str {
         match self {
             Self::Chat => "chat",
@@ -66,7 +66,7 @@ impl Feature {
     }
 }
 
-/// A request, in nobody's terms.
+/// A request in no particular format.
 #[derive(Debug, Clone, Default)]
 pub struct Ask {
     pub model: String,
@@ -76,39 +76,39 @@ pub struct Ask {
     pub image: bool,
     pub schema: bool,
     pub thinking: bool,
-    /// The assistant's turn that came before, with what the tools said to each call by its identifier.
+    /// The previous turn of the assistant, with the tool results by call identifier.
     pub before: Option<(Value, Vec<(String, &'static str)>)>,
 }
 
-/// One pixel, as far as anybody looks.
+/// One pixel; the image data is never decoded.
 pub const PNG: &str = "iVBORw0KGgo=";
 
-/// The schema of the tool and of structured answers.
+/// The schema of the tool and of structured outputs.
 pub fn schema() -> Value {
     json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": false})
 }
 
-/// Tokens as the client was told of them.
+/// The tokens in the client's usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Told {
     pub input: u64,
     pub cached: u64,
     pub output: u64,
-    /// `None` where the format has no place for it.
+    /// `None` if the format has no such field.
     pub reasoning: Option<u64>,
 }
 
-/// An answer, in nobody's terms.
+/// A response in no particular format.
 #[derive(Debug, Clone, Default)]
 pub struct Said {
     pub text: String,
     pub thinking: String,
     /// Identifier, name, arguments.
     pub calls: Vec<(String, String, Value)>,
-    /// Whether it ended to call tools; nothing when it did not end as an answer does.
+    /// Whether it ended with tool calls; `None` without a valid finish reason.
     pub to_call: Option<bool>,
     pub usage: Option<Told>,
-    /// To be sent back.
+    /// The turn to send back.
     pub turn: Value,
 }
 
@@ -121,7 +121,7 @@ pub struct Problem {
 }
 
 impl Said {
-    /// Reads an answer with a status of 200.
+    /// Reads a response with a status of 200.
     pub fn read(format: &dyn Format, answer: &Answer, stream: bool) -> Result<Self, String> {
         if !answer.complete {
             return Err(format!("broken off: {}", answer.text()));
@@ -130,22 +130,22 @@ impl Said {
     }
 }
 
-/// The text at a place, or none.
+/// The text in a value, or an empty one.
 pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// Arguments written as text; what is no JSON stays text.
+/// Arguments as JSON; invalid JSON stays a text.
 pub fn arguments(value: &Value) -> Value {
     serde_json::from_str(text(value)).unwrap_or_else(|_| value.clone())
 }
 
-/// A number at a place, or zero.
+/// The number in a value, or zero.
 pub fn count(value: &Value) -> u64 {
     value.as_u64().unwrap_or_default()
 }
 
-/// An error in OpenAI's shape.
+/// An error in OpenAI's format.
 pub fn openai_error(body: &Value) -> Option<Problem> {
     let error = body["error"].as_object()?;
     let field = |name: &str| error.get(name).and_then(Value::as_str).map(str::to_owned);

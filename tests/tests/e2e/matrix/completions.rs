@@ -1,5 +1,5 @@
-//! OpenAI's completions of texts, the older form. It has no field for tools, images, schemas or thinking: what another format
-//! calls them is asked for all the same.
+//! OpenAI's legacy completions. The format has no fields for tools, images, schemas or thinking, so the requests use another format's
+//! names.
 
 use serde_json::{Value, json};
 use sluice_tests::client::Event;

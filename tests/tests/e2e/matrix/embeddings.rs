@@ -1,4 +1,4 @@
-//! Embeddings: OpenAI's client against each provider that has them.
+//! Embeddings: OpenAI's client with each provider that offers them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,10 +8,10 @@ use sluice_tests::simulator::Simulator;
 
 use super::page::Row;
 
-/// What is asked, as the page's columns.
+/// The features, in the order of the page's columns.
 pub const COLUMNS: [&str; 6] = ["one text", "several texts", "tokens", "base64", "dimensions", "usage"];
 
-/// Name, kind, where the simulator plays it.
+/// Name, kind, and the simulator's path.
 const PROVIDERS: [(&str, &str, &str); 5] = [
     ("openai", "openai", "/v1"),
     ("azure", "azure", ""),
@@ -20,12 +20,12 @@ const PROVIDERS: [(&str, &str, &str); 5] = [
     ("cohere", "cohere", "/v2"),
 ];
 
-/// What a provider, and its model, are called in the gateway file.
+/// The name of a provider, and of its model, in the gateway file.
 fn id(name: &str) -> String {
     format!("embeddings-{name}")
 }
 
-/// Their part of the gateway file.
+/// The section of the gateway file with these providers.
 pub fn file(simulator: &Simulator) -> Value {
     let (mut providers, mut models) = (Map::new(), Map::new());
     for (name, kind, path) in PROVIDERS {
@@ -36,7 +36,7 @@ pub fn file(simulator: &Simulator) -> Value {
     json!({"providers": providers, "models": models})
 }
 
-/// The rows, and what is wrong.
+/// The rows, and the errors.
 pub async fn rows(gateway: &Gateway, simulator: &Simulator) -> (Vec<Row>, Vec<String>) {
     let (mut rows, mut wrong) = (Vec::new(), Vec::new());
     for (name, _, _) in PROVIDERS {
@@ -63,7 +63,7 @@ fn request(column: &str) -> Value {
     }
 }
 
-/// The field that a refusal may name.
+/// The field that an error may name.
 fn field(column: &str) -> &'static str {
     match column {
         "base64" => "encoding_format",
@@ -106,7 +106,7 @@ async fn cell(gateway: &Gateway, simulator: &Simulator, name: &str, column: &str
     let right = said["usage"]["prompt_tokens"] == used && line["input_tokens"] == used;
     match (line["output_tokens"] == 0, line["estimated"] == true) {
         (true, false) if right => Ok("yes".into()),
-        // Gemini counts nothing, and an estimate is not shown to the client.
+        // Gemini does not count, and the client does not get the estimate.
         (true, true) if line["input_tokens"].as_u64() > Some(0) => Ok("estimated".into()),
         _ => Err(format!("{context}: used {used}: {line}")),
     }

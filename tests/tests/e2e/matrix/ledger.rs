@@ -1,4 +1,4 @@
-//! Usage: what clients were told, against what the simulator says was used, and against the access log.
+//! Compares the usage in clients' responses with the simulator's and with the access log.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -8,19 +8,19 @@ use sluice_tests::simulator::{Recorded, Usage};
 
 use super::client::Told;
 
-/// What one answer told.
+/// The usage of one response.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// In the request's text.
+    /// The tag in the request's text.
     pub tag: String,
-    /// Which of the requests with this tag.
+    /// The number of the request with this tag.
     pub round: usize,
-    /// As the log has it.
+    /// The request id in the log.
     pub id: String,
     pub told: Told,
 }
 
-/// All answers of the matrix.
+/// All responses of the matrix.
 #[derive(Debug, Default)]
 pub struct Ledger(Mutex<Vec<Entry>>);
 
@@ -29,7 +29,7 @@ impl Ledger {
         self.0.lock().unwrap().push(entry);
     }
 
-    /// What is wrong, by tag.
+    /// The errors by tag.
     pub fn wrong(&self, requests: &[Recorded], log: &[Value]) -> Vec<(String, String)> {
         let used = by_tag(requests);
         let lines: HashMap<&str, &Value> =
@@ -57,7 +57,7 @@ fn by_tag(requests: &[Recorded]) -> HashMap<String, Vec<Option<Usage>>> {
     used
 }
 
-/// Cached tokens and thoughts are what the provider tells of them: none, where it has no word for them.
+/// Cached tokens and thoughts must equal the provider's report; they are zero if the provider has no field for them.
 fn check(told: Told, used: Usage, line: &Value) -> Option<String> {
     let logged = |name: &str| line[name].as_u64();
     let right = (told.input, told.output) == (used.input, used.output)

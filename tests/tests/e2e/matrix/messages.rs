@@ -1,4 +1,4 @@
-//! Anthropic's messages, as its clients write and read them.
+//! Anthropic's messages, as clients write and read them.
 
 use serde_json::{Value, json};
 use sluice_tests::client::Event;
@@ -101,7 +101,7 @@ impl Format for Messages {
     }
 }
 
-/// Adds a delta to its block; arguments are kept apart until they are whole.
+/// Adds a delta to its block; arguments are collected until they are complete.
 fn delta(block: &mut Value, partial: &mut String, delta: &Value) -> Result<(), String> {
     let name = match text(&delta["type"]) {
         "text_delta" => "text",
@@ -117,7 +117,7 @@ fn delta(block: &mut Value, partial: &mut String, delta: &Value) -> Result<(), S
     Ok(())
 }
 
-/// Later counts stand in place of earlier ones.
+/// Later counts replace earlier ones.
 fn merge(usage: &mut Value, later: &Value) {
     for (name, value) in later.as_object().into_iter().flatten() {
         usage[name] = value.clone();

@@ -1,17 +1,17 @@
-//! The providers of the matrix: one of each kind that differs, all played by one simulator.
+//! The providers of the matrix: one of each kind that differs, all in one simulator.
 
 use serde_json::{Map, Value, json};
 use sluice_tests::gateway::{Builder, Gateway};
 use sluice_tests::simulator::Simulator;
 
-/// What a provider lets be known of its thoughts.
+/// The visibility of a provider's thoughts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Thoughts {
-    /// Their number alone.
+    /// Only their token count.
     Counted,
     /// Their text.
     Told,
-    /// Their text, with a signature that has to come back.
+    /// Their text with a signature, which must be sent back.
     Signed(&'static str),
 }
 
@@ -20,7 +20,7 @@ pub enum Thoughts {
 pub struct Provider {
     pub name: &'static str,
     kind: &'static str,
-    /// Where the simulator plays it.
+    /// The simulator's path.
     path: &'static str,
     model: &'static str,
     pub thoughts: Thoughts,
@@ -42,7 +42,7 @@ const PLAIN: Provider = Provider {
     more: || json!({}),
 };
 
-/// All of them.
+/// All providers.
 pub fn all() -> Vec<Provider> {
     vec![
         PLAIN,
@@ -124,24 +124,24 @@ pub fn all() -> Vec<Provider> {
 }
 
 impl Thoughts {
-    /// Whether they come with this signature.
+    /// Whether the thoughts have this signature.
     pub fn signed_by(self, signature: &str) -> bool {
         self == Self::Signed(SIGNATURES.into_iter().find(|known| *known == signature).unwrap_or_default())
     }
 }
 
 impl Provider {
-    /// Its name in the file, and its model's.
+    /// The provider's name in the file, and its model's.
     pub fn id(&self) -> String {
         self.name.replace(", ", "-").replace(' ', "-")
     }
 }
 
-/// How a model of the gateway's is to fail, by what follows its provider's name.
+/// The failures of a gateway's model, by the ending after its provider's name.
 pub const WAYS: [(&str, &str); 4] =
     [("", ""), (":cached", "+cached=2"), (":limited", "+status=429+retry-after=120"), (":wrong", "+status=400")];
 
-/// A gateway before all of them; its models are called as their providers, with the ending of a [way](WAYS).
+/// A gateway with all providers. Each model has its provider's name, with the ending of a [way](WAYS).
 pub async fn gateway(providers: &[Provider], simulator: &Simulator) -> Gateway {
     let mut entries = Map::new();
     let mut models = Map::new();

@@ -1,4 +1,4 @@
-//! OpenAI's responses, as its clients write and read them: nothing is stored, so that reasoning comes signed and goes back.
+//! OpenAI's Responses, as clients write and read them. Nothing is stored, so reasoning is signed and sent back.
 
 use serde_json::{Value, json};
 use sluice_tests::client::Event;
@@ -76,7 +76,7 @@ impl Format for Responses {
         }
     }
 
-    /// The last event has all of the answer; what came before it must say the same.
+    /// The last event has the whole response; the earlier events must agree with it.
     fn stream(&self, events: &[Event]) -> Result<Said, String> {
         let events: Vec<Value> = events.iter().map(Event::json).collect();
         let last = events.last().ok_or("no events")?;

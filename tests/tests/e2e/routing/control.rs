@@ -1,4 +1,4 @@
-//! What a client may decide for its request, if its key allows it; and how long it waits.
+//! Overrides that a client may set for its request, if its key allows them; and timeouts.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use sluice_tests::{LIMIT, until};
 use super::{Three, model, prices, server, target, two};
 use crate::{CHAT, SHORT, ask, refusal, together, with};
 
-/// Keys with all permissions, and with none.
+/// A key with all permissions, and one with none.
 fn keys(builder: Builder) -> Builder {
     let all = json!(["route", "fallback", "timeout", "targets"]);
     builder.key(Key::new("free", "sk-free").set("control", all)).key(Key::new("bound", "sk-bound"))
@@ -21,10 +21,10 @@ fn chat(builder: Builder, name: &str, more: Value) -> Builder {
     builder.with(model(name, &two(), more)).with(prices(name, (3.0, 9.0), (2.0, 8.0)))
 }
 
-/// What the tests here share.
+/// The settings that the tests here share.
 pub fn settings(builder: Builder) -> Builder {
     let times = |time: &str| json!({"timeouts": {"answer": time, "first_token": time}});
-    // Longer than any test waits, and as long as a target that is well may need.
+    // Longer than any test waits; and as long as a healthy target may need.
     let models = [("limited", times("1h")), ("within", times("3s"))];
     let plain = ["chosen", "alone", "refused", "hurried", "left-waiting", "left"].map(|name| (name, json!({})));
     models.into_iter().chain(plain).fold(keys(builder), |builder, (name, more)| chat(builder, name, more))
@@ -41,11 +41,11 @@ async fn a_client_chooses_a_strategy_or_a_target() {
     }
     let lines = three.gateway.log_lines(2).await;
     assert_eq!((&lines[0]["strategy"], &lines[1]["strategy"]), (&json!("fallback"), &json!("cheapest")));
-    // The one that was chosen is asked first, not alone.
+    // The chosen target comes first, but is not the only one.
     three.b.always("status=503");
     let answer = client.header("x-sluice-route", "b").post(CHAT, &ask("chosen", "hi")).await;
     assert_eq!((server(&answer), answer.header("x-sluice-attempts")), ("a".to_owned(), Some("2")));
-    // Nothing of it reaches a provider.
+    // The overrides do not reach a provider.
     let told = |name: &str| name.starts_with("x-sluice-");
     assert!(!three.a.requests().iter().flat_map(|request| &request.headers).any(|(name, _)| told(name)));
 }
@@ -104,7 +104,7 @@ async fn a_client_may_name_a_providers_model() {
         assert_eq!(simulator.requests().pop().expect("a request").json()["model"], sent);
         assert_eq!(refusal(&bound.post(CHAT, &ask(name, "hi")).await), (404, "model_not_found".to_owned()), "{name}");
     }
-    // Only those of the file.
+    // Only targets of the file exist.
     for unknown in ["c/chat", "a/other", "nobody/chat"] {
         let answer = free.post(CHAT, &ask(unknown, "hi")).await;
         assert_eq!(refusal(&answer), (404, "model_not_found".to_owned()), "{unknown}");
@@ -115,16 +115,16 @@ async fn a_client_may_name_a_providers_model() {
     };
     assert_eq!(list(&bound).await, ["chat", "other"]);
     assert_eq!(list(&free).await, ["chat", "other", "a/chat", "b/chat", "b/family/large"]);
-    // There is no other target to fall back to.
+    // There is no fallback.
     three.a.always("status=504");
     let alone = free.post(CHAT, &ask("a/chat", "hi")).await;
     assert_eq!((refusal(&alone).0, alone.header("x-sluice-attempts")), (504, Some("1")));
 }
 
-/// Timers run in whole milliseconds, and not all begin at once.
+/// Timers run in whole milliseconds, and not all start at once.
 const EARLY: Duration = Duration::from_millis(20);
 
-/// How long a request took that ends in time.
+/// The result and the duration of a request.
 async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
     let began = Instant::now();
     (work.await, began.elapsed())
@@ -139,7 +139,7 @@ async fn the_time_that_a_client_gives_is_for_the_whole_request() {
         three.b.clear();
         three.a.always(fault);
         three.b.always("silence");
-        // An answer in one piece has no pace.
+        // A non-streamed response has no token interval.
         let streams = if fault.starts_with("every") { &[true][..] } else { &[false, true] };
         for &stream in streams {
             let limited = client.clone().header("x-sluice-timeout", "3s");
@@ -147,7 +147,7 @@ async fn the_time_that_a_client_gives_is_for_the_whole_request() {
             let (answer, took) = timed(limited.post(CHAT, &body)).await;
             assert!(took + EARLY >= LIMIT, "{fault}, {stream}: {took:?}");
             if fault.starts_with("every") {
-                // It has begun: it is cut, and not as if it were complete.
+                // The response has begun, so the gateway cuts it without a terminator.
                 assert_eq!(answer.status, 200);
                 let clean = answer.text().contains("[DONE]");
                 assert!(!clean && !answer.complete, "{answer:?}");
@@ -163,7 +163,7 @@ async fn the_time_that_a_client_gives_is_for_the_whole_request() {
     }
 }
 
-/// Otherwise one client could close a target for all others, and have its prompts for nothing.
+/// Otherwise one client could open a target's circuit for all others, and get its prompts processed for free.
 #[tokio::test]
 async fn who_does_not_wait_is_charged_and_says_nothing_of_the_target() {
     let three = Three::lease().await;
@@ -182,7 +182,7 @@ async fn who_does_not_wait_is_charged_and_says_nothing_of_the_target() {
     assert_eq!((server(&answer), answer.header("x-sluice-attempts")), ("a".to_owned(), Some("1")));
 }
 
-/// An attempt has its own limit, so the second one is made; the client's is for both.
+/// Each attempt has its own timeout, so the second is made. The client's timeout covers both.
 #[tokio::test]
 async fn within_the_clients_time_another_target_is_asked() {
     let three = Three::lease().await;
@@ -209,7 +209,7 @@ async fn a_client_cannot_wait_longer_than_the_gateway_does() {
     assert!(took + EARLY >= Duration::from_millis(4_500), "{took:?}");
 }
 
-/// Who leaves while the gateway waits to ask again is not asked for.
+/// A client that disconnects while the gateway waits cancels the retry.
 #[tokio::test]
 async fn a_client_that_leaves_is_not_asked_for_again() {
     let three = Three::lease().await;
@@ -219,7 +219,7 @@ async fn a_client_that_leaves_is_not_asked_for_again() {
     three.a.settled(1).await;
     leaving.abort();
     three.gateway.log_lines(1).await;
-    // As long as the gateway would have waited, and half as long again: nobody is asked.
+    // One and a half times the gateway's wait, without a request.
     let waited = Instant::now();
     until("the time of the second attempt to pass", || {
         assert_eq!((three.a.count(), three.b.count()), (1, 0), "after {:?}", waited.elapsed());
@@ -229,7 +229,7 @@ async fn a_client_that_leaves_is_not_asked_for_again() {
     assert_eq!(three.gateway.log()[0]["attempts"], 1);
 }
 
-/// A second target's work ends with its client as the first one's does.
+/// A second target's work also ends when the client disconnects.
 #[tokio::test]
 async fn a_client_that_leaves_ends_the_fallbacks_work_at_once() {
     let three = Three::lease().await;
@@ -247,7 +247,7 @@ async fn a_client_that_leaves_ends_the_fallbacks_work_at_once() {
         leaving.abort();
         assert_eq!(three.b.settled(1).await[0].outcome, Outcome::Cancelled, "{fault}");
     }
-    // The client ended them, and no limit of time.
+    // The client ended them, not a timeout.
     let lines = three.gateway.log_lines(2).await;
     assert!(lines.iter().all(|line| line["flags"] == "DC"), "{lines:?}");
 }

@@ -1,4 +1,4 @@
-//! What belongs together stays with one target, whatever the strategy.
+//! Related requests stay with one target under every strategy.
 
 use serde_json::json;
 use sluice_tests::until;
@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use super::{Three, model, prices, server, two};
 use crate::{CHAT, ask};
 
-/// Where each of them would go somewhere else by now, those that have a value go where it went.
+/// By now the strategy would choose another target, but requests with a session value go to the value's target.
 #[tokio::test]
 async fn every_strategy_keeps_what_belongs_together_with_one_target() {
     let sticky = json!({"header": "x-session"});
@@ -21,7 +21,7 @@ async fn every_strategy_keeps_what_belongs_together_with_one_target() {
     })
     .await;
     let of = |session: &str| three.gateway.client().header("x-session", session);
-    // A long prompt is cheaper at the one, a short one at the other.
+    // A long prompt is cheaper at one target, a short one at the other.
     let (short, long) = (ask("cheapest", "hi"), ask("cheapest", &"so ".repeat(2000)));
     let first = server(&of("one").post(CHAT, &long).await);
     assert_eq!((&*first, &*server(&of("two").post(CHAT, &short).await)), ("a", "b"));
@@ -29,7 +29,7 @@ async fn every_strategy_keeps_what_belongs_together_with_one_target() {
         assert_eq!(server(&of("one").post(CHAT, &short).await), "a");
         assert_eq!(server(&of("two").post(CHAT, &long).await), "b");
     }
-    // All that are under way are where one session is; those of another go elsewhere, and its own do not.
+    // All requests in flight are at one session's target. Another session's requests would go elsewhere, but this session's stay.
     let own = server(&of("one").post(CHAT, &ask("least_busy", "hi")).await);
     let simulator = if own == "a" { &three.a } else { &three.b };
     let before = simulator.count();
@@ -43,7 +43,7 @@ async fn every_strategy_keeps_what_belongs_together_with_one_target() {
     assert_ne!(server(&of("two").post(CHAT, &ask("least_busy", "hi")).await), own);
     simulator.release();
     assert!(asking.join_all().await.iter().all(|server| *server == own));
-    // One becomes slow.
+    // One target becomes slow.
     let own = server(&of("one").post(CHAT, &ask("fastest", "hi")).await);
     let simulator = if own == "a" { &three.a } else { &three.b };
     simulator.always("wait=100");

@@ -1,5 +1,4 @@
-//! The strategies that look at something: prices, latencies, requests under way; and what comes before them: tiers, needs
-//! and rules.
+//! The strategies that measure: prices, latencies and concurrent requests; and the rules that precede them: tiers, capabilities and routes.
 
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use tokio::task::JoinSet;
 use super::{Three, counts, model, prices, server, target, two};
 use crate::{CHAT, ask, refusal, said, with};
 
-/// What the tests here share.
+/// The settings that the tests here share.
 pub fn settings(builder: Builder) -> Builder {
     let strategic = [
         ("cheap-a", "cheapest"),
@@ -25,7 +24,7 @@ pub fn settings(builder: Builder) -> Builder {
     ];
     let strategic = strategic.map(|(name, strategy)| model(name, &two(), json!({"strategy": strategy})));
     let tiers = [target("a", json!({})), target("b", json!({"tier": 2})), target("c", json!({"tier": 3}))];
-    // A target that no request reaches is a mistake in the file, so a route names it.
+    // An unreachable target is a mistake in the file, so a route names it.
     let named = json!({"routes": [{"match": {"headers": {"x-cheap": "*"}}, "targets": ["b", "c"]}]});
     let able = json!({"capabilities": {
         "a/able": {"vision": false, "tools": false}, "b/able": {"vision": true, "tools": false},
@@ -39,7 +38,7 @@ pub fn settings(builder: Builder) -> Builder {
     let others = [
         prices("cheap-a", (1.0, 4.0), (2.0, 8.0)),
         prices("cheap-b", (3.0, 12.0), (2.0, 8.0)),
-        // One has the cheaper prompt, the other the cheaper answer.
+        // One target has the cheaper prompt, the other the cheaper response.
         prices("cheap", (1.0, 20.0), (10.0, 2.0)),
         model("strict", &tiers, named),
         model("lenient", &tiers, json!({"allow_lower_tier": true})),
@@ -64,7 +63,7 @@ async fn cheapest_follows_the_prices() {
     }
 }
 
-/// Which of two is cheaper depends on the request.
+/// The cheaper target depends on the request.
 #[tokio::test]
 async fn cheapest_is_what_this_very_request_costs() {
     let three = Three::lease().await;
@@ -77,7 +76,7 @@ async fn cheapest_is_what_this_very_request_costs() {
     }
 }
 
-/// Asks one after the other until so many in a row were served by one provider, and gives back how many it took before.
+/// Sends requests in order until one provider served this many in a row; returns the number of requests before.
 async fn asked_until(three: &Three, model: &str, provider: &str, row: usize, most: usize) -> usize {
     let mut servers = Vec::new();
     while servers.len() < most {
@@ -95,7 +94,7 @@ async fn fastest_follows_the_latencies() {
     three.a.always("first=5+burst");
     three.b.always("first=400+burst");
     let found = asked_until(&three, "fastest", "a", 8, 40).await;
-    // Now the fast one is slow, and the slow one is fast.
+    // The fast target becomes slow, and the slow one fast.
     three.a.clear();
     three.b.clear();
     three.a.always("first=1500+burst");
@@ -105,7 +104,7 @@ async fn fastest_follows_the_latencies() {
     assert!(found <= 10 && moved <= 20, "after {found} and {moved} requests");
 }
 
-/// Nobody tells that a provider has become fast again which is never asked: now and then a request finds out.
+/// A target without requests cannot show that it is fast again, so requests explore it now and then.
 #[tokio::test]
 #[ignore = "takes a minute"]
 async fn a_target_that_became_fast_again_is_found() {
@@ -124,7 +123,7 @@ async fn a_target_that_became_fast_again_is_found() {
 #[tokio::test]
 async fn least_busy_goes_where_fewest_requests_are_under_way() {
     let three = Three::lease().await;
-    // Both keep what they have: it is spread evenly.
+    // Both targets keep their requests, so new ones are spread evenly.
     three.a.hold();
     three.b.hold();
     let under_way = || (three.a.count(), three.b.count());
@@ -135,7 +134,7 @@ async fn least_busy_goes_where_fewest_requests_are_under_way() {
         until("the request to arrive", || (under_way().0 + under_way().1 == number).then_some(())).await;
     }
     assert_eq!(under_way(), (5, 5));
-    // One is done with its own: it gets all that come now, as long as they are answered at once.
+    // One target finishes its requests. It gets all new requests while it responds at once.
     three.b.release();
     for _ in 0..5 {
         asking.join_next().await.expect("an answer").expect("a good one");
@@ -143,7 +142,7 @@ async fn least_busy_goes_where_fewest_requests_are_under_way() {
     for _ in 0..20 {
         assert_eq!(server(&three.gateway.chat(&ask("least-busy", "hi")).await), "b");
     }
-    // The other one is done too: chance decides again.
+    // The other target has finished too, so the choice is random again.
     three.a.release();
     asking.join_all().await;
     let mut servers = Vec::new();
@@ -154,7 +153,7 @@ async fn least_busy_goes_where_fewest_requests_are_under_way() {
     assert!(counts.len() == 2 && counts.values().all(|count| *count >= 5), "{counts:?}");
 }
 
-/// Whose client went away is not under way any more.
+/// A request whose client disconnected is no longer in flight.
 #[tokio::test]
 async fn a_request_whose_client_left_does_not_make_its_target_busy() {
     let three = Three::lease().await;
@@ -171,7 +170,7 @@ async fn a_request_whose_client_left_does_not_make_its_target_busy() {
     leaving.abort();
     busy.settled(1).await;
     three.gateway.log_lines(1).await;
-    // One is under way at the other, so the one that was left is the least busy.
+    // One request is in flight at the other target, so the abandoned one's target is the least busy.
     let mut asking = JoinSet::new();
     for number in 1..=10 {
         let client = three.gateway.client();
@@ -189,7 +188,7 @@ async fn a_request_whose_client_left_does_not_make_its_target_busy() {
 async fn a_pinned_model_has_no_fallback() {
     let three = Three::lease().await;
     three.a.always("status=503");
-    // It alone is asked once more.
+    // Only this target gets the retry.
     let answer = three.gateway.chat(&ask("pinned", "hi")).await;
     assert_eq!((refusal(&answer).0, answer.header("x-sluice-attempts")), (503, Some("2")));
     assert!(three.b.requests().is_empty());
@@ -245,7 +244,7 @@ async fn a_rule_sends_those_that_match_another_way() {
     assert_eq!(server(&free.post(CHAT, &long).await), "b", "the first that matches");
     assert_eq!(server(&client.post(CHAT, &long).await), "c");
     assert_eq!(server(&client.post(CHAT, &with(ask("ruled", "hi"), tools)).await), "c");
-    // Those that a route does not name are no fallback either.
+    // Targets outside the route are no fallback either.
     three.b.always("status=503");
     let refused = free.post(CHAT, &ask("ruled", "hi")).await;
     assert_eq!((refusal(&refused).0, refused.header("x-sluice-attempts")), (503, Some("2")));

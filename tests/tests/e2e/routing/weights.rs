@@ -1,4 +1,4 @@
-//! Weighted targets: each gets its share, and what belongs together stays together.
+//! Weighted targets: each gets its share, and related requests stay together.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ fn weighted(name: &str, weights: [u32; 3], more: Value) -> Value {
     model(name, &targets, with(json!({"strategy": "weighted"}), more))
 }
 
-/// What the tests here share.
+/// The settings that the tests here share.
 pub fn settings(builder: Builder) -> Builder {
     let models = [
         weighted("shared-out", [70, 20, 10], json!({})),
@@ -29,7 +29,7 @@ pub fn settings(builder: Builder) -> Builder {
     keys.fold(models.into_iter().fold(builder, Builder::with), Builder::key)
 }
 
-/// Asks so often, eight requests at a time, and gives back who served each.
+/// Sends this many requests, eight at a time; returns the provider of each.
 async fn servers(client: &Client, model: &'static str, count: usize) -> Vec<String> {
     let mut asking = JoinSet::new();
     for part in 0..8 {
@@ -45,8 +45,8 @@ async fn servers(client: &Client, model: &'static str, count: usize) -> Vec<Stri
     asking.join_all().await.concat()
 }
 
-/// Of so many requests each target's number is within four and a half standard deviations of its share: by chance a run is
-/// outside once in some fifty thousand.
+/// Each target's number of requests is within four and a half standard deviations of its share. A run exceeds that by chance once in some
+/// fifty thousand.
 #[tokio::test]
 async fn each_target_gets_its_share() {
     const REQUESTS: usize = 600;
@@ -71,7 +71,7 @@ async fn a_weight_of_zero_serves_only_when_the_others_fail() {
     assert!(elsewhere.iter().all(|server| server != "a"), "{elsewhere:?}");
 }
 
-/// Asks for all these values, several times, in turn; each value is served by one provider, and all providers serve.
+/// Sends requests for all these values in turn, several times. Each value has one provider, and all providers serve.
 async fn never_moves(requests: &[(Client, Value)]) {
     let mut places = vec![BTreeSet::new(); requests.len()];
     for _ in 0..6 {
@@ -108,7 +108,7 @@ async fn what_is_sticky_by_the_key_never_moves() {
     never_moves(&requests).await;
 }
 
-/// While its own target fails a value is served elsewhere, and by its own again afterwards.
+/// While a value's target fails, another serves; afterwards its own target serves again.
 #[tokio::test]
 async fn what_is_sticky_comes_back_to_its_own_target() {
     let three = Three::lease().await;

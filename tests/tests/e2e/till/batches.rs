@@ -1,5 +1,5 @@
-//! Batches: a budget is held by what a batch's file asks for, from its creation on, until an answer tells what it has used. The
-//! provider is told nothing else than without the gateway.
+//! Batches: a created batch reserves the estimate of its file until a response reports its usage. The provider gets the same requests as
+//! without the gateway.
 
 use serde_json::{Value, json};
 use sluice_tests::client::{Answer, Client};
@@ -13,12 +13,12 @@ use crate::{CHAT, refusal};
 
 const BATCHES: &str = "/v1/batches";
 const MODEL: &str = "gpt-sim";
-/// Twice what a prompt's token costs in a batch.
+/// Twice the batch price of a prompt token.
 const INPUT: f64 = 2.0;
 const OUTPUT: f64 = 20.0;
-/// The longest answer that each request of a batch allows.
+/// The longest response of each request of a batch.
 const LONGEST: u64 = 1000;
-/// Requests of a batch, of which the budget covers two and not three.
+/// The requests of a batch. The budget covers two batches, but not three.
 const REQUESTS: u64 = 4;
 const BUDGET: u64 = 100_000;
 
@@ -36,7 +36,7 @@ pub fn file(builder: Builder, simulator: &Simulator) -> Builder {
     builder.with(base).key(key.budget(json!({"total": dollars(BUDGET)})))
 }
 
-/// What a batch costs whose answers have so many tokens each.
+/// The cost of a batch with this many tokens per response.
 fn cost(requests: u64, [input, output]: [u64; 2]) -> u64 {
     (requests as f64 * (input as f64 * INPUT + output as f64 * OUTPUT) / 2.0).ceil() as u64
 }
@@ -49,7 +49,7 @@ fn lines(model: &str) -> String {
     (0..REQUESTS).map(line).collect()
 }
 
-/// A client of one gateway's.
+/// A client of one gateway.
 struct Desk<'a> {
     till: &'a Till,
     client: Client,
@@ -76,7 +76,7 @@ impl Desk<'_> {
     }
 
     async fn spent(&self) -> u64 {
-        // What the last request came to is known when its line is in the log.
+        // The usage of the last request is known once its log line is written.
         self.till.gateway.quiet().await;
         self.till.spent("batches").await
     }
@@ -106,7 +106,7 @@ async fn batches_are_reserved_and_settled(till: &'static Shared<Till>) {
         let path = format!("{BATCHES}/{}", batch.json()["id"].as_str().expect("an id"));
         let working = desk.send("GET", &path, Value::Null).await.json();
         assert_eq!((&working["status"], desk.spent().await), (&json!("in_progress"), charged + reserved));
-        // What is reserved for one is not there for others.
+        // The reservation of one batch is not available to others.
         let others = desk.create(file, metadata.clone()).await;
         let third = desk.create(file, metadata.clone()).await;
         assert_eq!((others.status, refusal(&third)), (200, (429, "insufficient_quota".to_owned())));
@@ -123,7 +123,7 @@ async fn batches_are_reserved_and_settled(till: &'static Shared<Till>) {
         }
         charged += 2 * cost(REQUESTS, BATCHED);
         assert_eq!(desk.spent().await, charged);
-        // Once.
+        // The usage is charged only once.
         desk.send("GET", &path, Value::Null).await;
         assert_eq!(desk.spent().await, charged);
     }

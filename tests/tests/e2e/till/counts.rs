@@ -1,5 +1,5 @@
-//! Providers whose counts are nonsense: beyond any context, negative, broken, text, or no counts at all. The answer is as good as
-//! any, and charged by estimate; no budget and no limit is locked by it, and nothing is free.
+//! Providers with invalid counts: beyond any context, negative, fractional, text, or missing. The response is forwarded, and charged by
+//! estimate. No budget or limit locks up, and nothing is free.
 
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
@@ -12,12 +12,12 @@ use crate::money::{Price, logged};
 use crate::{CHAT, ask, with};
 
 const PRICE: Price = Price { input: 3.33, output: 14.77 };
-/// The longest answer that is asked for.
+/// The longest requested response.
 const LONGEST: u64 = 64;
-/// Bytes of what is said.
+/// The bytes of the text.
 const SAID: u64 = "one two three".len() as u64;
 
-/// The provider's name and kind, where the simulator plays it, its model, and the format where it speaks several.
+/// The provider's name and kind, the simulator's path, its model, and the format if the provider has several.
 type Wire = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
 const WIRES: [Wire; 10] = [
@@ -33,7 +33,7 @@ const WIRES: [Wire; 10] = [
     ("w-cohere", "cohere", "/v2", "command-sim", ""),
 ];
 
-/// Who asks whom: a client of each format its own, and one of chat completions all that hold conversations.
+/// Client formats and providers: each format with its own provider, and chat completions with all chat providers.
 const ASKED: [(&str, &str); 12] = [
     (CHAT, "w-chat"),
     (CHAT, "w-responses"),
@@ -49,7 +49,7 @@ const ASKED: [(&str, &str); 12] = [
     (EMBEDDINGS, "w-embeddings"),
 ];
 
-/// What is told instead of each count, or of the usage.
+/// The values in place of a count, or of the usage.
 const NONSENSE: [&str; 12] = [
     "counts=9223372036854775808",
     "counts=18446744073709551616",
@@ -87,14 +87,14 @@ fn body(path: &str, model: &str) -> Value {
     }
 }
 
-/// Whether all was said, in one piece or streamed, in whichever format.
+/// Whether the text is complete, streamed or not, in any format.
 fn is_whole(answer: &Answer, path: &str) -> bool {
     let text = answer.text();
     let words = ["one", "two", "three"].iter().all(|word| text.contains(word));
     answer.status == 200 && answer.complete && (path == EMBEDDINGS || words) && !text.contains("\"error\":{")
 }
 
-/// A request as it was sent, its answer, and what is said of the two in messages.
+/// A request, its response, and their description for messages.
 struct Asked {
     model: &'static str,
     body: Value,
@@ -103,7 +103,7 @@ struct Asked {
 }
 
 impl Asked {
-    /// Charged by estimate: no less than the text of the prompt and of the answer, and no more than all that was sent and came.
+    /// Asserts a charge by estimate: at least the text of prompt and response, and at most all transferred bytes.
     fn check(&self, lines: &[Value]) {
         let Self { model, body, answer, context } = self;
         let line = lines.iter().find(|line| line["request_id"].as_str() == answer.header("x-request-id"));
@@ -158,7 +158,7 @@ async fn a_count_that_no_answer_can_have_is_estimated_and_locks_no_budget_in_red
     nonsense_is_no_count(&STRICT).await;
 }
 
-/// Half of a usage is no reason for the other half to be free.
+/// A valid half of the usage does not make the other half free.
 #[tokio::test]
 async fn an_answer_is_not_free_because_its_provider_counted_the_prompt_only() {
     let till = EMBEDDED.lease().await;

@@ -1,5 +1,5 @@
-//! Ways to have more counted than was reserved: what an endpoint multiplies, limits that it does not know, and letters and tokens that
-//! are longer than they look. None gets past a budget, or past a limit on tokens.
+//! Attempts to use more than the reservation: multipliers of an endpoint, limit fields of other endpoints, and letters and tokens that are
+//! longer than they look. None exceeds a budget or a token limit.
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::{Builder, Key};
@@ -10,17 +10,17 @@ use super::{COMPLETIONS, EMBEDDED, EMBEDDINGS, IMAGES, MESSAGES, RESPONSES, STRI
 use crate::money::{Price, logged};
 use crate::{CHAT, ask, refusal, with};
 
-/// A tenth of a dollar, and what a minute has of tokens: two of the longest answers fit into each.
+/// A tenth of a dollar, and the tokens per minute. Two of the longest responses fit into each.
 const BUDGET: u64 = 100_000;
 const TOKENS: u64 = 10_000;
-/// So often each is tried at the same time.
+/// The number of concurrent requests of each attempt.
 const TRIES: usize = 4;
 
-/// Of models that say as much as they may, and of those that read what is longer than it looks.
+/// Prices of models with the longest allowed responses, and of models with long prompts.
 const OF_ANSWERS: Price = Price { input: 1.0, output: 10.0 };
 const OF_PROMPTS: Price = Price { input: 100.0, output: 10.0 };
 
-/// What the gateway calls a model, what its provider does, and what it costs. One answer is at most what is reserved for one.
+/// The gateway's and the provider's name of a model, and its price. One response costs at most one reservation.
 const MODELS: [(&str, &str, &str, Price); 5] = [
     ("answers", "vllm", "gpt-sim+long=4096", OF_ANSWERS),
     ("letters", "vllm", "gpt-sim+bytewise", OF_PROMPTS),
@@ -29,11 +29,11 @@ const MODELS: [(&str, &str, &str, Price); 5] = [
     ("vectors", "openai", "embed-sim", OF_PROMPTS),
 ];
 
-/// A way to try it.
+/// An attempt to use more.
 struct Escape {
     name: &'static str,
     path: &'static str,
-    /// Its model is one of [`MODELS`].
+    /// The model is one of [`MODELS`].
     body: Value,
     /// How many of [`TRIES`] the budget covers.
     fit: usize,
@@ -64,7 +64,7 @@ fn escapes() -> Vec<Escape> {
     ]
 }
 
-/// The key that has a budget only, and the one that has a limit only.
+/// The key with only a budget, and the key with only a limit.
 fn keys(name: &str) -> [String; 2] {
     [format!("budget-{name}"), format!("tokens-{name}")]
 }
@@ -92,7 +92,7 @@ fn price(escape: &Escape) -> Price {
     MODELS.into_iter().find(|(name, ..)| escape.body["model"] == *name).expect("a model").3
 }
 
-/// What its provider counts never exceeds the budget, and neither does what is charged, which is the same.
+/// Neither the provider's usage nor the charge, which is equal, exceeds the budget.
 async fn none_gets_past(till: &'static Shared<Till>) {
     let till = till.lease().await;
     let mut past = Vec::new();
@@ -116,7 +116,7 @@ async fn past_a_budget(till: &Till, escape: &Escape) -> Option<String> {
     for refused in answers.iter().filter(|answer| answer.status != 200) {
         assert_eq!(refusal(refused), (429, "insufficient_quota".to_owned()), "{name}");
     }
-    // Whoever asks for little is not kept out.
+    // The budget still admits a small request.
     let honest = with(ask("answers", "say hi"), json!({"max_tokens": 5}));
     assert_eq!(till.gateway.with_key(&key).post(CHAT, &honest).await.status, 200, "{name}");
     let cost = cost + OF_ANSWERS.sum(&till.provider.settled(passed + 1).await[passed..]);
@@ -144,7 +144,7 @@ async fn what_a_request_multiplies_or_hides_gets_past_no_budget_in_redis() {
     none_gets_past(&STRICT).await;
 }
 
-/// Where and in what form a count is no number.
+/// The places and forms of invalid counts.
 fn no_numbers() -> Vec<(&'static str, Value, &'static str)> {
     let chat = |more| with(ask("answers", "say hi"), more);
     let completion = |more| with(json!({"model": "answers", "prompt": "say hi"}), more);

@@ -1,5 +1,5 @@
-//! The race of [`exact`](crate::exact) for what one request multiplies: 200 at the same time on a budget that covers 37, in Envoy's
-//! memory, and of two Envoys in Redis. What is charged afterwards is what the provider's ledger says.
+//! The race of [`exact`](crate::exact) for requests with multipliers: 200 concurrent requests on a budget that covers 37, in Envoy's
+//! memory, and with two Envoys in Redis. The charge equals the provider's ledger.
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::{Builder, Gateway, Key};
@@ -15,14 +15,14 @@ const REQUESTS: usize = 200;
 const FIT: usize = 37;
 
 const PRICE: Price = Price { input: 3.33, output: 14.77 };
-/// Of an image request, besides its tokens, in micro-dollars.
+/// The price of an image request besides its tokens, in micro-dollars.
 const PER_REQUEST: u64 = 40_000;
-/// What each image costs that is made, in the same.
+/// The price of each image, in micro-dollars.
 const PER_IMAGE: u64 = 30_000;
-/// How many images a request asks for.
+/// The images per request.
 const EACH: u64 = 3;
 
-/// A kind of request that is several in one: its name, its path, and its body.
+/// A kind of request with several results: its name, its path, and its body.
 fn rows() -> [(&'static str, &'static str, Value); 6] {
     let prompts = json!({"model": "text", "prompt": ["say hi", "say ho", [1, 2, 3]], "max_tokens": 7});
     let best = json!({"model": "text", "prompt": "say hi", "best_of": 5, "n": 2, "max_tokens": 7});
@@ -37,7 +37,7 @@ fn rows() -> [(&'static str, &'static str, Value); 6] {
     ]
 }
 
-/// What its provider's ledger says that they cost.
+/// The cost by the provider's ledger.
 fn cost(row: &str, ledger: &[Recorded]) -> u64 {
     let each = if row == "images" { PER_REQUEST + EACH * PER_IMAGE } else { 0 };
     PRICE.sum(ledger) + ledger.len() as u64 * each
@@ -56,7 +56,7 @@ fn gateway(provider: &Simulator) -> Builder {
     builder.with(json!({"prices": per_request}))
 }
 
-/// What is reserved for a request of each row.
+/// The reservation of a request of each row.
 async fn reserved() -> &'static [u64] {
     static RESERVED: OnceCell<Vec<u64>> = OnceCell::const_new();
     let asked = async || {
@@ -72,7 +72,7 @@ async fn reserved() -> &'static [u64] {
     RESERVED.get_or_init(asked).await
 }
 
-/// With a key for each row, whose budget covers what it says, and as much more as covers nothing.
+/// Adds a key for each row. Its budget covers 37 requests, and a rest that covers no further request.
 async fn with_keys(builder: Builder) -> Builder {
     let with_key = |builder: Builder, ((name, ..), cost): ((&str, &str, Value), &u64)| {
         let budget = FIT as u64 * cost + cost - 1;
@@ -81,7 +81,7 @@ async fn with_keys(builder: Builder) -> Builder {
     rows().into_iter().zip(reserved().await).fold(builder, with_key)
 }
 
-/// All rows, one after the other; gives back what each cost by the ledger.
+/// Runs all rows in order; returns the cost of each by the ledger.
 async fn race(gateways: &[Gateway], provider: &Simulator) -> Vec<u64> {
     let mut costs = Vec::new();
     for ((name, path, body), reserved) in rows().iter().zip(reserved().await) {

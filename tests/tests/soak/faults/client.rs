@@ -1,7 +1,7 @@
-//! Clients that send one request after another, some of them odd, and leave now and then; and what they make of an answer.
+//! Clients that send one request after another, some of them malformed, and sometimes disconnect. They judge every response.
 //!
-//! Every answer is one of three: complete and as asked, an error in our shape, or a stream that visibly broke off. Anything
-//! else is a fault of the gateway.
+//! Each response must be complete and as requested, an error in our format, or a stream with a visible error. Anything else is a fault of
+//! the gateway.
 
 use std::time::{Duration, Instant};
 
@@ -16,38 +16,38 @@ use tokio::time::timeout;
 use super::site::{KEYS, MODELS, QUALIFIED, STEERING, secret};
 use crate::CHAT;
 
-/// The text that the simulator repeats when its answer is huge.
+/// The text that the simulator repeats in a huge response.
 const HUGE: &str = "0123456789abcdef";
 const TOOL: &str = "get_weather";
 
-/// What became of a request, in the eyes of its client.
+/// The result of a request for its client.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// All of the answer, as asked.
+    /// A complete response as requested.
     Whole,
-    /// The same as a stream, with its terminator.
+    /// A complete stream as requested, with its terminator.
     Streamed,
     /// A stream that ended with an error.
     BrokenOff,
     /// A stream whose connection was cut.
     Cut,
-    /// The client left in the middle of a stream.
+    /// The client disconnected during a stream.
     LeftMidway,
-    /// The client left before an answer.
+    /// The client disconnected before a response.
     LeftEarly,
-    /// An error of this status and code.
+    /// An error with this status and code.
     Refused(u16, String),
-    /// What must not be.
+    /// A forbidden result.
     Wrong(String),
 }
 
-/// A request and what became of it.
+/// A request and its result.
 #[derive(Debug)]
 pub struct Done {
     pub outcome: Outcome,
-    /// From sending to the end of the answer.
+    /// From sending to the end of the response.
     pub took: Duration,
-    /// The gateway's id of it, when it was answered.
+    /// The gateway's request id, if it responded.
     pub id: Option<String>,
 }
 
@@ -55,17 +55,17 @@ pub struct Done {
 pub struct Visitor {
     chance: Chance,
     client: Client,
-    /// So that every answer is only right for its own request.
+    /// Makes each text unique, so that a response fits only its own request.
     sent: u64,
     number: u64,
 }
 
-/// A request that is valid.
+/// A valid request.
 struct Asked {
     client: Client,
     body: Value,
     stream: bool,
-    /// The text that the model is to say; none when it is to call a tool.
+    /// The text that the model must write; `None` if it must call a tool.
     text: Option<String>,
 }
 
@@ -147,7 +147,7 @@ impl Visitor {
         (asked.judge(&open.finish().await), id)
     }
 
-    /// Leaves at some moment before the answer: while sending, or waiting.
+    /// Disconnects before the response, while sending or waiting.
     async fn leave_early(&mut self) -> Outcome {
         let asked = self.asked();
         let body = asked.body.to_string();
@@ -164,7 +164,7 @@ impl Visitor {
         }
     }
 
-    /// Sends a half of a request, and goes.
+    /// Sends half of a request, and disconnects.
     async fn half(&mut self, asked: &Asked, body: &str) -> std::io::Result<()> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.client.port())).await?;
         let headers = asked.client.headers().iter().map(|(name, value)| format!("{name}: {value}\r\n"));
@@ -174,7 +174,7 @@ impl Visitor {
         stream.write_all(&body.as_bytes()[..body.len() / 2]).await
     }
 
-    /// A request that is wrong, and has to be refused as such.
+    /// Sends an invalid request, which must be rejected with the matching error.
     async fn odd(&mut self) -> (Outcome, Option<String>) {
         let client = self.client.clone().bearer(&secret("wide"));
         let valid = json!({"model": "fallback", "messages": [{"role": "user", "content": "hi"}]}).to_string();
@@ -215,7 +215,7 @@ fn id(open: &Open) -> Option<String> {
     open.headers().get("x-request-id")?.to_str().ok().map(str::to_owned)
 }
 
-/// An answer that has to be an error in OpenAI's shape, complete and with a code, unless it is a provider's own without one.
+/// The response must be a complete error in OpenAI's format. It must have a code, unless it is a provider's own error without one.
 fn error(answer: &Answer) -> Outcome {
     let wrong = |why: &str| Outcome::Wrong(format!("{why}: {} {:?} {}", answer.status, answer.headers, answer.text()));
     let json = answer.json();
@@ -232,7 +232,7 @@ fn error(answer: &Answer) -> Outcome {
     }
 }
 
-/// What a stream has said.
+/// The content of a stream.
 #[derive(Debug, Default)]
 struct Said {
     text: String,
@@ -240,7 +240,7 @@ struct Said {
     arguments: String,
     finish: Vec<String>,
     errors: usize,
-    /// Whether it was the last event.
+    /// Whether the last event has arrived.
     done: bool,
 }
 
@@ -324,13 +324,13 @@ impl Asked {
         match &self.text {
             Some(expected) => match finish.as_str() {
                 "stop" => text == expected || is_huge(text),
-                // Only what is huge is longer than was asked for.
+                // Only a huge response is longer than requested.
                 "length" => HUGE.starts_with(text.as_str()),
                 _ => false,
             },
             None => {
                 let arguments = serde_json::from_str::<Value>(arguments).unwrap_or_default();
-                // What is huge is too long, and calls all the same.
+                // A huge response is too long, and still calls the tool.
                 ["tool_calls", "length"].contains(&finish.as_str())
                     && tool == TOOL
                     && arguments == json!({"city": "Oslo"})

@@ -1,5 +1,5 @@
-//! A gateway under load from clients of every kind, before providers with every fault. Every answer is right or visibly
-//! wrong; in the end nothing is left, and memory has not grown.
+//! A gateway under load from clients of every kind, with providers with every fault. Every response is correct or visibly failed. In the
+//! end nothing is left over, and memory has not grown.
 
 mod client;
 mod report;
@@ -21,10 +21,10 @@ use crate::site::Site;
 use crate::tally::Tally;
 use crate::{CHAT, Run, memory, unless};
 
-/// As many as two cores bear.
+/// The most that two cores can serve.
 const CLIENTS: u64 = 32;
 
-/// Shorter runs say nothing about memory.
+/// Shorter runs reveal nothing about memory.
 const TELLING: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -38,7 +38,7 @@ async fn nothing_is_left_of_a_long_time_of_faults() {
     report.print(&tally, &statistics);
     let limits = site.limits(site::limited()).await;
 
-    // All of what does not hold is told, not only the first.
+    // Reports all violations, not only the first.
     let mut complaints = report.complaints(run.length >= TELLING);
     complaints.extend(of_statistics(&statistics));
     complaints.extend(of_log(&tally, &report));
@@ -51,7 +51,7 @@ async fn nothing_is_left_of_a_long_time_of_faults() {
     still_serves(&site).await;
 }
 
-/// The load and the faults.
+/// Runs the load and the faults.
 async fn soak(site: &Site, Run { length, seed, .. }: Run) -> Report {
     let end = Instant::now() + length;
     let mut clients = JoinSet::new();
@@ -76,7 +76,7 @@ async fn soak(site: &Site, Run { length, seed, .. }: Run) -> Report {
     report
 }
 
-/// Each request has a line of its own, also each that was answered; who left before may have left before Envoy knew.
+/// Every request that got a response has one line in the log. A client may have disconnected before Envoy saw its request.
 fn of_log(tally: &Tally, report: &Report) -> Vec<String> {
     let missing: Vec<_> = report.ids.iter().filter(|id| !tally.ids.contains(*id)).collect();
     let (ids, lines) = (tally.ids.len() as u64, tally.lines);
@@ -89,7 +89,7 @@ fn of_log(tally: &Tally, report: &Report) -> Vec<String> {
     complaints.into_iter().flatten().collect()
 }
 
-/// Every model is served, and as many requests at the same time pass as a limit allows, not one less.
+/// Every model is served, and the gateway admits exactly as many concurrent requests as a limit allows.
 async fn still_serves(site: &Site) {
     let client = site.gateway.with_key(&secret("wide"));
     let ask = |model: &str| json!({"model": model, "messages": [{"role": "user", "content": "say hi"}]});

@@ -1,4 +1,4 @@
-//! What a soak came to, counted and printed.
+//! The results of a soak, counted and printed.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -7,18 +7,18 @@ use super::client::{Done, Outcome};
 use crate::memory::{Sample, is_flat, quarters};
 use crate::tally::Tally;
 
-/// More of what must not be is not kept.
+/// The maximum number of stored violations.
 const SHOWN: usize = 5;
 
-/// What the clients saw, and what was seen meanwhile.
+/// The clients' results, and the samples taken meanwhile.
 #[derive(Debug, Default)]
 pub struct Report {
     outcomes: BTreeMap<String, u64>,
-    /// What must not be.
+    /// Violations.
     wrong: Vec<String>,
-    /// How long complete answers took.
+    /// The durations of complete responses.
     took: Vec<Duration>,
-    /// The gateway's ids of the requests that were answered.
+    /// The gateway's ids of the requests with a response.
     pub ids: HashSet<String>,
     pub length: Duration,
     pub outages: usize,
@@ -48,7 +48,7 @@ impl Report {
         *self.outcomes.entry(name).or_default() += 1;
     }
 
-    /// Both together.
+    /// Merges two reports.
     pub fn with(mut self, other: Self) -> Self {
         for (name, count) in other.outcomes {
             *self.outcomes.entry(name).or_default() += count;
@@ -59,12 +59,12 @@ impl Report {
         self
     }
 
-    /// How many requests were sent.
+    /// The number of requests sent.
     pub fn requests(&self) -> u64 {
         self.outcomes.values().sum()
     }
 
-    /// What must not be; and memory that grew, when the run was long enough to tell.
+    /// The violations, and memory growth if the run was long enough.
     pub fn complaints(&self, telling: bool) -> Vec<String> {
         let shown = self.wrong.iter().take(SHOWN).cloned();
         let (resident, allocated) = self.memory();

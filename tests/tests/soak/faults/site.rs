@@ -1,4 +1,4 @@
-//! The gateway under test: three providers, models of every strategy, and keys with every kind of limit.
+//! The gateway under test: three providers, models with every strategy, and keys with every kind of limit.
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::{Builder, Gateway, Key, Kind};
@@ -9,7 +9,7 @@ use crate::site::Site;
 /// The providers, in this order everywhere.
 pub const PROVIDERS: [(&str, Kind); 3] = [("one", Kind::OpenAi), ("two", Kind::OpenAi), ("claude", Kind::Anthropic)];
 
-/// Their models, and US dollars for a million tokens of prompts and of answers: odd ones, so that every cost is rounded.
+/// Their models, and US dollars per million tokens of prompts and of responses. The prices are odd, so that every cost is rounded.
 const TARGETS: [(&str, &str, f64, f64); 4] = [
     ("one", "gpt-a", 1.37, 7.77),
     ("two", "gpt-b", 0.93, 8.13),
@@ -17,23 +17,23 @@ const TARGETS: [(&str, &str, f64, f64); 4] = [
     ("two", "gpt-small", 0.11, 0.37),
 ];
 
-/// What clients ask for.
+/// The models that clients request.
 pub const MODELS: [&str; 10] =
     ["fallback", "weighted", "cheapest", "fastest", "least-busy", "pinned", "whole", "claude-whole", "routed", "tiers"];
 
-/// Targets by their own names, for the key that may ask for them.
+/// Targets by their qualified names, for the key that may request them.
 pub const QUALIFIED: [&str; 3] = ["one/gpt-a", "two/gpt-b", "claude/claude-c"];
 
-/// The ids of the keys that clients have, and of a hundred clients how many have each.
+/// The ids of the clients' keys, and each one's share of a hundred clients.
 pub const KEYS: [(u64, &str); 5] = [(45, "wide"), (20, STEERING), (10, "few"), (10, "slow"), (15, "other")];
 
-/// Their teams.
+/// The teams of the keys.
 pub const TEAMS: [&str; 2] = ["wide", "narrow"];
 
-/// The key whose holder may decide the way.
+/// The key with routing permissions.
 pub const STEERING: &str = "steering";
 
-/// How many requests at the same time the key `few` may have.
+/// The limit on concurrent requests of the key `few`.
 pub const FEW: usize = 3;
 
 /// A key's secret.
@@ -41,7 +41,7 @@ pub fn secret(key: &str) -> String {
     format!("sk-{key}")
 }
 
-/// Starts a gateway before three providers of good will.
+/// Starts a gateway with three healthy providers.
 pub async fn start() -> Site {
     let mut providers = Vec::new();
     let mut builder = Gateway::builder().concurrency(2);
@@ -56,7 +56,7 @@ pub async fn start() -> Site {
     Site::start(keys(builder).with(file()), providers, "").await
 }
 
-/// Whose limits and budgets there are.
+/// The names with limits and budgets.
 pub fn limited() -> impl Iterator<Item = (&'static str, &'static str)> {
     let keys = KEYS.map(|(_, key)| ("key", key));
     let others = TEAMS.map(|team| ("team", team));
@@ -89,7 +89,7 @@ fn file() -> Value {
     let all = || plain(QUALIFIED);
     let plenty = json!({"concurrent_requests": 1_000, "tokens_per_day": 1_000_000_000_000_u64});
     json!({
-        // Short, so that what never answers is over soon.
+        // Short, so that requests without a response end soon.
         "timeouts": {"total": "6s", "answer": "1500ms", "first_token": "1s", "idle": "1s"},
         "circuit": {"failures": 5, "open": "500ms", "longest": "3s", "ramp": "1s"},
         "providers": {"two": {"limits": {"concurrent_requests": 12}}},

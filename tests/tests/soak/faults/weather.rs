@@ -1,13 +1,13 @@
-//! How the providers are: mostly well, with every fault of the simulator now and then, and each of them down for a while,
-//! one after another.
+//! The providers' behavior: mostly healthy, with every fault of the simulator now and then. From time to time one of them goes down for a
+//! while.
 
 use std::time::{Duration, Instant};
 
 use sluice_tests::chance::Chance;
 use sluice_tests::simulator::Simulator;
 
-/// Of about a thousand requests, how many are answered so. Those that are no fault of a provider come first: a provider that fails
-/// more often by chance alone would never be trusted with all of its requests.
+/// The responses per about a thousand requests. Responses without a provider fault come first, and dominate: a provider that fails more
+/// often would never get all of its requests back.
 const FAIR: [(u64, &str); 41] = [
     (220, "wait=10+whole"),
     (220, "wait=20+burst"),
@@ -52,8 +52,8 @@ const FAIR: [(u64, &str); 41] = [
     (1, "filter"),
 ];
 
-/// What is rarer than one in a thousand counts too: these are drawn together with the others, ten times as fine. A provider that says
-/// when to come back is asked last until then: more of that, and all would be.
+/// Rarer responses, as weights per ten thousand, drawn together with the others. A provider that states a retry time comes last until then,
+/// so with more of these all providers would.
 const RARE: [(u64, &str); 7] = [
     (3, "status=429+retry-after=1"),
     (1, "status=429+retry-after=3"),
@@ -64,13 +64,13 @@ const RARE: [(u64, &str); 7] = [
     (20, "status=400"),
 ];
 
-/// Besides, one of OpenAI's kind. One of Anthropic's may say nothing and mean it, and ends at the longest answer that was asked for.
+/// Additional faults of OpenAI's kind. Anthropic's kind may validly return nothing, and stops at the requested maximum.
 const OPENAI: [(u64, &str); 2] = [(30, "empty"), (15, "huge=1")];
 
-/// How a provider is while it is down.
+/// A provider's behavior while it is down.
 const DOWN: [&str; 5] = ["status=503", "reset", "silence", "status=429+retry-after=1", "error"];
 
-/// How long a provider is well before one is down, and for how long it is, in milliseconds.
+/// The durations of healthy periods and of outages, in milliseconds.
 const WELL: (u64, u64) = (2_000, 6_000);
 const ILL: (u64, u64) = (1_000, 4_000);
 
@@ -81,11 +81,11 @@ fn fair(simulator: &Simulator, chance: Chance, is_openai: bool) {
     simulator.by_chance(chance, &faults);
 }
 
-/// Makes weather until that moment, and gives back how often a provider was down. Afterwards all are well.
+/// Runs the behavior until `end`; returns the number of outages. Afterwards all providers are healthy.
 pub async fn blow(providers: &[Simulator], seed: u64, end: Instant) -> usize {
     let mut chance = Chance::of(seed, u64::MAX);
     let mut outages = 0;
-    // The last of them is of Anthropic's kind.
+    // The last provider is of Anthropic's kind.
     let is_openai = |number: usize| number + 1 < providers.len();
     for (number, simulator) in providers.iter().enumerate() {
         fair(simulator, Chance::of(seed, 1_000 + number as u64), is_openai(number));
@@ -102,7 +102,7 @@ pub async fn blow(providers: &[Simulator], seed: u64, end: Instant) -> usize {
     outages
 }
 
-/// Lets some time pass; false when the end has come.
+/// Waits for a random time; false at the end of the run.
 async fn spend(chance: &mut Chance, (least, most): (u64, u64), end: Instant) -> bool {
     let until = Instant::now() + Duration::from_millis(least + chance.below(most - least));
     tokio::time::sleep_until(until.min(end).into()).await;

@@ -1,7 +1,7 @@
-//! One hostile visit: who comes, to which gateway, and what is made of the answer.
+//! One hostile visit: its key, its gateway, and the judgment of the response.
 //!
-//! Whatever a client sends and a provider answers, the client reads one of these: an error that its row of the table expects,
-//! in JSON of its own format; an answer; or a stream that visibly broke off. Anything else is a fault of the gateway.
+//! For all input from a client and a provider, the client gets one of these: an error that its row of the table expects, in JSON of its own
+//! format; a response; or a stream with a visible error. Anything else is a fault of the gateway.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::place::Place;
 use super::site::{LARGE, secret};
 use super::talk::{Heard, Manner, answer, head, talk};
 
-/// In a few words what was seen, or why that must not be.
+/// A short description of the result, or of the violation.
 pub type Seen = Result<String, String>;
 
 /// A visit to a gateway.
@@ -22,7 +22,7 @@ pub type Seen = Result<String, String>;
 pub struct Visit {
     pub place: Place,
     pub chance: Chance,
-    /// Whose key it has.
+    /// The name of its key.
     pub key: &'static str,
 }
 
@@ -36,47 +36,47 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// A request in JSON, without a key.
+    /// A JSON request without a key.
     pub fn post(path: &str, body: impl Into<Bytes>) -> Self {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         Self { method: "POST", path: path.to_owned(), headers, body: body.into() }
     }
 
-    /// The same with this header.
+    /// Adds a header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(known, _)| known != name);
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// The same with this secret.
+    /// Sets the secret.
     pub fn secret(self, secret: &str) -> Self {
         self.header("authorization", &format!("Bearer {secret}"))
     }
 
-    /// All before the body.
+    /// The head of the request.
     pub fn head(&self) -> String {
         head(self.method, &self.path, &self.headers, self.body.len())
     }
 }
 
 impl Visit {
-    /// Its request, with its key.
+    /// A request with the visit's key.
     pub fn ask(&self, path: &str, body: impl Into<Bytes>) -> Ask {
         Ask::post(path, body).secret(&secret(self.key))
     }
 
-    /// The same by somebody else.
+    /// A visit with another key.
     pub fn of(&self, key: &'static str) -> Self {
         Self { key, ..self.clone() }
     }
 
-    /// Asks, reads the answer to its end, and judges it; `expected` are the statuses that it may have.
+    /// Sends a request, reads the whole response, and judges it by the `expected` statuses.
     pub async fn send(&self, ask: &Ask, expected: &[u16]) -> Seen {
         self.sends(ask, Manner::default(), expected).await
     }
 
-    /// The same in another manner.
+    /// Sends a request in this manner, and judges the response.
     pub async fn sends(&self, ask: &Ask, manner: Manner, expected: &[u16]) -> Seen {
         let heard = talk(self.place.port, ask.head().as_bytes(), &ask.body, manner).await;
         if manner.writes.is_some() || manner.reads.is_some() {
@@ -93,11 +93,11 @@ impl Visit {
     }
 }
 
-/// The codes of what is always a right answer to somebody hostile: a limit of the key, and a gateway that holds enough.
+/// The error codes that are always a valid response to a hostile request: limits of the key, and memory pressure.
 const REFUSED: [&str; 4] =
     ["rate_limit_exceeded", "concurrency_limit_exceeded", "insufficient_quota", "gateway_overloaded"];
 
-/// What is to be said of an answer on this path.
+/// Judges a response on this path.
 pub fn judge(path: &str, answer: &Answer, expected: &[u16]) -> Seen {
     let is_stream = answer.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
     let wrong = |why: &str| {
@@ -119,7 +119,7 @@ pub fn judge(path: &str, answer: &Answer, expected: &[u16]) -> Seen {
     }
 }
 
-/// The code of an error, which is complete and in the shape of the format that its path belongs to.
+/// The code of an error, which must be complete and in the format of its path.
 fn refusal(path: &str, answer: &Answer) -> Result<String, &'static str> {
     if !answer.complete {
         return Err("an error that is cut");
@@ -133,12 +133,12 @@ fn refusal(path: &str, answer: &Answer) -> Result<String, &'static str> {
     Ok(text("code").or_else(|| text("type")).unwrap_or_default().to_owned())
 }
 
-/// How a stream ended.
+/// The end of a stream.
 fn stream(answer: &Answer) -> Result<String, &'static str> {
     let (mut ended, mut failed) = (false, false);
     for event in answer.events() {
         let data = event.json();
-        // In OpenAI's responses an error has two events.
+        // An error in OpenAI's Responses has two events.
         if (ended || failed) && !(failed && is_error(&data)) {
             return Err("something behind the end of a stream");
         }
@@ -162,7 +162,7 @@ fn is_end(text: &str, data: &Value) -> bool {
     text == "[DONE]" || data["type"].as_str().is_some_and(|kind| ENDS.contains(&kind))
 }
 
-/// Somebody hostile, by chance.
+/// The name of a random hostile key.
 pub fn somebody(chance: &mut Chance) -> &'static str {
     chance.pick(&LARGE)
 }

@@ -1,4 +1,4 @@
-//! The books of a gateway that was attacked, when all is over: what it holds, what it counted, and how much memory it took.
+//! The state of a gateway after an attack: its reservations, its counts, and its peak memory.
 
 use sluice_tests::money::Price;
 use sluice_tests::redis::orders::all_settled;
@@ -10,7 +10,7 @@ use crate::after::{logged, of_errors, of_limits, of_statistics, of_usage, quiet}
 use crate::tally::Tally;
 use crate::{Run, memory, unless};
 
-/// What does not hold.
+/// The violations.
 pub async fn judged(scene: &Scene, rest: &Rest, watched: &Watched, run: Run) -> Vec<String> {
     let site = &scene.site;
     let statistics = quiet(site).await;
@@ -30,7 +30,7 @@ pub async fn judged(scene: &Scene, rest: &Rest, watched: &Watched, run: Run) -> 
     complaints.into_iter().map(|complaint| format!("{:?}: {complaint}", scene.store)).collect()
 }
 
-/// What good streams cost is what their providers say that they used, each once.
+/// The cost of good streams must equal their providers' usage, each counted once.
 async fn of_ledger(scene: &Scene, tally: &Tally) -> Vec<String> {
     let mut complaints = Vec::new();
     for ((model, _, _, input, output), provider) in MODELS.into_iter().zip(&scene.site.providers) {
@@ -49,24 +49,24 @@ async fn of_ledger(scene: &Scene, tally: &Tally) -> Vec<String> {
 
 const MIB: u64 = 1 << 20;
 
-/// What one worker holds at most (`memory.worker`), in bytes.
+/// The memory bound of one worker (`memory.worker`), in bytes.
 const HELD: u64 = 256 * MIB;
-/// So often it may stand in Envoy's buffers: where the filter reads it, where a retry would take it from, and on its way out, also when
-/// its request is over and its client has not read it yet.
+/// The number of copies in Envoy's buffers: for the filter, for a retry, and for sending. The last may outlive its request if the client
+/// has not read it.
 const COPIES: u64 = 3;
-/// What one request or answer takes at most once it is read into types; there is one such at a time.
+/// The maximum memory of one parsed request or response; only one exists at a time.
 const READ: u64 = 256 * MIB;
-/// The largest text that is read, and the largest that is written (`memory.rewritten_body`).
+/// The largest text that is parsed, and the largest that is written (`memory.rewritten_body`).
 const WRITTEN: u64 = 48 * MIB;
-/// What all answers that are kept take together (`cache.memory`), in memory that the workers share.
+/// The memory of all cached responses (`cache.memory`), which the workers share.
 const KEPT: u64 = 64 * MIB;
 
-/// The memory that a gateway may take beside what it takes at rest, by the documentation.
+/// The memory that a gateway may use beyond its idle memory, by the documentation.
 pub fn room(store: Store) -> u64 {
     u64::from(store.workers()) * (COPIES * HELD + READ + 2 * WRITTEN) + KEPT
 }
 
-/// What it may take is what it took at rest, and for each worker what the documentation says.
+/// The allowed memory is the idle memory plus each worker's bound in the documentation.
 fn of_memory(scene: &Scene, rest: &Rest, watched: &Watched) -> Vec<String> {
     let (rest, peak) = (&rest.memory, memory::peak(&scene.site.gateway));
     let workers = u64::from(scene.store.workers());

@@ -1,7 +1,7 @@
-//! Clients of good will, who read streams beside all that is hostile: each has to be complete, and what its provider sent.
+//! Well-behaved clients that read streams during the attack. Each stream must be complete, and as its provider sent it.
 //!
-//! Beside the providers behind the gateway stands their twin, which is asked the same directly: where client and provider
-//! speak the same format both streams are the same bytes; elsewhere they say the same and count the same.
+//! A twin of the providers gets the same requests directly. If client and provider use the same format, both streams have the same bytes.
+//! Otherwise they have the same text and the same counts.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ pub struct Reader {
     read: u64,
 }
 
-/// What became of a stream.
+/// The result of a stream.
 pub type Read = Result<Duration, String>;
 
 impl Reader {
@@ -35,7 +35,7 @@ impl Reader {
         Self { chance: Chance::of(seed, number), client, twin, number, read: 0 }
     }
 
-    /// Reads one stream to its end, and gives back its longest silence; or what was wrong with it.
+    /// Reads one stream to its end; returns its longest silence, or an error.
     pub async fn read(&mut self) -> Read {
         self.read += 1;
         let (ours, provider, theirs, ..) = self.chance.pick(&MODELS);
@@ -44,7 +44,7 @@ impl Reader {
         let words: Vec<String> = (0..10 + self.chance.below(40)).map(|word| format!("w{word:02}")).collect();
         let text = format!("reader {} stream {} {}", self.number, self.read, words.join(" "));
         let body = ask(path, ours, &text);
-        // The twin is asked as the provider is.
+        // The twin gets the request in its provider's format.
         let told = if provider == "good-claude" { MESSAGES } else { CHAT };
         let (twin, asked) = (Client::new(self.twin.port()), ask(told, theirs, &text));
         let twin = if told == MESSAGES { twin.anthropic("sk-twin") } else { twin.bearer("sk-twin") };
@@ -83,7 +83,7 @@ impl Reader {
     }
 }
 
-/// Some of it around this place.
+/// The text around this position.
 fn excerpt(body: &[u8], place: usize) -> String {
     let end = body.len().min(place + 400);
     String::from_utf8_lossy(&body[place.saturating_sub(200).min(end)..end]).escape_debug().to_string()
@@ -98,13 +98,13 @@ fn ask(path: &str, model: &str, text: &str) -> Value {
     json!({"model": model, "max_tokens": 900, "stream": true, "stream_options": options, "messages": messages})
 }
 
-/// What a stream says, whichever format it is in.
+/// The content of a stream, in any format.
 #[derive(Debug, PartialEq, Eq)]
 struct Said {
     text: String,
-    /// Tokens of the prompt, and of the answer.
+    /// Tokens of the prompt and of the response.
     counted: (u64, u64),
-    /// Whether it came to its end.
+    /// Whether it is complete.
     ended: bool,
 }
 
@@ -115,7 +115,7 @@ impl Said {
         for event in &events {
             let data = event.json();
             for usage in [&data["usage"], &data["message"]["usage"]] {
-                // The last count is the provider's; before it may stand an estimate.
+                // The last count is the provider's; an estimate may precede it.
                 let count =
                     |names: [&str; 2]| names.iter().find_map(|name| usage[name].as_u64()).filter(|count| *count > 0);
                 counted.0 = count(["prompt_tokens", "input_tokens"]).unwrap_or(counted.0);

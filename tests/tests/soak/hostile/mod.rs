@@ -1,9 +1,9 @@
-//! Clients and providers that send whatever they like, beside others who read good streams. No VM and no process ends, every
-//! good stream is complete and as its provider sent it, memory keeps within the bounds that are documented, and in the end
-//! nothing is reserved, and the log, the accounts and the providers' ledgers say the same.
+//! Hostile clients and providers, alongside clients that read good streams. No VM and no process ends, every good stream is complete and as
+//! its provider sent it, and memory stays within the documented bounds. In the end nothing is reserved, and the log, the accounts and the
+//! providers' ledgers agree.
 //!
-//! `SLUICE_SOAK_SHAPES` names the rows of the table that are run: all of them by default; those whose names have `frame` or
-//! `form` in them by `frame,form`; all others by `-frame,-form`. Each is run at least once, however long that takes.
+//! `SLUICE_SOAK_SHAPES` selects the rows of the table: all by default; rows with `frame` or `form` in their names by `frame,form`; all
+//! others by `-frame,-form`. Each runs at least once, however long that takes.
 
 mod attack;
 mod books;
@@ -37,9 +37,9 @@ use self::site::{LARGE, Scene};
 use self::watch::{Rest, Underway, Watched, watch};
 use crate::{CHAT, Run, setting};
 
-/// Good streams at a time, at each gateway.
+/// Concurrent good streams at each gateway.
 const READERS: [(Store, u64); 2] = [(Store::Memory, 35), (Store::Redis, 15)];
-/// Hostile visits at a time.
+/// Concurrent hostile visits.
 const ATTACKERS: u64 = 6;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -59,7 +59,7 @@ async fn nothing_hostile_ends_or_stalls_the_gateway() {
     for (scene, rest) in &scenes {
         let watched = watched.remove(&scene.store).unwrap_or_default();
         let ended: Vec<String> = watched.complaints.iter().cloned().chain(rest.still(scene)).collect();
-        // The books of one that ended say nothing.
+        // A gateway that ended has no meaningful state.
         if ended.is_empty() {
             complaints.extend(books::judged(scene, rest, &watched, run).await);
             complaints.extend(still_serves(scene).await);
@@ -69,7 +69,7 @@ async fn nothing_hostile_ends_or_stalls_the_gateway() {
     assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
 }
 
-/// The rows that these words choose.
+/// The rows that these words select.
 fn chosen(words: &str) -> Vec<Row> {
     let (without, with): (Vec<&str>, Vec<&str>) =
         words.split(',').filter(|word| !word.is_empty()).partition(|word| word.starts_with('-'));
@@ -78,12 +78,12 @@ fn chosen(words: &str) -> Vec<Row> {
     rows.filter(|row| (with.is_empty() || is_of(row, &with)) && !is_of(row, &without)).collect()
 }
 
-/// What is told to all who take part.
+/// The shared state of all tasks.
 #[derive(Default)]
 struct Stage {
     report: Mutex<Report>,
     underway: Underway,
-    /// The attackers have gone.
+    /// Whether the attackers have finished.
     over: AtomicBool,
 }
 
@@ -93,7 +93,7 @@ fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
 
 type Scenes = Vec<(Arc<Scene>, Arc<Rest>)>;
 
-/// The good streams, and all that is hostile beside them.
+/// Runs the good streams, and the hostile visits alongside.
 async fn attack(scenes: &Scenes, rows: Vec<Row>, run: Run) -> (Report, BTreeMap<Store, Watched>) {
     let stage = Arc::<Stage>::default();
     let twin = Arc::new(Simulator::start().await);
@@ -124,7 +124,7 @@ async fn attack(scenes: &Scenes, rows: Vec<Row>, run: Run) -> (Report, BTreeMap<
     (std::mem::take(&mut *lock(&stage.report)), watched)
 }
 
-/// Waits for all of them; one that failed is complained of.
+/// Waits for all tasks; a failed one is a violation.
 async fn ended<T: 'static>(tasks: &mut JoinSet<T>, stage: &Stage) -> Vec<T> {
     let mut results = Vec::new();
     while let Some(ended) = tasks.join_next().await {
@@ -136,7 +136,7 @@ async fn ended<T: 'static>(tasks: &mut JoinSet<T>, stage: &Stage) -> Vec<T> {
     results
 }
 
-/// One good stream after the other; a reader to whom something is wrong reads no more.
+/// Reads one good stream after another; a reader with an error stops.
 async fn read(mut reader: Reader, stage: Arc<Stage>) {
     while !stage.over.load(Ordering::Relaxed) {
         let read = reader.read().await;
@@ -148,7 +148,7 @@ async fn read(mut reader: Reader, stage: Arc<Stage>) {
     }
 }
 
-/// One hostile visit after the other.
+/// Makes one hostile visit after another.
 async fn visits(scenes: Scenes, schedule: Arc<Schedule>, seed: u64, stage: Arc<Stage>) {
     while let Some((number, row)) = schedule.next() {
         let mut chance = Chance::of(seed, 1_000_000 + number);
@@ -165,7 +165,7 @@ async fn visits(scenes: Scenes, schedule: Arc<Schedule>, seed: u64, stage: Arc<S
     }
 }
 
-/// Whoever was hostile may have as much as ever: nothing of what their requests held is held any more, in any worker.
+/// The attacking keys have their full share again: no worker still holds memory of their requests.
 async fn still_serves(scene: &Scene) -> Vec<String> {
     let mut visits = JoinSet::new();
     for key in LARGE {
@@ -174,7 +174,7 @@ async fn still_serves(scene: &Scene) -> Vec<String> {
             let body = plain(CHAT, "small").to_string().replace("say hi", &"0123456789abcdef".repeat(30 << 16));
             let ask = visit.ask(CHAT, Bytes::from(body));
             let mut complaints = Vec::new();
-            // By chance they come to each of the workers.
+            // By chance they reach each of the workers.
             for _ in 0..3 {
                 let (one, two) = tokio::join!(visit.send(&ask, &[200]), visit.send(&ask, &[200]));
                 let refused = [one, two].into_iter().find(|seen| *seen != Ok("200".to_owned()));

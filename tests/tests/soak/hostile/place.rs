@@ -1,4 +1,4 @@
-//! A gateway as somebody hostile finds it: a port, and, where it keeps its counters in Redis, the way there.
+//! The access to a gateway under attack: a port, and, if it keeps its counters in Redis, a delayable connection to Redis.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,15 +8,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// Where a gateway is.
+/// A gateway's address.
 #[derive(Debug, Clone)]
 pub struct Place {
     pub port: u16,
-    /// The way to its Redis, if it has one.
+    /// The connection to its Redis, if it has one.
     pub redis: Option<Arc<Detour>>,
 }
 
-/// A way to a server on which all that is sent there can be made to wait.
+/// A proxy to a server that can delay all requests.
 #[derive(Debug)]
 pub struct Detour {
     port: u16,
@@ -25,10 +25,10 @@ pub struct Detour {
 }
 
 impl Detour {
-    /// Begins one to a port of the loopback interface.
+    /// Starts a proxy to a port of the loopback interface.
     ///
     /// # Panics
-    /// When there is no free port.
+    /// If no port is free.
     pub async fn to(port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let here = listener.local_addr().expect("an address").port();
@@ -37,12 +37,12 @@ impl Detour {
         Self { port: here, delay, server }
     }
 
-    /// Where it begins.
+    /// The proxy's URL.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// From now on whatever is sent waits so long.
+    /// From now on delays everything that is sent.
     pub fn delays(&self, by: Duration) {
         self.delay.store(by.as_millis().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
     }
@@ -67,14 +67,14 @@ async fn serve(listener: TcpListener, port: u16, delay: Arc<AtomicU64>) {
     }
 }
 
-/// Carries a connection's bytes both ways until one side closes.
+/// Copies a connection's bytes in both directions until one side closes.
 async fn lead(stream: TcpStream, port: u16, delay: Arc<AtomicU64>) -> std::io::Result<()> {
     let other = TcpStream::connect(("127.0.0.1", port)).await?;
     stream.set_nodelay(true)?;
     other.set_nodelay(true)?;
     let ((mut from, mut back), (mut answers, mut to)) = (stream.into_split(), other.into_split());
     let there = async {
-        // Room for a whole request: with none, each 64 bytes of it would wait.
+        // A buffer for a whole request: without one, each 64 bytes would be delayed.
         let mut piece = Vec::with_capacity(64 << 10);
         while from.read_buf(&mut piece).await? > 0 {
             tokio::time::sleep(Duration::from_millis(delay.load(Ordering::Relaxed))).await;

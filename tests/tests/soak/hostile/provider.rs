@@ -1,5 +1,4 @@
-//! A provider that minds no rule either: it answers with the bytes that a table has under the model's name, as many of them
-//! as that says.
+//! A hostile provider: it responds with the bytes and the size that a table has under the model's name.
 
 use std::sync::Arc;
 
@@ -9,25 +8,25 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// What is sent, byte for byte.
+/// The raw bytes of a response.
 #[derive(Debug, Clone, Default)]
 pub struct Reply {
-    /// Headers without their last empty line, and how the body's end is told.
+    /// The headers without their final empty line, and the framing of the body.
     head: String,
     length: Length,
-    /// Parts of the body, each so often.
+    /// Parts of the body, each with its number of repetitions.
     parts: Vec<(Bytes, usize)>,
-    /// Whether nothing more comes, and the connection stays.
+    /// Whether the connection then stays open without data.
     stays: bool,
 }
 
-/// How a body's end is told.
+/// The framing of a body's end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Length {
     #[default]
     Declared,
     Chunked,
-    /// By whatever the head says.
+    /// The head states the framing.
     Untold,
 }
 
@@ -36,7 +35,7 @@ impl Reply {
         Self { head: format!("HTTP/1.1 200 OK\r\ncontent-type: {media_type}\r\n"), length, ..Self::default() }
     }
 
-    /// An answer in one piece.
+    /// A non-streamed response.
     pub fn json() -> Self {
         Self::of("application/json", Length::Declared)
     }
@@ -51,45 +50,45 @@ impl Reply {
         Self::of("application/vnd.amazon.eventstream", Length::Chunked)
     }
 
-    /// A head as it is, and whatever follows it.
+    /// A raw head, and any body after it.
     pub fn raw(head: impl Into<String>) -> Self {
         Self { head: head.into(), length: Length::Untold, ..Self::default() }
     }
 
-    /// With this header too.
+    /// Adds a header.
     pub fn header(mut self, line: impl AsRef<str>) -> Self {
         self.head += line.as_ref();
         self.head += "\r\n";
         self
     }
 
-    /// In chunks, whatever it is.
+    /// Sends any body in chunks.
     pub fn chunked(mut self) -> Self {
         self.length = Length::Chunked;
         self
     }
 
-    /// Goes on with this.
+    /// Appends a part.
     pub fn then(self, part: impl Into<Bytes>) -> Self {
         self.repeat(part, 1)
     }
 
-    /// Goes on with this so often.
+    /// Appends a part this many times.
     pub fn repeat(mut self, part: impl Into<Bytes>, times: usize) -> Self {
         self.parts.push((part.into(), times));
         self
     }
 
-    /// Goes on with as many of these, separated by commas, as make so many bytes.
+    /// Appends enough of these items, separated by commas, for this many bytes.
     pub fn list(self, item: &str, bytes: usize) -> Self {
-        // In pieces of some size, so that none has to be large.
+        // In parts of a fixed size, so that no part is large.
         const ITEMS: usize = 4096;
         let many = format!("{item},").repeat(ITEMS);
         let times = bytes / many.len();
         self.repeat(many, times).then(item.to_owned())
     }
 
-    /// Then nothing more, without an end.
+    /// Keeps the connection open without an end.
     pub fn and_stays(mut self) -> Self {
         self.stays = true;
         self
@@ -126,10 +125,10 @@ fn chunk(part: &[u8]) -> Bytes {
     [format!("{:x}\r\n", part.len()).as_bytes(), part, b"\r\n"].concat().into()
 }
 
-/// Finds an answer to a request: its head, and the beginning of its body.
+/// Finds the response to a request from its head and the beginning of its body.
 type Answers = Arc<dyn Fn(&str) -> Reply + Send + Sync>;
 
-/// A running one; it ends when this is dropped.
+/// A running provider; it ends when dropped.
 #[derive(Debug)]
 pub struct Provider {
     port: u16,
@@ -137,14 +136,14 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Starts one.
+    /// Starts a provider.
     pub async fn start(answers: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         Self { port, server: tokio::spawn(serve(listener, Arc::new(answers))) }
     }
 
-    /// Where it answers, without a path.
+    /// The provider's URL, without a path.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
@@ -169,13 +168,13 @@ async fn serve(listener: TcpListener, answers: Answers) {
     }
 }
 
-/// Answers one request, and closes; or the one who asked leaves before.
+/// Responds to one request, and closes the connection, unless the client disconnects first.
 async fn converse(mut stream: TcpStream, answers: Answers) {
     let Some(asked) = hear(&mut stream).await else { return };
     let reply = answers(&asked);
     let (mut reading, mut writing) = stream.into_split();
     let send = async {
-        // An error is one who left.
+        // An error means that the client disconnected.
         let _ = reply.send(&mut writing).await;
         std::future::pending::<()>().await;
     };
@@ -186,10 +185,10 @@ async fn converse(mut stream: TcpStream, answers: Answers) {
     }
 }
 
-/// How much is looked at of a request's beginning, and of its end: what is asked for stands in either.
+/// The number of inspected bytes at a request's beginning and at its end; the model's name is in either.
 const LOOKED_AT: usize = 4 << 10;
 
-/// Reads a request to its end, and gives back what is looked at.
+/// Reads a whole request; returns the inspected bytes.
 async fn hear(stream: &mut TcpStream) -> Option<String> {
     let mut heard = Vec::new();
     let end = loop {

@@ -1,4 +1,4 @@
-//! What a hostile soak came to: each row with how often it was run and what was seen of it, and what became of good streams.
+//! The results of a hostile soak: the runs and outcomes of each row, and the results of good streams.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,15 +6,15 @@ use std::time::Duration;
 use super::attack::Seen;
 use super::good::Read;
 
-/// More of what must not be is not kept of one row.
+/// The maximum number of stored violations per row.
 const SHOWN: usize = 2;
 
-/// All that was seen.
+/// All results.
 #[derive(Debug, Default)]
 pub struct Report {
     rows: BTreeMap<&'static str, Row>,
     streams: u64,
-    /// The longest silence of a good stream: what a worker that is busy costs others.
+    /// The longest silence of a good stream, which is the delay that a busy worker causes.
     silence: Duration,
     wrong: Vec<String>,
 }
@@ -28,7 +28,7 @@ struct Row {
 }
 
 impl Report {
-    /// A row was run.
+    /// Adds a run of a row.
     pub fn row(&mut self, name: &'static str, took: Duration, seen: Vec<Seen>) {
         let row = self.rows.entry(name).or_default();
         row.times += 1;
@@ -42,7 +42,7 @@ impl Report {
         }
     }
 
-    /// A good stream has ended.
+    /// Adds the end of a good stream.
     pub fn stream(&mut self, read: Read) {
         self.streams += 1;
         match read {
@@ -51,12 +51,12 @@ impl Report {
         }
     }
 
-    /// Something is wrong that is seen from outside.
+    /// Adds a violation that is visible from outside.
     pub fn wrong(&mut self, why: String) {
         self.wrong.push(why);
     }
 
-    /// What must not be.
+    /// The violations.
     pub fn complaints(&self) -> Vec<String> {
         let of_rows = self.rows.iter().flat_map(|(name, row)| {
             row.wrong.iter().take(SHOWN).map(move |why| format!("{name} ({} times): {why}", row.wrong.len()))

@@ -1,5 +1,4 @@
-//! In which order the rows come: each once, in an order that the seed says, and then all again in another, until the time is
-//! over and each has come.
+//! The order of the rows: each once, in an order from the seed, and then again in another order, until the time is over and each has run.
 
 use std::sync::Mutex;
 use std::time::Instant;
@@ -9,7 +8,7 @@ use sluice_tests::chance::Chance;
 use super::lock;
 use super::shapes::Row;
 
-/// What is left to be done.
+/// The remaining visits.
 pub struct Schedule {
     rows: Vec<Row>,
     end: Instant,
@@ -17,21 +16,21 @@ pub struct Schedule {
 }
 
 struct State {
-    /// What is left of a round.
+    /// The rest of a round.
     queue: Vec<Row>,
     chance: Chance,
-    /// How many were given out.
+    /// The number of visits given out.
     given: u64,
 }
 
 impl Schedule {
-    /// A schedule until that moment.
+    /// A schedule until `end`.
     pub fn new(rows: Vec<Row>, seed: u64, end: Instant) -> Self {
         let chance = Chance::of(seed, u64::MAX);
         Self { rows, end, state: Mutex::new(State { queue: Vec::new(), chance, given: 0 }) }
     }
 
-    /// The next row, with the number of its visit; none when it is over.
+    /// The next row, with the number of its visit; `None` at the end.
     pub fn next(&self) -> Option<(u64, Row)> {
         let state = &mut *lock(&self.state);
         if state.given >= self.rows.len() as u64 && Instant::now() >= self.end {

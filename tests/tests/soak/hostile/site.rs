@@ -1,5 +1,5 @@
-//! The gateways under attack, one with its counters in Envoy's memory and one in Redis: keys of good will and of bad, their
-//! limits and budgets, and models of good providers, of a hostile one, and of one that is there to be left.
+//! The gateways under attack, one with its counters in Envoy's memory and one in Redis: keys of well-behaved and of hostile clients, their
+//! limits and budgets, and models of good providers, of a hostile one, and of one whose clients disconnect.
 
 use std::sync::Arc;
 
@@ -16,40 +16,40 @@ use super::shapes::{Store, models};
 use crate::memory::Confined;
 use crate::site::Site;
 
-/// Keys of good will, all of the team `good`.
+/// Keys of well-behaved clients, all in the team `good`.
 pub const GOOD: [&str; 5] = ["good-1", "good-2", "good-3", "good-4", "good-5"];
 
-/// Who comes when it does not matter who. What these, and those who come with large bodies below, may hold all together leaves
-/// room in a worker: a worker that is full refuses good streams, too.
+/// The keys of visits that need no specific key. Their memory shares, together with those of large bodies below, leave room in a worker: a
+/// full worker rejects good streams, too.
 pub const LARGE: [&str; 2] = ["crowd-1", "crowd-2"];
 
-/// Those who come for certain rows: whose prompts are masked, who may ask a little, have few places, little money, or providers
-/// that count as they like.
+/// The keys of specific rows: with masked prompts, with a small rate limit, with few concurrent requests, with a small budget, or with
+/// providers that send arbitrary counts.
 const OTHERS: [&str; 5] = ["masked", "metered", "few", "broke", "counts"];
 
-/// The teams whose accounts have to be as the log says.
+/// The teams whose accounts must equal the log.
 pub const TEAMS: [&str; 4] = ["good", "crowd", "narrow", "counts"];
 
-/// Models that fall silent, for which less is waited.
+/// Models that fall silent, with a shorter timeout.
 const SILENT: [&str; 2] = ["stream-that-stays-open-behind-its-end", "head-of-a-stream-that-says-nothing-more"];
 
-/// What clients of good will ask for, who serves it, by what name, and what that costs: dollars for a million tokens of a
-/// prompt and of an answer, so odd that every cost is rounded. In the order of the site's providers.
+/// The models of well-behaved clients: name, provider, the provider's model, and dollars per million tokens of a prompt and of a response.
+/// The prices are odd, so that every cost is rounded. In the order of the site's providers.
 pub const MODELS: [(&str, &str, &str, f64, f64); 3] = [
     ("gpt", "good-gpt", "gpt-sim+every=70", 1.37, 7.77),
     ("claude", "good-claude", "claude-sim+every=70", 3.000_001, 15.13),
     ("held", "good-held", "gpt-held+every=30+whole", 0.93, 8.13),
 ];
 
-/// Their places among concurrent requests, and total budgets, that have to be as they were.
+/// The number of concurrency limits and of total budgets that must be as before.
 pub const LIMITED: (usize, usize) = (14, 14);
 
-/// A gateway, what it stands before, and how it is found.
+/// A gateway, its environment, and its address.
 pub struct Scene {
     pub store: Store,
     pub site: Site,
     pub place: Place,
-    /// So that what is asked of it is asked of its providers alone.
+    /// Commands go directly to it, past the delay.
     pub redis: Option<Redis>,
     _webdis: Option<Webdis>,
     _confined: Option<Confined>,
@@ -61,7 +61,7 @@ pub fn secret(key: &str) -> String {
 }
 
 impl Scene {
-    /// Starts one before its own good providers, and this hostile one.
+    /// Starts a gateway with its own good providers, and this hostile one.
     pub async fn start(store: Store, hostile: &Provider) -> Self {
         let providers = [(); 4].map(|()| Simulator::start());
         let [gpt, claude, held, prey] = providers;
@@ -78,7 +78,7 @@ impl Scene {
             builder.price(&format!("{provider}/{model}"), input, output)
         });
         let mut builder = builder.concurrency(store.workers());
-        // Where the native module cannot have memory, Envoy ends.
+        // A failed allocation of the native module ends Envoy.
         let confined = (!Build::under_test().has_vms()).then(|| Confined::to(books::room(store)));
         if let Some(confined) = &confined {
             builder = builder.argument("--envoy").argument(&confined.command().to_string_lossy());
@@ -89,14 +89,14 @@ impl Scene {
         Self { store, site, place, redis, _webdis: webdis, _confined: confined }
     }
 
-    /// Whose limits and budgets there are.
+    /// The names with limits and budgets.
     pub fn limited() -> impl Iterator<Item = (&'static str, &'static str)> {
         let keys = GOOD.into_iter().chain(LARGE).chain(OTHERS).map(|key| ("key", key));
         keys.chain(TEAMS.map(|team| ("team", team)))
     }
 }
 
-/// To where the counters are kept.
+/// The connection to the store.
 struct Way {
     builder: Builder,
     redis: Option<Redis>,
@@ -112,7 +112,7 @@ impl Way {
         let redis = Redis::start().await;
         let webdis = Webdis::start(&redis).await;
         let detour = Arc::new(Detour::to(webdis.port()).await);
-        // Slow it may be, but it answers.
+        // Redis may be slow, but it always responds.
         let section = json!({"redis": {"url": detour.url(), "timeout": "10s"}});
         Self { builder: builder.with(section), redis: Some(redis), webdis: Some(webdis), detour: Some(detour) }
     }
@@ -166,15 +166,15 @@ fn file(hostile: &Provider) -> Value {
             "two": guard(model("prey-held"), holds.clone()),
             "three": guard(model("held-flood"), holds),
         },
-        // A provider that fails again and again is to be asked all the same.
+        // A provider that keeps failing must still get requests.
         "circuit": {"failures": 1_000},
         "cache": {"memory": "64MiB", "largest": "8MiB"},
-        // A worker that is busy keeps its other streams waiting, and those are to come to their end.
+        // A busy worker delays its other streams, which must still complete.
         "timeouts": {"total": "50s", "answer": "40s", "first_token": "40s", "idle": "40s"},
     })
 }
 
-/// What can be asked for.
+/// The models that clients can request.
 fn asked() -> Map<String, Value> {
     let target = |provider: &str, model: &str| json!({"targets": [{"provider": provider, "model": model}]});
     let mut all = Map::new();

@@ -1,5 +1,4 @@
-//! A client that minds no rule: it writes the bytes it likes as slowly as it likes, leaves when it likes, and reads meanwhile
-//! whatever comes.
+//! A hostile client: it writes arbitrary bytes at any speed, disconnects at any moment, and reads meanwhile.
 
 use std::time::Duration;
 
@@ -10,20 +9,20 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// How it writes, and when it leaves.
+/// The speed of writing, and the moment of disconnecting.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Manner {
-    /// Writes pieces of this size, and waits so long after each.
+    /// Writes pieces of this size, and waits this long after each.
     pub slowly: Option<(usize, Duration)>,
-    /// Leaves once it has written so many bytes, those of the head too.
+    /// Disconnects after writing this many bytes, including the head.
     pub writes: Option<usize>,
-    /// Leaves once it has read so many bytes.
+    /// Disconnects after reading this many bytes.
     pub reads: Option<usize>,
-    /// Waits until the other side closes, and not only for the end of one answer.
+    /// Waits until the other side closes, not only for the end of one response.
     pub waits: bool,
 }
 
-/// A request's head; its body has so many bytes.
+/// A request's head for a body of this many bytes.
 pub fn head(method: &str, path: &str, headers: &[(String, String)], length: usize) -> String {
     let mut head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n");
     for (name, value) in headers {
@@ -32,24 +31,24 @@ pub fn head(method: &str, path: &str, headers: &[(String, String)], length: usiz
     head + "\r\n"
 }
 
-/// What a client heard.
+/// The bytes that a client received.
 #[derive(Debug)]
 pub enum Heard {
-    /// All that came.
+    /// All received bytes.
     Bytes(Vec<u8>),
-    /// Nothing more for so long that nobody would have waited.
+    /// No bytes for longer than any client would wait.
     Silence,
 }
 
-/// Sends a head and a body in this manner, and gives back all that was heard until the other side closed, or until the client
-/// left: with an answer, or before. Somebody who asks for the connection to be closed and then pauses for longer than Envoy
-/// waits loses what it has not read.
+/// Sends a head and a body in this manner. Returns everything received until the other side closed, or until the client disconnected, with
+/// or without a response. A client that asks for the connection to be closed and then pauses for longer than Envoy waits loses the unread
+/// bytes.
 ///
 /// # Panics
-/// When the connection is refused.
+/// If the connection is refused.
 pub async fn talk(port: u16, head: &[u8], body: &[u8], manner: Manner) -> Heard {
     let stream = TcpStream::connect(("127.0.0.1", port)).await.expect("a gateway that accepts connections");
-    // Whoever leaves does so at once, without a word.
+    // A client disconnects with a reset.
     let _ = stream.set_zero_linger();
     let (mut reading, mut writing) = stream.into_split();
     let most = manner.writes.unwrap_or(usize::MAX);
@@ -60,7 +59,7 @@ pub async fn talk(port: u16, head: &[u8], body: &[u8], manner: Manner) -> Heard 
         for part in parts {
             let part = &part[..part.len().min(left)];
             left -= part.len();
-            // A server that refuses early may close before all is written: what it said still counts.
+            // A server may reject and close before everything is written; its response still counts.
             if part.is_empty() || writing.write_all(part).await.is_err() {
                 break;
             }
@@ -87,7 +86,7 @@ pub async fn talk(port: u16, head: &[u8], body: &[u8], manner: Manner) -> Heard 
     }
 }
 
-/// Whether a whole answer is there.
+/// Whether a whole response has arrived.
 fn has_answer(heard: &[u8]) -> bool {
     let heard = final_answer(heard);
     let Some(head) = head_of(heard) else { return false };
@@ -99,7 +98,7 @@ fn has_answer(heard: &[u8]) -> bool {
     }
 }
 
-/// What was heard behind those answers that say that another one comes.
+/// The bytes after interim responses.
 fn final_answer(heard: &[u8]) -> &[u8] {
     let is_interim = heard.starts_with(b"HTTP/1.1 1");
     match head_of(heard).filter(|_| is_interim) {
@@ -108,13 +107,13 @@ fn final_answer(heard: &[u8]) -> &[u8] {
     }
 }
 
-/// Headers in front of an empty line.
+/// The headers before an empty line.
 fn head_of(heard: &[u8]) -> Option<&[u8]> {
     let end = heard.windows(4).position(|four| four == b"\r\n\r\n")?;
     Some(&heard[..end])
 }
 
-/// The first answer in these bytes; none when they are none.
+/// The first response in these bytes; `None` if they are not HTTP.
 pub fn answer(heard: &[u8]) -> Option<Answer> {
     let heard = final_answer(heard);
     let head = std::str::from_utf8(head_of(heard)?).ok()?;
@@ -133,7 +132,7 @@ pub fn answer(heard: &[u8]) -> Option<Answer> {
     Some(Answer { status, headers, body: body.into(), complete })
 }
 
-/// What is in the chunks, and whether the last of them is there.
+/// The content of the chunks, and whether the last one has arrived.
 fn dechunked(mut rest: &[u8]) -> (Vec<u8>, bool) {
     let mut body = Vec::with_capacity(rest.len());
     while let Some(line) = rest.windows(2).position(|two| two == b"\r\n") {

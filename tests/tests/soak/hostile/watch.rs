@@ -1,5 +1,4 @@
-//! Looks at a gateway while it is attacked: how much memory it has, and whether a VM or a process of it has ended, and what
-//! was under way then.
+//! Watches a gateway during an attack: its memory, the end of a VM or a process, and the rows in flight at that time.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -12,10 +11,10 @@ use super::site::Scene;
 use crate::memory::{self, Sample};
 use crate::{after, unless};
 
-/// How often.
+/// The interval.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// Which rows are under way, and how often.
+/// The rows in flight, with their number.
 #[derive(Debug, Default)]
 pub struct Underway(Mutex<BTreeMap<&'static str, u64>>);
 
@@ -33,7 +32,7 @@ impl Underway {
     }
 }
 
-/// A gateway before anything hostile has come.
+/// A gateway before the attack.
 #[derive(Debug)]
 pub struct Rest {
     pub memory: Sample,
@@ -46,7 +45,7 @@ impl Rest {
         Self { memory: memory::look(gateway).await, envoy: children(gateway.process_id()) }
     }
 
-    /// Whether the same processes still run.
+    /// Checks that the same processes still run.
     pub fn still(&self, scene: &Scene) -> Option<String> {
         let gateway = &scene.site.gateway;
         let same = gateway.alive() && children(gateway.process_id()) == self.envoy;
@@ -54,17 +53,17 @@ impl Rest {
     }
 }
 
-/// What was seen of it.
+/// The observations of a gateway.
 #[derive(Debug, Default)]
 pub struct Watched {
-    /// The most that Envoy's own allocator had handed out.
+    /// The peak of Envoy's own allocator.
     pub allocated: u64,
-    /// What was under way then.
+    /// The rows in flight at the peak.
     pub highest: Vec<&'static str>,
     pub complaints: Vec<String>,
 }
 
-/// Looks again and again, until it is over or the gateway has ended.
+/// Watches until the attack is over or the gateway has ended.
 pub async fn watch(scene: &Scene, rest: &Rest, underway: &Underway, over: impl Fn() -> bool) -> Watched {
     let mut watched = Watched::default();
     let mut known = BTreeMap::new();

@@ -129,7 +129,7 @@ fn whoever_comes_second_keeps_nothing_and_counts_nothing() {
 
 #[test]
 fn a_sum_that_is_wrong_is_right_again_when_the_hand_has_been_everywhere() {
-    // Far too high, zero, and missing.
+    // Far too high, zero, and missing totals.
     for wrong in [Some(u64::MAX / 2), Some(0), None] {
         let shared = Shared::default();
         let mut stored = 0_u32;

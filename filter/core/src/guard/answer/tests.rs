@@ -10,7 +10,7 @@ use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// No further texts.
+/// No further texts to check.
 fn none() -> std::iter::Empty<std::borrow::Cow<'static, str>> {
     std::iter::empty()
 }

@@ -15,7 +15,7 @@ fn finds(expression: &str, text: &str) -> Vec<(usize, usize)> {
     wanted.pattern("p", expression).unwrap();
     let (matcher, steps) = (wanted.matcher().unwrap(), Matcher::steps());
     let finds: Vec<(usize, usize)> = matcher.all(text, &steps).map(|find| (find.at.start, find.at.end)).collect();
-    // Only in the text itself: its folded form may contain more matches.
+    // Searches only the text itself, since its folded form may contain more matches.
     assert_eq!(matcher.first_in(text, &steps).is_some(), !finds.is_empty());
     finds
 }
@@ -87,7 +87,7 @@ fn texts() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(letters), 0..24).prop_map(|letters| letters.concat())
 }
 
-/// Past failures: a position inside of a letter, a look-around that leads nowhere, and one in an empty loop.
+/// Past failures: a position inside a letter, a look-around that leads nowhere, and one in an empty loop.
 #[test]
 fn looks_are_where_it_is_easy_to_go_wrong() {
     for (expression, text) in [

@@ -189,14 +189,14 @@ fn repeated(unit: &str, length: usize) -> String {
     unit.repeat(length.div_ceil(unit.len()))
 }
 
-/// The steps to search a text for everything, and whether they were within the limit.
+/// The steps of a search for all matches, and whether they stayed within the limit.
 fn work(matcher: &Matcher, text: &str, at_first: u64) -> (u64, bool) {
     let steps = Steps::at_most(at_first);
     let _ = (matcher.first(text, &steps), matcher.all(text, &steps).count());
     (steps.taken(), steps.take(0).is_ok())
 }
 
-/// Asserts that a text of twice the length takes twice the steps, apart from the initial ones.
+/// Asserts that a text of twice the length takes twice the steps, not counting the initial ones.
 fn grows_with(matcher: &Matcher, unit: &str, at_first: u64) {
     let (short, long) = (repeated(unit, 1 << 12), repeated(unit, 1 << 13));
     // Builds the states before the measurement.
@@ -224,7 +224,7 @@ fn the_work_of_patterns_grows_no_faster_than_the_text() {
         wanted.pattern("p", expression).unwrap();
         let matcher = wanted.matcher().unwrap();
         grows_with(&matcher, unit, 0);
-        // Two passes to find whether it matches, one to find where, and the allowance of the passes.
+        // Two passes find whether it matches, and one finds the position; plus the allowance of the passes.
         let length = 1 << 15;
         let (taken, _) = work(&matcher, &repeated(unit, length), 0);
         let most = 3 * u64::try_from(length).unwrap() * FOR_A_BYTE;

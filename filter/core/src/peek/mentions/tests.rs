@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 /// The positions and paths of all references in a body.
 fn all(body: &str) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
-    // Each round allows one more reference than the one before.
+    // Each round allows one more reference.
     for allowed in 0..64 {
         let mut seen = Vec::new();
         let denied = first_denied(body.as_bytes(), |mention| {
@@ -199,7 +199,7 @@ fn each_of_several_is_judged() {
         "input":[{"type":"item_reference","id":"a","id":"b","id":"c"}]}"#;
     let paths: Vec<String> = all(several).into_iter().map(|(_, path)| path).collect();
     let stores = (1..5).map(|n| format!("/v1/vector_stores/vs_{n}"));
-    // Of a key that occurs more than twice, parsers take the first or the last value.
+    // If a key occurs more than twice, parsers take the first or the last value.
     assert_eq!(paths, stores.chain(["/v1/responses/a".to_owned(), "/v1/responses/c".to_owned()]).collect::<Vec<_>>());
 }
 

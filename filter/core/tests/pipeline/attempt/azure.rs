@@ -50,7 +50,7 @@ fn what_the_filter_forbids_is_the_clients_and_is_never_asked_again() {
     assert_eq!((seen.status, seen.received.len()), (400, 1));
     assert_eq!(code(&seen), "content_filter");
     assert!(seen.log["tried"][0]["failure"] == "status_400", "{}", seen.log);
-    // The same in a stream with a success status.
+    // A content filter error in a stream with a success status.
     let event = format!("data: {filtered}\n\n");
     let seen = stream("azure", &[sse(&[PROMPT_FILTER, &event])]);
     assert_eq!((seen.received.len(), code(&seen).as_str()), (1, "content_filter"));

@@ -22,7 +22,7 @@ use super::{ANTHROPIC_STREAM, OPENAI_STREAM};
 
 mod growth;
 
-/// The memory that a stream may leave if nothing of it is needed.
+/// The memory that a stream may keep if none of it is needed.
 const LITTLE: i64 = 8 << 10;
 
 /// Envoy's buffer, which is outside of the VM's memory.
@@ -219,7 +219,7 @@ fn of_a_stream_that_is_held_and_passes_as_it_is_nothing_is_copied() {
         }
         assert!(stream.client.is_empty());
         let mut expected = all;
-        // Usage that the client did not ask for is dropped all the same.
+        // The gateway drops usage that the client did not request.
         for event in OPENAI_STREAM[3..].iter().filter(|event| usage || !event.contains("\"usage\"")) {
             stream.portion(event.as_bytes());
             if !event.contains("\"usage\"") {
@@ -253,12 +253,12 @@ fn a_provider_that_goes_on_behind_the_end_is_cut_and_has_not_failed() {
     for journey in [&silent.journey, &talks.journey] {
         assert_eq!((journey.progress.stage, &journey.progress.attempts[0].failure), (Stage::Complete, &None));
     }
-    // The idle timeout also limits the silence after the end.
+    // The idle timeout also bounds the silence after the end.
     let mut strict = open(b"");
     strict.journey.route.timeouts.idle = Patience::stated(Duration::from_millis(500));
     assert_eq!(strict.journey.falls_silent(after(499)), None);
     assert_eq!(strict.journey.falls_silent(after(500)), Some(Silence::Over));
-    // A stream that ends in time is not cut, and neither is one whose end is not known yet.
+    // A stream that ends in time is not cut. A stream whose end is still unknown is not cut either.
     let mut ends = open(b"");
     ends.callback(b"", true);
     assert_eq!(ends.journey.falls_silent(after(100_000)), None);
@@ -296,7 +296,7 @@ fn a_portion_as_long_as_a_connections_buffer_is_read_bit_by_bit() {
     let all = event.repeat(32 * MIB / event.len());
     for (ends, rest) in [(true, ""), (false, "data: {\"choices\"")] {
         let mut stream = Watched::openai();
-        // Complete events are forwarded without a copy. If a part stays behind, all of it is copied once.
+        // Complete events are forwarded without a copy. If an incomplete part remains, the whole chunk is copied once.
         stream.portion(format!("{all}{rest}").as_bytes());
         assert!(stream.read() == all, "{} bytes", stream.client.len());
         let most = (if ends { 2 * MIB } else { 34 * MIB }) + 4096;

@@ -1,4 +1,4 @@
-//! How translated responses end: by their finish reason, by their content, or not at all.
+//! The ends of translated responses: by finish reason, by content, or missing.
 
 use crate::envoy::SECRET;
 
@@ -54,7 +54,7 @@ fn an_answer_that_holds_a_call_waits_for_its_result_whatever_its_reason_says() {
     let answer = ANTHROPIC.replace(r#"{"type":"text","text":"from anthropic"}"#, call);
     let body: serde_json::Value = serde_json::from_str(&whole("claude", &[json(200, &answer)]).body).unwrap();
     assert_eq!(body["choices"][0]["finish_reason"], "tool_calls", "{body}");
-    // A length limit stays one: the call may be incomplete.
+    // A finish reason of length is kept: the call may be incomplete.
     let seen = asked("gpt", true, &[sse(&[&chunks(&[HALF, r#""delta":{},"finish_reason":"length""#])])]);
     assert_eq!(stop_reason(&seen), "max_tokens");
 }
@@ -88,10 +88,10 @@ fn a_terminator_without_a_reason_behind_half_an_answer_is_no_end() {
         assert!(!seen.body.contains("message_stop"), "{}", seen.body);
         assert_eq!(seen.log["error"], "stream_truncated", "{}", seen.log);
     }
-    // As long as the client has received nothing, another target is tried.
+    // Until the client has received something, the gateway tries another target.
     let seen = asked("chat", true, &[sse(&[&chunks(&[HALF])]), sse(&ANTHROPIC_STREAM)]);
     assert!(seen.body.contains("from anthropic"), "{}", seen.body);
-    // In the client's own dialect too. The events before stay unchanged.
+    // The gateway does so in the client's own dialect too. The earlier events stay unchanged.
     let stream = chunks(&[TEXT]);
     let (first, rest) = stream.split_once("\n\n").unwrap();
     let seen = super::stream("gpt", &[sse(&[&format!("{first}\n\n"), rest])]);
@@ -116,12 +116,12 @@ fn an_error_in_any_shape_ends_a_stream_as_an_error() {
             assert!(!seen.body.contains("message_stop") && !seen.body.contains("[DONE]"), "{error}: {}", seen.body);
             assert_eq!(seen.log["error"], "error_in_answer", "{error}: {}", seen.log);
         }
-        // Before the first content, another target is tried.
+        // Before the first content, the gateway tries another target.
         let first = format!("data: {error}\n\ndata: [DONE]\n\n");
         let seen = asked("chat", true, &[sse(&[&first]), sse(&ANTHROPIC_STREAM)]);
         assert!(seen.body.contains("from anthropic"), "{error}: {}", seen.body);
         assert_eq!(seen.log["tried"][0]["failure"], "error_in_answer", "{error}");
-        // The same in place of a complete response.
+        // An error in place of a complete response.
         let seen = asked("chat", false, &[json(200, error), json(200, ANTHROPIC)]);
         assert_eq!(seen.log["tried"][0]["failure"], "error_in_answer", "{error}");
     }

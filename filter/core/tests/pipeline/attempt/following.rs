@@ -1,4 +1,4 @@
-//! The target after a failed attempt: never one that cannot take the request, and the same target if its connection was stale.
+//! The target after a failed attempt: it can always take the request, and it is unchanged if the connection was stale.
 
 use sluice_core::pipeline::metric;
 

@@ -70,7 +70,7 @@ fn half_an_emoji_does_not_lose_an_answer() {
     let text = texts(&seen);
     assert!(["hi \u{fffd}\u{fffd} there", "hi 😀 there"].contains(&&*text), "{text}: {}", seen.body);
     assert!(seen.body.contains("message_stop"));
-    // If both speak the same dialect, the client's own library joins the halves.
+    // If both use the same dialect, the client's library joins the halves.
     let seen = super::stream("gpt", &[sse(&[&stream])]);
     assert_eq!((seen.status, seen.body.as_str()), (200, stream.as_str()));
     let answer = OPENAI.replace("from openai", r#"cut \ud83d but \\ud83d and \ud83d\ude00"#);
@@ -85,7 +85,7 @@ fn half_an_emoji_does_not_lose_an_answer() {
     );
     let read: serde_json::Value = serde_json::from_str(&seen.body).unwrap();
     assert_eq!(read["content"][0]["text"], "cut \u{fffd} but \\ud83d and 😀", "{}", seen.body);
-    // The same in Anthropic's dialect.
+    // A stream in Anthropic's dialect.
     let stream = ANTHROPIC_STREAM.join("").replace("from anthropic", r#"\ud83d"#);
     for path in ["/v1/messages", "/v1/chat/completions"] {
         let seen = asked(path, "claude", &[sse(&[&stream])]);

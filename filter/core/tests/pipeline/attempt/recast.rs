@@ -22,7 +22,7 @@ const CALLS: &str = r#"{"id":"c","model":"m","choices":[{"index":0,"message":{"r
 
 #[test]
 fn a_whole_answer_is_the_clients_stream() {
-    // With any content type, and also in the client's own dialect.
+    // The conversion works with any content type, and in the client's own dialect.
     for answer in [json(200, OPENAI), typed("text/event-stream", &[OPENAI]), typed("text/plain", &[OPENAI])] {
         let seen = stream("gpt", std::slice::from_ref(&answer));
         assert_eq!(collected(&seen), ("from openai".to_owned(), true), "{}", seen.body);
@@ -152,7 +152,7 @@ fn a_call_of_coheres_without_arguments_has_none() {
     let events: Vec<&str> = events.iter().map(String::as_str).collect();
     let seen = stream("cohere", &[sse(&events)]);
     assert!(seen.body.contains(r#""arguments":"{}""#) && !seen.body.contains(r#""arguments":"nu"#), "{}", seen.body);
-    // And a history that has it.
+    // A history with such arguments.
     let history = r#"{"model":"claude","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"null"}}]},{"role":"tool","tool_call_id":"c","content":"x"}]}"#;
     let seen = Envoy::new().chat(history, &[json(200, ANTHROPIC)]);
     assert!(seen.received[0].body.contains(r#""input":{}"#), "{}", seen.body);

@@ -1,4 +1,4 @@
-//! Provider errors: clients of the same dialect receive them in full, other clients the gateway's own messages.
+//! Provider errors: clients of the provider's dialect receive them in full, and other clients receive the gateway's own messages.
 
 use std::rc::Rc;
 

@@ -49,7 +49,7 @@ fn claude_says(text: &str) -> Script {
     )
 }
 
-/// The same response as streams, in chunks of four letters.
+/// That response as streams, in chunks of four letters.
 fn streams(text: &str) -> Script {
     let pieces = text.as_bytes().chunks(4).map(|piece| std::str::from_utf8(piece).unwrap());
     let delta = |piece| format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{piece}\"}}}}]}}\n\n");

@@ -19,8 +19,8 @@ const EVERY: u64 = 4;
 const REQUESTS: u64 = 20;
 const AWAY: u64 = 60;
 
-/// When the target first served after its recovery, in seconds, and the number of failed attempts. `seed` varies the worker's random
-/// numbers.
+/// The time in seconds at which the target first served after its recovery, and the number of failed attempts. `seed` varies the worker's
+/// random numbers.
 fn story(seed: u8, circuit: &str) -> (Option<u64>, usize) {
     let provider = |name: &str| format!(r#""{name}":{{"kind":"openai","url":"https://{name}/v1"}}"#);
     let text = format!(

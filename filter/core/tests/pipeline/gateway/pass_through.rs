@@ -1,4 +1,4 @@
-//! Pass-through endpoints: which fields are read, which are replaced, and which requests are rejected.
+//! Pass-through endpoints: the fields that are read, the fields that are replaced, and the rejected requests.
 
 use std::rc::Rc;
 

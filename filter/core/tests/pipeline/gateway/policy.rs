@@ -90,7 +90,7 @@ fn what_is_refused_does_not_count() {
     let (worker, shared) = parts(r#""n""#, "", "");
     let envoy = || Envoy::with(worker.clone(), shared.clone());
     assert_eq!(ask(envoy(), CHAT, &body(r#""n":2"#)).status, 403);
-    // One request a minute is allowed: this one.
+    // The limit is one request a minute, and this request uses it.
     assert_eq!(ask(envoy(), CHAT, &body(r#""user":"u""#)).status, 200);
 }
 

@@ -334,7 +334,7 @@ fn a_stream_that_its_client_leaves_before_the_count_is_not_charged_for_its_visib
     assert_eq!(leave(true, Some(all)), (3_020, false), "only the terminator was left");
 }
 
-/// The tokens of a limit that a Responses request and the requests before it use while it is in flight.
+/// The tokens used on a limit while a Responses request is in flight, by it and by earlier requests.
 fn reserved(worker: &Rc<Worker>, shared: &Rc<Shared>, more: &str, answer: &str) -> u64 {
     let body = format!(r#"{{"model":"cheap","max_output_tokens":1,"input":"hi"{more}}}"#);
     let key: [(&str, &[u8]); 1] = [("api-key", crate::envoy::SECRET.as_bytes())];

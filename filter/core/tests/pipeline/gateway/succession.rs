@@ -1,4 +1,4 @@
-//! A configuration replaces another while requests are in flight: what continues, and what changes at once.
+//! A configuration replaces another while requests are in flight: some state continues, and some changes at once.
 
 use std::rc::Rc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Guardrails on responses, for every provider and client dialect: everything that the client reads was checked.
+//! Guardrails on responses, for every provider and client dialect: the client reads only checked text.
 
 use std::rc::Rc;
 

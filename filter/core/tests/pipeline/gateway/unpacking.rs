@@ -57,7 +57,7 @@ fn a_byte_order_mark_is_left_out() {
     assert_eq!(seen.received.first().unwrap().body, send("identity", BODY).received.first().unwrap().body);
 }
 
-/// Removing each one must not rescan the rest of the body.
+/// The gateway must not rescan the rest of the body for each removal.
 #[test]
 fn many_byte_order_marks_are_left_out_at_once() {
     let marks = b"\xef\xbb\xbf".repeat(1000);

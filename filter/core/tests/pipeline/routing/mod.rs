@@ -1,5 +1,5 @@
-//! Routing decisions from a gateway file. A case is one request for the model `m`, whose targets have their providers' names. Everything
-//! that a case does not set has its default.
+//! Routing decisions from a gateway file. A case is one request for the model `m`, whose targets have their providers' names. All other
+//! settings of a case have their defaults.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -83,7 +83,7 @@ fn a_target_that_joins_or_leaves_moves_its_own_share_and_no_more() {
     let (before, after) = (firsts(&without, 2_000), firsts(&with, 2_000));
     let moved: Vec<&String> =
         before.iter().zip(&after).filter(|(before, after)| before != after).map(|(_, after)| after).collect();
-    // In reverse, this is a target that leaves.
+    // In reverse, this shows the removal of a target.
     assert!(moved.iter().all(|to| *to == "c"));
     assert!(is_share(moved.len() as u64, 0.25, 2_000), "{}", moved.len());
 }

@@ -1,4 +1,4 @@
-//! The promises of every format's rules, for any history.
+//! Guarantees of every format's alias rules, for any history.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -67,7 +67,7 @@ fn an_alias_that_is_taken_is_made_another_way() {
         ids(&changed).0
     };
     let taken = alias(vec![call("long enough", "f")]).remove(0);
-    // The first keeps the name: later turns do not change earlier ones.
+    // The first call keeps its name, so later turns do not change earlier ones.
     let both = alias(vec![call("long enough", "f"), call(&taken, "f")]);
     assert_eq!(both[0], taken);
     assert_ne!(both[1], taken);

@@ -1,4 +1,4 @@
-//! The promises of the dialect; each pitfall of the format has a test.
+//! Tests of the dialect, one for each pitfall of the format.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn every_parameter_meets_its_fate() {
     let plain = GEMINI_EMBED.write_request(&one(), "m").unwrap();
     for (path, policy, _) in GEMINI_EMBED.fields() {
         let request = match *path {
-            // These change the response, or are in every request.
+            // Fields that change the response, or are in every request.
             "model" | "input" | "encoding_format" => continue,
             "dimensions" => Request { dimensions: Some(256), ..one() },
             "user" => Request { user: Some("u".into()), ..one() },

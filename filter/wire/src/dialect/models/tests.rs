@@ -70,7 +70,7 @@ fn claudes_generations_are_told_apart() {
         ("claude-mythos-preview", Thinks::Both, false, Some("max"), Defaults, Always, false),
         ("claude-opus-5-5", Thinks::Adaptive, false, Some("max"), Defaults, Never, false),
         ("claude-haiku-5-5", Thinks::Adaptive, false, Some("max"), Defaults, Always, false),
-        // Newer than the table.
+        // A model newer than the table.
         ("claude-opus-6", Thinks::Adaptive, false, Some("max"), Defaults, Never, false),
         ("claude-nova-7-2", Thinks::Adaptive, false, Some("max"), Defaults, Never, false),
         ("claude-opus-latest", Thinks::Adaptive, false, Some("max"), Defaults, Never, false),

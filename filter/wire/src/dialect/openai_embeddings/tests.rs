@@ -1,4 +1,4 @@
-//! Tests of the dialect, one for each trap of the format.
+//! Tests of the dialect, one for each pitfall of the format.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

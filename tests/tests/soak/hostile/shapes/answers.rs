@@ -1,4 +1,4 @@
-//! Answers in one piece that grow, that are deep, that are more than one thinks, or whose numbers are none.
+//! Non-streamed responses that expand, are deeply nested, contain more than they seem to, or have invalid numbers.
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::provider::Reply;
 use super::{CHAT, EMBEDDINGS, MESSAGES, MIB, RESPONSES, Row};
 
-/// Good answers.
+/// Valid responses.
 pub const CHAT_ANSWER: &str = r#"{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}"#;
 pub const MESSAGE: &str = r#"{"id":"m","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":3,"output_tokens":1}}"#;
 
@@ -43,7 +43,7 @@ pub const ROWS: &[Row] = &[
     Row::whole("answer-for-a-schema-that-names-itself", "openai", CHAT, strings, EITHER).asking(itself),
 ];
 
-/// A good one, but for its length.
+/// A valid response of this length.
 pub fn long(bytes: usize) -> Reply {
     let (before, after) = CHAT_ANSWER.split_once("hi").expect("its text");
     Reply::json().then(before).repeat("0123456789abcdef".repeat(4096), bytes >> 16).then(after)
@@ -128,7 +128,7 @@ fn counts(input: &str, output: &str) -> Reply {
     Reply::json().then(format!(r#"{before}"usage":{{"prompt_tokens":{input},"completion_tokens":{output}}}}}"#))
 }
 
-/// An answer whose text is this JSON.
+/// A response whose text is this JSON.
 fn saying(json: &str) -> Reply {
     let text = Value::from(json).to_string();
     Reply::json().then(CHAT_ANSWER.replace(r#""hi""#, &text))

@@ -1,5 +1,4 @@
-//! Bodies that grow, nest, hide much in little, or are no request at all: each in one request, before a provider that would
-//! answer it well.
+//! Bodies that expand, nest, are highly repetitive, or are not valid requests: each in one request, to a provider with a valid response.
 
 use serde_json::json;
 use sluice_tests::chance::Chance;
@@ -8,7 +7,7 @@ use super::{BOUNDARY, CHAT, EMBEDDINGS, MESSAGES, MIB, RESPONSES, Row, listed, p
 
 const FORMS: &str = "/v1/audio/transcriptions";
 
-/// What may be answered to what is no good request: that, and by the same format perhaps nothing of it is looked at.
+/// The statuses for an invalid request. `EITHER` also allows success, since a provider of the same format may get the request unread.
 const BAD: &[u16] = &[400, 413];
 const EITHER: &[u16] = &[200, 400, 413];
 
@@ -157,17 +156,17 @@ pub const ROWS: &[Row] = &[
     Row::body("changed-by-chance-of-embeddings", EMBEDDINGS, |chance| changed(EMBEDDINGS, chance), &[200, 400, 404]),
 ];
 
-/// Mostly some megabytes, sometimes as many as there may be.
+/// Mostly some megabytes, sometimes the maximum.
 fn size(chance: &mut Chance) -> usize {
     *chance.weighted(&[(2, 1_000), (4, 2 * MIB), (2, 14 * MIB), (1, 31 * MIB)])
 }
 
-/// What has to be looked for in detail is shorter: it costs a worker its time, as it should, by the byte.
+/// Bodies that need a detailed search are smaller, since their cost grows by the byte.
 fn masked_size(chance: &mut Chance) -> usize {
     *chance.weighted(&[(3, 50_000), (2, 400_000), (1, 4 * MIB)])
 }
 
-/// A body whose text repeats this.
+/// A body whose text repeats `part`.
 fn text(model: &str, part: &str, size: usize) -> Vec<u8> {
     text_for(CHAT, model, part, size)
 }
@@ -247,7 +246,7 @@ fn odd_numbers(chance: &mut Chance) -> Vec<u8> {
     format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}],"{field}":{number}}}"#).into_bytes()
 }
 
-/// A good request of which some bytes are others.
+/// A valid request with some bytes changed.
 fn changed(path: &str, chance: &mut Chance) -> Vec<u8> {
     let model = match path {
         EMBEDDINGS => "small-vector",

@@ -1,5 +1,5 @@
-//! Streams whose events never end, that go on behind their end, or that bring more parts than anybody can remember. Each is
-//! bounded here, to some times what the gateway may keep of it.
+//! Streams whose events never end, streams that continue after their end, and streams with an unbounded number of parts. Each is limited
+//! here to some multiple of the gateway's bounds.
 
 use flate2::Crc;
 use serde_json::json;
@@ -12,7 +12,7 @@ pub const END: &str = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",
 const MESSAGE_START: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":[],\"stop_reason\":null,\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n";
 const MESSAGE_TEXT: &str = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\nevent: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"hello \"}}\n\n";
 
-/// How much of what never ends is sent.
+/// The number of bytes of an endless stream.
 const MUCH: usize = 64 * MIB;
 const PIECE: usize = 64 << 10;
 
@@ -87,14 +87,14 @@ pub const ROWS: &[Row] = &[
     }),
 ];
 
-/// A good one of 7.5 MiB, in events of 1 KiB.
+/// A valid stream of 7.5 MiB, in events of 1 KiB.
 pub fn flood() -> Reply {
     let event = CONTENT.replace("hello ", &"0123456789abcdef".repeat(54));
     let events = 15 * MIB / 2 / event.len();
     Reply::events().repeat(event.repeat(64), events / 64).then(END)
 }
 
-/// Goes on with what is no end.
+/// Continues without an end.
 fn forever(reply: Reply) -> Reply {
     reply.repeat("x".repeat(PIECE), MUCH / PIECE)
 }
@@ -126,7 +126,7 @@ fn many_choices() -> Reply {
         .fold(reply, |reply, part| reply.then((0..2_000).map(|index| choice(part * 2_000 + index)).collect::<String>()))
 }
 
-/// The first twelve bytes of a frame of Amazon's, with a checksum that is right.
+/// The first twelve bytes of an Amazon frame, with a valid checksum.
 fn prelude(length: u32, headers: u32) -> Vec<u8> {
     let mut bytes = [length.to_be_bytes(), headers.to_be_bytes()].concat();
     let mut crc = Crc::new();

@@ -1,5 +1,4 @@
-//! Answers whose heads are odd: lengths that are none, headers that are many, large, or the gateway's own, and bytes that are
-//! no HTTP.
+//! Responses with invalid heads: invalid lengths, headers that are too many, too large, or the gateway's own, and bytes that are not HTTP.
 
 use super::super::provider::Reply;
 use super::answers::CHAT_ANSWER;

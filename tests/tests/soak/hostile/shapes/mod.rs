@@ -1,5 +1,5 @@
-//! The table of what is hostile: each row is a kind of request, of answer, or of scene with many of them, that has ended, stalled
-//! or filled a gateway somewhere.
+//! The table of attacks: each row is a kind of request, of response, or of scene with many of them, that has crashed, stalled or filled
+//! some gateway.
 
 mod answers;
 mod bodies;
@@ -17,21 +17,21 @@ use super::attack::{Ask, Seen, Visit};
 use super::provider::Reply;
 use crate::CHAT;
 
-/// What many or odd requests do.
+/// The actions of many or malformed requests.
 pub type Act = fn(Visit) -> Pin<Box<dyn Future<Output = Vec<Seen>> + Send>>;
 
 /// A row.
 #[derive(Clone, Copy)]
 pub struct Row {
     pub name: &'static str,
-    /// Who has to come; anybody with a key, when that does not matter.
+    /// The key that the row needs; `None` for any.
     pub key: Option<&'static str>,
-    /// Where it only means something.
+    /// The only store for which the row is meaningful.
     pub only: Option<Store>,
     pub what: What,
 }
 
-/// Where a gateway keeps its counters.
+/// The store of a gateway's counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Store {
     Memory,
@@ -39,25 +39,25 @@ pub enum Store {
 }
 
 impl Store {
-    /// How many workers its gateway has.
+    /// The number of its gateway's workers.
     pub fn workers(self) -> u32 {
         if self == Self::Memory { 2 } else { 1 }
     }
 
-    /// What ends the name of its access log.
+    /// The suffix of its access log's name.
     pub fn ending(self) -> &'static str {
         if self == Self::Memory { ".memory" } else { ".redis" }
     }
 }
 
-/// What is hostile about it.
+/// The hostile part.
 #[derive(Clone, Copy)]
 pub enum What {
     /// One request.
     Body(Body),
-    /// The answer to a request that is none the worse for it.
+    /// The response to a valid request.
     Answer(Hostile),
-    /// More than that.
+    /// More than one exchange.
     Scene(Act),
 }
 
@@ -66,18 +66,18 @@ pub enum What {
 pub struct Body {
     pub path: &'static str,
     pub make: fn(&mut Chance) -> Vec<u8>,
-    /// The statuses that its answer may have.
+    /// The allowed statuses of the response.
     pub expected: &'static [u16],
 }
 
-/// A hostile answer of the provider `bad-KIND`, whose model has the row's name.
+/// A hostile response of the provider `bad-KIND`, whose model has the row's name.
 #[derive(Clone, Copy)]
 pub struct Hostile {
     pub kind: &'static str,
-    /// Where the client asks.
+    /// The client's path.
     pub path: &'static str,
     pub stream: bool,
-    /// What the client asks besides the usual.
+    /// Additional fields of the request.
     pub more: fn() -> Value,
     pub reply: fn() -> Reply,
     pub expected: &'static [u16],
@@ -104,7 +104,7 @@ impl Row {
         Self { name, key: None, only: None, what: What::Answer(what) }
     }
 
-    /// A stream: what was refused before its first content is a 502, what broke off behind it a 200.
+    /// A stream: a failure before its first content is a 502, a later one a 200.
     const fn stream(name: &'static str, kind: &'static str, path: &'static str, reply: fn() -> Reply) -> Self {
         let what = Hostile { kind, path, stream: true, more: nothing, reply, expected: &[200, 502, 503, 504] };
         Self { name, key: None, only: None, what: What::Answer(what) }
@@ -129,7 +129,7 @@ impl Row {
         }
     }
 
-    /// Comes, and looks at what is answered.
+    /// Makes the visit, and judges the responses.
     pub async fn run(&self, mut visit: Visit) -> Vec<Seen> {
         match self.what {
             What::Body(Body { path, make, expected }) => {
@@ -142,7 +142,7 @@ impl Row {
     }
 }
 
-/// A form says that it is one.
+/// Adds a form's content type.
 fn kind_of(ask: Ask) -> Ask {
     let is_form = ask.body.starts_with(b"--");
     if is_form { ask.header("content-type", &format!("multipart/form-data; boundary={BOUNDARY}")) } else { ask }
@@ -155,7 +155,7 @@ fn nothing() -> Value {
 }
 
 impl Hostile {
-    /// The request that is answered so.
+    /// The request for this response.
     pub fn ask(&self, model: &str, visit: &Visit) -> Ask {
         let mut body = plain(self.path, model);
         if self.stream {
@@ -168,7 +168,7 @@ impl Hostile {
     }
 }
 
-/// A small request in the format that is spoken there.
+/// A small request in the format of the path.
 pub fn plain(path: &str, model: &str) -> Value {
     let messages = json!([{"role": "user", "content": "say hi"}]);
     match path {
@@ -179,16 +179,15 @@ pub fn plain(path: &str, model: &str) -> Value {
     }
 }
 
-/// All of them.
+/// All rows.
 pub fn all() -> Vec<Row> {
     [answers::ROWS, endless::ROWS, heads::ROWS, bodies::ROWS, scenes::ROWS, wire::ROWS].concat()
 }
 
-/// A model of the hostile provider's: its name, the kind of the provider, and what it answers.
+/// A model of the hostile provider: its name, the kind of the provider, and its response.
 type Model = (&'static str, &'static str, fn() -> Reply);
 
-/// What else the hostile provider answers: well, to requests that are hostile by themselves, or with much, which is no harm
-/// when it comes alone.
+/// Other responses of the hostile provider: valid ones for hostile requests, and large ones that are harmless alone.
 const BESIDES: [Model; 8] = [
     ("small", "openai", || Reply::json().then(answers::CHAT_ANSWER)),
     ("small-claude", "anthropic", || Reply::json().then(answers::MESSAGE)),
@@ -200,7 +199,7 @@ const BESIDES: [Model; 8] = [
     ("kept", "openai", || answers::long(7 * MIB)),
 ];
 
-/// What the hostile provider answers to whoever asks for this: by the model's name, wherever it stands.
+/// The hostile provider's response to a request, by the model's name anywhere in it.
 pub fn reply(asked: &str) -> Reply {
     let is_of = |name: &str| {
         [format!("\"{name}\""), format!("/{name}:"), format!("/{name}/")].iter().any(|part| asked.contains(part))
@@ -215,7 +214,7 @@ pub fn reply(asked: &str) -> Reply {
         .map_or_else(|| Reply::raw("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"), |reply| reply())
 }
 
-/// Its providers' kinds and its models: the name, and the kind of the provider.
+/// The models of the hostile provider: the name, and the kind of the provider.
 pub fn models() -> Vec<(&'static str, &'static str)> {
     let rows = all().into_iter().filter_map(|row| match row.what {
         What::Answer(hostile) => Some((row.name, hostile.kind)),
@@ -224,7 +223,7 @@ pub fn models() -> Vec<(&'static str, &'static str)> {
     rows.chain(BESIDES.map(|(name, kind, _)| (name, kind))).collect()
 }
 
-/// So many of `item`, separated by commas, as make so many bytes, in place of `ITEMS`.
+/// Replaces `ITEMS` by enough of `item`, separated by commas, for this many bytes.
 fn listed(body: &str, item: &str, bytes: usize) -> Vec<u8> {
     let count = bytes / (item.len() + 1);
     body.replace("ITEMS", &vec![item; count].join(",")).into_bytes()

@@ -1,4 +1,4 @@
-//! Many requests at once, each of which may be let in alone.
+//! Many requests at once, each of which would be admitted alone.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub const ROWS: &[Row] = &[
     Row::scene("answers-too-large-to-keep", |visit| Box::pin(kept(visit))),
 ];
 
-/// All at the same time.
+/// Sends all at the same time.
 pub async fn together(asks: Vec<(Visit, Ask, Manner)>, expected: &'static [u16]) -> Vec<Seen> {
     let mut set = JoinSet::new();
     for (visit, ask, manner) in asks {
@@ -36,13 +36,13 @@ pub async fn together(asks: Vec<(Visit, Ask, Manner)>, expected: &'static [u16])
     set.join_all().await
 }
 
-/// A request of so many MiB.
+/// A request of this many MiB.
 fn large(visit: &Visit, model: &str, mib: usize) -> Ask {
     let body = plain(CHAT, model).to_string().replace("say hi", &"0123456789abcdef".repeat(mib << 16));
     visit.ask(CHAT, Bytes::from(body))
 }
 
-/// They send a piece now and then, and leave in the end.
+/// Clients that send a piece now and then, and disconnect in the end.
 async fn slow_senders(visit: Visit) -> Vec<Seen> {
     let visit = visit.of(LARGE[0]);
     let ask = large(&visit, "small", 31);
@@ -63,7 +63,7 @@ async fn slow_redis(visit: Visit) -> Vec<Seen> {
     seen
 }
 
-/// A key as it should be that was never made.
+/// A well-formed key that does not exist.
 fn nobodys(chance: &mut Chance) -> String {
     let mut text = PREFIX.as_bytes().to_vec();
     text.extend((0..RANDOM_DIGITS).map(|_| chance.pick(DIGITS)));
@@ -101,7 +101,7 @@ async fn places(visit: Visit) -> Vec<Seen> {
     together(vec![(visit, ask, Manner::default()); 100], &[200]).await
 }
 
-/// Each is held until a guard has seen all of it.
+/// Responses that the gateway holds until a guardrail has checked all of them.
 async fn held(visit: Visit) -> Vec<Seen> {
     let mut body = plain(CHAT, "held-flood");
     body["stream"] = true.into();
@@ -128,7 +128,7 @@ async fn masked(visit: Visit) -> Vec<Seen> {
     together(vec![(visit, ask, Manner::default()); 6], &[200, 413]).await
 }
 
-/// A model with a cache whose largest answer is this large.
+/// A model with a cache, and a response of the maximum cached size.
 async fn kept(visit: Visit) -> Vec<Seen> {
     let asks = (0..12).map(|number| {
         let mut body = plain(CHAT, "kept");

@@ -1,4 +1,4 @@
-//! What is odd before any body is read: heads, keys, lengths, and clients that leave at any moment.
+//! Malformed requests before any body is read: heads, keys, lengths, and clients that disconnect at any moment.
 
 use std::time::Duration;
 
@@ -20,14 +20,14 @@ pub const ROWS: &[Row] = &[
     Row::scene("clients-that-leave-while-they-read", |visit| Box::pin(leave_reading(visit))),
 ];
 
-/// What may be answered when somebody has sent what Envoy itself does not understand: that is no JSON.
+/// The valid responses to bytes that Envoy itself rejects, without JSON.
 fn envoys(heard: Heard) -> Seen {
     let Heard::Bytes(heard) = heard else { return Err("never answered".to_owned()) };
     match answer(&heard) {
         Some(Answer { status: 400 | 404 | 408 | 411 | 413 | 426 | 431 | 501, .. }) => Ok("refused by Envoy".to_owned()),
         Some(answer) => judge(CHAT, &answer, &[200, 400, 401, 404, 405, 413]),
         None if heard.is_empty() => Ok("closed".to_owned()),
-        // Frames of HTTP/2, which Envoy speaks with whoever begins so.
+        // HTTP/2 frames, which Envoy sends to a client that starts with HTTP/2.
         None if heard.starts_with(b"\0") => Ok("told in HTTP/2".to_owned()),
         None => Err(format!("no answer: {:?}", String::from_utf8_lossy(&heard[..heard.len().min(200)]))),
     }
@@ -58,7 +58,7 @@ async fn headers(mut visit: Visit) -> Vec<Seen> {
     let path = visit.chance.pick(&[CHAT, MESSAGES, RESPONSES, EMBEDDINGS]);
     let model = visit.chance.pick(&["small", "small-claude", "small-list"]);
     let ask = visit.ask(path, plain(path, model).to_string()).header(name, value);
-    // The model may be of another kind than the path, and the key may be told that it may not choose.
+    // The model may be of another kind than the path, and the key may not be allowed to choose it.
     let first = visit.send(&ask, &[200, 400, 403, 404, 502]).await;
     let many = (0..90).fold(ask.clone(), |ask, number| ask.header(&format!("x-{number}"), &"a".repeat(500)));
     vec![first, visit.send(&many, &[200, 400, 403, 404, 502]).await]
@@ -104,7 +104,7 @@ async fn no_heads(mut visit: Visit) -> Vec<Seen> {
         long.as_bytes(),
         both.as_bytes(),
     ];
-    // The other side need not close when it waits for more: whoever sent that leaves.
+    // Envoy may wait for more bytes without closing the connection, so the client disconnects.
     let head = visit.chance.pick(&heads);
     let heard = talk(visit.place.port, head, b"", Manner::default());
     match tokio::time::timeout(Duration::from_secs(3), heard).await {
@@ -113,7 +113,7 @@ async fn no_heads(mut visit: Visit) -> Vec<Seen> {
     }
 }
 
-/// A body of 40 MiB where none is read, and one that is declared and never sent.
+/// A body of 40 MiB where none is expected, and one that is declared and never sent.
 async fn misplaced(mut visit: Visit) -> Vec<Seen> {
     let path = visit.chance.pick(&["/v1/models", "/v1/models/small", "/v1/nothing", "/", CHAT]);
     let method = visit.chance.pick(&["GET", "POST", "DELETE", "PUT", "HEAD", "OPTIONS"]);
@@ -121,7 +121,7 @@ async fn misplaced(mut visit: Visit) -> Vec<Seen> {
     let ask = Ask { method, ..visit.ask(path, "") };
     let head = ask.head().replace("content-length: 0", &format!("content-length: {declared}"));
     let body = vec![b' '; if declared == 40 * MIB { declared } else { 10 }];
-    // What is said to `HEAD` has no body.
+    // A response to `HEAD` has no body.
     let heard = talk(visit.place.port, head.as_bytes(), &body, Manner::default());
     match tokio::time::timeout(Duration::from_secs(5), heard).await {
         Ok(_) if method == "HEAD" => vec![Ok("HEAD".to_owned())],
@@ -140,7 +140,7 @@ async fn pipelined(visit: Visit) -> Vec<Seen> {
     vec![envoys(heard)]
 }
 
-/// A body in chunks that is larger than one may be, and one whose chunks are none.
+/// A chunked body that is too large, and one with invalid chunks.
 async fn chunks(mut visit: Visit) -> Vec<Seen> {
     let ask = visit.ask(CHAT, "");
     let head = ask.head().replace("content-length: 0", "transfer-encoding: chunked");

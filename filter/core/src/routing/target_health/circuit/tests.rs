@@ -42,7 +42,7 @@ impl<'a> Worker<'a> {
         claim_probe(self.0, &self.1, at(now), LEASE, &SETTINGS)
     }
 
-    /// Attempts that were sent and failed at the same time.
+    /// Attempts that start and fail at this time.
     fn fails(&self, times: usize, now: i64) {
         (0..times).for_each(|_| self.fails_late(now, now));
     }

@@ -38,7 +38,7 @@ fn what_was_used_does_not_come_back() {
 #[test]
 fn a_request_that_settles_after_its_lease_pays_and_gets_nothing_back_twice() {
     for kind in GAUGES {
-        // A read of the shard in between, which releases it, makes no difference.
+        // A read of the shard in between releases it, and makes no difference.
         for looked in [false, true] {
             let (memory, counter) = (Memory::default(), counter("m", "red", kind));
             let late = granted(&memory, vec![hard(&counter, 60, 100)], at(NOON))[0];
@@ -55,7 +55,7 @@ fn a_request_that_settles_after_its_lease_pays_and_gets_nothing_back_twice() {
 #[test]
 fn one_of_many_that_is_lost_takes_nothing_of_the_others_along() {
     let (memory, counter) = (Memory::default(), counter("m", "red", LimitWindow::Total));
-    // All end in one bucket: the rest of its sum is released.
+    // All leases end in one bucket, so the rest of its sum is released.
     let held: Vec<CounterSnapshot> =
         (0..10).map(|n| granted(&memory, vec![hard(&counter, 10 + n, 1_000)], at(NOON))[0]).collect();
     for (n, held) in held.iter().enumerate().skip(1) {
@@ -104,7 +104,7 @@ fn a_clock_that_is_set_back_gives_nothing_back_twice() {
     let (memory, counter) = (Memory::default(), counter("m", "red", LimitWindow::Total));
     let first = granted(&memory, vec![hard(&counter, 60, 1_000)], at(NOON))[0];
     granted(&memory, vec![hard(&counter, 1, 1_000)], at(NOON + OVER));
-    // Back in time, a second reservation gets the same lease as the first.
+    // After the clock was set back, a second reservation gets the first one's lease.
     let second = granted(&memory, vec![hard(&counter, 50, 1_000)], at(NOON))[0];
     assert_eq!(first.until, second.until);
     settle_one(&memory, &counter, first, 60, 5, at(NOON));
@@ -136,7 +136,7 @@ fn past_the_most_leases_of_a_page_what_is_lost_stays_charged() {
     granted(&memory, vec![hard(&more, 1, 100)], at(NOON));
     let snapshots = granted(&memory, counters.iter().map(|counter| hard(counter, 1, 10)).collect(), at(NOON));
     assert!(snapshots.iter().all(|snapshot| snapshot.until > 0));
-    // A lease with a later end needs another sum; one with the same end does not.
+    // A lease with a later end needs another sum; one with an equal end does not.
     let lost = granted(&memory, vec![hard(&more, 20, 100)], at(NOON + 30))[0];
     let settled = granted(&memory, vec![hard(&more, 30, 100)], at(NOON + 30))[0];
     let within = granted(&memory, vec![hard(&more, 2, 100)], at(NOON))[0];

@@ -77,7 +77,7 @@ fn granted(memory: &Memory, debits: Vec<Debit>, now: Time) -> Vec<CounterSnapsho
     }
 }
 
-/// [`granted`], with everything used at once.
+/// [`granted`], and settled with the full amount.
 #[track_caller]
 fn spent(memory: &Memory, debits: Vec<Debit>, now: Time) -> Vec<CounterSnapshot> {
     let snapshots = granted(memory, debits.clone(), now);

@@ -29,7 +29,7 @@ fn counter_of(index: usize) -> Counter {
 enum Step {
     /// A reserve request: alternatives of (counter, amount, hard), each counter at most once in one.
     Reserve(Vec<Vec<(usize, u64, bool)>>),
-    /// Settles the reservation with this number, if it is open, with this percentage of its amount.
+    /// Settles the open reservation with this number, with this percentage of its amount.
     Settle(usize, u64),
     /// Advances time by milliseconds.
     Pass(u64),

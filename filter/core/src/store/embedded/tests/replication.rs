@@ -183,7 +183,7 @@ fn what_a_lost_worker_had_reserved_comes_back_everywhere() {
         envoys[0].exchange(&mut redis, "red", at(NOON));
         envoys[1].exchange(&mut redis, "red", at(NOON));
         assert_eq!(envoys[1].take(&counter, 1, 10, at(NOON + 1)), None, "{kind:?}");
-        // No requests arrive: the counter syncs notice it.
+        // No requests arrive, so only counter sync can notice the end of the leases.
         let after = at(NOON + 2 * LEASE);
         (0..2).for_each(|_| envoys[..2].iter().for_each(|envoy| envoy.exchange(&mut redis, "red", after)));
         assert_eq!(envoys[..2].iter().map(|envoy| used(&envoy.memory, &counter, after)).sum::<u64>(), 0, "{kind:?}");
@@ -208,7 +208,7 @@ fn what_drained_in_an_outage_is_not_told_as_if_it_came_at_once() {
 fn a_steady_rate_of_all_together_is_bounded_by_the_limit() {
     let (mut redis, envoys, rate) = (Redis::default(), Envoy::all(), counter("m", "red", LimitWindow::Minute));
     let mut granted = 0;
-    // Each alone stays below 60 a minute; together they are half above it.
+    // Each Envoy alone stays below 60 a minute; together they exceed it by half.
     for second in 0..600 {
         for envoy in &envoys {
             granted += u64::from(second % 2 == 0 && envoy.take(&rate, 1, 60, at(NOON + second)).is_some());
@@ -356,7 +356,7 @@ mod histories {
         Reserve(usize, BTreeMap<usize, u64>),
         /// Settles a reservation by its age, with this percentage used.
         Settle(usize, u64),
-        /// The counter sync collects, whatever became of its last batch.
+        /// Counter sync collects, even if its last batch was lost.
         Collect(usize),
         /// The batch collected this many steps ago, anywhere, reaches Redis; the reply is in flight.
         Deliver(usize),
@@ -379,7 +379,7 @@ mod histories {
         prop::collection::vec(step, 1..120)
     }
 
-    /// By counter, window and Envoy.
+    /// Sums by counter, window and Envoy.
     type Sums = BTreeMap<(usize, u64), BTreeMap<usize, i64>>;
 
     fn add(sums: &mut Sums, envoy: usize, part: &Settled, amount: u64) {

@@ -73,8 +73,8 @@ fn exactly_k_of_n_orders_are_granted_on_one_page() {
     }
 }
 
-/// Some requests need a slot on both shards, some only on one. So the second shard often rejects requests that hold a slot on the first,
-/// which others want meanwhile. Both shards are oversubscribed: both must end up full.
+/// Some requests need a slot on both shards, others only on one. So the second shard often rejects requests that hold a slot on the first,
+/// and other requests want that slot meanwhile. Both shards are oversubscribed, and both must end up full.
 #[test]
 fn exactly_k_of_n_orders_are_granted_on_two_pages() {
     for round in 0..120 {
@@ -113,7 +113,7 @@ impl<F: Fn(bool, &str)> SharedData for Watched<'_, F> {
     }
 }
 
-/// One request holds the team's last slot when another takes the last common one; a second wants the team's.
+/// While one request holds the team's last slot, another takes the last common one, and a second wants the team's.
 #[test]
 fn an_order_waits_for_what_another_may_give_back() {
     let memory = &Memory::default();
@@ -231,7 +231,7 @@ fn what_is_spent_is_the_sum_of_what_was_settled() {
     assert_eq!(accounts(&shared, "red", at(NOON)).unwrap()[0].month.cost, spent);
 }
 
-/// Of four requests, one is never settled, one when its lease is over, and two at once. The threads' clocks differ.
+/// Of four requests, one is never settled, one is settled after its lease, and two are settled immediately. The threads' clocks differ.
 #[test]
 fn what_is_lost_or_late_leaves_the_sum_of_what_was_settled() {
     let shared = Unsteady { refuses: 4, ..Unsteady::default() };

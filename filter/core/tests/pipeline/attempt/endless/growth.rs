@@ -1,4 +1,4 @@
-//! Streams that are short but may grow in memory: by the state they need, by their translation, or by how they are parsed.
+//! Short streams that may grow in memory: by their state, by their translation, or by their parsing.
 
 use sluice_core::pipeline::request_state::Stage;
 use sluice_wire::dialect::{Client, Id, Provider, anthropic, bedrock, cohere, gemini, openai_chat, responses};
@@ -6,7 +6,7 @@ use sluice_wire::framing::eventstream;
 
 use super::{MIB, Watched};
 
-/// The memory limit of one stream, whatever its provider sends.
+/// The memory limit of one stream, for any provider output.
 const MOST: i64 = 160 << 20;
 
 type Event = dyn Fn(usize) -> Vec<u8>;
@@ -53,7 +53,7 @@ fn flood(stream: &mut Watched, bytes: usize, event: &Event) {
     }
 }
 
-/// Sends `first` and then the same event, for longer than any response. The stream must end in an error.
+/// Repeats one event after `first`, for longer than any response. The stream must end in an error.
 fn ends(client: &'static Client, provider: &'static Provider, first: &[u8], event: &Event, what: &str) {
     let mut stream = Watched::new("gpt", client, provider);
     stream.portion(first);
@@ -65,7 +65,7 @@ fn ends(client: &'static Client, provider: &'static Provider, first: &[u8], even
     assert!(told.contains("The provider's"), "{what}: the client is not told");
 }
 
-/// The same without any state to store: the stream must not end.
+/// Sends events that need no stored state: the stream must not end.
 fn flows(client: &'static Client, provider: &'static Provider, first: &[u8], event: &Event, what: &str) {
     let mut stream = Watched::new("gpt", client, provider);
     stream.portion(first);

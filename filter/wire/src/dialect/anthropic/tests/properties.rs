@@ -1,4 +1,4 @@
-//! Parameters of this format for the laws of all formats.
+//! The capabilities of this format for the property tests.
 
 use crate::conversation::{Reasoning, ToolChoice};
 use crate::dialect::anthropic::read_request::SCHEMA_NAME;

@@ -1,4 +1,4 @@
-//! Every row of the field table, each with a request that has the field.
+//! Tests every row of the field table, each with a request that has the field.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -142,7 +142,7 @@ const SAMPLES: &[(&str, Sample)] = &[
 
 #[derive(Debug, Clone, Copy)]
 enum Sample {
-    /// Nothing.
+    /// A minimal request.
     Least,
     /// Fields of the request.
     Fields(&'static str),
@@ -191,7 +191,7 @@ fn fields_share_the_fates_of_the_table() {
             FieldPolicy::Mapped => assert_eq!(read.expect(name).dropped, Vec::<String>::new(), "{name}"),
         }
     }
-    // Values that pass because they have no effect.
+    // These values pass because they have no effect.
     let nothing = Sample::Fields(r#""mcp_servers":[],"container":null"#).body();
     assert_eq!(ANTHROPIC.read_request(nothing.as_bytes()).unwrap().dropped, Vec::<String>::new());
 }

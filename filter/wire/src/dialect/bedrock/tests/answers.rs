@@ -1,4 +1,4 @@
-//! Whole responses.
+//! Non-streamed responses.
 
 use serde_json::json;
 #[cfg(target_arch = "wasm32")]

@@ -1,4 +1,4 @@
-//! The promises of the dialect; each pitfall of the format has a test.
+//! Tests of the dialect, one for each pitfall of the format.
 
 mod answers;
 #[cfg(not(target_arch = "wasm32"))]

@@ -1,4 +1,4 @@
-//! Parameters of this format for the laws of all formats.
+//! The capabilities of this format for the property tests.
 
 use crate::conversation::{Part, Reasoning, Request, ToolChoice};
 use crate::dialect::halves::BEDROCK;
@@ -13,7 +13,7 @@ static CAN: Can = Can {
     marks: &[None, Some("1h")],
     images: &["image/jpeg", "image/png", "image/gif", "image/webp"],
     documents: &["application/pdf", "text/plain", "application/msword", "text/markdown"],
-    // Names are unique: 24 random characters do not repeat.
+    // Names never repeat, since they have 24 random characters.
     document_names: Word::Always("[a-z0-9]{24}"),
     turns: Turns::Rounds { end_with_user: true },
     speech: Speech::Ordered(1),

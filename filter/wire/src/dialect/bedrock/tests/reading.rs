@@ -1,4 +1,4 @@
-//! Reads requests as AWS would.
+//! Reads requests like AWS.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -1,4 +1,4 @@
-//! Streams.
+//! Streamed responses.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! Requests.
+//! Writes requests for Converse.
 
 use serde_json::json;
 #[cfg(target_arch = "wasm32")]

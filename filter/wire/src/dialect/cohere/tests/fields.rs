@@ -1,4 +1,4 @@
-//! Every row of the field table is true.
+//! Tests every row of the field table.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -1,4 +1,4 @@
-//! Parameters of this format for the laws of all formats.
+//! The capabilities of this format for the property tests.
 
 use crate::conversation::{Reasoning, Request, Role, StreamEvent, ToolChoice};
 use crate::dialect::cohere::client::read_request::SCHEMA_NAME;
@@ -40,7 +40,7 @@ static CAN: Can = Can {
 
 laws!(super::CAN);
 
-/// Either all tools are strict or none, and a choice requires tools.
+/// Makes all tools as strict as the first, and drops a choice without tools.
 fn normal(mut request: Request) -> Request {
     let strict = request.tools.first().and_then(|tool| tool.strict);
     request.tools.iter_mut().for_each(|tool| tool.strict = strict);

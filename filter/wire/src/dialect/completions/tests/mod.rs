@@ -1,4 +1,4 @@
-//! The promises of the dialect, by direction; [`properties`] has the round trips.
+//! Tests of the dialect by direction; [`properties`] has the round trips.
 
 mod answers;
 mod requests;

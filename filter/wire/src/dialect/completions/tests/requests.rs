@@ -1,4 +1,4 @@
-//! Requests: reading those of clients, the policy for every field, and writing those for providers.
+//! Requests: reads clients' requests, checks the policy for every field, and writes providers' requests.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

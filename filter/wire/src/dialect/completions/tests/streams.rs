@@ -1,4 +1,4 @@
-//! Streams: writing those of clients, reading and peeking at those of providers.
+//! Streams: written for clients, read from providers, and inspected while they pass.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -1,4 +1,4 @@
-//! Whole responses: reading, writing and peeking.
+//! Non-streamed responses: reading, writing and peeking.
 
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]

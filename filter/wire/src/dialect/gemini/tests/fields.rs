@@ -1,4 +1,4 @@
-//! Every row of the field table is true.
+//! Tests every row of the field table.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -62,7 +62,7 @@ fn sample(path: &str) -> Request {
 #[test]
 fn every_field_meets_its_fate() {
     let plain = write(&hi()).body;
-    // These are in the path and do not change the body.
+    // Fields that are in the path and do not change the body.
     let elsewhere = ["model", "stream", "stream_options.include_usage"];
     for (path, policy, _) in GEMINI.fields().iter().filter(|(path, ..)| !elsewhere.contains(path)) {
         let written = write_for(&sample(path), if path.ends_with("penalty") { OLDER } else { GEMINI_2 });

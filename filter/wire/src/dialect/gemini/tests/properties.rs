@@ -1,4 +1,4 @@
-//! Parameters of this format for the laws of all formats: a signature precedes the part that it signs, and calls are identified only by
+//! The capabilities of this format for the property tests. A signature precedes the part that it signs, and calls are identified only by
 //! position.
 
 use proptest::collection::vec;

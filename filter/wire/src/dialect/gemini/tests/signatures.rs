@@ -16,7 +16,7 @@ fn read(parts: Value) -> Choice {
     GEMINI.read_response(body.to_string().as_bytes()).unwrap().choices.remove(0)
 }
 
-/// The model's turn as it is sent back to Google with these parts.
+/// The model's turn with these parts, as the gateway sends it back to Google.
 fn sent_back(parts: Vec<Part>) -> Value {
     contents(vec![says(Role::User, "Hi"), message(Role::Assistant, parts)], GEMINI_2)[1]["parts"].take()
 }
@@ -143,7 +143,7 @@ fn called() -> Value {
     ]}}], "responseId": "r1"})
 }
 
-/// The turn that Google receives when a client of `client` sends back the turn that `model_turn` makes of its response.
+/// The turn that Google receives when a client of `client` sends back the turn that `model_turn` makes of the response.
 fn through(client: Both, answer: &Value, model_turn: impl Fn(&Value) -> Value) -> Value {
     let context = translate::ResponseContext {
         model: "m",

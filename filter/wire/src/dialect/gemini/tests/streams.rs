@@ -1,4 +1,4 @@
-//! Streams: reading those of providers, writing those of clients, peeking at those that pass through.
+//! Streams: read from providers, written for clients, and inspected while they pass.
 
 use serde_json::{Value, json};
 #[cfg(target_arch = "wasm32")]

@@ -1,4 +1,4 @@
-//! Errors.
+//! Error responses.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -13,13 +13,13 @@ use super::{conversation, request_with, say, text};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-/// The request that a server of this variation gets from a client of the same format.
+/// The request that a server of this variation gets from a client of its format.
 fn passed(variation: Variation, body: &str) -> (String, Vec<String>) {
     let adapted = adapt(body.as_bytes(), variation.quirks.iter(), variation.bounds).unwrap();
     (String::from_utf8(edited(body.as_bytes(), &adapted.edits)).unwrap(), adapted.dropped)
 }
 
-/// The request that it gets from a client of another format.
+/// The request that this server gets from a client of another format.
 fn translated(variation: Variation, request: &Request) -> String {
     let written = write(request, "p", &variation).unwrap();
     passed(variation, str::from_utf8(&written.body).unwrap()).0

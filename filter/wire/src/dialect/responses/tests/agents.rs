@@ -12,7 +12,7 @@ use crate::dialect::halves::{ANTHROPIC, BEDROCK, Both, COHERE, GEMINI, OPENAI_CH
 use crate::dialect::translate::{self, ResponseContext};
 use crate::embedding::Encoding;
 
-/// Every provider format, with a model for which it takes tools.
+/// Every provider format, with a model that supports tools there.
 const PROVIDERS: [(Both, &str); 5] = [
     (OPENAI_CHAT, "gpt-5"),
     (ANTHROPIC, "claude-sonnet-4-5"),
