@@ -13,7 +13,7 @@ use sluice_core::keys::Forbidden;
 use sluice_core::limits::Index;
 use sluice_core::provider::Provider;
 use sluice_core::routing::capabilities::Capabilities;
-use sluice_core::routing::patience::Patience;
+use sluice_core::routing::conditional_timeout::ConditionalTimeout;
 use sluice_core::routing::pattern::{Pattern, shape};
 use sluice_core::routing::policy::{Retry, RoutingPolicy};
 use sluice_core::routing::target_health::TargetHealth;
@@ -277,16 +277,16 @@ impl Check<'_> {
         let written = &self.file.timeouts;
         let total = self.wait(&written.total, &section.key("total"));
         let connect = self.wait(&written.connect, &section.key("connect"));
-        let mut patience = |field: &str, text: &Option<String>, otherwise: Patience| match text {
+        let mut timeout = |field: &str, text: &Option<String>, otherwise: ConditionalTimeout| match text {
             None => otherwise,
-            Some(text) => Patience::stated(self.wait(text, &section.key(field))),
+            Some(text) => ConditionalTimeout::configured(self.wait(text, &section.key(field))),
         };
         Timeouts {
             total,
-            answer: patience("answer", &written.answer, Timeouts::ANSWER),
-            first_token: patience("first_token", &written.first_token, Timeouts::FIRST_TOKEN),
-            whole: patience("whole", &written.whole, Timeouts::WHOLE),
-            idle: patience("idle", &written.idle, Timeouts::IDLE),
+            answer: timeout("answer", &written.answer, Timeouts::ANSWER),
+            first_token: timeout("first_token", &written.first_token, Timeouts::FIRST_TOKEN),
+            whole: timeout("whole", &written.whole, Timeouts::WHOLE),
+            idle: timeout("idle", &written.idle, Timeouts::IDLE),
             connect,
         }
     }

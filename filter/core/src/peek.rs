@@ -53,7 +53,7 @@ pub struct BodyPeek {
     pub encoding: Encoding,
     /// Length of the body in bytes.
     pub length: usize,
-    places: Places,
+    ranges: FieldRanges,
 }
 
 /// The requested amount of output.
@@ -101,7 +101,7 @@ pub struct Stored {
 
 /// Ranges of the body that may have to be edited.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Places {
+struct FieldRanges {
     /// The model's name; in JSON, including its quotes.
     model: Range<usize>,
     /// Whether the body is a form, in which texts have no quotes.
@@ -199,7 +199,7 @@ impl BodyPeek {
             user: top.user.filter(|raw| raw.get().len() <= LONGEST_USER).and_then(text_of).map(Cow::into_owned),
             encoding: top.encoding,
             length: body.len(),
-            places: Places {
+            ranges: FieldRanges {
                 model: at(model.get()),
                 is_form: false,
                 stream_options: shape.stream_options,
@@ -215,8 +215,8 @@ impl BodyPeek {
         let name = body.get(model.clone()).and_then(|name| std::str::from_utf8(name).ok());
         let name = name.ok_or_else(|| ApiError::invalid("model", "Invalid 'model': expected UTF-8."))?.to_owned();
         let opaque = Self::opaque(name, body.len());
-        let places = Places { model, is_form: true, ..Places::default() };
-        Ok(Self { stream, amount: Amount { n, ..opaque.amount }, places, ..opaque })
+        let ranges = FieldRanges { model, is_form: true, ..FieldRanges::default() };
+        Ok(Self { stream, amount: Amount { n, ..opaque.amount }, ranges, ..opaque })
     }
 
     /// The peek of a body that is not inspected.
@@ -231,7 +231,7 @@ impl BodyPeek {
             user: None,
             encoding: Encoding::default(),
             length,
-            places: Places::default(),
+            ranges: FieldRanges::default(),
         }
     }
 
@@ -242,32 +242,32 @@ impl BodyPeek {
 
     /// Whether the body is JSON that was read.
     pub fn is_json(&self) -> bool {
-        !self.places.is_form && !self.places.model.is_empty()
+        !self.ranges.is_form && !self.ranges.model.is_empty()
     }
 
     /// The range of the model's name in the body; empty if there is none.
     pub fn model_at(&self) -> &Range<usize> {
-        &self.places.model
+        &self.ranges.model
     }
 
     /// The end of the part of the body that may have to be edited.
     pub fn scope(&self) -> usize {
-        let options = self.places.options.as_ref().map_or(self.places.inside, |(at, _)| at.end);
-        self.places.model.end.max(options)
+        let options = self.ranges.options.as_ref().map_or(self.ranges.inside, |(at, _)| at.end);
+        self.ranges.model.end.max(options)
     }
 
     /// The edits with which the body requests `model`, and usage if it streams and `ask_usage` is set. `None` if nothing changes.
     pub fn splice(&self, model: &str, ask_usage: bool) -> Option<Splice> {
         let mut edits = Vec::with_capacity(2);
         if model != self.model {
-            let text = if self.places.is_form { model.to_owned() } else { json_string(model) };
-            edits.push((self.places.model.clone(), text));
+            let text = if self.ranges.is_form { model.to_owned() } else { json_string(model) };
+            edits.push((self.ranges.model.clone(), text));
         }
-        if self.stream && ask_usage && self.places.stream_options && !self.include_usage {
-            edits.push(match &self.places.options {
+        if self.stream && ask_usage && self.ranges.stream_options && !self.include_usage {
+            edits.push(match &self.ranges.options {
                 Some((at, with_usage)) => (at.clone(), with_usage.clone()),
                 None => {
-                    (self.places.inside..self.places.inside, "\"stream_options\":{\"include_usage\":true},".to_owned())
+                    (self.ranges.inside..self.ranges.inside, "\"stream_options\":{\"include_usage\":true},".to_owned())
                 }
             });
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sluice_core::keys::Glob;
 use sluice_core::matching;
-use sluice_core::routing::patience::Patience;
+use sluice_core::routing::conditional_timeout::ConditionalTimeout;
 use sluice_core::routing::policy::{Match, Retry, Route, RoutingPolicy, TimeWindow};
 use sluice_core::routing::spec::Sticky;
 use sluice_core::routing::spec::{Strategy, Trigger};
@@ -104,7 +104,7 @@ impl Check<'_> {
                     "at least one of the model's targets (remove the field to use all)",
                 );
             }
-            let mut places = Vec::new();
+            let mut indexes = Vec::new();
             for (index, name) in named.iter().enumerate() {
                 if !model.targets.iter().any(|target| names(name, target)) {
                     let known: Vec<String> = model.targets.iter().map(file::Target::price_name).collect();
@@ -112,15 +112,15 @@ impl Check<'_> {
                     self.mistake(&path.index(index), quoted(name), expected);
                 }
                 let is = |target: &Rc<Target>| name_of(name, &target.provider.name, &target.model);
-                places.extend((0..targets.len()).filter(|place| targets.get(*place).is_some_and(is)));
+                indexes.extend((0..targets.len()).filter(|place| targets.get(*place).is_some_and(is)));
             }
             let mut seen = Vec::new();
-            places.retain(|place| {
+            indexes.retain(|place| {
                 let new = !seen.contains(place);
                 seen.push(*place);
                 new
             });
-            places
+            indexes
         });
         Route { matches, strategy: route.strategy.unwrap_or(model.strategy), targets: named }
     }
@@ -186,16 +186,16 @@ impl Check<'_> {
 
     fn model_timeouts(&mut self, own: &file::ModelTimeouts, all: Timeouts, path: &Path) -> Timeouts {
         let total = own.total.as_ref().map_or(all.total, |text| self.wait(text, &path.key("total")));
-        let mut patience = |field: &str, text: &Option<String>, otherwise: Patience| match text {
+        let mut timeout = |field: &str, text: &Option<String>, otherwise: ConditionalTimeout| match text {
             None => otherwise,
-            Some(text) => Patience::stated(self.wait(text, &path.key(field))),
+            Some(text) => ConditionalTimeout::configured(self.wait(text, &path.key(field))),
         };
         Timeouts {
             total,
-            answer: patience("answer", &own.answer, all.answer),
-            first_token: patience("first_token", &own.first_token, all.first_token),
-            whole: patience("whole", &own.whole, all.whole),
-            idle: patience("idle", &own.idle, all.idle),
+            answer: timeout("answer", &own.answer, all.answer),
+            first_token: timeout("first_token", &own.first_token, all.first_token),
+            whole: timeout("whole", &own.whole, all.whole),
+            idle: timeout("idle", &own.idle, all.idle),
             ..all
         }
     }
@@ -290,15 +290,15 @@ mod tests {
     fn a_route_names_targets_or_all_of_a_provider() {
         let routes = r#","routes":[{"match":{"team":"t"},"targets":["p","q/y","p/z"]},{"match":{"team":"t"},"targets":["q"],"strategy":"pinned"}]"#;
         let model = compile(routes).unwrap();
-        let places: Vec<_> = model.policy.routes.iter().map(|route| route.targets.clone().unwrap()).collect();
-        assert_eq!(places, [vec![0, 2, 1], vec![1]]);
+        let indexes: Vec<_> = model.policy.routes.iter().map(|route| route.targets.clone().unwrap()).collect();
+        assert_eq!(indexes, [vec![0, 2, 1], vec![1]]);
         assert_eq!(model.policy.routes[1].strategy, Strategy::Pinned);
     }
 
     #[test]
     fn a_models_own_times_stand_before_the_gateways() {
         let model = compile(r#","timeouts":{"first_token":"2s"}"#).unwrap();
-        assert_eq!(model.policy.timeouts.first_token, Patience::stated(Duration::from_secs(2)));
+        assert_eq!(model.policy.timeouts.first_token, ConditionalTimeout::configured(Duration::from_secs(2)));
         assert_eq!(model.policy.timeouts.total, Duration::from_secs(600));
     }
 

@@ -10,14 +10,14 @@ use crate::peek::words::LONGEST;
 mod names;
 
 pub(crate) use names::folded;
-pub use names::{Kept, same};
 use names::{Meaning, Referring, meaning};
+pub use names::{StoredKind, same};
 
 /// Something that a body mentions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mention<'a> {
     /// A stored object of a provider, with its path: `/v1/files/file-1`.
-    Reference(Kept, &'a str),
+    Reference(StoredKind, &'a str),
     /// A top-level field that is not `null`.
     Field(&'a str),
     /// A tool with its type; `None` if it has no type.
@@ -40,7 +40,7 @@ struct Open<'a> {
     /// In an array, the index of the current item.
     index: usize,
     /// The kind of stored object that the object's own `id` refers to.
-    owner: Option<Kept>,
+    owner: Option<StoredKind>,
     /// Whether its keys are names of the client's own.
     names: bool,
     /// Whether it is an item of an array that may contain references.
@@ -191,8 +191,9 @@ impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
         }
         let open = self.open.pop()?;
         let Facts { id, skill, kind, told, reference, public, private } = open.facts;
-        let items = id.values().filter(|_| reference || (open.item && !told)).map(|id| (Kept::Response, id, "id"));
-        let skills = skill.values().filter(|_| private || !public).map(|id| (Kept::Skill, id, "skill_id"));
+        let items =
+            id.values().filter(|_| reference || (open.item && !told)).map(|id| (StoredKind::Response, id, "id"));
+        let skills = skill.values().filter(|_| private || !public).map(|id| (StoredKind::Skill, id, "skill_id"));
         let denied = items.chain(skills).find_map(|(kept, id, key)| self.refers(kept, id, Some(key)));
         if denied.is_some() || !open.tool {
             return denied;
@@ -220,7 +221,7 @@ impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
         }
         let open = self.open.last_mut()?;
         match (open.meaning, open.owner) {
-            (Meaning::Refers(Referring { kept: Kept::Skill, .. }), _) => open.facts.skill.add(literal.text),
+            (Meaning::Refers(Referring { kept: StoredKind::Skill, .. }), _) => open.facts.skill.add(literal.text),
             (Meaning::Refers(field), _) if field.text => return self.refers(field.kept, literal.text, None),
             (Meaning::Id, Some(kept)) => return self.refers(kept, literal.text, None),
             (Meaning::Id, None) => open.facts.id.add(literal.text),
@@ -232,7 +233,7 @@ impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
     }
 
     /// Checks a reference at the current position, or below `key` in an object that has just been closed.
-    fn refers(&mut self, kept: Kept, id: &[u8], key: Option<&str>) -> Option<(String, E)> {
+    fn refers(&mut self, kept: StoredKind, id: &[u8], key: Option<&str>) -> Option<(String, E)> {
         let path = format!("{}{}", kept.path(), decoded(id));
         let denied = (self.deny)(&Mention::Reference(kept, &path))?;
         Some((self.place(key), denied))

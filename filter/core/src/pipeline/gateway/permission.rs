@@ -7,7 +7,7 @@ use sluice_wire::error::{ApiError, ErrorKind};
 use crate::compiled::CompiledConfig;
 use crate::keys::caller::Caller;
 use crate::keys::{self, Forbidden};
-use crate::peek::mentions::{Kept, Mention, first_denied};
+use crate::peek::mentions::{Mention, StoredKind, first_denied};
 use crate::peek::{Stored, form};
 use crate::routing::target::Model;
 
@@ -24,7 +24,7 @@ pub(super) struct Policy<'a> {
 
 /// Why a mention is denied.
 enum Denied<'a> {
-    Reference(Kept),
+    Reference(StoredKind),
     Policy(&'static str, &'a str),
 }
 

@@ -102,9 +102,9 @@ impl SettleCommand {
 /// `reserved`: either Redis has the reservation, or Redis was down when it was made and all usage is charged.
 pub fn command(prefix: &str, settlements: &[SettleCommand]) -> Command {
     let mut keys = Keys::default();
-    keys.place(names::open_orders(prefix));
+    keys.position(names::open_orders(prefix));
     let words = settlements.iter().flat_map(SettleCommand::words).map(|(text, is_key)| match is_key {
-        true => keys.place(text.to_owned()),
+        true => keys.position(text.to_owned()),
         false => text.to_owned(),
     });
     let arguments = std::iter::once(settlements.len().to_string()).chain(words).collect();

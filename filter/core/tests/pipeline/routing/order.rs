@@ -24,18 +24,18 @@ fn weights_are_shares_of_the_first_place_and_of_the_second_too() {
         assert!(is_share(*count, share, 10_000), "{shares:?}");
     }
     assert_eq!(shares[3], 0);
-    let orders: Vec<String> = (0..10_000)
+    let decisions: Vec<String> = (0..10_000)
         .map(|throw| {
             case.dice.set(mixed(throw));
             case.reserve_request()
         })
         .collect();
     assert!(
-        orders.iter().all(|reserve_request| reserve_request.ends_with(" d")),
+        decisions.iter().all(|reserve_request| reserve_request.ends_with(" d")),
         "a weight of 0 is for when the others fail"
     );
-    let behind_a = orders.iter().filter(|reserve_request| reserve_request.starts_with('a')).count() as u64;
-    let b = orders.iter().filter(|reserve_request| reserve_request.starts_with("a b")).count() as u64;
+    let behind_a = decisions.iter().filter(|reserve_request| reserve_request.starts_with('a')).count() as u64;
+    let b = decisions.iter().filter(|reserve_request| reserve_request.starts_with("a b")).count() as u64;
     assert!(is_share(b, 2.0 / 3.0, behind_a), "{b} of {behind_a}");
 }
 

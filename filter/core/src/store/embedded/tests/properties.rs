@@ -36,8 +36,8 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let take = (0..METERS.len(), 0..30_u64, prop::bool::weighted(0.8));
-    let debits = prop::collection::vec(take, 0..5).prop_map(|debits| {
+    let debit = (0..METERS.len(), 0..30_u64, prop::bool::weighted(0.8));
+    let debits = prop::collection::vec(debit, 0..5).prop_map(|debits| {
         let distinct: BTreeMap<usize, (u64, bool)> =
             debits.into_iter().map(|(counter, amount, hard)| (counter, (amount, hard))).collect();
         distinct.into_iter().map(|(counter, (amount, hard))| (counter, amount, hard)).collect()
@@ -119,7 +119,7 @@ impl Model {
         })
     }
 
-    fn take(&mut self, counter: usize, amount: u64, snapshot: &CounterSnapshot, now: u64) {
+    fn debit(&mut self, counter: usize, amount: u64, snapshot: &CounterSnapshot, now: u64) {
         match METERS[counter].2 {
             LimitWindow::Minute => {
                 let change = Change { at: now, amount: i128::from(amount), reserved: now };
@@ -159,13 +159,13 @@ struct Both {
 impl Both {
     fn reserve(&mut self, alternatives: &[Vec<(usize, u64, bool)>]) {
         let debits = |debits: &Vec<(usize, u64, bool)>| -> Vec<Debit> {
-            let take = |&(index, amount, hard): &(usize, u64, bool)| Debit {
+            let debit = |&(index, amount, hard): &(usize, u64, bool)| Debit {
                 counter: counter_of(index),
                 amount,
                 limit: METERS[index].3,
                 hard,
             };
-            debits.iter().map(take).collect()
+            debits.iter().map(debit).collect()
         };
         let request = request("o", alternatives.iter().map(debits).collect());
         let expected = alternatives.iter().position(|debits| self.model.fits(debits, self.now));
@@ -178,9 +178,9 @@ impl Both {
             ReserveResult::Refused(all_exceeded) => {
                 assert_eq!(None, expected);
                 for (exceeded, debits) in all_exceeded.iter().zip(alternatives) {
-                    let stands = debits[exceeded.take];
+                    let stands = debits[exceeded.debit];
                     assert!(
-                        !self.model.fits(&[stands], self.now) && self.model.fits(&debits[..exceeded.take], self.now)
+                        !self.model.fits(&[stands], self.now) && self.model.fits(&debits[..exceeded.debit], self.now)
                     );
                     assert_eq!(exceeded.snapshot.used, self.model.used(stands.0, self.now));
                 }
@@ -197,7 +197,7 @@ impl Both {
             } else {
                 assert!(METERS[index].2 == LimitWindow::Minute || amount == 0);
             }
-            self.model.take(index, amount, snapshot, self.now);
+            self.model.debit(index, amount, snapshot, self.now);
             assert_eq!(snapshot.used, self.model.used(index, self.now));
             assert!(!hard || snapshot.used <= METERS[index].3);
             parts.push(part(&counter_of(index), *snapshot, amount, 0));
@@ -261,7 +261,7 @@ proptest! {
     #[test]
     fn a_record_reads_back_as_it_was_written(
         id in any::<u64>(), numbers in any::<[u64; 4]>(), counts in any::<[u32; 8]>(), width in any::<u32>(),
-        untold in any::<i64>(), telling in any::<i64>(),
+        unsent in any::<i64>(), sending in any::<i64>(),
     ) {
         let [level, at, since, limit] = numbers;
         let window = |kind| counter_state::CounterState::Window(Window { kind, number: at, used: level });
@@ -270,11 +270,11 @@ proptest! {
             window(LimitWindow::Month),
             window(LimitWindow::Total),
             counter_state::CounterState::Rate(rate::Rate { level, at, since, limit }),
-            counter_state::CounterState::Places(concurrency_slots::ConcurrencySlots { width, first: at, counts, others: width }),
+            counter_state::CounterState::Slots(concurrency_slots::ConcurrencySlots { width, first: at, counts, others: width }),
         ] {
             let pending = match state {
-                counter_state::CounterState::Places(_) => PendingSync { untold: 0, telling: telling & i64::from(u32::MAX) },
-                _ => PendingSync { untold, telling },
+                counter_state::CounterState::Slots(_) => PendingSync { unsent: 0, sending: sending & i64::from(u32::MAX) },
+                _ => PendingSync { unsent, sending },
             };
             let bytes = record::record(Id(id), &state, pending);
             prop_assert_eq!(record::pending(&bytes), pending);
@@ -293,7 +293,7 @@ proptest! {
         let debits: Vec<Debit> = (0..METERS.len()).map(|index| hard(&counter_of(index), 2, 50)).collect();
         granted(&memory, debits.clone(), at(NOON));
         let again = granted(&memory, debits.clone(), at(NOON));
-        let part = |(take, held): (&Debit, &CounterSnapshot)| part(&take.counter, *held, 2, 1);
+        let part = |(debit, held): (&Debit, &CounterSnapshot)| part(&debit.counter, *held, 2, 1);
         let settlement = settlement(debits.iter().zip(&again).map(part).collect(), at(NOON));
         settle(&memory, &settlement, CounterScope::Local).unwrap();
         for name in [shard::name(ShardId::of("red")), shard::name(ShardId::of("")), ShardId::of("red").name("sluice.accounts.3.")] {
