@@ -261,11 +261,11 @@ fn counters(text: &mut String, dry_run: &DryRun) -> std::fmt::Result {
         writeln!(text, "\nlimits and budgets at {}:", first.target.name)?;
     }
     for part in &first.parts {
-        let (meter, limit, amount) =
+        let (counter, limit, amount) =
             (&part.debit.counter.name, amount(part, part.debit.limit), amount(part, part.debit.amount));
         let soft = if part.debit.hard { "" } else { ", soft (only warns)" };
         let then = part.rule.then_model.as_deref().map(|then| format!(", fallback {then}")).unwrap_or_default();
-        writeln!(text, "  {meter}  limit {limit}{soft}{then}; this request reserves {amount}")?;
+        writeln!(text, "  {counter}  limit {limit}{soft}{then}; this request reserves {amount}")?;
     }
     let elsewhere = elsewhere(dry_run);
     if elsewhere > 0 {

@@ -44,7 +44,7 @@ mod availability;
 mod cache;
 mod capabilities;
 mod credentials;
-mod entrance;
+mod downstream;
 mod guards;
 mod keys;
 mod limits;
@@ -183,7 +183,7 @@ impl Check<'_> {
             if let Some(provider) = providers.get(&target.provider) {
                 targets.push(Rc::new(Target {
                     name: target.price_name(),
-                    cells: TargetHealth::of(provider.cluster(0), &target.model),
+                    health: TargetHealth::of(provider.cluster(0), &target.model),
                     keys: Keys::of(provider.cluster(0), &target.model, provider.clusters.len()),
                     provider: provider.clone(),
                     model: target.model.clone(),
@@ -209,7 +209,7 @@ impl Check<'_> {
         }
         let target = Target {
             name: name.clone(),
-            cells: TargetHealth::of(provider.cluster(0), ""),
+            health: TargetHealth::of(provider.cluster(0), ""),
             // One account's objects are unknown to another, so it always uses the first key.
             keys: Keys::of(provider.cluster(0), "", 1),
             provider: provider.clone(),

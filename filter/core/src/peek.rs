@@ -16,14 +16,14 @@ use sluice_wire::json;
 use sluice_wire::json::json_string;
 use sluice_wire::order::by_numbers;
 
+pub(crate) mod body_scan;
 pub mod form;
+pub(crate) mod known_names;
 pub(crate) mod literals;
-pub mod mentions;
-pub(crate) mod survey;
+pub mod request_features;
 mod top;
-pub(crate) mod words;
 
-use survey::{DEEPEST, Survey};
+use body_scan::{BodyScan, DEEPEST};
 use top::Top;
 
 /// The longest `user` that is read, in bytes.
@@ -126,18 +126,18 @@ pub struct Splice {
 impl BodyPeek {
     /// Reads a JSON body. Errors are 400s with the reason.
     pub fn read(body: &[u8], shape: PeekSpec) -> Result<Self, ApiError> {
-        Self::surveyed(body, shape, Survey::of(body, |_| ()).0)
+        Self::scanned(body, shape, BodyScan::of(body, |_| ()).0)
     }
 
-    /// [`Self::read`] for a body that was surveyed.
-    pub(crate) fn surveyed(body: &[u8], shape: PeekSpec, survey: Survey) -> Result<Self, ApiError> {
+    /// [`Self::read`] for a body that was scanned.
+    pub(crate) fn scanned(body: &[u8], shape: PeekSpec, body_scan: BodyScan) -> Result<Self, ApiError> {
         let text = json::utf8(body).map_err(|error| {
             not_json(format!("The request body is not valid UTF-8 (at byte {}).", error.valid_up_to()))
         })?;
         if text.trim_ascii().is_empty() {
             return Err(not_json("The request body is empty: send a JSON object.".to_owned()));
         }
-        if survey.too_deep {
+        if body_scan.too_deep {
             return Err(not_json(format!(
                 "The request body's JSON is nested deeper than {DEEPEST} levels. Send a flatter object."
             )));
@@ -184,9 +184,9 @@ impl BodyPeek {
             },
             wants: Wants {
                 tools: top.tools,
-                anywhere: survey.offers,
+                anywhere: body_scan.offers,
                 hosted: false,
-                foreign_reasoning: survey.foreign_reasoning,
+                foreign_reasoning: body_scan.foreign_reasoning,
                 structured_output: top.structured_output,
             },
             stored: Stored {
@@ -194,7 +194,7 @@ impl BodyPeek {
                 continues: top.continues,
                 previous: top.previous.map(|id| text_of(id).unwrap_or_default().into_owned()),
                 kept: top.kept(),
-                nothing: survey.refers_to_nothing,
+                nothing: body_scan.refers_to_nothing,
             },
             user: top.user.filter(|raw| raw.get().len() <= LONGEST_USER).and_then(text_of).map(Cow::into_owned),
             encoding: top.encoding,

@@ -66,7 +66,7 @@ impl Config {
                 return None;
             }
             Plugin::Provider | Plugin::Admin(_) => (None, None),
-            Plugin::Keeper(_) => {
+            Plugin::Background(_) => {
                 log::error!("configuration rejected: a native gateway synchronizes its counters by itself");
                 return None;
             }

@@ -1,7 +1,7 @@
 //! The Sluice filter as a wasm module.
 //!
 //! The same module has several roles, selected by its configuration: `gateway` among the listener's HTTP filters, `provider` among every
-//! provider cluster's upstream filters, `admin` on the administrator's listener, and, where counts are exchanged with Redis, `keeper` as a
+//! provider cluster's upstream filters, `admin` on the administrator's listener, and, where counts are exchanged with Redis, `background` as a
 //! service on Envoy's main thread. All must share the `vm_id` and the code, as `sluice render` writes them: the first two run in one VM,
 //! where they share the request state, and all use the same shared data. The crate `sluice-shell` contains the roles; this crate contains
 //! only the wasm parts: contexts, VMs, ticks.
@@ -72,7 +72,7 @@ impl Root {
                 self.gateway(gateway)
             }
             Plugin::Provider => Ok(Role::Provider),
-            Plugin::Keeper(redis) => Self::counter_sync(redis),
+            Plugin::Background(redis) => Self::counter_sync(redis),
             Plugin::Admin(service) => Ok(Role::Admin(service)),
         }
     }

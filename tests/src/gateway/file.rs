@@ -275,7 +275,7 @@ impl Builder {
     /// Whether its processes can be another test's before and after. The file says its own port and directory nowhere else.
     pub(super) fn is_shareable(&self) -> bool {
         let redis = match self.more.get("redis") {
-            // The keeper is not changed while Envoy runs.
+            // The background role is not changed while Envoy runs.
             Some(redis) => self.store.is_some() && redis.get("mode").is_none_or(|mode| mode != "relaxed"),
             None => true,
         };

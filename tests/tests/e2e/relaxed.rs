@@ -1,4 +1,4 @@
-//! Relaxed mode: Envoys that count by themselves, and the keeper of each that exchanges counts through a real Redis.
+//! Relaxed mode: Envoys that count by themselves, and the background role of each, which exchanges counts through a real Redis.
 
 use std::cell::RefCell;
 use std::ops::Deref;
@@ -14,12 +14,12 @@ use sluice_tests::{PATIENCE, until};
 
 use crate::{CHAT, ask, refusal};
 
-/// How often the keepers exchange counts here.
+/// How often the background roles exchange counts here.
 const SYNC: &str = "100ms";
 /// What one request costs, in micro-dollars.
 const PRICE: u64 = 1_000_000;
 
-/// The teams of the tests here, and for how many requests the budget of each is. What it counts is its own, and a keeper stays what it
+/// The teams of the tests here, and for how many requests the budget of each is. What it counts is its own, and a background role stays what it
 /// was when its Envoy started: so all have the same gateways in turn.
 const TEAMS: [(&str, u64); 3] = [("uses-up", 10), ("loads", 3_000), ("loses", 20)];
 
@@ -243,7 +243,7 @@ async fn an_outage_of_redis_loses_nothing_and_stops_nobody() {
     }
     // Long enough for batches to be told to nobody.
     let silent = |gateway: &Gateway| gateway.errors().contains("Redis does not answer").then_some(());
-    until("the keepers to notice", || silent(&scene.gateways[0]).and(silent(&scene.gateways[1]))).await;
+    until("the background roles to notice", || silent(&scene.gateways[0]).and(silent(&scene.gateways[1]))).await;
     assert!(scene.passes(0).await);
     scene.redis.restart().await;
     scene.paid_for(9).await;

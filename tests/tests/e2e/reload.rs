@@ -25,7 +25,7 @@ const PLACES: usize = 3;
 /// The longest that a request may take.
 const TOTAL: Duration = Duration::from_secs(8);
 
-/// What the key's meters have.
+/// What the key's counters have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Used {
     /// `None` where the store does not tell how many are under way.

@@ -91,7 +91,7 @@ async fn a_settlement_corrects_what_was_reserved_in_its_own_window_once() {
         [counter("d", LimitWindow::Day), counter("t", LimitWindow::Total), counter("other", LimitWindow::Total)];
     let takes = vec![take(&day, 100, 1000), take(&total, 100, 1000)];
     let window = granted(&store.reserve(&order("a", takes)).await.unwrap())[0].period;
-    // Another day, as an Envoy with another clock would say; and a meter that nothing was reserved of.
+    // Another day, as an Envoy with another clock would say; and a counter that nothing was reserved of.
     let parts = vec![part(&day, window + 1, 40), part(&total, 0, 140), part(&other, 0, 7)];
     let settlement = settlement("a", parts);
     assert_eq!(store.settle(&[settlement.clone(), settlement.clone()]).await, Ok(1));

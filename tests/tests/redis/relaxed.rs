@@ -8,7 +8,7 @@ use sluice_core::store::{Batch, Counter, Delta, LimitWindow};
 
 use crate::store::{PREFIX, Store, counter, drained, granted, order, start, take};
 
-/// What a minute's meter counts in.
+/// What a minute's counter counts in.
 const MILLIONTHS: u64 = 1_000_000;
 
 async fn exchange(store: &mut Store, number: u64, envoy: &str, deltas: &[(&Counter, u64, i64)]) -> Vec<u64> {

@@ -131,7 +131,7 @@ pub async fn start() -> (Redis, Webdis, Store) {
     (redis, webdis, store)
 }
 
-/// How much of a meter of so many a minute may have drained since then.
+/// How much of a counter of so many a minute may have drained since then.
 pub fn drained(since: Instant, per_minute: u64) -> u64 {
     let millis = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
     millis.saturating_mul(per_minute) / 60_000 + 1

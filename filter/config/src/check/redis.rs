@@ -16,7 +16,7 @@ const PREFIX_MAX: usize = 64;
 /// A minimal gateway file, to which the section is added.
 const NOTHING: &str = r#"{"providers":{},"models":{},"teams":{},"keys":[]}"#;
 
-/// Checks the section alone, for the keeper role.
+/// Checks the section alone, for the background role.
 pub(in super::super) fn compile(written: &file::Redis) -> Result<Redis, Vec<Mistake>> {
     // Parsed from bytes, like the filter's configuration: a second parser for strings would double the code size.
     let nothing: file::File = json::from_slice(NOTHING.as_bytes()).map_err(|_| Vec::new())?;

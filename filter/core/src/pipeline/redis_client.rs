@@ -245,7 +245,7 @@ impl RedisClient {
             // In relaxed mode the counter sync sends the counters; only the account entry is sent from here.
             settlement.parts.clear();
         }
-        settlement.parts = by_meter(settlement.parts);
+        settlement.parts = by_counter(settlement.parts);
         let written = SettleCommand::new(&self.settings.prefix, &settlement);
         let mut outbox = self.outbox.lock();
         if outbox.waiting.len() < self.outbox.most {
@@ -320,7 +320,7 @@ impl RedisClient {
 }
 
 /// Merges debits of the same counter: it may have been reserved twice, once here while Redis was silent.
-fn by_meter(parts: Vec<Settled>) -> Vec<Settled> {
+fn by_counter(parts: Vec<Settled>) -> Vec<Settled> {
     let mut merged: Vec<Settled> = Vec::with_capacity(parts.len());
     for part in parts {
         match merged.iter_mut().find(|other| other.counter == part.counter) {

@@ -117,7 +117,7 @@ impl Worker {
             None => RedisClient::new(settings),
         });
         let (memory_limiter, memory) = (self.memory_limiter.clone(), self.memory.clone());
-        let named: BTreeSet<&str> = order::gathered(config.targets().map(|target| target.cells.id()));
+        let named: BTreeSet<&str> = order::gathered(config.targets().map(|target| target.health.id()));
         memory.keep_targets(|id| named.contains(id));
         let generation = memory.begins();
         Self { config, memory_limiter, redis_client, memory, generation }
@@ -168,20 +168,20 @@ impl Worker {
         let known = self.known(target);
         known.retries.note_attempt(now);
         if counted {
-            known.in_flight.enter(shared, &target.cells, now);
+            known.in_flight.enter(shared, &target.health, now);
         }
     }
 
     /// A counted attempt is over.
     pub fn attempt_ended(&self, target: &Target, now: Time, shared: &dyn SharedData) {
-        self.known(target).in_flight.leave(shared, &target.cells, now);
+        self.known(target).in_flight.leave(shared, &target.health, now);
     }
 
     /// Whether one more attempt may go to a target. Always if another target failed and this one is healthy, or recovering, up to its
     /// share. A retry at the same target, or at one that keeps failing, makes an outage worse: the retry budget bounds those.
     pub fn allows_attempt(&self, target: &Target, same: bool, now: Time, shared: &dyn SharedData) -> bool {
         let well = || {
-            let standing = circuit::read(shared, &target.cells).standing(now, &self.config.circuit);
+            let standing = circuit::read(shared, &target.health).standing(now, &self.config.circuit);
             match standing {
                 CircuitState::Closed { .. } => true,
                 CircuitState::Recovering { share } => self.dice() % 100 < u64::from(share),
@@ -218,7 +218,7 @@ impl Worker {
 
     fn known(&self, target: &Target) -> Rc<Known> {
         // By health id, not by name: a client may have made up the name, but the number of ids is bounded by the configuration.
-        self.memory.known(target.cells.id())
+        self.memory.known(target.health.id())
     }
 
     /// Shares an attempt's result with all workers, unless it says nothing about the target.
@@ -231,7 +231,7 @@ impl Worker {
     ) {
         use crate::routing::spec::Trigger::{Conflict, ContextLength, RequestTimeout};
         let settings = &self.config.circuit;
-        let Some(failure) = failure else { return circuit::succeeded(shared, &target.cells, attempt, settings) };
+        let Some(failure) = failure else { return circuit::succeeded(shared, &target.health, attempt, settings) };
         let limit = match failure.error.kind {
             ErrorKind::RateLimit => failure.error.retry_after,
             ErrorKind::InsufficientQuota => Some(failure.error.retry_after.unwrap_or(NO_MONEY)),
@@ -245,9 +245,9 @@ impl Worker {
                 let soonest = target.keys.soonest(shared, attempt.ended).unwrap_or(limit);
                 let limit = limit.min(soonest);
                 let until = attempt.ended.after(limit.min(LONGEST_LIMIT));
-                circuit::limited(shared, &target.cells, attempt, until, settings);
+                circuit::limited(shared, &target.health, attempt, until, settings);
             }
-            (None, Some(_)) => circuit::failed(shared, &target.cells, attempt, settings, self.dice()),
+            (None, Some(_)) => circuit::failed(shared, &target.health, attempt, settings, self.dice()),
         }
     }
 

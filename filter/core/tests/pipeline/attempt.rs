@@ -556,8 +556,8 @@ fn of_targets_that_come_last_one_that_recovers_is_asked_before_one_that_fails() 
     let (settings, targets) = (&worker.config.circuit, &worker.config.models["chat"].targets);
     let before = |milliseconds: u64| Time(1_800_000_000_000_000_000 - milliseconds * 1_000_000);
     let attempt = |at| circuit::CircuitAttempt { began: at, ended: at };
-    (0..settings.failures).for_each(|_| circuit::failed(&*shared, &targets[0].cells, attempt(before(5)), settings, 0));
-    circuit::limited(&*shared, &targets[1].cells, attempt(before(40)), before(10), settings);
+    (0..settings.failures).for_each(|_| circuit::failed(&*shared, &targets[0].health, attempt(before(5)), settings, 0));
+    circuit::limited(&*shared, &targets[1].health, attempt(before(40)), before(10), settings);
     let body = r#"{"model":"chat","messages":[{"role":"user","content":"hi"}]}"#;
     for _ in 0..20 {
         let seen = Envoy::with(worker.clone(), shared.clone()).chat(body, &[json(200, ANTHROPIC)]);

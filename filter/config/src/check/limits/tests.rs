@@ -153,8 +153,8 @@ fn a_rule_stands_with_those_it_can_be_about() {
     let config = crate::compile(&file).unwrap();
     assert_eq!(config.rules.len(), 4);
     let caller = &config.keys.values().next().unwrap().caller;
-    let meters: Vec<Option<&str>> =
+    let counters: Vec<Option<&str>> =
         caller.rules.iter().map(|applied| applied.counter.as_ref().map(|counter| &*counter.name)).collect();
-    assert_eq!(meters, [Some("model=chat,team=research/requests/minute"), Some("key=alice/requests/minute")]);
+    assert_eq!(counters, [Some("model=chat,team=research/requests/minute"), Some("key=alice/requests/minute")]);
     assert_eq!(config.index.shared("chat").count(), 1);
 }

@@ -111,7 +111,7 @@ impl Attempt {
             Ok(response) => Transcript::of(&response),
             // A response that passes unchanged may contain content that only its client understands.
             Err(_) if self.same_bodies && self.dialect.peek_response.is_some_and(|peek| peek(body).is_ok()) => {
-                Transcript::default().puzzled()
+                Transcript::default().unparsed()
             }
             Err(error) => return Err(Failure::in_answer(error)),
         };

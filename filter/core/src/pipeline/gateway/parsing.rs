@@ -7,8 +7,8 @@ use sluice_wire::dialect::pass_through::is_stored;
 use sluice_wire::error::ApiError;
 
 use crate::compiled::CompiledConfig;
-use crate::peek::mentions::{Mention, first_denied};
-use crate::peek::survey::Survey;
+use crate::peek::body_scan::BodyScan;
+use crate::peek::request_features::{RequestFeature, first_denied};
 use crate::peek::{BodyPeek, form};
 use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
@@ -47,11 +47,11 @@ pub(super) fn read(
         });
     }
     let (mut measuring, mut wishing) = (Measuring::of(body), SurchargeScan::of(body));
-    let (survey, rest) = Survey::of(body, |passed| {
+    let (body_scan, rest) = BodyScan::of(body, |passed| {
         measuring.record(passed);
         wishing.record(passed);
     });
-    let peek = bounded(BodyPeek::surveyed(body, client.shape, survey)?)?;
+    let peek = bounded(BodyPeek::scanned(body, client.shape, body_scan)?)?;
     Ok(ScannedRequest { prompt: measuring.measured(rest), wishes: wishing.wished(), ..unmeasured(peek) })
 }
 
@@ -138,8 +138,8 @@ pub(super) fn set_up(
 fn needs_hosted(draft: &Draft, body: &[u8]) -> bool {
     let (client, targets) = (draft.request.scanned.client, &draft.route.model.targets);
     let has = |target: &Rc<Target>| target.has_hosted_tools(client);
-    let runs = |mention: &Mention<'_>| match mention {
-        Mention::Tool(Some(kind)) if (client.runs_tool)(kind) => Some(()),
+    let runs = |feature: &RequestFeature<'_>| match feature {
+        RequestFeature::Tool(Some(kind)) if (client.runs_tool)(kind) => Some(()),
         _ => None,
     };
     draft.request.scanned.peek.wants.anywhere

@@ -97,7 +97,7 @@ impl RequestState {
         }
         // The client left before the probe had a result. If there was a result, the probe is no longer recorded.
         if let Probe::Claimed(target, claimed_at) = std::mem::take(&mut self.route.probe) {
-            circuit::release_probe(shared, &target.cells, claimed_at);
+            circuit::release_probe(shared, &target.health, claimed_at);
         }
         let Some(target) = self.progress.current().cloned() else { return };
         let failed = self.progress.attempts.last().is_some_and(|attempt| attempt.failure.is_some());

@@ -35,7 +35,7 @@ impl RequestState {
         };
         let claimed = chosen.filter(|target| {
             let is_next = self.route.queue.next().is_some_and(|next| Rc::ptr_eq(next, target));
-            is_next && circuit::claim_probe(shared, &target.cells, now, lease, settings)
+            is_next && circuit::claim_probe(shared, &target.health, now, lease, settings)
         });
         self.route.probe = claimed.map_or(Probe::None, |target| Probe::Claimed(target, now));
         self.choose_key(now, shared);
@@ -219,7 +219,7 @@ impl RequestState {
         } else {
             Observation { first_token: None, tokens, generating: waited }
         };
-        speed::observe(shared, &attempt.target.cells, &observation, now);
+        speed::observe(shared, &attempt.target.health, &observation, now);
     }
 
     /// The response is good so far: the client sees it from here on.

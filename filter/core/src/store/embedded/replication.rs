@@ -82,8 +82,8 @@ pub fn apply(shared: &dyn SharedData, batch: &Batch, globals: &[Global], now: Ti
         {
             return Ok(());
         }
-        let cells: Vec<_> = shard.cells(&now).collect();
-        for (id, state, pending) in cells {
+        let counter_states: Vec<_> = shard.counter_states(&now).collect();
+        for (id, state, pending) in counter_states {
             if let Some(used) = learned.get(&id) {
                 let (state, pending) = with_all(state, pending, *used, &now);
                 shard.set(id, &state, pending);
@@ -96,7 +96,7 @@ pub fn apply(shared: &dyn SharedData, batch: &Batch, globals: &[Global], now: Ti
 
 /// The counter names of a shard's records.
 fn by_id(names: &Names, shard: &Shard<'_>, now: &CounterTime) -> BTreeMap<Id, Rc<str>> {
-    let windows: BTreeSet<u64> = order::gathered(shard.cells(now).map(|(_, state, _)| window_of(&state)));
+    let windows: BTreeSet<u64> = order::gathered(shard.counter_states(now).map(|(_, state, _)| window_of(&state)));
     let mut known = BTreeMap::new();
     for name in names.iter() {
         let ids = windows.iter().map(|window| Id::of_name(name, *window));
@@ -112,7 +112,7 @@ fn set_aside(shard: &mut Shard<'_>, known: &BTreeMap<Id, Rc<str>>, named: bool, 
     let worth = |(id, state, pending): &(Id, CounterState, PendingSync)| {
         id.0 > after && known.contains_key(id) && is_worth_telling(state, *pending, named, now)
     };
-    let mut chosen: Vec<_> = shard.cells(now).filter(worth).take(LARGEST_BATCH + 1).collect();
+    let mut chosen: Vec<_> = shard.counter_states(now).filter(worth).take(LARGEST_BATCH + 1).collect();
     let more = chosen.len() > LARGEST_BATCH;
     chosen.truncate(LARGEST_BATCH);
     let Some((last, ..)) = chosen.last() else {
@@ -152,7 +152,7 @@ fn batch(shard: &Shard<'_>, place: ShardId, known: &BTreeMap<Id, Rc<str>>, named
         };
         Some(Delta { counter: Counter { name, shard_key: Rc::default(), kind }, window, amount })
     };
-    let deltas = shard.cells(now).filter_map(delta).collect();
+    let deltas = shard.counter_states(now).filter_map(delta).collect();
     Batch { envoy: hex::encoded(&sender).into(), place, number: sending, deltas, more: up_to != END }
 }
 

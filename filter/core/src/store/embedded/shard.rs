@@ -272,7 +272,7 @@ impl<'s> Shard<'s> {
     }
 
     /// All counters, by record id.
-    pub(super) fn cells(&self, now: &CounterTime) -> impl Iterator<Item = (Id, CounterState, PendingSync)> {
+    pub(super) fn counter_states(&self, now: &CounterTime) -> impl Iterator<Item = (Id, CounterState, PendingSync)> {
         self.records()
             .iter()
             .filter_map(|record| Some((record::id(record), self.kept(record, now)?, record::pending(record))))

@@ -24,7 +24,7 @@ pub mod sync;
 pub mod wire;
 
 /// Preludes shared by the scripts.
-const METERS: &str = include_str!("lua/meters.lua");
+const COUNTERS: &str = include_str!("lua/counters.lua");
 const LEASES: &str = include_str!("lua/leases.lua");
 
 /// The largest integer that Lua counts exactly. Larger amounts are counted as this many.

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::wire::{Command, RedisReply, Script};
-use super::{Keys, LEASES, METERS, Numbers, exact, letter, names, senseless, text};
+use super::{COUNTERS, Keys, LEASES, Numbers, exact, letter, names, senseless, text};
 use crate::store::{CounterSnapshot, Debit, LimitExceeded, ReserveRequest, ReserveResult, Unavailable};
 
 pub(super) static SCRIPT: Script = Script {
-    source: &[METERS, LEASES, include_str!("lua/reserve.lua")],
-    sha1: "5dfc84d285f6f2f7474387b0d5a07085ff4d24ed",
+    source: &[COUNTERS, LEASES, include_str!("lua/reserve.lua")],
+    sha1: "96c4de13ab7458ab4d2baf7256f8e583c234221e",
 };
 
 /// Reserves the first alternative that fits. Sent again under the same id, a granted request returns the same reply and reserves nothing
@@ -16,7 +16,7 @@ pub(super) static SCRIPT: Script = Script {
 pub fn command(prefix: &str, request: &ReserveRequest) -> Command {
     let mut keys = Keys::default();
     keys.position(names::record(prefix, &request.id));
-    keys.position(names::open_orders(prefix));
+    keys.position(names::open_reservations(prefix));
     let lease = u64::try_from(request.lease.as_micros()).unwrap_or(u64::MAX);
     let mut arguments = vec![request.id.to_string(), exact(lease), request.alternatives.len().to_string()];
     for debits in &request.alternatives {

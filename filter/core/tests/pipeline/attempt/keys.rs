@@ -33,9 +33,9 @@ impl Line {
 
     /// Whether nothing is stored in the circuit of the target with the keys.
     fn is_clean(&self) -> bool {
-        let cells = &self.worker.config.models["keys"].targets[0].cells;
+        let health = &self.worker.config.models["keys"].targets[0].health;
         let settings = &self.worker.config.circuit;
-        let standing = circuit::read(&*self.shared, cells).standing(Time(1_800_000_001_000_000_000), settings);
+        let standing = circuit::read(&*self.shared, health).standing(Time(1_800_000_001_000_000_000), settings);
         matches!(standing, circuit::CircuitState::Closed { clean: true })
     }
 }

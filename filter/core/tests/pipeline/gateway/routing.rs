@@ -483,7 +483,7 @@ fn a_least_busy_target_is_left_when_its_answer_is_over_however_it_ended() {
     gateway.ask(&[], &[json(503, "{}"), Script::Nothing, Script::Nothing, Script::Nothing]);
     for target in &gateway.worker.config.models["chat"].targets {
         let now = sluice_wire::time::Time(1_800_000_001_000_000_000);
-        assert_eq!(in_flight(&*gateway.shared, &target.cells, now, Duration::from_secs(600)), 0, "{}", target.name);
+        assert_eq!(in_flight(&*gateway.shared, &target.health, now, Duration::from_secs(600)), 0, "{}", target.name);
     }
 }
 

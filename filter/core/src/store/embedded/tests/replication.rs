@@ -338,7 +338,7 @@ mod histories {
 
     use super::*;
 
-    const METERS: [(&str, LimitWindow, u64); 5] = [
+    const COUNTERS: [(&str, LimitWindow, u64); 5] = [
         ("rate", LimitWindow::Minute, 400),
         ("day", LimitWindow::Day, 5_000),
         ("month", LimitWindow::Month, 5_000),
@@ -347,7 +347,7 @@ mod histories {
     ];
 
     fn counter_of(index: usize) -> Counter {
-        counter(METERS[index].0, "red", METERS[index].1)
+        counter(COUNTERS[index].0, "red", COUNTERS[index].1)
     }
 
     #[derive(Debug, Clone)]
@@ -367,7 +367,7 @@ mod histories {
     }
 
     fn steps(passes: u32) -> impl Strategy<Value = Vec<Step>> {
-        let debits = prop::collection::btree_map(0..METERS.len(), 1..20_u64, 1..5);
+        let debits = prop::collection::btree_map(0..COUNTERS.len(), 1..20_u64, 1..5);
         let step = prop_oneof![
             6 => (0..3_usize, debits).prop_map(|(envoy, debits)| Step::Reserve(envoy, debits)),
             5 => (0..12_usize, 0..250_u64).prop_map(|(back, percent)| Step::Settle(back, percent)),
@@ -383,7 +383,7 @@ mod histories {
     type Sums = BTreeMap<(usize, u64), BTreeMap<usize, i64>>;
 
     fn add(sums: &mut Sums, envoy: usize, part: &Settled, amount: u64) {
-        let counter = (0..METERS.len()).find(|counter| counter_of(*counter) == part.counter).unwrap();
+        let counter = (0..COUNTERS.len()).find(|counter| counter_of(*counter) == part.counter).unwrap();
         let calendar = matches!(part.counter.kind, LimitWindow::Day | LimitWindow::Month);
         let sums = sums.entry((counter, if calendar { part.window } else { 0 })).or_default();
         *sums.entry(envoy).or_default() += i64::try_from(amount).unwrap();
@@ -455,13 +455,17 @@ mod histories {
         }
 
         fn reserve(&mut self, envoy: usize, debits: &BTreeMap<usize, u64>) {
-            let orders = debits
+            let alternative = debits
                 .iter()
-                .map(|(counter, amount)| hard(&counter_of(*counter), *amount, METERS[*counter].2))
+                .map(|(counter, amount)| hard(&counter_of(*counter), *amount, COUNTERS[*counter].2))
                 .collect();
-            let reserve_result =
-                reserve(&self.envoys[envoy].memory, &request("o", vec![orders]), CounterScope::Replicated, self.time())
-                    .unwrap();
+            let reserve_result = reserve(
+                &self.envoys[envoy].memory,
+                &request("o", vec![alternative]),
+                CounterScope::Replicated,
+                self.time(),
+            )
+            .unwrap();
             let ReserveResult::Granted { snapshots, .. } = reserve_result else { return };
             let mut parts = Vec::new();
             for ((counter, amount), snapshot) in debits.iter().zip(snapshots) {
@@ -497,7 +501,7 @@ mod histories {
         fn compare_windows(&self) {
             for ((counter, window), sums) in &self.sums() {
                 let (counter, window) = (*counter, *window);
-                let (name, kind, _) = METERS[counter];
+                let (name, kind, _) = COUNTERS[counter];
                 let sum: i64 = sums.values().sum();
                 if !matches!(kind, LimitWindow::Minute | LimitWindow::Concurrent) {
                     let counted = self.redis.windows.get(&(name.to_owned(), window)).copied().unwrap_or_default();
@@ -513,7 +517,7 @@ mod histories {
         fn compare_with_all(&self, counter: usize, sums: &BTreeMap<usize, i64>, sum: i64) {
             for (envoy, own) in sums.iter().filter(|(_, own)| **own != 0) {
                 let used = used(&self.envoys[*envoy].memory, &counter_of(counter), self.time());
-                assert_eq!(i64::try_from(used).unwrap(), sum, "{:?} at {envoy}, which has {own}", METERS[counter]);
+                assert_eq!(i64::try_from(used).unwrap(), sum, "{:?} at {envoy}, which has {own}", COUNTERS[counter]);
             }
         }
     }

@@ -1,11 +1,11 @@
-//! Mentions in a request body that a policy may deny: references to stored objects of a provider by their ids, top-level fields, and tools.
+//! Features of a request that a policy may deny: references to stored objects of a provider by their ids, top-level fields, and tools.
 //!
 //! One pass over the string literals of a validated JSON body finds them, with the open objects and arrays on a stack. So no key order,
 //! depth or spelling hides a reference. JSON schemas and call arguments are free text of the client and contain no references. Keys match
 //! in any case, as they do for servers written in Go.
 
+use crate::peek::known_names::LONGEST;
 use crate::peek::literals::{Literal, Literals, decoded};
-use crate::peek::words::LONGEST;
 
 mod names;
 
@@ -13,9 +13,9 @@ pub(crate) use names::folded;
 use names::{Meaning, Referring, meaning};
 pub use names::{StoredKind, same};
 
-/// Something that a body mentions.
+/// Something in a body that a policy may deny.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mention<'a> {
+pub enum RequestFeature<'a> {
     /// A stored object of a provider, with its path: `/v1/files/file-1`.
     Reference(StoredKind, &'a str),
     /// A top-level field that is not `null`.
@@ -88,7 +88,7 @@ impl<'a> Twice<'a> {
 }
 
 /// The first mention in `body` that `deny` rejects, as its path (`input[0].content[1].file_id`) and the result of `deny`.
-pub fn first_denied<E>(body: &[u8], deny: impl FnMut(&Mention<'_>) -> Option<E>) -> Option<(String, E)> {
+pub fn first_denied<E>(body: &[u8], deny: impl FnMut(&RequestFeature<'_>) -> Option<E>) -> Option<(String, E)> {
     let mut walk = Walk { open: Vec::with_capacity(USUAL_DEPTH), skipped: 0, deny };
     let mut end = 0;
     for literal in Literals::of(body) {
@@ -107,7 +107,7 @@ struct Walk<'a, F> {
     deny: F,
 }
 
-impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
+impl<'a, E, F: FnMut(&RequestFeature<'_>) -> Option<E>> Walk<'a, F> {
     /// Processes the bytes between two literals.
     fn gap(&mut self, gap: &[u8]) -> Option<(String, E)> {
         for byte in gap {
@@ -155,7 +155,7 @@ impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
         let open = self.open.last_mut().filter(|open| open.pending)?;
         open.pending = false;
         let key = decoded(open.key);
-        (self.deny)(&Mention::Field(&key)).map(|denied| (key.into_owned(), denied))
+        (self.deny)(&RequestFeature::Field(&key)).map(|denied| (key.into_owned(), denied))
     }
 
     fn opens(&mut self, is_list: bool) {
@@ -200,7 +200,7 @@ impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
         }
         let kinds = kind.values().map(|kind| Some(decoded(kind))).chain(kind.first.is_none().then_some(None));
         kinds.into_iter().find_map(|kind| {
-            let denied = (self.deny)(&Mention::Tool(kind.as_deref()))?;
+            let denied = (self.deny)(&RequestFeature::Tool(kind.as_deref()))?;
             Some((self.place(None), denied))
         })
     }
@@ -235,7 +235,7 @@ impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
     /// Checks a reference at the current position, or below `key` in an object that has just been closed.
     fn refers(&mut self, kept: StoredKind, id: &[u8], key: Option<&str>) -> Option<(String, E)> {
         let path = format!("{}{}", kept.path(), decoded(id));
-        let denied = (self.deny)(&Mention::Reference(kept, &path))?;
+        let denied = (self.deny)(&RequestFeature::Reference(kept, &path))?;
         Some((self.place(key), denied))
     }
 

@@ -155,7 +155,7 @@ pub(crate) fn folded(letter: char) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peek::words::Word;
+    use crate::peek::known_names::KnownName;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -165,11 +165,11 @@ mod tests {
             for written in
                 [name.to_owned(), name.to_ascii_uppercase(), name.replace('s', "\u{17f}").replace('k', "\u{212a}")]
             {
-                assert!(Word::of(written.as_bytes()).is_referring(), "{written}");
+                assert!(KnownName::of(written.as_bytes()).is_referring(), "{written}");
             }
         }
         for name in ["id", "Id", r"\u0049d"] {
-            assert_eq!(Word::of(name.as_bytes()), Word::Id, "{name}");
+            assert_eq!(KnownName::of(name.as_bytes()), KnownName::Id, "{name}");
         }
     }
 }
