@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use sluice_config::Mistake;
+use sluice_config::Diagnostic;
 use sluice_config::file;
 use sluice_config::plugin::Reload;
 use sluice_core::callout::{Call, Called};
@@ -69,7 +69,7 @@ pub struct Service {
 
 impl Service {
     /// Compiles a gateway file. `text` is the same file as JSON.
-    pub fn new(file: file::File, text: Map<String, Value>, reload: Option<Reload>) -> Result<Self, Vec<Mistake>> {
+    pub fn new(file: file::File, text: Map<String, Value>, reload: Option<Reload>) -> Result<Self, Vec<Diagnostic>> {
         let gateway = sluice_config::compile(&file)?;
         let shown = configuration::shown(&file, text);
         Ok(Self { shown, providers: file.providers.into_keys().collect(), keys: file.keys, gateway, reload })

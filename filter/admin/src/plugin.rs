@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use sluice_config::Mistake;
+use sluice_config::Diagnostic;
 use sluice_config::plugin::{Reload, Written};
 use sluice_core::compiled::CompiledConfig;
 use sluice_core::store::redis::settings::Redis;
@@ -39,7 +39,7 @@ struct Text {
 
 impl Plugin {
     /// Parses and checks a configuration.
-    pub fn from_json(json: &[u8]) -> Result<Self, Vec<Mistake>> {
+    pub fn from_json(json: &[u8]) -> Result<Self, Vec<Diagnostic>> {
         match json::from_slice(json) {
             Ok(Written::Gateway { gateway, reload }) => {
                 let since = reload.as_ref().and_then(|reload| calendar::rfc3339(&reload.applied_at));
@@ -57,8 +57,8 @@ impl Plugin {
     }
 }
 
-fn no_configuration(error: &serde_json::Error) -> Mistake {
-    Mistake { path: String::new(), found: error.to_string(), expected: "a plugin configuration".to_owned() }
+fn no_configuration(error: &serde_json::Error) -> Diagnostic {
+    Diagnostic { path: String::new(), found: error.to_string(), expected: "a plugin configuration".to_owned() }
 }
 
 #[cfg(test)]

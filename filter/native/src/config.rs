@@ -46,9 +46,9 @@ impl Config {
             log::error!("configuration rejected: Envoy was started without the filter's bootstrap extension");
             return None;
         }
-        let plugin = Plugin::from_json(json).map_err(|mistakes| {
-            for mistake in mistakes {
-                log::error!("configuration rejected: {mistake}");
+        let plugin = Plugin::from_json(json).map_err(|diagnostics| {
+            for diagnostic in diagnostics {
+                log::error!("configuration rejected: {diagnostic}");
             }
         });
         let (period, redis) = match plugin.ok()? {

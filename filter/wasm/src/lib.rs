@@ -1,10 +1,10 @@
 //! The Sluice filter as a wasm module.
 //!
 //! The same module has several roles, selected by its configuration: `gateway` among the listener's HTTP filters, `provider` among every
-//! provider cluster's upstream filters, `admin` on the administrator's listener, and, where counts are exchanged with Redis, `background` as a
-//! service on Envoy's main thread. All must share the `vm_id` and the code, as `sluice render` writes them: the first two run in one VM,
-//! where they share the request state, and all use the same shared data. The crate `sluice-shell` contains the roles; this crate contains
-//! only the wasm parts: contexts, VMs, ticks.
+//! provider cluster's upstream filters, `admin` on the administrator's listener, and, where counts are exchanged with Redis, `background`
+//! as a service on Envoy's main thread. All must share the `vm_id` and the code, as `sluice render` writes them: the first two run in one
+//! VM, where they share the request state, and all use the same shared data. The crate `sluice-shell` contains the roles; this crate
+//! contains only the wasm parts: contexts, VMs, ticks.
 #![deny(unsafe_code)]
 
 use std::cell::Cell;
@@ -181,9 +181,9 @@ impl RootContext for Root {
                     return false;
                 }
             },
-            Err(mistakes) => {
-                for mistake in mistakes {
-                    log::error!("configuration rejected: {mistake}");
+            Err(diagnostics) => {
+                for diagnostic in diagnostics {
+                    log::error!("configuration rejected: {diagnostic}");
                 }
                 return false;
             }

@@ -19,8 +19,8 @@ const SYNC: &str = "100ms";
 /// What one request costs, in micro-dollars.
 const PRICE: u64 = 1_000_000;
 
-/// The teams of the tests here, and for how many requests the budget of each is. What it counts is its own, and a background role stays what it
-/// was when its Envoy started: so all have the same gateways in turn.
+/// The teams of the tests here, and for how many requests the budget of each is. What it counts is its own, and a background role stays
+/// what it was when its Envoy started: so all have the same gateways in turn.
 const TEAMS: [(&str, u64); 3] = [("uses-up", 10), ("loads", 3_000), ("loses", 20)];
 
 /// Two gateways that share a Redis, and a provider.

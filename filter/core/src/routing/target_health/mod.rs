@@ -32,8 +32,8 @@ pub struct TargetHealth {
 
 impl TargetHealth {
     /// Locates the entries of a target by its provider's first cluster, whose name has no slash, and the provider's name for the model. A
-    /// provider whose definition changes gets new, empty entries. The buckets' names start with the kind of entry and its format version, as
-    /// in the store: kinds never collide, and a filter that is updated in a running Envoy starts with empty entries.
+    /// provider whose definition changes gets new, empty entries. The buckets' names start with the kind of entry and its format version,
+    /// as in the store: kinds never collide, and a filter that is updated in a running Envoy starts with empty entries.
     pub fn of(cluster: &str, model: &str) -> Self {
         let id = [cluster, "/", model].concat().into_boxed_str();
         let entry_key = |kind: &str| EntryKey::of(kind, &id);

@@ -38,7 +38,7 @@ impl TestGateway {
                 "keys":[{{"id":"k","team":"t","sha256":"{}"{key}}}]{file}}}"#,
             sha256(SECRET)
         );
-        let gateway = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let gateway = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
         Self { worker: Rc::new(Worker::new(Rc::new(gateway), [7; 16])), shared: Rc::default() }
     }
 

@@ -28,7 +28,7 @@ pub(super) fn worker(key: &str, more: &str) -> Rc<Worker> {
             "keys":[{{"id":"k","team":"t","sha256":"{}"{key}}}]{more}}}"#,
         sha256(crate::envoy::SECRET)
     );
-    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
     Rc::new(Worker::new(Rc::new(config), [7; 16]))
 }
 

@@ -32,7 +32,8 @@ fn with_keys(before: Option<&Worker>, teams: &str, keys: &str, more: &str) -> Rc
             "teams":{{{teams}}},"keys":[{}]{more}}}"#,
         keys.replace("HASH", &sha256(SECRET))
     );
-    let config = Rc::new(sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}")));
+    let config =
+        Rc::new(sluice_config::from_json(file.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}")));
     Rc::new(match before {
         Some(before) => before.succeeded_by(config),
         None => Worker::new(config, [7; 16]),

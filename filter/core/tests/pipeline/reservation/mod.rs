@@ -47,7 +47,7 @@ impl Fixture {
             "1".repeat(64),
             comma(more)
         );
-        let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
         let caller = config.keys[&KeyHash([0; 32])].caller.clone();
         Self { config, caller }
     }
