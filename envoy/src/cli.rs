@@ -413,11 +413,11 @@ fn print(text: &str) -> Result<(), Failure> {
 fn load(path: &Path) -> Result<Checked, Failure> {
     let text = fs::read_to_string(path)
         .map_err(|error| Failure::Unreadable(format!("cannot read {}: {error}", path.display())))?;
-    check::check_in(&text, &base(path)?).map_err(|mistakes| {
-        for located in &mistakes {
+    check::check_in(&text, &base(path)?).map_err(|diagnostics| {
+        for located in &diagnostics {
             eprintln!("{}:{located}", path.display());
         }
-        eprintln!("sluice: {} in {}", count(mistakes.len(), "mistake"), path.display());
+        eprintln!("sluice: {} in {}", count(diagnostics.len(), "mistake"), path.display());
         Failure::Said
     })
 }

@@ -261,11 +261,11 @@ fn counters(text: &mut String, dry_run: &DryRun) -> std::fmt::Result {
         writeln!(text, "\nlimits and budgets at {}:", first.target.name)?;
     }
     for part in &first.parts {
-        let (meter, limit, amount) =
-            (&part.take.counter.name, amount(part, part.take.limit), amount(part, part.take.amount));
-        let soft = if part.take.hard { "" } else { ", soft (only warns)" };
+        let (counter, limit, amount) =
+            (&part.debit.counter.name, amount(part, part.debit.limit), amount(part, part.debit.amount));
+        let soft = if part.debit.hard { "" } else { ", soft (only warns)" };
         let then = part.rule.then_model.as_deref().map(|then| format!(", fallback {then}")).unwrap_or_default();
-        writeln!(text, "  {meter}  limit {limit}{soft}{then}; this request reserves {amount}")?;
+        writeln!(text, "  {counter}  limit {limit}{soft}{then}; this request reserves {amount}")?;
     }
     let elsewhere = elsewhere(dry_run);
     if elsewhere > 0 {
@@ -319,10 +319,10 @@ fn target_json(foreseen: &Foreseen) -> Value {
 
 fn part_json(part: &Part) -> Value {
     json!({
-        "counter": *part.take.counter.name,
-        "allowed": amount(part, part.take.limit),
-        "reserves": amount(part, part.take.amount),
-        "refuses": part.take.hard,
+        "counter": *part.debit.counter.name,
+        "allowed": amount(part, part.debit.limit),
+        "reserves": amount(part, part.debit.amount),
+        "refuses": part.debit.hard,
         "then_model": part.rule.then_model.as_deref(),
     })
 }

@@ -103,13 +103,13 @@ impl Live {
                 self.applied.version()
             )),
             Ok(false) => {}
-            Err(mistakes) if again && self.applied.refused(mistakes) => {}
-            Err(mistakes) => {
-                let mistakes = reload::first(mistakes.clone());
-                let each: String = mistakes.iter().map(|mistake| format!("\n{mistake}")).collect();
+            Err(diagnostics) if again && self.applied.refused(diagnostics) => {}
+            Err(diagnostics) => {
+                let diagnostics = reload::first(diagnostics.clone());
+                let each: String = diagnostics.iter().map(|diagnostic| format!("\n{diagnostic}")).collect();
                 tell(&format!("{name} has changed, and cannot be used; the gateway keeps the previous version{each}"));
                 let told = Running::of(envoy, stop)
-                    .and_then(|envoy| self.applied.refuse(mistakes, &envoy).map_err(|error| error.to_string()));
+                    .and_then(|envoy| self.applied.refuse(diagnostics, &envoy).map_err(|error| error.to_string()));
                 if let Err(error) = told {
                     tell(&format!("the admin API cannot report this problem: {error}"));
                 }

@@ -12,7 +12,7 @@ use sluice_core::callout::REDIS_CLUSTER;
 use sluice_core::pipeline::TRACING_CLUSTER;
 
 use crate::credentials::aws;
-use crate::render::entrance::secrets_of;
+use crate::render::downstream::secrets_of;
 use crate::render::{ADMINISTRATORS, CLIENTS, quote};
 
 /// The contents of the files that Envoy reads, by their names in the secrets directory.

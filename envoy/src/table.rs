@@ -9,9 +9,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path;
 
-use sluice_config::Mistake;
+use sluice_config::Diagnostic;
+use sluice_config::diagnostic::{Path, quoted};
 use sluice_config::file::{Capabilities, File, Price, Provider};
-use sluice_config::mistake::{Path, quoted};
 use sluice_core::provider::kind::{Kind, Row};
 use sluice_core::provider::url::Url;
 use sluice_core::routing::pattern::{Pattern, shape};
@@ -37,19 +37,19 @@ const HOSTS: &[(&str, &str)] = &[(".services.ai.azure.com", "azure_ai")];
 /// and in providers' `prices`, and a description of the table.
 ///
 /// A target with a pattern receives all of its provider's models that match it.
-pub fn resolve(file: &mut File, base: &path::Path) -> (Vec<Mistake>, String) {
+pub fn resolve(file: &mut File, base: &path::Path) -> (Vec<Diagnostic>, String) {
     if let Cow::Owned(named) = file.with_names() {
         *file = named;
     }
     let mut table = Table::read(TABLE);
-    let mut mistakes = Vec::new();
+    let mut diagnostics = Vec::new();
     // The filter does not need a local path.
     let name = file.prices.file.take();
     let own = name.as_deref().map(|name| own::read(&base.join(name), &known_providers(&table, file)));
     let own = own.unwrap_or_else(|| Ok(Own::default())).unwrap_or_else(|faults| {
         let path = Path::root().key("prices").key("file").to_string();
-        let mistake = |(found, expected)| Mistake { path: path.clone(), found, expected };
-        mistakes.extend(faults.into_iter().map(mistake));
+        let diagnostic = |(found, expected)| Diagnostic { path: path.clone(), found, expected };
+        diagnostics.extend(faults.into_iter().map(diagnostic));
         Own::default()
     });
     table.overrule(&own);
@@ -63,7 +63,7 @@ pub fn resolve(file: &mut File, base: &path::Path) -> (Vec<Mistake>, String) {
         if let Some(found) = provider.prices.as_deref().filter(|found| !table.0.contains_key(found)) {
             let path = Path::root().key("providers").key(name).key("prices");
             let expected = one_of(found, table.0.keys().copied());
-            mistakes.push(Mistake { path: path.to_string(), found: quoted(found), expected });
+            diagnostics.push(Diagnostic { path: path.to_string(), found: quoted(found), expected });
         }
     }
     for (name, known) in meant(file, &table) {
@@ -73,7 +73,7 @@ pub fn resolve(file: &mut File, base: &path::Path) -> (Vec<Mistake>, String) {
         }
         file.prices.models.entry(name).or_insert_with(|| known.price.clone());
     }
-    (mistakes, about)
+    (diagnostics, about)
 }
 
 /// The table's entry of every model that a target requests or may request, by `provider/model`.
@@ -217,7 +217,7 @@ mod tests {
     }
 
     fn resolved(file: &mut File) -> Vec<String> {
-        resolve(file, path::Path::new("")).0.iter().map(Mistake::to_string).collect()
+        resolve(file, path::Path::new("")).0.iter().map(Diagnostic::to_string).collect()
     }
 
     fn priced(mut file: File) -> Vec<String> {
@@ -424,10 +424,10 @@ mod tests {
     #[test]
     fn a_name_that_the_table_does_not_have_is_a_mistake() {
         let mut file = file(r#""p": {"kind": "openai", "prices": "opnai"}"#, r#"{"provider": "p", "model": "gpt-5"}"#);
-        let mistakes = resolved(&mut file);
-        assert_eq!(mistakes.len(), 1);
-        assert!(mistakes[0].starts_with("providers.p.prices: found \"opnai\", expected one of: anthropic, azure,"));
-        assert!(mistakes[0].ends_with("(did you mean \"openai\"?)"), "{mistakes:?}");
+        let diagnostics = resolved(&mut file);
+        assert_eq!(diagnostics.len(), 1);
+        assert!(diagnostics[0].starts_with("providers.p.prices: found \"opnai\", expected one of: anthropic, azure,"));
+        assert!(diagnostics[0].ends_with("(did you mean \"openai\"?)"), "{diagnostics:?}");
     }
 
     const GPT: &str = r#""openai": {"kind": "openai"}, "mine": {"kind": "vllm", "prices": "mine"}"#;
@@ -441,16 +441,16 @@ mod tests {
         let mut file = file(GPT, TARGETS);
         file.prices.file = Some("own.tsv".into());
         file.prices.models.insert("openai/gpt-4.1".into(), Price { input: 7.0, ..Price::default() });
-        let (mistakes, about) = resolve(&mut file, directory.path());
-        (file, mistakes.iter().map(Mistake::to_string).collect(), about)
+        let (diagnostics, about) = resolve(&mut file, directory.path());
+        (file, diagnostics.iter().map(Diagnostic::to_string).collect(), about)
     }
 
     #[test]
     fn an_operators_table_stands_over_the_commands_and_below_the_gateway_file() {
         let table = "# Ours\nprovider\tmodel\tinput\toutput\nopenai\tgpt-5\t90\t91\nopenai\tgpt-4.1\t92\t93\n\
                      openai\tgpt-99\t94\t95\nmine\tm\t96\t97\nopenai\tunused\t1\t1\n";
-        let (file, mistakes, about) = with_table(table);
-        assert_eq!(mistakes, [""; 0]);
+        let (file, diagnostics, about) = with_table(table);
+        assert_eq!(diagnostics, [""; 0]);
         let price = |name: &str| (file.prices.models[name].input, file.prices.models[name].output);
         assert_eq!(
             [price("openai/gpt-5"), price("openai/gpt-99"), price("mine/m")],
@@ -470,11 +470,13 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_an_operators_table_stands_where_the_gateway_file_names_it() {
-        let (file, mistakes, _) = with_table("provider\tmodel\tinput\toutput\nopnai\tgpt-5\t1\t2\n");
+        let (file, diagnostics, _) = with_table("provider\tmodel\tinput\toutput\nopnai\tgpt-5\t1\t2\n");
         // Then the cost of `mine` is unknown.
-        assert_eq!(mistakes.len(), 2, "{mistakes:?}");
-        assert!(mistakes[0].starts_with("prices.file: found \"opnai\" (own.tsv, line 2, provider), expected one of: "));
-        assert!(mistakes[1].starts_with("providers.mine.prices: found \"mine\""));
+        assert_eq!(diagnostics.len(), 2, "{diagnostics:?}");
+        assert!(
+            diagnostics[0].starts_with("prices.file: found \"opnai\" (own.tsv, line 2, provider), expected one of: ")
+        );
+        assert!(diagnostics[1].starts_with("providers.mine.prices: found \"mine\""));
         assert_eq!(file.prices.models["openai/gpt-5"].input, 1.25, "the command's");
     }
 }

@@ -253,7 +253,7 @@ fn an_operators_table_of_prices_is_read_by_every_command_from_beside_the_gateway
 fn a_mistake_in_an_operators_table_is_one_of_the_gateway_file() {
     let (directory, file) = unpriced();
     let table = directory.path().join("own/prices.tsv");
-    let mistakes = || {
+    let diagnostics = || {
         let output = sluice(&["check", &file]);
         assert_eq!(output.status.code(), Some(1));
         let lines: Vec<String> = text(&output.stderr).lines().map(str::to_owned).collect();
@@ -263,17 +263,17 @@ fn a_mistake_in_an_operators_table_is_one_of_the_gateway_file() {
             .unwrap_or_else(|| panic!("{lines:?}"))
             .to_owned()
     };
-    assert!(mistakes().starts_with("no readable file "));
+    assert!(diagnostics().starts_with("no readable file "));
     for (row, says) in [
         ("openai\tgpt-99\t-1\t2", "\"-1\" (prices.tsv, line 2, input), expected US dollars per million tokens"),
         ("openai\tgpt-99\t1\tmuch", "\"much\" (prices.tsv, line 2, output), expected US dollars"),
         ("opnai\tgpt-99\t1\t2", "\"opnai\" (prices.tsv, line 2, provider), expected one of: "),
     ] {
         fs::write(&table, format!("provider\tmodel\tinput\toutput\n{row}\n")).unwrap();
-        assert!(mistakes().starts_with(says), "{row}");
+        assert!(diagnostics().starts_with(says), "{row}");
     }
     fs::write(&table, "{\n\"gpt-99\": ").unwrap();
-    assert!(mistakes().starts_with("EOF while parsing"));
+    assert!(diagnostics().starts_with("EOF while parsing"));
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::{fmt, path};
 
-use sluice_config::Mistake;
+use sluice_config::Diagnostic;
+use sluice_config::diagnostic::Path;
 use sluice_config::file::File;
-use sluice_config::mistake::Path;
 use sluice_core::compiled::CompiledConfig;
 
 pub mod schema;
@@ -33,12 +33,12 @@ pub struct Checked {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located {
     pub line: usize,
-    pub mistake: Mistake,
+    pub diagnostic: Diagnostic,
 }
 
 impl fmt::Display for Located {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.line, self.mistake)
+        write!(f, "{}: {}", self.line, self.diagnostic)
     }
 }
 
@@ -57,39 +57,43 @@ pub fn check_in(text: &str, base: &path::Path) -> Result<Checked, Vec<Located>> 
     let mut document = Document::read(text).map_err(|fault| vec![located(text, fault)])?;
     let variables = words::variables(&document.value);
     let shape = shape::check(&schema::schema(), &mut document.value);
-    let mut mistakes = std::mem::take(&mut document.mistakes);
-    let sound = shape.mistakes.is_empty();
-    mistakes.extend(shape.mistakes.iter().cloned());
+    let mut diagnostics = std::mem::take(&mut document.diagnostics);
+    let sound = shape.diagnostics.is_empty();
+    diagnostics.extend(shape.diagnostics.iter().cloned());
     let mut compiled = None;
     match serde_json::from_value::<File>(document.value.clone()) {
         Ok(mut file) => {
             let (mut others, table) = table::resolve(&mut file, base);
             // A model's price depends on its provider and on the table: a mistake there must not be reported as a missing price as well.
             let causes = [Path::root().key("providers"), Path::root().key("prices").key("file")];
-            let is_cause = |mistake: &Mistake| causes.iter().any(|cause| cause.holds(&mistake.path));
-            if mistakes.iter().chain(&others).any(is_cause) {
+            let is_cause = |diagnostic: &Diagnostic| causes.iter().any(|cause| cause.holds(&diagnostic.path));
+            if diagnostics.iter().chain(&others).any(is_cause) {
                 file.prices.unpriced.get_or_insert_default();
             }
             match sluice_config::compile(&file) {
                 Ok(gateway) => compiled = Some((file, gateway, table)),
                 Err(more) => others.extend(more),
             }
-            mistakes.extend(others.into_iter().filter(|other| shape.is_authors(&other.path)));
+            diagnostics.extend(others.into_iter().filter(|other| shape.is_authors(&other.path)));
         }
         // The types check more than the schema can express.
         Err(error) if sound => {
-            mistakes.push(Mistake { path: String::new(), found: error.to_string(), expected: "a gateway file".into() });
+            diagnostics.push(Diagnostic {
+                path: String::new(),
+                found: error.to_string(),
+                expected: "a gateway file".into(),
+            });
         }
         Err(_) => {}
     }
-    refer_to_no_variables(&mut mistakes, variables);
+    refer_to_no_variables(&mut diagnostics, variables);
     match compiled {
-        Some((file, gateway, table)) if mistakes.is_empty() => {
+        Some((file, gateway, table)) if diagnostics.is_empty() => {
             Ok(Checked { file, gateway, table, lines: document.lines })
         }
         _ => {
-            let locate = |mistake: Mistake| Located { line: document.line(&mistake.path), mistake };
-            let mut located: Vec<Located> = mistakes.into_iter().map(locate).collect();
+            let locate = |diagnostic: Diagnostic| Located { line: document.line(&diagnostic.path), diagnostic };
+            let mut located: Vec<Located> = diagnostics.into_iter().map(locate).collect();
             located.sort_by_key(|located| located.line);
             Err(located)
         }
@@ -98,29 +102,29 @@ pub fn check_in(text: &str, base: &path::Path) -> Result<Checked, Vec<Located>> 
 
 /// Explains why a text is not YAML, with a hint from its line.
 fn located(text: &str, fault: yaml::Fault) -> Located {
-    let yaml::Fault { line, mut mistake } = fault;
+    let yaml::Fault { line, mut diagnostic } = fault;
     let written = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
     if let Some(expected) = words::line(written) {
-        mistake.expected = expected.to_owned();
+        diagnostic.expected = expected.to_owned();
     }
-    Located { line, mistake }
+    Located { line, diagnostic }
 }
 
 /// Gateway files have no variables. A variable reference hides other mistakes at the same place.
-fn refer_to_no_variables(mistakes: &mut Vec<Mistake>, variables: Vec<(String, String)>) {
+fn refer_to_no_variables(diagnostics: &mut Vec<Diagnostic>, variables: Vec<(String, String)>) {
     for (path, expected) in variables {
-        let known = mistakes.iter_mut().find(|mistake| mistake.path == path);
+        let known = diagnostics.iter_mut().find(|diagnostic| diagnostic.path == path);
         match known {
             // The value of an unknown field matters only if it is a credential.
-            Some(mistake) if mistake.found == shape::UNKNOWN && !expected.starts_with("key:") => {}
-            Some(mistake) => mistake.expected = expected,
-            None => mistakes.push(Mistake { path, found: "a reference to a variable".to_owned(), expected }),
+            Some(diagnostic) if diagnostic.found == shape::UNKNOWN && !expected.starts_with("key:") => {}
+            Some(diagnostic) => diagnostic.expected = expected,
+            None => diagnostics.push(Diagnostic { path, found: "a reference to a variable".to_owned(), expected }),
         }
     }
 }
 
 #[cfg(test)]
-mod mistakes;
+mod diagnostics;
 
 #[cfg(test)]
 mod tests {
@@ -159,9 +163,9 @@ keys:
             "{unknown:?}"
         );
         for provider in ["kind: openia", "kind: openai, prices: opnai", "kind: openai, url: x", "kind: openai, x: 1"] {
-            let mistakes = lines(&budget.replace("gpt-5", "gpt-0").replace("kind: openai", provider));
-            assert_eq!(mistakes.len(), 1, "{mistakes:?}");
-            assert!(mistakes[0].starts_with("2: providers.openai."), "{mistakes:?}");
+            let diagnostics = lines(&budget.replace("gpt-5", "gpt-0").replace("kind: openai", provider));
+            assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
+            assert!(diagnostics[0].starts_with("2: providers.openai."), "{diagnostics:?}");
         }
     }
 

@@ -7,8 +7,8 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::paths::LocationSegment;
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
-use sluice_config::Mistake;
-use sluice_config::mistake::{Path, quoted};
+use sluice_config::Diagnostic;
+use sluice_config::diagnostic::{Path, quoted};
 use sluice_core::suggest::one_of;
 
 use super::schema::{at, placeholder};
@@ -30,7 +30,7 @@ pub enum Step {
 /// The mistakes, and the places with repaired values.
 #[derive(Debug, Default)]
 pub struct Found {
-    pub mistakes: Vec<Mistake>,
+    pub diagnostics: Vec<Diagnostic>,
     pub repaired: Vec<Path>,
 }
 
@@ -53,9 +53,9 @@ pub fn check(schema: &Value, value: &mut Value) -> Found {
         if faults.is_empty() {
             break;
         }
-        for Fault { steps, mistake, repair } in faults {
-            if found.is_authors(&mistake.path) {
-                found.mistakes.push(mistake);
+        for Fault { steps, diagnostic, repair } in faults {
+            if found.is_authors(&diagnostic.path) {
+                found.diagnostics.push(diagnostic);
             }
             let place = path(&steps);
             match repair {
@@ -88,7 +88,7 @@ pub fn check(schema: &Value, value: &mut Value) -> Found {
 
 struct Fault {
     steps: Vec<Step>,
-    mistake: Mistake,
+    diagnostic: Diagnostic,
     repair: Repair,
 }
 
@@ -105,8 +105,8 @@ fn read(schema: &Value, error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
     let part = at(schema, &steps);
     let instance: &Value = error.instance();
     let mut fault = |path: Path, found: String, expected: String, repair: Repair| {
-        let mistake = Mistake { path: path.to_string(), found, expected };
-        faults.push(Fault { steps: steps.clone(), mistake, repair });
+        let diagnostic = Diagnostic { path: path.to_string(), found, expected };
+        faults.push(Fault { steps: steps.clone(), diagnostic, repair });
     };
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {

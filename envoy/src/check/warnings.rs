@@ -4,8 +4,8 @@
 use std::fmt;
 use std::path::Path as Base;
 
+use sluice_config::diagnostic::{Path, quoted};
 use sluice_config::file::{Model, Provider, Secret, Tls};
-use sluice_config::mistake::{Path, quoted};
 use sluice_core::key_hash::KeyHash;
 use sluice_core::provider::layout::Surface;
 use sluice_core::provider::url::Url;

@@ -4,7 +4,7 @@
 //! `docs/migration.md` has the same words. A value in place of a secret is never repeated.
 
 use serde_json::Value;
-use sluice_config::mistake::{Path, quoted};
+use sluice_config::diagnostic::{Path, quoted};
 use sluice_core::provider::kind::Kind;
 
 use super::shape::Step;

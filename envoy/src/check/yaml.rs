@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use serde_json::{Map, Number, Value};
-use sluice_config::Mistake;
-use sluice_config::mistake::{Path, quoted};
+use sluice_config::Diagnostic;
+use sluice_config::diagnostic::{Path, quoted};
 
 /// Aliases may expand a file, up to this number of values.
 const VALUES_MAX: usize = 100_000;
@@ -18,7 +18,7 @@ const DEPTH_MAX: usize = 64;
 pub struct Document {
     pub value: Value,
     /// Duplicate keys in a mapping.
-    pub mistakes: Vec<Mistake>,
+    pub diagnostics: Vec<Diagnostic>,
     pub lines: Lines,
 }
 
@@ -30,7 +30,7 @@ pub struct Lines(BTreeMap<String, usize>);
 #[derive(Debug)]
 pub struct Fault {
     pub line: usize,
-    pub mistake: Mistake,
+    pub diagnostic: Diagnostic,
 }
 
 impl Document {
@@ -38,7 +38,7 @@ impl Document {
     pub fn read(text: &str) -> Result<Self, Fault> {
         let mut composer = Composer {
             parser: Parser::new_from_str(text),
-            document: Self { value: Value::Null, mistakes: Vec::new(), lines: Lines::default() },
+            document: Self { value: Value::Null, diagnostics: Vec::new(), lines: Lines::default() },
             anchors: HashMap::new(),
             values: 0,
             seen: 1,
@@ -70,7 +70,7 @@ impl Lines {
 }
 
 fn fault(line: usize, found: impl Into<String>, expected: &str) -> Fault {
-    Fault { line, mistake: Mistake { path: String::new(), found: found.into(), expected: expected.to_owned() } }
+    Fault { line, diagnostic: Diagnostic { path: String::new(), found: found.into(), expected: expected.to_owned() } }
 }
 
 impl From<ScanError> for Fault {
@@ -174,7 +174,7 @@ impl<'t> Composer<'t> {
             let again = fields.contains_key(&key);
             if again {
                 let first = self.document.lines.0.get(path.as_str()).copied().unwrap_or(line);
-                self.document.mistakes.push(Mistake {
+                self.document.diagnostics.push(Diagnostic {
                     path: path.to_string(),
                     found: format!("{} again in line {line}, first in line {first}", quoted(&key)),
                     expected: "each key once".to_owned(),
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn a_key_that_stands_twice_is_a_mistake() {
         let document = Document::read("a:\n  b: 1\n  c: 1\n  b: 2\n").unwrap();
-        assert_eq!(document.mistakes[0].found, "\"b\" again in line 4, first in line 2");
+        assert_eq!(document.diagnostics[0].found, "\"b\" again in line 4, first in line 2");
         assert_eq!(document.value, json!({"a": {"b": 1, "c": 1}}));
     }
 
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn what_is_no_yaml_is_named_with_its_line() {
         assert_eq!(Document::read("a: 1\nb: [1\nc: }\n").err().unwrap().line, 3);
-        assert_eq!(Document::read("").err().unwrap().mistake.found, "an empty file");
-        assert_eq!(Document::read("a: 1\n---\nb: 1\n").err().unwrap().mistake.found, "a second document");
+        assert_eq!(Document::read("").err().unwrap().diagnostic.found, "an empty file");
+        assert_eq!(Document::read("a: 1\n---\nb: 1\n").err().unwrap().diagnostic.found, "a second document");
     }
 }

@@ -236,7 +236,8 @@ mod tests {
         let all: Vec<Found> =
             SERVICES.iter().map(|service| found(service, &[])).filter(|found| found.service.chat.is_some()).collect();
         for services in all.iter().map(std::slice::from_ref).chain([all.as_slice()]) {
-            let checked = check(&text(services)).unwrap_or_else(|mistakes| panic!("{}{mistakes:?}", text(services)));
+            let checked =
+                check(&text(services)).unwrap_or_else(|diagnostics| panic!("{}{diagnostics:?}", text(services)));
             assert!(checked.gateway.find("chat", false).is_some());
         }
         let local = SERVICES.iter().find(|service| service.kind == "ollama").unwrap();

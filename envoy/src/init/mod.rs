@@ -116,7 +116,7 @@ pub fn init(arguments: &Init) -> Result<String, Failure> {
     (draft.id, draft.team, draft.sha256) = (arguments.id.clone(), arguments.team.clone(), secret.sha256());
     let text = draft.text();
     let directory = arguments.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mistakes = check::check_in(&text, directory).err().unwrap_or_default();
+    let diagnostics = check::check_in(&text, directory).err().unwrap_or_default();
     write(&arguments.file, text.as_bytes(), 0o644)?;
     let schema = directory.join(SCHEMA);
     if !schema.exists() {
@@ -125,11 +125,11 @@ pub fn init(arguments: &Init) -> Result<String, Failure> {
     if let Some(path) = &arguments.secret_file {
         write(path, format!("{}\n", secret.text()).as_bytes(), 0o600)?;
     }
-    for located in &mistakes {
+    for located in &diagnostics {
         eprintln!("{}:{located}", arguments.file.display());
     }
     let told = told(arguments, &draft, &secret);
-    if mistakes.is_empty() {
+    if diagnostics.is_empty() {
         Ok(told)
     } else {
         Err(Failure::new(format!("{told}\nCorrect the mistakes above before you start the gateway")))

@@ -105,21 +105,22 @@ impl Prepared {
 pub fn read(path: &Path, base: &Path) -> Result<Checked, Vec<String>> {
     let name = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| vec![format!("cannot read {name}: {error}")])?;
-    let located = |mistakes: Vec<Located>| mistakes.iter().map(|mistake| format!("{name}:{mistake}")).collect();
+    let located =
+        |diagnostics: Vec<Located>| diagnostics.iter().map(|diagnostic| format!("{name}:{diagnostic}")).collect();
     check::check_in(&text, base).map_err(located)
 }
 
 /// Enough mistakes for a reader. Each worker stores them in memory.
-const MOST_MISTAKES: usize = 100;
+const MOST_DIAGNOSTICS: usize = 100;
 
 /// Truncates a list of mistakes.
-pub fn first(mut mistakes: Vec<String>) -> Vec<String> {
-    let more = mistakes.len().saturating_sub(MOST_MISTAKES);
+pub fn first(mut diagnostics: Vec<String>) -> Vec<String> {
+    let more = diagnostics.len().saturating_sub(MOST_DIAGNOSTICS);
     if more > 0 {
-        mistakes.truncate(MOST_MISTAKES);
-        mistakes.push(format!("and {more} more: `sluice check` prints all"));
+        diagnostics.truncate(MOST_DIAGNOSTICS);
+        diagnostics.push(format!("and {more} more: `sluice check` prints all"));
     }
-    mistakes
+    diagnostics
 }
 
 /// The directory of one Envoy, and what was written to it.
@@ -276,10 +277,10 @@ impl Applied {
     }
 
     /// Reports a rejected gateway file through the administration API and the metrics.
-    pub fn refuse(&mut self, mistakes: Vec<String>, taken: &dyn Taken) -> Result<(), NotApplied> {
+    pub fn refuse(&mut self, diagnostics: Vec<String>, taken: &dyn Taken) -> Result<(), NotApplied> {
         let before = self.state.clone();
         if let Some(reload) = &mut self.state.reload {
-            reload.refused = Some(BadConfig { at: calendar::moment(now()), mistakes: first(mistakes) });
+            reload.refused = Some(BadConfig { at: calendar::moment(now()), mistakes: first(diagnostics) });
         }
         if let Err(problem) = self.write(self.filters(), taken) {
             self.state = before;
@@ -289,9 +290,9 @@ impl Applied {
     }
 
     /// Whether the last rejection had the same mistakes.
-    pub fn refused(&self, mistakes: &[String]) -> bool {
+    pub fn refused(&self, diagnostics: &[String]) -> bool {
         let refused = self.state.reload.as_ref().and_then(|reload| reload.refused.as_ref());
-        refused.is_some_and(|refused| refused.mistakes == first(mistakes.to_vec()))
+        refused.is_some_and(|refused| refused.mistakes == first(diagnostics.to_vec()))
     }
 
     /// Whether there are clusters that requests in flight may no longer need.

@@ -15,7 +15,7 @@ use sluice_wire::hex;
 use crate::secrets::sds_file;
 
 use super::text::{fill, quote};
-use super::{Options, availability, credentials, entrance, filter, proxied, quote_path, seconds};
+use super::{Options, availability, credentials, downstream, filter, proxied, quote_path, seconds};
 
 /// The connect timeout of clusters that no request waits for alone.
 pub const CONNECT: Duration = Duration::from_secs(5);
@@ -132,7 +132,7 @@ pub fn credential(name: &str, Presented { header, prefix }: Presented, options: 
     fill(
         include_str!("credential.yaml"),
         &[
-            ("secret", &entrance::source(name, &options.secrets.join(sds_file(name)))),
+            ("secret", &downstream::source(name, &options.secrets.join(sds_file(name)))),
             ("header", header),
             ("prefix", &prefix),
         ],

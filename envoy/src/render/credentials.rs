@@ -8,7 +8,7 @@ use sluice_core::provider::url::Url;
 use crate::secrets::{aws_file, sds_file};
 
 use super::clusters::{self, Cluster};
-use super::entrance;
+use super::downstream;
 use super::text::{fill, quote};
 use super::{Options, proxied, quote_path};
 
@@ -81,7 +81,7 @@ fn entra(name: &str, entra: &Entra, options: &Options) -> String {
             ("uri", &quote(&uri)),
             ("cluster", &quote(&token_cluster(name))),
             ("client", &quote(&entra.client_id)),
-            ("secret", &entrance::source(name, &options.secrets.join(sds_file(name)))),
+            ("secret", &downstream::source(name, &options.secrets.join(sds_file(name)))),
         ],
     )
 }

@@ -9,7 +9,7 @@ use sluice_core::compiled::spec::LoggedClient;
 use sluice_core::pipeline::gateway::endpoint::{ALIVE, READY};
 
 use super::text::{fill, quote};
-use super::{ADMINISTRATORS, CLIENTS, Options, entrance, local_replies, quote_path, seconds, tracing};
+use super::{ADMINISTRATORS, CLIENTS, Options, downstream, local_replies, quote_path, seconds, tracing};
 
 /// The maximum duration of an administration request: 30 seconds to arrive, plus waiting for Redis.
 const LONGEST_ADMINISTRATION: Duration = Duration::from_secs(300);
@@ -30,8 +30,8 @@ pub fn clients(file: &File, total: Duration, routes: &str, filter: &str, options
         &[
             ("address", &quote(&listen.ip().to_string())),
             ("port", &listen.port().to_string()),
-            ("tls", &entrance::tls(file.tls.as_ref(), CLIENTS, options)),
-            ("cors", &entrance::cors_filter(file.cors.as_ref())),
+            ("tls", &downstream::tls(file.tls.as_ref(), CLIENTS, options)),
+            ("cors", &downstream::cors_filter(file.cors.as_ref())),
             ("ready", &quote(&format!("{READY}/?(\\?.*)?"))),
             ("access_log", &access_log(options.access_log.as_deref(), &unlogged())),
             ("tracing", &file.tracing.as_ref().map(tracing::manager).unwrap_or_default()),
@@ -57,7 +57,10 @@ pub fn administrators(file: &File, filter: &str, options: &Options) -> String {
             ("port", &listen.port().to_string()),
             ("longest", &seconds(LONGEST_ADMINISTRATION)),
             ("refusals", &local_replies::for_administrators()),
-            ("tls", &entrance::tls(file.admin.as_ref().and_then(|admin| admin.tls.as_ref()), ADMINISTRATORS, options)),
+            (
+                "tls",
+                &downstream::tls(file.admin.as_ref().and_then(|admin| admin.tls.as_ref()), ADMINISTRATORS, options),
+            ),
             ("access_log", &access_log(options.access_log.as_deref(), "")),
             ("filter", filter),
         ],

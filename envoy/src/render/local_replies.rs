@@ -14,7 +14,7 @@ use sluice_core::reservation::NO_RETRY;
 use sluice_wire::dialect::{anthropic, openai_chat};
 use sluice_wire::error::{ApiError, ErrorKind};
 
-use super::entrance;
+use super::downstream;
 use super::text::{fill, quote};
 
 /// A local reply of Envoy: its condition, and the response instead.
@@ -41,7 +41,7 @@ pub fn for_clients() -> String {
             mapper(&filter(when), &error, &(openai_chat::CLIENT.manner.write_error)(&error)),
         ]
     });
-    [ours(), entrance::health()].into_iter().chain(each).collect()
+    [ours(), downstream::health()].into_iter().chain(each).collect()
 }
 
 /// For administrators.

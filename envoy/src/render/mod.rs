@@ -24,7 +24,7 @@ mod availability;
 mod clusters;
 mod credentials;
 pub mod discovery;
-pub mod entrance;
+pub mod downstream;
 mod filter;
 mod listener;
 mod local_replies;
@@ -187,8 +187,8 @@ fn service(file: &File, options: &Options) -> String {
     match filter::for_the_filter(file).redis {
         Some(redis @ Redis { mode: Mode::Relaxed, .. }) => {
             // Only read at startup, so it must not contain anything that can change at runtime.
-            let configuration = ascii_json(&json!({ "role": "keeper", "redis": redis }));
-            fill(include_str!("keeper.yaml"), &[("vm", &filter::vm(options)), ("configuration", &configuration)])
+            let configuration = ascii_json(&json!({ "role": "background", "redis": redis }));
+            fill(include_str!("background.yaml"), &[("vm", &filter::vm(options)), ("configuration", &configuration)])
         }
         _ => String::new(),
     }
@@ -424,21 +424,24 @@ capabilities: { local/a/b: { vision: false }, on/gpt-5: { max_input: 1000 } }
     }
 
     #[test]
-    fn in_relaxed_mode_there_is_a_keeper_without_secrets() {
+    fn in_relaxed_mode_there_is_a_background_role_without_secrets() {
         let with = |mode: &str| {
             let redis =
                 format!("redis: {{ url: \"http://db.example\", token: {{ env: REDIS_VARIABLE }}, mode: {mode} }}\n");
             super::bootstrap(&crate::check::check(&format!("{FILE}{redis}")).unwrap(), &options())
         };
         let relaxed = with("relaxed");
-        let (_, keeper) = relaxed.split_once("bootstrap_extensions:\n").unwrap();
+        let (_, background) = relaxed.split_once("bootstrap_extensions:\n").unwrap();
         for expected in
-            ["singleton: true", "vm_config: { vm_id: sluice,", r#""role": "keeper""#, r#""mode": "relaxed""#]
+            ["singleton: true", "vm_config: { vm_id: sluice,", r#""role": "background""#, r#""mode": "relaxed""#]
         {
-            assert!(keeper.contains(expected), "{expected}\n{keeper}");
+            assert!(background.contains(expected), "{expected}\n{background}");
         }
         assert!(!relaxed.contains("REDIS_VARIABLE") && !relaxed.contains("SOME_VARIABLE"));
-        assert!(!keeper.contains("models") && !keeper.contains("teams"), "what changes is not its business: {keeper}");
+        assert!(
+            !background.contains("models") && !background.contains("teams"),
+            "what changes is not its business: {background}"
+        );
         assert!(!with("strict").contains("bootstrap_extensions"));
     }
 

@@ -6,7 +6,7 @@ use sluice_config::file::File;
 use sluice_core::compiled::CompiledConfig;
 
 use super::text::{fill, quote};
-use super::{entrance, seconds};
+use super::{downstream, seconds};
 
 /// Allowance for Envoy's own work, in addition to the timeouts.
 const WORK: Duration = Duration::from_secs(5);
@@ -22,7 +22,7 @@ pub fn routes<'a>(
     fill(
         include_str!("routes.yaml"),
         &[
-            ("cors_policy", &entrance::cors_policy(file.cors.as_ref())),
+            ("cors_policy", &downstream::cors_policy(file.cors.as_ref())),
             ("longest", &seconds(longest)),
             ("idle", &seconds(longest + WORK)),
             ("total", &seconds(timeouts.total)),

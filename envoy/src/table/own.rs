@@ -18,7 +18,7 @@ use super::{Listed, litellm};
 /// LiteLLM's list has 3.5 MB.
 const LARGEST: u64 = 16 << 20;
 /// Maximum number of reported mistakes.
-const MOST_MISTAKES: usize = 20;
+const MOST_DIAGNOSTICS: usize = 20;
 /// Maximum length of the description that is shown.
 const LONGEST_WORDS: usize = 100;
 
@@ -102,7 +102,7 @@ fn table(text: &str, providers: &[&str]) -> Result<Own, Vec<(usize, Wrong)>> {
             Ok(row) => own.rows.push(row),
             Err(more) => wrong.push((number, more)),
         }
-        if wrong.len() == MOST_MISTAKES {
+        if wrong.len() == MOST_DIAGNOSTICS {
             break;
         }
     }
@@ -171,7 +171,7 @@ mod tests {
         let unknown = read_text(TABLE.replace("output", "outputs")).unwrap_err();
         assert!(unknown[0].starts_with("\"outputs\" (prices.tsv, line 2, outputs): one of: provider, "), "{unknown:?}");
         let many = format!("provider\tmodel\tinput\toutput\n{}", "x\n".repeat(1000));
-        assert_eq!(read_text(many).unwrap_err().len(), MOST_MISTAKES);
+        assert_eq!(read_text(many).unwrap_err().len(), MOST_DIAGNOSTICS);
         for nothing in ["", "\n\n", "# only words\n"] {
             assert!(read_text(nothing).unwrap_err()[0].contains("a head"), "{nothing:?}");
         }

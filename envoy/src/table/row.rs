@@ -15,8 +15,8 @@
 
 use std::str::FromStr;
 
+use sluice_config::diagnostic::quoted;
 use sluice_config::file::{Capabilities, PerCall, Price, ServiceTiers, TierPrice};
-use sluice_config::mistake::quoted;
 use sluice_core::suggest::one_of;
 use sluice_core::usage;
 

@@ -202,9 +202,9 @@ fn bounded(key: &Key) -> Result<(), AdminError> {
 
 /// Checks the key as the gateway does: its team, models and other names must exist in the gateway file.
 pub fn check(key: &Key, context: &AdminContext) -> Result<(), AdminError> {
-    let Err(mistakes) = sluice_config::compile_key(&context.service.gateway, key) else { return Ok(()) };
-    let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-    let param = mistakes.into_iter().next().map(|mistake| mistake.path);
+    let Err(diagnostics) = sluice_config::compile_key(&context.service.gateway, key) else { return Ok(()) };
+    let told: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
+    let param = diagnostics.into_iter().next().map(|diagnostic| diagnostic.path);
     let message = format!("The key is invalid: {}.", told.join("; "));
     Err(AdminError { param, ..AdminError::new(422, "invalid_key", message) })
 }

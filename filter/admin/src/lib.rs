@@ -15,13 +15,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use sluice_config::Mistake;
+use sluice_config::Diagnostic;
 use sluice_config::file;
 use sluice_config::plugin::Reload;
 use sluice_core::callout::{Call, Called};
 use sluice_core::compiled::CompiledConfig;
 use sluice_core::key_hash::KeyHash;
-use sluice_core::pipeline::{Effect, Event, Flow, Reply as HttpReply, Unreadable, View, property, undone};
+use sluice_core::pipeline::{Effect, Event, Flow, Reply as HttpReply, Unreadable, View, host_call_failure, property};
 use sluice_core::store::redis::wire::{Command, RedisReply, Wire};
 use sluice_core::store::{SharedData, Unavailable};
 use sluice_wire::headers::HeaderMap;
@@ -69,7 +69,7 @@ pub struct Service {
 
 impl Service {
     /// Compiles a gateway file. `text` is the same file as JSON.
-    pub fn new(file: file::File, text: Map<String, Value>, reload: Option<Reload>) -> Result<Self, Vec<Mistake>> {
+    pub fn new(file: file::File, text: Map<String, Value>, reload: Option<Reload>) -> Result<Self, Vec<Diagnostic>> {
         let gateway = sluice_config::compile(&file)?;
         let shown = configuration::shown(&file, text);
         Ok(Self { shown, providers: file.providers.into_keys().collect(), keys: file.keys, gateway, reload })
@@ -175,7 +175,7 @@ impl AdminRequest {
             (Event::RequestHeaders { end }, Phase::Start) => {
                 let headers = match view.headers() {
                     Ok(headers) => headers,
-                    Err(Unreadable) => return AdminOutcome::Step(Flow::Reply(self.undone(effects))),
+                    Err(Unreadable) => return AdminOutcome::Step(Flow::Reply(self.on_host_call_failure(effects))),
                 };
                 self.log_context.request_id =
                     headers.text("x-request-id").filter(|id| id.len() <= 128).map(str::to_owned);
@@ -200,7 +200,7 @@ impl AdminRequest {
                     return AdminOutcome::Step(Flow::Pause);
                 };
                 let Ok(body) = view.body(0..size) else {
-                    return AdminOutcome::Step(Flow::Reply(self.undone(effects)));
+                    return AdminOutcome::Step(Flow::Reply(self.on_host_call_failure(effects)));
                 };
                 let mut context = AdminContext {
                     service: &service,
@@ -293,8 +293,8 @@ impl AdminRequest {
     }
 
     /// Returns the error response after Envoy rejected an action.
-    pub fn undone(&mut self, effects: &mut Vec<Effect>) -> HttpReply {
-        let error = undone::error();
+    pub fn on_host_call_failure(&mut self, effects: &mut Vec<Effect>) -> HttpReply {
+        let error = host_call_failure::error();
         let refusal = AdminError::new(error.status, "gateway_failed", error.message);
         self.answered(refusal.reply(), Some(refusal.code), effects)
     }

@@ -111,8 +111,8 @@ fn of_key(id: &str, context: &mut AdminContext) -> Step {
 /// All rules that apply to this key's requests: the rules for callers, and the rules that do not depend on the caller.
 fn with_key(key: &Key, context: &mut AdminContext) -> Step {
     let gateway = &context.service.gateway;
-    let credentials = sluice_config::restore_key(gateway, key).map_err(|mistakes| {
-        let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    let credentials = sluice_config::restore_key(gateway, key).map_err(|diagnostics| {
+        let told: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
         AdminError::new(
             409,
             "key_not_usable",

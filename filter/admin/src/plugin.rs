@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use sluice_config::Mistake;
+use sluice_config::Diagnostic;
 use sluice_config::plugin::{Reload, Written};
 use sluice_core::compiled::CompiledConfig;
 use sluice_core::store::redis::settings::Redis;
@@ -27,8 +27,8 @@ pub enum Plugin {
     Provider,
     /// The admin role: serves the administration API.
     Admin(Rc<Service>),
-    /// The keeper role: synchronizes counters with Redis.
-    Keeper(Redis),
+    /// The background role: synchronizes counters with Redis.
+    Background(Redis),
 }
 
 /// The gateway file, as the admin role shows it.
@@ -39,7 +39,7 @@ struct Text {
 
 impl Plugin {
     /// Parses and checks a configuration.
-    pub fn from_json(json: &[u8]) -> Result<Self, Vec<Mistake>> {
+    pub fn from_json(json: &[u8]) -> Result<Self, Vec<Diagnostic>> {
         match json::from_slice(json) {
             Ok(Written::Gateway { gateway, reload }) => {
                 let since = reload.as_ref().and_then(|reload| calendar::rfc3339(&reload.applied_at));
@@ -51,14 +51,14 @@ impl Plugin {
                 let Text { gateway: text } = json::from_slice(json).map_err(|error| vec![no_configuration(&error)])?;
                 Service::new(*gateway, text, reload).map(|service| Self::Admin(Rc::new(service)))
             }
-            Ok(Written::Keeper { redis }) => sluice_config::compile_redis(&redis).map(Self::Keeper),
+            Ok(Written::Background { redis }) => sluice_config::compile_redis(&redis).map(Self::Background),
             Err(error) => Err(vec![no_configuration(&error)]),
         }
     }
 }
 
-fn no_configuration(error: &serde_json::Error) -> Mistake {
-    Mistake { path: String::new(), found: error.to_string(), expected: "a plugin configuration".to_owned() }
+fn no_configuration(error: &serde_json::Error) -> Diagnostic {
+    Diagnostic { path: String::new(), found: error.to_string(), expected: "a plugin configuration".to_owned() }
 }
 
 #[cfg(test)]
@@ -92,11 +92,11 @@ mod tests {
         for (written, is_good) in [
             (r#"{"role":"provider"}"#.to_owned(), true),
             (format!(r#"{{"role":"gateway","gateway":{file}}}"#), true),
-            (format!(r#"{{"role":"keeper","redis":{redis}}}"#), true),
+            (format!(r#"{{"role":"background","redis":{redis}}}"#), true),
             (format!(r#"{{"role":"provider","gateway":{file}}}"#), false),
             (format!(r#"{{"role":"gateway","gateway":{file},"redis":{redis}}}"#), false),
             (r#"{"role":"gateway"}"#.to_owned(), false),
-            (r#"{"role":"keeper"}"#.to_owned(), false),
+            (r#"{"role":"background"}"#.to_owned(), false),
             (r#"{"role":"nobody"}"#.to_owned(), false),
             (r#"{"role":"provider","x":1}"#.to_owned(), false),
             ("{}".to_owned(), false),

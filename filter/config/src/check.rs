@@ -13,7 +13,7 @@ use sluice_core::keys::Forbidden;
 use sluice_core::limits::Index;
 use sluice_core::provider::Provider;
 use sluice_core::routing::capabilities::Capabilities;
-use sluice_core::routing::patience::Patience;
+use sluice_core::routing::conditional_timeout::ConditionalTimeout;
 use sluice_core::routing::pattern::{Pattern, shape};
 use sluice_core::routing::policy::{Retry, RoutingPolicy};
 use sluice_core::routing::target_health::TargetHealth;
@@ -27,8 +27,8 @@ use sluice_core::usage::price::Price;
 use sluice_wire::dialect::pass_through::STORED;
 use sluice_wire::order;
 
+use super::diagnostic::{Diagnostic, Path, quoted};
 use super::file;
-use super::mistake::{Mistake, Path, quoted};
 
 /// Reserved names of Envoy clusters: `none`, and everything that begins with `sluice`.
 const RESERVED: [&str; 2] = ["none", "sluice"];
@@ -44,7 +44,7 @@ mod availability;
 mod cache;
 mod capabilities;
 mod credentials;
-mod entrance;
+mod downstream;
 mod guards;
 mod keys;
 mod limits;
@@ -60,9 +60,9 @@ mod tracing;
 pub(super) use keys::{Strictness, compile as compile_key};
 pub(super) use redis::compile as compile_redis;
 
-pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Mistake>> {
+pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnostic>> {
     let file = &file.with_names();
-    let mut check = Check { file, mistakes: Vec::new() };
+    let mut check = Check { file, diagnostics: Vec::new() };
     check.listen();
     let providers = check.providers();
     let timeouts = check.timeouts();
@@ -116,23 +116,23 @@ pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Mistake>>
     };
     // Last, since a key is checked against everything else, as keys that arrive at runtime are.
     config.keys = check.keys(&config);
-    if check.mistakes.is_empty() { Ok(config) } else { Err(check.mistakes) }
+    if check.diagnostics.is_empty() { Ok(config) } else { Err(check.diagnostics) }
 }
 
 struct Check<'a> {
     file: &'a file::File,
-    mistakes: Vec<Mistake>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 impl Check<'_> {
-    fn mistake(&mut self, path: &Path, found: impl Into<String>, expected: impl Into<String>) {
-        self.mistakes.push(Mistake { path: path.to_string(), found: found.into(), expected: expected.into() });
+    fn diagnostic(&mut self, path: &Path, found: impl Into<String>, expected: impl Into<String>) {
+        self.diagnostics.push(Diagnostic { path: path.to_string(), found: found.into(), expected: expected.into() });
     }
 
     fn listen(&mut self) {
         let listen = &self.file.listen;
         if !listen.parse::<SocketAddr>().is_ok_and(|address| address.port() != 0) {
-            self.mistake(
+            self.diagnostic(
                 &Path::root().key("listen"),
                 quoted(listen),
                 "an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080",
@@ -147,7 +147,7 @@ impl Check<'_> {
     ) -> BTreeMap<String, Rc<Model>> {
         let section = Path::root().key("models");
         if self.file.models.is_empty() {
-            self.mistake(&section, "none", "at least one model");
+            self.diagnostic(&section, "none", "at least one model");
         }
         let mut compiled = BTreeMap::new();
         for (name, model) in &self.file.models {
@@ -172,10 +172,10 @@ impl Check<'_> {
         path: &Path,
     ) -> Vec<Rc<Target>> {
         if model.targets.is_empty() {
-            self.mistake(path, "an empty list", "at least one target");
+            self.diagnostic(path, "an empty list", "at least one target");
         }
         if model.targets.len() > TARGETS_MAX {
-            self.mistake(path, format!("{} targets", model.targets.len()), format!("at most {TARGETS_MAX}"));
+            self.diagnostic(path, format!("{} targets", model.targets.len()), format!("at most {TARGETS_MAX}"));
         }
         let mut targets = Vec::with_capacity(model.targets.len());
         for (index, target) in model.targets.iter().enumerate() {
@@ -186,7 +186,7 @@ impl Check<'_> {
             if let Some(provider) = providers.get(&target.provider) {
                 targets.push(Rc::new(Target {
                     name: target.price_name(),
-                    cells: TargetHealth::of(provider.cluster(0), &target.model),
+                    health: TargetHealth::of(provider.cluster(0), &target.model),
                     keys: Keys::of(provider.cluster(0), &target.model, provider.clusters.len()),
                     provider: provider.clone(),
                     model: target.model.clone(),
@@ -209,11 +209,11 @@ impl Check<'_> {
         self.reference(name, self.file.providers.keys(), &path);
         let provider = providers.get(name)?;
         if provider.format_for(&STORED, "").is_none() {
-            self.mistake(&path, quoted(name), "a provider that speaks OpenAI's format");
+            self.diagnostic(&path, quoted(name), "a provider that speaks OpenAI's format");
         }
         let target = Target {
             name: name.clone(),
-            cells: TargetHealth::of(provider.cluster(0), ""),
+            health: TargetHealth::of(provider.cluster(0), ""),
             // One account's objects are unknown to another, so it always uses the first key.
             keys: Keys::of(provider.cluster(0), "", 1),
             provider: provider.clone(),
@@ -234,19 +234,19 @@ impl Check<'_> {
     /// A model's name is used unchanged in headers, paths and logs.
     fn model_name(&mut self, name: &str, path: &Path) {
         if name.is_empty() || name.len() > MODEL_MAX || !name.bytes().all(|b| b.is_ascii_graphic()) {
-            self.mistake(path, quoted(name), "1 to 256 visible ASCII characters, no spaces");
+            self.diagnostic(path, quoted(name), "1 to 256 visible ASCII characters, no spaces");
         }
     }
 
     fn reference<'n>(&mut self, name: &str, known: impl Iterator<Item = &'n String> + Clone, path: &Path) {
-        self.mistakes.extend(reference(name, known, path));
+        self.diagnostics.extend(reference(name, known, path));
     }
 
     /// The forbidden features of each team.
     fn teams(&mut self) -> BTreeMap<String, Forbidden> {
         let section = Path::root().key("teams");
         if self.file.teams.is_empty() && !self.file.keys.is_empty() {
-            self.mistake(&section, "none", "at least one team: every key belongs to a team");
+            self.diagnostic(&section, "none", "at least one team: every key belongs to a team");
         }
         let mut forbidden = BTreeMap::new();
         for (name, team) in &self.file.teams {
@@ -262,7 +262,7 @@ impl Check<'_> {
 
     fn forbid(&mut self, names: &[String], path: &Path) -> Forbidden {
         let (forbidden, mut wrong) = forbidden(names, path);
-        self.mistakes.append(&mut wrong);
+        self.diagnostics.append(&mut wrong);
         forbidden
     }
 
@@ -274,7 +274,7 @@ impl Check<'_> {
     }
 
     fn public_name(&mut self, name: &str, path: &Path) {
-        self.mistakes.extend(public_name(name, path));
+        self.diagnostics.extend(public_name(name, path));
     }
 
     fn timeouts(&mut self) -> Timeouts {
@@ -282,16 +282,16 @@ impl Check<'_> {
         let written = &self.file.timeouts;
         let total = self.wait(&written.total, &section.key("total"));
         let connect = self.wait(&written.connect, &section.key("connect"));
-        let mut patience = |field: &str, text: &Option<String>, otherwise: Patience| match text {
+        let mut timeout = |field: &str, text: &Option<String>, otherwise: ConditionalTimeout| match text {
             None => otherwise,
-            Some(text) => Patience::stated(self.wait(text, &section.key(field))),
+            Some(text) => ConditionalTimeout::configured(self.wait(text, &section.key(field))),
         };
         Timeouts {
             total,
-            answer: patience("answer", &written.answer, Timeouts::ANSWER),
-            first_token: patience("first_token", &written.first_token, Timeouts::FIRST_TOKEN),
-            whole: patience("whole", &written.whole, Timeouts::WHOLE),
-            idle: patience("idle", &written.idle, Timeouts::IDLE),
+            answer: timeout("answer", &written.answer, Timeouts::ANSWER),
+            first_token: timeout("first_token", &written.first_token, Timeouts::FIRST_TOKEN),
+            whole: timeout("whole", &written.whole, Timeouts::WHOLE),
+            idle: timeout("idle", &written.idle, Timeouts::IDLE),
             connect,
         }
     }
@@ -322,17 +322,17 @@ fn watched_headers(models: &BTreeMap<String, Rc<Model>>) -> Vec<String> {
 }
 
 /// Checks that a name is defined elsewhere. If nothing is defined there at all, that mistake is reported instead.
-fn reference<'n>(name: &str, known: impl Iterator<Item = &'n String> + Clone, path: &Path) -> Option<Mistake> {
+fn reference<'n>(name: &str, known: impl Iterator<Item = &'n String> + Clone, path: &Path) -> Option<Diagnostic> {
     let missing = known.clone().next().is_some() && !known.clone().any(|other| other == name);
-    missing.then(|| Mistake {
+    missing.then(|| Diagnostic {
         path: path.to_string(),
         found: quoted(name),
         expected: one_of(name, known.map(String::as_str)),
     })
 }
 
-fn public_name(name: &str, path: &Path) -> Option<Mistake> {
-    (!is_public_name(name)).then(|| Mistake {
+fn public_name(name: &str, path: &Path) -> Option<Diagnostic> {
+    (!is_public_name(name)).then(|| Diagnostic {
         path: path.to_string(),
         found: quoted(name),
         expected: "1 to 64 letters, digits, and any of . _ - @".to_owned(),
@@ -340,14 +340,14 @@ fn public_name(name: &str, path: &Path) -> Option<Mistake> {
 }
 
 /// Compiles the forbidden features, and lists the mistakes in them.
-fn forbidden(names: &[String], path: &Path) -> (Forbidden, Vec<Mistake>) {
+fn forbidden(names: &[String], path: &Path) -> (Forbidden, Vec<Diagnostic>) {
     let (forbidden, wrong) = Forbidden::read(names);
-    let mistake = |(index, expected)| Mistake {
+    let diagnostic = |(index, expected)| Diagnostic {
         path: path.index(index).to_string(),
         found: names.get(index).map(|name| quoted(name)).unwrap_or_default(),
         expected,
     };
-    (forbidden, wrong.into_iter().map(mistake).collect())
+    (forbidden, wrong.into_iter().map(diagnostic).collect())
 }
 
 /// Whether `name` is a valid name of a key or team, which is used unchanged in headers and logs.

@@ -12,7 +12,7 @@ mod availability;
 mod cache;
 mod capabilities;
 mod credentials;
-mod entrance;
+mod downstream;
 mod guards;
 mod keys;
 mod limits;
@@ -30,7 +30,7 @@ pub use availability::{Availability, Connections, HealthCheck, OutlierDetection}
 pub use cache::{Cache, ModelCache};
 pub use capabilities::Capabilities;
 pub use credentials::{Aws, Entra, Google, TokenFile, WebIdentity};
-pub use entrance::{Cors, Ready, ReadyRedis, Sds, Tls};
+pub use downstream::{Cors, Ready, ReadyRedis, Sds, Tls};
 pub use guards::{Guard, GuardMatch};
 pub use keys::{Admin, App, Key, Previous, Team};
 pub use limits::{Budget, BudgetRule, LimitRule, Limits};

@@ -11,43 +11,43 @@ use sluice_core::store::redis::settings::Redis;
 use sluice_wire::json;
 
 mod check;
+pub mod diagnostic;
 pub mod file;
-pub mod mistake;
 pub mod plugin;
 mod price;
 pub mod size;
 
 pub use check::is_public_name;
-pub use mistake::Mistake;
+pub use diagnostic::Diagnostic;
 pub use price::Unbelievable;
 
 /// Checks and compiles a gateway file. Reports all mistakes, in the order of the file's sections.
-pub fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Mistake>> {
+pub fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnostic>> {
     check::compile(file)
 }
 
 /// Parses and compiles a gateway file as JSON, the filter's format. A wrong shape is a single mistake here; `sluice check` reports each
 /// one.
-pub fn from_json(json: &[u8]) -> Result<CompiledConfig, Vec<Mistake>> {
+pub fn from_json(json: &[u8]) -> Result<CompiledConfig, Vec<Diagnostic>> {
     let file: file::File = json::from_slice(json).map_err(|error| {
-        vec![Mistake { path: String::new(), found: error.to_string(), expected: "a gateway file".to_owned() }]
+        vec![Diagnostic { path: String::new(), found: error.to_string(), expected: "a gateway file".to_owned() }]
     })?;
     compile(&file)
 }
 
 /// Checks one key against the rest of the configuration, and compiles it. Paths in mistakes are relative to the key (`models[0]`). A key
 /// that is being rotated has two secrets, so two entries with the same caller.
-pub fn compile_key(config: &CompiledConfig, key: &file::Key) -> Result<Vec<(KeyHash, Credential)>, Vec<Mistake>> {
+pub fn compile_key(config: &CompiledConfig, key: &file::Key) -> Result<Vec<(KeyHash, Credential)>, Vec<Diagnostic>> {
     check::compile_key(config, key, check::Strictness::New)
 }
 
 /// As [`compile_key`], for a key that was valid when it was stored. Models that no longer exist are neither mistakes nor allowed.
-pub fn restore_key(config: &CompiledConfig, key: &file::Key) -> Result<Vec<(KeyHash, Credential)>, Vec<Mistake>> {
+pub fn restore_key(config: &CompiledConfig, key: &file::Key) -> Result<Vec<(KeyHash, Credential)>, Vec<Diagnostic>> {
     check::compile_key(config, key, check::Strictness::Kept)
 }
 
 /// Checks and compiles the section `redis` of a gateway file.
-pub fn compile_redis(written: &file::Redis) -> Result<Redis, Vec<Mistake>> {
+pub fn compile_redis(written: &file::Redis) -> Result<Redis, Vec<Diagnostic>> {
     check::compile_redis(written)
 }
 
@@ -59,8 +59,8 @@ fn read_key(text: &str) -> Result<Box<dyn KeyRecord>, String> {
 
 impl KeyRecord for file::Key {
     fn compile(&self, config: &CompiledConfig) -> Result<Vec<(KeyHash, Credential)>, String> {
-        let first = |mistakes: Vec<Mistake>| {
-            mistakes.first().map_or_else(|| "the gateway cannot read it".to_owned(), ToString::to_string)
+        let first = |diagnostics: Vec<Diagnostic>| {
+            diagnostics.first().map_or_else(|| "the gateway cannot read it".to_owned(), ToString::to_string)
         };
         restore_key(config, self).map_err(first)
     }

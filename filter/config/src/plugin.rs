@@ -27,7 +27,7 @@ pub struct BadConfig {
     pub mistakes: Vec<String>,
 }
 
-/// The configuration as written: `{"role":"gateway","gateway":{…}}`, the same with `admin`, `{"role":"keeper","redis":{…}}`, or
+/// The configuration as written: `{"role":"gateway","gateway":{…}}`, the same with `admin`, `{"role":"background","redis":{…}}`, or
 /// `{"role":"provider"}`.
 #[derive(Debug)]
 pub enum Written {
@@ -48,7 +48,7 @@ pub enum Written {
         reload: Option<Reload>,
     },
     /// Synchronizes counters with Redis, in relaxed mode.
-    Keeper {
+    Background {
         /// The file's section `redis`. This role receives nothing else, since it is only configured when Envoy starts.
         redis: file::Redis,
     },
@@ -70,7 +70,7 @@ enum Role {
     Gateway,
     Provider,
     Admin,
-    Keeper,
+    Background,
 }
 
 impl<'de> Deserialize<'de> for Written {
@@ -80,7 +80,7 @@ impl<'de> Deserialize<'de> for Written {
             (Role::Gateway, Some(gateway), reload, None) => Ok(Self::Gateway { gateway, reload }),
             (Role::Provider, None, None, None) => Ok(Self::Provider {}),
             (Role::Admin, Some(gateway), reload, None) => Ok(Self::Admin { gateway, reload }),
-            (Role::Keeper, None, None, Some(redis)) => Ok(Self::Keeper { redis }),
+            (Role::Background, None, None, Some(redis)) => Ok(Self::Background { redis }),
             _ => Err(D::Error::custom("the fields do not match the role")),
         }
     }

@@ -16,14 +16,14 @@ use sluice_wire::json;
 use sluice_wire::json::json_string;
 use sluice_wire::order::by_numbers;
 
+pub(crate) mod body_scan;
 pub mod form;
+pub(crate) mod known_names;
 pub(crate) mod literals;
-pub mod mentions;
-pub(crate) mod survey;
+pub mod request_features;
 mod top;
-pub(crate) mod words;
 
-use survey::{DEEPEST, Survey};
+use body_scan::{BodyScan, DEEPEST};
 use top::Top;
 
 /// The longest `user` that is read, in bytes.
@@ -53,7 +53,7 @@ pub struct BodyPeek {
     pub encoding: Encoding,
     /// Length of the body in bytes.
     pub length: usize,
-    places: Places,
+    ranges: FieldRanges,
 }
 
 /// The requested amount of output.
@@ -101,7 +101,7 @@ pub struct Stored {
 
 /// Ranges of the body that may have to be edited.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Places {
+struct FieldRanges {
     /// The model's name; in JSON, including its quotes.
     model: Range<usize>,
     /// Whether the body is a form, in which texts have no quotes.
@@ -126,18 +126,18 @@ pub struct Splice {
 impl BodyPeek {
     /// Reads a JSON body. Errors are 400s with the reason.
     pub fn read(body: &[u8], shape: PeekSpec) -> Result<Self, ApiError> {
-        Self::surveyed(body, shape, Survey::of(body, |_| ()).0)
+        Self::scanned(body, shape, BodyScan::of(body, |_| ()).0)
     }
 
-    /// [`Self::read`] for a body that was surveyed.
-    pub(crate) fn surveyed(body: &[u8], shape: PeekSpec, survey: Survey) -> Result<Self, ApiError> {
+    /// [`Self::read`] for a body that was scanned.
+    pub(crate) fn scanned(body: &[u8], shape: PeekSpec, body_scan: BodyScan) -> Result<Self, ApiError> {
         let text = json::utf8(body).map_err(|error| {
             not_json(format!("The request body is not valid UTF-8 (at byte {}).", error.valid_up_to()))
         })?;
         if text.trim_ascii().is_empty() {
             return Err(not_json("The request body is empty: send a JSON object.".to_owned()));
         }
-        if survey.too_deep {
+        if body_scan.too_deep {
             return Err(not_json(format!(
                 "The request body's JSON is nested deeper than {DEEPEST} levels. Send a flatter object."
             )));
@@ -184,9 +184,9 @@ impl BodyPeek {
             },
             wants: Wants {
                 tools: top.tools,
-                anywhere: survey.offers,
+                anywhere: body_scan.offers,
                 hosted: false,
-                foreign_reasoning: survey.foreign_reasoning,
+                foreign_reasoning: body_scan.foreign_reasoning,
                 structured_output: top.structured_output,
             },
             stored: Stored {
@@ -194,12 +194,12 @@ impl BodyPeek {
                 continues: top.continues,
                 previous: top.previous.map(|id| text_of(id).unwrap_or_default().into_owned()),
                 kept: top.kept(),
-                nothing: survey.refers_to_nothing,
+                nothing: body_scan.refers_to_nothing,
             },
             user: top.user.filter(|raw| raw.get().len() <= LONGEST_USER).and_then(text_of).map(Cow::into_owned),
             encoding: top.encoding,
             length: body.len(),
-            places: Places {
+            ranges: FieldRanges {
                 model: at(model.get()),
                 is_form: false,
                 stream_options: shape.stream_options,
@@ -215,8 +215,8 @@ impl BodyPeek {
         let name = body.get(model.clone()).and_then(|name| std::str::from_utf8(name).ok());
         let name = name.ok_or_else(|| ApiError::invalid("model", "Invalid 'model': expected UTF-8."))?.to_owned();
         let opaque = Self::opaque(name, body.len());
-        let places = Places { model, is_form: true, ..Places::default() };
-        Ok(Self { stream, amount: Amount { n, ..opaque.amount }, places, ..opaque })
+        let ranges = FieldRanges { model, is_form: true, ..FieldRanges::default() };
+        Ok(Self { stream, amount: Amount { n, ..opaque.amount }, ranges, ..opaque })
     }
 
     /// The peek of a body that is not inspected.
@@ -231,7 +231,7 @@ impl BodyPeek {
             user: None,
             encoding: Encoding::default(),
             length,
-            places: Places::default(),
+            ranges: FieldRanges::default(),
         }
     }
 
@@ -242,32 +242,32 @@ impl BodyPeek {
 
     /// Whether the body is JSON that was read.
     pub fn is_json(&self) -> bool {
-        !self.places.is_form && !self.places.model.is_empty()
+        !self.ranges.is_form && !self.ranges.model.is_empty()
     }
 
     /// The range of the model's name in the body; empty if there is none.
     pub fn model_at(&self) -> &Range<usize> {
-        &self.places.model
+        &self.ranges.model
     }
 
     /// The end of the part of the body that may have to be edited.
     pub fn scope(&self) -> usize {
-        let options = self.places.options.as_ref().map_or(self.places.inside, |(at, _)| at.end);
-        self.places.model.end.max(options)
+        let options = self.ranges.options.as_ref().map_or(self.ranges.inside, |(at, _)| at.end);
+        self.ranges.model.end.max(options)
     }
 
     /// The edits with which the body requests `model`, and usage if it streams and `ask_usage` is set. `None` if nothing changes.
     pub fn splice(&self, model: &str, ask_usage: bool) -> Option<Splice> {
         let mut edits = Vec::with_capacity(2);
         if model != self.model {
-            let text = if self.places.is_form { model.to_owned() } else { json_string(model) };
-            edits.push((self.places.model.clone(), text));
+            let text = if self.ranges.is_form { model.to_owned() } else { json_string(model) };
+            edits.push((self.ranges.model.clone(), text));
         }
-        if self.stream && ask_usage && self.places.stream_options && !self.include_usage {
-            edits.push(match &self.places.options {
+        if self.stream && ask_usage && self.ranges.stream_options && !self.include_usage {
+            edits.push(match &self.ranges.options {
                 Some((at, with_usage)) => (at.clone(), with_usage.clone()),
                 None => {
-                    (self.places.inside..self.places.inside, "\"stream_options\":{\"include_usage\":true},".to_owned())
+                    (self.ranges.inside..self.ranges.inside, "\"stream_options\":{\"include_usage\":true},".to_owned())
                 }
             });
         }

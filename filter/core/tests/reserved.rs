@@ -406,7 +406,7 @@ fn reserved(config: &Rc<CompiledConfig>, ask: &Ask) -> Option<u64> {
     let question = Question { key: "k", path: ask.endpoint().path, headers: &headers, body: body.as_bytes(), now };
     let foresight = dry_run(config, &question).ok()?;
     let parts = foresight.plan.candidates.first()?.parts.iter();
-    parts.filter(|part| part.rule.unit == Unit::MicroUsd).map(|part| part.take.amount).next()
+    parts.filter(|part| part.rule.unit == Unit::MicroUsd).map(|part| part.debit.amount).next()
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use sluice_admin::plugin::Plugin;
 use sluice_config::plugin::Reload;
 use sluice_core::pipeline::metric;
-use sluice_shell::{Failed, silence};
+use sluice_shell::{Failed, idle_timeout};
 use sluice_wire::calendar;
 
 use crate::abi;
@@ -46,27 +46,27 @@ impl Config {
             log::error!("configuration rejected: Envoy was started without the filter's bootstrap extension");
             return None;
         }
-        let plugin = Plugin::from_json(json).map_err(|mistakes| {
-            for mistake in mistakes {
-                log::error!("configuration rejected: {mistake}");
+        let plugin = Plugin::from_json(json).map_err(|diagnostics| {
+            for diagnostic in diagnostics {
+                log::error!("configuration rejected: {diagnostic}");
             }
         });
         let (period, redis) = match plugin.ok()? {
             Plugin::Gateway { gateway, reload } => {
                 let told = calls::define_counters(envoy)
-                    .and_then(|()| reload.iter().try_for_each(|reload| tell(envoy, reload)));
+                    .and_then(|()| reload.iter().try_for_each(|reload| set_reload_metrics(envoy, reload)));
                 if told.is_err() {
                     log::error!("Envoy rejected the filter's metrics");
                     return None;
                 }
-                (Some(silence::period(&gateway)), gateway.redis.clone())
+                (Some(idle_timeout::period(&gateway)), gateway.redis.clone())
             }
             Plugin::Admin(_) if calls::define_counters(envoy).is_err() => {
                 log::error!("Envoy rejected the filter's metrics");
                 return None;
             }
             Plugin::Provider | Plugin::Admin(_) => (None, None),
-            Plugin::Keeper(_) => {
+            Plugin::Background(_) => {
                 log::error!("configuration rejected: a native gateway synchronizes its counters by itself");
                 return None;
             }
@@ -96,7 +96,7 @@ impl Config {
 }
 
 /// Sets the metrics about the active gateway file.
-fn tell(envoy: *mut abi::Config, reload: &Reload) -> Result<(), Failed> {
+fn set_reload_metrics(envoy: *mut abi::Config, reload: &Reload) -> Result<(), Failed> {
     let applied_at = calendar::rfc3339(&reload.applied_at).unwrap_or_default();
     calls::define_gauges(envoy)?;
     calls::set_gauge(envoy, metric::RELOAD_SUCCESSFUL, u64::from(reload.refused.is_none()))?;

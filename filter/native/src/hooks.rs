@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use sluice_shell::stream::Side;
-use sluice_shell::{FilterStatus, Role, silence};
+use sluice_shell::{FilterStatus, Role, idle_timeout};
 
 use crate::abi::{self, BodyStatus, EnvoyBuffer, EnvoyHeader, HeadersStatus, LocalReplyStatus, TrailersStatus, hook};
 use crate::config::Config;
@@ -57,7 +57,7 @@ fn run(filter: *const c_void, about: About, callback: impl FnOnce(&mut dyn Role)
     if filter.role.try_borrow_mut().is_ok() {
         filter.catch_up(about == About::Call);
         if filter.over.take() {
-            guarded(|| filter.tell());
+            guarded(|| filter.log_now());
         }
     }
     status
@@ -65,7 +65,7 @@ fn run(filter: *const c_void, about: About, callback: impl FnOnce(&mut dyn Role)
 
 impl Filter {
     /// Runs the role's log callback, now or after the current callback.
-    fn tell(&self) {
+    fn log_now(&self) {
         match self.role.try_borrow_mut() {
             Ok(mut role) => role.log(),
             Err(_) => self.over.set(true),
@@ -205,7 +205,7 @@ hooks! {
         // Runs even after a panic, so that the request is settled and logged.
         guarded(|| {
             if let Some(filter) = filters::by_token(filter).filter(|filter| filter.begun.get()) {
-                filter.tell();
+                filter.log_now();
             }
         });
     }
@@ -238,7 +238,7 @@ hooks! {
         guarded(|| {
             ticks::came();
             logger::follow();
-            silence::end_all::<Handle>(now(), |end| {
+            idle_timeout::end_all::<Handle>(now(), |end| {
                 guarded(end);
             });
         });

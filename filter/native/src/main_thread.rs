@@ -14,7 +14,7 @@ use sluice_core::pipeline::Effect;
 use sluice_core::pipeline::counter_sync::CounterSync;
 use sluice_core::pipeline::redis_client::RedisClient;
 use sluice_core::store::redis::settings::Redis;
-use sluice_shell::silence::SETTLING;
+use sluice_shell::idle_timeout::SETTLING;
 use sluice_wire::time::Time;
 
 use crate::abi;
@@ -122,7 +122,7 @@ pub fn tick() {
     let ending = MAIN.with_borrow_mut(|main| {
         let main = main.as_mut()?;
         let next = ticks::send_all(Instant::now()).unwrap_or(IDLE);
-        let next = if main.tell_all() { next.min(SETTLING) } else { next };
+        let next = if main.tick_all() { next.min(SETTLING) } else { next };
         main.timer.fires_in(next.max(Duration::from_millis(1)));
         main.may_end()
     });
@@ -137,7 +137,7 @@ pub fn called(id: u64, called: &Called) {
         for work in &mut main.works {
             let Some(place) = work.calls.iter().position(|(own, _)| *own == id) else { continue };
             let (_, of) = work.calls.swap_remove(place);
-            if let Some(next) = work.told(bootstrap, of, called) {
+            if let Some(next) = work.on_reply(bootstrap, of, called) {
                 work.send(bootstrap, of, next);
             }
         }
@@ -148,7 +148,7 @@ pub fn called(id: u64, called: &Called) {
 
 impl Main {
     /// Sends settlements and counts that are due. Returns whether any gateway has a Redis.
-    fn tell_all(&mut self) -> bool {
+    fn tick_all(&mut self) -> bool {
         let all = Domain::with_redis();
         for (domain, redis) in &all {
             let known = self.works.iter().position(|work| ptr::eq(work.domain, *domain));
@@ -157,7 +157,7 @@ impl Main {
                 self.works.extend(Work::new(domain, redis));
             }
             if let Some(work) = self.works.get_mut(place) {
-                work.tell(self.bootstrap, redis);
+                work.tick(self.bootstrap, redis);
             }
         }
         !all.is_empty()
@@ -166,8 +166,8 @@ impl Main {
     /// Takes the pending shutdown, if it need not wait any longer.
     fn may_end(&mut self) -> Option<Ending> {
         let waits = self.ending.as_ref().is_some_and(|ending| ending.since.elapsed() < LONGEST_ENDING);
-        let has_to_tell = self.works.iter().any(|work| work.settlements.has_to_tell());
-        if waits && has_to_tell { None } else { self.ending.take() }
+        let has_unsettled = self.works.iter().any(|work| work.settlements.has_unsettled());
+        if waits && has_unsettled { None } else { self.ending.take() }
     }
 }
 
@@ -178,7 +178,7 @@ impl Work {
         Some(Self { domain, settlements, counter_sync, due: Instant::now(), calls: Vec::new() })
     }
 
-    fn tell(&mut self, bootstrap: Bootstrap, redis: &Redis) {
+    fn tick(&mut self, bootstrap: Bootstrap, redis: &Redis) {
         if self.settlements.settings != *redis {
             self.settlements = self.settlements.with(redis.clone()).sharing(self.domain.outbox.clone());
         }
@@ -186,7 +186,7 @@ impl Work {
         let is_under_way = |of| self.calls.iter().any(|(_, other)| *other == of);
         if !is_under_way(Subject::Settlements) {
             self.settlements.forget_call();
-            if let Some(call) = self.settlements.tell(now()) {
+            if let Some(call) = self.settlements.flush(now()) {
                 self.send(bootstrap, Subject::Settlements, call);
             }
         }
@@ -209,16 +209,16 @@ impl Work {
         while let Some(call) = next.take() {
             match bootstrap.call(&call) {
                 Ok(id) => self.calls.push((id, of)),
-                Err(_) => next = self.told(bootstrap, of, &Called { status: None, body: Vec::new() }),
+                Err(_) => next = self.on_reply(bootstrap, of, &Called { status: None, body: Vec::new() }),
             }
         }
     }
 
-    fn told(&self, bootstrap: Bootstrap, of: Subject, called: &Called) -> Option<Call> {
+    fn on_reply(&self, bootstrap: Bootstrap, of: Subject, called: &Called) -> Option<Call> {
         let (now, mut effects): (Time, _) = (now(), Vec::new());
         let next = match of {
-            Subject::Settlements => self.settlements.told(called, now, &mut effects),
-            Subject::Counts => self.counter_sync.as_ref()?.told(called, now, self.domain.shared(), &mut effects),
+            Subject::Settlements => self.settlements.on_reply(called, now, &mut effects),
+            Subject::Counts => self.counter_sync.as_ref()?.on_reply(called, now, self.domain.shared(), &mut effects),
         };
         note(bootstrap, effects);
         next

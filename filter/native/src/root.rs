@@ -100,7 +100,7 @@ impl Roots {
             }
             Ok(Plugin::Provider) => Kind::Provider,
             Ok(Plugin::Admin(service)) => Kind::Admin(service),
-            Ok(Plugin::Keeper(_)) | Err(_) => {
+            Ok(Plugin::Background(_)) | Err(_) => {
                 log::error!("the filter cannot compile a configuration that it accepted before");
                 return None;
             }

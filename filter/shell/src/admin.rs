@@ -77,7 +77,7 @@ impl<S: Stream> Admin<S> {
     /// Ends the request after a failed host call.
     fn undo(&mut self) -> FilterStatus {
         let mut effects = Vec::new();
-        let reply = self.admin_request.undone(&mut effects);
+        let reply = self.admin_request.on_host_call_failure(&mut effects);
         Message::request(self.stream).answer(&reply, effects)
     }
 }

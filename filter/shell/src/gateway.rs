@@ -89,7 +89,8 @@ impl<S: Stream> Gateway<S> {
     fn undo(&mut self, message: Message<S>) -> FilterStatus {
         let mut effects = Vec::new();
         let mut state = self.state.as_ref().and_then(|shared| shared.try_borrow_mut().ok());
-        let reply = self.pipeline.undone(state.as_deref_mut(), &message, self.stream.shared(), &mut effects);
+        let reply =
+            self.pipeline.on_host_call_failure(state.as_deref_mut(), &message, self.stream.shared(), &mut effects);
         message.answer(&reply, effects)
     }
 
@@ -123,7 +124,7 @@ impl<S: Stream> Gateway<S> {
                     pipeline.settle_early(state, &message, shared, effects);
                 }
             });
-            message::tell(self.stream, effects);
+            message::apply_effects(self.stream, effects);
         }
     }
 
@@ -187,7 +188,7 @@ impl<S: Stream> Role for Gateway<S> {
         let effects = self.with_state(|pipeline, state, effects| {
             pipeline.finish(state, &message, shared, effects);
         });
-        message::tell(self.stream, effects);
+        message::apply_effects(self.stream, effects);
     }
 
     // Envoy writes the error, because it knows the client's format, which may be unknown here.
@@ -196,9 +197,9 @@ impl<S: Stream> Role for Gateway<S> {
         let message = if answered { Message::response(self.stream) } else { Message::request(self.stream) };
         let shared = self.stream.shared();
         let effects = self.with_state(|pipeline, state, effects| {
-            pipeline.undone(state, &message, shared, effects);
+            pipeline.on_host_call_failure(state, &message, shared, effects);
         });
-        message::tell(self.stream, effects);
+        message::apply_effects(self.stream, effects);
     }
 }
 

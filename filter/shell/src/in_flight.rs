@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use sluice_core::pipeline::property;
-use sluice_core::pipeline::request_state::{RequestState, Silence};
+use sluice_core::pipeline::request_state::{RequestState, StreamTimeout};
 use sluice_wire::time::Time;
 
 use crate::stream::Stream;
@@ -48,8 +48,8 @@ pub struct Silent<S> {
     pub attempt: Option<S>,
     /// Its state.
     pub state: Shared,
-    /// The kind of silence.
-    pub silence: Silence,
+    /// The kind of timeout.
+    pub timeout: StreamTimeout,
 }
 
 impl<S: Stream> InFlight<S> {
@@ -107,8 +107,8 @@ impl<S: Stream> InFlight<S> {
     /// All requests that are silent for too long.
     pub fn silent(&self, now: Time) -> Vec<Silent<S>> {
         let look = |line: &Entry<S>| {
-            let silence = line.state.try_borrow_mut().ok()?.falls_silent(now)?;
-            Some(Silent { request: line.request, attempt: line.attempt, state: line.state.clone(), silence })
+            let timeout = line.state.try_borrow_mut().ok()?.check_stream_timeout(now)?;
+            Some(Silent { request: line.request, attempt: line.attempt, state: line.state.clone(), timeout })
         };
         self.0.borrow().values().filter_map(look).collect()
     }

@@ -6,10 +6,10 @@
 
 pub mod admin;
 pub mod gateway;
+pub mod idle_timeout;
 pub mod in_flight;
 pub mod message;
 pub mod provider;
-pub mod silence;
 pub mod stream;
 #[cfg(feature = "trap")]
 pub mod trap;

@@ -207,7 +207,7 @@ impl<S: Stream> Message<S> {
 }
 
 /// Applies effects that concern no message: after the end of a request, or outside its callbacks. A reply would crash Envoy there.
-pub fn tell<S: Stream>(stream: S, effects: Vec<Effect>) {
+pub fn apply_effects<S: Stream>(stream: S, effects: Vec<Effect>) {
     #[cfg(feature = "trap")]
     let (_, effects) = crate::trap::meddle(Flow::Continue, effects);
     for effect in &effects {

@@ -4,7 +4,7 @@
 //! client.
 
 use sluice_core::pipeline::attempt::{self, Attempt, NoAttempt};
-use sluice_core::pipeline::{Context, Effect, Event, undone};
+use sluice_core::pipeline::{Context, Effect, Event, host_call_failure};
 use sluice_core::store::SharedData;
 
 use crate::Role;
@@ -95,7 +95,7 @@ impl<S: Stream> Provider<S> {
 fn undo<S: Stream>(message: Message<S>, state: &Shared, shared: &dyn SharedData) -> FilterStatus {
     let mut effects = Vec::new();
     let reply = match state.try_borrow_mut() {
-        Ok(mut state) => undone::end(&mut state, &mut Context::new(&message, shared, &mut effects)),
+        Ok(mut state) => host_call_failure::end(&mut state, &mut Context::new(&message, shared, &mut effects)),
         Err(_) => attempt::unplanned(),
     };
     message.answer(&reply, effects)
@@ -152,7 +152,7 @@ impl<S: Stream> Role for Provider<S> {
         let context = &mut Context::new(&message, stream.shared(), &mut effects);
         attempt.ends(|| message.ending(self.pooled), &mut state, context);
         drop(state);
-        message::tell(stream, effects);
+        message::apply_effects(stream, effects);
     }
 
     fn fail(&mut self, answered: bool) {

@@ -1,10 +1,10 @@
 //! The Sluice filter as a wasm module.
 //!
 //! The same module has several roles, selected by its configuration: `gateway` among the listener's HTTP filters, `provider` among every
-//! provider cluster's upstream filters, `admin` on the administrator's listener, and, where counts are exchanged with Redis, `keeper` as a
-//! service on Envoy's main thread. All must share the `vm_id` and the code, as `sluice render` writes them: the first two run in one VM,
-//! where they share the request state, and all use the same shared data. The crate `sluice-shell` contains the roles; this crate contains
-//! only the wasm parts: contexts, VMs, ticks.
+//! provider cluster's upstream filters, `admin` on the administrator's listener, and, where counts are exchanged with Redis, `background`
+//! as a service on Envoy's main thread. All must share the `vm_id` and the code, as `sluice render` writes them: the first two run in one
+//! VM, where they share the request state, and all use the same shared data. The crate `sluice-shell` contains the roles; this crate
+//! contains only the wasm parts: contexts, VMs, ticks.
 #![deny(unsafe_code)]
 
 use std::cell::Cell;
@@ -22,7 +22,7 @@ use sluice_core::pipeline::counter_sync::CounterSync;
 use sluice_core::pipeline::worker::Worker;
 use sluice_core::pipeline::{Effect, metric};
 use sluice_core::store::redis::settings::Redis;
-use sluice_shell::{Failed, FilterStatus, admin, gateway, message, provider, silence};
+use sluice_shell::{Failed, FilterStatus, admin, gateway, idle_timeout, message, provider};
 use sluice_wire::calendar;
 use sluice_wire::time::Time;
 
@@ -72,15 +72,15 @@ impl Root {
                 self.gateway(gateway)
             }
             Plugin::Provider => Ok(Role::Provider),
-            Plugin::Keeper(redis) => Self::counter_sync(redis),
+            Plugin::Background(redis) => Self::counter_sync(redis),
             Plugin::Admin(service) => Ok(Role::Admin(service)),
         }
     }
 
     fn gateway(&self, gateway: Rc<CompiledConfig>) -> Result<Role, Failed> {
         let period = match &gateway.redis {
-            None => silence::period(&gateway),
-            Some(_) => silence::SETTLING,
+            None => idle_timeout::period(&gateway),
+            Some(_) => idle_timeout::SETTLING,
         };
         let worker = Rc::new(match succession::predecessor() {
             Some(before) => before.succeeded_by(gateway),
@@ -103,16 +103,16 @@ impl Root {
     }
 
     /// Applies effects that concern no message, and sends a call to Redis.
-    fn tell(&self, mut call: Option<Call>, mut effects: Vec<Effect>) {
+    fn send(&self, mut call: Option<Call>, mut effects: Vec<Effect>) {
         self.calling.set(false);
-        while let Some(told) = call.take() {
-            if host::call(&told).is_ok() {
+        while let Some(next) = call.take() {
+            if host::call(&next).is_ok() {
                 self.calling.set(true);
                 break;
             }
-            call = self.told(&Called { status: None, body: Vec::new() }, &mut effects);
+            call = self.on_reply(&Called { status: None, body: Vec::new() }, &mut effects);
         }
-        message::tell(Context(self.id), effects);
+        message::apply_effects(Context(self.id), effects);
     }
 
     /// Tells Envoy that it is done, if Envoy waits for that.
@@ -126,11 +126,11 @@ impl Root {
     }
 
     /// Handles the reply to such a call.
-    fn told(&self, called: &Called, effects: &mut Vec<Effect>) -> Option<Call> {
+    fn on_reply(&self, called: &Called, effects: &mut Vec<Effect>) -> Option<Call> {
         let now = Time(host::now());
         match &self.role {
-            Role::Gateway(worker) => worker.told(called, now, effects),
-            Role::CounterSync(counter_sync) => counter_sync.told(called, now, &host::Shared, effects),
+            Role::Gateway(worker) => worker.on_reply(called, now, effects),
+            Role::CounterSync(counter_sync) => counter_sync.on_reply(called, now, &host::Shared, effects),
             Role::None | Role::Provider | Role::Admin(_) => None,
         }
     }
@@ -146,8 +146,8 @@ fn reloaded(reload: &Reload) -> Result<(), Failed> {
 impl Callbacks for Root {
     fn on_http_call_response(&mut self, _token: u32, _headers: usize, body: usize, _trailers: usize) {
         let mut effects = Vec::new();
-        let call = self.told(&host::called(body), &mut effects);
-        self.tell(call, effects);
+        let call = self.on_reply(&host::called(body), &mut effects);
+        self.send(call, effects);
         self.may_end();
     }
 
@@ -181,9 +181,9 @@ impl RootContext for Root {
                     return false;
                 }
             },
-            Err(mistakes) => {
-                for mistake in mistakes {
-                    log::error!("configuration rejected: {mistake}");
+            Err(diagnostics) => {
+                for diagnostic in diagnostics {
+                    log::error!("configuration rejected: {diagnostic}");
                 }
                 return false;
             }
@@ -197,13 +197,13 @@ impl RootContext for Root {
         if let Role::CounterSync(counter_sync) = &self.role {
             let mut effects = Vec::new();
             let call = counter_sync.tick(now, &host::Shared, &mut effects);
-            return self.tell(call, effects);
+            return self.send(call, effects);
         }
-        silence::end_all::<Context>(now, |end| end());
+        idle_timeout::end_all::<Context>(now, |end| end());
         let _ = host::enter(self.id);
         if let Role::Gateway(worker) = &self.role {
             if let Some(call) = worker.tick(now) {
-                self.tell(Some(call), Vec::new());
+                self.send(Some(call), Vec::new());
             }
             self.may_end();
         }

@@ -73,7 +73,7 @@ pub fn ends(id: u32, patient: bool) -> bool {
         let worker = living.get(place).map(|ending| ending.worker.clone());
         let others = || living.iter().filter(|other| other.id != id);
         let alone = worker.as_ref().is_some_and(|worker| {
-            patient && worker.has_to_tell() && !others().any(|other| worker.shares_outbox(&other.worker))
+            patient && worker.has_unsettled() && !others().any(|other| worker.shares_outbox(&other.worker))
         });
         if alone {
             let period = living.get(place).map(|ending| ending.period).unwrap_or_default();

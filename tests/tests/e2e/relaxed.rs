@@ -1,4 +1,4 @@
-//! Relaxed mode: each Envoy counts locally, and its keeper exchanges counts through a real Redis.
+//! Relaxed mode: each Envoy counts locally, and its background role exchanges counts through a real Redis.
 
 use std::cell::RefCell;
 use std::ops::Deref;
@@ -14,13 +14,13 @@ use sluice_tests::{PATIENCE, until};
 
 use crate::{CHAT, ask, refusal};
 
-/// The sync interval of the keepers.
+/// The sync interval of the background roles.
 const SYNC: &str = "100ms";
 /// The cost of one request in micro-dollars.
 const PRICE: u64 = 1_000_000;
 
-/// The teams of the tests here, and the number of requests that each budget covers. Each test counts on its own team, and a keeper keeps
-/// the teams that it started with. So all tests share the same gateways in turn.
+/// The teams of the tests here, and the number of requests that each budget covers. Each test counts on its own team, and a background
+/// role keeps the teams that it started with. So all tests share the same gateways in turn.
 const TEAMS: [(&str, u64); 3] = [("uses-up", 10), ("loads", 3_000), ("loses", 20)];
 
 /// Two gateways that share a Redis, and a provider.
@@ -243,7 +243,7 @@ async fn an_outage_of_redis_loses_nothing_and_stops_nobody() {
     }
     // Long enough for batches to get no reply.
     let silent = |gateway: &Gateway| gateway.errors().contains("Redis does not answer").then_some(());
-    until("the keepers to notice", || silent(&scene.gateways[0]).and(silent(&scene.gateways[1]))).await;
+    until("the background roles to notice", || silent(&scene.gateways[0]).and(silent(&scene.gateways[1]))).await;
     assert!(scene.passes(0).await);
     scene.redis.restart().await;
     scene.paid_for(9).await;

@@ -10,7 +10,7 @@ use sluice_tests::redis::Redis;
 use crate::leases::lose;
 use crate::store::{Store, counter, is_granted, order, part, settlement, start, take};
 
-const METERS: usize = 3;
+const COUNTERS: usize = 3;
 const LIMIT: u64 = 30;
 
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let parts = || proptest::collection::btree_map(0..METERS, 0..12_u64, 0..=METERS);
+    let parts = || proptest::collection::btree_map(0..COUNTERS, 0..12_u64, 0..=COUNTERS);
     let reserve = (0..8_usize, parts()).prop_map(|(id, parts)| Step::Reserve(id, parts.into_iter().collect()));
     let settle = (0..8_usize, parts(), proptest::bool::weighted(0.2))
         .prop_map(|(id, parts, late)| Step::Settle(id, parts.into_iter().collect(), late));
@@ -34,7 +34,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 #[derive(Default)]
 struct Model {
-    used: [u64; METERS],
+    used: [u64; COUNTERS],
     open: BTreeMap<usize, Vec<(usize, u64)>>,
     settled: Vec<usize>,
 }
@@ -78,7 +78,7 @@ impl Model {
 /// Each case has its own counters and requests, so all share one Redis.
 async fn follow(store: &mut Store, redis: &Redis, case: usize, steps: Vec<Step>) -> Result<(), TestCaseError> {
     let counters: Vec<Counter> =
-        (0..METERS).map(|number| counter(&format!("{case}/{number}"), LimitWindow::Total)).collect();
+        (0..COUNTERS).map(|number| counter(&format!("{case}/{number}"), LimitWindow::Total)).collect();
     let mut model = Model::default();
     // A repeated reservation is the same request, so it has the first one's amounts.
     let mut shapes = BTreeMap::new();

@@ -7,7 +7,7 @@ fn warnings(changes: &[(&str, &str)]) -> Vec<String> {
         assert!(text.contains(from), "{from}");
         text.replace(from, to)
     });
-    let checked = check(&text).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let checked = check(&text).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
     find(&checked, Base::new(env!("CARGO_MANIFEST_DIR")), 1_800_000_000, true).iter().map(Warning::to_string).collect()
 }
 

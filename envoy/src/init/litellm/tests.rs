@@ -35,7 +35,7 @@ fn converted_text(text: &str) -> (Draft, String) {
 }
 
 fn checked(text: &str) -> Checked {
-    check::check(text).unwrap_or_else(|mistakes| panic!("{text}{mistakes:?}"))
+    check::check(text).unwrap_or_else(|diagnostics| panic!("{text}{diagnostics:?}"))
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use sluice_core::key_hash::KeyHash;
 
-use super::super::mistake::{Path, quoted};
+use super::super::diagnostic::{Path, quoted};
 use super::Check;
 
 impl Check<'_> {
@@ -15,10 +15,10 @@ impl Check<'_> {
         match admin.listen.parse::<SocketAddr>() {
             Ok(address) if address.port() != 0 => {
                 if self.file.listen.parse() == Ok(address) {
-                    self.mistake(&section.key("listen"), "the address of the gateway itself", "another address");
+                    self.diagnostic(&section.key("listen"), "the address of the gateway itself", "another address");
                 }
             }
-            _ => self.mistake(
+            _ => self.diagnostic(
                 &section.key("listen"),
                 quoted(&admin.listen),
                 "an IP address and a port, such as 127.0.0.1:8081",
@@ -28,7 +28,7 @@ impl Check<'_> {
         let same = |text: &str| KeyHash::from_hex(text) == Some(hash);
         if let Some(index) = self.file.keys.iter().position(|key| same(&key.sha256)) {
             let found = format!("the same key as in keys[{index}]");
-            self.mistake(
+            self.diagnostic(
                 &section.key("sha256"),
                 found,
                 "a separate key: a key that calls models must not administer the gateway",
@@ -43,7 +43,7 @@ impl Check<'_> {
         if hash.is_none() {
             // The value may be the key itself, so it is not repeated.
             let found = format!("{} characters that are not a SHA-256", written.chars().count());
-            self.mistake(path, found, "64 hexadecimal digits, as `sluice keys new --admin` prints them");
+            self.diagnostic(path, found, "64 hexadecimal digits, as `sluice keys new --admin` prints them");
         }
         hash
     }

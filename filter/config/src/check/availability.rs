@@ -1,7 +1,7 @@
 //! Checks a provider's `availability`. It is not compiled: `sluice render` reads it as written.
 
+use super::super::diagnostic::{Path, quoted};
 use super::super::file::{Availability, Connections, HealthCheck, OutlierDetection};
-use super::super::mistake::{Path, quoted};
 use super::Check;
 
 const PATH_MAX: usize = 1024;
@@ -24,7 +24,7 @@ impl Check<'_> {
             }
             for (field, most) in [("max", max), ("pending", pending), ("requests", requests)] {
                 if *most == Some(0) {
-                    self.mistake(&path.key(field), "0, which rejects every request", "1 or more");
+                    self.diagnostic(&path.key(field), "0, which rejects every request", "1 or more");
                 }
             }
         }
@@ -38,7 +38,7 @@ impl Check<'_> {
     fn health_check(&mut self, health: &HealthCheck, path: &Path) {
         if !is_path(&health.path) {
             let expected = "a path that begins with a slash, such as /health: visible ASCII characters, 1024 at most";
-            self.mistake(&path.key("path"), quoted(&health.path), expected);
+            self.diagnostic(&path.key("path"), quoted(&health.path), expected);
         }
         self.wait(&health.interval, &path.key("interval"));
         self.wait(&health.timeout, &path.key("timeout"));
@@ -48,7 +48,7 @@ impl Check<'_> {
 
     fn in_a_row(&mut self, count: u32, path: &Path) {
         if count == 0 {
-            self.mistake(path, "0", "1 or more consecutive results");
+            self.diagnostic(path, "0", "1 or more consecutive results");
         }
     }
 }
@@ -65,13 +65,13 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn mistakes(availability: &str) -> Vec<String> {
+    fn diagnostics(availability: &str) -> Vec<String> {
         let text = format!(
             r#"{{"providers":{{"p":{{"kind":"openai","availability":{availability}}}}},
             "models":{{"m":{{"targets":[{{"provider":"p","model":"x"}}]}}}},"teams":{{}},"keys":[]}}"#
         );
-        let mistakes = crate::compile(&serde_json::from_str::<File>(&text).unwrap()).err().unwrap_or_default();
-        mistakes.iter().map(ToString::to_string).collect()
+        let diagnostics = crate::compile(&serde_json::from_str::<File>(&text).unwrap()).err().unwrap_or_default();
+        diagnostics.iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -83,7 +83,7 @@ mod tests {
             r#"{"health_check":{"path":"/v1/x?y=%20","interval":"1s","timeout":"1s","unhealthy":1,"healthy":1}}"#,
             r#"{"connections":{"max":1,"pending":1,"requests":4294967295}}"#,
         ] {
-            assert_eq!(mistakes(good), [""; 0], "{good}");
+            assert_eq!(diagnostics(good), [""; 0], "{good}");
         }
     }
 
@@ -114,7 +114,7 @@ mod tests {
             (r#"{"connections":{"idle":"0s"}}"#, "connections.idle: found \"0s\""),
             (r#"{"connections":{"requests":0}}"#, "connections.requests: found 0"),
         ] {
-            let found = mistakes(availability);
+            let found = diagnostics(availability);
             assert_eq!(found.len(), 1, "{found:?}");
             assert!(found[0].starts_with(&format!("providers.p.availability.{expected}")), "{}", found[0]);
         }

@@ -2,8 +2,8 @@
 
 use sluice_core::cache::{Bounds, Rule};
 
+use super::super::diagnostic::{Path, quoted};
 use super::super::file;
-use super::super::mistake::{Path, quoted};
 use super::super::size;
 use super::Check;
 
@@ -30,7 +30,7 @@ impl Check<'_> {
             && largest > memory
         {
             let expected = format!("at most the value of memory, {}", written.memory);
-            self.mistake(&Path::root().key("cache").key("largest"), quoted(&written.largest), expected);
+            self.diagnostic(&Path::root().key("cache").key("largest"), quoted(&written.largest), expected);
         }
         let largest = largest.and_then(|largest| usize::try_from(largest).ok());
         Bounds { memory: memory.unwrap_or_default(), largest: largest.unwrap_or_default() }
@@ -40,7 +40,7 @@ impl Check<'_> {
         let size = size::bytes(text).filter(|size| (size::bytes(least)..=size::bytes(most)).contains(&Some(*size)));
         if size.is_none() {
             let path = Path::root().key("cache").key(field);
-            self.mistake(&path, quoted(text), format!("a size from {least} to {most}, such as 512KiB or 64MiB"));
+            self.diagnostic(&path, quoted(text), format!("a size from {least} to {most}, such as 512KiB or 64MiB"));
         }
         size
     }
@@ -50,14 +50,14 @@ impl Check<'_> {
 mod tests {
     use std::time::Duration;
 
-    use crate::Mistake;
+    use crate::Diagnostic;
     use crate::file::File;
     use sluice_core::cache::{Bounds, Rule, Scope};
     use sluice_core::compiled::CompiledConfig;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn compile(model: &str, more: &str) -> Result<CompiledConfig, Vec<Mistake>> {
+    fn compile(model: &str, more: &str) -> Result<CompiledConfig, Vec<Diagnostic>> {
         let text = format!(
             r#"{{"providers":{{"p":{{"kind":"openai"}}}},
                 "models":{{"m":{{"targets":[{{"provider":"p","model":"x"}}]{model}}}}},"teams":{{}},"keys":[]{more}}}"#
@@ -105,9 +105,9 @@ mod tests {
                 "cache.largest: found \"2MiB\", expected at most the value of memory, 1MiB",
             ),
         ] {
-            let mistakes = compile(model, &format!(r#","cache":{{{cache}}}"#)).unwrap_err();
-            assert_eq!(mistakes.len(), 1, "{mistakes:?}");
-            assert!(mistakes[0].to_string().starts_with(expected), "{}", mistakes[0]);
+            let diagnostics = compile(model, &format!(r#","cache":{{{cache}}}"#)).unwrap_err();
+            assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
+            assert!(diagnostics[0].to_string().starts_with(expected), "{}", diagnostics[0]);
         }
     }
 }

@@ -4,8 +4,8 @@
 
 use sluice_core::routing::capabilities::Capabilities;
 
+use super::super::diagnostic::Path;
 use super::super::file;
-use super::super::mistake::Path;
 use super::Check;
 
 impl Check<'_> {
@@ -20,7 +20,7 @@ impl Check<'_> {
             let path = section.key(name);
             self.target_name(name, &path);
             if stated.max_input == Some(0) {
-                self.mistake(&path.key("max_input"), "0", "at least one token");
+                self.diagnostic(&path.key("max_input"), "0", "at least one token");
             }
         }
     }
@@ -28,7 +28,7 @@ impl Check<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Mistake;
+    use super::super::super::Diagnostic;
     use sluice_core::routing::spec::ModelKind;
 
     use super::*;
@@ -48,9 +48,9 @@ mod tests {
         serde_json::from_str(&json).unwrap()
     }
 
-    fn mistakes(provider: &str, capabilities: &str) -> Vec<String> {
+    fn diagnostics(provider: &str, capabilities: &str) -> Vec<String> {
         let file = file(provider, capabilities);
-        crate::compile(&file).err().unwrap_or_default().iter().map(Mistake::to_string).collect()
+        crate::compile(&file).err().unwrap_or_default().iter().map(Diagnostic::to_string).collect()
     }
 
     #[test]
@@ -110,21 +110,21 @@ mod tests {
 
     #[test]
     fn each_mistake_is_named_with_what_would_be_right() {
-        assert_eq!(mistakes("openai", r#"{ "openai/a/b": {} }"#), [""; 0]);
+        assert_eq!(diagnostics("openai", r#"{ "openai/a/b": {} }"#), [""; 0]);
         assert_eq!(
-            mistakes("openai", r#"{ "openai/gpt-6": { "vision": true } }"#),
+            diagnostics("openai", r#"{ "openai/gpt-6": { "vision": true } }"#),
             ["capabilities[\"openai/gpt-6\"]: found \"openai/gpt-6\", expected one of: openai/a/b, openai/gpt-5 (did \
               you mean \"openai/gpt-5\"?)"]
         );
         assert_eq!(
-            mistakes("openai", r#"{ "openai/gpt-5": { "max_input": 0 } }"#),
+            diagnostics("openai", r#"{ "openai/gpt-5": { "max_input": 0 } }"#),
             ["capabilities[\"openai/gpt-5\"].max_input: found 0, expected at least one token"]
         );
     }
 
     #[test]
     fn a_misspelt_provider_is_one_mistake() {
-        let found = mistakes("opnai", r#"{ "openai/gpt-5": { "vision": true } }"#);
+        let found = diagnostics("opnai", r#"{ "openai/gpt-5": { "vision": true } }"#);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with("models.m.targets[0].provider: found \"opnai\""), "{found:?}");
     }

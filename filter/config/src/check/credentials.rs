@@ -2,8 +2,8 @@
 
 use sluice_core::provider::url::Url;
 
+use super::super::diagnostic::{Path, quoted};
 use super::super::file::{Aws, Entra, Provider, WebIdentity};
-use super::super::mistake::{Path, quoted};
 use super::Check;
 
 impl Check<'_> {
@@ -18,7 +18,7 @@ impl Check<'_> {
         .filter_map(|(name, given)| given.then_some(*name))
         .collect();
         if given.len() > 1 {
-            self.mistake(path, given.join(" and "), "at most one of them");
+            self.diagnostic(path, given.join(" and "), "at most one of them");
         }
         if let Some(aws) = &provider.aws {
             self.aws(aws, &path.key("aws"));
@@ -33,7 +33,7 @@ impl Check<'_> {
 
     fn aws(&mut self, aws: &Aws, path: &Path) {
         if !is_made_of(&aws.region, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-            self.mistake(&path.key("region"), quoted(&aws.region), "a region such as us-east-1");
+            self.diagnostic(&path.key("region"), quoted(&aws.region), "a region such as us-east-1");
         }
         let parts = [
             ("access_key_id", &aws.access_key_id),
@@ -48,16 +48,16 @@ impl Check<'_> {
         match (parts.map(|(_, part)| part.is_some()), &aws.web_identity) {
             ([true, true, _] | [false, false, false], None) | ([false, false, false], Some(_)) => {}
             ([false, false, true], None) => {
-                self.mistake(path, "session_token without an access key", "access_key_id and secret_access_key too");
+                self.diagnostic(path, "session_token without an access key", "access_key_id and secret_access_key too");
             }
             ([true, false, _], None) => {
-                self.mistake(path, "access_key_id without secret_access_key", "both or neither");
+                self.diagnostic(path, "access_key_id without secret_access_key", "both or neither");
             }
             ([false, true, _], None) => {
-                self.mistake(path, "secret_access_key without access_key_id", "both or neither");
+                self.diagnostic(path, "secret_access_key without access_key_id", "both or neither");
             }
             (_, Some(_)) => {
-                self.mistake(path, "both an access key and web_identity", "either an access key or web_identity")
+                self.diagnostic(path, "both an access key and web_identity", "either an access key or web_identity")
             }
         }
         if let Some(identity) = &aws.web_identity {
@@ -69,31 +69,35 @@ impl Check<'_> {
         let role = &identity.role_arn;
         if !(role.starts_with("arn:") && role.contains(":role/") && is_made_of(role, |b| b.is_ascii_graphic())) {
             let expected = "a role ARN such as arn:aws:iam::123456789012:role/gateway";
-            self.mistake(&path.key("role_arn"), quoted(role), expected);
+            self.diagnostic(&path.key("role_arn"), quoted(role), expected);
         }
         if identity.token.file.trim().is_empty() {
-            self.mistake(&path.key("token").key("file"), "empty text", "the path of a file");
+            self.diagnostic(&path.key("token").key("file"), "empty text", "the path of a file");
         }
         // AWS' rules for RoleSessionName.
         let good = |name: &str| {
             (2..=64).contains(&name.len()) && is_made_of(name, |b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
         };
         if let Some(name) = identity.session_name.as_ref().filter(|name| !good(name)) {
-            self.mistake(&path.key("session_name"), quoted(name), "2 to 64 letters, digits, and any of _ + = , . @ -");
+            self.diagnostic(
+                &path.key("session_name"),
+                quoted(name),
+                "2 to 64 letters, digits, and any of _ + = , . @ -",
+            );
         }
     }
 
     fn entra(&mut self, entra: &Entra, path: &Path) {
         // The tenant becomes part of a path.
         if !is_made_of(&entra.tenant, |b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.') {
-            self.mistake(&path.key("tenant"), quoted(&entra.tenant), "a tenant id or domain");
+            self.diagnostic(&path.key("tenant"), quoted(&entra.tenant), "a tenant id or domain");
         }
         if !is_made_of(&entra.client_id, |b| b.is_ascii_graphic()) {
-            self.mistake(&path.key("client_id"), quoted(&entra.client_id), "an application (client) id");
+            self.diagnostic(&path.key("client_id"), quoted(&entra.client_id), "an application (client) id");
         }
         self.secret(&entra.client_secret, &path.key("client_secret"));
         if let Err(found) = Url::parse(entra.authority()) {
-            self.mistake(&path.key("authority"), found, "a base URL such as https://login.microsoftonline.com");
+            self.diagnostic(&path.key("authority"), found, "a base URL such as https://login.microsoftonline.com");
         }
     }
 }
@@ -110,7 +114,7 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn mistakes(fields: Value) -> Vec<String> {
+    fn diagnostics(fields: Value) -> Vec<String> {
         let mut provider = json!({"kind": "openai"});
         for (name, value) in fields.as_object().unwrap() {
             provider[name] = value.clone();
@@ -142,7 +146,7 @@ mod tests {
             json!({"google": {"service_account": {"file": "account.json"}}}),
             json!({"entra": {"tenant": "contoso.com", "client_id": "1-2", "client_secret": secret()}}),
         ] {
-            assert_eq!(mistakes(good.clone()), [""; 0], "{good}");
+            assert_eq!(diagnostics(good.clone()), [""; 0], "{good}");
         }
     }
 
@@ -189,7 +193,7 @@ mod tests {
             (entra("client_id", ""), "providers.p.entra.client_id: found \"\""),
             (entra("authority", "login"), "providers.p.entra.authority: found no http:// or https://"),
         ] {
-            let found = mistakes(fields);
+            let found = diagnostics(fields);
             assert_eq!(found.len(), 1, "{found:?}");
             assert!(found[0].starts_with(expected), "{found:?}");
         }

@@ -10,7 +10,7 @@ use sluice_core::matching::Match;
 
 use crate::file;
 
-use super::super::mistake::{Path, quoted};
+use super::super::diagnostic::{Path, quoted};
 use super::Check;
 
 impl Check<'_> {
@@ -34,7 +34,7 @@ impl Check<'_> {
                 Some(Rc::new(Guard { name, matches, sides, action, matcher: finder, digest }))
             }
             Err(found) => {
-                self.mistake(path, found, "fewer patterns or words, smaller repetitions, or several guardrails");
+                self.diagnostic(path, found, "fewer patterns or words, smaller repetitions, or several guardrails");
                 None
             }
         }
@@ -42,17 +42,17 @@ impl Check<'_> {
 
     fn guard_sides(&mut self, guard: &file::Guard, path: &Path) {
         if guard.on.is_empty() {
-            self.mistake(&path.key("on"), "an empty list", "prompts, answers or both (remove the field for both)");
+            self.diagnostic(&path.key("on"), "an empty list", "prompts, answers or both (remove the field for both)");
         }
         if guard.action == Action::Mask && guard.on.contains(&Side::Answers) {
             let expected = "block or log, or `on: [prompts]`: the gateway can mask prompts only";
-            self.mistake(&path.key("action"), "mask for answers", expected);
+            self.diagnostic(&path.key("action"), "mask for answers", expected);
         }
     }
 
     fn wanted(&mut self, guard: &file::Guard, path: &Path) -> Wanted {
         if guard.detect.is_empty() && guard.patterns.is_empty() && guard.words.is_empty() {
-            self.mistake(path, "a guardrail without patterns", "at least one of detect, patterns, words");
+            self.diagnostic(path, "a guardrail without patterns", "at least one of detect, patterns, words");
         }
         let mut wanted = Wanted::default();
         for detector in &guard.detect {
@@ -64,12 +64,12 @@ impl Check<'_> {
             if let Err(wrong) = wanted.pattern(label, expression) {
                 let expected =
                     "a regular expression in the syntax of Rust's regex: https://docs.rs/regex/latest/regex/#syntax";
-                self.mistake(&path, format!("{}: {wrong}", quoted(expression)), expected);
+                self.diagnostic(&path, format!("{}: {wrong}", quoted(expression)), expected);
             }
         }
         let blank = |(index, word): (usize, &String)| word.trim().is_empty().then_some(index);
         for index in guard.words.iter().enumerate().filter_map(blank) {
-            self.mistake(&path.key("words").index(index), "nothing", "a word or a phrase");
+            self.diagnostic(&path.key("words").index(index), "nothing", "a word or a phrase");
         }
         wanted.words(&guard.words);
         wanted

@@ -12,8 +12,8 @@ use sluice_core::matching::Match;
 use sluice_core::suggest::one_of;
 use sluice_wire::calendar;
 
+use super::super::diagnostic::{Diagnostic, Path, quoted};
 use super::super::file;
-use super::super::mistake::{Mistake, Path, quoted};
 use super::limits::{Place, Rules};
 use super::{Check, forbidden, public_name, reference};
 
@@ -33,13 +33,13 @@ pub fn compile(
     config: &CompiledConfig,
     key: &file::Key,
     strictness: Strictness,
-) -> Result<Vec<(KeyHash, Credential)>, Vec<Mistake>> {
-    let mut check = KeyCheck { config, strictness, mistakes: Vec::new() };
+) -> Result<Vec<(KeyHash, Credential)>, Vec<Diagnostic>> {
+    let mut check = KeyCheck { config, strictness, diagnostics: Vec::new() };
     let compiled = check.key(key, &Path::root());
-    if check.mistakes.is_empty() {
+    if check.diagnostics.is_empty() {
         Ok(compiled.into_iter().map(|(_, hash, credential)| (hash, credential)).collect())
     } else {
-        Err(check.mistakes)
+        Err(check.diagnostics)
     }
 }
 
@@ -52,16 +52,20 @@ impl Check<'_> {
         for (index, key) in self.file.keys.iter().enumerate() {
             let path = section.index(index);
             if let Some(first) = ids.insert(&key.id, index) {
-                self.mistake(&path.key("id"), format!("{} again, as in keys[{first}]", quoted(&key.id)), "another id");
+                self.diagnostic(
+                    &path.key("id"),
+                    format!("{} again, as in keys[{first}]", quoted(&key.id)),
+                    "another id",
+                );
             }
-            let mut check = KeyCheck { config, strictness: Strictness::New, mistakes: Vec::new() };
+            let mut check = KeyCheck { config, strictness: Strictness::New, diagnostics: Vec::new() };
             for (path, hash, credential) in check.key(key, &path) {
                 if let Some(first) = hashes.insert(hash, index) {
-                    check.mistake(&path, format!("the same key as in keys[{first}]"), "another key");
+                    check.diagnostic(&path, format!("the same key as in keys[{first}]"), "another key");
                 }
                 compiled.insert(hash, credential);
             }
-            self.mistakes.append(&mut check.mistakes);
+            self.diagnostics.append(&mut check.diagnostics);
         }
         compiled
     }
@@ -70,18 +74,18 @@ impl Check<'_> {
 struct KeyCheck<'a> {
     config: &'a CompiledConfig,
     strictness: Strictness,
-    mistakes: Vec<Mistake>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 impl KeyCheck<'_> {
-    fn mistake(&mut self, path: &Path, found: impl Into<String>, expected: impl Into<String>) {
-        self.mistakes.push(Mistake { path: path.to_string(), found: found.into(), expected: expected.into() });
+    fn diagnostic(&mut self, path: &Path, found: impl Into<String>, expected: impl Into<String>) {
+        self.diagnostics.push(Diagnostic { path: path.to_string(), found: found.into(), expected: expected.into() });
     }
 
     /// The key's secrets, each with its place.
     fn key(&mut self, key: &file::Key, path: &Path) -> Vec<(Path, KeyHash, Credential)> {
-        self.mistakes.extend(public_name(&key.id, &path.key("id")));
-        self.mistakes.extend(reference(&key.team, self.config.teams.iter(), &path.key("team")));
+        self.diagnostics.extend(public_name(&key.id, &path.key("id")));
+        self.diagnostics.extend(reference(&key.team, self.config.teams.iter(), &path.key("team")));
         if let Some(app) = &key.app {
             self.app(app, &path.key("app"));
         }
@@ -117,7 +121,7 @@ impl KeyCheck<'_> {
             && hash == previous
         {
             let place = place.clone();
-            self.mistake(
+            self.diagnostic(
                 &place,
                 "the same hash as the key's current secret",
                 "the hash of the secret before the rotation",
@@ -130,9 +134,9 @@ impl KeyCheck<'_> {
     /// A file without apps is not a mistake by itself, so this reference is reported.
     fn app(&mut self, app: &str, path: &Path) {
         if self.config.apps.is_empty() {
-            self.mistake(path, quoted(app), "no such field, or add this app under `apps`");
+            self.diagnostic(path, quoted(app), "no such field, or add this app under `apps`");
         } else {
-            self.mistakes.extend(reference(app, self.config.apps.iter(), path));
+            self.diagnostics.extend(reference(app, self.config.apps.iter(), path));
         }
     }
 
@@ -141,13 +145,13 @@ impl KeyCheck<'_> {
         const VALUE: usize = 256;
         for (name, value) in labels {
             let path = path.key(name);
-            self.mistakes.extend(public_name(name, &path));
+            self.diagnostics.extend(public_name(name, &path));
             if value.chars().count() > VALUE || value.chars().any(char::is_control) {
-                self.mistake(&path, quoted(value), format!("up to {VALUE} characters, no control characters"));
+                self.diagnostic(&path, quoted(value), format!("up to {VALUE} characters, no control characters"));
             }
         }
         if labels.len() > NAME {
-            self.mistake(path, format!("{} labels", labels.len()), format!("at most {NAME}"));
+            self.diagnostic(path, format!("{} labels", labels.len()), format!("at most {NAME}"));
         }
     }
 
@@ -156,7 +160,7 @@ impl KeyCheck<'_> {
         if hash.is_none() {
             // The value may be the key itself, so it is not repeated.
             let found = format!("{} characters that are not a SHA-256", text.chars().count());
-            self.mistake(path, found, "64 hexadecimal digits, as `sluice keys new` prints them");
+            self.diagnostic(path, found, "64 hexadecimal digits, as `sluice keys new` prints them");
         }
         hash
     }
@@ -164,7 +168,7 @@ impl KeyCheck<'_> {
     fn moment(&mut self, text: &str, path: &Path) -> u64 {
         let moment = calendar::rfc3339(text);
         if moment.is_none() {
-            self.mistake(path, quoted(text), DATE);
+            self.diagnostic(path, quoted(text), DATE);
         }
         moment.unwrap_or_default()
     }
@@ -180,14 +184,14 @@ impl KeyCheck<'_> {
             |glob: &Glob| names().any(|name| glob.matches(name)) || self.config.names.meets(glob, direct.is_some());
         let globs: Vec<Glob> = models?.iter().map(|pattern| Glob::new(pattern)).collect();
         if globs.is_empty() {
-            self.mistake(path, "an empty list", "at least one model (remove the field to allow all)");
+            self.diagnostic(path, "an empty list", "at least one model (remove the field to allow all)");
         }
         for (index, (glob, pattern)) in globs.iter().zip(models?).enumerate() {
             let gone = !known.is_empty() && !fits(glob);
             if gone && self.strictness == Strictness::New {
                 let names = one_of(pattern, known.keys().map(String::as_str));
                 let expected = if glob.is_literal() { names } else { format!("a pattern that matches {names}") };
-                self.mistake(&path.index(index), quoted(pattern), expected);
+                self.diagnostic(&path.index(index), quoted(pattern), expected);
             }
         }
         Some(globs)
@@ -196,13 +200,13 @@ impl KeyCheck<'_> {
     fn endpoints(&mut self, endpoints: Option<&[String]>, path: &Path) -> Option<Vec<Glob>> {
         let endpoints = endpoints?;
         if endpoints.is_empty() {
-            self.mistake(path, "an empty list", "at least one path (remove the field to allow all)");
+            self.diagnostic(path, "an empty list", "at least one path (remove the field to allow all)");
         }
         for (index, endpoint) in endpoints.iter().enumerate() {
             let is_path = endpoint.starts_with(['/', '*']) && endpoint.bytes().all(|b| b.is_ascii_graphic());
             if !is_path || endpoint.contains(['?', '#']) {
                 let expected = "a path without a query, such as /v1/chat/completions or /v1/chat/*";
-                self.mistake(&path.index(index), quoted(endpoint), expected);
+                self.diagnostic(&path.index(index), quoted(endpoint), expected);
             }
         }
         Some(endpoints.iter().map(|pattern| Glob::new(pattern)).collect())
@@ -210,14 +214,14 @@ impl KeyCheck<'_> {
 
     fn forbid(&mut self, names: &[String], path: &Path) -> Forbidden {
         let (forbidden, mut wrong) = forbidden(names, path);
-        self.mistakes.append(&mut wrong);
+        self.diagnostics.append(&mut wrong);
         forbidden
     }
 
     fn sources(&mut self, sources: Option<&[String]>, path: &Path) -> Option<Vec<Cidr>> {
         let sources = sources?;
         if sources.is_empty() {
-            self.mistake(path, "an empty list", "at least one address range (remove the field to allow all)");
+            self.diagnostic(path, "an empty list", "at least one address range (remove the field to allow all)");
         }
         let mut compiled = Vec::with_capacity(sources.len());
         for (index, source) in sources.iter().enumerate() {
@@ -225,7 +229,7 @@ impl KeyCheck<'_> {
                 Some(cidr) => compiled.push(cidr),
                 None => {
                     let expected = "an IP address, or a network without host bits, such as 10.0.0.0/8";
-                    self.mistake(&path.index(index), quoted(source), expected);
+                    self.diagnostic(&path.index(index), quoted(source), expected);
                 }
             }
         }
@@ -240,7 +244,7 @@ impl KeyCheck<'_> {
         }
         let matches = Match { key: Some(key.id.clone()), ..Match::default() };
         rules.inline(&Place { path, matches: &matches, per: &[] }, &key.limits, Some(&key.budget));
-        self.mistakes.append(&mut rules.mistakes);
+        self.diagnostics.append(&mut rules.diagnostics);
         self.config.index.of_caller(&key.id, &key.team, key.app.as_deref(), rules.compiled)
     }
 }

@@ -12,7 +12,7 @@ use sluice_wire::order;
 
 use crate::file::{Budget, Limits};
 
-use super::super::mistake::{Mistake, Path};
+use super::super::diagnostic::{Diagnostic, Path};
 use super::{Check, reference};
 
 /// The maximum of a limit. More is unlimited in practice, and would be inexact in stores that count in doubles: they also count millionths
@@ -50,7 +50,7 @@ impl Check<'_> {
             let per = self.scope(&rule.matches, &rule.per, &path);
             let place = Place { path: &path, matches: &rule.matches, per: &per };
             if rule.limits == Limits::default() {
-                rules.mistake(&path.key("limits"), "nothing", "at least one limit");
+                rules.diagnostic(&path.key("limits"), "nothing", "at least one limit");
             }
             rules.inline(&place, &rule.limits, None);
         }
@@ -59,11 +59,11 @@ impl Check<'_> {
             let per = self.scope(&rule.matches, &rule.per, &path);
             let place = Place { path: &path, matches: &rule.matches, per: &per };
             if rule.budget == Budget::default() {
-                rules.mistake(&path.key("budget"), "nothing", "at least one of daily, monthly, total");
+                rules.diagnostic(&path.key("budget"), "nothing", "at least one of daily, monthly, total");
             }
             rules.inline(&place, &Limits::default(), Some(&rule.budget));
         }
-        self.mistakes.append(&mut rules.mistakes);
+        self.diagnostics.append(&mut rules.diagnostics);
         rules.compiled
     }
 
@@ -75,11 +75,11 @@ impl Check<'_> {
             let path = path.key("per").index(index);
             let name = dimension.name();
             if sorted.contains(dimension) {
-                self.mistake(&path, format!("{name:?} again"), "each value once");
+                self.diagnostic(&path, format!("{name:?} again"), "each value once");
             } else if matches.fixed(*dimension).is_some() {
                 let expected = "a dimension that `match` does not fix: all matching requests have the same value of \
                                 this one";
-                self.mistake(&path, format!("{name:?}"), expected);
+                self.diagnostic(&path, format!("{name:?}"), expected);
             } else {
                 sorted.push(*dimension);
             }
@@ -112,9 +112,9 @@ impl Check<'_> {
     /// Checks a name in a rule. It is also a mistake if nothing of its kind is defined.
     fn existing<'n>(&mut self, name: &str, known: impl Iterator<Item = &'n String> + Clone, path: &Path) {
         if known.clone().next().is_none() {
-            self.mistake(path, format!("{name:?}"), "no such field: the file defines none");
+            self.diagnostic(path, format!("{name:?}"), "no such field: the file defines none");
         }
-        self.mistakes.extend(reference(name, known, path));
+        self.diagnostics.extend(reference(name, known, path));
     }
 }
 
@@ -143,12 +143,12 @@ pub(super) struct Rules<'a> {
     /// The combinations that have a rule, with the rule's place.
     counted: BTreeMap<(String, bool), String>,
     pub compiled: Vec<Rc<Rule>>,
-    pub mistakes: Vec<Mistake>,
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 impl<'a> Rules<'a> {
     pub(super) fn new(models: Option<&'a BTreeMap<String, Rc<Model>>>) -> Self {
-        Self { models, counted: BTreeMap::new(), compiled: Vec::new(), mistakes: Vec::new() }
+        Self { models, counted: BTreeMap::new(), compiled: Vec::new(), diagnostics: Vec::new() }
     }
 
     /// Adds rules of the same key from elsewhere, so that they are not counted twice.
@@ -158,8 +158,8 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn mistake(&mut self, path: &Path, found: impl Into<String>, expected: impl Into<String>) {
-        self.mistakes.push(Mistake { path: path.to_string(), found: found.into(), expected: expected.into() });
+    fn diagnostic(&mut self, path: &Path, found: impl Into<String>, expected: impl Into<String>) {
+        self.diagnostics.push(Diagnostic { path: path.to_string(), found: found.into(), expected: expected.into() });
     }
 
     /// Compiles the `limits` and `budget` of one place.
@@ -187,7 +187,7 @@ impl<'a> Rules<'a> {
             let most = if kind == Some(LimitWindow::Day) { DAILY_MAX } else { LIMIT_MAX };
             if amount == 0 || amount > most {
                 let expected = format!("1 to {most} (remove the field for no limit)");
-                self.mistake(&path, amount.to_string(), expected);
+                self.diagnostic(&path, amount.to_string(), expected);
             }
             self.add(place.rule(unit, kind, amount), &path);
         }
@@ -204,7 +204,7 @@ impl<'a> Rules<'a> {
             ("total", budget.total, LimitWindow::Total),
         ];
         if periods.iter().all(|(_, dollars, _)| dollars.is_none()) {
-            self.mistake(&path, "no budget", "at least one of daily, monthly, total");
+            self.diagnostic(&path, "no budget", "at least one of daily, monthly, total");
         }
         if let Some(then) = &budget.then_model {
             self.then_model(then, budget, place, &path.key("then_model"));
@@ -216,7 +216,7 @@ impl<'a> Rules<'a> {
                 Ok(limit) => limit,
                 Err(found) => {
                     let expected = format!("US dollars above 0 and up to {BUDGET_MAX}, with at most 6 decimals");
-                    self.mistake(&path, found, expected);
+                    self.diagnostic(&path, found, expected);
                     continue;
                 }
             };
@@ -230,17 +230,17 @@ impl<'a> Rules<'a> {
         if let Some(models) = self.models {
             match models.get(then) {
                 Some(model) if model.pattern.is_some() => {
-                    self.mistake(path, format!("{then:?}, a pattern"), "the full name of a model in `models`");
+                    self.diagnostic(path, format!("{then:?}, a pattern"), "the full name of a model in `models`");
                 }
-                _ => self.mistakes.extend(reference(then, models.keys(), path)),
+                _ => self.diagnostics.extend(reference(then, models.keys(), path)),
             }
         }
         if budget.soft {
             let expected = "no such field: a soft budget never blocks requests (or remove `soft`)";
-            self.mistake(path, format!("{then:?} of a soft budget"), expected);
+            self.diagnostic(path, format!("{then:?} of a soft budget"), expected);
         }
         if place.matches.model.as_deref() == Some(then) {
-            self.mistake(path, "the model that this budget applies to", "another, cheaper model");
+            self.diagnostic(path, "the model that this budget applies to", "another, cheaper model");
         }
     }
 
@@ -248,7 +248,7 @@ impl<'a> Rules<'a> {
         let path = path.to_string();
         if let Some(first) = self.counted.insert((rule.label(), rule.hard), path.clone()) {
             let (found, expected) = (format!("a duplicate of {first}"), "only one of the two".to_owned());
-            self.mistakes.push(Mistake { path, found, expected });
+            self.diagnostics.push(Diagnostic { path, found, expected });
         }
         self.compiled.push(Rc::new(rule));
     }

@@ -2,7 +2,7 @@
 
 use sluice_core::memory_limiter::{Bounds, LARGEST_BODY, LARGEST_REWRITTEN};
 
-use super::super::mistake::{Path, quoted};
+use super::super::diagnostic::{Path, quoted};
 use super::super::size;
 use super::Check;
 
@@ -21,13 +21,17 @@ impl Check<'_> {
             && key > worker
         {
             let expected = format!("at most the value of worker, {}", written.worker);
-            self.mistake(&Path::root().key("memory").key("key"), quoted(&written.key), expected);
+            self.diagnostic(&Path::root().key("memory").key("key"), quoted(&written.key), expected);
         }
         if let (Some(rewritten), Some(key)) = (rewritten, key)
             && rewritten > key
         {
             let expected = format!("at most the value of key, {}", written.key);
-            self.mistake(&Path::root().key("memory").key("rewritten_body"), quoted(&written.rewritten_body), expected);
+            self.diagnostic(
+                &Path::root().key("memory").key("rewritten_body"),
+                quoted(&written.rewritten_body),
+                expected,
+            );
         }
         let [rewritten, worker, key] = [rewritten, worker, key].map(Option::unwrap_or_default);
         Bounds { rewritten, worker, key }
@@ -39,7 +43,7 @@ impl Check<'_> {
         if size.is_none() {
             let (least, most) = (least / MIB, most / MIB);
             let expected = format!("a size from {least}MiB to {most}MiB, such as {least}MiB");
-            self.mistake(&Path::root().key("memory").key(field), quoted(text), expected);
+            self.diagnostic(&Path::root().key("memory").key(field), quoted(text), expected);
         }
         size
     }
@@ -58,7 +62,7 @@ mod tests {
                 "teams":{{"t":{{}}}},"keys":[],"memory":{memory}}}"#
         );
         let config = crate::from_json(text.as_bytes());
-        config.map(|config| config.memory).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+        config.map(|config| config.memory).map_err(|diagnostics| diagnostics.iter().map(ToString::to_string).collect())
     }
 
     #[test]
@@ -78,8 +82,8 @@ mod tests {
             (r#"{"rewritten_body":"48MiB","key":"32MiB"}"#, "memory.rewritten_body"),
             (r#"{"worker":"64 MB"}"#, "memory.worker"),
         ] {
-            let mistakes = compile(memory).unwrap_err();
-            assert!(mistakes.len() == 1 && mistakes[0].contains(place), "{memory}: {mistakes:?}");
+            let diagnostics = compile(memory).unwrap_err();
+            assert!(diagnostics.len() == 1 && diagnostics[0].contains(place), "{memory}: {diagnostics:?}");
         }
     }
 }

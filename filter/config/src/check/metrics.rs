@@ -5,8 +5,8 @@ use std::time::Duration;
 use sluice_core::metrics::{Export, Settings};
 use sluice_wire::calendar;
 
+use super::super::diagnostic::{Path, quoted};
 use super::super::file;
-use super::super::mistake::{Path, quoted};
 use super::Check;
 
 /// The path that is appended to the collector's URL.
@@ -23,11 +23,11 @@ impl Check<'_> {
         let section = Path::root().key("metrics");
         if !(FEWEST..=MOST).contains(&written.series) {
             let expected = format!("a number from {FEWEST} to {MOST}");
-            self.mistake(&section.key("series"), written.series.to_string(), expected);
+            self.diagnostic(&section.key("series"), written.series.to_string(), expected);
         }
         let scraper = written.sha256.as_ref().and_then(|hash| self.key_hash(hash, &section.key("sha256")));
         if written.public && written.sha256.is_some() {
-            self.mistake(
+            self.diagnostic(
                 &section.key("public"),
                 "true, with a sha256",
                 "one of the two: a public /metrics needs no key",
@@ -44,7 +44,7 @@ impl Check<'_> {
         let url = self.collector(&written.url, SIGNAL, &path.key("url"));
         let interval = calendar::duration(&written.interval).filter(|time| (SHORTEST..=LONGEST).contains(time));
         if interval.is_none() {
-            self.mistake(&path.key("interval"), quoted(&written.interval), "a time from 1s to 10m, such as 60s");
+            self.diagnostic(&path.key("interval"), quoted(&written.interval), "a time from 1s to 10m, such as 60s");
         }
         if let Some(token) = &written.token {
             self.secret(token, &path.key("token"));

@@ -11,15 +11,15 @@ use sluice_core::suggest::one_of;
 use sluice_core::usage::price::Price;
 use sluice_wire::order;
 
+use super::super::diagnostic::{Path, quoted};
 use super::super::file;
-use super::super::mistake::{Path, quoted};
 use super::{Check, alone};
 
 impl Check<'_> {
     /// Checks that a name has at most one star.
     pub(super) fn stars(&mut self, name: &str, path: &Path) {
         if name.matches('*').count() > 1 {
-            self.mistake(path, format!("{} with several stars", quoted(name)), "one star at most, such as claude-*");
+            self.diagnostic(path, format!("{} with several stars", quoted(name)), "one star at most, such as claude-*");
         }
     }
 
@@ -32,16 +32,16 @@ impl Check<'_> {
                 self.stars(text, &path);
             }
             if self.file.models.contains_key(alias) {
-                self.mistake(&path, "a name that `models` also defines", "another name, or remove one of the two");
+                self.diagnostic(&path, "a name that `models` also defines", "another name, or remove one of the two");
             }
             if name.contains('*') && !alias.contains('*') {
                 let expected = "a name without a star, or a star in the alias too";
-                self.mistake(&path, quoted(name), expected);
+                self.diagnostic(&path, quoted(name), expected);
             } else if self.file.aliases.contains_key(name) {
-                self.mistake(&path, format!("{}, which is an alias too", quoted(name)), "the name of a model");
+                self.diagnostic(&path, format!("{}, which is an alias too", quoted(name)), "the name of a model");
             } else if !self.leads_to_a_model(name) && !self.file.models.is_empty() {
                 let names = self.file.models.keys().map(String::as_str);
-                self.mistake(&path, quoted(name), one_of(name, names));
+                self.diagnostic(&path, quoted(name), one_of(name, names));
             }
         }
     }
@@ -113,7 +113,7 @@ fn known(file: &file::File, models: &BTreeMap<String, Rc<Model>>) -> BTreeMap<St
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::Mistake;
+    use super::super::super::Diagnostic;
     use super::*;
     use sluice_core::compiled::CompiledConfig;
     #[cfg(target_arch = "wasm32")]
@@ -125,12 +125,12 @@ mod tests {
             r#"{{"providers":{{"p":{{"kind":"openai"}},"local":{{"kind":"ollama"}}}},"models":{{{models}}},"teams":{{"t":{{}}}},"keys":[]{more}}}"#
         );
         let file: file::File = serde_json::from_str(&text).unwrap();
-        crate::compile(&file).map_err(|mistakes| mistakes.iter().map(Mistake::to_string).collect())
+        crate::compile(&file).map_err(|diagnostics| diagnostics.iter().map(Diagnostic::to_string).collect())
     }
 
     const TARGET: &str = r#"{"targets":[{"provider":"p","model":"*"}]}"#;
 
-    fn mistakes(models: &str, more: &str) -> Vec<String> {
+    fn diagnostics(models: &str, more: &str) -> Vec<String> {
         compile(models, more).err().unwrap_or_default()
     }
 
@@ -169,10 +169,11 @@ mod tests {
             assert!(found[0].to_string().starts_with(expected), "{}", found[0]);
         }
         let target = r#""m*":{"targets":[{"provider":"p","model":"a*b*"}]}"#;
-        assert!(mistakes(target, "")[0].starts_with("models[\"m*\"].targets[0].model: found \"a*b*\" with several"));
+        assert!(diagnostics(target, "")[0].starts_with("models[\"m*\"].targets[0].model: found \"a*b*\" with several"));
         let budget = r#","budgets":[{"budget":{"daily":1,"then_model":"m*"}}]"#;
         let pattern = format!(r#""m*":{TARGET}"#);
-        let found = mistakes(&pattern, &format!("{budget},\"prices\":{{\"unpriced\":{{\"input\":1,\"output\":1}}}}"));
+        let found =
+            diagnostics(&pattern, &format!("{budget},\"prices\":{{\"unpriced\":{{\"input\":1,\"output\":1}}}}"));
         assert!(found[0].contains("expected the full name of a model"), "{found:?}");
     }
 
@@ -185,10 +186,10 @@ mod tests {
             r#","capabilities":{"p/m-1":{"vision":true},"p/*":{"tools":true}}"#,
             r#","limits":[{"match":{"model":"m-*"},"limits":{"requests_per_minute":1}}]"#,
         ] {
-            assert_eq!(mistakes(&pattern, more), [""; 0], "{more}");
+            assert_eq!(diagnostics(&pattern, more), [""; 0], "{more}");
         }
         let only = format!(r#""m-*":{TARGET}"#);
-        let wrong = mistakes(&only, r#","prices":{"models":{"p/n":{"input":1,"output":1}}}"#);
+        let wrong = diagnostics(&only, r#","prices":{"models":{"p/n":{"input":1,"output":1}}}"#);
         assert!(wrong[0].starts_with("prices.models[\"p/n\"]: found \"p/n\", expected \"p/*\""), "{wrong:?}");
     }
 

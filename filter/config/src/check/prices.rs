@@ -11,8 +11,8 @@ use sluice_core::store::dimension::Dimension;
 use sluice_core::usage::price::Price;
 use sluice_wire::order;
 
+use super::super::diagnostic::{Path, quoted};
 use super::super::file;
-use super::super::mistake::{Path, quoted};
 use super::Check;
 
 /// A budget of the file: its place and the requests that it counts.
@@ -46,14 +46,18 @@ impl Check<'_> {
         }
         if self.file.reservation.output_tokens == 0 {
             let path = Path::root().key("reservation").key("output_tokens");
-            self.mistake(&path, "0", "at least one token: with 0, limits and budgets reserve nothing for the answer");
+            self.diagnostic(
+                &path,
+                "0",
+                "at least one token: with 0, limits and budgets reserve nothing for the answer",
+            );
         }
     }
 
     fn price(&mut self, price: &file::Price, path: &Path) {
         for wrong in Price::try_from(price).err().unwrap_or_default() {
             let place = wrong.field.split('.').fold(path.clone(), |place, step| place.key(step));
-            self.mistake(&place, wrong.found, wrong.expected);
+            self.diagnostic(&place, wrong.found, wrong.expected);
         }
     }
 
@@ -100,7 +104,7 @@ impl Check<'_> {
                 let price_name = target.price_name();
                 let provider = Path::root().key("providers").key(&target.provider);
                 let unsure = !self.file.providers.contains_key(&target.provider)
-                    || self.mistakes.iter().any(|mistake| provider.holds(&mistake.path));
+                    || self.diagnostics.iter().any(|diagnostic| provider.holds(&diagnostic.path));
                 let priced = self.file.prices.models.contains_key(&price_name) || self.has_prices(name, target);
                 if unsure || priced {
                     continue;
@@ -110,7 +114,7 @@ impl Check<'_> {
                     let found = format!("no price for {}, but {} applies to it", quoted(&price_name), budget.at);
                     let entry = Path::root().key("prices").key("models").key(&price_name);
                     let expected = format!("a price at {entry}, or a default price at prices.unpriced");
-                    self.mistake(&section.key(name).key("targets").index(index), found, expected);
+                    self.diagnostic(&section.key(name).key("targets").index(index), found, expected);
                 }
             }
         }

@@ -9,8 +9,8 @@ use sluice_core::provider::layout::{Layout, Surface};
 use sluice_core::provider::url::Url;
 use sluice_wire::dialect;
 
+use super::super::diagnostic::{Path, quoted};
 use super::super::file;
-use super::super::mistake::{Path, quoted};
 use super::{Check, NAME_MAX, RESERVED, is_variable};
 
 /// Each key is a separate cluster, and one request may be tried with all of them.
@@ -20,15 +20,15 @@ impl Check<'_> {
     pub(super) fn providers(&mut self) -> BTreeMap<String, Rc<Provider>> {
         let section = Path::root().key("providers");
         if self.file.providers.is_empty() {
-            self.mistake(&section, "none", "at least one provider");
+            self.diagnostic(&section, "none", "at least one provider");
         }
         let mut compiled = BTreeMap::new();
         for (name, provider) in &self.file.providers {
             let path = section.key(name);
             if !is_provider_name(name) {
-                self.mistake(&path, quoted(name), "a name of lower-case letters, digits, _ and -, 64 at most");
+                self.diagnostic(&path, quoted(name), "a name of lower-case letters, digits, _ and -, 64 at most");
             } else if RESERVED.iter().any(|reserved| name == reserved) || name.starts_with("sluice-") {
-                self.mistake(&path, format!("the reserved name {name:?}"), "another name");
+                self.diagnostic(&path, format!("the reserved name {name:?}"), "another name");
             }
             self.credential(provider, &path);
             let key_rest = self.provider_keys(provider, &path);
@@ -45,18 +45,18 @@ impl Check<'_> {
     fn provider_url(&mut self, provider: &file::Provider, path: &Path) -> Option<Url> {
         let Some(text) = provider.url() else {
             let expected = format!("its base URL: a provider of kind {} has no default URL", provider.kind.row().name);
-            self.mistake(&path.key("url"), "nothing", expected);
+            self.diagnostic(&path.key("url"), "nothing", expected);
             return None;
         };
         match Url::parse(text) {
             // The kind's default address may be the gateway's own: both servers have the same usual port.
             Ok(url) if url.authority() == self.file.listen => {
-                self.mistake(&path.key("url"), "the gateway's own address", "the provider's address");
+                self.diagnostic(&path.key("url"), "the gateway's own address", "the provider's address");
                 None
             }
             Ok(url) => Some(url),
             Err(found) => {
-                self.mistake(&path.key("url"), found, "a base URL such as https://api.openai.com/v1");
+                self.diagnostic(&path.key("url"), found, "a base URL such as https://api.openai.com/v1");
                 None
             }
         }
@@ -67,9 +67,9 @@ impl Check<'_> {
         let Some(version) = &provider.api_version else { return };
         let path = path.key("api_version");
         if provider.kind.row().surface != Surface::Azure {
-            self.mistake(&path, quoted(version), "no such field: only Azure has API versions");
+            self.diagnostic(&path, quoted(version), "no such field: only Azure has API versions");
         } else if version.is_empty() || !version.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            self.mistake(&path, quoted(version), "v1, or a version such as 2024-10-21");
+            self.diagnostic(&path, quoted(version), "v1, or a version such as 2024-10-21");
         }
     }
 
@@ -79,11 +79,11 @@ impl Check<'_> {
         let Some(speaks) = &provider.speaks else { return own.to_vec() };
         let path = path.key("speaks");
         if speaks.is_empty() {
-            self.mistake(&path, "an empty list", "at least one format");
+            self.diagnostic(&path, "an empty list", "at least one format");
         }
         for (index, format) in speaks.iter().enumerate() {
             if speaks.iter().take(index).any(|before| before == format) {
-                self.mistake(&path.index(index), format!("{:?} again", format.name()), "each format once");
+                self.diagnostic(&path.index(index), format!("{:?} again", format.name()), "each format once");
             }
         }
         speaks.iter().map(|format| format.among(own)).collect()
@@ -98,25 +98,29 @@ impl Check<'_> {
         for (index, secret) in provider.keys.iter().enumerate() {
             self.secret(secret, &more.index(index));
             if provider.secrets().filter(|other| *other == secret).count() > 1 {
-                self.mistake(&more.index(index), "a duplicate key", "each key once");
+                self.diagnostic(&more.index(index), "a duplicate key", "each key once");
             }
         }
         if provider.key_count() > KEYS_MAX {
-            self.mistake(&more, format!("{} keys in total", provider.key_count()), format!("at most {KEYS_MAX}"));
+            self.diagnostic(&more, format!("{} keys in total", provider.key_count()), format!("at most {KEYS_MAX}"));
         }
         self.wait(&provider.key_rest, &path.key("key_rest"))
     }
 
     pub(super) fn secret(&mut self, secret: &file::Secret, path: &Path) {
         match (&secret.env, &secret.file) {
-            (Some(_), Some(_)) => self.mistake(path, "both env and file", "exactly one of them"),
-            (None, None) => self.mistake(path, "neither env nor file", "one of them"),
+            (Some(_), Some(_)) => self.diagnostic(path, "both env and file", "exactly one of them"),
+            (None, None) => self.diagnostic(path, "neither env nor file", "one of them"),
             // An invalid name may be the secret itself in the wrong place, so it is not repeated.
             (Some(name), None) if !is_variable(name) => {
-                self.mistake(&path.key("env"), "text that is not a valid name", "the name of an environment variable");
+                self.diagnostic(
+                    &path.key("env"),
+                    "text that is not a valid name",
+                    "the name of an environment variable",
+                );
             }
             (None, Some(name)) if name.trim().is_empty() => {
-                self.mistake(&path.key("file"), "empty text", "the path of a file");
+                self.diagnostic(&path.key("file"), "empty text", "the path of a file");
             }
             _ => {}
         }

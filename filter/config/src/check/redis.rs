@@ -7,8 +7,8 @@ use sluice_core::store::redis::settings::Redis;
 use sluice_wire::calendar;
 use sluice_wire::json;
 
-use super::super::mistake::{Path, quoted};
-use super::super::{Mistake, file};
+use super::super::diagnostic::{Path, quoted};
+use super::super::{Diagnostic, file};
 use super::Check;
 
 const PREFIX_MAX: usize = 64;
@@ -16,14 +16,14 @@ const PREFIX_MAX: usize = 64;
 /// A minimal gateway file, to which the section is added.
 const NOTHING: &str = r#"{"providers":{},"models":{},"teams":{},"keys":[]}"#;
 
-/// Checks the section alone, for the keeper role.
-pub(in super::super) fn compile(written: &file::Redis) -> Result<Redis, Vec<Mistake>> {
+/// Checks the section alone, for the background role.
+pub(in super::super) fn compile(written: &file::Redis) -> Result<Redis, Vec<Diagnostic>> {
     // Parsed from bytes, like the filter's configuration: a second parser for strings would double the code size.
     let nothing: file::File = json::from_slice(NOTHING.as_bytes()).map_err(|_| Vec::new())?;
     let file = file::File { redis: Some(written.clone()), ..nothing };
-    let mut check = Check { file: &file, mistakes: Vec::new() };
+    let mut check = Check { file: &file, diagnostics: Vec::new() };
     let redis = check.redis();
-    redis.filter(|_| check.mistakes.is_empty()).ok_or(check.mistakes)
+    redis.filter(|_| check.diagnostics.is_empty()).ok_or(check.diagnostics)
 }
 
 impl Check<'_> {
@@ -37,7 +37,7 @@ impl Check<'_> {
                 true => "the URL of Webdis, such as http://127.0.0.1:7379: Redis itself does not speak HTTP",
                 false => "a base URL such as http://127.0.0.1:7379",
             };
-            self.mistake(&section.key("url"), found, expected);
+            self.diagnostic(&section.key("url"), found, expected);
         }
         if let Some(token) = &written.token {
             self.secret(token, &section.key("token"));
@@ -46,7 +46,11 @@ impl Check<'_> {
         let sync = self.redis_time("sync", &written.sync, "100ms", "1m");
         let key_cache = self.redis_time("key_cache", &written.key_cache, "1s", "1h");
         if !is_prefix(&written.prefix) {
-            self.mistake(&section.key("prefix"), quoted(&written.prefix), "1 to 64 letters, digits, and any of . _ -");
+            self.diagnostic(
+                &section.key("prefix"),
+                quoted(&written.prefix),
+                "1 to 64 letters, digits, and any of . _ -",
+            );
         }
         let url = url.ok()?;
         Some(Redis {
@@ -68,7 +72,7 @@ impl Check<'_> {
         let duration = calendar::duration(text).filter(|time| (bound(shortest)..=bound(longest)).contains(time));
         if duration.is_none() {
             let path = Path::root().key("redis").key(field);
-            self.mistake(&path, quoted(text), format!("a time from {shortest} to {longest}"));
+            self.diagnostic(&path, quoted(text), format!("a time from {shortest} to {longest}"));
         }
         duration.unwrap_or_default()
     }
@@ -83,14 +87,14 @@ fn is_prefix(prefix: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Mistake;
+    use crate::Diagnostic;
     use crate::file::File;
     use sluice_core::compiled::CompiledConfig;
     use sluice_core::store::redis::settings::{Mode, Protocol, WhenDown};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn compile(redis: &str) -> Result<CompiledConfig, Vec<Mistake>> {
+    fn compile(redis: &str) -> Result<CompiledConfig, Vec<Diagnostic>> {
         let text = format!(
             r#"{{"providers":{{"p":{{"kind":"openai"}}}},"models":{{"m":{{"targets":[{{"provider":"p","model":"x"}}]}}}},
             "teams":{{}},"keys":[],"redis":{redis}}}"#
@@ -129,9 +133,9 @@ mod tests {
             (r#""prefix":"""#, "redis.prefix: found \"\""),
         ] {
             let url = if field.starts_with(r#""url""#) { "" } else { r#""url":"http://r","# };
-            let mistakes = compile(&format!("{{{url}{field}}}")).unwrap_err();
-            assert_eq!(mistakes.len(), 1, "{mistakes:?}");
-            assert!(mistakes[0].to_string().starts_with(expected), "{}", mistakes[0]);
+            let diagnostics = compile(&format!("{{{url}{field}}}")).unwrap_err();
+            assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
+            assert!(diagnostics[0].to_string().starts_with(expected), "{}", diagnostics[0]);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sluice_core::keys::Glob;
 use sluice_core::matching;
-use sluice_core::routing::patience::Patience;
+use sluice_core::routing::conditional_timeout::ConditionalTimeout;
 use sluice_core::routing::policy::{Match, Retry, Route, RoutingPolicy, TimeWindow};
 use sluice_core::routing::spec::Sticky;
 use sluice_core::routing::spec::{Strategy, Trigger};
@@ -14,8 +14,8 @@ use sluice_core::routing::{target::Target, timeouts::Timeouts};
 use sluice_core::suggest::one_of;
 use sluice_wire::calendar;
 
+use super::super::diagnostic::{Path, quoted};
 use super::super::file::{self, Day};
-use super::super::mistake::{Path, quoted};
 use super::{Check, LONGEST_WAIT};
 
 /// Longer waits for one target would look like a hang to clients.
@@ -65,16 +65,16 @@ impl Check<'_> {
         for (index, target) in model.targets.iter().enumerate() {
             if target.weight > WEIGHT_MAX {
                 let path = section.index(index).key("weight");
-                self.mistake(&path, target.weight.to_string(), format!("a number from 0 to {WEIGHT_MAX}"));
+                self.diagnostic(&path, target.weight.to_string(), format!("a number from 0 to {WEIGHT_MAX}"));
             }
             if !(1..=TIER_MAX).contains(&target.tier) {
                 let path = section.index(index).key("tier");
-                self.mistake(&path, target.tier.to_string(), format!("a number from 1, the best, to {TIER_MAX}"));
+                self.diagnostic(&path, target.tier.to_string(), format!("a number from 1, the best, to {TIER_MAX}"));
             }
         }
         let weighted = model.strategy == Strategy::Weighted;
         if weighted && !model.targets.is_empty() && model.targets.iter().all(|target| target.weight == 0) {
-            self.mistake(&section, "only weights of 0", "a weight above 0 for at least one target");
+            self.diagnostic(&section, "only weights of 0", "a weight above 0 for at least one target");
         }
         // A target that no request reaches points to a mistake in another field.
         let best = model.targets.iter().map(|target| target.tier).min();
@@ -84,7 +84,7 @@ impl Check<'_> {
             if lower && !named.into_iter().any(|name| names(name, target)) {
                 let path = section.index(index).key("tier");
                 let found = format!("{}, which no request can reach", target.tier);
-                self.mistake(
+                self.diagnostic(
                     &path,
                     found,
                     "allow_lower_tier: true, a route that lists the target, or the same tier as the others",
@@ -98,36 +98,36 @@ impl Check<'_> {
         let named = route.targets.as_ref().map(|named| {
             let path = path.key("targets");
             if named.is_empty() {
-                self.mistake(
+                self.diagnostic(
                     &path,
                     "an empty list",
                     "at least one of the model's targets (remove the field to use all)",
                 );
             }
-            let mut places = Vec::new();
+            let mut indexes = Vec::new();
             for (index, name) in named.iter().enumerate() {
                 if !model.targets.iter().any(|target| names(name, target)) {
                     let known: Vec<String> = model.targets.iter().map(file::Target::price_name).collect();
                     let expected = one_of(name, known.iter().map(String::as_str));
-                    self.mistake(&path.index(index), quoted(name), expected);
+                    self.diagnostic(&path.index(index), quoted(name), expected);
                 }
                 let is = |target: &Rc<Target>| name_of(name, &target.provider.name, &target.model);
-                places.extend((0..targets.len()).filter(|place| targets.get(*place).is_some_and(is)));
+                indexes.extend((0..targets.len()).filter(|place| targets.get(*place).is_some_and(is)));
             }
             let mut seen = Vec::new();
-            places.retain(|place| {
+            indexes.retain(|place| {
                 let new = !seen.contains(place);
                 seen.push(*place);
                 new
             });
-            places
+            indexes
         });
         Route { matches, strategy: route.strategy.unwrap_or(model.strategy), targets: named }
     }
 
     fn route_match(&mut self, matches: &file::RouteMatch, path: &Path) -> Match {
         if *matches == file::RouteMatch::default() {
-            self.mistake(
+            self.diagnostic(
                 path,
                 "nothing",
                 "at least one condition: a route without conditions hides all routes after it",
@@ -143,7 +143,7 @@ impl Check<'_> {
             && least > most
         {
             let expected = format!("at least min_input_tokens, {least}");
-            self.mistake(&path.key("max_input_tokens"), most.to_string(), expected);
+            self.diagnostic(&path.key("max_input_tokens"), most.to_string(), expected);
         }
         Match {
             whose,
@@ -164,13 +164,13 @@ impl Check<'_> {
             let Some(text) = text else { return 0 };
             let read = time_of_day(text);
             if read.is_none() {
-                self.mistake(&path.key(field), quoted(text), "a time of day in UTC, such as 09:00 or 22:30");
+                self.diagnostic(&path.key(field), quoted(text), "a time of day in UTC, such as 09:00 or 22:30");
             }
             read.unwrap_or_default()
         };
         let (from, to) = (minutes("from", window.from.as_deref()), minutes("to", window.to.as_deref()));
         if window.from.is_some() && window.from == window.to {
-            self.mistake(&path.key("to"), "the same time as from", "another time (remove both for the whole day)");
+            self.diagnostic(&path.key("to"), "the same time as from", "another time (remove both for the whole day)");
         }
         let days = DAYS.map(|day| window.days.is_empty() || window.days.contains(&day));
         TimeWindow { from, to, days }
@@ -179,23 +179,23 @@ impl Check<'_> {
     fn retry(&mut self, retry: &file::Retry, path: &Path) -> Retry {
         let wait = calendar::duration(&retry.wait).filter(|wait| *wait <= LONGEST_RETRY_WAIT);
         if wait.is_none() {
-            self.mistake(&path.key("wait"), quoted(&retry.wait), "a time from 0s to 10s, such as 1s");
+            self.diagnostic(&path.key("wait"), quoted(&retry.wait), "a time from 0s to 10s, such as 1s");
         }
         Retry::new(retry.on.as_deref().unwrap_or(&Trigger::ALL), wait.unwrap_or_default())
     }
 
     fn model_timeouts(&mut self, own: &file::ModelTimeouts, all: Timeouts, path: &Path) -> Timeouts {
         let total = own.total.as_ref().map_or(all.total, |text| self.wait(text, &path.key("total")));
-        let mut patience = |field: &str, text: &Option<String>, otherwise: Patience| match text {
+        let mut timeout = |field: &str, text: &Option<String>, otherwise: ConditionalTimeout| match text {
             None => otherwise,
-            Some(text) => Patience::stated(self.wait(text, &path.key(field))),
+            Some(text) => ConditionalTimeout::configured(self.wait(text, &path.key(field))),
         };
         Timeouts {
             total,
-            answer: patience("answer", &own.answer, all.answer),
-            first_token: patience("first_token", &own.first_token, all.first_token),
-            whole: patience("whole", &own.whole, all.whole),
-            idle: patience("idle", &own.idle, all.idle),
+            answer: timeout("answer", &own.answer, all.answer),
+            first_token: timeout("first_token", &own.first_token, all.first_token),
+            whole: timeout("whole", &own.whole, all.whole),
+            idle: timeout("idle", &own.idle, all.idle),
             ..all
         }
     }
@@ -204,7 +204,7 @@ impl Check<'_> {
     pub(super) fn wait(&mut self, text: &str, path: &Path) -> Duration {
         let duration = calendar::duration(text).filter(|d| !d.is_zero() && *d <= LONGEST_WAIT);
         if duration.is_none() {
-            self.mistake(path, quoted(text), "a time above zero and up to 24h, such as 500ms, 30s, 5m or 1h");
+            self.diagnostic(path, quoted(text), "a time above zero and up to 24h, such as 500ms, 30s, 5m or 1h");
         }
         duration.unwrap_or_default()
     }
@@ -213,7 +213,7 @@ impl Check<'_> {
         let section = Path::root().key("circuit");
         let written = &self.file.circuit;
         if written.failures == 0 {
-            self.mistake(&section.key("failures"), "0", "at least one failure");
+            self.diagnostic(&section.key("failures"), "0", "at least one failure");
         }
         let settings = Settings {
             failures: written.failures,
@@ -223,7 +223,7 @@ impl Check<'_> {
         };
         if settings.longest < settings.open {
             let expected = format!("at least open, {}", written.open);
-            self.mistake(&section.key("longest"), quoted(&written.longest), expected);
+            self.diagnostic(&section.key("longest"), quoted(&written.longest), expected);
         }
         settings
     }
@@ -231,11 +231,11 @@ impl Check<'_> {
     fn header_name(&mut self, name: &str, path: &Path) {
         let good = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
         if name.is_empty() || !name.bytes().all(good) {
-            self.mistake(path, quoted(name), "the name of a header");
+            self.diagnostic(path, quoted(name), "the name of a header");
         }
         let lower = name.to_ascii_lowercase();
         if ["authorization", "x-api-key", "api-key", "cookie"].contains(&lower.as_str()) {
-            self.mistake(path, quoted(name), "a header that carries no credential");
+            self.diagnostic(path, quoted(name), "a header that carries no credential");
         }
     }
 }
@@ -262,12 +262,12 @@ fn time_of_day(text: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Mistake;
+    use crate::Diagnostic;
 
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn compile(model: &str) -> Result<Rc<sluice_core::routing::target::Model>, Vec<Mistake>> {
+    fn compile(model: &str) -> Result<Rc<sluice_core::routing::target::Model>, Vec<Diagnostic>> {
         let text = format!(
             r#"{{"providers":{{"p":{{"kind":"openai"}},"q":{{"kind":"anthropic"}}}},
                 "models":{{"m":{{"targets":[{{"provider":"p","model":"x"}},{{"provider":"q","model":"y"}},{{"provider":"p","model":"z"}}]{model}}}}},
@@ -290,15 +290,15 @@ mod tests {
     fn a_route_names_targets_or_all_of_a_provider() {
         let routes = r#","routes":[{"match":{"team":"t"},"targets":["p","q/y","p/z"]},{"match":{"team":"t"},"targets":["q"],"strategy":"pinned"}]"#;
         let model = compile(routes).unwrap();
-        let places: Vec<_> = model.policy.routes.iter().map(|route| route.targets.clone().unwrap()).collect();
-        assert_eq!(places, [vec![0, 2, 1], vec![1]]);
+        let indexes: Vec<_> = model.policy.routes.iter().map(|route| route.targets.clone().unwrap()).collect();
+        assert_eq!(indexes, [vec![0, 2, 1], vec![1]]);
         assert_eq!(model.policy.routes[1].strategy, Strategy::Pinned);
     }
 
     #[test]
     fn a_models_own_times_stand_before_the_gateways() {
         let model = compile(r#","timeouts":{"first_token":"2s"}"#).unwrap();
-        assert_eq!(model.policy.timeouts.first_token, Patience::stated(Duration::from_secs(2)));
+        assert_eq!(model.policy.timeouts.first_token, ConditionalTimeout::configured(Duration::from_secs(2)));
         assert_eq!(model.policy.timeouts.total, Duration::from_secs(600));
     }
 
@@ -329,9 +329,9 @@ mod tests {
                 "models.m.routes[0].match.time.from: found \"24:00\", expected a time of day",
             ),
         ] {
-            let mistakes = compile(&format!(",{model}")).unwrap_err();
-            assert_eq!(mistakes.len(), 1, "{mistakes:?}");
-            assert!(mistakes[0].to_string().starts_with(expected), "{}", mistakes[0]);
+            let diagnostics = compile(&format!(",{model}")).unwrap_err();
+            assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
+            assert!(diagnostics[0].to_string().starts_with(expected), "{}", diagnostics[0]);
         }
     }
 
@@ -344,8 +344,8 @@ mod tests {
             );
             crate::compile(&serde_json::from_str::<file::File>(&text).unwrap()).map(|_| ())
         };
-        let mistakes = compile("").unwrap_err();
-        assert_eq!(mistakes[0].path, "models.m.targets[1].tier");
+        let diagnostics = compile("").unwrap_err();
+        assert_eq!(diagnostics[0].path, "models.m.targets[1].tier");
         assert_eq!(compile(r#","allow_lower_tier":true"#), Ok(()));
         assert_eq!(compile(r#","routes":[{"match":{"team":"t"},"targets":["p/y"]}]"#), Ok(()));
     }

@@ -36,7 +36,7 @@ fn mistakes_after(change: impl FnOnce(&mut file::File)) -> Vec<String> {
     change(&mut file);
     match crate::compile(&file) {
         Ok(_) => Vec::new(),
-        Err(mistakes) => mistakes.iter().map(Mistake::to_string).collect(),
+        Err(diagnostics) => diagnostics.iter().map(Diagnostic::to_string).collect(),
     }
 }
 
@@ -57,9 +57,9 @@ fn a_good_file_becomes_a_gateway() {
 
 #[test]
 fn a_file_of_the_wrong_shape_is_one_mistake() {
-    let mistakes = crate::from_json(br#"{"providers": 1}"#).unwrap_err();
-    assert_eq!(mistakes.len(), 1);
-    assert_eq!(mistakes[0].path, "");
+    let diagnostics = crate::from_json(br#"{"providers": 1}"#).unwrap_err();
+    assert_eq!(diagnostics.len(), 1);
+    assert_eq!(diagnostics[0].path, "");
 }
 
 #[test]
@@ -161,9 +161,9 @@ fn each_mistake_is_named_with_what_would_be_right() {
         (|f| f.teams.clear(), "teams: found none"),
     ];
     for (change, expected) in cases {
-        let mistakes = mistakes_after(change);
-        assert_eq!(mistakes.len(), 1, "{expected}: {mistakes:#?}");
-        assert!(mistakes[0].starts_with(expected), "{expected}\n{}", mistakes[0]);
+        let diagnostics = mistakes_after(change);
+        assert_eq!(diagnostics.len(), 1, "{expected}: {diagnostics:#?}");
+        assert!(diagnostics[0].starts_with(expected), "{expected}\n{}", diagnostics[0]);
     }
 }
 
@@ -176,13 +176,13 @@ fn a_plan_fits_what_envoy_tries() {
 
 #[test]
 fn all_mistakes_are_reported_at_once_and_no_consequence_of_another() {
-    let mistakes = mistakes_after(|f| {
+    let diagnostics = mistakes_after(|f| {
         f.listen = "x".into();
         f.providers.clear();
         f.keys[0].expires = Some("x".into());
         f.timeouts.total = "x".into();
     });
-    assert_eq!(mistakes.len(), 4, "{mistakes:#?}");
+    assert_eq!(diagnostics.len(), 4, "{diagnostics:#?}");
 }
 
 fn label(file: &mut file::File, name: &str, value: &str) {
@@ -215,7 +215,8 @@ fn one_key_is_checked_against_the_rest_as_if_it_stood_in_the_file() {
 
     key.models = Some(vec!["gone".into()]);
     key.team = "nobody".into();
-    let paths = |mistakes: Vec<Mistake>| mistakes.into_iter().map(|mistake| mistake.path).collect::<Vec<_>>();
+    let paths =
+        |diagnostics: Vec<Diagnostic>| diagnostics.into_iter().map(|diagnostic| diagnostic.path).collect::<Vec<_>>();
     assert_eq!(paths(crate::compile_key(&config, &key).unwrap_err()), ["team", "models[0]"]);
     assert_eq!(
         paths(crate::restore_key(&config, &key).unwrap_err()),
@@ -280,13 +281,13 @@ fn what_a_server_speaks_can_be_said_and_its_kinds_way_of_it_stays() {
 #[test]
 fn a_version_of_azures_is_a_word() {
     let azure = |version: &str| {
-        let mistakes = mistakes_after(|f| {
+        let diagnostics = mistakes_after(|f| {
             let provider = provider(f);
             provider.kind = Kind::named("azure").unwrap();
             provider.url = Some("https://name.openai.azure.com".into());
             provider.api_version = Some(version.into());
         });
-        mistakes.first().cloned()
+        diagnostics.first().cloned()
     };
     assert_eq!(azure("2025-04-01-preview"), None);
     for bad in ["", "2024-10-21&x=1", "a/b"] {

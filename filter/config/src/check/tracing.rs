@@ -2,7 +2,7 @@
 
 use sluice_core::provider::url::Url;
 
-use super::super::mistake::Path;
+use super::super::diagnostic::Path;
 use super::Check;
 
 /// The path that Envoy appends to the collector's URL.
@@ -18,7 +18,7 @@ impl Check<'_> {
         self.collector(&written.url, SIGNAL, &section.key("url"));
         if written.sampling != 0.0 && !(LEAST..=100.0).contains(&written.sampling) {
             let found = written.sampling.to_string();
-            self.mistake(&section.key("sampling"), found, "0, or a number from 0.01 to 100");
+            self.diagnostic(&section.key("sampling"), found, "0, or a number from 0.01 to 100");
         }
         if let Some(token) = &written.token {
             self.secret(token, &section.key("token"));
@@ -30,10 +30,10 @@ impl Check<'_> {
     pub(super) fn collector(&mut self, url: &str, signal: &str, path: &Path) -> Option<Url> {
         let expected = "a collector's URL such as http://collector:4318";
         match Url::parse(url) {
-            Err(found) => self.mistake(path, found, expected),
+            Err(found) => self.diagnostic(path, found, expected),
             Ok(url) if url.base_path.ends_with(signal) => {
                 let expected = format!("{expected}: the gateway adds the path");
-                self.mistake(path, format!("{signal} at its end"), expected);
+                self.diagnostic(path, format!("{signal} at its end"), expected);
             }
             Ok(url) => return Some(url),
         }
@@ -43,13 +43,13 @@ impl Check<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::Mistake;
+    use crate::Diagnostic;
     use crate::file::File;
     use sluice_core::compiled::CompiledConfig;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn compile(more: &str) -> Result<CompiledConfig, Vec<Mistake>> {
+    fn compile(more: &str) -> Result<CompiledConfig, Vec<Diagnostic>> {
         let text = format!(
             r#"{{"providers":{{"p":{{"kind":"openai"}}}},"models":{{"m":{{"targets":[{{"provider":"p","model":"x"}}]}}}},
             "teams":{{}},"keys":[]{more}}}"#
@@ -78,9 +78,9 @@ mod tests {
             (r#""token":{}"#, "tracing.token: found neither env nor file"),
         ] {
             let url = if field.starts_with(r#""url""#) { "" } else { r#""url":"http://c","# };
-            let mistakes = compile(&format!(r#","tracing":{{{url}{field}}}"#)).unwrap_err();
-            assert_eq!(mistakes.len(), 1, "{mistakes:?}");
-            assert!(mistakes[0].to_string().starts_with(expected), "{}", mistakes[0]);
+            let diagnostics = compile(&format!(r#","tracing":{{{url}{field}}}"#)).unwrap_err();
+            assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
+            assert!(diagnostics[0].to_string().starts_with(expected), "{}", diagnostics[0]);
         }
     }
 }

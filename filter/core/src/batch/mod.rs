@@ -1,7 +1,7 @@
 //! Batches: files of requests that a provider processes later.
 //!
 //! The request that creates a batch does not reveal its usage. So the gateway estimates an input file's usage at upload and records it
-//! under the file's id ([`book`]). Creating a batch reserves that amount and bills it at once. A response with the batch's usage
+//! under the file's id ([`records`]). Creating a batch reserves that amount and bills it at once. A response with the batch's usage
 //! ([`object`]), or its results ([`results`]), corrects the bill, once. If no such response passes the gateway, the batch stays billed as
 //! reserved.
 
@@ -19,11 +19,11 @@ use crate::reservation::work::{UsageSum, Work};
 use crate::store::{AccountEntry, Counter, LimitWindow, Note, Settled, Settlement, Sums};
 use crate::usage::price::MicroUsd;
 
-pub mod book;
 pub mod object;
+pub mod records;
 pub mod results;
 
-use book::BookEntry;
+use records::BatchRecord;
 
 /// A batch that is billed as reserved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ struct Charged {
 
 /// A request's operation on a batch, besides being forwarded to the provider that stores it.
 #[derive(Debug)]
-pub enum Errand {
+pub enum BatchOperation {
     /// Uploads an input file.
     Upload(Work),
     /// Creates a batch.
@@ -81,47 +81,49 @@ pub enum BatchFact {
 /// Actions at the end of a request.
 #[derive(Debug, Default)]
 pub struct BatchOutcome {
-    /// Book entries to write, by name.
-    pub pages: Vec<(String, BookEntry)>,
-    /// A correction of the bill, with the name of the book entry that shows whether it was corrected before.
+    /// Records to write, by name.
+    pub records: Vec<(String, BatchRecord)>,
+    /// A correction of the bill, with the name of the record that shows whether it was corrected before.
     pub correction: Option<(String, Settlement)>,
 }
 
-impl Errand {
+impl BatchOperation {
     /// The actions that follow from the response.
     pub fn outcome(
         &self,
-        told: Option<BatchFact>,
+        fact: Option<BatchFact>,
         reservation: &Reservation,
         caller: &Caller,
         config: &CompiledConfig,
         at: Time,
     ) -> BatchOutcome {
-        let pages = match (self, told) {
-            (Self::Upload(work), Some(BatchFact::Made(id))) => vec![(book::file(&id), BookEntry::File(work.clone()))],
+        let records = match (self, fact) {
+            (Self::Upload(work), Some(BatchFact::Made(id))) => {
+                vec![(records::file(&id), BatchRecord::File(work.clone()))]
+            }
             (Self::Create(work), Some(BatchFact::Made(id))) => {
-                vec![(book::batch(&id), BookEntry::Open(Open::new(id, work.clone(), reservation, caller)))]
+                vec![(records::batch(&id), BatchRecord::Open(Open::new(id, work.clone(), reservation, caller)))]
             }
             (Self::Watch(open), Some(BatchFact::Results(id))) => {
-                vec![(book::results(&id), BookEntry::Open(open.clone()))]
+                vec![(records::results(&id), BatchRecord::Open(open.clone()))]
             }
             (Self::Watch(open) | Self::Fetch(open), Some(BatchFact::Used(usage))) => {
-                let name = book::batch(&open.id);
+                let name = records::batch(&open.id);
                 let correction = open.clone().correction(&usage, config, at).map(|correction| (name, correction));
-                return BatchOutcome { pages: Vec::new(), correction };
+                return BatchOutcome { records: Vec::new(), correction };
             }
             _ => Vec::new(),
         };
-        BatchOutcome { pages, correction: None }
+        BatchOutcome { records, correction: None }
     }
 }
 
 impl Open {
     fn new(id: String, work: Work, reservation: &Reservation, caller: &Caller) -> Self {
         let charged = reservation.batch().map(|(part, window)| Charged {
-            counter: part.take.counter.name.to_string(),
-            shard: part.take.counter.shard_key.to_string(),
-            kind: part.take.counter.kind,
+            counter: part.debit.counter.name.to_string(),
+            shard: part.debit.counter.shard_key.to_string(),
+            kind: part.debit.counter.kind,
             unit: part.rule.unit,
             window,
             amount: part.batch,
@@ -170,7 +172,7 @@ impl Open {
             model: self.model.into(),
             sums,
         };
-        let notes = vec![Note { name: book::batch(&self.id), text: BookEntry::Settled.text() }];
+        let notes = vec![Note { name: records::batch(&self.id), text: BatchRecord::Settled.text() }];
         let id = format!("batch-{}", self.id).into();
         Some(Settlement { id, parts: parts.collect(), entry: Some(entry), at, corrects: true, notes })
     }

@@ -6,7 +6,7 @@ use sluice_wire::conversation::Usage;
 use sluice_wire::json;
 use sluice_wire::lenient::{Tokens, maybe};
 
-use super::{BatchFact, book};
+use super::{BatchFact, records};
 
 /// Longer responses about a file or batch are ignored.
 pub const LONGEST: usize = 256 << 10;
@@ -18,7 +18,7 @@ pub fn made(body: &[u8]) -> Option<BatchFact> {
         id: String,
     }
     let Made { id } = json::from_slice(body).ok()?;
-    book::is_id(&id).then_some(BatchFact::Made(id))
+    records::is_id(&id).then_some(BatchFact::Made(id))
 }
 
 #[derive(Deserialize)]
@@ -64,7 +64,7 @@ pub fn used(body: &[u8]) -> Option<BatchFact> {
     if !["completed", "failed", "expired", "cancelled"].contains(&batch.status.as_str()) {
         return None;
     }
-    let results = batch.output_file_id.filter(|id| book::is_id(id));
+    let results = batch.output_file_id.filter(|id| records::is_id(id));
     let usage = batch.usage.and_then(Counted::read);
     let completed = batch.request_counts.and_then(|counts| counts.completed.0);
     match (usage, results) {

@@ -80,18 +80,18 @@ fn a_line_without_an_end_is_held_no_further_than_its_bound() {
 #[test]
 fn the_last_pages_are_known_and_a_batch_is_settled_once() {
     let shared = Shared::default();
-    let name = |number: usize| book::batch(&number.to_string());
-    assert!(book::settle(&shared, &name(0)) && !book::settle(&shared, &name(0)));
+    let name = |number: usize| records::batch(&number.to_string());
+    assert!(records::settle(&shared, &name(0)) && !records::settle(&shared, &name(0)));
     for number in 1..5_000 {
-        book::keep(&shared, &name(number), &BookEntry::Settled);
+        records::keep(&shared, &name(number), &BatchRecord::Settled);
     }
     assert_eq!(
-        (book::cache_state(&shared, &name(0)), book::cache_state(&shared, &name(4_999))),
-        (None, Some(BookEntry::Settled))
+        (records::cache_state(&shared, &name(0)), records::cache_state(&shared, &name(4_999))),
+        (None, Some(BatchRecord::Settled))
     );
-    let known = (0..5_000).filter(|number| book::cache_state(&shared, &name(*number)).is_some()).count();
+    let known = (0..5_000).filter(|number| records::cache_state(&shared, &name(*number)).is_some()).count();
     assert_eq!(known, 64 * 16, "there is room for the last ones");
     for odd in ["", "a b", "../x", &"x".repeat(129)] {
-        assert!(!book::is_id(odd), "{odd}");
+        assert!(!records::is_id(odd), "{odd}");
     }
 }

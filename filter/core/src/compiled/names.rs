@@ -131,12 +131,12 @@ impl CompiledConfig {
         let provider = &general.provider.name;
         let name = format!("{provider}/{model}");
         let known = self.names.known.get(&name);
-        let (cells, keys) = match known {
+        let (health, keys) = match known {
             Some(_) => {
                 let (cluster, keys) = (general.provider.cluster(0), general.provider.clusters.len());
                 (TargetHealth::of(cluster, &model), Keys::of(cluster, &model, keys))
             }
-            None => (general.cells.clone(), general.keys.clone()),
+            None => (general.health.clone(), general.keys.clone()),
         };
         // A fine-tuned model, `ft:gpt-4.1-2025-04-14:me::id`, has the properties of its base model.
         let kind = || {
@@ -148,7 +148,7 @@ impl CompiledConfig {
         let capabilities = known.and_then(|known| known.capabilities).unwrap_or(general.capabilities);
         let pattern = general.shape.as_ref().map_or_else(|| general.model.clone(), Pattern::text);
         let (provider, shape, general_model) = (general.provider.clone(), None, Some(pattern.into()));
-        Target { name, cells, keys, provider, model, price, capabilities, shape, general: general_model, ..*general }
+        Target { name, health, keys, provider, model, price, capabilities, shape, general: general_model, ..*general }
     }
 
     /// Every known name that is served: models, aliases, and known models that a pattern's targets can serve. `direct` appends the names of

@@ -56,7 +56,7 @@ pub enum GuardFailure {
 pub struct Transcript {
     answers: BTreeMap<u32, Answer>,
     /// Whether the response could not be parsed and passes unchanged.
-    puzzled: bool,
+    unparsed: bool,
 }
 
 /// One choice of the response.
@@ -104,7 +104,7 @@ impl Checks {
                 }
             }
         }
-        if transcript.puzzled {
+        if transcript.unparsed {
             findings.extend(self.format.is_some().then(Finding::unchecked));
         } else if let Some(format) = &self.format {
             let steps = Steps::at_most(schema::MOST_STEPS);
@@ -193,8 +193,8 @@ impl Transcript {
     }
 
     /// Marks a response that could not be parsed. Guardrails check its texts; its format remains unknown.
-    pub fn puzzled(self) -> Self {
-        Self { puzzled: true, ..self }
+    pub fn unparsed(self) -> Self {
+        Self { unparsed: true, ..self }
     }
 
     /// Records an event of a stream.

@@ -172,19 +172,19 @@ mod tests {
 
         /// The folded form of a text, and the position of each of its letters.
         fn slowly(text: &str) -> (String, Vec<usize>) {
-            let (mut out, mut places) = (String::new(), Vec::new());
+            let (mut out, mut offsets) = (String::new(), Vec::new());
             for (at, letter) in text.char_indices() {
                 let sign = match fold(letter) {
                     Fold::Same => letter,
-                    Fold::Space if places.last().is_some_and(|_| in_space(text, at)) => continue,
+                    Fold::Space if offsets.last().is_some_and(|_| in_space(text, at)) => continue,
                     Fold::Space => ' ',
                     Fold::Nothing => continue,
                     Fold::Other(other) => other,
                 };
                 out.push(sign);
-                places.push(at);
+                offsets.push(at);
             }
-            (out, places)
+            (out, offsets)
         }
 
         /// Whether the folded form of `text` before `at` ends with a space.
@@ -199,12 +199,12 @@ mod tests {
                 "a", "bc", " ", " ", "\n", "\t", "\r", "\0", "é", "ü", "—", "\u{a0}", "\u{ad}", "\u{200b}", "\u{3000}", "ａ", "日", "。",
             ]), 0..24)) {
                 let text = letters.concat();
-                let (expected, places) = slowly(&text);
+                let (expected, offsets) = slowly(&text);
                 match folded(&text) {
                     None => prop_assert_eq!(&expected, &text),
                     Some(folded) => {
                         prop_assert_eq!(&folded.text, &expected);
-                        for ((at, _), place) in expected.char_indices().zip(places) {
+                        for ((at, _), place) in expected.char_indices().zip(offsets) {
                             prop_assert_eq!(folded.unfolded(&(at..at)).start, place, "{} of {:?}", at, text);
                         }
                     }

@@ -14,7 +14,6 @@ use crate::matching::Match;
 use crate::store::dimension::Dimension;
 
 pub mod answer;
-mod asked;
 mod automaton;
 mod detector;
 #[cfg(test)]
@@ -25,6 +24,7 @@ pub mod matcher;
 mod media;
 mod numbers;
 pub mod prompt;
+mod response_format;
 pub mod response_texts;
 pub mod schema;
 pub mod spec;

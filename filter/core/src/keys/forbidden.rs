@@ -3,7 +3,7 @@
 //! Only named fields and tools are forbidden. A name is a top-level field, or `tools.` and a tool type. A type with a version belongs to
 //! the family without one.
 
-use crate::peek::mentions::{Mention, same};
+use crate::peek::request_features::{RequestFeature, same};
 use crate::suggest::closest;
 
 /// No field has a longer name.
@@ -75,17 +75,17 @@ impl Rule {
     }
 
     /// Whether the rule forbids this; `anthropics` says whether the request is in Anthropic's format.
-    fn forbids(&self, mention: &Mention<'_>, anthropics: bool) -> bool {
-        match (self, mention) {
-            (Self::Field(name), Mention::Field(field)) => same(field.as_bytes(), name),
-            (Self::Tool(name), Mention::Field(field)) => {
+    fn forbids(&self, feature: &RequestFeature<'_>, anthropics: bool) -> bool {
+        match (self, feature) {
+            (Self::Field(name), RequestFeature::Field(field)) => same(field.as_bytes(), name),
+            (Self::Tool(name), RequestFeature::Field(field)) => {
                 FIELDS.iter().any(|(known, kind)| **name == **kind && same(field.as_bytes(), known))
             }
-            (Self::Tool(name), Mention::Tool(None)) => matches!(&**name, OWN | "custom"),
-            (Self::Tool(name), Mention::Tool(Some(kind))) => {
+            (Self::Tool(name), RequestFeature::Tool(None)) => matches!(&**name, OWN | "custom"),
+            (Self::Tool(name), RequestFeature::Tool(Some(kind))) => {
                 is_of(kind, name) || (anthropics && **name == *OWN && *kind == "custom")
             }
-            (Self::Field(_), Mention::Tool(_)) | (_, Mention::Reference(..)) => false,
+            (Self::Field(_), RequestFeature::Tool(_)) | (_, RequestFeature::Reference(..)) => false,
         }
     }
 }
@@ -119,8 +119,8 @@ impl Forbidden {
     }
 
     /// Whether one of the rules forbids this; `anthropics` says whether the request is in Anthropic's format.
-    pub fn forbids(&self, mention: &Mention<'_>, anthropics: bool) -> bool {
-        self.0.iter().any(|rule| rule.forbids(mention, anthropics))
+    pub fn forbids(&self, feature: &RequestFeature<'_>, anthropics: bool) -> bool {
+        self.0.iter().any(|rule| rule.forbids(feature, anthropics))
     }
 
     /// The names as configured.
@@ -138,10 +138,10 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn forbids(name: &str, mention: &Mention<'_>, anthropics: bool) -> bool {
+    fn forbids(name: &str, feature: &RequestFeature<'_>, anthropics: bool) -> bool {
         let (forbidden, wrong) = Forbidden::read(&[name.to_owned()]);
         assert_eq!((wrong, forbidden.names().next().as_deref()), (Vec::new(), Some(name)));
-        forbidden.forbids(mention, anthropics)
+        forbidden.forbids(feature, anthropics)
     }
 
     #[test]
@@ -158,7 +158,7 @@ mod tests {
             ("tools.function", "functions", true),
             ("tools.function", "tools", false),
         ] {
-            assert_eq!(forbids(name, &Mention::Field(field), false), expected, "{name} {field}");
+            assert_eq!(forbids(name, &RequestFeature::Field(field), false), expected, "{name} {field}");
         }
     }
 
@@ -185,9 +185,9 @@ mod tests {
             ("tools.custom", Some("custom"), true),
             ("web_search", Some("web_search"), false),
         ] {
-            assert_eq!(forbids(name, &Mention::Tool(kind), false), expected, "{name} {kind:?}");
+            assert_eq!(forbids(name, &RequestFeature::Tool(kind), false), expected, "{name} {kind:?}");
         }
-        assert!(forbids("tools.function", &Mention::Tool(Some("custom")), true));
+        assert!(forbids("tools.function", &RequestFeature::Tool(Some("custom")), true));
     }
 
     #[test]

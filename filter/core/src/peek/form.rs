@@ -9,7 +9,7 @@ use std::ops::Range;
 use memchr::memmem;
 use sluice_wire::error::ApiError;
 
-use super::mentions::same;
+use super::request_features::same;
 
 /// A form with more parts is rejected. No endpoint needs nearly as many.
 const MOST_PARTS: usize = 256;

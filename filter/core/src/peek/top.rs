@@ -9,7 +9,7 @@ use sluice_wire::embedding::Encoding;
 use sluice_wire::error::ApiError;
 use sluice_wire::json;
 
-use super::mentions::same;
+use super::request_features::same;
 
 /// The fields that the gateway reads. Fields that are replaced or decide the route must not occur twice.
 pub(super) struct Top<'a> {

@@ -16,9 +16,9 @@ use crate::usage::price::MicroUsd;
 
 use super::View;
 use super::cache_state::CacheState;
-use super::complaint::Complaint;
-use super::echo::Kept;
-use super::request_state::{Counted, PassedOver, RequestState, Stage, Tried};
+use super::provider_error::ProviderError;
+use super::redaction::RetainedBody;
+use super::request_state::{AttemptState, Counted, RequestState, SkippedTarget, Stage};
 
 mod json;
 
@@ -144,7 +144,7 @@ pub struct Words {
     /// The request's field at fault.
     pub param: Option<String>,
     /// The providers' errors, one for each attempt; empty if there were none.
-    pub of_attempts: Vec<Option<Complaint>>,
+    pub of_attempts: Vec<Option<ProviderError>>,
 }
 
 impl Words {
@@ -153,8 +153,8 @@ impl Words {
         let attempts = state.map(|state| state.progress.attempts.as_slice()).unwrap_or_default();
         let mut words = Self::default();
         if let Some(state) = state {
-            let said = |tried: &Tried| Some(cut(tried.complaint.as_deref()?, &state.held.body, log));
-            if attempts.iter().any(|tried| tried.complaint.is_some()) {
+            let said = |attempt: &AttemptState| Some(cut(attempt.provider_error.as_deref()?, &state.memory.body, log));
+            if attempts.iter().any(|attempt| attempt.provider_error.is_some()) {
                 words.of_attempts = attempts.iter().map(said).collect();
             }
         }
@@ -164,19 +164,19 @@ impl Words {
             words.param.clone_from(&refused.param);
         } else if let Some((state, error)) = ended {
             // The message may quote the last provider.
-            let quoted = attempts.last().and_then(|tried| tried.complaint.as_ref()).is_some();
+            let quoted = attempts.last().and_then(|attempt| attempt.provider_error.as_ref()).is_some();
             words.message = match quoted {
-                true => of_provider(&error.message, &state.held.body, log),
-                false => Some(own(&error.message, || state.held.body.clone())),
+                true => of_provider(&error.message, &state.memory.body, log),
+                false => Some(own(&error.message, || state.memory.body.clone())),
             };
-            words.param = error.param.as_deref().map(|param| name_or_cut(param, &state.held.body));
+            words.param = error.param.as_deref().map(|param| name_or_cut(param, &state.memory.body));
         }
         words
     }
 }
 
 /// Cuts one of the gateway's own errors for the log. Most quote nothing, so the request is rarely searched.
-pub fn for_the_log(error: ApiError, body: impl Fn() -> Kept) -> ApiError {
+pub fn for_the_log(error: ApiError, body: impl Fn() -> RetainedBody) -> ApiError {
     let message = own(&error.message, &body);
     let param =
         error.param.as_deref().map(|param| if is_name(param) { param.to_owned() } else { name_or_cut(param, &body()) });
@@ -185,23 +185,23 @@ pub fn for_the_log(error: ApiError, body: impl Fn() -> Kept) -> ApiError {
 
 /// The response begins, and the request's body is no longer needed: the providers' errors so far are cut now.
 pub fn forget_body(state: &mut RequestState, log: Log) {
-    let body = state.held.forget();
-    for complaint in state.progress.attempts.iter_mut().filter_map(|tried| tried.complaint.as_mut()) {
-        **complaint = cut(complaint, &body, log);
+    let body = state.memory.forget();
+    for provider_error in state.progress.attempts.iter_mut().filter_map(|attempt| attempt.provider_error.as_mut()) {
+        **provider_error = cut(provider_error, &body, log);
     }
 }
 
 /// Cuts the request's parts out of a provider's error.
-fn cut(said: &Complaint, body: &Kept, log: Log) -> Complaint {
+fn cut(said: &ProviderError, body: &RetainedBody, log: Log) -> ProviderError {
     if said.is_cut {
         return said.clone();
     }
     let word = |word: &Option<String>| word.as_deref().map(|word| name_or_cut(word, body));
     let message = said.message.as_deref().and_then(|message| of_provider(message, body, log));
-    Complaint { kind: word(&said.kind), code: word(&said.code), param: word(&said.param), message, is_cut: true }
+    ProviderError { kind: word(&said.kind), code: word(&said.code), param: word(&said.param), message, is_cut: true }
 }
 
-fn of_provider(message: &str, body: &Kept, log: Log) -> Option<String> {
+fn of_provider(message: &str, body: &RetainedBody, log: Log) -> Option<String> {
     match log.provider_messages {
         LoggedMessages::Off => None,
         LoggedMessages::Cut => Some(body.without(message, PROVIDERS_RUN)),
@@ -210,7 +210,7 @@ fn of_provider(message: &str, body: &Kept, log: Log) -> Option<String> {
 }
 
 /// Cuts one of the gateway's own messages, which puts everything it repeats in quotes.
-fn own(message: &str, body: impl Fn() -> Kept) -> String {
+fn own(message: &str, body: impl Fn() -> RetainedBody) -> String {
     if message.contains(['`', '\'', '"']) { body().without(message, OWN_RUN) } else { message.to_owned() }
 }
 
@@ -221,7 +221,7 @@ fn is_name(word: &str) -> bool {
 }
 
 /// Returns a name unchanged. Text in its place is cut like a message.
-fn name_or_cut(word: &str, body: &Kept) -> String {
+fn name_or_cut(word: &str, body: &RetainedBody) -> String {
     match is_name(word) {
         true => word.to_owned(),
         false => body.without(word, PROVIDERS_RUN).chars().take(LONGEST_NAME).collect(),
@@ -252,7 +252,7 @@ fn network(address: IpAddr) -> String {
 
 impl<'a> Record<'a> {
     /// Adds the fields of a request state.
-    pub fn with_state(self, state: &'a RequestState, about: &'a About, said: &'a [Option<Complaint>]) -> Self {
+    pub fn with_state(self, state: &'a RequestState, about: &'a About, said: &'a [Option<ProviderError>]) -> Self {
         let served = matches!(state.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken);
         let target = state.progress.current().filter(|_| served);
         let served_by = target.map(|target| (target.provider.name.as_str(), target.model.as_str()));
@@ -263,12 +263,12 @@ impl<'a> Record<'a> {
         Self {
             model: Some(&state.request.model.name),
             instead: Some(state.route.model.name.as_str()).filter(|name| *name != state.request.model.name),
-            stream: Some(state.request.asks.peek.stream),
+            stream: Some(state.request.scanned.peek.stream),
             served_provider: served_by.map(|(provider, _)| provider),
             served_model: served_by.map(|(_, model)| model),
             attempts: state.progress.attempts.len(),
-            tried: tried(state, said),
-            provider_status: state.progress.attempts.last().and_then(|tried| tried.status),
+            tried: attempt_records(state, said),
+            provider_status: state.progress.attempts.last().and_then(|attempt| attempt.status),
             transport: about.transport.as_deref(),
             strategy: Some(state.route.strategy),
             lower_tier: state.lower_tier().filter(|_| served),
@@ -331,15 +331,15 @@ impl<'a> Record<'a> {
 }
 
 /// The attempts, with the skipped targets in between.
-fn tried<'a>(state: &'a RequestState, said: &'a [Option<Complaint>]) -> Vec<AttemptRecord<'a>> {
+fn attempt_records<'a>(state: &'a RequestState, said: &'a [Option<ProviderError>]) -> Vec<AttemptRecord<'a>> {
     let said = said.iter().map(Option::as_ref).chain(std::iter::repeat(None));
-    let mut tried: Vec<AttemptRecord<'_>> =
-        state.progress.attempts.iter().zip(said).map(|(tried, said)| AttemptRecord::of(tried, said)).collect();
-    for (before, passed) in state.progress.passed_over.iter().enumerate() {
-        let place = passed.after.saturating_add(before).min(tried.len());
-        tried.insert(place, AttemptRecord::passed_over(passed));
+    let mut records: Vec<AttemptRecord<'_>> =
+        state.progress.attempts.iter().zip(said).map(|(attempt, said)| AttemptRecord::of(attempt, said)).collect();
+    for (before, passed) in state.progress.skipped_targets.iter().enumerate() {
+        let place = passed.after.saturating_add(before).min(records.len());
+        records.insert(place, AttemptRecord::skipped(passed));
     }
-    tried
+    records
 }
 
 /// One attempt, or a skipped target.
@@ -356,13 +356,13 @@ pub struct AttemptRecord<'a> {
     failure: Option<&'a str>,
     /// The provider's own error.
     #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
-    error: Option<Said<'a>>,
+    error: Option<ProviderErrorRecord<'a>>,
 }
 
 /// A provider's own error.
 #[derive(Debug)]
 #[cfg_attr(test, derive(serde::Serialize))]
-struct Said<'a> {
+struct ProviderErrorRecord<'a> {
     #[cfg_attr(test, serde(rename = "type"))]
     kind: Option<&'a str>,
     code: Option<&'a str>,
@@ -380,7 +380,7 @@ impl Json for AttemptRecord<'_> {
     }
 }
 
-impl Json for Said<'_> {
+impl Json for ProviderErrorRecord<'_> {
     fn write(&self, out: &mut String) {
         out.push_str("{\"type\":");
         self.kind.write(out);
@@ -390,7 +390,7 @@ impl Json for Said<'_> {
 }
 
 impl<'a> AttemptRecord<'a> {
-    fn passed_over(passed: &'a PassedOver) -> Self {
+    fn skipped(passed: &'a SkippedTarget) -> Self {
         Self {
             provider: &passed.target.provider.name,
             model: &passed.target.model,
@@ -401,8 +401,8 @@ impl<'a> AttemptRecord<'a> {
         }
     }
 
-    fn of(tried: &'a Tried, said: Option<&'a Complaint>) -> Self {
-        let error = said.map(|said| Said {
+    fn of(attempt: &'a AttemptState, said: Option<&'a ProviderError>) -> Self {
+        let error = said.map(|said| ProviderErrorRecord {
             kind: said.kind.as_deref(),
             code: said.code.as_deref(),
             param: said.param.as_deref(),
@@ -410,11 +410,11 @@ impl<'a> AttemptRecord<'a> {
         });
         Self {
             error,
-            provider: &tried.target.provider.name,
-            model: &tried.target.model,
-            key: tried.target.keys.several().then_some(tried.key.saturating_add(1)),
-            ms: tried.ended.map(|ended| milliseconds(tried.started, ended)),
-            failure: tried.failure.as_ref().map(|failure| &*failure.reason),
+            provider: &attempt.target.provider.name,
+            model: &attempt.target.model,
+            key: attempt.target.keys.several().then_some(attempt.key.saturating_add(1)),
+            ms: attempt.ended.map(|ended| milliseconds(attempt.started, ended)),
+            failure: attempt.failure.as_ref().map(|failure| &*failure.reason),
         }
     }
 }

@@ -79,15 +79,15 @@ impl CacheState {
 impl CachePolicy {
     /// The policy for a request whose model has a cache.
     pub fn of(request: &Request) -> Self {
-        let kept = matches!(request.asks.client.asks, Asks::Chat(_) | Asks::Embeddings(_));
+        let kept = matches!(request.scanned.client.asks, Asks::Chat(_) | Asks::Embeddings(_));
         match request.routing_headers.caching {
             _ if !kept => Self::Neither("the gateway does not cache this endpoint"),
             _ if request.routing_headers.overriding.is_some() => {
                 Self::Neither("its x-sluice-route header overrides routing")
             }
             _ if request.routing_headers.no_fallback => Self::Neither("its x-sluice-fallback header disables fallback"),
-            _ if request.asks.peek.stored.background => Self::Neither("it runs in the background"),
-            _ if request.asks.peek.stored.continues => {
+            _ if request.scanned.peek.stored.background => Self::Neither("it runs in the background"),
+            _ if request.scanned.peek.stored.continues => {
                 Self::Neither("it continues a response that its provider stores")
             }
             Caching::None => Self::Neither("its cache-control is no-store"),
@@ -134,7 +134,7 @@ impl CacheState {
             return None;
         }
         let content_type = String::from_utf8(view.header("content-type").ok()??).ok()?;
-        Some(CacheFill { key, content_type, body: Vec::new(), permit: state.held.request.sibling() })
+        Some(CacheFill { key, content_type, body: Vec::new(), permit: state.memory.request.sibling() })
     }
 }
 
@@ -142,7 +142,7 @@ impl CacheState {
 /// targets.
 fn key(draft: &Draft, body: &[u8], planned: Time, rule: &Rule) -> Key {
     let (scope, whose) = sharer(rule.scope, &draft.request.caller);
-    let forwards = draft.request.asks.client.manner.forwards;
+    let forwards = draft.request.scanned.client.manner.forwards;
     let changes = draft.request.forwarded.iter().filter(|(name, _)| forwards.iter().any(|own| own.as_bytes() == *name));
     let headers: Vec<&[u8]> = changes.flat_map(|(name, value)| [name, value]).collect();
     // Guardrails are part of the key: they may differ between clients, or have changed with the gateway file.
@@ -154,7 +154,7 @@ fn key(draft: &Draft, body: &[u8], planned: Time, rule: &Rule) -> Key {
         .part(whose)
         .part(&draft.route.model.name)
         .list(reachable(draft, planned).into_iter())
-        .part(draft.request.asks.client.id().name())
+        .part(draft.request.scanned.client.id().name())
         .list(guards.into_iter())
         .part([u8::from(checked)])
         .list(headers.into_iter())
@@ -219,7 +219,8 @@ impl CacheFill {
         let (Some(rule), Some(target)) = (state.route.model.cache, state.progress.current()) else { return false };
         // Inside the response's text, these quotes would be escaped.
         let filtered = || {
-            memmem::find(&self.body, format!("\"{}\"", state.request.asks.client.manner.filtered).as_bytes()).is_some()
+            memmem::find(&self.body, format!("\"{}\"", state.request.scanned.client.manner.filtered).as_bytes())
+                .is_some()
         };
         if state.progress.stage != Stage::Complete || self.body.is_empty() || filtered() {
             return false;

@@ -26,14 +26,14 @@ use super::redis_client::RedisClient;
 pub struct CounterSync {
     redis_client: RedisClient,
     envoy: [u8; 16],
-    telling: RefCell<Option<Telling>>,
+    in_flight: RefCell<Option<InFlight>>,
     /// Whether the current trouble has been logged.
     complained: Cell<bool>,
 }
 
 /// The call in flight.
 #[derive(Debug)]
-struct Telling {
+struct InFlight {
     batch: Batch,
     /// Whether the call names the script by its hash.
     by_hash: bool,
@@ -43,7 +43,7 @@ impl CounterSync {
     /// Creates the sync; `None` unless the gateway is in relaxed mode. `envoy` must be unique among all Envoys: 16 random bytes.
     pub fn new(redis: Redis, envoy: [u8; 16]) -> Option<Self> {
         let redis_client = RedisClient::new(Some(redis).filter(|redis| redis.mode == Mode::Relaxed)?);
-        Some(Self { redis_client, envoy, telling: RefCell::default(), complained: Cell::default() })
+        Some(Self { redis_client, envoy, in_flight: RefCell::default(), complained: Cell::default() })
     }
 
     /// How often [`Self::tick`] wants to be called.
@@ -53,18 +53,24 @@ impl CounterSync {
 
     /// Starts a round, unless one is in flight or Redis has just failed to reply.
     pub fn tick(&self, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
-        if self.telling.borrow().is_some() || !self.redis_client.answers(now) {
+        if self.in_flight.borrow().is_some() || !self.redis_client.answers(now) {
             return None;
         }
-        self.tell(ShardId::of(""), now, shared, effects)
+        self.send_next(ShardId::of(""), now, shared, effects)
     }
 
     /// Handles the reply to a call and returns the round's next call.
-    pub fn told(&self, called: &Called, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
-        let Telling { batch, by_hash } = self.telling.take()?;
+    pub fn on_reply(
+        &self,
+        called: &Called,
+        now: Time,
+        shared: &dyn SharedData,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Call> {
+        let InFlight { batch, by_hash } = self.in_flight.take()?;
         let reply = match self.redis_client.read(called, now, effects) {
             Ok(Some(reply)) => reply,
-            Ok(None) if by_hash => return Some(self.call(Telling { batch, by_hash: false })),
+            Ok(None) if by_hash => return Some(self.call(InFlight { batch, by_hash: false })),
             // The round is over. The batch waits for the next one.
             Ok(None) | Err(_) => return None,
         };
@@ -77,20 +83,20 @@ impl CounterSync {
         let again = applied.is_ok() && batch.more;
         self.note(applied, place, effects);
         let next = if again { Some(place) } else { ShardId::all().find(|other| *other > place) };
-        next.and_then(|next| self.tell(next, now, shared, effects))
+        next.and_then(|next| self.send_next(next, now, shared, effects))
     }
 
     /// The call in flight will get no reply: its batch waits for the next round.
     pub fn forget_call(&self) {
-        self.telling.take();
+        self.in_flight.take();
     }
 
     /// Sends the next batch, of this shard or a later one.
-    fn tell(&self, from: ShardId, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
+    fn send_next(&self, from: ShardId, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
         let announced = Announced::read(shared);
         for place in ShardId::all().filter(|place| *place >= from) {
             match replication::collect(shared, place, announced.has(place), self.envoy, now) {
-                Ok(Some(batch)) => return Some(self.call(Telling { batch, by_hash: true })),
+                Ok(Some(batch)) => return Some(self.call(InFlight { batch, by_hash: true })),
                 Ok(None) => {}
                 Err(why) => self.note(Err(why), place, effects),
             }
@@ -98,10 +104,10 @@ impl CounterSync {
         None
     }
 
-    fn call(&self, telling: Telling) -> Call {
-        let command = sync::command(&self.redis_client.settings.prefix, &telling.batch);
-        let command = if telling.by_hash { command } else { command.with_source().unwrap_or(command) };
-        self.telling.replace(Some(telling));
+    fn call(&self, in_flight: InFlight) -> Call {
+        let command = sync::command(&self.redis_client.settings.prefix, &in_flight.batch);
+        let command = if in_flight.by_hash { command } else { command.with_source().unwrap_or(command) };
+        self.in_flight.replace(Some(in_flight));
         self.redis_client.wire.write(&command)
     }
 

@@ -13,7 +13,7 @@ use sluice_wire::hex;
 use sluice_wire::time::Time;
 
 use crate::mix::{mixed, number};
-use crate::routing::pace::Pace;
+use crate::routing::output_rate::OutputRate;
 use crate::routing::retry_budget::RetryBudget;
 use crate::routing::target_health::load::InFlight;
 
@@ -26,7 +26,7 @@ pub(super) struct Memory {
     seed: String,
     /// The seed as a number.
     id: u64,
-    orders: Cell<u64>,
+    reservations: Cell<u64>,
     throws: Cell<u64>,
     /// How many configurations have been loaded.
     generations: Cell<u64>,
@@ -43,7 +43,7 @@ pub(super) struct Known {
     pub(super) in_flight: InFlight,
     /// The index of the next key.
     pub(super) turn: Cell<usize>,
-    pub(super) pace: Pace,
+    pub(super) output_rate: OutputRate,
 }
 
 impl Memory {
@@ -52,7 +52,7 @@ impl Memory {
         Self {
             id: number(&seed, &[]),
             seed: hex::encoded(&seed),
-            orders: Cell::new(0),
+            reservations: Cell::new(0),
             throws: Cell::new(0),
             generations: Cell::new(0),
             targets: RefCell::default(),
@@ -75,9 +75,9 @@ impl Memory {
     }
 
     /// Returns a reservation id that is unique among all Envoys and that no client can choose.
-    pub(super) fn order_id(&self) -> Rc<str> {
-        let number = self.orders.get();
-        self.orders.set(number.wrapping_add(1));
+    pub(super) fn reservation_id(&self) -> Rc<str> {
+        let number = self.reservations.get();
+        self.reservations.set(number.wrapping_add(1));
         let mut name = String::with_capacity(self.seed.len() + LONGEST_NUMBER);
         name.push_str(&self.seed);
         // Writing to a `String` cannot fail.
@@ -100,7 +100,7 @@ impl Memory {
             retries: RetryBudget::default(),
             in_flight: InFlight::new(self.id),
             turn: Cell::default(),
-            pace: Pace::default(),
+            output_rate: OutputRate::default(),
         });
         targets.insert(id.to_owned(), known.clone());
         known

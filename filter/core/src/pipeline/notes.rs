@@ -31,35 +31,35 @@ pub fn looked(request: &str, word: Option<&str>) {
 }
 
 /// The attempt of this number begins.
-pub fn begun(request: &str, number: usize, asked: Asked<'_>) {
-    log::debug!("{request}: attempt {number} asks {asked}");
+pub fn begun(request: &str, number: usize, target_key: TargetKey<'_>) {
+    log::debug!("{request}: attempt {number} asks {target_key}");
 }
 
 /// The last attempt failed; `next` is the target tried next.
-pub fn failed(request: &str, asked: Asked<'_>, reason: &str, next: Option<&str>) {
-    log::debug!("{request}: {asked} failed: {reason}; next: {}", next.unwrap_or("nobody"));
+pub fn failed(request: &str, target_key: TargetKey<'_>, reason: &str, next: Option<&str>) {
+    log::debug!("{request}: {target_key} failed: {reason}; next: {}", next.unwrap_or("nobody"));
 }
 
 /// A target is skipped in its turn.
-pub fn passed_over(request: &str, target: &Target, reason: &str) {
+pub fn skipped(request: &str, target: &Target, reason: &str) {
     log::debug!("{request}: {} is passed over: {reason}", target.name);
 }
 
 /// A response broke off after the client got a part of it.
-pub fn broken(request: &str, asked: Asked<'_>, reason: &str) {
-    log::debug!("{request}: {asked} broke off: {reason}");
+pub fn broken(request: &str, target_key: TargetKey<'_>, reason: &str) {
+    log::debug!("{request}: {target_key} broke off: {reason}");
 }
 
 /// A target and, if it has several keys, which one.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct TargetKey<'a> {
     /// The target.
     pub target: &'a Target,
     /// The key's index.
     pub key: usize,
 }
 
-impl Display for Asked<'_> {
+impl Display for TargetKey<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { target, key } = self;
         f.write_str(&target.name)?;

@@ -21,13 +21,13 @@ use crate::store::redis::settle::SettleCommand;
 use crate::store::redis::wire::{Command, RedisReply, Wire};
 use crate::store::{Settled, Settlement, Unavailable, redis};
 
-use super::remembered::Record;
+use super::cached_key::CachedKey;
 use super::{Effect, metric};
 
 /// How long Redis is not called after a call without a reply.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The least timeout for the confirmation of settlements.
-const TELLING: Duration = Duration::from_secs(2);
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a cached key record is valid while Redis does not reply.
 const LONGEST_MEMORY: Duration = Duration::from_secs(300);
 /// The most cached keys, known and unknown.
@@ -50,14 +50,14 @@ pub struct RedisClient {
 /// The state of one Redis, shared by all configurations that name it.
 #[derive(Debug, Default)]
 struct State {
-    keys: RefCell<BTreeMap<KeyHash, Remembered>>,
+    keys: RefCell<BTreeMap<KeyHash, CachedRecord>>,
     /// The keys being looked up, and the number of requests that wait for each.
     asked: Rc<RefCell<BTreeMap<KeyHash, usize>>>,
 }
 
 #[derive(Debug, Clone)]
-struct Remembered {
-    record: Option<Rc<Record>>,
+struct CachedRecord {
+    record: Option<Rc<CachedKey>>,
     at: Time,
 }
 
@@ -114,7 +114,7 @@ impl Default for Outbox {
 struct Queue {
     waiting: VecDeque<SettleCommand>,
     /// How many at the front of `waiting` the call in flight covers, and whether it names the script by its hash.
-    telling: Option<(usize, bool)>,
+    in_flight: Option<(usize, bool)>,
     /// How many at the front of `waiting` are sent one by one, because Redis rejected them together.
     alone: usize,
 }
@@ -145,13 +145,13 @@ impl RedisClient {
     }
 
     /// Whether settlements wait to be sent or confirmed.
-    pub fn has_to_tell(&self) -> bool {
+    pub fn has_unsettled(&self) -> bool {
         !self.outbox.lock().waiting.is_empty()
     }
 
     /// The settlement call in flight will get no reply: its settlements are sent again, which is harmless if they had arrived.
     pub fn forget_call(&self) {
-        self.outbox.lock().telling = None;
+        self.outbox.lock().in_flight = None;
     }
 
     /// Whether Redis may be called now.
@@ -186,12 +186,12 @@ impl RedisClient {
                     effects.push(Effect::Warn("Redis answers again".to_owned()));
                 }
             }
-            Err(Unavailable(why)) => self.falls_silent(why, now, effects),
+            Err(Unavailable(why)) => self.pause_after_failure(why, now, effects),
         }
         read.map(|reply| Some(reply).filter(|reply| !reply.is_unknown_script()))
     }
 
-    fn falls_silent(&self, why: &str, now: Time, effects: &mut Vec<Effect>) {
+    fn pause_after_failure(&self, why: &str, now: Time, effects: &mut Vec<Effect>) {
         effects.push(Effect::Count(metric::REDIS_DOWN));
         self.leave_alone(PAUSE, now);
         if !self.outbox.silent.swap(true, Ordering::Relaxed) {
@@ -203,7 +203,7 @@ impl RedisClient {
     }
 
     /// The cached record of a key; `None` if Redis must be called. Fails if the key is not cached and Redis does not reply.
-    pub fn remembered(&self, hash: &KeyHash, now: Time) -> Result<Option<Option<Rc<Record>>>, Unavailable> {
+    pub fn cached_key(&self, hash: &KeyHash, now: Time) -> Result<Option<Option<Rc<CachedKey>>>, Unavailable> {
         let fresh = self.settings.key_cache;
         let age = if self.answers(now) { fresh } else { fresh.max(LONGEST_MEMORY) };
         match self.state.keys.borrow().get(hash) {
@@ -224,7 +224,7 @@ impl RedisClient {
     }
 
     /// Caches the result of a key lookup.
-    pub fn remember(&self, hash: KeyHash, record: Option<Rc<Record>>, now: Time) {
+    pub fn cache_key(&self, hash: KeyHash, record: Option<Rc<CachedKey>>, now: Time) {
         let mut keys = self.state.keys.borrow_mut();
         if keys.len() >= MOST_KEYS {
             // Anybody can make up keys. Unknown ones are evicted first; the known ones are needed in an outage.
@@ -235,7 +235,7 @@ impl RedisClient {
             keys.retain(|_, known| now.since(known.at) < self.settings.key_cache);
         }
         if keys.len() < MOST_KEYS {
-            keys.insert(hash, Remembered { record, at: now });
+            keys.insert(hash, CachedRecord { record, at: now });
         }
     }
 
@@ -245,7 +245,7 @@ impl RedisClient {
             // In relaxed mode the counter sync sends the counters; only the account entry is sent from here.
             settlement.parts.clear();
         }
-        settlement.parts = by_meter(settlement.parts);
+        settlement.parts = by_counter(settlement.parts);
         let written = SettleCommand::new(&self.settings.prefix, &settlement);
         let mut outbox = self.outbox.lock();
         if outbox.waiting.len() < self.outbox.most {
@@ -256,25 +256,25 @@ impl RedisClient {
     }
 
     /// The next settlement call, if there are settlements and no call is in flight.
-    pub fn tell(&self, now: Time) -> Option<Call> {
+    pub fn flush(&self, now: Time) -> Option<Call> {
         let mut outbox = self.outbox.lock();
-        if outbox.telling.is_some() || outbox.waiting.is_empty() || !self.answers(now) {
+        if outbox.in_flight.is_some() || outbox.waiting.is_empty() || !self.answers(now) {
             return None;
         }
         let most = if outbox.alone > 0 { 1 } else { redis::settle::LARGEST_BATCH };
         let count = outbox.waiting.len().min(most);
-        outbox.telling = Some((count, true));
+        outbox.in_flight = Some((count, true));
         Some(self.call(&mut outbox, count, true, now))
     }
 
     /// Handles a settlement call's reply. Returns the next call, for example to send the script in full.
-    pub fn told(&self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
+    pub fn on_reply(&self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
         let read = self.read(called, now, effects);
         let mut outbox = self.outbox.lock();
-        let (count, by_hash) = outbox.telling.take()?;
+        let (count, by_hash) = outbox.in_flight.take()?;
         match read {
             Ok(None) if by_hash => {
-                outbox.telling = Some((count, false));
+                outbox.in_flight = Some((count, false));
                 Some(self.call(&mut outbox, count, false, now))
             }
             Ok(Some(RedisReply::Error(why))) if count > 1 => {
@@ -282,7 +282,7 @@ impl RedisClient {
                 effects.push(Effect::Warn(format!("Redis rejected a batch of {count} usage updates: {why}")));
                 outbox.alone = count;
                 drop(outbox);
-                self.tell(now)
+                self.flush(now)
             }
             Ok(Some(RedisReply::Error(why))) => {
                 effects.push(Effect::Warn(format!("Redis rejected a usage update: {why}")));
@@ -292,7 +292,7 @@ impl RedisClient {
             Ok(Some(reply)) => match redis::settle::settled(&reply) {
                 Ok(_) => self.go_on(outbox, count, now),
                 Err(Unavailable(why)) => {
-                    self.falls_silent(&why, now, effects);
+                    self.pause_after_failure(&why, now, effects);
                     None
                 }
             },
@@ -306,7 +306,7 @@ impl RedisClient {
         outbox.alone = outbox.alone.saturating_sub(count);
         let many = outbox.alone > 0 || outbox.waiting.len() >= redis::settle::LARGEST_BATCH;
         drop(outbox);
-        if many { self.tell(now) } else { None }
+        if many { self.flush(now) } else { None }
     }
 
     fn call(&self, outbox: &mut Queue, count: usize, by_hash: bool, now: Time) -> Call {
@@ -315,12 +315,12 @@ impl RedisClient {
         let command = if by_hash { command } else { command.with_source().unwrap_or(command) };
         let call = self.ask(&command, now);
         // No request waits for this call, and settlements without a timely confirmation must be sent again.
-        Call { timeout: call.timeout.max(TELLING), ..call }
+        Call { timeout: call.timeout.max(SETTLE_TIMEOUT), ..call }
     }
 }
 
 /// Merges debits of the same counter: it may have been reserved twice, once here while Redis was silent.
-fn by_meter(parts: Vec<Settled>) -> Vec<Settled> {
+fn by_counter(parts: Vec<Settled>) -> Vec<Settled> {
     let mut merged: Vec<Settled> = Vec::with_capacity(parts.len());
     for part in parts {
         match merged.iter_mut().find(|other| other.counter == part.counter) {

@@ -6,10 +6,10 @@ use sluice_wire::error::ApiError;
 use crate::reservation::NO_RETRY;
 
 use super::Reply;
-use super::request_state::{Tried, attempt_headers};
+use super::request_state::{AttemptState, attempt_headers};
 
 /// Writes an error as a reply in the client's dialect. Without attempts, it has no attempt headers.
-pub fn refusal(client: &Client, error: &ApiError, attempts: &[Tried]) -> Reply {
+pub fn refusal(client: &Client, error: &ApiError, attempts: &[AttemptState]) -> Reply {
     let mut headers = Vec::new();
     if !attempts.is_empty() {
         headers.extend(attempt_headers(attempts));

@@ -16,34 +16,34 @@ use super::billing::Billing;
 use super::worker::Worker;
 
 mod account;
-mod asked;
+mod attempt_timeout;
 mod attempts;
 mod bill;
+mod client_retry_after;
 mod draft;
-mod following;
 mod head;
-mod held;
 mod keys;
-mod lost;
-mod patience;
+mod lost_connection;
+mod next_target;
 mod progress;
 mod request;
+mod request_memory;
 mod response;
-mod returns;
 mod route;
-mod watch;
+mod scanned;
+mod stream_activity;
 
-pub use asked::Asked;
 pub use bill::{Bill, Counted};
 pub use draft::Draft;
-pub use following::{CANNOT_EXPRESS, Ending, OVER_LIMIT, PassedOver};
 pub use head::{PassThrough, RequestHead};
-pub use held::Held;
-pub use progress::{Progress, Stage, Tried, attempt_headers};
+pub use next_target::{CANNOT_EXPRESS, Ending, OVER_LIMIT, SkippedTarget};
+pub use progress::{AttemptState, Progress, Stage, attempt_headers};
 pub use request::{Fixed, Request};
+pub use request_memory::RequestMemory;
 pub use response::ResponseState;
 pub use route::{Probe, Route};
-pub use watch::{Lingering, Silence, Watch};
+pub use scanned::ScannedRequest;
+pub use stream_activity::{Lingering, StreamActivity, StreamTimeout};
 
 /// A forwarded request.
 #[derive(Debug)]
@@ -57,11 +57,11 @@ pub struct RequestState {
     /// The attempts so far, and the stage.
     pub progress: Progress,
     /// Memory that it holds at the worker's memory limiter.
-    pub held: Held,
+    pub memory: RequestMemory,
     /// The current attempt's response so far.
     pub answer: ResponseState,
     /// The stream's progress, for the worker's tick.
-    pub watch: Watch,
+    pub stream_activity: StreamActivity,
     /// The reservation, and the cost so far.
     pub bill: Bill,
 }
@@ -91,14 +91,14 @@ pub enum Next {
 impl RequestState {
     /// Creates the state of a request with this reservation.
     pub fn new(draft: Draft, billing: Billing) -> Self {
-        let Draft { worker, request, route, held } = draft;
+        let Draft { worker, request, route, memory } = draft;
         Self {
             worker,
             route,
             progress: Progress::default(),
-            held,
+            memory,
             answer: ResponseState::default(),
-            watch: Watch::since(request.started),
+            stream_activity: StreamActivity::since(request.started),
             bill: Bill::new(billing),
             request: Fixed::new(request),
         }
@@ -106,7 +106,7 @@ impl RequestState {
 
     /// Estimates the usage at `target`, with at most `ceiling` output tokens reserved.
     pub fn estimate(&self, target: &Target, ceiling: u64) -> Estimate {
-        self.request.asks.estimate(target, &self.worker.config.reservation, ceiling)
+        self.request.scanned.estimate(target, &self.worker.config.reservation, ceiling)
     }
 
     /// How long one attempt may take until it has output for the client.

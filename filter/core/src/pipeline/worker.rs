@@ -9,7 +9,7 @@ use sluice_wire::error::ErrorKind;
 use sluice_wire::order;
 use sluice_wire::time::Time;
 
-use crate::batch::{self, book, book::BookEntry};
+use crate::batch::{self, records, records::BatchRecord};
 use crate::callout::{Call, Called};
 use crate::compiled::CompiledConfig;
 use crate::key_hash::KeyHash;
@@ -27,10 +27,10 @@ use crate::store::{
 };
 
 use super::billing::ReservedIn;
+use super::cached_key::CachedKey;
 use super::failure::Failure;
 use super::memory::{Known, Memory};
 use super::redis_client::{Asking, Outbox, RedisClient};
-use super::remembered::Record;
 use super::{Effect, metric};
 
 /// The longest time that a rate-limited target is skipped. A provider may ask for a day; it is tried earlier, in case that has changed.
@@ -117,7 +117,7 @@ impl Worker {
             None => RedisClient::new(settings),
         });
         let (memory_limiter, memory) = (self.memory_limiter.clone(), self.memory.clone());
-        let named: BTreeSet<&str> = order::gathered(config.targets().map(|target| target.cells.id()));
+        let named: BTreeSet<&str> = order::gathered(config.targets().map(|target| target.health.id()));
         memory.keep_targets(|id| named.contains(id));
         let generation = memory.begins();
         Self { config, memory_limiter, redis_client, memory, generation }
@@ -147,8 +147,8 @@ impl Worker {
     }
 
     /// Whether settlements wait to be sent or confirmed.
-    pub fn has_to_tell(&self) -> bool {
-        self.redis_client.as_ref().is_some_and(RedisClient::has_to_tell)
+    pub fn has_unsettled(&self) -> bool {
+        self.redis_client.as_ref().is_some_and(RedisClient::has_unsettled)
     }
 
     /// The settlement call in flight will get no reply.
@@ -163,25 +163,25 @@ impl Worker {
         self.memory.dice()
     }
 
-    /// An attempt at a target begins. If `counted`, all workers see it in flight until it [`Worker::leaves`].
-    pub fn enters(&self, target: &Target, counted: bool, now: Time, shared: &dyn SharedData) {
+    /// An attempt at a target begins. If `counted`, all workers see it in flight until [`Worker::attempt_ended`].
+    pub fn attempt_started(&self, target: &Target, counted: bool, now: Time, shared: &dyn SharedData) {
         let known = self.known(target);
         known.retries.note_attempt(now);
         if counted {
-            known.in_flight.enter(shared, &target.cells, now);
+            known.in_flight.enter(shared, &target.health, now);
         }
     }
 
     /// A counted attempt is over.
-    pub fn leaves(&self, target: &Target, now: Time, shared: &dyn SharedData) {
-        self.known(target).in_flight.leave(shared, &target.cells, now);
+    pub fn attempt_ended(&self, target: &Target, now: Time, shared: &dyn SharedData) {
+        self.known(target).in_flight.leave(shared, &target.health, now);
     }
 
     /// Whether one more attempt may go to a target. Always if another target failed and this one is healthy, or recovering, up to its
     /// share. A retry at the same target, or at one that keeps failing, makes an outage worse: the retry budget bounds those.
-    pub fn affords(&self, target: &Target, same: bool, now: Time, shared: &dyn SharedData) -> bool {
+    pub fn allows_attempt(&self, target: &Target, same: bool, now: Time, shared: &dyn SharedData) -> bool {
         let well = || {
-            let standing = circuit::read(shared, &target.cells).standing(now, &self.config.circuit);
+            let standing = circuit::read(shared, &target.health).standing(now, &self.config.circuit);
             match standing {
                 CircuitState::Closed { .. } => true,
                 CircuitState::Recovering { share } => self.dice() % 100 < u64::from(share),
@@ -192,23 +192,23 @@ impl Worker {
     }
 
     /// The index of the target's next key.
-    pub fn next_turn(&self, target: &Target) -> usize {
+    pub fn next_key(&self, target: &Target) -> usize {
         self.known(target).turn.get()
     }
 
     /// Records that an attempt uses this key; the next attempt uses the key after it.
-    pub fn took_turn(&self, target: &Target, key: usize) {
+    pub fn advance_key(&self, target: &Target, key: usize) {
         self.known(target).turn.set(key.wrapping_add(1));
     }
 
     /// Records a good response's tokens and duration.
-    pub fn paced(&self, target: &Target, tokens: u64, took: Duration) {
-        self.known(target).pace.observe(tokens, took);
+    pub fn observe_output_rate(&self, target: &Target, tokens: u64, took: Duration) {
+        self.known(target).output_rate.observe(tokens, took);
     }
 
     /// Estimates the output tokens of a target after this time.
     pub fn produced(&self, target: &Target, since: Duration) -> u64 {
-        self.known(target).pace.produced(since)
+        self.known(target).output_rate.produced(since)
     }
 
     /// The number of targets with state.
@@ -218,7 +218,7 @@ impl Worker {
 
     fn known(&self, target: &Target) -> Rc<Known> {
         // By health id, not by name: a client may have made up the name, but the number of ids is bounded by the configuration.
-        self.memory.known(target.cells.id())
+        self.memory.known(target.health.id())
     }
 
     /// Shares an attempt's result with all workers, unless it says nothing about the target.
@@ -231,7 +231,7 @@ impl Worker {
     ) {
         use crate::routing::spec::Trigger::{Conflict, ContextLength, RequestTimeout};
         let settings = &self.config.circuit;
-        let Some(failure) = failure else { return circuit::succeeded(shared, &target.cells, attempt, settings) };
+        let Some(failure) = failure else { return circuit::succeeded(shared, &target.health, attempt, settings) };
         let limit = match failure.error.kind {
             ErrorKind::RateLimit => failure.error.retry_after,
             ErrorKind::InsufficientQuota => Some(failure.error.retry_after.unwrap_or(NO_MONEY)),
@@ -245,21 +245,21 @@ impl Worker {
                 let soonest = target.keys.soonest(shared, attempt.ended).unwrap_or(limit);
                 let limit = limit.min(soonest);
                 let until = attempt.ended.after(limit.min(LONGEST_LIMIT));
-                circuit::limited(shared, &target.cells, attempt, until, settings);
+                circuit::limited(shared, &target.health, attempt, until, settings);
             }
-            (None, Some(_)) => circuit::failed(shared, &target.cells, attempt, settings, self.dice()),
+            (None, Some(_)) => circuit::failed(shared, &target.health, attempt, settings, self.dice()),
         }
     }
 
     /// Returns a reservation id that is unique among all Envoys and that no client can choose.
-    pub fn order_id(&self) -> Rc<str> {
-        self.memory.order_id()
+    pub fn reservation_id(&self) -> Rc<str> {
+        self.memory.reservation_id()
     }
 
     /// The caller of a key, as far as it is known without a call to Redis.
     pub fn knows(&self, hash: &KeyHash, now: Time) -> Option<Rc<Caller>> {
-        let remembered = || self.remembered(self.redis_client.as_ref()?, hash, now).ok()??;
-        let credential = self.config.keys.get(hash).cloned().or_else(remembered)?;
+        let cached_credential = || self.cached_credential(self.redis_client.as_ref()?, hash, now).ok()??;
+        let credential = self.config.keys.get(hash).cloned().or_else(cached_credential)?;
         Some(credential.caller)
     }
 
@@ -272,7 +272,7 @@ impl Worker {
         else {
             return Lookup::Known(None);
         };
-        match self.remembered(redis_client, hash, now) {
+        match self.cached_credential(redis_client, hash, now) {
             Ok(Some(known)) => Lookup::Known(known),
             Ok(None) => {
                 let Some(asking) = redis_client.asking(hash) else { return Lookup::Busy };
@@ -288,7 +288,7 @@ impl Worker {
         let Some(redis_client) = &self.redis_client else { return Lookup::Silent };
         let record = match redis_client.read(called, at.now, at.effects) {
             Ok(Some(RedisReply::Nil)) => None,
-            Ok(Some(RedisReply::Text(record))) => match Record::read(&record, &self.config) {
+            Ok(Some(RedisReply::Text(record))) => match CachedKey::read(&record, &self.config) {
                 Ok(record) => Some(Rc::new(record)),
                 Err(mistake) => {
                     at.effects.push(refused(&mistake));
@@ -296,14 +296,14 @@ impl Worker {
                 }
             },
             _ => {
-                return match self.remembered(redis_client, hash, at.now) {
+                return match self.cached_credential(redis_client, hash, at.now) {
                     Ok(Some(known)) => Lookup::Known(known),
                     _ => Lookup::Silent,
                 };
             }
         };
-        redis_client.remember(*hash, record.clone(), at.now);
-        Lookup::Known(record.and_then(|record| match record.means(hash, &self.config, self.generation) {
+        redis_client.cache_key(*hash, record.clone(), at.now);
+        Lookup::Known(record.and_then(|record| match record.credential(hash, &self.config, self.generation) {
             Ok(credential) => Some(credential),
             Err(mistake) => {
                 at.effects.push(refused(&mistake));
@@ -313,14 +313,14 @@ impl Worker {
     }
 
     /// The cached credential of a key under this configuration; a record that the configuration rejects has none.
-    fn remembered(
+    fn cached_credential(
         &self,
         redis_client: &RedisClient,
         hash: &KeyHash,
         now: Time,
     ) -> Result<Option<Option<Credential>>, Unavailable> {
-        let known = redis_client.remembered(hash, now)?;
-        Ok(known.map(|record| record?.means(hash, &self.config, self.generation).ok()))
+        let known = redis_client.cached_key(hash, now)?;
+        Ok(known.map(|record| record?.credential(hash, &self.config, self.generation).ok()))
     }
 
     /// The call that reads a note from Redis; `None` without Redis, or if it does not reply.
@@ -349,10 +349,10 @@ impl Worker {
     }
 
     /// Handles the reply to [`Worker::note`]; fails if Redis did not reply.
-    pub fn noted(&self, called: &Called, at: &mut StoreContext<'_>) -> Result<Option<BookEntry>, Unavailable> {
+    pub fn noted(&self, called: &Called, at: &mut StoreContext<'_>) -> Result<Option<BatchRecord>, Unavailable> {
         let Some(redis_client) = &self.redis_client else { return Ok(None) };
         match redis_client.read(called, at.now, at.effects)? {
-            Some(RedisReply::Text(text)) => Ok(BookEntry::read(&text)),
+            Some(RedisReply::Text(text)) => Ok(BatchRecord::read(&text)),
             Some(RedisReply::Nil) => Ok(None),
             other => Err(Unavailable(format!("{other:?} is no note"))),
         }
@@ -360,19 +360,20 @@ impl Worker {
 
     /// Stores the entries of files and batches, and settles a batch's correction once. Returns the sums of the settled batch.
     pub fn note_down(&self, outcome: batch::BatchOutcome, at: &mut StoreContext<'_>) -> Option<Sums> {
-        let batch::BatchOutcome { pages, correction } = outcome;
-        for (name, page) in &pages {
-            book::keep(at.shared, name, page);
+        let batch::BatchOutcome { records, correction } = outcome;
+        for (name, record) in &records {
+            records::keep(at.shared, name, record);
         }
-        let correction = correction.filter(|(name, _)| book::settle(at.shared, name)).map(|(_, correction)| correction);
+        let correction =
+            correction.filter(|(name, _)| records::settle(at.shared, name)).map(|(_, correction)| correction);
         let came_to = correction.as_ref().and_then(|correction| Some(correction.entry.as_ref()?.sums));
         if let Some(correction) = correction {
             let ledger = if self.strict().is_some() { ReservedIn::Redis } else { ReservedIn::Envoy(self.scope()) };
             self.settle(correction, ledger, at);
         }
-        if let Some(redis_client) = self.redis_client.as_ref().filter(|_| !pages.is_empty()) {
-            let notes = pages.into_iter().map(|(name, page)| Note { name, text: page.text() }).collect();
-            let id = self.order_id();
+        if let Some(redis_client) = self.redis_client.as_ref().filter(|_| !records.is_empty()) {
+            let notes = records.into_iter().map(|(name, record)| Note { name, text: record.text() }).collect();
+            let id = self.reservation_id();
             redis_client.settle(
                 Settlement { id, parts: Vec::new(), entry: None, at: at.now, corrects: false, notes },
                 at.effects,
@@ -486,12 +487,12 @@ impl Worker {
 
     /// Background work: the next settlement call, if there is one.
     pub fn tick(&self, now: Time) -> Option<Call> {
-        self.redis_client.as_ref()?.tell(now)
+        self.redis_client.as_ref()?.flush(now)
     }
 
     /// Handles the reply to that call.
-    pub fn told(&self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
-        self.redis_client.as_ref()?.told(called, now, effects)
+    pub fn on_reply(&self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
+        self.redis_client.as_ref()?.on_reply(called, now, effects)
     }
 }
 
@@ -502,8 +503,8 @@ fn refused(mistake: &str) -> Effect {
 fn local(reserve_request: &ReserveRequest, scope: CounterScope, at: &mut StoreContext<'_>) -> ReserveOutcome {
     match embedded::reserve(at.shared, reserve_request, scope, at.now) {
         Ok(ReserveResult::Granted { chosen, snapshots }) => {
-            let takes = reserve_request.alternatives.get(chosen).into_iter().flatten();
-            if takes.zip(&snapshots).any(|(take, snapshot)| embedded::is_held_for_ever(take, snapshot)) {
+            let debits = reserve_request.alternatives.get(chosen).into_iter().flatten();
+            if debits.zip(&snapshots).any(|(debit, snapshot)| embedded::is_held_for_ever(debit, snapshot)) {
                 at.effects.push(Effect::Count(metric::UNLEASED));
             }
             ReserveOutcome::Granted { ledger: ReservedIn::Envoy(scope), chosen, snapshots }

@@ -24,15 +24,15 @@ pub(super) struct Standings {
 
 impl Standings {
     /// Adds a counter.
-    pub(super) fn add(&mut self, unit: Unit, take: &Debit, snapshot: &CounterSnapshot) {
+    pub(super) fn add(&mut self, unit: Unit, debit: &Debit, snapshot: &CounterSnapshot) {
         let of_its_kind = match unit {
             Unit::Requests => &mut self.requests,
             Unit::Tokens | Unit::InputTokens | Unit::OutputTokens => &mut self.tokens,
             Unit::MicroUsd => return,
         };
-        let remaining = take.limit.saturating_sub(snapshot.used);
-        if take.counter.kind == LimitWindow::Minute && of_its_kind.is_none_or(|least| remaining < least.remaining) {
-            *of_its_kind = Some(LimitStatus { limit: take.limit, remaining, reset: snapshot.reset });
+        let remaining = debit.limit.saturating_sub(snapshot.used);
+        if debit.counter.kind == LimitWindow::Minute && of_its_kind.is_none_or(|least| remaining < least.remaining) {
+            *of_its_kind = Some(LimitStatus { limit: debit.limit, remaining, reset: snapshot.reset });
         }
     }
 

@@ -4,11 +4,11 @@
 //! reserved amounts until they are settled.
 
 mod headers;
-mod held;
+mod lifecycle;
 mod plan;
 mod refusal;
 pub mod work;
 
-pub use held::{AttemptUsage, Closing, Reservation, Warning};
+pub use lifecycle::{AttemptUsage, Closing, Reservation, Warning};
 pub use plan::{Candidate, Part, Plan};
 pub use refusal::{LimitRefusal, NO_RETRY};

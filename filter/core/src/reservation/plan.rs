@@ -42,7 +42,7 @@ pub struct Candidate {
 #[derive(Debug, Clone)]
 pub struct Part {
     /// The amount and the limit.
-    pub take: Debit,
+    pub debit: Debit,
     /// The rule that sets the limit.
     pub rule: Rc<Rule>,
     /// A soft rule on the same counter, which warns at its own limit.
@@ -103,9 +103,9 @@ impl Plan {
                 model = Some(candidate.model.clone());
             }
             for part in candidate.parts.iter_mut().filter(|part| part.rule.unit == Unit::MicroUsd) {
-                let most = dearest.entry(part.take.counter.name.clone()).or_default();
-                *most = part.take.amount.max(*most);
-                part.take.amount = *most;
+                let most = dearest.entry(part.debit.counter.name.clone()).or_default();
+                *most = part.debit.amount.max(*most);
+                part.debit.amount = *most;
             }
         }
     }
@@ -138,7 +138,7 @@ impl Plan {
         if self.candidates.iter().all(|candidate| candidate.parts.is_empty()) {
             return None;
         }
-        let debits = |candidate: &Candidate| candidate.parts.iter().map(|part| part.take.clone()).collect::<Vec<_>>();
+        let debits = |candidate: &Candidate| candidate.parts.iter().map(|part| part.debit.clone()).collect::<Vec<_>>();
         let alternatives: Vec<Vec<Debit>> = self.candidates.iter().map(debits).collect();
         Some(ReserveRequest { id, lease, alternatives })
     }
@@ -255,7 +255,7 @@ impl Parts<'_> {
             None => rule.counter(of),
         };
         match counter {
-            Some(counter) => self.take(counter, amount, rule, hard),
+            Some(counter) => self.debit(counter, amount, rule, hard),
             None if amount > rule.limit => return Err(too_large(rule, of, amount, estimate())),
             None => {}
         }
@@ -278,32 +278,32 @@ impl Parts<'_> {
             return Err(not_priced(of));
         }
         let amount = work.total.of(rule.unit);
-        self.take(counter.clone(), 0, rule, rule.hard);
-        if let Some(part) = self.parts.iter_mut().find(|part| part.take.counter == counter && part.batch == 0) {
+        self.debit(counter.clone(), 0, rule, rule.hard);
+        if let Some(part) = self.parts.iter_mut().find(|part| part.debit.counter == counter && part.batch == 0) {
             part.batch = amount;
-            part.take.amount = part.take.amount.saturating_add(amount);
+            part.debit.amount = part.debit.amount.saturating_add(amount);
         }
         Ok(())
     }
 
     /// Adds a debit. A counter that is already among the parts is debited once, up to the smallest hard limit.
-    fn take(&mut self, counter: Counter, amount: u64, rule: &Rc<Rule>, hard: bool) {
+    fn debit(&mut self, counter: Counter, amount: u64, rule: &Rc<Rule>, hard: bool) {
         let limit = rule.limit;
-        let Some(part) = self.parts.iter_mut().find(|part| part.take.counter == counter) else {
-            let take = Debit { counter, amount, limit, hard };
-            self.parts.push(Part { take, rule: rule.clone(), also: None, batch: 0 });
+        let Some(part) = self.parts.iter_mut().find(|part| part.debit.counter == counter) else {
+            let debit = Debit { counter, amount, limit, hard };
+            self.parts.push(Part { debit, rule: rule.clone(), also: None, batch: 0 });
             return;
         };
         let warned = |also: &Option<Rc<Rule>>| also.as_ref().map_or(u64::MAX, |also| also.limit);
-        match (part.take.hard, hard) {
+        match (part.debit.hard, hard) {
             (true, false) if limit < warned(&part.also) => part.also = Some(rule.clone()),
             (false, true) => {
                 part.also = Some(std::mem::replace(&mut part.rule, rule.clone()));
-                (part.take.limit, part.take.hard) = (limit, true);
+                (part.debit.limit, part.debit.hard) = (limit, true);
             }
-            (before, now) if before == now && limit < part.take.limit => {
+            (before, now) if before == now && limit < part.debit.limit => {
                 part.rule = rule.clone();
-                part.take.limit = limit;
+                part.debit.limit = limit;
             }
             _ => {}
         }
@@ -340,6 +340,6 @@ fn not_priced(of: &Subject) -> ApiError {
 impl Part {
     /// Whether it is a concurrency slot, which is released when the request ends.
     pub(super) fn is_slot(&self) -> bool {
-        self.take.counter.kind == LimitWindow::Concurrent
+        self.debit.counter.kind == LimitWindow::Concurrent
     }
 }

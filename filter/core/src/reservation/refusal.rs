@@ -33,7 +33,7 @@ impl Plan {
     pub fn refuse(&self, all_exceeded: &[LimitExceeded]) -> LimitRefusal {
         let mut decisive: Option<(&LimitExceeded, &Part, &Candidate)> = None;
         for (exceeded, candidate) in all_exceeded.iter().zip(&self.candidates) {
-            let Some(part) = candidate.parts.get(exceeded.take) else { continue };
+            let Some(part) = candidate.parts.get(exceeded.debit) else { continue };
             let turns_here = |part: &Part| {
                 candidate.instead_of.is_some() && part.rule.then_model.as_deref() == Some(&*candidate.model.name)
             };
@@ -49,12 +49,12 @@ impl Plan {
         let of = self.subject(candidate);
         let mut headers = Vec::new();
         let mut standings = Standings::default();
-        standings.add(part.rule.unit, &part.take, &exceeded.snapshot);
+        standings.add(part.rule.unit, &part.debit, &exceeded.snapshot);
         standings.write(&mut headers);
-        let error = match (part.rule.unit, part.take.counter.kind) {
+        let error = match (part.rule.unit, part.debit.counter.kind) {
             (Unit::MicroUsd, kind) => used_up(part, kind, &of, &exceeded.snapshot),
             (_, LimitWindow::Concurrent) => crowded(part, &of),
-            _ if part.take.amount > part.take.limit => never_fits(part, &of),
+            _ if part.debit.amount > part.debit.limit => never_fits(part, &of),
             _ => too_fast(part, &of, exceeded),
         };
         if error.retry_after.is_none() {
@@ -86,7 +86,7 @@ fn rate(rule: &Rule) -> String {
 
 fn too_fast(part: &Part, of: &Subject, exceeded: &LimitExceeded) -> ApiError {
     let (whom, rate) = (part.rule.described(of), rate(&part.rule));
-    let (limit, used, requested) = (part.take.limit, exceeded.snapshot.used, part.take.amount);
+    let (limit, used, requested) = (part.debit.limit, exceeded.snapshot.used, part.debit.amount);
     let wait = exceeded.retry_after.unwrap_or(exceeded.snapshot.reset);
     let message = format!(
         "Rate limit reached for {} by {whom} on {rate}: Limit {limit}, Used {used}, Requested {requested}. Please try again \
@@ -101,7 +101,7 @@ fn never_fits(part: &Part, of: &Subject) -> ApiError {
     let (whom, rate) = (part.rule.described(of), rate(&part.rule));
     let message = format!(
         "Request too large for {} by {whom} on {rate}: Limit {}, Requested {}. Shorten the prompt, or ask for a shorter answer.",
-        of.model, part.take.limit, part.take.amount
+        of.model, part.debit.limit, part.debit.amount
     );
     limited(message, None)
 }
@@ -111,7 +111,7 @@ fn crowded(part: &Part, of: &Subject) -> ApiError {
         "Too many concurrent requests for {} by {}: Limit {}. Please try again when one of them has finished.",
         of.model,
         part.rule.described(of),
-        part.take.limit
+        part.debit.limit
     );
     limited(message, Some(PLACE_WAIT)).with_code("concurrency_limit_exceeded")
 }
@@ -132,9 +132,9 @@ fn used_up(part: &Part, kind: LimitWindow, of: &Subject, snapshot: &CounterSnaps
     let message = format!(
         "You exceeded the {period} of {}: Limit {}, Used {}, this request may cost {}. {anew}",
         part.rule.described(of),
-        dollars(part.take.limit),
+        dollars(part.debit.limit),
         dollars(snapshot.used),
-        dollars(part.take.amount),
+        dollars(part.debit.amount),
     );
     ApiError::new(429, ErrorKind::InsufficientQuota, message).with_code("insufficient_quota")
 }

@@ -386,7 +386,7 @@ impl RoutingInput<'_> {
     }
 
     fn place(&self, target: &Target, is_first: bool, shared: &dyn SharedData) -> Rank {
-        match circuit::read(shared, &target.cells).standing(self.now, self.circuit) {
+        match circuit::read(shared, &target.health).standing(self.now, self.circuit) {
             CircuitState::Closed { .. } => Rank::InTurn,
             CircuitState::Recovering { share } if self.dice % 100 < u64::from(share) => Rank::InTurn,
             CircuitState::Recovering { .. } => Rank::Last(Trouble::Recovering),

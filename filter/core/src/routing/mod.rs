@@ -5,10 +5,10 @@
 //! failed attempt takes the next target from it. This module reads no clock and generates no random numbers: the caller passes both.
 
 pub mod capabilities;
+pub mod conditional_timeout;
 pub mod decision;
 pub mod needs;
-pub mod pace;
-pub mod patience;
+pub mod output_rate;
 pub mod pattern;
 pub mod policy;
 pub mod queue;

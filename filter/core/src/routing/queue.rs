@@ -63,7 +63,7 @@ impl Queue {
     }
 
     /// Skips the next target for good, and leaves no next one.
-    pub fn pass_over(&mut self) {
+    pub fn skip_next(&mut self) {
         if let Some(place) = self.next.take() {
             self.asked |= bit(place);
         }

@@ -47,9 +47,9 @@ pub fn fastest(
     dice: u64,
     shared: &dyn SharedData,
 ) -> Vec<Rc<Target>> {
-    let known: Vec<Speed> = targets.iter().map(|target| speed::read(shared, &target.cells)).collect();
+    let known: Vec<Speed> = targets.iter().map(|target| speed::read(shared, &target.health)).collect();
     let claim =
-        |place: usize| targets.get(place).is_some_and(|target| speed::claim_exploration(shared, &target.cells, now));
+        |place: usize| targets.get(place).is_some_and(|target| speed::claim_exploration(shared, &target.health, now));
     let order = speed::order(&known, expected, now, dice).into_indices(claim);
     order.into_iter().filter_map(|place| targets.get(place)).cloned().collect()
 }
@@ -64,6 +64,6 @@ pub fn least_busy(
 ) -> Vec<Rc<Target>> {
     let mut ordered = targets.to_vec();
     let chance = |target: &Rc<Target>| number(&dice.to_le_bytes(), target.name.as_bytes());
-    by_numbers(&mut ordered, |target| (load::in_flight(shared, &target.cells, now, lease), chance(target)));
+    by_numbers(&mut ordered, |target| (load::in_flight(shared, &target.health, now, lease), chance(target)));
     ordered
 }

@@ -38,7 +38,7 @@ pub struct Target {
     /// `provider/model`.
     pub name: String,
     /// The location of its shared health state.
-    pub cells: TargetHealth,
+    pub health: TargetHealth,
     /// Its provider's keys, if there are several.
     pub keys: Keys,
     /// The provider.

@@ -105,7 +105,7 @@ pub enum ReserveResult {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitExceeded {
     /// Index of the debit in the alternative.
-    pub take: usize,
+    pub debit: usize,
     /// The counter, without this request.
     pub snapshot: CounterSnapshot,
     /// When the debit may fit; `None` when waiting does not help.

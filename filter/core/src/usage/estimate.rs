@@ -8,9 +8,9 @@ use memchr::{memchr, memchr2, memchr3, memmem};
 use sluice_wire::conversation::Usage;
 
 use crate::peek::BodyPeek;
+use crate::peek::body_scan::{Passed, walk};
+use crate::peek::known_names::{KnownName, LONGEST};
 use crate::peek::literals::Literal;
-use crate::peek::survey::{Passed, walk};
-use crate::peek::words::{LONGEST, Word};
 
 use super::surcharge::Surcharges;
 
@@ -80,25 +80,25 @@ impl<'a> Measuring<'a> {
 
     /// Records the next literal.
     pub(crate) fn record(&mut self, passed: &Passed<'a>) {
-        let Passed { literal, word, before, is_value } = passed;
+        let Passed { literal, name, before, is_value } = passed;
         let text = literal.text;
         self.lacks(short_numbers(literal.gap));
         match before {
-            Word::Type if *is_value => self.is_of(&literal.word(LONGEST)),
-            Word::FileId | Word::FileUrl if *is_value => self.is_elsewhere(),
+            KnownName::Type if *is_value => self.is_of(&literal.word(LONGEST)),
+            KnownName::FileId | KnownName::FileUrl if *is_value => self.is_elsewhere(),
             // Keys that OpenAI and Anthropic use for base64.
-            Word::Url | Word::ImageUrl | Word::Data | Word::FileData if is_base64(text) => {
+            KnownName::Url | KnownName::ImageUrl | KnownName::Data | KnownName::FileData if is_base64(text) => {
                 self.media = self.media.saturating_add(text.len());
                 let each = if is_pdf(text) { PDF } else { SOUND };
                 self.prompt.media = self.prompt.media.saturating_add(wide(text.len()).div_ceil(each));
             }
             _ => self.lacks(self.rare.lacking(text)),
         }
-        if *before == Word::ImageUrl && literal.follows_key() {
+        if *before == KnownName::ImageUrl && literal.follows_key() {
             self.images = self.images.saturating_add(1);
         }
         // File search, or a model that searches the web.
-        if matches!(word, Word::VectorStoreIds | Word::WebSearchOptions) && is_key(self.body, literal) {
+        if matches!(name, KnownName::VectorStoreIds | KnownName::WebSearchOptions) && is_key(self.body, literal) {
             self.is_elsewhere();
         }
     }

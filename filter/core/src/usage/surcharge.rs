@@ -6,9 +6,9 @@
 
 use sluice_wire::extras::{Calls, Tier, Tool};
 
+use crate::peek::body_scan::Passed;
+use crate::peek::known_names::{KnownName, LONGEST};
 use crate::peek::literals::Literal;
-use crate::peek::survey::Passed;
-use crate::peek::words::{LONGEST, Word};
 
 /// Reserved calls of one tool when the request sets no bound.
 const CALLS: u64 = 10;
@@ -73,21 +73,21 @@ impl<'a> SurchargeScan<'a> {
 
     /// Records the next literal.
     pub(crate) fn record(&mut self, passed: &Passed<'a>) {
-        let Passed { literal, word, before, is_value } = passed;
+        let Passed { literal, name, before, is_value } = passed;
         let value = || literal.word(LONGEST);
         match before {
             _ if !is_value => {}
-            Word::ServiceTier => self.wishes.asks_for(&value()),
-            Word::Effort => self.wishes.quick |= matches!(&*value(), b"none" | b"minimal"),
-            Word::Ttl => self.wishes.for_an_hour |= *value() == *b"1h",
-            Word::Type => self.is_of(&value()),
+            KnownName::ServiceTier => self.wishes.asks_for(&value()),
+            KnownName::Effort => self.wishes.quick |= matches!(&*value(), b"none" | b"minimal"),
+            KnownName::Ttl => self.wishes.for_an_hour |= *value() == *b"1h",
+            KnownName::Type => self.is_of(&value()),
             _ => {}
         }
-        match word {
-            Word::CacheControl => self.wishes.caches = true,
-            Word::WebSearchOptions => self.offered.add(Tool::WebSearch, 1),
-            Word::MaxToolCalls => self.most = number_behind(self.body, literal).or(self.most),
-            Word::MaxUses => {
+        match name {
+            KnownName::CacheControl => self.wishes.caches = true,
+            KnownName::WebSearchOptions => self.offered.add(Tool::WebSearch, 1),
+            KnownName::MaxToolCalls => self.most = number_behind(self.body, literal).or(self.most),
+            KnownName::MaxUses => {
                 let bound = number_behind(self.body, literal);
                 self.bounds = self.bounds.saturating_add(bound.unwrap_or_default());
                 self.bounded = self.bounded.saturating_add(u64::from(bound.is_some()));
@@ -130,7 +130,7 @@ fn number_behind(body: &[u8], key: &Literal<'_>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peek::survey::walk;
+    use crate::peek::body_scan::walk;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -211,8 +211,8 @@ mod tests {
         use proptest::prelude::*;
 
         use super::*;
+        use crate::peek::body_scan::tests::properties::body;
         use crate::peek::literals::Literals;
-        use crate::peek::survey::tests::properties::body;
 
         /// Reference implementation that reads each word letter by letter.
         fn read(body: &[u8]) -> Surcharges {

@@ -17,10 +17,10 @@ mod azure;
 mod endless;
 mod ends;
 mod family;
-mod following;
 mod hosted;
 mod keys;
 mod moments;
+mod next_target;
 mod oddities;
 mod recast;
 mod replayed;
@@ -427,15 +427,15 @@ fn a_stream_that_falls_silent_counts_as_broken_off_once() {
             .into_iter()
             .enumerate()
     {
-        state.watch.portions += portion;
+        state.stream_activity.portions += portion;
         let now = sluice_wire::time::Time(started + second * 1_000_000_000);
-        assert_eq!(state.falls_silent(now).is_some(), stalls, "look {look} at {second} s");
+        assert_eq!(state.check_stream_timeout(now).is_some(), stalls, "look {look} at {second} s");
     }
 }
 
 #[test]
 fn a_held_stream_that_falls_silent_gives_way_to_the_next_target() {
-    use sluice_core::pipeline::request_state::Silence;
+    use sluice_core::pipeline::request_state::StreamTimeout;
     use sluice_core::pipeline::{Context, Effect, Flow, property};
     use std::time::Duration;
     // The gateway file allows 30 s for the first token, and 60 s of silence after it.
@@ -445,11 +445,11 @@ fn a_held_stream_that_falls_silent_gives_way_to_the_next_target() {
         let started = state.request.started;
         let [before, then, later] = [silent_at - 1, silent_at, 600].map(|s| started.after(Duration::from_secs(s)));
         let _ = state.begin(started, &shared);
-        assert_eq!(state.falls_silent(then), None, "its headers are not here: Envoy ends it");
-        state.watch.holding = true;
+        assert_eq!(state.check_stream_timeout(then), None, "its headers are not here: Envoy ends it");
+        state.stream_activity.holding = true;
         state.answer.said.pieces = pieces;
-        assert_eq!(state.falls_silent(before), None);
-        let Some(Silence::Held(failure)) = state.falls_silent(then) else { panic!("{reason}") };
+        assert_eq!(state.check_stream_timeout(before), None);
+        let Some(StreamTimeout::Held(failure)) = state.check_stream_timeout(then) else { panic!("{reason}") };
         assert_eq!(failure.reason, reason);
         let mut effects = Vec::new();
         let view = crate::envoy::at(then);
@@ -461,7 +461,7 @@ fn a_held_stream_that_falls_silent_gives_way_to_the_next_target() {
         assert_eq!(flow, Flow::Continue);
         assert!(effects.contains(&Effect::SetProperty(property::TARGET, "ant".into())));
         assert_eq!(effects.last(), Some(&Effect::SetHeader(sluice_core::pipeline::signal::RETRY, "1".into())));
-        assert_eq!(state.falls_silent(later), None, "it is given up already");
+        assert_eq!(state.check_stream_timeout(later), None, "it is given up already");
     }
 }
 
@@ -556,8 +556,8 @@ fn of_targets_that_come_last_one_that_recovers_is_asked_before_one_that_fails() 
     let (settings, targets) = (&worker.config.circuit, &worker.config.models["chat"].targets);
     let before = |milliseconds: u64| Time(1_800_000_000_000_000_000 - milliseconds * 1_000_000);
     let attempt = |at| circuit::CircuitAttempt { began: at, ended: at };
-    (0..settings.failures).for_each(|_| circuit::failed(&*shared, &targets[0].cells, attempt(before(5)), settings, 0));
-    circuit::limited(&*shared, &targets[1].cells, attempt(before(40)), before(10), settings);
+    (0..settings.failures).for_each(|_| circuit::failed(&*shared, &targets[0].health, attempt(before(5)), settings, 0));
+    circuit::limited(&*shared, &targets[1].health, attempt(before(40)), before(10), settings);
     let body = r#"{"model":"chat","messages":[{"role":"user","content":"hi"}]}"#;
     for _ in 0..20 {
         let seen = Envoy::with(worker.clone(), shared.clone()).chat(body, &[json(200, ANTHROPIC)]);

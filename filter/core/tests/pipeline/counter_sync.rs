@@ -63,9 +63,9 @@ fn a_round_tells_one_shard_after_another() {
     let first = body(&counter_sync.tick(NOON, &shared, &mut effects).unwrap());
     assert!(first.ends_with("/T/0/3"), "{first}");
     assert_eq!(counter_sync.tick(after(2), &shared, &mut effects), None, "the round is not over");
-    let second = body(&counter_sync.told(&says(r#""30 0""#), NOON, &shared, &mut effects).unwrap());
+    let second = body(&counter_sync.on_reply(&says(r#""30 0""#), NOON, &shared, &mut effects).unwrap());
     assert!(second.ends_with("/T/0/4"), "{second}");
-    assert_eq!(counter_sync.told(&says(r#""40 0""#), NOON, &shared, &mut effects), None);
+    assert_eq!(counter_sync.on_reply(&says(r#""40 0""#), NOON, &shared, &mut effects), None);
     assert_eq!((used(&shared, ""), used(&shared, "red"), effects), (30, 40, Vec::new()));
 }
 
@@ -75,9 +75,9 @@ fn a_redis_that_does_not_know_the_script_is_told_it() {
     take(&shared, "red", 1);
     counter_sync.tick(NOON, &shared, &mut effects).unwrap();
     let unknown = says(r#"[false,"NOSCRIPT No matching script."]"#);
-    let whole = counter_sync.told(&unknown, NOON, &shared, &mut effects).unwrap();
+    let whole = counter_sync.on_reply(&unknown, NOON, &shared, &mut effects).unwrap();
     assert!(body(&whole).starts_with("EVAL/") && body(&whole).ends_with("/T/0/1"));
-    assert_eq!(counter_sync.told(&says(r#""1 0""#), NOON, &shared, &mut effects), None);
+    assert_eq!(counter_sync.on_reply(&says(r#""1 0""#), NOON, &shared, &mut effects), None);
     assert_eq!(used(&shared, "red"), 1);
 }
 
@@ -86,12 +86,12 @@ fn what_silence_swallowed_is_told_again_and_then_what_came_meanwhile() {
     let (counter_sync, shared, mut effects) = (counter_sync("relaxed").unwrap(), Shared::default(), Vec::new());
     take(&shared, "red", 5);
     let first = counter_sync.tick(NOON, &shared, &mut effects).unwrap();
-    assert_eq!(counter_sync.told(&SILENCE, NOON, &shared, &mut effects), None);
+    assert_eq!(counter_sync.on_reply(&SILENCE, NOON, &shared, &mut effects), None);
     assert_eq!(effects.iter().filter(|effect| **effect == Effect::Count(metric::REDIS_DOWN)).count(), 1);
     take(&shared, "red", 6);
     assert_eq!(counter_sync.tick(NOON, &shared, &mut effects), None, "it is left alone for a moment");
     assert_eq!(counter_sync.tick(after(2), &shared, &mut effects), Some(first));
-    counter_sync.told(&says(r#""5 0""#), after(2), &shared, &mut effects);
+    counter_sync.on_reply(&says(r#""5 0""#), after(2), &shared, &mut effects);
     assert_eq!(used(&shared, "red"), 11);
     let next = body(&counter_sync.tick(after(4), &shared, &mut effects).unwrap());
     assert!(next.ends_with("/T/0/6"), "{next}");
@@ -108,9 +108,9 @@ fn a_shard_that_redis_refuses_does_not_keep_the_others_waiting() {
         let refused = counter_sync.tick(after(round * 2), &shared, &mut effects).unwrap();
         assert!(body(&refused).ends_with("/T/0/1"));
         let wrong = says(r#"[false,"WRONGTYPE Operation against a key"]"#);
-        let next = counter_sync.told(&wrong, after(round * 2), &shared, &mut effects).unwrap();
+        let next = counter_sync.on_reply(&wrong, after(round * 2), &shared, &mut effects).unwrap();
         assert!(body(&next).ends_with("/T/0/2"), "{}", body(&next));
-        assert_eq!(counter_sync.told(&SILENCE, after(round * 2), &shared, &mut effects), None);
+        assert_eq!(counter_sync.on_reply(&SILENCE, after(round * 2), &shared, &mut effects), None);
     }
     let warnings = effects.iter().filter(|effect| matches!(effect, Effect::Warn(text) if text.contains("WRONGTYPE")));
     assert_eq!(warnings.count(), 1);
@@ -132,7 +132,7 @@ fn a_team_that_came_after_the_start_is_told_of_and_one_that_went_until_nothing_i
         for answer in answers {
             let Some(asked) = call.take() else { break };
             amounts.push(body(&asked).rsplit('/').next().unwrap().to_owned());
-            call = counter_sync.told(&says(answer), now, shared, &mut effects);
+            call = counter_sync.on_reply(&says(answer), now, shared, &mut effects);
         }
         assert_eq!(call, None);
         amounts.sort();

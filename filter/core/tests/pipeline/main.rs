@@ -13,11 +13,11 @@ mod counts;
 mod each_string;
 mod envoy;
 mod gateway;
+mod host_call_failure;
 mod notes;
 mod reservation;
 mod routing;
 #[path = "../../src/store/fake/shared.rs"]
 mod shared;
-mod undone;
 mod unreadable;
 mod worker;

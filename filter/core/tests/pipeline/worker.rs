@@ -17,8 +17,8 @@ fn a_target_that_recovers_stands_in_for_another_as_far_as_its_share_goes() {
     let well = limited.after(Duration::from_millis(30));
     let attempt = circuit::CircuitAttempt { began: limited, ended: limited };
     let settings = &worker.config.circuit;
-    circuit::limited(&shared, &target.cells, attempt, well, settings);
-    let allowed = |moment| (0..1_000).filter(|_| worker.affords(&target, false, moment, &shared)).count();
+    circuit::limited(&shared, &target.health, attempt, well, settings);
+    let allowed = |moment| (0..1_000).filter(|_| worker.allows_attempt(&target, false, moment, &shared)).count();
     assert_eq!(allowed(limited), 10, "until then a few");
     assert!((50..150).contains(&allowed(well)), "a tenth");
     assert!((450..650).contains(&allowed(well.after(settings.ramp / 2))), "about a half");

@@ -3,12 +3,12 @@
 use sluice_core::compiled::CompiledConfig;
 use sluice_core::guard::spec::{Action, Side};
 
-use crate::Mistake;
+use crate::Diagnostic;
 use crate::file::File;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn compile(guard: &str) -> Result<CompiledConfig, Vec<Mistake>> {
+fn compile(guard: &str) -> Result<CompiledConfig, Vec<Diagnostic>> {
     let text = format!(
         r#"{{"providers":{{"p":{{"kind":"openai"}}}},"models":{{"m":{{"targets":[{{"provider":"p","model":"x"}}]}}}},
             "teams":{{"t":{{}}}},"keys":[],"guards":{{"g":{guard}}}}}"#
@@ -45,8 +45,8 @@ fn each_mistake_is_named_with_what_would_be_right() {
         (r#"{"words":["a"],"match":{"team":"u"}}"#, "guards.g.match.team: found \"u\""),
         (r#"{"words":["a"],"match":{"app":"a"}}"#, "guards.g.match.app: found \"a\", expected no such field"),
     ] {
-        let mistakes = compile(guard).unwrap_err();
-        let told: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
+        let diagnostics = compile(guard).unwrap_err();
+        let told: Vec<String> = diagnostics.iter().map(Diagnostic::to_string).collect();
         assert!(told.iter().any(|told| told.starts_with(expected)), "{guard}: {told:?}");
     }
 }

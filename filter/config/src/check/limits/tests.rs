@@ -18,12 +18,12 @@ fn file(more: &str) -> file::File {
     serde_json::from_str(&text).unwrap()
 }
 
-fn mistakes(more: &str) -> Vec<String> {
+fn diagnostics(more: &str) -> Vec<String> {
     mistakes_in(&file(more))
 }
 
 fn mistakes_in(file: &file::File) -> Vec<String> {
-    crate::compile(file).err().unwrap_or_default().iter().map(Mistake::to_string).collect()
+    crate::compile(file).err().unwrap_or_default().iter().map(Diagnostic::to_string).collect()
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn each_mistake_in_a_rule_is_named_with_what_would_be_right() {
             "limits[1].limits.requests_per_minute: found a duplicate of limits[0].limits.requests_per_minute",
         ),
     ] {
-        let found = mistakes(&more);
+        let found = diagnostics(&more);
         assert_eq!(found.len(), 1, "{expected}: {found:#?}");
         assert!(found[0].starts_with(expected), "{expected}\n{}", found[0]);
     }
@@ -116,14 +116,14 @@ fn what_looks_alike_and_counts_something_else_is_no_mistake() {
     let budgets = r#","budgets":[{"per":["key"],"budget":{"daily":5}},{"per":["key"],"budget":{"daily":4,"soft":true}},
                                  {"match":{"key":"alice"},"budget":{"daily":3}},{"per":["key"],"budget":{"monthly":5}},
                                  {"per":["team","key"],"budget":{"daily":5}}]"#;
-    assert_eq!(mistakes(budgets), Vec::<String>::new());
+    assert_eq!(diagnostics(budgets), Vec::<String>::new());
 }
 
 #[test]
 fn keys_that_redis_holds_may_be_named_before_they_exist() {
     let rule = r#","limits":[{"match":{"key":"later"},"limits":{"requests_per_minute":1}}]"#;
-    assert_eq!(mistakes(rule).len(), 1);
-    assert!(mistakes(&format!(r#"{rule},"redis":{{"url":"http://127.0.0.1:7379"}}"#)).is_empty());
+    assert_eq!(diagnostics(rule).len(), 1);
+    assert!(diagnostics(&format!(r#"{rule},"redis":{{"url":"http://127.0.0.1:7379"}}"#)).is_empty());
 }
 
 #[test]
@@ -153,8 +153,8 @@ fn a_rule_stands_with_those_it_can_be_about() {
     let config = crate::compile(&file).unwrap();
     assert_eq!(config.rules.len(), 4);
     let caller = &config.keys.values().next().unwrap().caller;
-    let meters: Vec<Option<&str>> =
+    let counters: Vec<Option<&str>> =
         caller.rules.iter().map(|applied| applied.counter.as_ref().map(|counter| &*counter.name)).collect();
-    assert_eq!(meters, [Some("model=chat,team=research/requests/minute"), Some("key=alice/requests/minute")]);
+    assert_eq!(counters, [Some("model=chat,team=research/requests/minute"), Some("key=alice/requests/minute")]);
     assert_eq!(config.index.shared("chat").count(), 1);
 }

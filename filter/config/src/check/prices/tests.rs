@@ -1,7 +1,7 @@
 use sluice_core::matching::Match;
 use sluice_core::usage::price::Rate;
 
-use super::super::super::Mistake;
+use super::super::super::Diagnostic;
 use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -31,7 +31,7 @@ fn good() -> file::File {
 fn mistakes_after(change: impl FnOnce(&mut file::File)) -> Vec<String> {
     let mut file = good();
     change(&mut file);
-    crate::compile(&file).err().unwrap_or_default().iter().map(Mistake::to_string).collect()
+    crate::compile(&file).err().unwrap_or_default().iter().map(Diagnostic::to_string).collect()
 }
 
 fn dollar() -> file::Budget {
@@ -80,21 +80,21 @@ fn each_mistake_is_named_with_what_would_be_right() {
         (|f| f.reservation.output_tokens = 0, "reservation.output_tokens: found 0, expected at least one token"),
     ];
     for (change, expected) in cases {
-        let mistakes = mistakes_after(change);
-        assert_eq!(mistakes.len(), 1, "{expected}: {mistakes:#?}");
-        assert!(mistakes[0].starts_with(expected), "{expected}\n{}", mistakes[0]);
+        let diagnostics = mistakes_after(change);
+        assert_eq!(diagnostics.len(), 1, "{expected}: {diagnostics:#?}");
+        assert!(diagnostics[0].starts_with(expected), "{expected}\n{}", diagnostics[0]);
     }
 }
 
 #[test]
 fn a_misspelt_provider_is_one_mistake() {
-    let mistakes = mistakes_after(|file| {
+    let diagnostics = mistakes_after(|file| {
         file.models.remove("chat");
         file.models.get_mut("gpt-5").unwrap().targets[0].provider = "opnai".into();
         file.teams.get_mut("research").unwrap().budget = dollar();
     });
-    assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
-    assert!(mistakes[0].starts_with("models.gpt-5.targets[0].provider: found \"opnai\""), "{mistakes:?}");
+    assert_eq!(diagnostics.len(), 1, "{diagnostics:#?}");
+    assert!(diagnostics[0].starts_with("models.gpt-5.targets[0].provider: found \"opnai\""), "{diagnostics:?}");
 }
 
 #[test]
@@ -165,9 +165,9 @@ fn only_budgets_that_certainly_count_it_ask_for_a_price() {
     for (index, (change, expected)) in cases.iter().enumerate() {
         let mut file = good();
         change(&mut file);
-        let mut check = Check { file: &file, mistakes: Vec::new() };
+        let mut check = Check { file: &file, diagnostics: Vec::new() };
         check.prices();
-        let found: Vec<String> = check.mistakes.iter().map(Mistake::to_string).collect();
+        let found: Vec<String> = check.diagnostics.iter().map(Diagnostic::to_string).collect();
         match expected {
             None => assert!(found.is_empty(), "case {index}: {found:?}"),
             Some(place) => {

@@ -268,14 +268,14 @@ const REQUESTS: [&str; 6] = [
 #[test]
 fn no_place_of_a_request_is_passed_over() {
     let guards = [guard("pii", Action::Block, &[])];
-    let mut places = 0;
+    let mut count = 0;
     for request in REQUESTS {
         let request: serde_json::Value = serde_json::from_str(request).unwrap();
         assert_eq!(screen_all(&guards, &request.to_string()), Ok(Screened::default()));
         each_string(&request, &mut |place, body| {
-            places += 1;
+            count += 1;
             assert_eq!(blocked(screen_all(&guards, &body.to_string())).label, "email", "{place}");
         });
     }
-    assert!(places > 250, "{places}");
+    assert!(count > 250, "{count}");
 }

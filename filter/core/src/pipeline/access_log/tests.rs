@@ -16,7 +16,7 @@ fn the_fragment_completes_a_json_object_whatever_a_client_sends_as_its_request_i
 
 #[test]
 fn what_stands_in_a_names_place_is_cut_as_a_message_is() {
-    let request = Kept::Whole(br#"{"the launch code is swordfish":1,"max_completion_tokens":0}"#.to_vec());
+    let request = RetainedBody::Whole(br#"{"the launch code is swordfish":1,"max_completion_tokens":0}"#.to_vec());
     for (word, expected) in [
         ("max_completion_tokens", "max_completion_tokens"),
         ("messages[0].content", "messages[0].content"),
@@ -27,8 +27,8 @@ fn what_stands_in_a_names_place_is_cut_as_a_message_is() {
         assert_eq!(name_or_cut(word, &request), expected);
     }
     let long = "x".repeat(10_000);
-    assert_eq!(name_or_cut(&long, &Kept::Whole(long.clone().into_bytes())), "[…]");
-    assert_eq!(name_or_cut(&long, &Kept::Whole(Vec::new())).len(), LONGEST_NAME);
+    assert_eq!(name_or_cut(&long, &RetainedBody::Whole(long.clone().into_bytes())), "[…]");
+    assert_eq!(name_or_cut(&long, &RetainedBody::Whole(Vec::new())).len(), LONGEST_NAME);
 }
 
 #[test]
@@ -74,7 +74,7 @@ mod properties {
     use proptest::prelude::*;
     use proptest::strategy::Strategy;
 
-    use super::{AttemptRecord, Counted, MicroUsd, Record, Said, derived};
+    use super::{AttemptRecord, Counted, MicroUsd, ProviderErrorRecord, Record, derived};
 
     type Text = Option<String>;
 
@@ -94,7 +94,7 @@ mod properties {
             key: number.map(|number| number as usize),
             ms: number,
             failure,
-            error: kind.map(|_| Said { kind, code, param, message }),
+            error: kind.map(|_| ProviderErrorRecord { kind, code, param, message }),
         }
     }
 

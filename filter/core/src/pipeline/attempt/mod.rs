@@ -16,8 +16,8 @@ use sluice_wire::time::Time;
 
 use crate::routing::target::Target;
 
-use super::complaint::Complaint;
 use super::failure::{Failure, retry_after};
+use super::provider_error::ProviderError;
 use super::refusal::refusal;
 use super::request_state::{Begin, CANNOT_EXPRESS, Ending, Next, OVER_LIMIT, RequestState, Stage, misconfigured};
 use super::trace;
@@ -29,7 +29,7 @@ mod request;
 mod response_headers;
 pub mod stream;
 mod stream_guard;
-mod talk;
+mod stream_state;
 mod verbatim;
 mod whole;
 
@@ -110,12 +110,12 @@ impl Attempt {
         if number > 1 {
             cx.effects.extend(trace::failed(&state.worker.config, "".into()));
         }
-        let Some(dialect) = target.provider.format_for(state.request.asks.client, &target.model) else {
+        let Some(dialect) = target.provider.format_for(state.request.scanned.client, &target.model) else {
             let error =
                 ApiError::new(400, ErrorKind::InvalidRequest, "The fallback's provider does not offer this endpoint.");
             return Err(NoAttempt::Answered(end_plan(Failure::ours(CANNOT_EXPRESS, error), state, cx)));
         };
-        let same_bodies = dialect.bodies() == state.request.asks.client.id();
+        let same_bodies = dialect.bodies() == state.request.scanned.client.id();
         let lease = state.request.lease();
         if !state.bill.billing.moves_to(&target, lease, cx.shared, now) {
             let message = "This request would exceed a rate limit or a budget of the fallback.";
@@ -138,7 +138,7 @@ impl Attempt {
             Event::ResponseBody { size, end } => self.response_body(size, end, state, cx),
         };
         if matches!(state.progress.stage, Stage::Complete | Stage::Broken) {
-            state.tell(cx.now(), cx.shared);
+            state.publish_result(cx.now(), cx.shared);
         }
         if state.progress.stage == Stage::Broken {
             cx.effects.extend(trace::failure(state));
@@ -156,7 +156,7 @@ impl Attempt {
 
     /// Whether [`give_up`] has ended it from outside: further callbacks are ignored.
     fn is_given_up(&self, state: &RequestState) -> bool {
-        let over = state.progress.attempts.last().is_some_and(|tried| tried.failure.is_some());
+        let over = state.progress.attempts.last().is_some_and(|attempt| attempt.failure.is_some());
         state.progress.attempts.len() != self.number || (over && state.progress.stage == Stage::Underway)
     }
 
@@ -174,14 +174,14 @@ impl Attempt {
     fn response_body(&mut self, size: usize, end: bool, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         match &mut self.phase {
             Phase::Request(_) | Phase::Done => Flow::Continue,
-            Phase::Error(_) if !end && size <= LONGEST_ERROR && state.held.answer.grow(size).is_ok() => Flow::Pause,
+            Phase::Error(_) if !end && size <= LONGEST_ERROR && state.memory.answer.grow(size).is_ok() => Flow::Pause,
             Phase::Whole if size > LARGEST_ANSWER => {
                 let error = ApiError::answer_too_large(
                     "The provider's answer is larger than the gateway's limit of 32 MiB. Ask for less in one request.",
                 );
                 self.fail(Failure::in_answer(error), state, cx)
             }
-            Phase::Whole => match state.held.answer.grow(size) {
+            Phase::Whole => match state.memory.answer.grow(size) {
                 Err(exhausted) => {
                     // The work so far is charged by estimate.
                     state.answer.said = OutputSoFar::of(size);
@@ -208,7 +208,7 @@ impl Attempt {
                 self.error_answer(&refusal, &body, state, cx)
             }
             Phase::Stream(relay) if relay.is_no_stream(size, cx.view) => {
-                state.watch.holding = false;
+                state.stream_activity.holding = false;
                 self.phase = Phase::Whole;
                 self.response_body(size, end, state, cx)
             }
@@ -225,8 +225,8 @@ impl Attempt {
             Err(unreadable) => return self.fail(unreadable.into(), state, cx),
         };
         let status: u16 = headers.text(":status").and_then(|status| status.parse().ok()).unwrap_or(502);
-        if let Some(tried) = state.progress.attempts.last_mut() {
-            tried.status = Some(status);
+        if let Some(attempt) = state.progress.attempts.last_mut() {
+            attempt.status = Some(status);
         }
         if !(200..300).contains(&status) {
             let text = |name: Option<&'static str>| name.and_then(|name| headers.text(name)).map(str::to_owned);
@@ -243,7 +243,7 @@ impl Attempt {
             self.phase = Phase::Error(Box::new(refusal));
             return Flow::Pause;
         }
-        let passes = matches!(state.request.asks.client.asks, Asks::PassedThrough);
+        let passes = matches!(state.request.scanned.client.asks, Asks::PassedThrough);
         if end && !passes {
             return self.fail(Failure::empty(), state, cx);
         }
@@ -251,22 +251,24 @@ impl Attempt {
             return self.fail(Failure::compressed(), state, cx);
         }
         let is_stream = |content_type: &str| is_of(content_type, self.dialect.stream_type);
-        let streams = state.request.asks.peek.stream && headers.text("content-type").is_some_and(is_stream);
+        let streams = state.request.scanned.peek.stream && headers.text("content-type").is_some_and(is_stream);
         let content = match (self.same_bodies, streams) {
-            (true, true) if self.dialect.stream_type == state.request.asks.client.provider.stream_type => Body::Stream,
+            (true, true) if self.dialect.stream_type == state.request.scanned.client.provider.stream_type => {
+                Body::Stream
+            }
             (true, false) => Body::Unchanged,
             (_, true) => Body::New("text/event-stream"),
             (false, false) => Body::New("application/json"),
         };
         let is_json = || headers.text("content-type").is_some_and(|kind| is_of(kind, "application/json"));
-        if passes && (end || is_stored(state.request.asks.client) || !is_json()) {
+        if passes && (end || is_stored(state.request.scanned.client) || !is_json()) {
             self.answer_headers(&headers, Body::Unchanged, state, cx);
-            let passing = Passing::new(state.request.asks.client, headers.text("content-type"));
-            return self.pass(end, passing.about(state.request.errand.as_ref(), status), state, cx);
+            let passing = Passing::new(state.request.scanned.client, headers.text("content-type"));
+            return self.pass(end, passing.about(state.request.batch_operation.as_ref(), status), state, cx);
         }
         // If the response turns out bad, these are discarded with it.
         self.answer_headers(&headers, content, state, cx);
-        self.phase = match (streams, self.dialect.chat(), state.request.asks.client.chat()) {
+        self.phase = match (streams, self.dialect.chat(), state.request.scanned.client.chat()) {
             (true, Some(provider), Some(client)) => {
                 let dialects = DialectPair { client, provider, same: self.same_bodies };
                 Phase::Stream(Box::new(Relay::new(state, &self.target, &dialects, cx.now())))
@@ -300,7 +302,7 @@ impl Attempt {
             cx.effects.truncate(before);
             if state.progress.stage == Stage::Broken {
                 let error = ApiError::bad_answer("The provider's answer ended before it was complete.");
-                return Flow::Reply(refusal(state.request.asks.client, &error, &state.progress.attempts));
+                return Flow::Reply(refusal(state.request.scanned.client, &error, &state.progress.attempts));
             }
         }
         flow
@@ -315,18 +317,18 @@ impl Attempt {
         cx: &mut Context<'_>,
     ) -> Flow {
         let ErrorHead { status, retry_after, hint, request_id } = refusal;
-        if let Some(tried) = state.progress.attempts.last_mut() {
-            tried.complaint = Complaint::read(body).map(Box::new);
+        if let Some(attempt) = state.progress.attempts.last_mut() {
+            attempt.provider_error = ProviderError::read(body).map(Box::new);
         }
         let mut error = (self.dialect.read_error)(*status, hint.as_deref(), body);
         error.retry_after = retry_after.or(error.retry_after);
         // A cloud has its own error format, even if its response bodies have the client's.
-        if self.dialect.id == state.request.asks.client.id() {
+        if self.dialect.id == state.request.scanned.client.id() {
             let own = Own::read(body, request_id.as_deref());
-            error.own = own.map(|own| own.filled(&(state.request.asks.client.manner.write_error)(&error)).into());
-        } else if error.param.as_deref().is_some_and(|field| own_name(state.request.asks.client, field).is_some()) {
+            error.own = own.map(|own| own.filled(&(state.request.scanned.client.manner.write_error)(&error)).into());
+        } else if error.param.as_deref().is_some_and(|field| own_name(state.request.scanned.client, field).is_some()) {
             // The client knows the fields of a translated request by its own names.
-            error = by_name(state.request.asks.client, error);
+            error = by_name(state.request.scanned.client, error);
         }
         self.fail(Failure::status(*status, error), state, cx)
     }
@@ -341,13 +343,18 @@ impl Attempt {
 /// Ends the plan, because this fallback cannot take the request and a filter cannot skip an attempt. The client gets the previous attempts'
 /// error: the fallback's missing field support is not what went wrong.
 fn end_plan(failure: Failure, state: &mut RequestState, cx: &mut Context<'_>) -> Reply {
-    let before =
-        state.progress.attempts.iter().rev().find_map(|tried| tried.failure.as_ref()).map(|tried| tried.error.clone());
+    let before = state
+        .progress
+        .attempts
+        .iter()
+        .rev()
+        .find_map(|attempt| attempt.failure.as_ref())
+        .map(|attempt| attempt.error.clone());
     let error = before.unwrap_or_else(|| failure.error.clone());
     let _ = state.fail(failure, cx.now(), cx.shared);
     state.progress.stage = Stage::Refused;
     cx.effects.extend(trace::failure(state));
-    refusal(state.request.asks.client, &error, &state.progress.attempts)
+    refusal(state.request.scanned.client, &error, &state.progress.attempts)
 }
 
 /// Ends the current attempt before any of its response is sent: another one follows, or the client gets the error. Outside the attempt's
@@ -356,7 +363,7 @@ pub fn give_up(failure: Failure, state: &mut RequestState, cx: &mut Context<'_>)
     let now = cx.now();
     let next = state.fail(failure, now, cx.shared);
     // Discards the held response.
-    state.held.answer.release();
+    state.memory.answer.release();
     let effects = &mut *cx.effects;
     effects.extend(trace::failure(state));
     let wait = match next {
@@ -377,11 +384,11 @@ pub fn give_up(failure: Failure, state: &mut RequestState, cx: &mut Context<'_>)
 /// Ends the plan after the last failure, which the client gets.
 fn over(state: &mut RequestState, now: Time) -> Reply {
     state.progress.stage = Stage::Refused;
-    let last = state.progress.attempts.last().and_then(|tried| Some((tried, tried.failure.as_ref()?)));
-    let Some((tried, failure)) = last else { return unplanned() };
+    let last = state.progress.attempts.last().and_then(|attempt| Some((attempt, attempt.failure.as_ref()?)));
+    let Some((attempt, failure)) = last else { return unplanned() };
     let error = state.closing_error(failure, now);
-    let mut reply = refusal(state.request.asks.client, &error, &state.progress.attempts);
-    reply.headers.extend(served_by(&tried.target).map(|(name, value)| (name, value.to_owned())));
+    let mut reply = refusal(state.request.scanned.client, &error, &state.progress.attempts);
+    reply.headers.extend(served_by(&attempt.target).map(|(name, value)| (name, value.to_owned())));
     state.progress.refusal = Some(error.into());
     reply
 }

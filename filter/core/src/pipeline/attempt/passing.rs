@@ -6,7 +6,7 @@ use sluice_wire::dialect::Client;
 use sluice_wire::dialect::pass_through::is_stored;
 
 use crate::batch::results::Results;
-use crate::batch::{BatchFact, Errand, object};
+use crate::batch::{BatchFact, BatchOperation, object};
 
 use super::super::request_state::RequestState;
 use super::super::{Unreadable, View};
@@ -39,20 +39,22 @@ impl Passing {
     }
 
     /// Reads facts about a batch from the response. A partial file (status 206) says nothing about the whole.
-    pub(super) fn about(self, errand: Option<&Errand>, status: u16) -> Self {
-        let listens = errand.map(|errand| match errand {
-            Errand::Fetch(_) => Listening::Results(Results::default()),
-            Errand::Upload(_) | Errand::Create(_) | Errand::Watch(_) => Listening::Object(Vec::new()),
+    pub(super) fn about(self, batch_operation: Option<&BatchOperation>, status: u16) -> Self {
+        let listens = batch_operation.map(|batch_operation| match batch_operation {
+            BatchOperation::Fetch(_) => Listening::Results(Results::default()),
+            BatchOperation::Upload(_) | BatchOperation::Create(_) | BatchOperation::Watch(_) => {
+                Listening::Object(Vec::new())
+            }
         });
         Self { listens: listens.filter(|_| status == 200), ..self }
     }
 
     /// Handles the portion of a body callback.
     pub(super) fn step(&mut self, size: usize, end: bool, state: &mut RequestState, view: &dyn View) {
-        state.watch.portions += 1;
+        state.stream_activity.portions += 1;
         self.listen(size, state, view);
         if end && let Some(listening) = self.listens.take() {
-            state.answer.told = listening.end(state.request.errand.as_ref());
+            state.answer.batch_fact = listening.end(state.request.batch_operation.as_ref());
         }
         if !self.counts {
             return;
@@ -84,7 +86,7 @@ impl Passing {
             }
             (Listening::Results(results), Ok(portion)) => {
                 results.read(&portion);
-                state.held.answer.set(results.held()).is_ok()
+                state.memory.answer.set(results.held()).is_ok()
             }
         };
         if !read {
@@ -95,9 +97,9 @@ impl Passing {
 
 impl Listening {
     /// The response is complete: returns the fact in it.
-    fn end(self, errand: Option<&Errand>) -> Option<BatchFact> {
-        match (self, errand?) {
-            (Self::Object(body), Errand::Watch(_)) => object::used(&body),
+    fn end(self, batch_operation: Option<&BatchOperation>) -> Option<BatchFact> {
+        match (self, batch_operation?) {
+            (Self::Object(body), BatchOperation::Watch(_)) => object::used(&body),
             (Self::Object(body), _) => object::made(&body),
             (Self::Results(results), _) => results.end().map(BatchFact::Used),
         }

@@ -23,9 +23,9 @@ pub(super) struct Pair {
 impl Attempt {
     /// Whether the response has the other form than requested, and can be recast.
     pub(super) fn recasts(&self, body: &[u8], state: &RequestState) -> Option<Pair> {
-        let (client, provider) = (state.request.asks.client.chat()?, self.dialect.chat()?);
+        let (client, provider) = (state.request.scanned.client.chat()?, self.dialect.chat()?);
         let streamed = translate::is_stream(self.dialect, body);
-        (streamed || state.request.asks.peek.stream).then_some(Pair { client, provider, streamed })
+        (streamed || state.request.scanned.peek.stream).then_some(Pair { client, provider, streamed })
     }
 
     pub(super) fn recast(
@@ -41,7 +41,7 @@ impl Attempt {
             id: state.request.request_id(),
             model: &self.target.model,
             now: now.seconds(),
-            encoding: state.request.asks.peek.encoding,
+            encoding: state.request.scanned.peek.encoding,
             estimate: 0,
             names: &state.answer.names,
         };
@@ -58,10 +58,10 @@ impl Attempt {
         (state.answer.extras, state.answer.id) = (summary.extras, summary.id);
         state.answer.usage = response.usage;
         state.answer.said = OutputSoFar::of(body.len());
-        let (kind, with) = if state.request.asks.peek.stream {
+        let (kind, with) = if state.request.scanned.peek.stream {
             let model = self.target.model.clone();
             let (estimate, include_usage) =
-                (state.estimate(&self.target, 0).input, state.request.asks.peek.include_usage);
+                (state.estimate(&self.target, 0).input, state.request.scanned.peek.include_usage);
             let guises = state.answer.names.guises.clone();
             let opening = Opening { model, now: now.seconds(), include_usage, estimate, guises };
             ("text/event-stream", translate::streamed(pair.client, response, opening))
@@ -74,7 +74,7 @@ impl Attempt {
                  a shorter answer.",
             )));
         }
-        state.held.answer.grow(with.len()).map_err(Failure::exhausted)?;
+        state.memory.answer.grow(with.len()).map_err(Failure::exhausted)?;
         state.commit(now);
         cx.effects.push(Effect::SetHeader("content-type", kind.into()));
         cx.effects.push(Effect::SetHeader("content-length", with.len().to_string().into()));

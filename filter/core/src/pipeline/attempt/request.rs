@@ -36,8 +36,8 @@ pub(super) enum Outbound {
 
 impl Outbound {
     pub(super) fn choose(state: &mut RequestState, target: &Target, dialect: &Provider) -> Self {
-        if !rewrite::is_needed(state.request.asks.client, dialect, &state.request.asks.peek, target) {
-            match state.request.asks.peek.splice(&target.model, target.provider.stream_usage) {
+        if !rewrite::is_needed(state.request.scanned.client, dialect, &state.request.scanned.peek, target) {
+            match state.request.scanned.peek.splice(&target.model, target.provider.stream_usage) {
                 Some(splice) => Self::Spliced(splice),
                 None => Self::AsItIs,
             }
@@ -66,7 +66,7 @@ impl Outbound {
             // The headers wait until the length of the rewritten body is known.
             (Event::RequestHeaders { .. }, Self::Rewrite) => Ok(Flow::Pause),
             (Event::RequestHeaders { .. }, outbound) => {
-                let length = outbound.length(state.request.asks.peek.length);
+                let length = outbound.length(state.request.scanned.peek.length);
                 effects.push(Effect::ReplaceHeaders(headers(state, target, dialect, length, view)?));
                 Ok(Flow::Continue)
             }
@@ -87,8 +87,8 @@ impl Outbound {
                         let body = view.body(0..size).map_err(not_read)?;
                         let largest = state.worker.config.memory.rewritten;
                         let source = Source {
-                            client: state.request.asks.client,
-                            peek: &state.request.asks.peek,
+                            client: state.request.scanned.client,
+                            peek: &state.request.scanned.peek,
                             headers: &state.request.forwarded,
                             body: &body,
                             snapshot: &mut ParsedRequest::default(),
@@ -136,14 +136,16 @@ fn headers(
     view: &dyn View,
 ) -> Result<HeaderMap, Failure> {
     let provider = &target.provider;
-    let stream = state.request.asks.peek.stream;
+    let stream = state.request.scanned.peek.stream;
     // Headers of the client's own format mean nothing in another.
-    let own = state.request.asks.client.manner.forwards;
-    let same = own.is_empty() || dialect.id == state.request.asks.client.id();
+    let own = state.request.scanned.client.manner.forwards;
+    let same = own.is_empty() || dialect.id == state.request.scanned.client.id();
     let forwarded = &state.request.forwarded;
     let mut out = HeaderMap::with_capacity(forwarded.len() + MORE, forwarded.size() + ROOM);
     out.extend(forwarded.iter().filter(|(name, _)| same || !own.iter().any(|own| own.as_bytes() == *name)));
-    if let Some(envelope) = dialect.envelope.as_ref().filter(|envelope| envelope.of == state.request.asks.client.id()) {
+    if let Some(envelope) =
+        dialect.envelope.as_ref().filter(|envelope| envelope.of == state.request.scanned.client.id())
+    {
         for (name, value) in forwarded.iter() {
             let own = own.iter().find(|own| own.as_bytes() == name);
             let value = own.zip(str::from_utf8(value).ok());
@@ -165,7 +167,7 @@ fn headers(
         Some(pass_through) => {
             out.push(":path", provider.layout.passed(&pass_through.path, &target.model));
             // A body that was parsed as JSON must have that type at the provider too.
-            let content_type = match state.request.asks.peek.is_json() {
+            let content_type = match state.request.scanned.peek.is_json() {
                 true => Some("application/json"),
                 false => pass_through.content_type.as_deref(),
             };

@@ -20,8 +20,8 @@ use super::super::failure::Failure;
 use super::super::request_state::RequestState;
 use super::super::{Effect, Flow, View, metric};
 use super::stream_guard::StreamGuard;
-pub use super::talk::Progress;
-use super::talk::{PORTION, Route, Talk};
+pub use super::stream_state::Progress;
+use super::stream_state::{PORTION, Route, StreamState};
 use super::verbatim::Verbatim;
 
 /// The largest part of a stream delivered whole that is held, before and after translation. Beyond it, the rest passes as it arrives.
@@ -37,7 +37,7 @@ const LONGEST_BLANK: usize = 64;
 #[derive(Debug)]
 pub struct Relay {
     /// The stream's translation; `None` once the client has the complete response.
-    talk: Option<Box<Talk>>,
+    stream_state: Option<Box<StreamState>>,
     /// Whether the client has received nothing of this attempt.
     held: bool,
     /// Whether the response is held until it is complete.
@@ -73,7 +73,7 @@ impl Relay {
     /// Creates the relay of the current attempt, whose response headers have arrived.
     pub fn new(state: &mut RequestState, target: &Target, dialects: &DialectPair, now: Time) -> Self {
         let DialectPair { client, provider, same } = *dialects;
-        let include_usage = state.request.asks.peek.include_usage;
+        let include_usage = state.request.scanned.peek.include_usage;
         let route = match provider.passing.filter(|_| same) {
             Some(Passing { peeker, opener }) => {
                 let verbatim = Verbatim::new(peeker(), !include_usage);
@@ -92,20 +92,27 @@ impl Relay {
         let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage, estimate, guises };
         let writer = (client.stream_writer)(opening);
         let whole = state.is_delivered_whole();
-        state.watch.holding = whole;
+        state.stream_activity.holding = whole;
         state.answer.finished = false;
         let stream_guard = state
             .request
             .checks
             .clone()
             .map(|checks| StreamGuard::new(checks, same.then(|| (provider.stream_reader)())));
-        let talk = Talk { route, writer, out: Vec::new(), shows: false, stream_guard };
-        Self { talk: Some(Box::new(talk)), held: true, whole, read: 0, end: Waiting::default(), late: false }
+        let stream_state = StreamState { route, writer, out: Vec::new(), shows: false, stream_guard };
+        Self {
+            stream_state: Some(Box::new(stream_state)),
+            held: true,
+            whole,
+            read: 0,
+            end: Waiting::default(),
+            late: false,
+        }
     }
 
     /// Whether the body is one JSON object despite its stream type: no event line begins with a brace.
     pub(super) fn is_no_stream(&self, size: usize, view: &dyn View) -> bool {
-        let fresh = self.talk.is_some() && self.held && self.read == 0;
+        let fresh = self.stream_state.is_some() && self.held && self.read == 0;
         let begins = || view.body(0..size.min(LONGEST_BLANK));
         fresh && begins().is_ok_and(|bytes| bytes.trim_ascii_start().first() == Some(&b'{'))
     }
@@ -119,19 +126,21 @@ impl Relay {
         view: &dyn View,
         effects: &mut Vec<Effect>,
     ) -> Result<Flow, Failure> {
-        let Some(talk) = &mut self.talk else { return Ok(self.swallow(size, end, state, view, effects)) };
-        state.watch.portions += 1;
+        let Some(stream_state) = &mut self.stream_state else {
+            return Ok(self.swallow(size, end, state, view, effects));
+        };
+        state.stream_activity.portions += 1;
         self.end.look(state);
         let ready = self.end.ready;
         let mut portion = Vec::new();
-        let mut result = talk.read(self.read.max(ready)..size, end, &mut portion, state, view);
+        let mut result = stream_state.read(self.read.max(ready)..size, end, &mut portion, state, view);
         if self.held && result == Ok(Progress::Over) {
-            result = talk.judged(state).map(|()| Progress::Over);
+            result = stream_state.judged(state).map(|()| Progress::Over);
         }
         let buffered = if self.held { size } else { ready };
-        let room = state.held.answer.set(talk.held().saturating_add(buffered));
+        let room = state.memory.answer.set(stream_state.held().saturating_add(buffered));
         if let (Err(exhausted), Ok(Progress::More)) = (room, &result)
-            && !(self.held && self.whole && talk.may_flow())
+            && !(self.held && self.whole && stream_state.may_flow())
         {
             effects.push(Effect::Count(metric::OVERLOADED));
             result = Err(Failure::exhausted(exhausted));
@@ -140,14 +149,14 @@ impl Relay {
             Ok(progress) => progress == Progress::Over,
             Err(failure) if self.held => return Err(failure),
             Err(failure) => {
-                talk.break_off(failure, state);
+                stream_state.break_off(failure, state);
                 true
             }
         };
         if self.held && !over {
-            let long = size.max(talk.out.len()) > LONGEST_WHOLE || room.is_err();
-            talk.check_hold(size, long)?;
-            if !talk.shows || (self.whole && !long) {
+            let long = size.max(stream_state.out.len()) > LONGEST_WHOLE || room.is_err();
+            stream_state.check_hold(size, long)?;
+            if !stream_state.shows || (self.whole && !long) {
                 self.read = size;
                 return Ok(Flow::Pause);
             }
@@ -158,9 +167,9 @@ impl Relay {
         let is_all = std::mem::take(&mut self.read) == 0 && ready == 0 && size <= PORTION;
         let mut leaves = size;
         let portion = is_all.then_some(portion);
-        let (with, over) = match talk.leave_behind(ready, size, portion, view) {
+        let (with, over) = match stream_state.leave_behind(ready, size, portion, view) {
             Ok(with) => (with, over),
-            Err(unreadable) => (Some(talk.broken(unreadable.into(), state)), true),
+            Err(unreadable) => (Some(stream_state.broken(unreadable.into(), state)), true),
         };
         if let Some(with) = with {
             leaves = with.len();
@@ -168,11 +177,11 @@ impl Relay {
         }
         if over {
             self.close(end, state, view.now());
-        } else if !end && talk.is_uncounted(state) && self.end.waits(leaves) {
-            state.watch.uncounted.get_or_insert(view.now());
+        } else if !end && stream_state.is_uncounted(state) && self.end.waits(leaves) {
+            state.stream_activity.uncounted.get_or_insert(view.now());
             return Ok(Flow::Pause);
         }
-        state.watch.uncounted = None;
+        state.stream_activity.uncounted = None;
         self.end.ready = 0;
         Ok(Flow::Continue)
     }
@@ -185,13 +194,13 @@ impl Relay {
     /// The client has the complete response.
     fn close(&mut self, end: bool, state: &mut RequestState, now: Time) {
         state.complete();
-        state.held.answer.release();
-        self.late = self.talk.take().is_some_and(|talk| match &talk.route {
+        state.memory.answer.release();
+        self.late = self.stream_state.take().is_some_and(|stream_state| match &stream_state.route {
             Route::Pass(verbatim) => verbatim.is_late(),
             Route::Open { .. } | Route::Translate { .. } => false,
         });
         if !end {
-            state.watch.lingers(0, now);
+            state.stream_activity.lingers(0, now);
         }
     }
 
@@ -209,9 +218,9 @@ impl Relay {
             effects.push(Effect::ReplaceBody { drain: size, with: if late { b"\n".to_vec() } else { Vec::new() } });
         }
         if end {
-            state.watch.lingering = None
+            state.stream_activity.lingering = None
         } else {
-            state.watch.lingers(size, view.now())
+            state.stream_activity.lingers(size, view.now())
         }
         Flow::Continue
     }
@@ -219,14 +228,14 @@ impl Relay {
     /// Approximate memory in the VM and in Envoy's buffer.
     pub fn held_bytes(&self) -> usize {
         let buffered = if self.held { self.read } else { 0 };
-        self.talk.as_ref().map_or(0, |talk| talk.held().saturating_add(buffered))
+        self.stream_state.as_ref().map_or(0, |stream_state| stream_state.held().saturating_add(buffered))
     }
 }
 
 impl Waiting {
     /// Whether a tick has released the ready bytes.
     fn has_left(&self, state: &RequestState) -> bool {
-        self.ready > 0 && state.watch.uncounted.is_none()
+        self.ready > 0 && state.stream_activity.uncounted.is_none()
     }
 
     /// If the ready bytes have left, the end has waited and does not wait again.

@@ -88,7 +88,7 @@ impl StreamGuard {
             let mut events = std::mem::take(&mut self.events);
             passing.read(piece, &mut events).map_err(Failure::in_answer)?;
             if passing.reader.is_none() {
-                self.transcript = std::mem::take(&mut self.transcript).puzzled();
+                self.transcript = std::mem::take(&mut self.transcript).unparsed();
             }
             events.drain(..).for_each(|event| self.record(&event));
             if events.capacity() <= FEW {

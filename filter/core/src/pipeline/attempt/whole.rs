@@ -62,7 +62,7 @@ impl Attempt {
         // A client that gets the wrong encoding reads wrong vectors without an error.
         let embeds = dialect.id == Id::OpenAiEmbeddings;
         let passes =
-            self.same_bodies && !(embeds && openai_embeddings::departs(&body, state.request.asks.peek.encoding));
+            self.same_bodies && !(embeds && openai_embeddings::departs(&body, state.request.scanned.peek.encoding));
         if let Some(peek) = dialect.peek_response.filter(|_| passes) {
             let summary = peek(&body).map_err(Failure::in_answer)?;
             (state.answer.usage, state.answer.extras, state.answer.id) = (summary.usage, summary.extras, summary.id);
@@ -73,12 +73,12 @@ impl Attempt {
                 id: state.request.request_id(),
                 model: &self.target.model,
                 now: now.seconds(),
-                encoding: state.request.asks.peek.encoding,
+                encoding: state.request.scanned.peek.encoding,
                 estimate: state.estimate(&self.target, 0).input,
                 names: &state.answer.names,
             };
-            let answer =
-                translate::answer(state.request.asks.client, dialect, &body, &context).map_err(Failure::in_answer)?;
+            let answer = translate::answer(state.request.scanned.client, dialect, &body, &context)
+                .map_err(Failure::in_answer)?;
             let largest = state.worker.config.memory.rewritten;
             if answer.body.len() > largest {
                 return Err(Failure::in_answer(ApiError::answer_too_large(format!(
@@ -87,7 +87,7 @@ impl Attempt {
                     largest >> 20
                 ))));
             }
-            state.held.answer.grow(answer.body.len()).map_err(|exhausted| {
+            state.memory.answer.grow(answer.body.len()).map_err(|exhausted| {
                 cx.effects.push(Effect::Count(metric::OVERLOADED));
                 Failure::exhausted(exhausted)
             })?;
@@ -111,7 +111,7 @@ impl Attempt {
             Ok(response) => Transcript::of(&response),
             // A response that passes unchanged may contain content that only its client understands.
             Err(_) if self.same_bodies && self.dialect.peek_response.is_some_and(|peek| peek(body).is_ok()) => {
-                Transcript::default().puzzled()
+                Transcript::default().unparsed()
             }
             Err(error) => return Err(Failure::in_answer(error)),
         };

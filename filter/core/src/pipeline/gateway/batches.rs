@@ -9,8 +9,8 @@ use sluice_wire::dialect::pass_through::is_stored;
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::json;
 
-use crate::batch::Errand;
-use crate::batch::book::{self, BookEntry};
+use crate::batch::BatchOperation;
+use crate::batch::records::{self, BatchRecord};
 use crate::compiled::CompiledConfig;
 use crate::keys;
 use crate::keys::caller::Caller;
@@ -39,11 +39,11 @@ pub(super) enum Seek {
 
 impl Seek {
     /// The name of its entry in the book.
-    pub(super) fn page(&self) -> String {
+    pub(super) fn record(&self) -> String {
         match self {
-            Self::File(id) => book::file(id),
-            Self::Batch(id) => book::batch(id),
-            Self::Results(id) => book::results(id),
+            Self::File(id) => records::file(id),
+            Self::Batch(id) => records::batch(id),
+            Self::Results(id) => records::results(id),
         }
     }
 
@@ -54,26 +54,30 @@ impl Seek {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         Ok(match (pass_through.method.as_str(), segments.as_slice()) {
             ("POST", ["batches"]) => Some(Self::File(input_file(body)?)),
-            ("GET", ["batches", id]) | ("POST", ["batches", id, "cancel"]) if book::is_id(id) => {
+            ("GET", ["batches", id]) | ("POST", ["batches", id, "cancel"]) if records::is_id(id) => {
                 Some(Self::Batch((*id).to_owned()))
             }
-            ("GET", ["files", id, "content"]) if book::is_id(id) => Some(Self::Results((*id).to_owned())),
+            ("GET", ["files", id, "content"]) if records::is_id(id) => Some(Self::Results((*id).to_owned())),
             _ => None,
         })
     }
 
     /// The request's operation, given its entry.
-    pub(super) fn errand(self, page: Option<BookEntry>, caller: &Caller) -> Result<Option<Errand>, ApiError> {
-        Ok(match (self, page) {
+    pub(super) fn batch_operation(
+        self,
+        record: Option<BatchRecord>,
+        caller: &Caller,
+    ) -> Result<Option<BatchOperation>, ApiError> {
+        Ok(match (self, record) {
             // The creating key may have fewer permissions than the key that uploaded the file.
-            (Self::File(_), Some(BookEntry::File(work)))
+            (Self::File(_), Some(BatchRecord::File(work)))
                 if *work.key == *caller.key_id && caller.may_use(work.asked()) =>
             {
-                Some(Errand::Create(work))
+                Some(BatchOperation::Create(work))
             }
             (Self::File(id), _) => return Err(unknown(&id)),
-            (Self::Batch(_), Some(BookEntry::Open(open))) => Some(Errand::Watch(open)),
-            (Self::Results(_), Some(BookEntry::Open(open))) => Some(Errand::Fetch(open)),
+            (Self::Batch(_), Some(BatchRecord::Open(open))) => Some(BatchOperation::Watch(open)),
+            (Self::Results(_), Some(BatchRecord::Open(open))) => Some(BatchOperation::Fetch(open)),
             _ => None,
         })
     }
@@ -89,7 +93,7 @@ fn input_file(body: &[u8]) -> Result<String, ApiError> {
     let create: Create = json::from_slice(body)
         .map_err(|_| invalid("Invalid 'input_file_id': expected a JSON object with the id of one uploaded file."))?;
     let id = create.input_file_id.ok_or_else(|| invalid("Missing required parameter: 'input_file_id'."))?;
-    if book::is_id(&id) {
+    if records::is_id(&id) {
         Ok(id)
     } else {
         Err(invalid("Invalid 'input_file_id': expected the id of an uploaded file."))
@@ -122,7 +126,7 @@ pub(super) fn uploaded(
     if !purpose.trim_ascii().eq_ignore_ascii_case(b"batch") {
         return Ok(None);
     }
-    Reading { config, head, shared, asked: None }.read(file).map(Some)
+    Reading { config, head, shared, model: None }.read(file).map(Some)
 }
 
 /// Adds the expected usage of a batch to a plan.
@@ -157,7 +161,7 @@ struct Reading<'a> {
     head: &'a RequestHead,
     shared: &'a dyn SharedData,
     /// The one model of all its lines.
-    asked: Option<(String, Rc<Model>, Rc<Target>)>,
+    model: Option<(String, Rc<Model>, Rc<Target>)>,
 }
 
 impl Reading<'_> {
@@ -184,12 +188,12 @@ impl Reading<'_> {
             return Err(ApiError::new(403, ErrorKind::Permission, message).with_code("endpoint_not_allowed"));
         }
         let body = body.get().as_bytes();
-        let mut asked = parsing::read(body, client, None)?;
-        let (name, model, target) = self.model(&asked.peek.model)?;
-        Policy::of(self.config, &self.head.caller, &model, client).permits(body, &asked.peek.stored)?;
-        parsing::look_up(&mut asked, self.shared);
+        let mut scanned = parsing::read(body, client, None)?;
+        let (name, model, target) = self.model(&scanned.peek.model)?;
+        Policy::of(self.config, &self.head.caller, &model, client).permits(body, &scanned.peek.stored)?;
+        parsing::look_up(&mut scanned, self.shared);
         let reservation = &self.config.reservation;
-        let estimate = asked.estimate(&target, reservation, reservation.output_tokens);
+        let estimate = scanned.estimate(&target, reservation, reservation.output_tokens);
         work.get_or_insert_with(|| Work::new(&self.head.caller.key_id, &model.name, &name, &target))
             .add(&estimate, target.price.as_ref());
         Ok(())
@@ -197,9 +201,9 @@ impl Reading<'_> {
 
     /// Finds the model by its provider's name for it: the file goes to the provider unchanged.
     fn model(&mut self, name: &str) -> Result<(String, Rc<Model>, Rc<Target>), ApiError> {
-        if let Some(asked) = &self.asked {
-            return match asked.2.model == name {
-                true => Ok(asked.clone()),
+        if let Some(model) = &self.model {
+            return match model.2.model == name {
+                true => Ok(model.clone()),
                 false => Err(invalid("All requests of a batch must use the same model.")),
             };
         }
@@ -215,7 +219,7 @@ impl Reading<'_> {
             );
             ApiError::new(403, ErrorKind::Permission, message).with_code("model_not_allowed")
         })?;
-        Ok(self.asked.insert(asked).clone())
+        Ok(self.model.insert(asked).clone())
     }
 }
 

@@ -22,13 +22,14 @@ impl RequestPipeline {
 
 /// Whether it is a token count request that no target of its model could answer.
 pub(super) fn is_counted_here(draft: &Draft) -> bool {
-    let counts = |target: &Rc<Target>| target.provider.format_for(draft.request.asks.client, &target.model).is_some();
-    matches!(draft.request.asks.client.asks, Asks::TokenCount(_)) && !draft.route.model.targets.iter().any(counts)
+    let counts =
+        |target: &Rc<Target>| target.provider.format_for(draft.request.scanned.client, &target.model).is_some();
+    matches!(draft.request.scanned.client.asks, Asks::TokenCount(_)) && !draft.route.model.targets.iter().any(counts)
 }
 
 /// The response's body for such a request.
 pub(super) fn count(draft: &Draft, body: &[u8]) -> Option<Vec<u8>> {
-    match &draft.request.asks.client.asks {
+    match &draft.request.scanned.client.asks {
         Asks::TokenCount(count) if is_counted_here(draft) => Some(count.answer(tokens(draft, count.of, body))),
         _ => None,
     }
@@ -37,6 +38,6 @@ pub(super) fn count(draft: &Draft, body: &[u8]) -> Option<Vec<u8>> {
 /// Estimates the tokens.
 fn tokens(draft: &Draft, prompts: &Client, body: &[u8]) -> u64 {
     let speaks = |target: &Rc<Target>| target.provider.format_for(prompts, &target.model);
-    let format = draft.route.model.targets.iter().find_map(speaks).unwrap_or(draft.request.asks.client.provider);
-    Estimate::of(&draft.request.asks.peek, &Prompt::measure(body), format.bytes_per_100_tokens, None, 0).input
+    let format = draft.route.model.targets.iter().find_map(speaks).unwrap_or(draft.request.scanned.client.provider);
+    Estimate::of(&draft.request.scanned.peek, &Prompt::measure(body), format.bytes_per_100_tokens, None, 0).input
 }

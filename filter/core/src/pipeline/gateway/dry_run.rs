@@ -140,10 +140,10 @@ pub fn dry_run(config: &Rc<CompiledConfig>, question: &Question<'_>) -> Result<D
         coding: None,
         permit: worker.memory_limiter.unknown(),
     };
-    let asks = parsing::read(body, client, None)?;
-    let model = parsing::asked(config, &head, &asks.peek, body)?;
+    let scanned = parsing::read(body, client, None)?;
+    let model = parsing::requested_model(config, &head, &scanned.peek, body)?;
     let forbidden = Policy::of(config, &caller, &model, client).rules();
-    let mut draft = parsing::set_up(worker, head, model, (asks, body), &Unknown);
+    let mut draft = parsing::set_up(worker, head, model, (scanned, body), &Unknown);
     let decision = draft.decide(&draft.route.model, now, dice, &Unknown)?;
     let plan = target_queue::line_up(&mut draft, decision.targets_in_order(), (now, dice), &Unknown)?;
     let screened = screening::screen(&draft, body).map_err(|unfit| screening::refused(&unfit, config))?;
@@ -164,11 +164,11 @@ pub fn dry_run(config: &Rc<CompiledConfig>, question: &Question<'_>) -> Result<D
         routes.map(|route| route.matches.misfits(&caller, &needs, &draft.request.routing_headers, now)).collect();
     let targets = decision.ranked.into_iter().map(|ranked| Foreseen::of(ranked, &draft, body));
     Ok(DryRun {
-        stream: draft.request.asks.peek.stream,
+        stream: draft.request.scanned.peek.stream,
         strategy: decision.strategy,
         cache: draft.request.model.cache.map(|_| CachePolicy::of(&draft.request)),
         model: draft.request.model.clone(),
-        name: draft.request.asks.peek.model.clone(),
+        name: draft.request.scanned.peek.model.clone(),
         forbidden,
         findings: screened.findings,
         checks: draft.request.checks.clone(),

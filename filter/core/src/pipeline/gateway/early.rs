@@ -12,7 +12,7 @@ impl RequestPipeline {
     /// Whether the request can be settled early. A response that is collected for the cache waits for its end, because only a completed one
     /// is stored.
     pub fn is_served(&self, state: &RequestState) -> bool {
-        matches!(self.phase, Phase::Underway(None)) && state.watch.lingering.is_some()
+        matches!(self.phase, Phase::Underway(None)) && state.stream_activity.lingering.is_some()
     }
 
     /// Settles the request; the rest of its stream changes nothing.

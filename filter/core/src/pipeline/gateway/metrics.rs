@@ -11,12 +11,12 @@ use super::super::{Effect, metric};
 
 /// Counts failed attempts, fallbacks and lower tiers.
 pub(super) fn attempts(state: &RequestState, effects: &mut Vec<Effect>) {
-    let triggers = state.progress.attempts.iter().filter_map(|tried| tried.failure.as_ref()?.trigger);
+    let triggers = state.progress.attempts.iter().filter_map(|attempt| attempt.failure.as_ref()?.trigger);
     effects.extend(triggers.map(|trigger| Effect::Count(failed(trigger))));
     if !matches!(state.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken) {
         return;
     }
-    let first = state.progress.attempts.first().map(|tried| &tried.target);
+    let first = state.progress.attempts.first().map(|attempt| &attempt.target);
     if state.progress.current().zip(first).is_some_and(|(served, first)| !Rc::ptr_eq(served, first)) {
         effects.push(Effect::Count(metric::FALLBACK));
     }

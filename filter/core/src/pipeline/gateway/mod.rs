@@ -18,14 +18,14 @@ use crate::store::SharedData;
 
 use super::access_log::{self, About, trace_id};
 use super::cache_state::CacheFill;
-use super::echo::Kept;
 use super::notes;
+use super::redaction::RetainedBody;
 use super::refusal::refusal;
 use super::request_state::{RequestHead, RequestState, Stage, from_envoy};
 use super::trace;
 use super::transport;
 use super::worker::{StoreContext, Worker};
-use super::{Context, Effect, Event, Flow, Reply, Unreadable, View, metric, undone};
+use super::{Context, Effect, Event, Flow, Reply, Unreadable, View, host_call_failure, metric};
 
 mod admission;
 mod batches;
@@ -211,8 +211,8 @@ impl RequestPipeline {
             Err(refused) => {
                 let reply = self.refuse(refused, cx.effects);
                 let body = || match self.log_context.size {
-                    0 => Kept::Whole(Vec::new()), // The body was not read.
-                    size => cx.view.body(0..size).map_or(Kept::Gone, Kept::Whole),
+                    0 => RetainedBody::Whole(Vec::new()), // The body was not read.
+                    size => cx.view.body(0..size).map_or(RetainedBody::Gone, RetainedBody::Whole),
                 };
                 self.log_context.refusal =
                     self.log_context.refusal.take().map(|error| access_log::for_the_log(*error, body).into());
@@ -238,10 +238,10 @@ impl RequestPipeline {
         };
         let headers = state.bill.billing.headers().into_iter().chain(self.log_context.about.cache_state.header());
         if state.progress.stage == Stage::Underway {
-            let named = state.progress.attempts.last().is_some_and(|tried| tried.target.provider.is_named());
+            let named = state.progress.attempts.last().is_some_and(|attempt| attempt.target.provider.is_named());
             self.log_context.about.transport = transport::failure(&view.transport_failure(), named);
             let error = state.final_error(status(view), view.now(), shared);
-            let mut reply = refusal(state.request.asks.client, &error, &state.progress.attempts);
+            let mut reply = refusal(state.request.scanned.client, &error, &state.progress.attempts);
             let name = self.name().filter(|(header, _)| !reply.headers.iter().any(|(known, _)| known == header));
             reply.headers.extend(headers.chain(name));
             effects.extend(trace::failure(state));
@@ -249,7 +249,7 @@ impl RequestPipeline {
         }
         let name = match self.name_unless_named(view) {
             Ok(name) => name,
-            Err(Unreadable) => return Flow::Reply(self.undone(Some(state), view, shared, effects)),
+            Err(Unreadable) => return Flow::Reply(self.on_host_call_failure(Some(state), view, shared, effects)),
         };
         let headers = headers.chain(name);
         effects.extend(headers.map(|(name, value)| Effect::SetHeader(name, value.into())));
@@ -263,7 +263,7 @@ impl RequestPipeline {
     }
 
     /// Envoy rejected a decided change: neither the request nor its response continues.
-    pub fn undone(
+    pub fn on_host_call_failure(
         &mut self,
         state: Option<&mut RequestState>,
         view: &dyn View,
@@ -272,14 +272,14 @@ impl RequestPipeline {
     ) -> Reply {
         match state {
             Some(state) => {
-                self.phase = Phase::Answered { error: undone::error().code };
-                undone::end(state, &mut Context::new(view, shared, effects))
+                self.phase = Phase::Answered { error: host_call_failure::error().code };
+                host_call_failure::end(state, &mut Context::new(view, shared, effects))
             }
             None => {
                 // The reservation is released when the request is over.
                 let owing = matches!(self.phase, Phase::Reserving(_) | Phase::CacheHit(_));
                 let owing = owing.then(|| std::mem::replace(&mut self.phase, Phase::Taken));
-                let reply = self.refuse(undone::error().into(), effects);
+                let reply = self.refuse(host_call_failure::error().into(), effects);
                 if let Some(owing) = owing {
                     self.phase = owing;
                 }

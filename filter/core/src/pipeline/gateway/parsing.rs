@@ -7,8 +7,8 @@ use sluice_wire::dialect::pass_through::is_stored;
 use sluice_wire::error::ApiError;
 
 use crate::compiled::CompiledConfig;
-use crate::peek::mentions::{Mention, first_denied};
-use crate::peek::survey::Survey;
+use crate::peek::body_scan::BodyScan;
+use crate::peek::request_features::{RequestFeature, first_denied};
 use crate::peek::{BodyPeek, form};
 use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
@@ -16,7 +16,7 @@ use crate::usage::answers;
 use crate::usage::estimate::{Measuring, Prompt};
 use crate::usage::surcharge::{SurchargeScan, Surcharges};
 
-use super::super::request_state::{Asked, Draft, PassThrough, RequestHead};
+use super::super::request_state::{Draft, PassThrough, RequestHead, ScannedRequest};
 use super::super::worker::Worker;
 use super::permission::Policy;
 use super::{models, screening};
@@ -36,19 +36,23 @@ pub(super) fn read(
     body: &[u8],
     client: &'static Client,
     pass_through: Option<&PassThrough>,
-) -> Result<Asked, ApiError> {
-    let unmeasured = |peek| Asked { client, peek, prompt: Prompt::default(), wishes: Surcharges::default() };
+) -> Result<ScannedRequest, ApiError> {
+    let unmeasured = |peek| ScannedRequest { client, peek, prompt: Prompt::default(), wishes: Surcharges::default() };
     if client.shape.free || !is_json(client, pass_through) {
-        let asked = unmeasured(peek(body, client, pass_through)?);
-        return Ok(if client.shape.free { asked } else { Asked { prompt: Prompt::of_file(body), ..asked } });
+        let scanned = unmeasured(peek(body, client, pass_through)?);
+        return Ok(if client.shape.free {
+            scanned
+        } else {
+            ScannedRequest { prompt: Prompt::of_file(body), ..scanned }
+        });
     }
     let (mut measuring, mut wishing) = (Measuring::of(body), SurchargeScan::of(body));
-    let (survey, rest) = Survey::of(body, |passed| {
+    let (body_scan, rest) = BodyScan::of(body, |passed| {
         measuring.record(passed);
         wishing.record(passed);
     });
-    let peek = bounded(BodyPeek::surveyed(body, client.shape, survey)?)?;
-    Ok(Asked { prompt: measuring.measured(rest), wishes: wishing.wished(), ..unmeasured(peek) })
+    let peek = bounded(BodyPeek::scanned(body, client.shape, body_scan)?)?;
+    Ok(ScannedRequest { prompt: measuring.measured(rest), wishes: wishing.wished(), ..unmeasured(peek) })
 }
 
 /// Scans the body.
@@ -84,7 +88,7 @@ fn bounded(peek: BodyPeek) -> Result<BodyPeek, ApiError> {
 }
 
 /// Resolves the requested model and checks whether the caller may use it with everything in the body.
-pub(super) fn asked(
+pub(super) fn requested_model(
     config: &CompiledConfig,
     head: &RequestHead,
     peek: &BodyPeek,
@@ -119,12 +123,12 @@ pub(super) fn set_up(
     worker: Rc<Worker>,
     head: RequestHead,
     model: Rc<Model>,
-    (mut asked, body): (Asked, &[u8]),
+    (mut scanned, body): (ScannedRequest, &[u8]),
     shared: &dyn SharedData,
 ) -> Draft {
-    look_up(&mut asked, shared);
-    let mut draft = Draft::new(worker, head, model, asked);
-    draft.request.asks.peek.wants.hosted = needs_hosted(&draft, body);
+    look_up(&mut scanned, shared);
+    let mut draft = Draft::new(worker, head, model, scanned);
+    draft.request.scanned.peek.wants.hosted = needs_hosted(&draft, body);
     draft.request.checks = screening::checks(&draft, body);
     keep_head(&mut draft, body);
     draft
@@ -132,22 +136,22 @@ pub(super) fn set_up(
 
 /// Whether the request offers a hosted tool that only some of its model's targets run. Only then is the body searched.
 fn needs_hosted(draft: &Draft, body: &[u8]) -> bool {
-    let (client, targets) = (draft.request.asks.client, &draft.route.model.targets);
+    let (client, targets) = (draft.request.scanned.client, &draft.route.model.targets);
     let has = |target: &Rc<Target>| target.has_hosted_tools(client);
-    let runs = |mention: &Mention<'_>| match mention {
-        Mention::Tool(Some(kind)) if (client.runs_tool)(kind) => Some(()),
+    let runs = |feature: &RequestFeature<'_>| match feature {
+        RequestFeature::Tool(Some(kind)) if (client.runs_tool)(kind) => Some(()),
         _ => None,
     };
-    draft.request.asks.peek.wants.anywhere
+    draft.request.scanned.peek.wants.anywhere
         && targets.iter().any(has)
         && !targets.iter().all(has)
-        && draft.request.asks.peek.is_json()
+        && draft.request.scanned.peek.is_json()
         && first_denied(body, runs).is_some()
 }
 
 /// Adds the tokens of stored objects that the request refers to.
-pub(super) fn look_up(asked: &mut Asked, shared: &dyn SharedData) {
-    let Asked { client, peek, prompt, .. } = asked;
+pub(super) fn look_up(scanned: &mut ScannedRequest, shared: &dyn SharedData) {
+    let ScannedRequest { client, peek, prompt, .. } = scanned;
     if client.shape.free {
         return;
     }
@@ -161,6 +165,6 @@ pub(super) fn look_up(asked: &mut Asked, shared: &dyn SharedData) {
 
 /// Retains the front of the body for splicing, if it is short.
 pub(super) fn keep_head(draft: &mut Draft, body: &[u8]) {
-    let head = body.get(..draft.request.asks.peek.scope()).filter(|head| head.len() <= LONGEST_HEAD);
+    let head = body.get(..draft.request.scanned.peek.scope()).filter(|head| head.len() <= LONGEST_HEAD);
     draft.request.head = head.unwrap_or_default().to_vec();
 }

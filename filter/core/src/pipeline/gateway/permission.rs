@@ -7,7 +7,7 @@ use sluice_wire::error::{ApiError, ErrorKind};
 use crate::compiled::CompiledConfig;
 use crate::keys::caller::Caller;
 use crate::keys::{self, Forbidden};
-use crate::peek::mentions::{Kept, Mention, first_denied};
+use crate::peek::request_features::{RequestFeature, StoredKind, first_denied};
 use crate::peek::{Stored, form};
 use crate::routing::target::Model;
 
@@ -24,7 +24,7 @@ pub(super) struct Policy<'a> {
 
 /// Why a mention is denied.
 enum Denied<'a> {
-    Reference(Kept),
+    Reference(StoredKind),
     Policy(&'static str, &'a str),
 }
 
@@ -47,7 +47,7 @@ impl<'a> Policy<'a> {
         if stored.nothing && self.forbids_nothing() {
             return Ok(());
         }
-        match first_denied(body, |mention| self.deny(mention)) {
+        match first_denied(body, |feature| self.deny(feature)) {
             Some((place, denied)) => Err(denied.error(&place)),
             None => Ok(()),
         }
@@ -61,7 +61,7 @@ impl<'a> Policy<'a> {
         for name in form::names(body, boundary)? {
             // A list field may have brackets after its name; some parsers accept them.
             let field = name.split('[').next().unwrap_or_default().trim();
-            if let Some(denied) = self.deny(&Mention::Field(field)) {
+            if let Some(denied) = self.deny(&RequestFeature::Field(field)) {
                 return Err(denied.error(field));
             }
         }
@@ -72,11 +72,11 @@ impl<'a> Policy<'a> {
         self.forbidden.iter().all(Option::is_none)
     }
 
-    fn deny(&self, mention: &Mention<'_>) -> Option<Denied<'a>> {
-        if let Mention::Reference(kept, path) = mention {
+    fn deny(&self, feature: &RequestFeature<'_>) -> Option<Denied<'a>> {
+        if let RequestFeature::Reference(kept, path) = feature {
             return (!keys::may_have(self.caller, path)).then_some(Denied::Reference(*kept));
         }
-        let by = self.forbidden.iter().flatten().find(|(.., forbidden)| forbidden.forbids(mention, self.anthropics));
+        let by = self.forbidden.iter().flatten().find(|(.., forbidden)| forbidden.forbids(feature, self.anthropics));
         by.map(|(what, name, _)| Denied::Policy(what, name))
     }
 

@@ -7,7 +7,7 @@ use sluice_wire::dialect::Id;
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::time::Time;
 
-use crate::batch::{Errand, book};
+use crate::batch::{BatchOperation, records};
 use crate::cache::CachedResponse;
 use crate::callout::Called;
 use crate::store::{ReserveRequest, Settlement};
@@ -21,7 +21,7 @@ use super::super::worker::ReserveOutcome;
 use super::super::{Context, Effect, Flow, LARGEST_BODY, metric, property};
 use super::batches::{self, Seek};
 use super::counting::{count, is_counted_here};
-use super::parsing::{asked, keep_head, peek, permitted, read, set_up};
+use super::parsing::{keep_head, peek, permitted, read, requested_model, set_up};
 use super::permission::Policy;
 use super::target_queue::{choose_first, line_up};
 use super::{Outcome, Phase, Refused, RequestPipeline, endpoint, screening, unpacking};
@@ -89,20 +89,20 @@ impl RequestPipeline {
             self.phase = Phase::Body(head);
             return Ok(Outcome::Unpacked(unpacked));
         }
-        let errand = match Seek::of(&head, &body)? {
-            None => batches::uploaded(&self.worker.config, &head, &body, cx.shared)?.map(Errand::Upload),
-            Some(seek) => match self.worker.note(&seek.page(), cx.now()) {
+        let batch_operation = match Seek::of(&head, &body)? {
+            None => batches::uploaded(&self.worker.config, &head, &body, cx.shared)?.map(BatchOperation::Upload),
+            Some(seek) => match self.worker.note(&seek.record(), cx.now()) {
                 Some(call) => {
                     self.phase = Phase::Seeking(Box::new(Seeking { head, size, seek }));
                     return Ok(Outcome::Ask(call));
                 }
                 None => {
-                    let page = book::cache_state(cx.shared, &seek.page());
-                    seek.errand(page, &head.caller)?
+                    let record = records::cache_state(cx.shared, &seek.record());
+                    seek.batch_operation(record, &head.caller)?
                 }
             },
         };
-        self.whole(head, errand, body, cx)
+        self.whole(head, batch_operation, body, cx)
     }
 
     /// Handles Redis's entry on the request's batch.
@@ -116,30 +116,30 @@ impl RequestPipeline {
         self.phase = Phase::Answered { error: None };
         let noted = self.worker.noted(called, &mut cx.moment());
         // Redis may not have this Envoy's latest entry yet.
-        let page = noted.clone().unwrap_or_default().or_else(|| book::cache_state(cx.shared, &seek.page()));
-        let errand = match (noted, &seek, &page) {
+        let record = noted.clone().unwrap_or_default().or_else(|| records::cache_state(cx.shared, &seek.record()));
+        let batch_operation = match (noted, &seek, &record) {
             (Err(_), Seek::File(_), None) => return Err(unchecked().into()),
-            _ => seek.errand(page, &head.caller)?,
+            _ => seek.batch_operation(record, &head.caller)?,
         };
-        self.whole(head, errand, cx.view.body(0..size)?, cx)
+        self.whole(head, batch_operation, cx.view.body(0..size)?, cx)
     }
 
     /// Parses the request, checks permissions, ranks the targets and reserves.
     fn whole(
         &mut self,
         head: RequestHead,
-        errand: Option<Errand>,
+        batch_operation: Option<BatchOperation>,
         body: Vec<u8>,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
         let size = body.len();
-        let asks = read(&body, self.client, head.pass_through.as_ref())?;
-        let (config, peek) = (self.worker.config.clone(), &asks.peek);
+        let scanned = read(&body, self.client, head.pass_through.as_ref())?;
+        let (config, peek) = (self.worker.config.clone(), &scanned.peek);
         let known = config.find(&peek.model, true);
         self.log_context.asked_model = Some(super::bounded(&peek.model, LONGEST_NAME)).filter(|name| !name.is_empty());
         self.log_context.model = known.map(|found| found.model.name.clone());
-        let model = asked(&config, &head, peek, &body)?;
-        let mut draft = set_up(self.worker.clone(), head, model, (asks, &body), cx.shared);
+        let model = requested_model(&config, &head, peek, &body)?;
+        let mut draft = set_up(self.worker.clone(), head, model, (scanned, &body), cx.shared);
         let (now, dice) = (cx.now(), self.worker.dice());
         if is_counted_here(&draft) {
             return self.counted(draft, &body, cx);
@@ -149,14 +149,14 @@ impl RequestPipeline {
         notes::decided(draft.request.request_id(), &draft.request.model.name, &decision);
         draft.route.probe = decision.probe().map_or(Probe::None, |target| Probe::Chosen(target.clone()));
         let mut plan = line_up(&mut draft, decision.targets_in_order(), (now, dice), cx.shared)?;
-        if let Some(Errand::Create(work)) = &errand {
+        if let Some(BatchOperation::Create(work)) = &batch_operation {
             batches::add(&config, work, &mut plan)?;
         }
-        draft.request.errand = errand;
+        draft.request.batch_operation = batch_operation;
         if config.redis.is_some() {
             plan.cover_fallbacks();
         }
-        let billing = Billing::new(self.worker.order_id(), plan);
+        let billing = Billing::new(self.worker.reservation_id(), plan);
         let Some(reserve_request) = billing.plan.reserve_request(billing.id.clone(), draft.request.lease()) else {
             return self.granted(draft, billing, now, body, cx);
         };
@@ -232,7 +232,7 @@ impl RequestPipeline {
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
         let size = body.len();
-        draft.held.keep(&body);
+        draft.memory.keep(&body);
         match self.prepare(&mut draft, planned, body, cx) {
             Ok(Prepared::Counted(answer)) => self.answer(answer),
             Ok(Prepared::Kept(entry)) => {
@@ -260,7 +260,7 @@ impl RequestPipeline {
     ) -> Result<Option<Vec<u8>>, Refused> {
         let Some(masked) = self.screened(draft, body, cx)? else { return Ok(None) };
         is_not_too_large(draft, &masked)?;
-        draft.held.request.grow(masked.len())?;
+        draft.memory.request.grow(masked.len())?;
         draft.request.rewritten(peek(&masked, self.client, draft.request.pass_through.as_ref())?);
         keep_head(draft, &masked);
         draft.request.checks = screening::checks(draft, &masked);
@@ -277,9 +277,13 @@ impl RequestPipeline {
     ) -> Result<Prepared, Refused> {
         if !Rc::ptr_eq(&draft.route.model, &draft.request.model) {
             // A budget led to another model, whose policy may forbid more.
-            let policy =
-                Policy::of(&draft.worker.config, &draft.request.caller, &draft.route.model, draft.request.asks.client);
-            permitted(&policy, &draft.request.asks.peek, draft.request.pass_through.as_ref(), &body)?;
+            let policy = Policy::of(
+                &draft.worker.config,
+                &draft.request.caller,
+                &draft.route.model,
+                draft.request.scanned.client,
+            );
+            permitted(&policy, &draft.request.scanned.peek, draft.request.pass_through.as_ref(), &body)?;
         }
         let masked = self.screen(draft, &body, cx)?;
         let body = masked.as_deref().map_or(Cow::Owned(body), Cow::Borrowed);
@@ -295,7 +299,7 @@ impl RequestPipeline {
         }
         choose_first(draft, &body)?;
         if let Some(written) = &draft.route.ready {
-            draft.held.request.grow(written.body.len())?;
+            draft.memory.request.grow(written.body.len())?;
         }
         Ok(Prepared::Ready { masked })
     }
@@ -357,10 +361,10 @@ fn count_warnings(billing: &Billing, effects: &mut Vec<Effect>) {
 /// Sets Envoy's properties and headers for the first target.
 fn forward(state: &mut RequestState, effects: &mut Vec<Effect>) {
     effects.extend(state.route.announce());
-    if state.request.asks.peek.stream {
+    if state.request.scanned.peek.stream {
         effects.push(Effect::SetProperty(property::MODE, "stream".into()));
     }
-    if endpoint::reads_anthropics_errors(state.request.asks.client) {
+    if endpoint::reads_anthropics_errors(state.request.scanned.client) {
         effects.push(Effect::SetProperty(property::CLIENT, Id::Anthropic.name().into()));
     }
     let config = &state.worker.config;
@@ -373,7 +377,7 @@ fn forward(state: &mut RequestState, effects: &mut Vec<Effect>) {
     );
     // The routes have the gateway's default timeouts.
     let routes = config.timeouts;
-    let limit = if state.request.asks.peek.stream { routes.first_token.plain } else { routes.answer.plain };
+    let limit = if state.request.scanned.peek.stream { routes.first_token.plain } else { routes.answer.plain };
     for (name, wanted, rendered) in
         [(TOTAL_TIMEOUT, state.route.timeouts.total, routes.total), (ATTEMPT_TIMEOUT, state.limit(), limit)]
     {

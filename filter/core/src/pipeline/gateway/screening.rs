@@ -55,7 +55,7 @@ pub(super) fn refused(unfit: &Unfit, config: &CompiledConfig) -> ApiError {
 
 /// Applies guardrails to a prompt, and to the query that is forwarded with it.
 pub(super) fn screen(draft: &Draft, body: &[u8]) -> Result<Screened, Unfit> {
-    let (config, peek) = (&draft.worker.config, &draft.request.asks.peek);
+    let (config, peek) = (&draft.worker.config, &draft.request.scanned.peek);
     // By the requested model's own name, whatever alias led to it.
     let guards = guard::concerning(&config.guards, Side::Prompts, &draft.request.caller, &draft.request.model.name);
     if guards.is_empty() {
@@ -75,7 +75,7 @@ pub(super) fn screen(draft: &Draft, body: &[u8]) -> Result<Screened, Unfit> {
 
 /// The checks on the response to this request; `None` if there are none.
 pub(super) fn checks(draft: &Draft, body: &[u8]) -> Option<Rc<Checks>> {
-    draft.request.asks.client.chat()?;
+    draft.request.scanned.client.chat()?;
     let (caller, model) = (&draft.request.caller, &draft.request.model);
     let guards = guard::concerning(&draft.worker.config.guards, Side::Answers, caller, &model.name);
     let format = model.policy.check_structured_output.then(|| Format::asked_in(body)).flatten();

@@ -49,7 +49,7 @@ pub(super) fn choose_first(draft: &mut Draft, body: &[u8]) -> Result<(), ApiErro
             Some(Ok(written)) => {
                 draft.route.ready = Some(written);
                 if draft.route.queue.targets().len() > 1 && draft.request.masked.is_empty() {
-                    draft.held.keep_reading(snapshot);
+                    draft.memory.keep_reading(snapshot);
                 }
                 return Ok(());
             }
@@ -69,12 +69,12 @@ pub(super) fn rewritten(
     body: &[u8],
     snapshot: &mut ParsedRequest,
 ) -> Option<Result<Translated, ApiError>> {
-    let client = draft.request.asks.client;
+    let client = draft.request.scanned.client;
     let dialect = target.provider.format_for(client, &target.model)?;
     let largest = draft.worker.config.memory.rewritten;
     let written = || {
-        let (peek, headers) = (&draft.request.asks.peek, &draft.request.forwarded);
+        let (peek, headers) = (&draft.request.scanned.peek, &draft.request.forwarded);
         rewrite::request(Source { client, peek, headers, body, snapshot }, dialect, target, largest)
     };
-    rewrite::is_needed(client, dialect, &draft.request.asks.peek, target).then(written)
+    rewrite::is_needed(client, dialect, &draft.request.scanned.peek, target).then(written)
 }

@@ -35,17 +35,20 @@ impl RequestState {
     fn estimated_usage(&self, target: &Target, counted: Option<Usage>, work: Work, now: Time) -> Usage {
         let counted = counted.unwrap_or_default();
         let reserved = self.estimate(target, self.worker.config.reservation.output_tokens);
-        let seen =
-            produced(self.answer.said.pieces, self.answer.said.bytes, self.request.asks.bytes_per_100_tokens(target));
+        let seen = produced(
+            self.answer.said.pieces,
+            self.answer.said.bytes,
+            self.request.scanned.bytes_per_100_tokens(target),
+        );
         // Output that was not parsed may be anything, so the reservation bounds it.
         let seen = if self.progress.stage == Stage::Underway { seen.min(reserved.output) } else { seen };
         let worked = match work {
             // A background response continues without its client, and may use everything that it is allowed to.
-            _ if self.request.asks.peek.stored.background => reserved.output,
+            _ if self.request.scanned.peek.stored.background => reserved.output,
             Work::Allowed => reserved.output,
             Work::Unheard => {
                 let each = self.worker.produced(target, self.elapsed(now));
-                each.saturating_mul(self.request.asks.peek.answers()).min(reserved.output)
+                each.saturating_mul(self.request.scanned.peek.answers()).min(reserved.output)
             }
             Work::Unknown | Work::Seen => 0,
         };
@@ -58,28 +61,28 @@ impl RequestState {
 
     /// Extra costs of the current attempt: as reported in its response, or else as requested.
     fn surcharged(&mut self) -> Extras {
-        let told = std::mem::take(&mut self.answer.extras);
-        let tier = told.tier.or(self.request.asks.wishes.tier);
-        let hour_writes = told.hour_writes.or(self.request.asks.wishes.for_an_hour.then_some(u64::MAX));
-        let mut calls = told.calls;
+        let reported = std::mem::take(&mut self.answer.extras);
+        let tier = reported.tier.or(self.request.scanned.wishes.tier);
+        let hour_writes = reported.hour_writes.or(self.request.scanned.wishes.for_an_hour.then_some(u64::MAX));
+        let mut calls = reported.calls;
         // A search model of chat completions (`web_search_options`) searches once for each choice and does not report it.
-        let silent = self.request.asks.client.id() == Id::OpenAiChat && calls.of(Tool::WebSearch) == 0;
-        if silent && self.request.asks.wishes.calls.of(Tool::WebSearch) > 0 {
-            calls.add(Tool::WebSearch, self.request.asks.peek.amount.n);
+        let silent = self.request.scanned.client.id() == Id::OpenAiChat && calls.of(Tool::WebSearch) == 0;
+        if silent && self.request.scanned.wishes.calls.of(Tool::WebSearch) > 0 {
+            calls.add(Tool::WebSearch, self.request.scanned.peek.amount.n);
         }
         Extras { tier, hour_writes, calls }
     }
 
     /// How long the current attempt has run.
     fn elapsed(&self, now: Time) -> Duration {
-        self.progress.attempts.last().map_or(Duration::ZERO, |tried| now.since(tried.started))
+        self.progress.attempts.last().map_or(Duration::ZERO, |attempt| now.since(attempt.started))
     }
 
     fn owes(&mut self, usage: Option<Usage>, estimated: bool) {
         self.bill.estimated |= estimated;
         let Some(target) = self.progress.current().cloned() else { return };
-        let (extras, made) = (self.surcharged(), self.request.asks.made());
-        let images = self.request.asks.prompt.images.saturating_add(made);
+        let (extras, made) = (self.surcharged(), self.request.scanned.made());
+        let images = self.request.scanned.prompt.images.saturating_add(made);
         self.bill.billing.owe(&target, usage, (images, &extras), estimated);
     }
 
@@ -88,22 +91,22 @@ impl RequestState {
     /// because most of it may be hidden reasoning. `shut_down`: Envoy ended the request at shutdown.
     pub fn conclude(&mut self, shut_down: bool, now: Time, shared: &dyn SharedData) {
         self.answer.read_tail();
-        self.tell(now, shared);
-        if let Some(tried) = self.progress.attempts.last_mut() {
-            tried.leave(self.route.strategy, &self.worker, now, shared);
+        self.publish_result(now, shared);
+        if let Some(attempt) = self.progress.attempts.last_mut() {
+            attempt.leave(self.route.strategy, &self.worker, now, shared);
         }
         // The client left before the probe had a result. If there was a result, the probe is no longer recorded.
         if let Probe::Claimed(target, claimed_at) = std::mem::take(&mut self.route.probe) {
-            circuit::release_probe(shared, &target.cells, claimed_at);
+            circuit::release_probe(shared, &target.health, claimed_at);
         }
         let Some(target) = self.progress.current().cloned() else { return };
-        let failed = self.progress.attempts.last().is_some_and(|tried| tried.failure.is_some());
+        let failed = self.progress.attempts.last().is_some_and(|attempt| attempt.failure.is_some());
         let left = !failed && !shut_down && matches!(self.progress.stage, Stage::Underway | Stage::Answering);
         let usage = match (self.progress.stage, self.answer.usage) {
             (Stage::Refused, _) => return,
             // It failed without a callback, and no attempt followed.
             (Stage::Underway, None) if failed => return,
-            _ if self.request.asks.client.shape.free => Usage::default(),
+            _ if self.request.scanned.client.shape.free => Usage::default(),
             // A prompt has tokens, and so has a response with content: without them the provider's count is partial.
             (stage, Some(usage))
                 if (stage == Stage::Complete || (stage == Stage::Answering && self.answer.finished))
@@ -128,13 +131,13 @@ impl RequestState {
     /// The response's outcome for its batch. A rejected batch uses nothing. If the client left before the response, the batch may exist and
     /// is charged.
     pub fn outcome(&mut self, now: Time) -> Option<BatchOutcome> {
-        let errand = self.request.errand.as_ref()?;
-        let told = self.answer.told.take();
-        let failed = self.progress.attempts.last().is_none_or(|tried| tried.failure.is_some());
+        let batch_operation = self.request.batch_operation.as_ref()?;
+        let fact = self.answer.batch_fact.take();
+        let failed = self.progress.attempts.last().is_none_or(|attempt| attempt.failure.is_some());
         if failed && !self.bill.abandoned {
             self.bill.billing.reservation.without_batch();
         }
         let Request { caller, .. } = &*self.request;
-        Some(errand.outcome(told, &self.bill.billing.reservation, caller, &self.worker.config, now))
+        Some(batch_operation.outcome(fact, &self.bill.billing.reservation, caller, &self.worker.config, now))
     }
 }

@@ -14,9 +14,10 @@ use crate::store::SharedData;
 use crate::usage::answers;
 
 use super::super::failure::{Failure, LONGEST_WAIT, SLACK, Work};
-use super::super::notes::{self, Asked};
+use super::super::notes::{self, TargetKey};
 use super::{
-    Begin, MISCONFIGURED, Next, Probe, RequestState, ResponseState, Stage, Tried, Watch, from_envoy, misconfigured,
+    AttemptState, Begin, MISCONFIGURED, Next, Probe, RequestState, ResponseState, Stage, StreamActivity, from_envoy,
+    misconfigured,
 };
 
 /// The wait before a model's only target is retried after a short-lived failure. Envoy waits whole seconds, plus up to half of that.
@@ -34,7 +35,7 @@ impl RequestState {
         };
         let claimed = chosen.filter(|target| {
             let is_next = self.route.queue.next().is_some_and(|next| Rc::ptr_eq(next, target));
-            is_next && circuit::claim_probe(shared, &target.cells, now, lease, settings)
+            is_next && circuit::claim_probe(shared, &target.health, now, lease, settings)
         });
         self.route.probe = claimed.map_or(Probe::None, |target| Probe::Claimed(target, now));
         self.choose_key(now, shared);
@@ -50,26 +51,29 @@ impl RequestState {
             let trigger = before.failure.as_ref().and_then(|failure| failure.trigger);
             let same = Rc::ptr_eq(&before.target, &target);
             let covered = trigger.is_some_and(|trigger| self.route.model.policy.retry.covers(trigger));
-            if !covered || (same && trigger == Some(Trigger::Timeout)) || !self.affords(&target, same, now, shared) {
+            if !covered
+                || (same && trigger == Some(Trigger::Timeout))
+                || !self.allows_attempt(&target, same, now, shared)
+            {
                 return Begin::Over;
             }
         }
-        self.worker.enters(&target, self.route.strategy == Strategy::LeastBusy, now, shared);
+        self.worker.attempt_started(&target, self.route.strategy == Strategy::LeastBusy, now, shared);
         self.route.queue.begin();
         self.answer = ResponseState::default();
-        self.watch = Watch::since(now);
+        self.stream_activity = StreamActivity::since(now);
         let key = self.take_key(&target);
-        self.progress.attempts.push(Tried {
+        self.progress.attempts.push(AttemptState {
             target: target.clone(),
             key,
             started: now,
             ended: None,
             status: None,
             failure: None,
-            complaint: None,
-            told: None,
+            provider_error: None,
+            published: None,
         });
-        notes::begun(self.request.request_id(), self.progress.attempts.len(), Asked { target: &target, key });
+        notes::begun(self.request.request_id(), self.progress.attempts.len(), TargetKey { target: &target, key });
         let retry = self.route.model.policy.retry;
         if !(retry.covers(Trigger::Unreachable) || retry.covers(Trigger::Timeout)) {
             self.route.queue.end();
@@ -110,14 +114,15 @@ impl RequestState {
             return Next::Again(Duration::ZERO);
         }
         let wait = failure.error.retry_after;
-        let patience = self.route.model.policy.retry.wait;
+        let max_wait = self.route.model.policy.retry.wait;
         let first = self.progress.tries_of_current() < 2;
-        let again = |wait: Duration| (first && self.affords(&current, true, now, shared)).then_some(Next::Again(wait));
+        let again =
+            |wait: Duration| (first && self.allows_attempt(&current, true, now, shared)).then_some(Next::Again(wait));
         let soon = match trigger {
             Trigger::Conflict => return again(Duration::ZERO).unwrap_or(Next::Nothing),
             Trigger::RequestTimeout => again(Duration::ZERO),
             Trigger::ServerError if failure.is_status(500) => again(Duration::ZERO),
-            Trigger::RateLimited => wait.filter(|wait| *wait <= patience && !patience.is_zero()).and_then(again),
+            Trigger::RateLimited => wait.filter(|wait| *wait <= max_wait && !max_wait.is_zero()).and_then(again),
             _ => None,
         };
         if let Some(next) = soon {
@@ -127,66 +132,67 @@ impl RequestState {
             trigger != Trigger::ContextLength || target.capabilities.may_take_more_than(&current.capabilities)
         };
         let worker = self.worker.clone();
-        while self.route.queue.elsewhere(|target| roomier(target) && worker.affords(target, false, now, shared)) {
+        while self.route.queue.elsewhere(|target| roomier(target) && worker.allows_attempt(target, false, now, shared))
+        {
             if self.admits_next(now, shared) {
                 return Next::Elsewhere;
             }
         }
-        let waits = !patience.is_zero() && trigger != Trigger::ContextLength && first;
+        let waits = !max_wait.is_zero() && trigger != Trigger::ContextLength && first;
         let last_resort = match trigger {
             // A model's output varies: a second attempt may match the schema.
             Trigger::InvalidStructuredOutput => first.then_some(Duration::ZERO),
             _ => {
                 let alone = self.route.queue.targets().len() == 1 && failure.passes_soon();
                 let wait = wait.or(alone.then_some(A_MOMENT));
-                wait.filter(|wait| waits && *wait <= patience.max(LONGEST_WAIT))
+                wait.filter(|wait| waits && *wait <= max_wait.max(LONGEST_WAIT))
             }
         };
-        let affordable = last_resort.filter(|_| self.affords(&current, true, now, shared));
+        let affordable = last_resort.filter(|_| self.allows_attempt(&current, true, now, shared));
         affordable.map_or(Next::Nothing, Next::Again)
     }
 
-    fn affords(&self, target: &Target, same: bool, now: Time, shared: &dyn SharedData) -> bool {
-        self.worker.affords(target, same, now, shared)
+    fn allows_attempt(&self, target: &Target, same: bool, now: Time, shared: &dyn SharedData) -> bool {
+        self.worker.allows_attempt(target, same, now, shared)
     }
 
     /// Ends the current attempt: charges its usage and shares its result with all workers.
     pub(super) fn ended(&mut self, failure: Option<Failure>, now: Time, shared: &dyn SharedData) {
-        if let (Some(failure), Some(tried)) = (&failure, self.progress.attempts.last()) {
-            notes::failed(self.request.request_id(), tried.asked(), &failure.reason, self.route.upcoming());
+        if let (Some(failure), Some(attempt)) = (&failure, self.progress.attempts.last()) {
+            notes::failed(self.request.request_id(), attempt.target_key(), &failure.reason, self.route.upcoming());
         }
         let work = failure.as_ref().map_or(Work::Unknown, |failure| failure.work);
-        if let Some(tried) = self.progress.attempts.last_mut() {
-            tried.failure = failure;
+        if let Some(attempt) = self.progress.attempts.last_mut() {
+            attempt.failure = failure;
         }
-        self.watch.holding = false;
+        self.stream_activity.holding = false;
         self.owe(work, now);
-        self.tell(now, shared);
+        self.publish_result(now, shared);
     }
 
     /// Shares the current attempt's result with all workers, once it is known and unless it was shared before.
-    pub fn tell(&mut self, now: Time, shared: &dyn SharedData) {
+    pub fn publish_result(&mut self, now: Time, shared: &dyn SharedData) {
         let several = self.route.queue.targets().len() > 1;
         let (stage, strategy) = (self.progress.stage, self.route.strategy);
         // The target is healthy while another of its keys is.
         let spared = self.progress.last_failure().is_some_and(Failure::blames_key) && self.another_key(now, shared);
-        let Some(tried) = self.progress.attempts.last_mut() else { return };
-        if tried.failure.is_some() || !matches!(stage, Stage::Underway | Stage::Answering) {
-            tried.leave(strategy, &self.worker, now, shared);
+        let Some(attempt) = self.progress.attempts.last_mut() else { return };
+        if attempt.failure.is_some() || !matches!(stage, Stage::Underway | Stage::Answering) {
+            attempt.leave(strategy, &self.worker, now, shared);
         }
-        let well = match (&tried.failure, stage) {
+        let well = match (&attempt.failure, stage) {
             (Some(_), _) => false,
             (None, Stage::Complete) => true,
             _ => return,
         };
-        if tried.told.replace(well) == Some(well) {
+        if attempt.published.replace(well) == Some(well) {
             return;
         }
         if well {
-            tried.target.keys.served(shared, tried.key);
+            attempt.target.keys.served(shared, attempt.key);
             // The choices of one request are generated in parallel.
-            let tokens = self.answer.usage.map_or(0, |usage| usage.output) / self.request.asks.peek.answers();
-            self.worker.paced(&tried.target, tokens, now.since(tried.started));
+            let tokens = self.answer.usage.map_or(0, |usage| usage.output) / self.request.scanned.peek.answers();
+            self.worker.observe_output_rate(&attempt.target, tokens, now.since(attempt.started));
             if let (Some(id), Some(usage)) = (self.answer.id.take(), self.answer.usage) {
                 answers::remember(shared, &id, usage.input.saturating_add(usage.output));
             }
@@ -194,8 +200,8 @@ impl RequestState {
         if !several || spared {
             return;
         }
-        let attempt = circuit::CircuitAttempt { began: tried.started, ended: now };
-        self.worker.learn(&tried.target, tried.failure.as_ref(), attempt, shared);
+        let circuit_attempt = circuit::CircuitAttempt { began: attempt.started, ended: now };
+        self.worker.learn(&attempt.target, attempt.failure.as_ref(), circuit_attempt, shared);
         if well && strategy == Strategy::Fastest {
             self.measure(now, shared);
         }
@@ -203,21 +209,23 @@ impl RequestState {
 
     /// Records the speed of a complete response.
     fn measure(&self, now: Time, shared: &dyn SharedData) {
-        let (Some(tried), Some(first_token)) = (self.progress.attempts.last(), self.answer.first_token) else { return };
+        let (Some(attempt), Some(first_token)) = (self.progress.attempts.last(), self.answer.first_token) else {
+            return;
+        };
         let tokens = self.answer.usage.map(|usage| usage.output).unwrap_or_default();
-        let waited = first_token.since(tried.started);
-        let observation = if self.request.asks.peek.stream && !self.is_delivered_whole() {
+        let waited = first_token.since(attempt.started);
+        let observation = if self.request.scanned.peek.stream && !self.is_delivered_whole() {
             Observation { first_token: Some(waited), tokens, generating: now.since(first_token) }
         } else {
             Observation { first_token: None, tokens, generating: waited }
         };
-        speed::observe(shared, &tried.target.cells, &observation, now);
+        speed::observe(shared, &attempt.target.health, &observation, now);
     }
 
     /// The response is good so far: the client sees it from here on.
     pub fn commit(&mut self, now: Time) {
         self.progress.stage = Stage::Answering;
-        self.watch.holding = false;
+        self.stream_activity.holding = false;
         self.answer.first_token = Some(now);
     }
 
@@ -230,12 +238,12 @@ impl RequestState {
 
     /// The response broke off after the client had received a part of it.
     pub fn break_off(&mut self, failure: Failure) {
-        if let Some(tried) = self.progress.attempts.last() {
-            notes::broken(self.request.request_id(), tried.asked(), &failure.reason);
+        if let Some(attempt) = self.progress.attempts.last() {
+            notes::broken(self.request.request_id(), attempt.target_key(), &failure.reason);
         }
         self.progress.stage = Stage::Broken;
-        if let Some(tried) = self.progress.attempts.last_mut() {
-            tried.failure = Some(failure);
+        if let Some(attempt) = self.progress.attempts.last_mut() {
+            attempt.failure = Some(failure);
         }
     }
 
@@ -257,15 +265,15 @@ impl RequestState {
     fn close(&mut self, now: Time, shared: &dyn SharedData) -> bool {
         let (own, fair) = (self.limit(), self.route.fair_limit(&self.request));
         let (started, slack) = (self.request.started, self.route.slack(&self.request, own));
-        let Some(tried) = self.progress.attempts.last_mut().filter(|tried| tried.failure.is_none()) else {
+        let Some(attempt) = self.progress.attempts.last_mut().filter(|attempt| attempt.failure.is_none()) else {
             return false;
         };
-        let left = self.route.timeouts.total.saturating_sub(tried.started.since(started));
-        let mut failure = Failure::no_answer(now.since(tried.started), own.min(left), slack);
+        let left = self.route.timeouts.total.saturating_sub(attempt.started.since(started));
+        let mut failure = Failure::no_answer(now.since(attempt.started), own.min(left), slack);
         // A client's shorter timeout, or a late start of the attempt, says nothing about the target. Otherwise one client could open the
         // circuit for all others.
         if failure.trigger == Some(Trigger::Timeout) && left.saturating_add(SLACK) < fair {
-            tried.told = Some(false);
+            attempt.published = Some(false);
             failure.work = Work::Unheard;
         }
         self.ended(Some(failure), now, shared);

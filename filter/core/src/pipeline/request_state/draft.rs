@@ -13,7 +13,7 @@ use crate::store::SharedData;
 use crate::usage::estimate::Estimate;
 
 use super::super::worker::Worker;
-use super::{Asked, Held, Request, RequestHead, Route};
+use super::{Request, RequestHead, RequestMemory, Route, ScannedRequest};
 
 /// A request that is not forwarded yet.
 #[derive(Debug)]
@@ -25,30 +25,30 @@ pub struct Draft {
     /// Its targets.
     pub route: Route,
     /// Memory that it holds at the worker's memory limiter.
-    pub held: Held,
+    pub memory: RequestMemory,
 }
 
 impl Draft {
     /// Creates a draft without targets.
-    pub fn new(worker: Rc<Worker>, head: RequestHead, model: Rc<Model>, mut asks: Asked) -> Self {
+    pub fn new(worker: Rc<Worker>, head: RequestHead, model: Rc<Model>, mut scanned: ScannedRequest) -> Self {
         let RequestHead { started, caller, forwarded, routing_headers, pass_through, permit, .. } = head;
         // Some endpoints never stream, whatever the client requests.
-        asks.peek.stream &= asks.client.asks.streams();
+        scanned.peek.stream &= scanned.client.asks.streams();
         let route = Route::new(model.clone(), routing_headers.timeout);
         let request = Request {
             started,
             caller,
             routing_headers,
             model,
-            asks,
+            scanned,
             forwarded,
             pass_through,
             head: Vec::new(),
             masked: Vec::new(),
             checks: None,
-            errand: None,
+            batch_operation: None,
         };
-        Self { worker, request, route, held: Held::new(permit) }
+        Self { worker, request, route, memory: RequestMemory::new(permit) }
     }
 
     /// Ranks the targets of `model` for this request. A client's override applies only to the model that it requested.
@@ -69,11 +69,11 @@ impl Draft {
         };
         let input = RoutingInput {
             model,
-            client: self.request.asks.client,
+            client: self.request.scanned.client,
             caller: &self.request.caller,
             needs: self.needs(),
             routing_headers,
-            user: self.request.asks.peek.user.as_deref(),
+            user: self.request.scanned.peek.user.as_deref(),
             estimate: &estimate,
             circuit: &self.worker.config.circuit,
             attempt: self.route.limit(&self.request),
@@ -91,23 +91,23 @@ impl Draft {
             .model
             .targets
             .first()
-            .map(|target| self.request.asks.of_body(target, 0).input)
+            .map(|target| self.request.scanned.of_body(target, 0).input)
             .unwrap_or_default();
-        Needs::of(&self.request.asks.peek, &self.request.asks.prompt, input)
+        Needs::of(&self.request.scanned.peek, &self.request.scanned.prompt, input)
     }
 
     /// The estimate for cost and speed comparisons, with a response of the expected length.
     pub fn expect(&self, target: &Target) -> Estimate {
-        self.request.asks.expect(target, &self.worker.config.reservation)
+        self.request.scanned.expect(target, &self.worker.config.reservation)
     }
 
     /// The estimate at `target`, with at most `ceiling` output tokens reserved.
     pub fn estimate(&self, target: &Target, ceiling: u64) -> Estimate {
-        self.request.asks.estimate(target, &self.worker.config.reservation, ceiling)
+        self.request.scanned.estimate(target, &self.worker.config.reservation, ceiling)
     }
 
     /// Input tokens of files and responses that the request refers to.
     pub fn elsewhere(&self, target: &Target) -> u64 {
-        self.request.asks.elsewhere(target, &self.worker.config.reservation)
+        self.request.scanned.elsewhere(target, &self.worker.config.reservation)
     }
 }

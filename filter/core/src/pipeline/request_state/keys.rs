@@ -24,7 +24,7 @@ impl RequestState {
     pub(super) fn choose_key(&mut self, now: Time, shared: &dyn SharedData) {
         self.route.next_key = match self.route.queue.next() {
             Some(target) if target.keys.several() => {
-                let first = self.worker.next_turn(target);
+                let first = self.worker.next_key(target);
                 target.keys.next(shared, now, first, |key| self.has_failed(target, key))
             }
             _ => 0,
@@ -34,7 +34,7 @@ impl RequestState {
     /// Takes the key of the attempt that begins and advances the rotation.
     pub(super) fn take_key(&mut self, target: &Target) -> usize {
         if target.keys.several() {
-            self.worker.took_turn(target, self.route.next_key);
+            self.worker.advance_key(target, self.route.next_key);
         }
         self.route.next_key
     }
@@ -42,23 +42,25 @@ impl RequestState {
     /// Whether the current target has an available key that this request has not failed with.
     pub(super) fn another_key(&self, now: Time, shared: &dyn SharedData) -> bool {
         let Some(current) = self.progress.current().filter(|current| current.keys.several()) else { return false };
-        let used = self.progress.attempts.last().map(|tried| tried.key);
+        let used = self.progress.attempts.last().map(|attempt| attempt.key);
         current.keys.another(shared, now, |key| Some(key) == used || self.has_failed(current, key))
     }
 
     /// Tells all workers that the current attempt's key is used up, or rejected.
     pub(super) fn blame_key(&self, failure: &Failure, now: Time, shared: &dyn SharedData) {
-        let Some(tried) = self.progress.attempts.last().filter(|tried| tried.target.keys.several()) else { return };
+        let Some(attempt) = self.progress.attempts.last().filter(|attempt| attempt.target.keys.several()) else {
+            return;
+        };
         if !failure.blames_key() {
             return;
         }
-        let (keys, asked) = (&tried.target.keys, failure.error.retry_after);
+        let (keys, asked) = (&attempt.target.keys, failure.error.retry_after);
         match failure.error.kind {
-            ErrorKind::RateLimit => keys.limited(shared, tried.key, now, asked.unwrap_or(LIMITED).min(LONGEST_LIMIT)),
+            ErrorKind::RateLimit => keys.limited(shared, attempt.key, now, asked.unwrap_or(LIMITED).min(LONGEST_LIMIT)),
             ErrorKind::InsufficientQuota => {
-                keys.refused(shared, tried.key, now, asked.unwrap_or(NO_MONEY).min(LONGEST_LIMIT));
+                keys.refused(shared, attempt.key, now, asked.unwrap_or(NO_MONEY).min(LONGEST_LIMIT));
             }
-            _ => keys.refused(shared, tried.key, now, tried.target.provider.key_rest),
+            _ => keys.refused(shared, attempt.key, now, attempt.target.provider.key_rest),
         }
     }
 
@@ -68,6 +70,6 @@ impl RequestState {
         self.progress
             .attempts
             .iter()
-            .any(|tried| Rc::ptr_eq(&tried.target, target) && tried.key == key && because(&tried.failure))
+            .any(|attempt| Rc::ptr_eq(&attempt.target, target) && attempt.key == key && because(&attempt.failure))
     }
 }

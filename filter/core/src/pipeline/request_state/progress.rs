@@ -9,19 +9,19 @@ use crate::routing::spec::{Strategy, Trigger};
 use crate::routing::target::Target;
 use crate::store::SharedData;
 
-use super::super::complaint::Complaint;
 use super::super::failure::Failure;
-use super::super::notes::Asked;
+use super::super::notes::TargetKey;
+use super::super::provider_error::ProviderError;
 use super::super::worker::Worker;
-use super::PassedOver;
+use super::SkippedTarget;
 
 /// The attempts so far, and their result.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// All attempts, in order.
-    pub attempts: Vec<Tried>,
+    pub attempts: Vec<AttemptState>,
     /// Targets that were skipped in their turn.
-    pub passed_over: Vec<PassedOver>,
+    pub skipped_targets: Vec<SkippedTarget>,
     /// The request's stage.
     pub stage: Stage,
     /// The client's error, if there is one.
@@ -30,7 +30,7 @@ pub struct Progress {
 
 /// One attempt.
 #[derive(Debug)]
-pub struct Tried {
+pub struct AttemptState {
     /// The target.
     pub target: Rc<Target>,
     /// The index of the provider's key.
@@ -44,9 +44,9 @@ pub struct Tried {
     /// Why it failed.
     pub failure: Option<Failure>,
     /// The provider's own error.
-    pub complaint: Option<Box<Complaint>>,
+    pub provider_error: Option<Box<ProviderError>>,
     /// The result shared with all workers: `true` for success.
-    pub(super) told: Option<bool>,
+    pub(super) published: Option<bool>,
 }
 
 /// The stage of a request.
@@ -68,14 +68,14 @@ pub enum Stage {
 impl Progress {
     /// The target of the current, or last, attempt.
     pub fn current(&self) -> Option<&Rc<Target>> {
-        self.attempts.last().map(|tried| &tried.target)
+        self.attempts.last().map(|attempt| &attempt.target)
     }
 
     /// How often the current target was tried in a row.
     pub(super) fn tries_of_current(&self) -> usize {
         let Some(current) = self.current() else { return 0 };
-        let tries = self.attempts.iter().rev().take_while(|tried| Rc::ptr_eq(&tried.target, current));
-        tries.filter(|tried| !tried.is_spared()).count()
+        let tries = self.attempts.iter().rev().take_while(|attempt| Rc::ptr_eq(&attempt.target, current));
+        tries.filter(|attempt| !attempt.is_spared()).count()
     }
 
     /// The last attempt's failure.
@@ -84,10 +84,10 @@ impl Progress {
     }
 }
 
-impl Tried {
+impl AttemptState {
     /// Target and key, for the debug log.
-    pub(super) fn asked(&self) -> Asked<'_> {
-        Asked { target: &self.target, key: self.key }
+    pub(super) fn target_key(&self) -> TargetKey<'_> {
+        TargetKey { target: &self.target, key: self.key }
     }
 
     /// Ends the attempt.
@@ -95,7 +95,7 @@ impl Tried {
         if self.ended.is_none() {
             self.ended = Some(now);
             if strategy == Strategy::LeastBusy {
-                worker.leaves(&self.target, now, shared);
+                worker.attempt_ended(&self.target, now, shared);
             }
         }
     }
@@ -107,8 +107,9 @@ impl Tried {
 }
 
 /// Response headers about the attempts: their number, and why some failed.
-pub fn attempt_headers(attempts: &[Tried]) -> impl Iterator<Item = (&'static str, String)> {
-    let failed = |tried: &Tried| Some(format!("{}: {}", tried.target.name, tried.failure.as_ref()?.reason));
+pub fn attempt_headers(attempts: &[AttemptState]) -> impl Iterator<Item = (&'static str, String)> {
+    let failed =
+        |attempt: &AttemptState| Some(format!("{}: {}", attempt.target.name, attempt.failure.as_ref()?.reason));
     let failures: Vec<String> = attempts.iter().filter_map(failed).collect();
     let failures = (!failures.is_empty()).then(|| ("x-sluice-failures", failures.join(", ")));
     std::iter::once(("x-sluice-attempts", attempts.len().to_string())).chain(failures)

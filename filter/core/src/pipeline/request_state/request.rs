@@ -7,14 +7,14 @@ use std::time::Duration;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
-use crate::batch::Errand;
+use crate::batch::BatchOperation;
 use crate::guard::answer::Checks;
 use crate::keys::caller::Caller;
 use crate::peek::BodyPeek;
 use crate::routing::routing_headers::RoutingHeaders;
 use crate::routing::target::Model;
 
-use super::{Asked, PassThrough};
+use super::{PassThrough, ScannedRequest};
 
 /// A request, as both roles see it.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub struct Request {
     /// The requested model.
     pub model: Rc<Model>,
     /// Client format, body scan, prompt and extra costs.
-    pub asks: Asked,
+    pub scanned: ScannedRequest,
     /// The client's headers that a provider may see.
     pub forwarded: HeaderMap,
     /// Method, path and content type, for a request that is passed through.
@@ -40,7 +40,7 @@ pub struct Request {
     /// Guardrails and schema for the response; `None` if there are none.
     pub checks: Option<Rc<Checks>>,
     /// The operation on a batch, if it is one.
-    pub errand: Option<Errand>,
+    pub batch_operation: Option<BatchOperation>,
 }
 
 /// An immutable value.
@@ -65,8 +65,8 @@ impl<T> Deref for Fixed<T> {
 impl Request {
     /// Replaces the scan after a change of the body.
     pub fn rewritten(&mut self, peek: BodyPeek) {
-        self.asks.peek = peek;
-        self.asks.peek.stream &= self.asks.client.asks.streams();
+        self.scanned.peek = peek;
+        self.scanned.peek.stream &= self.scanned.client.asks.streams();
     }
 
     /// The `x-sluice-masked` header for the client.

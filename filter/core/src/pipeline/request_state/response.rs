@@ -34,7 +34,7 @@ pub struct ResponseState {
     /// The last bytes of a response that passes unread, which may contain usage.
     pub tail: Vec<u8>,
     /// The batch fact that the response reported.
-    pub told: Option<BatchFact>,
+    pub batch_fact: Option<BatchFact>,
 }
 
 impl ResponseState {

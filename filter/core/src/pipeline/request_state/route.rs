@@ -33,7 +33,7 @@ pub struct Route {
     /// The model's timeouts; a client may have shortened the total.
     pub timeouts: Timeouts,
     /// The next target and key announced to Envoy; the inner `None` means no target.
-    told: Option<(Option<Rc<Target>>, usize)>,
+    announced: Option<(Option<Rc<Target>>, usize)>,
 }
 
 /// A target with an open circuit, which this request may probe.
@@ -50,9 +50,9 @@ pub enum Probe {
 
 impl Route {
     /// Creates the route to a model, without targets; the client may shorten the total timeout.
-    pub fn new(model: Rc<Model>, patience: Option<Duration>) -> Self {
+    pub fn new(model: Rc<Model>, client_timeout: Option<Duration>) -> Self {
         let timeouts = model.policy.timeouts;
-        let total = patience.map_or(timeouts.total, |asked| asked.min(timeouts.total));
+        let total = client_timeout.map_or(timeouts.total, |asked| asked.min(timeouts.total));
         Self {
             queue: Queue::default(),
             next_key: 0,
@@ -60,7 +60,7 @@ impl Route {
             probe: Probe::None,
             ready: None,
             timeouts: Timeouts { total, ..timeouts },
-            told: None,
+            announced: None,
             model,
         }
     }
@@ -84,14 +84,14 @@ impl Route {
     /// Announces the cluster of the next attempt, unless Envoy knows it already.
     pub fn announce(&mut self) -> Option<Effect> {
         let (next, key) = (self.queue.next(), self.next_key);
-        let same = |(told, with): &(Option<Rc<Target>>, usize)| {
-            told.as_ref().map(Rc::as_ptr) == next.map(Rc::as_ptr) && (*with == key || next.is_none())
+        let same = |(target, with): &(Option<Rc<Target>>, usize)| {
+            target.as_ref().map(Rc::as_ptr) == next.map(Rc::as_ptr) && (*with == key || next.is_none())
         };
-        if self.told.as_ref().is_some_and(same) {
+        if self.announced.as_ref().is_some_and(same) {
             return None;
         }
         let cluster = next.map_or(NO_CLUSTER.into(), |target| target.provider.cluster(key).to_owned().into());
-        self.told = Some((next.cloned(), key));
+        self.announced = Some((next.cloned(), key));
         Some(Effect::SetProperty(property::TARGET, cluster))
     }
 

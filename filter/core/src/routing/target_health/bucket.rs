@@ -1,10 +1,10 @@
-//! The storage of cells: a fixed number of shared-data values (buckets), each with the cells whose names hash to it.
+//! The storage of entries: a fixed number of shared-data values (buckets), each with the entries whose names hash to it.
 //!
-//! Envoy's shared data cannot delete, so one value per target would leak. A bucket has room for a few cells; a new cell replaces the one
-//! that was written longest ago. Empty cells are not stored, so removed targets leave almost nothing. Reading a cell takes one read of
+//! Envoy's shared data cannot delete, so one value per target would leak. A bucket has room for a few entries; a new entry replaces the one
+//! that was written longest ago. Empty entries are not stored, so removed targets leave almost nothing. Reading a entry takes one read of
 //! shared data.
 //!
-//! The encoding: the format's magic, then for each cell the hash of its name, the length of its bytes, and the bytes. The cell that was
+//! The encoding: the format's magic, then for each entry the hash of its name, the length of its bytes, and the bytes. The entry that was
 //! written last comes last.
 
 use crate::bytes::Reader;
@@ -15,51 +15,51 @@ use crate::store::value::{NOT_YET, Value, again};
 /// The format and its version.
 const FORMAT: [u8; 8] = *b"bucket\0\x01";
 
-/// The number of buckets for each kind of cell.
+/// The number of buckets for each kind of entry.
 pub(super) const BUCKETS: u64 = 1024;
 
-/// The maximum number of cells in a bucket. Ten thousand targets make ten per bucket.
-pub(super) const MOST_CELLS: usize = 16;
+/// The maximum number of entries in a bucket. Ten thousand targets make ten per bucket.
+pub(super) const MOST_ENTRIES: usize = 16;
 
-/// The location of one cell. Built once, with the configuration.
+/// The location of one entry. Built once, with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Spot {
+pub(super) struct EntryKey {
     /// The bucket's name.
     pub(super) bucket: Box<str>,
-    /// The hash of the cell's name. 64 bits make a collision among thousands of names unlikely.
+    /// The hash of the entry's name. 64 bits make a collision among thousands of names unlikely.
     hash: u64,
 }
 
-impl Spot {
-    /// Locates the cell with this name. `kind` starts the bucket's name: the kind of cell and its format version.
+impl EntryKey {
+    /// Locates the entry with this name. `kind` starts the bucket's name: the kind of entry and its format version.
     pub(super) fn of(kind: &str, name: &str) -> Self {
         let hash = number(name.as_bytes(), &[]);
         Self { bucket: format!("{kind}{}", hash % BUCKETS).into(), hash }
     }
 
-    /// The bytes of the cell; `None` if it is not stored.
+    /// The bytes of the entry; `None` if it is not stored.
     pub(super) fn find<'a>(&self, bucket: &'a [u8]) -> Option<&'a [u8]> {
-        cells(bucket).find(|(hash, _)| *hash == self.hash).map(|(_, bytes)| bytes)
+        entries(bucket).find(|(hash, _)| *hash == self.hash).map(|(_, bytes)| bytes)
     }
 
-    /// The bucket with this cell in it; without the cell if it is `None`.
-    fn put(&self, bucket: &[u8], cell: Option<Vec<u8>>) -> Vec<u8> {
-        let others = || cells(bucket).filter(|(hash, _)| *hash != self.hash);
-        let room = MOST_CELLS - usize::from(cell.is_some());
-        let mut bytes = Vec::with_capacity(bucket.len() + 16 + cell.as_ref().map_or(0, Vec::len));
+    /// The bucket with this entry in it; without the entry if it is `None`.
+    fn put(&self, bucket: &[u8], entry: Option<Vec<u8>>) -> Vec<u8> {
+        let others = || entries(bucket).filter(|(hash, _)| *hash != self.hash);
+        let room = MOST_ENTRIES - usize::from(entry.is_some());
+        let mut bytes = Vec::with_capacity(bucket.len() + 16 + entry.as_ref().map_or(0, Vec::len));
         bytes.extend(FORMAT);
-        let own = cell.as_deref().map(|cell| (self.hash, cell));
-        for (hash, cell) in others().skip(others().count().saturating_sub(room)).chain(own) {
+        let own = entry.as_deref().map(|entry| (self.hash, entry));
+        for (hash, entry) in others().skip(others().count().saturating_sub(room)).chain(own) {
             bytes.extend(hash.to_le_bytes());
-            bytes.extend(u32::try_from(cell.len()).unwrap_or_default().to_le_bytes());
-            bytes.extend(cell);
+            bytes.extend(u32::try_from(entry.len()).unwrap_or_default().to_le_bytes());
+            bytes.extend(entry);
         }
         bytes
     }
 }
 
-/// The cells of a bucket, up to the first invalid byte.
-fn cells(bucket: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
+/// The entries of a bucket, up to the first invalid byte.
+fn entries(bucket: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
     let mut reader = Reader(bucket.strip_prefix(&FORMAT).unwrap_or_default());
     std::iter::from_fn(move || {
         let hash = reader.u64()?;
@@ -68,26 +68,26 @@ fn cells(bucket: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
     })
 }
 
-/// The cell's value; the default if it is not stored or invalid.
-pub(super) fn read<V: Value>(shared: &dyn SharedData, spot: &Spot) -> V {
-    let parse = |(bytes, _): (Vec<u8>, u32)| V::parse(spot.find(&bytes)?);
-    shared.read(&spot.bucket).and_then(parse).unwrap_or_default()
+/// The entry's value; the default if it is not stored or invalid.
+pub(super) fn read<V: Value>(shared: &dyn SharedData, entry_key: &EntryKey) -> V {
+    let parse = |(bytes, _): (Vec<u8>, u32)| V::parse(entry_key.find(&bytes)?);
+    shared.read(&entry_key.bucket).and_then(parse).unwrap_or_default()
 }
 
-/// Changes a cell with compare-and-swap, and retries when another worker wrote in between. Returns whether the cell was changed. `change`
+/// Changes a entry with compare-and-swap, and retries when another worker wrote in between. Returns whether the entry was changed. `change`
 /// returns `None` if there is nothing to write.
 pub(super) fn update<V: Value + PartialEq>(
     shared: &dyn SharedData,
-    spot: &Spot,
+    entry_key: &EntryKey,
     change: impl Fn(V) -> Option<V>,
 ) -> bool {
     again(|| {
-        let (bucket, version) = shared.read(&spot.bucket).unwrap_or_else(|| (Vec::new(), NOT_YET));
-        let Some(changed) = change(spot.find(&bucket).and_then(V::parse).unwrap_or_default()) else {
+        let (bucket, version) = shared.read(&entry_key.bucket).unwrap_or_else(|| (Vec::new(), NOT_YET));
+        let Some(changed) = change(entry_key.find(&bucket).and_then(V::parse).unwrap_or_default()) else {
             return Some(false);
         };
-        let cell = (changed != V::default()).then(|| changed.bytes());
-        shared.write(&spot.bucket, &spot.put(&bucket, cell), version).is_ok().then_some(true)
+        let entry = (changed != V::default()).then(|| changed.bytes());
+        shared.write(&entry_key.bucket, &entry_key.put(&bucket, entry), version).is_ok().then_some(true)
     })
 }
 
@@ -101,29 +101,29 @@ pub(super) mod tests {
     use super::*;
     use crate::store::fake::Shared;
 
-    /// The stored bytes of a cell.
-    pub(in super::super) fn stored(shared: &dyn SharedData, spot: &Spot) -> Option<Vec<u8>> {
-        shared.read(&spot.bucket).and_then(|(bucket, _)| Some(spot.find(&bucket)?.to_vec()))
+    /// The stored bytes of a entry.
+    pub(in super::super) fn stored(shared: &dyn SharedData, entry_key: &EntryKey) -> Option<Vec<u8>> {
+        shared.read(&entry_key.bucket).and_then(|(bucket, _)| Some(entry_key.find(&bucket)?.to_vec()))
     }
 
-    /// Overwrites the bytes of a cell.
-    pub(in super::super) fn damage(shared: &Shared, spot: &Spot, bytes: &[u8]) {
-        let bucket = shared.read(&spot.bucket).map(|(bucket, _)| bucket).unwrap_or_default();
-        shared.write(&spot.bucket, &spot.put(&bucket, Some(bytes.to_vec())), 0).unwrap();
+    /// Overwrites the bytes of a entry.
+    pub(in super::super) fn damage(shared: &Shared, entry_key: &EntryKey, bytes: &[u8]) {
+        let bucket = shared.read(&entry_key.bucket).map(|(bucket, _)| bucket).unwrap_or_default();
+        shared.write(&entry_key.bucket, &entry_key.put(&bucket, Some(bytes.to_vec())), 0).unwrap();
     }
 
-    fn spots(count: usize) -> Vec<Spot> {
-        (0..count).map(|number| Spot { bucket: "b".into(), hash: number as u64 }).collect()
+    fn entry_keys(count: usize) -> Vec<EntryKey> {
+        (0..count).map(|number| EntryKey { bucket: "b".into(), hash: number as u64 }).collect()
     }
 
     #[test]
     fn a_new_cell_takes_the_place_of_the_one_that_was_written_longest_ago() {
-        let (shared, spots) = (Shared::default(), spots(MOST_CELLS + 2));
-        let put = |spot: &Spot| damage(&shared, spot, &[7; 3]);
-        spots[..MOST_CELLS].iter().for_each(put);
-        put(&spots[0]);
-        spots[MOST_CELLS..].iter().for_each(put);
-        let gone: Vec<bool> = spots.iter().map(|spot| stored(&shared, spot).is_none()).collect();
+        let (shared, entry_keys) = (Shared::default(), entry_keys(MOST_ENTRIES + 2));
+        let put = |entry_key: &EntryKey| damage(&shared, entry_key, &[7; 3]);
+        entry_keys[..MOST_ENTRIES].iter().for_each(put);
+        put(&entry_keys[0]);
+        entry_keys[MOST_ENTRIES..].iter().for_each(put);
+        let gone: Vec<bool> = entry_keys.iter().map(|entry_key| stored(&shared, entry_key).is_none()).collect();
         assert_eq!(gone.iter().filter(|gone| **gone).count(), 2);
         assert!(gone[1] && gone[2], "the oldest; the first was written again");
     }
@@ -131,10 +131,10 @@ pub(super) mod tests {
     #[test]
     fn a_cell_that_says_nothing_is_not_kept_and_leaves_the_others() {
         let shared = Shared::default();
-        let (one, other) = (Spot { bucket: "b".into(), hash: 1 }, Spot { bucket: "b".into(), hash: 2 });
+        let (one, other) = (EntryKey { bucket: "b".into(), hash: 1 }, EntryKey { bucket: "b".into(), hash: 2 });
         damage(&shared, &other, b"other");
-        let load = |spot: &Spot, count: u64| {
-            update(&shared, spot, |load: super::super::load::Load| {
+        let load = |entry_key: &EntryKey, count: u64| {
+            update(&shared, entry_key, |load: super::super::load::Load| {
                 Some(load.with(super::super::load::Slot { worker: 1, count, at: at(0) }, at(0)))
             })
         };
@@ -146,16 +146,16 @@ pub(super) mod tests {
 
     #[test]
     fn whatever_lies_in_a_bucket_is_no_cell_or_a_whole_one() {
-        let (shared, spots) = (Shared::default(), spots(3));
-        spots.iter().for_each(|spot| damage(&shared, spot, b"cell"));
+        let (shared, entry_keys) = (Shared::default(), entry_keys(3));
+        entry_keys.iter().for_each(|entry_key| damage(&shared, entry_key, b"cell"));
         let (whole, _) = shared.read("b").unwrap();
         for length in 0..whole.len() {
             shared.write("b", &whole[..length], 0).unwrap();
-            for spot in &spots {
-                assert!(stored(&shared, spot).is_none_or(|bytes| bytes == b"cell"), "{length}");
+            for entry_key in &entry_keys {
+                assert!(stored(&shared, entry_key).is_none_or(|bytes| bytes == b"cell"), "{length}");
             }
-            damage(&shared, &spots[0], b"new");
-            assert_eq!(stored(&shared, &spots[0]).as_deref(), Some(&b"new"[..]));
+            damage(&shared, &entry_keys[0], b"new");
+            assert_eq!(stored(&shared, &entry_keys[0]).as_deref(), Some(&b"new"[..]));
         }
     }
 

@@ -12,19 +12,19 @@ use sluice_wire::time::Time;
 
 use crate::store::SharedData;
 
-use super::{Spot, Value, age, read, update};
+use super::{EntryKey, Value, age, read, update};
 
 /// The format and its version.
 const FORMAT: [u8; 8] = *b"keyrest\x01";
 
 /// The keys of a target whose provider has several. Built once, with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Keys(Box<[Spots]>);
+pub struct Keys(Box<[KeyEntries]>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Spots {
-    limited: Spot,
-    refused: Spot,
+struct KeyEntries {
+    limited: EntryKey,
+    refused: EntryKey,
 }
 
 /// The time span for which a key is not used.
@@ -35,14 +35,14 @@ struct Rest {
 }
 
 impl Keys {
-    /// Locates the cells of a provider's `count` keys, by its first cluster. A single key leaves no choice, so it has no cells.
+    /// Locates the entries of a provider's `count` keys, by its first cluster. A single key leaves no choice, so it has no entries.
     pub fn of(cluster: &str, model: &str, count: usize) -> Self {
-        let spots = |number: usize| Spots {
+        let entry_keys = |number: usize| KeyEntries {
             // The name of the first cluster contains neither `/` nor `@`.
-            limited: Spot::of("sluice.keylimit.2.", &format!("{cluster}@{number}/{model}")),
-            refused: Spot::of("sluice.keyout.2.", &format!("{cluster}@{number}")),
+            limited: EntryKey::of("sluice.keylimit.2.", &format!("{cluster}@{number}/{model}")),
+            refused: EntryKey::of("sluice.keyout.2.", &format!("{cluster}@{number}")),
         };
-        Self((1..=if count > 1 { count } else { 0 }).map(spots).collect())
+        Self((1..=if count > 1 { count } else { 0 }).map(entry_keys).collect())
     }
 
     /// Whether the provider has several keys.
@@ -71,23 +71,23 @@ impl Keys {
 
     /// Records that the provider reported this key's rate limit as exhausted.
     pub fn limited(&self, shared: &dyn SharedData, key: usize, now: Time, wait: Duration) {
-        self.rest(shared, self.0.get(key).map(|spots| &spots.limited), now, wait);
+        self.rest(shared, self.0.get(key).map(|entry_keys| &entry_keys.limited), now, wait);
     }
 
     /// Records that the provider rejected this key, or that its account has no funds.
     pub fn refused(&self, shared: &dyn SharedData, key: usize, now: Time, wait: Duration) {
-        self.rest(shared, self.0.get(key).map(|spots| &spots.refused), now, wait);
+        self.rest(shared, self.0.get(key).map(|entry_keys| &entry_keys.refused), now, wait);
     }
 
     /// Records that a request with this key succeeded.
     pub fn served(&self, shared: &dyn SharedData, key: usize) {
-        let Some(spots) = self.0.get(key) else { return };
-        update(shared, &spots.refused, |rest: Rest| (rest != Rest::default()).then(Rest::default));
+        let Some(entry_keys) = self.0.get(key) else { return };
+        update(shared, &entry_keys.refused, |rest: Rest| (rest != Rest::default()).then(Rest::default));
     }
 
-    fn rest(&self, shared: &dyn SharedData, spot: Option<&Spot>, now: Time, wait: Duration) {
-        let Some(spot) = spot else { return };
-        update(shared, spot, |rest: Rest| {
+    fn rest(&self, shared: &dyn SharedData, entry_key: Option<&EntryKey>, now: Time, wait: Duration) {
+        let Some(entry_key) = entry_key else { return };
+        update(shared, entry_key, |rest: Rest| {
             let known = age(now, rest.since).map_or(Time::default(), |_| rest.until);
             Some(Rest { since: now, until: known.max(now.after(wait)) })
         });
@@ -95,11 +95,11 @@ impl Keys {
 
     /// The time until this key is usable.
     fn wait(&self, shared: &dyn SharedData, now: Time, key: usize) -> Duration {
-        let left = |spot: &Spot| {
-            let rest: Rest = read(shared, spot);
+        let left = |entry_key: &EntryKey| {
+            let rest: Rest = read(shared, entry_key);
             age(now, rest.since).map_or(Duration::ZERO, |_| rest.until.since(now))
         };
-        self.0.get(key).map_or(Duration::ZERO, |spots| left(&spots.limited).max(left(&spots.refused)))
+        self.0.get(key).map_or(Duration::ZERO, |entry_keys| left(&entry_keys.limited).max(left(&entry_keys.refused)))
     }
 }
 

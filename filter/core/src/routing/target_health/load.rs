@@ -39,15 +39,15 @@ impl InFlight {
 
     /// Counts a request that starts.
     pub fn enter(&self, shared: &dyn SharedData, target: &TargetHealth, now: Time) {
-        self.tell(self.count.get().saturating_add(1), shared, target, now);
+        self.publish(self.count.get().saturating_add(1), shared, target, now);
     }
 
     /// Counts a request that ends.
     pub fn leave(&self, shared: &dyn SharedData, target: &TargetHealth, now: Time) {
-        self.tell(self.count.get().saturating_sub(1), shared, target, now);
+        self.publish(self.count.get().saturating_sub(1), shared, target, now);
     }
 
-    fn tell(&self, count: u64, shared: &dyn SharedData, target: &TargetHealth, now: Time) {
+    fn publish(&self, count: u64, shared: &dyn SharedData, target: &TargetHealth, now: Time) {
         self.count.set(count);
         update(shared, &target.load, |load: Load| Some(load.with(Slot { worker: self.worker, count, at: now }, now)));
     }

@@ -1,4 +1,4 @@
-//! Tests for every kind of cell.
+//! Tests for every kind of entry.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -25,8 +25,10 @@ fn no_two_cells_have_the_same_name_nor_one_of_the_store() {
         TargetHealth::of("a", "b"),
         TargetHealth::of("b", "a"),
     ];
-    let names: Vec<&str> =
-        targets.iter().flat_map(|cells| [&*cells.circuit.bucket, &*cells.speed.bucket, &*cells.load.bucket]).collect();
+    let names: Vec<&str> = targets
+        .iter()
+        .flat_map(|entries| [&*entries.circuit.bucket, &*entries.speed.bucket, &*entries.load.bucket])
+        .collect();
     for (index, name) in names.iter().enumerate() {
         assert!(!names[..index].contains(name), "{name}");
         assert!(!["sluice.page.", "sluice.accounts.", "sluice.names."].iter().any(|store| name.starts_with(store)));

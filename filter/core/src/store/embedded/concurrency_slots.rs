@@ -37,44 +37,44 @@ impl Default for ConcurrencySlots {
 }
 
 impl ConcurrencySlots {
-    pub(super) fn take(
+    pub(super) fn debit(
         self,
-        take: &Debit,
+        debit: &Debit,
         lease: Duration,
         now: &CounterTime,
     ) -> Result<(Self, CounterSnapshot), CounterRefusal> {
-        let mut places = self.at(now);
-        let taken = places.taken().saturating_add(take.amount).saturating_add(u64::from(places.others));
-        if take.hard && taken > take.limit {
-            let passes = take.amount <= take.limit;
-            return Err(CounterRefusal { snapshot: places.snapshot(now), retry_after: passes.then_some(SOON) });
+        let mut slots = self.at(now);
+        let taken = slots.taken().saturating_add(debit.amount).saturating_add(u64::from(slots.others));
+        if debit.hard && taken > debit.limit {
+            let passes = debit.amount <= debit.limit;
+            return Err(CounterRefusal { snapshot: slots.snapshot(now), retry_after: passes.then_some(SOON) });
         }
         let lease = millis(lease);
-        if places.taken() == 0 {
-            places = Self { width: width_for(lease), others: places.others, ..Self::default() }.at(now);
+        if slots.taken() == 0 {
+            slots = Self { width: width_for(lease), others: slots.others, ..Self::default() }.at(now);
         }
-        let mut bucket = now.millis().saturating_add(lease).div_ceil(places.width()).max(places.first);
-        while bucket - places.first >= BUCKETS as u64 {
-            places.widen();
+        let mut bucket = now.millis().saturating_add(lease).div_ceil(slots.width()).max(slots.first);
+        while bucket - slots.first >= BUCKETS as u64 {
+            slots.widen();
             bucket = bucket.div_ceil(2);
         }
-        if let Some(count) = places.bucket(bucket) {
-            *count = count.saturating_add(u32::try_from(take.amount).unwrap_or(u32::MAX));
+        if let Some(count) = slots.bucket(bucket) {
+            *count = count.saturating_add(u32::try_from(debit.amount).unwrap_or(u32::MAX));
         }
-        let until = bucket.saturating_mul(places.width());
-        Ok((places, CounterSnapshot { until, ..places.snapshot(now) }))
+        let until = bucket.saturating_mul(slots.width());
+        Ok((slots, CounterSnapshot { until, ..slots.snapshot(now) }))
     }
 
     /// Releases the slots that have not expired.
     pub(super) fn settle(self, part: &Settled, now: &CounterTime) -> Self {
-        let mut places = self.at(now);
+        let mut slots = self.at(now);
         if part.until > now.millis() {
-            let bucket = part.until.div_ceil(places.width());
-            if let Some(count) = places.bucket(bucket) {
+            let bucket = part.until.div_ceil(slots.width());
+            if let Some(count) = slots.bucket(bucket) {
                 *count = count.saturating_sub(u32::try_from(part.reserved).unwrap_or(u32::MAX));
             }
         }
-        places
+        slots
     }
 
     pub(super) fn snapshot(self, now: &CounterTime) -> CounterSnapshot {

@@ -44,7 +44,7 @@ pub(super) struct CounterRefusal {
 pub(super) enum CounterState {
     Window(Window),
     Rate(Rate),
-    Places(ConcurrencySlots),
+    Slots(ConcurrencySlots),
 }
 
 impl CounterState {
@@ -52,7 +52,7 @@ impl CounterState {
     pub(super) fn empty(kind: LimitWindow, window: u64, now: &CounterTime) -> Self {
         match kind {
             LimitWindow::Minute => Self::Rate(Rate { at: now.micros, since: now.micros, ..Rate::default() }),
-            LimitWindow::Concurrent => Self::Places(ConcurrencySlots::default()),
+            LimitWindow::Concurrent => Self::Slots(ConcurrencySlots::default()),
             LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => {
                 Self::Window(Window { kind, number: window, used: 0 })
             }
@@ -60,17 +60,17 @@ impl CounterState {
     }
 
     /// The state with this debit, or why it does not fit.
-    pub(super) fn take(
+    pub(super) fn debit(
         self,
-        take: &Debit,
+        debit: &Debit,
         lease: Duration,
         now: &CounterTime,
     ) -> Result<(Self, CounterSnapshot), CounterRefusal> {
         match self {
-            Self::Window(window) => window.take(take, now).map(|(state, snapshot)| (Self::Window(state), snapshot)),
-            Self::Rate(rate) => rate.take(take, now).map(|(state, snapshot)| (Self::Rate(state), snapshot)),
-            Self::Places(places) => {
-                places.take(take, lease, now).map(|(state, snapshot)| (Self::Places(state), snapshot))
+            Self::Window(window) => window.debit(debit, now).map(|(state, snapshot)| (Self::Window(state), snapshot)),
+            Self::Rate(rate) => rate.debit(debit, now).map(|(state, snapshot)| (Self::Rate(state), snapshot)),
+            Self::Slots(slots) => {
+                slots.debit(debit, lease, now).map(|(state, snapshot)| (Self::Slots(state), snapshot))
             }
         }
     }
@@ -80,7 +80,7 @@ impl CounterState {
         match self {
             Self::Window(window) => Self::Window(window.settle(held, part.used)),
             Self::Rate(rate) => Self::Rate(rate.settle(part, now)),
-            Self::Places(places) => Self::Places(places.settle(part, now)),
+            Self::Slots(slots) => Self::Slots(slots.settle(part, now)),
         }
     }
 
@@ -88,7 +88,7 @@ impl CounterState {
         match self {
             Self::Window(window) => window.snapshot(now),
             Self::Rate(rate) => rate.snapshot(now),
-            Self::Places(places) => places.snapshot(now),
+            Self::Slots(slots) => slots.snapshot(now),
         }
     }
 
@@ -97,7 +97,7 @@ impl CounterState {
         match self {
             Self::Window(window) => window.is_spent(now),
             Self::Rate(rate) => rate.is_spent(now),
-            Self::Places(places) => places.is_spent(now),
+            Self::Slots(slots) => slots.is_spent(now),
         }
     }
 }

@@ -60,10 +60,10 @@ pub fn settle(shared: &dyn SharedData, settlement: &Settlement, scope: CounterSc
     let now = CounterTime::of(settlement.at);
     let mut result = Ok(());
     let placed: Vec<ShardId> = settlement.parts.iter().map(|part| ShardId::of(&part.counter.shard_key)).collect();
-    let mut places = placed.clone();
-    order::by(&mut places, Ord::cmp);
-    places.dedup();
-    for place in places {
+    let mut shard_ids = placed.clone();
+    order::by(&mut shard_ids, Ord::cmp);
+    shard_ids.dedup();
+    for place in shard_ids {
         let parts = placed.iter().zip(&settlement.parts).filter(|(its, _)| **its == place).map(|(_, part)| part);
         let settled = update(shared, place, scope, &now, |shard| {
             parts.clone().try_for_each(|part| settle_part(shard, part, &now))
@@ -96,8 +96,8 @@ pub fn read(shared: &dyn SharedData, counters: &[Counter], now: Time) -> Result<
 }
 
 /// Whether only a settlement can release the debit: its shard had no room for another lease.
-pub fn is_held_for_ever(take: &Debit, snapshot: &CounterSnapshot) -> bool {
-    take.amount > 0 && snapshot.until == 0 && take.counter.kind != LimitWindow::Minute
+pub fn is_held_for_ever(debit: &Debit, snapshot: &CounterSnapshot) -> bool {
+    debit.amount > 0 && snapshot.until == 0 && debit.counter.kind != LimitWindow::Minute
 }
 
 /// Changes a shard, retrying while other workers write in between.

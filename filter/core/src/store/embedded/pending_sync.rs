@@ -10,9 +10,9 @@ use super::counter_state::{CounterState, CounterTime};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct PendingSync {
     /// Not sent yet. Always 0 for concurrency slots, whose current number is sent instead.
-    pub(super) untold: i64,
+    pub(super) unsent: i64,
     /// Sent but not confirmed. For concurrency slots, one more than the number last sent; 0 when Redis has none.
-    pub(super) telling: i64,
+    pub(super) sending: i64,
 }
 
 impl PendingSync {
@@ -25,19 +25,19 @@ impl PendingSync {
             (CounterState::Rate(before), CounterState::Rate(after)) => after.change_since(*before, now),
             _ => return self,
         };
-        let untold = i128::from(self.aged(before, last, now)).saturating_add(change);
-        Self { untold: saturated(untold), ..self }
+        let unsent = i128::from(self.aged(before, last, now)).saturating_add(change);
+        Self { unsent: saturated(unsent), ..self }
     }
 
     /// The unsent amount at `now`, if the last exchange was at `last`, in microseconds. During an outage of Redis, usage of a rate drains
     /// instead of being sent as one burst afterwards.
     pub(super) fn aged(self, state: &CounterState, last: u64, now: &CounterTime) -> i64 {
         match state {
-            CounterState::Rate(rate) if self.untold > 0 => {
+            CounterState::Rate(rate) if self.unsent > 0 => {
                 let drained = rate.drains_after(last, now);
-                saturated((i128::from(self.untold) - i128::try_from(drained).unwrap_or(i128::MAX)).max(0))
+                saturated((i128::from(self.unsent) - i128::try_from(drained).unwrap_or(i128::MAX)).max(0))
             }
-            _ => self.untold,
+            _ => self.unsent,
         }
     }
 }

@@ -32,15 +32,15 @@ pub(super) struct Rate {
 }
 
 impl Rate {
-    pub(super) fn take(self, take: &Debit, now: &CounterTime) -> Result<(Self, CounterSnapshot), CounterRefusal> {
-        let limit = take.limit.max(1);
-        let pace = if self.limit == 0 { limit } else { self.limit };
-        let mut rate = Self { limit: pace, ..self }.drained(now);
+    pub(super) fn debit(self, debit: &Debit, now: &CounterTime) -> Result<(Self, CounterSnapshot), CounterRefusal> {
+        let limit = debit.limit.max(1);
+        let drain_rate = if self.limit == 0 { limit } else { self.limit };
+        let mut rate = Self { limit: drain_rate, ..self }.drained(now);
         rate.limit = limit;
-        let level = u128::from(rate.level).saturating_add(units(take.amount));
-        let over = level.saturating_sub(units(take.limit).min(FULL));
-        if take.hard && over > 0 {
-            let passes = take.amount <= take.limit;
+        let level = u128::from(rate.level).saturating_add(units(debit.amount));
+        let over = level.saturating_sub(units(debit.limit).min(FULL));
+        if debit.hard && over > 0 {
+            let passes = debit.amount <= debit.limit;
             return Err(CounterRefusal {
                 snapshot: rate.snapshot(now),
                 retry_after: passes.then(|| rate.draining(over)),
@@ -98,8 +98,8 @@ impl Rate {
 
     /// The increase since `before`, apart from what has drained.
     pub(super) fn change_since(self, before: Self, now: &CounterTime) -> i128 {
-        let pace = if before.limit == 0 { self.limit } else { before.limit };
-        i128::from(self.level) - i128::from(Self { limit: pace, ..before }.drained(now).level)
+        let drain_rate = if before.limit == 0 { self.limit } else { before.limit };
+        i128::from(self.level) - i128::from(Self { limit: drain_rate, ..before }.drained(now).level)
     }
 
     /// The amount that drains until `now`. Draining starts at `at`, or when usage since `last` no longer counts in full, if that is later.

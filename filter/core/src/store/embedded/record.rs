@@ -34,13 +34,13 @@ pub(super) fn state(record: &Record) -> Option<CounterState> {
             limit: reader.u64()?,
         })),
         5 => {
-            let mut places =
+            let mut slots =
                 ConcurrencySlots { width: reader.u32()?, first: reader.u64()?, ..ConcurrencySlots::default() };
-            for count in &mut places.counts {
+            for count in &mut slots.counts {
                 *count = reader.u32()?;
             }
-            places.others = reader.u32()?;
-            Some(CounterState::Places(places))
+            slots.others = reader.u32()?;
+            Some(CounterState::Slots(slots))
         }
         _ => None,
     }
@@ -56,11 +56,11 @@ pub(super) fn pending(record: &Record) -> PendingSync {
             4 => 8 + 8 + 8 + 8,
             _ => {
                 reader.bytes(4 + 8 + 4 * BUCKETS + 4)?;
-                return Some(PendingSync { untold: 0, telling: i64::from(reader.u32()?) });
+                return Some(PendingSync { unsent: 0, sending: i64::from(reader.u32()?) });
             }
         };
         reader.bytes(numbers)?;
-        Some(PendingSync { untold: reader.u64()?.cast_signed(), telling: reader.u64()?.cast_signed() })
+        Some(PendingSync { unsent: reader.u64()?.cast_signed(), sending: reader.u64()?.cast_signed() })
     };
     read().unwrap_or_default()
 }
@@ -83,17 +83,17 @@ pub(super) fn record(id: Id, state: &CounterState, pending: PendingSync) -> Reco
             writer.u32(4);
             [*level, *at, *since, *limit].into_iter().for_each(|number| writer.u64(number));
         }
-        CounterState::Places(ConcurrencySlots { width, first, counts, others }) => {
+        CounterState::Slots(ConcurrencySlots { width, first, counts, others }) => {
             writer.u32(5);
             writer.u32(*width);
             writer.u64(*first);
             counts.iter().for_each(|count| writer.u32(*count));
             writer.u32(*others);
-            writer.u32(u32::try_from(pending.telling).unwrap_or(u32::MAX));
+            writer.u32(u32::try_from(pending.sending).unwrap_or(u32::MAX));
             return record;
         }
     }
-    writer.u64(pending.untold.cast_unsigned());
-    writer.u64(pending.telling.cast_unsigned());
+    writer.u64(pending.unsent.cast_unsigned());
+    writer.u64(pending.sending.cast_unsigned());
     record
 }

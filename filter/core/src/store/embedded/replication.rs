@@ -56,14 +56,14 @@ pub fn collect(
             return Ok(None);
         }
         let known = by_id(&names, &shard, &now);
-        if shard.progress.telling == shard.progress.pending {
+        if shard.progress.sending == shard.progress.pending {
             set_aside(&mut shard, &known, named, envoy, &now);
         }
         if shard.write().is_ok() {
             let used: BTreeSet<&str> = order::gathered(known.values().map(|name| &**name));
             names.tidy(shared, |name| used.contains(name), &now);
             return Ok(
-                (shard.progress.telling != shard.progress.pending).then(|| batch(&shard, place, &known, named, &now))
+                (shard.progress.sending != shard.progress.pending).then(|| batch(&shard, place, &known, named, &now))
             );
         }
     }
@@ -77,26 +77,26 @@ pub fn apply(shared: &dyn SharedData, batch: &Batch, globals: &[Global], now: Ti
         order::gathered(batch.deltas.iter().zip(globals).map(|(delta, global)| (id_of(delta), global.used)));
     update(shared, batch.place, CounterScope::Replicated, &now, |shard| {
         let progress = shard.progress;
-        if (progress.telling, hex::encoded(&progress.teller)) != (batch.number, batch.envoy.to_string())
-            || progress.pending == progress.telling
+        if (progress.sending, hex::encoded(&progress.sender)) != (batch.number, batch.envoy.to_string())
+            || progress.pending == progress.sending
         {
             return Ok(());
         }
-        let cells: Vec<_> = shard.cells(&now).collect();
-        for (id, state, pending) in cells {
+        let counter_states: Vec<_> = shard.counter_states(&now).collect();
+        for (id, state, pending) in counter_states {
             if let Some(used) = learned.get(&id) {
                 let (state, pending) = with_all(state, pending, *used, &now);
                 shard.set(id, &state, pending);
             }
         }
-        shard.advance(Progress { pending: progress.telling, at: now.micros, ..progress });
+        shard.advance(Progress { pending: progress.sending, at: now.micros, ..progress });
         Ok(())
     })
 }
 
 /// The counter names of a shard's records.
 fn by_id(names: &Names, shard: &Shard<'_>, now: &CounterTime) -> BTreeMap<Id, Rc<str>> {
-    let windows: BTreeSet<u64> = order::gathered(shard.cells(now).map(|(_, state, _)| window_of(&state)));
+    let windows: BTreeSet<u64> = order::gathered(shard.counter_states(now).map(|(_, state, _)| window_of(&state)));
     let mut known = BTreeMap::new();
     for name in names.iter() {
         let ids = windows.iter().map(|window| Id::of_name(name, *window));
@@ -112,7 +112,7 @@ fn set_aside(shard: &mut Shard<'_>, known: &BTreeMap<Id, Rc<str>>, named: bool, 
     let worth = |(id, state, pending): &(Id, CounterState, PendingSync)| {
         id.0 > after && known.contains_key(id) && is_worth_telling(state, *pending, named, now)
     };
-    let mut chosen: Vec<_> = shard.cells(now).filter(worth).take(LARGEST_BATCH + 1).collect();
+    let mut chosen: Vec<_> = shard.counter_states(now).filter(worth).take(LARGEST_BATCH + 1).collect();
     let more = chosen.len() > LARGEST_BATCH;
     chosen.truncate(LARGEST_BATCH);
     let Some((last, ..)) = chosen.last() else {
@@ -122,38 +122,38 @@ fn set_aside(shard: &mut Shard<'_>, known: &BTreeMap<Id, Rc<str>>, named: bool, 
     let up_to = if more { last.0 } else { END };
     for (id, state, pending) in chosen {
         let aside = match &state {
-            CounterState::Places(places) => {
-                PendingSync { untold: 0, telling: saturated(i128::from(places.here(now)) + 1) }
+            CounterState::Slots(slots) => {
+                PendingSync { unsent: 0, sending: saturated(i128::from(slots.here(now)) + 1) }
             }
             _ => PendingSync {
-                untold: 0,
-                telling: pending.telling.saturating_add(pending.aged(&state, progress.at, now)),
+                unsent: 0,
+                sending: pending.sending.saturating_add(pending.aged(&state, progress.at, now)),
             },
         };
         shard.set(id, &state, aside);
     }
-    let teller = if progress.telling == 0 { envoy } else { progress.teller };
-    shard.advance(Progress { teller, telling: progress.telling + 1, after, up_to, ..progress });
+    let sender = if progress.sending == 0 { envoy } else { progress.sender };
+    shard.advance(Progress { sender, sending: progress.sending + 1, after, up_to, ..progress });
 }
 
 /// The batch of the amounts set aside, and of other records in its range worth querying.
 fn batch(shard: &Shard<'_>, place: ShardId, known: &BTreeMap<Id, Rc<str>>, named: bool, now: &CounterTime) -> Batch {
-    let Progress { teller, telling, after, up_to, .. } = shard.progress;
+    let Progress { sender, sending, after, up_to, .. } = shard.progress;
     let delta = |(id, state, pending): (Id, CounterState, PendingSync)| {
         let among = id.0 > after && id.0 <= up_to && is_worth_telling(&state, pending, named, now);
         let name = known.get(&id).filter(|_| among)?.clone();
         let (kind, window, amount) = match state {
-            CounterState::Window(window) => (window.kind, window.number, pending.telling),
+            CounterState::Window(window) => (window.kind, window.number, pending.sending),
             // Rounded up: a remainder below a millionth has not drained either.
             CounterState::Rate(rate) => {
-                (LimitWindow::Minute, rate.limit, -pending.telling.saturating_neg().div_euclid(MILLIONTH.cast_signed()))
+                (LimitWindow::Minute, rate.limit, -pending.sending.saturating_neg().div_euclid(MILLIONTH.cast_signed()))
             }
-            CounterState::Places(_) => (LimitWindow::Concurrent, 0, pending.telling.saturating_sub(1).max(0)),
+            CounterState::Slots(_) => (LimitWindow::Concurrent, 0, pending.sending.saturating_sub(1).max(0)),
         };
         Some(Delta { counter: Counter { name, shard_key: Rc::default(), kind }, window, amount })
     };
-    let deltas = shard.cells(now).filter_map(delta).collect();
-    Batch { envoy: hex::encoded(&teller).into(), place, number: telling, deltas, more: up_to != END }
+    let deltas = shard.counter_states(now).filter_map(delta).collect();
+    Batch { envoy: hex::encoded(&sender).into(), place, number: sending, deltas, more: up_to != END }
 }
 
 /// Whether there is usage to send, or the other Envoys' usage may matter. The latter is never read where the shard is not `named`.
@@ -162,7 +162,7 @@ fn is_worth_telling(state: &CounterState, pending: PendingSync, named: bool, now
         CounterState::Window(window) => {
             window.kind == LimitWindow::Total || window.number >= Window::number(window.kind, now)
         }
-        CounterState::Rate(_) | CounterState::Places(_) => true,
+        CounterState::Rate(_) | CounterState::Slots(_) => true,
     };
     pending != PendingSync::default() || (named && current && !state.is_spent(now))
 }
@@ -170,10 +170,10 @@ fn is_worth_telling(state: &CounterState, pending: PendingSync, named: bool, now
 /// The state after Redis reports `used` for all Envoys, which does not include our unsent usage.
 fn with_all(state: CounterState, pending: PendingSync, used: u64, now: &CounterTime) -> (CounterState, PendingSync) {
     let with_ours = |all: u128| {
-        let all = i128::try_from(all).unwrap_or(i128::MAX).saturating_add(pending.untold.into());
+        let all = i128::try_from(all).unwrap_or(i128::MAX).saturating_add(pending.unsent.into());
         u64::try_from(all.max(0)).unwrap_or(u64::MAX)
     };
-    let confirmed = PendingSync { telling: 0, ..pending };
+    let confirmed = PendingSync { sending: 0, ..pending };
     match state {
         CounterState::Window(window) => {
             (CounterState::Window(Window { used: with_ours(used.into()), ..window }), confirmed)
@@ -182,10 +182,10 @@ fn with_all(state: CounterState, pending: PendingSync, used: u64, now: &CounterT
             let level = with_ours(u128::from(used) * u128::from(MILLIONTH));
             (CounterState::Rate(rate.at_level(level, now)), confirmed)
         }
-        CounterState::Places(mut places) => {
-            places.others = u32::try_from(used).unwrap_or(u32::MAX);
+        CounterState::Slots(mut slots) => {
+            slots.others = u32::try_from(used).unwrap_or(u32::MAX);
             // A confirmed zero need not be sent again.
-            (CounterState::Places(places), if pending.telling > 1 { pending } else { confirmed })
+            (CounterState::Slots(slots), if pending.sending > 1 { pending } else { confirmed })
         }
     }
 }
@@ -193,7 +193,7 @@ fn with_all(state: CounterState, pending: PendingSync, used: u64, now: &CounterT
 fn window_of(state: &CounterState) -> u64 {
     match state {
         CounterState::Window(window) => window.number,
-        CounterState::Rate(_) | CounterState::Places(_) => 0,
+        CounterState::Rate(_) | CounterState::Slots(_) => 0,
     }
 }
 

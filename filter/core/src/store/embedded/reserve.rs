@@ -22,7 +22,7 @@ use super::{ATTEMPTS, CounterScope, contended, settle_part, update};
 
 /// How often a request is checked again before it is rejected on a shard with a pending intent. The intent's worker needs two more writes;
 /// if it was preempted in between, these checks last some milliseconds, and then the rejection stands.
-const PATIENCE: usize = 1_000;
+const MAX_WAITS: usize = 1_000;
 
 /// The result of a debit.
 #[derive(Debug)]
@@ -56,14 +56,14 @@ pub fn reserve(
         scope,
         request,
         intent: hash(request.id.as_bytes()),
-        places: places(request),
+        shard_ids: shard_ids(request),
         now: CounterTime::of(now),
     };
-    let (mut conflicts, mut patience) = (0, PATIENCE);
+    let (mut conflicts, mut waits_left) = (0, MAX_WAITS);
     while conflicts < ATTEMPTS {
         let shards = step.shards()?;
-        match step.decide(&shards, patience == 0)? {
-            Plan::Wait => patience -= 1,
+        match step.decide(&shards, waits_left == 0)? {
+            Plan::Wait => waits_left -= 1,
             Plan::Refuse(all_exceeded) => return Ok(ReserveResult::Refused(all_exceeded)),
             Plan::Take(chosen, changes) => match step.carry_out(chosen, changes, shards)? {
                 Some(snapshots) => return Ok(ReserveResult::Granted { chosen, snapshots }),
@@ -71,23 +71,23 @@ pub fn reserve(
             },
         }
     }
-    Err(contended(&step.places.last().map(|place| shard::name(*place)).unwrap_or_default()))
+    Err(contended(&step.shard_ids.last().map(|place| shard::name(*place)).unwrap_or_default()))
 }
 
 /// The shards that a request concerns, the common one last. Most requests concern it, so an intent on it while deciding elsewhere would
 /// delay most others.
-fn places(request: &ReserveRequest) -> Vec<ShardId> {
-    let mut places: Vec<ShardId> = Vec::new();
+fn shard_ids(request: &ReserveRequest) -> Vec<ShardId> {
+    let mut shard_ids: Vec<ShardId> = Vec::new();
     // Debits with the same shard key are adjacent.
     let mut last: Option<&str> = None;
-    for take in request.alternatives.iter().flatten() {
-        if last.replace(&take.counter.shard_key) != Some(&*take.counter.shard_key) {
-            places.push(ShardId::of(&take.counter.shard_key));
+    for debit in request.alternatives.iter().flatten() {
+        if last.replace(&debit.counter.shard_key) != Some(&*debit.counter.shard_key) {
+            shard_ids.push(ShardId::of(&debit.counter.shard_key));
         }
     }
-    order::by(&mut places, |one, other| other.cmp(one));
-    places.dedup();
-    places
+    order::by(&mut shard_ids, |one, other| other.cmp(one));
+    shard_ids.dedup();
+    shard_ids
 }
 
 /// One reserve request at one point in time.
@@ -96,13 +96,13 @@ struct Step<'a> {
     scope: CounterScope,
     request: &'a ReserveRequest,
     intent: u64,
-    places: Vec<ShardId>,
+    shard_ids: Vec<ShardId>,
     now: CounterTime,
 }
 
 impl<'a> Step<'a> {
     fn shards(&self) -> Result<Vec<Shard<'a>>, Unavailable> {
-        self.places.iter().map(|place| Shard::read(self.shared, *place, self.scope, &self.now)).collect()
+        self.shard_ids.iter().map(|place| Shard::read(self.shared, *place, self.scope, &self.now)).collect()
     }
 
     fn decide(&self, shards: &[Shard<'a>], believe: bool) -> Result<Plan, Unavailable> {
@@ -128,17 +128,17 @@ impl<'a> Step<'a> {
         shards: &'p [Shard<'a>],
     ) -> Result<Result<Vec<Change>, (LimitExceeded, &'p Shard<'a>)>, Unavailable> {
         let mut changes = Vec::with_capacity(debits.len());
-        for (index, take) in debits.iter().enumerate() {
-            let its = ShardId::of(&take.counter.shard_key);
-            let at = self.places.iter().position(|place| *place == its);
+        for (index, debit) in debits.iter().enumerate() {
+            let its = ShardId::of(&debit.counter.shard_key);
+            let at = self.shard_ids.iter().position(|place| *place == its);
             let Some((at, shard)) = at.and_then(|at| Some((at, shards.get(at)?))) else { continue };
-            let window = Window::number(take.counter.kind, &self.now);
-            let id = Id::of(&take.counter, window);
-            match shard.state(id, &take.counter, window, &self.now)?.take(take, self.request.lease, &self.now) {
+            let window = Window::number(debit.counter.kind, &self.now);
+            let id = Id::of(&debit.counter, window);
+            match shard.state(id, &debit.counter, window, &self.now)?.debit(debit, self.request.lease, &self.now) {
                 Ok((state, snapshot)) => changes.push(Change { shard: at, id, state, snapshot }),
                 Err(refusal) => {
                     let exceeded =
-                        LimitExceeded { take: index, snapshot: refusal.snapshot, retry_after: refusal.retry_after };
+                        LimitExceeded { debit: index, snapshot: refusal.snapshot, retry_after: refusal.retry_after };
                     return Ok(Err((exceeded, shard)));
                 }
             }
@@ -188,7 +188,7 @@ impl<'a> Step<'a> {
     ) -> Result<bool, Unavailable> {
         let holds = changes.iter().any(|change| change.shard != last);
         for _ in 0..ATTEMPTS {
-            let (Some(shard), Some(place)) = (shards.get_mut(last), self.places.get(last)) else { return Ok(false) };
+            let (Some(shard), Some(place)) = (shards.get_mut(last), self.shard_ids.get(last)) else { return Ok(false) };
             self.put(shard, last, chosen, changes)?;
             if shard.write().is_ok() {
                 return Ok(true);
@@ -197,24 +197,25 @@ impl<'a> Step<'a> {
                 return Ok(false);
             }
             *shard = Shard::read(self.shared, *place, self.scope, &self.now)?;
-            for (change, take) in changes.iter_mut().zip(self.debits(chosen)).filter(|(change, _)| change.shard == last)
+            for (change, debit) in
+                changes.iter_mut().zip(self.debits(chosen)).filter(|(change, _)| change.shard == last)
             {
                 let state =
-                    shard.state(change.id, &take.counter, Window::number(take.counter.kind, &self.now), &self.now)?;
-                match state.take(take, self.request.lease, &self.now) {
+                    shard.state(change.id, &debit.counter, Window::number(debit.counter.kind, &self.now), &self.now)?;
+                match state.debit(debit, self.request.lease, &self.now) {
                     Ok((state, snapshot)) => (change.state, change.snapshot) = (state, snapshot),
                     Err(_) => return Ok(false),
                 }
             }
         }
-        Err(contended(&self.places.get(last).map(|place| shard::name(*place)).unwrap_or_default()))
+        Err(contended(&self.shard_ids.get(last).map(|place| shard::name(*place)).unwrap_or_default()))
     }
 
     fn put(&self, shard: &mut Shard<'_>, at: usize, chosen: usize, changes: &mut [Change]) -> Result<(), Unavailable> {
-        for (change, take) in changes.iter_mut().zip(self.debits(chosen)).filter(|(change, _)| change.shard == at) {
-            shard.put(change.id, &take.counter, &change.state, &self.now)?;
+        for (change, debit) in changes.iter_mut().zip(self.debits(chosen)).filter(|(change, _)| change.shard == at) {
+            shard.put(change.id, &debit.counter, &change.state, &self.now)?;
             if let CounterState::Window(_) = change.state {
-                change.snapshot.until = shard.hold(change.id, take.amount, self.request.lease, &self.now);
+                change.snapshot.until = shard.hold(change.id, debit.amount, self.request.lease, &self.now);
                 change.snapshot.reserved = shard.held(change.id);
             }
         }
@@ -224,13 +225,14 @@ impl<'a> Step<'a> {
     /// Rolls back the debits on these shards. If that fails on a shard, they stay charged until their lease ends.
     fn give_back(&self, chosen: usize, changes: &[Change], shards: &[usize]) -> Result<(), Unavailable> {
         for at in shards {
-            let Some(place) = self.places.get(*at) else { continue };
+            let Some(place) = self.shard_ids.get(*at) else { continue };
             update(self.shared, *place, self.scope, &self.now, |shard| {
                 shard.close(self.intent);
-                for (change, take) in changes.iter().zip(self.debits(chosen)).filter(|(change, _)| change.shard == *at)
+                for (change, debit) in changes.iter().zip(self.debits(chosen)).filter(|(change, _)| change.shard == *at)
                 {
                     let CounterSnapshot { period: window, until, .. } = change.snapshot;
-                    let part = Settled { counter: take.counter.clone(), window, until, reserved: take.amount, used: 0 };
+                    let part =
+                        Settled { counter: debit.counter.clone(), window, until, reserved: debit.amount, used: 0 };
                     settle_part(shard, &part, &self.now)?;
                 }
                 Ok(())
@@ -241,7 +243,7 @@ impl<'a> Step<'a> {
 
     /// Removes the intent. A failure is ignored: it only makes other requests check again for a moment.
     fn take_mark_away(&self, at: usize) {
-        if let Some(place) = self.places.get(at) {
+        if let Some(place) = self.shard_ids.get(at) {
             let _ = update(self.shared, *place, self.scope, &self.now, |shard| {
                 shard.close(self.intent);
                 Ok(())

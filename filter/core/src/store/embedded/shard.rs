@@ -56,10 +56,10 @@ struct Intent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Progress {
     /// This Envoy's name in Redis.
-    pub(super) teller: [u8; 16],
+    pub(super) sender: [u8; 16],
     /// Number of the last batch sent.
-    pub(super) telling: u64,
-    /// Number of the last batch confirmed; less than `telling` while a batch is pending.
+    pub(super) sending: u64,
+    /// Number of the last batch confirmed; less than `sending` while a batch is pending.
     pub(super) pending: u64,
     /// The batch has the records after this id (0 for all from the first),
     pub(super) after: u64,
@@ -187,10 +187,10 @@ impl<'s> Shard<'s> {
     /// The counter state of a record. Outdated slot counts of other Envoys are reset.
     fn kept(&self, record: &Record, now: &CounterTime) -> Option<CounterState> {
         let mut state = record::state(record)?;
-        if let CounterState::Places(places) = &mut state
+        if let CounterState::Slots(slots) = &mut state
             && now.micros.saturating_sub(self.progress.at) > OTHERS_COUNT_FOR
         {
-            places.others = 0;
+            slots.others = 0;
         }
         Some(state)
     }
@@ -272,7 +272,7 @@ impl<'s> Shard<'s> {
     }
 
     /// All counters, by record id.
-    pub(super) fn cells(&self, now: &CounterTime) -> impl Iterator<Item = (Id, CounterState, PendingSync)> {
+    pub(super) fn counter_states(&self, now: &CounterTime) -> impl Iterator<Item = (Id, CounterState, PendingSync)> {
         self.records()
             .iter()
             .filter_map(|record| Some((record::id(record), self.kept(record, now)?, record::pending(record))))
@@ -352,16 +352,16 @@ fn parse(mut bytes: Vec<u8>) -> Option<Parts> {
 
 impl Progress {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let teller = reader.array()?;
+        let sender = reader.array()?;
         let mut number = || reader.u64();
-        let (telling, pending) = (number()?, number()?);
-        Some(Self { teller, telling, pending, after: number()?, up_to: number()?, at: number()? })
+        let (sending, pending) = (number()?, number()?);
+        Some(Self { sender, sending, pending, after: number()?, up_to: number()?, at: number()? })
     }
 
     fn write(&self, writer: &mut Writer<'_>) {
-        let Self { teller, telling, pending, after, up_to, at } = *self;
-        writer.array(teller);
-        [telling, pending, after, up_to, at].into_iter().for_each(|number| writer.u64(number));
+        let Self { sender, sending, pending, after, up_to, at } = *self;
+        writer.array(sender);
+        [sending, pending, after, up_to, at].into_iter().for_each(|number| writer.u64(number));
     }
 }
 

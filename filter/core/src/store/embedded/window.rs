@@ -32,13 +32,13 @@ impl Window {
         }
     }
 
-    pub(super) fn take(mut self, take: &Debit, now: &CounterTime) -> Result<(Self, CounterSnapshot), CounterRefusal> {
-        let used = self.used.checked_add(take.amount);
+    pub(super) fn debit(mut self, debit: &Debit, now: &CounterTime) -> Result<(Self, CounterSnapshot), CounterRefusal> {
+        let used = self.used.checked_add(debit.amount);
         // An amount that would overflow is rejected even by a soft limit: a saturated sum would lose some of the others' usage when this
         // amount is released.
-        let Some(used) = used.filter(|used| !take.hard || *used <= take.limit) else {
+        let Some(used) = used.filter(|used| !debit.hard || *used <= debit.limit) else {
             let snapshot = self.snapshot(now);
-            let passes = self.kind != LimitWindow::Total && take.amount <= take.limit;
+            let passes = self.kind != LimitWindow::Total && debit.amount <= debit.limit;
             return Err(CounterRefusal { snapshot, retry_after: passes.then_some(snapshot.reset) });
         };
         self.used = used;
@@ -84,8 +84,8 @@ mod tests {
         let now = CounterTime::of(Time(0));
         let window = Window { kind: LimitWindow::Total, number: 0, used: 90 };
         let counter = Counter { name: "team=t/usd/total".into(), shard_key: "t".into(), kind: LimitWindow::Total };
-        let take = Debit { counter, amount: u64::MAX, limit: 100, hard: false };
+        let debit = Debit { counter, amount: u64::MAX, limit: 100, hard: false };
         // Once this amount is released, a saturated sum would be less than before.
-        assert!(window.take(&take, &now).is_err());
+        assert!(window.debit(&debit, &now).is_err());
     }
 }

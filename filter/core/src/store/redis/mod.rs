@@ -24,7 +24,7 @@ pub mod sync;
 pub mod wire;
 
 /// Preludes shared by the scripts.
-const METERS: &str = include_str!("lua/meters.lua");
+const COUNTERS: &str = include_str!("lua/counters.lua");
 const LEASES: &str = include_str!("lua/leases.lua");
 
 /// The largest integer that Lua counts exactly. Larger amounts are counted as this many.
@@ -49,18 +49,18 @@ fn letter(kind: LimitWindow) -> &'static str {
 #[derive(Default)]
 struct Keys {
     names: Vec<String>,
-    places: BTreeMap<String, usize>,
+    positions: BTreeMap<String, usize>,
 }
 
 impl Keys {
     /// The key's position, from 1 as in Lua.
-    fn place(&mut self, name: String) -> String {
+    fn position(&mut self, name: String) -> String {
         let next = self.names.len() + 1;
-        let place = *self.places.entry(name.clone()).or_insert(next);
-        if place == next {
+        let position = *self.positions.entry(name.clone()).or_insert(next);
+        if position == next {
             self.names.push(name);
         }
-        place.to_string()
+        position.to_string()
     }
 }
 

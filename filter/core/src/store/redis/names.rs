@@ -44,7 +44,7 @@ pub(super) fn record(prefix: &str, id: &str) -> String {
 }
 
 /// Open reservations: a sorted set of their records by the end of their lease, in microseconds.
-pub(super) fn open_orders(prefix: &str) -> String {
+pub(super) fn open_reservations(prefix: &str) -> String {
     of(prefix, "open")
 }
 

@@ -1,18 +1,18 @@
 //! Reads counters for reports without reserving anything. Expired reservations are released first.
 
 use super::wire::{Command, RedisReply, Script};
-use super::{LEASES, METERS, Numbers, letter, names, senseless, text};
+use super::{COUNTERS, LEASES, Numbers, letter, names, senseless, text};
 use crate::store::{Counter, CounterSnapshot, Unavailable};
 
 pub(super) static SCRIPT: Script = Script {
-    source: &[METERS, LEASES, include_str!("lua/read.lua")],
-    sha1: "dbb3810351603f293f8746585e1ea761328bce32",
+    source: &[COUNTERS, LEASES, include_str!("lua/read.lua")],
+    sha1: "3bd7fb92120978b8d0562d3082fad182d318e2a5",
 };
 
 /// Reads many counters at once.
 pub fn command(prefix: &str, counters: &[Counter]) -> Command {
-    let meters_of = counters.iter().map(|counter| names::counter(prefix, counter));
-    let keys = std::iter::once(names::open_orders(prefix)).chain(meters_of).collect();
+    let counters_of = counters.iter().map(|counter| names::counter(prefix, counter));
+    let keys = std::iter::once(names::open_reservations(prefix)).chain(counters_of).collect();
     let kinds = counters.iter().map(|counter| letter(counter.kind).to_owned()).collect();
     Command::script(&SCRIPT, keys, kinds)
 }

@@ -3,30 +3,30 @@
 use std::time::Duration;
 
 use super::wire::{Command, RedisReply, Script};
-use super::{Keys, LEASES, METERS, Numbers, exact, letter, names, senseless, text};
+use super::{COUNTERS, Keys, LEASES, Numbers, exact, letter, names, senseless, text};
 use crate::store::{CounterSnapshot, Debit, LimitExceeded, ReserveRequest, ReserveResult, Unavailable};
 
 pub(super) static SCRIPT: Script = Script {
-    source: &[METERS, LEASES, include_str!("lua/reserve.lua")],
-    sha1: "5dfc84d285f6f2f7474387b0d5a07085ff4d24ed",
+    source: &[COUNTERS, LEASES, include_str!("lua/reserve.lua")],
+    sha1: "96c4de13ab7458ab4d2baf7256f8e583c234221e",
 };
 
 /// Reserves the first alternative that fits. Sent again under the same id, a granted request returns the same reply and reserves nothing
 /// more.
 pub fn command(prefix: &str, request: &ReserveRequest) -> Command {
     let mut keys = Keys::default();
-    keys.place(names::record(prefix, &request.id));
-    keys.place(names::open_orders(prefix));
+    keys.position(names::record(prefix, &request.id));
+    keys.position(names::open_reservations(prefix));
     let lease = u64::try_from(request.lease.as_micros()).unwrap_or(u64::MAX);
     let mut arguments = vec![request.id.to_string(), exact(lease), request.alternatives.len().to_string()];
     for debits in &request.alternatives {
         arguments.push(debits.len().to_string());
-        for take in debits {
-            arguments.push(keys.place(names::counter(prefix, &take.counter)));
-            arguments.push(letter(take.counter.kind).to_owned());
-            arguments.push(exact(take.amount));
-            arguments.push(exact(take.limit));
-            arguments.push(if take.hard { "1" } else { "0" }.to_owned());
+        for debit in debits {
+            arguments.push(keys.position(names::counter(prefix, &debit.counter)));
+            arguments.push(letter(debit.counter.kind).to_owned());
+            arguments.push(exact(debit.amount));
+            arguments.push(exact(debit.limit));
+            arguments.push(if debit.hard { "1" } else { "0" }.to_owned());
         }
     }
     Command::script(&SCRIPT, keys.names, arguments)
@@ -58,10 +58,10 @@ fn granted(request: &ReserveRequest, mut numbers: Numbers<'_>) -> Option<Reserve
 fn refused(request: &ReserveRequest, mut numbers: Numbers<'_>) -> Option<ReserveResult> {
     let mut all_exceeded = Vec::with_capacity(request.alternatives.len());
     for debits in &request.alternatives {
-        let take = numbers.index().filter(|take| *take < debits.len())?;
+        let debit = numbers.index().filter(|debit| *debit < debits.len())?;
         let snapshot = snapshot(&mut numbers)?;
         let retry_after = u64::try_from(numbers.signed()?).ok().map(Duration::from_micros);
-        all_exceeded.push(LimitExceeded { take, snapshot, retry_after });
+        all_exceeded.push(LimitExceeded { debit, snapshot, retry_after });
     }
     numbers.end(ReserveResult::Refused(all_exceeded))
 }

@@ -4,10 +4,10 @@ use crate::store::dimension::Dimension;
 use crate::store::{NOTED, Settled, Settlement, Sums, Unavailable, day_and_month};
 
 use super::wire::{Command, RedisReply, Script};
-use super::{Keys, METERS, exact, letter, names, senseless};
+use super::{COUNTERS, Keys, exact, letter, names, senseless};
 
 pub(super) static SCRIPT: Script =
-    Script { source: &[METERS, include_str!("lua/settle.lua")], sha1: "35789357cbedbbd2af4ad1b28148e820e88eeb9c" };
+    Script { source: &[COUNTERS, include_str!("lua/settle.lua")], sha1: "dcd5dbffbe76d45d2ea7322f463ae7e0dc53d414" };
 
 /// The most settlements in one call: Redis serves nothing else while the script runs.
 pub const LARGEST_BATCH: usize = 64;
@@ -102,9 +102,9 @@ impl SettleCommand {
 /// `reserved`: either Redis has the reservation, or Redis was down when it was made and all usage is charged.
 pub fn command(prefix: &str, settlements: &[SettleCommand]) -> Command {
     let mut keys = Keys::default();
-    keys.place(names::open_orders(prefix));
+    keys.position(names::open_reservations(prefix));
     let words = settlements.iter().flat_map(SettleCommand::words).map(|(text, is_key)| match is_key {
-        true => keys.place(text.to_owned()),
+        true => keys.position(text.to_owned()),
         false => text.to_owned(),
     });
     let arguments = std::iter::once(settlements.len().to_string()).chain(words).collect();

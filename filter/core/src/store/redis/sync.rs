@@ -4,11 +4,11 @@
 //! and in relaxed mode on one Redis do not see each other's.
 
 use super::wire::{Command, RedisReply, Script};
-use super::{EXACT, METERS, Numbers, letter, names, senseless, text};
+use super::{COUNTERS, EXACT, Numbers, letter, names, senseless, text};
 use crate::store::{Batch, Delta, Global, Unavailable};
 
 pub(super) static SCRIPT: Script =
-    Script { source: &[METERS, include_str!("lua/sync.lua")], sha1: "d1625da60b5914dc458291a3913523b0c6333fe6" };
+    Script { source: &[COUNTERS, include_str!("lua/sync.lua")], sha1: "3fc1032c2bf95c680803ad179b1a087c9f9e85a8" };
 
 /// Adds a batch exactly once, however often it is sent. An Envoy sends a shard's batches one at a time and repeats each until Redis
 /// replies, so Redis only remembers the number of the last one.

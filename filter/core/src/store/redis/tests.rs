@@ -16,13 +16,13 @@ fn counter(name: &str, kind: LimitWindow) -> Counter {
     Counter { name: name.into(), shard_key: "".into(), kind }
 }
 
-fn take(name: &str, kind: LimitWindow) -> Debit {
+fn debit(name: &str, kind: LimitWindow) -> Debit {
     Debit { counter: counter(name, kind), amount: 3, limit: u64::MAX, hard: true }
 }
 
 fn request() -> ReserveRequest {
-    let first = vec![take("a", LimitWindow::Month), take("b", LimitWindow::Minute)];
-    let second = vec![take("a", LimitWindow::Month)];
+    let first = vec![debit("a", LimitWindow::Month), debit("b", LimitWindow::Minute)];
+    let second = vec![debit("a", LimitWindow::Month)];
     ReserveRequest { id: "o".into(), lease: Duration::from_secs(2), alternatives: vec![first, second] }
 }
 
@@ -57,8 +57,8 @@ fn verdicts_are_read_as_they_are_written() {
     let granted = ReserveResult::Granted { chosen: 0, snapshots: vec![first, snapshot(3, 7, 0)] };
     assert_eq!(reserve_result("G 0 5 682 9 4 3 7 0 0"), Ok(granted));
     let all_exceeded = vec![
-        LimitExceeded { take: 1, snapshot: snapshot(4, 7, 1), retry_after: Some(Duration::from_micros(8)) },
-        LimitExceeded { take: 0, snapshot: snapshot(5, 682, 9), retry_after: None },
+        LimitExceeded { debit: 1, snapshot: snapshot(4, 7, 1), retry_after: Some(Duration::from_micros(8)) },
+        LimitExceeded { debit: 0, snapshot: snapshot(5, 682, 9), retry_after: None },
     ];
     assert_eq!(reserve_result("R 1 4 7 1 8 0 5 682 9 -1"), Ok(ReserveResult::Refused(all_exceeded)));
 }

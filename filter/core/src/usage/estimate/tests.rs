@@ -168,8 +168,8 @@ mod properties {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::peek::body_scan::tests::properties::body;
     use crate::peek::literals::Literals;
-    use crate::peek::survey::tests::properties::body;
 
     /// Reference implementation that reads each word letter by letter.
     fn measured(body: &[u8]) -> Prompt {

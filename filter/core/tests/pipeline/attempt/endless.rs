@@ -7,9 +7,9 @@ use std::time::Duration;
 use allocation_counter::measure;
 use sluice_core::pipeline::attempt::stream::{DialectPair, Relay};
 use sluice_core::pipeline::failure::Failure;
-use sluice_core::pipeline::request_state::{RequestState, Silence, Stage};
+use sluice_core::pipeline::request_state::{RequestState, Stage, StreamTimeout};
 use sluice_core::pipeline::{Effect, Flow, Unreadable, View};
-use sluice_core::routing::patience::Patience;
+use sluice_core::routing::conditional_timeout::ConditionalTimeout;
 use sluice_wire::dialect::{Client, Provider, anthropic, bedrock, openai_chat};
 use sluice_wire::framing::eventstream;
 use sluice_wire::headers::HeaderMap;
@@ -243,30 +243,30 @@ fn a_provider_that_goes_on_behind_the_end_is_cut_and_has_not_failed() {
     let ended = Buffer(b"").now();
     let after = |milliseconds| ended.after(Duration::from_millis(milliseconds));
     let mut silent = open(b"");
-    assert_eq!(silent.journey.falls_silent(after(1_999)), None);
-    assert_eq!(silent.journey.falls_silent(after(2_000)), Some(Silence::Over));
-    assert_eq!(silent.journey.falls_silent(after(20_000)), None, "once");
+    assert_eq!(silent.journey.check_stream_timeout(after(1_999)), None);
+    assert_eq!(silent.journey.check_stream_timeout(after(2_000)), Some(StreamTimeout::Over));
+    assert_eq!(silent.journey.check_stream_timeout(after(20_000)), None, "once");
     let mut talks = open(&vec![b'x'; 64 << 10]);
-    assert_eq!(talks.journey.falls_silent(after(1)), None);
+    assert_eq!(talks.journey.check_stream_timeout(after(1)), None);
     talks.portion(b"x");
-    assert_eq!(talks.journey.falls_silent(after(1)), Some(Silence::Over));
+    assert_eq!(talks.journey.check_stream_timeout(after(1)), Some(StreamTimeout::Over));
     for journey in [&silent.journey, &talks.journey] {
         assert_eq!((journey.progress.stage, &journey.progress.attempts[0].failure), (Stage::Complete, &None));
     }
     // The idle timeout also bounds the silence after the end.
     let mut strict = open(b"");
-    strict.journey.route.timeouts.idle = Patience::stated(Duration::from_millis(500));
-    assert_eq!(strict.journey.falls_silent(after(499)), None);
-    assert_eq!(strict.journey.falls_silent(after(500)), Some(Silence::Over));
+    strict.journey.route.timeouts.idle = ConditionalTimeout::configured(Duration::from_millis(500));
+    assert_eq!(strict.journey.check_stream_timeout(after(499)), None);
+    assert_eq!(strict.journey.check_stream_timeout(after(500)), Some(StreamTimeout::Over));
     // A stream that ends in time is not cut. A stream whose end is still unknown is not cut either.
     let mut ends = open(b"");
     ends.callback(b"", true);
-    assert_eq!(ends.journey.falls_silent(after(100_000)), None);
+    assert_eq!(ends.journey.check_stream_timeout(after(100_000)), None);
     let mut fails = Watched::openai();
     fails.portion(OPENAI_STREAM[..3].concat().as_bytes());
-    assert_eq!(fails.journey.falls_silent(after(2_000)), None);
+    assert_eq!(fails.journey.check_stream_timeout(after(2_000)), None);
     fails.portion(b"data: {nonsense\n\n");
-    assert_eq!(fails.journey.falls_silent(after(2_000)), Some(Silence::Over));
+    assert_eq!(fails.journey.check_stream_timeout(after(2_000)), Some(StreamTimeout::Over));
     assert_eq!((fails.journey.progress.stage, fails.errors()), (Stage::Broken, 1));
 }
 

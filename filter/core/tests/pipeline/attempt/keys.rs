@@ -33,15 +33,15 @@ impl Line {
 
     /// Whether nothing is stored in the circuit of the target with the keys.
     fn is_clean(&self) -> bool {
-        let cells = &self.worker.config.models["keys"].targets[0].cells;
+        let health = &self.worker.config.models["keys"].targets[0].health;
         let settings = &self.worker.config.circuit;
-        let standing = circuit::read(&*self.shared, cells).standing(Time(1_800_000_001_000_000_000), settings);
+        let standing = circuit::read(&*self.shared, health).standing(Time(1_800_000_001_000_000_000), settings);
         matches!(standing, circuit::CircuitState::Closed { clean: true })
     }
 }
 
 /// The attempts: the provider, its key, and the failure.
-fn tried(seen: &Seen) -> Vec<(&str, Option<u64>, Option<&str>)> {
+fn attempts(seen: &Seen) -> Vec<(&str, Option<u64>, Option<&str>)> {
     let list = seen.log["tried"].as_array().unwrap();
     list.iter().map(|one| (one["provider"].as_str().unwrap(), one["key"].as_u64(), one["failure"].as_str())).collect()
 }
@@ -49,9 +49,9 @@ fn tried(seen: &Seen) -> Vec<(&str, Option<u64>, Option<&str>)> {
 #[test]
 fn requests_take_turns_with_the_keys() {
     let line = Line::new();
-    let keys: Vec<_> = (0..4).map(|_| tried(&line.ask(0, "keys", &[json(200, OPENAI)]))[0].1).collect();
+    let keys: Vec<_> = (0..4).map(|_| attempts(&line.ask(0, "keys", &[json(200, OPENAI)]))[0].1).collect();
     assert_eq!(keys, [Some(1), Some(2), Some(1), Some(2)]);
-    assert_eq!(tried(&line.ask(0, "gpt", &[json(200, OPENAI)]))[0].1, None, "of one key nothing is said");
+    assert_eq!(attempts(&line.ask(0, "gpt", &[json(200, OPENAI)]))[0].1, None, "of one key nothing is said");
 }
 
 #[test]
@@ -69,14 +69,14 @@ fn a_limited_key_moves_the_request_and_later_ones_to_the_next_until_its_time() {
     let limited = Script::Answer(429, vec![("retry-after", "60")], vec![LIMITED.into()]);
     let seen = line.ask(0, "keys", &[limited, json(200, OPENAI)]);
     assert_eq!((seen.status, seen.headers.text("x-sluice-provider")), (200, Some("two")));
-    assert_eq!(tried(&seen), [("two", Some(1), Some("status_429")), ("two", Some(2), None)]);
+    assert_eq!(attempts(&seen), [("two", Some(1), Some("status_429")), ("two", Some(2), None)]);
     assert!(line.is_clean(), "the target is well: another key is");
     for worker in [&line, &line.beside()] {
         for seconds in [1, 2, 58] {
-            assert_eq!(tried(&worker.ask(seconds, "keys", &[json(200, OPENAI)]))[0].1, Some(2));
+            assert_eq!(attempts(&worker.ask(seconds, "keys", &[json(200, OPENAI)]))[0].1, Some(2));
         }
     }
-    let later: Vec<_> = (0..2).map(|_| tried(&line.ask(61, "keys", &[json(200, OPENAI)]))[0].1).collect();
+    let later: Vec<_> = (0..2).map(|_| attempts(&line.ask(61, "keys", &[json(200, OPENAI)]))[0].1).collect();
     assert!(later.contains(&Some(1)), "{later:?}");
 }
 
@@ -84,8 +84,8 @@ fn a_limited_key_moves_the_request_and_later_ones_to_the_next_until_its_time() {
 fn a_limit_without_a_time_rests_a_key_for_a_while() {
     let line = Line::new();
     line.ask(0, "keys", &[json(429, LIMITED), json(200, OPENAI)]);
-    assert_eq!(tried(&line.ask(14, "keys", &[json(200, OPENAI)]))[0].1, Some(2));
-    assert_eq!(tried(&line.ask(16, "keys", &[json(200, OPENAI)]))[0].1, Some(1));
+    assert_eq!(attempts(&line.ask(14, "keys", &[json(200, OPENAI)]))[0].1, Some(2));
+    assert_eq!(attempts(&line.ask(16, "keys", &[json(200, OPENAI)]))[0].1, Some(1));
 }
 
 #[test]
@@ -93,12 +93,12 @@ fn a_refused_key_is_out_for_all_workers_until_its_rest_is_over() {
     for status in [401, 403] {
         let line = Line::new();
         let seen = line.ask(0, "keys", &[json(status, r#"{"error":{"message":"bad key sk-123"}}"#), json(200, OPENAI)]);
-        assert_eq!((seen.status, tried(&seen).len()), (200, 2));
+        assert_eq!((seen.status, attempts(&seen).len()), (200, 2));
         assert!(line.is_clean());
         for seconds in [1, 299] {
-            assert_eq!(tried(&line.beside().ask(seconds, "keys", &[json(200, OPENAI)]))[0].1, Some(2));
+            assert_eq!(attempts(&line.beside().ask(seconds, "keys", &[json(200, OPENAI)]))[0].1, Some(2));
         }
-        assert_eq!(tried(&line.beside().ask(301, "keys", &[json(200, OPENAI)]))[0].1, Some(1));
+        assert_eq!(attempts(&line.beside().ask(301, "keys", &[json(200, OPENAI)]))[0].1, Some(1));
     }
 }
 
@@ -110,7 +110,7 @@ fn when_all_keys_are_refused_it_is_as_with_one_refused_key() {
     assert_eq!((seen.status, seen.headers.text("x-sluice-provider")), (200, Some("ant")));
     let alone = line.ask(1, "keys-alone", &[refused()]);
     assert_eq!((alone.status, code(&alone).as_str()), (502, "provider_refused_credential"));
-    assert_eq!(tried(&alone).len(), 1, "one is asked whether it is still so, and no more");
+    assert_eq!(attempts(&alone).len(), 1, "one is asked whether it is still so, and no more");
 }
 
 #[test]
@@ -119,8 +119,8 @@ fn a_refused_key_that_serves_is_back_at_once() {
     let refused = || json(401, r#"{"error":{"message":"bad key"}}"#);
     line.ask(0, "keys", &[refused(), refused(), json(200, ANTHROPIC)]);
     let seen = line.ask(1, "keys-alone", &[json(200, OPENAI)]);
-    let back = tried(&seen)[0].1;
-    assert_eq!(tried(&line.ask(2, "keys-alone", &[json(200, OPENAI)]))[0].1, back);
+    let back = attempts(&seen)[0].1;
+    assert_eq!(attempts(&line.ask(2, "keys-alone", &[json(200, OPENAI)]))[0].1, back);
 }
 
 #[test]
@@ -130,13 +130,13 @@ fn when_all_keys_are_limited_the_target_is_until_the_first_is_back() {
     let seen = line.ask(0, "keys", &[limited("5"), limited("60"), json(200, ANTHROPIC)]);
     assert_eq!(seen.headers.text("x-sluice-provider"), Some("ant"));
     assert!(!line.is_clean());
-    assert_eq!(tried(&line.ask(1, "keys", &[json(200, ANTHROPIC)]))[0].0, "ant", "it comes last");
-    assert_eq!(tried(&line.ask(6, "keys-alone", &[json(200, OPENAI)]))[0].1, Some(1), "the key that is back");
+    assert_eq!(attempts(&line.ask(1, "keys", &[json(200, ANTHROPIC)]))[0].0, "ant", "it comes last");
+    assert_eq!(attempts(&line.ask(6, "keys-alone", &[json(200, OPENAI)]))[0].1, Some(1), "the key that is back");
 }
 
 #[test]
 fn a_failure_that_is_not_the_keys_goes_elsewhere() {
     let line = Line::new();
     let seen = line.ask(0, "keys", &[json(503, "{}"), json(200, ANTHROPIC)]);
-    assert_eq!(tried(&seen), [("two", Some(1), Some("status_503")), ("ant", None, None)]);
+    assert_eq!(attempts(&seen), [("two", Some(1), Some("status_503")), ("ant", None, None)]);
 }

@@ -42,7 +42,7 @@ impl Till {
             sha256(SECRET),
             sha256(OTHER)
         );
-        let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
         Self { worker: Rc::new(Worker::new(Rc::new(config), [7; 16])), shared: Rc::default() }
     }
 
@@ -71,7 +71,7 @@ impl Till {
         self.send("POST", "/v1/batches", "application/json", body, &[script])
     }
 
-    fn watch(&self, status: &str, rest: &str) -> Seen {
+    fn stream_activity(&self, status: &str, rest: &str) -> Seen {
         let body = format!(r#"{{"id":"batch_1","object":"batch","status":"{status}"{rest}}}"#);
         self.send("GET", "/v1/batches/batch_1", "", "", &[answer(200, &body)])
     }
@@ -121,12 +121,12 @@ fn what_a_batch_may_use_is_charged_when_it_is_created_and_what_it_has_used_when_
         ("cancelled", r#","request_counts":{"total":2,"completed":0,"failed":0}"#, [0, 0]),
     ] {
         let (till, before) = with_batch();
-        till.watch("in_progress", usage);
+        till.stream_activity("in_progress", usage);
         assert_eq!(till.used(), before, "{status}: it is not over");
-        till.watch(status, rest);
+        till.stream_activity(status, rest);
         assert_eq!(till.used(), expected, "{status}");
-        till.watch(status, rest);
-        till.watch("completed", r#","usage":{"input_tokens":900,"output_tokens":900}"#);
+        till.stream_activity(status, rest);
+        till.stream_activity("completed", r#","usage":{"input_tokens":900,"output_tokens":900}"#);
         assert_eq!(till.used(), expected, "{status}: it is settled once");
     }
 }
@@ -134,7 +134,7 @@ fn what_a_batch_may_use_is_charged_when_it_is_created_and_what_it_has_used_when_
 #[test]
 fn results_settle_a_batch_whose_provider_tells_no_usage() {
     let (till, before) = with_batch();
-    till.watch("completed", r#","output_file_id":"file-2""#);
+    till.stream_activity("completed", r#","output_file_id":"file-2""#);
     assert_eq!(till.used(), before, "what it has used stands in its results");
     let body = json!({"object": "chat.completion", "choices": [{"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}],
                       "usage": {"prompt_tokens": 8, "completion_tokens": 2}});
@@ -177,7 +177,7 @@ fn a_batch_whose_creation_nobody_waited_for_is_charged() {
     till.create(Script::Lost(vec![]));
     let charged = till.used();
     assert!(charged[0] > 200, "{charged:?}");
-    till.watch("completed", r#","usage":{"input_tokens":1,"output_tokens":1}"#);
+    till.stream_activity("completed", r#","usage":{"input_tokens":1,"output_tokens":1}"#);
     assert_eq!(till.used(), charged, "nobody knows which batch it was");
 }
 

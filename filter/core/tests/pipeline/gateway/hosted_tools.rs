@@ -24,7 +24,7 @@ fn ask(path: &str, body: &str, scripts: &[Script]) -> Seen {
             "teams":{{"t":{{}}}},"keys":[{{"id":"k","team":"t","sha256":"{}"}}]}}"#,
         sha256(SECRET),
     );
-    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
     let worker = Rc::new(Worker::new(Rc::new(config), [7; 16]));
     let headers = [("api-key", SECRET.as_bytes())];
     Envoy::with(worker, Rc::<Shared>::default()).send("POST", path, &headers, body.as_bytes(), scripts)

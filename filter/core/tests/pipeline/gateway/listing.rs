@@ -27,7 +27,7 @@ fn get(path: &str, anthropics: bool) -> (u16, Value) {
         some.join(","),
         sha256(SECRET)
     );
-    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
     let config = CompiledConfig { since: Some(1_800_000_000), ..config };
     let envoy = Envoy::with(Rc::new(Worker::new(Rc::new(config), [7; 16])), Rc::new(Shared::default()));
     let key = ("x-api-key", SECRET.as_bytes());

@@ -51,7 +51,7 @@ impl Site {
             sha256(CONTROLS),
             sha256(HAIKUS),
         );
-        let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
         Self { worker: Rc::new(Worker::new(Rc::new(config), [7; 16])), shared: Rc::default() }
     }
 
@@ -294,7 +294,7 @@ fn uploaded(models: &str, asked: &[&str]) -> (Site, Seen) {
             "teams":{{"t":{{}}}},"keys":[{{"id":"k","team":"t","sha256":"{}","models":[{models}],"endpoints":["/v1/*"]}}]{more}}}"#,
         sha256(SECRET)
     );
-    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
     let site = Site { worker: Rc::new(Worker::new(Rc::new(config), [7; 16])), shared: Rc::default() };
     let line = |model: &&str| {
         let body =

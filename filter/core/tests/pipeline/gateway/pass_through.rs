@@ -24,7 +24,7 @@ pub(super) fn envoy(key: &str) -> Envoy {
             "keys":[{{"id":"k","team":"t","sha256":"{}"{key}}}]}}"#,
         sha256(SECRET)
     );
-    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
     Envoy::with(Rc::new(Worker::new(Rc::new(config), [7; 16])), Rc::new(Shared::default()))
 }
 

@@ -33,7 +33,7 @@ fn parts(key: &str, team: &str, model: &str) -> (Rc<Worker>, Rc<Shared>) {
             "keys":[{{"id":"k","team":"t","sha256":"{}","forbid":[{key}],"limits":{{"requests_per_minute":1}}}}]}}"#,
         sha256(SECRET)
     );
-    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
     (Rc::new(Worker::new(Rc::new(config), [7; 16])), Rc::new(Shared::default()))
 }
 

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use sluice_core::callout::Called;
+use sluice_core::pipeline::cached_key::CachedKey;
 use sluice_core::pipeline::metric;
-use sluice_core::pipeline::remembered::Record;
 use sluice_core::pipeline::worker::{Lookup, Worker};
 #[cfg(not(target_arch = "wasm32"))]
 use sluice_core::pipeline::{
@@ -60,10 +60,10 @@ fn a_request_waits_for_redis_and_is_settled_there_until_redis_confirms_it() {
     assert_eq!((seen.status, seen.headers.text("x-ratelimit-remaining-requests")), (200, Some("2")));
     assert_eq!((worker.tick(LATER).is_some(), worker.tick(LATER)), (true, None), "one call at a time");
     let mut effects = Vec::new();
-    assert_eq!(worker.told(&silence(), LATER, &mut effects), None);
+    assert_eq!(worker.on_reply(&silence(), LATER, &mut effects), None);
     let again = Time(LATER.0 + 2_000_000_000);
     assert!(worker.tick(again).is_some(), "it is told again");
-    assert_eq!(worker.told(&said(r#"{"EVALSHA":1}"#), again, &mut effects), None);
+    assert_eq!(worker.on_reply(&said(r#"{"EVALSHA":1}"#), again, &mut effects), None);
     assert_eq!(worker.tick(again), None);
 }
 
@@ -85,7 +85,7 @@ fn a_script_that_redis_does_not_know_is_sent_in_full() {
     let unknown = said(r#"{"EVALSHA":[false,"NOSCRIPT No matching script."]}"#);
     assert_eq!(send(&worker, [unknown.clone(), said(r#"{"EVAL":"G 0 1 5 60000000 0"}"#)]).status, 200);
     let by_hash = worker.tick(LATER).unwrap();
-    let in_full = worker.told(&unknown, LATER, &mut Vec::new()).unwrap();
+    let in_full = worker.on_reply(&unknown, LATER, &mut Vec::new()).unwrap();
     assert!(by_hash.body.starts_with(b"EVALSHA") && in_full.body.starts_with(b"EVAL/"));
 }
 
@@ -195,7 +195,7 @@ fn a_settlement_that_redis_cannot_take_does_not_take_others_with_it() {
     let mut effects = Vec::new();
     let refused = said(r#"{"EVALSHA":[false,"WRONGTYPE Operation against a key holding the wrong kind of value"]}"#);
     assert_eq!(told(&worker.tick(LATER).unwrap()), 3);
-    let mut by_itself = |reply: &Called| worker.told(reply, LATER, &mut effects).as_ref().map(told);
+    let mut by_itself = |reply: &Called| worker.on_reply(reply, LATER, &mut effects).as_ref().map(told);
     assert_eq!(by_itself(&refused), Some(1));
     assert_eq!(by_itself(&refused), Some(1), "the second goes on after the first was given up");
     assert_eq!(by_itself(&said(r#"{"EVALSHA":1}"#)), Some(1));
@@ -213,7 +213,7 @@ fn an_answer_that_confirms_nothing_does_not_end_a_settlement() {
         let mut effects = Vec::new();
         let later = Time(LATER.0 + 2_000_000_000);
         assert!(worker.tick(later).is_some(), "{reply}");
-        assert_eq!(worker.told(&said(reply), LATER, &mut effects), None);
+        assert_eq!(worker.on_reply(&said(reply), LATER, &mut effects), None);
         assert!(effects.contains(&sluice_core::pipeline::Effect::Count(metric::REDIS_DOWN)));
     }
 }
@@ -226,8 +226,8 @@ fn many_settlements_do_not_wait_for_a_tick_each() {
     assert_eq!(told(&worker.tick(LATER).unwrap()), most);
     let next = |told: Option<sluice_core::callout::Call>| told.is_some();
     let done = said(r#"{"EVALSHA":64}"#);
-    assert!(next(worker.told(&done, LATER, &mut Vec::new())));
-    assert!(!next(worker.told(&done, LATER, &mut Vec::new())), "the last one can wait");
+    assert!(next(worker.on_reply(&done, LATER, &mut Vec::new())));
+    assert!(!next(worker.on_reply(&done, LATER, &mut Vec::new())), "the last one can wait");
     assert_eq!(told(&worker.tick(LATER).unwrap()), 1);
 }
 
@@ -241,12 +241,12 @@ fn made_up_keys_do_not_make_a_worker_forget_the_real_ones() {
         hash.0[..4].copy_from_slice(&number.to_be_bytes());
         hash
     };
-    let real = Record::read(r#"{"id":"k","sha256":"","team":"t"}"#, &crate::envoy::config()).unwrap();
-    remote.remember(hash(u32::MAX), Some(Rc::new(real)), at(0));
+    let real = CachedKey::read(r#"{"id":"k","sha256":"","team":"t"}"#, &crate::envoy::config()).unwrap();
+    remote.cache_key(hash(u32::MAX), Some(Rc::new(real)), at(0));
     // After the lifetime of a remembered result.
-    (0..20_000).for_each(|number| remote.remember(hash(number), None, at(10)));
+    (0..20_000).for_each(|number| remote.cache_key(hash(number), None, at(10)));
     let _ = remote.read(&silence(), at(10), &mut Vec::new());
-    assert!(matches!(remote.remembered(&hash(u32::MAX), at(10)), Ok(Some(Some(_)))));
+    assert!(matches!(remote.cached_key(&hash(u32::MAX), at(10)), Ok(Some(Some(_)))));
 }
 
 #[test]

@@ -38,7 +38,7 @@ impl TestGateway {
                 "keys":[{{"id":"k","team":"t","sha256":"{}"{key}}}]{file}}}"#,
             sha256(SECRET)
         );
-        let gateway = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let gateway = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
         Self { worker: Rc::new(Worker::new(Rc::new(gateway), [7; 16])), shared: Rc::default() }
     }
 
@@ -388,7 +388,7 @@ fn a_client_that_does_not_read_opens_no_circuit() {
     let _ = journey.begin(now, &*gateway.shared);
     journey.commit(now);
     let later = now.after(Duration::from_secs(600));
-    assert!(journey.falls_silent(later).is_some());
+    assert!(journey.check_stream_timeout(later).is_some());
     journey.conclude(false, later, &*gateway.shared);
     assert_eq!(asked(&gateway.ask(&[], &[good()])), "one");
 }
@@ -433,8 +433,8 @@ fn an_answer_says_why_it_did_not_come_from_the_first() {
     assert_eq!(seen.headers.text("x-sluice-failures"), Some("one/x: status_503, two/x: no_answer"));
     assert_eq!((seen.headers.text("x-sluice-provider"), seen.headers.get("x-sluice-tier")), (Some("three"), None));
     assert_eq!(seen.counted, ["sluice.failed.server_error", "sluice.failed.unreachable", metric::FALLBACK]);
-    let tried: Vec<_> = seen.log["tried"].as_array().unwrap().iter().map(|one| one["failure"].as_str()).collect();
-    assert_eq!(tried, [Some("status_503"), Some("no_answer"), None]);
+    let failures: Vec<_> = seen.log["tried"].as_array().unwrap().iter().map(|one| one["failure"].as_str()).collect();
+    assert_eq!(failures, [Some("status_503"), Some("no_answer"), None]);
     assert_eq!(seen.log["strategy"], "fallback");
     let down = TestGateway::new("", "", "").ask(&[], &[json(503, "{}"), json(429, "{}"), json(401, "{}")]);
     assert_eq!(
@@ -483,7 +483,7 @@ fn a_least_busy_target_is_left_when_its_answer_is_over_however_it_ended() {
     gateway.ask(&[], &[json(503, "{}"), Script::Nothing, Script::Nothing, Script::Nothing]);
     for target in &gateway.worker.config.models["chat"].targets {
         let now = sluice_wire::time::Time(1_800_000_001_000_000_000);
-        assert_eq!(in_flight(&*gateway.shared, &target.cells, now, Duration::from_secs(600)), 0, "{}", target.name);
+        assert_eq!(in_flight(&*gateway.shared, &target.health, now, Duration::from_secs(600)), 0, "{}", target.name);
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn worker(key: &str, more: &str) -> Rc<Worker> {
             "keys":[{{"id":"k","team":"t","sha256":"{}"{key}}}]{more}}}"#,
         sha256(crate::envoy::SECRET)
     );
-    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
     Rc::new(Worker::new(Rc::new(config), [7; 16]))
 }
 
@@ -300,7 +300,7 @@ fn an_answer_that_its_client_abandons_costs_what_its_target_makes_in_the_time() 
         journey.answer.usage.unwrap().output
     };
     assert_eq!([0, 3, 15, 600].map(output), [0, 300, 1_500, 2_000], "a hundred a second, and what is reserved at most");
-    worker.paced(&worker.config.models["chat"].targets[0], 1_000, Duration::from_secs(20));
+    worker.observe_output_rate(&worker.config.models["chat"].targets[0], 1_000, Duration::from_secs(20));
     assert_eq!([3, 15, 600].map(output), [150, 750, 2_000]);
 }
 

@@ -32,7 +32,8 @@ fn with_keys(before: Option<&Worker>, teams: &str, keys: &str, more: &str) -> Rc
             "teams":{{{teams}}},"keys":[{}]{more}}}"#,
         keys.replace("HASH", &sha256(SECRET))
     );
-    let config = Rc::new(sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}")));
+    let config =
+        Rc::new(sluice_config::from_json(file.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}")));
     Rc::new(match before {
         Some(before) => before.succeeded_by(config),
         None => Worker::new(config, [7; 16]),
@@ -58,7 +59,12 @@ fn told(call: &Call) -> usize {
 fn no_order_has_the_name_of_another_one_under_any_configuration() {
     let first = worker("", "");
     let second = next(&first, "", "");
-    let names = [first.order_id(), second.order_id(), first.order_id(), next(&second, "", "").order_id()];
+    let names = [
+        first.reservation_id(),
+        second.reservation_id(),
+        first.reservation_id(),
+        next(&second, "", "").reservation_id(),
+    ];
     let mut distinct = names.to_vec();
     distinct.sort();
     distinct.dedup();
@@ -89,14 +95,14 @@ fn what_is_known_of_targets_goes_on_while_they_are_named_or_under_way() {
     let shared = Shared::default();
     let targets = first.config.models["chat"].targets.clone();
     let gone = first.config.models["cheap"].targets[0].clone();
-    first.took_turn(&targets[0], 3);
-    first.enters(&gone, true, NOW, &shared);
-    first.took_turn(&gone, 5);
+    first.advance_key(&targets[0], 3);
+    first.attempt_started(&gone, true, NOW, &shared);
+    first.advance_key(&gone, 5);
     let second = with_keys(Some(&first), r#""t":{}"#, "", "");
-    assert_eq!((second.known_targets(), second.next_turn(&targets[0]), second.next_turn(&gone)), (2, 4, 6));
-    first.leaves(&gone, NOW, &shared);
+    assert_eq!((second.known_targets(), second.next_key(&targets[0]), second.next_key(&gone)), (2, 4, 6));
+    first.attempt_ended(&gone, NOW, &shared);
     let third = with_keys(Some(&second), r#""t":{}"#, "", "");
-    assert_eq!((third.known_targets(), third.next_turn(&targets[0])), (1, 4));
+    assert_eq!((third.known_targets(), third.next_key(&targets[0])), (1, 4));
 }
 
 #[test]
@@ -110,8 +116,8 @@ fn ten_thousand_configurations_with_new_names_leave_nothing_of_theirs_in_a_worke
         );
         worker = Rc::new(worker.succeeded_by(Rc::new(sluice_config::from_json(file.as_bytes()).unwrap())));
         let target = worker.config.models["chat"].targets[0].clone();
-        worker.enters(&target, true, NOW, &shared);
-        worker.leaves(&target, NOW, &shared);
+        worker.attempt_started(&target, true, NOW, &shared);
+        worker.attempt_ended(&target, NOW, &shared);
     }
     assert_eq!(worker.known_targets(), 1);
 }
@@ -128,16 +134,16 @@ fn a_settlement_is_told_by_whoever_is_in_charge_and_a_late_answer_to_another_cou
     through(&first);
     assert!(first.tick(later).is_some());
     let second = next(&first, r#","limits":{"requests_per_minute":20}"#, REDIS);
-    assert!(first.shares_outbox(&second) && second.has_to_tell());
+    assert!(first.shares_outbox(&second) && second.has_unsettled());
     assert_eq!(second.tick(later), None, "the call of the first one is under way");
     through(&first);
-    assert_eq!(first.told(&said(r#"{"EVALSHA":1}"#), later, &mut Vec::new()), None);
+    assert_eq!(first.on_reply(&said(r#"{"EVALSHA":1}"#), later, &mut Vec::new()), None);
     let call = second.tick(later).unwrap();
     assert_eq!(told(&call), 1, "the one that was confirmed is not told again");
     second.forget_call();
     assert_eq!(first.tick(later), Some(call), "without an answer it is told again");
-    assert_eq!(second.told(&said(r#"{"EVALSHA":1}"#), later, &mut Vec::new()), None);
-    assert!(!first.has_to_tell() && !second.has_to_tell());
+    assert_eq!(second.on_reply(&said(r#"{"EVALSHA":1}"#), later, &mut Vec::new()), None);
+    assert!(!first.has_unsettled() && !second.has_unsettled());
 }
 
 #[test]

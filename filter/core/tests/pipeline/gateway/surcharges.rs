@@ -32,7 +32,7 @@ fn ask(budget: &str, path: &str, body: &str, answers: &[Script]) -> Seen {
             "keys":[{{"id":"k","team":"t","sha256":"{}","endpoints":["*"],"budget":{{"total":{budget}}}}}]}}"#,
         sha256(SECRET)
     );
-    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
     let envoy = Envoy::with(Rc::new(Worker::new(Rc::new(config), [7; 16])), Rc::new(Shared::default()));
     envoy.send("POST", path, &[("api-key", SECRET.as_bytes())], body.as_bytes(), answers)
 }

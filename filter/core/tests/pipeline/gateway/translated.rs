@@ -152,7 +152,7 @@ fn worker(kind: &str, guards: &str) -> Rc<Worker> {
             "keys":[{{"id":"k","team":"t","sha256":"{}"}}]{guards}}}"#,
         sha256(SECRET)
     );
-    let config = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+    let config = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
     Rc::new(Worker::new(Rc::new(config), [7; 16]))
 }
 

@@ -47,7 +47,7 @@ impl Fixture {
             "1".repeat(64),
             comma(more)
         );
-        let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let config = sluice_config::from_json(file.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
         let caller = config.keys[&KeyHash([0; 32])].caller.clone();
         Self { config, caller }
     }
@@ -57,11 +57,11 @@ impl Fixture {
         Plan::new(&self.config, &self.caller, model, &model.targets, |then| then.targets.clone(), |_| ESTIMATE)
     }
 
-    fn takes(&self, model: &str, candidate: usize) -> Vec<(String, u64, u64, bool)> {
+    fn debits(&self, model: &str, candidate: usize) -> Vec<(String, u64, u64, bool)> {
         let plan = self.plan(model).unwrap();
-        let take =
-            |part: &Part| (part.take.counter.name.to_string(), part.take.amount, part.take.limit, part.take.hard);
-        plan.candidates[candidate].parts.iter().map(take).collect()
+        let debit =
+            |part: &Part| (part.debit.counter.name.to_string(), part.debit.amount, part.debit.limit, part.debit.hard);
+        plan.candidates[candidate].parts.iter().map(debit).collect()
     }
 }
 
@@ -69,7 +69,7 @@ fn reading(used: u64) -> CounterSnapshot {
     CounterSnapshot { used, reserved: 0, period: 7, until: 0, reset: Duration::from_secs(6) }
 }
 
-mod held;
+mod lifecycle;
 mod plan;
 #[cfg(not(target_arch = "wasm32"))]
 mod properties;

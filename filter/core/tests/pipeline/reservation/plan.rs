@@ -4,8 +4,8 @@ use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn names(takes: &[(String, u64, u64, bool)]) -> Vec<&str> {
-    takes.iter().map(|(name, ..)| name.as_str()).collect()
+fn names(debits: &[(String, u64, u64, bool)]) -> Vec<&str> {
+    debits.iter().map(|(name, ..)| name.as_str()).collect()
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn a_request_takes_from_every_meter_that_concerns_it_and_from_no_other() {
         r#""limits":{"tokens_per_minute":1000,"concurrent_requests":3}"#,
     );
     assert_eq!(
-        fixture.takes("chat", 0),
+        fixture.debits("chat", 0),
         [
             ("provider=p/requests/minute".to_owned(), 1, 90, true),
             ("all/output_tokens/minute".to_owned(), 50, 400, true),
@@ -28,7 +28,7 @@ fn a_request_takes_from_every_meter_that_concerns_it_and_from_no_other() {
             ("app=bot,model=chat/usd/month".to_owned(), 150, 5_000_000, true),
         ]
     );
-    let second = fixture.takes("chat", 1);
+    let second = fixture.debits("chat", 1);
     assert!(names(&second).contains(&"provider=q,team=research/input_tokens/minute"));
     assert!(!names(&second).contains(&"provider=p/requests/minute"));
 }
@@ -36,8 +36,8 @@ fn a_request_takes_from_every_meter_that_concerns_it_and_from_no_other() {
 #[test]
 fn counters_are_named_by_what_they_count_and_no_name_can_be_taken_for_another() {
     let per = r#""limits":[{"per":["model","team"],"limits":{"requests_per_minute":5}}]"#;
-    let takes = Fixture::new(per, "").takes("a,b=%", 0);
-    assert!(names(&takes).contains(&"model=a%2Cb=%25,team=research/requests/minute"), "{takes:?}");
+    let debits = Fixture::new(per, "").debits("a,b=%", 0);
+    assert!(names(&debits).contains(&"model=a%2Cb=%25,team=research/requests/minute"), "{debits:?}");
 }
 
 #[test]
@@ -45,8 +45,8 @@ fn a_keys_own_limit_and_one_for_each_key_are_one_counter_with_the_smaller_limit(
     let per_key = r#""limits":[{"per":["key"],"limits":{"requests_per_minute":5}}]"#;
     for (own, limit) in [(9, 5), (2, 2)] {
         let fixture = Fixture::new(per_key, &format!(r#""limits":{{"requests_per_minute":{own}}}"#));
-        let takes = fixture.takes("dear", 0);
-        let mine: Vec<_> = takes.iter().filter(|(name, ..)| name.starts_with("key=alice")).collect();
+        let debits = fixture.debits("dear", 0);
+        let mine: Vec<_> = debits.iter().filter(|(name, ..)| name.starts_with("key=alice")).collect();
         assert_eq!(mine, [&("key=alice/requests/minute".to_owned(), 1, limit, true)]);
     }
 }
@@ -59,7 +59,7 @@ fn a_soft_budget_on_a_hard_ones_counter_warns_at_its_own_amount() {
         let fixture = Fixture::new(&more, &format!(r#""budget":{own}"#));
         let plan = fixture.plan("dear").unwrap();
         let part = plan.candidates[0].parts.iter().find(|part| part.rule.unit == Unit::MicroUsd).unwrap();
-        assert_eq!((part.take.limit, part.take.hard), (1000, true));
+        assert_eq!((part.debit.limit, part.debit.hard), (1000, true));
         let readings = plan.candidates[0].parts.iter().map(|_| reading(450)).collect();
         let warnings = plan.grant(0, readings, "r".into()).warnings();
         assert_eq!(warnings.len(), 1);
@@ -76,8 +76,11 @@ fn what_is_one_teams_alone_is_kept_with_it() {
         r#""limits":{"requests_per_minute":5}"#,
     );
     let plan = fixture.plan("dear").unwrap();
-    let shards: Vec<_> =
-        plan.candidates[0].parts.iter().map(|part| (&*part.take.counter.name, &*part.take.counter.shard_key)).collect();
+    let shards: Vec<_> = plan.candidates[0]
+        .parts
+        .iter()
+        .map(|part| (&*part.debit.counter.name, &*part.debit.counter.shard_key))
+        .collect();
     assert_eq!(
         shards,
         [
@@ -150,22 +153,22 @@ fn a_used_up_budget_leads_to_its_other_model_which_still_counts_on_it() {
         .collect();
     assert_eq!(shape, [("chat", "p", false), ("chat", "q", false), ("cheap", "q", true)]);
     let money = |candidate| {
-        let takes = fixture.takes("chat", candidate).into_iter();
-        takes.filter(|(name, ..)| name.contains("usd")).map(|(.., hard)| hard).collect::<Vec<_>>()
+        let debits = fixture.debits("chat", candidate).into_iter();
+        debits.filter(|(name, ..)| name.contains("usd")).map(|(.., hard)| hard).collect::<Vec<_>>()
     };
     assert_eq!((money(0), money(2)), (vec![true, true], vec![false, false]));
     let asked_for = fixture.plan("cheap").unwrap();
     assert_eq!(asked_for.candidates.len(), 1, "the model itself is served in place of itself");
-    assert!(asked_for.candidates[0].parts.iter().all(|part| part.rule.unit != Unit::MicroUsd || !part.take.hard));
+    assert!(asked_for.candidates[0].parts.iter().all(|part| part.rule.unit != Unit::MicroUsd || !part.debit.hard));
 }
 
 #[test]
 fn what_a_models_budget_led_to_is_spent_from_that_models_budget() {
     let more = r#""budgets":[{"match":{"model":"chat"},"budget":{"daily":1,"then_model":"cheap"}},
                              {"match":{"model":"cheap"},"budget":{"daily":2}}]"#;
-    let takes = Fixture::new(more, "").takes("chat", 2);
-    assert!(takes.contains(&("model=chat/usd/day".to_owned(), 150, 1_000_000, false)), "{takes:?}");
-    assert!(takes.contains(&("model=cheap/usd/day".to_owned(), 150, 2_000_000, true)), "{takes:?}");
+    let debits = Fixture::new(more, "").debits("chat", 2);
+    assert!(debits.contains(&("model=chat/usd/day".to_owned(), 150, 1_000_000, false)), "{debits:?}");
+    assert!(debits.contains(&("model=cheap/usd/day".to_owned(), 150, 2_000_000, true)), "{debits:?}");
 }
 
 #[test]
@@ -179,7 +182,7 @@ fn of_two_used_up_budgets_the_last_ones_model_serves() {
         .map(|one| {
             (
                 one.model.name.as_str(),
-                one.parts.iter().filter(|part| part.rule.then_model.is_some() && part.take.hard).count(),
+                one.parts.iter().filter(|part| part.rule.then_model.is_some() && part.debit.hard).count(),
             )
         })
         .collect();
@@ -189,7 +192,7 @@ fn of_two_used_up_budgets_the_last_ones_model_serves() {
 #[test]
 fn keys_without_an_app_are_counted_together_where_apps_are_told_apart() {
     let mut fixture = Fixture::new(r#""limits":[{"per":["app"],"limits":{"requests_per_minute":5}}]"#, "");
-    assert!(names(&fixture.takes("dear", 0)).contains(&"app=bot/requests/minute"));
+    assert!(names(&fixture.debits("dear", 0)).contains(&"app=bot/requests/minute"));
     fixture.caller = fixture.config.keys[&KeyHash([0x11; 32])].caller.clone();
-    assert!(names(&fixture.takes("dear", 0)).contains(&"app=/requests/minute"));
+    assert!(names(&fixture.debits("dear", 0)).contains(&"app=/requests/minute"));
 }

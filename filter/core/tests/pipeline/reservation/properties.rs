@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use sluice_core::store::LimitWindow;
 
-use super::held::{granted, spent};
+use super::lifecycle::{granted, spent};
 use super::*;
 
 fn rules() -> impl Strategy<Value = String> {
@@ -47,7 +47,7 @@ proptest! {
     ) {
         let plan = Fixture::new(&more, r#""limits":{"requests_per_minute":7},"budget":{"daily":3}"#).plan("chat").unwrap();
         for candidate in &plan.candidates {
-            let mut counters: Vec<_> = candidate.parts.iter().map(|part| &part.take.counter).collect();
+            let mut counters: Vec<_> = candidate.parts.iter().map(|part| &part.debit.counter).collect();
             counters.sort();
             counters.dedup();
             prop_assert_eq!(counters.len(), candidate.parts.len());
@@ -55,14 +55,14 @@ proptest! {
         let chosen = chosen.index(plan.candidates.len());
         let mut reservation = granted(&plan, chosen);
         let mut reserved: Vec<(String, u64)> = plan.candidates[chosen]
-            .parts.iter().map(|part| (part.take.counter.name.to_string(), part.take.amount)).collect();
+            .parts.iter().map(|part| (part.debit.counter.name.to_string(), part.debit.amount)).collect();
         let mut tried = vec![spent(chosen, 10, 0)];
         for (to, reserve) in fallbacks {
             let to = to.index(plan.candidates.len());
             if let Some(reserve_request) = reservation.extension(&plan, to, LEASE).filter(|_| reserve) {
-                let takes = &reserve_request.alternatives[0];
-                reserved.extend(takes.iter().map(|take| (take.counter.name.to_string(), take.amount)));
-                reservation.extend(&plan, to, takes.iter().map(|take| reading(take.amount)).collect());
+                let debits = &reserve_request.alternatives[0];
+                reserved.extend(debits.iter().map(|debit| (debit.counter.name.to_string(), debit.amount)));
+                reservation.extend(&plan, to, debits.iter().map(|debit| reading(debit.amount)).collect());
             }
             tried.push(spent(to, 20, output));
         }
@@ -80,7 +80,7 @@ proptest! {
             let expected: u64 = if name.contains("/requests/") {
                 u64::from(!name.ends_with("/concurrent"))
             } else {
-                let counts = |spent: &&AttemptUsage| plan.candidates[spent.candidate].parts.iter().any(|own| own.take.counter == part.counter);
+                let counts = |spent: &&AttemptUsage| plan.candidates[spent.candidate].parts.iter().any(|own| own.debit.counter == part.counter);
                 let of = |spent: &AttemptUsage| if name.contains("/output_tokens/") { spent.usage.output } else { spent.cost.0 };
                 tried.iter().filter(counts).map(of).sum()
             };
@@ -88,8 +88,8 @@ proptest! {
         }
         for spent in &tried {
             for part in &plan.candidates[spent.candidate].parts {
-                let free = part.take.counter.kind == LimitWindow::Concurrent || part.rule.unit == Unit::OutputTokens;
-                prop_assert!(free || parts.iter().any(|other| other.counter == part.take.counter), "{} is not settled", part.take.counter.name);
+                let free = part.debit.counter.kind == LimitWindow::Concurrent || part.rule.unit == Unit::OutputTokens;
+                prop_assert!(free || parts.iter().any(|other| other.counter == part.debit.counter), "{} is not settled", part.debit.counter.name);
             }
         }
     }

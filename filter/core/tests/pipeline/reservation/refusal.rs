@@ -5,8 +5,8 @@ use super::*;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn refused(plan: &Plan, counter: &str, used: u64, retry_after: Option<Duration>) -> LimitRefusal {
-    let take = plan.candidates[0].parts.iter().position(|part| &*part.take.counter.name == counter).unwrap();
-    plan.refuse(&[LimitExceeded { take, snapshot: reading(used), retry_after }])
+    let debit = plan.candidates[0].parts.iter().position(|part| &*part.debit.counter.name == counter).unwrap();
+    plan.refuse(&[LimitExceeded { debit, snapshot: reading(used), retry_after }])
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_used_up_budget_is_no_quota_and_names_only_what_is_the_callers() {
 fn refusals_without_sense_are_429_all_the_same() {
     let plan = Fixture::new("", "").plan("chat").unwrap();
     assert_eq!(plan.refuse(&[]).error.status, 429);
-    let senseless = LimitExceeded { take: 99, snapshot: reading(0), retry_after: None };
+    let senseless = LimitExceeded { debit: 99, snapshot: reading(0), retry_after: None };
     assert_eq!(plan.refuse(&[senseless]).error.status, 429);
 }
 
@@ -81,9 +81,9 @@ fn when_a_budget_led_to_another_model_what_stood_against_that_one_is_said() {
     let plan = fixture.plan("chat").unwrap();
     let exceeded = |candidate: usize, unit: &str, used| {
         let fits =
-            |part: &Part| part.take.counter.name.ends_with(unit) && !part.take.counter.name.starts_with("provider");
-        let take = plan.candidates[candidate].parts.iter().position(fits).unwrap();
-        LimitExceeded { take, snapshot: reading(used), retry_after: Some(Duration::from_secs(9)) }
+            |part: &Part| part.debit.counter.name.ends_with(unit) && !part.debit.counter.name.starts_with("provider");
+        let debit = plan.candidates[candidate].parts.iter().position(fits).unwrap();
+        LimitExceeded { debit, snapshot: reading(used), retry_after: Some(Duration::from_secs(9)) }
     };
     let money = |candidate| exceeded(candidate, "/usd/day", 1_000_000);
     let refusal = plan.refuse(&[money(0), money(1), exceeded(2, "model=dear/requests/minute", 1)]);

@@ -20,24 +20,24 @@ impl Case {
         // No jitter.
         const EVEN: u64 = u64::MAX / 2;
         for _ in 0..times {
-            circuit::failed(&self.shared, &self.target(provider).cells, self.attempt(), &self.config.circuit, EVEN);
+            circuit::failed(&self.shared, &self.target(provider).health, self.attempt(), &self.config.circuit, EVEN);
         }
     }
 
     /// A request claims the probe.
     fn claims(&self, provider: &str, lease: Duration) {
-        let cells = &self.target(provider).cells;
-        assert!(circuit::claim_probe(&self.shared, cells, self.now, lease, &self.config.circuit));
+        let health = &self.target(provider).health;
+        assert!(circuit::claim_probe(&self.shared, health, self.now, lease, &self.config.circuit));
     }
 
     fn succeeds(&self, provider: &str) {
-        circuit::succeeded(&self.shared, &self.target(provider).cells, self.attempt(), &self.config.circuit);
+        circuit::succeeded(&self.shared, &self.target(provider).health, self.attempt(), &self.config.circuit);
     }
 
     fn is_limited(&self, provider: &str, millis: u64) {
         let until = self.now.after(Duration::from_millis(millis));
-        let cells = &self.target(provider).cells;
-        circuit::limited(&self.shared, cells, self.attempt(), until, &self.config.circuit);
+        let health = &self.target(provider).health;
+        circuit::limited(&self.shared, health, self.attempt(), until, &self.config.circuit);
     }
 }
 

@@ -59,7 +59,7 @@ impl Case {
             "0".repeat(64),
             comma(file),
         );
-        let config = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let config = sluice_config::from_json(text.as_bytes()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
         Self {
             model: config.models["m"].clone(),
             config,

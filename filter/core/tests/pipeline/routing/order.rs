@@ -24,18 +24,18 @@ fn weights_are_shares_of_the_first_place_and_of_the_second_too() {
         assert!(is_share(*count, share, 10_000), "{shares:?}");
     }
     assert_eq!(shares[3], 0);
-    let orders: Vec<String> = (0..10_000)
+    let decisions: Vec<String> = (0..10_000)
         .map(|throw| {
             case.dice.set(mixed(throw));
             case.reserve_request()
         })
         .collect();
     assert!(
-        orders.iter().all(|reserve_request| reserve_request.ends_with(" d")),
+        decisions.iter().all(|reserve_request| reserve_request.ends_with(" d")),
         "a weight of 0 is for when the others fail"
     );
-    let behind_a = orders.iter().filter(|reserve_request| reserve_request.starts_with('a')).count() as u64;
-    let b = orders.iter().filter(|reserve_request| reserve_request.starts_with("a b")).count() as u64;
+    let behind_a = decisions.iter().filter(|reserve_request| reserve_request.starts_with('a')).count() as u64;
+    let b = decisions.iter().filter(|reserve_request| reserve_request.starts_with("a b")).count() as u64;
     assert!(is_share(b, 2.0 / 3.0, behind_a), "{b} of {behind_a}");
 }
 
@@ -193,7 +193,7 @@ impl Case {
             tokens: 100,
             generating: Duration::from_millis(a_token * 100),
         };
-        speed::observe(&self.shared, &self.target(provider).cells, &observation, self.now);
+        speed::observe(&self.shared, &self.target(provider).health, &observation, self.now);
     }
 }
 
@@ -228,15 +228,15 @@ fn the_least_busy_has_the_fewest_requests_of_all_workers() {
     let case = Case::new(&THREE, r#""strategy":"least_busy""#, "");
     let workers: Vec<[InFlight; 3]> = (0..2).map(|worker| ["a", "b", "c"].map(|_| InFlight::new(worker))).collect();
     let enter = |worker: usize, target: usize, times: u32| {
-        let cells = &case.model.targets[target].cells;
-        (0..times).for_each(|_| workers[worker][target].enter(&case.shared, cells, case.now));
+        let health = &case.model.targets[target].health;
+        (0..times).for_each(|_| workers[worker][target].enter(&case.shared, health, case.now));
     };
     enter(0, 0, 2);
     enter(1, 0, 2);
     enter(0, 1, 3);
     enter(1, 2, 5);
     assert_eq!(case.reserve_request(), "b a c");
-    (0..5).for_each(|_| workers[1][2].leave(&case.shared, &case.model.targets[2].cells, case.now));
+    (0..5).for_each(|_| workers[1][2].leave(&case.shared, &case.model.targets[2].health, case.now));
     assert_eq!(case.reserve_request(), "c b a");
 }
 

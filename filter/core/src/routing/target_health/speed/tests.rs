@@ -220,17 +220,17 @@ fn an_observation_and_a_claim_at_the_same_time_are_both_kept() {
 #[test]
 fn a_target_that_became_fast_again_is_found() {
     let memory = Shared::default();
-    let cells = [TargetHealth::of("a", "m"), TargetHealth::of("b", "m")];
+    let entries = [TargetHealth::of("a", "m"), TargetHealth::of("b", "m")];
     let (mut explored, mut dice) = (0, 1_u64);
     let mut first_at = |now: i64, delays: [u64; 2]| {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let targets = [read(&memory, &cells[0]), read(&memory, &cells[1])];
+        let targets = [read(&memory, &entries[0]), read(&memory, &entries[1])];
         let first = order(&targets, 100, at(now), dice).into_indices(|index| {
-            let claimed = claim_exploration(&memory, &cells[index], at(now));
+            let claimed = claim_exploration(&memory, &entries[index], at(now));
             explored += usize::from(claimed);
             claimed
         })[0];
-        observe(&memory, &cells[first], &streamed(delays[first], 100, 1_000), at(now));
+        observe(&memory, &entries[first], &streamed(delays[first], 100, 1_000), at(now));
         first
     };
     let mut share = |seconds: std::ops::Range<i64>, delays| {

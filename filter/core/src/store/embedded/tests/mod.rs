@@ -81,7 +81,8 @@ fn granted(memory: &Memory, debits: Vec<Debit>, now: Time) -> Vec<CounterSnapsho
 #[track_caller]
 fn spent(memory: &Memory, debits: Vec<Debit>, now: Time) -> Vec<CounterSnapshot> {
     let snapshots = granted(memory, debits.clone(), now);
-    let parts = debits.iter().zip(&snapshots).map(|(take, held)| part(&take.counter, *held, take.amount, take.amount));
+    let parts =
+        debits.iter().zip(&snapshots).map(|(debit, held)| part(&debit.counter, *held, debit.amount, debit.amount));
     settle(memory, &settlement(parts.collect(), now), CounterScope::Local).unwrap();
     snapshots
 }
@@ -129,7 +130,7 @@ fn a_limit_covers_exactly_as_many_as_it_says() {
             assert_eq!(granted(&memory, vec![hard(&counter, 1, 7)], at(NOON))[0].used, taken, "{kind:?}");
         }
         let exceeded = refused(&memory, vec![hard(&counter, 1, 7)], at(NOON));
-        assert_eq!((exceeded.take, exceeded.snapshot.used), (0, 7), "{kind:?}");
+        assert_eq!((exceeded.debit, exceeded.snapshot.used), (0, 7), "{kind:?}");
         assert_eq!(used(&memory, &counter, at(NOON)), 7, "{kind:?}");
     }
 }
@@ -225,10 +226,10 @@ fn windows_are_days_and_months_of_the_calendar() {
     let second = spent(&memory, debits(), at(NOON + DAY / 2));
     assert_eq!((second[0].used, second[1].used), (1, 1), "February begins with the day");
     assert_eq!(second[1].reset, Duration::from_secs(28 * DAY));
-    assert_eq!(refused(&memory, debits(), at(NOON + DAY)).take, 0);
+    assert_eq!(refused(&memory, debits(), at(NOON + DAY)).debit, 0);
     spent(&memory, debits(), at(NOON + DAY + DAY / 2));
     let exceeded = refused(&memory, debits(), at(NOON + 2 * DAY + DAY / 2));
-    assert_eq!((exceeded.take, exceeded.retry_after), (1, Some(Duration::from_secs(26 * DAY))));
+    assert_eq!((exceeded.debit, exceeded.retry_after), (1, Some(Duration::from_secs(26 * DAY))));
 }
 
 #[test]
@@ -262,34 +263,34 @@ fn a_clock_a_little_behind_counts_in_yesterday() {
 
 #[test]
 fn a_place_is_given_back_once_settled() {
-    let (memory, places) = (Memory::default(), counter("c", "red", LimitWindow::Concurrent));
-    let first = granted(&memory, vec![hard(&places, 1, 2)], at(NOON))[0];
-    granted(&memory, vec![hard(&places, 1, 2)], at(NOON + 30));
-    refused(&memory, vec![hard(&places, 1, 2)], at(NOON + 30));
-    settle_one(&memory, &places, first, 1, 0, at(NOON + 30));
-    assert_eq!(used(&memory, &places, at(NOON + 30)), 1);
-    granted(&memory, vec![hard(&places, 1, 2)], at(NOON + 30));
+    let (memory, slots) = (Memory::default(), counter("c", "red", LimitWindow::Concurrent));
+    let first = granted(&memory, vec![hard(&slots, 1, 2)], at(NOON))[0];
+    granted(&memory, vec![hard(&slots, 1, 2)], at(NOON + 30));
+    refused(&memory, vec![hard(&slots, 1, 2)], at(NOON + 30));
+    settle_one(&memory, &slots, first, 1, 0, at(NOON + 30));
+    assert_eq!(used(&memory, &slots, at(NOON + 30)), 1);
+    granted(&memory, vec![hard(&slots, 1, 2)], at(NOON + 30));
 }
 
 #[test]
 fn a_place_of_a_lost_worker_is_free_after_its_lease_and_a_bucket() {
-    let (memory, places) = (Memory::default(), counter("c", "red", LimitWindow::Concurrent));
-    let lost = granted(&memory, vec![hard(&places, 1, 1)], at(NOON + 3))[0];
-    refused(&memory, vec![hard(&places, 1, 1)], at(NOON + 3 + LEASE - 1));
+    let (memory, slots) = (Memory::default(), counter("c", "red", LimitWindow::Concurrent));
+    let lost = granted(&memory, vec![hard(&slots, 1, 1)], at(NOON + 3))[0];
+    refused(&memory, vec![hard(&slots, 1, 1)], at(NOON + 3 + LEASE - 1));
     let free = at(NOON + 3 + LEASE + LEASE / 7);
-    let next = granted(&memory, vec![hard(&places, 1, 1)], free)[0];
-    settle_one(&memory, &places, lost, 1, 0, free);
-    assert_eq!(used(&memory, &places, free), 1, "settled late: the place is another's by now");
-    settle_one(&memory, &places, next, 1, 0, free);
-    assert_eq!(used(&memory, &places, free), 0);
+    let next = granted(&memory, vec![hard(&slots, 1, 1)], free)[0];
+    settle_one(&memory, &slots, lost, 1, 0, free);
+    assert_eq!(used(&memory, &slots, free), 1, "settled late: the place is another's by now");
+    settle_one(&memory, &slots, next, 1, 0, free);
+    assert_eq!(used(&memory, &slots, free), 0);
 }
 
 #[test]
 fn leases_of_all_lengths_are_kept_together() {
-    let (memory, places) = (Memory::default(), counter("c", "red", LimitWindow::Concurrent));
+    let (memory, slots) = (Memory::default(), counter("c", "red", LimitWindow::Concurrent));
     let mut held = Vec::new();
     for lease in [1, 60, 600, 7_200, 30 * DAY, 5] {
-        let debits = vec![vec![hard(&places, 1, 10)]];
+        let debits = vec![vec![hard(&slots, 1, 10)]];
         let request = ReserveRequest { lease: Duration::from_secs(lease), ..request("o", debits) };
         let Ok(ReserveResult::Granted { snapshots, .. }) = reserve(&memory, &request, CounterScope::Local, at(NOON))
         else {
@@ -298,10 +299,10 @@ fn leases_of_all_lengths_are_kept_together() {
         assert!(snapshots[0].until >= (NOON + lease) * 1_000, "never shorter than its lease of {lease} s");
         held.push(snapshots[0]);
     }
-    assert_eq!(used(&memory, &places, at(NOON)), 6);
+    assert_eq!(used(&memory, &slots, at(NOON)), 6);
     for (settled, held) in held.into_iter().enumerate() {
-        settle_one(&memory, &places, held, 1, 0, at(NOON));
-        assert_eq!(used(&memory, &places, at(NOON)), 5 - settled as u64);
+        settle_one(&memory, &slots, held, 1, 0, at(NOON));
+        assert_eq!(used(&memory, &slots, at(NOON)), 5 - settled as u64);
     }
 }
 
@@ -313,7 +314,7 @@ fn an_order_takes_all_or_nothing_over_both_pages() {
         let debits = || vec![hard(&team, 2, team_limit), hard(&common, 2, common_limit)];
         (0..4).for_each(|_| assert_eq!(granted(&memory, debits(), at(NOON)).len(), 2));
         let refusal = refused(&memory, debits(), at(NOON));
-        assert_eq!((refusal.take, refusal.snapshot.used), (exceeded, 8));
+        assert_eq!((refusal.debit, refusal.snapshot.used), (exceeded, 8));
         assert_eq!((used(&memory, &team, at(NOON)), used(&memory, &common, at(NOON))), (8, 8));
     }
 }
@@ -334,7 +335,7 @@ fn the_first_alternative_that_fits_is_taken() {
     let Ok(ReserveResult::Refused(all_exceeded)) = reserve(&memory, &both, CounterScope::Local, at(NOON)) else {
         panic!("it does not fit")
     };
-    let stands: Vec<_> = all_exceeded.iter().map(|exceeded| (exceeded.take, exceeded.snapshot.used)).collect();
+    let stands: Vec<_> = all_exceeded.iter().map(|exceeded| (exceeded.debit, exceeded.snapshot.used)).collect();
     assert_eq!(stands, [(0, 1), (0, 4)]);
 }
 
@@ -534,7 +535,7 @@ fn teams_that_come_and_go_leave_a_bounded_memory_and_one_that_stays_is_exact() {
         else {
             panic!("refused")
         };
-        let parts = debits.iter().zip(&snapshots).map(|(take, held)| part(&take.counter, *held, 2, 1)).collect();
+        let parts = debits.iter().zip(&snapshots).map(|(debit, held)| part(&debit.counter, *held, 2, 1)).collect();
         let mut settlement = settlement(parts, now);
         settlement.entry.as_mut().unwrap().team = team.as_str().into();
         settle(&memory, &settlement, CounterScope::Replicated).unwrap();

@@ -8,7 +8,7 @@ use super::pending_sync::PendingSync;
 use super::*;
 
 /// Every limit window once in the team's shard and once in the common one, each with its limit.
-const METERS: [(&str, &str, LimitWindow, u64); 8] = [
+const COUNTERS: [(&str, &str, LimitWindow, u64); 8] = [
     ("rate", "red", LimitWindow::Minute, 60),
     ("day", "red", LimitWindow::Day, 90),
     ("month", "red", LimitWindow::Month, 250),
@@ -20,7 +20,7 @@ const METERS: [(&str, &str, LimitWindow, u64); 8] = [
 ];
 
 fn counter_of(index: usize) -> Counter {
-    let (name, shard, kind, _) = METERS[index];
+    let (name, shard, kind, _) = COUNTERS[index];
     counter(name, shard, kind)
 }
 
@@ -36,8 +36,8 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let take = (0..METERS.len(), 0..30_u64, prop::bool::weighted(0.8));
-    let debits = prop::collection::vec(take, 0..5).prop_map(|debits| {
+    let debit = (0..COUNTERS.len(), 0..30_u64, prop::bool::weighted(0.8));
+    let debits = prop::collection::vec(debit, 0..5).prop_map(|debits| {
         let distinct: BTreeMap<usize, (u64, bool)> =
             debits.into_iter().map(|(counter, amount, hard)| (counter, (amount, hard))).collect();
         distinct.into_iter().map(|(counter, (amount, hard))| (counter, amount, hard)).collect()
@@ -77,7 +77,7 @@ struct Model {
 impl Model {
     /// The level of a rate, in parts of a unit. One part drains each microsecond for each unit of the limit.
     fn level(&self, counter: usize, now: u64) -> i128 {
-        let limit = i128::from(METERS[counter].3);
+        let limit = i128::from(COUNTERS[counter].3);
         let (mut level, mut at, mut empty_at) = (0_i128, 0_u64, 0_u64);
         let changes = self.rates.get(&counter).into_iter().flatten().copied();
         for change in changes.chain([Change { at: now, amount: 0, reserved: now }]) {
@@ -94,7 +94,7 @@ impl Model {
     }
 
     fn used(&self, counter: usize, now: u64) -> u64 {
-        let kind = METERS[counter].2;
+        let kind = COUNTERS[counter].2;
         match kind {
             LimitWindow::Minute => u64::try_from((self.level(counter, now) + 59_999_999) / 60_000_000).unwrap(),
             LimitWindow::Concurrent | LimitWindow::Day | LimitWindow::Month | LimitWindow::Total => {
@@ -108,8 +108,8 @@ impl Model {
 
     fn fits(&self, debits: &[(usize, u64, bool)], now: u64) -> bool {
         debits.iter().all(|(counter, amount, hard)| {
-            let limit = METERS[*counter].3;
-            let fits = match METERS[*counter].2 {
+            let limit = COUNTERS[*counter].3;
+            let fits = match COUNTERS[*counter].2 {
                 LimitWindow::Minute => {
                     self.level(*counter, now) + i128::from(*amount) * 60_000_000 <= i128::from(limit) * 60_000_000
                 }
@@ -119,8 +119,8 @@ impl Model {
         })
     }
 
-    fn take(&mut self, counter: usize, amount: u64, snapshot: &CounterSnapshot, now: u64) {
-        match METERS[counter].2 {
+    fn debit(&mut self, counter: usize, amount: u64, snapshot: &CounterSnapshot, now: u64) {
+        match COUNTERS[counter].2 {
             LimitWindow::Minute => {
                 let change = Change { at: now, amount: i128::from(amount), reserved: now };
                 self.rates.entry(counter).or_default().push(change);
@@ -132,7 +132,7 @@ impl Model {
     }
 
     fn settle(&mut self, counter: usize, part: &Settled, now: u64) {
-        match METERS[counter].2 {
+        match COUNTERS[counter].2 {
             LimitWindow::Minute => {
                 let amount = i128::from(part.used) - i128::from(part.reserved);
                 self.rates.entry(counter).or_default().push(Change { at: now, amount, reserved: part.window });
@@ -159,13 +159,13 @@ struct Both {
 impl Both {
     fn reserve(&mut self, alternatives: &[Vec<(usize, u64, bool)>]) {
         let debits = |debits: &Vec<(usize, u64, bool)>| -> Vec<Debit> {
-            let take = |&(index, amount, hard): &(usize, u64, bool)| Debit {
+            let debit = |&(index, amount, hard): &(usize, u64, bool)| Debit {
                 counter: counter_of(index),
                 amount,
-                limit: METERS[index].3,
+                limit: COUNTERS[index].3,
                 hard,
             };
-            debits.iter().map(take).collect()
+            debits.iter().map(debit).collect()
         };
         let request = request("o", alternatives.iter().map(debits).collect());
         let expected = alternatives.iter().position(|debits| self.model.fits(debits, self.now));
@@ -178,9 +178,9 @@ impl Both {
             ReserveResult::Refused(all_exceeded) => {
                 assert_eq!(None, expected);
                 for (exceeded, debits) in all_exceeded.iter().zip(alternatives) {
-                    let stands = debits[exceeded.take];
+                    let stands = debits[exceeded.debit];
                     assert!(
-                        !self.model.fits(&[stands], self.now) && self.model.fits(&debits[..exceeded.take], self.now)
+                        !self.model.fits(&[stands], self.now) && self.model.fits(&debits[..exceeded.debit], self.now)
                     );
                     assert_eq!(exceeded.snapshot.used, self.model.used(stands.0, self.now));
                 }
@@ -195,11 +195,11 @@ impl Both {
                 let held = snapshot.until - self.now / 1_000;
                 assert!((LEASE * 1_000..=LEASE * 1_000 * 8 / 7 + 1).contains(&held), "{held}");
             } else {
-                assert!(METERS[index].2 == LimitWindow::Minute || amount == 0);
+                assert!(COUNTERS[index].2 == LimitWindow::Minute || amount == 0);
             }
-            self.model.take(index, amount, snapshot, self.now);
+            self.model.debit(index, amount, snapshot, self.now);
             assert_eq!(snapshot.used, self.model.used(index, self.now));
-            assert!(!hard || snapshot.used <= METERS[index].3);
+            assert!(!hard || snapshot.used <= COUNTERS[index].3);
             parts.push(part(&counter_of(index), *snapshot, amount, 0));
         }
         self.open.push(parts);
@@ -209,7 +209,7 @@ impl Both {
         let Some(number) = self.open.len().checked_sub(back + 1) else { return };
         let mut parts = self.open.remove(number);
         for part in &mut parts {
-            let index = (0..METERS.len()).find(|index| counter_of(*index) == part.counter).unwrap();
+            let index = (0..COUNTERS.len()).find(|index| counter_of(*index) == part.counter).unwrap();
             part.used = match part.counter.kind {
                 LimitWindow::Concurrent => 0,
                 // An empty rate has no known pace: tested separately.
@@ -222,10 +222,10 @@ impl Both {
     }
 
     fn compare(&self) {
-        let counters: Vec<Counter> = (0..METERS.len()).map(counter_of).collect();
+        let counters: Vec<Counter> = (0..COUNTERS.len()).map(counter_of).collect();
         let snapshots = read(&self.memory, &counters, Time(self.now * 1_000)).unwrap();
         for (index, snapshot) in snapshots.iter().enumerate() {
-            assert_eq!(snapshot.used, self.model.used(index, self.now), "{:?}", METERS[index]);
+            assert_eq!(snapshot.used, self.model.used(index, self.now), "{:?}", COUNTERS[index]);
         }
     }
 }
@@ -261,7 +261,7 @@ proptest! {
     #[test]
     fn a_record_reads_back_as_it_was_written(
         id in any::<u64>(), numbers in any::<[u64; 4]>(), counts in any::<[u32; 8]>(), width in any::<u32>(),
-        untold in any::<i64>(), telling in any::<i64>(),
+        unsent in any::<i64>(), sending in any::<i64>(),
     ) {
         let [level, at, since, limit] = numbers;
         let window = |kind| counter_state::CounterState::Window(Window { kind, number: at, used: level });
@@ -270,11 +270,11 @@ proptest! {
             window(LimitWindow::Month),
             window(LimitWindow::Total),
             counter_state::CounterState::Rate(rate::Rate { level, at, since, limit }),
-            counter_state::CounterState::Places(concurrency_slots::ConcurrencySlots { width, first: at, counts, others: width }),
+            counter_state::CounterState::Slots(concurrency_slots::ConcurrencySlots { width, first: at, counts, others: width }),
         ] {
             let pending = match state {
-                counter_state::CounterState::Places(_) => PendingSync { untold: 0, telling: telling & i64::from(u32::MAX) },
-                _ => PendingSync { untold, telling },
+                counter_state::CounterState::Slots(_) => PendingSync { unsent: 0, sending: sending & i64::from(u32::MAX) },
+                _ => PendingSync { unsent, sending },
             };
             let bytes = record::record(Id(id), &state, pending);
             prop_assert_eq!(record::pending(&bytes), pending);
@@ -290,10 +290,10 @@ proptest! {
         keep in any::<prop::sample::Index>(),
     ) {
         let memory = Memory::default();
-        let debits: Vec<Debit> = (0..METERS.len()).map(|index| hard(&counter_of(index), 2, 50)).collect();
+        let debits: Vec<Debit> = (0..COUNTERS.len()).map(|index| hard(&counter_of(index), 2, 50)).collect();
         granted(&memory, debits.clone(), at(NOON));
         let again = granted(&memory, debits.clone(), at(NOON));
-        let part = |(take, held): (&Debit, &CounterSnapshot)| part(&take.counter, *held, 2, 1);
+        let part = |(debit, held): (&Debit, &CounterSnapshot)| part(&debit.counter, *held, 2, 1);
         let settlement = settlement(debits.iter().zip(&again).map(part).collect(), at(NOON));
         settle(&memory, &settlement, CounterScope::Local).unwrap();
         for name in [shard::name(ShardId::of("red")), shard::name(ShardId::of("")), ShardId::of("red").name("sluice.accounts.3.")] {
@@ -310,7 +310,7 @@ proptest! {
         let _ = reserve(&memory, &request("o", vec![debits]), CounterScope::Local, at(NOON));
         let _ = settle(&memory, &settlement, CounterScope::Local);
         let _ = accounts(&memory, "red", at(NOON));
-        let counters: Vec<Counter> = (0..METERS.len()).map(counter_of).collect();
+        let counters: Vec<Counter> = (0..COUNTERS.len()).map(counter_of).collect();
         let _ = read(&memory, &counters, at(NOON));
     }
 }

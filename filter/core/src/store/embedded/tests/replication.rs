@@ -16,7 +16,7 @@ struct Redis {
     windows: BTreeMap<(String, u64), i64>,
     /// Level in millionths, its time, and the drain per minute.
     rates: BTreeMap<String, (u64, u64, u64)>,
-    places: BTreeMap<(String, String), (i64, u64)>,
+    slots: BTreeMap<(String, String), (i64, u64)>,
 }
 
 impl Redis {
@@ -32,9 +32,9 @@ impl Redis {
                 LimitWindow::Concurrent => {
                     let key = (name.clone(), batch.envoy.to_string());
                     if new {
-                        self.places.insert(key.clone(), (delta.amount, now.0 + 10_000_000_000));
+                        self.slots.insert(key.clone(), (delta.amount, now.0 + 10_000_000_000));
                     }
-                    let others = self.places.iter().filter(|(place, _)| place.0 == name && **place != key);
+                    let others = self.slots.iter().filter(|(place, _)| place.0 == name && **place != key);
                     let present: i64 =
                         others.filter(|(_, (_, ends))| *ends > now.0).map(|(_, (present, _))| present).sum();
                     u64::try_from(present).unwrap()
@@ -50,14 +50,14 @@ impl Redis {
         batch.deltas.iter().map(global).collect()
     }
 
-    fn rate(&mut self, name: &str, pace: u64, amount: i64, now: Time) -> u64 {
+    fn rate(&mut self, name: &str, drain_rate: u64, amount: i64, now: Time) -> u64 {
         let now = now.0 / 1_000;
         let (level, at, known) = self.rates.get(name).copied().unwrap_or((0, now, 0));
-        let pace = if pace > 0 { pace } else { known };
-        let mut level = level.saturating_sub((now - at) * pace / 60);
+        let drain_rate = if drain_rate > 0 { drain_rate } else { known };
+        let mut level = level.saturating_sub((now - at) * drain_rate / 60);
         if amount != 0 {
             level = level.saturating_add_signed(amount);
-            self.rates.insert(name.to_owned(), (level, now, pace));
+            self.rates.insert(name.to_owned(), (level, now, drain_rate));
         }
         level
     }
@@ -88,7 +88,7 @@ impl Envoy {
         }
     }
 
-    fn take(&self, counter: &Counter, amount: u64, limit: u64, now: Time) -> Option<CounterSnapshot> {
+    fn debit(&self, counter: &Counter, amount: u64, limit: u64, now: Time) -> Option<CounterSnapshot> {
         let request = request("o", vec![vec![hard(counter, amount, limit)]]);
         match reserve(&self.memory, &request, CounterScope::Replicated, now).unwrap() {
             ReserveResult::Granted { snapshots, .. } => Some(snapshots[0]),
@@ -108,15 +108,15 @@ fn what_one_uses_up_the_others_refuse_once_they_have_heard() {
     {
         let (mut redis, envoys, counter) = (Redis::default(), Envoy::all(), counter("m", "red", kind));
         for _ in 0..9 {
-            envoys[0].take(&counter, 1, 10, at(NOON)).unwrap();
+            envoys[0].debit(&counter, 1, 10, at(NOON)).unwrap();
         }
-        envoys[1].take(&counter, 1, 10, at(NOON)).unwrap();
+        envoys[1].debit(&counter, 1, 10, at(NOON)).unwrap();
         envoys[0].exchange(&mut redis, "red", at(NOON));
         envoys[1].exchange(&mut redis, "red", at(NOON));
-        assert_eq!(envoys[1].take(&counter, 1, 10, at(NOON)), None, "{kind:?}");
-        assert!(envoys[0].take(&counter, 1, 10, at(NOON)).is_some(), "{kind:?}: it has not heard yet");
+        assert_eq!(envoys[1].debit(&counter, 1, 10, at(NOON)), None, "{kind:?}");
+        assert!(envoys[0].debit(&counter, 1, 10, at(NOON)).is_some(), "{kind:?}: it has not heard yet");
         envoys[0].exchange(&mut redis, "red", at(NOON));
-        assert_eq!(envoys[0].take(&counter, 1, 10, at(NOON)), None, "{kind:?}");
+        assert_eq!(envoys[0].debit(&counter, 1, 10, at(NOON)), None, "{kind:?}");
     }
 }
 
@@ -124,11 +124,11 @@ fn what_one_uses_up_the_others_refuse_once_they_have_heard() {
 fn a_request_that_settles_after_its_lease_and_its_day_is_still_counted() {
     let (mut redis, envoys) = (Redis::default(), Envoy::all());
     let (day, other) = (counter("day", "red", LimitWindow::Day), counter("other", "red", LimitWindow::Day));
-    let held = envoys[0].take(&day, 3, 10, at(NOON)).unwrap();
+    let held = envoys[0].debit(&day, 3, 10, at(NOON)).unwrap();
     for days in [1, 3] {
         // Its lease has ended, and another counter's record has replaced its own.
         let later = at(NOON + days * 86_400);
-        envoys[0].take(&other, 1, 10, later).unwrap();
+        envoys[0].debit(&other, 1, 10, later).unwrap();
         envoys[0].settle(&day, held, 3, 1, later);
         envoys[0].exchange(&mut redis, "red", later);
         assert_eq!(redis.windows.get(&("day".to_owned(), held.period)), Some(&1), "after {days} days");
@@ -140,25 +140,25 @@ fn a_request_that_settles_after_its_lease_and_its_day_is_still_counted() {
 fn what_is_given_back_at_one_fits_at_another() {
     for kind in [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Total, LimitWindow::Concurrent] {
         let (mut redis, envoys, counter) = (Redis::default(), Envoy::all(), counter("m", "", kind));
-        let snapshot = envoys[0].take(&counter, 9, 10, at(NOON)).unwrap();
-        envoys[1].take(&counter, 1, 10, at(NOON)).unwrap();
+        let snapshot = envoys[0].debit(&counter, 9, 10, at(NOON)).unwrap();
+        envoys[1].debit(&counter, 1, 10, at(NOON)).unwrap();
         envoys[0].exchange(&mut redis, "", at(NOON));
         envoys[1].exchange(&mut redis, "", at(NOON));
-        assert_eq!(envoys[1].take(&counter, 8, 10, at(NOON)), None, "{kind:?}");
+        assert_eq!(envoys[1].debit(&counter, 8, 10, at(NOON)), None, "{kind:?}");
         envoys[0].settle(&counter, snapshot, 9, 0, at(NOON));
         envoys[0].exchange(&mut redis, "", at(NOON));
         envoys[1].exchange(&mut redis, "", at(NOON));
-        assert!(envoys[1].take(&counter, 8, 10, at(NOON)).is_some(), "{kind:?}");
+        assert!(envoys[1].debit(&counter, 8, 10, at(NOON)).is_some(), "{kind:?}");
     }
 }
 
 #[test]
 fn a_batch_without_an_answer_is_told_again_under_its_number_and_adds_once() {
     let (mut redis, envoys, counter) = (Redis::default(), Envoy::all(), counter("m", "red", LimitWindow::Total));
-    envoys[0].take(&counter, 3, 100, at(NOON)).unwrap();
+    envoys[0].debit(&counter, 3, 100, at(NOON)).unwrap();
     let first = envoys[0].collect("red", at(NOON)).unwrap();
     redis.sync(&first, at(NOON));
-    envoys[0].take(&counter, 4, 100, at(NOON)).unwrap();
+    envoys[0].debit(&counter, 4, 100, at(NOON)).unwrap();
     let again = envoys[0].collect("red", at(NOON)).unwrap();
     assert_eq!(again, first);
     // Another VM of the same Envoy continues the batch of the first.
@@ -177,12 +177,12 @@ fn a_batch_without_an_answer_is_told_again_under_its_number_and_adds_once() {
 fn what_a_lost_worker_had_reserved_comes_back_everywhere() {
     for kind in [LimitWindow::Day, LimitWindow::Month, LimitWindow::Total] {
         let (mut redis, envoys, counter) = (Redis::default(), Envoy::all(), counter("m", "red", kind));
-        let late = envoys[0].take(&counter, 6, 10, at(NOON)).unwrap();
-        envoys[0].take(&counter, 3, 10, at(NOON)).unwrap();
-        envoys[1].take(&counter, 1, 10, at(NOON)).unwrap();
+        let late = envoys[0].debit(&counter, 6, 10, at(NOON)).unwrap();
+        envoys[0].debit(&counter, 3, 10, at(NOON)).unwrap();
+        envoys[1].debit(&counter, 1, 10, at(NOON)).unwrap();
         envoys[0].exchange(&mut redis, "red", at(NOON));
         envoys[1].exchange(&mut redis, "red", at(NOON));
-        assert_eq!(envoys[1].take(&counter, 1, 10, at(NOON + 1)), None, "{kind:?}");
+        assert_eq!(envoys[1].debit(&counter, 1, 10, at(NOON + 1)), None, "{kind:?}");
         // No requests arrive, so only counter sync can notice the end of the leases.
         let after = at(NOON + 2 * LEASE);
         (0..2).for_each(|_| envoys[..2].iter().for_each(|envoy| envoy.exchange(&mut redis, "red", after)));
@@ -197,7 +197,7 @@ fn what_a_lost_worker_had_reserved_comes_back_everywhere() {
 fn what_drained_in_an_outage_is_not_told_as_if_it_came_at_once() {
     let (envoys, rate) = (Envoy::all(), counter("m", "red", LimitWindow::Minute));
     for second in 0..600 {
-        envoys[0].take(&rate, 1, 120, at(NOON + second)).unwrap();
+        envoys[0].debit(&rate, 1, 120, at(NOON + second)).unwrap();
     }
     let batch = envoys[0].collect("red", at(NOON + 600)).unwrap();
     let pending = batch.deltas.iter().map(|delta| delta.amount).sum::<i64>() / 1_000_000;
@@ -211,7 +211,7 @@ fn a_steady_rate_of_all_together_is_bounded_by_the_limit() {
     // Each Envoy alone stays below 60 a minute; together they exceed it by half.
     for second in 0..600 {
         for envoy in &envoys {
-            granted += u64::from(second % 2 == 0 && envoy.take(&rate, 1, 60, at(NOON + second)).is_some());
+            granted += u64::from(second % 2 == 0 && envoy.debit(&rate, 1, 60, at(NOON + second)).is_some());
         }
         envoys.iter().for_each(|envoy| envoy.exchange(&mut redis, "red", at(NOON + second)));
     }
@@ -220,13 +220,13 @@ fn a_steady_rate_of_all_together_is_bounded_by_the_limit() {
 
 #[test]
 fn the_places_of_others_are_forgotten_when_redis_is_silent() {
-    let (mut redis, envoys, places) = (Redis::default(), Envoy::all(), counter("m", "red", LimitWindow::Concurrent));
-    envoys[0].take(&places, 4, 5, at(NOON)).unwrap();
-    envoys[1].take(&places, 1, 5, at(NOON)).unwrap();
+    let (mut redis, envoys, slots) = (Redis::default(), Envoy::all(), counter("m", "red", LimitWindow::Concurrent));
+    envoys[0].debit(&slots, 4, 5, at(NOON)).unwrap();
+    envoys[1].debit(&slots, 1, 5, at(NOON)).unwrap();
     envoys[0].exchange(&mut redis, "red", at(NOON));
     envoys[1].exchange(&mut redis, "red", at(NOON));
-    assert_eq!(envoys[1].take(&places, 1, 5, at(NOON + 10)), None);
-    assert!(envoys[1].take(&places, 1, 5, at(NOON + 11)).is_some());
+    assert_eq!(envoys[1].debit(&slots, 1, 5, at(NOON + 10)), None);
+    assert!(envoys[1].debit(&slots, 1, 5, at(NOON + 11)).is_some());
 }
 
 #[test]
@@ -235,8 +235,8 @@ fn a_page_of_many_meters_is_told_in_several_batches() {
     let counters: Vec<Counter> =
         (0..3 * LARGEST_BATCH).map(|n| counter(&format!("m{n}"), "red", LimitWindow::Total)).collect();
     for counter in &counters {
-        envoys[0].take(counter, 2, 10, at(NOON)).unwrap();
-        envoys[1].take(counter, 3, 10, at(NOON)).unwrap();
+        envoys[0].debit(counter, 2, 10, at(NOON)).unwrap();
+        envoys[1].debit(counter, 3, 10, at(NOON)).unwrap();
     }
     let first = envoys[0].collect("red", at(NOON)).unwrap();
     assert!(first.deltas.len() == LARGEST_BATCH && first.more);
@@ -257,7 +257,7 @@ fn names_without_a_use_go_when_there_are_too_many() {
         for n in 0..4_000 {
             // A counter that was released in full makes room for the next.
             let counter = counter(&format!("{day}/{n}"), "red", LimitWindow::Concurrent);
-            let held = envoys[0].take(&counter, 1, 9, at(NOON + day * DAY)).unwrap();
+            let held = envoys[0].debit(&counter, 1, 9, at(NOON + day * DAY)).unwrap();
             envoys[0].settle(&counter, held, 1, 0, at(NOON + day * DAY));
         }
     };
@@ -295,7 +295,7 @@ fn counts_of_workers_that_never_stop_are_exchanged_exactly() {
             // Some records, and so their names, are new each time.
             let counter = if n % 4 == 0 { format!("m{n}") } else { "m".to_owned() };
             let counter = super::counter(&counter, "red", LimitWindow::Total);
-            let held = envoys[number % 2].take(&counter, 5, 1_000_000, at(NOON)).unwrap();
+            let held = envoys[number % 2].debit(&counter, 5, 1_000_000, at(NOON)).unwrap();
             envoys[number % 2].settle(&counter, held, 5, 3, at(NOON));
         }
         at_work.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
@@ -338,7 +338,7 @@ mod histories {
 
     use super::*;
 
-    const METERS: [(&str, LimitWindow, u64); 5] = [
+    const COUNTERS: [(&str, LimitWindow, u64); 5] = [
         ("rate", LimitWindow::Minute, 400),
         ("day", LimitWindow::Day, 5_000),
         ("month", LimitWindow::Month, 5_000),
@@ -347,7 +347,7 @@ mod histories {
     ];
 
     fn counter_of(index: usize) -> Counter {
-        counter(METERS[index].0, "red", METERS[index].1)
+        counter(COUNTERS[index].0, "red", COUNTERS[index].1)
     }
 
     #[derive(Debug, Clone)]
@@ -367,7 +367,7 @@ mod histories {
     }
 
     fn steps(passes: u32) -> impl Strategy<Value = Vec<Step>> {
-        let debits = prop::collection::btree_map(0..METERS.len(), 1..20_u64, 1..5);
+        let debits = prop::collection::btree_map(0..COUNTERS.len(), 1..20_u64, 1..5);
         let step = prop_oneof![
             6 => (0..3_usize, debits).prop_map(|(envoy, debits)| Step::Reserve(envoy, debits)),
             5 => (0..12_usize, 0..250_u64).prop_map(|(back, percent)| Step::Settle(back, percent)),
@@ -383,7 +383,7 @@ mod histories {
     type Sums = BTreeMap<(usize, u64), BTreeMap<usize, i64>>;
 
     fn add(sums: &mut Sums, envoy: usize, part: &Settled, amount: u64) {
-        let counter = (0..METERS.len()).find(|counter| counter_of(*counter) == part.counter).unwrap();
+        let counter = (0..COUNTERS.len()).find(|counter| counter_of(*counter) == part.counter).unwrap();
         let calendar = matches!(part.counter.kind, LimitWindow::Day | LimitWindow::Month);
         let sums = sums.entry((counter, if calendar { part.window } else { 0 })).or_default();
         *sums.entry(envoy).or_default() += i64::try_from(amount).unwrap();
@@ -455,13 +455,17 @@ mod histories {
         }
 
         fn reserve(&mut self, envoy: usize, debits: &BTreeMap<usize, u64>) {
-            let orders = debits
+            let alternative = debits
                 .iter()
-                .map(|(counter, amount)| hard(&counter_of(*counter), *amount, METERS[*counter].2))
+                .map(|(counter, amount)| hard(&counter_of(*counter), *amount, COUNTERS[*counter].2))
                 .collect();
-            let reserve_result =
-                reserve(&self.envoys[envoy].memory, &request("o", vec![orders]), CounterScope::Replicated, self.time())
-                    .unwrap();
+            let reserve_result = reserve(
+                &self.envoys[envoy].memory,
+                &request("o", vec![alternative]),
+                CounterScope::Replicated,
+                self.time(),
+            )
+            .unwrap();
             let ReserveResult::Granted { snapshots, .. } = reserve_result else { return };
             let mut parts = Vec::new();
             for ((counter, amount), snapshot) in debits.iter().zip(snapshots) {
@@ -497,7 +501,7 @@ mod histories {
         fn compare_windows(&self) {
             for ((counter, window), sums) in &self.sums() {
                 let (counter, window) = (*counter, *window);
-                let (name, kind, _) = METERS[counter];
+                let (name, kind, _) = COUNTERS[counter];
                 let sum: i64 = sums.values().sum();
                 if !matches!(kind, LimitWindow::Minute | LimitWindow::Concurrent) {
                     let counted = self.redis.windows.get(&(name.to_owned(), window)).copied().unwrap_or_default();
@@ -513,7 +517,7 @@ mod histories {
         fn compare_with_all(&self, counter: usize, sums: &BTreeMap<usize, i64>, sum: i64) {
             for (envoy, own) in sums.iter().filter(|(_, own)| **own != 0) {
                 let used = used(&self.envoys[*envoy].memory, &counter_of(counter), self.time());
-                assert_eq!(i64::try_from(used).unwrap(), sum, "{:?} at {envoy}, which has {own}", METERS[counter]);
+                assert_eq!(i64::try_from(used).unwrap(), sum, "{:?} at {envoy}, which has {own}", COUNTERS[counter]);
             }
         }
     }

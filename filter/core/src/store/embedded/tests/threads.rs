@@ -176,11 +176,11 @@ fn never_more_at_the_same_time_than_there_are_places() {
     let shared = Unsteady { refuses: 7, ..Unsteady::default() };
     let inside = AtomicUsize::new(0);
     let granted = in_threads(|thread| {
-        let places = counter("c", ["red", ""][thread % 2], LimitWindow::Concurrent);
+        let slots = counter("c", ["red", ""][thread % 2], LimitWindow::Concurrent);
         let common = counter("all", "", LimitWindow::Concurrent);
         let mut granted = 0;
         for n in 0..300 {
-            let debits = vec![hard(&places, 1, 3), hard(&common, 1, 2)];
+            let debits = vec![hard(&slots, 1, 3), hard(&common, 1, 2)];
             let request = request(&format!("{thread}/{n}"), vec![debits.clone()]);
             let Ok(ReserveResult::Granted { snapshots, .. }) =
                 reserve(&shared, &request, CounterScope::Local, at(NOON))
@@ -190,7 +190,7 @@ fn never_more_at_the_same_time_than_there_are_places() {
             assert!(inside.fetch_add(1, Ordering::SeqCst) < 2);
             std::thread::yield_now();
             inside.fetch_sub(1, Ordering::SeqCst);
-            let part = |(take, snapshot): (Debit, &CounterSnapshot)| part(&take.counter, *snapshot, 1, 0);
+            let part = |(debit, snapshot): (Debit, &CounterSnapshot)| part(&debit.counter, *snapshot, 1, 0);
             let parts = debits.into_iter().zip(&snapshots).map(part).collect();
             settle(&shared, &settlement(parts, at(NOON)), CounterScope::Local).unwrap();
             granted += 1;

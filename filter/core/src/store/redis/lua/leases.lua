@@ -1,6 +1,6 @@
--- Orders that hold something of a day, a month or a total and are not settled: a sorted set of their records by the end of
+-- Reservations that hold something of a day, a month or a total and are not settled: a sorted set of their records by the end of
 -- their lease.
--- When that has come, whoever would have settled the order is no more: what it holds of those is given back, and its record
+-- When that has come, whoever would have settled the reservation is no more: what it holds of those is given back, and its record
 -- says so. A settlement that comes all the same gets nothing back of them, and is charged.
 local RECORD_TTL = 2 * 86400
 -- So many at a time: Redis does nothing else meanwhile.
@@ -10,9 +10,9 @@ local MOST_LOST = 64
 local function without_windows(record)
   local left, windows = { string.match(record, '^[^\n]*') }, {}
   for line in string.gmatch(record, '\n([^\n]+)') do
-    local gauge, amount, window, key = string.match(line, '^([DMT]) (%d+) (%d+) %d+ (.*)$')
-    if gauge then
-      windows[#windows + 1] = { key = key, gauge = gauge, window = tonumber(window), amount = tonumber(amount) }
+    local kind, amount, window, key = string.match(line, '^([DMT]) (%d+) (%d+) %d+ (.*)$')
+    if kind then
+      windows[#windows + 1] = { key = key, kind = kind, window = tonumber(window), amount = tonumber(amount) }
     else
       left[#left + 1] = line
     end
@@ -28,8 +28,8 @@ local function give_back(open)
       local left, windows = without_windows(record)
       redis.call('SET', name, left, 'EX', RECORD_TTL)
       for _, held in ipairs(windows) do
-        -- A meter that cannot be counted on is not the concern of the request that finds it.
-        pcall(count, held.key, held.gauge, held.window, -held.amount)
+        -- A counter that cannot be counted on is not the concern of the request that finds it.
+        pcall(count, held.key, held.kind, held.window, -held.amount)
         pcall(hold, held.key, held.window, -held.amount)
       end
     end

@@ -1,8 +1,8 @@
 -- Reserves the first alternative whose hard limits all hold.
--- KEYS: the order's record, the open orders, then meters. ARGV: the order's id, its lease in microseconds, how many alternatives; for each
--- how many takes; for each the meter's index in KEYS, its gauge, the amount, the limit, 1 when it is hard.
--- Answers `G alternative (used window reset held)…`, or `R (take used window reset retry)…`; `S` when the order is settled.
--- The record is that answer and a line for each take: gauge, amount, window, level after it, key.
+-- KEYS: the reservation's record, the open reservations, then counters. ARGV: the reservation's id, its lease in microseconds, how many
+-- alternatives; for each how many debits; for each the counter's index in KEYS, its kind, the amount, the limit, 1 when it is hard.
+-- Answers `G alternative (used window reset held)…`, or `R (debit used window reset retry)…`; `S` when the reservation is settled.
+-- The record is that answer and a line for each debit: kind, amount, window, level after it, key.
 local RETRY = 1000000
 
 local known = redis.call('GET', KEYS[1])
@@ -16,42 +16,42 @@ local function argument()
   return ARGV[cursor - 1]
 end
 
--- Microseconds until a take fits that does not now; -1 when it never will by waiting.
-local function retry(take, used, left)
-  if take.amount > take.limit or take.gauge == 'T' then return -1 end
-  if take.gauge == 'C' then return RETRY end
-  if take.gauge == 'm' then return drained((used + take.amount - take.limit) * 1000000, take.limit) end
+-- Microseconds until a debit fits that does not now; -1 when it never will by waiting.
+local function retry(debit, used, left)
+  if debit.amount > debit.limit or debit.kind == 'T' then return -1 end
+  if debit.kind == 'C' then return RETRY end
+  if debit.kind == 'm' then return drained((used + debit.amount - debit.limit) * 1000000, debit.limit) end
   return left
 end
 
-local function apply(take)
-  local after = take.used + take.amount
+local function apply(debit)
+  local after = debit.used + debit.amount
   local level, held = 0, 0
-  if take.gauge == 'C' then
-    if take.amount > 0 then
-      redis.call('ZADD', take.key, integer(now + lease), id)
+  if debit.kind == 'C' then
+    if debit.amount > 0 then
+      redis.call('ZADD', debit.key, integer(now + lease), id)
       local kept = math.ceil(lease / 1000) + 1000
-      if redis.call('PTTL', take.key) < kept then redis.call('PEXPIRE', take.key, kept) end
+      if redis.call('PTTL', debit.key) < kept then redis.call('PEXPIRE', debit.key, kept) end
     end
-  elseif take.gauge == 'm' then
+  elseif debit.kind == 'm' then
     level = math.floor(after * 1000000 + 0.5)
-    fill(take.key, level, take.limit)
-    take.left = drained(level, take.limit)
+    fill(debit.key, level, debit.limit)
+    debit.left = drained(level, debit.limit)
   else
-    after = count(take.key, take.gauge, take.window, take.amount)
-    held = hold(take.key, take.window, take.amount)
+    after = count(debit.key, debit.kind, debit.window, debit.amount)
+    held = hold(debit.key, debit.window, debit.amount)
   end
-  local shown = integer(math.ceil(math.max(0, after))) .. ' ' .. integer(take.window) .. ' ' .. integer(take.left)
+  local shown = integer(math.ceil(math.max(0, after))) .. ' ' .. integer(debit.window) .. ' ' .. integer(debit.left)
   shown = shown .. ' ' .. integer(held)
-  local line = take.gauge .. ' ' .. integer(take.amount) .. ' ' .. integer(take.window) .. ' ' .. integer(level)
-  return shown, line .. ' ' .. take.key
+  local line = debit.kind .. ' ' .. integer(debit.amount) .. ' ' .. integer(debit.window) .. ' ' .. integer(level)
+  return shown, line .. ' ' .. debit.key
 end
 
-local function grant(alternative, takes)
+local function grant(alternative, debits)
   local answer, lines, leased = { 'G', alternative }, {}, false
-  for index, take in ipairs(takes) do
-    answer[index + 2], lines[index] = apply(take)
-    leased = leased or (take.amount > 0 and take.gauge ~= 'm' and take.gauge ~= 'C')
+  for index, debit in ipairs(debits) do
+    answer[index + 2], lines[index] = apply(debit)
+    leased = leased or (debit.amount > 0 and debit.kind ~= 'm' and debit.kind ~= 'C')
   end
   answer = table.concat(answer, ' ')
   local record = answer .. '\n' .. table.concat(lines, '\n')
@@ -67,21 +67,21 @@ end
 
 local refusal = { 'R' }
 for alternative = 0, tonumber(argument()) - 1 do
-  local takes, obstacle = {}, nil
+  local debits, obstacle = {}, nil
   for index = 0, tonumber(argument()) - 1 do
-    local key, gauge = KEYS[tonumber(argument())], argument()
-    local take = { key = key, gauge = gauge, amount = tonumber(argument()), limit = tonumber(argument()) }
+    local key, kind = KEYS[tonumber(argument())], argument()
+    local debit = { key = key, kind = kind, amount = tonumber(argument()), limit = tonumber(argument()) }
     local hard = argument() == '1'
     if not obstacle then
-      take.used, take.window, take.left = reading(key, gauge, take.limit)
-      if hard and take.used + take.amount > take.limit then
-        local shown = integer(math.ceil(take.used)) .. ' ' .. integer(take.window) .. ' ' .. integer(take.left)
-        obstacle = index .. ' ' .. shown .. ' ' .. integer(retry(take, take.used, take.left))
+      debit.used, debit.window, debit.left = reading(key, kind, debit.limit)
+      if hard and debit.used + debit.amount > debit.limit then
+        local shown = integer(math.ceil(debit.used)) .. ' ' .. integer(debit.window) .. ' ' .. integer(debit.left)
+        obstacle = index .. ' ' .. shown .. ' ' .. integer(retry(debit, debit.used, debit.left))
       end
-      takes[index + 1] = take
+      debits[index + 1] = debit
     end
   end
-  if not obstacle then return grant(alternative, takes) end
+  if not obstacle then return grant(alternative, debits) end
   refusal[alternative + 2] = obstacle
 end
 return table.concat(refusal, ' ')

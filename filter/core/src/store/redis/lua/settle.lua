@@ -1,11 +1,11 @@
 -- Closes reservations, each once, and adds them to the accounts.
--- KEYS: the open orders, then whatever ARGV points to. ARGV: how many settlements; for each its record's index in KEYS, its id, how many parts;
--- for each part the meter's index, its gauge, the window, what was used; then the entry's six sums, how many accounts;
+-- KEYS: the open reservations, then whatever ARGV points to. ARGV: how many settlements; for each its record's index in KEYS, its id, how
+-- many parts; for each part the counter's index, its kind, the window, what was used; then the entry's six sums, how many accounts;
 -- for each account the indexes of its hash and of the two rankings, and its name there; then how many notes; for each its index, its
 -- text, and for how many seconds it is kept.
 -- What was reserved is what the record says: without one Redis was not asked, and all that was used is added.
 -- What was used is less than zero where a settlement corrects an earlier one, which left no record.
--- The meters of a record are reached by the names in it: a settlement need not know all that was reserved.
+-- The counters of a record are reached by the names in it: a settlement need not know all that was reserved.
 -- Answers how many were new.
 local TOMBSTONE_TTL = 2 * 86400
 local ACCOUNT_TTL = 400 * 86400
@@ -16,43 +16,43 @@ local function argument()
   return ARGV[cursor]
 end
 
--- What was reserved of a meter becomes what was used.
-local function correct(id, take, used)
-  if take.gauge == 'C' then
-    redis.call('ZREM', take.key, id)
-  elseif take.gauge == 'm' then
-    local level, rate = level_of(take.key)
-    local more = (used - take.amount) * 1000000
+-- What was reserved of a counter becomes what was used.
+local function correct(id, debit, used)
+  if debit.kind == 'C' then
+    redis.call('ZREM', debit.key, id)
+  elseif debit.kind == 'm' then
+    local level, rate = level_of(debit.key)
+    local more = (used - debit.amount) * 1000000
     if more < 0 then
       -- Of what was reserved too much, some has drained away since: no more goes back than is surely still there.
-      local left = take.level - math.floor((now - take.window) * rate / 60)
+      local left = debit.level - math.floor((now - debit.window) * rate / 60)
       more = -math.max(0, math.min(-more, left, level))
     end
-    if more ~= 0 then fill(take.key, level + more, rate) end
+    if more ~= 0 then fill(debit.key, level + more, rate) end
   else
-    if used ~= take.amount then count(take.key, take.gauge, take.window, used - take.amount) end
-    if take.amount > 0 then hold(take.key, take.window, -take.amount) end
+    if used ~= debit.amount then count(debit.key, debit.kind, debit.window, used - debit.amount) end
+    if debit.amount > 0 then hold(debit.key, debit.window, -debit.amount) end
   end
 end
 
 local function charge(part)
-  if part.gauge == 'm' then
+  if part.kind == 'm' then
     local level, rate = level_of(part.key)
     if part.used > 0 then fill(part.key, level + part.used * 1000000, rate) end
-  elseif part.gauge ~= 'C' and part.used > 0 then
-    count(part.key, part.gauge, part.window, part.used)
-  elseif part.gauge ~= 'C' and part.used < 0 then
+  elseif part.kind ~= 'C' and part.used > 0 then
+    count(part.key, part.kind, part.window, part.used)
+  elseif part.kind ~= 'C' and part.used < 0 then
     -- A window that is forgotten stays so, and none has less than nothing.
     local there = tonumber(redis.call('HGET', part.key, integer(part.window)) or 0)
-    if there > 0 then count(part.key, part.gauge, part.window, -math.min(there, -part.used)) end
+    if there > 0 then count(part.key, part.kind, part.window, -math.min(there, -part.used)) end
   end
 end
 
 local function close(record, id, parts)
   for line in string.gmatch(record or '', '\n([^\n]+)') do
-    local gauge, amount, window, level, key = string.match(line, '^(%a) (%d+) (%d+) (%d+) (.*)$')
-    local take = { gauge = gauge, amount = tonumber(amount), window = tonumber(window), level = tonumber(level), key = key }
-    correct(id, take, parts[key] and parts[key].used or 0)
+    local kind, amount, window, level, key = string.match(line, '^(%a) (%d+) (%d+) (%d+) (.*)$')
+    local debit = { kind = kind, amount = tonumber(amount), window = tonumber(window), level = tonumber(level), key = key }
+    correct(id, debit, parts[key] and parts[key].used or 0)
     parts[key] = nil
   end
   for _, part in pairs(parts) do charge(part) end
@@ -79,11 +79,11 @@ for _ = 1, tonumber(argument()) do
   local new = record ~= TOMBSTONE
   local parts = {}
   for _ = 1, tonumber(argument()) do
-    local key, gauge = KEYS[tonumber(argument())], argument()
-    parts[key] = { key = key, gauge = gauge, window = tonumber(argument()), used = tonumber(argument()) }
+    local key, kind = KEYS[tonumber(argument())], argument()
+    parts[key] = { key = key, kind = kind, window = tonumber(argument()), used = tonumber(argument()) }
   end
   if new then
-    -- First of all: what is told again after a meter of it stopped this script must not correct the others twice.
+    -- First of all: what is told again after a counter of it stopped this script must not correct the others twice.
     redis.call('SET', record_key, TOMBSTONE, 'EX', TOMBSTONE_TTL)
     if record then redis.call('ZREM', KEYS[1], record_key) end
     close(record or nil, id, parts)

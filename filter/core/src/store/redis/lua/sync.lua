@@ -1,6 +1,6 @@
 -- Adds what one Envoy counted by itself, once, and answers what all have counted together.
--- KEYS: where the number of the Envoy's last batch is kept, then meters. ARGV: the Envoy's id, the batch's number, then for
--- each meter its gauge, the window, the amount. A number that is not above the last one's adds nothing.
+-- KEYS: where the number of the Envoy's last batch is kept, then counters. ARGV: the Envoy's id, the batch's number, then for
+-- each counter its kind, the window, the amount. A number that is not above the last one's adds nothing.
 -- Minute: the amount and the answer are in millionths; instead of a window there is how much drains in a minute, 0 when it
 -- is as it was. Concurrent: ARGV says how many there are at this Envoy now, for ten seconds; answered is how many there are
 -- at all the others.
@@ -13,10 +13,10 @@ local new = number > last
 if new then redis.call('SET', KEYS[1], integer(number), 'EX', LAST_TTL) end
 
 local function minute(key, rate, amount)
-  local level, pace = level_of(key, rate > 0 and rate or nil)
+  local level, drain = level_of(key, rate > 0 and rate or nil)
   if new and amount ~= 0 then
     level = math.max(0, level + amount)
-    fill(key, level, pace)
+    fill(key, level, drain)
   end
   return level, now
 end
@@ -39,10 +39,10 @@ local function concurrent(key, amount)
   return others, 0
 end
 
-local function add(key, gauge, window, amount)
-  if gauge == 'm' then return minute(key, window, amount) end
-  if gauge == 'C' then return concurrent(key, amount) end
-  if new and amount ~= 0 then count(key, gauge, window, amount) end
+local function add(key, kind, window, amount)
+  if kind == 'm' then return minute(key, window, amount) end
+  if kind == 'C' then return concurrent(key, amount) end
+  if new and amount ~= 0 then count(key, kind, window, amount) end
   return tonumber(redis.call('HGET', key, integer(window)) or 0), window
 end
 

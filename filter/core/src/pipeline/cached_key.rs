@@ -12,27 +12,27 @@ use crate::keys::caller::Credential;
 
 /// A key's record.
 #[derive(Debug)]
-pub struct Record {
+pub struct CachedKey {
     key: Box<dyn KeyRecord>,
     /// The credential, compiled under the configuration with this number.
-    meaning: RefCell<Option<(u64, Result<Credential, String>)>>,
+    credential: RefCell<Option<(u64, Result<Credential, String>)>>,
 }
 
-impl Record {
+impl CachedKey {
     /// Parses a record; an error says why it is invalid.
     pub fn read(text: &str, config: &CompiledConfig) -> Result<Self, String> {
         let key = (config.read_key)(text)?;
-        Ok(Self { key, meaning: RefCell::default() })
+        Ok(Self { key, credential: RefCell::default() })
     }
 
     /// The credential of the key with this hash in configuration `generation`; an error says why there is none.
-    pub fn means(&self, hash: &KeyHash, config: &CompiledConfig, generation: u64) -> Result<Credential, String> {
-        let mut meaning = self.meaning.borrow_mut();
-        match &*meaning {
-            Some((known, meaning)) if *known == generation => meaning.clone(),
+    pub fn credential(&self, hash: &KeyHash, config: &CompiledConfig, generation: u64) -> Result<Credential, String> {
+        let mut credential = self.credential.borrow_mut();
+        match &*credential {
+            Some((known, credential)) if *known == generation => credential.clone(),
             _ => {
                 let compiled = self.compile(hash, config);
-                *meaning = Some((generation, compiled.clone()));
+                *credential = Some((generation, compiled.clone()));
                 compiled
             }
         }

@@ -8,8 +8,8 @@ fn all(body: &str) -> Vec<(String, String)> {
     // Each round allows one more reference.
     for allowed in 0..64 {
         let mut seen = Vec::new();
-        let denied = first_denied(body.as_bytes(), |mention| {
-            let Mention::Reference(kept, path) = mention else { return None };
+        let denied = first_denied(body.as_bytes(), |feature| {
+            let RequestFeature::Reference(kept, path) = feature else { return None };
             assert!(path.starts_with(kept.path()));
             seen.push((*path).to_owned());
             (seen.len() > allowed).then_some(())
@@ -140,11 +140,11 @@ fn a_reference_is_found_however_it_is_written() {
 /// The top-level fields, and the tools with their types and positions.
 fn fields_and_tools(body: &str) -> (Vec<String>, Vec<String>) {
     let (mut fields, mut tools) = (Vec::new(), Vec::new());
-    let denied = first_denied(body.as_bytes(), |mention| {
-        match mention {
-            Mention::Field(name) => fields.push((*name).to_owned()),
-            Mention::Tool(kind) => tools.push(kind.unwrap_or("-").to_owned()),
-            Mention::Reference(..) => {}
+    let denied = first_denied(body.as_bytes(), |feature| {
+        match feature {
+            RequestFeature::Field(name) => fields.push((*name).to_owned()),
+            RequestFeature::Tool(kind) => tools.push(kind.unwrap_or("-").to_owned()),
+            RequestFeature::Reference(..) => {}
         }
         None::<()>
     });
@@ -180,7 +180,7 @@ fn tools_are_told_by_their_types_wherever_they_are_offered() {
         assert_eq!(fields_and_tools(body).1, kinds, "{body}");
     }
     let body = br#"{"tools":[{"type":"function"},{"type":"web_search"}]}"#;
-    let place = first_denied(body, |mention| (*mention == Mention::Tool(Some("web_search"))).then_some(()));
+    let place = first_denied(body, |feature| (*feature == RequestFeature::Tool(Some("web_search"))).then_some(()));
     assert_eq!(place, Some(("tools[1]".to_owned(), ())));
 }
 

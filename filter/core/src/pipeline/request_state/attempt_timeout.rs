@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::routing::patience::Waited;
+use crate::routing::conditional_timeout::TimeoutCondition;
 use crate::routing::target::Target;
 
 use super::super::failure::SLACK;
@@ -31,19 +31,21 @@ impl Route {
             [] => &self.model.targets[..],
             queued => queued,
         };
-        let waited =
-            Waited { slow: targets.iter().any(|target| self.is_slow(request, target)), last: self.alone(total) };
-        match (request.asks.peek.stream, self.is_delivered_whole(request)) {
-            (false, _) => self.timeouts.answer.of(waited),
-            (true, true) => self.timeouts.whole.of(waited),
-            (true, false) => self.timeouts.first_token.of(waited),
+        let condition = TimeoutCondition {
+            slow: targets.iter().any(|target| self.is_slow(request, target)),
+            last: self.alone(total),
+        };
+        match (request.scanned.peek.stream, self.is_delivered_whole(request)) {
+            (false, _) => self.timeouts.answer.of(condition),
+            (true, true) => self.timeouts.whole.of(condition),
+            (true, false) => self.timeouts.first_token.of(condition),
         }
     }
 
     /// How much earlier than configured Envoy may end an attempt. Its timer starts at the event loop's iteration, in which a long body may
     /// be parsed and written before the attempt begins here; with a pooled connection, that is the same iteration.
     pub(super) fn slack(&self, request: &Request, limit: Duration) -> Duration {
-        let mebibytes = u32::try_from(request.asks.peek.length >> 20).unwrap_or(u32::MAX);
+        let mebibytes = u32::try_from(request.scanned.peek.length >> 20).unwrap_or(u32::MAX);
         SLACK_OF_A_MEBIBYTE.saturating_mul(mebibytes).min(limit / 2).max(SLACK)
     }
 
@@ -51,17 +53,17 @@ impl Route {
     pub(super) fn first_token_of(&self, request: &Request, target: &Target) -> Duration {
         self.timeouts
             .first_token
-            .of(Waited { slow: self.is_slow(request, target), last: self.alone(self.timeouts.total) })
+            .of(TimeoutCondition { slow: self.is_slow(request, target), last: self.alone(self.timeouts.total) })
     }
 
     /// How long a stream may be silent.
     pub(super) fn idle(&self, request: &Request) -> Duration {
-        self.timeouts.idle.of(Waited { slow: request.asks.wishes.runs_tools(), last: None })
+        self.timeouts.idle.of(TimeoutCondition { slow: request.scanned.wishes.runs_tools(), last: None })
     }
 
     /// Whether the target may take long before its first output.
     fn is_slow(&self, request: &Request, target: &Target) -> bool {
-        (target.capabilities.reasoning == Some(true) && !request.asks.wishes.quick) || target.provider.loads
+        (target.capabilities.reasoning == Some(true) && !request.scanned.wishes.quick) || target.provider.loads
     }
 
     /// The total timeout, if no target follows the first.

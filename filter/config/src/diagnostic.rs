@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One mistake. Never contains a possible secret: `found` describes such a value instead of repeating it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
+pub struct Diagnostic {
     /// The place in the format of [`Path`]; empty for the whole file.
     pub path: String,
     /// The value that was found.
@@ -13,7 +13,7 @@ pub struct Mistake {
     pub expected: String,
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;

@@ -1,23 +1,23 @@
-//! Mentions in a request body that a policy may deny: references to stored objects of a provider by their ids, top-level fields, and tools.
+//! Features of a request that a policy may deny: references to stored objects of a provider by their ids, top-level fields, and tools.
 //!
 //! One pass over the string literals of a validated JSON body finds them, with the open objects and arrays on a stack. So no key order,
 //! depth or spelling hides a reference. JSON schemas and call arguments are free text of the client and contain no references. Keys match
 //! in any case, as they do for servers written in Go.
 
+use crate::peek::known_names::LONGEST;
 use crate::peek::literals::{Literal, Literals, decoded};
-use crate::peek::words::LONGEST;
 
 mod names;
 
 pub(crate) use names::folded;
-pub use names::{Kept, same};
 use names::{Meaning, Referring, meaning};
+pub use names::{StoredKind, same};
 
-/// Something that a body mentions.
+/// Something in a body that a policy may deny.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mention<'a> {
+pub enum RequestFeature<'a> {
     /// A stored object of a provider, with its path: `/v1/files/file-1`.
-    Reference(Kept, &'a str),
+    Reference(StoredKind, &'a str),
     /// A top-level field that is not `null`.
     Field(&'a str),
     /// A tool with its type; `None` if it has no type.
@@ -40,7 +40,7 @@ struct Open<'a> {
     /// In an array, the index of the current item.
     index: usize,
     /// The kind of stored object that the object's own `id` refers to.
-    owner: Option<Kept>,
+    owner: Option<StoredKind>,
     /// Whether its keys are names of the client's own.
     names: bool,
     /// Whether it is an item of an array that may contain references.
@@ -88,7 +88,7 @@ impl<'a> Twice<'a> {
 }
 
 /// The first mention in `body` that `deny` rejects, as its path (`input[0].content[1].file_id`) and the result of `deny`.
-pub fn first_denied<E>(body: &[u8], deny: impl FnMut(&Mention<'_>) -> Option<E>) -> Option<(String, E)> {
+pub fn first_denied<E>(body: &[u8], deny: impl FnMut(&RequestFeature<'_>) -> Option<E>) -> Option<(String, E)> {
     let mut walk = Walk { open: Vec::with_capacity(USUAL_DEPTH), skipped: 0, deny };
     let mut end = 0;
     for literal in Literals::of(body) {
@@ -107,7 +107,7 @@ struct Walk<'a, F> {
     deny: F,
 }
 
-impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
+impl<'a, E, F: FnMut(&RequestFeature<'_>) -> Option<E>> Walk<'a, F> {
     /// Processes the bytes between two literals.
     fn gap(&mut self, gap: &[u8]) -> Option<(String, E)> {
         for byte in gap {
@@ -155,7 +155,7 @@ impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
         let open = self.open.last_mut().filter(|open| open.pending)?;
         open.pending = false;
         let key = decoded(open.key);
-        (self.deny)(&Mention::Field(&key)).map(|denied| (key.into_owned(), denied))
+        (self.deny)(&RequestFeature::Field(&key)).map(|denied| (key.into_owned(), denied))
     }
 
     fn opens(&mut self, is_list: bool) {
@@ -191,15 +191,16 @@ impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
         }
         let open = self.open.pop()?;
         let Facts { id, skill, kind, told, reference, public, private } = open.facts;
-        let items = id.values().filter(|_| reference || (open.item && !told)).map(|id| (Kept::Response, id, "id"));
-        let skills = skill.values().filter(|_| private || !public).map(|id| (Kept::Skill, id, "skill_id"));
+        let items =
+            id.values().filter(|_| reference || (open.item && !told)).map(|id| (StoredKind::Response, id, "id"));
+        let skills = skill.values().filter(|_| private || !public).map(|id| (StoredKind::Skill, id, "skill_id"));
         let denied = items.chain(skills).find_map(|(kept, id, key)| self.refers(kept, id, Some(key)));
         if denied.is_some() || !open.tool {
             return denied;
         }
         let kinds = kind.values().map(|kind| Some(decoded(kind))).chain(kind.first.is_none().then_some(None));
         kinds.into_iter().find_map(|kind| {
-            let denied = (self.deny)(&Mention::Tool(kind.as_deref()))?;
+            let denied = (self.deny)(&RequestFeature::Tool(kind.as_deref()))?;
             Some((self.place(None), denied))
         })
     }
@@ -220,7 +221,7 @@ impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
         }
         let open = self.open.last_mut()?;
         match (open.meaning, open.owner) {
-            (Meaning::Refers(Referring { kept: Kept::Skill, .. }), _) => open.facts.skill.add(literal.text),
+            (Meaning::Refers(Referring { kept: StoredKind::Skill, .. }), _) => open.facts.skill.add(literal.text),
             (Meaning::Refers(field), _) if field.text => return self.refers(field.kept, literal.text, None),
             (Meaning::Id, Some(kept)) => return self.refers(kept, literal.text, None),
             (Meaning::Id, None) => open.facts.id.add(literal.text),
@@ -232,9 +233,9 @@ impl<'a, E, F: FnMut(&Mention<'_>) -> Option<E>> Walk<'a, F> {
     }
 
     /// Checks a reference at the current position, or below `key` in an object that has just been closed.
-    fn refers(&mut self, kept: Kept, id: &[u8], key: Option<&str>) -> Option<(String, E)> {
+    fn refers(&mut self, kept: StoredKind, id: &[u8], key: Option<&str>) -> Option<(String, E)> {
         let path = format!("{}{}", kept.path(), decoded(id));
-        let denied = (self.deny)(&Mention::Reference(kept, &path))?;
+        let denied = (self.deny)(&RequestFeature::Reference(kept, &path))?;
         Some((self.place(key), denied))
     }
 

@@ -2,7 +2,7 @@
 
 /// A kind of object that a provider stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
+pub enum StoredKind {
     /// A response, or an item of one.
     Response,
     /// An Anthropic message, with the conversation before it.
@@ -25,7 +25,7 @@ pub enum Kept {
     Voice,
 }
 
-impl Kept {
+impl StoredKind {
     /// The path prefix of its objects, such as `/v1/files/`.
     pub fn path(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl Kept {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Referring {
     /// The kind of object.
-    pub kept: Kept,
+    pub kept: StoredKind,
     /// Whether its value is an id, or an array of ids.
     pub text: bool,
     /// Whether its value is an object with an `id`.
@@ -56,25 +56,25 @@ pub(super) struct Referring {
     top: bool,
 }
 
-const TEXT: Referring = Referring { kept: Kept::File, text: true, object: false, top: false };
+const TEXT: Referring = Referring { kept: StoredKind::File, text: true, object: false, top: false };
 const OBJECT: Referring = Referring { text: false, object: true, ..TEXT };
 
 /// The referring fields in the API references of OpenAI and Anthropic.
 const REFERRING: [(&str, Referring); 12] = [
-    ("previous_response_id", Referring { kept: Kept::Response, top: true, ..TEXT }),
+    ("previous_response_id", Referring { kept: StoredKind::Response, top: true, ..TEXT }),
     // In Anthropic's `thread`.
-    ("previous_message_id", Referring { kept: Kept::Message, ..TEXT }),
-    ("conversation", Referring { kept: Kept::Conversation, object: true, top: true, ..TEXT }),
-    ("prompt", Referring { kept: Kept::Prompt, top: true, ..OBJECT }),
+    ("previous_message_id", Referring { kept: StoredKind::Message, ..TEXT }),
+    ("conversation", Referring { kept: StoredKind::Conversation, object: true, top: true, ..TEXT }),
+    ("prompt", Referring { kept: StoredKind::Prompt, top: true, ..OBJECT }),
     ("file_id", TEXT),
     ("file_ids", TEXT),
-    ("vector_store_ids", Referring { kept: Kept::VectorStore, ..TEXT }),
-    ("container", Referring { kept: Kept::Container, object: true, ..TEXT }),
-    ("container_id", Referring { kept: Kept::Container, ..TEXT }),
-    ("skill_id", Referring { kept: Kept::Skill, ..TEXT }),
+    ("vector_store_ids", Referring { kept: StoredKind::VectorStore, ..TEXT }),
+    ("container", Referring { kept: StoredKind::Container, object: true, ..TEXT }),
+    ("container_id", Referring { kept: StoredKind::Container, ..TEXT }),
+    ("skill_id", Referring { kept: StoredKind::Skill, ..TEXT }),
     // The audio of an earlier response, in an assistant message.
-    ("audio", Referring { kept: Kept::Completion, ..OBJECT }),
-    ("voice", Referring { kept: Kept::Voice, ..OBJECT }),
+    ("audio", Referring { kept: StoredKind::Completion, ..OBJECT }),
+    ("voice", Referring { kept: StoredKind::Voice, ..OBJECT }),
 ];
 
 /// Fields that contain free data of the client, repeat the citations of a response, or only compare.
@@ -155,7 +155,7 @@ pub(crate) fn folded(letter: char) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peek::words::Word;
+    use crate::peek::known_names::KnownName;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -165,11 +165,11 @@ mod tests {
             for written in
                 [name.to_owned(), name.to_ascii_uppercase(), name.replace('s', "\u{17f}").replace('k', "\u{212a}")]
             {
-                assert!(Word::of(written.as_bytes()).is_referring(), "{written}");
+                assert!(KnownName::of(written.as_bytes()).is_referring(), "{written}");
             }
         }
         for name in ["id", "Id", r"\u0049d"] {
-            assert_eq!(Word::of(name.as_bytes()), Word::Id, "{name}");
+            assert_eq!(KnownName::of(name.as_bytes()), KnownName::Id, "{name}");
         }
     }
 }

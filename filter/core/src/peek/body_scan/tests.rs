@@ -3,8 +3,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 
-fn survey(body: &str) -> Survey {
-    Survey::of(body.as_bytes(), |_| ()).0
+fn body_scan(body: &str) -> BodyScan {
+    BodyScan::of(body.as_bytes(), |_| ()).0
 }
 
 #[test]
@@ -21,7 +21,7 @@ fn others_reasoning_is_suspected_where_a_signature_names_its_owner_or_is_empty()
         (r#"{"input":"gemini","signature":["",""]}"#, false),
         ("[]", false),
     ] {
-        assert_eq!(survey(body).foreign_reasoning, foreign_reasoning, "{body}");
+        assert_eq!(body_scan(body).foreign_reasoning, foreign_reasoning, "{body}");
     }
 }
 
@@ -38,7 +38,7 @@ fn an_ordinary_request_refers_to_nothing() {
         ("{\"\u{17f}\\u212aill_id\":\"c\"}", false),
         ("{\"\u{17f}kill_names\":\"c\",\"\u{4f60}\":1}", true),
     ] {
-        assert_eq!(survey(body).refers_to_nothing, nothing, "{body}");
+        assert_eq!(body_scan(body).refers_to_nothing, nothing, "{body}");
     }
 }
 
@@ -48,7 +48,7 @@ pub(crate) mod properties {
     use proptest::sample::select;
 
     use super::*;
-    use crate::peek::mentions::{Mention, first_denied};
+    use crate::peek::request_features::{RequestFeature, first_denied};
 
     /// Literals: known words in several spellings, and texts.
     const LITERALS: [&str; 88] = [
@@ -214,29 +214,29 @@ pub(crate) mod properties {
         fn any_bytes_are_as_deep_as_if_they_were_read_byte_by_byte(pieces in proptest::collection::vec(
             (select(vec!["[", "{", "]", "}", "\"", "\\", "a", "[[[[", "]]]", "\"]\"", "\"[\\\"\""]), 1_usize..90), 0..24)) {
             let body: String = pieces.into_iter().map(|(piece, times)| piece.repeat(times)).collect();
-            prop_assert_eq!(survey(&body).too_deep, too_deep(body.as_bytes()), "{}", body);
+            prop_assert_eq!(body_scan(&body).too_deep, too_deep(body.as_bytes()), "{}", body);
         }
 
         /// The survey never misses a mention that a policy would check.
         #[test]
         fn what_refers_to_something_is_known_to(body in body()) {
             prop_assert!(serde_json::from_str::<serde_json::Value>(&body).is_ok() || body.contains("ud83d"));
-            let refers = |mention: &Mention<'_>| matches!(mention, Mention::Reference(..)).then_some(());
+            let refers = |feature: &RequestFeature<'_>| matches!(feature, RequestFeature::Reference(..)).then_some(());
             let reference = first_denied(body.as_bytes(), refers);
-            prop_assert!(reference.is_none() || !survey(&body).refers_to_nothing, "{:?} {}", reference, body);
+            prop_assert!(reference.is_none() || !body_scan(&body).refers_to_nothing, "{:?} {}", reference, body);
         }
 
         #[test]
         fn what_offers_a_tool_is_known_to(body in body()) {
-            let offers = |mention: &Mention<'_>| matches!(mention, Mention::Tool(_)).then_some(());
+            let offers = |feature: &RequestFeature<'_>| matches!(feature, RequestFeature::Tool(_)).then_some(());
             let tool = first_denied(body.as_bytes(), offers);
-            prop_assert!(tool.is_none() || survey(&body).offers, "{:?} {}", tool, body);
+            prop_assert!(tool.is_none() || body_scan(&body).offers, "{:?} {}", tool, body);
         }
 
         #[test]
         fn signatures_are_found_as_in_the_whole_text(body in body()) {
             let spaced = body.contains("\"signature\"") && body.contains("\"\"");
-            let (old, new) = (may_hold(&body), survey(&body).foreign_reasoning);
+            let (old, new) = (may_hold(&body), body_scan(&body).foreign_reasoning);
             prop_assert!(new || !old, "{}", body);
             prop_assert!(old || !new || spaced, "{}", body);
         }

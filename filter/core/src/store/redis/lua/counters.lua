@@ -1,4 +1,4 @@
--- What every script begins with: the time, which is Redis' own, and how meters are kept.
+-- What every script begins with: the time, which is Redis' own, and how counters are kept.
 --
 -- D(ay), M(onth), T(otal): a hash, the window's number to what is used in it, and the number behind an `h` to how much of that is
 --   reserved and not settled.
@@ -7,7 +7,7 @@
 -- C(oncurrent): a sorted set of requests by the end of their lease.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
--- What stands in place of an order's record when it is settled.
+-- What stands in place of a reservation's record when it is settled.
 local TOMBSTONE = 'S'
 local DAY = 86400000000
 local KEPT = { D = 40, M = 13 }
@@ -40,10 +40,10 @@ end
 
 local today = math.floor(now / DAY)
 
--- The window that a gauge counts in now, and microseconds to its end.
-local function window_of(gauge)
-  if gauge == 'D' then return today, (today + 1) * DAY - now end
-  if gauge == 'M' then
+-- The window that a kind counts in now, and microseconds to its end.
+local function window_of(kind)
+  if kind == 'D' then return today, (today + 1) * DAY - now end
+  if kind == 'M' then
     local month = month_of(today)
     return month, first_day(month + 1) * DAY - now
   end
@@ -51,13 +51,13 @@ local function window_of(gauge)
 end
 
 -- Adds to a calendar window or a total; a new window makes the old ones go.
-local function count(key, gauge, window, amount)
+local function count(key, kind, window, amount)
   local used = redis.call('HINCRBY', key, integer(window), integer(amount))
-  if TTL[gauge] and used == amount then
+  if TTL[kind] and used == amount then
     for _, old in ipairs(redis.call('HKEYS', key)) do
-      if tonumber(string.match(old, '%d+')) < window - KEPT[gauge] then redis.call('HDEL', key, old) end
+      if tonumber(string.match(old, '%d+')) < window - KEPT[kind] then redis.call('HDEL', key, old) end
     end
-    redis.call('EXPIRE', key, TTL[gauge])
+    redis.call('EXPIRE', key, TTL[kind])
   end
   return used
 end
@@ -91,16 +91,16 @@ local function drained(millionths, rate)
   return rate > 0 and math.ceil(millionths * 60 / rate) or 0
 end
 
--- What a meter shows: used, window, microseconds to its end.
-local function reading(key, gauge, rate)
-  if gauge == 'C' then
+-- What a counter shows: used, window, microseconds to its end.
+local function reading(key, kind, rate)
+  if kind == 'C' then
     redis.call('ZREMRANGEBYSCORE', key, '-inf', integer(now))
     return redis.call('ZCARD', key), 0, 0
-  elseif gauge == 'm' then
+  elseif kind == 'm' then
     local level, drain = level_of(key, rate)
     return level / 1000000, now, drained(level, drain)
   end
-  local window, left = window_of(gauge)
+  local window, left = window_of(kind)
   return math.max(0, tonumber(redis.call('HGET', key, integer(window)) or 0)), window, left
 end
 

@@ -17,7 +17,7 @@ const LONGEST_UNCOUNTED: Duration = Duration::from_millis(750);
 
 /// The state of the current attempt's stream.
 #[derive(Debug)]
-pub struct Watch {
+pub struct StreamActivity {
     /// Portions received.
     pub portions: u64,
     /// Since when its end waits for usage.
@@ -41,7 +41,7 @@ pub struct Lingering {
 
 /// A stream that is silent for too long, or that its provider does not end or count.
 #[derive(Debug, PartialEq)]
-pub enum Silence {
+pub enum StreamTimeout {
     /// The client has a part of it: reset it, as broken off.
     Shown,
     /// The client has the complete response: reset it, with its result unchanged.
@@ -52,7 +52,7 @@ pub enum Silence {
     Held(Failure),
 }
 
-impl Watch {
+impl StreamActivity {
     /// For an attempt that begins.
     pub fn since(now: Time) -> Self {
         Self { portions: 0, uncounted: None, lingering: None, holding: false, recorded: (0, now) }
@@ -68,35 +68,35 @@ impl Watch {
 impl RequestState {
     /// Checks whether a stream is silent for too long, or continues after its end. Call it periodically: Envoy's own timeout for
     /// this ends when the first token's timeout has passed, and takes a held stream for a silent one.
-    pub fn falls_silent(&mut self, now: Time) -> Option<Silence> {
-        if let Some(Lingering { since, swallowed }) = self.watch.lingering {
+    pub fn check_stream_timeout(&mut self, now: Time) -> Option<StreamTimeout> {
+        if let Some(Lingering { since, swallowed }) = self.stream_activity.lingering {
             let longest = self.route.timeouts.idle.plain.min(LONGEST_LINGERING);
             let over = swallowed > MOST_SWALLOWED || now.since(since) >= longest;
-            self.watch.lingering = self.watch.lingering.filter(|_| !over);
-            return over.then_some(Silence::Over);
+            self.stream_activity.lingering = self.stream_activity.lingering.filter(|_| !over);
+            return over.then_some(StreamTimeout::Over);
         }
-        if self.watch.uncounted.is_some_and(|since| now.since(since) >= LONGEST_UNCOUNTED) {
-            self.watch.uncounted = None;
-            return Some(Silence::Uncounted);
+        if self.stream_activity.uncounted.is_some_and(|since| now.since(since) >= LONGEST_UNCOUNTED) {
+            self.stream_activity.uncounted = None;
+            return Some(StreamTimeout::Uncounted);
         }
-        if self.progress.stage != Stage::Answering && !self.watch.holding {
+        if self.progress.stage != Stage::Answering && !self.stream_activity.holding {
             return None;
         }
-        if self.watch.recorded.0 != self.watch.portions {
-            self.watch.recorded = (self.watch.portions, now);
+        if self.stream_activity.recorded.0 != self.stream_activity.portions {
+            self.stream_activity.recorded = (self.stream_activity.portions, now);
         }
-        let stalled = now.since(self.watch.recorded.1) >= self.route.idle(&self.request);
-        if !self.watch.holding {
+        let stalled = now.since(self.stream_activity.recorded.1) >= self.route.idle(&self.request);
+        if !self.stream_activity.holding {
             return stalled.then(|| {
                 self.break_off(Failure::stalled_before_its_reader());
-                Silence::Shown
+                StreamTimeout::Shown
             });
         }
         let waited = now.since(self.progress.attempts.last()?.started);
         let first_token = self.route.first_token_of(&self.request, &self.progress.attempts.last()?.target);
         if self.answer.said.pieces == 0 && waited >= first_token {
-            return Some(Silence::Held(Failure::no_answer(waited, first_token, SLACK)));
+            return Some(StreamTimeout::Held(Failure::no_answer(waited, first_token, SLACK)));
         }
-        stalled.then(|| Silence::Held(Failure::stalled()))
+        stalled.then(|| StreamTimeout::Held(Failure::stalled()))
     }
 }

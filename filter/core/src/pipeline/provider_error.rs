@@ -8,7 +8,7 @@ const LONGEST_WORD: usize = 128;
 
 /// A provider's own error.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Complaint {
+pub struct ProviderError {
     /// The provider's error type.
     pub kind: Option<String>,
     /// The provider's error code.
@@ -21,7 +21,7 @@ pub struct Complaint {
     pub is_cut: bool,
 }
 
-impl Complaint {
+impl ProviderError {
     /// Reads the body of an error in any provider's format; `None` if it has none of these fields.
     pub fn read(body: &[u8]) -> Option<Self> {
         let mut body: Value = json::from_slice(body).ok()?;
@@ -42,14 +42,14 @@ impl Complaint {
             (value.is_string() || value.is_number()).then(|| text.chars().take(LONGEST_WORD).collect::<String>())
         };
         let message = ["message", "Message", "detail"].iter().find_map(|name| error.get(*name)?.as_str());
-        let complaint = Self {
+        let provider_error = Self {
             kind: word(&["type", "status", "__type"]),
             code: word(&["code"]),
             param: word(&["param"]),
             message: message.map(str::to_owned),
             is_cut: false,
         };
-        (complaint != Self::default()).then_some(complaint)
+        (provider_error != Self::default()).then_some(provider_error)
     }
 }
 
@@ -88,13 +88,13 @@ mod tests {
             (r#"{"error":"m"}"#, None, None, None, Some("m")),
             (r#"{"detail":"m"}"#, None, None, None, Some("m")),
         ] {
-            let read = Complaint::read(body.as_bytes()).unwrap();
+            let read = ProviderError::read(body.as_bytes()).unwrap();
             let text = |text: &Option<String>| text.clone();
             assert_eq!(text(&read.kind).as_deref(), kind, "{body}");
             assert_eq!((read.code.as_deref(), read.param.as_deref(), read.message.as_deref()), (code, param, message));
         }
         for body in ["", "{}", "[]", "<html>", "null", "7"] {
-            assert_eq!(Complaint::read(body.as_bytes()), None, "{body}");
+            assert_eq!(ProviderError::read(body.as_bytes()), None, "{body}");
         }
     }
 }

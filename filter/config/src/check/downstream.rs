@@ -2,8 +2,8 @@
 
 use sluice_core::provider::url::Url;
 
+use super::super::diagnostic::{Path, quoted};
 use super::super::file;
-use super::super::mistake::{Path, quoted};
 use super::Check;
 
 impl Check<'_> {
@@ -12,12 +12,12 @@ impl Check<'_> {
         let Some(cors) = &self.file.cors else { return };
         let path = Path::root().key("cors").key("origins");
         if cors.origins.is_empty() {
-            self.mistake(&path, "an empty list", "at least one origin, such as https://chat.example.com");
+            self.diagnostic(&path, "an empty list", "at least one origin, such as https://chat.example.com");
         }
         for (index, origin) in cors.origins.iter().enumerate().filter(|(_, origin)| !is_origin(origin)) {
             let expected = "a scheme and a host, without a path or a slash at the end: https://chat.example.com, \
                             http://localhost:3000, https://*.example.com, or *";
-            self.mistake(&path.index(index), quoted(origin), expected);
+            self.diagnostic(&path.index(index), quoted(origin), expected);
         }
     }
 
@@ -26,7 +26,7 @@ impl Check<'_> {
         let required = self.file.ready.redis == file::ReadyRedis::Required;
         if required && self.file.redis.is_none() {
             let expected = "optional, or add `redis`: without it there is no Redis to wait for";
-            self.mistake(&Path::root().key("ready").key("redis"), quoted("required"), expected);
+            self.diagnostic(&Path::root().key("ready").key("redis"), quoted("required"), expected);
         }
         required
     }
@@ -50,7 +50,7 @@ impl Check<'_> {
             (_, _, Some(_)) => ("files and `sds`", "either `certificate` and `key`, or `sds`"),
         };
         if !found.is_empty() {
-            self.mistake(path, found, expected);
+            self.diagnostic(path, found, expected);
         }
     }
 }
@@ -78,13 +78,13 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn mistakes(more: &str) -> Vec<String> {
+    fn diagnostics(more: &str) -> Vec<String> {
         let text = format!(
             r#"{{"providers":{{"p":{{"kind":"openai"}}}},"models":{{"m":{{"targets":[{{"provider":"p","model":"m"}}]}}}},
                 "teams":{{"t":{{}}}},"keys":[],{more}}}"#
         );
-        let mistakes = crate::from_json(text.as_bytes()).err().unwrap_or_default();
-        mistakes.iter().map(ToString::to_string).collect()
+        let diagnostics = crate::from_json(text.as_bytes()).err().unwrap_or_default();
+        diagnostics.iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -106,10 +106,10 @@ mod tests {
             "https://x.test:443",
             "http://x.test:80",
         ] {
-            let found = mistakes(&format!(r#""cors":{{"origins":["{wrong}"]}}"#));
+            let found = diagnostics(&format!(r#""cors":{{"origins":["{wrong}"]}}"#));
             assert!(found.len() == 1 && found[0].contains("cors.origins[0]"), "{wrong}: {found:?}");
         }
-        assert_eq!(mistakes(r#""cors":{"origins":[]}"#).len(), 1);
+        assert_eq!(diagnostics(r#""cors":{"origins":[]}"#).len(), 1);
     }
 
     #[test]
@@ -119,11 +119,11 @@ mod tests {
             r#"{"certificate":"a","key":"b","client_ca":"c"}"#,
             r#"{"sds":{"file":"a","name":"b"}}"#,
         ] {
-            assert_eq!(mistakes(&format!(r#""tls":{good}"#)), [""; 0]);
+            assert_eq!(diagnostics(&format!(r#""tls":{good}"#)), [""; 0]);
         }
         for wrong in ["{}", r#"{"certificate":"a"}"#, r#"{"key":"a"}"#, r#"{"key":"a","sds":{"file":"a","name":"b"}}"#]
         {
-            let found = mistakes(&format!(r#""tls":{wrong}"#));
+            let found = diagnostics(&format!(r#""tls":{wrong}"#));
             assert!(found.len() == 1 && found[0].starts_with("tls"), "{wrong}: {found:?}");
         }
     }
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn redis_is_required_only_where_there_is_one() {
         let redis = r#","redis":{"url":"http://x"}"#;
-        assert_eq!(mistakes(r#""ready":{"redis":"required"}"#).len(), 1);
-        assert_eq!(mistakes(&format!(r#""ready":{{"redis":"required"}}{redis}"#)), [""; 0]);
+        assert_eq!(diagnostics(r#""ready":{"redis":"required"}"#).len(), 1);
+        assert_eq!(diagnostics(&format!(r#""ready":{{"redis":"required"}}{redis}"#)), [""; 0]);
     }
 }

@@ -38,7 +38,7 @@ pub enum Progress {
 
 /// A stream with more to send to the client.
 #[derive(Debug)]
-pub(super) struct Talk {
+pub(super) struct StreamState {
     pub(super) route: Route,
     /// Writes events in the client's format, where the provider's bytes do not pass.
     pub(super) writer: Box<dyn StreamWriter>,
@@ -60,7 +60,7 @@ pub(super) enum Route {
     Translate { reader: Box<dyn StreamReader>, events: Vec<StreamEvent> },
 }
 
-impl Talk {
+impl StreamState {
     /// Reads a part of Envoy's buffer, and the final events at its `end`. The portion read last stays in `portion`.
     pub(super) fn read(
         &mut self,
@@ -230,7 +230,7 @@ impl Talk {
 
     /// Whether it has finished without usage. With several choices, the first finish reason is not the last.
     pub(super) fn is_uncounted(&self, state: &RequestState) -> bool {
-        state.answer.finished && state.answer.usage.is_none() && state.request.asks.peek.answers() == 1
+        state.answer.finished && state.answer.usage.is_none() && state.request.scanned.peek.answers() == 1
     }
 
     /// Whether it may be sent before its end.

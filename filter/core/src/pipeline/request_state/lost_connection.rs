@@ -25,17 +25,17 @@ impl RequestState {
     /// The current attempt lost its connection, and nothing else is known about it. Returns whether the same target is retried. `pooled`:
     /// the connection had served before.
     pub(super) fn loses_connection(&mut self, pooled: bool, now: Time, shared: &dyn SharedData) -> bool {
-        let Some(tried) = self.progress.attempts.last() else { return false };
+        let Some(attempt) = self.progress.attempts.last() else { return false };
         let spared = self.progress.attempts.iter().filter(|before| before.is_spared());
-        let here = spared.clone().filter(|before| Rc::ptr_eq(&before.target, &tried.target)).count();
+        let here = spared.clone().filter(|before| Rc::ptr_eq(&before.target, &attempt.target)).count();
         let lost = spared.count();
-        let resent = lost.saturating_mul(self.request.asks.peek.length);
-        let left = self.route.timeouts.total.saturating_sub(tried.started.since(self.request.started));
-        let (elapsed, limit) = (now.since(tried.started), self.limit().min(left));
+        let resent = lost.saturating_mul(self.request.scanned.peek.length);
+        let left = self.route.timeouts.total.saturating_sub(attempt.started.since(self.request.started));
+        let (elapsed, limit) = (now.since(attempt.started), self.limit().min(left));
         let timed_out = elapsed.saturating_add(self.route.slack(&self.request, limit)) >= limit;
         // A dead connection fails immediately: a slow failure is not repeated.
         let again = pooled && lost < MOST_LOST && resent < MOST_RESENT && elapsed < limit / 2;
-        let bearable = (here == 0 || again) && !timed_out && tried.status.is_none();
+        let bearable = (here == 0 || again) && !timed_out && attempt.status.is_none();
         if !bearable || !self.route.model.policy.retry.covers(Trigger::Unreachable) {
             return false;
         }

@@ -5,15 +5,15 @@
 
 use sluice_wire::dialect::foreign_reasoning;
 
+use super::known_names::KnownName;
 use super::literals::{Literal, Literals};
-use super::words::Word;
 
 /// Deeper JSON is rejected: no real request is nested that deeply, and some providers' parsers recurse.
 pub(super) const DEEPEST: usize = 128;
 
 /// The findings of the scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Survey {
+pub(crate) struct BodyScan {
     /// Whether brackets are open deeper than [`DEEPEST`].
     pub too_deep: bool,
     /// Whether the body may hold reasoning that another provider signed, or that has no signature.
@@ -31,10 +31,10 @@ pub(crate) struct Survey {
 pub(crate) struct Passed<'a> {
     /// The literal.
     pub literal: Literal<'a>,
-    /// The literal as a [`Word`].
-    pub word: Word,
-    /// The literal before, as a [`Word`].
-    pub before: Word,
+    /// The literal as a [`KnownName`].
+    pub name: KnownName,
+    /// The literal before, as a [`KnownName`].
+    pub before: KnownName,
     /// Whether it is the value of a key, which is the literal before.
     pub is_value: bool,
 }
@@ -42,38 +42,38 @@ pub(crate) struct Passed<'a> {
 /// Passes each literal of the body to `hear`. Returns the bytes after the last literal.
 pub(crate) fn walk<'a>(body: &'a [u8], mut hear: impl FnMut(&Passed<'a>)) -> &'a [u8] {
     let mut literals = Literals::of(body);
-    let mut before = Word::None;
+    let mut before = KnownName::None;
     for literal in literals.by_ref() {
-        let (word, is_value) = (Word::of(literal.text), literal.is_value());
-        hear(&Passed { literal, word, before, is_value });
-        before = word;
+        let (name, is_value) = (KnownName::of(literal.text), literal.is_value());
+        hear(&Passed { literal, name, before, is_value });
+        before = name;
     }
     literals.rest()
 }
 
-impl Survey {
+impl BodyScan {
     /// Scans the body and passes each literal to `hear`.
     pub(crate) fn of<'a>(body: &'a [u8], mut hear: impl FnMut(&Passed<'a>)) -> (Self, &'a [u8]) {
-        let mut survey = Self::default();
+        let mut body_scan = Self::default();
         let mut depth = Depth::default();
         let (mut refers, mut ids, mut items) = (false, false, false);
         let rest = walk(body, |passed| {
             depth.add(passed.literal.gap);
-            match passed.word {
-                Word::Id => ids = true,
-                Word::Offering => survey.offers = true,
-                Word::Input | Word::ItemReference => items = true,
-                word => refers |= word.is_referring(),
+            match passed.name {
+                KnownName::Id => ids = true,
+                KnownName::Offering => body_scan.offers = true,
+                KnownName::Input | KnownName::ItemReference => items = true,
+                name => refers |= name.is_referring(),
             }
-            survey.foreign_reasoning |= foreign_reasoning::may_begin(passed.literal.text)
-                || (passed.before == Word::Signature && passed.is_value && passed.literal.text.is_empty());
+            body_scan.foreign_reasoning |= foreign_reasoning::may_begin(passed.literal.text)
+                || (passed.before == KnownName::Signature && passed.is_value && passed.literal.text.is_empty());
             hear(passed);
         });
         depth.add(rest.split(|byte| *byte == b'"').next().unwrap_or_default());
-        survey.too_deep = depth.most > DEEPEST;
+        body_scan.too_deep = depth.most > DEEPEST;
         // An `id` is a reference in an item of `input`, in an object whose type is a reference, and below a referring key.
-        survey.refers_to_nothing = !(refers || (ids && items));
-        (survey, rest)
+        body_scan.refers_to_nothing = !(refers || (ids && items));
+        (body_scan, rest)
     }
 }
 

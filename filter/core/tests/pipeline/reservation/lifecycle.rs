@@ -11,7 +11,7 @@ fn answers_say_how_the_tightest_limits_stand() {
         r#""limits":{"requests_per_minute":10,"tokens_per_minute":1000,"input_tokens_per_minute":300}"#,
     );
     let plan = fixture.plan("dear").unwrap();
-    let readings = plan.candidates[0].parts.iter().map(|part| reading(part.take.amount)).collect();
+    let readings = plan.candidates[0].parts.iter().map(|part| reading(part.debit.amount)).collect();
     let headers = plan.grant(0, readings, "r".into()).headers();
     assert_eq!(
         headers,
@@ -41,7 +41,7 @@ fn budgets_warn_from_80_percent_on() {
 }
 
 pub(super) fn granted(plan: &Plan, chosen: usize) -> Reservation {
-    let readings = plan.candidates[chosen].parts.iter().map(|part| reading(part.take.amount)).collect();
+    let readings = plan.candidates[chosen].parts.iter().map(|part| reading(part.debit.amount)).collect();
     plan.grant(chosen, readings, "r".into())
 }
 
@@ -67,9 +67,9 @@ fn a_fallback_is_reserved_for_what_is_missing_and_settled_at_each_providers_own(
     let Some(ReserveRequest { id, alternatives, .. }) = reservation.extension(&plan, 1, LEASE) else {
         panic!("no extension")
     };
-    let missing: Vec<_> = alternatives[0].iter().map(|take| (&*take.counter.name, take.amount)).collect();
+    let missing: Vec<_> = alternatives[0].iter().map(|debit| (&*debit.counter.name, debit.amount)).collect();
     assert_eq!(missing, [("provider=q/tokens/day", 150), ("provider=q/requests/concurrent", 1)]);
-    reservation.extend(&plan, 1, alternatives[0].iter().map(|take| reading(take.amount)).collect());
+    reservation.extend(&plan, 1, alternatives[0].iter().map(|debit| reading(debit.amount)).collect());
     assert_eq!(reservation.extension(&plan, 1, LEASE), None, "nothing is missing any more");
 
     let closings = reservation.settle(&plan, &[spent(0, 0, 0), spent(1, 90, 20)], NOW);
@@ -87,7 +87,7 @@ fn a_dearer_fallback_reserves_the_difference_and_its_use_is_counted_once() {
     let plan = fixture.plan("chat").unwrap();
     let mut reservation = granted(&plan, 0);
     let reserve_request = reservation.extension(&plan, 2, LEASE).unwrap();
-    assert_eq!(reserve_request.alternatives[0].iter().map(|take| take.amount).collect::<Vec<_>>(), [1350]);
+    assert_eq!(reserve_request.alternatives[0].iter().map(|debit| debit.amount).collect::<Vec<_>>(), [1350]);
     reservation.extend(&plan, 2, vec![reading(1500)]);
     let closings = reservation.settle(&plan, &[spent(2, 600, 400)], NOW);
     assert_eq!(use_of(&closings[0], "key=alice/usd/day"), Some((150, 1000)));

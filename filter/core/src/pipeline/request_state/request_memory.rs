@@ -5,41 +5,41 @@ use sluice_wire::footprint;
 
 use crate::memory_limiter::Permit;
 
-use super::super::echo::Kept;
+use super::super::redaction::RetainedBody;
 
 /// The largest parsed request that is retained, in bytes of memory. A larger one is parsed again.
 const LARGEST_READING: usize = 256 << 10;
 
 /// The request's permits of the memory limiter. Dropping them returns all bytes, however the request ends.
 #[derive(Debug)]
-pub struct Held {
+pub struct RequestMemory {
     /// The request's own bytes.
     pub request: Permit,
     /// The held bytes of the response.
     pub answer: Permit,
     /// The body, until the response begins: used to cut it out of logged errors.
-    pub body: Kept,
+    pub body: RetainedBody,
     /// The parsed body, for the next target. Retained as long as the body.
     pub snapshot: ParsedRequest,
     /// The bytes of both.
     kept: Permit,
 }
 
-impl Held {
+impl RequestMemory {
     /// For a request whose body is not retained yet.
     pub fn new(request: Permit) -> Self {
         let (answer, kept) = (request.sibling(), request.sibling());
-        Self { answer, kept, request, body: Kept::Gone, snapshot: ParsedRequest::default() }
+        Self { answer, kept, request, body: RetainedBody::Gone, snapshot: ParsedRequest::default() }
     }
 
     /// Retains the body if it is short and the memory limiter has room for a second copy.
     pub fn keep(&mut self, body: &[u8]) {
-        self.body = Kept::of(body, &mut self.kept);
+        self.body = RetainedBody::of(body, &mut self.kept);
     }
 
     /// Retains the parsed body if the body is retained and the memory limiter has room.
     pub fn keep_reading(&mut self, snapshot: ParsedRequest) {
-        if let Kept::Whole(body) = &self.body
+        if let RetainedBody::Whole(body) = &self.body
             && footprint::fits(body, LARGEST_READING)
             && self.kept.grow(body.len().saturating_add(footprint::of(body))).is_ok()
         {
@@ -48,7 +48,7 @@ impl Held {
     }
 
     /// Takes the body, drops its parsed form, and returns the bytes of both to the memory limiter.
-    pub fn forget(&mut self) -> Kept {
+    pub fn forget(&mut self) -> RetainedBody {
         self.kept.release();
         self.snapshot = ParsedRequest::default();
         std::mem::take(&mut self.body)
@@ -71,13 +71,13 @@ mod tests {
         let memory_limiter = Rc::new(MemoryLimiter::new(Bounds { rewritten: ROOM, worker: ROOM, key: ROOM }));
         for (stops, is_kept) in [(1, true), (20_000, false)] {
             let body = format!(r#"{{"stop":["a"{}]}}"#, r#","a""#.repeat(stops)).into_bytes();
-            let mut held = Held::new(memory_limiter.permit("k".into()));
-            held.keep(&body);
+            let mut memory = RequestMemory::new(memory_limiter.permit("k".into()));
+            memory.keep(&body);
             assert_eq!(memory_limiter.held(), body.len());
-            held.keep_reading(ParsedRequest::default());
+            memory.keep_reading(ParsedRequest::default());
             let snapshot = if is_kept { footprint::of(&body) } else { 0 };
             assert_eq!(memory_limiter.held(), body.len() + snapshot, "{stops}");
-            held.forget();
+            memory.forget();
             assert_eq!(memory_limiter.held(), 0);
         }
     }

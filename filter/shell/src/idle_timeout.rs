@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sluice_core::compiled::CompiledConfig;
 use sluice_core::pipeline::attempt::give_up;
-use sluice_core::pipeline::request_state::Silence;
+use sluice_core::pipeline::request_state::StreamTimeout;
 use sluice_core::pipeline::{Context, Flow, trace};
 use sluice_wire::time::Time;
 
@@ -42,8 +42,8 @@ pub fn end_all<S: Stream>(now: Time, run: impl Fn(&mut dyn FnMut())) {
 fn end<S: Stream>(silent: Silent<S>) -> Result<(), Failed> {
     let answer = || silent.attempt.filter(|attempt| attempt.enter().is_ok()).map(Message::response);
     let answer = || answer().filter(|answer| answer.is_here());
-    let (flow, effects, answer) = match silent.silence {
-        Silence::Held(failure) => {
+    let (flow, effects, answer) = match silent.timeout {
+        StreamTimeout::Held(failure) => {
             // Envoy may have ended the attempt by its own timeout: then the next attempt has begun, or will.
             let Some(answer) = answer() else { return Ok(()) };
             let (mut flow, mut effects) = (Flow::Pause, Vec::new());
@@ -53,13 +53,13 @@ fn end<S: Stream>(silent: Silent<S>) -> Result<(), Failed> {
             (flow, effects, answer)
         }
         _ if silent.request.enter().is_err() => return Ok(()),
-        Silence::Over => return silent.request.cut(),
-        Silence::Shown => {
+        StreamTimeout::Over => return silent.request.cut(),
+        StreamTimeout::Shown => {
             let told = trace::failure(&*silent.state.try_borrow().map_err(|_| Failed)?);
-            message::tell(silent.request, told.into_iter().collect());
+            message::apply_effects(silent.request, told.into_iter().collect());
             return silent.request.cut();
         }
-        Silence::Uncounted => match answer() {
+        StreamTimeout::Uncounted => match answer() {
             Some(answer) => (Flow::Continue, Vec::new(), answer),
             None => return Ok(()),
         },

@@ -1,8 +1,8 @@
 //! The field names, and one value, that affect a request's cost or its references. The scan classifies each literal once; later checks
-//! compare a [`Word`] instead of text.
+//! compare a [`KnownName`] instead of text.
 
 use super::literals::{decoded, is_unescaped_ascii};
-use super::mentions::folded;
+use super::request_features::folded;
 
 /// The length of the longest word.
 pub(crate) const LONGEST: usize = "previous_response_id".len();
@@ -12,7 +12,7 @@ const ESCAPED: usize = 6;
 
 /// A known word, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Word {
+pub(crate) enum KnownName {
     /// Any other literal.
     #[default]
     None,
@@ -44,41 +44,50 @@ pub(crate) enum Word {
 }
 
 /// The words by length.
-const WORDS: [&[(&[u8], Word)]; LONGEST + 1] = [
+const KNOWN_NAMES: [&[(&[u8], KnownName)]; LONGEST + 1] = [
     &[],
     &[],
-    &[(b"id", Word::Id)],
-    &[(b"url", Word::Url), (b"ttl", Word::Ttl)],
-    &[(b"type", Word::Type), (b"data", Word::Data)],
-    &[(b"input", Word::Input), (b"tools", Word::Offering), (b"audio", Word::Referring), (b"voice", Word::Referring)],
-    &[(b"prompt", Word::Referring), (b"effort", Word::Effort)],
-    &[(b"file_id", Word::FileId)],
+    &[(b"id", KnownName::Id)],
+    &[(b"url", KnownName::Url), (b"ttl", KnownName::Ttl)],
+    &[(b"type", KnownName::Type), (b"data", KnownName::Data)],
     &[
-        (b"file_ids", Word::Referring),
-        (b"file_url", Word::FileUrl),
-        (b"skill_id", Word::Referring),
-        (b"max_uses", Word::MaxUses),
+        (b"input", KnownName::Input),
+        (b"tools", KnownName::Offering),
+        (b"audio", KnownName::Referring),
+        (b"voice", KnownName::Referring),
+    ],
+    &[(b"prompt", KnownName::Referring), (b"effort", KnownName::Effort)],
+    &[(b"file_id", KnownName::FileId)],
+    &[
+        (b"file_ids", KnownName::Referring),
+        (b"file_url", KnownName::FileUrl),
+        (b"skill_id", KnownName::Referring),
+        (b"max_uses", KnownName::MaxUses),
     ],
     &[
-        (b"container", Word::Referring),
-        (b"image_url", Word::ImageUrl),
-        (b"file_data", Word::FileData),
-        (b"signature", Word::Signature),
+        (b"container", KnownName::Referring),
+        (b"image_url", KnownName::ImageUrl),
+        (b"file_data", KnownName::FileData),
+        (b"signature", KnownName::Signature),
     ],
-    &[(b"definition", Word::Offering)],
+    &[(b"definition", KnownName::Offering)],
     &[],
-    &[(b"conversation", Word::Referring), (b"container_id", Word::Referring), (b"service_tier", Word::ServiceTier)],
-    &[(b"cache_control", Word::CacheControl)],
-    &[(b"max_tool_calls", Word::MaxToolCalls), (b"item_reference", Word::ItemReference)],
+    &[
+        (b"conversation", KnownName::Referring),
+        (b"container_id", KnownName::Referring),
+        (b"service_tier", KnownName::ServiceTier),
+    ],
+    &[(b"cache_control", KnownName::CacheControl)],
+    &[(b"max_tool_calls", KnownName::MaxToolCalls), (b"item_reference", KnownName::ItemReference)],
     &[],
-    &[(b"vector_store_ids", Word::VectorStoreIds), (b"reasoning_effort", Word::Effort)],
+    &[(b"vector_store_ids", KnownName::VectorStoreIds), (b"reasoning_effort", KnownName::Effort)],
     &[],
-    &[(b"web_search_options", Word::WebSearchOptions)],
-    &[(b"previous_message_id", Word::Referring)],
-    &[(b"previous_response_id", Word::Referring)],
+    &[(b"web_search_options", KnownName::WebSearchOptions)],
+    &[(b"previous_message_id", KnownName::Referring)],
+    &[(b"previous_response_id", KnownName::Referring)],
 ];
 
-impl Word {
+impl KnownName {
     /// Classifies the literal between two quotes, with or without escapes.
     pub(crate) fn of(literal: &[u8]) -> Self {
         if literal.len() > LONGEST * ESCAPED {
@@ -94,7 +103,7 @@ impl Word {
     }
 
     fn read(word: &[u8]) -> Self {
-        let words = WORDS.get(word.len()).copied().unwrap_or_default();
+        let words = KNOWN_NAMES.get(word.len()).copied().unwrap_or_default();
         let first = word.first().map(u8::to_ascii_lowercase);
         let is = |name: &[u8]| name.first().copied() == first && name.eq_ignore_ascii_case(word);
         match words.iter().find(|(name, _)| is(name)) {

@@ -3,8 +3,8 @@
 //! This happens when an attempt is over, so most requests pay nothing for it. The body and reservation for the next target are the ones
 //! used in its attempt. The body is written from the request as parsed for the first target.
 //!
-//! A request that is not retained ([`Kept`]: it is long, or parts of it were masked) is written only in the next attempt, and a target that
-//! cannot express it then ends the queue.
+//! A request that is not retained ([`RetainedBody`]: it is long, or parts of it were masked) is written only in the next attempt, and a
+//! target that cannot express it then ends the queue.
 
 use std::rc::Rc;
 
@@ -13,8 +13,8 @@ use sluice_wire::time::Time;
 use crate::routing::target::Target;
 use crate::store::SharedData;
 
-use super::super::echo::Kept;
 use super::super::notes;
+use super::super::redaction::RetainedBody;
 use super::super::rewrite::{self, Source};
 use super::{RequestState, Stage};
 
@@ -25,7 +25,7 @@ pub const OVER_LIMIT: &str = "over_limit";
 
 /// A target that was skipped in its turn.
 #[derive(Debug)]
-pub struct PassedOver {
+pub struct SkippedTarget {
     /// The target.
     pub target: Rc<Target>,
     /// The logged reason.
@@ -52,15 +52,15 @@ impl RequestState {
     pub(super) fn admits_next(&mut self, now: Time, shared: &dyn SharedData) -> bool {
         let Some(target) = self.route.queue.next().cloned() else { return false };
         let Err(reason) = self.writes_for(&target, now, shared) else { return true };
-        notes::passed_over(self.request.request_id(), &target, reason);
-        self.progress.passed_over.push(PassedOver { target, reason, after: self.progress.attempts.len() });
-        self.route.queue.pass_over();
+        notes::skipped(self.request.request_id(), &target, reason);
+        self.progress.skipped_targets.push(SkippedTarget { target, reason, after: self.progress.attempts.len() });
+        self.route.queue.skip_next();
         false
     }
 
     /// Whether this attempt is in flight without a callback on its end.
     pub fn is_unheard(&self, number: usize) -> bool {
-        let failed = self.progress.attempts.last().is_none_or(|tried| tried.failure.is_some());
+        let failed = self.progress.attempts.last().is_none_or(|attempt| attempt.failure.is_some());
         self.progress.attempts.len() == number && self.progress.stage == Stage::Underway && !failed
     }
 
@@ -89,17 +89,17 @@ impl RequestState {
 
     /// Writes the request for a target, if needed, and reserves its debits there.
     fn writes_for(&mut self, target: &Rc<Target>, now: Time, shared: &dyn SharedData) -> Result<(), &'static str> {
-        let format = target.provider.format_for(self.request.asks.client, &target.model).ok_or(CANNOT_EXPRESS)?;
-        let (client, peek) = (self.request.asks.client, &self.request.asks.peek);
-        let written = match &self.held.body {
+        let format = target.provider.format_for(self.request.scanned.client, &target.model).ok_or(CANNOT_EXPRESS)?;
+        let (client, peek) = (self.request.scanned.client, &self.request.scanned.peek);
+        let written = match &self.memory.body {
             // The retained body is the original, but masked content must not be forwarded.
-            Kept::Whole(body)
+            RetainedBody::Whole(body)
                 if self.request.masked.is_empty()
                     && body.len() == peek.length
                     && rewrite::is_needed(client, format, peek, target) =>
             {
                 let largest = self.worker.config.memory.rewritten;
-                let (headers, snapshot) = (&self.request.forwarded, &mut self.held.snapshot);
+                let (headers, snapshot) = (&self.request.forwarded, &mut self.memory.snapshot);
                 let source = Source { client, peek, headers, body, snapshot };
                 Some(rewrite::request(source, format, target, largest).map_err(|_| CANNOT_EXPRESS)?)
             }

@@ -14,7 +14,7 @@ const EXPECTED_ANSWER: u64 = 500;
 
 /// A request of its own, or a line of a batch's file.
 #[derive(Debug)]
-pub struct Asked {
+pub struct ScannedRequest {
     /// The client's format.
     pub client: &'static Client,
     /// The scan of its body.
@@ -25,7 +25,7 @@ pub struct Asked {
     pub wishes: Surcharges,
 }
 
-impl Asked {
+impl ScannedRequest {
     /// The estimate for cost and speed comparisons, with a response of the expected length.
     pub fn expect(&self, target: &Target, reservation: &Reservation) -> Estimate {
         let expected = self.peek.amount.max_tokens.map_or(EXPECTED_ANSWER, |most| most.min(EXPECTED_ANSWER));

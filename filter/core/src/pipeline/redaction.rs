@@ -18,11 +18,11 @@ const LONGEST_REQUEST: usize = 4 << 20;
 const LONGEST_TEXT: usize = 500;
 
 /// The longest request that is retained until the response begins. A longer one is gone by the time a provider complains about it.
-const LONGEST_KEPT: usize = 256 << 10;
+const LONGEST_RETAINED: usize = 256 << 10;
 
 /// The request's body, while it is retained.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Kept {
+pub enum RetainedBody {
     /// The whole body.
     Whole(Vec<u8>),
     /// Too long to retain, or the response has begun.
@@ -30,10 +30,10 @@ pub enum Kept {
     Gone,
 }
 
-impl Kept {
+impl RetainedBody {
     /// Copies the body of a request in flight, if the worker has room for a second copy.
     pub fn of(body: &[u8], permit: &mut Permit) -> Self {
-        match body.len() <= LONGEST_KEPT && permit.grow(body.len()).is_ok() {
+        match body.len() <= LONGEST_RETAINED && permit.grow(body.len()).is_ok() {
             true => Self::Whole(body.to_vec()),
             false => Self::Gone,
         }
@@ -227,11 +227,11 @@ mod tests {
     fn of_a_request_that_is_gone_anything_may_be_repeated() {
         let memory_limiter = Rc::new(MemoryLimiter::new(Bounds { rewritten: 1, worker: 100, key: 100 }));
         let permit = || memory_limiter.unknown();
-        assert_eq!(Kept::of(b"the launch code", &mut permit()).without("not the launch code", 12), "not […]");
-        assert_eq!(Kept::of(&vec![b'x'; LONGEST_KEPT + 1], &mut permit()), Kept::Gone);
-        assert_eq!(Kept::of(&[b'x'; 101], &mut permit()), Kept::Gone, "there is no room");
-        assert_eq!(Kept::Gone.without("any message at all", 12), CUT);
-        assert_eq!(Kept::Gone.without("too short", 12), "too short");
+        assert_eq!(RetainedBody::of(b"the launch code", &mut permit()).without("not the launch code", 12), "not […]");
+        assert_eq!(RetainedBody::of(&vec![b'x'; LONGEST_RETAINED + 1], &mut permit()), RetainedBody::Gone);
+        assert_eq!(RetainedBody::of(&[b'x'; 101], &mut permit()), RetainedBody::Gone, "there is no room");
+        assert_eq!(RetainedBody::Gone.without("any message at all", 12), CUT);
+        assert_eq!(RetainedBody::Gone.without("too short", 12), "too short");
     }
 
     #[test]

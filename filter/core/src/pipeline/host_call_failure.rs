@@ -20,5 +20,5 @@ pub fn end(state: &mut RequestState, cx: &mut Context<'_>) -> Reply {
         Stage::Broken | Stage::Refused => {}
     }
     cx.effects.extend(trace::failure(state));
-    refusal(state.request.asks.client, &error(), &state.progress.attempts)
+    refusal(state.request.scanned.client, &error(), &state.progress.attempts)
 }

@@ -1,7 +1,7 @@
 use sluice_core::pipeline::gateway::RequestPipeline;
+use sluice_core::pipeline::host_call_failure::*;
 use sluice_core::pipeline::property;
 use sluice_core::pipeline::request_state::Stage;
-use sluice_core::pipeline::undone::*;
 use sluice_core::pipeline::{Context, Effect, Reply};
 
 use crate::envoy::{answering, at, planned};
@@ -19,7 +19,7 @@ fn what_has_not_left_is_refused_and_what_has_begun_breaks_off() {
     let _ = begun.begin(begun.request.started, &Shared::default());
     let mut complete = answering();
     complete.complete();
-    for (mut state, stage, tried) in [
+    for (mut state, stage, reason) in [
         (planned(), Stage::Refused, None),
         (begun, Stage::Refused, Some(REASON)),
         (answering(), Stage::Broken, Some(REASON)),
@@ -31,7 +31,7 @@ fn what_has_not_left_is_refused_and_what_has_begun_breaks_off() {
         assert_eq!(state.progress.stage, stage);
         assert_eq!(read(&reply), (500, "gateway_failed".into()));
         let failure = state.progress.last_failure();
-        assert_eq!(failure.map(|failure| &*failure.reason), tried);
+        assert_eq!(failure.map(|failure| &*failure.reason), reason);
         // After a response has begun, no other attempt follows.
         let over = state.route.queue.next().is_none() || state.progress.attempts.is_empty();
         assert!(over || stage == Stage::Broken, "nothing follows it");
@@ -45,7 +45,7 @@ fn a_request_that_never_left_has_a_line_in_the_log_that_says_why() {
     for known in [true, false] {
         let mut pipeline = RequestPipeline::new(state.worker.clone());
         let mut effects = Vec::new();
-        let reply = pipeline.undone(known.then_some(&mut state), &view, &shared, &mut effects);
+        let reply = pipeline.on_host_call_failure(known.then_some(&mut state), &view, &shared, &mut effects);
         assert_eq!(read(&reply), (500, "gateway_failed".into()));
         let mut effects = Vec::new();
         pipeline.finish(known.then_some(&mut state), &view, &shared, &mut effects);

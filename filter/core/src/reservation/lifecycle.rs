@@ -19,18 +19,18 @@ pub struct Reservation {
     /// Index of the granted candidate.
     pub chosen: usize,
     /// Ids of the reserve request and of its extensions.
-    orders: Vec<Rc<str>>,
-    held: Vec<Held>,
+    reserve_request_ids: Vec<Rc<str>>,
+    held: Vec<ReservedPart>,
     /// Whether the request creates a batch that is billed on this reservation.
     batch: bool,
 }
 
 /// A reserved part.
 #[derive(Debug, Clone)]
-struct Held {
+struct ReservedPart {
     part: Part,
     snapshot: CounterSnapshot,
-    /// Index of its reserve request in `orders`.
+    /// Index of its reserve request in `reserve_request_ids`.
     reserve_request: usize,
 }
 
@@ -74,12 +74,12 @@ impl Plan {
     /// usage is only counted at settlement.
     pub fn grant(&self, chosen: usize, snapshots: Vec<CounterSnapshot>, id: Rc<str>) -> Reservation {
         let parts = self.candidates.get(chosen).map(|candidate| candidate.parts.as_slice()).unwrap_or_default();
-        let held = parts.iter().zip(snapshots).map(|(part, snapshot)| Held {
+        let held = parts.iter().zip(snapshots).map(|(part, snapshot)| ReservedPart {
             part: part.clone(),
             snapshot,
             reserve_request: 0,
         });
-        Reservation { chosen, orders: vec![id], held: held.collect(), batch: true }
+        Reservation { chosen, reserve_request_ids: vec![id], held: held.collect(), batch: true }
     }
 }
 
@@ -98,8 +98,8 @@ impl Reservation {
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = Vec::new();
         let mut standings = Standings::default();
-        for Held { part, snapshot, .. } in &self.held {
-            standings.add(part.rule.unit, &part.take, snapshot);
+        for ReservedPart { part, snapshot, .. } in &self.held {
+            standings.add(part.rule.unit, &part.debit, snapshot);
         }
         standings.write(&mut headers);
         let warnings: Vec<String> =
@@ -123,12 +123,13 @@ impl Reservation {
 
     fn warnings_with(&self, own: impl Fn(&Part) -> u64) -> Vec<Warning> {
         let mut warnings: Vec<Warning> = Vec::new();
-        for Held { part, snapshot, .. } in self.held.iter().filter(|held| held.part.rule.unit == Unit::MicroUsd) {
+        for ReservedPart { part, snapshot, .. } in self.held.iter().filter(|held| held.part.rule.unit == Unit::MicroUsd)
+        {
             let soft = part.also.iter().map(|also| (also, false));
-            let rules = [(&part.rule, part.take.hard)].into_iter().chain(soft);
+            let rules = [(&part.rule, part.debit.hard)].into_iter().chain(soft);
             for (rule, hard) in rules {
                 let spent = snapshot.used.saturating_sub(snapshot.reserved).saturating_add(own(part));
-                let Some(warning) = warning(rule, &part.take.counter, spent, hard) else { continue };
+                let Some(warning) = warning(rule, &part.debit.counter, spent, hard) else { continue };
                 let same = |other: &&mut Warning| other.budget == warning.budget && other.hard == hard;
                 match warnings.iter_mut().find(same) {
                     Some(known) if known.percent >= warning.percent => {}
@@ -144,31 +145,31 @@ impl Reservation {
     /// already reserved, it asks for the difference. The request has an id of its own, derived from the first, since a store treats an id
     /// it has seen as the same request. [`Reservation::extend`] expects a snapshot for each debit of its only alternative.
     pub fn extension(&self, plan: &Plan, to: usize, lease: Duration) -> Option<ReserveRequest> {
-        let debits: Vec<Debit> = self.missing(plan.candidates.get(to)?).map(|part| part.take).collect();
+        let debits: Vec<Debit> = self.missing(plan.candidates.get(to)?).map(|part| part.debit).collect();
         (!debits.is_empty()).then(|| ReserveRequest { id: self.next_id(), lease, alternatives: vec![debits] })
     }
 
     /// Records that the last extension, to the candidate at `to`, was granted.
     pub fn extend(&mut self, plan: &Plan, to: usize, snapshots: Vec<CounterSnapshot>) {
         let Some(candidate) = plan.candidates.get(to) else { return };
-        let reserve_request = self.orders.len();
-        let held = |(part, snapshot)| Held { part, snapshot, reserve_request };
-        let added: Vec<Held> = self.missing(candidate).zip(snapshots).map(held).collect();
-        self.orders.push(self.next_id());
+        let reserve_request = self.reserve_request_ids.len();
+        let held = |(part, snapshot)| ReservedPart { part, snapshot, reserve_request };
+        let added: Vec<ReservedPart> = self.missing(candidate).zip(snapshots).map(held).collect();
+        self.reserve_request_ids.push(self.next_id());
         self.held.extend(added);
     }
 
     fn next_id(&self) -> Rc<str> {
-        let first = self.orders.first().map_or("", |id| id);
-        format!("{first}+{}", self.orders.len()).into()
+        let first = self.reserve_request_ids.first().map_or("", |id| id);
+        format!("{first}+{}", self.reserve_request_ids.len()).into()
     }
 
     /// The parts of a candidate that are not reserved yet, or not in full.
     fn missing<'a>(&'a self, candidate: &'a Candidate) -> impl Iterator<Item = Part> + 'a {
         candidate.parts.iter().filter_map(|part| {
-            let held = self.held.iter().filter(|held| held.part.take.counter == part.take.counter);
-            let amount = held.fold(part.take.amount, |left, held| left.saturating_sub(held.part.take.amount));
-            (amount > 0).then(|| Part { take: Debit { amount, ..part.take.clone() }, ..part.clone() })
+            let held = self.held.iter().filter(|held| held.part.debit.counter == part.debit.counter);
+            let amount = held.fold(part.debit.amount, |left, held| left.saturating_sub(held.part.debit.amount));
+            (amount > 0).then(|| Part { debit: Debit { amount, ..part.debit.clone() }, ..part.clone() })
         })
     }
 
@@ -178,21 +179,21 @@ impl Reservation {
     pub fn settle(&self, plan: &Plan, spent: &[AttemptUsage], now: Time) -> Vec<Closing> {
         let mut seen: Vec<&Counter> = Vec::with_capacity(self.held.len());
         let mut closings: Vec<Closing> =
-            self.orders.iter().map(|id| Closing { id: id.clone(), parts: Vec::new() }).collect();
-        for Held { part, snapshot, reserve_request } in &self.held {
-            let counter = &part.take.counter;
+            self.reserve_request_ids.iter().map(|id| Closing { id: id.clone(), parts: Vec::new() }).collect();
+        for ReservedPart { part, snapshot, reserve_request } in &self.held {
+            let counter = &part.debit.counter;
             // If a counter is reserved twice, the first part has all of the usage.
             let used = if seen.contains(&counter) { 0 } else { self.used(plan, spent, part) };
             seen.push(counter);
             if let Some(closing) = closings.get_mut(*reserve_request) {
-                let (CounterSnapshot { period: window, until, .. }, reserved) = (*snapshot, part.take.amount);
+                let (CounterSnapshot { period: window, until, .. }, reserved) = (*snapshot, part.debit.amount);
                 closing.parts.push(Settled { counter: counter.clone(), window, until, reserved, used });
             }
         }
         let Some(own) = closings.first_mut() else { return closings };
         let tried = spent.iter().filter_map(|spent| plan.candidates.get(spent.candidate));
         for part in tried.flat_map(|candidate| &candidate.parts).filter(|part| !part.is_slot()) {
-            let counter = &part.take.counter;
+            let counter = &part.debit.counter;
             if seen.contains(&counter) {
                 continue;
             }
@@ -213,7 +214,7 @@ impl Reservation {
 
 /// The usage of a counter, by the candidates that have it among their parts.
 fn used(plan: &Plan, spent: &[AttemptUsage], part: &Part) -> u64 {
-    let (counter, unit) = (&part.take.counter, part.rule.unit);
+    let (counter, unit) = (&part.debit.counter, part.rule.unit);
     match (unit, counter.kind) {
         (_, LimitWindow::Concurrent) => return 0,
         // A request counts once, whatever the number of attempts and even if all fail.
@@ -222,7 +223,7 @@ fn used(plan: &Plan, spent: &[AttemptUsage], part: &Part) -> u64 {
     }
     let concerned = spent.iter().filter(|spent| {
         let candidate = plan.candidates.get(spent.candidate);
-        candidate.is_some_and(|candidate| candidate.parts.iter().any(|part| part.take.counter == *counter))
+        candidate.is_some_and(|candidate| candidate.parts.iter().any(|part| part.debit.counter == *counter))
     });
     concerned.fold(0, |sum, AttemptUsage { usage, cost, .. }| {
         sum.saturating_add(if unit == Unit::MicroUsd { cost.0 } else { tokens(unit, usage.input, usage.output) })

@@ -23,7 +23,7 @@ const LONGEST_ID: usize = 128;
 /// The record stored under one name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum BookEntry {
+pub enum BatchRecord {
     /// The estimated usage of an input file.
     File(Work),
     /// A batch that is billed as reserved.
@@ -32,7 +32,7 @@ pub enum BookEntry {
     Settled,
 }
 
-impl BookEntry {
+impl BatchRecord {
     /// The text of a note.
     pub fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
@@ -67,9 +67,9 @@ pub fn is_id(id: &str) -> bool {
 
 /// The latest entries of one value, the newest last.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Pages(Vec<(String, BookEntry)>);
+struct RecentRecords(Vec<(String, BatchRecord)>);
 
-impl Value for Pages {
+impl Value for RecentRecords {
     fn parse(bytes: &[u8]) -> Option<Self> {
         json::from_slice(bytes).ok()
     }
@@ -79,33 +79,33 @@ impl Value for Pages {
     }
 }
 
-fn place(name: &str) -> String {
+fn shared_data_key(name: &str) -> String {
     format!("sluice.batches.1.{}", number(name.as_bytes(), &[]) % VALUES)
 }
 
 /// Looks up the entry under this name.
-pub fn cache_state(shared: &dyn SharedData, name: &str) -> Option<BookEntry> {
-    let Pages(pages) = read(shared, &place(name));
-    pages.into_iter().find(|(known, _)| known == name).map(|(_, page)| page)
+pub fn cache_state(shared: &dyn SharedData, name: &str) -> Option<BatchRecord> {
+    let RecentRecords(records) = read(shared, &shared_data_key(name));
+    records.into_iter().find(|(known, _)| known == name).map(|(_, record)| record)
 }
 
 /// Writes an entry, replacing an older one under this name.
-pub fn keep(shared: &dyn SharedData, name: &str, page: &BookEntry) {
-    update(shared, &place(name), |Pages(pages)| Some(with(pages, name, page)));
+pub fn keep(shared: &dyn SharedData, name: &str, record: &BatchRecord) {
+    update(shared, &shared_data_key(name), |RecentRecords(records)| Some(with(records, name, record)));
 }
 
 /// Marks a batch as settled; returns whether it was not settled before. Returns false if other workers keep writing in between.
 pub fn settle(shared: &dyn SharedData, name: &str) -> bool {
-    update(shared, &place(name), |Pages(pages)| {
-        let settled = pages.iter().any(|(known, page)| known == name && *page == BookEntry::Settled);
-        (!settled).then(|| with(pages, name, &BookEntry::Settled))
+    update(shared, &shared_data_key(name), |RecentRecords(records)| {
+        let settled = records.iter().any(|(known, record)| known == name && *record == BatchRecord::Settled);
+        (!settled).then(|| with(records, name, &BatchRecord::Settled))
     })
 }
 
-fn with(mut pages: Vec<(String, BookEntry)>, name: &str, page: &BookEntry) -> Pages {
-    pages.retain(|(known, _)| known != name);
-    let surplus = (pages.len() + 1).saturating_sub(MOST);
-    pages.drain(..surplus);
-    pages.push((name.to_owned(), page.clone()));
-    Pages(pages)
+fn with(mut records: Vec<(String, BatchRecord)>, name: &str, record: &BatchRecord) -> RecentRecords {
+    records.retain(|(known, _)| known != name);
+    let surplus = (records.len() + 1).saturating_sub(MOST);
+    records.drain(..surplus);
+    records.push((name.to_owned(), record.clone()));
+    RecentRecords(records)
 }
