@@ -3,7 +3,7 @@
 //! Redis keeps every write at once (`appendfsync always`), so that what it answered is there after [`Redis::kill`] and
 //! [`Redis::restart`].
 
-pub mod orders;
+pub mod reservations;
 mod resp;
 
 use std::net::TcpStream;

@@ -1,7 +1,7 @@
 //! The books of a gateway that was attacked, when all is over: what it holds, what it counted, and how much memory it took.
 
 use sluice_tests::money::Price;
-use sluice_tests::redis::orders::all_settled;
+use sluice_tests::redis::reservations::all_settled;
 
 use super::shapes::Store;
 use super::site::{GOOD, LIMITED, MODELS, Scene, TEAMS};
