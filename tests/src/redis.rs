@@ -3,7 +3,7 @@
 //! Redis syncs every write (`appendfsync always`), so acknowledged writes survive [`Redis::kill`] and
 //! [`Redis::restart`].
 
-pub mod orders;
+pub mod reservations;
 mod resp;
 
 use std::net::TcpStream;

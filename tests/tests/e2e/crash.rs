@@ -14,7 +14,7 @@ use sluice_tests::{eventually, until};
 use tokio::task::JoinSet;
 
 use crate::crowd::{self, Manner, PRICE};
-use crate::money::{all_settled, in_redis, open_orders};
+use crate::money::{all_settled, in_redis, open_reservations};
 use crate::{CHAT, ask, refusal, with};
 
 /// A gateway that keeps its counters in Redis, for a crowd that never pauses.
@@ -175,14 +175,15 @@ async fn a_killed_envoy_leaves_at_most_what_it_had_reserved() {
         scene.gateway.kill_envoy().await;
         // Long enough for the last settlements to reach Redis.
         crowd.turned_away(40).await;
-        left.extend(open_orders(scene.store.redis()));
+        left.extend(open_reservations(scene.store.redis()));
         scene.gateway.restart().await;
         crowd.served(60).await;
         let others = crowd.leave().await;
         assert!(others.iter().all(Option::is_none), "only connections may break: {others:?}");
 
         let ledger = scene.ledger().await;
-        let settled = || open_orders(scene.store.redis()).keys().all(|order| left.contains_key(order)).then_some(());
+        let settled =
+            || open_reservations(scene.store.redis()).keys().all(|order| left.contains_key(order)).then_some(());
         until("the living Envoy to settle", settled).await;
         let (spent, most) = (in_redis(scene.store.redis(), "key=test"), ledger + left.values().sum::<u64>());
         assert!((ledger..=most).contains(&spent), "{spent} is not within {ledger} and {most} in round {round}");
@@ -272,6 +273,6 @@ async fn a_native_gateway_that_ends_tells_redis_what_it_owes() {
     until("Redis to be missed", || scene.gateway.errors().contains("Redis does not answer").then_some(())).await;
     let (end, ()) = tokio::join!(scene.gateway.terminate(), scene.store.webdis().restart());
     assert_eq!(end, "exit status 0");
-    assert!(open_orders(scene.store.redis()).is_empty());
+    assert!(open_reservations(scene.store.redis()).is_empty());
     assert_eq!(in_redis(scene.store.redis(), "key=test"), scene.ledger().await);
 }

@@ -5,7 +5,7 @@ use sluice_tests::client::Answer;
 use sluice_tests::gateway::{Builder, Gateway};
 pub use sluice_tests::money::{Price, micro};
 use sluice_tests::redis::Redis;
-pub use sluice_tests::redis::orders::{all_settled, open_orders};
+pub use sluice_tests::redis::reservations::{all_settled, open_reservations};
 
 use crate::{ask, model_of, numbered, with};
 

@@ -9,7 +9,7 @@ use sluice_core::store::{
 use sluice_tests::PATIENCE;
 use sluice_wire::time::Time;
 
-use crate::store::{Store, counter, drained, granted, is_granted, order, part, settlement, start, take};
+use crate::store::{Store, counter, debit, drained, granted, is_granted, part, reserve_request, settlement, start};
 
 fn now() -> Time {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -21,7 +21,7 @@ async fn calendar_windows_are_those_of_utc() {
     let (_redis, _webdis, mut store) = start().await;
     let [day, month] = [counter("d", LimitWindow::Day), counter("m", LimitWindow::Month)];
     let before = now();
-    let verdict = store.reserve(&order("a", vec![take(&day, 1, 5), take(&month, 1, 5)])).await.unwrap();
+    let verdict = store.reserve(&reserve_request("a", vec![debit(&day, 1, 5), debit(&month, 1, 5)])).await.unwrap();
     let after = now();
     let readings = granted(&verdict);
     let windows = (readings[0].period, readings[1].period);
@@ -39,14 +39,14 @@ async fn a_minute_lets_a_whole_minutes_pass_and_then_as_much_as_drains() {
     let (_redis, _webdis, mut store) = start().await;
     let (minute, began) = (counter("m", LimitWindow::Minute), Instant::now());
     for turn in 0..3_u64 {
-        let verdict = store.reserve(&order(&format!("{turn}"), vec![take(&minute, 20, 60)])).await.unwrap();
+        let verdict = store.reserve(&reserve_request(&format!("{turn}"), vec![debit(&minute, 20, 60)])).await.unwrap();
         let reading = granted(&verdict)[0];
         let most = turn * 20 + 20;
         assert!((most.saturating_sub(drained(began, 60))..=most).contains(&reading.used), "{reading:?}");
         assert!(reading.reset <= Duration::from_secs(20 * (turn + 1)), "{reading:?}");
     }
     // More than drains while any test waits.
-    let verdict = store.reserve(&order("more", vec![take(&minute, 60, 60)])).await.unwrap();
+    let verdict = store.reserve(&reserve_request("more", vec![debit(&minute, 60, 60)])).await.unwrap();
     let ReserveResult::Refused(obstacles) = verdict else { panic!("{verdict:?}") };
     let wait = obstacles[0].retry_after.unwrap().as_secs_f64().ceil() as u64;
     assert!((60_u64.saturating_sub(drained(began, 60))..=60).contains(&wait), "{wait}");
@@ -57,8 +57,8 @@ async fn a_minute_of_a_thousand_million_is_exact_to_one() {
     let (_redis, _webdis, mut store) = start().await;
     let minute = counter("m", LimitWindow::Minute);
     let limit = 1_000_000_000;
-    granted(&store.reserve(&order("a", vec![take(&minute, limit, limit)])).await.unwrap());
-    let verdict = store.reserve(&order("b", vec![take(&minute, limit / 2, limit)])).await.unwrap();
+    granted(&store.reserve(&reserve_request("a", vec![debit(&minute, limit, limit)])).await.unwrap());
+    let verdict = store.reserve(&reserve_request("b", vec![debit(&minute, limit / 2, limit)])).await.unwrap();
     let ReserveResult::Refused(obstacles) = verdict else { panic!("{verdict:?}") };
     // The limit drains 17 units per microsecond, yet usage and missing units add up exactly.
     let missing = obstacles[0].snapshot.used + limit / 2 - limit;
@@ -69,19 +69,20 @@ async fn a_minute_of_a_thousand_million_is_exact_to_one() {
 #[tokio::test]
 async fn places_come_back_when_settled_and_when_their_lease_ends() {
     let (_redis, _webdis, mut store) = start().await;
-    let places = counter("c", LimitWindow::Concurrent);
-    let brief = ReserveRequest { lease: Duration::from_millis(1), ..order("brief", vec![take(&places, 1, 2)]) };
-    granted(&store.reserve(&order("a", vec![take(&places, 1, 2)])).await.unwrap());
+    let slots = counter("c", LimitWindow::Concurrent);
+    let brief =
+        ReserveRequest { lease: Duration::from_millis(1), ..reserve_request("brief", vec![debit(&slots, 1, 2)]) };
+    granted(&store.reserve(&reserve_request("a", vec![debit(&slots, 1, 2)])).await.unwrap());
     granted(&store.reserve(&brief).await.unwrap());
     let started = Instant::now();
-    while store.used(&places).await == 2 {
+    while store.used(&slots).await == 2 {
         assert!(started.elapsed() < PATIENCE, "the lease does not end");
     }
-    assert_eq!(store.used(&places).await, 1);
-    granted(&store.reserve(&order("b", vec![take(&places, 1, 2)])).await.unwrap());
-    assert!(!is_granted(&store.reserve(&order("c", vec![take(&places, 1, 2)])).await.unwrap()));
-    assert_eq!(store.settle(&[settlement("a", vec![part(&places, 0, 0)])]).await, Ok(1));
-    granted(&store.reserve(&order("c", vec![take(&places, 1, 2)])).await.unwrap());
+    assert_eq!(store.used(&slots).await, 1);
+    granted(&store.reserve(&reserve_request("b", vec![debit(&slots, 1, 2)])).await.unwrap());
+    assert!(!is_granted(&store.reserve(&reserve_request("c", vec![debit(&slots, 1, 2)])).await.unwrap()));
+    assert_eq!(store.settle(&[settlement("a", vec![part(&slots, 0, 0)])]).await, Ok(1));
+    granted(&store.reserve(&reserve_request("c", vec![debit(&slots, 1, 2)])).await.unwrap());
 }
 
 #[tokio::test]
@@ -89,8 +90,8 @@ async fn a_settlement_corrects_what_was_reserved_in_its_own_window_once() {
     let (_redis, _webdis, mut store) = start().await;
     let [day, total, other] =
         [counter("d", LimitWindow::Day), counter("t", LimitWindow::Total), counter("other", LimitWindow::Total)];
-    let takes = vec![take(&day, 100, 1000), take(&total, 100, 1000)];
-    let window = granted(&store.reserve(&order("a", takes)).await.unwrap())[0].period;
+    let debits = vec![debit(&day, 100, 1000), debit(&total, 100, 1000)];
+    let window = granted(&store.reserve(&reserve_request("a", debits)).await.unwrap())[0].period;
     // Another day, from an Envoy with another clock; and a counter without a reservation.
     let parts = vec![part(&day, window + 1, 40), part(&total, 0, 140), part(&other, 0, 7)];
     let settlement = settlement("a", parts);
@@ -104,7 +105,7 @@ async fn a_correction_changes_what_an_earlier_settlement_has_charged_once_and_no
     let (redis, _webdis, mut store) = start().await;
     let [less, more, forgotten] = ["less", "more", "forgotten"].map(|name| counter(name, LimitWindow::Total));
     for total in [&less, &more] {
-        granted(&store.reserve(&order(&total.name, vec![take(total, 100, 1000)])).await.unwrap());
+        granted(&store.reserve(&reserve_request(&total.name, vec![debit(total, 100, 1000)])).await.unwrap());
         store.settle(&[settlement(&total.name, vec![part(total, 0, 100)])]).await.unwrap();
     }
     let part = |counter: &Counter, used| Settled { reserved: 100, ..part(counter, 0, used) };
@@ -122,7 +123,7 @@ async fn a_correction_changes_what_an_earlier_settlement_has_charged_once_and_no
 async fn what_a_settlement_does_not_name_was_not_used() {
     let (_redis, _webdis, mut store) = start().await;
     let total = counter("t", LimitWindow::Total);
-    granted(&store.reserve(&order("a", vec![take(&total, 100, 1000)])).await.unwrap());
+    granted(&store.reserve(&reserve_request("a", vec![debit(&total, 100, 1000)])).await.unwrap());
     store.settle(&[settlement("a", vec![])]).await.unwrap();
     assert_eq!(store.used(&total).await, 0);
 }
@@ -132,7 +133,7 @@ async fn a_reading_tells_what_of_it_is_only_reserved() {
     let (redis, _webdis, mut store) = start().await;
     let total = counter("t", LimitWindow::Total);
     let reserve = async |store: &mut Store, id: &str, amount| {
-        granted(&store.reserve(&order(id, vec![take(&total, amount, 1000)])).await.unwrap())[0]
+        granted(&store.reserve(&reserve_request(id, vec![debit(&total, amount, 1000)])).await.unwrap())[0]
     };
     let first = reserve(&mut store, "a", 100).await;
     let second = reserve(&mut store, "b", 30).await;
@@ -168,11 +169,11 @@ async fn a_minute_gets_back_what_was_reserved_too_much_and_pays_what_was_too_lit
     let (_redis, _webdis, mut store) = start().await;
     let minute = counter("m", LimitWindow::Minute);
     let began = Instant::now();
-    granted(&store.reserve(&order("a", vec![take(&minute, 600, 600)])).await.unwrap());
+    granted(&store.reserve(&reserve_request("a", vec![debit(&minute, 600, 600)])).await.unwrap());
     store.settle(&[settlement("a", vec![part(&minute, 0, 100)])]).await.unwrap();
     let used = store.used(&minute).await;
     assert!((100_u64.saturating_sub(drained(began, 600))..=100).contains(&used), "{used}");
-    granted(&store.reserve(&order("b", vec![take(&minute, 100, 600)])).await.unwrap());
+    granted(&store.reserve(&reserve_request("b", vec![debit(&minute, 100, 600)])).await.unwrap());
     store.settle(&[settlement("b", vec![part(&minute, 0, 1000)])]).await.unwrap();
     let used = store.used(&minute).await;
     assert!((1100_u64.saturating_sub(drained(began, 600))..=1100).contains(&used), "{used}");
@@ -183,7 +184,7 @@ async fn a_minute_gets_nothing_back_of_what_has_drained() {
     let (redis, _webdis, mut store) = start().await;
     let minute = counter("m", LimitWindow::Minute);
     let began = Instant::now();
-    granted(&store.reserve(&order("a", vec![take(&minute, 100, 600)])).await.unwrap());
+    granted(&store.reserve(&reserve_request("a", vec![debit(&minute, 100, 600)])).await.unwrap());
     // As if the reservation were two minutes old, with others after it.
     let record = redis.command(&["GET", "{t}:r:a"]).as_str().unwrap().to_owned();
     let words: Vec<&str> = record.lines().nth(1).unwrap().split(' ').collect();
@@ -201,7 +202,7 @@ async fn windows_long_gone_are_forgotten_and_recent_ones_kept() {
     let (today, _) = day_and_month(now());
     let [recent, gone] = [today - 39, today - 50].map(|day| day.to_string());
     redis.command(&["HSET", "{t}:m:d", &recent, "1", &gone, "1"]);
-    granted(&store.reserve(&order("a", vec![take(&day, 1, 9)])).await.unwrap());
+    granted(&store.reserve(&reserve_request("a", vec![debit(&day, 1, 9)])).await.unwrap());
     assert_eq!(redis.command(&["HEXISTS", "{t}:m:d", &recent]), 1);
     assert_eq!(redis.command(&["HEXISTS", "{t}:m:d", &gone]), 0);
     let kept = redis.command(&["TTL", "{t}:m:d"]).as_i64().unwrap();

@@ -6,7 +6,7 @@ use sluice_core::store::{Counter, CounterSnapshot, LimitWindow, ReserveRequest};
 use sluice_tests::PATIENCE;
 use sluice_tests::redis::Redis;
 
-use crate::store::{counter, granted, is_granted, order, part, settlement, start, take};
+use crate::store::{counter, debit, granted, is_granted, part, reserve_request, settlement, start};
 
 fn used(readings: &[CounterSnapshot]) -> Vec<u64> {
     readings.iter().map(|reading| reading.used).collect()
@@ -17,24 +17,24 @@ fn windows() -> [Counter; 3] {
 }
 
 /// Ends a reservation's lease now.
-pub fn lose(redis: &Redis, order: &str) {
-    redis.command(&["ZADD", "{t}:open", "XX", "0", &format!("{{t}}:r:{order}")]);
+pub fn lose(redis: &Redis, request: &str) {
+    redis.command(&["ZADD", "{t}:open", "XX", "0", &format!("{{t}}:r:{request}")]);
 }
 
 #[tokio::test]
 async fn what_is_not_settled_within_its_lease_comes_back() {
     let (_redis, _webdis, mut store) = start().await;
     let counters = windows();
-    let takes = |amount| counters.iter().map(|counter| take(counter, amount, 100)).collect();
-    let brief = ReserveRequest { lease: Duration::from_millis(1), ..order("lost", takes(60)) };
-    granted(&store.reserve(&order("kept", takes(30))).await.unwrap());
+    let debits = |amount| counters.iter().map(|counter| debit(counter, amount, 100)).collect();
+    let brief = ReserveRequest { lease: Duration::from_millis(1), ..reserve_request("lost", debits(60)) };
+    granted(&store.reserve(&reserve_request("kept", debits(30))).await.unwrap());
     granted(&store.reserve(&brief).await.unwrap());
     let started = Instant::now();
     while store.used(&counters[2]).await == 90 {
         assert!(started.elapsed() < PATIENCE, "the lease does not end");
     }
     assert_eq!(used(&store.read(&counters).await), [30; 3]);
-    granted(&store.reserve(&order("next", takes(70))).await.unwrap());
+    granted(&store.reserve(&reserve_request("next", debits(70))).await.unwrap());
     // The late reservation was slow, not lost. It is charged for its usage once.
     let late = settlement("lost", vec![part(&counters[2], 0, 50)]);
     assert_eq!(store.settle(&[late.clone(), late.clone()]).await, Ok(1));
@@ -46,11 +46,11 @@ async fn what_is_not_settled_within_its_lease_comes_back() {
 async fn who_asks_next_gets_what_was_lost() {
     let (redis, _webdis, mut store) = start().await;
     let counters = windows();
-    let takes = || counters.iter().map(|counter| take(counter, 60, 100)).collect();
-    granted(&store.reserve(&order("lost", takes())).await.unwrap());
-    assert!(!is_granted(&store.reserve(&order("next", takes())).await.unwrap()));
+    let debits = || counters.iter().map(|counter| debit(counter, 60, 100)).collect();
+    granted(&store.reserve(&reserve_request("lost", debits())).await.unwrap());
+    assert!(!is_granted(&store.reserve(&reserve_request("next", debits())).await.unwrap()));
     lose(&redis, "lost");
-    granted(&store.reserve(&order("next", takes())).await.unwrap());
+    granted(&store.reserve(&reserve_request("next", debits())).await.unwrap());
     assert_eq!(used(&store.read(&counters).await), [60; 3]);
 }
 
@@ -58,7 +58,7 @@ async fn who_asks_next_gets_what_was_lost() {
 async fn a_settlement_that_comes_before_anybody_looks_is_like_any_other() {
     let (redis, _webdis, mut store) = start().await;
     let total = counter("t", LimitWindow::Total);
-    granted(&store.reserve(&order("a", vec![take(&total, 60, 100)])).await.unwrap());
+    granted(&store.reserve(&reserve_request("a", vec![debit(&total, 60, 100)])).await.unwrap());
     lose(&redis, "a");
     assert_eq!(store.settle(&[settlement("a", vec![part(&total, 0, 7)])]).await, Ok(1));
     assert_eq!(store.used(&total).await, 7);
@@ -68,7 +68,9 @@ async fn a_settlement_that_comes_before_anybody_looks_is_like_any_other() {
 async fn what_drains_is_corrected_by_a_late_settlement_as_by_any_other() {
     let (redis, _webdis, mut store) = start().await;
     let [minute, total] = [counter("m", LimitWindow::Minute), counter("t", LimitWindow::Total)];
-    granted(&store.reserve(&order("a", vec![take(&minute, 600, 600), take(&total, 60, 100)])).await.unwrap());
+    granted(
+        &store.reserve(&reserve_request("a", vec![debit(&minute, 600, 600), debit(&total, 60, 100)])).await.unwrap(),
+    );
     lose(&redis, "a");
     let level = store.read(&[minute.clone(), total.clone()]).await[0].used;
     assert!((500..=600).contains(&level), "{level}: minutes have no lease");
@@ -82,12 +84,12 @@ async fn what_drains_is_corrected_by_a_late_settlement_as_by_any_other() {
 async fn a_meter_that_cannot_be_counted_on_stops_nothing_but_itself() {
     let (redis, _webdis, mut store) = start().await;
     let [bad, good] = [counter("bad", LimitWindow::Total), counter("good", LimitWindow::Total)];
-    let takes = || vec![take(&bad, 60, 100), take(&good, 60, 100)];
-    granted(&store.reserve(&order("lost", takes())).await.unwrap());
+    let debits = || vec![debit(&bad, 60, 100), debit(&good, 60, 100)];
+    granted(&store.reserve(&reserve_request("lost", debits())).await.unwrap());
     redis.command(&["SET", "{t}:m:bad", "no hash"]);
     lose(&redis, "lost");
     assert_eq!(store.used(&good).await, 0);
-    granted(&store.reserve(&order("next", vec![take(&good, 60, 100)])).await.unwrap());
+    granted(&store.reserve(&reserve_request("next", vec![debit(&good, 60, 100)])).await.unwrap());
 }
 
 #[tokio::test]
@@ -96,7 +98,7 @@ async fn many_lost_orders_come_back_a_few_at_a_time() {
     let total = counter("t", LimitWindow::Total);
     for number in 0..200 {
         let id = format!("{number}");
-        granted(&store.reserve(&order(&id, vec![take(&total, 1, 1000)])).await.unwrap());
+        granted(&store.reserve(&reserve_request(&id, vec![debit(&total, 1, 1000)])).await.unwrap());
     }
     (0..200).for_each(|number| lose(&redis, &number.to_string()));
     let mut seen = Vec::new();
@@ -111,9 +113,11 @@ async fn only_open_orders_are_remembered_without_an_end() {
     let (redis, _webdis, mut store) = start().await;
     let [total, minute] = [counter("t", LimitWindow::Total), counter("m", LimitWindow::Minute)];
     for id in ["open", "settled", "lost"] {
-        granted(&store.reserve(&order(id, vec![take(&total, 1, 100)])).await.unwrap());
+        granted(&store.reserve(&reserve_request(id, vec![debit(&total, 1, 100)])).await.unwrap());
     }
-    granted(&store.reserve(&order("drains", vec![take(&minute, 1, 100), take(&total, 0, 100)])).await.unwrap());
+    granted(
+        &store.reserve(&reserve_request("drains", vec![debit(&minute, 1, 100), debit(&total, 0, 100)])).await.unwrap(),
+    );
     store.settle(&[settlement("settled", vec![])]).await.unwrap();
     lose(&redis, "lost");
     assert_eq!(store.used(&total).await, 1);

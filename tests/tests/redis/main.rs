@@ -5,6 +5,6 @@ mod counters;
 mod durability;
 mod leases;
 mod model;
-mod orders;
 mod relaxed;
+mod reservations;
 mod store;

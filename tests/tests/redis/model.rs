@@ -8,7 +8,7 @@ use sluice_core::store::{Counter, LimitWindow, Settlement};
 use sluice_tests::redis::Redis;
 
 use crate::leases::lose;
-use crate::store::{Store, counter, is_granted, order, part, settlement, start, take};
+use crate::store::{Store, counter, debit, is_granted, part, reserve_request, settlement, start};
 
 const COUNTERS: usize = 3;
 const LIMIT: u64 = 30;
@@ -41,17 +41,17 @@ struct Model {
 
 impl Model {
     /// Whether it is granted; `None` if it was settled before.
-    fn reserve(&mut self, id: usize, takes: &[(usize, u64)]) -> Option<bool> {
+    fn reserve(&mut self, id: usize, debits: &[(usize, u64)]) -> Option<bool> {
         if self.settled.contains(&id) {
             return None;
         }
         if self.open.contains_key(&id) {
             return Some(true);
         }
-        let fits = takes.iter().all(|(counter, amount)| self.used[*counter] + amount <= LIMIT);
+        let fits = debits.iter().all(|(counter, amount)| self.used[*counter] + amount <= LIMIT);
         if fits {
-            takes.iter().for_each(|(counter, amount)| self.used[*counter] += amount);
-            self.open.insert(id, takes.to_vec());
+            debits.iter().for_each(|(counter, amount)| self.used[*counter] += amount);
+            self.open.insert(id, debits.to_vec());
         }
         Some(fits)
     }
@@ -84,11 +84,11 @@ async fn follow(store: &mut Store, redis: &Redis, case: usize, steps: Vec<Step>)
     let mut shapes = BTreeMap::new();
     for step in steps {
         match step {
-            Step::Reserve(id, takes) => {
-                let takes = shapes.entry(id).or_insert(takes);
-                let parts = takes.iter().map(|(number, amount)| take(&counters[*number], *amount, LIMIT)).collect();
-                let verdict = store.reserve(&order(&format!("{case}-{id}"), parts)).await.ok();
-                prop_assert_eq!(verdict.as_ref().map(is_granted), model.reserve(id, takes));
+            Step::Reserve(id, debits) => {
+                let debits = shapes.entry(id).or_insert(debits);
+                let parts = debits.iter().map(|(number, amount)| debit(&counters[*number], *amount, LIMIT)).collect();
+                let verdict = store.reserve(&reserve_request(&format!("{case}-{id}"), parts)).await.ok();
+                prop_assert_eq!(verdict.as_ref().map(is_granted), model.reserve(id, debits));
             }
             Step::Lose(id) => {
                 lose(redis, &format!("{case}-{id}"));

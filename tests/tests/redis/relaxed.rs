@@ -6,7 +6,7 @@ use sluice_core::store::embedded::ShardId;
 use sluice_core::store::redis::sync;
 use sluice_core::store::{Batch, Counter, Delta, LimitWindow};
 
-use crate::store::{PREFIX, Store, counter, drained, granted, order, start, take};
+use crate::store::{PREFIX, Store, counter, debit, drained, granted, reserve_request, start};
 
 /// The unit of a per-minute counter.
 const MILLIONTHS: u64 = 1_000_000;
@@ -58,17 +58,17 @@ async fn a_minute_is_one_level_that_drains_for_all() {
 #[tokio::test]
 async fn places_are_those_at_the_other_envoys() {
     let (_redis, _webdis, mut store) = start().await;
-    let places = counter("c", LimitWindow::Concurrent);
-    assert_eq!(exchange(&mut store, 1, "a", &[(&places, 0, 3)]).await, [0]);
-    assert_eq!(exchange(&mut store, 1, "b", &[(&places, 0, 4)]).await, [3]);
-    assert_eq!(exchange(&mut store, 2, "a", &[(&places, 0, 1)]).await, [4]);
-    assert_eq!(exchange(&mut store, 2, "b", &[(&places, 0, 0)]).await, [1]);
+    let slots = counter("c", LimitWindow::Concurrent);
+    assert_eq!(exchange(&mut store, 1, "a", &[(&slots, 0, 3)]).await, [0]);
+    assert_eq!(exchange(&mut store, 1, "b", &[(&slots, 0, 4)]).await, [3]);
+    assert_eq!(exchange(&mut store, 2, "a", &[(&slots, 0, 1)]).await, [4]);
+    assert_eq!(exchange(&mut store, 2, "b", &[(&slots, 0, 0)]).await, [1]);
 }
 
 #[tokio::test]
 async fn what_lasts_is_the_same_meter_in_both_modes() {
     let (_redis, _webdis, mut store) = start().await;
     let total = counter("t", LimitWindow::Total);
-    granted(&store.reserve(&order("a", vec![take(&total, 7, 10)])).await.unwrap());
+    granted(&store.reserve(&reserve_request("a", vec![debit(&total, 7, 10)])).await.unwrap());
     assert_eq!(exchange(&mut store, 1, "a", &[(&total, 0, 2)]).await, [9]);
 }

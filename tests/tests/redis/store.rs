@@ -60,8 +60,8 @@ impl Store {
         Self { port: self.port, wire: self.wire.clone(), sender: None }
     }
 
-    pub async fn reserve(&mut self, order: &ReserveRequest) -> Result<ReserveResult, Unavailable> {
-        reserve::reserve_result(order, &self.send(&reserve::command(PREFIX, order)).await?)
+    pub async fn reserve(&mut self, request: &ReserveRequest) -> Result<ReserveResult, Unavailable> {
+        reserve::reserve_result(request, &self.send(&reserve::command(PREFIX, request)).await?)
     }
 
     pub async fn settle(&mut self, settlements: &[Settlement]) -> Result<usize, Unavailable> {
@@ -141,12 +141,12 @@ pub fn counter(name: &str, kind: LimitWindow) -> Counter {
     Counter { name: name.into(), shard_key: "".into(), kind }
 }
 
-pub fn take(counter: &Counter, amount: u64, limit: u64) -> Debit {
+pub fn debit(counter: &Counter, amount: u64, limit: u64) -> Debit {
     Debit { counter: counter.clone(), amount, limit, hard: true }
 }
 
-pub fn order(id: &str, takes: Vec<Debit>) -> ReserveRequest {
-    ReserveRequest { id: id.into(), lease: Duration::from_secs(600), alternatives: vec![takes] }
+pub fn reserve_request(id: &str, debits: Vec<Debit>) -> ReserveRequest {
+    ReserveRequest { id: id.into(), lease: Duration::from_secs(600), alternatives: vec![debits] }
 }
 
 /// A settlement's part without a reserved amount.

@@ -1,7 +1,7 @@
 //! The state of a gateway after an attack: its reservations, its counts, and its peak memory.
 
 use sluice_tests::money::Price;
-use sluice_tests::redis::orders::all_settled;
+use sluice_tests::redis::reservations::all_settled;
 
 use super::shapes::Store;
 use super::site::{GOOD, LIMITED, MODELS, Scene, TEAMS};

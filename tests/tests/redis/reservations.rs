@@ -6,19 +6,19 @@ use sluice_tests::redis::Redis;
 use sluice_tests::upstash::Upstash;
 use tokio::task::{JoinSet, LocalSet};
 
-use crate::store::{Store, counter, granted, is_granted, order, settlement, start, take};
+use crate::store::{Store, counter, debit, granted, is_granted, reserve_request, settlement, start};
 
 /// Sends several reservations over each of many connections at once; returns the number granted.
-async fn rush(store: &Store, takes: &ReserveRequest) -> usize {
+async fn rush(store: &Store, debits: &ReserveRequest) -> usize {
     let mut tasks = JoinSet::new();
     for connection in 0..20 {
         let mut store = store.another();
-        let takes = takes.clone();
+        let debits = debits.clone();
         tasks.spawn_local(async move {
             let mut passed = 0;
             for turn in 0..10 {
-                let order = ReserveRequest { id: format!("{connection}-{turn}").into(), ..takes.clone() };
-                passed += usize::from(is_granted(&store.reserve(&order).await.unwrap()));
+                let request = ReserveRequest { id: format!("{connection}-{turn}").into(), ..debits.clone() };
+                passed += usize::from(is_granted(&store.reserve(&request).await.unwrap()));
             }
             passed
         });
@@ -30,8 +30,8 @@ async fn rush(store: &Store, takes: &ReserveRequest) -> usize {
 async fn of_two_hundred_at_once_exactly_those_pass_that_fit_over_webdis() {
     let (_redis, _webdis, mut store) = start().await;
     let (month, total) = (counter("team=a/usd/month", LimitWindow::Month), counter("all/tokens", LimitWindow::Total));
-    let takes = vec![take(&total, 1, 1000), take(&month, 7, 37 * 7 + 6)];
-    let passed = LocalSet::new().run_until(rush(&store, &order("", takes))).await;
+    let debits = vec![debit(&total, 1, 1000), debit(&month, 7, 37 * 7 + 6)];
+    let passed = LocalSet::new().run_until(rush(&store, &reserve_request("", debits))).await;
     assert_eq!(passed, 37);
     let readings = store.read(&[month, total]).await;
     assert_eq!((readings[0].used, readings[1].used), (37 * 7, 37));
@@ -43,7 +43,7 @@ async fn of_two_hundred_at_once_exactly_those_pass_that_fit_over_upstash() {
     let upstash = Upstash::start(&redis).await;
     let mut store = Store::upstash(&upstash);
     let day = counter("key=k/tokens/day", LimitWindow::Day);
-    let passed = LocalSet::new().run_until(rush(&store, &order("", vec![take(&day, 3, 30)]))).await;
+    let passed = LocalSet::new().run_until(rush(&store, &reserve_request("", vec![debit(&day, 3, 30)]))).await;
     assert_eq!(passed, 10);
     assert_eq!(store.used(&day).await, 30);
 }
@@ -54,9 +54,9 @@ async fn the_same_order_again_has_the_same_answer_and_takes_nothing_more() {
     let counters =
         [LimitWindow::Minute, LimitWindow::Day, LimitWindow::Month, LimitWindow::Total, LimitWindow::Concurrent];
     let counters = counters.map(|kind| counter(&format!("{kind:?}"), kind));
-    let order = order("once", counters.iter().map(|counter| take(counter, 1, 5)).collect());
-    let first = store.reserve(&order).await.unwrap();
-    assert_eq!(store.reserve(&order).await.unwrap(), first);
+    let request = reserve_request("once", counters.iter().map(|counter| debit(counter, 1, 5)).collect());
+    let first = store.reserve(&request).await.unwrap();
+    assert_eq!(store.reserve(&request).await.unwrap(), first);
     assert_eq!(store.read(&counters).await.iter().map(|reading| reading.used).collect::<Vec<_>>(), [1; 5]);
 }
 
@@ -64,11 +64,11 @@ async fn the_same_order_again_has_the_same_answer_and_takes_nothing_more() {
 async fn the_first_alternative_that_fits_is_taken_whole_and_no_other() {
     let (_redis, _webdis, mut store) = start().await;
     let [budget, cheap, soft] = ["budget", "cheap", "soft"].map(|name| counter(name, LimitWindow::Total));
-    let mut counted = take(&soft, 10, 1);
+    let mut counted = debit(&soft, 10, 1);
     counted.hard = false;
-    let alternatives = vec![vec![take(&cheap, 1, 9), take(&budget, 6, 5)], vec![take(&cheap, 2, 9), counted]];
-    let order = ReserveRequest { alternatives, ..order("a", vec![]) };
-    let verdict = store.reserve(&order).await.unwrap();
+    let alternatives = vec![vec![debit(&cheap, 1, 9), debit(&budget, 6, 5)], vec![debit(&cheap, 2, 9), counted]];
+    let request = ReserveRequest { alternatives, ..reserve_request("a", vec![]) };
+    let verdict = store.reserve(&request).await.unwrap();
     let ReserveResult::Granted { chosen, snapshots } = verdict else { panic!("{verdict:?}") };
     assert_eq!((chosen, snapshots[0].used, snapshots[1].used), (1, 2, 10));
     assert_eq!((store.used(&budget).await, store.used(&cheap).await), (0, 2));
@@ -78,11 +78,12 @@ async fn the_first_alternative_that_fits_is_taken_whole_and_no_other() {
 async fn a_refusal_names_what_stood_in_the_way_of_each_alternative() {
     let (_redis, _webdis, mut store) = start().await;
     let [day, total] = [counter("day", LimitWindow::Day), counter("total", LimitWindow::Total)];
-    granted(&store.reserve(&order("full", vec![take(&day, 4, 5), take(&total, 5, 5)])).await.unwrap());
-    let alternatives = vec![vec![take(&day, 1, 5), take(&total, 1, 5)], vec![take(&day, 2, 5)], vec![take(&day, 9, 5)]];
-    let verdict = store.reserve(&ReserveRequest { alternatives, ..order("more", vec![]) }).await.unwrap();
+    granted(&store.reserve(&reserve_request("full", vec![debit(&day, 4, 5), debit(&total, 5, 5)])).await.unwrap());
+    let alternatives =
+        vec![vec![debit(&day, 1, 5), debit(&total, 1, 5)], vec![debit(&day, 2, 5)], vec![debit(&day, 9, 5)]];
+    let verdict = store.reserve(&ReserveRequest { alternatives, ..reserve_request("more", vec![]) }).await.unwrap();
     let ReserveResult::Refused(obstacles) = verdict else { panic!("{verdict:?}") };
-    assert_eq!(obstacles.iter().map(|o| (o.take, o.snapshot.used)).collect::<Vec<_>>(), [(1, 5), (0, 4), (0, 4)]);
+    assert_eq!(obstacles.iter().map(|o| (o.debit, o.snapshot.used)).collect::<Vec<_>>(), [(1, 5), (0, 4), (0, 4)]);
     assert_eq!(obstacles[0].retry_after, None, "a total does not come back");
     assert_eq!(obstacles[1].retry_after, Some(obstacles[1].snapshot.reset), "a day ends");
     assert_eq!(obstacles[2].retry_after, None, "it is more than a whole day's");
@@ -94,7 +95,7 @@ async fn an_order_that_comes_after_its_settlement_takes_nothing() {
     let (_redis, _webdis, mut store) = start().await;
     let total = counter("total", LimitWindow::Total);
     store.settle(&[settlement("late", vec![])]).await.unwrap();
-    assert!(store.reserve(&order("late", vec![take(&total, 1, 5)])).await.is_err());
+    assert!(store.reserve(&reserve_request("late", vec![debit(&total, 1, 5)])).await.is_err());
     assert_eq!(store.used(&total).await, 0);
 }
 
@@ -103,7 +104,7 @@ async fn a_redis_that_forgot_its_scripts_is_told_them_again() {
     let (redis, _webdis, mut store) = start().await;
     let total = counter("total", LimitWindow::Total);
     for id in ["a", "b"] {
-        granted(&store.reserve(&order(id, vec![take(&total, 1, 5)])).await.unwrap());
+        granted(&store.reserve(&reserve_request(id, vec![debit(&total, 1, 5)])).await.unwrap());
         redis.command(&["SCRIPT", "FLUSH"]);
     }
     assert_eq!(store.used(&total).await, 2);

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::Redis;
 use crate::until;
 
-/// The granted, unsettled orders in Redis, each with its reserved micro-dollars.
-pub fn open_orders(redis: &Redis) -> BTreeMap<String, u64> {
+/// The granted, unsettled reservations in Redis, each with its reserved micro-dollars.
+pub fn open_reservations(redis: &Redis) -> BTreeMap<String, u64> {
     let orders = redis.command(&["KEYS", &redis.name("r:*")]);
     let orders = orders.as_array().expect("a list").iter().map(|order| order.as_str().expect("a name").to_owned());
     let record = |order: &str| redis.command(&["GET", order]).as_str().filter(|text| *text != "S").map(str::to_owned);
@@ -21,5 +21,5 @@ fn reserved(record: &str) -> u64 {
 
 /// Waits until Redis holds no unsettled orders.
 pub async fn all_settled(redis: &Redis) {
-    until("every order in Redis to be settled", || open_orders(redis).is_empty().then_some(())).await;
+    until("every order in Redis to be settled", || open_reservations(redis).is_empty().then_some(())).await;
 }
