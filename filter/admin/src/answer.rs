@@ -5,10 +5,13 @@ use std::borrow::Cow;
 use serde::Serialize;
 use sluice_core::pipeline::Reply;
 
-/// A JSON response.
+const JSON: &str = "application/json";
+
+/// A response.
 #[derive(Debug)]
 pub struct AdminReply {
     status: u16,
+    content_type: &'static str,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
 }
@@ -22,7 +25,7 @@ impl AdminReply {
     /// A response with any other status.
     pub fn with_status(status: u16, body: &impl Serialize) -> Result<Self, AdminError> {
         match serde_json::to_vec(body) {
-            Ok(body) => Ok(Self { status, headers: Vec::new(), body }),
+            Ok(body) => Ok(Self { status, content_type: JSON, headers: Vec::new(), body }),
             Err(error) => {
                 Err(AdminError::new(500, "internal", format!("The admin API could not encode its answer: {error}.")))
             }
@@ -31,7 +34,12 @@ impl AdminReply {
 
     /// A document that is already JSON.
     pub fn document(body: &str) -> Self {
-        Self { status: 200, headers: Vec::new(), body: body.as_bytes().to_vec() }
+        Self::text(JSON, body.to_owned())
+    }
+
+    /// A text of this type.
+    pub fn text(content_type: &'static str, text: String) -> Self {
+        Self { status: 200, content_type, headers: Vec::new(), body: text.into_bytes() }
     }
 
     /// Adds a header.
@@ -43,7 +51,7 @@ impl AdminReply {
     /// Converts it to the HTTP response.
     pub fn reply(mut self) -> Reply {
         self.headers.push(("cache-control", "no-store".to_owned()));
-        Reply::json(self.status, self.headers, self.body)
+        Reply { content_type: self.content_type.into(), ..Reply::json(self.status, self.headers, self.body) }
     }
 }
 

@@ -45,6 +45,7 @@ pub fn shown(file: &File, mut text: Map<String, Value>) -> Map<String, Value> {
         key.get_mut("previous").into_iter().for_each(mask);
     }
     text.get_mut("admin").into_iter().for_each(mask);
+    text.get_mut("metrics").into_iter().for_each(mask);
     text.get_mut("redis").into_iter().for_each(|redis| remove(redis, &["token"]));
     text
 }

@@ -21,6 +21,8 @@ use sluice_config::plugin::Reload;
 use sluice_core::callout::{Call, Called};
 use sluice_core::compiled::CompiledConfig;
 use sluice_core::key_hash::KeyHash;
+use sluice_core::metrics::pages::Snapshot;
+use sluice_core::metrics::text::{self, Format};
 use sluice_core::pipeline::{Effect, Event, Flow, Reply as HttpReply, Unreadable, View, host_call_failure, property};
 use sluice_core::store::redis::wire::{Command, RedisReply, Wire};
 use sluice_core::store::{SharedData, Unavailable};
@@ -248,11 +250,16 @@ impl AdminRequest {
         let path = path.split('#').next().unwrap_or_default();
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let found = Operation::find(method, path);
-        // The description contains no secret. Everything else, including 404s, requires the administrator's key.
-        if !matches!(found, Ok(Operation::OpenApi)) {
-            self.authenticate(headers)?;
+        // The description contains no secret. Everything else, including 404s, requires a key.
+        match &found {
+            Ok(Operation::OpenApi) => {}
+            Ok(Operation::Metrics(_)) => self.authenticate_scraper(headers)?,
+            _ => self.authenticate(headers)?,
         }
-        let operation = found?;
+        let mut operation = found?;
+        if let (Operation::Metrics(format), Some(accept)) = (&mut operation, headers.text("accept")) {
+            *format = Format::accepted(accept);
+        }
         self.log_context.operation = Some(operation.name());
         self.log_context.key = operation.key().map(str::to_owned);
         let query = Query::read(query)?;
@@ -277,19 +284,32 @@ impl AdminRequest {
 
     /// Checks the administrator's key. All failures have the same response.
     fn authenticate(&self, headers: &HeaderMap) -> Result<(), AdminError> {
-        let presented = headers.get("authorization").and_then(|value| {
-            let (scheme, token) = value.split_at_checked(7)?;
-            scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
-        });
-        let hash = presented.map(|token| KeyHash(Sha256::digest(token).into()));
-        match (hash, &self.service.gateway.admin) {
-            (Some(presented), Some(expected)) if presented.same(expected) => Ok(()),
-            _ => Err(AdminError::new(
-                401,
-                "unauthorized",
-                "The administrator's key is missing or incorrect. Send it as 'Authorization: Bearer <key>'.",
-            )),
+        Self::has_key(headers, &[self.service.gateway.admin.as_ref()]).ok_or_else(|| {
+            let message = "The administrator's key is missing or incorrect. Send it as 'Authorization: Bearer <key>'.";
+            AdminError::new(401, "unauthorized", message)
+        })
+    }
+
+    /// Checks the key of a request for the metrics, unless they are public.
+    fn authenticate_scraper(&self, headers: &HeaderMap) -> Result<(), AdminError> {
+        let gateway = &self.service.gateway;
+        if gateway.metrics.public {
+            return Ok(());
         }
+        Self::has_key(headers, &[gateway.metrics.scraper.as_ref(), gateway.admin.as_ref()]).ok_or_else(|| {
+            let message = "The key for metrics is missing or incorrect. Send the key of `metrics.sha256`, or the \
+                           administrator's key, as 'Authorization: Bearer <key>'.";
+            AdminError::new(401, "unauthorized", message)
+        })
+    }
+
+    /// Whether the request has one of these keys.
+    fn has_key(headers: &HeaderMap, expected: &[Option<&KeyHash>]) -> Option<()> {
+        let value = headers.get("authorization")?;
+        let (scheme, token) = value.split_at_checked(7)?;
+        let hash = KeyHash(Sha256::digest(token.trim_ascii()).into());
+        let is_one = scheme.eq_ignore_ascii_case(b"bearer ") && expected.iter().flatten().any(|key| hash.same(key));
+        is_one.then_some(())
     }
 
     /// Returns the error response after Envoy rejected an action.
@@ -362,6 +382,10 @@ fn perform(operation: Operation, mut query: Query, body: &[u8], context: &mut Ad
         Operation::Config => query.finish().and_then(|()| configuration::config(context)),
         Operation::Health => query.finish().and_then(|()| configuration::health(context)),
         Operation::OpenApi => query.finish().map(|()| Next::Answer(AdminReply::document(OPENAPI))),
+        Operation::Metrics(format) => {
+            let text = text::write(&Snapshot::read(context.shared, context.now), format);
+            Ok(Next::Answer(AdminReply::text(format.content_type(), text)))
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use sluice_config::Diagnostic;
 use sluice_config::plugin::{Reload, Written};
 use sluice_core::compiled::CompiledConfig;
+use sluice_core::metrics::ConfigStatus;
 use sluice_core::store::redis::settings::Redis;
 use sluice_wire::calendar;
 use sluice_wire::json;
@@ -43,8 +44,13 @@ impl Plugin {
         match json::from_slice(json) {
             Ok(Written::Gateway { gateway, reload }) => {
                 let since = reload.as_ref().and_then(|reload| calendar::rfc3339(&reload.applied_at));
-                sluice_config::compile(&gateway)
-                    .map(|gateway| Self::Gateway { gateway: Rc::new(CompiledConfig { since, ..gateway }), reload })
+                let status = reload.as_ref().map(|reload| ConfigStatus {
+                    version: reload.version.clone(),
+                    loaded: since.unwrap_or_default(),
+                    is_last: reload.refused.is_none(),
+                });
+                let gateway = sluice_config::compile(&gateway)?;
+                Ok(Self::Gateway { gateway: Rc::new(CompiledConfig { since, status, ..gateway }), reload })
             }
             Ok(Written::Provider {}) => Ok(Self::Provider),
             Ok(Written::Admin { gateway, reload }) => {

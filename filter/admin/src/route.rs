@@ -1,6 +1,7 @@
 //! Selects the operation of a request, and parses its query.
 
 use sluice_config::is_public_name;
+use sluice_core::metrics::text::Format;
 use sluice_wire::percent;
 
 use super::answer::AdminError;
@@ -37,6 +38,8 @@ pub enum Operation {
     Health,
     /// `GET /openapi.json`
     OpenApi,
+    /// `GET /metrics`, outside of [`BASE`]: where Prometheus looks for it.
+    Metrics(Format),
 }
 
 impl Operation {
@@ -56,6 +59,7 @@ impl Operation {
             ["config"] => (Some(Self::Config), None),
             ["health"] => (Some(Self::Health), None),
             ["openapi.json"] => (Some(Self::OpenApi), None),
+            _ if path == "/metrics" => (Some(Self::Metrics(Format::Prometheus)), None),
             _ => {
                 let message = "This path does not exist. GET /admin/v1/openapi.json lists all paths.";
                 return Err(AdminError::not_found("unknown_url", message));
@@ -98,6 +102,7 @@ impl Operation {
             Self::Config => "config",
             Self::Health => "health",
             Self::OpenApi => "openapi",
+            Self::Metrics(_) => "metrics",
         }
     }
 

@@ -112,6 +112,7 @@ pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnosti
         timeouts,
         ready_needs_redis,
         read_key: super::read_key,
+        status: None,
         since: None,
     };
     // Last, since a key is checked against everything else, as keys that arrive at runtime are.

@@ -8,9 +8,12 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sluice_core::metrics::Recorder;
 use sluice_core::pipeline::redis_client::Outbox;
 use sluice_core::store::redis::settings::Redis;
 use sluice_core::store::{Conflict, SharedData};
+
+use sluice_wire::time::Time;
 
 use crate::calls;
 
@@ -20,6 +23,8 @@ pub struct Domain {
     shared: Shared,
     /// The settlements that its Redis has not confirmed. To use another Redis, Envoy must restart.
     pub outbox: Arc<Outbox>,
+    /// The new metrics of each worker.
+    recorders: Mutex<Vec<Arc<Recorder>>>,
     /// The settings of its Redis, if it has one.
     redis: Mutex<Option<Redis>>,
 }
@@ -42,6 +47,7 @@ impl Domain {
             name: name.to_owned(),
             shared: Shared::default(),
             outbox: Arc::new(Outbox::of_workers(calls::workers())),
+            recorders: Mutex::default(),
             redis: Mutex::default(),
         }));
         all.push(domain);
@@ -56,6 +62,22 @@ impl Domain {
     /// Sets the Redis that receives its settlements and, in relaxed mode, its counts.
     pub fn tells(&self, redis: Redis) {
         *lock(&self.redis) = Some(redis);
+    }
+
+    /// Adds a worker's metrics.
+    pub fn enrols(&self, recorder: Arc<Recorder>) {
+        lock(&self.recorders).push(recorder);
+    }
+
+    /// Adds the new metrics of all workers of all gateways to the shared memory.
+    pub fn tick(now: Time) {
+        for domain in &*lock(&ALL) {
+            for (index, recorder) in lock(&domain.recorders).iter().enumerate() {
+                // The outbox is common to all workers.
+                let backlog = if index == 0 { domain.outbox.waiting() } else { 0 };
+                recorder.tick(backlog, domain.shared(), now);
+            }
+        }
     }
 
     /// All gateways with a Redis, and its settings.

@@ -121,6 +121,7 @@ pub fn tick() {
     logger::follow();
     let ending = MAIN.with_borrow_mut(|main| {
         let main = main.as_mut()?;
+        Domain::tick(now());
         let next = ticks::send_all(Instant::now()).unwrap_or(IDLE);
         let next = if main.tick_all() { next.min(SETTLING) } else { next };
         main.timer.fires_in(next.max(Duration::from_millis(1)));

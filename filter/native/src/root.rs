@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use sluice_admin::Service;
 use sluice_admin::plugin::Plugin;
+use sluice_core::metrics::Recorder;
 use sluice_core::pipeline::worker::Worker;
 use sluice_shell::Role;
 use sluice_shell::admin::Admin;
@@ -40,6 +41,11 @@ struct Roots {
     all: BTreeMap<u64, Rc<Root>>,
     /// For each gateway, the worker that served last. It retains the memory when no configuration is left.
     in_charge: Vec<(&'static Domain, Rc<Worker>)>,
+}
+
+/// The new metrics of this worker.
+pub fn recorder(domain: &'static Domain) -> Option<Arc<Recorder>> {
+    ROOTS.with_borrow(|roots| Some(roots.worker(domain)?.recorder().clone()))
 }
 
 thread_local! {
@@ -94,7 +100,11 @@ impl Roots {
             Ok(Plugin::Gateway { gateway, .. }) => {
                 let worker = match self.worker(config.domain) {
                     Some(before) => before.succeeded_by(gateway),
-                    None => Worker::new(gateway, random().ok()?),
+                    None => {
+                        let worker = Worker::new(gateway, random().ok()?);
+                        config.domain.enrols(worker.recorder().clone());
+                        worker
+                    }
                 };
                 Kind::Gateway(Rc::new(worker.sharing(config.domain.outbox.clone())))
             }

@@ -5,9 +5,11 @@
 #![allow(unsafe_code)]
 
 use std::ptr;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sluice_core::callout::Call;
+use sluice_core::metrics::Recorder;
 use sluice_core::pipeline::{REPLY_DETAILS, metric};
 use sluice_core::store::SharedData;
 use sluice_shell::in_flight::InFlight;
@@ -18,6 +20,7 @@ use sluice_wire::time::Time;
 use crate::abi::{self, BodyType, EnvoyBuffer, EnvoyHeader, HeaderType, ModuleBuffer, ModuleHeader, attribute};
 use crate::calls;
 use crate::filters::{self, Handle, Later};
+use crate::root;
 
 /// The response code details of a reply after a panic.
 const DEFECT: &str = "sluice_defect";
@@ -348,6 +351,10 @@ impl Stream for Handle {
             abi::http_filter_http_callout(filter, &raw mut id, cluster, headers.as_ptr(), headers.len(), body, timeout)
         };
         done(begun == abi::BEGUN)
+    }
+
+    fn recorder(self) -> Option<Arc<Recorder>> {
+        root::recorder(self.domain)
     }
 
     fn count(self, name: &'static str) -> Result<()> {

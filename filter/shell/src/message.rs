@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use sluice_core::pipeline::request_state::Ending;
 use sluice_core::pipeline::transport::Said;
-use sluice_core::pipeline::{Effect, Flow, LARGEST_REWRITTEN, Reply, Unreadable, View};
+use sluice_core::pipeline::{Effect, Flow, LARGEST_REWRITTEN, Reply, Unreadable, View, metric};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
@@ -218,8 +218,13 @@ pub fn apply_effects<S: Stream>(stream: S, effects: Vec<Effect>) {
 fn note<S: Stream>(stream: S, effect: &Effect) -> Result<(), Failed> {
     let done = match effect {
         Effect::SetProperty(name, value) => stream.set_property(name, value.as_bytes()),
-        // A failed count does not invalidate the decision.
-        Effect::Count(name) => stream.count(name).or(Ok(())),
+        Effect::Count(name) => {
+            if let (Some(event), Some(recorder)) = (metric::event(name), stream.recorder()) {
+                recorder.event(event);
+            }
+            // A failed count does not invalidate the decision.
+            stream.count(name).or(Ok(()))
+        }
         Effect::Warn(text) => {
             log::warn!("{text}");
             Ok(())

@@ -1,6 +1,9 @@
 //! The calls that a filter can make to Envoy for one stream.
 
+use std::sync::Arc;
+
 use sluice_core::callout::Call;
+use sluice_core::metrics::Recorder;
 use sluice_core::store::SharedData;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
@@ -114,6 +117,9 @@ pub trait Stream: Copy + PartialEq + 'static {
 
     /// Sends a request to a cluster. [`Role::called`](crate::Role::called) receives the reply.
     fn call(self, call: &Call) -> Result<(), Failed>;
+
+    /// The new metrics of this worker; `None` if no gateway configuration is active.
+    fn recorder(self) -> Option<Arc<Recorder>>;
 
     /// Increments a counter.
     fn count(self, name: &'static str) -> Result<(), Failed>;

@@ -8,16 +8,20 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType, StreamType};
 use sluice_core::callout::{Call, Called};
+use sluice_core::metrics::Recorder;
 use sluice_core::pipeline::{LARGEST_BODY, REPLY_DETAILS};
 use sluice_core::store::{Conflict, SharedData};
 use sluice_shell::in_flight::InFlight;
 use sluice_shell::stream::{Attribute, Failed, Side, Stream};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
+
+use crate::succession;
 
 type Result<T> = std::result::Result<T, Failed>;
 
@@ -325,6 +329,10 @@ impl Stream for Context {
 
     fn call(self, call: &Call) -> Result<()> {
         self::call(call).map(drop)
+    }
+
+    fn recorder(self) -> Option<Arc<Recorder>> {
+        succession::predecessor().map(|worker| worker.recorder().clone())
     }
 
     fn count(self, name: &'static str) -> Result<()> {

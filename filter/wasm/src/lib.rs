@@ -202,6 +202,7 @@ impl RootContext for Root {
         idle_timeout::end_all::<Context>(now, |end| end());
         let _ = host::enter(self.id);
         if let Role::Gateway(worker) = &self.role {
+            worker.recorder().tick(worker.backlog(), &host::Shared, now);
             if let Some(call) = worker.tick(now) {
                 self.send(Some(call), Vec::new());
             }

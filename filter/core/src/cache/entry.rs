@@ -1,7 +1,7 @@
 //! A cached response: the bytes that the client received, their origin and age.
 //!
-//! Format in the shared data: magic bytes, the request's key, the times of creation and expiry (nanoseconds since 1970), four texts, and
-//! the body. Lengths precede their contents; numbers are little endian. The full key is stored, since several keys share a slot.
+//! Format in the shared data: magic bytes, the request's key, the times of creation and expiry (nanoseconds since 1970), its usage, four
+//! texts, and the body. Lengths precede their contents; numbers are little endian. The full key is stored, since several keys share a slot.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::store::value::age;
 use super::Key;
 
 /// Magic bytes and format version.
-const FORMAT: [u8; 8] = *b"answer\0\x01";
+const FORMAT: [u8; 8] = *b"answer\0\x02";
 
 /// A cached response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct CachedResponse {
     pub made: Time,
     /// When it expires.
     pub expires: Time,
+    /// What it cost: another response would cost about the same.
+    pub spent: Spent,
     /// The provider that created it, by its name in the gateway file.
     pub provider: String,
     /// The provider's name for the model.
@@ -34,6 +36,17 @@ pub struct CachedResponse {
     pub body: Vec<u8>,
 }
 
+/// The usage of one response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spent {
+    /// Input tokens.
+    pub input: u64,
+    /// Output tokens.
+    pub output: u64,
+    /// Micro-dollars.
+    pub cost: u64,
+}
+
 impl CachedResponse {
     /// The response's age; `None` when it has expired.
     pub fn age(&self, now: Time) -> Option<Duration> {
@@ -43,12 +56,14 @@ impl CachedResponse {
     /// The stored form; `None` when a text is too long.
     pub(super) fn bytes(&self, key: &Key) -> Option<Vec<u8>> {
         let texts = [&self.provider, &self.model, &self.content_type, &self.dropped];
-        let room = 64 + texts.iter().map(|text| text.len() + 2).sum::<usize>() + self.body.len();
+        let room = 96 + texts.iter().map(|text| text.len() + 2).sum::<usize>() + self.body.len();
         let mut bytes = Vec::with_capacity(room);
         bytes.extend(FORMAT);
         bytes.extend(key.0);
         bytes.extend(self.made.0.to_le_bytes());
         bytes.extend(self.expires.0.to_le_bytes());
+        let Spent { input, output, cost } = self.spent;
+        [input, output, cost].iter().for_each(|number| bytes.extend(number.to_le_bytes()));
         for text in texts {
             bytes.extend(u16::try_from(text.len()).ok()?.to_le_bytes());
             bytes.extend(text.as_bytes());
@@ -65,6 +80,7 @@ impl CachedResponse {
             return None;
         }
         let (made, expires) = (Time(reader.u64()?), Time(reader.u64()?));
+        let spent = Spent { input: reader.u64()?, output: reader.u64()?, cost: reader.u64()? };
         let mut text = || {
             let length = u16::from_le_bytes(reader.array()?);
             String::from_utf8(reader.bytes(length.into())?.to_vec()).ok()
@@ -75,6 +91,6 @@ impl CachedResponse {
             return None;
         }
         let body = bytes.split_off(bytes.len() - length);
-        Some(Self { made, expires, provider, model, content_type, dropped, body })
+        Some(Self { made, expires, spent, provider, model, content_type, dropped, body })
     }
 }

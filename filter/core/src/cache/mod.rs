@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-pub use entry::CachedResponse;
+pub use entry::{CachedResponse, Spent};
 pub use key::Key;
 pub use spec::Scope;
 

@@ -81,6 +81,8 @@ pub struct CompiledConfig {
     pub ready_needs_redis: bool,
     /// Parses keys that are stored outside of the gateway file.
     pub read_key: record::ReadKey,
+    /// Its version and the last reload, if the gateway file can change at runtime.
+    pub status: Option<metrics::ConfigStatus>,
     /// Since when this configuration is active, in seconds since 1970, if known.
     pub since: Option<u64>,
 }

@@ -11,6 +11,8 @@ pub enum Kind {
     Counter,
     /// A current value.
     Gauge,
+    /// A point in time; zero means none.
+    Timestamp,
     /// A distribution. The buckets' upper bounds, inclusive, in the instrument's stored unit.
     Histogram(&'static [u64]),
 }
@@ -19,7 +21,7 @@ impl Kind {
     /// How many numbers it stores: a histogram has its buckets, one for all larger values, and the sum.
     const fn width(self) -> usize {
         match self {
-            Self::Counter | Self::Gauge => 1,
+            Self::Counter | Self::Gauge | Self::Timestamp => 1,
             Self::Histogram(bounds) => bounds.len() + 2,
         }
     }
@@ -27,7 +29,7 @@ impl Kind {
     /// How many time series Prometheus makes of it: a histogram has its buckets, the one for `+Inf`, the sum and the count.
     const fn series(self) -> usize {
         match self {
-            Self::Counter | Self::Gauge => 1,
+            Self::Counter | Self::Gauge | Self::Timestamp => 1,
             Self::Histogram(bounds) => bounds.len() + 3,
         }
     }
@@ -57,6 +59,8 @@ pub enum Merge {
     Add,
     /// The later one. The row's last value is its time, in milliseconds since 1970; no instrument reports it.
     Latest,
+    /// The later one, as long as a worker repeats it.
+    Current,
 }
 
 /// Metrics with the same labels, which are stored together: a row for each combination of label values.
@@ -81,7 +85,7 @@ impl Group {
     /// How many numbers a row stores.
     pub fn width(&self) -> usize {
         let width: usize = self.instruments.iter().map(|instrument| instrument.kind.width()).sum();
-        width + usize::from(self.merge == Merge::Latest)
+        width + usize::from(self.merge != Merge::Add)
     }
 
     /// How many time series Prometheus makes of a row.
@@ -132,6 +136,11 @@ const fn counter(name: &'static str, unit: &'static str, help: &'static str) -> 
 
 const fn gauge(name: &'static str, unit: &'static str, help: &'static str) -> Instrument {
     Instrument { name, unit, help, kind: Kind::Gauge, scale: 1, attribute: None }
+}
+
+/// A point in time in whole seconds.
+const fn timestamp(name: &'static str, help: &'static str) -> Instrument {
+    Instrument { kind: Kind::Timestamp, ..gauge(name, "s", help) }
 }
 
 /// A histogram of seconds, stored in microseconds.
@@ -317,27 +326,28 @@ groups! {
     BUDGET budget 12 Latest ["budget", "period"] {
         USED = gauge("sluice.budget.used_usd", "{USD}", "Amount used of a budget in its current period, in US dollars.").scaled(MILLION);
         LIMIT = gauge("sluice.budget.limit_usd", "{USD}", "The budget, in US dollars.").scaled(MILLION);
-        RESETS_AT = gauge("sluice.budget.reset_timestamp", "s", "End of the budget's current period, in seconds since 1970.").scaled(1_000);
+        RATIO = gauge("sluice.budget.used_ratio", "1", "The used part of a budget in its current period: 1 when it is used up.").scaled(MILLION);
+        RESETS_AT = timestamp("sluice.budget.reset_timestamp", "End of the budget's current period, in seconds since 1970.");
     }
 
     /// Circuits of targets, as of now.
-    CIRCUIT circuit 14 Latest ["provider", "model"] {
+    CIRCUIT circuit 14 Current ["provider", "model"] {
         OPEN = gauge("sluice.circuit.open", "{circuit}", "1 while the target's circuit is open: requests skip the target.");
     }
 
     /// The configuration, as of now.
-    CONFIG config 15 Latest ["version"] {
+    CONFIG config 15 Current ["version"] {
         INFO = gauge("sluice.config.info", "{config}", "The active gateway file: always 1; its version is in the label.");
     }
 
     /// The last change of the configuration, as of now.
-    RELOAD reload 16 Latest [] {
+    RELOAD reload 16 Current [] {
         SUCCESSFUL = gauge("sluice.config.last_reload_successful", "{reload}", "1 if the last gateway file is active, 0 if it was rejected.");
-        TIME = gauge("sluice.config.last_reload_success_timestamp", "s", "When the active gateway file was loaded, in seconds since 1970.");
+        TIME = timestamp("sluice.config.last_reload_success_timestamp", "When the active gateway file was loaded, in seconds since 1970.");
     }
 
     /// Workers, as of their last tick.
-    WORKER worker 13 Latest ["worker"] {
+    WORKER worker 13 Current ["worker"] {
         IN_FLIGHT = gauge("sluice.requests_in_flight", "{request}", "Requests in flight.");
         BACKLOG = gauge("sluice.settlement_backlog", "{settlement}", "Settlements that wait to be sent to Redis.");
     }

@@ -17,5 +17,5 @@ pub mod text;
 
 pub use instruments::{Group, Instrument, Kind, Slot};
 pub use labels::Labels;
-pub use recorder::{Recorder, RequestInFlight, Values};
-pub use settings::{Export, Settings};
+pub use recorder::{Gauges, Recorder, RequestInFlight, Values};
+pub use settings::{ConfigStatus, Export, Settings};

@@ -82,7 +82,7 @@ impl Bodies {
         let Instrument { name, unit, help, .. } = *instrument;
         let kind = match instrument.kind {
             Kind::Counter => "sum",
-            Kind::Gauge => "gauge",
+            Kind::Gauge | Kind::Timestamp => "gauge",
             Kind::Histogram(_) => "histogram",
         };
         let out = &mut self.body;
@@ -96,7 +96,7 @@ impl Bodies {
         if instrument.kind == Kind::Counter {
             out.push_str(r#""isMonotonic":true,"#);
         }
-        if instrument.kind != Kind::Gauge {
+        if matches!(instrument.kind, Kind::Counter | Kind::Histogram(_)) {
             let _ = write!(out, r#""aggregationTemporality":{CUMULATIVE},"#);
         }
         out.push_str(r#""dataPoints":["#);
@@ -138,10 +138,10 @@ fn number(instrument: &Instrument, slot: Slot, values: &[u64], out: &mut String)
     let value = |at: usize| values.get(at).copied().unwrap_or_default();
     let scaled = |number: u64| Scaled(number, instrument.scale);
     match instrument.kind {
-        Kind::Counter | Kind::Gauge if instrument.scale == 1 => {
+        Kind::Counter | Kind::Gauge | Kind::Timestamp if instrument.scale == 1 => {
             let _ = write!(out, r#""asInt":"{}""#, value(slot.at));
         }
-        Kind::Counter | Kind::Gauge => {
+        Kind::Counter | Kind::Gauge | Kind::Timestamp => {
             let _ = write!(out, r#""asDouble":{}"#, scaled(value(slot.at)));
         }
         Kind::Histogram(bounds) => {

@@ -15,14 +15,14 @@ use crate::store::SharedData;
 use crate::store::value::{self, NOT_YET, Value};
 
 use super::Labels;
-use super::instruments::{GROUPS, Group, Kind, Merge, Slot, WORKER};
+use super::instruments::{BUDGET, GROUPS, Group, Kind, Merge, Slot, WORKER, budget};
 use super::labels;
 use super::recorder::{Admitted, Row};
 
 const PAGES: u64 = 64;
 
-/// How long a worker's gauges count after its last tick.
-const WORKER_LIVES: Duration = Duration::from_secs(10);
+/// How long a [`Merge::Current`] row counts after its last repetition.
+const CURRENT: Duration = Duration::from_secs(10);
 
 /// All rows, by key.
 #[derive(Debug, Default)]
@@ -106,8 +106,8 @@ fn store(shared: &dyn SharedData, page: u64, rows: &mut [(&[u8], &mut Row)], cla
 fn merge(group: &Group, values: &mut Vec<u64>, more: &[u64]) {
     match group.merge {
         Merge::Add => values.iter_mut().zip(more).for_each(|(value, more)| *value = value.saturating_add(*more)),
-        Merge::Latest if values.last() <= more.last() => more.clone_into(values),
-        Merge::Latest => {}
+        Merge::Latest | Merge::Current if values.last() <= more.last() => more.clone_into(values),
+        Merge::Latest | Merge::Current => {}
     }
 }
 
@@ -148,9 +148,9 @@ impl Claiming<'_> {
     }
 }
 
-/// The time series that a row claims. The workers' rows are reported as one.
+/// The time series that a row claims. Rows that are removed again claim none: there are as many as workers and targets.
 fn series(group: &Group) -> u64 {
-    if group.id == WORKER.id { 0 } else { u64::try_from(group.series()).unwrap_or(u64::MAX) }
+    if group.merge == Merge::Current { 0 } else { u64::try_from(group.series()).unwrap_or(u64::MAX) }
 }
 
 impl Snapshot {
@@ -161,16 +161,33 @@ impl Snapshot {
         let mut workers: Option<Vec<u64>> = None;
         for page in 0..PAGES {
             for (key, values) in read(shared, &name(page)).0.0 {
+                if is_stale(&key, &values, now) {
+                    continue;
+                }
                 if key.first() != Some(&WORKER.id) {
                     snapshot.rows.insert(key, values);
-                } else if !is_stale(&key, &values, now) {
+                } else {
                     let sums = workers.get_or_insert_with(|| vec![0; WORKER.width()]);
                     sums.iter_mut().zip(values).for_each(|(sum, value)| *sum = sum.saturating_add(value));
                 }
             }
         }
         snapshot.set(&WORKER, &[], &workers.unwrap_or_default());
+        snapshot.reset_budgets(now);
+        snapshot.start();
         snapshot
+    }
+
+    /// Sets budgets to unused whose period has ended since their last request.
+    fn reset_budgets(&mut self, now: Time) {
+        for (_, values) in self.rows.range_mut(vec![BUDGET.id]..vec![BUDGET.id.saturating_add(1)]) {
+            let resets_at = values.get(budget::RESETS_AT.at).copied().unwrap_or_default();
+            if resets_at > 0 && resets_at <= now.seconds() {
+                for slot in [budget::USED, budget::RATIO, budget::RESETS_AT] {
+                    values.get_mut(slot.at).into_iter().for_each(|value| *value = 0);
+                }
+            }
+        }
     }
 
     /// Sets a row that no worker counts.
@@ -182,11 +199,13 @@ impl Snapshot {
         self.rows.insert(key, row);
     }
 
-    /// Adds a row of zeros, unless there is one: for counters that exist before their first event.
-    pub fn start(&mut self, group: &'static Group, labels: &[&str]) {
-        let mut key = Vec::new();
-        labels::write(group, labels, &mut key);
-        self.rows.entry(key).or_insert_with(|| vec![0; group.width()]);
+    /// Adds a row of zeros without labels to each group of counters that has no row: its counters exist before their first event.
+    fn start(&mut self) {
+        for group in GROUPS.iter().copied().filter(|group| group.merge == Merge::Add) {
+            if self.rows(group).next().is_none() {
+                self.set(group, &[], &[]);
+            }
+        }
     }
 
     /// The rows of one group.
@@ -196,10 +215,13 @@ impl Snapshot {
     }
 }
 
-/// Whether it is the row of a worker that has ended.
+/// Whether no worker repeats this row any more.
 fn is_stale(key: &[u8], values: &[u64], now: Time) -> bool {
-    let at = || values.get(Slot::time(&WORKER).at).copied().unwrap_or_default();
-    key.first() == Some(&WORKER.id) && now.since(Time(at().saturating_mul(1_000_000))) > WORKER_LIVES
+    let Some(group) = key.first().and_then(|id| Group::by_id(*id)).filter(|group| group.merge == Merge::Current) else {
+        return false;
+    };
+    let at = values.get(Slot::time(group).at).copied().unwrap_or_default();
+    now.since(Time(at.saturating_mul(1_000_000))) > CURRENT
 }
 
 impl Slot {
@@ -229,9 +251,9 @@ fn name(page: u64) -> String {
     format!("sluice.metrics.1.{page}")
 }
 
-/// A row's page. All workers' rows share one, so that whoever writes it removes those of workers that have ended.
+/// A row's page. All current rows share one, so each write removes those that are stale.
 fn page_of(group: &Group, key: &[u8]) -> u64 {
-    if group.id == WORKER.id { 0 } else { mix::spread(mix::hash(key)) % PAGES }
+    if group.merge == Merge::Current { 0 } else { mix::spread(mix::hash(key)) % PAGES }
 }
 
 /// Reads a page, and the version to write it with.

@@ -1,6 +1,7 @@
 //! A worker's own counts, until its tick adds them to the shared data.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,6 +19,12 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// Rows without new counts are kept up to this number, so that they need not be allocated again.
 const KEPT: usize = 1_024;
 
+/// Values that are read when the counts are stored, and not counted.
+pub trait Gauges: Send + Debug {
+    /// Records the current values.
+    fn record(&self, recorder: &Recorder, shared: &dyn SharedData, now: Time);
+}
+
 /// A worker's counts.
 #[derive(Debug)]
 pub struct Recorder {
@@ -25,6 +32,7 @@ pub struct Recorder {
     worker: String,
     rows: Mutex<Rows>,
     in_flight: AtomicUsize,
+    gauges: Mutex<Option<Box<dyn Gauges>>>,
 }
 
 #[derive(Debug, Default)]
@@ -106,16 +114,17 @@ impl Values<'_> {
 impl Recorder {
     /// Creates an empty recorder. `worker` must be unique among the workers of this Envoy.
     pub fn new(worker: String) -> Self {
-        Self { worker, rows: Mutex::default(), in_flight: AtomicUsize::new(0) }
+        Self { worker, rows: Mutex::default(), in_flight: AtomicUsize::new(0), gauges: Mutex::default() }
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets the most time series that all workers may make; those beyond are counted as `other`.
-    pub fn set_limit(&self, series: usize) {
+    /// Applies a configuration: the most time series that all workers may make (those beyond are counted as `other`), and its gauges.
+    pub fn configure(&self, series: usize, gauges: Option<Box<dyn Gauges>>) {
         self.rows().limit = series;
+        *self.gauges.lock().unwrap_or_else(PoisonError::into_inner) = gauges;
     }
 
     /// Changes the row of these label values.
@@ -162,10 +171,13 @@ impl Recorder {
             values.set(worker::IN_FLIGHT, number(self.in_flight.load(Ordering::Relaxed)));
             values.set(worker::BACKLOG, number(backlog));
         });
+        if let Some(gauges) = &*self.gauges.lock().unwrap_or_else(PoisonError::into_inner) {
+            gauges.record(self, shared, now);
+        }
         let rows = &mut *self.rows();
         rows.flushed = now;
         let time = now.0 / 1_000_000;
-        for row in rows.rows.values_mut().filter(|row| row.changed && row.group.merge == Merge::Latest) {
+        for row in rows.rows.values_mut().filter(|row| row.changed && row.group.merge != Merge::Add) {
             Values(&mut row.values).set(Slot::time(row.group), time);
         }
         pages::add(shared, &mut rows.rows, rows.limit, now);

@@ -17,6 +17,17 @@ pub struct Settings {
     pub scraper: Option<KeyHash>,
 }
 
+/// The active configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigStatus {
+    /// Its version: identical for the same gateway file in every Envoy.
+    pub version: String,
+    /// When it was loaded, in seconds since 1970.
+    pub loaded: u64,
+    /// Whether it is the last gateway file: a later one may have been rejected.
+    pub is_last: bool,
+}
+
 /// Where metrics are exported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Export {

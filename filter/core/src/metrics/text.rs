@@ -68,7 +68,7 @@ fn head(instrument: &Instrument, format: Format, out: &mut String) {
     let (kind, total) = match instrument.kind {
         Kind::Counter if format == Format::Prometheus => ("counter", "_total"),
         Kind::Counter => ("counter", ""),
-        Kind::Gauge => ("gauge", ""),
+        Kind::Gauge | Kind::Timestamp => ("gauge", ""),
         Kind::Histogram(_) => ("histogram", ""),
     };
     let name = name(instrument);
@@ -94,7 +94,8 @@ fn samples(instrument: &Instrument, slot: Slot, labels: Labels<'_>, values: &[u6
         Kind::Counter => {
             let _ = writeln!(out, "{name}_total{braced} {}", Scaled(value(slot.at), instrument.scale));
         }
-        Kind::Gauge => {
+        Kind::Timestamp if value(slot.at) == 0 => {}
+        Kind::Gauge | Kind::Timestamp => {
             let _ = writeln!(out, "{name}{braced} {}", Scaled(value(slot.at), instrument.scale));
         }
         Kind::Histogram(bounds) => {

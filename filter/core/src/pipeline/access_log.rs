@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
 
+use crate::cache::Spent;
 use crate::compiled::spec::Log;
 use crate::compiled::spec::{LoggedClient, LoggedMessages};
 use crate::guard::Finding;
@@ -120,6 +121,10 @@ pub struct About {
     pub transport: Option<String>,
     /// Envoy ended it during shutdown.
     pub shut_down: bool,
+    /// The usage that its cached response has saved.
+    pub saved: Option<Spent>,
+    /// Its response was stored in the cache.
+    pub stored: bool,
     /// The usage of the batch that this request has settled.
     pub settled: Option<Sums>,
 }

@@ -11,7 +11,7 @@ use sluice_wire::extras::Extras;
 use sluice_wire::time::Time;
 
 use crate::keys::caller::Caller;
-use crate::reservation::{AttemptUsage, Plan, Reservation};
+use crate::reservation::{AttemptUsage, BudgetStatus, Plan, Reservation};
 use crate::routing::target::{Model, Target};
 use crate::store::embedded::CounterScope;
 use crate::store::{AccountEntry, CounterSnapshot, ReserveResult, Settled, Settlement, SharedData, Sums, embedded};
@@ -115,6 +115,11 @@ impl Billing {
         headers
     }
 
+    /// The budgets that the request concerns, with its cost.
+    pub fn budgets(&self) -> impl Iterator<Item = BudgetStatus<'_>> {
+        self.reservation.budgets(&self.plan, &self.spent)
+    }
+
     /// For the access log: budgets that are nearly used up.
     pub fn warnings(&self) -> Vec<String> {
         let warnings = self.reservation.warnings_after(&self.plan, &self.spent);
@@ -143,7 +148,8 @@ impl Billing {
         Settlement { id: self.id.clone(), parts, entry, at, corrects: false, notes: Vec::new() }
     }
 
-    fn sums(&self) -> Sums {
+    /// The usage of all attempts.
+    pub fn sums(&self) -> Sums {
         let start = Sums { requests: 1, ..Sums::default() };
         self.spent.iter().fold(start, |sums, spent| {
             let Usage { input, output, .. } = spent.usage;

@@ -8,11 +8,11 @@ use sluice_wire::dialect::Asks;
 use sluice_wire::time::Time;
 
 use crate::cache::key::KeyBuilder;
-use crate::cache::{CachedResponse, Key, Rule, Scope, slots};
+use crate::cache::{CachedResponse, Key, Rule, Scope, Spent, slots};
 use crate::keys::caller::Caller;
 use crate::memory_limiter::Permit;
 use crate::routing::routing_headers::Caching;
-use crate::routing::target::Model;
+use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 
 use super::View;
@@ -229,6 +229,7 @@ impl CacheFill {
         let entry = CachedResponse {
             made: now,
             expires: now.after(rule.ttl),
+            spent: spent(state, target),
             provider: target.provider.name.clone(),
             model: target.model.clone(),
             content_type,
@@ -237,4 +238,10 @@ impl CacheFill {
         };
         slots::keep(shared, &key, &entry, &state.worker.config.cache)
     }
+}
+/// The usage of the response that ends.
+fn spent(state: &RequestState, target: &Target) -> Spent {
+    let usage = state.answer.usage.unwrap_or_default();
+    let cost = target.price.map(|price| price.cost(&usage, state.request.scanned.prompt.images, &state.answer.extras));
+    Spent { input: usage.input, output: usage.output, cost: cost.unwrap_or_default().0 }
 }

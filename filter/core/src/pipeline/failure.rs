@@ -14,6 +14,7 @@ use sluice_wire::calendar::http_date;
 use sluice_wire::error::{ANSWER_TOO_LARGE, ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
 
+use crate::guard::Finding;
 use crate::guard::answer::GuardFailure;
 use crate::memory_limiter::{Exhausted, OVERLOADED};
 use crate::routing::spec::Trigger;
@@ -46,6 +47,8 @@ pub struct Failure {
     pub error: Box<ApiError>,
     /// How much work the provider did in vain.
     pub work: Work,
+    /// The guardrail's match, if a guardrail blocked the response.
+    pub finding: Option<Box<Finding>>,
     /// The request itself may have caused the failure: it does not count against the target.
     pub excused: bool,
 }
@@ -165,7 +168,10 @@ impl Failure {
     /// A guardrail or the schema check rejects the response.
     pub fn objection(objection: GuardFailure) -> Self {
         match objection {
-            GuardFailure::Blocked(finding) => Self::of("guardrail", Trigger::Guardrail, finding.error()),
+            GuardFailure::Blocked(finding) => {
+                let error = finding.error();
+                Self { finding: Some(finding.into()), ..Self::of("guardrail", Trigger::Guardrail, error) }
+            }
             GuardFailure::Invalid(why) => {
                 let message = format!("The model's answer is not the requested JSON: {why}.");
                 let error = ApiError::new(502, ErrorKind::Server, message).with_code("invalid_structured_output");
@@ -215,7 +221,14 @@ impl Failure {
 
     /// The gateway itself rejects the attempt before it is sent: no target has failed.
     pub fn ours(reason: impl Into<Cow<'static, str>>, error: ApiError) -> Self {
-        Self { reason: reason.into(), trigger: None, error: error.into(), work: Work::Unknown, excused: false }
+        Self {
+            reason: reason.into(),
+            trigger: None,
+            error: error.into(),
+            work: Work::Unknown,
+            finding: None,
+            excused: false,
+        }
     }
 
     fn of(reason: &'static str, trigger: Trigger, error: ApiError) -> Self {

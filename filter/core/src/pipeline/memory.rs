@@ -8,10 +8,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use sluice_wire::hex;
 use sluice_wire::time::Time;
 
+use crate::metrics::Recorder;
 use crate::mix::{mixed, number};
 use crate::routing::output_rate::OutputRate;
 use crate::routing::retry_budget::RetryBudget;
@@ -28,6 +30,8 @@ pub(super) struct Memory {
     id: u64,
     reservations: Cell<u64>,
     throws: Cell<u64>,
+    /// The new metrics.
+    pub(super) recorder: Arc<Recorder>,
     /// How many configurations have been loaded.
     generations: Cell<u64>,
     /// Target state of this worker alone, by the id of the target's health counters.
@@ -51,6 +55,7 @@ impl Memory {
     pub(super) fn new(seed: [u8; 16]) -> Self {
         Self {
             id: number(&seed, &[]),
+            recorder: Arc::new(Recorder::new(hex::encoded(&seed))),
             seed: hex::encoded(&seed),
             reservations: Cell::new(0),
             throws: Cell::new(0),

@@ -18,6 +18,7 @@ pub mod cached_key;
 pub mod counter_sync;
 pub mod failure;
 pub mod gateway;
+mod gauges;
 pub mod host_call_failure;
 mod memory;
 mod missing;
@@ -78,6 +79,9 @@ pub mod property {
 
 /// The names of counters and gauges, below `wasmcustom.` in Envoy's statistics.
 pub mod metric {
+    use crate::metrics::Slot;
+    use crate::metrics::instruments::events;
+
     macro_rules! names {
         ($(#[$about:meta])* $all:ident: $($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
             $($(#[$doc])* pub const $name: &str = $text;)*
@@ -156,6 +160,18 @@ pub mod metric {
         CACHE_MISS = "sluice.cache.miss";
         /// A provider's response was stored in the cache.
         CACHE_STORED = "sluice.cache.stored";
+    }
+
+    /// The same event in the registry of [`metrics`](crate::metrics), which has all other counts with labels.
+    pub fn event(name: &str) -> Option<Slot> {
+        Some(match name {
+            REDIS_DOWN => events::REDIS_UNAVAILABLE,
+            UNCHECKED => events::UNCHECKED,
+            UNLEASED => events::UNLEASED,
+            UNSETTLED => events::UNSETTLED,
+            OVERLOADED => events::OVERLOADED,
+            _ => return None,
+        })
     }
 
     names! {

@@ -98,6 +98,11 @@ impl Outbox {
         Self { queue: Mutex::default(), most, silent: AtomicBool::default(), silent_until: AtomicU64::default() }
     }
 
+    /// How many settlements wait to be sent or confirmed.
+    pub fn waiting(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // A panic leaves the queue unchanged or longer, and a settlement that is sent twice counts once.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
@@ -142,6 +147,11 @@ impl RedisClient {
     /// Whether both clients send the same settlements.
     pub fn shares_outbox(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.outbox, &other.outbox)
+    }
+
+    /// How many settlements wait to be sent or confirmed.
+    pub fn backlog(&self) -> usize {
+        self.outbox.waiting()
     }
 
     /// Whether settlements wait to be sent or confirmed.

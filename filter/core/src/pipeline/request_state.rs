@@ -19,6 +19,7 @@ mod account;
 mod attempt_timeout;
 mod attempts;
 mod bill;
+mod chunks;
 mod client_retry_after;
 mod draft;
 mod head;
@@ -34,6 +35,7 @@ mod scanned;
 mod stream_activity;
 
 pub use bill::{Bill, Counted};
+pub use chunks::ChunkTimes;
 pub use draft::Draft;
 pub use head::{PassThrough, RequestHead};
 pub use next_target::{CANNOT_EXPRESS, Ending, OVER_LIMIT, SkippedTarget};

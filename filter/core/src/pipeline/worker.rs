@@ -15,6 +15,7 @@ use crate::compiled::CompiledConfig;
 use crate::key_hash::KeyHash;
 use crate::keys::caller::{Caller, Credential};
 use crate::memory_limiter::MemoryLimiter;
+use crate::metrics::Recorder;
 use crate::routing::retry_budget;
 use crate::routing::target::Target;
 use crate::routing::target_health::circuit::{self, CircuitState};
@@ -31,7 +32,7 @@ use super::cached_key::CachedKey;
 use super::failure::Failure;
 use super::memory::{Known, Memory};
 use super::redis_client::{Asking, Outbox, RedisClient};
-use super::{Effect, metric};
+use super::{Effect, gauges, metric};
 
 /// The longest time that a rate-limited target is skipped. A provider may ask for a day; it is tried earlier, in case that has changed.
 pub(super) const LONGEST_LIMIT: Duration = Duration::from_secs(300);
@@ -129,9 +130,20 @@ impl Worker {
         self
     }
 
-    /// Makes this configuration the one for new requests: applies its memory bounds, and announces its teams to the counter sync.
+    /// The new metrics of this worker.
+    pub fn recorder(&self) -> &Arc<Recorder> {
+        &self.memory.recorder
+    }
+
+    /// How many settlements wait for Redis.
+    pub fn backlog(&self) -> usize {
+        self.redis_client.as_ref().map_or(0, RedisClient::backlog)
+    }
+
+    /// Makes this configuration the one for new requests: applies its bounds, and announces its teams to the counter sync.
     pub fn takes_charge(&self, shared: &dyn SharedData) {
         self.memory_limiter.set_bounds(self.config.memory);
+        self.memory.recorder.configure(self.config.metrics.series, Some(Box::new(gauges::Gauges::of(&self.config))));
         if self.scope() == CounterScope::Replicated {
             embedded::announce(shared, self.config.teams.iter().map(String::as_str));
         }

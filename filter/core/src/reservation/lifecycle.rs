@@ -56,6 +56,21 @@ pub struct AttemptUsage {
     pub estimated: bool,
 }
 
+/// A budget after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BudgetStatus<'a> {
+    /// `team=research`.
+    pub scope: &'a str,
+    /// `day`, `month`, `total`.
+    pub period: &'a str,
+    /// Micro-dollars used.
+    pub used: u64,
+    /// Micro-dollars in all.
+    pub limit: u64,
+    /// The time until the period ends.
+    pub reset: Option<Duration>,
+}
+
 /// A budget that is at least 80% used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
@@ -114,6 +129,22 @@ impl Reservation {
     /// returned.
     pub fn warnings(&self) -> Vec<Warning> {
         self.warnings_with(|_| 0)
+    }
+
+    /// The budgets that this request concerns, with its own cost.
+    pub fn budgets(&self, plan: &Plan, spent: &[AttemptUsage]) -> impl Iterator<Item = BudgetStatus<'_>> {
+        let own: Vec<u64> = self.held.iter().map(|held| self.used(plan, spent, &held.part)).collect();
+        self.held.iter().zip(own).filter_map(|(held, own)| {
+            let (part, snapshot) = (&held.part, &held.snapshot);
+            let (scope, period) = part.debit.counter.name.rsplit_once('/')?;
+            Some(BudgetStatus {
+                scope: scope.strip_suffix("/usd")?,
+                period,
+                used: snapshot.used.saturating_sub(snapshot.reserved).saturating_add(own),
+                limit: part.rule.limit,
+                reset: Some(snapshot.reset).filter(|reset| !reset.is_zero()),
+            })
+        })
     }
 
     /// [`Self::warnings`] including this request's own cost.

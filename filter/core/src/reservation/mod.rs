@@ -9,6 +9,6 @@ mod plan;
 mod refusal;
 pub mod work;
 
-pub use lifecycle::{AttemptUsage, Closing, Reservation, Warning};
+pub use lifecycle::{AttemptUsage, BudgetStatus, Closing, Reservation, Warning};
 pub use plan::{Candidate, Part, Plan};
 pub use refusal::{LimitRefusal, NO_RETRY};

@@ -35,7 +35,7 @@ fn a_request_in_its_providers_own_format() {
         "gpt",
         &[json(200, CHAT)],
         &[
-            "allocations 50",
+            "allocations 66",
             "effect.clear_route 1",
             "effect.replace_headers 2",
             "effect.set_header 1",
@@ -54,7 +54,7 @@ fn a_request_that_is_translated() {
         "claude",
         &[json(200, MESSAGE)],
         &[
-            "allocations 111",
+            "allocations 127",
             "effect.clear_route 1",
             "effect.replace_body 2",
             "effect.replace_headers 2",
@@ -74,7 +74,7 @@ fn a_request_that_falls_back_and_is_translated_for_its_second_target() {
         "chat",
         &[json(503, "{}"), json(200, MESSAGE)],
         &[
-            "allocations 149",
+            "allocations 172",
             "effect.clear_route 1",
             "effect.count 2",
             "effect.remove_header 1",
@@ -98,7 +98,7 @@ fn a_request_that_is_translated_for_each_of_two_targets() {
         "foreign",
         &[json(503, "{}"), json(200, MESSAGE)],
         &[
-            "allocations 152",
+            "allocations 176",
             "effect.clear_route 1",
             "effect.count 2",
             "effect.remove_header 1",

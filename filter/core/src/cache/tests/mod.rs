@@ -36,6 +36,7 @@ fn entry(body: usize, made: Time) -> CachedResponse {
     CachedResponse {
         made,
         expires: made.after(TTL),
+        spent: Spent { input: 12, output: 34, cost: 56 },
         provider: "openai".to_owned(),
         model: "gpt-5".to_owned(),
         content_type: "application/json".to_owned(),

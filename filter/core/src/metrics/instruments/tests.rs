@@ -56,7 +56,7 @@ fn a_rows_numbers_do_not_overlap() {
             assert_eq!(slot.at, next, "{}", instrument.name);
             next += instrument.kind.width();
         }
-        assert_eq!(next + usize::from(group.merge == Merge::Latest), group.width());
+        assert_eq!(next + usize::from(group.merge != Merge::Add), group.width());
         assert_eq!(Group::by_id(group.id).unwrap().labels, group.labels);
     }
     assert_eq!(request::REASONING.at, 6);

@@ -13,7 +13,7 @@ use sluice_wire::time::Time;
 pub(in crate::metrics) fn snapshot() -> Snapshot {
     let (shared, now) = (Shared::default(), Time(1_800_000_000_000_000_000));
     let recorder = Arc::new(Recorder::new("1".to_owned()));
-    recorder.set_limit(10_000);
+    recorder.configure(10_000, None);
     recorder.record(&REQUEST, &["a \"b\"\\c\nd", "", "", "chat"], |values| {
         values.add(request::REQUESTS, 2);
         values.add(request::COST, 1_234_500);

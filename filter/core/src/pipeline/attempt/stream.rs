@@ -129,7 +129,11 @@ impl Relay {
         let Some(stream_state) = &mut self.stream_state else {
             return Ok(self.swallow(size, end, state, view, effects));
         };
+        let now = view.now();
         state.stream_activity.portions += 1;
+        if size > self.read.max(self.end.ready) {
+            state.answer.chunks.arrive(now);
+        }
         self.end.look(state);
         let ready = self.end.ready;
         let mut portion = Vec::new();
@@ -162,7 +166,7 @@ impl Relay {
             }
         }
         if std::mem::replace(&mut self.held, false) {
-            state.commit(view.now());
+            state.commit(now);
         }
         let is_all = std::mem::take(&mut self.read) == 0 && ready == 0 && size <= PORTION;
         let mut leaves = size;
@@ -176,9 +180,9 @@ impl Relay {
             effects.push(Effect::ReplaceBody { drain: size, with });
         }
         if over {
-            self.close(end, state, view.now());
+            self.close(end, state, now);
         } else if !end && stream_state.is_uncounted(state) && self.end.waits(leaves) {
-            state.stream_activity.uncounted.get_or_insert(view.now());
+            state.stream_activity.uncounted.get_or_insert(now);
             return Ok(Flow::Pause);
         }
         state.stream_activity.uncounted = None;

@@ -20,7 +20,8 @@ impl RequestPipeline {
         effects: &mut Vec<Effect>,
     ) -> Outcome {
         let age = entry.age(now).unwrap_or_default().as_secs();
-        let CachedResponse { provider, model, content_type, dropped, body, .. } = entry;
+        let CachedResponse { provider, model, content_type, dropped, body, spent, .. } = entry;
+        self.log_context.about.saved = Some(spent);
         state.commit(now);
         state.complete();
         state.answer.usage = Some(Usage::default());
@@ -71,6 +72,7 @@ impl RequestPipeline {
         if let (true, Some(state)) = (end, state)
             && fill.take().is_some_and(|fill| fill.keep(state, view.now(), shared))
         {
+            self.log_context.about.stored = true;
             effects.push(Effect::Count(metric::CACHE_STORED));
         }
     }

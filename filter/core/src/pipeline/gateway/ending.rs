@@ -59,8 +59,9 @@ impl RequestPipeline {
         self.write_down(None, cx);
     }
 
-    /// Writes the access log's fields.
+    /// Writes the access log's fields, and records the metrics.
     fn write_down(&self, state: Option<&RequestState>, cx: &mut Context<'_>) {
+        self.record_metrics(state, cx.now());
         let words = Words::of(self.log_context.refusal.as_deref(), state, self.worker.config.log);
         let fragment = self.record(state, &words, cx.view).fragment();
         cx.effects.push(Effect::SetProperty(property::LOG, fragment.into()));

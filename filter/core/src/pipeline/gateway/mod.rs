@@ -9,11 +9,13 @@ use std::rc::Rc;
 use sluice_wire::dialect::{Client, openai_chat};
 use sluice_wire::error::ApiError;
 use sluice_wire::headers::HeaderMap;
+use sluice_wire::time::Time;
 
 use crate::callout::{Call, Called};
 use crate::guard::Finding;
 use crate::keys::caller::Caller;
 use crate::memory_limiter::{self, Exhausted};
+use crate::metrics::RequestInFlight;
 use crate::store::SharedData;
 
 use super::access_log::{self, About, trace_id};
@@ -43,6 +45,7 @@ mod parsing;
 mod path;
 mod permission;
 mod planning;
+mod record;
 mod screening;
 mod target_queue;
 mod unpacking;
@@ -58,6 +61,7 @@ pub struct RequestPipeline {
     client: &'static Client,
     phase: Phase,
     log_context: LogContext,
+    _in_flight: RequestInFlight,
 }
 
 /// Each phase owns the state that is known by then.
@@ -105,6 +109,10 @@ struct LogContext {
     /// The client's error, without the parts that repeat the request.
     refusal: Option<Box<ApiError>>,
     findings: Vec<Finding>,
+    /// When the request was complete.
+    received: Option<Time>,
+    /// When the gateway replied by itself.
+    replied: Option<Time>,
     /// The gateway role's own facts.
     about: About,
 }
@@ -157,7 +165,13 @@ impl Context<'_> {
 impl RequestPipeline {
     /// A new request.
     pub fn new(worker: Rc<Worker>) -> Self {
-        Self { worker, client: &openai_chat::CLIENT, phase: Phase::Start, log_context: LogContext::default() }
+        Self {
+            _in_flight: worker.recorder().enters(),
+            worker,
+            client: &openai_chat::CLIENT,
+            phase: Phase::Start,
+            log_context: LogContext::default(),
+        }
     }
 
     /// Handles a callback of the request.
@@ -170,10 +184,14 @@ impl RequestPipeline {
     ) -> Outcome {
         let cx = &mut Context::new(view, shared, effects);
         let outcome = match event {
-            Event::RequestHeaders { end } => self.headers(end, cx),
+            Event::RequestHeaders { end } => {
+                let outcome = self.headers(end, cx);
+                self.log_context.received = end.then(|| cx.now());
+                outcome
+            }
             Event::RequestBody { size, end } => match self.arrives(size) {
                 Ok(()) if end => {
-                    self.log_context.size = size;
+                    (self.log_context.size, self.log_context.received) = (size, Some(cx.now()));
                     self.body(size, cx)
                 }
                 arrived => arrived.map(|()| Outcome::Step(Flow::Pause)),
@@ -231,6 +249,7 @@ impl RequestPipeline {
         effects: &mut Vec<Effect>,
     ) -> Flow {
         let Some(state) = state else {
+            self.log_context.replied = Some(view.now());
             return match self.phase {
                 Phase::Answered { .. } | Phase::CacheHit(_) => Flow::Continue,
                 _ => Flow::Reply(refusal(self.client, &from_envoy(status(view)), &[])),

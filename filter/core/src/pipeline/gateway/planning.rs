@@ -145,7 +145,7 @@ impl RequestPipeline {
             return self.counted(draft, &body, cx);
         }
         let decision = draft.decide(&draft.route.model, now, dice, cx.shared)?;
-        draft.route.strategy = decision.strategy;
+        (draft.route.strategy, draft.route.matched) = (decision.strategy, decision.route);
         notes::decided(draft.request.request_id(), &draft.request.model.name, &decision);
         draft.route.probe = decision.probe().map_or(Probe::None, |target| Probe::Chosen(target.clone()));
         let mut plan = line_up(&mut draft, decision.targets_in_order(), (now, dice), cx.shared)?;

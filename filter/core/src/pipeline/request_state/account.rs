@@ -80,6 +80,10 @@ impl RequestState {
 
     fn owes(&mut self, usage: Option<Usage>, estimated: bool) {
         self.bill.estimated |= estimated;
+        let chunks = std::mem::take(&mut self.answer.chunks);
+        if let Some(attempt) = self.progress.attempts.last_mut() {
+            (attempt.usage, attempt.chunks) = (usage, chunks);
+        }
         let Some(target) = self.progress.current().cloned() else { return };
         let (extras, made) = (self.surcharged(), self.request.scanned.made());
         let images = self.request.scanned.prompt.images.saturating_add(made);

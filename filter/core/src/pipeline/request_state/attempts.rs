@@ -16,8 +16,8 @@ use crate::usage::answers;
 use super::super::failure::{Failure, LONGEST_WAIT, SLACK, Work};
 use super::super::notes::{self, TargetKey};
 use super::{
-    AttemptState, Begin, MISCONFIGURED, Next, Probe, RequestState, ResponseState, Stage, StreamActivity, from_envoy,
-    misconfigured,
+    AttemptState, Begin, ChunkTimes, MISCONFIGURED, Next, Probe, RequestState, ResponseState, Stage, StreamActivity,
+    from_envoy, misconfigured,
 };
 
 /// The wait before a model's only target is retried after a short-lived failure. Envoy waits whole seconds, plus up to half of that.
@@ -71,6 +71,8 @@ impl RequestState {
             status: None,
             failure: None,
             provider_error: None,
+            usage: None,
+            chunks: ChunkTimes::default(),
             published: None,
         });
         notes::begun(self.request.request_id(), self.progress.attempts.len(), TargetKey { target: &target, key });

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use sluice_wire::conversation::Usage;
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
 
@@ -13,7 +14,7 @@ use super::super::failure::Failure;
 use super::super::notes::TargetKey;
 use super::super::provider_error::ProviderError;
 use super::super::worker::Worker;
-use super::SkippedTarget;
+use super::{ChunkTimes, SkippedTarget};
 
 /// The attempts so far, and their result.
 #[derive(Debug, Default)]
@@ -45,6 +46,10 @@ pub struct AttemptState {
     pub failure: Option<Failure>,
     /// The provider's own error.
     pub provider_error: Option<Box<ProviderError>>,
+    /// Its usage, once it is charged.
+    pub usage: Option<Usage>,
+    /// When the portions of its stream arrived.
+    pub chunks: ChunkTimes,
     /// The result shared with all workers: `true` for success.
     pub(super) published: Option<bool>,
 }

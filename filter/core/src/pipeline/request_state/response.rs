@@ -10,6 +10,8 @@ use sluice_wire::time::Time;
 use crate::batch::BatchFact;
 use crate::guard::Finding;
 
+use super::ChunkTimes;
+
 /// The response so far.
 #[derive(Debug, Default)]
 pub struct ResponseState {
@@ -23,6 +25,8 @@ pub struct ResponseState {
     pub said: OutputSoFar,
     /// When the first token arrived.
     pub first_token: Option<Time>,
+    /// When the portions of its stream arrived.
+    pub chunks: ChunkTimes,
     /// The stream has a finish reason.
     pub finished: bool,
     /// Optional fields of the request that the provider does not support, by the client's names.

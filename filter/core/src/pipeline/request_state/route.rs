@@ -24,6 +24,8 @@ pub struct Route {
     pub queue: Queue,
     /// The index of the provider's key for the next attempt.
     pub(super) next_key: usize,
+    /// The index of the matching route; `None` if the model's own policy applies.
+    pub matched: Option<usize>,
     /// The routing strategy.
     pub strategy: Strategy,
     /// The target that this request probes.
@@ -56,6 +58,7 @@ impl Route {
         Self {
             queue: Queue::default(),
             next_key: 0,
+            matched: None,
             strategy: model.policy.strategy,
             probe: Probe::None,
             ready: None,

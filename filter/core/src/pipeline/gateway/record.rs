@@ -1,0 +1,313 @@
+//! Records a finished request in the metrics.
+//!
+//! Every label value comes from the gateway file, from a key, or from a fixed list, so a client cannot invent values: a model that a
+//! wildcard matched is recorded by the pattern, and an error by its code.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::time::Duration;
+
+use sluice_wire::dialect::{Asks, Client, Id};
+use sluice_wire::time::Time;
+
+use crate::guard::Finding;
+use crate::guard::spec::{Action, Side};
+use crate::metrics::Recorder;
+use crate::metrics::instruments::{
+    ATTEMPT, ATTEMPT_OUTPUT, BUDGET, CACHE, EVENTS, FALLBACK, GUARD, OVERHEAD_TIME, REJECTED, REQUEST, REQUEST_SPEED,
+    REQUEST_TIME, attempt, attempt_output, budget, cache, events, fallback, guard, overhead, rejected, request,
+    request_speed, request_time,
+};
+use crate::routing::target::Target;
+use crate::store::Sums;
+
+use super::super::access_log::SHUT_DOWN;
+use super::super::request_state::{AttemptState, RequestState, Stage};
+use super::{Phase, RequestPipeline};
+
+/// The error type of a client that left, or of a connection that was lost, before the response was complete.
+const INTERRUPTED: &str = "interrupted";
+
+impl RequestPipeline {
+    /// Records the request, which has ended. `error` is the code of the gateway's own error.
+    pub(super) fn record_metrics(&self, state: Option<&RequestState>, now: Time) {
+        let log_context = &self.log_context;
+        let error = self.error_type(state);
+        let Some(caller) = &log_context.caller else {
+            // Health checks and the description need no key, and are not counted.
+            if let Some(code) = error.as_deref() {
+                let labels = ["", "", "", "", "", "", "", code];
+                self.worker.recorder().record(&REQUEST, &labels, |values| values.add(request::REQUESTS, 1));
+                self.rejected(code, "");
+            }
+            return;
+        };
+        let recorder = self.worker.recorder();
+        let (team, app) = (&*caller.team, caller.app.as_deref().unwrap_or_default());
+        let key = if self.worker.config.metrics.key_label { &*caller.key_id } else { "" };
+        let model = match state {
+            Some(state) => state.request.model.name.as_str(),
+            None => log_context.model.as_deref().unwrap_or_default(),
+        };
+        let error = error.as_deref().unwrap_or_default();
+        let served = Served::of(self, state);
+        let Served { provider, ref route, ref tier, .. } = served;
+        let sums = log_context.about.settled.or(state.map(|state| state.bill.billing.sums())).unwrap_or_default();
+        recorder.record(&REQUEST, &[team, app, key, model, provider, route, tier, error], |values| {
+            values.add(request::REQUESTS, 1);
+            let Sums { input_tokens, output_tokens, cost, .. } = sums;
+            values.add(request::INPUT, input_tokens);
+            values.add(request::OUTPUT, output_tokens);
+            values.add(request::COST, cost);
+            for spent in state.iter().flat_map(|state| &state.bill.billing.spent) {
+                values.add(request::CACHED_INPUT, spent.usage.cached);
+                values.add(request::CACHE_WRITE, spent.usage.cache_write);
+                values.add(request::REASONING, spent.usage.reasoning);
+            }
+        });
+        if state.is_none() && !error.is_empty() {
+            self.rejected(error, model);
+        }
+        self.findings(state, team, model);
+        if let Some(overhead) = self.overhead(state) {
+            let operation = operation(self.client);
+            recorder.record(&OVERHEAD_TIME, &[operation], |values| values.observe_time(overhead::OVERHEAD, overhead));
+        }
+        if let Some(state) = state {
+            self.cache(state, [team, app, model]);
+            served.record(recorder, state, model, error, now);
+            attempts(recorder, state, now);
+            self.budgets(state, now);
+        }
+    }
+
+    fn rejected(&self, code: &str, model: &str) {
+        let caller = self.log_context.caller.as_ref();
+        let team = caller.map_or("", |caller| &*caller.team);
+        let app = caller.and_then(|caller| caller.app.as_deref()).unwrap_or_default();
+        let recorder = self.worker.recorder();
+        recorder.record(&REJECTED, &[team, app, model, code], |values| values.add(rejected::REQUESTS, 1));
+    }
+
+    /// Why the request failed; `None` for a success.
+    fn error_type<'a>(&'a self, state: Option<&'a RequestState>) -> Option<Cow<'a, str>> {
+        let own = match &self.phase {
+            Phase::Answered { error } => error.as_deref().map(Cow::Borrowed),
+            _ => None,
+        };
+        let Some(state) = state else { return own };
+        match state.progress.stage {
+            _ if self.log_context.about.shut_down => Some(SHUT_DOWN.into()),
+            Stage::Complete => own,
+            // The client left before the response.
+            Stage::Underway => own.or(Some(INTERRUPTED.into())),
+            Stage::Answering => Some(INTERRUPTED.into()),
+            Stage::Broken | Stage::Refused => {
+                state.progress.last_failure().map_or(own, |failure| Some(reason(&failure.reason)))
+            }
+        }
+    }
+
+    /// The time that the gateway itself took, once the request was there: until the first attempt, or until its own response.
+    pub(super) fn overhead(&self, state: Option<&RequestState>) -> Option<Duration> {
+        let first = state.and_then(|state| Some(state.progress.attempts.first()?.started));
+        let decided = first.or(self.log_context.replied)?;
+        Some(decided.since(self.log_context.received?))
+    }
+
+    fn findings(&self, state: Option<&RequestState>, team: &str, model: &str) {
+        let attempts = state.iter().flat_map(|state| &state.progress.attempts);
+        let blocked = attempts.filter_map(|attempt| attempt.failure.as_ref()?.finding.as_deref());
+        let answer = state.iter().flat_map(|state| &state.answer.findings);
+        for Finding { guard, label, side, action } in self.log_context.findings.iter().chain(answer).chain(blocked) {
+            let labels = [team, model, guard, label, side_name(*side), action_name(*action)];
+            self.worker.recorder().record(&GUARD, &labels, |values| values.add(guard::ACTIONS, 1));
+        }
+    }
+
+    fn cache(&self, state: &RequestState, labels: [&str; 3]) {
+        let about = &self.log_context.about;
+        let slot = match about.cache_state.word() {
+            Some("hit") => cache::HIT,
+            Some("miss") => cache::MISS,
+            Some(_) => cache::BYPASS,
+            None => return,
+        };
+        self.worker.recorder().record(&CACHE, &labels, |values| {
+            values.add(slot, 1);
+            values.add(cache::STORED, u64::from(about.stored));
+            if let (Some(saved), Stage::Complete) = (about.saved, state.progress.stage) {
+                values.add(cache::SAVED, saved.cost);
+                values.add(cache::SAVED_INPUT, saved.input);
+                values.add(cache::SAVED_OUTPUT, saved.output);
+            }
+        });
+    }
+
+    fn budgets(&self, state: &RequestState, now: Time) {
+        for status in state.bill.billing.budgets() {
+            // The id of a key is a label only by choice.
+            if status.scope.contains("key=") && !self.worker.config.metrics.key_label {
+                continue;
+            }
+            self.worker.recorder().record(&BUDGET, &[status.scope, status.period], |values| {
+                let millionths = u128::from(status.used) * 1_000_000 / u128::from(status.limit.max(1));
+                values.set(budget::USED, status.used);
+                values.set(budget::LIMIT, status.limit);
+                values.set(budget::RATIO, u64::try_from(millionths).unwrap_or(u64::MAX));
+                values.set(budget::RESETS_AT, status.reset.map_or(0, |reset| now.after(reset).seconds()));
+            });
+        }
+    }
+}
+
+/// What served the request.
+struct Served<'a> {
+    /// The provider's name in the gateway file.
+    provider: &'a str,
+    target: Option<&'a Target>,
+    operation: &'static str,
+    route: Cow<'static, str>,
+    tier: Cow<'static, str>,
+}
+
+impl<'a> Served<'a> {
+    fn of(pipeline: &'a RequestPipeline, state: Option<&'a RequestState>) -> Self {
+        let operation = operation(pipeline.client);
+        let none = Self { provider: "", target: None, operation, route: "".into(), tier: "".into() };
+        let Some(state) = state else { return none };
+        let served = matches!(state.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken);
+        let target = state.progress.current().filter(|_| served).map(|target| &**target);
+        let cached = pipeline.log_context.about.cache_state.made_by();
+        let cached =
+            cached.and_then(|(provider, _)| state.route.queue.targets().iter().find(|of| of.provider.name == provider));
+        Self {
+            provider: target.or(cached.map(|target| &**target)).map_or("", |target| &target.provider.name),
+            target,
+            route: state.route.matched.map_or("".into(), |route| number(route.saturating_add(1))),
+            tier: target.map_or("".into(), |target| number(usize::try_from(target.tier).unwrap_or_default())),
+            ..none
+        }
+    }
+
+    /// Records the request as OpenTelemetry's server metrics.
+    fn record(&self, recorder: &Recorder, state: &RequestState, model: &str, error: &str, now: Time) {
+        let (name, served) =
+            self.target.map_or(("", ""), |target| (target.provider.telemetry_name, target.metric_model()));
+        let (provider, route, tier) = (self.provider, &*self.route, &*self.tier);
+        let labels = [self.operation, name, model, served, error, provider, route, tier];
+        let duration = now.since(state.request.started);
+        recorder.record(&REQUEST_TIME, &labels, |values| values.observe_time(request_time::DURATION, duration));
+        let streamed = state.request.scanned.peek.stream && error.is_empty() && self.target.is_some();
+        let Some(first_token) = state.answer.first_token.filter(|_| streamed) else { return };
+        recorder.record(&REQUEST_SPEED, &[self.operation, name, model, served, provider, route, tier], |values| {
+            values.observe_time(request_speed::FIRST_TOKEN, first_token.since(state.request.started));
+            let tokens = state.answer.usage.map_or(0, |usage| usage.output).saturating_sub(1);
+            if let Some(each) = u32::try_from(tokens).ok().and_then(|tokens| now.since(first_token).checked_div(tokens))
+            {
+                values.observe_time(request_speed::PER_TOKEN, each);
+            }
+        });
+    }
+}
+
+/// Records the attempts, and the moves between their targets.
+fn attempts(recorder: &Recorder, state: &RequestState, now: Time) {
+    let operation = operation(state.request.scanned.client);
+    for attempt in &state.progress.attempts {
+        let (target, provider) = (&attempt.target, &attempt.target.provider);
+        let (address, port) = provider.server();
+        let (name, model) = (provider.telemetry_name, target.metric_model());
+        let error = attempt_error(attempt, state);
+        recorder.record(&ATTEMPT, &[operation, name, model, address, port, &error, &provider.name], |values| {
+            values.add(attempt::ATTEMPTS, 1);
+            values.observe_time(attempt::DURATION, attempt.ended.unwrap_or(now).since(attempt.started));
+        });
+        let chunks = &attempt.chunks;
+        if attempt.usage.is_none() && chunks.first.is_none() {
+            continue;
+        }
+        recorder.record(&ATTEMPT_OUTPUT, &[operation, name, model, address, port, &provider.name], |values| {
+            if let Some(usage) = attempt.usage {
+                values.observe(attempt_output::INPUT, usage.input);
+                values.observe(attempt_output::OUTPUT, usage.output);
+            }
+            if let Some(first) = chunks.first {
+                values.observe_time(attempt_output::FIRST_CHUNK, first.since(attempt.started));
+                values.observe_all(attempt_output::PER_CHUNK, &chunks.counts, chunks.sum);
+            }
+        });
+    }
+    for pair in state.progress.attempts.windows(2) {
+        let [before, after] = pair else { continue };
+        if !Rc::ptr_eq(&before.target, &after.target) {
+            let (model, from, to) =
+                (&state.request.model.name, target_name(&before.target), target_name(&after.target));
+            let reason = attempt_error(before, state);
+            recorder.record(&FALLBACK, &[model, &from, &to, &reason], |values| values.add(fallback::FALLBACKS, 1));
+        }
+    }
+    if state.lower_tier().is_some()
+        && matches!(state.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken)
+    {
+        recorder.record(&EVENTS, &[], |values| values.add(events::LOWER_TIER, 1));
+    }
+}
+
+/// Why an attempt failed; empty for a success.
+fn attempt_error<'a>(attempt: &'a AttemptState, state: &RequestState) -> Cow<'a, str> {
+    let is_last = state.progress.attempts.last().is_some_and(|last| std::ptr::eq(last, attempt));
+    match &attempt.failure {
+        Some(failure) => reason(&failure.reason),
+        None if is_last && matches!(state.progress.stage, Stage::Underway | Stage::Answering) => INTERRUPTED.into(),
+        None => "".into(),
+    }
+}
+
+fn target_name(target: &Target) -> String {
+    format!("{}/{}", target.provider.name, target.metric_model())
+}
+
+/// A failure's reason as a label: a provider may respond with any status.
+fn reason(reason: &str) -> Cow<'_, str> {
+    const KNOWN: [&str; 16] = [
+        "400", "401", "402", "403", "404", "408", "409", "413", "422", "429", "500", "501", "502", "503", "504", "529",
+    ];
+    match reason.strip_prefix("status_") {
+        Some(status) if !KNOWN.contains(&status) => {
+            format!("status_{}xx", status.chars().next().unwrap_or_default()).into()
+        }
+        _ => reason.into(),
+    }
+}
+
+/// OpenTelemetry's `gen_ai.operation.name`: a well-known one where one applies.
+pub(in crate::pipeline) fn operation(client: &Client) -> &'static str {
+    match (&client.asks, client.id()) {
+        (_, Id::Completions) => "text_completion",
+        (Asks::Chat(_), _) => "chat",
+        (Asks::Embeddings(_), _) => "embeddings",
+        (Asks::TokenCount(_), _) => "count_tokens",
+        (Asks::PassedThrough, id) => id.name(),
+    }
+}
+
+fn number(number: usize) -> Cow<'static, str> {
+    const SMALL: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    SMALL.get(number).map_or_else(|| number.to_string().into(), |text| (*text).into())
+}
+
+pub(in crate::pipeline) fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Prompts => "prompts",
+        Side::Answers => "answers",
+    }
+}
+
+pub(in crate::pipeline) fn action_name(action: Action) -> &'static str {
+    match action {
+        Action::Block => "block",
+        Action::Mask => "mask",
+        Action::Log => "log",
+    }
+}

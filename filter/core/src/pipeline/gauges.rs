@@ -1,0 +1,49 @@
+//! The metrics of a configuration itself: its version, and the circuits of its targets.
+
+use std::collections::BTreeMap;
+
+use sluice_wire::time::Time;
+
+use crate::compiled::CompiledConfig;
+use crate::metrics::instruments::{CIRCUIT, CONFIG, RELOAD, circuit as slots, config, reload};
+use crate::metrics::{self, ConfigStatus, Recorder};
+use crate::routing::target_health::TargetHealth;
+use crate::routing::target_health::circuit::{self, CircuitState, Settings};
+use crate::store::SharedData;
+
+/// The gauges of one configuration.
+#[derive(Debug)]
+pub(super) struct Gauges {
+    status: Option<ConfigStatus>,
+    /// By provider and model.
+    targets: BTreeMap<(String, String), TargetHealth>,
+    settings: Settings,
+}
+
+impl Gauges {
+    pub(super) fn of(config: &CompiledConfig) -> Self {
+        let targets = config
+            .targets()
+            .filter(|target| !target.model.is_empty())
+            .map(|target| ((target.provider.name.clone(), target.metric_model().to_owned()), target.health.clone()));
+        Self { status: config.status.clone(), targets: targets.collect(), settings: config.circuit }
+    }
+}
+
+impl metrics::Gauges for Gauges {
+    fn record(&self, recorder: &Recorder, shared: &dyn SharedData, now: Time) {
+        let version = self.status.as_ref().map_or("", |status| &status.version);
+        recorder.record(&CONFIG, &[version], |values| values.set(config::INFO, 1));
+        if let Some(status) = &self.status {
+            recorder.record(&RELOAD, &[], |values| {
+                values.set(reload::SUCCESSFUL, u64::from(status.is_last));
+                values.set(reload::TIME, status.loaded);
+            });
+        }
+        for ((provider, model), health) in &self.targets {
+            let state = circuit::read(shared, health).standing(now, &self.settings);
+            let is_open = matches!(state, CircuitState::Open { .. } | CircuitState::ProbeDue | CircuitState::Probing);
+            recorder.record(&CIRCUIT, &[provider, model], |values| values.set(slots::OPEN, u64::from(is_open)));
+        }
+    }
+}
