@@ -9,7 +9,7 @@ use clap::Args;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::cli::{Common, Failure, Module, base, count};
-use crate::credentials::{google, tell};
+use crate::credentials::{google, print_message};
 use crate::proxy::Proxy;
 use crate::reload::{Applied, DRAINING, NotApplied, Prepared, Running, read, secrets_in};
 use crate::secrets::{self, Secrets};
@@ -115,7 +115,7 @@ fn change(
             // Start a new count: Envoy's rejections so far do not concern the next write.
             let told = Running::of(admin, &|| false).map_err(NotApplied::Envoy);
             if let Err(error) = told.and_then(|running| applied.refuse(problems.clone(), &running)) {
-                tell(&format!("the admin API cannot report this problem: {error}"));
+                print_message(&format!("the admin API cannot report this problem: {error}"));
             }
             Err(refused(file, &problems))
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::credentials::tell;
+use crate::credentials::print_message;
 use crate::envoy_admin as admin;
 
 /// Time between the failing `/ready` and the end of accepting connections.
@@ -69,7 +69,7 @@ pub fn drain(admin: SocketAddr, end: End, limit: Duration, signals: &Signals, mu
     let mut wait = |until: Instant, done: &mut dyn FnMut() -> bool| {
         while Instant::now() < until && lives() && !done() {
             if signals.next().is_some() {
-                tell("received a second signal: ending all requests in progress");
+                print_message("received a second signal: ending all requests in progress");
                 return false;
             }
             thread::sleep(LOOK.min(until.saturating_duration_since(Instant::now())));
@@ -80,14 +80,14 @@ pub fn drain(admin: SocketAddr, end: End, limit: Duration, signals: &Signals, mu
         return;
     }
     say(admin, "/healthcheck/fail");
-    tell("health checks fail from now on, so that load balancers send no new requests");
+    print_message("health checks fail from now on, so that load balancers send no new requests");
     let lead = if end == End::Terminate { LEAD.min(limit) } else { Duration::ZERO };
     if !wait(asked + lead, &mut || false) {
         return;
     }
     say(admin, "/drain_listeners");
     if active(admin) != Some(0) {
-        tell(&format!("waiting up to {} s for requests in progress", limit.as_secs()));
+        print_message(&format!("waiting up to {} s for requests in progress", limit.as_secs()));
     }
     wait(asked + lead + limit, &mut || active(admin) == Some(0));
 }
@@ -95,7 +95,7 @@ pub fn drain(admin: SocketAddr, end: End, limit: Duration, signals: &Signals, mu
 /// Sends a command to Envoy. Errors are ignored, since Envoy is stopped in any case.
 fn say(admin: SocketAddr, path: &str) {
     if let Err(error) = admin::ask(admin, "POST", path) {
-        tell(&format!("POST {path} to Envoy's admin interface failed: {error}"));
+        print_message(&format!("POST {path} to Envoy's admin interface failed: {error}"));
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::check::Checked;
 use crate::cli::Failure;
-use crate::credentials::{Watch, google, tell};
+use crate::credentials::{Watch, google, print_message};
 use crate::edits::Edits;
 use crate::reload::{self, Applied, NotApplied, Prepared, Running};
 use crate::run::{Options, free};
@@ -85,7 +85,7 @@ impl Live {
     /// Reads the gateway file, and applies it unless it is active already.
     pub fn read(&mut self, envoy: SocketAddr, stop: &dyn Fn() -> bool) {
         if self.attempt(envoy, stop, false) == Some(false) {
-            tell(&format!("{}: version {} is active already", self.path.display(), self.applied.version()));
+            print_message(&format!("{}: version {} is active already", self.path.display(), self.applied.version()));
         }
     }
 
@@ -97,7 +97,7 @@ impl Live {
         let begun = Instant::now();
         let done = self.apply(envoy, stop);
         match &done {
-            Ok(true) => tell(&format!(
+            Ok(true) => print_message(&format!(
                 "{name} has changed, and is active after {} ms: version {}",
                 begun.elapsed().as_millis(),
                 self.applied.version()
@@ -107,11 +107,13 @@ impl Live {
             Err(diagnostics) => {
                 let diagnostics = reload::first(diagnostics.clone());
                 let each: String = diagnostics.iter().map(|diagnostic| format!("\n{diagnostic}")).collect();
-                tell(&format!("{name} has changed, and cannot be used; the gateway keeps the previous version{each}"));
+                print_message(&format!(
+                    "{name} has changed, and cannot be used; the gateway keeps the previous version{each}"
+                ));
                 let told = Running::of(envoy, stop)
                     .and_then(|envoy| self.applied.refuse(diagnostics, &envoy).map_err(|error| error.to_string()));
                 if let Err(error) = told {
-                    tell(&format!("the admin API cannot report this problem: {error}"));
+                    print_message(&format!("the admin API cannot report this problem: {error}"));
                 }
             }
         }
@@ -126,7 +128,7 @@ impl Live {
         let tidied = Running::of(envoy, stop)
             .and_then(|envoy| self.applied.tidy(&self.present, &envoy).map_err(|error| error.to_string()));
         if let Err(error) = tidied {
-            tell(&format!("cannot remove unused clusters yet: {error}"));
+            print_message(&format!("cannot remove unused clusters yet: {error}"));
         }
     }
 
@@ -172,7 +174,7 @@ impl Live {
         if let Ok(wanted) = google::wanted(file, &self.base)
             && let Err(failure) = self.tokens.keep(wanted)
         {
-            tell(&failure.to_string());
+            print_message(&failure.to_string());
         }
         // Changes since the last write still have to be written.
         let written = secrets::written(file, &self.base, &self.applied.secrets());

@@ -9,7 +9,7 @@ mod watch;
 pub use watch::Watch;
 
 /// Writes a message for the operator. A closed standard error is not an error.
-pub fn tell(text: &str) {
+pub fn print_message(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "sluice: {text}");
 }

@@ -13,7 +13,7 @@ use sluice_config::file::File;
 
 use crate::secrets::{self, Secrets};
 
-use super::tell;
+use super::print_message;
 
 /// Polling interval. A change counts once two polls read the same: a file may be half written.
 const LOOK: Duration = Duration::from_millis(500);
@@ -47,12 +47,14 @@ impl Watch {
                     match memory.news(&name, found) {
                         None => {}
                         Some(Ok(text)) => match secrets::write_one(&directory, &name, &text) {
-                            Ok(()) => {
-                                tell(&format!("{name}: the credential changed, and the gateway uses the new one"))
-                            }
-                            Err(error) => tell(&format!("{name}: cannot write the new credential: {error}")),
+                            Ok(()) => print_message(&format!(
+                                "{name}: the credential changed, and the gateway uses the new one"
+                            )),
+                            Err(error) => print_message(&format!("{name}: cannot write the new credential: {error}")),
                         },
-                        Some(Err(problem)) => tell(&format!("{problem}; the gateway keeps the old credential")),
+                        Some(Err(problem)) => {
+                            print_message(&format!("{problem}; the gateway keeps the old credential"))
+                        }
                     }
                 }
             }

@@ -16,7 +16,7 @@ const COPIES: u64 = 3;
 const BASE: u64 = 512 << 20;
 
 /// When memory is short, a stream without progress ends after this time, and not earlier: a whole response may take that long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const MIN_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The overload manager. `workers` is the number of workers, `bodies` the bytes of bodies that the filter admits to each, `cgroup` whether
 /// a control group will limit Envoy's memory, `longest` the maximum duration of a stream.
@@ -30,7 +30,7 @@ pub fn manager(workers: u64, bodies: u64, cgroup: bool, longest: Duration) -> St
         &[
             ("heap", &largest_heap(workers, bodies).to_string()),
             ("cgroup", if cgroup { include_str!("cgroup.yaml") } else { "" }),
-            ("patience", &seconds(PATIENCE.min(longest))),
+            ("min_idle_timeout", &seconds(MIN_IDLE_TIMEOUT.min(longest))),
             ("hurry", &triggers("scaled: { scaling_threshold: 0.8, saturation_threshold: 0.92 }")),
             ("part", &triggers("threshold: { value: 0.92 }")),
             ("refuse", &triggers("threshold: { value: 0.95 }")),

@@ -65,7 +65,7 @@ impl PartialEq for Handle {
 
 #[derive(Default)]
 struct Filters {
-    places: Vec<Place>,
+    slots: Vec<Slot>,
     /// Slots without a filter.
     free: Vec<u32>,
     /// Slots with a filter, in no order.
@@ -73,7 +73,7 @@ struct Filters {
 }
 
 #[derive(Default)]
-struct Place {
+struct Slot {
     generation: u32,
     filter: Option<Rc<Filter>>,
     /// Its position in `taken`.
@@ -89,11 +89,11 @@ impl Handle {
     pub fn take(domain: &'static Domain) -> Option<Self> {
         FILTERS.with_borrow_mut(|filters| {
             if let Some(index) = filters.free.pop() {
-                let generation = filters.places.get(index as usize)?.generation;
+                let generation = filters.slots.get(index as usize)?.generation;
                 return Some(Self { index, generation, domain });
             }
-            let index = u32::try_from(filters.places.len()).ok()?;
-            filters.places.push(Place::default());
+            let index = u32::try_from(filters.slots.len()).ok()?;
+            filters.slots.push(Slot::default());
             Some(Self { index, generation: 0, domain })
         })
     }
@@ -102,8 +102,8 @@ impl Handle {
     pub fn put(self, filter: Rc<Filter>) {
         FILTERS.with_borrow_mut(|filters| {
             let rank = filters.taken.len();
-            if let Some(place) = filters.places.get_mut(self.index as usize) {
-                (place.filter, place.rank) = (Some(filter), rank);
+            if let Some(slot) = filters.slots.get_mut(self.index as usize) {
+                (slot.filter, slot.rank) = (Some(filter), rank);
                 filters.taken.push(self.index);
             }
         });
@@ -112,16 +112,16 @@ impl Handle {
     /// The filter, unless it is gone.
     pub fn filter(self) -> Option<Rc<Filter>> {
         FILTERS.with_borrow(|filters| {
-            let place = filters.places.get(self.index as usize)?;
-            if place.generation == self.generation { place.filter.clone() } else { None }
+            let slot = filters.slots.get(self.index as usize)?;
+            if slot.generation == self.generation { slot.filter.clone() } else { None }
         })
     }
 
     /// Envoy's part of the filter, unless it is gone.
     pub fn envoy(self) -> Option<*mut abi::Filter> {
         FILTERS.with_borrow(|filters| {
-            let place = filters.places.get(self.index as usize)?;
-            let envoy = place.filter.as_ref().filter(|_| place.generation == self.generation)?.envoy.get();
+            let slot = filters.slots.get(self.index as usize)?;
+            let envoy = slot.filter.as_ref().filter(|_| slot.generation == self.generation)?.envoy.get();
             (!envoy.is_null()).then_some(envoy)
         })
     }
@@ -142,8 +142,8 @@ impl Handle {
 pub fn by_token(token: *const c_void) -> Option<Rc<Filter>> {
     let (index, generation) = numbers(token);
     FILTERS.with_borrow(|filters| {
-        let place = filters.places.get(index as usize)?;
-        if place.generation == generation { place.filter.clone() } else { None }
+        let slot = filters.slots.get(index as usize)?;
+        if slot.generation == generation { slot.filter.clone() } else { None }
     })
 }
 
@@ -151,14 +151,14 @@ pub fn by_token(token: *const c_void) -> Option<Rc<Filter>> {
 pub fn remove(token: *const c_void) -> Option<Rc<Filter>> {
     let (index, generation) = numbers(token);
     FILTERS.with_borrow_mut(|filters| {
-        let place = filters.places.get_mut(index as usize).filter(|place| place.generation == generation)?;
-        let filter = place.filter.take()?;
-        place.generation = place.generation.wrapping_add(1);
-        let rank = place.rank;
+        let slot = filters.slots.get_mut(index as usize).filter(|slot| slot.generation == generation)?;
+        let filter = slot.filter.take()?;
+        slot.generation = slot.generation.wrapping_add(1);
+        let rank = slot.rank;
         filters.taken.swap_remove(rank);
         let moved = filters.taken.get(rank).copied();
-        if let Some(place) = moved.and_then(|moved| filters.places.get_mut(moved as usize)) {
-            place.rank = rank;
+        if let Some(slot) = moved.and_then(|moved| filters.slots.get_mut(moved as usize)) {
+            slot.rank = rank;
         }
         filters.free.push(index);
         Some(filter)
@@ -168,8 +168,8 @@ pub fn remove(token: *const c_void) -> Option<Rc<Filter>> {
 /// A filter that can receive an event for this worker.
 pub fn any() -> Option<*mut abi::Filter> {
     FILTERS.with_borrow(|filters| {
-        let place = filters.places.get(*filters.taken.last()? as usize)?;
-        Some(place.filter.as_ref()?.envoy.get()).filter(|envoy| !envoy.is_null())
+        let slot = filters.slots.get(*filters.taken.last()? as usize)?;
+        Some(slot.filter.as_ref()?.envoy.get()).filter(|envoy| !envoy.is_null())
     })
 }
 
@@ -178,7 +178,7 @@ pub fn any() -> Option<*mut abi::Filter> {
 pub fn counting(handle: Handle) -> Option<*mut abi::Filter> {
     FILTERS.with_borrow(|filters| {
         let counts = |index: &u32| {
-            let filter = filters.places.get(*index as usize)?.filter.as_ref()?;
+            let filter = filters.slots.get(*index as usize)?.filter.as_ref()?;
             let is_one = ptr::eq(filter.root.config.domain, handle.domain) && filter.root.counts();
             Some(filter.envoy.get()).filter(|envoy| is_one && !envoy.is_null())
         };

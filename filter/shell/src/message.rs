@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use sluice_core::pipeline::request_state::Ending;
-use sluice_core::pipeline::transport::Said;
+use sluice_core::pipeline::transport::TransportReport;
 use sluice_core::pipeline::{Effect, Flow, LARGEST_REWRITTEN, Reply, Unreadable, View, metric};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
@@ -82,9 +82,9 @@ impl<S: Stream> View for Message<S> {
         self.stream.response_flags() & LEFT != 0
     }
 
-    fn transport_failure(&self) -> Said {
+    fn transport_failure(&self) -> TransportReport {
         let text = |attribute| String::from_utf8_lossy(&self.stream.attribute(attribute)).into_owned();
-        Said {
+        TransportReport {
             details: text(Attribute::CodeDetails),
             reason: text(Attribute::TransportFailureReason),
             address: text(Attribute::UpstreamAddress),

@@ -49,7 +49,7 @@ pub fn leave_to_others(file: &File, directory: &Path) -> std::io::Result<()> {
         if !path.exists() {
             write_one(directory, &sds_file(&cluster), &for_sds(&cluster, ""))?;
         }
-        super::tell(&format!(
+        super::print_message(&format!(
             "provider {name}: only `sluice run` fetches and refreshes Google access tokens. For your own Envoy, keep \
              a valid token in the SDS secret in {}",
             path.display()

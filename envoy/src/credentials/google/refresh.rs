@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::Wanted;
 use super::endpoint::{Endpoint, Token};
 use crate::cli::Failure;
-use crate::credentials::tell;
+use crate::credentials::print_message;
 use crate::secrets::{for_sds, sds_file, write_one};
 
 /// The delay before the first retry, doubled with each further failure.
@@ -25,12 +25,12 @@ pub struct Refresh {
     authorities: PathBuf,
     directory: PathBuf,
     /// Each token with the handle of its thread.
-    kept: Vec<(Wanted, Kept)>,
+    kept: Vec<(Wanted, StopOnDrop)>,
 }
 
 /// Dropping it ends the thread.
 #[derive(Debug)]
-struct Kept(#[expect(dead_code, reason = "it is dropped")] Sender<()>);
+struct StopOnDrop(#[expect(dead_code, reason = "it is dropped")] Sender<()>);
 
 impl Refresh {
     /// Starts without tokens. `authorities` are the CA certificates of token endpoints, and tokens are written to `directory`.
@@ -49,25 +49,25 @@ impl Refresh {
         }
         let endpoint = Endpoint::new(&self.authorities).map_err(Failure::new)?;
         for wanted in new {
-            let mut keeper = Keeper {
+            let mut renewal = Renewal {
                 wanted: wanted.clone(),
                 endpoint: endpoint.clone(),
                 directory: self.directory.clone(),
                 failures: 0,
                 text: String::new(),
             };
-            keeper.write()?;
-            let wait = keeper.renew();
+            renewal.write()?;
+            let wait = renewal.renew();
             let (stop, stopped) = mpsc::channel();
-            thread::spawn(move || keeper.keep(wait, &stopped));
-            self.kept.push((wanted, Kept(stop)));
+            thread::spawn(move || renewal.keep(wait, &stopped));
+            self.kept.push((wanted, StopOnDrop(stop)));
         }
         Ok(())
     }
 }
 
 /// The renewal of one provider's token.
-struct Keeper {
+struct Renewal {
     wanted: Wanted,
     endpoint: Endpoint,
     directory: PathBuf,
@@ -77,7 +77,7 @@ struct Keeper {
     text: String,
 }
 
-impl Keeper {
+impl Renewal {
     fn keep(mut self, mut wait: Duration, stopped: &Receiver<()>) {
         while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
             wait = self.renew();
@@ -91,7 +91,7 @@ impl Keeper {
         match renewed {
             Ok(lifetime) => {
                 if self.failures > 0 {
-                    tell(&format!("provider {provider}: got a new access token"));
+                    print_message(&format!("provider {provider}: got a new access token"));
                 }
                 self.failures = 0;
                 before_the_end(lifetime)
@@ -105,7 +105,7 @@ impl Keeper {
                     "the gateway keeps the old token"
                 };
                 let seconds = pause.as_secs();
-                tell(&format!(
+                print_message(&format!(
                     "provider {provider}: cannot get a new access token: {problem}; retrying in {seconds} s, \
                      {meanwhile}"
                 ));

@@ -14,7 +14,7 @@ use sluice_wire::calendar;
 
 use super::super::diagnostic::{Diagnostic, Path, quoted};
 use super::super::file;
-use super::limits::{Place, Rules};
+use super::limits::{LimitPlace, Rules};
 use super::{Check, forbidden, public_name, reference};
 
 const DATE: &str = "a date and time such as 2027-01-31T00:00:00Z (RFC 3339)";
@@ -243,7 +243,7 @@ impl KeyCheck<'_> {
             rules.know(&self.config.rules);
         }
         let matches = Match { key: Some(key.id.clone()), ..Match::default() };
-        rules.inline(&Place { path, matches: &matches, per: &[] }, &key.limits, Some(&key.budget));
+        rules.inline(&LimitPlace { path, matches: &matches, per: &[] }, &key.limits, Some(&key.budget));
         self.diagnostics.append(&mut rules.diagnostics);
         self.config.index.of_caller(&key.id, &key.team, key.app.as_deref(), rules.compiled)
     }

@@ -31,24 +31,24 @@ impl Check<'_> {
         let root = Path::root();
         for (name, provider) in &file.providers {
             let matches = Match { provider: Some(name.clone()), ..Match::default() };
-            rules.inline(&Place::of(&root.key("providers").key(name), &matches), &provider.limits, None);
+            rules.inline(&LimitPlace::of(&root.key("providers").key(name), &matches), &provider.limits, None);
         }
         for (name, model) in &file.models {
             let matches = Match { model: Some(name.clone()), ..Match::default() };
-            rules.inline(&Place::of(&root.key("models").key(name), &matches), &model.limits, Some(&model.budget));
+            rules.inline(&LimitPlace::of(&root.key("models").key(name), &matches), &model.limits, Some(&model.budget));
         }
         for (name, team) in &file.teams {
             let matches = Match { team: Some(name.clone()), ..Match::default() };
-            rules.inline(&Place::of(&root.key("teams").key(name), &matches), &team.limits, Some(&team.budget));
+            rules.inline(&LimitPlace::of(&root.key("teams").key(name), &matches), &team.limits, Some(&team.budget));
         }
         for (name, app) in &file.apps {
             let matches = Match { app: Some(name.clone()), ..Match::default() };
-            rules.inline(&Place::of(&root.key("apps").key(name), &matches), &app.limits, Some(&app.budget));
+            rules.inline(&LimitPlace::of(&root.key("apps").key(name), &matches), &app.limits, Some(&app.budget));
         }
         for (index, rule) in file.limits.iter().enumerate() {
             let path = root.key("limits").index(index);
             let per = self.scope(&rule.matches, &rule.per, &path);
-            let place = Place { path: &path, matches: &rule.matches, per: &per };
+            let place = LimitPlace { path: &path, matches: &rule.matches, per: &per };
             if rule.limits == Limits::default() {
                 rules.diagnostic(&path.key("limits"), "nothing", "at least one limit");
             }
@@ -57,7 +57,7 @@ impl Check<'_> {
         for (index, rule) in file.budgets.iter().enumerate() {
             let path = root.key("budgets").index(index);
             let per = self.scope(&rule.matches, &rule.per, &path);
-            let place = Place { path: &path, matches: &rule.matches, per: &per };
+            let place = LimitPlace { path: &path, matches: &rule.matches, per: &per };
             if rule.budget == Budget::default() {
                 rules.diagnostic(&path.key("budget"), "nothing", "at least one of daily, monthly, total");
             }
@@ -119,13 +119,13 @@ impl Check<'_> {
 }
 
 /// The place of limits and budgets, and the requests that they count.
-pub(super) struct Place<'a> {
+pub(super) struct LimitPlace<'a> {
     pub path: &'a Path,
     pub matches: &'a Match,
     pub per: &'a [Dimension],
 }
 
-impl<'a> Place<'a> {
+impl<'a> LimitPlace<'a> {
     fn of(path: &'a Path, matches: &'a Match) -> Self {
         Self { path, matches, per: &[] }
     }
@@ -163,14 +163,14 @@ impl<'a> Rules<'a> {
     }
 
     /// Compiles the `limits` and `budget` of one place.
-    pub(super) fn inline(&mut self, place: &Place, limits: &Limits, budget: Option<&Budget>) {
+    pub(super) fn inline(&mut self, place: &LimitPlace, limits: &Limits, budget: Option<&Budget>) {
         self.limits(place, limits);
         if let Some(budget) = budget {
             self.budget(place, budget);
         }
     }
 
-    fn limits(&mut self, place: &Place, limits: &Limits) {
+    fn limits(&mut self, place: &LimitPlace, limits: &Limits) {
         let path = place.path.key("limits");
         let minute = Some(LimitWindow::Minute);
         for (field, amount, unit, kind) in [
@@ -193,7 +193,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn budget(&mut self, place: &Place, budget: &Budget) {
+    fn budget(&mut self, place: &LimitPlace, budget: &Budget) {
         if *budget == Budget::default() {
             return;
         }
@@ -226,7 +226,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn then_model(&mut self, then: &str, budget: &Budget, place: &Place, path: &Path) {
+    fn then_model(&mut self, then: &str, budget: &Budget, place: &LimitPlace, path: &Path) {
         if let Some(models) = self.models {
             match models.get(then) {
                 Some(model) if model.pattern.is_some() => {

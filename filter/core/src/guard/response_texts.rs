@@ -49,7 +49,7 @@ struct Text {
 
 /// The position of a value.
 #[derive(Debug, Clone, Copy)]
-struct Place<'v> {
+struct ValuePosition<'v> {
     number: u64,
     key: &'v str,
     in_pieces: bool,
@@ -60,7 +60,7 @@ impl ResponseTexts {
     pub fn event(&mut self, data: &[u8]) -> Result<(), ApiError> {
         footprint::check_answer(data)?;
         match json::from_slice::<Value>(data) {
-            Ok(value) => self.value(&value, Place { number: 0, key: "", in_pieces: false }),
+            Ok(value) => self.value(&value, ValuePosition { number: 0, key: "", in_pieces: false }),
             Err(_) => self.aside(data),
         }
         Ok(())
@@ -82,7 +82,7 @@ impl ResponseTexts {
         self.bytes.saturating_add((self.texts.len() + self.names.len()).saturating_mul(64))
     }
 
-    fn value(&mut self, value: &Value, at: Place<'_>) {
+    fn value(&mut self, value: &Value, at: ValuePosition<'_>) {
         match value {
             Value::Object(fields) => {
                 let told = TOLD_APART.iter().filter_map(|name| Some((name, fields.get(*name)?)));
@@ -91,14 +91,14 @@ impl ResponseTexts {
                     self.name(key);
                     let key = key.as_str();
                     let in_pieces = (at.in_pieces || IN_PIECES.contains(&key)) && !WHOLE.contains(&key);
-                    self.value(value, Place { number: step(number, key), key, in_pieces });
+                    self.value(value, ValuePosition { number: step(number, key), key, in_pieces });
                 }
             }
             Value::Array(items) => {
                 for (item, place) in items.iter().zip(1_u64..) {
                     // An item with an `index` is identified by it, not by its position in the array.
                     let number = if item.get("index").is_some() { at.number } else { mixed(at.number ^ place) };
-                    self.value(item, Place { number, ..at });
+                    self.value(item, ValuePosition { number, ..at });
                 }
             }
             Value::String(text) if at.in_pieces => self.piece(at.number, text),

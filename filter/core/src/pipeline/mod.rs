@@ -256,8 +256,8 @@ pub trait View {
         false
     }
     /// Envoy's report on its last attempt, if that got no response.
-    fn transport_failure(&self) -> transport::Said {
-        transport::Said::default()
+    fn transport_failure(&self) -> transport::TransportReport {
+        transport::TransportReport::default()
     }
 }
 

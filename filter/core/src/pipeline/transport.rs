@@ -2,7 +2,7 @@
 
 /// Envoy's own report.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Said {
+pub struct TransportReport {
     /// The response code details.
     pub details: String,
     /// The transport failure reason.
@@ -15,8 +15,8 @@ pub struct Said {
 pub const NO_ADDRESS: &str = "127.0.0.1:1";
 
 /// The failure in a word. `is_named`: the provider has a DNS name.
-pub fn failure(said: &Said, is_named: bool) -> Option<String> {
-    let Said { details, reason: transport, address } = said;
+pub fn failure(report: &TransportReport, is_named: bool) -> Option<String> {
+    let TransportReport { details, reason: transport, address } = report;
     if is_named && address == NO_ADDRESS {
         return Some("dns".to_owned());
     }
@@ -60,11 +60,18 @@ mod tests {
 
     #[test]
     fn envoys_words_become_one() {
-        let nowhere = Said { address: NO_ADDRESS.to_owned(), reason: "Connection_refused".into(), ..Said::default() };
+        let nowhere = TransportReport {
+            address: NO_ADDRESS.to_owned(),
+            reason: "Connection_refused".into(),
+            ..TransportReport::default()
+        };
         assert_eq!(failure(&nowhere, true).as_deref(), Some("dns"));
         assert_eq!(failure(&nowhere, false).as_deref(), Some("refused"));
-        let lost =
-            Said { address: "192.0.2.1:80".to_owned(), details: "no_healthy_upstream".into(), ..Said::default() };
+        let lost = TransportReport {
+            address: "192.0.2.1:80".to_owned(),
+            details: "no_healthy_upstream".into(),
+            ..TransportReport::default()
+        };
         for named in [true, false] {
             assert_eq!(
                 failure(&lost, named).as_deref(),
@@ -91,8 +98,9 @@ mod tests {
             ("upstream_reset_before_response_started{connection_termination}", "", true, Some("closed")),
             ("via_upstream", "", true, None),
         ] {
-            let said = Said { details: details.to_owned(), reason: reason.to_owned(), address: String::new() };
-            assert_eq!(failure(&said, named).as_deref(), expected, "{details}");
+            let report =
+                TransportReport { details: details.to_owned(), reason: reason.to_owned(), address: String::new() };
+            assert_eq!(failure(&report, named).as_deref(), expected, "{details}");
         }
     }
 }

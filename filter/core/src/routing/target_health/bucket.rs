@@ -1,7 +1,7 @@
 //! The storage of entries: a fixed number of shared-data values (buckets), each with the entries whose names hash to it.
 //!
 //! Envoy's shared data cannot delete, so one value per target would leak. A bucket has room for a few entries; a new entry replaces the one
-//! that was written longest ago. Empty entries are not stored, so removed targets leave almost nothing. Reading a entry takes one read of
+//! that was written longest ago. Empty entries are not stored, so removed targets leave almost nothing. Reading an entry takes one read of
 //! shared data.
 //!
 //! The encoding: the format's magic, then for each entry the hash of its name, the length of its bytes, and the bytes. The entry that was
@@ -74,7 +74,7 @@ pub(super) fn read<V: Value>(shared: &dyn SharedData, entry_key: &EntryKey) -> V
     shared.read(&entry_key.bucket).and_then(parse).unwrap_or_default()
 }
 
-/// Changes a entry with compare-and-swap, and retries when another worker wrote in between. Returns whether the entry was changed. `change`
+/// Changes an entry with compare-and-swap, and retries when another worker wrote in between. Returns whether the entry was changed. `change`
 /// returns `None` if there is nothing to write.
 pub(super) fn update<V: Value + PartialEq>(
     shared: &dyn SharedData,
@@ -101,12 +101,12 @@ pub(super) mod tests {
     use super::*;
     use crate::store::fake::Shared;
 
-    /// The stored bytes of a entry.
+    /// The stored bytes of an entry.
     pub(in super::super) fn stored(shared: &dyn SharedData, entry_key: &EntryKey) -> Option<Vec<u8>> {
         shared.read(&entry_key.bucket).and_then(|(bucket, _)| Some(entry_key.find(&bucket)?.to_vec()))
     }
 
-    /// Overwrites the bytes of a entry.
+    /// Overwrites the bytes of an entry.
     pub(in super::super) fn damage(shared: &Shared, entry_key: &EntryKey, bytes: &[u8]) {
         let bucket = shared.read(&entry_key.bucket).map(|(bucket, _)| bucket).unwrap_or_default();
         shared.write(&entry_key.bucket, &entry_key.put(&bucket, Some(bytes.to_vec())), 0).unwrap();

@@ -16,12 +16,12 @@ pub const LARGEST_BATCH: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettleCommand {
     text: String,
-    words: Vec<Word>,
+    words: Vec<WordEnd>,
 }
 
-/// A word's end in the text; it begins where the previous word ends.
+/// The end of a word in the text; it begins where the previous word ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Word {
+struct WordEnd {
     end: u32,
     is_key: bool,
 }
@@ -62,7 +62,7 @@ impl SettleCommand {
 
     fn word(&mut self, text: &str, is_key: bool) {
         self.text.push_str(text);
-        self.words.push(Word { end: u32::try_from(self.text.len()).unwrap_or(u32::MAX), is_key });
+        self.words.push(WordEnd { end: u32::try_from(self.text.len()).unwrap_or(u32::MAX), is_key });
     }
 
     fn words(&self) -> impl Iterator<Item = (&str, bool)> {

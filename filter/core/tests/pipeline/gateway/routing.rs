@@ -23,7 +23,7 @@ pub(super) struct TestGateway {
 }
 
 impl TestGateway {
-    /// A gate with these additional fields of the model, the key and the file.
+    /// A gateway with these additional fields of the model, the key and the file.
     pub(super) fn new(model: &str, key: &str, file: &str) -> Self {
         let target = |name: &str| format!(r#"{{"provider":"{name}","model":"x"}}"#);
         let targets = ["one", "two", "three"].map(target).join(",");

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::conversation::Part as Said;
+use crate::conversation::Part as ConversationPart;
 use crate::dialect::functions::Input;
 
 use super::part::{FunctionCall, Part};
@@ -29,23 +29,23 @@ pub(super) struct Speech<'a> {
 
 impl<'a> Speech<'a> {
     /// Converts the text, reasoning and calls in `said`; a model has no other parts.
-    pub(super) fn of(said: &'a [Said], listener: Listener) -> Self {
+    pub(super) fn of(said: &'a [ConversationPart], listener: Listener) -> Self {
         let mut speech = Self { parts: Vec::with_capacity(said.len()), thoughts_lost: false };
         let mut waiting = Waiting::new(said);
         for (position, part) in said.iter().enumerate() {
             match part {
-                Said::Text { text, .. } | Said::Refusal { text } if text.is_empty() => {}
-                Said::Text { text, .. } | Said::Refusal { text } => {
+                ConversationPart::Text { text, .. } | ConversationPart::Refusal { text } if text.is_empty() => {}
+                ConversationPart::Text { text, .. } | ConversationPart::Refusal { text } => {
                     speech.parts.push(Part { thought_signature: waiting.texts.pop_front(), ..Part::text(text) });
                 }
-                Said::ToolCall { id, name, arguments } => {
+                ConversationPart::ToolCall { id, name, arguments } => {
                     let args = Input::parse(arguments).unwrap_or(Input::Invalid(arguments));
                     let id = (listener == Listener::Client).then_some(id.as_str());
                     let function_call = Some(FunctionCall { id, name, args });
                     let thought_signature = waiting.calls.pop_front();
                     speech.parts.push(Part { function_call, thought_signature, ..Part::default() });
                 }
-                Said::Thinking { text, signature } => {
+                ConversationPart::Thinking { text, signature } => {
                     if listener == Listener::Client && !text.is_empty() {
                         speech.parts.push(Part { thought: true, ..Part::text(text) });
                     }
@@ -54,8 +54,10 @@ impl<'a> Speech<'a> {
                         None => speech.thoughts_lost = true,
                     }
                 }
-                Said::RedactedThinking { .. } => speech.thoughts_lost = true,
-                Said::Image { .. } | Said::Document { .. } | Said::ToolResult { .. } => {}
+                ConversationPart::RedactedThinking { .. } => speech.thoughts_lost = true,
+                ConversationPart::Image { .. }
+                | ConversationPart::Document { .. }
+                | ConversationPart::ToolResult { .. } => {}
             }
         }
         speech.thoughts_lost |= !waiting.calls.is_empty() || !waiting.texts.is_empty();
@@ -72,13 +74,13 @@ struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    fn new(said: &[Said]) -> Self {
+    fn new(said: &[ConversationPart]) -> Self {
         Self {
             calls: VecDeque::new(),
             texts: VecDeque::new(),
-            last_call: said.iter().rposition(|part| matches!(part, Said::ToolCall { .. })),
+            last_call: said.iter().rposition(|part| matches!(part, ConversationPart::ToolCall { .. })),
             last_text: said.iter().rposition(|part| match part {
-                Said::Text { text, .. } | Said::Refusal { text } => !text.is_empty(),
+                ConversationPart::Text { text, .. } | ConversationPart::Refusal { text } => !text.is_empty(),
                 _ => false,
             }),
         }

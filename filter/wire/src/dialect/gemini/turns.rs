@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::conversation::{CacheMark, Message, Part as Said, Role};
+use crate::conversation::{CacheMark, Message, Part as ConversationPart, Role};
 use crate::dialect::at::At;
 use crate::dialect::functions::Input;
 use crate::dialect::turns::nothing_said;
@@ -83,7 +83,7 @@ impl<'a> Turns<'a> {
 
     fn instruct(&mut self, message: usize, said: &'a Message) -> Result<(), ApiError> {
         for (position, part) in said.parts.iter().enumerate() {
-            let Said::Text { text, cache } = part else { return Err(misplaced(message, position)) };
+            let ConversationPart::Text { text, cache } = part else { return Err(misplaced(message, position)) };
             self.mark(cache);
             if !text.is_empty() {
                 self.system.parts.push(Part::text(text));
@@ -97,7 +97,7 @@ impl<'a> Turns<'a> {
         for (position, part) in said.parts.iter().enumerate() {
             let at = At { message, part: position, call: 0 };
             match part {
-                Said::ToolResult { call, content, is_error, cache } => {
+                ConversationPart::ToolResult { call, content, is_error, cache } => {
                     self.mark(cache);
                     self.result(at, call, content, *is_error, &mut parts)?;
                 }
@@ -109,21 +109,21 @@ impl<'a> Turns<'a> {
     }
 
     /// Converts a text, image or document of the user.
-    fn given(&mut self, at: At, part: &'a Said, parts: &mut Vec<Part<'a>>) -> Result<(), ApiError> {
+    fn given(&mut self, at: At, part: &'a ConversationPart, parts: &mut Vec<Part<'a>>) -> Result<(), ApiError> {
         let source = match part {
-            Said::Text { text, cache } => {
+            ConversationPart::Text { text, cache } => {
                 self.mark(cache);
                 parts.extend((!text.is_empty()).then(|| Part::text(text)));
                 return Ok(());
             }
-            Said::Image { source, detail, cache } => {
+            ConversationPart::Image { source, detail, cache } => {
                 self.mark(cache);
                 if detail.as_deref().is_some_and(|detail| detail != "auto") {
                     self.drop_hint("image_url.detail");
                 }
                 source
             }
-            Said::Document { source, name, cache } => {
+            ConversationPart::Document { source, name, cache } => {
                 self.mark(cache);
                 if name.is_some() {
                     self.drop_hint("file.filename");
@@ -140,7 +140,7 @@ impl<'a> Turns<'a> {
         &mut self,
         at: At,
         call: &str,
-        content: &'a [Said],
+        content: &'a [ConversationPart],
         is_error: bool,
         parts: &mut Vec<Part<'a>>,
     ) -> Result<(), ApiError> {
@@ -152,7 +152,7 @@ impl<'a> Turns<'a> {
         let mut text: Option<Cow<'a, str>> = None;
         let mut media = Vec::new();
         for part in content {
-            let Said::Text { text: more, cache } = part else {
+            let ConversationPart::Text { text: more, cache } = part else {
                 self.given(at, part, &mut media)?;
                 continue;
             };
@@ -178,11 +178,13 @@ impl<'a> Turns<'a> {
         let mut call = 0;
         for (position, part) in said.parts.iter().enumerate() {
             match part {
-                Said::Image { .. } | Said::Document { .. } | Said::ToolResult { .. } => {
+                ConversationPart::Image { .. }
+                | ConversationPart::Document { .. }
+                | ConversationPart::ToolResult { .. } => {
                     return Err(misplaced(message, position));
                 }
-                Said::Text { cache, .. } => self.mark(cache),
-                Said::ToolCall { id, name, arguments } => {
+                ConversationPart::Text { cache, .. } => self.mark(cache),
+                ConversationPart::ToolCall { id, name, arguments } => {
                     if Input::parse(arguments).is_none() {
                         return Err(At { message, part: position, call }.arguments());
                     }
@@ -190,7 +192,9 @@ impl<'a> Turns<'a> {
                     self.called += 1;
                     call += 1;
                 }
-                Said::Thinking { .. } | Said::RedactedThinking { .. } | Said::Refusal { .. } => {}
+                ConversationPart::Thinking { .. }
+                | ConversationPart::RedactedThinking { .. }
+                | ConversationPart::Refusal { .. } => {}
             }
         }
         let speech = Speech::of(&said.parts, Listener::Provider);
