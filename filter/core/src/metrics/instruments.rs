@@ -237,6 +237,10 @@ groups! {
     /// Requests by caller, model and server. `key` is empty unless the gateway file asks for it.
     REQUEST request 1 Add ["team", "app", "key", "model", "provider", "route", "tier", "error_type"] {
         REQUESTS = counter("sluice.requests", "{request}", "Requests, rejected ones included. `error_type` is empty for a success.");
+    }
+
+    /// What requests used, by caller, model and server.
+    USAGE usage 17 Add ["team", "app", "key", "model", "provider", "route", "tier"] {
         COST = dollars("sluice.cost_usd", "Cost of all attempts, in US dollars.");
         INPUT = USED_TOKENS.with("type", "input");
         OUTPUT = USED_TOKENS.with("type", "output");

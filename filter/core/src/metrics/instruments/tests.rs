@@ -59,7 +59,7 @@ fn a_rows_numbers_do_not_overlap() {
         assert_eq!(next + usize::from(group.merge != Merge::Add), group.width());
         assert_eq!(Group::by_id(group.id).unwrap().labels, group.labels);
     }
-    assert_eq!(request::REASONING.at, 6);
+    assert_eq!(usage::REASONING.at, 5);
 }
 
 #[test]

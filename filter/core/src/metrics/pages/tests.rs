@@ -5,7 +5,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::metrics::Recorder;
-use crate::metrics::instruments::{BUDGET, REJECTED, REQUEST, budget, rejected, request, worker};
+use crate::metrics::instruments::{BUDGET, REJECTED, USAGE, budget, rejected, usage, worker};
 use crate::store::fake::{Contended, Interrupted, Shared, damage};
 
 const PLENTY: usize = 10_000;
@@ -20,20 +20,20 @@ fn at(seconds: u64) -> Time {
     Time(1_800_000_000_000_000_000 + seconds * 1_000_000_000)
 }
 
-/// A request of this team, with `tokens` input tokens.
+/// A request of this team that cost a micro-dollar, with `tokens` input tokens.
 fn serve(recorder: &Recorder, team: &str, tokens: u64) {
-    recorder.record(&REQUEST, &[team, "app"], |values| {
-        values.add(request::REQUESTS, 1);
-        values.add(request::INPUT, tokens);
+    recorder.record(&USAGE, &[team, "app"], |values| {
+        values.add(usage::COST, 1);
+        values.add(usage::INPUT, tokens);
     });
 }
 
-/// Requests and input tokens by team.
+/// Micro-dollars and input tokens by team.
 fn served(shared: &dyn SharedData, now: Time) -> Vec<(String, u64, u64)> {
     let snapshot = Snapshot::read(shared, now);
-    let rows = snapshot.rows(&REQUEST).map(|(labels, values)| {
+    let rows = snapshot.rows(&USAGE).map(|(labels, values)| {
         let team = labels.iter().find(|(name, _)| *name == "team").map_or("", |(_, value)| value);
-        (team.to_owned(), values[request::REQUESTS.at], values[request::INPUT.at])
+        (team.to_owned(), values[usage::COST.at], values[usage::INPUT.at])
     });
     let mut rows: Vec<_> = rows.collect();
     rows.sort();
@@ -78,7 +78,7 @@ fn a_tick_stores_at_most_once_a_second() {
 fn rows_beyond_the_limit_are_counted_as_other_and_nothing_is_lost() {
     let shared = Shared::default();
     let series: usize = GROUPS.iter().map(|group| group.series()).sum();
-    let limit = series + 3 * REQUEST.series();
+    let limit = series + 3 * USAGE.series();
     let workers = [recorder("1", limit), recorder("2", limit)];
     for round in 0..3 {
         for (index, worker) in workers.iter().enumerate() {
@@ -90,7 +90,7 @@ fn rows_beyond_the_limit_are_counted_as_other_and_nothing_is_lost() {
     }
     let rows = served(&shared, at(3));
     assert_eq!(rows.len(), 4, "{rows:?}");
-    assert_eq!(rows.iter().map(|(_, requests, _)| requests).sum::<u64>(), 120);
+    assert_eq!(rows.iter().map(|(_, cost, _)| cost).sum::<u64>(), 120);
     assert_eq!(rows.iter().map(|(_, _, tokens)| tokens).sum::<u64>(), 240);
     assert!(rows.iter().any(|(team, ..)| team == "other"));
     let snapshot = Snapshot::read(&shared, at(3));
@@ -135,7 +135,7 @@ fn another_workers_write_in_between_is_kept() {
         }
         assert_eq!(served(&shared, at(0)), [("red".to_owned(), 2, 3)], "before call {before}");
         let claims: Claims = value::read(&shared, CLAIMS);
-        assert_eq!(claims.series, REQUEST.series() as u64, "before call {before}");
+        assert_eq!(claims.series, USAGE.series() as u64, "before call {before}");
     }
     panic!("the flush makes more calls than expected");
 }
@@ -232,5 +232,5 @@ fn threads_lose_nothing() {
             });
         }
     });
-    assert_eq!(served(&shared, at(60)).iter().map(|(_, requests, _)| requests).sum::<u64>(), 400);
+    assert_eq!(served(&shared, at(60)).iter().map(|(_, cost, _)| cost).sum::<u64>(), 400);
 }

@@ -6,7 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::metrics::Recorder;
-use crate::metrics::instruments::{ATTEMPT, REQUEST, attempt, request};
+use crate::metrics::instruments::{ATTEMPT, REQUEST, USAGE, attempt, request, usage};
 use crate::store::fake::Shared;
 use sluice_wire::time::Time;
 
@@ -16,8 +16,10 @@ pub(in crate::metrics) fn snapshot() -> Snapshot {
     recorder.configure(10_000, None);
     recorder.record(&REQUEST, &["a \"b\"\\c\nd", "", "", "chat"], |values| {
         values.add(request::REQUESTS, 2);
-        values.add(request::COST, 1_234_500);
-        values.add(request::INPUT, 30);
+    });
+    recorder.record(&USAGE, &["a \"b\"\\c\nd", "", "", "chat"], |values| {
+        values.add(usage::COST, 1_234_500);
+        values.add(usage::INPUT, 30);
     });
     recorder.record(&ATTEMPT, &["chat", "openai", "gpt-5", "api.openai.com", "443", "timeout", "oai"], |values| {
         values.add(attempt::ATTEMPTS, 3);

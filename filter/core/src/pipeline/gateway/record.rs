@@ -15,8 +15,8 @@ use crate::guard::spec::{Action, Side};
 use crate::metrics::Recorder;
 use crate::metrics::instruments::{
     ATTEMPT, ATTEMPT_OUTPUT, BUDGET, CACHE, EVENTS, FALLBACK, GUARD, OVERHEAD_TIME, REJECTED, REQUEST, REQUEST_SPEED,
-    REQUEST_TIME, attempt, attempt_output, budget, cache, events, fallback, guard, overhead, rejected, request,
-    request_speed, request_time,
+    REQUEST_TIME, USAGE, attempt, attempt_output, budget, cache, events, fallback, guard, overhead, rejected, request,
+    request_speed, request_time, usage,
 };
 use crate::routing::target::Target;
 use crate::store::Sums;
@@ -52,19 +52,23 @@ impl RequestPipeline {
         let error = error.as_deref().unwrap_or_default();
         let served = Served::of(self, state);
         let Served { provider, ref route, ref tier, .. } = served;
-        let sums = log_context.about.settled.or(state.map(|state| state.bill.billing.sums())).unwrap_or_default();
         recorder.record(&REQUEST, &[team, app, key, model, provider, route, tier, error], |values| {
             values.add(request::REQUESTS, 1);
-            let Sums { input_tokens, output_tokens, cost, .. } = sums;
-            values.add(request::INPUT, input_tokens);
-            values.add(request::OUTPUT, output_tokens);
-            values.add(request::COST, cost);
-            for spent in state.iter().flat_map(|state| &state.bill.billing.spent) {
-                values.add(request::CACHED_INPUT, spent.usage.cached);
-                values.add(request::CACHE_WRITE, spent.usage.cache_write);
-                values.add(request::REASONING, spent.usage.reasoning);
-            }
         });
+        let sums = log_context.about.settled.or(state.map(|state| state.bill.billing.sums())).unwrap_or_default();
+        let Sums { input_tokens, output_tokens, cost, .. } = sums;
+        if (input_tokens, output_tokens, cost) != (0, 0, 0) {
+            recorder.record(&USAGE, &[team, app, key, model, provider, route, tier], |values| {
+                values.add(usage::INPUT, input_tokens);
+                values.add(usage::OUTPUT, output_tokens);
+                values.add(usage::COST, cost);
+                for spent in state.iter().flat_map(|state| &state.bill.billing.spent) {
+                    values.add(usage::CACHED_INPUT, spent.usage.cached);
+                    values.add(usage::CACHE_WRITE, spent.usage.cache_write);
+                    values.add(usage::REASONING, spent.usage.reasoning);
+                }
+            });
+        }
         if state.is_none() && !error.is_empty() {
             self.rejected(error, model);
         }
