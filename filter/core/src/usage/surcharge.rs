@@ -1,7 +1,7 @@
 //! Costs of a request beyond tokens at the plain price: its service tier, one-hour cache writes, and calls of tools that run at the
 //! provider.
 //!
-//! [`Extras`](sluice_wire::extras::Extras) are the surcharges that a response reports, [`Wishes`] those that a request may cause. Neither
+//! [`Extras`](sluice_wire::extras::Extras) are the surcharges that a response reports, [`Surcharges`] those that a request may cause. Neither
 //! comes from a full parse; the wishes overestimate, as estimates should.
 
 use sluice_wire::extras::{Calls, Tier, Tool};
