@@ -4,10 +4,10 @@
 //! time series from the limit; once the limit is reached, counts of further rows go to the group's row `other`, which always has room.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use sluice_wire::order;
 use sluice_wire::time::Time;
 
 use crate::mix;
@@ -24,17 +24,17 @@ const PAGES: u64 = 64;
 /// How long a [`Merge::Current`] row counts after its last repetition.
 const CURRENT: Duration = Duration::from_secs(10);
 
-/// All rows, by key.
+/// All rows.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    rows: BTreeMap<Vec<u8>, Vec<u64>>,
+    rows: Page,
     /// When the first count was stored.
     pub started: Time,
 }
 
-/// One page's rows, by key.
+/// Rows in the order of their keys. A sorted list, since each type of map adds kilobytes to the module.
 #[derive(Debug, Default, PartialEq)]
-struct Page(BTreeMap<Vec<u8>, Vec<u64>>);
+struct Page(Vec<(Vec<u8>, Vec<u64>)>);
 
 /// The time series that rows have claimed, and since when there are any.
 #[derive(Debug, Default, PartialEq)]
@@ -44,68 +44,79 @@ struct Claims {
 }
 
 /// Adds the rows' new counts, and clears those that were stored. The others are stored by a later call.
-pub(super) fn add(shared: &dyn SharedData, rows: &mut HashMap<Box<[u8]>, Row>, limit: usize, now: Time) {
-    let mut by_page: BTreeMap<u64, Vec<(&[u8], &mut Row)>> = BTreeMap::new();
-    for (key, row) in rows.iter_mut().filter(|(_, row)| row.changed) {
-        by_page.entry(page_of(row.group, key)).or_default().push((key, row));
-    }
+pub(super) fn add(shared: &dyn SharedData, rows: &mut [Row], limit: usize, now: Time) {
     let claims = Claiming { shared, limit: room(limit), now };
-    let mut beyond: BTreeMap<Vec<u8>, (&'static Group, Vec<u64>)> = BTreeMap::new();
-    for (page, mut rows) in by_page {
-        if !store(shared, page, &mut rows, &claims) {
+    let mut beyond: Vec<Row> = Vec::new();
+    store_all(rows, &claims, |row| {
+        if row.admitted == Admitted::No {
+            match beyond.iter_mut().find(|other| other.group.id == row.group.id) {
+                Some(other) => merge(row.group, &mut other.values, &row.values),
+                None => beyond.push(Row { key: labels::other(row.group), admitted: Admitted::Yes, ..row.clone() }),
+            }
+        }
+        row.values.fill(0);
+        row.changed = false;
+    });
+    store_all(&mut beyond, &claims, |_| {});
+}
+
+/// Stores the changed rows, page by page. Calls `stored` for each row of a page that was written.
+fn store_all(rows: &mut [Row], claims: &Claiming<'_>, mut stored: impl FnMut(&mut Row)) {
+    let mut places: Vec<(u64, usize)> = Vec::new();
+    places.extend(rows.iter().enumerate().filter(|(_, row)| row.changed).map(|(at, row)| (page_of(row), at)));
+    order::by_numbers(&mut places, |(page, _)| (*page, 0));
+    for places in places.chunk_by(|(one, _), (other, _)| one == other) {
+        let Some((page, _)) = places.first() else { continue };
+        if !store(&name(*page), rows, places, claims) {
             continue;
         }
-        for (_, row) in rows {
-            if row.admitted == Admitted::No {
-                let empty = || (row.group, vec![0; row.group.width()]);
-                let (_, sums) = beyond.entry(labels::other(row.group)).or_insert_with(empty);
-                merge(row.group, sums, &row.values);
-            }
-            row.values.fill(0);
-            row.changed = false;
+        for (_, at) in places {
+            rows.get_mut(*at).into_iter().for_each(&mut stored);
         }
-    }
-    for (key, (group, values)) in beyond {
-        let row = &mut Row { group, values, changed: true, admitted: Admitted::Yes };
-        store(shared, page_of(group, &key), &mut [(&key, row)], &claims);
     }
 }
 
-/// Stores these rows in their page; returns whether that succeeded. Rows beyond the limit are left out and marked.
-fn store(shared: &dyn SharedData, page: u64, rows: &mut [(&[u8], &mut Row)], claims: &Claiming<'_>) -> bool {
-    let name = name(page);
-    // Rows that this call has claimed and not stored yet.
-    let mut claimed: Vec<bool> = vec![false; rows.len()];
+/// Stores the rows at these places in their page; returns whether that succeeded. Rows beyond the limit are left out and marked.
+fn store(name: &str, rows: &mut [Row], places: &[(u64, usize)], claims: &Claiming<'_>) -> bool {
     let mut attempt = || {
-        let (mut stored, version) = read(shared, &name);
-        for ((key, row), claimed) in rows.iter_mut().zip(&mut claimed) {
-            let known = stored.0.get_mut(*key);
-            if let Some(values) = known {
-                merge(row.group, values, &row.values);
-                if std::mem::take(claimed) {
-                    claims.release(row.group);
+        let (mut page, version) = read(claims.shared, name);
+        for (_, at) in places {
+            let Some(row) = rows.get_mut(*at) else { continue };
+            match page.find(&row.key) {
+                Ok(at) => {
+                    let values = page.0.get_mut(at).map(|(_, values)| values);
+                    values.into_iter().for_each(|values| merge(row.group, values, &row.values));
+                    if std::mem::replace(&mut row.admitted, Admitted::Yes) == Admitted::Claimed {
+                        claims.release(row.group);
+                    }
                 }
-                row.admitted = Admitted::Yes;
-                continue;
-            }
-            if row.admitted == Admitted::Unknown {
-                row.admitted = claims.claim(row.group)?;
-                *claimed = row.admitted == Admitted::Yes;
-            }
-            if row.admitted == Admitted::Yes {
-                stored.0.insert(key.to_vec(), row.values.clone());
+                Err(at) => {
+                    if row.admitted == Admitted::Unknown {
+                        row.admitted = claims.claim(row.group)?;
+                    }
+                    if row.admitted != Admitted::No {
+                        page.0.insert(at, (row.key.clone(), row.values.clone()));
+                    }
+                }
             }
         }
-        stored.0.retain(|key, values| !is_stale(key, values, claims.now));
-        shared.write(&name, &stored.bytes(), version).is_ok().then_some(true)
+        page.0.retain(|(key, values)| !is_stale(key, values, claims.now));
+        claims.shared.write(name, &page.bytes(), version).is_ok().then_some(true)
     };
-    (0..value::ATTEMPTS).find_map(|_| attempt()).unwrap_or(false)
+    let stored = (0..value::ATTEMPTS).find_map(|_| attempt()).unwrap_or(false);
+    if stored {
+        let claimed = |row: &&mut Row| row.admitted == Admitted::Claimed;
+        for (_, at) in places {
+            rows.get_mut(*at).filter(claimed).into_iter().for_each(|row| row.admitted = Admitted::Yes);
+        }
+    }
+    stored
 }
 
 /// Adds `more` to `values`, or replaces them if `more` is later.
 fn merge(group: &Group, values: &mut Vec<u64>, more: &[u64]) {
     match group.merge {
-        Merge::Add => values.iter_mut().zip(more).for_each(|(value, more)| *value = value.saturating_add(*more)),
+        Merge::Add => merge_sums(values, more),
         Merge::Latest | Merge::Current if values.last() <= more.last() => more.clone_into(values),
         Merge::Latest | Merge::Current => {}
     }
@@ -134,7 +145,7 @@ impl Claiming<'_> {
             (!is_full.get()).then_some(Claims { series: sum, started })
         });
         match (claimed, is_full.get()) {
-            (true, _) => Some(Admitted::Yes),
+            (true, _) => Some(Admitted::Claimed),
             (false, true) => Some(Admitted::No),
             (false, false) => None,
         }
@@ -157,22 +168,22 @@ impl Snapshot {
     /// Reads the sums of all workers.
     pub fn read(shared: &dyn SharedData, now: Time) -> Self {
         let claims: Claims = value::read(shared, CLAIMS);
-        let mut snapshot = Self { rows: BTreeMap::new(), started: Time(claims.started) };
-        let mut workers: Option<Vec<u64>> = None;
+        let mut workers = vec![0; WORKER.width()];
+        let mut rows: Vec<(Vec<u8>, Vec<u64>)> = Vec::new();
         for page in 0..PAGES {
-            for (key, values) in read(shared, &name(page)).0.0 {
-                if is_stale(&key, &values, now) {
-                    continue;
+            let (page, _) = read(shared, &name(page));
+            rows.extend(page.0.into_iter().filter(|(key, values)| {
+                let is_worker = key.first() == Some(&WORKER.id);
+                let is_stale = is_stale(key, values, now);
+                if is_worker && !is_stale {
+                    merge_sums(&mut workers, values);
                 }
-                if key.first() != Some(&WORKER.id) {
-                    snapshot.rows.insert(key, values);
-                } else {
-                    let sums = workers.get_or_insert_with(|| vec![0; WORKER.width()]);
-                    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum = sum.saturating_add(value));
-                }
-            }
+                !is_worker && !is_stale
+            }));
         }
-        snapshot.set(&WORKER, &[], &workers.unwrap_or_default());
+        order::by(&mut rows, |(one, _), (other, _)| one.cmp(other));
+        let mut snapshot = Self { rows: Page(rows), started: Time(claims.started) };
+        snapshot.set(&WORKER, &[], &workers);
         snapshot.reset_budgets(now);
         snapshot.start();
         snapshot
@@ -180,7 +191,7 @@ impl Snapshot {
 
     /// Sets budgets to unused whose period has ended since their last request.
     fn reset_budgets(&mut self, now: Time) {
-        for (_, values) in self.rows.range_mut(vec![BUDGET.id]..vec![BUDGET.id.saturating_add(1)]) {
+        for (_, values) in self.rows.0.iter_mut().filter(|(key, _)| key.first() == Some(&BUDGET.id)) {
             let resets_at = values.get(budget::RESETS_AT.at).copied().unwrap_or_default();
             if resets_at > 0 && resets_at <= now.seconds() {
                 for slot in [budget::USED, budget::RATIO, budget::RESETS_AT] {
@@ -196,7 +207,9 @@ impl Snapshot {
         row.resize(group.width(), 0);
         let mut key = Vec::new();
         labels::write(group, labels, &mut key);
-        self.rows.insert(key, row);
+        if let Err(at) = self.rows.find(&key) {
+            self.rows.0.insert(at, (key, row));
+        }
     }
 
     /// Adds a row of zeros without labels to each group of counters that has no row: its counters exist before their first event.
@@ -210,9 +223,14 @@ impl Snapshot {
 
     /// The rows of one group.
     pub fn rows(&self, group: &'static Group) -> impl Iterator<Item = (Labels<'_>, &[u64])> {
-        let rows = self.rows.range(vec![group.id]..vec![group.id.saturating_add(1)]);
+        let rows = self.rows.0.iter().skip_while(|(key, _)| key.first() < Some(&group.id));
+        let rows = rows.take_while(|(key, _)| key.first() == Some(&group.id));
         rows.filter_map(|(key, values)| Some((Labels::of(key)?, values.as_slice())))
     }
+}
+
+fn merge_sums(sums: &mut [u64], values: &[u64]) {
+    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum = sum.saturating_add(*value));
 }
 
 /// Whether no worker repeats this row any more.
@@ -252,8 +270,8 @@ fn name(page: u64) -> String {
 }
 
 /// A row's page. All current rows share one, so each write removes those that are stale.
-fn page_of(group: &Group, key: &[u8]) -> u64 {
-    if group.merge == Merge::Current { 0 } else { mix::spread(mix::hash(key)) % PAGES }
+fn page_of(row: &Row) -> u64 {
+    if row.group.merge == Merge::Current { 0 } else { mix::spread(mix::hash(&row.key)) % PAGES }
 }
 
 /// Reads a page, and the version to write it with.
@@ -284,18 +302,24 @@ fn registry() -> u64 {
 }
 
 impl Page {
+    /// The place of a key, or where to insert it.
+    fn find(&self, key: &[u8]) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| other.as_slice().cmp(key))
+    }
+
     fn parse(bytes: &[u8]) -> Option<Self> {
         let mut bytes = bytes.strip_prefix(&registry().to_le_bytes())?;
-        let mut rows = BTreeMap::new();
+        let mut rows = Vec::new();
         while !bytes.is_empty() {
             let length = number(&mut bytes).and_then(|length| usize::try_from(length).ok())?;
             let (key, rest) = bytes.split_at_checked(length)?;
             bytes = rest;
             let width = Labels::of(key)?.group.width();
             let values = (0..width).map(|_| number(&mut bytes)).collect::<Option<Vec<u64>>>()?;
-            rows.insert(key.to_vec(), values);
+            rows.push((key.to_vec(), values));
         }
-        Some(Self(rows))
+        // Written in order; damaged bytes need not be.
+        rows.is_sorted().then_some(Self(rows))
     }
 
     fn bytes(&self) -> Vec<u8> {

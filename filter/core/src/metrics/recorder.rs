@@ -1,6 +1,5 @@
 //! A worker's own counts, until its tick adds them to the shared data.
 
-use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,7 +36,8 @@ pub struct Recorder {
 
 #[derive(Debug, Default)]
 struct Rows {
-    rows: HashMap<Box<[u8]>, Row>,
+    /// In the order of their keys.
+    rows: Vec<Row>,
     /// A key under construction.
     key: Vec<u8>,
     /// The most time series, over all workers.
@@ -46,8 +46,9 @@ struct Rows {
 }
 
 /// The new counts of one row.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Row {
+    pub(super) key: Vec<u8>,
     pub(super) group: &'static Group,
     pub(super) values: Vec<u64>,
     pub(super) changed: bool,
@@ -59,6 +60,9 @@ pub(super) struct Row {
 pub(super) enum Admitted {
     #[default]
     Unknown,
+    /// Its time series are claimed, but it is not stored.
+    Claimed,
+    /// It is stored.
     Yes,
     /// The limit of time series is reached: its counts are stored under `other`.
     No,
@@ -111,6 +115,10 @@ impl Values<'_> {
     }
 }
 
+fn find(rows: &[Row], key: &[u8]) -> Result<usize, usize> {
+    rows.binary_search_by(|row| row.key.as_slice().cmp(key))
+}
+
 impl Recorder {
     /// Creates an empty recorder. `worker` must be unique among the workers of this Envoy.
     pub fn new(worker: String) -> Self {
@@ -129,18 +137,21 @@ impl Recorder {
 
     /// Changes the row of these label values.
     pub fn record(&self, group: &'static Group, labels: &[&str], change: impl FnOnce(&mut Values<'_>)) {
-        let rows = &mut *self.rows();
-        labels::write(group, labels, &mut rows.key);
-        if !rows.rows.contains_key(&*rows.key) {
-            // A flood of new label values between two ticks must not fill the memory. The bound is generous: each row has at least one
-            // time series.
-            if rows.rows.len() > rows.limit.max(KEPT) {
-                rows.key = labels::other(group);
-            }
-            let row = || Row { group, values: vec![0; group.width()], changed: false, admitted: Admitted::Unknown };
-            rows.rows.entry(rows.key.clone().into_boxed_slice()).or_insert_with(row);
+        let Rows { rows, key, limit, .. } = &mut *self.rows();
+        labels::write(group, labels, key);
+        let mut place = find(rows, key);
+        // A flood of new label values between two ticks must not fill the memory. The bound is generous: each row has at least one time
+        // series.
+        if place.is_err() && rows.len() > (*limit).max(KEPT) {
+            *key = labels::other(group);
+            place = find(rows, key);
         }
-        if let Some(row) = rows.rows.get_mut(&*rows.key) {
+        let place = place.unwrap_or_else(|place| {
+            let (values, admitted) = (vec![0; group.width()], Admitted::Unknown);
+            rows.insert(place, Row { key: key.clone(), group, values, changed: false, admitted });
+            place
+        });
+        if let Some(row) = rows.get_mut(place) {
             row.changed = true;
             change(&mut Values(&mut row.values));
         }
@@ -177,12 +188,12 @@ impl Recorder {
         let rows = &mut *self.rows();
         rows.flushed = now;
         let time = now.0 / 1_000_000;
-        for row in rows.rows.values_mut().filter(|row| row.changed && row.group.merge != Merge::Add) {
+        for row in rows.rows.iter_mut().filter(|row| row.changed && row.group.merge != Merge::Add) {
             Values(&mut row.values).set(Slot::time(row.group), time);
         }
         pages::add(shared, &mut rows.rows, rows.limit, now);
         if rows.rows.len() > KEPT {
-            rows.rows.retain(|_, row| row.changed);
+            rows.rows.retain(|row| row.changed);
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The metrics of a configuration itself: its version, and the circuits of its targets.
 
-use std::collections::BTreeMap;
-
 use sluice_wire::time::Time;
 
 use crate::compiled::CompiledConfig;
@@ -15,18 +13,21 @@ use crate::store::SharedData;
 #[derive(Debug)]
 pub(super) struct Gauges {
     status: Option<ConfigStatus>,
-    /// By provider and model.
-    targets: BTreeMap<(String, String), TargetHealth>,
+    /// Each with its provider and model.
+    targets: Vec<(String, String, TargetHealth)>,
     settings: Settings,
 }
 
 impl Gauges {
     pub(super) fn of(config: &CompiledConfig) -> Self {
-        let targets = config
-            .targets()
-            .filter(|target| !target.model.is_empty())
-            .map(|target| ((target.provider.name.clone(), target.metric_model().to_owned()), target.health.clone()));
-        Self { status: config.status.clone(), targets: targets.collect(), settings: config.circuit }
+        let mut targets: Vec<(String, String, TargetHealth)> = Vec::new();
+        // Several models may have the same target.
+        for target in config.targets().filter(|target| !target.model.is_empty()) {
+            if !targets.iter().any(|(_, _, health)| health.id() == target.health.id()) {
+                targets.push((target.provider.name.clone(), target.metric_model().to_owned(), target.health.clone()));
+            }
+        }
+        Self { status: config.status.clone(), targets, settings: config.circuit }
     }
 }
 
@@ -40,7 +41,7 @@ impl metrics::Gauges for Gauges {
                 values.set(reload::TIME, status.loaded);
             });
         }
-        for ((provider, model), health) in &self.targets {
+        for (provider, model, health) in &self.targets {
             let state = circuit::read(shared, health).standing(now, &self.settings);
             let is_open = matches!(state, CircuitState::Open { .. } | CircuitState::ProbeDue | CircuitState::Probing);
             recorder.record(&CIRCUIT, &[provider, model], |values| values.set(slots::OPEN, u64::from(is_open)));
