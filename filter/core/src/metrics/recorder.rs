@@ -137,6 +137,17 @@ impl Recorder {
 
     /// Changes the row of these label values.
     pub fn record(&self, group: &'static Group, labels: &[&str], change: impl FnOnce(&mut Values<'_>)) {
+        let mut change = Some(change);
+        self.change(group, labels, &mut |values| {
+            if let Some(change) = change.take() {
+                change(values);
+            }
+        });
+    }
+
+    /// The same, compiled once for all callers.
+    #[inline(never)]
+    fn change(&self, group: &'static Group, labels: &[&str], change: &mut dyn FnMut(&mut Values<'_>)) {
         let Rows { rows, key, limit, .. } = &mut *self.rows();
         labels::write(group, labels, key);
         let mut place = find(rows, key);
