@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use sluice_config::file::{Availability, File, Provider};
-use sluice_core::callout::REDIS_CLUSTER;
+use sluice_core::callout::{ALERTS_CLUSTER, METRICS_CLUSTER, REDIS_CLUSTER};
 use sluice_core::pipeline::TRACING_CLUSTER;
 use sluice_core::provider::kind::{BEARER, Presented};
 use sluice_core::provider::url::Url;
@@ -74,8 +74,10 @@ pub fn short(hash: &[u8]) -> String {
 pub fn of_the_gateway(file: &File, options: &Options) -> [String; 2] {
     let redis = file.redis.as_ref().map(|redis| (REDIS_CLUSTER, &redis.url, redis.token.is_some()));
     let tracing = file.tracing.as_ref().map(|tracing| (TRACING_CLUSTER, &tracing.url, tracing.token.is_some()));
+    let metrics = file.metrics.otlp.as_ref().map(|otlp| (METRICS_CLUSTER, &otlp.url, otlp.token.is_some()));
+    let alerts = file.alerts.as_ref().map(|alerts| (ALERTS_CLUSTER, &alerts.url, alerts.token.is_some()));
     let mut both = [String::new(), String::new()];
-    for (name, url, has_token) in redis.into_iter().chain(tracing) {
+    for (name, url, has_token) in redis.into_iter().chain(tracing).chain(metrics).chain(alerts) {
         let credential = if has_token { credential(name, BEARER, options) } else { String::new() };
         both[0] += &cluster(name, url, &Availability::default(), CONNECT, "", &credential, options);
         both[1] += &proxied::listener(name, url, options);

@@ -75,5 +75,11 @@ pub fn for_the_filter(file: &File) -> File {
     if let Some(tracing) = &mut file.tracing {
         tracing.token = None;
     }
+    if let Some(otlp) = &mut file.metrics.otlp {
+        otlp.token = None;
+    }
+    if let Some(alerts) = &mut file.alerts {
+        alerts.token = None;
+    }
     file
 }

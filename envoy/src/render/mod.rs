@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::json;
-use sluice_config::file::{File, Redis};
+use sluice_config::file::{Background, File, Metrics};
 use sluice_core::compiled::CompiledConfig;
 use sluice_core::routing::target::Model;
 use sluice_core::store::redis::settings::Mode;
@@ -178,20 +178,23 @@ fn runtime(module: &Module) -> &'static str {
     }
 }
 
-/// The service on Envoy's main thread. The wasm module needs it in relaxed mode, to synchronize counters with Redis; the native module
-/// always needs it.
+/// The service on Envoy's main thread. The wasm module needs it for work that belongs to no request: relaxed mode, the export of metrics, and
+/// alerts; the native module always needs it.
 fn service(file: &File, options: &Options) -> String {
     if let Module::Native(path) = &options.module {
         return fill(include_str!("native_service.yaml"), &[("module", &quote(&filter::name(path)))]);
     }
-    match filter::for_the_filter(file).redis {
-        Some(redis @ Redis { mode: Mode::Relaxed, .. }) => {
-            // Only read at startup, so it must not contain anything that can change at runtime.
-            let configuration = ascii_json(&json!({ "role": "background", "redis": redis }));
-            fill(include_str!("background.yaml"), &[("vm", &filter::vm(options)), ("configuration", &configuration)])
-        }
-        _ => String::new(),
+    let File { redis, metrics, alerts, .. } = filter::for_the_filter(file);
+    let is_needed =
+        redis.as_ref().is_some_and(|redis| redis.mode == Mode::Relaxed) || metrics.otlp.is_some() || alerts.is_some();
+    if !is_needed {
+        return String::new();
     }
+    // Only read at startup, so it must not contain anything that can change at runtime.
+    let metrics = Metrics { sha256: None, public: false, ..metrics };
+    let configuration =
+        ascii_json(&json!({ "role": "background", "background": Background { redis, metrics, alerts } }));
+    fill(include_str!("background.yaml"), &[("vm", &filter::vm(options)), ("configuration", &configuration)])
 }
 
 fn quote_path(path: &Path) -> String {

@@ -383,7 +383,11 @@ fn perform(operation: Operation, mut query: Query, body: &[u8], context: &mut Ad
         Operation::Health => query.finish().and_then(|()| configuration::health(context)),
         Operation::OpenApi => query.finish().map(|()| Next::Answer(AdminReply::document(OPENAPI))),
         Operation::Metrics(format) => {
-            let text = text::write(&Snapshot::read(context.shared, context.now), format);
+            let mut snapshot = Snapshot::read(context.shared, context.now);
+            if !context.service.gateway.metrics.key_label {
+                snapshot.hide_keys();
+            }
+            let text = text::write(&snapshot, format);
             Ok(Next::Answer(AdminReply::text(format.content_type(), text)))
         }
     }

@@ -8,7 +8,7 @@ use sluice_config::Diagnostic;
 use sluice_config::plugin::{Reload, Written};
 use sluice_core::compiled::CompiledConfig;
 use sluice_core::metrics::ConfigStatus;
-use sluice_core::store::redis::settings::Redis;
+use sluice_core::pipeline::background::Background;
 use sluice_wire::calendar;
 use sluice_wire::json;
 
@@ -28,8 +28,8 @@ pub enum Plugin {
     Provider,
     /// The admin role: serves the administration API.
     Admin(Rc<Service>),
-    /// The background role: synchronizes counters with Redis.
-    Background(Redis),
+    /// The background role: does the work that belongs to no request.
+    Background(Background),
 }
 
 /// The gateway file, as the admin role shows it.
@@ -57,7 +57,9 @@ impl Plugin {
                 let Text { gateway: text } = json::from_slice(json).map_err(|error| vec![no_configuration(&error)])?;
                 Service::new(*gateway, text, reload).map(|service| Self::Admin(Rc::new(service)))
             }
-            Ok(Written::Background { redis }) => sluice_config::compile_redis(&redis).map(Self::Background),
+            Ok(Written::Background { background }) => {
+                sluice_config::compile_background(*background).map(Self::Background)
+            }
             Err(error) => Err(vec![no_configuration(&error)]),
         }
     }

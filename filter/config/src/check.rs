@@ -58,7 +58,7 @@ mod routing;
 mod tracing;
 
 pub(super) use keys::{Strictness, compile as compile_key};
-pub(super) use redis::compile as compile_redis;
+pub(super) use redis::compile as compile_background;
 
 pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnostic>> {
     let file = &file.with_names();
@@ -81,6 +81,7 @@ pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnosti
     let cache = check.cache();
     let memory = check.memory();
     let metrics = check.metrics();
+    let alerts = check.alerts();
     let circuit = check.circuit();
     let ready_needs_redis = check.ready();
     check.cors();
@@ -108,6 +109,7 @@ pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnosti
         cache,
         memory,
         metrics,
+        alerts,
         circuit,
         timeouts,
         ready_needs_redis,

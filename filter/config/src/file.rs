@@ -35,7 +35,7 @@ pub use guards::{Guard, GuardMatch};
 pub use keys::{Admin, App, Key, Previous, Team};
 pub use limits::{Budget, BudgetRule, LimitRule, Limits};
 pub use memory::Memory;
-pub use metrics::{Metrics, MetricsExport};
+pub use metrics::{Alerts, Background, Metrics, MetricsExport};
 pub use models::{Model, Target};
 pub use prices::{PerCall, Price, Prices, ServiceTiers, TierPrice};
 pub use providers::Provider;
@@ -114,6 +114,9 @@ pub struct File {
     /// Metrics: their limit, their labels, and who may read them.
     #[serde(default, skip_serializing_if = "is_default")]
     pub metrics: Metrics,
+    /// A webhook for budgets that pass 80% and 100%. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<Alerts>,
     /// How much the access log contains of client addresses and of providers' error messages.
     #[serde(default, skip_serializing_if = "is_default")]
     pub log: Log,

@@ -7,7 +7,7 @@ use sluice_core::compiled::CompiledConfig;
 use sluice_core::compiled::record::KeyRecord;
 use sluice_core::key_hash::KeyHash;
 use sluice_core::keys::caller::Credential;
-use sluice_core::store::redis::settings::Redis;
+use sluice_core::pipeline::background::Background;
 use sluice_wire::json;
 
 mod check;
@@ -46,9 +46,9 @@ pub fn restore_key(config: &CompiledConfig, key: &file::Key) -> Result<Vec<(KeyH
     check::compile_key(config, key, check::Strictness::Kept)
 }
 
-/// Checks and compiles the section `redis` of a gateway file.
-pub fn compile_redis(written: &file::Redis) -> Result<Redis, Vec<Diagnostic>> {
-    check::compile_redis(written)
+/// Checks and compiles the sections of the background role.
+pub fn compile_background(written: file::Background) -> Result<Background, Vec<Diagnostic>> {
+    check::compile_background(written)
 }
 
 /// Parses a key's record in Redis: the gateway file's fields, as JSON.

@@ -27,7 +27,7 @@ pub struct BadConfig {
     pub mistakes: Vec<String>,
 }
 
-/// The configuration as written: `{"role":"gateway","gateway":{…}}`, the same with `admin`, `{"role":"background","redis":{…}}`, or
+/// The configuration as written: `{"role":"gateway","gateway":{…}}`, the same with `admin`, `{"role":"background","background":{…}}`, or
 /// `{"role":"provider"}`.
 #[derive(Debug)]
 pub enum Written {
@@ -47,10 +47,10 @@ pub enum Written {
         /// The file's reload status.
         reload: Option<Reload>,
     },
-    /// Synchronizes counters with Redis, in relaxed mode.
+    /// Does the work that belongs to no request.
     Background {
-        /// The file's section `redis`. This role receives nothing else, since it is only configured when Envoy starts.
-        redis: file::Redis,
+        /// The sections of the gateway file that it needs. It receives nothing else, since it is only configured when Envoy starts.
+        background: Box<file::Background>,
     },
 }
 
@@ -61,7 +61,7 @@ struct Fields {
     role: Role,
     gateway: Option<Box<file::File>>,
     reload: Option<Reload>,
-    redis: Option<file::Redis>,
+    background: Option<Box<file::Background>>,
 }
 
 #[derive(Deserialize)]
@@ -75,12 +75,12 @@ enum Role {
 
 impl<'de> Deserialize<'de> for Written {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Fields { role, gateway, reload, redis } = Fields::deserialize(deserializer)?;
-        match (role, gateway, reload, redis) {
+        let Fields { role, gateway, reload, background } = Fields::deserialize(deserializer)?;
+        match (role, gateway, reload, background) {
             (Role::Gateway, Some(gateway), reload, None) => Ok(Self::Gateway { gateway, reload }),
             (Role::Provider, None, None, None) => Ok(Self::Provider {}),
             (Role::Admin, Some(gateway), reload, None) => Ok(Self::Admin { gateway, reload }),
-            (Role::Background, None, None, Some(redis)) => Ok(Self::Background { redis }),
+            (Role::Background, None, None, Some(background)) => Ok(Self::Background { background }),
             _ => Err(D::Error::custom("the fields do not match the role")),
         }
     }

@@ -7,6 +7,12 @@ use sluice_wire::headers::HeaderMap;
 /// The cluster of the HTTP endpoint for Redis.
 pub const REDIS_CLUSTER: &str = "sluice-redis";
 
+/// The cluster of the collector for metrics.
+pub const METRICS_CLUSTER: &str = "sluice-metrics";
+
+/// The cluster of the webhook for alerts.
+pub const ALERTS_CLUSTER: &str = "sluice-alerts";
+
 /// An HTTP call of the gateway itself to one of Envoy's clusters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {

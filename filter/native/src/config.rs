@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use sluice_admin::plugin::Plugin;
 use sluice_config::plugin::Reload;
+use sluice_core::pipeline::background::Background;
 use sluice_core::pipeline::metric;
 use sluice_shell::{Failed, idle_timeout};
 use sluice_wire::calendar;
@@ -51,7 +52,7 @@ impl Config {
                 log::error!("configuration rejected: {diagnostic}");
             }
         });
-        let (period, redis) = match plugin.ok()? {
+        let (period, background) = match plugin.ok()? {
             Plugin::Gateway { gateway, reload } => {
                 let told = calls::define_counters(envoy)
                     .and_then(|()| reload.iter().try_for_each(|reload| set_reload_metrics(envoy, reload)));
@@ -59,7 +60,7 @@ impl Config {
                     log::error!("Envoy rejected the filter's metrics");
                     return None;
                 }
-                (Some(idle_timeout::period(&gateway)), gateway.redis.clone())
+                (Some(idle_timeout::period(&gateway)), Some(Background::of(&gateway)))
             }
             Plugin::Admin(_) if calls::define_counters(envoy).is_err() => {
                 log::error!("Envoy rejected the filter's metrics");
@@ -67,13 +68,13 @@ impl Config {
             }
             Plugin::Provider | Plugin::Admin(_) => (None, None),
             Plugin::Background(_) => {
-                log::error!("configuration rejected: a native gateway synchronizes its counters by itself");
+                log::error!("configuration rejected: a native gateway does its background work by itself");
                 return None;
             }
         };
         let domain = Domain::of(name);
-        if let Some(redis) = redis {
-            domain.tells(redis);
+        if let Some(background) = background {
+            domain.works_for(background);
         }
         Some(Arc::new(Self {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),

@@ -9,8 +9,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sluice_core::metrics::Recorder;
+use sluice_core::pipeline::background::Background;
 use sluice_core::pipeline::redis_client::Outbox;
-use sluice_core::store::redis::settings::Redis;
 use sluice_core::store::{Conflict, SharedData};
 
 use sluice_wire::time::Time;
@@ -25,8 +25,8 @@ pub struct Domain {
     pub outbox: Arc<Outbox>,
     /// The new metrics of each worker.
     recorders: Mutex<Vec<Arc<Recorder>>>,
-    /// The settings of its Redis, if it has one.
-    redis: Mutex<Option<Redis>>,
+    /// The work that belongs to no request.
+    background: Mutex<Option<Background>>,
 }
 
 static ALL: Mutex<Vec<&'static Domain>> = Mutex::new(Vec::new());
@@ -48,7 +48,7 @@ impl Domain {
             shared: Shared::default(),
             outbox: Arc::new(Outbox::of_workers(calls::workers())),
             recorders: Mutex::default(),
-            redis: Mutex::default(),
+            background: Mutex::default(),
         }));
         all.push(domain);
         domain
@@ -59,9 +59,9 @@ impl Domain {
         &self.shared
     }
 
-    /// Sets the Redis that receives its settlements and, in relaxed mode, its counts.
-    pub fn tells(&self, redis: Redis) {
-        *lock(&self.redis) = Some(redis);
+    /// Sets the work that belongs to no request.
+    pub fn works_for(&self, background: Background) {
+        *lock(&self.background) = Some(background);
     }
 
     /// Adds a worker's metrics.
@@ -80,9 +80,9 @@ impl Domain {
         }
     }
 
-    /// All gateways with a Redis, and its settings.
-    pub fn with_redis() -> Vec<(&'static Self, Redis)> {
-        lock(&ALL).iter().filter_map(|domain| Some((*domain, lock(&domain.redis).clone()?))).collect()
+    /// All gateways with such work.
+    pub fn with_background() -> Vec<(&'static Self, Background)> {
+        lock(&ALL).iter().filter_map(|domain| Some((*domain, lock(&domain.background).clone()?))).collect()
     }
 }
 

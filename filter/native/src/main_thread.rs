@@ -1,4 +1,5 @@
-//! The bootstrap extension. On Envoy's main thread it sends ticks to the workers, and settlements and counts to Redis.
+//! The bootstrap extension. On Envoy's main thread it sends ticks to the workers and settlements to Redis, and does the background role's
+//! tasks.
 //!
 //! Workers put their settlements into the gateway's outbox and, in relaxed mode, their counts into its shared memory. The main thread sends
 //! both, so a worker without streams loses nothing. At shutdown, Envoy waits up to two seconds for Redis to confirm the settlements.
@@ -11,9 +12,8 @@ use std::time::{Duration, Instant};
 
 use sluice_core::callout::{Call, Called};
 use sluice_core::pipeline::Effect;
-use sluice_core::pipeline::counter_sync::CounterSync;
+use sluice_core::pipeline::background::{Background, BackgroundTask};
 use sluice_core::pipeline::redis_client::RedisClient;
-use sluice_core::store::redis::settings::Redis;
 use sluice_shell::idle_timeout::SETTLING;
 use sluice_wire::time::Time;
 
@@ -47,10 +47,10 @@ struct Ending {
 /// One gateway's work.
 struct Work {
     domain: &'static Domain,
-    settlements: RedisClient,
-    counter_sync: Option<CounterSync>,
-    /// When counts are exchanged next.
-    due: Instant,
+    background: Background,
+    settlements: Option<RedisClient>,
+    /// Each with the time of its next tick.
+    tasks: Vec<(Box<dyn BackgroundTask>, Instant)>,
     /// The calls in flight.
     calls: Vec<(u64, Subject)>,
 }
@@ -58,7 +58,8 @@ struct Work {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Subject {
     Settlements,
-    Counts,
+    /// The task at this index.
+    Task(usize),
 }
 
 thread_local! {
@@ -148,17 +149,17 @@ pub fn called(id: u64, called: &Called) {
 }
 
 impl Main {
-    /// Sends settlements and counts that are due. Returns whether any gateway has a Redis.
+    /// Sends settlements, and starts the tasks that are due. Returns whether any gateway has such work.
     fn tick_all(&mut self) -> bool {
-        let all = Domain::with_redis();
-        for (domain, redis) in &all {
+        let all = Domain::with_background();
+        for (domain, background) in &all {
             let known = self.works.iter().position(|work| ptr::eq(work.domain, *domain));
             let place = known.unwrap_or(self.works.len());
             if known.is_none() {
-                self.works.extend(Work::new(domain, redis));
+                self.works.extend(Work::new(domain, background));
             }
             if let Some(work) = self.works.get_mut(place) {
-                work.tick(self.bootstrap, redis);
+                work.tick(self.bootstrap, background);
             }
         }
         !all.is_empty()
@@ -167,40 +168,63 @@ impl Main {
     /// Takes the pending shutdown, if it need not wait any longer.
     fn may_end(&mut self) -> Option<Ending> {
         let waits = self.ending.as_ref().is_some_and(|ending| ending.since.elapsed() < LONGEST_ENDING);
-        let has_unsettled = self.works.iter().any(|work| work.settlements.has_unsettled());
+        let has_unsettled =
+            self.works.iter().any(|work| work.settlements.as_ref().is_some_and(RedisClient::has_unsettled));
         if waits && has_unsettled { None } else { self.ending.take() }
     }
 }
 
 impl Work {
-    fn new(domain: &'static Domain, redis: &Redis) -> Option<Self> {
-        let settlements = RedisClient::new(redis.clone()).sharing(domain.outbox.clone());
-        let counter_sync = CounterSync::new(redis.clone(), random().ok()?);
-        Some(Self { domain, settlements, counter_sync, due: Instant::now(), calls: Vec::new() })
+    fn new(domain: &'static Domain, background: &Background) -> Option<Self> {
+        let settlements = background.redis.clone().map(|redis| RedisClient::new(redis).sharing(domain.outbox.clone()));
+        let (background, calls) = (background.clone(), Vec::new());
+        let mut work = Self { domain, background, settlements, tasks: Vec::new(), calls };
+        work.tasks = work.background.tasks(random().ok()?).into_iter().map(|task| (task, Instant::now())).collect();
+        Some(work)
     }
 
-    fn tick(&mut self, bootstrap: Bootstrap, redis: &Redis) {
-        if self.settlements.settings != *redis {
-            self.settlements = self.settlements.with(redis.clone()).sharing(self.domain.outbox.clone());
+    fn tick(&mut self, bootstrap: Bootstrap, background: &Background) {
+        if self.background != *background {
+            self.follow(background);
         }
         // After a panic during a call, no reply will arrive.
         let is_under_way = |of| self.calls.iter().any(|(_, other)| *other == of);
-        if !is_under_way(Subject::Settlements) {
-            self.settlements.forget_call();
-            if let Some(call) = self.settlements.flush(now()) {
+        if let Some(settlements) = self.settlements.as_ref().filter(|_| !is_under_way(Subject::Settlements)) {
+            settlements.forget_call();
+            if let Some(call) = settlements.flush(now()) {
                 self.send(bootstrap, Subject::Settlements, call);
             }
         }
-        let is_due = Instant::now() >= self.due && !self.calls.iter().any(|(_, of)| *of == Subject::Counts);
-        if let Some(counter_sync) = self.counter_sync.as_ref().filter(|_| is_due) {
-            self.due = Instant::now() + counter_sync.period();
-            counter_sync.forget_call();
+        for index in 0..self.tasks.len() {
+            let is_under_way = self.calls.iter().any(|(_, of)| *of == Subject::Task(index));
+            let Some((task, due)) =
+                self.tasks.get_mut(index).filter(|(_, due)| *due <= Instant::now() && !is_under_way)
+            else {
+                continue;
+            };
+            *due = Instant::now() + task.period();
+            task.forget_call();
             let mut effects = Vec::new();
-            let call = counter_sync.tick(now(), self.domain.shared(), &mut effects);
+            let call = task.tick(now(), self.domain.shared(), &mut effects);
             note(bootstrap, effects);
             if let Some(call) = call {
-                self.send(bootstrap, Subject::Counts, call);
+                self.send(bootstrap, Subject::Task(index), call);
             }
+        }
+    }
+
+    /// Applies a changed configuration. Calls of earlier tasks are forgotten.
+    fn follow(&mut self, background: &Background) {
+        let outbox = &self.domain.outbox;
+        self.settlements = match (self.settlements.take(), background.redis.clone()) {
+            (Some(before), Some(redis)) => Some(before.with(redis).sharing(outbox.clone())),
+            (None, Some(redis)) => Some(RedisClient::new(redis).sharing(outbox.clone())),
+            (before, None) => before,
+        };
+        if let Ok(seed) = random() {
+            self.calls.retain(|(_, of)| *of == Subject::Settlements);
+            self.tasks = background.tasks(seed).into_iter().map(|task| (task, Instant::now())).collect();
+            self.background = background.clone();
         }
     }
 
@@ -218,8 +242,11 @@ impl Work {
     fn on_reply(&self, bootstrap: Bootstrap, of: Subject, called: &Called) -> Option<Call> {
         let (now, mut effects): (Time, _) = (now(), Vec::new());
         let next = match of {
-            Subject::Settlements => self.settlements.on_reply(called, now, &mut effects),
-            Subject::Counts => self.counter_sync.as_ref()?.on_reply(called, now, self.domain.shared(), &mut effects),
+            Subject::Settlements => self.settlements.as_ref()?.on_reply(called, now, &mut effects),
+            Subject::Task(index) => {
+                let (task, _) = self.tasks.get(index)?;
+                task.on_reply(called, now, self.domain.shared(), &mut effects)
+            }
         };
         note(bootstrap, effects);
         next

@@ -18,10 +18,9 @@ use sluice_admin::plugin::Plugin;
 use sluice_config::plugin::Reload;
 use sluice_core::callout::{Call, Called};
 use sluice_core::compiled::CompiledConfig;
-use sluice_core::pipeline::counter_sync::CounterSync;
+use sluice_core::pipeline::background::BackgroundTask;
 use sluice_core::pipeline::worker::Worker;
-use sluice_core::pipeline::{Effect, metric};
-use sluice_core::store::redis::settings::Redis;
+use sluice_core::pipeline::{self, Effect, metric};
 use sluice_shell::{Failed, FilterStatus, admin, gateway, idle_timeout, message, provider};
 use sluice_wire::calendar;
 use sluice_wire::time::Time;
@@ -57,7 +56,19 @@ enum Role {
     Gateway(Rc<Worker>),
     Provider,
     Admin(Rc<Service>),
-    CounterSync(Box<CounterSync>),
+    Background(Background),
+}
+
+/// The background role's tasks, each with the time of its next tick and its call in flight.
+#[derive(Default)]
+struct Background {
+    tasks: Vec<Task>,
+}
+
+struct Task {
+    task: Box<dyn BackgroundTask>,
+    due: Cell<Time>,
+    call: Cell<Option<u32>>,
 }
 
 impl Root {
@@ -72,7 +83,7 @@ impl Root {
                 self.gateway(gateway)
             }
             Plugin::Provider => Ok(Role::Provider),
-            Plugin::Background(redis) => Self::counter_sync(redis),
+            Plugin::Background(background) => Self::background(&background),
             Plugin::Admin(service) => Ok(Role::Admin(service)),
         }
     }
@@ -94,12 +105,15 @@ impl Root {
         Ok(Role::Gateway(worker))
     }
 
-    fn counter_sync(redis: Redis) -> Result<Role, Failed> {
+    fn background(background: &pipeline::background::Background) -> Result<Role, Failed> {
         let mut seed = [0; 16];
         host::random(&mut seed)?;
-        let Some(counter_sync) = CounterSync::new(redis, seed) else { return Ok(Role::None) };
-        host::tick_every(counter_sync.period())?;
-        Ok(Role::CounterSync(Box::new(counter_sync)))
+        let task = |task: Box<dyn BackgroundTask>| Task { task, due: Cell::default(), call: Cell::default() };
+        let tasks: Vec<Task> = background.tasks(seed).into_iter().map(task).collect();
+        if let Some(period) = tasks.iter().map(|task| task.task.period()).min() {
+            host::tick_every(period)?;
+        }
+        Ok(Role::Background(Background { tasks }))
     }
 
     /// Applies effects that concern no message, and sends a call to Redis.
@@ -130,8 +144,46 @@ impl Root {
         let now = Time(host::now());
         match &self.role {
             Role::Gateway(worker) => worker.on_reply(called, now, effects),
-            Role::CounterSync(counter_sync) => counter_sync.on_reply(called, now, &host::Shared, effects),
-            Role::None | Role::Provider | Role::Admin(_) => None,
+            Role::None | Role::Provider | Role::Admin(_) | Role::Background(_) => None,
+        }
+    }
+}
+
+impl Background {
+    /// Starts the tasks that are due.
+    fn tick(&self, root: u32, now: Time) {
+        for task in self.tasks.iter().filter(|task| task.due.get() <= now && task.call.get().is_none()) {
+            task.due.set(now.after(task.task.period()));
+            let mut effects = Vec::new();
+            let call = task.task.tick(now, &host::Shared, &mut effects);
+            task.send(call, now, &mut effects);
+            message::apply_effects(Context(root), effects);
+        }
+    }
+
+    fn on_reply(&self, root: u32, token: u32, called: &Called) {
+        let now = Time(host::now());
+        for task in self.tasks.iter().filter(|task| task.call.get() == Some(token)) {
+            task.call.set(None);
+            let mut effects = Vec::new();
+            let call = task.task.on_reply(called, now, &host::Shared, &mut effects);
+            task.send(call, now, &mut effects);
+            message::apply_effects(Context(root), effects);
+        }
+    }
+}
+
+impl Task {
+    /// Sends a call. If Envoy rejects it, that counts as no reply.
+    fn send(&self, mut call: Option<Call>, now: Time, effects: &mut Vec<Effect>) {
+        while let Some(next) = call.take() {
+            match host::call(&next) {
+                Ok(token) => self.call.set(Some(token)),
+                Err(Failed) => {
+                    let nothing = Called { status: None, body: Vec::new() };
+                    call = self.task.on_reply(&nothing, now, &host::Shared, effects);
+                }
+            }
         }
     }
 }
@@ -144,7 +196,10 @@ fn reloaded(reload: &Reload) -> Result<(), Failed> {
 }
 
 impl Callbacks for Root {
-    fn on_http_call_response(&mut self, _token: u32, _headers: usize, body: usize, _trailers: usize) {
+    fn on_http_call_response(&mut self, token: u32, _headers: usize, body: usize, _trailers: usize) {
+        if let Role::Background(background) = &self.role {
+            return background.on_reply(self.id, token, &host::called(body));
+        }
         let mut effects = Vec::new();
         let call = self.on_reply(&host::called(body), &mut effects);
         self.send(call, effects);
@@ -194,10 +249,8 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         logger::follow();
         let now = Time(host::now());
-        if let Role::CounterSync(counter_sync) = &self.role {
-            let mut effects = Vec::new();
-            let call = counter_sync.tick(now, &host::Shared, &mut effects);
-            return self.send(call, effects);
+        if let Role::Background(background) = &self.role {
+            return background.tick(self.id, now);
         }
         idle_timeout::end_all::<Context>(now, |end| end());
         let _ = host::enter(self.id);
@@ -213,7 +266,7 @@ impl RootContext for Root {
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
         let stream = Context(id);
         let role = match &self.role {
-            Role::None | Role::CounterSync(_) => return None,
+            Role::None | Role::Background(_) => return None,
             Role::Gateway(worker) => {
                 succession::serves(self.id, id);
                 let worker = worker.clone();

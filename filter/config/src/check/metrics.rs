@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use sluice_core::metrics::{Export, Settings};
+use sluice_core::metrics::{Endpoint, Export, Settings};
+use sluice_core::provider::url::Url;
 use sluice_wire::calendar;
 
 use super::super::diagnostic::{Path, quoted};
@@ -33,14 +34,11 @@ impl Check<'_> {
                 "one of the two: a public /metrics needs no key",
             );
         }
-        if let Some(otlp) = &written.otlp {
-            self.export(otlp, &section.key("otlp"));
-        }
-        Settings { series: written.series, key_label: written.key_label, public: written.public, scraper }
+        let export = written.otlp.as_ref().and_then(|otlp| self.export(otlp, &section.key("otlp")));
+        Settings { series: written.series, key_label: written.key_label, public: written.public, scraper, export }
     }
 
-    /// The export of metrics, which only the background role performs.
-    pub(in crate::check) fn export(&mut self, written: &file::MetricsExport, path: &Path) -> Option<Export> {
+    fn export(&mut self, written: &file::MetricsExport, path: &Path) -> Option<Export> {
         let url = self.collector(&written.url, SIGNAL, &path.key("url"));
         let interval = calendar::duration(&written.interval).filter(|time| (SHORTEST..=LONGEST).contains(time));
         if interval.is_none() {
@@ -50,6 +48,27 @@ impl Check<'_> {
             self.secret(token, &path.key("token"));
         }
         let url = url?;
-        Some(Export { authority: url.authority(), tls: url.tls, path: url.base_path + SIGNAL, interval: interval? })
+        let endpoint = Endpoint { authority: url.authority(), tls: url.tls, path: url.base_path + SIGNAL };
+        Some(Export { endpoint, interval: interval? })
+    }
+
+    /// Where alerts are sent.
+    pub(super) fn alerts(&mut self) -> Option<Endpoint> {
+        let written = self.file.alerts.as_ref()?;
+        let section = Path::root().key("alerts");
+        if let Some(token) = &written.token {
+            self.secret(token, &section.key("token"));
+        }
+        match Url::parse(&written.url) {
+            Ok(url) => Some(Endpoint { authority: url.authority(), tls: url.tls, path: url.base_path }),
+            Err(found) => {
+                self.diagnostic(
+                    &section.key("url"),
+                    found,
+                    "a webhook's URL such as https://hooks.example.com/budgets",
+                );
+                None
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sluice_core::pipeline::background::Background;
 use sluice_core::provider::url::Url;
 use sluice_core::store::redis::settings::Redis;
 use sluice_wire::calendar;
@@ -16,14 +17,16 @@ const PREFIX_MAX: usize = 64;
 /// A minimal gateway file, to which the section is added.
 const NOTHING: &str = r#"{"providers":{},"models":{},"teams":{},"keys":[]}"#;
 
-/// Checks the section alone, for the background role.
-pub(in super::super) fn compile(written: &file::Redis) -> Result<Redis, Vec<Diagnostic>> {
+/// Checks the sections of the background role alone.
+pub(in super::super) fn compile(written: file::Background) -> Result<Background, Vec<Diagnostic>> {
     // Parsed from bytes, like the filter's configuration: a second parser for strings would double the code size.
     let nothing: file::File = json::from_slice(NOTHING.as_bytes()).map_err(|_| Vec::new())?;
-    let file = file::File { redis: Some(written.clone()), ..nothing };
+    let file::Background { redis, metrics, alerts } = written;
+    let file = file::File { redis, metrics, alerts, ..nothing };
     let mut check = Check { file: &file, diagnostics: Vec::new() };
-    let redis = check.redis();
-    redis.filter(|_| check.diagnostics.is_empty()).ok_or(check.diagnostics)
+    let (redis, metrics, alerts) = (check.redis(), check.metrics(), check.alerts());
+    let background = Background { redis, export: metrics.export, alerts, key_label: metrics.key_label };
+    if check.diagnostics.is_empty() { Ok(background) } else { Err(check.diagnostics) }
 }
 
 impl Check<'_> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
+use super::{Redis, Secret, is_default};
 
 /// The gateway's metrics: `GET /metrics` of the administration listener for Prometheus, and their export with OpenTelemetry's protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,33 @@ pub struct MetricsExport {
     /// The collector's bearer token. Never sent to the filter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Secret>,
+}
+
+/// A webhook that receives a POST with JSON when a budget passes 80% and 100%: once for each period, even if several Envoys share Redis.
+/// The body's `text` is what Slack and Mattermost show.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Alerts {
+    /// The webhook's URL.
+    pub url: String,
+    /// The webhook's bearer token. Never sent to the filter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
+}
+
+/// The sections of the background role.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Background {
+    /// The section `redis`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redis: Option<Redis>,
+    /// The section `metrics`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub metrics: Metrics,
+    /// The section `alerts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<Alerts>,
 }
 
 impl Default for Metrics {

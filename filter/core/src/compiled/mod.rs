@@ -73,6 +73,8 @@ pub struct CompiledConfig {
     pub memory: memory_limiter::Bounds,
     /// Options of the metrics.
     pub metrics: metrics::Settings,
+    /// Where alerts are sent.
+    pub alerts: Option<metrics::Endpoint>,
     /// When a target's circuit opens.
     pub circuit: Settings,
     /// Timeouts of requests.

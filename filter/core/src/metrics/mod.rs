@@ -18,4 +18,4 @@ pub mod text;
 pub use instruments::{Group, Instrument, Kind, Slot};
 pub use labels::Labels;
 pub use recorder::{Gauges, Recorder, RequestInFlight, Values};
-pub use settings::{ConfigStatus, Export, Settings};
+pub use settings::{ConfigStatus, Endpoint, Export, Settings};

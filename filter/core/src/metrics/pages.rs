@@ -201,6 +201,13 @@ impl Snapshot {
         }
     }
 
+    /// Removes the budgets of keys, for readers who may not see their ids.
+    pub fn hide_keys(&mut self) {
+        let names_key =
+            |key: &[u8]| Labels::of(key).is_some_and(|labels| labels.iter().any(|(_, value)| value.contains("key=")));
+        self.rows.0.retain(|(key, _)| key.first() != Some(&BUDGET.id) || !names_key(key));
+    }
+
     /// Sets a row that no worker counts.
     pub fn set(&mut self, group: &'static Group, labels: &[&str], values: &[u64]) {
         let mut row = values.to_vec();

@@ -15,6 +15,8 @@ pub struct Settings {
     pub public: bool,
     /// The hash of a key that may read metrics and nothing else.
     pub scraper: Option<KeyHash>,
+    /// Where they are exported.
+    pub export: Option<Export>,
 }
 
 /// The active configuration.
@@ -31,12 +33,19 @@ pub struct ConfigStatus {
 /// Where metrics are exported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Export {
-    /// The collector's `:authority`.
+    /// The collector.
+    pub endpoint: Endpoint,
+    /// The time between two exports.
+    pub interval: Duration,
+}
+
+/// Where the background role sends requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The `:authority`.
     pub authority: String,
     /// Whether it uses TLS.
     pub tls: bool,
-    /// The path of requests.
+    /// The path.
     pub path: String,
-    /// The time between two exports.
-    pub interval: Duration,
 }

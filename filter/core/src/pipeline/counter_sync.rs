@@ -19,6 +19,7 @@ use crate::store::redis::wire::RedisReply;
 use crate::store::{Batch, SharedData, Unavailable};
 
 use super::Effect;
+use super::background::BackgroundTask;
 use super::redis_client::RedisClient;
 
 /// Exchanges this Envoy's counts with Redis.
@@ -39,20 +40,14 @@ struct InFlight {
     by_hash: bool,
 }
 
-impl CounterSync {
-    /// Creates the sync; `None` unless the gateway is in relaxed mode. `envoy` must be unique among all Envoys: 16 random bytes.
-    pub fn new(redis: Redis, envoy: [u8; 16]) -> Option<Self> {
-        let redis_client = RedisClient::new(Some(redis).filter(|redis| redis.mode == Mode::Relaxed)?);
-        Some(Self { redis_client, envoy, in_flight: RefCell::default(), complained: Cell::default() })
-    }
-
+impl BackgroundTask for CounterSync {
     /// How often [`Self::tick`] wants to be called.
-    pub fn period(&self) -> Duration {
+    fn period(&self) -> Duration {
         self.redis_client.settings.sync
     }
 
     /// Starts a round, unless one is in flight or Redis has just failed to reply.
-    pub fn tick(&self, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
+    fn tick(&self, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
         if self.in_flight.borrow().is_some() || !self.redis_client.answers(now) {
             return None;
         }
@@ -60,13 +55,7 @@ impl CounterSync {
     }
 
     /// Handles the reply to a call and returns the round's next call.
-    pub fn on_reply(
-        &self,
-        called: &Called,
-        now: Time,
-        shared: &dyn SharedData,
-        effects: &mut Vec<Effect>,
-    ) -> Option<Call> {
+    fn on_reply(&self, called: &Called, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
         let InFlight { batch, by_hash } = self.in_flight.take()?;
         let reply = match self.redis_client.read(called, now, effects) {
             Ok(Some(reply)) => reply,
@@ -87,8 +76,16 @@ impl CounterSync {
     }
 
     /// The call in flight will get no reply: its batch waits for the next round.
-    pub fn forget_call(&self) {
+    fn forget_call(&self) {
         self.in_flight.take();
+    }
+}
+
+impl CounterSync {
+    /// Creates the sync; `None` unless the gateway is in relaxed mode. `envoy` must be unique among all Envoys: 16 random bytes.
+    pub fn new(redis: Redis, envoy: [u8; 16]) -> Option<Self> {
+        let redis_client = RedisClient::new(Some(redis).filter(|redis| redis.mode == Mode::Relaxed)?);
+        Some(Self { redis_client, envoy, in_flight: RefCell::default(), complained: Cell::default() })
     }
 
     /// Sends the next batch, of this shard or a later one.

@@ -11,7 +11,9 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 pub mod access_log;
+mod alerts;
 pub mod attempt;
+pub mod background;
 pub mod billing;
 pub mod cache_state;
 pub mod cached_key;

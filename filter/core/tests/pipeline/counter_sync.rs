@@ -4,8 +4,10 @@ use std::time::Duration;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::shared::Shared;
+use sluice_config::file::Background;
 use sluice_core::callout::{Call, Called};
 use sluice_core::pipeline::Effect;
+use sluice_core::pipeline::background::BackgroundTask as _;
 use sluice_core::pipeline::counter_sync::CounterSync;
 use sluice_core::pipeline::metric;
 use sluice_core::store::embedded::{self, CounterScope, ShardId};
@@ -16,7 +18,8 @@ const NOON: Time = Time(1_801_396_800_000_000_000);
 
 fn counter_sync(mode: &str) -> Option<CounterSync> {
     let written = format!(r#"{{"url":"http://127.0.0.1:7379","mode":"{mode}","sync":"2s"}}"#);
-    CounterSync::new(sluice_config::compile_redis(&serde_json::from_str(&written).unwrap()).unwrap(), [7; 16])
+    let written: Background = serde_json::from_str(&format!(r#"{{"redis":{written}}}"#)).unwrap();
+    CounterSync::new(sluice_config::compile_background(written).unwrap().redis.unwrap(), [7; 16])
 }
 
 fn counter(shard: &str) -> Counter {

@@ -150,10 +150,6 @@ impl RequestPipeline {
 
     fn budgets(&self, state: &RequestState, now: Time) {
         for status in state.bill.billing.budgets() {
-            // The id of a key is a label only by choice.
-            if status.scope.contains("key=") && !self.worker.config.metrics.key_label {
-                continue;
-            }
             self.worker.recorder().record(&BUDGET, &[status.scope, status.period], |values| {
                 let millionths = u128::from(status.used) * 1_000_000 / u128::from(status.limit.max(1));
                 values.set(budget::USED, status.used);

@@ -1,0 +1,239 @@
+//! Reports budgets that pass 80% and 100% to a webhook: once for each budget, period and threshold.
+//!
+//! The budgets' state comes from the metrics, so requests pay nothing for it. With Redis, the Envoy that first claims an alert there sends
+//! it, and the others do not. Without Redis, each Envoy has budgets and alerts of its own.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use sluice_wire::json::json_string;
+use sluice_wire::time::Time;
+
+use crate::callout::{ALERTS_CLUSTER, Call, Called};
+use crate::metrics::Endpoint;
+use crate::metrics::instruments::{BUDGET, budget};
+use crate::metrics::pages::Snapshot;
+use crate::store::SharedData;
+use crate::store::redis::names;
+use crate::store::redis::settings::Redis;
+use crate::store::redis::wire::{Command, RedisReply};
+use crate::usage::price::MicroUsd;
+
+use super::Effect;
+use super::background::BackgroundTask;
+use super::redis_client::RedisClient;
+
+/// How often budgets are read.
+const PERIOD: Duration = Duration::from_secs(2);
+/// How often one alert is sent when the webhook fails; the waits between double from [`PERIOD`].
+const TRIES: u32 = 8;
+/// The most alerts that wait.
+const LONGEST_QUEUE: usize = 1_000;
+/// How long Redis remembers an alert after the budget's period.
+const REMEMBERED: u64 = 86_400;
+/// The same for a budget without a period.
+const YEAR: u64 = 366 * 86_400;
+
+/// The thresholds, in percent.
+const MARKS: [u64; 2] = [80, 100];
+
+/// The task.
+#[derive(Debug)]
+pub(super) struct Alerts {
+    endpoint: Endpoint,
+    redis_client: Option<RedisClient>,
+    known: RefCell<Vec<Known>>,
+    queue: RefCell<VecDeque<Alert>>,
+    in_flight: Cell<Option<Step>>,
+}
+
+/// The call in flight, for the first alert of the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Claim,
+    Send,
+}
+
+/// The highest threshold that a budget has passed.
+#[derive(Debug)]
+struct Known {
+    budget: String,
+    period: String,
+    /// Identifies the period by its end.
+    ends: u64,
+    mark: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Alert {
+    budget: String,
+    period: String,
+    ends: u64,
+    mark: u64,
+    used: u64,
+    limit: u64,
+    /// Whether Redis has granted it to this Envoy.
+    claimed: bool,
+    tries: u32,
+    not_before: Time,
+}
+
+impl Alerts {
+    pub(super) fn new(endpoint: Endpoint, redis: Option<Redis>) -> Self {
+        Self {
+            endpoint,
+            redis_client: redis.map(RedisClient::new),
+            known: RefCell::default(),
+            queue: RefCell::default(),
+            in_flight: Cell::default(),
+        }
+    }
+
+    /// Queues an alert for each threshold that a budget has passed since the last time.
+    fn look(&self, shared: &dyn SharedData, now: Time) {
+        let snapshot = Snapshot::read(shared, now);
+        let (mut known, mut queue) = (self.known.borrow_mut(), self.queue.borrow_mut());
+        for (labels, values) in snapshot.rows(&BUDGET) {
+            let value = |at: usize| values.get(at).copied().unwrap_or_default();
+            let named = |label: &str| labels.iter().find(|(name, _)| *name == label).map_or("", |(_, value)| value);
+            let (name, period) = (named("budget"), named("period"));
+            // The end is computed from the time of a request, so it may differ by a second.
+            let ends = value(budget::RESETS_AT.at).saturating_add(30) / 60 * 60;
+            let place = known.iter().position(|known| known.budget == name && known.period == period);
+            let before = place.and_then(|place| known.get(place)).filter(|known| known.ends == ends);
+            let before = before.map_or(0, |known| known.mark);
+            let percent = value(budget::RATIO.at) / 10_000;
+            let mut mark = before;
+            for passed in MARKS.into_iter().filter(|mark| *mark > before && percent >= *mark) {
+                mark = passed;
+                if queue.len() < LONGEST_QUEUE {
+                    let (used, limit) = (value(budget::USED.at), value(budget::LIMIT.at));
+                    let (budget, period) = (name.to_owned(), period.to_owned());
+                    queue.push_back(Alert {
+                        budget,
+                        period,
+                        ends,
+                        mark,
+                        used,
+                        limit,
+                        claimed: false,
+                        tries: 0,
+                        not_before: now,
+                    });
+                }
+            }
+            if mark > 0 {
+                let now_known = Known { budget: name.to_owned(), period: period.to_owned(), ends, mark };
+                match place.and_then(|place| known.get_mut(place)) {
+                    Some(known) => *known = now_known,
+                    None => known.push(now_known),
+                }
+            }
+        }
+    }
+
+    /// The next call for the first alert that is due.
+    fn next(&self, now: Time) -> Option<Call> {
+        let mut queue = self.queue.borrow_mut();
+        let place = queue.iter().position(|alert| alert.not_before <= now)?;
+        queue.swap(0, place);
+        let alert = queue.front_mut()?;
+        let client = self.redis_client.as_ref().filter(|client| !alert.claimed && client.answers(now));
+        if let Some(client) = client {
+            self.in_flight.set(Some(Step::Claim));
+            return Some(client.ask(&alert.claim(&client.settings.prefix, now), now));
+        }
+        alert.claimed = true;
+        self.in_flight.set(Some(Step::Send));
+        Some(self.endpoint.post(ALERTS_CLUSTER, alert.body(now).into_bytes()))
+    }
+}
+
+impl BackgroundTask for Alerts {
+    fn period(&self) -> Duration {
+        PERIOD
+    }
+
+    fn tick(&self, now: Time, shared: &dyn SharedData, _: &mut Vec<Effect>) -> Option<Call> {
+        if self.in_flight.get().is_some() {
+            return None;
+        }
+        self.look(shared, now);
+        self.next(now)
+    }
+
+    fn on_reply(&self, called: &Called, now: Time, _: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
+        match self.in_flight.take()? {
+            Step::Claim => {
+                let reply = self.redis_client.as_ref()?.read(called, now, effects);
+                let mut queue = self.queue.borrow_mut();
+                if matches!(reply, Ok(Some(RedisReply::Nil))) {
+                    // Another Envoy sends it.
+                    queue.pop_front();
+                } else if let Some(alert) = queue.front_mut() {
+                    // Without a reply it is sent: twice is better than never.
+                    alert.claimed = true;
+                }
+            }
+            Step::Send => {
+                let accepted = called.status.is_some_and(|status| (200..300).contains(&status));
+                let mut queue = self.queue.borrow_mut();
+                let mut alert = queue.pop_front()?;
+                alert.tries = alert.tries.saturating_add(1);
+                if !accepted && alert.tries < TRIES {
+                    alert.not_before = now.after(PERIOD.saturating_mul(1 << alert.tries.min(TRIES)));
+                    queue.push_back(alert);
+                } else if !accepted {
+                    let Alert { budget, period, mark, .. } = &alert;
+                    effects.push(Effect::Warn(format!(
+                        "the alert for the budget {budget}/{period} at {mark}% was dropped: the webhook failed {TRIES} times"
+                    )));
+                }
+            }
+        }
+        self.next(now)
+    }
+
+    fn forget_call(&self) {
+        self.in_flight.take();
+    }
+}
+
+impl Alert {
+    /// Claims the alert among all Envoys.
+    fn claim(&self, prefix: &str, now: Time) -> Command {
+        let Self { budget, period, ends, mark, .. } = self;
+        let lasts = match ends {
+            0 => YEAR,
+            ends => ends.saturating_sub(now.seconds()).saturating_add(REMEMBERED),
+        };
+        let name = names::of(prefix, &format!("alert:{budget}/{period}/{ends}/{mark}"));
+        Command::new(["SET".to_owned(), name, "1".to_owned(), "NX".to_owned(), "EX".to_owned(), lasts.to_string()])
+    }
+
+    /// The body. `text` is what Slack, Mattermost and others with the same format show.
+    fn body(&self, now: Time) -> String {
+        let Self { budget, period, ends, mark, used, limit, .. } = self;
+        let (used, limit) = (MicroUsd(*used), MicroUsd(*limit));
+        let percent = u128::from(used.0) * 100 / u128::from(limit.0.max(1));
+        let (spent, whole) = (dollars(used), dollars(limit));
+        let text = format!("Budget {budget} ({period}): {percent}% used, ${spent} of ${whole}.");
+        let ends = if *ends == 0 { String::new() } else { format!(",\"resets_at\":{ends}") };
+        format!(
+            r#"{{"type":"budget","budget":{},"period":{},"threshold":{mark},"percent":{percent},"used_usd":{used},"limit_usd":{limit}{ends},"time":{},"text":{}}}"#,
+            json_string(budget),
+            json_string(period),
+            now.seconds(),
+            json_string(&text)
+        )
+    }
+}
+
+/// With cents, for people.
+fn dollars(amount: MicroUsd) -> String {
+    format!("{}.{:02}", amount.0 / 1_000_000, amount.0 % 1_000_000 / 10_000)
+}
+
+#[cfg(test)]
+mod tests;
