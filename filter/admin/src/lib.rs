@@ -22,7 +22,6 @@ use sluice_core::callout::{Call, Called};
 use sluice_core::compiled::CompiledConfig;
 use sluice_core::key_hash::KeyHash;
 use sluice_core::metrics::pages::Snapshot;
-use sluice_core::metrics::text::{self, Format};
 use sluice_core::pipeline::{Effect, Event, Flow, Reply as HttpReply, Unreadable, View, host_call_failure, property};
 use sluice_core::store::redis::wire::{Command, RedisReply, Wire};
 use sluice_core::store::{SharedData, Unavailable};
@@ -37,6 +36,7 @@ mod fields;
 mod key;
 mod limits;
 mod list;
+mod metrics_text;
 pub mod plugin;
 mod records;
 mod route;
@@ -44,6 +44,7 @@ mod usage;
 
 pub use answer::write_error;
 use answer::{AdminError, AdminReply};
+use metrics_text::Format;
 use route::{Operation, Query};
 
 /// The maximum size of a request body, in bytes.
@@ -387,7 +388,7 @@ fn perform(operation: Operation, mut query: Query, body: &[u8], context: &mut Ad
             if !context.service.gateway.metrics.key_label {
                 snapshot.hide_keys();
             }
-            let text = text::write(&snapshot, format);
+            let text = metrics_text::write(&snapshot, format);
             Ok(Next::Answer(AdminReply::text(format.content_type(), text)))
         }
     }

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use sluice_config::Diagnostic;
 use sluice_config::plugin::{Reload, Written};
 use sluice_core::compiled::CompiledConfig;
+use sluice_core::metrics::Background;
 use sluice_core::metrics::ConfigStatus;
-use sluice_core::pipeline::background::Background;
 use sluice_wire::calendar;
 use sluice_wire::json;
 

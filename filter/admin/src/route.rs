@@ -1,7 +1,7 @@
 //! Selects the operation of a request, and parses its query.
 
+use super::metrics_text::Format;
 use sluice_config::is_public_name;
-use sluice_core::metrics::text::Format;
 use sluice_wire::percent;
 
 use super::answer::AdminError;

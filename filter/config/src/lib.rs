@@ -7,7 +7,7 @@ use sluice_core::compiled::CompiledConfig;
 use sluice_core::compiled::record::KeyRecord;
 use sluice_core::key_hash::KeyHash;
 use sluice_core::keys::caller::Credential;
-use sluice_core::pipeline::background::Background;
+use sluice_core::metrics::Background;
 use sluice_wire::json;
 
 mod check;

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use sluice_admin::plugin::Plugin;
 use sluice_config::plugin::Reload;
-use sluice_core::pipeline::background::Background;
 use sluice_core::pipeline::metric;
 use sluice_shell::{Failed, idle_timeout};
 use sluice_wire::calendar;
@@ -60,7 +59,7 @@ impl Config {
                     log::error!("Envoy rejected the filter's metrics");
                     return None;
                 }
-                (Some(idle_timeout::period(&gateway)), Some(Background::of(&gateway)))
+                (Some(idle_timeout::period(&gateway)), Some(gateway.background()))
             }
             Plugin::Admin(_) if calls::define_counters(envoy).is_err() => {
                 log::error!("Envoy rejected the filter's metrics");

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sluice_core::metrics::Background;
 use sluice_core::metrics::Recorder;
-use sluice_core::pipeline::background::Background;
 use sluice_core::pipeline::redis_client::Outbox;
 use sluice_core::store::{Conflict, SharedData};
 

@@ -10,9 +10,10 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use sluice_background::{BackgroundTask, tasks};
 use sluice_core::callout::{Call, Called};
+use sluice_core::metrics::Background;
 use sluice_core::pipeline::Effect;
-use sluice_core::pipeline::background::{Background, BackgroundTask};
 use sluice_core::pipeline::redis_client::RedisClient;
 use sluice_shell::idle_timeout::SETTLING;
 use sluice_wire::time::Time;
@@ -179,7 +180,7 @@ impl Work {
         let settlements = background.redis.clone().map(|redis| RedisClient::new(redis).sharing(domain.outbox.clone()));
         let (background, calls) = (background.clone(), Vec::new());
         let mut work = Self { domain, background, settlements, tasks: Vec::new(), calls };
-        work.tasks = work.background.tasks(random().ok()?).into_iter().map(|task| (task, Instant::now())).collect();
+        work.tasks = tasks(&work.background, random().ok()?).into_iter().map(|task| (task, Instant::now())).collect();
         Some(work)
     }
 
@@ -223,7 +224,7 @@ impl Work {
         };
         if let Ok(seed) = random() {
             self.calls.retain(|(_, of)| *of == Subject::Settlements);
-            self.tasks = background.tasks(seed).into_iter().map(|task| (task, Instant::now())).collect();
+            self.tasks = tasks(background, seed).into_iter().map(|task| (task, Instant::now())).collect();
             self.background = background.clone();
         }
     }

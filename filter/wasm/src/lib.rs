@@ -15,12 +15,13 @@ use proxy_wasm::traits::{Context as Callbacks, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
 use sluice_admin::Service;
 use sluice_admin::plugin::Plugin;
+use sluice_background::BackgroundTask;
 use sluice_config::plugin::Reload;
 use sluice_core::callout::{Call, Called};
 use sluice_core::compiled::CompiledConfig;
-use sluice_core::pipeline::background::BackgroundTask;
+use sluice_core::metrics;
 use sluice_core::pipeline::worker::Worker;
-use sluice_core::pipeline::{self, Effect, metric};
+use sluice_core::pipeline::{Effect, metric};
 use sluice_shell::{Failed, FilterStatus, admin, gateway, idle_timeout, message, provider};
 use sluice_wire::calendar;
 use sluice_wire::time::Time;
@@ -105,11 +106,11 @@ impl Root {
         Ok(Role::Gateway(worker))
     }
 
-    fn background(background: &pipeline::background::Background) -> Result<Role, Failed> {
+    fn background(background: &metrics::Background) -> Result<Role, Failed> {
         let mut seed = [0; 16];
         host::random(&mut seed)?;
         let task = |task: Box<dyn BackgroundTask>| Task { task, due: Cell::default(), call: Cell::default() };
-        let tasks: Vec<Task> = background.tasks(seed).into_iter().map(task).collect();
+        let tasks: Vec<Task> = sluice_background::tasks(background, seed).into_iter().map(task).collect();
         if let Some(period) = tasks.iter().map(|task| task.task.period()).min() {
             host::tick_every(period)?;
         }

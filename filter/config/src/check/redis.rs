@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluice_core::pipeline::background::Background;
+use sluice_core::metrics::Background;
 use sluice_core::provider::url::Url;
 use sluice_core::store::redis::settings::Redis;
 use sluice_wire::calendar;

@@ -96,6 +96,16 @@ impl CompiledConfig {
         self.models.values().flat_map(|model| &model.targets).chain(stored)
     }
 
+    /// Its work that belongs to no request.
+    pub fn background(&self) -> metrics::Background {
+        metrics::Background {
+            redis: self.redis.clone(),
+            export: self.metrics.export.clone(),
+            alerts: self.alerts.clone(),
+            key_label: self.metrics.key_label,
+        }
+    }
+
     /// The shortest time after which a stream counts as idle.
     pub fn shortest_silence(&self) -> Duration {
         let answers_are_checked = self.guards.iter().any(|guard| guard.sides.contains(&Side::Answers));

@@ -165,6 +165,11 @@ fn series(group: &Group) -> u64 {
 }
 
 impl Snapshot {
+    /// Without rows; counted since `started`.
+    pub fn since(started: Time) -> Self {
+        Self { rows: Page::default(), started }
+    }
+
     /// Reads the sums of all workers.
     pub fn read(shared: &dyn SharedData, now: Time) -> Self {
         let claims: Claims = value::read(shared, CLAIMS);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::key_hash::KeyHash;
+use crate::store::redis::settings::Redis;
 
 /// What the metrics contain, and who may read them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,4 +49,17 @@ pub struct Endpoint {
     pub tls: bool,
     /// The path.
     pub path: String,
+}
+
+/// The configuration of the background role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Background {
+    /// Redis, which counters are synchronized with, and which alerts are deduplicated by.
+    pub redis: Option<Redis>,
+    /// Where metrics are exported.
+    pub export: Option<Export>,
+    /// Where alerts are sent.
+    pub alerts: Option<Endpoint>,
+    /// Whether exported metrics name keys.
+    pub key_label: bool,
 }

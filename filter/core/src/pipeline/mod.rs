@@ -11,13 +11,10 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 pub mod access_log;
-mod alerts;
 pub mod attempt;
-pub mod background;
 pub mod billing;
 pub mod cache_state;
 pub mod cached_key;
-pub mod counter_sync;
 pub mod failure;
 pub mod gateway;
 mod gauges;

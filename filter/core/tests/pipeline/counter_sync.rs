@@ -4,11 +4,10 @@ use std::time::Duration;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::shared::Shared;
+use sluice_background::{BackgroundTask as _, CounterSync};
 use sluice_config::file::Background;
 use sluice_core::callout::{Call, Called};
 use sluice_core::pipeline::Effect;
-use sluice_core::pipeline::background::BackgroundTask as _;
-use sluice_core::pipeline::counter_sync::CounterSync;
 use sluice_core::pipeline::metric;
 use sluice_core::store::embedded::{self, CounterScope, ShardId};
 use sluice_core::store::{Counter, Debit, LimitWindow, ReserveRequest};

@@ -4,6 +4,7 @@
 
 use sluice_core::store::{Conflict, SharedData};
 
+mod alerts;
 mod attempt;
 mod counter;
 mod counter_sync;

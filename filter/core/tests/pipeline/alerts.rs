@@ -1,13 +1,20 @@
+//! Alerts about budgets, as the background role sends them.
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use sluice_background::{BackgroundTask, tasks};
+use sluice_core::callout::{ALERTS_CLUSTER, Called};
+use sluice_core::metrics::instruments::{BUDGET, budget};
+use sluice_core::metrics::{Background, Endpoint, Recorder};
+use sluice_core::pipeline::Effect;
+use sluice_core::store::redis::settings::{Mode, Protocol, Redis, WhenDown};
+use sluice_wire::time::Time;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::*;
-use crate::metrics::Recorder;
-use crate::store::fake::Shared;
-use crate::store::redis::settings::{Mode, Protocol, WhenDown};
+use crate::shared::Shared;
 
 const MONTH_ENDS: u64 = 1_801_440_000;
 
@@ -15,9 +22,10 @@ fn at(seconds: u64) -> Time {
     Time((1_801_396_800 + seconds) * 1_000_000_000)
 }
 
-fn alerts(redis: Option<Redis>) -> Alerts {
-    let (authority, path) = ("hooks.test".to_owned(), "/budgets".to_owned());
-    Alerts::new(Endpoint { authority, tls: true, path }, redis)
+fn alerts(redis: Option<Redis>) -> Box<dyn BackgroundTask> {
+    let endpoint = Endpoint { authority: "hooks.test".to_owned(), tls: true, path: "/budgets".to_owned() };
+    let background = Background { redis, export: None, alerts: Some(endpoint), key_label: false };
+    tasks(&background, [7; 16]).pop().unwrap()
 }
 
 fn redis() -> Redis {
@@ -53,7 +61,7 @@ fn reply(status: u16, body: &str) -> Called {
 }
 
 /// Ticks, and accepts each alert; returns their bodies.
-fn sent(alerts: &Alerts, shared: &Shared, now: Time) -> Vec<Value> {
+fn sent(alerts: &dyn BackgroundTask, shared: &Shared, now: Time) -> Vec<Value> {
     let mut effects = Vec::new();
     let mut bodies = Vec::new();
     let mut call = alerts.tick(now, shared, &mut effects);
@@ -71,10 +79,10 @@ fn sent(alerts: &Alerts, shared: &Shared, now: Time) -> Vec<Value> {
 fn each_threshold_is_reported_once_a_period() {
     let (alerts, shared) = (alerts(None), Shared::default());
     used(&shared, 79, MONTH_ENDS, at(0));
-    assert_eq!(sent(&alerts, &shared, at(1)), [] as [Value; 0]);
+    assert_eq!(sent(&*alerts, &shared, at(1)), [] as [Value; 0]);
     used(&shared, 81, MONTH_ENDS + 1, at(2));
     assert_eq!(
-        sent(&alerts, &shared, at(3)),
+        sent(&*alerts, &shared, at(3)),
         [json!({
             "type": "budget", "budget": "team=red", "period": "month", "threshold": 80, "percent": 81,
             "used_usd": 81.0, "limit_usd": 100.0, "resets_at": MONTH_ENDS, "time": 1_801_396_803_u64,
@@ -82,14 +90,14 @@ fn each_threshold_is_reported_once_a_period() {
         })]
     );
     used(&shared, 95, MONTH_ENDS, at(4));
-    assert_eq!(sent(&alerts, &shared, at(5)), [] as [Value; 0]);
+    assert_eq!(sent(&*alerts, &shared, at(5)), [] as [Value; 0]);
     used(&shared, 100, MONTH_ENDS, at(6));
     let thresholds = |bodies: Vec<Value>| bodies.iter().map(|body| body["threshold"].clone()).collect::<Vec<_>>();
-    assert_eq!(thresholds(sent(&alerts, &shared, at(7))), [100]);
-    assert_eq!(sent(&alerts, &shared, at(8)), [] as [Value; 0]);
+    assert_eq!(thresholds(sent(&*alerts, &shared, at(7))), [100]);
+    assert_eq!(sent(&*alerts, &shared, at(8)), [] as [Value; 0]);
     // The next month, at once beyond both.
     used(&shared, 120, MONTH_ENDS + 30 * 86_400, at(50_000));
-    assert_eq!(thresholds(sent(&alerts, &shared, at(50_001))), [80, 100]);
+    assert_eq!(thresholds(sent(&*alerts, &shared, at(50_001))), [80, 100]);
 }
 
 #[test]

@@ -8,10 +8,10 @@ use std::fmt::{self, Display, Write};
 use sluice_wire::json::json_string;
 use sluice_wire::time::Time;
 
-use super::Labels;
-use super::instruments::{GROUPS, Instrument, Kind, Slot};
-use super::pages::Snapshot;
-use super::text::Scaled;
+use sluice_core::metrics::Labels;
+use sluice_core::metrics::Scaled;
+use sluice_core::metrics::instruments::{GROUPS, Instrument, Kind, Slot};
+use sluice_core::metrics::pages::Snapshot;
 
 /// A body is sent when it has this many bytes: receivers accept at least a megabyte.
 const ENOUGH: usize = 256 << 10;

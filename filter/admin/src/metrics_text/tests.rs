@@ -1,34 +1,21 @@
-use std::sync::Arc;
-use std::time::Duration;
-
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::metrics::Recorder;
-use crate::metrics::instruments::{ATTEMPT, REQUEST, USAGE, attempt, request, usage};
-use crate::store::fake::Shared;
-use sluice_wire::time::Time;
+use sluice_core::metrics::instruments::{ATTEMPT, REQUEST, USAGE};
 
-pub(in crate::metrics) fn snapshot() -> Snapshot {
-    let (shared, now) = (Shared::default(), Time(1_800_000_000_000_000_000));
-    let recorder = Arc::new(Recorder::new("1".to_owned()));
-    recorder.configure(10_000, None);
-    recorder.record(&REQUEST, &["a \"b\"\\c\nd", "", "", "chat"], |values| {
-        values.add(request::REQUESTS, 2);
-    });
-    recorder.record(&USAGE, &["a \"b\"\\c\nd", "", "", "chat"], |values| {
-        values.add(usage::COST, 1_234_500);
-        values.add(usage::INPUT, 30);
-    });
-    recorder.record(&ATTEMPT, &["chat", "openai", "gpt-5", "api.openai.com", "443", "timeout", "oai"], |values| {
-        values.add(attempt::ATTEMPTS, 3);
-        values.observe_time(attempt::DURATION, Duration::from_millis(10));
-        values.observe_time(attempt::DURATION, Duration::from_micros(10_001));
-        values.observe_time(attempt::DURATION, Duration::from_secs(100));
-    });
-    recorder.flush(0, &shared, now);
-    Snapshot::read(&shared, now)
+fn snapshot() -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    snapshot.set(&REQUEST, &["a \"b\"\\c\nd", "", "", "chat"], &[2]);
+    // Cost, and input tokens.
+    snapshot.set(&USAGE, &["a \"b\"\\c\nd", "", "", "chat"], &[1_234_500, 30]);
+    // Attempts, then the durations 10 ms, 10.001 ms and 100 s: two in the first buckets, one beyond the last, and the sum.
+    let mut values = vec![3, 1, 1];
+    values.resize(15, 0);
+    values.extend([1, 100_020_001]);
+    let labels = ["chat", "openai", "gpt-5", "api.openai.com", "443", "timeout", "oai"];
+    snapshot.set(&ATTEMPT, &labels, &values);
+    snapshot
 }
 
 fn lines_of(text: &str, name: &str) -> Vec<String> {

@@ -10,17 +10,17 @@ use std::time::Duration;
 
 use sluice_wire::time::Time;
 
-use crate::callout::{Call, Called};
-use crate::store::embedded::{Announced, ShardId, replication};
-use crate::store::redis::settings::Mode;
-use crate::store::redis::settings::Redis;
-use crate::store::redis::sync;
-use crate::store::redis::wire::RedisReply;
-use crate::store::{Batch, SharedData, Unavailable};
+use sluice_core::callout::{Call, Called};
+use sluice_core::pipeline::Effect;
+use sluice_core::pipeline::redis_client::RedisClient;
+use sluice_core::store::embedded::{Announced, ShardId, replication};
+use sluice_core::store::redis::settings::Mode;
+use sluice_core::store::redis::settings::Redis;
+use sluice_core::store::redis::sync;
+use sluice_core::store::redis::wire::RedisReply;
+use sluice_core::store::{Batch, SharedData, Unavailable};
 
-use super::Effect;
-use super::background::BackgroundTask;
-use super::redis_client::RedisClient;
+use super::BackgroundTask;
 
 /// Exchanges this Envoy's counts with Redis.
 #[derive(Debug)]

@@ -6,9 +6,9 @@
 
 use std::fmt::Write;
 
-use super::Labels;
-use super::instruments::{GROUPS, Instrument, Kind, Slot};
-use super::pages::Snapshot;
+use sluice_core::metrics::instruments::{GROUPS, Instrument, Kind, Slot};
+use sluice_core::metrics::pages::Snapshot;
+use sluice_core::metrics::{Labels, Scaled};
 
 /// A text format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,22 +116,6 @@ fn samples(instrument: &Instrument, slot: Slot, labels: Labels<'_>, values: &[u6
     }
 }
 
-/// A stored number in the metric's unit, with as few digits as it needs.
-pub(super) struct Scaled(pub(super) u64, pub(super) u64);
-
-impl std::fmt::Display for Scaled {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self(number, scale) = *self;
-        let (Some(whole), Some(part)) = (number.checked_div(scale), number.checked_rem(scale)) else { return Ok(()) };
-        if part == 0 {
-            return write!(f, "{whole}");
-        }
-        let digits = scale.checked_ilog10().unwrap_or_default();
-        let part = format!("{part:0width$}", width = usize::try_from(digits).unwrap_or_default());
-        write!(f, "{whole}.{}", part.trim_end_matches('0'))
-    }
-}
-
 /// A bucket's bound: always with a fraction for seconds, as both formats recommend.
 struct Bound(u64, u64);
 
@@ -155,4 +139,4 @@ fn escape(value: &str, out: &mut String) {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

@@ -10,19 +10,19 @@ use std::time::Duration;
 use sluice_wire::json::json_string;
 use sluice_wire::time::Time;
 
-use crate::callout::{ALERTS_CLUSTER, Call, Called};
-use crate::metrics::Endpoint;
-use crate::metrics::instruments::{BUDGET, budget};
-use crate::metrics::pages::Snapshot;
-use crate::store::SharedData;
-use crate::store::redis::names;
-use crate::store::redis::settings::Redis;
-use crate::store::redis::wire::{Command, RedisReply};
-use crate::usage::price::MicroUsd;
+use sluice_core::callout::{ALERTS_CLUSTER, Call, Called};
+use sluice_core::metrics::Endpoint;
+use sluice_core::metrics::instruments::{BUDGET, budget};
+use sluice_core::metrics::pages::Snapshot;
+use sluice_core::pipeline::Effect;
+use sluice_core::pipeline::redis_client::RedisClient;
+use sluice_core::store::SharedData;
+use sluice_core::store::redis::names;
+use sluice_core::store::redis::settings::Redis;
+use sluice_core::store::redis::wire::{Command, RedisReply};
+use sluice_core::usage::price::MicroUsd;
 
-use super::Effect;
-use super::background::BackgroundTask;
-use super::redis_client::RedisClient;
+use super::{BackgroundTask, post};
 
 /// How often budgets are read.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -146,7 +146,7 @@ impl Alerts {
         }
         alert.claimed = true;
         self.in_flight.set(Some(Step::Send));
-        Some(self.endpoint.post(ALERTS_CLUSTER, alert.body(now).into_bytes()))
+        Some(post(&self.endpoint, ALERTS_CLUSTER, alert.body(now).into_bytes()))
     }
 }
 
@@ -234,6 +234,3 @@ impl Alert {
 fn dollars(amount: MicroUsd) -> String {
     format!("{}.{:02}", amount.0 / 1_000_000, amount.0 % 1_000_000 / 10_000)
 }
-
-#[cfg(test)]
-mod tests;

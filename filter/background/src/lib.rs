@@ -1,0 +1,69 @@
+//! The background role: work that belongs to no request, once for each Envoy, on its main thread.
+//!
+//! Each task has at most one call in flight. A task that fails logs the first failure in a row and tries again in its next period.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use sluice_core::callout::{Call, Called};
+use sluice_core::metrics::{Background, Endpoint};
+use sluice_core::pipeline::Effect;
+use sluice_core::store::SharedData;
+use sluice_wire::hex;
+use sluice_wire::time::Time;
+
+mod alerts;
+mod counter_sync;
+mod export;
+pub mod otlp;
+
+use alerts::Alerts;
+pub use counter_sync::CounterSync;
+use export::MetricsExport;
+
+/// The timeout of calls to a collector and to a webhook.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// One kind of work.
+pub trait BackgroundTask: Debug {
+    /// The time between two ticks.
+    fn period(&self) -> Duration;
+
+    /// Starts the work of one period; returns its first call.
+    fn tick(&self, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call>;
+
+    /// Handles the reply to its call; returns the next one.
+    fn on_reply(&self, called: &Called, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call>;
+
+    /// The call in flight will get no reply.
+    fn forget_call(&self);
+}
+
+/// The tasks of a configuration. `seed` must be unique among all Envoys: 16 random bytes.
+pub fn tasks(background: &Background, seed: [u8; 16]) -> Vec<Box<dyn BackgroundTask>> {
+    let Background { redis, export, alerts, key_label } = background.clone();
+    let mut tasks: Vec<Box<dyn BackgroundTask>> = Vec::new();
+    if let Some(sync) = redis.clone().and_then(|redis| CounterSync::new(redis, seed)) {
+        tasks.push(Box::new(sync));
+    }
+    if let Some(export) = export {
+        tasks.push(Box::new(MetricsExport::new(export, hex::encoded(&seed), key_label)));
+    }
+    if let Some(endpoint) = alerts {
+        tasks.push(Box::new(Alerts::new(endpoint, redis)));
+    }
+    tasks
+}
+
+/// A POST of a JSON body to an endpoint.
+fn post(endpoint: &Endpoint, cluster: &'static str, body: Vec<u8>) -> Call {
+    let headers = [
+        (":method", "POST"),
+        (":path", &endpoint.path),
+        (":authority", &endpoint.authority),
+        (":scheme", if endpoint.tls { "https" } else { "http" }),
+        ("content-type", "application/json"),
+        ("user-agent", concat!("sluice/", env!("CARGO_PKG_VERSION"))),
+    ];
+    Call { cluster, headers: headers.into_iter().collect(), body, timeout: TIMEOUT }
+}
