@@ -48,6 +48,11 @@ def per(expression: str, *labels: str) -> str:
     return f"sum by ({', '.join(labels)}) ({expression})"
 
 
+def named(expression: str, label: str) -> str:
+    """Gives series without this label the value `none`: Grafana has no name for them."""
+    return f'label_replace({expression}, "{label}", "none", "{label}", "")'
+
+
 def query(expression: str, legend: str, ref: int, instant: bool = False, table: bool = False) -> dict:
     return {
         "datasource": DATASOURCE,
@@ -294,10 +299,10 @@ def overview() -> dict:
                  "The gateway's own time. Red: open “gateway”; a slow Redis and a busy processor are the usual reasons.", [0.02, 0.05], width=3),
         ]),
         ("Requests", [
-            graph("Requests by model", [(per(rate("sluice_requests_total", REQUESTS), "model"), "{{model}}")], "reqps",
-                  "An empty name: the request was rejected before its model was known.", stack=True),
-            graph("Requests by team", [(per(rate("sluice_requests_total", REQUESTS), "team"), "{{team}}")], "reqps",
-                  "An empty name: the request had no valid key.", stack=True),
+            graph("Requests by model", [(named(per(rate("sluice_requests_total", REQUESTS), "model"), "model"), "{{model}}")], "reqps",
+                  "`none`: the request was rejected before its model was known.", stack=True),
+            graph("Requests by team", [(named(per(rate("sluice_requests_total", REQUESTS), "team"), "team"), "{{team}}")], "reqps",
+                  "`none`: the request had no valid key.", stack=True),
             graph("Failed, by error", [(per(rate(f"{DURATION}_count", f'{ASKED},error_type!=""'), "error_type"), "{{error_type}}")], "reqps",
                   "Accepted requests without a complete response. `status_…` is the provider's last status; `interrupted` means that the client left. docs/troubleshooting.md explains each.", stack=True),
             graph("Rejected, by code", [(per(rate("sluice_rejected_requests_total", CALLERS), "code"), "{{code}}")], "reqps",
@@ -343,11 +348,11 @@ def cost() -> dict:
         ]),
         ("Who spends it", [
             graph("Cost per hour by team", [(f"{per(COST, 'team')} * 3600", "{{team}}")], "currencyUSD", "At the present rate.", stack=True),
-            graph("Cost per hour by app", [(f"{per(COST, 'app')} * 3600", "{{app}}")], "currencyUSD", "An empty name: keys without an app.", stack=True),
+            graph("Cost per hour by app", [(named(f"{per(COST, 'app')} * 3600", "app"), "{{app}}")], "currencyUSD", "`none`: keys without an app.", stack=True),
             graph("Cost per hour by model", [(f"{per(COST, 'model')} * 3600", "{{model}}")], "currencyUSD", "By the model that clients request.", stack=True),
-            graph("Cost per hour by provider", [(f"{per(COST, 'provider')} * 3600", "{{provider}}")], "currencyUSD", "By the provider that served. An empty name: requests without a complete response.", stack=True),
+            graph("Cost per hour by provider", [(named(f"{per(COST, 'provider')} * 3600", "provider"), "{{provider}}")], "currencyUSD", "By the provider that served. `none`: requests without a complete response.", stack=True),
             bars("By team", total(spent, REQUESTS, "team"), "{{team}}", "currencyUSD", "Cost in the time range."),
-            bars("By app", total(spent, REQUESTS, "app"), "{{app}}", "currencyUSD", "Cost in the time range. An empty name: keys without an app."),
+            bars("By app", named(total(spent, REQUESTS, "app"), "app"), "{{app}}", "currencyUSD", "Cost in the time range. `none`: keys without an app."),
             bars("By model", total(spent, REQUESTS, "model"), "{{model}}", "currencyUSD", "Cost in the time range."),
         ]),
         ("Tokens", [
@@ -495,6 +500,8 @@ def guardrails() -> dict:
 def gateway() -> dict:
     here = 'instance=~"$instance"'
     clients = 'envoy_http_conn_manager_prefix="sluice"'
+    # Envoy's cluster for requests without a provider.
+    providers_only = 'envoy_cluster_name!="none"'
     events = [
         ("sluice_store_unchecked_total", "passed without a check"),
         ("sluice_store_unleased_total", "without a lease"),
@@ -536,13 +543,13 @@ def gateway() -> dict:
         ("Envoy", [
             graph("Client connections", [(f"sum by (instance) (envoy_http_downstream_cx_active{{{clients}}})", "{{instance}}")], "short", "Open connections of clients."),
             graph("Responses by class", [(f"sum by (envoy_response_code_class) (rate(envoy_http_downstream_rq_xx{{{clients}}}[$__rate_interval]))", "{{envoy_response_code_class}}xx")], "reqps", "What clients receive.", stack=True),
-            graph("Connections to providers", [("sum by (envoy_cluster_name) (envoy_cluster_upstream_cx_active)", "{{envoy_cluster_name}}")], "short", "Open connections, by provider."),
-            graph("Requests that wait for a connection", [("sum by (envoy_cluster_name) (envoy_cluster_upstream_rq_pending_active)", "{{envoy_cluster_name}}")], "short", "Above 0 for long: the provider accepts connections slowly."),
+            graph("Connections to providers", [(f"sum by (envoy_cluster_name) (envoy_cluster_upstream_cx_active{{{providers_only}}})", "{{envoy_cluster_name}}")], "short", "Open connections, by provider."),
+            graph("Requests that wait for a connection", [(f"sum by (envoy_cluster_name) (envoy_cluster_upstream_rq_pending_active{{{providers_only}}})", "{{envoy_cluster_name}}")], "short", "Above 0 for long: the provider accepts connections slowly."),
             graph("Failed connections to providers", [
-                ("sum by (envoy_cluster_name) (rate(envoy_cluster_upstream_cx_connect_fail[$__rate_interval]))", "{{envoy_cluster_name}} failed"),
-                ("sum by (envoy_cluster_name) (rate(envoy_cluster_upstream_rq_pending_overflow[$__rate_interval]))", "{{envoy_cluster_name}} overflow"),
+                (f"sum by (envoy_cluster_name) (rate(envoy_cluster_upstream_cx_connect_fail{{{providers_only}}}[$__rate_interval]))", "{{envoy_cluster_name}} failed"),
+                (f"sum by (envoy_cluster_name) (rate(envoy_cluster_upstream_rq_pending_overflow{{{providers_only}}}[$__rate_interval]))", "{{envoy_cluster_name}} overflow"),
             ], "short", "Per second; both should be 0. “Failed”: DNS, the network, TLS, or the provider. “Overflow”: more requests than Envoy allows.", [(None, OK), (0.001, BAD)]),
-            graph("Traffic of providers", [("sum by (envoy_cluster_name) (rate(envoy_cluster_upstream_cx_rx_bytes_total[$__rate_interval]))", "{{envoy_cluster_name}}")], "Bps", "Bytes received.", stack=True),
+            graph("Traffic of providers", [(f"sum by (envoy_cluster_name) (rate(envoy_cluster_upstream_cx_rx_bytes_total{{{providers_only}}}[$__rate_interval]))", "{{envoy_cluster_name}}")], "Bps", "Bytes received.", stack=True),
             graph("Memory", [
                 ("max by (instance) (envoy_server_memory_allocated)", "{{instance}} allocated"),
                 ("max by (instance) (envoy_server_memory_physical_size)", "{{instance}} physical"),

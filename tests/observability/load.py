@@ -23,9 +23,9 @@ def post(key: str, path: str, body: dict, **headers: str) -> int:
         return error.code
 
 
-def chat(holder: str, model: str, text: str = "Hello", **fields: object) -> int:
+def chat(holder: str, model: str, text: str = "Hello", *, stream: bool = False, **headers: str) -> int:
     messages = [{"role": "user", "content": text}]
-    return post(SECRET(holder), "/v1/chat/completions", {"model": model, "messages": messages} | fields)
+    return post(SECRET(holder), "/v1/chat/completions", {"model": model, "messages": messages, "stream": stream}, **headers)
 
 
 def leave() -> None:
@@ -51,7 +51,7 @@ def round_of_requests(number: int) -> None:
     chat("alice", "broken")
     for text in ("The same text", f"Another text {number}"):
         chat("alice", "cached", text)
-    chat("alice", "cached", temperature=0.5, user="someone", metadata={"turn": str(number)}, n=2)
+    chat("alice", "cached", **{"cache-control": "no-store"})
     chat("alice", "no-such-model")
     chat("alice", "chat", "Write to ada@example.com")
     chat("bob", "chat", "Project Titan")
