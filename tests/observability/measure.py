@@ -107,7 +107,7 @@ def measure(envoy: int) -> None:
         print(f"  time {statistics.median(times):.1f} ms, at most {max(times):.1f}; Envoy's processor time {used:.1f} ms")
     for round_ in range(3):
         for name, accept in ({"no scrapes": None} | FORMATS).items():
-            print(f"latency of requests, {name}, round {round_ + 1}: p50 %.2f ms, p99 %.2f ms, at most %.1f ms" % latencies(5000, accept))
+            print(f"latency of requests, {name}, round {round_ + 1}: p50 %.2f ms, p99 %.2f ms, at most %.1f ms" % latencies(2000, accept))
 
 
 def main() -> None:
