@@ -19,8 +19,8 @@ ATTEMPTS = 'provider=~"$provider"'
 MODEL = 'model=~"$model"'
 SPENT = REQUESTS + ',provider!=""'
 SERVED_BY = SERVED + ',provider!=""'
-# Errors that a client causes or that are no failure: it left, or its request is wrong.
-FAILED = 'error_type!~"|interrupted|status_400|status_404|status_413|status_422"'
+# Without what is no failure of a provider: the client left, its request is wrong, or a guardrail blocks the response.
+FAILED = 'error_type!~"|interrupted|guardrail|status_400|status_413|status_422"'
 
 OK, WARNING, BAD = "green", "orange", "red"
 
@@ -375,7 +375,7 @@ def cost() -> dict:
 
 def providers() -> dict:
     attempts = "sluice_attempts_total"
-    failed = f'{ATTEMPTS},error_type!~"|interrupted"'
+    failed = f"{ATTEMPTS},{FAILED}"
     return dashboard("providers", "providers", "Which provider fails, how, and where requests go instead.", ["model", "provider"], [
         ("Now", [
             stat("Attempts", f"sum({rate(attempts, ATTEMPTS)})", "reqps", "More attempts than requests are retries and fallbacks.", width=6),
@@ -387,9 +387,9 @@ def providers() -> dict:
         ]),
         ("Health", [
             graph("Failed attempts by provider", [(f"({per(rate(attempts, failed), 'provider')} or 0 * {per(rate(attempts, ATTEMPTS), 'provider')}) / {per(rate(attempts, ATTEMPTS), 'provider')}", "{{provider}}")], "percentunit",
-                  "The failed part of all attempts. Clients that left do not count.", [0.05, 0.2]),
+                  "The failed part of all attempts. Mistakes of clients, and clients that left, do not count.", [0.05, 0.2]),
             graph("Failures by reason", [(per(rate(attempts, failed), "provider", "error_type"), "{{provider}} {{error_type}}")], "reqps",
-                  "`status_429`: raise the provider's quota, or add a target. `status_401`: replace the key. `timeout` and `no_answer`: the network, or the provider is down.", stack=True),
+                  "`status_429`: raise the provider's quota, or add a target. `status_401`: replace the key. `status_404`: the provider does not have the target's model. `timeout` and `no_answer`: the network, or the provider is down.", stack=True),
             states("Circuits", OPEN, "{{provider}} {{model}}",
                    "Red: requests skip the target, but for a probe now and then. Nothing to do if another target serves; otherwise see “Failures by reason”."),
             graph("Attempts by provider", [(per(rate(attempts, ATTEMPTS), "provider"), "{{provider}}")], "reqps", "All attempts, failed ones too.", stack=True),

@@ -31,6 +31,7 @@ CASES = {
             f'{DURATION}{{gen_ai_request_model="chat",error_type="status_503"}}': "0+2x60",
             f'{DURATION}{{gen_ai_request_model="chat",error_type="status_400"}}': "0+50x60",
             f'{DURATION}{{gen_ai_request_model="chat",error_type="interrupted"}}': "0+50x60",
+            f'{DURATION}{{gen_ai_request_model="chat",error_type="guardrail"}}': "0+50x60",
         },
     ),
     "SluiceRejectsRequests": (
