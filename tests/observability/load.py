@@ -45,8 +45,8 @@ def round_of_requests(number: int) -> None:
         chat(holder, "chat", stream=True)
         for _ in range(3):
             chat(holder, "split", stream=True)
-    # Until little is left of the budget.
-    for _ in range(3):
+    # Until too little is left of the budget for another request.
+    for _ in range(6):
         chat("carol", "chat")
     chat("alice", "flaky", stream=True)
     chat("alice", "tiers", "say Project Titan")
