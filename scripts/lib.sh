@@ -61,6 +61,9 @@ sdk_python() { echo "$cache/sdk-python-$(cksum <tests/sdk/requirements.txt | cut
 # Python with the tests of the admin API.
 admin_python() { echo "$cache/admin-python-$(cksum <tests/admin/requirements.txt | cut -d' ' -f1)/bin/python"; }
 
+# Python with the tests of the dashboards and alerts.
+observability_python() { echo "$cache/observability-python-$(cksum <tests/observability/requirements.txt | cut -d' ' -f1)/bin/python"; }
+
 # Python with the host that counts instructions.
 count_python() { echo "$cache/count-$(cksum <scripts/benchmark/requirements.txt | cut -d' ' -f1)/bin/python"; }
 
