@@ -399,7 +399,7 @@ def providers() -> dict:
         ("Fallbacks", [
             graph("Fallbacks by reason", [(per(rate("sluice_fallbacks_total", MODEL), "model", "reason"), "{{model}} {{reason}}")], "reqps",
                   "Moves from one target to another, by the reason of the failed attempt.", stack=True),
-            graph("Responses of a lower tier", [("sum(rate(sluice_lower_tier_total[$__rate_interval]))", "lower tier")], "reqps",
+            graph("Responses of a lower tier", [("sum(rate(sluice_lower_tier_responses_total[$__rate_interval]))", "lower tier")], "reqps",
                   "Responses from a target of a lower tier than the model's best. Above 0, clients get a weaker model than they asked for."),
             table("From where to where", [("Fallbacks", f"{total('sluice_fallbacks_total', MODEL, 'model, from, to, reason')} > 0", "short")],
                   "Moves in the time range.", names={"model": "Model", "from": "From", "to": "To", "reason": "Reason"}),
@@ -488,11 +488,11 @@ def guardrails() -> dict:
         ("Matches", [
             graph("By action", [(per(rate(actions, labels), "action"), "{{action}}")], "short", "Matches per second.", stack=True),
             graph("By guardrail", [(per(rate(actions, labels), "guard"), "{{guard}}")], "short", "By the name in the gateway file. A sudden rise after a reload: a new pattern matches too much.", stack=True),
-            graph("By what was found", [(per(rate(actions, labels), "label"), "{{label}}")], "short", "The detector, or the name of the pattern.", stack=True),
+            graph("By what was found", [(per(rate(actions, labels), "finding"), "{{finding}}")], "short", "The detector, or the name of the pattern.", stack=True),
             graph("By team", [(per(rate(actions, labels), "team"), "{{team}}")], "short", "Talk to the team whose matches rise: its prompts contain data that no provider is to see.", stack=True),
             graph("Blocks by guardrail and model", [(per(rate(actions, blocked), "guard", "model"), "{{guard}} {{model}}")], "short", "Each is a request that failed, or a response that was replaced by another target's.", width=24),
-            table("All matches", [("Matches", f"{total(actions, labels, 'team, model, guard, label, side, action')} > 0", "short")], "In the time range.",
-                  names={"team": "Team", "model": "Model", "guard": "Guardrail", "label": "Found", "side": "In", "action": "Action"}),
+            table("All matches", [("Matches", f"{total(actions, labels, 'team, model, guard, finding, side, action')} > 0", "short")], "In the time range.",
+                  names={"team": "Team", "model": "Model", "guard": "Guardrail", "finding": "Found", "side": "In", "action": "Action"}),
         ]),
     ])
 
@@ -503,10 +503,10 @@ def gateway() -> dict:
     # Envoy's cluster for requests without a provider.
     providers_only = 'envoy_cluster_name!="none"'
     events = [
-        ("sluice_store_unchecked_total", "passed without a check"),
-        ("sluice_store_unleased_total", "without a lease"),
-        ("sluice_store_unsettled_total", "settlement dropped"),
-        ("sluice_overloaded_total", "overloaded"),
+        ("sluice_unchecked_requests_total", "passed without a check"),
+        ("sluice_unleased_reservations_total", "without a lease"),
+        ("sluice_dropped_settlements_total", "settlement dropped"),
+        ("sluice_overload_rejections_total", "overloaded"),
     ]
     return dashboard("gateway", "gateway and Envoy", "The gateway's own time, its state, and Envoy below it.", ["instance"], [
         ("Now", [
@@ -529,7 +529,7 @@ def gateway() -> dict:
         ]),
         ("Limits, budgets and Redis", [
             graph("Settlement backlog", [(per(f"sluice_settlement_backlog{{{here}}}", "instance"), "{{instance}}")], "short", "Settlements that wait to be sent to Redis. Red: Redis is slow or down.", [100, 1000]),
-            graph("Redis calls without a valid reply", [(per(rate("sluice_redis_unavailable_total", here), "instance"), "{{instance}}")], "short", "Calls per second. Above 0: check Redis and its HTTP server; `redis.when_down` decides what happens to requests.", [(None, OK), (0.001, BAD)]),
+            graph("Redis calls without a valid reply", [(per(rate("sluice_redis_failed_calls_total", here), "instance"), "{{instance}}")], "short", "Calls per second. Above 0: check Redis and its HTTP server; `redis.when_down` decides what happens to requests.", [(None, OK), (0.001, BAD)]),
             graph("Exceptions", [(f"sum({rate(metric, here)})", legend) for metric, legend in events], "short",
                   "Events per second; all should be 0. “Passed without a check” and “settlement dropped”: Redis. “Without a lease”: too many requests at once for one shard. “Overloaded”: raise `memory.worker` or `memory.key`, or add instances.", [(None, OK), (0.001, BAD)], 24),
         ]),

@@ -71,13 +71,13 @@ CASES = {
     ),
     "SluiceRedisUnavailable": (
         {"instance": "a"},
-        {'sluice_redis_unavailable_total{instance="a"}': "0+1x60"},
-        {'sluice_redis_unavailable_total{instance="a"}': "7x60"},
+        {'sluice_redis_failed_calls_total{instance="a"}': "0+1x60"},
+        {'sluice_redis_failed_calls_total{instance="a"}': "7x60"},
     ),
     "SluiceUncheckedRequests": (
         {"instance": "a"},
-        {'sluice_store_unchecked_total{instance="a"}': "0+1x60"},
-        {'sluice_store_unchecked_total{instance="a"}': "7x60"},
+        {'sluice_unchecked_requests_total{instance="a"}': "0+1x60"},
+        {'sluice_unchecked_requests_total{instance="a"}': "7x60"},
     ),
     "SluiceSettlementBacklog": (
         {"instance": "a"},
@@ -86,8 +86,8 @@ CASES = {
     ),
     "SluiceSettlementsDropped": (
         {"instance": "a"},
-        {'sluice_store_unsettled_total{instance="a"}': "0+1x60"},
-        {'sluice_store_unsettled_total{instance="a"}': "7x60"},
+        {'sluice_dropped_settlements_total{instance="a"}': "0+1x60"},
+        {'sluice_dropped_settlements_total{instance="a"}': "7x60"},
     ),
     "SluiceReloadFailed": (
         {"instance": "a"},

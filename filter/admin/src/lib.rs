@@ -36,7 +36,7 @@ mod fields;
 mod key;
 mod limits;
 mod list;
-mod metrics_text;
+pub mod metrics_text;
 pub mod plugin;
 mod records;
 mod route;

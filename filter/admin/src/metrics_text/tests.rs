@@ -69,7 +69,7 @@ fn open_metrics_names_counters_without_their_suffix_and_ends_with_eof() {
     assert_eq!(
         lines_of(&text, "sluice_requests")[..3],
         [
-            "# HELP sluice_requests Requests, rejected ones included. `error_type` is empty for a success.",
+            "# HELP sluice_requests Requests, rejected ones included. A success has no `error_type`.",
             "# TYPE sluice_requests counter",
             r#"sluice_requests_total{team="a \"b\"\\c\nd",model="chat"} 2"#,
         ]

@@ -236,7 +236,7 @@ macro_rules! groups {
 groups! {
     /// Requests by caller, model and server. `key` is empty unless the gateway file asks for it.
     REQUEST request 1 Add ["team", "app", "key", "model", "provider", "route", "tier", "error_type"] {
-        REQUESTS = counter("sluice.requests", "{request}", "Requests, rejected ones included. `error_type` is empty for a success.");
+        REQUESTS = counter("sluice.requests", "{request}", "Requests, rejected ones included. A success has no `error_type`.");
     }
 
     /// What requests used, by caller, model and server.
@@ -276,7 +276,7 @@ groups! {
         "gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "server.address", "server.port", "error.type",
         "provider"
     ] {
-        ATTEMPTS = counter("sluice.attempts", "{attempt}", "Attempts at a provider. `error_type` is empty for a success.");
+        ATTEMPTS = counter("sluice.attempts", "{attempt}", "Attempts at a provider. A success has no `error_type`.");
         DURATION = seconds("gen_ai.client.operation.duration", DURATION_BUCKETS, "GenAI operation duration.");
     }
 
@@ -307,23 +307,23 @@ groups! {
     }
 
     /// Guardrails.
-    GUARD guard 9 Add ["team", "model", "guard", "label", "side", "action"] {
+    GUARD guard 9 Add ["team", "model", "guard", "finding", "side", "action"] {
         ACTIONS = counter("sluice.guard.actions", "{action}", "Matches of guardrails, by the action taken.");
     }
 
     /// The gateway's own time.
     OVERHEAD_TIME overhead 10 Add ["gen_ai.operation.name"] {
-        OVERHEAD = seconds("sluice.overhead", OVERHEAD_BUCKETS, "Time that the gateway itself took: the request's duration without its body's upload and its attempts.");
+        OVERHEAD = seconds("sluice.overhead", OVERHEAD_BUCKETS, "Time from the complete request to its first attempt, or to the gateway's own response: authentication, limits, guardrails, cache, routing.");
     }
 
     /// Events without labels.
     EVENTS events 11 Add [] {
-        REDIS_UNAVAILABLE = counter("sluice.redis.unavailable", "{call}", "Calls to Redis without a valid reply.");
-        UNCHECKED = counter("sluice.store.unchecked", "{request}", "Requests that passed without a check of limits and budgets, because the store was unavailable.");
-        UNLEASED = counter("sluice.store.unleased", "{reservation}", "Reservations without a lease, because their shard was full. If such a settlement is lost, the reserved amount stays charged.");
-        UNSETTLED = counter("sluice.store.unsettled", "{settlement}", "Settlements that were dropped. The reserved amount stays charged until its lease ends.");
-        OVERLOADED = counter("sluice.overloaded", "{message}", "Requests and responses that were rejected because the worker, or the key, held too many bytes.");
-        LOWER_TIER = counter("sluice.lower_tier", "{request}", "Responses from a target of a lower tier than the model's best.");
+        REDIS_UNAVAILABLE = counter("sluice.redis.failed_calls", "{call}", "Calls to Redis without a valid reply.");
+        UNCHECKED = counter("sluice.unchecked_requests", "{request}", "Requests that passed without a check of limits and budgets, because the store was unavailable.");
+        UNLEASED = counter("sluice.unleased_reservations", "{reservation}", "Reservations without a lease, because their shard was full. If such a settlement is lost, the reserved amount stays charged.");
+        UNSETTLED = counter("sluice.dropped_settlements", "{settlement}", "Settlements that were dropped. The reserved amount stays charged until its lease ends.");
+        OVERLOADED = counter("sluice.overload_rejections", "{message}", "Requests and responses that were rejected because the worker, or the key, held too many bytes.");
+        LOWER_TIER = counter("sluice.lower_tier_responses", "{request}", "Responses from a target of a lower tier than the model's best.");
     }
 
     /// Budgets, as of the last request that they concerned.

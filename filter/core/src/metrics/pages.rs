@@ -117,8 +117,31 @@ fn store(name: &str, rows: &mut [Row], places: &[(u64, usize)], claims: &Claimin
 fn merge(group: &Group, values: &mut Vec<u64>, more: &[u64]) {
     match group.merge {
         Merge::Add => merge_sums(values, more),
-        Merge::Latest | Merge::Current if values.last() <= more.last() => more.clone_into(values),
-        Merge::Latest | Merge::Current => {}
+        Merge::Latest | Merge::Current => {
+            let (before, later) = (values.clone(), values.last() <= more.last());
+            if later {
+                more.clone_into(values);
+            }
+            if group.id == BUDGET.id {
+                keep_most_used(&before, more, values);
+            }
+        }
+    }
+}
+
+/// Keeps the higher use of a budget: a request that began earlier may end later, with an older count.
+fn keep_most_used(one: &[u64], other: &[u64], values: &mut [u64]) {
+    let value = |values: &[u64], slot: Slot| values.get(slot.at).copied().unwrap_or_default();
+    let ends = |values: &[u64]| value(values, budget::RESETS_AT);
+    // The end is computed from the time of a request, so it may differ by a second.
+    let same_period = ends(one).abs_diff(ends(other)) < 60;
+    let most = match same_period {
+        true if value(one, budget::USED) > value(other, budget::USED) => one,
+        false if ends(one) > ends(other) => one,
+        _ => other,
+    };
+    for slot in [budget::USED, budget::RATIO, budget::RESETS_AT] {
+        values.get_mut(slot.at).into_iter().for_each(|number| *number = value(most, slot));
     }
 }
 

@@ -184,21 +184,34 @@ fn gauges_of_workers_add_up_while_the_workers_live() {
 }
 
 #[test]
-fn a_budget_reports_its_latest_value() {
+fn a_budget_reports_the_most_that_its_period_has_used() {
     let shared = Shared::default();
     let (one, two) = (recorder("1", PLENTY), recorder("2", PLENTY));
-    let set = |recorder: &Recorder, used: u64| {
-        recorder.record(&BUDGET, &["team=red", "month"], |values| values.set(budget::USED, used));
+    let set = |recorder: &Recorder, used: u64, resets_at: u64| {
+        recorder.record(&BUDGET, &["team=red", "month"], |values| {
+            values.set(budget::USED, used);
+            values.set(budget::RESETS_AT, resets_at);
+        });
     };
-    set(&one, 10);
-    set(&two, 7);
-    two.flush(0, &shared, at(5));
+    let (this, next) = (at(1_000).seconds(), at(90_000).seconds());
+    let used = |now: Time| Snapshot::read(&shared, now).rows(&BUDGET).map(|(_, values)| values[0]).collect::<Vec<_>>();
+    set(&one, 10, this);
+    // This request reserved earlier and ended later.
+    set(&two, 7, this + 1);
     one.flush(0, &shared, at(4));
-    let used = || Snapshot::read(&shared, at(5)).rows(&BUDGET).map(|(_, values)| values[0]).collect::<Vec<_>>();
-    assert_eq!(used(), [7]);
-    set(&one, 12);
-    one.flush(0, &shared, at(6));
-    assert_eq!(used(), [12]);
+    two.flush(0, &shared, at(5));
+    assert_eq!(used(at(5)), [10]);
+    set(&two, 12, this);
+    two.flush(0, &shared, at(6));
+    assert_eq!(used(at(6)), [12]);
+    // The next period, also if an older count arrives late.
+    set(&one, 3, next);
+    one.flush(0, &shared, at(2_000));
+    set(&two, 13, this);
+    two.flush(0, &shared, at(2_001));
+    assert_eq!(used(at(2_001)), [3]);
+    // Nothing has been used after its end.
+    assert_eq!(used(at(90_001)), [0]);
 }
 
 #[test]

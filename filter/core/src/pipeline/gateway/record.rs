@@ -177,12 +177,14 @@ impl<'a> Served<'a> {
         let none = Self { provider: "", target: None, operation, route: "".into(), tier: "".into() };
         let Some(state) = state else { return none };
         let served = matches!(state.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken);
-        let target = state.progress.current().filter(|_| served).map(|target| &**target);
+        let tried = state.progress.current().map(|target| &**target);
+        let target = tried.filter(|_| served);
         let cached = pipeline.log_context.about.cache_state.made_by();
         let cached =
             cached.and_then(|(provider, _)| state.route.queue.targets().iter().find(|of| of.provider.name == provider));
         Self {
-            provider: target.or(cached.map(|target| &**target)).map_or("", |target| &target.provider.name),
+            // A failed request has the last provider that was tried.
+            provider: tried.or(cached.map(|target| &**target)).map_or("", |target| &target.provider.name),
             target,
             route: state.route.matched.map_or("".into(), |route| number(route.saturating_add(1))),
             tier: target.map_or("".into(), |target| number(usize::try_from(target.tier).unwrap_or_default())),

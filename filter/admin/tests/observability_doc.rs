@@ -4,7 +4,8 @@
 use std::fmt::Write as _;
 
 use sluice_core::metrics::instruments::{GROUPS, Group, Instrument};
-use sluice_core::metrics::{Kind, text};
+use sluice_admin::metrics_text as text;
+use sluice_core::metrics::Kind;
 
 #[path = "../../wire/tests/page/mod.rs"]
 mod page;
