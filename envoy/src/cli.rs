@@ -270,7 +270,7 @@ enum Keys {
   sluice keys new --id alice --team research
   sluice keys new --id ci --team research --models 'gpt-*' --expires 2027-01-31T00:00:00Z
   sluice keys new --id bot --team research --app support --sources 10.0.0.0/8 --label stage=prod
-  sluice keys new --id dev --team research --control route,fallback,timeout,targets
+  sluice keys new --id dev --team research --control route,fallback,timeout,targets,report
   sluice keys new --admin
 
 Give the secret to the key's user, and paste the entry under `keys:`. The file contains only a hash,
