@@ -119,7 +119,7 @@ The access log goes to standard output, everything else to standard error.")]
 
 The first run writes envoy.yaml and the files that Envoy watches. Later runs replace these files in order, each after Envoy has
 applied the one before, so that requests continue without interruption. The command rejects a file with a mistake as a whole,
-and the active file stays active. A change of redis, tracing or memory needs a restart of Envoy and the option --offline.
+and the active file stays active. A change of redis, tracing, log.otlp or memory needs a restart of Envoy and the option --offline.
 Exit code: 0 when the file is active, 1 when it is not.")]
     Apply(apply::Apply),
     /// Show how the gateway would handle a request, and why
@@ -255,7 +255,7 @@ pub struct Common {
     /// Envoy's worker threads [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub concurrency: Option<u32>,
-    /// Write the access log to this file [default: standard output]
+    /// Write the access log to this file [default: log.file of the gateway file, or standard output]
     #[arg(long, value_name = "PATH")]
     pub access_log: Option<PathBuf>,
     /// A file with the CA certificates to trust [default: the system's]

@@ -5,13 +5,15 @@ use serde_json::Value;
 use sluice_config::file::{File, Provider};
 
 /// The sections of a changed file that a running gateway does not apply, for messages.
-pub const RESTARTED: &str = "redis, tracing and memory, which need a restart";
+pub const RESTARTED: &str = "redis, tracing, log.otlp and memory, which need a restart";
 
 /// The part of a gateway file that cannot change at runtime. It contains no secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statics {
     redis: Value,
     tracing: Value,
+    #[serde(default)]
+    log: Value,
     memory: Value,
     aws: bool,
     /// The name of the VM that all roles share. A VM of another name has no state of the previous Redis.
@@ -26,6 +28,7 @@ impl Statics {
             vm,
             redis: written(&file.redis),
             tracing: written(&file.tracing),
+            log: written(&file.log.otlp),
             memory: written(&file.memory),
             aws: file.providers.values().any(searches_for_aws),
         }
@@ -38,6 +41,7 @@ impl Statics {
             // name.
             ("redis", self.redis == other.redis || (cfg!(debug_assertions) && self.vm != other.vm)),
             ("tracing", self.tracing == other.tracing),
+            ("log.otlp", self.log == other.log),
             ("memory", self.memory == other.memory),
             // Envoy's environment is fixed at its start.
             ("the AWS credentials that Envoy looks up by itself", self.aws || !other.aws),

@@ -75,5 +75,6 @@ pub fn for_the_filter(file: &File) -> File {
     if let Some(tracing) = &mut file.tracing {
         tracing.token = None;
     }
+    (file.log.file, file.log.otlp) = (None, None);
     file
 }

@@ -310,7 +310,19 @@ impl<'a> Record<'a> {
         let mut line = String::with_capacity(ROOM);
         let out = &mut line;
         fields!(out, self, request_id, trace_id, method, path, client, user_agent, key, team, app, asked_model, model);
-        fields!(out, self, instead, stream, served_provider, served_model, attempts, tried, strategy, lower_tier, cache);
+        fields!(
+            out,
+            self,
+            instead,
+            stream,
+            served_provider,
+            served_model,
+            attempts,
+            tried,
+            strategy,
+            lower_tier,
+            cache
+        );
         fields!(out, self, dropped, guards, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usage);
         fields!(out, self, estimated, abandoned, cost_usd, budgets, first_token_ms, provider_status, transport);
         fields!(out, self, error, message, param);

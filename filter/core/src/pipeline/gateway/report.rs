@@ -26,8 +26,7 @@ impl RequestPipeline {
         let cost = state.known_cost(view.now()).map(|cost| (COST, cost.to_string()));
         let overhead = self.overhead(Some(state)).map(|time| (OVERHEAD, milliseconds(time)));
         let first = state.answer.first_token.filter(|_| state.request.scanned.peek.stream);
-        let first =
-            first.map(|moment| (FIRST_TOKEN, moment.since(state.request.started).as_millis().to_string()));
+        let first = first.map(|moment| (FIRST_TOKEN, moment.since(state.request.started).as_millis().to_string()));
         cost.into_iter().chain(overhead).chain(first).collect()
     }
 }

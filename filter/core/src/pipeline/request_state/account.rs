@@ -96,18 +96,19 @@ impl RequestState {
         self.request.scanned.prompt.images.saturating_add(self.request.scanned.made())
     }
 
-    /// The cost of all attempts, once the response is known to its end, or an error is certain: what [`RequestState::conclude`] will
-    /// charge. `None` until then, without a price, and for a request that concerns a batch, which may settle at its end.
+    /// The cost of all attempts, if it is known when the response headers leave: what [`RequestState::conclude`] will charge. `None` for a
+    /// response that passes as it arrives, without a price, and for a request that concerns a batch, which may settle at its end.
     pub fn known_cost(&self, now: Time) -> Option<MicroUsd> {
         let charged = self.bill.billing.cost().filter(|_| self.request.batch_operation.is_none())?;
         match (self.progress.stage, self.progress.current()) {
             (Stage::Refused, _) | (Stage::Complete, None) => Some(charged),
-            (Stage::Complete, Some(target)) => {
+            // A short stream may be complete by then, but no client can rely on that.
+            (Stage::Complete, Some(target)) if !self.request.scanned.peek.stream || self.is_delivered_whole() => {
                 let (usage, _) = self.served(target, false, now);
                 let last = target.price?.cost(&usage, self.images(), &self.surcharged());
                 Some(MicroUsd(charged.0.saturating_add(last.0)))
             }
-            (Stage::Underway | Stage::Answering | Stage::Broken, _) => None,
+            _ => None,
         }
     }
 

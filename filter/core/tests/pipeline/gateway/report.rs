@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::envoy::{Envoy, Seen, Script, json, sse};
+use crate::envoy::{Envoy, Script, Seen, json, sse};
 
 use super::spending::{answer, ask, worker};
 #[cfg(target_arch = "wasm32")]
