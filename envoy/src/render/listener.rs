@@ -13,6 +13,12 @@ use super::{ADMINISTRATORS, CLIENTS, Options, access_log, downstream, local_repl
 /// The maximum duration of an administration request: 30 seconds to arrive, plus waiting for Redis.
 const LONGEST_ADMINISTRATION: Duration = Duration::from_secs(300);
 
+/// The id of Envoy's trace; zeros, which W3C calls no trace, for a request that Envoy rejected before it began one.
+const TRACE_ID: &str = concat!(
+    r#","trace_id":"%COALESCE({"operators":["TRACE_ID","#,
+    r#"{"command":"START_TIME","param":"00000000000000000000000000000000"}]})%""#
+);
+
 /// The caller's address, in the log of the administration interface.
 const SOURCE: &str = r#","source":"%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%""#;
 
@@ -21,7 +27,7 @@ pub fn clients(file: &File, total: Duration, routes: &str, filter: &str, options
     // Validated by the check: an invalid address does not reach this point.
     let listen: SocketAddr = file.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 8080)));
     // Without tracing, the filter logs the trace id.
-    let trace_id = file.tracing.as_ref().map_or("", |_| r#","trace_id":"%TRACE_ID%""#);
+    let trace_id = file.tracing.as_ref().map_or("", |_| TRACE_ID);
     // If less than the full address is logged, the filter logs it.
     let client = match file.log.client {
         LoggedClient::Full => r#","client":"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%""#,

@@ -400,7 +400,8 @@ capabilities: { local/a/b: { vision: false }, on/gpt-5: { max_input: 1000 } }
         for expected in [
             "random_sampling: { value: 12.5 }\n",
             "uri: \"https://otel.example/x/v1/traces\", cluster: \"sluice-tracing\"",
-            r#"_PORT%\",\"trace_id\":\"%TRACE_ID%\"%FILTER_STATE(wasm.sluice.log:PLAIN)%}\U0000000a"#,
+            r#"_PORT%\",\"trace_id\":\"%COALESCE({\"operators\":[\"TRACE_ID\",{\"command\":\"START_TIME\","#,
+            r#"\"}]})%\"%FILTER_STATE(wasm.sluice.log:PLAIN)%}\U0000000a"#,
         ] {
             assert!(rendered.contains(expected), "{expected}\n{rendered}");
         }

@@ -94,6 +94,10 @@ impl Json for String {
 }
 
 impl Json for str {
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+
     fn write(&self, out: &mut String) {
         if json::is_plain(self.as_bytes()) {
             out.push('"');

@@ -61,8 +61,16 @@ pub(super) fn counted<S: Serializer>(usage: &Option<Counted>, serializer: S) -> 
 /// The line as serde writes it, without the fields that have no value.
 fn derived(record: &Record<'_>) -> Value {
     let mut line = serde_json::to_value(record).unwrap();
-    for flag in ["estimated", "abandoned"] {
-        line.as_object_mut().unwrap().retain(|name, value| name != flag || *value != false);
+    for (name, absent) in
+        [("estimated", json!(false)), ("abandoned", json!(false)), ("method", json!("")), ("path", json!(""))]
+    {
+        line.as_object_mut().unwrap().retain(|field, value| field != name || *value != absent);
+    }
+    for attempt in line["tried"].as_array_mut().unwrap() {
+        attempt
+            .as_object_mut()
+            .unwrap()
+            .retain(|field, value| !["provider", "model"].contains(&&**field) || *value != "");
     }
     omit(&mut line);
     line
@@ -82,7 +90,7 @@ fn omit(value: &mut Value) {
 
 #[test]
 fn a_field_without_a_value_is_omitted() {
-    assert_eq!(Record::default().fragment(), r#","method":"","path":"","attempts":0"#);
+    assert_eq!(Record::default().fragment(), r#","attempts":0"#);
     let record = Record {
         stream: Some(false),
         tried: vec![AttemptRecord { provider: "p", model: "m", ..AttemptRecord::default() }],
@@ -91,7 +99,7 @@ fn a_field_without_a_value_is_omitted() {
     };
     // An explicit `false` and a zero are values.
     let expected = r#","stream":false,"attempts":0,"tried":[{"provider":"p","model":"m"}],"input_tokens":0"#;
-    assert_eq!(record.fragment(), format!(r#","method":"","path":""{expected}"#));
+    assert_eq!(record.fragment(), expected);
 }
 
 /// A record with every field, in the order of the log.
