@@ -272,7 +272,8 @@ impl<'a> Record<'a> {
             instead: Some(state.route.model.name.as_str()).filter(|name| *name != state.request.model.name),
             stream: Some(state.request.scanned.peek.stream),
             served_provider: served_by.map(|(provider, _)| provider),
-            served_model: served_by.map(|(_, model)| model),
+            // Stored objects have a provider, but no model.
+            served_model: served_by.map(|(_, model)| model).filter(|model| !model.is_empty()),
             attempts: state.progress.attempts.len(),
             tried: attempt_records(state, said),
             provider_status: state.progress.attempts.last().and_then(|attempt| attempt.status),
