@@ -119,8 +119,8 @@ The access log goes to standard output, everything else to standard error.")]
 
 The first run writes envoy.yaml and the files that Envoy watches. Later runs replace these files in order, each after Envoy has
 applied the one before, so that requests continue without interruption. The command rejects a file with a mistake as a whole,
-and the active file stays active. A change of redis, tracing, metrics.otlp, alerts or
-memory needs a restart of Envoy and the option --offline.
+and the active file stays active. A change of redis, tracing, metrics.otlp, log.otlp, alerts or memory needs a restart of Envoy and the
+option --offline.
 Exit code: 0 when the file is active, 1 when it is not.")]
     Apply(apply::Apply),
     /// Show how the gateway would handle a request, and why
@@ -256,7 +256,7 @@ pub struct Common {
     /// Envoy's worker threads [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub concurrency: Option<u32>,
-    /// Write the access log to this file [default: standard output]
+    /// Write the access log to this file [default: log.file of the gateway file, or standard output]
     #[arg(long, value_name = "PATH")]
     pub access_log: Option<PathBuf>,
     /// A file with the CA certificates to trust [default: the system's]
@@ -271,7 +271,7 @@ enum Keys {
   sluice keys new --id alice --team research
   sluice keys new --id ci --team research --models 'gpt-*' --expires 2027-01-31T00:00:00Z
   sluice keys new --id bot --team research --app support --sources 10.0.0.0/8 --label stage=prod
-  sluice keys new --id dev --team research --control route,fallback,timeout,targets
+  sluice keys new --id dev --team research --control route,fallback,timeout,targets,report
   sluice keys new --admin
 
 Give the secret to the key's user, and paste the entry under `keys:`. The file contains only a hash,

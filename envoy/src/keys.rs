@@ -49,6 +49,8 @@ pub enum Control {
     Timeout,
     /// A target, as provider/model, instead of a model name
     Targets,
+    /// Response headers with cost and times: x-sluice-cost, x-sluice-overhead-ms, x-sluice-ttft-ms
+    Report,
 }
 
 impl Control {
@@ -59,6 +61,7 @@ impl Control {
             Self::Fallback => "fallback",
             Self::Timeout => "timeout",
             Self::Targets => "targets",
+            Self::Report => "report",
         }
     }
 }
@@ -162,7 +165,13 @@ mod tests {
         assert_eq!(caller.owner.as_deref(), Some("Ann: Smith"));
         assert_eq!(
             caller.control,
-            [spec::Permission::Route, spec::Permission::Fallback, spec::Permission::Timeout, spec::Permission::Targets]
+            [
+                spec::Permission::Route,
+                spec::Permission::Fallback,
+                spec::Permission::Timeout,
+                spec::Permission::Targets,
+                spec::Permission::Report
+            ]
         );
         assert_eq!(caller.labels, labels.into_iter().collect());
         assert!(caller.endpoints.as_ref().unwrap()[0].matches("/v1/chat/completions"));

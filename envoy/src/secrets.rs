@@ -9,7 +9,7 @@ use std::path::Path;
 
 use sluice_config::file::{File, Secret, Tls};
 use sluice_core::callout::{ALERTS_CLUSTER, METRICS_CLUSTER, REDIS_CLUSTER};
-use sluice_core::pipeline::TRACING_CLUSTER;
+use sluice_core::pipeline::{LOG_CLUSTER, TRACING_CLUSTER};
 
 use crate::credentials::aws;
 use crate::render::downstream::secrets_of;
@@ -56,6 +56,8 @@ pub fn each(file: &File, base: &Path) -> Vec<Found> {
     found.extend(token(METRICS_CLUSTER, "metrics.otlp", of_metrics, "token", base));
     let of_alerts = file.alerts.as_ref().and_then(|alerts| alerts.token.as_ref());
     found.extend(token(ALERTS_CLUSTER, "alerts", of_alerts, "token", base));
+    let of_log = file.log.otlp.as_ref().and_then(|otlp| otlp.token.as_ref());
+    found.extend(token(LOG_CLUSTER, "log.otlp", of_log, "token", base));
     let of_admin = file.admin.as_ref().and_then(|admin| admin.tls.as_ref());
     for (listener, owner, tls) in [(CLIENTS, "tls", file.tls.as_ref()), (ADMINISTRATORS, "admin.tls", of_admin)] {
         found.extend(tls.into_iter().flat_map(|tls| certificates(listener, owner, tls, base)));

@@ -1,4 +1,4 @@
-//! A stub trace collector: accepts OTLP over HTTP, as Envoy exports it, and records the spans.
+//! A stub collector: accepts OTLP over HTTP, as Envoy exports it, and records the spans and the log records.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,13 +44,32 @@ impl Span {
     }
 }
 
-type Spans = Arc<Mutex<Vec<Span>>>;
+/// A log record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogRecord {
+    /// The body, a text.
+    pub body: String,
+    /// The attributes with text values.
+    pub attributes: BTreeMap<String, String>,
+    /// The trace id: 32 hexadecimal digits, or empty.
+    pub trace: String,
+    /// The span id: 16 hexadecimal digits, or empty.
+    pub span: String,
+}
+
+#[derive(Debug, Default)]
+struct Received {
+    spans: Vec<Span>,
+    records: Vec<LogRecord>,
+}
+
+type Shared = Arc<Mutex<Received>>;
 
 /// A running stub collector; dropping it stops it.
 #[derive(Debug)]
 pub struct Collector {
     port: u16,
-    spans: Spans,
+    received: Shared,
     server: JoinHandle<()>,
 }
 
@@ -62,9 +81,9 @@ impl Collector {
     pub async fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let spans = Spans::default();
-        let server = tokio::spawn(serve(listener, Arc::clone(&spans)));
-        Self { port, spans, server }
+        let received = Shared::default();
+        let server = tokio::spawn(serve(listener, Arc::clone(&received)));
+        Self { port, received, server }
     }
 
     /// The collector's URL.
@@ -74,7 +93,16 @@ impl Collector {
 
     /// All spans so far, in the order of export.
     pub fn spans(&self) -> Vec<Span> {
-        self.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.received.lock().unwrap_or_else(PoisonError::into_inner).spans.clone()
+    }
+
+    /// Waits for this many log records, and returns all so far. Envoy exports every second.
+    ///
+    /// # Panics
+    /// If they do not arrive in time.
+    pub async fn records(&self, count: usize) -> Vec<LogRecord> {
+        let records = || self.received.lock().unwrap_or_else(PoisonError::into_inner).records.clone();
+        until("log records", || Some(records()).filter(|records| records.len() >= count)).await
     }
 
     /// Waits for the span of a request, found by Envoy's request id, and for the spans of its attempts. Envoy exports
@@ -99,40 +127,44 @@ impl Drop for Collector {
     }
 }
 
-async fn serve(listener: TcpListener, spans: Spans) {
+async fn serve(listener: TcpListener, received: Shared) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 let Ok((stream, _)) = accepted else { continue };
-                connections.spawn(converse(stream, Arc::clone(&spans)));
+                connections.spawn(converse(stream, Arc::clone(&received)));
             }
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn converse(stream: TcpStream, spans: Spans) {
-    let service = service_fn(move |request| take(request, Arc::clone(&spans)));
+async fn converse(stream: TcpStream, received: Shared) {
+    let service = service_fn(move |request| take(request, Arc::clone(&received)));
     // An error means that the client has disconnected.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn take(request: Request<Incoming>, spans: Spans) -> Result<Response<Full<Bytes>>, hyper::Error> {
+async fn take(request: Request<Incoming>, received: Shared) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let presented = parts.headers.get(AUTHORIZATION).map(|value| value.as_bytes());
-    let status = if presented != Some(format!("Bearer {TOKEN}").as_bytes()) {
-        StatusCode::UNAUTHORIZED
-    } else if parts.uri.path() != "/v1/traces" {
-        StatusCode::NOT_FOUND
-    } else if let Some(read) = otlp::spans(&body) {
-        spans.lock().unwrap_or_else(PoisonError::into_inner).extend(read);
-        StatusCode::OK
+    let status = if presented == Some(format!("Bearer {TOKEN}").as_bytes()) {
+        keep(parts.uri.path(), &body, &mut received.lock().unwrap_or_else(PoisonError::into_inner))
     } else {
-        StatusCode::BAD_REQUEST
+        StatusCode::UNAUTHORIZED
     };
     let mut response = Response::new(Full::default());
     *response.status_mut() = status;
     Ok(response)
+}
+
+fn keep(path: &str, body: &[u8], received: &mut Received) -> StatusCode {
+    let read = match path {
+        "/v1/traces" => otlp::spans(body).map(|spans| received.spans.extend(spans)),
+        "/v1/logs" => otlp::records(body).map(|records| received.records.extend(records)),
+        _ => return StatusCode::NOT_FOUND,
+    };
+    read.map_or(StatusCode::BAD_REQUEST, |()| StatusCode::OK)
 }

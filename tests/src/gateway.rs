@@ -42,7 +42,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::client::{Answer, Client};
 use crate::port::Port;
 use crate::simulator::Simulator;
-use crate::{eventually, until};
+use crate::{eventually, log_schema, until};
 pub use file::{Builder, Key, Kind, Upstream, sha256};
 pub use process::{Process, Signal, children, of_envoy};
 use seat::{Present, Seat};
@@ -261,7 +261,9 @@ impl Gateway {
     /// # Panics
     /// If the lines do not arrive in time.
     pub async fn log_lines(&self, count: usize) -> Vec<Value> {
-        until("lines in the access log", || Some(self.log()).filter(|lines| lines.len() >= count)).await
+        let lines = until("lines in the access log", || Some(self.log()).filter(|lines| lines.len() >= count)).await;
+        lines.iter().for_each(log_schema::check);
+        lines
     }
 
     /// The access log lines so far: each line of standard output that is a JSON object.

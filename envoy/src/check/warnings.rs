@@ -294,6 +294,8 @@ impl Finder<'_> {
         wanted.extend(redis.map(|token| (Path::root().key("redis").key("token"), token, "token")));
         let tracing = file.tracing.iter().filter_map(|tracing| tracing.token.as_ref());
         wanted.extend(tracing.map(|token| (Path::root().key("tracing").key("token"), token, "token")));
+        let log = file.log.otlp.iter().filter_map(|otlp| otlp.token.as_ref());
+        wanted.extend(log.map(|token| (Path::root().key("log").key("otlp").key("token"), token, "token")));
         for (path, secret, what) in wanted {
             let read = match what {
                 "account key" => secrets::text(secret, what, self.base).map(drop),

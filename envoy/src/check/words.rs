@@ -139,7 +139,7 @@ const WORDS: &[(&[Part], &[&str], &str)] = &[
     (
         &[Top],
         &["telemetry", "otel", "opentelemetry", "callbacks", "logging", "langfuse"],
-        "tracing: { url: \"http://127.0.0.1:4318\" } (the access log goes to standard output)",
+        "tracing: { url: \"http://127.0.0.1:4318\" } for traces; the access log goes to standard output, or where `log` says",
     ),
     (
         &[Top],
@@ -492,7 +492,7 @@ fn part(steps: &[Step]) -> Option<Part> {
         ["providers", _] => Provider,
         ["providers", _, "key"] | ["providers", _, "keys", "#"] => Secret,
         ["providers", _, _, "client_secret" | "access_key_id" | "secret_access_key" | "session_token"] => Secret,
-        ["redis" | "tracing", "token"] => Secret,
+        ["redis" | "tracing", "token"] | ["log", "otlp", "token"] => Secret,
         ["models", _] => Model,
         ["models", _, "targets", "#"] => Target,
         ["keys", "#"] => Key,

@@ -72,9 +72,15 @@ const REASONS: &[(&str, &str)] = &[
     ("redis_url", "use redis: { url: ... } with the URL of Webdis in front of Redis"),
     ("cache", "use cache: { ttl: ... } of a model"),
     ("cache_params", "use cache: { ttl: ... } of a model"),
-    ("callbacks", "use tracing: { url: ... } for traces; the access log goes to standard output"),
-    ("success_callback", "use tracing: { url: ... } for traces; the access log goes to standard output"),
-    ("failure_callback", "use tracing: { url: ... } for traces; the access log goes to standard output"),
+    ("callbacks", "use tracing: { url: ... } for traces; the access log goes to standard output, or where `log` says"),
+    (
+        "success_callback",
+        "use tracing: { url: ... } for traces; the access log goes to standard output, or where `log` says",
+    ),
+    (
+        "failure_callback",
+        "use tracing: { url: ... } for traces; the access log goes to standard output, or where `log` says",
+    ),
     ("guardrails", "use guards: { NAME: { detect: [...] } }"),
     (
         "model_info",

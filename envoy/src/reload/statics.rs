@@ -5,7 +5,7 @@ use serde_json::Value;
 use sluice_config::file::{File, Provider};
 
 /// The sections of a changed file that a running gateway does not apply, for messages.
-pub const RESTARTED: &str = "redis, tracing, metrics.otlp, alerts and memory, which need a restart";
+pub const RESTARTED: &str = "redis, tracing, metrics.otlp, log.otlp, alerts and memory, which need a restart";
 
 /// The part of a gateway file that cannot change at runtime. It contains no secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub struct Statics {
     metrics_otlp: Value,
     #[serde(default)]
     alerts: Value,
+    #[serde(default)]
+    log: Value,
     memory: Value,
     aws: bool,
     /// The name of the VM that all roles share. A VM of another name has no state of the previous Redis.
@@ -32,6 +34,7 @@ impl Statics {
             tracing: written(&file.tracing),
             metrics_otlp: written(&file.metrics.otlp),
             alerts: written(&file.alerts),
+            log: written(&file.log.otlp),
             memory: written(&file.memory),
             aws: file.providers.values().any(searches_for_aws),
         }
@@ -46,6 +49,7 @@ impl Statics {
             ("tracing", self.tracing == other.tracing),
             ("metrics.otlp", self.metrics_otlp == other.metrics_otlp),
             ("alerts", self.alerts == other.alerts),
+            ("log.otlp", self.log == other.log),
             ("memory", self.memory == other.memory),
             // Envoy's environment is fixed at its start.
             ("the AWS credentials that Envoy looks up by itself", self.aws || !other.aws),

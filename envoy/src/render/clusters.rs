@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use sluice_config::file::{Availability, File, Provider};
+use sluice_config::file::{Availability, Connections, File, Provider};
 use sluice_core::callout::{ALERTS_CLUSTER, METRICS_CLUSTER, REDIS_CLUSTER};
-use sluice_core::pipeline::TRACING_CLUSTER;
+use sluice_core::pipeline::{LOG_CLUSTER, TRACING_CLUSTER};
 use sluice_core::provider::kind::{BEARER, Presented};
 use sluice_core::provider::url::Url;
 use sluice_wire::hex;
@@ -19,6 +19,9 @@ use super::{Options, availability, credentials, downstream, filter, proxied, quo
 
 /// The connect timeout of clusters that no request waits for alone.
 pub const CONNECT: Duration = Duration::from_secs(5);
+
+/// The exports of log records to wait for. While the collector does not respond, Envoy drops further ones and counts them.
+const EXPORTS: u32 = 32;
 
 /// A provider's cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,10 +79,14 @@ pub fn of_the_gateway(file: &File, options: &Options) -> [String; 2] {
     let tracing = file.tracing.as_ref().map(|tracing| (TRACING_CLUSTER, &tracing.url, tracing.token.is_some()));
     let metrics = file.metrics.otlp.as_ref().map(|otlp| (METRICS_CLUSTER, &otlp.url, otlp.token.is_some()));
     let alerts = file.alerts.as_ref().map(|alerts| (ALERTS_CLUSTER, &alerts.url, alerts.token.is_some()));
+    let log = file.log.otlp.as_ref().map(|otlp| (LOG_CLUSTER, &otlp.url, otlp.token.is_some()));
     let mut both = [String::new(), String::new()];
-    for (name, url, has_token) in redis.into_iter().chain(tracing).chain(metrics).chain(alerts) {
+    for (name, url, has_token) in redis.into_iter().chain(tracing).chain(metrics).chain(log).chain(alerts) {
         let credential = if has_token { credential(name, BEARER, options) } else { String::new() };
-        both[0] += &cluster(name, url, &Availability::default(), CONNECT, "", &credential, options);
+        let most = (name == LOG_CLUSTER).then_some(EXPORTS);
+        let connections = Some(Connections { pending: most, requests: most, ..Connections::default() });
+        let availability = Availability { connections, ..Availability::default() };
+        both[0] += &cluster(name, url, &availability, CONNECT, "", &credential, options);
         both[1] += &proxied::listener(name, url, options);
     }
     both[0] += &proxied::cluster(options);

@@ -62,7 +62,7 @@ pub(super) fn cors_policy(cors: Option<&Cors>) -> String {
 }
 
 /// Response headers that web pages may read. A star would not cover clients that send cookies, and would not document the names.
-const EXPOSED: [&str; 18] = [
+const EXPOSED: [&str; 21] = [
     "*",
     "x-request-id",
     "request-id",
@@ -77,6 +77,9 @@ const EXPOSED: [&str; 18] = [
     "x-sluice-cache",
     "x-sluice-dropped",
     "x-sluice-budget",
+    "x-sluice-cost",
+    "x-sluice-overhead-ms",
+    "x-sluice-ttft-ms",
     "x-sluice-masked",
     "x-ratelimit-limit-requests",
     "x-ratelimit-remaining-requests",

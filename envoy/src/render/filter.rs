@@ -81,5 +81,6 @@ pub fn for_the_filter(file: &File) -> File {
     if let Some(alerts) = &mut file.alerts {
         alerts.token = None;
     }
+    (file.log.file, file.log.otlp) = (None, None);
     file
 }

@@ -1,7 +1,6 @@
 //! The listeners of clients and administrators.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use sluice_config::file::File;
@@ -9,20 +8,29 @@ use sluice_core::compiled::spec::LoggedClient;
 use sluice_core::pipeline::gateway::endpoint::{ALIVE, READY};
 
 use super::text::{fill, quote};
-use super::{ADMINISTRATORS, CLIENTS, Options, downstream, local_replies, quote_path, seconds, tracing};
+use super::{ADMINISTRATORS, CLIENTS, Options, access_log, downstream, local_replies, seconds, tracing};
 
 /// The maximum duration of an administration request: 30 seconds to arrive, plus waiting for Redis.
 const LONGEST_ADMINISTRATION: Duration = Duration::from_secs(300);
+
+/// The id of Envoy's trace; zeros, which W3C calls no trace, for a request that Envoy rejected before it began one.
+const TRACE_ID: &str = concat!(
+    r#","trace_id":"%COALESCE({"operators":["TRACE_ID","#,
+    r#"{"command":"START_TIME","param":"00000000000000000000000000000000"}]})%""#
+);
+
+/// The caller's address, in the log of the administration interface.
+const SOURCE: &str = r#","source":"%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%""#;
 
 /// The clients' listener. `routes` and `filter` are the inline configuration, or its discovery source.
 pub fn clients(file: &File, total: Duration, routes: &str, filter: &str, options: &Options) -> String {
     // Validated by the check: an invalid address does not reach this point.
     let listen: SocketAddr = file.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 8080)));
     // Without tracing, the filter logs the trace id.
-    let trace_id = file.tracing.as_ref().map_or("", |_| r#",\"trace_id\":\"%TRACE_ID%\""#);
+    let trace_id = file.tracing.as_ref().map_or("", |_| TRACE_ID);
     // If less than the full address is logged, the filter logs it.
     let client = match file.log.client {
-        LoggedClient::Full => r#",\"client\":\"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%\""#,
+        LoggedClient::Full => r#","client":"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%""#,
         LoggedClient::Network | LoggedClient::Off => "",
     };
     fill(
@@ -33,10 +41,8 @@ pub fn clients(file: &File, total: Duration, routes: &str, filter: &str, options
             ("tls", &downstream::tls(file.tls.as_ref(), CLIENTS, options)),
             ("cors", &downstream::cors_filter(file.cors.as_ref())),
             ("ready", &quote(&format!("{READY}/?(\\?.*)?"))),
-            ("access_log", &access_log(options.access_log.as_deref(), &unlogged())),
+            ("access_log", &access_log::loggers(file, &format!("{client}{trace_id}"), &unlogged(), options)),
             ("tracing", &file.tracing.as_ref().map(tracing::manager).unwrap_or_default()),
-            ("trace_id", trace_id),
-            ("client", client),
             ("refusals", &local_replies::for_clients()),
             ("total", &seconds(total)),
             ("routes", routes),
@@ -61,7 +67,7 @@ pub fn administrators(file: &File, filter: &str, options: &Options) -> String {
                 "tls",
                 &downstream::tls(file.admin.as_ref().and_then(|admin| admin.tls.as_ref()), ADMINISTRATORS, options),
             ),
-            ("access_log", &access_log(options.access_log.as_deref(), "")),
+            ("access_log", &access_log::loggers(file, SOURCE, "", options)),
             ("filter", filter),
         ],
     )
@@ -73,17 +79,5 @@ fn unlogged() -> String {
     // A request that Envoy could not parse has no path, and is logged.
     let missing = "invert_match: true, treat_missing_header_as_empty: true";
     let path = format!("{{ name: \":path\", string_match: {{ safe_regex: {{ regex: {regex} }} }}, {missing} }}");
-    format!("filter: {{ header_filter: {{ header: {path} }} }}\n  ")
-}
-
-/// The beginning of an access logger, up to its format. `filter` excludes requests from the log.
-fn access_log(path: Option<&Path>, filter: &str) -> String {
-    let (name, kind, path) = match path {
-        None => ("stdout", "stream.v3.StdoutAccessLog", String::new()),
-        Some(path) => ("file", "file.v3.FileAccessLog", format!("\n    path: {}", quote_path(path))),
-    };
-    format!(
-        "- {filter}name: envoy.access_loggers.{name}\n  typed_config:\n    \
-         \"@type\": type.googleapis.com/envoy.extensions.access_loggers.{kind}{path}\n"
-    )
+    format!("{{ header_filter: {{ header: {path} }} }}")
 }

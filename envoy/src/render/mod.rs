@@ -20,6 +20,7 @@ use sluice_core::store::redis::settings::Mode;
 use crate::check::Checked;
 use crate::proxy::Proxy;
 
+mod access_log;
 mod availability;
 mod clusters;
 mod credentials;
@@ -107,7 +108,7 @@ pub fn bootstrap(checked: &Checked, options: &Options) -> String {
 fn frame(checked: &Checked, dynamic: &str, listeners: &str, clusters: &str, options: &Options) -> String {
     let Checked { file, gateway, .. } = checked;
     // Writing a file fills the kernel's page cache, which counts as used memory of the control group.
-    let cgroup = options.cgroup && options.access_log.is_none();
+    let cgroup = options.cgroup && options.access_log.is_none() && file.log.file.is_none();
     let [own_clusters, own_listeners] = clusters::of_the_gateway(file, options);
     fill(
         include_str!("bootstrap.yaml"),
@@ -402,7 +403,8 @@ capabilities: { local/a/b: { vision: false }, on/gpt-5: { max_input: 1000 } }
         for expected in [
             "random_sampling: { value: 12.5 }\n",
             "uri: \"https://otel.example/x/v1/traces\", cluster: \"sluice-tracing\"",
-            r#"_PORT%\",\"trace_id\":\"%TRACE_ID%\"%FILTER_STATE(wasm.sluice.log:PLAIN)%}\n"#,
+            r#"_PORT%\",\"trace_id\":\"%COALESCE({\"operators\":[\"TRACE_ID\",{\"command\":\"START_TIME\","#,
+            r#"\"}]})%\"%FILTER_STATE(wasm.sluice.log:PLAIN)%}\U0000000a"#,
         ] {
             assert!(rendered.contains(expected), "{expected}\n{rendered}");
         }
@@ -453,5 +455,35 @@ capabilities: { local/a/b: { vision: false }, on/gpt-5: { max_input: 1000 } }
         assert!(rendered(&options()).contains("StdoutAccessLog\n              log_format:"));
         let rendered = rendered(&Options { access_log: Some("/var/log/x".into()), ..options() });
         assert!(rendered.contains("FileAccessLog\n              path: \"/var/log/x\"\n              log_format:"));
+        let log =
+            |log: &str, options| bootstrap(&crate::check::check(&format!("{FILE}log: {log}\n")).unwrap(), &options);
+        let named = "{ file: logs/access.json }";
+        assert!(log(named, options()).contains("path: \"/gateway/logs/access.json\"\n"));
+        let other = log(named, Options { access_log: Some("/var/log/x".into()), ..options() });
+        assert!(
+            other.contains("path: \"/var/log/x\"") && !other.contains("access.json"),
+            "the option takes precedence"
+        );
+    }
+
+    #[test]
+    fn a_log_collector_has_a_cluster_with_its_token_and_without_the_filter() {
+        let log = "log: { otlp: { url: \"https://otel.example/x/\", token: { env: OTEL_VARIABLE } } }\n";
+        let rendered = bootstrap(&crate::check::check(&format!("{FILE}{log}")).unwrap(), &options());
+        for expected in [
+            "StdoutAccessLog\n",
+            "uri: \"https://otel.example/x/v1/logs\", cluster: \"sluice-log\"",
+            r#"body: { string_value: "{\"time\":\"%START_TIME%\",\"status\":%RESPONSE_CODE%,"#,
+            r#"{\"command\":\"START_TIME\",\"param\":\" \"}]})%}""#,
+        ] {
+            assert!(rendered.contains(expected), "{expected}\n{rendered}");
+        }
+        let (_, cluster) = rendered.split_once("- name: \"sluice-log\"\n").unwrap();
+        for expected in ["port_value: 443", "sni: \"otel.example\"", "path: \"/secrets/sluice-log.yaml\""] {
+            assert!(cluster.contains(expected), "{expected}\n{cluster}");
+        }
+        assert!(!cluster.contains("filters.http.wasm") && !rendered.contains("OTEL_VARIABLE"));
+        let without = bootstrap(&crate::check::check(FILE).unwrap(), &options());
+        assert!(!without.contains("open_telemetry"), "{without}");
     }
 }

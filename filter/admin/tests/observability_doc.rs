@@ -3,9 +3,9 @@
 
 use std::fmt::Write as _;
 
-use sluice_core::metrics::instruments::{GROUPS, Group, Instrument};
 use sluice_admin::metrics_text as text;
 use sluice_core::metrics::Kind;
+use sluice_core::metrics::instruments::{GROUPS, Group, Instrument};
 
 #[path = "../../wire/tests/page/mod.rs"]
 mod page;

@@ -48,6 +48,7 @@ mod downstream;
 mod guards;
 mod keys;
 mod limits;
+mod log;
 mod memory;
 mod metrics;
 mod names;
@@ -78,6 +79,7 @@ pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnosti
     let redis = check.redis();
     let admin = check.admin();
     let tracing = check.tracing();
+    let log = check.log();
     let cache = check.cache();
     let memory = check.memory();
     let metrics = check.metrics();
@@ -104,7 +106,7 @@ pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnosti
         redis,
         admin,
         tracing,
-        log: file.log,
+        log,
         forward_headers: file.forward_headers.clone(),
         cache,
         memory,

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sluice_core::compiled::spec::{ForwardedHeader, Log, Reservation};
+use sluice_core::compiled::spec::{ForwardedHeader, Reservation};
 
 mod availability;
 mod cache;
@@ -16,6 +16,7 @@ mod downstream;
 mod guards;
 mod keys;
 mod limits;
+mod log;
 mod memory;
 mod metrics;
 mod models;
@@ -34,6 +35,7 @@ pub use downstream::{Cors, Ready, ReadyRedis, Sds, Tls};
 pub use guards::{Guard, GuardMatch};
 pub use keys::{Admin, App, Key, Previous, Team};
 pub use limits::{Budget, BudgetRule, LimitRule, Limits};
+pub use log::{Log, Otlp};
 pub use memory::Memory;
 pub use metrics::{Alerts, Background, Metrics, MetricsExport};
 pub use models::{Model, Target};
@@ -117,7 +119,7 @@ pub struct File {
     /// A webhook for budgets that pass 80% and 100%. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerts: Option<Alerts>,
-    /// How much the access log contains of client addresses and of providers' error messages.
+    /// The access log: how much it contains of client addresses and of providers' error messages, and where it goes.
     #[serde(default, skip_serializing_if = "is_default")]
     pub log: Log,
     /// Client headers to forward to providers, in addition to the ones they need.

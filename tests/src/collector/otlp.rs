@@ -1,11 +1,12 @@
 //! Reads the parts of OTLP's protobuf that tests assert on.
 //!
-//! Source: `opentelemetry/proto/collector/trace/v1/trace_service.proto` and `opentelemetry/proto/trace/v1/trace.proto`.
+//! Source: `trace/v1/trace.proto`, `logs/v1/logs.proto` and `collector/*/v1/*_service.proto` of
+//! <https://github.com/open-telemetry/opentelemetry-proto/tree/main/opentelemetry/proto>.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::Span;
+use super::{LogRecord, Span};
 
 /// A field's value: a number, or the bytes of a text or a message.
 enum Field<'a> {
@@ -80,24 +81,49 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
 
 /// The spans of an `ExportTraceServiceRequest`; `None` if the bytes are malformed.
 pub fn spans(request: &[u8]) -> Option<Vec<Span>> {
-    let mut spans = Vec::new();
+    each(request, span)
+}
+
+/// The log records of an `ExportLogsServiceRequest`; `None` if the bytes are malformed.
+pub fn records(request: &[u8]) -> Option<Vec<LogRecord>> {
+    each(request, record)
+}
+
+/// The items in the scopes of the resources of an export.
+fn each<T>(request: &[u8], read: fn(&Message<'_>) -> Option<T>) -> Option<Vec<T>> {
+    let mut items = Vec::new();
     for resource in Message::read(request)?.all(1) {
         for scope in Message::read(resource)?.all(2) {
-            for span in Message::read(scope)?.all(2) {
-                spans.push(read(&Message::read(span)?)?);
+            for item in Message::read(scope)?.all(2) {
+                items.push(read(&Message::read(item)?)?);
             }
         }
     }
-    Some(spans)
+    Some(items)
 }
 
-fn read(span: &Message<'_>) -> Option<Span> {
-    const ERROR: u64 = 2;
-    let mut tags = BTreeMap::new();
-    for attribute in span.all(9) {
+fn record(record: &Message<'_>) -> Option<LogRecord> {
+    Some(LogRecord {
+        body: Message::read(record.bytes(5))?.text(1),
+        attributes: attributes(record, 6)?,
+        trace: hex(record.bytes(9)),
+        span: hex(record.bytes(10)),
+    })
+}
+
+/// The text attributes in the field of this number.
+fn attributes(message: &Message<'_>, number: u64) -> Option<BTreeMap<String, String>> {
+    let mut attributes = BTreeMap::new();
+    for attribute in message.all(number) {
         let attribute = Message::read(attribute)?;
-        tags.insert(attribute.text(1), Message::read(attribute.bytes(2))?.text(1));
+        attributes.insert(attribute.text(1), Message::read(attribute.bytes(2))?.text(1));
     }
+    Some(attributes)
+}
+
+fn span(span: &Message<'_>) -> Option<Span> {
+    const ERROR: u64 = 2;
+    let tags = attributes(span, 9)?;
     let failed = Message::read(span.bytes(15))?.number(3) == ERROR;
     Some(Span {
         trace: hex(span.bytes(1)),
@@ -136,5 +162,15 @@ mod tests {
         let expected = Span { trace, id, parent: String::new(), name, tags, failed: true };
         assert_eq!(spans(&request).unwrap(), [expected]);
         assert!((1..request.len()).all(|end| spans(&request[..end]).is_none()));
+    }
+
+    #[test]
+    fn a_log_record_is_read() {
+        let status = [field(1, b"http.response.status_code"), field(2, &field(1, b"200"))].concat();
+        let record = [field(5, &field(1, b"{}")), field(6, &status), field(9, &[0xab; 2]), field(10, &[1])].concat();
+        let request = field(1, &field(2, &field(2, &record)));
+        let attributes = BTreeMap::from([("http.response.status_code".to_owned(), "200".to_owned())]);
+        let expected = LogRecord { body: "{}".to_owned(), attributes, trace: "abab".to_owned(), span: "01".to_owned() };
+        assert_eq!(records(&request).unwrap(), [expected]);
     }
 }

@@ -53,7 +53,7 @@ impl Start {
 /// Whether another gateway file can fully replace this one. Envoy reads some sections only at its start; it continues
 /// health checks for a while; and a TLS listener would need a TLS client to end a test.
 pub fn leaves_no_trace(file: &Value) -> bool {
-    const TRACES: [&str; 4] = ["health_check", "memory", "tls", "tracing"];
+    const TRACES: [&str; 5] = ["health_check", "memory", "otlp", "tls", "tracing"];
     match file {
         Value::Object(fields) => {
             fields.iter().all(|(name, value)| !TRACES.contains(&name.as_str()) && leaves_no_trace(value))

@@ -109,7 +109,7 @@ async fn a_soft_budget_warns_at_80_and_at_100_percent_and_refuses_nothing() {
         let right = |text: &String| text.contains(&expected.0) && text.ends_with(&expected.1);
         assert!(warning.iter().all(right), "{warning:?}");
         // The log line also includes the request's own cost.
-        assert_eq!(line["budgets"], warning.map_or(json!([]), |text| json!([text])));
+        assert_eq!(line["budgets"], warning.map_or(Value::Null, |text| json!([text])));
         let line = gateway.log_lines(round * 2 + 2).await.remove(round * 2 + 1);
         assert_eq!(line["budgets"], json!([format!("key=at-{percent}/month {}%", percent * 2)]));
         (eighties, hundreds) = (eighties + eighty, hundreds + hundred);

@@ -177,13 +177,15 @@ async fn what_needs_a_restart_says_so_and_addresses_do_not() {
         Gateway::builder().provider("openai", Kind::OpenAi, &provider).model("chat", &[("openai", "gpt-sim")]);
     let site = Administered::start(builder, json!({})).await;
     let gateway = &site.gateway;
-    for (part, value) in [
-        ("redis", json!({"url": "http://127.0.0.1:1"})),
-        ("tracing", json!({"url": "http://127.0.0.1:1"})),
-        ("memory", json!({"worker": "100MiB"})),
+    let url = json!({"url": "http://127.0.0.1:1"});
+    for (part, named, value) in [
+        ("redis", "redis", url.clone()),
+        ("tracing", "tracing", url.clone()),
+        ("log", "log.otlp", json!({"otlp": url})),
+        ("memory", "memory", json!({"worker": "100MiB"})),
     ] {
         let told = gateway.change_in_vain(|file| file[part] = value).await;
-        assert!(told.contains(&format!("{part}: read only at startup")), "{told}");
+        assert!(told.contains(&format!("{named}: read only at startup")), "{told}");
         gateway.change(|file| drop(file.as_object_mut().unwrap().remove(part))).await;
     }
 

@@ -2,55 +2,12 @@
 
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
+use sluice_tests::collector::{Collector, LogRecord, TOKEN};
 use sluice_tests::gateway::{KEY, Key};
 use sluice_tests::simulator::Outcome;
+use sluice_tests::{eventually, log_schema, until};
 
 use crate::{CHAT, Pair, refusal, with};
-
-const FIELDS: [&str; 42] = [
-    "abandoned",
-    "app",
-    "asked_model",
-    "attempts",
-    "budgets",
-    "cache",
-    "cached_tokens",
-    "client",
-    "cost_usd",
-    "dropped",
-    "duration_ms",
-    "error",
-    "estimated",
-    "first_token_ms",
-    "flags",
-    "guards",
-    "input_tokens",
-    "instance",
-    "instead",
-    "key",
-    "lower_tier",
-    "message",
-    "method",
-    "model",
-    "output_tokens",
-    "param",
-    "path",
-    "provider_status",
-    "reasoning_tokens",
-    "request_id",
-    "served_model",
-    "served_provider",
-    "status",
-    "strategy",
-    "stream",
-    "team",
-    "time",
-    "trace_id",
-    "transport",
-    "tried",
-    "usage",
-    "user_agent",
-];
 
 /// A prompt that no log may contain, in whole or in part.
 const SECRET: &str = "say the launch code is swordfish-4711";
@@ -58,11 +15,9 @@ const SECRET: &str = "say the launch code is swordfish-4711";
 /// The line of the latest request, after `count` requests.
 async fn line(pair: &Pair, count: usize) -> Value {
     let line = pair.gateway.log_lines(count).await.pop().expect("a line");
-    let names: Vec<&str> = line.as_object().expect("an object").keys().map(String::as_str).collect();
-    assert_eq!(names, FIELDS);
     assert!(line["time"].as_str().is_some_and(|time| time.starts_with("20") && time.ends_with('Z')), "{line}");
     assert!(line["duration_ms"].is_u64() && line["flags"].is_string(), "{line}");
-    assert_eq!(line["tried"].as_array().map(Vec::len), line["attempts"].as_u64().map(|all| all as usize), "{line}");
+    assert_eq!(line["tried"].as_array().map_or(0, Vec::len) as u64, line["attempts"], "{line}");
     line
 }
 
@@ -89,7 +44,7 @@ fn check(line: &Value, expected: &Value) {
     }
 }
 
-/// The fields of every request with the test's own key.
+/// The fields of every request with the test's own key; `null` for one that the line omits.
 fn ours(more: Value) -> Value {
     with(json!({"key": "test", "team": "test", "flags": "-", "attempts": 1, "error": null}), more)
 }
@@ -117,7 +72,7 @@ async fn an_answer_is_logged_with_who_asked_who_served_and_what_it_took() {
                     "status": 200, "model": pair.name(provider), "stream": stream,
                     "served_provider": provider, "served_model": model,
                     "input_tokens": 10, "output_tokens": 9, "cached_tokens": 4, "reasoning_tokens": 0,
-                    "estimated": false, "cost_usd": null, "budgets": [], "app": null, "instead": null,
+                    "estimated": null, "cost_usd": null, "budgets": null, "app": null, "instead": null,
                     "strategy": "fallback", "lower_tier": null, "cache": null,
                 })),
             );
@@ -161,9 +116,14 @@ async fn failed_attempts_are_logged_with_their_reasons() {
             &fallback,
             &ours(json!({
                 "status": 200, "model": pair.name("openai-first"), "attempts": times + 1,
-                "served_provider": "anthropic", "served_model": pair.model_of("anthropic"), "input_tokens": 10, "output_tokens": 9,
+                "served_provider": "anthropic", "served_model": pair.model_of("anthropic"),
             })),
         );
+        check(&fallback["tried"][times], &json!({"input_tokens": 10, "output_tokens": 9, "failure": null}));
+        for name in ["input_tokens", "output_tokens"] {
+            let each = fallback["tried"].as_array().expect("a list").iter().filter_map(|one| one[name].as_u64());
+            assert_eq!(fallback[name], each.sum::<u64>(), "{fallback}");
+        }
         let failed = vec![(&*openai, reason); times];
         let all = |last: &'static str| attempts(&[failed.as_slice(), &[(&*anthropic, last)]].concat());
         assert_eq!(tried(&fallback), all(""));
@@ -179,7 +139,7 @@ async fn failed_attempts_are_logged_with_their_reasons() {
             &refused,
             &ours(json!({
                 "status": 503, "attempts": times + 1, "error": "status_503", "stream": true,
-                "served_provider": null, "served_model": null, "input_tokens": null, "first_token_ms": null,
+                "served_provider": null, "served_model": null, "first_token_ms": null,
             })),
         );
     }
@@ -194,7 +154,7 @@ async fn refusals_are_logged_with_what_is_known_by_then() {
     })
     .await;
     let nothing = json!({
-        "attempts": 0, "dropped": [], "stream": null, "served_provider": null, "served_model": null,
+        "attempts": 0, "dropped": null, "stream": null, "served_provider": null, "served_model": null,
         "input_tokens": null, "output_tokens": null, "first_token_ms": null,
     });
     let (client, anonymous) = (pair.gateway.client(), pair.gateway.anonymous());
@@ -391,5 +351,99 @@ async fn no_prompt_no_answer_and_no_secret_is_ever_written_anywhere() {
     let all = pair.gateway.output() + &pair.gateway.errors();
     for secret in ["swordfish", "4711471147114711", "launch", KEY, "sk-openai", "sk-anthropic"] {
         assert!(!all.contains(secret), "{secret} in {all}");
+    }
+}
+
+/// A pair whose log goes where `log` says.
+async fn logging(log: Value) -> Pair {
+    let prices = json!({"unpriced": {"input": 1, "output": 1}});
+    Pair::with(|builder| builder.with(json!({"log": log, "prices": prices})).alone()).await
+}
+
+#[tokio::test]
+async fn the_log_goes_to_the_file_that_the_gateway_file_names() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("access.json");
+    let pair = logging(json!({"file": file})).await;
+    let answer = pair.gateway.chat(&pair.ask("openai", SECRET)).await;
+    let written = || Some(std::fs::read_to_string(&file).ok()?).filter(|text| text.ends_with('\n'));
+    let line: Value = serde_json::from_str(&until("a line in the file", written).await).expect("one line");
+    log_schema::check(&line);
+    same_id(&line, &answer);
+    assert_eq!(pair.gateway.log(), [] as [Value; 0], "standard output has no line");
+}
+
+#[tokio::test]
+async fn a_full_disk_and_a_collector_that_nobody_runs_cost_no_request() {
+    let closed = sluice_tests::port::Port::reserve();
+    let otlp = json!({"url": format!("http://127.0.0.1:{}", closed.number())});
+    let pair = logging(json!({"file": "/dev/full", "otlp": otlp})).await;
+    for number in 0..20 {
+        let body = with(pair.ask("openai", SECRET), json!({"stream": number % 2 == 0}));
+        assert_eq!(pair.gateway.chat(&body).await.status, 200);
+    }
+    // Envoy has tried, and counts what it lost.
+    let lost = "access_logs.open_telemetry_access_log.logs_dropped";
+    eventually("the loss of log records", async || pair.gateway.statistic(lost).await > 0).await;
+    let failed = "filesystem.write_failed";
+    eventually("the loss of lines", async || pair.gateway.statistic(failed).await > 0).await;
+    assert_eq!(pair.gateway.chat(&pair.ask("openai", "hi")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_collector_gets_the_same_lines_as_log_records() {
+    let collector = Collector::start().await;
+    let token = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(token.path(), TOKEN).expect("a file to write to");
+    let to = json!({"url": collector.url(), "token": {"file": token.path()}});
+    let more = json!({"log": {"otlp": to.clone()}, "tracing": to});
+    let pair = Pair::with(|builder| builder.with(more)).await;
+    pair.gateway.chat(&pair.ask("openai", SECRET)).await;
+    pair.gateway.anonymous().post(CHAT, &pair.ask("openai", "hi")).await;
+    // Envoy refuses it before it begins a trace.
+    let refused = pair.gateway.client().header("x-long", &"x".repeat(100_000)).post(CHAT, &json!({})).await;
+    assert_eq!(refused.status, 431);
+    let lines = pair.gateway.log_lines(3).await;
+    let records = collector.records(3).await;
+    assert_eq!(records.len(), 3);
+    for line in &lines {
+        let is_same = |record: &&LogRecord| serde_json::from_str::<Value>(&record.body).is_ok_and(|body| body == *line);
+        let record = records.iter().find(is_same).unwrap_or_else(|| panic!("{line} is not in {records:#?}"));
+        assert_eq!(record.attributes["http.response.status_code"], line["status"].to_string());
+        match line["trace_id"].as_str() {
+            Some("00000000000000000000000000000000") => assert_eq!(line["status"], 431, "{line}"),
+            trace => assert_eq!((Some(&*record.trace), record.span.len()), (trace, 16)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_may_know_learns_cost_and_times_from_the_response() {
+    let names = ["x-sluice-cost", "x-sluice-overhead-ms", "x-sluice-ttft-ms"];
+    let prices = json!({"unpriced": {"input": 1, "output": 1}});
+    let pair = Pair::with(|builder| {
+        let models = ["openai", "anthropic"];
+        let report = Key::new("report", "sk-report").models(&models).set("control", json!(["report"]));
+        builder.key(Key::new("test", KEY).models(&models)).key(report).with(json!({"prices": prices}))
+    })
+    .await;
+    let mut count = 0;
+    for provider in ["openai", "anthropic"] {
+        for stream in [false, true] {
+            let body = with(pair.ask(provider, "hi"), json!({"stream": stream}));
+            let answer = pair.gateway.anonymous().bearer("sk-report").post(CHAT, &body).await;
+            count += 1;
+            let [cost, overhead, first] = names.map(|name| answer.header(name));
+            let number = |text: Option<&str>| text.and_then(|text| text.parse::<f64>().ok());
+            assert!(number(overhead).is_some_and(|overhead| overhead < 1000.0), "{answer:?}");
+            assert_eq!((cost.is_some(), number(first).is_some()), (!stream, stream), "{answer:?}");
+            let line = line(&pair, count).await;
+            if let Some(cost) = cost {
+                assert_eq!(line["cost_usd"], cost, "{line}");
+            }
+            let other = pair.gateway.chat(&body).await;
+            count += 1;
+            assert_eq!((other.status, names.map(|name| other.header(name))), (200, [None; 3]));
+        }
     }
 }

@@ -187,14 +187,17 @@ fn is_of(case: &Case, request: &Recorded) -> bool {
 
 fn judge(case: &Case, answer: &Answer, first: &[Recorded], second: &[Recorded], line: &Value) -> Result<(), String> {
     let used = |all: &[Recorded]| all.last().and_then(|request| request.used).unwrap_or_default();
-    let logged =
-        (line["input_tokens"].as_u64().unwrap_or_default(), line["output_tokens"].as_u64().unwrap_or_default());
+    let tokens = |of: &Value| ["input_tokens", "output_tokens"].map(|name| of[name].as_u64().unwrap_or_default());
+    let [input, output] = tokens(line);
+    let logged = (input, output);
     let ends = answer.events().last().is_some_and(|event| event.data == "[DONE]") && answer.complete;
     match case.end {
         Rescued => {
             let said = crate::said(answer) == format!("answer ~{}~ of a few words", case.number);
             let served = answer.header("x-sluice-provider").or(line["served_provider"].as_str()) == Some("second");
-            let counted = logged == (used(second).input, used(second).output);
+            // The totals of the line include the first attempt.
+            let last = line["tried"].as_array().and_then(|tried| tried.last()).map(tokens);
+            let counted = last == Some([used(second).input, used(second).output]);
             let right = answer.status == 200 && said && served && (ends || !case.stream) && counted;
             right.then_some(()).ok_or(format!("said {said}, served {served}, counted {counted}, asked {}", first.len()))
         }

@@ -77,7 +77,7 @@ pub struct Key {
     /// The client addresses that may use the key: `10.0.0.0/8`, `2001:db8::/32`, `192.0.2.7`. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sources: Option<Vec<String>>,
-    /// The overrides that the key's holder may set for a request. Default: none.
+    /// The overrides that the key's holder may set for a request, and `report`, which adds cost and times to its responses. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub control: Vec<Permission>,
     /// When the key expires (RFC 3339), such as `2027-01-31T00:00:00Z`. Default: never.

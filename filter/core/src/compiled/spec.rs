@@ -3,13 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 /// The detail of client addresses and of providers' error messages in the access log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Log {
-    /// How much of the client's address is logged. Default: `full`.
+    /// How much of the client's address is logged.
     pub client: LoggedClient,
-    /// How much of a provider's error message is logged. Default: `cut`.
+    /// How much of a provider's error message is logged.
     pub provider_messages: LoggedMessages,
 }
 

@@ -1,8 +1,8 @@
-//! The gateway file's options for the overrides that a key's holder may set.
+//! The gateway file's options for the overrides that a key's holder may set, and for the details that it may see.
 
 use serde::{Deserialize, Serialize};
 
-/// An override that the holder of a key may set for a request.
+/// An override that the holder of a key may set for a request, or details of the response that it gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -15,4 +15,6 @@ pub enum Permission {
     Timeout,
     /// A target of the gateway file as the model name, with its provider: `anthropic/claude-haiku-4-5`.
     Targets,
+    /// The response headers `x-sluice-cost`, `x-sluice-overhead-ms` and `x-sluice-ttft-ms`: cost and times of the response.
+    Report,
 }

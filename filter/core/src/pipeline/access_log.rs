@@ -1,9 +1,11 @@
 //! The access log's fields for a request, as the rest of a JSON object that Envoy has started.
 //!
-//! Never a prompt, a response, or a secret. Unknown fields are `null`, so that every line has the same shape.
+//! Never a prompt, a response, or a secret. A field without a value is omitted, as are empty lists and flags that are not set.
+//! `examples/access-log.schema.json` describes the line.
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use sluice_wire::conversation::Usage;
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
 
@@ -23,7 +25,7 @@ use super::request_state::{AttemptState, Counted, RequestState, SkippedTarget, S
 
 mod json;
 
-use json::{Json, fields, object};
+use json::{Json, field, fields};
 
 /// The initial capacity; more than most lines need.
 const ROOM: usize = 1024;
@@ -34,16 +36,14 @@ const ROOM: usize = 1024;
 pub struct Record<'a> {
     /// Envoy's request id, also the response's `x-request-id`.
     pub request_id: Option<&'a str>,
-    /// The request's trace: 32 hexadecimal digits. Omitted where Envoy traces, because Envoy writes it then.
-    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
-    pub trace_id: Option<Option<&'a str>>,
+    /// The request's trace: 32 hexadecimal digits. None where Envoy traces, because Envoy writes it then.
+    pub trace_id: Option<&'a str>,
     /// The HTTP method.
     pub method: &'a str,
     /// The path, without the query.
     pub path: &'a str,
-    /// The network of the client's address, or `null`. Omitted where the log has the full address, because Envoy writes that.
-    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
-    pub client: Option<Option<String>>,
+    /// The network of the client's address. None where the log has the full address, because Envoy writes that.
+    pub client: Option<String>,
     /// The client's `user-agent`.
     pub user_agent: Option<&'a str>,
     /// The key's public id.
@@ -66,41 +66,41 @@ pub struct Record<'a> {
     pub served_model: Option<&'a str>,
     /// The number of attempts.
     pub attempts: usize,
-    /// Each attempt: target, milliseconds, and the failure if there was one.
+    /// Each attempt: target, milliseconds, the failure if there was one, and what it used.
     pub tried: Vec<AttemptRecord<'a>>,
     /// The routing strategy.
     pub strategy: Option<Strategy>,
     /// The tier that served, if it is lower than the model's best.
     pub lower_tier: Option<u32>,
-    /// The cache result: `hit`, `miss`, or `bypass`; `null` where the model has no cache.
+    /// The cache result: `hit`, `miss`, or `bypass`; none where the model has no cache.
     pub cache: Option<&'a str>,
     /// The request's optional fields that the serving provider does not support.
     pub dropped: &'a [String],
     /// Guardrail findings: `secrets: api_key (prompts, block)`.
     pub guards: Vec<String>,
-    /// All tokens of the prompt.
+    /// Input tokens of all attempts.
     pub input_tokens: Option<u64>,
-    /// All output tokens.
+    /// Output tokens of all attempts.
     pub output_tokens: Option<u64>,
     /// Input tokens that were read from the provider's cache.
     pub cached_tokens: Option<u64>,
     /// Output tokens for reasoning.
     pub reasoning_tokens: Option<u64>,
-    /// How much of these the serving provider counted.
+    /// How much of its own tokens the serving provider counted.
     #[cfg_attr(test, serde(serialize_with = "tests::counted"))]
     pub usage: Option<Counted>,
     /// Whether any of these were estimated, failed attempts included, because a provider did not count them.
     pub estimated: bool,
     /// Whether the client left before its response was complete and counted, or waited for less time than the gateway would have.
     pub abandoned: bool,
-    /// US dollars, failed attempts included, with six decimals; `null` when a price is not known.
+    /// US dollars of all attempts, with six decimals; none when a price is not known.
     #[cfg_attr(test, serde(serialize_with = "tests::dollars"))]
     pub cost_usd: Option<MicroUsd>,
     /// Budgets with at least 80% used: `team=research/month 80%`.
     pub budgets: Vec<String>,
     /// Milliseconds from the request's headers to the first token (to the end of a response that is not streamed).
     pub first_token_ms: Option<u64>,
-    /// The status of the last provider's response; `null` if there was none.
+    /// The status of the last provider's response.
     pub provider_status: Option<u16>,
     /// Why the last connection failed: `refused`, `tls: certificate has expired`.
     pub transport: Option<&'a str>,
@@ -233,12 +233,11 @@ fn name_or_cut(word: &str, body: &RetainedBody) -> String {
     }
 }
 
-/// The client's address as the filter logs it; `None` where Envoy logs it.
-pub fn logged_client(logged: LoggedClient, view: &dyn View) -> Option<Option<String>> {
+/// The client's address as the filter logs it; `None` where Envoy logs it, or nobody does.
+pub fn logged_client(logged: LoggedClient, view: &dyn View) -> Option<String> {
     match logged {
-        LoggedClient::Full => None,
-        LoggedClient::Network => Some(view.source().map(network)),
-        LoggedClient::Off => Some(None),
+        LoggedClient::Network => view.source().map(network),
+        LoggedClient::Full | LoggedClient::Off => None,
     }
 }
 
@@ -264,13 +263,17 @@ impl<'a> Record<'a> {
         let served_by = served_by.or_else(|| about.cache_state.made_by());
         // A request for a stored object costs nothing itself; a settled batch has its own sums.
         let (batch, cost) = (about.settled, state.bill.billing.cost());
+        // Without a response and without a count, nothing is known to have been used.
+        let used = state.bill.billing.used();
+        let used = (state.answer.usage.is_some() || used != Usage::default()).then_some(used);
         let last_failure = state.progress.last_failure();
         Self {
             model: Some(&state.request.model.name),
             instead: Some(state.route.model.name.as_str()).filter(|name| *name != state.request.model.name),
             stream: Some(state.request.scanned.peek.stream),
             served_provider: served_by.map(|(provider, _)| provider),
-            served_model: served_by.map(|(_, model)| model),
+            // Stored objects have a provider, but no model.
+            served_model: served_by.map(|(_, model)| model).filter(|model| !model.is_empty()),
             attempts: state.progress.attempts.len(),
             tried: attempt_records(state, said),
             provider_status: state.progress.attempts.last().and_then(|attempt| attempt.status),
@@ -280,10 +283,10 @@ impl<'a> Record<'a> {
             cache: about.cache_state.word(),
             dropped: &state.answer.dropped,
             guards: self.guards.into_iter().chain(state.answer.findings.iter().map(Finding::to_string)).collect(),
-            input_tokens: batch.map(|sums| sums.input_tokens).or(state.answer.usage.map(|usage| usage.input)),
-            output_tokens: batch.map(|sums| sums.output_tokens).or(state.answer.usage.map(|usage| usage.output)),
-            cached_tokens: state.answer.usage.map(|usage| usage.cached),
-            reasoning_tokens: state.answer.usage.map(|usage| usage.reasoning),
+            input_tokens: batch.map(|sums| sums.input_tokens).or(used.map(|usage| usage.input)),
+            output_tokens: batch.map(|sums| sums.output_tokens).or(used.map(|usage| usage.output)),
+            cached_tokens: used.map(|usage| usage.cached),
+            reasoning_tokens: used.map(|usage| usage.reasoning),
             usage: state.bill.counted,
             estimated: state.bill.estimated,
             abandoned: state.bill.abandoned,
@@ -303,34 +306,27 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// The rest of the JSON object: `,"request_id":…,"error":null`. Envoy closes the brace.
+    /// The rest of the JSON object: `,"request_id":…,"param":…`. Envoy closes the brace.
     pub fn fragment(&self) -> String {
         let mut line = String::with_capacity(ROOM);
         let out = &mut line;
-        fields!(out, self, request_id);
-        if self.trace_id.is_some() {
-            fields!(out, self, trace_id);
-        }
-        fields!(out, self, method, path);
-        if self.client.is_some() {
-            fields!(out, self, client);
-        }
-        fields!(out, self, user_agent, key, team, app, asked_model, model, instead, stream);
+        fields!(out, self, request_id, trace_id, method, path, client, user_agent, key, team, app, asked_model, model);
         fields!(
             out,
             self,
+            instead,
+            stream,
             served_provider,
             served_model,
             attempts,
             tried,
             strategy,
             lower_tier,
-            cache,
-            dropped,
-            guards
+            cache
         );
-        fields!(out, self, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usage, estimated, abandoned);
-        fields!(out, self, cost_usd, budgets, first_token_ms, provider_status, transport, error, message, param);
+        fields!(out, self, dropped, guards, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usage);
+        fields!(out, self, estimated, abandoned, cost_usd, budgets, first_token_ms, provider_status, transport);
+        fields!(out, self, error, message, param);
         line
     }
 }
@@ -348,19 +344,29 @@ fn attempt_records<'a>(state: &'a RequestState, said: &'a [Option<ProviderError>
 }
 
 /// One attempt, or a skipped target.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[cfg_attr(test, derive(serde::Serialize))]
 pub struct AttemptRecord<'a> {
     provider: &'a str,
     model: &'a str,
-    /// The key's number, from 1; `null` where the target has at most one.
+    /// The key's number, from 1; none where the target has at most one.
     key: Option<usize>,
-    /// Duration; `null` while in flight.
+    /// Duration; none for a skipped target.
     ms: Option<u64>,
-    /// Why it failed; `null` if it did not.
+    /// Why it failed, if it did.
     failure: Option<&'a str>,
+    /// Its input tokens, if it used any tokens.
+    input_tokens: Option<u64>,
+    /// Its output tokens, likewise.
+    output_tokens: Option<u64>,
+    /// Among its input tokens: those read from the provider's cache, if there are any.
+    cached_tokens: Option<u64>,
+    /// Among its output tokens: those for reasoning, if there are any.
+    reasoning_tokens: Option<u64>,
+    /// Its cost, if it used anything and has a price.
+    #[cfg_attr(test, serde(serialize_with = "tests::dollars"))]
+    cost_usd: Option<MicroUsd>,
     /// The provider's own error.
-    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
     error: Option<ProviderErrorRecord<'a>>,
 }
 
@@ -377,18 +383,17 @@ struct ProviderErrorRecord<'a> {
 
 impl Json for AttemptRecord<'_> {
     fn write(&self, out: &mut String) {
-        object!(out, self, provider, model, key, ms, failure);
-        if self.error.is_some() {
-            fields!(out, self, error);
-        }
+        out.push('{');
+        fields!(out, self, provider, model, key, ms, failure, input_tokens, output_tokens, cached_tokens);
+        fields!(out, self, reasoning_tokens, cost_usd, error);
         out.push('}');
     }
 }
 
 impl Json for ProviderErrorRecord<'_> {
     fn write(&self, out: &mut String) {
-        out.push_str("{\"type\":");
-        self.kind.write(out);
+        out.push('{');
+        field(out, "\"type\":", &self.kind);
         fields!(out, self, code, param, message);
         out.push('}');
     }
@@ -399,15 +404,16 @@ impl<'a> AttemptRecord<'a> {
         Self {
             provider: &passed.target.provider.name,
             model: &passed.target.model,
-            key: None,
-            ms: None,
             failure: Some(passed.reason),
-            error: None,
+            ..Self::default()
         }
     }
 
     fn of(attempt: &'a AttemptState, said: Option<&'a ProviderError>) -> Self {
-        let error = said.map(|said| ProviderErrorRecord {
+        let used = attempt.usage.filter(|usage| *usage != Usage::default());
+        let cost = attempt.cost.filter(|cost| used.is_some() || *cost != MicroUsd::default());
+        let some = |tokens: u64| (tokens > 0).then_some(tokens);
+        let error = said.filter(|said| !said.is_empty()).map(|said| ProviderErrorRecord {
             kind: said.kind.as_deref(),
             code: said.code.as_deref(),
             param: said.param.as_deref(),
@@ -420,6 +426,11 @@ impl<'a> AttemptRecord<'a> {
             key: attempt.target.keys.several().then_some(attempt.key.saturating_add(1)),
             ms: attempt.ended.map(|ended| milliseconds(attempt.started, ended)),
             failure: attempt.failure.as_ref().map(|failure| &*failure.reason),
+            input_tokens: used.map(|usage| usage.input),
+            output_tokens: used.map(|usage| usage.output),
+            cached_tokens: used.and_then(|usage| some(usage.cached)),
+            reasoning_tokens: used.and_then(|usage| some(usage.reasoning)),
+            cost_usd: cost,
         }
     }
 }

@@ -82,22 +82,23 @@ impl Billing {
     }
 
     /// Adds the usage of a finished attempt at `target`; `usage` is `None` when it is unknown. `estimated`: the provider has not counted
-    /// all of it.
+    /// all of it. Returns the attempt's cost, if there is a price.
     pub fn owe(
         &mut self,
         target: &Rc<Target>,
         usage: Option<Usage>,
         (images, extras): (u64, &Extras),
         estimated: bool,
-    ) {
-        let Some(candidate) = self.index_of(target) else { return };
-        let cost = match (usage, target.price) {
-            (None, _) => Some(MicroUsd::default()),
-            (Some(usage), price) => price.map(|price| price.cost(&usage, images, extras)),
+    ) -> Option<MicroUsd> {
+        let candidate = self.index_of(target)?;
+        let cost = match usage {
+            None => Some(MicroUsd::default()),
+            Some(usage) => target.price.map(|price| price.cost(&usage, images, extras)),
         };
         self.unpriced |= cost.is_none();
-        let (usage, cost) = (usage.unwrap_or_default(), cost.unwrap_or_default());
-        self.spent.push(AttemptUsage { candidate, usage, cost, estimated });
+        let usage = usage.unwrap_or_default();
+        self.spent.push(AttemptUsage { candidate, usage, cost: cost.unwrap_or_default(), estimated });
+        cost
     }
 
     /// The cost of all attempts; `None` if one of them has no price.
@@ -148,7 +149,18 @@ impl Billing {
         Settlement { id: self.id.clone(), parts, entry, at, corrects: false, notes: Vec::new() }
     }
 
-    /// The usage of all attempts.
+    /// The tokens of all attempts.
+    pub fn used(&self) -> Usage {
+        self.spent.iter().fold(Usage::default(), |sum, AttemptUsage { usage, .. }| Usage {
+            input: sum.input.saturating_add(usage.input),
+            output: sum.output.saturating_add(usage.output),
+            cached: sum.cached.saturating_add(usage.cached),
+            cache_write: sum.cache_write.saturating_add(usage.cache_write),
+            reasoning: sum.reasoning.saturating_add(usage.reasoning),
+        })
+    }
+
+    /// The usage of all attempts, for the accounts.
     pub fn sums(&self) -> Sums {
         let start = Sums { requests: 1, ..Sums::default() };
         self.spent.iter().fold(start, |sums, spent| {

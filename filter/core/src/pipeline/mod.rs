@@ -49,6 +49,9 @@ pub const NO_CLUSTER: &str = "none";
 /// The cluster of the trace collector.
 pub const TRACING_CLUSTER: &str = "sluice-tracing";
 
+/// The cluster of the collector that the access log is exported to.
+pub const LOG_CLUSTER: &str = "sluice-log";
+
 /// The properties (Envoy's filter state, below `wasm.`) that pass decisions on to Envoy.
 pub mod property {
     /// The cluster of the next attempt. Envoy's route matcher reads it before each attempt.

@@ -49,7 +49,12 @@ impl ProviderError {
             message: message.map(str::to_owned),
             is_cut: false,
         };
-        (provider_error != Self::default()).then_some(provider_error)
+        (!provider_error.is_empty()).then_some(provider_error)
+    }
+
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        [&self.kind, &self.code, &self.param, &self.message].into_iter().all(Option::is_none)
     }
 }
 

@@ -629,7 +629,7 @@ impl Envoy {
             counted: self.counted.take(),
             received,
             departed: std::mem::take(&mut self.departed),
-            log: serde_json::from_str(&format!("{{\"status\":0{fragment}}}")).unwrap(),
+            log: crate::log::line(&fragment),
             properties: self.properties.take(),
         }
     }

@@ -15,6 +15,7 @@ mod each_string;
 mod envoy;
 mod gateway;
 mod host_call_failure;
+mod log;
 mod notes;
 mod reservation;
 mod routing;

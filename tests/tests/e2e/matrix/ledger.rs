@@ -67,7 +67,7 @@ fn check(told: Told, used: Usage, line: &Value) -> Option<String> {
         && told.cached == used.cached
         && told.reasoning.is_none_or(|reasoning| logged("reasoning_tokens") == Some(reasoning))
         && [0, used.thinking].contains(&logged("reasoning_tokens").unwrap_or(u64::MAX))
-        && line["estimated"] == false
+        && line["estimated"].is_null()
         && line["attempts"] == 1;
     (!right).then(|| format!("told {told:?}, used {used:?}, logged {line}"))
 }

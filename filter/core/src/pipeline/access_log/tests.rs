@@ -1,4 +1,7 @@
+use std::collections::BTreeSet;
+
 use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use super::*;
 #[cfg(target_arch = "wasm32")]
@@ -10,7 +13,6 @@ fn the_fragment_completes_a_json_object_whatever_a_client_sends_as_its_request_i
     let line = format!("{{\"status\":200{}}}", record.fragment());
     let read: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(read["request_id"], "a\"},\n{\"x\":\u{1}");
-    assert!(read["error"].is_null());
     assert!(!line.contains('\n'));
 }
 
@@ -56,17 +58,160 @@ pub(super) fn counted<S: Serializer>(usage: &Option<Counted>, serializer: S) -> 
     usage.map(|usage| format!("{usage:?}").to_lowercase()).serialize(serializer)
 }
 
-/// The line as serde writes it.
-fn derived(record: &Record<'_>) -> String {
-    let object = serde_json::to_string(record).unwrap();
-    format!(",{}", object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap())
+/// The line as serde writes it, without the fields that have no value.
+fn derived(record: &Record<'_>) -> Value {
+    let mut line = serde_json::to_value(record).unwrap();
+    for (name, absent) in
+        [("estimated", json!(false)), ("abandoned", json!(false)), ("method", json!("")), ("path", json!(""))]
+    {
+        line.as_object_mut().unwrap().retain(|field, value| field != name || *value != absent);
+    }
+    for attempt in line["tried"].as_array_mut().unwrap() {
+        attempt
+            .as_object_mut()
+            .unwrap()
+            .retain(|field, value| !["provider", "model"].contains(&&**field) || *value != "");
+    }
+    omit(&mut line);
+    line
+}
+
+/// Removes `null` and empty lists.
+fn omit(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.values_mut().for_each(omit);
+            fields.retain(|_, value| !value.is_null() && *value != json!([]));
+        }
+        Value::Array(values) => values.iter_mut().for_each(omit),
+        _ => {}
+    }
 }
 
 #[test]
-fn an_empty_record_has_all_of_its_fields() {
-    let record = Record::default();
-    assert_eq!(record.fragment(), derived(&record));
-    assert!(record.fragment().starts_with(r#","request_id":null,"method":"","path":"","user_agent":null"#));
+fn a_field_without_a_value_is_omitted() {
+    assert_eq!(Record::default().fragment(), r#","attempts":0"#);
+    let record = Record {
+        stream: Some(false),
+        tried: vec![AttemptRecord { provider: "p", model: "m", ..AttemptRecord::default() }],
+        input_tokens: Some(0),
+        ..Record::default()
+    };
+    // An explicit `false` and a zero are values.
+    let expected = r#","stream":false,"attempts":0,"tried":[{"provider":"p","model":"m"}],"input_tokens":0"#;
+    assert_eq!(record.fragment(), expected);
+}
+
+/// A record with every field, in the order of the log.
+fn full(dropped: &[String]) -> Record<'_> {
+    let error =
+        ProviderErrorRecord { kind: Some("server_error"), code: Some("c"), param: Some("p"), message: Some("m") };
+    let attempt = AttemptRecord {
+        provider: "openai",
+        model: "gpt-5-mini",
+        key: Some(2),
+        ms: Some(31),
+        failure: Some("status_503"),
+        input_tokens: Some(10),
+        output_tokens: Some(3),
+        cached_tokens: Some(4),
+        reasoning_tokens: Some(1),
+        cost_usd: Some(MicroUsd(12)),
+        error: Some(error),
+    };
+    Record {
+        request_id: Some("id"),
+        trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736"),
+        method: "POST",
+        path: "/v1/chat/completions",
+        client: Some("192.0.2.0/24".to_owned()),
+        user_agent: Some("agent/1"),
+        key: Some("k"),
+        team: Some("t"),
+        app: Some("a"),
+        asked_model: Some("chat"),
+        model: Some("chat"),
+        instead: Some("small"),
+        stream: Some(true),
+        served_provider: Some("openai"),
+        served_model: Some("gpt-5-mini"),
+        attempts: 1,
+        tried: vec![attempt],
+        strategy: Some(crate::routing::spec::Strategy::Fallback),
+        lower_tier: Some(2),
+        cache: Some("miss"),
+        dropped,
+        guards: vec!["pii: email (prompts, mask)".to_owned()],
+        input_tokens: Some(10),
+        output_tokens: Some(3),
+        cached_tokens: Some(4),
+        reasoning_tokens: Some(1),
+        usage: Some(Counted::Complete),
+        estimated: true,
+        abandoned: true,
+        cost_usd: Some(MicroUsd(12)),
+        budgets: vec!["team=t/month 83%".to_owned()],
+        first_token_ms: Some(20),
+        provider_status: Some(503),
+        transport: Some("refused"),
+        error: Some("status_503"),
+        message: Some("m"),
+        param: Some("p"),
+    }
+}
+
+/// The published schema of a line.
+const SCHEMA: &str = include_str!("../../../../../examples/access-log.schema.json");
+
+/// Envoy's fields of every line.
+const ENVOYS: &str = include_str!("../../../../../envoy/src/render/access_log.txt");
+
+fn names(object: &Value) -> BTreeSet<String> {
+    object.as_object().unwrap().keys().cloned().collect()
+}
+
+fn schema() -> Value {
+    serde_json::from_str(SCHEMA).unwrap()
+}
+
+#[test]
+fn the_schema_has_the_fields_of_the_code_and_no_others() {
+    let dropped = ["seed".to_owned()];
+    let line: Value = serde_json::from_str(&format!("{{\"status\":200{}}}", full(&dropped).fragment())).unwrap();
+    let schema = schema();
+    let mut known = names(&line);
+    let quoted = ENVOYS.split('"').skip(1).step_by(2).filter(|text| !text.starts_with('%'));
+    known.extend(quoted.map(str::to_owned));
+    // Of the administration interface.
+    known.extend(["source", "admin"].map(str::to_owned));
+    assert_eq!(names(&schema["properties"]), known);
+    let attempt = &schema["$defs"]["attempt"]["properties"];
+    assert_eq!(names(attempt), names(&line["tried"][0]));
+    assert_eq!(names(&attempt["error"]["properties"]), names(&line["tried"][0]["error"]));
+}
+
+#[test]
+fn the_schema_describes_each_field_and_allows_no_others() {
+    fn objects(schema: &Value, found: &mut Vec<Value>) {
+        if schema["properties"].is_object() {
+            found.push(schema.clone());
+        }
+        match schema {
+            Value::Object(fields) => fields.values().for_each(|inner| objects(inner, found)),
+            Value::Array(values) => values.iter().for_each(|inner| objects(inner, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    objects(&schema(), &mut found);
+    assert_eq!(found.len(), 3, "the line, an attempt, and a provider's error");
+    for object in found {
+        assert_eq!(object["additionalProperties"], false);
+        for (name, field) in object["properties"].as_object().unwrap() {
+            assert!(field["description"].as_str().is_some_and(|text| text.ends_with('.')), "{name}");
+            assert_ne!(field["type"], json!(["string", "null"]), "{name}");
+        }
+    }
 }
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -74,7 +219,7 @@ mod properties {
     use proptest::prelude::*;
     use proptest::strategy::Strategy;
 
-    use super::{AttemptRecord, Counted, MicroUsd, ProviderErrorRecord, Record, derived};
+    use super::{AttemptRecord, Counted, MicroUsd, ProviderErrorRecord, Record, derived, full, schema};
 
     type Text = Option<String>;
 
@@ -94,8 +239,26 @@ mod properties {
             key: number.map(|number| number as usize),
             ms: number,
             failure,
+            input_tokens: number,
+            output_tokens: number,
+            cached_tokens: number.filter(|number| number % 2 == 0),
+            reasoning_tokens: number.filter(|number| number % 3 == 0),
+            cost_usd: number.map(MicroUsd),
             error: kind.map(|_| ProviderErrorRecord { kind, code, param, message }),
         }
+    }
+
+    #[test]
+    fn a_full_line_is_valid_and_so_is_one_that_the_filter_did_not_complete() {
+        let validator = jsonschema::draft202012::new(&schema()).unwrap();
+        let envoy = r#"{"time":"2026-11-29T10:00:00.000Z","status":200,"duration_ms":12,"flags":"-","instance":"a""#;
+        let dropped = ["seed".to_owned()];
+        for fragment in [full(&dropped).fragment(), String::new(), Record::default().fragment()] {
+            let line = serde_json::from_str(&format!("{envoy}{fragment}}}")).unwrap();
+            validator.validate(&line).unwrap();
+        }
+        let more = serde_json::from_str(&format!("{envoy},\"prompt\":\"hi\"}}")).unwrap();
+        assert!(!validator.is_valid(&more));
     }
 
     proptest! {
@@ -111,10 +274,10 @@ mod properties {
         ) {
             let record = Record {
                 request_id: request_id.as_deref(),
-                trace_id: flags[0].then_some(request_id.as_deref()),
+                trace_id: request_id.as_deref().filter(|_| flags[0]),
                 method: method.as_deref().unwrap_or_default(),
                 path: path.as_deref().unwrap_or_default(),
-                client: flags[1].then_some(client),
+                client: client.filter(|_| flags[1]),
                 user_agent: user_agent.as_deref(),
                 key: key.as_deref(),
                 team: team.as_deref(),
@@ -148,7 +311,10 @@ mod properties {
                 message: message.as_deref(),
                 param: served.as_deref(),
             };
-            prop_assert_eq!(record.fragment(), derived(&record));
+            let line = format!("{{\"status\":0{}}}", record.fragment());
+            let mut expected = derived(&record);
+            expected["status"] = 0.into();
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), expected);
         }
     }
 }

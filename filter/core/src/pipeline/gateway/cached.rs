@@ -1,13 +1,12 @@
 //! Serves responses from the cache, and collects a provider's response for it.
 
 use sluice_wire::conversation::Usage;
-use sluice_wire::time::Time;
 
 use crate::cache::CachedResponse;
 use crate::store::SharedData;
 
 use super::super::request_state::RequestState;
-use super::super::{Effect, Event, Flow, Reply, View, metric, trace};
+use super::super::{Context, Effect, Event, Flow, Reply, View, metric, trace};
 use super::{Outcome, Phase, RequestPipeline};
 
 impl RequestPipeline {
@@ -16,9 +15,10 @@ impl RequestPipeline {
         &mut self,
         mut state: Box<RequestState>,
         entry: CachedResponse,
-        now: Time,
-        effects: &mut Vec<Effect>,
+        cx: &mut Context<'_>,
     ) -> Outcome {
+        let now = cx.now();
+        self.log_context.replied = Some(now);
         let age = entry.age(now).unwrap_or_default().as_secs();
         let CachedResponse { provider, model, content_type, dropped, body, spent, .. } = entry;
         self.log_context.about.saved = Some(spent);
@@ -31,10 +31,10 @@ impl RequestPipeline {
         headers.extend(
             self.log_context.about.cache_state.header().into_iter().chain(dropped).chain(state.request.masked_header()),
         );
-        headers.extend(self.name());
+        headers.extend(self.name().into_iter().chain(self.report(&state, cx.view)));
         let config = &self.worker.config;
-        trace::asked(config, Some(&state.request.caller), Some(&state.request.model.name), None, effects);
-        effects.push(Effect::Count(metric::CACHE_HIT));
+        trace::asked(config, Some(&state.request.caller), Some(&state.request.model.name), None, cx.effects);
+        cx.effects.push(Effect::Count(metric::CACHE_HIT));
         self.phase = Phase::CacheHit(state);
         Outcome::Step(Flow::Reply(Reply { status: 200, content_type: content_type.into(), headers, body }))
     }

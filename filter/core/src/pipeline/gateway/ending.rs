@@ -95,7 +95,7 @@ impl RequestPipeline {
         };
         let record = Record {
             request_id: self.log_context.request_id.as_deref(),
-            trace_id: (!self.worker.config.tracing).then_some(self.log_context.trace_id.as_deref()),
+            trace_id: self.log_context.trace_id.as_deref().filter(|_| !self.worker.config.tracing),
             method: &self.log_context.method,
             path: &self.log_context.path,
             client: logged_client(log.client, view),

@@ -46,6 +46,7 @@ mod path;
 mod permission;
 mod planning;
 mod record;
+mod report;
 mod screening;
 mod target_queue;
 mod unpacking;
@@ -263,6 +264,7 @@ impl RequestPipeline {
             let mut reply = refusal(state.request.scanned.client, &error, &state.progress.attempts);
             let name = self.name().filter(|(header, _)| !reply.headers.iter().any(|(known, _)| known == header));
             reply.headers.extend(headers.chain(name));
+            reply.headers.extend(self.report(state, view));
             effects.extend(trace::failure(state));
             return Flow::Reply(reply);
         }
@@ -270,7 +272,7 @@ impl RequestPipeline {
             Ok(name) => name,
             Err(Unreadable) => return Flow::Reply(self.on_host_call_failure(Some(state), view, shared, effects)),
         };
-        let headers = headers.chain(name);
+        let headers = headers.chain(name).chain(self.report(state, view));
         effects.extend(headers.map(|(name, value)| Effect::SetHeader(name, value.into())));
         if let Phase::Underway(fill) = &mut self.phase {
             *fill = self.log_context.about.cache_state.fill(state, view);

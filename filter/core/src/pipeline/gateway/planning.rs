@@ -235,9 +235,7 @@ impl RequestPipeline {
         draft.memory.keep(&body);
         match self.prepare(&mut draft, planned, body, cx) {
             Ok(Prepared::Counted(answer)) => self.answer(answer),
-            Ok(Prepared::Kept(entry)) => {
-                Ok(self.replay(Box::new(RequestState::new(draft, billing)), entry, cx.now(), cx.effects))
-            }
+            Ok(Prepared::Kept(entry)) => Ok(self.replay(Box::new(RequestState::new(draft, billing)), entry, cx)),
             Ok(Prepared::Ready { masked }) => Ok(self.depart(RequestState::new(draft, billing), size, masked, cx)),
             Err(refused) => {
                 self.settle_refused(&draft, &billing, cx);

@@ -12,6 +12,7 @@ use crate::routing::target::Target;
 use crate::routing::target_health::circuit;
 use crate::store::SharedData;
 use crate::usage::estimate::produced;
+use crate::usage::price::MicroUsd;
 
 use super::super::failure::Work;
 use super::{Counted, Probe, Request, RequestState, Stage};
@@ -60,8 +61,8 @@ impl RequestState {
     }
 
     /// Extra costs of the current attempt: as reported in its response, or else as requested.
-    fn surcharged(&mut self) -> Extras {
-        let reported = std::mem::take(&mut self.answer.extras);
+    fn surcharged(&self) -> Extras {
+        let reported = self.answer.extras;
         let tier = reported.tier.or(self.request.scanned.wishes.tier);
         let hour_writes = reported.hour_writes.or(self.request.scanned.wishes.for_an_hour.then_some(u64::MAX));
         let mut calls = reported.calls;
@@ -81,13 +82,57 @@ impl RequestState {
     fn owes(&mut self, usage: Option<Usage>, estimated: bool) {
         self.bill.estimated |= estimated;
         let chunks = std::mem::take(&mut self.answer.chunks);
-        if let Some(attempt) = self.progress.attempts.last_mut() {
-            (attempt.usage, attempt.chunks) = (usage, chunks);
-        }
         let Some(target) = self.progress.current().cloned() else { return };
-        let (extras, made) = (self.surcharged(), self.request.scanned.made());
-        let images = self.request.scanned.prompt.images.saturating_add(made);
-        self.bill.billing.owe(&target, usage, (images, &extras), estimated);
+        let (images, extras) = (self.images(), self.surcharged());
+        self.answer.extras = Extras::default();
+        let cost = self.bill.billing.owe(&target, usage, (images, &extras), estimated);
+        if let Some(attempt) = self.progress.attempts.last_mut() {
+            (attempt.usage, attempt.cost, attempt.chunks) = (usage, cost, chunks);
+        }
+    }
+
+    /// Images in the prompt, and those that the response may hold.
+    fn images(&self) -> u64 {
+        self.request.scanned.prompt.images.saturating_add(self.request.scanned.made())
+    }
+
+    /// The cost of all attempts, if it is known when the response headers leave: what [`RequestState::conclude`] will charge. `None` for a
+    /// response that passes as it arrives, without a price, and for a request that concerns a batch, which may settle at its end.
+    pub fn known_cost(&self, now: Time) -> Option<MicroUsd> {
+        let charged = self.bill.billing.cost().filter(|_| self.request.batch_operation.is_none())?;
+        match (self.progress.stage, self.progress.current()) {
+            (Stage::Refused, _) | (Stage::Complete, None) => Some(charged),
+            // A short stream may be complete by then, but no client can rely on that.
+            (Stage::Complete, Some(target)) if !self.request.scanned.peek.stream || self.is_delivered_whole() => {
+                let (usage, _) = self.served(target, false, now);
+                let last = target.price?.cost(&usage, self.images(), &self.surcharged());
+                Some(MicroUsd(charged.0.saturating_add(last.0)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The usage of the last attempt, and how much of it the provider counted; `left`: the client did not wait for the end.
+    fn served(&self, target: &Target, left: bool, now: Time) -> (Usage, Option<Counted>) {
+        if self.request.scanned.client.shape.free {
+            return (Usage::default(), None);
+        }
+        match (self.progress.stage, self.answer.usage) {
+            // A prompt has tokens, and so has a response with content: without them the provider's count is partial.
+            (stage, Some(usage))
+                if (stage == Stage::Complete || (stage == Stage::Answering && self.answer.finished))
+                    && usage.input > 0
+                    && (usage.output > 0 || self.answer.said.bytes == 0) =>
+            {
+                (usage, Some(Counted::Complete))
+            }
+            (_, counted) => {
+                let some = counted.is_some_and(|usage| usage.input > 0 || usage.output > 0);
+                let work = if left { Work::Unheard } else { Work::Seen };
+                let usage = self.estimated_usage(target, counted, work, now);
+                (usage, Some(if some { Counted::Partial } else { Counted::Missing }))
+            }
+        }
     }
 
     /// The request is over: charges the last attempt, by the provider's count as far as there is one. A broken response is charged for its
@@ -106,29 +151,17 @@ impl RequestState {
         let Some(target) = self.progress.current().cloned() else { return };
         let failed = self.progress.attempts.last().is_some_and(|attempt| attempt.failure.is_some());
         let left = !failed && !shut_down && matches!(self.progress.stage, Stage::Underway | Stage::Answering);
-        let usage = match (self.progress.stage, self.answer.usage) {
+        match (self.progress.stage, self.answer.usage) {
             (Stage::Refused, _) => return,
             // It failed without a callback, and no attempt followed.
             (Stage::Underway, None) if failed => return,
-            _ if self.request.scanned.client.shape.free => Usage::default(),
-            // A prompt has tokens, and so has a response with content: without them the provider's count is partial.
-            (stage, Some(usage))
-                if (stage == Stage::Complete || (stage == Stage::Answering && self.answer.finished))
-                    && usage.input > 0
-                    && (usage.output > 0 || self.answer.said.bytes == 0) =>
-            {
-                self.bill.counted = Some(Counted::Complete);
-                usage
-            }
-            (_, counted) => {
-                let some = counted.is_some_and(|usage| usage.input > 0 || usage.output > 0);
-                self.bill.counted = Some(if some { Counted::Partial } else { Counted::Missing });
-                self.bill.abandoned |= left;
-                self.estimated_usage(&target, counted, if left { Work::Unheard } else { Work::Seen }, now)
-            }
-        };
+            _ => {}
+        }
+        let (usage, counted) = self.served(&target, left, now);
+        self.bill.counted = counted;
+        let estimated = matches!(counted, Some(Counted::Partial | Counted::Missing));
+        self.bill.abandoned |= left && estimated;
         self.answer.usage = Some(usage);
-        let estimated = matches!(self.bill.counted, Some(Counted::Partial | Counted::Missing));
         self.owes(self.answer.usage, estimated);
     }
 

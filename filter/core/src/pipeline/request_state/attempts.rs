@@ -72,6 +72,7 @@ impl RequestState {
             failure: None,
             provider_error: None,
             usage: None,
+            cost: None,
             chunks: ChunkTimes::default(),
             published: None,
         });

@@ -9,6 +9,7 @@ use sluice_wire::time::Time;
 use crate::routing::spec::{Strategy, Trigger};
 use crate::routing::target::Target;
 use crate::store::SharedData;
+use crate::usage::price::MicroUsd;
 
 use super::super::failure::Failure;
 use super::super::notes::TargetKey;
@@ -48,6 +49,8 @@ pub struct AttemptState {
     pub provider_error: Option<Box<ProviderError>>,
     /// Its usage, once it is charged.
     pub usage: Option<Usage>,
+    /// Its cost, once it is charged; `None` without a price.
+    pub cost: Option<MicroUsd>,
     /// When the portions of its stream arrived.
     pub chunks: ChunkTimes,
     /// The result shared with all workers: `true` for success.

@@ -18,6 +18,7 @@ mod policy;
 mod pressure;
 mod redis;
 mod references;
+mod report;
 mod routing;
 mod spending;
 mod succession;

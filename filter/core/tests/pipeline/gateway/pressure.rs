@@ -167,7 +167,7 @@ fn a_request_beyond_its_limits_is_refused_before_anything_looks_at_its_prompt() 
     let odd = r#"{"model":"chat","n":3,"stop":[1],"messages":[{"role":"user","content":"a@b.io"}]}"#;
     let seen = send(&worker, &shared, odd);
     assert_eq!(code(&seen), (429, "rate_limit_exceeded".to_owned()));
-    assert_eq!(seen.log["guards"], serde_json::json!([]), "nothing was looked for");
+    assert!(seen.log["guards"].is_null(), "nothing was looked for");
 }
 
 #[test]

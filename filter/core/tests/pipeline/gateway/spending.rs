@@ -91,7 +91,7 @@ fn what_is_reserved_for_requests_under_way_warns_nobody() {
     let under_way: Vec<_> = (0..30).map(|_| send().departs("chat")).collect();
     let seen = send().chat(&ask(false), &[answer(2, 2)]);
     assert_eq!((seen.status, seen.headers.text("x-sluice-budget")), (200, None));
-    assert_eq!((seen.counted.len(), seen.log["budgets"].as_array().map(Vec::len)), (0, Some(0)), "{}", seen.log);
+    assert_eq!((seen.counted.len(), seen.log["budgets"].as_array()), (0, None), "{}", seen.log);
     drop(under_way);
 }
 
