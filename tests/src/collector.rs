@@ -1,4 +1,4 @@
-//! A stub trace collector: accepts OTLP over HTTP, as Envoy exports it, and records the spans.
+//! A stub trace collector: accepts OTLP over HTTP in JSON, and records the spans.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,12 +29,31 @@ pub struct Span {
     pub id: String,
     /// The parent span's id; empty for a root span.
     pub parent: String,
-    /// The operation, in Envoy's words.
+    /// The operation and its model.
     pub name: String,
-    /// The attributes with text values.
+    /// 2 for the request's span, 3 for an attempt's.
+    pub kind: u64,
+    /// When it began, in nanoseconds since 1970.
+    pub start: u64,
+    /// When it ended.
+    pub end: u64,
+    /// The attributes, as text.
     pub tags: BTreeMap<String, String>,
+    /// The events.
+    pub events: Vec<Event>,
     /// Whether the status is an error.
     pub failed: bool,
+}
+
+/// An event of a span.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Event {
+    /// Its name.
+    pub name: String,
+    /// When it happened, in nanoseconds since 1970.
+    pub time: u64,
+    /// Its attributes, as text.
+    pub tags: BTreeMap<String, String>,
 }
 
 impl Span {
@@ -77,15 +96,14 @@ impl Collector {
         self.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits for the span of a request, found by Envoy's request id, and for the spans of its attempts. Envoy exports
-    /// every five seconds.
+    /// Waits for the span of a request, found by its id, and for the spans of its attempts.
     ///
     /// # Panics
     /// If the spans do not arrive in time.
     pub async fn request(&self, id: &str, attempts: usize) -> (Span, Vec<Span>) {
         until("the spans of a request", || {
             let spans = self.spans();
-            let own = spans.iter().find(|span| span.tag("guid:x-request-id") == Some(id))?;
+            let own = spans.iter().find(|span| span.tag("sluice.request_id") == Some(id))?;
             let parts: Vec<Span> = spans.iter().filter(|span| span.parent == own.id).cloned().collect();
             (parts.len() >= attempts).then(|| (own.clone(), parts))
         })

@@ -9,7 +9,7 @@ use sluice_core::compiled::spec::LoggedClient;
 use sluice_core::pipeline::gateway::endpoint::{ALIVE, READY};
 
 use super::text::{fill, quote};
-use super::{ADMINISTRATORS, CLIENTS, Options, downstream, local_replies, quote_path, seconds, tracing};
+use super::{ADMINISTRATORS, CLIENTS, Options, downstream, local_replies, quote_path, seconds};
 
 /// The maximum duration of an administration request: 30 seconds to arrive, plus waiting for Redis.
 const LONGEST_ADMINISTRATION: Duration = Duration::from_secs(300);
@@ -18,8 +18,6 @@ const LONGEST_ADMINISTRATION: Duration = Duration::from_secs(300);
 pub fn clients(file: &File, total: Duration, routes: &str, filter: &str, options: &Options) -> String {
     // Validated by the check: an invalid address does not reach this point.
     let listen: SocketAddr = file.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 8080)));
-    // Without tracing, the filter logs the trace id.
-    let trace_id = file.tracing.as_ref().map_or("", |_| r#",\"trace_id\":\"%TRACE_ID%\""#);
     // If less than the full address is logged, the filter logs it.
     let client = match file.log.client {
         LoggedClient::Full => r#",\"client\":\"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%\""#,
@@ -34,8 +32,6 @@ pub fn clients(file: &File, total: Duration, routes: &str, filter: &str, options
             ("cors", &downstream::cors_filter(file.cors.as_ref())),
             ("ready", &quote(&format!("{READY}/?(\\?.*)?"))),
             ("access_log", &access_log(options.access_log.as_deref(), &unlogged())),
-            ("tracing", &file.tracing.as_ref().map(tracing::manager).unwrap_or_default()),
-            ("trace_id", trace_id),
             ("client", client),
             ("refusals", &local_replies::for_clients()),
             ("total", &seconds(total)),

@@ -34,9 +34,8 @@ const ROOM: usize = 1024;
 pub struct Record<'a> {
     /// Envoy's request id, also the response's `x-request-id`.
     pub request_id: Option<&'a str>,
-    /// The request's trace: 32 hexadecimal digits. Omitted where Envoy traces, because Envoy writes it then.
-    #[cfg_attr(test, serde(skip_serializing_if = "Option::is_none"))]
-    pub trace_id: Option<Option<&'a str>>,
+    /// The request's trace: 32 hexadecimal digits.
+    pub trace_id: Option<&'a str>,
     /// The HTTP method.
     pub method: &'a str,
     /// The path, without the query.
@@ -307,11 +306,7 @@ impl<'a> Record<'a> {
     pub fn fragment(&self) -> String {
         let mut line = String::with_capacity(ROOM);
         let out = &mut line;
-        fields!(out, self, request_id);
-        if self.trace_id.is_some() {
-            fields!(out, self, trace_id);
-        }
-        fields!(out, self, method, path);
+        fields!(out, self, request_id, trace_id, method, path);
         if self.client.is_some() {
             fields!(out, self, client);
         }

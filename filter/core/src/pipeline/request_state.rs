@@ -7,9 +7,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::conversation::Response;
 use sluice_wire::error::{ApiError, ErrorKind};
 
 use crate::routing::target::Target;
+use crate::trace::messages;
 use crate::usage::estimate::Estimate;
 
 use super::billing::Billing;
@@ -119,6 +121,14 @@ impl RequestState {
     /// Whether the response is withheld until it is complete.
     pub fn is_delivered_whole(&self) -> bool {
         self.route.is_delivered_whole(&self.request)
+    }
+
+    /// Records the response's content, where spans have contents.
+    pub fn record_content(&mut self, response: impl FnOnce() -> Option<Response>) {
+        let sampled = self.request.trace.is_some_and(|trace| trace.sampled);
+        if sampled && self.worker.config.tracing.as_ref().is_some_and(|settings| settings.content) {
+            self.answer.content = response().map(|response| messages::of_response(&response));
+        }
     }
 
     /// The tier that serves, if it is lower than the model's best.

@@ -66,7 +66,9 @@ fn derived(record: &Record<'_>) -> String {
 fn an_empty_record_has_all_of_its_fields() {
     let record = Record::default();
     assert_eq!(record.fragment(), derived(&record));
-    assert!(record.fragment().starts_with(r#","request_id":null,"method":"","path":"","user_agent":null"#));
+    assert!(
+        record.fragment().starts_with(r#","request_id":null,"trace_id":null,"method":"","path":"","user_agent":null"#)
+    );
 }
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -111,7 +113,7 @@ mod properties {
         ) {
             let record = Record {
                 request_id: request_id.as_deref(),
-                trace_id: flags[0].then_some(request_id.as_deref()),
+                trace_id: request_id.as_deref().filter(|_| flags[0]),
                 method: method.as_deref().unwrap_or_default(),
                 path: path.as_deref().unwrap_or_default(),
                 client: flags[1].then_some(client),

@@ -56,7 +56,8 @@ impl Attempt {
         }
         let summary = self.dialect.peek_response.and_then(|peek| peek(body).ok()).unwrap_or_default();
         (state.answer.extras, state.answer.id) = (summary.extras, summary.id);
-        state.answer.usage = response.usage;
+        (state.answer.usage, state.answer.reasons) = (response.usage, response.finish_reasons());
+        state.record_content(|| Some(response.clone()));
         state.answer.said = OutputSoFar::of(body.len());
         let (kind, with) = if state.request.scanned.peek.stream {
             let model = self.target.model.clone();
