@@ -5,7 +5,7 @@
 use sluice_wire::json::{write_digits, write_string};
 
 /// Writes the attributes of a resource, a span or an event, without the list's brackets. An attribute without a name, or with an empty
-/// text, is omitted.
+/// text, is omitted. Its many calls are kept out of line, because the module's size matters more here.
 #[derive(Debug)]
 pub struct Attributes<'a> {
     out: &'a mut String,
@@ -19,6 +19,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// A text.
+    #[inline(never)]
     pub fn text(&mut self, name: &str, value: &str) {
         if !value.is_empty() && self.open(name, "stringValue") {
             write_string(value, self.out);
@@ -27,6 +28,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// An integer.
+    #[inline(never)]
     pub fn int(&mut self, name: &str, value: u64) {
         if self.open(name, "intValue") {
             self.out.push('"');
@@ -37,6 +39,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// A number, in millionths.
+    #[inline(never)]
     pub fn millionths(&mut self, name: &str, value: u64) {
         if self.open(name, "doubleValue") {
             write_digits(value / 1_000_000, 1, self.out);
@@ -47,6 +50,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// A boolean.
+    #[inline(never)]
     pub fn flag(&mut self, name: &str, value: bool) {
         if self.open(name, "boolValue") {
             self.out.push_str(if value { "true" } else { "false" });
@@ -55,6 +59,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// A list of texts; omitted if it is empty.
+    #[inline(never)]
     pub fn texts(&mut self, name: &str, values: &mut dyn Iterator<Item = &str>) {
         let Some(first) = values.next() else { return };
         if self.open(name, "arrayValue") {
@@ -73,6 +78,7 @@ impl<'a> Attributes<'a> {
         self.out.push('}');
     }
 
+    #[inline(never)]
     fn open(&mut self, name: &str, kind: &str) -> bool {
         if name.is_empty() {
             return false;

@@ -7,11 +7,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_wire::conversation::Response;
 use sluice_wire::error::{ApiError, ErrorKind};
 
 use crate::routing::target::Target;
-use crate::trace::messages;
 use crate::usage::estimate::Estimate;
 
 use super::billing::Billing;
@@ -124,10 +122,10 @@ impl RequestState {
     }
 
     /// Records the response's content, where spans have contents.
-    pub fn record_content(&mut self, response: impl FnOnce() -> Option<Response>) {
+    pub fn record_content(&mut self, content: impl FnOnce() -> Option<String>) {
         let sampled = self.request.trace.is_some_and(|trace| trace.sampled);
         if sampled && self.worker.config.tracing.as_ref().is_some_and(|settings| settings.content) {
-            self.answer.content = response().map(|response| messages::of_response(&response));
+            self.answer.content = content();
         }
     }
 

@@ -97,7 +97,8 @@ impl SpanQueue {
         self.lock().flush(now)
     }
 
-    /// Handles the reply to a batch. Returns the next one, if many spans wait.
+    /// Handles the reply to a batch, which is rare: built for size. Returns the next one, if many spans wait.
+    #[cold]
     pub fn on_reply(&self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
         let queue = &mut *self.lock();
         queue.is_in_flight = false;
@@ -130,6 +131,8 @@ impl SpanQueue {
 }
 
 impl Queue {
+    /// Rarely does anything: built for size.
+    #[cold]
     fn flush(&mut self, now: Time) -> Option<Call> {
         let collector = self.collector.as_ref()?;
         if self.is_in_flight || now < self.silent_until {
@@ -145,21 +148,19 @@ impl Queue {
         }
         let body = self.batch.as_ref()?.body.clone();
         self.is_in_flight = true;
-        let headers: HeaderMap = [
-            (":method", "POST"),
-            (":path", &collector.path),
-            (":authority", &collector.authority),
-            (":scheme", if collector.tls { "https" } else { "http" }),
-            ("content-type", "application/json"),
-        ]
-        .into_iter()
-        .collect();
+        let mut headers = HeaderMap::default();
+        headers.push(":method", "POST");
+        headers.push(":path", &*collector.path);
+        headers.push(":authority", &*collector.authority);
+        headers.push(":scheme", if collector.tls { "https" } else { "http" });
+        headers.push("content-type", "application/json");
         Some(Call { cluster: TRACING_CLUSTER, headers, body, timeout: TIMEOUT })
     }
 }
 
 impl Batch {
     /// Takes spans from the front of the queue.
+    #[cold]
     fn of(waiting: &mut VecDeque<String>, bytes: &mut usize) -> Self {
         let mut body = String::with_capacity((*bytes).min(ENOUGH).saturating_add(512));
         body.push_str(r#"{"resourceSpans":[{"resource":{"attributes":["#);

@@ -64,8 +64,11 @@ impl Parent {
 
 /// The client's `tracestate`, if it is short enough.
 pub fn state(headers: &HeaderMap) -> Option<String> {
-    let all: Vec<&str> = headers.all(TRACE_STATE).map(str::from_utf8).collect::<Result<_, _>>().ok()?;
-    let joined = all.join(",");
+    let mut joined = String::new();
+    for value in headers.all(TRACE_STATE) {
+        joined.push_str(if joined.is_empty() { "" } else { "," });
+        joined.push_str(str::from_utf8(value).ok()?);
+    }
     (1..=LONGEST_STATE).contains(&joined.len()).then_some(joined)
 }
 
@@ -91,6 +94,7 @@ impl TraceContext {
 }
 
 /// Appends an id with this many hexadecimal digits.
+#[inline(never)]
 pub fn write_id(id: u128, digits: u32, out: &mut String) {
     (0..digits).rev().for_each(|place| out.push(char::from(digit(id >> (4 * place)))));
 }

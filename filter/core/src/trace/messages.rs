@@ -2,12 +2,16 @@
 //!
 //! Source: `gen-ai-input-messages.json` and `gen-ai-output-messages.json` of
 //! <https://github.com/open-telemetry/semantic-conventions-genai>. Images and documents are recorded without their data.
+//!
+//! Contents are an exception, so all of this is built for size (`cold`).
 
 use sluice_wire::conversation::{Finish, Message, Part, Request, Response, Role};
+use sluice_wire::dialect::{Client, Provider};
+use sluice_wire::footprint;
 use sluice_wire::json::write_string;
 
 /// The largest prompt or response that is parsed for its content, in bytes. The content of a larger one is not recorded.
-pub const LARGEST: usize = 1 << 20;
+const LARGEST: usize = 1 << 20;
 
 /// The longest text, in bytes.
 const LONGEST: usize = 64 << 10;
@@ -15,8 +19,25 @@ const LONGEST: usize = 64 << 10;
 /// The room for the brackets that close it.
 const CLOSING: usize = 64;
 
+/// The messages in the body of a chat; `None` if it is too large, or no chat.
+#[cold]
+pub fn in_prompt(client: &Client, body: &[u8]) -> Option<String> {
+    let chat = client.chat().filter(|_| body.len() <= LARGEST)?;
+    footprint::check_request(body).ok()?;
+    (chat.read_request)(body).ok().map(|request| of_request(&request))
+}
+
+/// The choices in the body of a response to a chat.
+#[cold]
+pub fn in_answer(provider: &Provider, body: &[u8]) -> Option<String> {
+    let chat = provider.chat().filter(|_| body.len() <= LARGEST)?;
+    footprint::check_answer(body).ok()?;
+    (chat.read_response)(body).ok().map(|response| of_response(&response))
+}
+
 /// The messages of a request.
-pub fn of_request(request: &Request) -> String {
+#[cold]
+fn of_request(request: &Request) -> String {
     let mut out = Messages::default();
     for Message { role, parts, .. } in &request.messages {
         let role = match role {
@@ -31,6 +52,7 @@ pub fn of_request(request: &Request) -> String {
 }
 
 /// The choices of a response.
+#[cold]
 pub fn of_response(response: &Response) -> String {
     let mut out = Messages::default();
     for choice in &response.choices {
@@ -51,6 +73,7 @@ struct Messages {
 }
 
 impl Messages {
+    #[cold]
     fn message(&mut self, role: &str, parts: &[Part], finish: &str) {
         if self.is_full {
             return;
@@ -78,6 +101,7 @@ impl Messages {
         self.text.push('}');
     }
 
+    #[cold]
     fn part(&mut self, part: &Part) {
         let fields: &[(&str, &str)] = match part {
             Part::Text { text, .. } | Part::Refusal { text } => &[("type", "text"), ("content", text)],
@@ -100,6 +124,7 @@ impl Messages {
         self.object(fields);
     }
 
+    #[cold]
     fn object(&mut self, fields: &[(&str, &str)]) {
         let mut separator = '{';
         for (name, value) in fields {
@@ -114,6 +139,7 @@ impl Messages {
     }
 
     /// Writes a text, or as much of it as fits.
+    #[cold]
     fn value(&mut self, value: &str) {
         let room = LONGEST.saturating_sub(self.text.len() + CLOSING);
         let mut most = value.len().min(room);

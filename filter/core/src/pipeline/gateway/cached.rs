@@ -5,6 +5,7 @@ use sluice_wire::time::Time;
 
 use crate::cache::CachedResponse;
 use crate::store::SharedData;
+use crate::trace::messages;
 
 use super::super::request_state::RequestState;
 use super::super::{Effect, Event, Flow, Reply, View, metric};
@@ -25,8 +26,8 @@ impl RequestPipeline {
         state.commit(now);
         state.complete();
         state.answer.usage = Some(Usage::default());
-        let chat = state.request.scanned.client.provider.chat();
-        state.record_content(|| (chat?.read_response)(&body).ok());
+        let format = state.request.scanned.client.provider;
+        state.record_content(|| messages::in_answer(format, &body));
         let dropped = (!dropped.is_empty()).then_some(("x-sluice-dropped", dropped));
         let mut headers = state.bill.billing.headers();
         headers.extend([("x-sluice-provider", provider), ("x-sluice-model", model), ("age", age.to_string())]);

@@ -94,6 +94,7 @@ impl RequestPipeline {
     }
 
     /// Why the request failed; `None` for a success.
+    #[inline(never)]
     pub(super) fn error_type<'a>(&'a self, state: Option<&'a RequestState>) -> Option<Cow<'a, str>> {
         let own = match &self.phase {
             Phase::Answered { error } => error.as_deref().map(Cow::Borrowed),
@@ -259,6 +260,7 @@ fn attempts(recorder: &Recorder, state: &RequestState, now: Time) {
 }
 
 /// Why an attempt failed; empty for a success.
+#[inline(never)]
 pub(super) fn attempt_error<'a>(attempt: &'a AttemptState, state: &RequestState) -> Cow<'a, str> {
     let is_last = state.progress.attempts.last().is_some_and(|last| std::ptr::eq(last, attempt));
     match &attempt.failure {
@@ -268,6 +270,7 @@ pub(super) fn attempt_error<'a>(attempt: &'a AttemptState, state: &RequestState)
     }
 }
 
+#[inline(never)]
 pub(super) fn target_name(target: &Target) -> String {
     format!("{}/{}", target.provider.name, target.metric_model())
 }

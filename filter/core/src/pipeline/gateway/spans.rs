@@ -1,6 +1,7 @@
 //! Writes the spans of a finished request: one of the request, with its decisions as events, and one of each attempt.
 //!
-//! Nothing here is in a request's way: a span holds what the request state and the log context know at the end. Without `content` no span
+//! Nothing here is in a request's way, so functions with several callers stay out of line, for the module's size. A span holds what the
+//! request state and the log context know at the end. Without `content` no span
 //! has a prompt or a response, and none ever has a secret.
 
 use sluice_wire::conversation::{Finish, Usage};
@@ -37,9 +38,8 @@ impl RequestPipeline {
 
     /// The prompt, if its spans have contents.
     pub(super) fn prompt(&self, body: &[u8]) -> Option<String> {
-        self.sampled().filter(|(settings, _)| settings.content && body.len() <= messages::LARGEST)?;
-        let request = (self.client.chat()?.read_request)(body).ok()?;
-        Some(messages::of_request(&request))
+        self.sampled().filter(|(settings, _)| settings.content)?;
+        messages::in_prompt(self.client, body)
     }
 
     /// Exports the spans of the request, which has ended.
@@ -152,35 +152,29 @@ impl RequestPipeline {
         let log = &self.log_context;
         let decided = log.decided.unwrap_or(now);
         if let Some(limit) = &log.limit {
-            events.add("sluice.limit", decided, |attributes| {
-                attributes.text("limit", limit);
-                attributes.text("action", "reject");
-            });
+            events.add("sluice.limit", decided, &[("limit", limit), ("action", "reject")]);
         }
         for finding in &log.findings {
             events.finding(finding, decided);
         }
         if let Some(word) = log.about.cache_state.word() {
-            events.add("sluice.cache", decided, |attributes| attributes.text("result", word));
+            events.add("sluice.cache", decided, &[("result", word)]);
         }
         let Some(state) = state else { return };
         for warning in state.bill.billing.reservation.warnings() {
-            events.add("sluice.limit", decided, |attributes| {
-                attributes.text("limit", &warning.budget);
-                attributes.text("action", "warn");
-                attributes.int("percent", warning.percent);
-            });
+            let attributes = &mut events.open("sluice.limit", decided);
+            attributes.text("limit", &warning.budget);
+            attributes.text("action", "warn");
+            attributes.int("percent", warning.percent);
+            events.close();
         }
         let mut before: Option<&AttemptState> = None;
         for attempt in &state.progress.attempts {
             if let Some(before) = before {
                 let (from, to) = (target_name(&before.target), target_name(&attempt.target));
                 let name = if from == to { "sluice.retry" } else { "sluice.fallback" };
-                events.add(name, attempt.started, |attributes| {
-                    attributes.text("from", &from);
-                    attributes.text("to", &to);
-                    attributes.text("reason", &attempt_error(before, state));
-                });
+                let reason = attempt_error(before, state);
+                events.add(name, attempt.started, &[("from", &*from), ("to", &*to), ("reason", &*reason)]);
             }
             if let Some(finding) = attempt.failure.as_ref().and_then(|failure| failure.finding.as_deref()) {
                 events.finding(finding, attempt.ended.unwrap_or(now));
@@ -242,12 +236,14 @@ fn kind(client: &Client) -> &'static str {
 }
 
 /// The response to the last attempt.
+#[inline(never)]
 fn response(state: &RequestState, names: &Names, attributes: &mut Attributes<'_>) {
     attributes.text(names.response_id, state.answer.id.as_deref().unwrap_or_default());
     attributes.texts(names.finish_reasons, &mut state.answer.reasons.iter().map(Finish::name));
     attributes.text(names.finish_reason, state.answer.reasons.iter().next().map_or("", |finish| finish.name()));
 }
 
+#[inline(never)]
 fn tokens(usage: Option<Usage>, names: &Names, attributes: &mut Attributes<'_>) {
     let Some(usage) = usage else { return };
     attributes.int(names.input, usage.input);
@@ -323,24 +319,35 @@ struct Events<'a> {
 }
 
 impl Events<'_> {
-    fn add(&mut self, name: &str, time: Time, attributes: impl FnOnce(&mut Attributes<'_>)) {
+    /// Begins an event.
+    fn open(&mut self, name: &str, time: Time) -> Attributes<'_> {
         self.out.push_str(std::mem::replace(&mut self.separator, ","));
         self.out.push_str(r#"{"timeUnixNano":""#);
         write_digits(time.0, 1, self.out);
         self.out.push_str(r#"","name":"#);
         write_string(name, self.out);
         self.out.push_str(r#","attributes":["#);
-        attributes(&mut Attributes::new(self.out));
+        Attributes::new(self.out)
+    }
+
+    fn close(&mut self) {
         self.out.push_str("]}");
+    }
+
+    fn add(&mut self, name: &str, time: Time, texts: &[(&str, &str)]) {
+        let mut attributes = self.open(name, time);
+        texts.iter().for_each(|(name, value)| attributes.text(name, value));
+        self.close();
     }
 
     fn finding(&mut self, finding: &Finding, time: Time) {
         let Finding { guard, label, side, action } = finding;
-        self.add("sluice.guardrail", time, |attributes| {
-            attributes.text("guard", guard);
-            attributes.text("label", label);
-            attributes.text("side", side_name(*side));
-            attributes.text("action", action_name(*action));
-        });
+        let found = [
+            ("guard", guard.as_str()),
+            ("label", label.as_str()),
+            ("side", side_name(*side)),
+            ("action", action_name(*action)),
+        ];
+        self.add("sluice.guardrail", time, &found);
     }
 }
