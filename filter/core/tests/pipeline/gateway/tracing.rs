@@ -5,8 +5,6 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 use sluice_core::callout::Called;
-use sluice_core::pipeline::Event;
-use sluice_core::pipeline::gateway::RequestPipeline;
 use sluice_core::pipeline::worker::Worker;
 use sluice_core::trace::context::Parent;
 use sluice_core::trace::names::Names;
@@ -288,6 +286,8 @@ fn a_refusal_says_whose_it_was_and_why() {
 #[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn a_client_that_leaves_before_its_request_is_complete_has_a_span() {
+    use sluice_core::pipeline::Event;
+    use sluice_core::pipeline::gateway::RequestPipeline;
     let (gateway, shared, effects) = (traced(""), crate::shared::Shared::default(), &mut Vec::new());
     let (mut pipeline, view) = (RequestPipeline::new(gateway.worker.clone()), crate::envoy::posted("{}"));
     pipeline.request(Event::RequestHeaders { end: false }, &view, &shared, effects);
