@@ -1,4 +1,4 @@
-//! A stub collector: accepts OTLP over HTTP, as Envoy exports it, and records the spans and the log records.
+//! A stub collector: accepts OTLP over HTTP and records the spans, which Sluice sends in JSON, and the log records, which Envoy sends.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::until;
 
 mod otlp;
+mod records;
 
 /// The token that the collector requires.
 pub const TOKEN: &str = "collector-test-token";
@@ -29,12 +30,31 @@ pub struct Span {
     pub id: String,
     /// The parent span's id; empty for a root span.
     pub parent: String,
-    /// The operation, in Envoy's words.
+    /// The operation and its model.
     pub name: String,
-    /// The attributes with text values.
+    /// 2 for the request's span, 3 for an attempt's.
+    pub kind: u64,
+    /// When it began, in nanoseconds since 1970.
+    pub start: u64,
+    /// When it ended.
+    pub end: u64,
+    /// The attributes, as text.
     pub tags: BTreeMap<String, String>,
+    /// The events.
+    pub events: Vec<Event>,
     /// Whether the status is an error.
     pub failed: bool,
+}
+
+/// An event of a span.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Event {
+    /// Its name.
+    pub name: String,
+    /// When it happened, in nanoseconds since 1970.
+    pub time: u64,
+    /// Its attributes, as text.
+    pub tags: BTreeMap<String, String>,
 }
 
 impl Span {
@@ -51,10 +71,6 @@ pub struct LogRecord {
     pub body: String,
     /// The attributes with text values.
     pub attributes: BTreeMap<String, String>,
-    /// The trace id: 32 hexadecimal digits, or empty.
-    pub trace: String,
-    /// The span id: 16 hexadecimal digits, or empty.
-    pub span: String,
 }
 
 #[derive(Debug, Default)]
@@ -105,15 +121,14 @@ impl Collector {
         until("log records", || Some(records()).filter(|records| records.len() >= count)).await
     }
 
-    /// Waits for the span of a request, found by Envoy's request id, and for the spans of its attempts. Envoy exports
-    /// every five seconds.
+    /// Waits for the span of a request, found by its id, and for the spans of its attempts.
     ///
     /// # Panics
     /// If the spans do not arrive in time.
     pub async fn request(&self, id: &str, attempts: usize) -> (Span, Vec<Span>) {
         until("the spans of a request", || {
             let spans = self.spans();
-            let own = spans.iter().find(|span| span.tag("guid:x-request-id") == Some(id))?;
+            let own = spans.iter().find(|span| span.tag("sluice.request_id") == Some(id))?;
             let parts: Vec<Span> = spans.iter().filter(|span| span.parent == own.id).cloned().collect();
             (parts.len() >= attempts).then(|| (own.clone(), parts))
         })
@@ -163,7 +178,7 @@ async fn take(request: Request<Incoming>, received: Shared) -> Result<Response<F
 fn keep(path: &str, body: &[u8], received: &mut Received) -> StatusCode {
     let read = match path {
         "/v1/traces" => otlp::spans(body).map(|spans| received.spans.extend(spans)),
-        "/v1/logs" => otlp::records(body).map(|records| received.records.extend(records)),
+        "/v1/logs" => records::records(body).map(|records| received.records.extend(records)),
         _ => return StatusCode::NOT_FOUND,
     };
     read.map_or(StatusCode::BAD_REQUEST, |()| StatusCode::OK)

@@ -201,7 +201,7 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
         let (first, others) = found.split_first().unwrap();
         // For any number of fields.
         assert!(
-            first.starts_with("1: listn: found an unknown field, expected one of: admin, aliases, apps, "),
+            first.starts_with("1: listn: found an unknown field, expected one of: admin, alerts, aliases, apps, "),
             "{first}"
         );
         assert!(first.ends_with(" more (did you mean \"listen\"?)"), "{first}");
@@ -241,6 +241,9 @@ timeouts: { total: 0s, idle: 1m, idle: 2m }
         );
         let found = lines("just text");
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].starts_with("1: found text, expected a mapping with admin, aliases, apps, "), "{found:?}");
+        assert!(
+            found[0].starts_with("1: found text, expected a mapping with admin, alerts, aliases, apps, "),
+            "{found:?}"
+        );
     }
 }

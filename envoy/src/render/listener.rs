@@ -8,16 +8,10 @@ use sluice_core::compiled::spec::LoggedClient;
 use sluice_core::pipeline::gateway::endpoint::{ALIVE, READY};
 
 use super::text::{fill, quote};
-use super::{ADMINISTRATORS, CLIENTS, Options, access_log, downstream, local_replies, seconds, tracing};
+use super::{ADMINISTRATORS, CLIENTS, Options, access_log, downstream, local_replies, seconds};
 
 /// The maximum duration of an administration request: 30 seconds to arrive, plus waiting for Redis.
 const LONGEST_ADMINISTRATION: Duration = Duration::from_secs(300);
-
-/// The id of Envoy's trace; zeros, which W3C calls no trace, for a request that Envoy rejected before it began one.
-const TRACE_ID: &str = concat!(
-    r#","trace_id":"%COALESCE({"operators":["TRACE_ID","#,
-    r#"{"command":"START_TIME","param":"00000000000000000000000000000000"}]})%""#
-);
 
 /// The caller's address, in the log of the administration interface.
 const SOURCE: &str = r#","source":"%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%""#;
@@ -26,8 +20,6 @@ const SOURCE: &str = r#","source":"%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_POR
 pub fn clients(file: &File, total: Duration, routes: &str, filter: &str, options: &Options) -> String {
     // Validated by the check: an invalid address does not reach this point.
     let listen: SocketAddr = file.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 8080)));
-    // Without tracing, the filter logs the trace id.
-    let trace_id = file.tracing.as_ref().map_or("", |_| TRACE_ID);
     // If less than the full address is logged, the filter logs it.
     let client = match file.log.client {
         LoggedClient::Full => r#","client":"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%""#,
@@ -41,8 +33,7 @@ pub fn clients(file: &File, total: Duration, routes: &str, filter: &str, options
             ("tls", &downstream::tls(file.tls.as_ref(), CLIENTS, options)),
             ("cors", &downstream::cors_filter(file.cors.as_ref())),
             ("ready", &quote(&format!("{READY}/?(\\?.*)?"))),
-            ("access_log", &access_log::loggers(file, &format!("{client}{trace_id}"), &unlogged(), options)),
-            ("tracing", &file.tracing.as_ref().map(tracing::manager).unwrap_or_default()),
+            ("access_log", &access_log::loggers(file, client, &unlogged(), options)),
             ("refusals", &local_replies::for_clients()),
             ("total", &seconds(total)),
             ("routes", routes),

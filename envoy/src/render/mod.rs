@@ -33,7 +33,6 @@ pub mod overload;
 mod proxied;
 mod routes;
 mod text;
-mod tracing;
 
 pub use filter::vm_id;
 pub use text::quote;
@@ -400,32 +399,14 @@ capabilities: { local/a/b: { vision: false }, on/gpt-5: { max_input: 1000 } }
     fn traces_have_a_cluster_with_its_token_and_without_the_filter() {
         let tracing = "tracing: { url: \"https://otel.example/x/\", sampling: 12.5, token: { env: OTEL_VARIABLE } }\n";
         let rendered = bootstrap(&crate::check::check(&format!("{FILE}{tracing}")).unwrap(), &options());
-        for expected in [
-            "random_sampling: { value: 12.5 }\n",
-            "uri: \"https://otel.example/x/v1/traces\", cluster: \"sluice-tracing\"",
-            r#"_PORT%\",\"trace_id\":\"%COALESCE({\"operators\":[\"TRACE_ID\",{\"command\":\"START_TIME\","#,
-            r#"\"}]})%\"%FILTER_STATE(wasm.sluice.log:PLAIN)%}\U0000000a"#,
-        ] {
-            assert!(rendered.contains(expected), "{expected}\n{rendered}");
-        }
+        assert!(rendered.contains(r#""sampling": 12.5"#), "{rendered}");
         let (_, cluster) = rendered.split_once("- name: \"sluice-tracing\"\n").unwrap();
         for expected in ["port_value: 443", "sni: \"otel.example\"", "path: \"/secrets/sluice-tracing.yaml\""] {
             assert!(cluster.contains(expected), "{expected}\n{cluster}");
         }
         assert!(!cluster.contains("filters.http.wasm") && !rendered.contains("OTEL_VARIABLE"));
         let without = bootstrap(&crate::check::check(FILE).unwrap(), &options());
-        assert!(!without.contains("opentelemetry") && !without.contains("TRACE_ID"), "{without}");
-    }
-
-    #[test]
-    fn every_property_that_spans_are_made_of_is_one_the_filter_sets() {
-        use sluice_core::pipeline::property;
-        let template = include_str!("tracing.yaml");
-        let named = |part: &'static str| part.split(':').next().unwrap_or_default();
-        let mut properties: Vec<&str> = template.split("FILTER_STATE(wasm.").skip(1).map(named).collect();
-        properties.sort_unstable();
-        let known = [property::ERROR, property::KEY, property::MODEL, property::STRATEGY, property::TEAM];
-        assert_eq!(properties, known);
+        assert!(!without.contains("sluice-tracing"), "{without}");
     }
 
     #[test]

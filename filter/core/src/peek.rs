@@ -93,6 +93,8 @@ pub struct Stored {
     pub continues: bool,
     /// Id of the stored response that it continues.
     pub previous: Option<String>,
+    /// The conversation that it continues, if its id is a short string.
+    pub conversation: Option<String>,
     /// Number of other prompt parts that the provider stores: a conversation, a prompt.
     pub kept: u64,
     /// Whether it certainly has no references: no key at any depth is one.
@@ -193,6 +195,11 @@ impl BodyPeek {
                 background: top.background,
                 continues: top.continues,
                 previous: top.previous.map(|id| text_of(id).unwrap_or_default().into_owned()),
+                conversation: top
+                    .conversation
+                    .and_then(text_of)
+                    .filter(|id| id.len() <= LONGEST_USER)
+                    .map(Cow::into_owned),
                 kept: top.kept(),
                 nothing: body_scan.refers_to_nothing,
             },

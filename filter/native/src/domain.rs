@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sluice_core::metrics::Background;
 use sluice_core::metrics::Recorder;
 use sluice_core::pipeline::redis_client::Outbox;
+use sluice_core::pipeline::span_queue::SpanQueue;
+use sluice_core::pipeline::worker::Worker;
 use sluice_core::store::{Conflict, SharedData};
 
 use sluice_wire::time::Time;
@@ -25,6 +27,8 @@ pub struct Domain {
     pub outbox: Arc<Outbox>,
     /// The new metrics of each worker.
     recorders: Mutex<Vec<Arc<Recorder>>>,
+    /// The spans of each worker that are not exported yet.
+    spans: Mutex<Vec<Arc<SpanQueue>>>,
     /// The work that belongs to no request.
     background: Mutex<Option<Background>>,
 }
@@ -48,6 +52,7 @@ impl Domain {
             shared: Shared::default(),
             outbox: Arc::new(Outbox::of_workers(calls::workers())),
             recorders: Mutex::default(),
+            spans: Mutex::default(),
             background: Mutex::default(),
         }));
         all.push(domain);
@@ -64,9 +69,15 @@ impl Domain {
         *lock(&self.background) = Some(background);
     }
 
-    /// Adds a worker's metrics.
-    pub fn enrols(&self, recorder: Arc<Recorder>) {
-        lock(&self.recorders).push(recorder);
+    /// Adds a worker's metrics and spans.
+    pub fn enrols(&self, worker: &Worker) {
+        lock(&self.recorders).push(worker.recorder().clone());
+        lock(&self.spans).push(worker.spans().clone());
+    }
+
+    /// The spans of all workers of all gateways.
+    pub fn spans() -> Vec<Arc<SpanQueue>> {
+        lock(&ALL).iter().flat_map(|domain| lock(&domain.spans).clone()).collect()
     }
 
     /// Adds the new metrics of all workers of all gateways to the shared memory.

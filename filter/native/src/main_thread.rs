@@ -1,12 +1,14 @@
-//! The bootstrap extension. On Envoy's main thread it sends ticks to the workers and settlements to Redis, and does the background role's
-//! tasks.
+//! The bootstrap extension. On Envoy's main thread it sends ticks to the workers, settlements to Redis and spans to the trace collector, and
+//! does the background role's tasks.
 //!
-//! Workers put their settlements into the gateway's outbox and, in relaxed mode, their counts into its shared memory. The main thread sends
-//! both, so a worker without streams loses nothing. At shutdown, Envoy waits up to two seconds for Redis to confirm the settlements.
+//! Workers put their settlements into the gateway's outbox, their spans into a queue and, in relaxed mode, their counts into its shared
+//! memory. The main thread sends all of them, so a worker without streams loses nothing. At shutdown, Envoy waits up to two seconds for
+//! Redis to confirm the settlements.
 
 use std::cell::RefCell;
 use std::ffi::c_void;
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,7 @@ use sluice_core::callout::{Call, Called};
 use sluice_core::metrics::Background;
 use sluice_core::pipeline::Effect;
 use sluice_core::pipeline::redis_client::RedisClient;
+use sluice_core::pipeline::span_queue::SpanQueue;
 use sluice_shell::idle_timeout::SETTLING;
 use sluice_wire::time::Time;
 
@@ -35,6 +38,8 @@ struct Main {
     bootstrap: Bootstrap,
     timer: Timer,
     works: Vec<Work>,
+    /// The calls to the trace collector that are in flight.
+    exports: Vec<(u64, Arc<SpanQueue>)>,
     ending: Option<Ending>,
 }
 
@@ -86,7 +91,7 @@ pub fn begins(config: *mut abi::Bootstrap) -> bool {
         return false;
     };
     timer.fires_in(SETTLING);
-    MAIN.set(Some(Main { bootstrap, timer, works: Vec::new(), ending: None }));
+    MAIN.set(Some(Main { bootstrap, timer, works: Vec::new(), exports: Vec::new(), ending: None }));
     SERVED.store(true, Ordering::Relaxed);
     true
 }
@@ -125,6 +130,7 @@ pub fn tick() {
         let main = main.as_mut()?;
         Domain::tick(now());
         let next = ticks::send_all(Instant::now()).unwrap_or(IDLE);
+        Domain::spans().iter().for_each(|spans| main.export(spans, spans.flush(now()), Vec::new()));
         let next = if main.tick_all() { next.min(SETTLING) } else { next };
         main.timer.fires_in(next.max(Duration::from_millis(1)));
         main.may_end()
@@ -137,6 +143,12 @@ pub fn called(id: u64, called: &Called) {
     let ending = MAIN.with_borrow_mut(|main| {
         let main = main.as_mut()?;
         let bootstrap = main.bootstrap;
+        if let Some(place) = main.exports.iter().position(|(own, _)| *own == id) {
+            let (_, spans) = main.exports.swap_remove(place);
+            let mut effects = Vec::new();
+            let next = spans.on_reply(called, now(), &mut effects);
+            main.export(&spans, next, effects);
+        }
         for work in &mut main.works {
             let Some(place) = work.calls.iter().position(|(own, _)| *own == id) else { continue };
             let (_, of) = work.calls.swap_remove(place);
@@ -150,7 +162,7 @@ pub fn called(id: u64, called: &Called) {
 }
 
 impl Main {
-    /// Sends settlements, and starts the tasks that are due. Returns whether any gateway has such work.
+    /// Sends settlements, and starts the tasks that are due. Returns whether any gateway has a Redis.
     fn tick_all(&mut self) -> bool {
         let all = Domain::with_background();
         for (domain, background) in &all {
@@ -163,7 +175,21 @@ impl Main {
                 work.tick(self.bootstrap, background);
             }
         }
-        !all.is_empty()
+        all.iter().any(|(_, background)| background.redis.is_some())
+    }
+
+    /// Sends spans to the trace collector, and applies effects. If Envoy rejects the call, that counts as no reply.
+    fn export(&mut self, spans: &Arc<SpanQueue>, mut call: Option<Call>, mut effects: Vec<Effect>) {
+        while let Some(next) = call.take() {
+            match self.bootstrap.call(&next) {
+                Ok(id) => self.exports.push((id, spans.clone())),
+                Err(_) => {
+                    let silent = Called { status: None, body: Vec::new() };
+                    call = spans.on_reply(&silent, now(), &mut effects);
+                }
+            }
+        }
+        note(self.bootstrap, effects);
     }
 
     /// Takes the pending shutdown, if it need not wait any longer.

@@ -102,7 +102,7 @@ impl Roots {
                     Some(before) => before.succeeded_by(gateway),
                     None => {
                         let worker = Worker::new(gateway, random().ok()?);
-                        config.domain.enrols(worker.recorder().clone());
+                        config.domain.enrols(&worker);
                         worker
                     }
                 };

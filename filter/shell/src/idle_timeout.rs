@@ -5,11 +5,11 @@ use std::time::Duration;
 use sluice_core::compiled::CompiledConfig;
 use sluice_core::pipeline::attempt::give_up;
 use sluice_core::pipeline::request_state::StreamTimeout;
-use sluice_core::pipeline::{Context, Flow, trace};
+use sluice_core::pipeline::{Context, Flow};
 use sluice_wire::time::Time;
 
 use crate::in_flight::Silent;
-use crate::message::{self, Message};
+use crate::message::Message;
 use crate::stream::{Failed, Stream};
 
 /// Bounds of the tick's period, which is a quarter of the shortest timeout.
@@ -53,12 +53,7 @@ fn end<S: Stream>(silent: Silent<S>) -> Result<(), Failed> {
             (flow, effects, answer)
         }
         _ if silent.request.enter().is_err() => return Ok(()),
-        StreamTimeout::Over => return silent.request.cut(),
-        StreamTimeout::Shown => {
-            let told = trace::failure(&*silent.state.try_borrow().map_err(|_| Failed)?);
-            message::apply_effects(silent.request, told.into_iter().collect());
-            return silent.request.cut();
-        }
+        StreamTimeout::Over | StreamTimeout::Shown => return silent.request.cut(),
         StreamTimeout::Uncounted => match answer() {
             Some(answer) => (Flow::Continue, Vec::new(), answer),
             None => return Ok(()),

@@ -46,8 +46,10 @@ const LONGEST_ENDING: Duration = Duration::from_secs(10);
 struct Root {
     id: u32,
     role: Role,
-    /// Whether a call of its own is in flight.
-    calling: Cell<bool>,
+    /// The token of its own call to Redis, while that is in flight.
+    settling: Cell<Option<u32>>,
+    /// The token of its own call to the trace collector, while that is in flight.
+    exporting: Cell<Option<u32>>,
     /// Since when Envoy, which has dropped it, waits for it to finish.
     ending: Cell<Option<Time>>,
 }
@@ -74,7 +76,7 @@ struct Task {
 
 impl Root {
     fn new(id: u32) -> Self {
-        Self { id, role: Role::None, calling: Cell::new(false), ending: Cell::new(None) }
+        Self { id, role: Role::None, settling: Cell::default(), exporting: Cell::default(), ending: Cell::default() }
     }
 
     fn role(&self, plugin: Plugin) -> Result<Role, Failed> {
@@ -119,13 +121,27 @@ impl Root {
 
     /// Applies effects that concern no message, and sends a call to Redis.
     fn send(&self, mut call: Option<Call>, mut effects: Vec<Effect>) {
-        self.calling.set(false);
+        self.settling.set(None);
         while let Some(next) = call.take() {
-            if host::call(&next).is_ok() {
-                self.calling.set(true);
+            if let Ok(token) = host::call(&next) {
+                self.settling.set(Some(token));
                 break;
             }
             call = self.on_reply(&Called { status: None, body: Vec::new() }, &mut effects);
+        }
+        message::apply_effects(Context(self.id), effects);
+    }
+
+    /// Sends spans to the trace collector.
+    fn export(&self, worker: &Worker, mut call: Option<Call>, mut effects: Vec<Effect>) {
+        self.exporting.set(None);
+        while let Some(next) = call.take() {
+            if let Ok(token) = host::call(&next) {
+                self.exporting.set(Some(token));
+                break;
+            }
+            let silent = Called { status: None, body: Vec::new() };
+            call = worker.spans().on_reply(&silent, Time(host::now()), &mut effects);
         }
         message::apply_effects(Context(self.id), effects);
     }
@@ -202,6 +218,10 @@ impl Callbacks for Root {
             return background.on_reply(self.id, token, &host::called(body));
         }
         let mut effects = Vec::new();
+        if let (Role::Gateway(worker), true) = (&self.role, self.exporting.get() == Some(token)) {
+            let next = worker.spans().on_reply(&host::called(body), Time(host::now()), &mut effects);
+            return self.export(worker, next, effects);
+        }
         let call = self.on_reply(&host::called(body), &mut effects);
         self.send(call, effects);
         self.may_end();
@@ -210,9 +230,12 @@ impl Callbacks for Root {
     fn on_done(&mut self) -> bool {
         let Role::Gateway(worker) = &self.role else { return true };
         let done = succession::ends(self.id, true);
-        // The call in flight ends with this context, so no reply will arrive.
-        if done && self.calling.take() {
+        // The calls in flight end with this context, so no reply will arrive.
+        if done && self.settling.take().is_some() {
             worker.forget_call();
+        }
+        if done && self.exporting.take().is_some() {
+            worker.spans().forget_call();
         }
         self.ending.set((!done).then(|| Time(host::now())));
         done
@@ -259,6 +282,9 @@ impl RootContext for Root {
             worker.recorder().tick(worker.backlog(), &host::Shared, now);
             if let Some(call) = worker.tick(now) {
                 self.send(Some(call), Vec::new());
+            }
+            if let Some(call) = worker.spans().flush(now) {
+                self.export(worker, Some(call), Vec::new());
             }
             self.may_end();
         }

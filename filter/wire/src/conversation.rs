@@ -333,6 +333,57 @@ pub enum Finish {
     ContentFilter,
 }
 
+impl Finish {
+    /// OpenAI's word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+            Self::ToolCalls => "tool_calls",
+            Self::ContentFilter => "content_filter",
+        }
+    }
+}
+
+/// The finish reasons of a response's choices, as they arrived; only the first eight are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FinishReasons([Option<Finish>; 8]);
+
+impl FinishReasons {
+    /// The reason of a response with one choice.
+    pub fn of(finish: Finish) -> Self {
+        let mut reasons = Self::default();
+        reasons.add(finish);
+        reasons
+    }
+
+    /// Adds the reason of another choice.
+    pub fn add(&mut self, finish: Finish) {
+        if let Some(free) = self.0.iter_mut().find(|slot| slot.is_none()) {
+            *free = Some(finish);
+        }
+    }
+
+    /// Adds the reasons of further choices.
+    pub fn extend(&mut self, others: &Self) {
+        others.iter().for_each(|finish| self.add(finish));
+    }
+
+    /// The reasons.
+    pub fn iter(&self) -> impl Iterator<Item = Finish> {
+        self.0.iter().copied().flatten()
+    }
+}
+
+impl Response {
+    /// The finish reasons of its choices.
+    pub fn finish_reasons(&self) -> FinishReasons {
+        let mut reasons = FinishReasons::default();
+        self.choices.iter().for_each(|choice| reasons.add(choice.finish));
+        reasons
+    }
+}
+
 /// Token usage, counted inclusively: `input` includes tokens read from and written to a cache, `output` includes reasoning. Dialects with
 /// exclusive counts convert them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -42,6 +42,26 @@ pub fn json_string(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())
 }
 
+/// Appends `text` as a JSON string. Most texts need no escapes and are copied.
+pub fn write_string(text: &str, out: &mut String) {
+    if is_plain(text.as_bytes()) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&json_string(text));
+    }
+}
+
+/// Appends a number with at least this many digits.
+pub fn write_digits(number: u64, least: usize, out: &mut String) {
+    if number >= 10 || least > 1 {
+        write_digits(number / 10, least.saturating_sub(1), out);
+    }
+    // A digit: it is below ten.
+    out.push(char::from(b'0' + (number % 10) as u8));
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;

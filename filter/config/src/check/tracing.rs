@@ -1,21 +1,23 @@
 //! Checks the section `tracing`.
 
 use sluice_core::provider::url::Url;
+use sluice_core::trace::{Collector, Settings};
 
 use super::super::diagnostic::Path;
 use super::Check;
 
-/// The path that Envoy appends to the collector's URL.
+/// The path that is appended to the collector's URL.
 const SIGNAL: &str = "/v1/traces";
-/// Envoy's resolution is one ten-thousandth; a lower rate would be zero.
+/// The lowest rate besides zero.
 const LEAST: f64 = 0.01;
+/// The sampling is a share of a million.
+const PER_PERCENT: f64 = 10_000.0;
 
 impl Check<'_> {
-    /// Whether tracing is enabled. Envoy handles the rest.
-    pub(super) fn tracing(&mut self) -> bool {
-        let Some(written) = &self.file.tracing else { return false };
+    pub(super) fn tracing(&mut self) -> Option<Settings> {
+        let written = self.file.tracing.as_ref()?;
         let section = Path::root().key("tracing");
-        self.collector(&written.url, SIGNAL, &section.key("url"));
+        let url = self.collector(&written.url, SIGNAL, &section.key("url"));
         if written.sampling != 0.0 && !(LEAST..=100.0).contains(&written.sampling) {
             let found = written.sampling.to_string();
             self.diagnostic(&section.key("sampling"), found, "0, or a number from 0.01 to 100");
@@ -23,7 +25,11 @@ impl Check<'_> {
         if let Some(token) = &written.token {
             self.secret(token, &section.key("token"));
         }
-        true
+        let url = url?;
+        let authority = url.authority().to_string();
+        let collector = Collector { authority, tls: url.tls, path: format!("{}{SIGNAL}", url.base_path) };
+        let sampling = (written.sampling * PER_PERCENT).round() as u32;
+        Some(Settings { sampling, names: written.names, content: written.content, collector })
     }
 
     /// Checks a collector's URL. `signal` is the path that is appended to it.
@@ -46,6 +52,7 @@ mod tests {
     use crate::Diagnostic;
     use crate::file::File;
     use sluice_core::compiled::CompiledConfig;
+    use sluice_core::trace::{Collector, TraceNames};
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -58,10 +65,17 @@ mod tests {
     }
 
     #[test]
-    fn the_filter_knows_whether_there_are_traces() {
-        assert!(!compile("").unwrap().tracing);
-        assert!(compile(r#","tracing":{"url":"http://collector:4318"}"#).unwrap().tracing);
-        assert!(compile(r#","tracing":{"url":"https://c/otlp","sampling":0,"token":{"env":"T"}}"#).unwrap().tracing);
+    fn the_filter_knows_what_is_traced_and_where_it_is_sent() {
+        assert_eq!(compile("").unwrap().tracing, None);
+        let collector =
+            |authority: &str, tls, path: &str| Collector { authority: authority.into(), tls, path: path.into() };
+        let plain = compile(r#","tracing":{"url":"http://collector:4318"}"#).unwrap().tracing.unwrap();
+        assert_eq!(plain.collector, collector("collector:4318", false, "/v1/traces"));
+        assert_eq!((plain.sampling, plain.names, plain.content), (1_000_000, TraceNames::OpenTelemetry, false));
+        let more = r#""sampling":0.01,"names":"openinference","content":true,"token":{"env":"T"}"#;
+        let other = compile(&format!(r#","tracing":{{"url":"https://c/otlp/",{more}}}"#)).unwrap().tracing.unwrap();
+        assert_eq!(other.collector, collector("c", true, "/otlp/v1/traces"));
+        assert_eq!((other.sampling, other.names, other.content), (100, TraceNames::OpenInference, true));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The export of traces.
 
 use serde::{Deserialize, Serialize};
+use sluice_core::trace::TraceNames;
 
 use super::Secret;
 
@@ -11,6 +12,12 @@ use super::Secret;
 pub struct Tracing {
     /// The collector's URL, such as `http://collector:4318`. `/v1/traces` is appended.
     pub url: String,
+    /// The convention for the names of a span's attributes. Default: `opentelemetry`.
+    #[serde(default)]
+    pub names: TraceNames,
+    /// Whether spans have the prompts, as guardrails have masked them, and the responses that are not streamed. Default: `false`.
+    #[serde(default)]
+    pub content: bool,
     /// The percentage of requests to trace: 0, or at least `0.01`. A request whose `traceparent` is not sampled is never traced. Default:
     /// 100.
     #[serde(default = "all")]

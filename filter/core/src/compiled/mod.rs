@@ -19,6 +19,7 @@ use crate::routing::target::{Model, Target};
 use crate::routing::target_health::circuit::Settings;
 use crate::routing::timeouts::Timeouts;
 use crate::store::redis::settings::Redis;
+use crate::trace;
 
 pub mod names;
 pub mod record;
@@ -61,8 +62,8 @@ pub struct CompiledConfig {
     pub redis: Option<Redis>,
     /// Hash of the administrator's key.
     pub admin: Option<KeyHash>,
-    /// Whether Envoy traces requests.
-    pub tracing: bool,
+    /// The options of traces, if there are traces.
+    pub tracing: Option<trace::Settings>,
     /// Client addresses and provider messages in the access log.
     pub log: Log,
     /// Client headers that are forwarded to providers besides the required ones.

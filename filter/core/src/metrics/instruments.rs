@@ -323,6 +323,7 @@ groups! {
         UNLEASED = counter("sluice.unleased_reservations", "{reservation}", "Reservations without a lease, because their shard was full. If such a settlement is lost, the reserved amount stays charged.");
         UNSETTLED = counter("sluice.dropped_settlements", "{settlement}", "Settlements that were dropped. The reserved amount stays charged until its lease ends.");
         OVERLOADED = counter("sluice.overload_rejections", "{message}", "Requests and responses that were rejected because the worker, or the key, held too many bytes.");
+        SPANS_DROPPED = counter("sluice.dropped_traces", "{request}", "Requests whose spans were dropped, because the trace collector did not accept them.");
         LOWER_TIER = counter("sluice.lower_tier_responses", "{request}", "Responses from a target of a lower tier than the model's best.");
     }
 

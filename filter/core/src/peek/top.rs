@@ -30,8 +30,8 @@ pub(super) struct Top<'a> {
     pub continues: bool,
     /// The id of the response that it continues.
     pub previous: Option<&'a RawValue>,
-    /// Whether it continues a conversation.
-    pub conversation: bool,
+    /// The conversation that it continues.
+    pub conversation: Option<&'a RawValue>,
     /// The field that names further models: OpenRouter's `models`, Anthropic's `fallbacks`.
     pub others: Option<&'static str>,
 }
@@ -132,7 +132,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                 let mut counts = Vec::new();
                 let (mut tools, mut structured_output, mut user) = (false, false, None);
                 let (mut encoding, mut background, mut continues) = (Encoding::default(), false, false);
-                let (mut others, mut previous, mut conversation) = (None, None, false);
+                let (mut others, mut previous, mut conversation) = (None, None, None);
                 while let Some(field) = map.next_key::<Field>()? {
                     match field {
                         Field::Model => once(&mut map, &mut model, "model")?,
@@ -149,7 +149,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                         Field::User => user = Some(map.next_value::<&RawValue>()?),
                         Field::Metadata => user = user.or(user_id(map.next_value()?)),
                         Field::Background => background |= map.next_value::<&RawValue>()?.get() == "true",
-                        Field::Conversation => conversation |= is_there(map.next_value()?),
+                        Field::Conversation => {
+                            conversation =
+                                Some(map.next_value::<&RawValue>()?).filter(|value| is_there(value)).or(conversation);
+                        }
                         Field::Container => continues |= is_there(map.next_value()?),
                         Field::Previous => {
                             previous = Some(map.next_value::<&RawValue>()?).filter(|value| is_there(value))
@@ -176,7 +179,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                     user,
                     encoding,
                     background,
-                    continues: continues || conversation,
+                    continues: continues || conversation.is_some(),
                     previous,
                     conversation,
                     others,
@@ -306,7 +309,7 @@ impl<'a> Top<'a> {
     /// The number of prompt parts that the provider stores: a conversation, and a prompt template named by its id.
     pub fn kept(&self) -> u64 {
         let named = self.prompt.is_some_and(|prompt| prompt.get().starts_with('{'));
-        u64::from(self.conversation).saturating_add(u64::from(named))
+        u64::from(self.conversation.is_some()).saturating_add(u64::from(named))
     }
 
     /// The value of the field with the prompt.

@@ -36,7 +36,7 @@ const ROOM: usize = 1024;
 pub struct Record<'a> {
     /// Envoy's request id, also the response's `x-request-id`.
     pub request_id: Option<&'a str>,
-    /// The request's trace: 32 hexadecimal digits. None where Envoy traces, because Envoy writes it then.
+    /// The request's trace: 32 hexadecimal digits.
     pub trace_id: Option<&'a str>,
     /// The HTTP method.
     pub method: &'a str,

@@ -102,6 +102,7 @@ impl Billing {
     }
 
     /// The cost of all attempts; `None` if one of them has no price.
+    #[inline(never)]
     pub fn cost(&self) -> Option<MicroUsd> {
         (!self.unpriced).then(|| self.sums().cost).map(MicroUsd)
     }

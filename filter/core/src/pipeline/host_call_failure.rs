@@ -5,7 +5,7 @@ use super::failure::Failure;
 pub use super::failure::{NOT_CARRIED_OUT as REASON, not_carried_out as error};
 use super::refusal::refusal;
 use super::request_state::{RequestState, Stage};
-use super::{Context, Reply, trace};
+use super::{Context, Reply};
 
 /// Ends a request in flight. If the client already has a part of the response, the reply makes Envoy reset the stream, which the client
 /// does not take for a clean end.
@@ -19,6 +19,5 @@ pub fn end(state: &mut RequestState, cx: &mut Context<'_>) -> Reply {
         Stage::Answering | Stage::Complete => state.break_off(failure),
         Stage::Broken | Stage::Refused => {}
     }
-    cx.effects.extend(trace::failure(state));
     refusal(state.request.scanned.client, &error(), &state.progress.attempts)
 }

@@ -19,6 +19,8 @@ use crate::routing::output_rate::OutputRate;
 use crate::routing::retry_budget::RetryBudget;
 use crate::routing::target_health::load::InFlight;
 
+use super::span_queue::SpanQueue;
+
 /// The digits of an id's number, with the separator.
 const LONGEST_NUMBER: usize = 17;
 
@@ -32,6 +34,8 @@ pub(super) struct Memory {
     throws: Cell<u64>,
     /// The new metrics.
     pub(super) recorder: Arc<Recorder>,
+    /// The spans that are not exported yet.
+    pub(super) spans: Arc<SpanQueue>,
     /// How many configurations have been loaded.
     generations: Cell<u64>,
     /// Target state of this worker alone, by the id of the target's health counters.
@@ -56,6 +60,7 @@ impl Memory {
         Self {
             id: number(&seed, &[]),
             recorder: Arc::new(Recorder::new(hex::encoded(&seed))),
+            spans: Arc::default(),
             seed: hex::encoded(&seed),
             reservations: Cell::new(0),
             throws: Cell::new(0),
@@ -77,6 +82,16 @@ impl Memory {
         let throw = self.throws.get().wrapping_add(1);
         self.throws.set(throw);
         mixed(self.id ^ mixed(throw))
+    }
+
+    /// A new id of a span; not zero.
+    pub(super) fn span_id(&self) -> u64 {
+        self.dice().max(1)
+    }
+
+    /// A new id of a trace; not zero.
+    pub(super) fn trace_id(&self) -> u128 {
+        u128::from(self.dice()) << 64 | u128::from(self.span_id())
     }
 
     /// Returns a reservation id that is unique among all Envoys and that no client can choose.

@@ -28,7 +28,7 @@ pub mod redis_client;
 pub mod refusal;
 pub mod request_state;
 mod rewrite;
-pub mod trace;
+pub mod span_queue;
 pub mod transport;
 pub mod worker;
 
@@ -67,16 +67,6 @@ pub mod property {
     pub const LOG: &str = "sluice.log";
     /// The body of the `/ready` response besides its status, as the rest of a JSON object: `,"name":value…`, or empty.
     pub const READY: &str = "sluice.ready";
-    /// For spans: the key's public id.
-    pub const KEY: &str = "sluice.key";
-    /// For spans: the key's team.
-    pub const TEAM: &str = "sluice.team";
-    /// For spans: the requested model.
-    pub const MODEL: &str = "sluice.model";
-    /// For spans: the routing strategy.
-    pub const STRATEGY: &str = "sluice.strategy";
-    /// For spans: why the request, or the current attempt, failed.
-    pub const ERROR: &str = "sluice.error";
 }
 
 /// The names of counters and gauges, below `wasmcustom.` in Envoy's statistics.
@@ -156,6 +146,8 @@ pub mod metric {
         FAILED_GUARDRAIL = "sluice.failed.guardrail";
         /// An attempt failed: its response did not match the client's schema.
         FAILED_INVALID_STRUCTURED_OUTPUT = "sluice.failed.invalid_structured_output";
+        /// The spans of a request were dropped, because the trace collector did not accept them.
+        SPANS_DROPPED = "sluice.tracing.dropped";
         /// A response came from the cache.
         CACHE_HIT = "sluice.cache.hit";
         /// A cache lookup found no response.
@@ -172,6 +164,7 @@ pub mod metric {
             UNLEASED => events::UNLEASED,
             UNSETTLED => events::UNSETTLED,
             OVERLOADED => events::OVERLOADED,
+            SPANS_DROPPED => events::SPANS_DROPPED,
             _ => return None,
         })
     }

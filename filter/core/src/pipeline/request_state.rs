@@ -121,6 +121,14 @@ impl RequestState {
         self.route.is_delivered_whole(&self.request)
     }
 
+    /// Records the response's content, where spans have contents.
+    pub fn record_content(&mut self, content: impl FnOnce() -> Option<String>) {
+        let sampled = self.request.trace.is_some_and(|trace| trace.sampled);
+        if sampled && self.worker.config.tracing.as_ref().is_some_and(|settings| settings.content) {
+            self.answer.content = content();
+        }
+    }
+
     /// The tier that serves, if it is lower than the model's best.
     pub fn lower_tier(&self) -> Option<u32> {
         self.route.lower_tier(self.progress.current()?)

@@ -26,12 +26,15 @@ use crate::store::{
     CounterSnapshot, LimitExceeded, Note, ReserveRequest, ReserveResult, Settlement, SharedData, Sums, Unavailable,
     embedded, redis,
 };
+use crate::trace::context::Parent;
+use crate::trace::{self, TraceContext};
 
 use super::billing::ReservedIn;
 use super::cached_key::CachedKey;
 use super::failure::Failure;
 use super::memory::{Known, Memory};
 use super::redis_client::{Asking, Outbox, RedisClient};
+use super::span_queue::SpanQueue;
 use super::{Effect, gauges, metric};
 
 /// The longest time that a rate-limited target is skipped. A provider may ask for a day; it is tried earlier, in case that has changed.
@@ -135,6 +138,27 @@ impl Worker {
         &self.memory.recorder
     }
 
+    /// The spans of this worker that are not exported yet.
+    pub fn spans(&self) -> &Arc<SpanQueue> {
+        &self.memory.spans
+    }
+
+    /// The context of a request's trace: the client's trace, or a new one. Not sampled if the client's is not.
+    pub(super) fn trace(&self, settings: &trace::Settings, parent: Option<Parent>) -> TraceContext {
+        let chosen = self.dice() % 1_000_000 < u64::from(settings.sampling);
+        TraceContext {
+            trace: parent.map_or_else(|| self.memory.trace_id(), |parent| parent.trace),
+            parent: parent.map(|parent| parent.span),
+            span: self.span_id(),
+            sampled: chosen && parent.is_none_or(|parent| parent.sampled),
+        }
+    }
+
+    /// A new id of a span.
+    pub(super) fn span_id(&self) -> u64 {
+        self.memory.span_id()
+    }
+
     /// How many settlements wait for Redis.
     pub fn backlog(&self) -> usize {
         self.redis_client.as_ref().map_or(0, RedisClient::backlog)
@@ -143,6 +167,7 @@ impl Worker {
     /// Makes this configuration the one for new requests: applies its bounds, and announces its teams to the counter sync.
     pub fn takes_charge(&self, shared: &dyn SharedData) {
         self.memory_limiter.set_bounds(self.config.memory);
+        self.memory.spans.configure(self.config.tracing.as_ref().map(|settings| &settings.collector));
         self.memory.recorder.configure(self.config.metrics.series, Some(Box::new(gauges::Gauges::of(&self.config))));
         if self.scope() == CounterScope::Replicated {
             embedded::announce(shared, self.config.teams.iter().map(String::as_str));

@@ -127,6 +127,7 @@ impl Reservation {
 
     /// Budgets, hard and soft, that are at least 80% spent. Reservations of requests in flight do not count: most of that money is
     /// returned.
+    #[inline(never)]
     pub fn warnings(&self) -> Vec<Warning> {
         self.warnings_with(|_| 0)
     }

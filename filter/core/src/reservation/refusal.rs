@@ -1,6 +1,7 @@
 //! The error when no candidate fits: whose limit was reached, how much is left, and when to retry. It only names the caller's own key, team
 //! and app, since no other rules concern the caller.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use sluice_wire::calendar::written_as_openai;
@@ -20,6 +21,8 @@ pub struct LimitRefusal {
     pub error: ApiError,
     /// Headers in addition to those of every error.
     pub headers: Vec<(&'static str, String)>,
+    /// The name of the limit's counter: `team=research/requests/minute`.
+    pub limit: Option<Rc<str>>,
 }
 
 /// Stops the SDKs of OpenAI and Anthropic from retrying.
@@ -44,7 +47,7 @@ impl Plan {
         // A store that rejects without a reason violates its contract; the client can only retry.
         let Some((exceeded, part, candidate)) = decisive else {
             let error = limited("Rate limit reached.".to_owned(), Some(PLACE_WAIT));
-            return LimitRefusal { error, headers: Vec::new() };
+            return LimitRefusal { error, headers: Vec::new(), limit: None };
         };
         let of = self.subject(candidate);
         let mut headers = Vec::new();
@@ -60,7 +63,7 @@ impl Plan {
         if error.retry_after.is_none() {
             headers.push((NO_RETRY.0, NO_RETRY.1.to_owned()));
         }
-        LimitRefusal { error, headers }
+        LimitRefusal { error, headers, limit: Some(part.debit.counter.name.clone()) }
     }
 }
 

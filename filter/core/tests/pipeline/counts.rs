@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
+use sluice_core::compiled::CompiledConfig;
 use sluice_core::pipeline::worker::Worker;
+use sluice_core::trace::{Collector, Settings, TraceNames};
 use sluice_wire::dialect::translate::counted::{self, Counts};
 
 use crate::counter;
@@ -18,12 +20,24 @@ const MESSAGE: &str = r#"{"id":"m","type":"message","role":"assistant","content"
 
 /// Asserts the cost of a request for `model`: the counts by kind, and how often its body is parsed and written for translation.
 #[track_caller]
-fn costs(model: &str, scripts: &[Script], expected: &[&str], (read, written): (u32, u32)) {
+fn costs(model: &str, scripts: &[Script], expected: &[&str], translations: (u32, u32)) {
+    costs_under(config(), model, scripts, expected, translations);
+}
+
+/// The same under a configuration.
+#[track_caller]
+fn costs_under(
+    config: Rc<CompiledConfig>,
+    model: &str,
+    scripts: &[Script],
+    expected: &[&str],
+    (read, written): (u32, u32),
+) {
     let body = format!(
         r#"{{"model":"{model}","messages":[{{"role":"system","content":"Be brief."}},{{"role":"user","content":"Hi"}}],
         "tools":[{{"type":"function","function":{{"name":"look","parameters":{{"type":"object"}}}}}}]}}"#
     );
-    let (worker, shared) = (Rc::new(Worker::new(config(), [7; 16])), Rc::new(Shared::default()));
+    let (worker, shared) = (Rc::new(Worker::new(config, [7; 16])), Rc::new(Shared::default()));
     let envoy = || Envoy::with(worker.clone(), shared.clone());
     // The first request of its kind allocates the rows of its metrics.
     envoy().chat(&body, scripts);
@@ -56,6 +70,31 @@ fn a_request_in_its_providers_own_format() {
     );
 }
 
+/// The same gateway with traces of so many of a million requests.
+fn traced(sampling: u32) -> Rc<CompiledConfig> {
+    let collector = Collector { authority: "c".to_owned(), tls: false, path: "/v1/traces".to_owned() };
+    let mut config = Rc::into_inner(config()).unwrap();
+    config.tracing = Some(Settings { sampling, names: TraceNames::default(), content: false, collector });
+    Rc::new(config)
+}
+
+#[test]
+fn a_request_that_is_traced() {
+    let (own, attempt) = (["view.header 1", "view.headers 2"], "allocations 51");
+    for (sampling, allocations, views) in [(0, "allocations 47", &own[1..]), (1_000_000, attempt, &own[..])] {
+        let before = [
+            allocations,
+            "effect.clear_route 1",
+            "effect.replace_headers 2",
+            "effect.set_header 1",
+            "effect.set_property 2",
+            "view.body 2",
+        ];
+        let expected = [&before[..], views, &["view.now 5"]].concat();
+        costs_under(traced(sampling), "gpt", &[json(200, CHAT)], &expected, (0, 0));
+    }
+}
+
 #[test]
 fn a_request_that_is_translated() {
     costs(
@@ -82,7 +121,7 @@ fn a_request_that_falls_back_and_is_translated_for_its_second_target() {
         "chat",
         &[json(503, "{}"), json(200, MESSAGE)],
         &[
-            "allocations 146",
+            "allocations 145",
             "effect.clear_route 1",
             "effect.count 2",
             "effect.remove_header 1",
@@ -106,7 +145,7 @@ fn a_request_that_is_translated_for_each_of_two_targets() {
         "foreign",
         &[json(503, "{}"), json(200, MESSAGE)],
         &[
-            "allocations 150",
+            "allocations 149",
             "effect.clear_route 1",
             "effect.count 2",
             "effect.remove_header 1",

@@ -1,8 +1,7 @@
 //! A fake Envoy that passes a request through both state machines, with scripted providers.
 //!
 //! The fake follows the relevant rules of Envoy. It holds headers and body while a callback pauses. A request's headers stay as an attempt
-//! left them. It discards a response marked for retry and tries the next cluster. With tracing, it writes each attempt's span into the
-//! headers before the attempt begins.
+//! left them. It discards a response marked for retry and tries the next cluster.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -447,10 +446,6 @@ impl Envoy {
         let unreadable = self.unreadable(|place| place == Place::SecondAttempt && received.len() == 1);
         let mut request = Message { headers, body, now: self.tick(), left: false, unreadable };
         let mut state = self.state.take().unwrap();
-        if state.worker.config.tracing {
-            let span = format!("span of attempt {}", received.len() + 1).into();
-            self.apply(&mut request, vec![Effect::SetHeader("traceparent", span)]);
-        }
         let mut effects = Vec::new();
         let shared = Counted(&self.shared);
         let mut cx = Context::new(&request, &shared, &mut effects);

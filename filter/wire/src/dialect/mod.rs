@@ -8,7 +8,7 @@
 use std::fmt;
 use std::ops::AddAssign;
 
-use crate::conversation::{StreamEvent, Usage};
+use crate::conversation::{FinishReasons, StreamEvent, Usage};
 use crate::error::ApiError;
 use crate::extras::Extras;
 use crate::framing::sse;
@@ -204,6 +204,8 @@ pub struct ResponseSummary {
     pub extras: Extras,
     /// Whether the response has given a finish reason.
     pub finished: bool,
+    /// The finish reasons.
+    pub reasons: FinishReasons,
     /// Whether the response calls a tool.
     pub called: bool,
     /// The output so far, to estimate tokens if the stream ends before the provider reports usage.

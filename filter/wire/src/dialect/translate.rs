@@ -1,6 +1,6 @@
 //! Translates from one format to another, through the shared model.
 
-use crate::conversation::{self, Response, Usage};
+use crate::conversation::{self, FinishReasons, Response, Usage};
 use crate::embedding::Encoding;
 use crate::error::{ApiError, ErrorKind};
 use crate::footprint;
@@ -28,6 +28,8 @@ pub struct TranslatedResponse {
     pub body: Vec<u8>,
     /// Token usage, if the provider reported it.
     pub usage: Option<Usage>,
+    /// The finish reasons.
+    pub reasons: FinishReasons,
 }
 
 /// Facts about the request that a response writer needs.
@@ -148,7 +150,11 @@ pub fn answer(
     match (&client.asks, &provider.serves) {
         (Asks::Chat(client), Serves::Chat(provider)) => {
             let response = read(client, provider, body, context)?;
-            Ok(TranslatedResponse { body: (client.write_response)(&response, context.now), usage: response.usage })
+            Ok(TranslatedResponse {
+                body: (client.write_response)(&response, context.now),
+                usage: response.usage,
+                reasons: response.finish_reasons(),
+            })
         }
         (Asks::Embeddings(client), Serves::Embeddings(provider)) => {
             let mut response = (provider.read_response)(body)?;
@@ -157,7 +163,8 @@ pub fn answer(
             }
             let usage = response.usage;
             response.usage = usage.or(Some(Usage { input: context.estimate, ..Usage::default() }));
-            Ok(TranslatedResponse { body: (client.write_response)(&response, context.encoding)?, usage })
+            let body = (client.write_response)(&response, context.encoding)?;
+            Ok(TranslatedResponse { body, usage, reasons: FinishReasons::default() })
         }
         _ => Err(unrelated()),
     }

@@ -99,13 +99,7 @@ impl Json for str {
     }
 
     fn write(&self, out: &mut String) {
-        if json::is_plain(self.as_bytes()) {
-            out.push('"');
-            out.push_str(self);
-            out.push('"');
-        } else {
-            out.push_str(&json::json_string(self));
-        }
+        json::write_string(self, out);
     }
 }
 
@@ -121,7 +115,7 @@ impl Json for bool {
 
 impl Json for u64 {
     fn write(&self, out: &mut String) {
-        digits(*self, 1, out);
+        json::write_digits(*self, 1, out);
     }
 }
 
@@ -146,9 +140,9 @@ impl Json for usize {
 impl Json for MicroUsd {
     fn write(&self, out: &mut String) {
         out.push('"');
-        digits(self.0 / 1_000_000, 1, out);
+        json::write_digits(self.0 / 1_000_000, 1, out);
         out.push('.');
-        digits(self.0 % 1_000_000, 6, out);
+        json::write_digits(self.0 % 1_000_000, 6, out);
         out.push('"');
     }
 }
@@ -163,15 +157,6 @@ impl Json for Counted {
     fn write(&self, out: &mut String) {
         self.name().write(out);
     }
-}
-
-/// Writes `number` with at least this many digits.
-fn digits(number: u64, least: usize, out: &mut String) {
-    if number >= 10 || least > 1 {
-        digits(number / 10, least.saturating_sub(1), out);
-    }
-    // A digit: it is below ten.
-    out.push(char::from(b'0' + (number % 10) as u8));
 }
 
 #[cfg(test)]

@@ -20,7 +20,6 @@ use super::failure::{Failure, retry_after};
 use super::provider_error::ProviderError;
 use super::refusal::refusal;
 use super::request_state::{Begin, CANNOT_EXPRESS, Ending, Next, OVER_LIMIT, RequestState, Stage, misconfigured};
-use super::trace;
 use super::{Context, Effect, Event, Flow, Reply, metric, signal};
 
 mod passing;
@@ -99,17 +98,11 @@ impl Attempt {
         let now = cx.now();
         let target = match state.begin(now, cx.shared) {
             Begin::Attempt(target) => target,
-            Begin::Over => {
-                cx.effects.extend(trace::failure(state));
-                return Err(NoAttempt::Answered(over(state, now)));
-            }
+            Begin::Over => return Err(NoAttempt::Answered(over(state, now))),
             Begin::Unplanned => return Err(NoAttempt::Unplanned),
         };
         cx.effects.extend(state.route.announce());
         let number = state.progress.attempts.len();
-        if number > 1 {
-            cx.effects.extend(trace::failed(&state.worker.config, "".into()));
-        }
         let Some(dialect) = target.provider.format_for(state.request.scanned.client, &target.model) else {
             let error =
                 ApiError::new(400, ErrorKind::InvalidRequest, "The fallback's provider does not offer this endpoint.");
@@ -139,9 +132,6 @@ impl Attempt {
         };
         if matches!(state.progress.stage, Stage::Complete | Stage::Broken) {
             state.publish_result(cx.now(), cx.shared);
-        }
-        if state.progress.stage == Stage::Broken {
-            cx.effects.extend(trace::failure(state));
         }
         flow
     }
@@ -353,7 +343,6 @@ fn end_plan(failure: Failure, state: &mut RequestState, cx: &mut Context<'_>) ->
     let error = before.unwrap_or_else(|| failure.error.clone());
     let _ = state.fail(failure, cx.now(), cx.shared);
     state.progress.stage = Stage::Refused;
-    cx.effects.extend(trace::failure(state));
     refusal(state.request.scanned.client, &error, &state.progress.attempts)
 }
 
@@ -365,7 +354,6 @@ pub fn give_up(failure: Failure, state: &mut RequestState, cx: &mut Context<'_>)
     // Discards the held response.
     state.memory.answer.release();
     let effects = &mut *cx.effects;
-    effects.extend(trace::failure(state));
     let wait = match next {
         Next::Elsewhere => Duration::ZERO,
         Next::Again(wait) => wait,

@@ -6,6 +6,7 @@ use sluice_wire::dialect::{ChatClient, ChatProvider, Opening, OutputSoFar};
 use sluice_wire::error::ApiError;
 
 use crate::guard::answer::Transcript;
+use crate::trace::messages;
 
 use super::super::failure::Failure;
 use super::super::request_state::RequestState;
@@ -56,7 +57,8 @@ impl Attempt {
         }
         let summary = self.dialect.peek_response.and_then(|peek| peek(body).ok()).unwrap_or_default();
         (state.answer.extras, state.answer.id) = (summary.extras, summary.id);
-        state.answer.usage = response.usage;
+        (state.answer.usage, state.answer.reasons) = (response.usage, response.finish_reasons());
+        state.record_content(|| Some(messages::of_response(&response)));
         state.answer.said = OutputSoFar::of(body.len());
         let (kind, with) = if state.request.scanned.peek.stream {
             let model = self.target.model.clone();

@@ -9,6 +9,7 @@ use sluice_wire::headers::HeaderMap;
 
 use crate::peek::Splice;
 use crate::routing::target::Target;
+use crate::trace::context::TRACE_PARENT;
 
 use super::super::failure::Failure;
 use super::super::request_state::{CANNOT_EXPRESS, RequestState};
@@ -67,7 +68,7 @@ impl Outbound {
             (Event::RequestHeaders { .. }, Self::Rewrite) => Ok(Flow::Pause),
             (Event::RequestHeaders { .. }, outbound) => {
                 let length = outbound.length(state.request.scanned.peek.length);
-                effects.push(Effect::ReplaceHeaders(headers(state, target, dialect, length, view)?));
+                effects.push(Effect::ReplaceHeaders(headers(state, target, dialect, length)));
                 Ok(Flow::Continue)
             }
             (Event::RequestBody { end: false, .. }, Self::AsItIs) => Ok(Flow::Continue),
@@ -96,13 +97,7 @@ impl Outbound {
                         let written = rewrite::request(source, dialect, target, largest)
                             .map_err(|error| Failure::ours(CANNOT_EXPRESS, error))?;
                         (state.answer.dropped, state.answer.names) = (written.dropped, written.names);
-                        effects.push(Effect::ReplaceHeaders(headers(
-                            state,
-                            target,
-                            dialect,
-                            written.body.len(),
-                            view,
-                        )?));
+                        effects.push(Effect::ReplaceHeaders(headers(state, target, dialect, written.body.len())));
                         effects.push(Effect::ReplaceBody { drain: size, with: written.body });
                     }
                 }
@@ -128,13 +123,7 @@ fn not_read(Unreadable: Unreadable) -> Failure {
 }
 
 /// All headers of the provider's request; Envoy adds its credential afterwards.
-fn headers(
-    state: &RequestState,
-    target: &Target,
-    dialect: &Provider,
-    length: usize,
-    view: &dyn View,
-) -> Result<HeaderMap, Failure> {
+fn headers(state: &RequestState, target: &Target, dialect: &Provider, length: usize) -> HeaderMap {
     let provider = &target.provider;
     let stream = state.request.scanned.peek.stream;
     // Headers of the client's own format mean nothing in another.
@@ -182,11 +171,8 @@ fn headers(
     }
     // A compressed response could not be read here.
     out.push("accept-encoding", "identity");
-    // Where Envoy traces, the header has this attempt's span.
-    if state.worker.config.tracing
-        && let Some(parent) = view.header("traceparent").map_err(not_read)?
-    {
-        out.push("traceparent", parent);
+    if let (Some(trace), Some(attempt)) = (state.request.trace, state.progress.attempts.last()) {
+        out.push(TRACE_PARENT, trace.header(attempt.span));
     }
     for (name, value) in dialect.headers.sent {
         // The client's value of a format's own header takes precedence.
@@ -194,5 +180,5 @@ fn headers(
             out.push(name, value);
         }
     }
-    Ok(out)
+    out
 }

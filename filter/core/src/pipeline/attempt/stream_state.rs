@@ -117,7 +117,7 @@ impl StreamState {
         if state.answer.id.is_none() {
             state.answer.id.clone_from(&summary.id);
         }
-        state.answer.finished = summary.finished;
+        (state.answer.finished, state.answer.reasons) = (summary.finished, summary.reasons);
     }
 
     pub(super) fn translate(&mut self, portion: &[u8], state: &mut RequestState) -> Result<Progress, Failure> {
@@ -153,7 +153,10 @@ impl StreamState {
             }
             StreamEvent::Error(error) => return Err(Failure::in_answer(error.clone())),
             StreamEvent::Usage(tokens) => state.answer.usage = Some(*tokens),
-            StreamEvent::Finish { .. } => state.answer.finished = true,
+            StreamEvent::Finish { finish, .. } => {
+                state.answer.finished = true;
+                state.answer.reasons.add(*finish);
+            }
             _ => {}
         }
         self.shows |= event.is_content();

@@ -10,6 +10,7 @@ use crate::guard::Finding;
 use crate::guard::answer::Transcript;
 use crate::guard::response_texts;
 use crate::routing::spec::Trigger;
+use crate::trace::messages;
 
 use super::super::failure::{Failure, Work};
 use super::super::request_state::RequestState;
@@ -59,6 +60,7 @@ impl Attempt {
         let findings = self.judged(&body, state)?;
         state.answer.findings = findings;
         let now = cx.now();
+        state.record_content(|| messages::in_answer(dialect, &body));
         // A client that gets the wrong encoding reads wrong vectors without an error.
         let embeds = dialect.id == Id::OpenAiEmbeddings;
         let passes =
@@ -66,6 +68,7 @@ impl Attempt {
         if let Some(peek) = dialect.peek_response.filter(|_| passes) {
             let summary = peek(&body).map_err(Failure::in_answer)?;
             (state.answer.usage, state.answer.extras, state.answer.id) = (summary.usage, summary.extras, summary.id);
+            state.answer.reasons = summary.reasons;
             state.answer.said = said(dialect, body.len());
             state.commit(now);
         } else {
@@ -91,7 +94,7 @@ impl Attempt {
                 cx.effects.push(Effect::Count(metric::OVERLOADED));
                 Failure::exhausted(exhausted)
             })?;
-            state.answer.usage = answer.usage;
+            (state.answer.usage, state.answer.reasons) = (answer.usage, answer.reasons);
             state.answer.said = said(dialect, body.len());
             state.commit(now);
             cx.effects.push(Effect::SetHeader("content-length", answer.body.len().to_string().into()));

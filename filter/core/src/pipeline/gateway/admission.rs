@@ -17,6 +17,7 @@ use crate::keys::{self, Denied};
 use crate::memory_limiter::{Exhausted, LARGEST_BODY, Permit};
 use crate::peek::BodyPeek;
 use crate::routing::routing_headers::RoutingHeaders;
+use crate::trace::context::{Parent, TRACE_PARENT, TRACE_STATE};
 
 use super::super::redis_client::Asking;
 use super::super::request_state::{PassThrough, RequestHead, from_envoy};
@@ -28,14 +29,16 @@ use super::path::{canonical, origin};
 use super::{LogContext, Outcome, Phase, Refused, RequestPipeline, health, models, quoted};
 
 /// The client's headers that a provider may see. All others stay here: credentials, cookies, addresses.
-const FORWARDED: [&[u8]; 5] = [b":method", b"x-request-id", TRACE_PARENT, b"user-agent", IDEMPOTENCY_KEY];
+const FORWARDED: [&[u8]; 5] = [b":method", b"x-request-id", PARENT, b"user-agent", IDEMPOTENCY_KEY];
 
 /// The usual size of these headers, in bytes.
 const ROOM: usize = 256;
 
 const IDEMPOTENCY_KEY: &[u8] = b"idempotency-key";
 
-const TRACE_PARENT: &[u8] = b"traceparent";
+const PARENT: &[u8] = TRACE_PARENT.as_bytes();
+
+const STATE: &[u8] = TRACE_STATE.as_bytes();
 
 /// A request whose caller is not authenticated yet.
 #[derive(Debug)]
@@ -83,13 +86,13 @@ impl RequestPipeline {
     pub(super) fn headers(&mut self, end: bool, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         let headers = cx.view.headers()?;
         let started = cx.now();
-        self.log_context = LogContext::read(&headers);
+        let parent = Parent::of(&headers);
+        let trace = self.worker.config.tracing.as_ref().map(|settings| self.worker.trace(settings, parent));
+        self.log_context = LogContext::read(&headers, trace, started);
         strip(&headers, cx.effects);
         let asked = headers.text(":path").unwrap_or_default().split('#').next().unwrap_or_default();
         let (asked, query) = asked.split_once('?').map_or((asked, None), |(path, query)| (path, Some(query)));
         let path = &*canonical(asked);
-        // Where Envoy traces, the parent of an attempt is Envoy's own span.
-        let tracing = self.worker.config.tracing;
         // In case the request is rejected here.
         let is_anthropics = headers.get("anthropic-version").is_some();
         self.client = speaker_at(path, is_anthropics);
@@ -112,9 +115,12 @@ impl RequestPipeline {
         }
         let configured = self.worker.config.forward_headers.iter().map(|header| header.name());
         let own: Vec<&str> = endpoint.client.manner.forwards.iter().copied().chain(configured).collect();
-        let passes = |name: &[u8]| match name == TRACE_PARENT {
-            true => !tracing,
-            false => FORWARDED.contains(&name) || own.iter().any(|own| own.as_bytes() == name),
+        let passes = |name: &[u8]| match name {
+            // Each attempt has its own span as the parent.
+            PARENT => trace.is_none(),
+            // It belongs to the client's trace.
+            STATE if trace.is_some() && parent.is_none() => false,
+            _ => FORWARDED.contains(&name) || own.iter().any(|own| own.as_bytes() == name),
         };
         let Some(keys) = Keys::of(&headers, &self.worker.config) else {
             return Err(unauthorized("You didn't provide an API key. Send it as 'Authorization: Bearer <key>'.").into());
@@ -196,6 +202,7 @@ impl RequestPipeline {
             mut permit,
             ..
         } = pending;
+        let trace = self.log_context.trace;
         let coding = coding.map_err(|error| Refused {
             error: error.into(),
             headers: vec![("accept-encoding", coding::ACCEPTED.to_owned())],
@@ -231,6 +238,7 @@ impl RequestPipeline {
                     routing_headers,
                     pass_through,
                     coding,
+                    trace,
                     permit,
                 });
                 match body {

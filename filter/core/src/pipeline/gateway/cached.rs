@@ -4,9 +4,10 @@ use sluice_wire::conversation::Usage;
 
 use crate::cache::CachedResponse;
 use crate::store::SharedData;
+use crate::trace::messages;
 
 use super::super::request_state::RequestState;
-use super::super::{Context, Effect, Event, Flow, Reply, View, metric, trace};
+use super::super::{Context, Effect, Event, Flow, Reply, View, metric};
 use super::{Outcome, Phase, RequestPipeline};
 
 impl RequestPipeline {
@@ -25,6 +26,8 @@ impl RequestPipeline {
         state.commit(now);
         state.complete();
         state.answer.usage = Some(Usage::default());
+        let format = state.request.scanned.client.provider;
+        state.record_content(|| messages::in_answer(format, &body));
         let dropped = (!dropped.is_empty()).then_some(("x-sluice-dropped", dropped));
         let mut headers = state.bill.billing.headers();
         headers.extend([("x-sluice-provider", provider), ("x-sluice-model", model), ("age", age.to_string())]);
@@ -32,8 +35,6 @@ impl RequestPipeline {
             self.log_context.about.cache_state.header().into_iter().chain(dropped).chain(state.request.masked_header()),
         );
         headers.extend(self.name().into_iter().chain(self.report(&state, cx.view)));
-        let config = &self.worker.config;
-        trace::asked(config, Some(&state.request.caller), Some(&state.request.model.name), None, cx.effects);
         cx.effects.push(Effect::Count(metric::CACHE_HIT));
         self.phase = Phase::CacheHit(state);
         Outcome::Step(Flow::Reply(Reply { status: 200, content_type: content_type.into(), headers, body }))

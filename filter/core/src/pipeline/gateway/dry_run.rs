@@ -138,6 +138,7 @@ pub fn dry_run(config: &Rc<CompiledConfig>, question: &Question<'_>) -> Result<D
         routing_headers,
         pass_through: None,
         coding: None,
+        trace: None,
         permit: worker.memory_limiter.unknown(),
     };
     let scanned = parsing::read(body, client, None)?;

@@ -62,6 +62,7 @@ impl RequestPipeline {
     /// Writes the access log's fields, and records the metrics.
     fn write_down(&self, state: Option<&RequestState>, cx: &mut Context<'_>) {
         self.record_metrics(state, cx.now());
+        self.export(state, cx);
         let words = Words::of(self.log_context.refusal.as_deref(), state, self.worker.config.log);
         let fragment = self.record(state, &words, cx.view).fragment();
         cx.effects.push(Effect::SetProperty(property::LOG, fragment.into()));
@@ -95,7 +96,7 @@ impl RequestPipeline {
         };
         let record = Record {
             request_id: self.log_context.request_id.as_deref(),
-            trace_id: self.log_context.trace_id.as_deref().filter(|_| !self.worker.config.tracing),
+            trace_id: self.log_context.trace_id.as_deref(),
             method: &self.log_context.method,
             path: &self.log_context.path,
             client: logged_client(log.client, view),

@@ -17,6 +17,8 @@ use crate::keys::caller::Caller;
 use crate::memory_limiter::{self, Exhausted};
 use crate::metrics::RequestInFlight;
 use crate::store::SharedData;
+use crate::trace::TraceContext;
+use crate::trace::context::state;
 
 use super::access_log::{self, About, trace_id};
 use super::cache_state::CacheFill;
@@ -24,7 +26,6 @@ use super::notes;
 use super::redaction::RetainedBody;
 use super::refusal::refusal;
 use super::request_state::{RequestHead, RequestState, Stage, from_envoy};
-use super::trace;
 use super::transport;
 use super::worker::{StoreContext, Worker};
 use super::{Context, Effect, Event, Flow, Reply, Unreadable, View, host_call_failure, metric};
@@ -48,6 +49,7 @@ mod planning;
 mod record;
 mod report;
 mod screening;
+mod spans;
 mod target_queue;
 mod unpacking;
 
@@ -96,7 +98,15 @@ enum Phase {
 #[derive(Debug, Default)]
 struct LogContext {
     request_id: Option<String>,
+    /// When its headers arrived.
+    started: Time,
     trace_id: Option<String>,
+    /// Its trace, where there are traces.
+    trace: Option<TraceContext>,
+    /// The client's `tracestate`, if its spans are exported.
+    trace_state: Option<String>,
+    /// The status that the client gets; zero if it is not known.
+    status: u16,
     method: Cow<'static, str>,
     /// As requested, without the query.
     path: String,
@@ -114,6 +124,12 @@ struct LogContext {
     received: Option<Time>,
     /// When the gateway replied by itself.
     replied: Option<Time>,
+    /// When the gateway last decided about the request; only if its spans are exported.
+    decided: Option<Time>,
+    /// The limit that rejected it: `team=research/requests/minute`.
+    limit: Option<Rc<str>>,
+    /// The prompt as an attribute of a span, where spans have contents.
+    prompt: Option<String>,
     /// The gateway role's own facts.
     about: About,
 }
@@ -225,10 +241,19 @@ impl RequestPipeline {
     }
 
     fn conclude(&mut self, outcome: Result<Outcome, Refused>, cx: &mut Context<'_>) -> Outcome {
+        if !matches!(outcome, Ok(Outcome::Step(Flow::Pause))) && self.sampled().is_some() {
+            self.log_context.decided = Some(cx.now());
+        }
         match outcome {
-            Ok(outcome) => outcome,
+            Ok(outcome) => {
+                if let Outcome::Step(Flow::Reply(reply)) = &outcome {
+                    self.log_context.status = reply.status;
+                }
+                outcome
+            }
             Err(refused) => {
                 let reply = self.refuse(refused, cx.effects);
+                self.log_context.status = reply.status;
                 let body = || match self.log_context.size {
                     0 => RetainedBody::Whole(Vec::new()), // The body was not read.
                     size => cx.view.body(0..size).map_or(RetainedBody::Gone, RetainedBody::Whole),
@@ -243,6 +268,22 @@ impl RequestPipeline {
     /// Handles the headers of a response. Only responses that the provider role passed, or that the gateway made, continue. Envoy's own
     /// errors, and responses that it no longer retried, are replaced.
     pub fn response(
+        &mut self,
+        state: Option<&mut RequestState>,
+        view: &dyn View,
+        shared: &dyn SharedData,
+        effects: &mut Vec<Effect>,
+    ) -> Flow {
+        let flow = self.respond(state, view, shared, effects);
+        match &flow {
+            Flow::Reply(reply) => self.log_context.status = reply.status,
+            _ if self.sampled().is_some() => self.log_context.status = status(view),
+            _ => {}
+        }
+        flow
+    }
+
+    fn respond(
         &mut self,
         state: Option<&mut RequestState>,
         view: &dyn View,
@@ -265,7 +306,6 @@ impl RequestPipeline {
             let name = self.name().filter(|(header, _)| !reply.headers.iter().any(|(known, _)| known == header));
             reply.headers.extend(headers.chain(name));
             reply.headers.extend(self.report(state, view));
-            effects.extend(trace::failure(state));
             return Flow::Reply(reply);
         }
         let name = match self.name_unless_named(view) {
@@ -334,20 +374,23 @@ impl RequestPipeline {
         if reason == memory_limiter::OVERLOADED {
             effects.push(Effect::Count(metric::OVERLOADED));
         }
-        let config = &self.worker.config;
-        trace::asked(config, caller, self.log_context.model.as_deref(), None, effects);
-        effects.extend(trace::failed(config, reason.clone()));
         self.phase = Phase::Answered { error: Some(reason) };
         reply
     }
 }
 
 impl LogContext {
-    fn read(headers: &HeaderMap) -> Self {
+    fn read(headers: &HeaderMap, trace: Option<TraceContext>, started: Time) -> Self {
         let request_id = headers.text("x-request-id").filter(|id| id.len() <= 128);
         let path = headers.text(":path").unwrap_or_default().split(['?', '#']).next().unwrap_or_default();
         Self {
-            trace_id: trace_id(headers.text("traceparent"), request_id),
+            started,
+            trace_id: match trace {
+                Some(trace) => Some(trace.id()),
+                None => trace_id(headers.text("traceparent"), request_id),
+            },
+            trace,
+            trace_state: trace.filter(|trace| trace.sampled && trace.parent.is_some()).and_then(|_| state(headers)),
             request_id: request_id.map(str::to_owned),
             method: match headers.text(":method").unwrap_or_default() {
                 "POST" => "POST".into(),

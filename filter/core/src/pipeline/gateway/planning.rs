@@ -16,7 +16,6 @@ use super::super::billing::{Billing, ReservedIn};
 use super::super::notes;
 use super::super::request_state::{Draft, Probe, RequestHead, RequestState, from_envoy};
 use super::super::rewrite;
-use super::super::trace;
 use super::super::worker::ReserveOutcome;
 use super::super::{Context, Effect, Flow, LARGEST_BODY, metric, property};
 use super::batches::{self, Seek};
@@ -207,6 +206,7 @@ impl RequestPipeline {
             ReserveOutcome::Unchecked | ReserveOutcome::Ask(_) => {}
             ReserveOutcome::Refused(all_exceeded) => {
                 let refusal = billing.plan.refuse(&all_exceeded);
+                self.log_context.limit = refusal.limit;
                 let budget = refusal.error.kind == ErrorKind::InsufficientQuota;
                 cx.effects.push(Effect::Count(if budget { metric::OVER_BUDGET } else { metric::LIMITED }));
                 return Err(Refused { error: refusal.error.into(), headers: refusal.headers });
@@ -289,6 +289,7 @@ impl RequestPipeline {
             return Ok(Prepared::Counted(count));
         }
         draft.request.masked = self.masked();
+        self.log_context.prompt = self.prompt(&body);
         let cache_state = &mut self.log_context.about.cache_state;
         let kept = cache_state.look(draft, &body, planned, cx.now(), cx.shared);
         notes::looked(draft.request.request_id(), cache_state.word());
@@ -365,16 +366,8 @@ fn forward(state: &mut RequestState, effects: &mut Vec<Effect>) {
     if endpoint::reads_anthropics_errors(state.request.scanned.client) {
         effects.push(Effect::SetProperty(property::CLIENT, Id::Anthropic.name().into()));
     }
-    let config = &state.worker.config;
-    trace::asked(
-        config,
-        Some(&state.request.caller),
-        Some(&state.request.model.name),
-        Some(state.route.strategy),
-        effects,
-    );
     // The routes have the gateway's default timeouts.
-    let routes = config.timeouts;
+    let routes = state.worker.config.timeouts;
     let limit = if state.request.scanned.peek.stream { routes.first_token.plain } else { routes.answer.plain };
     for (name, wanted, rendered) in
         [(TOTAL_TIMEOUT, state.route.timeouts.total, routes.total), (ATTEMPT_TIMEOUT, state.limit(), limit)]

@@ -26,7 +26,7 @@ use super::super::request_state::{AttemptState, RequestState, Stage};
 use super::{Phase, RequestPipeline};
 
 /// The error type of a client that left, or of a connection that was lost, before the response was complete.
-const INTERRUPTED: &str = "interrupted";
+pub(super) const INTERRUPTED: &str = "interrupted";
 
 impl RequestPipeline {
     /// Records the request, which has ended. `error` is the code of the gateway's own error.
@@ -94,7 +94,8 @@ impl RequestPipeline {
     }
 
     /// Why the request failed; `None` for a success.
-    fn error_type<'a>(&'a self, state: Option<&'a RequestState>) -> Option<Cow<'a, str>> {
+    #[inline(never)]
+    pub(super) fn error_type<'a>(&'a self, state: Option<&'a RequestState>) -> Option<Cow<'a, str>> {
         let own = match &self.phase {
             Phase::Answered { error } => error.as_deref().map(Cow::Borrowed),
             _ => None,
@@ -257,7 +258,8 @@ fn attempts(recorder: &Recorder, state: &RequestState, now: Time) {
 }
 
 /// Why an attempt failed; empty for a success.
-fn attempt_error<'a>(attempt: &'a AttemptState, state: &RequestState) -> Cow<'a, str> {
+#[inline(never)]
+pub(super) fn attempt_error<'a>(attempt: &'a AttemptState, state: &RequestState) -> Cow<'a, str> {
     let is_last = state.progress.attempts.last().is_some_and(|last| std::ptr::eq(last, attempt));
     match &attempt.failure {
         Some(failure) => reason(&failure.reason),
@@ -266,7 +268,8 @@ fn attempt_error<'a>(attempt: &'a AttemptState, state: &RequestState) -> Cow<'a,
     }
 }
 
-fn target_name(target: &Target) -> String {
+#[inline(never)]
+pub(super) fn target_name(target: &Target) -> String {
     format!("{}/{}", target.provider.name, target.metric_model())
 }
 

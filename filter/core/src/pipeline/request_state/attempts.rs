@@ -66,6 +66,7 @@ impl RequestState {
         self.progress.attempts.push(AttemptState {
             target: target.clone(),
             key,
+            span: self.request.trace.map_or(0, |_| self.worker.span_id()),
             started: now,
             ended: None,
             status: None,
@@ -196,8 +197,8 @@ impl RequestState {
             // The choices of one request are generated in parallel.
             let tokens = self.answer.usage.map_or(0, |usage| usage.output) / self.request.scanned.peek.answers();
             self.worker.observe_output_rate(&attempt.target, tokens, now.since(attempt.started));
-            if let (Some(id), Some(usage)) = (self.answer.id.take(), self.answer.usage) {
-                answers::remember(shared, &id, usage.input.saturating_add(usage.output));
+            if let (Some(id), Some(usage)) = (&self.answer.id, self.answer.usage) {
+                answers::remember(shared, id, usage.input.saturating_add(usage.output));
             }
         }
         if !several || spared {

@@ -31,7 +31,7 @@ pub struct Draft {
 impl Draft {
     /// Creates a draft without targets.
     pub fn new(worker: Rc<Worker>, head: RequestHead, model: Rc<Model>, mut scanned: ScannedRequest) -> Self {
-        let RequestHead { started, caller, forwarded, routing_headers, pass_through, permit, .. } = head;
+        let RequestHead { started, caller, forwarded, routing_headers, pass_through, trace, permit, .. } = head;
         // Some endpoints never stream, whatever the client requests.
         scanned.peek.stream &= scanned.client.asks.streams();
         let route = Route::new(model.clone(), routing_headers.timeout);
@@ -43,6 +43,7 @@ impl Draft {
             scanned,
             forwarded,
             pass_through,
+            trace,
             head: Vec::new(),
             masked: Vec::new(),
             checks: None,

@@ -10,6 +10,7 @@ use sluice_wire::time::Time;
 use crate::keys::caller::Caller;
 use crate::memory_limiter::Permit;
 use crate::routing::routing_headers::RoutingHeaders;
+use crate::trace::TraceContext;
 
 /// A request with parsed headers and an authenticated caller.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct RequestHead {
     pub pass_through: Option<PassThrough>,
     /// The body's content coding, until it is decompressed.
     pub coding: Option<Coding>,
+    /// Its trace, where there are traces.
+    pub trace: Option<TraceContext>,
     /// Its memory at the worker's memory limiter.
     pub permit: Permit,
 }

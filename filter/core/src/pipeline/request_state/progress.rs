@@ -37,6 +37,8 @@ pub struct AttemptState {
     pub target: Rc<Target>,
     /// The index of the provider's key.
     pub key: usize,
+    /// Its span, if the request has a trace.
+    pub span: u64,
     /// When it began.
     pub started: Time,
     /// When it was over.

@@ -13,6 +13,7 @@ use crate::keys::caller::Caller;
 use crate::peek::BodyPeek;
 use crate::routing::routing_headers::RoutingHeaders;
 use crate::routing::target::Model;
+use crate::trace::TraceContext;
 
 use super::{PassThrough, ScannedRequest};
 
@@ -33,6 +34,8 @@ pub struct Request {
     pub forwarded: HeaderMap,
     /// Method, path and content type, for a request that is passed through.
     pub pass_through: Option<PassThrough>,
+    /// Its trace, where there are traces.
+    pub trace: Option<TraceContext>,
     /// The body's first bytes, up to the last possible splice; empty if that is far.
     pub head: Vec<u8>,
     /// Labels of the masked values in its prompt.

@@ -1,6 +1,6 @@
 //! The response to the current attempt so far; reset for each attempt.
 
-use sluice_wire::conversation::Usage;
+use sluice_wire::conversation::{FinishReasons, Usage};
 use sluice_wire::dialect::OutputSoFar;
 use sluice_wire::dialect::aliases::Names;
 use sluice_wire::dialect::pass_through::usage_at_end;
@@ -29,6 +29,10 @@ pub struct ResponseState {
     pub chunks: ChunkTimes,
     /// The stream has a finish reason.
     pub finished: bool,
+    /// The finish reasons, as far as they are known.
+    pub reasons: FinishReasons,
+    /// The response as an attribute of a span, where spans have contents.
+    pub content: Option<String>,
     /// Optional fields of the request that the provider does not support, by the client's names.
     pub dropped: Vec<String>,
     /// Functions that were renamed for the provider.

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_core::pipeline::metric;
 use sluice_core::pipeline::worker::Worker;
-use sluice_core::pipeline::{metric, property};
 
 use crate::envoy::{Envoy, SECRET, Script, Seen, json, sse};
 use crate::shared::Shared;
@@ -316,13 +316,4 @@ fn a_model_that_serves_instead_gives_its_own_answers() {
         let told = ["x-sluice-provider", "x-sluice-instead-of"].map(|name| seen.headers.text(name));
         assert_eq!((told, &seen.log["instead"]), ([Some("two"), Some("chat")], &"cheap".into()), "{expected}");
     }
-}
-
-#[test]
-fn spans_say_who_asked_for_an_answer_that_no_attempt_was_made_for() {
-    let gateway = TestGateway::new(CACHE, "", r#","tracing":{"url":"http://collector:4318"}"#);
-    gateway.ask(&[], &[good()]);
-    let seen = gateway.ask(&[], &[]);
-    let told = |name: &str| seen.properties.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
-    assert_eq!([told(property::KEY), told(property::MODEL), told(property::STRATEGY)], [Some("k"), Some("chat"), None]);
 }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::de::Deserializer;
 use serde_json::value::RawValue;
 
+use crate::conversation::{Finish, FinishReasons};
 use crate::dialect::few::Few;
 use crate::dialect::recurring::{Recurring, place_behind};
 use crate::dialect::{EventClass, OutputSoFar, ResponseSummary, StreamPeeker};
@@ -11,7 +12,7 @@ use crate::framing::sse;
 use crate::json;
 use crate::lenient::maybe;
 
-use super::answer::BlockKind;
+use super::answer::{BlockKind, finish_of};
 use super::error;
 use super::response::MOST_BLOCKS;
 use super::stream_in::{EventKind, unless_unknown, untyped};
@@ -49,7 +50,7 @@ impl Event {
     fn text(&self) -> Option<usize> {
         let Delta { text, thinking, partial_json, stop_reason } = self.delta.as_ref()?;
         let delta = self.r#type == EventKind::ContentBlockDelta && self.error.is_none();
-        (delta && partial_json.0 == 0 && stop_reason.0 == 0).then_some(text.0 + thinking.0)
+        (delta && partial_json.0 == 0 && stop_reason.0.is_none()).then_some(text.0 + thinking.0)
     }
 }
 
@@ -62,7 +63,7 @@ struct Message {
     #[serde(default)]
     content: Option<Few<Block, MOST_BLOCKS>>,
     #[serde(default)]
-    stop_reason: Filled,
+    stop_reason: Stopped,
 }
 
 #[derive(Deserialize)]
@@ -93,7 +94,7 @@ struct Delta {
     #[serde(default)]
     partial_json: Filled,
     #[serde(default)]
-    stop_reason: Filled,
+    stop_reason: Stopped,
 }
 
 impl StreamPeeker for Peeker {
@@ -137,9 +138,9 @@ impl Peeker {
             }),
             EventKind::MessageDelta => {
                 self.count(event.usage);
-                let stopped = event.delta.is_some_and(|delta| delta.stop_reason.0 > 0);
-                self.summary.finished |= stopped;
-                return if stopped { EventClass::Content } else { EventClass::Other };
+                let stopped = event.delta.and_then(|delta| delta.stop_reason.0);
+                self.stop(stopped);
+                return if stopped.is_some() { EventClass::Content } else { EventClass::Other };
             }
             EventKind::MessageStop => return EventClass::End,
             EventKind::Error => return EventClass::Failed(event.error.unwrap_or_default().without_status()),
@@ -153,10 +154,17 @@ impl Peeker {
     fn start(&mut self, message: Message) -> OutputSoFar {
         self.summary.name(message.model.as_deref().unwrap_or_default());
         self.count(message.usage);
-        self.summary.finished |= message.stop_reason.0 > 0;
+        self.stop(message.stop_reason.0);
         let mut said = OutputSoFar::default();
         message.content.iter().flat_map(|blocks| blocks.iter()).for_each(|block| said += block.said());
         said
+    }
+
+    fn stop(&mut self, finish: Option<Finish>) {
+        if let Some(finish) = finish {
+            self.summary.finished = true;
+            self.summary.reasons = FinishReasons::of(finish);
+        }
     }
 
     fn count(&mut self, usage: Option<UsageIn>) {
@@ -178,6 +186,20 @@ impl<'de> Deserialize<'de> for Filled {
         Ok(Self(match raw.get() {
             "\"\"" | "null" => 0,
             text => text.len().saturating_sub(2).max(1),
+        }))
+    }
+}
+
+/// A stop reason, if there is one.
+#[derive(Debug, Default)]
+struct Stopped(Option<Finish>);
+
+impl<'de> Deserialize<'de> for Stopped {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        Ok(Self(match raw.get() {
+            "\"\"" | "null" => None,
+            text => Some(finish_of(text.trim_matches('"'))),
         }))
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::conversation::{Choice, Guises, Part, Response};
+use crate::conversation::{Choice, FinishReasons, Guises, Part, Response};
 use crate::dialect::ResponseSummary;
 use crate::dialect::bare;
 use crate::dialect::few::Few;
@@ -79,6 +79,7 @@ pub(in crate::dialect) fn peek(body: &[u8]) -> Result<ResponseSummary, ApiError>
     let message = MessageIn::parse(body)?;
     Ok(ResponseSummary {
         extras: message.usage.as_ref().map(UsageIn::extras).unwrap_or_default(),
+        reasons: message.stop_reason.as_deref().map(finish_of).map_or_else(FinishReasons::default, FinishReasons::of),
         model: message.model,
         usage: message.usage.map(|usage| usage.inclusive()),
         finished: true,

@@ -6,7 +6,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use crate::conversation::{Request, Response, StreamEvent};
+use crate::conversation::{FinishReasons, Request, Response, StreamEvent};
 use crate::dialect::halves::Both;
 use crate::dialect::{EventClass, Opening};
 use crate::error::ApiError;
@@ -113,6 +113,7 @@ pub fn answer_is_read_back(can: &Can, response: &Response) -> LawResult {
         let summary = peek(&written).unwrap();
         let model = summary.model.unwrap_or_default();
         prop_assert_eq!((&model, summary.usage), (&response.model, response.usage));
+        prop_assert_eq!(summary.reasons, response.finish_reasons());
     }
     Ok(())
 }
@@ -169,6 +170,13 @@ pub fn passing_is_seen(can: &Can, events: &[StreamEvent]) -> LawResult {
         _ => None,
     });
     prop_assert_eq!(peeker.summary().usage, last);
+    let mut reasons = FinishReasons::default();
+    for event in events {
+        if let StreamEvent::Finish { finish, .. } = event {
+            reasons.add(*finish);
+        }
+    }
+    prop_assert_eq!(peeker.summary().reasons, reasons);
     Ok(())
 }
 

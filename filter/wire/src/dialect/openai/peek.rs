@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::conversation::FinishReasons;
 use crate::dialect::bare;
 use crate::dialect::recurring::{Recurring, place_behind};
 use crate::dialect::{EventClass, OutputSoFar, ResponseSummary, StreamPeeker};
@@ -42,6 +43,7 @@ struct Choices {
     said: OutputSoFar,
     called: bool,
     ended: bool,
+    reasons: FinishReasons,
     failed: Option<ApiError>,
 }
 
@@ -119,8 +121,11 @@ impl Choices {
         self.ended |= ended;
         self.called |= choice.delta.as_ref().is_some_and(Delta::calls);
         self.said += choice.delta.map_or(OutputSoFar::of(choice.text.0), |delta| delta.said());
-        if ended && self.failed.is_none() {
-            self.failed = words::finish(&choice.finish_reason.0).err();
+        if ended {
+            match words::finish(&choice.finish_reason.0) {
+                Ok(finish) => self.reasons.add(finish),
+                Err(error) => drop(self.failed.get_or_insert(error)),
+            }
         }
     }
 }
@@ -278,6 +283,7 @@ fn note(summary: &mut ResponseSummary, chunk: &Chunk<'_>) -> bool {
     summary.usage = usage.or(summary.usage);
     summary.extras.name_tier(&chunk.service_tier.0);
     summary.finished |= chunk.choices.ended;
+    summary.reasons.extend(&chunk.choices.reasons);
     summary.called |= chunk.choices.called;
     summary.said += chunk.choices.said;
     usage.is_some()

@@ -20,10 +20,5 @@ pub(in crate::dialect) fn finish(word: &str) -> Result<Finish, ApiError> {
 
 /// The finish reason for clients.
 pub(in crate::dialect) fn finish_reason(finish: Finish) -> &'static str {
-    match finish {
-        Finish::Stop => "stop",
-        Finish::Length => "length",
-        Finish::ToolCalls => "tool_calls",
-        Finish::ContentFilter => "content_filter",
-    }
+    finish.name()
 }

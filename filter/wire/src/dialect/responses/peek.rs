@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::conversation::{Finish, FinishReasons};
 use crate::dialect::bare;
 use crate::dialect::openai::loose::Text;
 use crate::dialect::recurring::{Recurring, place_behind};
@@ -30,6 +31,8 @@ struct Kind<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Peeker {
     summary: ResponseSummary,
+    /// Whether the response calls one of the client's functions.
+    calls: bool,
     recurring: Recurring,
 }
 
@@ -64,12 +67,14 @@ impl Peeker {
         if let Some(error) = seen.failure(&name, data) {
             return Err(error);
         }
-        if let Some(raw) = seen.response {
-            self.note(&parse(raw)?);
+        let answer: Option<Answer<'_>> = seen.response.map(parse).transpose()?;
+        if let Some(answer) = &answer {
+            self.note(answer);
         }
         match &*name {
             "response.completed" | "response.incomplete" => {
                 self.summary.finished = true;
+                self.finish(answer.as_ref());
                 Ok(EventClass::End)
             }
             "response.failed" => {
@@ -102,9 +107,16 @@ impl Peeker {
     /// Counts a complete item if its tool is priced per call.
     fn called(&mut self, item: Option<&RawValue>) {
         let kind = item.and_then(|raw| parse::<Kind<'_>>(raw).ok());
+        self.calls |= kind.as_ref().is_some_and(|kind| matches!(&*kind.r#type.0, "function_call" | "custom_tool_call"));
         if let Some(tool) = kind.and_then(|kind| Tool::called(&kind.r#type.0)) {
             self.summary.extras.calls.add(tool, 1);
         }
+    }
+
+    /// Records why the response ended.
+    fn finish(&mut self, answer: Option<&Answer<'_>>) {
+        let finish = answer.map_or_else(Finish::default, |answer| answer.finish(self.calls));
+        self.summary.reasons = FinishReasons::of(finish);
     }
 
     fn note(&mut self, answer: &Answer<'_>) {
@@ -131,6 +143,9 @@ pub(in crate::dialect) fn response(body: &[u8]) -> Result<ResponseSummary, ApiEr
     peeker.note(&answer);
     for item in answer.output.iter().flat_map(|items| items.iter()) {
         peeker.called(Some(item));
+    }
+    if matches!(&*answer.status.0, "completed" | "incomplete") {
+        peeker.finish(Some(&answer));
     }
     Ok(peeker.summary)
 }
