@@ -100,9 +100,11 @@ mod tests {
         for (written, is_good) in [
             (r#"{"role":"provider"}"#.to_owned(), true),
             (format!(r#"{{"role":"gateway","gateway":{file}}}"#), true),
-            (format!(r#"{{"role":"background","redis":{redis}}}"#), true),
+            (format!(r#"{{"role":"background","background":{{"redis":{redis}}}}}"#), true),
+            (r#"{"role":"background","background":{"metrics":{"otlp":{"url":"http://c:4318"}}}}"#.to_owned(), true),
+            (r#"{"role":"background","background":{"alerts":{"url":"ftp://c"}}}"#.to_owned(), false),
             (format!(r#"{{"role":"provider","gateway":{file}}}"#), false),
-            (format!(r#"{{"role":"gateway","gateway":{file},"redis":{redis}}}"#), false),
+            (format!(r#"{{"role":"gateway","gateway":{file},"background":{{}}}}"#), false),
             (r#"{"role":"gateway"}"#.to_owned(), false),
             (r#"{"role":"background"}"#.to_owned(), false),
             (r#"{"role":"nobody"}"#.to_owned(), false),
