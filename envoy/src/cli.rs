@@ -146,7 +146,12 @@ cannot be read.")]
     #[command(after_long_help = "Examples:
   sluice usage                                 the teams with the highest cost this month
   sluice usage --by model --period day --top 3
-  sluice usage --by key --name alice --from 2027-01-01 --to 2027-01-31")]
+  sluice usage --by key --name alice --from 2027-01-01 --to 2027-01-31
+  sluice usage --by team --from 2027-01-01 --to 2027-01-31 --csv > january.csv
+
+--csv prints one row for each day (UTC) and name, of all names without --name. Costs are exact, with six decimals.
+A name that begins with = + - @ or ' has an apostrophe before it, so that no spreadsheet evaluates it.
+Exit code: 0 with the output, 1 with a message.")]
     Usage(admin::Usage),
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
+use sluice_core::usage::price::MicroUsd;
 
 use crate::cli::Failure;
 
@@ -155,21 +156,24 @@ pub struct Usage {
     /// Group usage by this
     #[arg(long, value_enum, default_value = "team")]
     by: By,
-    /// Show this key, team, app or model by day; without it, show the top by cost
+    /// Show only this key, team, app or model, by day
     #[arg(long)]
     name: Option<String>,
-    /// The first day, such as 2027-01-01 [default: the first of the month]
-    #[arg(long, value_name = "DATE", requires = "name")]
+    /// Show usage by day, from this day, such as 2027-01-01 [default: the first of the month]
+    #[arg(long, value_name = "DATE")]
     from: Option<String>,
-    /// The last day, such as 2027-01-31 [default: today]
-    #[arg(long, value_name = "DATE", requires = "name")]
+    /// Show usage by day, until this day, such as 2027-01-31 [default: today]
+    #[arg(long, value_name = "DATE")]
     to: Option<String>,
-    /// For the top by cost: the period, day or month
-    #[arg(long, default_value = "month", conflicts_with = "name")]
-    period: String,
-    /// For the top by cost: the number of entries
-    #[arg(long, value_name = "N", default_value = "10", conflicts_with = "name")]
-    top: u32,
+    /// For the top by cost: the period, day or month [default: month]
+    #[arg(long, conflicts_with_all = ["name", "from", "to"])]
+    period: Option<String>,
+    /// For the top by cost: the number of entries [default: 10]
+    #[arg(long, value_name = "N", conflicts_with_all = ["name", "from", "to"])]
+    top: Option<u32>,
+    /// Print CSV: usage by day, or with --period or --top the top by cost
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
     #[command(flatten)]
     interface: Interface,
 }
@@ -280,35 +284,103 @@ fn standing(limits: &Value) -> String {
 /// Runs `sluice usage` and returns its output.
 pub fn usage(usage: &Usage) -> Result<String, Failure> {
     let client = usage.interface.client()?;
+    let ranking = usage.period.is_some() || usage.top.is_some();
+    match usage.name.is_some() || usage.from.is_some() || usage.to.is_some() || (usage.csv && !ranking) {
+        true => by_day(usage, &client),
+        false => top(usage, &client),
+    }
+}
+
+fn top(usage: &Usage, client: &Client) -> Result<String, Failure> {
     let by = usage.by.word();
-    let Some(name) = &usage.name else {
-        let top = usage.top.to_string();
-        let asked = query([("by", Some(by)), ("period", Some(&*usage.period)), ("limit", Some(&*top))]);
-        let ranking = client.send("GET", &format!("/usage/top{asked}"), None)?;
-        return Ok(usage.interface.print(&ranking, |ranking| {
-            let row = |rank: &Value| [cell(&rank["name"]), cell(&rank["cost_usd"])];
-            let rows: Vec<_> = ranking["top"].as_array().into_iter().flatten().map(row).collect();
-            table([&by.to_uppercase(), "USD"], &rows)
-        }));
-    };
-    let asked =
-        query([("by", Some(by)), ("name", Some(name)), ("from", usage.from.as_deref()), ("to", usage.to.as_deref())]);
-    let days = client.send("GET", &format!("/usage{asked}"), None)?;
-    Ok(usage.interface.print(&days, |days| {
-        let row = |first: String, sums: &Value| {
-            let [requests, input, output, cost, estimated] =
-                ["requests", "input_tokens", "output_tokens", "cost_usd", "estimated_cost_usd"]
-                    .map(|name| cell(&sums[name]));
-            [first, requests, input, output, cost, estimated]
-        };
-        let mut rows: Vec<_> =
-            days["days"].as_array().into_iter().flatten().map(|day| row(cell(&day["date"]), day)).collect();
-        rows.push(row("total".to_owned(), &days["total"]));
-        let mut text = table(["DAY", "REQUESTS", "INPUT", "OUTPUT", "USD", "ESTIMATED"], &rows);
-        if days["complete"] == false {
-            text += "Without Redis, the gateway keeps usage of today and yesterday only. Earlier days are not \
-                     included.\n";
-        }
-        text
+    let (period, limit) = (usage.period.as_deref().unwrap_or("month"), usage.top.unwrap_or(10).to_string());
+    let format = usage.csv.then_some("csv");
+    let asked = query([("by", Some(by)), ("period", Some(period)), ("limit", Some(&*limit)), ("format", format)]);
+    let path = format!("/usage/top{asked}");
+    if usage.csv {
+        return Ok(client.csv(&path)?.text);
+    }
+    let ranking = client.send("GET", &path, None)?;
+    Ok(usage.interface.print(&ranking, |ranking| {
+        let row = |rank: &Value| [cell(&rank["name"]), cell(&rank["cost_usd"])];
+        let rows: Vec<_> = ranking["top"].as_array().into_iter().flatten().map(row).collect();
+        table([&by.to_uppercase(), "USD"], &rows)
     }))
+}
+
+const INCOMPLETE: &str = "Without Redis, the gateway keeps usage of today and yesterday only; Redis keeps 400 days. \
+                          Earlier days are not included.\n";
+
+fn by_day(usage: &Usage, client: &Client) -> Result<String, Failure> {
+    let path = |from: Option<&str>| {
+        let asked = query([
+            ("by", Some(usage.by.word())),
+            ("name", usage.name.as_deref()),
+            ("from", from),
+            ("to", usage.to.as_deref()),
+            ("format", usage.csv.then_some("csv")),
+        ]);
+        format!("/usage{asked}")
+    };
+    if usage.csv {
+        let first = client.csv(&path(usage.from.as_deref()))?;
+        let (mut text, mut next) = (first.text, first.next);
+        while let Some(from) = next {
+            let page = client.csv(&path(Some(&from)))?;
+            text += page.text.split_once('\n').map_or("", |(_header, rows)| rows);
+            next = page.next.filter(|next| *next > from);
+        }
+        if !first.complete {
+            eprint!("sluice: {INCOMPLETE}");
+        }
+        return Ok(text);
+    }
+    let mut days = client.send("GET", &path(usage.from.as_deref()), None)?;
+    while let Some(from) = days["next"].as_str().map(str::to_owned) {
+        let page = client.send("GET", &path(Some(&from)), None)?;
+        add_page(&mut days, page);
+        if days["next"].as_str().is_some_and(|next| *next <= *from) {
+            break;
+        }
+    }
+    Ok(usage.interface.print(&days, |days| by_day_for_people(days, usage.by)))
+}
+
+/// Appends the next page, and adds its total.
+fn add_page(days: &mut Value, mut page: Value) {
+    if let (Some(all), Some(more)) = (days["days"].as_array_mut(), page["days"].as_array_mut()) {
+        all.append(more);
+    }
+    days["next"] = page["next"].take();
+    for (name, sum) in days["total"].as_object_mut().into_iter().flatten() {
+        if let (Some(one), Some(other)) = (sum.as_u64(), page["total"][name].as_u64()) {
+            *sum = json!(one.saturating_add(other));
+        }
+    }
+    for name in ["cost", "estimated_cost"] {
+        let micro = days["total"][format!("{name}_micro_usd")].as_u64().unwrap_or_default();
+        days["total"][format!("{name}_usd")] = json!(MicroUsd(micro).to_string());
+    }
+}
+
+fn by_day_for_people(days: &Value, by: By) -> String {
+    let row = |first: String, name: String, sums: &Value| {
+        let [requests, input, output, cost, estimated] =
+            ["requests", "input_tokens", "output_tokens", "cost_usd", "estimated_cost_usd"]
+                .map(|name| cell(&sums[name]));
+        [first, name, requests, input, output, cost, estimated]
+    };
+    let mut rows: Vec<_> = days["days"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|day| row(cell(&day["date"]), cell(&day["name"]), day))
+        .collect();
+    rows.push(row("total".to_owned(), String::new(), &days["total"]));
+    let head = ["DAY", &by.word().to_uppercase(), "REQUESTS", "INPUT", "OUTPUT", "USD", "ESTIMATED"];
+    let mut text = table(head, &rows);
+    if days["complete"] == false {
+        text += INCOMPLETE;
+    }
+    text
 }

@@ -32,6 +32,7 @@ use sluice_wire::time::Time;
 mod answer;
 mod change;
 mod configuration;
+mod csv;
 mod fields;
 mod key;
 mod limits;
@@ -263,7 +264,12 @@ impl AdminRequest {
         }
         self.log_context.operation = Some(operation.name());
         self.log_context.key = operation.key().map(str::to_owned);
-        let query = Query::read(query)?;
+        let mut query = Query::read(query)?;
+        if matches!(operation, Operation::Usage | Operation::TopUsage)
+            && headers.text("accept").is_some_and(csv::is_accepted)
+        {
+            query.default("format", "csv");
+        }
         if !operation.has_body() {
             return Ok(Some((operation, query)));
         }

@@ -152,6 +152,13 @@ impl Query {
         Ok(Self(pairs))
     }
 
+    /// Sets a parameter that the query does not contain.
+    pub fn default(&mut self, name: &str, value: &str) {
+        if !self.0.iter().any(|(known, _)| known == name) {
+            self.0.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
     /// Takes the value of a parameter.
     pub fn take(&mut self, name: &str) -> Option<String> {
         let at = self.0.iter().position(|(known, _)| known == name)?;

@@ -1,9 +1,10 @@
-//! Usage by day, and the top users: read from the accounts, which do not limit anything.
+//! Usage by day, and the top users: read from the accounts, which do not limit anything. As JSON, or as CSV ([`super::csv`]).
 //!
-//! Redis keeps them for more than a year, by days of its own clock. Envoy's memory keeps today, yesterday and the month; a response that is
-//! incomplete says so.
+//! There is an account for each key, team, app and model and day, and none for a combination of them. Redis keeps accounts for more than a
+//! year, by days of its own clock. Envoy's memory keeps today, yesterday and the month; a response that is incomplete says so.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::ops::RangeInclusive;
 
 use serde::Serialize;
@@ -16,6 +17,7 @@ use sluice_wire::calendar;
 use sluice_wire::order;
 
 use super::answer::{AdminError, AdminReply};
+use super::csv;
 use super::records::{senseless, words};
 use super::route::Query;
 use super::{AdminContext, Next, Step};
@@ -23,15 +25,30 @@ use super::{AdminContext, Next, Step};
 /// The maximum number of days per response.
 const MOST_DAYS: u64 = 366;
 const LONGEST_NAME: usize = 256;
+/// For how many days Redis keeps an account (`ACCOUNT_TTL` of `settle.lua`).
+const KEPT_DAYS: u64 = 400;
 
-/// Returns six numbers per account.
+/// Returns the index of the day, the name and six numbers per account. KEYS: for one name, its account of each day. For all names, the
+/// ranking of each day, and ARGV: the account of each day without the name. Stops after the day with the last row of a page.
 const DAYS: &str = "local all = {} \
-                    for i, account in ipairs(KEYS) do \
-                    for j, sum in ipairs(redis.call('HMGET', account, 'requests', 'input', 'output', 'cost', \
-                    'estimated_tokens', 'estimated_cost')) do \
-                    all[6 * i + j - 6] = sum or '0' \
+                    for i, key in ipairs(KEYS) do \
+                    for _, name in ipairs(ARGV[i] and redis.call('ZRANGE', key, 0, -1) or {''}) do \
+                    all[#all + 1] = i \
+                    all[#all + 1] = name \
+                    for _, sum in ipairs(redis.call('HMGET', ARGV[i] and ARGV[i] .. name or key, 'requests', \
+                    'input', 'output', 'cost', 'estimated_tokens', 'estimated_cost')) do \
+                    all[#all + 1] = sum or '0' \
                     end end \
+                    if #all >= 8000 then break end \
+                    end \
                     return all";
+/// The number of rows after which the script returns no further day.
+const PAGE: usize = 1000;
+/// The number of values per row of the script.
+const VALUES: usize = 2 + Sums::NUMBERS;
+
+/// The values of the `format` parameter, and whether they are CSV.
+const FORMATS: [(&str, bool); 2] = [("json", false), ("csv", true)];
 
 /// The values of the `by` parameter.
 const BY: [(&str, Dimension); 4] =
@@ -66,32 +83,44 @@ impl From<Sums> for Shown {
     }
 }
 
+/// What one name used in one day, since 1970.
+#[derive(Debug)]
+struct Row {
+    day: u64,
+    name: String,
+    sums: Sums,
+}
+
 #[derive(Debug, Serialize)]
-struct Day {
+struct Day<'a> {
     date: String,
+    name: &'a str,
     #[serde(flatten)]
     sums: Shown,
 }
 
-/// `GET /usage`: the days of one name.
+/// `GET /usage`: the days of one name, or of all.
 #[derive(Debug)]
 pub struct ByDay {
     by: Dimension,
-    name: String,
+    name: Option<String>,
     from: Option<u64>,
     to: Option<u64>,
+    csv: bool,
 }
 
 #[derive(Serialize)]
 struct Days<'a> {
     by: &'static str,
-    name: &'a str,
+    name: Option<&'a str>,
     from: String,
     to: String,
     /// Whether the store has every requested day.
     complete: bool,
-    days: Vec<Day>,
+    days: Vec<Day<'a>>,
     total: Shown,
+    /// The first day that this response leaves out.
+    next: Option<&'a str>,
 }
 
 impl ByDay {
@@ -100,15 +129,17 @@ impl ByDay {
         let by = query
             .choice("by", &BY)?
             .ok_or_else(|| AdminError::invalid("by", "Expected one of key, team, app, model."))?;
-        let name = query.take("name").filter(|name| !name.is_empty() && name.chars().count() <= LONGEST_NAME);
-        let name =
-            name.ok_or_else(|| AdminError::invalid("name", "Expected the name of a key, team, app or model."))?;
+        let name = query.take("name");
+        if name.as_ref().is_some_and(|name| name.is_empty() || name.chars().count() > LONGEST_NAME) {
+            return Err(AdminError::invalid("name", "Expected the name of a key, team, app or model."));
+        }
+        let csv = query.choice("format", &FORMATS)?.unwrap_or(false);
         let mut date = |name: &'static str| {
             let wrong = AdminError::invalid(name, "Expected a date such as 2027-01-31, in 1970 or later.");
             let wrong = || AdminError { status: 422, ..wrong };
             query.take(name).map(|text| calendar::day(&text).ok_or_else(wrong)).transpose()
         };
-        Ok(Self { by, name, from: date("from")?, to: date("to")? })
+        Ok(Self { by, name, from: date("from")?, to: date("to")?, csv })
     }
 
     /// Reads the accounts. The default is the current month.
@@ -123,49 +154,95 @@ impl ByDay {
         }
         let days = from..=to;
         let Some(redis) = &context.service.gateway.redis else {
-            let found = remembered(&self, today, context).map_err(|Unavailable(why)| AdminError::unavailable(&why))?;
-            let found = order::gathered(found.into_iter().filter(|(day, _)| days.contains(day)));
+            let rows =
+                remembered(&self, today, &days, context).map_err(|Unavailable(why)| AdminError::unavailable(&why))?;
             let complete = from >= today.saturating_sub(1);
-            return self.answer(&days, &found, complete);
+            return self.answer(&days, rows, complete, None);
         };
-        let accounts = days.clone().map(|day| names::account(&redis.prefix, self.by, &self.name, day));
-        let command = words(DAYS, accounts.collect(), Vec::new());
-        Ok(Next::ask(command, move |reply, _| {
-            let sums = sums(&reply).ok_or_else(|| senseless(&reply))?;
-            let found = order::gathered(days.clone().zip(sums).filter(|(_, sums)| *sums != Sums::default()));
-            self.answer(&days, &found, true)
+        let (mut keys, mut arguments) = (Vec::new(), Vec::new());
+        for day in days.clone() {
+            match &self.name {
+                Some(name) => keys.push(names::account(&redis.prefix, self.by, name, day)),
+                None => {
+                    keys.push(names::spenders_of_day(&redis.prefix, self.by, day));
+                    arguments.push(names::account(&redis.prefix, self.by, "", day));
+                }
+            }
+        }
+        let complete = from.saturating_add(KEPT_DAYS) > today;
+        Ok(Next::ask(words(DAYS, keys, arguments), move |reply, _| {
+            let rows = rows(&reply, from, self.name.as_deref()).ok_or_else(|| senseless(&reply))?;
+            let last = rows.last().map(|row| row.day);
+            let next = last.filter(|last| self.name.is_none() && rows.len() >= PAGE && *last < to);
+            self.answer(&days, rows, complete, next.map(|last| calendar::date(last.saturating_add(1))))
         }))
     }
 
-    fn answer(&self, days: &RangeInclusive<u64>, found: &BTreeMap<u64, Sums>, complete: bool) -> Step {
-        let total = found.values().fold(Sums::default(), |total, sums| total.plus(sums));
+    fn answer(&self, days: &RangeInclusive<u64>, mut rows: Vec<Row>, complete: bool, next: Option<String>) -> Step {
+        order::by(&mut rows, |one, other| one.day.cmp(&other.day).then_with(|| one.name.cmp(&other.name)));
+        let rows = rows.iter().filter(|row| row.sums != Sums::default());
+        if self.csv {
+            let mut text = format!(
+                "{},date,requests,input_tokens,output_tokens,cost_usd,estimated_tokens,estimated_cost_usd\r\n",
+                self.by.name()
+            );
+            for Row { day, name, sums } in rows {
+                csv::push_name(name, &mut text);
+                let Sums { requests, input_tokens, output_tokens, cost, estimated_tokens, estimated_cost } = sums;
+                // Writing to a `String` cannot fail.
+                let _ = write!(text, ",{},{requests},{input_tokens},{output_tokens}", calendar::date(*day));
+                let _ = write!(text, ",{},{estimated_tokens},{}\r\n", MicroUsd(*cost), MicroUsd(*estimated_cost));
+            }
+            let mut reply = AdminReply::text(csv::CONTENT_TYPE, text);
+            reply = reply.header("x-sluice-complete", complete.to_string());
+            if let Some(next) = next {
+                reply = reply.header("x-sluice-next", next);
+            }
+            return Ok(Next::Answer(reply));
+        }
+        let mut total = Sums::default();
+        let mut days_shown = Vec::new();
+        for Row { day, name, sums } in rows {
+            total = total.plus(sums);
+            days_shown.push(Day { date: calendar::date(*day), name, sums: (*sums).into() });
+        }
         let shown = Days {
             by: self.by.name(),
-            name: &self.name,
+            name: self.name.as_deref(),
             from: calendar::date(*days.start()),
             to: calendar::date(*days.end()),
             complete,
-            days: found.iter().map(|(day, sums)| Day { date: calendar::date(*day), sums: (*sums).into() }).collect(),
+            days: days_shown,
             total: total.into(),
+            next: next.as_deref(),
         };
         Ok(Next::Answer(AdminReply::ok(&shown)?))
     }
 }
 
 /// The days in Envoy's memory: today and yesterday, over all teams.
-fn remembered(asked: &ByDay, today: u64, context: &AdminContext) -> Result<BTreeMap<u64, Sums>, Unavailable> {
-    let mut found = BTreeMap::new();
-    for account in
-        all(context)?.into_iter().filter(|account| account.dimension == asked.by && account.name == asked.name)
-    {
-        for (day, sums) in [(today, account.day), (today.saturating_sub(1), account.day_before)] {
-            if sums != Sums::default() {
-                let known = found.entry(day).or_insert_with(Sums::default);
-                *known = known.plus(&sums);
+fn remembered(
+    asked: &ByDay,
+    today: u64,
+    days: &RangeInclusive<u64>,
+    context: &AdminContext,
+) -> Result<Vec<Row>, Unavailable> {
+    let mut accounts = all(context)?;
+    accounts.retain(|account| {
+        account.dimension == asked.by && asked.name.as_ref().is_none_or(|name| *name == account.name)
+    });
+    order::by(&mut accounts, |one, other| one.name.cmp(&other.name));
+    let mut rows: Vec<Row> = Vec::new();
+    for day in [today.saturating_sub(1), today] {
+        for account in accounts.iter().filter(|_| days.contains(&day)) {
+            let sums = if day == today { account.day } else { account.day_before };
+            match rows.last_mut() {
+                Some(row) if row.day == day && row.name == account.name => row.sums = row.sums.plus(&sums),
+                _ => rows.push(Row { day, name: account.name.clone(), sums }),
             }
         }
     }
-    Ok(found)
+    Ok(rows)
 }
 
 fn all(context: &AdminContext) -> Result<Vec<embedded::Account>, Unavailable> {
@@ -182,6 +259,7 @@ pub struct Top {
     by: Dimension,
     monthly: bool,
     limit: usize,
+    csv: bool,
 }
 
 #[derive(Serialize)]
@@ -207,6 +285,7 @@ impl Top {
             by: query.choice("by", &BY)?.unwrap_or(Dimension::Team),
             monthly: query.choice("period", &[("day", false), ("month", true)])?.unwrap_or(false),
             limit: query.count("limit", 10, 1000)?,
+            csv: query.choice("format", &FORMATS)?.unwrap_or(false),
         })
     }
 
@@ -240,10 +319,20 @@ impl Top {
     }
 
     fn answer(&self, from: u64, ranks: Vec<(String, u64)>) -> Step {
+        let period = if self.monthly { "month" } else { "day" };
+        if self.csv {
+            let mut text = format!("{},period,from,cost_usd\r\n", self.by.name());
+            for (name, cost) in ranks {
+                csv::push_name(&name, &mut text);
+                // Writing to a `String` cannot fail.
+                let _ = write!(text, ",{period},{},{}\r\n", calendar::date(from), MicroUsd(cost));
+            }
+            return Ok(Next::Answer(AdminReply::text(csv::CONTENT_TYPE, text)));
+        }
         let rank = |(name, cost)| Rank { name, cost_usd: MicroUsd(cost).to_string(), cost_micro_usd: cost };
         let shown = Ranking {
             by: self.by.name(),
-            period: if self.monthly { "month" } else { "day" },
+            period,
             from: calendar::date(from),
             top: ranks.into_iter().map(rank).collect(),
         };
@@ -251,18 +340,25 @@ impl Top {
     }
 }
 
-/// Parses the reply to [`DAYS`].
-fn sums(reply: &RedisReply) -> Option<Vec<Sums>> {
-    let RedisReply::List(values) = reply else { return None };
-    let (accounts, []) = values.as_chunks::<{ Sums::NUMBERS }>() else { return None };
-    let read = |account: &[RedisReply; Sums::NUMBERS]| {
+/// Parses the reply to [`DAYS`]. The first day is `from`. Rows of a request for one name have this name.
+fn rows(reply: &RedisReply, from: u64, only: Option<&str>) -> Option<Vec<Row>> {
+    let mut rows = Vec::new();
+    let values = match reply {
+        RedisReply::List(values) => values,
+        RedisReply::Nil => return Some(rows),
+        _ => return None,
+    };
+    let (read, []) = values.as_chunks::<VALUES>() else { return None };
+    for [index, name, sums @ ..] in read {
+        let RedisReply::Text(name) = name else { return None };
         let mut numbers = [0; Sums::NUMBERS];
-        for (to, reply) in numbers.iter_mut().zip(account) {
+        for (to, reply) in numbers.iter_mut().zip(sums) {
             *to = number(reply)?;
         }
-        Some(Sums::from(numbers))
-    };
-    accounts.iter().map(read).collect()
+        let day = from.saturating_add(number(index)?.checked_sub(1)?);
+        rows.push(Row { day, name: only.unwrap_or(name).to_owned(), sums: numbers.into() });
+    }
+    Some(rows)
 }
 
 /// Parses names and scores, as one list or as an object.

@@ -274,6 +274,72 @@ async fn usage_is_exactly_what_the_providers_counted_at_all_gateways() {
     }
 }
 
+/// Checks that CSV, from the command and in both ways from the interface, has the same rows as JSON.
+async fn csv_equals_json(one: &Administered, by: &str, json: &Value) {
+    let mut expected =
+        format!("{by},date,requests,input_tokens,output_tokens,cost_usd,estimated_tokens,estimated_cost_usd\r\n");
+    for day in json["days"].as_array().expect("days") {
+        let name = day["name"].as_str().expect("a name");
+        let apostrophe = if name.starts_with(['@', '-']) { "'" } else { "" };
+        let [date, cost, estimated] =
+            ["date", "cost_usd", "estimated_cost_usd"].map(|name| day[name].as_str().expect("a text"));
+        let [requests, input, output, tokens] = ["requests", "input_tokens", "output_tokens", "estimated_tokens"]
+            .map(|name| day[name].as_u64().expect(name));
+        expected +=
+            &format!("\"{apostrophe}{name}\",{date},{requests},{input},{output},{cost},{tokens},{estimated}\r\n");
+    }
+    assert_eq!(one.does(&["usage", "--by", by, "--csv"]).await, expected);
+    let path = format!("/admin/v1/usage?by={by}");
+    let asked = one.admin().request("GET", &format!("{path}&format=csv"), "").await.expect("an answer");
+    let accepted = one.admin().header("accept", "text/csv").request("GET", &path, "").await.expect("an answer");
+    for answer in [asked, accepted] {
+        assert_eq!(answer.header("content-type"), Some("text/csv; charset=utf-8; header=present"));
+        assert_eq!((answer.status, &*answer.text()), (200, &*expected));
+    }
+    assert_eq!(one.json(&["usage", "--by", by, "--to", json["to"].as_str().expect("a date")]).await, *json);
+}
+
+#[tokio::test]
+async fn usage_of_all_names_is_the_same_as_csv_and_as_json() {
+    let site = Site::start().await;
+    within_a_day().await;
+    let [one, two] = &site.gateways;
+    let mut sums = Vec::new();
+    for id in ["alice", "@bob", "-carl"] {
+        let secret = one.secret(&["keys", "create", &format!("--id={id}"), "--team", "research", "--app", "bot"]).await;
+        let mut of_key = Sums::default();
+        for (gateway, model) in [(one, "gpt"), (two, "claude")] {
+            of_key = of_key.plus(Sums::of(&gateway.chat(&secret, model).await));
+        }
+        settled(one, "key", id, of_key).await;
+        sums.push((id, of_key));
+    }
+    let all = sums.iter().fold(Sums::default(), |all, (_, sums)| all.plus(*sums));
+    for by in ["key", "team", "app", "model"] {
+        let days = one.get(&format!("/usage?by={by}")).await;
+        assert_eq!((Sums::read(&days["total"]), &days["next"]), (all, &Value::Null), "{by}");
+        csv_equals_json(two, by, &days).await;
+    }
+    let keys = one.get("/usage?by=key").await["days"].clone();
+    for (id, sums) in &sums {
+        let row = keys.as_array().into_iter().flatten().find(|row| row["name"] == *id).expect("a row");
+        assert_eq!(Sums::read(row), *sums, "{id}");
+    }
+    let top = one.get("/usage/top?by=key&period=month&limit=1").await;
+    let (name, cost) = (top["top"][0]["name"].as_str().expect("a name"), &top["top"][0]["cost_usd"]);
+    let apostrophe = if name == "alice" { "" } else { "'" };
+    assert_eq!(
+        one.does(&["usage", "--by", "key", "--top", "1", "--csv"]).await,
+        format!(
+            "key,period,from,cost_usd\r\n\"{apostrophe}{name}\",month,{},{}\r\n",
+            top["from"].as_str().expect("a date"),
+            cost.as_str().expect("dollars")
+        )
+    );
+    let wrong = one.admin().request("GET", "/admin/v1/usage?by=team&format=xml", "").await.expect("an answer");
+    assert_eq!((wrong.status, &wrong.json()["error"]["param"]), (400, &json!("format")));
+}
+
 /// Waits until the accounts have this many requests of a name: settlements arrive a moment later.
 async fn settled(one: &Administered, by: &str, name: &str, expected: Sums) {
     let started = std::time::Instant::now();
@@ -300,6 +366,7 @@ async fn without_redis_usage_is_shown_and_nothing_can_be_written() {
     settled(&one, "key", "test", all).await;
     let days = one.json(&["usage", "--by", "key", "--name", "test"]).await;
     assert_eq!(Sums::read(&days["total"]), all);
+    csv_equals_json(&one, "key", &one.get("/usage?by=key").await).await;
     assert_eq!(one.get("/usage/top?by=team").await["top"][0]["cost_micro_usd"], all.micro_usd);
     assert_eq!(one.get("/health").await["store"], "embedded");
     assert_eq!(one.get("/keys").await["keys"][0]["id"], "test");
