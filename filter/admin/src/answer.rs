@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use sluice_core::pipeline::Reply;
+use sluice_wire::coding::Coding;
 
 const JSON: &str = "application/json";
 
@@ -32,9 +33,13 @@ impl AdminReply {
         }
     }
 
-    /// A document that is already JSON.
-    pub fn document(body: &str) -> Self {
-        Self::text(JSON, body.to_owned())
+    /// A JSON document that the module carries compressed with gzip.
+    pub fn compressed(document: &[u8]) -> Result<Self, AdminError> {
+        const LARGEST: usize = 1 << 20;
+        let body = Coding::Gzip
+            .decode(document, LARGEST, &|| true, |_| Ok::<(), ()>(()))
+            .map_err(|_| AdminError::new(500, "internal", "The admin API could not decompress its document."))?;
+        Ok(Self { status: 200, content_type: JSON, headers: Vec::new(), body })
     }
 
     /// A text of this type.

@@ -53,8 +53,8 @@ const LARGEST_BODY: usize = 64 << 10;
 /// The minimum timeout of Redis.
 const SHORTEST_WAIT: Duration = Duration::from_secs(2);
 
-/// The API's OpenAPI description, as it is served.
-pub const OPENAPI: &str = include_str!("openapi.json");
+/// The API's OpenAPI description, `openapi.json`, compressed with gzip.
+const OPENAPI: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json.gz"));
 
 /// The data behind the API.
 #[derive(Debug)]
@@ -388,7 +388,7 @@ fn perform(operation: Operation, mut query: Query, body: &[u8], context: &mut Ad
         Operation::Prices => query.finish().and_then(|()| configuration::prices(context)),
         Operation::Config => query.finish().and_then(|()| configuration::config(context)),
         Operation::Health => query.finish().and_then(|()| configuration::health(context)),
-        Operation::OpenApi => query.finish().map(|()| Next::Answer(AdminReply::document(OPENAPI))),
+        Operation::OpenApi => query.finish().and_then(|()| AdminReply::compressed(OPENAPI)).map(Next::Answer),
         Operation::Metrics(format) => {
             let mut snapshot = Snapshot::read(context.shared, context.now);
             if !context.service.gateway.metrics.key_label {

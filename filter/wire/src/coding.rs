@@ -77,9 +77,28 @@ impl Coding {
         body: &[u8],
         most: usize,
         goes_on: &dyn Fn() -> bool,
-        admit: impl FnMut(usize) -> Result<(), E>,
+        mut admit: impl FnMut(usize) -> Result<(), E>,
     ) -> Result<Vec<u8>, Unreadable<E>> {
-        let mut plain = Plain { bytes: Vec::new(), piece: vec![0; PIECE], most, goes_on, admit };
+        let mut denied = None;
+        let mut admits = |size| admit(size).map_err(|why| denied = Some(why)).is_ok();
+        let decoded = self.decode_within(body, most, goes_on, &mut admits);
+        decoded.map_err(|unreadable| match unreadable {
+            Unreadable::Damaged => Unreadable::Damaged,
+            Unreadable::TooLarge => Unreadable::TooLarge,
+            Unreadable::NoRoom(()) => denied.map_or(Unreadable::TooLarge, Unreadable::NoRoom),
+            Unreadable::TooSlow => Unreadable::TooSlow,
+        })
+    }
+
+    /// [`Self::decode`] without types of the caller, so that the module carries the decoders once.
+    fn decode_within(
+        self,
+        body: &[u8],
+        most: usize,
+        goes_on: &dyn Fn() -> bool,
+        admits: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<Vec<u8>, Unreadable<()>> {
+        let mut plain = Plain { bytes: Vec::new(), piece: vec![0; PIECE], most, goes_on, admits };
         let mut source = Source { rest: body, sip: 0, goes_on };
         for _ in 0..MOST_PARTS {
             match self {
@@ -129,17 +148,17 @@ impl Read for Source<'_> {
 }
 
 /// The decompressed bytes so far.
-struct Plain<'a, F> {
+struct Plain<'a> {
     bytes: Vec<u8>,
     piece: Vec<u8>,
     most: usize,
     goes_on: &'a dyn Fn() -> bool,
-    admit: F,
+    admits: &'a mut dyn FnMut(usize) -> bool,
 }
 
-impl<E, F: FnMut(usize) -> Result<(), E>> Plain<'_, F> {
+impl Plain<'_> {
     /// Adds every byte that a decoder yields.
-    fn fill(&mut self, decoder: &mut dyn Read) -> Result<(), Unreadable<E>> {
+    fn fill(&mut self, decoder: &mut dyn Read) -> Result<(), Unreadable<()>> {
         loop {
             let read = match decoder.read(&mut self.piece) {
                 Ok(0) => return Ok(()),
@@ -152,7 +171,9 @@ impl<E, F: FnMut(usize) -> Result<(), E>> Plain<'_, F> {
             if size > self.most {
                 return Err(Unreadable::TooLarge);
             }
-            (self.admit)(size).map_err(Unreadable::NoRoom)?;
+            if !(self.admits)(size) {
+                return Err(Unreadable::NoRoom(()));
+            }
             if size > self.bytes.capacity() {
                 let wanted = self.bytes.capacity().saturating_mul(2).clamp(size, self.most);
                 self.bytes.reserve_exact(wanted.saturating_sub(self.bytes.len()));
@@ -162,7 +183,7 @@ impl<E, F: FnMut(usize) -> Result<(), E>> Plain<'_, F> {
     }
 
     /// Adds the content of one zstd frame. A skippable frame adds nothing.
-    fn fill_from_frame(&mut self, source: &mut Source<'_>) -> Result<(), Unreadable<E>> {
+    fn fill_from_frame(&mut self, source: &mut Source<'_>) -> Result<(), Unreadable<()>> {
         let declares_length = source.rest.get(4).is_some_and(|descriptor| descriptor & 0b1110_0000 != 0);
         let mut frame = match StreamingDecoder::new_with_max_window_size(&mut *source, LARGEST_WINDOW) {
             Ok(frame) => frame,
@@ -187,7 +208,7 @@ impl<E, F: FnMut(usize) -> Result<(), E>> Plain<'_, F> {
     }
 
     /// Adds the content of the one Brotli stream. Its window may be as large as RFC 7932 allows, and no larger.
-    fn fill_from_brotli(&mut self, source: &mut Source<'_>) -> Result<(), Unreadable<E>> {
+    fn fill_from_brotli(&mut self, source: &mut Source<'_>) -> Result<(), Unreadable<()>> {
         let mut stream = Decompressor::new(&mut *source, PIECE);
         stream.set_parameter(BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
         self.fill(&mut stream)?;
