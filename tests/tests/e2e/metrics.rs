@@ -1,5 +1,5 @@
-//! The same numbers everywhere: in the metrics, in their export, in the access log, in the administration API, and in the providers' own
-//! ledgers.
+//! The same numbers everywhere: in the metrics, in their export, in the access log, in spans, in the administration API, and in the
+//! providers' own ledgers.
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::{KEY, Key};
@@ -30,6 +30,7 @@ impl Site {
         let webhook = StandIn::start(|_| (200, json!({}))).await;
         let more = json!({
             "metrics": {"otlp": {"url": collector.url(), "interval": "1s"}, "key_label": true},
+            "tracing": {"url": collector.url()},
             "alerts": {"url": format!("{}/budgets", webhook.url())},
             "models": {"cached": {"targets": [{"provider": "openai", "model": "gpt-sim"}], "cache": {"ttl": "10m"}}},
             "guards": {"secrets": {"detect": ["api_key"], "on": ["prompts"]}, "mail": {"detect": ["email"], "on": ["prompts"], "action": "mask"}},
@@ -124,7 +125,7 @@ fn by_log(lines: &[Value]) -> Sums {
 
 /// Tokens and cost by the last export.
 fn by_export(collector: &StandIn) -> Option<Sums> {
-    let last = collector.requests().pop()?;
+    let last = collector.requests().into_iter().rfind(|request| request.path == "/v1/metrics")?;
     let body: Value = serde_json::from_slice(&last.body).ok()?;
     let metrics = body["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array()?.clone();
     let points = |name: &str| {
@@ -139,6 +140,32 @@ fn by_export(collector: &StandIn) -> Option<Sums> {
     let tokens = |kind: &str| points("sluice.tokens").iter().filter(|point| is(point, kind)).map(number).sum();
     let cost: f64 = points("sluice.cost_usd").iter().filter_map(|point| point["asDouble"].as_f64()).sum();
     Some(Sums { requests: 0, input: tokens("input"), output: tokens("output"), micro_usd: micro_usd(cost) })
+}
+
+/// Tokens by the spans of attempts, and cost by the spans of requests.
+fn by_spans(collector: &StandIn) -> Sums {
+    const SERVER: u64 = 2;
+    let exports = collector.requests().into_iter().filter(|request| request.path == "/v1/traces");
+    let bodies = exports.map(|request| serde_json::from_slice::<Value>(&request.body).expect("JSON"));
+    let spans =
+        bodies.flat_map(|body| body["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().cloned().expect("spans"));
+    let of = |span: Value| {
+        let attributes = span["attributes"].as_array().cloned().unwrap_or_default();
+        let value = |name: &str| attributes.iter().find(|one| one["key"] == name).map(|one| one["value"].clone());
+        let tokens = |name: &str| {
+            value(name).map_or(0, |value| value["intValue"].as_str().map_or(0, |text| text.parse().expect("a number")))
+        };
+        let cost = value("sluice.cost_usd").and_then(|value| value["doubleValue"].as_f64()).unwrap_or_default();
+        match span["kind"] == SERVER {
+            true => Sums { micro_usd: micro_usd(cost), ..Sums::default() },
+            false => Sums {
+                input: tokens("gen_ai.usage.input_tokens"),
+                output: tokens("gen_ai.usage.output_tokens"),
+                ..Sums::default()
+            },
+        }
+    };
+    spans.map(of).fold(Sums::default(), Sums::plus)
 }
 
 #[tokio::test]
@@ -188,6 +215,7 @@ async fn the_numbers_agree_everywhere() {
     }
     assert_eq!((expected.input, expected.output), ledger, "by the providers themselves");
     eventually("an export with all requests", async || by_export(collector) == Some(expected)).await;
+    eventually("the spans of all requests", async || by_spans(collector) == expected).await;
 
     for (name, labels, count) in [
         ("sluice_requests_total", &[("model", "gpt"), ("key", "test"), ("provider", "openai"), ("tier", "1")][..], 7),
@@ -249,4 +277,5 @@ async fn the_numbers_agree_everywhere() {
     let usage = one.get("/usage?by=team&name=test").await;
     assert_eq!(Sums { requests: 0, ..Sums::read(&usage["total"]) }, expected, "{usage}");
     eventually("an export of the interrupted request", async || by_export(collector) == Some(expected)).await;
+    eventually("the spans of the interrupted request", async || by_spans(collector) == expected).await;
 }

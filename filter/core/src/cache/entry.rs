@@ -22,7 +22,7 @@ pub struct CachedResponse {
     pub made: Time,
     /// When it expires.
     pub expires: Time,
-    /// What it cost: another response would cost about the same.
+    /// Its usage: another response would use about the same.
     pub spent: Spent,
     /// The provider that created it, by its name in the gateway file.
     pub provider: String,

@@ -4,7 +4,7 @@
 //! <https://github.com/open-telemetry/semantic-conventions-genai>, `model/gen-ai/metrics.yaml` and `docs/gen-ai/gen-ai-metrics.md` at
 //! commit 004902b (2026-07). All of these conventions have the status "Development".
 
-/// What an instrument reports.
+/// The kind of an instrument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A sum that only grows.
@@ -44,7 +44,7 @@ pub struct Instrument {
     pub unit: &'static str,
     /// A description.
     pub help: &'static str,
-    /// What it reports.
+    /// Its kind.
     pub kind: Kind,
     /// How many of the stored unit make one of `unit`: 1, or 1,000,000 for microseconds and micro-dollars.
     pub scale: u64,
@@ -239,7 +239,7 @@ groups! {
         REQUESTS = counter("sluice.requests", "{request}", "Requests, rejected ones included. A success has no `error_type`.");
     }
 
-    /// What requests used, by caller, model and server.
+    /// The usage of requests, by caller, model and server.
     USAGE usage 17 Add ["team", "app", "key", "model", "provider", "route", "tier"] {
         COST = dollars("sluice.cost_usd", "Cost of all attempts, in US dollars.");
         INPUT = USED_TOKENS.with("type", "input");

@@ -1,7 +1,7 @@
 //! The gateway's metrics: one registry for all of them, with labels.
 //!
 //! A worker counts into its own [`Recorder`]. Its tick adds the counts to Envoy's shared data ([`pages`]), where the administration
-//! listener  and the background role  read the sums of all workers. A worker that ends abruptly loses what it counted
+//! listener and the background role read the sums of all workers. A worker that ends abruptly loses what it counted
 //! since its last tick.
 //!
 //! Envoy's own statistics have neither labels nor fractions of a second in their histograms, so metrics of generative AI cannot be

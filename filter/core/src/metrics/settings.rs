@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::key_hash::KeyHash;
 use crate::store::redis::settings::Redis;
 
-/// What the metrics contain, and who may read them.
+/// The contents of the metrics, and their readers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The most time series.

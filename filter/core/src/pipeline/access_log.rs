@@ -66,7 +66,7 @@ pub struct Record<'a> {
     pub served_model: Option<&'a str>,
     /// The number of attempts.
     pub attempts: usize,
-    /// Each attempt: target, milliseconds, the failure if there was one, and what it used.
+    /// Each attempt: target, milliseconds, the failure if there was one, and its usage.
     pub tried: Vec<AttemptRecord<'a>>,
     /// The routing strategy.
     pub strategy: Option<Strategy>,

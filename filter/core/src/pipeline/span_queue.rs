@@ -1,7 +1,7 @@
 //! One worker's spans that the trace collector has not accepted yet.
 //!
 //! A worker adds the spans of each finished request; its tick sends them in batches. While the collector does not accept them, the oldest
-//! are dropped and counted. No request waits for the collector. A worker that ends loses what it has not sent.
+//! are dropped and counted. No request waits for the collector. A worker that ends loses its unsent spans.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

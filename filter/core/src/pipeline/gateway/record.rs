@@ -162,7 +162,7 @@ impl RequestPipeline {
     }
 }
 
-/// What served the request.
+/// The target that served the request.
 struct Served<'a> {
     /// The provider's name in the gateway file.
     provider: &'a str,

@@ -18,7 +18,7 @@ pub(in crate::pipeline) const OVERHEAD: &str = "x-sluice-overhead-ms";
 pub(in crate::pipeline) const FIRST_TOKEN: &str = "x-sluice-ttft-ms";
 
 impl RequestPipeline {
-    /// What is known of the request when its response headers leave; nothing without the permission.
+    /// The facts that are known when the response headers leave; none without the permission.
     pub(super) fn report(&self, state: &RequestState, view: &dyn View) -> Vec<(&'static str, String)> {
         if !state.request.caller.control.contains(&Permission::Report) {
             return Vec::new();

@@ -96,7 +96,7 @@ impl RequestState {
         self.request.scanned.prompt.images.saturating_add(self.request.scanned.made())
     }
 
-    /// The cost of all attempts, if it is known when the response headers leave: what [`RequestState::conclude`] will charge. `None` for a
+    /// The cost of all attempts, if it is known when the response headers leave: the amount that [`RequestState::conclude`] will charge. `None` for a
     /// response that passes as it arrives, without a price, and for a request that concerns a batch, which may settle at its end.
     pub fn known_cost(&self, now: Time) -> Option<MicroUsd> {
         let charged = self.bill.billing.cost().filter(|_| self.request.batch_operation.is_none())?;
