@@ -32,7 +32,8 @@ fn sluice() -> Command {
         .env("AZURE_OPENAI_API_KEY", "sk-3")
         .env("OPENAI_API_KEY_2", "sk-4")
         .env("REDIS_TOKEN", "token")
-        .env("OTLP_TOKEN", "token");
+        .env("OTLP_TOKEN", "token")
+        .env("WEBHOOK_TOKEN", "token");
     command
 }
 
