@@ -1,7 +1,8 @@
 //! The metrics as OTLP/HTTP requests in JSON.
 //!
 //! Sources: <https://opentelemetry.io/docs/specs/otlp/> and `opentelemetry/proto/metrics/v1/metrics.proto` of
-//! <https://github.com/open-telemetry/opentelemetry-proto>: 64-bit integers are strings, sums are cumulative.
+//! <https://github.com/open-telemetry/opentelemetry-proto>: sums are cumulative. The JSON mapping of protobuf lets senders write 64-bit
+//! integers as texts or as numbers. Some receivers drop the counts of a metric that are texts, so they are numbers here.
 
 use std::fmt::{self, Display, Write};
 
@@ -139,7 +140,7 @@ fn number(instrument: &Instrument, slot: Slot, values: &[u64], out: &mut String)
     let scaled = |number: u64| Scaled(number, instrument.scale);
     match instrument.kind {
         Kind::Counter | Kind::Gauge | Kind::Timestamp if instrument.scale == 1 => {
-            let _ = write!(out, r#""asInt":"{}""#, value(slot.at));
+            let _ = write!(out, r#""asInt":{}"#, value(slot.at));
         }
         Kind::Counter | Kind::Gauge | Kind::Timestamp => {
             let _ = write!(out, r#""asDouble":{}"#, scaled(value(slot.at)));
@@ -148,8 +149,8 @@ fn number(instrument: &Instrument, slot: Slot, values: &[u64], out: &mut String)
             let buckets = || (0..=bounds.len()).map(|bucket| value(slot.at.saturating_add(bucket)));
             let count = buckets().fold(0_u64, u64::saturating_add);
             let sum = value(slot.at.saturating_add(bounds.len()).saturating_add(1));
-            let _ = write!(out, r#""count":"{count}","sum":{},"bucketCounts":["#, scaled(sum));
-            list(buckets().map(|count| format!("\"{count}\"")), out);
+            let _ = write!(out, r#""count":{count},"sum":{},"bucketCounts":["#, scaled(sum));
+            list(buckets(), out);
             out.push_str(r#"],"explicitBounds":["#);
             list(bounds.iter().map(|bound| scaled(*bound)), out);
             out.push(']');

@@ -136,7 +136,7 @@ fn by_export(collector: &StandIn) -> Option<Sums> {
         let attributes = point["attributes"].as_array().cloned().unwrap_or_default();
         attributes.iter().any(|one| one["key"] == "type" && one["value"]["stringValue"] == kind)
     };
-    let number = |point: &Value| point["asInt"].as_str().map_or(0, |text| text.parse().expect("a number"));
+    let number = |point: &Value| point["asInt"].as_u64().expect("a number");
     let tokens = |kind: &str| points("sluice.tokens").iter().filter(|point| is(point, kind)).map(number).sum();
     let cost: f64 = points("sluice.cost_usd").iter().filter_map(|point| point["asDouble"].as_f64()).sum();
     Some(Sums { requests: 0, input: tokens("input"), output: tokens("output"), micro_usd: micro_usd(cost) })

@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::{Pair, other, refusal, said};
 
+/// The difference between two clocks on a busy machine.
+const SLACK: Duration = Duration::from_millis(100);
+
 const A_SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
@@ -20,7 +23,8 @@ async fn a_short_retry_after_is_waited_for_when_no_other_target_is_left() {
         let asked = simulator.settled(2).await;
         assert_eq!(asked.len(), 2);
         assert_eq!(asked[0].body, asked[1].body);
-        assert!(asked[1].at.duration_since(asked[0].at).is_ok_and(|wait| wait >= A_SECOND));
+        // Envoy's timers may start slightly before the provider's clock is read.
+        assert!(asked[1].at.duration_since(asked[0].at).is_ok_and(|wait| wait >= A_SECOND - SLACK));
     }
 }
 

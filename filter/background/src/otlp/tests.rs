@@ -52,12 +52,12 @@ fn sums_and_histograms_are_cumulative() {
         })
     );
     let point = &named("gen_ai.client.operation.duration")["histogram"]["dataPoints"][0];
-    assert_eq!(point["count"], "3");
+    assert_eq!(point["count"], 3);
     assert_eq!(point["sum"], 100.020_001);
     assert_eq!(point["bucketCounts"].as_array().unwrap().len(), point["explicitBounds"].as_array().unwrap().len() + 1);
-    assert_eq!(point["bucketCounts"][0], "1");
-    assert_eq!(point["bucketCounts"][14], "1");
-    assert_eq!(named("sluice.requests")["sum"]["dataPoints"][0]["asInt"], "2");
+    assert_eq!(point["bucketCounts"][0], 1);
+    assert_eq!(point["bucketCounts"][14], 1);
+    assert_eq!(named("sluice.requests")["sum"]["dataPoints"][0]["asInt"], 2);
 }
 
 #[test]

@@ -59,6 +59,7 @@ pub(super) fn counted<S: Serializer>(usage: &Option<Counted>, serializer: S) -> 
 }
 
 /// The line as serde writes it, without the fields that have no value.
+#[cfg(not(target_arch = "wasm32"))]
 fn derived(record: &Record<'_>) -> Value {
     let mut line = serde_json::to_value(record).unwrap();
     for (name, absent) in
@@ -77,6 +78,7 @@ fn derived(record: &Record<'_>) -> Value {
 }
 
 /// Removes `null` and empty lists.
+#[cfg(not(target_arch = "wasm32"))]
 fn omit(value: &mut Value) {
     match value {
         Value::Object(fields) => {
