@@ -10,8 +10,7 @@ use std::time::Duration;
 use sluice_wire::json::json_string;
 use sluice_wire::time::Time;
 
-use sluice_core::callout::{ALERTS_CLUSTER, Call, Called};
-use sluice_core::metrics::Endpoint;
+use sluice_core::callout::{ALERTS_CLUSTER, Call, Called, Endpoint};
 use sluice_core::metrics::instruments::{BUDGET, budget};
 use sluice_core::metrics::pages::Snapshot;
 use sluice_core::pipeline::Effect;
@@ -22,7 +21,7 @@ use sluice_core::store::redis::settings::Redis;
 use sluice_core::store::redis::wire::{Command, RedisReply};
 use sluice_core::usage::price::MicroUsd;
 
-use super::{BackgroundTask, post};
+use super::{BackgroundTask, TIMEOUT};
 
 /// How often budgets are read.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -146,7 +145,7 @@ impl Alerts {
         }
         alert.claimed = true;
         self.in_flight.set(Some(Step::Send));
-        Some(post(&self.endpoint, ALERTS_CLUSTER, alert.body(now).into_bytes()))
+        Some(self.endpoint.post(ALERTS_CLUSTER, alert.body(now).into_bytes(), TIMEOUT))
     }
 }
 

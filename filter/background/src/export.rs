@@ -11,7 +11,7 @@ use sluice_core::store::SharedData;
 use sluice_wire::time::Time;
 
 use super::otlp::{self, Resource};
-use super::{BackgroundTask, post};
+use super::{BackgroundTask, TIMEOUT};
 
 /// Exports the metrics to a collector.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl MetricsExport {
 
     fn next(&self) -> Option<Call> {
         let body = self.bodies.borrow_mut().pop()?;
-        Some(post(&self.export.endpoint, METRICS_CLUSTER, body.into_bytes()))
+        Some(self.export.endpoint.post(METRICS_CLUSTER, body.into_bytes(), TIMEOUT))
     }
 }
 

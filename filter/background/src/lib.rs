@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use sluice_core::callout::{Call, Called};
-use sluice_core::metrics::{Background, Endpoint};
+use sluice_core::metrics::Background;
 use sluice_core::pipeline::Effect;
 use sluice_core::store::SharedData;
 use sluice_wire::hex;
@@ -53,17 +53,4 @@ pub fn tasks(background: &Background, seed: [u8; 16]) -> Vec<Box<dyn BackgroundT
         tasks.push(Box::new(Alerts::new(endpoint, redis)));
     }
     tasks
-}
-
-/// A POST of a JSON body to an endpoint.
-fn post(endpoint: &Endpoint, cluster: &'static str, body: Vec<u8>) -> Call {
-    let headers = [
-        (":method", "POST"),
-        (":path", &endpoint.path),
-        (":authority", &endpoint.authority),
-        (":scheme", if endpoint.tls { "https" } else { "http" }),
-        ("content-type", "application/json"),
-        ("user-agent", concat!("sluice/", env!("CARGO_PKG_VERSION"))),
-    ];
-    Call { cluster, headers: headers.into_iter().collect(), body, timeout: TIMEOUT }
 }

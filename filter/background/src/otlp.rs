@@ -4,7 +4,7 @@
 //! <https://github.com/open-telemetry/opentelemetry-proto>: sums are cumulative. The JSON mapping of protobuf lets senders write 64-bit
 //! integers as texts or as numbers. Some receivers drop the counts of a metric that are texts, so they are numbers here.
 
-use std::fmt::{self, Display, Write};
+use std::fmt::{Display, Write};
 
 use sluice_wire::json::json_string;
 use sluice_wire::time::Time;
@@ -13,6 +13,7 @@ use sluice_core::metrics::Labels;
 use sluice_core::metrics::Scaled;
 use sluice_core::metrics::instruments::{GROUPS, Instrument, Kind, Slot};
 use sluice_core::metrics::pages::Snapshot;
+use sluice_core::otlp::Attributes;
 
 /// A body is sent when it has this many bytes: receivers accept at least a megabyte.
 const ENOUGH: usize = 256 << 10;
@@ -49,13 +50,13 @@ pub fn bodies(snapshot: &Snapshot, resource: Resource<'_>, now: Time) -> Vec<Str
 
 impl Resource<'_> {
     fn open(&self) -> String {
-        let attribute = |name: &str, value: &str| Attribute(name, value).to_string();
-        format!(
-            r#"{{"resourceMetrics":[{{"resource":{{"attributes":[{},{},{}]}},"scopeMetrics":[{{"scope":{{"name":"sluice"}},"metrics":["#,
-            attribute("service.name", self.service),
-            attribute("service.instance.id", self.instance),
-            attribute("service.version", env!("CARGO_PKG_VERSION")),
-        )
+        let mut out = r#"{"resourceMetrics":[{"resource":{"attributes":["#.to_owned();
+        let mut attributes = Attributes::new(&mut out);
+        attributes.text("service.name", self.service);
+        attributes.text("service.instance.id", self.instance);
+        attributes.text("service.version", env!("CARGO_PKG_VERSION"));
+        out.push_str(r#"]},"scopeMetrics":[{"scope":{"name":"sluice"},"metrics":["#);
+        out
     }
 }
 
@@ -107,8 +108,8 @@ impl Bodies {
             separator = ",";
             let (start, time) = (self.started.0, self.now.0);
             let _ = write!(out, r#"{{"startTimeUnixNano":"{start}","timeUnixNano":"{time}","attributes":["#);
-            let attributes = labels.iter().chain(instrument.attribute);
-            list(attributes.map(|(name, value)| Attribute(name, value)), out);
+            let mut attributes = Attributes::new(out);
+            labels.iter().chain(instrument.attribute).for_each(|(name, value)| attributes.text(name, value));
             out.push_str("],");
             number(instrument, slot, values, out);
             out.push('}');
@@ -155,15 +156,6 @@ fn number(instrument: &Instrument, slot: Slot, values: &[u64], out: &mut String)
             list(bounds.iter().map(|bound| scaled(*bound)), out);
             out.push(']');
         }
-    }
-}
-
-struct Attribute<'a>(&'a str, &'a str);
-
-impl Display for Attribute<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(name, value) = self;
-        write!(f, r#"{{"key":{},"value":{{"stringValue":{}}}}}"#, json_string(name), json_string(value))
     }
 }
 

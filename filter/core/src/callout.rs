@@ -26,6 +26,33 @@ pub struct Call {
     pub timeout: Duration,
 }
 
+/// Where the gateway itself sends requests: a collector or a webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The `:authority`.
+    pub authority: String,
+    /// Whether it uses TLS.
+    pub tls: bool,
+    /// The path.
+    pub path: String,
+}
+
+impl Endpoint {
+    /// A POST of a JSON body.
+    #[cold]
+    pub fn post(&self, cluster: &'static str, body: Vec<u8>, timeout: Duration) -> Call {
+        let headers = [
+            (":method", "POST"),
+            (":path", &*self.path),
+            (":authority", &*self.authority),
+            (":scheme", if self.tls { "https" } else { "http" }),
+            ("content-type", "application/json"),
+            ("user-agent", concat!("sluice/", env!("CARGO_PKG_VERSION"))),
+        ];
+        Call { cluster, headers: headers.into_iter().collect(), body, timeout }
+    }
+}
+
 /// The response to a [`Call`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Called {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use sluice_core::metrics::{Endpoint, Export, Settings};
+use sluice_core::callout::Endpoint;
+use sluice_core::metrics::{Export, Settings};
 use sluice_core::provider::url::Url;
 use sluice_wire::calendar;
 

@@ -1,7 +1,8 @@
 //! Checks the section `tracing`.
 
+use sluice_core::callout::Endpoint;
 use sluice_core::provider::url::Url;
-use sluice_core::trace::{Collector, Settings};
+use sluice_core::trace::Settings;
 
 use super::super::diagnostic::Path;
 use super::Check;
@@ -26,8 +27,7 @@ impl Check<'_> {
             self.secret(token, &section.key("token"));
         }
         let url = url?;
-        let authority = url.authority().to_string();
-        let collector = Collector { authority, tls: url.tls, path: format!("{}{SIGNAL}", url.base_path) };
+        let collector = Endpoint { authority: url.authority(), tls: url.tls, path: url.base_path + SIGNAL };
         let sampling = (written.sampling * PER_PERCENT).round() as u32;
         Some(Settings { sampling, names: written.names, content: written.content, collector })
     }
@@ -51,8 +51,9 @@ impl Check<'_> {
 mod tests {
     use crate::Diagnostic;
     use crate::file::File;
+    use sluice_core::callout::Endpoint;
     use sluice_core::compiled::CompiledConfig;
-    use sluice_core::trace::{Collector, TraceNames};
+    use sluice_core::trace::TraceNames;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -68,7 +69,7 @@ mod tests {
     fn the_filter_knows_what_is_traced_and_where_it_is_sent() {
         assert_eq!(compile("").unwrap().tracing, None);
         let collector =
-            |authority: &str, tls, path: &str| Collector { authority: authority.into(), tls, path: path.into() };
+            |authority: &str, tls, path: &str| Endpoint { authority: authority.into(), tls, path: path.into() };
         let plain = compile(r#","tracing":{"url":"http://collector:4318"}"#).unwrap().tracing.unwrap();
         assert_eq!(plain.collector, collector("collector:4318", false, "/v1/traces"));
         assert_eq!((plain.sampling, plain.names, plain.content), (1_000_000, TraceNames::OpenTelemetry, false));

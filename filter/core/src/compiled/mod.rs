@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::cache::Bounds;
+use crate::callout::Endpoint;
 use crate::guard::Guard;
 use crate::guard::spec::Side;
 use crate::key_hash::KeyHash;
@@ -75,7 +76,7 @@ pub struct CompiledConfig {
     /// Options of the metrics.
     pub metrics: metrics::Settings,
     /// Where alerts are sent.
-    pub alerts: Option<metrics::Endpoint>,
+    pub alerts: Option<Endpoint>,
     /// When a target's circuit opens.
     pub circuit: Settings,
     /// Timeouts of requests.

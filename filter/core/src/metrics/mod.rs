@@ -18,4 +18,4 @@ pub use instruments::{Group, Instrument, Kind, Slot};
 pub use labels::Labels;
 pub use recorder::{Gauges, Recorder, RequestInFlight, Values};
 pub use scaled::Scaled;
-pub use settings::{Background, ConfigStatus, Endpoint, Export, Settings};
+pub use settings::{Background, ConfigStatus, Export, Settings};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::callout::Endpoint;
 use crate::key_hash::KeyHash;
 use crate::store::redis::settings::Redis;
 
@@ -38,17 +39,6 @@ pub struct Export {
     pub endpoint: Endpoint,
     /// The time between two exports.
     pub interval: Duration,
-}
-
-/// Where the background role sends requests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// The `:authority`.
-    pub authority: String,
-    /// Whether it uses TLS.
-    pub tls: bool,
-    /// The path.
-    pub path: String,
 }
 
 /// The configuration of the background role.

@@ -7,12 +7,10 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
-use crate::callout::{Call, Called};
+use crate::callout::{Call, Called, Endpoint};
 use crate::otlp::Attributes;
-use crate::trace::Collector;
 
 use super::{Effect, TRACING_CLUSTER, metric};
 
@@ -37,7 +35,7 @@ pub struct SpanQueue(Mutex<Queue>);
 
 #[derive(Debug, Default)]
 struct Queue {
-    collector: Option<Collector>,
+    collector: Option<Endpoint>,
     /// The spans of each request, oldest first.
     waiting: VecDeque<String>,
     /// Their bytes.
@@ -67,7 +65,7 @@ impl SpanQueue {
     }
 
     /// Sets the collector, or none.
-    pub fn configure(&self, collector: Option<&Collector>) {
+    pub fn configure(&self, collector: Option<&Endpoint>) {
         self.lock().collector = collector.cloned();
     }
 
@@ -148,13 +146,7 @@ impl Queue {
         }
         let body = self.batch.as_ref()?.body.clone();
         self.is_in_flight = true;
-        let mut headers = HeaderMap::default();
-        headers.push(":method", "POST");
-        headers.push(":path", &*collector.path);
-        headers.push(":authority", &*collector.authority);
-        headers.push(":scheme", if collector.tls { "https" } else { "http" });
-        headers.push("content-type", "application/json");
-        Some(Call { cluster: TRACING_CLUSTER, headers, body, timeout: TIMEOUT })
+        Some(collector.post(TRACING_CLUSTER, body, TIMEOUT))
     }
 }
 
@@ -199,7 +191,7 @@ mod tests {
 
     fn queue() -> SpanQueue {
         let queue = SpanQueue::default();
-        queue.configure(Some(&Collector {
+        queue.configure(Some(&Endpoint {
             authority: "c:4318".to_owned(),
             tls: false,
             path: "/x/v1/traces".to_owned(),

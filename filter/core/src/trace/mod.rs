@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::callout::Endpoint;
+
 pub mod context;
 pub mod messages;
 pub mod names;
@@ -20,18 +22,7 @@ pub struct Settings {
     /// Whether spans have prompts and responses.
     pub content: bool,
     /// The collector.
-    pub collector: Collector,
-}
-
-/// Where spans are sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Collector {
-    /// The `:authority`.
-    pub authority: String,
-    /// Whether it uses TLS.
-    pub tls: bool,
-    /// The path of requests.
-    pub path: String,
+    pub collector: Endpoint,
 }
 
 /// The convention for the names of a span's attributes.

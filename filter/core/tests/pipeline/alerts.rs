@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sluice_background::{BackgroundTask, tasks};
-use sluice_core::callout::{ALERTS_CLUSTER, Called};
+use sluice_core::callout::{ALERTS_CLUSTER, Called, Endpoint};
 use sluice_core::metrics::instruments::{BUDGET, budget};
-use sluice_core::metrics::{Background, Endpoint, Recorder};
+use sluice_core::metrics::{Background, Recorder};
 use sluice_core::pipeline::Effect;
 use sluice_core::store::redis::settings::{Mode, Protocol, Redis, WhenDown};
 use sluice_wire::time::Time;

@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
+use sluice_core::callout::Endpoint;
 use sluice_core::compiled::CompiledConfig;
 use sluice_core::pipeline::worker::Worker;
-use sluice_core::trace::{Collector, Settings, TraceNames};
+use sluice_core::trace::{Settings, TraceNames};
 use sluice_wire::dialect::translate::counted::{self, Counts};
 
 use crate::counter;
@@ -72,7 +73,7 @@ fn a_request_in_its_providers_own_format() {
 
 /// The same gateway with traces of so many of a million requests.
 fn traced(sampling: u32) -> Rc<CompiledConfig> {
-    let collector = Collector { authority: "c".to_owned(), tls: false, path: "/v1/traces".to_owned() };
+    let collector = Endpoint { authority: "c".to_owned(), tls: false, path: "/v1/traces".to_owned() };
     let mut config = Rc::into_inner(config()).unwrap();
     config.tracing = Some(Settings { sampling, names: TraceNames::default(), content: false, collector });
     Rc::new(config)

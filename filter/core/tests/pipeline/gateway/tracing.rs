@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use serde_json::{Value, json};
-use sluice_core::callout::Called;
+use sluice_core::callout::{Called, Endpoint};
 use sluice_core::pipeline::worker::Worker;
+use sluice_core::trace::TraceNames;
 use sluice_core::trace::context::Parent;
 use sluice_core::trace::names::Names;
-use sluice_core::trace::{Collector, TraceNames};
 use sluice_wire::time::Time;
 
 use crate::envoy::{SECRET, Script, Seen, json as answer, sse};
@@ -33,7 +33,7 @@ fn traced_with(model: &str, key: &str, tracing: &str, file: &str) -> TestGateway
 }
 
 fn listen(worker: &Worker) {
-    let collector = Collector { authority: "c".to_owned(), tls: false, path: "/v1/traces".to_owned() };
+    let collector = Endpoint { authority: "c".to_owned(), tls: false, path: "/v1/traces".to_owned() };
     worker.spans().configure(Some(&collector));
 }
 
