@@ -2,6 +2,7 @@
 //!
 //! A row's page follows from its key. Each worker adds its new counts with compare-and-swap. The first worker to store a row claims its
 //! time series from the limit; once the limit is reached, counts of further rows go to the group's row `other`, which always has room.
+//! Gauges of further rows are dropped, because the sum of two gauges means nothing.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -48,7 +49,7 @@ pub(super) fn add(shared: &dyn SharedData, rows: &mut [Row], limit: usize, now: 
     let claims = Claiming { shared, limit: room(limit), now };
     let mut beyond: Vec<Row> = Vec::new();
     store_all(rows, &claims, |row| {
-        if row.admitted == Admitted::No {
+        if row.admitted == Admitted::No && row.group.merge == Merge::Add {
             match beyond.iter_mut().find(|other| other.group.id == row.group.id) {
                 Some(other) => merge(row.group, &mut other.values, &row.values),
                 None => beyond.push(Row { key: labels::other(row.group), admitted: Admitted::Yes, ..row.clone() }),

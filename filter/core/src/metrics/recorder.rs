@@ -64,7 +64,7 @@ pub(super) enum Admitted {
     Claimed,
     /// It is stored.
     Yes,
-    /// The limit of time series is reached: its counts are stored under `other`.
+    /// The limit of time series is reached: its counts are stored under `other`, its gauges are dropped.
     No,
 }
 
@@ -154,8 +154,15 @@ impl Recorder {
         // A flood of new label values between two ticks must not fill the memory. The bound is generous: each row has at least one time
         // series.
         if place.is_err() && rows.len() > (*limit).max(KEPT) {
-            *key = labels::other(group);
-            place = find(rows, key);
+            match group.merge {
+                Merge::Add => {
+                    *key = labels::other(group);
+                    place = find(rows, key);
+                }
+                Merge::Latest => return,
+                // There are as many as workers and targets.
+                Merge::Current => {}
+            }
         }
         let place = place.unwrap_or_else(|place| {
             let (values, admitted) = (vec![0; group.width()], Admitted::Unknown);

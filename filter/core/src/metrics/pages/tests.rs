@@ -110,6 +110,20 @@ fn a_flood_of_labels_between_two_ticks_is_bounded() {
 }
 
 #[test]
+fn gauges_beyond_the_limit_are_dropped() {
+    let shared = Shared::default();
+    let one = recorder("1", 0);
+    for budget in 0..5_000 {
+        one.record(&BUDGET, &[&format!("team={budget}"), "month"], |values| values.set(budget::RATIO, 1_000_000));
+    }
+    one.flush(7, &shared, at(0));
+    let snapshot = Snapshot::read(&shared, at(0));
+    assert_eq!(snapshot.rows(&BUDGET).count(), 0);
+    // There are as many of these as workers, so no limit applies.
+    assert_eq!(snapshot.rows(&WORKER).map(|(_, values)| values[worker::BACKLOG.at]).collect::<Vec<_>>(), [7]);
+}
+
+#[test]
 fn counts_that_could_not_be_stored_wait_for_the_next_tick() {
     let shared = Shared::default();
     let one = recorder("1", PLENTY);
