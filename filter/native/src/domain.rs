@@ -25,6 +25,8 @@ pub struct Domain {
     shared: Shared,
     /// The settlements that its Redis has not confirmed. To use another Redis, Envoy must restart.
     pub outbox: Arc<Outbox>,
+    /// The new metrics of the main thread.
+    pub main: Recorder,
     /// The new metrics of each worker.
     recorders: Mutex<Vec<Arc<Recorder>>>,
     /// The spans of each worker that are not exported yet.
@@ -51,6 +53,7 @@ impl Domain {
             name: name.to_owned(),
             shared: Shared::default(),
             outbox: Arc::new(Outbox::of_workers(calls::workers())),
+            main: Recorder::new("main".to_owned()),
             recorders: Mutex::default(),
             spans: Mutex::default(),
             background: Mutex::default(),
@@ -76,18 +79,17 @@ impl Domain {
     }
 
     /// The spans of all workers of all gateways.
-    pub fn spans() -> Vec<Arc<SpanQueue>> {
-        lock(&ALL).iter().flat_map(|domain| lock(&domain.spans).clone()).collect()
+    pub fn spans() -> Vec<(&'static Self, Arc<SpanQueue>)> {
+        let of = |domain: &'static Self| lock(&domain.spans).clone().into_iter().map(move |spans| (domain, spans));
+        lock(&ALL).iter().copied().flat_map(of).collect()
     }
 
-    /// Adds the new metrics of all workers of all gateways to the shared memory.
+    /// Adds the new metrics of all threads of all gateways to the shared memory.
     pub fn tick(now: Time) {
         for domain in &*lock(&ALL) {
-            for (index, recorder) in lock(&domain.recorders).iter().enumerate() {
-                // The outbox is common to all workers.
-                let backlog = if index == 0 { domain.outbox.waiting() } else { 0 };
-                recorder.tick(backlog, domain.shared(), now);
-            }
+            // The outbox is common to all workers.
+            domain.main.tick(domain.outbox.waiting(), domain.shared(), now);
+            lock(&domain.recorders).iter().for_each(|recorder| recorder.tick(0, domain.shared(), now));
         }
     }
 

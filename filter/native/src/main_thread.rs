@@ -39,7 +39,7 @@ struct Main {
     timer: Timer,
     works: Vec<Work>,
     /// The calls to the trace collector that are in flight.
-    exports: Vec<(u64, Arc<SpanQueue>)>,
+    exports: Vec<(u64, &'static Domain, Arc<SpanQueue>)>,
     ending: Option<Ending>,
 }
 
@@ -53,6 +53,8 @@ struct Ending {
 /// One gateway's work.
 struct Work {
     domain: &'static Domain,
+    /// Identifies this Envoy at Redis and at the collector, whatever the configuration.
+    seed: [u8; 16],
     background: Background,
     settlements: Option<RedisClient>,
     /// Each with the time of its next tick.
@@ -130,7 +132,9 @@ pub fn tick() {
         let main = main.as_mut()?;
         Domain::tick(now());
         let next = ticks::send_all(Instant::now()).unwrap_or(IDLE);
-        Domain::spans().iter().for_each(|spans| main.export(spans, spans.flush(now()), Vec::new()));
+        for (domain, spans) in Domain::spans() {
+            main.export(domain, &spans, spans.flush(now()), Vec::new());
+        }
         let next = if main.tick_all() { next.min(SETTLING) } else { next };
         main.timer.fires_in(next.max(Duration::from_millis(1)));
         main.may_end()
@@ -143,11 +147,11 @@ pub fn called(id: u64, called: &Called) {
     let ending = MAIN.with_borrow_mut(|main| {
         let main = main.as_mut()?;
         let bootstrap = main.bootstrap;
-        if let Some(place) = main.exports.iter().position(|(own, _)| *own == id) {
-            let (_, spans) = main.exports.swap_remove(place);
+        if let Some(place) = main.exports.iter().position(|(own, ..)| *own == id) {
+            let (_, domain, spans) = main.exports.swap_remove(place);
             let mut effects = Vec::new();
             let next = spans.on_reply(called, now(), &mut effects);
-            main.export(&spans, next, effects);
+            main.export(domain, &spans, next, effects);
         }
         for work in &mut main.works {
             let Some(place) = work.calls.iter().position(|(own, _)| *own == id) else { continue };
@@ -179,17 +183,23 @@ impl Main {
     }
 
     /// Sends spans to the trace collector, and applies effects. If Envoy rejects the call, that counts as no reply.
-    fn export(&mut self, spans: &Arc<SpanQueue>, mut call: Option<Call>, mut effects: Vec<Effect>) {
+    fn export(
+        &mut self,
+        domain: &'static Domain,
+        spans: &Arc<SpanQueue>,
+        mut call: Option<Call>,
+        mut effects: Vec<Effect>,
+    ) {
         while let Some(next) = call.take() {
             match self.bootstrap.call(&next) {
-                Ok(id) => self.exports.push((id, spans.clone())),
+                Ok(id) => self.exports.push((id, domain, spans.clone())),
                 Err(_) => {
                     let silent = Called { status: None, body: Vec::new() };
                     call = spans.on_reply(&silent, now(), &mut effects);
                 }
             }
         }
-        note(self.bootstrap, effects);
+        note(self.bootstrap, domain, effects);
     }
 
     /// Takes the pending shutdown, if it need not wait any longer.
@@ -204,10 +214,8 @@ impl Main {
 impl Work {
     fn new(domain: &'static Domain, background: &Background) -> Option<Self> {
         let settlements = background.redis.clone().map(|redis| RedisClient::new(redis).sharing(domain.outbox.clone()));
-        let (background, calls) = (background.clone(), Vec::new());
-        let mut work = Self { domain, background, settlements, tasks: Vec::new(), calls };
-        work.tasks = tasks(&work.background, random().ok()?).into_iter().map(|task| (task, Instant::now())).collect();
-        Some(work)
+        let (seed, background, calls) = (random().ok()?, background.clone(), Vec::new());
+        Some(Self { domain, seed, tasks: scheduled(&background, seed), background, settlements, calls })
     }
 
     fn tick(&mut self, bootstrap: Bootstrap, background: &Background) {
@@ -233,7 +241,7 @@ impl Work {
             task.forget_call();
             let mut effects = Vec::new();
             let call = task.tick(now(), self.domain.shared(), &mut effects);
-            note(bootstrap, effects);
+            note(bootstrap, self.domain, effects);
             if let Some(call) = call {
                 self.send(bootstrap, Subject::Task(index), call);
             }
@@ -248,11 +256,9 @@ impl Work {
             (None, Some(redis)) => Some(RedisClient::new(redis).sharing(outbox.clone())),
             (before, None) => before,
         };
-        if let Ok(seed) = random() {
-            self.calls.retain(|(_, of)| *of == Subject::Settlements);
-            self.tasks = tasks(background, seed).into_iter().map(|task| (task, Instant::now())).collect();
-            self.background = background.clone();
-        }
+        self.calls.retain(|(_, of)| *of == Subject::Settlements);
+        self.tasks = scheduled(background, self.seed);
+        self.background = background.clone();
     }
 
     /// Sends a call. If Envoy rejects it, that counts as no reply.
@@ -275,17 +281,25 @@ impl Work {
                 task.on_reply(called, now, self.domain.shared(), &mut effects)
             }
         };
-        note(bootstrap, effects);
+        note(bootstrap, self.domain, effects);
         next
     }
 }
 
+/// The tasks of a configuration, all of them due.
+fn scheduled(background: &Background, seed: [u8; 16]) -> Vec<(Box<dyn BackgroundTask>, Instant)> {
+    tasks(background, seed).into_iter().map(|task| (task, Instant::now())).collect()
+}
+
 /// Applies effects that need no message.
-fn note(bootstrap: Bootstrap, effects: Vec<Effect>) {
+fn note(bootstrap: Bootstrap, domain: &Domain, effects: Vec<Effect>) {
     for effect in effects {
         match effect {
-            Effect::Count(name) if bootstrap.count(name).is_err() => {
-                log::error!("Envoy rejected an update of a counter")
+            Effect::Count(name) => {
+                domain.main.count(name);
+                if bootstrap.count(name).is_err() {
+                    log::error!("Envoy rejected an update of a counter");
+                }
             }
             Effect::Warn(text) => log::warn!("{text}"),
             _ => {}

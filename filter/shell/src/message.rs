@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use sluice_core::pipeline::request_state::Ending;
 use sluice_core::pipeline::transport::TransportReport;
-use sluice_core::pipeline::{Effect, Flow, LARGEST_REWRITTEN, Reply, Unreadable, View, metric};
+use sluice_core::pipeline::{Effect, Flow, LARGEST_REWRITTEN, Reply, Unreadable, View};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
@@ -219,8 +219,8 @@ fn note<S: Stream>(stream: S, effect: &Effect) -> Result<(), Failed> {
     let done = match effect {
         Effect::SetProperty(name, value) => stream.set_property(name, value.as_bytes()),
         Effect::Count(name) => {
-            if let (Some(event), Some(recorder)) = (metric::event(name), stream.recorder()) {
-                recorder.event(event);
+            if let Some(recorder) = stream.recorder() {
+                recorder.count(name);
             }
             // A failed count does not invalidate the decision.
             stream.count(name).or(Ok(()))

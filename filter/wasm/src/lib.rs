@@ -19,7 +19,7 @@ use sluice_background::BackgroundTask;
 use sluice_config::plugin::Reload;
 use sluice_core::callout::{Call, Called};
 use sluice_core::compiled::CompiledConfig;
-use sluice_core::metrics;
+use sluice_core::metrics::{self, Recorder};
 use sluice_core::pipeline::worker::Worker;
 use sluice_core::pipeline::{Effect, metric};
 use sluice_shell::{Failed, FilterStatus, admin, gateway, idle_timeout, message, provider};
@@ -63,9 +63,10 @@ enum Role {
 }
 
 /// The background role's tasks, each with the time of its next tick and its call in flight.
-#[derive(Default)]
 struct Background {
     tasks: Vec<Task>,
+    /// The new metrics of their calls.
+    recorder: Recorder,
 }
 
 struct Task {
@@ -116,7 +117,7 @@ impl Root {
         if let Some(period) = tasks.iter().map(|task| task.task.period()).min() {
             host::tick_every(period)?;
         }
-        Ok(Role::Background(Background { tasks }))
+        Ok(Role::Background(Background { tasks, recorder: Recorder::new("main".to_owned()) }))
     }
 
     /// Applies effects that concern no message, and sends a call to Redis.
@@ -174,8 +175,18 @@ impl Background {
             let mut effects = Vec::new();
             let call = task.task.tick(now, &host::Shared, &mut effects);
             task.send(call, now, &mut effects);
-            message::apply_effects(Context(root), effects);
+            self.apply(root, effects);
         }
+        self.recorder.tick(0, &host::Shared, now);
+    }
+
+    fn apply(&self, root: u32, effects: Vec<Effect>) {
+        for effect in &effects {
+            if let Effect::Count(name) = effect {
+                self.recorder.count(name);
+            }
+        }
+        message::apply_effects(Context(root), effects);
     }
 
     fn on_reply(&self, root: u32, token: u32, called: &Called) {
@@ -185,7 +196,7 @@ impl Background {
             let mut effects = Vec::new();
             let call = task.task.on_reply(called, now, &host::Shared, &mut effects);
             task.send(call, now, &mut effects);
-            message::apply_effects(Context(root), effects);
+            self.apply(root, effects);
         }
     }
 }

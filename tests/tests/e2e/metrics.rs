@@ -2,9 +2,10 @@
 //! providers' own ledgers.
 
 use serde_json::{Value, json};
-use sluice_tests::gateway::{KEY, Key};
+use sluice_tests::gateway::build::Build;
+use sluice_tests::gateway::{Gateway, KEY, Key, Kind};
 use sluice_tests::money::micro;
-use sluice_tests::simulator::Simulator;
+use sluice_tests::simulator::{Recorded, Simulator};
 use sluice_tests::standin::StandIn;
 use sluice_tests::{eventually, until};
 
@@ -123,22 +124,25 @@ fn by_log(lines: &[Value]) -> Sums {
     lines.iter().map(of).fold(Sums::default(), Sums::plus)
 }
 
-/// Tokens and cost by the last export.
-fn by_export(collector: &StandIn) -> Option<Sums> {
+/// The data points of a counter in the last export.
+fn exported(collector: &StandIn, name: &str) -> Option<Vec<Value>> {
     let last = collector.requests().into_iter().rfind(|request| request.path == "/v1/metrics")?;
     let body: Value = serde_json::from_slice(&last.body).ok()?;
-    let metrics = body["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array()?.clone();
-    let points = |name: &str| {
-        let named = metrics.iter().filter(move |metric| metric["name"] == *name);
-        named.flat_map(|metric| metric["sum"]["dataPoints"].as_array().cloned().unwrap_or_default()).collect::<Vec<_>>()
-    };
+    let metrics = body["resourceMetrics"][0]["scopeMetrics"][0]["metrics"].as_array()?;
+    let named = metrics.iter().filter(|metric| metric["name"] == *name);
+    Some(named.flat_map(|metric| metric["sum"]["dataPoints"].as_array().cloned().unwrap_or_default()).collect())
+}
+
+/// Tokens and cost by the last export.
+fn by_export(collector: &StandIn) -> Option<Sums> {
+    let points = exported(collector, "sluice.tokens")?;
     let is = |point: &Value, kind: &str| {
         let attributes = point["attributes"].as_array().cloned().unwrap_or_default();
         attributes.iter().any(|one| one["key"] == "type" && one["value"]["stringValue"] == kind)
     };
     let number = |point: &Value| point["asInt"].as_u64().expect("a number");
-    let tokens = |kind: &str| points("sluice.tokens").iter().filter(|point| is(point, kind)).map(number).sum();
-    let cost: f64 = points("sluice.cost_usd").iter().filter_map(|point| point["asDouble"].as_f64()).sum();
+    let tokens = |kind: &str| points.iter().filter(|point| is(point, kind)).map(number).sum();
+    let cost: f64 = exported(collector, "sluice.cost_usd")?.iter().filter_map(|point| point["asDouble"].as_f64()).sum();
     Some(Sums { requests: 0, input: tokens("input"), output: tokens("output"), micro_usd: micro_usd(cost) })
 }
 
@@ -278,4 +282,52 @@ async fn the_numbers_agree_everywhere() {
     assert_eq!(Sums { requests: 0, ..Sums::read(&usage["total"]) }, expected, "{usage}");
     eventually("an export of the interrupted request", async || by_export(collector) == Some(expected)).await;
     eventually("the spans of the interrupted request", async || by_spans(collector) == expected).await;
+}
+
+#[tokio::test]
+async fn calls_to_redis_that_belong_to_no_request_are_counted() {
+    let provider = Simulator::start().await;
+    let redis = StandIn::start(|_| (503, json!({}))).await;
+    let collector = StandIn::start(|_| (200, json!({}))).await;
+    let gateway = Gateway::builder()
+        .provider("openai", Kind::OpenAi, &provider)
+        .model("chat", &[("openai", "gpt-sim")])
+        .key(Key::new("test", KEY).limits(json!({"requests_per_minute": 10})))
+        .with(json!({"redis": {"url": redis.url(), "mode": "relaxed", "sync": "100ms"}}))
+        .with(json!({"metrics": {"otlp": {"url": collector.url(), "interval": "1s"}}}))
+        .start()
+        .await;
+    assert_eq!(gateway.client().post(CHAT, &ask("chat", "hi")).await.status, 200);
+    until("failed calls in an export", || {
+        let points = exported(&collector, "sluice.redis.failed_calls")?;
+        points.iter().any(|point| point["asInt"].as_u64() > Some(0)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_changed_gateway_file_leaves_the_exports_identity_as_it_is() {
+    // The wasm build reads this section only at startup.
+    if Build::under_test().has_vms() {
+        return;
+    }
+    let provider = Simulator::start().await;
+    let collector = StandIn::start(|_| (200, json!({}))).await;
+    let gateway = Gateway::builder()
+        .provider("openai", Kind::OpenAi, &provider)
+        .model("chat", &[("openai", "gpt-sim")])
+        .with(json!({"metrics": {"otlp": {"url": collector.url(), "interval": "1s"}}}))
+        .start()
+        .await;
+    let exports = || collector.requests().into_iter().filter(|request| request.path == "/v1/metrics").count();
+    until("an export", || (exports() > 0).then_some(())).await;
+    gateway.change(|file| file["metrics"]["key_label"] = json!(true)).await;
+    let before = exports();
+    until("exports after the change", || (exports() > before + 1).then_some(())).await;
+    let identity = |request: &Recorded| {
+        let body: Value = serde_json::from_slice(&request.body).expect("JSON");
+        body["resourceMetrics"][0]["resource"]["attributes"].clone()
+    };
+    let requests = collector.requests();
+    assert!(requests.iter().all(|request| identity(request) == identity(&requests[0])));
 }
