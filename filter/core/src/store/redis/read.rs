@@ -6,7 +6,7 @@ use crate::store::{Counter, CounterSnapshot, Unavailable};
 
 pub(super) static SCRIPT: Script = Script {
     source: &[COUNTERS, LEASES, include_str!("lua/read.lua")],
-    sha1: "3bd7fb92120978b8d0562d3082fad182d318e2a5",
+    sha1: "15b8a0aadb023fabfff6cfe5e84b302d96aa088f",
 };
 
 /// Reads many counters at once.

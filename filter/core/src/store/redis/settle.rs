@@ -7,7 +7,7 @@ use super::wire::{Command, RedisReply, Script};
 use super::{COUNTERS, Keys, exact, letter, names, senseless};
 
 pub(super) static SCRIPT: Script =
-    Script { source: &[COUNTERS, include_str!("lua/settle.lua")], sha1: "dcd5dbffbe76d45d2ea7322f463ae7e0dc53d414" };
+    Script { source: &[COUNTERS, include_str!("lua/settle.lua")], sha1: "439736636a6110e105ac3eb1548668b0504d954b" };
 
 /// The most settlements in one call: Redis serves nothing else while the script runs.
 pub const LARGEST_BATCH: usize = 64;

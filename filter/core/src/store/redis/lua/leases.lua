@@ -1,7 +1,7 @@
 -- Reservations that hold something of a day, a month or a total and are not settled: a sorted set of their records by the end of
 -- their lease.
--- When that has come, whoever would have settled the reservation is no more: what it holds of those is given back, and its record
--- says so. A settlement that comes all the same gets nothing back of them, and is charged.
+-- At that time, the Envoy that made the reservation counts as lost: the script returns the held amounts, and notes that in the record.
+-- A later settlement is charged in full.
 local RECORD_TTL = 2 * 86400
 -- So many at a time: Redis does nothing else meanwhile.
 local MOST_LOST = 64

@@ -56,7 +56,7 @@ local function grant(alternative, debits)
   answer = table.concat(answer, ' ')
   local record = answer .. '\n' .. table.concat(lines, '\n')
   if leased then
-    -- It is there until it is settled or given back, which may be a long time after its lease when nobody asks for anything.
+    -- The record has no TTL: without requests, its lease may be found expired only much later.
     redis.call('SET', KEYS[1], record)
     redis.call('ZADD', KEYS[2], integer(now + lease), KEYS[1])
   else

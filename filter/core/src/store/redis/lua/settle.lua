@@ -83,7 +83,8 @@ for _ = 1, tonumber(argument()) do
     parts[key] = { key = key, kind = kind, window = tonumber(argument()), used = tonumber(argument()) }
   end
   if new then
-    -- First of all: what is told again after a counter of it stopped this script must not correct the others twice.
+    -- This comes first. An error in a counter ends the script, and the settlement is sent again: it must not change the other counters
+    -- twice.
     redis.call('SET', record_key, TOMBSTONE, 'EX', TOMBSTONE_TTL)
     if record then redis.call('ZREM', KEYS[1], record_key) end
     close(record or nil, id, parts)
