@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use sluice_background::{BackgroundTask, tasks};
 use sluice_core::callout::{Call, Called};
 use sluice_core::metrics::Background;
-use sluice_core::pipeline::Effect;
 use sluice_core::pipeline::redis_client::RedisClient;
 use sluice_core::pipeline::span_queue::SpanQueue;
+use sluice_core::pipeline::{Effect, metric};
 use sluice_shell::idle_timeout::SETTLING;
 use sluice_wire::time::Time;
 
@@ -296,7 +296,7 @@ fn note(bootstrap: Bootstrap, domain: &Domain, effects: Vec<Effect>) {
     for effect in effects {
         match effect {
             Effect::Count(name) => {
-                domain.main.count(name);
+                metric::count(name, &domain.main);
                 if bootstrap.count(name).is_err() {
                     log::error!("Envoy rejected an update of a counter");
                 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use sluice_core::pipeline::request_state::Ending;
 use sluice_core::pipeline::transport::TransportReport;
-use sluice_core::pipeline::{Effect, Flow, LARGEST_REWRITTEN, Reply, Unreadable, View};
+use sluice_core::pipeline::{Effect, Flow, LARGEST_REWRITTEN, Reply, Unreadable, View, metric};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
@@ -220,7 +220,7 @@ fn note<S: Stream>(stream: S, effect: &Effect) -> Result<(), Failed> {
         Effect::SetProperty(name, value) => stream.set_property(name, value.as_bytes()),
         Effect::Count(name) => {
             if let Some(recorder) = stream.recorder() {
-                recorder.count(name);
+                metric::count(name, &recorder);
             }
             // A failed count does not invalidate the decision.
             stream.count(name).or(Ok(()))

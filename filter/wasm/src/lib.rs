@@ -183,7 +183,7 @@ impl Background {
     fn apply(&self, root: u32, effects: Vec<Effect>) {
         for effect in &effects {
             if let Effect::Count(name) = effect {
-                self.recorder.count(name);
+                metric::count(name, &self.recorder);
             }
         }
         message::apply_effects(Context(root), effects);

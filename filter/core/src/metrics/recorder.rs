@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use sluice_wire::time::Time;
 
-use crate::pipeline::metric;
 use crate::store::SharedData;
 
 use super::instruments::{Group, Merge, Slot, worker};
@@ -176,11 +175,9 @@ impl Recorder {
         }
     }
 
-    /// Adds an event without labels, if this counter of Envoy's is one.
-    pub fn count(&self, name: &str) {
-        if let Some(slot) = metric::event(name) {
-            self.record(&instruments::EVENTS, &[], |values| values.add(slot, 1));
-        }
+    /// Adds an event without labels.
+    pub fn event(&self, slot: Slot) {
+        self.record(&instruments::EVENTS, &[], |values| values.add(slot, 1));
     }
 
     /// Counts a request as in flight, until the result is dropped.

@@ -71,7 +71,7 @@ pub mod property {
 
 /// The names of counters and gauges, below `wasmcustom.` in Envoy's statistics.
 pub mod metric {
-    use crate::metrics::Slot;
+    use crate::metrics::Recorder;
     use crate::metrics::instruments::events;
 
     macro_rules! names {
@@ -156,17 +156,17 @@ pub mod metric {
         CACHE_STORED = "sluice.cache.stored";
     }
 
-    /// The same event in the registry of [`metrics`](crate::metrics), which has all other counts with labels.
-    pub fn event(name: &str) -> Option<Slot> {
-        Some(match name {
+    /// Counts the same event in the registry of [`metrics`](crate::metrics), which has all other counts with labels.
+    pub fn count(name: &str, recorder: &Recorder) {
+        recorder.event(match name {
             REDIS_DOWN => events::REDIS_UNAVAILABLE,
             UNCHECKED => events::UNCHECKED,
             UNLEASED => events::UNLEASED,
             UNSETTLED => events::UNSETTLED,
             OVERLOADED => events::OVERLOADED,
             SPANS_DROPPED => events::SPANS_DROPPED,
-            _ => return None,
-        })
+            _ => return,
+        });
     }
 
     names! {
