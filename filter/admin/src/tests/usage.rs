@@ -1,5 +1,8 @@
 //! Usage by day and name, as JSON and as CSV.
 
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use super::*;
 
 #[test]
