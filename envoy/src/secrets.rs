@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
+use sluice_config::diagnostic::Path as Section;
 use sluice_config::file::{File, Secret, Tls};
 use sluice_core::callout::{ALERTS_CLUSTER, METRICS_CLUSTER, REDIS_CLUSTER};
 use sluice_core::pipeline::{LOG_CLUSTER, TRACING_CLUSTER};
@@ -48,16 +49,9 @@ pub fn each(file: &File, base: &Path) -> Vec<Found> {
         let keys = provider.aws.as_ref().and_then(|aws| aws::keys(aws, base));
         found.extend(keys.map(|text| (aws_file(&first), text.map_err(|problem| format!("{owner}: {problem}")))));
     }
-    let of_redis = file.redis.as_ref().and_then(|redis| redis.token.as_ref());
-    found.extend(token(REDIS_CLUSTER, "redis", of_redis, "token", base));
-    let of_tracing = file.tracing.as_ref().and_then(|tracing| tracing.token.as_ref());
-    found.extend(token(TRACING_CLUSTER, "tracing", of_tracing, "token", base));
-    let of_metrics = file.metrics.otlp.as_ref().and_then(|otlp| otlp.token.as_ref());
-    found.extend(token(METRICS_CLUSTER, "metrics.otlp", of_metrics, "token", base));
-    let of_alerts = file.alerts.as_ref().and_then(|alerts| alerts.token.as_ref());
-    found.extend(token(ALERTS_CLUSTER, "alerts", of_alerts, "token", base));
-    let of_log = file.log.otlp.as_ref().and_then(|otlp| otlp.token.as_ref());
-    found.extend(token(LOG_CLUSTER, "log.otlp", of_log, "token", base));
+    for (cluster, section, secret) in tokens(file) {
+        found.extend(token(cluster, &section.to_string(), Some(secret), "token", base));
+    }
     let of_admin = file.admin.as_ref().and_then(|admin| admin.tls.as_ref());
     for (listener, owner, tls) in [(CLIENTS, "tls", file.tls.as_ref()), (ADMINISTRATORS, "admin.tls", of_admin)] {
         found.extend(tls.into_iter().flat_map(|tls| certificates(listener, owner, tls, base)));
@@ -69,6 +63,23 @@ pub fn each(file: &File, base: &Path) -> Vec<Found> {
 pub fn written(file: &File, base: &Path, directory: &Path) -> Secrets {
     let names = each(file, base).into_iter().map(|(name, _)| name);
     names.filter_map(|name| fs::read_to_string(directory.join(&name)).ok().map(|text| (name, text))).collect()
+}
+
+/// The tokens of Redis, of the collectors and of the webhook, each with its cluster and its section of the gateway file.
+pub fn tokens(file: &File) -> Vec<(&'static str, Section, &Secret)> {
+    let root = Section::root;
+    let tokens = [
+        (REDIS_CLUSTER, root().key("redis"), file.redis.as_ref().and_then(|redis| redis.token.as_ref())),
+        (TRACING_CLUSTER, root().key("tracing"), file.tracing.as_ref().and_then(|tracing| tracing.token.as_ref())),
+        (
+            METRICS_CLUSTER,
+            root().key("metrics").key("otlp"),
+            file.metrics.otlp.as_ref().and_then(|otlp| otlp.token.as_ref()),
+        ),
+        (ALERTS_CLUSTER, root().key("alerts"), file.alerts.as_ref().and_then(|alerts| alerts.token.as_ref())),
+        (LOG_CLUSTER, root().key("log").key("otlp"), file.log.otlp.as_ref().and_then(|otlp| otlp.token.as_ref())),
+    ];
+    tokens.into_iter().filter_map(|(cluster, section, token)| Some((cluster, section, token?))).collect()
 }
 
 /// A credential that Envoy sends unchanged. `owner` and `what` describe it in messages.

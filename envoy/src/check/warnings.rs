@@ -169,6 +169,14 @@ impl Finder<'_> {
         if let Some(admin) = &file.admin {
             self.hash(&admin.sha256, &Path::root().key("admin").key("sha256"), "sluice keys new --admin");
         }
+        let path = Path::root().key("metrics").key("sha256");
+        if let Some(hash) = &file.metrics.sha256 {
+            self.hash(hash, &path, "sluice keys new --admin");
+        }
+        let path = if file.metrics.public { Path::root().key("metrics").key("public") } else { path };
+        if (file.metrics.public || file.metrics.sha256.is_some()) && file.admin.is_none() {
+            self.warn(&path, "the file has no section `admin`, so the gateway does not serve /metrics. Add one");
+        }
     }
 
     /// A hash of one digit, or of a few repeated digits, is a placeholder.
@@ -290,12 +298,9 @@ impl Finder<'_> {
                 wanted.extend(parts.map(|(name, what, part)| (path.key("aws").key(name), part, what)));
             }
         }
-        let redis = file.redis.iter().filter_map(|redis| redis.token.as_ref());
-        wanted.extend(redis.map(|token| (Path::root().key("redis").key("token"), token, "token")));
-        let tracing = file.tracing.iter().filter_map(|tracing| tracing.token.as_ref());
-        wanted.extend(tracing.map(|token| (Path::root().key("tracing").key("token"), token, "token")));
-        let log = file.log.otlp.iter().filter_map(|otlp| otlp.token.as_ref());
-        wanted.extend(log.map(|token| (Path::root().key("log").key("otlp").key("token"), token, "token")));
+        wanted.extend(
+            secrets::tokens(file).into_iter().map(|(_, section, token)| (section.key("token"), token, "token")),
+        );
         for (path, secret, what) in wanted {
             let read = match what {
                 "account key" => secrets::text(secret, what, self.base).map(drop),

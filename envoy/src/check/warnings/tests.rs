@@ -55,6 +55,37 @@ fn credentials_that_are_not_there_are_named_with_what_to_do() {
 }
 
 #[test]
+fn missing_tokens_of_collectors_and_webhooks_are_named() {
+    let token = "url: 'https://c.test', token: { env: PATH_OF_NOBODY }";
+    for (section, path) in [
+        (format!("tracing: {{ {token} }}\n"), "tracing.token"),
+        (format!("metrics: {{ otlp: {{ {token} }} }}\n"), "metrics.otlp.token"),
+        (format!("log: {{ otlp: {{ {token} }} }}\n"), "log.otlp.token"),
+        (format!("alerts: {{ {token} }}\n"), "alerts.token"),
+    ] {
+        let found = one("teams:", &format!("{section}teams:"));
+        let expected = format!("7: warning: {path}: the environment variable PATH_OF_NOBODY is not set");
+        assert!(found.len() == 1 && found[0].starts_with(&expected), "{found:?}");
+    }
+}
+
+#[test]
+fn metrics_that_nothing_serves_are_named() {
+    let hash = "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752";
+    let admin = format!("admin: {{ sha256: {hash} }}\n");
+    for (section, path) in [("public: true", "public"), (&format!("sha256: {hash}"), "sha256")] {
+        let section = format!("metrics: {{ {section} }}\n");
+        let found = one("teams:", &format!("{section}teams:"));
+        let expected = format!("7: warning: metrics.{path}: the file has no section `admin`");
+        assert!(found.len() == 1 && found[0].starts_with(&expected), "{found:?}");
+        assert_eq!(one("teams:", &format!("{admin}{section}teams:")), [""; 0]);
+    }
+    let zeros = format!("{admin}metrics: {{ sha256: '{:0>64}' }}\n", 0);
+    let found = one("teams:", &format!("{zeros}teams:"));
+    assert!(found[0].starts_with("8: warning: metrics.sha256: a placeholder"), "{found:?}");
+}
+
+#[test]
 fn each_of_what_will_not_work_is_said_with_what_to_write() {
     let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
     let zeros = "0".repeat(64);

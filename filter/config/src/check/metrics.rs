@@ -73,3 +73,79 @@ impl Check<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sluice_core::callout::Endpoint;
+    use sluice_core::compiled::CompiledConfig;
+    use sluice_core::metrics::Export;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use crate::Diagnostic;
+    use crate::file::File;
+
+    fn compile(more: &str) -> Result<CompiledConfig, Vec<Diagnostic>> {
+        let text = format!(
+            r#"{{"providers":{{"p":{{"kind":"openai"}}}},"models":{{"m":{{"targets":[{{"provider":"p","model":"x"}}]}}}},
+            "teams":{{}},"keys":[]{more}}}"#
+        );
+        crate::compile(&serde_json::from_str::<File>(&text).unwrap())
+    }
+
+    fn endpoint(authority: &str, tls: bool, path: &str) -> Endpoint {
+        Endpoint { authority: authority.into(), tls, path: path.into() }
+    }
+
+    #[test]
+    fn without_the_sections_metrics_need_a_key_and_nothing_is_sent() {
+        let compiled = compile("").unwrap();
+        let metrics = compiled.metrics;
+        assert_eq!((metrics.series, metrics.key_label, metrics.public), (10_000, false, false));
+        assert_eq!((metrics.scraper, metrics.export, compiled.alerts), (None, None, None));
+    }
+
+    #[test]
+    fn the_filter_knows_where_metrics_and_alerts_are_sent() {
+        let export = |otlp: &str| compile(&format!(r#","metrics":{{"otlp":{otlp}}}"#)).unwrap().metrics.export.unwrap();
+        let minute = Duration::from_secs(60);
+        let plain = Export { endpoint: endpoint("c:4318", false, "/v1/metrics"), interval: minute };
+        assert_eq!(export(r#"{"url":"http://c:4318"}"#), plain);
+        let other = Export { endpoint: endpoint("c", true, "/otlp/v1/metrics"), interval: minute * 10 };
+        assert_eq!(export(r#"{"url":"https://c/otlp/","interval":"10m","token":{"env":"T"}}"#), other);
+        let alerts = compile(r#","alerts":{"url":"https://hooks.test/budgets"}"#).unwrap().alerts;
+        assert_eq!(alerts, Some(endpoint("hooks.test", true, "/budgets")));
+    }
+
+    #[test]
+    fn each_mistake_is_named_with_what_would_be_right() {
+        let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+        let both = format!(r#""metrics":{{"public":true,"sha256":"{hash}"}}"#);
+        for (section, expected) in [
+            (r#""metrics":{"series":999}"#, "metrics.series: found 999, expected a number from 1000 to 1000000"),
+            (r#""metrics":{"series":1000001}"#, "metrics.series: found 1000001"),
+            (r#""metrics":{"sha256":"sk-secret"}"#, "metrics.sha256: found 9 characters that are not a SHA-256"),
+            (&both, "metrics.public: found true, with a sha256, expected one of the two"),
+            (r#""metrics":{"otlp":{"url":"c:4318"}}"#, "metrics.otlp.url: found no http:// or https://"),
+            (
+                r#""metrics":{"otlp":{"url":"http://c/v1/metrics"}}"#,
+                "metrics.otlp.url: found /v1/metrics at its end, expected a collector's URL",
+            ),
+            (
+                r#""metrics":{"otlp":{"url":"http://c","interval":"0s"}}"#,
+                "metrics.otlp.interval: found \"0s\", expected a time from 1s to 10m",
+            ),
+            (r#""metrics":{"otlp":{"url":"http://c","interval":"601s"}}"#, "metrics.otlp.interval: found \"601s\""),
+            (r#""metrics":{"otlp":{"url":"http://c","interval":"soon"}}"#, "metrics.otlp.interval: found \"soon\""),
+            (r#""metrics":{"otlp":{"url":"http://c","token":{}}}"#, "metrics.otlp.token: found neither env nor file"),
+            (r#""alerts":{"url":"hooks.test"}"#, "alerts.url: found no http:// or https://"),
+            (r#""alerts":{"url":"http://c","token":{}}"#, "alerts.token: found neither env nor file"),
+        ] {
+            let diagnostics = compile(&format!(",{section}")).unwrap_err();
+            assert_eq!(diagnostics.len(), 1, "{section}: {diagnostics:?}");
+            assert!(diagnostics[0].to_string().starts_with(expected), "{}", diagnostics[0]);
+        }
+    }
+}
