@@ -138,26 +138,32 @@ mod tests {
 
     use super::*;
 
-    /// Counts the fixtures started before it, and its own renewals, of which it allows one.
+    /// A fixture that can be renewed once.
     #[derive(Debug, PartialEq)]
-    struct Counted(usize, usize);
+    struct Counted {
+        /// How many were started before it.
+        number: usize,
+        renewals: usize,
+    }
 
     impl Fixture for Counted {
         async fn renew(&mut self) -> bool {
-            self.1 += 1;
-            self.1 < 2
+            self.renewals += 1;
+            self.renewals < 2
         }
     }
 
     fn counted(started: &'static AtomicUsize) -> Starting<Counted> {
-        Box::pin(async { Counted(started.fetch_add(1, Ordering::Relaxed), 0) })
+        Box::pin(async { Counted { number: started.fetch_add(1, Ordering::Relaxed), renewals: 0 } })
     }
 
     #[tokio::test]
     async fn one_is_started_and_leased_again_until_it_is_used_up() {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         static SHARED: Shared<Counted> = Shared::new(1, || counted(&STARTED));
-        for expected in [Counted(0, 0), Counted(0, 1), Counted(1, 0)] {
+        for expected in
+            [Counted { number: 0, renewals: 0 }, Counted { number: 0, renewals: 1 }, Counted { number: 1, renewals: 0 }]
+        {
             assert_eq!(*SHARED.lease().await, expected);
         }
     }
@@ -167,12 +173,12 @@ mod tests {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         static SHARED: Shared<Counted> = Shared::new(2, || counted(&STARTED));
         let (first, second) = (SHARED.lease().await, SHARED.lease().await);
-        assert_eq!((&*first, &*second), (&Counted(0, 0), &Counted(1, 0)));
+        assert_eq!((&*first, &*second), (&Counted { number: 0, renewals: 0 }, &Counted { number: 1, renewals: 0 }));
         let third = tokio::spawn(SHARED.lease());
         tokio::task::yield_now().await;
         assert!(!third.is_finished());
         drop(first);
-        assert_eq!(*third.await.unwrap(), Counted(0, 1));
+        assert_eq!(*third.await.unwrap(), Counted { number: 0, renewals: 1 });
     }
 
     #[tokio::test]
@@ -184,6 +190,6 @@ mod tests {
             panic!("on purpose");
         });
         assert!(failing.await.is_err());
-        assert_eq!(*SHARED.lease().await, Counted(1, 0));
+        assert_eq!(*SHARED.lease().await, Counted { number: 1, renewals: 0 });
     }
 }

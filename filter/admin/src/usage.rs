@@ -83,7 +83,7 @@ impl From<Sums> for Shown {
     }
 }
 
-/// What one name used in one day, since 1970.
+/// The usage of one name on one day.
 #[derive(Debug)]
 struct Row {
     day: u64,

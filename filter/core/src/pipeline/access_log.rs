@@ -233,7 +233,7 @@ fn name_or_cut(word: &str, body: &RetainedBody) -> String {
     }
 }
 
-/// The client's address as the filter logs it; `None` where Envoy logs it, or nobody does.
+/// The client's address, if the filter logs it. With [`LoggedClient::Full`], Envoy logs it.
 pub fn logged_client(logged: LoggedClient, view: &dyn View) -> Option<String> {
     match logged {
         LoggedClient::Network => view.source().map(network),

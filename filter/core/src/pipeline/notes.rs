@@ -37,7 +37,7 @@ pub fn begun(request: &str, number: usize, target_key: TargetKey<'_>) {
 
 /// The last attempt failed; `next` is the target tried next.
 pub fn failed(request: &str, target_key: TargetKey<'_>, reason: &str, next: Option<&str>) {
-    log::debug!("{request}: {target_key} failed: {reason}; next: {}", next.unwrap_or("nobody"));
+    log::debug!("{request}: {target_key} failed: {reason}; next: {}", next.unwrap_or("none"));
 }
 
 /// A target is skipped in its turn.

@@ -58,7 +58,7 @@ fn the_last_failure_is_noted_and_an_attempt_that_ended_without_a_callback() {
     let heard = noted("Bearer sk-test", "gpt", &[Script::Nothing, Script::Nothing]);
     let failures = heard.iter().filter(|line| line.contains("no_answer")).collect::<Vec<_>>();
     assert_eq!(failures.len(), 2, "{heard:?}");
-    assert!(failures[0].ends_with("next: oai/gpt") && failures[1].ends_with("next: nobody"), "{heard:?}");
+    assert!(failures[0].ends_with("next: oai/gpt") && failures[1].ends_with("next: none"), "{heard:?}");
 }
 
 #[test]
