@@ -153,9 +153,9 @@ impl By {
 /// Usage of a running gateway.
 #[derive(Debug, Args)]
 pub struct Usage {
-    /// Group usage by this
-    #[arg(long, value_enum, default_value = "team")]
-    by: By,
+    /// Group usage by this; by day, by several: team,model
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "team")]
+    by: Vec<By>,
     /// Show only this key, team, app or model, by day
     #[arg(long)]
     name: Option<String>,
@@ -285,14 +285,22 @@ fn standing(limits: &Value) -> String {
 pub fn usage(usage: &Usage) -> Result<String, Failure> {
     let client = usage.interface.client()?;
     let ranking = usage.period.is_some() || usage.top.is_some();
+    if ranking && usage.by.len() > 1 {
+        return Err(Failure::new("--period and --top need one grouping, such as --by team".to_owned()));
+    }
     match usage.name.is_some() || usage.from.is_some() || usage.to.is_some() || (usage.csv && !ranking) {
-        true => by_day(usage, &client),
-        false => top(usage, &client),
+        false if usage.by.len() == 1 => top(usage, &client),
+        _ => by_day(usage, &client),
     }
 }
 
+/// The words for several groupings, as the admin API expects them.
+fn words(by: &[By]) -> String {
+    by.iter().map(|by| by.word()).collect::<Vec<_>>().join(",")
+}
+
 fn top(usage: &Usage, client: &Client) -> Result<String, Failure> {
-    let by = usage.by.word();
+    let by = &*words(&usage.by);
     let (period, limit) = (usage.period.as_deref().unwrap_or("month"), usage.top.unwrap_or(10).to_string());
     let format = usage.csv.then_some("csv");
     let asked = query([("by", Some(by)), ("period", Some(period)), ("limit", Some(&*limit)), ("format", format)]);
@@ -308,13 +316,14 @@ fn top(usage: &Usage, client: &Client) -> Result<String, Failure> {
     }))
 }
 
-const INCOMPLETE: &str = "Without Redis, the gateway keeps usage of today and yesterday only; Redis keeps 400 days. \
-                          Earlier days are not included.\n";
+const INCOMPLETE: &str = "Usage is kept for 400 days, and without Redis only until Envoy restarts. Earlier days are not \
+                          included.\n";
 
 fn by_day(usage: &Usage, client: &Client) -> Result<String, Failure> {
+    let by = words(&usage.by);
     let path = |from: Option<&str>| {
         let asked = query([
-            ("by", Some(usage.by.word())),
+            ("by", Some(&*by)),
             ("name", usage.name.as_deref()),
             ("from", from),
             ("to", usage.to.as_deref()),
@@ -343,7 +352,7 @@ fn by_day(usage: &Usage, client: &Client) -> Result<String, Failure> {
             break;
         }
     }
-    Ok(usage.interface.print(&days, |days| by_day_for_people(days, usage.by)))
+    Ok(usage.interface.print(&days, by_day_for_people))
 }
 
 /// Appends the next page, and adds its total.
@@ -363,21 +372,22 @@ fn add_page(days: &mut Value, mut page: Value) {
     }
 }
 
-fn by_day_for_people(days: &Value, by: By) -> String {
+fn by_day_for_people(days: &Value) -> String {
+    let by = days["by"].as_str().unwrap_or_default();
+    let name = |day: &Value| match day.get("name") {
+        Some(name) => cell(name),
+        None => by.split(',').map(|word| cell(&day[word])).collect::<Vec<_>>().join(" "),
+    };
     let row = |first: String, name: String, sums: &Value| {
         let [requests, input, output, cost, estimated] =
             ["requests", "input_tokens", "output_tokens", "cost_usd", "estimated_cost_usd"]
                 .map(|name| cell(&sums[name]));
         [first, name, requests, input, output, cost, estimated]
     };
-    let mut rows: Vec<_> = days["days"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|day| row(cell(&day["date"]), cell(&day["name"]), day))
-        .collect();
+    let mut rows: Vec<_> =
+        days["days"].as_array().into_iter().flatten().map(|day| row(cell(&day["date"]), name(day), day)).collect();
     rows.push(row("total".to_owned(), String::new(), &days["total"]));
-    let head = ["DAY", &by.word().to_uppercase(), "REQUESTS", "INPUT", "OUTPUT", "USD", "ESTIMATED"];
+    let head = ["DAY", &by.replace(',', " ").to_uppercase(), "REQUESTS", "INPUT", "OUTPUT", "USD", "ESTIMATED"];
     let mut text = table(head, &rows);
     if days["complete"] == false {
         text += INCOMPLETE;

@@ -2,8 +2,8 @@
 //!
 //! A spreadsheet evaluates a cell that begins with one of `= + - @` or a control character as a formula, even if it is quoted. Such a name
 //! gets a leading apostrophe ([OWASP](https://owasp.org/www-community/attacks/CSV_Injection)), and so does a name that begins with an
-//! apostrophe: without its first apostrophe, each name is exact. Names are the first field of a row: a spreadsheet that expects semicolons
-//! would ignore the quotes of a later field, and a part of the name would begin a cell.
+//! apostrophe: without its first apostrophe, each name is exact. A name that may contain a semicolon is the first field of a row: a
+//! spreadsheet that expects semicolons would ignore the quotes of a later field, and a part of the name would begin a cell.
 
 /// The media type, with the parameters of RFC 4180.
 pub const CONTENT_TYPE: &str = "text/csv; charset=utf-8; header=present";

@@ -1,17 +1,18 @@
 //! Usage by day, and the top users: read from the accounts, which do not limit anything. As JSON, or as CSV ([`super::csv`]).
 //!
-//! There is an account for each key, team, app and model and day, and none for a combination of them. Redis keeps accounts for more than a
-//! year, by days of its own clock. Envoy's memory keeps today, yesterday and the month; a response that is incomplete says so.
+//! There is an account for each day and key, team, app and model, and for each combination of these. Redis and Envoy's memory keep them for
+//! [`ACCOUNT_DAYS`], Envoy's memory until a restart. A response that is incomplete says so.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 
 use serde::Serialize;
-use sluice_core::store::dimension::Dimension;
+use sluice_core::store::dimension::Grouping;
 use sluice_core::store::redis::names;
 use sluice_core::store::redis::wire::{Command, RedisReply};
-use sluice_core::store::{Sums, Unavailable, day_and_month, embedded};
+use sluice_core::store::{ACCOUNT_DAYS, CombinedName, Sums, Unavailable, day_and_month, embedded};
 use sluice_core::usage::price::MicroUsd;
 use sluice_wire::calendar;
 use sluice_wire::order;
@@ -25,8 +26,6 @@ use super::{AdminContext, Next, Step};
 /// The maximum number of days per response.
 const MOST_DAYS: u64 = 366;
 const LONGEST_NAME: usize = 256;
-/// For how many days Redis keeps an account (`ACCOUNT_TTL` of `settle.lua`).
-const KEPT_DAYS: u64 = 400;
 
 /// Returns the index of the day, the name and six numbers per account. KEYS: for one name, its account of each day. For all names, the
 /// ranking of each day, and ARGV: the account of each day without the name. Stops after the day with the last row of a page.
@@ -50,9 +49,84 @@ const VALUES: usize = 2 + Sums::NUMBERS;
 /// The values of the `format` parameter, and whether they are CSV.
 const FORMATS: [(&str, bool); 2] = [("json", false), ("csv", true)];
 
-/// The values of the `by` parameter.
-const BY: [(&str, Dimension); 4] =
-    [("key", Dimension::Key), ("team", Dimension::Team), ("app", Dimension::App), ("model", Dimension::Model)];
+/// The values of the `by` parameter. Several of them are in this order, since only a model's name may contain a semicolon (see [`csv`]).
+const BY: [(&str, Grouping); 4] =
+    [("model", Grouping::Model), ("team", Grouping::Team), ("app", Grouping::App), ("key", Grouping::Key)];
+
+/// The grouping of a response: one of [`BY`], or several, whose rows are sums of combinations.
+#[derive(Debug)]
+struct By(Vec<(&'static str, Grouping)>);
+
+impl By {
+    fn read(query: &mut Query) -> Result<Self, AdminError> {
+        let text = query.take("by").unwrap_or_default();
+        let words: Vec<&str> = text.split(',').collect();
+        let by: Vec<_> = BY.into_iter().filter(|(word, _)| words.contains(word)).collect();
+        if by.len() != words.len() {
+            return Err(AdminError::invalid("by", "Expected key, team, app or model, or several of them: team,model."));
+        }
+        Ok(Self(by))
+    }
+
+    fn grouping(&self) -> Grouping {
+        match *self.0 {
+            [(_, only)] => only,
+            _ => Grouping::Combination,
+        }
+    }
+
+    /// The words, joined by commas.
+    fn text(&self) -> String {
+        self.0.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(",")
+    }
+
+    /// The names in a row, from the name of its account.
+    fn names(&self, account: String) -> Result<Names, Unavailable> {
+        if self.grouping() != Grouping::Combination {
+            return Ok(Names { name: Some(account), ..Names::default() });
+        }
+        let CombinedName { model, team, app, key } =
+            CombinedName::parse(&account).ok_or_else(|| Unavailable(format!("the account {account} is damaged")))?;
+        let wanted = |grouping| self.0.iter().any(|(_, by)| *by == grouping);
+        Ok(Names {
+            name: None,
+            model: wanted(Grouping::Model).then(|| model.into_owned()),
+            team: wanted(Grouping::Team).then(|| team.into_owned()),
+            app: wanted(Grouping::App).then(|| app.map(Cow::into_owned)),
+            key: wanted(Grouping::Key).then(|| key.into_owned()),
+        })
+    }
+}
+
+/// The names in a row: one, or those of several groupings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct Names {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    team: Option<String>,
+    /// `Some(None)` is the usage of keys without an app.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+impl Names {
+    fn push_csv(&self, out: &mut String) {
+        let Self { name, model, team, app, key } = self;
+        let app = app.as_ref().map(|app| app.as_deref().unwrap_or_default());
+        let names = [name.as_deref(), model.as_deref(), team.as_deref(), app, key.as_deref()];
+        for (place, name) in names.into_iter().flatten().enumerate() {
+            if place > 0 {
+                out.push(',');
+            }
+            csv::push_name(name, out);
+        }
+    }
+}
 
 /// Sums in a response. Dollars are decimal strings, since floating point would be inexact.
 #[derive(Debug, Clone, Serialize)]
@@ -83,18 +157,19 @@ impl From<Sums> for Shown {
     }
 }
 
-/// The usage of one name on one day.
+/// The usage on one day of one name, or of several names together.
 #[derive(Debug)]
 struct Row {
     day: u64,
-    name: String,
+    names: Names,
     sums: Sums,
 }
 
 #[derive(Debug, Serialize)]
 struct Day<'a> {
     date: String,
-    name: &'a str,
+    #[serde(flatten)]
+    names: &'a Names,
     #[serde(flatten)]
     sums: Shown,
 }
@@ -102,7 +177,7 @@ struct Day<'a> {
 /// `GET /usage`: the days of one name, or of all.
 #[derive(Debug)]
 pub struct ByDay {
-    by: Dimension,
+    by: By,
     name: Option<String>,
     from: Option<u64>,
     to: Option<u64>,
@@ -111,7 +186,7 @@ pub struct ByDay {
 
 #[derive(Serialize)]
 struct Days<'a> {
-    by: &'static str,
+    by: String,
     name: Option<&'a str>,
     from: String,
     to: String,
@@ -126,10 +201,11 @@ struct Days<'a> {
 impl ByDay {
     /// Reads the query.
     pub fn read(query: &mut Query) -> Result<Self, AdminError> {
-        let by = query
-            .choice("by", &BY)?
-            .ok_or_else(|| AdminError::invalid("by", "Expected one of key, team, app, model."))?;
+        let by = By::read(query)?;
         let name = query.take("name");
+        if name.is_some() && by.grouping() == Grouping::Combination {
+            return Err(AdminError::invalid("name", "A name needs a grouping by one of key, team, app, model."));
+        }
         if name.as_ref().is_some_and(|name| name.is_empty() || name.chars().count() > LONGEST_NAME) {
             return Err(AdminError::invalid("name", "Expected the name of a key, team, app or model."));
         }
@@ -154,24 +230,29 @@ impl ByDay {
         }
         let days = from..=to;
         let Some(redis) = &context.service.gateway.redis else {
-            let rows =
-                remembered(&self, today, &days, context).map_err(|Unavailable(why)| AdminError::unavailable(&why))?;
-            let complete = from >= today.saturating_sub(1);
-            return self.answer(&days, rows, complete, None);
+            let first = embedded::first_day(context.shared, today).unwrap_or(today);
+            let rows = remembered(&self, first, &days, context);
+            let rows = rows.map_err(|Unavailable(why)| AdminError::unavailable(&why))?;
+            return self.answer(&days, rows, from >= first, None);
         };
         let (mut keys, mut arguments) = (Vec::new(), Vec::new());
         for day in days.clone() {
             match &self.name {
-                Some(name) => keys.push(names::account(&redis.prefix, self.by, name, day)),
+                Some(name) => keys.push(names::account(&redis.prefix, self.by.grouping(), name, day)),
                 None => {
-                    keys.push(names::spenders_of_day(&redis.prefix, self.by, day));
-                    arguments.push(names::account(&redis.prefix, self.by, "", day));
+                    keys.push(names::spenders_of_day(&redis.prefix, self.by.grouping(), day));
+                    arguments.push(names::account(&redis.prefix, self.by.grouping(), "", day));
                 }
             }
         }
-        let complete = from.saturating_add(KEPT_DAYS) > today;
+        let complete = from.saturating_add(ACCOUNT_DAYS) > today;
         Ok(Next::ask(words(DAYS, keys, arguments), move |reply, _| {
-            let rows = rows(&reply, from, self.name.as_deref()).ok_or_else(|| senseless(&reply))?;
+            let accounts = accounts(&reply, from).ok_or_else(|| senseless(&reply))?;
+            let mut rows = Vec::with_capacity(accounts.len());
+            for (day, name, sums) in accounts {
+                let names = self.by.names(self.name.clone().unwrap_or(name));
+                rows.push(Row { day, names: names.map_err(|Unavailable(why)| AdminError::unavailable(&why))?, sums });
+            }
             let last = rows.last().map(|row| row.day);
             let next = last.filter(|last| self.name.is_none() && rows.len() >= PAGE && *last < to);
             self.answer(&days, rows, complete, next.map(|last| calendar::date(last.saturating_add(1))))
@@ -179,15 +260,22 @@ impl ByDay {
     }
 
     fn answer(&self, days: &RangeInclusive<u64>, mut rows: Vec<Row>, complete: bool, next: Option<String>) -> Step {
-        order::by(&mut rows, |one, other| one.day.cmp(&other.day).then_with(|| one.name.cmp(&other.name)));
+        order::by(&mut rows, |one, other| one.day.cmp(&other.day).then_with(|| one.names.cmp(&other.names)));
+        rows.dedup_by(|row, earlier| {
+            let is_same = row.day == earlier.day && row.names == earlier.names;
+            if is_same {
+                earlier.sums = earlier.sums.plus(&row.sums);
+            }
+            is_same
+        });
         let rows = rows.iter().filter(|row| row.sums != Sums::default());
         if self.csv {
             let mut text = format!(
                 "{},date,requests,input_tokens,output_tokens,cost_usd,estimated_tokens,estimated_cost_usd\r\n",
-                self.by.name()
+                self.by.text()
             );
-            for Row { day, name, sums } in rows {
-                csv::push_name(name, &mut text);
+            for Row { day, names, sums } in rows {
+                names.push_csv(&mut text);
                 let Sums { requests, input_tokens, output_tokens, cost, estimated_tokens, estimated_cost } = sums;
                 // Writing to a `String` cannot fail.
                 let _ = write!(text, ",{},{requests},{input_tokens},{output_tokens}", calendar::date(*day));
@@ -202,12 +290,12 @@ impl ByDay {
         }
         let mut total = Sums::default();
         let mut days_shown = Vec::new();
-        for Row { day, name, sums } in rows {
+        for Row { day, names, sums } in rows {
             total = total.plus(sums);
-            days_shown.push(Day { date: calendar::date(*day), name, sums: (*sums).into() });
+            days_shown.push(Day { date: calendar::date(*day), names, sums: (*sums).into() });
         }
         let shown = Days {
-            by: self.by.name(),
+            by: self.by.text(),
             name: self.name.as_deref(),
             from: calendar::date(*days.start()),
             to: calendar::date(*days.end()),
@@ -220,43 +308,38 @@ impl ByDay {
     }
 }
 
-/// The days in Envoy's memory: today and yesterday, over all teams.
+/// The days in Envoy's memory, from the `first` that it has, over all teams.
 fn remembered(
     asked: &ByDay,
-    today: u64,
+    first: u64,
     days: &RangeInclusive<u64>,
     context: &AdminContext,
 ) -> Result<Vec<Row>, Unavailable> {
-    let mut accounts = all(context)?;
-    accounts.retain(|account| {
-        account.dimension == asked.by && asked.name.as_ref().is_none_or(|name| *name == account.name)
-    });
-    order::by(&mut accounts, |one, other| one.name.cmp(&other.name));
-    let mut rows: Vec<Row> = Vec::new();
-    for day in [today.saturating_sub(1), today] {
-        for account in accounts.iter().filter(|_| days.contains(&day)) {
-            let sums = if day == today { account.day } else { account.day_before };
-            match rows.last_mut() {
-                Some(row) if row.day == day && row.name == account.name => row.sums = row.sums.plus(&sums),
-                _ => rows.push(Row { day, name: account.name.clone(), sums }),
+    let mut rows = Vec::new();
+    for day in first.max(*days.start())..=*days.end() {
+        for account in of_day(asked.by.grouping(), day, context)? {
+            if asked.name.as_ref().is_none_or(|name| *name == account.name) {
+                rows.push(Row { day, names: asked.by.names(account.name)?, sums: account.sums });
             }
         }
     }
     Ok(rows)
 }
 
-fn all(context: &AdminContext) -> Result<Vec<embedded::Account>, Unavailable> {
+/// The accounts in Envoy's memory of one day, of all teams.
+fn of_day(by: Grouping, day: u64, context: &AdminContext) -> Result<Vec<embedded::Account>, Unavailable> {
     let mut accounts = Vec::new();
     for team in &context.service.gateway.teams {
-        accounts.extend(embedded::accounts(context.shared, team, context.now)?);
+        accounts.extend(embedded::accounts(context.shared, team, day)?);
     }
+    accounts.retain(|account| account.grouping == by);
     Ok(accounts)
 }
 
 /// `GET /usage/top`: the top by cost.
 #[derive(Debug)]
 pub struct Top {
-    by: Dimension,
+    by: Grouping,
     monthly: bool,
     limit: usize,
     csv: bool,
@@ -282,7 +365,7 @@ impl Top {
     /// Reads the query.
     pub fn read(query: &mut Query) -> Result<Self, AdminError> {
         Ok(Self {
-            by: query.choice("by", &BY)?.unwrap_or(Dimension::Team),
+            by: query.choice("by", &BY)?.unwrap_or(Grouping::Team),
             monthly: query.choice("period", &[("day", false), ("month", true)])?.unwrap_or(false),
             limit: query.count("limit", 10, 1000)?,
             csv: query.choice("format", &FORMATS)?.unwrap_or(false),
@@ -295,11 +378,13 @@ impl Top {
         let from = if self.monthly { calendar::first_day_of(month) } else { day };
         let Some(redis) = &context.service.gateway.redis else {
             let mut sums: BTreeMap<String, u64> = BTreeMap::new();
-            let accounts = all(context).map_err(|Unavailable(why)| AdminError::unavailable(&why))?;
-            for account in accounts.into_iter().filter(|account| account.dimension == self.by) {
-                let cost = if self.monthly { account.month.cost } else { account.day.cost };
-                let known = sums.entry(account.name).or_default();
-                *known = known.saturating_add(cost);
+            let first = embedded::first_day(context.shared, day).unwrap_or(day);
+            for day in first.max(from)..=day {
+                let accounts = of_day(self.by, day, context);
+                for account in accounts.map_err(|Unavailable(why)| AdminError::unavailable(&why))? {
+                    let known = sums.entry(account.name).or_default();
+                    *known = known.saturating_add(account.sums.cost);
+                }
             }
             let mut ranks: Vec<(String, u64)> = sums.into_iter().filter(|(_, cost)| *cost > 0).collect();
             order::by_numbers(&mut ranks, |(_, cost)| (u64::MAX - *cost, 0));
@@ -340,8 +425,8 @@ impl Top {
     }
 }
 
-/// Parses the reply to [`DAYS`]. The first day is `from`. Rows of a request for one name have this name.
-fn rows(reply: &RedisReply, from: u64, only: Option<&str>) -> Option<Vec<Row>> {
+/// Parses the reply to [`DAYS`]: days, names and sums. The first day is `from`. For a request for one name, the names are empty.
+fn accounts(reply: &RedisReply, from: u64) -> Option<Vec<(u64, String, Sums)>> {
     let mut rows = Vec::new();
     let values = match reply {
         RedisReply::List(values) => values,
@@ -356,7 +441,7 @@ fn rows(reply: &RedisReply, from: u64, only: Option<&str>) -> Option<Vec<Row>> {
             *to = number(reply)?;
         }
         let day = from.saturating_add(number(index)?.checked_sub(1)?);
-        rows.push(Row { day, name: only.unwrap_or(name).to_owned(), sums: numbers.into() });
+        rows.push((day, name.clone(), numbers.into()));
     }
     Some(rows)
 }

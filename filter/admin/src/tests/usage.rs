@@ -57,6 +57,11 @@ fn usage_needs_a_grouping_and_a_range_that_is_one() {
         ("?by=team&name=x&format=", "format"),
         ("/top?format=xml", "format"),
         ("?by=region&name=x", "by"),
+        ("?by=team,region", "by"),
+        ("?by=team,team", "by"),
+        ("?by=team,", "by"),
+        ("?by=team,model&name=x", "name"),
+        ("/top?by=team,model", "by"),
         ("?by=team&name=x&from=2027-02-30", "from"),
         ("?by=team&name=x&from=2027-01-02&to=2027-01-01", "from"),
         ("?by=team&name=x&from=2025-01-01&to=2027-01-01", "from"),
@@ -165,38 +170,86 @@ fn redis_keeps_400_days_and_an_earlier_range_is_incomplete() {
     }
 }
 
-#[test]
-fn what_envoys_memory_keeps_is_told_and_that_it_is_not_all() {
+/// A gateway without Redis that served two requests, ten days apart.
+fn without_redis() -> Host {
+    use sluice_core::store::embedded::{CounterScope, settle};
     use sluice_core::store::{AccountEntry, Settlement, Sums};
     let host = Host::new(false);
-    let sums = Sums::from([1, 2, 3, 4_000_000, 5, 1_000_000]);
-    let entry = AccountEntry { key: "filed".into(), team: "research".into(), app: None, model: "chat".into(), sums };
-    let settlement = Settlement {
-        id: "1".into(),
-        parts: Vec::new(),
-        entry: Some(entry),
-        at: Time(NOW * 1_000_000_000),
-        corrects: false,
-        notes: Vec::new(),
-    };
-    sluice_core::store::embedded::settle(&host.shared, &settlement, sluice_core::store::embedded::CounterScope::Local)
-        .unwrap();
+    for (days_ago, app, model) in [(10, Some("bot"), "mini;=1+1"), (0, None, "chat")] {
+        let sums = Sums::from([1, 2, 3, 4_000_000, 5, 1_000_000]);
+        let app = app.map(Into::into);
+        let entry = AccountEntry { key: "filed".into(), team: "research".into(), app, model: model.into(), sums };
+        let at = Time((NOW - days_ago * 86_400) * 1_000_000_000);
+        let settlement = Settlement {
+            id: "1".into(),
+            parts: Vec::new(),
+            entry: Some(entry),
+            at,
+            corrects: false,
+            notes: Vec::new(),
+        };
+        settle(&host.shared, &settlement, CounterScope::Local).unwrap();
+    }
+    host
+}
+
+#[test]
+fn envoys_memory_has_each_day_since_its_start_and_an_earlier_range_is_incomplete() {
+    let host = without_redis();
     let seen = host.get("/usage?by=model&name=chat", &[]);
     assert_eq!((&seen.body["complete"], &seen.body["from"]), (&json!(false), &json!("2027-01-01")));
     assert_eq!(seen.body["days"][0]["cost_usd"], "4.000000");
     assert_eq!(seen.body["total"]["estimated_tokens"], 5);
     assert_eq!(seen.body["total"]["estimated_cost_usd"], "1.000000");
-    let today = host.get("/usage?by=key&name=filed&from=2027-01-14", &[]);
-    assert_eq!((&today.body["complete"], &today.body["total"]["requests"]), (&json!(true), &json!(1)));
-    let all = host.get("/usage?by=model", &[]);
-    assert_eq!((&all.body["days"], &all.body["total"]), (&seen.body["days"], &seen.body["total"]));
+    let since = host.get("/usage?by=key&name=filed&from=2027-01-05", &[]);
+    assert_eq!((&since.body["complete"], &since.body["total"]["requests"]), (&json!(true), &json!(2)));
     let csv = host.get("/usage?by=model&format=csv", &[]);
-    assert_eq!(csv.text.lines().nth(1), Some("\"chat\",2027-01-15,1,2,3,4.000000,5,1.000000"));
+    assert_eq!(
+        csv.text.lines().skip(1).collect::<Vec<_>>(),
+        ["\"mini;=1+1\",2027-01-05,1,2,3,4.000000,5,1.000000", "\"chat\",2027-01-15,1,2,3,4.000000,5,1.000000"]
+    );
     assert_eq!(csv.headers["x-sluice-complete"], "false");
-    assert_eq!(host.get("/usage?by=model&to=2027-01-14", &[]).body["days"], json!([]));
-    assert_eq!(host.get("/usage?by=app", &[]).body["days"], json!([]));
-    let top = host.get("/usage/top?period=month", &[]);
-    assert_eq!(top.body["top"], json!([{ "name": "research", "cost_usd": "4.000000", "cost_micro_usd": 4_000_000 }]));
+    assert_eq!(host.get("/usage?by=model&from=2027-01-06&to=2027-01-14", &[]).body["days"], json!([]));
+    assert_eq!(host.get("/usage?by=app", &[]).body["days"][0]["name"], "bot");
+    for (period, cost) in [("month", 8_000_000), ("day", 4_000_000)] {
+        let top = host.get(&format!("/usage/top?period={period}"), &[]);
+        assert_eq!(top.body["top"][0]["cost_micro_usd"], cost, "{period}");
+    }
+    assert_eq!(Host::new(false).get("/usage?by=team&from=2027-01-15", &[]).body["complete"], true);
+}
+
+#[test]
+fn usage_by_several_names_has_a_column_for_each() {
+    let memory = without_redis();
+    let combined = [
+        (1, r#"["chat","research",null,"filed"]"#, [1, 2, 3, 4, 0, 0]),
+        (1, r#"["chat","research","bot","=k"]"#, [1, 1, 1, 1, 0, 0]),
+        (1, r#"["mini","ops","bot","k"]"#, [1, 1, 1, 1, 0, 0]),
+        (2, r#"["chat","research",null,"filed"]"#, [1, 1, 1, 1, 0, 0]),
+    ];
+    let reply = [json!(combined.iter().flat_map(|(day, name, sums)| rows(*day, &[(name, *sums)])).collect::<Vec<_>>())];
+    let host = Host::new(true);
+    let range = "from=2027-01-13&to=2027-01-15";
+    let seen = host.get(&format!("/usage?by=team,model&{range}"), &reply);
+    assert_eq!(seen.asked[0][3], "{sluice}:top:all:d20831");
+    assert_eq!((&seen.body["by"], seen.body["days"].as_array().map(Vec::len)), (&json!("model,team"), Some(3)));
+    let first = &seen.body["days"][0];
+    assert_eq!((&first["model"], &first["team"], first.get("name")), (&json!("chat"), &json!("research"), None));
+    assert_eq!((&first["date"], &first["cost_micro_usd"]), (&json!("2027-01-13"), &json!(5)));
+    let csv = host.get(&format!("/usage?by=team%2Capp,key,model&{range}&format=csv"), &reply);
+    assert_eq!(
+        csv.text.lines().take(4).collect::<Vec<_>>(),
+        [
+            "model,team,app,key,date,requests,input_tokens,output_tokens,cost_usd,estimated_tokens,estimated_cost_usd",
+            "\"chat\",\"research\",\"\",\"filed\",2027-01-13,1,2,3,0.000004,0,0.000000",
+            "\"chat\",\"research\",\"bot\",\"'=k\",2027-01-13,1,1,1,0.000001,0,0.000000",
+            "\"mini\",\"ops\",\"bot\",\"k\",2027-01-13,1,1,1,0.000001,0,0.000000"
+        ]
+    );
+    let seen = memory.get("/usage?by=app,model", &[]);
+    let names: Vec<_> = seen.body["days"].as_array().unwrap().iter().map(|day| (&day["app"], &day["model"])).collect();
+    assert_eq!(names, [(&json!("bot"), &json!("mini;=1+1")), (&Value::Null, &json!("chat"))]);
+    assert_eq!(host.get("/usage?by=team,model", &[json!(rows(1, &[("damaged", [1; 6])]))]).status, 503);
 }
 
 #[test]

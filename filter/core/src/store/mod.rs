@@ -8,11 +8,14 @@
 //! Two stores do this: [`embedded`] in the memory shared by Envoy's workers, and [`redis`] over HTTP. Both give the same guarantees;
 //! neither knows keys, models or prices.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sluice_wire::time::Time;
+
+use dimension::Grouping;
 
 pub mod dimension;
 pub mod embedded;
@@ -174,6 +177,57 @@ pub struct AccountEntry {
     /// The amounts to add.
     pub sums: Sums,
 }
+
+impl AccountEntry {
+    /// The accounts to add it to, with the name in each. A key without an app is in no account of an app.
+    pub fn accounts(&self) -> impl Iterator<Item = (Grouping, Cow<'_, str>)> {
+        let combination = CombinedName {
+            model: (&*self.model).into(),
+            team: (&*self.team).into(),
+            app: self.app.as_deref().map(Into::into),
+            key: (&*self.key).into(),
+        };
+        [
+            (Grouping::Key, Some(Cow::from(&*self.key))),
+            (Grouping::Team, Some(Cow::from(&*self.team))),
+            (Grouping::App, self.app.as_deref().map(Cow::from)),
+            (Grouping::Model, Some(Cow::from(&*self.model))),
+            (Grouping::Combination, Some(Cow::from(combination.text()))),
+        ]
+        .into_iter()
+        .filter_map(|(grouping, name)| Some((grouping, name?)))
+    }
+}
+
+/// The name of an account of a [`Grouping::Combination`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CombinedName<'a> {
+    /// The model served.
+    pub model: Cow<'a, str>,
+    /// The key's team.
+    pub team: Cow<'a, str>,
+    /// The key's application.
+    pub app: Option<Cow<'a, str>>,
+    /// The key's id.
+    pub key: Cow<'a, str>,
+}
+
+impl CombinedName<'_> {
+    /// The name as one text: a JSON array.
+    pub fn text(&self) -> String {
+        let Self { model, team, app, key } = self;
+        serde_json::to_string(&[Some(model), Some(team), app.as_ref(), Some(key)]).unwrap_or_default()
+    }
+
+    /// Parses the output of [`CombinedName::text`].
+    pub fn parse(text: &str) -> Option<Self> {
+        let [model, team, app, key]: [Option<String>; 4] = serde_json::from_str(text).ok()?;
+        Some(Self { model: model?.into(), team: team?.into(), app: app.map(Into::into), key: key?.into() })
+    }
+}
+
+/// For how many days the accounts are kept, in Envoy's memory and in Redis (`ACCOUNT_TTL` of `settle.lua`).
+pub const ACCOUNT_DAYS: u64 = 400;
 
 /// Sums of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

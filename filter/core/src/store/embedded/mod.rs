@@ -33,7 +33,7 @@ use window::Window;
 
 use super::{Counter, CounterSnapshot, Debit, LimitWindow, Settled, Settlement, SharedData, Unavailable};
 
-pub use accounts::{Account, accounts};
+pub use accounts::{Account, accounts, first_day};
 pub use reserve::reserve;
 pub use shard_id::{Announced, ShardId, announce};
 
@@ -71,7 +71,7 @@ pub fn settle(shared: &dyn SharedData, settlement: &Settlement, scope: CounterSc
         result = result.and(settled);
     }
     match &settlement.entry {
-        Some(entry) => result.and(accounts::add(shared, entry, &now)),
+        Some(entry) => result.and(accounts::add(shared, entry, now.day)),
         None => result,
     }
 }

@@ -3,7 +3,7 @@
 use sluice_wire::hex;
 
 use crate::key_hash::KeyHash;
-use crate::store::dimension::Dimension;
+use crate::store::dimension::Grouping;
 use crate::store::{Batch, Counter, LimitWindow};
 
 /// `{prefix}:rest`.
@@ -53,28 +53,18 @@ pub(super) fn batch(prefix: &str, batch: &Batch) -> String {
     of(prefix, &format!("b:{}:{}", batch.envoy, batch.place.number()))
 }
 
-/// The accounts of one key, team, app or model for a day since 1970: a hash with the fields `requests`, `input`, `output`
+/// The account of one name for a day since 1970: a hash with the fields `requests`, `input`, `output`
 /// and `cost` ([`super::settle::sums`]).
-pub fn account(prefix: &str, dimension: Dimension, name: &str, day: u64) -> String {
-    of(prefix, &format!("a:{}:{day}:{name}", word(dimension)))
+pub fn account(prefix: &str, by: Grouping, name: &str, day: u64) -> String {
+    of(prefix, &format!("a:{}:{day}:{name}", by.name()))
 }
 
 /// Spending by name in a day since 1970: a sorted set, in micro-dollars.
-pub fn spenders_of_day(prefix: &str, dimension: Dimension, day: u64) -> String {
-    of(prefix, &format!("top:{}:d{day}", word(dimension)))
+pub fn spenders_of_day(prefix: &str, by: Grouping, day: u64) -> String {
+    of(prefix, &format!("top:{}:d{day}", by.name()))
 }
 
 /// Spending by name in a month since January 1970: a sorted set, in micro-dollars.
-pub fn spenders_of_month(prefix: &str, dimension: Dimension, month: u64) -> String {
-    of(prefix, &format!("top:{}:m{month}", word(dimension)))
-}
-
-fn word(dimension: Dimension) -> &'static str {
-    match dimension {
-        Dimension::Key => "key",
-        Dimension::Team => "team",
-        Dimension::App => "app",
-        Dimension::Model => "model",
-        Dimension::Provider => "provider",
-    }
+pub fn spenders_of_month(prefix: &str, by: Grouping, month: u64) -> String {
+    of(prefix, &format!("top:{}:m{month}", by.name()))
 }

@@ -1,6 +1,5 @@
 //! Settlements, many in one script, and the daily accounts they are added to.
 
-use crate::store::dimension::Dimension;
 use crate::store::{NOTED, Settled, Settlement, Sums, Unavailable, day_and_month};
 
 use super::wire::{Command, RedisReply, Script};
@@ -81,19 +80,13 @@ impl SettleCommand {
         };
         entry.sums.numbers().into_iter().for_each(|number| self.argument(&exact(number)));
         let (day, month) = day_and_month(settlement.at);
-        let accounts = [
-            (Dimension::Key, Some(&entry.key)),
-            (Dimension::Team, Some(&entry.team)),
-            (Dimension::App, entry.app.as_ref()),
-            (Dimension::Model, Some(&entry.model)),
-        ];
-        self.argument(&accounts.iter().filter(|(_, name)| name.is_some()).count().to_string());
-        for (dimension, name) in accounts {
-            let Some(name) = name else { continue };
-            self.key(&names::account(prefix, dimension, name, day));
-            self.key(&names::spenders_of_day(prefix, dimension, day));
-            self.key(&names::spenders_of_month(prefix, dimension, month));
-            self.argument(name);
+        let accounts: Vec<_> = entry.accounts().collect();
+        self.argument(&accounts.len().to_string());
+        for (grouping, name) in accounts {
+            self.key(&names::account(prefix, grouping, &name, day));
+            self.key(&names::spenders_of_day(prefix, grouping, day));
+            self.key(&names::spenders_of_month(prefix, grouping, month));
+            self.argument(&name);
         }
     }
 }

@@ -112,9 +112,12 @@ fn a_settlement_names_its_meters_and_accounts() {
     };
     let command = settle::command("p", &[settle::SettleCommand::new("p", &settlement)]);
     let words = command.words();
-    assert_eq!(words[2], "13");
+    assert_eq!(words[2], "16");
     assert_eq!(words[3..9], ["{p}:open", "{p}:r:o", "{p}:m:a", "{p}:a:key:31:x", "{p}:top:key:d31", "{p}:top:key:m1"]);
-    assert_eq!(words[16..].join(" "), "1 2 o 1 3 D 20000 2 1 2 3 4 5 6 3 4 5 6 x 7 8 9 x 10 11 12 x 1 13 t 3456000");
+    assert_eq!(words[15], r#"{p}:a:all:31:["x","x",null,"x"]"#);
+    let expected =
+        r#"1 2 o 1 3 D 20000 2 1 2 3 4 5 6 4 4 5 6 x 7 8 9 x 10 11 12 x 13 14 15 ["x","x",null,"x"] 1 16 t 3456000"#;
+    assert_eq!(words[19..].join(" "), expected);
 }
 
 #[test]

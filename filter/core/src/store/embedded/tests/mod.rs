@@ -9,8 +9,8 @@ use std::time::Duration;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::store::dimension::Dimension;
-use crate::store::{AccountEntry, Conflict, Debit, LimitExceeded, ReserveRequest, ReserveResult, Sums};
+use crate::store::dimension::Grouping;
+use crate::store::{AccountEntry, CombinedName, Conflict, Debit, LimitExceeded, ReserveRequest, ReserveResult, Sums};
 
 mod leases;
 #[cfg(not(target_arch = "wasm32"))]
@@ -436,8 +436,13 @@ fn a_refusal_next_to_an_order_that_is_lost_stands_in_the_end() {
     assert!(shard.is_unsettled(&now) && !shard.is_unsettled(&CounterTime::of(at(NOON + 1))));
 }
 
+/// The day of [`NOON`], since 1970.
+fn today() -> u64 {
+    CounterTime::of(at(NOON)).day
+}
+
 #[test]
-fn accounts_sum_up_the_day_the_day_before_and_the_month() {
+fn accounts_sum_up_each_day_by_each_name_and_by_all_together() {
     let memory = Memory::default();
     let settle_at = |now, model: &str, app: Option<&str>| {
         let mut settlement = settlement(Vec::new(), at(now));
@@ -445,44 +450,72 @@ fn accounts_sum_up_the_day_the_day_before_and_the_month() {
         (entry.model, entry.app) = (model.into(), app.map(Into::into));
         settle(&memory, &settlement, CounterScope::Local).unwrap();
     };
+    assert_eq!(first_day(&memory, today()), None);
     settle_at(NOON - DAY, "small", Some("chat"));
     settle_at(NOON, "small", None);
     settle_at(NOON, "large", None);
     settle_at(NOON - DAY, "small", None);
-    settle_at(NOON + DAY, "large", None);
-    let requests = |now| -> Vec<(Dimension, String, [u64; 3])> {
-        let accounts = accounts(&memory, "red", at(now)).unwrap().into_iter();
-        let sums = |account: &Account| [account.day, account.day_before, account.month].map(|sums| sums.requests);
-        accounts.map(|account| (account.dimension, account.name.clone(), sums(&account))).collect()
+    settle_at(NOON, "large", None);
+    let requests = |day| -> Vec<(Grouping, String, u64)> {
+        let accounts = accounts(&memory, "red", day).unwrap().into_iter();
+        accounts.map(|account| (account.grouping, account.name, account.sums.requests)).collect()
     };
-    let row = |dimension, name: &str, sums| (dimension, name.to_owned(), sums);
-    let expected = [
-        row(Dimension::Key, "k1", [1, 2, 1]),
-        row(Dimension::Team, "red", [1, 2, 1]),
-        row(Dimension::App, "chat", [0, 0, 0]),
-        row(Dimension::Model, "small", [0, 1, 0]),
-        row(Dimension::Model, "large", [1, 1, 1]),
+    let row = |grouping, name: &str, requests| (grouping, name.to_owned(), requests);
+    let yesterday = [
+        row(Grouping::Key, "k1", 2),
+        row(Grouping::Team, "red", 2),
+        row(Grouping::App, "chat", 1),
+        row(Grouping::Model, "small", 2),
+        row(Grouping::Combination, r#"["small","red","chat","k1"]"#, 1),
+        row(Grouping::Combination, r#"["small","red",null,"k1"]"#, 1),
     ];
-    assert_eq!(requests(NOON + DAY), expected, "February has begun");
-    assert_eq!(requests(NOON)[3].2, [1, 2, 3], "as it was the day before");
-    let sums = accounts(&memory, "red", at(NOON + DAY)).unwrap()[0].day_before;
-    assert_eq!(sums, Sums::from([2, 20, 10, 14, 30, 14]));
-    assert_eq!(accounts(&memory, "blue", at(NOON)), Ok(Vec::new()));
+    assert_eq!(requests(today() - 1), yesterday);
+    let expected = [
+        row(Grouping::Key, "k1", 3),
+        row(Grouping::Team, "red", 3),
+        row(Grouping::Model, "small", 1),
+        row(Grouping::Combination, r#"["small","red",null,"k1"]"#, 1),
+        row(Grouping::Model, "large", 2),
+        row(Grouping::Combination, r#"["large","red",null,"k1"]"#, 2),
+    ];
+    assert_eq!(requests(today()), expected);
+    assert_eq!(accounts(&memory, "red", today()).unwrap()[0].sums, Sums::from([3, 30, 15, 21, 45, 21]));
+    assert_eq!((requests(today() + 1), requests(today() - 2)), (Vec::new(), Vec::new()));
+    assert_eq!(accounts(&memory, "blue", today()), Ok(Vec::new()));
+    assert_eq!(first_day(&memory, today()), Some(today() - 1));
+}
+
+#[test]
+fn accounts_are_kept_for_400_days_and_memory_stays_bounded() {
+    let memory = crate::store::fake::Shared::default();
+    for number in 0..1000 {
+        settle(&memory, &settlement(Vec::new(), at(NOON + number * DAY)), CounterScope::Local).unwrap();
+    }
+    let last = today() + 999;
+    assert_eq!(first_day(&memory, last), Some(last - 399));
+    for day in [last, last - 1, last - 399] {
+        assert_eq!(accounts(&memory, "red", day).unwrap()[0].sums.requests, 1, "{day}");
+    }
+    assert_eq!(accounts(&memory, "red", last - 400), Ok(Vec::new()));
+    assert_eq!(memory.names().len(), 401);
+    settle(&memory, &settlement(Vec::new(), at(NOON)), CounterScope::Local).unwrap();
+    assert_eq!(accounts(&memory, "red", last - 199).unwrap()[0].sums.requests, 1, "a clock far behind changes nothing");
 }
 
 #[test]
 fn long_names_are_cut_between_characters() {
     let memory = Memory::default();
     let mut settlement = settlement(Vec::new(), at(NOON));
-    settlement.entry.as_mut().unwrap().model = format!("x{}", "ü".repeat(200)).into();
+    settlement.entry.as_mut().unwrap().model = format!("x{}", "ü".repeat(4_000)).into();
     settle(&memory, &settlement, CounterScope::Local).unwrap();
     settle(&memory, &settlement, CounterScope::Local).unwrap();
-    let account = accounts(&memory, "red", at(NOON)).unwrap().pop().unwrap();
-    assert_eq!((account.name.len(), account.day.requests), (255, 2));
+    let accounts = accounts(&memory, "red", today()).unwrap();
+    let model = accounts.iter().find(|account| account.grouping == Grouping::Model).unwrap();
+    assert_eq!((model.name.len(), model.sums.requests), (4095, 2));
 }
 
 #[test]
-fn accounts_that_are_full_forget_past_months_and_then_say_so() {
+fn accounts_that_are_full_say_so_until_the_next_day() {
     let memory = Memory::default();
     let settle_model = |number: usize, now| {
         let mut settlement = settlement(Vec::new(), at(now));
@@ -490,22 +523,38 @@ fn accounts_that_are_full_forget_past_months_and_then_say_so() {
         settle(&memory, &settlement, CounterScope::Local)
     };
     let full = (0..).find(|number| settle_model(*number, NOON).is_err()).unwrap();
-    assert!(full > 1_000, "{full}");
-    assert_eq!(settle_model(0, NOON), Ok(()), "what is known is still summed up");
-    assert_eq!(settle_model(full, NOON + 40 * DAY), Ok(()));
-    assert_eq!(accounts(&memory, "red", at(NOON + 40 * DAY)).unwrap().len(), 3);
+    assert!(full > 800, "{full}");
+    assert_eq!(settle_model(0, NOON), Ok(()), "known names are still summed up");
+    assert_eq!(settle_model(full, NOON + DAY), Ok(()));
+    assert_eq!(accounts(&memory, "red", today() + 1).unwrap().len(), 4);
 }
 
 #[test]
 fn damaged_accounts_are_not_believed() {
     let memory = Memory::default();
     settle(&memory, &settlement(Vec::new(), at(NOON)), CounterScope::Local).unwrap();
-    let name = &ShardId::of("red").name("sluice.accounts.3.");
+    let name = &accounts::name("red", today());
     let whole = memory.read(name).unwrap().0;
     for damaged in [&whole[1..], &whole[..whole.len() - 1], &[]] {
         memory.write(name, damaged, 0).unwrap();
-        assert!(accounts(&memory, "red", at(NOON)).is_err());
-        assert!(settle(&memory, &settlement(Vec::new(), at(NOON)), CounterScope::Local).is_err() || damaged.len() > 4);
+        assert!(accounts(&memory, "red", today()).is_err());
+        assert!(settle(&memory, &settlement(Vec::new(), at(NOON)), CounterScope::Local).is_err());
+    }
+}
+
+#[test]
+fn the_name_of_a_combination_is_read_as_it_was_written() {
+    let name = |app: Option<&str>| CombinedName {
+        model: "gpt-4.1/\"x".into(),
+        team: "red".into(),
+        app: app.map(|app| app.to_owned().into()),
+        key: "k1".into(),
+    };
+    for name in [name(None), name(Some("a,\u{fc}"))] {
+        assert_eq!(CombinedName::parse(&name.text()), Some(name));
+    }
+    for wrong in ["", "[]", r#"["m","t",null,null]"#, r#"["m","t","a"]"#, "null"] {
+        assert_eq!(CombinedName::parse(wrong), None, "{wrong}");
     }
 }
 
@@ -545,7 +594,7 @@ fn teams_that_come_and_go_leave_a_bounded_memory_and_one_that_stays_is_exact() {
     }
     let end = at(NOON + 10_000);
     assert_eq!(read(&memory, &[first], end).unwrap()[0].used, 1, "money of a team that went is not forgotten");
-    assert_eq!(accounts(&memory, "t0", end).unwrap().len(), 3);
+    assert_eq!(accounts(&memory, "t0", CounterTime::of(end).day).unwrap().len(), 4);
     let names = memory.names();
     let bytes: usize = names.iter().map(|name| memory.read(name).unwrap().0.len()).sum();
     assert!(names.len() <= 3 * 1024, "{} names", names.len());
