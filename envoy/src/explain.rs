@@ -187,9 +187,17 @@ fn wishes(dry_run: &DryRun) -> Vec<String> {
 
 /// Explains the order of the targets.
 fn ordering(dry_run: &DryRun) -> String {
+    let follows = dry_run.model.policy.follows_conversations();
     match (dry_run.strategy, &dry_run.model.policy.sticky) {
         (Strategy::Fallback, _) => "in the listed order".to_owned(),
         (Strategy::Pinned, _) => "only the first target".to_owned(),
+        (Strategy::Cheapest, _) if follows => {
+            "by expected cost of the conversation's first request, then by its hash; targets without a price are last"
+                .to_owned()
+        }
+        (Strategy::Fastest | Strategy::LeastBusy, _) if follows => {
+            "by weight, and constant for the conversation, because it is sticky".to_owned()
+        }
         (Strategy::Cheapest, _) => "by expected cost of this request; targets without a price are last".to_owned(),
         (Strategy::Fastest, _) => {
             "by measured speed, which this command does not know: this is one possible order".to_owned()
@@ -203,6 +211,7 @@ fn ordering(dry_run: &DryRun) -> String {
                 Sticky::Key => "the key".to_owned(),
                 Sticky::User => "the request's user, otherwise the key".to_owned(),
                 Sticky::Header(name) => format!("the header {name}, otherwise the key"),
+                Sticky::Conversation => "the conversation".to_owned(),
             };
             format!("by weight, and constant for {by}")
         }
@@ -233,6 +242,12 @@ fn targets(text: &mut String, dry_run: &DryRun) -> std::fmt::Result {
         }
         if !foreseen.dropped.is_empty() {
             writeln!(text, "     would drop unsupported fields: {}", foreseen.dropped.join(", "))?;
+        }
+        if foreseen.marks > 0 {
+            writeln!(text, "     would get {} marks for its prompt cache if the prompt repeats", foreseen.marks)?;
+        }
+        if let Some(key) = &foreseen.cache_key {
+            writeln!(text, "     would get the prompt_cache_key {key}")?;
         }
     }
     if !out.is_empty() {
@@ -312,6 +327,8 @@ fn target_json(foreseen: &Foreseen) -> Value {
         "output_tokens": foreseen.expected.output,
         "cost_usd": foreseen.cost.map(|cost| cost.to_string()),
         "dropped": foreseen.dropped,
+        "prompt_cache_marks": foreseen.marks,
+        "prompt_cache_key": foreseen.cache_key,
         "left_out": (!foreseen.lined_up).then(|| why_not(foreseen)),
         "ends_the_list": foreseen.exceeded.as_ref().filter(|_| foreseen.lined_up).map(said),
     })

@@ -325,6 +325,8 @@ def cost() -> dict:
     output = total("sluice_tokens_total", SPENT + ',type="output"', by_variant)
     cached = per(rate("sluice_tokens_total", REQUESTS + ',type="cached_input"'), "model")
     given = per(rate("sluice_tokens_total", REQUESTS + ',type="input"'), "model")
+    kept = (f"{per(rate('sluice_prompt_cache_saved_usd_total', REQUESTS), 'model')} - "
+            f"{per(rate('sluice_prompt_cache_surcharge_usd_total', REQUESTS), 'model')}")
     return dashboard("cost", "cost", "Who spends how much, on which models, and which budgets are nearly used up.", ["team", "app", "model", "provider"], [
         ("In this time range", [
             stat("Cost", total(spent, REQUESTS), "currencyUSD", "Cost of all attempts, by the prices of the gateway file.", width=5),
@@ -359,7 +361,9 @@ def cost() -> dict:
             graph("Tokens by type", [(per(rate("sluice_tokens_total", REQUESTS), "type"), "{{type}}")], "short",
                   "Tokens per second. `cached_input` and `cache_write` are parts of `input`, `reasoning` is a part of `output`."),
             graph("Input from the provider's cache", [(f"{cached} / ({given} > 0)", "{{model}}")], "percentunit",
-                  "A fall raises the cost: the beginning of prompts changes more often, or requests of one conversation reach different providers (`sticky`)."),
+                  "A fall raises the cost: the beginning of prompts changes more often, or requests of one conversation reach different providers (`sticky: conversation`)."),
+            graph("Saved per hour by the providers' caches", [(f"({kept}) * 3600", "{{model}}")], "currencyUSD",
+                  "At the present rate: the saving on cached input, minus the surcharge of writes. Below 0: marked prompts are not repeated; set `prompt_cache: off`.", width=24),
         ]),
         ("A/B: cost by variant", [
             table("Cost by model, provider, route and tier", [

@@ -19,6 +19,7 @@ pub mod mix;
 pub mod otlp;
 pub mod peek;
 pub mod pipeline;
+pub mod prompt_cache;
 pub mod provider;
 pub mod reservation;
 pub mod routing;

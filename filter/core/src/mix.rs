@@ -18,6 +18,17 @@ pub fn number(first: &[u8], second: &[u8]) -> u64 {
     mixed(second.iter().fold(step(hash(first), &0xff), step))
 }
 
+/// Adds a text to a hash, eight bytes at a time. For long texts; [`hash`] is for short ones.
+pub fn add(hash: u64, text: &[u8]) -> u64 {
+    let (words, rest) = text.as_chunks::<8>();
+    let step = |hash: u64, word: u64| mixed((hash.rotate_left(5) ^ word).wrapping_mul(PRIME));
+    let hash = words.iter().fold(hash, |hash, word| step(hash, u64::from_le_bytes(*word)));
+    let mut last = [0; 8];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    // The length keeps texts apart that differ in zeros at their ends, or in where one ends and the next begins.
+    step(step(hash, u64::from_le_bytes(last)), text.len() as u64)
+}
+
 /// Mixes a number so that every bit depends on all its bits (the finalizer of SplitMix64).
 pub fn mixed(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -44,5 +55,7 @@ mod tests {
         assert_eq!(spread(hash(b"red")), 0x9ec9_ba33_30a6_4fb2);
         assert_eq!(spread(hash(b"requests/minute") ^ spread(7)), 0x2d95_64d4_41c1_986c);
         assert_eq!(number(b"a", b"b"), 0x552d_4556_57d9_1379);
+        assert_ne!(add(add(1, b"ab"), b"c"), add(add(1, b"a"), b"bc"));
+        assert_ne!(add(1, b"a"), add(1, b"a\0"));
     }
 }

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use serde_json::value::RawValue;
 use sluice_wire::dialect::PeekSpec;
+use sluice_wire::dialect::cache_marks::Repeated;
 use sluice_wire::dialect::fields::Fields;
 use sluice_wire::dialect::quirk::{Edits, edited};
 use sluice_wire::embedding::Encoding;
@@ -17,6 +18,7 @@ use sluice_wire::json::json_string;
 use sluice_wire::order::by_numbers;
 
 pub(crate) mod body_scan;
+pub mod conversation;
 pub mod form;
 pub(crate) mod known_names;
 pub(crate) mod literals;
@@ -51,6 +53,8 @@ pub struct BodyPeek {
     pub user: Option<String>,
     /// The encoding of vectors, for embeddings; a wrong type counts as absent.
     pub encoding: Encoding,
+    /// Use of the provider's prompt cache. Determined later, where it matters.
+    pub caching: Caching,
     /// Length of the body in bytes.
     pub length: usize,
     ranges: FieldRanges,
@@ -81,6 +85,22 @@ pub struct Wants {
     pub foreign_reasoning: bool,
     /// Whether the response must follow a JSON schema.
     pub structured_output: bool,
+}
+
+/// How the gateway makes use of the provider's prompt cache for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Caching {
+    /// The parts of the prompt to mark.
+    pub repeated: Repeated,
+    /// The conversation's hash for a `prompt_cache_key`, if the client sent none.
+    pub key: Option<u64>,
+}
+
+impl Caching {
+    /// The `prompt_cache_key`.
+    pub fn key(&self) -> Option<String> {
+        Some(format!("sluice-{:016x}", self.key?))
+    }
 }
 
 /// References to data that the provider stores.
@@ -205,6 +225,7 @@ impl BodyPeek {
             },
             user: top.user.filter(|raw| raw.get().len() <= LONGEST_USER).and_then(text_of).map(Cow::into_owned),
             encoding: top.encoding,
+            caching: Caching::default(),
             length: body.len(),
             ranges: FieldRanges {
                 model: at(model.get()),
@@ -237,6 +258,7 @@ impl BodyPeek {
             stored: Stored::default(),
             user: None,
             encoding: Encoding::default(),
+            caching: Caching::default(),
             length,
             ranges: FieldRanges::default(),
         }
@@ -263,9 +285,13 @@ impl BodyPeek {
         self.ranges.model.end.max(options)
     }
 
-    /// The edits with which the body requests `model`, and usage if it streams and `ask_usage` is set. `None` if nothing changes.
-    pub fn splice(&self, model: &str, ask_usage: bool) -> Option<Splice> {
+    /// The edits with which the body requests `model`, and usage if it streams and `ask_usage` is set; `cache_key` is a `prompt_cache_key` to
+    /// add. `None` if nothing changes.
+    pub fn splice(&self, model: &str, ask_usage: bool, cache_key: Option<&str>) -> Option<Splice> {
         let mut edits = Vec::with_capacity(2);
+        if let Some(key) = cache_key {
+            edits.push((self.ranges.inside..self.ranges.inside, format!("\"prompt_cache_key\":\"{key}\",")));
+        }
         if model != self.model {
             let text = if self.ranges.is_form { model.to_owned() } else { json_string(model) };
             edits.push((self.ranges.model.clone(), text));

@@ -49,7 +49,7 @@ proptest! {
         let body = if form.is_ok() { body } else { changed(ADAPTED.as_bytes().to_vec(), &changes) };
         for shape in FORMATS.iter().filter_map(|format| format.client).map(|client| client.shape) {
             if let Ok(outline) = form.clone().or_else(|_| BodyPeek::read(&body, shape))
-                && let Some(splice) = outline.splice("another", true)
+                && let Some(splice) = outline.splice("another", true, None)
             {
                 let mut spliced = splice.apply(&body[..splice.drain]);
                 spliced.extend_from_slice(&body[splice.drain..]);

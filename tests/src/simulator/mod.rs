@@ -28,6 +28,7 @@ mod frame;
 mod memory;
 mod order;
 pub mod prompt;
+mod prompt_cache;
 pub mod record;
 mod reply;
 mod scenario;
@@ -49,6 +50,7 @@ pub use wire::BATCHED;
 
 use control::{Control, Order};
 use memory::Memory;
+use prompt_cache::PromptCache;
 use record::Records;
 use server::Server;
 
@@ -71,6 +73,7 @@ pub struct Builder {
     key: Option<String>,
     aws: Option<Credentials>,
     verbose: bool,
+    prompt_cache: bool,
 }
 
 /// AWS credentials.
@@ -111,6 +114,12 @@ impl Builder {
         self
     }
 
+    /// Keeps a prompt cache and reports its use; by default the cached part of a prompt depends on that prompt alone.
+    pub fn prompt_cache(mut self) -> Self {
+        self.prompt_cache = true;
+        self
+    }
+
     /// Starts the simulator on the current runtime.
     pub async fn start(self) -> io::Result<Simulator> {
         let listener = server::listen(self.address.unwrap_or(Ipv4Addr::LOCALHOST.into()), self.port).await?;
@@ -120,6 +129,7 @@ impl Builder {
             control,
             records: Arc::<Records>::default(),
             memory: Memory::default(),
+            prompts: self.prompt_cache.then(PromptCache::default),
             verbose: self.verbose,
         });
         let task = tokio::spawn(server::serve(listener, Arc::clone(&server)));

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::fault::{Fault, Faults};
+use super::prompt_cache::Shares;
 use super::scenario::Scenario;
 
 /// The parts of a request that affect the answer.
@@ -57,6 +58,8 @@ pub struct Prompt {
     pub stop: Vec<String>,
     /// A task with steps.
     pub task: Option<Scenario>,
+    /// The parts of the prompt that are read from the provider's cache and written to it, if the provider has one.
+    pub remembered: Option<Box<Shares>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -289,7 +292,14 @@ impl Prompt {
             Fault::Cached(count) => Some((*count).min(input)),
             _ => None,
         });
-        let cached = forced.unwrap_or(automatic + marked / 2);
+        let (cached, cache_written) = match self.remembered.as_deref() {
+            Some(&Shares { read, written }) => {
+                let part = |share: f64| (input as f64 * share) as u64;
+                (part(read), part(written))
+            }
+            None => (automatic + marked / 2, marked - marked / 2),
+        };
+        let cached = forced.unwrap_or(cached);
         let thinking = tokens(answer.thinking.as_deref().map_or(0, str::len));
         let spoken = answer.text.iter().map(String::len).sum::<usize>();
         let called = answer.calls.iter().map(|call| call.name.len() + call.arguments.to_string().len()).sum::<usize>();
@@ -304,7 +314,7 @@ impl Prompt {
         Usage {
             input,
             cached,
-            cache_written: (marked - marked / 2).min(input - cached),
+            cache_written: cache_written.min(input - cached),
             output: long.unwrap_or(each) * answers,
             thinking: thinking * answers,
         }

@@ -29,6 +29,7 @@ use super::fault::{Fault, Faults};
 use super::fixed::{self, FixedStream};
 use super::memory::Memory;
 use super::prompt::Prompt;
+use super::prompt_cache::PromptCache;
 use super::record::{Answering, Recorded, Records};
 use super::reply::{Event, Refusal, Reply, Stream};
 use super::scenario::Scenario;
@@ -42,6 +43,8 @@ pub struct Server {
     pub records: Arc<Records>,
     /// The state that requests left for later ones: files, batches, responses.
     pub memory: Memory,
+    /// The cache of prompts, if the provider has one.
+    pub prompts: Option<PromptCache>,
     /// Whether to print a line for each request.
     pub verbose: bool,
 }
@@ -143,6 +146,7 @@ impl Server {
         let mut asked = wire.read(call)?;
         if let (Asked::Chat(prompt, _), Ok(body)) = (&mut asked, call.json()) {
             prompt.task = Scenario::of(&body);
+            prompt.remembered = self.prompts.as_ref().map(|prompts| Box::new(prompts.take(call, &body)));
         }
         let faults = asked.model().map_or(Ok(Faults::default()), |model| self.control.faults(model));
         Ok((asked, faults.map_err(|bad| Refusal::invalid(bad.to_string()))?))

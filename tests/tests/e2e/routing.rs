@@ -1,6 +1,7 @@
 //! Routing: by a model's strategy, by required capabilities, and by client overrides.
 
 mod control;
+mod conversations;
 mod sticky;
 mod strategies;
 mod weights;

@@ -143,6 +143,7 @@ fn provider(
         clusters: written.clusters(name),
         key_rest,
         loads: written.kind.is_local(),
+        prompt_cache_key: written.kind.row().prompt_cache_key,
         stream_usage: written.stream_usage && formats.iter().all(takes_options),
         formats,
         authority: url.authority(),

@@ -45,6 +45,7 @@ impl Check<'_> {
                 Sticky::Header(name) => Sticky::Header(name.to_ascii_lowercase()),
                 other => other,
             }),
+            prompt_cache: model.prompt_cache,
             routes: model
                 .routes
                 .iter()

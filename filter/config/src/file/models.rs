@@ -1,7 +1,7 @@
 //! The model names that clients request, and the targets that serve them.
 
 use serde::{Deserialize, Serialize};
-use sluice_core::routing::spec::{Delivery, Sticky, Strategy};
+use sluice_core::routing::spec::{Delivery, PromptCache, Sticky, Strategy};
 
 use super::{Budget, Limits, ModelCache, ModelTimeouts, Retry, Route, is_default};
 
@@ -18,6 +18,9 @@ pub struct Model {
     /// Keeps related requests on the same target. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sticky: Option<Sticky>,
+    /// Whether the gateway makes use of the provider's prompt cache, where the client does not do so itself. Default: `off`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub prompt_cache: PromptCache,
     /// Routing rules for some requests. The first one that matches applies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,

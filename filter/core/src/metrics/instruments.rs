@@ -240,13 +240,15 @@ groups! {
     }
 
     /// The usage of requests, by caller, model and server.
-    USAGE usage 17 Add ["team", "app", "key", "model", "provider", "route", "tier"] {
+    USAGE usage 18 Add ["team", "app", "key", "model", "provider", "route", "tier"] {
         COST = dollars("sluice.cost_usd", "Cost of all attempts, in US dollars.");
         INPUT = USED_TOKENS.with("type", "input");
         OUTPUT = USED_TOKENS.with("type", "output");
         CACHED_INPUT = USED_TOKENS.with("type", "cached_input");
         CACHE_WRITE = USED_TOKENS.with("type", "cache_write");
         REASONING = USED_TOKENS.with("type", "reasoning");
+        PROMPT_CACHE_SAVED = dollars("sluice.prompt_cache.saved_usd", "Cost that the providers' prompt caches have saved, in US dollars: the plain price of the tokens read from them, minus their price.");
+        PROMPT_CACHE_SURCHARGE = dollars("sluice.prompt_cache.surcharge_usd", "Additional cost of writes to the providers' prompt caches, in US dollars: the price of the tokens, minus their plain price.");
     }
 
     /// Requests that the gateway rejected itself, by the code of the error.

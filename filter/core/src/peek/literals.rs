@@ -36,6 +36,12 @@ impl<'a> Literal<'a> {
         self.gap.trim_ascii_start().starts_with(b":")
     }
 
+    /// Whether it is a key; `json` is the whole text.
+    pub(crate) fn is_key(&self, json: &[u8]) -> bool {
+        let behind = self.start.saturating_add(self.text.len()).saturating_add(1);
+        json.get(behind..).is_some_and(|rest| rest.trim_ascii_start().starts_with(b":"))
+    }
+
     /// Whether it is the value of a key; the key is the previous literal.
     pub fn is_value(&self) -> bool {
         self.gap == b":" || self.gap.trim_ascii() == b":"

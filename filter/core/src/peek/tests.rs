@@ -8,7 +8,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn spliced(body: &str, model: &str) -> String {
     let peek = BodyPeek::read(body.as_bytes(), openai_chat::CLIENT.shape).unwrap();
-    match peek.splice(model, true) {
+    match peek.splice(model, true, None) {
         None => body.to_owned(),
         Some(splice) => {
             let mut out = splice.apply(&body.as_bytes()[..splice.drain]);
@@ -215,7 +215,7 @@ fn what_other_formats_ask_for_is_seen_under_their_names() {
     let peek = BodyPeek::read(body, anthropic::CLIENT.shape).unwrap();
     assert_eq!((peek.amount.max_tokens, peek.wants.structured_output), (Some(9), true));
     assert_eq!(peek.user.as_deref(), Some("u"));
-    assert_eq!(peek.splice("m", true), None, "only OpenAI's chat has to ask for usage");
+    assert_eq!(peek.splice("m", true, None), None, "only OpenAI's chat has to ask for usage");
     let config = br#"{"model":"m","messages":[1],"output_config":{"format":{"type":"json_schema"}},"metadata":[7]}"#;
     assert!(BodyPeek::read(config, anthropic::CLIENT.shape).unwrap().wants.structured_output);
 }

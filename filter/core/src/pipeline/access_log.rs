@@ -4,6 +4,7 @@
 //! `examples/access-log.schema.json` describes the line.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::rc::Rc;
 
 use sluice_wire::conversation::Usage;
 use sluice_wire::error::ApiError;
@@ -70,6 +71,8 @@ pub struct Record<'a> {
     pub tried: Vec<AttemptRecord<'a>>,
     /// The routing strategy.
     pub strategy: Option<Strategy>,
+    /// Whether the conversation's own target served: `kept`, or `moved` to another one. None where requests do not stick by it.
+    pub sticky: Option<&'a str>,
     /// The tier that served, if it is lower than the model's best.
     pub lower_tier: Option<u32>,
     /// The cache result: `hit`, `miss`, or `bypass`; none where the model has no cache.
@@ -84,8 +87,18 @@ pub struct Record<'a> {
     pub output_tokens: Option<u64>,
     /// Input tokens that were read from the provider's cache.
     pub cached_tokens: Option<u64>,
+    /// Input tokens that were written to the provider's cache, if there are any.
+    pub cache_write_tokens: Option<u64>,
     /// Output tokens for reasoning.
     pub reasoning_tokens: Option<u64>,
+    /// Marks that the gateway added for the provider's prompt cache, if any.
+    pub prompt_cache_marks: Option<usize>,
+    /// US dollars that reads from the provider's prompt cache have saved.
+    #[cfg_attr(test, serde(serialize_with = "tests::dollars"))]
+    pub prompt_cache_saved_usd: Option<MicroUsd>,
+    /// US dollars that writes to the provider's prompt cache have cost in addition.
+    #[cfg_attr(test, serde(serialize_with = "tests::dollars"))]
+    pub prompt_cache_surcharge_usd: Option<MicroUsd>,
     /// How much of its own tokens the serving provider counted.
     #[cfg_attr(test, serde(serialize_with = "tests::counted"))]
     pub usage: Option<Counted>,
@@ -267,6 +280,8 @@ impl<'a> Record<'a> {
         let used = state.bill.billing.used();
         let used = (state.answer.usage.is_some() || used != Usage::default()).then_some(used);
         let last_failure = state.progress.last_failure();
+        let prompt_cache = state.bill.billing.prompt_cache();
+        let some = |amount: MicroUsd| (amount.0 > 0).then_some(amount);
         Self {
             model: Some(&state.request.model.name),
             instead: Some(state.route.model.name.as_str()).filter(|name| *name != state.request.model.name),
@@ -279,6 +294,11 @@ impl<'a> Record<'a> {
             provider_status: state.progress.attempts.last().and_then(|attempt| attempt.status),
             transport: about.transport.as_deref(),
             strategy: Some(state.route.strategy),
+            sticky: state.route.home.as_ref().zip(target).map(
+                |(home, target)| {
+                    if Rc::ptr_eq(home, target) { "kept" } else { "moved" }
+                },
+            ),
             lower_tier: state.lower_tier().filter(|_| served),
             cache: about.cache_state.word(),
             dropped: &state.answer.dropped,
@@ -286,7 +306,11 @@ impl<'a> Record<'a> {
             input_tokens: batch.map(|sums| sums.input_tokens).or(used.map(|usage| usage.input)),
             output_tokens: batch.map(|sums| sums.output_tokens).or(used.map(|usage| usage.output)),
             cached_tokens: used.map(|usage| usage.cached),
+            cache_write_tokens: used.map(|usage| usage.cache_write).filter(|tokens| *tokens > 0),
             reasoning_tokens: used.map(|usage| usage.reasoning),
+            prompt_cache_marks: Some(state.answer.marks).filter(|marks| *marks > 0),
+            prompt_cache_saved_usd: some(prompt_cache.saved),
+            prompt_cache_surcharge_usd: some(prompt_cache.surcharge),
             usage: state.bill.counted,
             estimated: state.bill.estimated,
             abandoned: state.bill.abandoned,
@@ -321,10 +345,20 @@ impl<'a> Record<'a> {
             attempts,
             tried,
             strategy,
+            sticky,
             lower_tier,
             cache
         );
-        fields!(out, self, dropped, guards, input_tokens, output_tokens, cached_tokens, reasoning_tokens, usage);
+        fields!(out, self, dropped, guards, input_tokens, output_tokens, cached_tokens, cache_write_tokens);
+        fields!(
+            out,
+            self,
+            reasoning_tokens,
+            prompt_cache_marks,
+            prompt_cache_saved_usd,
+            prompt_cache_surcharge_usd,
+            usage
+        );
         fields!(out, self, estimated, abandoned, cost_usd, budgets, first_token_ms, provider_status, transport);
         fields!(out, self, error, message, param);
         line

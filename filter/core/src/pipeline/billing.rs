@@ -15,7 +15,7 @@ use crate::reservation::{AttemptUsage, BudgetStatus, Plan, Reservation};
 use crate::routing::target::{Model, Target};
 use crate::store::embedded::CounterScope;
 use crate::store::{AccountEntry, CounterSnapshot, ReserveResult, Settled, Settlement, SharedData, Sums, embedded};
-use crate::usage::price::MicroUsd;
+use crate::usage::price::{CacheValue, MicroUsd};
 
 /// Where the reservation is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,8 @@ impl Billing {
         };
         self.unpriced |= cost.is_none();
         let usage = usage.unwrap_or_default();
-        self.spent.push(AttemptUsage { candidate, usage, cost: cost.unwrap_or_default(), estimated });
+        let prompt_cache = target.price.map(|price| price.prompt_cache(&usage, extras)).unwrap_or_default();
+        self.spent.push(AttemptUsage { candidate, usage, cost: cost.unwrap_or_default(), prompt_cache, estimated });
         cost
     }
 
@@ -159,6 +160,11 @@ impl Billing {
             cache_write: sum.cache_write.saturating_add(usage.cache_write),
             reasoning: sum.reasoning.saturating_add(usage.reasoning),
         })
+    }
+
+    /// What the providers' prompt caches have saved, in all attempts.
+    pub fn prompt_cache(&self) -> CacheValue {
+        self.spent.iter().fold(CacheValue::default(), |sum, spent| sum.plus(spent.prompt_cache))
     }
 
     /// The usage of all attempts, for the accounts.

@@ -78,7 +78,7 @@ struct Decided<'a> {
 
 impl Display for Decided<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let RoutingDecision { route, strategy, ranked } = self.decision;
+        let RoutingDecision { route, strategy, ranked, .. } = self.decision;
         write!(f, "model {}, strategy {}", self.model, strategy.name())?;
         if let Some(route) = route {
             write!(f, ", route {route}")?;

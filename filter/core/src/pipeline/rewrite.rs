@@ -8,7 +8,7 @@ use sluice_wire::dialect::field_paths::by_name;
 use sluice_wire::dialect::foreign_reasoning;
 use sluice_wire::dialect::quirk::{Edits, adapt, edited};
 use sluice_wire::dialect::translate::{self, ParsedRequest, Translated, by_own_names};
-use sluice_wire::dialect::{Client, Provider};
+use sluice_wire::dialect::{Client, Id, Provider, cache_marks};
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::footprint;
 use sluice_wire::headers::HeaderMap;
@@ -18,7 +18,16 @@ use crate::routing::target::Target;
 
 /// Whether the whole body is needed before the request can be forwarded.
 pub(super) fn is_needed(client: &Client, provider: &Provider, peek: &BodyPeek, target: &Target) -> bool {
-    client.id() != provider.id || peek.wants.foreign_reasoning || target.provider.quirks(provider).next().is_some()
+    client.id() != provider.id
+        || peek.wants.foreign_reasoning
+        || target.provider.quirks(provider).next().is_some()
+        || (peek.caching.repeated.any() && cache_marks::apply_to(provider.id, &target.model))
+}
+
+/// The `prompt_cache_key` to add to the request.
+pub(super) fn cache_key(provider: &Provider, peek: &BodyPeek, target: &Target) -> Option<String> {
+    let accepts = target.provider.prompt_cache_key && matches!(provider.id, Id::OpenAiChat | Id::Responses);
+    accepts.then(|| peek.caching.key()).flatten()
 }
 
 /// A client's request, the source of every target's body.
@@ -41,8 +50,9 @@ pub(super) fn request(
 ) -> Result<Translated, ApiError> {
     let Source { client, peek, headers, body, snapshot } = source;
     footprint::check_request(body)?;
+    let cache_key = cache_key(provider, peek, target);
     let (body, mut dropped, names) = if client.id() == provider.id {
-        let splice = peek.splice(&target.model, target.provider.stream_usage);
+        let splice = peek.splice(&target.model, target.provider.stream_usage, cache_key.as_deref());
         let spliced = splice.map_or(Cow::Borrowed(body), |splice| splice.apply(body).into());
         let (body, dropped) = without_foreign_reasoning(peek, client, spliced);
         (body, dropped, Names::default())
@@ -53,15 +63,26 @@ pub(super) fn request(
         (Cow::Owned(written.body), dropped, Names::default())
     } else {
         let written = translate::request_again(client, provider, (body, snapshot), &target.model)?;
-        (Cow::Owned(written.body), written.dropped, written.names)
+        // A written body begins with a brace and a field.
+        let body = match cache_key {
+            Some(key) => edited(&written.body, &vec![(1..1, format!("\"prompt_cache_key\":\"{key}\","))]),
+            None => written.body,
+        };
+        (Cow::Owned(body), written.dropped, written.names)
     };
     // A translated request already respects the provider's bounds.
     let bounds = if client.id() == provider.id { provider.departs.bounds } else { &[] };
     let adapted = adapt(&body, target.provider.quirks(provider), bounds);
     let adapted = adapted.map_err(|error| if client.id() == provider.id { error } else { by_name(client, error) })?;
     dropped.extend(by_own_names(client, adapted.dropped));
-    let body = if adapted.edits.is_empty() { body.into_owned() } else { edited(&body, &adapted.edits) };
-    if body.len() > largest { Err(too_large(largest)) } else { Ok(Translated { body, dropped, names }) }
+    let mut body = if adapted.edits.is_empty() { body.into_owned() } else { edited(&body, &adapted.edits) };
+    let mut marks = 0;
+    if peek.caching.repeated.any() {
+        let at = (provider.id, target.model.as_str());
+        let marked = cache_marks::marked(&body, at, peek.caching.repeated, provider.bytes_per_100_tokens);
+        (body, marks) = marked.unwrap_or((body, 0));
+    }
+    if body.len() > largest { Err(too_large(largest)) } else { Ok(Translated { body, dropped, names, marks }) }
 }
 
 /// Removes reasoning that another provider signed, which this provider would reject.

@@ -35,6 +35,8 @@ pub struct Row {
     pub surface: Surface,
     /// How requests carry its credential.
     pub credential: Presented,
+    /// Whether it accepts `prompt_cache_key`.
+    pub prompt_cache_key: bool,
     /// The service's `gen_ai.provider.name` in OpenTelemetry, if that differs from `name`.
     /// Source: <https://github.com/open-telemetry/semantic-conventions-genai>, `docs/gen-ai/gen-ai-metrics.md`.
     pub telemetry: Option<&'static str>,

@@ -38,6 +38,8 @@ pub struct Provider {
     pub loads: bool,
     /// Whether it accepts `stream_options`. Some OpenAI-compatible servers reject it.
     pub stream_usage: bool,
+    /// Whether it accepts `prompt_cache_key`.
+    pub prompt_cache_key: bool,
 }
 
 impl Provider {

@@ -8,7 +8,7 @@ use sluice_wire::time::Time;
 
 use crate::limits::{Rule, Unit};
 use crate::store::{Counter, CounterSnapshot, Debit, LimitWindow, ReserveRequest, Settled, day_and_month};
-use crate::usage::price::MicroUsd;
+use crate::usage::price::{CacheValue, MicroUsd};
 
 use super::headers::Standings;
 use super::plan::{Candidate, Part, Plan, tokens};
@@ -52,6 +52,8 @@ pub struct AttemptUsage {
     pub usage: Usage,
     /// Cost.
     pub cost: MicroUsd,
+    /// What the provider's prompt cache has saved.
+    pub prompt_cache: CacheValue,
     /// Whether the provider did not report all of the usage.
     pub estimated: bool,
 }

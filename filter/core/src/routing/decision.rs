@@ -14,6 +14,7 @@ use sluice_wire::time::Time;
 
 use crate::keys::caller::Caller;
 use crate::mix::number;
+use crate::peek::conversation::Conversation;
 use crate::routing::spec::{Sticky, Strategy};
 use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
@@ -40,8 +41,12 @@ pub struct RoutingInput<'a> {
     pub routing_headers: &'a RoutingHeaders,
     /// The body's `user`.
     pub user: Option<&'a str>,
+    /// The request's conversation, if the model's requests stick by it.
+    pub conversation: Option<&'a Conversation>,
     /// Estimates the request's usage at a target, to compare costs. Assumes a response of the expected length.
     pub estimate: &'a dyn Fn(&Target) -> Estimate,
+    /// The same for the first request of its conversation.
+    pub opening_estimate: &'a dyn Fn(&Target) -> Estimate,
     /// The circuit breaker settings.
     pub circuit: &'a Settings,
     /// The time limit of an attempt until the client can receive something.
@@ -61,6 +66,9 @@ pub struct RoutingDecision {
     pub route: Option<usize>,
     /// The strategy that ordered the targets.
     pub strategy: Strategy,
+    /// The target that the request's conversation sticks to, if requests stick by it. Trouble of that target, or the client's override, may
+    /// put another one before it.
+    pub home: Option<Rc<Target>>,
     /// All targets of the model: first the eligible ones in the order in which they are tried, then the excluded ones.
     pub ranked: Vec<RankedTarget>,
 }
@@ -136,13 +144,14 @@ pub fn decide(input: &RoutingInput<'_>, shared: &dyn SharedData) -> Result<Routi
     draft.keep_able()?;
     let wished = draft.wished(named)?;
     draft.order(strategy, named, shared);
+    let home = input.conversation.and_then(|_| draft.kept.first().cloned());
     if let Some(wished) = wished {
         draft.put_first(&wished);
     }
     if strategy == Strategy::Pinned || routing_headers.no_fallback {
         draft.keep_first();
     }
-    Ok(RoutingDecision { route, strategy, ranked: draft.judge(shared) })
+    Ok(RoutingDecision { route, strategy, home, ranked: draft.judge(shared) })
 }
 
 impl RoutingDecision {
@@ -342,6 +351,13 @@ impl RoutingInput<'_> {
     fn order(&self, strategy: Strategy, targets: &[Rc<Target>], shared: &dyn SharedData) -> Vec<Rc<Target>> {
         match strategy {
             Strategy::Fallback | Strategy::Pinned => targets.to_vec(),
+            // By nothing that changes in a conversation, or that another Envoy does not know.
+            Strategy::Cheapest if self.conversation.is_some() => {
+                strategies::cheapest(&strategies::weighted(targets, self.weighted_by()), self.opening_estimate)
+            }
+            Strategy::Fastest | Strategy::LeastBusy if self.conversation.is_some() => {
+                strategies::weighted(targets, self.weighted_by())
+            }
             Strategy::Weighted => strategies::weighted(targets, self.weighted_by()),
             Strategy::Cheapest => strategies::cheapest(targets, self.estimate),
             Strategy::Fastest => {
@@ -352,13 +368,14 @@ impl RoutingInput<'_> {
         }
     }
 
-    /// Restores the sticky target to the first place, for strategies that choose anew for each request.
+    /// Restores the sticky target to the first place, for strategies that choose anew for each request. A conversation's target follows
+    /// from its hash.
     fn stay(&self, strategy: Strategy, ordered: &mut [Rc<Target>], shared: &dyn SharedData) {
         let chooses = match strategy {
             Strategy::Cheapest | Strategy::Fastest | Strategy::LeastBusy => true,
             Strategy::Fallback | Strategy::Weighted | Strategy::Pinned => false,
         };
-        if self.model.policy.sticky.is_none() || !chooses {
+        if self.model.policy.sticky.is_none() || self.conversation.is_some() || !chooses {
             return;
         }
         let value = self.weighted_by();
@@ -378,6 +395,10 @@ impl RoutingInput<'_> {
         let key = Some(&*self.caller.key_id);
         let value = match &self.model.policy.sticky {
             None => return self.dice,
+            Some(Sticky::Conversation) => match self.conversation {
+                Some(conversation) => return number(self.model.name.as_bytes(), &conversation.place().to_le_bytes()),
+                None => key,
+            },
             Some(Sticky::Key) => key,
             Some(Sticky::User) => self.user.filter(|user| !user.is_empty()).or(key),
             Some(Sticky::Header(name)) => self.routing_headers.header(name).filter(|value| !value.is_empty()).or(key),
@@ -386,9 +407,11 @@ impl RoutingInput<'_> {
     }
 
     fn place(&self, target: &Target, is_first: bool, shared: &dyn SharedData) -> Rank {
+        // A conversation returns once, and not back and forth.
+        let chance = if self.conversation.is_some() { self.weighted_by() } else { self.dice };
         match circuit::read(shared, &target.health).standing(self.now, self.circuit) {
             CircuitState::Closed { .. } => Rank::InTurn,
-            CircuitState::Recovering { share } if self.dice % 100 < u64::from(share) => Rank::InTurn,
+            CircuitState::Recovering { share } if chance % 100 < u64::from(share) => Rank::InTurn,
             CircuitState::Recovering { .. } => Rank::Last(Trouble::Recovering),
             CircuitState::Open { .. } => Rank::Last(Trouble::Open),
             CircuitState::Limited { .. } => Rank::Last(Trouble::Limited),

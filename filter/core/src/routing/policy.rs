@@ -7,7 +7,7 @@ use sluice_wire::time::Time;
 use crate::keys::Glob;
 use crate::keys::caller::Caller;
 use crate::matching;
-use crate::routing::spec::{Delivery, Need, Sticky, Strategy, Trigger};
+use crate::routing::spec::{Delivery, Need, PromptCache, Sticky, Strategy, Trigger};
 use crate::routing::timeouts::Timeouts;
 use crate::store::dimension::Dimension;
 
@@ -21,6 +21,8 @@ pub struct RoutingPolicy {
     pub strategy: Strategy,
     /// The value by which requests stick to a target.
     pub sticky: Option<Sticky>,
+    /// Whether the gateway makes use of the provider's prompt cache.
+    pub prompt_cache: PromptCache,
     /// Routes that override the policy for some requests. The first match wins.
     pub routes: Vec<Route>,
     /// Whether a request may use a target of a lower tier.
@@ -41,6 +43,7 @@ impl RoutingPolicy {
         Self {
             strategy: Strategy::Fallback,
             sticky: None,
+            prompt_cache: PromptCache::Off,
             routes: Vec::new(),
             allow_lower_tier: false,
             delivery: Delivery::Stream,
@@ -48,6 +51,11 @@ impl RoutingPolicy {
             retry: Retry::new(&Trigger::ALL, Duration::from_secs(2)),
             timeouts,
         }
+    }
+
+    /// Whether requests stick by their conversation.
+    pub fn follows_conversations(&self) -> bool {
+        self.sticky == Some(Sticky::Conversation)
     }
 
     /// The index of the first matching route; `None` if the model's own policy applies.

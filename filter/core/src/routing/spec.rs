@@ -47,7 +47,8 @@ impl Strategy {
 }
 
 /// Keeps requests on the same target while it works: with `weighted`, the target that the value hashes to; with `cheapest`, `fastest` and
-/// `least_busy`, the target that was chosen first. Strategies with a fixed order do not need it.
+/// `least_busy`, the target that was chosen first. With `conversation` the hash decides under these strategies too, so that several Envoys
+/// agree. Strategies with a fixed order do not need it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -58,6 +59,22 @@ pub enum Sticky {
     User,
     /// The value of a header; the key's id if it is absent.
     Header(String),
+    /// The conversation: its team, system prompt and first turn, or the `prompt_cache_key` of the request. The provider that answered the
+    /// turns before has them in its prompt cache. For requests other than chats, the key's id.
+    Conversation,
+}
+
+/// Use of the provider's prompt cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum PromptCache {
+    /// As the client requests it.
+    #[default]
+    Off,
+    /// Once a prompt's beginning repeats within five minutes, the gateway marks it for the cache of Anthropic's models and of Bedrock's
+    /// Converse, unless the client has set marks itself. OpenAI and Azure get a `prompt_cache_key`, unless the client has sent one.
+    Auto,
 }
 
 /// How much of a streamed response must arrive before the client receives any of it.

@@ -10,7 +10,6 @@ use sluice_wire::conversation::Usage;
 use crate::peek::BodyPeek;
 use crate::peek::body_scan::{Passed, walk};
 use crate::peek::known_names::{KnownName, LONGEST};
-use crate::peek::literals::Literal;
 
 use super::surcharge::Surcharges;
 
@@ -98,7 +97,7 @@ impl<'a> Measuring<'a> {
             self.images = self.images.saturating_add(1);
         }
         // File search, or a model that searches the web.
-        if matches!(name, KnownName::VectorStoreIds | KnownName::WebSearchOptions) && is_key(self.body, literal) {
+        if matches!(name, KnownName::VectorStoreIds | KnownName::WebSearchOptions) && literal.is_key(self.body) {
             self.is_elsewhere();
         }
     }
@@ -136,12 +135,6 @@ impl<'a> Measuring<'a> {
         prompt.text = wide(body.len().saturating_sub(media).saturating_add(padding));
         prompt
     }
-}
-
-/// Whether the literal is a key.
-fn is_key(body: &[u8], literal: &Literal<'_>) -> bool {
-    let behind = literal.start.saturating_add(literal.text.len()).saturating_add(1);
-    body.get(behind..).is_some_and(|rest| rest.trim_ascii_start().starts_with(b":"))
 }
 
 /// Whether a hosted tool of this type adds its results to the prompt.

@@ -94,6 +94,23 @@ pub struct Price {
     pub max_output: Option<u64>,
 }
 
+/// The effect of a provider's prompt cache on the cost of its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CacheValue {
+    /// The price of the tokens read from the cache as plain input, minus their price; rounded down.
+    pub saved: MicroUsd,
+    /// The price of the tokens written to the cache, minus their price as plain input; rounded up.
+    pub surcharge: MicroUsd,
+}
+
+impl CacheValue {
+    /// The sum.
+    pub fn plus(self, other: Self) -> Self {
+        let sum = |one: MicroUsd, other: MicroUsd| MicroUsd(one.0.saturating_add(other.0));
+        Self { saved: sum(self.saved, other.saved), surcharge: sum(self.surcharge, other.surcharge) }
+    }
+}
+
 impl Rates {
     /// The cost of these tokens, in picodollars.
     fn cost(&self, usage: &Usage, hour_writes: u64) -> u128 {
@@ -142,6 +159,25 @@ impl Price {
     pub fn cost(&self, usage: &Usage, images: u64, extras: &Extras) -> MicroUsd {
         let tokens = self.rates(extras.tier).cost(usage, extras.hour_writes.unwrap_or_default());
         self.with_pieces(tokens, images, &extras.calls)
+    }
+
+    /// What the provider's prompt cache has saved on this usage.
+    pub fn prompt_cache(&self, usage: &Usage, extras: &Extras) -> CacheValue {
+        let Rates { input, cached_input, cache_write, cache_write_1h, .. } = *self.rates(extras.tier);
+        let difference =
+            |count: u64, dear: Rate, cheap: Rate| u128::from(count) * u128::from(dear.0.saturating_sub(cheap.0));
+        let written = usage.cache_write.min(usage.input.saturating_sub(usage.cached));
+        let for_an_hour = extras.hour_writes.unwrap_or_default().min(written);
+        let surcharge = difference(written - for_an_hour, cache_write, input).saturating_add(difference(
+            for_an_hour,
+            cache_write_1h,
+            input,
+        ));
+        let micro = |picodollars: u128| MicroUsd(u64::try_from(picodollars).unwrap_or(u64::MAX));
+        CacheValue {
+            saved: micro(difference(usage.cached.min(usage.input), input, cached_input) / 1_000_000),
+            surcharge: micro(surcharge.div_ceil(1_000_000)),
+        }
     }
 
     /// The token cost of a batch, for all its requests together.

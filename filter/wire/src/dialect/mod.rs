@@ -27,6 +27,7 @@ pub mod bare;
 pub mod bedrock;
 pub mod bounds;
 mod buffered;
+pub mod cache_marks;
 mod calls;
 mod claude;
 pub mod client;

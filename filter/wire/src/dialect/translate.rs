@@ -19,6 +19,8 @@ pub struct Translated {
     pub dropped: Vec<String>,
     /// The names by which to translate tool calls in the response.
     pub names: Names,
+    /// The number of cache marks that the gateway added.
+    pub marks: usize,
 }
 
 /// A response in the client's format.
@@ -116,7 +118,8 @@ pub fn request_again(
             let written = written.map_err(|error| field_paths::blaming(client, body, &request, error));
             reading.0 = Some(request).filter(|_| !aliases.any);
             let written = written?;
-            Ok(Translated { body: written.body, dropped: by_own_names(client, written.dropped), names: aliases.names })
+            let dropped = by_own_names(client, written.dropped);
+            Ok(Translated { body: written.body, dropped, names: aliases.names, marks: 0 })
         }
         (Asks::Embeddings(embeddings), Serves::Embeddings(provider)) => {
             #[cfg(debug_assertions)]
@@ -124,11 +127,8 @@ pub fn request_again(
             let request = (embeddings.read_request)(body)?;
             let written =
                 (provider.write_request)(&request, model).map_err(|error| field_paths::by_name(client, error))?;
-            Ok(Translated {
-                dropped: by_own_names(client, written.dropped),
-                body: written.body,
-                names: Names::default(),
-            })
+            let dropped = by_own_names(client, written.dropped);
+            Ok(Translated { body: written.body, dropped, ..Translated::default() })
         }
         _ => Err(unrelated()),
     }

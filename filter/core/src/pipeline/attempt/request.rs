@@ -38,7 +38,9 @@ pub(super) enum Outbound {
 impl Outbound {
     pub(super) fn choose(state: &mut RequestState, target: &Target, dialect: &Provider) -> Self {
         if !rewrite::is_needed(state.request.scanned.client, dialect, &state.request.scanned.peek, target) {
-            match state.request.scanned.peek.splice(&target.model, target.provider.stream_usage) {
+            let peek = &state.request.scanned.peek;
+            let cache_key = rewrite::cache_key(dialect, peek, target);
+            match peek.splice(&target.model, target.provider.stream_usage, cache_key.as_deref()) {
                 Some(splice) => Self::Spliced(splice),
                 None => Self::AsItIs,
             }
@@ -47,6 +49,7 @@ impl Outbound {
                 Some(mut written) => {
                     state.answer.dropped = std::mem::take(&mut written.dropped);
                     state.answer.names = std::mem::take(&mut written.names);
+                    state.answer.marks = written.marks;
                     Self::Ready(written)
                 }
                 None => Self::Rewrite,
@@ -97,6 +100,7 @@ impl Outbound {
                         let written = rewrite::request(source, dialect, target, largest)
                             .map_err(|error| Failure::ours(CANNOT_EXPRESS, error))?;
                         (state.answer.dropped, state.answer.names) = (written.dropped, written.names);
+                        state.answer.marks = written.marks;
                         effects.push(Effect::ReplaceHeaders(headers(state, target, dialect, written.body.len())));
                         effects.push(Effect::ReplaceBody { drain: size, with: written.body });
                     }

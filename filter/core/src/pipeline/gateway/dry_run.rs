@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use sluice_wire::dialect::cache_marks::Repeated;
 use sluice_wire::dialect::translate::ParsedRequest;
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
@@ -19,7 +20,7 @@ use crate::reservation::Plan;
 use crate::routing::decision::RankedTarget;
 use crate::routing::needs::Needs;
 use crate::routing::routing_headers::RoutingHeaders;
-use crate::routing::spec::Strategy;
+use crate::routing::spec::{PromptCache, Strategy};
 use crate::routing::target::{Model, Target};
 use crate::store::{Conflict, SharedData};
 use crate::usage::estimate::Estimate;
@@ -27,6 +28,7 @@ use crate::usage::price::MicroUsd;
 
 use super::super::cache_state::CachePolicy;
 use super::super::request_state::{Draft, RequestHead};
+use super::super::rewrite;
 use super::super::worker::Worker;
 use super::endpoint::{asked_at, format_at};
 use super::permission::Policy;
@@ -95,6 +97,10 @@ pub struct Foreseen {
     pub elsewhere: u64,
     /// Optional fields that the provider does not support.
     pub dropped: Vec<String>,
+    /// Marks that the gateway would add for the provider's prompt cache, if the prompt repeated.
+    pub marks: usize,
+    /// The `prompt_cache_key` that the gateway would add.
+    pub cache_key: Option<String>,
     /// Whether it is in the queue. A queued target that is `exceeded` ends the queue in its turn: a later target is checked only then, and
     /// no attempt can be skipped.
     pub lined_up: bool,
@@ -145,6 +151,7 @@ pub fn dry_run(config: &Rc<CompiledConfig>, question: &Question<'_>) -> Result<D
     let model = parsing::requested_model(config, &head, &scanned.peek, body)?;
     let forbidden = Policy::of(config, &caller, &model, client).rules();
     let mut draft = parsing::set_up(worker, head, model, (scanned, body), &Unknown);
+    parsing::recognize(&mut draft, body, now, &Unknown);
     let decision = draft.decide(&draft.route.model, now, dice, &Unknown)?;
     let plan = target_queue::line_up(&mut draft, decision.targets_in_order(), (now, dice), &Unknown)?;
     let screened = screening::screen(&draft, body).map_err(|unfit| screening::refused(&unfit, config))?;
@@ -158,6 +165,9 @@ pub fn dry_run(config: &Rc<CompiledConfig>, question: &Question<'_>) -> Result<D
     };
     target_queue::choose_first(&mut draft, body)?;
 
+    if draft.request.model.policy.prompt_cache == PromptCache::Auto && !draft.request.scanned.wishes.caches {
+        draft.request.scanned.peek.caching.repeated = Repeated::ALL;
+    }
     let needs = draft.needs();
     let looked_at = decision.route.map_or(usize::MAX, |taken| taken.saturating_add(1));
     let routes = draft.request.model.policy.routes.iter().take(looked_at);
@@ -197,12 +207,17 @@ impl Foreseen {
         let unplanned =
             || Plan::new(config, &draft.request.caller, &draft.request.model, alone, |_| Vec::new(), estimate).err();
         let expected = draft.expect(target);
+        let format = target.provider.format_for(draft.request.scanned.client, &target.model);
+        let cache_key = format.and_then(|format| rewrite::cache_key(format, &draft.request.scanned.peek, target));
+        let (dropped, marks) = written.map(|written| (written.dropped, written.marks)).unwrap_or_default();
         Self {
             cost: target.price.map(|price| price.expected(&expected)),
             reserved: estimate(target),
             elsewhere: draft.elsewhere(target),
             lined_up: draft.route.queue.targets().iter().any(|queued| Rc::ptr_eq(queued, target)),
-            dropped: written.map(|written| written.dropped).unwrap_or_default(),
+            dropped,
+            marks,
+            cache_key,
             exceeded: unwritten.or_else(unplanned),
             expected,
             ranked,

@@ -3,13 +3,18 @@
 use std::rc::Rc;
 
 use sluice_wire::dialect::Client;
+use sluice_wire::dialect::cache_marks::Repeated;
 use sluice_wire::dialect::pass_through::is_stored;
 use sluice_wire::error::ApiError;
+use sluice_wire::time::Time;
 
 use crate::compiled::CompiledConfig;
 use crate::peek::body_scan::BodyScan;
+use crate::peek::conversation::Conversation;
 use crate::peek::request_features::{RequestFeature, first_denied};
-use crate::peek::{BodyPeek, form};
+use crate::peek::{BodyPeek, Caching, form};
+use crate::prompt_cache;
+use crate::routing::spec::PromptCache;
 use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 use crate::usage::answers;
@@ -37,7 +42,13 @@ pub(super) fn read(
     client: &'static Client,
     pass_through: Option<&PassThrough>,
 ) -> Result<ScannedRequest, ApiError> {
-    let unmeasured = |peek| ScannedRequest { client, peek, prompt: Prompt::default(), wishes: Surcharges::default() };
+    let unmeasured = |peek| ScannedRequest {
+        client,
+        peek,
+        prompt: Prompt::default(),
+        wishes: Surcharges::default(),
+        conversation: None,
+    };
     if client.shape.free || !is_json(client, pass_through) {
         let scanned = unmeasured(peek(body, client, pass_through)?);
         return Ok(if client.shape.free {
@@ -132,6 +143,25 @@ pub(super) fn set_up(
     draft.request.checks = screening::checks(&draft, body);
     keep_head(&mut draft, body);
     draft
+}
+
+/// Recognizes the request's conversation, and the parts of its prompt that repeat, if its model's policy asks for that.
+pub(super) fn recognize(draft: &mut Draft, body: &[u8], now: Time, shared: &dyn SharedData) {
+    let model = draft.request.model.clone();
+    let caches = model.policy.prompt_cache == PromptCache::Auto;
+    let scanned = &mut draft.request.scanned;
+    if !(caches || model.policy.follows_conversations()) || scanned.client.chat().is_none() {
+        return;
+    }
+    scanned.conversation = Conversation::of(body, &draft.request.caller.team);
+    let Some(conversation) = scanned.conversation.filter(|_| caches) else { return };
+    scanned.peek.caching = Caching {
+        key: conversation.key.is_none().then_some(conversation.opening),
+        repeated: match scanned.wishes.caches {
+            true => Repeated::default(),
+            false => prompt_cache::repeated(&model.name, &conversation, now, shared),
+        },
+    };
 }
 
 /// Whether the request offers a hosted tool that only some of its model's targets run. Only then is the body searched.

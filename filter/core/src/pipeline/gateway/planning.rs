@@ -20,7 +20,7 @@ use super::super::worker::ReserveOutcome;
 use super::super::{Context, Effect, Flow, LARGEST_BODY, metric, property};
 use super::batches::{self, Seek};
 use super::counting::{count, is_counted_here};
-use super::parsing::{keep_head, peek, permitted, read, requested_model, set_up};
+use super::parsing::{keep_head, peek, permitted, read, recognize, requested_model, set_up};
 use super::permission::Policy;
 use super::target_queue::{choose_first, line_up};
 use super::{Outcome, Phase, Refused, RequestPipeline, endpoint, screening, unpacking};
@@ -140,11 +140,13 @@ impl RequestPipeline {
         let model = requested_model(&config, &head, peek, &body)?;
         let mut draft = set_up(self.worker.clone(), head, model, (scanned, &body), cx.shared);
         let (now, dice) = (cx.now(), self.worker.dice());
+        recognize(&mut draft, &body, now, cx.shared);
         if is_counted_here(&draft) {
             return self.counted(draft, &body, cx);
         }
         let decision = draft.decide(&draft.route.model, now, dice, cx.shared)?;
         (draft.route.strategy, draft.route.matched) = (decision.strategy, decision.route);
+        draft.route.home.clone_from(&decision.home);
         notes::decided(draft.request.request_id(), &draft.request.model.name, &decision);
         draft.route.probe = decision.probe().map_or(Probe::None, |target| Probe::Chosen(target.clone()));
         let mut plan = line_up(&mut draft, decision.targets_in_order(), (now, dice), cx.shared)?;

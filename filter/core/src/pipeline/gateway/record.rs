@@ -66,6 +66,8 @@ impl RequestPipeline {
                     values.add(usage::CACHED_INPUT, spent.usage.cached);
                     values.add(usage::CACHE_WRITE, spent.usage.cache_write);
                     values.add(usage::REASONING, spent.usage.reasoning);
+                    values.add(usage::PROMPT_CACHE_SAVED, spent.prompt_cache.saved.0);
+                    values.add(usage::PROMPT_CACHE_SURCHARGE, spent.prompt_cache.surcharge.0);
                 }
             });
         }

@@ -61,6 +61,7 @@ impl Draft {
         shared: &dyn SharedData,
     ) -> Result<RoutingDecision, ApiError> {
         let estimate = |target: &Target| self.expect(target);
+        let opening_estimate = |target: &Target| self.request.scanned.expect_opening(target, estimate(target));
         let unwished;
         let routing_headers = if model.name == self.request.model.name {
             &self.request.routing_headers
@@ -75,7 +76,9 @@ impl Draft {
             needs: self.needs(),
             routing_headers,
             user: self.request.scanned.peek.user.as_deref(),
+            conversation: self.request.scanned.conversation.as_ref().filter(|_| model.policy.follows_conversations()),
             estimate: &estimate,
+            opening_estimate: &opening_estimate,
             circuit: &self.worker.config.circuit,
             attempt: self.route.limit(&self.request),
             lease: self.route.timeouts.total,

@@ -1,6 +1,7 @@
 //! Chooses the provider key of each attempt, and shares keys' failures with all workers.
 //!
-//! Keys rotate. All workers skip a key that is used up or rejected until it recovers. The request that found out retries immediately with
+//! Keys rotate, except for requests that stick to a target by their conversation: these have the same key each time, because the keys may be
+//! those of several accounts, and each account has its own prompt cache. All workers skip a key that is used up or rejected until it recovers. The request that found out retries immediately with
 //! the target's other keys, each at most once, before another target is tried.
 
 use std::rc::Rc;
@@ -24,16 +25,24 @@ impl RequestState {
     pub(super) fn choose_key(&mut self, now: Time, shared: &dyn SharedData) {
         self.route.next_key = match self.route.queue.next() {
             Some(target) if target.keys.several() => {
-                let first = self.worker.next_key(target);
+                let first = self.own_key().unwrap_or_else(|| self.worker.next_key(target));
                 target.keys.next(shared, now, first, |key| self.has_failed(target, key))
             }
             _ => 0,
         };
     }
 
+    /// A number that selects the conversation's key, if requests stick by their conversation.
+    fn own_key(&self) -> Option<usize> {
+        let conversation =
+            self.request.scanned.conversation.filter(|_| self.route.model.policy.follows_conversations());
+        // As many bits as fit in a number of every build.
+        conversation.map(|conversation| usize::from((conversation.place() >> 48) as u16))
+    }
+
     /// Takes the key of the attempt that begins and advances the rotation.
     pub(super) fn take_key(&mut self, target: &Target) -> usize {
-        if target.keys.several() {
+        if target.keys.several() && self.own_key().is_none() {
             self.worker.advance_key(target, self.route.next_key);
         }
         self.route.next_key

@@ -67,7 +67,8 @@ impl<T> Deref for Fixed<T> {
 
 impl Request {
     /// Replaces the scan after a change of the body.
-    pub fn rewritten(&mut self, peek: BodyPeek) {
+    pub fn rewritten(&mut self, mut peek: BodyPeek) {
+        peek.caching = self.scanned.peek.caching;
         self.scanned.peek = peek;
         self.scanned.peek.stream &= self.scanned.client.asks.streams();
     }

@@ -37,6 +37,8 @@ pub struct ResponseState {
     pub dropped: Vec<String>,
     /// Functions that were renamed for the provider.
     pub names: Names,
+    /// Marks that the gateway added to the request for the provider's prompt cache.
+    pub marks: usize,
     /// Findings of guardrails that only log.
     pub findings: Vec<Finding>,
     /// The last bytes of a response that passes unread, which may contain usage.

@@ -28,6 +28,8 @@ pub struct Route {
     pub matched: Option<usize>,
     /// The routing strategy.
     pub strategy: Strategy,
+    /// The target that the request's conversation sticks to, if requests stick by it.
+    pub home: Option<Rc<Target>>,
     /// The target that this request probes.
     pub probe: Probe,
     /// The request written for the next target, if the check for that target required it.
@@ -60,6 +62,7 @@ impl Route {
             next_key: 0,
             matched: None,
             strategy: model.policy.strategy,
+            home: None,
             probe: Probe::None,
             ready: None,
             timeouts: Timeouts { total, ..timeouts },

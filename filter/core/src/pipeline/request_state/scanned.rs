@@ -4,6 +4,7 @@ use sluice_wire::dialect::{Client, Id};
 
 use crate::compiled::spec::Reservation;
 use crate::peek::BodyPeek;
+use crate::peek::conversation::Conversation;
 use crate::routing::target::Target;
 use crate::usage::estimate::{Estimate, Prompt};
 use crate::usage::surcharge::Surcharges;
@@ -23,6 +24,8 @@ pub struct ScannedRequest {
     pub prompt: Prompt,
     /// Extra costs besides tokens.
     pub wishes: Surcharges,
+    /// Its conversation, if the requested model's policy asks for it.
+    pub conversation: Option<Conversation>,
 }
 
 impl ScannedRequest {
@@ -30,6 +33,14 @@ impl ScannedRequest {
     pub fn expect(&self, target: &Target, reservation: &Reservation) -> Estimate {
         let expected = self.peek.amount.max_tokens.map_or(EXPECTED_ANSWER, |most| most.min(EXPECTED_ANSWER));
         self.estimate(target, reservation, expected)
+    }
+
+    /// The estimate for the first request of its conversation, from this one's.
+    pub fn expect_opening(&self, target: &Target, estimate: Estimate) -> Estimate {
+        let Some(conversation) = self.conversation else { return estimate };
+        let bytes = u64::try_from(conversation.opening_length).unwrap_or(u64::MAX);
+        let input = bytes.saturating_mul(100) / self.bytes_per_100_tokens(target).max(1);
+        Estimate { input, images: 0, ..estimate }
     }
 
     /// The estimate at `target`, with at most `ceiling` output tokens reserved.
@@ -67,6 +78,6 @@ impl ScannedRequest {
     /// Whether its prompt may be written to a cache: Anthropic and Bedrock write marked parts, others at their discretion.
     fn may_write(&self, target: &Target) -> bool {
         let format = target.provider.format_for(self.client, &target.model).unwrap_or(self.client.provider);
-        self.wishes.caches || !matches!(format.id, Id::Anthropic | Id::Bedrock)
+        self.wishes.caches || self.peek.caching.repeated.any() || !matches!(format.id, Id::Anthropic | Id::Bedrock)
     }
 }

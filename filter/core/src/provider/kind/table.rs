@@ -32,6 +32,7 @@ const COMPATIBLE: Row = Row {
     formats: OPENAI,
     surface: Surface::Plain,
     credential: BEARER,
+    prompt_cache_key: false,
     telemetry: None,
     prices: None,
 };
@@ -42,6 +43,7 @@ pub(super) static ROWS: &[Row] = &[
         about: "OpenAI, or with a `url` any server with OpenAI's API.",
         url: Some("https://api.openai.com/v1"),
         formats: OPENAI_ITSELF,
+        prompt_cache_key: true,
         prices: Some("openai"),
         ..COMPATIBLE
     },
@@ -60,6 +62,7 @@ pub(super) static ROWS: &[Row] = &[
         hosts: &[".openai.azure.com", ".cognitiveservices.azure.com"],
         surface: Surface::Azure,
         credential: Presented { header: "api-key", prefix: "" },
+        prompt_cache_key: true,
         telemetry: Some("azure.ai.openai"),
         prices: Some("azure"),
         ..COMPATIBLE

@@ -16,6 +16,7 @@ mod outages;
 mod pass_through;
 mod policy;
 mod pressure;
+mod prompt_cache;
 mod redis;
 mod references;
 mod report;

@@ -50,6 +50,7 @@ pub(super) fn spent(candidate: usize, input: u64, output: u64) -> AttemptUsage {
         candidate,
         usage: Usage { input, output, ..Usage::default() },
         cost: MicroUsd(input + output),
+        prompt_cache: sluice_core::usage::price::CacheValue::default(),
         estimated: false,
     }
 }

@@ -16,7 +16,7 @@ impl Case {
         CircuitAttempt { began: self.now, ended: self.now }
     }
 
-    fn fails(&self, provider: &str, times: u32) {
+    pub(super) fn fails(&self, provider: &str, times: u32) {
         // No jitter.
         const EVEN: u64 = u64::MAX / 2;
         for _ in 0..times {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use sluice_core::compiled::CompiledConfig;
 use sluice_core::keys::caller::Caller;
 use sluice_core::mix::mixed;
+use sluice_core::peek::conversation::Conversation;
 use sluice_core::routing::decision::{Rank, RoutingDecision, RoutingInput, decide};
 use sluice_core::routing::needs::Needs;
 use sluice_core::routing::routing_headers::RoutingHeaders;
@@ -21,6 +22,7 @@ use sluice_wire::time::Time;
 use crate::shared::Shared;
 
 mod circuits;
+mod conversations;
 mod decision;
 mod order;
 mod queue;
@@ -37,6 +39,7 @@ struct Case {
     needs: Needs,
     hints: RoutingHeaders,
     user: Option<&'static str>,
+    conversation: Option<Conversation>,
     /// The tokens of its response.
     output: u64,
     now: Time,
@@ -68,6 +71,7 @@ impl Case {
             needs: Needs { input_tokens: 100, ..Needs::default() },
             hints: RoutingHeaders::default(),
             user: None,
+            conversation: None,
             output: 100,
             now: at(NOON),
             // A request that does not explore.
@@ -102,7 +106,9 @@ impl Case {
             needs: self.needs,
             routing_headers: &self.hints,
             user: self.user,
+            conversation: self.conversation.as_ref(),
             estimate: &estimate,
+            opening_estimate: &|target| Estimate { input: 100, ..estimate(target) },
             circuit: &self.config.circuit,
             attempt: Duration::from_secs(30),
             lease: Duration::from_secs(600),

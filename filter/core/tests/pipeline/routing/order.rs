@@ -187,7 +187,7 @@ fn a_target_without_a_price_is_the_last_of_the_cheapest() {
 }
 
 impl Case {
-    fn answered(&self, provider: &str, first_token: u64, a_token: u64) {
+    pub(super) fn answered(&self, provider: &str, first_token: u64, a_token: u64) {
         let observation = Observation {
             first_token: Some(Duration::from_millis(first_token)),
             tokens: 100,

@@ -15,6 +15,9 @@
 //! | Haiku 5.5 | adaptive, always | `low` to `max` | none | yes |
 //! | Fable and Mythos 5.1, all of 5.5 and later | adaptive, always | `low` to `max` | none | no |
 //!
+//! The shortest prompt that is cached has 1,024 tokens for Sonnet from 3.7 to 5, Opus 4, 4.1 and 4.8; 2,048 for Opus 4.7 and Mythos Preview;
+//! 4,096 for Opus 4.5 and 4.6 and Haiku 4.5; 512 for Opus, Fable and Mythos from 5 on (Anthropic's page "Prompt caching").
+//!
 //! More tokens than a model can produce are a 400: 4,096 before 3.5, 8,192 for 3.5, 32,000 for Opus 4 and 4.1, 64,000 for the others before
 //! 4.6, 128,000 from then on. From 4.5 on AWS also offers a cache lifetime of an hour. From 4.6 on the last message cannot be the
 //! assistant's.
@@ -82,6 +85,9 @@ pub struct Claude {
     pub hour: bool,
     /// The largest token limit that it takes.
     pub most_tokens: Option<u64>,
+    /// The shortest prompt that it caches, in tokens. A shorter one with a cache mark is not an error. `None`: not every host caches its
+    /// prompts, or its name is unknown.
+    pub least_cached: Option<u64>,
 }
 
 const UP_TO_HIGH: &[&str] = &["low", "medium", "high"];
@@ -99,23 +105,28 @@ const UNKNOWN: Claude = Claude {
     prefill: true,
     hour: true,
     most_tokens: None,
+    least_cached: None,
 };
 
 const FIRST: Claude = Claude { thinks: Thinks::Never, hour: false, most_tokens: Some(4096), ..UNKNOWN };
 const C3_5: Claude = Claude { most_tokens: Some(8192), ..FIRST };
-const BUDGETS: Claude = Claude { thinks: Thinks::Budget, most_tokens: Some(64_000), ..FIRST };
+const BUDGETS: Claude = Claude { thinks: Thinks::Budget, most_tokens: Some(64_000), least_cached: Some(1024), ..FIRST };
 const OPUS_4: Claude = Claude { most_tokens: Some(32_000), ..BUDGETS };
 const ONE_OF_TWO: Claude = Claude { chance: Chance::OneOfTwo, ..BUDGETS };
 const OPUS_4_1: Claude = Claude { most_tokens: Some(32_000), ..ONE_OF_TWO };
 const C4_5: Claude = Claude { hour: true, ..ONE_OF_TWO };
-const OPUS_4_5: Claude = Claude { efforts: UP_TO_HIGH, ..C4_5 };
+const HAIKU_4_5: Claude = Claude { least_cached: Some(4096), ..C4_5 };
+const OPUS_4_5: Claude = Claude { efforts: UP_TO_HIGH, ..HAIKU_4_5 };
 const C4_6: Claude =
     Claude { thinks: Thinks::Both, efforts: HIGH_AND_MAX, prefill: false, most_tokens: Some(128_000), ..C4_5 };
-const C4_7: Claude = Claude { thinks: Thinks::Adaptive, efforts: ALL, chance: Chance::Defaults, ..C4_6 };
-const C4_8: Claude = Claude { calls: Calls::Always, ..C4_7 };
+const OPUS_4_6: Claude = Claude { least_cached: Some(4096), ..C4_6 };
+const C4_7: Claude =
+    Claude { thinks: Thinks::Adaptive, efforts: ALL, chance: Chance::Defaults, least_cached: Some(2048), ..C4_6 };
+const C4_8: Claude = Claude { calls: Calls::Always, least_cached: Some(1024), ..C4_7 };
 const C5: Claude = Claude { by_itself: true, ..C4_8 };
-const ALWAYS: Claude = Claude { can_be_off: false, ..C5 };
-const PREVIEW: Claude = Claude { thinks: Thinks::Both, efforts: HIGH_AND_MAX, ..ALWAYS };
+const OPUS_5: Claude = Claude { least_cached: Some(512), ..C5 };
+const ALWAYS: Claude = Claude { can_be_off: false, ..OPUS_5 };
+const PREVIEW: Claude = Claude { thinks: Thinks::Both, efforts: HIGH_AND_MAX, least_cached: Some(2048), ..ALWAYS };
 const NO_CALLS: Claude = Claude { calls: Calls::Never, ..ALWAYS };
 
 /// Families, the first generation, and the parameters. The last matching row applies; an empty list means all families.
@@ -126,11 +137,14 @@ const ROWS: &[(&[&str], Version, Claude)] = &[
     (&["opus"], (4, 0), OPUS_4),
     (&["opus"], (4, 1), OPUS_4_1),
     (&[], (4, 5), C4_5),
+    (&["haiku"], (4, 5), HAIKU_4_5),
     (&["opus"], (4, 5), OPUS_4_5),
     (&[], (4, 6), C4_6),
+    (&["opus"], (4, 6), OPUS_4_6),
     (&[], (4, 7), C4_7),
     (&[], (4, 8), C4_8),
     (&[], (5, 0), C5),
+    (&["opus"], (5, 0), OPUS_5),
     (&["fable", "mythos"], (5, 0), ALWAYS),
     (&["fable", "mythos"], (5, 1), NO_CALLS),
     (&[], (5, 5), NO_CALLS),

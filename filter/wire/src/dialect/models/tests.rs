@@ -35,7 +35,7 @@ fn a_model_is_the_same_whoever_hosts_it() {
         ],
         &["claude-3-5-haiku-20241022", "us.anthropic.claude-3-5-haiku-20241022-v1:0", "anthropic/claude-3.5-sonnet"],
         &["claude-3-haiku@20240307", "anthropic.claude-v2:1", "claude-instant-1.2"],
-        &["claude-sonnet-4-5-20250929", "claude-haiku-4-5", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"],
+        &["claude-sonnet-4-5-20250929", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"],
     ] {
         for name in names {
             assert_eq!(Claude::of(name), Claude::of(names[0]), "{name}");
