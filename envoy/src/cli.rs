@@ -153,6 +153,9 @@ cannot be read.")]
 A name that begins with = + - @ or ' has an apostrophe before it, so that no spreadsheet evaluates it.
 Exit code: 0 with the output, 1 with a message.")]
     Usage(admin::Usage),
+    /// Purge cached responses of a running gateway
+    #[command(subcommand)]
+    Cache(admin::Cache),
 }
 
 #[derive(Debug, Args)]
@@ -394,6 +397,7 @@ pub fn main() -> ExitCode {
         Command::Keys(Keys::New(arguments)) => new_key(&arguments),
         Command::Keys(Keys::Running(command)) => admin::keys(&command).and_then(|text| print(&text)),
         Command::Usage(usage) => admin::usage(&usage).and_then(|text| print(&text)),
+        Command::Cache(command) => admin::cache(&command).and_then(|text| print(&text)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,7 +13,7 @@ use sluice_core::compiled::CompiledConfig;
 use sluice_core::guard::answer::Checks;
 use sluice_core::limits::Unit;
 use sluice_core::pipeline::cache_state::{CachePolicy, sharer};
-use sluice_core::pipeline::gateway::dry_run::{DryRun, Foreseen, Question, dry_run};
+use sluice_core::pipeline::gateway::dry_run::{Caching, DryRun, Foreseen, Question, dry_run};
 use sluice_core::reservation::{Candidate, Part};
 use sluice_core::routing::decision::Rank;
 use sluice_core::routing::routing_headers::Override;
@@ -148,12 +148,25 @@ fn cache(dry_run: &DryRun) -> Option<String> {
         (_, "") => "all keys that may use the model".to_owned(),
         (scope, whose) => format!("{scope} {whose}"),
     };
-    Some(match dry_run.cache? {
-        CachePolicy::Look => format!("looks for an answer shared by {shared}, no older than {:?}", rule.ttl),
-        CachePolicy::Fill => {
-            format!("lookup skipped because of cache-control; stores the answer for {shared}, {:?}", rule.ttl)
+    let Caching { policy, ignored } = dry_run.cache.as_ref()?;
+    let equal = match ignored.as_deref() {
+        None => "; only a request with the same bytes is equal".to_owned(),
+        Some([]) => String::new(),
+        Some(names) => format!("; ignores {}", names.join(", ")),
+    };
+    let namespace = dry_run.routing_headers.namespace.as_ref();
+    let shared = shared + &namespace.map(|name| format!(" in the namespace {name}")).unwrap_or_default();
+    let only = if dry_run.routing_headers.caching.only_if_cached { "; refused with 504 if there is none" } else { "" };
+    Some(match policy {
+        CachePolicy::Look => {
+            let most = dry_run.routing_headers.caching.max_age.map_or(rule.ttl, |most| most.min(rule.ttl));
+            format!("looks for an answer shared by {shared}, no older than {most:?}{equal}{only}")
         }
-        CachePolicy::Neither(reason) => format!("bypassed: {reason}"),
+        CachePolicy::Fill => {
+            let ttl = rule.ttl;
+            format!("lookup skipped because of cache-control; stores the answer for {shared}, {ttl:?}{equal}{only}")
+        }
+        CachePolicy::Neither(reason) => format!("bypassed: {reason}{only}"),
     })
 }
 

@@ -51,6 +51,8 @@ pub enum Control {
     Targets,
     /// Response headers with cost and times: x-sluice-cost, x-sluice-overhead-ms, x-sluice-ttft-ms
     Report,
+    /// The header x-sluice-cache-namespace: a part of the cache of its own
+    Cache,
 }
 
 impl Control {
@@ -62,6 +64,7 @@ impl Control {
             Self::Timeout => "timeout",
             Self::Targets => "targets",
             Self::Report => "report",
+            Self::Cache => "cache",
         }
     }
 }
@@ -170,7 +173,8 @@ mod tests {
                 spec::Permission::Fallback,
                 spec::Permission::Timeout,
                 spec::Permission::Targets,
-                spec::Permission::Report
+                spec::Permission::Report,
+                spec::Permission::Cache
             ]
         );
         assert_eq!(caller.labels, labels.into_iter().collect());

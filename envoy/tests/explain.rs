@@ -32,7 +32,7 @@ teams:
   research: { budget: { monthly: 400, then_model: spare } }
 apps: { bot: {} }
 keys:
-  - { id: alice, team: research, app: bot, limits: { requests_per_minute: 60 }, control: [route, fallback, timeout],
+  - { id: alice, team: research, app: bot, limits: { requests_per_minute: 60 }, control: [route, fallback, timeout, cache],
       sha256: "0000000000000000000000000000000000000000000000000000000000000000" }
   - { id: bob, team: research, models: [spare], forbid: [service_tier, tools.web_search],
       sha256: "1111111111111111111111111111111111111111111111111111111111111111" }
@@ -131,6 +131,14 @@ fn whether_an_answer_is_looked_for_in_the_cache_is_told() {
     assert_eq!(cache(&kept, &[]).as_deref(), Some(looked));
     let fill = "lookup skipped because of cache-control; stores the answer for app bot, 600s";
     assert_eq!(cache(&kept, &["--header", "Cache-Control: no-cache"]).as_deref(), Some(fill));
+    let ignored = kept.replacen('{', r#"{"user":"u","stream":true,"#, 1);
+    assert_eq!(cache(&ignored, &[]), Some(format!("{looked}; ignores user, stream")));
+    let twice = kept.replacen('{', r#"{"seed":1,"Seed":2,"#, 1);
+    assert_eq!(cache(&twice, &[]), Some(format!("{looked}; only a request with the same bytes is equal")));
+    let only = ["--header", "Cache-Control: only-if-cached, max-age=60", "--header", "x-sluice-cache-namespace: tests"];
+    let expected = "looks for an answer shared by app bot in the namespace tests, no older than 60s; refused with 504 if \
+                    there is none";
+    assert_eq!(cache(&kept, &only).as_deref(), Some(expected));
     let routed = ["--header", "x-sluice-route: small"];
     assert_eq!(cache(&kept, &routed).as_deref(), Some("bypassed: its x-sluice-route header overrides routing"));
     assert_eq!(cache(PLAIN, &[]), None);

@@ -1,5 +1,5 @@
-//! `sluice keys create|list|show|update|revoke|rotate` and `sluice usage`: the administration API of a running gateway on the command line.
-//! The API makes all decisions.
+//! `sluice keys create|list|show|update|revoke|rotate`, `sluice usage` and `sluice cache`: the administration API of a running gateway on
+//! the command line. The API makes all decisions.
 
 use std::fmt::Write as _;
 
@@ -128,6 +128,58 @@ Fields that you do not set keep their values.")]
         #[command(flatten)]
         interface: Interface,
     },
+}
+
+/// Operations on the cached responses of a running gateway.
+#[derive(Debug, Subcommand)]
+pub enum Cache {
+    /// Remove cached responses of one Envoy before they expire
+    #[command(after_long_help = "Examples:
+  sluice cache purge --team research
+  sluice cache purge --team research --model chat    those of both
+  sluice cache purge --all
+
+Each Envoy has its own cache: repeat the command with the --admin-url of each.")]
+    Purge {
+        #[command(flatten)]
+        selection: Selection,
+        #[command(flatten)]
+        interface: Interface,
+    },
+}
+
+/// The responses to purge: those with all of these names.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub struct Selection {
+    /// Responses generated for this team's keys
+    #[arg(long)]
+    team: Option<String>,
+    /// Responses generated for this key, by its id
+    #[arg(long)]
+    key: Option<String>,
+    /// Responses generated for this app's keys
+    #[arg(long)]
+    app: Option<String>,
+    /// Responses of this model
+    #[arg(long)]
+    model: Option<String>,
+    /// Responses in this namespace
+    #[arg(long)]
+    namespace: Option<String>,
+    /// All responses
+    #[arg(long, conflicts_with_all = ["team", "key", "app", "model", "namespace"])]
+    all: bool,
+}
+
+/// Runs a subcommand of `sluice cache` and returns its output.
+pub fn cache(command: &Cache) -> Result<String, Failure> {
+    let Cache::Purge { selection: Selection { team, key, app, model, namespace, all }, interface } = command;
+    let names = [("team", team), ("key", key), ("app", app), ("model", model), ("namespace", namespace)];
+    let given = names.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value.as_ref()?))));
+    let body = given.chain(all.then(|| ("all".to_owned(), json!(true)))).collect();
+    let purged = interface.client()?.send("POST", "/cache/purge", Some(&Value::Object(body)))?;
+    Ok(interface.print(&purged, |purged| format!("{} responses purged in this Envoy\n", purged["purged"])))
 }
 
 /// How usage is grouped.

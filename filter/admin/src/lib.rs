@@ -39,6 +39,7 @@ mod limits;
 mod list;
 pub mod metrics_text;
 pub mod plugin;
+mod purge;
 mod records;
 mod route;
 mod usage;
@@ -384,6 +385,7 @@ fn perform(operation: Operation, mut query: Query, body: &[u8], context: &mut Ad
             query.finish()?;
             asked.step(context)
         }
+        Operation::PurgeCache => purge::purge(body, context),
         Operation::Limits => limits::limits(query, context),
         Operation::Prices => query.finish().and_then(|()| configuration::prices(context)),
         Operation::Config => query.finish().and_then(|()| configuration::config(context)),

@@ -28,6 +28,8 @@ pub enum Operation {
     Usage,
     /// `GET /usage/top`
     TopUsage,
+    /// `POST /cache/purge`
+    PurgeCache,
     /// `GET /limits`
     Limits,
     /// `GET /prices`
@@ -54,6 +56,7 @@ impl Operation {
             ["keys", id, "rotate"] => (None, Some(("POST", Self::RotateKey(key_id(id)?)))),
             ["usage"] => (Some(Self::Usage), None),
             ["usage", "top"] => (Some(Self::TopUsage), None),
+            ["cache", "purge"] => (None, Some(("POST", Self::PurgeCache))),
             ["limits"] => (Some(Self::Limits), None),
             ["prices"] => (Some(Self::Prices), None),
             ["config"] => (Some(Self::Config), None),
@@ -83,7 +86,8 @@ impl Operation {
 
     /// Whether the operation reads a body.
     pub fn has_body(&self) -> bool {
-        matches!(self, Self::CreateKey | Self::UpdateKey(_) | Self::RevokeKey(_) | Self::RotateKey(_))
+        use Operation::{CreateKey, PurgeCache, RevokeKey, RotateKey, UpdateKey};
+        matches!(self, CreateKey | UpdateKey(_) | RevokeKey(_) | RotateKey(_) | PurgeCache)
     }
 
     /// The operation's name in the access log.
@@ -97,6 +101,7 @@ impl Operation {
             Self::RotateKey(_) => "keys.rotate",
             Self::Usage => "usage",
             Self::TopUsage => "usage.top",
+            Self::PurgeCache => "cache.purge",
             Self::Limits => "limits",
             Self::Prices => "prices",
             Self::Config => "config",

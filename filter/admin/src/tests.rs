@@ -3,6 +3,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_json::{Value, json};
+use sluice_core::cache::key::KeyBuilder;
+use sluice_core::cache::whose::Names;
+use sluice_core::cache::{Bounds, CachedResponse, Form, slots};
 use sluice_core::pipeline::Event;
 use sluice_core::store::Conflict;
 use sluice_wire::hex;
@@ -514,9 +517,78 @@ fn the_document_names_every_operation_and_every_reference_is_there() {
             let path = format!("/admin/v1{}", path.replace("{id}", "a"));
             let known = Operation::find(&method.to_uppercase(), &path).unwrap();
             let answers = operation["responses"].as_object().unwrap();
-            for status in known.has_body().then_some(["400", "409", "413", "415", "422"]).into_iter().flatten() {
+            let of_bodies = known.has_body().then_some(["400", "413", "415"]);
+            let of_keys = (known.has_body() && known != Operation::PurgeCache).then_some(["409", "422"]);
+            for status in of_bodies.into_iter().flatten().chain(of_keys.into_iter().flatten()) {
                 assert!(answers.contains_key(status), "{method} {path} {status}");
             }
         }
     }
+}
+
+/// Stores a response of this key, team and model.
+fn cached(host: &Host, key: &str, team: &str, model: &str) {
+    let key_of_request = KeyBuilder::default().part(key).part(team).part(model).key();
+    let now = Time(NOW * 1_000_000_000 - 1);
+    let entry = CachedResponse {
+        made: now,
+        expires: now.after(Duration::from_secs(60)),
+        cost: 0,
+        usage: None,
+        form: Form::Whole,
+        repeats: 0,
+        provider: "oai".to_owned(),
+        model: "gpt".to_owned(),
+        content_type: "application/json".to_owned(),
+        dropped: String::new(),
+        body: b"{}".to_vec(),
+    };
+    let names = Names { key: Some(key), team: Some(team), model: Some(model), ..Names::default() };
+    let bounds = Bounds { memory: 1 << 20, largest: 1 << 10 };
+    assert!(slots::keep(&host.shared, &key_of_request, (&entry, names.whose()), now, &bounds));
+}
+
+#[test]
+fn cached_answers_are_purged_by_all_the_names_that_are_given() {
+    let host = Host::new(false);
+    for (key, team, model) in
+        [("a", "red", "chat"), ("b", "red", "chat"), ("c", "blue", "chat"), ("d", "blue", "embed")]
+    {
+        cached(&host, key, team, model);
+    }
+    for (body, purged) in [
+        (json!({"team": "red", "model": "embed"}), 0),
+        (json!({"key": "a"}), 1),
+        (json!({"team": "blue", "model": "chat"}), 1),
+        (json!({"app": "x"}), 0),
+        (json!({"namespace": "x"}), 0),
+        (json!({"team": "red"}), 1),
+        (json!({"all": true}), 1),
+        (json!({"all": true}), 0),
+    ] {
+        let seen = host.send("POST", "/cache/purge", &body.to_string(), &[]);
+        assert_eq!((seen.status, &seen.body), (200, &json!({"purged": purged, "covers": "envoy"})), "{body}");
+        assert_eq!(seen.log["admin"], "cache.purge");
+    }
+}
+
+#[test]
+fn a_purge_says_what_it_is_of() {
+    let host = Host::new(false);
+    for (body, param) in [
+        ("", "all"),
+        ("{}", "all"),
+        (r#"{"all":false}"#, "all"),
+        (r#"{"all":true,"team":"red"}"#, "all"),
+        (r#"{"all":false,"team":"red"}"#, "all"),
+        (r#"{"team":""}"#, "team"),
+        (r#"{"team":null}"#, "team"),
+        (r#"{"key":["a"]}"#, "key"),
+        (r#"{"teams":"red"}"#, "teams"),
+    ] {
+        let seen = host.send("POST", "/cache/purge", body, &[]);
+        assert_eq!((seen.status, &seen.body["error"]["param"]), (400, &json!(param)), "{body}");
+    }
+    assert_eq!(host.get("/cache/purge", &[]).status, 405);
+    assert_eq!(host.raw("POST", "/cache/purge", &[], b"{\"all\":true}", &[]).status, 401);
 }

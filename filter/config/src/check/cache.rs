@@ -7,6 +7,8 @@ use super::super::file;
 use super::super::size;
 use super::Check;
 
+/// In percent of the time to live.
+const MOST_JITTER: u8 = 50;
 const LEAST_MEMORY: &str = "1MiB";
 const MOST_MEMORY: &str = "4GiB";
 const LEAST_ANSWER: &str = "1KiB";
@@ -17,8 +19,20 @@ impl Check<'_> {
     /// The cache policy of a model; `None` without a cache.
     pub(super) fn model_cache(&mut self, model: &file::Model, path: &Path) -> Option<Rule> {
         let written = model.cache.as_ref()?;
-        let ttl = self.wait(&written.ttl, &path.key("cache").key("ttl"));
-        Some(Rule { ttl, scope: written.scope })
+        let path = path.key("cache");
+        let ttl = self.wait(&written.ttl, &path.key("ttl"));
+        let file::ModelCache { scope, ttl_jitter: jitter, max_temperature, tools, images, .. } = *written;
+        if jitter > MOST_JITTER {
+            self.diagnostic(
+                &path.key("ttl_jitter"),
+                jitter.to_string(),
+                format!("a percentage from 0 to {MOST_JITTER}"),
+            );
+        }
+        if let Some(most) = max_temperature.filter(|most| !(0.0..=2.0).contains(most)) {
+            self.diagnostic(&path.key("max_temperature"), most.to_string(), "a temperature from 0 to 2".to_owned());
+        }
+        Some(Rule { ttl, jitter, scope, max_temperature, tools, images })
     }
 
     /// The size limits of the cache.
@@ -75,12 +89,23 @@ mod tests {
     #[test]
     fn answers_are_a_teams_unless_it_is_said_whose() {
         let cache = |fields: &str| compile(&format!(r#","cache":{{{fields}}}"#), "").unwrap().models["m"].cache;
-        let ttl = Duration::from_secs(600);
-        assert_eq!(cache(r#""ttl":"10m""#), Some(Rule { ttl, scope: Scope::Team }));
+        let default = Rule {
+            ttl: Duration::from_secs(600),
+            jitter: 10,
+            scope: Scope::Team,
+            max_temperature: None,
+            tools: true,
+            images: true,
+        };
+        assert_eq!(cache(r#""ttl":"10m""#), Some(default));
         for scope in [Scope::Key, Scope::Team, Scope::App, Scope::All] {
             let named = format!(r#""ttl":"10m","scope":"{}""#, scope.name());
-            assert_eq!(cache(&named), Some(Rule { ttl, scope }));
+            assert_eq!(cache(&named), Some(Rule { scope, ..default }));
         }
+        assert_eq!(
+            cache(r#""ttl":"10m","ttl_jitter":0,"max_temperature":0.5,"tools":false,"images":false"#),
+            Some(Rule { jitter: 0, max_temperature: Some(0.5), tools: false, images: false, ..default })
+        );
     }
 
     #[test]
@@ -94,6 +119,17 @@ mod tests {
         for (model, cache, expected) in [
             (r#","cache":{"ttl":"0s"}"#, "", "models.m.cache.ttl: found \"0s\", expected a time above zero"),
             (r#","cache":{"ttl":"25h"}"#, "", "models.m.cache.ttl: found \"25h\""),
+            (
+                r#","cache":{"ttl":"1m","ttl_jitter":51}"#,
+                "",
+                "models.m.cache.ttl_jitter: found 51, expected a percentage",
+            ),
+            (
+                r#","cache":{"ttl":"1m","max_temperature":2.5}"#,
+                "",
+                "models.m.cache.max_temperature: found 2.5, expected a",
+            ),
+            (r#","cache":{"ttl":"1m","max_temperature":-1}"#, "", "models.m.cache.max_temperature: found -1"),
             ("", r#""memory":"64""#, "cache.memory: found \"64\", expected a size from 1MiB to 4GiB, such as 512KiB"),
             ("", r#""memory":"1023KiB""#, "cache.memory: found \"1023KiB\""),
             ("", r#""memory":"5GiB""#, "cache.memory: found \"5GiB\""),

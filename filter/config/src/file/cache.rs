@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sluice_core::cache::spec::Scope;
 
-/// Caches responses. A cached response is served to a request that is byte for byte the same as an earlier one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Caches responses. A cached response is served to a request that is equal to an earlier one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ModelCache {
@@ -13,6 +13,28 @@ pub struct ModelCache {
     /// The callers that share cached responses. Default: `team`.
     #[serde(default)]
     pub scope: Scope,
+    /// By how many percent a response's time may be shorter than `ttl`, from 0 to 50, so that responses of the same time expire one by
+    /// one. Default: 10.
+    #[serde(default = "ttl_jitter")]
+    pub ttl_jitter: u8,
+    /// The highest `temperature` of requests whose responses are cached, from 0 to 2. Without a temperature, a request counts as 1. Default:
+    /// any.
+    #[serde(default)]
+    pub max_temperature: Option<f64>,
+    /// Whether responses to requests with tools are cached. Default: `true`.
+    #[serde(default = "yes")]
+    pub tools: bool,
+    /// Whether responses to requests with images are cached. Default: `true`.
+    #[serde(default = "yes")]
+    pub images: bool,
+}
+
+fn ttl_jitter() -> u8 {
+    10
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Memory for cached responses in one Envoy, as sizes with a unit: `512KiB`, `64MiB`.

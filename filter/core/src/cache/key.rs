@@ -4,16 +4,45 @@
 
 use blake3::Hasher;
 
+use super::directory::SETS;
+use super::form::Form;
+
 /// Version of the hashed parts and their order. It changes whenever they do, so that a filter updated in a running Envoy starts with an
 /// empty cache.
-const VERSION: &[u8] = b"sluice.cache.3";
+const VERSION: &[u8] = b"sluice.cache.4";
 
 /// Identifies a request's cached response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key(pub(super) [u8; 32]);
 
+impl Key {
+    /// A second key for the same request: of responses in this form that cannot be converted to the form of its first key's response.
+    #[must_use]
+    pub fn of_form(&self, form: Form) -> Self {
+        KeyBuilder::default().part(self.0).part([form.number()]).key()
+    }
+
+    /// The set of slots that holds the response.
+    pub(super) fn set(&self) -> usize {
+        let [first, second, ..] = self.0;
+        usize::from(u16::from_le_bytes([first, second])) % SETS
+    }
+
+    /// Tells the keys of a set apart. The stored response has the whole key.
+    pub(super) fn tag(&self) -> [u8; 8] {
+        let [.., a, b, c, d, e, f, g, h] = self.0;
+        [a, b, c, d, e, f, g, h]
+    }
+
+    /// A number that depends on the key alone, from 0 to 255.
+    pub fn dice(&self) -> u8 {
+        let [_, _, dice, ..] = self.0;
+        dice
+    }
+}
+
 /// Builds a [`Key`]. The hasher is boxed: it has two kilobytes, which each part would copy.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct KeyBuilder(Box<Hasher>);
 
 impl Default for KeyBuilder {

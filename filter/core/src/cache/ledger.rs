@@ -1,60 +1,102 @@
-//! The total size of all cache slots, and the position of the hand that evicts.
+//! The sizes of all sets, and the position of the hand that looks for responses to evict.
 //!
-//! A worker that changes a slot adds the difference in size, so the order of updates does not matter. A worker that ends before its update,
-//! or loses it to others, leaves the total wrong by what it wrote. The error does not last: the hand empties slots in turn, and bytes
-//! stored behind it are also counted separately. When the hand has passed all slots, that sum is exact and replaces the total.
+//! A worker that changed a set stores the set's new size, not the difference, so an update that was lost is made up for by the set's next
+//! one. Each update also checks the size of one more set, in turn: every error is gone after as many updates as there are sets.
 
-use super::slots::SLOTS;
-use crate::store::value::{Value, bytes, parse};
+use crate::store::SharedData;
+use crate::store::value::{NOT_YET, again};
+
+use super::directory::{Directory, SETS};
 
 /// Magic bytes and format version.
-const FORMAT: [u8; 8] = *b"ledger\0\x01";
+const FORMAT: [u8; 8] = *b"ledger\0\x02";
+
+/// Where the sum is, the hand, and the next set to check.
+const HELD: usize = FORMAT.len();
+const HAND: usize = HELD + 8;
+const CHECKED: usize = HAND + 4;
 
 /// Name in the shared data.
-pub(super) const NAME: &str = "sluice.cache.1.ledger";
+pub(super) const NAME: &str = "sluice.cache.2.ledger";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct SlotSums {
-    /// Bytes in all slots.
-    pub(super) held: u64,
-    /// Bytes in the slots that the hand has passed in its current round.
-    pub(super) behind: u64,
-    /// The next slot to empty.
-    pub(super) hand: usize,
-}
+/// The number of bytes before the sets' sizes.
+const HEAD: usize = FORMAT.len() + 16;
 
-impl SlotSums {
-    /// Records that a slot's size changed from `before` to `after` bytes.
-    pub(super) fn replaced(self, slot: usize, before: usize, after: usize) -> Self {
-        let changed = |sum: u64| sum.saturating_add(as_u64(after)).saturating_sub(as_u64(before));
-        let behind = if slot < self.hand { changed(self.behind) } else { self.behind };
-        Self { held: changed(self.held), behind, ..self }
+/// The stored form: magic bytes, the sum, the hand, the next set to check, and the size of each set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ledger(Vec<u8>);
+
+impl Ledger {
+    /// Reads the ledger. If it is missing or damaged, it is made anew from all directories.
+    pub(super) fn read(shared: &dyn SharedData) -> (Self, u32) {
+        let (bytes, version) = shared.read(NAME).unwrap_or((Vec::new(), NOT_YET));
+        if bytes.len() == HEAD + 4 * SETS && bytes.starts_with(&FORMAT) {
+            return (Self(bytes), version);
+        }
+        let mut ledger = Self([&FORMAT[..], &[0; HEAD - FORMAT.len() + 4 * SETS]].concat());
+        for set in 0..SETS {
+            ledger.set(set, Directory::size(shared, set));
+        }
+        (ledger, version)
     }
 
-    /// Records that the slots `from..to` were emptied of `freed` bytes. If another worker has moved the hand meanwhile, the hand stays
-    /// there.
-    pub(super) fn swept(self, from: usize, to: usize, freed: u64) -> Self {
-        let held = self.held.saturating_sub(freed);
-        match (self.hand == from, to < SLOTS) {
-            (false, _) => Self { held, ..self },
-            (true, true) => Self { held, hand: to, ..self },
-            (true, false) => Self { held: self.behind, behind: 0, hand: 0 },
+    /// Stores the sizes of these sets as they are now.
+    pub(super) fn update(shared: &dyn SharedData, sets: &[usize], hand: Option<usize>) {
+        again(|| {
+            let (mut ledger, version) = Self::read(shared);
+            let check = ledger.place(CHECKED);
+            for set in sets.iter().copied().chain([check]) {
+                ledger.set(set, Directory::size(shared, set));
+            }
+            let next = (check + 1) % SETS;
+            if next == 0 {
+                let sum = (0..SETS).map(|set| u64::from(ledger.size(set))).sum::<u64>();
+                ledger.put(HELD, sum.to_le_bytes());
+            }
+            ledger.put(CHECKED, as_u32(next).to_le_bytes());
+            if let Some(hand) = hand {
+                ledger.put(HAND, as_u32(hand).to_le_bytes());
+            }
+            shared.write(NAME, &ledger.0, version).is_ok().then_some(true)
+        });
+    }
+
+    /// Bytes in all sets.
+    pub(super) fn held(&self) -> u64 {
+        u64::from_le_bytes(self.get(HELD))
+    }
+
+    /// The next `count` sets with responses, from the hand on.
+    pub(super) fn next(&self, count: usize) -> Vec<usize> {
+        let hand = self.place(HAND);
+        (hand..SETS).chain(0..hand).filter(|set| self.size(*set) > 0).take(count).collect()
+    }
+
+    fn place(&self, at: usize) -> usize {
+        usize::try_from(u32::from_le_bytes(self.get(at))).unwrap_or_default() % SETS
+    }
+
+    fn size(&self, set: usize) -> u32 {
+        u32::from_le_bytes(self.get(HEAD + 4 * set))
+    }
+
+    fn set(&mut self, set: usize, size: u32) {
+        let held = self.held().saturating_sub(self.size(set).into()).saturating_add(size.into());
+        self.put(HELD, held.to_le_bytes());
+        self.put(HEAD + 4 * set, size.to_le_bytes());
+    }
+
+    fn get<const N: usize>(&self, at: usize) -> [u8; N] {
+        self.0.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
+    }
+
+    fn put<const N: usize>(&mut self, at: usize, value: [u8; N]) {
+        if let Some(chunk) = self.0.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
+            *chunk = value;
         }
     }
 }
 
-pub(super) fn as_u64(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
-}
-
-impl Value for SlotSums {
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let [held, behind, hand] = parse(&FORMAT, bytes)?;
-        let hand = usize::try_from(hand).ok().filter(|hand| *hand < SLOTS)?;
-        Some(Self { held, behind, hand })
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        bytes(&FORMAT, &[self.held, self.behind, as_u64(self.hand)])
-    }
+fn as_u32(set: usize) -> u32 {
+    u32::try_from(set).unwrap_or_default()
 }

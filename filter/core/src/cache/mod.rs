@@ -1,30 +1,54 @@
-//! The exact cache: repeats a stored response to a byte-for-byte identical request.
+//! The exact cache: repeats a stored response to an equal request.
 //!
-//! [`key`] decides when two requests are the same, [`entry`] is the stored form, and [`slots`] stores entries in Envoy's shared data,
-//! within a bound ([`ledger`]). The cache knows no clients, providers or limits: [`cache_state`](crate::pipeline::cache_state) decides
-//! which requests it may serve.
+//! [`key`] and [`canonical`] decide when two requests are equal, [`entry`] is the stored form, and [`slots`] stores entries in Envoy's
+//! shared data, within a bound ([`directory`], [`ledger`]). [`form`] converts a stored stream to a whole response and back. [`purge`] and
+//! [`whose`] remove responses before they expire. The cache knows no clients, providers or limits:
+//! [`cache_state`](crate::pipeline::cache_state) decides which requests it may serve.
 //!
 //! It never causes an error. Damaged, foreign, expired and lost entries read as misses.
 
 use std::time::Duration;
 
 pub use entry::{CachedResponse, Spent};
+pub use form::Form;
 pub use key::Key;
 pub use spec::Scope;
 
+pub mod alias;
+pub mod canonical;
+mod directory;
 pub mod entry;
+pub mod form;
 pub mod key;
 mod ledger;
+mod purge;
 pub mod slots;
 pub mod spec;
+pub mod whose;
 
 /// How responses of one model are cached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rule {
     /// Time to live.
     pub ttl: Duration,
+    /// By how many percent of `ttl` an entry's time to live may be shorter, so that entries of the same time expire one by one.
+    pub jitter: u8,
     /// Which keys share responses.
     pub scope: Scope,
+    /// The highest temperature of a request; `None` if any will do.
+    pub max_temperature: Option<f64>,
+    /// Whether requests with tools are cached.
+    pub tools: bool,
+    /// Whether requests with images are cached.
+    pub images: bool,
+}
+
+impl Rule {
+    /// The time to live of the entry with this key.
+    pub fn ttl_of(&self, key: &Key) -> Duration {
+        let shorter = f64::from(self.jitter.min(100)) / 100.0 * f64::from(key.dice()) / 255.0;
+        self.ttl.mul_f64(1.0 - shorter)
+    }
 }
 
 /// Size limits of the cache.

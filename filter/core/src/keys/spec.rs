@@ -17,4 +17,6 @@ pub enum Permission {
     Targets,
     /// The response headers `x-sluice-cost`, `x-sluice-overhead-ms` and `x-sluice-ttft-ms`: cost and times of the response.
     Report,
+    /// The header `x-sluice-cache-namespace`: a part of the cache of its own.
+    Cache,
 }

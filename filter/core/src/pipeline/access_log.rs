@@ -300,7 +300,6 @@ impl<'a> Record<'a> {
                 },
             ),
             lower_tier: state.lower_tier().filter(|_| served),
-            cache: about.cache_state.word(),
             dropped: &state.answer.dropped,
             guards: self.guards.into_iter().chain(state.answer.findings.iter().map(Finding::to_string)).collect(),
             input_tokens: batch.map(|sums| sums.input_tokens).or(used.map(|usage| usage.input)),

@@ -5,14 +5,18 @@
 
 use memchr::memmem;
 use sluice_wire::dialect::Asks;
+use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::time::Time;
 
+use crate::cache::alias::{self, Alias};
+use crate::cache::canonical::Canonical;
+use crate::cache::form::Wanted;
 use crate::cache::key::KeyBuilder;
-use crate::cache::{CachedResponse, Key, Rule, Scope, Spent, slots};
+use crate::cache::whose::{Names, Whose};
+use crate::cache::{CachedResponse, Form, Key, Rule, Scope, slots};
 use crate::keys::caller::Caller;
 use crate::memory_limiter::Permit;
-use crate::routing::routing_headers::Caching;
-use crate::routing::target::{Model, Target};
+use crate::routing::target::Model;
 use crate::store::SharedData;
 
 use super::View;
@@ -24,8 +28,8 @@ const HEADER: &str = "x-sluice-cache";
 /// The cache's part in a request.
 #[derive(Debug, Default)]
 pub struct CacheState {
-    /// The key to store the response under, until it is stored.
-    key: Option<Key>,
+    /// Where to store the response, until it is stored.
+    place: Option<Place>,
     /// The lookup's result; `None` where the model has no cache.
     found: Option<Found>,
 }
@@ -39,6 +43,19 @@ enum Found {
     Miss,
     /// No lookup was made.
     Bypass,
+}
+
+/// Where a response is stored.
+#[derive(Debug)]
+struct Place {
+    /// The key of the request's bytes.
+    bytes: Key,
+    /// The request's canonical key.
+    alias: Alias,
+    /// The key of the stored response: the canonical one, or one for its form.
+    key: Key,
+    form: Form,
+    whose: Whose,
 }
 
 /// How a request uses its model's cache.
@@ -77,29 +94,51 @@ impl CacheState {
 }
 
 impl CachePolicy {
-    /// The policy for a request whose model has a cache.
-    pub fn of(request: &Request) -> Self {
+    /// The policy for a request whose model has this cache.
+    pub fn of(request: &Request, rule: &Rule) -> Self {
         let kept = matches!(request.scanned.client.asks, Asks::Chat(_) | Asks::Embeddings(_));
-        match request.routing_headers.caching {
+        let caching = request.routing_headers.caching;
+        match &request.scanned.peek {
             _ if !kept => Self::Neither("the gateway does not cache this endpoint"),
             _ if request.routing_headers.overriding.is_some() => {
                 Self::Neither("its x-sluice-route header overrides routing")
             }
             _ if request.routing_headers.no_fallback => Self::Neither("its x-sluice-fallback header disables fallback"),
-            _ if request.scanned.peek.stored.background => Self::Neither("it runs in the background"),
-            _ if request.scanned.peek.stored.continues => {
-                Self::Neither("it continues a response that its provider stores")
+            peek if peek.stored.background => Self::Neither("it runs in the background"),
+            peek if peek.stored.continues => Self::Neither("it continues a response that its provider stores"),
+            peek if !rule.tools && (peek.wants.tools || peek.wants.anywhere) => {
+                Self::Neither("it offers tools, and the model's cache excludes them")
             }
-            Caching::None => Self::Neither("its cache-control is no-store"),
-            Caching::NotFrom => Self::Fill,
-            Caching::Any => Self::Look,
+            _ if !rule.images && request.scanned.prompt.images > 0 => {
+                Self::Neither("it contains images, and the model's cache excludes them")
+            }
+            _ if caching.no_store => Self::Neither("its cache-control is no-store"),
+            _ if caching.no_cache => Self::Fill,
+            _ => Self::Look,
+        }
+    }
+
+    /// The policy, given the request's temperature.
+    pub fn at_temperature(self, request: &Request, rule: &Rule, canonical: Option<&Canonical<'_>>) -> Self {
+        /// The providers' default.
+        const DEFAULT: f64 = 1.0;
+        let Some(most) = rule.max_temperature.filter(|_| request.scanned.client.chat().is_some()) else { return self };
+        let temperature = canonical.map(|canonical| canonical.temperature);
+        let is_low = match temperature {
+            None => false,
+            Some(None | Some("null")) => DEFAULT <= most,
+            Some(Some(text)) => text.parse::<f64>().is_ok_and(|temperature| temperature <= most),
+        };
+        match self {
+            Self::Look | Self::Fill if !is_low => Self::Neither("its temperature is above the cache's max_temperature"),
+            policy => policy,
         }
     }
 }
 
 impl CacheState {
-    /// Returns the stored response for the request with this body. If there is none, remembers the key to store the response under, if
-    /// storing is allowed. `planned` is when the targets were ranked.
+    /// Returns the stored response for the request with this body. If there is none, remembers where to store the response, if storing is
+    /// allowed. `planned` is when the targets were ranked.
     pub fn look(
         &mut self,
         draft: &Draft,
@@ -109,57 +148,130 @@ impl CacheState {
         shared: &dyn SharedData,
     ) -> Option<CachedResponse> {
         let rule = draft.route.model.cache?;
-        let cache_policy = CachePolicy::of(&draft.request);
-        let may = !matches!(cache_policy, CachePolicy::Neither(_));
-        let key = may.then(|| key(draft, body, planned, &rule));
-        let entry = key.filter(|_| cache_policy == CachePolicy::Look).and_then(|key| slots::find(shared, &key, now));
-        // The response may have been stored under an older gateway file with a longer TTL.
-        let entry = entry.filter(|entry| entry.age(now).is_some_and(|age| age < rule.ttl));
-        self.found = Some(match (&entry, cache_policy) {
+        let request = &draft.request;
+        self.found = Some(Found::Bypass);
+        let policy = CachePolicy::of(request, &rule);
+        if matches!(policy, CachePolicy::Neither(_)) {
+            return None;
+        }
+        let context = context(draft, planned, &rule);
+        let bytes = context.clone().part("bytes").part(body).key();
+        let known = alias::find(shared, &bytes);
+        let (alias, policy) = match known {
+            Some(alias) => (alias, policy),
+            None => {
+                let id = request.scanned.client.id();
+                let canonical = Canonical::of(body, id);
+                let policy = policy.at_temperature(request, &rule, canonical.as_ref());
+                let alias = canonical.map_or(Alias { canonical: bytes, repeats: 0 }, |canonical| Alias {
+                    repeats: canonical.repeats(id),
+                    canonical: context.part("canonical").part(canonical.form).key(),
+                });
+                (alias, policy)
+            }
+        };
+        if matches!(policy, CachePolicy::Neither(_)) {
+            return None;
+        }
+        let form = form(request);
+        let (mut key, mut entry) = (alias.canonical, None);
+        if policy == CachePolicy::Look {
+            let max_age = request.routing_headers.caching.max_age;
+            // The response may have been stored under an older gateway file with a longer TTL.
+            let is_fresh = |entry: &CachedResponse| {
+                entry.age(now).is_some_and(|age| age < rule.ttl && max_age.is_none_or(|most| age < most))
+            };
+            let wanted = Wanted { client: request.scanned.client, form, repeats: alias.repeats, request: body };
+            for next in [alias.canonical, alias.canonical.of_form(form)] {
+                key = next;
+                let Some(found) = slots::find(shared, &key, now).filter(is_fresh) else { break };
+                entry = wanted.of(found);
+                if entry.is_some() {
+                    break;
+                }
+            }
+        }
+        self.found = Some(match (&entry, policy) {
             (Some(entry), _) => Found::Hit { provider: entry.provider.clone(), model: entry.model.clone() },
             (None, CachePolicy::Look) => Found::Miss,
-            (None, CachePolicy::Fill | CachePolicy::Neither(_)) => Found::Bypass,
+            (None, _) => Found::Bypass,
         });
-        self.key = key.filter(|_| entry.is_none());
+        match &entry {
+            Some(_) if known.is_none() => alias::remember(shared, &bytes, &alias),
+            Some(_) => {}
+            None => self.place = Some(Place { bytes, alias, key, form, whose: whose(draft) }),
+        }
         entry
+    }
+
+    /// The error for a request that only the cache may answer, when it cannot.
+    pub fn not_cached(&self) -> ApiError {
+        let message = "The cache has no response to this request, and its cache-control is only-if-cached. Send the \
+                       request without it.";
+        ApiError::new(504, ErrorKind::Timeout, message).with_code("not_cached")
     }
 
     /// Starts to collect the response for the cache when its headers go to the client. Not stored: a response of a lower tier than the
     /// model's best, which would outlive the reason for it, and one that cannot be read.
     pub fn fill(&mut self, state: &RequestState, view: &dyn View) -> Option<CacheFill> {
-        let key = self.key.take()?;
+        let place = self.place.take()?;
         let is_good =
             matches!(state.progress.stage, Stage::Answering | Stage::Complete) && state.lower_tier().is_none();
         if !is_good || view.header(":status").ok()?? != b"200" {
             return None;
         }
         let content_type = String::from_utf8(view.header("content-type").ok()??).ok()?;
-        Some(CacheFill { key, content_type, body: Vec::new(), permit: state.memory.request.sibling() })
+        Some(CacheFill { place, content_type, body: Vec::new(), permit: state.memory.request.sibling() })
     }
 }
 
-/// The cache key of a request. It includes the model's targets, so that a changed gateway file never serves responses of its former
-/// targets.
-fn key(draft: &Draft, body: &[u8], planned: Time, rule: &Rule) -> Key {
-    let (scope, whose) = sharer(rule.scope, &draft.request.caller);
-    let forwards = draft.request.scanned.client.manner.forwards;
-    let changes = draft.request.forwarded.iter().filter(|(name, _)| forwards.iter().any(|own| own.as_bytes() == *name));
+/// All that decides about a response besides the body. It includes the model's targets, so that a changed gateway file never serves
+/// responses of its former targets.
+fn context(draft: &Draft, planned: Time, rule: &Rule) -> KeyBuilder {
+    let request = &draft.request;
+    let (scope, whose) = sharer(rule.scope, &request.caller);
+    let forwards = request.scanned.client.manner.forwards;
+    let changes = request.forwarded.iter().filter(|(name, _)| forwards.iter().any(|own| own.as_bytes() == *name));
     let headers: Vec<&[u8]> = changes.flat_map(|(name, value)| [name, value]).collect();
     // Guardrails are part of the key: they may differ between clients, or have changed with the gateway file.
-    let guards = draft.request.checks.iter().flat_map(|checks| &checks.guards);
+    let guards = request.checks.iter().flat_map(|checks| &checks.guards);
     let guards: Vec<&[u8]> = guards.flat_map(|guard| [guard.name.as_bytes(), &guard.digest]).collect();
-    let checked = draft.request.checks.as_ref().is_some_and(|checks| checks.format.is_some());
+    let checked = request.checks.as_ref().is_some_and(|checks| checks.format.is_some());
     KeyBuilder::default()
         .part(scope)
         .part(whose)
+        .part(request.routing_headers.namespace.as_deref().unwrap_or_default())
+        // A request that is found by its bytes was admitted at this temperature.
+        .part(rule.max_temperature.map_or(u64::MAX, f64::to_bits).to_le_bytes())
         .part(&draft.route.model.name)
         .list(reachable(draft, planned).into_iter())
-        .part(draft.request.scanned.client.id().name())
+        .part(request.scanned.client.id().name())
         .list(guards.into_iter())
         .part([u8::from(checked)])
         .list(headers.into_iter())
-        .part(body)
-        .key()
+}
+
+/// The owners of the response to this request.
+fn whose(draft: &Draft) -> Whose {
+    let caller = &draft.request.caller;
+    let names = Names {
+        team: Some(&caller.team),
+        key: Some(&caller.key_id),
+        app: caller.app.as_deref(),
+        model: Some(&draft.route.model.name),
+        namespace: draft.request.routing_headers.namespace.as_deref(),
+    };
+    names.whose()
+}
+
+/// The form of the response that the client asks for.
+fn form(request: &Request) -> Form {
+    let peek = &request.scanned.peek;
+    match (peek.stream, peek.include_usage && request.scanned.client.shape.stream_options) {
+        (false, _) => Form::Whole,
+        (true, false) => Form::Stream,
+        (true, true) => Form::StreamWithUsage,
+    }
 }
 
 /// The names of the targets that may serve the request: a route's own targets, if it names some.
@@ -189,7 +301,7 @@ pub fn sharer(scope: Scope, caller: &Caller) -> (&'static str, &str) {
 /// A response on its way to the client that is collected for the cache.
 #[derive(Debug)]
 pub struct CacheFill {
-    key: Key,
+    place: Place,
     content_type: String,
     /// The body so far.
     body: Vec<u8>,
@@ -225,23 +337,28 @@ impl CacheFill {
         if state.progress.stage != Stage::Complete || self.body.is_empty() || filtered() {
             return false;
         }
-        let Self { key, content_type, body, .. } = self;
+        let Self { place: Place { bytes, alias, key, form, whose }, content_type, body, .. } = self;
+        let usage = state.answer.usage;
+        let images = state.request.scanned.prompt.images;
+        let cost = target.price.map(|price| price.cost(&usage.unwrap_or_default(), images, &state.answer.extras));
         let entry = CachedResponse {
             made: now,
-            expires: now.after(rule.ttl),
-            spent: spent(state, target),
+            expires: now.after(rule.ttl_of(&key)),
+            cost: cost.unwrap_or_default().0,
+            usage,
+            form,
+            repeats: alias.repeats,
             provider: target.provider.name.clone(),
             model: target.model.clone(),
             content_type,
             dropped: state.answer.dropped.join(", "),
             body,
         };
-        slots::keep(shared, &key, &entry, &state.worker.config.cache)
+        let asked = state.request.started;
+        let kept = slots::keep(shared, &key, (&entry, whose), asked, &state.worker.config.cache);
+        if kept {
+            alias::remember(shared, &bytes, &alias);
+        }
+        kept
     }
-}
-/// The usage of the response that ends.
-fn spent(state: &RequestState, target: &Target) -> Spent {
-    let usage = state.answer.usage.unwrap_or_default();
-    let cost = target.price.map(|price| price.cost(&usage, state.request.scanned.prompt.images, &state.answer.extras));
-    Spent { input: usage.input, output: usage.output, cost: cost.unwrap_or_default().0 }
 }

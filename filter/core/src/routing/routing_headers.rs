@@ -16,6 +16,11 @@ pub const ROUTE: &str = "x-sluice-route";
 pub const FALLBACK: &str = "x-sluice-fallback";
 /// The request header that shortens the timeout.
 pub const TIMEOUT: &str = "x-sluice-timeout";
+/// The request header that names a part of the cache.
+pub const NAMESPACE: &str = "x-sluice-cache-namespace";
+
+/// The longest namespace, in bytes.
+const LONGEST_NAMESPACE: usize = 64;
 
 /// The routing headers of one request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,20 +33,23 @@ pub struct RoutingHeaders {
     pub timeout: Option<Duration>,
     /// How the client restricts the cache.
     pub caching: Caching,
+    /// The part of the cache that the client names.
+    pub namespace: Option<String>,
     /// The headers that the configuration matches on.
     headers: Vec<(String, String)>,
 }
 
 /// How a client restricts the cache with `cache-control`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Caching {
-    /// No restriction.
-    #[default]
-    Any,
+pub struct Caching {
     /// `no-cache`: no response from the cache. The provider's response is stored.
-    NotFrom,
+    pub no_cache: bool,
     /// `no-store`: no response from the cache, and none is stored.
-    None,
+    pub no_store: bool,
+    /// `only-if-cached`: no response from a provider.
+    pub only_if_cached: bool,
+    /// `max-age`: only responses that are younger.
+    pub max_age: Option<Duration>,
 }
 
 /// The strategy or target that a client asks for.
@@ -63,6 +71,7 @@ impl RoutingHeaders {
             no_fallback: one(headers, FALLBACK)?.map(no_fallback).transpose()?.unwrap_or_default(),
             timeout: one(headers, TIMEOUT)?.map(timeout).transpose()?,
             caching: caching(headers),
+            namespace: one(headers, NAMESPACE)?.map(namespace).transpose()?,
             headers: headers_seen,
         })
     }
@@ -83,6 +92,7 @@ impl RoutingHeaders {
             (self.overriding.is_some(), Permission::Route, ROUTE),
             (self.no_fallback, Permission::Fallback, FALLBACK),
             (self.timeout.is_some(), Permission::Timeout, TIMEOUT),
+            (self.namespace.is_some(), Permission::Cache, NAMESPACE),
         ];
         match asked.into_iter().find(|(asked, control, _)| *asked && !caller.control.contains(control)) {
             None => Ok(()),
@@ -129,16 +139,39 @@ fn timeout(text: &str) -> Result<Duration, ApiError> {
     given.ok_or_else(|| bad(TIMEOUT, "expected a time above zero, such as 500ms, 30s or 2m"))
 }
 
-/// Reads `no-store` and `no-cache` only. The directives about age and staleness (RFC 9111, section 5.2.1) have no use here.
+fn namespace(text: &str) -> Result<String, ApiError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte);
+    let text = text.trim();
+    let is_name = (1..=LONGEST_NAMESPACE).contains(&text.len()) && text.bytes().all(allowed);
+    let expected = || format!("expected 1 to {LONGEST_NAMESPACE} letters, digits, or any of - _ . : /");
+    if is_name { Ok(text.to_owned()) } else { Err(bad(NAMESPACE, &expected())) }
+}
+
+/// Reads the directives of RFC 9111, section 5.2.1, that have a use here: not `max-stale` and `min-fresh`, since no stale response is
+/// served. A `max-age` that is no number counts as 0, as section 4.2.1 recommends.
 fn caching(headers: &HeaderMap) -> Caching {
-    headers.all("cache-control").flat_map(|value| value.split(|byte| *byte == b',')).fold(
-        Caching::Any,
-        |known, word| match word.trim_ascii() {
-            word if word.eq_ignore_ascii_case(b"no-store") => Caching::None,
-            word if word.eq_ignore_ascii_case(b"no-cache") && known == Caching::Any => Caching::NotFrom,
-            _ => known,
-        },
-    )
+    let mut caching = Caching::default();
+    for directive in headers.all("cache-control").flat_map(|value| value.split(|byte| *byte == b',')) {
+        let mut parts = directive.splitn(2, |byte| *byte == b'=').map(<[u8]>::trim_ascii);
+        let (name, value) = (parts.next().unwrap_or_default(), parts.next());
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        caching.no_cache |= is("no-cache");
+        caching.no_store |= is("no-store");
+        caching.only_if_cached |= is("only-if-cached");
+        if is("max-age") {
+            let age = seconds(value.unwrap_or_default());
+            caching.max_age = Some(caching.max_age.map_or(age, |known| known.min(age)));
+        }
+    }
+    caching
+}
+
+fn seconds(value: &[u8]) -> Duration {
+    let digits = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let number = std::str::from_utf8(digits).ok().filter(|_| is_number);
+    // More digits than fit are a very long time.
+    Duration::from_secs(number.map_or(0, |digits| digits.parse::<u32>().unwrap_or(u32::MAX).into()))
 }
 
 fn bad(header: &str, expected: &str) -> ApiError {
@@ -158,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_header_that_stands_there_twice_or_is_no_text_is_refused_and_not_left_aside() {
-        for name in [ROUTE, FALLBACK, TIMEOUT] {
+        for name in [ROUTE, FALLBACK, TIMEOUT, NAMESPACE] {
             let values: [&[&[u8]]; 2] = [&[b"off", b"off"], &[b"\xff\xfe"]];
             for values in values {
                 let mut headers = HeaderMap::default();
@@ -182,20 +215,42 @@ mod tests {
     }
 
     #[test]
-    fn a_client_can_keep_out_of_a_cache_in_plain_http() {
-        for (value, caching) in [
-            ("max-age=0", Caching::Any),
-            ("no-cache", Caching::NotFrom),
-            ("max-age=0, No-Cache", Caching::NotFrom),
-            ("no-store", Caching::None),
-            ("no-store,no-cache", Caching::None),
-            ("no-cache , no-store", Caching::None),
-            ("no-cachet", Caching::Any),
+    fn a_client_can_restrict_a_cache_in_plain_http() {
+        let caching = |value: &'static str| read("cache-control", value).unwrap().caching;
+        let (none, secs) = (Caching::default(), Duration::from_secs);
+        for (value, expected) in [
+            ("", none),
+            ("no-cachet, max-stale=5, private", none),
+            ("no-cache", Caching { no_cache: true, ..none }),
+            ("No-Store", Caching { no_store: true, ..none }),
+            ("no-cache , no-store", Caching { no_cache: true, no_store: true, ..none }),
+            ("only-if-cached", Caching { only_if_cached: true, ..none }),
+            ("max-age=0, No-Cache", Caching { no_cache: true, max_age: Some(secs(0)), ..none }),
+            ("max-age=60", Caching { max_age: Some(secs(60)), ..none }),
+            ("Max-Age = \"60\"", Caching { max_age: Some(secs(60)), ..none }),
+            ("max-age=60, max-age=5, max-age=7", Caching { max_age: Some(secs(5)), ..none }),
+            ("max-age=99999999999999999999", Caching { max_age: Some(secs(u32::MAX.into())), ..none }),
+            ("max-age", Caching { max_age: Some(secs(0)), ..none }),
+            ("max-age=-1", Caching { max_age: Some(secs(0)), ..none }),
+            ("max-age=1.5", Caching { max_age: Some(secs(0)), ..none }),
         ] {
-            assert_eq!(read("cache-control", value).unwrap().caching, caching, "{value}");
+            assert_eq!(caching(value), expected, "{value}");
         }
         let twice: HeaderMap = [("cache-control", "no-cache"), ("cache-control", "no-store")].into_iter().collect();
-        assert_eq!(RoutingHeaders::read(&twice, &[]).unwrap().caching, Caching::None);
+        let both = Caching { no_cache: true, no_store: true, ..none };
+        assert_eq!(RoutingHeaders::read(&twice, &[]).unwrap().caching, both);
+    }
+
+    #[test]
+    fn a_namespace_is_a_short_name() {
+        assert_eq!(read(NAMESPACE, " tests/2:a-b_c.d ").unwrap().namespace.as_deref(), Some("tests/2:a-b_c.d"));
+        assert_eq!(read("x-other", "a").unwrap().namespace, None);
+        for value in
+            ["", " ", "a b", "a,b", "\u{e9}", "0123456789012345678901234567890123456789012345678901234567890123x"]
+        {
+            let error = read(NAMESPACE, value).unwrap_err();
+            assert_eq!((error.status, error.code.as_deref()), (400, Some("invalid_header")), "{value}");
+        }
     }
 
     #[test]
@@ -216,5 +271,9 @@ mod tests {
         let caller = Caller { control: vec![Permission::Fallback], ..Caller::default() };
         assert!(routing_headers.allowed(&caller).is_ok());
         assert!(read(FALLBACK, "on").unwrap().allowed(&Caller::default()).is_ok());
+        let named = read(NAMESPACE, "a").unwrap();
+        assert!(named.allowed(&caller).unwrap_err().message.contains(NAMESPACE));
+        let caller = Caller { control: vec![Permission::Cache], ..Caller::default() };
+        assert!(named.allowed(&caller).is_ok());
     }
 }

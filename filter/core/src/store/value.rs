@@ -44,7 +44,7 @@ pub(crate) fn update<V: Value>(shared: &dyn SharedData, name: &str, change: impl
 }
 
 /// Retries `change` until it reports whether something was changed; false when every attempt loses the race.
-pub(crate) fn again(change: impl Fn() -> Option<bool>) -> bool {
+pub(crate) fn again(mut change: impl FnMut() -> Option<bool>) -> bool {
     (0..ATTEMPTS).find_map(|_| change()).unwrap_or(false)
 }
 

@@ -21,8 +21,8 @@ impl RequestPipeline {
         let now = cx.now();
         self.log_context.replied = Some(now);
         let age = entry.age(now).unwrap_or_default().as_secs();
-        let CachedResponse { provider, model, content_type, dropped, body, spent, .. } = entry;
-        self.log_context.about.saved = Some(spent);
+        self.log_context.about.saved = Some(entry.spent());
+        let CachedResponse { provider, model, content_type, dropped, body, .. } = entry;
         state.commit(now);
         state.complete();
         state.answer.usage = Some(Usage::default());

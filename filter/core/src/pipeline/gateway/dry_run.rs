@@ -11,6 +11,7 @@ use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
+use crate::cache::canonical::Canonical;
 use crate::compiled::CompiledConfig;
 use crate::guard::Finding;
 use crate::guard::answer::Checks;
@@ -74,12 +75,21 @@ pub struct DryRun {
     pub routes: Vec<Vec<&'static str>>,
     /// The routing strategy.
     pub strategy: Strategy,
-    /// The cache policy, if the model has a cache.
-    pub cache: Option<CachePolicy>,
+    /// The use of the model's cache, if it has one.
+    pub cache: Option<Caching>,
     /// All targets of the model: first the ranked ones, in order, then the excluded ones.
     pub targets: Vec<Foreseen>,
     /// The debits from limits and budgets at each candidate, followed by the targets of models that used-up budgets lead to.
     pub plan: Plan,
+}
+
+/// The simulated use of the model's cache.
+#[derive(Debug)]
+pub struct Caching {
+    /// The policy.
+    pub policy: CachePolicy,
+    /// The fields that make no difference for the lookup; `None` if only a request with the same bytes is equal.
+    pub ignored: Option<Vec<&'static str>>,
 }
 
 /// The simulated decision about one target.
@@ -177,7 +187,13 @@ pub fn dry_run(config: &Rc<CompiledConfig>, question: &Question<'_>) -> Result<D
     Ok(DryRun {
         stream: draft.request.scanned.peek.stream,
         strategy: decision.strategy,
-        cache: draft.request.model.cache.map(|_| CachePolicy::of(&draft.request)),
+        cache: draft.request.model.cache.map(|rule| {
+            let canonical = Canonical::of(body, client.id());
+            let policy = CachePolicy::of(&draft.request, &rule);
+            let policy = policy.at_temperature(&draft.request, &rule, canonical.as_ref());
+            let names = |canonical: Canonical<'_>| canonical.ignored.iter().map(|(name, _)| *name).collect();
+            Caching { policy, ignored: canonical.map(names) }
+        }),
         model: draft.request.model.clone(),
         name: draft.request.scanned.peek.model.clone(),
         forbidden,

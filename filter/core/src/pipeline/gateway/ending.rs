@@ -109,6 +109,7 @@ impl RequestPipeline {
             app: self.log_context.caller.as_ref().and_then(|caller| caller.app.as_deref()),
             model: self.log_context.model.as_deref(),
             guards: self.log_context.findings.iter().map(Finding::to_string).collect(),
+            cache: self.log_context.about.cache_state.word(),
             error,
             ..Record::default()
         };

@@ -13,6 +13,7 @@ use crate::callout::Called;
 use crate::store::{ReserveRequest, Settlement};
 
 use super::super::billing::{Billing, ReservedIn};
+use super::super::cache_state::CacheState;
 use super::super::notes;
 use super::super::request_state::{Draft, Probe, RequestHead, RequestState, from_envoy};
 use super::super::rewrite;
@@ -298,6 +299,11 @@ impl RequestPipeline {
         if let Some(entry) = kept {
             return Ok(Prepared::Kept(entry));
         }
+        if draft.request.routing_headers.caching.only_if_cached {
+            count_miss(cache_state, cx.effects);
+            let headers = cache_state.header().into_iter().collect();
+            return Err(Refused { error: cache_state.not_cached().into(), headers });
+        }
         choose_first(draft, &body)?;
         if let Some(written) = &draft.route.ready {
             draft.memory.request.grow(written.body.len())?;
@@ -313,9 +319,7 @@ impl RequestPipeline {
         masked: Option<Vec<u8>>,
         cx: &mut Context<'_>,
     ) -> Outcome {
-        if self.log_context.about.cache_state.word() == Some("miss") {
-            cx.effects.push(Effect::Count(metric::CACHE_MISS));
-        }
+        count_miss(&self.log_context.about.cache_state, cx.effects);
         if let Some(with) = masked {
             cx.effects.push(Effect::SetHeader("content-length", with.len().to_string().into()));
             cx.effects.push(Effect::ReplaceBody { drain: size, with });
@@ -324,6 +328,12 @@ impl RequestPipeline {
         state.depart(cx.now(), cx.shared);
         forward(&mut state, cx.effects);
         Outcome::Forward(Box::new(state))
+    }
+}
+
+fn count_miss(cache_state: &CacheState, effects: &mut Vec<Effect>) {
+    if cache_state.word() == Some("miss") {
+        effects.push(Effect::Count(metric::CACHE_MISS));
     }
 }
 

@@ -15,7 +15,7 @@ use super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-const CACHE: &str = r#","cache":{"ttl":"1m"}"#;
+const CACHE: &str = r#","cache":{"ttl":"1m","ttl_jitter":0}"#;
 const STREAM: [&str; 3] = [
     "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one\"}}]}\n\n",
     "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
@@ -188,30 +188,246 @@ fn what_a_provider_goes_on_with_is_asked_every_time() {
     }
 }
 
+/// Sends a body to a path of the gateway.
+fn post(gateway: &TestGateway, path: &str, headers: &[(&str, &str)], body: &str, scripts: &[Script]) -> Seen {
+    let mut all: Vec<(&str, &[u8])> = vec![("api-key", SECRET.as_bytes())];
+    all.extend(headers.iter().map(|(name, value)| (*name, value.as_bytes())));
+    gateway.envoy().send("POST", path, &all, body.as_bytes(), scripts)
+}
+
 #[test]
-fn one_byte_or_another_format_or_a_header_that_changes_answers_is_another_request() {
+fn another_format_or_value_or_a_header_that_changes_answers_is_another_request() {
     let gateway = cached();
-    let message = |version: &str, body: &str| {
-        let headers: [(&str, &[u8]); 2] = [("api-key", SECRET.as_bytes()), ("anthropic-beta", version.as_bytes())];
-        gateway.envoy().send("POST", "/v1/messages", &headers, body.as_bytes(), &[good()])
-    };
     let body = r#"{"model":"chat","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
     for (path, beta, body, expected) in [
         (CHAT, "", body, "miss"),
-        ("/v1/messages", "a", body, "miss"),
-        ("/v1/messages", "b", body, "miss"),
-        ("/v1/messages", "b", &body.replace("hi", "ho"), "miss"),
-        ("/v1/messages", "b", &format!("{body} "), "miss"),
-        ("/v1/messages", "a", body, "hit"),
+        (MESSAGES, "a", body, "miss"),
+        (MESSAGES, "b", body, "miss"),
+        (MESSAGES, "b", &body.replace("hi", "ho"), "miss"),
+        (MESSAGES, "b", &format!("{body} "), "hit"),
+        (MESSAGES, "a", body, "hit"),
         (CHAT, "", body, "hit"),
     ] {
-        let key: [(&str, &[u8]); 1] = [("api-key", SECRET.as_bytes())];
-        let seen = match path {
-            CHAT => gateway.envoy().send("POST", CHAT, &key, body.as_bytes(), &[good()]),
-            _ => message(beta, body),
-        };
+        let headers = [("anthropic-beta", beta)];
+        let headers = if path == MESSAGES { &headers[..] } else { &[] };
+        let seen = post(&gateway, path, headers, body, &[good()]);
         assert_eq!(word(&seen), Some(expected), "{path} {beta} {body}: {}", seen.body);
     }
+}
+
+const MESSAGES: &str = "/v1/messages";
+
+#[test]
+fn a_request_that_is_spelled_in_another_way_is_the_same_request() {
+    let gateway = cached();
+    let bodies = [
+        r#"{"model":"chat","temperature":1,"messages":[{"role":"user","content":"A"}]}"#,
+        r#"{ "messages": [ {"content":"\u0041", "role":"user"} ], "temperature":1.0, "model":"chat" }"#,
+        r#"{"user":"somebody","metadata":{"a":"b"},"model":"chat","temperature":1e0,"messages":[{"role":"user","content":"A"}]}"#,
+    ];
+    let first = post(&gateway, CHAT, &[], bodies[0], &[good()]);
+    is_kept(&first, true);
+    for body in bodies {
+        let seen = post(&gateway, CHAT, &[], body, &[]);
+        is_hit(&seen);
+        assert_eq!(seen.body, first.body, "{body}");
+    }
+}
+
+#[test]
+fn the_same_bytes_are_found_without_their_canonical_form() {
+    use sluice_core::cache::canonical::counted;
+    let gateway = cached();
+    let spelled = |space: &str| format!(r#"{{"model":{space}"chat","messages":[{{"role":"user","content":"hi"}}]}}"#);
+    counted::taken();
+    for (space, scripts, forms) in [("", &[good()][..], 1), ("", &[], 0), (" ", &[], 1), (" ", &[], 0), ("", &[], 0)] {
+        let seen = post(&gateway, CHAT, &[], &spelled(space), scripts);
+        assert_eq!(seen.status, 200);
+        assert_eq!(counted::taken(), forms, "{space:?}");
+    }
+}
+
+/// A whole answer of OpenAI's, as a stream with usage, and as a stream without.
+const WHOLE: &str = r#"{"id":"c1","object":"chat.completion","created":7,"model":"x","choices":[{"index":0,"message":
+    {"role":"assistant","content":"one two","refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],
+    "usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11},"system_fingerprint":"fp"}"#;
+const CHUNKS: [&str; 5] = [
+    "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"x\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"one \"}}]}\n\n",
+    "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"x\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"two\"}}]}\n\n",
+    "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"x\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+    "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"x\",\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2,\"total_tokens\":11}}\n\n",
+    "data: [DONE]\n\n",
+];
+
+/// The forms that a client of chat completions can ask for.
+const FORMS: [&str; 3] = ["", r#","stream":true"#, r#","stream":true,"stream_options":{"include_usage":true}"#];
+
+#[test]
+fn a_whole_answer_serves_a_stream_and_the_reverse_with_and_without_usage() {
+    for (first, script) in [(0, json(200, WHOLE)), (1, sse(&CHUNKS)), (2, sse(&CHUNKS))] {
+        let gateway = cached();
+        let ask = |form: usize, scripts: &[Script]| {
+            let body = format!(r#"{{"model":"chat","messages":[{{"role":"user","content":"hi"}}]{}}}"#, FORMS[form]);
+            post(&gateway, CHAT, &[], &body, scripts)
+        };
+        let made = ask(first, &[script]);
+        is_kept(&made, true);
+        for form in [0, 1, 2, first] {
+            let seen = ask(form, &[]);
+            is_hit(&seen);
+            let kind = if form == 0 { "application/json" } else { "text/event-stream" };
+            assert_eq!(seen.headers.text("content-type"), Some(kind), "{first} {form}");
+            if form == first {
+                assert_eq!(seen.body, made.body);
+            }
+            let (has_usage, is_done) =
+                (seen.body.contains("\"total_tokens\":11"), seen.body.ends_with("data: [DONE]\n\n"));
+            assert_eq!((has_usage, is_done), (form != 1, form > 0), "{first} {form}: {}", seen.body);
+            assert!(
+                seen.body.contains("\"created\":7") && seen.body.contains("\"c1\""),
+                "{first} {form}: {}",
+                seen.body
+            );
+            let text = if form == 0 || first == 0 { "\"one two\"" } else { "two" };
+            assert!(seen.body.contains(text), "{first} {form}: {}", seen.body);
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_would_lose_something_serves_its_own_form_and_each_form_has_one() {
+    let whole = [
+        WHOLE.replace(r#""logprobs":null"#, r#""logprobs":{"content":[{"token":"one","logprob":-0.5}]}"#),
+        WHOLE.replace(r#""annotations":[]"#, r#""annotations":[{"type":"url_citation"}]"#),
+        WHOLE.replace(r#""finish_reason":"stop""#, r#""finish_reason":"eos""#),
+        WHOLE.replace(r#""refusal":null"#, r#""audio":{"id":"a"}"#),
+        WHOLE.replace(r#""usage""#, r#""x_own":{"a":1},"usage""#),
+    ];
+    for whole in whole {
+        let gateway = cached();
+        let ask = |stream: bool, scripts: &[Script]| send(gateway.envoy(), "chat", stream, &[], scripts);
+        is_kept(&ask(false, &[json(200, &whole)]), true);
+        let streamed = ask(true, &[sse(&CHUNKS)]);
+        assert_eq!(word(&streamed), Some("miss"), "{whole}");
+        is_kept(&streamed, true);
+        for _ in 0..2 {
+            assert_eq!(ask(false, &[]).body, whole);
+            assert_eq!(ask(true, &[]).body, streamed.body);
+        }
+    }
+}
+
+#[test]
+fn a_client_says_how_old_an_answer_may_be_and_that_only_the_cache_may_give_one() {
+    let gateway = cached();
+    let ask = |value: &str, seconds: u64, scripts: &[Script]| {
+        let envoy = gateway.envoy().after(Duration::from_secs(seconds));
+        send(envoy, "chat", false, &[("cache-control", value)], scripts)
+    };
+    let none = ask("only-if-cached", 0, &[]);
+    assert_eq!((none.status, none.received.len(), word(&none)), (504, 0, Some("miss")));
+    assert!(none.body.contains("not_cached"), "{}", none.body);
+    assert_eq!(none.counted, [metric::CACHE_MISS]);
+    assert_eq!((&none.log["error"], &none.log["cost_usd"]), (&"not_cached".into(), &().into()));
+    is_kept(&ask("", 0, &[good()]), true);
+    is_hit(&ask("only-if-cached", 10, &[]));
+    is_hit(&ask("max-age=11", 10, &[]));
+    assert_eq!(ask("only-if-cached, max-age=9", 10, &[]).status, 504);
+    assert_eq!(ask("only-if-cached, no-cache", 10, &[]).status, 504);
+    assert_eq!(ask("only-if-cached, no-store", 10, &[]).status, 504);
+    // A response that is too old for one client is replaced.
+    let renewed = ask("max-age=9", 10, &[good()]);
+    assert_eq!(word(&renewed), Some("miss"));
+    is_kept(&renewed, true);
+    is_hit(&ask("max-age=9", 15, &[]));
+    // A model without a cache has nothing either.
+    let bare = TestGateway::new("", "", "");
+    assert_eq!(bare.ask(&[("cache-control", "only-if-cached")], &[]).status, 504);
+    let anthropics = post(
+        &gateway,
+        MESSAGES,
+        &[("cache-control", "only-if-cached")],
+        r#"{"model":"chat","max_tokens":9,"messages":[{"role":"user","content":"new"}]}"#,
+        &[],
+    );
+    assert_eq!(anthropics.status, 504);
+    assert!(anthropics.body.contains(r#""type":"error""#), "{}", anthropics.body);
+}
+
+#[test]
+fn a_namespace_has_answers_of_its_own_if_the_key_may_name_one() {
+    let named = |name: &'static str| [("x-sluice-cache-namespace", name)];
+    let refused = cached().ask(&named("a"), &[]);
+    assert_eq!((refused.status, &refused.log["error"]), (403, &"control_not_allowed".into()));
+    let gateway = TestGateway::new(CACHE, r#","control":["cache"]"#, "");
+    is_kept(&gateway.ask(&[], &[good()]), true);
+    for name in ["a", "b"] {
+        let seen = gateway.ask(&named(name), &[good()]);
+        assert_eq!(word(&seen), Some("miss"), "{name}");
+        assert!(seen.received[0].headers.text("x-sluice-cache-namespace").is_none());
+        is_hit(&gateway.ask(&named(name), &[]));
+    }
+    is_hit(&gateway.ask(&[], &[]));
+    assert_eq!(gateway.ask(&named("a b"), &[]).status, 400);
+}
+
+#[test]
+fn a_model_may_cache_only_low_temperatures_and_no_tools_or_images() {
+    let model = |more: &str| TestGateway::new(&format!(r#","cache":{{"ttl":"1m"{more}}}"#), "", "");
+    let words = |gateway: &TestGateway, more: &str| {
+        let body = format!(r#"{{"model":"chat","messages":[{{"role":"user","content":"hi"}}]{more}}}"#);
+        [(); 2].map(|()| word(&post(gateway, CHAT, &[], &body, &[good()])).unwrap_or_default().to_owned())
+    };
+    let (cached, not) = (["miss", "hit"], ["bypass", "bypass"]);
+    let cool = model(r#","max_temperature":0.5"#);
+    for (more, expected) in [
+        (r#","temperature":0"#, cached),
+        (r#","temperature":0.5"#, cached),
+        (r#","temperature":50e-2,"n":1"#, cached),
+        (r#","temperature":0.6"#, not),
+        (r#","temperature":null"#, not),
+        ("", not),
+    ] {
+        assert_eq!(words(&cool, more), expected, "{more}");
+    }
+    assert_eq!(words(&model(r#","max_temperature":1"#), ""), cached);
+    let tools = r#","tools":[{"type":"function","function":{"name":"f"}}]"#;
+    let image = r#","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://x"}}]}]"#;
+    let ask_image = |gateway: &TestGateway| {
+        let body = format!(r#"{{"model":"chat"{image}}}"#);
+        [(); 2].map(|()| word(&post(gateway, CHAT, &[], &body, &[good()])).unwrap_or_default().to_owned())
+    };
+    assert_eq!(
+        (words(&model(""), tools), ask_image(&model(""))),
+        (cached.map(str::to_owned), cached.map(str::to_owned))
+    );
+    assert_eq!(
+        (words(&model(r#","tools":false"#), tools), words(&model(r#","tools":false"#), "")),
+        (not.map(str::to_owned), cached.map(str::to_owned))
+    );
+    assert_eq!(ask_image(&model(r#","images":false"#)), not);
+    // What a gateway file allowed before is not served once it allows less.
+    let shared: Rc<Shared> = Rc::default();
+    let at = |more: &str| {
+        let worker = model(more).worker;
+        word(&send(Envoy::with(worker, shared.clone()), "chat", false, &[], &[good()])).map(str::to_owned)
+    };
+    assert_eq!([at(""), at(""), at(r#","max_temperature":0.5"#)].map(Option::unwrap), ["miss", "hit", "bypass"]);
+}
+
+#[test]
+fn a_purge_is_heard_at_once() {
+    use sluice_core::cache::{slots, whose::Names};
+    let gateway = cached();
+    gateway.ask(&[], &[good()]);
+    let purge = |team: &str| {
+        let (_, now) = gateway.envoy().departs("chat");
+        slots::purge(&*gateway.shared, Names { team: Some(team), ..Names::default() }.selection(), now)
+    };
+    assert_eq!(purge("other"), 0);
+    is_hit(&gateway.ask(&[], &[]));
+    assert_eq!(purge("t"), 1);
+    assert_eq!(word(&gateway.ask(&[], &[good()])), Some("miss"));
 }
 
 #[test]
@@ -275,7 +491,7 @@ fn a_gateway_whose_model_has_another_target_gives_no_answer_of_the_one_before() 
 #[test]
 fn a_shorter_time_holds_for_what_is_kept_already_and_a_longer_one_for_what_comes() {
     let shared: Rc<Shared> = Rc::default();
-    let model = |ttl: &str| format!(r#","cache":{{"ttl":"{ttl}"}}"#);
+    let model = |ttl: &str| format!(r#","cache":{{"ttl":"{ttl}","ttl_jitter":0}}"#);
     let at = |ttl: &str, seconds: u64, scripts: &[Script]| {
         let worker = TestGateway::new(&model(ttl), "", "").worker;
         let envoy = Envoy::with(worker, shared.clone()).after(Duration::from_secs(seconds));

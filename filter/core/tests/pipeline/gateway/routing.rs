@@ -19,7 +19,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 /// A worker of a gateway whose model `chat` has the targets `one/x`, `two/x` and `three/x`.
 pub(super) struct TestGateway {
     pub(super) worker: Rc<Worker>,
-    shared: Rc<Shared>,
+    pub(super) shared: Rc<Shared>,
 }
 
 impl TestGateway {

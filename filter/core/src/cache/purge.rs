@@ -1,0 +1,76 @@
+//! The latest purges. A response whose request arrived before a purge that concerns it is not stored after it.
+
+use sluice_wire::time::Time;
+
+use crate::bytes::Reader;
+use crate::store::SharedData;
+use crate::store::value::{Value, read, update};
+
+use super::whose::{FACTS, Selection, Whose};
+
+/// Magic bytes and format version.
+const FORMAT: [u8; 8] = *b"purges\0\x01";
+
+/// Name in the shared data.
+const NAME: &str = "sluice.cache.2.purges";
+
+/// The number of purges that are stored. No response to a request from before an older one is stored.
+const MOST: usize = 32;
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Purges {
+    /// The time of the latest purge that is no longer listed.
+    forgotten: Time,
+    /// Oldest first.
+    latest: Vec<(Time, Selection)>,
+}
+
+impl Purges {
+    pub(super) fn read(shared: &dyn SharedData) -> Self {
+        read(shared, NAME)
+    }
+
+    /// Records a purge.
+    pub(super) fn add(shared: &dyn SharedData, selection: Selection, now: Time) {
+        update(shared, NAME, |mut purges: Self| {
+            purges.latest.retain(|(_, known)| *known != selection);
+            if purges.latest.len() >= MOST {
+                let (oldest, _) = purges.latest.remove(0);
+                purges.forgotten = purges.forgotten.max(oldest);
+            }
+            purges.latest.push((now, selection));
+            Some(purges)
+        });
+    }
+
+    /// Whether one concerns the response to a request that arrived at `asked`.
+    pub(super) fn concern(&self, whose: &Whose, asked: Time) -> bool {
+        let concerns = |(at, selection): &(Time, Selection)| asked <= *at && selection.concerns(whose);
+        (self.forgotten > Time::default() && asked <= self.forgotten) || self.latest.iter().any(concerns)
+    }
+}
+
+impl Value for Purges {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader(bytes.strip_prefix(&FORMAT)?);
+        let mut purges = Self { forgotten: Time(reader.u64()?), latest: Vec::new() };
+        while !reader.0.is_empty() && purges.latest.len() < MOST {
+            let (at, mut facts) = (Time(reader.u64()?), [0; FACTS]);
+            for fact in &mut facts {
+                *fact = u16::from_le_bytes(reader.array()?);
+            }
+            purges.latest.push((at, Selection(facts)));
+        }
+        reader.0.is_empty().then_some(purges)
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = FORMAT.to_vec();
+        bytes.extend(self.forgotten.0.to_le_bytes());
+        for (at, selection) in &self.latest {
+            bytes.extend(at.0.to_le_bytes());
+            selection.0.iter().for_each(|fact| bytes.extend(fact.to_le_bytes()));
+        }
+        bytes
+    }
+}
