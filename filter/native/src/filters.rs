@@ -82,6 +82,8 @@ struct Slot {
 
 thread_local! {
     static FILTERS: RefCell<Filters> = RefCell::default();
+    /// Filters whose request waits for another one.
+    static WAITING: RefCell<Vec<*const c_void>> = RefCell::default();
 }
 
 impl Handle {
@@ -145,6 +147,16 @@ pub fn by_token(token: *const c_void) -> Option<Rc<Filter>> {
         let slot = filters.slots.get(index as usize)?;
         if slot.generation == generation { slot.filter.clone() } else { None }
     })
+}
+
+/// Registers a filter whose request waits for the next tick.
+pub fn waits(token: *const c_void) {
+    WAITING.with_borrow_mut(|waiting| waiting.push(token));
+}
+
+/// Takes all filters whose requests wait. Some of them may be gone.
+pub fn waiting() -> Vec<*const c_void> {
+    WAITING.take()
 }
 
 /// Removes a filter. Its index may be reused from now on.

@@ -33,8 +33,8 @@ enum About {
 }
 
 /// Runs a filter's callback, then the actions that had to wait for its end.
-fn run(filter: *const c_void, about: About, callback: impl FnOnce(&mut dyn Role) -> FilterStatus) -> FilterStatus {
-    let Some(filter) = filters::by_token(filter) else { return FilterStatus::Answered };
+fn run(token: *const c_void, about: About, callback: impl FnOnce(&mut dyn Role) -> FilterStatus) -> FilterStatus {
+    let Some(filter) = filters::by_token(token) else { return FilterStatus::Answered };
     if filter.failed.get() {
         return FilterStatus::Answered;
     }
@@ -45,7 +45,13 @@ fn run(filter: *const c_void, about: About, callback: impl FnOnce(&mut dyn Role)
     filter.begun.set(true);
     filter.has_answer.set(filter.has_answer.get() || about == About::Response);
     let status = guarded(|| match filter.role.try_borrow_mut() {
-        Ok(mut role) => callback(&mut **role),
+        Ok(mut role) => {
+            let status = callback(&mut **role);
+            if about != About::Response && role.waits() {
+                filters::waits(token);
+            }
+            status
+        }
         // Envoy replies itself during another callback, because the request exceeds one of Envoy's own limits.
         Err(_) if about == About::Response => FilterStatus::Moves,
         Err(_) => FilterStatus::Answered,
@@ -241,6 +247,12 @@ hooks! {
             idle_timeout::end_all::<Handle>(now(), |end| {
                 guarded(end);
             });
+            for token in filters::waiting() {
+                run(token, About::Call, |role| {
+                    role.woken();
+                    FilterStatus::Moves
+                });
+            }
         });
     }
 

@@ -64,6 +64,7 @@ impl<S: Stream> Gateway<S> {
                 Outcome::Ask(call) if self.stream.call(&call).is_ok() => {
                     break self.carry_out(request, Flow::Pause, effects);
                 }
+                Outcome::Wait => break self.carry_out(request, Flow::Pause, effects),
                 Outcome::Ask(_) => {
                     log::error!("Envoy rejected a call to Redis");
                     let nothing = Called { status: None, body: Vec::new() };
@@ -78,6 +79,13 @@ impl<S: Stream> Gateway<S> {
         };
         self.over |= status == FilterStatus::Answered;
         status
+    }
+
+    /// The same outside of the request's own callbacks.
+    fn proceed_outside(&mut self, outcome: Outcome, effects: Vec<Effect>) {
+        if self.proceed(outcome, effects) == FilterStatus::Moves && self.stream.resume_request().is_err() {
+            log::error!("Envoy rejected a call to resume a request");
+        }
     }
 
     /// Applies a flow and its effects; a failed host call ends the request.
@@ -178,9 +186,20 @@ impl<S: Stream> Role for Gateway<S> {
         }
         let mut effects = Vec::new();
         let outcome = self.pipeline.called(called, &Message::request(self.stream), self.stream.shared(), &mut effects);
-        if self.proceed(outcome, effects) == FilterStatus::Moves && self.stream.resume_request().is_err() {
-            log::error!("Envoy rejected a call to resume a request");
+        self.proceed_outside(outcome, effects);
+    }
+
+    fn waits(&self) -> bool {
+        !self.over && self.pipeline.waits()
+    }
+
+    fn woken(&mut self) {
+        if !self.waits() || self.stream.enter().is_err() {
+            return;
         }
+        let mut effects = Vec::new();
+        let outcome = self.pipeline.woken(&Message::request(self.stream), self.stream.shared(), &mut effects);
+        self.proceed_outside(outcome, effects);
     }
 
     fn log(&mut self) {

@@ -50,6 +50,14 @@ pub trait Role {
     /// The reply to a call.
     fn called(&mut self, _called: &Called) {}
 
+    /// Whether the request waits for another one: then [`Role::woken`] follows at the worker's next tick.
+    fn waits(&self) -> bool {
+        false
+    }
+
+    /// The worker's tick.
+    fn woken(&mut self) {}
+
     /// Envoy is done with the stream. After an attempt, Envoy has not chosen the next attempt's cluster yet.
     fn done(&mut self) {}
 

@@ -185,6 +185,14 @@ impl<S: Stream> Role for Probe<S> {
         self.at("called", 0, |inner| inner.called(called));
     }
 
+    fn waits(&self) -> bool {
+        self.inner.waits()
+    }
+
+    fn woken(&mut self) {
+        self.inner.woken();
+    }
+
     fn done(&mut self) {
         self.at("done", 0, |inner| inner.done());
     }

@@ -7,7 +7,7 @@
 //! contains only the wasm parts: contexts, VMs, ticks.
 #![deny(unsafe_code)]
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ use sluice_wire::time::Time;
 mod host;
 mod logger;
 mod succession;
+mod waiting;
 
 use host::Context;
 
@@ -288,6 +289,7 @@ impl RootContext for Root {
             return background.tick(self.id, now);
         }
         idle_timeout::end_all::<Context>(now, |end| end());
+        waiting::wake_all();
         let _ = host::enter(self.id);
         if let Role::Gateway(worker) = &self.role {
             worker.recorder().tick(worker.backlog(), &host::Shared, now);
@@ -316,12 +318,29 @@ impl RootContext for Root {
                 sluice_shell::role(stream, "admin", move || Box::new(admin::Admin::new(stream, service.clone())))
             }
         };
-        Some(Box::new(Http(role)))
+        Some(Box::new(Http(Rc::new(RefCell::new(role)))))
     }
 }
 
 /// The SDK's context of a filter of one request.
-struct Http(Box<dyn sluice_shell::Role>);
+struct Http(Rc<RefCell<Box<dyn sluice_shell::Role>>>);
+
+impl Http {
+    /// The role. Callbacks do not nest, so it is never borrowed twice.
+    fn role(&self) -> RefMut<'_, Box<dyn sluice_shell::Role>> {
+        self.0.borrow_mut()
+    }
+
+    /// Runs a callback of the request, which may wait afterwards.
+    fn request(&self, act: impl FnOnce(&mut dyn sluice_shell::Role) -> FilterStatus) -> Action {
+        let mut role = self.role();
+        let status = act(&mut **role);
+        if role.waits() {
+            waiting::add(&self.0);
+        }
+        action(status)
+    }
+}
 
 fn action(status: FilterStatus) -> Action {
     match status {
@@ -332,41 +351,44 @@ fn action(status: FilterStatus) -> Action {
 
 impl Callbacks for Http {
     fn on_http_call_response(&mut self, _token: u32, _headers: usize, body: usize, _trailers: usize) {
-        self.0.called(&host::called(body));
+        self.request(|role| {
+            role.called(&host::called(body));
+            FilterStatus::Moves
+        });
     }
 
     fn on_done(&mut self) -> bool {
-        self.0.done();
+        self.role().done();
         true
     }
 }
 
 impl HttpContext for Http {
     fn on_http_request_headers(&mut self, _count: usize, end: bool) -> Action {
-        action(self.0.request_headers(end))
+        self.request(|role| role.request_headers(end))
     }
 
     fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
-        action(self.0.request_body(size, end))
+        self.request(|role| role.request_body(size, end))
     }
 
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        action(self.0.request_trailers())
+        self.request(|role| role.request_trailers())
     }
 
     fn on_http_response_headers(&mut self, _count: usize, end: bool) -> Action {
-        action(self.0.response_headers(end))
+        action(self.role().response_headers(end))
     }
 
     fn on_http_response_body(&mut self, size: usize, end: bool) -> Action {
-        action(self.0.response_body(size, end))
+        action(self.role().response_body(size, end))
     }
 
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        action(self.0.response_trailers())
+        action(self.role().response_trailers())
     }
 
     fn on_log(&mut self) {
-        self.0.log();
+        self.role().log();
     }
 }

@@ -1,5 +1,6 @@
 //! The cache in a real Envoy: hits and their scope, responses that are never stored, and the accounting of a hit.
 
+mod flight;
 mod kept;
 mod settled;
 

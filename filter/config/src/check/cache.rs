@@ -21,7 +21,8 @@ impl Check<'_> {
         let written = model.cache.as_ref()?;
         let path = path.key("cache");
         let ttl = self.wait(&written.ttl, &path.key("ttl"));
-        let file::ModelCache { scope, ttl_jitter: jitter, max_temperature, tools, images, .. } = *written;
+        let file::ModelCache { scope, ttl_jitter: jitter, max_temperature, tools, images, single_flight, .. } =
+            *written;
         if jitter > MOST_JITTER {
             self.diagnostic(
                 &path.key("ttl_jitter"),
@@ -32,7 +33,7 @@ impl Check<'_> {
         if let Some(most) = max_temperature.filter(|most| !(0.0..=2.0).contains(most)) {
             self.diagnostic(&path.key("max_temperature"), most.to_string(), "a temperature from 0 to 2".to_owned());
         }
-        Some(Rule { ttl, jitter, scope, max_temperature, tools, images })
+        Some(Rule { ttl, jitter, scope, max_temperature, tools, images, single_flight })
     }
 
     /// The size limits of the cache.
@@ -96,6 +97,7 @@ mod tests {
             max_temperature: None,
             tools: true,
             images: true,
+            single_flight: true,
         };
         assert_eq!(cache(r#""ttl":"10m""#), Some(default));
         for scope in [Scope::Key, Scope::Team, Scope::App, Scope::All] {
@@ -103,8 +105,17 @@ mod tests {
             assert_eq!(cache(&named), Some(Rule { scope, ..default }));
         }
         assert_eq!(
-            cache(r#""ttl":"10m","ttl_jitter":0,"max_temperature":0.5,"tools":false,"images":false"#),
-            Some(Rule { jitter: 0, max_temperature: Some(0.5), tools: false, images: false, ..default })
+            cache(
+                r#""ttl":"10m","ttl_jitter":0,"max_temperature":0.5,"tools":false,"images":false,"single_flight":false"#
+            ),
+            Some(Rule {
+                jitter: 0,
+                max_temperature: Some(0.5),
+                tools: false,
+                images: false,
+                single_flight: false,
+                ..default
+            })
         );
     }
 

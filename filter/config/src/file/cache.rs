@@ -27,6 +27,9 @@ pub struct ModelCache {
     /// Whether responses to requests with images are cached. Default: `true`.
     #[serde(default = "yes")]
     pub images: bool,
+    /// Whether concurrent identical requests wait for the response to one of them. Default: `true`.
+    #[serde(default = "yes")]
+    pub single_flight: bool,
 }
 
 fn ttl_jitter() -> u8 {

@@ -2,7 +2,7 @@
 //!
 //! [`key`] and [`canonical`] decide when two requests are equal, [`entry`] is the stored form, and [`slots`] stores entries in Envoy's
 //! shared data, within a bound ([`directory`], [`ledger`]). [`form`] converts a stored stream to a whole response and back. [`purge`] and
-//! [`whose`] remove responses before they expire. The cache knows no clients, providers or limits:
+//! [`whose`] remove responses before they expire. With [`flight`], identical requests wait for one of them. The cache knows no clients, providers or limits:
 //! [`cache_state`](crate::pipeline::cache_state) decides which requests it may serve.
 //!
 //! It never causes an error. Damaged, foreign, expired and lost entries read as misses.
@@ -18,6 +18,7 @@ pub mod alias;
 pub mod canonical;
 mod directory;
 pub mod entry;
+pub mod flight;
 pub mod form;
 pub mod key;
 mod ledger;
@@ -41,6 +42,8 @@ pub struct Rule {
     pub tools: bool,
     /// Whether requests with images are cached.
     pub images: bool,
+    /// Whether identical requests wait for one of them.
+    pub single_flight: bool,
 }
 
 impl Rule {

@@ -77,6 +77,8 @@ pub struct Record<'a> {
     pub lower_tier: Option<u32>,
     /// The cache result: `hit`, `miss`, or `bypass`; none where the model has no cache.
     pub cache: Option<&'a str>,
+    /// Milliseconds that it waited for the response to an identical request.
+    pub cache_wait_ms: Option<u64>,
     /// The request's optional fields that the serving provider does not support.
     pub dropped: &'a [String],
     /// Guardrail findings: `secrets: api_key (prompts, block)`.
@@ -346,7 +348,8 @@ impl<'a> Record<'a> {
             strategy,
             sticky,
             lower_tier,
-            cache
+            cache,
+            cache_wait_ms
         );
         fields!(out, self, dropped, guards, input_tokens, output_tokens, cached_tokens, cache_write_tokens);
         fields!(

@@ -3,6 +3,8 @@
 //! The lookup comes after the key, limit and budget checks, so no client gets a response that it could not request, and before the request
 //! is forwarded. [`cache`](crate::cache) reads and writes the stored responses.
 
+use std::time::Duration;
+
 use memchr::memmem;
 use sluice_wire::dialect::Asks;
 use sluice_wire::error::{ApiError, ErrorKind};
@@ -10,6 +12,7 @@ use sluice_wire::time::Time;
 
 use crate::cache::alias::{self, Alias};
 use crate::cache::canonical::Canonical;
+use crate::cache::flight::{self, Boarding, Claim, Landing};
 use crate::cache::form::Wanted;
 use crate::cache::key::KeyBuilder;
 use crate::cache::whose::{Names, Whose};
@@ -32,6 +35,10 @@ pub struct CacheState {
     place: Option<Place>,
     /// The lookup's result; `None` where the model has no cache.
     found: Option<Found>,
+    /// Its claim to be the only one of identical requests that goes to a provider.
+    claim: Option<Claim>,
+    /// How long it waited for another request.
+    pub waited: Option<Duration>,
 }
 
 /// The lookup's result.
@@ -202,6 +209,26 @@ impl CacheState {
             None => self.place = Some(Place { bytes, alias, key, form, whose: whose(draft) }),
         }
         entry
+    }
+
+    /// After a miss, asks whether another request is on its way to the provider. `owner` is a random number.
+    pub fn board(&mut self, draft: &Draft, owner: u64, now: Time, shared: &dyn SharedData) -> Boarding {
+        let (Some(place), Some(Found::Miss)) = (&self.place, &self.found) else { return Boarding::Alone };
+        if !draft.route.model.cache.is_some_and(|rule| rule.single_flight) {
+            return Boarding::Alone;
+        }
+        let boarding = flight::board(shared, &place.alias.canonical, owner.max(1), now, draft.route.timeouts.total);
+        if let Boarding::Leads(claim) = boarding {
+            self.claim = Some(claim);
+        }
+        boarding
+    }
+
+    /// Lets the requests go on that wait for this one.
+    pub fn land(&mut self, landing: Landing, now: Time, shared: &dyn SharedData) {
+        if let Some(claim) = self.claim.take() {
+            claim.end(landing, now, shared);
+        }
     }
 
     /// The error for a request that only the cache may answer, when it cannot.

@@ -417,6 +417,11 @@ impl Envoy {
                     let called = self.answer_of(call);
                     outcome = measured(|| self.pipeline.called(&called, request, &Counted(&shared), &mut effects));
                 }
+                Outcome::Wait => {
+                    request.now = Time(request.now).after(Duration::from_millis(250)).0;
+                    self.clock.set(self.clock.get().max(request.now));
+                    outcome = measured(|| self.pipeline.woken(request, &Counted(&shared), &mut effects));
+                }
                 Outcome::Unpacked(size) => {
                     unpacked += 1;
                     assert!(unpacked <= 3, "a body is replaced as often as its client likes");

@@ -113,6 +113,7 @@ fn entries_of_one_time_expire_one_by_one_and_none_late() {
         max_temperature: None,
         tools: true,
         images: true,
+        single_flight: true,
     };
     let times = |jitter| {
         let ttl = |number: u8| rule(jitter).ttl_of(&key([number])).as_millis();

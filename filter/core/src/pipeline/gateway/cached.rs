@@ -3,6 +3,7 @@
 use sluice_wire::conversation::Usage;
 
 use crate::cache::CachedResponse;
+use crate::cache::flight::Landing;
 use crate::store::SharedData;
 use crate::trace::messages;
 
@@ -19,6 +20,8 @@ impl RequestPipeline {
         cx: &mut Context<'_>,
     ) -> Outcome {
         let now = cx.now();
+        // It claimed the flight after the response was stored.
+        self.log_context.about.cache_state.land(Landing::Stored, now, cx.shared);
         self.log_context.replied = Some(now);
         let age = entry.age(now).unwrap_or_default().as_secs();
         self.log_context.about.saved = Some(entry.spent());
@@ -74,6 +77,7 @@ impl RequestPipeline {
             && fill.take().is_some_and(|fill| fill.keep(state, view.now(), shared))
         {
             self.log_context.about.stored = true;
+            self.log_context.about.cache_state.land(Landing::Stored, view.now(), shared);
             effects.push(Effect::Count(metric::CACHE_STORED));
         }
     }

@@ -1,5 +1,6 @@
 //! The end of a request: settles its usage and writes its access log line.
 
+use crate::cache::flight::Landing;
 use crate::compiled::spec::LoggedClient;
 use crate::guard::Finding;
 use crate::keys::caller::Caller;
@@ -52,6 +53,11 @@ impl RequestPipeline {
                 self.phase = Phase::Answered { error: Some("interrupted".into()) };
                 self.worker.settle(settlement, ledger, &mut cx.moment());
             }
+            (None, Phase::Waiting(waiting)) => {
+                self.phase = Phase::Answered { error: Some("interrupted".into()) };
+                let (caller, model) = (&waiting.draft.request.caller, &waiting.draft.route.model);
+                self.settle(&waiting.billing, caller, model, &mut cx.moment());
+            }
             (None, phase @ (Phase::Answered { .. } | Phase::Underway(_))) => self.phase = phase,
             (None, _) if view.shut_down() => self.phase = Phase::Answered { error: Some(SHUT_DOWN.into()) },
             (None, phase) => self.phase = phase,
@@ -60,7 +66,10 @@ impl RequestPipeline {
     }
 
     /// Writes the access log's fields, and records the metrics.
-    fn write_down(&self, state: Option<&RequestState>, cx: &mut Context<'_>) {
+    fn write_down(&mut self, state: Option<&RequestState>, cx: &mut Context<'_>) {
+        let is_complete = state.is_some_and(|state| state.progress.stage == Stage::Complete);
+        let landing = if is_complete { Landing::Unstored } else { Landing::Failed };
+        self.log_context.about.cache_state.land(landing, cx.now(), cx.shared);
         self.record_metrics(state, cx.now());
         self.export(state, cx);
         let words = Words::of(self.log_context.refusal.as_deref(), state, self.worker.config.log);
@@ -110,6 +119,12 @@ impl RequestPipeline {
             model: self.log_context.model.as_deref(),
             guards: self.log_context.findings.iter().map(Finding::to_string).collect(),
             cache: self.log_context.about.cache_state.word(),
+            cache_wait_ms: self
+                .log_context
+                .about
+                .cache_state
+                .waited
+                .map(|waited| waited.as_millis().try_into().unwrap_or(u64::MAX)),
             error,
             ..Record::default()
         };

@@ -52,9 +52,11 @@ mod screening;
 mod spans;
 mod target_queue;
 mod unpacking;
+mod waiting;
 
 use admission::PendingAuth;
 use planning::{Reserving, Seeking};
+use waiting::Waiting;
 
 /// One request and its phase.
 #[derive(Debug)]
@@ -84,6 +86,8 @@ enum Phase {
     Seeking(Box<Seeking>),
     /// Waits for Redis's reserve result.
     Reserving(Box<Reserving>),
+    /// Waits for the response to an identical request.
+    Waiting(Box<Waiting>),
     /// Forwarded to a provider: the request state was handed over. The response may be collected for the cache.
     Underway(Option<CacheFill>),
     /// The client has the complete response, and the request is settled and logged; its provider has not ended the stream.
@@ -141,6 +145,8 @@ pub enum Outcome {
     Step(Flow),
     /// Wait for the reply to this call.
     Ask(Call),
+    /// Wait for an identical request: [`RequestPipeline::woken`] follows at the worker's next tick.
+    Wait,
     /// The effects replace the request's body with one of this size. The caller then sends the event of the whole body again.
     Unpacked(usize),
     /// Forward the request to its first target: store the request state where the provider role finds it.
@@ -241,7 +247,7 @@ impl RequestPipeline {
     }
 
     fn conclude(&mut self, outcome: Result<Outcome, Refused>, cx: &mut Context<'_>) -> Outcome {
-        if !matches!(outcome, Ok(Outcome::Step(Flow::Pause))) && self.sampled().is_some() {
+        if !matches!(outcome, Ok(Outcome::Step(Flow::Pause) | Outcome::Wait)) && self.sampled().is_some() {
             self.log_context.decided = Some(cx.now());
         }
         match outcome {
@@ -338,7 +344,7 @@ impl RequestPipeline {
             }
             None => {
                 // The reservation is released when the request is over.
-                let owing = matches!(self.phase, Phase::Reserving(_) | Phase::CacheHit(_));
+                let owing = matches!(self.phase, Phase::Reserving(_) | Phase::Waiting(_) | Phase::CacheHit(_));
                 let owing = owing.then(|| std::mem::replace(&mut self.phase, Phase::Taken));
                 let reply = self.refuse(host_call_failure::error().into(), effects);
                 if let Some(owing) = owing {

@@ -9,6 +9,7 @@ use sluice_wire::time::Time;
 
 use crate::batch::{BatchOperation, records};
 use crate::cache::CachedResponse;
+use crate::cache::flight::Boarding;
 use crate::callout::Called;
 use crate::store::{ReserveRequest, Settlement};
 
@@ -24,6 +25,7 @@ use super::counting::{count, is_counted_here};
 use super::parsing::{keep_head, peek, permitted, read, recognize, requested_model, set_up};
 use super::permission::Policy;
 use super::target_queue::{choose_first, line_up};
+use super::waiting::Waiting;
 use super::{Outcome, Phase, Refused, RequestPipeline, endpoint, screening, unpacking};
 
 /// The longest logged model name, in characters; the model need not exist.
@@ -236,9 +238,25 @@ impl RequestPipeline {
     ) -> Result<Outcome, Refused> {
         let size = body.len();
         draft.memory.keep(&body);
-        match self.prepare(&mut draft, planned, body, cx) {
+        let prepared = self.prepare(&mut draft, planned, body, cx);
+        self.prepared(prepared, Waiting { draft, billing, planned, size, masked: None, since: cx.now() }, cx)
+    }
+
+    /// Goes on with a granted request.
+    pub(super) fn prepared(
+        &mut self,
+        prepared: Result<Prepared, Refused>,
+        request: Waiting,
+        cx: &mut Context<'_>,
+    ) -> Result<Outcome, Refused> {
+        let Waiting { draft, billing, size, .. } = request;
+        match prepared {
             Ok(Prepared::Counted(answer)) => self.answer(answer),
             Ok(Prepared::Kept(entry)) => Ok(self.replay(Box::new(RequestState::new(draft, billing)), entry, cx)),
+            Ok(Prepared::Waits { masked }) => {
+                self.phase = Phase::Waiting(Box::new(Waiting { draft, billing, masked, ..request }));
+                Ok(Outcome::Wait)
+            }
             Ok(Prepared::Ready { masked }) => Ok(self.depart(RequestState::new(draft, billing), size, masked, cx)),
             Err(refused) => {
                 self.settle_refused(&draft, &billing, cx);
@@ -293,22 +311,42 @@ impl RequestPipeline {
         }
         draft.request.masked = self.masked();
         self.log_context.prompt = self.prompt(&body);
+        let fetched = self.fetch(draft, planned, &body, true, cx)?;
+        Ok(match fetched {
+            Fetched::Kept(entry) => Prepared::Kept(entry),
+            Fetched::Waits => Prepared::Waits { masked },
+            Fetched::Ready => Prepared::Ready { masked },
+        })
+    }
+
+    /// Looks up the cache, and writes the request for its first target, unless it `may_wait` for an identical one.
+    pub(super) fn fetch(
+        &mut self,
+        draft: &mut Draft,
+        planned: Time,
+        body: &[u8],
+        may_wait: bool,
+        cx: &mut Context<'_>,
+    ) -> Result<Fetched, Refused> {
         let cache_state = &mut self.log_context.about.cache_state;
-        let kept = cache_state.look(draft, &body, planned, cx.now(), cx.shared);
+        let kept = cache_state.look(draft, body, planned, cx.now(), cx.shared);
         notes::looked(draft.request.request_id(), cache_state.word());
         if let Some(entry) = kept {
-            return Ok(Prepared::Kept(entry));
+            return Ok(Fetched::Kept(entry));
         }
         if draft.request.routing_headers.caching.only_if_cached {
             count_miss(cache_state, cx.effects);
             let headers = cache_state.header().into_iter().collect();
             return Err(Refused { error: cache_state.not_cached().into(), headers });
         }
-        choose_first(draft, &body)?;
+        if may_wait && cache_state.board(draft, self.worker.dice(), cx.now(), cx.shared) == Boarding::Waits {
+            return Ok(Fetched::Waits);
+        }
+        choose_first(draft, body)?;
         if let Some(written) = &draft.route.ready {
             draft.memory.request.grow(written.body.len())?;
         }
-        Ok(Prepared::Ready { masked })
+        Ok(Fetched::Ready)
     }
 
     /// Forwards the request to its first target, with the masked body if there is one.
@@ -344,13 +382,22 @@ fn unchecked() -> ApiError {
 }
 
 /// The next step of a granted request.
-enum Prepared {
+pub(super) enum Prepared {
     /// It is a token count request; this is the response.
     Counted(Vec<u8>),
     /// The cache has a response.
     Kept(CachedResponse),
+    /// An identical request is on its way to a provider.
+    Waits { masked: Option<Vec<u8>> },
     /// It can be forwarded.
     Ready { masked: Option<Vec<u8>> },
+}
+
+/// The same once guardrails are done.
+pub(super) enum Fetched {
+    Kept(CachedResponse),
+    Waits,
+    Ready,
 }
 
 /// Rejects a masked body that is too large for Envoy.

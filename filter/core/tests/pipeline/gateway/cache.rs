@@ -533,3 +533,32 @@ fn a_model_that_serves_instead_gives_its_own_answers() {
         assert_eq!((told, &seen.log["instead"]), ([Some("two"), Some("chat")], &"cheap".into()), "{expected}");
     }
 }
+
+#[test]
+fn a_request_whose_twin_never_ends_waits_no_longer_than_an_attempt_may_take() {
+    let gateway = TestGateway::new(r#","cache":{"ttl":"1m"},"timeouts":{"answer":"8s"}"#, "", "");
+    let body = r#"{"model":"chat","stream":false,"messages":[{"role":"user","content":"hi"}]}"#;
+    let _ = gateway.envoy().departs_with(body);
+    let seen = gateway.ask(&[], &[good()]);
+    assert_eq!((seen.status, word(&seen), seen.received.len()), (200, Some("miss"), 1));
+    assert_eq!(seen.log["cache_wait_ms"], 8_000);
+    is_kept(&seen, true);
+    let hit = send(gateway.envoy().after(Duration::from_secs(9)), "chat", false, &[], &[]);
+    is_hit(&hit);
+    assert_eq!(hit.log["cache_wait_ms"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_request_does_not_wait_where_the_model_or_the_client_does_not_want_it() {
+    for (option, headers) in [
+        (r#","single_flight":false"#, vec![]),
+        ("", vec![("cache-control", "no-cache")]),
+        ("", vec![("cache-control", "no-store")]),
+    ] {
+        let gateway = TestGateway::new(&format!(r#","cache":{{"ttl":"1m"{option}}}"#), "", "");
+        let body = r#"{"model":"chat","stream":false,"messages":[{"role":"user","content":"hi"}]}"#;
+        let _ = gateway.envoy().departs_with(body);
+        let seen = gateway.ask(&headers, &[good()]);
+        assert_eq!((seen.status, seen.received.len(), &seen.log["cache_wait_ms"]), (200, 1, &serde_json::Value::Null));
+    }
+}

@@ -1,0 +1,75 @@
+//! Requests that wait for the response to an identical one.
+
+use sluice_wire::time::Time;
+
+use crate::cache::flight::Boarding;
+use crate::store::SharedData;
+
+use super::super::billing::Billing;
+use super::super::request_state::Draft;
+use super::super::{Context, Effect, View};
+use super::planning::{Fetched, Prepared};
+use super::{Outcome, Phase, Refused, RequestPipeline};
+
+/// A granted request that waits. Its body stays in Envoy's buffer.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) draft: Draft,
+    pub(super) billing: Billing,
+    /// When the targets were ranked.
+    pub(super) planned: Time,
+    /// The size of the client's body.
+    pub(super) size: usize,
+    /// The body, if guardrails masked something in it.
+    pub(super) masked: Option<Vec<u8>>,
+    /// Since when it waits.
+    pub(super) since: Time,
+}
+
+impl RequestPipeline {
+    /// Whether it waits for an identical request.
+    pub fn waits(&self) -> bool {
+        matches!(self.phase, Phase::Waiting(_))
+    }
+
+    /// Looks again whether it still waits. It waits at most as long as an attempt may take; then it goes to a provider itself.
+    pub fn woken(&mut self, view: &dyn View, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Outcome {
+        let cx = &mut Context::new(view, shared, effects);
+        let waiting = match std::mem::replace(&mut self.phase, Phase::Taken) {
+            Phase::Waiting(waiting) => waiting,
+            other => {
+                self.phase = other;
+                return Outcome::Wait;
+            }
+        };
+        let outcome = self.look_again(waiting, cx);
+        self.conclude(outcome, cx)
+    }
+
+    fn look_again(&mut self, mut waiting: Box<Waiting>, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
+        let waited = cx.now().since(waiting.since);
+        let may_wait = waited < waiting.draft.route.limit(&waiting.draft.request);
+        let cache_state = &mut self.log_context.about.cache_state;
+        cache_state.waited = Some(waited);
+        if may_wait && cache_state.board(&waiting.draft, self.worker.dice(), cx.now(), cx.shared) == Boarding::Waits {
+            self.phase = Phase::Waiting(waiting);
+            return Ok(Outcome::Wait);
+        }
+        self.phase = Phase::Answered { error: None };
+        let prepared = self.fetch_waiting(&mut waiting, cx);
+        self.prepared(prepared, *waiting, cx)
+    }
+
+    fn fetch_waiting(&mut self, waiting: &mut Waiting, cx: &mut Context<'_>) -> Result<Prepared, Refused> {
+        let masked = waiting.masked.take();
+        let body = match &masked {
+            Some(_) => None,
+            None => Some(cx.view.body(0..waiting.size)?),
+        };
+        let body = masked.as_deref().or(body.as_deref()).unwrap_or_default();
+        Ok(match self.fetch(&mut waiting.draft, waiting.planned, body, false, cx)? {
+            Fetched::Kept(entry) => Prepared::Kept(entry),
+            Fetched::Waits | Fetched::Ready => Prepared::Ready { masked },
+        })
+    }
+}
