@@ -25,8 +25,9 @@ impl AdminReply {
 
     /// A response with any other status.
     pub fn with_status(status: u16, body: &impl Serialize) -> Result<Self, AdminError> {
-        match serde_json::to_vec(body) {
-            Ok(body) => Ok(Self { status, content_type: JSON, headers: Vec::new(), body }),
+        let mut written = Vec::new();
+        match sluice_wire::json::write(body, &mut written) {
+            Ok(()) => Ok(Self { status, content_type: JSON, headers: Vec::new(), body: written }),
             Err(error) => {
                 Err(AdminError::new(500, "internal", format!("The admin API could not encode its answer: {error}.")))
             }
@@ -121,5 +122,5 @@ pub fn write_error(code: &str, message: &str, param: Option<&str>) -> Vec<u8> {
         message: &'a str,
         param: Option<&'a str>,
     }
-    serde_json::to_vec(&Body { error: Error { code, message, param } }).unwrap_or_default()
+    sluice_wire::json::written(&Body { error: Error { code, message, param } })
 }

@@ -198,7 +198,7 @@ fn parse(text: String) -> Option<Record> {
 }
 
 fn text(key: &Key) -> String {
-    serde_json::to_string(key).unwrap_or_default()
+    String::from_utf8(sluice_wire::json::written(key)).unwrap_or_default()
 }
 
 /// Runs a script by its text: administration calls are too rare for caching scripts by hash to pay off.

@@ -15,6 +15,7 @@ use sluice_core::store::redis::wire::{Command, RedisReply};
 use sluice_core::store::{ACCOUNT_DAYS, CombinedName, Sums, Unavailable, day_and_month, embedded};
 use sluice_core::usage::price::MicroUsd;
 use sluice_wire::calendar;
+use sluice_wire::json;
 use sluice_wire::order;
 
 use super::answer::{AdminError, AdminReply};
@@ -463,9 +464,7 @@ fn number(reply: &RedisReply) -> Option<u64> {
         RedisReply::Int(number) => u64::try_from(*number).ok(),
         RedisReply::Text(text) => match text.parse::<u64>() {
             Ok(number) => Some(number),
-            Err(_) => {
-                text.parse::<f64>().ok().filter(|number| (0.0..9e18).contains(number)).map(|number| number as u64)
-            }
+            Err(_) => json::number(text).filter(|number| (0.0..9e18).contains(number)).map(|number| number as u64),
         },
         _ => None,
     }

@@ -9,8 +9,8 @@ use std::io::{self, BufRead, Read};
 use brotli_decompressor::BrotliDecoderParameter::BROTLI_DECODER_PARAM_LARGE_WINDOW;
 use brotli_decompressor::Decompressor;
 use flate2::bufread::GzDecoder;
-use ruzstd::decoding::StreamingDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 /// The codings that are decompressed, as `accept-encoding` lists them.
 pub const ACCEPTED: &str = "gzip, zstd, br";
@@ -147,6 +147,22 @@ impl Read for Source<'_> {
     }
 }
 
+/// The content of a zstd frame. `ruzstd` has a reader too, which keeps its errors as trait objects: their texts would add 20 KB to the module.
+struct Frame<'a, 'b> {
+    decoder: &'a mut FrameDecoder,
+    source: &'a mut Source<'b>,
+}
+
+impl Read for Frame<'_, '_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
+            let block = self.decoder.decode_blocks(&mut *self.source, BlockDecodingStrategy::UptoBlocks(1));
+            block.map_err(|_| io::ErrorKind::InvalidData)?;
+        }
+        self.decoder.read(into)
+    }
+}
+
 /// The decompressed bytes so far.
 struct Plain<'a> {
     bytes: Vec<u8>,
@@ -185,18 +201,19 @@ impl Plain<'_> {
     /// Adds the content of one zstd frame. A skippable frame adds nothing.
     fn fill_from_frame(&mut self, source: &mut Source<'_>) -> Result<(), Unreadable<()>> {
         let declares_length = source.rest.get(4).is_some_and(|descriptor| descriptor & 0b1110_0000 != 0);
-        let mut frame = match StreamingDecoder::new_with_max_window_size(&mut *source, LARGEST_WINDOW) {
-            Ok(frame) => frame,
+        let mut frame = FrameDecoder::new();
+        frame.set_max_window_size(LARGEST_WINDOW);
+        match frame.init(&mut *source) {
+            Ok(()) => {}
             Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
                 let length = usize::try_from(length).unwrap_or(usize::MAX);
                 source.rest = source.rest.get(length..).ok_or(Unreadable::Damaged)?;
                 return Ok(());
             }
             Err(_) => return Err(Unreadable::Damaged),
-        };
+        }
         let before = self.bytes.len();
-        self.fill(&mut frame)?;
-        let frame = frame.into_frame_decoder();
+        self.fill(&mut Frame { decoder: &mut frame, source })?;
         // The decoder checks neither by itself.
         let length = self.bytes.len().saturating_sub(before);
         let is_of_length = !declares_length || usize::try_from(frame.content_size()) == Ok(length);

@@ -30,7 +30,7 @@ impl Check<'_> {
         match wanted.matcher() {
             Ok(finder) => {
                 let (name, sides, action) = (name.to_owned(), guard.on.clone(), guard.action);
-                let digest = Sha256::digest(serde_json::to_vec(guard).unwrap_or_default()).into();
+                let digest = Sha256::digest(sluice_wire::json::written(guard)).into();
                 Some(Rc::new(Guard { name, matches, sides, action, matcher: finder, digest }))
             }
             Err(found) => {

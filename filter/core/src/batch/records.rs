@@ -35,7 +35,7 @@ pub enum BatchRecord {
 impl BatchRecord {
     /// The text of a note.
     pub fn text(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+        String::from_utf8(sluice_wire::json::written(self)).unwrap_or_default()
     }
 
     /// Parses a note's text.
@@ -75,7 +75,7 @@ impl Value for RecentRecords {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+        sluice_wire::json::written(self)
     }
 }
 

@@ -183,7 +183,7 @@ impl Copy<'_> {
     /// Replaces the literal at `at`, including its quotes.
     fn replace(&mut self, at: Range<usize>, text: &str) -> Result<(), Unfit> {
         self.written.extend_from_slice(self.body.get(self.copied..at.start).unwrap_or_default());
-        serde_json::to_writer(&mut self.written, text).map_err(|_| Unfit::TooLarge)?;
+        sluice_wire::json::write(text, &mut self.written).map_err(|_| Unfit::TooLarge)?;
         self.copied = at.end;
         if self.written.len() > self.most { Err(Unfit::TooLarge) } else { Ok(()) }
     }

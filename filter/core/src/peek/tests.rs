@@ -104,6 +104,7 @@ fn what_is_asked_for_is_counted() {
         // Some servers treat these values as unlimited.
         (r#""max_tokens":0,"n":0,"#, None, 1),
         (r#""max_tokens":-1,"n":null,"#, None, 1),
+        (r#""max_tokens":-1e999,"n":-0.5,"#, None, 1),
     ] {
         let body = format!(r#"{{{fields}"model":"m","messages":[{{"n":9,"max_tokens":9}}]}}"#);
         let peek = read(&body, &openai_chat::CLIENT).unwrap();

@@ -207,10 +207,14 @@ fn count(name: &'static str, value: &RawValue) -> Result<Option<u64>, ApiError> 
     if text == "null" {
         return Ok(None);
     }
-    let number: f64 = text
-        .parse()
-        .map_err(|_| ApiError::invalid(name, format!("Invalid type for '{name}': expected an integer.")))?;
-    Ok(text.parse().ok().or_else(|| (number >= 0.0).then(|| number.ceil() as u64)))
+    if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+        return Err(ApiError::invalid(name, format!("Invalid type for '{name}': expected an integer.")));
+    }
+    let rounded = || match json::number(text) {
+        Some(number) => (number >= 0.0).then(|| number.ceil() as u64),
+        None => (!text.starts_with('-')).then_some(u64::MAX),
+    };
+    Ok(text.parse().ok().or_else(rounded))
 }
 
 /// The number of items in an array.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use sluice_wire::calendar::http_date;
 use sluice_wire::error::{ANSWER_TOO_LARGE, ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
+use sluice_wire::json;
 
 use crate::guard::Finding;
 use crate::guard::answer::GuardFailure;
@@ -299,7 +300,7 @@ fn refused_credential() -> ApiError {
 /// seconds, or as a date (RFC 9110, 10.2.3). A date in the past is a zero wait.
 pub fn retry_after(headers: &HeaderMap, now: u64) -> Option<Duration> {
     let time = |name: &str, unit: f64| {
-        let number: f64 = headers.text(name)?.trim().parse().ok()?;
+        let number = json::number(headers.text(name)?.trim())?;
         Duration::try_from_secs_f64(number * unit).ok()
     };
     let moment = || {

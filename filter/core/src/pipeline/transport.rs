@@ -49,7 +49,7 @@ fn of_tls(reason: &str) -> String {
         !part.is_empty() && *part != "TLS_error_end" && !part.chars().all(|character| character.is_ascii_digit())
     };
     let last = reason.rsplit([':', '|']).map(str::trim).find(is_word).unwrap_or("handshake failed");
-    last.replace('_', " ").to_lowercase().chars().take(100).collect()
+    last.replace('_', " ").to_ascii_lowercase().chars().take(100).collect()
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ impl Count {
     /// Writes a response with this count.
     pub fn answer(&self, input_tokens: u64) -> Vec<u8> {
         // A number into a `Vec` cannot fail.
-        serde_json::to_vec(&Counted { object: self.object, input_tokens }).unwrap_or_default()
+        crate::json::written(&Counted { object: self.object, input_tokens })
     }
 }
 

@@ -24,5 +24,5 @@ pub(super) fn text(out: &mut Vec<u8>, text: &str) {
 
 /// Appends `value`. Writing to memory cannot fail, and all our keys are strings.
 pub(super) fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
-    serde_json::to_writer(out, value).unwrap_or_default();
+    crate::json::write(value, out).unwrap_or_default();
 }

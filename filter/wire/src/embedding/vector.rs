@@ -106,7 +106,7 @@ fn pack(array: &str) -> Result<String, ApiError> {
     // In large vectors, a number has more digits than the four bytes of a float.
     let mut bytes = Vec::with_capacity(numbers.len() / 2);
     for number in numbers.split(',') {
-        let number: f32 = number.trim_ascii().parse().map_err(|_| no_vector())?;
+        let number = json::number(number).ok_or_else(no_vector)? as f32;
         if !number.is_finite() {
             return Err(no_vector());
         }

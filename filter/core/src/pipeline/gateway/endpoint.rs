@@ -151,7 +151,7 @@ pub(super) fn about(origin: &str) -> Vec<u8> {
         endpoints: asked.chain(read).collect(),
     };
     // Serializing text into a `Vec` cannot fail.
-    serde_json::to_vec(&about).unwrap_or_default()
+    sluice_wire::json::written(&about)
 }
 
 /// The format of the model endpoint at `path`.

@@ -229,5 +229,5 @@ fn is_anthropics(client: &Client) -> bool {
 
 /// Serializing strings and numbers into a `Vec` cannot fail.
 fn json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_default()
+    sluice_wire::json::written(value)
 }

@@ -9,6 +9,7 @@
 //! most one such request in five seconds. That bounds the cost of a target that became slow. A target that became fast again is noticed
 //! after three or four such requests, ten seconds apart. [`circuit`](super::circuit) tracks whether the target works at all.
 
+use std::f64::consts::LN_2;
 use std::time::Duration;
 
 use sluice_wire::order::{by_numbers, of_float};
@@ -175,7 +176,7 @@ impl Speed {
     /// Adds an observation; `None` if it contains no measurement.
     fn with(mut self, observation: &Observation, now: Time) -> Option<Self> {
         // If the clock was set back, the age of the averages is unknown.
-        let kept = age(now, self.at).map_or(0.0, |age| (-age.as_secs_f64() / HALF_LIFE.as_secs_f64()).exp2());
+        let kept = age(now, self.at).map_or(0.0, |age| (-age.as_secs_f64() / HALF_LIFE.as_secs_f64() * LN_2).exp());
         let weight = (1.0 - kept).max(LEAST_WEIGHT);
         let blend = |known: f64, new: f64| known + (new - known) * weight;
         let Observation { first_token, tokens, generating } = *observation;

@@ -134,7 +134,7 @@ impl Wire {
         let body = match self.protocol {
             Protocol::Webdis => webdis(&command.words),
             // Serializing strings cannot fail.
-            Protocol::Upstash => serde_json::to_vec(&command.words).unwrap_or_default(),
+            Protocol::Upstash => sluice_wire::json::written(&command.words),
         };
         Call { cluster: REDIS_CLUSTER, headers: self.headers.clone(), body, timeout: self.timeout }
     }

@@ -128,7 +128,7 @@ pub(super) fn write(error: &ApiError, out: &mut Vec<u8>) {
     let message = blamed.as_deref().unwrap_or(&error.message);
     let inner = Inner { r#type: word_of(error), message, code: error.code.as_deref() };
     // Serialising strings into a `Vec` cannot fail.
-    let _ = serde_json::to_writer(out, &Whole { error: inner });
+    let _ = crate::json::write(&Whole { error: inner }, out);
 }
 
 /// Anthropic's type for `error`. Anthropic sends 402 for an exhausted budget; one sent as a 429 gets the type of that status, or clients

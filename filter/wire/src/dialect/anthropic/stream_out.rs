@@ -127,7 +127,7 @@ struct EndOut {
 fn put(event: &EventOut<'_>, out: &mut Vec<u8>) {
     put_raw(event.name(), out, |out| {
         // Serialising strings and numbers into a `Vec` cannot fail.
-        let _ = serde_json::to_writer(out, event);
+        let _ = crate::json::write(event, out);
     });
 }
 

@@ -48,5 +48,5 @@ pub fn write_event(name: &str, payload: &impl Serialize, out: &mut Vec<u8>) {
 
 /// Serialises strings, numbers and checked JSON, which cannot fail.
 fn json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_default()
+    crate::json::written(value)
 }

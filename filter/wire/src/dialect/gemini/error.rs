@@ -119,7 +119,7 @@ fn narrow(broad: ErrorKind, said: &str, details: &[Value]) -> ErrorKind {
 
 /// Parses `26s` or `1.5s`.
 fn delay(text: &str) -> Option<Duration> {
-    Duration::try_from_secs_f64(text.strip_suffix('s')?.parse().ok()?).ok()
+    Duration::try_from_secs_f64(json::number(text.strip_suffix('s')?)?).ok()
 }
 
 /// Builds the error. Google's message on a rejected key names the gateway's own project, so it is replaced.

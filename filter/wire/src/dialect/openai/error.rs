@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::{ApiError, ErrorKind};
-use crate::json::from_slice;
+use crate::json::{from_slice, number};
 
 use super::json;
 
@@ -184,7 +184,10 @@ fn shorten(message: &mut String) {
 /// Whether `code` is usable as a stable code.
 fn is_word(code: &str) -> bool {
     let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    (1..=64).contains(&code.len()) && code.chars().all(letters) && code.parse::<f64>().is_err()
+    (1..=64).contains(&code.len())
+        && code.chars().all(letters)
+        && code.contains(|c: char| c.is_ascii_alphabetic())
+        && number(code).is_none()
 }
 
 fn failing(status: u16) -> Option<u16> {

@@ -43,7 +43,7 @@ pub(super) fn write(response: &Response) -> Vec<u8> {
         service_tier: response.service_tier.as_deref().map(|r#type| Typed { r#type }),
     };
     // Serialising strings, numbers and checked JSON cannot fail.
-    serde_json::to_vec(&answer).unwrap_or_default()
+    crate::json::written(&answer)
 }
 
 /// Converts a part; parts that an assistant cannot send are dropped.

@@ -13,5 +13,5 @@ struct Shown<'a> {
 
 /// Writes `error` for a client.
 pub(super) fn write(error: &ApiError) -> Vec<u8> {
-    serde_json::to_vec(&Shown { message: &error.message, code: error.code.as_deref() }).unwrap_or_default()
+    crate::json::written(&Shown { message: &error.message, code: error.code.as_deref() })
 }

@@ -27,5 +27,5 @@ pub(super) fn write(response: &Response) -> Vec<u8> {
         message: message_out::assistant(parts),
         usage: response.usage.map(words::Shown::from),
     };
-    serde_json::to_vec(&shown).unwrap_or_default()
+    crate::json::written(&shown)
 }

@@ -39,5 +39,5 @@ pub(super) fn write(error: &ApiError, out: &mut Vec<u8>) {
     let details = info.into_iter().chain(retry).collect();
     let inner = Inner { code: error.status, message: &error.message, status, details };
     // Serialising strings and numbers into a `Vec` cannot fail.
-    serde_json::to_writer(out, &Whole { error: inner }).unwrap_or_default();
+    crate::json::write(&Whole { error: inner }, out).unwrap_or_default();
 }

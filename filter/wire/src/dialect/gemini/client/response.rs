@@ -42,7 +42,7 @@ impl<'a> CandidateShown<'a> {
 impl Shown<'_> {
     /// Appends the JSON. Serialising strings, numbers and checked JSON into a `Vec` cannot fail.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        serde_json::to_writer(out, self).unwrap_or_default();
+        crate::json::write(self, out).unwrap_or_default();
     }
 }
 
