@@ -257,7 +257,8 @@ fn targets(text: &mut String, dry_run: &DryRun) -> std::fmt::Result {
             writeln!(text, "     would drop unsupported fields: {}", foreseen.dropped.join(", "))?;
         }
         if foreseen.marks > 0 {
-            writeln!(text, "     would get {} marks for its prompt cache if the prompt repeats", foreseen.marks)?;
+            let marks = if foreseen.marks == 1 { "mark" } else { "marks" };
+            writeln!(text, "     would get {} {marks} for its prompt cache if the prompt repeats", foreseen.marks)?;
         }
         if let Some(key) = &foreseen.cache_key {
             writeln!(text, "     would get the prompt_cache_key {key}")?;

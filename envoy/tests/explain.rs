@@ -21,10 +21,16 @@ models:
       - { match: { time: { from: "22:00", to: "06:00" } }, strategy: weighted }
   spare: { targets: [{ provider: small, model: z }] }
   kept: { targets: [{ provider: small, model: z }], cache: { ttl: 10m, scope: app } }
+  agent:
+    strategy: fastest
+    sticky: conversation
+    prompt_cache: auto
+    targets: [{ provider: claude, model: claude-sonnet-4-5 }, { provider: small, model: z }]
 prices:
   models:
     big/x: { input: 3, output: 15 }
     claude/y: { input: 1, output: 5 }
+    claude/claude-sonnet-4-5: { input: 3, output: 15 }
     small/z: { input: 0.1, output: 0.1 }
 capabilities:
   small/z: { vision: false }
@@ -216,6 +222,22 @@ fn the_same_is_told_as_json() {
     );
     let (code, told) = read(explain(PLAIN, "carol", &["--json"]));
     assert_eq!((code, &told["served"], &told["error"]["status"]), (Some(1), &false.into(), &401.into()));
+}
+
+#[test]
+fn what_a_prompt_cache_gets_is_told_for_each_target() {
+    let long = PLAIN.replace("chat", "agent").replace("How deep", &"How deep ".repeat(1000));
+    let (code, text) = explain(&long, "alice", &[]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("strategy fastest: by weight, and constant for the conversation, because it is sticky\n"),
+        "{text}"
+    );
+    assert!(text.contains("     would get 1 mark for its prompt cache if the prompt repeats\n"), "{text}");
+    assert_eq!(text.matches("     would get the prompt_cache_key sluice-").count(), 1, "{text}");
+    let own = long.replace("}]}", r#","cache_control":{"type":"ephemeral"}}],"prompt_cache_key":"mine"}"#);
+    let (_, text) = explain(&own, "alice", &[]);
+    assert!(!text.contains("would get"), "{text}");
 }
 
 #[test]
