@@ -179,7 +179,7 @@ pub fn cache(command: &Cache) -> Result<String, Failure> {
     let given = names.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value.as_ref()?))));
     let body = given.chain(all.then(|| ("all".to_owned(), json!(true)))).collect();
     let purged = interface.client()?.send("POST", "/cache/purge", Some(&Value::Object(body)))?;
-    Ok(interface.print(&purged, |purged| format!("{} responses purged in this Envoy\n", purged["purged"])))
+    Ok(interface.print(&purged, |purged| format!("purged in this Envoy: {} responses\n", purged["purged"])))
 }
 
 /// How usage is grouped.

@@ -387,6 +387,32 @@ async fn without_redis_usage_is_shown_and_nothing_can_be_written() {
 }
 
 #[tokio::test]
+async fn cached_answers_are_purged_with_the_command() {
+    let providers = [Simulator::start().await, Simulator::start().await];
+    let cache = json!({"models": {"gpt": {"cache": {"ttl": "1h"}}, "claude": {"cache": {"ttl": "1h"}}}});
+    let one = Administered::start(builder(&providers).with(cache).concurrency(2), file(json!({}))).await;
+    let words = async || {
+        let mut words = Vec::new();
+        for model in ["gpt", "claude"] {
+            words.push(one.chat(KEY, model).await.header("x-sluice-cache").map(str::to_owned));
+        }
+        words.into_iter().flatten().collect::<Vec<_>>()
+    };
+    assert_eq!((words().await, words().await), (vec!["miss".to_owned(); 2], vec!["hit".to_owned(); 2]));
+    assert_eq!(one.json(&["cache", "purge", "--key", "nobody"]).await, json!({"purged": 0, "covers": "envoy"}));
+    assert_eq!(
+        one.does(&["cache", "purge", "--team", "test", "--model", "gpt"]).await,
+        "purged in this Envoy: 1 responses\n"
+    );
+    assert_eq!(words().await, ["miss", "hit"]);
+    assert_eq!(one.json(&["cache", "purge", "--all"]).await["purged"], 2);
+    assert_eq!(words().await, ["miss", "miss"]);
+    for wrong in [&["cache", "purge"][..], &["cache", "purge", "--all", "--team", "test"]] {
+        assert!(!one.sluice(wrong).await.success, "{wrong:?}");
+    }
+}
+
+#[tokio::test]
 async fn each_listener_serves_what_is_its_own_and_the_interface_its_administrator_only() {
     let providers = [Simulator::start().await, Simulator::start().await];
     let one = Administered::start(builder(&providers), file(json!({}))).await;

@@ -13,7 +13,7 @@ use sluice_tests::gateway::{Builder, Gateway, KEY, Key, Kind};
 use sluice_tests::shared::{self, Fixture, Shared};
 use sluice_tests::simulator::Simulator;
 
-use crate::{CHAT, ask, numbered, with};
+use crate::{CHAT, ask, numbered, refusal, with};
 
 const MESSAGES: &str = "/v1/messages";
 const EMBEDDINGS: &str = "/v1/embeddings";
@@ -49,6 +49,7 @@ fn settings(builder: Builder) -> Builder {
         .key(Key::new("c", "sk-c").team("blue"))
         .key(Key::new("d", "sk-d").team("red").set("app", json!("bot")))
         .key(Key::new("e", "sk-e").team("blue").set("app", json!("bot")))
+        .key(Key::new("named", "sk-named").set("control", json!(["cache"])))
 }
 
 impl Cached {
@@ -126,22 +127,27 @@ async fn every_format_is_answered_again_with_the_same_bytes_and_nobody_is_asked(
     let cached = CACHED.lease().await;
     let gateway = &cached.gateway;
     let (chat, messages) = (gateway.client(), gateway.anthropic_client());
-    let text = "say one two three";
     let stream = |body: Value| with(body, json!({"stream": true}));
-    let message = |model: &str| with(cached.ask(model, text), json!({"max_tokens": 64}));
-    let with_usage = with(cached.ask("chat", text), json!({"stream": true, "stream_options": {"include_usage": true}}));
+    let texts = Cell::new(0);
+    let text = || {
+        texts.set(texts.get() + 1);
+        format!("say one two {}", texts.get())
+    };
+    let asks = |model: &str| cached.ask(model, &text());
+    let message = |model: &str| with(asks(model), json!({"max_tokens": 64}));
+    let with_usage = with(asks("chat"), json!({"stream": true, "stream_options": {"include_usage": true}}));
     let requests: [(&Client, &str, Value); 11] = [
-        (&chat, CHAT, cached.ask("chat", text)),
-        (&chat, CHAT, stream(cached.ask("chat", text))),
+        (&chat, CHAT, asks("chat")),
+        (&chat, CHAT, stream(asks("chat"))),
         (&chat, CHAT, with_usage),
-        (&chat, CHAT, cached.ask("claude", text)),
-        (&chat, CHAT, stream(cached.ask("claude", text))),
+        (&chat, CHAT, asks("claude")),
+        (&chat, CHAT, stream(asks("claude"))),
         (&messages, MESSAGES, message("claude")),
         (&messages, MESSAGES, stream(message("claude"))),
         (&messages, MESSAGES, message("chat")),
         (&messages, MESSAGES, stream(message("chat"))),
-        (&chat, "/v1/responses", json!({"model": cached.name("chat"), "input": text, "stream": true})),
-        (&chat, EMBEDDINGS, json!({"model": cached.name("embed"), "input": [text]})),
+        (&chat, "/v1/responses", json!({"model": cached.name("chat"), "input": text(), "stream": true})),
+        (&chat, EMBEDDINGS, json!({"model": cached.name("embed"), "input": [text()]})),
     ];
     for (number, (client, path, body)) in requests.iter().enumerate() {
         let first = client.post(path, body).await;
@@ -161,20 +167,23 @@ async fn every_format_is_answered_again_with_the_same_bytes_and_nobody_is_asked(
 }
 
 #[tokio::test]
-async fn one_byte_more_is_another_request_and_so_is_a_beta_of_anthropics() {
+async fn another_word_is_another_request_and_so_is_a_beta_of_anthropics_but_no_other_spelling() {
     let cached = CACHED.lease().await;
     let gateway = &cached.gateway;
     let body = cached.ask("chat", "say hi").to_string();
-    for body in [body.clone(), format!("{body} "), body.replace("hi", "ho")] {
+    let named = body.replacen('{', r#"{ "user": "ann", "metadata": {"a": "b"}, "#, 1);
+    for (body, expected) in
+        [(body.clone(), "miss"), (format!("{body} "), "hit"), (named, "hit"), (body.replace("hi", "ho"), "miss")]
+    {
         let answer = gateway.client().request("POST", CHAT, body).await.expect("an answer");
-        assert_eq!(word(&answer), "miss");
+        assert_eq!(word(&answer), expected);
     }
     let message = with(cached.ask("claude", "say hi"), json!({"max_tokens": 64}));
     for (beta, expected) in [("a", "miss"), ("b", "miss"), ("a", "hit")] {
         let client = gateway.anthropic_client().header("anthropic-beta", beta);
         assert_eq!(word(&client.post(MESSAGES, &message).await), expected, "{beta}");
     }
-    assert_eq!((cached.openai.count(), cached.anthropic.count()), (3, 2));
+    assert_eq!((cached.openai.count(), cached.anthropic.count()), (2, 2));
 }
 
 const SCOPES: [&str; 4] = ["key", "team", "app", "all"];
@@ -221,13 +230,16 @@ async fn a_client_may_want_an_answer_of_its_own_or_that_nothing_is_kept() {
     assert_eq!(word(&ask("no-store", "say hi").await), "bypass");
     let fresh = ask("no-cache", "say hi").await;
     assert_eq!((word(&fresh), stored(gateway).await), ("bypass", 1));
-    is_hit(&ask("max-age=0", "say hi").await, &fresh);
+    is_hit(&ask("max-age=3600, only-if-cached", "say hi").await, &fresh);
+    let none = ask("only-if-cached", "say something else").await;
+    assert_eq!(refusal(&none), (504, "not_cached".to_owned()));
+    assert_eq!(none.header("x-sluice-cache"), Some("miss"));
     openai.script(&["tokens=3"]);
     let fresher = ask("no-cache", "say hi").await;
     assert_ne!(fresher.body, fresh.body);
     is_hit(&ask("", "say hi").await, &fresher);
     assert_eq!(openai.count(), 3);
-    let lines = gateway.log_lines(5).await;
+    let lines = gateway.log_lines(6).await;
     assert_eq!(lines.iter().filter(|line| line["cache"] == "bypass").count(), 3);
 }
 
@@ -240,4 +252,51 @@ async fn workers_know_each_others_answers() {
         is_hit(&cached.gateway.chat(&cached.ask("chat", "say hi")).await, &first);
     }
     assert_eq!(cached.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_whole_answer_serves_a_stream_and_the_reverse_in_the_clients_format() {
+    let cached = CACHED.lease().await;
+    let gateway = &cached.gateway;
+    let (chat, messages) = (gateway.client(), gateway.anthropic_client());
+    let body = |model: &str, text: &str| with(cached.ask(model, text), json!({"max_tokens": 64}));
+    let responses = |text: &str| json!({"model": cached.name("chat"), "input": text});
+    type Ask<'a> = (&'a Client, &'a str, Box<dyn Fn(&str) -> Value + 'a>);
+    let requests: [Ask<'_>; 5] = [
+        (&chat, CHAT, Box::new(|text| body("chat", text))),
+        (&chat, CHAT, Box::new(|text| body("claude", text))),
+        (&messages, MESSAGES, Box::new(|text| body("claude", text))),
+        (&messages, MESSAGES, Box::new(|text| body("chat", text))),
+        (&chat, "/v1/responses", Box::new(responses)),
+    ];
+    for (number, (client, path, body)) in requests.iter().enumerate() {
+        for stream in [false, true] {
+            let body = body(&format!("say one two {stream} {number}"));
+            let first = client.post(path, &with(body.clone(), json!({"stream": stream}))).await;
+            assert_eq!(word(&first), "miss", "{path} {body}");
+            let asked = cached.asked();
+            for _ in 0..2 {
+                let other = client.post(path, &with(body.clone(), json!({"stream": !stream}))).await;
+                assert_eq!((word(&other), cached.asked()), ("hit", asked), "{path} {body}");
+                let kind = if stream { "application/json" } else { "text/event-stream" };
+                assert!(other.header("content-type").is_some_and(|given| given.starts_with(kind)), "{path} {body}");
+                assert!(other.text().contains("one"), "{}", other.text());
+            }
+            is_hit(&client.post(path, &with(body, json!({"stream": stream}))).await, &first);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_namespace_is_a_part_of_its_own_for_keys_that_may_name_one() {
+    let cached = CACHED.lease().await;
+    let body = cached.ask("chat", "say hi");
+    let ask = async |key: &str, name: &str| {
+        cached.gateway.with_key(key).header("x-sluice-cache-namespace", name).post(CHAT, &body).await
+    };
+    assert_eq!(refusal(&ask(KEY, "a").await), (403, "control_not_allowed".to_owned()));
+    assert_eq!(word(&cached.gateway.with_key("sk-named").post(CHAT, &body).await), "miss");
+    for (name, expected) in [("a", "miss"), ("b", "miss"), ("a", "hit"), ("b", "hit")] {
+        assert_eq!(word(&ask("sk-named", name).await), expected, "{name}");
+    }
 }

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use memchr::memchr2;
 use sluice_wire::dialect::Id;
-use sluice_wire::json;
+use sluice_wire::{json, order};
 
 /// The deepest nesting. The gateway rejects deeper bodies.
 const DEEPEST: u32 = 128;
@@ -291,16 +291,13 @@ impl<'a> Writer<'a> {
     /// Sorts the members of an object. Fails if a server might take two of them for the same: some ignore the case of keys.
     fn sort(&mut self, start: usize, mut members: Vec<Member<'a>>) -> Option<()> {
         let is_ascii = members.iter().all(|member| member.name.is_ascii());
-        let folded = |member: &Member<'_>| member.name.to_ascii_lowercase();
-        let is_sorted = members.is_sorted_by_key(folded);
-        if !is_sorted {
-            members.sort_by_cached_key(folded);
-        }
+        let folded = |member: &Member<'a>| member.name.to_ascii_lowercase();
+        order::by(&mut members, |one, other| folded(one).cmp(&folded(other)));
         let twice = members.windows(2).any(|pair| matches!(pair, [a, b] if a.name.eq_ignore_ascii_case(&b.name)));
         if twice || !is_ascii {
             return None;
         }
-        if !is_sorted {
+        if !members.is_sorted_by_key(|member| member.range.start) {
             let before = self.canonical.form.split_off(start);
             for Range { start: from, end: to } in members.into_iter().map(|member| member.range) {
                 self.canonical.form.extend(before.get(from.checked_sub(start)?..to.checked_sub(start)?)?);

@@ -19,6 +19,9 @@ use super::canonical::Canonical;
 mod fields;
 mod responses;
 
+/// The largest body that is converted: a parsed one takes many times its length.
+const LARGEST: usize = 1 << 20;
+
 /// The form of a response's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -70,9 +73,8 @@ impl Wanted<'_> {
             return Some(entry);
         }
         let body = match self.client.id() {
+            _ if entry.body.len() > LARGEST => return None,
             Id::Responses => self.response(&entry)?,
-            // Responses in other formats repeat nothing of the request.
-            _ if entry.form == self.form => return Some(CachedResponse { repeats: self.repeats, ..entry }),
             id => self.chat(id, &entry)?,
         };
         Some(CachedResponse {

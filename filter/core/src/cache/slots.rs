@@ -6,6 +6,7 @@
 //! oldest of a few sets at a time if all responses together would exceed their bound. A hit records its time at most once a second, so most
 //! hits write nothing.
 
+use sluice_wire::order::by_numbers;
 use sluice_wire::time::Time;
 
 use crate::store::SharedData;
@@ -102,7 +103,7 @@ fn make_room(shared: &dyn SharedData, wanted: u32, memory: u64) -> bool {
         for set in &sets {
             found.extend(Directory::read(shared, *set).0.0.into_iter().map(|record| (*set, record)));
         }
-        found.sort_by_key(|(_, record)| record.used);
+        by_numbers(&mut found, |(_, record)| (record.used.into(), 0));
         // Only the oldest of them, since older ones may be in other sets. All of these, so that the next responses find room at once.
         found.truncate(found.len().div_ceil(COMPARED));
         for set in &sets {

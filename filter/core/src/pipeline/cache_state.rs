@@ -155,40 +155,17 @@ impl CacheState {
         shared: &dyn SharedData,
     ) -> Option<CachedResponse> {
         let rule = draft.route.model.cache?;
-        let request = &draft.request;
         self.found = Some(Found::Bypass);
-        let policy = CachePolicy::of(request, &rule);
-        if matches!(policy, CachePolicy::Neither(_)) {
-            return None;
-        }
-        let context = context(draft, planned, &rule);
-        let bytes = context.clone().part("bytes").part(body).key();
-        let known = alias::find(shared, &bytes);
-        let (alias, policy) = match known {
-            Some(alias) => (alias, policy),
-            None => {
-                let id = request.scanned.client.id();
-                let canonical = Canonical::of(body, id);
-                let policy = policy.at_temperature(request, &rule, canonical.as_ref());
-                let alias = canonical.map_or(Alias { canonical: bytes, repeats: 0 }, |canonical| Alias {
-                    repeats: canonical.repeats(id),
-                    canonical: context.part("canonical").part(canonical.form).key(),
-                });
-                (alias, policy)
-            }
-        };
-        if matches!(policy, CachePolicy::Neither(_)) {
-            return None;
-        }
-        let form = form(request);
+        let Keys { bytes, alias, known, policy } = Keys::of(draft, body, planned, &rule, shared)?;
+        let form = form(&draft.request);
         let (mut key, mut entry) = (alias.canonical, None);
         if policy == CachePolicy::Look {
-            let max_age = request.routing_headers.caching.max_age;
+            let max_age = draft.request.routing_headers.caching.max_age;
             // The response may have been stored under an older gateway file with a longer TTL.
             let is_fresh = |entry: &CachedResponse| {
                 entry.age(now).is_some_and(|age| age < rule.ttl && max_age.is_none_or(|most| age < most))
             };
-            let wanted = Wanted { client: request.scanned.client, form, repeats: alias.repeats, request: body };
+            let wanted = Wanted { client: draft.request.scanned.client, form, repeats: alias.repeats, request: body };
             for next in [alias.canonical, alias.canonical.of_form(form)] {
                 key = next;
                 let Some(found) = slots::find(shared, &key, now).filter(is_fresh) else { break };
@@ -197,14 +174,13 @@ impl CacheState {
                     break;
                 }
             }
+            self.found = Some(match &entry {
+                Some(entry) => Found::Hit { provider: entry.provider.clone(), model: entry.model.clone() },
+                None => Found::Miss,
+            });
         }
-        self.found = Some(match (&entry, policy) {
-            (Some(entry), _) => Found::Hit { provider: entry.provider.clone(), model: entry.model.clone() },
-            (None, CachePolicy::Look) => Found::Miss,
-            (None, _) => Found::Bypass,
-        });
         match &entry {
-            Some(_) if known.is_none() => alias::remember(shared, &bytes, &alias),
+            Some(_) if !known => alias::remember(shared, &bytes, &alias),
             Some(_) => {}
             None => self.place = Some(Place { bytes, alias, key, form, whose: whose(draft) }),
         }
@@ -249,6 +225,39 @@ impl CacheState {
         }
         let content_type = String::from_utf8(view.header("content-type").ok()??).ok()?;
         Some(CacheFill { place, content_type, body: Vec::new(), permit: state.memory.request.sibling() })
+    }
+}
+
+/// The keys of a request that has a part in its model's cache.
+struct Keys {
+    /// The key of its bytes.
+    bytes: Key,
+    /// Its canonical key.
+    alias: Alias,
+    /// Whether the canonical key was known from the bytes.
+    known: bool,
+    policy: CachePolicy,
+}
+
+impl Keys {
+    /// `None` if the request has no part in the cache.
+    fn of(draft: &Draft, body: &[u8], planned: Time, rule: &Rule, shared: &dyn SharedData) -> Option<Self> {
+        let request = &draft.request;
+        let admitted = |policy| Some(policy).filter(|policy| !matches!(policy, CachePolicy::Neither(_)));
+        let policy = admitted(CachePolicy::of(request, rule))?;
+        let context = context(draft, planned, rule);
+        let bytes = context.clone().part("bytes").part(body).key();
+        if let Some(alias) = alias::find(shared, &bytes) {
+            return Some(Self { bytes, alias, known: true, policy });
+        }
+        let id = request.scanned.client.id();
+        let canonical = Canonical::of(body, id);
+        let policy = admitted(policy.at_temperature(request, rule, canonical.as_ref()))?;
+        let alias = canonical.map_or(Alias { canonical: bytes, repeats: 0 }, |canonical| Alias {
+            repeats: canonical.repeats(id),
+            canonical: context.part("canonical").part(canonical.form).key(),
+        });
+        Some(Self { bytes, alias, known: false, policy })
     }
 }
 

@@ -189,6 +189,18 @@ fn the_stream_of_a_response_reads_as_the_same_response() {
 }
 
 #[test]
+fn a_response_that_is_too_large_is_not_converted() {
+    let of = |length: usize| {
+        let part = json!({"type": "output_text", "text": "x".repeat(length), "annotations": []});
+        response(json!([{"type": "message", "id": "m", "content": [part]}])).to_string()
+    };
+    for (length, is_converted) in [(1 << 10, true), (1 << 20, false)] {
+        let stream = wanted(&responses::CLIENT, stored(Form::Whole, of(length)), Form::Stream);
+        assert_eq!(stream.is_some(), is_converted, "{length}");
+    }
+}
+
+#[test]
 fn a_response_with_an_item_that_streams_in_its_own_way_is_not_converted() {
     for item in [
         json!({"type": "web_search_call", "id": "ws", "status": "completed"}),

@@ -234,6 +234,7 @@ fn a_request_that_is_spelled_in_another_way_is_the_same_request() {
     }
 }
 
+#[cfg(debug_assertions)]
 #[test]
 fn the_same_bytes_are_found_without_their_canonical_form() {
     use sluice_core::cache::canonical::counted;
@@ -531,6 +532,89 @@ fn a_model_that_serves_instead_gives_its_own_answers() {
         assert_eq!((seen.status, word(&seen)), (200, Some(expected)));
         let told = ["x-sluice-provider", "x-sluice-instead-of"].map(|name| seen.headers.text(name));
         assert_eq!((told, &seen.log["instead"]), ([Some("two"), Some("chat")], &"cheap".into()), "{expected}");
+    }
+}
+
+/// An answer with this text.
+fn says(text: &str) -> Script {
+    json(200, &WHOLE.replace("one two", text))
+}
+
+#[test]
+fn requests_that_differ_in_what_their_provider_reads_share_nothing() {
+    let gateway = cached();
+    let with = |messages: &str, more: &str| format!(r#"{{"model":"chat","messages":[{messages}]{more}}}"#);
+    let hi = r#"{"role":"user","content":"hi"}"#;
+    let tool = |parameters: &str| {
+        format!(r#","tools":[{{"type":"function","function":{{"name":"f","parameters":{parameters}}}}}]"#)
+    };
+    let schema = |schema: &str| {
+        format!(r#","response_format":{{"type":"json_schema","json_schema":{{"name":"n","schema":{schema}}}}}"#)
+    };
+    let bodies = [
+        with(hi, ""),
+        with(&format!(r#"{{"role":"system","content":"Be brief."}},{hi}"#), ""),
+        with(&format!(r#"{{"role":"system","content":"Be long."}},{hi}"#), ""),
+        with(&format!(r#"{hi},{{"role":"system","content":"Be brief."}}"#), ""),
+        with(&format!(r#"{{"role":"developer","content":"Be brief."}},{hi}"#), ""),
+        with(r#"{"role":"user","content":[{"type":"text","text":"hi"}]}"#, ""),
+        with(r#"{"role":"user","content":"hi","name":"ann"}"#, ""),
+        with(hi, &tool(r#"{"a":1,"b":2}"#)),
+        with(hi, &tool(r#"{"b":2,"a":1}"#)),
+        with(hi, &(tool(r#"{"a":1,"b":2}"#) + r#","tool_choice":"required""#)),
+        with(hi, &schema(r#"{"a":1,"b":2}"#)),
+        with(hi, &schema(r#"{"b":2,"a":1}"#)),
+        with(hi, r#","temperature":0"#),
+        with(hi, r#","temperature":0.1"#),
+        with(hi, r#","seed":1"#),
+        with(hi, r#","n":2"#),
+        with(hi, r#","logit_bias":{"50256":-100}"#),
+        with(hi, r#","store":true"#),
+        with(hi, r#","service_tier":"flex""#),
+        with(hi, r#","of_the_providers_own":{"user":"u"}"#),
+    ];
+    let answers: Vec<String> = (0..bodies.len()).map(|number| format!("answer {number}.")).collect();
+    for (body, answer) in bodies.iter().zip(&answers) {
+        let seen = post(&gateway, CHAT, &[], body, &[says(answer)]);
+        assert_eq!((seen.status, word(&seen)), (200, Some("miss")), "{body}: {}", seen.body);
+        is_kept(&seen, true);
+    }
+    for (body, answer) in bodies.iter().zip(&answers) {
+        let seen = post(&gateway, CHAT, &[], body, &[]);
+        is_hit(&seen);
+        assert!(seen.body.contains(answer), "{body}: {}", seen.body);
+    }
+}
+
+#[test]
+fn two_users_with_the_same_masked_prompt_share_an_answer_and_see_nothing_of_each_other() {
+    let guard = r#","guards":{"pii":{"detect":["email"],"on":["prompts"],"action":"mask"}}"#;
+    let gateway = TestGateway::new(CACHE, "", guard);
+    let body = |text: &str| format!(r#"{{"model":"chat","messages":[{{"role":"user","content":"Mail {text}"}}]}}"#);
+    let ann = post(&gateway, CHAT, &[], &body("ann@example.com"), &[says("done")]);
+    is_kept(&ann, true);
+    assert!(!ann.received[0].body.contains("ann@"), "{}", ann.received[0].body);
+    let bob = post(&gateway, CHAT, &[], &body("bob@example.com"), &[]);
+    assert_eq!((word(&bob), bob.received.len()), (Some("hit"), 0));
+    assert_eq!(bob.headers.text("x-sluice-masked"), Some("email"));
+    assert!(!bob.body.contains("ann@"), "{}", bob.body);
+    // Nothing in the shared memory has a value that was masked.
+    for name in gateway.shared.names() {
+        let (value, _) = sluice_core::store::SharedData::read(&*gateway.shared, &name).unwrap();
+        assert!(!value.windows(4).any(|bytes| bytes == b"ann@"), "{name}");
+    }
+}
+
+#[test]
+fn another_guardrail_for_answers_has_answers_of_its_own() {
+    let shared: Rc<Shared> = Rc::default();
+    let under = |guards: &str| {
+        let worker = TestGateway::new(CACHE, "", guards).worker;
+        word(&send(Envoy::with(worker, shared.clone()), "chat", false, &[], &[good()])).map(str::to_owned)
+    };
+    let words = |word: &str| format!(r#","guards":{{"w":{{"words":["{word}"],"on":["answers"]}}}}"#);
+    for guards in [String::new(), words("sea"), words("land")] {
+        assert_eq!([under(&guards), under(&guards)].map(Option::unwrap), ["miss", "hit"], "{guards}");
     }
 }
 
