@@ -104,7 +104,7 @@ mod properties {
             true => json!([{"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}]),
             false => json!(text),
         };
-        let role = |index: usize| if index % 2 == 0 { "user" } else { "assistant" };
+        let role = |index: usize| if index.is_multiple_of(2) { "user" } else { "assistant" };
         let turns =
             turns.iter().enumerate().map(|(index, text)| json!({"role": role(index), "content": content(text)}));
         let turns: Vec<Value> = turns.collect();
