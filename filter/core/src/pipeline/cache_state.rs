@@ -6,7 +6,6 @@
 use memchr::memmem;
 use sluice_wire::dialect::Asks;
 use sluice_wire::error::{ApiError, ErrorKind};
-use sluice_wire::json;
 use sluice_wire::time::Time;
 
 use crate::cache::alias::{self, Alias};
@@ -128,7 +127,7 @@ impl CachePolicy {
         let is_low = match temperature {
             None => false,
             Some(None | Some("null")) => DEFAULT <= most,
-            Some(Some(text)) => json::read::<f64>(text).is_ok_and(|temperature| temperature <= most),
+            Some(Some(text)) => text.parse::<f64>().is_ok_and(|temperature| temperature <= most),
         };
         match self {
             Self::Look | Self::Fill if !is_low => Self::Neither("its temperature is above the cache's max_temperature"),
