@@ -73,11 +73,9 @@ impl Directory {
 
     /// Puts a record to the front.
     pub fn used(&mut self, position: usize, now: u32) {
-        if let Some(record) = self.0.get_mut(..=position).and_then(|front| {
-            front.rotate_right(1);
-            front.first_mut()
-        }) {
-            record.used = now;
+        if position < self.0.len() {
+            let record = self.0.remove(position);
+            self.0.insert(0, Record { used: now, ..record });
         }
     }
 

@@ -33,7 +33,8 @@ impl Ledger {
         if bytes.len() == HEAD + 4 * SETS && bytes.starts_with(&FORMAT) {
             return (Self(bytes), version);
         }
-        let mut ledger = Self([&FORMAT[..], &[0; HEAD - FORMAT.len() + 4 * SETS]].concat());
+        let mut ledger = Self(vec![0; HEAD + 4 * SETS]);
+        ledger.put(0, FORMAT);
         for set in 0..SETS {
             ledger.set(set, Directory::size(shared, set));
         }

@@ -49,8 +49,9 @@ pub struct Rule {
 impl Rule {
     /// The time to live of the entry with this key.
     pub fn ttl_of(&self, key: &Key) -> Duration {
-        let shorter = f64::from(self.jitter.min(100)) / 100.0 * f64::from(key.dice()) / 255.0;
-        self.ttl.mul_f64(1.0 - shorter)
+        // In steps of a thousandth of a percent.
+        let shorter = u32::from(self.jitter.min(100)) * 1_000 * u32::from(key.dice()) / 255;
+        self.ttl.saturating_sub(self.ttl / 100_000 * shorter)
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sluice_wire::json;
 
 use super::super::canonical::REPEATED;
@@ -39,10 +39,10 @@ pub(super) fn repeating(whole: &str, fields: &[(&'static str, &str)]) -> Option<
     let mut repeated = Vec::new();
     for name in REPEATED {
         let value = fields.iter().find(|(known, _)| *known == name).map(|(_, value)| json::read(value));
-        let nothing = || if name == "metadata" { json!({}) } else { Value::Null };
+        let nothing = || if name == "metadata" { Value::Object(Map::new()) } else { Value::Null };
         repeated.push((name, value.transpose().ok()?.unwrap_or_else(nothing)));
     }
-    Some(with(&json::read(whole).ok()?, &repeated)?.to_string())
+    text(&with(&json::read(whole).ok()?, &repeated)?)
 }
 
 /// The stream of a whole response; `None` if it contains an item that streams in events of its own kind.
@@ -54,16 +54,16 @@ pub(super) fn streamed(whole: &str) -> Option<Vec<u8>> {
         _ => return None,
     };
     let nothing = ["usage", "completed_at", "incomplete_details"].map(|name| (name, Value::Null));
-    let begun = with(&response, &[("status", json!("in_progress")), ("output", json!([]))])?;
-    let begun = with(&begun, &nothing)?.to_string();
+    let begun = with(&response, &[("status", "in_progress".into()), ("output", none())])?;
+    let begun = text(&with(&begun, &nothing)?)?;
     let mut stream = Stream::default();
     for name in ["response.created", "response.in_progress"] {
-        stream.event(name, &[("response", &begun)]);
+        stream.event(name, &begun);
     }
     for (index, item) in response.get("output")?.as_array()?.iter().enumerate() {
         stream.item(index, item)?;
     }
-    stream.event(ended, &[("response", whole)]);
+    stream.event(ended, whole);
     Some(stream.out.into_bytes())
 }
 
@@ -75,43 +75,55 @@ struct Stream {
 }
 
 impl Stream {
-    fn event(&mut self, name: &str, fields: &[(&str, &str)]) {
-        let number = self.next;
-        self.next += 1;
+    /// An event of the response.
+    fn event(&mut self, name: &str, response: &str) {
+        self.begin(name);
+        self.field("response", response);
+        self.end();
+    }
+
+    fn begin(&mut self, name: &str) {
         // Writing to a text does not fail.
-        let _ = write!(self.out, "event: {name}\ndata: {{\"type\":\"{name}\",\"sequence_number\":{number}");
-        for (field, value) in fields {
-            let _ = write!(self.out, ",\"{field}\":{value}");
-        }
+        let _ = write!(self.out, "event: {name}\ndata: {{\"type\":\"{name}\",\"sequence_number\":{}", self.next);
+        self.next += 1;
+    }
+
+    fn field(&mut self, name: &str, value: &str) {
+        let _ = write!(self.out, ",\"{name}\":{value}");
+    }
+
+    fn end(&mut self) {
         self.out.push_str("}\n\n");
     }
 
-    /// An event of an item: `place` are the fields that say where.
-    fn part(&mut self, name: &str, place: &[(&str, Value)], fields: &[(&str, &Value)]) {
-        let places = place.iter().map(|(name, value)| (*name, value.to_string()));
-        let all: Vec<(&str, String)> =
-            places.chain(fields.iter().map(|(name, value)| (*name, value.to_string()))).collect();
-        let all: Vec<(&str, &str)> = all.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        self.event(name, &all);
+    /// An event of an item; `place` are the fields that say where.
+    fn part(&mut self, name: &str, place: &str, fields: &[(&str, &Value)]) -> Option<()> {
+        self.begin(name);
+        self.out.push(',');
+        self.out.push_str(place);
+        for (field, value) in fields {
+            self.field(field, &text(value)?);
+        }
+        self.end();
+        Some(())
     }
 
     fn item(&mut self, index: usize, item: &Value) -> Option<()> {
-        let place = [("output_index", json!(index))];
+        let output = format!("\"output_index\":{index}");
         let kind = item.get("type")?.as_str()?;
         let hollow: (&str, Value) = match kind {
-            "message" => ("content", json!([])),
-            "reasoning" => ("summary", json!([])),
-            "function_call" => ("arguments", json!("")),
+            "message" => ("content", none()),
+            "reasoning" => ("summary", none()),
+            "function_call" => ("arguments", "".into()),
             _ => return None,
         };
-        let begun = with(item, &[hollow, ("status", json!("in_progress"))])?;
-        self.part("response.output_item.added", &place, &[("item", &begun)]);
-        let place = [("item_id", item.get("id")?.clone()), ("output_index", json!(index))];
+        let begun = with(item, &[hollow, ("status", "in_progress".into())])?;
+        self.part("response.output_item.added", &output, &[("item", &begun)])?;
+        let place = format!("\"item_id\":{},{output}", text(item.get("id")?)?);
         match kind {
             "message" => {
                 for (at, part) in item.get("content")?.as_array()?.iter().enumerate() {
-                    let [id, output] = place.clone();
-                    self.content(&[id, output, ("content_index", json!(at))], part)?;
+                    self.content(&format!("{place},\"content_index\":{at}"), part)?;
                 }
             }
             "reasoning" => {
@@ -120,57 +132,57 @@ impl Stream {
                     return None;
                 }
                 for (at, part) in item.get("summary")?.as_array()?.iter().enumerate() {
-                    let [id, output] = place.clone();
-                    self.summary(&[id, output, ("summary_index", json!(at))], part)?;
+                    self.summary(&format!("{place},\"summary_index\":{at}"), part)?;
                 }
             }
             _ => {
                 let arguments = item.get("arguments")?;
-                self.part("response.function_call_arguments.delta", &place, &[("delta", arguments)]);
-                self.part("response.function_call_arguments.done", &place, &[("arguments", arguments)]);
+                self.part("response.function_call_arguments.delta", &place, &[("delta", arguments)])?;
+                self.part("response.function_call_arguments.done", &place, &[("arguments", arguments)])?;
             }
         }
-        let [_, output] = place;
-        self.part("response.output_item.done", &[output], &[("item", item)]);
-        Some(())
+        self.part("response.output_item.done", &output, &[("item", item)])
     }
 
-    fn content(&mut self, place: &[(&str, Value)], part: &Value) -> Option<()> {
+    fn content(&mut self, place: &str, part: &Value) -> Option<()> {
         let (kind, field) = match part.get("type")?.as_str()? {
             "output_text" => ("output_text", "text"),
             "refusal" => ("refusal", "refusal"),
             _ => return None,
         };
-        let none = json!([]);
-        let begun = with(part, &[(field, json!("")), ("annotations", none.clone()), ("logprobs", none.clone())])?;
-        self.part("response.content_part.added", place, &[("part", &begun)]);
-        let text = part.get(field)?;
-        let (mut delta, mut done) = (vec![("delta", text)], vec![(field, text)]);
-        let logprobs = part.get("logprobs").unwrap_or(&none);
-        if kind == "output_text" {
-            delta.push(("logprobs", logprobs));
-            done.push(("logprobs", logprobs));
-        }
-        self.part(&format!("response.{kind}.delta"), place, &delta);
+        let none = none();
+        let begun = with(part, &[(field, "".into()), ("annotations", none.clone()), ("logprobs", none.clone())])?;
+        self.part("response.content_part.added", place, &[("part", &begun)])?;
+        // A refusal has no log probabilities.
+        let (text, logprobs) = (part.get(field)?, part.get("logprobs").unwrap_or(&none));
+        let with_text = |name| [(name, text), ("logprobs", logprobs)];
+        let count = if kind == "refusal" { 1 } else { 2 };
+        self.part(&format!("response.{kind}.delta"), place, with_text("delta").get(..count)?)?;
         let annotations = part.get("annotations").and_then(Value::as_array);
         for (at, annotation) in annotations.into_iter().flatten().enumerate() {
-            let fields = [("annotation_index", &json!(at)), ("annotation", annotation)];
-            self.part("response.output_text.annotation.added", place, &fields);
+            let place = format!("{place},\"annotation_index\":{at}");
+            self.part("response.output_text.annotation.added", &place, &[("annotation", annotation)])?;
         }
-        self.part(&format!("response.{kind}.done"), place, &done);
-        self.part("response.content_part.done", place, &[("part", part)]);
-        Some(())
+        self.part(&format!("response.{kind}.done"), place, with_text(field).get(..count)?)?;
+        self.part("response.content_part.done", place, &[("part", part)])
     }
 
-    fn summary(&mut self, place: &[(&str, Value)], part: &Value) -> Option<()> {
+    fn summary(&mut self, place: &str, part: &Value) -> Option<()> {
         let text = part.get("text").filter(|_| part.get("type").and_then(Value::as_str) == Some("summary_text"))?;
-        let begun = with(part, &[("text", json!(""))])?;
-        self.part("response.reasoning_summary_part.added", place, &[("part", &begun)]);
-        self.part("response.reasoning_summary_text.delta", place, &[("delta", text)]);
-        self.part("response.reasoning_summary_text.done", place, &[("text", text)]);
-        self.part("response.reasoning_summary_part.done", place, &[("part", part)]);
-        Some(())
+        let begun = with(part, &[("text", "".into())])?;
+        self.part("response.reasoning_summary_part.added", place, &[("part", &begun)])?;
+        self.part("response.reasoning_summary_text.delta", place, &[("delta", text)])?;
+        self.part("response.reasoning_summary_text.done", place, &[("text", text)])?;
+        self.part("response.reasoning_summary_part.done", place, &[("part", part)])
     }
+}
+
+fn text(value: &Value) -> Option<String> {
+    serde_json::to_string(value).ok()
+}
+
+fn none() -> Value {
+    Value::Array(Vec::new())
 }
 
 /// An object with other values for those of these fields that it has.
