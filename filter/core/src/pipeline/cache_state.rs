@@ -6,12 +6,12 @@
 use std::time::Duration;
 
 use memchr::memmem;
-use sluice_wire::dialect::Asks;
+use sluice_wire::dialect::{Asks, Id};
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::time::Time;
 
 use crate::cache::alias::{self, Alias};
-use crate::cache::canonical::Canonical;
+use crate::cache::canonical::{self, Canonical};
 use crate::cache::flight::{self, Boarding, Claim, Landing};
 use crate::cache::form::Wanted;
 use crate::cache::key::KeyBuilder;
@@ -370,7 +370,8 @@ impl CacheFill {
             memmem::find(&self.body, format!("\"{}\"", state.request.scanned.client.manner.filtered).as_bytes())
                 .is_some()
         };
-        if state.progress.stage != Stage::Complete || self.body.is_empty() || filtered() {
+        let id = state.request.scanned.client.id();
+        if state.progress.stage != Stage::Complete || self.body.is_empty() || filtered() || identifies(&self.body, id) {
             return false;
         }
         let Self { place: Place { bytes, alias, key, form, whose }, content_type, body, .. } = self;
@@ -397,4 +398,15 @@ impl CacheFill {
         }
         kept
     }
+}
+
+/// Whether a response may repeat who asked for it. A response of the Responses API does, and a reader gets its own fields instead. Others do
+/// not, as far as their providers document them. Inside of texts, these quotes would be escaped.
+fn identifies(body: &[u8], client: Id) -> bool {
+    let has = |name: &str| {
+        let quoted = format!("\"{name}\"");
+        let mut found = memmem::find_iter(body, quoted.as_bytes());
+        found.any(|at| body.get(at + quoted.len()..).is_some_and(|rest| rest.trim_ascii_start().starts_with(b":")))
+    };
+    client != Id::Responses && canonical::REPEATED.into_iter().any(has)
 }

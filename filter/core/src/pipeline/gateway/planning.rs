@@ -313,7 +313,7 @@ impl RequestPipeline {
         self.log_context.prompt = self.prompt(&body);
         let fetched = self.fetch(draft, planned, &body, true, cx)?;
         Ok(match fetched {
-            Fetched::Kept(entry) => Prepared::Kept(entry),
+            Fetched::Kept(entry) => Prepared::Kept(*entry),
             Fetched::Waits => Prepared::Waits { masked },
             Fetched::Ready => Prepared::Ready { masked },
         })
@@ -332,7 +332,7 @@ impl RequestPipeline {
         let kept = cache_state.look(draft, body, planned, cx.now(), cx.shared);
         notes::looked(draft.request.request_id(), cache_state.word());
         if let Some(entry) = kept {
-            return Ok(Fetched::Kept(entry));
+            return Ok(Fetched::Kept(entry.into()));
         }
         if draft.request.routing_headers.caching.only_if_cached {
             count_miss(cache_state, cx.effects);
@@ -395,7 +395,7 @@ pub(super) enum Prepared {
 
 /// The same once guardrails are done.
 pub(super) enum Fetched {
-    Kept(CachedResponse),
+    Kept(Box<CachedResponse>),
     Waits,
     Ready,
 }

@@ -68,7 +68,7 @@ impl RequestPipeline {
         };
         let body = masked.as_deref().or(body.as_deref()).unwrap_or_default();
         Ok(match self.fetch(&mut waiting.draft, waiting.planned, body, false, cx)? {
-            Fetched::Kept(entry) => Prepared::Kept(entry),
+            Fetched::Kept(entry) => Prepared::Kept(*entry),
             Fetched::Waits | Fetched::Ready => Prepared::Ready { masked },
         })
     }

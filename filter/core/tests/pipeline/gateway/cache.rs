@@ -646,3 +646,18 @@ fn a_request_does_not_wait_where_the_model_or_the_client_does_not_want_it() {
         assert_eq!((seen.status, seen.received.len(), &seen.log["cache_wait_ms"]), (200, 1, &serde_json::Value::Null));
     }
 }
+
+#[test]
+fn a_response_that_repeats_who_asked_for_it_is_not_stored() {
+    let gateway = cached();
+    let body =
+        |user: &str| format!(r#"{{"model":"chat","user":"{user}","messages":[{{"role":"user","content":"hi"}}]}}"#);
+    let answer =
+        |more: &str, text: &str| json(200, &WHOLE.replacen('{', &format!("{{{more}"), 1).replace("one two", text));
+    let ann = post(&gateway, CHAT, &[], &body("ann"), &[answer(r#""user" : "ann","#, "hi")]);
+    assert_eq!((ann.status, word(&ann)), (200, Some("miss")));
+    is_kept(&ann, false);
+    let bob = post(&gateway, CHAT, &[], &body("bob"), &[answer("", r#"A \"user\": bob"#)]);
+    is_kept(&bob, true);
+    is_hit(&post(&gateway, CHAT, &[], &body("eve"), &[]));
+}
