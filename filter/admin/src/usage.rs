@@ -205,7 +205,8 @@ impl ByDay {
         let by = By::read(query)?;
         let name = query.take("name");
         if name.is_some() && by.grouping() == Grouping::Combination {
-            return Err(AdminError::invalid("name", "A name needs a grouping by one of key, team, app, model."));
+            let wrong = AdminError::invalid("name", "A name needs a grouping by one of key, team, app, model.");
+            return Err(AdminError { status: 422, ..wrong });
         }
         if name.as_ref().is_some_and(|name| name.is_empty() || name.chars().count() > LONGEST_NAME) {
             return Err(AdminError::invalid("name", "Expected the name of a key, team, app or model."));
@@ -232,9 +233,9 @@ impl ByDay {
         let days = from..=to;
         let Some(redis) = &context.service.gateway.redis else {
             let first = embedded::first_day(context.shared, today).unwrap_or(today);
-            let rows = remembered(&self, first, &days, context);
-            let rows = rows.map_err(|Unavailable(why)| AdminError::unavailable(&why))?;
-            return self.answer(&days, rows, from >= first, None);
+            let read = remembered(&self, first, &days, context);
+            let (rows, next) = read.map_err(|Unavailable(why)| AdminError::unavailable(&why))?;
+            return self.answer(&days, rows, from >= first, next.map(calendar::date));
         };
         let (mut keys, mut arguments) = (Vec::new(), Vec::new());
         for day in days.clone() {
@@ -309,22 +310,25 @@ impl ByDay {
     }
 }
 
-/// The days in Envoy's memory, from the `first` that it has, over all teams.
+/// The days in Envoy's memory, from the `first` that it has, over all teams; and the first day of the next page.
 fn remembered(
     asked: &ByDay,
     first: u64,
     days: &RangeInclusive<u64>,
     context: &AdminContext,
-) -> Result<Vec<Row>, Unavailable> {
+) -> Result<(Vec<Row>, Option<u64>), Unavailable> {
     let mut rows = Vec::new();
     for day in first.max(*days.start())..=*days.end() {
+        if rows.len() >= PAGE {
+            return Ok((rows, Some(day)));
+        }
         for account in of_day(asked.by.grouping(), day, context)? {
             if asked.name.as_ref().is_none_or(|name| *name == account.name) {
                 rows.push(Row { day, names: asked.by.names(account.name)?, sums: account.sums });
             }
         }
     }
-    Ok(rows)
+    Ok((rows, None))
 }
 
 /// The accounts in Envoy's memory of one day, of all teams.

@@ -54,7 +54,7 @@ pub fn repeated(model: &str, conversation: &Conversation, now: Time, shared: &dy
     let see = |hash: u64, seen: Seen| {
         see(Seen { value: number(model.as_bytes(), &hash.to_le_bytes()), at: now, ..seen }, shared)
     };
-    let common = see(common, Seen::default()).is_some();
+    let common = common.is_some_and(|common| see(common, Seen::default()).is_some());
     let before = before.unwrap_or_default();
     let last = see(opening, Seen { before, messages, ..Seen::default() });
     // Only a conversation that has grown is likely to grow again. Another Envoy may have seen its last request.
@@ -134,7 +134,7 @@ mod tests {
     fn memory_is_bounded() {
         let shared = Shared::default();
         (0..20_000_u64).for_each(|opening| {
-            repeated("m", &Conversation { opening, common: opening, ..Conversation::default() }, at(0), &shared);
+            repeated("m", &Conversation { opening, common: Some(opening), ..Conversation::default() }, at(0), &shared);
         });
         assert!(shared.names().len() <= 4096);
     }

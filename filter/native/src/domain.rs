@@ -138,6 +138,8 @@ impl SharedData for Shared {
             Some(value) if version == 0 || value.version == version => {
                 value.version = value.version.checked_add(1).unwrap_or(1);
                 value.bytes.clear();
+                // An emptied value, and a smaller one, give their memory back.
+                value.bytes.shrink_to(bytes.len());
                 value.bytes.extend_from_slice(bytes);
             }
             Some(_) => return Err(Conflict),

@@ -154,9 +154,11 @@ pub fn waits(token: *const c_void) {
     WAITING.with_borrow_mut(|waiting| waiting.push(token));
 }
 
-/// Takes all filters whose requests wait. Some of them may be gone.
+/// Takes the filters whose requests wait, oldest first. Some of them may be gone.
 pub fn waiting() -> Vec<*const c_void> {
-    WAITING.take()
+    /// The most requests that one tick wakes: each may get a response of its own.
+    const MOST: usize = 256;
+    WAITING.with_borrow_mut(|waiting| waiting.drain(..waiting.len().min(MOST)).collect())
 }
 
 /// Removes a filter. Its index may be reused from now on.

@@ -16,9 +16,13 @@ pub fn add(role: &Rc<Shared>) {
     WAITING.with_borrow_mut(|waiting| waiting.push(Rc::downgrade(role)));
 }
 
-/// Wakes all waiting requests. The caller must enter its own context again afterwards.
+/// The most requests that one tick wakes: each may get a response of its own.
+const MOST: usize = 256;
+
+/// Wakes the waiting requests, oldest first. The caller must enter its own context again afterwards.
 pub fn wake_all() {
-    for role in WAITING.take() {
+    let first = WAITING.with_borrow_mut(|waiting| waiting.drain(..waiting.len().min(MOST)).collect::<Vec<_>>());
+    for role in first {
         // Envoy may have ended the request meanwhile.
         let Some(role) = role.upgrade() else { continue };
         role.borrow_mut().woken();

@@ -25,6 +25,9 @@ const DEEPEST_SORTED: u32 = 16;
 /// The most members of an object of the API's.
 const MOST_MEMBERS: usize = 512;
 
+/// The longest name of a member of an object of the API's.
+const LONGEST_NAME: usize = 256;
+
 /// The longest form. Beyond it, the body has none.
 const LONGEST: usize = 4 << 20;
 
@@ -291,10 +294,14 @@ impl<'a> Writer<'a> {
     /// Sorts the members of an object. Fails if a server might take two of them for the same: some ignore the case of keys.
     fn sort(&mut self, start: usize, mut members: Vec<Member<'a>>) -> Option<()> {
         let is_ascii = members.iter().all(|member| member.name.is_ascii());
+        let is_short = members.iter().all(|member| member.name.len() <= LONGEST_NAME);
+        if !is_ascii || !is_short {
+            return None;
+        }
         let folded = |member: &Member<'a>| member.name.to_ascii_lowercase();
         order::by(&mut members, |one, other| folded(one).cmp(&folded(other)));
         let twice = members.windows(2).any(|pair| matches!(pair, [a, b] if a.name.eq_ignore_ascii_case(&b.name)));
-        if twice || !is_ascii {
+        if twice {
             return None;
         }
         if !members.is_sorted_by_key(|member| member.range.start) {

@@ -2,8 +2,8 @@
 //!
 //! A fixed number of slots in Envoy's shared data hold the current flights. A request claims the flight of its cache key. Requests that find
 //! it claimed wait, and look again at each tick of their worker. The owner ends its flight: if its response was stored, the waiting requests
-//! find it in the cache; if it failed, one of them claims the flight; if responses to this request are not stored, all of them go. A claim
-//! lasts for a limited time, because its owner's VM may end without a callback. If two keys share a slot, the second one does not wait.
+//! find it in the cache, or go if they cannot use it; if it failed, one of them claims the flight; if responses to this request are not
+//! stored, all of them go. A claim lasts for a limited time, because its owner's VM may end without a callback. If two keys share a slot, the second one does not wait.
 
 use std::time::Duration;
 
@@ -22,6 +22,9 @@ const SLOTS: u64 = 1024;
 
 /// For how long requests do not wait for each other after a response that was not stored.
 const UNSTORED: Duration = Duration::from_secs(10);
+
+/// For how long requests do not wait for each other after a response that was stored: those that cannot use it go at once.
+const STORED: Duration = Duration::from_secs(2);
 
 /// A request's claim to be the one that goes to the provider. The owner must [`end`](Claim::end) it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +51,7 @@ pub enum Landing {
     Stored,
     /// It has no response: the provider failed, or the client left.
     Failed,
-    /// It has a response that the cache does not store.
+    /// It has a response that the cache does not store, or one that will be the same for all: an error of the request's.
     Unstored,
 }
 
@@ -95,7 +98,11 @@ impl Claim {
     /// Ends the flight.
     pub fn end(self, landing: Landing, now: Time, shared: &dyn SharedData) {
         let Self { key, owner } = self;
-        let until = if landing == Landing::Unstored { now.after(UNSTORED) } else { Time(0) };
+        let until = match landing {
+            Landing::Stored => now.after(STORED),
+            Landing::Failed => Time(0),
+            Landing::Unstored => now.after(UNSTORED),
+        };
         update(shared, &name(key), |flight: Flight| {
             (flight.key == key && flight.owner == owner).then_some(Flight { key, owner: 0, until })
         });
@@ -147,7 +154,8 @@ mod tests {
         first.end(Landing::Failed, at(3), &shared);
         assert_eq!(board(3, 3), Boarding::Waits, "the flight is another's now");
         second.end(Landing::Stored, at(4), &shared);
-        leads(board(3, 4));
+        assert_eq!(board(3, 4), Boarding::Alone, "it is stored: whoever still goes cannot use it");
+        leads(board(3, 6));
     }
 
     #[test]

@@ -13,8 +13,10 @@ pub struct Conversation {
     pub opening: u64,
     /// Hash of the team and the client's `prompt_cache_key`, if it sent one.
     pub key: Option<u64>,
-    /// Hash of the tools and the system prompt.
-    pub common: u64,
+    /// Whether the request has that field, even without a text.
+    pub has_key: bool,
+    /// Hash of the tools and the system prompt, if there are any.
+    pub common: Option<u64>,
     /// Hash of all messages before the last response, if there is a response.
     pub before: Option<u64>,
     /// Number of messages.
@@ -40,14 +42,15 @@ impl Conversation {
         }
         let rest = literals.rest();
         walk.gap(rest, body.len().saturating_sub(rest.len()));
-        let Walk { tools, system, key, said, first, end, before, messages, .. } = walk;
+        let Walk { tools, system, key, has_key, said, first, end, before, messages, .. } = walk;
         let (first, first_end) = first.unwrap_or((said, end));
         let team = mix::add(0, team.as_bytes());
         let both = |one: u64, other: u64| mix::add(one, &other.to_le_bytes());
         (messages > 0).then(|| Self {
             opening: both(both(team, system), first),
-            key: key.map(|key| mix::add(team, key)),
-            common: both(tools, system),
+            key: key.filter(|key| !key.is_empty()).map(|key| mix::add(team, key)),
+            has_key,
+            common: (tools != 0 || system != 0).then(|| both(tools, system)),
             before,
             messages,
             opening_length: body.len().saturating_sub(end.saturating_sub(first_end)),
@@ -110,10 +113,13 @@ struct Walk<'a> {
     tools: u64,
     system: u64,
     key: Option<&'a [u8]>,
+    has_key: bool,
     message: Message,
     /// Hash of the messages so far.
     said: u64,
     messages: u64,
+    /// Number of system prompts among the messages, before all others.
+    leading: u64,
     /// Whether the last message is the model's.
     answered: bool,
     before: Option<u64>,
@@ -166,6 +172,7 @@ impl<'a> Walk<'a> {
                     b"prompt_cache_key" => Section::Key,
                     _ => Section::Other,
                 };
+                self.has_key |= self.section == Section::Key;
             }
             return;
         }
@@ -203,7 +210,12 @@ impl<'a> Walk<'a> {
             self.before = Some(self.said);
         }
         self.answered = answers;
-        self.said = mix::add(self.said ^ role as u64, &hash.to_le_bytes());
+        if role == Role::Other && self.messages == self.leading {
+            self.leading = self.leading.saturating_add(1);
+            self.system = mix::add(self.system, &hash.to_le_bytes());
+        } else {
+            self.said = mix::add(self.said ^ role as u64, &hash.to_le_bytes());
+        }
         self.messages = self.messages.saturating_add(1);
         self.end = at;
         if role == Role::User && self.first.is_none() {

@@ -193,11 +193,18 @@ impl CacheState {
         if !draft.route.model.cache.is_some_and(|rule| rule.single_flight) {
             return Boarding::Alone;
         }
-        let boarding = flight::board(shared, &place.alias.canonical, owner.max(1), now, draft.route.timeouts.total);
+        // A later request waits no longer than this anyway.
+        let lease = draft.route.limit(&draft.request);
+        let boarding = flight::board(shared, &place.alias.canonical, owner.max(1), now, lease);
         if let Boarding::Leads(claim) = boarding {
             self.claim = Some(claim);
         }
         boarding
+    }
+
+    /// Whether other requests may wait for this one.
+    pub fn leads(&self) -> bool {
+        self.claim.is_some()
     }
 
     /// Lets the requests go on that wait for this one.

@@ -80,7 +80,7 @@ pub(super) fn request(
     if peek.caching.repeated.any() {
         let at = (provider.id, target.model.as_str());
         let marked = cache_marks::marked(&body, at, peek.caching.repeated, provider.bytes_per_100_tokens);
-        (body, marks) = marked.unwrap_or((body, 0));
+        (body, marks) = marked.filter(|(marked, _)| marked.len() <= largest).unwrap_or((body, 0));
     }
     if body.len() > largest { Err(too_large(largest)) } else { Ok(Translated { body, dropped, names, marks }) }
 }

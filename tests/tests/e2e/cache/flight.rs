@@ -45,7 +45,7 @@ async fn of_many_identical_requests_one_goes_to_the_provider() {
 #[tokio::test]
 async fn if_the_one_fails_one_of_the_others_goes_and_the_rest_wait_on() {
     let cached = CACHED.lease().await;
-    cached.openai.script(&["status=400"]);
+    cached.openai.script(&["status=500"]);
     cached.openai.hold();
     let answers = crowd(&cached, &ask("fails", "say one two three"), 50, false).await;
     assert_eq!(cached.openai.count(), 1);
@@ -97,6 +97,36 @@ async fn requests_do_not_wait_for_each_other_when_their_responses_are_not_stored
     cached.openai.release();
     assert_eq!(counted(answers).await, (20, 0, 0));
     assert_eq!(cached.openai.count(), 20);
+}
+
+#[tokio::test]
+async fn an_error_that_all_will_get_is_not_awaited_one_after_the_other() {
+    let cached = CACHED.lease().await;
+    cached.openai.always("status=400");
+    cached.openai.hold();
+    let answers = crowd(&cached, &cached.ask("chat", "say one two three"), 20, false).await;
+    assert_eq!(cached.openai.count(), 1);
+    cached.openai.release();
+    assert_eq!(counted(answers).await, (0, 20, 0));
+    assert_eq!(cached.openai.count(), 20);
+}
+
+#[tokio::test]
+async fn who_cannot_use_the_response_goes_at_once_and_not_one_after_the_other() {
+    let cached = CACHED.lease().await;
+    let body = cached.ask("chat", "say one two three");
+    cached.openai.hold();
+    let first = crowd(&cached, &body, 1, false).await;
+    eventually("it to reach the provider", async || cached.openai.count() == 1).await;
+    let mut others = JoinSet::new();
+    for _ in 0..10 {
+        let (client, body) = (cached.gateway.client().header("cache-control", "max-age=0"), body.clone());
+        others.spawn(async move { client.post(CHAT, &body).await });
+    }
+    eventually("all requests to arrive", async || active(&cached).await == 11).await;
+    cached.openai.release();
+    assert_eq!((counted(first).await, counted(others).await), ((1, 0, 0), (10, 0, 0)));
+    assert_eq!(cached.openai.count(), 11);
 }
 
 #[tokio::test]

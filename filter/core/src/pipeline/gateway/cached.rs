@@ -65,13 +65,18 @@ impl RequestPipeline {
         };
         let largest = self.worker.config.cache.largest;
         // A response that is too large, or has no room, will not be stored: its collection stops.
-        fill.take_if(|fill| fill.size().saturating_add(size) > largest || !fill.has_room(size));
+        let mut dropped =
+            fill.take_if(|fill| fill.size().saturating_add(size) > largest || !fill.has_room(size)).is_some();
         // The same for a response that cannot be read.
         if let Some(mut collected) = fill.take_if(|_| size > 0) {
             *fill = view.body(0..size).ok().map(|portion| {
                 collected.add(portion);
                 collected
             });
+            dropped |= fill.is_none();
+        }
+        if dropped {
+            self.log_context.about.cache_state.land(Landing::Unstored, view.now(), shared);
         }
         if let (true, Some(state)) = (end, state)
             && fill.take().is_some_and(|fill| fill.keep(state, view.now(), shared))

@@ -11,6 +11,7 @@ use sluice_wire::error::ApiError;
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
+use crate::cache::flight::Landing;
 use crate::callout::{Call, Called};
 use crate::guard::Finding;
 use crate::keys::caller::Caller;
@@ -322,6 +323,9 @@ impl RequestPipeline {
         effects.extend(headers.map(|(name, value)| Effect::SetHeader(name, value.into())));
         if let Phase::Underway(fill) = &mut self.phase {
             *fill = self.log_context.about.cache_state.fill(state, view);
+            if fill.is_none() && self.log_context.about.cache_state.leads() {
+                self.log_context.about.cache_state.land(Landing::Unstored, view.now(), shared);
+            }
         }
         if matches!(state.progress.stage, Stage::Answering | Stage::Complete) {
             access_log::forget_body(state, self.worker.config.log);

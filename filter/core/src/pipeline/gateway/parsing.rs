@@ -6,6 +6,7 @@ use sluice_wire::dialect::Client;
 use sluice_wire::dialect::cache_marks::Repeated;
 use sluice_wire::dialect::pass_through::is_stored;
 use sluice_wire::error::ApiError;
+use sluice_wire::footprint;
 use sluice_wire::time::Time;
 
 use crate::compiled::CompiledConfig;
@@ -156,12 +157,17 @@ pub(super) fn recognize(draft: &mut Draft, body: &[u8], now: Time, shared: &dyn 
     scanned.conversation = Conversation::of(body, &draft.request.caller.team);
     let Some(conversation) = scanned.conversation.filter(|_| caches) else { return };
     scanned.peek.caching = Caching {
-        key: conversation.key.is_none().then_some(conversation.opening),
+        key: (!conversation.has_key).then_some(conversation.opening),
         repeated: match scanned.wishes.caches {
             true => Repeated::default(),
             false => prompt_cache::repeated(&model.name, &conversation, now, shared),
         },
     };
+    // Marks are optional: a request that can only pass as it is goes without.
+    let may_change = || body.len() <= draft.worker.config.memory.rewritten && footprint::check_request(body).is_ok();
+    if scanned.peek.caching.repeated.any() && !may_change() {
+        scanned.peek.caching.repeated = Repeated::default();
+    }
 }
 
 /// Whether the request offers a hosted tool that only some of its model's targets run. Only then is the body searched.

@@ -11,6 +11,8 @@ use crate::batch::{BatchOperation, records};
 use crate::cache::CachedResponse;
 use crate::cache::flight::Boarding;
 use crate::callout::Called;
+use crate::peek::Caching;
+use crate::routing::spec::PromptCache;
 use crate::store::{ReserveRequest, Settlement};
 
 use super::super::billing::{Billing, ReservedIn};
@@ -303,6 +305,9 @@ impl RequestPipeline {
                 draft.request.scanned.client,
             );
             permitted(&policy, &draft.request.scanned.peek, draft.request.pass_through.as_ref(), &body)?;
+            if draft.route.model.policy.prompt_cache == PromptCache::Off {
+                draft.request.scanned.peek.caching = Caching::default();
+            }
         }
         let masked = self.screen(draft, &body, cx)?;
         let body = masked.as_deref().map_or(Cow::Owned(body), Cow::Borrowed);
@@ -428,9 +433,8 @@ fn forward(state: &mut RequestState, effects: &mut Vec<Effect>) {
     // The routes have the gateway's default timeouts.
     let routes = state.worker.config.timeouts;
     let limit = if state.request.scanned.peek.stream { routes.first_token.plain } else { routes.answer.plain };
-    for (name, wanted, rendered) in
-        [(TOTAL_TIMEOUT, state.route.timeouts.total, routes.total), (ATTEMPT_TIMEOUT, state.limit(), limit)]
-    {
+    let total = state.route.timeouts.total.saturating_sub(state.route.waited);
+    for (name, wanted, rendered) in [(TOTAL_TIMEOUT, total, routes.total), (ATTEMPT_TIMEOUT, state.limit(), limit)] {
         if wanted != rendered {
             effects.push(Effect::SetHeader(name, wanted.as_millis().max(1).to_string().into()));
         }

@@ -119,7 +119,8 @@ impl RequestPipeline {
     pub(super) fn overhead(&self, state: Option<&RequestState>) -> Option<Duration> {
         let first = state.and_then(|state| Some(state.progress.attempts.first()?.started));
         let decided = first.or(self.log_context.replied)?;
-        Some(decided.since(self.log_context.received?))
+        let waited = self.log_context.about.cache_state.waited.unwrap_or_default();
+        Some(decided.since(self.log_context.received?).saturating_sub(waited))
     }
 
     fn findings(&self, state: Option<&RequestState>, team: &str, model: &str) {

@@ -32,7 +32,8 @@ impl RequestPipeline {
         matches!(self.phase, Phase::Waiting(_))
     }
 
-    /// Looks again whether it still waits. It waits at most as long as an attempt may take; then it goes to a provider itself.
+    /// Looks again whether it still waits. It waits at most as long as an attempt may take, and half of the total timeout. Then it goes to a
+    /// provider itself.
     pub fn woken(&mut self, view: &dyn View, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Outcome {
         let cx = &mut Context::new(view, shared, effects);
         let waiting = match std::mem::replace(&mut self.phase, Phase::Taken) {
@@ -48,7 +49,9 @@ impl RequestPipeline {
 
     fn look_again(&mut self, mut waiting: Box<Waiting>, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
         let waited = cx.now().since(waiting.since);
-        let may_wait = waited < waiting.draft.route.limit(&waiting.draft.request);
+        let route = &mut waiting.draft.route;
+        let may_wait = waited < route.limit(&waiting.draft.request).min(route.timeouts.total / 2);
+        route.waited = waited;
         let cache_state = &mut self.log_context.about.cache_state;
         cache_state.waited = Some(waited);
         if may_wait && cache_state.board(&waiting.draft, self.worker.dice(), cx.now(), cx.shared) == Boarding::Waits {

@@ -1,6 +1,6 @@
 //! The parts of a request that determine its cost, and the estimate for a target.
 
-use sluice_wire::dialect::{Client, Id};
+use sluice_wire::dialect::{Client, Id, cache_marks};
 
 use crate::compiled::spec::Reservation;
 use crate::peek::BodyPeek;
@@ -40,7 +40,7 @@ impl ScannedRequest {
         let Some(conversation) = self.conversation else { return estimate };
         let bytes = u64::try_from(conversation.opening_length).unwrap_or(u64::MAX);
         let input = bytes.saturating_mul(100) / self.bytes_per_100_tokens(target).max(1);
-        Estimate { input, images: 0, ..estimate }
+        Estimate { input, images: 0, output: EXPECTED_ANSWER, ..estimate }
     }
 
     /// The estimate at `target`, with at most `ceiling` output tokens reserved.
@@ -78,6 +78,7 @@ impl ScannedRequest {
     /// Whether its prompt may be written to a cache: Anthropic and Bedrock write marked parts, others at their discretion.
     fn may_write(&self, target: &Target) -> bool {
         let format = target.provider.format_for(self.client, &target.model).unwrap_or(self.client.provider);
-        self.wishes.caches || self.peek.caching.repeated.any() || !matches!(format.id, Id::Anthropic | Id::Bedrock)
+        let marks = || self.peek.caching.repeated.any() && cache_marks::apply_to(format.id, &target.model);
+        self.wishes.caches || marks() || !matches!(format.id, Id::Anthropic | Id::Bedrock)
     }
 }

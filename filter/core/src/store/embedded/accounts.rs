@@ -61,7 +61,9 @@ pub fn accounts(shared: &dyn SharedData, team: &str, day: u64) -> Result<Vec<Acc
 /// The first day since 1970 that may have accounts; `None` before the first account.
 pub fn first_day(shared: &dyn SharedData, today: u64) -> Option<u64> {
     let (bytes, _) = shared.read(FIRST_DAY)?;
-    Some(Reader(&bytes).u64()?.max(today.saturating_sub(ACCOUNT_DAYS - 1)))
+    // A clock may have been ahead.
+    let first = Reader(&bytes).u64().filter(|first| *first <= today)?;
+    Some(first.max(today.saturating_sub(ACCOUNT_DAYS - 1)))
 }
 
 /// Adds an entry to the accounts of a day since 1970.
@@ -77,27 +79,39 @@ pub(super) fn add(shared: &dyn SharedData, entry: &AccountEntry, day: u64) -> Re
             its_day if its_day > day => return Ok(()),
             _ => {}
         }
-        let is_first = bytes.len() == HEAD;
+        let (is_first, mut is_full) = (bytes.len() == HEAD, false);
         for (grouping, whose) in &accounts {
-            add_to_row(&name, &mut bytes, (&entry.team, *grouping, whose), &entry.sums)?;
+            // A name without room costs the other names nothing.
+            is_full |= !add_to_row(&name, &mut bytes, (&entry.team, *grouping, whose), &entry.sums)?;
         }
         if shared.write(&name, &bytes, version).is_ok() {
-            if is_first && shared.read(FIRST_DAY).is_none() {
-                // Another worker may have written the same day.
-                let _ = shared.write(FIRST_DAY, &day.to_le_bytes(), NOT_YET);
+            if is_first {
+                note_first(shared, day);
             }
-            return Ok(());
+            return match is_full {
+                true => Err(Unavailable(format!("{name} is full: more names and combinations than there is room for"))),
+                false => Ok(()),
+            };
         }
     }
     Err(contended(&name))
 }
 
+/// Another worker may write the same day.
+fn note_first(shared: &dyn SharedData, day: u64) {
+    let (known, version) = shared.read(FIRST_DAY).unwrap_or((Vec::new(), NOT_YET));
+    if Reader(&known).u64().is_none_or(|known| known > day) {
+        let _ = shared.write(FIRST_DAY, &day.to_le_bytes(), version);
+    }
+}
+
+/// Returns false if there is no room.
 fn add_to_row(
     shard: &str,
     bytes: &mut Vec<u8>,
     (team, grouping, whose): (&str, Grouping, &str),
     sums: &Sums,
-) -> Result<(), Unavailable> {
+) -> Result<bool, Unavailable> {
     let (team, grouping) = (shortened(team, LONGEST_TEAM), code(grouping));
     let name = shortened(whose, LONGEST_NAME);
     let (_, mut rows) = rows_of(shard, bytes)?;
@@ -109,15 +123,15 @@ fn add_to_row(
             if let Some(room) = bytes.get_mut(end - NUMBERS..end) {
                 room.copy_from_slice(&numbers);
             }
-            return Ok(());
+            return Ok(true);
         }
     }
     let row = Row { team, grouping, name, numbers: &written(sums) };
-    if bytes.len() + row.size() > MOST_BYTES {
-        return Err(Unavailable(format!("{shard} is full: more keys, apps and models than there is room for")));
+    let fits = bytes.len() + row.size() <= MOST_BYTES;
+    if fits {
+        row.append_to(bytes);
     }
-    row.append_to(bytes);
-    Ok(())
+    Ok(fits)
 }
 
 /// One row: a byte for the grouping, the lengths of team and name (one byte, two bytes), both texts, the numbers.

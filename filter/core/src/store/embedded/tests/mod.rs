@@ -525,6 +525,12 @@ fn accounts_that_are_full_say_so_until_the_next_day() {
     let full = (0..).find(|number| settle_model(*number, NOON).is_err()).unwrap();
     assert!(full > 800, "{full}");
     assert_eq!(settle_model(0, NOON), Ok(()), "known names are still summed up");
+    let team = accounts(&memory, "red", today()).unwrap().swap_remove(1);
+    assert_eq!(
+        (team.grouping, team.sums.requests),
+        (Grouping::Team, full as u64 + 2),
+        "and so are they beside a new one"
+    );
     assert_eq!(settle_model(full, NOON + DAY), Ok(()));
     assert_eq!(accounts(&memory, "red", today() + 1).unwrap().len(), 4);
 }
