@@ -55,6 +55,16 @@ pub enum Landing {
     Unstored,
 }
 
+impl Landing {
+    /// The end of a request with this status whose response is not stored. Another attempt may avoid some errors.
+    pub fn without_entry(status: u16) -> Self {
+        match status {
+            0 | 408 | 409 | 429 | 500.. => Self::Failed,
+            _ => Self::Unstored,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Flight {
     key: u64,

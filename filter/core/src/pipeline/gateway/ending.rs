@@ -68,10 +68,11 @@ impl RequestPipeline {
     /// Writes the access log's fields, and records the metrics.
     fn write_down(&mut self, state: Option<&RequestState>, cx: &mut Context<'_>) {
         let is_complete = state.is_some_and(|state| state.progress.stage == Stage::Complete);
-        // An error that another attempt would not avoid.
-        let is_certain =
-            matches!(self.log_context.status, 400..=499) && !matches!(self.log_context.status, 408 | 409 | 429);
-        let landing = if is_complete || is_certain { Landing::Unstored } else { Landing::Failed };
+        let landing = match self.log_context.status {
+            _ if is_complete => Landing::Unstored,
+            status @ 400.. => Landing::without_entry(status),
+            _ => Landing::Failed,
+        };
         self.log_context.about.cache_state.land(landing, cx.now(), cx.shared);
         self.record_metrics(state, cx.now());
         self.export(state, cx);

@@ -324,7 +324,7 @@ impl RequestPipeline {
         if let Phase::Underway(fill) = &mut self.phase {
             *fill = self.log_context.about.cache_state.fill(state, view);
             if fill.is_none() && self.log_context.about.cache_state.leads() {
-                self.log_context.about.cache_state.land(Landing::Unstored, view.now(), shared);
+                self.log_context.about.cache_state.land(Landing::without_entry(status(view)), view.now(), shared);
             }
         }
         if matches!(state.progress.stage, Stage::Answering | Stage::Complete) {
