@@ -43,10 +43,11 @@ impl Route {
     }
 
     /// How much earlier than configured Envoy may end an attempt. Its timer starts at the event loop's iteration, in which a long body may
-    /// be parsed and written before the attempt begins here; with a pooled connection, that is the same iteration.
+    /// be parsed and written before the attempt begins here; with a pooled connection, that is the same iteration. A busy worker serves
+    /// other requests in it too.
     pub(super) fn slack(&self, request: &Request, limit: Duration) -> Duration {
         let mebibytes = u32::try_from(request.scanned.peek.length >> 20).unwrap_or(u32::MAX);
-        SLACK_OF_A_MEBIBYTE.saturating_mul(mebibytes).min(limit / 2).max(SLACK)
+        SLACK_OF_A_MEBIBYTE.saturating_mul(mebibytes).min(limit / 2).max(limit / 50).max(SLACK)
     }
 
     /// How long the first token may take after the response's headers arrived.
