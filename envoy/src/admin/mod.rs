@@ -346,7 +346,7 @@ pub fn usage(usage: &Usage) -> Result<String, Failure> {
     }
 }
 
-/// The words for several groupings, as the admin API expects them.
+/// The groupings as a value of the admin API's parameter `by`: joined by commas.
 fn words(by: &[By]) -> String {
     by.iter().map(|by| by.word()).collect::<Vec<_>>().join(",")
 }

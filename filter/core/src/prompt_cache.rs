@@ -62,7 +62,7 @@ pub fn repeated(model: &str, conversation: &Conversation, now: Time, shared: &dy
     Repeated { common, before: grows || last.is_some_and(|last| before != 0 && last.before == before), grows }
 }
 
-/// What was last seen in place of `seen`, if that was lately.
+/// Stores `seen`, and returns the value that it replaces, if that is recent.
 fn see(seen: Seen, shared: &dyn SharedData) -> Option<Seen> {
     let slot = format!("sluice.prompts.1.{:03x}", seen.value % SLOTS);
     let is_within =

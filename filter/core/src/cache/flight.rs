@@ -164,7 +164,7 @@ mod tests {
         first.end(Landing::Failed, at(3), &shared);
         assert_eq!(board(3, 3), Boarding::Waits, "the flight is another's now");
         second.end(Landing::Stored, at(4), &shared);
-        assert_eq!(board(3, 4), Boarding::Alone, "it is stored: whoever still goes cannot use it");
+        assert_eq!(board(3, 4), Boarding::Alone, "the response is stored: a request that still goes cannot use it");
         leads(board(3, 6));
     }
 

@@ -162,7 +162,7 @@ impl Billing {
         })
     }
 
-    /// What the providers' prompt caches have saved, in all attempts.
+    /// The savings from the providers' prompt caches, in all attempts.
     pub fn prompt_cache(&self) -> CacheValue {
         self.spent.iter().fold(CacheValue::default(), |sum, spent| sum.plus(spent.prompt_cache))
     }

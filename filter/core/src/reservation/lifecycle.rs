@@ -52,7 +52,7 @@ pub struct AttemptUsage {
     pub usage: Usage,
     /// Cost.
     pub cost: MicroUsd,
-    /// What the provider's prompt cache has saved.
+    /// The savings from the provider's prompt cache.
     pub prompt_cache: CacheValue,
     /// Whether the provider did not report all of the usage.
     pub estimated: bool,

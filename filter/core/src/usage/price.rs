@@ -161,7 +161,7 @@ impl Price {
         self.with_pieces(tokens, images, &extras.calls)
     }
 
-    /// What the provider's prompt cache has saved on this usage.
+    /// The savings from the provider's prompt cache on this usage.
     pub fn prompt_cache(&self, usage: &Usage, extras: &Extras) -> CacheValue {
         let Rates { input, cached_input, cache_write, cache_write_1h, .. } = *self.rates(extras.tier);
         let difference =

@@ -3,14 +3,14 @@
 use serde_json::Value;
 use sluice_wire::dialect::Id;
 
-/// What survives in one format.
+/// The fields and values of one format that survive a conversion.
 #[derive(Debug)]
 pub(super) struct Survives {
     /// Names of fields, at any depth.
     names: &'static [&'static str],
-    /// Fields with values of which only these survive.
+    /// Fields of which only these values survive.
     values: &'static [(&'static str, &'static [&'static str])],
-    /// Fields with free content of the model's.
+    /// Fields whose content the model chooses.
     free: &'static [&'static str],
 }
 
@@ -134,7 +134,7 @@ const ANTHROPIC: Survives = Survives {
     free: &["input"],
 };
 
-/// What survives in this format; `None` if its responses are never converted.
+/// The fields and values of this format that survive; `None` if its responses are never converted.
 pub(super) fn of(id: Id) -> Option<&'static Survives> {
     match id {
         Id::OpenAiChat => Some(&CHAT),
