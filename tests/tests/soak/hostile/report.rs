@@ -16,6 +16,8 @@ pub struct Report {
     streams: u64,
     /// The longest silence of a good stream, which is the delay that a busy worker causes.
     silence: Duration,
+    /// Good streams whose connection was reset after their last event.
+    reset_after_end: u64,
     wrong: Vec<String>,
 }
 
@@ -46,7 +48,10 @@ impl Report {
     pub fn stream(&mut self, read: Read) {
         self.streams += 1;
         match read {
-            Ok(silence) => self.silence = self.silence.max(silence),
+            Ok(good) => {
+                self.silence = self.silence.max(good.silence);
+                self.reset_after_end += u64::from(good.reset_after_end);
+            }
             Err(why) => self.wrong.push(why),
         }
     }
@@ -62,7 +67,9 @@ impl Report {
             row.wrong.iter().take(SHOWN).map(move |why| format!("{name} ({} times): {why}", row.wrong.len()))
         });
         let none = (self.streams == 0).then(|| "no good stream was read".to_owned());
-        self.wrong.iter().take(10 * SHOWN).cloned().chain(of_rows).chain(none).collect()
+        let resets = (self.reset_after_end > 1 + self.streams / 100)
+            .then(|| format!("{} good streams were reset after their last event", self.reset_after_end));
+        self.wrong.iter().take(10 * SHOWN).cloned().chain(of_rows).chain(none).chain(resets).collect()
     }
 
     pub fn print(&self) {
@@ -73,8 +80,9 @@ impl Report {
         }
         let (streams, silence) = (self.streams, self.silence.as_secs_f64());
         println!(
-            "{streams} good streams, {} of them wrong; the longest silence in one was {silence:.1} s",
-            self.wrong.len()
+            "{streams} good streams, {} of them wrong, {} reset after their last event; the longest silence in one was {silence:.1} s",
+            self.wrong.len(),
+            self.reset_after_end
         );
     }
 }

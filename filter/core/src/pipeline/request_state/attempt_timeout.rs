@@ -13,6 +13,8 @@ use super::{Request, Route};
 
 /// Measured on a busy machine: 20 MiB took more than 440 ms.
 const SLACK_OF_A_MEBIBYTE: Duration = Duration::from_millis(100);
+/// The most that other requests of a busy worker add: an iteration of its event loop is rarely longer.
+const SLACK_OF_A_BUSY_WORKER: Duration = Duration::from_millis(200);
 
 impl Route {
     /// How long one attempt may take until it has output for the client.
@@ -47,7 +49,11 @@ impl Route {
     /// other requests in it too.
     pub(super) fn slack(&self, request: &Request, limit: Duration) -> Duration {
         let mebibytes = u32::try_from(request.scanned.peek.length >> 20).unwrap_or(u32::MAX);
-        SLACK_OF_A_MEBIBYTE.saturating_mul(mebibytes).min(limit / 2).max(limit / 50).max(SLACK)
+        SLACK_OF_A_MEBIBYTE
+            .saturating_mul(mebibytes)
+            .min(limit / 2)
+            .max(SLACK_OF_A_BUSY_WORKER.min(limit / 50))
+            .max(SLACK)
     }
 
     /// How long the first token may take after the response's headers arrived.

@@ -268,12 +268,13 @@ impl RequestState {
     /// there was one.
     fn close(&mut self, now: Time, shared: &dyn SharedData) -> bool {
         let (own, fair) = (self.limit(), self.route.fair_limit(&self.request));
-        let (started, slack) = (self.request.started, self.route.slack(&self.request, own));
         let Some(attempt) = self.progress.attempts.last_mut().filter(|attempt| attempt.failure.is_none()) else {
             return false;
         };
-        let left = self.route.timeouts.total.saturating_sub(attempt.started.since(started));
-        let mut failure = Failure::no_answer(now.since(attempt.started), own.min(left), slack);
+        let left = self.route.timeouts.total.saturating_sub(attempt.started.since(self.request.started));
+        let limit = own.min(left);
+        let slack = self.route.slack(&self.request, limit);
+        let mut failure = Failure::no_answer(now.since(attempt.started), limit, slack);
         // A client's shorter timeout, or a late start of the attempt, says nothing about the target. Otherwise one client could open the
         // circuit for all others.
         if failure.trigger == Some(Trigger::Timeout) && left.saturating_add(SLACK) < fair {
