@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use sluice_config::file::File;
+use sluice_core::pipeline::redis_cache::SECRET;
 
 use crate::check::Checked;
 use crate::cli::Failure;
@@ -116,8 +117,8 @@ fn environment(
     file: &File,
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> impl Iterator<Item = (OsString, OsString)> {
-    const NEEDED: [&str; 9] =
-        ["HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ"];
+    const NEEDED: [&str; 10] =
+        ["HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", SECRET, "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ"];
     // Envoy's default AWS credential chain includes environment variables.
     let aws = file.providers.values().any(searches_for_aws);
     variables.filter(move |(name, _)| {

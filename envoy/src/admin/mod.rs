@@ -179,7 +179,13 @@ pub fn cache(command: &Cache) -> Result<String, Failure> {
     let given = names.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value.as_ref()?))));
     let body = given.chain(all.then(|| ("all".to_owned(), json!(true)))).collect();
     let purged = interface.client()?.send("POST", "/cache/purge", Some(&Value::Object(body)))?;
-    Ok(interface.print(&purged, |purged| format!("purged in this Envoy: {} responses\n", purged["purged"])))
+    Ok(interface.print(&purged, |purged| {
+        let others = match purged["covers"].as_str() {
+            Some("envoys") => "Redis is purged too; other Envoys follow within a few seconds\n",
+            _ => "",
+        };
+        format!("purged in this Envoy: {} responses\n{others}", purged["purged"])
+    }))
 }
 
 /// How usage is grouped.

@@ -6,7 +6,9 @@ use std::path::Path as Base;
 
 use sluice_config::diagnostic::{Path, quoted};
 use sluice_config::file::{Model, Provider, Secret, Tls};
+use sluice_core::cache::sealer::{SHORTEST_SECRET, Sealer};
 use sluice_core::key_hash::KeyHash;
+use sluice_core::pipeline::redis_cache::SECRET;
 use sluice_core::provider::layout::Surface;
 use sluice_core::provider::url::Url;
 use sluice_core::store::redis::settings::Protocol;
@@ -309,6 +311,14 @@ impl Finder<'_> {
             if let Err(problem) = read {
                 self.warn(&path, problem);
             }
+        }
+        let secret = std::env::var_os(SECRET).unwrap_or_default();
+        if file.cache.shared && Sealer::new(secret.as_encoded_bytes()).is_none() {
+            let text = format!(
+                "the environment variable {SECRET} has no secret of {SHORTEST_SECRET} bytes or more, so this Envoy will \
+                 share no responses. Create one for all Envoys: openssl rand -hex 32"
+            );
+            self.warn(&Path::root().key("cache").key("shared"), text);
         }
     }
 

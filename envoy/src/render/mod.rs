@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::json;
-use sluice_config::file::{Background, File, Metrics};
+use sluice_config::file::{Background, Cache, File, Metrics};
 use sluice_core::compiled::CompiledConfig;
 use sluice_core::routing::target::Model;
 use sluice_core::store::redis::settings::Mode;
@@ -178,22 +178,25 @@ fn runtime(module: &Module) -> &'static str {
     }
 }
 
-/// The service on Envoy's main thread. The wasm module needs it for work that belongs to no request: relaxed mode, the export of metrics, and
-/// alerts; the native module always needs it.
+/// The service on Envoy's main thread. The wasm module needs it for work that belongs to no request: relaxed mode, purges of the shared
+/// cache, the export of metrics, and alerts; the native module always needs it.
 fn service(file: &File, options: &Options) -> String {
     if let Module::Native(path) = &options.module {
         return fill(include_str!("native_service.yaml"), &[("module", &quote(&filter::name(path)))]);
     }
-    let File { redis, metrics, alerts, .. } = filter::for_the_filter(file);
-    let is_needed =
-        redis.as_ref().is_some_and(|redis| redis.mode == Mode::Relaxed) || metrics.otlp.is_some() || alerts.is_some();
+    let File { redis, cache, metrics, alerts, .. } = filter::for_the_filter(file);
+    let is_needed = redis.as_ref().is_some_and(|redis| redis.mode == Mode::Relaxed)
+        || cache.shared
+        || metrics.otlp.is_some()
+        || alerts.is_some();
     if !is_needed {
         return String::new();
     }
     // Only read at startup, so it must not contain anything that can change at runtime.
+    let cache = Cache { shared: cache.shared, ..Cache::default() };
     let metrics = Metrics { sha256: None, public: false, ..metrics };
     let configuration =
-        ascii_json(&json!({ "role": "background", "background": Background { redis, metrics, alerts } }));
+        ascii_json(&json!({ "role": "background", "background": Background { redis, cache, metrics, alerts } }));
     fill(include_str!("background.yaml"), &[("vm", &filter::vm(options)), ("configuration", &configuration)])
 }
 

@@ -1,8 +1,8 @@
 //! Purges cached responses.
 
 use serde::Serialize;
-use sluice_core::cache::slots;
 use sluice_core::cache::whose::Names;
+use sluice_core::cache::{redis, slots};
 
 use super::answer::{AdminError, AdminReply};
 use super::fields::Fields;
@@ -43,6 +43,12 @@ pub fn purge(body: &[u8], context: &mut AdminContext) -> Step {
         model: model.as_deref(),
         namespace: namespace.as_deref(),
     };
-    let purged = slots::purge(context.shared, names.selection(), context.now);
-    Ok(Next::Answer(AdminReply::ok(&Purged { purged, covers: "envoy" })?))
+    let (selection, now) = (names.selection(), context.now);
+    let purged = slots::purge(context.shared, selection, now);
+    let reply = move |covers| Ok(Next::Answer(AdminReply::ok(&Purged { purged, covers })?));
+    let gateway = &context.service.gateway;
+    match gateway.redis.as_ref().filter(|_| gateway.cache.shared.is_some()) {
+        None => reply("envoy"),
+        Some(redis) => Ok(Next::ask(redis::purge(&redis.prefix, &selection, now), move |_, _| reply("envoys"))),
+    }
 }

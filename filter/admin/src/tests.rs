@@ -544,7 +544,7 @@ fn cached(host: &Host, key: &str, team: &str, model: &str) {
         body: b"{}".to_vec(),
     };
     let names = Names { key: Some(key), team: Some(team), model: Some(model), ..Names::default() };
-    let bounds = Bounds { memory: 1 << 20, largest: 1 << 10 };
+    let bounds = Bounds { memory: 1 << 20, largest: 1 << 10, shared: None };
     assert!(slots::keep(&host.shared, &key_of_request, (&entry, names.whose()), now, &bounds));
 }
 

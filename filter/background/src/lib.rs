@@ -16,10 +16,12 @@ mod alerts;
 mod counter_sync;
 mod export;
 pub mod otlp;
+mod purges;
 
 use alerts::Alerts;
 pub use counter_sync::CounterSync;
 use export::MetricsExport;
+use purges::Purges;
 
 /// The timeout of calls to a collector and to a webhook.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,10 +50,13 @@ impl fmt::Debug for dyn BackgroundTask {
 
 /// The tasks of a configuration. `seed` must be unique among all Envoys: 16 random bytes.
 pub fn tasks(background: &Background, seed: [u8; 16]) -> Vec<Box<dyn BackgroundTask>> {
-    let Background { redis, export, alerts, key_label } = background.clone();
+    let Background { redis, shared_cache, export, alerts, key_label } = background.clone();
     let mut tasks: Vec<Box<dyn BackgroundTask>> = Vec::new();
     if let Some(sync) = redis.clone().and_then(|redis| CounterSync::new(redis, seed)) {
         tasks.push(Box::new(sync));
+    }
+    if let Some(redis) = redis.clone().filter(|_| shared_cache) {
+        tasks.push(Box::new(Purges::new(redis)));
     }
     if let Some(export) = export {
         tasks.push(Box::new(MetricsExport::new(export, hex::encoded(&seed), key_label)));

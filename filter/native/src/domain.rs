@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sluice_core::metrics::Background;
 use sluice_core::metrics::Recorder;
+use sluice_core::pipeline::outgoing::Outgoing;
 use sluice_core::pipeline::redis_client::Outbox;
-use sluice_core::pipeline::span_queue::SpanQueue;
 use sluice_core::pipeline::worker::Worker;
 use sluice_core::store::{Conflict, SharedData};
 
@@ -29,8 +29,8 @@ pub struct Domain {
     pub main: Recorder,
     /// The new metrics of each worker.
     recorders: Mutex<Vec<Arc<Recorder>>>,
-    /// The spans of each worker that are not exported yet.
-    spans: Mutex<Vec<Arc<SpanQueue>>>,
+    /// What each worker sends though no request waits for it.
+    outgoing: Mutex<Vec<Arc<dyn Outgoing>>>,
     /// The work that belongs to no request.
     background: Mutex<Option<Background>>,
 }
@@ -55,7 +55,7 @@ impl Domain {
             outbox: Arc::new(Outbox::of_workers(calls::workers())),
             main: Recorder::new("main".to_owned()),
             recorders: Mutex::default(),
-            spans: Mutex::default(),
+            outgoing: Mutex::default(),
             background: Mutex::default(),
         }));
         all.push(domain);
@@ -72,15 +72,15 @@ impl Domain {
         *lock(&self.background) = Some(background);
     }
 
-    /// Adds a worker's metrics and spans.
+    /// Adds a worker's metrics and outgoing calls.
     pub fn enrols(&self, worker: &Worker) {
         lock(&self.recorders).push(worker.recorder().clone());
-        lock(&self.spans).push(worker.spans().clone());
+        lock(&self.outgoing).extend(worker.outgoing());
     }
 
-    /// The spans of all workers of all gateways.
-    pub fn spans() -> Vec<(&'static Self, Arc<SpanQueue>)> {
-        let of = |domain: &'static Self| lock(&domain.spans).clone().into_iter().map(move |spans| (domain, spans));
+    /// The outgoing calls of all workers of all gateways.
+    pub fn outgoing() -> Vec<(&'static Self, Arc<dyn Outgoing>)> {
+        let of = |domain: &'static Self| lock(&domain.outgoing).clone().into_iter().map(move |queue| (domain, queue));
         lock(&ALL).iter().copied().flat_map(of).collect()
     }
 

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use sluice_background::{BackgroundTask, tasks};
 use sluice_core::callout::{Call, Called};
 use sluice_core::metrics::Background;
+use sluice_core::pipeline::outgoing::Outgoing;
 use sluice_core::pipeline::redis_client::RedisClient;
-use sluice_core::pipeline::span_queue::SpanQueue;
 use sluice_core::pipeline::{Effect, metric};
 use sluice_shell::idle_timeout::SETTLING;
 use sluice_wire::time::Time;
@@ -38,8 +38,8 @@ struct Main {
     bootstrap: Bootstrap,
     timer: Timer,
     works: Vec<Work>,
-    /// The calls to the trace collector that are in flight.
-    exports: Vec<(u64, &'static Domain, Arc<SpanQueue>)>,
+    /// The calls of workers' [`Outgoing`] that are in flight.
+    outgoing: Vec<(u64, &'static Domain, Arc<dyn Outgoing>)>,
     ending: Option<Ending>,
 }
 
@@ -93,7 +93,7 @@ pub fn begins(config: *mut abi::Bootstrap) -> bool {
         return false;
     };
     timer.fires_in(SETTLING);
-    MAIN.set(Some(Main { bootstrap, timer, works: Vec::new(), exports: Vec::new(), ending: None }));
+    MAIN.set(Some(Main { bootstrap, timer, works: Vec::new(), outgoing: Vec::new(), ending: None }));
     SERVED.store(true, Ordering::Relaxed);
     true
 }
@@ -132,8 +132,8 @@ pub fn tick() {
         let main = main.as_mut()?;
         Domain::tick(now());
         let next = ticks::send_all(Instant::now()).unwrap_or(IDLE);
-        for (domain, spans) in Domain::spans() {
-            main.export(domain, &spans, spans.flush(now()), Vec::new());
+        for (domain, queue) in Domain::outgoing() {
+            main.send(domain, &queue, queue.flush(now()), Vec::new());
         }
         let next = if main.tick_all() { next.min(SETTLING) } else { next };
         main.timer.fires_in(next.max(Duration::from_millis(1)));
@@ -147,11 +147,11 @@ pub fn called(id: u64, called: &Called) {
     let ending = MAIN.with_borrow_mut(|main| {
         let main = main.as_mut()?;
         let bootstrap = main.bootstrap;
-        if let Some(place) = main.exports.iter().position(|(own, ..)| *own == id) {
-            let (_, domain, spans) = main.exports.swap_remove(place);
+        if let Some(place) = main.outgoing.iter().position(|(own, ..)| *own == id) {
+            let (_, domain, queue) = main.outgoing.swap_remove(place);
             let mut effects = Vec::new();
-            let next = spans.on_reply(called, now(), &mut effects);
-            main.export(domain, &spans, next, effects);
+            let next = queue.on_reply(called, now(), &mut effects);
+            main.send(domain, &queue, next, effects);
         }
         for work in &mut main.works {
             let Some(place) = work.calls.iter().position(|(own, _)| *own == id) else { continue };
@@ -182,20 +182,20 @@ impl Main {
         all.iter().any(|(_, background)| background.redis.is_some())
     }
 
-    /// Sends spans to the trace collector, and applies effects. If Envoy rejects the call, that counts as no reply.
-    fn export(
+    /// Sends a call that no request waits for, and applies effects. If Envoy rejects the call, that counts as no reply.
+    fn send(
         &mut self,
         domain: &'static Domain,
-        spans: &Arc<SpanQueue>,
+        queue: &Arc<dyn Outgoing>,
         mut call: Option<Call>,
         mut effects: Vec<Effect>,
     ) {
         while let Some(next) = call.take() {
             match self.bootstrap.call(&next) {
-                Ok(id) => self.exports.push((id, domain, spans.clone())),
+                Ok(id) => self.outgoing.push((id, domain, queue.clone())),
                 Err(_) => {
                     let silent = Called { status: None, body: Vec::new() };
-                    call = spans.on_reply(&silent, now(), &mut effects);
+                    call = queue.on_reply(&silent, now(), &mut effects);
                 }
             }
         }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use sluice_admin::Service;
 use sluice_admin::plugin::Plugin;
 use sluice_core::metrics::Recorder;
+use sluice_core::pipeline::redis_cache::SECRET;
 use sluice_core::pipeline::worker::Worker;
 use sluice_shell::Role;
 use sluice_shell::admin::Admin;
@@ -102,6 +103,9 @@ impl Roots {
                     Some(before) => before.succeeded_by(gateway),
                     None => {
                         let worker = Worker::new(gateway, random().ok()?);
+                        if let Some(secret) = std::env::var_os(SECRET) {
+                            worker.redis_cache().set_secret(secret.as_encoded_bytes());
+                        }
                         config.domain.enrols(&worker);
                         worker
                     }

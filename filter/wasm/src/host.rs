@@ -108,10 +108,12 @@ mod abi {
         ) -> u32;
     }
 
-    // The one WASI function that is needed; Envoy offers it to every module. Returns an errno: 0 is success.
+    // The WASI functions that are needed; Envoy offers them to every module. Each returns an errno: 0 is success.
     #[link(wasm_import_module = "wasi_snapshot_preview1")]
     unsafe extern "C" {
         pub fn random_get(buffer: *mut u8, size: usize) -> u32;
+        pub fn environ_sizes_get(count: *mut usize, size: *mut usize) -> u32;
+        pub fn environ_get(variables: *mut *mut u8, buffer: *mut u8) -> u32;
     }
 }
 
@@ -418,6 +420,18 @@ pub fn done() -> Result<()> {
 pub fn random(bytes: &mut [u8]) -> Result<()> {
     // SAFETY: the host writes `bytes.len()` bytes during the call.
     checked(unsafe { abi::random_get(bytes.as_mut_ptr(), bytes.len()) })
+}
+
+/// An environment variable of Envoy that Envoy's configuration of the VM names.
+pub fn environment(name: &str) -> Option<Vec<u8>> {
+    let (mut count, mut size) = (0, 0);
+    // SAFETY: the host writes two numbers of 32 bits during the call.
+    checked(unsafe { abi::environ_sizes_get(&raw mut count, &raw mut size) }).ok()?;
+    let (mut pointers, mut texts) = (vec![std::ptr::null_mut(); count], vec![0; size]);
+    // SAFETY: the host writes `count` pointers and `size` bytes during the call, as it has just said. The pointers are not used.
+    checked(unsafe { abi::environ_get(pointers.as_mut_ptr(), texts.as_mut_ptr()) }).ok()?;
+    let mut variables = texts.split(|byte| *byte == 0);
+    variables.find_map(|variable| variable.strip_prefix(name.as_bytes())?.strip_prefix(b"=").map(<[u8]>::to_vec))
 }
 
 /// Sets a gauge; all workers share the gauge of a name.

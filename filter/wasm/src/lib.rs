@@ -20,6 +20,8 @@ use sluice_config::plugin::Reload;
 use sluice_core::callout::{Call, Called};
 use sluice_core::compiled::CompiledConfig;
 use sluice_core::metrics::{self, Recorder};
+use sluice_core::pipeline::outgoing::Outgoing;
+use sluice_core::pipeline::redis_cache::SECRET;
 use sluice_core::pipeline::worker::Worker;
 use sluice_core::pipeline::{Effect, metric};
 use sluice_shell::{Failed, FilterStatus, admin, gateway, idle_timeout, message, provider};
@@ -49,8 +51,8 @@ struct Root {
     role: Role,
     /// The token of its own call to Redis, while that is in flight.
     settling: Cell<Option<u32>>,
-    /// The token of its own call to the trace collector, while that is in flight.
-    exporting: Cell<Option<u32>>,
+    /// The tokens of the calls of its [`Worker::outgoing`], while they are in flight.
+    outgoing: [Cell<Option<u32>>; 2],
     /// Since when Envoy, which has dropped it, waits for it to finish.
     ending: Cell<Option<Time>>,
 }
@@ -78,7 +80,7 @@ struct Task {
 
 impl Root {
     fn new(id: u32) -> Self {
-        Self { id, role: Role::None, settling: Cell::default(), exporting: Cell::default(), ending: Cell::default() }
+        Self { id, role: Role::None, settling: Cell::default(), outgoing: Default::default(), ending: Cell::default() }
     }
 
     fn role(&self, plugin: Plugin) -> Result<Role, Failed> {
@@ -103,7 +105,11 @@ impl Root {
             None => {
                 let mut seed = [0; 16];
                 host::random(&mut seed)?;
-                Worker::new(gateway, seed)
+                let worker = Worker::new(gateway, seed);
+                if let Some(secret) = host::environment(SECRET) {
+                    worker.redis_cache().set_secret(&secret);
+                }
+                worker
             }
         });
         succession::begins(self.id, worker.clone(), period)?;
@@ -134,16 +140,22 @@ impl Root {
         message::apply_effects(Context(self.id), effects);
     }
 
-    /// Sends spans to the trace collector.
-    fn export(&self, worker: &Worker, mut call: Option<Call>, mut effects: Vec<Effect>) {
-        self.exporting.set(None);
+    /// Sends a call that no request waits for, and remembers its token.
+    fn send_outgoing(
+        &self,
+        queue: &dyn Outgoing,
+        token: &Cell<Option<u32>>,
+        mut call: Option<Call>,
+        mut effects: Vec<Effect>,
+    ) {
+        token.set(None);
         while let Some(next) = call.take() {
-            if let Ok(token) = host::call(&next) {
-                self.exporting.set(Some(token));
+            if let Ok(sent) = host::call(&next) {
+                token.set(Some(sent));
                 break;
             }
             let silent = Called { status: None, body: Vec::new() };
-            call = worker.spans().on_reply(&silent, Time(host::now()), &mut effects);
+            call = queue.on_reply(&silent, Time(host::now()), &mut effects);
         }
         message::apply_effects(Context(self.id), effects);
     }
@@ -230,9 +242,12 @@ impl Callbacks for Root {
             return background.on_reply(self.id, token, &host::called(body));
         }
         let mut effects = Vec::new();
-        if let (Role::Gateway(worker), true) = (&self.role, self.exporting.get() == Some(token)) {
-            let next = worker.spans().on_reply(&host::called(body), Time(host::now()), &mut effects);
-            return self.export(worker, next, effects);
+        if let Role::Gateway(worker) = &self.role {
+            let of = self.outgoing.iter().zip(worker.outgoing()).find(|(sent, _)| sent.get() == Some(token));
+            if let Some((sent, queue)) = of {
+                let next = queue.on_reply(&host::called(body), Time(host::now()), &mut effects);
+                return self.send_outgoing(&*queue, sent, next, effects);
+            }
         }
         let call = self.on_reply(&host::called(body), &mut effects);
         self.send(call, effects);
@@ -246,8 +261,10 @@ impl Callbacks for Root {
         if done && self.settling.take().is_some() {
             worker.forget_call();
         }
-        if done && self.exporting.take().is_some() {
-            worker.spans().forget_call();
+        for (token, queue) in self.outgoing.iter().zip(worker.outgoing()) {
+            if done && token.take().is_some() {
+                queue.forget_call();
+            }
         }
         self.ending.set((!done).then(|| Time(host::now())));
         done
@@ -296,8 +313,10 @@ impl RootContext for Root {
             if let Some(call) = worker.tick(now) {
                 self.send(Some(call), Vec::new());
             }
-            if let Some(call) = worker.spans().flush(now) {
-                self.export(worker, Some(call), Vec::new());
+            for (token, queue) in self.outgoing.iter().zip(worker.outgoing()) {
+                if let Some(call) = queue.flush(now) {
+                    self.send_outgoing(&*queue, token, Some(call), Vec::new());
+                }
             }
             self.may_end();
         }

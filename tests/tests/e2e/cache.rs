@@ -3,6 +3,7 @@
 mod flight;
 mod kept;
 mod settled;
+mod shared;
 
 use std::cell::Cell;
 
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use sluice_tests::client::{Answer, Client};
 use sluice_tests::eventually;
 use sluice_tests::gateway::{Builder, Gateway, KEY, Key, Kind};
-use sluice_tests::shared::{self, Fixture, Shared};
+use sluice_tests::shared::{Fixture, Shared, renew};
 use sluice_tests::simulator::Simulator;
 
 use crate::{CHAT, ask, numbered, refusal, with};
@@ -94,7 +95,7 @@ impl Cached {
 
 impl Fixture for Cached {
     async fn renew(&mut self) -> bool {
-        shared::renew(&mut self.gateway, &[&self.openai, &self.anthropic]).await;
+        renew(&mut self.gateway, &[&self.openai, &self.anthropic]).await;
         self.turn += 1;
         self.turn < TURNS
     }

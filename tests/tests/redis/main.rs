@@ -7,4 +7,5 @@ mod leases;
 mod model;
 mod relaxed;
 mod reservations;
+mod responses;
 mod store;

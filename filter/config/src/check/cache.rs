@@ -1,5 +1,7 @@
 //! Checks the cache of responses.
 
+use std::time::Duration;
+
 use sluice_core::cache::{Bounds, Rule};
 
 use super::super::diagnostic::{Path, quoted};
@@ -14,6 +16,7 @@ const MOST_MEMORY: &str = "4GiB";
 const LEAST_ANSWER: &str = "1KiB";
 /// A worker holds a response in its VM while it collects or sends it, and the VM's memory never shrinks.
 const MOST_ANSWER: &str = "8MiB";
+const LONGEST_LOOKUP: Duration = Duration::from_secs(1);
 
 impl Check<'_> {
     /// The cache policy of a model; `None` without a cache.
@@ -48,7 +51,20 @@ impl Check<'_> {
             self.diagnostic(&Path::root().key("cache").key("largest"), quoted(&written.largest), expected);
         }
         let largest = largest.and_then(|largest| usize::try_from(largest).ok());
-        Bounds { memory: memory.unwrap_or_default(), largest: largest.unwrap_or_default() }
+        if written.shared && self.file.redis.is_none() {
+            let expected = "a section redis, because Envoys share responses in Redis".to_owned();
+            self.diagnostic(&Path::root().key("cache").key("shared"), "true".to_owned(), expected);
+        }
+        let path = Path::root().key("cache").key("shared_timeout");
+        let timeout = self.wait(&written.shared_timeout, &path);
+        if timeout > LONGEST_LOOKUP {
+            self.diagnostic(&path, quoted(&written.shared_timeout), "a time from 1ms to 1s, such as 50ms".to_owned());
+        }
+        Bounds {
+            memory: memory.unwrap_or_default(),
+            largest: largest.unwrap_or_default(),
+            shared: written.shared.then_some(timeout),
+        }
     }
 
     fn cache_size(&mut self, field: &str, text: &str, least: &str, most: &str) -> Option<u64> {
@@ -84,7 +100,22 @@ mod tests {
     fn nothing_is_kept_unless_a_model_says_so() {
         let config = compile("", "").unwrap();
         assert_eq!(config.models["m"].cache, None);
-        assert_eq!(config.cache, Bounds { memory: 64 << 20, largest: 512 << 10 });
+        assert_eq!(config.cache, Bounds { memory: 64 << 20, largest: 512 << 10, shared: None });
+    }
+
+    #[test]
+    fn envoys_share_responses_only_in_redis() {
+        let redis = r#","redis":{"url":"http://redis:7379"},"cache":{"shared":true"#;
+        let shared = |more: &str| compile("", &format!("{redis}{more}}}")).map(|config| config.cache.shared);
+        assert_eq!(shared(""), Ok(Some(Duration::from_millis(50))));
+        assert_eq!(shared(r#","shared_timeout":"5ms""#), Ok(Some(Duration::from_millis(5))));
+        let diagnostics = shared(r#","shared_timeout":"2s""#).unwrap_err();
+        assert_eq!(
+            diagnostics[0].to_string(),
+            "cache.shared_timeout: found \"2s\", expected a time from 1ms to 1s, such as 50ms"
+        );
+        let diagnostics = compile("", r#","cache":{"shared":true}"#).unwrap_err();
+        assert!(diagnostics[0].to_string().starts_with("cache.shared: found true, expected a section redis"));
     }
 
     #[test]

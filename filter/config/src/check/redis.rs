@@ -21,11 +21,12 @@ const NOTHING: &str = r#"{"providers":{},"models":{},"teams":{},"keys":[]}"#;
 pub(in super::super) fn compile(written: file::Background) -> Result<Background, Vec<Diagnostic>> {
     // Parsed from bytes, like the filter's configuration: a second parser for strings would double the code size.
     let nothing: file::File = json::from_slice(NOTHING.as_bytes()).map_err(|_| Vec::new())?;
-    let file::Background { redis, metrics, alerts } = written;
-    let file = file::File { redis, metrics, alerts, ..nothing };
+    let file::Background { redis, cache, metrics, alerts } = written;
+    let file = file::File { redis, cache, metrics, alerts, ..nothing };
     let mut check = Check { file: &file, diagnostics: Vec::new() };
     let (redis, metrics, alerts) = (check.redis(), check.metrics(), check.alerts());
-    let background = Background { redis, export: metrics.export, alerts, key_label: metrics.key_label };
+    let shared_cache = check.cache().shared.is_some();
+    let background = Background { redis, shared_cache, export: metrics.export, alerts, key_label: metrics.key_label };
     if check.diagnostics.is_empty() { Ok(background) } else { Err(check.diagnostics) }
 }
 

@@ -40,7 +40,7 @@ fn yes() -> bool {
     true
 }
 
-/// Memory for cached responses in one Envoy, as sizes with a unit: `512KiB`, `64MiB`.
+/// Where cached responses are stored: in the memory of each Envoy, and in Redis if Envoys share them. Sizes have a unit: `512KiB`, `64MiB`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
@@ -49,10 +49,15 @@ pub struct Cache {
     pub memory: String,
     /// The largest response to cache, from `1KiB` to `8MiB`, and at most `memory`. Default: `512KiB`.
     pub largest: String,
+    /// Whether the Envoys of one Redis share cached responses. They are stored in Redis compressed and encrypted, with a key that each Envoy
+    /// reads from its environment variable `SLUICE_CACHE_KEY`. Default: `false`.
+    pub shared: bool,
+    /// How long a lookup in Redis may delay a request that is not in Envoy's memory, from `1ms` to `1s`. Default: `50ms`.
+    pub shared_timeout: String,
 }
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { memory: "64MiB".into(), largest: "512KiB".into() }
+        Self { memory: "64MiB".into(), largest: "512KiB".into(), shared: false, shared_timeout: "50ms".into() }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Redis, Secret, is_default};
+use super::{Cache, Redis, Secret, is_default};
 
 /// The gateway's metrics: `GET /metrics` of the administration listener for Prometheus, and their export with OpenTelemetry's protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,6 +58,9 @@ pub struct Background {
     /// The section `redis`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redis: Option<Redis>,
+    /// The section `cache`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cache: Cache,
     /// The section `metrics`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub metrics: Metrics,

@@ -3,7 +3,8 @@
 //! [`key`] and [`canonical`] decide when two requests are equal, [`entry`] is the stored form, and [`slots`] stores entries in Envoy's
 //! shared data, within a bound ([`directory`], [`ledger`]). [`form`] converts a stored stream to a whole response and back. [`purge`] and
 //! [`whose`] remove responses before they expire. With [`flight`], identical requests wait for one of them. The cache knows no clients, providers or limits:
-//! [`cache_state`](crate::pipeline::cache_state) decides which requests it may serve.
+//! [`cache_state`](crate::pipeline::cache_state) decides which requests it may serve. Where Envoys share responses, [`redis`] stores them
+//! too, [sealed](sealer).
 //!
 //! It never causes an error. Damaged, foreign, expired and lost entries read as misses.
 
@@ -23,6 +24,8 @@ pub mod form;
 pub mod key;
 mod ledger;
 mod purge;
+pub mod redis;
+pub mod sealer;
 pub mod slots;
 pub mod spec;
 pub mod whose;
@@ -62,6 +65,8 @@ pub struct Bounds {
     pub memory: u64,
     /// Bytes of one response's body.
     pub largest: usize,
+    /// How long a lookup in Redis may delay a request; `None` if Envoys do not share responses.
+    pub shared: Option<Duration>,
 }
 
 #[cfg(test)]

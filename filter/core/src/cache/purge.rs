@@ -14,6 +14,9 @@ const FORMAT: [u8; 8] = *b"purges\0\x01";
 /// Name in the shared data.
 const NAME: &str = "sluice.cache.2.purges";
 
+/// The digits of a purge as a text.
+const DIGITS: usize = 16 + 4 * FACTS;
+
 /// The number of purges that are stored. No response to a request from before an older one is stored.
 const MOST: usize = 32;
 
@@ -47,6 +50,35 @@ impl Purges {
     pub(super) fn concern(&self, whose: &Whose, asked: Time) -> bool {
         let concerns = |(at, selection): &(Time, Selection)| asked <= *at && selection.concerns(whose);
         (self.forgotten > Time::default() && asked <= self.forgotten) || self.latest.iter().any(concerns)
+    }
+}
+
+/// Purges as a text: for each its time and its selection, in hexadecimal digits.
+impl Purges {
+    pub(super) fn text_of(selection: &Selection, at: Time) -> String {
+        let facts: String = selection.0.iter().map(|fact| format!("{fact:04x}")).collect();
+        format!("{:016x}{facts}", at.0)
+    }
+
+    /// Reads a list of these. Malformed ones are left out.
+    pub(super) fn of_text(text: &str) -> Self {
+        let purge = |digits: &[u8]| {
+            let (at, facts) = std::str::from_utf8(digits).ok()?.split_at_checked(16)?;
+            let mut selection = Selection::default();
+            for (fact, digits) in selection.0.iter_mut().zip(facts.as_bytes().chunks(4)) {
+                *fact = u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+            }
+            Some((Time(u64::from_str_radix(at, 16).ok()?), selection))
+        };
+        let purges = text.as_bytes().chunks_exact(DIGITS).filter_map(purge).collect();
+        Self { forgotten: Time::default(), latest: purges }
+    }
+
+    /// The purges of `text` that `shared` does not know yet.
+    pub(super) fn unknown(self, shared: &dyn SharedData) -> Vec<(Time, Selection)> {
+        let known = Self::read(shared);
+        let is_new = |purge: &(Time, Selection)| purge.0 > known.forgotten && !known.latest.contains(purge);
+        self.latest.into_iter().filter(is_new).collect()
     }
 }
 

@@ -102,6 +102,7 @@ impl CompiledConfig {
     pub fn background(&self) -> metrics::Background {
         metrics::Background {
             redis: self.redis.clone(),
+            shared_cache: self.cache.shared.is_some(),
             export: self.metrics.export.clone(),
             alerts: self.alerts.clone(),
             key_label: self.metrics.key_label,

@@ -302,6 +302,7 @@ groups! {
         HIT = CACHE_REQUESTS.with("result", "hit");
         MISS = CACHE_REQUESTS.with("result", "miss");
         BYPASS = CACHE_REQUESTS.with("result", "bypass");
+        SHARED = CACHE_REQUESTS.with("result", "shared");
         STORED = counter("sluice.cache.stored_responses", "{response}", "Responses stored in the cache.");
         SAVED = dollars("sluice.cache.saved_usd", "Cost that cache hits have saved, in US dollars: the price of their tokens.");
         SAVED_INPUT = counter("sluice.cache.saved_tokens", "{token}", "Tokens that cache hits have saved.").with("type", "input");
@@ -327,6 +328,7 @@ groups! {
         OVERLOADED = counter("sluice.overload_rejections", "{message}", "Requests and responses that were rejected because the worker, or the key, held too many bytes.");
         SPANS_DROPPED = counter("sluice.dropped_traces", "{request}", "Requests whose spans were dropped, because the trace collector did not accept them.");
         LOWER_TIER = counter("sluice.lower_tier_responses", "{request}", "Responses from a target of a lower tier than the model's best.");
+        SHARED_CACHE_FAILED = counter("sluice.cache.failed_shared_calls", "{call}", "Calls to the shared cache in Redis that failed, or were not made because an earlier one failed.");
     }
 
     /// Budgets, as of the last request that they concerned.

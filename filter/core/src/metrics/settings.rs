@@ -46,6 +46,8 @@ pub struct Export {
 pub struct Background {
     /// Redis, which counters are synchronized with, and which alerts are deduplicated by.
     pub redis: Option<Redis>,
+    /// Whether Envoys share cached responses in Redis.
+    pub shared_cache: bool,
     /// Where metrics are exported.
     pub export: Option<Export>,
     /// Where alerts are sent.

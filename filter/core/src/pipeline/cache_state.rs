@@ -17,13 +17,15 @@ use crate::cache::form::Wanted;
 use crate::cache::key::KeyBuilder;
 use crate::cache::whose::{Names, Whose};
 use crate::cache::{CachedResponse, Form, Key, Rule, Scope, slots};
+use crate::callout::{Call, Called};
 use crate::keys::caller::Caller;
 use crate::memory_limiter::Permit;
 use crate::routing::target::Model;
 use crate::store::SharedData;
 
-use super::View;
 use super::request_state::{Draft, Request, RequestState, Stage};
+use super::worker::{StoreContext, Worker};
+use super::{Effect, View};
 
 /// The response header that reports the lookup's result.
 const HEADER: &str = "x-sluice-cache";
@@ -39,6 +41,8 @@ pub struct CacheState {
     claim: Option<Claim>,
     /// How long it waited for another request.
     pub waited: Option<Duration>,
+    /// Whether Redis had a response.
+    from_redis: bool,
 }
 
 /// The lookup's result.
@@ -65,6 +69,13 @@ struct Place {
     whose: Whose,
 }
 
+impl Place {
+    /// The keys of responses that may serve the request.
+    fn keys(&self) -> [Key; 2] {
+        [self.alias.canonical, self.alias.canonical.of_form(self.form)]
+    }
+}
+
 /// How a request uses its model's cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CachePolicy {
@@ -77,9 +88,10 @@ pub enum CachePolicy {
 }
 
 impl CacheState {
-    /// The result for the log: `hit`, `miss`, `bypass`.
+    /// The result for the log: `hit`, `shared`, `miss`, `bypass`.
     pub fn word(&self) -> Option<&'static str> {
         Some(match self.found.as_ref()? {
+            Found::Hit { .. } if self.from_redis => "shared",
             Found::Hit { .. } => "hit",
             Found::Miss => "miss",
             Found::Bypass => "bypass",
@@ -200,6 +212,25 @@ impl CacheState {
             self.claim = Some(claim);
         }
         boarding
+    }
+
+    /// After a miss, the call that looks up the response in Redis, if Envoys share responses.
+    pub fn ask_redis(&self, worker: &Worker, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
+        let (Some(place), Some(Found::Miss)) = (&self.place, &self.found) else { return None };
+        worker.redis_cache().lookup(&place.keys(), now, effects)
+    }
+
+    /// Stores the responses in Redis's reply in Envoy's memory. Returns whether there are any.
+    pub fn redis_answered(&mut self, draft: &Draft, called: &Called, at: &mut StoreContext<'_>) -> bool {
+        let Some(place) = &self.place else { return false };
+        let (worker, bounds) = (&draft.worker, &draft.worker.config.cache);
+        let of = (&place.whose, bounds.largest);
+        let found = worker.redis_cache().found(called, &place.keys(), of, at.now, at.effects);
+        let asked = draft.request.started;
+        for (key, entry) in &found {
+            self.from_redis |= slots::keep(at.shared, key, (entry, place.whose), asked, bounds);
+        }
+        self.from_redis
     }
 
     /// Whether other requests may wait for this one.
@@ -370,7 +401,8 @@ impl CacheFill {
     }
 
     /// Stores the complete response unless it broke off or a content filter ended it. Returns whether it was stored.
-    pub fn keep(self, state: &RequestState, now: Time, shared: &dyn SharedData) -> bool {
+    pub fn keep(self, state: &RequestState, at: &mut StoreContext<'_>) -> bool {
+        let StoreContext { now, shared, .. } = *at;
         let (Some(rule), Some(target)) = (state.route.model.cache, state.progress.current()) else { return false };
         // Inside the response's text, these quotes would be escaped.
         let filtered = || {
@@ -402,6 +434,7 @@ impl CacheFill {
         let kept = slots::keep(shared, &key, (&entry, whose), asked, &state.worker.config.cache);
         if kept {
             alias::remember(shared, &bytes, &alias);
+            state.worker.redis_cache().store(&key, &entry, asked, at.effects);
         }
         kept
     }

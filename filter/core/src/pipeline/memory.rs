@@ -19,6 +19,7 @@ use crate::routing::output_rate::OutputRate;
 use crate::routing::retry_budget::RetryBudget;
 use crate::routing::target_health::load::InFlight;
 
+use super::redis_cache::RedisCache;
 use super::span_queue::SpanQueue;
 
 /// The digits of an id's number, with the separator.
@@ -36,6 +37,8 @@ pub(super) struct Memory {
     pub(super) recorder: Arc<Recorder>,
     /// The spans that are not exported yet.
     pub(super) spans: Arc<SpanQueue>,
+    /// Its part in the shared cache.
+    pub(super) redis_cache: Arc<RedisCache>,
     /// How many configurations have been loaded.
     generations: Cell<u64>,
     /// Target state of this worker alone, by the id of the target's health counters.
@@ -61,6 +64,7 @@ impl Memory {
             id: number(&seed, &[]),
             recorder: Arc::new(Recorder::new(hex::encoded(&seed))),
             spans: Arc::default(),
+            redis_cache: Arc::default(),
             seed: hex::encoded(&seed),
             reservations: Cell::new(0),
             throws: Cell::new(0),

@@ -22,8 +22,10 @@ pub mod host_call_failure;
 mod memory;
 mod missing;
 pub mod notes;
+pub mod outgoing;
 pub mod provider_error;
 mod redaction;
+pub mod redis_cache;
 pub mod redis_client;
 pub mod refusal;
 pub mod request_state;
@@ -154,6 +156,8 @@ pub mod metric {
         CACHE_MISS = "sluice.cache.miss";
         /// A provider's response was stored in the cache.
         CACHE_STORED = "sluice.cache.stored";
+        /// A call to the shared cache in Redis failed, or was not made because an earlier one failed.
+        SHARED_CACHE_FAILED = "sluice.cache.shared_failed";
     }
 
     /// Counts the same event in the registry of [`metrics`](crate::metrics), which has all other counts with labels.
@@ -165,6 +169,7 @@ pub mod metric {
             UNSETTLED => events::UNSETTLED,
             OVERLOADED => events::OVERLOADED,
             SPANS_DROPPED => events::SPANS_DROPPED,
+            SHARED_CACHE_FAILED => events::SHARED_CACHE_FAILED,
             _ => return,
         });
     }

@@ -12,6 +12,7 @@ use sluice_wire::time::Time;
 use crate::callout::{Call, Called, Endpoint};
 use crate::otlp::Attributes;
 
+use super::outgoing::Outgoing;
 use super::{Effect, TRACING_CLUSTER, metric};
 
 /// The most bytes that wait.
@@ -89,15 +90,16 @@ impl SpanQueue {
             count(dropped, effects);
         }
     }
+}
 
-    /// The next batch to send, if one is due and none is in flight.
-    pub fn flush(&self, now: Time) -> Option<Call> {
+impl Outgoing for SpanQueue {
+    fn flush(&self, now: Time) -> Option<Call> {
         self.lock().flush(now)
     }
 
-    /// Handles the reply to a batch, which is rare: built for size. Returns the next one, if many spans wait.
+    /// This is rare: built for size.
     #[cold]
-    pub fn on_reply(&self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
+    fn on_reply(&self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
         let queue = &mut *self.lock();
         queue.is_in_flight = false;
         let why = match called.status {
@@ -122,8 +124,8 @@ impl SpanQueue {
         None
     }
 
-    /// The batch in flight will get no reply: it is sent again.
-    pub fn forget_call(&self) {
+    /// Its batch is sent again.
+    fn forget_call(&self) {
         self.lock().is_in_flight = false;
     }
 }

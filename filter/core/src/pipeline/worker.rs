@@ -33,6 +33,8 @@ use super::billing::ReservedIn;
 use super::cached_key::CachedKey;
 use super::failure::Failure;
 use super::memory::{Known, Memory};
+use super::outgoing::Outgoing;
+use super::redis_cache::RedisCache;
 use super::redis_client::{Asking, Outbox, RedisClient};
 use super::span_queue::SpanQueue;
 use super::{Effect, gauges, metric};
@@ -139,8 +141,18 @@ impl Worker {
     }
 
     /// The spans of this worker that are not exported yet.
-    pub fn spans(&self) -> &Arc<SpanQueue> {
+    pub fn spans(&self) -> &SpanQueue {
         &self.memory.spans
+    }
+
+    /// This worker's part in the cache that Envoys share.
+    pub fn redis_cache(&self) -> &RedisCache {
+        &self.memory.redis_cache
+    }
+
+    /// What this worker sends though no request waits for it.
+    pub fn outgoing(&self) -> [Arc<dyn Outgoing>; 2] {
+        [self.memory.spans.clone(), self.memory.redis_cache.clone()]
     }
 
     /// The context of a request's trace: the client's trace, or a new one. Not sampled if the client's is not.
@@ -168,6 +180,7 @@ impl Worker {
     pub fn takes_charge(&self, shared: &dyn SharedData) {
         self.memory_limiter.set_bounds(self.config.memory);
         self.memory.spans.configure(self.config.tracing.as_ref().map(|settings| &settings.collector));
+        self.memory.redis_cache.configure(self.config.redis.as_ref().zip(self.config.cache.shared));
         self.memory.recorder.configure(self.config.metrics.series, Some(Box::new(gauges::Gauges::of(&self.config))));
         if self.scope() == CounterScope::Replicated {
             embedded::announce(shared, self.config.teams.iter().map(String::as_str));

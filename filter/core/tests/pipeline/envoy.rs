@@ -4,7 +4,7 @@
 //! left them. It discards a response marked for retry and tries the next cluster.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 use std::rc::Rc;
@@ -18,6 +18,7 @@ use sluice_core::pipeline::request_state::{Ending, RequestState};
 use sluice_core::pipeline::worker::Worker;
 use sluice_core::pipeline::{Context, Effect, Event, Flow, NO_CLUSTER, Reply, Unreadable, View, property, signal};
 use sluice_wire::headers::HeaderMap;
+use sluice_wire::percent;
 use sluice_wire::time::Time;
 
 use crate::counter::{Counted, count, measured};
@@ -229,11 +230,40 @@ pub(crate) fn planned_for(model: &str) -> RequestState {
     *state
 }
 
+/// A Redis behind Webdis that knows `MGET` and `SET`.
+#[derive(Debug, Default)]
+pub(crate) struct Redis {
+    pub(crate) values: BTreeMap<String, String>,
+    /// The names of commands, in order.
+    pub(crate) commands: Vec<String>,
+}
+
+impl Redis {
+    pub(crate) fn call(&mut self, call: &Call) -> Called {
+        let text = String::from_utf8(call.body.clone()).unwrap();
+        let mut words = text.split('/').map(|word| String::from_utf8(percent::decoded(word)).unwrap());
+        let name = words.next().unwrap_or_default();
+        self.commands.push(name.clone());
+        let reply = match &*name {
+            "MGET" => serde_json::json!(words.map(|key| self.values.get(&key).cloned()).collect::<Vec<_>>()),
+            "SET" => {
+                let (key, value) = (words.next().unwrap(), words.next().unwrap());
+                self.values.insert(key, value);
+                serde_json::json!([true, "OK"])
+            }
+            other => panic!("{other}"),
+        };
+        Called { status: Some(200), body: serde_json::json!({ name: reply }).to_string().into_bytes() }
+    }
+}
+
 /// An Envoy with the filter in both roles.
 pub(crate) struct Envoy {
     shared: Rc<Shared>,
     /// Redis's replies in order; none when the queue is empty.
     redis: VecDeque<Called>,
+    /// A Redis that replies when the queue is empty.
+    server: Option<Rc<RefCell<Redis>>>,
     counted: RefCell<Vec<&'static str>>,
     pipeline: RequestPipeline,
     state: Option<RequestState>,
@@ -270,6 +300,7 @@ impl Envoy {
             pipeline: RequestPipeline::new(worker),
             shared,
             redis: VecDeque::new(),
+            server: None,
             counted: RefCell::default(),
             state: None,
             left: false,
@@ -309,6 +340,11 @@ impl Envoy {
         }
         assert!(self.request(&mut request, body.as_bytes()).is_none(), "refused");
         (self.state.take().unwrap(), Time(request.now))
+    }
+
+    /// Calls go to this Redis.
+    pub(crate) fn with_redis(self, server: &Rc<RefCell<Redis>>) -> Self {
+        Self { server: Some(server.clone()), ..self }
     }
 
     /// Adds Redis's replies, in order.
@@ -441,8 +477,10 @@ impl Envoy {
         None
     }
 
-    fn answer_of(&mut self, _: Call) -> Called {
-        self.redis.pop_front().unwrap_or(Called { status: None, body: Vec::new() })
+    fn answer_of(&mut self, call: Call) -> Called {
+        let served = || self.server.as_ref().map(|server| server.borrow_mut().call(&call));
+        let queued = self.redis.pop_front();
+        queued.or_else(served).unwrap_or(Called { status: None, body: Vec::new() })
     }
 
     /// One attempt; `None` if Envoy has to retry.

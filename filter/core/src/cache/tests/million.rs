@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_million_answers_fit_and_are_found_as_fast_as_one_and_what_is_used_stays() {
-    const BOUNDS: Bounds = Bounds { memory: 4 << 20, largest: 1 << 10 };
+    const BOUNDS: Bounds = Bounds { memory: 4 << 20, largest: 1 << 10, shared: None };
     /// Answers in a second.
     const RATE: u64 = 1_000;
     /// An unoptimised build takes its time.

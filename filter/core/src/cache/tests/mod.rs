@@ -27,7 +27,7 @@ mod properties;
 mod threads;
 
 const TTL: Duration = Duration::from_secs(60);
-const BOUNDS: Bounds = Bounds { memory: 1 << 20, largest: 64 << 10 };
+const BOUNDS: Bounds = Bounds { memory: 1 << 20, largest: 64 << 10, shared: None };
 
 fn at(seconds: u64) -> Time {
     Time((1_801_396_800 + seconds) * 1_000_000_000)
@@ -129,7 +129,7 @@ fn entries_of_one_time_expire_one_by_one_and_none_late() {
 fn an_answer_that_is_too_large_is_not_kept() {
     let shared = Shared::default();
     assert!(!put(&shared, &key("a"), &entry((64 << 10) + 1, at(0))));
-    let tight = Bounds { memory: 1 << 10, largest: 1 << 10 };
+    let tight = Bounds { memory: 1 << 10, largest: 1 << 10, shared: None };
     let too_large = entry(1 << 10, at(0));
     let kept = keep(&shared, &key("a"), (&too_large, of_team("t")), at(0), &tight);
     assert!(!kept, "what stands beside it counts too");

@@ -8,6 +8,7 @@ use crate::store::SharedData;
 use crate::trace::messages;
 
 use super::super::request_state::RequestState;
+use super::super::worker::StoreContext;
 use super::super::{Context, Effect, Event, Flow, Reply, View, metric};
 use super::{Outcome, Phase, RequestPipeline};
 
@@ -79,7 +80,7 @@ impl RequestPipeline {
             self.log_context.about.cache_state.land(Landing::Unstored, view.now(), shared);
         }
         if let (true, Some(state)) = (end, state)
-            && fill.take().is_some_and(|fill| fill.keep(state, view.now(), shared))
+            && fill.take().is_some_and(|fill| fill.keep(state, &mut StoreContext { now: view.now(), shared, effects }))
         {
             self.log_context.about.stored = true;
             self.log_context.about.cache_state.land(Landing::Stored, view.now(), shared);

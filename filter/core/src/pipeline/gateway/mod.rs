@@ -89,6 +89,8 @@ enum Phase {
     Reserving(Box<Reserving>),
     /// Waits for the response to an identical request.
     Waiting(Box<Waiting>),
+    /// Waits for Redis's cached response.
+    LookingUp(Box<Waiting>),
     /// Forwarded to a provider: the request state was handed over. The response may be collected for the cache.
     Underway(Option<CacheFill>),
     /// The client has the complete response, and the request is settled and logged; its provider has not ended the stream.
@@ -239,6 +241,7 @@ impl RequestPipeline {
             Phase::Authenticating(pending) => self.recognised(*pending, called, cx),
             Phase::Seeking(seeking) => self.found(*seeking, called, cx),
             Phase::Reserving(reserving) => self.reserved(*reserving, called, cx),
+            Phase::LookingUp(waiting) => self.looked_up(waiting, called, cx),
             other => {
                 self.phase = other;
                 Ok(Outcome::Step(Flow::Pause))
@@ -348,7 +351,10 @@ impl RequestPipeline {
             }
             None => {
                 // The reservation is released when the request is over.
-                let owing = matches!(self.phase, Phase::Reserving(_) | Phase::Waiting(_) | Phase::CacheHit(_));
+                let owing = matches!(
+                    self.phase,
+                    Phase::Reserving(_) | Phase::Waiting(_) | Phase::LookingUp(_) | Phase::CacheHit(_)
+                );
                 let owing = owing.then(|| std::mem::replace(&mut self.phase, Phase::Taken));
                 let reply = self.refuse(host_call_failure::error().into(), effects);
                 if let Some(owing) = owing {

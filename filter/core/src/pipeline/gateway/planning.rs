@@ -10,7 +10,7 @@ use sluice_wire::time::Time;
 use crate::batch::{BatchOperation, records};
 use crate::cache::CachedResponse;
 use crate::cache::flight::Boarding;
-use crate::callout::Called;
+use crate::callout::{Call, Called};
 use crate::peek::Caching;
 use crate::routing::spec::PromptCache;
 use crate::store::{ReserveRequest, Settlement};
@@ -255,6 +255,10 @@ impl RequestPipeline {
         match prepared {
             Ok(Prepared::Counted(answer)) => self.answer(answer),
             Ok(Prepared::Kept(entry)) => Ok(self.replay(Box::new(RequestState::new(draft, billing)), entry, cx)),
+            Ok(Prepared::Asks { call, masked }) => {
+                self.phase = Phase::LookingUp(Box::new(Waiting { draft, billing, masked, ..request }));
+                Ok(Outcome::Ask(call))
+            }
             Ok(Prepared::Waits { masked }) => {
                 self.phase = Phase::Waiting(Box::new(Waiting { draft, billing, masked, ..request }));
                 Ok(Outcome::Wait)
@@ -316,36 +320,46 @@ impl RequestPipeline {
         }
         draft.request.masked = self.masked();
         self.log_context.prompt = self.prompt(&body);
-        let fetched = self.fetch(draft, planned, &body, true, cx)?;
+        let fetched = self.fetch(draft, planned, &body, Look::First, cx)?;
         Ok(match fetched {
             Fetched::Kept(entry) => Prepared::Kept(*entry),
+            Fetched::Asks(call) => Prepared::Asks { call, masked },
             Fetched::Waits => Prepared::Waits { masked },
             Fetched::Ready => Prepared::Ready { masked },
         })
     }
 
-    /// Looks up the cache, and writes the request for its first target, unless it `may_wait` for an identical one.
+    /// Looks up the cache, and writes the request for its first target. At first, it may have to wait for an identical request or for Redis.
     pub(super) fn fetch(
         &mut self,
         draft: &mut Draft,
         planned: Time,
         body: &[u8],
-        may_wait: bool,
+        look: Look,
         cx: &mut Context<'_>,
     ) -> Result<Fetched, Refused> {
         let cache_state = &mut self.log_context.about.cache_state;
-        let kept = cache_state.look(draft, body, planned, cx.now(), cx.shared);
-        notes::looked(draft.request.request_id(), cache_state.word());
-        if let Some(entry) = kept {
-            return Ok(Fetched::Kept(entry.into()));
+        let only_if_cached = draft.request.routing_headers.caching.only_if_cached;
+        if look != Look::Done {
+            let kept = cache_state.look(draft, body, planned, cx.now(), cx.shared);
+            notes::looked(draft.request.request_id(), cache_state.word());
+            if let Some(entry) = kept {
+                return Ok(Fetched::Kept(entry.into()));
+            }
         }
-        if draft.request.routing_headers.caching.only_if_cached {
+        if look == Look::First {
+            let dice = self.worker.dice();
+            if !only_if_cached && cache_state.board(draft, dice, cx.now(), cx.shared) == Boarding::Waits {
+                return Ok(Fetched::Waits);
+            }
+            if let Some(call) = cache_state.ask_redis(&self.worker, cx.now(), cx.effects) {
+                return Ok(Fetched::Asks(call));
+            }
+        }
+        if only_if_cached {
             count_miss(cache_state, cx.effects);
             let headers = cache_state.header().into_iter().collect();
             return Err(Refused { error: cache_state.not_cached().into(), headers });
-        }
-        if may_wait && cache_state.board(draft, self.worker.dice(), cx.now(), cx.shared) == Boarding::Waits {
-            return Ok(Fetched::Waits);
         }
         choose_first(draft, body)?;
         if let Some(written) = &draft.route.ready {
@@ -394,14 +408,28 @@ pub(super) enum Prepared {
     Kept(CachedResponse),
     /// An identical request is on its way to a provider.
     Waits { masked: Option<Vec<u8>> },
+    /// Redis may have a response.
+    Asks { call: Call, masked: Option<Vec<u8>> },
     /// It can be forwarded.
     Ready { masked: Option<Vec<u8>> },
+}
+
+/// Where a request looks for a cached response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// In Envoy's memory, at an identical request, and in Redis.
+    First,
+    /// In Envoy's memory, after one of the others.
+    Again,
+    /// Nowhere: neither has one.
+    Done,
 }
 
 /// The same once guardrails are done.
 pub(super) enum Fetched {
     Kept(Box<CachedResponse>),
     Waits,
+    Asks(Call),
     Ready,
 }
 

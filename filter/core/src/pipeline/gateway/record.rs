@@ -137,6 +137,7 @@ impl RequestPipeline {
         let about = &self.log_context.about;
         let slot = match about.cache_state.word() {
             Some("hit") => cache::HIT,
+            Some("shared") => cache::SHARED,
             Some("miss") => cache::MISS,
             Some(_) => cache::BYPASS,
             None => return,

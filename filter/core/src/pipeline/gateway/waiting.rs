@@ -3,12 +3,13 @@
 use sluice_wire::time::Time;
 
 use crate::cache::flight::Boarding;
+use crate::callout::Called;
 use crate::store::SharedData;
 
 use super::super::billing::Billing;
 use super::super::request_state::Draft;
 use super::super::{Context, Effect, View};
-use super::planning::{Fetched, Prepared};
+use super::planning::{Fetched, Look, Prepared};
 use super::{Outcome, Phase, Refused, RequestPipeline};
 
 /// A granted request that waits. Its body stays in Envoy's buffer.
@@ -59,20 +60,35 @@ impl RequestPipeline {
             return Ok(Outcome::Wait);
         }
         self.phase = Phase::Answered { error: None };
-        let prepared = self.fetch_waiting(&mut waiting, cx);
+        let prepared = self.fetch_waiting(&mut waiting, Look::Again, cx);
         self.prepared(prepared, *waiting, cx)
     }
 
-    fn fetch_waiting(&mut self, waiting: &mut Waiting, cx: &mut Context<'_>) -> Result<Prepared, Refused> {
+    /// Handles Redis's reply to the lookup of a cached response, which then is in Envoy's memory too.
+    pub(super) fn looked_up(
+        &mut self,
+        mut waiting: Box<Waiting>,
+        called: &Called,
+        cx: &mut Context<'_>,
+    ) -> Result<Outcome, Refused> {
+        self.phase = Phase::Answered { error: None };
+        waiting.draft.route.waited = cx.now().since(waiting.since);
+        let found = self.log_context.about.cache_state.redis_answered(&waiting.draft, called, &mut cx.moment());
+        let look = if found { Look::Again } else { Look::Done };
+        let prepared = self.fetch_waiting(&mut waiting, look, cx);
+        self.prepared(prepared, *waiting, cx)
+    }
+
+    fn fetch_waiting(&mut self, waiting: &mut Waiting, look: Look, cx: &mut Context<'_>) -> Result<Prepared, Refused> {
         let masked = waiting.masked.take();
         let body = match &masked {
             Some(_) => None,
             None => Some(cx.view.body(0..waiting.size)?),
         };
         let body = masked.as_deref().or(body.as_deref()).unwrap_or_default();
-        Ok(match self.fetch(&mut waiting.draft, waiting.planned, body, false, cx)? {
+        Ok(match self.fetch(&mut waiting.draft, waiting.planned, body, look, cx)? {
             Fetched::Kept(entry) => Prepared::Kept(*entry),
-            Fetched::Waits | Fetched::Ready => Prepared::Ready { masked },
+            Fetched::Waits | Fetched::Asks(_) | Fetched::Ready => Prepared::Ready { masked },
         })
     }
 }

@@ -21,6 +21,7 @@ mod redis;
 mod references;
 mod report;
 mod routing;
+mod shared_cache;
 mod spending;
 mod succession;
 mod surcharges;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 use sluice_core::callout::{Called, Endpoint};
+use sluice_core::pipeline::outgoing::Outgoing;
 use sluice_core::pipeline::worker::Worker;
 use sluice_core::trace::TraceNames;
 use sluice_core::trace::context::Parent;

@@ -1,0 +1,128 @@
+//! The cached responses that Envoys share, and their purges.
+
+use std::time::Duration;
+
+use sluice_core::cache::key::KeyBuilder;
+use sluice_core::cache::redis;
+use sluice_core::cache::sealer::Sealer;
+use sluice_core::cache::whose::{Names, Whose};
+use sluice_core::cache::{CachedResponse, Form, Key};
+use sluice_core::store::redis::wire::RedisReply;
+use sluice_tests::upstash::Upstash;
+use sluice_wire::time::Time;
+
+use crate::store::{PREFIX, Store, start};
+
+const START: Time = Time(1_800_000_000_000_000_000);
+
+fn at(seconds: u64) -> Time {
+    START.after(Duration::from_secs(seconds))
+}
+
+fn key(text: &str) -> Key {
+    KeyBuilder::default().part(text).key()
+}
+
+fn response(text: &str) -> CachedResponse {
+    CachedResponse {
+        made: START,
+        expires: at(3600),
+        cost: 0,
+        usage: None,
+        form: Form::Whole,
+        repeats: 0,
+        provider: "p".to_owned(),
+        model: "m".to_owned(),
+        content_type: "application/json".to_owned(),
+        dropped: String::new(),
+        body: text.as_bytes().to_vec(),
+    }
+}
+
+fn of(team: &str, model: &str) -> Whose {
+    Names { team: Some(team), model: Some(model), ..Names::default() }.whose()
+}
+
+struct Cache {
+    store: Store,
+    sealer: Sealer,
+}
+
+impl Cache {
+    fn new(store: Store) -> Self {
+        Self { store, sealer: Sealer::new(b"a secret of the tests, 32 bytes or more").unwrap() }
+    }
+
+    async fn keep(&mut self, text: &str, asked: Time) {
+        let command = redis::store(PREFIX, &self.sealer, &key(text), &response(text), asked).unwrap();
+        assert_eq!(self.store.send(&command).await, Ok(RedisReply::Text("OK".to_owned())));
+    }
+
+    /// Which of the responses a lookup finds.
+    async fn finds<const N: usize>(&mut self, texts: [&str; N], whose: &Whose) -> [bool; N] {
+        let keys = texts.map(key);
+        let reply = self.store.send(&redis::lookup(PREFIX, &self.sealer, &keys)).await.unwrap();
+        let found = redis::found(reply, &self.sealer, &keys, whose, 1 << 20).unwrap();
+        assert_eq!(found.len(), N);
+        let is_found =
+            |place: usize| found[place].as_ref().inspect(|found| assert_eq!(**found, response(texts[place])));
+        std::array::from_fn(|place| is_found(place).is_some())
+    }
+
+    async fn purge(&mut self, names: Names<'_>, now: Time) {
+        let command = redis::purge(PREFIX, &names.selection(), now);
+        assert_eq!(self.store.send(&command).await, Ok(RedisReply::Text("OK".to_owned())));
+    }
+}
+
+async fn keeps_and_purges(mut cache: Cache) {
+    let (red, blue) = (of("red", "chat"), of("blue", "chat"));
+    assert_eq!(cache.finds(["a", "b"], &red).await, [false, false]);
+    cache.keep("a", at(0)).await;
+    assert_eq!(cache.finds(["a", "b"], &red).await, [true, false]);
+    cache.purge(Names { team: Some("red"), ..Names::default() }, at(100)).await;
+    assert_eq!(cache.finds(["a", "b"], &red).await, [false, false]);
+    assert_eq!(cache.finds(["a"], &blue).await, [true]);
+    // A response to a request after the purge, by more than the clocks may differ.
+    cache.keep("b", at(104)).await;
+    cache.keep("c", at(106)).await;
+    assert_eq!(cache.finds(["a", "b", "c"], &red).await, [false, false, true]);
+    // The oldest of too many purges concern all responses from before them.
+    for number in 0..40 {
+        let name = format!("n{number}");
+        cache.purge(Names { namespace: Some(&name), ..Names::default() }, at(200 + number)).await;
+    }
+    cache.keep("d", at(250)).await;
+    cache.keep("e", at(206)).await;
+    assert_eq!(cache.finds(["c", "d", "e"], &blue).await, [false, true, false]);
+    let list = cache.store.send(&redis::purges_of(PREFIX)).await.unwrap();
+    assert!(matches!(&list, RedisReply::Text(list) if list.len() == 32 * 36), "{list:?}");
+    // Much later, only the last purge counts.
+    cache.purge(Names { team: Some("green"), ..Names::default() }, at(90_000 + 300)).await;
+    let list = cache.store.send(&redis::purges_of(PREFIX)).await.unwrap();
+    assert!(matches!(&list, RedisReply::Text(list) if list.len() == 36), "{list:?}");
+}
+
+#[tokio::test]
+async fn responses_are_kept_and_purged_over_webdis() {
+    let (_redis, _webdis, store) = start().await;
+    keeps_and_purges(Cache::new(store)).await;
+}
+
+#[tokio::test]
+async fn responses_are_kept_and_purged_over_upstash() {
+    let (redis, _webdis, _) = start().await;
+    let upstash = Upstash::start(&redis).await;
+    keeps_and_purges(Cache::new(Store::upstash(&upstash))).await;
+}
+
+#[tokio::test]
+async fn a_large_response_passes_through_the_servers() {
+    let (_redis, _webdis, store) = start().await;
+    let mut cache = Cache::new(store);
+    // Its compressed form is large too.
+    let text: String =
+        (0..400_000_u32).map(|place| char::from(b'a' + (place.wrapping_mul(2_654_435_761) >> 27) as u8)).collect();
+    cache.keep(&text, at(0)).await;
+    assert_eq!(cache.finds([&text], &of("red", "chat")).await, [true]);
+}
