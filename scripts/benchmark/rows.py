@@ -6,6 +6,7 @@ import statistics
 from dataclasses import dataclass, field, replace
 
 SECRET = "sk-sluice-bench"
+NUMBER = "00000000"  # the load generator puts a number there
 EVENTS = 200  # text events in each of the simulator's streams
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -23,6 +24,8 @@ class Row:
     events: int = EVENTS  # per stream
     ceiling: bool = False  # whether the ceiling part measures the row
     headers: tuple = ()
+    numbers: int = 0  # how many different requests it repeats; 0 for one
+    repeats: bool = True  # whether each load begins with the same numbers
     rates: list = field(default_factory=list)  # requests per second, one per round
     cpu: list = field(default_factory=list)  # microseconds of the server's CPU per request
     busy: list = field(default_factory=list)
@@ -43,8 +46,9 @@ class Row:
         if self.stream:
             body |= {"stream": True}
         before, after = json.dumps(body).split('""')
-        room = self.prompt - len(before) - len(after) - 2
-        return f'{before}"{text(room) if self.prompt > KIB else "x" * room}"{after}'
+        number = NUMBER if self.numbers else ""
+        room = self.prompt - len(before) - len(number) - len(after) - 2
+        return f'{before}"{number}{text(room) if self.prompt > KIB else "x" * room}"{after}'
 
 
 VOCABULARY = (
@@ -74,6 +78,9 @@ BASES = [
     Row("bare_prompt_1mib", "bare", "bench", base="", prompt=MIB),
 ]
 
+# `shared_hit` repeats more requests than Envoy's memory has room for, so that each lookup goes to Redis.
+SHARED = 4000
+
 ROWS = [
     Row("floor", "floor", "bench", ceiling=True),
     Row("dressed_floor", "dressed_floor", "bench", ceiling=True),
@@ -85,6 +92,9 @@ ROWS = [
     Row("stream_translated", "sluice", "translated", base="bare_stream", stream=True),
     Row("guarded_stream", "guarded", "translated", base="bare_stream", stream=True),
     Row("cache_hit", "sluice", "cached", base="direct"),
+    Row("cache_miss", "sluice", "cached", numbers=10**8, repeats=False),
+    Row("shared_hit", "shared", "cached", base="direct", numbers=SHARED),
+    Row("shared_miss", "shared", "cached", numbers=10**8, repeats=False),
     Row("prompt_1mib", "sluice", "same", base="bare_prompt_1mib", prompt=MIB),
 ]
 

@@ -17,10 +17,11 @@ GUARDS = {
     "leaks": {"detect": ["email", "phone", "credit_card", "iban", "us_ssn"], "on": ["answers"], "action": "log"},
 }
 # `everything` has both. All of them have metrics and the access log.
-GATEWAYS = ["sluice", "limited", "guarded", "everything"]
+# `shared` looks responses up in Redis; its own memory has room for few.
+GATEWAYS = ["sluice", "limited", "guarded", "everything", "shared"]
 
 
-def gateway(name, port, simulator):
+def gateway(name, port, simulator, redis=None):
     """A gateway file; JSON is YAML."""
     key = {"env": "BENCH_PROVIDER_KEY"}
     models = {"cached": {"targets": [{"provider": "openai", "model": "bench"}], "cache": {"ttl": "24h"}}}
@@ -41,6 +42,9 @@ def gateway(name, port, simulator):
         file["teams"]["bench"]["budget"] = BUDGET
     if name in ("guarded", "everything"):
         file["guards"] = GUARDS
+    if name == "shared":
+        file["redis"] = {"url": f"http://127.0.0.1:{redis}"}
+        file["cache"] = {"memory": "1MiB", "shared": True, "shared_timeout": "1s"}
     return file
 
 

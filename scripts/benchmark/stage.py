@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -33,6 +34,20 @@ class Stage:
         command = ["target/release/simulator", "--port", self.simulator, "--quiet"]
         start(self.stack, command, self.load_core, self.simulator, self.scratch / f"simulator-{self.simulator}.log")
 
+    def redis(self):
+        """Starts Redis, which writes nothing to the disk, and Webdis. Returns Webdis's port."""
+        if "redis" not in self.ports:
+            redis, webdis = reserve(), reserve()
+            command = ["redis-server", "--port", redis, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+            start(self.stack, command, self.load_core, redis, self.scratch / "redis.log", folder=self.scratch)
+            file = self.scratch / "webdis.json"
+            options = {"redis_host": "127.0.0.1", "redis_port": redis, "http_host": "127.0.0.1", "http_port": webdis, "threads": 2,
+                       "pool_size": 16, "daemonize": False, "websockets": False, "verbosity": 1, "logfile": str(self.scratch / "webdis.log")}
+            file.write_text(json.dumps(options))
+            start(self.stack, ["webdis", file], self.load_core, webdis, self.scratch / "webdis.errors", folder=self.scratch)
+            self.ports["redis"] = webdis
+        return self.ports["redis"]
+
     def serve(self, server, workers=1):
         """Starts a server and keeps it for rows. Returns the wall clock and CPU time until it listened."""
         process, port, wall, cpu = self.run(server, workers)
@@ -48,9 +63,9 @@ class Stage:
             command, environment = peers.command(server, port, self.simulator, self.scratch / name)
         else:
             folder = self.scratch  # V8 writes logs to the working directory
-            config, environment = self.configuration(server, port, name, workers), None
+            config, environment = self.configuration(server, port, name, workers), {"SLUICE_CACHE_KEY": "b" * 32}
             if server.endswith("@native"):
-                environment = {"ENVOY_DYNAMIC_MODULES_SEARCH_PATH": NATIVE.parent.resolve()}
+                environment |= {"ENVOY_DYNAMIC_MODULES_SEARCH_PATH": NATIVE.parent.resolve()}
             command = [self.envoy, "-c", config, "--concurrency", workers, "--disable-hot-restart", "-l", "error"]
         process, wall = start(self.stack, command, self.core, port, self.scratch / f"{name}.log", environment, folder)
         return process, port, wall, cpu_seconds(process.pid)
@@ -62,7 +77,8 @@ class Stage:
             file.write_text(json.dumps(proxy(port, self.simulator, FLOOR if server == "floor" else None, server == "direct")))
             return file
         out, file = self.scratch / name, self.scratch / f"{name}.yaml"
-        file.write_text(json.dumps(gateway(server, port, self.simulator)))
+        redis = self.redis() if server == "shared" else None
+        file.write_text(json.dumps(gateway(server, port, self.simulator, redis)))
         wasm = FLOOR if server == "dressed_floor" else self.wasm
         module = ["--filter", "native", "--native", NATIVE.resolve()] if build == "native" else ["--wasm", wasm.resolve()]
         command = ["target/release/sluice", "render", file, *module, "--out", out]
@@ -97,6 +113,9 @@ class Stage:
         file.write_bytes(self.request(row))
         address = f"127.0.0.1:{self.ports[row.server]}"
         command = ["target/release/load", address, file, connections, seconds, rate] + ["paced"] * paced
+        if row.numbers:
+            first = 0 if row.repeats else random.randrange(row.numbers)
+            command += [first, row.numbers]
         done = subprocess.run(
             [str(word) for word in command], check=True, stdout=subprocess.PIPE,
             preexec_fn=lambda: os.sched_setaffinity(0, {self.load_core}),

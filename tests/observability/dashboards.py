@@ -452,8 +452,8 @@ def latency() -> dict:
 
 def cache() -> dict:
     requests = "sluice_cache_requests_total"
-    asked = f'{CALLERS},result=~"hit|miss"'
-    hits = f'{CALLERS},result="hit"'
+    asked = f'{CALLERS},result=~"hit|shared|miss"'
+    hits = f'{CALLERS},result=~"hit|shared"'
     return dashboard("cache", "cache", "What the response cache saves.", ["team", "app", "model"], [
         ("In this time range", [
             stat("Hit ratio", f"{total(requests, hits)} / {total(requests, asked)}", "percentunit",

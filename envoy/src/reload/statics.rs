@@ -5,12 +5,15 @@ use serde_json::Value;
 use sluice_config::file::{File, Provider};
 
 /// The sections of a changed file that a running gateway does not apply, for messages.
-pub const RESTARTED: &str = "redis, tracing, metrics.otlp, log.otlp, alerts and memory, which need a restart";
+pub const RESTARTED: &str =
+    "redis, cache.shared, tracing, metrics.otlp, log.otlp, alerts and memory, which need a restart";
 
 /// The part of a gateway file that cannot change at runtime. It contains no secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statics {
     redis: Value,
+    #[serde(default)]
+    shared_cache: bool,
     tracing: Value,
     #[serde(default)]
     metrics_otlp: Value,
@@ -31,6 +34,7 @@ impl Statics {
         Self {
             vm,
             redis: written(&file.redis),
+            shared_cache: file.cache.shared,
             tracing: written(&file.tracing),
             metrics_otlp: written(&file.metrics.otlp),
             alerts: written(&file.alerts),
@@ -46,6 +50,8 @@ impl Statics {
             // The Redis cluster is in the bootstrap configuration, which must be the same anyway. Only test builds give the VM another
             // name.
             ("redis", self.redis == other.redis || (cfg!(debug_assertions) && self.vm != other.vm)),
+            // A task on Envoy's main thread applies the purges of other Envoys.
+            ("cache.shared", self.shared_cache == other.shared_cache),
             ("tracing", self.tracing == other.tracing),
             ("metrics.otlp", self.metrics_otlp == other.metrics_otlp),
             ("alerts", self.alerts == other.alerts),

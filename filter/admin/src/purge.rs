@@ -3,9 +3,11 @@
 use serde::Serialize;
 use sluice_core::cache::whose::Names;
 use sluice_core::cache::{redis, slots};
+use sluice_core::store::redis::wire::RedisReply;
 
 use super::answer::{AdminError, AdminReply};
 use super::fields::Fields;
+use super::records::senseless;
 use super::{AdminContext, Next, Step};
 
 const LONGEST_NAME: usize = 256;
@@ -49,6 +51,9 @@ pub fn purge(body: &[u8], context: &mut AdminContext) -> Step {
     let gateway = &context.service.gateway;
     match gateway.redis.as_ref().filter(|_| gateway.cache.shared.is_some()) {
         None => reply("envoy"),
-        Some(redis) => Ok(Next::ask(redis::purge(&redis.prefix, &selection, now), move |_, _| reply("envoys"))),
+        Some(redis) => Ok(Next::ask(redis::purge(&redis.prefix, &selection, now), move |answer, _| match answer {
+            RedisReply::Text(_) => reply("envoys"),
+            other => Err(senseless(&other)),
+        })),
     }
 }

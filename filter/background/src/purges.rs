@@ -46,7 +46,7 @@ impl BackgroundTask for Purges {
     fn on_reply(&self, called: &Called, now: Time, shared: &dyn SharedData, effects: &mut Vec<Effect>) -> Option<Call> {
         self.is_in_flight.set(false);
         if let Ok(Some(reply)) = self.redis_client.read(called, now, effects) {
-            redis::apply(&reply, shared);
+            redis::apply(&reply, shared, now);
         }
         None
     }

@@ -29,7 +29,7 @@ pub struct Domain {
     pub main: Recorder,
     /// The new metrics of each worker.
     recorders: Mutex<Vec<Arc<Recorder>>>,
-    /// What each worker sends though no request waits for it.
+    /// Each worker's queues of calls that no request waits for.
     outgoing: Mutex<Vec<Arc<dyn Outgoing>>>,
     /// The work that belongs to no request.
     background: Mutex<Option<Background>>,

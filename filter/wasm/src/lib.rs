@@ -160,12 +160,23 @@ impl Root {
         message::apply_effects(Context(self.id), effects);
     }
 
+    /// The calls in flight end with this context, so no reply will arrive.
+    fn forget_outgoing(&self) {
+        let Role::Gateway(worker) = &self.role else { return };
+        for (token, queue) in self.outgoing.iter().zip(worker.outgoing()) {
+            if token.take().is_some() {
+                queue.forget_call();
+            }
+        }
+    }
+
     /// Tells Envoy that it is done, if Envoy waits for that.
     fn may_end(&self) {
         let Some(since) = self.ending.get() else { return };
         let patient = Time(host::now()).since(since) < LONGEST_ENDING;
         if succession::ends(self.id, patient) {
             self.ending.set(None);
+            self.forget_outgoing();
             let _ = host::done();
         }
     }
@@ -261,10 +272,8 @@ impl Callbacks for Root {
         if done && self.settling.take().is_some() {
             worker.forget_call();
         }
-        for (token, queue) in self.outgoing.iter().zip(worker.outgoing()) {
-            if done && token.take().is_some() {
-                queue.forget_call();
-            }
+        if done {
+            self.forget_outgoing();
         }
         self.ending.set((!done).then(|| Time(host::now())));
         done

@@ -6,10 +6,11 @@
 //! The generator is no general HTTP client: it calls our own servers, and counts every answer other than a complete 200 as an
 //! error.
 //!
-//! `load ADDRESS REQUEST CONNECTIONS SECONDS RATE [paced]`: REQUEST is a file with the bytes to send, head and body;
-//! RATE is in requests per second over all connections, 0 for the closed loop. `paced` is for streams whose events
-//! contain their send times (`arrivals`): the connections start one after the other, so that their events do not
-//! coincide. The result is one line of JSON.
+//! `load ADDRESS REQUEST CONNECTIONS SECONDS RATE [paced | FIRST NUMBERS]`: REQUEST is a file with the bytes to send,
+//! head and body; RATE is in requests per second over all connections, 0 for the closed loop. `paced` is for streams
+//! whose events contain their send times (`arrivals`): the connections start one after the other, so that their events
+//! do not coincide. With NUMBERS, each request has the next of so many numbers in place of `00000000`, from FIRST on.
+//! The result is one line of JSON.
 
 mod arrivals;
 mod response;
@@ -17,6 +18,9 @@ mod response;
 use std::error::Error;
 use std::io::Write;
 use std::net::TcpStream;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arrivals::Arrivals;
@@ -37,6 +41,31 @@ struct Plan {
     /// The time between two requests; `None` in the closed loop.
     interval: Option<Duration>,
     paced: bool,
+    numbers: Option<Numbers>,
+}
+
+/// Where the requests of all connections have a number.
+const PLACE: &[u8] = b"00000000";
+
+/// The numbers of the requests.
+#[derive(Clone)]
+struct Numbers {
+    place: Range<usize>,
+    first: u64,
+    count: u64,
+    used: Arc<AtomicU64>,
+}
+
+impl Numbers {
+    fn of(request: &[u8], first: u64, count: u64) -> Result<Self, Failure> {
+        let start = request.windows(PLACE.len()).position(|part| part == PLACE).ok_or("the request has no number")?;
+        Ok(Self { place: start..start + PLACE.len(), first, count, used: Arc::default() })
+    }
+
+    fn next(&self, request: &mut [u8]) {
+        let number = self.first + self.used.fetch_add(1, Ordering::Relaxed) % self.count;
+        request[self.place.clone()].copy_from_slice(format!("{:08}", number % 100_000_000).as_bytes());
+    }
 }
 
 #[derive(Default)]
@@ -49,18 +78,21 @@ struct Outcome {
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (arguments, paced) = match arguments.as_slice() {
-        [arguments @ .., last] if last == "paced" => (arguments, true),
-        arguments => (arguments, false),
+    let [address, request, connections, seconds, rate, options @ ..] = arguments.as_slice() else {
+        return Err("load ADDRESS REQUEST CONNECTIONS SECONDS RATE [paced | FIRST NUMBERS]".into());
     };
-    let [address, request, connections, seconds, rate] = arguments else {
-        return Err("load ADDRESS REQUEST CONNECTIONS SECONDS RATE [paced]".into());
+    let request = std::fs::read(request)?;
+    let (paced, numbers) = match options {
+        [] => (false, None),
+        [paced] if paced == "paced" => (true, None),
+        [first, count] => (false, Some(Numbers::of(&request, first.parse()?, count.parse::<u64>()?.max(1))?)),
+        _ => return Err("the options are paced, or FIRST and NUMBERS".into()),
     };
     let (connections, seconds, rate) = (connections.parse::<u32>()?, seconds.parse::<f64>()?, rate.parse::<f64>()?);
     let interval = (rate > 0.0).then(|| Duration::from_secs_f64(f64::from(connections) / rate));
     let start = Instant::now() + Duration::from_millis(50);
     let end = start + Duration::from_secs_f64(seconds);
-    let plan = Plan { address: address.clone(), request: std::fs::read(request)?, start, end, interval, paced };
+    let plan = Plan { address: address.clone(), request, start, end, interval, paced, numbers };
     let apart = interval.or(paced.then_some(PACE)).unwrap_or_default();
 
     let threads: Vec<_> = (0..connections)
@@ -113,7 +145,7 @@ fn converse(
     responses: &mut Responses,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let mut due = plan.start;
+    let (mut due, mut request) = (plan.start, plan.request.clone());
     loop {
         let early = due.checked_duration_since(Instant::now());
         if let Some(early) = early {
@@ -124,7 +156,10 @@ fn converse(
             return Ok(());
         }
         let from = if early.is_some() || plan.interval.is_none() { now } else { due };
-        stream.write_all(&plan.request)?;
+        if let Some(numbers) = &plan.numbers {
+            numbers.next(&mut request);
+        }
+        stream.write_all(&request)?;
         outcome.events += responses.next(stream)?;
         outcome.latencies.push(from.elapsed());
         if let Some(interval) = plan.interval {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sluice_core::cache::key::KeyBuilder;
 use sluice_core::cache::redis;
-use sluice_core::cache::sealer::Sealer;
+use sluice_core::cache::sealer::{Sealed, Sealer};
 use sluice_core::cache::whose::{Names, Whose};
 use sluice_core::cache::{CachedResponse, Form, Key};
 use sluice_core::store::redis::wire::RedisReply;
@@ -53,20 +53,22 @@ impl Cache {
         Self { store, sealer: Sealer::new(b"a secret of the tests, 32 bytes or more").unwrap() }
     }
 
-    async fn keep(&mut self, text: &str, asked: Time) {
-        let command = redis::store(PREFIX, &self.sealer, &key(text), &response(text), asked).unwrap();
+    async fn keep(&mut self, text: &str, whose: Whose, asked: Time) {
+        let sealed = Sealed { asked, whose, entry: response(text) };
+        let sealed = redis::sealed(&self.sealer, &key(text), &sealed).unwrap();
+        let command = redis::store(PREFIX, &self.sealer, &key(text), sealed, Duration::from_secs(60));
         assert_eq!(self.store.send(&command).await, Ok(RedisReply::Text("OK".to_owned())));
     }
 
     /// Which of the responses a lookup finds.
-    async fn finds<const N: usize>(&mut self, texts: [&str; N], whose: &Whose) -> [bool; N] {
+    async fn finds<const N: usize>(&mut self, texts: [&str; N]) -> [bool; N] {
         let keys = texts.map(key);
         let reply = self.store.send(&redis::lookup(PREFIX, &self.sealer, &keys)).await.unwrap();
-        let found = redis::found(reply, &self.sealer, &keys, whose, 1 << 20).unwrap();
-        assert_eq!(found.len(), N);
-        let is_found =
-            |place: usize| found[place].as_ref().inspect(|found| assert_eq!(**found, response(texts[place])));
-        std::array::from_fn(|place| is_found(place).is_some())
+        let found = redis::found(&reply, &self.sealer, &keys, 1 << 20, at(1000)).unwrap();
+        texts.map(|text| {
+            let found = found.iter().find(|(found, _)| *found == key(text)).map(|(_, sealed)| &sealed.entry);
+            found.inspect(|found| assert_eq!(**found, response(text))).is_some()
+        })
     }
 
     async fn purge(&mut self, names: Names<'_>, now: Time) {
@@ -77,24 +79,26 @@ impl Cache {
 
 async fn keeps_and_purges(mut cache: Cache) {
     let (red, blue) = (of("red", "chat"), of("blue", "chat"));
-    assert_eq!(cache.finds(["a", "b"], &red).await, [false, false]);
-    cache.keep("a", at(0)).await;
-    assert_eq!(cache.finds(["a", "b"], &red).await, [true, false]);
+    assert_eq!(cache.finds(["a", "b"]).await, [false, false]);
+    cache.keep("a", red, at(0)).await;
+    cache.keep("b", blue, at(0)).await;
+    assert_eq!(cache.finds(["a", "b"]).await, [true, true]);
     cache.purge(Names { team: Some("red"), ..Names::default() }, at(100)).await;
-    assert_eq!(cache.finds(["a", "b"], &red).await, [false, false]);
-    assert_eq!(cache.finds(["a"], &blue).await, [true]);
-    // A response to a request after the purge, by more than the clocks may differ.
-    cache.keep("b", at(104)).await;
-    cache.keep("c", at(106)).await;
-    assert_eq!(cache.finds(["a", "b", "c"], &red).await, [false, false, true]);
+    assert_eq!(cache.finds(["a", "b"]).await, [false, true]);
+    // A purge by a clock that is behind changes nothing.
+    cache.purge(Names { team: Some("red"), ..Names::default() }, at(50)).await;
+    // Responses to requests after the purge, by less and by more than the clocks may differ.
+    cache.keep("c", red, at(104)).await;
+    cache.keep("d", red, at(106)).await;
+    assert_eq!(cache.finds(["a", "b", "c", "d"]).await, [false, true, false, true]);
     // The oldest of too many purges concern all responses from before them.
     for number in 0..40 {
         let name = format!("n{number}");
         cache.purge(Names { namespace: Some(&name), ..Names::default() }, at(200 + number)).await;
     }
-    cache.keep("d", at(250)).await;
-    cache.keep("e", at(206)).await;
-    assert_eq!(cache.finds(["c", "d", "e"], &blue).await, [false, true, false]);
+    cache.keep("e", blue, at(250)).await;
+    cache.keep("f", blue, at(206)).await;
+    assert_eq!(cache.finds(["b", "d", "e", "f"]).await, [false, false, true, false]);
     let list = cache.store.send(&redis::purges_of(PREFIX)).await.unwrap();
     assert!(matches!(&list, RedisReply::Text(list) if list.len() == 32 * 36), "{list:?}");
     // Much later, only the last purge counts.
@@ -123,6 +127,6 @@ async fn a_large_response_passes_through_the_servers() {
     // Its compressed form is large too.
     let text: String =
         (0..400_000_u32).map(|place| char::from(b'a' + (place.wrapping_mul(2_654_435_761) >> 27) as u8)).collect();
-    cache.keep(&text, at(0)).await;
-    assert_eq!(cache.finds([&text], &of("red", "chat")).await, [true]);
+    cache.keep(&text, of("red", "chat"), at(0)).await;
+    assert_eq!(cache.finds([&text]).await, [true]);
 }

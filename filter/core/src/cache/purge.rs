@@ -36,6 +36,8 @@ impl Purges {
     /// Records a purge.
     pub(super) fn add(shared: &dyn SharedData, selection: Selection, now: Time) {
         update(shared, NAME, |mut purges: Self| {
+            let latest = purges.latest.iter().find(|(_, known)| *known == selection).map(|(at, _)| *at);
+            let now = latest.unwrap_or_default().max(now);
             purges.latest.retain(|(_, known)| *known != selection);
             if purges.latest.len() >= MOST {
                 let (oldest, _) = purges.latest.remove(0);
@@ -60,8 +62,8 @@ impl Purges {
         format!("{:016x}{facts}", at.0)
     }
 
-    /// Reads a list of these. Malformed ones are left out.
-    pub(super) fn of_text(text: &str) -> Self {
+    /// Reads a list of these. Malformed ones, and those after `latest`, are left out.
+    pub(super) fn of_text(text: &str, latest: Time) -> Self {
         let purge = |digits: &[u8]| {
             let (at, facts) = std::str::from_utf8(digits).ok()?.split_at_checked(16)?;
             let mut selection = Selection::default();
@@ -70,14 +72,21 @@ impl Purges {
             }
             Some((Time(u64::from_str_radix(at, 16).ok()?), selection))
         };
-        let purges = text.as_bytes().chunks_exact(DIGITS).filter_map(purge).collect();
+        let purges = text.as_bytes().chunks_exact(DIGITS).filter_map(purge);
+        let purges = purges.filter(|(at, _)| *at <= latest).collect();
         Self { forgotten: Time::default(), latest: purges }
     }
 
     /// The purges of `text` that `shared` does not know yet.
     pub(super) fn unknown(self, shared: &dyn SharedData) -> Vec<(Time, Selection)> {
         let known = Self::read(shared);
-        let is_new = |purge: &(Time, Selection)| purge.0 > known.forgotten && !known.latest.contains(purge);
+        // If a list is too long, its two oldest purges become one of all responses, with the time of the second.
+        let covers = |(at, selection): &(Time, Selection), (time, other): &(Time, Selection)| {
+            (selection == other && at >= time) || (at == time && *other == Selection::default())
+        };
+        let is_new = |purge: &(Time, Selection)| {
+            purge.0 > known.forgotten && !known.latest.iter().any(|other| covers(other, purge))
+        };
         self.latest.into_iter().filter(is_new).collect()
     }
 }

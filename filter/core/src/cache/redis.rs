@@ -12,14 +12,14 @@ use crate::store::redis::names;
 use crate::store::redis::wire::{Command, RedisReply, Script};
 
 use super::purge::Purges;
-use super::sealer::Sealer;
-use super::whose::{Selection, Whose};
-use super::{CachedResponse, Key, slots};
+use super::sealer::{Sealed, Sealer};
+use super::whose::Selection;
+use super::{Key, slots};
 
 /// Adds a purge.
 static PURGE: Script = Script {
     source: &[include_str!("../store/redis/lua/purge.lua")],
-    sha1: "8ee2fecc67563ac90f7037ce10d07cdf35e17b6d",
+    sha1: "77d5b1fae7c6e955bc473905fc77891be4b8dc5b",
 };
 
 /// The longest time to live of a response, with a margin. Older purges no longer matter.
@@ -28,10 +28,10 @@ const LONGEST: Duration = Duration::from_secs(25 * 3600);
 /// The most purges in the list.
 const MOST_PURGES: usize = 32;
 
-/// How much the clocks of two Envoys may differ. A response whose request arrived within this time after a purge counts as purged.
+/// How much the clocks of two Envoys may differ. A response whose request arrived up to this time after a purge counts as purged.
 const SKEW: Duration = Duration::from_secs(5);
 
-/// The most bytes of a stored text.
+/// The most characters of a stored text.
 const LARGEST: usize = 4 << 20;
 
 /// An entry's name: `{prefix}:c:…`.
@@ -49,34 +49,54 @@ pub fn lookup(prefix: &str, sealer: &Sealer, keys: &[Key]) -> Command {
     Command::new(["MGET".to_owned(), purges(prefix)].into_iter().chain(entries))
 }
 
-/// The responses in the reply to [`lookup`], in the order of the keys; `None` for a key without one. `None` for a reply that makes no sense.
+/// The fresh responses in the reply to [`lookup`], with their keys. `None` for a reply that makes no sense.
 pub fn found(
-    reply: RedisReply,
+    reply: &RedisReply,
     sealer: &Sealer,
     keys: &[Key],
-    whose: &Whose,
     largest: usize,
-) -> Option<Vec<Option<CachedResponse>>> {
+    now: Time,
+) -> Option<Vec<(Key, Sealed)>> {
     let RedisReply::List(replies) = reply else { return None };
     let (purges, entries) = replies.split_first().filter(|(_, entries)| entries.len() == keys.len())?;
-    let purges = match purges {
-        RedisReply::Text(text) => Purges::of_text(text),
-        _ => Purges::default(),
-    };
+    let purges = listed(purges, now);
     let read = |(key, reply): (&Key, &RedisReply)| {
         let RedisReply::Text(text) = reply else { return None };
-        let (asked, entry) = sealer.open(key, text, largest)?;
-        let before = Time(asked.0.saturating_sub(u64::try_from(SKEW.as_nanos()).unwrap_or(u64::MAX)));
-        (!purges.concern(whose, before)).then_some(entry)
+        if text.len() > LARGEST {
+            return None;
+        }
+        let mut sealed = sealer.open(key, text, largest)?;
+        // Purges concern requests from before them, by clocks that may differ.
+        sealed.asked = before(sealed.asked);
+        let is_fresh = sealed.entry.made <= now.after(SKEW) && now < sealed.entry.expires;
+        sealed.entry.made = sealed.entry.made.min(now);
+        (is_fresh && !purges.concern(&sealed.whose, sealed.asked)).then_some((*key, sealed))
     };
-    Some(keys.iter().zip(entries).map(read).collect())
+    Some(keys.iter().zip(entries).filter_map(read).collect())
 }
 
-/// Stores the response to a request that arrived at `asked`; `None` if it is too large or expires at once.
-pub fn store(prefix: &str, sealer: &Sealer, key: &Key, response: &CachedResponse, asked: Time) -> Option<Command> {
-    let left = response.expires.since(response.made).as_millis();
-    let text = sealer.seal(key, asked, response).filter(|text| text.len() <= LARGEST && left > 0)?;
-    Some(Command::new(["SET".to_owned(), entry(prefix, sealer, key), text, "PX".to_owned(), left.to_string()]))
+/// The sealed text of a response; `None` if it is too large.
+pub fn sealed(sealer: &Sealer, key: &Key, response: &Sealed) -> Option<String> {
+    sealer.seal(key, response).filter(|text| text.len() <= LARGEST)
+}
+
+/// Stores a sealed text for this time.
+pub fn store(prefix: &str, sealer: &Sealer, key: &Key, text: String, time: Duration) -> Command {
+    let time = time.as_millis().max(1).to_string();
+    Command::new(["SET".to_owned(), entry(prefix, sealer, key), text, "PX".to_owned(), time])
+}
+
+/// The latest time that certainly lies before `at` by all clocks.
+fn before(at: Time) -> Time {
+    Time(at.0.saturating_sub(u64::try_from(SKEW.as_nanos()).unwrap_or(u64::MAX)))
+}
+
+/// The list of purges. A purge from the future is a mistake, or an attack: it would stop all caching.
+fn listed(reply: &RedisReply, now: Time) -> Purges {
+    match reply {
+        RedisReply::Text(text) => Purges::of_text(text, now.after(SKEW)),
+        _ => Purges::default(),
+    }
 }
 
 /// Purges the selected responses for all Envoys.
@@ -92,8 +112,7 @@ pub fn purges_of(prefix: &str) -> Command {
 }
 
 /// Applies the purges in the reply to [`purges_of`] that this Envoy does not know yet. Returns how many responses were removed.
-pub fn apply(reply: &RedisReply, shared: &dyn SharedData) -> usize {
-    let RedisReply::Text(text) = reply else { return 0 };
-    let unknown = Purges::of_text(text).unknown(shared);
+pub fn apply(reply: &RedisReply, shared: &dyn SharedData, now: Time) -> usize {
+    let unknown = listed(reply, now).unknown(shared);
     unknown.into_iter().map(|(at, selection)| slots::purge(shared, selection, at)).sum()
 }

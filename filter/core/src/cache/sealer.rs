@@ -1,8 +1,8 @@
 //! The form of a response in Redis: compressed, and encrypted with a key that Redis does not have.
 //!
-//! A reader of Redis learns the number, the sizes and the times of responses, and nothing else: the names of entries are keyed hashes too.
-//! Whoever writes to Redis can remove an entry, but neither change it nor put it in another's place. The nonce is a keyed hash of the
-//! contents, so that it needs no randomness, and two different contents never share one.
+//! From entries, a reader of Redis learns the number, the sizes and the times of responses: the names of entries are keyed hashes. A writer
+//! can remove an entry, or restore an older one of the same name, but can neither change an entry nor move it to another name. The nonce is
+//! a keyed hash of the contents, so it needs no randomness, and two different contents never share one.
 
 use std::fmt;
 
@@ -13,6 +13,9 @@ use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use sluice_wire::hex;
 use sluice_wire::time::Time;
 
+use crate::bytes::Reader;
+
+use super::whose::{FACTS, Whose};
 use super::{CachedResponse, Key};
 
 /// Releases may differ in how they translate responses, so they do not share entries.
@@ -23,6 +26,17 @@ pub const SHORTEST_SECRET: usize = 32;
 
 /// The parts of an entry besides the response's body: the texts of its head have at most 64 KiB each.
 const MOST_HEAD: usize = 260 << 10;
+
+/// A sealed response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// When its request arrived.
+    pub asked: Time,
+    /// The owners of that request.
+    pub whose: Whose,
+    /// The response.
+    pub entry: CachedResponse,
+}
 
 /// Seals and opens responses. All Envoys that share responses have the same secret.
 pub struct Sealer {
@@ -51,14 +65,15 @@ impl Sealer {
 
     /// The name of an entry.
     pub fn name(&self, key: &Key) -> String {
-        let hash = blake3::keyed_hash(&self.names, &key.0);
+        let hash = blake3::keyed_hash(&self.names, &context(key));
         hex::encoded(hash.as_bytes().first_chunk::<16>().unwrap_or(&[0; 16]))
     }
 
-    /// Seals the response to a request that arrived at `asked`. `None` when it is too long.
-    pub fn seal(&self, key: &Key, asked: Time, entry: &CachedResponse) -> Option<String> {
-        let plain = entry.bytes(key)?;
-        let mut bytes = asked.0.to_le_bytes().to_vec();
+    /// Seals a response. `None` when it is too long.
+    pub fn seal(&self, key: &Key, sealed: &Sealed) -> Option<String> {
+        let plain = sealed.entry.bytes(key)?;
+        let mut bytes = sealed.asked.0.to_le_bytes().to_vec();
+        sealed.whose.0.iter().for_each(|fact| bytes.extend(fact.to_le_bytes()));
         bytes.extend(u32::try_from(plain.len()).ok()?.to_le_bytes());
         bytes.extend(lz4_flex::block::compress(&plain));
         let hash = blake3::keyed_hash(&self.nonces, &bytes);
@@ -67,25 +82,27 @@ impl Sealer {
         Some(URL_SAFE_NO_PAD.encode([&nonce[..], &bytes].concat()))
     }
 
-    /// Opens the output of [`Sealer::seal`] for this key, with at most `largest` bytes of a body; `None` for anything else. Returns when its
-    /// request arrived, too.
-    pub fn open(&self, key: &Key, text: &str, largest: usize) -> Option<(Time, CachedResponse)> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (nonce, sealed) = bytes.split_first_chunk::<24>()?;
-        let mut plain = sealed.to_vec();
-        self.cipher.decrypt_in_place(&XNonce::from(*nonce), &context(key), &mut plain).ok()?;
-        let (asked, rest) = plain.split_first_chunk::<8>()?;
-        let (size, compressed) = rest.split_first_chunk::<4>()?;
-        let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
+    /// Opens the output of [`Sealer::seal`] for this key, with at most `largest` bytes of a body; `None` for anything else.
+    pub fn open(&self, key: &Key, text: &str, largest: usize) -> Option<Sealed> {
+        let mut bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let nonce = XNonce::from(*bytes.first_chunk::<24>()?);
+        bytes.drain(..nonce.len());
+        self.cipher.decrypt_in_place(&nonce, &context(key), &mut bytes).ok()?;
+        let mut reader = Reader(&bytes);
+        let (asked, mut whose) = (Time(reader.u64()?), Whose([0; FACTS]));
+        for fact in &mut whose.0 {
+            *fact = u16::from_le_bytes(reader.array()?);
+        }
+        let size = usize::try_from(reader.u32()?).ok()?;
         if size > largest.saturating_add(MOST_HEAD) {
             return None;
         }
-        let entry = lz4_flex::block::decompress(compressed, size).ok()?;
-        Some((Time(u64::from_le_bytes(*asked)), CachedResponse::parse(entry, key)?))
+        let entry = lz4_flex::block::decompress(reader.0, size).ok()?;
+        Some(Sealed { asked, whose, entry: CachedResponse::parse(entry, key)? })
     }
 }
 
-/// What an entry is bound to: it opens at no other key.
+/// An entry is bound to this: it opens at no other key, and in no other release.
 fn context(key: &Key) -> Vec<u8> {
     [VERSION.as_bytes(), &key.0].concat()
 }
@@ -95,6 +112,7 @@ mod tests {
     use super::*;
     use crate::cache::Form;
     use crate::cache::key::KeyBuilder;
+    use crate::cache::whose::Names;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -105,8 +123,8 @@ mod tests {
         KeyBuilder::default().part(text).key()
     }
 
-    fn entry() -> CachedResponse {
-        CachedResponse {
+    fn sealed() -> Sealed {
+        let entry = CachedResponse {
             made: ASKED,
             expires: Time(ASKED.0 + 60_000_000_000),
             cost: 12,
@@ -118,22 +136,23 @@ mod tests {
             content_type: "application/json".to_owned(),
             dropped: String::new(),
             body: "the secret of the team ".repeat(100).into_bytes(),
-        }
+        };
+        Sealed { asked: ASKED, whose: Names { team: Some("t"), ..Names::default() }.whose(), entry }
     }
 
     #[test]
     fn an_entry_opens_with_its_key_and_secret_only() {
         let sealer = Sealer::new(SECRET).unwrap();
-        let sealed = sealer.seal(&key("a"), ASKED, &entry()).unwrap();
-        assert_eq!(sealer.open(&key("a"), &sealed, 1 << 20), Some((ASKED, entry())));
-        assert_eq!(sealer.open(&key("b"), &sealed, 1 << 20), None);
+        let text = sealer.seal(&key("a"), &sealed()).unwrap();
+        assert_eq!(sealer.open(&key("a"), &text, 1 << 20), Some(sealed()));
+        assert_eq!(sealer.open(&key("b"), &text, 1 << 20), None);
         let other = Sealer::new(b"another secret of the same length!").unwrap();
-        assert_eq!(other.open(&key("a"), &sealed, 1 << 20), None);
+        assert_eq!(other.open(&key("a"), &text, 1 << 20), None);
         assert_ne!(sealer.name(&key("a")), other.name(&key("a")));
         assert_ne!(sealer.name(&key("a")), sealer.name(&key("b")));
         // It is smaller than the body, and has none of its text.
-        assert!(sealed.len() < 600, "{}", sealed.len());
-        let shown = String::from_utf8_lossy(&URL_SAFE_NO_PAD.decode(&sealed).unwrap()).into_owned();
+        assert!(text.len() < 600, "{}", text.len());
+        let shown = String::from_utf8_lossy(&URL_SAFE_NO_PAD.decode(&text).unwrap()).into_owned();
         assert!(!shown.contains("secret") && !shown.contains("openai"));
         assert_eq!(format!("{sealer:?}"), "Sealer");
     }
@@ -141,8 +160,8 @@ mod tests {
     #[test]
     fn a_changed_entry_opens_never() {
         let sealer = Sealer::new(SECRET).unwrap();
-        let sealed = sealer.seal(&key("a"), ASKED, &entry()).unwrap();
-        let bytes = URL_SAFE_NO_PAD.decode(&sealed).unwrap();
+        let text = sealer.seal(&key("a"), &sealed()).unwrap();
+        let bytes = URL_SAFE_NO_PAD.decode(&text).unwrap();
         for place in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[place] ^= 1;
@@ -157,21 +176,21 @@ mod tests {
     #[test]
     fn different_contents_never_share_a_nonce() {
         let sealer = Sealer::new(SECRET).unwrap();
-        let nonce =
-            |asked: u64, entry: &CachedResponse| sealer.seal(&key("a"), Time(asked), entry).unwrap()[..32].to_owned();
-        let other = CachedResponse { cost: 13, ..entry() };
-        assert_eq!(nonce(1, &entry()), nonce(1, &entry()));
-        assert_ne!(nonce(1, &entry()), nonce(2, &entry()));
-        assert_ne!(nonce(1, &entry()), nonce(1, &other));
+        let nonce = |sealed: &Sealed| sealer.seal(&key("a"), sealed).unwrap()[..32].to_owned();
+        let later = Sealed { asked: Time(ASKED.0 + 1), ..sealed() };
+        let dearer = Sealed { entry: CachedResponse { cost: 13, ..sealed().entry }, ..sealed() };
+        let another = Sealed { whose: Names::default().whose(), ..sealed() };
+        assert_eq!(nonce(&sealed()), nonce(&sealed()));
+        assert!([later, dearer, another].iter().all(|other| nonce(other) != nonce(&sealed())));
     }
 
     #[test]
     fn a_body_beyond_the_bound_is_not_opened() {
         let sealer = Sealer::new(SECRET).unwrap();
-        let large = CachedResponse { body: vec![b'x'; 1 << 20], ..entry() };
-        let sealed = sealer.seal(&key("a"), ASKED, &large).unwrap();
-        assert!(sealer.open(&key("a"), &sealed, 1 << 20).is_some());
-        assert_eq!(sealer.open(&key("a"), &sealed, 512 << 10), None);
+        let large = CachedResponse { body: vec![b'x'; 1 << 20], ..sealed().entry };
+        let text = sealer.seal(&key("a"), &Sealed { entry: large, ..sealed() }).unwrap();
+        assert!(sealer.open(&key("a"), &text, 1 << 20).is_some());
+        assert_eq!(sealer.open(&key("a"), &text, 512 << 10), None);
     }
 
     #[test]

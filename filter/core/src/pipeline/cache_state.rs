@@ -15,6 +15,7 @@ use crate::cache::canonical::{self, Canonical};
 use crate::cache::flight::{self, Boarding, Claim, Landing};
 use crate::cache::form::Wanted;
 use crate::cache::key::KeyBuilder;
+use crate::cache::sealer::Sealed;
 use crate::cache::whose::{Names, Whose};
 use crate::cache::{CachedResponse, Form, Key, Rule, Scope, slots};
 use crate::callout::{Call, Called};
@@ -24,7 +25,7 @@ use crate::routing::target::Model;
 use crate::store::SharedData;
 
 use super::request_state::{Draft, Request, RequestState, Stage};
-use super::worker::{StoreContext, Worker};
+use super::worker::StoreContext;
 use super::{Effect, View};
 
 /// The response header that reports the lookup's result.
@@ -215,20 +216,19 @@ impl CacheState {
     }
 
     /// After a miss, the call that looks up the response in Redis, if Envoys share responses.
-    pub fn ask_redis(&self, worker: &Worker, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
+    pub fn ask_redis(&self, draft: &Draft, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
         let (Some(place), Some(Found::Miss)) = (&self.place, &self.found) else { return None };
-        worker.redis_cache().lookup(&place.keys(), now, effects)
+        let longest = draft.route.timeouts.total / 2;
+        draft.worker.redis_cache().lookup(&place.keys(), longest, now, effects)
     }
 
     /// Stores the responses in Redis's reply in Envoy's memory. Returns whether there are any.
     pub fn redis_answered(&mut self, draft: &Draft, called: &Called, at: &mut StoreContext<'_>) -> bool {
         let Some(place) = &self.place else { return false };
         let (worker, bounds) = (&draft.worker, &draft.worker.config.cache);
-        let of = (&place.whose, bounds.largest);
-        let found = worker.redis_cache().found(called, &place.keys(), of, at.now, at.effects);
-        let asked = draft.request.started;
-        for (key, entry) in &found {
-            self.from_redis |= slots::keep(at.shared, key, (entry, place.whose), asked, bounds);
+        let found = worker.redis_cache().found(called, &place.keys(), bounds.largest, at.now, at.effects);
+        for (key, Sealed { asked, whose, entry }) in &found {
+            self.from_redis |= slots::keep(at.shared, key, (entry, *whose), *asked, bounds);
         }
         self.from_redis
     }
@@ -434,7 +434,7 @@ impl CacheFill {
         let kept = slots::keep(shared, &key, (&entry, whose), asked, &state.worker.config.cache);
         if kept {
             alias::remember(shared, &bytes, &alias);
-            state.worker.redis_cache().store(&key, &entry, asked, at.effects);
+            state.worker.redis_cache().store(&key, &Sealed { asked, whose, entry }, at.effects);
         }
         kept
     }

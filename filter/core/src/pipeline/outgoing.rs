@@ -1,4 +1,4 @@
-//! What a worker sends though no request waits for it, such as spans.
+//! Calls of a worker that no request waits for, such as those with spans.
 
 use std::fmt;
 

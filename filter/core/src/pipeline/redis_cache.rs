@@ -1,7 +1,7 @@
 //! One worker's part in the cache that Envoys share in Redis: the lookups of its requests, and the responses that it has yet to store.
 //!
-//! A lookup may delay its request for a short time, and is a miss after it. After a failed call, nothing is looked up or stored for a moment.
-//! No request waits until its response is stored. If Redis is slow, the oldest responses that wait are dropped.
+//! A lookup may delay its request for a short time, and is a miss after it. After a failed lookup, nothing is looked up for a moment; after a
+//! failed store, nothing is stored. No request waits for a store. If Redis is slow, the oldest responses that wait are dropped.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use sluice_wire::time::Time;
 
-use crate::cache::sealer::{SHORTEST_SECRET, Sealer};
-use crate::cache::whose::Whose;
-use crate::cache::{CachedResponse, Key, redis};
+use crate::cache::sealer::{SHORTEST_SECRET, Sealed, Sealer};
+use crate::cache::{Key, redis};
 use crate::callout::{Call, Called};
 use crate::store::Unavailable;
 use crate::store::redis::settings::Redis;
@@ -26,7 +25,7 @@ pub const SECRET: &str = "SLUICE_CACHE_KEY";
 /// The most bytes that wait to be stored.
 const MOST: usize = 8 << 20;
 
-/// How long nothing is looked up or stored after a failed call.
+/// How long no call of the same kind is made after a failed one.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Redis's time to store a response.
@@ -41,12 +40,37 @@ pub struct RedisCache {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Redis, and the timeout of a lookup; `None` if Envoys do not share responses.
-    redis: Option<(Wire, String, Duration)>,
-    waiting: VecDeque<Call>,
+    /// `None` if Envoys do not share responses.
+    server: Option<Server>,
+    waiting: VecDeque<Store>,
     /// Their bytes.
     bytes: usize,
     is_in_flight: bool,
+    lookups: Health,
+    stores: Health,
+}
+
+/// Redis, as a configuration names it.
+#[derive(Debug, Clone)]
+struct Server {
+    settings: Redis,
+    wire: Wire,
+    /// The timeout of a lookup.
+    timeout: Duration,
+}
+
+/// A sealed response that Redis does not have yet.
+#[derive(Debug)]
+struct Store {
+    key: Key,
+    text: String,
+    expires: Time,
+}
+
+/// Whether one kind of call succeeds.
+#[derive(Debug, Default)]
+struct Health {
+    /// No call is made before this time.
     silent_until: Time,
     /// Whether the last call failed.
     fails: bool,
@@ -69,22 +93,34 @@ impl RedisCache {
     pub fn configure(&self, redis: Option<(&Redis, Duration)>) {
         if redis.is_some() && self.sealer.get().is_none() {
             log::error!(
-                "Envoys cannot share cached responses: set the environment variable {SECRET} of Envoy to a secret \
-                 of {SHORTEST_SECRET} bytes or more, the same for all Envoys, and restart Envoy"
+                "Envoys cannot share cached responses: set the environment variable {SECRET} of Envoy to a secret of \
+                 {SHORTEST_SECRET} bytes or more, the same for all Envoys, and restart Envoy"
             );
         }
-        self.lock().redis = redis.map(|(redis, timeout)| (Wire::new(redis), redis.prefix.clone(), timeout));
+        let server = redis.map(|(redis, timeout)| Server { settings: redis.clone(), wire: Wire::new(redis), timeout });
+        let state = &mut *self.lock();
+        let settings = |server: &Option<Server>| server.as_ref().map(|server| server.settings.clone());
+        if settings(&state.server) != settings(&server) {
+            state.waiting.clear();
+            state.bytes = 0;
+        }
+        state.server = server;
     }
 
-    /// The call that looks up these keys. `None` if responses are not shared, or if that has just failed.
-    pub(super) fn lookup(&self, keys: &[Key], now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
-        let state = self.lock();
-        let (wire, prefix, timeout) = state.redis.as_ref()?;
-        let Some(sealer) = self.sealer.get().filter(|_| now >= state.silent_until) else {
+    /// The server, and the sealer; `None` if Envoys do not share responses, or this one has no secret.
+    fn server(&self) -> Option<(Server, &Sealer)> {
+        self.lock().server.clone().zip(self.sealer.get())
+    }
+
+    /// The call that looks up these keys and takes at most `longest`. `None` if that has just failed, too.
+    pub(super) fn lookup(&self, keys: &[Key], longest: Duration, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
+        let (server, sealer) = self.server()?;
+        if now < self.lock().lookups.silent_until {
             effects.push(Effect::Count(metric::SHARED_CACHE_FAILED));
             return None;
-        };
-        Some(Call { timeout: *timeout, ..wire.write(&redis::lookup(prefix, sealer, keys)) })
+        }
+        let command = redis::lookup(&server.settings.prefix, sealer, keys);
+        Some(Call { timeout: server.timeout.min(longest), ..server.wire.write(&command) })
     }
 
     /// The responses in the reply to a lookup, with their keys.
@@ -92,43 +128,58 @@ impl RedisCache {
         &self,
         called: &Called,
         keys: &[Key],
-        (whose, largest): (&Whose, usize),
+        largest: usize,
         now: Time,
         effects: &mut Vec<Effect>,
-    ) -> Vec<(Key, CachedResponse)> {
-        let reply = self.lock().read(called, now, effects);
-        let found =
-            reply.zip(self.sealer.get()).and_then(|(reply, sealer)| redis::found(reply, sealer, keys, whose, largest));
-        let found = found.into_iter().flatten();
-        keys.iter().zip(found).filter_map(|(key, found)| Some((*key, found?))).collect()
+    ) -> Vec<(Key, Sealed)> {
+        let Some((server, sealer)) = self.server() else { return Vec::new() };
+        let reply = server.read(called);
+        self.lock().lookups.note(reply.as_ref().err(), now, effects);
+        reply.ok().and_then(|reply| redis::found(&reply, sealer, keys, largest, now)).unwrap_or_default()
     }
 
-    /// Queues the response to a request that arrived at `asked`.
-    pub(super) fn store(&self, key: &Key, entry: &CachedResponse, asked: Time, effects: &mut Vec<Effect>) {
+    /// Queues a response to be stored.
+    pub(super) fn store(&self, key: &Key, response: &Sealed, effects: &mut Vec<Effect>) {
+        let Some((_, sealer)) = self.server() else { return };
+        let Some(text) = redis::sealed(sealer, key, response) else { return };
         let state = &mut *self.lock();
-        let Some(((wire, prefix, _), sealer)) = state.redis.as_ref().zip(self.sealer.get()) else { return };
-        let Some(command) = redis::store(prefix, sealer, key, entry, asked) else { return };
-        let call = Call { timeout: TIMEOUT, ..wire.write(&command) };
-        state.bytes = state.bytes.saturating_add(call.body.len());
-        state.waiting.push_back(call);
+        state.bytes = state.bytes.saturating_add(text.len());
+        state.waiting.push_back(Store { key: *key, text, expires: response.entry.expires });
         while state.bytes > MOST {
-            let dropped = state.waiting.pop_front().map_or(0, |call| call.body.len());
+            let dropped = state.waiting.pop_front().map_or(0, |store| store.text.len());
             state.bytes = state.bytes.saturating_sub(dropped.max(1));
             effects.push(Effect::Count(metric::SHARED_CACHE_FAILED));
         }
+    }
+
+    fn next(&self, state: &mut State, now: Time) -> Option<Call> {
+        let (server, sealer) = state.server.as_ref().zip(self.sealer.get())?;
+        if state.is_in_flight || now < state.stores.silent_until {
+            return None;
+        }
+        while let Some(Store { key, text, expires }) = state.waiting.pop_front() {
+            state.bytes = state.bytes.saturating_sub(text.len());
+            if now < expires {
+                state.is_in_flight = true;
+                let command = redis::store(&server.settings.prefix, sealer, &key, text, expires.since(now));
+                return Some(Call { timeout: TIMEOUT, ..server.wire.write(&command) });
+            }
+        }
+        None
     }
 }
 
 impl Outgoing for RedisCache {
     fn flush(&self, now: Time) -> Option<Call> {
-        self.lock().flush(now)
+        self.next(&mut self.lock(), now)
     }
 
     fn on_reply(&self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
         let state = &mut *self.lock();
         state.is_in_flight = false;
-        state.read(called, now, effects)?;
-        state.flush(now)
+        let reply = state.server.as_ref()?.read(called);
+        state.stores.note(reply.as_ref().err(), now, effects);
+        self.next(state, now)
     }
 
     fn forget_call(&self) {
@@ -136,36 +187,26 @@ impl Outgoing for RedisCache {
     }
 }
 
-impl State {
-    fn flush(&mut self, now: Time) -> Option<Call> {
-        if self.is_in_flight || now < self.silent_until {
-            return None;
+impl Server {
+    fn read(&self, called: &Called) -> Result<RedisReply, Unavailable> {
+        match self.wire.read(called)? {
+            RedisReply::Error(why) => Err(Unavailable(why)),
+            reply => Ok(reply),
         }
-        let next = self.waiting.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(next.body.len());
-        self.is_in_flight = true;
-        Some(next)
     }
+}
 
-    /// Reads a reply; `None` if the call failed.
-    fn read(&mut self, called: &Called, now: Time, effects: &mut Vec<Effect>) -> Option<RedisReply> {
-        let (wire, ..) = self.redis.as_ref()?;
-        let why = match wire.read(called) {
-            Ok(RedisReply::Error(why)) | Err(Unavailable(why)) => why,
-            Ok(reply) => {
-                if std::mem::replace(&mut self.fails, false) {
-                    effects.push(Effect::Warn("the shared cache in Redis answers again".to_owned()));
-                }
-                return Some(reply);
-            }
-        };
+impl Health {
+    /// Records the result of a call.
+    fn note(&mut self, failure: Option<&Unavailable>, now: Time, effects: &mut Vec<Effect>) {
+        let failed = std::mem::replace(&mut self.fails, failure.is_some());
+        let Some(Unavailable(why)) = failure else { return };
         self.silent_until = now.after(PAUSE);
         effects.push(Effect::Count(metric::SHARED_CACHE_FAILED));
-        if !std::mem::replace(&mut self.fails, true) {
+        if !failed {
             effects.push(Effect::Warn(format!(
-                "the shared cache in Redis does not answer ({why}): until it does, each Envoy uses its own memory only"
+                "a call to the shared cache in Redis failed ({why}): until calls succeed again, Envoys share no responses"
             )));
         }
-        None
     }
 }

@@ -150,7 +150,7 @@ impl Worker {
         &self.memory.redis_cache
     }
 
-    /// What this worker sends though no request waits for it.
+    /// The queues of calls that no request waits for.
     pub fn outgoing(&self) -> [Arc<dyn Outgoing>; 2] {
         [self.memory.spans.clone(), self.memory.redis_cache.clone()]
     }

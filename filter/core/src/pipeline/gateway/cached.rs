@@ -21,7 +21,7 @@ impl RequestPipeline {
         cx: &mut Context<'_>,
     ) -> Outcome {
         let now = cx.now();
-        // It claimed the flight after the response was stored.
+        // It claimed the flight after the response was stored, or Redis had it.
         self.log_context.about.cache_state.land(Landing::Stored, now, cx.shared);
         self.log_context.replied = Some(now);
         let age = entry.age(now).unwrap_or_default().as_secs();

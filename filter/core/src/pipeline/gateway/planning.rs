@@ -352,7 +352,7 @@ impl RequestPipeline {
             if !only_if_cached && cache_state.board(draft, dice, cx.now(), cx.shared) == Boarding::Waits {
                 return Ok(Fetched::Waits);
             }
-            if let Some(call) = cache_state.ask_redis(&self.worker, cx.now(), cx.effects) {
+            if let Some(call) = cache_state.ask_redis(draft, cx.now(), cx.effects) {
                 return Ok(Fetched::Asks(call));
             }
         }

@@ -36,7 +36,7 @@ pub struct Route {
     pub ready: Option<Translated>,
     /// The model's timeouts; a client may have shortened the total.
     pub timeouts: Timeouts,
-    /// How long the request has waited for an identical one: a part of the total timeout.
+    /// How long the request has waited for an identical one, or for Redis's cached response: a part of the total timeout.
     pub waited: Duration,
     /// The next target and key announced to Envoy; the inner `None` means no target.
     announced: Option<(Option<Rc<Target>>, usize)>,

@@ -9,18 +9,23 @@ use sluice_core::cache::whose::Names;
 use sluice_core::callout::Called;
 use sluice_core::pipeline::metric;
 use sluice_core::pipeline::outgoing::Outgoing;
+use sluice_core::pipeline::worker::Worker;
 use sluice_core::store::redis::wire::RedisReply;
 use sluice_wire::time::Time;
 
 use crate::envoy::{Redis, Script, Seen, json};
 
 use super::routing::{TestGateway, good, send};
+use super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const SECRET: &[u8] = b"a secret that all Envoys have alike";
 const CACHE: &str = r#","cache":{"ttl":"1m","ttl_jitter":0}"#;
 const SHARED: &str = r#","redis":{"url":"http://127.0.0.1:7379"},"cache":{"shared":true}"#;
+
+/// The time of a request.
+const NOW: Time = Time(1_800_000_000_000_000_000);
 
 type Server = Rc<RefCell<Redis>>;
 
@@ -45,10 +50,10 @@ fn ask(gateway: &TestGateway, server: &Server, headers: &[(&str, &str)], scripts
 /// The worker's tick: stores what waits.
 fn tick(gateway: &TestGateway, server: &Server) {
     let (queue, mut effects) = (gateway.worker.redis_cache(), Vec::new());
-    let mut next = queue.flush(Time(u64::MAX));
+    let mut next = queue.flush(NOW);
     while let Some(call) = next {
         let called = server.borrow_mut().call(&call);
-        next = queue.on_reply(&called, Time(u64::MAX), &mut effects);
+        next = queue.on_reply(&called, NOW, &mut effects);
     }
     assert_eq!(effects, []);
 }
@@ -138,7 +143,7 @@ fn a_purge_reaches_what_redis_has() {
     let (server, _) = filled(SECRET);
     let names = server.borrow().values.keys().cloned().collect::<Vec<_>>();
     let prefix = names[0].split(":c:").next().unwrap().trim_matches(['{', '}']).to_owned();
-    let now = Time(1_800_000_000_000_000_000);
+    let now = NOW;
     for (team, expected) in [("another", "shared"), ("t", "miss")] {
         let selection = Names { team: Some(team), ..Names::default() }.selection();
         // The script adds this record to the list.
@@ -154,7 +159,102 @@ fn a_purge_reaches_what_redis_has() {
     assert_eq!(word(&ask(&two, &server, &[], &[])), Some("shared"));
     let selection = Names { model: Some("chat"), ..Names::default() }.selection();
     let list = RedisReply::Text(redis::purge(&prefix, &selection, now).words()[4].clone());
-    assert_eq!([redis::apply(&list, &*two.shared), redis::apply(&list, &*two.shared)], [1, 0]);
+    assert_eq!([redis::apply(&list, &*two.shared, now), redis::apply(&list, &*two.shared, now)], [1, 0]);
+}
+
+#[test]
+fn a_purge_concerns_the_one_who_asked_first() {
+    let keys = |file: &str| {
+        let second = sha256("sk-second");
+        let keys = format!(
+            r#","teams":{{"t":{{}}}},"keys":[{{"id":"k","team":"t","sha256":"{}"}},{{"id":"k2","team":"t","sha256":"{second}"}}]"#,
+            sha256(crate::envoy::SECRET)
+        );
+        let text = format!(
+            r#"{{"providers":{{"one":{{"kind":"openai","url":"https://one/v1"}}}},"models":{{"chat":{{"targets":[{{"provider":"one","model":"x"}}]{CACHE}}}}}{keys}{file}}}"#
+        );
+        let config = sluice_config::from_json(text.as_bytes()).unwrap();
+        let gateway = TestGateway { worker: Rc::new(Worker::new(Rc::new(config), [7; 16])), shared: Rc::default() };
+        gateway.worker.redis_cache().set_secret(SECRET);
+        gateway.worker.takes_charge(&*gateway.shared);
+        gateway
+    };
+    let (one, server) = (keys(SHARED), Server::default());
+    assert_eq!(word(&ask(&one, &server, &[], &[good()])), Some("miss"));
+    tick(&one, &server);
+    let second = |gateway: &TestGateway, scripts: &[Script]| {
+        let body = br#"{"model":"chat","stream":false,"messages":[{"role":"user","content":"hi"}]}"#;
+        let envoy = gateway.envoy().with_redis(&server);
+        envoy.send("POST", super::CHAT, &[("api-key", b"sk-second")], body, scripts)
+    };
+    // The other key of the team gets it, and its Envoy purges it as the first key's.
+    let two = keys(SHARED);
+    assert_eq!(word(&second(&two, &[])), Some("shared"));
+    let purge = |key: &str| {
+        redis::purge("sluice", &Names { key: Some(key), ..Names::default() }.selection(), NOW).words()[4].clone()
+    };
+    let list = |key: &str| RedisReply::Text(purge(key));
+    assert_eq!(["k2", "k"].map(|key| redis::apply(&list(key), &*two.shared, NOW)), [0, 1]);
+    server.borrow_mut().values.insert("{sluice}:c:purges".to_owned(), purge("k"));
+    assert_eq!(word(&second(&keys(SHARED), &[good()])), Some("miss"));
+}
+
+#[test]
+fn a_purge_from_the_future_counts_for_nothing() {
+    let (server, _) = filled(SECRET);
+    let everything = format!("{}{}", "f".repeat(16), "0".repeat(20));
+    server.borrow_mut().values.insert("{sluice}:c:purges".to_owned(), everything.clone());
+    let two = sharing(SECRET);
+    assert_eq!(word(&ask(&two, &server, &[], &[])), Some("shared"));
+    assert_eq!(redis::apply(&RedisReply::Text(everything), &*two.shared, NOW), 0);
+    assert_eq!(word(&ask(&two, &server, &[], &[])), Some("hit"));
+}
+
+#[test]
+fn an_expired_entry_is_a_miss() {
+    let (server, _) = filled(SECRET);
+    let later = |seconds| {
+        let envoy = sharing(SECRET).envoy().with_redis(&server).after(Duration::from_secs(seconds));
+        word(&send(envoy, "chat", false, &[], &[good()])).map(str::to_owned)
+    };
+    assert_eq!([later(59).as_deref(), later(61).as_deref()], [Some("shared"), Some("miss")]);
+}
+
+#[test]
+fn a_purge_that_is_merged_with_another_purges_nothing_again() {
+    let (server, _) = filled(SECRET);
+    let two = sharing(SECRET);
+    let purge = |team: &str, at: Time| {
+        redis::purge("sluice", &Names { team: Some(team), ..Names::default() }.selection(), at).words()[4].clone()
+    };
+    let before = |seconds: u64| Time(NOW.0 - seconds * 1_000_000_000);
+    let (first, second) = (purge("a", before(30)), purge("b", before(20)));
+    assert_eq!(redis::apply(&RedisReply::Text(first + &second), &*two.shared, NOW), 0);
+    assert_eq!(word(&ask(&two, &server, &[], &[])), Some("shared"));
+    // Redis made both one purge of everything.
+    let merged = format!("{}{}", &second[..16], "0".repeat(20));
+    assert_eq!(redis::apply(&RedisReply::Text(merged.clone()), &*two.shared, NOW), 0);
+    assert_eq!(word(&ask(&two, &server, &[], &[])), Some("hit"));
+    // An Envoy that does not know the second purges what came before it.
+    assert_eq!(redis::apply(&RedisReply::Text(merged), &*sharing(SECRET).shared, NOW), 0);
+}
+
+#[test]
+fn a_store_that_fails_stops_no_lookup() {
+    let (gateway, server) = (sharing(SECRET), Server::default());
+    assert_eq!(word(&ask(&gateway, &server, &[], &[good()])), Some("miss"));
+    let queue = gateway.worker.redis_cache();
+    assert!(queue.flush(NOW).is_some());
+    let full = Called { status: Some(200), body: br#"{"SET":[false,"OOM command not allowed"]}"#.to_vec() };
+    let mut effects = Vec::new();
+    assert_eq!(queue.on_reply(&full, NOW, &mut effects), None);
+    assert_eq!(effects.len(), 2, "{effects:?}");
+    server.borrow_mut().commands.clear();
+    assert_eq!(word(&ask(&gateway, &server, &[("cache-control", "max-age=0")], &[good()])), Some("miss"));
+    assert_eq!(server.borrow().commands, ["MGET"]);
+    assert_eq!(queue.flush(NOW), None, "for a moment, nothing is stored");
+    // An expired response is not stored at all.
+    assert_eq!(queue.flush(NOW.after(Duration::from_secs(120))), None);
 }
 
 #[test]
@@ -179,10 +279,10 @@ fn responses_wait_for_redis_within_a_bound() {
         dropped += seen.counted.iter().filter(|name| **name == metric::SHARED_CACHE_FAILED).count();
     }
     let queue = gateway.worker.redis_cache();
-    let size = queue.flush(Time(u64::MAX)).expect("a response to store").body.len();
+    let size = queue.flush(NOW).expect("a response to store").body.len();
     assert_eq!(dropped, 50 - (8 << 20) / size, "of {size} bytes each");
-    assert_eq!(queue.flush(Time(u64::MAX)), None, "one call at a time");
+    assert_eq!(queue.flush(NOW), None, "one call at a time");
     let silence = Called { status: None, body: Vec::new() };
-    assert_eq!(queue.on_reply(&silence, Time(1), &mut Vec::new()), None, "Redis is left alone for a moment");
-    assert!(queue.flush(Time(u64::MAX)).is_some());
+    assert_eq!(queue.on_reply(&silence, NOW, &mut Vec::new()), None, "Redis is left alone for a moment");
+    assert!(queue.flush(NOW.after(Duration::from_secs(1))).is_some());
 }

@@ -3,8 +3,11 @@
 -- Purges from before the time no longer matter. If there are too many, the two oldest become one of all responses.
 local purges, new = {}, ARGV[1]
 for purge in string.gmatch(redis.call('GET', KEYS[1]) or '', string.rep('%x', 36)) do
-  local again = string.sub(purge, 17) == string.sub(new, 17)
-  if string.sub(purge, 1, 16) >= ARGV[2] and not again then purges[#purges + 1] = purge end
+  if string.sub(purge, 17) == string.sub(new, 17) then
+    if purge > new then new = purge end
+  elseif string.sub(purge, 1, 16) >= ARGV[2] then
+    purges[#purges + 1] = purge
+  end
 end
 purges[#purges + 1] = new
 table.sort(purges)
