@@ -21,7 +21,6 @@ mod redis;
 mod references;
 mod report;
 mod routing;
-mod shared_cache;
 mod spending;
 mod succession;
 mod surcharges;

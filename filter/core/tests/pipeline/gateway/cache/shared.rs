@@ -15,8 +15,8 @@ use sluice_wire::time::Time;
 
 use crate::envoy::{Redis, Script, Seen, json};
 
-use super::routing::{TestGateway, good, send};
-use super::spending::sha256;
+use super::super::routing::{TestGateway, good, send};
+use super::super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
@@ -185,7 +185,7 @@ fn a_purge_concerns_the_one_who_asked_first() {
     let second = |gateway: &TestGateway, scripts: &[Script]| {
         let body = br#"{"model":"chat","stream":false,"messages":[{"role":"user","content":"hi"}]}"#;
         let envoy = gateway.envoy().with_redis(&server);
-        envoy.send("POST", super::CHAT, &[("api-key", b"sk-second")], body, scripts)
+        envoy.send("POST", super::super::CHAT, &[("api-key", b"sk-second")], body, scripts)
     };
     // The other key of the team gets it, and its Envoy purges it as the first key's.
     let two = keys(SHARED);
