@@ -10,7 +10,7 @@ use std::rc::Rc;
 use memchr::arch::all::is_equal;
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use sluice_wire::conversation::{Finish, Part, Response, StreamEvent};
+use sluice_wire::conversation::{Choice, Finish, Part, Response, StreamEvent};
 use sluice_wire::footprint;
 use sluice_wire::json;
 
@@ -152,6 +152,26 @@ impl Answer {
         !cut && !self.refused && self.calls.is_empty()
     }
 
+    #[cold]
+    fn choice(&self) -> Choice {
+        let mut parts = Vec::new();
+        match (&self.asides, self.refused) {
+            (asides, _) if asides.is_empty() => {}
+            (asides, true) => parts.push(Part::Refusal { text: asides.clone() }),
+            (asides, false) => parts.push(Part::Thinking { text: asides.clone(), signature: None }),
+        }
+        if !self.text.is_empty() {
+            parts.push(Part::Text { text: self.text.clone(), cache: None });
+        }
+        let names = self.names.lines().map(str::to_owned).chain(std::iter::repeat(String::new()));
+        parts.extend(self.calls.values().zip(names).map(|(arguments, name)| Part::ToolCall {
+            id: String::new(),
+            name,
+            arguments: arguments.clone(),
+        }));
+        Choice { parts, finish: self.finish.unwrap_or_default() }
+    }
+
     fn record(&mut self, part: &Part) {
         match part {
             Part::Text { text, .. } => self.text.push_str(text),
@@ -190,6 +210,12 @@ impl Transcript {
             choice.parts.iter().for_each(|part| answer.record(part));
         }
         transcript
+    }
+
+    /// The recorded choices: each with its text, its reasoning and its tool calls, which have no ids.
+    #[cold]
+    pub fn choices(&self) -> Vec<Choice> {
+        self.answers.values().map(Answer::choice).collect()
     }
 
     /// Marks a response that could not be parsed. Guardrails check its texts; its format remains unknown.

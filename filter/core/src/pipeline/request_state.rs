@@ -123,10 +123,15 @@ impl RequestState {
 
     /// Records the response's content, where spans have contents.
     pub fn record_content(&mut self, content: impl FnOnce() -> Option<String>) {
-        let sampled = self.request.trace.is_some_and(|trace| trace.sampled);
-        if sampled && self.worker.config.tracing.as_ref().is_some_and(|settings| settings.content) {
+        if self.records_content() {
             self.answer.content = content();
         }
+    }
+
+    /// Whether the request's span has contents.
+    pub fn records_content(&self) -> bool {
+        let sampled = self.request.trace.is_some_and(|trace| trace.sampled);
+        sampled && self.worker.config.tracing.as_ref().is_some_and(|settings| settings.content)
     }
 
     /// The tier that serves, if it is lower than the model's best.

@@ -5,7 +5,7 @@
 //!
 //! Contents are an exception, so all of this is built for size (`cold`).
 
-use sluice_wire::conversation::{Finish, Message, Part, Request, Response, Role};
+use sluice_wire::conversation::{Choice, Finish, Message, Part, Request, Response, Role};
 use sluice_wire::dialect::{Client, Provider};
 use sluice_wire::footprint;
 use sluice_wire::json::write_string;
@@ -54,8 +54,14 @@ fn of_request(request: &Request) -> String {
 /// The choices of a response.
 #[cold]
 pub fn of_response(response: &Response) -> String {
+    of_choices(&response.choices)
+}
+
+/// The same of choices alone.
+#[cold]
+pub fn of_choices(choices: &[Choice]) -> String {
     let mut out = Messages::default();
-    for choice in &response.choices {
+    for choice in choices {
         let finish = match choice.finish {
             Finish::ToolCalls => "tool_call",
             other => other.name(),
@@ -142,7 +148,8 @@ impl Messages {
     #[cold]
     fn value(&mut self, value: &str) {
         let room = LONGEST.saturating_sub(self.text.len() + CLOSING);
-        let mut most = value.len().min(room);
+        // Both quotes need room too.
+        let mut most = value.len().min(room.saturating_sub(2));
         let before = self.text.len();
         loop {
             let piece = value.get(..value.floor_char_boundary(most)).unwrap_or_default();

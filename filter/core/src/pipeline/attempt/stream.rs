@@ -10,6 +10,8 @@
 //! All buffers are bounded. Once the client has the complete response (the terminator, or an error), all further bytes are dropped unread,
 //! and the request state is notified, so that a provider that continues is cut off.
 
+use std::rc::Rc;
+
 use sluice_wire::dialect::provider::Passing;
 use sluice_wire::dialect::{ChatClient, ChatProvider, Opening, translate};
 use sluice_wire::time::Time;
@@ -94,11 +96,10 @@ impl Relay {
         let whole = state.is_delivered_whole();
         state.stream_activity.holding = whole;
         state.answer.finished = false;
-        let stream_guard = state
-            .request
-            .checks
-            .clone()
-            .map(|checks| StreamGuard::new(checks, same.then(|| (provider.stream_reader)())));
+        let unchecked = || state.records_content().then(Rc::default);
+        let stream_guard = state.request.checks.clone().or_else(unchecked);
+        let stream_guard =
+            stream_guard.map(|checks| StreamGuard::new(checks, same.then(|| (provider.stream_reader)())));
         let stream_state = StreamState { route, writer, out: Vec::new(), shows: false, stream_guard };
         Self {
             stream_state: Some(Box::new(stream_state)),
@@ -199,6 +200,9 @@ impl Relay {
     fn close(&mut self, end: bool, state: &mut RequestState, now: Time) {
         state.complete();
         state.memory.answer.release();
+        if let Some(stream_guard) = self.stream_state.as_ref().and_then(|state| state.stream_guard.as_ref()) {
+            state.record_content(|| Some(stream_guard.content()));
+        }
         self.late = self.stream_state.take().is_some_and(|stream_state| match &stream_state.route {
             Route::Pass(verbatim) => verbatim.is_late(),
             Route::Open { .. } | Route::Translate { .. } => false,

@@ -1,4 +1,4 @@
-//! Records a stream for guardrails and the schema check before the client sees it.
+//! Records a stream: for guardrails and the schema check before the client sees it, or for the content of a span.
 
 use std::rc::Rc;
 
@@ -10,6 +10,7 @@ use sluice_wire::framing::sse::Decoder;
 use crate::guard::Finding;
 use crate::guard::answer::{Checks, Transcript};
 use crate::guard::response_texts::ResponseTexts;
+use crate::trace::messages;
 
 use super::super::failure::Failure;
 
@@ -19,7 +20,10 @@ const FEW: usize = 1024;
 /// The most bytes read at once: their events are recorded before the next piece.
 const PIECE: usize = 64 << 10;
 
-/// The recorded stream and its checks. The record grows no larger than the held stream.
+/// The most bytes that are recorded without a check.
+const MOST_UNCHECKED: u64 = 64 << 10;
+
+/// The recorded stream and its checks. With checks, the record grows no larger than the held stream.
 #[derive(Debug)]
 pub(super) struct StreamGuard {
     checks: Rc<Checks>,
@@ -81,8 +85,23 @@ impl StreamGuard {
         }
     }
 
+    /// Whether the stream must be checked before the client sees it.
+    pub(super) fn checks(&self) -> bool {
+        !self.checks.is_empty()
+    }
+
     /// Reads a portion that passes unchanged.
     pub(super) fn read(&mut self, portion: &[u8]) -> Result<(), Failure> {
+        match self.read_pieces(portion) {
+            Err(_) if !self.checks() => {
+                self.passing = None;
+                Ok(())
+            }
+            read => read,
+        }
+    }
+
+    fn read_pieces(&mut self, portion: &[u8]) -> Result<(), Failure> {
         for piece in portion.chunks(PIECE) {
             let Some(passing) = &mut self.passing else { return Ok(()) };
             let mut events = std::mem::take(&mut self.events);
@@ -100,8 +119,16 @@ impl StreamGuard {
 
     /// Records an event of a translated stream.
     pub(super) fn record(&mut self, event: &StreamEvent) {
-        self.recorded += OutputSoFar::in_event(event);
-        self.transcript.record(event);
+        let is_end = matches!(event, StreamEvent::Finish { .. });
+        if self.checks() || is_end || self.recorded.bytes < MOST_UNCHECKED {
+            self.recorded += OutputSoFar::in_event(event);
+            self.transcript.record(event);
+        }
+    }
+
+    /// The recorded content for a span.
+    pub(super) fn content(&self) -> String {
+        messages::of_choices(&self.transcript.choices())
     }
 
     /// Checks the complete record.

@@ -46,7 +46,7 @@ pub(super) struct StreamState {
     pub(super) out: Vec<u8>,
     /// Whether content has arrived.
     pub(super) shows: bool,
-    /// Records the stream, if it must be checked before the client sees it.
+    /// Records the stream, if it must be checked before the client sees it, or if its span has its content.
     pub(super) stream_guard: Option<StreamGuard>,
 }
 
@@ -236,16 +236,21 @@ impl StreamState {
         state.answer.finished && state.answer.usage.is_none() && state.request.scanned.peek.answers() == 1
     }
 
+    /// Whether it must be checked before the client sees it.
+    fn is_checked(&self) -> bool {
+        self.stream_guard.as_ref().is_some_and(StreamGuard::checks)
+    }
+
     /// Whether it may be sent before its end.
     pub(super) fn may_flow(&self) -> bool {
-        self.shows && self.stream_guard.is_none()
+        self.shows && !self.is_checked()
     }
 
     /// Whether this much may be held; `long`: it is too long to be held whole.
     pub(super) fn check_hold(&self, size: usize, long: bool) -> Result<(), Failure> {
         let why = if !self.shows && size > LONGEST_HOLD {
             "The provider's stream sent too much data without an answer."
-        } else if self.stream_guard.is_some() && long {
+        } else if self.is_checked() && long {
             "The provider's answer is larger than 8 MiB, the limit for answers that the gateway checks. Ask for a \
              shorter answer."
         } else {

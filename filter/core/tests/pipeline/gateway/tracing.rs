@@ -399,18 +399,46 @@ fn contents_are_recorded_only_where_the_operator_wants_them() {
 }
 
 #[test]
-fn a_stream_is_recorded_only_if_it_was_collected_for_its_client() {
+fn a_stream_is_recorded_in_each_form() {
     let gateway = traced(r#","content":true"#);
-    let events =
-        r#"data: {"choices":[{"index":0,"delta":{"content":"trout"},"finish_reason":"stop"}]}"#.to_owned() + "\n\n";
-    for streams in [true, false] {
-        send(gateway.envoy(), "chat", streams, &[], &[sse(&[&events, "data: [DONE]\n\n"])]);
+    let chunk =
+        |text: &str| format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n");
+    let call = r#"data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{}"}}]}}]}"#;
+    let finish = r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}"#;
+    let events = [chunk("tr"), chunk("out"), format!("{call}\n\n{finish}\n\n"), "data: [DONE]\n\n".to_owned()];
+    let events: Vec<&str> = events.iter().map(String::as_str).collect();
+    for (streams, path) in [(true, super::CHAT), (false, super::CHAT), (true, "/v1/messages")] {
+        let body = format!(
+            r#"{{"model":"chat","stream":{streams},"max_tokens":9,"messages":[{{"role":"user","content":"hi"}}]}}"#
+        );
+        let seen =
+            gateway.envoy().send("POST", path, &[("api-key", SECRET.as_bytes())], body.as_bytes(), &[sse(&events)]);
+        assert_eq!(seen.status, 200, "{}", seen.body);
         let told = attributes(&exported(&gateway.worker)[0]);
         assert!(told["gen_ai.input.messages"].as_str().is_some_and(|text| text.contains("hi")), "{told}");
-        let response = told["gen_ai.output.messages"].as_str();
-        assert_eq!(response.is_some_and(|text| text.contains("trout")), !streams, "{told}");
-        assert_eq!(told["gen_ai.response.finish_reasons"], json!(["stop"]));
+        let response: Value = serde_json::from_str(told["gen_ai.output.messages"].as_str().expect("content")).unwrap();
+        let parts = response[0]["parts"].as_array().unwrap();
+        assert_eq!(parts[0], json!({"type": "text", "content": "trout"}), "{streams} {path}");
+        assert_eq!(
+            (&parts[1]["type"], &parts[1]["name"], &parts[1]["arguments"]),
+            (&json!("tool_call"), &json!("f"), &json!("{}"))
+        );
+        assert_eq!(told["gen_ai.response.finish_reasons"], json!(["tool_calls"]));
     }
+}
+
+#[test]
+fn a_long_stream_flows_and_its_beginning_is_recorded() {
+    let gateway = traced(r#","content":true"#);
+    let chunk =
+        format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "x".repeat(10_000));
+    let finish = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    let events = [&*chunk; 20].into_iter().chain([finish, "data: [DONE]\n\n"]).collect::<Vec<_>>();
+    let seen = send(gateway.envoy(), "chat", true, &[], &[sse(&events)]);
+    assert_eq!(seen.body, events.concat());
+    let told = attributes(&exported(&gateway.worker)[0]);
+    let recorded = told["gen_ai.output.messages"].as_str().expect("content").len();
+    assert!((60_000..=70_000).contains(&recorded), "{recorded}");
 }
 
 #[test]
