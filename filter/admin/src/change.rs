@@ -11,6 +11,7 @@ use sluice_config::file::{Key, Previous};
 use sluice_core::keys::secret;
 use sluice_wire::calendar;
 use sluice_wire::hex;
+use sluice_wire::time::whole_seconds;
 
 use super::answer::{AdminError, AdminReply};
 use super::fields::Fields;
@@ -139,8 +140,7 @@ fn renew(key: &mut Key, grace: Duration, again: bool, context: &mut AdminContext
     if grace.is_zero() {
         key.previous = None;
     } else if !rotating {
-        let whole_seconds = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
-        let until = calendar::moment(context.now.seconds().saturating_add(whole_seconds));
+        let until = calendar::moment(context.now.seconds().saturating_add(whole_seconds(grace)));
         key.previous = Some(Previous { sha256: old, until });
     }
     Ok(made)

@@ -9,6 +9,7 @@ use sluice_core::store::dimension::Dimension;
 use sluice_core::store::redis::read;
 use sluice_core::store::{Counter, CounterSnapshot, LimitWindow, Unavailable, embedded};
 use sluice_core::usage::price::MicroUsd;
+use sluice_wire::time::whole_seconds;
 
 use super::answer::{AdminError, AdminReply};
 use super::records::{self, Names};
@@ -253,7 +254,7 @@ impl LimitRow {
             limit: *limit,
             used,
             remaining,
-            reset_seconds: reset.map(|reset| reset.as_secs() + u64::from(reset.subsec_nanos() > 0)),
+            reset_seconds: reset.map(whole_seconds),
             limit_usd: in_dollars(Some(*limit)),
             used_usd: in_dollars(used),
             remaining_usd: in_dollars(remaining),

@@ -1,6 +1,7 @@
 //! Compiles prices in dollars into the integer prices of the core.
 
 use sluice_core::usage::price::{MicroUsd, Price, Rate, Rates};
+use sluice_wire::json::decimal;
 
 use crate::file;
 
@@ -27,7 +28,7 @@ impl TryFrom<&file::Price> for Price {
         let mut rate = |field, dollars: f64| {
             Rate::from_dollars_per_million(dollars).unwrap_or_else(|| {
                 let expected = "US dollars per million tokens: 0, or from 0.000001 to 1000000";
-                wrong.push(Unbelievable { field, found: dollars.to_string(), expected });
+                wrong.push(Unbelievable { field, found: decimal(dollars), expected });
                 Rate::default()
             })
         };
@@ -59,7 +60,7 @@ impl TryFrom<&file::Price> for Price {
             let dollars = dollars.unwrap_or_default();
             MicroUsd::from_dollars(dollars, DEAREST_PIECE).unwrap_or_else(|| {
                 let expected = "US dollars: 0, or from 0.000001 to 10000";
-                wrong.push(Unbelievable { field, found: dollars.to_string(), expected });
+                wrong.push(Unbelievable { field, found: decimal(dollars), expected });
                 MicroUsd::default()
             })
         };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sluice_core::cache::{Bounds, Rule};
+use sluice_wire::json::decimal;
 
 use super::super::diagnostic::{Path, quoted};
 use super::super::file;
@@ -34,7 +35,7 @@ impl Check<'_> {
             );
         }
         if let Some(most) = max_temperature.filter(|most| !(0.0..=2.0).contains(most)) {
-            self.diagnostic(&path.key("max_temperature"), most.to_string(), "a temperature from 0 to 2".to_owned());
+            self.diagnostic(&path.key("max_temperature"), decimal(most), "a temperature from 0 to 2".to_owned());
         }
         Some(Rule { ttl, jitter, scope, max_temperature, tools, images, single_flight })
     }

@@ -8,6 +8,8 @@ use sluice_core::matching::Match;
 use sluice_core::routing::target::Model;
 use sluice_core::store::LimitWindow;
 use sluice_core::store::dimension::Dimension;
+use sluice_core::usage::price::MicroUsd;
+use sluice_wire::json::decimal;
 use sluice_wire::order;
 
 use crate::file::{Budget, Limits};
@@ -256,17 +258,9 @@ impl<'a> Rules<'a> {
 
 /// Converts dollars to micro-dollars exactly, or explains why it cannot.
 fn micro_dollars(dollars: f64) -> Result<u64, String> {
-    // The shortest decimal that parses to this number is what the author wrote.
-    let text = dollars.to_string();
-    let wrong = || text.clone();
-    let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
-    if decimals.len() > 6 {
-        return Err(wrong());
-    }
-    let whole: u64 = whole.parse().map_err(|_| wrong())?;
-    let decimals: u64 = format!("{decimals:0<6}").parse().map_err(|_| wrong())?;
-    let micro = whole.checked_mul(1_000_000).and_then(|micro| micro.checked_add(decimals)).ok_or_else(wrong)?;
-    if micro == 0 || micro > BUDGET_MAX * 1_000_000 { Err(wrong()) } else { Ok(micro) }
+    let micro = MicroUsd::from_dollars(dollars, BUDGET_MAX as f64).unwrap_or_default().0;
+    // With more than six decimals, it would be another number. Below 2^53, the division is exact.
+    if micro > 0 && micro as f64 / 1e6 == dollars { Ok(micro) } else { Err(decimal(dollars)) }
 }
 
 #[cfg(test)]

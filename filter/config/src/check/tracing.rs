@@ -3,6 +3,7 @@
 use sluice_core::callout::Endpoint;
 use sluice_core::provider::url::Url;
 use sluice_core::trace::Settings;
+use sluice_wire::json::decimal;
 
 use super::super::diagnostic::Path;
 use super::Check;
@@ -20,7 +21,7 @@ impl Check<'_> {
         let section = Path::root().key("tracing");
         let url = self.collector(&written.url, SIGNAL, &section.key("url"));
         if written.sampling != 0.0 && !(LEAST..=100.0).contains(&written.sampling) {
-            let found = written.sampling.to_string();
+            let found = decimal(written.sampling);
             self.diagnostic(&section.key("sampling"), found, "0, or a number from 0.01 to 100");
         }
         if let Some(token) = &written.token {

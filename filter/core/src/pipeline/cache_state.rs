@@ -8,6 +8,7 @@ use std::time::Duration;
 use memchr::memmem;
 use sluice_wire::dialect::{Asks, Id};
 use sluice_wire::error::{ApiError, ErrorKind};
+use sluice_wire::json;
 use sluice_wire::time::Time;
 
 use crate::cache::alias::{self, Alias};
@@ -147,7 +148,7 @@ impl CachePolicy {
         let is_low = match temperature {
             None => false,
             Some(None | Some("null")) => DEFAULT <= most,
-            Some(Some(text)) => text.parse::<f64>().is_ok_and(|temperature| temperature <= most),
+            Some(Some(text)) => json::number(text).is_some_and(|temperature| temperature <= most),
         };
         match self {
             Self::Look | Self::Fill if !is_low => Self::Neither("its temperature is above the cache's max_temperature"),

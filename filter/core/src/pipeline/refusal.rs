@@ -2,6 +2,7 @@
 
 use sluice_wire::dialect::Client;
 use sluice_wire::error::ApiError;
+use sluice_wire::time::whole_seconds;
 
 use crate::reservation::NO_RETRY;
 
@@ -15,7 +16,7 @@ pub fn refusal(client: &Client, error: &ApiError, attempts: &[AttemptState]) -> 
         headers.extend(attempt_headers(attempts));
     }
     if let Some(wait) = error.retry_after {
-        headers.push(("retry-after", wait.as_secs_f64().ceil().to_string()));
+        headers.push(("retry-after", whole_seconds(wait).to_string()));
         headers.push(("retry-after-ms", wait.as_millis().to_string()));
     }
     if error.repeats() {

@@ -13,6 +13,7 @@ use Beyond::{LeftOut, Moved, Refused};
 
 use crate::conversation::Request;
 use crate::error::ApiError;
+use crate::json::decimal;
 
 use super::fields::drop_hint;
 
@@ -207,13 +208,14 @@ pub(super) enum Verdict {
 
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { least, most, below, above } = self;
+        let Self { least, most, below, above } = *self;
+        let lowest = decimal(least);
         match () {
-            () if least == most => write!(f, "{least}")?,
-            () if most.is_infinite() => write!(f, "from {least}")?,
-            () => write!(f, "{least} to {most}")?,
+            () if least == most => f.write_str(&lowest)?,
+            () if most.is_infinite() => write!(f, "from {lowest}")?,
+            () => write!(f, "{lowest} to {}", decimal(most))?,
         }
-        let word = |beyond: &Beyond| match beyond {
+        let word = |beyond| match beyond {
             Moved => "clamped",
             LeftOut => "dropped",
             Refused => "400",
@@ -248,16 +250,17 @@ impl Bound {
     }
 
     fn refusal(&self, field: &str) -> ApiError {
-        let Self { least, most, .. } = self;
+        let Self { least, most, .. } = *self;
+        let lowest = decimal(least);
         let taken = match field {
-            "stop" if *most == 0.0 => {
+            "stop" if most == 0.0 => {
                 let message = format!("The provider that serves this model does not support '{field}'.");
                 return ApiError::unsupported(field, message);
             }
-            "stop" => format!("at most {most} texts in '{field}'"),
-            _ if least == most => format!("'{field}' only with the value {least}"),
-            _ if most.is_infinite() => format!("'{field}' of at least {least}"),
-            _ => format!("'{field}' from {least} to {most}"),
+            "stop" => format!("at most {} texts in '{field}'", decimal(most)),
+            _ if least == most => format!("'{field}' only with the value {lowest}"),
+            _ if most.is_infinite() => format!("'{field}' of at least {lowest}"),
+            _ => format!("'{field}' from {lowest} to {}", decimal(most)),
         };
         ApiError::unsupported(field, format!("The provider that serves this model supports {taken}."))
     }

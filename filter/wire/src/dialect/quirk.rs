@@ -226,7 +226,7 @@ impl Pass<'_> {
         let Ok(number) = number else { return Ok(true) };
         let verdict = bound.judge(&name, number)?;
         if let Verdict::Moved(bound) = verdict {
-            self.adapted.edits.push((self.place(value), bound.to_string()));
+            self.adapted.edits.push((self.place(value), json::decimal(bound)));
         }
         if verdict != Verdict::Fits {
             drop_hint(&mut self.adapted.dropped, &name);

@@ -69,10 +69,10 @@ fn each_mistake_in_a_rule_is_named_with_what_would_be_right() {
         (budget(r#""budget":{"daily":-1}"#), "budgets[0].budget.daily: found -1"),
         (
             budget(r#""budget":{"total":0.0000001}"#),
-            "budgets[0].budget.total: found 0.0000001, expected US dollars above 0 and up to 1000000000, with at most 6 decimals",
+            "budgets[0].budget.total: found 1e-7, expected US dollars above 0 and up to 1000000000, with at most 6 decimals",
         ),
         (budget(r#""budget":{"total":1000000000.5}"#), "budgets[0].budget.total: found 1000000000.5"),
-        (budget(r#""budget":{"total":1e300}"#), "budgets[0].budget.total: found 1000"),
+        (budget(r#""budget":{"total":1e300}"#), "budgets[0].budget.total: found 1e+300"),
         (
             budget(r#""budget":{"daily":1,"then_model":"cheep"}"#),
             "budgets[0].budget.then_model: found \"cheep\", expected one of: chat, cheap (did you mean \"cheap\"?)",

@@ -12,7 +12,7 @@ use sluice_wire::dialect::pass_through::is_stored;
 use sluice_wire::dialect::{Asks, OutputSoFar, Provider, openai_chat};
 use sluice_wire::error::{ApiError, ErrorKind, Own};
 use sluice_wire::json;
-use sluice_wire::time::Time;
+use sluice_wire::time::{Time, whole_seconds};
 
 use crate::routing::target::Target;
 
@@ -363,7 +363,7 @@ pub fn give_up(failure: Failure, state: &mut RequestState, cx: &mut Context<'_>)
     // The provider may have sent a header of this name itself.
     effects.push(match wait.is_zero() {
         true => Effect::RemoveHeader(signal::RETRY_AFTER.into()),
-        false => Effect::SetHeader(signal::RETRY_AFTER, wait.as_secs_f64().ceil().to_string().into()),
+        false => Effect::SetHeader(signal::RETRY_AFTER, whole_seconds(wait).to_string().into()),
     });
     effects.push(Effect::SetHeader(signal::RETRY, "1".into()));
     Flow::Continue

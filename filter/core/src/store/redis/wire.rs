@@ -273,7 +273,7 @@ impl<'de> Visitor<'de> for Values {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::Text(value.to_string()))
+        Ok(Value::Text(json::decimal(value)))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
