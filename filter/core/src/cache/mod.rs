@@ -26,6 +26,7 @@ mod ledger;
 mod purge;
 pub mod redis;
 pub mod sealer;
+pub mod semantic;
 pub mod slots;
 pub mod spec;
 pub mod whose;

@@ -47,9 +47,33 @@ impl<'a> Vector<'a> {
         match (self, encoding) {
             (Self::Numbers(raw), Encoding::Float) => Ok(Self::Numbers(Cow::Borrowed(raw))),
             (Self::Packed(text), Encoding::Base64) => Ok(Self::Packed(Cow::Borrowed(text))),
-            (Self::Numbers(raw), Encoding::Base64) => pack(raw.get()).map(|text| Self::Packed(Cow::Owned(text))),
-            (Self::Packed(text), Encoding::Float) => unpack(text).map(|raw| Self::Numbers(Cow::Owned(raw))),
+            (Self::Numbers(_), Encoding::Base64) => {
+                let numbers = self.floats()?;
+                let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+                Ok(Self::Packed(Cow::Owned(STANDARD.encode(&bytes))))
+            }
+            (Self::Packed(_), Encoding::Float) => {
+                let raw = serde_json::value::to_raw_value(&self.floats()?).map_err(|_| no_vector())?;
+                Ok(Self::Numbers(Cow::Owned(raw)))
+            }
         }
+    }
+
+    /// Its numbers: at least one, and all finite.
+    pub fn floats(&self) -> Result<Vec<f32>, ApiError> {
+        let numbers = match self {
+            Self::Numbers(raw) => {
+                let texts = inside(raw.get()).unwrap_or_default().split(',');
+                texts.map(|text| json::number(text).map(|number| number as f32)).collect()
+            }
+            Self::Packed(text) => LENIENT.decode(&**text).ok().and_then(|bytes| match bytes.as_chunks::<4>() {
+                (numbers, []) => Some(numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()),
+                _ => None,
+            }),
+        };
+        let numbers: Vec<f32> = numbers.ok_or_else(no_vector)?;
+        let valid = !numbers.is_empty() && numbers.iter().all(|number| number.is_finite());
+        if valid { Ok(numbers) } else { Err(no_vector()) }
     }
 
     /// The vector's encoding.
@@ -101,30 +125,6 @@ fn no_vector() -> ApiError {
     ApiError::bad_answer("The provider's answer contains an embedding that is not a vector.")
 }
 
-fn pack(array: &str) -> Result<String, ApiError> {
-    let numbers = inside(array).unwrap_or_default();
-    // In large vectors, a number has more digits than the four bytes of a float.
-    let mut bytes = Vec::with_capacity(numbers.len() / 2);
-    for number in numbers.split(',') {
-        let number = json::number(number).ok_or_else(no_vector)? as f32;
-        if !number.is_finite() {
-            return Err(no_vector());
-        }
-        bytes.extend_from_slice(&number.to_le_bytes());
-    }
-    Ok(STANDARD.encode(&bytes))
-}
-
-fn unpack(text: &str) -> Result<Box<RawValue>, ApiError> {
-    let bytes = LENIENT.decode(text).map_err(|_| no_vector())?;
-    let (numbers, []) = bytes.as_chunks::<4>() else { return Err(no_vector()) };
-    let numbers: Vec<f32> = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-    if numbers.is_empty() || !numbers.iter().all(|number| number.is_finite()) {
-        return Err(no_vector());
-    }
-    serde_json::value::to_raw_value(&numbers).map_err(|_| no_vector())
-}
-
 #[cfg(test)]
 mod tests {
     #[cfg(target_arch = "wasm32")]
@@ -155,6 +155,13 @@ mod tests {
     }
 
     #[test]
+    fn both_encodings_have_the_same_numbers() {
+        for json in ["[1, -2.0]", r#""AACAPwAAAMA=""#] {
+            assert_eq!(read(json).unwrap().floats().unwrap(), [1.0, -2.0], "{json}");
+        }
+    }
+
+    #[test]
     fn what_is_no_vector_is_no_answer() {
         for json in ["[]", "[ ]", "[[1]]", "[null]", "[\"1\"]", "[true]", "{}", "1", "null"] {
             assert_eq!(read(json).unwrap_err().status, 502, "{json}");
@@ -164,6 +171,7 @@ mod tests {
             let vector = read(json).unwrap();
             let other = if vector.encoding() == Encoding::Float { Encoding::Base64 } else { Encoding::Float };
             assert_eq!(vector.encoded(other).unwrap_err().status, 502, "{json}");
+            assert_eq!(vector.floats().unwrap_err().status, 502, "{json}");
         }
     }
 }

@@ -1,0 +1,299 @@
+//! Whether two texts may share an answer, by their words.
+//!
+//! Similarity of embeddings does not tell "Oslo to Paris" from "Paris to Oslo", or "ascending" from "descending". This comparison does: two
+//! texts pass only if the same words that matter are in the same order. Function words, politeness, inflections and words of one meaning
+//! may differ; a word that no list has must be in both texts. Numbers, negations, questions, tenses and persons are compared by
+//! their meaning. It may reject texts of one meaning. A similarity decides about those that pass, for two texts of the same words
+//! may still ask different things.
+//!
+//! A text becomes a [`Signature`] once. It holds keyed hashes of words, so that the cache does not keep the text.
+
+use crate::bytes::Reader;
+
+mod lexicon;
+mod pieces;
+mod reading;
+mod stem;
+mod words;
+
+pub use lexicon::Lexicon;
+
+use lexicon::{CAN, FUTURE, MUST, PAST, PRESENT, UNKNOWN};
+
+/// The most words of a signature. Those behind them are one hash.
+const MOST: usize = 96;
+
+/// The kind of a word, in the order in which differences are reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Kind {
+    Word,
+    /// A capitalised word, folded.
+    Name,
+    /// A word with capitals inside, as it is written.
+    Mixed,
+    /// Who, when, where or why.
+    Question,
+    Person,
+    Degree,
+    Opposite,
+    Unit,
+    Currency,
+    Number,
+    Identifier,
+    Quotation,
+    Url,
+}
+
+impl Kind {
+    const ALL: [Self; 13] = [
+        Self::Word,
+        Self::Name,
+        Self::Mixed,
+        Self::Question,
+        Self::Person,
+        Self::Degree,
+        Self::Opposite,
+        Self::Unit,
+        Self::Currency,
+        Self::Number,
+        Self::Identifier,
+        Self::Quotation,
+        Self::Url,
+    ];
+}
+
+/// A word: the hash of its meaning, and in the low 16 bits that of its exact form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Token {
+    hash: u64,
+    kind: Kind,
+}
+
+const EXACT: u64 = 0xffff;
+
+impl Token {
+    fn meaning(self) -> u64 {
+        self.hash & !EXACT
+    }
+
+    /// Whether both mean the same. Two names have the same letters, too.
+    fn matches(self, other: Self) -> bool {
+        let exact = self.kind == other.kind && matches!(self.kind, Kind::Name | Kind::Mixed);
+        if exact { self.hash == other.hash } else { self.meaning() == other.meaning() }
+    }
+}
+
+/// How a question begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
+enum Form {
+    /// No question, or a request to explain something.
+    #[default]
+    Open,
+    What,
+    How,
+    YesNo,
+}
+
+/// Features that function words give a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Features {
+    language: u8,
+    form: Form,
+    /// Tenses and moods: bits of the lexicon.
+    auxiliaries: u8,
+    /// The number of negations.
+    negations: u8,
+    /// I, you and we in their order, two bits each.
+    pronouns: u32,
+    /// My, your and our in their order, two bits each.
+    owners: u32,
+    /// How often it has the definite article.
+    definite: u8,
+    /// In a text of several clauses: a hash of its function words and their places.
+    places: u64,
+}
+
+/// The words of a text that decide which answer fits it, without the text. At most 1 KiB.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    features: Features,
+    tokens: Vec<Token>,
+}
+
+/// Why two texts must not share an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Difference {
+    /// A text has no words that decide anything.
+    Empty,
+    /// The languages differ.
+    Language,
+    /// One text denies something that the other one does not.
+    Negation,
+    /// The questions differ: who, when, where, why, how, whether.
+    Question,
+    /// The tenses differ, or what may, can or must be done.
+    Tense,
+    /// The persons differ: I or you, my or your, he or she.
+    Person,
+    /// A number differs.
+    Number,
+    /// A unit differs.
+    Unit,
+    /// A currency differs.
+    Currency,
+    /// A name differs.
+    Name,
+    /// An identifier, a path, an operator or an e-mail address differs.
+    Identifier,
+    /// A quotation, or text behind a colon, differs.
+    Quotation,
+    /// A URL differs.
+    Url,
+    /// Opposites: before and after, enable and disable.
+    Opposite,
+    /// A comparison differs: more, best, largest.
+    Degree,
+    /// The same words in another order.
+    Order,
+    /// Another word differs.
+    Word,
+}
+
+impl Signature {
+    /// Compares two signatures of lexicons with the same key.
+    pub fn compare(&self, other: &Self) -> Result<(), Difference> {
+        if self.tokens.is_empty() || other.tokens.is_empty() {
+            return Err(Difference::Empty);
+        }
+        let (one, two) = (&self.features, &other.features);
+        if one.language != two.language && one.language != UNKNOWN && two.language != UNKNOWN {
+            return Err(Difference::Language);
+        }
+        if one.negations != two.negations {
+            return Err(Difference::Negation);
+        }
+        self.tokens(other)?;
+        let forms = one.form == two.form
+            || [one.form, two.form].contains(&Form::Open) && ![one.form, two.form].contains(&Form::YesNo);
+        let asks_more = |signature: &Self| signature.tokens.iter().any(|token| token.kind == Kind::Question);
+        if !forms && !asks_more(self) {
+            return Err(Difference::Question);
+        }
+        if !one.same_tense(two) {
+            return Err(Difference::Tense);
+        }
+        if !one.same_persons(two) {
+            return Err(Difference::Person);
+        }
+        if one.places != two.places {
+            return Err(Difference::Order);
+        }
+        Ok(())
+    }
+
+    fn tokens(&self, other: &Self) -> Result<(), Difference> {
+        let same = |(one, two): (&Token, &Token)| one.matches(*two);
+        if self.tokens.len() == other.tokens.len() && self.tokens.iter().zip(&other.tokens).all(same) {
+            return Ok(());
+        }
+        let sorted = |tokens: &[Token]| {
+            let mut tokens = tokens.to_vec();
+            tokens.sort_unstable_by_key(|token| (token.meaning(), token.hash));
+            tokens
+        };
+        let (one, two) = (sorted(&self.tokens), sorted(&other.tokens));
+        let (mut ours, mut theirs) = (one.iter().peekable(), two.iter().peekable());
+        let mut worst = None;
+        loop {
+            let only = match (ours.peek(), theirs.peek()) {
+                (Some(one), Some(two)) if one.matches(**two) => {
+                    ours.next();
+                    theirs.next();
+                    continue;
+                }
+                (Some(one), Some(two)) if (one.meaning(), one.hash) > (two.meaning(), two.hash) => theirs.next(),
+                (Some(_), _) => ours.next(),
+                (None, _) => theirs.next(),
+            };
+            let Some(only) = only else { break };
+            worst = worst.max(Some(only.kind));
+        }
+        Err(match worst {
+            None => Difference::Order,
+            Some(Kind::Word) => Difference::Word,
+            Some(Kind::Name | Kind::Mixed) => Difference::Name,
+            Some(Kind::Question) => Difference::Question,
+            Some(Kind::Person) => Difference::Person,
+            Some(Kind::Degree) => Difference::Degree,
+            Some(Kind::Opposite) => Difference::Opposite,
+            Some(Kind::Unit) => Difference::Unit,
+            Some(Kind::Currency) => Difference::Currency,
+            Some(Kind::Number) => Difference::Number,
+            Some(Kind::Identifier) => Difference::Identifier,
+            Some(Kind::Quotation) => Difference::Quotation,
+            Some(Kind::Url) => Difference::Url,
+        })
+    }
+
+    /// The stored form.
+    pub fn bytes(&self) -> Vec<u8> {
+        let Features { language, form, auxiliaries, negations, pronouns, owners, definite, places } = self.features;
+        let mut bytes = Vec::with_capacity(21 + 9 * self.tokens.len());
+        bytes.extend([language, form as u8, auxiliaries, negations, definite]);
+        bytes.extend(pronouns.to_le_bytes());
+        bytes.extend(owners.to_le_bytes());
+        bytes.extend(places.to_le_bytes());
+        for Token { hash, kind } in &self.tokens {
+            bytes.push(*kind as u8);
+            bytes.extend(hash.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// Reads the stored form; `None` for anything else.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        let (language, form) = (reader.u8()?, reader.u8()?);
+        let features = Features {
+            language,
+            form: *[Form::Open, Form::What, Form::How, Form::YesNo].get(usize::from(form))?,
+            auxiliaries: reader.u8()?,
+            negations: reader.u8()?,
+            definite: reader.u8()?,
+            pronouns: reader.u32()?,
+            owners: reader.u32()?,
+            places: reader.u64()?,
+        };
+        let mut tokens = Vec::with_capacity(reader.0.len() / 9);
+        while !reader.0.is_empty() {
+            let kind = *Kind::ALL.get(usize::from(reader.u8()?))?;
+            tokens.push(Token { hash: reader.u64()?, kind });
+        }
+        (tokens.len() <= MOST).then_some(Self { features, tokens })
+    }
+}
+
+impl Features {
+    fn same_tense(&self, other: &Self) -> bool {
+        let (one, two) = (self.auxiliaries, other.auxiliaries);
+        let differ = |bits: u8, among: u8| one & among != 0 && two & among != 0 && one & bits != two & bits;
+        let strict = if self.form == Form::YesNo { CAN | MUST | FUTURE } else { FUTURE };
+        (one ^ two) & strict == 0 && !differ(PAST, PRESENT | PAST | FUTURE) && !differ(MUST, CAN | MUST)
+    }
+
+    fn same_persons(&self, other: &Self) -> bool {
+        let (one, two) = (self.pronouns, other.pronouns);
+        // "How do I" and "how do you" ask the same.
+        let anyone =
+            self.form != Form::YesNo && other.form != Form::YesNo && self.form != Form::What && one < 4 && two < 4;
+        let pronouns = one == two || one == 0 || two == 0 || anyone;
+        // "The password" may be "my password"; "a password" is not.
+        let implied = |with: &Self, without: &Self| {
+            let owners = with.owners.checked_ilog2().map_or(0, |bits| bits / 2 + 1);
+            without.owners == 0 && u32::from(without.definite) >= u32::from(with.definite) + owners
+        };
+        pronouns && (self.owners == other.owners || implied(self, other) || implied(other, self))
+    }
+}

@@ -1,0 +1,335 @@
+//! Reads a text into its signature.
+
+use super::lexicon::{ENGLISH, FUTURE, Lexicon, Meaning, PAST, PRESENT, UNKNOWN};
+use super::pieces::{LONGEST, Part, Piece, pieces};
+use super::stem::stem;
+use super::{EXACT, Features, Form, Kind, MOST, Signature, Token};
+
+/// The words that decide the language.
+const VOTERS: usize = 40;
+
+impl Lexicon {
+    /// The signature of a text; `None` if it is longer than 8 KiB.
+    pub fn signature(&self, text: &str) -> Option<Signature> {
+        if text.len() > LONGEST {
+            return None;
+        }
+        let mut pieces = pieces(text, MOST);
+        let (language, certain) = self.language(text, &pieces);
+        in_front_to_the_end(&mut pieces);
+        let small: Vec<String> = pieces.iter().map(|piece| piece.small(language)).collect();
+        let words: Vec<&str> = small.iter().map(String::as_str).collect();
+        let is_raw = |word: &&str| self.meaning(language, self.hash(word)) == Some(Meaning::Raw);
+        let raw = words.iter().position(is_raw).unwrap_or(usize::MAX);
+        let mut reading = Reading::new(self, language, raw != usize::MAX);
+        reading.features.language = certain;
+        let mut at = 0;
+        while let (Some(piece), Some(word)) = (pieces.get(at), words.get(at)) {
+            reading.clauses |= piece.first && reading.last != Last::Start;
+            let rest = words.get(at..raw.min(words.len()).max(at)).unwrap_or_default();
+            if let Some((length, replacement)) = self.phrase(rest, reading.last == Last::Start) {
+                replacement.split_ascii_whitespace().for_each(|word| reading.word(word, word, false));
+                at += length;
+                continue;
+            }
+            at += 1;
+            let next = pieces.get(at).map(|next| next.part);
+            let before_word = matches!(next, Some(Part::Word { .. }));
+            match piece.part {
+                Part::Word { .. } if at > raw.saturating_add(1) => reading.add(Kind::Word, piece.text),
+                // The second half of "it's" and of "I'll".
+                Part::Word { joined: true, .. } if language == ENGLISH => {
+                    reading.features.auxiliaries |= if *word == "ll" { FUTURE } else { 0 };
+                }
+                Part::Word { .. }
+                    if next == Some(Part::Word { joined: true, name: false }) && words.get(at) == Some(&"t") =>
+                {
+                    at += 1;
+                    // "Can't log in" is no question, "can't I log in" is one.
+                    let subject = words.get(at).and_then(|word| self.meaning(language, self.hash(word)));
+                    reading.contraction(word, matches!(subject, Some(Meaning::Pronoun(_))));
+                }
+                // "Vitamin a", and a month.
+                Part::Word { .. } if *word == "a" && !before_word => reading.add(Kind::Word, word),
+                Part::Word { .. } if *word == "may" && reading.is_month(next) => reading.add(Kind::Word, word),
+                Part::Word { name, .. } => reading.word(word, piece.text, name),
+                Part::Number => reading.number(&digits(piece.text, language)),
+                Part::Identifier | Part::Symbol => reading.add(Kind::Identifier, piece.text),
+                Part::Quotation => reading.add(Kind::Quotation, piece.text),
+                Part::Url => reading.add(Kind::Url, piece.text),
+                Part::Currency => reading.add(Kind::Currency, piece.text),
+                Part::Unit => reading.add(Kind::Unit, piece.text),
+            }
+        }
+        Some(reading.signature())
+    }
+
+    /// The language by most function words, or the script; and the same if no other language has as many.
+    fn language(&self, text: &str, pieces: &[Piece<'_>]) -> (u8, u8) {
+        let letters = || text.chars().filter(|c| c.is_alphabetic());
+        let mut foreign = letters().filter(|c| u32::from(*c) >= 0x370);
+        if foreign.clone().count() * 2 > letters().count() {
+            // The ranges of scripts, coarsely.
+            let block = foreign.next().map_or(0, |c| u32::from(c) >> 11);
+            let script = u8::try_from(block).unwrap_or(u8::MAX).saturating_add(UNKNOWN + 1);
+            return (script, script);
+        }
+        let mut votes = [0_u16; 7];
+        let words = pieces.iter().filter(|piece| matches!(piece.part, Part::Word { joined: false, .. }));
+        for word in words.take(VOTERS) {
+            let word = word.small(UNKNOWN);
+            let (hash, stem) = (self.hash(&word), self.hash(&stem(&word, ENGLISH, false)));
+            for (language, votes) in (0..).zip(&mut votes) {
+                // Other words that a list has decide only among texts without function words.
+                *votes += match self.meaning(language, hash).or_else(|| self.meaning(language, stem)) {
+                    None => 0,
+                    Some(Meaning::Same(..)) => 1,
+                    Some(_) => 64,
+                };
+            }
+        }
+        let most = votes.iter().max().copied().unwrap_or_default();
+        let mut winners = (0..).zip(votes).filter(|(_, votes)| *votes == most && most > 0);
+        let first = winners.next().map_or(UNKNOWN, |(language, _)| language);
+        (first, if winners.next().is_some() { UNKNOWN } else { first })
+    }
+}
+
+/// Moves a phrase such as "In Python," from the front to the end.
+fn in_front_to_the_end(pieces: &mut [Piece<'_>]) {
+    let begins = pieces.first().is_some_and(|first| ["In", "On", "With", "For", "Using"].contains(&first.text));
+    let comma = pieces.iter().take(5).position(|piece| piece.comma);
+    if let Some(comma) = comma.filter(|comma| begins && comma + 1 < pieces.len()) {
+        pieces.rotate_left(comma + 1);
+        pieces.iter_mut().enumerate().for_each(|(at, piece)| piece.first = at == 0);
+    }
+}
+
+/// A number without separators of thousands, and with a decimal point.
+fn digits(text: &str, language: u8) -> String {
+    let (thousands, point) = if language == ENGLISH || language == UNKNOWN { (',', '.') } else { ('.', ',') };
+    let (whole, fraction) = text.split_once(point).map_or((text, None), |(whole, rest)| (whole, Some(rest)));
+    let mut groups = whole.split(thousands);
+    let front = groups.next().unwrap_or_default();
+    let grouped = front.len() <= 4 && groups.all(|group| group.len() == 3);
+    if !grouped || fraction.is_some_and(|fraction| fraction.contains([thousands, point])) {
+        return text.to_owned();
+    }
+    let whole = whole.replace(thousands, "");
+    fraction.map_or_else(|| whole.clone(), |fraction| format!("{whole}.{fraction}"))
+}
+
+/// The word before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Start,
+    Question,
+    /// A word that counts.
+    Content,
+    /// An auxiliary verb behind such a word: "the app is", before "crashing". Or "how", which stands for "tips for" too.
+    Progressive,
+    /// A word before the name of a month.
+    Month,
+    Number,
+    Other,
+}
+
+struct Reading<'l> {
+    lexicon: &'l Lexicon,
+    language: u8,
+    /// Whether the request is about words: then their forms matter.
+    exact: bool,
+    features: Features,
+    tokens: Vec<Token>,
+    /// Whether there are several sentences or clauses.
+    clauses: bool,
+    /// A hash of the function words and their places.
+    places: u64,
+    last: Last,
+    /// The multiple of ten that the last word was.
+    tens: Option<u32>,
+}
+
+impl<'l> Reading<'l> {
+    fn new(lexicon: &'l Lexicon, language: u8, exact: bool) -> Self {
+        let (features, tokens) = (Features::default(), Vec::new());
+        Self { lexicon, language, exact, features, tokens, clauses: false, places: 0, last: Last::Start, tens: None }
+    }
+
+    fn add(&mut self, kind: Kind, text: &str) {
+        self.push(kind, self.lexicon.hash(text), text);
+    }
+
+    /// Adds the verb of a contraction such as "don't", without its apostrophe, and a negation.
+    fn contraction(&mut self, verb: &str, asks: bool) {
+        if !asks && self.last == Last::Start {
+            self.last = Last::Other;
+        }
+        let verb = match verb.trim_end_matches('n') {
+            "ca" => "can",
+            "wo" => "will",
+            "sha" => "shall",
+            verb => verb,
+        };
+        self.word(verb, verb, false);
+        self.negation();
+    }
+
+    fn push(&mut self, kind: Kind, meaning: u64, form: &str) {
+        let hash = meaning & !EXACT | self.lexicon.hash(form) & EXACT;
+        match self.tokens.get_mut(MOST - 1) {
+            // The last token stands for all that follow.
+            Some(rest) => rest.hash = crate::mix::mixed(rest.hash.rotate_left(7) ^ meaning),
+            None => self.tokens.push(Token { hash, kind }),
+        }
+        self.last = Last::Content;
+        self.tens = None;
+    }
+
+    fn number(&mut self, digits: &str) {
+        self.add(Kind::Number, &format!("#{digits}"));
+        self.last = Last::Number;
+    }
+
+    /// Adds a number word: to the tens before it, as in "twenty-two".
+    fn cardinal(&mut self, value: u32) {
+        let tens = match self.tens {
+            Some(tens) if (1..10).contains(&value) => self.tokens.pop().map(|_| tens),
+            _ => None,
+        };
+        let value = value + tens.unwrap_or_default();
+        self.number(&value.to_string());
+        self.tens = (20..100).contains(&value).then_some(value).filter(|value| value % 10 == 0);
+    }
+
+    fn negation(&mut self) {
+        self.features.negations = self.features.negations.saturating_add(1);
+        self.place(0);
+    }
+
+    /// Notes the place of a function word.
+    fn place(&mut self, which: u64) {
+        let place = (self.tokens.len() as u64) << 16 | which;
+        self.places = crate::mix::mixed(self.places.rotate_left(5) ^ place);
+    }
+
+    fn is_month(&self, next: Option<Part>) -> bool {
+        matches!(self.last, Last::Month | Last::Number) || next == Some(Part::Number)
+    }
+
+    /// Adds a word in small letters; `form` is as it is written.
+    fn word(&mut self, word: &str, form: &str, name: bool) {
+        let hash = self.lexicon.hash(word);
+        let stemmed = match self.last {
+            _ if self.exact => word.to_owned(),
+            last => stem(word, self.language, matches!(last, Last::Start | Last::Progressive)),
+        };
+        let stemmed_hash = self.lexicon.hash(&stemmed);
+        let meaning = self.lexicon.meaning(self.language, hash);
+        let meaning = meaning.or_else(|| self.lexicon.meaning(self.language, stemmed_hash));
+        if name {
+            let measure = |kind: &Kind| matches!(kind, Kind::Unit | Kind::Currency);
+            if let Some(Meaning::Same(kind, class)) = meaning
+                && measure(&kind)
+            {
+                return self.push(kind, class, "");
+            }
+            let mixed = form.chars().any(char::is_lowercase) && form.chars().skip(1).any(char::is_uppercase);
+            let (kind, form) = if mixed { (Kind::Mixed, form) } else { (Kind::Name, word) };
+            return self.push(kind, stemmed_hash, form);
+        }
+        let before = self.last;
+        let start = before == Last::Start;
+        self.last = match meaning {
+            Some(Meaning::Question(_) | Meaning::What) => Last::Question,
+            Some(Meaning::Auxiliary(_)) if before == Last::Content => Last::Progressive,
+            Some(Meaning::How) => Last::Progressive,
+            Some(Meaning::Dropped) if start => Last::Start,
+            _ => Last::Other,
+        };
+        match meaning {
+            Some(Meaning::Dropped) => {
+                self.features.definite = self.features.definite.saturating_add(u8::from(word == "the"))
+            }
+            Some(Meaning::Negation) => self.negation(),
+            Some(Meaning::Number { value, ordinal: false }) => self.cardinal(value),
+            Some(Meaning::Number { value, ordinal: true }) => {
+                let end = match value {
+                    1 => "st",
+                    2 => "nd",
+                    3 => "rd",
+                    _ => "th",
+                };
+                self.number(&format!("{value}{end}"));
+            }
+            Some(Meaning::Question(which)) => {
+                self.add(Kind::Question, ["who?", "when?", "where?"].get(usize::from(which)).unwrap_or(&"why?"));
+                self.last = Last::Question;
+            }
+            Some(form @ (Meaning::What | Meaning::How)) => {
+                self.place(if form == Meaning::How { 2 } else { 1 });
+                match (self.features.form, form) {
+                    (Form::Open, Meaning::What) => self.features.form = Form::What,
+                    (Form::Open | Form::What, Meaning::How) => self.features.form = Form::How,
+                    _ => {}
+                }
+            }
+            Some(Meaning::Auxiliary(bits)) => {
+                if start {
+                    self.features.form = Form::YesNo;
+                }
+                self.features.auxiliaries |= bits;
+                // "What's" has no place for its verb.
+                if bits != PRESENT {
+                    self.place(0x100 | u64::from(bits));
+                }
+            }
+            Some(Meaning::Pronoun(person)) => {
+                self.features.pronouns = self.features.pronouns << 2 | u32::from(person);
+                self.place(0x200 | u64::from(person));
+            }
+            Some(Meaning::Owner(person)) => {
+                self.features.owners = self.features.owners << 2 | u32::from(person);
+                self.place(0x300 | u64::from(person));
+            }
+            Some(Meaning::Same(kind, _)) if self.exact => self.push(kind, stemmed_hash, word),
+            Some(Meaning::Same(kind, class)) => {
+                self.push(kind, class, word);
+                self.clauses |= matches!(word, "and" | "or" | "but" | "if" | "whether");
+                if matches!(word, "in" | "since" | "until" | "by" | "from" | "next" | "last" | "early" | "late") {
+                    self.last = Last::Month;
+                }
+            }
+            Some(Meaning::Raw) | None => {
+                // "Who invented" is in the past as "who was" is.
+                if before == Last::Question && self.language == ENGLISH && word.ends_with("ed") {
+                    self.features.auxiliaries |= PAST;
+                }
+                let degree = self.language == ENGLISH && word.ends_with("est") && word.len() > 5;
+                self.push(if degree { Kind::Degree } else { Kind::Word }, stemmed_hash, word);
+            }
+        }
+    }
+
+    fn signature(mut self) -> Signature {
+        let known = |word: &str| {
+            let hash = self.lexicon.hash(&stem(word, ENGLISH, false));
+            match self.lexicon.meaning(ENGLISH, hash) {
+                Some(Meaning::Same(_, class)) => class & !EXACT,
+                _ => hash & !EXACT,
+            }
+        };
+        let (work, price, quantity) = (known("work"), known("price"), known("quantity"));
+        let is = |meaning: u64| move |token: &Token| token.meaning() == meaning;
+        // "How does it work" asks what it is, and "how much does it cost" for the price.
+        if self.features.form == Form::How && self.features.pronouns == 0 && self.tokens.last().is_some_and(is(work)) {
+            self.tokens.pop();
+            self.features.form = Form::Open;
+        }
+        if self.tokens.iter().any(is(price)) {
+            self.tokens.retain(|token| token.meaning() != quantity);
+        }
+        self.features.places = if self.clauses { self.places } else { 0 };
+        Signature { features: self.features, tokens: self.tokens }
+    }
+}

@@ -1,0 +1,176 @@
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::signature;
+use crate::cache::semantic::lexical::{Difference, Lexicon, Signature};
+
+fn compare(one: &str, other: &str) -> Result<(), Difference> {
+    let (one, two) = (signature(one), signature(other));
+    let result = one.compare(&two);
+    assert_eq!(two.compare(&one), result, "the comparison depends on the order of the texts");
+    result
+}
+
+#[test]
+fn wording_makes_no_difference() {
+    let same = [
+        ("How do I reset my password?", "hello, how can I reset my password"),
+        ("What is machine learning?", "Could you explain machine learning, please?"),
+        ("How does a heat pump work?", "What is a heat pump?"),
+        ("I don't understand mutexes.", "I do not understand mutexes"),
+        ("Why isn't my printer working?", "Why is my printer not working?"),
+        ("Give me 5 ideas for dinner", "Give me five ideas for dinner"),
+        ("Convert 1,000 metres", "convert 1000 meters"),
+        ("What is the twenty-first letter?", "What is the twenty first letter?"),
+        ("Translate “good morning”", "Please translate \"good morning\""),
+        ("How tall is the tower?", "What is the height of the tower?"),
+        ("In Python, how do I reverse a list?", "How do I reverse a list in Python?"),
+        ("How do I install Docker on Ubuntu?", "how do i install docker on ubuntu"),
+        ("HOW DO I INSTALL DOCKER", "How do I install Docker?"),
+        ("How do I undo my last commit?", "How do I undo the last commit?"),
+        ("Can I change the address?", "Is it possible to change the address?"),
+        ("What time does the shop open?", "When does the shop open?"),
+        ("How much does the plan cost?", "What does the plan cost?"),
+        ("Reading a file in Rust", "How do I read a file in Rust?"),
+        ("Comment boire l'eau ?", "Comment boire de l’eau ?"),
+        ("Wie viel kostet der Versand?", "Was kostet der Versand?"),
+    ];
+    for (one, other) in same {
+        assert_eq!(compare(one, other), Ok(()), "{one} | {other}");
+    }
+}
+
+#[test]
+fn a_difference_is_named() {
+    let different = [
+        ("What is 15 times 7?", "What is 15 times 8?", Difference::Number),
+        ("The third chapter", "The twelfth chapter", Difference::Number),
+        ("What is -5 plus 3?", "What is 5 plus 3?", Difference::Number),
+        ("What is 1,5 plus 2?", "What is 15 plus 2?", Difference::Number),
+        ("What day is 2025-03-01?", "What day is 2025-01-03?", Difference::Number),
+        ("What is new in Rust 1.2.3?", "What is new in Rust 1.3.2?", Difference::Number),
+        ("Was ist zwei plus drei?", "Was ist zwei plus vier?", Difference::Number),
+        ("Convert 5 kg", "Convert 5 g", Difference::Unit),
+        ("Bake at 180°C", "Bake at 180°F", Difference::Unit),
+        ("Is $30 fair?", "Is €30 fair?", Difference::Currency),
+        ("Can I pay in euros?", "Can I pay in dollars?", Difference::Currency),
+        ("Who leads Apple?", "Who leads Amazon?", Difference::Name),
+        ("What does parseInt return?", "What does parseFloat return?", Difference::Name),
+        ("How do I call get_user_by_id?", "How do I call get_user_by_name?", Difference::Identifier),
+        ("What is x + y?", "What is x - y?", Difference::Identifier),
+        ("What does f(g(x)) mean?", "What does g(f(x)) mean?", Difference::Identifier),
+        ("Write to anna@example.com", "Write to anne@example.com", Difference::Identifier),
+        ("What does `ls -l` do?", "What does `ls -a` do?", Difference::Quotation),
+        ("Was bedeutet „Fernweh“?", "Was bedeutet „Heimweh“?", Difference::Quotation),
+        ("Correct this: He go home.", "Correct this: She go home.", Difference::Quotation),
+        ("Correct this: lets eat, Anna", "Correct this: lets eat Anna", Difference::Quotation),
+        ("Read https://example.com/a", "Read https://example.com/b", Difference::Url),
+        ("Which animals can fly?", "Which animals can't fly?", Difference::Negation),
+        ("Warum habe ich Zugriff?", "Warum habe ich keinen Zugriff?", Difference::Negation),
+        ("Pourquoi ça fonctionne ?", "Pourquoi ça ne fonctionne pas ?", Difference::Negation),
+        ("Sort it in ascending order", "Sort it in descending order", Difference::Opposite),
+        ("Flights from Oslo", "Flights to Oslo", Difference::Opposite),
+        ("Tea and coffee", "Tea or coffee", Difference::Opposite),
+        ("Is it big?", "Is it too big?", Difference::Degree),
+        ("Is he late?", "Is she late?", Difference::Person),
+        ("What is your name?", "What is my name?", Difference::Person),
+        ("What is the name of my dog?", "What is the name of a dog?", Difference::Person),
+        ("What do you want?", "What do I want?", Difference::Person),
+        ("Who paid?", "When paid?", Difference::Question),
+        ("How is bread?", "What is bread?", Difference::Question),
+        ("Can I cancel my order?", "How do I cancel my order?", Difference::Question),
+        ("Who is the king?", "Who was the king?", Difference::Tense),
+        ("Will prices rise?", "Do prices rise?", Difference::Tense),
+        ("Can I smoke here?", "Should I smoke here?", Difference::Tense),
+        ("Flights from Oslo to Paris", "Flights from Paris to Oslo", Difference::Order),
+        ("convert celsius to fahrenheit", "convert fahrenheit to celsius", Difference::Order),
+        ("What is Docker?", "Was ist Docker?", Difference::Language),
+        ("What is milk?", "Что такое milk молоко?", Difference::Language),
+        ("Are dogs dangerous?", "Are cats dangerous?", Difference::Word),
+        ("Please", "Please", Difference::Empty),
+    ];
+    for (one, other, difference) in different {
+        assert_eq!(compare(one, other), Err(difference), "{one} | {other}");
+    }
+}
+
+#[test]
+fn words_that_only_look_alike_stay_apart() {
+    let different = [
+        ("Book a training", "Book a train"),
+        ("Is this wine good?", "Is this win good?"),
+        ("What is a plan?", "What is a plane?"),
+        ("How do I boil eggs?", "How do I keep boiled eggs?"),
+        ("Is vitamin A good?", "Is vitamin D good?"),
+        ("vitamin a", "vitamin d"),
+        ("Combien d'eau ?", "Combien de d ?"),
+        ("train de Lyon", "train à Lyon"),
+        ("Zug von Berlin", "Zug nach Berlin"),
+        ("Can you accept cards?", "How do I accept cards?"),
+        ("Give me a recipe", "What is a recipe?"),
+        ("Do I have to pay?", "Do I pay?"),
+        ("I deleted my account", "How do I delete my account?"),
+        ("Translate dogs into German", "Translate dog into German"),
+        ("What does fired mean?", "What does fire mean?"),
+        ("Write a poem by Anna", "Write a poem about Anna"),
+        ("What happened to Anna?", "What happens to Anna?"),
+        ("May I smoke here in May?", "May I smoke here?"),
+    ];
+    for (one, other) in different {
+        assert!(compare(one, other).is_err(), "{one} | {other}");
+    }
+}
+
+#[test]
+fn function_words_belong_to_their_clauses() {
+    let different = [
+        ("Who is A and when is B?", "When is A and who is B?"),
+        ("What is TCP? How do I use UDP?", "How do I use TCP? What is UDP?"),
+        ("Was London large and is Rome large?", "Is London large and was Rome large?"),
+        ("A cat that is not black and a dog that is black", "A cat that is black and a dog that is not black"),
+        ("How do I help you?", "How do you help me?"),
+    ];
+    for (one, other) in different {
+        assert!(compare(one, other).is_err(), "{one} | {other}");
+    }
+}
+
+#[test]
+fn a_long_text_counts_to_its_end() {
+    let long = |last: &str| format!("{} {last}", "word ".repeat(400));
+    assert_eq!(compare(&long("red"), &long("red")), Ok(()));
+    assert!(compare(&long("red"), &long("green")).is_err());
+    assert!(compare(&long("red green"), &long("green red")).is_err());
+}
+
+#[test]
+fn a_text_beyond_the_bound_has_no_signature_and_no_signature_is_larger_than_a_kilobyte() {
+    let lexicon = Lexicon::new([7; 32]);
+    assert_eq!(lexicon.signature(&"x".repeat((8 << 10) + 1)), None);
+    let longest = (0..2000).map(|number| format!("w{number} ")).collect::<String>();
+    assert!(lexicon.signature(&longest[..8 << 10]).unwrap().bytes().len() <= 1024);
+}
+
+#[test]
+fn the_stored_form_is_read_back_and_has_no_word_of_the_text() {
+    let before = signature("Why does Anna's account_id differ from \"seven\"?");
+    let bytes = before.bytes();
+    assert_eq!(Signature::parse(&bytes), Some(before));
+    for word in ["anna", "Anna", "account", "seven"] {
+        assert!(!bytes.windows(word.len()).any(|window| window == word.as_bytes()), "{word}");
+    }
+    for length in 0..bytes.len() {
+        let cut = Signature::parse(&bytes[..length]);
+        assert!(
+            cut.is_none_or(|cut| cut != signature("Why does Anna's account_id differ from \"seven\"?")),
+            "{length}"
+        );
+    }
+}
+
+#[test]
+fn another_key_makes_other_hashes() {
+    let of = |key: u8| Lexicon::new([key; 32]).signature("Docker on Ubuntu").unwrap().bytes();
+    assert_eq!(of(1), of(1));
+    assert_ne!(of(1), of(2));
+}
