@@ -18,6 +18,7 @@ use crate::admin;
 use crate::apply;
 use crate::check::{self, Checked};
 use crate::credentials::google;
+use crate::evaluate;
 use crate::explain;
 use crate::init;
 use crate::keys::{Control, Entry, Secret};
@@ -153,9 +154,9 @@ cannot be read.")]
 A name that begins with = + - @ or ' has an apostrophe before it, so that no spreadsheet evaluates it.
 Exit code: 0 with the output, 1 with a message.")]
     Usage(admin::Usage),
-    /// Purge cached responses of a running gateway
+    /// Purge cached responses of a running gateway, or measure a semantic cache
     #[command(subcommand)]
-    Cache(admin::Cache),
+    Cache(Cache),
 }
 
 #[derive(Debug, Args)]
@@ -290,6 +291,23 @@ With --admin, the command creates the administrator's key and prints the file's 
     Running(admin::Keys),
 }
 
+#[derive(Debug, Subcommand)]
+enum Cache {
+    /// Measure how well an embedding model finds repeated questions
+    #[command(after_long_help = "Examples:
+  sluice cache evaluate --url https://api.openai.com/v1 --model text-embedding-3-small --key-env OPENAI_API_KEY
+  sluice cache evaluate pairs.jsonl --url http://127.0.0.1:11434/v1 --model nomic-embed-text
+
+The command sends all texts of the pairs to the model, and chooses the similarity from which on an answer may serve a similar question.
+It chooses with one half of the pairs, and measures with the other. A line of the file:
+  {\"a\": \"How do I reset my password?\", \"b\": \"I need a new password\", \"same\": true}
+`same` says whether an answer to one question may serve the other. Add pairs that must not share an answer: they decide.
+Exit code: 0 with a threshold, 1 without one.")]
+    Evaluate(evaluate::Evaluate),
+    #[command(flatten)]
+    Running(admin::Cache),
+}
+
 #[derive(Debug, Args)]
 struct NewKey {
     /// The key's public name, in logs and usage reports
@@ -397,7 +415,8 @@ pub fn main() -> ExitCode {
         Command::Keys(Keys::New(arguments)) => new_key(&arguments),
         Command::Keys(Keys::Running(command)) => admin::keys(&command).and_then(|text| print(&text)),
         Command::Usage(usage) => admin::usage(&usage).and_then(|text| print(&text)),
-        Command::Cache(command) => admin::cache(&command).and_then(|text| print(&text)),
+        Command::Cache(Cache::Evaluate(arguments)) => evaluate_cache(&arguments),
+        Command::Cache(Cache::Running(command)) => admin::cache(&command).and_then(|text| print(&text)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -462,6 +481,12 @@ fn explain_file(arguments: &explain::Explain) -> Result<(), Failure> {
     let (text, served) = explain::explain(arguments, gateway)?;
     print(&text)?;
     if served { Ok(()) } else { Err(Failure::Said) }
+}
+
+fn evaluate_cache(arguments: &evaluate::Evaluate) -> Result<(), Failure> {
+    let (text, found) = evaluate::evaluate(arguments)?;
+    print(&text)?;
+    if found { Ok(()) } else { Err(Failure::Said) }
 }
 
 pub fn count(number: usize, what: &str) -> String {

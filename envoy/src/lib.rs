@@ -8,6 +8,7 @@ pub mod credentials;
 mod drain;
 mod edits;
 mod envoy_admin;
+mod evaluate;
 mod explain;
 mod init;
 pub mod keys;

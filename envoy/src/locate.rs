@@ -4,6 +4,9 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::cli::{Build, Failure};
 
@@ -145,6 +148,16 @@ pub fn authorities() -> PathBuf {
     let usual = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
     let mut places = named.into_iter().chain(usual.map(PathBuf::from));
     places.find(|path| path.is_file()).unwrap_or_else(|| usual[0].into())
+}
+
+/// Trusts the CA certificates of a file.
+pub fn tls(authorities: &Path) -> Result<TlsConfig, String> {
+    let pem = fs::read(authorities).map_err(|error| format!("cannot read {}: {error}", authorities.display()))?;
+    let certificates = parse_pem(&pem).filter_map(|item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    });
+    Ok(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(certificates.collect()))).build())
 }
 
 #[cfg(test)]

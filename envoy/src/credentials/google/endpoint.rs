@@ -1,14 +1,13 @@
 //! Requests tokens over HTTP.
 
-use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use ureq::Agent;
 use ureq::http::Request;
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+
+use crate::locate;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const LARGEST_ANSWER: u64 = 64 << 10;
@@ -46,12 +45,7 @@ struct Answer {
 impl Endpoint {
     /// Creates a client with the CA certificates that Envoy trusts.
     pub fn new(authorities: &Path) -> Result<Self, String> {
-        let pem = fs::read(authorities).map_err(|error| format!("cannot read {}: {error}", authorities.display()))?;
-        let certificates = parse_pem(&pem).filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        });
-        let tls = TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(certificates.collect()))).build();
+        let tls = locate::tls(authorities)?;
         let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).tls_config(tls);
         // Like Envoy: no proxy and no redirects.
         Ok(Self(config.proxy(None).max_redirects(0).build().into()))
