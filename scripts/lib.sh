@@ -67,6 +67,9 @@ observability_python() { echo "$cache/observability-python-$(cksum <tests/observ
 # Python with the host that counts instructions.
 count_python() { echo "$cache/count-$(cksum <scripts/benchmark/requirements.txt | cut -d' ' -f1)/bin/python"; }
 
+# Python with an embedding model.
+semantic_python() { echo "$cache/semantic-python-$(cksum <tests/semantic/requirements.txt | cut -d' ' -f1)/bin/python"; }
+
 # Python with aider.
 aider_python() { echo "$cache/aider-$(cksum <tests/agents/requirements.txt | cut -d' ' -f1)/bin/python"; }
 

@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 use super::pairs::Pair;
 
 /// The precision that a threshold needs.
-pub const PRECISE: f32 = 0.99;
+pub const PRECISE: f64 = 0.99;
 
 /// The recall that makes a semantic cache worth its embeddings.
-pub const ENOUGH: f32 = 0.2;
+pub const ENOUGH: f64 = 0.2;
 
 /// How much of the recall a stricter threshold must keep.
-const KEPT: f32 = 0.95;
+const KEPT: f64 = 0.95;
 
 /// A measured pair.
 #[derive(Debug, Clone, Copy)]
@@ -52,8 +52,8 @@ impl Rates {
         self.right + self.wrong
     }
 
-    fn part(of: usize, all: usize) -> Option<f32> {
-        (all > 0).then(|| of as f32 / all as f32)
+    fn part(of: usize, all: usize) -> Option<f64> {
+        (all > 0).then(|| of as f64 / all as f64)
     }
 
     /// The part of the hits that are right.
