@@ -88,10 +88,12 @@ impl Token {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
 enum Form {
-    /// No question, or a request to explain something.
+    /// A statement, or a request to do something.
     #[default]
     Open,
+    /// Or a request to explain something.
     What,
+    /// Or a wish to do something.
     How,
     YesNo,
 }
@@ -105,7 +107,7 @@ struct Features {
     auxiliaries: u8,
     /// The number of negations.
     negations: u8,
-    /// I, you and we in their order, two bits each.
+    /// I, you and we in their order: two bits for the number of words before, up to three, and two for the person.
     pronouns: u32,
     /// My, your and our in their order, two bits each.
     owners: u32,
@@ -175,10 +177,8 @@ impl Signature {
             return Err(Difference::Negation);
         }
         self.tokens(other)?;
-        let forms = one.form == two.form
-            || [one.form, two.form].contains(&Form::Open) && ![one.form, two.form].contains(&Form::YesNo);
         let asks_more = |signature: &Self| signature.tokens.iter().any(|token| token.kind == Kind::Question);
-        if !forms && !asks_more(self) {
+        if one.form != two.form && !asks_more(self) {
             return Err(Difference::Question);
         }
         if !one.same_tense(two) {
@@ -286,8 +286,7 @@ impl Features {
     fn same_persons(&self, other: &Self) -> bool {
         let (one, two) = (self.pronouns, other.pronouns);
         // "How do I" and "how do you" ask the same.
-        let anyone =
-            self.form != Form::YesNo && other.form != Form::YesNo && self.form != Form::What && one < 4 && two < 4;
+        let anyone = self.form == Form::How && one < 16 && two < 16;
         let pronouns = one == two || one == 0 || two == 0 || anyone;
         // "The password" may be "my password"; "a password" is not.
         let implied = |with: &Self, without: &Self| {

@@ -61,6 +61,9 @@ const QUOTES: [(char, &[char]); 11] = [
     ('『', &['』']),
 ];
 
+/// The most hyphens and apostrophes of a word.
+const MOST_MARKS: usize = 8;
+
 const CURRENCIES: [char; 7] = ['$', '€', '£', '¥', '₹', '₩', '₽'];
 
 /// Signs before and behind words that carry no meaning of their own.
@@ -72,10 +75,10 @@ fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '’')
 }
 
-/// Splits a text. Behind a colon or a line break, and in the second half of long texts, every word is a quotation: there the text is the
-/// subject of the request.
+/// Splits a text. Behind a colon or a line break, every word is a quotation: there the text is the subject of the request. Behind `most`
+/// pieces, all of the rest is one.
 pub(super) fn pieces(text: &str, most: usize) -> Vec<Piece<'_>> {
-    let mut found = Pieces { found: Vec::new(), shouted: !text.chars().any(char::is_lowercase), first: true };
+    let mut found = Pieces { found: Vec::new(), most, shouted: !text.chars().any(char::is_lowercase), first: true };
     let (mut rest, mut before, mut unclosed) = (text.trim(), ' ', 0_u16);
     'next: while let Some(c) = rest.chars().next() {
         if c.is_whitespace() {
@@ -135,6 +138,7 @@ fn after(text: &str, c: char) -> &str {
 
 struct Pieces<'t> {
     found: Vec<Piece<'t>>,
+    most: usize,
     /// Whether the text has no small letters: then capitals mean nothing.
     shouted: bool,
     /// Whether the next piece begins a sentence.
@@ -149,16 +153,23 @@ impl<'t> Pieces<'t> {
     }
 
     fn verbatim(&mut self, rest: &'t str) {
-        let rest = rest.trim_end_matches(|c: char| c.is_whitespace() || ".!?。".contains(c));
-        rest.split_whitespace().for_each(|word| self.add(Part::Quotation, word));
+        let mut rest = rest.trim();
+        while !rest.is_empty() {
+            let split = if self.found.len() < self.most { rest.split_once(char::is_whitespace) } else { None };
+            let (word, behind) = split.unwrap_or((rest, ""));
+            self.add(Part::Quotation, word);
+            rest = behind.trim_start();
+        }
     }
 
     /// Adds the pieces of a text without white space and without punctuation at its end.
     fn chunk(&mut self, chunk: &'t str) {
-        let lower_case = |c: char| c.is_alphabetic() || is_apostrophe(c);
+        let of_word = |c: char| c.is_alphabetic() || is_apostrophe(c);
         if chunk.contains("://") || chunk.starts_with("www.") {
             self.add(Part::Url, chunk);
-        } else if chunk.split('-').all(|part| !part.is_empty() && part.chars().all(lower_case)) {
+        } else if chunk.matches(['-', '\'', '’']).count() <= MOST_MARKS
+            && chunk.split('-').all(|part| !part.is_empty() && part.chars().all(of_word))
+        {
             chunk.split('-').for_each(|word| self.word(word));
         } else if !self.number(chunk) {
             let symbols = !chunk.chars().any(char::is_alphanumeric);

@@ -8,6 +8,12 @@ use super::{EXACT, Features, Form, Kind, MOST, Signature, Token};
 /// The words that decide the language.
 const VOTERS: usize = 40;
 
+/// Words between clauses. In English, `of` is none.
+const CONJUNCTIONS: [&str; 22] = [
+    "and", "or", "but", "if", "whether", "und", "oder", "aber", "wenn", "ob", "et", "ou", "mais", "si", "y", "o",
+    "pero", "e", "ma", "se", "maar", "als",
+];
+
 impl Lexicon {
     /// The signature of a text; `None` if it is longer than 8 KiB.
     pub fn signature(&self, text: &str) -> Option<Signature> {
@@ -33,32 +39,11 @@ impl Lexicon {
                 continue;
             }
             at += 1;
-            let next = pieces.get(at).map(|next| next.part);
-            let before_word = matches!(next, Some(Part::Word { .. }));
-            match piece.part {
-                Part::Word { .. } if at > raw.saturating_add(1) => reading.add(Kind::Word, piece.text),
-                // The second half of "it's" and of "I'll".
-                Part::Word { joined: true, .. } if language == ENGLISH => {
-                    reading.features.auxiliaries |= if *word == "ll" { FUTURE } else { 0 };
-                }
-                Part::Word { .. }
-                    if next == Some(Part::Word { joined: true, name: false }) && words.get(at) == Some(&"t") =>
-                {
-                    at += 1;
-                    // "Can't log in" is no question, "can't I log in" is one.
-                    let subject = words.get(at).and_then(|word| self.meaning(language, self.hash(word)));
-                    reading.contraction(word, matches!(subject, Some(Meaning::Pronoun(_))));
-                }
-                // "Vitamin a", and a month.
-                Part::Word { .. } if *word == "a" && !before_word => reading.add(Kind::Word, word),
-                Part::Word { .. } if *word == "may" && reading.is_month(next) => reading.add(Kind::Word, word),
-                Part::Word { name, .. } => reading.word(word, piece.text, name),
-                Part::Number => reading.number(&digits(piece.text, language)),
-                Part::Identifier | Part::Symbol => reading.add(Kind::Identifier, piece.text),
-                Part::Quotation => reading.add(Kind::Quotation, piece.text),
-                Part::Url => reading.add(Kind::Url, piece.text),
-                Part::Currency => reading.add(Kind::Currency, piece.text),
-                Part::Unit => reading.add(Kind::Unit, piece.text),
+            let behind = (pieces.get(at).map(|next| next.part), words.get(at..).unwrap_or_default());
+            if at > raw.saturating_add(1) && matches!(piece.part, Part::Word { .. }) {
+                reading.add(Kind::Word, piece.text);
+            } else {
+                reading.piece(piece, word, behind);
             }
         }
         Some(reading.signature())
@@ -156,11 +141,44 @@ impl<'l> Reading<'l> {
         Self { lexicon, language, exact, features, tokens, clauses: false, places: 0, last: Last::Start, tens: None }
     }
 
+    /// Adds a piece, and its word in small letters, with the part and the words behind it.
+    fn piece(&mut self, piece: &Piece<'_>, word: &str, (next, behind): (Option<Part>, &[&str])) {
+        match piece.part {
+            // The second half of "it's", of "I'll" and of "don't".
+            Part::Word { joined: true, .. } if self.language == ENGLISH => match word {
+                "ve" => self.word("have", "have", false),
+                "ll" => self.features.auxiliaries |= FUTURE,
+                "t" => self.negation(),
+                _ => {}
+            },
+            Part::Word { .. }
+                if matches!(next, Some(Part::Word { joined: true, .. })) && behind.first() == Some(&"t") =>
+            {
+                // "Can't log in" is no question, "can't I log in" is one.
+                let subject =
+                    behind.get(1).and_then(|word| self.lexicon.meaning(self.language, self.lexicon.hash(word)));
+                self.contraction(word, matches!(subject, Some(Meaning::Pronoun(_))));
+            }
+            // "Flights to Oslo", but not "how to fly".
+            Part::Word { .. } if word == "to" && self.last == Last::Content => self.add(Kind::Word, word),
+            // "Vitamin a", and a month.
+            Part::Word { .. } if word == "a" && !matches!(next, Some(Part::Word { .. })) => self.add(Kind::Word, word),
+            Part::Word { .. } if word == "may" && self.is_month(next) => self.add(Kind::Word, word),
+            Part::Word { name, .. } => self.word(word, piece.text, name),
+            Part::Number => self.number(&digits(piece.text, self.language)),
+            Part::Identifier | Part::Symbol => self.add(Kind::Identifier, piece.text),
+            Part::Quotation => self.add(Kind::Quotation, piece.text),
+            Part::Url => self.add(Kind::Url, piece.text),
+            Part::Currency => self.add(Kind::Currency, piece.text),
+            Part::Unit => self.add(Kind::Unit, piece.text),
+        }
+    }
+
     fn add(&mut self, kind: Kind, text: &str) {
         self.push(kind, self.lexicon.hash(text), text);
     }
 
-    /// Adds the verb of a contraction such as "don't", without its apostrophe, and a negation.
+    /// Adds the verb of a contraction such as "don't", without its apostrophe.
     fn contraction(&mut self, verb: &str, asks: bool) {
         if !asks && self.last == Last::Start {
             self.last = Last::Other;
@@ -172,7 +190,6 @@ impl<'l> Reading<'l> {
             verb => verb,
         };
         self.word(verb, verb, false);
-        self.negation();
     }
 
     fn push(&mut self, kind: Kind, meaning: u64, form: &str) {
@@ -219,95 +236,103 @@ impl<'l> Reading<'l> {
 
     /// Adds a word in small letters; `form` is as it is written.
     fn word(&mut self, word: &str, form: &str, name: bool) {
-        let hash = self.lexicon.hash(word);
-        let stemmed = match self.last {
-            _ if self.exact => word.to_owned(),
-            last => stem(word, self.language, matches!(last, Last::Start | Last::Progressive)),
-        };
-        let stemmed_hash = self.lexicon.hash(&stemmed);
-        let meaning = self.lexicon.meaning(self.language, hash);
-        let meaning = meaning.or_else(|| self.lexicon.meaning(self.language, stemmed_hash));
+        let verb = matches!(self.last, Last::Start | Last::Progressive);
+        let stem = if self.exact { word.to_owned() } else { stem(word, self.language, verb) };
+        let hash = self.lexicon.hash(&stem);
+        let meaning = self.lexicon.meaning(self.language, self.lexicon.hash(word));
+        let meaning = meaning.or_else(|| self.lexicon.meaning(self.language, hash));
         if name {
-            let measure = |kind: &Kind| matches!(kind, Kind::Unit | Kind::Currency);
-            if let Some(Meaning::Same(kind, class)) = meaning
-                && measure(&kind)
-            {
-                return self.push(kind, class, "");
-            }
-            let mixed = form.chars().any(char::is_lowercase) && form.chars().skip(1).any(char::is_uppercase);
-            let (kind, form) = if mixed { (Kind::Mixed, form) } else { (Kind::Name, word) };
-            return self.push(kind, stemmed_hash, form);
+            return self.name(word, form, hash, meaning);
         }
+        self.clauses |= CONJUNCTIONS.contains(&word);
         let before = self.last;
-        let start = before == Last::Start;
         self.last = match meaning {
             Some(Meaning::Question(_) | Meaning::What) => Last::Question,
             Some(Meaning::Auxiliary(_)) if before == Last::Content => Last::Progressive,
             Some(Meaning::How) => Last::Progressive,
-            Some(Meaning::Dropped) if start => Last::Start,
             _ => Last::Other,
         };
         match meaning {
-            Some(Meaning::Dropped) => {
-                self.features.definite = self.features.definite.saturating_add(u8::from(word == "the"))
-            }
-            Some(Meaning::Negation) => self.negation(),
-            Some(Meaning::Number { value, ordinal: false }) => self.cardinal(value),
-            Some(Meaning::Number { value, ordinal: true }) => {
-                let end = match value {
-                    1 => "st",
-                    2 => "nd",
-                    3 => "rd",
-                    _ => "th",
-                };
-                self.number(&format!("{value}{end}"));
-            }
-            Some(Meaning::Question(which)) => {
-                self.add(Kind::Question, ["who?", "when?", "where?"].get(usize::from(which)).unwrap_or(&"why?"));
-                self.last = Last::Question;
-            }
-            Some(form @ (Meaning::What | Meaning::How)) => {
-                self.place(if form == Meaning::How { 2 } else { 1 });
-                match (self.features.form, form) {
-                    (Form::Open, Meaning::What) => self.features.form = Form::What,
-                    (Form::Open | Form::What, Meaning::How) => self.features.form = Form::How,
-                    _ => {}
-                }
-            }
-            Some(Meaning::Auxiliary(bits)) => {
-                if start {
-                    self.features.form = Form::YesNo;
-                }
-                self.features.auxiliaries |= bits;
-                // "What's" has no place for its verb.
-                if bits != PRESENT {
-                    self.place(0x100 | u64::from(bits));
-                }
-            }
-            Some(Meaning::Pronoun(person)) => {
-                self.features.pronouns = self.features.pronouns << 2 | u32::from(person);
-                self.place(0x200 | u64::from(person));
-            }
-            Some(Meaning::Owner(person)) => {
-                self.features.owners = self.features.owners << 2 | u32::from(person);
-                self.place(0x300 | u64::from(person));
-            }
-            Some(Meaning::Same(kind, _)) if self.exact => self.push(kind, stemmed_hash, word),
             Some(Meaning::Same(kind, class)) => {
-                self.push(kind, class, word);
-                self.clauses |= matches!(word, "and" | "or" | "but" | "if" | "whether");
+                self.push(kind, if self.exact { hash } else { class }, word);
                 if matches!(word, "in" | "since" | "until" | "by" | "from" | "next" | "last" | "early" | "late") {
                     self.last = Last::Month;
                 }
             }
             Some(Meaning::Raw) | None => {
+                // "Reading a file" asks how to read one.
+                if before == Last::Start && stem != word && word.ends_with("ing") {
+                    self.features.form = Form::How;
+                }
                 // "Who invented" is in the past as "who was" is.
                 if before == Last::Question && self.language == ENGLISH && word.ends_with("ed") {
                     self.features.auxiliaries |= PAST;
                 }
                 let degree = self.language == ENGLISH && word.ends_with("est") && word.len() > 5;
-                self.push(if degree { Kind::Degree } else { Kind::Word }, stemmed_hash, word);
+                self.push(if degree { Kind::Degree } else { Kind::Word }, hash, word);
             }
+            Some(meaning) => self.function_word(word, meaning, before == Last::Start),
+        }
+    }
+
+    fn name(&mut self, word: &str, form: &str, hash: u64, meaning: Option<Meaning>) {
+        match meaning {
+            Some(Meaning::Same(kind @ (Kind::Unit | Kind::Currency), class)) => self.push(kind, class, ""),
+            _ => {
+                let mixed = form.chars().any(char::is_lowercase) && form.chars().skip(1).any(char::is_uppercase);
+                let (kind, form) = if mixed { (Kind::Mixed, form) } else { (Kind::Name, word) };
+                self.push(kind, hash, form);
+            }
+        }
+    }
+
+    fn function_word(&mut self, word: &str, meaning: Meaning, start: bool) {
+        let features = &mut self.features;
+        match meaning {
+            Meaning::Dropped => features.definite = features.definite.saturating_add(u8::from(word == "the")),
+            Meaning::Negation => self.negation(),
+            Meaning::Number { value, ordinal: false } => self.cardinal(value),
+            Meaning::Number { value, .. } => {
+                let ends = ["st", "nd", "rd"];
+                let end = ends.get(value.saturating_sub(1) as usize).unwrap_or(&"th");
+                self.number(&format!("{value}{end}"));
+            }
+            Meaning::Question(which) => {
+                self.add(Kind::Question, ["who?", "when?", "where?"].get(usize::from(which)).unwrap_or(&"why?"));
+                self.last = Last::Question;
+            }
+            Meaning::What => {
+                if features.form == Form::Open {
+                    features.form = Form::What;
+                }
+                self.place(1);
+            }
+            Meaning::How => {
+                if features.form != Form::YesNo {
+                    features.form = Form::How;
+                }
+                self.place(2);
+            }
+            Meaning::Auxiliary(bits) => {
+                if start {
+                    features.form = Form::YesNo;
+                }
+                features.auxiliaries |= bits;
+                // "What's" has no place for its verb.
+                if bits != PRESENT {
+                    self.place(0x100 | u64::from(bits));
+                }
+            }
+            Meaning::Pronoun(person) => {
+                let place = self.tokens.len().min(3) as u32;
+                features.pronouns = features.pronouns << 4 | place << 2 | u32::from(person);
+                self.place(0x200 | u64::from(person));
+            }
+            Meaning::Owner(person) => {
+                features.owners = features.owners << 2 | u32::from(person);
+                self.place(0x300 | u64::from(person));
+            }
+            Meaning::Same(..) | Meaning::Raw => {}
         }
     }
 
@@ -319,15 +344,15 @@ impl<'l> Reading<'l> {
                 _ => hash & !EXACT,
             }
         };
-        let (work, price, quantity) = (known("work"), known("price"), known("quantity"));
+        let (work, price, amount) = (known("work"), known("price"), known("amount"));
         let is = |meaning: u64| move |token: &Token| token.meaning() == meaning;
         // "How does it work" asks what it is, and "how much does it cost" for the price.
         if self.features.form == Form::How && self.features.pronouns == 0 && self.tokens.last().is_some_and(is(work)) {
             self.tokens.pop();
-            self.features.form = Form::Open;
+            self.features.form = Form::What;
         }
         if self.tokens.iter().any(is(price)) {
-            self.tokens.retain(|token| token.meaning() != quantity);
+            self.tokens.retain(|token| token.meaning() != amount);
         }
         self.features.places = if self.clauses { self.places } else { 0 };
         Signature { features: self.features, tokens: self.tokens }

@@ -17,18 +17,17 @@ pub(super) const LANGUAGES: [&str; 7] = [EN, DE, FR, ES, IT, NL, PT];
 /// - `same`: words of one meaning. `opposite`, `degree`, `person`, `unit`, `currency`: the same, with the reason to give when they differ.
 /// - `each`: every word is an `opposite` on its own.
 const EN: &str = "
-drop a an the of to into for be been being have has this that these those it its there please kindly just some any very really myself
-drop thanks thank as following explain
+drop a an the of to this that these those it its please kindly just some any very really myself thanks following
 not not no never none nobody nothing nowhere neither nor cannot without except hardly barely dont cant wont isnt arent doesnt didnt
 raw translate translation spell spelling rhyme pronounce conjugate proofread rewrite rephrase paraphrase grammar say mean meaning word sentence
 who who whom
 when when
 where where
 why why
-what what which
+what what which explain
 how how
 present is are am do does
-past was were did had
+past was were did
 future will shall
 can can could may might would possible able
 must should must ought need required
@@ -45,6 +44,7 @@ person he him his
 person she her
 person they them their
 same in during inside
+same have has
 same with using via
 same repair fix correct mend
 same fast quick rapid
@@ -150,7 +150,7 @@ const DE: &str = "
 drop der die das den dem des ein eine einen einem einer eines von vom bitte es man sich mir mich hat haben habe
 not nicht kein keine keinen keinem keiner keines nie niemals nichts niemand ohne außer weder
 raw übersetze übersetzen bedeutet buchstabiere reimt korrigiere satz wort
-who wer wem wen wessen
+who wer
 when wann
 where wo wohin woher
 why warum wieso weshalb
@@ -197,7 +197,7 @@ tens vingt trente quarante cinquante soixante - - - cent mille million milliard
 ";
 
 const ES: &str = "
-drop el la los las un una de del favor es lo se he ha
+drop el la los las un una de del favor lo se he ha
 not no nunca jamás nada nadie sin excepto ningún ninguna tampoco
 raw traduce traducir significa decir corrige frase palabra
 who quién quien quiénes
@@ -301,7 +301,7 @@ tens vinte trinta quarenta cinquenta sessenta setenta oitenta noventa cem mil mi
 ///
 /// `?` stands for nothing before a word of [`REQUESTS`], and for no replacement before others.
 pub(super) const PHRASES: &str = "
-^tell me about=
+^tell me about=what
 ^can you=?
 ^could you=?
 ^would you=?
@@ -323,10 +323,10 @@ pub(super) const PHRASES: &str = "
 ^i want to know=
 ^i need to know=
 ^let me know=
-^i would like to=
-^i d like to=
-^i want to=
-^i need to=
+^i would like to=how
+^i d like to=how
+^i want to=how
+^i need to=how
 ^tell me a=give
 ^tell me an=give
 ^tell me=
@@ -337,15 +337,15 @@ pub(super) const PHRASES: &str = "
 ^show me how=how
 ^show me=give
 ^help me=
-^explain to me=
-^explain=
-^describe=
-^define=
-^name the=
+^explain to me=what
+^explain=what
+^describe=what
+^define=what
+^name the=what
 ^is it possible to=can
 ^is it true that=
-^is there=is
-^are there=are
+is there=is
+are there=are
 best way to=how
 fastest way to=how fastest
 easiest way to=how easiest
@@ -372,8 +372,8 @@ how fast=what speed
 how big=what size
 how large=what size
 how often=what frequency
-how many=what quantity
-how much=what quantity
+how many=what count
+how much=what amount
 get rid of=remove
 find out=find
 e mail=email

@@ -114,6 +114,17 @@ fn words_that_only_look_alike_stay_apart() {
         ("What does fired mean?", "What does fire mean?"),
         ("Write a poem by Anna", "Write a poem about Anna"),
         ("What happened to Anna?", "What happens to Anna?"),
+        ("Who do you love?", "Who loves you?"),
+        ("Wer hat Anna geküsst?", "Wen hat Anna geküsst?"),
+        ("¿Quién es el rey?", "¿Quién era el rey?"),
+        ("Send money to Anna", "Send money for Anna"),
+        ("How do I get to Rome?", "How do I get Rome?"),
+        ("Talk to Anna", "Talk of Anna"),
+        ("He works as Santa", "He works for Santa"),
+        ("Who has it now?", "Who is it now?"),
+        ("Delete my files", "How do I delete my files?"),
+        ("It will rain", "Will it rain?"),
+        ("You are fired", "Are you fired?"),
         ("May I smoke here in May?", "May I smoke here?"),
     ];
     for (one, other) in different {
@@ -173,4 +184,14 @@ fn another_key_makes_other_hashes() {
     let of = |key: u8| Lexicon::new([key; 32]).signature("Docker on Ubuntu").unwrap().bytes();
     assert_eq!(of(1), of(1));
     assert_ne!(of(1), of(2));
+}
+
+#[test]
+fn the_rest_of_a_long_text_is_not_cut_up() {
+    let lexicon = Lexicon::new([7; 32]);
+    let bytes = |text: &str| lexicon.signature(&text[..text.floor_char_boundary(8 << 10)]).unwrap().bytes().len();
+    for unit in ["a ", "a-", "a'b", "'a ", "\"a ", "a\n", "a: b ", "$1 ", "1%", "é’", "“a ", "« "] {
+        assert!(bytes(&unit.repeat(8 << 10)) <= 1024, "{unit}");
+    }
+    assert!(compare(&format!("Fix this: {}", "a ".repeat(200)), &format!("Fix this: {}", "a ".repeat(201))).is_err());
 }
