@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
-use sluice_core::cache::semantic::lexical::Lexicon;
+use sluice_lexical::Lexicon;
 
 use crate::cli::{Failure, count};
 use crate::locate;

@@ -3,6 +3,8 @@
 //! All are in one value of the shared data. Reading it copies up to megabytes, so each worker keeps its own copy, and reads again only
 //! when a second, small value has changed. Like the cache, it never causes an error: a damaged index reads as an empty one.
 
+use sluice_lexical::Signature;
+use sluice_wire::order;
 use sluice_wire::time::Time;
 
 use crate::bytes::Reader;
@@ -10,7 +12,6 @@ use crate::cache::Key;
 use crate::store::SharedData;
 use crate::store::value::{self, Value};
 
-use super::lexical::Signature;
 use super::vector::Vector;
 
 /// The most entries of an index. A search compares all of them.
@@ -63,7 +64,7 @@ impl Index {
             entry.signature.compare(signature).is_ok().then_some((similarity, entry))
         });
         let mut found: Vec<_> = similar.collect();
-        found.sort_by(|(one, first), (other, second)| other.total_cmp(one).then(second.made.cmp(&first.made)));
+        order::by(&mut found, |(one, first), (other, second)| other.total_cmp(one).then(second.made.cmp(&first.made)));
         found.truncate(most);
         found
     }

@@ -1,13 +1,11 @@
-//! Guarantees of the parts: texts that ask different things never match, embeddings keep their directions, and an index stays bounded.
+//! Guarantees of the parts: embeddings keep their directions, and an index stays bounded.
 
 mod index;
-mod lexical;
-mod pairs;
 #[cfg(not(target_arch = "wasm32"))]
 mod properties;
 mod vector;
 
 /// The signature of a text.
-fn signature(text: &str) -> super::lexical::Signature {
-    super::lexical::Lexicon::new([7; 32]).signature(text).unwrap()
+fn signature(text: &str) -> sluice_lexical::Signature {
+    sluice_lexical::Lexicon::new([7; 32]).signature(text).unwrap()
 }

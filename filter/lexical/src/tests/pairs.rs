@@ -3,7 +3,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use sha2::{Digest, Sha256};
 
-use crate::cache::semantic::lexical::Lexicon;
+use crate::Lexicon;
 
 #[derive(serde::Deserialize)]
 struct Pair {
@@ -15,7 +15,7 @@ struct Pair {
 }
 
 fn pairs() -> Vec<Pair> {
-    let lines = include_str!("../../../../../../envoy/data/cache-pairs.jsonl").lines();
+    let lines = include_str!("../../../../envoy/data/cache-pairs.jsonl").lines();
     lines.map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 

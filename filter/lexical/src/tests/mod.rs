@@ -1,8 +1,18 @@
+//! Texts that ask different things never match, and the wording makes no difference.
+
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use super::signature;
-use crate::cache::semantic::lexical::{Difference, Lexicon, Signature};
+use super::*;
+
+mod pairs;
+#[cfg(not(target_arch = "wasm32"))]
+mod properties;
+
+/// The signature of a text.
+fn signature(text: &str) -> Signature {
+    Lexicon::new([7; 32]).signature(text).unwrap()
+}
 
 fn compare(one: &str, other: &str) -> Result<(), Difference> {
     let (one, two) = (signature(one), signature(other));

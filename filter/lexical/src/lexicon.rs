@@ -1,6 +1,6 @@
 //! The word lists, compiled for lookups by hash.
 
-use std::cmp::Reverse;
+use sluice_wire::order;
 
 use super::Kind;
 use super::stem::stem;
@@ -52,7 +52,6 @@ pub struct Lexicon {
     key: [u8; 32],
     /// Sorted by language and hash.
     words: Vec<(u8, u64, Meaning)>,
-    /// The longest first.
     phrases: Vec<(bool, Vec<&'static str>, &'static str)>,
 }
 
@@ -63,15 +62,12 @@ impl Lexicon {
         for (language, lines) in (0..).zip(LANGUAGES) {
             lines.lines().for_each(|line| lexicon.line(language, line));
         }
-        // The first entry of a word counts.
-        lexicon.words.sort_by_key(|(language, hash, _)| (*language, *hash));
-        lexicon.words.dedup_by_key(|(language, hash, _)| (*language, *hash));
+        order::by_numbers(&mut lexicon.words, |(language, hash, _)| (u64::from(*language), *hash));
         for line in PHRASES.lines().filter_map(|line| line.split_once('=')) {
             let (from, to) = line;
             let words = from.trim_start_matches('^').split(' ').collect();
             lexicon.phrases.push((from.starts_with('^'), words, to));
         }
-        lexicon.phrases.sort_by_key(|(_, words, _)| Reverse(words.len()));
         lexicon
     }
 
@@ -175,6 +171,18 @@ mod tests {
             let repeated: Vec<_> =
                 forms.filter(|word| !["-", ""].contains(&&**word) && !seen.insert(word.clone())).collect();
             assert_eq!(repeated, [""; 0], "{language}");
+        }
+    }
+
+    #[test]
+    fn no_phrase_is_hidden_by_a_shorter_one() {
+        let phrases: Vec<&str> = PHRASES.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+        for (at, phrase) in phrases.iter().enumerate() {
+            let hidden = phrases[..at].iter().find(|before| {
+                let rest = phrase.trim_start_matches('^').strip_prefix(before.trim_start_matches('^'));
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+            });
+            assert_eq!(hidden, None, "{phrase}");
         }
     }
 

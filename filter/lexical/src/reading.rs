@@ -104,6 +104,12 @@ fn digits(text: &str, language: u8) -> String {
     fraction.map_or_else(|| whole.clone(), |fraction| format!("{whole}.{fraction}"))
 }
 
+/// Adds a number to a hash of numbers: a multiplication by the 64 bits of the golden ratio spreads each bit to those above it, and the
+/// rotation back to those below.
+fn mixed(hash: u64, number: u64) -> u64 {
+    (hash.rotate_left(29) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 /// The word before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Last {
@@ -196,7 +202,7 @@ impl<'l> Reading<'l> {
         let hash = meaning & !EXACT | self.lexicon.hash(form) & EXACT;
         match self.tokens.get_mut(MOST - 1) {
             // The last token stands for all that follow.
-            Some(rest) => rest.hash = crate::mix::mixed(rest.hash.rotate_left(7) ^ meaning),
+            Some(rest) => rest.hash = mixed(rest.hash, meaning),
             None => self.tokens.push(Token { hash, kind }),
         }
         self.last = Last::Content;
@@ -227,7 +233,7 @@ impl<'l> Reading<'l> {
     /// Notes the place of a function word.
     fn place(&mut self, which: u64) {
         let place = (self.tokens.len() as u64) << 16 | which;
-        self.places = crate::mix::mixed(self.places.rotate_left(5) ^ place);
+        self.places = mixed(self.places, place);
     }
 
     fn is_month(&self, next: Option<Part>) -> bool {

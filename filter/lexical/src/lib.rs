@@ -8,7 +8,7 @@
 //!
 //! A text becomes a [`Signature`] once. It holds keyed hashes of words, so that the cache does not keep the text.
 
-use crate::bytes::Reader;
+use sluice_wire::order;
 
 mod lexicon;
 mod pieces;
@@ -26,7 +26,7 @@ const MOST: usize = 96;
 /// The kind of a word, in the order in which differences are reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub(super) enum Kind {
+enum Kind {
     Word,
     /// A capitalised word, folded.
     Name,
@@ -200,7 +200,7 @@ impl Signature {
         }
         let sorted = |tokens: &[Token]| {
             let mut tokens = tokens.to_vec();
-            tokens.sort_unstable_by_key(|token| (token.meaning(), token.hash));
+            order::by_numbers(&mut tokens, |token| (token.meaning(), token.hash));
             tokens
         };
         let (one, two) = (sorted(&self.tokens), sorted(&other.tokens));
@@ -254,23 +254,25 @@ impl Signature {
 
     /// Reads the stored form; `None` for anything else.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let mut reader = Reader(bytes);
-        let (language, form) = (reader.u8()?, reader.u8()?);
+        let ([language, form, auxiliaries, negations, definite], rest) = bytes.split_first_chunk()?;
+        let (pronouns, rest) = rest.split_first_chunk()?;
+        let (owners, rest) = rest.split_first_chunk()?;
+        let (places, rest) = rest.split_first_chunk()?;
+        let (tokens, []) = rest.as_chunks::<9>() else { return None };
         let features = Features {
-            language,
-            form: *[Form::Open, Form::What, Form::How, Form::YesNo].get(usize::from(form))?,
-            auxiliaries: reader.u8()?,
-            negations: reader.u8()?,
-            definite: reader.u8()?,
-            pronouns: reader.u32()?,
-            owners: reader.u32()?,
-            places: reader.u64()?,
+            language: *language,
+            form: *[Form::Open, Form::What, Form::How, Form::YesNo].get(usize::from(*form))?,
+            auxiliaries: *auxiliaries,
+            negations: *negations,
+            definite: *definite,
+            pronouns: u32::from_le_bytes(*pronouns),
+            owners: u32::from_le_bytes(*owners),
+            places: u64::from_le_bytes(*places),
         };
-        let mut tokens = Vec::with_capacity(reader.0.len() / 9);
-        while !reader.0.is_empty() {
-            let kind = *Kind::ALL.get(usize::from(reader.u8()?))?;
-            tokens.push(Token { hash: reader.u64()?, kind });
-        }
+        let token = |[kind, hash @ ..]: &[u8; 9]| {
+            Some(Token { hash: u64::from_le_bytes(*hash), kind: *Kind::ALL.get(usize::from(*kind))? })
+        };
+        let tokens = tokens.iter().map(token).collect::<Option<Vec<_>>>()?;
         (tokens.len() <= MOST).then_some(Self { features, tokens })
     }
 }
@@ -296,3 +298,6 @@ impl Features {
         pronouns && (self.owners == other.owners || implied(self, other) || implied(other, self))
     }
 }
+
+#[cfg(test)]
+mod tests;
