@@ -174,7 +174,14 @@ impl Gateway {
     pub async fn change_in_vain(&self, change: impl FnOnce(&mut Value)) -> String {
         let refused = self.errors().matches(REFUSED).count();
         self.edit(change);
-        until("the change to be refused", || self.errors().split(REFUSED).nth(refused + 1).map(str::to_owned)).await
+        // The message has a line for each mistake, and its lines arrive one by one.
+        let mut before = String::new();
+        until("the change to be refused", || {
+            let told = self.errors().split(REFUSED).nth(refused + 1)?.to_owned();
+            let is_whole = told.lines().count() > 1 && std::mem::replace(&mut before, told.clone()) == told;
+            is_whole.then_some(told)
+        })
+        .await
     }
 
     /// Replaces the gateway file with a changed one.
