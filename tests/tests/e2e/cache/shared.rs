@@ -117,7 +117,9 @@ async fn a_purge_at_one_envoy_reaches_redis_at_once_and_the_others_soon() {
     );
     eventually("the purge to reach the other Envoy", async || {
         let only = two.gateway.client().header("cache-control", "only-if-cached");
-        only.post(CHAT, &ask("gpt", "say a tale of two cities")).await.status == 504
+        let answer = only.post(CHAT, &ask("gpt", "say a tale of two cities")).await;
+        // If the third Envoy took more than five seconds to start, Redis has its new response.
+        answer.status == 504 || answer.header("x-sluice-cache") == Some("shared")
     })
     .await;
     assert_eq!(word(&said(&two, "claude", false).await), "hit");
