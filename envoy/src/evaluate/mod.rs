@@ -1,5 +1,5 @@
 //! `sluice cache evaluate`: whether a semantic cache would pay with an embedding model, and from which similarity on. It measures pairs of
-//! questions of which a person knows whether they share an answer.
+//! questions that a person has judged.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

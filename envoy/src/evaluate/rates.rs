@@ -29,7 +29,7 @@ impl Scored<'_> {
     }
 }
 
-/// What a threshold does.
+/// The hits at a threshold.
 #[derive(Debug, Clone, Copy)]
 pub struct Rates {
     right: usize,

@@ -125,7 +125,7 @@ impl CachedResponse {
 }
 
 /// Detects damage of any origin.
-fn checksum(content: &[u8]) -> [u8; 8] {
+pub(super) fn checksum(content: &[u8]) -> [u8; 8] {
     let [a, b, c, d, e, f, g, h, ..] = *blake3::hash(content).as_bytes();
     [a, b, c, d, e, f, g, h]
 }

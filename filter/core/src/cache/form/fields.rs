@@ -8,7 +8,7 @@ use sluice_wire::dialect::Id;
 pub(super) struct Survives {
     /// Names of fields, at any depth.
     names: &'static [&'static str],
-    /// Fields of which only these values survive.
+    /// Fields that survive with these values only.
     values: &'static [(&'static str, &'static [&'static str])],
     /// Fields whose content the model chooses.
     free: &'static [&'static str],

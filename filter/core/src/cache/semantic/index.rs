@@ -9,6 +9,7 @@ use sluice_wire::time::Time;
 
 use crate::bytes::Reader;
 use crate::cache::Key;
+use crate::cache::entry::checksum;
 use crate::store::SharedData;
 use crate::store::value::{self, Value};
 
@@ -168,10 +169,4 @@ impl LocalIndex {
     fn counter(&self) -> String {
         format!("{}.changes", self.name)
     }
-}
-
-/// Detects damage of any origin.
-fn checksum(content: &[u8]) -> [u8; 8] {
-    let [a, b, c, d, e, f, g, h, ..] = *blake3::hash(content).as_bytes();
-    [a, b, c, d, e, f, g, h]
 }

@@ -1,4 +1,4 @@
-//! What clients, keys and administrators decide: cache-control, namespaces, purges, single flight.
+//! Decisions of clients, keys and administrators: cache-control, namespaces, purges, single flight.
 
 use super::*;
 #[cfg(target_arch = "wasm32")]
