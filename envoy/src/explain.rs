@@ -9,6 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use serde_json::{Value, json};
+use sluice_core::cache::semantic;
+use sluice_core::cache::spec::SemanticMode;
 use sluice_core::compiled::CompiledConfig;
 use sluice_core::guard::answer::Checks;
 use sluice_core::limits::Unit;
@@ -148,7 +150,7 @@ fn cache(dry_run: &DryRun) -> Option<String> {
         (_, "") => "all keys that may use the model".to_owned(),
         (scope, whose) => format!("{scope} {whose}"),
     };
-    let Caching { policy, ignored } = dry_run.cache.as_ref()?;
+    let Caching { policy, ignored, semantic } = dry_run.cache.as_ref()?;
     let equal = match ignored.as_deref() {
         None => "; only a request with the same bytes is equal".to_owned(),
         Some([]) => String::new(),
@@ -157,10 +159,15 @@ fn cache(dry_run: &DryRun) -> Option<String> {
     let namespace = dry_run.routing_headers.namespace.as_ref();
     let shared = shared + &namespace.map(|name| format!(" in the namespace {name}")).unwrap_or_default();
     let only = if dry_run.routing_headers.caching.only_if_cached { "; refused with 504 if there is none" } else { "" };
+    let similar = match (semantic, &dry_run.model.semantic) {
+        (Some(Err(reason)), _) => format!("; similar requests are not looked for, because {reason}"),
+        (Some(Ok(())), Some(rule)) => similar(rule, dry_run),
+        _ => String::new(),
+    };
     Some(match policy {
         CachePolicy::Look => {
             let most = dry_run.routing_headers.caching.max_age.map_or(rule.ttl, |most| most.min(rule.ttl));
-            format!("looks for an answer shared by {shared}, no older than {most:?}{equal}{only}")
+            format!("looks for an answer shared by {shared}, no older than {most:?}{equal}{similar}{only}")
         }
         CachePolicy::Fill => {
             let ttl = rule.ttl;
@@ -168,6 +175,17 @@ fn cache(dry_run: &DryRun) -> Option<String> {
         }
         CachePolicy::Neither(reason) => format!("bypassed: {reason}{only}"),
     })
+}
+
+/// How the semantic cache compares the request.
+fn similar(rule: &semantic::Rule, dry_run: &DryRun) -> String {
+    let raised = dry_run.routing_headers.similarity.map(|least| f64::from(least) / 10_000.0);
+    let least = raised.map_or_else(|| f64::from(rule.threshold), |raised| raised.max(f64::from(rule.threshold)));
+    let does = if rule.mode == SemanticMode::Shadow { "would serve" } else { "serves" };
+    let (embedder, scope) = (&rule.embeddings, rule.scope.name());
+    format!(
+        "; {does} the answer to a similar request of the same {scope}, with a similarity of {least:.4} by {embedder} or more"
+    )
 }
 
 /// The capabilities that the request needs.

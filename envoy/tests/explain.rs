@@ -21,6 +21,10 @@ models:
       - { match: { time: { from: "22:00", to: "06:00" } }, strategy: weighted }
   spare: { targets: [{ provider: small, model: z }] }
   kept: { targets: [{ provider: small, model: z }], cache: { ttl: 10m, scope: app } }
+  similar:
+    targets: [{ provider: small, model: z }]
+    cache: { ttl: 10m, semantic: { embeddings: embed, threshold: 0.9, scope: key, mode: shadow } }
+  embed: { targets: [{ provider: small, model: e }] }
   agent:
     strategy: fastest
     sticky: conversation
@@ -150,6 +154,23 @@ fn whether_an_answer_is_looked_for_in_the_cache_is_told() {
     assert_eq!(cache(PLAIN, &[]), None);
     let (_, told) = explain(&kept, "alice", &["--json"]);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&told).unwrap()["cache"], looked);
+}
+
+#[test]
+fn whether_a_request_is_compared_with_others_is_told() {
+    let same = PLAIN.replace("\"chat\"", "\"similar\"");
+    let cache = |request: &str, more: &[&str]| {
+        let (_, said) = explain(request, "alice", more);
+        said.lines().find_map(|line| line.strip_prefix("cache: ")).map(str::to_owned).expect("a cache")
+    };
+    let said = cache(&same, &[]);
+    let compared = "; would serve the answer to a similar request of the same key, with a similarity of 0.9000 by embed or more";
+    assert!(said.ends_with(compared), "{said}");
+    let raised = cache(&same, &["--header", "x-sluice-similarity: 0.95"]);
+    assert!(raised.contains("a similarity of 0.9500"), "{raised}");
+    let turns = same.replace("[{", r#"[{"role":"user","content":"Hi"},{"role":"assistant","content":"Yes?"},{"#);
+    let said = cache(&turns, &[]);
+    assert!(said.ends_with("; similar requests are not looked for, because it has earlier turns (`multi_turn`)"), "{said}");
 }
 
 #[test]

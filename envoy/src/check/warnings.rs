@@ -78,6 +78,7 @@ pub fn find(checked: &Checked, base: &Base, now: u64, asks: bool) -> Vec<Warning
     }
     for (name, model) in &checked.file.models {
         finder.model(name, model);
+        finder.semantic_cache(name, model);
     }
     finder.credentials();
     if asks {
@@ -243,6 +244,40 @@ impl Finder<'_> {
         } else if base.ends_with("/v1/v1") {
             let rest = base.strip_suffix("/v1").unwrap_or(base);
             self.warn(path, format!("the URL contains /v1 twice. Use {host}{rest}"));
+        }
+    }
+
+    /// A semantic cache that may not work, or not as its author intends.
+    fn semantic_cache(&mut self, name: &str, model: &Model) {
+        let file = &self.checked.file;
+        let Some(semantic) = model.cache.as_ref().and_then(|cache| cache.semantic.as_ref()) else { return };
+        let path = Path::root().key("models").key(name).key("cache").key("semantic");
+        let Some(embedder) = file.models.get(&semantic.embeddings) else { return };
+        let Some(first) = embedder.targets.first() else { return };
+        let mut warnings = Vec::new();
+        if !model.targets.iter().any(|target| target.provider == first.provider) {
+            warnings.push(format!(
+                "the texts of users go to {}, which is no provider of this model",
+                quoted(&first.provider)
+            ));
+        }
+        if embedder.targets.len() > 1 {
+            warnings.push(format!(
+                "the semantic cache uses only the first target of {}, because embeddings of different models cannot be \
+                 compared",
+                quoted(&semantic.embeddings)
+            ));
+        }
+        let compiled = self.checked.gateway.models.get(&semantic.embeddings);
+        let priced = compiled.and_then(|model| model.targets.first()).is_some_and(|target| target.price.is_some());
+        if !priced {
+            warnings.push(format!(
+                "{} has no price, so requests with a budget are not compared. Set one under prices.models",
+                quoted(&semantic.embeddings)
+            ));
+        }
+        for text in warnings {
+            self.warn(&path.key("embeddings"), text);
         }
     }
 

@@ -1,12 +1,13 @@
 //! Envoy's clusters: those of providers, and those that the gateway itself calls.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use sluice_config::file::{Availability, Connections, File, Provider};
-use sluice_core::callout::{ALERTS_CLUSTER, METRICS_CLUSTER, REDIS_CLUSTER};
+use sluice_core::callout::{ALERTS_CLUSTER, METRICS_CLUSTER, REDIS_CLUSTER, embeddings_cluster};
 use sluice_core::pipeline::{LOG_CLUSTER, TRACING_CLUSTER};
 use sluice_core::provider::kind::{BEARER, Presented};
 use sluice_core::provider::url::Url;
@@ -33,10 +34,32 @@ pub struct Cluster {
     pub listener: String,
 }
 
-/// The clusters of all providers: one per key, since the cluster adds the key; and the clusters of token authorities that Envoy calls.
+/// The clusters of all providers: one per key, since the cluster adds the key; the clusters of token authorities that Envoy calls; and those
+/// for the embeddings that semantic caches ask for.
 pub fn of_providers(file: &File, options: &Options) -> Vec<Cluster> {
     let connect = availability::connect(&file.timeouts);
-    file.providers.iter().flat_map(|(name, provider)| of_a_provider(name, provider, connect, options)).collect()
+    let embedders = embedders(file);
+    let clusters = file.providers.iter().flat_map(|(name, provider)| {
+        let embeddings = embedders.contains(name).then(|| embeddings(name, provider, connect, options));
+        of_a_provider(name, provider, connect, options).into_iter().chain(embeddings)
+    });
+    clusters.collect()
+}
+
+/// The providers that semantic caches ask for embeddings.
+fn embedders(file: &File) -> BTreeSet<&String> {
+    let caches = file.models.values().filter_map(|model| model.cache.as_ref()?.semantic.as_ref());
+    let targets = caches.filter_map(|semantic| file.models.get(&semantic.embeddings)?.targets.first());
+    targets.map(|target| &target.provider).collect()
+}
+
+/// The cluster for a provider's embeddings. Only the gateway itself calls it, so it has no Sluice filter.
+fn embeddings(name: &str, provider: &Provider, connect: Duration, options: &Options) -> Cluster {
+    let own = provider.cluster(name);
+    let (name, url) = (embeddings_cluster(&own), provider.url().unwrap_or_default());
+    let credential = credentials::filter(&own, provider, options);
+    let text = cluster(&name, url, &provider.availability, connect, "", &credential, options);
+    Cluster { text, listener: proxied::listener(&name, url, options), name }
 }
 
 fn of_a_provider(name: &str, provider: &Provider, connect: Duration, options: &Options) -> Vec<Cluster> {

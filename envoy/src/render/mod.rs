@@ -241,6 +241,22 @@ timeouts: { first_token: 1500ms }
         }
     }
 
+    #[test]
+    fn the_provider_of_a_semantic_cache_has_a_cluster_for_embeddings_without_a_sluice_filter() {
+        let semantic = "cache: { ttl: 1m, semantic: { embeddings: e, threshold: 0.9, scope: key } }";
+        let models = format!(
+            "models: {{ chat: {{ targets: [{{ provider: local, model: c }}], {semantic} }}, e: {{ targets: [{{ provider: on, model: e }}] }} }}"
+        );
+        let file = FILE.replace("models: { chat: { targets: [{ provider: on, model: gpt-5 }] } }", &models);
+        let text = bootstrap(&crate::check::check(&file).unwrap(), &options());
+        let (_, cluster) = text.split_once("name: \"sluice-embeddings-on\"").expect("a cluster");
+        let cluster = cluster.split("\n  - name:").next().unwrap_or_default();
+        assert!(cluster.contains("credential_injector") && cluster.contains("on.yaml"), "{cluster}");
+        assert!(!cluster.contains("sluice.wasm"), "{cluster}");
+        assert_eq!(text.matches("name: \"sluice-embeddings").count(), 1);
+        assert!(!rendered(&options()).contains("sluice-embeddings"));
+    }
+
     fn rendered(options: &Options) -> String {
         bootstrap(&crate::check::check(FILE).unwrap(), options)
     }

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use sluice_core::cache::sealer::Sealer;
 use sluice_core::callout::{Call, Called};
 use sluice_core::metrics::Background;
 use sluice_core::pipeline::Effect;
@@ -16,11 +17,13 @@ mod alerts;
 mod counter_sync;
 mod export;
 pub mod otlp;
+mod positions;
 mod purges;
 
 use alerts::Alerts;
 pub use counter_sync::CounterSync;
 use export::MetricsExport;
+use positions::Positions;
 use purges::Purges;
 
 /// The timeout of calls to a collector and to a webhook.
@@ -48,15 +51,18 @@ impl fmt::Debug for dyn BackgroundTask {
     }
 }
 
-/// The tasks of a configuration. `seed` must be unique among all Envoys: 16 random bytes.
-pub fn tasks(background: &Background, seed: [u8; 16]) -> Vec<Box<dyn BackgroundTask>> {
+/// The tasks of a configuration. `seed` must be unique among all Envoys: 16 random bytes. `secret` is that of the shared cache.
+pub fn tasks(background: &Background, seed: [u8; 16], secret: Option<&[u8]>) -> Vec<Box<dyn BackgroundTask>> {
     let Background { redis, shared_cache, export, alerts, key_label } = background.clone();
     let mut tasks: Vec<Box<dyn BackgroundTask>> = Vec::new();
     if let Some(sync) = redis.clone().and_then(|redis| CounterSync::new(redis, seed)) {
         tasks.push(Box::new(sync));
     }
     if let Some(redis) = redis.clone().filter(|_| shared_cache) {
-        tasks.push(Box::new(Purges::new(redis)));
+        tasks.push(Box::new(Purges::new(redis.clone())));
+        if let Some(sealer) = secret.and_then(Sealer::new) {
+            tasks.push(Box::new(Positions::new(redis, sealer)));
+        }
     }
     if let Some(export) = export {
         tasks.push(Box::new(MetricsExport::new(export, hex::encoded(&seed), key_label)));

@@ -164,9 +164,11 @@ impl Check<'_> {
             let way = Rc::new(self.way(model, &targets, timeouts, &path));
             let cache = self.model_cache(model, &path);
             let forbid = self.forbid(&model.forbid, &path.key("forbid"));
-            let model = Model { name: name.clone(), pattern, forbid, targets, policy: way, cache };
+            let semantic = self.semantic_cache(model, &path);
+            let model = Model { name: name.clone(), pattern, forbid, targets, policy: way, cache, semantic };
             compiled.insert(name.clone(), Rc::new(model));
         }
+        self.embedders(&compiled);
         compiled
     }
 
@@ -233,7 +235,15 @@ impl Check<'_> {
         // A retried request might be executed twice.
         let way = RoutingPolicy { retry: Retry::new(&[], Duration::ZERO), ..RoutingPolicy::plain(timeouts) };
         let (name, targets, way) = ("stored".to_owned(), vec![Rc::new(target)], Rc::new(way));
-        Some(Rc::new(Model { name, pattern: None, forbid: Forbidden::default(), targets, policy: way, cache: None }))
+        Some(Rc::new(Model {
+            name,
+            pattern: None,
+            forbid: Forbidden::default(),
+            targets,
+            policy: way,
+            cache: None,
+            semantic: None,
+        }))
     }
 
     /// A model's name is used unchanged in headers, paths and logs.
@@ -315,7 +325,7 @@ fn direct(models: &BTreeMap<String, Rc<Model>>, timeouts: Timeouts) -> BTreeMap<
 /// A model with this target only.
 fn alone(target: &Rc<Target>, name: String, pattern: Option<Pattern>, timeouts: Timeouts) -> Rc<Model> {
     let (forbid, targets, way) = (Forbidden::default(), vec![target.clone()], Rc::new(RoutingPolicy::plain(timeouts)));
-    Rc::new(Model { name, pattern, forbid, targets, policy: way, cache: None })
+    Rc::new(Model { name, pattern, forbid, targets, policy: way, cache: None, semantic: None })
 }
 
 /// The headers that routes and stickiness read.

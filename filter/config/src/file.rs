@@ -28,7 +28,7 @@ mod timeouts;
 mod tracing;
 
 pub use availability::{Availability, Connections, HealthCheck, OutlierDetection};
-pub use cache::{Cache, ModelCache};
+pub use cache::{Cache, ModelCache, Semantic};
 pub use capabilities::Capabilities;
 pub use credentials::{Aws, Entra, Google, TokenFile, WebIdentity};
 pub use downstream::{Cors, Ready, ReadyRedis, Sds, Tls};

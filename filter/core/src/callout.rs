@@ -1,5 +1,6 @@
 //! HTTP calls of the gateway itself to Envoy's clusters. Core describes them; Envoy sends them.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use sluice_wire::headers::HeaderMap;
@@ -13,11 +14,16 @@ pub const METRICS_CLUSTER: &str = "sluice-metrics";
 /// The cluster of the webhook for alerts.
 pub const ALERTS_CLUSTER: &str = "sluice-alerts";
 
+/// The name of the cluster for embeddings of the provider with this cluster. Unlike that one, it has no filter that expects a planned attempt.
+pub fn embeddings_cluster(of: &str) -> String {
+    format!("sluice-embeddings-{of}")
+}
+
 /// An HTTP call of the gateway itself to one of Envoy's clusters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
     /// The cluster's name.
-    pub cluster: &'static str,
+    pub cluster: Cow<'static, str>,
     /// Headers, including `:method`, `:path` and `:authority`.
     pub headers: HeaderMap,
     /// The request body.
@@ -49,7 +55,7 @@ impl Endpoint {
             ("content-type", "application/json"),
             ("user-agent", concat!("sluice/", env!("CARGO_PKG_VERSION"))),
         ];
-        Call { cluster, headers: headers.into_iter().collect(), body, timeout }
+        Call { cluster: cluster.into(), headers: headers.into_iter().collect(), body, timeout }
     }
 }
 

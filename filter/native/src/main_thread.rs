@@ -6,7 +6,7 @@
 //! Redis to confirm the settlements.
 
 use std::cell::RefCell;
-use std::ffi::c_void;
+use std::ffi::{OsStr, c_void};
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +16,7 @@ use sluice_background::{BackgroundTask, tasks};
 use sluice_core::callout::{Call, Called};
 use sluice_core::metrics::Background;
 use sluice_core::pipeline::outgoing::Outgoing;
+use sluice_core::pipeline::redis_cache::SECRET;
 use sluice_core::pipeline::redis_client::RedisClient;
 use sluice_core::pipeline::{Effect, metric};
 use sluice_shell::idle_timeout::SETTLING;
@@ -288,7 +289,11 @@ impl Work {
 
 /// The tasks of a configuration, all of them due.
 fn scheduled(background: &Background, seed: [u8; 16]) -> Vec<(Box<dyn BackgroundTask>, Instant)> {
-    tasks(background, seed).into_iter().map(|task| (task, Instant::now())).collect()
+    let secret = std::env::var_os(SECRET);
+    tasks(background, seed, secret.as_deref().map(OsStr::as_encoded_bytes))
+        .into_iter()
+        .map(|task| (task, Instant::now()))
+        .collect()
 }
 
 /// Applies effects that need no message.

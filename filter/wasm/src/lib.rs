@@ -120,7 +120,9 @@ impl Root {
         let mut seed = [0; 16];
         host::random(&mut seed)?;
         let task = |task: Box<dyn BackgroundTask>| Task { task, due: Cell::default(), call: Cell::default() };
-        let tasks: Vec<Task> = sluice_background::tasks(background, seed).into_iter().map(task).collect();
+        let secret = host::environment(SECRET);
+        let tasks = sluice_background::tasks(background, seed, secret.as_deref());
+        let tasks: Vec<Task> = tasks.into_iter().map(task).collect();
         if let Some(period) = tasks.iter().map(|task| task.task.period()).min() {
             host::tick_every(period)?;
         }

@@ -2,6 +2,7 @@
 
 mod flight;
 mod kept;
+mod semantic;
 mod settled;
 mod shared;
 

@@ -1,8 +1,12 @@
 //! Checks the cache of responses.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
-use sluice_core::cache::{Bounds, Rule};
+use sluice_core::cache::{Bounds, Rule, semantic};
+use sluice_core::routing::target::Model;
+use sluice_wire::dialect::openai_embeddings;
 use sluice_wire::json::decimal;
 
 use super::super::diagnostic::{Path, quoted};
@@ -18,6 +22,7 @@ const LEAST_ANSWER: &str = "1KiB";
 /// A worker holds a response in its VM while it collects or sends it, and the VM's memory never shrinks.
 const MOST_ANSWER: &str = "8MiB";
 const LONGEST_LOOKUP: Duration = Duration::from_secs(1);
+const LONGEST_EMBEDDING: Duration = Duration::from_secs(5);
 
 impl Check<'_> {
     /// The cache policy of a model; `None` without a cache.
@@ -38,6 +43,50 @@ impl Check<'_> {
             self.diagnostic(&path.key("max_temperature"), decimal(most), "a temperature from 0 to 2".to_owned());
         }
         Some(Rule { ttl, jitter, scope, max_temperature, tools, images, single_flight })
+    }
+
+    /// The rule of a model's semantic cache; `None` without one.
+    pub(super) fn semantic_cache(&mut self, model: &file::Model, path: &Path) -> Option<semantic::Rule> {
+        let cache = model.cache.as_ref()?;
+        let written = cache.semantic.as_ref()?;
+        let path = path.key("cache").key("semantic");
+        let at = path.key("embeddings");
+        self.reference(&written.embeddings, self.file.models.keys(), &at);
+        let embedder = self.file.models.get(&written.embeddings);
+        if let Some(embedder) = embedder
+            && embedder.targets.first().is_some_and(|target| target.model.contains('*'))
+        {
+            self.diagnostic(&at, quoted(&written.embeddings), "a model whose first target has a name without `*`");
+        }
+        let threshold = written.threshold;
+        if !(threshold > 0.0 && threshold <= 1.0) {
+            self.diagnostic(&path.key("threshold"), decimal(threshold), "a number above 0, and at most 1, such as 0.9");
+        }
+        if !written.scope.is_within(cache.scope) {
+            let expected = format!("a scope within that of the cache, {}", cache.scope.name());
+            self.diagnostic(&path.key("scope"), written.scope.name(), expected);
+        }
+        let timeout = self.wait(&written.timeout, &path.key("timeout"));
+        if timeout > LONGEST_EMBEDDING {
+            self.diagnostic(&path.key("timeout"), quoted(&written.timeout), "a time from 1ms to 5s, such as 500ms");
+        }
+        let file::Semantic { scope, mode, multi_turn, tools, images, .. } = *written;
+        let (embeddings, threshold) = (written.embeddings.clone(), threshold as f32);
+        Some(semantic::Rule { embeddings, threshold, scope, mode, timeout, multi_turn, tools, images })
+    }
+
+    /// Checks that the models of semantic caches have embeddings.
+    pub(super) fn embedders(&mut self, models: &BTreeMap<String, Rc<Model>>) {
+        for (name, model) in models {
+            let Some(rule) = &model.semantic else { continue };
+            let target = models.get(&rule.embeddings).and_then(|embedder| embedder.targets.first());
+            if target
+                .is_some_and(|target| target.provider.format_for(&openai_embeddings::CLIENT, &target.model).is_none())
+            {
+                let path = Path::root().key("models").key(name).key("cache").key("semantic").key("embeddings");
+                self.diagnostic(&path, quoted(&rule.embeddings), "a model whose first provider has embeddings");
+            }
+        }
     }
 
     /// The size limits of the cache.
@@ -84,7 +133,8 @@ mod tests {
 
     use crate::Diagnostic;
     use crate::file::File;
-    use sluice_core::cache::{Bounds, Rule, Scope};
+    use sluice_core::cache::spec::SemanticMode;
+    use sluice_core::cache::{Bounds, Rule, Scope, semantic};
     use sluice_core::compiled::CompiledConfig;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -149,6 +199,56 @@ mod tests {
                 ..default
             })
         );
+    }
+
+    #[test]
+    fn a_semantic_cache_needs_a_model_with_embeddings_a_threshold_and_a_scope_within_the_cache() {
+        let semantic = |fields: &str| {
+            let cache = format!(r#","cache":{{"ttl":"1m","semantic":{{"embeddings":"m",{fields}}}}}"#);
+            compile(&cache, "").map(|config| config.models["m"].semantic.clone().unwrap())
+        };
+        let rule = semantic(r#""threshold":0.5,"scope":"key","mode":"shadow""#).unwrap();
+        let expected = semantic::Rule {
+            embeddings: "m".to_owned(),
+            threshold: 0.5,
+            scope: Scope::Key,
+            mode: SemanticMode::Shadow,
+            timeout: Duration::from_millis(500),
+            multi_turn: false,
+            tools: false,
+            images: false,
+        };
+        assert_eq!(rule, expected);
+        let at = "models.m.cache.semantic";
+        for (fields, wrong) in [
+            (r#""threshold":0,"scope":"key""#, "threshold: found 0, expected a number above 0"),
+            (r#""threshold":1.01,"scope":"key""#, "threshold: found 1.01"),
+            (r#""threshold":1,"scope":"all""#, "scope: found all, expected a scope within that of the cache, team"),
+            (r#""threshold":1,"scope":"app""#, "scope: found app"),
+            (r#""threshold":1,"scope":"key","timeout":"6s""#, "timeout: found \"6s\", expected a time from 1ms to 5s"),
+        ] {
+            let diagnostics = semantic(fields).unwrap_err();
+            assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
+            let said = diagnostics[0].to_string();
+            assert!(said.starts_with(&format!("{at}.{wrong}")), "{said}");
+        }
+        let embedder = |name: &str, kind: &str| {
+            let text = format!(
+                r#"{{"providers":{{"p":{{"kind":"openai"}},"q":{{"kind":"{kind}"}}}},
+                    "models":{{"m":{{"targets":[{{"provider":"p","model":"x"}}],"cache":{{"ttl":"1m",
+                                  "semantic":{{"embeddings":"{name}","threshold":1,"scope":"key"}}}}}},
+                              "e":{{"targets":[{{"provider":"q","model":"x"}}]}},
+                              "any-*":{{"targets":[{{"provider":"p","model":"*"}}]}}}},"teams":{{}},"keys":[]}}"#
+            );
+            crate::from_json(text.as_bytes()).map(drop).map_err(|found| found[0].to_string())
+        };
+        assert_eq!(embedder("e", "openai"), Ok(()));
+        let none = embedder("e", "anthropic").unwrap_err();
+        assert!(none.starts_with(&format!("{at}.embeddings: found \"e\", expected a model whose first provider")), "{none}");
+        let star = embedder("any-*", "openai").unwrap_err();
+        assert!(star.starts_with(&format!("{at}.embeddings: found \"any-*\", expected a model whose first target")), "{star}");
+        let unknown = embedder("f", "openai").unwrap_err();
+        assert!(unknown.starts_with(&format!("{at}.embeddings: found \"f\"")), "{unknown}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The response cache: which responses are cached, who shares them, and how much memory they use.
 
 use serde::{Deserialize, Serialize};
-use sluice_core::cache::spec::Scope;
+use sluice_core::cache::spec::{Scope, SemanticMode};
 
 /// Caches responses. A cached response is served to a request that is equal to an earlier one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,41 @@ pub struct ModelCache {
     /// Whether concurrent identical requests wait for the response to one of them. Default: `true`.
     #[serde(default = "yes")]
     pub single_flight: bool,
+    /// Also serves the response to a request that asks the same in other words. Default: none.
+    #[serde(default)]
+    pub semantic: Option<Semantic>,
+}
+
+/// Serves the response to an earlier request that differs only in the wording of the user's last text. See docs/semantic-cache.md.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Semantic {
+    /// The model, by its name in this file, that embeds the user's last text. Its first target is called.
+    pub embeddings: String,
+    /// The least similarity of two texts, above 0 and at most 1. Measure it for your model with `sluice cache evaluate`.
+    pub threshold: f64,
+    /// The callers that share responses to similar requests, at most those of the cache's `scope`. Recommended: `key`.
+    pub scope: Scope,
+    /// Whether the cache serves such responses. Default: `serve`.
+    #[serde(default)]
+    pub mode: SemanticMode,
+    /// How long the embedding may delay a request, from `1ms` to `5s`. Default: `500ms`.
+    #[serde(default = "embedding_timeout")]
+    pub timeout: String,
+    /// Whether requests with earlier turns are compared. All earlier turns must be equal. Default: `false`.
+    #[serde(default)]
+    pub multi_turn: bool,
+    /// Whether requests with tools are compared. The tools must be equal. Default: `false`.
+    #[serde(default)]
+    pub tools: bool,
+    /// Whether requests with images or files are compared. These must be equal. Default: `false`.
+    #[serde(default)]
+    pub images: bool,
+}
+
+fn embedding_timeout() -> String {
+    "500ms".to_owned()
 }
 
 fn ttl_jitter() -> u8 {

@@ -34,6 +34,11 @@ impl Key {
         [a, b, c, d, e, f, g, h]
     }
 
+    /// Its first half: enough to tell the partitions of the semantic cache apart.
+    pub fn half(&self) -> [u8; 16] {
+        self.0.first_chunk().copied().unwrap_or_default()
+    }
+
     /// A number that depends on the key alone, from 0 to 255.
     pub fn dice(&self) -> u8 {
         let [_, _, dice, ..] = self.0;

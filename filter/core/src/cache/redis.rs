@@ -31,6 +31,15 @@ const MOST_PURGES: usize = 32;
 /// How much the clocks of two Envoys may differ. A response whose request arrived up to this time after a purge counts as purged.
 const SKEW: Duration = Duration::from_secs(5);
 
+/// The most entries of the semantic cache's index.
+const MOST_POSITIONS: u64 = 4096;
+
+/// The entries that are read at once.
+const POSITIONS_AT_ONCE: u64 = 64;
+
+/// The most characters of one.
+const LARGEST_POSITION: usize = 16 << 10;
+
 /// The most characters of a stored text.
 const LARGEST: usize = 4 << 20;
 
@@ -96,6 +105,67 @@ fn listed(reply: &RedisReply, now: Time) -> Purges {
     match reply {
         RedisReply::Text(text) => Purges::of_text(text, now.after(SKEW)),
         _ => Purges::default(),
+    }
+}
+
+fn positions(prefix: &str) -> String {
+    names::of(prefix, "c:similar")
+}
+
+/// Adds a sealed entry of the semantic cache's index. A hash has the latest ones: their count in `n`, and each in a field with its number
+/// modulo [`MOST_POSITIONS`], behind its number.
+pub fn add_position(prefix: &str, text: &str) -> Command {
+    let script = "local n = redis.call('HINCRBY', KEYS[1], 'n', 1) \
+                  redis.call('HSET', KEYS[1], n % ARGV[1], n .. ' ' .. ARGV[2]) \
+                  redis.call('PEXPIRE', KEYS[1], ARGV[3]) return n";
+    let (most, longest) = (MOST_POSITIONS.to_string(), LONGEST.as_millis().to_string());
+    Command::new(["EVAL", script, "1", &positions(prefix), &most, text, &longest])
+}
+
+/// Reads the count, and the entries after the one with this number.
+pub fn read_positions(prefix: &str, after: u64) -> Command {
+    let fields = (1..=POSITIONS_AT_ONCE).map(|next| (after.wrapping_add(next) % MOST_POSITIONS).to_string());
+    Command::new(["HMGET".to_owned(), positions(prefix), "n".to_owned()].into_iter().chain(fields))
+}
+
+/// The new entries in the reply to [`read_positions`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Positions {
+    /// Their sealed texts.
+    pub texts: Vec<String>,
+    /// The number to continue with.
+    pub after: u64,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+impl Positions {
+    /// Reads a reply. Redis may have forgotten all entries since, or overwritten those that are asked for.
+    pub fn of(reply: &RedisReply, after: u64) -> Self {
+        let none = Self { texts: Vec::new(), after, more: false };
+        let RedisReply::List(values) = reply else { return none };
+        let text = |value: &RedisReply| match value {
+            RedisReply::Text(text) => Some(text.clone()),
+            RedisReply::Int(number) => Some(number.to_string()),
+            _ => None,
+        };
+        let Some((count, entries)) = values.split_first() else { return none };
+        let count: u64 = text(count).and_then(|count| count.parse().ok()).unwrap_or_default();
+        if count < after || count - after > MOST_POSITIONS {
+            let oldest = count.saturating_sub(MOST_POSITIONS);
+            return Self { after: oldest, more: count > oldest, ..none };
+        }
+        let read = |(number, value): (u64, &RedisReply)| {
+            let value = text(value).filter(|value| value.len() <= LARGEST_POSITION)?;
+            let (own, sealed) = value.split_once(' ')?;
+            (own.parse() == Ok(number)).then(|| sealed.to_owned())
+        };
+        let through = count.min(after + POSITIONS_AT_ONCE);
+        Self {
+            texts: (after + 1..=through).zip(entries).filter_map(read).collect(),
+            after: through,
+            more: count > through,
+        }
     }
 }
 

@@ -21,6 +21,9 @@ use super::{CachedResponse, Key};
 /// Releases may differ in how they translate responses, so they do not share entries.
 const VERSION: &str = concat!("sluice ", env!("CARGO_PKG_VERSION"), " response 1");
 
+/// What the entries of the semantic cache's index are bound to.
+const POSITION: &[u8] = concat!("sluice ", env!("CARGO_PKG_VERSION"), " position 1").as_bytes();
+
 /// The shortest secret, in bytes.
 pub const SHORTEST_SECRET: usize = 32;
 
@@ -43,6 +46,8 @@ pub struct Sealer {
     cipher: XChaCha20Poly1305,
     names: [u8; 32],
     nonces: [u8; 32],
+    /// The key of the semantic cache's signatures.
+    pub words: [u8; 32],
 }
 
 impl fmt::Debug for Sealer {
@@ -60,6 +65,7 @@ impl Sealer {
             cipher: XChaCha20Poly1305::new(&derived("sluice cache 2026 contents").into()),
             names: derived("sluice cache 2026 names"),
             nonces: derived("sluice cache 2026 nonces"),
+            words: derived("sluice cache 2026 words"),
         })
     }
 
@@ -76,18 +82,12 @@ impl Sealer {
         sealed.whose.0.iter().for_each(|fact| bytes.extend(fact.to_le_bytes()));
         bytes.extend(u32::try_from(plain.len()).ok()?.to_le_bytes());
         bytes.extend(lz4_flex::block::compress(&plain));
-        let hash = blake3::keyed_hash(&self.nonces, &bytes);
-        let nonce = hash.as_bytes().first_chunk::<24>()?;
-        self.cipher.encrypt_in_place(&XNonce::from(*nonce), &context(key), &mut bytes).ok()?;
-        Some(URL_SAFE_NO_PAD.encode([&nonce[..], &bytes].concat()))
+        self.encrypt(&context(key), bytes)
     }
 
     /// Opens the output of [`Sealer::seal`] for this key, with at most `largest` bytes of a body; `None` for anything else.
     pub fn open(&self, key: &Key, text: &str, largest: usize) -> Option<Sealed> {
-        let mut bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let nonce = XNonce::from(*bytes.first_chunk::<24>()?);
-        bytes.drain(..nonce.len());
-        self.cipher.decrypt_in_place(&nonce, &context(key), &mut bytes).ok()?;
+        let bytes = self.decrypt(&context(key), text)?;
         let mut reader = Reader(&bytes);
         let (asked, mut whose) = (Time(reader.u64()?), Whose([0; FACTS]));
         for fact in &mut whose.0 {
@@ -99,6 +99,31 @@ impl Sealer {
         }
         let entry = lz4_flex::block::decompress(reader.0, size).ok()?;
         Some(Sealed { asked, whose, entry: CachedResponse::parse(entry, key)? })
+    }
+
+    /// Seals an entry of the semantic cache's index.
+    pub fn seal_position(&self, bytes: Vec<u8>) -> Option<String> {
+        self.encrypt(POSITION, bytes)
+    }
+
+    /// Opens the output of [`Sealer::seal_position`]; `None` for anything else.
+    pub fn open_position(&self, text: &str) -> Option<Vec<u8>> {
+        self.decrypt(POSITION, text)
+    }
+
+    fn encrypt(&self, context: &[u8], mut bytes: Vec<u8>) -> Option<String> {
+        let hash = blake3::keyed_hash(&self.nonces, &bytes);
+        let nonce = hash.as_bytes().first_chunk::<24>()?;
+        self.cipher.encrypt_in_place(&XNonce::from(*nonce), context, &mut bytes).ok()?;
+        Some(URL_SAFE_NO_PAD.encode([&nonce[..], &bytes].concat()))
+    }
+
+    fn decrypt(&self, context: &[u8], text: &str) -> Option<Vec<u8>> {
+        let mut bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let nonce = XNonce::from(*bytes.first_chunk::<24>()?);
+        bytes.drain(..nonce.len());
+        self.cipher.decrypt_in_place(&nonce, context, &mut bytes).ok()?;
+        Some(bytes)
     }
 }
 

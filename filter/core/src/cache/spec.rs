@@ -19,6 +19,11 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Whether everyone who shares by this scope shares by the other one, too.
+    pub fn is_within(self, other: Self) -> bool {
+        self == other || self == Self::Key || other == Self::All
+    }
+
     /// The option's name in the gateway file.
     pub fn name(self) -> &'static str {
         match self {
@@ -28,4 +33,16 @@ impl Scope {
             Self::All => "all",
         }
     }
+}
+
+/// Whether the semantic cache answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum SemanticMode {
+    /// It answers with the response to a similar request.
+    #[default]
+    Serve,
+    /// It logs and counts the response that it would have served, and the request goes to a provider.
+    Shadow,
 }

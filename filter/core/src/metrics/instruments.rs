@@ -196,6 +196,11 @@ const TOKEN_USAGE: Instrument = Instrument {
 };
 const CACHE_REQUESTS: Instrument =
     counter("sluice.cache.requests", "{request}", "Requests for models with a response cache, by result.");
+const COMPARISONS: Instrument = counter(
+    "sluice.cache.comparisons",
+    "{request}",
+    "Requests that the semantic cache compared with earlier ones: a response served, would have served (shadow), was not similar enough (different), or there was no embedding (failed).",
+);
 
 macro_rules! groups {
     ($(
@@ -303,10 +308,21 @@ groups! {
         MISS = CACHE_REQUESTS.with("result", "miss");
         BYPASS = CACHE_REQUESTS.with("result", "bypass");
         SHARED = CACHE_REQUESTS.with("result", "shared");
+        SEMANTIC = CACHE_REQUESTS.with("result", "semantic");
         STORED = counter("sluice.cache.stored_responses", "{response}", "Responses stored in the cache.");
         SAVED = dollars("sluice.cache.saved_usd", "Cost that cache hits have saved, in US dollars: the price of their tokens.");
         SAVED_INPUT = counter("sluice.cache.saved_tokens", "{token}", "Tokens that cache hits have saved.").with("type", "input");
         SAVED_OUTPUT = counter("sluice.cache.saved_tokens", "{token}", "Tokens that cache hits have saved.").with("type", "output");
+    }
+
+    /// The semantic cache.
+    SEMANTIC_CACHE semantic_cache 19 Add ["team", "app", "model"] {
+        SERVED = COMPARISONS.with("result", "served");
+        SHADOW = COMPARISONS.with("result", "shadow");
+        DIFFERENT = COMPARISONS.with("result", "different");
+        FAILED = COMPARISONS.with("result", "failed");
+        TOKENS = counter("sluice.cache.embedding_tokens", "{token}", "Tokens of embeddings for the semantic cache.");
+        COST = dollars("sluice.cache.embedding_usd", "Cost of embeddings for the semantic cache, in US dollars. It is a part of sluice.cost_usd.");
     }
 
     /// Guardrails.
@@ -329,6 +345,7 @@ groups! {
         SPANS_DROPPED = counter("sluice.dropped_traces", "{request}", "Requests whose spans were dropped, because the trace collector did not accept them.");
         LOWER_TIER = counter("sluice.lower_tier_responses", "{request}", "Responses from a target of a lower tier than the model's best.");
         SHARED_CACHE_FAILED = counter("sluice.cache.failed_shared_calls", "{call}", "Calls to the shared cache in Redis that failed, or were not made because an earlier one failed.");
+        EMBEDDING_FAILED = counter("sluice.cache.failed_embedding_calls", "{call}", "Calls for embeddings of the semantic cache that failed.");
     }
 
     /// Budgets, as of the last request that they concerned.

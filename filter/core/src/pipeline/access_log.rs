@@ -23,6 +23,7 @@ use super::cache_state::CacheState;
 use super::provider_error::ProviderError;
 use super::redaction::RetainedBody;
 use super::request_state::{AttemptState, Counted, RequestState, SkippedTarget, Stage};
+use super::similar::Comparison;
 
 mod json;
 
@@ -75,8 +76,19 @@ pub struct Record<'a> {
     pub sticky: Option<&'a str>,
     /// The tier that served, if it is lower than the model's best.
     pub lower_tier: Option<u32>,
-    /// The cache result: `hit`, `miss`, or `bypass`; none where the model has no cache.
+    /// The cache result: `hit`, `shared`, `semantic`, `miss`, or `bypass`; none where the model has no cache.
     pub cache: Option<&'a str>,
+    /// The result of the comparison with earlier requests: `served`, `shadow`, `different`, or `failed`; none where there was none.
+    pub semantic: Option<&'a str>,
+    /// The similarity of the request whose response served, or would have.
+    pub similarity: Option<String>,
+    /// The age in seconds of that response.
+    pub semantic_age_s: Option<u64>,
+    /// Tokens of the embedding.
+    pub embedding_tokens: Option<u64>,
+    /// US dollars of the embedding, a part of `cost_usd`.
+    #[cfg_attr(test, serde(serialize_with = "tests::dollars"))]
+    pub embedding_usd: Option<MicroUsd>,
     /// Milliseconds that it waited for the response to an identical request.
     pub cache_wait_ms: Option<u64>,
     /// The request's optional fields that the serving provider does not support.
@@ -284,7 +296,14 @@ impl<'a> Record<'a> {
         let last_failure = state.progress.last_failure();
         let prompt_cache = state.bill.billing.prompt_cache();
         let some = |amount: MicroUsd| (amount.0 > 0).then_some(amount);
+        let similar = about.cache_state.similar.as_deref();
+        let near = similar.and_then(|similar| similar.outcome?.near());
         Self {
+            semantic: similar.and_then(|similar| similar.outcome).map(Comparison::name),
+            similarity: near.map(|near| near.text()),
+            semantic_age_s: near.map(|near| similar.map_or(0, |similar| similar.age(near).as_secs())),
+            embedding_tokens: similar.map(|similar| similar.tokens),
+            embedding_usd: similar.and_then(|similar| similar.cost),
             model: Some(&state.request.model.name),
             instead: Some(state.route.model.name.as_str()).filter(|name| *name != state.request.model.name),
             stream: Some(state.request.scanned.peek.stream),
@@ -349,6 +368,11 @@ impl<'a> Record<'a> {
             sticky,
             lower_tier,
             cache,
+            semantic,
+            similarity,
+            semantic_age_s,
+            embedding_tokens,
+            embedding_usd,
             cache_wait_ms
         );
         fields!(out, self, dropped, guards, input_tokens, output_tokens, cached_tokens, cache_write_tokens);

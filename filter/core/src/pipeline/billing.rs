@@ -11,7 +11,7 @@ use sluice_wire::extras::Extras;
 use sluice_wire::time::Time;
 
 use crate::keys::caller::Caller;
-use crate::reservation::{AttemptUsage, BudgetStatus, Plan, Reservation};
+use crate::reservation::{AttemptUsage, BudgetStatus, Candidate, Plan, Reservation};
 use crate::routing::target::{Model, Target};
 use crate::store::embedded::CounterScope;
 use crate::store::{AccountEntry, CounterSnapshot, ReserveResult, Settled, Settlement, SharedData, Sums, embedded};
@@ -100,6 +100,20 @@ impl Billing {
         let prompt_cache = target.price.map(|price| price.prompt_cache(&usage, extras)).unwrap_or_default();
         self.spent.push(AttemptUsage { candidate, usage, cost: cost.unwrap_or_default(), prompt_cache, estimated });
         cost
+    }
+
+    /// Whether a budget concerns the request.
+    pub fn has_budget(&self) -> bool {
+        self.plan.candidates.get(self.reservation.chosen).is_some_and(Candidate::has_budget)
+    }
+
+    /// Records the cost of an embedding that was asked for, for now or (`known`) finally. It is the first thing that the request spends.
+    pub fn owe_embedding(&mut self, cost: Option<MicroUsd>, known: bool) {
+        self.spent.clear();
+        self.unpriced = cost.is_none();
+        let (candidate, usage) = (self.reservation.chosen, Usage::default());
+        let (cost, prompt_cache) = (cost.unwrap_or_default(), CacheValue::default());
+        self.spent.push(AttemptUsage { candidate, usage, cost, prompt_cache, estimated: !known });
     }
 
     /// The cost of all attempts; `None` if one of them has no price.

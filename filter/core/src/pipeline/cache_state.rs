@@ -18,14 +18,15 @@ use crate::cache::form::Wanted;
 use crate::cache::key::KeyBuilder;
 use crate::cache::sealer::Sealed;
 use crate::cache::whose::{Names, Whose};
-use crate::cache::{CachedResponse, Form, Key, Rule, Scope, slots};
+use crate::cache::{CachedResponse, Form, Key, Rule, Scope, semantic, slots};
 use crate::callout::{Call, Called};
 use crate::keys::caller::Caller;
 use crate::memory_limiter::Permit;
-use crate::routing::target::Model;
+use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 
 use super::request_state::{Draft, Request, RequestState, Stage};
+use super::similar::{Position, Similar};
 use super::worker::StoreContext;
 use super::{Effect, View};
 
@@ -45,6 +46,8 @@ pub struct CacheState {
     pub waited: Option<Duration>,
     /// Whether Redis had a response.
     from_redis: bool,
+    /// Its use of the semantic cache.
+    pub similar: Option<Box<Similar>>,
 }
 
 /// The lookup's result.
@@ -69,6 +72,8 @@ struct Place {
     key: Key,
     form: Form,
     whose: Whose,
+    /// Where similar requests find it.
+    position: Option<Position>,
 }
 
 impl Place {
@@ -90,9 +95,10 @@ pub enum CachePolicy {
 }
 
 impl CacheState {
-    /// The result for the log: `hit`, `shared`, `miss`, `bypass`.
+    /// The result for the log: `hit`, `shared`, `semantic`, `miss`, `bypass`.
     pub fn word(&self) -> Option<&'static str> {
         Some(match self.found.as_ref()? {
+            Found::Hit { .. } if self.similar.is_some() => "semantic",
             Found::Hit { .. } if self.from_redis => "shared",
             Found::Hit { .. } => "hit",
             Found::Miss => "miss",
@@ -100,9 +106,10 @@ impl CacheState {
         })
     }
 
-    /// The result as a response header.
-    pub fn header(&self) -> Option<(&'static str, String)> {
-        self.word().map(|word| (HEADER, word.to_owned()))
+    /// The result as response headers.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, String)> + use<> {
+        let similarity = self.similar.as_ref().and_then(|similar| similar.header());
+        self.word().map(|word| (HEADER, word.to_owned())).into_iter().chain(similarity)
     }
 
     /// The provider and model that made the cached response.
@@ -174,29 +181,20 @@ impl CacheState {
         let form = form(&draft.request);
         let (mut key, mut entry) = (alias.canonical, None);
         if policy == CachePolicy::Look {
-            let max_age = draft.request.routing_headers.caching.max_age;
-            // The response may have been stored under an older gateway file with a longer TTL.
-            let is_fresh = |entry: &CachedResponse| {
-                entry.age(now).is_some_and(|age| age < rule.ttl && max_age.is_none_or(|most| age < most))
-            };
-            let wanted = Wanted { client: draft.request.scanned.client, form, repeats: alias.repeats, request: body };
             for next in [alias.canonical, alias.canonical.of_form(form)] {
                 key = next;
-                let Some(found) = slots::find(shared, &key, now).filter(is_fresh) else { break };
-                entry = wanted.of(found);
+                let Some(found) = fresh(draft, &rule, &key, now, shared) else { break };
+                entry = wanted(draft, body, form, alias.repeats).of(found);
                 if entry.is_some() {
                     break;
                 }
             }
-            self.found = Some(match &entry {
-                Some(entry) => Found::Hit { provider: entry.provider.clone(), model: entry.model.clone() },
-                None => Found::Miss,
-            });
+            self.found = Some(entry.as_ref().map_or(Found::Miss, Found::hit));
         }
         match &entry {
             Some(_) if !known => alias::remember(shared, &bytes, &alias),
             Some(_) => {}
-            None => self.place = Some(Place { bytes, alias, key, form, whose: whose(draft) }),
+            None => self.place = Some(Place { bytes, alias, key, form, whose: whose(draft), position: None }),
         }
         entry
     }
@@ -218,20 +216,80 @@ impl CacheState {
 
     /// After a miss, the call that looks up the response in Redis, if Envoys share responses.
     pub fn ask_redis(&self, draft: &Draft, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
-        let (Some(place), Some(Found::Miss)) = (&self.place, &self.found) else { return None };
-        let longest = draft.route.timeouts.total / 2;
-        draft.worker.redis_cache().lookup(&place.keys(), longest, now, effects)
+        if self.found != Some(Found::Miss) {
+            return None;
+        }
+        draft.worker.redis_cache().lookup(&self.keys(), longest(draft), now, effects)
+    }
+
+    /// The keys of responses that may serve the request: of similar requests, once they are known.
+    fn keys(&self) -> Vec<Key> {
+        match (&self.similar, &self.place) {
+            (Some(similar), _) => similar.keys(),
+            (None, place) => place.as_ref().map(Place::keys).into_iter().flatten().collect(),
+        }
     }
 
     /// Stores the responses in Redis's reply in Envoy's memory. Returns whether there are any.
     pub fn redis_answered(&mut self, draft: &Draft, called: &Called, at: &mut StoreContext<'_>) -> bool {
-        let Some(place) = &self.place else { return false };
         let (worker, bounds) = (&draft.worker, &draft.worker.config.cache);
-        let found = worker.redis_cache().found(called, &place.keys(), bounds.largest, at.now, at.effects);
+        let found = worker.redis_cache().found(called, &self.keys(), bounds.largest, at.now, at.effects);
+        let mut any = false;
         for (key, Sealed { asked, whose, entry }) in &found {
-            self.from_redis |= slots::keep(at.shared, key, (entry, *whose), *asked, bounds);
+            any |= slots::keep(at.shared, key, (entry, *whose), *asked, bounds);
         }
-        self.from_redis
+        self.from_redis |= any && self.similar.is_none();
+        any
+    }
+
+    /// After a miss everywhere, the call for the embedding that finds similar requests, if the model has a semantic cache. `priced`: a
+    /// budget concerns the request.
+    pub fn ask_embedding(
+        &mut self,
+        draft: &Draft,
+        body: &[u8],
+        priced: bool,
+        at: &mut StoreContext<'_>,
+    ) -> Option<Call> {
+        let (Some(_), Some(Found::Miss), None, Some(rule)) =
+            (&self.place, &self.found, &self.similar, draft.route.model.cache)
+        else {
+            return None;
+        };
+        let StoreContext { now, shared, .. } = *at;
+        let partition = |rest: &[u8], semantic: &semantic::Rule, target: &Target| {
+            let canonical = Canonical::of(rest, draft.request.scanned.client.id())?;
+            let context = context(draft, now, &Rule { scope: semantic.scope, ..rule });
+            let names = [&*target.provider.name, &target.model];
+            Some(context.part("similar").list(names.into_iter()).part(canonical.form).key())
+        };
+        let (similar, call) = Similar::ask(draft, body, (priced, longest(draft)), partition, now, shared)?;
+        self.similar = Some(similar.into());
+        Some(call)
+    }
+
+    /// The response to a similar request, if one shall serve.
+    pub fn look_similar(
+        &mut self,
+        draft: &Draft,
+        body: &[u8],
+        now: Time,
+        shared: &dyn SharedData,
+    ) -> Option<CachedResponse> {
+        let (place, rule) = (self.place.as_mut()?, draft.route.model.cache?);
+        let similar = self.similar.as_mut().filter(|similar| similar.has_vector())?;
+        place.position = similar.position();
+        let wanted = wanted(draft, body, place.form, place.alias.repeats);
+        let entry = similar.choose(|key| wanted.of(fresh(draft, &rule, key, now, shared)?))?;
+        self.found = Some(Found::hit(&entry));
+        Some(entry)
+    }
+
+    /// The call that looks up the responses to similar requests in Redis, once.
+    pub fn ask_redis_similar(&mut self, draft: &Draft, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
+        let similar = self.similar.as_mut().filter(|similar| similar.misses())?;
+        similar.asked_redis = true;
+        self.ask_redis(draft, now, effects)
     }
 
     /// Whether other requests may wait for this one.
@@ -265,6 +323,29 @@ impl CacheState {
         let content_type = String::from_utf8(view.header("content-type").ok()??).ok()?;
         Some(CacheFill { place, content_type, body: Vec::new(), permit: state.memory.request.sibling() })
     }
+}
+
+impl Found {
+    fn hit(entry: &CachedResponse) -> Self {
+        Self::Hit { provider: entry.provider.clone(), model: entry.model.clone() }
+    }
+}
+
+/// The response with this key, if it may serve. It may have been stored under an older gateway file with a longer TTL.
+fn fresh(draft: &Draft, rule: &Rule, key: &Key, now: Time, shared: &dyn SharedData) -> Option<CachedResponse> {
+    let max_age = draft.request.routing_headers.caching.max_age;
+    let is_fresh = |age: Duration| age < rule.ttl && max_age.is_none_or(|most| age < most);
+    slots::find(shared, key, now).filter(|entry| entry.age(now).is_some_and(is_fresh))
+}
+
+/// The response that the client asks for. `repeats` is the hash of the fields that it repeats.
+fn wanted<'a>(draft: &Draft, body: &'a [u8], form: Form, repeats: u64) -> Wanted<'a> {
+    Wanted { client: draft.request.scanned.client, form, repeats, request: body }
+}
+
+/// The longest that one lookup may delay the request.
+fn longest(draft: &Draft) -> Duration {
+    (draft.route.timeouts.total / 2).saturating_sub(draft.route.waited)
 }
 
 /// The keys of a request that has a part in its model's cache.
@@ -414,7 +495,7 @@ impl CacheFill {
         if state.progress.stage != Stage::Complete || self.body.is_empty() || filtered() || identifies(&self.body, id) {
             return false;
         }
-        let Self { place: Place { bytes, alias, key, form, whose }, content_type, body, .. } = self;
+        let Self { place: Place { bytes, alias, key, form, whose, position }, content_type, body, .. } = self;
         let usage = state.answer.usage;
         let images = state.request.scanned.prompt.images;
         let cost = target.price.map(|price| price.cost(&usage.unwrap_or_default(), images, &state.answer.extras));
@@ -435,6 +516,9 @@ impl CacheFill {
         let kept = slots::keep(shared, &key, (&entry, whose), asked, &state.worker.config.cache);
         if kept {
             alias::remember(shared, &bytes, &alias);
+            if let Some(position) = position {
+                position.add(key, entry.expires, &state.worker, at);
+            }
             state.worker.redis_cache().store(&key, &Sealed { asked, whose, entry }, at.effects);
         }
         kept

@@ -20,6 +20,7 @@ use crate::routing::retry_budget::RetryBudget;
 use crate::routing::target_health::load::InFlight;
 
 use super::redis_cache::RedisCache;
+use super::similar::SimilarRequests;
 use super::span_queue::SpanQueue;
 
 /// The digits of an id's number, with the separator.
@@ -39,6 +40,8 @@ pub(super) struct Memory {
     pub(super) spans: Arc<SpanQueue>,
     /// Its part in the shared cache.
     pub(super) redis_cache: Arc<RedisCache>,
+    /// Its part in the semantic cache.
+    pub(super) similar: SimilarRequests,
     /// How many configurations have been loaded.
     generations: Cell<u64>,
     /// Target state of this worker alone, by the id of the target's health counters.
@@ -65,6 +68,7 @@ impl Memory {
             recorder: Arc::new(Recorder::new(hex::encoded(&seed))),
             spans: Arc::default(),
             redis_cache: Arc::default(),
+            similar: SimilarRequests::default(),
             seed: hex::encoded(&seed),
             reservations: Cell::new(0),
             throws: Cell::new(0),
@@ -107,6 +111,11 @@ impl Memory {
         // Writing to a `String` cannot fail.
         let _ = write!(name, "-{number:x}");
         name.into()
+    }
+
+    /// A secret of this worker.
+    pub(super) fn secret(&self, purpose: &str) -> [u8; 32] {
+        blake3::derive_key(purpose, self.seed.as_bytes())
     }
 
     /// The number of targets with state.

@@ -30,6 +30,7 @@ pub mod redis_client;
 pub mod refusal;
 pub mod request_state;
 mod rewrite;
+pub mod similar;
 pub mod span_queue;
 pub mod transport;
 pub mod worker;
@@ -158,6 +159,8 @@ pub mod metric {
         CACHE_STORED = "sluice.cache.stored";
         /// A call to the shared cache in Redis failed, or was not made because an earlier one failed.
         SHARED_CACHE_FAILED = "sluice.cache.shared_failed";
+        /// An embedding for the semantic cache failed.
+        EMBEDDING_FAILED = "sluice.cache.embedding_failed";
     }
 
     /// Counts the same event in the registry of [`metrics`](crate::metrics), which has all other counts with labels.
@@ -170,6 +173,7 @@ pub mod metric {
             OVERLOADED => events::OVERLOADED,
             SPANS_DROPPED => events::SPANS_DROPPED,
             SHARED_CACHE_FAILED => events::SHARED_CACHE_FAILED,
+            EMBEDDING_FAILED => events::EMBEDDING_FAILED,
             _ => return,
         });
     }

@@ -59,10 +59,11 @@ struct Server {
     timeout: Duration,
 }
 
-/// A sealed response that Redis does not have yet.
+/// A sealed text that Redis does not have yet.
 #[derive(Debug)]
 struct Store {
-    key: Key,
+    /// The response's key; `None` for an entry of the semantic cache's index.
+    key: Option<Key>,
     text: String,
     expires: Time,
 }
@@ -87,6 +88,11 @@ impl RedisCache {
         if let Some(sealer) = Sealer::new(secret) {
             let _ = self.sealer.set(sealer);
         }
+    }
+
+    /// The key of the semantic cache's signatures, the same for all Envoys that have the secret.
+    pub(super) fn words(&self) -> Option<[u8; 32]> {
+        self.sealer.get().map(|sealer| sealer.words)
     }
 
     /// Sets Redis and the timeout of a lookup, or none.
@@ -141,10 +147,21 @@ impl RedisCache {
     /// Queues a response to be stored.
     pub(super) fn store(&self, key: &Key, response: &Sealed, effects: &mut Vec<Effect>) {
         let Some((_, sealer)) = self.server() else { return };
-        let Some(text) = redis::sealed(sealer, key, response) else { return };
+        let text = redis::sealed(sealer, key, response);
+        self.queue(text, Some(*key), response.entry.expires, effects);
+    }
+
+    /// Queues an entry of the semantic cache's index to be stored.
+    pub(super) fn store_position(&self, entry: impl FnOnce() -> Vec<u8>, expires: Time, effects: &mut Vec<Effect>) {
+        let Some((_, sealer)) = self.server() else { return };
+        self.queue(sealer.seal_position(entry()), None, expires, effects);
+    }
+
+    fn queue(&self, text: Option<String>, key: Option<Key>, expires: Time, effects: &mut Vec<Effect>) {
+        let Some(text) = text else { return };
         let state = &mut *self.lock();
         state.bytes = state.bytes.saturating_add(text.len());
-        state.waiting.push_back(Store { key: *key, text, expires: response.entry.expires });
+        state.waiting.push_back(Store { key, text, expires });
         while state.bytes > MOST {
             let dropped = state.waiting.pop_front().map_or(0, |store| store.text.len());
             state.bytes = state.bytes.saturating_sub(dropped.max(1));
@@ -161,7 +178,11 @@ impl RedisCache {
             state.bytes = state.bytes.saturating_sub(text.len());
             if now < expires {
                 state.is_in_flight = true;
-                let command = redis::store(&server.settings.prefix, sealer, &key, text, expires.since(now));
+                let prefix = &server.settings.prefix;
+                let command = match key {
+                    Some(key) => redis::store(prefix, sealer, &key, text, expires.since(now)),
+                    None => redis::add_position(prefix, &text),
+                };
                 return Some(Call { timeout: TIMEOUT, ..server.wire.write(&command) });
             }
         }

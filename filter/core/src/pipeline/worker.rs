@@ -36,6 +36,7 @@ use super::memory::{Known, Memory};
 use super::outgoing::Outgoing;
 use super::redis_cache::RedisCache;
 use super::redis_client::{Asking, Outbox, RedisClient};
+use super::similar::SimilarRequests;
 use super::span_queue::SpanQueue;
 use super::{Effect, gauges, metric};
 
@@ -148,6 +149,16 @@ impl Worker {
     /// This worker's part in the cache that Envoys share.
     pub fn redis_cache(&self) -> &RedisCache {
         &self.memory.redis_cache
+    }
+
+    /// This worker's part in the semantic cache.
+    pub(super) fn similar(&self) -> &SimilarRequests {
+        &self.memory.similar
+    }
+
+    /// The key of the semantic cache's signatures, unless another worker has chosen one.
+    pub(super) fn words(&self) -> [u8; 32] {
+        self.memory.redis_cache.words().unwrap_or_else(|| self.memory.secret("sluice semantic 2026 words"))
     }
 
     /// The queues of calls that no request waits for.

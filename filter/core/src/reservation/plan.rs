@@ -16,6 +16,7 @@ use crate::reservation::work::{UsageSum, Work};
 use crate::routing::target::{Model, Target};
 use crate::store::{Counter, Debit, LimitWindow, ReserveRequest};
 use crate::usage::estimate::Estimate;
+use crate::usage::price::MicroUsd;
 
 /// The candidates that can serve a request, in the order they are tried.
 #[derive(Debug)]
@@ -49,6 +50,13 @@ pub struct Part {
     pub also: Option<Rc<Rule>>,
     /// The part of the amount for a batch that the request creates.
     pub batch: u64,
+}
+
+impl Candidate {
+    /// Whether a budget concerns it.
+    pub fn has_budget(&self) -> bool {
+        self.parts.iter().any(|part| part.rule.unit == Unit::MicroUsd)
+    }
 }
 
 impl Plan {
@@ -106,6 +114,16 @@ impl Plan {
                 let most = dearest.entry(part.debit.counter.name.clone()).or_default();
                 *most = part.debit.amount.max(*most);
                 part.debit.amount = *most;
+            }
+        }
+    }
+
+    /// Adds a cost that each candidate may have besides its target's, to all budgets.
+    pub fn add_cost(&mut self, cost: impl Fn(&Model) -> MicroUsd) {
+        for candidate in &mut self.candidates {
+            let MicroUsd(cost) = cost(&candidate.model);
+            for part in candidate.parts.iter_mut().filter(|part| part.rule.unit == Unit::MicroUsd) {
+                part.debit.amount = part.debit.amount.saturating_add(cost);
             }
         }
     }

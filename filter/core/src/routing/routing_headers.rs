@@ -5,6 +5,7 @@ use std::time::Duration;
 use sluice_wire::calendar;
 use sluice_wire::error::{ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
+use sluice_wire::json;
 
 use crate::keys::caller::Caller;
 use crate::keys::spec::Permission;
@@ -18,6 +19,8 @@ pub const FALLBACK: &str = "x-sluice-fallback";
 pub const TIMEOUT: &str = "x-sluice-timeout";
 /// The request header that names a part of the cache.
 pub const NAMESPACE: &str = "x-sluice-cache-namespace";
+/// The request header that raises the threshold of the semantic cache, and the response header with the similarity.
+pub const SIMILARITY: &str = "x-sluice-similarity";
 
 /// The longest namespace, in bytes.
 const LONGEST_NAMESPACE: usize = 64;
@@ -35,6 +38,8 @@ pub struct RoutingHeaders {
     pub caching: Caching,
     /// The part of the cache that the client names.
     pub namespace: Option<String>,
+    /// The least similarity of another request whose cached response the client accepts, in ten-thousandths.
+    pub similarity: Option<u16>,
     /// The headers that the configuration matches on.
     headers: Vec<(String, String)>,
 }
@@ -72,6 +77,7 @@ impl RoutingHeaders {
             timeout: one(headers, TIMEOUT)?.map(timeout).transpose()?,
             caching: caching(headers),
             namespace: one(headers, NAMESPACE)?.map(namespace).transpose()?,
+            similarity: one(headers, SIMILARITY)?.map(similarity).transpose()?,
             headers: headers_seen,
         })
     }
@@ -147,6 +153,12 @@ fn namespace(text: &str) -> Result<String, ApiError> {
     if is_name { Ok(text.to_owned()) } else { Err(bad(NAMESPACE, &expected())) }
 }
 
+fn similarity(text: &str) -> Result<u16, ApiError> {
+    let given = json::number(text.trim()).filter(|number| (0.0..=1.0).contains(number));
+    let rounded_up = given.map(|number| (number * 10_000.0).ceil() as u16);
+    rounded_up.ok_or_else(|| bad(SIMILARITY, "expected a number from 0 to 1, such as 0.95"))
+}
+
 /// Reads the directives of RFC 9111, section 5.2.1, that have a use here: not `max-stale` and `min-fresh`, since no stale response is
 /// served. A `max-age` that is no number counts as 0, as section 4.2.1 recommends.
 fn caching(headers: &HeaderMap) -> Caching {
@@ -191,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_header_that_stands_there_twice_or_is_no_text_is_refused_and_not_left_aside() {
-        for name in [ROUTE, FALLBACK, TIMEOUT, NAMESPACE] {
+        for name in [ROUTE, FALLBACK, TIMEOUT, NAMESPACE, SIMILARITY] {
             let values: [&[&[u8]]; 2] = [&[b"off", b"off"], &[b"\xff\xfe"]];
             for values in values {
                 let mut headers = HeaderMap::default();
@@ -211,6 +223,17 @@ mod tests {
         {
             let name = serde_json::to_string(&strategy).unwrap();
             assert_eq!(Strategy::named(name.trim_matches('"')), Some(strategy));
+        }
+    }
+
+    #[test]
+    fn a_similarity_is_a_number_from_0_to_1_and_never_rounded_down() {
+        for (value, expected) in [("0.95", 9_500), (" 1 ", 10_000), ("0", 0), ("0.90001", 9_001), ("9e-1", 9_000)] {
+            assert_eq!(read(SIMILARITY, value).unwrap().similarity, Some(expected), "{value}");
+        }
+        for value in ["", "1.01", "-0.1", "high", "NaN", "inf", "1e999"] {
+            let error = read(SIMILARITY, value).unwrap_err();
+            assert_eq!(error.code.as_deref(), Some("invalid_header"), "{value}");
         }
     }
 

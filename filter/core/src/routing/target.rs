@@ -5,6 +5,7 @@ use std::rc::Rc;
 use sluice_wire::dialect::Client;
 
 use crate::cache::Rule as CacheRule;
+use crate::cache::semantic::Rule as SemanticRule;
 use crate::keys::Forbidden;
 use crate::provider::Provider;
 use crate::usage::price::Price;
@@ -30,6 +31,8 @@ pub struct Model {
     pub policy: Rc<RoutingPolicy>,
     /// The cache rule; `None` if responses are not cached.
     pub cache: Option<CacheRule>,
+    /// The rule of its semantic cache, if it has one.
+    pub semantic: Option<SemanticRule>,
 }
 
 /// A model at a provider.

@@ -25,7 +25,7 @@ fn at(seconds: u64) -> Time {
 fn alerts(redis: Option<Redis>) -> Box<dyn BackgroundTask> {
     let endpoint = Endpoint { authority: "hooks.test".to_owned(), tls: true, path: "/budgets".to_owned() };
     let background = Background { redis, export: None, shared_cache: false, alerts: Some(endpoint), key_label: false };
-    tasks(&background, [7; 16]).pop().unwrap()
+    tasks(&background, [7; 16], None).pop().unwrap()
 }
 
 fn redis() -> Redis {

@@ -39,6 +39,7 @@ fn sums_up(line: &Value) {
     }
     let micro = |value: &Value| value.as_str().map(|cost| cost.replace('.', "").parse::<u64>().unwrap());
     if let Some(cost) = micro(&line["cost_usd"]) {
-        assert_eq!(cost, attempts().filter_map(|attempt| micro(&attempt["cost_usd"])).sum::<u64>(), "{line}");
+        let attempts: u64 = attempts().filter_map(|attempt| micro(&attempt["cost_usd"])).sum();
+        assert_eq!(cost, attempts + micro(&line["embedding_usd"]).unwrap_or_default(), "{line}");
     }
 }

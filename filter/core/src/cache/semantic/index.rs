@@ -1,172 +1,295 @@
-//! The embeddings of one partition's cached responses, and the search for the nearest ones.
+//! The embeddings of cached responses, and the search for the nearest ones of a partition.
 //!
-//! All are in one value of the shared data. Reading it copies up to megabytes, so each worker keeps its own copy, and reads again only
-//! when a second, small value has changed. Like the cache, it never causes an error: a damaged index reads as an empty one.
+//! Envoy's shared data holds them in a ring of segments. A new entry is appended to the current segment; a full one is followed by the next,
+//! whose older entries go. Reading a segment copies it, so each worker has its own copy of all, and reads again only those that a small
+//! value, the head, says were changed. Like the cache, the index never causes an error: a damaged segment reads as an empty one.
+
+use std::cell::Cell;
 
 use sluice_lexical::Signature;
-use sluice_wire::order;
 use sluice_wire::time::Time;
+use sluice_wire::{json, order};
 
 use crate::bytes::Reader;
 use crate::cache::Key;
 use crate::cache::entry::checksum;
 use crate::store::SharedData;
-use crate::store::value::{self, Value};
+use crate::store::value::{Value, read, update};
 
 use super::vector::Vector;
 
-/// The most entries of an index. A search compares all of them.
-pub const MOST_ENTRIES: usize = 1024;
+/// Number of segments.
+pub const SEGMENTS: usize = 128;
+
+/// The most bytes of a segment's entries.
+pub const SEGMENT: usize = 64 << 10;
+
+/// How often entries may not fit into the current segment, or lose to those of other workers.
+const MOST_FAILURES: usize = 8;
 
 /// Magic bytes and format version.
-const FORMAT: [u8; 8] = *b"nearby\0\x01";
+const FORMAT: [u8; 8] = *b"similar\x01";
+const HEAD_FORMAT: [u8; 8] = *b"simhead\x01";
+
+/// The name of the head.
+const HEAD: &str = "sluice.similar.head";
+
+/// The bytes of an entry besides its embedding and its signature.
+const FIXED: usize = 16 + 32 + 8 + 2 + 2;
 
 /// The request of one cached response.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
+    /// A hash of all but the user's last text. Only entries with the same one are compared.
+    pub partition: [u8; 16],
     /// The key of the cached response.
     pub key: Key,
     /// When the response was stored.
     pub made: Time,
-    /// The request's embedding.
+    /// The embedding of the user's last text.
     pub vector: Vector,
-    /// The request's words.
+    /// The words of that text.
     pub signature: Signature,
 }
 
-/// The entries of one partition.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Index(Vec<Entry>);
+/// A cached response whose request is similar.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Near {
+    /// The similarity, from 0 to 1.
+    pub similarity: f32,
+    /// The response's key.
+    pub key: Key,
+    /// When it was stored.
+    pub made: Time,
+}
 
-impl Index {
-    /// Adds an entry in place of one with the same key, or of the oldest of a full index. An embedding with other dimensions is another
-    /// model's: it replaces all entries.
-    pub fn insert(&mut self, entry: Entry) {
-        let dimensions = entry.vector.dimensions();
-        self.0.retain(|other| other.key != entry.key && other.vector.dimensions() == dimensions);
-        if self.0.len() >= MOST_ENTRIES {
-            let oldest = self.0.iter().enumerate().min_by_key(|(_, entry)| entry.made);
-            if let Some((oldest, _)) = oldest {
-                self.0.swap_remove(oldest);
-            }
-        }
-        self.0.push(entry);
-    }
-
-    /// Removes the entry of a response that is no longer stored.
-    pub fn remove(&mut self, key: &Key) {
-        self.0.retain(|entry| entry.key != *key);
-    }
-
-    /// The entries whose responses may serve a request, at most `most`: at least this similar and with equal words. The most similar first.
-    pub fn nearest(&self, vector: &Vector, signature: &Signature, least: f32, most: usize) -> Vec<(f32, &Entry)> {
-        let similar = self.0.iter().filter_map(|entry| {
-            let similarity = entry.vector.similarity(vector).filter(|similarity| *similarity >= least)?;
-            entry.signature.compare(signature).is_ok().then_some((similarity, entry))
-        });
-        let mut found: Vec<_> = similar.collect();
-        order::by(&mut found, |(one, first), (other, second)| other.total_cmp(one).then(second.made.cmp(&first.made)));
-        found.truncate(most);
-        found
-    }
-
-    /// The number of entries.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there are no entries.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+impl Near {
+    /// The similarity with four decimals, rounded down, such as `0.9312`.
+    pub fn text(&self) -> String {
+        let rounded = (self.similarity.clamp(0.0, 1.0) * 10_000.0) as u64;
+        let mut text = String::new();
+        json::write_digits(rounded / 10_000, 1, &mut text);
+        text.push('.');
+        json::write_digits(rounded % 10_000, 4, &mut text);
+        text
     }
 }
 
-impl Value for Index {
+impl Entry {
+    fn size(&self) -> usize {
+        FIXED + self.vector.dimensions() + self.signature.bytes().len()
+    }
+
+    fn write(&self, bytes: &mut Vec<u8>) {
+        let length = |length: usize| u16::try_from(length).unwrap_or_default().to_le_bytes();
+        let signature = self.signature.bytes();
+        bytes.extend(self.partition);
+        bytes.extend(self.key.0);
+        bytes.extend(self.made.0.to_le_bytes());
+        bytes.extend(length(self.vector.dimensions()));
+        bytes.extend(self.vector.bytes());
+        bytes.extend(length(signature.len()));
+        bytes.extend(signature);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let (partition, key, made) = (reader.array()?, Key(reader.array()?), Time(reader.u64()?));
+        let dimensions = u16::from_le_bytes(reader.array()?);
+        let vector = Vector::parse(reader.bytes(dimensions.into())?)?;
+        let length = u16::from_le_bytes(reader.array()?);
+        let signature = Signature::parse(reader.bytes(length.into())?)?;
+        Some(Self { partition, key, made, vector, signature })
+    }
+}
+
+/// A part of the ring.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Segment {
+    /// It grows from segment to segment, also when the ring begins anew.
+    number: u64,
+    entries: Vec<Entry>,
+}
+
+impl Value for Segment {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let (content, sum) = bytes.split_last_chunk()?;
         if *sum != checksum(content) {
             return None;
         }
         let mut reader = Reader(content.strip_prefix(&FORMAT)?);
-        let dimensions = usize::from(reader.array().map(u16::from_le_bytes)?);
-        let mut entries = Vec::new();
+        let (number, mut entries) = (reader.u64()?, Vec::new());
         while !reader.0.is_empty() {
-            let (key, made) = (Key(reader.array()?), Time(reader.u64()?));
-            let vector = Vector::parse(reader.bytes(dimensions)?)?;
-            let length = reader.array().map(u16::from_le_bytes)?;
-            let signature = Signature::parse(reader.bytes(length.into())?)?;
-            entries.push(Entry { key, made, vector, signature });
+            entries.push(Entry::read(&mut reader)?);
         }
-        (entries.len() <= MOST_ENTRIES).then_some(Self(entries))
+        Some(Self { number, entries })
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let dimensions = self.0.first().map_or(0, |entry| entry.vector.dimensions());
-        let mut bytes = Vec::with_capacity(18 + self.0.len() * (dimensions + 256));
-        bytes.extend(FORMAT);
-        bytes.extend(u16::try_from(dimensions).unwrap_or_default().to_le_bytes());
-        for Entry { key, made, vector, signature } in &self.0 {
-            let signature = signature.bytes();
-            bytes.extend(key.0);
-            bytes.extend(made.0.to_le_bytes());
-            bytes.extend(vector.bytes());
-            bytes.extend(u16::try_from(signature.len()).unwrap_or_default().to_le_bytes());
-            bytes.extend(signature);
-        }
+        let mut bytes = FORMAT.to_vec();
+        bytes.extend(self.number.to_le_bytes());
+        self.entries.iter().for_each(|entry| entry.write(&mut bytes));
         bytes.extend(checksum(&bytes));
         bytes
     }
 }
 
-/// How often an index was changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Changes(u64);
+/// The state of the ring.
+#[derive(Debug, Clone, PartialEq)]
+struct Head {
+    /// A random number of this Envoy.
+    envoy: u64,
+    /// The key of the entries' signatures; zero before it is chosen.
+    secret: [u8; 32],
+    /// The number of the current segment.
+    current: u64,
+    /// How often each segment was changed.
+    changes: Vec<u32>,
+}
 
-impl Value for Changes {
+impl Default for Head {
+    fn default() -> Self {
+        Self { envoy: 0, secret: [0; 32], current: 0, changes: vec![0; SEGMENTS] }
+    }
+}
+
+impl Value for Head {
     fn parse(bytes: &[u8]) -> Option<Self> {
-        value::parse(b"changes\x01", bytes).map(|[count]| Self(count))
+        let mut reader = Reader(bytes.strip_prefix(&HEAD_FORMAT)?);
+        let (envoy, secret, current) = (reader.u64()?, reader.array()?, reader.u64()?);
+        let (changes, []) = reader.0.as_chunks::<4>() else { return None };
+        let changes: Vec<u32> = changes.iter().map(|change| u32::from_le_bytes(*change)).collect();
+        (changes.len() == SEGMENTS).then_some(Self { envoy, secret, current, changes })
     }
 
     fn bytes(&self) -> Vec<u8> {
-        value::bytes(b"changes\x01", &[self.0])
+        let mut bytes =
+            [&HEAD_FORMAT[..], &self.envoy.to_le_bytes(), &self.secret, &self.current.to_le_bytes()].concat();
+        self.changes.iter().for_each(|change| bytes.extend(change.to_le_bytes()));
+        bytes
     }
 }
 
-/// A worker's copy of one partition's index.
-#[derive(Debug)]
-pub struct LocalIndex {
-    name: String,
-    changes: Option<Changes>,
-    index: Index,
+/// A segment's place in the ring.
+fn place(number: u64) -> usize {
+    usize::try_from(number % SEGMENTS as u64).unwrap_or_default()
 }
+
+fn name(place: usize) -> String {
+    format!("sluice.similar.{place}")
+}
+
+/// The key of all signatures in this index: the one chosen before, or else the offered one. `envoy` is a random number.
+pub fn secret(shared: &dyn SharedData, offered: [u8; 32], envoy: u64) -> [u8; 32] {
+    let unchosen = [0; 32];
+    update(shared, HEAD, |head: Head| (head.secret == unchosen).then(|| Head { envoy, secret: offered, ..head }));
+    read::<Head>(shared, HEAD).secret
+}
+
+/// An entry for the indexes of other Envoys.
+pub fn export(entry: &Entry, shared: &dyn SharedData) -> Vec<u8> {
+    let mut bytes = read::<Head>(shared, HEAD).envoy.to_le_bytes().to_vec();
+    entry.write(&mut bytes);
+    bytes
+}
+
+/// Adds entries that other Envoys have exported. Those of this Envoy are here already.
+pub fn import(exported: impl Iterator<Item = Vec<u8>>, shared: &dyn SharedData) {
+    let own = read::<Head>(shared, HEAD).envoy;
+    let others = exported.filter_map(|bytes| {
+        let mut reader = Reader(&bytes);
+        let (envoy, entry) = (reader.u64()?, Entry::read(&mut reader)?);
+        (envoy != own && reader.0.is_empty()).then_some(entry)
+    });
+    add(shared, &others.collect::<Vec<_>>());
+}
+
+/// Adds entries. Returns whether it did: it does not add all if other workers keep adding theirs in between.
+pub fn add(shared: &dyn SharedData, mut entries: &[Entry]) -> bool {
+    let mut failures = 0;
+    while !entries.is_empty() && failures < MOST_FAILURES {
+        let number = read::<Head>(shared, HEAD).current;
+        let (place, added, is_full) = (place(number), Cell::new(0), Cell::new(false));
+        let changed = update(shared, &name(place), |mut segment: Segment| {
+            if segment.number > number {
+                return None;
+            }
+            if segment.number < number {
+                segment = Segment { number, entries: Vec::new() };
+            }
+            let mut size: usize = segment.entries.iter().map(Entry::size).sum();
+            let fits = |entry: &&Entry| {
+                size += entry.size();
+                size <= SEGMENT
+            };
+            let new: Vec<Entry> = entries.iter().take_while(fits).cloned().collect();
+            added.set(new.len());
+            is_full.set(new.len() < entries.len());
+            segment.entries.retain(|old| !new.iter().any(|entry| entry.key == old.key));
+            segment.entries.extend(new);
+            (added.get() > 0).then_some(segment)
+        });
+        let added = if changed { added.get() } else { 0 };
+        entries = entries.get(added..).unwrap_or_default();
+        update(shared, HEAD, |mut head: Head| {
+            if let Some(changes) = head.changes.get_mut(place).filter(|_| added > 0) {
+                *changes = changes.wrapping_add(1);
+            }
+            if is_full.get() && head.current == number {
+                head.current = number.wrapping_add(1);
+            }
+            Some(head)
+        });
+        failures += usize::from(added == 0);
+    }
+    entries.is_empty()
+}
+
+/// A worker's copy of the index.
+#[derive(Debug, Default)]
+pub struct LocalIndex(Vec<(u32, Vec<Entry>)>);
 
 impl LocalIndex {
-    /// The copy of the partition with this number; nothing is read yet. Partitions are few: no name in the shared data is ever removed.
-    pub fn new(partition: u32) -> Self {
-        Self { name: format!("sluice.cache.semantic.{partition}"), changes: None, index: Index::default() }
-    }
-
-    /// The index. It reads the shared one only if it was changed since.
-    pub fn get(&mut self, shared: &dyn SharedData) -> &Index {
-        let changes = value::read(shared, &self.counter());
-        if self.changes != Some(changes) {
-            // If another worker changes the index now, the count is too low, and the next call reads again.
-            self.index = value::read(shared, &self.name);
-            self.changes = Some(changes);
+    /// Reads the segments that were changed since the last call.
+    pub fn refresh(&mut self, shared: &dyn SharedData) {
+        let head: Head = read(shared, HEAD);
+        self.0.resize_with(SEGMENTS, Default::default);
+        for ((place, (seen, entries)), changes) in self.0.iter_mut().enumerate().zip(head.changes) {
+            if *seen != changes {
+                // If another worker changes the segment now, the count is too low, and the next call reads again.
+                *seen = changes;
+                *entries = read::<Segment>(shared, &name(place)).entries;
+            }
         }
-        &self.index
     }
 
-    /// Changes the shared index. Returns whether it did: it does not if other workers keep changing it in between.
-    pub fn change(&mut self, shared: &dyn SharedData, change: impl Fn(&mut Index)) -> bool {
-        let changed = value::update(shared, &self.name, |mut index: Index| {
-            change(&mut index);
-            Some(index)
-        });
-        changed && value::update(shared, &self.counter(), |Changes(count)| Some(Changes(count.wrapping_add(1))))
+    /// The responses that may serve a request, at most `most`: at least this similar and with equal words. The most similar first.
+    pub fn nearest(
+        &self,
+        partition: [u8; 16],
+        (vector, signature): (&Vector, &Signature),
+        least: f32,
+        most: usize,
+    ) -> Vec<Near> {
+        let near = |entry: &Entry| {
+            let similarity = entry.vector.similarity(vector).filter(|similarity| *similarity >= least)?;
+            let Entry { key, made, .. } = *entry;
+            entry.signature.compare(signature).is_ok().then_some(Near { similarity, key, made })
+        };
+        let entries = self.0.iter().flat_map(|(_, entries)| entries).filter(|entry| entry.partition == partition);
+        let mut found: Vec<Near> = entries.filter_map(near).collect();
+        order::by(&mut found, |one, other| other.similarity.total_cmp(&one.similarity).then(other.made.cmp(&one.made)));
+        found.dedup_by_key(|near| near.key);
+        found.truncate(most);
+        found
     }
 
-    fn counter(&self) -> String {
-        format!("{}.changes", self.name)
+    /// The number of entries.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|(_, entries)| entries.len()).sum()
+    }
+
+    /// Whether there are no entries.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }

@@ -21,8 +21,10 @@ impl RequestPipeline {
         cx: &mut Context<'_>,
     ) -> Outcome {
         let now = cx.now();
-        // It claimed the flight after the response was stored, or Redis had it.
-        self.log_context.about.cache_state.land(Landing::Stored, now, cx.shared);
+        // It claimed the flight after the response was stored, or Redis had it. The response to a similar request is stored for that one.
+        let is_similar = self.log_context.about.cache_state.similar.is_some();
+        let landing = if is_similar { Landing::Unstored } else { Landing::Stored };
+        self.log_context.about.cache_state.land(landing, now, cx.shared);
         self.log_context.replied = Some(now);
         let age = entry.age(now).unwrap_or_default().as_secs();
         self.log_context.about.saved = Some(entry.spent());
@@ -35,9 +37,8 @@ impl RequestPipeline {
         let dropped = (!dropped.is_empty()).then_some(("x-sluice-dropped", dropped));
         let mut headers = state.bill.billing.headers();
         headers.extend([("x-sluice-provider", provider), ("x-sluice-model", model), ("age", age.to_string())]);
-        headers.extend(
-            self.log_context.about.cache_state.header().into_iter().chain(dropped).chain(state.request.masked_header()),
-        );
+        headers
+            .extend(self.log_context.about.cache_state.headers().chain(dropped).chain(state.request.masked_header()));
         headers.extend(self.name().into_iter().chain(self.report(&state, cx.view)));
         cx.effects.push(Effect::Count(metric::CACHE_HIT));
         self.phase = Phase::CacheHit(state);

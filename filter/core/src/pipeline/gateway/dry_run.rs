@@ -12,6 +12,7 @@ use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
 use crate::cache::canonical::Canonical;
+use crate::cache::semantic::Unsuitable;
 use crate::compiled::CompiledConfig;
 use crate::guard::Finding;
 use crate::guard::answer::Checks;
@@ -30,6 +31,7 @@ use crate::usage::price::MicroUsd;
 use super::super::cache_state::CachePolicy;
 use super::super::request_state::{Draft, RequestHead};
 use super::super::rewrite;
+use super::super::similar;
 use super::super::worker::Worker;
 use super::endpoint::{asked_at, format_at};
 use super::permission::Policy;
@@ -90,6 +92,8 @@ pub struct Caching {
     pub policy: CachePolicy,
     /// The fields that make no difference for the lookup; `None` if only a request with the same bytes is equal.
     pub ignored: Option<Vec<&'static str>>,
+    /// Why the semantic cache does not compare the request, if it does not; `None` without one.
+    pub semantic: Option<Result<(), Unsuitable>>,
 }
 
 /// The simulated decision about one target.
@@ -192,7 +196,9 @@ pub fn dry_run(config: &Rc<CompiledConfig>, question: &Question<'_>) -> Result<D
             let policy = CachePolicy::of(&draft.request, &rule);
             let policy = policy.at_temperature(&draft.request, &rule, canonical.as_ref());
             let names = |canonical: Canonical<'_>| canonical.ignored.iter().map(|(name, _)| *name).collect();
-            Caching { policy, ignored: canonical.map(names) }
+            let rule = draft.request.model.semantic.as_ref();
+            let semantic = rule.map(|rule| similar::question(&draft.request, body, rule).map(drop));
+            Caching { policy, ignored: canonical.map(names), semantic }
         }),
         model: draft.request.model.clone(),
         name: draft.request.scanned.peek.model.clone(),

@@ -53,7 +53,7 @@ impl RequestPipeline {
                 self.phase = Phase::Answered { error: Some("interrupted".into()) };
                 self.worker.settle(settlement, ledger, &mut cx.moment());
             }
-            (None, Phase::Waiting(waiting) | Phase::LookingUp(waiting)) => {
+            (None, Phase::Waiting(waiting) | Phase::LookingUp(waiting) | Phase::Embedding(waiting)) => {
                 self.phase = Phase::Answered { error: Some("interrupted".into()) };
                 let (caller, model) = (&waiting.draft.request.caller, &waiting.draft.route.model);
                 self.settle(&waiting.billing, caller, model, &mut cx.moment());

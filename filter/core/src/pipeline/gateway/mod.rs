@@ -91,6 +91,8 @@ enum Phase {
     Waiting(Box<Waiting>),
     /// Waits for Redis's cached response.
     LookingUp(Box<Waiting>),
+    /// Waits for an embedding, to find a similar request.
+    Embedding(Box<Waiting>),
     /// Forwarded to a provider: the request state was handed over. The response may be collected for the cache.
     Underway(Option<CacheFill>),
     /// The client has the complete response, and the request is settled and logged; its provider has not ended the stream.
@@ -242,6 +244,7 @@ impl RequestPipeline {
             Phase::Seeking(seeking) => self.found(*seeking, called, cx),
             Phase::Reserving(reserving) => self.reserved(*reserving, called, cx),
             Phase::LookingUp(waiting) => self.looked_up(waiting, called, cx),
+            Phase::Embedding(waiting) => self.embedded(waiting, called, cx),
             other => {
                 self.phase = other;
                 Ok(Outcome::Step(Flow::Pause))
@@ -307,7 +310,7 @@ impl RequestPipeline {
                 _ => Flow::Reply(refusal(self.client, &from_envoy(status(view)), &[])),
             };
         };
-        let headers = state.bill.billing.headers().into_iter().chain(self.log_context.about.cache_state.header());
+        let headers = state.bill.billing.headers().into_iter().chain(self.log_context.about.cache_state.headers());
         if state.progress.stage == Stage::Underway {
             let named = state.progress.attempts.last().is_some_and(|attempt| attempt.target.provider.is_named());
             self.log_context.about.transport = transport::failure(&view.transport_failure(), named);
@@ -353,7 +356,11 @@ impl RequestPipeline {
                 // The reservation is released when the request is over.
                 let owing = matches!(
                     self.phase,
-                    Phase::Reserving(_) | Phase::Waiting(_) | Phase::LookingUp(_) | Phase::CacheHit(_)
+                    Phase::Reserving(_)
+                        | Phase::Waiting(_)
+                        | Phase::LookingUp(_)
+                        | Phase::Embedding(_)
+                        | Phase::CacheHit(_)
                 );
                 let owing = owing.then(|| std::mem::replace(&mut self.phase, Phase::Taken));
                 let reply = self.refuse(host_call_failure::error().into(), effects);

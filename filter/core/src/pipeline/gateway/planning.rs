@@ -21,7 +21,7 @@ use super::super::notes;
 use super::super::request_state::{Draft, Probe, RequestHead, RequestState, from_envoy};
 use super::super::rewrite;
 use super::super::worker::ReserveOutcome;
-use super::super::{Context, Effect, Flow, LARGEST_BODY, metric, property};
+use super::super::{Context, Effect, Flow, LARGEST_BODY, metric, property, similar};
 use super::batches::{self, Seek};
 use super::counting::{count, is_counted_here};
 use super::parsing::{keep_head, peek, permitted, read, recognize, requested_model, set_up};
@@ -159,6 +159,7 @@ impl RequestPipeline {
             batches::add(&config, work, &mut plan)?;
         }
         draft.request.batch_operation = batch_operation;
+        plan.add_cost(|model| similar::reserved(&config, model, size));
         if config.redis.is_some() {
             plan.cover_fallbacks();
         }
@@ -240,7 +241,7 @@ impl RequestPipeline {
     ) -> Result<Outcome, Refused> {
         let size = body.len();
         draft.memory.keep(&body);
-        let prepared = self.prepare(&mut draft, planned, body, cx);
+        let prepared = self.prepare((&mut draft, &billing), planned, body, cx);
         self.prepared(prepared, Waiting { draft, billing, planned, size, masked: None, since: cx.now() }, cx)
     }
 
@@ -251,19 +252,29 @@ impl RequestPipeline {
         request: Waiting,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
-        let Waiting { draft, billing, size, .. } = request;
+        let Waiting { draft, mut billing, size, .. } = request;
         match prepared {
             Ok(Prepared::Counted(answer)) => self.answer(answer),
-            Ok(Prepared::Kept(entry)) => Ok(self.replay(Box::new(RequestState::new(draft, billing)), entry, cx)),
-            Ok(Prepared::Asks { call, masked }) => {
+            Ok(Prepared::Fetched(Fetched::Kept(entry), _)) => {
+                Ok(self.replay(Box::new(RequestState::new(draft, billing)), *entry, cx))
+            }
+            Ok(Prepared::Fetched(Fetched::Asks(call), masked)) => {
                 self.phase = Phase::LookingUp(Box::new(Waiting { draft, billing, masked, ..request }));
                 Ok(Outcome::Ask(call))
             }
-            Ok(Prepared::Waits { masked }) => {
+            Ok(Prepared::Fetched(Fetched::Embeds(call), masked)) => {
+                let similar = self.log_context.about.cache_state.similar.as_deref();
+                billing.owe_embedding(similar.and_then(|similar| similar.cost), false);
+                self.phase = Phase::Embedding(Box::new(Waiting { draft, billing, masked, ..request }));
+                Ok(Outcome::Ask(call))
+            }
+            Ok(Prepared::Fetched(Fetched::Waits, masked)) => {
                 self.phase = Phase::Waiting(Box::new(Waiting { draft, billing, masked, ..request }));
                 Ok(Outcome::Wait)
             }
-            Ok(Prepared::Ready { masked }) => Ok(self.depart(RequestState::new(draft, billing), size, masked, cx)),
+            Ok(Prepared::Fetched(Fetched::Ready, masked)) => {
+                Ok(self.depart(RequestState::new(draft, billing), size, masked, cx))
+            }
             Err(refused) => {
                 self.settle_refused(&draft, &billing, cx);
                 Err(refused)
@@ -295,7 +306,7 @@ impl RequestPipeline {
     /// Applies guardrails to the prompt, looks up the cache, and writes the request for its first target.
     fn prepare(
         &mut self,
-        draft: &mut Draft,
+        (draft, billing): (&mut Draft, &Billing),
         planned: Time,
         body: Vec<u8>,
         cx: &mut Context<'_>,
@@ -320,19 +331,15 @@ impl RequestPipeline {
         }
         draft.request.masked = self.masked();
         self.log_context.prompt = self.prompt(&body);
-        let fetched = self.fetch(draft, planned, &body, Look::First, cx)?;
-        Ok(match fetched {
-            Fetched::Kept(entry) => Prepared::Kept(*entry),
-            Fetched::Asks(call) => Prepared::Asks { call, masked },
-            Fetched::Waits => Prepared::Waits { masked },
-            Fetched::Ready => Prepared::Ready { masked },
-        })
+        let fetched = self.fetch((draft, billing), planned, &body, Look::First, cx)?;
+        Ok(Prepared::Fetched(fetched, masked))
     }
 
-    /// Looks up the cache, and writes the request for its first target. At first, it may have to wait for an identical request or for Redis.
+    /// Looks up the cache, and writes the request for its first target. At first, it may have to wait for an identical request, for Redis, or
+    /// for an embedding.
     pub(super) fn fetch(
         &mut self,
-        draft: &mut Draft,
+        (draft, billing): (&mut Draft, &Billing),
         planned: Time,
         body: &[u8],
         look: Look,
@@ -340,25 +347,35 @@ impl RequestPipeline {
     ) -> Result<Fetched, Refused> {
         let cache_state = &mut self.log_context.about.cache_state;
         let only_if_cached = draft.request.routing_headers.caching.only_if_cached;
-        if look != Look::Done {
-            let kept = cache_state.look(draft, body, planned, cx.now(), cx.shared);
-            notes::looked(draft.request.request_id(), cache_state.word());
-            if let Some(entry) = kept {
-                return Ok(Fetched::Kept(entry.into()));
-            }
+        let now = cx.now();
+        let kept = match look {
+            Look::First | Look::Again => cache_state.look(draft, body, planned, now, cx.shared),
+            Look::Similar => cache_state.look_similar(draft, body, now, cx.shared),
+            Look::Nowhere => None,
+        };
+        notes::looked(draft.request.request_id(), cache_state.word());
+        if let Some(entry) = kept {
+            return Ok(Fetched::Kept(entry.into()));
         }
         if look == Look::First {
             let dice = self.worker.dice();
-            if !only_if_cached && cache_state.board(draft, dice, cx.now(), cx.shared) == Boarding::Waits {
+            if !only_if_cached && cache_state.board(draft, dice, now, cx.shared) == Boarding::Waits {
                 return Ok(Fetched::Waits);
             }
-            if let Some(call) = cache_state.ask_redis(draft, cx.now(), cx.effects) {
+            if let Some(call) = cache_state.ask_redis(draft, now, cx.effects) {
                 return Ok(Fetched::Asks(call));
             }
         }
+        if look == Look::Similar {
+            if let Some(call) = cache_state.ask_redis_similar(draft, now, cx.effects) {
+                return Ok(Fetched::Asks(call));
+            }
+        } else if let Some(call) = cache_state.ask_embedding(draft, body, billing.has_budget(), &mut cx.moment()) {
+            return Ok(Fetched::Embeds(call));
+        }
         if only_if_cached {
             count_miss(cache_state, cx.effects);
-            let headers = cache_state.header().into_iter().collect();
+            let headers = cache_state.headers().collect();
             return Err(Refused { error: cache_state.not_cached().into(), headers });
         }
         choose_first(draft, body)?;
@@ -404,14 +421,8 @@ fn unchecked() -> ApiError {
 pub(super) enum Prepared {
     /// It is a token count request; this is the response.
     Counted(Vec<u8>),
-    /// The cache has a response.
-    Kept(CachedResponse),
-    /// An identical request is on its way to a provider.
-    Waits { masked: Option<Vec<u8>> },
-    /// Redis may have a response.
-    Asks { call: Call, masked: Option<Vec<u8>> },
-    /// It can be forwarded.
-    Ready { masked: Option<Vec<u8>> },
+    /// Any other request, with its masked body if guardrails masked something.
+    Fetched(Fetched, Option<Vec<u8>>),
 }
 
 /// Where a request looks for a cached response.
@@ -421,15 +432,23 @@ pub(super) enum Look {
     First,
     /// In Envoy's memory, after one of the others.
     Again,
-    /// Nowhere: neither has one.
-    Done,
+    /// Neither has one.
+    Nowhere,
+    /// At similar requests.
+    Similar,
 }
 
-/// The same once guardrails are done.
+/// The next step of a request once guardrails are done.
 pub(super) enum Fetched {
+    /// The cache has a response.
     Kept(Box<CachedResponse>),
+    /// An identical request is on its way to a provider.
     Waits,
+    /// Redis may have a response.
     Asks(Call),
+    /// A similar request may have a response: this call gets the embedding that finds it.
+    Embeds(Call),
+    /// It can be forwarded.
     Ready,
 }
 

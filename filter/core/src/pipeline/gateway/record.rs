@@ -15,14 +15,15 @@ use crate::guard::spec::{Action, Side};
 use crate::metrics::Recorder;
 use crate::metrics::instruments::{
     ATTEMPT, ATTEMPT_OUTPUT, BUDGET, CACHE, EVENTS, FALLBACK, GUARD, OVERHEAD_TIME, REJECTED, REQUEST, REQUEST_SPEED,
-    REQUEST_TIME, USAGE, attempt, attempt_output, budget, cache, events, fallback, guard, overhead, rejected, request,
-    request_speed, request_time, usage,
+    REQUEST_TIME, SEMANTIC_CACHE, USAGE, attempt, attempt_output, budget, cache, events, fallback, guard, overhead,
+    rejected, request, request_speed, request_time, semantic_cache, usage,
 };
 use crate::routing::target::Target;
 use crate::store::Sums;
 
 use super::super::access_log::SHUT_DOWN;
 use super::super::request_state::{AttemptState, RequestState, Stage};
+use super::super::similar::Comparison;
 use super::{Phase, RequestPipeline};
 
 /// The error type of a client that left, or of a connection that was lost, before the response was complete.
@@ -81,6 +82,7 @@ impl RequestPipeline {
         }
         if let Some(state) = state {
             self.cache(state, [team, app, model]);
+            self.semantic_cache([team, app, model]);
             served.record(recorder, state, model, error, now);
             attempts(recorder, state, now);
             self.budgets(state, now);
@@ -138,6 +140,7 @@ impl RequestPipeline {
         let slot = match about.cache_state.word() {
             Some("hit") => cache::HIT,
             Some("shared") => cache::SHARED,
+            Some("semantic") => cache::SEMANTIC,
             Some("miss") => cache::MISS,
             Some(_) => cache::BYPASS,
             None => return,
@@ -150,6 +153,21 @@ impl RequestPipeline {
                 values.add(cache::SAVED_INPUT, saved.input);
                 values.add(cache::SAVED_OUTPUT, saved.output);
             }
+        });
+    }
+
+    fn semantic_cache(&self, labels: [&str; 3]) {
+        let Some(similar) = &self.log_context.about.cache_state.similar else { return };
+        self.worker.recorder().record(&SEMANTIC_CACHE, &labels, |values| {
+            match similar.outcome {
+                Some(Comparison::Served(_)) => values.add(semantic_cache::SERVED, 1),
+                Some(Comparison::Shadow(_)) => values.add(semantic_cache::SHADOW, 1),
+                Some(Comparison::Different) => values.add(semantic_cache::DIFFERENT, 1),
+                Some(Comparison::Failed) => values.add(semantic_cache::FAILED, 1),
+                None => {}
+            }
+            values.add(semantic_cache::TOKENS, similar.tokens);
+            values.add(semantic_cache::COST, similar.cost.unwrap_or_default().0);
         });
     }
 

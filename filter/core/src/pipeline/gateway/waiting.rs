@@ -9,7 +9,7 @@ use crate::store::SharedData;
 use super::super::billing::Billing;
 use super::super::request_state::Draft;
 use super::super::{Context, Effect, View};
-use super::planning::{Fetched, Look, Prepared};
+use super::planning::{Look, Prepared};
 use super::{Outcome, Phase, Refused, RequestPipeline};
 
 /// A granted request that waits. Its body stays in Envoy's buffer.
@@ -73,9 +73,31 @@ impl RequestPipeline {
     ) -> Result<Outcome, Refused> {
         self.phase = Phase::Answered { error: None };
         waiting.draft.route.waited = cx.now().since(waiting.since);
-        let found = self.log_context.about.cache_state.redis_answered(&waiting.draft, called, &mut cx.moment());
-        let look = if found { Look::Again } else { Look::Done };
+        let cache_state = &mut self.log_context.about.cache_state;
+        let found = cache_state.redis_answered(&waiting.draft, called, &mut cx.moment());
+        let look = match &cache_state.similar {
+            Some(_) => Look::Similar,
+            None if found => Look::Again,
+            None => Look::Nowhere,
+        };
         let prepared = self.fetch_waiting(&mut waiting, look, cx);
+        self.prepared(prepared, *waiting, cx)
+    }
+
+    /// Handles the reply to the call for an embedding.
+    pub(super) fn embedded(
+        &mut self,
+        mut waiting: Box<Waiting>,
+        called: &Called,
+        cx: &mut Context<'_>,
+    ) -> Result<Outcome, Refused> {
+        self.phase = Phase::Answered { error: None };
+        waiting.draft.route.waited = cx.now().since(waiting.since);
+        if let Some(similar) = &mut self.log_context.about.cache_state.similar {
+            similar.embedded(&waiting.draft, called, (cx.now(), cx.shared), cx.effects);
+            waiting.billing.owe_embedding(similar.cost, called.status.is_some());
+        }
+        let prepared = self.fetch_waiting(&mut waiting, Look::Similar, cx);
         self.prepared(prepared, *waiting, cx)
     }
 
@@ -86,9 +108,7 @@ impl RequestPipeline {
             None => Some(cx.view.body(0..waiting.size)?),
         };
         let body = masked.as_deref().or(body.as_deref()).unwrap_or_default();
-        Ok(match self.fetch(&mut waiting.draft, waiting.planned, body, look, cx)? {
-            Fetched::Kept(entry) => Prepared::Kept(*entry),
-            Fetched::Waits | Fetched::Asks(_) | Fetched::Ready => Prepared::Ready { masked },
-        })
+        let fetched = self.fetch((&mut waiting.draft, &waiting.billing), waiting.planned, body, look, cx)?;
+        Ok(Prepared::Fetched(fetched, masked))
     }
 }

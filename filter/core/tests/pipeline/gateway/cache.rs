@@ -3,6 +3,7 @@
 mod controls;
 mod equal;
 mod forms;
+mod semantic;
 mod shared;
 mod stored;
 

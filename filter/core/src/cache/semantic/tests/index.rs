@@ -5,14 +5,16 @@ use sluice_wire::time::Time;
 
 use super::signature;
 use crate::cache::key::KeyBuilder;
-use crate::cache::semantic::index::{Entry, Index, LocalIndex, MOST_ENTRIES};
+use crate::cache::semantic::index::{Entry, LocalIndex, SEGMENT, SEGMENTS, add, export, import, secret};
 use crate::cache::semantic::vector::Vector;
 use crate::store::SharedData;
 use crate::store::fake::Shared;
-use crate::store::value::Value;
+
+const PARTITION: [u8; 16] = [7; 16];
 
 fn entry(number: usize, text: &str, vector: &[f32]) -> Entry {
     Entry {
+        partition: PARTITION,
         key: KeyBuilder::default().part(number.to_le_bytes()).key(),
         made: Time(number as u64),
         vector: Vector::of(vector).unwrap(),
@@ -20,88 +22,111 @@ fn entry(number: usize, text: &str, vector: &[f32]) -> Entry {
     }
 }
 
+fn local(shared: &Shared) -> LocalIndex {
+    let mut local = LocalIndex::default();
+    local.refresh(shared);
+    local
+}
+
 /// The numbers of the entries that are found.
-fn found(index: &Index, text: &str, vector: &[f32], least: f32, most: usize) -> Vec<u64> {
-    let found = index.nearest(&Vector::of(vector).unwrap(), &signature(text), least, most);
-    found.iter().map(|(_, entry)| entry.made.0).collect()
+fn found(index: &LocalIndex, text: &str, vector: &[f32], least: f32, most: usize) -> Vec<u64> {
+    let asked = (&Vector::of(vector).unwrap(), &signature(text));
+    index.nearest(PARTITION, asked, least, most).iter().map(|near| near.made.0).collect()
 }
 
 #[test]
 fn the_most_similar_comes_first_and_words_decide() {
-    let mut index = Index::default();
-    index.insert(entry(1, "Flights to Oslo", &[1.0, 0.2]));
-    index.insert(entry(2, "Flights to Oslo", &[1.0, 0.1]));
-    index.insert(entry(3, "Flights to Oslo", &[0.0, 1.0]));
-    index.insert(entry(4, "Flights from Oslo", &[1.0, 0.0]));
+    let shared = Shared::default();
+    let entries = [
+        entry(1, "Flights to Oslo", &[1.0, 0.2]),
+        entry(2, "Flights to Oslo", &[1.0, 0.1]),
+        entry(3, "Flights to Oslo", &[0.0, 1.0]),
+        entry(4, "Flights from Oslo", &[1.0, 0.0]),
+        Entry { partition: [8; 16], ..entry(5, "Flights to Oslo", &[1.0, 0.0]) },
+    ];
+    assert!(add(&shared, &entries));
+    let index = local(&shared);
+    assert_eq!(index.len(), 5);
     assert_eq!(found(&index, "flights to oslo", &[1.0, 0.0], 0.9, 9), [2, 1]);
     assert_eq!(found(&index, "flights to oslo", &[1.0, 0.0], 0.9, 1), [2]);
     assert_eq!(found(&index, "flights to oslo", &[1.0, 0.0], -1.0, 9), [2, 1, 3]);
-    assert_eq!(found(&index, "flights to oslo", &[1.0, 0.0, 0.0], -1.0, 9), [0_u64; 0]);
+    assert_eq!(found(&index, "flights to oslo", &[1.0, 0.0, 0.0], -1.0, 9), [0_u64; 0], "another model's");
 }
 
 #[test]
-fn a_key_has_one_entry_until_it_is_removed() {
-    let mut index = Index::default();
-    index.insert(entry(1, "Flights to Oslo", &[1.0, 0.2]));
-    index.insert(entry(1, "Flights to Rome", &[1.0, 0.2]));
-    assert_eq!(index.len(), 1);
-    assert_eq!(found(&index, "Flights to Rome", &[1.0, 0.2], 0.9, 9), [1]);
-    index.remove(&entry(1, "", &[1.0]).key);
-    assert!(index.is_empty());
+fn a_key_has_one_entry() {
+    let shared = Shared::default();
+    add(&shared, &[entry(1, "Flights to Oslo", &[1.0, 0.2])]);
+    add(&shared, &[entry(1, "Flights to Rome", &[1.0, 0.2])]);
+    let index = local(&shared);
+    assert_eq!((index.len(), found(&index, "Flights to Rome", &[1.0, 0.2], 0.9, 9)), (1, vec![1]));
 }
 
 #[test]
-fn a_full_index_forgets_the_oldest_and_another_model_empties_it() {
-    let mut index = Index::default();
-    // The oldest is not the first.
-    index.insert(entry(5, "a red house", &[1.0, 0.0]));
-    index.insert(entry(2, "a red house", &[1.0, 0.0]));
-    (10..8 + MOST_ENTRIES).for_each(|number| index.insert(entry(number, "a house", &[1.0, 0.0])));
-    assert_eq!(found(&index, "a red house", &[1.0, 0.0], 0.9, 9), [5, 2]);
-    index.insert(entry(9000, "a house", &[1.0, 0.0]));
-    assert_eq!(index.len(), MOST_ENTRIES);
-    assert_eq!(found(&index, "a red house", &[1.0, 0.0], 0.9, 9), [5]);
-    index.insert(entry(9001, "a house", &[1.0, 0.0, 0.0]));
-    assert_eq!(index.len(), 1);
+fn a_full_ring_forgets_the_oldest() {
+    let shared = Shared::default();
+    // Four entries fill a segment.
+    let vector = vec![1.0; SEGMENT / 17];
+    let entries: Vec<Entry> = (0..SEGMENTS * 16 + 1).map(|number| entry(number, "a house", &vector)).collect();
+    for some in entries.chunks(5) {
+        assert!(add(&shared, some));
+    }
+    let index = local(&shared);
+    assert_eq!(index.len(), (SEGMENTS - 1) * 16 + 1);
+    let newest = index.nearest(PARTITION, (&entries[0].vector, &entries[0].signature), 0.9, usize::MAX);
+    assert_eq!(newest.last().unwrap().made, Time(16));
+    let bytes: usize = (0..SEGMENTS)
+        .filter_map(|place| shared.read(&format!("sluice.similar.{place}")))
+        .map(|(bytes, _)| bytes.len())
+        .sum();
+    assert!(bytes <= SEGMENTS * (SEGMENT + 24), "{bytes}");
 }
 
 #[test]
-fn the_stored_form_is_read_back_and_a_damaged_one_reads_as_nothing() {
-    let mut index = Index::default();
-    index.insert(entry(1, "Flights to Oslo", &[1.0, 0.2]));
-    index.insert(entry(2, "How do I fly?", &[-1.0, 0.1]));
-    let bytes = index.bytes();
-    assert_eq!(Index::parse(&bytes), Some(index));
+fn a_damaged_segment_reads_as_an_empty_one() {
+    let shared = Shared::default();
+    add(&shared, &[entry(1, "Flights to Oslo", &[1.0, 0.2]), entry(2, "How do I fly?", &[-1.0, 0.1])]);
+    let (bytes, _) = shared.read("sluice.similar.0").unwrap();
     for at in 0..bytes.len() {
         let mut damaged = bytes.clone();
         damaged[at] ^= 1;
-        assert_eq!(Index::parse(&damaged), None, "{at}");
-        assert_eq!(Index::parse(&bytes[..at]), None, "{at}");
+        for damaged in [&damaged, &bytes[..at]] {
+            shared.write("sluice.similar.0", damaged, 0).unwrap();
+            assert!(local(&shared).is_empty(), "{at}");
+        }
     }
+    shared.write("sluice.similar.0", &bytes, 0).unwrap();
+    assert_eq!(local(&shared).len(), 2);
+    shared.write("sluice.similar.head", b"damaged", 0).unwrap();
+    assert!(local(&shared).is_empty());
+    // The next entry begins anew.
+    assert!(add(&shared, &[entry(3, "Flights to Oslo", &[1.0, 0.2])]));
+    assert_eq!(local(&shared).len(), 3);
 }
 
 #[test]
-fn a_worker_sees_what_another_one_changed() {
-    let (shared, new) = (Shared::default(), |number| entry(number, "Flights to Oslo", &[1.0, 0.2]));
-    let (mut one, mut other) = (LocalIndex::new(3), LocalIndex::new(3));
-    assert!(other.get(&shared).is_empty());
-    assert!(one.change(&shared, |index| index.insert(new(1))));
-    assert_eq!(other.get(&shared).len(), 1);
-    assert!(other.change(&shared, |index| index.insert(new(2))));
-    assert_eq!(one.get(&shared).len(), 2);
-    assert!(LocalIndex::new(4).get(&shared).is_empty());
-}
-
-#[test]
-fn an_unchanged_index_is_not_read_again() {
+fn a_worker_sees_what_another_one_added_and_reads_nothing_twice() {
     let shared = Shared::default();
-    let mut local = LocalIndex::new(3);
-    local.change(&shared, |index| index.insert(entry(1, "Flights to Oslo", &[1.0, 0.2])));
-    assert_eq!(local.get(&shared).len(), 1);
-    shared.write("sluice.cache.semantic.3", b"damaged", 0).unwrap();
-    assert_eq!(local.get(&shared).len(), 1);
-    assert!(LocalIndex::new(3).get(&shared).is_empty());
-    // The next change begins anew.
-    assert!(local.change(&shared, |index| index.insert(entry(2, "Flights to Oslo", &[1.0, 0.2]))));
-    assert_eq!(local.get(&shared).len(), 1);
+    let mut one = local(&shared);
+    add(&shared, &[entry(1, "Flights to Oslo", &[1.0, 0.2])]);
+    one.refresh(&shared);
+    assert_eq!(one.len(), 1);
+    shared.write("sluice.similar.0", b"damaged", 0).unwrap();
+    one.refresh(&shared);
+    assert_eq!((one.len(), local(&shared).len()), (1, 0));
+}
+
+#[test]
+fn all_workers_have_one_secret_and_an_envoy_ignores_its_own_exports() {
+    let (one, two) = (Shared::default(), Shared::default());
+    assert_eq!([secret(&one, [1; 32], 5), secret(&one, [2; 32], 6)], [[1; 32]; 2]);
+    secret(&two, [1; 32], 7);
+    let exported = export(&entry(1, "Flights to Oslo", &[1.0, 0.2]), &one);
+    for shared in [&one, &two] {
+        let nonsense = [Vec::new(), exported[..exported.len() - 1].to_vec(), [&exported[..], b"x"].concat()];
+        import(nonsense.into_iter(), shared);
+        assert!(local(shared).is_empty());
+        import([exported.clone()].into_iter(), shared);
+    }
+    assert_eq!((local(&one).len(), local(&two).len()), (0, 1));
 }
