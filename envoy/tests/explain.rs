@@ -164,13 +164,17 @@ fn whether_a_request_is_compared_with_others_is_told() {
         said.lines().find_map(|line| line.strip_prefix("cache: ")).map(str::to_owned).expect("a cache")
     };
     let said = cache(&same, &[]);
-    let compared = "; would serve the answer to a similar request of the same key, with a similarity of 0.9000 by embed or more";
+    let compared =
+        "; would serve the answer to a similar request of the same key, with a similarity of 0.9000 by embed or more";
     assert!(said.ends_with(compared), "{said}");
     let raised = cache(&same, &["--header", "x-sluice-similarity: 0.95"]);
     assert!(raised.contains("a similarity of 0.9500"), "{raised}");
     let turns = same.replace("[{", r#"[{"role":"user","content":"Hi"},{"role":"assistant","content":"Yes?"},{"#);
     let said = cache(&turns, &[]);
-    assert!(said.ends_with("; similar requests are not looked for, because it has earlier turns (`multi_turn`)"), "{said}");
+    assert!(
+        said.ends_with("; similar requests are not looked for, because it has earlier turns (`multi_turn`)"),
+        "{said}"
+    );
 }
 
 #[test]

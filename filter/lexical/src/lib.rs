@@ -23,6 +23,9 @@ use lexicon::{CAN, FUTURE, MUST, PAST, PRESENT, UNKNOWN};
 /// The most words of a signature. Those behind them are one hash.
 const MOST: usize = 96;
 
+/// The bytes of a signature's stored form besides its words.
+const FIXED: usize = 21;
+
 /// The kind of a word, in the order in which differences are reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -237,10 +240,15 @@ impl Signature {
         })
     }
 
+    /// The length of the stored form.
+    pub fn size(&self) -> usize {
+        FIXED + 9 * self.tokens.len()
+    }
+
     /// The stored form.
     pub fn bytes(&self) -> Vec<u8> {
         let Features { language, form, auxiliaries, negations, pronouns, owners, definite, places } = self.features;
-        let mut bytes = Vec::with_capacity(21 + 9 * self.tokens.len());
+        let mut bytes = Vec::with_capacity(self.size());
         bytes.extend([language, form as u8, auxiliaries, negations, definite]);
         bytes.extend(pronouns.to_le_bytes());
         bytes.extend(owners.to_le_bytes());

@@ -244,9 +244,15 @@ mod tests {
         };
         assert_eq!(embedder("e", "openai"), Ok(()));
         let none = embedder("e", "anthropic").unwrap_err();
-        assert!(none.starts_with(&format!("{at}.embeddings: found \"e\", expected a model whose first provider")), "{none}");
+        assert!(
+            none.starts_with(&format!("{at}.embeddings: found \"e\", expected a model whose first provider")),
+            "{none}"
+        );
         let star = embedder("any-*", "openai").unwrap_err();
-        assert!(star.starts_with(&format!("{at}.embeddings: found \"any-*\", expected a model whose first target")), "{star}");
+        assert!(
+            star.starts_with(&format!("{at}.embeddings: found \"any-*\", expected a model whose first target")),
+            "{star}"
+        );
         let unknown = embedder("f", "openai").unwrap_err();
         assert!(unknown.starts_with(&format!("{at}.embeddings: found \"f\"")), "{unknown}");
     }

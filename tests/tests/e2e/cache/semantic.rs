@@ -68,7 +68,8 @@ async fn the_same_in_other_words_is_answered_from_the_cache_with_embeddings_of_e
         }
     }
     for request in embeddings.requests() {
-        let values: Vec<&str> = request.headers.iter().filter_map(|(_, value)| std::str::from_utf8(value).ok()).collect();
+        let values: Vec<&str> =
+            request.headers.iter().filter_map(|(_, value)| std::str::from_utf8(value).ok()).collect();
         assert!(values.iter().any(|value| value.contains("the-key-for-embeddings")), "{values:?}");
         assert!(!values.iter().any(|value| value.contains(KEY)), "the client's own key");
     }

@@ -77,7 +77,7 @@ impl Near {
 
 impl Entry {
     fn size(&self) -> usize {
-        FIXED + self.vector.dimensions() + self.signature.bytes().len()
+        FIXED + self.vector.dimensions() + self.signature.size()
     }
 
     fn write(&self, bytes: &mut Vec<u8>) {

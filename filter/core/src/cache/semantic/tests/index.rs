@@ -4,6 +4,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use sluice_wire::time::Time;
 
 use super::signature;
+use crate::cache::Key;
 use crate::cache::key::KeyBuilder;
 use crate::cache::semantic::index::{Entry, LocalIndex, SEGMENT, SEGMENTS, add, export, import, secret};
 use crate::cache::semantic::vector::Vector;
@@ -65,10 +66,10 @@ fn a_key_has_one_entry() {
 #[test]
 fn a_full_ring_forgets_the_oldest() {
     let shared = Shared::default();
-    // Four entries fill a segment.
+    // Sixteen entries fill a segment.
     let vector = vec![1.0; SEGMENT / 17];
     let entries: Vec<Entry> = (0..SEGMENTS * 16 + 1).map(|number| entry(number, "a house", &vector)).collect();
-    for some in entries.chunks(5) {
+    for some in entries.chunks(50) {
         assert!(add(&shared, some));
     }
     let index = local(&shared);
@@ -129,4 +130,29 @@ fn all_workers_have_one_secret_and_an_envoy_ignores_its_own_exports() {
         import([exported.clone()].into_iter(), shared);
     }
     assert_eq!((local(&one).len(), local(&two).len()), (0, 1));
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn a_million_entries_stay_within_the_bound() {
+    let shared = Shared::default();
+    let one = entry(0, "a red house", &[1.0; 8]);
+    let some = |from: usize| -> Vec<Entry> {
+        (from..from + 400)
+            .map(|number| {
+                let mut key = [0; 32];
+                key[..8].copy_from_slice(&number.to_le_bytes());
+                Entry { key: Key(key), made: Time(number as u64), ..one.clone() }
+            })
+            .collect()
+    };
+    for from in (0..1_000_000).step_by(400) {
+        assert!(add(&shared, &some(from)));
+    }
+    let index = local(&shared);
+    let sizes = (0..SEGMENTS).filter_map(|place| shared.read(&format!("sluice.similar.{place}")));
+    assert!(sizes.map(|(bytes, _)| bytes.len()).sum::<usize>() <= SEGMENTS * (SEGMENT + 24));
+    let newest = index.nearest(PARTITION, (&one.vector, &one.signature), 0.9, 1);
+    assert_eq!(newest[0].made, Time(999_999));
+    assert!(index.len() < 100_000, "{}", index.len());
 }
