@@ -20,7 +20,7 @@ use crate::routing::retry_budget::RetryBudget;
 use crate::routing::target_health::load::InFlight;
 
 use super::redis_cache::RedisCache;
-use super::similar::SimilarRequests;
+use super::similar_requests::SimilarRequests;
 use super::span_queue::SpanQueue;
 
 /// The digits of an id's number, with the separator.

@@ -31,6 +31,7 @@ pub mod refusal;
 pub mod request_state;
 mod rewrite;
 pub mod similar;
+pub mod similar_requests;
 pub mod span_queue;
 pub mod transport;
 pub mod worker;

@@ -4,10 +4,9 @@
 //! the same. The call's cost is a part of the request's reservation and bill. A call that fails, or takes too long, is a miss, and this
 //! worker makes none for a moment.
 
-use std::cell::{Cell, OnceCell, RefCell};
 use std::time::Duration;
 
-use sluice_lexical::{Lexicon, Signature};
+use sluice_lexical::Signature;
 use sluice_wire::conversation::Usage;
 use sluice_wire::dialect::provider::Serves;
 use sluice_wire::dialect::{Provider, openai_embeddings};
@@ -18,7 +17,7 @@ use sluice_wire::headers::HeaderMap;
 use sluice_wire::time::Time;
 
 use crate::cache::Key;
-use crate::cache::semantic::{Entry, LocalIndex, Near, Question, Rule, Unsuitable, Vector, index};
+use crate::cache::semantic::{Entry, Near, Question, Rule, Unsuitable, Vector, index};
 use crate::cache::spec::SemanticMode;
 use crate::callout::{Call, Called, embeddings_cluster};
 use crate::compiled::CompiledConfig;
@@ -37,20 +36,6 @@ const LONGEST: usize = 8 << 10;
 
 /// How many responses are looked up: one may have expired, or not fit the client's form.
 const MOST: usize = 3;
-
-/// How long no call is made after a failed one.
-const PAUSE: Duration = Duration::from_secs(1);
-
-/// One worker's part in the semantic cache.
-#[derive(Debug, Default)]
-pub struct SimilarRequests {
-    lexicon: OnceCell<Lexicon>,
-    index: RefCell<LocalIndex>,
-    /// No call is made before this time.
-    silent_until: Cell<Time>,
-    /// Whether the last call failed.
-    fails: Cell<bool>,
-}
 
 /// A request's use of the semantic cache.
 #[derive(Debug)]
@@ -164,13 +149,13 @@ impl Similar {
         let raised = draft.request.routing_headers.similarity.map(|least| f32::from(least) / 10_000.0);
         let least = raised.unwrap_or_default().max(rule.threshold);
         let own = draft.worker.similar();
-        if now < own.silent_until.get() {
+        if own.is_silent(now) {
             return None;
         }
         let question = question(&draft.request, body, rule).ok()?;
         let target = target(&draft.worker.config, rule).filter(|target| !priced || target.price.is_some())?;
         let key = partition(&question.rest, rule, target)?;
-        let signature = own.lexicon(draft, shared).signature(&question.text)?;
+        let signature = own.lexicon(shared, draft.worker.words(), draft.worker.dice()).signature(&question.text)?;
         let call = call(&question.text, target, rule.timeout.min(longest))?;
         let tokens = u64::try_from(question.text.len()).unwrap_or_default();
         let similar = Self {
@@ -206,7 +191,7 @@ impl Similar {
         let own = draft.worker.similar();
         let target = draft.route.model.semantic.as_ref().and_then(|rule| target(&draft.worker.config, rule));
         let read = target.ok_or_else(|| "its model is gone".to_owned()).and_then(|target| read(target, called));
-        let failed = own.fails.replace(read.is_err());
+        let failed = own.note(read.is_err(), now);
         match read {
             Ok((vector, usage)) => {
                 if let Some(usage) = usage {
@@ -214,9 +199,8 @@ impl Similar {
                     let price = target.and_then(|target| target.price);
                     self.cost = price.map(|price| price.cost(&usage, 0, &Extras::default()));
                 }
-                let mut index = own.index.borrow_mut();
-                index.refresh(shared);
-                self.candidates = index.nearest(self.partition, (&vector, &self.signature), self.least, MOST);
+                let asked = (&vector, &self.signature);
+                self.candidates = own.index(shared, |index| index.nearest(self.partition, asked, self.least, MOST));
                 self.vector = Some(vector);
             }
             Err(why) => {
@@ -225,7 +209,6 @@ impl Similar {
                 if status(called).is_some_and(|status| !(200..300).contains(&status)) {
                     (self.tokens, self.cost) = (0, self.cost.map(|_| MicroUsd::default()));
                 }
-                own.silent_until.set(now.after(PAUSE));
                 effects.push(Effect::Count(metric::EMBEDDING_FAILED));
                 if !failed {
                     effects.push(Effect::Warn(format!(
@@ -286,12 +269,6 @@ impl Position {
         let entry = Entry { partition, key, made: at.now, vector, signature };
         index::add(at.shared, std::slice::from_ref(&entry));
         worker.redis_cache().store_position(|| index::export(&entry, at.shared), expires, at.effects);
-    }
-}
-
-impl SimilarRequests {
-    fn lexicon(&self, draft: &Draft, shared: &dyn SharedData) -> &Lexicon {
-        self.lexicon.get_or_init(|| Lexicon::new(index::secret(shared, draft.worker.words(), draft.worker.dice())))
     }
 }
 

@@ -36,7 +36,7 @@ use super::memory::{Known, Memory};
 use super::outgoing::Outgoing;
 use super::redis_cache::RedisCache;
 use super::redis_client::{Asking, Outbox, RedisClient};
-use super::similar::SimilarRequests;
+use super::similar_requests::SimilarRequests;
 use super::span_queue::SpanQueue;
 use super::{Effect, gauges, metric};
 

@@ -181,7 +181,7 @@ fn name(place: usize) -> String {
 /// The key of all signatures in this index: the one chosen before, or else the offered one. `envoy` is a random number.
 pub fn secret(shared: &dyn SharedData, offered: [u8; 32], envoy: u64) -> [u8; 32] {
     let unchosen = [0; 32];
-    update(shared, HEAD, |head: Head| (head.secret == unchosen).then(|| Head { envoy, secret: offered, ..head }));
+    update(shared, HEAD, |head: Head| (head.secret == unchosen).then_some(Head { envoy, secret: offered, ..head }));
     read::<Head>(shared, HEAD).secret
 }
 
@@ -221,11 +221,10 @@ pub fn add(shared: &dyn SharedData, mut entries: &[Entry]) -> bool {
                 size += entry.size();
                 size <= SEGMENT
             };
-            let new: Vec<Entry> = entries.iter().take_while(fits).cloned().collect();
-            added.set(new.len());
-            is_full.set(new.len() < entries.len());
-            segment.entries.retain(|old| !new.iter().any(|entry| entry.key == old.key));
-            segment.entries.extend(new);
+            let count = entries.iter().take_while(fits).count();
+            added.set(count);
+            is_full.set(count < entries.len());
+            segment.entries.extend(entries.iter().take(count).cloned());
             (added.get() > 0).then_some(segment)
         });
         let added = if changed { added.get() } else { 0 };

@@ -55,12 +55,11 @@ fn the_most_similar_comes_first_and_words_decide() {
 }
 
 #[test]
-fn a_key_has_one_entry() {
+fn a_response_that_was_stored_again_is_found_once_and_with_its_latest_time() {
     let shared = Shared::default();
-    add(&shared, &[entry(1, "Flights to Oslo", &[1.0, 0.2])]);
-    add(&shared, &[entry(1, "Flights to Rome", &[1.0, 0.2])]);
-    let index = local(&shared);
-    assert_eq!((index.len(), found(&index, "Flights to Rome", &[1.0, 0.2], 0.9, 9)), (1, vec![1]));
+    let old = entry(1, "Flights to Oslo", &[1.0, 0.2]);
+    add(&shared, &[old.clone(), Entry { made: Time(9), ..old }]);
+    assert_eq!(found(&local(&shared), "Flights to Oslo", &[1.0, 0.2], 0.9, 9), [9]);
 }
 
 #[test]
