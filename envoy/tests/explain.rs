@@ -36,6 +36,7 @@ prices:
     claude/y: { input: 1, output: 5 }
     claude/claude-sonnet-4-5: { input: 3, output: 15 }
     small/z: { input: 0.1, output: 0.1 }
+    small/e: { input: 0.1, output: 0 }
 capabilities:
   small/z: { vision: false }
 teams:

@@ -250,7 +250,7 @@ timeouts: { first_token: 1500ms }
         let file = FILE.replace("models: { chat: { targets: [{ provider: on, model: gpt-5 }] } }", &models);
         let text = bootstrap(&crate::check::check(&file).unwrap(), &options());
         let (_, cluster) = text.split_once("name: \"sluice-embeddings-on\"").expect("a cluster");
-        let cluster = cluster.split("\n  - name:").next().unwrap_or_default();
+        let (cluster, _) = cluster.split_once("envoy.filters.http.upstream_codec").expect("the end of its filters");
         assert!(cluster.contains("credential_injector") && cluster.contains("on.yaml"), "{cluster}");
         assert!(!cluster.contains("sluice.wasm"), "{cluster}");
         assert_eq!(text.matches("name: \"sluice-embeddings").count(), 1);

@@ -28,9 +28,14 @@ pub fn routes<'a>(
             ("total", &seconds(timeouts.total)),
             ("answer", &seconds(timeouts.answer.plain)),
             ("first_token", &seconds(timeouts.first_token.plain)),
-            ("targets", &clusters.into_iter().map(target).collect::<String>()),
+            ("targets", &clusters.into_iter().filter(is_target).map(target).collect::<String>()),
         ],
     )
+}
+
+/// Whether requests are forwarded to the cluster. The gateway and Envoy themselves call the others.
+fn is_target(cluster: &&str) -> bool {
+    !cluster.starts_with("sluice-")
 }
 
 fn target(name: &str) -> String {
