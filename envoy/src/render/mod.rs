@@ -253,7 +253,7 @@ timeouts: { first_token: 1500ms }
         let (cluster, _) = cluster.split_once("envoy.filters.http.upstream_codec").expect("the end of its filters");
         assert!(cluster.contains("credential_injector") && cluster.contains("on.yaml"), "{cluster}");
         assert!(!cluster.contains("sluice.wasm"), "{cluster}");
-        assert_eq!(text.matches("name: \"sluice-embeddings").count(), 1);
+        assert_eq!(text.matches("- name: \"sluice-embeddings").count(), 1);
         assert!(!rendered(&options()).contains("sluice-embeddings"));
     }
 
