@@ -1,7 +1,7 @@
 //! The patterns of a schema, each compiled once if it is small.
 //!
-//! Schemas use JavaScript's syntax, where digits, word letters and word boundaries are ASCII. Other differences are not translated. A
-//! pattern that does not parse, is long, or compiles to a large automaton is ignored.
+//! Schemas use JavaScript's syntax, where digits, word letters and word boundaries are ASCII. A pattern that does not parse in our syntax,
+//! is long, or compiles to a large automaton is not supported.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ impl<'s> Patterns<'s> {
         Self { steps, known: RefCell::default() }
     }
 
-    /// Compiles a pattern; `None` if it is ignored.
+    /// Compiles a pattern; `None` if it is not supported.
     pub(super) fn get(&self, pattern: &'s str) -> Result<Option<Rc<Pattern>>, Spent> {
         if pattern.len() > LONGEST {
             return Ok(None);
@@ -61,26 +61,45 @@ impl Pattern {
 
 fn compile(pattern: &str) -> Option<Pattern> {
     let config = syntax::Config::new().nest_limit(DEEPEST);
-    let expression = syntax::parse_with(&in_our_syntax(pattern), &config).ok()?;
+    let expression = syntax::parse_with(&in_our_syntax(pattern)?, &config).ok()?;
     Which::small(&[expression], LARGEST).ok().map(Pattern)
 }
 
-/// Translates JavaScript's classes, which are narrower than the ones of our syntax.
-fn in_our_syntax(pattern: &str) -> String {
+/// Translates JavaScript's classes, which differ from those of our syntax. `None` if a class has an operator of our syntax.
+fn in_our_syntax(pattern: &str) -> Option<String> {
     let mut ours = String::with_capacity(pattern.len());
     let mut letters = pattern.chars();
+    let (mut in_class, mut before) = (false, ' ');
     while let Some(letter) = letters.next() {
         let escaped = if letter == '\\' { letters.next() } else { None };
-        match escaped {
-            Some('d') => ours.push_str("[0-9]"),
-            Some('D') => ours.push_str("[^0-9]"),
-            Some('w') => ours.push_str("[0-9A-Za-z_]"),
-            Some('W') => ours.push_str("[^0-9A-Za-z_]"),
-            Some('b') => ours.push_str(r"(?-u:\b)"),
-            Some('B') => ours.push_str(r"(?-u:\B)"),
-            Some(other) => ours.extend([letter, other]),
-            None => ours.push(letter),
+        match (letter, escaped) {
+            (_, Some('d')) => ours.push_str("[0-9]"),
+            (_, Some('D')) => ours.push_str("[^0-9]"),
+            (_, Some('w')) => ours.push_str("[0-9A-Za-z_]"),
+            (_, Some('W')) => ours.push_str("[^0-9A-Za-z_]"),
+            (_, Some('s')) => ours.push_str(r"[[\s--\x85]\u{FEFF}]"),
+            (_, Some('S')) => ours.push_str(r"[^[\s--\x85]\u{FEFF}]"),
+            (_, Some('b')) if in_class => ours.push_str(r"\x08"),
+            (_, Some('b')) => ours.push_str(r"(?-u:\b)"),
+            (_, Some('B')) => ours.push_str(r"(?-u:\B)"),
+            // Ours alone.
+            (_, Some('A' | 'z' | 'a' | '<' | '>')) => return None,
+            (_, Some(other)) => ours.extend([letter, other]),
+            ('.', None) if !in_class => ours.push_str(r"[^\n\r\u2028\u2029]"),
+            ('[', None) if in_class => ours.push_str(r"\["),
+            ('&' | '~', None) if in_class => ours.extend(['\\', letter]),
+            ('-', None) if in_class && before == '-' => return None,
+            ('[', None) => {
+                in_class = true;
+                ours.push('[');
+            }
+            (']', None) => {
+                in_class = false;
+                ours.push(']');
+            }
+            _ => ours.push(letter),
         }
+        before = if escaped.is_some() { ' ' } else { letter };
     }
-    ours
+    Some(ours)
 }
