@@ -35,6 +35,9 @@ pub struct Model {
     /// Default: `false`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub check_structured_output: bool,
+    /// What every response must be. Default: anything.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub answers: Answers,
     /// When a request is retried.
     #[serde(default, skip_serializing_if = "is_default")]
     pub retry: Retry,
@@ -54,6 +57,17 @@ pub struct Model {
     /// The budget of all requests for this model together.
     #[serde(default, skip_serializing_if = "is_default")]
     pub budget: Budget,
+}
+
+/// What every response of a model must be.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Answers {
+    /// A JSON Schema (draft 2020-12 or 7) for the text of every response, checked as by `check_structured_output`, whatever the client
+    /// asks for. Responses that call tools, are refused or are cut off are not checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<serde_json::Value>,
 }
 
 /// A model at one provider.

@@ -26,17 +26,17 @@ use super::{Finding, Guard, note};
 pub struct Checks {
     /// The guardrails.
     pub guards: Vec<Rc<Guard>>,
-    /// The required format.
-    pub format: Option<Format>,
+    /// The required formats: the client's and the model's.
+    pub formats: Vec<Format>,
 }
 
-/// The format that the client asked for.
+/// A format that the client or the gateway file asks for.
 #[derive(Debug, PartialEq)]
 pub enum Format {
     /// A JSON object.
     Object,
     /// JSON that follows this schema.
-    Schema(Schema),
+    Schema(Rc<Schema>),
     /// JSON that follows a schema too large to check.
     Json,
 }
@@ -75,7 +75,7 @@ struct Answer {
 impl Checks {
     /// Whether there are no checks.
     pub fn is_empty(&self) -> bool {
-        self.guards.is_empty() && self.format.is_none()
+        self.guards.is_empty() && self.formats.is_empty()
     }
 
     /// Judges a complete response. Returns the findings that do not block it, or the reason to block it. `passing` contains the texts that
@@ -104,13 +104,14 @@ impl Checks {
             }
         }
         if transcript.unparsed {
-            findings.extend(self.format.is_some().then(Finding::unchecked));
-        } else if let Some(format) = &self.format {
+            findings.extend((!self.formats.is_empty()).then(Finding::unchecked));
+        } else {
             let steps = Steps::at_most(schema::MOST_STEPS);
-            let mut claims = transcript.answers.values().filter(|answer| answer.claims_to_be_complete());
-            let unchecked = claims.try_fold(false, |unchecked, answer| {
-                Ok(unchecked | !format.check(&answer.text, &steps).map_err(GuardFailure::Invalid)?)
-            })?;
+            let claims = transcript.answers.values().filter(|answer| answer.claims_to_be_complete());
+            let mut checks =
+                claims.flat_map(|answer| self.formats.iter().map(|format| format.check(&answer.text, &steps)));
+            let unchecked = checks
+                .try_fold(false, |unchecked, checked| Ok(unchecked | !checked.map_err(GuardFailure::Invalid)?))?;
             findings.extend(unchecked.then(Finding::unchecked));
         }
         Ok(findings)
@@ -118,6 +119,15 @@ impl Checks {
 }
 
 impl Format {
+    /// A number that differs between formats.
+    pub fn digest(&self) -> u64 {
+        match self {
+            Self::Object => 1,
+            Self::Json => 2,
+            Self::Schema(schema) => schema.digest(),
+        }
+    }
+
     /// Checks a text against the format; an error if it does not match. Returns whether the check was complete.
     fn check(&self, text: &str, steps: &Steps) -> Result<bool, String> {
         let is_json = json::read::<IgnoredAny>(text).is_ok();

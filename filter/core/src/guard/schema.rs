@@ -34,6 +34,8 @@ use wrong::{Expected, Step, Wrong};
 pub const MOST_STEPS: u64 = 1 << 23;
 /// The memory limit of a parsed schema or response. Larger ones are not parsed.
 pub const LARGEST: usize = 16 << 20;
+const DRAFT_2020_12: &str = "https://json-schema.org/draft/2020-12/schema";
+const DRAFT_7: &str = "http://json-schema.org/draft-07/schema";
 /// The steps to visit a schema, and each of its keywords.
 const FOR_A_SCHEMA: u64 = 16;
 const FOR_A_KEYWORD: u64 = 8;
@@ -96,6 +98,11 @@ impl Schema {
         Json::read(text).ok().filter(|value| matches!(value, Json::Object(_) | Json::Bool(_))).map(Self)
     }
 
+    /// A number that differs between schemas.
+    pub fn digest(&self) -> u64 {
+        equal::fingerprint(&self.0, &Steps::at_most(u64::MAX)).unwrap_or_default()
+    }
+
     /// Checks a valid JSON text. The error names the position and the expected value: `at /items/0: expected a number`. All names in it come
     /// from the schema.
     pub fn check(&self, text: &str, steps: &Steps) -> Result<(), Unmet> {
@@ -118,8 +125,8 @@ impl Schema {
 fn hides(schema: &Json) -> Option<bool> {
     let Some(declared) = schema.fields().and_then(|words| words.get("$schema")) else { return Some(false) };
     match declared.text()?.trim_end_matches('#') {
-        "https://json-schema.org/draft/2020-12/schema" => Some(false),
-        "http://json-schema.org/draft-07/schema" | "https://json-schema.org/draft-07/schema" => Some(true),
+        DRAFT_2020_12 => Some(false),
+        DRAFT_7 => Some(true),
         _ => None,
     }
 }

@@ -47,9 +47,7 @@ pub(super) fn same(one: &Json, other: &Json, taken: &Steps) -> Result<bool, Spen
 pub(super) fn has_repeats(items: &[Json], taken: &Steps) -> Result<bool, Spent> {
     let mut prints = Vec::with_capacity(items.len());
     for item in items {
-        let mut hasher = DefaultHasher::new();
-        fingerprint(item, &mut hasher, taken)?;
-        prints.push((hasher.finish(), item));
+        prints.push((fingerprint(item, taken)?, item));
     }
     taken.take(steps(items.len()).saturating_mul(u64::from(items.len().checked_ilog2().unwrap_or_default())))?;
     order::by_numbers(&mut prints, |(print, _)| (*print, 0));
@@ -66,7 +64,13 @@ pub(super) fn has_repeats(items: &[Json], taken: &Steps) -> Result<bool, Spent> 
 }
 
 /// A hash that equal values share.
-fn fingerprint(value: &Json, hasher: &mut DefaultHasher, taken: &Steps) -> Result<(), Spent> {
+pub(super) fn fingerprint(value: &Json, taken: &Steps) -> Result<u64, Spent> {
+    let mut hasher = DefaultHasher::new();
+    add(value, &mut hasher, taken)?;
+    Ok(hasher.finish())
+}
+
+fn add(value: &Json, hasher: &mut DefaultHasher, taken: &Steps) -> Result<(), Spent> {
     taken.take(8)?;
     match value {
         Json::Null => 0u8.hash(hasher),
@@ -82,7 +86,7 @@ fn fingerprint(value: &Json, hasher: &mut DefaultHasher, taken: &Steps) -> Resul
         Json::Array(items) => {
             (4u8, items.len()).hash(hasher);
             for item in items {
-                fingerprint(item, hasher, taken)?;
+                add(item, hasher, taken)?;
             }
         }
         Json::Object(fields) => {
@@ -90,7 +94,7 @@ fn fingerprint(value: &Json, hasher: &mut DefaultHasher, taken: &Steps) -> Resul
             for (name, field) in fields.iter() {
                 taken.take(steps(name.len()))?;
                 name.hash(hasher);
-                fingerprint(field, hasher, taken)?;
+                add(field, hasher, taken)?;
             }
         }
     }

@@ -160,6 +160,11 @@ fn is_type(value: &Json) -> bool {
     value.text().is_some_and(|name| TYPES.contains(&name))
 }
 
+/// The names of the keywords that the gateway supports.
+pub(super) fn supported() -> impl Iterator<Item = &'static str> {
+    KEYWORDS.iter().filter(|(_, shape)| *shape != Shape::Unsupported).map(|(name, _)| *name)
+}
+
 /// The schemas directly inside a keyword's value, each with the name or index that leads to it.
 pub(super) fn inside<'s>(keyword: &str, value: &'s Json) -> Vec<(Option<&'s str>, &'s Json)> {
     let shape = Shape::of(keyword);

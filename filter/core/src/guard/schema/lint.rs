@@ -1,16 +1,19 @@
 //! The parts of a schema that the gateway cannot check, for the author of a gateway file.
 
 use crate::guard::steps::Steps;
+use crate::suggest::one_of;
 
-use super::keyword::{Shape, inside};
+use super::keyword::{self, Shape, inside};
 use super::tree::Json;
-use super::{Check, MOST_STEPS, Schema, format, hides};
+use super::{Check, DRAFT_7, DRAFT_2020_12, MOST_STEPS, Schema, format, hides};
 
 /// A part of a schema that the gateway cannot check.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Flaw {
     /// The path to the keyword.
     pub path: Vec<Step>,
+    /// The keyword or its value.
+    pub found: String,
     /// The supported value.
     pub expected: String,
 }
@@ -28,44 +31,42 @@ impl Schema {
     /// The first of these parts; `None` if the gateway checks all of the schema.
     pub fn flaw(&self) -> Option<Flaw> {
         let steps = Steps::at_most(MOST_STEPS);
-        let at_root = |word: &str, expected: &str| {
-            Some(Flaw { path: vec![Step::Key(word.to_owned())], expected: expected.to_owned() })
-        };
         let Some(hides) = hides(&self.0) else {
-            return at_root("$schema", "draft 2020-12 (https://json-schema.org/draft/2020-12/schema) or draft 7");
+            let (path, found) = (vec![Step::Key("$schema".to_owned())], "another draft".to_owned());
+            return Some(Flaw { path, found, expected: format!("{DRAFT_2020_12:?} or {DRAFT_7:?}") });
         };
         let check = Check::new(&self.0, &steps, hides);
         let mut path = Vec::new();
-        let expected = check.flaw(&self.0, &mut path)?;
+        let (found, expected) = check.flaw(&self.0, &mut path)?;
         path.reverse();
-        Some(Flaw { path, expected })
+        Some(Flaw { path, found, expected })
     }
 }
 
 impl<'s> Check<'s> {
-    /// What the first flaw should be instead. `path` leads to it, from the inside out.
-    fn flaw(&self, schema: &'s Json, path: &mut Vec<Step>) -> Option<String> {
+    /// What is found at the first flaw, and what is expected. `path` leads to it, from the inside out.
+    fn flaw(&self, schema: &'s Json, path: &mut Vec<Step>) -> Option<(String, String)> {
         for (word, says) in schema.fields()?.iter() {
             if let Some(expected) = self.wrong(word, says) {
                 path.push(Step::Key(word.to_owned()));
-                return Some(expected);
+                return Some((found(word, says), expected));
             }
             for (index, (name, schema)) in inside(word, says).into_iter().enumerate() {
-                let Some(expected) = self.flaw(schema, path) else { continue };
+                let Some(flaw) = self.flaw(schema, path) else { continue };
                 match (name, says) {
                     (Some(name), _) => path.push(Step::Key(name.to_owned())),
                     (None, Json::Array(_)) => path.push(Step::Index(index)),
                     _ => {}
                 }
                 path.push(Step::Key(word.to_owned()));
-                return Some(expected);
+                return Some(flaw);
             }
         }
         None
     }
 
     fn wrong(&self, word: &'s str, says: &'s Json) -> Option<String> {
-        let Some(shape) = Shape::of(word) else { return Some("a keyword of JSON Schema".to_owned()) };
+        let Some(shape) = Shape::of(word) else { return Some(one_of(word, keyword::supported())) };
         if !shape.fits(says) {
             return Some(shape.expected().to_owned());
         }
@@ -83,5 +84,53 @@ impl<'s> Check<'s> {
             "multipleOf" if !says.number()?.divides() => Some("a number with at most 9 digits".to_owned()),
             _ => None,
         }
+    }
+}
+
+fn found(word: &str, says: &Json) -> String {
+    match says {
+        _ if matches!(Shape::of(word), None | Some(Shape::Unsupported)) => format!("the keyword {word:?}"),
+        Json::String(text) => format!("{text:?}"),
+        Json::Null => "null".to_owned(),
+        Json::Bool(_) => "a boolean".to_owned(),
+        Json::Number(_) => "a number".to_owned(),
+        Json::Array(_) => "a list".to_owned(),
+        Json::Object(_) => "an object".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_flaw_is_found_where_it_is() {
+        for (schema, path, found, expected) in [
+            (r#"{"minLenght":1}"#, "minLenght", r#"the keyword "minLenght""#, r#"did you mean "minLength"?"#),
+            (r#"{"properties":{"a":{"minLength":-1}}}"#, "properties/a/minLength", "a number", "a whole number from 0"),
+            (r#"{"allOf":[true,{"type":"text"}]}"#, "allOf/1/type", r#""text""#, "array, boolean, integer"),
+            (r##"{"items":{"$ref":"#/$defs/a"}}"##, "items/$ref", r##""#/$defs/a""##, "such as #/$defs/name"),
+            (r#"{"not":{"pattern":"(?=a)"}}"#, "not/pattern", r#""(?=a)""#, "without lookaround"),
+            (r#"{"patternProperties":{"(?=a)":true}}"#, "patternProperties", "an object", "without lookaround"),
+            (r#"{"format":"phone"}"#, "format", r#""phone""#, "one of date, date-time"),
+            (r#"{"multipleOf":0}"#, "multipleOf", "a number", "above 0"),
+            (r##"{"$dynamicRef":"#a"}"##, "$dynamicRef", r#"the keyword "$dynamicRef""#, "a keyword that the gateway"),
+            (r#"{"$schema":"http://json-schema.org/draft-04/schema#"}"#, "$schema", "another draft", "2020-12"),
+            (r#"{"$defs":{"a":{"$id":"x"}},"$ref":"a"}"#, "$ref", r#""a""#, "a reference to a part"),
+        ] {
+            let flaw = Schema::parse(schema).unwrap().flaw().unwrap();
+            let step = |step: &Step| match step {
+                Step::Key(key) => key.clone(),
+                Step::Index(index) => index.to_string(),
+            };
+            assert_eq!(flaw.path.iter().map(step).collect::<Vec<_>>().join("/"), path, "{schema}");
+            assert_eq!(flaw.found, found, "{schema}");
+            assert!(flaw.expected.contains(expected), "{schema}: {}", flaw.expected);
+        }
+        let good = r##"{"$schema":"http://json-schema.org/draft-07/schema#","$id":"https://example.com/a","title":"t",
+            "properties":{"a":{"$ref":"#/definitions/b"}},"definitions":{"b":{"type":["string","null"],"format":"uuid"}}}"##;
+        assert_eq!(Schema::parse(good).unwrap().flaw(), None);
     }
 }
