@@ -17,6 +17,7 @@ use crate::guard::spec::{Action, Side};
 
 use super::escapes::unfolded;
 use super::matcher::Matcher;
+use super::schema::types::{self, Types};
 use super::schema::{self, Schema, Unmet};
 use super::steps::Steps;
 use super::{Finding, Guard, note};
@@ -28,6 +29,8 @@ pub struct Checks {
     pub guards: Vec<Rc<Guard>>,
     /// The required formats: the client's and the model's.
     pub formats: Vec<Format>,
+    /// Whether a stream may be rejected before its end: the model cannot call tools, after which any text is valid.
+    pub early: bool,
 }
 
 /// A format that the client or the gateway file asks for.
@@ -119,6 +122,15 @@ impl Checks {
 }
 
 impl Format {
+    /// The types that it allows for the value.
+    pub fn types(&self) -> Types {
+        match self {
+            Self::Object => types::OBJECT,
+            Self::Json => types::ALL,
+            Self::Schema(schema) => schema.types(),
+        }
+    }
+
     /// A number that differs between formats.
     pub fn digest(&self) -> u64 {
         match self {

@@ -21,6 +21,7 @@ mod keyword;
 mod lint;
 mod pattern;
 mod tree;
+pub mod types;
 mod wrong;
 
 use equal::{has_repeats, same};
@@ -34,8 +35,8 @@ use wrong::{Expected, Step, Wrong};
 pub const MOST_STEPS: u64 = 1 << 23;
 /// The memory limit of a parsed schema or response. Larger ones are not parsed.
 pub const LARGEST: usize = 16 << 20;
-const DRAFT_2020_12: &str = "https://json-schema.org/draft/2020-12/schema";
-const DRAFT_7: &str = "http://json-schema.org/draft-07/schema";
+const DRAFT_2020_12: &str = "json-schema.org/draft/2020-12/schema";
+const DRAFT_7: &str = "json-schema.org/draft-07/schema";
 /// The steps to visit a schema, and each of its keywords.
 const FOR_A_SCHEMA: u64 = 16;
 const FOR_A_KEYWORD: u64 = 8;
@@ -124,7 +125,7 @@ impl Schema {
 /// Whether `$ref` hides the keywords next to it: in draft 7 it does, in 2020-12, the default, it does not. `None` for other drafts.
 fn hides(schema: &Json) -> Option<bool> {
     let Some(declared) = schema.fields().and_then(|words| words.get("$schema")) else { return Some(false) };
-    match declared.text()?.trim_end_matches('#') {
+    match declared.text()?.trim_end_matches('#').split_once("://")?.1 {
         DRAFT_2020_12 => Some(false),
         DRAFT_7 => Some(true),
         _ => None,

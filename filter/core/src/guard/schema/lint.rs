@@ -33,7 +33,7 @@ impl Schema {
         let steps = Steps::at_most(MOST_STEPS);
         let Some(hides) = hides(&self.0) else {
             let (path, found) = (vec![Step::Key("$schema".to_owned())], "another draft".to_owned());
-            return Some(Flaw { path, found, expected: format!("{DRAFT_2020_12:?} or {DRAFT_7:?}") });
+            return Some(Flaw { path, found, expected: format!("https://{DRAFT_2020_12} or http://{DRAFT_7}#") });
         };
         let check = Check::new(&self.0, &steps, hides);
         let mut path = Vec::new();
