@@ -63,11 +63,11 @@ impl Check<'_> {
     }
 
     fn answer_schema(&mut self, answers: &file::Answers, path: &Path) -> Option<Rc<Schema>> {
-        let text = answers.schema.as_ref()?.to_string();
+        let text = answers.schema.as_ref()?.as_str();
         let path = path.key("schema");
-        let schema = Schema::parse(&text);
+        let schema = Schema::parse(text);
         let Some(schema) = schema else {
-            self.diagnostic(&path, quoted(&text), "a JSON Schema: an object, true or false, at most 128 levels deep");
+            self.diagnostic(&path, quoted(text), "a JSON Schema: an object, true or false, at most 128 levels deep");
             return None;
         };
         if let Some(Flaw { path: steps, found, expected }) = schema.flaw() {

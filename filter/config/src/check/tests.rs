@@ -275,7 +275,7 @@ fn targets(file: &mut file::File) -> &mut Vec<file::Target> {
 }
 
 fn schema(file: &mut file::File, schema: serde_json::Value) {
-    file.models.get_mut("chat").unwrap().answers.schema = Some(schema);
+    file.models.get_mut("chat").unwrap().answers.schema = Some(sluice_wire::json::from_value(schema).unwrap());
 }
 
 fn target(file: &mut file::File) -> &mut file::Target {

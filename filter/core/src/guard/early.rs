@@ -3,55 +3,70 @@
 //! Until a stream ends, only two things are certain: the text is not the beginning of any JSON, or its value has a type that no format
 //! allows. A field is never certain, because one of the same name may follow and replace it. The complete check decides everything else.
 
-use std::collections::BTreeMap;
-
 use sluice_wire::conversation::StreamEvent;
 
 use super::answer::{Checks, GuardFailure};
 use super::schema::types::{self, Types};
 
+/// More choices are not checked early.
+const MOST_CHOICES: usize = 64;
+
 /// The text of each choice so far.
 #[derive(Debug)]
 pub struct EarlyCheck {
     allowed: Types,
-    choices: BTreeMap<u32, Option<Prefix>>,
+    choices: Vec<(u32, Option<Prefix>)>,
 }
 
 impl EarlyCheck {
     /// The check of a stream; `None` if nothing is certain before its end. A model that may call tools can say anything before.
     pub fn of(checks: &Checks) -> Option<Self> {
         let allowed = checks.formats.iter().fold(types::ALL, |types, format| types & format.types());
-        (checks.early && !checks.formats.is_empty()).then(|| Self { allowed, choices: BTreeMap::new() })
+        (checks.early && !checks.formats.is_empty()).then(|| Self { allowed, choices: Vec::new() })
     }
 
     /// Reads an event.
+    #[inline(never)]
     pub fn read(&mut self, event: &StreamEvent) -> Result<(), GuardFailure> {
         match event {
             StreamEvent::Text { choice, text } => {
-                let prefix = self.choices.entry(*choice).or_insert_with(|| Some(Prefix::new()));
-                let Some(prefix) = prefix else { return Ok(()) };
+                let Some(Some(prefix)) = self.choice(*choice) else { return Ok(()) };
                 if !prefix.read(text.as_bytes()) {
                     return Err(GuardFailure::Invalid("it is not valid JSON".to_owned()));
                 }
-                match prefix.root {
-                    Some(root) if root & self.allowed == 0 => {
-                        Err(GuardFailure::Invalid("at the top level: expected another type".to_owned()))
-                    }
-                    _ => Ok(()),
+                let root = prefix.root;
+                if root.is_some_and(|root| root & self.allowed == 0) {
+                    return Err(GuardFailure::Invalid("at the top level: expected another type".to_owned()));
                 }
+                Ok(())
             }
             // Such an answer is not checked.
             StreamEvent::Refusal { choice, .. } | StreamEvent::ToolCall { choice, .. } => {
-                self.choices.insert(*choice, None);
+                if let Some(prefix) = self.choice(*choice) {
+                    *prefix = None;
+                }
                 Ok(())
             }
             _ => Ok(()),
         }
     }
 
+    /// The text of a choice; `None` if it is not read, or one of too many.
+    fn choice(&mut self, choice: u32) -> Option<&mut Option<Prefix>> {
+        let known = self.choices.iter().any(|(number, _)| *number == choice);
+        if !known && self.choices.len() < MOST_CHOICES {
+            self.choices.push((choice, Some(Prefix::new())));
+        }
+        self.choices.iter_mut().find(|(number, _)| *number == choice).map(|(_, prefix)| prefix)
+    }
+
     /// Approximate memory in bytes.
     pub fn held(&self) -> usize {
-        self.choices.values().flatten().map(|prefix| prefix.open.capacity().saturating_add(64)).sum()
+        self.choices
+            .iter()
+            .filter_map(|(_, prefix)| prefix.as_ref())
+            .map(|prefix| prefix.open.capacity().saturating_add(64))
+            .sum()
     }
 }
 

@@ -148,6 +148,7 @@ impl<'s> Check<'s> {
         Self { root, steps, patterns: Patterns::new(steps), depth, unsure, hides, targets: OnceCell::new() }
     }
 
+    #[inline(never)]
     fn value(&self, schema: &'s Json, value: &Json) -> Checked<'s> {
         let words = match schema {
             Json::Bool(allowed) => return expect(*allowed, Expected::Nothing),
@@ -158,6 +159,12 @@ impl<'s> Check<'s> {
         let checked = self.words(words, value);
         self.leave();
         checked
+    }
+
+    /// Checks a part of a value.
+    #[inline(never)]
+    fn below(&self, place: Step<'s>, schema: &'s Json, value: &Json) -> Checked<'s> {
+        self.value(schema, value).map_err(|stop| stop.below(place))
     }
 
     fn enter(&self) -> Result<(), Spent> {
@@ -193,6 +200,7 @@ impl<'s> Check<'s> {
         if fit == Fit::Unknown { self.unsure() } else { expect(fit == Fit::Yes, expected) }
     }
 
+    #[inline(never)]
     fn fits(&self, schema: &'s Json, value: &Json) -> Result<Fit, Spent> {
         let before = self.unsure.replace(false);
         let checked = self.value(schema, value);
@@ -335,7 +343,7 @@ impl<'s> Check<'s> {
                 for (name, field) in fields.iter() {
                     self.steps.take(to_look_up(name))?;
                     if let Some((name, schema)) = says.fields().and_then(|known| known.entry(name)) {
-                        self.value(schema, field).map_err(|stop| stop.below(Step::Name(name)))?;
+                        self.below(Step::Name(name), schema, field)?;
                     }
                 }
                 Ok(())
@@ -348,7 +356,7 @@ impl<'s> Check<'s> {
                     };
                     for (name, field) in fields.iter() {
                         if pattern.matches(name, self.steps)? {
-                            self.value(schema, field).map_err(|stop| stop.below(place(words, name)))?;
+                            self.below(place(words, name), schema, field)?;
                         }
                     }
                 }
@@ -360,7 +368,7 @@ impl<'s> Check<'s> {
                 let additional = fields.iter().zip(known).filter(|(_, known)| !known);
                 additional.map(|(field, _)| field).try_for_each(|(_, field)| {
                     // A name that the schema does not contain comes from the model and is not reported.
-                    self.value(says, field).map_err(|stop| stop.below(Step::Any))
+                    self.below(Step::Any, says, field)
                 })
             }
             "propertyNames" => fields.iter().try_for_each(|(name, _)| {
@@ -378,10 +386,7 @@ impl<'s> Check<'s> {
                 }
                 Ok(())
             }
-            "unevaluatedProperties" => {
-                let values = fields.iter().map(|(name, field)| (place(words, name), field));
-                self.unevaluated(says, words, value, fields.len(), values)
-            }
+            "unevaluatedProperties" => self.unevaluated(says, words, value),
             _ => Ok(()),
         }
     }
@@ -413,9 +418,12 @@ impl<'s> Check<'s> {
 
     fn array(&self, word: &'s str, says: &'s Json, words: &'s Fields, items: &[Json], value: &Json) -> Checked<'s> {
         let each = |from: usize, schemas: &mut dyn Iterator<Item = &'s Json>| {
-            items.iter().enumerate().skip(from).zip(schemas).try_for_each(|((index, item), schema)| {
-                self.value(schema, item).map_err(|stop| stop.below(Step::Index(index)))
-            })
+            items
+                .iter()
+                .enumerate()
+                .skip(from)
+                .zip(schemas)
+                .try_for_each(|((index, item), schema)| self.below(Step::Index(index), schema, item))
         };
         match word {
             "minItems" => self.at_least(word, says, items.len(), "items"),
@@ -443,34 +451,34 @@ impl<'s> Check<'s> {
                 let least = limit("minContains").unwrap_or(&one);
                 self.expect(fitting.within(least, limit("maxContains")), Expected::Contains)
             }
-            "unevaluatedItems" => {
-                let values = items.iter().enumerate().map(|(index, item)| (Step::Index(index), item));
-                self.unevaluated(says, words, value, items.len(), values)
-            }
+            "unevaluatedItems" => self.unevaluated(says, words, value),
             _ => Ok(()),
         }
     }
 
     /// Checks the fields or items that no other keyword has evaluated.
-    fn unevaluated<'v>(
-        &self,
-        schema: &'s Json,
-        words: &'s Fields,
-        whole: &Json,
-        count: usize,
-        values: impl Iterator<Item = (Step<'s>, &'v Json)>,
-    ) -> Checked<'s> {
-        let mut seen = vec![false; count];
+    fn unevaluated(&self, schema: &'s Json, words: &'s Fields, whole: &Json) -> Checked<'s> {
+        let parts: Vec<(Step<'s>, &Json)> = match whole {
+            Json::Object(fields) => fields.iter().map(|(name, field)| (place(words, name), field)).collect(),
+            other => other
+                .items()
+                .unwrap_or_default()
+                .iter()
+                .enumerate()
+                .map(|(index, item)| (Step::Index(index), item))
+                .collect(),
+        };
+        let mut seen = vec![false; parts.len()];
         let before = self.unsure.replace(false);
         let marked = self.mark(words, whole, &mut seen, true);
         let unsure = self.unsure.replace(before);
         marked?;
-        for ((place, value), seen) in values.zip(seen) {
+        for ((place, value), seen) in parts.into_iter().zip(seen) {
             if seen {
                 continue;
             }
             if !unsure {
-                self.value(schema, value).map_err(|stop| stop.below(place))?;
+                self.below(place, schema, value)?;
             } else if self.fits(schema, value)? != Fit::Yes {
                 self.unsure()?;
             }

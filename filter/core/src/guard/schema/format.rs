@@ -17,8 +17,8 @@ pub(super) fn fits(format: &str, text: &str) -> Option<bool> {
         }
         "email" => is_email(text),
         "hostname" => is_hostname(text),
-        "ipv4" => text.parse::<Ipv4Addr>().is_ok(),
-        "ipv6" => text.parse::<Ipv6Addr>().is_ok(),
+        "ipv4" => is_ipv4(text),
+        "ipv6" => is_ipv6(text),
         "time" => is_time(text),
         "uri" => is_uri(text),
         "uuid" => looks_like(text, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"),
@@ -27,6 +27,7 @@ pub(super) fn fits(format: &str, text: &str) -> Option<bool> {
 }
 
 /// Whether a text follows a form in which `0` stands for a digit and `x` for a hexadecimal one.
+#[inline(never)]
 fn looks_like(text: &str, form: &str) -> bool {
     let fits = |(byte, form): (u8, u8)| match form {
         b'0' => byte.is_ascii_digit(),
@@ -37,11 +38,13 @@ fn looks_like(text: &str, form: &str) -> bool {
 }
 
 /// The number at these places. The digits are checked before.
+#[inline(never)]
 fn number(text: &str, at: usize, length: usize) -> u32 {
     let digits = text.bytes().skip(at).take(length);
     digits.fold(0, |sum, digit| sum * 10 + u32::from(digit.wrapping_sub(b'0')))
 }
 
+#[inline(never)]
 fn is_date(text: &str) -> bool {
     if !looks_like(text, "0000-00-00") {
         return false;
@@ -58,6 +61,7 @@ fn is_date(text: &str) -> bool {
 }
 
 /// A time of RFC 3339, with its offset.
+#[inline(never)]
 fn is_time(text: &str) -> bool {
     let Some((clock, rest)) = text.split_at_checked(8).filter(|(clock, _)| looks_like(clock, "00:00:00")) else {
         return false;
@@ -87,10 +91,11 @@ fn is_time(text: &str) -> bool {
 /// The minutes of a day.
 const DAY: u32 = 24 * 60;
 
+#[inline(never)]
 fn is_hostname(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && is_made_of(label, b"-")
             && !label.starts_with('-')
             && !label.ends_with('-')
             // The prefix of encoded names is the only one with these hyphens.
@@ -103,15 +108,27 @@ fn is_encoded(label: &str) -> bool {
     label.len() > 4 && label.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--"))
 }
 
+/// Whether a text has only letters, digits and these bytes.
+#[inline(never)]
+fn is_made_of(text: &str, more: &[u8]) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
+}
+
+#[inline(never)]
+fn is_ipv6(text: &str) -> bool {
+    text.parse::<Ipv6Addr>().is_ok()
+}
+
+#[inline(never)]
+fn is_ipv4(text: &str) -> bool {
+    text.parse::<Ipv4Addr>().is_ok()
+}
+
 /// An address of RFC 5321.
+#[inline(never)]
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
-    let is_atom = |atom: &str| {
-        !atom.is_empty()
-            && atom.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte))
-    };
-    let inside = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    let good_local = match inside {
+    let good_local = match inside(local, '"', '"') {
         Some(inside) => {
             let mut escaped = false;
             let all = inside.bytes().all(|byte| {
@@ -121,61 +138,59 @@ fn is_email(text: &str) -> bool {
             });
             all && !escaped
         }
-        None => local.split('.').all(is_atom),
+        None => local.split('.').all(|atom| !atom.is_empty() && is_made_of(atom, b"!#$%&'*+-/=?^_`{|}~")),
     };
-    let literal = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let good_domain = match literal {
-        Some(literal) => match literal.strip_prefix("IPv6:") {
-            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-            None => literal.parse::<Ipv4Addr>().is_ok(),
-        },
+    let good_domain = match inside(domain, '[', ']') {
+        Some(literal) => literal.strip_prefix("IPv6:").map_or_else(|| is_ipv4(literal), is_ipv6),
         None => is_hostname(domain),
     };
     local.len() <= 64 && good_local && good_domain
 }
 
+fn inside(text: &str, open: char, close: char) -> Option<&str> {
+    text.strip_prefix(open)?.strip_suffix(close)
+}
+
+/// The bytes of a URI besides letters, digits and delimiters.
+const IN_URI: &[u8] = b"-._~!$&'()*+,;=%:@/?";
+
 /// A URI of RFC 3986, with its scheme.
+#[inline(never)]
 fn is_uri(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else { return false };
-    let good_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    let made_of = |text: &str, more: &[u8]| {
-        percent::is_well_encoded(text)
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&byte) || more.contains(&byte))
-    };
+    let good_scheme = scheme.as_bytes().first().is_some_and(u8::is_ascii_alphabetic) && is_made_of(scheme, b"+-.");
     let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
-    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let (authority, path) = match rest.strip_prefix("//") {
-        Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
-        None => ("", rest),
+    let authority = match rest.strip_prefix("//") {
+        Some(from) => from.get(..from.find(['/', '?']).unwrap_or(from.len())).unwrap_or_default(),
+        None => "",
     };
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
     let (good_host, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, port)) => {
-            let future = address.strip_prefix(['v', 'V']).and_then(|rest| rest.split_once('.'));
-            let is_future = future.is_some_and(|(version, rest)| {
-                !version.is_empty()
-                    && version.bytes().all(|byte| byte.is_ascii_hexdigit())
-                    && !rest.is_empty()
-                    && made_of(rest, b":")
-                    && !rest.contains('%')
-            });
-            (is_future || address.parse::<Ipv6Addr>().is_ok(), port)
-        }
+        Some((address, port)) => (is_ipv6(address) || is_future(address), port),
         None => {
-            let (name, port) = host.split_at(host.find(':').unwrap_or(host.len()));
-            (made_of(name, b""), port)
+            host.split_at_checked(host.find(':').unwrap_or(host.len())).map_or((false, ""), |(_, port)| (true, port))
         }
     };
-    let good_port = port.is_empty()
-        || port.strip_prefix(':').is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let good_port =
+        port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+    // The brackets of an address are the only ones.
+    let others = if host.starts_with('[') { rest.replacen(host, "", 1) } else { rest.to_owned() };
     good_scheme
         && good_host
         && good_port
-        && made_of(user, b":")
-        && made_of(path, b":@/")
-        && made_of(query, b":@/?")
-        && made_of(fragment, b":@/?")
+        && !user.contains(['@', '/'])
+        && percent::is_well_encoded(text)
+        && is_made_of(&others, IN_URI)
+        && is_made_of(fragment, IN_URI)
+}
+
+/// An address of a future version, such as `v1.x`.
+fn is_future(address: &str) -> bool {
+    let future = address.strip_prefix(['v', 'V']).and_then(|rest| rest.split_once('.'));
+    future.is_some_and(|(version, rest)| {
+        !version.is_empty()
+            && !rest.is_empty()
+            && version.bytes().all(|byte| byte.is_ascii_hexdigit())
+            && is_made_of(rest, b"-._~!$&'()*+,;=:")
+    })
 }

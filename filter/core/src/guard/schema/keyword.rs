@@ -97,11 +97,13 @@ const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "obje
 
 impl Shape {
     /// The shape of a keyword; `None` if the gateway does not know it.
+    #[inline(never)]
     pub(super) fn of(keyword: &str) -> Option<Self> {
         KEYWORDS.iter().find(|(name, _)| *name == keyword).map(|(_, shape)| *shape)
     }
 
     /// Whether a value has this shape. Does not look into schemas.
+    #[inline(never)]
     pub(super) fn fits(self, value: &Json) -> bool {
         let number = value.number();
         let fields =

@@ -29,6 +29,7 @@ pub enum Step {
 
 impl Schema {
     /// The first of these parts; `None` if the gateway checks all of the schema.
+    #[cold]
     pub fn flaw(&self) -> Option<Flaw> {
         let steps = Steps::at_most(MOST_STEPS);
         let Some(hides) = hides(&self.0) else {
@@ -45,6 +46,7 @@ impl Schema {
 
 impl<'s> Check<'s> {
     /// What is found at the first flaw, and what is expected. `path` leads to it, from the inside out.
+    #[cold]
     fn flaw(&self, schema: &'s Json, path: &mut Vec<Step>) -> Option<(String, String)> {
         for (word, says) in schema.fields()?.iter() {
             if let Some(expected) = self.wrong(word, says) {
@@ -65,6 +67,7 @@ impl<'s> Check<'s> {
         None
     }
 
+    #[cold]
     fn wrong(&self, word: &'s str, says: &'s Json) -> Option<String> {
         let Some(shape) = Shape::of(word) else { return Some(one_of(word, keyword::supported())) };
         if !shape.fits(says) {
@@ -87,6 +90,7 @@ impl<'s> Check<'s> {
     }
 }
 
+#[cold]
 fn found(word: &str, says: &Json) -> String {
     match says {
         _ if matches!(Shape::of(word), None | Some(Shape::Unsupported)) => format!("the keyword {word:?}"),

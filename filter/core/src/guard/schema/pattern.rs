@@ -65,41 +65,50 @@ fn compile(pattern: &str) -> Option<Pattern> {
     Which::small(&[expression], LARGEST).ok().map(Pattern)
 }
 
-/// Translates JavaScript's classes, which differ from those of our syntax. `None` if a class has an operator of our syntax.
+/// JavaScript's escapes that differ from those of our syntax.
+const ESCAPES: [(char, &str); 8] = [
+    ('d', "[0-9]"),
+    ('D', "[^0-9]"),
+    ('w', "[0-9A-Za-z_]"),
+    ('W', "[^0-9A-Za-z_]"),
+    ('s', r"[[\s--\x85]\u{FEFF}]"),
+    ('S', r"[^[\s--\x85]\u{FEFF}]"),
+    ('b', r"(?-u:\b)"),
+    ('B', r"(?-u:\B)"),
+];
+
+/// Translates a pattern from JavaScript's syntax. `None` if it has an operator or escape that is only ours.
 fn in_our_syntax(pattern: &str) -> Option<String> {
     let mut ours = String::with_capacity(pattern.len());
     let mut letters = pattern.chars();
     let (mut in_class, mut before) = (false, ' ');
     while let Some(letter) = letters.next() {
         let escaped = if letter == '\\' { letters.next() } else { None };
-        match (letter, escaped) {
-            (_, Some('d')) => ours.push_str("[0-9]"),
-            (_, Some('D')) => ours.push_str("[^0-9]"),
-            (_, Some('w')) => ours.push_str("[0-9A-Za-z_]"),
-            (_, Some('W')) => ours.push_str("[^0-9A-Za-z_]"),
-            (_, Some('s')) => ours.push_str(r"[[\s--\x85]\u{FEFF}]"),
-            (_, Some('S')) => ours.push_str(r"[^[\s--\x85]\u{FEFF}]"),
-            (_, Some('b')) if in_class => ours.push_str(r"\x08"),
-            (_, Some('b')) => ours.push_str(r"(?-u:\b)"),
-            (_, Some('B')) => ours.push_str(r"(?-u:\B)"),
-            // Ours alone.
-            (_, Some('A' | 'z' | 'a' | '<' | '>')) => return None,
-            (_, Some(other)) => ours.extend([letter, other]),
-            ('.', None) if !in_class => ours.push_str(r"[^\n\r\u2028\u2029]"),
-            ('[', None) if in_class => ours.push_str(r"\["),
-            ('&' | '~', None) if in_class => ours.extend(['\\', letter]),
-            ('-', None) if in_class && before == '-' => return None,
-            ('[', None) => {
-                in_class = true;
-                ours.push('[');
+        if let Some(escaped) = escaped {
+            match ESCAPES.iter().find(|(own, _)| *own == escaped) {
+                _ if "Aza<>".contains(escaped) => return None,
+                Some(('b', _)) if in_class => ours.push_str(r"\x08"),
+                Some((_, translated)) => ours.push_str(translated),
+                None => {
+                    ours.push('\\');
+                    ours.push(escaped);
+                }
             }
-            (']', None) => {
-                in_class = false;
-                ours.push(']');
-            }
-            _ => ours.push(letter),
+            before = ' ';
+            continue;
         }
-        before = if escaped.is_some() { ' ' } else { letter };
+        match letter {
+            '.' if !in_class => ours.push_str(r"[^\n\r\u2028\u2029]"),
+            '-' if in_class && before == '-' => return None,
+            _ => {
+                if in_class && "[&~".contains(letter) {
+                    ours.push('\\');
+                }
+                ours.push(letter);
+                in_class = letter == '[' || (in_class && letter != ']');
+            }
+        }
+        before = letter;
     }
     Some(ours)
 }

@@ -81,11 +81,13 @@ impl Json {
 }
 
 impl Fields {
+    #[inline(never)]
     pub(super) fn get(&self, name: &str) -> Option<&Json> {
         self.entry(name).map(|(_, value)| value)
     }
 
     /// The field with its own name.
+    #[inline(never)]
     pub(super) fn entry(&self, name: &str) -> Option<(&str, &Json)> {
         let place = self.0.binary_search_by(|(own, _)| own.as_str().cmp(name)).ok()?;
         self.0.get(place).map(|(own, value)| (own.as_str(), value))
@@ -105,6 +107,7 @@ impl Decimal {
         Self { negative: false, digits: Box::default(), exponent: 0 }
     }
 
+    #[inline(never)]
     pub(super) fn read(text: &str) -> Option<Self> {
         let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let (mantissa, power) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
@@ -176,6 +179,7 @@ fn value(digit: u8) -> u32 {
 }
 
 impl From<usize> for Decimal {
+    #[inline(never)]
     fn from(number: usize) -> Self {
         Self::read(&number.to_string()).unwrap_or_else(Self::zero)
     }
@@ -188,6 +192,7 @@ impl PartialOrd for Decimal {
 }
 
 impl Ord for Decimal {
+    #[inline(never)]
     fn cmp(&self, other: &Self) -> Ordering {
         // The sign, and the position of the first digit.
         let rank = |number: &Self| match (number.digits.len(), number.negative) {
@@ -212,12 +217,14 @@ impl<'t> Reader<'t> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
+    #[inline(never)]
     fn blank(&mut self) {
         let rest = self.rest();
         self.at += rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len();
     }
 
     /// Takes a byte if it comes next.
+    #[inline(never)]
     fn takes(&mut self, byte: u8) -> bool {
         self.blank();
         let next = self.text.as_bytes().get(self.at) == Some(&byte);
