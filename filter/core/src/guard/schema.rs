@@ -18,6 +18,7 @@ use super::steps::{Spent, Steps, steps};
 mod equal;
 mod format;
 mod keyword;
+#[cfg(not(target_arch = "wasm32"))]
 mod lint;
 mod pattern;
 mod tree;
@@ -26,6 +27,7 @@ mod wrong;
 
 use equal::{has_repeats, same};
 use keyword::{Shape, counting, inside};
+#[cfg(not(target_arch = "wasm32"))]
 pub use lint::{Flaw, Step as FlawStep};
 use pattern::Patterns;
 use tree::{Decimal, Fields, Json, Unread};
@@ -417,14 +419,7 @@ impl<'s> Check<'s> {
     }
 
     fn array(&self, word: &'s str, says: &'s Json, words: &'s Fields, items: &[Json], value: &Json) -> Checked<'s> {
-        let each = |from: usize, schemas: &mut dyn Iterator<Item = &'s Json>| {
-            items
-                .iter()
-                .enumerate()
-                .skip(from)
-                .zip(schemas)
-                .try_for_each(|((index, item), schema)| self.below(Step::Index(index), schema, item))
-        };
+        let each = |from, schemas: &mut dyn Iterator<Item = &'s Json>| self.each(items, from, schemas);
         match word {
             "minItems" => self.at_least(word, says, items.len(), "items"),
             "maxItems" => self.at_most(word, says, items.len(), "items"),
@@ -454,6 +449,15 @@ impl<'s> Check<'s> {
             "unevaluatedItems" => self.unevaluated(says, words, value),
             _ => Ok(()),
         }
+    }
+
+    /// Checks the items from a place on, each by its own schema.
+    #[inline(never)]
+    fn each(&self, items: &[Json], from: usize, schemas: &mut dyn Iterator<Item = &'s Json>) -> Checked<'s> {
+        for ((index, item), schema) in items.iter().enumerate().skip(from).zip(schemas) {
+            self.below(Step::Index(index), schema, item)?;
+        }
+        Ok(())
     }
 
     /// Checks the fields or items that no other keyword has evaluated.

@@ -4,9 +4,6 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use sluice_wire::percent;
 
-/// The names of the formats.
-pub(super) const KNOWN: [&str; 9] = ["date", "date-time", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"];
-
 /// Whether a text has a format; `None` for a format that is not checked.
 pub(super) fn fits(format: &str, text: &str) -> Option<bool> {
     Some(match format {
@@ -171,16 +168,17 @@ fn is_uri(text: &str) -> bool {
             host.split_at_checked(host.find(':').unwrap_or(host.len())).map_or((false, ""), |(_, port)| (true, port))
         }
     };
+    let (before, after) = rest.split_once(host).filter(|_| host.starts_with('[')).unwrap_or((rest, ""));
     let good_port =
         port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
-    // The brackets of an address are the only ones.
-    let others = if host.starts_with('[') { rest.replacen(host, "", 1) } else { rest.to_owned() };
     good_scheme
         && good_host
         && good_port
         && !user.contains(['@', '/'])
         && percent::is_well_encoded(text)
-        && is_made_of(&others, IN_URI)
+        // The brackets of an address are the only ones.
+        && is_made_of(before, IN_URI)
+        && is_made_of(after, IN_URI)
         && is_made_of(fragment, IN_URI)
 }
 

@@ -28,7 +28,7 @@ pub(super) enum Shape {
     Unsupported,
 }
 
-const KEYWORDS: [(&str, Shape); 62] = [
+pub(super) const KEYWORDS: [(&str, Shape); 62] = [
     ("$anchor", Shape::Text),
     ("$comment", Shape::Any),
     ("$defs", Shape::Named),
@@ -127,27 +127,6 @@ impl Shape {
             Self::Unsupported => false,
         }
     }
-
-    /// What a value of this shape is.
-    pub(super) fn expected(self) -> &'static str {
-        match self {
-            Self::Schema => "a schema: an object, true or false",
-            Self::Schemas => "a list of schemas",
-            Self::Named => "a schema for each name",
-            Self::Items => "a schema, or a list of schemas",
-            Self::Dependencies => "for each name, a schema or a list of names",
-            Self::Names => "a list of names",
-            Self::NamesByName => "a list of names for each name",
-            Self::Count => "a whole number from 0",
-            Self::Number => "a number",
-            Self::Positive => "a number above 0",
-            Self::Bool => "true or false",
-            Self::Text => "a text",
-            Self::List => "a list of values",
-            Self::Type => "array, boolean, integer, null, number, object, string, or a list of them",
-            Self::Any | Self::Unsupported => "a keyword that the gateway checks",
-        }
-    }
 }
 
 fn is_schema(value: &Json) -> bool {
@@ -160,11 +139,6 @@ fn are_names(value: &Json) -> bool {
 
 fn is_type(value: &Json) -> bool {
     value.text().is_some_and(|name| TYPES.contains(&name))
-}
-
-/// The names of the keywords that the gateway supports.
-pub(super) fn supported() -> impl Iterator<Item = &'static str> {
-    KEYWORDS.iter().filter(|(_, shape)| *shape != Shape::Unsupported).map(|(name, _)| *name)
 }
 
 /// The schemas directly inside a keyword's value, each with the name or index that leads to it.

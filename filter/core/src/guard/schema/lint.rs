@@ -1,11 +1,15 @@
-//! The parts of a schema that the gateway cannot check, for the author of a gateway file.
+//! The parts of a schema that the gateway cannot check, for the author of a gateway file. The command has checked a file before the wasm
+//! module reads it, so the module goes without.
 
 use crate::guard::steps::Steps;
 use crate::suggest::one_of;
 
-use super::keyword::{self, Shape, inside};
+use super::keyword::{KEYWORDS, Shape, inside};
 use super::tree::Json;
 use super::{Check, DRAFT_7, DRAFT_2020_12, MOST_STEPS, Schema, format, hides};
+
+/// The names of the formats.
+const FORMATS: [&str; 9] = ["date", "date-time", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"];
 
 /// A part of a schema that the gateway cannot check.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,7 +33,6 @@ pub enum Step {
 
 impl Schema {
     /// The first of these parts; `None` if the gateway checks all of the schema.
-    #[cold]
     pub fn flaw(&self) -> Option<Flaw> {
         let steps = Steps::at_most(MOST_STEPS);
         let Some(hides) = hides(&self.0) else {
@@ -46,7 +49,6 @@ impl Schema {
 
 impl<'s> Check<'s> {
     /// What is found at the first flaw, and what is expected. `path` leads to it, from the inside out.
-    #[cold]
     fn flaw(&self, schema: &'s Json, path: &mut Vec<Step>) -> Option<(String, String)> {
         for (word, says) in schema.fields()?.iter() {
             if let Some(expected) = self.wrong(word, says) {
@@ -67,11 +69,10 @@ impl<'s> Check<'s> {
         None
     }
 
-    #[cold]
     fn wrong(&self, word: &'s str, says: &'s Json) -> Option<String> {
-        let Some(shape) = Shape::of(word) else { return Some(one_of(word, keyword::supported())) };
+        let Some(shape) = Shape::of(word) else { return Some(one_of(word, supported())) };
         if !shape.fits(says) {
-            return Some(shape.expected().to_owned());
+            return Some(expected(shape).to_owned());
         }
         let compiles = |pattern| matches!(self.patterns.get(pattern), Ok(Some(_)));
         let pattern = || Some("a pattern that the gateway supports: shorter, or without lookaround".to_owned());
@@ -79,18 +80,43 @@ impl<'s> Check<'s> {
             "$ref" if !matches!(self.referred(says), Ok(Some(_))) => {
                 Some("a reference to a part of this schema, such as #/$defs/name".to_owned())
             }
-            "format" if format::fits(says.text()?, "").is_none() => {
-                Some(format!("one of {}", format::KNOWN.join(", ")))
-            }
+            "format" if format::fits(says.text()?, "").is_none() => Some(format!("one of {}", FORMATS.join(", "))),
             "pattern" if !compiles(says.text()?) => pattern(),
             "patternProperties" if !says.fields()?.iter().all(|(name, _)| compiles(name)) => pattern(),
-            "multipleOf" if !says.number()?.divides() => Some("a number with at most 9 digits".to_owned()),
+            "multipleOf" if says.number()?.is_multiple_of(says.number()?).is_none() => {
+                Some("a number with at most 9 digits".to_owned())
+            }
             _ => None,
         }
     }
 }
 
-#[cold]
+/// The names of the keywords that the gateway supports.
+fn supported() -> impl Iterator<Item = &'static str> {
+    KEYWORDS.iter().filter(|(_, shape)| *shape != Shape::Unsupported).map(|(name, _)| *name)
+}
+
+/// What a value of this shape is.
+fn expected(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Schema => "a schema: an object, true or false",
+        Shape::Schemas => "a list of schemas",
+        Shape::Named => "a schema for each name",
+        Shape::Items => "a schema, or a list of schemas",
+        Shape::Dependencies => "for each name, a schema or a list of names",
+        Shape::Names => "a list of names",
+        Shape::NamesByName => "a list of names for each name",
+        Shape::Count => "a whole number from 0",
+        Shape::Number => "a number",
+        Shape::Positive => "a number above 0",
+        Shape::Bool => "true or false",
+        Shape::Text => "a text",
+        Shape::List => "a list of values",
+        Shape::Type => "array, boolean, integer, null, number, object, string, or a list of them",
+        Shape::Any | Shape::Unsupported => "a keyword that the gateway checks",
+    }
+}
+
 fn found(word: &str, says: &Json) -> String {
     match says {
         _ if matches!(Shape::of(word), None | Some(Shape::Unsupported)) => format!("the keyword {word:?}"),

@@ -71,6 +71,7 @@ fn run(suite: &str, unsupported: &[&str], in_draft: impl Fn(&str) -> String) -> 
             let name = format!("{file}: {group}");
             match schema.check(data.get(), &Steps::at_most(MOST_STEPS)) {
                 Err(Unmet::Unknown) => {
+                    #[cfg(not(target_arch = "wasm32"))]
                     assert!(schema.flaw().is_some(), "{name}");
                     unsure.insert(name);
                 }

@@ -146,11 +146,6 @@ impl Decimal {
         self.digits.iter().try_fold(0u32, |sum, digit| sum.checked_mul(10)?.checked_add(value(*digit)))
     }
 
-    /// Whether it has few enough digits to be a step.
-    pub(super) fn divides(&self) -> bool {
-        self.short().is_some()
-    }
-
     /// Whether it is an integer times `step`; `None` if `step` has too many digits to tell.
     pub(super) fn is_multiple_of(&self, step: &Self) -> Option<bool> {
         let Some(mut power) = self.exponent.checked_sub(step.exponent).filter(|power| *power >= 0) else {
