@@ -139,7 +139,7 @@ fn request(text: &mut String, dry_run: &DryRun, seconds: u64) -> std::fmt::Resul
 
 /// The checks that a response has to pass.
 fn passes(checks: &Checks) -> Vec<String> {
-    let form = checks.format.is_some().then(|| "the structured output check".to_owned());
+    let form = (!checks.formats.is_empty()).then(|| "the structured output check".to_owned());
     checks.guards.iter().map(|guard| format!("the guardrail {}", guard.name)).chain(form).collect()
 }
 

@@ -38,7 +38,7 @@ pub use limits::{Budget, BudgetRule, LimitRule, Limits};
 pub use log::{Log, Otlp};
 pub use memory::Memory;
 pub use metrics::{Alerts, Background, Metrics, MetricsExport};
-pub use models::{Model, Target};
+pub use models::{Answers, Model, SchemaText, Target};
 pub use prices::{PerCall, Price, Prices, ServiceTiers, TierPrice};
 pub use providers::Provider;
 pub use redis::Redis;

@@ -93,7 +93,7 @@ proptest! {
     #[test]
     fn structured_output(schema in guards::schemas(), value in guards::values()) {
         let steps = Steps::at_most(MOST_STEPS);
-        let checked = Schema::parse(&schema.to_string()).unwrap().check(&value, &steps);
+        let checked = Schema::parse(&schema.to_string()).unwrap().check(&value.to_string(), &steps);
         // A single charge of steps is at most a text, a name or a pattern.
         let most = MOST_STEPS + (1 << 21);
         prop_assert!(steps.taken() <= most, "{} of {most}: {checked:?}", steps.taken());

@@ -3,6 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_core::guard::schema::Schema;
+#[cfg(not(target_arch = "wasm32"))]
+use sluice_core::guard::schema::{Flaw, FlawStep};
 use sluice_core::keys::Glob;
 use sluice_core::matching;
 use sluice_core::routing::conditional_timeout::ConditionalTimeout;
@@ -55,9 +58,29 @@ impl Check<'_> {
             allow_lower_tier: model.allow_lower_tier,
             delivery: model.delivery,
             check_structured_output: model.check_structured_output,
+            answer_schema: self.answer_schema(&model.answers, &path.key("answers")),
             retry: self.retry(&model.retry, &path.key("retry")),
             timeouts: self.model_timeouts(&model.timeouts, timeouts, &path.key("timeouts")),
         }
+    }
+
+    fn answer_schema(&mut self, answers: &file::Answers, path: &Path) -> Option<Rc<Schema>> {
+        let text = answers.schema.as_ref()?.as_str();
+        let path = path.key("schema");
+        let schema = Schema::parse(text);
+        let Some(schema) = schema else {
+            self.diagnostic(&path, quoted(text), "a JSON Schema: an object, true or false, at most 128 levels deep");
+            return None;
+        };
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Some(Flaw { path: steps, found, expected }) = schema.flaw() {
+            let path = steps.iter().fold(path, |path, step| match step {
+                FlawStep::Key(key) => path.key(key),
+                FlawStep::Index(index) => path.index(*index),
+            });
+            self.diagnostic(&path, found, expected);
+        }
+        Some(Rc::new(schema))
     }
 
     /// Checks weights and tiers.

@@ -1,3 +1,4 @@
+use serde_json::json;
 use sluice_core::key_hash::KeyHash;
 use sluice_core::provider::format::Format;
 use sluice_core::provider::kind::Kind;
@@ -103,6 +104,20 @@ fn each_mistake_is_named_with_what_would_be_right() {
         (|f| secret(f).file = Some("x".into()), "providers.openai.key: found both env and file"),
         (|f| secret(f).env = None, "providers.openai.key: found neither env nor file"),
         (|f| secret(f).env = Some("sk-secret".into()), "providers.openai.key.env: found text that is not a valid name"),
+        (
+            |f| schema(f, json!("text")),
+            "models.chat.answers.schema: found \"\\\"text\\\"\", expected a JSON Schema: an object",
+        ),
+        #[cfg(not(target_arch = "wasm32"))]
+        (
+            |f| schema(f, json!({"properties": {"a": {"oneOf": [true, {"minLenght": 1}]}}})),
+            "models.chat.answers.schema.properties.a.oneOf[1].minLenght: found the keyword \"minLenght\", expected one of:",
+        ),
+        #[cfg(not(target_arch = "wasm32"))]
+        (
+            |f| schema(f, json!({"$ref": "https://example.com/a"})),
+            "models.chat.answers.schema[\"$ref\"]: found \"https://example.com/a\", expected a reference to a part",
+        ),
         (
             |f| target(f).provider = "opnai".into(),
             "models.chat.targets[0].provider: found \"opnai\", expected one of: claude, local, openai (did you mean \"openai\"?)",
@@ -259,6 +274,10 @@ fn secret(file: &mut file::File) -> &mut file::Secret {
 
 fn targets(file: &mut file::File) -> &mut Vec<file::Target> {
     &mut file.models.get_mut("chat").unwrap().targets
+}
+
+fn schema(file: &mut file::File, schema: serde_json::Value) {
+    file.models.get_mut("chat").unwrap().answers.schema = Some(sluice_wire::json::from_value(schema).unwrap());
 }
 
 fn target(file: &mut file::File) -> &mut file::Target {

@@ -1,6 +1,7 @@
 //! The model names that clients request, and the targets that serve them.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use sluice_core::routing::spec::{Delivery, PromptCache, Sticky, Strategy};
 
 use super::{Budget, Limits, ModelCache, ModelTimeouts, Retry, Route, is_default};
@@ -35,6 +36,9 @@ pub struct Model {
     /// Default: `false`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub check_structured_output: bool,
+    /// What every response must be. Default: anything.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub answers: Answers,
     /// When a request is retried.
     #[serde(default, skip_serializing_if = "is_default")]
     pub retry: Retry,
@@ -54,6 +58,36 @@ pub struct Model {
     /// The budget of all requests for this model together.
     #[serde(default, skip_serializing_if = "is_default")]
     pub budget: Budget,
+}
+
+/// What every response of a model must be.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Answers {
+    /// A JSON Schema (draft 2020-12 or 7) for the text of every response, checked as by `check_structured_output`, whatever the client
+    /// asks for. Responses that call tools, are refused or are cut off are not checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<serde_json::Value>"))]
+    pub schema: Option<SchemaText>,
+}
+
+/// A JSON Schema as it is written.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SchemaText(Box<RawValue>);
+
+impl SchemaText {
+    /// Its JSON.
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl PartialEq for SchemaText {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
 }
 
 /// A model at one provider.

@@ -113,7 +113,7 @@ impl CompiledConfig {
     pub fn shortest_silence(&self) -> Duration {
         let answers_are_checked = self.guards.iter().any(|guard| guard.sides.contains(&Side::Answers));
         let held = |way: &RoutingPolicy| match way.delivery {
-            Delivery::Stream if !answers_are_checked && !way.check_structured_output => way.timeouts.idle.plain,
+            Delivery::Stream if !answers_are_checked && !way.checks_formats() => way.timeouts.idle.plain,
             _ => way.timeouts.idle.plain.min(way.timeouts.first_token.plain),
         };
         self.models.values().map(|model| held(&model.policy)).fold(self.timeouts.idle.plain, Duration::min)

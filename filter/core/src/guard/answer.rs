@@ -9,7 +9,6 @@ use std::rc::Rc;
 
 use memchr::arch::all::is_equal;
 use serde::de::IgnoredAny;
-use serde_json::Value;
 use sluice_wire::conversation::{Choice, Finish, Part, Response, StreamEvent};
 use sluice_wire::footprint;
 use sluice_wire::json;
@@ -18,6 +17,7 @@ use crate::guard::spec::{Action, Side};
 
 use super::escapes::unfolded;
 use super::matcher::Matcher;
+use super::schema::types::{self, Types};
 use super::schema::{self, Schema, Unmet};
 use super::steps::Steps;
 use super::{Finding, Guard, note};
@@ -27,17 +27,19 @@ use super::{Finding, Guard, note};
 pub struct Checks {
     /// The guardrails.
     pub guards: Vec<Rc<Guard>>,
-    /// The required format.
-    pub format: Option<Format>,
+    /// The required formats: the client's and the model's.
+    pub formats: Vec<Format>,
+    /// Whether a stream may be rejected before its end: the model cannot call tools, after which any text is valid.
+    pub early: bool,
 }
 
-/// The format that the client asked for.
+/// A format that the client or the gateway file asks for.
 #[derive(Debug, PartialEq)]
 pub enum Format {
     /// A JSON object.
     Object,
     /// JSON that follows this schema.
-    Schema(Schema),
+    Schema(Rc<Schema>),
     /// JSON that follows a schema too large to check.
     Json,
 }
@@ -76,7 +78,7 @@ struct Answer {
 impl Checks {
     /// Whether there are no checks.
     pub fn is_empty(&self) -> bool {
-        self.guards.is_empty() && self.format.is_none()
+        self.guards.is_empty() && self.formats.is_empty()
     }
 
     /// Judges a complete response. Returns the findings that do not block it, or the reason to block it. `passing` contains the texts that
@@ -105,13 +107,14 @@ impl Checks {
             }
         }
         if transcript.unparsed {
-            findings.extend(self.format.is_some().then(Finding::unchecked));
-        } else if let Some(format) = &self.format {
+            findings.extend((!self.formats.is_empty()).then(Finding::unchecked));
+        } else {
             let steps = Steps::at_most(schema::MOST_STEPS);
-            let mut claims = transcript.answers.values().filter(|answer| answer.claims_to_be_complete());
-            let unchecked = claims.try_fold(false, |unchecked, answer| {
-                Ok(unchecked | !format.check(&answer.text, &steps).map_err(GuardFailure::Invalid)?)
-            })?;
+            let claims = transcript.answers.values().filter(|answer| answer.claims_to_be_complete());
+            let mut checks =
+                claims.flat_map(|answer| self.formats.iter().map(|format| format.check(&answer.text, &steps)));
+            let unchecked = checks
+                .try_fold(false, |unchecked, checked| Ok(unchecked | !checked.map_err(GuardFailure::Invalid)?))?;
             findings.extend(unchecked.then(Finding::unchecked));
         }
         Ok(findings)
@@ -119,6 +122,24 @@ impl Checks {
 }
 
 impl Format {
+    /// The types that it allows for the value.
+    pub fn types(&self) -> Types {
+        match self {
+            Self::Object => types::OBJECT,
+            Self::Json => types::ALL,
+            Self::Schema(schema) => schema.types(),
+        }
+    }
+
+    /// A number that differs between formats.
+    pub fn digest(&self) -> u64 {
+        match self {
+            Self::Object => 1,
+            Self::Json => 2,
+            Self::Schema(schema) => schema.digest(),
+        }
+    }
+
     /// Checks a text against the format; an error if it does not match. Returns whether the check was complete.
     fn check(&self, text: &str, steps: &Steps) -> Result<bool, String> {
         let is_json = json::read::<IgnoredAny>(text).is_ok();
@@ -127,12 +148,10 @@ impl Format {
         match self {
             Self::Object => expect(text.trim_start().starts_with('{'), "it is not a JSON object").map(|()| true),
             Self::Schema(schema) if footprint::fits(text.as_bytes(), schema::LARGEST) => {
-                // Serde's skipping parser accepts numbers out of range that the full parser rejects.
-                let value: Value = json::read(text).map_err(|_| "it is not valid JSON".to_owned())?;
-                match schema.check(&value, steps) {
+                match schema.check(text, steps) {
                     Ok(()) => Ok(true),
                     Err(Unmet::Wrong(wrong)) => Err(wrong),
-                    Err(Unmet::Spent) => Ok(false),
+                    Err(Unmet::Unknown) => Ok(false),
                 }
             }
             Self::Schema(_) | Self::Json => Ok(false),

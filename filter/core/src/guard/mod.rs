@@ -18,6 +18,7 @@ mod automaton;
 mod detector;
 #[cfg(test)]
 pub(crate) mod each_string;
+pub mod early;
 mod escapes;
 mod folded;
 pub mod matcher;

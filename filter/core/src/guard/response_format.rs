@@ -1,6 +1,7 @@
 //! The response format that a request asks for, in any client dialect.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -56,7 +57,7 @@ impl Format {
                 let named = || Some(read::<Named<'_>>(wanted.json_schema?)?.schema);
                 let schema = wanted.schema.or_else(named)?.get();
                 match footprint::fits(schema.as_bytes(), schema::LARGEST) {
-                    true => Schema::parse(schema).map(Self::Schema),
+                    true => Schema::parse(schema).map(|schema| Self::Schema(Rc::new(schema))),
                     false => Some(Self::Json),
                 }
             }
@@ -78,7 +79,7 @@ mod tests {
 
     #[test]
     fn the_form_is_found_in_every_clients_format() {
-        let schema = || Some(Format::Schema(Schema::parse(r#"{"type":"object"}"#).unwrap()));
+        let schema = || Schema::parse(r#"{"type":"object"}"#).map(|schema| Format::Schema(Rc::new(schema)));
         for (body, expected) in [
             (
                 r#"{"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"}}}}"#,

@@ -1,47 +1,61 @@
 //! Validates JSON against a JSON Schema.
 //!
-//! Supports the keywords of draft 2020-12 that providers accept for structured output, and the ones that combine schemas. Unknown keywords
-//! are ignored, and so is `format`, as the draft says. A complete library would double the module's size; the tests compare this validator
-//! with one.
+//! Supports the validation keywords of draft 2020-12 and draft 7 with references inside the schema, and exact numbers. A complete library
+//! would double the module's size; the tests run the specification's test suite, and compare this validator with a library.
+//!
+//! A part of a schema that the gateway does not support makes a result uncertain, never wrong: a value is only rejected if it is wrong
+//! whatever that part says.
 //!
 //! A client writes the schema and a model the response, so both may be crafted to cost time. The invariant: all work takes steps. If the
 //! steps run out, the check ends without a failure.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 
-use serde_json::{Map, Value};
-use sluice_wire::json;
+use sluice_wire::percent;
 
 use super::steps::{Spent, Steps, steps};
 
 mod equal;
+mod format;
+mod keyword;
+#[cfg(not(target_arch = "wasm32"))]
+mod lint;
 mod pattern;
+mod tree;
+pub mod types;
 mod wrong;
 
 use equal::{has_repeats, same};
+use keyword::{Shape, counting, inside};
+#[cfg(not(target_arch = "wasm32"))]
+pub use lint::{Flaw, Step as FlawStep};
 use pattern::Patterns;
+use tree::{Decimal, Fields, Json, Unread};
 use wrong::{Expected, Step, Wrong};
 
 /// The steps for all choices of one attempt: a schema that refers to itself could recurse without end.
 pub const MOST_STEPS: u64 = 1 << 23;
 /// The memory limit of a parsed schema or response. Larger ones are not parsed.
 pub const LARGEST: usize = 16 << 20;
-/// The steps to look up all keywords of one schema.
-const FOR_A_SCHEMA: u64 = 32;
-/// The maximum depth of JSON.
+const DRAFT_2020_12: &str = "json-schema.org/draft/2020-12/schema";
+const DRAFT_7: &str = "json-schema.org/draft-07/schema";
+/// The steps to visit a schema, and each of its keywords.
+const FOR_A_SCHEMA: u64 = 16;
+const FOR_A_KEYWORD: u64 = 8;
+/// The maximum depth of schemas that apply at once.
 const DEEPEST: u32 = 128;
 
-/// A JSON Schema from a client.
+/// A JSON Schema.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Schema(Value);
+pub struct Schema(Json);
 
 /// Why a value did not pass a check.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unmet {
     /// It does not match; the position and the expected value.
     Wrong(String),
-    /// The check would take too long.
-    Spent,
+    /// The check would take too long, or the schema has a part that the gateway does not support.
+    Unknown,
 }
 
 /// Why a check ends early.
@@ -50,31 +64,73 @@ enum Stop<'s> {
     Spent,
 }
 
+/// Whether a value matches a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    Yes,
+    No,
+    Unknown,
+}
+
 /// A check of one value.
 struct Check<'s> {
-    root: &'s Value,
+    root: &'s Json,
     steps: &'s Steps,
     patterns: Patterns<'s>,
     depth: Cell<u32>,
+    /// Whether a part of the schema could not be checked.
+    unsure: Cell<bool>,
+    /// Whether `$ref` hides the keywords next to it.
+    hides: bool,
+    targets: OnceCell<Targets<'s>>,
+}
+
+/// The parts of a schema that a reference may name.
+#[derive(Default)]
+struct Targets<'s> {
+    anchors: Vec<(&'s str, &'s Json)>,
+    /// Whether a part has a URI of its own. References in it are relative to that.
+    embeds: bool,
 }
 
 type Checked<'s> = Result<(), Stop<'s>>;
-type Words = Map<String, Value>;
 
 impl Schema {
     /// Parses a schema; `None` if the text is not a schema.
     pub fn parse(text: &str) -> Option<Self> {
-        json::read(text).ok().filter(|value: &Value| value.is_object() || value.is_boolean()).map(Self)
+        Json::read(text).ok().filter(|value| matches!(value, Json::Object(_) | Json::Bool(_))).map(Self)
     }
 
-    /// Checks a value. The error names the position and the expected value: `at /items/0: expected a number`. All names in it come from the
-    /// schema.
-    pub fn check(&self, value: &Value, steps: &Steps) -> Result<(), Unmet> {
-        let check = Check { root: &self.0, steps, patterns: Patterns::new(steps), depth: Cell::new(0) };
-        check.value(&self.0, value).map_err(|stop| match stop {
-            Stop::Wrong(wrong) => Unmet::Wrong(wrong.to_string()),
-            Stop::Spent => Unmet::Spent,
-        })
+    /// A number that differs between schemas.
+    pub fn digest(&self) -> u64 {
+        equal::fingerprint(&self.0, &Steps::at_most(u64::MAX)).unwrap_or_default()
+    }
+
+    /// Checks a valid JSON text. The error names the position and the expected value: `at /items/0: expected a number`. All names in it come
+    /// from the schema.
+    pub fn check(&self, text: &str, steps: &Steps) -> Result<(), Unmet> {
+        let value = Json::read(text).map_err(|unread| match unread {
+            Unread::Invalid => Unmet::Wrong("it is not valid JSON".to_owned()),
+            Unread::TooLarge => Unmet::Unknown,
+        })?;
+        let hides = hides(&self.0).ok_or(Unmet::Unknown)?;
+        let check = Check::new(&self.0, steps, hides);
+        match check.value(&self.0, &value) {
+            Ok(()) if check.unsure.get() => Err(Unmet::Unknown),
+            Ok(()) => Ok(()),
+            Err(Stop::Wrong(wrong)) => Err(Unmet::Wrong(wrong.to_string())),
+            Err(Stop::Spent) => Err(Unmet::Unknown),
+        }
+    }
+}
+
+/// Whether `$ref` hides the keywords next to it: in draft 7 it does, in 2020-12, the default, it does not. `None` for other drafts.
+fn hides(schema: &Json) -> Option<bool> {
+    let Some(declared) = schema.fields().and_then(|words| words.get("$schema")) else { return Some(false) };
+    match declared.text()?.trim_end_matches('#').split_once("://")?.1 {
+        DRAFT_2020_12 => Some(false),
+        DRAFT_7 => Some(true),
+        _ => None,
     }
 }
 
@@ -89,151 +145,520 @@ fn expect(good: bool, expected: Expected<'_>) -> Checked<'_> {
 }
 
 impl<'s> Check<'s> {
-    fn value(&self, schema: &'s Value, value: &Value) -> Checked<'s> {
+    fn new(root: &'s Json, steps: &'s Steps, hides: bool) -> Self {
+        let (depth, unsure) = (Cell::new(0), Cell::new(false));
+        Self { root, steps, patterns: Patterns::new(steps), depth, unsure, hides, targets: OnceCell::new() }
+    }
+
+    #[inline(never)]
+    fn value(&self, schema: &'s Json, value: &Json) -> Checked<'s> {
         let words = match schema {
-            Value::Bool(allowed) => return expect(*allowed, Expected::Nothing),
-            Value::Object(words) => words,
-            _ => return Ok(()),
+            Json::Bool(allowed) => return expect(*allowed, Expected::Nothing),
+            Json::Object(words) => words,
+            _ => return self.unsure(),
         };
-        self.steps.take(FOR_A_SCHEMA)?;
-        if self.depth.get() >= DEEPEST {
-            return Err(Stop::Spent);
-        }
-        self.depth.set(self.depth.get() + 1);
+        self.enter()?;
         let checked = self.words(words, value);
-        self.depth.set(self.depth.get() - 1);
+        self.leave();
         checked
     }
 
-    fn words(&self, words: &'s Words, value: &Value) -> Checked<'s> {
-        if let Some(Value::String(reference)) = words.get("$ref") {
-            self.steps.take(steps(reference.len()))?;
-            let referred = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
-            referred.map_or(Ok(()), |schema| self.value(schema, value))?;
-        }
-        self.is_of_type(words, value)?;
-        self.is_listed(words, value)?;
-        self.combinations(words, value)?;
-        match value {
-            Value::Object(fields) => self.object(words, fields),
-            Value::Array(items) => self.array(words, items),
-            Value::String(text) => self.string(words, text),
-            Value::Number(number) => number.as_f64().map_or(Ok(()), |number| is_in_range(words, number)),
-            Value::Null | Value::Bool(_) => Ok(()),
-        }
+    /// Checks a part of a value.
+    #[inline(never)]
+    fn below(&self, place: Step<'s>, schema: &'s Json, value: &Json) -> Checked<'s> {
+        self.value(schema, value).map_err(|stop| stop.below(place))
     }
 
-    fn fits(&self, schema: &'s Value, value: &Value) -> Result<bool, Spent> {
-        match self.value(schema, value) {
-            Ok(()) => Ok(true),
-            Err(Stop::Wrong(_)) => Ok(false),
+    fn enter(&self) -> Result<(), Spent> {
+        self.steps.take(FOR_A_SCHEMA)?;
+        if self.depth.get() >= DEEPEST {
+            return Err(Spent);
+        }
+        self.depth.set(self.depth.get() + 1);
+        Ok(())
+    }
+
+    fn leave(&self) {
+        self.depth.set(self.depth.get() - 1);
+    }
+
+    fn words(&self, words: &'s Fields, value: &Json) -> Checked<'s> {
+        if let Some(kind) = words.get("type").filter(|_| !self.hides || words.get("$ref").is_none()) {
+            self.is_of_type(kind, value)?;
+        }
+        for (word, says) in counting(words, self.hides) {
+            self.word(word, says, words, value)?;
+        }
+        Ok(())
+    }
+
+    /// Notes a part of the schema that cannot be checked.
+    fn unsure(&self) -> Checked<'s> {
+        self.unsure.set(true);
+        Ok(())
+    }
+
+    fn expect(&self, fit: Fit, expected: Expected<'s>) -> Checked<'s> {
+        if fit == Fit::Unknown { self.unsure() } else { expect(fit == Fit::Yes, expected) }
+    }
+
+    #[inline(never)]
+    fn fits(&self, schema: &'s Json, value: &Json) -> Result<Fit, Spent> {
+        let before = self.unsure.replace(false);
+        let checked = self.value(schema, value);
+        let unsure = self.unsure.replace(before);
+        match checked {
+            Ok(()) if unsure => Ok(Fit::Unknown),
+            Ok(()) => Ok(Fit::Yes),
+            Err(Stop::Wrong(_)) => Ok(Fit::No),
             Err(Stop::Spent) => Err(Spent),
         }
     }
 
-    fn combinations(&self, words: &'s Words, value: &Value) -> Checked<'s> {
-        for schema in list(words, "allOf").unwrap_or_default() {
-            self.value(schema, value)?;
+    fn word(&self, word: &'s str, says: &'s Json, words: &'s Fields, value: &Json) -> Checked<'s> {
+        self.steps.take(FOR_A_KEYWORD)?;
+        let Some(shape) = Shape::of(word) else { return Ok(()) };
+        if matches!(shape, Shape::Any) && word != "const" {
+            return Ok(());
         }
-        if let Some(any) = list(words, "anyOf") {
-            let mut fits = false;
-            for schema in any {
-                fits = fits || self.fits(schema, value)?;
+        self.steps.take(says.items().map_or(0, |items| steps(items.len())))?;
+        if !shape.fits(says) {
+            return self.unsure();
+        }
+        match word {
+            "$ref" => match self.referred(says)? {
+                Some(schema) => self.value(schema, value),
+                None => self.unsure(),
+            },
+            "const" => expect(same(says, value, self.steps)?, Expected::Const),
+            "enum" => self.is_listed(says, value),
+            "allOf" => says.items().unwrap_or_default().iter().try_for_each(|schema| self.value(schema, value)),
+            "anyOf" => self.is_any(says, value),
+            "oneOf" => self.is_exactly(says.items().unwrap_or_default(), value, 1, Expected::OneOf),
+            "not" => self.is_exactly(std::slice::from_ref(says), value, 0, Expected::Not),
+            "if" => self.branches(says, words, value),
+            _ => match value {
+                Json::Object(fields) => self.object(word, says, words, fields, value),
+                Json::Array(items) => self.array(word, says, words, items, value),
+                Json::String(text) => self.string(word, says, text),
+                Json::Number(number) => self.number(word, says, number),
+                Json::Null | Json::Bool(_) => Ok(()),
+            },
+        }
+    }
+
+    fn is_listed(&self, listed: &'s Json, value: &Json) -> Checked<'s> {
+        for listed in listed.items().unwrap_or_default() {
+            if same(listed, value, self.steps)? {
+                return Ok(());
             }
-            expect(fits, Expected::AnyOf)?;
         }
-        if let Some(one) = list(words, "oneOf") {
-            let mut fitting = 0;
-            for schema in one {
-                fitting += u64::from(self.fits(schema, value)?);
+        expect(false, Expected::Enum)
+    }
+
+    fn is_any(&self, schemas: &'s Json, value: &Json) -> Checked<'s> {
+        let mut any = Fit::No;
+        for schema in schemas.items().unwrap_or_default() {
+            match self.fits(schema, value)? {
+                Fit::Yes => return Ok(()),
+                Fit::Unknown => any = Fit::Unknown,
+                Fit::No => {}
             }
-            expect(fitting == 1, Expected::OneOf)?;
         }
-        if let Some(not) = words.get("not") {
-            expect(!self.fits(not, value)?, Expected::Not)?;
+        self.expect(any, Expected::AnyOf)
+    }
+
+    /// Checks that exactly this number of schemas match.
+    fn is_exactly(&self, schemas: &'s [Json], value: &Json, number: usize, expected: Expected<'s>) -> Checked<'s> {
+        let mut fitting = Counted::default();
+        for schema in schemas {
+            fitting.add(self.fits(schema, value)?);
         }
-        let Some(condition) = words.get("if") else { return Ok(()) };
-        let branch = words.get(if self.fits(condition, value)? { "then" } else { "else" });
+        let number = Decimal::from(number);
+        self.expect(fitting.within(&number, Some(&number)), expected)
+    }
+
+    fn branches(&self, condition: &'s Json, words: &'s Fields, value: &Json) -> Checked<'s> {
+        let branch = match self.fits(condition, value)? {
+            Fit::Yes => words.get("then"),
+            Fit::No => words.get("else"),
+            Fit::Unknown => return self.unsure(),
+        };
         branch.map_or(Ok(()), |schema| self.value(schema, value))
     }
 
-    fn object(&self, words: &'s Words, fields: &Map<String, Value>) -> Checked<'s> {
-        for name in list(words, "required").unwrap_or_default().iter().filter_map(Value::as_str) {
-            self.steps.take(to_look_up(name))?;
-            expect(fields.contains_key(name), Expected::Field(name))?;
+    /// The schema that a reference names; `None` if the gateway cannot tell.
+    fn referred(&self, reference: &'s Json) -> Result<Option<&'s Json>, Spent> {
+        let reference = reference.text().unwrap_or_default();
+        self.steps.take(steps(reference.len()))?;
+        let targets = match self.targets.get() {
+            Some(targets) => targets,
+            None => {
+                let mut targets = Targets::default();
+                self.collect(self.root, &mut targets, DEEPEST)?;
+                self.targets.get_or_init(|| targets)
+            }
+        };
+        let own = self.root.fields().and_then(|words| words.get("$id")?.text()).unwrap_or_default();
+        let own = own.trim_end_matches('#');
+        let fragment = match reference.strip_prefix(own).unwrap_or(reference) {
+            "" => Some(""),
+            rest => rest.strip_prefix('#'),
+        };
+        let Some(fragment) = fragment.filter(|_| !targets.embeds) else { return Ok(None) };
+        let Ok(fragment) = String::from_utf8(percent::decoded(fragment)) else { return Ok(None) };
+        if fragment.is_empty() || fragment.starts_with('/') {
+            return Ok(self.root.pointer(&fragment));
         }
-        count(words, fields.len(), ("minProperties", "maxProperties"), "fields")?;
-        let known = words.get("properties").and_then(Value::as_object);
-        let mut patterns = Vec::new();
-        for (pattern, schema) in words.get("patternProperties").and_then(Value::as_object).into_iter().flatten() {
-            patterns.extend(self.patterns.get(pattern)?.map(|pattern| (pattern, schema)));
+        self.steps.take(steps(targets.anchors.len()))?;
+        Ok(targets.anchors.iter().find(|(name, _)| *name == fragment).map(|(_, schema)| *schema))
+    }
+
+    fn collect(&self, schema: &'s Json, targets: &mut Targets<'s>, depth: u32) -> Result<(), Spent> {
+        self.steps.take(FOR_A_SCHEMA)?;
+        let (Some(words), Some(depth)) = (schema.fields(), depth.checked_sub(1)) else { return Ok(()) };
+        for (word, says) in words.iter() {
+            self.steps.take(FOR_A_KEYWORD)?;
+            match (word, says.text()) {
+                ("$anchor" | "$dynamicAnchor", Some(name)) => targets.anchors.push((name, schema)),
+                ("$id", Some(id)) => match id.strip_prefix('#') {
+                    // Draft 7's anchor.
+                    Some(name) => targets.anchors.push((name, schema)),
+                    None => targets.embeds |= !std::ptr::eq(schema, self.root),
+                },
+                _ => {}
+            }
+            for (_, schema) in inside(word, says) {
+                self.collect(schema, targets, depth)?;
+            }
         }
-        for (name, value) in fields {
+        Ok(())
+    }
+
+    fn object(&self, word: &'s str, says: &'s Json, words: &'s Fields, fields: &Fields, value: &Json) -> Checked<'s> {
+        let named = says.fields().into_iter().flat_map(Fields::iter);
+        match word {
+            "required" => self.has_all(says, fields),
+            "minProperties" => self.at_least(word, says, fields.len(), "fields"),
+            "maxProperties" => self.at_most(word, says, fields.len(), "fields"),
+            "properties" => {
+                for (name, field) in fields.iter() {
+                    self.steps.take(to_look_up(name))?;
+                    if let Some((name, schema)) = says.fields().and_then(|known| known.entry(name)) {
+                        self.below(Step::Name(name), schema, field)?;
+                    }
+                }
+                Ok(())
+            }
+            "patternProperties" => {
+                for (pattern, schema) in named {
+                    let Some(pattern) = self.patterns.get(pattern)? else {
+                        self.unsure()?;
+                        continue;
+                    };
+                    for (name, field) in fields.iter() {
+                        if pattern.matches(name, self.steps)? {
+                            self.below(place(words, name), schema, field)?;
+                        }
+                    }
+                }
+                Ok(())
+            }
+            "additionalProperties" => {
+                // A pattern that the gateway does not support may allow any other name.
+                let Some(known) = self.known(words, fields)? else { return self.unsure() };
+                let additional = fields.iter().zip(known).filter(|(_, known)| !known);
+                additional.map(|(field, _)| field).try_for_each(|(_, field)| {
+                    // A name that the schema does not contain comes from the model and is not reported.
+                    self.below(Step::Any, says, field)
+                })
+            }
+            "propertyNames" => fields.iter().try_for_each(|(name, _)| {
+                self.steps.take(steps(name.len()))?;
+                self.value(says, &Json::String(name.to_owned())).map_err(|stop| stop.below(place(words, name)))
+            }),
+            "dependentRequired" | "dependentSchemas" | "dependencies" => {
+                for (name, then) in named {
+                    self.steps.take(to_look_up(name))?;
+                    match then {
+                        _ if fields.get(name).is_none() => {}
+                        Json::Array(_) => self.has_all(then, fields)?,
+                        schema => self.value(schema, value)?,
+                    }
+                }
+                Ok(())
+            }
+            "unevaluatedProperties" => self.unevaluated(says, words, value),
+            _ => Ok(()),
+        }
+    }
+
+    fn has_all(&self, names: &'s Json, fields: &Fields) -> Checked<'s> {
+        names.items().unwrap_or_default().iter().filter_map(Json::text).try_for_each(|name| {
             self.steps.take(to_look_up(name))?;
-            let own = known.and_then(|known| known.get_key_value(name));
-            let place = own.map_or(Step::Any, |(name, _)| Step::Name(name));
-            let mut schemas: Vec<&Value> = own.map(|(_, schema)| schema).into_iter().collect();
-            for (pattern, schema) in &patterns {
-                if pattern.matches(name, self.steps)? {
-                    schemas.push(schema);
+            expect(fields.get(name).is_some(), Expected::Field(name))
+        })
+    }
+
+    /// For each field, whether `properties` or `patternProperties` name it; `None` if the gateway cannot tell.
+    fn known(&self, words: &'s Fields, fields: &Fields) -> Result<Option<Vec<bool>>, Spent> {
+        let named = words.get("properties").and_then(Json::fields);
+        let mut known = Vec::with_capacity(fields.len());
+        for (name, _) in fields.iter() {
+            self.steps.take(to_look_up(name))?;
+            known.push(named.is_some_and(|named| named.get(name).is_some()));
+        }
+        let patterns = words.get("patternProperties").and_then(Json::fields);
+        for (pattern, _) in patterns.into_iter().flat_map(Fields::iter) {
+            let Some(pattern) = self.patterns.get(pattern)? else { return Ok(None) };
+            for ((name, _), known) in fields.iter().zip(&mut known) {
+                *known = *known || pattern.matches(name, self.steps)?;
+            }
+        }
+        Ok(Some(known))
+    }
+
+    fn array(&self, word: &'s str, says: &'s Json, words: &'s Fields, items: &[Json], value: &Json) -> Checked<'s> {
+        let each = |from, schemas: &mut dyn Iterator<Item = &'s Json>| self.each(items, from, schemas);
+        match word {
+            "minItems" => self.at_least(word, says, items.len(), "items"),
+            "maxItems" => self.at_most(word, says, items.len(), "items"),
+            "uniqueItems" if *says == Json::Bool(true) => expect(!has_repeats(items, self.steps)?, Expected::Unique),
+            "prefixItems" => each(0, &mut says.items().unwrap_or_default().iter()),
+            "items" => match says {
+                Json::Array(schemas) => each(0, &mut schemas.iter()),
+                schema => {
+                    let first = words.get("prefixItems").and_then(Json::items).map_or(0, <[Json]>::len);
+                    each(first, &mut std::iter::repeat(schema))
+                }
+            },
+            "additionalItems" => {
+                let Some(first) = words.get("items").and_then(Json::items) else { return Ok(()) };
+                each(first.len(), &mut std::iter::repeat(says))
+            }
+            "contains" => {
+                let mut fitting = Counted::default();
+                for item in items {
+                    fitting.add(self.fits(says, item)?);
+                }
+                let one = Decimal::from(1);
+                let limit = |word| words.get(word).filter(|limit| Shape::Count.fits(limit)).and_then(Json::number);
+                let least = limit("minContains").unwrap_or(&one);
+                self.expect(fitting.within(least, limit("maxContains")), Expected::Contains)
+            }
+            "unevaluatedItems" => self.unevaluated(says, words, value),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks the items from a place on, each by its own schema.
+    #[inline(never)]
+    fn each(&self, items: &[Json], from: usize, schemas: &mut dyn Iterator<Item = &'s Json>) -> Checked<'s> {
+        for ((index, item), schema) in items.iter().enumerate().skip(from).zip(schemas) {
+            self.below(Step::Index(index), schema, item)?;
+        }
+        Ok(())
+    }
+
+    /// Checks the fields or items that no other keyword has evaluated.
+    fn unevaluated(&self, schema: &'s Json, words: &'s Fields, whole: &Json) -> Checked<'s> {
+        let parts: Vec<(Step<'s>, &Json)> = match whole {
+            Json::Object(fields) => fields.iter().map(|(name, field)| (place(words, name), field)).collect(),
+            other => other
+                .items()
+                .unwrap_or_default()
+                .iter()
+                .enumerate()
+                .map(|(index, item)| (Step::Index(index), item))
+                .collect(),
+        };
+        let mut seen = vec![false; parts.len()];
+        let before = self.unsure.replace(false);
+        let marked = self.mark(words, whole, &mut seen, true);
+        let unsure = self.unsure.replace(before);
+        marked?;
+        for ((place, value), seen) in parts.into_iter().zip(seen) {
+            if seen {
+                continue;
+            }
+            if !unsure {
+                self.below(place, schema, value)?;
+            } else if self.fits(schema, value)? != Fit::Yes {
+                self.unsure()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks the fields or items of a value that these keywords evaluate, which the value satisfies. `own` keywords are those next to the
+    /// one that asks.
+    fn mark(&self, words: &'s Fields, value: &Json, seen: &mut [bool], own: bool) -> Checked<'s> {
+        for (word, says) in counting(words, self.hides) {
+            self.steps.take(FOR_A_KEYWORD)?;
+            let first = says.items().map_or(0, <[Json]>::len);
+            match (word, value) {
+                ("properties", Json::Object(fields)) => {
+                    for ((name, _), seen) in fields.iter().zip(seen.iter_mut()) {
+                        self.steps.take(to_look_up(name))?;
+                        *seen |= says.fields().is_some_and(|known| known.get(name).is_some());
+                    }
+                }
+                ("patternProperties", Json::Object(fields)) => match self.known(words, fields)? {
+                    Some(known) => seen.iter_mut().zip(known).for_each(|(seen, known)| *seen |= known),
+                    None => self.unsure()?,
+                },
+                ("prefixItems", Json::Array(_)) => seen.iter_mut().take(first).for_each(|seen| *seen = true),
+                ("items", Json::Array(_)) if says.items().is_some() => {
+                    seen.iter_mut().take(first).for_each(|seen| *seen = true);
+                }
+                ("additionalItems", Json::Array(_)) if words.get("items").and_then(Json::items).is_none() => {}
+                ("additionalProperties", Json::Object(_)) | ("items" | "additionalItems", Json::Array(_)) => {
+                    seen.fill(true);
+                }
+                ("unevaluatedProperties", Json::Object(_)) | ("unevaluatedItems", Json::Array(_)) if !own => {
+                    seen.fill(true);
+                }
+                ("contains", Json::Array(items)) => {
+                    for (item, seen) in items.iter().zip(seen.iter_mut()) {
+                        match self.fits(says, item)? {
+                            Fit::Yes => *seen = true,
+                            Fit::Unknown => self.unsure()?,
+                            Fit::No => {}
+                        }
+                    }
+                }
+                ("allOf" | "anyOf" | "oneOf", _) => {
+                    for schema in says.items().unwrap_or_default() {
+                        self.mark_fitting(schema, value, seen)?;
+                    }
+                }
+                ("if", _) => {
+                    let branch = match self.mark_fitting(says, value, seen)? {
+                        Fit::Yes => words.get("then"),
+                        Fit::No => words.get("else"),
+                        Fit::Unknown => None,
+                    };
+                    if let Some(schema) = branch {
+                        self.mark_fitting(schema, value, seen)?;
+                    }
+                }
+                ("dependentSchemas" | "dependencies", Json::Object(fields)) => {
+                    for (name, schema) in says.fields().into_iter().flat_map(Fields::iter) {
+                        if fields.get(name).is_some() && schema.items().is_none() {
+                            self.mark_fitting(schema, value, seen)?;
+                        }
+                    }
+                }
+                ("$ref", _) => match self.referred(says)? {
+                    Some(schema) => drop(self.mark_fitting(schema, value, seen)?),
+                    None => self.unsure()?,
+                },
+                _ if Shape::of(word) == Some(Shape::Unsupported) => self.unsure()?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks what a schema evaluates if the value matches it.
+    fn mark_fitting(&self, schema: &'s Json, value: &Json, seen: &mut [bool]) -> Result<Fit, Stop<'s>> {
+        let fit = self.fits(schema, value)?;
+        match (fit, schema.fields()) {
+            (Fit::Yes, Some(words)) => {
+                self.enter()?;
+                let marked = self.mark(words, value, seen, false);
+                self.leave();
+                marked?;
+            }
+            (Fit::Unknown, _) => self.unsure()?,
+            _ => {}
+        }
+        Ok(fit)
+    }
+
+    fn is_of_type(&self, kind: &'s Json, value: &Json) -> Checked<'s> {
+        let names = kind.items().unwrap_or(std::slice::from_ref(kind));
+        self.steps.take(steps(names.len()))?;
+        if !Shape::Type.fits(kind) {
+            return self.unsure();
+        }
+        let good = names.iter().filter_map(Json::text).any(|name| is_a(name, value));
+        expect(good, kind.text().map_or(Expected::Types(names), Expected::Type))
+    }
+
+    fn string(&self, word: &'s str, says: &'s Json, text: &str) -> Checked<'s> {
+        match word {
+            "minLength" | "maxLength" => {
+                self.steps.take(steps(text.len()))?;
+                let length = text.chars().count();
+                if word == "minLength" {
+                    self.at_least(word, says, length, "characters")
+                } else {
+                    self.at_most(word, says, length, "characters")
                 }
             }
-            // A name that the schema does not contain comes from the model and is not reported.
-            let rest = words.get("additionalProperties").filter(|_| schemas.is_empty());
-            for schema in schemas.into_iter().chain(rest) {
-                self.value(schema, value).map_err(|stop| stop.below(place))?;
+            "pattern" => {
+                let pattern = says.text().unwrap_or_default();
+                let Some(compiled) = self.patterns.get(pattern)? else { return self.unsure() };
+                expect(compiled.matches(text, self.steps)?, Expected::Match(pattern))
             }
-        }
-        Ok(())
-    }
-
-    fn array(&self, words: &'s Words, items: &[Value]) -> Checked<'s> {
-        count(words, items.len(), ("minItems", "maxItems"), "items")?;
-        if words.get("uniqueItems") == Some(&Value::Bool(true)) {
-            expect(!has_repeats(items, self.steps)?, Expected::Unique)?;
-        }
-        let first = list(words, "prefixItems").unwrap_or_default();
-        let rest = words.get("items");
-        for (index, item) in items.iter().enumerate() {
-            let Some(schema) = first.get(index).or(rest) else { break };
-            self.value(schema, item).map_err(|stop| stop.below(Step::Index(index)))?;
-        }
-        Ok(())
-    }
-
-    fn is_of_type(&self, words: &'s Words, value: &Value) -> Checked<'s> {
-        match words.get("type") {
-            Some(Value::String(name)) => expect(is_a(name, value), Expected::Type(name)),
-            Some(Value::Array(names)) => {
-                self.steps.take(steps(names.len()))?;
-                let good = names.iter().filter_map(Value::as_str).any(|name| is_a(name, value));
-                expect(good, Expected::Types(names))
+            "format" => {
+                self.steps.take(steps(text.len()))?;
+                let name = says.text().unwrap_or_default();
+                expect(format::fits(name, text).unwrap_or(true), Expected::Format(name))
             }
             _ => Ok(()),
         }
     }
 
-    fn is_listed(&self, words: &'s Words, value: &Value) -> Checked<'s> {
-        if let Some(listed) = list(words, "enum") {
-            let mut is_listed = false;
-            for other in listed {
-                is_listed = is_listed || same(other, value, self.steps)?;
-            }
-            expect(is_listed, Expected::Enum)?;
-        }
-        let Some(only) = words.get("const") else { return Ok(()) };
-        expect(same(only, value, self.steps)?, Expected::Const)
+    fn number(&self, word: &'s str, says: &'s Json, number: &Decimal) -> Checked<'s> {
+        let Some(limit) = says.number() else { return Ok(()) };
+        self.steps.take(steps(number.digits().saturating_add(limit.digits())))?;
+        let good = match word {
+            "minimum" => number >= limit,
+            "maximum" => number <= limit,
+            "exclusiveMinimum" => number > limit,
+            "exclusiveMaximum" => number < limit,
+            "multipleOf" => match number.is_multiple_of(limit) {
+                Some(good) => good,
+                None => return self.unsure(),
+            },
+            _ => true,
+        };
+        expect(good, Expected::Number(word))
     }
 
-    fn string(&self, words: &'s Words, text: &str) -> Checked<'s> {
-        if words.contains_key("minLength") || words.contains_key("maxLength") {
-            self.steps.take(steps(text.len()))?;
-            count(words, text.chars().count(), ("minLength", "maxLength"), "characters")?;
+    fn at_least(&self, word: &'s str, limit: &Json, counted: usize, of: &'static str) -> Checked<'s> {
+        expect(limit.number().is_none_or(|least| Decimal::from(counted) >= *least), Expected::More(of, word))
+    }
+
+    fn at_most(&self, word: &'s str, limit: &Json, counted: usize, of: &'static str) -> Checked<'s> {
+        expect(limit.number().is_none_or(|most| Decimal::from(counted) <= *most), Expected::Fewer(of, word))
+    }
+}
+
+/// How many values match, and how many more may match.
+#[derive(Default)]
+struct Counted {
+    sure: usize,
+    possible: usize,
+}
+
+impl Counted {
+    fn add(&mut self, fit: Fit) {
+        self.sure += usize::from(fit == Fit::Yes);
+        self.possible += usize::from(fit != Fit::No);
+    }
+
+    fn within(&self, least: &Decimal, most: Option<&Decimal>) -> Fit {
+        let [sure, possible] = [self.sure, self.possible].map(Decimal::from);
+        if possible < *least || most.is_some_and(|most| sure > *most) {
+            Fit::No
+        } else if sure >= *least && most.is_none_or(|most| possible <= *most) {
+            Fit::Yes
+        } else {
+            Fit::Unknown
         }
-        let Some(Value::String(pattern)) = words.get("pattern") else { return Ok(()) };
-        // Patterns in another syntax and large ones are ignored.
-        let Some(compiled) = self.patterns.get(pattern)? else { return Ok(()) };
-        expect(compiled.matches(text, self.steps)?, Expected::Match(pattern))
     }
 }
 
@@ -251,47 +676,22 @@ fn to_look_up(name: &str) -> u64 {
     steps(name.len()).saturating_add(1)
 }
 
-fn list<'s>(words: &'s Words, word: &str) -> Option<&'s [Value]> {
-    words.get(word)?.as_array().map(Vec::as_slice)
+/// The place of a field in a message: its name only if the schema has it too.
+fn place<'s>(words: &'s Fields, name: &str) -> Step<'s> {
+    let known = words.get("properties").and_then(Json::fields).and_then(|known| known.entry(name));
+    known.map_or(Step::Any, |(name, _)| Step::Name(name))
 }
 
-fn is_a(name: &str, value: &Value) -> bool {
+fn is_a(name: &str, value: &Json) -> bool {
     match (name, value) {
-        ("null", Value::Null) | ("boolean", Value::Bool(_)) | ("object", Value::Object(_)) => true,
-        ("array", Value::Array(_)) | ("string", Value::String(_)) | ("number", Value::Number(_)) => true,
-        ("integer", Value::Number(number)) => {
-            number.is_i64() || number.is_u64() || number.as_f64().is_some_and(|number| number.fract() == 0.0)
-        }
+        ("null", Json::Null) | ("boolean", Json::Bool(_)) | ("object", Json::Object(_)) => true,
+        ("array", Json::Array(_)) | ("string", Json::String(_)) | ("number", Json::Number(_)) => true,
+        ("integer", Json::Number(number)) => number.is_integer(),
         _ => false,
     }
 }
 
-fn count<'s>(
-    words: &Words,
-    counted: usize,
-    (least, most): (&'static str, &'static str),
-    of: &'static str,
-) -> Checked<'s> {
-    let limit = |word: &str| words.get(word).and_then(Value::as_f64);
-    let counted = counted as f64;
-    expect(limit(least).is_none_or(|least| counted >= least), Expected::More(of, least))?;
-    expect(limit(most).is_none_or(|most| counted <= most), Expected::Fewer(of, most))
-}
-
-fn is_in_range<'s>(words: &Words, number: f64) -> Checked<'s> {
-    let holds = |word: &'static str, good: fn(f64, f64) -> bool| {
-        let limit = words.get(word).and_then(Value::as_f64);
-        expect(limit.is_none_or(|limit| good(number, limit)), Expected::Number(word))
-    };
-    holds("minimum", |number, limit| number >= limit)?;
-    holds("maximum", |number, limit| number <= limit)?;
-    holds("exclusiveMinimum", |number, limit| number > limit)?;
-    holds("exclusiveMaximum", |number, limit| number < limit)?;
-    holds("multipleOf", |number, step| {
-        let times = number / step;
-        step <= 0.0 || (times - times.round()).abs() < 1e-9
-    })
-}
-
+#[cfg(test)]
+mod suite;
 #[cfg(test)]
 mod tests;

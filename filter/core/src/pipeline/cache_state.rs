@@ -392,7 +392,8 @@ fn context(draft: &Draft, planned: Time, rule: &Rule) -> KeyBuilder {
     // Guardrails are part of the key: they may differ between clients, or have changed with the gateway file.
     let guards = request.checks.iter().flat_map(|checks| &checks.guards);
     let guards: Vec<&[u8]> = guards.flat_map(|guard| [guard.name.as_bytes(), &guard.digest]).collect();
-    let checked = request.checks.as_ref().is_some_and(|checks| checks.format.is_some());
+    let formats = request.checks.iter().flat_map(|checks| &checks.formats);
+    let formats: Vec<u8> = formats.flat_map(|format| format.digest().to_le_bytes()).collect();
     KeyBuilder::default()
         .part(scope)
         .part(whose)
@@ -403,7 +404,7 @@ fn context(draft: &Draft, planned: Time, rule: &Rule) -> KeyBuilder {
         .list(reachable(draft, planned).into_iter())
         .part(request.scanned.client.id().name())
         .list(guards.into_iter())
-        .part([u8::from(checked)])
+        .part(formats)
         .list(headers.into_iter())
 }
 

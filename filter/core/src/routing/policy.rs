@@ -1,9 +1,11 @@
 //! A model's routing policy, validated and compiled from the configuration.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use sluice_wire::time::Time;
 
+use crate::guard::schema::Schema;
 use crate::keys::Glob;
 use crate::keys::caller::Caller;
 use crate::matching;
@@ -31,6 +33,8 @@ pub struct RoutingPolicy {
     pub delivery: Delivery,
     /// Whether a structured response is validated before the client receives it.
     pub check_structured_output: bool,
+    /// The schema of every response.
+    pub answer_schema: Option<Rc<Schema>>,
     /// When a request is retried.
     pub retry: Retry,
     /// The timeouts.
@@ -48,9 +52,15 @@ impl RoutingPolicy {
             allow_lower_tier: false,
             delivery: Delivery::Stream,
             check_structured_output: false,
+            answer_schema: None,
             retry: Retry::new(&Trigger::ALL, Duration::from_secs(2)),
             timeouts,
         }
+    }
+
+    /// Whether responses may have to match a schema.
+    pub fn checks_formats(&self) -> bool {
+        self.check_structured_output || self.answer_schema.is_some()
     }
 
     /// Whether requests stick by their conversation.

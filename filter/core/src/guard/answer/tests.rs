@@ -21,12 +21,13 @@ fn checks(action: Action) -> Checks {
     let (matches, sides) = (Match::default(), vec![Side::Answers]);
     let guard =
         Guard { name: "pii".to_owned(), matches, sides, action, matcher: wanted.matcher().unwrap(), digest: [0; 32] };
-    Checks { guards: vec![Rc::new(guard)], format: None }
+    Checks { guards: vec![Rc::new(guard)], formats: Vec::new(), early: false }
 }
 
 fn wants(format: &str) -> Checks {
-    let format = if format.is_empty() { Format::Object } else { Format::Schema(Schema::parse(format).unwrap()) };
-    Checks { guards: Vec::new(), format: Some(format) }
+    let format =
+        if format.is_empty() { Format::Object } else { Format::Schema(Rc::new(Schema::parse(format).unwrap())) };
+    Checks { guards: Vec::new(), formats: vec![format], early: false }
 }
 
 fn text(text: &str) -> Part {
@@ -123,7 +124,7 @@ fn what_would_take_too_long_to_check_is_shown_and_logged() {
     assert_eq!(unchecked(&wants(&wide), &ones), logged());
     assert_eq!(unchecked(&wants(&wide), "[1]"), Ok(Vec::new()));
     assert_eq!(unchecked(&wants(r#"{"type":"array"}"#), &large), logged());
-    let checks = Checks { guards: Vec::new(), format: Some(Format::Json) };
+    let checks = Checks { guards: Vec::new(), formats: vec![Format::Json], early: false };
     assert_eq!(unchecked(&checks, "{}"), logged());
     assert_eq!(unchecked(&checks, "{"), Err(GuardFailure::Invalid("it is not valid JSON".to_owned())));
 }

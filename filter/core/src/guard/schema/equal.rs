@@ -2,21 +2,25 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use serde_json::Value;
 use sluice_wire::order;
 
 use crate::guard::steps::{Spent, Steps, steps};
 
+use super::tree::Json;
+
 /// Whether two values are equal.
-pub(super) fn same(one: &Value, other: &Value, taken: &Steps) -> Result<bool, Spent> {
+pub(super) fn same(one: &Json, other: &Json, taken: &Steps) -> Result<bool, Spent> {
     taken.take(1)?;
     match (one, other) {
-        (Value::Number(one), Value::Number(other)) => Ok(one == other || one.as_f64() == other.as_f64()),
-        (Value::String(one), Value::String(other)) if one.len() == other.len() => {
+        (Json::Number(one), Json::Number(other)) => {
+            taken.take(steps(one.digits()))?;
+            Ok(one == other)
+        }
+        (Json::String(one), Json::String(other)) if one.len() == other.len() => {
             taken.take(steps(one.len()))?;
             Ok(one == other)
         }
-        (Value::Array(ones), Value::Array(others)) if ones.len() == others.len() => {
+        (Json::Array(ones), Json::Array(others)) if ones.len() == others.len() => {
             for (one, other) in ones.iter().zip(others) {
                 if !same(one, other, taken)? {
                     return Ok(false);
@@ -24,24 +28,23 @@ pub(super) fn same(one: &Value, other: &Value, taken: &Steps) -> Result<bool, Sp
             }
             Ok(true)
         }
-        (Value::Object(ones), Value::Object(others)) if ones.len() == others.len() => {
-            for (name, one) in ones {
+        (Json::Object(ones), Json::Object(others)) if ones.len() == others.len() => {
+            for ((name, one), (other_name, other)) in ones.iter().zip(others.iter()) {
                 taken.take(steps(name.len()))?;
-                match others.get(name) {
-                    Some(other) if same(one, other, taken)? => {}
-                    _ => return Ok(false),
+                if name != other_name || !same(one, other, taken)? {
+                    return Ok(false);
                 }
             }
             Ok(true)
         }
-        (Value::Null, Value::Null) => Ok(true),
-        (Value::Bool(one), Value::Bool(other)) => Ok(one == other),
+        (Json::Null, Json::Null) => Ok(true),
+        (Json::Bool(one), Json::Bool(other)) => Ok(one == other),
         _ => Ok(false),
     }
 }
 
 /// Whether two items are equal. Compares only items with the same fingerprint.
-pub(super) fn has_repeats(items: &[Value], taken: &Steps) -> Result<bool, Spent> {
+pub(super) fn has_repeats(items: &[Json], taken: &Steps) -> Result<bool, Spent> {
     let mut prints = Vec::with_capacity(items.len());
     for item in items {
         prints.push((fingerprint(item, taken)?, item));
@@ -61,35 +64,39 @@ pub(super) fn has_repeats(items: &[Value], taken: &Steps) -> Result<bool, Spent>
 }
 
 /// A hash that equal values share.
-fn fingerprint(value: &Value, taken: &Steps) -> Result<u64, Spent> {
-    taken.take(8)?;
+pub(super) fn fingerprint(value: &Json, taken: &Steps) -> Result<u64, Spent> {
     let mut hasher = DefaultHasher::new();
+    add(value, &mut hasher, taken)?;
+    Ok(hasher.finish())
+}
+
+fn add(value: &Json, hasher: &mut DefaultHasher, taken: &Steps) -> Result<(), Spent> {
+    taken.take(8)?;
     match value {
-        Value::Null => 0u8.hash(&mut hasher),
-        Value::Bool(value) => (1u8, value).hash(&mut hasher),
-        // Both zeros have the same hash.
-        Value::Number(number) => (2u8, number.as_f64().map(|number| (number + 0.0).to_bits())).hash(&mut hasher),
-        Value::String(text) => {
+        Json::Null => 0u8.hash(hasher),
+        Json::Bool(value) => (1u8, value).hash(hasher),
+        Json::Number(number) => {
+            taken.take(steps(number.digits()))?;
+            (2u8, number).hash(hasher);
+        }
+        Json::String(text) => {
             taken.take(steps(text.len()))?;
-            (3u8, text).hash(&mut hasher);
+            (3u8, text).hash(hasher);
         }
-        Value::Array(items) => {
-            4u8.hash(&mut hasher);
+        Json::Array(items) => {
+            (4u8, items.len()).hash(hasher);
             for item in items {
-                fingerprint(item, taken)?.hash(&mut hasher);
+                add(item, hasher, taken)?;
             }
         }
-        Value::Object(fields) => {
-            // The order of fields does not matter.
-            let mut sum = 0u64;
-            for (name, field) in fields {
+        Json::Object(fields) => {
+            (5u8, fields.len()).hash(hasher);
+            for (name, field) in fields.iter() {
                 taken.take(steps(name.len()))?;
-                let mut own = DefaultHasher::new();
-                (name, fingerprint(field, taken)?).hash(&mut own);
-                sum = sum.wrapping_add(own.finish());
+                name.hash(hasher);
+                add(field, hasher, taken)?;
             }
-            (5u8, sum).hash(&mut hasher);
         }
     }
-    Ok(hasher.finish())
+    Ok(())
 }

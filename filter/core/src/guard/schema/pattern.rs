@@ -1,7 +1,7 @@
 //! The patterns of a schema, each compiled once if it is small.
 //!
-//! Schemas use JavaScript's syntax, where digits, word letters and word boundaries are ASCII. Other differences are not translated. A
-//! pattern that does not parse, is long, or compiles to a large automaton is ignored.
+//! Schemas use JavaScript's syntax, where digits, word letters and word boundaries are ASCII. A pattern that does not parse in our syntax,
+//! is long, or compiles to a large automaton is not supported.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ impl<'s> Patterns<'s> {
         Self { steps, known: RefCell::default() }
     }
 
-    /// Compiles a pattern; `None` if it is ignored.
+    /// Compiles a pattern; `None` if it is not supported.
     pub(super) fn get(&self, pattern: &'s str) -> Result<Option<Rc<Pattern>>, Spent> {
         if pattern.len() > LONGEST {
             return Ok(None);
@@ -61,26 +61,54 @@ impl Pattern {
 
 fn compile(pattern: &str) -> Option<Pattern> {
     let config = syntax::Config::new().nest_limit(DEEPEST);
-    let expression = syntax::parse_with(&in_our_syntax(pattern), &config).ok()?;
+    let expression = syntax::parse_with(&in_our_syntax(pattern)?, &config).ok()?;
     Which::small(&[expression], LARGEST).ok().map(Pattern)
 }
 
-/// Translates JavaScript's classes, which are narrower than the ones of our syntax.
-fn in_our_syntax(pattern: &str) -> String {
+/// JavaScript's escapes that differ from those of our syntax.
+const ESCAPES: [(char, &str); 8] = [
+    ('d', "[0-9]"),
+    ('D', "[^0-9]"),
+    ('w', "[0-9A-Za-z_]"),
+    ('W', "[^0-9A-Za-z_]"),
+    ('s', r"[[\s--\x85]\u{FEFF}]"),
+    ('S', r"[^[\s--\x85]\u{FEFF}]"),
+    ('b', r"(?-u:\b)"),
+    ('B', r"(?-u:\B)"),
+];
+
+/// Translates a pattern from JavaScript's syntax. `None` if it has an operator or escape that is only ours.
+fn in_our_syntax(pattern: &str) -> Option<String> {
     let mut ours = String::with_capacity(pattern.len());
     let mut letters = pattern.chars();
+    let (mut in_class, mut before) = (false, ' ');
     while let Some(letter) = letters.next() {
         let escaped = if letter == '\\' { letters.next() } else { None };
-        match escaped {
-            Some('d') => ours.push_str("[0-9]"),
-            Some('D') => ours.push_str("[^0-9]"),
-            Some('w') => ours.push_str("[0-9A-Za-z_]"),
-            Some('W') => ours.push_str("[^0-9A-Za-z_]"),
-            Some('b') => ours.push_str(r"(?-u:\b)"),
-            Some('B') => ours.push_str(r"(?-u:\B)"),
-            Some(other) => ours.extend([letter, other]),
-            None => ours.push(letter),
+        if let Some(escaped) = escaped {
+            match ESCAPES.iter().find(|(own, _)| *own == escaped) {
+                _ if "Aza<>".contains(escaped) => return None,
+                Some(('b', _)) if in_class => ours.push_str(r"\x08"),
+                Some((_, translated)) => ours.push_str(translated),
+                None => {
+                    ours.push('\\');
+                    ours.push(escaped);
+                }
+            }
+            before = ' ';
+            continue;
         }
+        match letter {
+            '.' if !in_class => ours.push_str(r"[^\n\r\u2028\u2029]"),
+            '-' if in_class && before == '-' => return None,
+            _ => {
+                if in_class && "[&~".contains(letter) {
+                    ours.push('\\');
+                }
+                ours.push(letter);
+                in_class = letter == '[' || (in_class && letter != ']');
+            }
+        }
+        before = letter;
     }
-    ours
+    Some(ours)
 }

@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use serde_json::Value;
+use super::tree::Json;
 
 /// The maximum length of a name or pattern in a message.
 const LONGEST: usize = 200;
@@ -33,7 +33,7 @@ pub(super) enum Step<'s> {
 pub(super) enum Expected<'s> {
     Nothing,
     Type(&'s str),
-    Types(&'s [Value]),
+    Types(&'s [Json]),
     Enum,
     Const,
     AnyOf,
@@ -41,11 +41,13 @@ pub(super) enum Expected<'s> {
     Not,
     Field(&'s str),
     /// The counted items, and the keyword.
-    More(&'static str, &'static str),
-    Fewer(&'static str, &'static str),
+    More(&'static str, &'s str),
+    Fewer(&'static str, &'s str),
     Unique,
     Match(&'s str),
-    Number(&'static str),
+    Number(&'s str),
+    Contains,
+    Format(&'s str),
 }
 
 impl<'s> Wrong<'s> {
@@ -78,7 +80,7 @@ impl Display for Expected<'_> {
             Self::Nothing => f.write_str("nothing"),
             Self::Type(name) => write!(f, "type `{}`", short(name)),
             Self::Types(names) => {
-                let names: Vec<&str> = names.iter().filter_map(Value::as_str).take(MOST_TYPES).map(short).collect();
+                let names: Vec<&str> = names.iter().filter_map(Json::text).take(MOST_TYPES).map(short).collect();
                 write!(f, "one of the types `{}`", names.join("`, `"))
             }
             Self::Enum => f.write_str("a value of `enum`"),
@@ -91,6 +93,8 @@ impl Display for Expected<'_> {
             Self::Fewer(of, word) => write!(f, "fewer {of} (`{word}`)"),
             Self::Unique => f.write_str("items that are all different"),
             Self::Match(pattern) => write!(f, "a string that matches `{}`", short(pattern)),
+            Self::Contains => f.write_str("the right number of items that match `contains`"),
+            Self::Format(name) => write!(f, "a string in the format `{}`", short(name)),
             Self::Number(word) => write!(f, "a number that satisfies `{word}`"),
         }
     }

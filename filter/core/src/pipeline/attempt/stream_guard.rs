@@ -9,6 +9,7 @@ use sluice_wire::framing::sse::Decoder;
 
 use crate::guard::Finding;
 use crate::guard::answer::{Checks, Transcript};
+use crate::guard::early::EarlyCheck;
 use crate::guard::response_texts::ResponseTexts;
 use crate::trace::messages;
 
@@ -27,6 +28,7 @@ const MOST_UNCHECKED: u64 = 64 << 10;
 #[derive(Debug)]
 pub(super) struct StreamGuard {
     checks: Rc<Checks>,
+    early: Option<EarlyCheck>,
     transcript: Transcript,
     recorded: OutputSoFar,
     /// Reads a stream that passes unchanged; a translated one is parsed already.
@@ -77,6 +79,7 @@ impl StreamGuard {
             overheard: ResponseTexts::default(),
         });
         Self {
+            early: EarlyCheck::of(&checks),
             checks,
             transcript: Transcript::default(),
             recorded: OutputSoFar::default(),
@@ -109,7 +112,7 @@ impl StreamGuard {
             if passing.reader.is_none() {
                 self.transcript = std::mem::take(&mut self.transcript).unparsed();
             }
-            events.drain(..).for_each(|event| self.record(&event));
+            events.drain(..).try_for_each(|event| self.record(&event))?;
             if events.capacity() <= FEW {
                 self.events = events;
             }
@@ -118,12 +121,13 @@ impl StreamGuard {
     }
 
     /// Records an event of a translated stream.
-    pub(super) fn record(&mut self, event: &StreamEvent) {
+    pub(super) fn record(&mut self, event: &StreamEvent) -> Result<(), Failure> {
         let is_end = matches!(event, StreamEvent::Finish { .. });
         if self.checks() || is_end || self.recorded.bytes < MOST_UNCHECKED {
             self.recorded += OutputSoFar::in_event(event);
             self.transcript.record(event);
         }
+        self.early.as_mut().map_or(Ok(()), |early| early.read(event)).map_err(Failure::objection)
     }
 
     /// The recorded content for a span.
@@ -141,6 +145,11 @@ impl StreamGuard {
     pub(super) fn held(&self) -> usize {
         let events = self.events.capacity().saturating_mul(size_of::<StreamEvent>());
         let passing = self.passing.as_ref().map_or(0, Passing::held);
-        usize::try_from(self.recorded.bytes).unwrap_or(usize::MAX).saturating_add(events).saturating_add(passing)
+        let early = self.early.as_ref().map_or(0, EarlyCheck::held);
+        usize::try_from(self.recorded.bytes)
+            .unwrap_or(usize::MAX)
+            .saturating_add(events)
+            .saturating_add(passing)
+            .saturating_add(early)
     }
 }

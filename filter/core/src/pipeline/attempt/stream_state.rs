@@ -84,9 +84,7 @@ impl StreamState {
     }
 
     pub(super) fn take(&mut self, portion: &[u8], state: &mut RequestState) -> Result<Progress, Failure> {
-        if let Some(stream_guard) = &mut self.stream_guard {
-            stream_guard.read(portion)?;
-        }
+        let guarded = self.stream_guard.as_mut().map_or(Ok(()), |stream_guard| stream_guard.read(portion));
         let progress = match &mut self.route {
             Route::Pass(verbatim) => verbatim.read(portion, &mut self.shows),
             Route::Open { opener, text, verbatim } => {
@@ -105,6 +103,7 @@ impl StreamState {
             Route::Translate { .. } => return self.translate(portion, state),
         };
         self.account(state);
+        guarded?;
         progress.and_then(|progress| self.unless_empty(progress, state))
     }
 
@@ -160,10 +159,10 @@ impl StreamState {
             _ => {}
         }
         self.shows |= event.is_content();
-        if let Some(stream_guard) = &mut self.stream_guard {
-            stream_guard.record(&event);
-        }
         state.answer.said += OutputSoFar::in_event(&event);
+        if let Some(stream_guard) = &mut self.stream_guard {
+            stream_guard.record(&event)?;
+        }
         let before = self.out.len();
         self.writer.write(&event, &mut self.out);
         if self.out.len() > state.worker.config.memory.rewritten {

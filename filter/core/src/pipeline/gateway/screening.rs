@@ -78,7 +78,9 @@ pub(super) fn checks(draft: &Draft, body: &[u8]) -> Option<Rc<Checks>> {
     draft.request.scanned.client.chat()?;
     let (caller, model) = (&draft.request.caller, &draft.request.model);
     let guards = guard::concerning(&draft.worker.config.guards, Side::Answers, caller, &model.name);
-    let format = model.policy.check_structured_output.then(|| Format::asked_in(body)).flatten();
-    let checks = Checks { guards, format };
+    let asked = model.policy.check_structured_output.then(|| Format::asked_in(body)).flatten();
+    let early = !draft.request.scanned.peek.wants.tools;
+    let own = model.policy.answer_schema.clone().map(Format::Schema);
+    let checks = Checks { guards, formats: asked.into_iter().chain(own).collect(), early };
     (!checks.is_empty()).then(|| Rc::new(checks))
 }

@@ -225,6 +225,106 @@ fn an_answer_that_is_not_the_json_asked_for_is_asked_for_elsewhere_or_again() {
     assert_eq!(send(&worker, &prompt("no form").replace("chat", "one"), &[says(bad)]).status, 200);
 }
 
+/// A worker whose model has a schema for every answer.
+fn with_schema(schema: &str) -> Rc<Worker> {
+    let file = format!(
+        r#"{{"providers":{{"oai":{{"kind":"openai"}},"claude":{{"kind":"anthropic"}}}},
+            "models":{{"chat":{{"cache":{{"ttl":"1m"}},"answers":{{"schema":{schema}}},
+                "targets":[{{"provider":"oai","model":"gpt"}},{{"provider":"claude","model":"c"}}]}}}},
+            "teams":{{"t":{{}}}},"keys":[{{"id":"k","team":"t","sha256":"{}"}}]}}"#,
+        super::spending::sha256(crate::envoy::SECRET)
+    );
+    Rc::new(Worker::new(Rc::new(sluice_config::from_json(file.as_bytes()).unwrap()), [7; 16]))
+}
+
+#[test]
+fn every_answer_of_a_model_follows_the_schema_of_the_gateway_file() {
+    let worker = with_schema(r#"{"type":"object","required":["n"]}"#);
+    let (good, bad) = (r#"{\"n\": 1}"#, r#"{\"m\": 1}"#);
+    let plain = |text: &str| text.replace('\\', "");
+    for (stream, path, body) in [
+        (false, super::CHAT, prompt("one")),
+        (false, "/v1/responses", r#"{"model":"chat","input":"two"}"#.to_owned()),
+        (true, super::CHAT, prompt("three").replace(r#""max_tokens""#, r#""stream":true,"max_tokens""#)),
+        (true, "/v1/messages", prompt("four").replace(r#""max_tokens""#, r#""stream":true,"max_tokens""#)),
+    ] {
+        let openai = |text: &str| match (path, stream) {
+            ("/v1/responses", _) => json(
+                200,
+                &format!(
+                    r#"{{"id":"r","object":"response","status":"completed","model":"gpt","output":[{{"type":"message","id":"m",
+                        "role":"assistant","status":"completed","content":[{{"type":"output_text","text":"{text}","annotations":[]}}]}}],
+                        "usage":{{"input_tokens":10,"output_tokens":5,"total_tokens":15}}}}"#
+                ),
+            ),
+            (_, false) => says(&plain(text)),
+            // One piece: an escape is not cut.
+            (_, true) => sse(&[
+                &format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n"),
+                "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+                "data: [DONE]\n\n",
+            ]),
+        };
+        let claude = |text: &str| if stream { claude_streams(text) } else { claude_says(&plain(text)) };
+        let ask = |scripts: &[Script]| {
+            let envoy = Envoy::with(worker.clone(), Rc::default());
+            envoy.send("POST", path, &[("api-key", crate::envoy::SECRET.as_bytes())], body.as_bytes(), scripts)
+        };
+        let seen = ask(&[openai(bad), claude(good)]);
+        assert_eq!(seen.status, 200, "{body}: {seen:?}");
+        assert_eq!(seen.log["tried"][0]["failure"], "invalid_structured_output", "{body}: {seen:?}");
+        let seen = ask(&[openai(bad), claude(bad), claude(bad)]);
+        assert_eq!(seen.status, 502, "{body}: {seen:?}");
+        assert!(seen.body.contains("expected the field `n`"), "{body}: {}", seen.body);
+    }
+}
+
+#[test]
+fn a_cached_answer_is_not_given_under_another_schema() {
+    let shared = Rc::<Shared>::default();
+    let ask = |worker: &Rc<Worker>, scripts: &[Script]| {
+        let envoy = Envoy::with(worker.clone(), shared.clone());
+        envoy.chat(&prompt("n?"), scripts)
+    };
+    let (old, new) = (with_schema(r#"{"maximum":5}"#), with_schema(r#"{"maximum":4}"#));
+    assert_eq!(ask(&old, &[says("5")]).headers.text("x-sluice-cache"), Some("miss"));
+    assert_eq!(ask(&old, &[]).headers.text("x-sluice-cache"), Some("hit"));
+    let seen = ask(&new, &[says("5"), claude_says("4")]);
+    assert_eq!(seen.log["tried"][0]["failure"], "invalid_structured_output", "{seen:?}");
+}
+
+#[test]
+fn a_stream_fails_as_soon_as_it_cannot_become_valid() {
+    let worker = with_schema(r#"{"type":"object"}"#);
+    // The stream breaks off, which would be another failure.
+    let begins = |text: &str| {
+        sse(&[&format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")])
+    };
+    let stream = r#""stream":true,"max_tokens""#;
+    let ask = |fields: &str, text: &str| {
+        let body = prompt("n?").replace(r#""max_tokens""#, fields);
+        send(&worker, &body, &[begins(text), claude_streams("{}")])
+    };
+    for (fields, text, failure) in [
+        (stream, "Sure! Here", "invalid_structured_output"),
+        (stream, "[1, ", "invalid_structured_output"),
+        (stream, " {", "stream_truncated"),
+        // A call may follow.
+        (
+            r#""tools":[{"type":"function","function":{"name":"f"}}],"stream":true,"max_tokens""#,
+            "I look it up",
+            "stream_truncated",
+        ),
+    ] {
+        let seen = ask(fields, text);
+        let tried = &seen.log["tried"][0];
+        assert_eq!(tried["failure"], failure, "{text}: {seen:?}");
+        // The part that has arrived is charged.
+        assert!(tried["output_tokens"].as_u64().is_some_and(|tokens| tokens > 0), "{text}: {tried}");
+        assert_eq!(seen.status, 200, "{text}: {seen:?}");
+    }
+}
+
 #[test]
 fn a_last_event_without_its_blank_line_is_looked_at_too() {
     let worker = guarded(r#"{"detect":["email"],"on":["answers"]}"#);
