@@ -3,7 +3,7 @@
 use sluice_wire::conversation::Choice;
 
 use crate::guard::matcher::Wanted;
-use crate::guard::spec::Detector;
+use crate::guard::spec::{Detector, MaskStyle};
 use crate::matching::Match;
 
 use super::*;
@@ -19,14 +19,23 @@ fn checks(action: Action) -> Checks {
     let mut wanted = Wanted::default();
     wanted.detector(Detector::Email);
     let (matches, sides) = (Match::default(), vec![Side::Answers]);
-    let guard =
-        Guard { name: "pii".to_owned(), matches, sides, action, matcher: wanted.matcher().unwrap(), digest: [0; 32] };
-    Checks { guards: vec![Rc::new(guard)], format: None }
+    let guard = Guard {
+        name: "pii".to_owned(),
+        matches,
+        sides,
+        action,
+        delivery: GuardDelivery::default(),
+        style: MaskStyle::default(),
+        restore: false,
+        matcher: wanted.matcher().unwrap(),
+        digest: [0; 32],
+    };
+    Checks { guards: vec![Rc::new(guard)], ..Checks::default() }
 }
 
 fn wants(format: &str) -> Checks {
     let format = if format.is_empty() { Format::Object } else { Format::Schema(Schema::parse(format).unwrap()) };
-    Checks { guards: Vec::new(), format: Some(format) }
+    Checks { format: Some(format), ..Checks::default() }
 }
 
 fn text(text: &str) -> Part {
@@ -123,7 +132,7 @@ fn what_would_take_too_long_to_check_is_shown_and_logged() {
     assert_eq!(unchecked(&wants(&wide), &ones), logged());
     assert_eq!(unchecked(&wants(&wide), "[1]"), Ok(Vec::new()));
     assert_eq!(unchecked(&wants(r#"{"type":"array"}"#), &large), logged());
-    let checks = Checks { guards: Vec::new(), format: Some(Format::Json) };
+    let checks = Checks { format: Some(Format::Json), ..Checks::default() };
     assert_eq!(unchecked(&checks, "{}"), logged());
     assert_eq!(unchecked(&checks, "{"), Err(GuardFailure::Invalid("it is not valid JSON".to_owned())));
 }
