@@ -70,7 +70,7 @@ fn event(data: &Value) -> String {
     format!("{name}data: {data}\n\n")
 }
 
-/// A stream of a provider, each event in its own portion; `own`: in the format of Responses.
+/// A stream of the model's provider in the format that it speaks for this client, each event in its own portion.
 fn stream(model: &str, path: &str, pieces: &[(Kind, &str)]) -> Script {
     let events = match (model, path) {
         ("claude", _) => claude(pieces),
@@ -463,7 +463,7 @@ proptest! {
     ) {
         let worker = worker(&restoring());
         let (path, model) = (CLIENTS[client], MODELS[model]);
-        let prompt = parts.concat();
+        let prompt = format!("Say {}.", parts.concat());
         let asked = body(path, model, true, &prompt);
         let seen = send(&worker, &asked, stream(model, path, &[(Kind::Text, "no")]));
         prop_assert_eq!(seen.received.len(), 1);
