@@ -95,7 +95,10 @@ impl StreamState {
                 text.clear();
                 let opened = match opener {
                     Some(opener) => opener.open(portion, text).map_err(Failure::in_answer),
-                    None => Ok(text.extend_from_slice(portion)),
+                    None => {
+                        text.extend_from_slice(portion);
+                        Ok(())
+                    }
                 };
                 let inspecting = self.stream_guard.as_mut().filter(|stream_guard| stream_guard.inspects());
                 let progress = match inspecting {

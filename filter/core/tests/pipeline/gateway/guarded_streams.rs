@@ -249,7 +249,7 @@ fn read(seen: &Seen) -> [String; 3] {
 
 /// Why the stream ended, as its client reads it.
 fn reason(seen: &Seen) -> String {
-    let reasons = events(seen).into_iter().filter_map(|event| {
+    let mut reasons = events(seen).into_iter().filter_map(|event| {
         let reasons = [
             &event["choices"][0]["finish_reason"],
             &event["delta"]["stop_reason"],
@@ -257,7 +257,7 @@ fn reason(seen: &Seen) -> String {
         ];
         reasons.into_iter().find_map(|reason| reason.as_str().map(str::to_owned))
     });
-    reasons.last().unwrap_or_default()
+    reasons.next_back().unwrap_or_default()
 }
 
 const TEXT: [(Kind, &str); 6] = [
