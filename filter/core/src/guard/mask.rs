@@ -15,6 +15,8 @@ use super::prompt::decoded;
 
 /// The longest placeholder that is searched in a text.
 const LONGEST: usize = 128;
+/// The most numbered placeholders of a request, and the most that its client may have written.
+const MOST: usize = 10_000;
 /// The fewest letters and digits of a text whose last four are shown.
 const FEWEST: usize = 12;
 
@@ -25,7 +27,7 @@ pub struct Placeholders {
     given: BTreeMap<(String, String), String>,
     /// The last number of each name.
     last: BTreeMap<String, u64>,
-    /// Placeholders in the client's own prompt.
+    /// Placeholders in the client's own prompt. With too many, none is given.
     foreign: BTreeSet<String>,
     /// The texts that the client gets back, by their placeholders.
     originals: BTreeMap<String, String>,
@@ -37,8 +39,11 @@ impl Placeholders {
         for literal in Literals::of(body) {
             let text = decoded(body, &literal);
             let starts = memchr::memchr_iter(b'[', text.as_bytes());
-            let found = starts.filter_map(|at| bracketed(text.get(at..)?)).filter(|found| found.contains('_'));
-            self.foreign.extend(found.map(str::to_owned));
+            let found = starts.filter_map(|at| bracketed(text.get(at..)?)).filter(|found| is_numbered(found));
+            self.foreign.extend(found.take(MOST).map(str::to_owned));
+            if self.foreign.len() > MOST {
+                break;
+            }
         }
     }
 
@@ -60,7 +65,7 @@ impl Placeholders {
                 )
             }
             MaskStyle::Numbered => {
-                let placeholder = self.numbered(label, text);
+                let Some(placeholder) = self.numbered(label, text) else { return format!("[{label}]") };
                 if guard.restore && in_prompt {
                     self.originals.entry(placeholder.clone()).or_insert_with(|| text.to_owned());
                 }
@@ -69,10 +74,14 @@ impl Placeholders {
         }
     }
 
-    fn numbered(&mut self, label: &str, text: &str) -> String {
+    /// A numbered placeholder; `None` if there are too many.
+    fn numbered(&mut self, label: &str, text: &str) -> Option<String> {
         let key = (label.to_ascii_uppercase(), text.to_owned());
         if let Some(known) = self.given.get(&key) {
-            return known.clone();
+            return Some(known.clone());
+        }
+        if self.given.len().max(self.foreign.len()) > MOST {
+            return None;
         }
         let last = self.last.entry(key.0.clone()).or_default();
         let placeholder = loop {
@@ -83,13 +92,7 @@ impl Placeholders {
             }
         };
         self.given.insert(key, placeholder.clone());
-        placeholder
-    }
-
-    /// Approximate memory in bytes.
-    pub fn held(&self) -> usize {
-        let texts = self.given.keys().map(|(_, text)| text.len().saturating_mul(2).saturating_add(LONGEST));
-        texts.fold(0, usize::saturating_add)
+        Some(placeholder)
     }
 
     /// Whether the client gets no text back.
@@ -117,6 +120,12 @@ impl Placeholders {
         };
         last.filter(is_start).unwrap_or(text.len())
     }
+}
+
+/// Whether a text in brackets may be a numbered placeholder.
+fn is_numbered(text: &str) -> bool {
+    let inside = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or_default();
+    inside.rsplit_once('_').is_some_and(|(_, number)| number.parse::<u64>().is_ok())
 }
 
 /// The text up to the first closing bracket, if it is not too long.

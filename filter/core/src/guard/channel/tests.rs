@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use crate::guard::matcher::{Matcher, Wanted};
 use crate::guard::spec::{Detector, GuardDelivery, MaskStyle};
+use crate::guard::steps::steps;
 use crate::matching::Match;
 
 use super::*;
@@ -132,6 +133,39 @@ fn a_text_that_goes_on_after_its_end_is_still_inspected() {
     assert_eq!(channel.rewrite(9..18, " and on c"), None);
     channel.push("@d.io ");
     assert_eq!(channel.inspect(&mut inspection).unwrap_err().to_string(), "pii: email (answers, block)");
+}
+
+/// The steps for a text in pieces of `size` bytes, without a match.
+fn steps_of(checks: &Checks, text: &str, size: usize) -> u64 {
+    let (steps, mut findings) = (Matcher::steps(), Vec::new());
+    let mut inspection = Inspection { checks, steps: &steps, findings: &mut findings };
+    let mut channel = Channel::of(false);
+    for piece in text.as_bytes().chunks(size) {
+        channel.push(std::str::from_utf8(piece).unwrap());
+        channel.inspect(&mut inspection).unwrap();
+    }
+    channel.pause(&mut inspection).unwrap();
+    assert!(!steps.are_spent() && channel.held() < 4 * text.len() + 4096);
+    steps.taken()
+}
+
+#[test]
+fn the_work_is_linear_in_the_text_however_it_is_cut() {
+    let mut all = detectors(&Detector::ALL);
+    all.words(&["Project Titan".to_owned(), "straße".to_owned()]);
+    let all = checks(vec![guard("all", Action::Block, MaskStyle::Label, all)]);
+    let words = [
+        "The", "sk", "quick", "DE89", "brown", "fox", "4111", "eyJ", "jumps", "1.2", "over", "+49", "the", "ab:cd",
+        "Project",
+    ];
+    let prose: String = (0..2_000_usize).map(|at| format!("{} ", words[(at * at + at / 7) % words.len()])).collect();
+    let rows = ["a".repeat(8 << 10), "4 ".repeat(4 << 10), "ab.".repeat(3 << 10), "::".repeat(4 << 10)];
+    for text in std::iter::once(prose).chain(rows) {
+        for size in [1, 5, 1000] {
+            let each = steps_of(&all, &text, size) / steps(text.len());
+            assert!(each < 1000, "{each} steps a byte for {:?} in pieces of {size}", text.get(..12));
+        }
+    }
 }
 
 /// Parts of texts that match, nearly match, or surround a match.

@@ -35,6 +35,10 @@ const MOST_UNCHECKED: u64 = 64 << 10;
 /// The most bytes of events that wait.
 const MOST_WAITING: usize = 8 << 20;
 
+/// The longest text that may be a name that every event repeats, and the longest repetition of it that is inspected.
+const LONGEST_NAME: usize = 256;
+const MOST_REPEATED: usize = 4096;
+
 /// A text: its choice and its kind.
 type Key = (u32, Kind);
 
@@ -234,14 +238,15 @@ impl StreamGuard {
             let new = || Path { choice, first: String::new(), again: 0 };
             let path = self.paths.entry(*number).or_insert_with(new);
             let key = (path.choice, Kind::Other(*number));
-            if path.first.is_empty() {
+            if path.first.is_empty() && piece.len() <= LONGEST_NAME {
                 path.first.clone_from(piece);
             } else if path.first == *piece && self.channels.get(&key).is_some_and(|text| text.length() == piece.len()) {
                 path.again = path.again.saturating_add(1);
                 self.pause(|paused| *paused == key)?;
                 continue;
             } else if path.again > 0 {
-                piece.insert_str(0, &path.first.repeat(std::mem::take(&mut path.again)));
+                let most = MOST_REPEATED / path.first.len().max(1);
+                piece.insert_str(0, &path.first.repeat(std::mem::take(&mut path.again).min(most)));
             }
             others.push((key, piece.as_str()));
         }
@@ -326,19 +331,13 @@ impl StreamGuard {
         let Some(mut first) = self.queue.pop_front() else { return };
         self.waiting = self.waiting.saturating_sub(first.size());
         self.shows |= first.is_content;
-        let mut unused = Vec::new();
-        let out = match &first.raw {
-            Some(raw) => {
-                out.extend_from_slice(raw);
-                &mut unused
-            }
-            None => {
-                for event in &mut first.events {
-                    self.rewrite(event, &first.pieces);
-                }
-                out
-            }
-        };
+        let length = first.raw.as_ref().map(|raw| out.len().saturating_add(raw.len()));
+        match &first.raw {
+            Some(raw) => out.extend_from_slice(raw),
+            None => first.events.iter_mut().for_each(|event| self.rewrite(event, &first.pieces)),
+        }
+        // The writer may keep the text that it has written, if it is not too long.
+        let is_heard = length.is_none() || writer.buffered().check().is_ok();
         for event in &first.events {
             match event {
                 StreamEvent::Finish { choice, .. } => {
@@ -347,9 +346,13 @@ impl StreamGuard {
                 event => self.unfinished.extend(text_of(event).map(|((choice, _), _)| choice)),
             }
             self.record(event);
-            writer.write(event, out);
+            if is_heard {
+                writer.write(event, out);
+            }
         }
-        if first.raw.is_some() {
+        if let Some(length) = length {
+            // In place of these bytes, the event's own have left.
+            out.truncate(length);
             self.reuse(first.events);
         }
     }
@@ -414,7 +417,8 @@ impl StreamGuard {
         let channels = self.channels.values().map(Channel::held).fold(events, usize::saturating_add);
         let record = usize::try_from(self.recorded.bytes).unwrap_or(usize::MAX);
         let reader = self.reader.as_ref().map_or(0, |reader| reader.buffered().held());
-        [self.waiting, record, self.overheard.held(), reader].into_iter().fold(channels, usize::saturating_add)
+        let paths = self.paths.len().saturating_mul(size_of::<Path>() + LONGEST_NAME);
+        [self.waiting, record, self.overheard.held(), paths, reader].into_iter().fold(channels, usize::saturating_add)
     }
 }
 
