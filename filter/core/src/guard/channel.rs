@@ -15,7 +15,7 @@ use crate::guard::spec::{Action, Side};
 
 use super::answer::{Checks, Inspection};
 use super::escapes::Decoded;
-use super::folded::{Folded, folded, is_visible};
+use super::folded::{folded, is_visible};
 use super::steps::Steps;
 use super::{Finding, Guard};
 
@@ -30,10 +30,10 @@ const MANY: usize = 64;
 #[derive(Debug, Default)]
 pub struct Channel {
     decoded: Decoded,
-    /// The length of the decoded text when it was searched last.
-    searched: usize,
-    /// The positions in the decoded text up to which all matches are known: of guardrails that act, and of those that only log.
-    seen: [usize; 2],
+    /// The search of guardrails that act.
+    acting: Progress,
+    /// The search of guardrails that only log, which holds nothing back.
+    logging: Progress,
     /// The length of the text that may leave.
     released: usize,
     /// The length of the text that has left although it may be the start of a match.
@@ -41,6 +41,29 @@ pub struct Channel {
     edits: VecDeque<Edit>,
     /// For JSON that may be masked.
     strings: Option<Strings>,
+}
+
+/// The progress of a search in the decoded text.
+#[derive(Debug, Default)]
+struct Progress {
+    /// All matches before this position are known.
+    seen: usize,
+    /// The length of the text when it was searched last.
+    searched: usize,
+}
+
+impl Progress {
+    /// Whether a text of this length is to be searched.
+    fn is_due(&self, length: usize) -> bool {
+        let waiting = length.saturating_sub(self.seen);
+        let fresh = length.saturating_sub(self.searched);
+        waiting <= SHORT || fresh.saturating_mul(SHARE) >= waiting
+    }
+
+    fn forget(&mut self, bytes: usize) {
+        self.seen = self.seen.saturating_sub(bytes);
+        self.searched = self.searched.saturating_sub(bytes);
+    }
 }
 
 /// A replacement in the pieces.
@@ -90,12 +113,12 @@ impl Channel {
     /// Searches the text so far. An error if a match blocks it.
     pub fn inspect(&mut self, inspection: &mut Inspection<'_>) -> Result<(), Finding> {
         let length = self.decoded.text.len();
-        let waiting = length.saturating_sub(self.seen.iter().copied().min().unwrap_or_default());
-        let fresh = length.saturating_sub(self.searched);
-        if waiting > SHORT && fresh.saturating_mul(SHARE) < waiting {
-            return Ok(());
+        if self.logging.is_due(length) {
+            self.log(inspection, false);
         }
-        self.search(inspection, false)
+        let acted = if self.acting.is_due(length) { self.act(inspection, false) } else { Ok(()) };
+        self.forget();
+        acted
     }
 
     /// The text ends, or another one begins: all of it may leave that is no match by now. If the text goes on nevertheless, a match that
@@ -105,23 +128,26 @@ impl Channel {
             return Ok(());
         }
         self.decoded.end();
-        self.search(inspection, true)
+        self.log(inspection, true);
+        self.act(inspection, true)
     }
 
-    fn search(&mut self, inspection: &mut Inspection<'_>, end: bool) -> Result<(), Finding> {
-        let Inspection { checks, steps, .. } = *inspection;
+    fn log(&mut self, inspection: &mut Inspection<'_>, end: bool) {
         let text = self.decoded.text.as_str();
-        let outline = folded(text);
-        let [seen, logged] = self.seen;
-        let logging = Search { text, folded: outline.as_ref(), from: logged, end };
-        let (matches, settled) = logging.matches(checks, steps, true);
+        let search = Search { text, from: self.logging.seen, end };
+        let (matches, settled) = search.matches(inspection.checks, inspection.steps, true);
         for (guard, label) in matches.iter().filter_map(Span::found) {
             super::note(inspection.findings, guard, label, Side::Answers);
         }
         let ahead = matches.iter().filter(|span| span.at.end > settled).map(|span| span.at.start);
-        let settled = ahead.fold(settled, usize::min);
-        let acting = Search { from: seen, ..logging };
-        let (mut spans, mut free) = acting.matches(checks, steps, false);
+        self.logging = Progress { seen: ahead.fold(settled, usize::min), searched: text.len() };
+    }
+
+    fn act(&mut self, inspection: &mut Inspection<'_>, end: bool) -> Result<(), Finding> {
+        let Inspection { checks, steps, .. } = *inspection;
+        let text = self.decoded.text.as_str();
+        let seen = self.acting.seen;
+        let (mut spans, mut free) = Search { text, from: seen, end }.matches(checks, steps, false);
         // What has left before a pause was inspected then.
         spans.retain(|span| self.decoded.place(span.at.end) > self.paused);
         let blocking = |span: &Span<'_>| {
@@ -158,13 +184,11 @@ impl Channel {
         }
         let edits: Result<Vec<_>, _> = apart.into_iter().map(|span| self.edit(span, inspection)).collect();
         self.edits.extend(edits?.into_iter().flatten());
-        self.seen = [free, settled];
+        self.acting = Progress { seen: free, searched: self.decoded.text.len() };
         self.released = if end { self.decoded.length() } else { self.released.max(self.decoded.place(free)) };
         if end {
             self.paused = self.released;
         }
-        self.searched = text.len();
-        self.forget();
         Ok(())
     }
 
@@ -195,17 +219,13 @@ impl Channel {
 
     /// Drops text that no later match or its context needs.
     fn forget(&mut self) {
-        let needed = self.seen.iter().copied().min().unwrap_or_default();
-        if needed < MANY {
+        let keep = context(&self.decoded.text, self.acting.seen.min(self.logging.seen));
+        if keep < MANY {
             return;
         }
-        // Two letters are the context of a match, also once they are folded.
-        let before = self.decoded.text.get(..needed).unwrap_or_default();
-        let mut visible = before.char_indices().rev().filter(|(_, letter)| is_visible(*letter));
-        let Some((keep, _)) = visible.nth(1).filter(|(keep, _)| *keep > 0) else { return };
         self.decoded.forget(keep);
-        self.seen.iter_mut().for_each(|seen| *seen = seen.saturating_sub(keep));
-        self.searched = self.searched.saturating_sub(keep);
+        self.acting.forget(keep);
+        self.logging.forget(keep);
         if let Some(strings) = &mut self.strings {
             strings.forget(self.decoded.place(0).min(self.released));
         }
@@ -255,7 +275,6 @@ impl<'a> Span<'a> {
 #[derive(Clone, Copy)]
 struct Search<'t> {
     text: &'t str,
-    folded: Option<&'t Folded>,
     from: usize,
     /// Whether no text follows.
     end: bool,
@@ -267,7 +286,10 @@ impl<'t> Search<'t> {
     where
         't: 'a,
     {
-        let Self { text, folded, from, end } = *self;
+        let start = context(self.text, self.from);
+        let (text, from) = (self.text.get(start..).unwrap_or_default(), self.from.saturating_sub(start));
+        let outline = folded(text);
+        let (folded, end) = (outline.as_ref(), self.end);
         let (mut spans, mut settled) = (Vec::new(), text.len());
         for guard in checks.guards.iter().filter(|guard| (guard.action == Action::Log) == logs) {
             let (guard, matcher): (&Guard, _) = (guard, &guard.matcher);
@@ -282,6 +304,7 @@ impl<'t> Search<'t> {
             let limit = if end || steps.are_spent() { usize::MAX } else { free };
             let mut add = |at: Range<usize>, label: &'a str| {
                 if (from..limit).contains(&at.start) {
+                    let at = at.start.saturating_add(start)..at.end.saturating_add(start);
                     spans.push(Span { at, is: Is::Match(guard, label) });
                 }
             };
@@ -291,8 +314,15 @@ impl<'t> Search<'t> {
                 all.for_each(|found| add(folded.unfolded(&found.at), found.label));
             }
         }
-        (spans, settled)
+        (spans, settled.saturating_add(start))
     }
+}
+
+/// The start of the text that is the context of a match at or after `from`: two letters before it, also once the text is folded.
+fn context(text: &str, from: usize) -> usize {
+    let before = text.get(..from).unwrap_or_default();
+    let mut visible = before.char_indices().rev().filter(|(_, letter)| is_visible(*letter));
+    visible.nth(1).map_or(0, |(start, _)| start)
 }
 
 /// Whether the text up to `at` ends with the backslash of an escape.

@@ -161,7 +161,7 @@ impl Matcher {
     }
 
     /// All matches that start at or after `from`, from left to right. Overlapping matches are merged, with the label of the first.
-    pub fn all<'f>(&'f self, text: &'f str, from: usize, steps: &'f Steps) -> Finds<'f> {
+    pub fn all<'f: 't, 't>(&'f self, text: &'t str, from: usize, steps: &'t Steps) -> Finds<'f, 't> {
         let track = |thing: &'f Thing| {
             let mut track = Track::of(&thing.form, text, from, steps);
             let next = track.next();
@@ -206,12 +206,12 @@ fn passed(text: &str, taken: &Steps) {
 
 /// All matches in a text.
 #[derive(Debug)]
-pub struct Finds<'f> {
+pub struct Finds<'f, 't> {
     /// The search position of each thing, and its next match.
-    tracks: Vec<(&'f Thing, Track<'f>, Option<Range<usize>>)>,
+    tracks: Vec<(&'f Thing, Track<'t>, Option<Range<usize>>)>,
 }
 
-impl<'f> Finds<'f> {
+impl<'f> Finds<'f, '_> {
     /// Takes the earliest match among all things; the longest one if several start there.
     fn pop(&mut self, before: usize) -> Option<Match<'f>> {
         let order = |next: &Option<Range<usize>>| next.as_ref().map(|at| (at.start, std::cmp::Reverse(at.end)));
@@ -222,7 +222,7 @@ impl<'f> Finds<'f> {
     }
 }
 
-impl<'f> Iterator for Finds<'f> {
+impl<'f> Iterator for Finds<'f, '_> {
     type Item = Match<'f>;
 
     fn next(&mut self) -> Option<Match<'f>> {

@@ -83,6 +83,18 @@ fn text_leaves_as_soon_as_it_can_be_no_match() {
 }
 
 #[test]
+fn a_guardrail_that_only_logs_holds_nothing_back() {
+    let mut any = Wanted::default();
+    any.pattern("any", "(?s)H.*x").unwrap();
+    let email = guard("pii", Action::Block, MaskStyle::Label, detectors(&[Detector::Email]));
+    let both = checks(vec![guard("log", Action::Log, MaskStyle::Label, any), email]);
+    let long = "so on. ".repeat(200);
+    let (left, result) = run(&both, false, &["Hello", " world", ", and ", &long, "x", " Bye"]);
+    assert_eq!(left, ["", "Hello", " world, and ".get(..6).unwrap(), &format!(", and {long}"), "", "x Bye"]);
+    assert_eq!(result, Ok(vec!["log: any (answers, log)".to_owned()]));
+}
+
+#[test]
 fn a_match_is_replaced_across_pieces() {
     let mask =
         |style| checks(vec![guard("pii", Action::Mask, style, detectors(&[Detector::Email, Detector::CreditCard]))]);
