@@ -90,7 +90,7 @@ fn a_guardrail_that_only_logs_holds_nothing_back() {
     let both = checks(vec![guard("log", Action::Log, MaskStyle::Label, any), email]);
     let long = "so on. ".repeat(200);
     let (left, result) = run(&both, false, &["Hello", " world", ", and ", &long, "x", " Bye"]);
-    assert_eq!(left, ["", "Hello", " world, and ".get(..6).unwrap(), &format!(", and {long}"), "", "x Bye"]);
+    assert_eq!(left, ["", "Hello", " world, and ", &long, "", "x", " Bye"]);
     assert_eq!(result, Ok(vec!["log: any (answers, log)".to_owned()]));
 }
 
