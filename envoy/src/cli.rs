@@ -464,9 +464,11 @@ fn check_file(path: &Path, offline: bool) -> Result<(), Failure> {
     for warning in check::warnings::find(&checked, &base(path)?, now, !offline) {
         eprintln!("{}:{warning}", path.display());
     }
+    let streams = check::streams::told(&checked);
+    let streams: String = streams.iter().map(|line| format!("{}: {line}\n", path.display())).collect();
     let Checked { file, table, .. } = checked;
     print(&format!(
-        "{0}: good: {1}, {2}, {3}, {4}\n{0}: prices: {table}\n{0}: a running gateway applies all changes except \
+        "{0}: good: {1}, {2}, {3}, {4}\n{0}: prices: {table}\n{streams}{0}: a running gateway applies all changes except \
          {RESTARTED}\n",
         path.display(),
         count(file.providers.len(), "provider"),

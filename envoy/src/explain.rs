@@ -122,7 +122,15 @@ fn request(text: &mut String, dry_run: &DryRun, seconds: u64) -> std::fmt::Resul
         writeln!(text, "guardrails found {finding}")?;
     }
     if let Some(checks) = &dry_run.checks {
-        writeln!(text, "the gateway buffers the whole answer until it passes {}", passes(checks).join(", "))?;
+        let how = if !dry_run.stream || checks.hold_whole() {
+            "buffers the whole answer until it passes"
+        } else {
+            "holds back of the stream what may become a match of"
+        };
+        writeln!(text, "the gateway {how} {}", passes(checks).join(", "))?;
+        if checks.restores() {
+            writeln!(text, "the client gets back what was masked, and the cache is bypassed")?;
+        }
     }
     writeln!(text)?;
     for (place, misfits) in dry_run.routes.iter().enumerate() {

@@ -214,6 +214,28 @@ fn mistakes_are_lines_with_their_places() {
     assert_eq!(text(&output.stderr), expected);
 }
 
+#[test]
+fn the_text_that_waits_in_a_stream_is_told_for_each_guardrail() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("gateway.yaml");
+    let minimal = fs::read_to_string(examples().join("minimal.yaml")).unwrap();
+    let guards = "guards:
+  badges: { patterns: { badge: 'EMP-[0-9]{6}' }, detect: [email, us_ssn] }
+  whole: { words: [Titan], delivery: whole }
+  logs: { words: [Titan], action: log }
+  prompts: { words: [Titan], on: [prompts] }
+";
+    fs::write(&file, format!("{minimal}\n{guards}")).unwrap();
+    let output = sluice(&["check", "--offline", file.to_str().unwrap()]);
+    let told = text(&output.stdout);
+    let lines: Vec<&str> = told.lines().filter_map(|line| line.split_once(": guards.").map(|(_, line)| line)).collect();
+    let expected = [
+        "badges: text of a stream waits while it may become a match: at most 11 bytes, for email up to the end of the match",
+        "whole: streams are held until they are complete (delivery: whole)",
+    ];
+    assert_eq!(lines, expected, "{told} {}", text(&output.stderr));
+}
+
 /// A directory with a gateway file whose only model is missing from the command's price table, and has a budget.
 fn unpriced() -> (tempfile::TempDir, String) {
     let directory = tempfile::tempdir().unwrap();

@@ -9,6 +9,7 @@ use sluice_core::compiled::CompiledConfig;
 
 pub mod schema;
 mod shape;
+pub mod streams;
 pub mod warnings;
 mod words;
 mod yaml;

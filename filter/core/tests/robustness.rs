@@ -12,7 +12,7 @@ use sluice_core::guard::Guard;
 use sluice_core::guard::matcher::{Matcher, Wanted};
 use sluice_core::guard::prompt::screen;
 use sluice_core::guard::schema::{MOST_STEPS, Schema};
-use sluice_core::guard::spec::{Action, Detector};
+use sluice_core::guard::spec::{Action, Detector, GuardDelivery, MaskStyle};
 use sluice_core::guard::steps::Steps;
 use sluice_core::matching::Match;
 use sluice_core::peek::{BodyPeek, form};
@@ -76,14 +76,14 @@ proptest! {
         let things = 12 + u64::try_from(patterns.len()).unwrap();
         for text in &texts {
             let steps = Matcher::steps();
-            let finds: Vec<_> = finder.all(text, &steps).map(|find| find.at).collect();
+            let finds: Vec<_> = finder.all(text, 0, &steps).map(|find| find.at).collect();
             prop_assert!(finds.windows(2).all(|pair| pair[0].end <= pair[1].start), "{finds:?}");
             prop_assert!(finds.iter().all(|at| at.start < at.end && text.get(at.clone()).is_some()), "{finds:?}");
             let most = AT_FIRST + 2 * things * 80 * u64::try_from(text.len()).unwrap();
             prop_assert!(steps.taken() <= most, "{} of {most}", steps.taken());
         }
         let body = serde_json::to_vec(&texts).unwrap();
-        let guard = Rc::new(Guard { name: "g".to_owned(), matches: Match::default(), sides: Vec::new(), action: Action::Mask, matcher: finder, digest: [0; 32] });
+        let guard = Rc::new(Guard { name: "g".to_owned(), matches: Match::default(), sides: Vec::new(), action: Action::Mask, matcher: finder, delivery: GuardDelivery::default(), style: MaskStyle::default(), restore: false, digest: [0; 32] });
         let masked = screen(&[guard], &body, &(0..0), 1 << 20);
         if let Some(masked) = masked.unwrap().body {
             prop_assert!(serde_json::from_slice::<Vec<String>>(&masked).is_ok(), "{}", String::from_utf8_lossy(&masked));

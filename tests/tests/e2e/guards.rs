@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::{Value, json};
-use sluice_tests::client::Answer;
+use sluice_tests::client::{Answer, Open};
 use sluice_tests::gateway::{Builder, KEY, Key};
 use sluice_tests::shared::Shared;
 use sluice_tests::simulator::Simulator;
@@ -19,14 +19,18 @@ static GUARDED: Shared<Pair> = Shared::new(1, || {
     let guards = json!({"guards": {
         "masks": {"match": {"key": "masks"}, "detect": ["email", "credit_card", "private_key"], "on": ["prompts"], "action": "mask",
             "patterns": {"ahead": "§.*?§z|§"}},
-        "blocks": {"match": {"key": "blocks"}, "detect": ["email"], "on": ["answers"]},
+        "blocks": {"match": {"key": "blocks"}, "detect": ["email"], "on": ["answers"], "delivery": "whole"},
+        "cuts": {"match": {"key": "cuts"}, "detect": ["email"], "on": ["answers"]},
+        "hides": {"match": {"key": "hides"}, "detect": ["email"], "on": ["answers"], "action": "mask", "style": "numbered"},
+        "returns": {"match": {"key": "returns"}, "detect": ["email"], "on": ["prompts"], "action": "mask", "style": "numbered",
+            "restore": true},
         "logs": {"match": {"key": "logs"}, "detect": ["email"], "on": ["answers"], "action": "log"},
         "watches": {"match": {"model": "watched"}, "detect": ["email"]},
     }});
     Box::pin(Pair::of(TURNS, |builder| {
         let builder = builder.with(guards).model("watched", &[("anthropic", "claude-watched")]);
         let builder = builder.price("anthropic/claude-watched", CLAUDE.input, CLAUDE.output);
-        let builder = ["plain", "masks", "blocks", "logs"].into_iter().fold(builder, payer);
+        let builder = ["plain", "masks", "blocks", "logs", "cuts", "hides", "returns"].into_iter().fold(builder, payer);
         (0..TURNS).fold(priced(builder, TURNS, GPT, CLAUDE), checked).concurrency(2)
     }))
 });
@@ -200,6 +204,58 @@ async fn a_stream_that_was_looked_at_is_whole_when_it_comes() {
     }
     let lines = pair.gateway.quiet().await;
     assert!(lines.iter().all(|line| line["guards"] == json!(["logs: email (answers, log)"])), "{lines:?}");
+}
+
+/// Reads a stream until it contains `end`.
+async fn read_until(open: &mut Open, end: &str) -> String {
+    let mut text = String::new();
+    while !text.contains(end) {
+        let bytes = open.next().await.expect("more").expect("no end");
+        text += &String::from_utf8_lossy(&bytes);
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_stream_that_is_inspected_or_rewritten_arrives_before_the_provider_ends_it() {
+    let pair = GUARDED.lease().await;
+    for (key, prompt, last) in [
+        ("cuts", "say one two three four five six seven", "three"),
+        ("hides", "say one a@b.io three four five six seven", "three"),
+        ("returns", "say one a@b.io three four five six seven", "three"),
+    ] {
+        for provider in ["openai", "anthropic"] {
+            // The stream never ends.
+            pair.simulator(provider).always("every=10+stall-after=9");
+            let body = with(pair.ask(provider, prompt), json!({"stream": true})).to_string();
+            let client = pair.gateway.with_key(key);
+            let mut open = client.open("POST", CHAT, body).await.expect("an answer");
+            let text = read_until(&mut open, last).await;
+            assert!(text.contains("one") && text.ends_with("\n\n"), "{key} {provider}: {text}");
+            assert_eq!(text.contains("[EMAIL_1]"), key == "hides", "{key} {provider}: {text}");
+            assert_eq!(text.contains("a@b.io"), key == "returns", "{key} {provider}: {text}");
+            drop(open);
+            pair.simulator(provider).clear();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_blocked_ends_as_a_content_filter_ends_it() {
+    let pair = GUARDED.lease().await;
+    for provider in ["openai", "anthropic"] {
+        // Without its end, the client would wait.
+        pair.simulator(provider).always("every=10+stall-after=9");
+        let body = with(pair.ask(provider, "say it is a@b.io, as you know, and more"), json!({"stream": true}));
+        let answer = pair.gateway.with_key("cuts").post(CHAT, &body).await;
+        assert_eq!((answer.status, answer.streamed_text().trim_end()), (200, "it is"), "{}", answer.text());
+        assert!(answer.text().contains(r#""finish_reason":"content_filter""#) && !answer.text().contains("a@b"));
+        assert!(answer.text().ends_with("data: [DONE]\n\n"), "{}", answer.text());
+        pair.simulator(provider).clear();
+    }
+    let lines = pair.gateway.quiet().await;
+    assert!(lines.iter().all(|line| line["guards"] == json!(["cuts: email (answers, block)"])), "{lines:?}");
+    assert_eq!(pair.gateway.counter("sluice.failed.guardrail").await, 2);
 }
 
 /// Asks both simulators for a number that matches a schema with this minimum.

@@ -5,13 +5,16 @@ use std::rc::Rc;
 use sha2::{Digest as _, Sha256};
 use sluice_core::guard::Guard;
 use sluice_core::guard::matcher::Wanted;
-use sluice_core::guard::spec::{Action, Side};
+use sluice_core::guard::spec::{Action, GuardDelivery, MaskStyle, Side};
 use sluice_core::matching::Match;
 
 use crate::file;
 
 use super::super::diagnostic::{Path, quoted};
 use super::Check;
+
+/// The longest text of a placeholder.
+const LONGEST_PLACEHOLDER: usize = 128;
 
 impl Check<'_> {
     pub(super) fn guards(&mut self) -> Vec<Rc<Guard>> {
@@ -29,9 +32,10 @@ impl Check<'_> {
         let wanted = self.wanted(guard, path);
         match wanted.matcher() {
             Ok(finder) => {
-                let (name, sides, action) = (name.to_owned(), guard.on.clone(), guard.action);
+                let file::Guard { on: sides, action, delivery, style, restore, .. } = guard.clone();
                 let digest = Sha256::digest(sluice_wire::json::written(guard)).into();
-                Some(Rc::new(Guard { name, matches, sides, action, matcher: finder, digest }))
+                let name = name.to_owned();
+                Some(Rc::new(Guard { name, matches, sides, action, delivery, style, restore, matcher: finder, digest }))
             }
             Err(found) => {
                 self.diagnostic(path, found, "fewer patterns or words, smaller repetitions, or several guardrails");
@@ -44,9 +48,24 @@ impl Check<'_> {
         if guard.on.is_empty() {
             self.diagnostic(&path.key("on"), "an empty list", "prompts, answers or both (remove the field for both)");
         }
-        if guard.action == Action::Mask && guard.on.contains(&Side::Answers) {
-            let expected = "block or log, or `on: [prompts]`: the gateway can mask prompts only";
-            self.diagnostic(&path.key("action"), "mask for answers", expected);
+        let masks = guard.action == Action::Mask;
+        if !masks && guard.style != MaskStyle::default() {
+            self.diagnostic(&path.key("style"), "a style without a mask", "`action: mask`, or no style");
+        }
+        if let MaskStyle::Text(text) = &guard.style
+            && text.len() > LONGEST_PLACEHOLDER
+        {
+            self.diagnostic(&path.key("style"), format!("{} bytes", text.len()), "a text of at most 128 bytes");
+        }
+        if guard.restore && (!masks || guard.style != MaskStyle::Numbered || !guard.on.contains(&Side::Prompts)) {
+            let expected = "a guardrail on prompts with `action: mask` and `style: numbered`, or `restore: false`";
+            self.diagnostic(&path.key("restore"), "true", expected);
+        }
+        if guard.delivery != GuardDelivery::default()
+            && (guard.action == Action::Log || !guard.on.contains(&Side::Answers))
+        {
+            let expected = "a guardrail on answers that blocks or masks, or no delivery";
+            self.diagnostic(&path.key("delivery"), "whole", expected);
         }
     }
 

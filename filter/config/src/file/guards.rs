@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sluice_core::guard::spec::{Action, Detector, Side};
+use sluice_core::guard::spec::{Action, Detector, GuardDelivery, MaskStyle, Side};
 
 /// A guardrail: what it detects, in which requests, and what it does on a match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,16 @@ pub struct Guard {
     /// The action for a text that matches. Default: `block`.
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub action: Action,
+    /// How streams are delivered: `windows`, as they arrive, without text that may still become a match; or `whole`, once they are complete,
+    /// so that a blocked response is retried. Default: `windows`.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub delivery: GuardDelivery,
+    /// The placeholder of a masked text: `label`, `numbered`, `last_four`, `hash` or `{ text: "..." }`. Default: `label`.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub style: MaskStyle,
+    /// Whether the client gets the masked texts of its prompt back where the response has their placeholders. Requires `style: numbered`.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub restore: bool,
 }
 
 fn everywhere() -> Vec<Side> {

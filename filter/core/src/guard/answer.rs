@@ -1,9 +1,10 @@
-//! Checks a response before the client receives any of it.
+//! Checks and rewrites a response before the client receives it.
 //!
-//! A [`Transcript`] records everything that a model outputs, from a complete response or event by event. [`Checks`] judge it when it is
-//! complete.
+//! [`Checks`] judge a complete response, or each text of a stream as it arrives, in a [`Channel`]. A [`Transcript`] records everything that a
+//! model outputs.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -13,9 +14,11 @@ use sluice_wire::conversation::{Choice, Finish, Part, Response, StreamEvent};
 use sluice_wire::footprint;
 use sluice_wire::json;
 
-use crate::guard::spec::{Action, Side};
+use crate::guard::spec::{Action, GuardDelivery, Side};
 
+use super::channel::Channel;
 use super::escapes::unfolded;
+use super::mask::Placeholders;
 use super::matcher::Matcher;
 use super::schema::types::{self, Types};
 use super::schema::{self, Schema, Unmet};
@@ -31,6 +34,33 @@ pub struct Checks {
     pub formats: Vec<Format>,
     /// Whether a stream may be rejected before its end: the model cannot call tools, after which any text is valid.
     pub early: bool,
+    /// The placeholders of masked texts, in the prompt and in the response.
+    pub placeholders: RefCell<Placeholders>,
+}
+
+/// An inspection of the texts of a response.
+#[derive(Debug)]
+pub struct Inspection<'a> {
+    /// The checks.
+    pub checks: &'a Checks,
+    /// The work so far.
+    pub steps: &'a Steps,
+    /// The findings that do not block the response.
+    pub findings: &'a mut Vec<Finding>,
+}
+
+impl Inspection<'_> {
+    /// Inspects a whole text, in which nothing can be masked.
+    pub fn whole(&mut self, text: &str) -> Result<(), Finding> {
+        for guard in &self.checks.guards {
+            let Some(label) = guard.matcher.first(text, self.steps) else { continue };
+            match guard.action {
+                Action::Log => note(self.findings, guard, label, Side::Answers),
+                Action::Block | Action::Mask => return Err(Finding::blocking(guard, label)),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A format that the client or the gateway file asks for.
@@ -76,9 +106,30 @@ struct Answer {
 }
 
 impl Checks {
-    /// Whether there are no checks.
+    /// Whether the response passes without a check.
     pub fn is_empty(&self) -> bool {
-        self.guards.is_empty() && self.formats.is_empty()
+        !self.inspects() && self.formats.is_empty()
+    }
+
+    /// Whether the texts of the response are inspected.
+    pub fn inspects(&self) -> bool {
+        !self.guards.is_empty() || self.restores()
+    }
+
+    /// Whether the client gets back what was masked in its prompt.
+    pub fn restores(&self) -> bool {
+        !self.placeholders.borrow().restores_nothing()
+    }
+
+    /// Whether the texts of the response may change.
+    pub fn rewrites(&self) -> bool {
+        self.restores() || self.guards.iter().any(|guard| guard.action == Action::Mask)
+    }
+
+    /// Whether the response is held until it is complete.
+    pub fn hold_whole(&self) -> bool {
+        let whole = |guard: &Rc<Guard>| guard.action != Action::Log && guard.delivery == GuardDelivery::Whole;
+        !self.formats.is_empty() || self.guards.iter().any(whole)
     }
 
     /// Judges a complete response. Returns the findings that do not block it, or the reason to block it. `passing` contains the texts that
@@ -88,36 +139,89 @@ impl Checks {
         transcript: &'t Transcript,
         passing: impl Iterator<Item = Cow<'t, str>>,
     ) -> Result<Vec<Finding>, GuardFailure> {
-        let mut findings = Vec::new();
-        let steps = Matcher::steps();
+        let (mut findings, steps) = (Vec::new(), Matcher::steps());
+        let mut inspection = Inspection { checks: self, steps: &steps, findings: &mut findings };
         let mut said = transcript.answers.values().flat_map(Answer::texts);
         // Nearly every text in `passing` is the first choice's text again.
         let first = said.next();
         let is_first = |text: &str| first.as_ref().is_some_and(|first| is_equal(first.as_bytes(), text.as_bytes()));
         let passing = passing.filter(|text| !is_first(text));
         for text in first.iter().cloned().chain(said).chain(passing).filter(|_| !self.guards.is_empty()) {
-            for guard in &self.guards {
-                let Some(label) = guard.matcher.first(&text, &steps) else { continue };
-                match guard.action {
-                    Action::Log => note(&mut findings, guard, label, Side::Answers),
-                    Action::Block | Action::Mask => {
-                        return Err(GuardFailure::Blocked(Finding::of(guard, label, Side::Answers)));
-                    }
+            inspection.whole(&text).map_err(GuardFailure::Blocked)?;
+        }
+        findings.extend(self.check_format(transcript)?);
+        Ok(findings)
+    }
+
+    /// Masks and restores texts of a complete response, and judges it.
+    pub fn rewrite(&self, response: &mut Response) -> Result<Vec<Finding>, GuardFailure> {
+        let (mut findings, steps) = (Vec::new(), Matcher::steps());
+        let mut inspection = Inspection { checks: self, steps: &steps, findings: &mut findings };
+        for choice in &mut response.choices {
+            let mut channels = BTreeMap::new();
+            let mut ends = Vec::new();
+            for (part, number) in choice.parts.iter_mut().zip(0..) {
+                if let Part::ToolCall { name, .. } = &part {
+                    inspection.whole(name).map_err(GuardFailure::Blocked)?;
+                }
+                let Some((kind, text)) = text_of(part, number) else { continue };
+                let json = matches!(kind, Kind::Arguments(_));
+                let channel = channels.entry(kind).or_insert_with(|| Channel::of(json));
+                ends.push(channel.push(text));
+            }
+            for channel in channels.values_mut() {
+                channel.pause(&mut inspection).map_err(GuardFailure::Blocked)?;
+            }
+            let mut ends = ends.into_iter();
+            for (part, number) in choice.parts.iter_mut().zip(0..) {
+                let Some((kind, text)) = text_of(part, number) else { continue };
+                let (Some(channel), Some(end)) = (channels.get_mut(&kind), ends.next()) else { continue };
+                if let Some(other) = channel.rewrite(end.saturating_sub(text.len())..end, text) {
+                    *text = other;
                 }
             }
         }
-        if transcript.unparsed {
-            findings.extend((!self.formats.is_empty()).then(Finding::unchecked));
-        } else {
-            let steps = Steps::at_most(schema::MOST_STEPS);
-            let claims = transcript.answers.values().filter(|answer| answer.claims_to_be_complete());
-            let mut checks =
-                claims.flat_map(|answer| self.formats.iter().map(|format| format.check(&answer.text, &steps)));
-            let unchecked = checks
-                .try_fold(false, |unchecked, checked| Ok(unchecked | !checked.map_err(GuardFailure::Invalid)?))?;
-            findings.extend(unchecked.then(Finding::unchecked));
-        }
+        findings.extend(self.check_format(&Transcript::of(response))?);
         Ok(findings)
+    }
+
+    /// Checks the formats of a complete response. Returns a finding if the check was incomplete.
+    pub fn check_format(&self, transcript: &Transcript) -> Result<Option<Finding>, GuardFailure> {
+        if transcript.unparsed {
+            return Ok((!self.formats.is_empty()).then(Finding::unchecked));
+        }
+        let steps = Steps::at_most(schema::MOST_STEPS);
+        let claims = transcript.answers.values().filter(|answer| answer.claims_to_be_complete());
+        let mut checks = claims.flat_map(|answer| self.formats.iter().map(|format| format.check(&answer.text, &steps)));
+        let unchecked =
+            checks.try_fold(false, |unchecked, checked| Ok(unchecked | !checked.map_err(GuardFailure::Invalid)?))?;
+        Ok(unchecked.then(Finding::unchecked))
+    }
+}
+
+/// The kinds of texts in a choice. The pieces of one kind are one text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// The response's text.
+    Text,
+    /// Reasoning.
+    Thinking,
+    /// A refusal.
+    Refusal,
+    /// The arguments of a tool call, which are JSON.
+    Arguments(u32),
+    /// Another text of an event that passes unchanged, by its path.
+    Other(u64),
+}
+
+/// The text of a part of a response; `number` tells tool calls apart.
+fn text_of(part: &mut Part, number: u32) -> Option<(Kind, &mut String)> {
+    match part {
+        Part::Text { text, .. } => Some((Kind::Text, text)),
+        Part::Thinking { text, .. } => Some((Kind::Thinking, text)),
+        Part::Refusal { text } => Some((Kind::Refusal, text)),
+        Part::ToolCall { arguments, .. } => Some((Kind::Arguments(number), arguments)),
+        Part::Image { .. } | Part::Document { .. } | Part::ToolResult { .. } | Part::RedactedThinking { .. } => None,
     }
 }
 

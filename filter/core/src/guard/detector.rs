@@ -18,11 +18,13 @@ pub(super) struct Confirm {
     pub(super) begins: fn(&str, usize) -> bool,
     /// Whether this range is a real match.
     pub(super) is: fn(&str, Range<usize>) -> bool,
+    /// An expression for the text after a match that decides whether it is real.
+    pub(super) after: Option<&'static str>,
 }
 
 /// A match may start wherever the expression matches.
 const fn confirmed(is: fn(&str, Range<usize>) -> bool) -> Shape {
-    Shape::Confirmed(Confirm { begins: |_, _| true, is })
+    Shape::Confirmed(Confirm { begins: |_, _| true, is, after: None })
 }
 
 /// The expressions of a detector, each with its kind of match.
@@ -32,7 +34,7 @@ pub(super) fn expressions(detector: Detector) -> &'static [(&'static str, Shape)
         // Source: ITU-T E.164, at most 15 digits.
         Detector::Phone => &[(r"(?-u)\+[1-9](?:[ .()/-]{0,2}[0-9]){7,14}\b", Shape::Plain)],
         Detector::CreditCard => &[
-            (ALONE, Shape::Confirmed(Confirm { begins: alone_before, is: alone })),
+            (ALONE, Shape::Confirmed(Confirm { begins: alone_before, is: alone, after: Some(r"(?-u)[ -][0-9]") })),
             (GROUPED, const { confirmed(luhn) }),
         ],
         // Source: ISO 13616, in one piece or in groups of four.

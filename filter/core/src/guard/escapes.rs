@@ -3,6 +3,10 @@
 //! Many encoders write non-ASCII letters and some symbols as `\u00e9`, where no expression would match them.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
+
+/// The length of an escape.
+const ESCAPE: usize = 6;
 
 /// Decodes `\u` escapes. Quotes, backslashes and control characters stay escaped, so that the JSON stays valid.
 pub(super) fn unfolded(text: Cow<'_, str>) -> Cow<'_, str> {
@@ -11,25 +15,130 @@ pub(super) fn unfolded(text: Cow<'_, str>) -> Cow<'_, str> {
         return text;
     }
     let mut out = String::with_capacity(text.len());
-    let mut rest = &*text;
-    while let Some(at) = rest.find('\\') {
-        let (plain, escape) = rest.split_at_checked(at).unwrap_or((rest, ""));
-        out.push_str(plain);
+    let rest = decode(&text, |_, decoded| out.push_str(decoded));
+    out.push_str(rest);
+    out.into()
+}
+
+/// Passes each decoded part to `push`, with its position in the text. Returns the start of an escape whose rest is missing.
+fn decode(text: &str, mut push: impl FnMut(usize, &str)) -> &str {
+    let mut rest = text;
+    let at = |rest: &str| text.len().saturating_sub(rest.len());
+    while let Some(plain) = rest.find('\\') {
+        let (plain, escape) = rest.split_at_checked(plain).unwrap_or((rest, ""));
+        push(at(rest), plain);
+        if is_open(escape) {
+            return escape;
+        }
         rest = match sign(escape) {
             Some((sign, after)) => {
-                out.push(sign);
+                push(at(escape), sign.encode_utf8(&mut [0; 4]));
                 after
             }
             None => {
                 let length = escape.char_indices().nth(2).map_or(escape.len(), |(at, _)| at);
                 let (kept, after) = escape.split_at_checked(length).unwrap_or((escape, ""));
-                out.push_str(kept);
+                push(at(escape), kept);
                 after
             }
         };
     }
-    out.push_str(rest);
-    out.into()
+    push(at(rest), rest);
+    ""
+}
+
+/// Whether the text is the start of an escape, and more text may complete it.
+fn is_open(text: &str) -> bool {
+    let is_start = |text: &str| match text.strip_prefix('\\') {
+        Some(rest) => {
+            let digits = rest.strip_prefix('u').unwrap_or(rest);
+            (rest.is_empty() || rest.starts_with('u')) && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+        }
+        None => text.is_empty(),
+    };
+    let rest = match unit(text) {
+        Some((0xd800..=0xdbff, rest)) => rest,
+        Some(_) => return false,
+        None => text,
+    };
+    rest.len() < ESCAPE && is_start(rest)
+}
+
+/// A text that arrives in pieces, decoded as [`unfolded`] does, with the places of its letters in the pieces. Its beginning can be dropped.
+#[derive(Debug, Default)]
+pub(super) struct Decoded {
+    /// The decoded text.
+    pub(super) text: String,
+    /// Positions in the decoded text and in the pieces from which on their distance changes.
+    marks: VecDeque<(usize, usize)>,
+    /// The start of an escape whose rest is missing.
+    open: String,
+    /// The length of all pieces.
+    length: usize,
+}
+
+impl Decoded {
+    /// The length of all pieces.
+    pub(super) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Adds a piece.
+    pub(super) fn push(&mut self, piece: &str) {
+        let before = self.length.saturating_sub(self.open.len());
+        self.length = self.length.saturating_add(piece.len());
+        if self.open.is_empty() && !piece.contains('\\') {
+            return self.add(before, piece);
+        }
+        let mut joined = std::mem::take(&mut self.open);
+        joined.push_str(piece);
+        let open = decode(&joined, |at, decoded| self.add(before.saturating_add(at), decoded)).len();
+        self.open = joined.split_off(joined.len().saturating_sub(open));
+    }
+
+    /// No piece follows: an incomplete escape is text.
+    pub(super) fn end(&mut self) {
+        let open = std::mem::take(&mut self.open);
+        self.add(self.length.saturating_sub(open.len()), &open);
+    }
+
+    fn add(&mut self, place: usize, text: &str) {
+        let to = self.text.len();
+        let known = self.marks.back().map_or(to, |(mark, plain)| plain.saturating_add(to.saturating_sub(*mark)));
+        if known != place && !text.is_empty() {
+            self.marks.push_back((to, place));
+        }
+        self.text.push_str(text);
+    }
+
+    /// Maps a position in the decoded text to the pieces.
+    pub(super) fn place(&self, at: usize) -> usize {
+        if at >= self.text.len() {
+            return self.length.saturating_sub(self.open.len());
+        }
+        let behind = self.marks.partition_point(|(mark, _)| *mark <= at);
+        match behind.checked_sub(1).and_then(|index| self.marks.get(index)) {
+            Some((mark, plain)) => plain.saturating_add(at.saturating_sub(*mark)),
+            None => at,
+        }
+    }
+
+    /// Drops the first bytes of the decoded text.
+    pub(super) fn forget(&mut self, bytes: usize) {
+        let place = self.place(bytes);
+        self.text.drain(..bytes);
+        while self.marks.front().is_some_and(|(mark, _)| *mark <= bytes) {
+            self.marks.pop_front();
+        }
+        self.marks.iter_mut().for_each(|(mark, _)| *mark = mark.saturating_sub(bytes));
+        self.marks.push_front((0, place));
+    }
+
+    /// Memory in bytes.
+    pub(super) fn held(&self) -> usize {
+        let marks = self.marks.capacity().saturating_mul(size_of::<(usize, usize)>());
+        self.text.capacity().saturating_add(marks)
+    }
 }
 
 /// The character that the text starts with as an escape, and the rest.

@@ -97,6 +97,11 @@ fn fold(letter: char) -> Fold {
     }
 }
 
+/// Whether a letter remains one when it is folded.
+pub fn is_visible(letter: char) -> bool {
+    matches!(fold(letter), Fold::Same | Fold::Other(_))
+}
+
 impl Folded {
     fn push(&mut self, from: usize, text: &str) {
         let to = self.text.len();
@@ -115,7 +120,18 @@ impl Folded {
         self.place(at.start)..self.place(at.end)
     }
 
-    fn place(&self, folded: usize) -> usize {
+    /// The first position in the folded form of text at or after `plain`.
+    pub fn folded(&self, plain: usize) -> usize {
+        let behind = self.marks.partition_point(|(_, mark)| *mark <= plain);
+        let at = match behind.checked_sub(1).and_then(|index| self.marks.get(index)) {
+            Some((folded, mark)) => folded.saturating_add(plain.saturating_sub(*mark)),
+            None => plain,
+        };
+        at.min(self.marks.get(behind).map_or(self.text.len(), |(folded, _)| *folded))
+    }
+
+    /// Maps a position in the folded form to the text.
+    pub fn place(&self, folded: usize) -> usize {
         if folded >= self.text.len() {
             return self.length;
         }

@@ -156,20 +156,31 @@ impl Matcher {
     }
 
     pub(super) fn first_in(&self, text: &str, steps: &Steps) -> Option<&str> {
-        let is_there = |thing: &&Thing| thing.form.is_sure() || Track::of(&thing.form, text, steps).next().is_some();
+        let is_there = |thing: &&Thing| thing.form.is_sure() || Track::of(&thing.form, text, 0, steps).next().is_some();
         self.candidates(text, steps).into_iter().find(is_there).map(|thing| thing.label.as_str())
     }
 
-    /// All matches from left to right. Overlapping matches are merged, with the label of the first.
-    pub fn all<'f>(&'f self, text: &'f str, steps: &'f Steps) -> Finds<'f> {
+    /// All matches that start at or after `from`, from left to right. Overlapping matches are merged, with the label of the first.
+    pub fn all<'f: 't, 't>(&'f self, text: &'t str, from: usize, steps: &'t Steps) -> Finds<'f, 't> {
         let track = |thing: &'f Thing| {
-            let mut track = Track::of(&thing.form, text, steps);
+            let mut track = Track::of(&thing.form, text, from, steps);
             let next = track.next();
             (thing, track, next)
         };
         let may_have_it = self.sight(text, steps) == Sight::Something;
         let candidates = may_have_it.then(|| self.candidates(text, steps));
         Finds { tracks: candidates.into_iter().flatten().map(track).collect() }
+    }
+
+    /// The first position at or after `from` where a match may start that later text completes or changes; the end if there is none.
+    pub(super) fn unsettled(&self, text: &str, from: usize, steps: &Steps) -> usize {
+        let of = |thing: &Thing| thing.form.unsettled(text, from, steps).unwrap_or(from);
+        self.things.iter().map(of).min().unwrap_or(text.len())
+    }
+
+    /// For each name of a detector or pattern, and for `words`: the most bytes that decide about a match, if they are limited.
+    pub fn longest(&self) -> impl Iterator<Item = (&str, Option<usize>)> {
+        self.things.iter().map(|thing| (thing.label.as_str(), thing.form.longest))
     }
 
     /// The things that may match, by their expressions. If the steps run out, all of them.
@@ -195,12 +206,12 @@ fn passed(text: &str, taken: &Steps) {
 
 /// All matches in a text.
 #[derive(Debug)]
-pub struct Finds<'f> {
+pub struct Finds<'f, 't> {
     /// The search position of each thing, and its next match.
-    tracks: Vec<(&'f Thing, Track<'f>, Option<Range<usize>>)>,
+    tracks: Vec<(&'f Thing, Track<'t>, Option<Range<usize>>)>,
 }
 
-impl<'f> Finds<'f> {
+impl<'f> Finds<'f, '_> {
     /// Takes the earliest match among all things; the longest one if several start there.
     fn pop(&mut self, before: usize) -> Option<Match<'f>> {
         let order = |next: &Option<Range<usize>>| next.as_ref().map(|at| (at.start, std::cmp::Reverse(at.end)));
@@ -211,7 +222,7 @@ impl<'f> Finds<'f> {
     }
 }
 
-impl<'f> Iterator for Finds<'f> {
+impl<'f> Iterator for Finds<'f, '_> {
     type Item = Match<'f>;
 
     fn next(&mut self) -> Option<Match<'f>> {

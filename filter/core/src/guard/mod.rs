@@ -8,19 +8,21 @@ use std::rc::Rc;
 
 use sluice_wire::error::{ApiError, ErrorKind};
 
-use crate::guard::spec::{Action, Side};
+use crate::guard::spec::{Action, GuardDelivery, MaskStyle, Side};
 use crate::keys::caller::Caller;
 use crate::matching::Match;
 use crate::store::dimension::Dimension;
 
 pub mod answer;
 mod automaton;
+pub mod channel;
 mod detector;
 #[cfg(test)]
 pub(crate) mod each_string;
 pub mod early;
 mod escapes;
 mod folded;
+pub mod mask;
 pub mod matcher;
 mod media;
 mod numbers;
@@ -44,6 +46,12 @@ pub struct Guard {
     pub sides: Vec<Side>,
     /// The action for a match.
     pub action: Action,
+    /// How it delivers streams.
+    pub delivery: GuardDelivery,
+    /// The placeholders of masked texts.
+    pub style: MaskStyle,
+    /// Whether the client gets the masked texts of its prompt back where the response has their placeholders.
+    pub restore: bool,
     /// The matcher.
     pub matcher: Matcher,
     /// A hash of its configuration. A changed guardrail with the same name has another digest.
@@ -76,6 +84,11 @@ pub struct Finding {
 impl Finding {
     fn of(guard: &Guard, label: &str, side: Side) -> Self {
         Self { guard: guard.name.clone(), label: label.to_owned(), side, action: guard.action }
+    }
+
+    /// A match in a response that blocks it, although it should perhaps be masked.
+    fn blocking(guard: &Guard, label: &str) -> Self {
+        Self { action: Action::Block, ..Self::of(guard, label, Side::Answers) }
     }
 
     /// `check_structured_output` passed a response that it could not check completely.

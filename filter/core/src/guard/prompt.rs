@@ -13,11 +13,12 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use sluice_wire::json;
 use sluice_wire::percent;
 
-use crate::guard::spec::{Action, Side};
+use crate::guard::spec::{Action, MaskStyle, Side};
 use crate::peek::literals::{Literal, Literals};
 
 use super::escapes::unfolded;
 use super::folded::folded;
+use super::mask::Placeholders;
 use super::matcher::Matcher;
 use super::media::{Content, content};
 use super::steps::Steps;
@@ -30,6 +31,8 @@ pub struct Screened {
     pub body: Option<Vec<u8>>,
     /// The matches.
     pub findings: Vec<Finding>,
+    /// The placeholders of masked texts.
+    pub placeholders: Placeholders,
 }
 
 /// Why a body does not pass.
@@ -43,7 +46,10 @@ pub enum Unfit {
 
 /// Checks a valid JSON body, except for the literal in `except` (the model's name). The masked body may have `most` bytes.
 pub fn screen(guards: &[Rc<Guard>], body: &[u8], except: &Range<usize>, most: usize) -> Result<Screened, Unfit> {
-    let mut look = Look { guards, steps: Matcher::steps(), findings: Vec::new() };
+    let mut look = Look::of(guards);
+    if guards.iter().any(|guard| guard.action == Action::Mask && guard.style == MaskStyle::Numbered) {
+        look.placeholders.note_foreign(body);
+    }
     let mut copy = Copy { body, written: Vec::new(), copied: 0, most };
     let mut before: &[u8] = &[];
     for literal in Literals::of(body) {
@@ -68,14 +74,14 @@ pub fn screen(guards: &[Rc<Guard>], body: &[u8], except: &Range<usize>, most: us
         }
     }
     numbers::of(body).try_for_each(|number| look.as_it_is(number))?;
-    Ok(Screened { body: copy.done()?, findings: look.findings })
+    Ok(Screened { body: copy.done()?, findings: look.findings, placeholders: look.placeholders })
 }
 
 /// Checks a body that is not JSON.
 pub fn screen_bytes(guards: &[Rc<Guard>], body: &[u8]) -> Result<Screened, Unfit> {
-    let mut look = Look { guards, steps: Matcher::steps(), findings: Vec::new() };
+    let mut look = Look::of(guards);
     look.as_it_is(&unfolded(readable(body)))?;
-    Ok(Screened { body: None, findings: look.findings })
+    Ok(Screened { findings: look.findings, ..Screened::default() })
 }
 
 /// Checks a decoded query.
@@ -88,9 +94,14 @@ struct Look<'g> {
     guards: &'g [Rc<Guard>],
     steps: Steps,
     findings: Vec<Finding>,
+    placeholders: Placeholders,
 }
 
-impl Look<'_> {
+impl<'g> Look<'g> {
+    fn of(guards: &'g [Rc<Guard>]) -> Self {
+        Self { guards, steps: Matcher::steps(), findings: Vec::new(), placeholders: Placeholders::default() }
+    }
+
     /// Records the matches that do not block the text; an error if one blocks it.
     fn pass(&mut self, text: &str) -> Result<(), Unfit> {
         for guard in self.guards.iter().filter(|guard| guard.action != Action::Mask) {
@@ -146,10 +157,11 @@ impl Look<'_> {
         most: usize,
     ) -> Result<Option<String>, Unfit> {
         let (mut out, mut copied, mut last) = (String::new(), 0, None);
-        for find in guard.matcher.all(read, &self.steps) {
+        for find in guard.matcher.all(read, 0, &self.steps) {
             let at = place(find.at);
             out.push_str(text.get(copied..at.start).unwrap_or_default());
-            out.extend(["[", find.label, "]"]);
+            let found = text.get(at.clone()).unwrap_or_default();
+            out.push_str(&self.placeholders.of(guard, find.label, found, true));
             copied = at.end;
             last = Some(find.label);
             note(&mut self.findings, guard, find.label, Side::Prompts);

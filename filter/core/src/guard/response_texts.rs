@@ -1,8 +1,8 @@
 //! Collects all texts of a response that passes unchanged, whatever they mean: a client may display fields that the gateway's dialect does
 //! not know.
 //!
-//! The texts of a complete response are its strings and long numbers. In a stream, chunks of one text are joined. They belong together if
-//! they have the same path in their events, including the indices and ids that identify objects.
+//! The texts of a complete response are its strings and long numbers. In a stream, texts come in pieces. Pieces belong together if they have
+//! the same path in their events, including the indices and ids that identify objects.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,23 +28,24 @@ const TOLD_APART: [&str; 7] =
 const IN_PIECES: [&str; 2] = ["delta", "choices"];
 
 /// The fields within those that do not: each value is a separate text.
-const WHOLE: [&str; 6] = ["annotations", "citation", "citations", "logprobs", "finish_reason", "role"];
+const WHOLE: [&str; 7] = ["annotations", "citation", "citations", "logprobs", "finish_reason", "role", "type"];
 
-/// The texts of a stream so far.
+/// Recognizes the texts of a stream, event by event.
 #[derive(Debug, Default)]
 pub struct ResponseTexts {
-    texts: BTreeMap<u64, Text>,
-    /// The hashes of the field names recorded so far.
+    /// The hash of the last separate text at each path. Most events repeat it.
+    last: BTreeMap<u64, u64>,
+    /// The hashes of the field names so far.
     names: BTreeSet<u64>,
-    bytes: usize,
 }
 
-/// The text at one path.
-#[derive(Debug, Default)]
-struct Text {
-    said: String,
-    /// The hash of the last separate text. Most events repeat it.
-    last: u64,
+/// A text in an event.
+#[derive(Debug, PartialEq, Eq)]
+pub enum EventText<'t> {
+    /// A piece of the text at this path.
+    Piece(u64, &'t str),
+    /// A separate text.
+    Apart(&'t str),
 }
 
 /// The position of a value.
@@ -55,62 +56,59 @@ struct ValuePosition<'v> {
     in_pieces: bool,
 }
 
+/// Receives the texts of an event.
+type Each<'e> = &'e mut dyn FnMut(EventText<'_>);
+
 impl ResponseTexts {
-    /// Records an event's data. Data that is not JSON is recorded as text.
-    pub fn event(&mut self, data: &[u8]) -> Result<(), ApiError> {
+    /// Passes each text of an event's data to `each`. Data that is not JSON is one text.
+    pub fn event(&mut self, data: &[u8], each: Each<'_>) -> Result<(), ApiError> {
         footprint::check_answer(data)?;
         match json::from_slice::<Value>(data) {
-            Ok(value) => self.value(&value, ValuePosition { number: 0, key: "", in_pieces: false }),
-            Err(_) => self.aside(data),
+            Ok(value) => self.value(&value, ValuePosition { number: 0, key: "", in_pieces: false }, each),
+            Err(_) => self.aside(data, each),
         }
         Ok(())
     }
 
-    /// Records comments and names next to the data.
-    pub fn aside(&mut self, bytes: &[u8]) {
-        let said = String::from_utf8_lossy(bytes);
-        self.apart(u64::MAX, &said);
-    }
-
-    /// All texts.
-    pub fn texts(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        self.texts.values().map(|text| unfolded(Cow::Borrowed(&text.said)))
+    /// Passes comments and names next to the data to `each`.
+    pub fn aside(&mut self, bytes: &[u8], each: Each<'_>) {
+        self.apart(u64::MAX, &String::from_utf8_lossy(bytes), each);
     }
 
     /// The approximate number of bytes in memory.
     pub fn held(&self) -> usize {
-        self.bytes.saturating_add((self.texts.len() + self.names.len()).saturating_mul(64))
+        (self.last.len() + self.names.len()).saturating_mul(64)
     }
 
-    fn value(&mut self, value: &Value, at: ValuePosition<'_>) {
+    fn value(&mut self, value: &Value, at: ValuePosition<'_>, each: Each<'_>) {
         match value {
             Value::Object(fields) => {
                 let told = TOLD_APART.iter().filter_map(|name| Some((name, fields.get(*name)?)));
                 let number = told.fold(at.number, |place, (name, value)| step(place, &format!("{name}={value}")));
                 for (key, value) in fields {
-                    self.name(key);
+                    self.name(key, each);
                     let key = key.as_str();
                     let in_pieces = (at.in_pieces || IN_PIECES.contains(&key)) && !WHOLE.contains(&key);
-                    self.value(value, ValuePosition { number: step(number, key), key, in_pieces });
+                    self.value(value, ValuePosition { number: step(number, key), key, in_pieces }, each);
                 }
             }
             Value::Array(items) => {
                 for (item, place) in items.iter().zip(1_u64..) {
                     // An item with an `index` is identified by it, not by its position in the array.
                     let number = if item.get("index").is_some() { at.number } else { mixed(at.number ^ place) };
-                    self.value(item, ValuePosition { number, ..at });
+                    self.value(item, ValuePosition { number, ..at }, each);
                 }
             }
-            Value::String(text) if at.in_pieces => self.piece(at.number, text),
+            Value::String(text) if at.in_pieces => each(EventText::Piece(at.number, text)),
             Value::String(text) => match content(at.key.as_bytes(), text.as_bytes()) {
                 Content::Media(_) => {}
-                Content::Encoded(_, inside) => self.apart(at.number, &inside),
-                Content::Plain => self.apart(at.number, text),
+                Content::Encoded(_, inside) => self.apart(at.number, &inside, each),
+                Content::Plain => self.apart(at.number, text, each),
             },
             Value::Number(figure) => {
                 let figure = figure.to_string();
                 if numbers::is_worth(at.key.as_bytes(), &figure) {
-                    self.apart(at.number, &figure);
+                    self.apart(at.number, &figure, each);
                 }
             }
             Value::Null | Value::Bool(_) => {}
@@ -118,24 +116,16 @@ impl ResponseTexts {
     }
 
     /// A field name may contain anything if a model generates it.
-    fn name(&mut self, name: &str) {
+    fn name(&mut self, name: &str, each: Each<'_>) {
         if self.names.insert(number(name.as_bytes(), &[])) {
-            self.apart(0, name);
+            each(EventText::Apart(name));
         }
     }
 
-    fn piece(&mut self, place: u64, piece: &str) {
-        self.bytes = self.bytes.saturating_add(piece.len());
-        self.texts.entry(place).or_default().said.push_str(piece);
-    }
-
-    fn apart(&mut self, place: u64, said: &str) {
-        let text = self.texts.entry(place).or_default();
-        let last = std::mem::replace(&mut text.last, number(said.as_bytes(), &[1]));
-        if last != text.last {
-            self.bytes = self.bytes.saturating_add(said.len() + 1);
-            text.said.push('\n');
-            text.said.push_str(said);
+    fn apart(&mut self, place: u64, said: &str, each: Each<'_>) {
+        let hash = number(said.as_bytes(), &[1]);
+        if self.last.insert(place, hash) != Some(hash) {
+            each(EventText::Apart(&unfolded(Cow::Borrowed(said))));
         }
     }
 }
@@ -165,10 +155,18 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    /// Each text that comes in pieces, and each separate text.
     fn recorded(events: &[&str]) -> Vec<String> {
-        let mut overheard = ResponseTexts::default();
-        events.iter().for_each(|event| overheard.event(event.as_bytes()).unwrap());
-        overheard.texts().map(Cow::into_owned).collect()
+        let (mut overheard, mut apart) = (ResponseTexts::default(), Vec::new());
+        let mut joined = BTreeMap::<u64, String>::new();
+        for event in events {
+            let each = &mut |text: EventText<'_>| match text {
+                EventText::Piece(path, piece) => joined.entry(path).or_default().push_str(piece),
+                EventText::Apart(text) => apart.push(text.to_owned()),
+            };
+            overheard.event(event.as_bytes(), each).unwrap();
+        }
+        joined.into_values().chain(apart).collect()
     }
 
     fn is_heard(events: &[&str], wanted: &str) -> bool {
@@ -208,15 +206,16 @@ mod tests {
             r#"{"type":"content_block_delta","index":1,"delta":{"type":"citations_delta","citation":{"cited_text":"Titan"}}}"#,
             r#"{"type":"content_block_delta","index":1,"delta":{"type":"citations_delta","citation":{"cited_text":"And"}}}"#,
         ];
-        assert!(is_heard(&cited, "\nTitan\nAnd"), "{:?}", recorded(&cited));
+        let texts = recorded(&cited);
+        assert!(["Titan", "And"].iter().all(|cited| texts.contains(&(*cited).to_owned())), "{texts:?}");
     }
 
     #[test]
     fn whatever_else_stands_in_an_event_is_heard_once() {
         let event = r#"{"type":"made_up","id":"resp_1","item":{"result":{"to a@b.io":[4111111111111111]},"odd":"x"}}"#;
-        let all = recorded(&[event, event]).concat();
-        for wanted in ["resp_1", "to a@b.io", "4111111111111111", "\nx"] {
-            assert_eq!(all.matches(wanted).count(), 1, "{wanted} in {all}");
+        let all = recorded(&[event, event]);
+        for wanted in ["resp_1", "to a@b.io", "4111111111111111", "x"] {
+            assert_eq!(all.iter().filter(|text| *text == wanted).count(), 1, "{wanted} in {all:?}");
         }
         assert!(is_heard(&["no JSON a@b.io"], "a@b.io"));
     }

@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 pub enum Side {
     /// From the client: all texts of a request.
     Prompts,
-    /// To the client: the model's output, its reasoning, and the arguments of tool calls. Even a streamed response is held back until all
-    /// of it has been inspected.
+    /// To the client: the model's output, its reasoning, and the arguments of tool calls.
     Answers,
 }
 
@@ -19,13 +18,44 @@ pub enum Side {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Reject it. A blocked response is retried at another target (`retry.on: guardrail`).
+    /// Reject it. A blocked response is retried at another target (`retry.on: guardrail`); a stream that the client has begun to receive
+    /// ends instead.
     #[default]
     Block,
-    /// Prompts only: replace each match with its name, such as `[email]`.
+    /// Replace each match by a placeholder, such as `[email]`: see `style`.
     Mask,
     /// Let it pass, and log the match.
     Log,
+}
+
+/// How a guardrail on responses delivers streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum GuardDelivery {
+    /// As they arrive, without text that may still become a match.
+    #[default]
+    Windows,
+    /// Once they are complete, so that a blocked response is retried at another target.
+    Whole,
+}
+
+/// The placeholder of a masked text.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum MaskStyle {
+    /// Its name: `[email]`.
+    #[default]
+    Label,
+    /// Its name and a number: `[EMAIL_1]`. In one request, the same text has the same number.
+    Numbered,
+    /// Its name and its last four letters and digits: `[credit_card 1111]`; only the name if it has fewer than 12.
+    LastFour,
+    /// Its name and a short keyed hash, which is the same in every request: `[email 5f0c93a1]`.
+    Hash,
+    /// This text.
+    Text(String),
 }
 
 /// A built-in detector.

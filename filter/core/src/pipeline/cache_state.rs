@@ -140,6 +140,9 @@ impl CachePolicy {
             _ if !rule.images && request.scanned.prompt.images > 0 => {
                 Self::Neither("it contains images, and the model's cache excludes them")
             }
+            _ if request.checks.as_ref().is_some_and(|checks| checks.restores()) => {
+                Self::Neither("a guardrail restores masked texts in its response")
+            }
             _ if caching.no_store => Self::Neither("its cache-control is no-store"),
             _ if caching.no_cache => Self::Fill,
             _ => Self::Look,

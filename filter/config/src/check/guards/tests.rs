@@ -31,7 +31,23 @@ fn each_mistake_is_named_with_what_would_be_right() {
         ("{}", "guards.g: found a guardrail without patterns, expected at least one of detect, patterns, words"),
         (r#"{"words":["a"," "]}"#, "guards.g.words[1]: found nothing, expected a word or a phrase"),
         (r#"{"words":["a"],"on":[]}"#, "guards.g.on: found an empty list, expected prompts, answers or both"),
-        (r#"{"words":["a"],"action":"mask"}"#, "guards.g.action: found mask for answers, expected block or log"),
+        (r#"{"words":["a"],"style":"numbered"}"#, "guards.g.style: found a style without a mask"),
+        (
+            r#"{"words":["a"],"action":"mask","restore":true}"#,
+            "guards.g.restore: found true, expected a guardrail on prompts",
+        ),
+        (
+            r#"{"words":["a"],"action":"mask","style":"numbered","on":["answers"],"restore":true}"#,
+            "guards.g.restore: found true, expected a guardrail on prompts",
+        ),
+        (
+            r#"{"words":["a"],"on":["prompts"],"delivery":"whole"}"#,
+            "guards.g.delivery: found whole, expected a guardrail",
+        ),
+        (
+            r#"{"words":["a"],"action":"log","delivery":"whole"}"#,
+            "guards.g.delivery: found whole, expected a guardrail",
+        ),
         (
             r#"{"patterns":{"p":"("}}"#,
             "guards.g.patterns.p: found \"(\": unclosed group, expected a regular expression",

@@ -3,7 +3,7 @@
 use sluice_wire::conversation::Choice;
 
 use crate::guard::matcher::Wanted;
-use crate::guard::spec::Detector;
+use crate::guard::spec::{Detector, MaskStyle};
 use crate::matching::Match;
 
 use super::*;
@@ -19,15 +19,24 @@ fn checks(action: Action) -> Checks {
     let mut wanted = Wanted::default();
     wanted.detector(Detector::Email);
     let (matches, sides) = (Match::default(), vec![Side::Answers]);
-    let guard =
-        Guard { name: "pii".to_owned(), matches, sides, action, matcher: wanted.matcher().unwrap(), digest: [0; 32] };
-    Checks { guards: vec![Rc::new(guard)], formats: Vec::new(), early: false }
+    let guard = Guard {
+        name: "pii".to_owned(),
+        matches,
+        sides,
+        action,
+        delivery: GuardDelivery::default(),
+        style: MaskStyle::default(),
+        restore: false,
+        matcher: wanted.matcher().unwrap(),
+        digest: [0; 32],
+    };
+    Checks { guards: vec![Rc::new(guard)], ..Checks::default() }
 }
 
 fn wants(format: &str) -> Checks {
     let format =
         if format.is_empty() { Format::Object } else { Format::Schema(Rc::new(Schema::parse(format).unwrap())) };
-    Checks { guards: Vec::new(), formats: vec![format], early: false }
+    Checks { formats: vec![format], ..Checks::default() }
 }
 
 fn text(text: &str) -> Part {
@@ -124,7 +133,7 @@ fn what_would_take_too_long_to_check_is_shown_and_logged() {
     assert_eq!(unchecked(&wants(&wide), &ones), logged());
     assert_eq!(unchecked(&wants(&wide), "[1]"), Ok(Vec::new()));
     assert_eq!(unchecked(&wants(r#"{"type":"array"}"#), &large), logged());
-    let checks = Checks { guards: Vec::new(), formats: vec![Format::Json], early: false };
+    let checks = Checks { formats: vec![Format::Json], ..Checks::default() };
     assert_eq!(unchecked(&checks, "{}"), logged());
     assert_eq!(unchecked(&checks, "{"), Err(GuardFailure::Invalid("it is not valid JSON".to_owned())));
 }

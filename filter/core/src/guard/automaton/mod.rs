@@ -103,6 +103,25 @@ impl Starts {
         }
         Ok(marks)
     }
+
+    /// The first position at or after `from` where a match may start that text after the end completes or changes; the end if there is
+    /// none.
+    pub(super) fn unsettled(&self, text: &str, from: usize, taken: &Steps) -> Result<usize, Spent> {
+        let states = &mut *self.0.states.borrow_mut();
+        let id = states.ongoing(&self.0.plan, taken)?;
+        let mut walk = Walk { plan: &self.0.plan, states, text, taken, id, settled: None, at: text.len() };
+        let mut first = text.len();
+        while let Some(id) = walk.stop()?.filter(|_| walk.at >= from) {
+            if id.matches() {
+                first = walk.at;
+            }
+            if walk.at == from || !walk.step()? {
+                break;
+            }
+        }
+        taken.take(steps(text.len().saturating_sub(walk.at)))?;
+        Ok(first)
+    }
 }
 
 impl Ends {

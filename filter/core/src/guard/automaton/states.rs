@@ -78,6 +78,8 @@ pub(super) struct States {
     lists: Vec<List>,
     known: BTreeMap<(bool, Rc<[StateID]>), Id>,
     start: Option<Id>,
+    /// The state that contains every NFA state of the expressions.
+    ongoing: Option<Id>,
     memory: usize,
     /// How often all states were discarded.
     forgotten: u64,
@@ -115,7 +117,7 @@ impl States {
     pub(super) fn new() -> Self {
         let scratch = Scratch { list: Vec::new(), stack: Vec::new(), seen: Vec::new(), round: 0, visited: 0 };
         let (rows, lists, known) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let mut states = Self { rows, lists, known, start: None, memory: 0, forgotten: 0, scratch };
+        let mut states = Self { rows, lists, known, start: None, ongoing: None, memory: 0, forgotten: 0, scratch };
         states.forget();
         states
     }
@@ -131,6 +133,19 @@ impl States {
         let start = self.made(plan, open, steps)?;
         self.start = Some(start);
         Ok(start)
+    }
+
+    /// The state of a match that is under way at any of its places.
+    pub(super) fn ongoing(&mut self, plan: &Plan, steps: &Steps) -> Result<Id, Spent> {
+        if let Some(ongoing) = self.ongoing {
+            return Ok(ongoing);
+        }
+        self.scratch.begin(plan);
+        self.scratch.reach(plan);
+        let open = self.scratch.arrive(plan);
+        let ongoing = self.made(plan, open, steps)?;
+        self.ongoing = Some(ongoing);
+        Ok(ongoing)
     }
 
     /// Follows known transitions until a match or an unresolved state, and returns the state and the number of bytes. `last` is the byte
@@ -279,7 +294,8 @@ impl States {
         self.rows.clear();
         self.lists.clear();
         self.known.clear();
-        (self.start, self.memory, self.forgotten) = (None, 0, self.forgotten.wrapping_add(1));
+        (self.start, self.ongoing) = (None, None);
+        (self.memory, self.forgotten) = (0, self.forgotten.wrapping_add(1));
         // No row may start at offset 0, which is the dead state's.
         self.rows.extend([Id::UNKNOWN.0; Columns::NUMBER + 1]);
     }
@@ -313,6 +329,26 @@ impl Scratch {
     fn enter(&mut self, id: StateID) {
         if self.is_new(id) {
             self.list.push(id);
+        }
+    }
+
+    /// Enters every NFA state of the expressions, without the loop that searches for their starts.
+    fn reach(&mut self, plan: &Plan) {
+        self.enter(plan.nfa.start_anchored());
+        let mut at = 0;
+        while let Some(id) = self.list.get(at).copied() {
+            at = at.saturating_add(1);
+            match plan.nfa.state(id) {
+                State::ByteRange { trans } => self.enter(trans.next),
+                State::Sparse(transitions) => transitions.transitions.iter().for_each(|trans| self.enter(trans.next)),
+                State::Dense(transitions) => {
+                    (0..=u8::MAX).filter_map(|byte| transitions.matches_byte(byte)).for_each(|next| self.enter(next));
+                }
+                State::Look { next, .. } | State::Capture { next, .. } => self.enter(*next),
+                State::Union { alternates } => alternates.iter().for_each(|next| self.enter(*next)),
+                State::BinaryUnion { alt1, alt2 } => [*alt1, *alt2].into_iter().for_each(|next| self.enter(next)),
+                State::Fail | State::Match { .. } => {}
+            }
         }
     }
 

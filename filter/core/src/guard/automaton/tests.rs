@@ -14,7 +14,7 @@ fn finds(expression: &str, text: &str) -> Vec<(usize, usize)> {
     let mut wanted = Wanted::default();
     wanted.pattern("p", expression).unwrap();
     let (matcher, steps) = (wanted.matcher().unwrap(), Matcher::steps());
-    let finds: Vec<(usize, usize)> = matcher.all(text, &steps).map(|find| (find.at.start, find.at.end)).collect();
+    let finds: Vec<(usize, usize)> = matcher.all(text, 0, &steps).map(|find| (find.at.start, find.at.end)).collect();
     // Searches only the text itself, since its folded form may contain more matches.
     assert_eq!(matcher.first_in(text, &steps).is_some(), !finds.is_empty());
     finds

@@ -10,7 +10,7 @@ use super::*;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn check(format: Format) -> EarlyCheck {
-    EarlyCheck::of(&Checks { guards: Vec::new(), formats: vec![format], early: true }).unwrap()
+    EarlyCheck::of(&Checks { formats: vec![format], early: true, ..Checks::default() }).unwrap()
 }
 
 fn schema(text: &str) -> Format {
@@ -110,7 +110,7 @@ fn choices_are_apart_and_calls_and_refusals_are_free() {
     for event in [text(0, "{"), refusal, text(0, "no"), text(1, "{")] {
         assert_eq!(early.read(&event), Ok(()));
     }
-    let offers_tools = Checks { guards: Vec::new(), formats: vec![Format::Object], early: false };
+    let offers_tools = Checks { formats: vec![Format::Object], ..Checks::default() };
     assert!(EarlyCheck::of(&offers_tools).is_none());
 }
 

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use regex_automata::util::syntax;
-use regex_syntax::hir::Hir;
+use regex_syntax::hir::{Hir, Repetition};
 
 use super::super::automaton::{Ends, Marks, Starts, TooLarge, WIDTH};
 use super::super::detector::Confirm;
@@ -33,6 +33,10 @@ pub(in crate::guard) enum Shape {
 pub(super) struct Form {
     edges: Edges,
     more: More,
+    /// The starts of matches with the text after them that decides about them, if that is more than the expression matches.
+    decided: Option<Starts>,
+    /// The most bytes that may be read to decide about a match.
+    pub(super) longest: Option<usize>,
 }
 
 /// The starts and ends of an expression.
@@ -64,7 +68,26 @@ impl Form {
             }
         };
         let ends = if matches!(more, More::Confirm(_)) { Ends::every } else { Ends::preferred };
-        Ok(Self { edges: Edges::of(expression, ends, most)?, more })
+        let after = match shape {
+            Shape::Plain => None,
+            Shape::Confirmed(confirm) => confirm.after.map(str::to_owned),
+            Shape::Block(foot) => Some(format!(r"(?-u)[ -~\t-\r]*{foot}")),
+        };
+        let edges = Edges::of(expression, ends, most)?;
+        let longest = expression.properties().maximum_len();
+        let Some(after) = after.and_then(|after| syntax::parse(&after).ok()) else {
+            return Ok(Self { edges, more, decided: None, longest });
+        };
+        let after = Repetition { min: 0, max: Some(1), greedy: true, sub: Box::new(after) };
+        let decided = Hir::concat(vec![expression.clone(), Hir::repetition(after)]);
+        let longest = decided.properties().maximum_len();
+        Ok(Self { edges, more, decided: Some(Starts::of(&decided, most)?), longest })
+    }
+
+    /// The first position at or after `from` where a match may start that later text completes or changes; the end if there is none.
+    pub(super) fn unsettled(&self, text: &str, from: usize, taken: &Steps) -> Result<usize, Spent> {
+        allow_a_pass(text.get(from..).unwrap_or_default(), taken);
+        self.decided.as_ref().unwrap_or(&self.edges.starts).unsettled(text, from, taken)
     }
 
     /// Whether every match counts without a check.
@@ -130,9 +153,10 @@ struct Blocks {
 }
 
 impl<'f> Track<'f> {
-    pub(super) fn of(form: &'f Form, text: &'f str, steps: &'f Steps) -> Self {
+    /// The matches that start at or after `from`.
+    pub(super) fn of(form: &'f Form, text: &'f str, from: usize, steps: &'f Steps) -> Self {
         let starts = form.edges.starts(text, steps);
-        Self { form, text, steps, starts, blocks: None, from: 0, ends: Vec::new() }
+        Self { form, text, steps, starts, blocks: None, from, ends: Vec::new() }
     }
 
     /// The first position after the last match where another may start.
@@ -144,7 +168,7 @@ impl<'f> Track<'f> {
     /// The end of the match that starts here; `None` if it does not count.
     fn find(&mut self, start: usize) -> Result<Option<usize>, Spent> {
         self.starts.as_ref().map_err(|spent| *spent)?;
-        let Form { edges, more } = self.form;
+        let Form { edges, more, .. } = self.form;
         match more {
             More::Nothing => edges.end(self.text, start, self.steps),
             More::Confirm(confirm) if !(confirm.begins)(self.text, start) => Ok(None),

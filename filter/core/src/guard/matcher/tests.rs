@@ -11,7 +11,7 @@ fn matcher(detector: Detector) -> Matcher {
 }
 
 fn found<'t>(matcher: &Matcher, text: &'t str) -> Vec<&'t str> {
-    matcher.all(text, &Matcher::steps()).map(|find| &text[find.at]).collect()
+    matcher.all(text, 0, &Matcher::steps()).map(|find| &text[find.at]).collect()
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn of_what_overlaps_the_first_and_longest_is_found() {
     let matcher = wanted.matcher().unwrap();
     let steps = Matcher::steps();
     let labels: Vec<(&str, Range<usize>)> =
-        matcher.all("EMP-1234 123-45-6789 7", &steps).map(|find| (find.label, find.at)).collect();
+        matcher.all("EMP-1234 123-45-6789 7", 0, &steps).map(|find| (find.label, find.at)).collect();
     assert_eq!(labels, [("badge", 0..8), ("us_ssn", 9..20), ("digits", 21..22)]);
 }
 
@@ -192,7 +192,7 @@ fn repeated(unit: &str, length: usize) -> String {
 /// The steps of a search for all matches, and whether they stayed within the limit.
 fn work(matcher: &Matcher, text: &str, at_first: u64) -> (u64, bool) {
     let steps = Steps::at_most(at_first);
-    let _ = (matcher.first(text, &steps), matcher.all(text, &steps).count());
+    let _ = (matcher.first(text, &steps), matcher.all(text, 0, &steps).count());
     (steps.taken(), steps.take(0).is_ok())
 }
 
@@ -238,13 +238,13 @@ fn where_the_steps_end_the_rest_of_the_text_is_one_find() {
     wanted.pattern("p", "a.*?z|a").unwrap();
     let (matcher, text) = (wanted.matcher().unwrap(), format!("b b {}b", "a".repeat(1 << 16)));
     let steps = Steps::at_most(0);
-    let finds: Vec<Range<usize>> = matcher.all(&text, &steps).map(|find| find.at).collect();
+    let finds: Vec<Range<usize>> = matcher.all(&text, 0, &steps).map(|find| find.at).collect();
     assert_eq!((finds[0].start, finds.last().unwrap().end), (4, text.len()));
     assert!(finds.len() > 1 && finds.windows(2).all(|pair| pair[0].end == pair[1].start), "{}", finds.len());
     // All texts of a body share the initial steps.
     let (matcher, steps) = (matcher, Matcher::steps());
     let text = "a".repeat(2_048);
-    let taken = (0..100).map(|_| matcher.all(&text, &steps).count()).fold(0, |_, _| steps.taken());
+    let taken = (0..100).map(|_| matcher.all(&text, 0, &steps).count()).fold(0, |_, _| steps.taken());
     assert!(taken < AT_FIRST + 100 * 2_048 * 3 * FOR_A_BYTE, "{taken}");
 }
 

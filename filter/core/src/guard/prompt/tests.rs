@@ -2,7 +2,7 @@
 
 use crate::guard::each_string::each_string;
 use crate::guard::matcher::Wanted;
-use crate::guard::spec::Detector;
+use crate::guard::spec::{Detector, GuardDelivery};
 use crate::matching::Match;
 
 use super::*;
@@ -20,6 +20,9 @@ fn guard(name: &str, action: Action, words: &[&str]) -> Rc<Guard> {
         sides,
         action,
         matcher: wanted.matcher().unwrap(),
+        delivery: GuardDelivery::default(),
+        style: MaskStyle::default(),
+        restore: false,
         digest: [0; 32],
     })
 }
@@ -119,7 +122,17 @@ fn a_number_is_looked_at_and_blocked_where_it_would_be_masked() {
         let mut wanted = Wanted::default();
         wanted.detector(Detector::CreditCard);
         let (matches, sides, name) = (Match::default(), vec![Side::Prompts], "cards".to_owned());
-        Rc::new(Guard { name, matches, sides, action, matcher: wanted.matcher().unwrap(), digest: [0; 32] })
+        Rc::new(Guard {
+            name,
+            matches,
+            sides,
+            action,
+            matcher: wanted.matcher().unwrap(),
+            delivery: GuardDelivery::default(),
+            style: MaskStyle::default(),
+            restore: false,
+            digest: [0; 32],
+        })
     };
     for body in [
         r#"{"input":{"card":4111111111111111}}"#,

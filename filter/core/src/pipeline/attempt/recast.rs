@@ -5,7 +5,6 @@ use sluice_wire::dialect::translate::{self, ResponseContext};
 use sluice_wire::dialect::{ChatClient, ChatProvider, Opening, OutputSoFar};
 use sluice_wire::error::ApiError;
 
-use crate::guard::answer::Transcript;
 use crate::trace::messages;
 
 use super::super::failure::Failure;
@@ -22,11 +21,12 @@ pub(super) struct Pair {
 }
 
 impl Attempt {
-    /// Whether the response has the other form than requested, and can be recast.
+    /// Whether the response has the other form than requested and can be recast, or is rewritten by guardrails.
     pub(super) fn recasts(&self, body: &[u8], state: &RequestState) -> Option<Pair> {
         let (client, provider) = (state.request.scanned.client.chat()?, self.dialect.chat()?);
         let streamed = translate::is_stream(self.dialect, body);
-        (streamed || state.request.scanned.peek.stream).then_some(Pair { client, provider, streamed })
+        let rewrites = || state.request.checks.as_ref().is_some_and(|checks| checks.rewrites());
+        (streamed || state.request.scanned.peek.stream || rewrites()).then_some(Pair { client, provider, streamed })
     }
 
     pub(super) fn recast(
@@ -47,18 +47,19 @@ impl Attempt {
             names: &state.answer.names,
         };
         let response = translate::answer_in_any_form(pair.client, pair.provider, (body, pair.streamed), &context);
-        let response = response.map_err(Failure::in_answer)?;
+        let mut response = response.map_err(Failure::in_answer)?;
         if response.choices.iter().all(|choice| choice.parts.is_empty()) {
             return Err(Failure::ended_empty());
         }
         if let Some(checks) = &state.request.checks {
-            state.answer.findings =
-                checks.judge(&Transcript::of(&response), std::iter::empty()).map_err(Failure::objection)?;
+            state.answer.findings = checks.rewrite(&mut response).map_err(Failure::objection)?;
         }
         let summary = self.dialect.peek_response.and_then(|peek| peek(body).ok()).unwrap_or_default();
         (state.answer.extras, state.answer.id) = (summary.extras, summary.id);
         (state.answer.usage, state.answer.reasons) = (response.usage, response.finish_reasons());
-        state.record_content(|| Some(messages::of_response(&response)));
+        // What was masked in the prompt is restored for the client only.
+        let restores = state.request.checks.as_ref().is_some_and(|checks| checks.restores());
+        state.record_content(|| (!restores).then(|| messages::of_response(&response)));
         state.answer.said = OutputSoFar::of(body.len());
         let (kind, with) = if state.request.scanned.peek.stream {
             let model = self.target.model.clone();

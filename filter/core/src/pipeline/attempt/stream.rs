@@ -76,12 +76,14 @@ impl Relay {
     pub fn new(state: &mut RequestState, target: &Target, dialects: &DialectPair, now: Time) -> Self {
         let DialectPair { client, provider, same } = *dialects;
         let include_usage = state.request.scanned.peek.include_usage;
-        let route = match provider.passing.filter(|_| same) {
+        let (inspects, rewrites) =
+            state.request.checks.as_ref().map_or((false, false), |checks| (checks.inspects(), checks.rewrites()));
+        let route = match provider.passing.filter(|_| same && !rewrites) {
             Some(Passing { peeker, opener }) => {
                 let verbatim = Verbatim::new(peeker(), !include_usage);
-                match opener {
-                    Some(opener) => Route::Open { opener: opener(), text: Vec::new(), verbatim },
-                    None => Route::Pass(verbatim),
+                match opener.map(|opener| opener()) {
+                    None if !inspects => Route::Pass(verbatim),
+                    opener => Route::Open { opener, text: Vec::new(), verbatim },
                 }
             }
             None => Route::Translate {
@@ -93,13 +95,16 @@ impl Relay {
         let guises = state.answer.names.guises.clone();
         let opening = Opening { model: target.model.clone(), now: now.seconds(), include_usage, estimate, guises };
         let writer = (client.stream_writer)(opening);
-        let whole = state.is_delivered_whole();
-        state.stream_activity.holding = whole;
         state.answer.finished = false;
         let unchecked = || state.records_content().then(Rc::default);
         let stream_guard = state.request.checks.clone().or_else(unchecked);
-        let stream_guard =
-            stream_guard.map(|checks| StreamGuard::new(checks, same.then(|| (provider.stream_reader)())));
+        // An inspected stream is read as its client reads it, without an envelope.
+        let own = state.request.scanned.client.provider.chat().filter(|_| inspects).unwrap_or(provider);
+        let passes = !matches!(route, Route::Translate { .. });
+        let reader = || (own.stream_reader)();
+        let whole = state.is_delivered_whole();
+        state.stream_activity.holding = whole;
+        let stream_guard = stream_guard.map(|checks| StreamGuard::new(checks, passes.then(reader), whole));
         let stream_state = StreamState { route, writer, out: Vec::new(), shows: false, stream_guard };
         Self {
             stream_state: Some(Box::new(stream_state)),
@@ -139,7 +144,7 @@ impl Relay {
         let ready = self.end.ready;
         let mut portion = Vec::new();
         let mut result = stream_state.read(self.read.max(ready)..size, end, &mut portion, state, view);
-        if self.held && result == Ok(Progress::Over) {
+        if result == Ok(Progress::Over) {
             result = stream_state.judged(state).map(|()| Progress::Over);
         }
         let buffered = if self.held { size } else { ready };
@@ -161,7 +166,7 @@ impl Relay {
         if self.held && !over {
             let long = size.max(stream_state.out.len()) > LONGEST_WHOLE || room.is_err();
             stream_state.check_hold(size, long)?;
-            if !stream_state.shows || (self.whole && !long) {
+            if !stream_state.flows() || (self.whole && !long) {
                 self.read = size;
                 return Ok(Flow::Pause);
             }
@@ -201,7 +206,7 @@ impl Relay {
         state.complete();
         state.memory.answer.release();
         if let Some(stream_guard) = self.stream_state.as_ref().and_then(|state| state.stream_guard.as_ref()) {
-            state.record_content(|| Some(stream_guard.content()));
+            state.record_content(|| stream_guard.content());
         }
         self.late = self.stream_state.take().is_some_and(|stream_state| match &stream_state.route {
             Route::Pass(verbatim) => verbatim.is_late(),

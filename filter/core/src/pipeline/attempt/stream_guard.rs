@@ -1,16 +1,25 @@
-//! Records a stream: for guardrails and the schema check before the client sees it, or for the content of a span.
+//! Inspects a stream as it passes, and records it: for the schema check before the client sees it, or for the content of a span.
+//!
+//! Each event waits until all of its texts may leave, and the events before it have left: so the order stays. The texts of a choice are
+//! those of the events in the dialect's model, and, in a stream that passes unchanged, all other strings of its events. When a choice goes
+//! on with another kind of text, the one before has ended: reasoning does not wait for the whole answer.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use sluice_wire::conversation::StreamEvent;
-use sluice_wire::dialect::{OutputSoFar, StreamReader};
+use sluice_wire::conversation::{Finish, StreamEvent};
+use sluice_wire::dialect::{OutputSoFar, StreamReader, StreamWriter};
 use sluice_wire::error::ApiError;
-use sluice_wire::framing::sse::Decoder;
+use sluice_wire::framing::sse;
 
 use crate::guard::Finding;
-use crate::guard::answer::{Checks, Transcript};
+use crate::guard::answer::{Checks, GuardFailure, Inspection, Kind, Transcript};
+use crate::guard::channel::Channel;
 use crate::guard::early::EarlyCheck;
-use crate::guard::response_texts::ResponseTexts;
+use crate::guard::matcher::Matcher;
+use crate::guard::response_texts::{EventText, ResponseTexts};
+use crate::guard::steps::Steps;
+use crate::routing::spec::Trigger;
 use crate::trace::messages;
 
 use super::super::failure::Failure;
@@ -24,132 +33,426 @@ const PIECE: usize = 64 << 10;
 /// The most bytes that are recorded without a check.
 const MOST_UNCHECKED: u64 = 64 << 10;
 
-/// The recorded stream and its checks. With checks, the record grows no larger than the held stream.
+/// The most bytes of events that wait.
+const MOST_WAITING: usize = 8 << 20;
+
+/// The longest text that may be a name that every event repeats, and the longest repetition of it that is inspected.
+const LONGEST_NAME: usize = 256;
+const MOST_REPEATED: usize = 4096;
+
+/// A text: its choice and its kind.
+type Key = (u32, Kind);
+
+/// The inspection and the record of a stream.
 #[derive(Debug)]
 pub(super) struct StreamGuard {
     checks: Rc<Checks>,
     early: Option<EarlyCheck>,
+    steps: Steps,
+    findings: Vec<Finding>,
+    channels: BTreeMap<Key, Channel>,
+    /// The texts with which each choice goes on.
+    current: BTreeMap<u32, Vec<Key>>,
+    /// Texts that are known by their path only.
+    paths: BTreeMap<u64, Path>,
+    queue: VecDeque<Waiting>,
+    /// Bytes in the queue.
+    waiting: usize,
+    /// Whether the stream is held until it is complete.
+    whole: bool,
+    /// Why the held stream is rejected once it is complete: its provider counts its tokens at the end.
+    rejected: Option<Failure>,
+    /// Whether content has left the queue.
+    pub(super) shows: bool,
+    /// The choices that the client has seen begin, and not end.
+    unfinished: BTreeSet<u32>,
     transcript: Transcript,
     recorded: OutputSoFar,
-    /// Reads a stream that passes unchanged; a translated one is parsed already.
-    passing: Option<Passing>,
+    /// Parses a stream that passes unchanged. `None` after an event that it cannot parse, which only the client may understand.
+    reader: Option<Box<dyn StreamReader>>,
+    overheard: ResponseTexts,
     events: Vec<StreamEvent>,
 }
 
-/// Parses a stream that passes unchanged.
+/// A text that is known by its path only.
 #[derive(Debug)]
-struct Passing {
-    /// `None` after an event that it cannot parse, which only the client may understand.
-    reader: Option<Box<dyn StreamReader>>,
-    decoder: Decoder,
-    overheard: ResponseTexts,
+struct Path {
+    /// The choice of the events in which it began.
+    choice: u32,
+    first: String,
+    /// How often its first piece has come again, and no other: this may be a name that every event repeats.
+    again: usize,
 }
 
-impl Passing {
-    fn read(&mut self, piece: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
-        let Self { reader, decoder, overheard } = self;
-        decoder.feed(piece, |event| {
-            let lines = event.raw.split(|byte| matches!(byte, b'\n' | b'\r'));
-            lines.filter(|line| !line.starts_with(b"data")).for_each(|line| overheard.aside(line));
-            if event.data.is_empty() { Ok(()) } else { overheard.event(&event.data) }
-        })?;
-        let Some(known) = reader else { return Ok(()) };
-        let read = known.read(piece, events);
-        known.buffered().check()?;
-        if read.is_err() {
-            *reader = None;
-        }
-        Ok(())
-    }
+/// An event that waits.
+#[derive(Debug)]
+struct Waiting {
+    events: Vec<StreamEvent>,
+    /// Its bytes, if it passes unchanged.
+    raw: Option<Vec<u8>>,
+    /// Its pieces of texts, by their ends.
+    pieces: Vec<(Key, usize)>,
+    is_content: bool,
+}
 
-    fn held(&self) -> usize {
-        [self.decoder.held(), self.overheard.held()]
-            .iter()
-            .fold(self.reader.as_ref().map_or(0, |reader| reader.buffered().held()), |sum, held| {
-                sum.saturating_add(*held)
-            })
-    }
+/// An event of a stream that passes unchanged.
+pub(super) struct PassingEvent<'e> {
+    pub(super) event: &'e sse::Event<'e>,
+    /// Whether the client gets it.
+    pub(super) stays: bool,
+    pub(super) is_content: bool,
 }
 
 impl StreamGuard {
-    pub(super) fn new(checks: Rc<Checks>, reader: Option<Box<dyn StreamReader>>) -> Self {
-        let passing = reader.map(|reader| Passing {
-            reader: Some(reader),
-            decoder: Decoder::default(),
-            overheard: ResponseTexts::default(),
-        });
+    /// `reader`: for a stream that passes unchanged; `whole`: it is held until it is complete.
+    pub(super) fn new(checks: Rc<Checks>, reader: Option<Box<dyn StreamReader>>, whole: bool) -> Self {
         Self {
             early: EarlyCheck::of(&checks),
             checks,
+            steps: Matcher::steps(),
+            findings: Vec::new(),
+            channels: BTreeMap::new(),
+            current: BTreeMap::new(),
+            paths: BTreeMap::new(),
+            queue: VecDeque::new(),
+            waiting: 0,
+            whole,
+            rejected: None,
+            shows: false,
+            unfinished: BTreeSet::new(),
             transcript: Transcript::default(),
             recorded: OutputSoFar::default(),
-            passing,
+            reader,
+            overheard: ResponseTexts::default(),
             events: Vec::new(),
         }
     }
 
-    /// Whether the stream must be checked before the client sees it.
-    pub(super) fn checks(&self) -> bool {
-        !self.checks.is_empty()
+    /// Whether its texts are inspected.
+    pub(super) fn inspects(&self) -> bool {
+        self.checks.inspects()
     }
 
-    /// Reads a portion that passes unchanged.
+    /// Whether the stream is held until it is complete.
+    pub(super) fn holds_whole(&self) -> bool {
+        self.checks.hold_whole()
+    }
+
+    /// Records a portion that passes unchanged and uninspected.
     pub(super) fn read(&mut self, portion: &[u8]) -> Result<(), Failure> {
-        match self.read_pieces(portion) {
-            Err(_) if !self.checks() => {
-                self.passing = None;
-                Ok(())
-            }
-            read => read,
-        }
-    }
-
-    fn read_pieces(&mut self, portion: &[u8]) -> Result<(), Failure> {
         for piece in portion.chunks(PIECE) {
-            let Some(passing) = &mut self.passing else { return Ok(()) };
-            let mut events = std::mem::take(&mut self.events);
-            passing.read(piece, &mut events).map_err(Failure::in_answer)?;
-            if passing.reader.is_none() {
-                self.transcript = std::mem::take(&mut self.transcript).unparsed();
-            }
-            events.drain(..).try_for_each(|event| self.record(&event))?;
-            if events.capacity() <= FEW {
-                self.events = events;
+            let (events, read) = self.parsed(piece);
+            let recorded = events.iter().try_for_each(|event| self.record(event));
+            self.reuse(events);
+            recorded?;
+            if let (Err(error), false) = (read, self.checks.is_empty()) {
+                return Err(Failure::in_answer(error));
             }
         }
         Ok(())
     }
 
-    /// Records an event of a translated stream.
+    /// Parses a piece. After an event that cannot be parsed, the format remains unknown.
+    fn parsed(&mut self, piece: &[u8]) -> (Vec<StreamEvent>, Result<(), ApiError>) {
+        let mut events = std::mem::take(&mut self.events);
+        let Some(reader) = &mut self.reader else { return (events, Ok(())) };
+        let read = reader.read(piece, &mut events);
+        let kept = reader.buffered().check();
+        if read.is_err() || kept.is_err() {
+            self.reader = None;
+            self.transcript = std::mem::take(&mut self.transcript).unparsed();
+        }
+        (events, kept)
+    }
+
+    fn reuse(&mut self, mut events: Vec<StreamEvent>) {
+        if events.capacity() <= FEW {
+            events.clear();
+            self.events = events;
+        }
+    }
+
+    /// Inspects an event that passes unchanged, writes it once it may leave, and those before it. The writer also learns of these events, so
+    /// that it can end the stream.
+    pub(super) fn pass(
+        &mut self,
+        passing: &PassingEvent<'_>,
+        writer: &mut dyn StreamWriter,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let inspected = if self.rejected.is_none() { self.inspect_passing(passing) } else { Ok(()) };
+        self.leave(inspected, writer, out)
+    }
+
+    /// The same for an event of a translated stream.
+    pub(super) fn speak(
+        &mut self,
+        event: StreamEvent,
+        writer: &mut dyn StreamWriter,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let inspected = if self.rejected.is_none() { self.inspect_event(event) } else { Ok(()) };
+        self.leave(inspected, writer, out)
+    }
+
+    /// The same for all events that wait: no text follows.
+    pub(super) fn end(&mut self, writer: &mut dyn StreamWriter, out: &mut Vec<u8>) -> Result<(), Failure> {
+        let inspected = self.pause(|_| true);
+        self.leave(inspected, writer, out)
+    }
+
+    /// Writes the events that may leave, unless the stream is rejected.
+    fn leave(
+        &mut self,
+        inspected: Result<(), Failure>,
+        writer: &mut dyn StreamWriter,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        match inspected {
+            Err(failure) if self.whole && failure.trigger == Some(Trigger::Guardrail) => {
+                self.rejected.get_or_insert(failure);
+            }
+            inspected => inspected?,
+        }
+        while self.is_free() && self.rejected.is_none() {
+            self.leave_first(writer, out)?;
+        }
+        Ok(())
+    }
+
+    fn inspect_passing(&mut self, passing: &PassingEvent<'_>) -> Result<(), Failure> {
+        let PassingEvent { event, stays, is_content } = *passing;
+        let (events, read) = self.parsed(event.raw);
+        read.map_err(Failure::in_answer)?;
+        let (mut apart, mut pieces) = (Vec::new(), Vec::new());
+        let each = &mut |text: EventText<'_>| match text {
+            EventText::Piece(path, text) if !text.is_empty() => pieces.push((path, text.to_owned())),
+            EventText::Piece(..) => {}
+            EventText::Apart(text) => apart.push(text.to_owned()),
+        };
+        let lines = event.raw.split(|byte| matches!(byte, b'\n' | b'\r'));
+        lines.filter(|line| !line.starts_with(b"data")).for_each(|line| self.overheard.aside(line, each));
+        if !event.data.is_empty() {
+            self.overheard.event(&event.data, each).map_err(Failure::in_answer)?;
+        }
+        apart.iter().try_for_each(|text| self.whole(text))?;
+        let choice = events.iter().find_map(text_of).map_or(0, |((choice, _), _)| choice);
+        let mut others = Vec::new();
+        for (number, piece) in &mut pieces {
+            let new = || Path { choice, first: String::new(), again: 0 };
+            let path = self.paths.entry(*number).or_insert_with(new);
+            let key = (path.choice, Kind::Other(*number));
+            if path.first.is_empty() && piece.len() <= LONGEST_NAME {
+                path.first.clone_from(piece);
+            } else if path.first == *piece && self.channels.get(&key).is_some_and(|text| text.length() == piece.len()) {
+                path.again = path.again.saturating_add(1);
+                self.pause(|paused| *paused == key)?;
+                continue;
+            } else if path.again > 0 {
+                let most = MOST_REPEATED / path.first.len().max(1);
+                piece.insert_str(0, &path.first.repeat(std::mem::take(&mut path.again).min(most)));
+            }
+            others.push((key, piece.as_str()));
+        }
+        let texts = events.iter().filter_map(text_of).chain(others).collect();
+        let pieces = self.inspect(texts, &events)?;
+        let raw = if stays { event.raw.to_vec() } else { Vec::new() };
+        self.wait(Waiting { events, raw: Some(raw), pieces, is_content })
+    }
+
+    fn inspect_event(&mut self, event: StreamEvent) -> Result<(), Failure> {
+        if let StreamEvent::ToolCall { name, .. } = &event {
+            self.whole(name)?;
+        }
+        let pieces = self.inspect(text_of(&event).into_iter().collect(), std::slice::from_ref(&event))?;
+        let is_content = event.is_content();
+        self.wait(Waiting { events: vec![event], raw: None, pieces, is_content })
+    }
+
+    fn whole(&mut self, text: &str) -> Result<(), Failure> {
+        self.inspection().0.whole(text).map_err(blocked)
+    }
+
+    fn inspection(&mut self) -> (Inspection<'_>, &mut BTreeMap<Key, Channel>) {
+        let Self { checks, steps, findings, channels, .. } = self;
+        (Inspection { checks, steps, findings }, channels)
+    }
+
+    /// Inspects the pieces of an event. Returns their ends.
+    fn inspect(&mut self, texts: Vec<(Key, &str)>, events: &[StreamEvent]) -> Result<Vec<(Key, usize)>, Failure> {
+        let choices: BTreeSet<u32> = texts.iter().map(|((choice, _), _)| *choice).collect();
+        for choice in choices {
+            let keys = texts.iter().map(|(key, _)| *key).filter(|key| key.0 == choice);
+            let current = self.current.entry(choice).or_default();
+            if keys.clone().any(|key| !current.contains(&key)) {
+                let ended = std::mem::replace(current, keys.collect());
+                let still = current.clone();
+                self.pause(|key| ended.contains(key) && !still.contains(key))?;
+            }
+        }
+        let (mut inspection, channels) = self.inspection();
+        let mut ends = Vec::with_capacity(texts.len());
+        for (key, text) in texts {
+            let channel = channels.entry(key).or_insert_with(|| Channel::of(matches!(key.1, Kind::Arguments(_))));
+            ends.push((key, channel.push(text)));
+            channel.inspect(&mut inspection).map_err(blocked)?;
+        }
+        for event in events {
+            if let StreamEvent::Finish { choice, .. } = event {
+                self.pause(|key| key.0 == *choice)?;
+            }
+        }
+        Ok(ends)
+    }
+
+    /// Ends these texts, as far as is known.
+    fn pause(&mut self, which: impl Fn(&Key) -> bool) -> Result<(), Failure> {
+        let (mut inspection, channels) = self.inspection();
+        let mut ended = channels.iter_mut().filter(|(key, _)| which(key));
+        ended.try_for_each(|(_, channel)| channel.pause(&mut inspection)).map_err(blocked)
+    }
+
+    fn wait(&mut self, event: Waiting) -> Result<(), Failure> {
+        self.waiting = self.waiting.saturating_add(event.size());
+        self.queue.push_back(event);
+        if self.waiting > MOST_WAITING && !self.is_free() {
+            return Err(Failure::in_answer(ApiError::answer_too_large(
+                "The provider's answer has more than 8 MiB that the gateway has to check at once. Ask for a shorter \
+                 answer.",
+            )));
+        }
+        Ok(())
+    }
+
+    /// Whether the first event may leave.
+    fn is_free(&self) -> bool {
+        let may_leave =
+            |(key, end): &(Key, usize)| self.channels.get(key).is_none_or(|channel| channel.released() >= *end);
+        self.queue.front().is_some_and(|first| first.pieces.iter().all(may_leave))
+    }
+
+    fn leave_first(&mut self, writer: &mut dyn StreamWriter, out: &mut Vec<u8>) -> Result<(), Failure> {
+        let Some(mut first) = self.queue.pop_front() else { return Ok(()) };
+        self.waiting = self.waiting.saturating_sub(first.size());
+        self.shows |= first.is_content;
+        let length = first.raw.as_ref().map(|raw| out.len().saturating_add(raw.len()));
+        match &first.raw {
+            Some(raw) => out.extend_from_slice(raw),
+            None => first.events.iter_mut().for_each(|event| self.rewrite(event, &first.pieces)),
+        }
+        // The writer may keep the text that it has written, if it is not too long.
+        let is_heard = length.is_none() || writer.buffered().check().is_ok();
+        for event in &first.events {
+            match event {
+                StreamEvent::Finish { choice, .. } => {
+                    self.unfinished.remove(choice);
+                }
+                event => self.unfinished.extend(text_of(event).map(|((choice, _), _)| choice)),
+            }
+            self.record(event)?;
+            if is_heard {
+                writer.write(event, out);
+            }
+        }
+        if let Some(length) = length {
+            // In place of these bytes, the event's own have left.
+            out.truncate(length);
+            self.reuse(first.events);
+        }
+        Ok(())
+    }
+
+    /// Masks and restores the text of an event.
+    fn rewrite(&mut self, event: &mut StreamEvent, pieces: &[(Key, usize)]) {
+        let (
+            Some((key, end)),
+            StreamEvent::Text { text, .. }
+            | StreamEvent::Thinking { text, .. }
+            | StreamEvent::Refusal { text, .. }
+            | StreamEvent::Arguments { json: text, .. },
+        ) = (pieces.first(), event)
+        else {
+            return;
+        };
+        let channel = self.channels.get_mut(key);
+        if let Some(other) = channel.and_then(|channel| channel.rewrite(end.saturating_sub(text.len())..*end, text)) {
+            *text = other;
+        }
+    }
+
+    /// Ends the stream in place of the events that wait: the first of them contains a match.
+    pub(super) fn cut_off(&mut self, writer: &mut dyn StreamWriter, out: &mut Vec<u8>) {
+        let unfinished = std::mem::take(&mut self.unfinished);
+        let choices = if unfinished.is_empty() { BTreeSet::from([0]) } else { unfinished };
+        for choice in choices {
+            writer.write(&StreamEvent::Finish { choice, finish: Finish::ContentFilter }, out);
+        }
+        writer.write(&StreamEvent::End, out);
+    }
+
+    /// Records an event. Fails if the stream cannot become the JSON that is asked for.
     pub(super) fn record(&mut self, event: &StreamEvent) -> Result<(), Failure> {
         let is_end = matches!(event, StreamEvent::Finish { .. });
-        if self.checks() || is_end || self.recorded.bytes < MOST_UNCHECKED {
+        if !self.checks.formats.is_empty() || is_end || self.recorded.bytes < MOST_UNCHECKED {
             self.recorded += OutputSoFar::in_event(event);
             self.transcript.record(event);
         }
         self.early.as_mut().map_or(Ok(()), |early| early.read(event)).map_err(Failure::objection)
     }
 
-    /// The recorded content for a span.
-    pub(super) fn content(&self) -> String {
-        messages::of_choices(&self.transcript.choices())
+    /// The recorded content for a span. What was masked in the prompt is restored for the client only.
+    pub(super) fn content(&self) -> Option<String> {
+        (!self.checks.restores()).then(|| messages::of_choices(&self.transcript.choices()))
     }
 
-    /// Checks the complete record.
+    /// The findings so far.
+    pub(super) fn findings(&self) -> &Vec<Finding> {
+        &self.findings
+    }
+
+    /// Checks the complete record. Returns the findings.
     pub(super) fn judged(&self) -> Result<Vec<Finding>, Failure> {
-        let passing = self.passing.iter().flat_map(|passing| passing.overheard.texts());
-        self.checks.judge(&self.transcript, passing).map_err(Failure::objection)
+        self.rejected.clone().map_or(Ok(()), Err)?;
+        let unchecked = self.checks.check_format(&self.transcript).map_err(Failure::objection)?;
+        Ok(self.findings.iter().cloned().chain(unchecked).collect())
     }
 
     /// Approximate memory in bytes.
     pub(super) fn held(&self) -> usize {
         let events = self.events.capacity().saturating_mul(size_of::<StreamEvent>());
-        let passing = self.passing.as_ref().map_or(0, Passing::held);
+        let channels = self.channels.values().map(Channel::held).fold(events, usize::saturating_add);
+        let record = usize::try_from(self.recorded.bytes).unwrap_or(usize::MAX);
+        let reader = self.reader.as_ref().map_or(0, |reader| reader.buffered().held());
+        let paths = self.paths.len().saturating_mul(size_of::<Path>() + LONGEST_NAME);
         let early = self.early.as_ref().map_or(0, EarlyCheck::held);
-        usize::try_from(self.recorded.bytes)
-            .unwrap_or(usize::MAX)
-            .saturating_add(events)
-            .saturating_add(passing)
-            .saturating_add(early)
+        let all = [self.waiting, record, self.overheard.held(), paths, reader, early];
+        all.into_iter().fold(channels, usize::saturating_add)
     }
+}
+
+impl Waiting {
+    /// Approximate memory in bytes.
+    fn size(&self) -> usize {
+        let text = |event: &StreamEvent| text_of(event).map_or(0, |(_, text)| text.len());
+        let events = self.events.iter().map(|event| text(event).saturating_add(size_of::<StreamEvent>()));
+        let raw = self.raw.as_ref().map_or(0, Vec::len);
+        events.fold(raw.saturating_add(size_of::<Self>()), usize::saturating_add)
+    }
+}
+
+/// The text of an event, if it has one; empty for the start of a tool call.
+fn text_of(event: &StreamEvent) -> Option<(Key, &str)> {
+    let (choice, kind, text) = match event {
+        StreamEvent::Text { choice, text } => (choice, Kind::Text, text),
+        StreamEvent::Thinking { choice, text } => (choice, Kind::Thinking, text),
+        StreamEvent::Refusal { choice, text } => (choice, Kind::Refusal, text),
+        StreamEvent::Arguments { choice, call, json } => (choice, Kind::Arguments(*call), json),
+        StreamEvent::ToolCall { choice, call, .. } => return Some(((*choice, Kind::Arguments(*call)), "")),
+        _ => return None,
+    };
+    (!text.is_empty()).then_some(((*choice, kind), text))
+}
+
+fn blocked(finding: Finding) -> Failure {
+    Failure::objection(GuardFailure::Blocked(finding))
 }

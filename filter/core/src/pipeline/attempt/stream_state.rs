@@ -6,6 +6,8 @@ use sluice_wire::conversation::StreamEvent;
 use sluice_wire::dialect::{OutputSoFar, StreamOpener, StreamReader, StreamWriter};
 use sluice_wire::error::ApiError;
 
+use crate::routing::spec::Trigger;
+
 use super::super::failure::{Failure, Work};
 use super::super::request_state::RequestState;
 use super::super::{Unreadable, View};
@@ -54,8 +56,8 @@ pub(super) struct StreamState {
 pub(super) enum Route {
     /// Client and provider share a dialect: bytes pass, events are inspected.
     Pass(Verbatim),
-    /// The same, inside the provider's envelope, which is removed.
-    Open { opener: Box<dyn StreamOpener>, text: Vec<u8>, verbatim: Verbatim },
+    /// The same, inside the provider's envelope, which is removed, or inspected: whole events are written.
+    Open { opener: Option<Box<dyn StreamOpener>>, text: Vec<u8>, verbatim: Verbatim },
     /// Events are parsed and written in the client's format.
     Translate { reader: Box<dyn StreamReader>, events: Vec<StreamEvent> },
 }
@@ -84,13 +86,26 @@ impl StreamState {
     }
 
     pub(super) fn take(&mut self, portion: &[u8], state: &mut RequestState) -> Result<Progress, Failure> {
-        let guarded = self.stream_guard.as_mut().map_or(Ok(()), |stream_guard| stream_guard.read(portion));
+        let uninspected = self.stream_guard.as_mut().filter(|stream_guard| !stream_guard.inspects());
+        let guarded = uninspected.map_or(Ok(()), |stream_guard| stream_guard.read(portion));
         let progress = match &mut self.route {
             Route::Pass(verbatim) => verbatim.read(portion, &mut self.shows),
             Route::Open { opener, text, verbatim } => {
                 text.clear();
-                let opened = opener.open(portion, text).map_err(Failure::in_answer);
-                let progress = verbatim.relay(text, &mut self.shows, &mut self.out);
+                let opened = match opener {
+                    Some(opener) => opener.open(portion, text).map_err(Failure::in_answer),
+                    None => {
+                        text.extend_from_slice(portion);
+                        Ok(())
+                    }
+                };
+                let inspecting = self.stream_guard.as_mut().filter(|stream_guard| stream_guard.inspects());
+                let progress = match inspecting {
+                    Some(stream_guard) => verbatim.each(text, &mut self.shows, |event| {
+                        stream_guard.pass(event, &mut *self.writer, &mut self.out)
+                    }),
+                    None => verbatim.relay(text, &mut self.shows, &mut self.out),
+                };
                 if text.capacity() > PIECE {
                     *text = Vec::new();
                 }
@@ -160,11 +175,17 @@ impl StreamState {
         }
         self.shows |= event.is_content();
         state.answer.said += OutputSoFar::in_event(&event);
-        if let Some(stream_guard) = &mut self.stream_guard {
-            stream_guard.record(&event)?;
-        }
+        let progress = if event == StreamEvent::End { Progress::Over } else { Progress::More };
         let before = self.out.len();
-        self.writer.write(&event, &mut self.out);
+        match &mut self.stream_guard {
+            Some(stream_guard) if stream_guard.inspects() => {
+                stream_guard.speak(event, &mut *self.writer, &mut self.out)?;
+            }
+            stream_guard => {
+                stream_guard.iter_mut().try_for_each(|stream_guard| stream_guard.record(&event))?;
+                self.writer.write(&event, &mut self.out);
+            }
+        }
         if self.out.len() > state.worker.config.memory.rewritten {
             self.out.truncate(before);
             let error = ApiError::answer_too_large(
@@ -174,7 +195,7 @@ impl StreamState {
             return Err(Failure::in_answer(error));
         }
         self.writer.buffered().check().map_err(Failure::in_answer)?;
-        Ok(if event == StreamEvent::End { Progress::Over } else { Progress::More })
+        Ok(progress)
     }
 
     /// A response that ends without content is a failure.
@@ -189,33 +210,49 @@ impl StreamState {
 
     /// The provider closed the stream. Without a terminator, the response is complete only if it has a finish reason.
     pub(super) fn end(&mut self, state: &mut RequestState) -> Result<Progress, Failure> {
-        if let Route::Pass(verbatim) = &mut self.route
-            && verbatim.is_pending()
-        {
-            if let Some(stream_guard) = &mut self.stream_guard {
-                stream_guard.read(b"\n\n")?;
-            }
-            let progress = verbatim.end(&mut self.shows, &mut self.out);
-            self.account(state);
-            if self.unless_empty(progress?, state)? == Progress::Over {
-                return Ok(Progress::Over);
-            }
+        let pending = match &self.route {
+            Route::Pass(verbatim) | Route::Open { verbatim, .. } => verbatim.is_pending(),
+            Route::Translate { .. } => false,
+        };
+        if pending && self.end_event(state)? == Progress::Over {
+            return Ok(Progress::Over);
         }
         match (self.shows, state.answer.finished) {
             (false, false) => Err(Failure::empty()),
             (false, true) => Err(Failure::ended_empty()),
             (true, false) => Err(Failure::truncated()),
             (true, true) => {
+                self.release()?;
                 self.writer.write(&StreamEvent::End, &mut self.out);
                 Ok(Progress::Over)
             }
         }
     }
 
-    /// Checks the complete response before the client has received any of it.
-    pub(super) fn judged(&self, state: &mut RequestState) -> Result<(), Failure> {
+    /// The provider ended the stream without the blank line after the last event: adds it.
+    fn end_event(&mut self, state: &mut RequestState) -> Result<Progress, Failure> {
+        if let Route::Pass(verbatim) = &mut self.route {
+            if let Some(stream_guard) = &mut self.stream_guard {
+                stream_guard.read(b"\n\n")?;
+            }
+            let progress = verbatim.end(&mut self.shows, &mut self.out);
+            self.account(state);
+            return self.unless_empty(progress?, state);
+        }
+        self.take(b"\n\n", state)
+    }
+
+    /// Inspects and writes what waits: no text follows.
+    fn release(&mut self) -> Result<(), Failure> {
+        let Some(stream_guard) = &mut self.stream_guard else { return Ok(()) };
+        stream_guard.end(&mut *self.writer, &mut self.out)
+    }
+
+    /// Checks the complete response.
+    pub(super) fn judged(&mut self, state: &mut RequestState) -> Result<(), Failure> {
+        let released = self.release();
         let Some(stream_guard) = &self.stream_guard else { return Ok(()) };
-        match stream_guard.judged() {
+        match released.and_then(|()| stream_guard.judged()) {
             Ok(findings) => {
                 state.answer.findings = findings;
                 Ok(())
@@ -235,21 +272,24 @@ impl StreamState {
         state.answer.finished && state.answer.usage.is_none() && state.request.scanned.peek.answers() == 1
     }
 
-    /// Whether it must be checked before the client sees it.
-    fn is_checked(&self) -> bool {
-        self.stream_guard.as_ref().is_some_and(StreamGuard::checks)
+    /// Whether the client may see a part of it by now.
+    pub(super) fn flows(&self) -> bool {
+        match &self.stream_guard {
+            Some(stream_guard) if stream_guard.inspects() => stream_guard.shows,
+            _ => self.shows,
+        }
     }
 
     /// Whether it may be sent before its end.
     pub(super) fn may_flow(&self) -> bool {
-        self.shows && !self.is_checked()
+        self.flows() && !self.stream_guard.as_ref().is_some_and(StreamGuard::holds_whole)
     }
 
     /// Whether this much may be held; `long`: it is too long to be held whole.
     pub(super) fn check_hold(&self, size: usize, long: bool) -> Result<(), Failure> {
         let why = if !self.shows && size > LONGEST_HOLD {
             "The provider's stream sent too much data without an answer."
-        } else if self.is_checked() && long {
+        } else if self.shows && long && !self.may_flow() {
             "The provider's answer is larger than 8 MiB, the limit for answers that the gateway checks. Ask for a \
              shorter answer."
         } else {
@@ -288,9 +328,16 @@ impl StreamState {
         }
     }
 
-    /// Breaks off the response with an error event.
-    pub(super) fn break_off(&mut self, failure: Failure, state: &mut RequestState) {
-        self.writer.write(&StreamEvent::Error((*failure.error).clone()), &mut self.out);
+    /// Breaks off the response with an error event, or as a provider's content filter does.
+    pub(super) fn break_off(&mut self, mut failure: Failure, state: &mut RequestState) {
+        match &mut self.stream_guard {
+            Some(stream_guard) if failure.trigger == Some(Trigger::Guardrail) => {
+                state.answer.findings.clone_from(stream_guard.findings());
+                state.answer.findings.extend(failure.finding.take().map(|finding| *finding));
+                stream_guard.cut_off(&mut *self.writer, &mut self.out);
+            }
+            _ => self.writer.write(&StreamEvent::Error((*failure.error).clone()), &mut self.out),
+        }
         state.break_off(failure);
     }
 
@@ -305,7 +352,7 @@ impl StreamState {
             Route::Pass(verbatim) => verbatim.held(),
             Route::Open { opener, text, verbatim } => {
                 let text = text.capacity().saturating_add(verbatim.held());
-                opener.buffered().held().saturating_add(text)
+                opener.as_ref().map_or(0, |opener| opener.buffered().held()).saturating_add(text)
             }
             Route::Translate { reader, events } => {
                 reader.buffered().held().saturating_add(events.capacity().saturating_mul(size_of::<StreamEvent>()))

@@ -13,6 +13,7 @@ use super::super::Unreadable;
 use super::super::failure::Failure;
 use super::is_text;
 use super::stream::Progress;
+use super::stream_guard::PassingEvent;
 
 /// A stream that passes unchanged.
 #[derive(Debug)]
@@ -105,9 +106,15 @@ impl Verbatim {
     /// Reads the next portion of Envoy's buffer. Sets `shows` once there is content.
     pub(super) fn read(&mut self, portion: &[u8], shows: &mut bool) -> Result<Progress, Failure> {
         let Self { decoder, peeker, hides_usage, edits, late } = self;
-        feed(decoder, &mut **peeker, *hides_usage, portion, shows, |raw, stays| {
+        feed(decoder, &mut **peeker, *hides_usage, portion, shows, |passing| {
+            let raw = passing.event.raw;
             *late = raw.ends_with(b"\r");
-            if stays { edits.keep(raw) } else { edits.leave_out(raw) }
+            if passing.stays {
+                edits.keep(raw)
+            } else {
+                edits.leave_out(raw)
+            }
+            Ok(())
         })
     }
 
@@ -128,11 +135,22 @@ impl Verbatim {
 
     /// Reads events that are in none of Envoy's buffers: those that pass are appended to `out`.
     pub(super) fn relay(&mut self, events: &[u8], shows: &mut bool, out: &mut Vec<u8>) -> Result<Progress, Failure> {
-        feed(&mut self.decoder, &mut *self.peeker, self.hides_usage, events, shows, |raw, stays| {
-            if stays {
-                out.extend_from_slice(raw);
+        self.each(events, shows, |passing| {
+            if passing.stays {
+                out.extend_from_slice(passing.event.raw);
             }
+            Ok(())
         })
+    }
+
+    /// Passes each event to `each`, with whether it stays.
+    pub(super) fn each(
+        &mut self,
+        events: &[u8],
+        shows: &mut bool,
+        each: impl FnMut(&PassingEvent<'_>) -> Result<(), Failure>,
+    ) -> Result<Progress, Failure> {
+        feed(&mut self.decoder, &mut *self.peeker, self.hides_usage, events, shows, each)
     }
 
     /// The output in place of the buffer's `size` bytes, followed by `out`; `None` if the buffer leaves unchanged. `buffer` returns the
@@ -168,37 +186,35 @@ impl Verbatim {
     }
 }
 
-/// Inspects the events of a portion and calls `each` with whether the event passes.
+/// Classifies the events of a portion and passes them to `each`.
 fn feed(
     decoder: &mut Decoder,
     peeker: &mut dyn StreamPeeker,
     hides_usage: bool,
     portion: &[u8],
     shows: &mut bool,
-    mut each: impl FnMut(&[u8], bool),
+    mut each: impl FnMut(&PassingEvent<'_>) -> Result<(), Failure>,
 ) -> Result<Progress, Failure> {
     let look = |event: Event<'_>| {
         is_text(event.raw).map_err(Stop::Failed)?;
         let seen = if event.is_silent() { EventClass::Other } else { peeker.peek(&event) };
+        let mut pass =
+            |stays, is_content| each(&PassingEvent { event: &event, stays, is_content }).map_err(Stop::Failed);
         match seen {
-            EventClass::Failed(error) => return Err(Stop::Failed(Failure::in_answer(error))),
-            EventClass::UsageAlone if hides_usage => {
-                each(event.raw, false);
-                return Ok(());
+            EventClass::Failed(error) => Err(Stop::Failed(Failure::in_answer(error))),
+            EventClass::UsageAlone => pass(!hides_usage, false),
+            EventClass::Content => {
+                *shows = true;
+                pass(true, true)
             }
-            EventClass::Content => *shows = true,
             // Some proxies end a broken stream with a terminator: it is replaced with an error.
-            EventClass::End if *shows && !peeker.summary().is_whole() => {
-                return Err(Stop::Failed(Failure::truncated()));
-            }
+            EventClass::End if *shows && !peeker.summary().is_whole() => Err(Stop::Failed(Failure::truncated())),
             EventClass::End => {
-                each(event.raw, true);
-                return Err(Stop::Over);
+                pass(true, false)?;
+                Err(Stop::Over)
             }
-            EventClass::Other | EventClass::UsageAlone => {}
+            EventClass::Other => pass(true, false),
         }
-        each(event.raw, true);
-        Ok(())
     };
     match decoder.feed(portion, look) {
         Ok(()) => Ok(Progress::More),

@@ -173,7 +173,7 @@ pub fn dry_run(config: &Rc<CompiledConfig>, question: &Question<'_>) -> Result<D
         None => body,
         Some(masked) => {
             draft.request.rewritten(parsing::peek(masked, client, None)?);
-            draft.request.checks = screening::checks(&draft, masked);
+            draft.request.checks = screening::checks(&draft, masked, screened.placeholders);
             masked.as_slice()
         }
     };

@@ -10,6 +10,7 @@ use sluice_wire::footprint;
 use sluice_wire::time::Time;
 
 use crate::compiled::CompiledConfig;
+use crate::guard::mask::Placeholders;
 use crate::peek::body_scan::BodyScan;
 use crate::peek::conversation::Conversation;
 use crate::peek::request_features::{RequestFeature, first_denied};
@@ -141,7 +142,7 @@ pub(super) fn set_up(
     look_up(&mut scanned, shared);
     let mut draft = Draft::new(worker, head, model, scanned);
     draft.request.scanned.peek.wants.hosted = needs_hosted(&draft, body);
-    draft.request.checks = screening::checks(&draft, body);
+    draft.request.checks = screening::checks(&draft, body, Placeholders::default());
     keep_head(&mut draft, body);
     draft
 }

@@ -294,12 +294,12 @@ impl RequestPipeline {
         body: &[u8],
         cx: &mut Context<'_>,
     ) -> Result<Option<Vec<u8>>, Refused> {
-        let Some(masked) = self.screened(draft, body, cx)? else { return Ok(None) };
+        let Some((masked, placeholders)) = self.screened(draft, body, cx)? else { return Ok(None) };
         is_not_too_large(draft, &masked)?;
         draft.memory.request.grow(masked.len())?;
         draft.request.rewritten(peek(&masked, self.client, draft.request.pass_through.as_ref())?);
         keep_head(draft, &masked);
-        draft.request.checks = screening::checks(draft, &masked);
+        draft.request.checks = screening::checks(draft, &masked, placeholders);
         Ok(Some(masked))
     }
 

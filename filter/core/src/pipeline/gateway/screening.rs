@@ -7,6 +7,7 @@ use sluice_wire::order;
 
 use crate::compiled::CompiledConfig;
 use crate::guard::answer::{Checks, Format};
+use crate::guard::mask::Placeholders;
 use crate::guard::prompt::{Screened, Unfit};
 use crate::guard::spec::{Action, Side};
 use crate::guard::{self, prompt};
@@ -17,13 +18,14 @@ use super::super::rewrite;
 use super::{Refused, RequestPipeline, metrics};
 
 impl RequestPipeline {
-    /// Applies guardrails to the body. Returns the masked body, `None` if it is unchanged, and an error if they block it.
+    /// Applies guardrails to the body. Returns the masked body and its placeholders, `None` if it is unchanged, and an error if they block
+    /// it.
     pub(super) fn screened(
         &mut self,
         draft: &Draft,
         body: &[u8],
         cx: &mut Context<'_>,
-    ) -> Result<Option<Vec<u8>>, Refused> {
+    ) -> Result<Option<(Vec<u8>, Placeholders)>, Refused> {
         let screened = screen(draft, body);
         let found = match &screened {
             Ok(screened) => screened.findings.as_slice(),
@@ -32,7 +34,8 @@ impl RequestPipeline {
         };
         metrics::findings(found, cx.effects);
         self.log_context.findings.extend_from_slice(found);
-        Ok(screened.map_err(|unfit| refused(&unfit, &self.worker.config))?.body)
+        let Screened { body, placeholders, .. } = screened.map_err(|unfit| refused(&unfit, &self.worker.config))?;
+        Ok(body.map(|body| (body, placeholders)))
     }
 
     /// The labels of the masked findings.
@@ -73,14 +76,15 @@ pub(super) fn screen(draft: &Draft, body: &[u8]) -> Result<Screened, Unfit> {
     Ok(screened)
 }
 
-/// The checks on the response to this request; `None` if there are none.
-pub(super) fn checks(draft: &Draft, body: &[u8]) -> Option<Rc<Checks>> {
+/// The checks on the response to this request; `None` if there are none. `placeholders` are those of its masked texts.
+pub(super) fn checks(draft: &Draft, body: &[u8], placeholders: Placeholders) -> Option<Rc<Checks>> {
     draft.request.scanned.client.chat()?;
     let (caller, model) = (&draft.request.caller, &draft.request.model);
     let guards = guard::concerning(&draft.worker.config.guards, Side::Answers, caller, &model.name);
     let asked = model.policy.check_structured_output.then(|| Format::asked_in(body)).flatten();
     let early = !draft.request.scanned.peek.wants.tools;
     let own = model.policy.answer_schema.clone().map(Format::Schema);
-    let checks = Checks { guards, formats: asked.into_iter().chain(own).collect(), early };
+    let formats = asked.into_iter().chain(own).collect();
+    let checks = Checks { guards, formats, early, placeholders: placeholders.into() };
     (!checks.is_empty()).then(|| Rc::new(checks))
 }

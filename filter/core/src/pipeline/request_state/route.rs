@@ -117,6 +117,7 @@ impl Route {
 
     /// Whether the response is withheld until it is complete: because of its model, or for checks.
     pub fn is_delivered_whole(&self, request: &Request) -> bool {
-        self.model.policy.delivery == Delivery::Whole || request.checks.is_some()
+        self.model.policy.delivery == Delivery::Whole
+            || request.checks.as_ref().is_some_and(|checks| checks.hold_whole())
     }
 }

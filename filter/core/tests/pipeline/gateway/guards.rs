@@ -137,26 +137,33 @@ fn an_answer_that_is_blocked_is_asked_for_elsewhere_and_all_that_was_made_is_cha
 
 #[test]
 fn a_stream_that_is_blocked_shows_nothing_of_itself() {
-    let worker = guarded(r#"{"detect":["email"],"on":["answers"]}"#);
-    for (first, second) in [
-        (streams("write to a@b.io"), claude_streams("nobody")),
-        (streams("nothing"), claude_streams("unused")),
-        (streams("a@b.io"), claude_streams("c@d.io")),
+    let whole = r#"{"detect":["email"],"on":["answers"],"delivery":"whole"}"#;
+    for (guard, first, second) in [
+        (whole, streams("write to a@b.io"), claude_streams("nobody")),
+        (whole, streams("nothing"), claude_streams("unused")),
+        (whole, streams("a@b.io"), claude_streams("c@d.io")),
+        // The client has received nothing by then.
+        (r#"{"detect":["email"],"on":["answers"]}"#, streams("a@b.io "), claude_streams("nobody")),
     ] {
+        let worker = guarded(guard);
         let seen = send(&worker, &ask(true), &[first, second]);
         assert!(!seen.body.contains("a@b") && !seen.body.contains("d.io"), "{}", seen.body);
-        assert_eq!(seen.log["estimated"], Value::Null, "both have counted all of it");
-        let expected = match seen.received.len() {
-            1 => ("0.000015", 200),
-            _ => ("0.000060", if seen.body.contains("nobody") { 200 } else { 400 }),
-        };
-        assert_eq!((seen.log["cost_usd"].as_str().unwrap(), seen.status), expected);
+        if guard == whole {
+            assert_eq!(seen.log["estimated"], Value::Null, "both have counted all of it");
+            let expected = match seen.received.len() {
+                1 => ("0.000015", 200),
+                _ => ("0.000060", if seen.body.contains("nobody") { 200 } else { 400 }),
+            };
+            assert_eq!((seen.log["cost_usd"].as_str().unwrap(), seen.status), expected);
+        } else {
+            assert_eq!((seen.status, seen.headers.text("x-sluice-failures")), (200, Some("oai/gpt: guardrail")));
+        }
     }
 }
 
 #[test]
 fn a_stream_that_is_too_long_to_be_held_is_never_shown_unseen() {
-    let worker = guarded(r#"{"detect":["email"],"on":["answers"]}"#);
+    let worker = guarded(r#"{"detect":["email"],"on":["answers"],"delivery":"whole"}"#);
     let piece =
         format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "x ".repeat(300 << 10));
     let long = sse(&[piece.as_str(); 16]);

@@ -8,6 +8,7 @@ mod anthropic;
 mod batches;
 mod cache;
 mod errors;
+mod guarded_streams;
 mod guards;
 mod hosted_tools;
 mod listing;

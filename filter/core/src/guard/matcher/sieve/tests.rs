@@ -37,7 +37,7 @@ fn a_text_without_anything_of_it_ends_there() {
         }
         assert_eq!(sieve.look("x\u{a0}y"), Sight::Folds);
         let steps = Matcher::steps();
-        assert_eq!((matcher.first(PROSE, &steps), matcher.all(PROSE, &steps).count()), (None, 0));
+        assert_eq!((matcher.first(PROSE, &steps), matcher.all(PROSE, 0, &steps).count()), (None, 0));
         assert_eq!(steps.taken(), 2 * u64::try_from(PROSE.len()).unwrap());
     }
 }
@@ -194,7 +194,7 @@ mod beside_a_look_at_all {
     fn look(matcher: &Matcher, text: &str) -> (Option<String>, Finds, Option<Finds>) {
         let steps = Matcher::steps();
         let first = matcher.first(text, &steps).map(str::to_owned);
-        let all = |text: &str| matcher.all(text, &steps).map(|find| (find.label.to_owned(), find.at)).collect();
+        let all = |text: &str| matcher.all(text, 0, &steps).map(|find| (find.label.to_owned(), find.at)).collect();
         (first, all(text), folded(text).map(|folded| all(&folded.text)))
     }
 
