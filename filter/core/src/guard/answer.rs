@@ -158,24 +158,28 @@ impl Checks {
         let (mut findings, steps) = (Vec::new(), Matcher::steps());
         let mut inspection = Inspection { checks: self, steps: &steps, findings: &mut findings };
         for choice in &mut response.choices {
-            let mut channels = BTreeMap::new();
+            let mut channels: Vec<(Kind, Channel)> = Vec::new();
             let mut ends = Vec::new();
             for (part, number) in choice.parts.iter_mut().zip(0..) {
                 if let Part::ToolCall { name, .. } = &part {
                     inspection.whole(name).map_err(GuardFailure::Blocked)?;
                 }
                 let Some((kind, text)) = text_of(part, number) else { continue };
-                let json = matches!(kind, Kind::Arguments(_));
-                let channel = channels.entry(kind).or_insert_with(|| Channel::of(json));
-                ends.push(channel.push(text));
+                if channels.iter().all(|(known, _)| *known != kind) {
+                    channels.push((kind, Channel::of(matches!(kind, Kind::Arguments(_)))));
+                }
+                ends.extend(
+                    channels.iter_mut().find(|(known, _)| *known == kind).map(|(_, channel)| channel.push(text)),
+                );
             }
-            for channel in channels.values_mut() {
+            for (_, channel) in &mut channels {
                 channel.pause(&mut inspection).map_err(GuardFailure::Blocked)?;
             }
             let mut ends = ends.into_iter();
             for (part, number) in choice.parts.iter_mut().zip(0..) {
                 let Some((kind, text)) = text_of(part, number) else { continue };
-                let (Some(channel), Some(end)) = (channels.get_mut(&kind), ends.next()) else { continue };
+                let channel = channels.iter_mut().find(|(known, _)| *known == kind);
+                let (Some((_, channel)), Some(end)) = (channel, ends.next()) else { continue };
                 if let Some(other) = channel.rewrite(end.saturating_sub(text.len())..end, text) {
                     *text = other;
                 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::ops::{Bound, Range};
+use std::ops::Range;
 
 use crate::guard::spec::MaskStyle;
 use crate::peek::literals::Literals;
@@ -23,10 +23,10 @@ const FEWEST: usize = 12;
 /// The numbered placeholders of a request.
 #[derive(Default, PartialEq, Eq)]
 pub struct Placeholders {
-    /// The placeholder of each name and text.
-    given: BTreeMap<(String, String), String>,
+    /// The placeholder of each name and text, by both.
+    given: BTreeMap<String, String>,
     /// The last number of each name.
-    last: BTreeMap<String, u64>,
+    last: Vec<(String, u64)>,
     /// Placeholders in the client's own prompt. With too many, none is given.
     foreign: BTreeSet<String>,
     /// The texts that the client gets back, by their placeholders.
@@ -76,17 +76,21 @@ impl Placeholders {
 
     /// A numbered placeholder; `None` if there are too many.
     fn numbered(&mut self, label: &str, text: &str) -> Option<String> {
-        let key = (label.to_ascii_uppercase(), text.to_owned());
+        let name = label.to_ascii_uppercase();
+        let key = format!("{name} {text}");
         if let Some(known) = self.given.get(&key) {
             return Some(known.clone());
         }
         if self.given.len().max(self.foreign.len()) > MOST {
             return None;
         }
-        let last = self.last.entry(key.0.clone()).or_default();
+        if self.last.iter().all(|(known, _)| *known != name) {
+            self.last.push((name.clone(), 0));
+        }
+        let (_, last) = self.last.iter_mut().find(|(known, _)| *known == name)?;
         let placeholder = loop {
             *last = last.saturating_add(1);
-            let placeholder = format!("[{}_{last}]", key.0);
+            let placeholder = format!("[{name}_{last}]");
             if !self.foreign.contains(&placeholder) {
                 break placeholder;
             }
@@ -115,8 +119,11 @@ impl Placeholders {
         let last = memchr::memrchr(b'[', text.as_bytes()).filter(|_| !self.restores_nothing());
         let is_start = |at: &usize| {
             let start = text.get(*at..).unwrap_or_default();
-            let mut behind = self.originals.range::<str, _>((Bound::Excluded(start), Bound::Unbounded));
-            behind.next().is_some_and(|(placeholder, _)| placeholder.starts_with(start))
+            start.len() < LONGEST
+                && self
+                    .originals
+                    .keys()
+                    .any(|placeholder| placeholder.len() > start.len() && placeholder.starts_with(start))
         };
         last.filter(is_start).unwrap_or(text.len())
     }

@@ -4,7 +4,7 @@
 //! those of the events in the dialect's model, and, in a stream that passes unchanged, all other strings of its events. When a choice goes
 //! on with another kind of text, the one before has ended: reasoning does not wait for the whole answer.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use sluice_wire::conversation::{Finish, StreamEvent};
@@ -52,7 +52,7 @@ pub(super) struct StreamGuard {
     findings: Vec<Finding>,
     channels: BTreeMap<Key, Channel>,
     /// The texts with which each choice goes on.
-    current: BTreeMap<u32, Vec<Key>>,
+    current: Vec<(u32, Vec<Key>)>,
     /// Texts that are known by their path only.
     paths: BTreeMap<u64, Path>,
     queue: VecDeque<Waiting>,
@@ -65,7 +65,7 @@ pub(super) struct StreamGuard {
     /// Whether content has left the queue.
     pub(super) shows: bool,
     /// The choices that the client has seen begin, and not end.
-    unfinished: BTreeSet<u32>,
+    unfinished: Vec<u32>,
     transcript: Transcript,
     recorded: OutputSoFar,
     /// Parses a stream that passes unchanged. `None` after an event that it cannot parse, which only the client may understand.
@@ -112,14 +112,14 @@ impl StreamGuard {
             steps: Matcher::steps(),
             findings: Vec::new(),
             channels: BTreeMap::new(),
-            current: BTreeMap::new(),
+            current: Vec::new(),
             paths: BTreeMap::new(),
             queue: VecDeque::new(),
             waiting: 0,
             whole,
             rejected: None,
             shows: false,
-            unfinished: BTreeSet::new(),
+            unfinished: Vec::new(),
             transcript: Transcript::default(),
             recorded: OutputSoFar::default(),
             reader,
@@ -280,10 +280,13 @@ impl StreamGuard {
 
     /// Inspects the pieces of an event. Returns their ends.
     fn inspect(&mut self, texts: Vec<(Key, &str)>, events: &[StreamEvent]) -> Result<Vec<(Key, usize)>, Failure> {
-        let choices: BTreeSet<u32> = texts.iter().map(|((choice, _), _)| *choice).collect();
-        for choice in choices {
-            let keys = texts.iter().map(|(key, _)| *key).filter(|key| key.0 == choice);
-            let current = self.current.entry(choice).or_default();
+        for ((choice, _), _) in &texts {
+            let keys = texts.iter().map(|(key, _)| *key).filter(|key| key.0 == *choice);
+            let known = self.current.iter().position(|(known, _)| known == choice).unwrap_or(self.current.len());
+            if known == self.current.len() {
+                self.current.push((*choice, Vec::new()));
+            }
+            let Some((_, current)) = self.current.get_mut(known) else { continue };
             if keys.clone().any(|key| !current.contains(&key)) {
                 let ended = std::mem::replace(current, keys.collect());
                 let still = current.clone();
@@ -344,10 +347,11 @@ impl StreamGuard {
         let is_heard = length.is_none() || writer.buffered().check().is_ok();
         for event in &first.events {
             match event {
-                StreamEvent::Finish { choice, .. } => {
-                    self.unfinished.remove(choice);
+                StreamEvent::Finish { choice, .. } => self.unfinished.retain(|known| known != choice),
+                event => {
+                    let begun = text_of(event).map(|((choice, _), _)| choice);
+                    self.unfinished.extend(begun.filter(|choice| !self.unfinished.contains(choice)));
                 }
-                event => self.unfinished.extend(text_of(event).map(|((choice, _), _)| choice)),
             }
             self.record(event)?;
             if is_heard {
@@ -383,7 +387,7 @@ impl StreamGuard {
     /// Ends the stream in place of the events that wait: the first of them contains a match.
     pub(super) fn cut_off(&mut self, writer: &mut dyn StreamWriter, out: &mut Vec<u8>) {
         let unfinished = std::mem::take(&mut self.unfinished);
-        let choices = if unfinished.is_empty() { BTreeSet::from([0]) } else { unfinished };
+        let choices = if unfinished.is_empty() { vec![0] } else { unfinished };
         for choice in choices {
             writer.write(&StreamEvent::Finish { choice, finish: Finish::ContentFilter }, out);
         }
