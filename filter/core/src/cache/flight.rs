@@ -90,6 +90,8 @@ pub fn board(shared: &dyn SharedData, key: &Key, owner: u64, now: Time, lease: D
     let key = number(key);
     let seen = |flight: Flight| match flight {
         Flight { until, .. } if until <= now => None,
+        // Another key's flight that has ended needs its slot no longer.
+        Flight { key: its, owner: 0, .. } if its != key => None,
         Flight { key: its, .. } if its != key => Some(Boarding::Alone),
         Flight { owner: 0, .. } => Some(Boarding::Alone),
         _ => Some(Boarding::Waits),
@@ -195,6 +197,17 @@ mod tests {
         let leading = boardings.iter().filter(|boarding| matches!(boarding, Boarding::Leads(_))).count();
         assert_eq!((leading, shared.names().len()), (1024, 1024));
         assert!(!boardings.contains(&Boarding::Waits));
+    }
+
+    #[test]
+    fn the_ended_flight_of_another_key_does_not_keep_requests_apart() {
+        let shared = Shared::default();
+        let one = key("a");
+        let same_slot = |other: &Key| name(number(other)) == name(number(&one)) && *other != one;
+        let other = (0..).map(|n: u32| key(&n.to_string())).find(same_slot).unwrap();
+        leads(board(&shared, &one, 1, at(0), LEASE)).end(Landing::Unstored, at(1), &shared);
+        leads(board(&shared, &other, 2, at(1), LEASE));
+        assert_eq!(board(&shared, &other, 3, at(1), LEASE), Boarding::Waits);
     }
 
     #[test]

@@ -108,9 +108,14 @@ async fn a_dead_slow_or_lying_provider_of_embeddings_costs_at_most_its_timeout()
     let lines = gateway.quiet().await;
     assert!(lines.iter().any(|line| line["semantic"] == "failed"), "{lines:?}");
     assert!(lines.iter().all(|line| line["cache"] == "miss" && line["error"].is_null()), "{lines:?}");
+    // A response that was stored without an embedding is found by equal requests only, so each question is new.
+    let number = Cell::new(0_u32);
     eventually("similar requests to be found again", async || {
-        gateway.chat(&ask("chat-openai", ASKED)).await;
-        word(&gateway.chat(&ask("chat-openai", AGAIN)).await) == "semantic"
+        number.set(number.get() + 1);
+        let thing: String =
+            format!("{:b}", number.get()).chars().map(|digit| if digit == '0' { 'o' } else { 'x' }).collect();
+        gateway.chat(&ask("chat-openai", &format!("How do I reset my {thing} password?"))).await;
+        word(&gateway.chat(&ask("chat-openai", &format!("How can I reset my {thing} password?"))).await) == "semantic"
     })
     .await;
 }

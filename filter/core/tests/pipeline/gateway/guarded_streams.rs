@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use proptest::prelude::*;
 use serde_json::{Value, json};
 use sluice_core::pipeline::worker::Worker;
 
@@ -444,38 +443,45 @@ fn a_response_with_restored_texts_is_nobody_elses() {
     }
 }
 
-fn cut<'t>(text: &'t str, at: &[prop::sample::Index]) -> Vec<&'t str> {
-    let mut places: Vec<usize> = at.iter().map(|at| text.floor_char_boundary(at.index(text.len() + 1))).collect();
-    places.extend([0, text.len()]);
-    places.sort_unstable();
-    places.windows(2).map(|pair| &text[pair[0]..pair[1]]).filter(|piece| !piece.is_empty()).collect()
-}
+#[cfg(not(target_arch = "wasm32"))]
+mod properties {
+    use proptest::prelude::*;
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    use super::*;
 
-    #[test]
-    fn a_client_reads_what_it_wrote_however_the_stream_is_cut(
-        parts in prop::collection::vec(prop::sample::select(vec!["a@b.io", "c@d.org", " ", "x", "[", "]", "[EMAIL_", "1", "[EMAIL_1]", "é", "\"N\\.\"", "_", "\\", "\""]), 1..12),
-        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
-        client in 0usize..3,
-        model in 0usize..2,
-    ) {
-        let worker = worker(&restoring());
-        let (path, model) = (CLIENTS[client], MODELS[model]);
-        let prompt = format!("Say {}.", parts.concat());
-        let asked = body(path, model, true, &prompt);
-        let seen = send(&worker, &asked, stream(model, path, &[(Kind::Text, "no")]));
-        prop_assert_eq!(seen.received.len(), 1);
-        let sent: Value = serde_json::from_str(&seen.received[0].body).unwrap();
-        let content = [&sent["messages"][0]["content"], &sent["messages"][0]["content"][0]["text"], &sent["input"],
-            &sent["input"][0]["content"], &sent["input"][0]["content"][0]["text"]];
-        let Some(masked) = content.into_iter().find_map(Value::as_str).filter(|masked| !masked.is_empty()) else {
-            panic!("{sent}")
-        };
-        // The model repeats its prompt.
-        let pieces: Vec<(Kind, &str)> = cut(masked, &cuts).into_iter().map(|piece| (Kind::Text, piece)).collect();
-        let seen = send(&worker, &asked, stream(model, path, &pieces));
-        prop_assert_eq!(&read(&seen)[0], &prompt, "{} {}", path, model);
+    fn cut<'t>(text: &'t str, at: &[prop::sample::Index]) -> Vec<&'t str> {
+        let mut places: Vec<usize> = at.iter().map(|at| text.floor_char_boundary(at.index(text.len() + 1))).collect();
+        places.extend([0, text.len()]);
+        places.sort_unstable();
+        places.windows(2).map(|pair| &text[pair[0]..pair[1]]).filter(|piece| !piece.is_empty()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_client_reads_what_it_wrote_however_the_stream_is_cut(
+            parts in prop::collection::vec(prop::sample::select(vec!["a@b.io", "c@d.org", " ", "x", "[", "]", "[EMAIL_", "1", "[EMAIL_1]", "é", "\"N\\.\"", "_", "\\", "\""]), 1..12),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+            client in 0usize..3,
+            model in 0usize..2,
+        ) {
+            let worker = worker(&restoring());
+            let (path, model) = (CLIENTS[client], MODELS[model]);
+            let prompt = format!("Say {}.", parts.concat());
+            let asked = body(path, model, true, &prompt);
+            let seen = send(&worker, &asked, stream(model, path, &[(Kind::Text, "no")]));
+            prop_assert_eq!(seen.received.len(), 1);
+            let sent: Value = serde_json::from_str(&seen.received[0].body).unwrap();
+            let content = [&sent["messages"][0]["content"], &sent["messages"][0]["content"][0]["text"], &sent["input"],
+                &sent["input"][0]["content"], &sent["input"][0]["content"][0]["text"]];
+            let Some(masked) = content.into_iter().find_map(Value::as_str).filter(|masked| !masked.is_empty()) else {
+                panic!("{sent}")
+            };
+            // The model repeats its prompt.
+            let pieces: Vec<(Kind, &str)> = cut(masked, &cuts).into_iter().map(|piece| (Kind::Text, piece)).collect();
+            let seen = send(&worker, &asked, stream(model, path, &pieces));
+            prop_assert_eq!(&read(&seen)[0], &prompt, "{} {}", path, model);
+        }
     }
 }

@@ -4,7 +4,6 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use sluice_wire::time::Time;
 
 use super::signature;
-use crate::cache::Key;
 use crate::cache::key::KeyBuilder;
 use crate::cache::semantic::index::{Entry, LocalIndex, SEGMENT, SEGMENTS, add, export, import, secret};
 use crate::cache::semantic::vector::Vector;
@@ -141,7 +140,7 @@ fn a_million_entries_stay_within_the_bound() {
             .map(|number| {
                 let mut key = [0; 32];
                 key[..8].copy_from_slice(&number.to_le_bytes());
-                Entry { key: Key(key), made: Time(number as u64), ..one.clone() }
+                Entry { key: crate::cache::Key(key), made: Time(number as u64), ..one.clone() }
             })
             .collect()
     };
