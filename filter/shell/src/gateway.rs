@@ -65,8 +65,8 @@ impl<S: Stream> Gateway<S> {
                     break self.carry_out(request, Flow::Pause, effects);
                 }
                 Outcome::Wait => break self.carry_out(request, Flow::Pause, effects),
-                Outcome::Ask(_) => {
-                    log::error!("Envoy rejected a call to Redis");
+                Outcome::Ask(call) => {
+                    log::error!("Envoy rejected a call to the cluster {}", call.cluster);
                     let nothing = Called { status: None, body: Vec::new() };
                     outcome = self.pipeline.called(
                         &nothing,

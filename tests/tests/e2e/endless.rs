@@ -144,7 +144,7 @@ async fn every_wire_has_its_bounds_for_what_flows_what_is_held_and_what_is_looke
         }
     }
     providers["responses"]["speaks"] = json!(["responses"]);
-    let guards = json!({"words": {"match": {"key": "checked"}, "words": ["never said"], "on": ["answers"]}});
+    let guards = json!({"words": {"match": {"key": "checked"}, "words": ["never said"], "on": ["answers"], "delivery": "whole"}});
     let gateway = Gateway::builder()
         .provider("unused", Kind::OpenAi, &simulator)
         .model("unused", &[("unused", "gpt-sim")])

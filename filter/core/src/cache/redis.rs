@@ -160,9 +160,9 @@ impl Positions {
             let (own, sealed) = value.split_once(' ')?;
             (own.parse() == Ok(number)).then(|| sealed.to_owned())
         };
-        let through = count.min(after + POSITIONS_AT_ONCE);
+        let through = count.min(after.saturating_add(POSITIONS_AT_ONCE));
         Self {
-            texts: (after + 1..=through).zip(entries).filter_map(read).collect(),
+            texts: (after.saturating_add(1)..=through).zip(entries).filter_map(read).collect(),
             after: through,
             more: count > through,
         }

@@ -23,7 +23,7 @@ use super::cache_state::CacheState;
 use super::provider_error::ProviderError;
 use super::redaction::RetainedBody;
 use super::request_state::{AttemptState, Counted, RequestState, SkippedTarget, Stage};
-use super::similar::Comparison;
+use super::similar::{Comparison, Similar};
 
 mod json;
 
@@ -282,6 +282,20 @@ fn network(address: IpAddr) -> String {
 }
 
 impl<'a> Record<'a> {
+    /// Adds the fields of a comparison with earlier requests, and its cost.
+    pub fn with_similar(self, similar: &'a Similar) -> Self {
+        let near = similar.outcome.and_then(Comparison::near);
+        Self {
+            semantic: similar.outcome.map(Comparison::name),
+            similarity: near.map(|near| near.text()),
+            semantic_age_s: near.map(|near| similar.age(near).as_secs()),
+            embedding_tokens: Some(similar.tokens),
+            embedding_usd: similar.cost,
+            cost_usd: similar.cost,
+            ..self
+        }
+    }
+
     /// Adds the fields of a request state.
     pub fn with_state(self, state: &'a RequestState, about: &'a About, said: &'a [Option<ProviderError>]) -> Self {
         let served = matches!(state.progress.stage, Stage::Answering | Stage::Complete | Stage::Broken);
@@ -296,14 +310,7 @@ impl<'a> Record<'a> {
         let last_failure = state.progress.last_failure();
         let prompt_cache = state.bill.billing.prompt_cache();
         let some = |amount: MicroUsd| (amount.0 > 0).then_some(amount);
-        let similar = about.cache_state.similar.as_deref();
-        let near = similar.and_then(|similar| similar.outcome?.near());
         Self {
-            semantic: similar.and_then(|similar| similar.outcome).map(Comparison::name),
-            similarity: near.map(|near| near.text()),
-            semantic_age_s: near.map(|near| similar.map_or(0, |similar| similar.age(near).as_secs())),
-            embedding_tokens: similar.map(|similar| similar.tokens),
-            embedding_usd: similar.and_then(|similar| similar.cost),
             model: Some(&state.request.model.name),
             instead: Some(state.route.model.name.as_str()).filter(|name| *name != state.request.model.name),
             stream: Some(state.request.scanned.peek.stream),

@@ -107,10 +107,10 @@ impl Billing {
         self.plan.candidates.get(self.reservation.chosen).is_some_and(Candidate::has_budget)
     }
 
-    /// Records the cost of an embedding that was asked for, for now or (`known`) finally. It is the first thing that the request spends.
+    /// Records the cost of an embedding that was asked for, by estimate or (`known`) exactly. It is the first thing that the request spends.
+    /// An embedding without a price costs nothing.
     pub fn owe_embedding(&mut self, cost: Option<MicroUsd>, known: bool) {
         self.spent.clear();
-        self.unpriced = cost.is_none();
         let (candidate, usage) = (self.reservation.chosen, Usage::default());
         let (cost, prompt_cache) = (cost.unwrap_or_default(), CacheValue::default());
         self.spent.push(AttemptUsage { candidate, usage, cost, prompt_cache, estimated: !known });

@@ -24,6 +24,7 @@ use crate::keys::caller::Caller;
 use crate::memory_limiter::Permit;
 use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
+use crate::usage::price::MicroUsd;
 
 use super::request_state::{Draft, Request, RequestState, Stage};
 use super::similar::{Position, Similar};
@@ -209,7 +210,8 @@ impl CacheState {
             return Boarding::Alone;
         }
         // A later request waits no longer than this anyway.
-        let lease = draft.route.limit(&draft.request);
+        let embedding = draft.route.model.semantic.as_ref().map_or(Duration::ZERO, |rule| rule.timeout);
+        let lease = draft.route.limit(&draft.request).saturating_add(embedding);
         let boarding = flight::board(shared, &place.alias.canonical, owner.max(1), now, lease);
         if let Boarding::Leads(claim) = boarding {
             self.claim = Some(claim);
@@ -222,7 +224,7 @@ impl CacheState {
         if self.found != Some(Found::Miss) {
             return None;
         }
-        draft.worker.redis_cache().lookup(&self.keys(), longest(draft), now, effects)
+        draft.worker.redis_cache().lookup(&self.keys(), longest(draft)?, now, effects)
     }
 
     /// The keys of responses that may serve the request: of similar requests, once they are known.
@@ -246,12 +248,13 @@ impl CacheState {
     }
 
     /// After a miss everywhere, the call for the embedding that finds similar requests, if the model has a semantic cache. `priced`: a
-    /// budget concerns the request.
+    /// budget concerns the request. `planned` is when the targets were ranked.
     pub fn ask_embedding(
         &mut self,
         draft: &Draft,
         body: &[u8],
         priced: bool,
+        planned: Time,
         at: &mut StoreContext<'_>,
     ) -> Option<Call> {
         let (Some(_), Some(Found::Miss), None, Some(rule)) =
@@ -262,13 +265,25 @@ impl CacheState {
         let StoreContext { now, shared, .. } = *at;
         let partition = |rest: &[u8], semantic: &semantic::Rule, target: &Target| {
             let canonical = Canonical::of(rest, draft.request.scanned.client.id())?;
-            let context = context(draft, now, &Rule { scope: semantic.scope, ..rule });
+            let context = context(draft, planned, &Rule { scope: semantic.scope, ..rule });
             let names = [&*target.provider.name, &target.model];
             Some(context.part("similar").list(names.into_iter()).part(canonical.form).key())
         };
-        let (similar, call) = Similar::ask(draft, body, (priced, longest(draft)), partition, now, shared)?;
+        let (similar, call) = Similar::ask(draft, body, (priced, longest(draft)?), partition, now, shared)?;
         self.similar = Some(similar.into());
         Some(call)
+    }
+
+    /// Handles the reply to the call for an embedding. Returns its cost, and whether that is known.
+    pub fn embedded(
+        &mut self,
+        draft: &Draft,
+        called: &Called,
+        at: &mut StoreContext<'_>,
+    ) -> Option<(Option<MicroUsd>, bool)> {
+        let (similar, rule) = (self.similar.as_mut()?, draft.route.model.cache?);
+        let known = similar.embedded(draft, called, max_age(draft, &rule), (at.now, at.shared), at.effects);
+        Some((similar.cost, known))
     }
 
     /// The response to a similar request, if one shall serve.
@@ -336,9 +351,7 @@ impl Found {
 
 /// The response with this key, if it may serve. It may have been stored under an older gateway file with a longer TTL.
 fn fresh(draft: &Draft, rule: &Rule, key: &Key, now: Time, shared: &dyn SharedData) -> Option<CachedResponse> {
-    let max_age = draft.request.routing_headers.caching.max_age;
-    let is_fresh = |age: Duration| age < rule.ttl && max_age.is_none_or(|most| age < most);
-    slots::find(shared, key, now).filter(|entry| entry.age(now).is_some_and(is_fresh))
+    slots::find(shared, key, now).filter(|entry| entry.age(now).is_some_and(|age| age < max_age(draft, rule)))
 }
 
 /// The response that the client asks for. `repeats` is the hash of the fields that it repeats.
@@ -346,9 +359,15 @@ fn wanted<'a>(draft: &Draft, body: &'a [u8], form: Form, repeats: u64) -> Wanted
     Wanted { client: draft.request.scanned.client, form, repeats, request: body }
 }
 
-/// The longest that one lookup may delay the request.
-fn longest(draft: &Draft) -> Duration {
-    (draft.route.timeouts.total / 2).saturating_sub(draft.route.waited)
+/// The longest that one lookup may delay the request; `None` if that is less than Envoy's shortest timeout.
+fn longest(draft: &Draft) -> Option<Duration> {
+    let left = (draft.route.timeouts.total / 2).saturating_sub(draft.route.waited);
+    (left >= Duration::from_millis(1)).then_some(left)
+}
+
+/// How old the response may be that serves the request.
+fn max_age(draft: &Draft, rule: &Rule) -> Duration {
+    draft.request.routing_headers.caching.max_age.map_or(rule.ttl, |most| most.min(rule.ttl))
 }
 
 /// The keys of a request that has a part in its model's cache.

@@ -113,7 +113,8 @@ fn format(target: &Target) -> Option<&'static Provider> {
 /// The highest cost of an embedding for a request with a body of this length; zero without a semantic cache, or without a price.
 pub fn reserved(config: &CompiledConfig, model: &Model, length: usize) -> MicroUsd {
     let price = || target(config, model.semantic.as_ref()?)?.price;
-    let input = u64::try_from(length.min(LONGEST)).unwrap_or_default();
+    // Masks may make the text longer, and models add tokens of their own.
+    let input = u64::try_from(length.saturating_mul(2).saturating_add(64).min(LONGEST)).unwrap_or_default();
     price().map(|price| price.most(&Estimate { input, ..Estimate::default() })).unwrap_or_default()
 }
 
@@ -149,13 +150,14 @@ impl Similar {
         let raised = draft.request.routing_headers.similarity.map(|least| f32::from(least) / 10_000.0);
         let least = raised.unwrap_or_default().max(rule.threshold);
         let own = draft.worker.similar();
-        if own.is_silent(now) {
+        let in_vain = rule.mode == SemanticMode::Shadow && draft.request.routing_headers.caching.only_if_cached;
+        if own.is_silent(now) || in_vain {
             return None;
         }
         let question = question(&draft.request, body, rule).ok()?;
         let target = target(&draft.worker.config, rule).filter(|target| !priced || target.price.is_some())?;
         let key = partition(&question.rest, rule, target)?;
-        let signature = own.lexicon(shared, draft.worker.words(), draft.worker.dice()).signature(&question.text)?;
+        let signature = own.lexicon(shared, draft.worker.words()).signature(&question.text)?;
         let call = call(&question.text, target, rule.timeout.min(longest))?;
         let tokens = u64::try_from(question.text.len()).unwrap_or_default();
         let similar = Self {
@@ -179,14 +181,16 @@ impl Similar {
         self.vector.is_some()
     }
 
-    /// Handles the reply to the call, and finds similar requests.
+    /// Handles the reply to the call, and finds requests that are similar and whose responses are younger than `max_age`. Returns whether the
+    /// cost is known.
     pub fn embedded(
         &mut self,
         draft: &Draft,
         called: &Called,
+        max_age: Duration,
         (now, shared): (Time, &dyn SharedData),
         effects: &mut Vec<Effect>,
-    ) {
+    ) -> bool {
         self.replied = now;
         let own = draft.worker.similar();
         let target = draft.route.model.semantic.as_ref().and_then(|rule| target(&draft.worker.config, rule));
@@ -200,13 +204,17 @@ impl Similar {
                     self.cost = price.map(|price| price.cost(&usage, 0, &Extras::default()));
                 }
                 let asked = (&vector, &self.signature);
-                self.candidates = own.index(shared, |index| index.nearest(self.partition, asked, self.least, MOST));
+                let oldest = u64::try_from(max_age.as_nanos()).unwrap_or(u64::MAX);
+                let bounds = (Time(now.0.saturating_sub(oldest)), self.least);
+                self.candidates = own.index(shared, |index| index.nearest(self.partition, asked, bounds, MOST));
                 self.vector = Some(vector);
+                usage.is_some()
             }
             Err(why) => {
                 self.outcome = Some(Comparison::Failed);
                 // A provider that rejects a call does not charge for it.
-                if status(called).is_some_and(|status| !(200..300).contains(&status)) {
+                let is_rejected = status(called).is_some_and(|status| !(200..300).contains(&status));
+                if is_rejected {
                     (self.tokens, self.cost) = (0, self.cost.map(|_| MicroUsd::default()));
                 }
                 effects.push(Effect::Count(metric::EMBEDDING_FAILED));
@@ -216,6 +224,7 @@ impl Similar {
                          requests are not found"
                     )));
                 }
+                is_rejected
             }
         }
     }
@@ -268,7 +277,7 @@ impl Position {
         let Self { partition, vector, signature } = self;
         let entry = Entry { partition, key, made: at.now, vector, signature };
         index::add(at.shared, std::slice::from_ref(&entry));
-        worker.redis_cache().store_position(|| index::export(&entry, at.shared), expires, at.effects);
+        worker.redis_cache().store_position(|| entry.bytes(), expires, at.effects);
     }
 }
 

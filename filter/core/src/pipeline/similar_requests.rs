@@ -37,9 +37,9 @@ impl SimilarRequests {
         self.fails.replace(failed)
     }
 
-    /// The lists of words, under the key of this Envoy's index: `offered`, unless it has one. `envoy` is a random number.
-    pub(super) fn lexicon(&self, shared: &dyn SharedData, offered: [u8; 32], envoy: u64) -> &Lexicon {
-        self.lexicon.get_or_init(|| Lexicon::new(index::secret(shared, offered, envoy)))
+    /// The lists of words, under the key of this Envoy's index: `offered`, unless it has one.
+    pub(super) fn lexicon(&self, shared: &dyn SharedData, offered: [u8; 32]) -> &Lexicon {
+        self.lexicon.get_or_init(|| Lexicon::new(index::secret(shared, offered)))
     }
 
     /// Searches the index as it is now.

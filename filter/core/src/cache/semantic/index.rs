@@ -76,6 +76,19 @@ impl Near {
 }
 
 impl Entry {
+    /// The stored form.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.size());
+        self.write(&mut bytes);
+        bytes
+    }
+
+    /// Reads the output of [`Entry::bytes`]; `None` for anything else.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        Self::read(&mut reader).filter(|_| reader.0.is_empty())
+    }
+
     fn size(&self) -> usize {
         FIXED + self.vector.dimensions() + self.signature.size()
     }
@@ -136,8 +149,6 @@ impl Value for Segment {
 /// The state of the ring.
 #[derive(Debug, Clone, PartialEq)]
 struct Head {
-    /// A random number of this Envoy.
-    envoy: u64,
     /// The key of the entries' signatures; zero before it is chosen.
     secret: [u8; 32],
     /// The number of the current segment.
@@ -148,22 +159,21 @@ struct Head {
 
 impl Default for Head {
     fn default() -> Self {
-        Self { envoy: 0, secret: [0; 32], current: 0, changes: vec![0; SEGMENTS] }
+        Self { secret: [0; 32], current: 0, changes: vec![0; SEGMENTS] }
     }
 }
 
 impl Value for Head {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes.strip_prefix(&HEAD_FORMAT)?);
-        let (envoy, secret, current) = (reader.u64()?, reader.array()?, reader.u64()?);
+        let (secret, current) = (reader.array()?, reader.u64()?);
         let (changes, []) = reader.0.as_chunks::<4>() else { return None };
         let changes: Vec<u32> = changes.iter().map(|change| u32::from_le_bytes(*change)).collect();
-        (changes.len() == SEGMENTS).then_some(Self { envoy, secret, current, changes })
+        (changes.len() == SEGMENTS).then_some(Self { secret, current, changes })
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let mut bytes =
-            [&HEAD_FORMAT[..], &self.envoy.to_le_bytes(), &self.secret, &self.current.to_le_bytes()].concat();
+        let mut bytes = [&HEAD_FORMAT[..], &self.secret, &self.current.to_le_bytes()].concat();
         self.changes.iter().for_each(|change| bytes.extend(change.to_le_bytes()));
         bytes
     }
@@ -178,29 +188,11 @@ fn name(place: usize) -> String {
     format!("sluice.similar.{place}")
 }
 
-/// The key of all signatures in this index: the one chosen before, or else the offered one. `envoy` is a random number.
-pub fn secret(shared: &dyn SharedData, offered: [u8; 32], envoy: u64) -> [u8; 32] {
+/// The key of all signatures in this index: the one chosen before, or else the offered one.
+pub fn secret(shared: &dyn SharedData, offered: [u8; 32]) -> [u8; 32] {
     let unchosen = [0; 32];
-    update(shared, HEAD, |head: Head| (head.secret == unchosen).then_some(Head { envoy, secret: offered, ..head }));
+    update(shared, HEAD, |head: Head| (head.secret == unchosen).then_some(Head { secret: offered, ..head }));
     read::<Head>(shared, HEAD).secret
-}
-
-/// An entry for the indexes of other Envoys.
-pub fn export(entry: &Entry, shared: &dyn SharedData) -> Vec<u8> {
-    let mut bytes = read::<Head>(shared, HEAD).envoy.to_le_bytes().to_vec();
-    entry.write(&mut bytes);
-    bytes
-}
-
-/// Adds entries that other Envoys have exported. Those of this Envoy are here already.
-pub fn import(exported: impl Iterator<Item = Vec<u8>>, shared: &dyn SharedData) {
-    let own = read::<Head>(shared, HEAD).envoy;
-    let others = exported.filter_map(|bytes| {
-        let mut reader = Reader(&bytes);
-        let (envoy, entry) = (reader.u64()?, Entry::read(&mut reader)?);
-        (envoy != own && reader.0.is_empty()).then_some(entry)
-    });
-    add(shared, &others.collect::<Vec<_>>());
 }
 
 /// Adds entries. Returns whether it did: it does not add all if other workers keep adding theirs in between.
@@ -261,12 +253,23 @@ impl LocalIndex {
         }
     }
 
-    /// The responses that may serve a request, at most `most`: at least this similar and with equal words. The most similar first.
+    /// Adds entries of other Envoys. Those that are here already are left out.
+    pub fn import(&mut self, entries: impl Iterator<Item = Entry>, shared: &dyn SharedData) {
+        self.refresh(shared);
+        let is_here = |new: &Entry| {
+            let mut all = self.0.iter().flat_map(|(_, entries)| entries);
+            all.any(|entry| entry.key == new.key && entry.made == new.made)
+        };
+        add(shared, &entries.filter(|entry| !is_here(entry)).collect::<Vec<_>>());
+    }
+
+    /// The responses that may serve a request, at most `most`: stored since this time, at least this similar, and with equal words. The most
+    /// similar first.
     pub fn nearest(
         &self,
         partition: [u8; 16],
         (vector, signature): (&Vector, &Signature),
-        least: f32,
+        (since, least): (Time, f32),
         most: usize,
     ) -> Vec<Near> {
         let near = |entry: &Entry| {
@@ -274,12 +277,17 @@ impl LocalIndex {
             let Entry { key, made, .. } = *entry;
             entry.signature.compare(signature).is_ok().then_some(Near { similarity, key, made })
         };
-        let entries = self.0.iter().flat_map(|(_, entries)| entries).filter(|entry| entry.partition == partition);
+        let entries = self.0.iter().flat_map(|(_, entries)| entries);
+        let entries = entries.filter(|entry| entry.partition == partition && entry.made >= since);
         let mut found: Vec<Near> = entries.filter_map(near).collect();
         order::by(&mut found, |one, other| other.similarity.total_cmp(&one.similarity).then(other.made.cmp(&one.made)));
-        found.dedup_by_key(|near| near.key);
-        found.truncate(most);
-        found
+        let mut nearest: Vec<Near> = Vec::new();
+        for near in found {
+            if nearest.len() < most && !nearest.iter().any(|other| other.key == near.key) {
+                nearest.push(near);
+            }
+        }
+        nearest
     }
 
     /// The number of entries.

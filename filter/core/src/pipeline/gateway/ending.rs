@@ -132,6 +132,10 @@ impl RequestPipeline {
             error,
             ..Record::default()
         };
+        let record = match self.log_context.about.cache_state.similar.as_deref() {
+            Some(similar) => record.with_similar(similar),
+            None => record,
+        };
         match state {
             Some(state) => record.with_state(state, &self.log_context.about, &words.of_attempts),
             None => record,

@@ -370,7 +370,9 @@ impl RequestPipeline {
             if let Some(call) = cache_state.ask_redis_similar(draft, now, cx.effects) {
                 return Ok(Fetched::Asks(call));
             }
-        } else if let Some(call) = cache_state.ask_embedding(draft, body, billing.has_budget(), &mut cx.moment()) {
+        } else if let Some(call) =
+            cache_state.ask_embedding(draft, body, billing.has_budget(), planned, &mut cx.moment())
+        {
             return Ok(Fetched::Embeds(call));
         }
         if only_if_cached {

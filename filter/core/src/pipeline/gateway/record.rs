@@ -56,7 +56,10 @@ impl RequestPipeline {
         recorder.record(&REQUEST, &[team, app, key, model, provider, route, tier, error], |values| {
             values.add(request::REQUESTS, 1);
         });
-        let sums = log_context.about.settled.or(state.map(|state| state.bill.billing.sums())).unwrap_or_default();
+        let embedding =
+            || Some(Sums { cost: log_context.about.cache_state.similar.as_ref()?.cost?.0, ..Sums::default() });
+        let used = || state.map(|state| state.bill.billing.sums()).or_else(embedding);
+        let sums = log_context.about.settled.or_else(used).unwrap_or_default();
         let Sums { input_tokens, output_tokens, cost, .. } = sums;
         if (input_tokens, output_tokens, cost) != (0, 0, 0) {
             recorder.record(&USAGE, &[team, app, key, model, provider, route, tier], |values| {
@@ -75,6 +78,7 @@ impl RequestPipeline {
         if state.is_none() && !error.is_empty() {
             self.rejected(error, model);
         }
+        self.semantic_cache([team, app, model]);
         self.findings(state, team, model);
         if let Some(overhead) = self.overhead(state) {
             let operation = operation(self.client);
@@ -82,7 +86,6 @@ impl RequestPipeline {
         }
         if let Some(state) = state {
             self.cache(state, [team, app, model]);
-            self.semantic_cache([team, app, model]);
             served.record(recorder, state, model, error, now);
             attempts(recorder, state, now);
             self.budgets(state, now);

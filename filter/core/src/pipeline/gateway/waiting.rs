@@ -93,9 +93,9 @@ impl RequestPipeline {
     ) -> Result<Outcome, Refused> {
         self.phase = Phase::Answered { error: None };
         waiting.draft.route.waited = cx.now().since(waiting.since);
-        if let Some(similar) = &mut self.log_context.about.cache_state.similar {
-            similar.embedded(&waiting.draft, called, (cx.now(), cx.shared), cx.effects);
-            waiting.billing.owe_embedding(similar.cost, called.status.is_some());
+        let cache_state = &mut self.log_context.about.cache_state;
+        if let Some((cost, known)) = cache_state.embedded(&waiting.draft, called, &mut cx.moment()) {
+            waiting.billing.owe_embedding(cost, known);
         }
         let prepared = self.fetch_waiting(&mut waiting, Look::Similar, cx);
         self.prepared(prepared, *waiting, cx)

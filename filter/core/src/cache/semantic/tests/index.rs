@@ -5,7 +5,7 @@ use sluice_wire::time::Time;
 
 use super::signature;
 use crate::cache::key::KeyBuilder;
-use crate::cache::semantic::index::{Entry, LocalIndex, SEGMENT, SEGMENTS, add, export, import, secret};
+use crate::cache::semantic::index::{Entry, LocalIndex, SEGMENT, SEGMENTS, add, secret};
 use crate::cache::semantic::vector::Vector;
 use crate::store::SharedData;
 use crate::store::fake::Shared;
@@ -31,7 +31,7 @@ fn local(shared: &Shared) -> LocalIndex {
 /// The numbers of the entries that are found.
 fn found(index: &LocalIndex, text: &str, vector: &[f32], least: f32, most: usize) -> Vec<u64> {
     let asked = (&Vector::of(vector).unwrap(), &signature(text));
-    index.nearest(PARTITION, asked, least, most).iter().map(|near| near.made.0).collect()
+    index.nearest(PARTITION, asked, (Time(0), least), most).iter().map(|near| near.made.0).collect()
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_full_ring_forgets_the_oldest() {
     }
     let index = local(&shared);
     assert_eq!(index.len(), (SEGMENTS - 1) * 16 + 1);
-    let newest = index.nearest(PARTITION, (&entries[0].vector, &entries[0].signature), 0.9, usize::MAX);
+    let newest = index.nearest(PARTITION, (&entries[0].vector, &entries[0].signature), (Time(0), 0.9), usize::MAX);
     assert_eq!(newest.last().unwrap().made, Time(16));
     let bytes: usize = (0..SEGMENTS)
         .filter_map(|place| shared.read(&format!("sluice.similar.{place}")))
@@ -116,18 +116,34 @@ fn a_worker_sees_what_another_one_added_and_reads_nothing_twice() {
 }
 
 #[test]
-fn all_workers_have_one_secret_and_an_envoy_ignores_its_own_exports() {
-    let (one, two) = (Shared::default(), Shared::default());
-    assert_eq!([secret(&one, [1; 32], 5), secret(&one, [2; 32], 6)], [[1; 32]; 2]);
-    secret(&two, [1; 32], 7);
-    let exported = export(&entry(1, "Flights to Oslo", &[1.0, 0.2]), &one);
-    for shared in [&one, &two] {
-        let nonsense = [Vec::new(), exported[..exported.len() - 1].to_vec(), [&exported[..], b"x"].concat()];
-        import(nonsense.into_iter(), shared);
-        assert!(local(shared).is_empty());
-        import([exported.clone()].into_iter(), shared);
+fn older_responses_leave_room_for_those_that_may_serve() {
+    let shared = Shared::default();
+    add(&shared, &[entry(1, "Flights to Oslo", &[1.0, 0.0]), entry(5, "Flights to Oslo", &[1.0, 0.2])]);
+    let asked = (&Vector::of(&[1.0, 0.0]).unwrap(), &signature("Flights to Oslo"));
+    let nearest = local(&shared).nearest(PARTITION, asked, (Time(2), 0.9), 1);
+    assert_eq!(nearest.iter().map(|near| near.made.0).collect::<Vec<_>>(), [5]);
+}
+
+#[test]
+fn all_workers_have_one_secret() {
+    let shared = Shared::default();
+    assert_eq!([secret(&shared, [1; 32]), secret(&shared, [2; 32])], [[1; 32]; 2]);
+}
+
+#[test]
+fn entries_of_other_envoys_are_added_once() {
+    let shared = Shared::default();
+    let (old, new) = (entry(1, "Flights to Oslo", &[1.0, 0.2]), entry(2, "Flights to Rome", &[0.2, 1.0]));
+    let bytes = old.bytes();
+    assert_eq!(Entry::parse(&bytes), Some(old.clone()));
+    for damaged in [&bytes[..bytes.len() - 1], &[&bytes[..], b"x"].concat(), b""] {
+        assert_eq!(Entry::parse(damaged), None);
     }
-    assert_eq!((local(&one).len(), local(&two).len()), (0, 1));
+    let mut index = LocalIndex::default();
+    for _ in 0..3 {
+        index.import([old.clone(), new.clone()].into_iter(), &shared);
+    }
+    assert_eq!(local(&shared).len(), 2);
 }
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -150,7 +166,7 @@ fn a_million_entries_stay_within_the_bound() {
     let index = local(&shared);
     let sizes = (0..SEGMENTS).filter_map(|place| shared.read(&format!("sluice.similar.{place}")));
     assert!(sizes.map(|(bytes, _)| bytes.len()).sum::<usize>() <= SEGMENTS * (SEGMENT + 24));
-    let newest = index.nearest(PARTITION, (&one.vector, &one.signature), 0.9, 1);
+    let newest = index.nearest(PARTITION, (&one.vector, &one.signature), (Time(0), 0.9), 1);
     assert_eq!(newest[0].made, Time(999_999));
     assert!(index.len() < 100_000, "{}", index.len());
 }

@@ -294,6 +294,26 @@ fn without_budget_there_is_no_embedding() {
 }
 
 #[test]
+fn an_embedding_is_logged_and_counted_also_if_no_provider_follows() {
+    let gateway = Gateway::new(RULE);
+    let only = gateway.ask(ASKED, &[("cache-control", "only-if-cached")], &[]);
+    assert_eq!((only.status, only.log["semantic"].as_str()), (504, Some("different")));
+    assert_eq!((&only.log["cost_usd"], &only.log["embedding_usd"]), (&json!("0.006000"), &json!("0.006000")));
+    // In shadow mode, it could not be served.
+    let shadow = Gateway::new(&format!(r#"{RULE},"mode":"shadow""#));
+    let only = shadow.ask(ASKED, &[("cache-control", "only-if-cached")], &[]);
+    assert_eq!((only.status, &only.log["embedding_usd"], shadow.embedded()), (504, &Value::Null, 0));
+}
+
+#[test]
+fn without_a_price_an_embedding_costs_nothing_and_the_request_keeps_its_cost() {
+    let gateway = Gateway::with(RULE, "", "");
+    let seen = gateway.ask(ASKED, &[], &[good()]);
+    is(&seen, "miss", Some("different"));
+    assert_eq!((&seen.log["cost_usd"], &seen.log["embedding_usd"]), (&json!("0.000011"), &Value::Null));
+}
+
+#[test]
 fn a_guardrail_masks_the_text_before_it_is_embedded() {
     let guards = r#","guards":{"pii":{"detect":["email"],"on":["prompts"],"action":"mask"}}"#;
     let gateway = Gateway::with(RULE, PRICE, guards);
@@ -354,7 +374,7 @@ fn envoys_share_responses_to_similar_requests() {
     server.borrow_mut().commands.clear();
     is(&three.ask("How should I reset my password?", &[], &[]), "semantic", Some("served"));
     assert_eq!(server.borrow().commands, ["MGET"], "of the exact cache only");
-    // An Envoy imports nothing of its own.
+    // An Envoy has its own entries already.
     let entries = one.index();
     import(&one, &server);
     assert_eq!(one.index(), entries);
