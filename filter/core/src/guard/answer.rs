@@ -17,7 +17,7 @@ use sluice_wire::json;
 use crate::guard::spec::{Action, GuardDelivery, Side};
 
 use super::channel::Channel;
-use super::escapes::unfolded;
+use super::escapes::{unescaped, unfolded};
 use super::mask::Placeholders;
 use super::matcher::Matcher;
 use super::schema::types::{self, Types};
@@ -32,6 +32,8 @@ pub struct Checks {
     pub guards: Vec<Rc<Guard>>,
     /// The required formats: the client's and the model's.
     pub formats: Vec<Format>,
+    /// Whether the client or the gateway file asks for JSON, checked or not.
+    pub json: bool,
     /// Whether a stream may be rejected before its end: the model cannot call tools, after which any text is valid.
     pub early: bool,
     /// The placeholders of masked texts, in the prompt and in the response.
@@ -126,6 +128,11 @@ impl Checks {
         self.restores() || self.guards.iter().any(|guard| guard.action == Action::Mask)
     }
 
+    /// Whether a text of this kind should be JSON.
+    pub fn is_json(&self, kind: Kind) -> bool {
+        matches!(kind, Kind::Arguments(_)) || (kind == Kind::Text && self.json)
+    }
+
     /// Whether the response is held until it is complete.
     pub fn hold_whole(&self) -> bool {
         let whole = |guard: &Rc<Guard>| guard.action != Action::Log && guard.delivery == GuardDelivery::Whole;
@@ -166,7 +173,7 @@ impl Checks {
                 }
                 let Some((kind, text)) = text_of(part, number) else { continue };
                 if channels.iter().all(|(known, _)| *known != kind) {
-                    channels.push((kind, Channel::of(matches!(kind, Kind::Arguments(_)))));
+                    channels.push((kind, Channel::of(self.is_json(kind))));
                 }
                 ends.extend(
                     channels.iter_mut().find(|(known, _)| *known == kind).map(|(_, channel)| channel.push(text)),
@@ -269,8 +276,9 @@ impl Format {
 
 impl Answer {
     fn texts(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        let texts = [&self.text, &self.asides, &self.names].into_iter().chain(self.calls.values());
-        texts.map(|text| unfolded(Cow::Borrowed(text)))
+        let texts = [&self.text, &self.asides, &self.names].map(|text| unfolded(Cow::Borrowed(text)));
+        // Arguments that were cut off are still JSON.
+        texts.into_iter().chain(self.calls.values().map(|arguments| unescaped(Cow::Borrowed(arguments), true)))
     }
 
     /// Whether the choice claims to be complete. A cut-off or refused choice is the client's to judge, and tool calls are not the end.

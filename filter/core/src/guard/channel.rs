@@ -9,12 +9,12 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use sluice_wire::{json, order};
+use sluice_wire::order;
 
 use crate::guard::spec::{Action, Side};
 
 use super::answer::{Checks, Inspection};
-use super::escapes::Decoded;
+use super::escapes::{Decoded, begins_json, escaped};
 use super::folded::{folded, is_visible};
 use super::steps::Steps;
 use super::{Finding, Guard};
@@ -41,6 +41,8 @@ pub struct Channel {
     edits: VecDeque<Edit>,
     /// For JSON that may be masked.
     strings: Option<Strings>,
+    /// Whether the text has more than spaces.
+    begun: bool,
 }
 
 /// The progress of a search in the decoded text.
@@ -86,13 +88,19 @@ enum Is<'a> {
 }
 
 impl Channel {
-    /// An empty text; `json`: it is JSON, such as the arguments of a tool.
+    /// An empty text; `json`: it is JSON, such as the arguments of a tool, if it begins so.
     pub fn of(json: bool) -> Self {
-        Self { strings: json.then(Strings::default), ..Self::default() }
+        Self { decoded: Decoded::of(json), strings: json.then(Strings::default), ..Self::default() }
     }
 
     /// Adds a piece. Returns the length of the text with it.
     pub fn push(&mut self, piece: &str) -> usize {
+        let first = piece.trim_start().chars().next().filter(|_| !self.begun);
+        self.begun |= first.is_some();
+        if first.is_some_and(|first| !begins_json(first)) {
+            self.strings = None;
+            self.decoded.json = false;
+        }
         self.decoded.push(piece);
         if let Some(strings) = &mut self.strings {
             strings.push(piece);
@@ -195,12 +203,7 @@ impl Channel {
     /// The replacement of a match or placeholder; `None` if it stays. An error if a match cannot be masked.
     fn edit(&self, span: Span<'_>, inspection: &mut Inspection<'_>) -> Result<Option<Edit>, Finding> {
         let text = &self.decoded.text;
-        let mut at = span.at.clone();
-        if self.strings.is_some() {
-            // The letter of an escape is no part of a match that begins with it; an escape does not lose its letter.
-            at.start = at.start.saturating_add(usize::from(ends_in_escape(text, at.start)));
-            at.end = at.end.saturating_add(usize::from(ends_in_escape(text, at.end)));
-        }
+        let at = span.at;
         let Some(found) = text.get(at.clone()).filter(|found| !found.is_empty()) else { return Ok(None) };
         let place = self.decoded.place(at.start)..self.decoded.place(at.end);
         let is_text = self.strings.as_ref().is_none_or(|strings| strings.contain(&place));
@@ -323,18 +326,6 @@ fn context(text: &str, from: usize) -> usize {
     let before = text.get(..from).unwrap_or_default();
     let mut visible = before.char_indices().rev().filter(|(_, letter)| is_visible(*letter));
     visible.nth(1).map_or(0, |(start, _)| start)
-}
-
-/// Whether the text up to `at` ends with the backslash of an escape.
-fn ends_in_escape(text: &str, at: usize) -> bool {
-    let before = text.as_bytes().get(..at).unwrap_or_default();
-    before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
-}
-
-/// A text as part of a JSON string.
-fn escaped(text: &str) -> String {
-    let quoted = String::from_utf8(json::written(&text)).unwrap_or_default();
-    quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default().to_owned()
 }
 
 /// The strings of a JSON text that arrives in pieces.

@@ -1,27 +1,48 @@
 //! JSON within a text: the arguments and results of tools.
 //!
-//! Many encoders write non-ASCII letters and some symbols as `\u00e9`, where no expression would match them.
+//! Many encoders write non-ASCII letters and some symbols as `\u00e9`, where no expression would match them. In a text that is JSON, all
+//! escapes are decoded: the letter of an `\n` would join the word after it. Any other text may contain backslashes of its own, such as a path,
+//! and there only `\u` escapes of visible letters are decoded.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
+use serde::de::IgnoredAny;
+use sluice_wire::json;
+
 /// The length of an escape.
 const ESCAPE: usize = 6;
 
-/// Decodes `\u` escapes. Quotes, backslashes and control characters stay escaped, so that the JSON stays valid.
+/// Whether a text may begin like this if it is JSON with strings.
+pub(super) fn begins_json(letter: char) -> bool {
+    matches!(letter, '{' | '[' | '"')
+}
+
+/// Whether a text is JSON with strings.
+pub(super) fn is_json(text: &str) -> bool {
+    text.trim_start().starts_with(begins_json) && json::read::<IgnoredAny>(text).is_ok()
+}
+
+/// Decodes a text to inspect it.
 pub(super) fn unfolded(text: Cow<'_, str>) -> Cow<'_, str> {
-    let escapes = memchr::memchr_iter(b'\\', text.as_bytes());
-    if !escapes.map(|at| text.as_bytes().get(at.saturating_add(1))).any(|next| next == Some(&b'u')) {
+    let json = memchr::memchr(b'\\', text.as_bytes()).is_some() && is_json(&text);
+    unescaped(text, json)
+}
+
+/// Decodes the escapes of a text; `json`: it is JSON.
+pub(super) fn unescaped(text: Cow<'_, str>, json: bool) -> Cow<'_, str> {
+    let mut escapes = memchr::memchr_iter(b'\\', text.as_bytes());
+    if !escapes.any(|at| json || text.as_bytes().get(at.saturating_add(1)) == Some(&b'u')) {
         return text;
     }
     let mut out = String::with_capacity(text.len());
-    let rest = decode(&text, |_, decoded| out.push_str(decoded));
+    let rest = decode(&text, json, |_, decoded| out.push_str(decoded));
     out.push_str(rest);
     out.into()
 }
 
 /// Passes each decoded part to `push`, with its position in the text. Returns the start of an escape whose rest is missing.
-fn decode(text: &str, mut push: impl FnMut(usize, &str)) -> &str {
+fn decode(text: &str, json: bool, mut push: impl FnMut(usize, &str)) -> &str {
     let mut rest = text;
     let at = |rest: &str| text.len().saturating_sub(rest.len());
     while let Some(plain) = rest.find('\\') {
@@ -30,7 +51,7 @@ fn decode(text: &str, mut push: impl FnMut(usize, &str)) -> &str {
         if is_open(escape) {
             return escape;
         }
-        rest = match sign(escape) {
+        rest = match sign(escape, json) {
             Some((sign, after)) => {
                 push(at(escape), sign.encode_utf8(&mut [0; 4]));
                 after
@@ -64,7 +85,7 @@ fn is_open(text: &str) -> bool {
     rest.len() < ESCAPE && is_start(rest)
 }
 
-/// A text that arrives in pieces, decoded as [`unfolded`] does, with the places of its letters in the pieces. Its beginning can be dropped.
+/// A text that arrives in pieces, decoded as [`unescaped`] does, with the places of its letters in the pieces. Its beginning can be dropped.
 #[derive(Debug, Default)]
 pub(super) struct Decoded {
     /// The decoded text.
@@ -75,9 +96,24 @@ pub(super) struct Decoded {
     open: String,
     /// The length of all pieces.
     length: usize,
+    /// Whether the text is JSON.
+    pub(super) json: bool,
 }
 
 impl Decoded {
+    /// An empty text.
+    pub(super) fn of(json: bool) -> Self {
+        Self { json, ..Self::default() }
+    }
+
+    /// A whole text.
+    pub(super) fn whole(text: &str, json: bool) -> Self {
+        let mut decoded = Self::of(json);
+        decoded.push(text);
+        decoded.end();
+        decoded
+    }
+
     /// The length of all pieces.
     pub(super) fn length(&self) -> usize {
         self.length
@@ -92,7 +128,7 @@ impl Decoded {
         }
         let mut joined = std::mem::take(&mut self.open);
         joined.push_str(piece);
-        let open = decode(&joined, |at, decoded| self.add(before.saturating_add(at), decoded)).len();
+        let open = decode(&joined, self.json, |at, decoded| self.add(before.saturating_add(at), decoded)).len();
         self.open = joined.split_off(joined.len().saturating_sub(open));
     }
 
@@ -142,17 +178,37 @@ impl Decoded {
 }
 
 /// The character that the text starts with as an escape, and the rest.
-fn sign(text: &str) -> Option<(char, &str)> {
-    let (first, rest) = unit(text)?;
+fn sign(text: &str, json: bool) -> Option<(char, &str)> {
+    let Some((first, rest)) = unit(text) else { return short(text).filter(|_| json) };
     let read = |units: &[u16]| char::decode_utf16(units.iter().copied()).next()?.ok();
-    let (sign, rest) = match read(&[first]) {
-        Some(sign) => (sign, rest),
-        None => {
-            let (second, rest) = unit(rest)?;
-            (read(&[first, second])?, rest)
-        }
+    let pair = || {
+        let (second, rest) = unit(rest)?;
+        Some((read(&[first, second])?, rest))
     };
-    (!sign.is_control() && !matches!(sign, '"' | '\\')).then_some((sign, rest))
+    let lone = || json.then_some((char::REPLACEMENT_CHARACTER, rest));
+    let (sign, rest) = read(&[first]).map(|sign| (sign, rest)).or_else(pair).or_else(lone)?;
+    (json || !sign.is_control() && !matches!(sign, '"' | '\\')).then_some((sign, rest))
+}
+
+/// The same for an escape of two characters.
+fn short(text: &str) -> Option<(char, &str)> {
+    let mut letters = text.strip_prefix('\\')?.chars();
+    let sign = match letters.next()? {
+        'n' => '\n',
+        't' => '\t',
+        'r' => '\r',
+        'b' => '\u{8}',
+        'f' => '\u{c}',
+        sign @ ('"' | '\\' | '/') => sign,
+        _ => return None,
+    };
+    Some((sign, letters.as_str()))
+}
+
+/// A text as part of a JSON string.
+pub(super) fn escaped(text: &str) -> String {
+    let quoted = String::from_utf8(json::written(&text)).unwrap_or_default();
+    quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default().to_owned()
 }
 
 fn unit(text: &str) -> Option<(u16, &str)> {
@@ -166,6 +222,22 @@ mod tests {
     use super::*;
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn in_json_every_escape_is_one_letter() {
+        for (text, expected) in [
+            (r#"["a\nb\tc \"d\" e\/f"]"#, "[\"a\nb\tc \"d\" e/f\"]"),
+            (r#"["\u0022\u005c\u000a\b\f\r"]"#, "[\"\"\\\n\u{8}\u{c}\r\"]"),
+            (r#" {"a":"C:\\new \ud83d\ude00"}"#, " {\"a\":\"C:\\new 😀\"}"),
+            (r#""a\nb""#, "\"a\nb\""),
+            // Not JSON.
+            (r"C:\new", r"C:\new"),
+            (r#"["C:\new\x"]"#, r#"["C:\new\x"]"#),
+        ] {
+            assert_eq!(unfolded(Cow::Borrowed(text)), expected, "{text}");
+        }
+        assert_eq!(unescaped(Cow::Borrowed(r"\ud83d\ud83d\ude00\ude00"), true), "\u{fffd}😀\u{fffd}");
+    }
 
     #[test]
     fn escapes_are_undone_where_json_stays_what_it_was() {

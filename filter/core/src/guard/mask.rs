@@ -67,7 +67,8 @@ impl Placeholders {
             MaskStyle::Numbered => {
                 let Some(placeholder) = self.numbered(label, text) else { return format!("[{label}]") };
                 if guard.restore && in_prompt {
-                    self.originals.entry(placeholder.clone()).or_insert_with(|| text.to_owned());
+                    let original = self.restored(text);
+                    self.originals.entry(placeholder.clone()).or_insert(original);
                 }
                 placeholder
             }
@@ -102,6 +103,18 @@ impl Placeholders {
     /// Whether the client gets no text back.
     pub fn restores_nothing(&self) -> bool {
         self.originals.is_empty()
+    }
+
+    /// A text with the originals of the placeholders in it, which other guardrails have put there.
+    fn restored(&self, text: &str) -> String {
+        let (mut out, mut copied) = (String::new(), 0);
+        for (at, original) in self.originals(text, 0) {
+            out.push_str(text.get(copied..at.start).unwrap_or_default());
+            out.push_str(original);
+            copied = at.end;
+        }
+        out.push_str(text.get(copied..).unwrap_or_default());
+        out
     }
 
     /// The placeholders in `text` at or after `from`, each with its original text.

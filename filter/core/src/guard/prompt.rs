@@ -16,7 +16,7 @@ use sluice_wire::percent;
 use crate::guard::spec::{Action, MaskStyle, Side};
 use crate::peek::literals::{Literal, Literals};
 
-use super::escapes::unfolded;
+use super::escapes::{Decoded, escaped, is_json, unescaped, unfolded};
 use super::folded::folded;
 use super::mask::Placeholders;
 use super::matcher::Matcher;
@@ -65,9 +65,7 @@ pub fn screen(guards: &[Rc<Guard>], body: &[u8], except: &Range<usize>, most: us
                 look.as_it_is(&unfolded(text.into()))?;
             }
             Content::Plain => {
-                let text = unfolded(decoded(body, &literal));
-                look.pass(&text)?;
-                if let Some(masked) = look.masked(&text, most)? {
+                if let Some(masked) = look.masked(&decoded(body, &literal), most)? {
                     copy.replace(quoted(&literal), &masked)?;
                 }
             }
@@ -126,43 +124,53 @@ impl<'g> Look<'g> {
         Ok(())
     }
 
-    /// Replaces matches by their labels; `None` if there are none. An error if the text exceeds `most` bytes. Matches in the folded form
-    /// are masked last.
+    /// Checks a text and replaces matches by their labels; `None` if there are none. An error if the text exceeds `most` bytes. Matches in
+    /// the folded form are masked last.
     fn masked(&mut self, text: &str, most: usize) -> Result<Option<String>, Unfit> {
-        let mut masked: Option<String> = None;
+        let mut read = unfolded(Cow::Borrowed(text));
+        self.pass(&read)?;
+        let (mut masked, mut json): (Option<String>, _) = (None, None);
         let guards = self.guards;
         for guard in guards.iter().filter(|guard| guard.action == Action::Mask) {
-            let current = masked.as_deref().unwrap_or(text);
-            if guard.matcher.sees_nothing(current, &self.steps) {
+            if guard.matcher.sees_nothing(&read, &self.steps) {
                 continue;
             }
-            let as_it_is = self.mask(guard, current, current, |at| at, most)?;
-            let current = as_it_is.as_deref().unwrap_or(current);
-            let as_read = match folded(current) {
-                Some(read) => self.mask(guard, current, &read.text, |at| read.unfolded(&at), most)?,
-                None => None,
-            };
-            masked = as_read.or(as_it_is).or(masked);
+            // A masked number makes a text invalid, but not less JSON.
+            let json = *json.get_or_insert_with(|| is_json(text));
+            for folds in [false, true] {
+                let current = masked.as_deref().unwrap_or(text);
+                let Some(next) = self.mask(guard, &Decoded::whole(current, json), current, folds, most)? else {
+                    continue;
+                };
+                read = Cow::Owned(unescaped(Cow::Borrowed(&next), json).into_owned());
+                masked = Some(next);
+            }
         }
         Ok(masked)
     }
 
-    /// Masks the matches in `read`. `place` maps their ranges to `text`.
+    /// Masks the matches in a decoded text, or in its folded form.
     fn mask(
         &mut self,
         guard: &Guard,
+        decoded: &Decoded,
         text: &str,
-        read: &str,
-        place: impl Fn(Range<usize>) -> Range<usize>,
+        folds: bool,
         most: usize,
     ) -> Result<Option<String>, Unfit> {
+        let folded = if folds { folded(&decoded.text) } else { None };
+        if folds && folded.is_none() {
+            return Ok(None);
+        }
+        let read = folded.as_ref().map_or(decoded.text.as_str(), |folded| folded.text.as_str());
         let (mut out, mut copied, mut last) = (String::new(), 0, None);
         for find in guard.matcher.all(read, 0, &self.steps) {
-            let at = place(find.at);
-            out.push_str(text.get(copied..at.start).unwrap_or_default());
-            let found = text.get(at.clone()).unwrap_or_default();
-            out.push_str(&self.placeholders.of(guard, find.label, found, true));
-            copied = at.end;
+            let at = folded.as_ref().map_or(find.at.clone(), |folded| folded.unfolded(&find.at));
+            let found = decoded.text.get(at.clone()).unwrap_or_default();
+            let placeholder = self.placeholders.of(guard, find.label, found, true);
+            out.push_str(text.get(copied..decoded.place(at.start)).unwrap_or_default());
+            out.push_str(&if decoded.json { escaped(&placeholder) } else { placeholder });
+            copied = decoded.place(at.end);
             last = Some(find.label);
             note(&mut self.findings, guard, find.label, Side::Prompts);
             if out.len() > most {

@@ -69,6 +69,35 @@ fn all_that_a_model_says_is_looked_at_in_every_answer() {
 }
 
 #[test]
+fn a_match_after_an_escape_is_found_in_json() {
+    let mut wanted = Wanted::default();
+    wanted.detector(Detector::ApiKey);
+    let mut checks = checks(Action::Block);
+    let guard = Rc::get_mut(checks.guards.first_mut().unwrap()).unwrap();
+    guard.matcher = wanted.matcher().unwrap();
+    let json = r##"{"content":"# env\nsk-abcdefghijklmnopqrstuvwx"}"##;
+    let cut = json.trim_end_matches('}');
+    for part in [call(json), call(cut), text(json)] {
+        assert!(checks.judge(&said(vec![part], Finish::Stop), none()).is_err());
+    }
+    let passing = std::iter::once(unfolded(json.into()));
+    assert!(checks.judge(&said(vec![text("fine")], Finish::Stop), passing).is_err());
+}
+
+#[test]
+fn structured_output_stays_json() {
+    let mut checks = checks(Action::Mask);
+    let guard = Rc::get_mut(checks.guards.first_mut().unwrap()).unwrap();
+    guard.style = MaskStyle::Text("\"…\"".to_owned());
+    checks.json = true;
+    let choice = Choice { parts: vec![text(r#"{"a":"#), text(r#""b\nc@d.io"}"#)], finish: Finish::Stop };
+    let mut response = Response { choices: vec![choice], ..Response::default() };
+    checks.rewrite(&mut response).unwrap();
+    let parts = &response.choices.first().unwrap().parts;
+    assert_eq!(*parts, [text(r#"{"a":"#), text(r#""b\n\"…\""}"#)]);
+}
+
+#[test]
 fn pieces_of_a_stream_are_looked_at_together() {
     let mut transcript = Transcript::default();
     for piece in ["write to a", "@", "b.", "io"] {

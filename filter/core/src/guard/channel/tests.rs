@@ -131,6 +131,46 @@ fn json_stays_json() {
 }
 
 #[test]
+fn a_match_after_an_escape_is_found_by_every_detector() {
+    for (detector, secret) in [
+        (Detector::Email, "alice@example.com"),
+        (Detector::Phone, "+49 151 1234567"),
+        (Detector::CreditCard, "4111 1111 1111 1111"),
+        (Detector::Iban, "DE89370400440532013000"),
+        (Detector::UsSsn, "123-45-6789"),
+        (Detector::IpAddress, "10.0.0.1"),
+        (Detector::IpAddress, "fe80::1"),
+        (Detector::PrivateKey, r"-----BEGIN PRIVATE KEY-----\nMIIabc\n-----END PRIVATE KEY-----"),
+        (Detector::ApiKey, "sk-abcdefghijklmnopqrstuvwx"),
+        (Detector::AwsAccessKey, "AKIAABCDEFGHIJKLMNOP"),
+        (Detector::Jwt, "eyJhbGciOi.eyJzdWIiOi.abcdefghijklmnopqrst"),
+    ] {
+        let mask = checks(vec![guard("pii", Action::Mask, MaskStyle::Label, detectors(&[detector]))]);
+        for escape in [r"\n", r"\t", r"\r", r"\b", r"\f", r#"\""#, r"\\", r"\u000a", r"\u0022", r"\u005c", r"\ud800"] {
+            let text = format!(r#"{{"a":"b{escape}{secret}{escape}"}}"#);
+            let expected = format!(r#"{{"a":"b{escape}[{}]{escape}"}}"#, detector.name());
+            for cut in 0..9 {
+                let (first, rest) = text.split_at(cut);
+                assert_eq!(run(&mask, true, &[first, rest]).0.concat(), expected, "{text}");
+            }
+        }
+    }
+    let mut word = Wanted::default();
+    word.words(&["Project Titan".to_owned()]);
+    let mask = checks(vec![guard("words", Action::Mask, MaskStyle::Label, word)]);
+    let (left, _) = run(&mask, true, &[r#"{"a":"b\nProject\nTitan\nC:\\new"}"#]);
+    assert_eq!(left.concat(), r#"{"a":"b\n[words]\nC:\\new"}"#);
+}
+
+#[test]
+fn a_text_that_does_not_begin_like_json_is_prose() {
+    let mask =
+        checks(vec![guard("pii", Action::Mask, MaskStyle::Text("\"\"".to_owned()), detectors(&[Detector::Email]))]);
+    let (left, _) = run(&mask, true, &["", " \n", "Write to a@b.io"]);
+    assert_eq!(left.concat(), " \nWrite to \"\"");
+}
+
+#[test]
 fn a_text_that_goes_on_after_its_end_is_still_inspected() {
     let mask = checks(vec![guard("pii", Action::Mask, MaskStyle::Label, detectors(&[Detector::Email]))]);
     let (steps, mut findings) = (Matcher::steps(), Vec::new());

@@ -56,6 +56,9 @@ fn what_is_masked_gives_way_to_its_name_and_the_rest_stays_as_it_is() {
         (r#"{"a":"a\u0040b.io caf\u00e9"}"#, r#"{"a":"[email] [words]"}"#),
         // Arguments of a tool: JSON in a string.
         (r#"{"a":"{\"to\":\"a\\u0040b.io\",\"q\":\"\\u0022\"}"}"#, r#"{"a":"{\"to\":\"[email]\",\"q\":\"\\u0022\"}"}"#),
+        (r#"{"a":"{\"b\":\"Hi\\nal@b.io\\tcafé\\u0022\"}"}"#, r#"{"a":"{\"b\":\"Hi\\n[email]\\t[words]\\u0022\"}"}"#),
+        (r#"{"a":"[\"\\u0022al@b.io\\u0022\"] "}"#, r#"{"a":"[\"\\u0022[email]\\u0022\"] "}"#),
+        (r#"{"a":"C:\\nal@b.io \\u0040"}"#, r#"{"a":"C:\\[email] \\u0040"}"#),
         (r#"{"a@b.io":1}"#, r#"{"[email]":1}"#),
         (r#"{"a":"plain \u00e9 \/"}"#, r#"{"a":"plain \u00e9 \/"}"#),
         (r#"{"a":"half \ud800 a@b.io"}"#, "{\"a\":\"half \u{fffd}\u{fffd}\u{fffd} [email]\"}"),
@@ -63,6 +66,49 @@ fn what_is_masked_gives_way_to_its_name_and_the_rest_stays_as_it_is() {
         assert_eq!(masked(body), expected);
         assert!(serde_json::from_str::<serde_json::Value>(expected).is_ok());
     }
+}
+
+#[test]
+fn in_json_the_client_gets_back_the_text_without_its_escapes() {
+    let numbered = |words: &[&str]| {
+        let style = MaskStyle::Numbered;
+        Rc::new(Guard { style, restore: true, ..Rc::into_inner(guard("pii", Action::Mask, words)).unwrap() })
+    };
+    let body = r#"{"a":"{\"b\":\"Hi\\nal@b.io, say \\\"x\\ny\\\"\"}"}"#;
+    let screened = screen_all(&[numbered(&["\"x y\""])], body).unwrap();
+    let text = String::from_utf8(screened.body.unwrap()).unwrap();
+    assert_eq!(text, r#"{"a":"{\"b\":\"Hi\\n[EMAIL_1], say [WORDS_1]\"}"}"#);
+    let originals: Vec<&str> = screened.placeholders.originals(&text, 0).map(|(_, original)| original).collect();
+    assert_eq!(originals, ["al@b.io", "\"x\ny\""]);
+}
+
+#[test]
+fn the_client_gets_back_a_masked_text_within_another() {
+    let mut wanted = Wanted::default();
+    wanted.pattern("user", r"user: \S+").unwrap();
+    let numbered = |matcher, guard| {
+        let style = MaskStyle::Numbered;
+        Rc::new(Guard { style, restore: true, matcher, ..Rc::into_inner(guard).unwrap() })
+    };
+    let mut email = Wanted::default();
+    email.detector(Detector::Email);
+    let guards = [
+        numbered(email.matcher().unwrap(), guard("email", Action::Mask, &[])),
+        numbered(wanted.matcher().unwrap(), guard("user", Action::Mask, &[])),
+    ];
+    let screened = screen_all(&guards, r#"{"a":"user: a@b.io, c@d.io"}"#).unwrap();
+    let text = String::from_utf8(screened.body.unwrap()).unwrap();
+    assert_eq!(text, r#"{"a":"[USER_1] [EMAIL_2]"}"#);
+    let originals: Vec<&str> = screened.placeholders.originals(&text, 0).map(|(_, original)| original).collect();
+    assert_eq!(originals, ["user: a@b.io,", "c@d.io"]);
+}
+
+#[test]
+fn a_placeholder_is_escaped_in_json() {
+    let style = MaskStyle::Text("\"…\"".to_owned());
+    let quoted = Rc::new(Guard { style, ..Rc::into_inner(guard("pii", Action::Mask, &[])).unwrap() });
+    let screened = screen_all(&[quoted], r#"{"a":"{\"b\":\"a@b.io\"}"}"#).unwrap();
+    assert_eq!(String::from_utf8(screened.body.unwrap()).unwrap(), r#"{"a":"{\"b\":\"\\\"…\\\"\"}"}"#);
 }
 
 #[test]

@@ -296,7 +296,7 @@ impl StreamGuard {
         let (mut inspection, channels) = self.inspection();
         let mut ends = Vec::with_capacity(texts.len());
         for (key, text) in texts {
-            let channel = channels.entry(key).or_insert_with(|| Channel::of(matches!(key.1, Kind::Arguments(_))));
+            let channel = channels.entry(key).or_insert_with(|| Channel::of(inspection.checks.is_json(key.1)));
             ends.push((key, channel.push(text)));
             channel.inspect(&mut inspection).map_err(blocked)?;
         }

@@ -81,10 +81,12 @@ pub(super) fn checks(draft: &Draft, body: &[u8], placeholders: Placeholders) -> 
     draft.request.scanned.client.chat()?;
     let (caller, model) = (&draft.request.caller, &draft.request.model);
     let guards = guard::concerning(&draft.worker.config.guards, Side::Answers, caller, &model.name);
-    let asked = model.policy.check_structured_output.then(|| Format::asked_in(body)).flatten();
     let early = !draft.request.scanned.peek.wants.tools;
+    let mut checks = Checks { guards, early, placeholders: placeholders.into(), ..Checks::default() };
+    let is_checked = model.policy.check_structured_output;
+    let asked = (is_checked || checks.rewrites()).then(|| Format::asked_in(body)).flatten();
     let own = model.policy.answer_schema.clone().map(Format::Schema);
-    let formats = asked.into_iter().chain(own).collect();
-    let checks = Checks { guards, formats, early, placeholders: placeholders.into() };
+    checks.json = asked.is_some() || own.is_some();
+    checks.formats = asked.filter(|_| is_checked).into_iter().chain(own).collect();
     (!checks.is_empty()).then(|| Rc::new(checks))
 }
