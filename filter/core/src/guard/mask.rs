@@ -100,6 +100,11 @@ impl Placeholders {
         Some(placeholder)
     }
 
+    /// The client gets no text back.
+    pub fn restore_nothing(&mut self) {
+        self.originals.clear();
+    }
+
     /// Whether the client gets no text back.
     pub fn restores_nothing(&self) -> bool {
         self.originals.is_empty()

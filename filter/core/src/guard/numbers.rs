@@ -9,9 +9,10 @@ const FEWEST: usize = 7;
 const HARMLESS: [&[u8]; 7] =
     [b"created", b"created_at", b"completed_at", b"expires_at", b"updated_at", b"timestamp", b"seed"];
 
-/// Whether a number with this key is checked.
+/// Whether a number with this key is checked. The digits of a fraction do not count: most are probabilities.
 pub fn is_worth(key: &[u8], number: &str) -> bool {
-    number.bytes().filter(u8::is_ascii_digit).count() >= FEWEST && !HARMLESS.contains(&key)
+    let whole = number.split(['.', 'e', 'E']).next().unwrap_or_default();
+    whole.bytes().filter(u8::is_ascii_digit).count() >= FEWEST && !HARMLESS.contains(&key)
 }
 
 /// The numbers of a JSON text that are checked.
@@ -59,9 +60,10 @@ mod tests {
     fn numbers_are_found_wherever_they_stand_and_moments_are_not() {
         let json =
             br#"{"card":4111111111111111,"n":1,"created":1780000000,"list":[5555555555554444, -1.5,"4111",12345678],
-            "a":{"seed":99999999,"b":[[1234567]]},"c":"5105105105105100","d":3782822463100051}"#;
+            "logprob":-0.4111111111111111,"p":4.111111111111111e-7,"a":{"seed":99999999,"b":[[1234567]]},
+            "c":"5105105105105100","d":3782822463100051.0}"#;
         let found: Vec<&str> = of(json).collect();
-        assert_eq!(found, ["4111111111111111", "5555555555554444", "12345678", "1234567", "3782822463100051"]);
+        assert_eq!(found, ["4111111111111111", "5555555555554444", "12345678", "1234567", "3782822463100051.0"]);
         assert_eq!(of(b"4111111111111111").collect::<Vec<_>>(), ["4111111111111111"]);
         assert_eq!(of(b"").count(), 0);
     }

@@ -4,13 +4,15 @@
 //! those of the events in the dialect's model, and, in a stream that passes unchanged, all other strings of its events. When a choice goes
 //! on with another kind of text, the one before has ended: reasoning does not wait for the whole answer.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
+use serde_json::Value;
 use sluice_wire::conversation::{Finish, StreamEvent};
 use sluice_wire::dialect::{OutputSoFar, StreamReader, StreamWriter};
 use sluice_wire::error::ApiError;
 use sluice_wire::framing::sse;
+use sluice_wire::json;
 
 use crate::guard::Finding;
 use crate::guard::answer::{Checks, GuardFailure, Inspection, Kind, Transcript};
@@ -36,6 +38,12 @@ const MOST_UNCHECKED: u64 = 64 << 10;
 /// The most bytes of events that wait.
 const MOST_WAITING: usize = 8 << 20;
 
+/// The most texts of a stream.
+const MOST_TEXTS: usize = 10_000;
+
+/// In place of the choice of a text whose event has several choices. It may belong to any of them, so only the stream's end ends it.
+const ANY: u32 = u32::MAX;
+
 /// The longest text that may be a name that every event repeats, and the longest repetition of it that is inspected.
 const LONGEST_NAME: usize = 256;
 const MOST_REPEATED: usize = 4096;
@@ -52,7 +60,7 @@ pub(super) struct StreamGuard {
     findings: Vec<Finding>,
     channels: BTreeMap<Key, Channel>,
     /// The texts with which each choice goes on.
-    current: Vec<(u32, Vec<Key>)>,
+    current: BTreeMap<u32, BTreeSet<Key>>,
     /// Texts that are known by their path only.
     paths: BTreeMap<u64, Path>,
     queue: VecDeque<Waiting>,
@@ -66,6 +74,8 @@ pub(super) struct StreamGuard {
     pub(super) shows: bool,
     /// The choices that the client has seen begin, and not end.
     unfinished: Vec<u32>,
+    /// The choice that contains the match.
+    blocked: u32,
     transcript: Transcript,
     recorded: OutputSoFar,
     /// Parses a stream that passes unchanged. `None` after an event that it cannot parse, which only the client may understand.
@@ -77,11 +87,21 @@ pub(super) struct StreamGuard {
 /// A text that is known by its path only.
 #[derive(Debug)]
 struct Path {
-    /// The choice of the events in which it began.
+    /// The choice of the event in which it began.
     choice: u32,
     first: String,
-    /// How often its first piece has come again, and no other: this may be a name that every event repeats.
+    /// How often its first piece has come again, and no other. From the second time on, it counts as a name that every event repeats, and
+    /// is not inspected.
     again: usize,
+}
+
+impl Path {
+    /// The repetitions that were not inspected. From now on, all pieces are.
+    fn repeated(&mut self) -> String {
+        let first = std::mem::take(&mut self.first);
+        let most = MOST_REPEATED / first.len().max(1);
+        first.repeat(std::mem::take(&mut self.again).saturating_sub(1).min(most))
+    }
 }
 
 /// An event that waits.
@@ -112,7 +132,7 @@ impl StreamGuard {
             steps: Matcher::steps(),
             findings: Vec::new(),
             channels: BTreeMap::new(),
-            current: Vec::new(),
+            current: BTreeMap::new(),
             paths: BTreeMap::new(),
             queue: VecDeque::new(),
             waiting: 0,
@@ -120,6 +140,7 @@ impl StreamGuard {
             rejected: None,
             shows: false,
             unfinished: Vec::new(),
+            blocked: 0,
             transcript: Transcript::default(),
             recorded: OutputSoFar::default(),
             reader,
@@ -160,6 +181,8 @@ impl StreamGuard {
         let kept = reader.buffered().check();
         if read.is_err() || kept.is_err() {
             self.reader = None;
+            // No more events are parsed. The same texts are known by their paths.
+            self.channels.retain(|(_, kind), _| matches!(kind, Kind::Other(_)));
             self.transcript = std::mem::take(&mut self.transcript).unparsed();
         }
         (events, kept)
@@ -197,8 +220,22 @@ impl StreamGuard {
 
     /// The same for all events that wait: no text follows.
     pub(super) fn end(&mut self, writer: &mut dyn StreamWriter, out: &mut Vec<u8>) -> Result<(), Failure> {
-        let inspected = self.pause(|_| true);
+        let inspected = self.inspect_rest();
         self.leave(inspected, writer, out)
+    }
+
+    /// Inspects the repetitions of names, and ends all texts.
+    fn inspect_rest(&mut self) -> Result<(), Failure> {
+        for (number, path) in &mut self.paths {
+            let rest = path.repeated();
+            if let Some(channel) =
+                self.channels.get_mut(&(path.choice, Kind::Other(*number))).filter(|_| !rest.is_empty())
+            {
+                channel.push(&rest);
+            }
+        }
+        let all: Vec<Key> = self.channels.keys().copied().collect();
+        self.pause(&all)
     }
 
     /// Writes the events that may leave, unless the stream is rejected.
@@ -231,37 +268,47 @@ impl StreamGuard {
             EventText::Apart(text) => apart.push(text.to_owned()),
         };
         let lines = event.raw.split(|byte| matches!(byte, b'\n' | b'\r'));
-        lines.filter(|line| !line.starts_with(b"data")).for_each(|line| self.overheard.aside(line, each));
+        let beside = lines.filter(|line| !line.starts_with(b"data:") && *line != b"data");
+        beside.for_each(|line| self.overheard.aside(line, each));
         if !event.data.is_empty() {
             self.overheard.event(&event.data, each).map_err(Failure::in_answer)?;
         }
-        apart.iter().try_for_each(|text| self.whole(text))?;
-        let choice = events.iter().find_map(text_of).map_or(0, |((choice, _), _)| choice);
+        if let Err(failure) = apart.iter().try_for_each(|text| self.whole(text)) {
+            self.blocked = choice_in(&event.data);
+            return Err(failure);
+        }
+        let knows_all = pieces.iter().all(|(number, _)| self.paths.contains_key(number));
+        let choice = if knows_all { 0 } else { choice_in(&event.data) };
         let mut others = Vec::new();
         for (number, piece) in &mut pieces {
             let new = || Path { choice, first: String::new(), again: 0 };
             let path = self.paths.entry(*number).or_insert_with(new);
             let key = (path.choice, Kind::Other(*number));
-            if path.first.is_empty() && piece.len() <= LONGEST_NAME {
-                path.first.clone_from(piece);
-            } else if path.first == *piece && self.channels.get(&key).is_some_and(|text| text.length() == piece.len()) {
+            if !self.channels.contains_key(&key) {
+                if piece.len() <= LONGEST_NAME {
+                    path.first.clone_from(piece);
+                }
+            } else if path.first != *piece {
+                piece.insert_str(0, &path.repeated());
+            } else {
                 path.again = path.again.saturating_add(1);
-                self.pause(|paused| *paused == key)?;
-                continue;
-            } else if path.again > 0 {
-                let most = MOST_REPEATED / path.first.len().max(1);
-                piece.insert_str(0, &path.first.repeat(std::mem::take(&mut path.again).min(most)));
+                if path.again > 1 {
+                    self.pause(&[key])?;
+                    continue;
+                }
             }
             others.push((key, piece.as_str()));
         }
-        let texts = events.iter().filter_map(text_of).chain(others).collect();
+        let spoken = events.iter().filter(|_| self.reader.is_some()).filter_map(text_of);
+        let texts = spoken.chain(others).collect();
         let pieces = self.inspect(texts, &events)?;
         let raw = if stays { event.raw.to_vec() } else { Vec::new() };
         self.wait(Waiting { events, raw: Some(raw), pieces, is_content })
     }
 
     fn inspect_event(&mut self, event: StreamEvent) -> Result<(), Failure> {
-        if let StreamEvent::ToolCall { name, .. } = &event {
+        if let StreamEvent::ToolCall { choice, name, .. } = &event {
+            self.blocked = *choice;
             self.whole(name)?;
         }
         let pieces = self.inspect(text_of(&event).into_iter().collect(), std::slice::from_ref(&event))?;
@@ -280,39 +327,51 @@ impl StreamGuard {
 
     /// Inspects the pieces of an event. Returns their ends.
     fn inspect(&mut self, texts: Vec<(Key, &str)>, events: &[StreamEvent]) -> Result<Vec<(Key, usize)>, Failure> {
-        for ((choice, _), _) in &texts {
-            let keys = texts.iter().map(|(key, _)| *key).filter(|key| key.0 == *choice);
-            let known = self.current.iter().position(|(known, _)| known == choice).unwrap_or(self.current.len());
-            if known == self.current.len() {
-                self.current.push((*choice, Vec::new()));
-            }
-            let Some((_, current)) = self.current.get_mut(known) else { continue };
-            if keys.clone().any(|key| !current.contains(&key)) {
-                let ended = std::mem::replace(current, keys.collect());
-                let still = current.clone();
-                self.pause(|key| ended.contains(key) && !still.contains(key))?;
+        let mut begun = BTreeMap::<u32, BTreeSet<Key>>::new();
+        for (key, _) in texts.iter().filter(|(key, _)| key.0 != ANY) {
+            begun.entry(key.0).or_default().insert(*key);
+        }
+        for (choice, keys) in begun {
+            let current = self.current.entry(choice).or_default();
+            if !keys.iter().all(|key| current.contains(key)) {
+                let ended: Vec<Key> = current.difference(&keys).copied().collect();
+                *current = keys;
+                self.pause(&ended)?;
             }
         }
-        let (mut inspection, channels) = self.inspection();
         let mut ends = Vec::with_capacity(texts.len());
         for (key, text) in texts {
+            self.blocked = key.0;
+            let (mut inspection, channels) = self.inspection();
+            if channels.len() >= MOST_TEXTS && !channels.contains_key(&key) {
+                return Err(Failure::in_answer(ApiError::answer_too_large(
+                    "The provider's answer has more than 10,000 separate texts, more than the gateway checks.",
+                )));
+            }
             let channel = channels.entry(key).or_insert_with(|| Channel::of(inspection.checks.is_json(key.1)));
             ends.push((key, channel.push(text)));
             channel.inspect(&mut inspection).map_err(blocked)?;
         }
         for event in events {
             if let StreamEvent::Finish { choice, .. } = event {
-                self.pause(|key| key.0 == *choice)?;
+                // All others of this choice have ended before.
+                let ended = self.current.remove(choice).into_iter().flatten().collect::<Vec<Key>>();
+                self.pause(&ended)?;
             }
         }
         Ok(ends)
     }
 
     /// Ends these texts, as far as is known.
-    fn pause(&mut self, which: impl Fn(&Key) -> bool) -> Result<(), Failure> {
-        let (mut inspection, channels) = self.inspection();
-        let mut ended = channels.iter_mut().filter(|(key, _)| which(key));
-        ended.try_for_each(|(_, channel)| channel.pause(&mut inspection)).map_err(blocked)
+    fn pause(&mut self, ended: &[Key]) -> Result<(), Failure> {
+        for key in ended {
+            self.blocked = key.0;
+            let (mut inspection, channels) = self.inspection();
+            if let Some(channel) = channels.get_mut(key) {
+                channel.pause(&mut inspection).map_err(blocked)?;
+            }
+        }
+        Ok(())
     }
 
     fn wait(&mut self, event: Waiting) -> Result<(), Failure> {
@@ -328,10 +387,14 @@ impl StreamGuard {
     }
 
     /// Whether the first event may leave.
-    fn is_free(&self) -> bool {
-        let may_leave =
-            |(key, end): &(Key, usize)| self.channels.get(key).is_none_or(|channel| channel.released() >= *end);
-        self.queue.front().is_some_and(|first| first.pieces.iter().all(may_leave))
+    fn is_free(&mut self) -> bool {
+        let Some(Waiting { pieces, .. }) = self.queue.front_mut() else { return false };
+        let waits = |(key, end): &(Key, usize)| self.channels.get(key).is_some_and(|channel| channel.released() < *end);
+        // A piece that may leave is not looked at again. The first remains, because a translated event is rewritten by it.
+        while pieces.len() > 1 && !pieces.last().is_some_and(waits) {
+            pieces.pop();
+        }
+        !pieces.last().is_some_and(waits)
     }
 
     fn leave_first(&mut self, writer: &mut dyn StreamWriter, out: &mut Vec<u8>) -> Result<(), Failure> {
@@ -387,7 +450,8 @@ impl StreamGuard {
     /// Ends the stream in place of the events that wait: the first of them contains a match.
     pub(super) fn cut_off(&mut self, writer: &mut dyn StreamWriter, out: &mut Vec<u8>) {
         let unfinished = std::mem::take(&mut self.unfinished);
-        let choices = if unfinished.is_empty() { vec![0] } else { unfinished };
+        let blocked = if self.blocked == ANY { 0 } else { self.blocked };
+        let choices = if unfinished.is_empty() { vec![blocked] } else { unfinished };
         for choice in choices {
             writer.write(&StreamEvent::Finish { choice, finish: Finish::ContentFilter }, out);
         }
@@ -424,7 +488,8 @@ impl StreamGuard {
     /// Approximate memory in bytes.
     pub(super) fn held(&self) -> usize {
         let events = self.events.capacity().saturating_mul(size_of::<StreamEvent>());
-        let channels = self.channels.values().map(Channel::held).fold(events, usize::saturating_add);
+        let texts = self.channels.values().map(|channel| channel.held().saturating_add(size_of::<Channel>()));
+        let channels = texts.fold(events, usize::saturating_add);
         let record = usize::try_from(self.recorded.bytes).unwrap_or(usize::MAX);
         let reader = self.reader.as_ref().map_or(0, |reader| reader.buffered().held());
         let paths = self.paths.len().saturating_mul(size_of::<Path>() + LONGEST_NAME);
@@ -455,6 +520,18 @@ fn text_of(event: &StreamEvent) -> Option<(Key, &str)> {
         _ => return None,
     };
     (!text.is_empty()).then_some(((*choice, kind), text))
+}
+
+/// The choice of an event's texts.
+fn choice_in(data: &[u8]) -> u32 {
+    let event: Option<Value> = json::from_slice(data).ok();
+    match event.as_ref().and_then(|event| event.get("choices")?.as_array()).map(Vec::as_slice) {
+        Some([choice]) => {
+            choice.get("index").and_then(Value::as_u64).map_or(0, |index| u32::try_from(index).unwrap_or(ANY))
+        }
+        Some([_, _, ..]) => ANY,
+        _ => 0,
+    }
 }
 
 fn blocked(finding: Finding) -> Failure {

@@ -73,6 +73,10 @@ pub(super) fn screen(draft: &Draft, body: &[u8]) -> Result<Screened, Unfit> {
     {
         screened.findings.extend(prompt::screen_query(&guards, query)?.findings);
     }
+    if peek.stored.continues || peek.stored.previous.is_some() {
+        // The response may repeat a placeholder of an earlier request.
+        screened.placeholders.restore_nothing();
+    }
     Ok(screened)
 }
 

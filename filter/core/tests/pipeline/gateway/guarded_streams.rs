@@ -27,7 +27,7 @@ fn worker(guards: &Value) -> Rc<Worker> {
             "kept": {"cache": {"ttl": "1m", "scope": "all"}, "targets": [{"provider": "oai", "model": "gpt"}]},
         },
         "teams": {"t": {}},
-        "keys": [{"id": "k", "team": "t", "sha256": sha256(SECRET)}],
+        "keys": [{"id": "k", "team": "t", "sha256": sha256(SECRET), "endpoints": ["*"]}],
         "guards": guards,
     });
     let config = sluice_config::from_json(file.to_string().as_bytes()).unwrap_or_else(|wrong| panic!("{wrong:?}"));
@@ -343,6 +343,75 @@ fn a_stream_without_a_match_passes_unchanged_and_at_once() {
     }
 }
 
+/// What a client of the chat format gets of a stream with these data, and the terminator.
+fn passed(guards: &Value, data: &[Value]) -> Seen {
+    let mut events: Vec<String> = data.iter().map(event).collect();
+    events.push("data: [DONE]\n\n".to_owned());
+    let script = sse(&events.iter().map(String::as_str).collect::<Vec<_>>());
+    send(&worker(guards), &body(CHAT, "gpt", true, "hi"), script)
+}
+
+/// The event of one choice.
+fn chunk(index: u32, delta: Value) -> Value {
+    json!({"choices": [{"index": index, "delta": delta}]})
+}
+
+fn finished(index: u32) -> Value {
+    json!({"choices": [{"index": index, "delta": {}, "finish_reason": "stop"}]})
+}
+
+#[test]
+fn an_event_may_have_many_texts_but_not_any_number() {
+    let fields =
+        |most: u32| (0..most).map(|number| (format!("a{number}"), "x".into())).collect::<serde_json::Map<_, _>>();
+    let first = chunk(0, json!({"content": "It is "}));
+    for (most, passes) in [(5_000, true), (20_000, false)] {
+        let many = chunk(0, fields(most).into());
+        let seen = passed(&guard(json!({})), &[first.clone(), many.clone(), many, finished(0)]);
+        assert_eq!(seen.body.ends_with("data: [DONE]\n\n"), passes, "{most}");
+        assert_eq!(seen.body.contains("\"a4999\""), passes, "{most}");
+        assert_eq!(seen.body.contains("separate texts"), !passes, "{most}");
+    }
+}
+
+#[test]
+fn a_text_known_by_its_path_belongs_to_the_choice_of_its_event() {
+    let custom = |index: u32, piece: &str| chunk(index, json!({"custom": piece}));
+    let other = |text: &str| chunk(0, json!({"content": text}));
+    let both = |piece: &str| json!({"choices": [{"index": 0, "delta": {"content": "it "}}, {"index": 1, "delta": {"custom": piece}}]});
+    for start in [custom(1, "secret@"), both("secret@")] {
+        let seen = passed(&guard(json!({})), &[other("hi "), start, other("you "), custom(1, "b.io ")]);
+        assert!(seen.body.contains("hi ") && !seen.body.contains("secret@"), "{}", seen.body);
+        assert_eq!(seen.log["tried"][0]["failure"], "guardrail", "{}", seen.log);
+    }
+}
+
+#[test]
+fn a_piece_that_comes_twice_is_no_name_yet_and_one_that_comes_often_is_inspected_in_the_end() {
+    let first = chunk(0, json!({"content": "hi "}));
+    let custom = |piece: &str| chunk(0, json!({"custom": piece}));
+    let seen = passed(&guard(json!({})), &[first.clone(), custom("o"), custom("o"), custom("@b.io "), finished(0)]);
+    assert!(seen.body.contains("hi ") && !seen.body.contains("custom"), "{}", seen.body);
+    let laugh = guard(json!({"patterns": {"laugh": "(ha){6}"}}));
+    let mut often = vec![first];
+    often.extend((0..6).map(|_| custom("ha")));
+    often.push(finished(0));
+    let seen = passed(&laugh, &often);
+    assert_eq!(seen.log["guards"], json!(["pii: laugh (answers, block)"]), "{}", seen.body);
+}
+
+#[test]
+fn the_choice_with_the_match_ends_and_no_other_ends_twice() {
+    let text = |index: u32, text: &str| chunk(index, json!({"content": text}));
+    let seen = passed(&guard(json!({})), &[text(0, "hi "), finished(0), text(1, "to a@b.io ")]);
+    let choices = events(&seen).into_iter().filter_map(|event| {
+        let choice = &event["choices"][0];
+        Some((choice["index"].as_u64()?, choice["finish_reason"].as_str()?.to_owned()))
+    });
+    let expected = [(0, "stop".to_owned()), (1, "content_filter".to_owned())];
+    assert_eq!(choices.collect::<Vec<_>>(), expected, "{}", seen.body);
+}
+
 #[test]
 fn answers_are_masked_in_any_format_whole_and_in_streams() {
     let worker = worker(&guard(json!({"action": "mask", "style": "numbered"})));
@@ -419,6 +488,18 @@ fn what_was_masked_in_the_prompt_comes_back_to_the_client_only() {
     let whole = json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": "To [EMAIL_2]"}, "finish_reason": "stop"}]});
     let seen = send(&worker, &body("/v1/messages", "gpt", false, prompt), answers(200, &whole.to_string()));
     assert!(seen.body.contains("To a@b.io"), "{}", seen.body);
+}
+
+#[test]
+fn a_response_that_continues_another_may_repeat_its_placeholders() {
+    let worker = worker(&restoring());
+    let (path, asked) = body("/v1/responses", "gpt", true, "Write to a@b.io");
+    for (more, expected) in [("", "To a@b.io"), (r#""previous_response_id":"resp_0","#, "To [EMAIL_1]")] {
+        let asked = asked.replacen('{', &format!("{{{more}"), 1);
+        let seen = send(&worker, &(path.clone(), asked), stream("gpt", &path, &[(Kind::Text, "To [EMAIL_1]")]));
+        assert!(seen.received[0].body.contains("Write to [EMAIL_1]"), "{}", seen.received[0].body);
+        assert_eq!(read(&seen)[0], expected, "{more}");
+    }
 }
 
 #[test]

@@ -532,9 +532,12 @@ fn no_place_of_an_answer_that_passes_unchanged_is_passed_over() {
 fn what_stands_beside_the_data_of_a_stream_is_not_passed_over() {
     let guard = r#"{"detect":["email"],"on":["answers"]}"#;
     let event = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}\n\n";
-    for odd in
-        [": ask a@b.io\n\n", "event: a@b.io\ndata: {\"choices\":[]}\n\n", "id: a@b.io\ndata: {\"choices\":[]}\n\n"]
-    {
+    for odd in [
+        ": ask a@b.io\n\n",
+        "event: a@b.io\ndata: {\"choices\":[]}\n\n",
+        "id: a@b.io\ndata: {\"choices\":[]}\n\n",
+        "data-to: a@b.io\ndata: {\"choices\":[]}\n\n",
+    ] {
         let script = sse(&[odd, event, "data: [DONE]\n\n"]);
         let seen = send(&guarded(guard), &ask(true).replace("chat", "cheap"), &[script]);
         assert!(seen.status >= 400 && !seen.body.contains("a@b.io"), "{odd}: {}", seen.body);

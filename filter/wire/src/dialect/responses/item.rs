@@ -4,11 +4,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::de::IgnoredAny;
 use serde::{Serialize, Serializer};
 
 use crate::conversation::{Form, Guises, Part};
 use crate::dialect::functions::Input;
 use crate::dialect::text_argument;
+use crate::json::from_slice;
 
 use super::reasoning;
 
@@ -153,21 +155,19 @@ pub(super) fn is_spoken(part: &Part) -> bool {
 /// Converts the parts of a response to items, with calls in the form that the client declared. `last` is the status of the last item. Parts
 /// that an assistant cannot produce are dropped.
 pub(super) fn items<'a>(parts: &'a [Part], guises: &'a Guises, answer: &'a str, last: Status) -> Vec<Item<'a>> {
-    let runs = parts.chunk_by(|one, next| is_spoken(one) && is_spoken(next));
+    let mut runs = parts.chunk_by(|one, next| is_spoken(one) && is_spoken(next)).peekable();
     let mut items: Vec<Item<'a>> = Vec::new();
-    for run in runs {
-        items.extend(item(run, guises, answer, items.len(), Status::Completed));
-    }
-    if let Some(
-        Item::Message { status, .. }
-        | Item::FunctionCall { status, .. }
-        | Item::CustomToolCall { status, .. }
-        | Item::ToolSearchCall { status, .. },
-    ) = items.last_mut()
-    {
-        *status = last;
+    while let Some(run) = runs.next() {
+        let is_last = runs.peek().is_none() || (last == Status::Incomplete && run.first().is_some_and(is_cut));
+        let status = if is_last { last } else { Status::Completed };
+        items.extend(item(run, guises, answer, items.len(), status));
     }
     items
+}
+
+/// Whether the part is a call whose arguments are incomplete, if the response is.
+pub(super) fn is_cut(part: &Part) -> bool {
+    matches!(part, Part::ToolCall { arguments, .. } if from_slice::<IgnoredAny>(arguments.as_bytes()).is_err())
 }
 
 /// The item at `index` that begins with `part`, still empty.
@@ -203,8 +203,9 @@ pub(super) fn item<'a>(
             let namespace = guise.and_then(|guise| guise.namespace.as_deref());
             match guise.map_or(Form::Function, |guise| guise.form) {
                 Form::Function => {
-                    // Clients parse the arguments, so empty ones become `{}`.
-                    let arguments = if arguments.is_empty() { "{}" } else { arguments };
+                    // Clients parse the arguments, so empty ones become `{}`, unless the call is incomplete.
+                    let is_whole = status != Status::Incomplete;
+                    let arguments = if arguments.is_empty() && is_whole { "{}" } else { arguments };
                     Item::FunctionCall { id, call_id, name, namespace, arguments, status }
                 }
                 Form::Text => {

@@ -15,7 +15,7 @@ use crate::error::ApiError;
 
 use super::answer::{Ended, Shown};
 use super::emit::{NO_LOGPROBS, Numbered, TAIL, field};
-use super::item::{Content, Id, Status, Summary, answer_id, begun, item};
+use super::item::{Content, Id, Status, Summary, answer_id, begun, is_cut, item};
 
 /// The event for a piece of a custom tool's input.
 const TEXT_DELTA: &str = "response.custom_tool_call_input.delta";
@@ -328,20 +328,23 @@ impl Writer {
         out.extend_from_slice(TAIL);
     }
 
-    /// Ends all open items.
+    /// Ends all open items, except for calls that were cut off: a client might run them.
     fn close_all(&mut self, out: &mut Vec<u8>) {
         let last = match self.finish {
             Finish::Length | Finish::ContentFilter => Status::Incomplete,
             Finish::Stop | Finish::ToolCalls => Status::Completed,
         };
         for call in std::mem::take(&mut self.calls) {
-            let status = if call.item == self.last() { last } else { Status::Completed };
+            let is_last = call.item == self.last() || self.parts.get(call.part).is_some_and(is_cut);
+            if is_last && last == Status::Incomplete {
+                continue;
+            }
             match call.form {
                 Form::Function => self.arguments_done(call.part, call.item, out),
                 Form::Text => self.text_done(call.part, call.item, call.text, out),
                 Form::Search => {}
             }
-            self.item_done(call.part, call.item, status, out);
+            self.item_done(call.part, call.item, Status::Completed, out);
         }
         self.close(last, out);
     }

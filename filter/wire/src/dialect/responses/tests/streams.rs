@@ -163,6 +163,29 @@ fn an_answer_that_was_cut_short_ends_incomplete() {
 }
 
 #[test]
+fn a_call_that_was_cut_off_does_not_end() {
+    for cut in [Finish::Length, Finish::ContentFilter] {
+        let given = [
+            start(),
+            call(0, "a", "f"),
+            arguments(0, r#"{"x":1}"#),
+            call(1, "b", "g"),
+            call(2, "c", "h"),
+            arguments(2, r#"{"x":"#),
+            call(3, "d", "i"),
+            finish(cut),
+            E::End,
+        ];
+        let done: Vec<String> = events(&given).into_iter().filter(|event| event.contains(".done ")).collect();
+        assert!(done.len() == 2 && done.iter().all(|event| event.contains(r#""arguments":"{\"x\":1}""#)), "{done:?}");
+        let stream = written(&given);
+        let last = stream.trim_end().rsplit_once("\n\n").unwrap().1;
+        assert!(last.starts_with("event: response.incomplete\n") && !stream.contains(r#""{}""#), "{stream}");
+        assert_eq!(last.matches(r#""status":"incomplete""#).count(), 4, "of the response and three calls: {last}");
+    }
+}
+
+#[test]
 fn a_failure_is_raised_by_libraries_and_ends_the_stream() {
     let error = ApiError::new(503, ErrorKind::Overloaded, "busy");
     let stream = written(&[start(), say("Hi"), E::Error(error.clone()), E::End, say("late")]);
