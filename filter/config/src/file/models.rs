@@ -36,7 +36,7 @@ pub struct Model {
     /// Default: `false`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub check_structured_output: bool,
-    /// What every response must be. Default: anything.
+    /// Requirements for every response. Default: none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub answers: Answers,
     /// When a request is retried.
@@ -60,7 +60,7 @@ pub struct Model {
     pub budget: Budget,
 }
 
-/// What every response of a model must be.
+/// Requirements for every response of a model.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]

@@ -118,7 +118,7 @@ impl Checks {
         !self.guards.is_empty() || self.restores()
     }
 
-    /// Whether the client gets back what was masked in its prompt.
+    /// Whether the gateway restores masked texts of the prompt for the client.
     pub fn restores(&self) -> bool {
         !self.placeholders.borrow().restores_nothing()
     }

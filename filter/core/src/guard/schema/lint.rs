@@ -48,7 +48,7 @@ impl Schema {
 }
 
 impl<'s> Check<'s> {
-    /// What is found at the first flaw, and what is expected. `path` leads to it, from the inside out.
+    /// The found and the expected value at the first flaw. `path` leads to it, from the inside out.
     fn flaw(&self, schema: &'s Json, path: &mut Vec<Step>) -> Option<(String, String)> {
         for (word, says) in schema.fields()?.iter() {
             if let Some(expected) = self.wrong(word, says) {

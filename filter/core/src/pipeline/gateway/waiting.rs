@@ -59,9 +59,7 @@ impl RequestPipeline {
             self.phase = Phase::Waiting(waiting);
             return Ok(Outcome::Wait);
         }
-        self.phase = Phase::Answered { error: None };
-        let prepared = self.fetch_waiting(&mut waiting, Look::Again, cx);
-        self.prepared(prepared, *waiting, cx)
+        self.goes_on(waiting, Look::Again, cx)
     }
 
     /// Handles Redis's reply to the lookup of a cached response, which then is in Envoy's memory too.
@@ -71,7 +69,6 @@ impl RequestPipeline {
         called: &Called,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
-        self.phase = Phase::Answered { error: None };
         waiting.draft.route.waited = cx.now().since(waiting.since);
         let cache_state = &mut self.log_context.about.cache_state;
         let found = cache_state.redis_answered(&waiting.draft, called, &mut cx.moment());
@@ -80,8 +77,7 @@ impl RequestPipeline {
             None if found => Look::Again,
             None => Look::Nowhere,
         };
-        let prepared = self.fetch_waiting(&mut waiting, look, cx);
-        self.prepared(prepared, *waiting, cx)
+        self.goes_on(waiting, look, cx)
     }
 
     /// Handles the reply to the call for an embedding.
@@ -91,13 +87,18 @@ impl RequestPipeline {
         called: &Called,
         cx: &mut Context<'_>,
     ) -> Result<Outcome, Refused> {
-        self.phase = Phase::Answered { error: None };
         waiting.draft.route.waited = cx.now().since(waiting.since);
         let cache_state = &mut self.log_context.about.cache_state;
         if let Some((cost, known)) = cache_state.embedded(&waiting.draft, called, &mut cx.moment()) {
             waiting.billing.owe_embedding(cost, known);
         }
-        let prepared = self.fetch_waiting(&mut waiting, Look::Similar, cx);
+        self.goes_on(waiting, Look::Similar, cx)
+    }
+
+    fn goes_on(&mut self, mut waiting: Box<Waiting>, look: Look, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
+        // The default, unless a later step sets another phase.
+        self.phase = Phase::Answered { error: None };
+        let prepared = self.fetch_waiting(&mut waiting, look, cx);
         self.prepared(prepared, *waiting, cx)
     }
 
