@@ -1,5 +1,6 @@
 //! HTTP calls of the gateway itself to Envoy's clusters. Core describes them; Envoy sends them.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use sluice_wire::headers::HeaderMap;
@@ -17,7 +18,7 @@ pub const ALERTS_CLUSTER: &str = "sluice-alerts";
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
     /// The cluster's name.
-    pub cluster: &'static str,
+    pub cluster: Cow<'static, str>,
     /// Headers, including `:method`, `:path` and `:authority`.
     pub headers: HeaderMap,
     /// The request body.
@@ -39,11 +40,16 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// A POST of a JSON body.
-    #[cold]
     pub fn post(&self, cluster: &'static str, body: Vec<u8>, timeout: Duration) -> Call {
+        self.post_to(&self.path, Cow::Borrowed(cluster), body, timeout)
+    }
+
+    /// A POST of a JSON body to another path at the same server.
+    #[cold]
+    pub fn post_to(&self, path: &str, cluster: Cow<'static, str>, body: Vec<u8>, timeout: Duration) -> Call {
         let headers = [
             (":method", "POST"),
-            (":path", &*self.path),
+            (":path", path),
             (":authority", &*self.authority),
             (":scheme", if self.tls { "https" } else { "http" }),
             ("content-type", "application/json"),

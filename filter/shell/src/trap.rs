@@ -142,7 +142,7 @@ fn reply<S: Stream>(stream: S) -> Result<(), Failed> {
 
 fn call<S: Stream>(stream: S, cluster: &'static str) -> Result<(), Failed> {
     let headers = [(":method", "GET"), (":path", "/"), (":authority", "x")].into_iter().collect();
-    stream.call(&Call { cluster, headers, body: Vec::new(), timeout: Duration::from_secs(1) })
+    stream.call(&Call { cluster: cluster.into(), headers, body: Vec::new(), timeout: Duration::from_secs(1) })
 }
 
 impl<S: Stream> Role for Probe<S> {

@@ -463,7 +463,7 @@ pub fn call(call: &Call) -> Result<u32> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let headers: Vec<(String, String)> = call.headers.iter().map(|(name, value)| (text(name), text(value))).collect();
     let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    proxy_wasm::hostcalls::dispatch_http_call(call.cluster, headers, Some(&call.body), Vec::new(), call.timeout)
+    proxy_wasm::hostcalls::dispatch_http_call(&call.cluster, headers, Some(&call.body), Vec::new(), call.timeout)
         .map_err(|_| Failed)
 }
 

@@ -20,6 +20,7 @@ mod detector;
 pub(crate) mod each_string;
 mod escapes;
 mod folded;
+pub mod judge;
 pub mod matcher;
 mod media;
 mod numbers;

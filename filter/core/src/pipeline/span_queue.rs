@@ -220,7 +220,7 @@ mod tests {
         queue.add("3".to_owned(), START.after(DELAY / 2), effects);
         assert_eq!(queue.flush(START.after(DELAY / 2)), None);
         let call = queue.flush(START.after(DELAY)).unwrap();
-        assert_eq!((call.cluster, call.headers.text(":path")), (TRACING_CLUSTER, Some("/x/v1/traces")));
+        assert_eq!((&*call.cluster, call.headers.text(":path")), (TRACING_CLUSTER, Some("/x/v1/traces")));
         assert_eq!((call.headers.text(":authority"), call.headers.text(":scheme")), (Some("c:4318"), Some("http")));
         assert_eq!(spans(&call), [1, 2, 3]);
         let later = START.after(DELAY * 3);

@@ -136,7 +136,7 @@ impl Wire {
             // Serializing strings cannot fail.
             Protocol::Upstash => sluice_wire::json::written(&command.words),
         };
-        Call { cluster: REDIS_CLUSTER, headers: self.headers.clone(), body, timeout: self.timeout }
+        Call { cluster: REDIS_CLUSTER.into(), headers: self.headers.clone(), body, timeout: self.timeout }
     }
 
     /// Reads the reply; [`Unavailable`] when there is no response or it does not parse.
@@ -332,7 +332,7 @@ mod tests {
         let command = Command::new(["SET", "{a}:b/c", "1.5 %+é\n", ""]);
         let webdis = wire(Protocol::Webdis).write(&command);
         assert_eq!(webdis.body, b"SET/%7Ba%7D:b%2Fc/1%2E5 %25%2B%C3%A9%0A/");
-        assert_eq!((webdis.cluster, webdis.timeout), (REDIS_CLUSTER, Duration::from_millis(250)));
+        assert_eq!((&*webdis.cluster, webdis.timeout), (REDIS_CLUSTER, Duration::from_millis(250)));
         for (name, value) in
             [(":method", "POST"), (":path", "/base/"), (":authority", "redis:7379"), (":scheme", "http")]
         {
