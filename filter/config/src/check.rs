@@ -46,6 +46,7 @@ mod capabilities;
 mod credentials;
 mod downstream;
 mod guards;
+mod judges;
 mod keys;
 mod limits;
 mod log;
@@ -73,7 +74,9 @@ pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnosti
     let forbid = check.teams();
     check.apps();
     let rules = check.rules(&models);
-    let guards = check.guards();
+    check.judges_are_not_supported_yet();
+    let judges = check.judges();
+    let (guards, judges) = check.guards(&judges);
     check.prices();
     check.capabilities();
     let redis = check.redis();
@@ -102,6 +105,7 @@ pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnosti
         index: Index::new(&rules),
         rules,
         guards,
+        judges,
         reservation,
         redis,
         admin,
