@@ -475,6 +475,29 @@ fn each_has_a_message_that_says_what_to_write_and_no_secret() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The full example has judges in comments while the gateway does not support them.
+#[test]
+fn the_full_examples_judges_have_no_mistake_but_that_they_are_not_supported() {
+    let full = include_str!("../../../examples/full.yaml");
+    let (mut text, mut before) = (String::new(), None);
+    for line in full.lines() {
+        before = ["  # moderated:", "# judges:"].into_iter().find(|start| line.starts_with(start)).or(before);
+        let mark = before.map_or("", |start| if start.starts_with(' ') { "  # " } else { "# " });
+        match line.strip_prefix(mark).filter(|_| before.is_some()) {
+            Some(rest) => text.extend([mark.strip_suffix("# ").unwrap_or(mark), rest, "\n"]),
+            None => {
+                before = None;
+                text.extend([line, "\n"]);
+            }
+        }
+    }
+    assert_eq!(text.lines().filter(|line| line.contains("type: ")).count(), 8, "{text}");
+    let found = super::check_in(&text, std::path::Path::new("../examples")).unwrap_err();
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found.iter().all(|found| found.contains("not supported yet")), "{found:?}");
+}
+
 #[test]
 fn text_that_is_no_yaml_for_a_usual_reason_is_said_so() {
     let expected = |from: &str, to: &str| check(&GOOD.replacen(from, to, 1)).unwrap_err()[0].to_string();
