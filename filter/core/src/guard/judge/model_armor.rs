@@ -9,7 +9,7 @@ use super::parts::{Capacity, Part, SEPARATOR, joined};
 use super::reply::{Unreadable, text};
 use super::verdict::{Verdict, label, rewritten};
 
-/// Some of its filters skip texts of more than 10,000 tokens. A token has at least one character in nearly every language.
+/// Filters skip texts above their token limits, the lowest of which is 10,000. A token has at least one character in nearly every language.
 pub const CAPACITY: Capacity = Capacity { characters: 10_000, parts: usize::MAX, overlap: 0 };
 
 /// The settings: the paths for prompts and for answers.

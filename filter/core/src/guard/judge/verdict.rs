@@ -89,8 +89,8 @@ pub fn label(found: &str) -> String {
 }
 
 /// The verdict of a judge that returns all parts, changed or not.
-pub fn rewritten<'r>(
-    new: &[Option<&'r str>],
+pub fn rewritten(
+    new: &[Option<&str>],
     labels: Vec<String>,
     parts: &[Part],
     texts: &[&str],
