@@ -224,7 +224,7 @@ mod tests {
 
     fn judges() -> Vec<Judge> {
         let openai = judge::openai::Settings { model: "omni".to_owned(), categories: Vec::new() };
-        let azure = judge::azure::CATEGORIES.map(|name| (name.to_owned(), judge::azure::THRESHOLD)).into();
+        let azure = judge::azure::CATEGORIES.map(|name| (name.to_owned(), None)).into();
         let apis = [
             Api::OpenAi(openai),
             Api::Presidio(judge::presidio::Settings::new("en", &[], None)),

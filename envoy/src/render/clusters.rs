@@ -243,9 +243,9 @@ mod tests {
     #[test]
     fn the_filter_gets_a_judges_address_and_settings_and_no_credential() {
         let judges = for_the_filter(&file()).judges;
-        let aws = &judges["aws"];
-        assert_eq!(aws.url.as_deref(), Some("https://bedrock-runtime.eu-west-3.amazonaws.com"));
-        assert_eq!((&aws.aws, aws.guardrail.as_deref()), (&None, Some("g")));
+        let aws = judges["aws"].rendered.as_ref().unwrap();
+        assert_eq!(aws["authority"], "bedrock-runtime.eu-west-3.amazonaws.com");
+        assert_eq!(aws["text"], "/guardrail/g/version/DRAFT/apply");
         let text = serde_json::to_string(&judges).unwrap();
         assert!(!["SOME_KEY", "some.key", "client_id", "google\":"].iter().any(|part| text.contains(part)), "{text}");
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use sluice_config::file::{Availability, File, Judge};
+use sluice_config::file::{Availability, File};
 
 use super::text::{ascii_json, fill, quote};
 use super::{Module, Options, quote_path};
@@ -64,7 +64,7 @@ pub fn for_the_filter(file: &File) -> File {
         provider.forget_credential();
         provider.availability = Availability::default();
     }
-    file.judges.values_mut().for_each(Judge::forget_credential);
+    file.judges = sluice_config::judges_for_the_filter(&file);
     file.tls = None;
     file.cors = None;
     if let Some(admin) = &mut file.admin {

@@ -128,6 +128,17 @@ pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnosti
     if check.diagnostics.is_empty() { Ok(config) } else { Err(check.diagnostics) }
 }
 
+/// Compiles the judges for the filter.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) fn judges_for_the_filter(file: &file::File) -> file::Judges {
+    let compiled = Check { file, diagnostics: Vec::new() }.judges();
+    let each = file
+        .judges
+        .iter()
+        .filter_map(|(name, judge)| Some((name.clone(), judge.for_the_filter(judges::rendered(compiled.get(name)?)))));
+    each.collect()
+}
+
 struct Check<'a> {
     file: &'a file::File,
     diagnostics: Vec<Diagnostic>,

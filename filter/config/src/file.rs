@@ -34,7 +34,7 @@ pub use capabilities::Capabilities;
 pub use credentials::{Aws, Credentials, Entra, Google, TokenFile, WebIdentity};
 pub use downstream::{Cors, Ready, ReadyRedis, Sds, Tls};
 pub use guards::{Guard, GuardMatch};
-pub use judges::{GuardJudge, Judge};
+pub use judges::{GuardJudge, Judge, Judges};
 pub use keys::{Admin, App, Key, Previous, Team};
 pub use limits::{Budget, BudgetRule, LimitRule, Limits};
 pub use log::{Log, Otlp};
@@ -95,8 +95,8 @@ pub struct File {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub guards: BTreeMap<String, Guard>,
     /// Services that judge texts for guardrails, each under a name of your choice. Not supported yet: the gateway rejects a file with them.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub judges: BTreeMap<String, Judge>,
+    #[serde(default, skip_serializing_if = "Judges::is_empty")]
+    pub judges: Judges,
     /// Token prices, and the price of models that have none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub prices: Prices,

@@ -71,7 +71,18 @@ pub struct Judge {
     /// `litellm` only: parameters for the service, sent as `additional_provider_specific_params`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, Value>,
+    /// The compiled judge, for the filter, which needs nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub rendered: Option<Value>,
 }
+
+/// The judges by name. The filter receives them compiled, and reads no field but `rendered`.
+#[cfg(not(target_arch = "wasm32"))]
+pub type Judges = BTreeMap<String, Judge>;
+/// The judges by name, of which only `rendered` is read.
+#[cfg(target_arch = "wasm32")]
+pub type Judges = serde_json::Map<String, Value>;
 
 /// How a guardrail uses a judge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,10 +143,29 @@ impl Judge {
         }
     }
 
-    /// Removes all credential sources, but not the URL that follows from them.
-    pub fn forget_credential(&mut self) {
-        self.url = self.url().map(Cow::into_owned);
-        (self.key, self.aws, self.google, self.entra) = (None, None, None, None);
+    /// The judge for the filter: compiled, and without its credential.
+    pub fn for_the_filter(&self, rendered: Value) -> Self {
+        Self {
+            kind: self.kind,
+            rendered: Some(rendered),
+            url: None,
+            key: None,
+            aws: None,
+            google: None,
+            entra: None,
+            timeout: default_timeout(),
+            model: None,
+            categories: Vec::new(),
+            thresholds: BTreeMap::new(),
+            blocklists: Vec::new(),
+            language: None,
+            entities: Vec::new(),
+            threshold: None,
+            guardrail: None,
+            version: None,
+            template: None,
+            params: BTreeMap::new(),
+        }
     }
 }
 

@@ -1,13 +1,11 @@
 //! Valid judges, and the mistakes of invalid ones, below the rejection of all of them.
 
-use sluice_core::guard::judge::Question;
 use sluice_core::guard::judge::spec::{JudgeMode, OnError};
+use sluice_core::guard::judge::{Question, azure, litellm, openai};
 
 use super::*;
 use crate::Diagnostic;
 use crate::file::File;
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn file(judges: &str, guards: &str) -> File {
     let text = format!(
@@ -78,10 +76,10 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(openai.api, Api::OpenAi(settings));
     let azure =
         judge(r#""type":"azure_content_safety","url":"https://a","thresholds":{"Hate":2},"categories":["Sexual"]"#);
-    let categories = vec![("Sexual".to_owned(), 4.0), ("Hate".to_owned(), 2.0)];
+    let categories = vec![("Sexual".to_owned(), None), ("Hate".to_owned(), Some(2.0))];
     assert_eq!(azure.unwrap().api, Api::Azure(azure::Settings::new(categories, &[])));
     let all = judge(r#""type":"azure_content_safety","url":"https://a""#).unwrap();
-    let categories = azure::CATEGORIES.map(|name| (name.to_owned(), 4.0)).into();
+    let categories = azure::CATEGORIES.map(|name| (name.to_owned(), None)).into();
     assert_eq!(all.api, Api::Azure(azure::Settings::new(categories, &[])));
     let litellm = judge(r#""type":"litellm","url":"http://l","params":{"threshold":0.8}"#).unwrap();
     assert_eq!(litellm.api, Api::LiteLlm(litellm::Settings(r#"{"threshold":0.8}"#.to_owned())));
@@ -214,4 +212,22 @@ fn each_mistake_of_a_guardrail_with_a_judge_is_named_with_what_would_be_right() 
     let found = compile("{}", r#"{"g":{"judge":{"service":"w","on_error":"allow"}}}"#).unwrap_err();
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].to_string().starts_with("guards.g.judge.service: found \"w\", expected a judge in `judges`"));
+}
+
+#[test]
+fn the_filter_reads_back_what_is_rendered_for_it() {
+    let judges = r#"{
+        "o":{"type":"openai_moderation","categories":["hate"],"thresholds":{"violence":0.5},"timeout":"300ms"},
+        "b":{"type":"bedrock","aws":{"region":"us-east-1"},"guardrail":"g"},
+        "w":{"type":"webhook","url":"http://w/x"}
+    }"#;
+    let mut file = file(judges, "{}");
+    let compiled = Check { file: &file, diagnostics: Vec::new() }.judges();
+    file.judges = crate::judges_for_the_filter(&file);
+    assert!(!serde_json::to_string(&file.judges).unwrap().contains("\"aws\""));
+    assert_eq!(Check { file: &file, diagnostics: Vec::new() }.judges(), compiled);
+    for (name, judge) in &file.judges {
+        assert_eq!(read(name, judge.rendered.as_ref().unwrap()).as_ref(), Some(&*compiled[name]));
+    }
+    assert_eq!(read("j", &serde_json::json!({ "type": "webhook" })), None);
 }

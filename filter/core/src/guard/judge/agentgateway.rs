@@ -8,7 +8,7 @@ use crate::guard::spec::Side;
 use super::parts::Part;
 use super::reply::{Unreadable, list, text};
 use super::verdict::{Verdict, label, rewritten};
-use super::{Question, write_each};
+use super::{Question, add, write_each};
 
 pub(super) fn request(question: &Question<'_>, parts: &[Part]) -> (&'static str, String) {
     let (path, list, before, after) = match question.side {
@@ -17,7 +17,7 @@ pub(super) fn request(question: &Question<'_>, parts: &[Part]) -> (&'static str,
     };
     let mut body = format!("{{\"body\":{{\"{list}\":");
     write_each(parts.iter().map(|part| part.of(question.texts)), &mut body, (before, after));
-    body.push_str("}}");
+    add(&mut body, &["}}"]);
     (path, body)
 }
 

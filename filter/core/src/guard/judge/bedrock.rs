@@ -10,14 +10,14 @@ use crate::guard::spec::Side;
 use super::parts::{Capacity, Part};
 use super::reply::{Unreadable, list, text};
 use super::verdict::{Verdict, label, note, rewritten};
-use super::{Question, write_each};
+use super::{Question, add, write_each};
 
 /// 25 text units of 1,000 characters each. Quotas count text units a second.
 pub const CAPACITY: Capacity = Capacity { characters: 25_000, parts: usize::MAX, overlap: 0 };
 
 /// The settings: the path.
 #[derive(Debug, PartialEq)]
-pub struct Settings(String);
+pub struct Settings(pub(super) String);
 
 impl Settings {
     /// A guardrail's id or ARN, and its version or `DRAFT`.
@@ -33,7 +33,7 @@ impl Settings {
         };
         let mut body = format!("{{\"source\":\"{source}\",\"content\":");
         write_each(parts.iter().map(|part| part.of(question.texts)), &mut body, ("{\"text\":{\"text\":", "}}"));
-        body.push('}');
+        add(&mut body, &["}"]);
         (&self.0, body)
     }
 }

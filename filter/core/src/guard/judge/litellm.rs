@@ -7,7 +7,7 @@ use crate::guard::spec::Side;
 use super::parts::Part;
 use super::reply::{Unreadable, list, text};
 use super::verdict::{Verdict, label, rewritten};
-use super::{Question, write_members, write_strings};
+use super::{Question, add, write_members, write_strings};
 
 /// The settings: the service's own parameters, a JSON object.
 #[derive(Debug, PartialEq)]
@@ -25,9 +25,9 @@ impl Settings {
             &[("input_type", kind), ("litellm_call_id", question.request_id), ("model", question.model)],
             &mut body,
         );
-        body.push_str(",\"request_data\":{\"user_api_key_team_id\":");
+        add(&mut body, &[",\"request_data\":{\"user_api_key_team_id\":"]);
         sluice_wire::json::write_string(question.team, &mut body);
-        body.extend(["},\"additional_provider_specific_params\":", &self.0, "}"]);
+        add(&mut body, &["},\"additional_provider_specific_params\":", &self.0, "}"]);
         ("/beta/litellm_basic_guardrail_api", body)
     }
 }

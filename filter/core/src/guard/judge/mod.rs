@@ -92,6 +92,41 @@ pub enum Api {
     LiteLlm(litellm::Settings),
 }
 
+/// A category that counts, with the score or severity from which it blocks.
+pub type Category = (String, Option<f64>);
+
+impl Api {
+    /// Its name in the gateway file, and its settings, which [`Api::read`] reads back.
+    pub fn parts(&self) -> (&'static str, &str, &[Category]) {
+        match self {
+            Self::OpenAi(settings) => ("openai_moderation", &settings.model, &settings.categories),
+            Self::Presidio(settings) => ("presidio", &settings.0, &[]),
+            Self::Azure(settings) => ("azure_content_safety", &settings.members, &settings.categories),
+            Self::Bedrock(settings) => ("bedrock", &settings.0, &[]),
+            Self::ModelArmor(settings) => ("model_armor", &settings.template, &[]),
+            Self::Webhook => ("webhook", "", &[]),
+            Self::Agentgateway => ("agentgateway", "", &[]),
+            Self::LiteLlm(settings) => ("litellm", &settings.0, &[]),
+        }
+    }
+
+    /// Reads the parts of an API; `None` if there is none of this name.
+    pub fn read(name: &str, text: &str, categories: Vec<Category>) -> Option<Self> {
+        let owned = text.to_owned();
+        Some(match name {
+            "openai_moderation" => Self::OpenAi(openai::Settings { model: owned, categories }),
+            "presidio" => Self::Presidio(presidio::Settings(owned)),
+            "azure_content_safety" => Self::Azure(azure::Settings { categories, members: owned }),
+            "bedrock" => Self::Bedrock(bedrock::Settings(owned)),
+            "model_armor" => Self::ModelArmor(model_armor::Settings::new(text)),
+            "webhook" => Self::Webhook,
+            "agentgateway" => Self::Agentgateway,
+            "litellm" => Self::LiteLlm(litellm::Settings(owned)),
+            _ => return None,
+        })
+    }
+}
+
 /// The texts to judge, and whose they are.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
@@ -186,9 +221,9 @@ fn write_each<'s>(strings: impl Iterator<Item = &'s str>, out: &mut String, (bef
         if index > 0 {
             out.push(',');
         }
-        out.push_str(before);
+        add(out, &[before]);
         sluice_wire::json::write_string(text, out);
-        out.push_str(after);
+        add(out, &[after]);
     }
     out.push(']');
 }
@@ -196,9 +231,15 @@ fn write_each<'s>(strings: impl Iterator<Item = &'s str>, out: &mut String, (bef
 /// Writes JSON members with strings as their values, after others.
 fn write_members(members: &[(&str, &str)], out: &mut String) {
     for (name, value) in members {
-        out.extend([",\"", name, "\":"]);
+        add(out, &[",\"", name, "\":"]);
         sluice_wire::json::write_string(value, out);
     }
+}
+
+/// Appends texts. It is called, not inlined: that would make each request function a third larger.
+#[inline(never)]
+fn add(out: &mut String, texts: &[&str]) {
+    texts.iter().for_each(|text| out.push_str(text));
 }
 
 #[cfg(test)]

@@ -4,33 +4,38 @@ use serde_json::Value;
 
 use crate::guard::spec::Side;
 
-use super::Question;
 use super::parts::{Capacity, Part, SEPARATOR, joined};
 use super::reply::{Unreadable, text};
 use super::verdict::{Verdict, label, rewritten};
+use super::{Question, add};
 
 /// Filters skip texts above their token limits, the lowest of which is 10,000. A token has at least one character in nearly every language.
 pub const CAPACITY: Capacity = Capacity { characters: 10_000, parts: usize::MAX, overlap: 0 };
 
-/// The settings: the paths for prompts and for answers.
+/// The settings.
 #[derive(Debug, PartialEq)]
-pub struct Settings([String; 2]);
+pub struct Settings {
+    pub(super) template: String,
+    /// The paths for prompts and for answers.
+    paths: [String; 2],
+}
 
 impl Settings {
     /// A template's resource name, `projects/…/locations/…/templates/…`.
     pub fn new(template: &str) -> Self {
-        Self(["sanitizeUserPrompt", "sanitizeModelResponse"].map(|method| format!("/v1/{template}:{method}")))
+        let paths = ["sanitizeUserPrompt", "sanitizeModelResponse"].map(|method| format!("/v1/{template}:{method}"));
+        Self { template: template.to_owned(), paths }
     }
 
     pub(super) fn request(&self, question: &Question<'_>, parts: &[Part]) -> (&str, String) {
-        let [prompts, answers] = &self.0;
+        let [prompts, answers] = &self.paths;
         let (path, data) = match question.side {
             Side::Prompts => (prompts, "userPromptData"),
             Side::Answers => (answers, "modelResponseData"),
         };
         let mut body = format!("{{\"{data}\":{{\"text\":");
         sluice_wire::json::write_string(&joined(parts, question.texts), &mut body);
-        body.push_str("}}");
+        add(&mut body, &["}}"]);
         (path, body)
     }
 }

@@ -6,7 +6,7 @@ use sluice_wire::json;
 use super::parts::{Capacity, Part};
 use super::reply::{Unreadable, list};
 use super::verdict::Verdict;
-use super::{Question, write_members, write_strings};
+use super::{Category, Question, add, write_members, write_strings};
 
 /// OpenAI documents no limits of a call; these keep one small.
 pub const CAPACITY: Capacity = Capacity { characters: 100_000, parts: 128, overlap: 200 };
@@ -17,7 +17,7 @@ pub struct Settings {
     /// The model.
     pub model: String,
     /// The categories that count, each with the score from which it blocks; without a score, the service decides. If empty, all count.
-    pub categories: Vec<(String, Option<f64>)>,
+    pub categories: Vec<Category>,
 }
 
 impl Settings {
@@ -25,7 +25,7 @@ impl Settings {
         let mut body = "{\"input\":".to_owned();
         write_strings(parts.iter().map(|part| part.of(question.texts)), &mut body);
         write_members(&[("model", &self.model)], &mut body);
-        body.push('}');
+        add(&mut body, &["}"]);
         ("/moderations", body)
     }
 

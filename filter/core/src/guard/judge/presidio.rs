@@ -10,14 +10,14 @@ use sluice_wire::json::decimal;
 use super::parts::{Capacity, Part, SEPARATOR, joined};
 use super::reply::{Unreadable, text};
 use super::verdict::{Edit, Verdict, label, note};
-use super::{Question, write_members, write_strings};
+use super::{Question, add, write_members, write_strings};
 
 /// Below one megabyte in any encoding, which is the limit of the analyzer's language models and of many servers.
 pub const CAPACITY: Capacity = Capacity { characters: 100_000, parts: usize::MAX, overlap: 200 };
 
 /// The settings, as JSON members after the text.
 #[derive(Debug, PartialEq)]
-pub struct Settings(String);
+pub struct Settings(pub(super) String);
 
 impl Settings {
     /// The language of the texts, the entities to find (empty: all), and the lowest score of a find.
@@ -25,11 +25,11 @@ impl Settings {
         let mut members = String::new();
         write_members(&[("language", language)], &mut members);
         if !entities.is_empty() {
-            members.push_str(",\"entities\":");
+            add(&mut members, &[",\"entities\":"]);
             write_strings(entities.iter().map(String::as_str), &mut members);
         }
         if let Some(threshold) = threshold {
-            members.extend([",\"score_threshold\":", &decimal(threshold)]);
+            add(&mut members, &[",\"score_threshold\":", &decimal(threshold)]);
         }
         Self(members)
     }
@@ -37,7 +37,7 @@ impl Settings {
     pub(super) fn request(&self, question: &Question<'_>, parts: &[Part]) -> (&'static str, String) {
         let mut body = "{\"text\":".to_owned();
         sluice_wire::json::write_string(&joined(parts, question.texts), &mut body);
-        body.extend([&self.0, "}"]);
+        add(&mut body, &[&self.0, "}"]);
         ("/analyze", body)
     }
 }

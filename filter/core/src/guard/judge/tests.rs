@@ -20,7 +20,7 @@ fn apis() -> Vec<Api> {
     vec![
         Api::OpenAi(openai::Settings { model: "omni-moderation-latest".to_owned(), categories: Vec::new() }),
         Api::Presidio(presidio::Settings::new("en", &[], None)),
-        Api::Azure(azure::Settings::new(azure::CATEGORIES.map(|name| (name.to_owned(), azure::THRESHOLD)).into(), &[])),
+        Api::Azure(azure::Settings::new(azure::CATEGORIES.map(|name| (name.to_owned(), None)).into(), &[])),
         Api::Bedrock(bedrock::Settings::new("gr1", "DRAFT")),
         Api::ModelArmor(model_armor::Settings::new("projects/p/locations/us-central1/templates/t")),
         Api::Webhook,
@@ -156,7 +156,7 @@ fn a_find_at_the_cut_of_a_long_text_is_masked_once() {
 
 #[test]
 fn azure_blocks_from_a_severity_of_a_category() {
-    let categories = vec![("Hate".to_owned(), 4.0), ("Violence".to_owned(), 2.0)];
+    let categories = vec![("Hate".to_owned(), None), ("Violence".to_owned(), Some(2.0))];
     let api = || Api::Azure(azure::Settings::new(categories.clone(), &["terms".to_owned()]));
     let (path, body) = asked(api(), Side::Prompts, &["a", "b"]);
     assert_eq!(path, "/contentsafety/text:analyze?api-version=2024-09-01");
@@ -344,6 +344,15 @@ fn verdicts_on_parts_count_together_and_a_block_wins() {
     let Verdict::Mask { edits, labels } = mask("a").and(mask("c")).and(mask("a")) else { panic!() };
     assert_eq!((edits.len(), labels), (3, vec!["a".to_owned(), "c".to_owned()]));
     assert_eq!(mask("a").without_masks(), block("a", None).unwrap());
+}
+
+#[test]
+fn settings_read_back_from_their_parts() {
+    for api in apis().into_iter().chain([moderation(&[("violence", Some(0.5)), ("hate", None)])]) {
+        let (name, text, categories) = api.parts();
+        assert_eq!(Api::read(name, text, categories.to_vec()).as_ref(), Some(&api));
+    }
+    assert_eq!(Api::read("other", "", Vec::new()), None);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::parts::Part;
 use super::reply::Unreadable;
 
-/// The longest label and the longest reason, in characters.
+/// The longest label in bytes, and the longest reason in characters.
 const LABEL_MAX: usize = 64;
 const REASON_MAX: usize = 500;
 
@@ -83,9 +83,9 @@ pub fn note(labels: &mut Vec<String>, label: String) {
 
 /// A judge's word as a label.
 pub fn label(found: &str) -> String {
-    let good = |c: char| c.is_ascii_alphanumeric() || "._-/:".contains(c);
-    let label: String = found.chars().take(LABEL_MAX).map(|c| if good(c) { c } else { '_' }).collect();
-    if label.is_empty() { "flagged".to_owned() } else { label }
+    let good = |b: u8| if b.is_ascii_alphanumeric() || b"._-/:".contains(&b) { b } else { b'_' };
+    let bytes = found.bytes().take(LABEL_MAX).map(good).collect();
+    String::from_utf8(bytes).ok().filter(|label| !label.is_empty()).unwrap_or_else(|| "flagged".to_owned())
 }
 
 /// The verdict of a judge that returns all parts, changed or not.

@@ -7,7 +7,7 @@ use crate::guard::spec::Side;
 use super::parts::{Capacity, Part};
 use super::reply::{Unreadable, list, text};
 use super::verdict::{Verdict, label, rewritten};
-use super::{Question, write_members, write_strings};
+use super::{Question, add, write_members, write_strings};
 
 /// Below a megabyte for most texts: the usual limit of web servers.
 pub const CAPACITY: Capacity = Capacity { characters: 250_000, parts: 10_000, overlap: 0 };
@@ -21,7 +21,7 @@ pub(super) fn request(question: &Question<'_>, parts: &[Part]) -> (&'static str,
     write_strings(parts.iter().map(|part| part.of(question.texts)), &mut body);
     let Question { model, team, request_id, .. } = *question;
     write_members(&[("side", side), ("model", model), ("team", team), ("request_id", request_id)], &mut body);
-    body.push('}');
+    add(&mut body, &["}"]);
     ("", body)
 }
 
