@@ -120,7 +120,7 @@ fn environment(
     const NEEDED: [&str; 10] =
         ["HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", SECRET, "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ"];
     // Envoy's default AWS credential chain includes environment variables.
-    let aws = file.providers.values().any(searches_for_aws);
+    let aws = searches_for_aws(file);
     variables.filter(move |(name, _)| {
         let name = name.to_string_lossy();
         NEEDED.contains(&&*name) || name.starts_with("ENVOY_") || (aws && name.starts_with("AWS_"))

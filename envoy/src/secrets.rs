@@ -1,4 +1,4 @@
-//! Credentials of providers, Redis and the trace collector: read from their sources in the gateway file, and written to files that Envoy
+//! Credentials of providers, judges, Redis and the trace collector: read from their sources in the gateway file, and written to files that Envoy
 //! watches, one file each, readable only by its owner. They are never printed. `crate::credentials` handles those that are fetched.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 use sluice_config::diagnostic::Path as Section;
-use sluice_config::file::{File, Secret, Tls};
+use sluice_config::file::{Credentials, File, Judge, Secret, Tls};
 use sluice_core::callout::{ALERTS_CLUSTER, METRICS_CLUSTER, REDIS_CLUSTER};
 use sluice_core::pipeline::{LOG_CLUSTER, TRACING_CLUSTER};
 
@@ -40,14 +40,15 @@ pub fn each(file: &File, base: &Path) -> Vec<Found> {
     let mut found = Vec::new();
     for (name, provider) in &file.providers {
         let owner = format!("provider {name}");
-        let client_secret = provider.entra.as_ref().map(|entra| &entra.client_secret);
         for (cluster, key) in provider.clusters(name).into_iter().zip(provider.secrets()) {
             found.extend(token(&cluster, &owner, Some(key), "key", base));
         }
-        let first = provider.cluster(name);
-        found.extend(token(&first, &owner, client_secret, "client secret", base));
-        let keys = provider.aws.as_ref().and_then(|aws| aws::keys(aws, base));
-        found.extend(keys.map(|text| (aws_file(&first), text.map_err(|problem| format!("{owner}: {problem}")))));
+        found.extend(other(&provider.cluster(name), &owner, provider.credentials(), base));
+    }
+    for (name, judge) in &file.judges {
+        let (cluster, owner) = (Judge::cluster(name), format!("judge {name}"));
+        found.extend(token(&cluster, &owner, judge.key.as_ref(), "key", base));
+        found.extend(other(&cluster, &owner, judge.credentials(), base));
     }
     for (cluster, section, secret) in tokens(file) {
         found.extend(token(cluster, &section.to_string(), Some(secret), "token", base));
@@ -57,6 +58,14 @@ pub fn each(file: &File, base: &Path) -> Vec<Found> {
         found.extend(tls.into_iter().flat_map(|tls| certificates(listener, owner, tls, base)));
     }
     found
+}
+
+/// The credentials of a provider or judge that are not API keys.
+fn other(cluster: &str, owner: &str, credentials: Credentials<'_>, base: &Path) -> impl Iterator<Item = Found> {
+    let client_secret = credentials.entra.map(|entra| &entra.client_secret);
+    let keys = credentials.aws.and_then(|aws| aws::keys(aws, base));
+    let keys = keys.map(|text| (aws_file(cluster), text.map_err(|problem| format!("{owner}: {problem}"))));
+    token(cluster, owner, client_secret, "client secret", base).into_iter().chain(keys)
 }
 
 /// Reads back the credentials that were written earlier.
@@ -268,6 +277,26 @@ mod tests {
         for (name, key) in [("p.yaml", "p.key"), ("p@2.yaml", "q.key")] {
             assert!(secrets[name].contains(&format!("inline_string: \"{key}\"")), "{}", secrets[name]);
         }
+    }
+
+    #[test]
+    fn the_credentials_of_judges_are_among_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut file = file("{ env: PATH }");
+        file.providers.clear();
+        let judges = r#"{
+            "w": { "type": "webhook", "url": "http://w", "key": { "file": "w.key" } },
+            "b": { "type": "bedrock", "guardrail": "g", "aws": { "region": "r", "access_key_id": { "file": "w.key" },
+                "secret_access_key": { "file": "w.key" } } }
+        }"#;
+        file.judges = serde_json::from_str(judges).unwrap();
+        let missing = resolve(&file, directory.path()).unwrap_err();
+        assert!(missing[0].starts_with("judge b: cannot read the access key id from"), "{missing:?}");
+        assert!(missing[1].starts_with("judge w: cannot read the key from"), "{missing:?}");
+        fs::write(directory.path().join("w.key"), "k-1").unwrap();
+        let found = resolve(&file, directory.path()).unwrap();
+        assert!(found["sluice-judge-w.yaml"].contains("\"k-1\""), "{found:?}");
+        assert!(found["sluice-judge-b.aws"].contains("aws_access_key_id=k-1"), "{found:?}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod chance;
 pub mod client;
 pub mod collector;
 pub mod gateway;
+pub mod judge;
 pub mod log_schema;
 pub mod money;
 pub mod port;

@@ -1,6 +1,7 @@
 //! A stub HTTP service for services that the simulator does not cover. The test supplies the answers, in JSON or as raw
 //! bytes, and the stub records the requests.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -18,8 +19,19 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::gateway::Upstream;
 use crate::simulator::Recorded;
 
-/// Computes the status and the body of an answer.
-type Answers = Arc<dyn Fn(&Recorded) -> (u16, Bytes) + Send + Sync>;
+/// What a stub does with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Answers with this status and this body.
+    Sent(u16, Bytes),
+    /// Keeps the connection open and never answers.
+    Never,
+    /// Closes the connection without an answer.
+    Closed,
+}
+
+/// Computes the answer to a request.
+type Answers = Arc<dyn Fn(&Recorded) -> Answer + Send + Sync>;
 
 /// A running stub; dropping it stops it.
 #[derive(Debug)]
@@ -47,6 +59,18 @@ impl StandIn {
     /// # Panics
     /// If no port is free.
     pub async fn serving(answers: impl Fn(&Recorded) -> (u16, Bytes) + Send + Sync + 'static) -> Self {
+        Self::answering(move |request| {
+            let (status, body) = answers(request);
+            Answer::Sent(status, body)
+        })
+        .await
+    }
+
+    /// Starts a stub that may also fail to answer.
+    ///
+    /// # Panics
+    /// If no port is free.
+    pub async fn answering(answers: impl Fn(&Recorded) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let requests = Arc::default();
@@ -109,11 +133,16 @@ async fn converse(stream: TcpStream, service: Service) {
 }
 
 impl Service {
-    async fn answer(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    async fn answer(self, request: Request<Incoming>) -> io::Result<Response<Full<Bytes>>> {
         let (parts, body) = request.into_parts();
-        let recorded = Recorded::new(&parts, &body.collect().await?.to_bytes());
-        let (status, body) = (self.answers)(&recorded);
+        let recorded = Recorded::new(&parts, &body.collect().await.map_err(io::Error::other)?.to_bytes());
+        let answer = (self.answers)(&recorded);
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
+        let (status, body) = match answer {
+            Answer::Sent(status, body) => (status, body),
+            Answer::Never => std::future::pending().await,
+            Answer::Closed => return Err(io::ErrorKind::ConnectionAborted.into()),
+        };
         let kind = if body.starts_with(b"data:") { "text/event-stream" } else { "application/json" };
         let mut response = Response::new(Full::new(body));
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();

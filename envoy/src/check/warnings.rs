@@ -5,8 +5,9 @@ use std::fmt;
 use std::path::Path as Base;
 
 use sluice_config::diagnostic::{Path, quoted};
-use sluice_config::file::{Model, Provider, Secret, Tls};
+use sluice_config::file::{Aws, Credentials, Guard, Judge, Model, Provider, Secret, Tls};
 use sluice_core::cache::sealer::{SHORTEST_SECRET, Sealer};
+use sluice_core::guard::spec::Action;
 use sluice_core::key_hash::KeyHash;
 use sluice_core::pipeline::redis_cache::SECRET;
 use sluice_core::provider::layout::Surface;
@@ -67,6 +68,22 @@ const OTHERS: [&str; 14] = [
     "ocr",
 ];
 
+/// The secrets of a provider or judge, each with its place and what it is.
+fn secrets_of<'f>(credentials: Credentials<'f>, path: &Path) -> Vec<(Path, &'f Secret, &'static str)> {
+    let Credentials { key, aws, google, entra } = credentials;
+    let aws = |part: fn(&Aws) -> &Option<Secret>| aws.and_then(|aws| part(aws).as_ref());
+    let account = google.and_then(|google| google.service_account.as_ref());
+    let each = [
+        (path.key("key"), key, "key"),
+        (path.key("entra").key("client_secret"), entra.map(|entra| &entra.client_secret), "client secret"),
+        (path.key("google").key("service_account"), account, "account key"),
+        (path.key("aws").key("access_key_id"), aws(|aws| &aws.access_key_id), "access key id"),
+        (path.key("aws").key("secret_access_key"), aws(|aws| &aws.secret_access_key), "secret access key"),
+        (path.key("aws").key("session_token"), aws(|aws| &aws.session_token), "session token"),
+    ];
+    each.into_iter().filter_map(|(path, secret, what)| Some((path, secret?, what))).collect()
+}
+
 /// Finds all warnings. Paths are relative to `base`, the gateway file's directory; `now` is in Unix seconds. With `asks`, Redis and servers
 /// nearby are contacted.
 pub fn find(checked: &Checked, base: &Base, now: u64, asks: bool) -> Vec<Warning> {
@@ -79,6 +96,12 @@ pub fn find(checked: &Checked, base: &Base, now: u64, asks: bool) -> Vec<Warning
     for (name, model) in &checked.file.models {
         finder.model(name, model);
         finder.semantic_cache(name, model);
+    }
+    for (name, judge) in &checked.file.judges {
+        finder.judge(name, judge);
+    }
+    for (name, guard) in &checked.file.guards {
+        finder.guard(name, guard);
     }
     finder.credentials();
     if asks {
@@ -220,6 +243,29 @@ impl Finder<'_> {
         }
     }
 
+    fn judge(&mut self, name: &str, judge: &Judge) {
+        let path = Path::root().key("judges").key(name);
+        let guards = self.checked.file.guards.values();
+        if !guards.filter_map(|guard| guard.judge.as_ref()).any(|judge| judge.service == *name) {
+            self.warn(&path, "no guardrail uses this judge, so the gateway never asks it");
+        }
+        let url = judge.url().and_then(|url| Url::parse(&url).ok());
+        if url.is_some_and(|url| !url.tls && !reach::is_near(&url) && url.host.contains('.')) {
+            let text = "the gateway sends clients' texts over plain HTTP, so others can read them. Use https://";
+            self.warn(&path.key("url"), text);
+        }
+    }
+
+    fn guard(&mut self, name: &str, guard: &Guard) {
+        let is_masked = self.checked.file.guards.values().any(|guard| guard.action == Action::Mask);
+        if guard.judge.as_ref().is_some_and(|judge| judge.raw) && is_masked {
+            self.warn(
+                &Path::root().key("guards").key(name).key("judge").key("raw"),
+                "the judge receives the texts that other guardrails mask. Remove the field unless it may see them",
+            );
+        }
+    }
+
     fn base_url(&mut self, provider: &Provider, url: &Url, text: &str, path: &Path) {
         let base = &url.base_path;
         let row = provider.kind.row();
@@ -318,22 +364,13 @@ impl Finder<'_> {
         let mut wanted: Vec<(Path, &Secret, &str)> = Vec::new();
         for (name, provider) in &file.providers {
             let path = Path::root().key("providers").key(name);
-            wanted.extend(provider.key.iter().map(|key| (path.key("key"), key, "key")));
             let more = provider.keys.iter().enumerate();
             wanted.extend(more.map(|(index, key)| (path.key("keys").index(index), key, "key")));
-            let client = provider.entra.iter().map(|entra| &entra.client_secret);
-            wanted.extend(client.map(|secret| (path.key("entra").key("client_secret"), secret, "client secret")));
-            let account = provider.google.iter().filter_map(|google| google.service_account.as_ref());
-            wanted.extend(account.map(|secret| (path.key("google").key("service_account"), secret, "account key")));
-            if let Some(aws) = &provider.aws {
-                let parts = [
-                    ("access_key_id", "access key id", &aws.access_key_id),
-                    ("secret_access_key", "secret access key", &aws.secret_access_key),
-                    ("session_token", "session token", &aws.session_token),
-                ];
-                let parts = parts.into_iter().filter_map(|(name, what, part)| Some((name, what, part.as_ref()?)));
-                wanted.extend(parts.map(|(name, what, part)| (path.key("aws").key(name), part, what)));
-            }
+            let credentials = Credentials { key: provider.key.as_ref(), ..provider.credentials() };
+            wanted.extend(secrets_of(credentials, &path));
+        }
+        for (name, judge) in &file.judges {
+            wanted.extend(secrets_of(judge.credentials(), &Path::root().key("judges").key(name)));
         }
         wanted.extend(
             secrets::tokens(file).into_iter().map(|(_, section, token)| (section.key("token"), token, "token")),

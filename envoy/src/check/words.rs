@@ -490,8 +490,10 @@ fn part(steps: &[Step]) -> Option<Part> {
     Some(match names.as_slice() {
         [] => Top,
         ["providers", _] => Provider,
-        ["providers", _, "key"] | ["providers", _, "keys", "#"] => Secret,
-        ["providers", _, _, "client_secret" | "access_key_id" | "secret_access_key" | "session_token"] => Secret,
+        ["providers" | "judges", _, "key"] | ["providers", _, "keys", "#"] => Secret,
+        ["providers" | "judges", _, _, "client_secret" | "access_key_id" | "secret_access_key" | "session_token"] => {
+            Secret
+        }
         ["redis" | "tracing", "token"] | ["log", "otlp", "token"] => Secret,
         ["models", _] => Model,
         ["models", _, "targets", "#"] => Target,

@@ -2,11 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sluice_config::file::{File, Provider};
+use sluice_config::file::{File, Judge};
 
 /// The sections of a changed file that a running gateway does not apply, for messages.
-pub const RESTARTED: &str =
-    "redis, cache.shared, tracing, metrics.otlp, log.otlp, alerts and memory, which need a restart";
+pub const RESTARTED: &str = "redis, cache.shared, tracing, metrics.otlp, log.otlp, alerts, the addresses and credentials of judges, and memory, which need a restart";
 
 /// The part of a gateway file that cannot change at runtime. It contains no secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +20,8 @@ pub struct Statics {
     alerts: Value,
     #[serde(default)]
     log: Value,
+    #[serde(default)]
+    judges: Vec<Value>,
     memory: Value,
     aws: bool,
     /// The name of the VM that all roles share. A VM of another name has no state of the previous Redis.
@@ -39,8 +40,9 @@ impl Statics {
             metrics_otlp: written(&file.metrics.otlp),
             alerts: written(&file.alerts),
             log: written(&file.log.otlp),
+            judges: file.judges.iter().map(|(name, judge)| serde_json::json!([name, reached(judge)])).collect(),
             memory: written(&file.memory),
-            aws: file.providers.values().any(searches_for_aws),
+            aws: searches_for_aws(file),
         }
     }
 
@@ -56,6 +58,7 @@ impl Statics {
             ("metrics.otlp", self.metrics_otlp == other.metrics_otlp),
             ("alerts", self.alerts == other.alerts),
             ("log.otlp", self.log == other.log),
+            ("the addresses and credentials of judges", self.judges == other.judges),
             ("memory", self.memory == other.memory),
             // Envoy's environment is fixed at its start.
             ("the AWS credentials that Envoy looks up by itself", self.aws || !other.aws),
@@ -65,10 +68,38 @@ impl Statics {
 }
 
 /// Whether Envoy uses AWS' default credential chain, which includes its environment variables.
-pub fn searches_for_aws(provider: &Provider) -> bool {
-    provider.aws.as_ref().is_some_and(|aws| aws.access_key_id.is_none())
+pub fn searches_for_aws(file: &File) -> bool {
+    let providers = file.providers.values().filter_map(|provider| provider.aws.as_ref());
+    let judges = file.judges.values().filter_map(|judge| judge.aws.as_ref());
+    providers.chain(judges).any(|aws| aws.access_key_id.is_none())
+}
+
+/// The part of a judge that its cluster is made of. Its settings can change at runtime.
+fn reached(judge: &Judge) -> Value {
+    let Judge { kind, key, aws, google, entra, .. } = judge;
+    serde_json::json!([kind, judge.url(), key, aws, google, entra])
 }
 
 fn written(part: impl Serialize) -> Value {
     serde_json::to_value(part).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_judges_address_needs_a_restart_and_its_settings_do_not() {
+        let of = |fields: &str| {
+            let judge = format!(r#"{{ "j": {{ "type": "openai_moderation", {fields} }} }}"#);
+            let file =
+                format!(r#"{{ "providers": {{}}, "models": {{}}, "teams": {{}}, "keys": [], "judges": {judge} }}"#);
+            Statics::of(&serde_json::from_str(&file).unwrap(), String::new())
+        };
+        let before = of(r#""timeout": "1s""#);
+        assert_eq!(before.differing(&of(r#""timeout": "2s", "thresholds": { "violence": 0.5 }"#)), [""; 0]);
+        for change in [r#""url": "https://api.example""#, r#""key": { "env": "K" }"#] {
+            assert_eq!(before.differing(&of(change)), ["the addresses and credentials of judges"], "{change}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use sluice_config::file::{Availability, Connections, File, Provider};
+use sluice_config::file::{Availability, Connections, File, Judge, Provider};
 use sluice_core::callout::{ALERTS_CLUSTER, METRICS_CLUSTER, REDIS_CLUSTER, embeddings_cluster};
 use sluice_core::pipeline::{LOG_CLUSTER, TRACING_CLUSTER};
 use sluice_core::provider::kind::{BEARER, Presented};
@@ -57,7 +57,7 @@ fn embedders(file: &File) -> BTreeSet<&String> {
 fn embeddings(name: &str, provider: &Provider, connect: Duration, options: &Options) -> Cluster {
     let own = provider.cluster(name);
     let (name, url) = (embeddings_cluster(&own), provider.url().unwrap_or_default());
-    let credential = credentials::filter(&own, provider, options);
+    let credential = credentials::filter(&own, provider.credentials(), provider.kind.row().credential, options);
     let text = cluster(&name, url, &provider.availability, connect, "", &credential, options);
     Cluster { text, listener: proxied::listener(&name, url, options), name }
 }
@@ -65,13 +65,13 @@ fn embeddings(name: &str, provider: &Provider, connect: Duration, options: &Opti
 fn of_a_provider(name: &str, provider: &Provider, connect: Duration, options: &Options) -> Vec<Cluster> {
     let filter = filter::of_a_provider(options);
     let one = |name: String| {
-        let credential = credentials::filter(&name, provider, options);
+        let credential = credentials::filter(&name, provider.credentials(), provider.kind.row().credential, options);
         let url = provider.url().unwrap_or_default();
         let text = cluster(&name, url, &provider.availability, connect, &filter, &credential, options);
         Cluster { text, listener: proxied::listener(&name, url, options), name }
     };
     // The cluster of the token authority comes before the one that uses it.
-    let authority = credentials::authority(&provider.cluster(name), provider, options);
+    let authority = credentials::authority(&provider.cluster(name), provider.credentials(), options);
     authority.into_iter().chain(provider.clusters(name).into_iter().map(one)).collect()
 }
 
@@ -111,6 +111,18 @@ pub fn of_the_gateway(file: &File, options: &Options) -> [String; 2] {
         let availability = Availability { connections, ..Availability::default() };
         both[0] += &cluster(name, url, &availability, CONNECT, "", &credential, options);
         both[1] += &proxied::listener(name, url, options);
+    }
+    for (name, judge) in &file.judges {
+        let name = Judge::cluster(name);
+        let url = judge.url().unwrap_or_default();
+        let authority = credentials::authority(&name, judge.credentials(), options);
+        let credential = credentials::filter(&name, judge.credentials(), judge.presented(), options);
+        let text = cluster(&name, &url, &Availability::default(), CONNECT, "", &credential, options);
+        let own = Cluster { text, listener: proxied::listener(&name, &url, options), name };
+        for Cluster { text, listener, .. } in authority.into_iter().chain([own]) {
+            both[0] += &text;
+            both[1] += &listener;
+        }
     }
     both[0] += &proxied::cluster(options);
     both
@@ -184,4 +196,80 @@ fn tls(host: &str, address: Option<IpAddr>, options: &Options) -> String {
     };
     let ca = quote_path(&options.ca);
     fill(include_str!("tls.yaml"), &[("server_name", &server_name), ("ca", &ca), ("subject", &subject)])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::render::Module;
+    use crate::render::filter::for_the_filter;
+
+    const JUDGES: &str = r#"{
+        "moderation": { "type": "openai_moderation", "key": { "env": "SOME_KEY" } },
+        "safety": { "type": "azure_content_safety", "url": "https://r.cognitiveservices.azure.com", "key": { "env": "SOME_KEY" } },
+        "entra": { "type": "azure_content_safety", "url": "https://e.cognitiveservices.azure.com",
+            "entra": { "tenant": "t", "client_id": "c", "client_secret": { "env": "SOME_KEY" } } },
+        "aws": { "type": "bedrock", "guardrail": "g", "aws": { "region": "eu-west-3" } },
+        "armor": { "type": "model_armor", "template": "projects/p/locations/us-central1/templates/t", "google": {} },
+        "own": { "type": "litellm", "url": "http://127.0.0.1:9000", "key": { "file": "some.key" } },
+        "open": { "type": "presidio", "url": "http://presidio:3000" }
+    }"#;
+
+    fn file() -> File {
+        let text = format!(r#"{{ "providers": {{}}, "models": {{}}, "teams": {{}}, "keys": [], "judges": {JUDGES} }}"#);
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn options() -> Options {
+        Options {
+            base: "/gateway".into(),
+            module: Module::Wasm("/sluice.wasm".into()),
+            secrets: "/secrets".into(),
+            admin: SocketAddr::from(([127, 0, 0, 1], 9901)),
+            access_log: None,
+            ca: "/ca.crt".into(),
+            proxy: None,
+            concurrency: None,
+            cgroup: false,
+        }
+    }
+
+    #[test]
+    fn each_judge_is_a_cluster_that_adds_its_credential() {
+        let [all, _] = of_the_gateway(&file(), &options());
+        assert!(!all.contains("SOME_KEY") && !all.contains("some.key") && !all.contains("filters.http.wasm"), "{all}");
+        let of = |name: &str| {
+            let mut texts = all.split("- name: \"sluice-judge-").filter(|text| text.starts_with(&format!("{name}\"")));
+            texts.next().unwrap_or_else(|| panic!("{name}\n{all}")).to_owned()
+        };
+        for (name, expected) in [
+            (
+                "moderation",
+                &["sni: \"api.openai.com\"", "header: authorization", "header_value_prefix: \"Bearer \""][..],
+            ),
+            ("safety", &["header: ocp-apim-subscription-key", "path: \"/secrets/sluice-judge-safety.yaml\""]),
+            ("entra", &["cluster: \"sluice-entra-sluice-judge-entra\"", "client_id: \"c\""]),
+            ("aws", &["sni: \"bedrock-runtime.eu-west-3.amazonaws.com\"", "region: \"eu-west-3\""]),
+            ("armor", &["sni: \"modelarmor.us-central1.rep.googleapis.com\"", "header_value_prefix: \"Bearer \""]),
+            ("own", &["header: x-api-key", "address: \"127.0.0.1\", port_value: 9000"]),
+            ("open", &["address: \"presidio\", port_value: 3000"]),
+        ] {
+            let cluster = of(name);
+            assert!(expected.iter().all(|part| cluster.contains(part)), "{expected:?}\n{cluster}");
+        }
+        assert!(!of("open").contains("credential"), "{}", of("open"));
+        assert!(all.contains("- name: \"sluice-entra-sluice-judge-entra\"\n"), "{all}");
+    }
+
+    #[test]
+    fn the_filter_gets_a_judges_address_and_settings_and_no_credential() {
+        let judges = for_the_filter(&file()).judges;
+        let aws = judges["aws"].rendered.as_ref().unwrap();
+        assert_eq!(aws["authority"], "bedrock-runtime.eu-west-3.amazonaws.com");
+        assert_eq!(aws["text"], "/guardrail/g/version/DRAFT/apply");
+        let text = serde_json::to_string(&judges).unwrap();
+        assert!(!["SOME_KEY", "some.key", "client_id", "google\":"].iter().any(|part| text.contains(part)), "{text}");
+    }
 }

@@ -1,8 +1,8 @@
 //! How Envoy adds each provider's credential: the filter that adds it to every attempt, after the Sluice filter, and the clusters that such
 //! filters call. The configuration contains no secret, only the file that Envoy reads it from.
 
-use sluice_config::file::{Availability, Aws, Entra, Provider, WebIdentity};
-use sluice_core::provider::kind::BEARER;
+use sluice_config::file::{Availability, Aws, Credentials, Entra, WebIdentity};
+use sluice_core::provider::kind::{BEARER, Presented};
 use sluice_core::provider::url::Url;
 
 use crate::secrets::{aws_file, sds_file};
@@ -12,27 +12,21 @@ use super::downstream;
 use super::text::{fill, quote};
 use super::{Options, proxied, quote_path};
 
-/// The filter that adds the credential in one of a provider's clusters; empty without a credential. Only a provider with API keys can have
-/// several clusters.
-pub fn filter(name: &str, provider: &Provider, options: &Options) -> String {
-    if let Some(aws) = &provider.aws {
-        return self::aws(name, aws, options);
-    }
-    if let Some(entra) = &provider.entra {
-        return self::entra(name, entra, options);
-    }
-    if provider.google.is_some() {
-        return clusters::credential(name, BEARER, options);
-    }
-    match provider.secrets().next() {
-        Some(_) => clusters::credential(name, provider.kind.row().credential, options),
-        None => String::new(),
+/// The filter that adds the credential in a cluster of a provider or a judge; empty without a credential. `presented` is how it expects an
+/// API key. Only a provider with API keys can have several clusters.
+pub fn filter(name: &str, credentials: Credentials<'_>, presented: Presented, options: &Options) -> String {
+    match credentials {
+        Credentials { aws: Some(aws), .. } => self::aws(name, aws, options),
+        Credentials { entra: Some(entra), .. } => self::entra(name, entra, options),
+        Credentials { google: Some(_), .. } => clusters::credential(name, BEARER, options),
+        Credentials { key: Some(_), .. } => clusters::credential(name, presented, options),
+        _ => String::new(),
     }
 }
 
-/// The cluster of the token authority that Envoy calls for the provider with this cluster.
-pub(super) fn authority(cluster: &str, provider: &Provider, options: &Options) -> Option<Cluster> {
-    let url = provider.entra.as_ref()?.authority();
+/// The cluster of the token authority that Envoy calls for the provider or judge with this cluster.
+pub(super) fn authority(cluster: &str, credentials: Credentials<'_>, options: &Options) -> Option<Cluster> {
+    let url = credentials.entra?.authority();
     let name = token_cluster(cluster);
     let text = clusters::cluster(&name, url, &Availability::default(), clusters::CONNECT, "", "", options);
     Some(Cluster { text, listener: proxied::listener(&name, url, options), name })

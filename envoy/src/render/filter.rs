@@ -64,6 +64,7 @@ pub fn for_the_filter(file: &File) -> File {
         provider.forget_credential();
         provider.availability = Availability::default();
     }
+    file.judges = sluice_config::judges_for_the_filter(&file);
     file.tls = None;
     file.cors = None;
     if let Some(admin) = &mut file.admin {

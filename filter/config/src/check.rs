@@ -46,6 +46,7 @@ mod capabilities;
 mod credentials;
 mod downstream;
 mod guards;
+mod judges;
 mod keys;
 mod limits;
 mod log;
@@ -73,7 +74,8 @@ pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnosti
     let forbid = check.teams();
     check.apps();
     let rules = check.rules(&models);
-    let guards = check.guards();
+    let judges = check.judges();
+    let (guards, judges) = check.guards(&judges);
     check.prices();
     check.capabilities();
     let redis = check.redis();
@@ -102,6 +104,7 @@ pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnosti
         index: Index::new(&rules),
         rules,
         guards,
+        judges,
         reservation,
         redis,
         admin,
@@ -122,6 +125,17 @@ pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnosti
     // Last, since a key is checked against everything else, as keys that arrive at runtime are.
     config.keys = check.keys(&config);
     if check.diagnostics.is_empty() { Ok(config) } else { Err(check.diagnostics) }
+}
+
+/// Compiles the judges for the filter.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) fn judges_for_the_filter(file: &file::File) -> file::Judges {
+    let compiled = Check { file, diagnostics: Vec::new() }.judges();
+    let each = file
+        .judges
+        .iter()
+        .filter_map(|(name, judge)| Some((name.clone(), judge.for_the_filter(judges::rendered(compiled.get(name)?)))));
+    each.collect()
 }
 
 struct Check<'a> {

@@ -14,6 +14,7 @@ mod capabilities;
 mod credentials;
 mod downstream;
 mod guards;
+mod judges;
 mod keys;
 mod limits;
 mod log;
@@ -30,9 +31,10 @@ mod tracing;
 pub use availability::{Availability, Connections, HealthCheck, OutlierDetection};
 pub use cache::{Cache, ModelCache, Semantic};
 pub use capabilities::Capabilities;
-pub use credentials::{Aws, Entra, Google, TokenFile, WebIdentity};
+pub use credentials::{Aws, Credentials, Entra, Google, TokenFile, WebIdentity};
 pub use downstream::{Cors, Ready, ReadyRedis, Sds, Tls};
 pub use guards::{Guard, GuardMatch};
+pub use judges::{GuardJudge, Judge, Judges};
 pub use keys::{Admin, App, Key, Previous, Team};
 pub use limits::{Budget, BudgetRule, LimitRule, Limits};
 pub use log::{Log, Otlp};
@@ -92,6 +94,9 @@ pub struct File {
     /// Guardrails for prompts and responses, each under a name of your choice.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub guards: BTreeMap<String, Guard>,
+    /// Services that judge texts for guardrails, each under a name of your choice.
+    #[serde(default, skip_serializing_if = "Judges::is_empty")]
+    pub judges: Judges,
     /// Token prices, and the price of models that have none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub prices: Prices,

@@ -35,6 +35,12 @@ pub fn from_json(json: &[u8]) -> Result<CompiledConfig, Vec<Diagnostic>> {
     compile(&file)
 }
 
+/// Compiles the judges for the filter, without their credentials. One with a mistake is left out.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn judges_for_the_filter(file: &file::File) -> file::Judges {
+    check::judges_for_the_filter(file)
+}
+
 /// Checks one key against the rest of the configuration, and compiles it. Paths in mistakes are relative to the key (`models[0]`). A key
 /// that is being rotated has two secrets, so two entries with the same caller.
 pub fn compile_key(config: &CompiledConfig, key: &file::Key) -> Result<Vec<(KeyHash, Credential)>, Vec<Diagnostic>> {

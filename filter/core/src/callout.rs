@@ -45,11 +45,16 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// A POST of a JSON body.
-    #[cold]
     pub fn post(&self, cluster: &'static str, body: Vec<u8>, timeout: Duration) -> Call {
+        self.post_to(&self.path, Cow::Borrowed(cluster), body, timeout)
+    }
+
+    /// A POST of a JSON body to another path at the same server.
+    #[cold]
+    pub fn post_to(&self, path: &str, cluster: Cow<'static, str>, body: Vec<u8>, timeout: Duration) -> Call {
         let headers = [
             (":method", "POST"),
-            (":path", &*self.path),
+            (":path", path),
             (":authority", &*self.authority),
             (":scheme", if self.tls { "https" } else { "http" }),
             ("content-type", "application/json"),

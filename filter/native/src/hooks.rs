@@ -227,14 +227,14 @@ hooks! {
     }
 
     FilterCalloutDone envoy_dynamic_module_on_http_filter_http_callout_done = |
-        _envoy: *mut abi::Filter, filter: *const c_void, _id: u64, result: u32,
+        _envoy: *mut abi::Filter, filter: *const c_void, id: u64, result: u32,
         headers: *mut EnvoyHeader, headers_size: usize, chunks: *mut EnvoyBuffer, chunks_size: usize
     | {
         // SAFETY: the arrays are valid until this returns.
         let called = guarded(|| unsafe { calls::called(result, headers, headers_size, chunks, chunks_size) });
         if let Some(called) = called {
             run(filter, About::Call, |role| {
-                role.called(&called);
+                role.called(id, &called);
                 FilterStatus::Moves
             });
         }

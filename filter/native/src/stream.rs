@@ -342,7 +342,7 @@ impl Stream for Handle {
         Ok(())
     }
 
-    fn call(self, call: &Call) -> Result<()> {
+    fn call(self, call: &Call) -> Result<u64> {
         let filter = self.there()?;
         let (headers, cluster, body, timeout) = calls::written(call);
         let mut id = 0;
@@ -350,7 +350,7 @@ impl Stream for Handle {
         let begun = unsafe {
             abi::http_filter_http_callout(filter, &raw mut id, cluster, headers.as_ptr(), headers.len(), body, timeout)
         };
-        done(begun == abi::BEGUN)
+        done(begun == abi::BEGUN).map(|()| id)
     }
 
     fn recorder(self) -> Option<Arc<Recorder>> {

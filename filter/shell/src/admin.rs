@@ -100,7 +100,7 @@ impl<S: Stream> Role for Admin<S> {
         self.request(Event::RequestBody { size: self.body, end: true })
     }
 
-    fn called(&mut self, called: &Called) {
+    fn called(&mut self, _number: u64, called: &Called) {
         if self.answered {
             return;
         }

@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use sluice_core::callout::Called;
+use sluice_core::callout::{Call, Called};
 use sluice_core::pipeline::gateway::{Outcome, RequestPipeline};
 use sluice_core::pipeline::request_state::RequestState;
 use sluice_core::pipeline::worker::Worker;
 use sluice_core::pipeline::{Effect, Event, Flow};
 
 use crate::Role;
+use crate::asked::Asked;
 use crate::in_flight::Shared;
 use crate::message::{self, FilterStatus, Message};
 use crate::stream::{Failed, Stream};
@@ -18,6 +19,7 @@ pub struct Gateway<S: Stream> {
     stream: S,
     pipeline: RequestPipeline,
     state: Option<Shared>,
+    asked: Asked,
     /// Bytes of the request's body so far: a trailers callback has no size.
     body: usize,
     /// The filter has replied, or the response has arrived.
@@ -27,7 +29,7 @@ pub struct Gateway<S: Stream> {
 impl<S: Stream> Gateway<S> {
     /// Creates the filter of a new request.
     pub fn new(stream: S, worker: Rc<Worker>) -> Self {
-        Self { stream, pipeline: RequestPipeline::new(worker), state: None, body: 0, over: false }
+        Self { stream, pipeline: RequestPipeline::new(worker), state: None, asked: Asked::default(), body: 0, over: false }
     }
 
     fn request(&mut self, event: Event) -> FilterStatus {
@@ -61,24 +63,31 @@ impl<S: Stream> Gateway<S> {
                     self.state = Some(S::in_flight(|board| board.connect(self.stream, *state)));
                     break self.carry_out(request, Flow::Continue, effects);
                 }
-                Outcome::Ask(call) if self.stream.call(&call).is_ok() => {
-                    break self.carry_out(request, Flow::Pause, effects);
-                }
                 Outcome::Wait => break self.carry_out(request, Flow::Pause, effects),
-                Outcome::Ask(call) => {
-                    log::error!("Envoy rejected a call to the cluster {}", call.cluster);
-                    let nothing = Called { status: None, body: Vec::new() };
-                    outcome = self.pipeline.called(
-                        &nothing,
-                        &Message::request(self.stream),
-                        self.stream.shared(),
-                        &mut effects,
-                    );
-                }
+                Outcome::Ask(call) => outcome = self.ask(vec![call], &mut effects),
+                Outcome::AskAll(calls) => outcome = self.ask(calls, &mut effects),
             }
         };
         self.over |= status == FilterStatus::Answered;
         status
+    }
+
+    /// Sends calls. A rejected one has no reply.
+    fn ask(&mut self, calls: Vec<Call>, effects: &mut Vec<Effect>) -> Outcome {
+        self.asked.forget();
+        for (number, call) in calls.iter().enumerate() {
+            if self.asked.send(self.stream, number, call).is_ok() {
+                continue;
+            }
+            let nothing = Called { status: None, body: Vec::new() };
+            let message = Message::request(self.stream);
+            match self.pipeline.called(number, &nothing, &message, self.stream.shared(), effects) {
+                Outcome::Step(Flow::Pause) => {}
+                // The other calls no longer matter.
+                outcome => return outcome,
+            }
+        }
+        Outcome::Step(Flow::Pause)
     }
 
     /// The same outside of the request's own callbacks.
@@ -180,12 +189,10 @@ impl<S: Stream> Role for Gateway<S> {
         self.answer(Event::ResponseTrailers { size: 0 })
     }
 
-    fn called(&mut self, called: &Called) {
-        if self.over {
-            return;
-        }
-        let mut effects = Vec::new();
-        let outcome = self.pipeline.called(called, &Message::request(self.stream), self.stream.shared(), &mut effects);
+    fn called(&mut self, number: u64, called: &Called) {
+        let Some(number) = self.asked.take(number).filter(|_| !self.over) else { return };
+        let (message, mut effects) = (Message::request(self.stream), Vec::new());
+        let outcome = self.pipeline.called(number, called, &message, self.stream.shared(), &mut effects);
         self.proceed_outside(outcome, effects);
     }
 

@@ -5,6 +5,7 @@
 //! filter can make, and calls a [`Role`] in Envoy's callbacks. This crate makes no decisions.
 
 pub mod admin;
+mod asked;
 pub mod gateway;
 pub mod idle_timeout;
 pub mod in_flight;
@@ -47,8 +48,8 @@ pub trait Role {
         FilterStatus::Moves
     }
 
-    /// The reply to a call.
-    fn called(&mut self, _called: &Called) {}
+    /// The reply to the call with this number.
+    fn called(&mut self, _number: u64, _called: &Called) {}
 
     /// Whether the request waits for another one: then [`Role::woken`] follows at the worker's next tick.
     fn waits(&self) -> bool {

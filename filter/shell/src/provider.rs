@@ -3,11 +3,14 @@
 //! Without an attempt that processes it, nothing passes: neither the client's own request to a provider, nor a provider's response to the
 //! client.
 
+use sluice_core::callout::Called;
 use sluice_core::pipeline::attempt::{self, Attempt, NoAttempt};
-use sluice_core::pipeline::{Context, Effect, Event, host_call_failure};
+use sluice_core::pipeline::request_state::RequestState;
+use sluice_core::pipeline::{Context, Effect, Event, Flow, host_call_failure};
 use sluice_core::store::SharedData;
 
 use crate::Role;
+use crate::asked::Asked;
 use crate::in_flight::Shared;
 use crate::message::{self, FilterStatus, Message};
 use crate::stream::{Failed, Stream};
@@ -16,10 +19,13 @@ use crate::stream::{Failed, Stream};
 pub struct Provider<S: Stream> {
     stream: S,
     state: State,
+    asked: Asked,
     /// Bytes of the body so far: a trailers callback has no size.
     body: usize,
     /// Whether it began with a connection.
     pooled: bool,
+    /// Whether the response has arrived.
+    has_answer: bool,
 }
 
 enum State {
@@ -38,7 +44,7 @@ enum State {
 impl<S: Stream> Provider<S> {
     /// Creates the filter of a new attempt.
     pub fn new(stream: S) -> Self {
-        Self { stream, state: State::Fresh, body: 0, pooled: false }
+        Self { stream, state: State::Fresh, asked: Asked::default(), body: 0, pooled: false, has_answer: false }
     }
 
     fn begin(&mut self, effects: &mut Vec<Effect>) -> Result<(), NoAttempt> {
@@ -51,11 +57,38 @@ impl<S: Stream> Provider<S> {
         Ok(())
     }
 
-    fn step(&mut self, event: Event, message: Message<S>, mut effects: Vec<Effect>) -> FilterStatus {
+    fn step(&mut self, event: Event, message: Message<S>, effects: Vec<Effect>) -> FilterStatus {
+        self.act(message, effects, |attempt, state, cx| attempt.step(event, state, cx))
+    }
+
+    /// Runs a step of core, and sends its calls.
+    fn act(
+        &mut self,
+        message: Message<S>,
+        mut effects: Vec<Effect>,
+        step: impl FnOnce(&mut Attempt, &mut RequestState, &mut Context<'_>) -> Flow,
+    ) -> FilterStatus {
         let shared = self.stream.shared();
         let State::UnderWay { attempt, state, .. } = &mut self.state else { return self.refuse(message) };
         let Ok(mut borrowed) = state.try_borrow_mut() else { return self.refuse(message) };
-        let flow = attempt.step(event, &mut borrowed, &mut Context::new(&message, shared, &mut effects));
+        let cx = &mut Context::new(&message, shared, &mut effects);
+        let mut flow = step(attempt, &mut borrowed, cx);
+        loop {
+            let calls = borrowed.judges.take_calls();
+            let rejected: Vec<usize> = calls
+                .filter_map(|(number, call)| self.asked.send(self.stream, number, &call).is_err().then_some(number))
+                .collect();
+            if rejected.is_empty() {
+                break;
+            }
+            for number in rejected {
+                let nothing = Called { status: None, body: Vec::new() };
+                match attempt.called(number, &nothing, &mut borrowed, cx) {
+                    Flow::Pause => {}
+                    next => flow = next,
+                }
+            }
+        }
         drop(borrowed);
         let status = message.apply(flow, effects).unwrap_or_else(|Failed| undo(message, state, shared));
         if status == FilterStatus::Answered {
@@ -125,7 +158,7 @@ impl<S: Stream> Role for Provider<S> {
     }
 
     fn response_headers(&mut self, end: bool) -> FilterStatus {
-        self.body = 0;
+        (self.body, self.has_answer) = (0, true);
         self.step(Event::ResponseHeaders { end }, Message::response(self.stream), Vec::new())
     }
 
@@ -139,6 +172,18 @@ impl<S: Stream> Role for Provider<S> {
     fn response_trailers(&mut self) -> FilterStatus {
         let size = self.body;
         self.step(Event::ResponseTrailers { size }, self.holding(size), Vec::new())
+    }
+
+    fn called(&mut self, number: u64, called: &Called) {
+        let (Some(number), State::UnderWay { .. }) = (self.asked.take(number), &self.state) else { return };
+        let message = if self.has_answer { self.holding(self.body) } else { Message::request(self.stream) };
+        let status = self.act(message, Vec::new(), |attempt, state, cx| attempt.called(number, called, state, cx));
+        if status == FilterStatus::Moves {
+            self.body = 0;
+            if self.stream.resume_response().is_err() {
+                log::error!("Envoy rejected a call to resume a response");
+            }
+        }
     }
 
     fn done(&mut self) {

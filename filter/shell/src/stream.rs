@@ -115,8 +115,8 @@ pub trait Stream: Copy + PartialEq + 'static {
     /// Resets the response, from another stream's callback.
     fn cut(self) -> Result<(), Failed>;
 
-    /// Sends a request to a cluster. [`Role::called`](crate::Role::called) receives the reply.
-    fn call(self, call: &Call) -> Result<(), Failed>;
+    /// Sends a request to a cluster. [`Role::called`](crate::Role::called) receives the reply, with the same number.
+    fn call(self, call: &Call) -> Result<u64, Failed>;
 
     /// The new metrics of this worker; `None` if no gateway configuration is active.
     fn recorder(self) -> Option<Arc<Recorder>>;

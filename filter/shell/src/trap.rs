@@ -181,8 +181,8 @@ impl<S: Stream> Role for Probe<S> {
         self.at("response_trailers", 0, |inner| inner.response_trailers())
     }
 
-    fn called(&mut self, called: &Called) {
-        self.at("called", 0, |inner| inner.called(called));
+    fn called(&mut self, number: u64, called: &Called) {
+        self.at("called", 0, |inner| inner.called(number, called));
     }
 
     fn waits(&self) -> bool {

@@ -329,8 +329,8 @@ impl Stream for Context {
         close(StreamType::HttpResponse)
     }
 
-    fn call(self, call: &Call) -> Result<()> {
-        self::call(call).map(drop)
+    fn call(self, call: &Call) -> Result<u64> {
+        self::call(call).map(u64::from)
     }
 
     fn recorder(self) -> Option<Arc<Recorder>> {

@@ -380,9 +380,9 @@ fn action(status: FilterStatus) -> Action {
 }
 
 impl Callbacks for Http {
-    fn on_http_call_response(&mut self, _token: u32, _headers: usize, body: usize, _trailers: usize) {
+    fn on_http_call_response(&mut self, token: u32, _headers: usize, body: usize, _trailers: usize) {
         self.request(|role| {
-            role.called(&host::called(body));
+            role.called(u64::from(token), &host::called(body));
             FilterStatus::Moves
         });
     }

@@ -223,3 +223,37 @@ fn a_redis_that_speaks_no_http_is_recognised_and_one_that_answers_is_fine() {
     assert!(ask(address).is_none());
     server.join().unwrap();
 }
+
+/// Warnings for [`GOOD`] with these judges and guardrails, which the check itself still rejects.
+fn judged(judges: &str, guards: &str) -> Vec<String> {
+    let good = FOUND.iter().fold(GOOD.to_owned(), |text, (from, to)| text.replace(from, to));
+    let mut checked = check(&good).unwrap();
+    checked.file.judges = serde_json::from_str(judges).unwrap();
+    checked.file.guards = serde_json::from_str(guards).unwrap();
+    find(&checked, Base::new(env!("CARGO_MANIFEST_DIR")), 1_800_000_000, false).iter().map(Warning::to_string).collect()
+}
+
+#[test]
+fn a_judge_that_is_unused_or_intercepted_or_sees_more_than_others_is_said_so() {
+    let guard = |more: &str| {
+        format!(
+            r#"{{ "j": {{ "judge": {{ "service": "w", "on_error": "allow"{more} }} }},
+            "pii": {{ "detect": ["email"], "on": ["prompts"], "action": "mask" }} }}"#
+        )
+    };
+    let webhook = |url: &str| format!(r#"{{ "w": {{ "type": "webhook", "url": "{url}" }} }}"#);
+    assert_eq!(judged(&webhook("http://judge:8000"), &guard("")), [""; 0], "a name without a dot is near");
+    for (found, expected) in [
+        (judged(&webhook("http://127.0.0.1:1"), "{}"), "judges.w: no guardrail uses this judge"),
+        (judged(&webhook("http://judge.example"), &guard("")), "judges.w.url: the gateway sends clients' texts over"),
+        (
+            judged(&webhook("https://judge.example"), &guard(r#", "raw": true"#)),
+            "guards.j.judge.raw: the judge receives the texts that other guardrails mask",
+        ),
+    ] {
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains(&format!("warning: {expected}")), "{found:?}");
+    }
+    let key = r#"{ "w": { "type": "webhook", "url": "https://w", "key": { "env": "PATH_OF_NOBODY" } } }"#;
+    assert!(judged(key, &guard(""))[0].contains("judges.w.key: the environment variable PATH_OF_NOBODY is not set"));
+}

@@ -1,4 +1,4 @@
-//! Renews a provider's token well before it expires. After repeated failures it retries at growing intervals, and the current token stays
+//! Renews a provider's or judge's token well before it expires. After repeated failures it retries at growing intervals, and the current token stays
 //! in use.
 
 use std::path::{Path, PathBuf};
@@ -87,11 +87,11 @@ impl Renewal {
     /// Fetches a token, and returns the delay until the next time.
     fn renew(&mut self) -> Duration {
         let renewed = self.ask();
-        let provider = &self.wanted.provider;
+        let owner = &self.wanted.owner;
         match renewed {
             Ok(lifetime) => {
                 if self.failures > 0 {
-                    print_message(&format!("provider {provider}: got a new access token"));
+                    print_message(&format!("{owner}: got a new access token"));
                 }
                 self.failures = 0;
                 before_the_end(lifetime)
@@ -100,13 +100,13 @@ impl Renewal {
                 let pause = pause_after(self.failures);
                 self.failures = self.failures.saturating_add(1);
                 let meanwhile = if self.text.is_empty() {
-                    "the provider has no token until then"
+                    "there is no token until then"
                 } else {
                     "the gateway keeps the old token"
                 };
                 let seconds = pause.as_secs();
                 print_message(&format!(
-                    "provider {provider}: cannot get a new access token: {problem}; retrying in {seconds} s, \
+                    "{owner}: cannot get a new access token: {problem}; retrying in {seconds} s, \
                      {meanwhile}"
                 ));
                 pause

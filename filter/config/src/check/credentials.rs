@@ -1,32 +1,29 @@
-//! Checks a provider's credential: at most one kind, and complete.
+//! Checks the credential of a provider or a judge: at most one kind, and complete.
 
 use sluice_core::provider::url::Url;
 
 use super::super::diagnostic::{Path, quoted};
-use super::super::file::{Aws, Entra, Provider, WebIdentity};
+use super::super::file::{Aws, Credentials, Entra, WebIdentity};
 use super::Check;
 
 impl Check<'_> {
-    pub(super) fn credential(&mut self, provider: &Provider, path: &Path) {
-        let given: Vec<&str> = [
-            ("key", provider.secrets().next().is_some()),
-            ("aws", provider.aws.is_some()),
-            ("google", provider.google.is_some()),
-            ("entra", provider.entra.is_some()),
-        ]
-        .iter()
-        .filter_map(|(name, given)| given.then_some(*name))
-        .collect();
+    /// Checks the credential of a service, except the key itself.
+    pub(super) fn credentials(&mut self, Credentials { key, aws, google, entra }: Credentials<'_>, path: &Path) {
+        let given: Vec<&str> =
+            [("key", key.is_some()), ("aws", aws.is_some()), ("google", google.is_some()), ("entra", entra.is_some())]
+                .iter()
+                .filter_map(|(name, given)| given.then_some(*name))
+                .collect();
         if given.len() > 1 {
             self.diagnostic(path, given.join(" and "), "at most one of them");
         }
-        if let Some(aws) = &provider.aws {
+        if let Some(aws) = aws {
             self.aws(aws, &path.key("aws"));
         }
-        if let Some(account) = provider.google.as_ref().and_then(|google| google.service_account.as_ref()) {
+        if let Some(account) = google.and_then(|google| google.service_account.as_ref()) {
             self.secret(account, &path.key("google").key("service_account"));
         }
-        if let Some(entra) = &provider.entra {
+        if let Some(entra) = entra {
             self.entra(entra, &path.key("entra"));
         }
     }

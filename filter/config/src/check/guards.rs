@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use sha2::{Digest as _, Sha256};
 use sluice_core::guard::Guard;
+use sluice_core::guard::judge::JudgeGuard;
 use sluice_core::guard::matcher::Wanted;
 use sluice_core::guard::spec::{Action, GuardDelivery, MaskStyle, Side};
 use sluice_core::matching::Match;
@@ -12,23 +13,32 @@ use crate::file;
 
 use super::super::diagnostic::{Path, quoted};
 use super::Check;
+use super::judges::Judges;
 
 /// The longest text of a placeholder.
 const LONGEST_PLACEHOLDER: usize = 128;
 
 impl Check<'_> {
-    pub(super) fn guards(&mut self) -> Vec<Rc<Guard>> {
+    /// The guardrails of the gateway itself, and those with a judge.
+    pub(super) fn guards(&mut self, judges: &Judges) -> (Vec<Rc<Guard>>, Vec<Rc<JudgeGuard>>) {
         let file = self.file;
-        let section = Path::root().key("guards");
-        file.guards.iter().filter_map(|(name, guard)| self.guard(name, guard, &section.key(name))).collect()
+        let (mut own, mut judged) = (Vec::new(), Vec::new());
+        for (name, guard) in &file.guards {
+            let path = Path::root().key("guards").key(name);
+            self.public_name(name, &path);
+            self.guard_sides(guard, &path);
+            let file::GuardMatch { key, team, app, model } = guard.matches.clone();
+            let matches = Match { key, team, app, model, provider: None };
+            self.matching(&matches, &path.key("match"));
+            match &guard.judge {
+                Some(_) => judged.extend(self.judge_guard((name, guard, matches), judges, &path)),
+                None => own.extend(self.guard(name, guard, matches, &path)),
+            }
+        }
+        (own, judged)
     }
 
-    fn guard(&mut self, name: &str, guard: &file::Guard, path: &Path) -> Option<Rc<Guard>> {
-        self.public_name(name, path);
-        self.guard_sides(guard, path);
-        let file::GuardMatch { key, team, app, model } = guard.matches.clone();
-        let matches = Match { key, team, app, model, provider: None };
-        self.matching(&matches, &path.key("match"));
+    fn guard(&mut self, name: &str, guard: &file::Guard, matches: Match, path: &Path) -> Option<Rc<Guard>> {
         let wanted = self.wanted(guard, path);
         match wanted.matcher() {
             Ok(finder) => {

@@ -30,7 +30,7 @@ impl Check<'_> {
             } else if RESERVED.iter().any(|reserved| name == reserved) || name.starts_with("sluice-") {
                 self.diagnostic(&path, format!("the reserved name {name:?}"), "another name");
             }
-            self.credential(provider, &path);
+            self.credentials(provider.credentials(), &path);
             let key_rest = self.provider_keys(provider, &path);
             self.availability(&provider.availability, &path.key("availability"));
             self.api_version(provider, &path);
@@ -153,7 +153,7 @@ fn provider(
 }
 
 /// Provider names are also names of Envoy clusters, statistics and files.
-fn is_provider_name(name: &str) -> bool {
+pub(super) fn is_provider_name(name: &str) -> bool {
     name.len() <= NAME_MAX
         && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')

@@ -83,7 +83,26 @@ impl Entra {
     }
 }
 
+/// The credential of a service: at most one of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Credentials<'f> {
+    /// An API key.
+    pub key: Option<&'f Secret>,
+    /// Signatures for AWS.
+    pub aws: Option<&'f Aws>,
+    /// Google access tokens.
+    pub google: Option<&'f Google>,
+    /// Microsoft Entra access tokens.
+    pub entra: Option<&'f Entra>,
+}
+
 impl Provider {
+    /// Its credential's sources, of several keys the first.
+    pub fn credentials(&self) -> Credentials<'_> {
+        let Self { aws, google, entra, .. } = self;
+        Credentials { key: self.secrets().next(), aws: aws.as_ref(), google: google.as_ref(), entra: entra.as_ref() }
+    }
+
     /// Removes all credential sources.
     pub fn forget_credential(&mut self) {
         self.key = None;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sluice_core::guard::spec::{Action, Detector, GuardDelivery, MaskStyle, Side};
 
+use super::GuardJudge;
+
 /// A guardrail: what it detects, in which requests, and what it does on a match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -25,7 +27,10 @@ pub struct Guard {
     /// Words and phrases to detect, in any case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<String>,
-    /// The action for a text that matches. Default: `block`.
+    /// A service that judges the texts, instead of `detect`, `patterns` and `words`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<GuardJudge>,
+    /// The action for a text that matches. With a judge: only for finds of Presidio, `block` or `mask`. Default: `block`.
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub action: Action,
     /// How streams are delivered: `windows`, as they arrive, without text that may still become a match; or `whole`, once they are complete,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::cache::Bounds;
 use crate::callout::Endpoint;
 use crate::guard::Guard;
+use crate::guard::judge::JudgeGuard;
 use crate::guard::spec::Side;
 use crate::key_hash::KeyHash;
 use crate::keys::Forbidden;
@@ -57,6 +58,8 @@ pub struct CompiledConfig {
     pub index: Index,
     /// Guardrails on prompts and responses.
     pub guards: Vec<Rc<Guard>>,
+    /// Guardrails whose texts a judge judges.
+    pub judges: Vec<Rc<JudgeGuard>>,
     /// Amounts reserved before the response is known.
     pub reservation: Reservation,
     /// Redis, if it stores counters and keys besides Envoy's memory.

@@ -17,6 +17,8 @@ use sluice_wire::json;
 use crate::guard::spec::{Action, GuardDelivery, Side};
 
 use super::channel::Channel;
+use super::judge::spec::JudgeMode;
+use super::judge::{JudgeGuard, JudgedText, Masking};
 use super::escapes::{unescaped, unfolded};
 use super::mask::Placeholders;
 use super::matcher::Matcher;
@@ -30,6 +32,8 @@ use super::{Finding, Guard, note};
 pub struct Checks {
     /// The guardrails.
     pub guards: Vec<Rc<Guard>>,
+    /// The guardrails with a judge.
+    pub judges: Vec<Rc<JudgeGuard>>,
     /// The required formats: the client's and the model's.
     pub formats: Vec<Format>,
     /// Whether the client or the gateway file asks for JSON, checked or not.
@@ -115,7 +119,7 @@ impl Checks {
 
     /// Whether the texts of the response are inspected.
     pub fn inspects(&self) -> bool {
-        !self.guards.is_empty() || self.restores()
+        !self.guards.is_empty() || !self.judges.is_empty() || self.restores()
     }
 
     /// Whether the gateway restores masked texts of the prompt for the client.
@@ -125,7 +129,15 @@ impl Checks {
 
     /// Whether the texts of the response may change.
     pub fn rewrites(&self) -> bool {
-        self.restores() || self.guards.iter().any(|guard| guard.action == Action::Mask)
+        self.restores()
+            || self.guards.iter().any(|guard| guard.action == Action::Mask)
+            || self.judges.iter().any(|guard| guard.masks && guard.mode == JudgeMode::Enforce)
+    }
+
+    /// A text of this kind for judges.
+    pub fn judged_text(&self, kind: Kind, text: &str) -> JudgedText {
+        let masking = if self.is_json(kind) { Masking::Json } else { Masking::Free };
+        JudgedText { masking, ..JudgedText::of(text.to_owned()) }
     }
 
     /// Whether a text of this kind should be JSON.
@@ -136,7 +148,8 @@ impl Checks {
     /// Whether the response is held until it is complete.
     pub fn hold_whole(&self) -> bool {
         let whole = |guard: &Rc<Guard>| guard.action != Action::Log && guard.delivery == GuardDelivery::Whole;
-        !self.formats.is_empty() || self.guards.iter().any(whole)
+        let judged_whole = |guard: &Rc<JudgeGuard>| guard.window.is_none();
+        !self.formats.is_empty() || self.guards.iter().any(whole) || self.judges.iter().any(judged_whole)
     }
 
     /// Judges a complete response. Returns the findings that do not block it, or the reason to block it. `passing` contains the texts that
@@ -223,6 +236,13 @@ pub enum Kind {
     Arguments(u32),
     /// Another text of an event that passes unchanged, by its path.
     Other(u64),
+}
+
+/// The texts of a response.
+pub fn response_texts(response: &mut Response) -> impl Iterator<Item = (Kind, &mut String)> {
+    response.choices.iter_mut().flat_map(|choice| {
+        choice.parts.iter_mut().zip(0..).filter_map(|(part, number)| text_of(part, number))
+    })
 }
 
 /// The text of a part of a response; `number` tells tool calls apart.
@@ -351,6 +371,20 @@ impl Transcript {
     #[cold]
     pub fn choices(&self) -> Vec<Choice> {
         self.answers.values().map(Answer::choice).collect()
+    }
+
+    /// Whether the response could not be parsed.
+    pub fn is_unparsed(&self) -> bool {
+        self.unparsed
+    }
+
+    /// The texts for judges.
+    pub fn judged_texts(&self, checks: &Checks) -> impl Iterator<Item = JudgedText> {
+        self.answers.values().flat_map(|answer| {
+            let texts = [(Kind::Text, &answer.text), (Kind::Thinking, &answer.asides)];
+            let calls = answer.calls.iter().map(|(call, arguments)| (Kind::Arguments(*call), arguments));
+            texts.into_iter().chain(calls).map(|(kind, text)| checks.judged_text(kind, text))
+        })
     }
 
     /// Marks a response that could not be parsed. Guardrails check its texts; its format remains unknown.

@@ -22,6 +22,7 @@ pub(crate) mod each_string;
 pub mod early;
 mod escapes;
 mod folded;
+pub mod judge;
 pub mod mask;
 pub mod matcher;
 mod media;
@@ -60,20 +61,25 @@ pub struct Guard {
 
 /// The guardrails that check this side of a caller's requests for a model.
 pub fn concerning(guards: &[Rc<Guard>], side: Side, caller: &Caller, model: &str) -> Vec<Rc<Guard>> {
-    let concerns = |guard: &&Rc<Guard>| {
-        guard.sides.contains(&side)
-            && guard.matches.is_about(&caller.key_id, &caller.team, caller.app.as_deref())
-            && guard.matches.allows(Dimension::Model, Some(model))
-    };
+    let concerns = |guard: &&Rc<Guard>| guard.sides.contains(&side) && is_about(&guard.matches, caller, model);
     guards.iter().filter(concerns).cloned().collect()
 }
+
+/// Whether a guardrail applies to a caller's requests for a model.
+fn is_about(matches: &Match, caller: &Caller, model: &str) -> bool {
+    matches.is_about(&caller.key_id, &caller.team, caller.app.as_deref())
+        && matches.allows(Dimension::Model, Some(model))
+}
+
+/// The label of a text whose judge failed.
+pub const UNJUDGED: &str = "not judged";
 
 /// A guardrail's match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The guardrail's name.
     pub guard: String,
-    /// The name of a detector or pattern, or `words`.
+    /// The name of a detector or pattern, `words`, a judge's word, or [`UNJUDGED`].
     pub label: String,
     /// The side of the checked text.
     pub side: Side,
@@ -100,6 +106,11 @@ impl Finding {
     /// The error that the client receives for a blocked text.
     pub fn error(&self) -> ApiError {
         let Self { guard, label, .. } = self;
+        if label == UNJUDGED {
+            let text = if self.side == Side::Prompts { "request" } else { "model's answer" };
+            let message = format!("The guardrail `{guard}` could not check the {text}. Try again in a moment.");
+            return ApiError::new(503, ErrorKind::Server, message).with_code("guardrail_unavailable");
+        }
         let message = match self.side {
             Side::Prompts => format!(
                 "The request was blocked by the guardrail `{guard}` because it contains `{label}`. Remove the match \

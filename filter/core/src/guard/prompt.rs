@@ -50,7 +50,7 @@ pub fn screen(guards: &[Rc<Guard>], body: &[u8], except: &Range<usize>, most: us
     if guards.iter().any(|guard| guard.action == Action::Mask && guard.style == MaskStyle::Numbered) {
         look.placeholders.note_foreign(body);
     }
-    let mut copy = Copy { body, written: Vec::new(), copied: 0, most };
+    let mut copy = Copy::of(body, most);
     let mut before: &[u8] = &[];
     for literal in Literals::of(body) {
         let key = if literal.is_value() { before } else { &[] };
@@ -191,7 +191,7 @@ impl<'g> Look<'g> {
 }
 
 /// A copy of a body with some strings replaced.
-struct Copy<'b> {
+pub(super) struct Copy<'b> {
     body: &'b [u8],
     written: Vec<u8>,
     /// The number of bytes of the body that were copied.
@@ -199,9 +199,14 @@ struct Copy<'b> {
     most: usize,
 }
 
-impl Copy<'_> {
+impl<'b> Copy<'b> {
+    /// A copy that may have `most` bytes.
+    pub(super) fn of(body: &'b [u8], most: usize) -> Self {
+        Self { body, written: Vec::new(), copied: 0, most }
+    }
+
     /// Replaces the literal at `at`, including its quotes.
-    fn replace(&mut self, at: Range<usize>, text: &str) -> Result<(), Unfit> {
+    pub(super) fn replace(&mut self, at: Range<usize>, text: &str) -> Result<(), Unfit> {
         self.written.extend_from_slice(self.body.get(self.copied..at.start).unwrap_or_default());
         sluice_wire::json::write(text, &mut self.written).map_err(|_| Unfit::TooLarge)?;
         self.copied = at.end;
@@ -209,7 +214,7 @@ impl Copy<'_> {
     }
 
     /// Completes the copy; `None` if nothing was replaced.
-    fn done(mut self) -> Result<Option<Vec<u8>>, Unfit> {
+    pub(super) fn done(mut self) -> Result<Option<Vec<u8>>, Unfit> {
         if self.copied == 0 {
             return Ok(None);
         }
@@ -219,7 +224,7 @@ impl Copy<'_> {
 }
 
 /// The range of a literal with its quotes.
-fn quoted(literal: &Literal<'_>) -> Range<usize> {
+pub(super) fn quoted(literal: &Literal<'_>) -> Range<usize> {
     literal.start.saturating_sub(1)..literal.start.saturating_add(literal.text.len()).saturating_add(1)
 }
 

@@ -182,6 +182,11 @@ impl Failure {
         .excused()
     }
 
+    /// Judges block the prompt, which the provider has received.
+    pub fn blocked_prompt(finding: Finding) -> Self {
+        Self { finding: Some(finding.clone().into()), ..Self::ours("guardrail", finding.error()) }.after(Work::Seen).excused()
+    }
+
     /// Whether the failure concerns the key that was used, and perhaps no other.
     pub fn blames_key(&self) -> bool {
         self.trigger.is_some() && (self.trigger == Some(Trigger::RefusedCredential) || self.is_limit())

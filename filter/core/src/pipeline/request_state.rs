@@ -13,6 +13,7 @@ use crate::routing::target::Target;
 use crate::usage::estimate::Estimate;
 
 use super::billing::Billing;
+use super::judges::Judges;
 use super::worker::Worker;
 
 mod account;
@@ -66,6 +67,8 @@ pub struct RequestState {
     pub stream_activity: StreamActivity,
     /// The reservation, and the cost so far.
     pub bill: Bill,
+    /// The judges of its prompt and response.
+    pub judges: Judges,
 }
 
 /// The result of starting an attempt.
@@ -93,7 +96,7 @@ pub enum Next {
 impl RequestState {
     /// Creates the state of a request with this reservation.
     pub fn new(draft: Draft, billing: Billing) -> Self {
-        let Draft { worker, request, route, memory } = draft;
+        let Draft { worker, request, route, memory, judges } = draft;
         Self {
             worker,
             route,
@@ -102,6 +105,7 @@ impl RequestState {
             answer: ResponseState::default(),
             stream_activity: StreamActivity::since(request.started),
             bill: Bill::new(billing),
+            judges,
             request: Fixed::new(request),
         }
     }

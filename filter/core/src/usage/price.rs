@@ -24,6 +24,11 @@ impl MicroUsd {
     pub fn from_dollars(dollars: f64, most: f64) -> Option<Self> {
         millionths(dollars, most).map(Self)
     }
+
+    /// Rounded up.
+    fn from_picodollars(picodollars: u128) -> Self {
+        Self(u64::try_from(picodollars.div_ceil(1_000_000)).unwrap_or(u64::MAX))
+    }
 }
 
 impl fmt::Display for MicroUsd {
@@ -41,6 +46,12 @@ impl Rate {
     /// or a positive price that rounds to zero.
     pub fn from_dollars_per_million(dollars: f64) -> Option<Self> {
         millionths(dollars, DEAREST_MILLION).map(Self)
+    }
+
+    /// The cost of this many units, rounded up.
+    pub fn cost(self, units: u64) -> MicroUsd {
+        let picodollars = u128::from(self.0).saturating_mul(u128::from(units));
+        MicroUsd::from_picodollars(picodollars)
     }
 }
 
@@ -182,8 +193,7 @@ impl Price {
 
     /// The token cost of a batch, for all its requests together.
     pub fn of_batch(&self, usage: &Usage) -> MicroUsd {
-        let picodollars = self.rates(Some(Tier::Batch)).cost(usage, 0);
-        MicroUsd(u64::try_from(picodollars.div_ceil(1_000_000)).unwrap_or(u64::MAX))
+        MicroUsd::from_picodollars(self.rates(Some(Tier::Batch)).cost(usage, 0))
     }
 
     /// The expected cost of a request with this estimate, in the service tier that it names, without tool calls.

@@ -304,6 +304,25 @@ impl Embedder {
     }
 }
 
+/// A judge with the gateway's own webhook.
+pub(crate) struct Judge {
+    /// The response to a call; `None`: it is down.
+    pub(crate) judge: fn(&serde_json::Value) -> Option<serde_json::Value>,
+    /// Whether it replies after the whole response.
+    pub(crate) late: bool,
+    /// The calls, in order.
+    pub(crate) calls: RefCell<Vec<serde_json::Value>>,
+}
+
+impl Judge {
+    fn call(&self, call: &Call) -> Called {
+        let asked = serde_json::from_slice(&call.body).unwrap();
+        let said = (self.judge)(&asked);
+        self.calls.borrow_mut().push(asked);
+        Called { status: said.as_ref().map(|_| 200), body: said.unwrap_or_default().to_string().into_bytes() }
+    }
+}
+
 /// An Envoy with the filter in both roles.
 pub(crate) struct Envoy {
     shared: Rc<Shared>,
@@ -313,6 +332,10 @@ pub(crate) struct Envoy {
     server: Option<Rc<RefCell<Redis>>>,
     /// Replies to calls for embeddings.
     embedder: Option<Rc<Embedder>>,
+    /// Replies to calls of judges.
+    judge: Option<Rc<Judge>>,
+    /// Calls of an attempt without a reply.
+    asked: VecDeque<(usize, Call)>,
     counted: RefCell<Vec<&'static str>>,
     pipeline: RequestPipeline,
     state: Option<RequestState>,
@@ -351,6 +374,8 @@ impl Envoy {
             redis: VecDeque::new(),
             server: None,
             embedder: None,
+            judge: None,
+            asked: VecDeque::new(),
             counted: RefCell::default(),
             state: None,
             left: false,
@@ -400,6 +425,11 @@ impl Envoy {
     /// Calls for embeddings go to this server.
     pub(crate) fn with_embedder(self, embedder: &Rc<Embedder>) -> Self {
         Self { embedder: Some(embedder.clone()), ..self }
+    }
+
+    /// Calls of judges go to this service.
+    pub(crate) fn with_judge(self, judge: &Rc<Judge>) -> Self {
+        Self { judge: Some(judge.clone()), ..self }
     }
 
     /// Adds Redis's replies, in order.
@@ -495,7 +525,7 @@ impl Envoy {
         let event = Event::RequestBody { size: body.len(), end: true };
         let mut outcome = measured(|| self.pipeline.request(event, request, &Counted(&shared), &mut effects));
         while let Some(called) = answered.take() {
-            outcome = measured(|| self.pipeline.called(&called, request, &Counted(&shared), &mut effects));
+            outcome = measured(|| self.pipeline.called(0, &called, request, &Counted(&shared), &mut effects));
             if let Outcome::Ask(call) = outcome {
                 answered = Some(self.answer_of(call));
                 outcome = Outcome::Step(Flow::Pause);
@@ -506,7 +536,21 @@ impl Envoy {
             match outcome {
                 Outcome::Ask(call) => {
                     let called = self.answer_of(call);
-                    outcome = measured(|| self.pipeline.called(&called, request, &Counted(&shared), &mut effects));
+                    outcome = measured(|| self.pipeline.called(0, &called, request, &Counted(&shared), &mut effects));
+                }
+                Outcome::AskAll(calls) => {
+                    outcome = Outcome::Wait;
+                    for (number, call) in calls.into_iter().enumerate() {
+                        assert!(matches!(outcome, Outcome::Wait), "no reply is awaited any more");
+                        let called = self.answer_of(call);
+                        request.now = self.tick();
+                        let next = self.pipeline.called(number, &called, request, &Counted(&shared), &mut effects);
+                        if !matches!(next, Outcome::Step(Flow::Pause)) {
+                            outcome = next;
+                            break;
+                        }
+                    }
+                    assert!(!matches!(outcome, Outcome::Wait), "the judges have replied");
                 }
                 Outcome::Wait => {
                     request.now = Time(request.now).after(Duration::from_millis(250)).0;
@@ -536,6 +580,9 @@ impl Envoy {
         if call.cluster.starts_with("sluice-embeddings-") {
             let silent = Called { status: None, body: Vec::new() };
             return self.embedder.as_ref().map_or(silent, |embedder| embedder.call(&call));
+        }
+        if call.cluster.starts_with("sluice-judge-") {
+            return self.judge.as_ref().expect("no judge is asked").call(&call);
         }
         let served = || self.server.as_ref().map(|server| server.borrow_mut().call(&call));
         let queued = self.redis.pop_front();
@@ -568,6 +615,7 @@ impl Envoy {
             let mut cx = Context::new(&request, &shared, &mut effects);
             let flow = measured(|| attempt.step(event, &mut state, &mut cx));
             self.apply(&mut request, std::mem::take(&mut effects));
+            let flow = self.ask_judges(&mut attempt, &mut state, &mut request, flow, false);
             if let Flow::Reply(given) = flow {
                 reply = Some(given);
                 break;
@@ -643,6 +691,7 @@ impl Envoy {
                 && effects.iter().any(|effect| matches!(effect, Effect::ReplaceBody { .. }));
             assert!(!unheard, "nothing can be added behind a body that has left");
             self.apply(&mut answer, effects);
+            let flow = self.ask_judges(attempt, state, &mut answer, flow, step > last);
             if let Flow::Reply(reply) = flow {
                 if trailed && released {
                     // Envoy resets the stream: the client has the forwarded bytes, and no end.
@@ -674,6 +723,33 @@ impl Envoy {
         let status = answer.headers.text(":status").unwrap().parse().unwrap();
         let reply = Reply::json(status, Vec::new(), client);
         Some(Seen { headers: answer.headers, streamed, ..self.finish(reply, state) })
+    }
+
+    /// Sends an attempt's calls, and returns the flow after the replies. A late judge replies at the `end`.
+    fn ask_judges(
+        &mut self,
+        attempt: &mut Attempt,
+        state: &mut RequestState,
+        message: &mut Message,
+        mut flow: Flow,
+        end: bool,
+    ) -> Flow {
+        self.asked.extend(state.judges.take_calls());
+        let late = self.judge.as_ref().is_some_and(|judge| judge.late);
+        while !late || end {
+            let Some((number, call)) = self.asked.pop_front() else { break };
+            let called = self.answer_of(call);
+            message.now = self.tick();
+            let mut effects = Vec::new();
+            let shared = Counted(&self.shared);
+            let next = attempt.called(number, &called, state, &mut Context::new(message, &shared, &mut effects));
+            self.apply(message, effects);
+            if next != Flow::Pause {
+                flow = next;
+            }
+            self.asked.extend(state.judges.take_calls());
+        }
+        flow
     }
 
     /// Passes a response body back through the gateway role, in chunks of 16 bytes.

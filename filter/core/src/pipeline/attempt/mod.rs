@@ -14,6 +14,7 @@ use sluice_wire::error::{ApiError, ErrorKind, Own};
 use sluice_wire::json;
 use sluice_wire::time::{Time, whole_seconds};
 
+use crate::callout::Called;
 use crate::routing::target::Target;
 
 use super::failure::{Failure, retry_after};
@@ -22,6 +23,7 @@ use super::refusal::refusal;
 use super::request_state::{Begin, CANNOT_EXPRESS, Ending, Next, OVER_LIMIT, RequestState, Stage, misconfigured};
 use super::{Context, Effect, Event, Flow, Reply, metric, signal};
 
+mod judged_windows;
 mod passing;
 mod recast;
 mod request;
@@ -55,6 +57,8 @@ pub struct Attempt {
     /// Error bodies may differ.
     same_bodies: bool,
     phase: Phase,
+    /// The response's last callback, if that waits for judges.
+    waiting: Option<Event>,
 }
 
 /// Why an attempt of Envoy's does not begin.
@@ -116,7 +120,8 @@ impl Attempt {
             return Err(NoAttempt::Answered(end_plan(Failure::ours(OVER_LIMIT, error), state, cx)));
         }
         let outbound = Outbound::choose(state, &target, dialect);
-        Ok(Self { target, dialect, number, same_bodies, phase: Phase::Request(outbound) })
+        state.ask_judges(now, cx.effects);
+        Ok(Self { target, dialect, number, same_bodies, phase: Phase::Request(outbound), waiting: None })
     }
 
     /// Handles a callback of the request or the response.
@@ -127,11 +132,61 @@ impl Attempt {
         let flow = match event {
             Event::RequestHeaders { .. } | Event::RequestBody { .. } => self.request(event, state, cx),
             Event::ResponseHeaders { end } => self.response_headers(end, state, cx),
-            Event::ResponseTrailers { size } => self.response_trailers(size, state, cx),
-            Event::ResponseBody { size, end } => self.response_body(size, end, state, cx),
+            Event::ResponseTrailers { .. } | Event::ResponseBody { .. } => self.response_part(event, state, cx),
         };
         if matches!(state.progress.stage, Stage::Complete | Stage::Broken) {
             state.publish_result(cx.now(), cx.shared);
+        }
+        flow
+    }
+
+    /// Handles the reply to one of the calls that [`Judges::take_calls`](super::judges::Judges::take_calls) returned. A paused response may
+    /// continue only if the flow says so.
+    pub fn called(&mut self, call: usize, called: &Called, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
+        if self.is_given_up(state) {
+            return Flow::Pause;
+        }
+        state.judge_replied(call, called, cx.now(), cx.effects);
+        if let (Phase::Request(_), Some(failure)) = (&self.phase, state.judges.objection()) {
+            return self.fail(failure, state, cx);
+        }
+        match self.waiting.take_if(|_| !state.judges.hold()) {
+            Some(event) => self.step(event, state, cx),
+            None => Flow::Pause,
+        }
+    }
+
+    /// Handles a portion of the body, or trailers. They wait for judges of the prompt, and of the portions before.
+    fn response_part(&mut self, event: Event, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
+        let (Event::ResponseBody { size, .. } | Event::ResponseTrailers { size }) = event else { return Flow::Pause };
+        let may_wait = matches!(self.phase, Phase::Whole | Phase::Stream(_));
+        if may_wait && state.judges.hold() && size <= LARGEST_ANSWER {
+            self.waiting = Some(event);
+            return match state.memory.answer.grow(size) {
+                Err(exhausted) if state.progress.stage == Stage::Underway => {
+                    cx.effects.push(Effect::Count(metric::OVERLOADED));
+                    self.fail(Failure::exhausted(exhausted), state, cx)
+                }
+                _ => Flow::Pause,
+            };
+        }
+        self.waiting = None;
+        // A complete response tells its usage.
+        let is_complete = matches!((&self.phase, event), (Phase::Whole, Event::ResponseBody { end: true, .. }));
+        let flow = match event {
+            _ if may_wait && !is_complete && let Some(failure) = state.judges.objection() => {
+                self.fail(failure, state, cx)
+            }
+            Event::ResponseBody { size, end } => self.response_body(size, end, state, cx),
+            _ => self.response_trailers(size, state, cx),
+        };
+        if flow == Flow::Pause && state.judges.hold() {
+            // An end without bytes has got a placeholder.
+            let size = size.max(stream::PLACEHOLDER.len());
+            self.waiting = Some(match event {
+                Event::ResponseBody { end, .. } => Event::ResponseBody { size, end },
+                _ => Event::ResponseTrailers { size },
+            });
         }
         flow
     }
@@ -290,6 +345,10 @@ impl Attempt {
         let flow = self.response_body(size, true, state, cx);
         if size == 0 && cx.effects.iter().skip(before).any(|effect| matches!(effect, Effect::ReplaceBody { .. })) {
             cx.effects.truncate(before);
+            if state.judges.hold() {
+                // Nothing can be judged any more.
+                state.break_off(Failure::truncated());
+            }
             if state.progress.stage == Stage::Broken {
                 let error = ApiError::bad_answer("The provider's answer ended before it was complete.");
                 return Flow::Reply(refusal(state.request.scanned.client, &error, &state.progress.attempts));

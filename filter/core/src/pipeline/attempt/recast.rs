@@ -5,6 +5,7 @@ use sluice_wire::dialect::translate::{self, ResponseContext};
 use sluice_wire::dialect::{ChatClient, ChatProvider, Opening, OutputSoFar};
 use sluice_wire::error::ApiError;
 
+use crate::guard::answer::response_texts;
 use crate::trace::messages;
 
 use super::super::failure::Failure;
@@ -36,7 +37,7 @@ impl Attempt {
         size: usize,
         state: &mut RequestState,
         cx: &mut Context<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let now = cx.now();
         let context = ResponseContext {
             id: state.request.request_id(),
@@ -51,8 +52,20 @@ impl Attempt {
         if response.choices.iter().all(|choice| choice.parts.is_empty()) {
             return Err(Failure::ended_empty());
         }
-        if let Some(checks) = &state.request.checks {
+        if let Some(checks) = state.request.checks.clone() {
             state.answer.findings = checks.rewrite(&mut response).map_err(Failure::objection)?;
+            if !checks.judges.is_empty() {
+                let texts = || response_texts(&mut response).map(|(kind, text)| checks.judged_text(kind, text)).collect();
+                let Some(decided) = state.judge_response(&checks.judges, texts, now, cx.effects) else {
+                    return Ok(false);
+                };
+                let mut changes = decided?.into_iter().peekable();
+                for (index, (_, text)) in response_texts(&mut response).enumerate() {
+                    if let Some((_, new)) = changes.next_if(|(at, _)| *at == index) {
+                        *text = new;
+                    }
+                }
+            }
         }
         let summary = self.dialect.peek_response.and_then(|peek| peek(body).ok()).unwrap_or_default();
         (state.answer.extras, state.answer.id) = (summary.extras, summary.id);
@@ -83,6 +96,6 @@ impl Attempt {
         cx.effects.push(Effect::SetHeader("content-length", with.len().to_string().into()));
         cx.effects.push(Effect::ReplaceBody { drain: size, with });
         state.complete();
-        Ok(())
+        Ok(true)
     }
 }

@@ -32,6 +32,9 @@ const LONGEST_WHOLE: usize = 8 << 20;
 /// The most bytes that may arrive while the end of a stream waits for its usage.
 const MOST_WAITING: usize = 64 << 10;
 
+/// Stands in Envoy's buffer for the end of a stream, while judges judge it.
+pub(super) const PLACEHOLDER: &[u8] = b"\n";
+
 /// The most leading whitespace before the first event.
 const LONGEST_BLANK: usize = 64;
 
@@ -46,6 +49,8 @@ pub struct Relay {
     whole: bool,
     /// Bytes of the held buffer that have been read.
     read: usize,
+    /// Whether all of the response has been read.
+    over: bool,
     end: Waiting,
     /// Whether the second half of the terminator's CR LF may still arrive.
     late: bool,
@@ -105,12 +110,13 @@ impl Relay {
         let whole = state.is_delivered_whole();
         state.stream_activity.holding = whole;
         let stream_guard = stream_guard.map(|checks| StreamGuard::new(checks, passes.then(reader), whole));
-        let stream_state = StreamState { route, writer, out: Vec::new(), shows: false, stream_guard };
+        let stream_state = StreamState { route, writer, out: Vec::new(), shows: false, stream_guard, ends: false };
         Self {
             stream_state: Some(Box::new(stream_state)),
             held: true,
             whole,
             read: 0,
+            over: false,
             end: Waiting::default(),
             late: false,
         }
@@ -143,9 +149,26 @@ impl Relay {
         self.end.look(state);
         let ready = self.end.ready;
         let mut portion = Vec::new();
-        let mut result = stream_state.read(self.read.max(ready)..size, end, &mut portion, state, view);
-        if result == Ok(Progress::Over) {
-            result = stream_state.judged(state).map(|()| Progress::Over);
+        let mut result = Ok(if self.over { Progress::Over } else { Progress::More });
+        let mut waits = Ok(false);
+        if stream_state.is_asked() {
+            waits = stream_state.judge(self.over, state, now, effects);
+        }
+        if (&waits, &result) == (&Ok(false), &Ok(Progress::More)) {
+            result = stream_state.read(self.read.max(ready)..size, end, &mut portion, state, view);
+            if result == Ok(Progress::Over) {
+                result = stream_state.judged(state).map(|()| Progress::Over);
+            }
+            self.over = result == Ok(Progress::Over);
+            let leaves = if self.held { stream_state.flows() } else { !stream_state.out.is_empty() };
+            if result.is_ok() && (self.over || !leaves) {
+                waits = stream_state.judge(self.over, state, now, effects);
+            }
+        }
+        match waits {
+            Ok(true) => return Ok(self.wait_for_judges(size, state, effects)),
+            Ok(false) => {}
+            Err(failure) => result = Err(failure),
         }
         let buffered = if self.held { size } else { ready };
         let room = state.memory.answer.set(stream_state.held().saturating_add(buffered));
@@ -194,6 +217,16 @@ impl Relay {
         state.stream_activity.uncounted = None;
         self.end.ready = 0;
         Ok(Flow::Continue)
+    }
+
+    /// Waits with the buffer, into which the response can be written later. Envoy has none for an end without bytes.
+    fn wait_for_judges(&mut self, size: usize, state: &mut RequestState, effects: &mut Vec<Effect>) -> Flow {
+        if size == 0 {
+            effects.push(Effect::ReplaceBody { drain: 0, with: PLACEHOLDER.to_vec() });
+        }
+        self.read = size.max(PLACEHOLDER.len());
+        state.stream_activity.uncounted = None;
+        Flow::Pause
     }
 
     /// How much of the last seen buffer is still there.

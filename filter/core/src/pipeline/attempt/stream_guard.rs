@@ -13,6 +13,7 @@ use sluice_wire::dialect::{OutputSoFar, StreamReader, StreamWriter};
 use sluice_wire::error::ApiError;
 use sluice_wire::framing::sse;
 use sluice_wire::json;
+use sluice_wire::time::Time;
 
 use crate::guard::Finding;
 use crate::guard::answer::{Checks, GuardFailure, Inspection, Kind, Transcript};
@@ -24,7 +25,10 @@ use crate::guard::steps::Steps;
 use crate::routing::spec::Trigger;
 use crate::trace::messages;
 
+use super::super::Effect;
 use super::super::failure::Failure;
+use super::super::request_state::RequestState;
+use super::judged_windows::JudgedWindows;
 
 /// The largest event buffer that is reused.
 const FEW: usize = 1024;
@@ -49,7 +53,7 @@ const LONGEST_NAME: usize = 256;
 const MOST_REPEATED: usize = 4096;
 
 /// A text: its choice and its kind.
-type Key = (u32, Kind);
+pub(super) type Key = (u32, Kind);
 
 /// The inspection and the record of a stream.
 #[derive(Debug)]
@@ -82,6 +86,8 @@ pub(super) struct StreamGuard {
     reader: Option<Box<dyn StreamReader>>,
     overheard: ResponseTexts,
     events: Vec<StreamEvent>,
+    /// Events that wait for judges.
+    windows: Option<JudgedWindows>,
 }
 
 /// A text that is known by its path only.
@@ -106,8 +112,8 @@ impl Path {
 
 /// An event that waits.
 #[derive(Debug)]
-struct Waiting {
-    events: Vec<StreamEvent>,
+pub(super) struct Waiting {
+    pub(super) events: Vec<StreamEvent>,
     /// Its bytes, if it passes unchanged.
     raw: Option<Vec<u8>>,
     /// Its pieces of texts, by their ends.
@@ -128,6 +134,7 @@ impl StreamGuard {
     pub(super) fn new(checks: Rc<Checks>, reader: Option<Box<dyn StreamReader>>, whole: bool) -> Self {
         Self {
             early: EarlyCheck::of(&checks),
+            windows: JudgedWindows::of(&checks, whole),
             checks,
             steps: Matcher::steps(),
             findings: Vec::new(),
@@ -261,6 +268,10 @@ impl StreamGuard {
         let PassingEvent { event, stays, is_content } = *passing;
         let (events, read) = self.parsed(event.raw);
         read.map_err(Failure::in_answer)?;
+        if self.windows.is_some() && self.reader.is_none() {
+            let message = "The provider's stream has an event that the gateway cannot read, so it cannot be checked.";
+            return Err(Failure::in_answer(ApiError::bad_answer(message)));
+        }
         let (mut apart, mut pieces) = (Vec::new(), Vec::new());
         let each = &mut |text: EventText<'_>| match text {
             EventText::Piece(path, text) if !text.is_empty() => pieces.push((path, text.to_owned())),
@@ -378,10 +389,7 @@ impl StreamGuard {
         self.waiting = self.waiting.saturating_add(event.size());
         self.queue.push_back(event);
         if self.waiting > MOST_WAITING && !self.is_free() {
-            return Err(Failure::in_answer(ApiError::answer_too_large(
-                "The provider's answer has more than 8 MiB that the gateway has to check at once. Ask for a shorter \
-                 answer.",
-            )));
+            return Err(too_much());
         }
         Ok(())
     }
@@ -400,12 +408,53 @@ impl StreamGuard {
     fn leave_first(&mut self, writer: &mut dyn StreamWriter, out: &mut Vec<u8>) -> Result<(), Failure> {
         let Some(mut first) = self.queue.pop_front() else { return Ok(()) };
         self.waiting = self.waiting.saturating_sub(first.size());
+        if first.raw.is_none() {
+            first.events.iter_mut().for_each(|event| self.rewrite(event, &first.pieces));
+        }
+        let Some(windows) = &mut self.windows else { return self.write(first, writer, out) };
+        let free = windows.push(first, &self.checks);
+        if windows.held() > MOST_WAITING {
+            return Err(too_much());
+        }
+        free.map_or(Ok(()), |first| self.write(first, writer, out))
+    }
+
+    /// Whether judges are judging a window of the stream.
+    pub(super) fn is_asked(&self) -> bool {
+        self.windows.as_ref().is_some_and(JudgedWindows::is_asked)
+    }
+
+    /// Has judges judge the window, if it is to be judged; `over`: nothing follows. Writes its events once they have decided. Returns whether
+    /// they have not yet.
+    pub(super) fn judge(
+        &mut self,
+        over: bool,
+        state: &mut RequestState,
+        now: Time,
+        effects: &mut Vec<Effect>,
+        (writer, out): (&mut dyn StreamWriter, &mut Vec<u8>),
+    ) -> Result<bool, Failure> {
+        let Some(windows) = self.windows.as_mut().filter(|_| self.rejected.is_none()) else { return Ok(false) };
+        let changes = if windows.is_asked() || windows.is_due(over) {
+            let guards = windows.guards.clone();
+            match state.judge_response(&guards, || windows.ask(), now, effects) {
+                None => return Ok(true),
+                Some(decided) => decided?,
+            }
+        } else if over {
+            Vec::new()
+        } else {
+            return Ok(false);
+        };
+        windows.take(changes).into_iter().try_for_each(|event| self.write(event, writer, out))?;
+        Ok(false)
+    }
+
+    /// Writes an event that may leave.
+    fn write(&mut self, first: Waiting, writer: &mut dyn StreamWriter, out: &mut Vec<u8>) -> Result<(), Failure> {
         self.shows |= first.is_content;
         let length = first.raw.as_ref().map(|raw| out.len().saturating_add(raw.len()));
-        match &first.raw {
-            Some(raw) => out.extend_from_slice(raw),
-            None => first.events.iter_mut().for_each(|event| self.rewrite(event, &first.pieces)),
-        }
+        out.extend_from_slice(first.raw.as_deref().unwrap_or_default());
         // The writer may keep the text that it has written, if it is not too long.
         let is_heard = length.is_none() || writer.buffered().check().is_ok();
         for event in &first.events {
@@ -494,14 +543,15 @@ impl StreamGuard {
         let reader = self.reader.as_ref().map_or(0, |reader| reader.buffered().held());
         let paths = self.paths.len().saturating_mul(size_of::<Path>() + LONGEST_NAME);
         let early = self.early.as_ref().map_or(0, EarlyCheck::held);
-        let all = [self.waiting, record, self.overheard.held(), paths, reader, early];
+        let windows = self.windows.as_ref().map_or(0, JudgedWindows::held);
+        let all = [windows, self.waiting, record, self.overheard.held(), paths, reader, early];
         all.into_iter().fold(channels, usize::saturating_add)
     }
 }
 
 impl Waiting {
     /// Approximate memory in bytes.
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         let text = |event: &StreamEvent| text_of(event).map_or(0, |(_, text)| text.len());
         let events = self.events.iter().map(|event| text(event).saturating_add(size_of::<StreamEvent>()));
         let raw = self.raw.as_ref().map_or(0, Vec::len);
@@ -510,7 +560,7 @@ impl Waiting {
 }
 
 /// The text of an event, if it has one; empty for the start of a tool call.
-fn text_of(event: &StreamEvent) -> Option<(Key, &str)> {
+pub(super) fn text_of(event: &StreamEvent) -> Option<(Key, &str)> {
     let (choice, kind, text) = match event {
         StreamEvent::Text { choice, text } => (choice, Kind::Text, text),
         StreamEvent::Thinking { choice, text } => (choice, Kind::Thinking, text),
@@ -532,6 +582,12 @@ fn choice_in(data: &[u8]) -> u32 {
         Some([_, _, ..]) => ANY,
         _ => 0,
     }
+}
+
+fn too_much() -> Failure {
+    Failure::in_answer(ApiError::answer_too_large(
+        "The provider's answer has more than 8 MiB that the gateway has to check at once. Ask for a shorter answer.",
+    ))
 }
 
 fn blocked(finding: Finding) -> Failure {

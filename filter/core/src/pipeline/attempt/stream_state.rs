@@ -5,12 +5,13 @@ use std::ops::Range;
 use sluice_wire::conversation::StreamEvent;
 use sluice_wire::dialect::{OutputSoFar, StreamOpener, StreamReader, StreamWriter};
 use sluice_wire::error::ApiError;
+use sluice_wire::time::Time;
 
 use crate::routing::spec::Trigger;
 
 use super::super::failure::{Failure, Work};
 use super::super::request_state::RequestState;
-use super::super::{Unreadable, View};
+use super::super::{Effect, Unreadable, View};
 use super::stream_guard::StreamGuard;
 use super::verbatim::Verbatim;
 
@@ -50,6 +51,8 @@ pub(super) struct StreamState {
     pub(super) shows: bool,
     /// Records the stream, if it must be checked before the client sees it, or if its span has its content.
     pub(super) stream_guard: Option<StreamGuard>,
+    /// Whether the client's terminator follows what waits.
+    pub(super) ends: bool,
 }
 
 #[derive(Debug)]
@@ -223,7 +226,7 @@ impl StreamState {
             (true, false) => Err(Failure::truncated()),
             (true, true) => {
                 self.release()?;
-                self.writer.write(&StreamEvent::End, &mut self.out);
+                self.ends = true;
                 Ok(Progress::Over)
             }
         }
@@ -265,6 +268,30 @@ impl StreamState {
                 Err(failure)
             }
         }
+    }
+
+    /// Whether judges are judging a part of it.
+    pub(super) fn is_asked(&self) -> bool {
+        self.stream_guard.as_ref().is_some_and(StreamGuard::is_asked)
+    }
+
+    /// Has judges judge what may leave next, and ends the client's stream; `over`: nothing follows. Returns whether they have not decided yet.
+    pub(super) fn judge(
+        &mut self,
+        over: bool,
+        state: &mut RequestState,
+        now: Time,
+        effects: &mut Vec<Effect>,
+    ) -> Result<bool, Failure> {
+        if let Some(stream_guard) = &mut self.stream_guard
+            && stream_guard.judge(over, state, now, effects, (&mut *self.writer, &mut self.out))?
+        {
+            return Ok(true);
+        }
+        if over && std::mem::take(&mut self.ends) {
+            self.writer.write(&StreamEvent::End, &mut self.out);
+        }
+        Ok(false)
     }
 
     /// Whether it has finished without usage. With several choices, the first finish reason is not the last.

@@ -8,6 +8,7 @@ use sluice_wire::framing::surrogates;
 
 use crate::guard::Finding;
 use crate::guard::answer::Transcript;
+use crate::guard::judge::JudgedText;
 use crate::guard::response_texts;
 use crate::routing::spec::Trigger;
 use crate::trace::messages;
@@ -20,10 +21,11 @@ use super::{Attempt, Phase, is_text};
 impl Attempt {
     pub(super) fn whole_answer(&mut self, size: usize, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         match self.read_whole(size, state, cx) {
-            Ok(()) => {
+            Ok(true) => {
                 self.phase = Phase::Done;
                 Flow::Continue
             }
+            Ok(false) => Flow::Pause,
             Err(mut failure) => {
                 state.answer.usage = cx.view.body(0..size).ok().and_then(|body| (self.dialect.usage_of)(&body));
                 // An unreadable response still cost the provider's work.
@@ -39,8 +41,12 @@ impl Attempt {
         }
     }
 
-    fn read_whole(&self, size: usize, state: &mut RequestState, cx: &mut Context<'_>) -> Result<(), Failure> {
+    /// Reads the response and writes it for the client. Returns `false` if it waits for judges.
+    fn read_whole(&self, size: usize, state: &mut RequestState, cx: &mut Context<'_>) -> Result<bool, Failure> {
         let dialect = self.dialect;
+        if let Some(failure) = state.judges.objection() {
+            return Err(failure);
+        }
         let body = cx.view.body(0..size)?;
         // A body that passes unchanged is Envoy's own copy.
         let body = surrogates::whole(&body);
@@ -57,7 +63,7 @@ impl Attempt {
         if let Some(pair) = self.recasts(&body, state) {
             return self.recast(&pair, &body, size, state, cx);
         }
-        let findings = self.judged(&body, state)?;
+        let Some(findings) = self.judged(&body, state, cx)? else { return Ok(false) };
         state.answer.findings = findings;
         let now = cx.now();
         state.record_content(|| messages::in_answer(dialect, &body));
@@ -101,13 +107,19 @@ impl Attempt {
             cx.effects.push(Effect::ReplaceBody { drain: size, with: answer.body });
         }
         state.complete();
-        Ok(())
+        Ok(true)
     }
 
-    /// Runs the checks on the response and returns findings that did not block it; most requests have no checks.
-    fn judged(&self, body: &[u8], state: &RequestState) -> Result<Vec<Finding>, Failure> {
-        let (Some(checks), Some(provider)) = (&state.request.checks, self.dialect.chat()) else {
-            return Ok(Vec::new());
+    /// Runs the checks on the response and returns findings that did not block it; `None` if judges have not decided. Most requests have no
+    /// checks.
+    fn judged(
+        &self,
+        body: &[u8],
+        state: &mut RequestState,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Vec<Finding>>, Failure> {
+        let (Some(checks), Some(provider)) = (state.request.checks.clone(), self.dialect.chat()) else {
+            return Ok(Some(Vec::new()));
         };
         footprint::check_answer(body).map_err(Failure::in_answer)?;
         let transcript = match (provider.read_response)(body) {
@@ -118,8 +130,18 @@ impl Attempt {
             }
             Err(error) => return Err(Failure::in_answer(error)),
         };
-        let passing = self.same_bodies.then(|| response_texts::texts(body));
-        checks.judge(&transcript, passing.into_iter().flatten()).map_err(Failure::objection)
+        let passing = || self.same_bodies.then(|| response_texts::texts(body)).into_iter().flatten();
+        let findings = checks.judge(&transcript, passing()).map_err(Failure::objection)?;
+        if checks.judges.is_empty() {
+            return Ok(Some(findings));
+        }
+        let texts = || {
+            let unparsed = passing().filter(|_| transcript.is_unparsed());
+            transcript.judged_texts(&checks).chain(unparsed.map(|text| JudgedText::of(text.into_owned()))).collect()
+        };
+        // None of these judges masks texts.
+        let decided = state.judge_response(&checks.judges, texts, cx.now(), cx.effects).transpose()?;
+        Ok(decided.map(|_| findings))
     }
 }
 

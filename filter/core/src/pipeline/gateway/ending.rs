@@ -53,7 +53,13 @@ impl RequestPipeline {
                 self.phase = Phase::Answered { error: Some("interrupted".into()) };
                 self.worker.settle(settlement, ledger, &mut cx.moment());
             }
-            (None, Phase::Waiting(waiting) | Phase::LookingUp(waiting) | Phase::Embedding(waiting)) => {
+            (
+                None,
+                Phase::Waiting(waiting)
+                | Phase::LookingUp(waiting)
+                | Phase::Embedding(waiting)
+                | Phase::Judging(waiting, _),
+            ) => {
                 self.phase = Phase::Answered { error: Some("interrupted".into()) };
                 let (caller, model) = (&waiting.draft.request.caller, &waiting.draft.route.model);
                 self.settle(&waiting.billing, caller, model, &mut cx.moment());
@@ -87,6 +93,7 @@ impl RequestPipeline {
         state.conclude(self.log_context.about.shut_down, now, cx.shared);
         metrics::attempts(state, cx.effects);
         metrics::findings(&state.answer.findings, cx.effects);
+        metrics::findings(&state.judges.findings, cx.effects);
         let outcome = state.outcome(now);
         self.log_context.about.settled = outcome.and_then(|outcome| self.worker.note_down(outcome, &mut cx.moment()));
         self.write_down(Some(state), cx);

@@ -14,6 +14,7 @@ use sluice_wire::time::Time;
 use crate::cache::flight::Landing;
 use crate::callout::{Call, Called};
 use crate::guard::Finding;
+use crate::guard::judge::{JudgeReport, Judging};
 use crate::keys::caller::Caller;
 use crate::memory_limiter::{self, Exhausted};
 use crate::metrics::RequestInFlight;
@@ -41,6 +42,7 @@ mod early;
 mod ending;
 pub mod endpoint;
 mod health;
+mod judging;
 mod metrics;
 mod models;
 mod parsing;
@@ -89,6 +91,8 @@ enum Phase {
     Reserving(Box<Reserving>),
     /// Waits for the response to an identical request.
     Waiting(Box<Waiting>),
+    /// Waits for the judges of the prompt.
+    Judging(Box<Waiting>, Box<Judging>),
     /// Waits for Redis's cached response.
     LookingUp(Box<Waiting>),
     /// Waits for an embedding, to find a similar request.
@@ -129,6 +133,8 @@ struct LogContext {
     /// The client's error, without the parts that repeat the request.
     refusal: Option<Box<ApiError>>,
     findings: Vec<Finding>,
+    /// The work of the prompt's judges.
+    judged: Vec<JudgeReport>,
     /// When the request was complete.
     received: Option<Time>,
     /// When the gateway replied by itself.
@@ -150,6 +156,8 @@ pub enum Outcome {
     Step(Flow),
     /// Wait for the reply to this call.
     Ask(Call),
+    /// Wait for the replies to these calls, which are numbered from 0.
+    AskAll(Vec<Call>),
     /// Wait for an identical request: [`RequestPipeline::woken`] follows at the worker's next tick.
     Wait,
     /// The effects replace the request's body with one of this size. The caller then sends the event of the whole body again.
@@ -229,9 +237,10 @@ impl RequestPipeline {
         self.conclude(outcome, cx)
     }
 
-    /// Handles the reply to the last call. The request may continue only if the outcome says so.
+    /// Handles the reply to a call; `number` tells those of [`Outcome::AskAll`] apart. The request may continue only if the outcome says so.
     pub fn called(
         &mut self,
+        number: usize,
         called: &Called,
         view: &dyn View,
         shared: &dyn SharedData,
@@ -245,6 +254,7 @@ impl RequestPipeline {
             Phase::Reserving(reserving) => self.reserved(*reserving, called, cx),
             Phase::LookingUp(waiting) => self.looked_up(waiting, called, cx),
             Phase::Embedding(waiting) => self.embedded(waiting, called, cx),
+            Phase::Judging(waiting, judging) => self.judge_replied((waiting, judging), (number, called), cx),
             other => {
                 self.phase = other;
                 Ok(Outcome::Step(Flow::Pause))
@@ -360,6 +370,7 @@ impl RequestPipeline {
                         | Phase::Waiting(_)
                         | Phase::LookingUp(_)
                         | Phase::Embedding(_)
+                        | Phase::Judging(..)
                         | Phase::CacheHit(_)
                 );
                 let owing = owing.then(|| std::mem::replace(&mut self.phase, Phase::Taken));

@@ -11,6 +11,8 @@ use crate::batch::{BatchOperation, records};
 use crate::cache::CachedResponse;
 use crate::cache::flight::Boarding;
 use crate::callout::{Call, Called};
+use crate::guard::judge::Judging;
+use crate::guard::mask::Placeholders;
 use crate::peek::Caching;
 use crate::routing::spec::PromptCache;
 use crate::store::{ReserveRequest, Settlement};
@@ -255,6 +257,11 @@ impl RequestPipeline {
         let Waiting { draft, mut billing, size, .. } = request;
         match prepared {
             Ok(Prepared::Counted(answer)) => self.answer(answer),
+            Ok(Prepared::Judges(judging, calls, masked)) => {
+                let waiting = Waiting { draft, billing, masked, ..request };
+                self.phase = Phase::Judging(Box::new(waiting), judging);
+                Ok(Outcome::AskAll(calls))
+            }
             Ok(Prepared::Fetched(Fetched::Kept(entry), _)) => {
                 Ok(self.replay(Box::new(RequestState::new(draft, billing)), *entry, cx))
             }
@@ -295,12 +302,23 @@ impl RequestPipeline {
         cx: &mut Context<'_>,
     ) -> Result<Option<Vec<u8>>, Refused> {
         let Some((masked, placeholders)) = self.screened(draft, body, cx)? else { return Ok(None) };
-        is_not_too_large(draft, &masked)?;
-        draft.memory.request.grow(masked.len())?;
-        draft.request.rewritten(peek(&masked, self.client, draft.request.pass_through.as_ref())?);
-        keep_head(draft, &masked);
-        draft.request.checks = screening::checks(draft, &masked, placeholders);
+        self.rewrite(draft, &masked, placeholders)?;
         Ok(Some(masked))
+    }
+
+    /// Reads the body that guardrails have masked.
+    pub(super) fn rewrite(
+        &self,
+        draft: &mut Draft,
+        masked: &[u8],
+        placeholders: Placeholders,
+    ) -> Result<(), Refused> {
+        is_not_too_large(draft, masked)?;
+        draft.memory.request.grow(masked.len())?;
+        draft.request.rewritten(peek(masked, self.client, draft.request.pass_through.as_ref())?);
+        keep_head(draft, masked);
+        draft.request.checks = screening::checks(draft, masked, placeholders);
+        Ok(())
     }
 
     /// Applies guardrails to the prompt, looks up the cache, and writes the request for its first target.
@@ -325,6 +343,23 @@ impl RequestPipeline {
             }
         }
         let masked = self.screen(draft, &body, cx)?;
+        match self.ask_judges(draft, &body, masked.as_deref(), cx)? {
+            None => self.prepare_screened((draft, billing), planned, (body, masked), cx),
+            Some((judging, _)) if judging.is_done() => {
+                self.prepare_judged((draft, billing), planned, (body, masked), judging.decided(cx.now()), cx)
+            }
+            Some((judging, calls)) => Ok(Prepared::Judges(judging, calls, masked)),
+        }
+    }
+
+    /// Looks up the cache, and writes the request for its first target. `masked`: the body, if guardrails masked something in it.
+    pub(super) fn prepare_screened(
+        &mut self,
+        (draft, billing): (&mut Draft, &Billing),
+        planned: Time,
+        (body, masked): (Vec<u8>, Option<Vec<u8>>),
+        cx: &mut Context<'_>,
+    ) -> Result<Prepared, Refused> {
         let body = masked.as_deref().map_or(Cow::Owned(body), Cow::Borrowed);
         if let Some(count) = count(draft, &body) {
             return Ok(Prepared::Counted(count));
@@ -423,6 +458,8 @@ fn unchecked() -> ApiError {
 pub(super) enum Prepared {
     /// It is a token count request; this is the response.
     Counted(Vec<u8>),
+    /// Judges judge the prompt, with the calls to them, and its masked body if guardrails masked something.
+    Judges(Box<Judging>, Vec<Call>, Option<Vec<u8>>),
     /// Any other request, with its masked body if guardrails masked something.
     Fetched(Fetched, Option<Vec<u8>>),
 }

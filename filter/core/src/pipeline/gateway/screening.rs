@@ -10,7 +10,7 @@ use crate::guard::answer::{Checks, Format};
 use crate::guard::mask::Placeholders;
 use crate::guard::prompt::{Screened, Unfit};
 use crate::guard::spec::{Action, Side};
-use crate::guard::{self, prompt};
+use crate::guard::{self, judge, prompt};
 
 use super::super::Context;
 use super::super::request_state::Draft;
@@ -86,7 +86,8 @@ pub(super) fn checks(draft: &Draft, body: &[u8], placeholders: Placeholders) -> 
     let (caller, model) = (&draft.request.caller, &draft.request.model);
     let guards = guard::concerning(&draft.worker.config.guards, Side::Answers, caller, &model.name);
     let early = !draft.request.scanned.peek.wants.tools;
-    let mut checks = Checks { guards, early, placeholders: placeholders.into(), ..Checks::default() };
+    let judges = judge::concerning(&draft.worker.config.judges, Side::Answers, caller, &model.name);
+    let mut checks = Checks { guards, judges, early, placeholders: placeholders.into(), ..Checks::default() };
     let is_checked = model.policy.check_structured_output;
     let asked = (is_checked || checks.rewrites()).then(|| Format::asked_in(body)).flatten();
     let own = model.policy.answer_schema.clone().map(Format::Schema);

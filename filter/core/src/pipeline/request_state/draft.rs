@@ -12,6 +12,7 @@ use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 use crate::usage::estimate::Estimate;
 
+use super::super::judges::Judges;
 use super::super::worker::Worker;
 use super::{Request, RequestHead, RequestMemory, Route, ScannedRequest};
 
@@ -26,6 +27,8 @@ pub struct Draft {
     pub route: Route,
     /// Memory that it holds at the worker's memory limiter.
     pub memory: RequestMemory,
+    /// The judges of its prompt.
+    pub judges: Judges,
 }
 
 impl Draft {
@@ -49,7 +52,7 @@ impl Draft {
             checks: None,
             batch_operation: None,
         };
-        Self { worker, request, route, memory: RequestMemory::new(permit) }
+        Self { worker, request, route, memory: RequestMemory::new(permit), judges: Judges::default() }
     }
 
     /// Ranks the targets of `model` for this request. A client's override applies only to the model that it requested.

@@ -1,0 +1,132 @@
+//! Holds the events of a stream until judges have judged their texts, one window of text after the other.
+//!
+//! A judge also sees the end of the text before its window, so that it recognizes what the cut divides.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use sluice_wire::conversation::StreamEvent;
+
+use crate::guard::answer::{Checks, Kind};
+use crate::guard::judge::{JudgeGuard, JudgedText, Masking};
+
+use super::stream_guard::{Key, Waiting, text_of};
+
+/// The bytes of the text before a window that a judge sees again.
+const CONTEXT: usize = 200;
+
+/// The events that wait for judges.
+#[derive(Debug)]
+pub(super) struct JudgedWindows {
+    pub(super) guards: Vec<Rc<JudgeGuard>>,
+    /// The bytes of text in a window; `None`: all.
+    size: Option<usize>,
+    queue: VecDeque<Waiting>,
+    /// The texts of the window, each with the end of the one before.
+    texts: BTreeMap<Key, JudgedText>,
+    /// Bytes of new text in the window.
+    length: usize,
+    /// Bytes in the queue.
+    waiting: usize,
+    /// Whether judges judge the window.
+    asked: bool,
+}
+
+impl JudgedWindows {
+    /// For these checks; `None` without judges. `whole`: the stream is held until it is complete.
+    pub(super) fn of(checks: &Checks, whole: bool) -> Option<Self> {
+        let guards = checks.judges.clone();
+        let size = guards.iter().filter_map(|guard| guard.window).min().filter(|_| !whole);
+        let new = Self {
+            guards,
+            size,
+            queue: VecDeque::new(),
+            texts: BTreeMap::new(),
+            length: 0,
+            waiting: 0,
+            asked: false,
+        };
+        (!new.guards.is_empty()).then_some(new)
+    }
+
+    /// Adds an event. Returns it if nothing has to be judged before it leaves.
+    pub(super) fn push(&mut self, event: Waiting, checks: &Checks) -> Option<Waiting> {
+        let mut is_text = false;
+        for (key, text) in event.events.iter().filter_map(text_of).filter(|(_, text)| !text.is_empty()) {
+            is_text = true;
+            let masking = if checks.is_json(key.1) { Masking::Json } else { Masking::Free };
+            let window = self.texts.entry(key).or_insert_with(|| JudgedText { masking, ..JudgedText::default() });
+            window.text.push_str(text);
+            self.length = self.length.saturating_add(text.len());
+        }
+        if !is_text && self.queue.is_empty() {
+            return Some(event);
+        }
+        self.waiting = self.waiting.saturating_add(event.size());
+        self.queue.push_back(event);
+        None
+    }
+
+    /// Whether judges are judging the window.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked
+    }
+
+    /// Whether the window is to be judged; `over`: nothing follows.
+    pub(super) fn is_due(&self, over: bool) -> bool {
+        self.size.is_some_and(|size| self.length >= size) || (over && self.length > 0)
+    }
+
+    /// The window's texts.
+    pub(super) fn ask(&mut self) -> Vec<JudgedText> {
+        self.asked = true;
+        self.new_texts().map(|(_, text)| text.clone()).collect()
+    }
+
+    fn new_texts(&self) -> impl Iterator<Item = (Key, &JudgedText)> {
+        self.texts.iter().filter(|(_, text)| text.text.len() > text.context).map(|(key, text)| (*key, text))
+    }
+
+    /// Ends the window: its events, with these changes of its texts.
+    pub(super) fn take(&mut self, changes: Vec<(usize, String)>) -> VecDeque<Waiting> {
+        let keys: Vec<Key> = self.new_texts().map(|(key, _)| key).collect();
+        let mut events = std::mem::take(&mut self.queue);
+        for (index, new) in changes {
+            let Some((key, text)) = keys.get(index).and_then(|key| Some((*key, self.texts.get_mut(key)?))) else {
+                continue;
+            };
+            let mut new_part = new.get(text.context..).unwrap_or_default().to_owned();
+            let pieces = events.iter_mut().flat_map(|event| &mut event.events);
+            for piece in pieces.filter_map(|event| piece_of(event, key)) {
+                // All of it leaves with the first piece.
+                *piece = std::mem::take(&mut new_part);
+            }
+            text.text = new;
+        }
+        for text in self.texts.values_mut() {
+            let from = text.text.ceil_char_boundary(text.text.len().saturating_sub(CONTEXT));
+            text.text.drain(..from);
+            text.context = text.text.len();
+        }
+        (self.length, self.waiting, self.asked) = (0, 0, false);
+        events
+    }
+
+    /// Approximate memory in bytes.
+    pub(super) fn held(&self) -> usize {
+        let texts = self.texts.values().map(|text| text.text.capacity().saturating_add(size_of::<JudgedText>()));
+        texts.fold(self.waiting, usize::saturating_add)
+    }
+}
+
+/// The text of an event, if it belongs to this text of the stream.
+fn piece_of(event: &mut StreamEvent, key: Key) -> Option<&mut String> {
+    let (choice, kind, text) = match event {
+        StreamEvent::Text { choice, text } => (choice, Kind::Text, text),
+        StreamEvent::Thinking { choice, text } => (choice, Kind::Thinking, text),
+        StreamEvent::Refusal { choice, text } => (choice, Kind::Refusal, text),
+        StreamEvent::Arguments { choice, call, json } => (choice, Kind::Arguments(*call), json),
+        _ => return None,
+    };
+    ((*choice, kind) == key).then_some(text)
+}

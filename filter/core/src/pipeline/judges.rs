@@ -1,0 +1,167 @@
+//! The judges of a forwarded request: of its prompt, while the provider works, and of the response.
+//!
+//! A filter's calls end with it, so an attempt asks about the prompt again if the attempt before got no verdict.
+
+use std::rc::Rc;
+
+use sluice_wire::time::Time;
+
+use crate::callout::{Call, Called};
+use crate::guard::answer::GuardFailure;
+use crate::guard::judge::{JudgeGuard, JudgeReport, JudgeResult, Judged, JudgedText, Judging, Question, add_reports};
+use crate::guard::spec::Side;
+use crate::guard::Finding;
+
+use super::Effect;
+use super::failure::Failure;
+use super::request_state::{Request, RequestState};
+
+/// The texts of a prompt.
+#[derive(Debug)]
+pub struct PromptTexts {
+    /// As the client sent them.
+    pub raw: Rc<[JudgedText]>,
+    /// As the gateway's own guardrails masked them.
+    pub masked: Rc<[JudgedText]>,
+}
+
+/// The judges of one request.
+#[derive(Debug, Default)]
+pub struct Judges {
+    /// The guardrails whose judges work while the provider does, and the prompt's texts, until there is a decision.
+    pub during: Option<(Vec<Rc<JudgeGuard>>, PromptTexts)>,
+    prompt: Option<Judging>,
+    response: Option<Judging>,
+    /// The finding that blocks the prompt.
+    blocked: Option<Finding>,
+    /// The number of the attempt's next call.
+    next: usize,
+    calls: Vec<Call>,
+    /// Each judge's work.
+    pub reports: Vec<JudgeReport>,
+    /// Findings that did not block the request or its response.
+    pub findings: Vec<Finding>,
+    /// Whether a text passed although its judge failed. Then the response is not stored.
+    pub unjudged: bool,
+}
+
+impl PromptTexts {
+    /// Approximate memory in bytes.
+    pub fn held(&self) -> usize {
+        let each = self.raw.iter().chain(self.masked.iter());
+        each.map(|text| text.text.len().saturating_add(size_of::<JudgedText>())).sum()
+    }
+
+    /// Asks judges about the texts.
+    pub fn ask(&self, guards: &[Rc<JudgeGuard>], judging: &mut Judging, request: &Request) -> Vec<Call> {
+        let about = question(request, Side::Prompts);
+        let mut calls = Vec::new();
+        for (raw, texts) in [(false, &self.masked), (true, &self.raw)] {
+            calls.extend(judging.ask(guards.iter().filter(|guard| guard.raw == raw), texts, &about));
+        }
+        calls
+    }
+}
+
+/// The facts about a request that judges receive.
+fn question(request: &Request, side: Side) -> Question<'_> {
+    let (model, team) = (request.model.name.as_str(), &*request.caller.team);
+    Question { side, texts: &[], model, team, request_id: request.request_id() }
+}
+
+/// Warns of the first failure of a judge, until it works again.
+pub fn warn(judged: &Judged, effects: &mut Vec<Effect>) {
+    for report in judged.reports.iter().filter(|report| matches!(report.result, JudgeResult::Pass | JudgeResult::Block)) {
+        report.guard.fails.set(false);
+    }
+    for (guard, failure) in &judged.failures {
+        if !guard.fails.replace(true) {
+            effects.push(Effect::Warn(format!("guardrail `{}`: {failure}", guard.name)));
+        }
+    }
+}
+
+impl Judges {
+    /// Records a decision. Returns the finding that blocks the texts, or their changes.
+    pub fn record(&mut self, judged: Judged, effects: &mut Vec<Effect>) -> Result<Vec<(usize, String)>, Finding> {
+        warn(&judged, effects);
+        add_reports(&mut self.reports, judged.reports);
+        let new = judged.findings.into_iter().filter(|finding| !self.findings.contains(finding)).collect::<Vec<_>>();
+        self.findings.extend(new);
+        self.unjudged |= judged.unjudged;
+        judged.blocked.map_or(Ok(judged.masked), Err)
+    }
+
+    /// Takes the calls to send, each with its number.
+    pub fn take_calls(&mut self) -> impl Iterator<Item = (usize, Call)> {
+        let first = self.next.saturating_sub(self.calls.len());
+        std::mem::take(&mut self.calls).into_iter().enumerate().map(move |(index, call)| (first + index, call))
+    }
+
+    /// Whether the response waits for a verdict.
+    pub fn hold(&self) -> bool {
+        self.prompt.is_some() || self.response.as_ref().is_some_and(|judging| !judging.is_done())
+    }
+
+    /// Why the prompt must not have a response, if judges have decided that.
+    pub fn objection(&self) -> Option<Failure> {
+        self.blocked.clone().map(Failure::blocked_prompt)
+    }
+
+    fn send(&mut self, calls: Vec<Call>) {
+        self.next = self.next.saturating_add(calls.len());
+        self.calls.extend(calls);
+    }
+}
+
+impl RequestState {
+    /// Asks about the prompt in an attempt that begins.
+    pub fn ask_judges(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let judges = &mut self.judges;
+        (judges.next, judges.prompt, judges.response) = (0, None, None);
+        judges.calls.clear();
+        let Some((guards, texts)) = &judges.during else { return };
+        let mut judging = Judging::new(0, now);
+        let calls = texts.ask(guards, &mut judging, &self.request);
+        judges.send(calls);
+        judges.prompt = Some(judging);
+        self.conclude_prompt(now, effects);
+    }
+
+    /// Handles the reply to a call.
+    pub fn judge_replied(&mut self, call: usize, called: &Called, now: Time, effects: &mut Vec<Effect>) {
+        // It is no silence of the provider.
+        self.stream_activity.portions = self.stream_activity.portions.saturating_add(1);
+        for judging in [&mut self.judges.prompt, &mut self.judges.response].into_iter().flatten() {
+            judging.reply(call, called, now);
+        }
+        self.conclude_prompt(now, effects);
+    }
+
+    fn conclude_prompt(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if let Some(judging) = self.judges.prompt.take_if(|judging| judging.is_done()) {
+            self.judges.during = None;
+            self.judges.blocked = self.judges.record(judging.decided(now), effects).err();
+        }
+    }
+
+    /// Asks judges about texts of the response. The next call returns the decision once it is known: the changed texts, or the reason to
+    /// block the response. `None` if it is not.
+    pub fn judge_response(
+        &mut self,
+        guards: &[Rc<JudgeGuard>],
+        texts: impl FnOnce() -> Vec<JudgedText>,
+        now: Time,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Result<Vec<(usize, String)>, Failure>> {
+        if self.judges.response.is_none() {
+            let mut judging = Judging::new(self.judges.next, now);
+            let calls = judging.ask(guards.iter(), &texts().into(), &question(&self.request, Side::Answers));
+            self.judges.send(calls);
+            self.judges.response = Some(judging);
+        }
+        let judging = self.judges.response.take_if(|judging| judging.is_done())?;
+        let decided = self.judges.record(judging.decided(now), effects);
+        Some(decided.map_err(|finding| Failure::objection(GuardFailure::Blocked(finding))))
+    }
+}
