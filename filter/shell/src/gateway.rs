@@ -29,7 +29,14 @@ pub struct Gateway<S: Stream> {
 impl<S: Stream> Gateway<S> {
     /// Creates the filter of a new request.
     pub fn new(stream: S, worker: Rc<Worker>) -> Self {
-        Self { stream, pipeline: RequestPipeline::new(worker), state: None, asked: Asked::default(), body: 0, over: false }
+        Self {
+            stream,
+            pipeline: RequestPipeline::new(worker),
+            state: None,
+            asked: Asked::default(),
+            body: 0,
+            over: false,
+        }
     }
 
     fn request(&mut self, event: Event) -> FilterStatus {

@@ -17,9 +17,9 @@ use sluice_wire::json;
 use crate::guard::spec::{Action, GuardDelivery, Side};
 
 use super::channel::Channel;
+use super::escapes::{unescaped, unfolded};
 use super::judge::spec::JudgeMode;
 use super::judge::{JudgeGuard, JudgedText, Masking};
-use super::escapes::{unescaped, unfolded};
 use super::mask::Placeholders;
 use super::matcher::Matcher;
 use super::schema::types::{self, Types};
@@ -240,9 +240,10 @@ pub enum Kind {
 
 /// The texts of a response.
 pub fn response_texts(response: &mut Response) -> impl Iterator<Item = (Kind, &mut String)> {
-    response.choices.iter_mut().flat_map(|choice| {
-        choice.parts.iter_mut().zip(0..).filter_map(|(part, number)| text_of(part, number))
-    })
+    response
+        .choices
+        .iter_mut()
+        .flat_map(|choice| choice.parts.iter_mut().zip(0..).filter_map(|(part, number)| text_of(part, number)))
 }
 
 /// The text of a part of a response; `number` tells tool calls apart.

@@ -127,16 +127,7 @@ impl Finding {
 /// For the log and the header: `secrets: api_key (prompts, block)`.
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let side = match self.side {
-            Side::Prompts => "prompts",
-            Side::Answers => "answers",
-        };
-        let action = match self.action {
-            Action::Block => "block",
-            Action::Mask => "mask",
-            Action::Log => "log",
-        };
-        write!(f, "{}: {} ({side}, {action})", self.guard, self.label)
+        write!(f, "{}: {} ({}, {})", self.guard, self.label, self.side.name(), self.action.name())
     }
 }
 

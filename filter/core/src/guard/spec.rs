@@ -13,6 +13,27 @@ pub enum Side {
     Answers,
 }
 
+impl Side {
+    /// The name in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prompts => "prompts",
+            Self::Answers => "answers",
+        }
+    }
+}
+
+impl Action {
+    /// The name in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Mask => "mask",
+            Self::Log => "log",
+        }
+    }
+}
+
 /// The action for a text that matches a guardrail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -330,6 +330,13 @@ groups! {
         ACTIONS = counter("sluice.guard.actions", "{action}", "Matches of guardrails, by the action taken.");
     }
 
+    /// Judges of guardrails.
+    JUDGE judge 21 Add ["team", "model", "guard", "judge", "side", "result"] {
+        CALLS = counter("sluice.judge.calls", "{call}", "Calls to judges of guardrails, by the result.");
+        DURATION = seconds("sluice.judge.duration", DURATION_BUCKETS, "Time from the calls of a request to a judge until its verdict; of all windows of a stream together.");
+        COST = dollars("sluice.judge.cost_usd", "Cost of calls to judges, in US dollars. It is no part of sluice.cost_usd.");
+    }
+
     /// The gateway's own time.
     OVERHEAD_TIME overhead 10 Add ["gen_ai.operation.name"] {
         OVERHEAD = seconds("sluice.overhead", OVERHEAD_BUCKETS, "Time from the complete request to its first attempt, or to the gateway's own response: authentication, limits, guardrails, cache, routing.");

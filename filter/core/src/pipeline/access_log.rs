@@ -14,6 +14,7 @@ use crate::cache::Spent;
 use crate::compiled::spec::Log;
 use crate::compiled::spec::{LoggedClient, LoggedMessages};
 use crate::guard::Finding;
+use crate::guard::judge::JudgeReport;
 use crate::routing::spec::Strategy;
 use crate::store::Sums;
 use crate::usage::price::MicroUsd;
@@ -95,6 +96,8 @@ pub struct Record<'a> {
     pub dropped: &'a [String],
     /// Guardrail findings: `secrets: api_key (prompts, block)`.
     pub guards: Vec<String>,
+    /// The work of judges.
+    pub judges: Vec<JudgeRecord<'a>>,
     /// Input tokens of all attempts.
     pub input_tokens: Option<u64>,
     /// Output tokens of all attempts.
@@ -329,7 +332,11 @@ impl<'a> Record<'a> {
             ),
             lower_tier: state.lower_tier().filter(|_| served),
             dropped: &state.answer.dropped,
-            guards: self.guards.into_iter().chain(state.answer.findings.iter().map(Finding::to_string)).collect(),
+            guards: {
+                let answer = state.answer.findings.iter().chain(&state.judges.findings).map(Finding::to_string);
+                self.guards.into_iter().chain(answer).collect()
+            },
+            judges: self.judges.into_iter().chain(state.judges.reports.iter().map(JudgeRecord::of)).collect(),
             input_tokens: batch.map(|sums| sums.input_tokens).or(used.map(|usage| usage.input)),
             output_tokens: batch.map(|sums| sums.output_tokens).or(used.map(|usage| usage.output)),
             cached_tokens: used.map(|usage| usage.cached),
@@ -382,7 +389,7 @@ impl<'a> Record<'a> {
             embedding_usd,
             cache_wait_ms
         );
-        fields!(out, self, dropped, guards, input_tokens, output_tokens, cached_tokens, cache_write_tokens);
+        fields!(out, self, dropped, guards, judges, input_tokens, output_tokens, cached_tokens, cache_write_tokens);
         fields!(
             out,
             self,
@@ -408,6 +415,23 @@ fn attempt_records<'a>(state: &'a RequestState, said: &'a [Option<ProviderError>
         records.insert(place, AttemptRecord::skipped(passed));
     }
     records
+}
+
+/// The work of a guardrail's judge.
+#[derive(Debug, Default)]
+#[cfg_attr(test, derive(serde::Serialize))]
+pub struct JudgeRecord<'a> {
+    guard: &'a str,
+    judge: &'a str,
+    side: &'a str,
+    result: &'a str,
+    /// Calls.
+    calls: u64,
+    /// Milliseconds until the verdict; of several windows, in all.
+    ms: u64,
+    /// US dollars of the calls, if the judge has a price.
+    #[cfg_attr(test, serde(serialize_with = "tests::dollars"))]
+    usd: Option<MicroUsd>,
 }
 
 /// One attempt, or a skipped target.
@@ -454,6 +478,28 @@ impl Json for AttemptRecord<'_> {
         fields!(out, self, provider, model, key, ms, failure, input_tokens, output_tokens, cached_tokens);
         fields!(out, self, reasoning_tokens, cost_usd, error);
         out.push('}');
+    }
+}
+
+impl Json for JudgeRecord<'_> {
+    fn write(&self, out: &mut String) {
+        out.push('{');
+        fields!(out, self, guard, judge, side, result, calls, ms, usd);
+        out.push('}');
+    }
+}
+
+impl<'a> JudgeRecord<'a> {
+    pub(super) fn of(report: &'a JudgeReport) -> Self {
+        Self {
+            guard: &report.guard.name,
+            judge: &report.guard.judge.name,
+            side: report.side.name(),
+            result: report.result.name(),
+            calls: report.calls,
+            ms: u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
+            usd: report.cost,
+        }
     }
 }
 

@@ -262,6 +262,10 @@ impl CacheState {
         else {
             return None;
         };
+        // The similar request's judges have not seen this prompt.
+        if draft.judges.during.is_some() {
+            return None;
+        }
         let StoreContext { now, shared, .. } = *at;
         let partition = |rest: &[u8], semantic: &semantic::Rule, target: &Target| {
             let canonical = Canonical::of(rest, draft.request.scanned.client.id())?;
@@ -330,12 +334,12 @@ impl CacheState {
     }
 
     /// Starts to collect the response for the cache when its headers go to the client. Not stored: a response of a lower tier than the
-    /// model's best, which would outlive the reason for it, and one that cannot be read.
+    /// model's best, which would outlive the reason for it, one that a judge failed to judge, and one that cannot be read.
     pub fn fill(&mut self, state: &RequestState, view: &dyn View) -> Option<CacheFill> {
         let place = self.place.take()?;
         let is_good =
             matches!(state.progress.stage, Stage::Answering | Stage::Complete) && state.lower_tier().is_none();
-        if !is_good || view.header(":status").ok()?? != b"200" {
+        if !is_good || state.judges.unjudged || view.header(":status").ok()?? != b"200" {
             return None;
         }
         let content_type = String::from_utf8(view.header("content-type").ok()??).ok()?;
@@ -413,7 +417,12 @@ fn context(draft: &Draft, planned: Time, rule: &Rule) -> KeyBuilder {
     let headers: Vec<&[u8]> = changes.flat_map(|(name, value)| [name, value]).collect();
     // Guardrails are part of the key: they may differ between clients, or have changed with the gateway file.
     let guards = request.checks.iter().flat_map(|checks| &checks.guards);
-    let guards: Vec<&[u8]> = guards.flat_map(|guard| [guard.name.as_bytes(), &guard.digest]).collect();
+    let guards = guards.map(|guard| (&guard.name, &guard.digest));
+    // A prompt that has a response has passed the judges that work while the provider does.
+    let during = draft.judges.during.iter().flat_map(|(guards, _)| guards);
+    let judges = request.checks.iter().flat_map(|checks| &checks.judges).chain(during);
+    let guards = guards.chain(judges.map(|guard| (&guard.name, &guard.digest)));
+    let guards: Vec<&[u8]> = guards.flat_map(|(name, digest)| [name.as_bytes(), digest]).collect();
     let formats = request.checks.iter().flat_map(|checks| &checks.formats);
     let formats: Vec<u8> = formats.flat_map(|format| format.digest().to_le_bytes()).collect();
     KeyBuilder::default()

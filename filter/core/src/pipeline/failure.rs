@@ -184,7 +184,9 @@ impl Failure {
 
     /// Judges block the prompt, which the provider has received.
     pub fn blocked_prompt(finding: Finding) -> Self {
-        Self { finding: Some(finding.clone().into()), ..Self::ours("guardrail", finding.error()) }.after(Work::Seen).excused()
+        Self { finding: Some(finding.clone().into()), ..Self::ours("guardrail", finding.error()) }
+            .after(Work::Seen)
+            .excused()
     }
 
     /// Whether the failure concerns the key that was used, and perhaps no other.

@@ -7,10 +7,10 @@ use std::rc::Rc;
 use sluice_wire::time::Time;
 
 use crate::callout::{Call, Called};
+use crate::guard::Finding;
 use crate::guard::answer::GuardFailure;
 use crate::guard::judge::{JudgeGuard, JudgeReport, JudgeResult, Judged, JudgedText, Judging, Question, add_reports};
 use crate::guard::spec::Side;
-use crate::guard::Finding;
 
 use super::Effect;
 use super::failure::Failure;
@@ -71,7 +71,8 @@ fn question(request: &Request, side: Side) -> Question<'_> {
 
 /// Warns of the first failure of a judge, until it works again.
 pub fn warn(judged: &Judged, effects: &mut Vec<Effect>) {
-    for report in judged.reports.iter().filter(|report| matches!(report.result, JudgeResult::Pass | JudgeResult::Block)) {
+    for report in judged.reports.iter().filter(|report| matches!(report.result, JudgeResult::Pass | JudgeResult::Block))
+    {
         report.guard.fails.set(false);
     }
     for (guard, failure) in &judged.failures {

@@ -287,6 +287,7 @@ impl Judged {
                 Masking::Never => replaced.is_empty(),
             };
             if !is_possible {
+                self.findings.retain(|finding| finding.action != Action::Mask);
                 self.blocked = Some(finding);
                 return;
             }

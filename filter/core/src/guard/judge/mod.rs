@@ -177,13 +177,7 @@ pub fn concerning(guards: &[Rc<JudgeGuard>], side: Side, caller: &Caller, model:
 
 impl JudgeGuard {
     /// Reads the response to a call.
-    pub fn verdict(
-        &self,
-        side: Side,
-        parts: &[Part],
-        texts: &[&str],
-        called: &Called,
-    ) -> Result<Verdict, Unreadable> {
+    pub fn verdict(&self, side: Side, parts: &[Part], texts: &[&str], called: &Called) -> Result<Verdict, Unreadable> {
         let verdict = self.judge.verdict(parts, texts, called)?;
         let masks = self.masks && !(self.raw && side == Side::Prompts);
         Ok(if masks { verdict } else { verdict.without_masks() })

@@ -37,15 +37,8 @@ impl JudgedWindows {
     pub(super) fn of(checks: &Checks, whole: bool) -> Option<Self> {
         let guards = checks.judges.clone();
         let size = guards.iter().filter_map(|guard| guard.window).min().filter(|_| !whole);
-        let new = Self {
-            guards,
-            size,
-            queue: VecDeque::new(),
-            texts: BTreeMap::new(),
-            length: 0,
-            waiting: 0,
-            asked: false,
-        };
+        let new =
+            Self { guards, size, queue: VecDeque::new(), texts: BTreeMap::new(), length: 0, waiting: 0, asked: false };
         (!new.guards.is_empty()).then_some(new)
     }
 

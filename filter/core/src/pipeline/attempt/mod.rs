@@ -174,7 +174,10 @@ impl Attempt {
         // A complete response tells its usage.
         let is_complete = matches!((&self.phase, event), (Phase::Whole, Event::ResponseBody { end: true, .. }));
         let flow = match event {
-            _ if may_wait && !is_complete && let Some(failure) = state.judges.objection() => {
+            _ if may_wait
+                && !is_complete
+                && let Some(failure) = state.judges.objection() =>
+            {
                 self.fail(failure, state, cx)
             }
             Event::ResponseBody { size, end } => self.response_body(size, end, state, cx),

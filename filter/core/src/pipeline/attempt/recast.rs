@@ -55,7 +55,8 @@ impl Attempt {
         if let Some(checks) = state.request.checks.clone() {
             state.answer.findings = checks.rewrite(&mut response).map_err(Failure::objection)?;
             if !checks.judges.is_empty() {
-                let texts = || response_texts(&mut response).map(|(kind, text)| checks.judged_text(kind, text)).collect();
+                let texts =
+                    || response_texts(&mut response).map(|(kind, text)| checks.judged_text(kind, text)).collect();
                 let Some(decided) = state.judge_response(&checks.judges, texts, now, cx.effects) else {
                     return Ok(false);
                 };

@@ -81,7 +81,9 @@ impl RequestPipeline {
             self.log_context.about.cache_state.land(Landing::Unstored, view.now(), shared);
         }
         if let (true, Some(state)) = (end, state)
-            && fill.take().is_some_and(|fill| fill.keep(state, &mut StoreContext { now: view.now(), shared, effects }))
+            && fill
+                .take_if(|_| !state.judges.unjudged)
+                .is_some_and(|fill| fill.keep(state, &mut StoreContext { now: view.now(), shared, effects }))
         {
             self.log_context.about.stored = true;
             self.log_context.about.cache_state.land(Landing::Stored, view.now(), shared);

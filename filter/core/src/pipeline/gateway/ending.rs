@@ -7,7 +7,7 @@ use crate::keys::caller::Caller;
 use crate::routing::target::Model;
 use crate::store::SharedData;
 
-use super::super::access_log::{Record, SHUT_DOWN, Words, logged_client};
+use super::super::access_log::{JudgeRecord, Record, SHUT_DOWN, Words, logged_client};
 use super::super::billing::{Billing, ReservedIn};
 use super::super::failure::Failure;
 use super::super::request_state::{RequestState, Stage};
@@ -129,6 +129,7 @@ impl RequestPipeline {
             app: self.log_context.caller.as_ref().and_then(|caller| caller.app.as_deref()),
             model: self.log_context.model.as_deref(),
             guards: self.log_context.findings.iter().map(Finding::to_string).collect(),
+            judges: self.log_context.judged.iter().map(JudgeRecord::of).collect(),
             cache: self.log_context.about.cache_state.word(),
             cache_wait_ms: self
                 .log_context

@@ -1,6 +1,7 @@
 //! The judges of a prompt. Most work before anything else sees it: before the cache, and before a provider. Those that work while the
 //! provider does are asked by its [`Attempt`](super::super::attempt::Attempt).
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use sluice_wire::time::Time;
@@ -20,11 +21,12 @@ use super::waiting::Waiting;
 use super::{Outcome, Phase, Refused, RequestPipeline, metrics};
 
 impl RequestPipeline {
-    /// Asks the judges of a prompt. `None` if there are none that must judge it now. `masked`: the body, if guardrails masked something in it.
+    /// Asks the judges of a prompt: the body, with the place of the model's name. `None` if there are none that must judge it now. `masked`:
+    /// the body, if guardrails masked something in it.
     pub(super) fn ask_judges(
         &mut self,
         draft: &mut Draft,
-        body: &[u8],
+        (body, model_at): (&[u8], &Range<usize>),
         masked: Option<&[u8]>,
         cx: &mut Context<'_>,
     ) -> Result<Option<(Box<Judging>, Vec<Call>)>, Exhausted> {
@@ -39,8 +41,8 @@ impl RequestPipeline {
             judging.cannot_judge(&guards, Side::Prompts);
             return Ok(Some((judging.into(), Vec::new())));
         }
-        let read = |body: &[u8]| prompt::texts(body, peek.model_at()).into();
-        let raw: Rc<[JudgedText]> = read(body);
+        let raw: Rc<[JudgedText]> = prompt::texts(body, model_at).into();
+        let read = |masked: &[u8]| prompt::texts(masked, peek.model_at()).into();
         let texts = PromptTexts { masked: masked.map_or_else(|| raw.clone(), read), raw };
         draft.memory.request.grow(texts.held())?;
         // Only these responses can be withheld.

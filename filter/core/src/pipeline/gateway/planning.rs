@@ -307,12 +307,7 @@ impl RequestPipeline {
     }
 
     /// Reads the body that guardrails have masked.
-    pub(super) fn rewrite(
-        &self,
-        draft: &mut Draft,
-        masked: &[u8],
-        placeholders: Placeholders,
-    ) -> Result<(), Refused> {
+    pub(super) fn rewrite(&self, draft: &mut Draft, masked: &[u8], placeholders: Placeholders) -> Result<(), Refused> {
         is_not_too_large(draft, masked)?;
         draft.memory.request.grow(masked.len())?;
         draft.request.rewritten(peek(masked, self.client, draft.request.pass_through.as_ref())?);
@@ -342,8 +337,9 @@ impl RequestPipeline {
                 draft.request.scanned.peek.caching = Caching::default();
             }
         }
+        let model_at = draft.request.scanned.peek.model_at().clone();
         let masked = self.screen(draft, &body, cx)?;
-        match self.ask_judges(draft, &body, masked.as_deref(), cx)? {
+        match self.ask_judges(draft, (&body, &model_at), masked.as_deref(), cx)? {
             None => self.prepare_screened((draft, billing), planned, (body, masked), cx),
             Some((judging, _)) if judging.is_done() => {
                 self.prepare_judged((draft, billing), planned, (body, masked), judging.decided(cx.now()), cx)

@@ -11,12 +11,11 @@ use sluice_wire::dialect::{Asks, Client, Id};
 use sluice_wire::time::Time;
 
 use crate::guard::Finding;
-use crate::guard::spec::{Action, Side};
 use crate::metrics::Recorder;
 use crate::metrics::instruments::{
-    ATTEMPT, ATTEMPT_OUTPUT, BUDGET, CACHE, EVENTS, FALLBACK, GUARD, OVERHEAD_TIME, REJECTED, REQUEST, REQUEST_SPEED,
-    REQUEST_TIME, SEMANTIC_CACHE, USAGE, attempt, attempt_output, budget, cache, events, fallback, guard, overhead,
-    rejected, request, request_speed, request_time, semantic_cache, usage,
+    ATTEMPT, ATTEMPT_OUTPUT, BUDGET, CACHE, EVENTS, FALLBACK, GUARD, JUDGE, OVERHEAD_TIME, REJECTED, REQUEST,
+    REQUEST_SPEED, REQUEST_TIME, SEMANTIC_CACHE, USAGE, attempt, attempt_output, budget, cache, events, fallback,
+    guard, judge, overhead, rejected, request, request_speed, request_time, semantic_cache, usage,
 };
 use crate::routing::target::Target;
 use crate::store::Sums;
@@ -80,6 +79,7 @@ impl RequestPipeline {
         }
         self.semantic_cache([team, app, model]);
         self.findings(state, team, model);
+        self.judges(state, team, model);
         if let Some(overhead) = self.overhead(state) {
             let operation = operation(self.client);
             recorder.record(&OVERHEAD_TIME, &[operation], |values| values.observe_time(overhead::OVERHEAD, overhead));
@@ -125,16 +125,30 @@ impl RequestPipeline {
         let first = state.and_then(|state| Some(state.progress.attempts.first()?.started));
         let decided = first.or(self.log_context.replied)?;
         let waited = self.log_context.about.cache_state.waited.unwrap_or_default();
-        Some(decided.since(self.log_context.received?).saturating_sub(waited))
+        let judged = self.log_context.judged.iter().map(|report| report.took).max().unwrap_or_default();
+        Some(decided.since(self.log_context.received?).saturating_sub(waited).saturating_sub(judged))
     }
 
     fn findings(&self, state: Option<&RequestState>, team: &str, model: &str) {
         let attempts = state.iter().flat_map(|state| &state.progress.attempts);
         let blocked = attempts.filter_map(|attempt| attempt.failure.as_ref()?.finding.as_deref());
-        let answer = state.iter().flat_map(|state| &state.answer.findings);
+        let answer = state.iter().flat_map(|state| state.answer.findings.iter().chain(&state.judges.findings));
         for Finding { guard, label, side, action } in self.log_context.findings.iter().chain(answer).chain(blocked) {
-            let labels = [team, model, guard, label, side_name(*side), action_name(*action)];
+            let labels = [team, model, guard, label, side.name(), action.name()];
             self.worker.recorder().record(&GUARD, &labels, |values| values.add(guard::ACTIONS, 1));
+        }
+    }
+
+    fn judges(&self, state: Option<&RequestState>, team: &str, model: &str) {
+        let during = state.iter().flat_map(|state| &state.judges.reports);
+        for report in self.log_context.judged.iter().chain(during) {
+            let guard = &report.guard;
+            let labels = [team, model, &guard.name, &guard.judge.name, report.side.name(), report.result.name()];
+            self.worker.recorder().record(&JUDGE, &labels, |values| {
+                values.add(judge::CALLS, report.calls);
+                values.add(judge::COST, report.cost.unwrap_or_default().0);
+                values.observe_time(judge::DURATION, report.took);
+            });
         }
     }
 
@@ -325,19 +339,4 @@ pub(in crate::pipeline) fn operation(client: &Client) -> &'static str {
 fn number(number: usize) -> Cow<'static, str> {
     const SMALL: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
     SMALL.get(number).map_or_else(|| number.to_string().into(), |text| (*text).into())
-}
-
-pub(in crate::pipeline) fn side_name(side: Side) -> &'static str {
-    match side {
-        Side::Prompts => "prompts",
-        Side::Answers => "answers",
-    }
-}
-
-pub(in crate::pipeline) fn action_name(action: Action) -> &'static str {
-    match action {
-        Action::Block => "block",
-        Action::Mask => "mask",
-        Action::Log => "log",
-    }
 }

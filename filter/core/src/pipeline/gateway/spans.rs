@@ -10,6 +10,7 @@ use sluice_wire::json::{write_digits, write_string};
 use sluice_wire::time::Time;
 
 use crate::guard::Finding;
+use crate::guard::judge::JudgeReport;
 use crate::otlp::Attributes;
 use crate::trace::context::write_id;
 use crate::trace::names::Names;
@@ -17,7 +18,7 @@ use crate::trace::{Settings, TraceContext, messages};
 
 use super::super::Context;
 use super::super::request_state::{AttemptState, RequestState, Stage};
-use super::record::{INTERRUPTED, action_name, attempt_error, operation, side_name, target_name};
+use super::record::{INTERRUPTED, attempt_error, operation, target_name};
 use super::{Phase, RequestPipeline};
 
 /// `SPAN_KIND_SERVER` and `SPAN_KIND_CLIENT`.
@@ -157,6 +158,7 @@ impl RequestPipeline {
         for finding in &log.findings {
             events.finding(finding, decided);
         }
+        events.judges(&log.judged, decided);
         if let Some(word) = log.about.cache_state.word() {
             events.add("sluice.cache", decided, &[("result", word)]);
         }
@@ -181,9 +183,10 @@ impl RequestPipeline {
             }
             before = Some(attempt);
         }
-        for finding in &state.answer.findings {
+        for finding in state.answer.findings.iter().chain(&state.judges.findings) {
             events.finding(finding, state.answer.first_token.unwrap_or(now));
         }
+        events.judges(&state.judges.reports, state.answer.first_token.unwrap_or(now));
     }
 }
 
@@ -340,14 +343,29 @@ impl Events<'_> {
         self.close();
     }
 
+    fn judges(&mut self, reports: &[JudgeReport], time: Time) {
+        for report in reports {
+            let mut attributes = self.open("sluice.judge", time);
+            let texts = [
+                ("guard", report.guard.name.as_str()),
+                ("judge", report.guard.judge.name.as_str()),
+                ("side", report.side.name()),
+                ("result", report.result.name()),
+            ];
+            texts.iter().for_each(|(name, value)| attributes.text(name, value));
+            attributes.int("calls", report.calls);
+            attributes.int("duration_ms", u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX));
+            if let Some(cost) = report.cost {
+                attributes.text("cost_usd", &cost.to_string());
+            }
+            self.close();
+        }
+    }
+
     fn finding(&mut self, finding: &Finding, time: Time) {
         let Finding { guard, label, side, action } = finding;
-        let found = [
-            ("guard", guard.as_str()),
-            ("label", label.as_str()),
-            ("side", side_name(*side)),
-            ("action", action_name(*action)),
-        ];
+        let found =
+            [("guard", guard.as_str()), ("label", label.as_str()), ("side", side.name()), ("action", action.name())];
         self.add("sluice.guardrail", time, &found);
     }
 }

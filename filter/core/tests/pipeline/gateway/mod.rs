@@ -11,6 +11,7 @@ mod errors;
 mod guarded_streams;
 mod guards;
 mod hosted_tools;
+mod judges;
 mod listing;
 mod names;
 mod outages;
