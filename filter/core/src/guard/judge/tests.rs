@@ -8,6 +8,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn judge(api: Api) -> Judge {
     Judge {
+        price: None,
         name: "j".to_owned(),
         cluster: "sluice-judge-j".to_owned(),
         server: Endpoint { authority: "judge.example".to_owned(), tls: true, path: String::new() },
@@ -56,8 +57,8 @@ fn said(api: Api, texts: &[&str], response: &Value) -> Result<Verdict, Unreadabl
     judge.verdict(&calls[0].parts, texts, &called(200, response.to_string()))
 }
 
-fn block(label: &str, reason: Option<&str>) -> Result<Verdict, Unreadable> {
-    Ok(Verdict::Block { label: label.to_owned(), reason: reason.map(str::to_owned) })
+fn block(label: &str) -> Result<Verdict, Unreadable> {
+    Ok(Verdict::Block { label: label.to_owned() })
 }
 
 /// The masked texts and the labels.
@@ -101,11 +102,11 @@ fn openai_judges_each_text_by_its_categories() {
     assert_eq!(body, json!({ "input": ["a", "\"b\""], "model": "omni-moderation-latest" }));
     let said = |categories, response: &Value| said(moderation(categories), &["x"], response);
     assert_eq!(said(&[], &moderated(false)), Ok(Verdict::Pass));
-    assert_eq!(said(&[], &moderated(true)), block("violence", None));
+    assert_eq!(said(&[], &moderated(true)), block("violence"));
     assert_eq!(said(&[("sexual", None)], &moderated(true)), Ok(Verdict::Pass), "another category does not count");
-    assert_eq!(said(&[("violence", None)], &moderated(true)), block("violence", None));
+    assert_eq!(said(&[("violence", None)], &moderated(true)), block("violence"));
     assert_eq!(said(&[("violence", Some(0.9))], &moderated(true)), Ok(Verdict::Pass));
-    assert_eq!(said(&[("violence/graphic", Some(0.3))], &moderated(false)), block("violence/graphic", None));
+    assert_eq!(said(&[("violence/graphic", Some(0.3))], &moderated(false)), block("violence/graphic"));
     unexpected(said(&[("violense", None)], &moderated(true)), "the category \"violense\"");
     unexpected(said(&[], &json!({ "results": [] })), "0 results instead of 1");
     unexpected(said(&[], &json!({ "results": [{ "flagged": "no" }] })), "`flagged`");
@@ -171,10 +172,10 @@ fn azure_blocks_from_a_severity_of_a_category() {
         said(api(), &["x"], &json!({ "blocklistsMatch": blocklists, "categoriesAnalysis": analyses }))
     };
     assert_eq!(said(json!(3), json!(1), json!([])), Ok(Verdict::Pass));
-    assert_eq!(said(json!(4), json!(0), json!([])), block("Hate", None));
-    assert_eq!(said(json!(0), json!(2), json!([])), block("Violence", None));
+    assert_eq!(said(json!(4), json!(0), json!([])), block("Hate"));
+    assert_eq!(said(json!(0), json!(2), json!([])), block("Violence"));
     let found = json!([{ "blocklistName": "terms", "blocklistItemId": "1", "blocklistItemText": "x" }]);
-    assert_eq!(said(json!(0), json!(0), found), block("terms", None));
+    assert_eq!(said(json!(0), json!(0), found), block("terms"));
     unexpected(said(json!(0), json!(null), json!([])), "the severity of Violence");
     unexpected(super::tests::said(api(), &["x"], &json!({})), "the list `categoriesAnalysis`");
 }
@@ -214,7 +215,7 @@ fn bedrock_blocks_or_returns_the_masked_texts() {
     assert_eq!(said(&json!({ "action": "NONE", "outputs": [], "assessments": [{}] })), Ok(Verdict::Pass));
     let topic = json!({ "name": "Investments", "type": "DENY", "action": "BLOCKED" });
     let response = intervened("topicPolicy", &topic, &["Sorry."]);
-    assert_eq!(said(&response), block("Investments", Some("Guardrail blocked.")));
+    assert_eq!(said(&response), block("Investments"));
     let email = json!({ "match": "a@b.c", "type": "EMAIL", "action": "ANONYMIZED" });
     let response = intervened("sensitiveInformationPolicy", &email, &["mail {EMAIL}", "hello"]);
     let (all, labels) = masked(&texts, said(&response));
@@ -246,7 +247,7 @@ fn model_armor_blocks_unless_only_personal_data_was_replaced() {
     unexpected(result(none, json!({}), "PARTIAL"), "only some of its filters");
     let found = "MATCH_FOUND";
     let filters = json!({ "csam": { "matchState": none }, "pi_and_jailbreak": jailbreak(found) });
-    assert_eq!(result(found, filters, "SUCCESS"), block("pi_and_jailbreak", None));
+    assert_eq!(result(found, filters, "SUCCESS"), block("pi_and_jailbreak"));
     let personal = |text: &str| json!({ "sdpFilterResult": { "deidentifyResult": { "matchState": found, "data": { "text": text } } } });
     let sdp = personal("my phone is [REDACTED]\n\u{1e}\nhello");
     let (all, labels) = masked(&texts, result(found, json!({ "sdp": sdp }), "SUCCESS"));
@@ -264,9 +265,9 @@ fn our_webhook_passes_blocks_or_masks() {
     assert_eq!((&*path, body), ("/", expected));
     let said = |response: Value| said(Api::Webhook, &["a", "b"], &response);
     assert_eq!(said(json!({ "action": "pass" })), Ok(Verdict::Pass));
-    assert_eq!(said(json!({ "action": "block" })), block("flagged", None));
+    assert_eq!(said(json!({ "action": "block" })), block("flagged"));
     let blocked = json!({ "action": "block", "label": "in sults", "reason": "no\r\nrudeness" });
-    assert_eq!(said(blocked), block("in_sults", Some("norudeness")));
+    assert_eq!(said(blocked), block("in_sults"));
     let (all, labels) = masked(&["a", "b"], said(json!({ "action": "mask", "texts": ["a", ""], "label": "pii" })));
     assert_eq!((all, labels), (vec!["a".to_owned(), String::new()], vec!["pii".to_owned()]));
     assert_eq!(said(json!({ "action": "mask", "texts": ["a", "b"] })), Ok(Verdict::Pass), "nothing was changed");
@@ -287,7 +288,7 @@ fn agentgateways_webhook_tells_its_actions_apart_by_their_fields() {
     let said = |action: Value| said(Api::Agentgateway, &["a"], &json!({ "action": action }));
     assert_eq!(said(json!({ "reason": "fine" })), Ok(Verdict::Pass));
     let reject = json!({ "body": "No.", "status_code": 403, "reason": "policy" });
-    assert_eq!(said(reject), block("flagged", Some("policy")));
+    assert_eq!(said(reject), block("flagged"));
     let messages = json!({ "body": { "messages": [{ "role": "user", "content": "*" }] }, "reason": "pii" });
     assert_eq!(masked(&["a"], said(messages)).0, ["*"]);
     let choices = json!({ "body": { "choices": [{ "message": { "role": "assistant", "content": "*" } }] } });
@@ -309,7 +310,7 @@ fn litellms_guardrail_api_blocks_or_returns_texts() {
     let said = |response: Value| said(api(), &["a"], &response);
     assert_eq!(said(json!({ "action": "NONE", "texts": null })), Ok(Verdict::Pass));
     let blocked = json!({ "action": "BLOCKED", "blocked_reason": "Content contains prohibited terms" });
-    assert_eq!(said(blocked), block("flagged", Some("Content contains prohibited terms")));
+    assert_eq!(said(blocked), block("flagged"));
     assert_eq!(masked(&["a"], said(json!({ "action": "GUARDRAIL_INTERVENED", "texts": ["*"] }))).0, ["*"]);
     unexpected(said(json!({ "action": "GUARDRAIL_INTERVENED" })), "the list `texts`");
     unexpected(said(json!({ "detail": "…" })), "a known `action`");
@@ -337,13 +338,13 @@ fn verdicts_on_parts_count_together_and_a_block_wins() {
         let edit = Edit { text: 0, at: 0..1, with: label.to_owned() };
         Verdict::Mask { edits: vec![edit], labels: vec![label.to_owned()] }
     };
-    let blocked = block("b", None).unwrap();
+    let blocked = block("b").unwrap();
     assert_eq!(Verdict::Pass.and(mask("a")), mask("a"));
     assert_eq!(mask("a").and(blocked.clone()), blocked);
     assert_eq!(blocked.clone().and(mask("a")), blocked);
     let Verdict::Mask { edits, labels } = mask("a").and(mask("c")).and(mask("a")) else { panic!() };
     assert_eq!((edits.len(), labels), (3, vec!["a".to_owned(), "c".to_owned()]));
-    assert_eq!(mask("a").without_masks(), block("a", None).unwrap());
+    assert_eq!(mask("a").without_masks(), block("a").unwrap());
 }
 
 #[test]
@@ -451,9 +452,8 @@ mod properties {
                         }
                         assert!(edited(&texts, edits).iter().all(|(index, _)| *index < texts.len()));
                     }
-                    Ok(Verdict::Block { label, reason }) => {
+                    Ok(Verdict::Block { label }) => {
                         assert!((1..=64).contains(&label.len()) && label.bytes().all(|b| b.is_ascii_graphic()));
-                        assert!(!reason.is_some_and(|reason| reason.contains(char::is_control)));
                     }
                     Ok(Verdict::Pass) => {}
                     Err(unreadable) => assert!(!unreadable.to_string().is_empty()),

@@ -324,6 +324,7 @@ mod properties {
                 cache: message.as_deref(),
                 dropped: &dropped,
                 guards: dropped.clone(),
+                judges: Vec::new(),
                 input_tokens: numbers[4],
                 output_tokens: numbers[5],
                 cached_tokens: numbers[6],
