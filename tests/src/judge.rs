@@ -237,7 +237,14 @@ mod tests {
         ];
         let server = Endpoint { authority: "j".to_owned(), tls: false, path: "/base".to_owned() };
         let (name, cluster, timeout) = ("j".to_owned(), "c".to_owned(), Duration::from_secs(1));
-        let judge = |api| Judge { name: name.clone(), cluster: cluster.clone(), server: server.clone(), timeout, api };
+        let judge = |api| Judge {
+            name: name.clone(),
+            cluster: cluster.clone(),
+            server: server.clone(),
+            timeout,
+            price: None,
+            api,
+        };
         apis.into_iter().map(judge).collect()
     }
 

@@ -142,7 +142,8 @@ fn reply<S: Stream>(stream: S) -> Result<(), Failed> {
 
 fn call<S: Stream>(stream: S, cluster: &'static str) -> Result<(), Failed> {
     let headers = [(":method", "GET"), (":path", "/"), (":authority", "x")].into_iter().collect();
-    stream.call(&Call { cluster: cluster.into(), headers, body: Vec::new(), timeout: Duration::from_secs(1) })
+    let call = Call { cluster: cluster.into(), headers, body: Vec::new(), timeout: Duration::from_secs(1) };
+    stream.call(&call).map(drop)
 }
 
 impl<S: Stream> Role for Probe<S> {

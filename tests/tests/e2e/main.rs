@@ -31,6 +31,7 @@ mod generations;
 mod guards;
 mod hostcalls;
 mod hosts;
+mod judges;
 mod keys;
 mod limits;
 mod lingering;

@@ -98,10 +98,34 @@ pub fn rewritten(
     for (part, new) in parts.iter().zip(new) {
         let new = new.ok_or_else(|| Unreadable::without("one of its texts"))?;
         if new != part.of(texts) {
-            edits.push(Edit { text: part.text, at: part.at.clone(), with: new.to_owned() });
+            edits.push(difference(part, part.of(texts), new));
         }
     }
     Ok(if edits.is_empty() { Verdict::Pass } else { Verdict::Mask { edits, labels } })
+}
+
+/// The smallest edit that changes a part into another text.
+fn difference(part: &Part, old: &str, new: &str) -> Edit {
+    let equal = |pairs: &mut dyn Iterator<Item = (char, char)>| -> Vec<usize> {
+        pairs.take_while(|(old, new)| old == new).map(|(old, _)| old.len_utf8()).collect()
+    };
+    let start = equal(&mut old.chars().zip(new.chars()));
+    let mut start: usize = start.iter().sum();
+    let (old_rest, new_rest) = (old.get(start..).unwrap_or_default(), new.get(start..).unwrap_or_default());
+    let mut end = equal(&mut old_rest.chars().rev().zip(new_rest.chars().rev()));
+    if old_rest.len() == end.iter().sum::<usize>() {
+        // Nothing is replaced: an edit needs at least one character.
+        match old.get(..start).and_then(|text| text.chars().next_back()) {
+            Some(last) => start = start.saturating_sub(last.len_utf8()),
+            None => drop(end.pop()),
+        }
+    }
+    let end = end.iter().sum::<usize>();
+    Edit {
+        text: part.text,
+        at: part.at.start.saturating_add(start)..part.at.end.saturating_sub(end),
+        with: new.get(start..new.len().saturating_sub(end)).unwrap_or_default().to_owned(),
+    }
 }
 
 /// The changed texts with their indices. Edits that overlap are one, with the replacement of the first. A range that begins or ends within

@@ -407,6 +407,8 @@ fn streams_are_judged_in_windows() {
                 let masked = send(&["a SEC", "RET", " of ", &long, "end"]);
                 assert_eq!(read(path, &masked.body), format!("a [X] of {long}end"), "{}", masked.body);
                 assert_eq!(masked.log["guards"], json!(["g: secret (answers, mask)"]));
+                let masked = send(&[&long, " and a SEC", "RET", &long]);
+                assert_eq!(read(path, &masked.body), format!("{long} and a [X]{long}"), "in a later window");
                 let blocked = send(&[&long, "B", "AD", " thing"]);
                 if late {
                     // Nothing has left.
@@ -459,7 +461,10 @@ fn masks_do_not_break_the_json_of_arguments() {
             {"role": "tool", "tool_call_id": "c", "content": "done"}]);
         gateway.send((CHAT, &json!({"model": "gpt", "messages": messages})), &[whole("gpt", CHAT, "fine")])
     };
-    // The webhook replaces whole texts, quotes too: then the change is refused.
     let seen = arguments(r#"{"q":"SECRET"}"#);
-    assert_eq!(seen.status, 400, "{}", seen.body);
+    assert_eq!(seen.status, 200, "{}", seen.body);
+    assert!(seen.received[0].body.contains(r#""{\"q\":\"[X]\"}""#), "{}", seen.received[0].body);
+    // A change from the first to the last of these has quotes.
+    let seen = arguments(r#"{"SECRET":"SECRET"}"#);
+    assert_eq!((seen.status, &seen.log["guards"]), (400, &json!(["g: secret (prompts, block)"])), "{}", seen.body);
 }
