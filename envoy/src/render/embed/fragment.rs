@@ -33,7 +33,7 @@ pub fn text(fragment: Fragment, parts: &Parts, place: &Place) -> String {
         }
         Fragment::Clusters => ("Add these to static_resources.", json!({ "clusters": parts.clusters })),
         Fragment::Bootstrap if parts.bootstrap.is_empty() => {
-            return "# The bootstrap configuration needs nothing else for this gateway file.\n".to_owned();
+            return "# The bootstrap configuration needs nothing else for this gateway file.\n{}\n".to_owned();
         }
         Fragment::Bootstrap => ("Add these at the top level.", Value::Object(parts.bootstrap.clone())),
     };
