@@ -35,7 +35,11 @@ pub fn objects(parts: &Parts, place: &Place, selection: &Selection) -> Vec<Value
         let labels = selection.labels.iter().map(|(name, value)| (name.clone(), value.clone().into()));
         spec["workloadSelector"] = json!({ "labels": labels.collect::<serde_json::Map<_, Value>>() });
     }
-    let metadata = json!({ "name": "sluice", "namespace": selection.namespace });
+    let name = match selection.proxies {
+        Proxies::Gateway => "sluice-gateway",
+        Proxies::Sidecars => "sluice-sidecars",
+    };
+    let metadata = json!({ "name": name, "namespace": selection.namespace });
     let filter = json!({ "apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter", "metadata": metadata, "spec": spec });
     service(place, selection).into_iter().chain([filter]).collect()
 }
