@@ -517,10 +517,7 @@ fn render_file(arguments: Render) -> Result<(), Failure> {
     let etc = Path::new("/etc/sluice");
     let beside = out.as_deref().unwrap_or(etc).join("secrets");
     // Where Envoy will find the files; it is started elsewhere.
-    let (module, secrets) = match arguments.embed.is_envoy() {
-        true => (etc.to_owned(), beside.clone()),
-        false => (arguments.embed.module_directory(etc), etc.join("secrets")),
-    };
+    let (module, secrets) = arguments.embed.places(etc, &beside);
     let options = render::Options {
         base: base(&arguments.file)?,
         module: arguments.module.in_envoys_place(&module)?,
@@ -529,7 +526,7 @@ fn render_file(arguments: Render) -> Result<(), Failure> {
         access_log: arguments.common.access_log,
         ca: arguments.common.ca.unwrap_or_else(locate::authorities),
         concurrency: arguments.common.concurrency,
-        proxy: Proxy::without_password()?,
+        proxy: if arguments.embed.is_own() { Proxy::without_password()? } else { None },
         cgroup: arguments.cgroup,
     };
     let base = options.base.clone();

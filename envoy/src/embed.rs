@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::check::Checked;
 use crate::cli::Failure;
+use crate::proxy::Proxy;
 use crate::render::embed::fragment::Fragment;
 use crate::render::embed::istio::{self, Proxies};
 use crate::render::embed::workload::{self, Workload};
@@ -82,14 +83,22 @@ pub struct Written {
 }
 
 impl Embed {
-    /// Whether the configuration is that of an Envoy which only serves the gateway, and reads it from files.
-    pub fn is_envoy(&self) -> bool {
-        self.fragment.is_none() && self.target == Target::Envoy
+    /// Whether the Envoy only serves the gateway.
+    pub fn is_own(&self) -> bool {
+        self.is_envoy() || self.is_workload()
     }
 
-    /// The module's default directory. A volume of its own hides no other file.
-    pub fn module_directory(&self, usual: &Path) -> PathBuf {
-        if self.is_workload() { usual.join("module") } else { usual.to_owned() }
+    /// The default directories of the module and of the secrets, as Envoy sees them. In a workload each is a volume.
+    pub fn places(&self, usual: &Path, written: &Path) -> (PathBuf, PathBuf) {
+        match (self.is_envoy(), self.is_workload()) {
+            (true, _) => (usual.to_owned(), written.to_owned()),
+            (_, true) => (usual.join("module"), usual.join("secrets")),
+            _ => (usual.to_owned(), usual.join("secrets")),
+        }
+    }
+
+    fn is_envoy(&self) -> bool {
+        self.fragment.is_none() && self.target == Target::Envoy
     }
 
     fn is_workload(&self) -> bool {
@@ -97,7 +106,7 @@ impl Embed {
     }
 
     /// The configuration. Removes the parts of the gateway file that it cannot have.
-    pub fn render(self, checked: &mut Checked, mut options: Options) -> Result<Written, Failure> {
+    pub fn render(self, checked: &mut Checked, options: Options) -> Result<Written, Failure> {
         self.fits()?;
         if self.is_envoy() {
             return Ok(Written { file: "envoy.yaml", text: bootstrap(checked, &options), notes: Vec::new() });
@@ -106,7 +115,7 @@ impl Embed {
             return self.workload(checked, options);
         }
         let mut notes = leave_out(checked);
-        if options.proxy.take().is_some() {
+        if !matches!(Proxy::of_environment(), Ok(None)) {
             notes.push("HTTPS_PROXY is ignored: this form has no tunnels through a proxy".to_owned());
         }
         if let Some(fragment) = self.fragment {
@@ -238,7 +247,7 @@ fn leave_out(checked: &mut Checked) -> Vec<String> {
 
 fn host(text: &str) -> Result<String, String> {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
-    match text == "*" || (!text.is_empty() && text.chars().all(good)) {
+    match !text.is_empty() && text.chars().all(good) {
         true => Ok(text.to_owned()),
         false => Err("expected a host name in lower case, without a port".to_owned()),
     }

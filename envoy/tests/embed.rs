@@ -166,7 +166,7 @@ fn what_needs_the_bootstrap_configuration_is_a_patch_of_it_or_told() {
 
 #[test]
 fn a_proxy_of_the_environment_is_told_to_be_of_no_use() {
-    let output = Gateway::with("").render(&GATEWAY, &[("HTTPS_PROXY", "http://proxy.test:3128")]);
+    let output = Gateway::with("").render(&GATEWAY, &[("HTTPS_PROXY", "http://user:secret@proxy.test:3128")]);
     let (text, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.contains("HTTPS_PROXY is ignored"), "{said}");
     assert!(!text.contains("proxy.test") && !text.contains("envoy_internal_address"), "{text}");
@@ -206,6 +206,7 @@ fn options_that_do_not_fit_are_mistakes() {
         (&["--fragment", "routes", "--port", "80"], "--port is only for --target istio-gateway, istio-sidecar"),
         (&["--target", "envoy-gateway", "--selector", "a=b"], "--selector is only for --target istio-gateway"),
         (&["--target", "istio-gateway", "--host", "https://x"], "expected a host name"),
+        (&["--target", "istio-gateway", "--host", "*"], "expected a host name"),
         (&["--fragment", "routes", "--path-prefix", "/llm/"], "expected a path such as /llm"),
         (&["--fragment", "routes", "--path-prefix", "llm"], "expected a path such as /llm"),
         (&["--fragment", "routes", "--path-prefix", "/"], "expected a path such as /llm"),

@@ -229,22 +229,34 @@ async fn serves_and_touches_nothing_else(
     let streamed = chat(with(ask("chat", "say hello"), json!({"stream": true}))).await;
     assert!(streamed.complete && streamed.streamed_text() == "hello", "{}", streamed.text());
 
+    // Larger than the listener's buffer, in both directions.
+    let large = with(ask("chat", &format!("say {}", "x".repeat(3 << 20))), json!({"max_tokens": 1_000_000}));
+    assert_eq!(said(&chat(large.clone()).await).len(), 3 << 20);
     scene.openai.always("status=503");
     for stream in [false, true] {
         let answer = chat(with(ask("chat", "say fallback"), json!({"stream": stream}))).await;
         assert_eq!((answer.status, &*said(&answer)), (200, "fallback"), "{}", answer.text());
         assert_eq!(answer.header("x-sluice-provider"), Some("anthropic"));
     }
+    let answer = chat(large).await;
+    assert_eq!(
+        said(&answer).len(),
+        3 << 20,
+        "translated: {} {}",
+        answer.status,
+        answer.text().get(..300).unwrap_or_default()
+    );
     scene.openai.clear();
-
-    // Larger than the listener's buffer.
-    let large = chat(ask("chat", &format!("say large {}", "x".repeat(3 << 20)))).await;
-    assert_eq!(large.status, 200, "{}", large.text());
     let anonymous = mesh.to(host).post(&format!("{prefix}{CHAT}"), &ask("chat", "hi")).await;
     assert_eq!(crate::refusal(&anonymous), (401, "invalid_api_key".to_owned()));
     assert_preflight(&mesh, host, prefix).await;
 
     if !prefix.is_empty() {
+        let list = async |path: &str| ours.request("GET", path, "").await.expect("an answer");
+        for path in [format!("{prefix}/"), prefix.to_owned(), format!("{prefix}?a=b")] {
+            let answer = list(&path).await;
+            assert!(answer.status == 200 && answer.text().contains(CHAT), "{path}: {}", answer.text());
+        }
         // Not below the prefix, although it begins with the same letters.
         let counts = (scene.openai.count(), scene.shop.count());
         let answer = mesh.to(host).bearer(KEY).post(&format!("{prefix}x{CHAT}"), &ask("chat", "hi")).await;
@@ -258,11 +270,12 @@ async fn serves_and_touches_nothing_else(
     let log = until("the gateway's log lines", || {
         let lines = mesh.envoy.output();
         let lines: Vec<Value> = lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        (lines.iter().filter(|line| line["path"] == CHAT).count() >= 6).then_some(lines)
+        (lines.iter().filter(|line| line["path"] == CHAT).count() >= 7).then_some(lines)
     })
     .await;
     // The wasm module logs the preflight request too, which the CORS filter answers before the Sluice filter sees it.
-    assert!([6, 7].contains(&log.len()), "one line for each of the gateway's requests: {log:?}");
+    let lists = if prefix.is_empty() { 0 } else { 3 };
+    assert!([7, 8].contains(&(log.len() - lists)), "one line for each of the gateway's requests: {log:?}");
 }
 
 /// A page of an allowed origin may call the gateway.
