@@ -168,7 +168,7 @@ struct Render {
     file: PathBuf,
     #[command(flatten)]
     module: Module,
-    /// Write envoy.yaml and the secret files to this directory, instead of printing
+    /// Write the configuration (envoy.yaml by default) and the secret files to this directory, instead of printing
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// The directory of the secret files, as Envoy sees it [default: DIR/secrets, or /etc/sluice/secrets]

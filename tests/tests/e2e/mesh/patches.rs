@@ -111,14 +111,14 @@ fn add(document: &mut Value, path: &str, value: &Value) {
 }
 
 /// Calls `each` with the connection managers of the listeners that match; returns the sum of what it returns.
-fn managers(base: &mut Value, matched: &Value, mut each: impl FnMut(&mut Value) -> usize) -> usize {
+fn managers(base: &mut Value, matched: &Value, each: impl FnMut(&mut Value) -> usize) -> usize {
     let wanted = &matched["filterChain"]["filter"]["name"];
     let listeners = array(&mut base["listeners"]).iter_mut().filter(|listener| {
         matched["portNumber"].is_null() || matched["portNumber"] == listener["address"]["socket_address"]["port_value"]
     });
     let chains = listeners.flat_map(|listener| array(&mut listener["filter_chains"]));
     let filters = chains.flat_map(|chain| array(&mut chain["filters"]));
-    filters.filter(|filter| filter["name"] == *wanted).map(|filter| each(filter)).sum()
+    filters.filter(|filter| filter["name"] == *wanted).map(each).sum()
 }
 
 /// The route configurations of the port: a sidecar's has the port as its name, a gateway's ends with it.
