@@ -73,7 +73,7 @@ pub struct Embed {
     closed_egress: bool,
 }
 
-/// What to write instead of Envoy's bootstrap configuration.
+/// A configuration to write.
 pub struct Written {
     /// The name of the file in the output directory.
     pub file: &'static str,

@@ -35,7 +35,7 @@ pub fn text(fragment: Fragment, parts: &Parts, place: &Place) -> String {
         Fragment::Bootstrap if parts.bootstrap.is_empty() => {
             return "# The bootstrap configuration needs nothing else for this gateway file.\n{}\n".to_owned();
         }
-        Fragment::Bootstrap => ("Add these at the top level.", Value::Object(parts.bootstrap.clone())),
+        Fragment::Bootstrap => ("Merge these into the top level.", Value::Object(parts.bootstrap.clone())),
     };
     format!("# {advice}\n{}", block::document(&value))
 }
