@@ -47,7 +47,7 @@ pub fn apply(arguments: Apply) -> Result<String, Failure> {
     let options = render::Options {
         base: base(&file)?,
         // Envoy may run elsewhere.
-        module: module.in_envoys_place()?,
+        module: module.in_envoys_place(Path::new("/etc/sluice"))?,
         secrets: secrets_in(&out),
         admin,
         access_log: common.access_log,

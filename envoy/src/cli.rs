@@ -18,6 +18,7 @@ use crate::admin;
 use crate::apply;
 use crate::check::{self, Checked};
 use crate::credentials::google;
+use crate::embed::{Embed, Written};
 use crate::evaluate;
 use crate::explain;
 use crate::init;
@@ -93,6 +94,8 @@ An editor with a YAML language server can complete and check a gateway file that
   sluice render gateway.yaml --out /etc/sluice        write envoy.yaml and secrets/PROVIDER.yaml there
   sluice render gateway.yaml --wasm /opt/sluice.wasm  set the module's path for Envoy
   sluice render gateway.yaml --filter native          use the native module, /etc/sluice/libsluice.so
+  sluice render gateway.yaml --fragment clusters      print a part, to paste into an Envoy's own configuration
+  sluice render gateway.yaml --target istio-gateway --host llm.example.com --namespace istio-ingress
 
 envoy.yaml never contains providers' keys. With --out, the command reads them from the places that the
 gateway file names, and writes them for Envoy to files that only their owner can read. `sluice run`
@@ -165,7 +168,7 @@ struct Render {
     file: PathBuf,
     #[command(flatten)]
     module: Module,
-    /// Write envoy.yaml and the secret files to this directory, instead of printing
+    /// Write the configuration (envoy.yaml by default) and the secret files to this directory, instead of printing
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// The directory of the secret files, as Envoy sees it [default: DIR/secrets, or /etc/sluice/secrets]
@@ -179,6 +182,8 @@ struct Render {
     cgroup: bool,
     #[command(flatten)]
     common: Common,
+    #[command(flatten)]
+    embed: Embed,
 }
 
 #[derive(Debug, Args)]
@@ -238,15 +243,15 @@ impl Module {
         }
     }
 
-    /// The selected module, at its path in an Envoy that is started elsewhere.
-    pub fn in_envoys_place(self) -> Result<render::Module, Failure> {
+    /// The selected module, at its path in an Envoy that is started elsewhere. By default it is in this directory.
+    pub fn in_envoys_place(self, directory: &Path) -> Result<render::Module, Failure> {
         match self.build()? {
             Build::Wasm => {
-                let path = self.wasm.unwrap_or_else(|| "/etc/sluice/sluice.wasm".into());
+                let path = self.wasm.unwrap_or_else(|| directory.join("sluice.wasm"));
                 Ok(render::Module::Wasm(path::absolute(path)?))
             }
             Build::Native => {
-                let path = path::absolute(self.native.unwrap_or_else(|| "/etc/sluice/libsluice.so".into()))?;
+                let path = path::absolute(self.native.unwrap_or_else(|| directory.join("libsluice.so")))?;
                 let name = path.file_name().unwrap_or_default().to_str().unwrap_or_default();
                 match name.strip_prefix("lib").and_then(|name| name.strip_suffix(".so")) {
                     Some(name) if !name.is_empty() => Ok(render::Module::Native(path)),
@@ -507,34 +512,36 @@ pub fn missing(problems: impl IntoIterator<Item = String>) -> Failure {
 }
 
 fn render_file(arguments: Render) -> Result<(), Failure> {
-    let checked = load(&arguments.file)?;
+    let mut checked = load(&arguments.file)?;
     let out = arguments.out.as_deref().map(path::absolute).transpose()?;
-    let beside = out.as_deref().unwrap_or(Path::new("/etc/sluice")).join("secrets");
+    let etc = Path::new("/etc/sluice");
+    let beside = out.as_deref().unwrap_or(etc).join("secrets");
+    // Where Envoy will find the files; it is started elsewhere.
+    let (module, secrets) = arguments.embed.places(etc, &beside);
     let options = render::Options {
         base: base(&arguments.file)?,
-        // Envoy will be started elsewhere.
-        module: arguments.module.in_envoys_place()?,
-        secrets: arguments.secrets.map_or_else(|| Ok(beside.clone()), path::absolute)?,
+        module: arguments.module.in_envoys_place(&module)?,
+        secrets: arguments.secrets.map_or(Ok(secrets), path::absolute)?,
         admin: arguments.admin,
         access_log: arguments.common.access_log,
         ca: arguments.common.ca.unwrap_or_else(locate::authorities),
         concurrency: arguments.common.concurrency,
-        proxy: Proxy::without_password()?,
+        proxy: if arguments.embed.is_own() { Proxy::without_password()? } else { None },
         cgroup: arguments.cgroup,
     };
-    let text = render::bootstrap(&checked, &options);
+    let base = options.base.clone();
+    let Written { file, text, notes } = arguments.embed.render(&mut checked, options)?;
+    for note in notes {
+        eprintln!("sluice: note: {note}");
+    }
     let Some(out) = out else { return print(&text) };
-    let found = secrets::resolve(&checked.file, &options.base).map_err(missing)?;
+    let found = secrets::resolve(&checked.file, &base).map_err(missing)?;
     let cannot = |error: io::Error| Failure::new(format!("cannot write into {}: {error}", out.display()));
     fs::create_dir_all(&out).map_err(cannot)?;
     secrets::write(&found, &beside).map_err(cannot)?;
     google::leave_to_others(&checked.file, &beside).map_err(cannot)?;
-    secrets::write_atomically(&out.join("envoy.yaml"), text.as_bytes(), 0o644).map_err(cannot)?;
-    eprintln!(
-        "sluice: wrote {} and {} in the same directory",
-        out.join("envoy.yaml").display(),
-        count(found.len(), "secret")
-    );
+    secrets::write_atomically(&out.join(file), text.as_bytes(), 0o644).map_err(cannot)?;
+    eprintln!("sluice: wrote {} and {} in the same directory", out.join(file).display(), count(found.len(), "secret"));
     Ok(())
 }
 

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod credentials;
 mod drain;
 mod edits;
+mod embed;
 mod envoy_admin;
 mod evaluate;
 mod explain;

@@ -125,8 +125,10 @@ impl Client {
     }
 
     fn build(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
-        let mut request =
-            Request::builder().method(method).uri(path).header("host", format!("127.0.0.1:{}", self.port));
+        let mut request = Request::builder().method(method).uri(path);
+        if !self.headers.iter().any(|(name, _)| name == "host") {
+            request = request.header("host", format!("127.0.0.1:{}", self.port));
+        }
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }

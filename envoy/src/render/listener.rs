@@ -20,11 +20,6 @@ const SOURCE: &str = r#","source":"%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_POR
 pub fn clients(file: &File, total: Duration, routes: &str, filter: &str, options: &Options) -> String {
     // Validated by the check: an invalid address does not reach this point.
     let listen: SocketAddr = file.listen.parse().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 8080)));
-    // If less than the full address is logged, the filter logs it.
-    let client = match file.log.client {
-        LoggedClient::Full => r#","client":"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%""#,
-        LoggedClient::Network | LoggedClient::Off => "",
-    };
     fill(
         include_str!("listener.yaml"),
         &[
@@ -33,13 +28,21 @@ pub fn clients(file: &File, total: Duration, routes: &str, filter: &str, options
             ("tls", &downstream::tls(file.tls.as_ref(), CLIENTS, options)),
             ("cors", &downstream::cors_filter(file.cors.as_ref())),
             ("ready", &quote(&format!("{READY}/?(\\?.*)?"))),
-            ("access_log", &access_log::loggers(file, client, &unlogged(), options)),
+            ("access_log", &access_log::loggers(file, client(file), &unlogged(), options)),
             ("refusals", &local_replies::for_clients()),
             ("total", &seconds(total)),
             ("routes", routes),
             ("filter", filter),
         ],
     )
+}
+
+/// The client's address, in the log. If less than the full address is logged, the filter logs it.
+pub fn client(file: &File) -> &'static str {
+    match file.log.client {
+        LoggedClient::Full => r#","client":"%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%""#,
+        LoggedClient::Network | LoggedClient::Off => "",
+    }
 }
 
 /// The administration API's listener, if enabled.
@@ -65,7 +68,7 @@ pub fn administrators(file: &File, filter: &str, options: &Options) -> String {
 }
 
 /// The log filter that omits health checks, which load balancers send every second or so.
-fn unlogged() -> String {
+pub fn unlogged() -> String {
     let regex = quote(&format!("({ALIVE}|{READY})/?(\\?.*)?"));
     // A request that Envoy could not parse has no path, and is logged.
     let missing = "invert_match: true, treat_missing_header_as_empty: true";

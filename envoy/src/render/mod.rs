@@ -22,10 +22,12 @@ use crate::proxy::Proxy;
 
 mod access_log;
 mod availability;
+pub mod block;
 mod clusters;
 mod credentials;
 pub mod discovery;
 pub mod downstream;
+pub mod embed;
 mod filter;
 mod listener;
 mod local_replies;

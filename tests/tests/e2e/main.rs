@@ -37,6 +37,7 @@ mod limits;
 mod lingering;
 mod log;
 mod matrix;
+mod mesh;
 mod metrics;
 mod money;
 mod names;

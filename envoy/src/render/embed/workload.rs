@@ -1,0 +1,115 @@
+//! A workload of the gateway's own: an Envoy that only serves the gateway, in a mesh or in a cluster without one.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::super::text::{fill, quote};
+use super::super::{Module, Options, SEARCH_PATH, bootstrap, quote_path};
+use super::{Parts, Place};
+use crate::check::Checked;
+use crate::cli::Failure;
+
+/// The workload's settings.
+#[derive(Debug)]
+pub struct Workload {
+    pub namespace: String,
+    /// Envoy's image, and the image with the module.
+    pub image: String,
+    pub module_image: String,
+    /// Whether the mesh blocks hosts that it does not know.
+    pub closed_egress: bool,
+}
+
+/// Makes the listeners' addresses reachable in a pod.
+pub fn listen_everywhere(checked: &mut Checked) {
+    let everywhere = |listen: &mut String| {
+        if let Ok(address) = listen.parse::<SocketAddr>()
+            && address.ip().is_loopback()
+        {
+            *listen = SocketAddr::from(([0, 0, 0, 0], address.port())).to_string();
+        }
+    };
+    everywhere(&mut checked.file.listen);
+}
+
+pub fn text(checked: &Checked, workload: &Workload, options: &Options) -> Result<String, Failure> {
+    let file = &checked.file;
+    let configuration = bootstrap(checked, options);
+    let port = file.listen.parse::<SocketAddr>().map_or(8080, |address| address.port());
+    let module = options.module.path().parent().unwrap_or(Path::new("/"));
+    let environment = match options.module {
+        Module::Wasm(_) => String::new(),
+        Module::Native(_) => format!("env: [{{ name: {SEARCH_PATH}, value: {} }}]\n", quote_path(module)),
+    };
+    let (scheme, probe, service_port) =
+        if file.tls.is_some() { ("https", "HTTPS", "443") } else { ("http", "HTTP", "80") };
+    let namespace = quote(&workload.namespace);
+    let mut text = fill(
+        include_str!("workload.yaml"),
+        &[
+            ("namespace", &namespace),
+            ("bootstrap", &configuration),
+            ("hash", &quote(&super::clusters::short(&Sha256::digest(&configuration)))),
+            ("scheme", scheme),
+            ("probe", probe),
+            ("service_port", service_port),
+            ("port", &port.to_string()),
+            ("image", &quote(&workload.image)),
+            ("module_image", &quote(&workload.module_image)),
+            ("concurrency", &options.concurrency.unwrap_or(1).to_string()),
+            ("environment", &environment),
+            ("secrets", &quote_path(&options.secrets)),
+            ("module_directory", &quote_path(module)),
+        ],
+    );
+    if workload.closed_egress {
+        let parts = Parts::of(checked, &Place { host: "*".to_owned(), prefix: None }, options)?;
+        text.extend(hosts(&parts.clusters).iter().map(|host| egress(host, &namespace)));
+    }
+    Ok(text)
+}
+
+/// A server outside the mesh.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Host {
+    name: String,
+    port: u64,
+    tls: bool,
+}
+
+/// The names that the clusters connect to. The mesh knows Services of the cluster, and has no name for an address.
+fn hosts(clusters: &[Value]) -> BTreeSet<Host> {
+    let host = |cluster: &Value| {
+        let endpoint = &cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"];
+        let address = &endpoint["address"]["socket_address"];
+        let name = address["address"].as_str()?;
+        let outside = name.parse::<IpAddr>().is_err() && !name.ends_with(".svc.cluster.local") && name.contains('.');
+        outside.then_some(())?;
+        Some(Host {
+            name: name.to_owned(),
+            port: address["port_value"].as_u64()?,
+            tls: cluster.get("transport_socket").is_some(),
+        })
+    };
+    clusters.iter().filter_map(host).collect()
+}
+
+fn egress(Host { name, port, tls }: &Host, namespace: &str) -> String {
+    let (protocol, kind) = if *tls { ("tls", "TLS") } else { ("http", "HTTP") };
+    let object = format!("sluice-{}-{port}", name.replace('.', "-"));
+    fill(
+        include_str!("egress.yaml"),
+        &[
+            ("name", &quote(&object)),
+            ("namespace", namespace),
+            ("host", &quote(name)),
+            ("port", &port.to_string()),
+            ("protocol", protocol),
+            ("kind", kind),
+        ],
+    )
+}
