@@ -1,5 +1,5 @@
 {{- define "sluice.name" -}}
-{{ if contains .Chart.Name .Release.Name }}{{ .Release.Name }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name }}{{ end | trunc 50 | trimSuffix "-" }}
+{{ contains .Chart.Name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) | trunc 50 | trimSuffix "-" }}
 {{- end }}
 
 {{- define "sluice.selector" -}}
@@ -47,4 +47,9 @@ httpGet: { path: {{ .path }}, port: http, scheme: {{ if .gateway.tls }}HTTPS{{ e
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: { drop: [ALL] }
+{{- end }}
+
+{{- /* Not empty if the chart runs a Redis. */ -}}
+{{- define "sluice.ownRedis" -}}
+{{- if and .Values.redis.enabled (not .Values.redis.host) (not .Values.redis.webdisSecret) }}true{{ end }}
 {{- end }}
