@@ -45,7 +45,20 @@ class Manifests:
         return self.of("Deployment") + self.of("StatefulSet")
 
     def problems(self) -> list[str]:
-        checks = (self.names, self.references, self.ports, self.selectors, self.security, self.flags, self.checked, self.paths, self.memory, self.shutdown, self.scaling, self.redis)
+        checks = (
+            self.names,
+            self.references,
+            self.ports,
+            self.selectors,
+            self.security,
+            self.flags,
+            self.checked,
+            self.paths,
+            self.memory,
+            self.shutdown,
+            self.scaling,
+            self.redis,
+        )
         return [problem for check in checks for problem in check()]
 
     def names(self) -> Iterator[str]:
@@ -145,7 +158,12 @@ class Manifests:
         """The ports of the pods with these labels."""
         pods = [found["spec"]["template"] for found in self.workloads()]
         pods = [pod for pod in pods if labels.items() <= pod["metadata"]["labels"].items()]
-        return {port["name"]: port["containerPort"] for pod in pods for container in containers(pod["spec"]) for port in container.get("ports", [])}
+        return {
+            port["name"]: port["containerPort"]
+            for pod in pods
+            for container in containers(pod["spec"])
+            for port in container.get("ports", [])
+        }
 
     def selectors(self) -> Iterator[str]:
         """Each selector selects a pod of its own kind, and the labels of a workload's pods are those that it selects."""

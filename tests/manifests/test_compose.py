@@ -51,7 +51,11 @@ class Files:
         simulator = services["simulator"]["command"]
         return {
             **FOREIGN,
-            "gateway": {address(text)[1] for text in (self.gateway["listen"], self.gateway["admin"]["listen"], admin) if address(text)[0] == "0.0.0.0"},
+            "gateway": {
+                address(text)[1]
+                for text in (self.gateway["listen"], self.gateway["admin"]["listen"], admin)
+                if address(text)[0] == "0.0.0.0"
+            },
             "simulator": {int(simulator[simulator.index("--port") + 1])},
             "webdis": {self.webdis["http_port"]} if self.webdis["http_host"] == "0.0.0.0" else set(),
             "collector": {address(receiver["endpoint"])[1] for receiver in self.collector["receivers"]["otlp"]["protocols"].values()},
@@ -102,7 +106,10 @@ class Files:
                 if file and file[0] not in inside:
                     yield f"{name}: {file[0]} is not mounted"
         inside = [volume.split(":")[1] for volume in self.compose["services"]["prometheus"]["volumes"]]
-        named = [*self.prometheus["rule_files"], *(job["authorization"]["credentials_file"] for job in self.prometheus["scrape_configs"] if "authorization" in job)]
+        named = [
+            *self.prometheus["rule_files"],
+            *(job["authorization"]["credentials_file"] for job in self.prometheus["scrape_configs"] if "authorization" in job),
+        ]
         yield from (f"prometheus: {file} is not mounted" for file in named if file not in inside)
 
     def images(self) -> Iterator[str]:
@@ -179,12 +186,16 @@ MISTAKES: dict[str, Callable[[Files], object]] = {
     "no service listens on webdis:7379": lambda files: files.webdis.update(http_host="127.0.0.1"),
     "no service listens on gateway:8090": lambda files: files.gateway["admin"].update(listen="127.0.0.1:8090"),
     "no service listens on gateway:9901": lambda files: files.compose["services"]["gateway"]["command"].__setitem__(3, "127.0.0.1:9901"),
-    "no service listens on collector:4318": lambda files: files.collector["receivers"]["otlp"]["protocols"].update(http={"endpoint": "0.0.0.0:4317"}),
+    "no service listens on collector:4318": lambda files: files.collector["receivers"]["otlp"]["protocols"].update(
+        http={"endpoint": "0.0.0.0:4317"}
+    ),
     "no service listens on prom:9090": lambda files: files.datasource.update(url="http://prom:9090"),
     "open to everyone": lambda files: files.compose["services"]["grafana"].update(ports=["0.0.0.0:3000:3000"]),
     "nothing listens on 8000": lambda files: files.compose["services"]["gateway"].update(ports=["127.0.0.1:8080:8000"]),
     "no service cache": lambda files: files.compose["services"]["webdis"].update(depends_on=["cache"]),
-    "./gw.yaml does not exist": lambda files: files.compose["services"]["gateway"].update(volumes=["./gw.yaml:/etc/sluice/gateway.yaml:ro"]),
+    "./gw.yaml does not exist": lambda files: files.compose["services"]["gateway"].update(
+        volumes=["./gw.yaml:/etc/sluice/gateway.yaml:ro"]
+    ),
     "may write": lambda files: files.compose["services"]["gateway"].update(volumes=["./gateway.yaml:/etc/sluice/gateway.yaml"]),
     "no volume data": lambda files: files.compose["services"]["redis"].update(volumes=["data:/data"]),
     "webdis.json is not mounted": lambda files: files.compose["services"]["webdis"].pop("volumes"),

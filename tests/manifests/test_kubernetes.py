@@ -31,14 +31,21 @@ def invalid(documents: list[dict], version: str) -> list[str]:
 needs_kustomize = pytest.mark.skipif(conftest.kustomize() is None, reason="no kustomize 5 here")
 
 
-@pytest.fixture(params=[*(pytest.param(("overlay", name), id=f"overlay-{name}", marks=needs_kustomize) for name in conftest.OVERLAYS), *(pytest.param(("chart", name), id=f"chart-{name}") for name in ["default", *conftest.VALUES])])
+@pytest.fixture(
+    params=[
+        *(pytest.param(("overlay", name), id=f"overlay-{name}", marks=needs_kustomize) for name in conftest.OVERLAYS),
+        *(pytest.param(("chart", name), id=f"chart-{name}") for name in ["default", *conftest.VALUES]),
+    ]
+)
 def documents(request: pytest.FixtureRequest) -> list[dict]:
     kind, name = request.param
     return conftest.overlay(name) if kind == "overlay" else conftest.chart(conftest.values(name))
 
 
 def test_kubernetes_accepts_it(documents: list[dict]) -> None:
-    image_volume = any("image" in volume for found in documents if found["kind"] == "Deployment" for volume in found["spec"]["template"]["spec"]["volumes"])
+    image_volume = any(
+        "image" in volume for found in documents if found["kind"] == "Deployment" for volume in found["spec"]["template"]["spec"]["volumes"]
+    )
     for version in [NEWEST] if image_volume else [OLDEST, NEWEST]:
         assert invalid(documents, version) == []
 
@@ -50,7 +57,13 @@ def test_it_fits_together(documents: list[dict]) -> None:
 def test_everything_renders_each_kind_and_nothing_only_what_is_needed() -> None:
     kinds = {name: {found["kind"] for found in conftest.chart(conftest.values(name))} for name in ("everything", "nothing")}
     assert kinds["nothing"] == {"ConfigMap", "Deployment", "Service", "ServiceAccount"}
-    assert kinds["everything"] - kinds["nothing"] == {"HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget", "ServiceMonitor", "StatefulSet"}
+    assert kinds["everything"] - kinds["nothing"] == {
+        "HorizontalPodAutoscaler",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "ServiceMonitor",
+        "StatefulSet",
+    }
 
 
 def test_everything_sets_each_value() -> None:
@@ -61,14 +74,17 @@ def test_everything_sets_each_value() -> None:
     assert same == {"replicas", "logLevel", "secrets", "topologySpread", "podSecurityContext"}
 
 
-@pytest.mark.parametrize(("values", "message"), [
-    ({"gateway": ""}, "--set-file gateway=gateway.yaml"),
-    ({"gateway": "a: ["}, "gateway: not YAML"),
-    ({"gateway": "listen: 127.0.0.1:8080"}, "reachable inside of the pod only"),
-    ({"gateway": "models: {}"}, "reachable inside of the pod only"),
-    ({"gateway": "listen: 0.0.0.0:8080", "redis": {"enabled": True}}, "needs redis:"),
-    ({"gateway": "listen: 0.0.0.0:8080", "serviceMonitor": {"enabled": True}}, "needs admin:"),
-])
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"gateway": ""}, "--set-file gateway=gateway.yaml"),
+        ({"gateway": "a: ["}, "gateway: not YAML"),
+        ({"gateway": "listen: 127.0.0.1:8080"}, "reachable inside of the pod only"),
+        ({"gateway": "models: {}"}, "reachable inside of the pod only"),
+        ({"gateway": "listen: 0.0.0.0:8080", "redis": {"enabled": True}}, "needs redis:"),
+        ({"gateway": "listen: 0.0.0.0:8080", "serviceMonitor": {"enabled": True}}, "needs admin:"),
+    ],
+)
 def test_the_chart_says_what_is_missing(values: dict, message: str) -> None:
     with pytest.raises(helm_python.HelmError, match=re.escape(message)):
         conftest.chart(values)
@@ -81,7 +97,13 @@ def test_helm_finds_nothing_to_complain_about() -> None:
 
 def test_prometheus_adapter_serves_the_metric_that_scales() -> None:
     rules = yaml.safe_load((conftest.KUBERNETES / "prometheus-adapter.yaml").read_text())["rules"]["custom"]
-    scaled = {metric["pods"]["metric"]["name"] for found in conftest.chart(conftest.values("everything")) if found["kind"] == "HorizontalPodAutoscaler" for metric in found["spec"]["metrics"] if "pods" in metric}
+    scaled = {
+        metric["pods"]["metric"]["name"]
+        for found in conftest.chart(conftest.values("everything"))
+        if found["kind"] == "HorizontalPodAutoscaler"
+        for metric in found["spec"]["metrics"]
+        if "pods" in metric
+    }
     assert {rule["seriesQuery"].split("{")[0] for rule in rules} == scaled
 
 
@@ -135,7 +157,9 @@ MISTAKES = {
     "only the pod itself reaches": in_file("[::]:8444", "127.0.0.1:8444"),
     "no Service has the port": lambda found: first(found, "ServiceMonitor")["spec"]["endpoints"][0].update(port="http"),
     "another scheme": lambda found: first(found, "ServiceMonitor")["spec"]["endpoints"][0].update(scheme="http"),
-    "selects 0 kinds of pods": lambda found: first(found, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"].update({"app.kubernetes.io/name": "envoy"}),
+    "selects 0 kinds of pods": lambda found: first(found, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"].update(
+        {"app.kubernetes.io/name": "envoy"}
+    ),
     "no pod opens": lambda found: first(found, "NetworkPolicy")["spec"]["egress"][2]["ports"][0].update(port=6379),
     "runs as root": lambda found: pod(found)["securityContext"].update(runAsUser=0),
     "no seccomp": lambda found: pod(found)["securityContext"].pop("seccompProfile"),
@@ -152,13 +176,19 @@ MISTAKES = {
     "no module is mounted": argument("--native=/opt/sluice/libsluice.so", "--native=/opt/libsluice.so"),
     "of memory, and a peak of": argument("--concurrency=4", "--concurrency=5"),
     "are too few": argument("--drain=300s", "--drain=310s"),
-    "no gauge": lambda found: first(found, "HorizontalPodAutoscaler")["spec"]["metrics"][0]["pods"]["metric"].update(name="sluice_in_flight"),
-    "no container": lambda found: first(found, "HorizontalPodAutoscaler")["spec"]["metrics"][1]["containerResource"].update(container="sluice"),
+    "no gauge": lambda found: first(found, "HorizontalPodAutoscaler")["spec"]["metrics"][0]["pods"]["metric"].update(
+        name="sluice_in_flight"
+    ),
+    "no container": lambda found: first(found, "HorizontalPodAutoscaler")["spec"]["metrics"][1]["containerResource"].update(
+        container="sluice"
+    ),
     "scales no workload": lambda found: first(found, "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"].update(name="gateway"),
     "undo the autoscaling": lambda found: first(found, "Deployment")["spec"].update(replicas=2),
     "count by itself": in_file("redis:", "# redis:"),
     "no Webdis at": in_file(":7379", ":7380"),
-    "no Redis at": lambda found: next(found["data"] for found in found if "webdis.json" in found.get("data", {})).update({"webdis.json": '{"redis_host":"redis","redis_port":6380,"http_host":"127.0.0.1","http_port":7379}'}),
+    "no Redis at": lambda found: next(found["data"] for found in found if "webdis.json" in found.get("data", {})).update(
+        {"webdis.json": '{"redis_host":"redis","redis_port":6380,"http_host":"127.0.0.1","http_port":7379}'}
+    ),
     "is no sidecar": lambda found: pod(found)["initContainers"][0].pop("restartPolicy"),
     "webdis.conf is not there": lambda found: pod(found)["initContainers"][0].update(args=["/etc/webdis/webdis.conf"]),
     "two of": lambda found: found.append(copy.deepcopy(first(found, "Service"))),
