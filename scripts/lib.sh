@@ -64,6 +64,9 @@ admin_python() { echo "$cache/admin-python-$(cksum <tests/admin/requirements.txt
 # Python with the tests of the dashboards and alerts.
 observability_python() { echo "$cache/observability-python-$(cksum <tests/observability/requirements.txt | cut -d' ' -f1)/bin/python"; }
 
+# Python with Helm and Kubernetes' schemas.
+manifests_python() { echo "$cache/manifests-python-$(cksum <tests/manifests/requirements.txt | cut -d' ' -f1)/bin/python"; }
+
 # Python with the host that counts instructions.
 count_python() { echo "$cache/count-$(cksum <scripts/benchmark/requirements.txt | cut -d' ' -f1)/bin/python"; }
 

@@ -12,7 +12,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, StatVfsMountFlags, flock};
 use rustix::process::{Signal, getppid, getuid, set_parent_process_death_signal};
 use tempfile::TempDir;
 
@@ -92,6 +92,11 @@ fn is_memory(directory: &Path) -> bool {
     rustix::fs::statfs(directory).is_ok_and(|system| u32::try_from(system.f_type) == Ok(TMPFS))
 }
 
+/// Whether programs and libraries in this directory can be executed. Container runtimes mount `/dev/shm` with `noexec`.
+pub fn is_executable(directory: &Path) -> bool {
+    rustix::fs::statvfs(directory).is_ok_and(|system| !system.f_flag.contains(StatVfsMountFlags::NOEXEC))
+}
+
 /// Removes directories of killed processes. An error means that there is nothing to remove, or that another user owns it.
 fn sweep(place: &Path) {
     for entry in fs::read_dir(place).into_iter().flatten().flatten() {
@@ -111,6 +116,22 @@ fn is_left(directory: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Compares with the options that the kernel lists; where several file systems are mounted at one place, the last one counts.
+    #[test]
+    fn a_directory_is_executable_unless_it_is_mounted_with_noexec() {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        let mut expected = std::collections::BTreeMap::new();
+        for mount in mounts.lines() {
+            let [_, place, _, options, ..] = mount.split(' ').collect::<Vec<_>>()[..] else { panic!("{mount}") };
+            expected.insert(place, !options.split(',').any(|option| option == "noexec"));
+        }
+        expected.retain(|place, _| rustix::fs::statvfs(*place).is_ok());
+        assert!(!expected.is_empty());
+        for (place, executable) in expected {
+            assert_eq!(is_executable(Path::new(place)), executable, "{place}");
+        }
+    }
 
     #[test]
     fn what_belongs_to_nobody_is_removed_and_nothing_else() {

@@ -66,8 +66,10 @@ pub fn run(checked: Checked, options: &Options) -> Result<(), Failure> {
 
     // Removed on exit, together with its secrets.
     let directory = Private::new()?;
-    let mut live = Live::new(checked, options, rendering(options, directory.path())?, directory.path())?;
-    let mut envoy = Envoy::start(&live, options, directory.path())?;
+    let rendering = rendering(options, directory.path())?;
+    let module = rendering.module.clone();
+    let mut live = Live::new(checked, options, rendering, directory.path())?;
+    let mut envoy = Envoy::start(&live, options, &module, directory.path())?;
     if let Some(admin) = envoy.wait_until_ready(&signals)? {
         let _ = write!(io::stderr(), "{}", welcome(live.checked(), listen, admin));
         let end = envoy.wait_until_stopped(&signals, &mut live, admin, options.watch)?;
@@ -80,7 +82,7 @@ pub fn run(checked: Checked, options: &Options) -> Result<(), Failure> {
 fn rendering(options: &Options, directory: &Path) -> Result<render::Options, Failure> {
     Ok(render::Options {
         base: options.base.clone(),
-        module: own_module(&options.module, directory)?,
+        module: own_module(&options.module, directory, process::is_executable(directory))?,
         secrets: reload::secrets_in(directory),
         admin: options.admin,
         access_log: options.access_log.as_deref().map(std::path::absolute).transpose()?,
@@ -92,10 +94,12 @@ fn rendering(options: &Options, directory: &Path) -> Result<render::Options, Fai
 }
 
 /// Copies the module for this Envoy alone. Envoy reads the module again with each change; a module that was replaced in the meantime would
-/// not share a VM with the running one.
-fn own_module(module: &render::Module, directory: &Path) -> Result<render::Module, Failure> {
+/// not share a VM with the running one. Envoy cannot load a native module from a directory that is not `executable`, as `/dev/shm` is in a
+/// container: there it loads the original.
+fn own_module(module: &render::Module, directory: &Path, executable: bool) -> Result<render::Module, Failure> {
     let own = match module {
         render::Module::Wasm(_) => render::Module::Wasm(directory.join("sluice.wasm")),
+        render::Module::Native(path) if !executable => return Ok(render::Module::Native(std::path::absolute(path)?)),
         render::Module::Native(_) => render::Module::Native(directory.join("libsluice.so")),
     };
     let (from, to) = (module.path(), own.path());
@@ -134,7 +138,7 @@ struct Envoy {
 }
 
 impl Envoy {
-    fn start(live: &Live, options: &Options, directory: &Path) -> Result<Self, Failure> {
+    fn start(live: &Live, options: &Options, module: &render::Module, directory: &Path) -> Result<Self, Failure> {
         let admin_file = directory.join("admin");
         let mut command = process::follower(&options.envoy);
         command.arg("-c").arg(live.bootstrap()).arg("--admin-address-path").arg(&admin_file);
@@ -147,8 +151,8 @@ impl Envoy {
             command.args(["--concurrency", &concurrency.to_string()]);
         }
         command.env_clear().envs(environment(&live.checked().file, std::env::vars_os()));
-        if let render::Module::Native(_) = options.module {
-            command.env(render::SEARCH_PATH, directory);
+        if let render::Module::Native(path) = module {
+            command.env(render::SEARCH_PATH, path.parent().unwrap_or(directory));
         }
         // Its own process group, so that only this process receives a terminal's Ctrl-C and can stop Envoy in order.
         let child = command.process_group(0).stdin(Stdio::null()).spawn();
@@ -285,6 +289,21 @@ fn example(checked: &Checked) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn envoy_loads_a_copy_of_the_module_unless_it_could_not_execute_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let original = directory.path().join("libother.so");
+        std::fs::write(&original, "").unwrap();
+        let private = directory.path().join("private");
+        std::fs::create_dir(&private).unwrap();
+        let own = |module: fn(PathBuf) -> render::Module, executable| {
+            own_module(&module(original.clone()), &private, executable).unwrap().path().to_owned()
+        };
+        assert_eq!(own(render::Module::Native, true), private.join("libsluice.so"));
+        assert_eq!(own(render::Module::Native, false), original);
+        assert_eq!(own(render::Module::Wasm, false), private.join("sluice.wasm"));
+    }
 
     #[test]
     fn envoy_gets_the_variables_that_it_needs_and_no_key_of_a_provider() {
