@@ -121,6 +121,10 @@ fn request(text: &mut String, dry_run: &DryRun, seconds: u64) -> std::fmt::Resul
     for finding in &dry_run.findings {
         writeln!(text, "guardrails found {finding}")?;
     }
+    for guard in &dry_run.judges {
+        let when = if guard.during { "while the provider works" } else { "first" };
+        writeln!(text, "the judge {} judges the prompt {when}, for the guardrail {}", guard.judge.name, guard.name)?;
+    }
     if let Some(checks) = &dry_run.checks {
         let how = if !dry_run.stream || checks.hold_whole() {
             "buffers the whole answer until it passes"
@@ -148,7 +152,8 @@ fn request(text: &mut String, dry_run: &DryRun, seconds: u64) -> std::fmt::Resul
 /// The checks that a response has to pass.
 fn passes(checks: &Checks) -> Vec<String> {
     let form = (!checks.formats.is_empty()).then(|| "the structured output check".to_owned());
-    checks.guards.iter().map(|guard| format!("the guardrail {}", guard.name)).chain(form).collect()
+    let names = checks.guards.iter().map(|guard| &guard.name).chain(checks.judges.iter().map(|guard| &guard.name));
+    names.map(|name| format!("the guardrail {name}")).chain(form).collect()
 }
 
 /// How the model's cache applies to the request.
@@ -408,6 +413,7 @@ fn as_json(dry_run: &DryRun, seconds: u64) -> Value {
         },
         "forbidden": dry_run.forbidden,
         "guards": dry_run.findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "judges": dry_run.judges.iter().map(|guard| &guard.name).collect::<Vec<_>>(),
         "answer_passes": dry_run.checks.as_deref().map(passes).unwrap_or_default(),
         "wishes": wishes(dry_run),
         "routes": dry_run.routes.iter().enumerate().map(route).collect::<Vec<_>>(),

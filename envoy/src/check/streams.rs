@@ -5,6 +5,8 @@ use sluice_core::guard::spec::{Action, GuardDelivery, Side};
 
 use super::Checked;
 
+const WHOLE: &str = "streams are held until they are complete (delivery: whole)";
+
 /// One line for each guardrail that acts on responses, and for each model whose structured output is checked.
 pub fn told(checked: &Checked) -> Vec<String> {
     let acts = |guard: &&std::rc::Rc<Guard>| guard.sides.contains(&Side::Answers) && guard.action != Action::Log;
@@ -15,12 +17,18 @@ pub fn told(checked: &Checked) -> Vec<String> {
             "models.{name}: streams are held until they are complete if the request asks for JSON (check_structured_output)"
         )
     };
-    guards.map(|guard| format!("guards.{}: {}", guard.name, held(guard))).chain(models.map(whole)).collect()
+    let judged = checked.gateway.judges.iter().filter(|guard| guard.sides.contains(&Side::Answers));
+    let judged = judged.map(|guard| match guard.window {
+        Some(bytes) => format!("guards.{}: text of a stream waits for the judge, {bytes} bytes at once", guard.name),
+        None => format!("guards.{}: {WHOLE}", guard.name),
+    });
+    let guards = guards.map(|guard| format!("guards.{}: {}", guard.name, held(guard)));
+    guards.chain(judged).chain(models.map(whole)).collect()
 }
 
 fn held(guard: &Guard) -> String {
     if guard.delivery == GuardDelivery::Whole {
-        return "streams are held until they are complete (delivery: whole)".to_owned();
+        return WHOLE.to_owned();
     }
     let most = guard.matcher.longest().filter_map(|(_, longest)| longest).max();
     let mut unlimited: Vec<&str> =

@@ -16,6 +16,8 @@ use crate::cache::semantic::Unsuitable;
 use crate::compiled::CompiledConfig;
 use crate::guard::Finding;
 use crate::guard::answer::Checks;
+use crate::guard::judge::{self, JudgeGuard};
+use crate::guard::spec::Side;
 use crate::keys::caller::{Caller, Credential};
 use crate::keys::{self, Denied};
 use crate::reservation::Plan;
@@ -71,6 +73,8 @@ pub struct DryRun {
     pub forbidden: Vec<String>,
     /// Guardrail findings in the prompt that did not block it.
     pub findings: Vec<Finding>,
+    /// The guardrails whose judges would judge the prompt.
+    pub judges: Vec<Rc<JudgeGuard>>,
     /// The checks on the response; `None` if there are none.
     pub checks: Option<Rc<Checks>>,
     /// The model's routes that were tried: for each, the conditions that do not hold.
@@ -204,6 +208,7 @@ pub fn dry_run(config: &Rc<CompiledConfig>, question: &Question<'_>) -> Result<D
         name: draft.request.scanned.peek.model.clone(),
         forbidden,
         findings: screened.findings,
+        judges: judge::concerning(&config.judges, Side::Prompts, &caller, &draft.request.model.name),
         checks: draft.request.checks.clone(),
         routing_headers: draft.request.routing_headers.clone(),
         targets: targets.collect(),
