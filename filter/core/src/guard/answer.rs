@@ -375,6 +375,7 @@ impl Transcript {
             | StreamEvent::Signature { .. }
             | StreamEvent::RedactedThinking { .. }
             | StreamEvent::Usage(_)
+            | StreamEvent::Filtered(_)
             | StreamEvent::Ping
             | StreamEvent::Error(_)
             | StreamEvent::End => {}

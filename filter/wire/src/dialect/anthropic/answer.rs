@@ -57,6 +57,21 @@ impl<'a> BlockIn<'a> {
     }
 }
 
+/// `stop_details` of a refusal.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct StopDetails {
+    #[serde(default)]
+    explanation: Option<String>,
+}
+
+impl StopDetails {
+    /// The explanation of a response that ended in this way, if it is a refusal with one.
+    pub(super) fn explains(details: Option<Self>, finish: Finish) -> Option<String> {
+        let explanation = details?.explanation?;
+        (finish == Finish::ContentFilter && !explanation.is_empty()).then_some(explanation)
+    }
+}
+
 /// Converts a stop reason; an unknown reason is a stop.
 pub(super) fn finish_of(stop_reason: &str) -> Finish {
     match stop_reason {

@@ -9,7 +9,7 @@ use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::error::{ApiError, ErrorKind};
 use crate::json;
-use crate::lenient::maybe;
+use crate::lenient::{Text, maybe};
 
 use super::signatures::Signature;
 use super::{error, usage};
@@ -28,7 +28,8 @@ pub(super) struct ResponseIn<'a> {
     pub(super) error: Option<&'a RawValue>,
     #[serde(borrow)]
     candidates: Option<Few<Candidate<'a>, MOST_CHOICES>>,
-    prompt_feedback: Option<Feedback>,
+    #[serde(default, borrow, deserialize_with = "maybe")]
+    prompt_feedback: Option<Feedback<'a>>,
     #[serde(default, deserialize_with = "maybe")]
     pub(super) usage_metadata: Option<usage::UsageIn>,
     #[serde(default, borrow)]
@@ -45,6 +46,8 @@ pub(super) struct Candidate<'a> {
     #[serde(borrow)]
     content: Option<Content<'a>>,
     pub(super) finish_reason: Option<FinishReason>,
+    #[serde(default, borrow)]
+    finish_message: Text<'a>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,8 +59,10 @@ struct Content<'a> {
 /// Google's verdict on the prompt.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Feedback {
+struct Feedback<'a> {
     block_reason: Option<IgnoredAny>,
+    #[serde(default, borrow)]
+    block_reason_message: Text<'a>,
 }
 
 impl<'a> ResponseIn<'a> {
@@ -101,6 +106,12 @@ impl<'a> ResponseIn<'a> {
         self.prompt_feedback.as_ref().is_some_and(|feedback| feedback.block_reason.is_some())
     }
 
+    /// Google's explanation of the block, if there is one.
+    pub(super) fn why_blocked(&mut self) -> Option<String> {
+        let feedback = self.prompt_feedback.take().filter(|feedback| feedback.block_reason.is_some())?;
+        Some(feedback.block_reason_message.0.into_owned()).filter(|text| !text.is_empty())
+    }
+
     /// The model's name; empty if missing.
     pub(super) fn model(&self) -> String {
         text(self.model_version)
@@ -116,6 +127,14 @@ impl<'a> Candidate<'a> {
     /// Takes the parts.
     pub(super) fn parts(&mut self) -> Few<PartIn<'a>, MOST_PARTS> {
         self.content.take().and_then(|content| content.parts).unwrap_or_default()
+    }
+}
+
+impl Candidate<'_> {
+    /// Google's explanation of a response that ended in this way, if a filter ended it.
+    pub(super) fn why(&mut self, finish: Finish) -> Option<String> {
+        let said = std::mem::take(&mut self.finish_message).0.into_owned();
+        (finish == Finish::ContentFilter && !said.is_empty()).then_some(said)
     }
 }
 
