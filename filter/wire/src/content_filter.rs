@@ -285,9 +285,25 @@ impl Place {
                 _ => None,
             },
             Members::Known => match name {
-                "response" | "message" | "delta" | "data" | "choices" | "candidates" | "error" | "content_filters"
-                | "safetyRatings" | "trace" | "amazon-bedrock-trace" | "contentPolicy" | "filters" | "topics"
-                | "customWords" | "managedWordLists" | "piiEntities" | "regexes" | "details" => Some(self),
+                "response"
+                | "message"
+                | "delta"
+                | "data"
+                | "choices"
+                | "candidates"
+                | "error"
+                | "content_filters"
+                | "safetyRatings"
+                | "trace"
+                | "amazon-bedrock-trace"
+                | "contentPolicy"
+                | "filters"
+                | "topics"
+                | "customWords"
+                | "managedWordLists"
+                | "piiEntities"
+                | "regexes"
+                | "details" => Some(self),
                 "prompt_filter_results" | "promptFeedback" | "innererror" | "inner_error" => {
                     Some(Self { side: Prompt, ..self })
                 }

@@ -79,17 +79,20 @@ fn openais_formats_have_azures_results_in_any_event() {
     let texts = events.iter().filter(|event| matches!(event, StreamEvent::Text { .. }));
     assert_eq!((texts.count(), read(&openai_chat::PROVIDER, &stream)), (3, vec!["answer:hate:flagged".to_owned()]));
 
-    let filters = json!([{"blocked": true, "source_type": "completion", "content_filter_results": results(true, "high")}]);
+    let filters =
+        json!([{"blocked": true, "source_type": "completion", "content_filter_results": results(true, "high")}]);
     let ended = json!({"type": "response.incomplete", "response": {"id": "r", "status": "incomplete", "output": [],
         "incomplete_details": {"reason": "content_filter"}, "content_filters": filters}});
-    let stream = sse_of(&[json!({"type": "response.created", "response": {"id": "r", "content_filters": null}}), ended]);
+    let stream =
+        sse_of(&[json!({"type": "response.created", "response": {"id": "r", "content_filters": null}}), ended]);
     assert_eq!(read(&responses::PROVIDER, &stream), ["answer:hate:blocked"]);
     assert_eq!(peeked(&responses::PROVIDER, &stream), ["answer:hate:blocked"]);
 }
 
 #[test]
 fn googles_and_amazons_streams_end_with_results() {
-    let blocked = sse_of(&[json!({"promptFeedback": {"blockReason": "SAFETY", "blockReasonMessage": "Blocked for safety.",
+    let blocked =
+        sse_of(&[json!({"promptFeedback": {"blockReason": "SAFETY", "blockReasonMessage": "Blocked for safety.",
         "safetyRatings": [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "HIGH", "blocked": true}]}})]);
     assert_eq!(read(&gemini::PROVIDER, &blocked), ["prompt:harassment:blocked"]);
     let stopped = sse_of(&[
@@ -107,7 +110,9 @@ fn googles_and_amazons_streams_end_with_results() {
     let mut stream = Vec::new();
     let trace = json!({"usage": {"inputTokens": 1, "outputTokens": 1}, "trace": {"guardrail": {"outputAssessments": {"g": [
         {"sensitiveInformationPolicy": {"piiEntities": [{"type": "EMAIL", "match": "a@b.io", "action": "ANONYMIZED"}]}}]}}}});
-    for (name, payload) in [("messageStart", json!({})), ("messageStop", json!({"stopReason": "end_turn"})), ("metadata", trace)] {
+    for (name, payload) in
+        [("messageStart", json!({})), ("messageStop", json!({"stopReason": "end_turn"})), ("metadata", trace)]
+    {
         let headers = [(":event-type", name), (":message-type", "event")];
         eventstream::encode(&headers, payload.to_string().as_bytes(), &mut stream);
     }
@@ -156,13 +161,9 @@ fn for_openai(provider: &Provider, body: &Value) -> Value {
 
 #[test]
 fn an_explanation_is_the_clients_refusal_and_none_is_made_up() {
-    let refused = |details: Value| {
-        json!({"type": "message", "id": "m", "model": "c", "content": [], "stop_reason": "refusal", "stop_details": details})
-    };
+    let refused = |details: Value| json!({"type": "message", "id": "m", "model": "c", "content": [], "stop_reason": "refusal", "stop_details": details});
     let blocked = |message: Value| json!({"promptFeedback": {"blockReason": "SAFETY", "blockReasonMessage": message}});
-    let stopped = |reason: &str, message: Value| {
-        json!({"candidates": [{"content": {"parts": []}, "finishReason": reason, "finishMessage": message}]})
-    };
+    let stopped = |reason: &str, message: Value| json!({"candidates": [{"content": {"parts": []}, "finishReason": reason, "finishMessage": message}]});
     let why = json!("Because.");
     for (provider, body, finish, refusal) in [
         (&anthropic::PROVIDER, refused(json!({"explanation": why})), "content_filter", &why),
@@ -177,9 +178,14 @@ fn an_explanation_is_the_clients_refusal_and_none_is_made_up() {
         (&gemini::PROVIDER, stopped("SAFETY", json!(7)), "content_filter", &Value::Null),
     ] {
         let choice = for_openai(provider, &body);
-        assert_eq!((choice["finish_reason"].as_str(), &choice["message"]["refusal"]), (Some(finish), refusal), "{body}");
+        assert_eq!(
+            (choice["finish_reason"].as_str(), &choice["message"]["refusal"]),
+            (Some(finish), refusal),
+            "{body}"
+        );
     }
-    let odd = json!({"candidates": [{"content": {"parts": [{"text": "x"}]}, "finishReason": "STOP"}], "promptFeedback": "x"});
+    let odd =
+        json!({"candidates": [{"content": {"parts": [{"text": "x"}]}, "finishReason": "STOP"}], "promptFeedback": "x"});
     assert_eq!(for_openai(&gemini::PROVIDER, &odd)["message"]["content"], "x");
 }
 
@@ -201,14 +207,29 @@ fn recorded_answers_have_the_results_that_they_report() {
     assert_eq!(peeked(&anthropic::PROVIDER, refusal.as_bytes()), ["answer:cyber:blocked"]);
     // Azure judged these, and found nothing. The same with a finding in each place that has a result.
     for (name, provider, expected) in [
-        ("azure/azure-text.1.json", &responses::PROVIDER, ["prompt:jailbreak:flagged", "answer:protected_material:flagged"]),
-        ("azure/azure-text.1.chunks.txt", &responses::PROVIDER, ["prompt:jailbreak:flagged", "answer:protected_material:flagged"]),
-        ("openai/azure-model-router.1.chunks.txt", &openai_chat::PROVIDER, ["prompt:jailbreak:flagged", "answer:hate:flagged"]),
+        (
+            "azure/azure-text.1.json",
+            &responses::PROVIDER,
+            ["prompt:jailbreak:flagged", "answer:protected_material:flagged"],
+        ),
+        (
+            "azure/azure-text.1.chunks.txt",
+            &responses::PROVIDER,
+            ["prompt:jailbreak:flagged", "answer:protected_material:flagged"],
+        ),
+        (
+            "openai/azure-model-router.1.chunks.txt",
+            &openai_chat::PROVIDER,
+            ["prompt:jailbreak:flagged", "answer:hate:flagged"],
+        ),
     ] {
         let found = text(name)
             .replace(r#""detected": false"#, r#""detected": true"#)
             .replace(r#""detected":false"#, r#""detected":true"#)
-            .replace(r#"{"content_filter_results":{"hate":{"filtered":false,"severity":"safe"}"#, r#"{"content_filter_results":{"hate":{"filtered":false,"severity":"low"}"#);
+            .replace(
+                r#"{"content_filter_results":{"hate":{"filtered":false,"severity":"safe"}"#,
+                r#"{"content_filter_results":{"hate":{"filtered":false,"severity":"low"}"#,
+            );
         for (text, expected) in [(text(name), &[][..]), (found, &expected)] {
             if name.ends_with(".json") {
                 assert_eq!(words(read_body(text.as_bytes(), provider.filters)), expected, "{name}");

@@ -330,6 +330,11 @@ groups! {
         ACTIONS = counter("sluice.guard.actions", "{action}", "Matches of guardrails, by the action taken.");
     }
 
+    /// Content filters of providers.
+    CONTENT_FILTER content_filter 20 Add ["team", "model", "provider", "side", "category", "action"] {
+        RESULTS = counter("sluice.content_filter", "{result}", "Results of the providers' own content filters that found something, by attempt.");
+    }
+
     /// The gateway's own time.
     OVERHEAD_TIME overhead 10 Add ["gen_ai.operation.name"] {
         OVERHEAD = seconds("sluice.overhead", OVERHEAD_BUCKETS, "Time from the complete request to its first attempt, or to the gateway's own response: authentication, limits, guardrails, cache, routing.");

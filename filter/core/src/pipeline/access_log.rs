@@ -95,6 +95,8 @@ pub struct Record<'a> {
     pub dropped: &'a [String],
     /// Guardrail findings: `secrets: api_key (prompts, block)`.
     pub guards: Vec<String>,
+    /// Results of the content filter of the last provider: `answer:hate:blocked`.
+    pub content_filter: Vec<String>,
     /// Input tokens of all attempts.
     pub input_tokens: Option<u64>,
     /// Output tokens of all attempts.
@@ -310,6 +312,7 @@ impl<'a> Record<'a> {
         let last_failure = state.progress.last_failure();
         let prompt_cache = state.bill.billing.prompt_cache();
         let some = |amount: MicroUsd| (amount.0 > 0).then_some(amount);
+        let results = state.filter_results().next_back().map(|(_, results)| results).unwrap_or_default();
         Self {
             model: Some(&state.request.model.name),
             instead: Some(state.route.model.name.as_str()).filter(|name| *name != state.request.model.name),
@@ -330,6 +333,7 @@ impl<'a> Record<'a> {
             lower_tier: state.lower_tier().filter(|_| served),
             dropped: &state.answer.dropped,
             guards: self.guards.into_iter().chain(state.answer.findings.iter().map(Finding::to_string)).collect(),
+            content_filter: results.iter().map(|result| result.to_string()).collect(),
             input_tokens: batch.map(|sums| sums.input_tokens).or(used.map(|usage| usage.input)),
             output_tokens: batch.map(|sums| sums.output_tokens).or(used.map(|usage| usage.output)),
             cached_tokens: used.map(|usage| usage.cached),
@@ -382,7 +386,17 @@ impl<'a> Record<'a> {
             embedding_usd,
             cache_wait_ms
         );
-        fields!(out, self, dropped, guards, input_tokens, output_tokens, cached_tokens, cache_write_tokens);
+        fields!(
+            out,
+            self,
+            dropped,
+            guards,
+            content_filter,
+            input_tokens,
+            output_tokens,
+            cached_tokens,
+            cache_write_tokens
+        );
         fields!(
             out,
             self,

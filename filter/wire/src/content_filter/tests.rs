@@ -60,7 +60,8 @@ fn azure_names_the_side_of_responses_by_its_source() {
         assert_eq!(found(&whole, OPENAI), expected);
         assert_eq!(found(&json!({"type": "response.completed", "response": whole}), OPENAI), expected);
     }
-    let ended = json!({"content_filters": [{"blocked": true, "source_type": "completion", "content_filter_results": {}}]});
+    let ended =
+        json!({"content_filters": [{"blocked": true, "source_type": "completion", "content_filter_results": {}}]});
     assert_eq!(found(&ended, OPENAI), ["answer:other:blocked"]);
 }
 
@@ -73,7 +74,10 @@ fn google_rates_candidates_and_prompts() {
         {"finishReason": "SAFETY", "safetyRatings": [
             {"blocked": true, "probability": "HIGH", "category": "HARM_CATEGORY_DANGEROUS_CONTENT"},
             rating("HARM_CATEGORY_IMAGE_HATE", "MEDIUM")]}]});
-    assert_eq!(found(&answer, GEMINI), ["answer:hate:flagged", "answer:harassment:flagged", "answer:dangerous:blocked"]);
+    assert_eq!(
+        found(&answer, GEMINI),
+        ["answer:hate:flagged", "answer:harassment:flagged", "answer:dangerous:blocked"]
+    );
     for (reason, expected) in [
         ("SAFETY", "answer:other:blocked"),
         ("RECITATION", "answer:protected_material:blocked"),
@@ -169,7 +173,14 @@ fn a_model_cannot_write_a_result() {
 
 #[test]
 fn nonsense_is_no_result_and_what_stands_before_it_counts() {
-    for wrong in [json!(null), json!(1), json!("blocked"), json!([[]]), json!({"hate": 1}), json!({"hate": {"filtered": "true"}})] {
+    for wrong in [
+        json!(null),
+        json!(1),
+        json!("blocked"),
+        json!([[]]),
+        json!({"hate": 1}),
+        json!({"hate": {"filtered": "true"}}),
+    ] {
         for name in ["content_filter_results", "prompt_filter_results", "content_filters", "choices"] {
             assert!(found(&json!({name: wrong, "content_filter_x": 1}), OPENAI).is_empty(), "{name}: {wrong}");
         }

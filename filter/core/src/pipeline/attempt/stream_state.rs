@@ -131,6 +131,7 @@ impl StreamState {
         if state.answer.id.is_none() {
             state.answer.id.clone_from(&summary.id);
         }
+        state.add_filter_results(summary.filters);
         (state.answer.finished, state.answer.reasons) = (summary.finished, summary.reasons);
     }
 
@@ -166,6 +167,10 @@ impl StreamState {
                 }
             }
             StreamEvent::Error(error) => return Err(Failure::in_answer(error.clone())),
+            StreamEvent::Filtered(results) => {
+                state.add_filter_results(*results);
+                return Ok(Progress::More);
+            }
             StreamEvent::Usage(tokens) => state.answer.usage = Some(*tokens),
             StreamEvent::Finish { finish, .. } => {
                 state.answer.finished = true;

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::content_filter::FilterResult;
 use sluice_wire::dialect::{Asks, Client, Id};
 use sluice_wire::time::Time;
 
@@ -14,9 +15,9 @@ use crate::guard::Finding;
 use crate::guard::spec::{Action, Side};
 use crate::metrics::Recorder;
 use crate::metrics::instruments::{
-    ATTEMPT, ATTEMPT_OUTPUT, BUDGET, CACHE, EVENTS, FALLBACK, GUARD, OVERHEAD_TIME, REJECTED, REQUEST, REQUEST_SPEED,
-    REQUEST_TIME, SEMANTIC_CACHE, USAGE, attempt, attempt_output, budget, cache, events, fallback, guard, overhead,
-    rejected, request, request_speed, request_time, semantic_cache, usage,
+    ATTEMPT, ATTEMPT_OUTPUT, BUDGET, CACHE, CONTENT_FILTER, EVENTS, FALLBACK, GUARD, OVERHEAD_TIME, REJECTED, REQUEST,
+    REQUEST_SPEED, REQUEST_TIME, SEMANTIC_CACHE, USAGE, attempt, attempt_output, budget, cache, content_filter, events,
+    fallback, guard, overhead, rejected, request, request_speed, request_time, semantic_cache, usage,
 };
 use crate::routing::target::Target;
 use crate::store::Sums;
@@ -86,6 +87,7 @@ impl RequestPipeline {
         }
         if let Some(state) = state {
             self.cache(state, [team, app, model]);
+            self.content_filter(state, team, model);
             served.record(recorder, state, model, error, now);
             attempts(recorder, state, now);
             self.budgets(state, now);
@@ -135,6 +137,18 @@ impl RequestPipeline {
         for Finding { guard, label, side, action } in self.log_context.findings.iter().chain(answer).chain(blocked) {
             let labels = [team, model, guard, label, side_name(*side), action_name(*action)];
             self.worker.recorder().record(&GUARD, &labels, |values| values.add(guard::ACTIONS, 1));
+        }
+    }
+
+    fn content_filter(&self, state: &RequestState, team: &str, model: &str) {
+        for (attempt, results) in state.filter_results() {
+            let provider = &attempt.target.provider.name;
+            for FilterResult { side, category, action } in results.iter() {
+                let labels = [team, model, provider, side, category, action];
+                self.worker.recorder().record(&CONTENT_FILTER, &labels, |values| {
+                    values.add(content_filter::RESULTS, 1);
+                });
+            }
         }
     }
 

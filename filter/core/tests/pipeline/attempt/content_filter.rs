@@ -50,22 +50,32 @@ fn azures_stream() -> Script {
 
 const BLOCKED: [&str; 2] = ["prompt:hate:flagged", "answer:hate:blocked"];
 
+/// Azure's response in OpenAI's newer format.
+fn azures_response() -> Value {
+    value!({"id": "r", "object": "response", "model": "gpt", "status": "incomplete", "incomplete_details": {"reason": "content_filter"},
+        "output": [], "usage": {"input_tokens": 9, "output_tokens": 2}, "content_filters": [
+            {"blocked": false, "source_type": "prompt", "content_filter_results": verdict(false, "low")},
+            {"blocked": true, "source_type": "completion", "content_filter_results": verdict(true, "medium")}]})
+}
+
 #[test]
 fn a_blocked_answer_is_worded_as_its_client_knows_it_and_logged() {
-    for (path, word) in [
-        ("/v1/chat/completions", r#""finish_reason":"content_filter""#),
-        ("/v1/responses", r#""incomplete_details":{"reason":"content_filter"}"#),
-        ("/v1/messages", r#""stop_reason":"refusal""#),
+    let chat = || [json(200, &azure("content_filter").to_string()), azures_stream()];
+    let ended = value!({"type": "response.incomplete", "response": azures_response()});
+    let responses = [json(200, &azures_response().to_string()), events(&[ended])];
+    for (path, word, answers, keeps) in [
+        ("/v1/chat/completions", r#""finish_reason":"content_filter""#, chat(), true),
+        ("/v1/messages", r#""stop_reason":"refusal""#, chat(), false),
+        ("/v1/responses", r#""incomplete_details":{"reason":"content_filter"}"#, responses, true),
     ] {
-        let whole = ask(path, "azure", false, &[json(200, &azure("content_filter").to_string())]);
-        let stream = ask(path, "azure", true, &[azures_stream()]);
-        for seen in [whole, stream] {
+        for (stream, answer) in [false, true].into_iter().zip(answers) {
+            let seen = ask(path, "azure", stream, &[answer]);
             assert_eq!((seen.status, seen.received.len()), (200, 1), "{path}: {}", seen.body);
             assert!(seen.body.contains(word), "{path}: {}", seen.body);
             assert_eq!(seen.log["content_filter"], value!(BLOCKED), "{path}");
             assert_eq!((&seen.log["error"], &seen.log["tried"][0]["failure"]), (&Value::Null, &Value::Null));
             // Azure's own clients read its results.
-            assert_eq!(seen.body.contains("content_filter_results"), path == "/v1/chat/completions", "{}", seen.body);
+            assert_eq!(seen.body.contains("content_filter_results"), keeps, "{path}: {}", seen.body);
         }
     }
 }
@@ -83,7 +93,9 @@ fn a_blocked_prompt_is_an_error_of_the_client_and_of_no_target() {
         assert_eq!(body["error"][field], expected, "{path}: {}", seen.body);
     }
     // Without details, and with an answer that was blocked instead.
-    let why = |message: &str| value!({"type": "error", "error": {"type": "invalid_request_error", "message": message}}).to_string();
+    let why = |message: &str| {
+        value!({"type": "error", "error": {"type": "invalid_request_error", "message": message}}).to_string()
+    };
     let seen = whole("chat", &[json(400, r#"{"error":{"message":"m","code":"content_policy_violation"}}"#)]);
     assert_eq!(seen.log["content_filter"], value!(["prompt:other:blocked"]));
     let seen = whole("claude", &[json(400, &why("Output blocked by content filtering policy"))]);
@@ -95,7 +107,7 @@ fn a_blocked_prompt_is_an_error_of_the_client_and_of_no_target() {
 #[test]
 fn many_blocked_prompts_open_no_circuit() {
     let shared = Rc::<Shared>::default();
-    let worker = Worker::new(config(), 0, 0);
+    let worker = Rc::new(Worker::new(config(), [7; 16]));
     let body = r#"{"model":"azure","messages":[{"role":"user","content":"hi"}]}"#;
     let blocked = r#"{"error":{"message":"m","code":"content_filter"}}"#;
     for _ in 0..30 {
@@ -110,7 +122,8 @@ fn googles_blocks_are_content_filters_and_no_empty_answers() {
         {"category": "HARM_CATEGORY_DANGEROUS_CONTENT", "probability": "HIGH", "blocked": true}]}, "responseId": "r"});
     let answer = value!({"candidates": [{"content": {"parts": [{"text": "so"}]}, "finishReason": "SAFETY", "safetyRatings": [
         {"category": "HARM_CATEGORY_HARASSMENT", "probability": "LOW"}, {"category": "HARM_CATEGORY_HATE_SPEECH", "probability": "HIGH", "blocked": true}]}]});
-    let stopped = value!({"candidates": [{"content": {"parts": [{"text": "so"}]}, "finishReason": "PROHIBITED_CONTENT"}]});
+    let stopped =
+        value!({"candidates": [{"content": {"parts": [{"text": "so"}]}, "finishReason": "PROHIBITED_CONTENT"}]});
     for (body, results, said) in [
         (&prompt, value!(["prompt:dangerous:blocked"]), "Too dangerous."),
         (&answer, value!(["answer:hate:blocked", "answer:harassment:flagged"]), "so"),

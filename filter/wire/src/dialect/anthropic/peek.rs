@@ -111,7 +111,10 @@ impl StreamPeeker for Peeker {
         let text = seen.as_ref().ok().and_then(Event::text);
         let place = text.and_then(|bytes| KEYS.iter().find_map(|key| place_behind(&event.data, key, bytes)));
         self.recurring.read(event.name, &event.data, place);
-        if let Ok(Event { r#type: EventKind::MessageStart | EventKind::MessageDelta | EventKind::MessageStop, .. }) = seen {
+        if let Ok(Event {
+            r#type: EventKind::MessageStart | EventKind::MessageDelta | EventKind::MessageStop, ..
+        }) = seen
+        {
             self.summary.filters |= content_filter::read(&event.data, content_filter::ANTHROPIC);
         }
         match seen {
