@@ -203,10 +203,10 @@ impl StreamState {
         Ok(progress)
     }
 
-    /// A response that ends without content is a failure.
+    /// A response that ends without content is a failure, unless the provider's content filter left none.
     pub(super) fn unless_empty(&self, progress: Progress, state: &RequestState) -> Result<Progress, Failure> {
         match progress {
-            Progress::Over if !self.shows => {
+            Progress::Over if !self.shows && !state.answer.is_filtered() => {
                 Err(if state.answer.finished { Failure::ended_empty() } else { Failure::empty() })
             }
             _ => Ok(progress),

@@ -3,7 +3,6 @@
 //! A provider may block a text and give no result: then the finish reason, or the error, is one of no known category.
 
 use sluice_wire::content_filter::{FilterAction, FilterCategory, FilterResults, FilterSide};
-use sluice_wire::conversation::Finish;
 use sluice_wire::error::ErrorKind;
 
 use super::super::failure::Failure;
@@ -25,11 +24,10 @@ impl RequestState {
         let last = self.progress.attempts.len().checked_sub(1);
         self.progress.attempts.iter().enumerate().map(move |(index, attempt)| {
             let mut results = attempt.filters;
-            let filtered = || self.answer.reasons.iter().any(|reason| reason == Finish::ContentFilter);
             let blocked = match &attempt.failure {
                 _ if results.intervened() => None,
                 Some(failure) => blocked_side(failure),
-                None => (last == Some(index) && filtered()).then_some(FilterSide::Answer),
+                None => (last == Some(index) && self.answer.is_filtered()).then_some(FilterSide::Answer),
             };
             if let Some(side) = blocked {
                 results |= FilterResults::of(side, FilterCategory::Other, FilterAction::Blocked);

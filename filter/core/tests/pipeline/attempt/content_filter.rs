@@ -62,6 +62,7 @@ fn azures_response() -> Value {
 fn a_blocked_answer_is_worded_as_its_client_knows_it_and_logged() {
     let chat = || [json(200, &azure("content_filter").to_string()), azures_stream()];
     let ended = value!({"type": "response.incomplete", "response": azures_response()});
+    // The filter left nothing of the answer: it is no empty one, which another target would be asked for.
     let responses = [json(200, &azures_response().to_string()), events(&[ended])];
     for (path, word, answers, keeps) in [
         ("/v1/chat/completions", r#""finish_reason":"content_filter""#, chat(), true),
