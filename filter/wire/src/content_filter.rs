@@ -215,8 +215,8 @@ pub type Marks = &'static [&'static [u8]];
 
 /// Azure's, in OpenAI's formats.
 pub const OPENAI: Marks = &[b"\"content_filter"];
-/// Google's.
-pub const GEMINI: Marks = &[b"\"safetyRatings\"", b"\"finishReason\"", b"\"blockReason\""];
+/// Google's: ratings, and the reasons why a response ended or a prompt was blocked.
+pub const GEMINI: Marks = &[b"Reason\"", b"\"safetyRatings\""];
 /// Anthropic's, and those of its models on AWS.
 pub const ANTHROPIC: Marks = &[b"\"refusal\"", b"\"guardrail\""];
 /// AWS's.
