@@ -9,7 +9,6 @@
 //! (<https://ai.google.dev/api/generate-content>), AWS's service model `bedrock-runtime-2023-09-30` (`GuardrailTraceAssessment`),
 //! Anthropic's `RefusalStopDetails`.
 
-use std::fmt;
 use std::ops::BitOrAssign;
 
 use memchr::memmem;
@@ -185,14 +184,18 @@ impl FilterResults {
 
     /// The results. For each side and category only the strongest action, and no `other` beside a block of a known category: providers also
     /// report the block itself.
-    pub fn iter(self) -> impl Iterator<Item = FilterResult> {
-        [("prompt", self.prompt), ("answer", self.answer)].into_iter().flat_map(|(side, bits)| {
+    #[inline(never)]
+    pub fn list(self) -> Vec<FilterResult> {
+        let mut results = Vec::new();
+        for (side, bits) in [("prompt", self.prompt), ("answer", self.answer)] {
             let named = CATEGORIES.iter().skip(1).any(|(category, _)| bits & bit(*category, Blocked) != 0);
-            CATEGORIES.iter().skip(usize::from(named)).filter_map(move |(category, word)| {
-                let (_, action) = ACTIONS.iter().find(|(action, _)| bits & bit(*category, *action) != 0)?;
-                Some(FilterResult { side, category: word, action })
-            })
-        })
+            for (category, word) in CATEGORIES.iter().skip(usize::from(named)) {
+                if let Some((_, action)) = ACTIONS.iter().find(|(action, _)| bits & bit(*category, *action) != 0) {
+                    results.push(FilterResult { side, category: word, action });
+                }
+            }
+        }
+        results
     }
 }
 
@@ -203,10 +206,16 @@ impl BitOrAssign for FilterResults {
     }
 }
 
-impl fmt::Display for FilterResult {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl FilterResult {
+    /// The result in one word: `answer:hate:blocked`.
+    pub fn text(self) -> String {
         let Self { side, category, action } = self;
-        [side, ":", category, ":", action].iter().try_for_each(|part| f.write_str(part))
+        let mut text = side.to_owned();
+        for part in [category, action] {
+            text.push(':');
+            text.push_str(part);
+        }
+        text
     }
 }
 
@@ -223,6 +232,7 @@ pub const ANTHROPIC: Marks = &[b"\"refusal\"", b"\"guardrail\""];
 pub const BEDROCK: Marks = &[b"\"guardrail\""];
 
 /// Reads the results in `json`: a response, an event of a stream, or an error.
+#[inline(never)]
 pub fn read(json: &[u8], marks: Marks) -> FilterResults {
     let mut results = FilterResults::default();
     if marks.iter().any(|mark| memmem::find(json, mark).is_some()) {
@@ -233,6 +243,7 @@ pub fn read(json: &[u8], marks: Marks) -> FilterResults {
 }
 
 /// The same for a body, which may be a stream.
+#[inline(never)]
 pub fn read_body(body: &[u8], marks: Marks) -> FilterResults {
     if matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')) {
         return read(body, marks);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use sluice_wire::content_filter::{FilterResults, read_body};
+use sluice_wire::content_filter::{FilterResult, FilterResults, read_body};
 use sluice_wire::conversation::{Finish, StreamEvent};
 use sluice_wire::dialect::anthropic::{self, hosted};
 use sluice_wire::dialect::translate::{self, ResponseContext};
@@ -18,7 +18,7 @@ use sluice_wire::embedding::Encoding;
 use sluice_wire::framing::{eventstream, sse};
 
 fn words(results: FilterResults) -> Vec<String> {
-    results.iter().map(|result| result.to_string()).collect()
+    results.list().into_iter().map(FilterResult::text).collect()
 }
 
 fn events_of(provider: &Provider, stream: &[u8]) -> Vec<StreamEvent> {

@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;
 
+use sluice_wire::content_filter::FilterResult;
 use sluice_wire::conversation::Usage;
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
@@ -312,7 +313,7 @@ impl<'a> Record<'a> {
         let last_failure = state.progress.last_failure();
         let prompt_cache = state.bill.billing.prompt_cache();
         let some = |amount: MicroUsd| (amount.0 > 0).then_some(amount);
-        let results = state.filter_results().next_back().map(|(_, results)| results).unwrap_or_default();
+        let results = state.progress.attempts.last().map(|attempt| state.filter_results(attempt)).unwrap_or_default();
         Self {
             model: Some(&state.request.model.name),
             instead: Some(state.route.model.name.as_str()).filter(|name| *name != state.request.model.name),
@@ -333,7 +334,7 @@ impl<'a> Record<'a> {
             lower_tier: state.lower_tier().filter(|_| served),
             dropped: &state.answer.dropped,
             guards: self.guards.into_iter().chain(state.answer.findings.iter().map(Finding::to_string)).collect(),
-            content_filter: results.iter().map(|result| result.to_string()).collect(),
+            content_filter: results.list().into_iter().map(FilterResult::text).collect(),
             input_tokens: batch.map(|sums| sums.input_tokens).or(used.map(|usage| usage.input)),
             output_tokens: batch.map(|sums| sums.output_tokens).or(used.map(|usage| usage.output)),
             cached_tokens: used.map(|usage| usage.cached),

@@ -7,7 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 
 fn words(results: FilterResults) -> Vec<String> {
-    results.iter().map(|result| result.to_string()).collect()
+    results.list().into_iter().map(FilterResult::text).collect()
 }
 
 fn found(json: &Value, marks: Marks) -> Vec<String> {

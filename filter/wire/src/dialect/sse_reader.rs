@@ -44,6 +44,7 @@ pub trait Events: Debug {
 }
 
 /// Appends the results of content filters in an event, if there are any.
+#[inline(never)]
 pub fn filtered(data: &[u8], marks: Marks, out: &mut Vec<StreamEvent>) {
     let results = content_filter::read(data, marks);
     if !results.is_empty() {

@@ -15,9 +15,10 @@ use crate::guard::Finding;
 use crate::guard::spec::{Action, Side};
 use crate::metrics::Recorder;
 use crate::metrics::instruments::{
-    ATTEMPT, ATTEMPT_OUTPUT, BUDGET, CACHE, CONTENT_FILTER, EVENTS, FALLBACK, GUARD, OVERHEAD_TIME, REJECTED, REQUEST,
-    REQUEST_SPEED, REQUEST_TIME, SEMANTIC_CACHE, USAGE, attempt, attempt_output, budget, cache, content_filter, events,
-    fallback, guard, overhead, rejected, request, request_speed, request_time, semantic_cache, usage,
+    ATTEMPT, ATTEMPT_OUTPUT, BUDGET, CACHE, CONTENT_FILTER, EVENTS, FALLBACK, GUARD, Group, OVERHEAD_TIME, REJECTED,
+    REQUEST, REQUEST_SPEED, REQUEST_TIME, SEMANTIC_CACHE, Slot, USAGE, attempt, attempt_output, budget, cache,
+    content_filter, events, fallback, guard, overhead, rejected, request, request_speed, request_time, semantic_cache,
+    usage,
 };
 use crate::routing::target::Target;
 use crate::store::Sums;
@@ -135,21 +136,22 @@ impl RequestPipeline {
         let blocked = attempts.filter_map(|attempt| attempt.failure.as_ref()?.finding.as_deref());
         let answer = state.iter().flat_map(|state| &state.answer.findings);
         for Finding { guard, label, side, action } in self.log_context.findings.iter().chain(answer).chain(blocked) {
-            let labels = [team, model, guard, label, side_name(*side), action_name(*action)];
-            self.worker.recorder().record(&GUARD, &labels, |values| values.add(guard::ACTIONS, 1));
+            self.count(&GUARD, guard::ACTIONS, &[team, model, guard, label, side_name(*side), action_name(*action)]);
         }
     }
 
     fn content_filter(&self, state: &RequestState, team: &str, model: &str) {
-        for (attempt, results) in state.filter_results() {
+        for attempt in &state.progress.attempts {
             let provider = &attempt.target.provider.name;
-            for FilterResult { side, category, action } in results.iter() {
+            for FilterResult { side, category, action } in state.filter_results(attempt).list() {
                 let labels = [team, model, provider, side, category, action];
-                self.worker.recorder().record(&CONTENT_FILTER, &labels, |values| {
-                    values.add(content_filter::RESULTS, 1);
-                });
+                self.count(&CONTENT_FILTER, content_filter::RESULTS, &labels);
             }
         }
+    }
+
+    fn count(&self, group: &'static Group, slot: Slot, labels: &[&str; 6]) {
+        self.worker.recorder().record(group, labels, |values| values.add(slot, 1));
     }
 
     fn cache(&self, state: &RequestState, labels: [&str; 3]) {

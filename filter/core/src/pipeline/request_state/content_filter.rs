@@ -19,21 +19,20 @@ impl RequestState {
         }
     }
 
-    /// The results of all attempts, in order.
-    pub fn filter_results(&self) -> impl DoubleEndedIterator<Item = (&AttemptState, FilterResults)> {
-        let last = self.progress.attempts.len().checked_sub(1);
-        self.progress.attempts.iter().enumerate().map(move |(index, attempt)| {
-            let mut results = attempt.filters;
-            let blocked = match &attempt.failure {
-                _ if results.intervened() => None,
-                Some(failure) => blocked_side(failure),
-                None => (last == Some(index) && self.answer.is_filtered()).then_some(FilterSide::Answer),
-            };
-            if let Some(side) = blocked {
-                results |= FilterResults::of(side, FilterCategory::Other, FilterAction::Blocked);
-            }
-            (attempt, results)
-        })
+    /// The results of an attempt.
+    #[inline(never)]
+    pub fn filter_results(&self, attempt: &AttemptState) -> FilterResults {
+        let mut results = attempt.filters;
+        let is_last = self.progress.attempts.last().is_some_and(|last| std::ptr::eq(last, attempt));
+        let blocked = match &attempt.failure {
+            _ if results.intervened() => None,
+            Some(failure) => blocked_side(failure),
+            None => (is_last && self.answer.is_filtered()).then_some(FilterSide::Answer),
+        };
+        if let Some(side) = blocked {
+            results |= FilterResults::of(side, FilterCategory::Other, FilterAction::Blocked);
+        }
+        results
     }
 }
 

@@ -57,19 +57,9 @@ impl<'a> BlockIn<'a> {
     }
 }
 
-/// `stop_details` of a refusal.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct StopDetails {
-    #[serde(default)]
-    explanation: Option<String>,
-}
-
-impl StopDetails {
-    /// The explanation of a response that ended in this way, if it is a refusal with one.
-    pub(super) fn explains(details: Option<Self>, finish: Finish) -> Option<String> {
-        let explanation = details?.explanation?;
-        (finish == Finish::ContentFilter && !explanation.is_empty()).then_some(explanation)
-    }
+/// The explanation in the `stop_details` of a refusal, if there is one.
+pub(super) fn explanation(finish: Finish, details: Option<&RawValue>) -> Option<String> {
+    json::text_in(details.filter(|_| finish == Finish::ContentFilter)?.get(), "explanation")
 }
 
 /// Converts a stop reason; an unknown reason is a stop.

@@ -14,7 +14,7 @@ use crate::error::ApiError;
 use crate::json;
 use crate::lenient::maybe;
 
-use super::answer::{BlockIn, BlockKind, StopDetails, finish_of, reason_of, tier_of};
+use super::answer::{BlockIn, BlockKind, explanation, finish_of, reason_of, tier_of};
 use super::block::Block;
 use super::error;
 use super::usage::{UsageIn, UsageOut};
@@ -33,8 +33,8 @@ struct MessageIn<'a> {
     content: Option<Few<&'a RawValue, MOST_BLOCKS>>,
     #[serde(default)]
     stop_reason: Option<String>,
-    #[serde(default, deserialize_with = "maybe")]
-    stop_details: Option<StopDetails>,
+    #[serde(default, borrow)]
+    stop_details: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "maybe")]
     usage: Option<UsageIn>,
     #[serde(default)]
@@ -64,7 +64,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
         parts.extend(part(BlockIn::parse(raw)?));
     }
     let finish = finish_of(message.stop_reason.as_deref().unwrap_or_default());
-    parts.extend(StopDetails::explains(message.stop_details, finish).map(|text| Part::Refusal { text }));
+    parts.extend(explanation(finish, message.stop_details).map(|text| Part::Refusal { text }));
     let usage = message.usage.as_ref();
     let tier = usage.and_then(|usage| usage.service_tier.as_deref());
     Ok(Response {

@@ -18,7 +18,7 @@ use crate::framing::sse;
 use crate::json;
 use crate::lenient::maybe;
 
-use super::answer::{BlockIn, BlockKind, StopDetails, finish_of};
+use super::answer::{BlockIn, BlockKind, explanation, finish_of};
 use super::error;
 use super::response::MOST_BLOCKS;
 use super::usage::UsageIn;
@@ -269,15 +269,15 @@ impl State {
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), ApiError> {
         #[derive(Default, Deserialize)]
-        struct Delta {
+        struct Delta<'a> {
             #[serde(default)]
             stop_reason: Option<String>,
-            #[serde(default, deserialize_with = "maybe")]
-            stop_details: Option<StopDetails>,
+            #[serde(default, borrow)]
+            stop_details: Option<&'a RawValue>,
         }
-        let delta: Delta = delta.map(parse).transpose()?.unwrap_or_default();
+        let delta: Delta<'_> = delta.map(parse).transpose()?.unwrap_or_default();
         let finish = delta.stop_reason.as_deref().map(finish_of).unwrap_or_default();
-        if let Some(text) = StopDetails::explains(delta.stop_details, finish) {
+        if let Some(text) = explanation(finish, delta.stop_details) {
             events.push(StreamEvent::Refusal { choice: 0, text });
         }
         self.stop(delta.stop_reason.as_deref(), events);

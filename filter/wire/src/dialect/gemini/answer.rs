@@ -1,7 +1,6 @@
 //! `GenerateContentResponse` as received; a whole response and an event of a stream have the same form.
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::conversation::{Finish, Part};
@@ -28,8 +27,9 @@ pub(super) struct ResponseIn<'a> {
     pub(super) error: Option<&'a RawValue>,
     #[serde(borrow)]
     candidates: Option<Few<Candidate<'a>, MOST_CHOICES>>,
-    #[serde(default, borrow, deserialize_with = "maybe")]
-    prompt_feedback: Option<Feedback<'a>>,
+    /// Google's verdict on the prompt.
+    #[serde(default, borrow)]
+    prompt_feedback: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "maybe")]
     pub(super) usage_metadata: Option<usage::UsageIn>,
     #[serde(default, borrow)]
@@ -54,15 +54,6 @@ pub(super) struct Candidate<'a> {
 struct Content<'a> {
     #[serde(borrow)]
     parts: Option<Few<PartIn<'a>, MOST_PARTS>>,
-}
-
-/// Google's verdict on the prompt.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Feedback<'a> {
-    block_reason: Option<IgnoredAny>,
-    #[serde(default, borrow)]
-    block_reason_message: Text<'a>,
 }
 
 impl<'a> ResponseIn<'a> {
@@ -103,13 +94,13 @@ impl<'a> ResponseIn<'a> {
 
     /// Whether the prompt was blocked: a 200 without candidates.
     pub(super) fn is_blocked(&self) -> bool {
-        self.prompt_feedback.as_ref().is_some_and(|feedback| feedback.block_reason.is_some())
+        let reason = self.prompt_feedback.and_then(|feedback| json::member(feedback.get(), "blockReason"));
+        reason.is_some_and(|reason| reason != "null")
     }
 
     /// Google's explanation of the block, if there is one.
-    pub(super) fn why_blocked(&mut self) -> Option<String> {
-        let feedback = self.prompt_feedback.take().filter(|feedback| feedback.block_reason.is_some())?;
-        Some(feedback.block_reason_message.0.into_owned()).filter(|text| !text.is_empty())
+    pub(super) fn why_blocked(&self) -> Option<String> {
+        json::text_in(self.prompt_feedback?.get(), "blockReasonMessage")
     }
 
     /// The model's name; empty if missing.
