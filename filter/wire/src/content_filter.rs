@@ -283,8 +283,8 @@ const TOP: Place = Place { side: Answer, category: Category::Other, action: None
 
 impl Place {
     /// The place of the member `name`, if it leads to results.
+    #[inline(never)]
     fn step(self, name: &str) -> Option<Self> {
-        let of = |category| Some(Self { category, ..self });
         match self.members {
             Members::Ids => Some(Self { members: Members::Known, ..self }),
             Members::Categories => {
@@ -295,43 +295,64 @@ impl Place {
                 "outputAssessments" | "outputs" => Some(Self { members: Members::Ids, ..self }),
                 _ => None,
             },
-            Members::Known => match name {
-                "response"
-                | "message"
-                | "delta"
-                | "data"
-                | "choices"
-                | "candidates"
-                | "error"
-                | "content_filters"
-                | "safetyRatings"
-                | "trace"
-                | "amazon-bedrock-trace"
-                | "contentPolicy"
-                | "filters"
-                | "topics"
-                | "customWords"
-                | "managedWordLists"
-                | "piiEntities"
-                | "regexes"
-                | "details" => Some(self),
-                "prompt_filter_results" | "promptFeedback" | "innererror" | "inner_error" => {
-                    Some(Self { side: Prompt, ..self })
-                }
-                "content_filter_results" | "content_filter_result" => {
-                    Some(Self { members: Members::Categories, ..self })
-                }
-                "stop_details" => Some(Self { action: Some(Blocked), ..self }),
-                "guardrail" => Some(Self { members: Members::Trace, ..self }),
-                "topicPolicy" => of(Category::Topic),
-                "wordPolicy" => of(Category::Word),
-                "sensitiveInformationPolicy" => of(Category::Pii),
-                "contextualGroundingPolicy" => of(Category::Grounding),
-                _ => None,
-            },
+            Members::Known => {
+                let (_, step) = STEPS.iter().find(|(known, _)| *known == name)?;
+                Some(match *step {
+                    Step::On => self,
+                    Step::Prompt => Self { side: Prompt, ..self },
+                    Step::Into(members) => Self { members, ..self },
+                    Step::Of(category) => Self { category, ..self },
+                    Step::Blocked => Self { action: Some(Blocked), ..self },
+                })
+            }
         }
     }
 }
+
+/// How a member's name changes the place.
+#[derive(Clone, Copy)]
+enum Step {
+    On,
+    Prompt,
+    Into(Members),
+    Of(Category),
+    Blocked,
+}
+
+/// The names that lead to results. A `match` would be four times as much code.
+static STEPS: [(&str, Step); 31] = [
+    ("choices", Step::On),
+    ("candidates", Step::On),
+    ("delta", Step::On),
+    ("message", Step::On),
+    ("response", Step::On),
+    ("data", Step::On),
+    ("error", Step::On),
+    ("details", Step::On),
+    ("content_filters", Step::On),
+    ("safetyRatings", Step::On),
+    ("trace", Step::On),
+    ("amazon-bedrock-trace", Step::On),
+    ("contentPolicy", Step::On),
+    ("filters", Step::On),
+    ("topics", Step::On),
+    ("customWords", Step::On),
+    ("managedWordLists", Step::On),
+    ("piiEntities", Step::On),
+    ("regexes", Step::On),
+    ("prompt_filter_results", Step::Prompt),
+    ("promptFeedback", Step::Prompt),
+    ("innererror", Step::Prompt),
+    ("inner_error", Step::Prompt),
+    ("content_filter_results", Step::Into(Members::Categories)),
+    ("content_filter_result", Step::Into(Members::Categories)),
+    ("guardrail", Step::Into(Members::Trace)),
+    ("stop_details", Step::Blocked),
+    ("topicPolicy", Step::Of(Category::Topic)),
+    ("wordPolicy", Step::Of(Category::Word)),
+    ("sensitiveInformationPolicy", Step::Of(Category::Pii)),
+    ("contextualGroundingPolicy", Step::Of(Category::Grounding)),
+];
 
 /// Reads an object and those in it.
 fn object(scan: &mut Scan<'_>, place: Place, results: &mut FilterResults) -> Option<()> {
