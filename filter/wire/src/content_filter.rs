@@ -319,7 +319,7 @@ enum Step {
     Blocked,
 }
 
-/// The names that lead to results. A `match` would be four times as much code.
+/// The names that lead to results.
 static STEPS: [(&str, Step); 31] = [
     ("choices", Step::On),
     ("candidates", Step::On),
