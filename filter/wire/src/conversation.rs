@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::content_filter::FilterResults;
 use crate::error::ApiError;
 use crate::json;
 
@@ -474,6 +475,8 @@ pub enum StreamEvent {
     },
     /// Usage so far: a snapshot that replaces the previous one.
     Usage(Usage),
+    /// Results of the provider's content filters. For the gateway only: no format writes them.
+    Filtered(FilterResults),
     /// A keep-alive from the provider.
     Ping,
     /// The provider failed after the stream had begun. Always the last event.
@@ -490,9 +493,13 @@ impl StreamEvent {
             Self::RedactedThinking { .. } | Self::ToolCall { .. } | Self::Arguments { .. } | Self::Finish { .. } => {
                 true
             }
-            Self::Start { .. } | Self::Signature { .. } | Self::Usage(_) | Self::Ping | Self::Error(_) | Self::End => {
-                false
-            }
+            Self::Start { .. }
+            | Self::Signature { .. }
+            | Self::Usage(_)
+            | Self::Filtered(_)
+            | Self::Ping
+            | Self::Error(_)
+            | Self::End => false,
         }
     }
 }

@@ -50,6 +50,27 @@ pub fn decimal(number: f64) -> String {
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
+/// Reads a text of an object; `None` if there is none, or an empty one.
+pub(crate) fn text_in(object: &str, name: &str) -> Option<String> {
+    read(member(object, name)?).ok().filter(|text: &String| !text.is_empty())
+}
+
+/// The JSON of a member of an object; `None` if there is none, or the object cannot be read without serde.
+#[inline(never)]
+pub(crate) fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
+    let mut found = None;
+    scan::Scan::all(object.as_bytes(), |scan| {
+        scan.members(&mut |scan, key| {
+            let value = scan.raw()?;
+            if key.trim_matches('"') == name {
+                found = Some(value);
+            }
+            Some(())
+        })
+    })?;
+    found
+}
+
 /// Appends `value`. On failure, which takes a map with keys that are no strings, a part of it may be written.
 pub fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> serde_json::Result<()> {
     serde_json::to_writer(Sink(out), value)

@@ -9,6 +9,7 @@ extern crate self as sluice_wire;
 
 pub mod calendar;
 pub mod coding;
+pub mod content_filter;
 pub mod conversation;
 pub mod dialect;
 pub mod embedding;

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::build::Build;
-use sluice_tests::gateway::{Gateway, KEY, Key, Kind};
+use sluice_tests::gateway::{A_KEY, A_SECRET, AN_ID, Gateway, KEY, Key, Kind};
 use sluice_tests::money::micro;
 use sluice_tests::simulator::{Recorded, Simulator};
 use sluice_tests::standin::StandIn;
@@ -46,12 +46,6 @@ impl Site {
         Self { one, providers, collector, webhook }
     }
 
-    async fn metrics(&self) -> Vec<Sample> {
-        let answer = self.one.admin().request("GET", "/metrics", "").await.expect("an answer");
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        answer.text().lines().filter(|line| !line.starts_with('#')).map(Sample::read).collect()
-    }
-
     /// The access log's lines of clients, once there are this many.
     async fn lines(&self, count: usize) -> Vec<Value> {
         until("the lines of all requests", || {
@@ -63,12 +57,23 @@ impl Site {
 
     /// The metrics when they have all `requests`.
     async fn metrics_of(&self, requests: usize) -> Vec<Sample> {
-        eventually("the metrics to have all requests", async || {
-            sum(&self.metrics().await, "sluice_requests_total", &[]) == requests as f64
-        })
-        .await;
-        self.metrics().await
+        metrics_of(&self.one, requests).await
     }
+}
+
+async fn metrics(one: &Administered) -> Vec<Sample> {
+    let answer = one.admin().request("GET", "/metrics", "").await.expect("an answer");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.text().lines().filter(|line| !line.starts_with('#')).map(Sample::read).collect()
+}
+
+/// The metrics when they have all `requests`.
+async fn metrics_of(one: &Administered, requests: usize) -> Vec<Sample> {
+    eventually("the metrics to have all requests", async || {
+        sum(&metrics(one).await, "sluice_requests_total", &[]) == requests as f64
+    })
+    .await;
+    metrics(one).await
 }
 
 /// One line of Prometheus' text format.
@@ -282,6 +287,65 @@ async fn the_numbers_agree_everywhere() {
     assert_eq!(Sums { requests: 0, ..Sums::read(&usage["total"]) }, expected, "{usage}");
     eventually("an export of the interrupted request", async || by_export(collector) == Some(expected)).await;
     eventually("the spans of the interrupted request", async || by_spans(collector) == expected).await;
+}
+
+#[tokio::test]
+async fn what_the_providers_content_filters_find_is_in_the_metrics_and_the_log() {
+    let provider = Simulator::start().await;
+    let aws =
+        json!({"region": "us-east-1", "access_key_id": {"env": AN_ID.0}, "secret_access_key": {"env": A_SECRET.0}});
+    let of = |kind: &str, base: &str, model: &str| {
+        let mut entry = json!({"kind": kind, "url": provider.url() + base});
+        let (field, value) = if kind == "bedrock" { ("aws", aws.clone()) } else { ("key", json!({"env": A_KEY.0})) };
+        entry[field] = value;
+        json!({"providers": {kind: entry}, "models": {kind: {"targets": [{"provider": kind, "model": model}]}}})
+    };
+    let builder = Gateway::builder()
+        .with(of("azure", "", "gpt-sim"))
+        .with(of("gemini", "/v1beta", "gemini-2.5-sim"))
+        .with(of("bedrock", "", "claude-sim"))
+        .key(Key::new("test", KEY));
+    let one = Administered::start(builder, json!({})).await;
+    let gateway = &one.gateway;
+    let cases = [
+        ("azure", "stop=content_filter", 200, &["answer:violence:blocked"][..]),
+        ("azure", "filter", 400, &["prompt:violence:blocked"]),
+        ("gemini", "stop=SAFETY", 200, &["answer:dangerous:blocked"]),
+        ("gemini", "filter", 200, &["prompt:other:blocked"]),
+        ("bedrock", "stop=guardrail_intervened", 200, &["prompt:topic:blocked", "answer:pii:masked"]),
+        ("azure", "ok", 200, &[]),
+    ];
+    for (model, fault, status, _) in cases {
+        for stream in [false, true] {
+            provider.script(&[fault]);
+            let answer =
+                gateway.client().post(CHAT, &with(ask(model, "say something"), json!({"stream": stream}))).await;
+            assert_eq!(answer.status, status, "{model} {fault}: {}", answer.text());
+            let filtered = status == 400 || answer.text().contains(r#""finish_reason":"content_filter""#);
+            assert_eq!(filtered, fault != "ok", "{model} {fault}: {}", answer.text());
+        }
+    }
+    let lines = gateway.log_lines(2 * cases.len()).await;
+    let logged: Vec<&Value> = lines.iter().map(|line| &line["content_filter"]).collect();
+    let expected = cases.iter().flat_map(|(.., results)| [*results; 2]);
+    let expected: Vec<Value> =
+        expected.map(|results| if results.is_empty() { Value::Null } else { json!(results) }).collect();
+    assert_eq!(logged, expected.iter().collect::<Vec<_>>());
+    let samples = metrics_of(&one, 2 * cases.len()).await;
+    let name = "sluice_content_filter_total";
+    assert_eq!(sum(&samples, name, &[]), 12.0, "two for each result");
+    for (provider, side, category, action) in [
+        ("azure", "answer", "violence", "blocked"),
+        ("azure", "prompt", "violence", "blocked"),
+        ("gemini", "answer", "dangerous", "blocked"),
+        ("gemini", "prompt", "other", "blocked"),
+        ("bedrock", "prompt", "topic", "blocked"),
+        ("bedrock", "answer", "pii", "masked"),
+    ] {
+        let labels =
+            [("provider", provider), ("model", provider), ("side", side), ("category", category), ("action", action)];
+        assert_eq!(sum(&samples, name, &labels), 2.0, "{labels:?}");
+    }
 }
 
 #[tokio::test]

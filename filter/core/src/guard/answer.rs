@@ -410,6 +410,7 @@ impl Transcript {
             | StreamEvent::Signature { .. }
             | StreamEvent::RedactedThinking { .. }
             | StreamEvent::Usage(_)
+            | StreamEvent::Filtered(_)
             | StreamEvent::Ping
             | StreamEvent::Error(_)
             | StreamEvent::End => {}

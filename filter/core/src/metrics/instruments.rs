@@ -337,6 +337,11 @@ groups! {
         COST = dollars("sluice.judge.cost_usd", "Cost of calls to judges, in US dollars. It is no part of sluice.cost_usd.");
     }
 
+    /// Content filters of providers.
+    CONTENT_FILTER content_filter 20 Add ["team", "model", "provider", "side", "category", "action"] {
+        RESULTS = counter("sluice.content_filter", "{result}", "Results of the providers' own content filters that found something, by attempt.");
+    }
+
     /// The gateway's own time.
     OVERHEAD_TIME overhead 10 Add ["gen_ai.operation.name"] {
         OVERHEAD = seconds("sluice.overhead", OVERHEAD_BUCKETS, "Time from the complete request to its first attempt, or to the gateway's own response: authentication, limits, guardrails, cache, routing.");

@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;
 
+use sluice_wire::content_filter::FilterResult;
 use sluice_wire::conversation::Usage;
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
@@ -98,6 +99,8 @@ pub struct Record<'a> {
     pub guards: Vec<String>,
     /// The work of judges.
     pub judges: Vec<JudgeRecord<'a>>,
+    /// Results of the content filter of the last provider: `answer:hate:blocked`.
+    pub content_filter: Vec<String>,
     /// Input tokens of all attempts.
     pub input_tokens: Option<u64>,
     /// Output tokens of all attempts.
@@ -313,6 +316,7 @@ impl<'a> Record<'a> {
         let last_failure = state.progress.last_failure();
         let prompt_cache = state.bill.billing.prompt_cache();
         let some = |amount: MicroUsd| (amount.0 > 0).then_some(amount);
+        let results = state.progress.attempts.last().map(|attempt| state.filter_results(attempt)).unwrap_or_default();
         Self {
             model: Some(&state.request.model.name),
             instead: Some(state.route.model.name.as_str()).filter(|name| *name != state.request.model.name),
@@ -337,6 +341,7 @@ impl<'a> Record<'a> {
                 self.guards.into_iter().chain(answer).collect()
             },
             judges: self.judges.into_iter().chain(state.judges.reports.iter().map(JudgeRecord::of)).collect(),
+            content_filter: results.list().into_iter().map(FilterResult::text).collect(),
             input_tokens: batch.map(|sums| sums.input_tokens).or(used.map(|usage| usage.input)),
             output_tokens: batch.map(|sums| sums.output_tokens).or(used.map(|usage| usage.output)),
             cached_tokens: used.map(|usage| usage.cached),
@@ -389,7 +394,18 @@ impl<'a> Record<'a> {
             embedding_usd,
             cache_wait_ms
         );
-        fields!(out, self, dropped, guards, judges, input_tokens, output_tokens, cached_tokens, cache_write_tokens);
+        fields!(
+            out,
+            self,
+            dropped,
+            guards,
+            judges,
+            content_filter,
+            input_tokens,
+            output_tokens,
+            cached_tokens,
+            cache_write_tokens
+        );
         fields!(
             out,
             self,

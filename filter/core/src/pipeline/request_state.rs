@@ -22,6 +22,7 @@ mod attempts;
 mod bill;
 mod chunks;
 mod client_retry_after;
+mod content_filter;
 mod draft;
 mod head;
 mod keys;

@@ -13,6 +13,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 mod aliases;
 mod azure;
+mod content_filter;
 #[cfg(not(target_arch = "wasm32"))]
 mod endless;
 mod ends;

@@ -48,6 +48,7 @@ static COUNT_TOKENS_AT: Provider = Provider {
     path: |_, _| "/messages/count_tokens".to_owned(),
     headers: &anthropic::HEADERS,
     bytes_per_100_tokens: 350,
+    filters: &[],
     read_error: |status, _, body| anthropic::read_error(status, body),
     peek_response: Some(|body| peek(body, anthropic::peek_response)),
     serves: Serves::TokenCount,

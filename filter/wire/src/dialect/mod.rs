@@ -8,6 +8,7 @@
 use std::fmt;
 use std::ops::AddAssign;
 
+use crate::content_filter::FilterResults;
 use crate::conversation::{FinishReasons, StreamEvent, Usage};
 use crate::error::ApiError;
 use crate::extras::Extras;
@@ -207,6 +208,8 @@ pub struct ResponseSummary {
     pub finished: bool,
     /// The finish reasons.
     pub reasons: FinishReasons,
+    /// Results of the provider's content filters.
+    pub filters: FilterResults,
     /// Whether the response calls a tool.
     pub called: bool,
     /// The output so far, to estimate tokens if the stream ends before the provider reports usage.

@@ -1,6 +1,7 @@
 //! The provider half of a format: writes requests; reads responses, streams and errors. It is a record of functions and data: see
 //! [`client`](super::client) for the other half.
 
+use crate::content_filter::Marks;
 use crate::conversation::{Request, Response, Usage};
 use crate::embedding;
 use crate::error::ApiError;
@@ -31,6 +32,8 @@ pub struct Provider {
     pub stream_type: &'static str,
     /// Reads an error with any body: JSON, HTML or empty. `hint` is the value of [`Headers::error`].
     pub read_error: fn(status: u16, hint: Option<&str>, body: &[u8]) -> ApiError,
+    /// Marks of results of the provider's content filters.
+    pub filters: Marks,
     /// Inspects a whole response that passes unchanged: reads the model and usage, or the error hidden in a 200. `None` if no client reads
     /// this format's bodies.
     pub peek_response: Option<Peek>,

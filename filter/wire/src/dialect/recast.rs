@@ -80,7 +80,7 @@ impl Collected {
         match event {
             StreamEvent::Start { id, model } => (self.response.id, self.response.model) = (id, model),
             StreamEvent::Usage(usage) => self.response.usage = Some(usage),
-            StreamEvent::Ping => {}
+            StreamEvent::Filtered(_) | StreamEvent::Ping => {}
             StreamEvent::End => self.ended = true,
             StreamEvent::Error(error) => return Err(error),
             StreamEvent::Finish { choice, finish } => {

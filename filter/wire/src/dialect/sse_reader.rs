@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use crate::content_filter::{self, Marks};
 use crate::conversation::StreamEvent;
 use crate::error::ApiError;
 use crate::framing::sse;
@@ -13,6 +14,9 @@ use super::{Buffered, StreamReader};
 pub trait Events: Debug {
     /// Whether comments, used as keep-alives, become pings. Disabled for formats with their own pings.
     const COMMENTS_ARE_PINGS: bool = true;
+
+    /// Marks of results of content filters.
+    const FILTERS: Marks = &[];
 
     /// Inspects a chunk before it is read; `false` if there is nothing to read yet.
     fn accepts(&mut self, _portion: &[u8]) -> Result<bool, ApiError> {
@@ -37,6 +41,15 @@ pub trait Events: Debug {
 
     /// The amount of state held from past events.
     fn buffered(&self) -> Buffered;
+}
+
+/// Appends the results of content filters in an event, if there are any.
+#[inline(never)]
+pub fn filtered(data: &[u8], marks: Marks, out: &mut Vec<StreamEvent>) {
+    let results = content_filter::read(data, marks);
+    if !results.is_empty() {
+        out.push(StreamEvent::Filtered(results));
+    }
 }
 
 /// A reader of server-sent events.
@@ -76,6 +89,7 @@ impl<E: Events> StreamReader for SseReader<E> {
                         out.push(again);
                         return Ok(());
                     }
+                    filtered(data, E::FILTERS, out);
                     let before = out.len();
                     let read = events.event(&event, data, out);
                     recurring.read(event.name, data, out.get(before..).unwrap_or_default(), events.repeats());

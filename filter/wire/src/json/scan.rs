@@ -104,6 +104,36 @@ impl<'a> Scan<'a> {
         .map(drop)
     }
 
+    /// Reads an object; `member` reads each value. Names are as written, with their escapes and quotes.
+    pub fn members(&mut self, member: &mut dyn FnMut(&mut Self, &str) -> Option<()>) -> Option<()> {
+        self.items(*b"{}", &mut |scan| {
+            scan.next()?;
+            let start = scan.at;
+            scan.string()?;
+            let name = scan.json.get(start..scan.at)?;
+            scan.take(b':')?;
+            member(scan, name)
+        })
+        .map(drop)
+    }
+
+    /// Reads an object, or each object of a list, with `object`. Skips other values.
+    pub fn objects(&mut self, object: &mut dyn FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        match self.next()? {
+            b'{' => object(self),
+            b'[' => self.array(&mut |scan| scan.objects(object)).map(drop),
+            _ => self.skip(),
+        }
+    }
+
+    /// Skips a value and returns its JSON.
+    pub fn raw(&mut self) -> Option<&'a str> {
+        self.next()?;
+        let start = self.at;
+        self.skip()?;
+        self.json.get(start..self.at)
+    }
+
     /// Reads a string without escapes.
     pub fn text(&mut self) -> Option<&'a str> {
         self.take(b'"')?;
@@ -150,7 +180,7 @@ impl<'a> Scan<'a> {
         match self.next()? {
             b'"' => self.string().map(drop),
             b'[' => self.array(&mut Self::skip).map(drop),
-            b'{' => self.object(&[], &mut |_, _| None),
+            b'{' => self.members(&mut |scan, _| scan.skip()),
             b'n' => self.word("null"),
             b't' => self.word("true"),
             b'f' => self.word("false"),
@@ -186,17 +216,25 @@ impl<'a> Scan<'a> {
         self.at += 1;
         match escape {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(1),
-            b'u' => {
-                let digits = self.json.get(self.at..self.at + 4)?;
-                if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-                    return None;
+            b'u' => match self.hex()? {
+                high @ 0xd800..0xdc00 => {
+                    self.word("\\u")?;
+                    let pair = [high, self.hex()?];
+                    char::decode_utf16(pair).all(|decoded| decoded.is_ok()).then_some(4)
                 }
-                self.at += 4;
-                // Surrogates are left to serde.
-                u32::from_str_radix(digits, 16).ok().and_then(char::from_u32).map(char::len_utf8)
-            }
+                // A lone surrogate is left to serde.
+                unit => char::from_u32(unit.into()).map(char::len_utf8),
+            },
             _ => None,
         }
+    }
+
+    /// Reads four hexadecimal digits.
+    fn hex(&mut self) -> Option<u16> {
+        let digits = self.json.get(self.at..self.at + 4)?;
+        self.at += 4;
+        // `from_str_radix` takes a sign.
+        digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
     }
 
     fn number(&mut self) -> Option<()> {
@@ -273,6 +311,8 @@ mod tests {
             "false",
             "\"\"",
             "\"a\\n\\u00e9\\/é\"",
+            "\"\\ud83d\\uDE00\"",
+            "{\"\\u00e9\":1}",
             "[]",
             "{}",
             "[1,[2,{}],\"x\"]",
@@ -309,6 +349,9 @@ mod tests {
             "{\"a\":1,}",
             "\"\\x\"",
             "\"\\u12\"",
+            "\"\\ud83d\"",
+            "\"\\ud83d\\u0041\"",
+            "\"\\ude00\"",
             "1 2",
         ] {
             assert_eq!(Scan::all(bad.as_bytes(), Scan::skip), None, "{bad}");

@@ -120,7 +120,7 @@ struct Filtered;
 
 fn judged(mut body: Value) -> Value {
     for choice in body["choices"].as_array_mut().into_iter().flatten() {
-        choice["content_filter_results"] = verdict(false);
+        choice["content_filter_results"] = verdict(choice["finish_reason"] == "content_filter");
     }
     body
 }

@@ -7,6 +7,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::content_filter;
 use sluice_wire::dialect::field_paths::{by_name, own_name};
 use sluice_wire::dialect::pass_through::is_stored;
 use sluice_wire::dialect::{Asks, OutputSoFar, Provider, openai_chat};
@@ -371,6 +372,7 @@ impl Attempt {
         let ErrorHead { status, retry_after, hint, request_id } = refusal;
         if let Some(attempt) = state.progress.attempts.last_mut() {
             attempt.provider_error = ProviderError::read(body).map(Box::new);
+            attempt.filters |= content_filter::read(body, self.dialect.filters);
         }
         let mut error = (self.dialect.read_error)(*status, hint.as_deref(), body);
         error.retry_after = retry_after.or(error.retry_after);

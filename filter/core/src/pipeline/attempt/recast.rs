@@ -1,6 +1,7 @@
 //! Recasts a whole response as a stream, or a stream as a whole response, if the provider sent the other form. The response is complete by
 //! then, so any fault in it is a failure that the client has not seen.
 
+use sluice_wire::conversation::{Choice, Finish};
 use sluice_wire::dialect::translate::{self, ResponseContext};
 use sluice_wire::dialect::{ChatClient, ChatProvider, Opening, OutputSoFar};
 use sluice_wire::error::ApiError;
@@ -49,7 +50,9 @@ impl Attempt {
         };
         let response = translate::answer_in_any_form(pair.client, pair.provider, (body, pair.streamed), &context);
         let mut response = response.map_err(Failure::in_answer)?;
-        if response.choices.iter().all(|choice| choice.parts.is_empty()) {
+        // The provider's content filter may leave nothing.
+        let is_empty = |choice: &Choice| choice.parts.is_empty() && choice.finish != Finish::ContentFilter;
+        if response.choices.iter().all(is_empty) {
             return Err(Failure::ended_empty());
         }
         if let Some(checks) = state.request.checks.clone() {

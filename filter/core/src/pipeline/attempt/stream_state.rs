@@ -134,6 +134,7 @@ impl StreamState {
         if state.answer.id.is_none() {
             state.answer.id.clone_from(&summary.id);
         }
+        state.add_filter_results(summary.filters);
         (state.answer.finished, state.answer.reasons) = (summary.finished, summary.reasons);
     }
 
@@ -169,6 +170,10 @@ impl StreamState {
                 }
             }
             StreamEvent::Error(error) => return Err(Failure::in_answer(error.clone())),
+            StreamEvent::Filtered(results) => {
+                state.add_filter_results(*results);
+                return Ok(Progress::More);
+            }
             StreamEvent::Usage(tokens) => state.answer.usage = Some(*tokens),
             StreamEvent::Finish { finish, .. } => {
                 state.answer.finished = true;
@@ -201,10 +206,10 @@ impl StreamState {
         Ok(progress)
     }
 
-    /// A response that ends without content is a failure.
+    /// A response that ends without content is a failure, unless the provider's content filter left none.
     pub(super) fn unless_empty(&self, progress: Progress, state: &RequestState) -> Result<Progress, Failure> {
         match progress {
-            Progress::Over if !self.shows => {
+            Progress::Over if !self.shows && !state.answer.is_filtered() => {
                 Err(if state.answer.finished { Failure::ended_empty() } else { Failure::empty() })
             }
             _ => Ok(progress),

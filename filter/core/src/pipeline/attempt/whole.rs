@@ -1,5 +1,6 @@
 //! A whole response: read once it is complete, and only then sent to the client.
 
+use sluice_wire::content_filter;
 use sluice_wire::dialect::translate::{self, ResponseContext};
 use sluice_wire::dialect::{Id, OutputSoFar, Provider, bare, openai_embeddings};
 use sluice_wire::error::ApiError;
@@ -54,6 +55,7 @@ impl Attempt {
             return Err(Failure::empty());
         }
         is_text(&body)?;
+        state.add_filter_results(content_filter::read_body(&body, dialect.filters));
         if dialect.chat().is_some() && body.trim_ascii_start().first() == Some(&b'[') {
             // Parsers would take the list's elements for fields.
             let error = bare::error(&body)

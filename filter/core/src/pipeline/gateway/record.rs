@@ -7,15 +7,17 @@ use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::content_filter::FilterResult;
 use sluice_wire::dialect::{Asks, Client, Id};
 use sluice_wire::time::Time;
 
 use crate::guard::Finding;
 use crate::metrics::Recorder;
 use crate::metrics::instruments::{
-    ATTEMPT, ATTEMPT_OUTPUT, BUDGET, CACHE, EVENTS, FALLBACK, GUARD, JUDGE, OVERHEAD_TIME, REJECTED, REQUEST,
-    REQUEST_SPEED, REQUEST_TIME, SEMANTIC_CACHE, USAGE, attempt, attempt_output, budget, cache, events, fallback,
-    guard, judge, overhead, rejected, request, request_speed, request_time, semantic_cache, usage,
+    ATTEMPT, ATTEMPT_OUTPUT, BUDGET, CACHE, CONTENT_FILTER, EVENTS, FALLBACK, GUARD, Group, JUDGE, OVERHEAD_TIME,
+    REJECTED, REQUEST, REQUEST_SPEED, REQUEST_TIME, SEMANTIC_CACHE, Slot, USAGE, attempt, attempt_output, budget,
+    cache, content_filter, events, fallback, guard, judge, overhead, rejected, request, request_speed, request_time,
+    semantic_cache, usage,
 };
 use crate::routing::target::Target;
 use crate::store::Sums;
@@ -86,6 +88,7 @@ impl RequestPipeline {
         }
         if let Some(state) = state {
             self.cache(state, [team, app, model]);
+            self.content_filter(state, team, model);
             served.record(recorder, state, model, error, now);
             attempts(recorder, state, now);
             self.budgets(state, now);
@@ -134,9 +137,22 @@ impl RequestPipeline {
         let blocked = attempts.filter_map(|attempt| attempt.failure.as_ref()?.finding.as_deref());
         let answer = state.iter().flat_map(|state| state.answer.findings.iter().chain(&state.judges.findings));
         for Finding { guard, label, side, action } in self.log_context.findings.iter().chain(answer).chain(blocked) {
-            let labels = [team, model, guard, label, side.name(), action.name()];
-            self.worker.recorder().record(&GUARD, &labels, |values| values.add(guard::ACTIONS, 1));
+            self.count(&GUARD, guard::ACTIONS, &[team, model, guard, label, side.name(), action.name()]);
         }
+    }
+
+    fn content_filter(&self, state: &RequestState, team: &str, model: &str) {
+        for attempt in &state.progress.attempts {
+            let provider = &attempt.target.provider.name;
+            for FilterResult { side, category, action } in state.filter_results(attempt).list() {
+                let labels = [team, model, provider, side, category, action];
+                self.count(&CONTENT_FILTER, content_filter::RESULTS, &labels);
+            }
+        }
+    }
+
+    fn count(&self, group: &'static Group, slot: Slot, labels: &[&str; 6]) {
+        self.worker.recorder().record(group, labels, |values| values.add(slot, 1));
     }
 
     fn judges(&self, state: Option<&RequestState>, team: &str, model: &str) {

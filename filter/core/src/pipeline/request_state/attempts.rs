@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_wire::content_filter::FilterResults;
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
 
@@ -72,6 +73,7 @@ impl RequestState {
             status: None,
             failure: None,
             provider_error: None,
+            filters: FilterResults::default(),
             usage: None,
             cost: None,
             chunks: ChunkTimes::default(),

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use sluice_wire::content_filter::FilterResults;
 use sluice_wire::conversation::Usage;
 use sluice_wire::error::ApiError;
 use sluice_wire::time::Time;
@@ -49,6 +50,8 @@ pub struct AttemptState {
     pub failure: Option<Failure>,
     /// The provider's own error.
     pub provider_error: Option<Box<ProviderError>>,
+    /// Results of the provider's content filters.
+    pub filters: FilterResults,
     /// Its usage, once it is charged.
     pub usage: Option<Usage>,
     /// Its cost, once it is charged; `None` without a price.

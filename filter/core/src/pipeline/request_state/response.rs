@@ -1,6 +1,6 @@
 //! The response to the current attempt so far; reset for each attempt.
 
-use sluice_wire::conversation::{FinishReasons, Usage};
+use sluice_wire::conversation::{Finish, FinishReasons, Usage};
 use sluice_wire::dialect::OutputSoFar;
 use sluice_wire::dialect::aliases::Names;
 use sluice_wire::dialect::pass_through::usage_at_end;
@@ -48,6 +48,11 @@ pub struct ResponseState {
 }
 
 impl ResponseState {
+    /// Whether the provider's content filter ended it, or one of its choices.
+    pub fn is_filtered(&self) -> bool {
+        self.reasons.iter().any(|reason| reason == Finish::ContentFilter)
+    }
+
     /// Reads the usage in the last bytes of a response that passed unread.
     pub fn read_tail(&mut self) {
         self.usage = usage_at_end(&std::mem::take(&mut self.tail)).or(self.usage);

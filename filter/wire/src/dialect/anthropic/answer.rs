@@ -57,6 +57,11 @@ impl<'a> BlockIn<'a> {
     }
 }
 
+/// The explanation in the `stop_details` of a refusal, if there is one.
+pub(super) fn explanation(finish: Finish, details: Option<&RawValue>) -> Option<String> {
+    json::text_in(details.filter(|_| finish == Finish::ContentFilter)?.get(), "explanation")
+}
+
 /// Converts a stop reason; an unknown reason is a stop.
 pub(super) fn finish_of(stop_reason: &str) -> Finish {
     match stop_reason {

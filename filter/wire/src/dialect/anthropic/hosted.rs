@@ -9,6 +9,7 @@
 
 use serde::Deserialize;
 
+use crate::content_filter;
 use crate::conversation::{Message, Part, Request};
 use crate::dialect::provider::{
     ChatProvider, Departures, EVENTS, Envelope as Enveloped, Headers, Passing, Provider, Serves,
@@ -68,6 +69,7 @@ pub static BEDROCK: Provider = Provider {
         header_beside: |_, _| None,
     }),
     bytes_per_100_tokens: 350,
+    filters: content_filter::ANTHROPIC,
     stream_type: aws::STREAM_TYPE,
     read_error: aws::read_error,
     peek_response: Some(response::peek),
@@ -99,6 +101,7 @@ pub static VERTEX: Provider = Provider {
         header_beside: |name, value| envelope::GOOGLE.header(name, value),
     }),
     bytes_per_100_tokens: 350,
+    filters: content_filter::ANTHROPIC,
     stream_type: EVENTS,
     read_error: read_googles_error,
     peek_response: Some(response::peek),

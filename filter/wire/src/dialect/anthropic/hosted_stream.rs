@@ -7,8 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
+use crate::content_filter;
 use crate::conversation::StreamEvent;
-use crate::dialect::sse_reader::Events;
+use crate::dialect::sse_reader::{Events, filtered};
 use crate::dialect::{Buffered, StreamOpener, StreamReader, aws};
 use crate::error::ApiError;
 use crate::framing::eventstream::{self, Frame};
@@ -70,7 +71,12 @@ fn read_frame(
         events.push(StreamEvent::Error(error));
         return Ok(());
     }
-    if event_in(frame, json)? { state.named(b"", &surrogates::whole(json), events) } else { Ok(()) }
+    if !event_in(frame, json)? {
+        return Ok(());
+    }
+    let data = surrogates::whole(json);
+    filtered(&data, content_filter::ANTHROPIC, events);
+    state.named(b"", &data, events)
 }
 
 /// Decodes the event in a frame; returns whether there is one.

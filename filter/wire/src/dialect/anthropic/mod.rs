@@ -32,6 +32,7 @@ pub(super) use error::read as read_error;
 pub(super) use response::peek as peek_response;
 pub use table::FIELDS;
 
+use crate::content_filter;
 use crate::error::ErrorKind;
 
 use self::write_request::Envelope;
@@ -91,6 +92,7 @@ pub static PROVIDER: Provider = Provider {
     departs: Departures::NONE,
     envelope: None,
     bytes_per_100_tokens: 350,
+    filters: content_filter::ANTHROPIC,
     stream_type: EVENTS,
     read_error: |status, _, body| error::read(status, body),
     peek_response: Some(response::peek),

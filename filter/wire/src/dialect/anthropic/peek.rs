@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::de::Deserializer;
 use serde_json::value::RawValue;
 
+use crate::content_filter;
 use crate::conversation::{Finish, FinishReasons};
 use crate::dialect::few::Few;
 use crate::dialect::recurring::{Recurring, place_behind};
@@ -110,6 +111,12 @@ impl StreamPeeker for Peeker {
         let text = seen.as_ref().ok().and_then(Event::text);
         let place = text.and_then(|bytes| KEYS.iter().find_map(|key| place_behind(&event.data, key, bytes)));
         self.recurring.read(event.name, &event.data, place);
+        if let Ok(Event {
+            r#type: EventKind::MessageStart | EventKind::MessageDelta | EventKind::MessageStop, ..
+        }) = seen
+        {
+            self.summary.filters |= content_filter::read(&event.data, content_filter::ANTHROPIC);
+        }
         match seen {
             Ok(seen) => match untyped(&seen.r#type, seen.error.is_some(), event.name, &event.data) {
                 Some(error) => EventClass::Failed(error),

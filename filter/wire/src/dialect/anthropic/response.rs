@@ -14,7 +14,7 @@ use crate::error::ApiError;
 use crate::json;
 use crate::lenient::maybe;
 
-use super::answer::{BlockIn, BlockKind, finish_of, reason_of, tier_of};
+use super::answer::{BlockIn, BlockKind, explanation, finish_of, reason_of, tier_of};
 use super::block::Block;
 use super::error;
 use super::usage::{UsageIn, UsageOut};
@@ -33,6 +33,8 @@ struct MessageIn<'a> {
     content: Option<Few<&'a RawValue, MOST_BLOCKS>>,
     #[serde(default)]
     stop_reason: Option<String>,
+    #[serde(default, borrow)]
+    stop_details: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "maybe")]
     usage: Option<UsageIn>,
     #[serde(default)]
@@ -61,13 +63,15 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     for raw in message.content.iter().flat_map(|list| list.iter()) {
         parts.extend(part(BlockIn::parse(raw)?));
     }
+    let finish = finish_of(message.stop_reason.as_deref().unwrap_or_default());
+    parts.extend(explanation(finish, message.stop_details).map(|text| Part::Refusal { text }));
     let usage = message.usage.as_ref();
     let tier = usage.and_then(|usage| usage.service_tier.as_deref());
     Ok(Response {
         id: message.id.unwrap_or_default(),
         model: message.model.unwrap_or_default(),
         created: None,
-        choices: vec![Choice { parts, finish: finish_of(message.stop_reason.as_deref().unwrap_or_default()) }],
+        choices: vec![Choice { parts, finish }],
         usage: usage.map(UsageIn::inclusive),
         service_tier: tier.map(|given| tier_of(given).to_owned()),
         guises: Guises::none(),

@@ -6,6 +6,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::content_filter::{self, Marks};
 use crate::conversation::StreamEvent;
 use crate::dialect::Buffered;
 use crate::dialect::bare;
@@ -17,7 +18,7 @@ use crate::framing::sse;
 use crate::json;
 use crate::lenient::maybe;
 
-use super::answer::{BlockIn, BlockKind, finish_of};
+use super::answer::{BlockIn, BlockKind, explanation, finish_of};
 use super::error;
 use super::response::MOST_BLOCKS;
 use super::usage::UsageIn;
@@ -99,6 +100,7 @@ pub(super) struct State {
 
 impl Events for State {
     const COMMENTS_ARE_PINGS: bool = false;
+    const FILTERS: Marks = content_filter::ANTHROPIC;
 
     fn event(&mut self, event: &sse::Event<'_>, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         self.named(event.name, data, events)
@@ -267,11 +269,17 @@ impl State {
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), ApiError> {
         #[derive(Default, Deserialize)]
-        struct Delta {
+        struct Delta<'a> {
             #[serde(default)]
             stop_reason: Option<String>,
+            #[serde(default, borrow)]
+            stop_details: Option<&'a RawValue>,
         }
-        let delta: Delta = delta.map(parse).transpose()?.unwrap_or_default();
+        let delta: Delta<'_> = delta.map(parse).transpose()?.unwrap_or_default();
+        let finish = delta.stop_reason.as_deref().map(finish_of).unwrap_or_default();
+        if let Some(text) = explanation(finish, delta.stop_details) {
+            events.push(StreamEvent::Refusal { choice: 0, text });
+        }
         self.stop(delta.stop_reason.as_deref(), events);
         if let Some(usage) = usage.and_then(|usage| json::read(usage.get()).ok()) {
             self.usage.update(&usage);

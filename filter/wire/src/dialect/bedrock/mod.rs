@@ -20,6 +20,8 @@ mod write_request;
 #[cfg(test)]
 mod tests;
 
+use crate::content_filter;
+
 use super::provider::{ChatProvider, Departures, Provider, Serves};
 use super::{Field, FieldPolicy, Id, aliases, aws};
 
@@ -74,6 +76,7 @@ pub static PROVIDER: Provider = Provider {
     departs: Departures::NONE,
     envelope: None,
     bytes_per_100_tokens: 400,
+    filters: content_filter::BEDROCK,
     stream_type: aws::STREAM_TYPE,
     read_error: aws::read_error,
     peek_response: None,

@@ -6,8 +6,10 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::content_filter;
 use crate::conversation::StreamEvent;
 use crate::dialect::calls::Calls;
+use crate::dialect::sse_reader::filtered;
 use crate::dialect::{Buffered, StreamReader, aws};
 use crate::error::ApiError;
 use crate::framing::eventstream::{Decoder, Frame};
@@ -166,6 +168,7 @@ impl State {
             "metadata" => {
                 let metadata: Metadata = parse(frame)?;
                 self.counted = true;
+                filtered(frame.payload, content_filter::BEDROCK, events);
                 events.extend(metadata.usage.map(|tokens| StreamEvent::Usage(tokens.into())));
             }
             // Unknown events.

@@ -1,7 +1,6 @@
 //! `GenerateContentResponse` as received; a whole response and an event of a stream have the same form.
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::conversation::{Finish, Part};
@@ -9,7 +8,7 @@ use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::error::{ApiError, ErrorKind};
 use crate::json;
-use crate::lenient::maybe;
+use crate::lenient::{Text, maybe};
 
 use super::signatures::Signature;
 use super::{error, usage};
@@ -28,7 +27,9 @@ pub(super) struct ResponseIn<'a> {
     pub(super) error: Option<&'a RawValue>,
     #[serde(borrow)]
     candidates: Option<Few<Candidate<'a>, MOST_CHOICES>>,
-    prompt_feedback: Option<Feedback>,
+    /// Google's verdict on the prompt.
+    #[serde(default, borrow)]
+    prompt_feedback: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "maybe")]
     pub(super) usage_metadata: Option<usage::UsageIn>,
     #[serde(default, borrow)]
@@ -45,19 +46,14 @@ pub(super) struct Candidate<'a> {
     #[serde(borrow)]
     content: Option<Content<'a>>,
     pub(super) finish_reason: Option<FinishReason>,
+    #[serde(default, borrow)]
+    finish_message: Text<'a>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Content<'a> {
     #[serde(borrow)]
     parts: Option<Few<PartIn<'a>, MOST_PARTS>>,
-}
-
-/// Google's verdict on the prompt.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Feedback {
-    block_reason: Option<IgnoredAny>,
 }
 
 impl<'a> ResponseIn<'a> {
@@ -98,7 +94,13 @@ impl<'a> ResponseIn<'a> {
 
     /// Whether the prompt was blocked: a 200 without candidates.
     pub(super) fn is_blocked(&self) -> bool {
-        self.prompt_feedback.as_ref().is_some_and(|feedback| feedback.block_reason.is_some())
+        let reason = self.prompt_feedback.and_then(|feedback| json::member(feedback.get(), "blockReason"));
+        reason.is_some_and(|reason| reason != "null")
+    }
+
+    /// Google's explanation of the block, if there is one.
+    pub(super) fn why_blocked(&self) -> Option<String> {
+        json::text_in(self.prompt_feedback?.get(), "blockReasonMessage")
     }
 
     /// The model's name; empty if missing.
@@ -116,6 +118,14 @@ impl<'a> Candidate<'a> {
     /// Takes the parts.
     pub(super) fn parts(&mut self) -> Few<PartIn<'a>, MOST_PARTS> {
         self.content.take().and_then(|content| content.parts).unwrap_or_default()
+    }
+}
+
+impl Candidate<'_> {
+    /// Google's explanation of a response that ended in this way, if a filter ended it.
+    pub(super) fn why(&mut self, finish: Finish) -> Option<String> {
+        let said = std::mem::take(&mut self.finish_message).0.into_owned();
+        (finish == Finish::ContentFilter && !said.is_empty()).then_some(said)
     }
 }
 

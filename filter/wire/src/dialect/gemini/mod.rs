@@ -30,6 +30,7 @@ mod tests;
 pub(super) use error::read as read_error;
 pub use table::FIELDS;
 
+use crate::content_filter;
 use crate::percent::{AsciiSet, RESERVED, encoded};
 
 use super::provider::{ChatProvider, Provider, Serves};
@@ -44,6 +45,7 @@ pub static PROVIDER: Provider = Provider {
     path,
     read_error: |status, _, body| error::read(status, body),
     usage_of: usage::of,
+    filters: content_filter::GEMINI,
     serves: Serves::Chat(ChatProvider {
         rules: aliases::GEMINI,
         write_request: write_request::write,

@@ -1,6 +1,6 @@
 //! Reads whole responses.
 
-use crate::conversation::{Choice, Finish, Guises, Response};
+use crate::conversation::{Choice, Finish, Guises, Part, Response};
 use crate::dialect::functions::made_up_id;
 use crate::error::ApiError;
 
@@ -12,7 +12,8 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     let id = seen.id();
     let candidates = seen.candidates();
     let choices = if candidates.is_empty() {
-        vec![Choice { parts: Vec::new(), finish: Finish::ContentFilter }]
+        let parts = seen.why_blocked().map(|text| Part::Refusal { text }).into_iter().collect();
+        vec![Choice { parts, finish: Finish::ContentFilter }]
     } else {
         (0..).zip(candidates).map(|(position, seen)| choice(&id, position, seen)).collect::<Result<_, _>>()?
     };
@@ -34,5 +35,6 @@ fn choice(answer: &str, position: u32, mut seen: Candidate<'_>) -> Result<Choice
         received.add(part, |call| made_up_id(answer, number, call))?;
     }
     let finish = seen.finish_reason.unwrap_or(FinishReason::Stop).read(received.calls > 0)?;
+    received.parts.extend(seen.why(finish).map(|text| Part::Refusal { text }));
     Ok(Choice { parts: received.parts, finish })
 }

@@ -3,6 +3,7 @@
 //! Every event is a response that adds to the one before; only its usage is cumulative. Calls come whole. There is no terminator: a stream
 //! ends with its body, and is complete if a finish reason came before.
 
+use crate::content_filter::{self, Marks};
 use crate::conversation::{Finish, StreamEvent};
 use crate::dialect::Buffered;
 use crate::dialect::functions::made_up_id;
@@ -32,6 +33,8 @@ struct ChoiceState {
 }
 
 impl Events for Answer {
+    const FILTERS: Marks = content_filter::GEMINI;
+
     fn accepts(&mut self, portion: &[u8]) -> Result<bool, ApiError> {
         if !self.begun {
             let Some(first) = portion.trim_ascii_start().first() else { return Ok(false) };
@@ -82,7 +85,8 @@ impl Answer {
         }
         let candidates = seen.candidates();
         if candidates.is_empty() && seen.is_blocked() {
-            self.choice(0)?.end(Finish::ContentFilter, events);
+            let why = seen.why_blocked();
+            self.choice(0)?.end(Finish::ContentFilter, why, events);
         }
         for (position, candidate) in (0..).zip(candidates) {
             if let Err(error) = self.candidate(position, candidate, events)? {
@@ -121,7 +125,9 @@ impl Answer {
             }
         }
         let finish = seen.finish_reason.map(|reason| reason.read(state.calls > 0)).transpose();
-        let told = finish.map(|finish| finish.into_iter().for_each(|finish| state.end(finish, events)));
+        let told = finish.map(|finish| {
+            finish.into_iter().for_each(|finish| state.end(finish, seen.why(finish), events));
+        });
         self.id = id;
         Ok(told)
     }
@@ -146,10 +152,12 @@ impl ChoiceState {
         }
     }
 
-    /// Finishes the choice, once: some models repeat the reason.
-    fn end(&mut self, finish: Finish, events: &mut Vec<StreamEvent>) {
+    /// Finishes the choice, once: some models repeat the reason. `why` is Google's explanation of a block.
+    fn end(&mut self, finish: Finish, why: Option<String>, events: &mut Vec<StreamEvent>) {
         if !std::mem::replace(&mut self.ended, true) {
-            events.push(StreamEvent::Finish { choice: self.number, finish });
+            let choice = self.number;
+            events.extend(why.map(|text| StreamEvent::Refusal { choice, text }));
+            events.push(StreamEvent::Finish { choice, finish });
         }
     }
 }

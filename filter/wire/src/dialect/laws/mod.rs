@@ -137,6 +137,8 @@ pub fn stream_is_read_back(can: &Can, events: &[StreamEvent], portion: usize, fi
 
 /// The events in a comparable order.
 fn compared(can: &Can, mut events: Vec<StreamEvent>) -> Vec<StreamEvent> {
+    // Google's finish reasons are results too.
+    events.retain(|event| !matches!(event, StreamEvent::Filtered(_)));
     if can.pings == Pings::Pass {
         events.retain(|event| *event != StreamEvent::Ping);
     }

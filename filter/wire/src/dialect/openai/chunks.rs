@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::content_filter::{self, Marks};
 use crate::conversation::{Finish, StreamEvent};
 use crate::dialect::Buffered;
 use crate::dialect::bare;
@@ -114,6 +115,8 @@ struct CallState {
 }
 
 impl Events for Answer {
+    const FILTERS: Marks = content_filter::OPENAI;
+
     fn event(&mut self, event: &sse::Event<'_>, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let chunk: Chunk<'_> = match json::from_slice(data) {
             Ok(chunk) => chunk,

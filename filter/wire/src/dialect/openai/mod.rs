@@ -16,6 +16,8 @@ pub(in crate::dialect) mod table;
 pub(in crate::dialect) mod usage;
 pub(in crate::dialect) mod words;
 
+use crate::content_filter;
+
 use super::Id;
 use super::client::Manner;
 use super::provider::{Departures, EVENTS, Headers, Provider, Serves};
@@ -32,6 +34,7 @@ pub(in crate::dialect) const PROVIDER: Provider = Provider {
     departs: Departures::NONE,
     envelope: None,
     bytes_per_100_tokens: 400,
+    filters: content_filter::OPENAI,
     stream_type: EVENTS,
     read_error: |status, _, body| error::read(status, body),
     peek_response: None,

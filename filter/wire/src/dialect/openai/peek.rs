@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::content_filter;
 use crate::conversation::FinishReasons;
 use crate::dialect::bare;
 use crate::dialect::recurring::{Recurring, place_behind};
@@ -246,6 +247,7 @@ impl StreamPeeker for Peeker {
             self.summary.said += OutputSoFar::of(text.len());
             return EventClass::Content;
         }
+        self.summary.filters |= content_filter::read(data, content_filter::OPENAI);
         let chunk = match Chunk::read(data) {
             Ok(chunk) => chunk,
             Err(error) => return EventClass::Failed(bare::error(data).unwrap_or_else(|| ApiError::unreadable(&error))),

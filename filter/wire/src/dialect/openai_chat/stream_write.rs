@@ -188,7 +188,11 @@ impl StreamWriter for Writer {
                 }
             }
             StreamEvent::Finish { choice, finish } => self.finish(*choice, words::finish_reason(*finish), out),
-            StreamEvent::Usage(_) | StreamEvent::Ping | StreamEvent::Error(_) | StreamEvent::End => {
+            StreamEvent::Usage(_)
+            | StreamEvent::Filtered(_)
+            | StreamEvent::Ping
+            | StreamEvent::Error(_)
+            | StreamEvent::End => {
                 self.chunks.around(event, out);
             }
         }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::content_filter;
 use crate::conversation::{Finish, FinishReasons};
 use crate::dialect::bare;
 use crate::dialect::openai::loose::Text;
@@ -49,6 +50,7 @@ impl StreamPeeker for Peeker {
             self.summary.said += OutputSoFar::of(text.len());
             return EventClass::Content;
         }
+        self.summary.filters |= content_filter::read(data, content_filter::OPENAI);
         let before = self.summary.said.bytes;
         let seen = Event::parse(data).and_then(|seen| self.look(event, &seen, data)).unwrap_or_else(EventClass::Failed);
         let bytes = usize::try_from(self.summary.said.bytes.saturating_sub(before)).unwrap_or_default();

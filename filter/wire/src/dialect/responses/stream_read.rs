@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
+use crate::content_filter::{self, Marks};
 use crate::conversation::{Part, StreamEvent};
 use crate::dialect::Buffered;
 use crate::dialect::sse_reader::{Events, SseReader};
@@ -50,6 +51,8 @@ struct ItemState {
 }
 
 impl Events for State {
+    const FILTERS: Marks = content_filter::OPENAI;
+
     fn event(&mut self, event: &sse::Event<'_>, data: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let seen = Event::parse(data)?;
         let name = seen.name(event);

@@ -18,6 +18,18 @@ fn stop_reason(stop: &Stop) -> &str {
     }
 }
 
+/// The trace of a guardrail that intervened: it found a denied topic in the prompt, and masked an address in the answer.
+fn trace(stop: &Stop) -> Option<Value> {
+    let topic = json!({"name": "Taxes", "type": "DENY", "action": "BLOCKED", "detected": true});
+    let address = json!({"match": "ann@example.com", "type": "EMAIL", "action": "ANONYMIZED", "detected": true});
+    (stop_reason(stop) == "guardrail_intervened").then(|| {
+        json!({"guardrail": {
+            "inputAssessment": {"g1": {"topicPolicy": {"topics": [topic]}}},
+            "outputAssessments": {"g1": [{"sensitiveInformationPolicy": {"piiEntities": [address], "regexes": []}}]},
+        }})
+    })
+}
+
 /// The usage; the input excludes cached tokens, the total includes them.
 fn usage(usage: Usage) -> Value {
     json!({
@@ -52,6 +64,9 @@ pub fn whole(answer: &Answer, faults: &Faults) -> Value {
     if let Some(known) = answer.usage {
         body["usage"] = usage(known);
     }
+    if let Some(trace) = trace(&answer.stop) {
+        body["trace"] = trace;
+    }
     if faults.has(&Fault::Extra) {
         body["xFuture"] = json!({"nested": [1, {"deep": null}]});
     }
@@ -75,6 +90,9 @@ pub fn stream(answer: &Answer, faults: &Faults) -> Vec<Event> {
     let mut metadata = json!({"metrics": {"latencyMs": 300}, "p": "ab"});
     if let Some(known) = answer.usage {
         metadata["usage"] = usage(known);
+    }
+    if let Some(trace) = trace(&answer.stop) {
+        metadata["trace"] = trace;
     }
     events.push(Event::named("metadata", &metadata));
     events

@@ -63,6 +63,14 @@ fn candidate(index: usize, parts: &[Value], finish: Option<&str>) -> Value {
     }
     if let Some(finish) = finish {
         candidate["finishReason"] = json!(finish);
+        if finish == "SAFETY" {
+            let rating = |category: &str, blocked: bool| {
+                let probability = if blocked { "HIGH" } else { "NEGLIGIBLE" };
+                json!({"category": category, "probability": probability, "blocked": blocked})
+            };
+            candidate["safetyRatings"] =
+                json!([rating("HARM_CATEGORY_HARASSMENT", false), rating("HARM_CATEGORY_DANGEROUS_CONTENT", true),]);
+        }
     }
     candidate
 }

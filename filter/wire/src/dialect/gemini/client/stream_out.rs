@@ -82,7 +82,7 @@ impl StreamWriter for Writer {
                 self.over = true;
             }
             // A signature of another provider.
-            StreamEvent::RedactedThinking { .. } => {}
+            StreamEvent::RedactedThinking { .. } | StreamEvent::Filtered(_) => {}
         }
     }
 

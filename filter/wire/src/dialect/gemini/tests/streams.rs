@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
+use crate::content_filter::{FilterAction, FilterCategory, FilterResults, FilterSide};
 use crate::conversation::{Finish, StreamEvent as E, Usage};
 use crate::dialect::Opening;
 use crate::error::ErrorKind;
@@ -83,7 +84,9 @@ fn a_reason_said_twice_is_told_once() {
 #[test]
 fn a_blocked_prompt_finishes_filtered() {
     let events = read(&[json!({"promptFeedback": {"blockReason": "SAFETY"}, "responseId": "r"})]).unwrap();
-    assert_eq!(events[1..], [E::Finish { choice: 0, finish: Finish::ContentFilter }]);
+    let result = FilterResults::of(FilterSide::Prompt, FilterCategory::Other, FilterAction::Blocked);
+    let start = E::Start { id: "r".to_owned(), model: String::new() };
+    assert_eq!(events, [E::Filtered(result), start, E::Finish { choice: 0, finish: Finish::ContentFilter }]);
 }
 
 #[test]
