@@ -93,7 +93,7 @@ fn rendering(options: &Options, directory: &Path) -> Result<render::Options, Fai
 
 /// Copies the module for this Envoy alone. Envoy reads the module again with each change; a module that was replaced in the meantime would
 /// not share a VM with the running one.
-fn own_module(module: &render::Module, directory: &Path) -> Result<render::Module, Failure> {
+pub fn own_module(module: &render::Module, directory: &Path) -> Result<render::Module, Failure> {
     let own = match module {
         render::Module::Wasm(_) => render::Module::Wasm(directory.join("sluice.wasm")),
         render::Module::Native(_) => render::Module::Native(directory.join("libsluice.so")),

@@ -25,6 +25,18 @@ pub struct Wanted {
     source: Source,
 }
 
+impl Wanted {
+    /// The provider's name.
+    pub fn provider(&self) -> &str {
+        &self.provider
+    }
+
+    /// Fetches the token once, and forgets it.
+    pub fn fetch(&self, authorities: &Path) -> Result<(), String> {
+        self.source.fetch(&endpoint::Endpoint::new(authorities)?).map(drop)
+    }
+}
+
 /// Returns the tokens to fetch, or what is missing. Paths are relative to `base`.
 pub fn wanted(file: &File, base: &Path) -> Result<Vec<Wanted>, Vec<String>> {
     let mut wanted = Vec::new();
