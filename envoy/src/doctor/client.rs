@@ -1,6 +1,7 @@
 //! Requests to the servers that the gateway file names, as Envoy would reach them: with the same CA certificates and the same proxy. Each
 //! step has a timeout.
 
+use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -85,9 +86,11 @@ impl Client {
 
     fn problem(&self, url: &Url, error: Error) -> Problem {
         let authority = url.authority();
+        // The system's resolver reports with this text only.
+        let is_unknown = |error: &io::Error| error.to_string().contains("failed to lookup address");
         let (text, action) = match error {
-            Error::HostNotFound => (
-                format!("{} has no address in DNS", url.host),
+            Error::Io(error) if is_unknown(&error) => (
+                format!("{} has no address: {error}", url.host),
                 "Correct the host in the gateway file, or this machine's DNS. Behind a proxy, set HTTPS_PROXY",
             ),
             Error::Timeout(_) => (

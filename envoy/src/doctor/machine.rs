@@ -116,7 +116,8 @@ fn validate(
         module: own_module(module, directory).map_err(|failure| failure.to_string())?,
         secrets: directory.join("secrets"),
         admin: SocketAddr::from(([127, 0, 0, 1], 0)),
-        access_log: None,
+        // To validate the gateway file's own, Envoy would create it.
+        access_log: Some("/dev/null".into()),
         ca: authorities.to_owned(),
         proxy,
         concurrency: Some(1),
