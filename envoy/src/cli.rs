@@ -476,10 +476,10 @@ fn print(text: &str) -> Result<(), Failure> {
 
 /// The script that completes this command line in a shell.
 fn completions(shell: Shell) -> String {
-    // Nobody types the hidden command.
-    let command = Cli::command();
-    let shown = command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set()).cloned();
-    let mut command = clap::Command::new("sluice").disable_help_subcommand(true).subcommands(shown.collect::<Vec<_>>());
+    // The hidden command is for this program itself.
+    let all = Cli::command();
+    let shown = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+    let mut command = clap::Command::new("sluice").version("").subcommands(shown);
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, "sluice", &mut script);
     String::from_utf8(script).unwrap_or_default()

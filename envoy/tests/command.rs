@@ -478,3 +478,18 @@ fn shells_complete_all_commands_but_the_hidden_one() {
     }
     assert_eq!(sluice(&["completions", "sh"]).status.code(), Some(2));
 }
+
+#[test]
+fn bash_completes_commands_and_options() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("sluice.bash");
+    fs::write(&script, sluice(&["completions", "bash"]).stdout).unwrap();
+    for (words, current, expected) in [("sluice doc", 1, "doctor"), ("sluice doctor --cred", 2, "--credentials")] {
+        let last = words.rsplit(' ').next().unwrap();
+        let line = format!(
+            "source \"$1\"; COMP_WORDS=({words}); COMP_CWORD={current}; _sluice sluice {last} x; echo \"${{COMPREPLY[*]}}\""
+        );
+        let output = Command::new("bash").args(["-c", &line, "bash"]).arg(&script).output().unwrap();
+        assert_eq!(text(&output.stdout).trim(), expected, "{}", text(&output.stderr));
+    }
+}
