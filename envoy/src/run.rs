@@ -113,7 +113,7 @@ pub fn free(address: SocketAddr, advice: &str) -> Result<(), Failure> {
 }
 
 /// Selects the environment variables that Envoy needs. The others may contain provider keys, which Envoy reads from files.
-fn environment(
+pub fn environment(
     file: &File,
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> impl Iterator<Item = (OsString, OsString)> {

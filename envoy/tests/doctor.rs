@@ -268,6 +268,11 @@ fn a_port_in_use_is_told_with_its_program() {
 #[test]
 fn certificates_are_verified_with_the_file_of_authorities() {
     let (trusted, other) = (authority("trusted"), authority("other"));
+    let machine = Machine::new(&provider("https://127.0.0.1:9"), "");
+    machine
+        .doctor(&["--ca", "/none.pem"])
+        .has("fail  connection providers.p: cannot read /none.pem", &["--ca PATH"])
+        .ends(1);
     for (name, of, until, start, parts) in [
         ("127.0.0.1", &trusted, 2099, "ok    connection providers.p: ", ["valid certificate", "127.0.0.1"]),
         ("127.0.0.1", &trusted, 2001, "fail  connection providers.p: ", ["expired", "clock"]),

@@ -57,10 +57,11 @@ impl Client {
     /// Sends a request. Errors contain neither headers nor a password of the proxy.
     pub fn ask(&self, method: &str, url: &Url, path: &str, headers: &[(&str, &str)]) -> Result<Answer, Problem> {
         let other = |text: String| Problem { text, action: String::new() };
-        let tls = self.tls.clone().map_err(|text| Problem {
-            text,
+        let without = |text: &String| Problem {
+            text: text.clone(),
             action: "Name a file with CA certificates: --ca PATH, or the variable SSL_CERT_FILE".to_owned(),
-        })?;
+        };
+        let tls = if url.tls { self.tls.as_ref().map_err(without)?.clone() } else { TlsConfig::default() };
         let covering = self.proxy.as_ref().filter(|proxy| proxy.covers(url));
         let proxy = covering.map(Proxy::for_requests).transpose().map_err(other)?;
         let step = Some(self.patience);

@@ -15,7 +15,7 @@ use crate::locate;
 use crate::process::{self, Private};
 use crate::proxy::Proxy;
 use crate::render;
-use crate::run::own_module;
+use crate::run::{environment, own_module};
 use crate::secrets;
 use crate::version;
 
@@ -62,16 +62,21 @@ pub fn module(asked: Module, findings: &mut Vec<Finding>) -> Option<render::Modu
         return None;
     }
     let sha256 = hex::encoded(&Sha256::digest(&bytes));
-    findings.push(match own {
-        Some(own) if own != sha256 => Finding::warn(
-            Check::Module,
-            format!("{path} is not the module of this command. SHA-256: {sha256}, not {own}"),
-        )
-        .action("Install the command and the module of one release, or the configuration may not fit"),
+    findings.push(compare(&path.to_string(), &sha256, own));
+    Some(module)
+}
+
+/// Compares a module's hash with that of the module which was built with this command, if that is known.
+fn compare(path: &str, sha256: &str, own: Option<&str>) -> Finding {
+    match own {
+        Some(own) if own != sha256 => {
+            let text = format!("{path} is not the module of this command. SHA-256: {sha256}, not {own}");
+            Finding::warn(Check::Module, text)
+                .action("Install the command and the module of one release, or the configuration may not fit")
+        }
         Some(_) => Finding::ok(Check::Module, format!("{path}, the module of this command. SHA-256: {sha256}")),
         None => Finding::ok(Check::Module, format!("{path}. SHA-256: {sha256}")),
-    });
-    Some(module)
+    }
 }
 
 /// Lets Envoy validate the rendered configuration, which fails if it lacks an extension. Envoy gets placeholders for credentials.
@@ -137,6 +142,7 @@ fn validate(
         .map_err(cannot)?;
     let mut command = process::follower(envoy);
     command.args(["--mode", "validate", "--log-level", "error", "-c"]).arg(configuration);
+    command.env_clear().envs(environment(file, std::env::vars_os()));
     if let render::Module::Native(_) = module {
         command.env(render::SEARCH_PATH, directory);
     }
@@ -165,22 +171,22 @@ pub fn ports(file: &File, findings: &mut Vec<Finding>) {
 }
 
 fn in_use(address: SocketAddr, subject: &str, error: &std::io::Error) -> Finding {
-    let action = format!("Stop it, or change `{subject}` in the gateway file");
-    match (error.kind(), owner(address.port())) {
-        (std::io::ErrorKind::AddrInUse, Some((process, name))) if name == "envoy" => {
+    let stop = format!("stop it, or change `{subject}` in the gateway file");
+    if error.kind() != std::io::ErrorKind::AddrInUse {
+        return Finding::fail(Check::Port, format!("cannot listen on {address}: {error}"))
+            .action(format!("Change `{subject}` in the gateway file"));
+    }
+    match owner(address.port()) {
+        Some((process, name)) if name == "envoy" => {
             Finding::warn(Check::Port, format!("{address} is in use by {name}, process {process}"))
-                .action(format!("If that is this gateway, all is well. Else: {action}"))
+                .action(format!("It may be this gateway. If it is not, {stop}"))
         }
-        (std::io::ErrorKind::AddrInUse, Some((process, name))) => {
-            Finding::fail(Check::Port, format!("{address} is in use by {name}, process {process}")).action(action)
+        Some((process, name)) => {
+            Finding::fail(Check::Port, format!("{address} is in use by {name}, process {process}"))
+                .action(format!("Either {stop}"))
         }
-        (std::io::ErrorKind::AddrInUse, None) => {
-            let port = address.port();
-            Finding::fail(Check::Port, format!("{address} is in use by a program of another user"))
-                .action(format!("Find it as root: ss -ltnp 'sport = :{port}'. {action}"))
-        }
-        _ => Finding::fail(Check::Port, format!("cannot listen on {address}: {error}"))
-            .action(format!("Change `{subject}` in the gateway file")),
+        None => Finding::fail(Check::Port, format!("{address} is in use by a program of another user"))
+            .action(format!("Find it as root: ss -ltnp 'sport = :{}'. Then {stop}", address.port())),
     }
 }
 
@@ -212,7 +218,18 @@ fn owner(port: u16) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Status;
     use super::*;
+
+    #[test]
+    fn a_module_of_another_build_is_a_warning() {
+        let of = |own| compare("x.wasm", "aa", own);
+        assert_eq!(
+            (of(None).status, of(Some("aa")).status, of(Some("bb")).status),
+            (Status::Ok, Status::Ok, Status::Warn)
+        );
+        assert!(of(Some("bb")).message.contains("aa, not bb"));
+    }
 
     #[test]
     fn envoys_complaint_is_its_last_line() {

@@ -112,16 +112,12 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name =
-            |f: &mut fmt::Formatter<'_>, value: &dyn fmt::Debug| f.write_str(&format!("{value:?}").to_lowercase());
         let Self { check, subject, status, message, action } = self;
-        name(f, status)?;
-        f.write_str(if *status == Status::Ok { "    " } else { "  " })?;
-        name(f, check)?;
+        let (status, check) = (format!("{status:?}").to_lowercase(), format!("{check:?}").to_lowercase());
         let space = if subject.is_empty() { "" } else { " " };
         let stop = if action.is_empty() { "" } else { ". " };
         // A message of another program may have several lines.
-        write!(f, "{space}{subject}: {}{stop}{action}", message.trim().replace('\n', "; "))
+        write!(f, "{status:4}  {check}{space}{subject}: {}{stop}{action}", message.trim().replace('\n', "; "))
     }
 }
 
