@@ -12,7 +12,8 @@ use crate::reach;
 use super::client::Client;
 use super::{Check, Finding, credentials, redis};
 
-/// Beyond this difference AWS may reject signatures, and windows of budgets begin at the wrong time.
+/// The largest difference without a warning, in milliseconds. AWS rejects signatures that are minutes off, and windows of budgets begin at the
+/// wrong time.
 const LARGEST_SKEW: i64 = 5_000;
 
 /// A question to a server.
