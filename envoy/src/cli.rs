@@ -9,7 +9,8 @@ use std::path::{self, Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use sluice_config::is_public_name;
 use sluice_core::keys::Cidr;
 use sluice_wire::calendar;
@@ -18,6 +19,7 @@ use crate::admin;
 use crate::apply;
 use crate::check::{self, Checked};
 use crate::credentials::google;
+use crate::doctor;
 use crate::embed::{Embed, Written};
 use crate::evaluate;
 use crate::explain;
@@ -31,12 +33,14 @@ use crate::reload::RESTARTED;
 use crate::render;
 use crate::run;
 use crate::secrets;
+use crate::version;
 
 /// An LLM gateway inside Envoy: checks gateway files, creates keys, and runs the gateway.
 #[derive(Debug, Parser)]
 #[command(
     name = "sluice",
     version,
+    long_version = version::TEXT.as_str(),
     after_help = "Start here:
   sluice init                 write a gateway file for the providers that it finds, and create a key
   sluice check gateway.yaml   find every mistake in the file, and warn about problems
@@ -81,6 +85,25 @@ Exit code: 0 without mistakes, 1 with mistakes, 2 when the file cannot be read."
         #[arg(long)]
         offline: bool,
     },
+    /// Find out why a gateway does not start or does not reach its providers
+    #[command(after_long_help = "Examples:
+  sluice doctor gateway.yaml
+  sluice doctor gateway.yaml --credentials     also try the providers' keys
+  sluice doctor gateway.yaml --json | jq -r '.checks[] | select(.status != \"ok\") | .message'
+
+It checks Envoy, the module, the gateway file, Envoy's opinion of the rendered configuration, the ports, credentials, the
+connection to each server that the file names, Redis, and the clock. Each finding is one line: ok, warn or fail, and what to do.
+Servers see a request without a credential: HEAD /. With --credentials, providers also get a request for their list of models,
+which costs nothing. The output never contains a secret.
+It takes at most as long as Envoy needs to validate the configuration, and 4 times --timeout.
+Exit code: 0 without a failure, 1 with a failure, 2 when the file cannot be read.")]
+    Doctor(doctor::Doctor),
+    /// Print completions of this command line for a shell
+    #[command(after_long_help = "Examples:
+  sluice completions bash > /etc/bash_completion.d/sluice
+  sluice completions zsh > \"${fpath[1]}/_sluice\"
+  sluice completions fish > ~/.config/fish/completions/sluice.fish")]
+    Completions { shell: Shell },
     /// Print the JSON Schema of the gateway file, for editors
     #[command(after_long_help = "Examples:
   sluice schema > gateway.schema.json
@@ -234,13 +257,21 @@ pub enum Build {
 }
 
 impl Module {
-    fn build(&self) -> Result<Build, Failure> {
+    pub fn build(&self) -> Result<Build, Failure> {
         let named = self.native.is_some().then_some(Build::Native).or(self.wasm.is_some().then_some(Build::Wasm));
         match (self.filter, named) {
             (Some(Build::Wasm), Some(Build::Native)) => Err(Failure::new("--native cannot be used with --filter wasm")),
             (Some(Build::Native), Some(Build::Wasm)) => Err(Failure::new("--wasm cannot be used with --filter native")),
             (filter, named) => Ok(filter.or(named).unwrap_or(Build::Wasm)),
         }
+    }
+
+    /// The selected module on this machine.
+    pub fn here(self) -> Result<render::Module, Failure> {
+        Ok(match self.build()? {
+            Build::Wasm => render::Module::Wasm(locate::WASM.find(self.wasm)?),
+            Build::Native => render::Module::Native(locate::NATIVE.find(self.native)?),
+        })
     }
 
     /// The selected module, at its path in an Envoy that is started elsewhere. By default it is in this directory.
@@ -353,7 +384,7 @@ struct NewKey {
     admin: bool,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     calendar::duration(text).ok_or_else(|| "expected a number with a unit, such as 500ms, 30s or 5m".to_owned())
 }
 
@@ -411,6 +442,11 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Init(arguments) => init::init(&arguments).and_then(|text| print(&text)),
         Command::Check { file, offline } => check_file(&file, offline),
+        Command::Doctor(arguments) => doctor::doctor(arguments).and_then(|(text, well)| {
+            print(&text)?;
+            if well { Ok(()) } else { Err(Failure::Said) }
+        }),
+        Command::Completions { shell } => print(&completions(shell)),
         Command::Schema => print(&check::schema::text()),
         Command::Render(arguments) => render_file(arguments),
         Command::Run(arguments) => run_file(arguments),
@@ -441,6 +477,17 @@ fn print(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => Ok(done?),
     }
+}
+
+/// The script that completes this command line in a shell.
+fn completions(shell: Shell) -> String {
+    // The hidden command is for this program itself.
+    let all = Cli::command();
+    let shown = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+    let mut command = clap::Command::new("sluice").version("").subcommands(shown);
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, "sluice", &mut script);
+    String::from_utf8(script).unwrap_or_default()
 }
 
 /// Reads and checks a gateway file; prints its mistakes.
@@ -554,10 +601,7 @@ fn run_file(arguments: Run) -> Result<(), Failure> {
         &run::Options {
             file: arguments.file,
             base,
-            module: match build {
-                Build::Wasm => render::Module::Wasm(locate::WASM.find(arguments.module.wasm)?),
-                Build::Native => render::Module::Native(locate::NATIVE.find(arguments.module.native)?),
-            },
+            module: arguments.module.here()?,
             envoy: locate::envoy(arguments.envoy, build)?,
             proxy: Proxy::of_environment().map_err(Failure::new)?,
             drain: arguments.drain,
@@ -631,7 +675,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
     }
 }

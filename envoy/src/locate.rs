@@ -5,10 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::cli::{Build, Failure};
+use crate::process;
 
 /// The version of Envoy to install if none is found.
 const PINNED: &str = "1.40.0";
@@ -16,33 +18,40 @@ const PINNED: &str = "1.40.0";
 const OLDEST: (u32, u32) = (1, 39);
 /// The oldest Envoy with the ABI of the native module.
 const OLDEST_NATIVE: (u32, u32) = (1, 40);
+/// How long an Envoy may take to print its version, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Finds or installs an Envoy that is new enough.
 pub fn envoy(asked: Option<PathBuf>, build: Build) -> Result<PathBuf, Failure> {
-    let version = |path: &Path| version(path, if build == Build::Native { OLDEST_NATIVE } else { OLDEST });
+    if let Some((path, _)) = present_envoy(asked, build)? {
+        return Ok(path);
+    }
+    let cached = cached_envoy()?;
+    install(&cached)?;
+    let path = real_binary(&cached.join("bin/envoy"));
+    version(&path, build)?;
+    Ok(path)
+}
+
+/// Finds an Envoy that is new enough, and its version. Without one, [`envoy`] installs one.
+pub fn present_envoy(asked: Option<PathBuf>, build: Build) -> Result<Option<(PathBuf, String)>, Failure> {
     if let Some(path) = asked.or_else(|| env::var_os("SLUICE_ENVOY").map(PathBuf::from)) {
         let path = real_binary(&path);
-        version(&path)?;
-        return Ok(path);
+        let version = version(&path, build)?;
+        return Ok(Some((path, version)));
     }
     let path = env::var_os("PATH").unwrap_or_default();
     let on_path = env::split_paths(&path).map(|dir| dir.join("envoy"));
     for path in on_path.filter(|path| path.is_file()).map(|path| real_binary(&path)) {
-        match version(&path) {
-            Ok(()) => return Ok(path),
+        match version(&path, build) {
+            Ok(version) => return Ok(Some((path, version))),
             Err(problem) => eprintln!("sluice: ignoring an Envoy: {problem}"),
         }
     }
-    let cached = cache()?.join(format!("envoy-{PINNED}"));
     // An interrupted installation does not report a version either.
-    let path = real_binary(&cached.join("bin/envoy"));
-    if path.is_file() && version(&path).is_ok() {
-        return Ok(path);
-    }
-    install(&cached)?;
-    let path = real_binary(&cached.join("bin/envoy"));
-    version(&path)?;
-    Ok(path)
+    let path = real_binary(&cached_envoy()?.join("bin/envoy"));
+    let found = path.is_file().then(|| version(&path, build).ok()).flatten();
+    Ok(found.map(|version| (path, version)))
 }
 
 /// Resolves a Python environment's `envoy` launcher to the real binary, which must receive the signals.
@@ -55,36 +64,41 @@ fn real_binary(launcher: &Path) -> PathBuf {
     inside(launcher).unwrap_or_else(|| launcher.to_owned())
 }
 
-fn version(envoy: &Path, oldest: (u32, u32)) -> Result<(), Failure> {
-    let output = Command::new(envoy).arg("--version").stdin(Stdio::null()).output();
+/// The version of an Envoy that is new enough for this build of the filter.
+fn version(envoy: &Path, build: Build) -> Result<String, Failure> {
+    let (oldest, whose) = match build {
+        Build::Wasm => (OLDEST, ""),
+        Build::Native => (OLDEST_NATIVE, " for the native filter"),
+    };
+    let output = process::output(Command::new(envoy).arg("--version"), PATIENCE);
     let output = output.map_err(|error| Failure::new(format!("cannot start Envoy {}: {error}", envoy.display())))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    match read_version(&text) {
-        Some(found) if found >= oldest => Ok(()),
-        Some((major, minor)) => Err(Failure::new(format!(
-            "{} is Envoy {major}.{minor}, but version {}.{} or newer is required{}",
+    match read_version(&String::from_utf8_lossy(&output.stdout)) {
+        Some(((major, minor), version)) if (major, minor) >= oldest => Ok(version.to_owned()),
+        Some((_, version)) => Err(Failure::new(format!(
+            "{} is Envoy {version}, but version {}.{} or newer is required{whose}",
             envoy.display(),
             oldest.0,
-            oldest.1,
-            if oldest == OLDEST_NATIVE { " for the native filter" } else { "" }
+            oldest.1
         ))),
         None => Err(Failure::new(format!("{} --version does not print an Envoy version", envoy.display()))),
     }
 }
 
 /// Parses `envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`.
-fn read_version(text: &str) -> Option<(u32, u32)> {
-    let mut numbers = text.split_once("version:")?.1.split('/').nth(1)?.split('.');
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+fn read_version(text: &str) -> Option<((u32, u32), &str)> {
+    let version = text.split_once("version:")?.1.split('/').nth(1)?;
+    let mut numbers = version.split('.');
+    Some(((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?), version))
 }
 
-fn cache() -> Result<PathBuf, Failure> {
+/// The place in the user's cache where Envoy is installed.
+fn cached_envoy() -> Result<PathBuf, Failure> {
     let base = env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = base.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
     let base = base.ok_or_else(|| {
         Failure::new("found no Envoy, and cannot install one because $HOME is not set: use --envoy PATH")
     })?;
-    Ok(base.join("sluice"))
+    Ok(base.join("sluice").join(format!("envoy-{PINNED}")))
 }
 
 /// Installs Envoy into its own Python environment.
@@ -167,7 +181,7 @@ mod tests {
     #[test]
     fn versions_are_read() {
         let text = "\nenvoy  version: 0123abcd/1.40.0/Clean/RELEASE/BoringSSL\n";
-        assert_eq!(read_version(text), Some((1, 40)));
+        assert_eq!(read_version(text), Some(((1, 40), "1.40.0")));
         assert_eq!(read_version("envoy 1.40"), None);
         for (version, good) in [((1, 38), false), ((1, 39), true), ((1, 40), true), ((2, 0), true)] {
             assert_eq!(version >= OLDEST, good, "{version:?}");

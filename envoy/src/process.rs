@@ -6,11 +6,13 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
-use std::io;
+use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, StatVfsMountFlags, flock};
 use rustix::process::{Signal, getppid, getuid, set_parent_process_death_signal};
@@ -20,6 +22,8 @@ use crate::cli::Failure;
 
 /// The hidden command between this process and the program.
 pub const FOLLOW: &str = "follow-parent";
+
+const POLL: Duration = Duration::from_millis(20);
 
 /// Returns a command that runs the program and ends when this process does.
 pub fn follower(program: &Path) -> Command {
@@ -41,6 +45,33 @@ pub fn follow(parent: u32, program: &[OsString]) -> Failure {
     }
     let error = Command::new(program).args(arguments).exec();
     Failure::new(format!("cannot start {}: {error}", Path::new(program).display()))
+}
+
+/// Runs a program to its end, and kills it if it takes longer than this.
+pub fn output(command: &mut Command, within: Duration) -> io::Result<Output> {
+    // Files and not pipes: a process that the program leaves behind cannot keep the reader waiting.
+    let (mut out, mut errors) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    let mut child = command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(errors.try_clone()?).spawn()?;
+    let end = Instant::now() + within;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if Instant::now() > end {
+            child.kill()?;
+            child.wait()?;
+            return Err(io::Error::other(format!("it does not end within {} s", within.as_secs())));
+        }
+        thread::sleep(POLL);
+    };
+    Ok(Output { status, stdout: whole(&mut out)?, stderr: whole(&mut errors)? })
+}
+
+fn whole(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut contents = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut contents)?;
+    Ok(contents)
 }
 
 /// A directory that only its owner can read, removed on drop.
@@ -131,6 +162,15 @@ mod tests {
         for (place, executable) in expected {
             assert_eq!(is_executable(Path::new(place)), executable, "{place}");
         }
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_killed() {
+        let output =
+            output(Command::new("sh").args(["-c", "echo a; echo b >&2; exit 3"]), Duration::from_secs(60)).unwrap();
+        assert_eq!((output.status.code(), &*output.stdout, &*output.stderr), (Some(3), &b"a\n"[..], &b"b\n"[..]));
+        let error = super::output(Command::new("sleep").arg("1000"), Duration::ZERO).unwrap_err();
+        assert_eq!(error.to_string(), "it does not end within 0 s");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use sluice_core::keys::Cidr;
 use sluice_core::provider::url::Url;
 use sluice_wire::percent;
+use ureq::ProxyProtocol;
 
 use crate::cli::Failure;
 
@@ -62,6 +63,19 @@ impl Proxy {
         let authorization = user.map(|user| format!("Basic {}", STANDARD.encode(percent::decoded(user))));
         let exceptions = exceptions.split([',', ' ']).map(|name| name.trim().to_lowercase());
         Ok(Self { url, authorization, exceptions: exceptions.filter(|name| !name.is_empty()).collect() })
+    }
+
+    /// The proxy for this command's own requests.
+    pub fn for_requests(&self) -> Result<ureq::Proxy, String> {
+        let url = Url::parse(&self.url)?;
+        let protocol = if url.tls { ProxyProtocol::Https } else { ProxyProtocol::Http };
+        let mut proxy = ureq::Proxy::builder(protocol).host(&url.host).port(url.port);
+        let basic = self.authorization.as_ref().and_then(|value| STANDARD.decode(value.strip_prefix("Basic ")?).ok());
+        if let Some(text) = basic.and_then(|text| String::from_utf8(text).ok()) {
+            let (user, password) = text.split_once(':').unwrap_or((&text, ""));
+            proxy = proxy.username(user).password(password);
+        }
+        proxy.build().map_err(|error| error.to_string())
     }
 
     /// Whether connections to this URL use the proxy: over TLS, not to this machine, and not in `NO_PROXY`.

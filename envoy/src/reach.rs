@@ -1,5 +1,5 @@
-//! Short requests that find out whether a server responds, for `sluice check` and `sluice init`. Each has a timeout, and so have all
-//! together.
+//! Short requests that find out whether a server responds, for `sluice check`, `sluice init` and `sluice doctor`. Each has a timeout, and
+//! so have all together.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -12,12 +12,12 @@ use ureq::Agent;
 
 /// The timeout of one request.
 const PATIENCE: Duration = Duration::from_millis(1_000);
-/// The timeout of all concurrent requests: DNS lookups may take long.
-const ALL: Duration = Duration::from_millis(2_000);
+/// The timeout of all concurrent requests of `sluice check` and `sluice init`: DNS lookups may take long.
+pub const ALL: Duration = Duration::from_millis(2_000);
 const LARGEST_ANSWER: u64 = 1 << 20;
 
 /// Runs all questions concurrently. The result of one that does not finish in time is `None`.
-pub fn all<T: Send + 'static>(questions: Vec<Box<dyn FnOnce() -> T + Send>>) -> Vec<Option<T>> {
+pub fn all<T: Send + 'static>(questions: Vec<Box<dyn FnOnce() -> T + Send>>, within: Duration) -> Vec<Option<T>> {
     let (sender, answers) = mpsc::channel();
     let count = questions.len();
     for (place, question) in questions.into_iter().enumerate() {
@@ -26,7 +26,7 @@ pub fn all<T: Send + 'static>(questions: Vec<Box<dyn FnOnce() -> T + Send>>) -> 
     }
     drop(sender);
     let mut found: Vec<Option<T>> = (0..count).map(|_| None).collect();
-    let end = Instant::now() + ALL;
+    let end = Instant::now() + within;
     while let Ok((place, answer)) = answers.recv_timeout(end.saturating_duration_since(Instant::now())) {
         if let Some(slot) = found.get_mut(place) {
             *slot = Some(answer);
@@ -112,6 +112,6 @@ mod tests {
                 }
             }),
         ];
-        assert_eq!(all(questions), [Some(1), None]);
+        assert_eq!(all(questions, ALL), [Some(1), None]);
     }
 }

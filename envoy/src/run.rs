@@ -96,7 +96,7 @@ fn rendering(options: &Options, directory: &Path) -> Result<render::Options, Fai
 /// Copies the module for this Envoy alone. Envoy reads the module again with each change; a module that was replaced in the meantime would
 /// not share a VM with the running one. Envoy cannot load a native module from a directory that is not `executable`, as `/dev/shm` is in a
 /// container: there it loads the original.
-fn own_module(module: &render::Module, directory: &Path, executable: bool) -> Result<render::Module, Failure> {
+pub fn own_module(module: &render::Module, directory: &Path, executable: bool) -> Result<render::Module, Failure> {
     let own = match module {
         render::Module::Wasm(_) => render::Module::Wasm(directory.join("sluice.wasm")),
         render::Module::Native(path) if !executable => return Ok(render::Module::Native(std::path::absolute(path)?)),
@@ -117,7 +117,7 @@ pub fn free(address: SocketAddr, advice: &str) -> Result<(), Failure> {
 }
 
 /// Selects the environment variables that Envoy needs. The others may contain provider keys, which Envoy reads from files.
-fn environment(
+pub fn environment(
     file: &File,
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> impl Iterator<Item = (OsString, OsString)> {

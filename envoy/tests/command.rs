@@ -383,7 +383,7 @@ fn an_envoy_that_ends_is_reported_below_its_last_words() {
 fn an_old_envoy_is_refused() {
     let (_directory, file) = gateway("");
     let output = sluice(&["run", &file, "--envoy", &fixture("old-envoy"), "--wasm", &file]);
-    assert!(text(&output.stderr).contains("is Envoy 1.38, but version 1.39 or newer is required"));
+    assert!(text(&output.stderr).contains("is Envoy 1.38.1, but version 1.39 or newer is required"));
 }
 
 #[test]
@@ -453,4 +453,43 @@ fn the_administrators_key_is_printed_with_its_section() {
     let printed = text(&sluice(&["keys", "new", "--admin"]).stdout);
     assert!(printed.contains("\nsk-sluice-") && printed.contains("\nadmin:\n  sha256: \""), "{printed}");
     assert_eq!(sluice(&["keys", "new", "--admin", "--id", "a"]).status.code(), Some(2), "it has no name");
+}
+
+#[test]
+fn the_version_tells_the_commit_the_modules_and_the_price_table() {
+    let version = text(&sluice(&["--version"]).stdout);
+    let mut lines = version.lines();
+    assert_eq!(lines.next(), Some(concat!("sluice ", env!("CARGO_PKG_VERSION"))));
+    let names: Vec<&str> = lines.map(|line| line.split("  ").next().unwrap()).collect();
+    assert_eq!(names, ["commit", "sluice.wasm", "libsluice.so", "price table"]);
+    let date = version.trim().rsplit(' ').next().unwrap();
+    assert!(date.len() == 10 && date.starts_with("20"), "{version}");
+    assert_eq!(text(&sluice(&["-V"]).stdout), concat!("sluice ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn shells_complete_all_commands_but_the_hidden_one() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = text(&sluice(&["completions", shell]).stdout);
+        for word in ["doctor", "--credentials", "render", "evaluate", "rotate"] {
+            assert!(script.contains(word.trim_start_matches("--")), "{shell}: {word}");
+        }
+        assert!(!script.contains("follow-parent"), "{shell}");
+    }
+    assert_eq!(sluice(&["completions", "sh"]).status.code(), Some(2));
+}
+
+#[test]
+fn bash_completes_commands_and_options() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("sluice.bash");
+    fs::write(&script, sluice(&["completions", "bash"]).stdout).unwrap();
+    for (words, current, expected) in [("sluice doc", 1, "doctor"), ("sluice doctor --cred", 2, "--credentials")] {
+        let last = words.rsplit(' ').next().unwrap();
+        let line = format!(
+            "source \"$1\"; COMP_WORDS=({words}); COMP_CWORD={current}; _sluice sluice {last} x; echo \"${{COMPREPLY[*]}}\""
+        );
+        let output = Command::new("bash").args(["-c", &line, "bash"]).arg(&script).output().unwrap();
+        assert_eq!(text(&output.stdout).trim(), expected, "{}", text(&output.stderr));
+    }
 }

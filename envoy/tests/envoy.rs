@@ -86,6 +86,26 @@ fn envoy_accepts_what_is_rendered() {
     fs::write(&file, full).unwrap();
     fs::copy(examples.join("prices.tsv"), directory.path().join("prices.tsv")).unwrap();
     validate(&file, &["--access-log", "/dev/null", "--concurrency", "1"]);
+
+    // The doctor lets Envoy validate the same, and leaves nothing behind.
+    let before = names(directory.path());
+    let report = sluice()
+        .args(["doctor", file.to_str().unwrap(), "--timeout", "1ms", "--envoy"])
+        .arg(needed("SLUICE_ENVOY"))
+        .arg("--wasm")
+        .arg(needed("SLUICE_WASM"))
+        .output()
+        .unwrap();
+    let report = String::from_utf8_lossy(&report.stdout);
+    assert!(report.contains("\nok    configuration: "), "{report}");
+    assert_eq!(names(directory.path()), before);
+}
+
+/// The sorted names of the files in a directory.
+fn names(directory: &Path) -> Vec<std::ffi::OsString> {
+    let mut names: Vec<_> = fs::read_dir(directory).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    names.sort();
+    names
 }
 
 /// A running command, stopped if a test ends early.
@@ -139,8 +159,7 @@ fn run_says_when_it_is_ready_and_stops_cleanly() {
     kill_process(Pid::from_child(&running.0), Signal::INT).unwrap();
     lines.for_each(drop);
     assert_eq!(running.0.wait().unwrap().code(), Some(0));
-    let left: Vec<_> = fs::read_dir(directory.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
-    assert_eq!(left, ["gateway.yaml"], "the private directory is gone");
+    assert_eq!(names(directory.path()), ["gateway.yaml"], "the private directory is gone");
 }
 
 /// Whether Envoy finds a control group on this machine.

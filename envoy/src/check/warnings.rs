@@ -87,6 +87,16 @@ fn secrets_of<'f>(credentials: Credentials<'f>, path: &Path) -> Vec<(Path, &'f S
 /// Finds all warnings. Paths are relative to `base`, the gateway file's directory; `now` is in Unix seconds. With `asks`, Redis and servers
 /// nearby are contacted.
 pub fn find(checked: &Checked, base: &Base, now: u64, asks: bool) -> Vec<Warning> {
+    let mut finder = Finder { checked, base, found: settings(checked, base, now) };
+    finder.credentials();
+    if asks {
+        finder.answers();
+    }
+    finder.in_order()
+}
+
+/// Finds the warnings about the gateway file's own settings: neither about missing credentials nor about servers.
+pub fn settings(checked: &Checked, base: &Base, now: u64) -> Vec<Warning> {
     let mut finder = Finder { checked, base, found: Vec::new() };
     finder.listeners();
     finder.keys(now);
@@ -103,13 +113,8 @@ pub fn find(checked: &Checked, base: &Base, now: u64, asks: bool) -> Vec<Warning
     for (name, guard) in &checked.file.guards {
         finder.guard(name, guard);
     }
-    finder.credentials();
-    if asks {
-        finder.answers();
-    }
-    let mut found = finder.found;
-    found.sort_by_key(|warning| warning.line);
-    found
+    finder.shared_cache();
+    finder.in_order()
 }
 
 /// Checks the line that names the schema for editors, if there is one: copied files often contain a stale path.
@@ -131,6 +136,11 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
+    fn in_order(mut self) -> Vec<Warning> {
+        self.found.sort_by_key(|warning| warning.line);
+        self.found
+    }
+
     fn warn(&mut self, path: &Path, text: impl Into<String>) {
         let path = path.to_string();
         self.found.push(Warning { line: self.checked.lines.of(&path), path, text: text.into() });
@@ -384,8 +394,12 @@ impl Finder<'_> {
                 self.warn(&path, problem);
             }
         }
+    }
+
+    /// A shared cache without its secret.
+    fn shared_cache(&mut self) {
         let secret = std::env::var_os(SECRET).unwrap_or_default();
-        if file.cache.shared && Sealer::new(secret.as_encoded_bytes()).is_none() {
+        if self.checked.file.cache.shared && Sealer::new(secret.as_encoded_bytes()).is_none() {
             let text = format!(
                 "the environment variable {SECRET} has no secret of {SHORTEST_SECRET} bytes or more, so this Envoy will \
                  share no responses. Create one for all Envoys: openssl rand -hex 32"
@@ -416,9 +430,10 @@ impl Finder<'_> {
             let token = redis.token.as_ref().and_then(|token| secrets::read(token, "token", self.base).ok());
             let (text, protocol) = (redis.url.clone(), redis.protocol);
             places.push(Path::root().key("redis").key("url"));
-            questions.push(Box::new(move || ask_redis(&url, &text, protocol, token.as_deref())));
+            let ask = move || ask_redis(&url, &text, protocol, |url| reach::get(url, token.as_deref()));
+            questions.push(Box::new(ask));
         }
-        for (place, answer) in places.iter().zip(reach::all(questions)) {
+        for (place, answer) in places.iter().zip(reach::all(questions, reach::ALL)) {
             match answer {
                 Some(None) => {}
                 Some(Some(text)) => self.warn(place, text),
@@ -435,14 +450,19 @@ fn files(tls: &Tls) -> impl Iterator<Item = (&'static str, &String)> {
     files.into_iter().filter_map(|(name, file)| Some((name, file.as_ref()?))).chain(sds)
 }
 
-/// Checks a Redis over HTTP.
-fn ask_redis(url: &Url, text: &str, protocol: Protocol, token: Option<&str>) -> Option<String> {
+/// Says why a Redis over HTTP does not serve. `get` asks for the status and body of a URL.
+pub fn ask_redis(
+    url: &Url,
+    text: &str,
+    protocol: Protocol,
+    get: impl Fn(&str) -> Result<(u16, String), String>,
+) -> Option<String> {
     let base = text.trim_end_matches('/');
     let path = match protocol {
         Protocol::Webdis => "PING",
         Protocol::Upstash => "ping",
     };
-    match reach::get(&format!("{base}/{path}"), token) {
+    match get(&format!("{base}/{path}")) {
         Ok((200, answer)) if answer.contains("PONG") => None,
         Ok((401 | 403, _)) => Some(format!("the server at {} rejects the token", url.authority())),
         Ok((status, _)) => Some(format!(

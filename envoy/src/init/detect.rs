@@ -102,7 +102,7 @@ pub fn look_around() -> Vec<Found> {
         let url = service.port.map(|port| format!("http://127.0.0.1:{port}/v1")).unwrap_or_default();
         Box::new(move || listed(&url)) as Box<dyn FnOnce() -> Option<Vec<String>> + Send>
     });
-    for (service, answer) in servers.iter().zip(reach::all(questions.collect())) {
+    for (service, answer) in servers.iter().zip(reach::all(questions.collect(), reach::ALL)) {
         if let Some(models) = answer.flatten().filter(|models| !models.is_empty()) {
             let kind = Kind::named(service.kind);
             found.extend(kind.map(|kind| Found { kind, service: *service, url: None, variable: None, models }));

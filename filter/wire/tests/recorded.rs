@@ -124,7 +124,13 @@ impl Recording {
         let writer = client.chat().expect("clients hold conversations");
         let (objects, failed) = if self.streamed { self.stream(writer)? } else { (vec![self.whole(writer)?], false) };
         self.publish(client, &objects);
-        let (expected, got) = (self.expected(), read(client.id(), &objects));
+        let (mut expected, got) = (self.expected(), read(client.id(), &objects));
+        if client.id() == Id::Anthropic {
+            // The provider's explanation of a refusal is a text.
+            let details =
+                self.objects.iter().flat_map(|object| [&object["stop_details"], &object["delta"]["stop_details"]]);
+            expected.text.extend(details.filter_map(|details| details["explanation"].as_str()));
+        }
         if failed || self.fails() {
             return if failed == self.fails() { Ok(()) } else { Err(format!("an error: {failed}")) };
         }

@@ -18,6 +18,7 @@ mod connections;
 mod crash;
 mod credentials;
 mod crowd;
+mod doctor;
 mod downstream;
 mod drain;
 mod endless;

@@ -212,7 +212,7 @@ fn a_redis_that_speaks_no_http_is_recognised_and_one_that_answers_is_fine() {
     };
     let ask = |address: std::net::SocketAddr| {
         let text = format!("http://{address}");
-        ask_redis(&Url::parse(&text).unwrap(), &text, Protocol::Webdis, None)
+        ask_redis(&Url::parse(&text).unwrap(), &text, Protocol::Webdis, |url| reach::get(url, None))
     };
     let (address, server) = serve(b"+PONG\r\n");
     assert!(ask(address).unwrap().contains("Put Webdis in front of it"));

@@ -26,6 +26,18 @@ pub struct Wanted {
     source: Source,
 }
 
+impl Wanted {
+    /// Whose it is: `provider NAME` or `judge NAME`.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// Fetches the token once, and forgets it.
+    pub fn fetch(&self, authorities: &Path) -> Result<(), String> {
+        self.source.fetch(&endpoint::Endpoint::new(authorities)?).map(drop)
+    }
+}
+
 /// The providers and judges with such a token: a description, the cluster, and the source.
 fn users(file: &File) -> impl Iterator<Item = (String, String, &Google)> {
     let providers = file.providers.iter().filter_map(|(name, provider)| {

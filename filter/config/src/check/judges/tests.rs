@@ -187,8 +187,12 @@ fn each_mistake_of_a_guardrail_with_a_judge_is_named_with_what_would_be_right() 
             "action: found mask, with a judge, expected block: the provider has received the prompt already",
         ),
         (
-            r#""judge":{"service":"p","on_error":"allow"},"action":"mask""#,
-            "action: found mask for answers, expected block or log",
+            r#""judge":{"service":"p","on_error":"allow"},"action":"mask","style":"hash""#,
+            "judge: found a style, with a judge, expected no style and no restore: the judge writes the placeholders",
+        ),
+        (
+            r#""judge":{"service":"w","on_error":"allow","window":63}"#,
+            "judge.window: found 63, expected a number of bytes from 64 to 100000",
         ),
         (r#""judge":{"service":"w","on_error":"allow"},"on":[]"#, "on: found an empty list"),
     ] {

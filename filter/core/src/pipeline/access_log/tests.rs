@@ -227,7 +227,7 @@ fn the_schema_describes_each_field_and_allows_no_others() {
     }
     let mut found = Vec::new();
     objects(&schema(), &mut found);
-    assert_eq!(found.len(), 3, "the line, an attempt, and a provider's error");
+    assert_eq!(found.len(), 4, "the line, an attempt, a provider's error, and a judge");
     for object in found {
         assert_eq!(object["additionalProperties"], false);
         for (name, field) in object["properties"].as_object().unwrap() {
