@@ -19,7 +19,6 @@ pub mod failure;
 pub mod gateway;
 mod gauges;
 pub mod host_call_failure;
-pub mod judges;
 mod memory;
 mod missing;
 pub mod notes;

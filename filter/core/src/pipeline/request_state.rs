@@ -13,7 +13,6 @@ use crate::routing::target::Target;
 use crate::usage::estimate::Estimate;
 
 use super::billing::Billing;
-use super::judges::Judges;
 use super::worker::Worker;
 
 mod account;
@@ -25,6 +24,7 @@ mod client_retry_after;
 mod content_filter;
 mod draft;
 mod head;
+mod judges;
 mod keys;
 mod lost_connection;
 mod next_target;
@@ -40,6 +40,7 @@ pub use bill::{Bill, Counted};
 pub use chunks::ChunkTimes;
 pub use draft::Draft;
 pub use head::{PassThrough, RequestHead};
+pub use judges::{Judges, PromptTexts, warn};
 pub use next_target::{CANNOT_EXPRESS, Ending, OVER_LIMIT, SkippedTarget};
 pub use progress::{AttemptState, Progress, Stage, attempt_headers};
 pub use request::{Fixed, Request};

@@ -141,7 +141,7 @@ impl Attempt {
         flow
     }
 
-    /// Handles the reply to one of the calls that [`Judges::take_calls`](super::judges::Judges::take_calls) returned. A paused response may
+    /// Handles the reply to one of the calls that [`Judges::take_calls`](super::request_state::Judges::take_calls) returned. A paused response may
     /// continue only if the flow says so.
     pub fn called(&mut self, call: usize, called: &Called, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         if self.is_given_up(state) {

@@ -12,8 +12,7 @@ use crate::guard::spec::Side;
 use crate::memory_limiter::Exhausted;
 
 use super::super::billing::Billing;
-use super::super::judges::{PromptTexts, warn};
-use super::super::request_state::Draft;
+use super::super::request_state::{Draft, PromptTexts, warn};
 use super::super::rewrite;
 use super::super::{Context, Flow};
 use super::planning::Prepared;

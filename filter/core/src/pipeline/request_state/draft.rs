@@ -12,9 +12,8 @@ use crate::routing::target::{Model, Target};
 use crate::store::SharedData;
 use crate::usage::estimate::Estimate;
 
-use super::super::judges::Judges;
 use super::super::worker::Worker;
-use super::{Request, RequestHead, RequestMemory, Route, ScannedRequest};
+use super::{Judges, Request, RequestHead, RequestMemory, Route, ScannedRequest};
 
 /// A request that is not forwarded yet.
 #[derive(Debug)]

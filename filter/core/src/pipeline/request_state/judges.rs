@@ -12,9 +12,9 @@ use crate::guard::answer::GuardFailure;
 use crate::guard::judge::{JudgeGuard, JudgeReport, JudgeResult, Judged, JudgedText, Judging, Question, add_reports};
 use crate::guard::spec::Side;
 
-use super::Effect;
-use super::failure::Failure;
-use super::request_state::{Request, RequestState};
+use super::super::Effect;
+use super::super::failure::Failure;
+use super::{Request, RequestState};
 
 /// The texts of a prompt.
 #[derive(Debug)]
