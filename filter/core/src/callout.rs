@@ -60,7 +60,7 @@ impl Endpoint {
             ("content-type", "application/json"),
             ("user-agent", concat!("sluice/", env!("CARGO_PKG_VERSION"))),
         ];
-        Call { cluster: cluster.into(), headers: headers.into_iter().collect(), body, timeout }
+        Call { cluster, headers: headers.into_iter().collect(), body, timeout }
     }
 }
 

@@ -78,6 +78,10 @@ impl Check<'_> {
         if !WINDOWS.contains(&window) {
             self.diagnostic(&path.key("window"), written.window.to_string(), "a number of bytes from 64 to 100000");
         }
+        if written.during && written.raw {
+            let expected = "one of the two: the cache would serve a response to other raw texts that are masked alike";
+            self.diagnostic(&path.key("raw"), "true, with during", expected);
+        }
         let judge = judges.get(service)?;
         let is_presidio = matches!(judge.api, Api::Presidio(_));
         let action = match guard.action {

@@ -94,7 +94,8 @@ pub type Judges = serde_json::Map<String, Value>;
 pub struct GuardJudge {
     /// The judge, one of `judges`.
     pub service: String,
-    /// What happens to a text if the judge fails: it does not respond in time, or not with a verdict. There is no default: `allow` can let
+    /// What happens to a text if the judge fails: it does not respond in time, or not with a verdict. Texts that are too long for it are
+    /// blocked in any case. There is no default: `allow` can let
     /// anything pass, and `block` makes the judge's outages yours.
     pub on_error: OnError,
     /// Whether verdicts have an effect. Default: `enforce`.
@@ -104,7 +105,8 @@ pub struct GuardJudge {
     /// paid, and prompts cannot be masked. Needs `on: [prompts]`. Default: `false`.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub during: bool,
-    /// Whether the judge receives prompts before other guardrails mask them. Then it cannot mask them itself. Default: `false`.
+    /// Whether the judge receives prompts before other guardrails mask them. Then it cannot mask them itself. Not with `during`. Default:
+    /// `false`.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub raw: bool,
     /// How many bytes of a streamed response's text the judge judges at once, from 64 to 100000: each takes a call, and waits for it. Not

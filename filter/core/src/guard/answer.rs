@@ -131,7 +131,8 @@ impl Checks {
     pub fn rewrites(&self) -> bool {
         self.restores()
             || self.guards.iter().any(|guard| guard.action == Action::Mask)
-            || self.judges.iter().any(|guard| guard.masks && guard.mode == JudgeMode::Enforce)
+            // What the gateway does not understand, no judge has judged.
+            || self.judges.iter().any(|guard| guard.mode == JudgeMode::Enforce)
     }
 
     /// A text of this kind for judges.
@@ -244,6 +245,14 @@ pub fn response_texts(response: &mut Response) -> impl Iterator<Item = (Kind, &m
         .choices
         .iter_mut()
         .flat_map(|choice| choice.parts.iter_mut().zip(0..).filter_map(|(part, number)| text_of(part, number)))
+}
+
+/// The names of the tools that a response calls.
+pub fn tool_names(response: &Response) -> String {
+    let parts = response.choices.iter().flat_map(|choice| &choice.parts);
+    let names =
+        parts.filter_map(|part| if let Part::ToolCall { name, .. } = part { Some(name.as_str()) } else { None });
+    names.collect::<Vec<_>>().join("\n")
 }
 
 /// The text of a part of a response; `number` tells tool calls apart.
@@ -384,7 +393,8 @@ impl Transcript {
         self.answers.values().flat_map(|answer| {
             let texts = [(Kind::Text, &answer.text), (Kind::Thinking, &answer.asides)];
             let calls = answer.calls.iter().map(|(call, arguments)| (Kind::Arguments(*call), arguments));
-            texts.into_iter().chain(calls).map(|(kind, text)| checks.judged_text(kind, text))
+            let texts = texts.into_iter().chain(calls).map(|(kind, text)| checks.judged_text(kind, text));
+            texts.chain([JudgedText::fixed(answer.names.clone())])
         })
     }
 

@@ -15,8 +15,8 @@ use sluice_wire::error::{ANSWER_TOO_LARGE, ApiError, ErrorKind};
 use sluice_wire::headers::HeaderMap;
 use sluice_wire::json;
 
-use crate::guard::Finding;
 use crate::guard::answer::GuardFailure;
+use crate::guard::{Finding, UNJUDGED};
 use crate::memory_limiter::{Exhausted, OVERLOADED};
 use crate::routing::spec::Trigger;
 
@@ -171,7 +171,9 @@ impl Failure {
         match objection {
             GuardFailure::Blocked(finding) => {
                 let error = finding.error();
-                Self { finding: Some(finding.into()), ..Self::of("guardrail", Trigger::Guardrail, error) }
+                // Another target's response would wait for the same judge.
+                let trigger = Some(Trigger::Guardrail).filter(|_| finding.label != UNJUDGED);
+                Self { finding: Some(finding.into()), trigger, ..Self::ours("guardrail", error) }
             }
             GuardFailure::Invalid(why) => {
                 let message = format!("The model's answer is not the requested JSON: {why}.");
@@ -183,10 +185,8 @@ impl Failure {
     }
 
     /// Judges block the prompt, which the provider has received.
-    pub fn blocked_prompt(finding: Finding) -> Self {
-        Self { finding: Some(finding.clone().into()), ..Self::ours("guardrail", finding.error()) }
-            .after(Work::Seen)
-            .excused()
+    pub fn blocked_prompt(finding: &Finding) -> Self {
+        Self::ours("guardrail", finding.error()).after(Work::Seen).excused()
     }
 
     /// Whether the failure concerns the key that was used, and perhaps no other.

@@ -304,12 +304,22 @@ impl Embedder {
     }
 }
 
+/// When a judge replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replies {
+    AtOnce,
+    /// After one more callback.
+    Later,
+    /// After the whole response.
+    AtTheEnd,
+}
+
 /// A judge with the gateway's own webhook.
 pub(crate) struct Judge {
-    /// The response to a call; `None`: it is down.
-    pub(crate) judge: fn(&serde_json::Value) -> Option<serde_json::Value>,
-    /// Whether it replies after the whole response.
-    pub(crate) late: bool,
+    /// The response to a call to this path; `None`: it is down.
+    pub(crate) judge: fn(&str, &serde_json::Value) -> Option<serde_json::Value>,
+    /// When it replies.
+    pub(crate) replies: Replies,
     /// The calls, in order.
     pub(crate) calls: RefCell<Vec<serde_json::Value>>,
 }
@@ -317,7 +327,7 @@ pub(crate) struct Judge {
 impl Judge {
     fn call(&self, call: &Call) -> Called {
         let asked = serde_json::from_slice(&call.body).unwrap();
-        let said = (self.judge)(&asked);
+        let said = (self.judge)(call.headers.text(":path").unwrap(), &asked);
         self.calls.borrow_mut().push(asked);
         Called { status: said.as_ref().map(|_| 200), body: said.unwrap_or_default().to_string().into_bytes() }
     }
@@ -734,9 +744,17 @@ impl Envoy {
         mut flow: Flow,
         end: bool,
     ) -> Flow {
+        let before = self.asked.len();
         self.asked.extend(state.judges.take_calls());
-        let late = self.judge.as_ref().is_some_and(|judge| judge.late);
-        while !late || end {
+        let replies = self.judge.as_ref().map_or(Replies::AtOnce, |judge| judge.replies);
+        let mut due = match replies {
+            _ if end => usize::MAX,
+            Replies::AtOnce => usize::MAX,
+            Replies::Later => before,
+            Replies::AtTheEnd => 0,
+        };
+        while due > 0 {
+            due -= 1;
             let Some((number, call)) = self.asked.pop_front() else { break };
             let called = self.answer_of(call);
             message.now = self.tick();

@@ -191,6 +191,10 @@ fn each_mistake_of_a_guardrail_with_a_judge_is_named_with_what_would_be_right() 
             "judge: found a style, with a judge, expected no style and no restore: the judge writes the placeholders",
         ),
         (
+            r#""judge":{"service":"w","on_error":"allow","raw":true,"during":true},"on":["prompts"]"#,
+            "judge.raw: found true, with during, expected one of the two",
+        ),
+        (
             r#""judge":{"service":"w","on_error":"allow","window":63}"#,
             "judge.window: found 63, expected a number of bytes from 64 to 100000",
         ),

@@ -12,7 +12,7 @@ use crate::guard::spec::{Action, Side};
 use crate::guard::{Finding, UNJUDGED};
 use crate::usage::price::MicroUsd;
 
-use super::spec::{JudgeMode, OnError};
+use super::spec::JudgeMode;
 use super::{Edit, JudgeGuard, Part, Question, Unreadable, Verdict, edited};
 
 /// Texts that judges are judging.
@@ -53,6 +53,11 @@ impl JudgedText {
     pub fn of(text: String) -> Self {
         Self { text, ..Self::default() }
     }
+
+    /// A text that cannot be changed.
+    pub fn fixed(text: String) -> Self {
+        Self { masking: Masking::Never, ..Self::of(text) }
+    }
 }
 
 /// One guardrail's judge.
@@ -62,7 +67,9 @@ struct JudgeAtWork {
     texts: Rc<[JudgedText]>,
     /// The calls without a reply.
     waits: usize,
-    verdict: Result<Verdict, Unreadable>,
+    verdict: Verdict,
+    /// Why it did not judge all of its texts.
+    failure: Option<Unreadable>,
     report: JudgeReport,
 }
 
@@ -155,9 +162,9 @@ impl Judging {
         let all: Vec<&str> = texts.iter().map(|text| text.text.as_str()).collect();
         for guard in guards {
             let judge = self.judges.len();
-            let (calls, verdict) = match guard.judge.calls(&Question { texts: &all, ..*about }) {
-                Ok(calls) => (calls, Ok(Verdict::Pass)),
-                Err(failure) => (Vec::new(), Err(failure)),
+            let (calls, failure) = match guard.judge.calls(&Question { texts: &all, ..*about }) {
+                Ok(calls) => (calls, None),
+                Err(failure) => (Vec::new(), Some(failure)),
             };
             let parts = || calls.iter().flat_map(|call| &call.parts);
             let cost = guard.judge.price.map(|price| {
@@ -165,7 +172,7 @@ impl Judging {
                 price.cost(u64::try_from(characters).unwrap_or(u64::MAX))
             });
             let mut at_work = JudgeAtWork::new(guard, texts, about.side);
-            (at_work.waits, at_work.verdict, at_work.report.cost) = (calls.len(), verdict, cost);
+            (at_work.waits, at_work.failure, at_work.report.cost) = (calls.len(), failure, cost);
             at_work.report.calls = u64::try_from(calls.len()).unwrap_or_default();
             self.judges.push(at_work);
             for call in calls {
@@ -176,11 +183,11 @@ impl Judging {
         sent
     }
 
-    /// The judges of these guardrails cannot judge the message: it has no texts that the gateway could show them.
-    pub fn cannot_judge(&mut self, guards: &[Rc<JudgeGuard>], side: Side) {
+    /// The judges of these guardrails cannot judge the message, for this reason.
+    pub fn cannot_judge(&mut self, guards: &[Rc<JudgeGuard>], side: Side, why: &Unreadable) {
         for guard in guards {
-            let verdict = Err(Unreadable::NoTexts);
-            self.judges.push(JudgeAtWork { verdict, ..JudgeAtWork::new(guard, &[].into(), side) });
+            let failure = Some(why.clone());
+            self.judges.push(JudgeAtWork { failure, ..JudgeAtWork::new(guard, &[].into(), side) });
         }
     }
 
@@ -191,14 +198,10 @@ impl Judging {
         asked.replied = true;
         let Some(judge) = self.judges.get_mut(asked.judge) else { return true };
         let texts: Vec<&str> = judge.texts.iter().map(|text| text.text.as_str()).collect();
-        let verdict = judge.guard.verdict(judge.report.side, &asked.parts, &texts, called);
-        let before = std::mem::replace(&mut judge.verdict, Ok(Verdict::Pass));
-        judge.verdict = match (before, verdict) {
-            (Ok(before), Ok(verdict)) => Ok(before.and(verdict)),
-            // A block needs no more verdicts.
-            (Ok(block @ Verdict::Block { .. }), _) | (_, Ok(block @ Verdict::Block { .. })) => Ok(block),
-            (Err(failure), _) | (_, Err(failure)) => Err(failure),
-        };
+        match judge.guard.verdict(judge.report.side, &asked.parts, &texts, called) {
+            Ok(verdict) => judge.verdict = std::mem::replace(&mut judge.verdict, Verdict::Pass).and(verdict),
+            Err(failure) => judge.failure = Some(failure),
+        }
         judge.waits = judge.waits.saturating_sub(1);
         if judge.waits == 0 {
             judge.report.took = now.since(self.since);
@@ -215,8 +218,8 @@ impl Judging {
     pub fn decided(self, now: Time) -> Judged {
         let (mut judged, mut edits) = (Judged::default(), Vec::new());
         let mut texts = None;
-        for judge in self.judges {
-            let JudgeAtWork { guard, texts: its, waits, verdict, mut report } = judge;
+        for (number, judge) in self.judges.into_iter().enumerate() {
+            let JudgeAtWork { guard, texts: its, waits, verdict, failure, mut report } = judge;
             if waits > 0 {
                 report.took = now.since(self.since);
             }
@@ -228,36 +231,38 @@ impl Judging {
                 action: if enforces { action } else { Action::Log },
             };
             report.result = match verdict {
-                Ok(Verdict::Pass) if waits > 0 => JudgeResult::Cancelled,
-                Ok(Verdict::Pass) => JudgeResult::Pass,
-                Ok(Verdict::Block { label }) => {
+                Verdict::Pass if waits > 0 => JudgeResult::Cancelled,
+                Verdict::Pass => JudgeResult::Pass,
+                Verdict::Block { label } => {
                     judged.note(find(&label, Action::Block));
                     JudgeResult::Block
                 }
-                Ok(Verdict::Mask { edits: its_edits, labels }) => {
+                Verdict::Mask { edits: its_edits, labels } => {
                     labels.iter().for_each(|label| judged.findings.push(find(label, Action::Mask)));
                     if enforces {
-                        edits.extend(its_edits);
+                        edits.extend(its_edits.into_iter().map(|edit| (number, edit)));
                         texts = Some((its, find(labels.first().map_or("", |label| label), Action::Block)));
                     }
                     JudgeResult::Mask
                 }
-                Err(failure) => {
-                    judged.failures.push((guard.clone(), format!("the judge `{}` {failure}", guard.judge.name)));
-                    match guard.on_error {
-                        OnError::Block => judged.note(find(UNJUDGED, Action::Block)),
-                        OnError::Allow => {
-                            judged.unjudged |= enforces;
-                            judged.findings.push(find(UNJUDGED, Action::Log));
-                        }
-                    }
-                    JudgeResult::Error
-                }
             };
+            if let Some(failure) = failure.filter(|_| report.result != JudgeResult::Block) {
+                report.result = report.result.max(JudgeResult::Error);
+                judged.failures.push((guard.clone(), format!("the judge `{}` {failure}", guard.judge.name)));
+                if guard.allows(&failure) {
+                    judged.unjudged |= enforces;
+                    judged.findings.push(find(UNJUDGED, Action::Log));
+                } else {
+                    judged.note(find(UNJUDGED, Action::Block));
+                }
+            }
             judged.reports.push(report);
         }
-        if let (None, Some((texts, finding))) = (&judged.blocked, texts) {
-            judged.mask(&texts, edits, finding);
+        if let (None, Some((texts, finding))) = (&judged.blocked, texts)
+            && !judged.mask(&texts, edits)
+        {
+            judged.findings.retain(|finding| finding.action != Action::Mask);
+            judged.blocked = Some(finding);
         }
         judged
     }
@@ -274,10 +279,27 @@ impl Judged {
         }
     }
 
-    /// Changes texts, or blocks them if one does not allow its change.
-    fn mask(&mut self, texts: &[JudgedText], mut edits: Vec<Edit>, finding: Finding) {
-        for edit in &mut edits {
+    /// Changes texts, by the edits of each judge. Returns `false` if one does not allow its change, or if judges contradict each other: then
+    /// one of them would not get its way.
+    fn mask(&mut self, texts: &[JudgedText], mut edits: Vec<(usize, Edit)>) -> bool {
+        edits.sort_by_key(|(_, edit)| (edit.text, edit.at.start));
+        let overlap = |pair: &[(usize, Edit)]| match pair {
+            [(judge, edit), (other, next)] => {
+                judge != other && edit.text == next.text && next.at.start < edit.at.end && edit != next
+            }
+            _ => false,
+        };
+        if edits.windows(2).any(overlap) {
+            return false;
+        }
+        for (_, edit) in &mut edits {
             let Some(text) = texts.get(edit.text) else { continue };
+            if edit.at.start < text.context && edit.at.end > text.context {
+                // The beginning has left as it is.
+                let left = text.text.get(edit.at.start..text.context).unwrap_or_default();
+                let Some(rest) = edit.with.strip_prefix(left) else { return false };
+                edit.with = rest.to_owned();
+            }
             edit.at.start = edit.at.start.max(text.context).min(edit.at.end);
             let breaks = |part: &str| part.contains(['"', '\\']);
             let replaced = text.text.get(edit.at.clone()).unwrap_or_default();
@@ -287,13 +309,12 @@ impl Judged {
                 Masking::Never => replaced.is_empty(),
             };
             if !is_possible {
-                self.findings.retain(|finding| finding.action != Action::Mask);
-                self.blocked = Some(finding);
-                return;
+                return false;
             }
         }
         let all: Vec<&str> = texts.iter().map(|text| text.text.as_str()).collect();
-        self.masked = edited(&all, edits);
+        self.masked = edited(&all, edits.into_iter().map(|(_, edit)| edit).collect());
+        true
     }
 }
 
@@ -308,15 +329,13 @@ impl JudgeAtWork {
             took: Duration::ZERO,
             cost: None,
         };
-        Self { guard: guard.clone(), texts: texts.clone(), waits: 0, verdict: Ok(Verdict::Pass), report }
+        Self { guard: guard.clone(), texts: texts.clone(), waits: 0, verdict: Verdict::Pass, failure: None, report }
     }
 
     fn blocks(&self) -> bool {
-        let decides = match &self.verdict {
-            Ok(verdict) => matches!(verdict, Verdict::Block { .. }),
-            Err(_) => self.guard.on_error == OnError::Block,
-        };
-        decides && self.guard.mode == JudgeMode::Enforce
+        let fails = self.failure.as_ref().is_some_and(|failure| !self.guard.allows(failure));
+        let blocks = matches!(self.verdict, Verdict::Block { .. }) || fails;
+        blocks && self.guard.mode == JudgeMode::Enforce
     }
 }
 

@@ -176,6 +176,11 @@ pub fn concerning(guards: &[Rc<JudgeGuard>], side: Side, caller: &Caller, model:
 }
 
 impl JudgeGuard {
+    /// Whether texts pass that the judge did not judge. Never texts that are too long for it: a client could make any text so.
+    fn allows(&self, failure: &Unreadable) -> bool {
+        self.on_error == OnError::Allow && *failure != Unreadable::TooLarge
+    }
+
     /// Reads the response to a call.
     pub fn verdict(&self, side: Side, parts: &[Part], texts: &[&str], called: &Called) -> Result<Verdict, Unreadable> {
         let verdict = self.judge.verdict(parts, texts, called)?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sluice_wire::json::decimal;
 
 use super::parts::{Capacity, Part, SEPARATOR, joined};
-use super::reply::{Unreadable, text};
+use super::reply::{Unreadable, bounded, text};
 use super::verdict::{Edit, Verdict, label, note};
 use super::{Question, add, write_members, write_strings};
 
@@ -43,7 +43,7 @@ impl Settings {
 }
 
 pub(super) fn verdict(reply: &Value, parts: &[Part], texts: &[&str]) -> Result<Verdict, Unreadable> {
-    let finds = reply.as_array().ok_or_else(|| Unreadable::without("a list of finds"))?;
+    let finds = reply.as_array().ok_or_else(|| Unreadable::without("a list of finds")).and_then(bounded)?;
     if finds.is_empty() {
         return Ok(Verdict::Pass);
     }

@@ -1,11 +1,12 @@
-//! The texts of a prompt that judges receive: the values of all strings of its JSON, whatever they mean in the client's dialect, so that
-//! nothing escapes by its position. Only names of roles, types and objects, and images, audio and files are left out.
+//! The texts of a prompt that judges receive: all strings and long numbers of its JSON, whatever they mean in the client's dialect, so that
+//! nothing escapes by its position. Only plain names of fields, roles, types and objects, and images, audio and files are left out.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::guard::escapes::is_json;
 use crate::guard::media::{Content, content};
+use crate::guard::numbers;
 use crate::guard::prompt::{Copy, decoded, quoted};
 use crate::peek::literals::{Literal, Literals};
 
@@ -17,9 +18,14 @@ const NAMES: [&[u8]; 6] = [b"role", b"type", b"id", b"call_id", b"tool_call_id",
 /// The longest name.
 const LONGEST_NAME: usize = 64;
 
-/// The texts of a valid JSON body, except for the literal in `except` (the model's name).
-pub fn texts(body: &[u8], except: &Range<usize>) -> Vec<JudgedText> {
-    each(body, except).map(|(_, text)| text).collect()
+/// The most texts: more than judges can be sent.
+const MOST: usize = 20_000;
+
+/// The texts of a valid JSON body, except for the literal in `except` (the model's name). `None` if they are too many.
+pub fn texts(body: &[u8], except: &Range<usize>) -> Option<Vec<JudgedText>> {
+    let numbers = numbers::of(body).map(|number| JudgedText::fixed(number.to_owned()));
+    let texts: Vec<_> = each(body, except).map(|(_, text)| text).chain(numbers).take(MOST + 1).collect();
+    (texts.len() <= MOST).then_some(texts)
 }
 
 /// The body with some of these texts replaced, by their indices, in order. `None` if it would exceed `most` bytes.
@@ -41,14 +47,18 @@ fn each<'b>(body: &'b [u8], except: &Range<usize>) -> impl Iterator<Item = (Lite
         before = literal.text;
         let is_left_out = except.contains(&literal.start)
             || literal.text.is_empty()
-            || literal.is_key(body)
-            || (NAMES.contains(&key) && is_name(literal.text));
+            || ((NAMES.contains(&key) || literal.is_key(body)) && is_name(literal.text));
         if is_left_out {
             return None;
         }
         let (text, masking) = match content(key, literal.text) {
-            Content::Media(_) => return None,
-            Content::Encoded(_, text) => (Cow::Owned(text), Masking::Never),
+            Content::Media(head) if head.len() <= LONGEST_NAME => return None,
+            Content::Media(head) => (String::from_utf8_lossy(head), Masking::Never),
+            Content::Encoded(head, text) if head.len() <= LONGEST_NAME => (Cow::Owned(text), Masking::Never),
+            Content::Encoded(head, text) => {
+                (Cow::Owned(String::from_utf8_lossy(head).into_owned() + &text), Masking::Never)
+            }
+            Content::Plain if literal.is_key(body) => (decoded(body, &literal), Masking::Never),
             Content::Plain => {
                 let text = decoded(body, &literal);
                 let masking = if is_json(&text) { Masking::Json } else { Masking::Free };
@@ -75,7 +85,7 @@ mod tests {
 
     fn all(body: &str) -> Vec<(String, Masking)> {
         let at = body.find("chat").unwrap();
-        texts(body.as_bytes(), &(at..at + 4)).into_iter().map(|text| (text.text, text.masking)).collect()
+        texts(body.as_bytes(), &(at..at + 4)).unwrap().into_iter().map(|text| (text.text, text.masking)).collect()
     }
 
     #[test]
@@ -88,6 +98,17 @@ mod tests {
             ("more", Masking::Free),
         ];
         assert_eq!(all(BODY), expected.map(|(text, masking)| (text.to_owned(), masking)));
+    }
+
+    #[test]
+    fn odd_keys_and_long_numbers_are_judged_too() {
+        let found = all(
+            r#"{"model":"chat","tools":[{"properties":{"a secret text":{"type":"string"}}}],"card":4111111111111111}"#,
+        );
+        let expected = [("a secret text", Masking::Never), ("4111111111111111", Masking::Never)];
+        assert_eq!(found, expected.map(|(text, masking)| (text.to_owned(), masking)));
+        let many = format!(r#"{{"model":"chat","stop":[{}"a"]}}"#, r#""a","#.repeat(MOST));
+        assert_eq!(texts(many.as_bytes(), &(10..14)), None);
     }
 
     #[test]

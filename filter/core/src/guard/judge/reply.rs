@@ -74,8 +74,15 @@ pub fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
     value.get(name)?.as_str()
 }
 
+/// A list that is not too long.
+pub fn bounded(list: &Vec<Value>) -> Result<&[Value], Unreadable> {
+    /// More than a judge has reason to find.
+    const MOST: usize = 10_000;
+    if list.len() <= MOST { Ok(list) } else { Err(Unreadable::Unexpected("a list that is too long".to_owned())) }
+}
+
 /// The list at a name.
 pub fn list<'v>(value: &'v Value, name: &str) -> Result<&'v [Value], Unreadable> {
     let list = value.get(name).and_then(Value::as_array);
-    list.map(Vec::as_slice).ok_or_else(|| Unreadable::without(&format!("the list `{name}`")))
+    list.ok_or_else(|| Unreadable::without(&format!("the list `{name}`"))).and_then(bounded)
 }

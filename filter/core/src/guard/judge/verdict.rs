@@ -7,6 +7,8 @@ use super::reply::Unreadable;
 
 /// The longest label in bytes.
 const LABEL_MAX: usize = 64;
+/// The most labels of a verdict.
+const LABELS_MAX: usize = 16;
 
 /// A judge's verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,9 +72,9 @@ impl Verdict {
     }
 }
 
-/// Adds a label unless it was added before.
+/// Adds a label unless it was added before, or there are many.
 pub fn note(labels: &mut Vec<String>, label: String) {
-    if !labels.contains(&label) {
+    if labels.len() < LABELS_MAX && !labels.contains(&label) {
         labels.push(label);
     }
 }

@@ -15,6 +15,9 @@ use super::stream_guard::{Key, Waiting, text_of};
 /// The bytes of the text before a window that a judge sees again.
 const CONTEXT: usize = 200;
 
+/// The names of a choice's tool calls.
+const NAMES: Kind = Kind::Other(u64::MAX);
+
 /// The events that wait for judges.
 #[derive(Debug)]
 pub(super) struct JudgedWindows {
@@ -51,6 +54,16 @@ impl JudgedWindows {
             let window = self.texts.entry(key).or_insert_with(|| JudgedText { masking, ..JudgedText::default() });
             window.text.push_str(text);
             self.length = self.length.saturating_add(text.len());
+        }
+        for event in &event.events {
+            if let StreamEvent::ToolCall { choice, name, .. } = event
+                && !name.is_empty()
+            {
+                is_text = true;
+                let fixed = || JudgedText::fixed(String::new());
+                self.texts.entry((*choice, NAMES)).or_insert_with(fixed).text.extend([name, "\n"]);
+                self.length = self.length.saturating_add(name.len());
+            }
         }
         if !is_text && self.queue.is_empty() {
             return Some(event);

@@ -122,6 +122,10 @@ impl Attempt {
         }
         let outbound = Outbound::choose(state, &target, dialect);
         state.ask_judges(now, cx.effects);
+        if let Some(failure) = state.judges.objection() {
+            let Flow::Reply(reply) = give_up(failure, state, cx) else { return Err(NoAttempt::Unplanned) };
+            return Err(NoAttempt::Answered(reply));
+        }
         Ok(Self { target, dialect, number, same_bodies, phase: Phase::Request(outbound), waiting: None })
     }
 
@@ -148,7 +152,11 @@ impl Attempt {
             return Flow::Pause;
         }
         state.judge_replied(call, called, cx.now(), cx.effects);
-        if let (Phase::Request(_), Some(failure)) = (&self.phase, state.judges.objection()) {
+        let is_held = matches!(self.phase, Phase::Request(_) | Phase::Error(_) | Phase::Whole | Phase::Stream(_));
+        if is_held
+            && self.waiting.is_none()
+            && let Some(failure) = state.judges.objection()
+        {
             return self.fail(failure, state, cx);
         }
         match self.waiting.take_if(|_| !state.judges.hold()) {
@@ -161,8 +169,11 @@ impl Attempt {
     fn response_part(&mut self, event: Event, state: &mut RequestState, cx: &mut Context<'_>) -> Flow {
         let (Event::ResponseBody { size, .. } | Event::ResponseTrailers { size }) = event else { return Flow::Pause };
         let may_wait = matches!(self.phase, Phase::Whole | Phase::Stream(_));
-        if may_wait && state.judges.hold() && size <= LARGEST_ANSWER {
+        if may_wait && state.judges.hold() {
             self.waiting = Some(event);
+            if size > LARGEST_ANSWER && state.progress.stage == Stage::Underway {
+                return self.fail(Failure::in_answer(too_large()), state, cx);
+            }
             return match state.memory.answer.grow(size) {
                 Err(exhausted) if state.progress.stage == Stage::Underway => {
                     cx.effects.push(Effect::Count(metric::OVERLOADED));
@@ -224,12 +235,7 @@ impl Attempt {
         match &mut self.phase {
             Phase::Request(_) | Phase::Done => Flow::Continue,
             Phase::Error(_) if !end && size <= LONGEST_ERROR && state.memory.answer.grow(size).is_ok() => Flow::Pause,
-            Phase::Whole if size > LARGEST_ANSWER => {
-                let error = ApiError::answer_too_large(
-                    "The provider's answer is larger than the gateway's limit of 32 MiB. Ask for less in one request.",
-                );
-                self.fail(Failure::in_answer(error), state, cx)
-            }
+            Phase::Whole if size > LARGEST_ANSWER => self.fail(Failure::in_answer(too_large()), state, cx),
             Phase::Whole => match state.memory.answer.grow(size) {
                 Err(exhausted) => {
                     // The work so far is charged by estimate.
@@ -392,6 +398,12 @@ impl Attempt {
         self.phase = Phase::Done;
         give_up(failure, state, cx)
     }
+}
+
+fn too_large() -> ApiError {
+    ApiError::answer_too_large(
+        "The provider's answer is larger than the gateway's limit of 32 MiB. Ask for less in one request.",
+    )
 }
 
 /// Ends the plan, because this fallback cannot take the request and a filter cannot skip an attempt. The client gets the previous attempts'

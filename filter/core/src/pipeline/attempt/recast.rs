@@ -6,7 +6,8 @@ use sluice_wire::dialect::translate::{self, ResponseContext};
 use sluice_wire::dialect::{ChatClient, ChatProvider, Opening, OutputSoFar};
 use sluice_wire::error::ApiError;
 
-use crate::guard::answer::response_texts;
+use crate::guard::answer::{response_texts, tool_names};
+use crate::guard::judge::JudgedText;
 use crate::trace::messages;
 
 use super::super::failure::Failure;
@@ -58,8 +59,11 @@ impl Attempt {
         if let Some(checks) = state.request.checks.clone() {
             state.answer.findings = checks.rewrite(&mut response).map_err(Failure::objection)?;
             if !checks.judges.is_empty() {
-                let texts =
-                    || response_texts(&mut response).map(|(kind, text)| checks.judged_text(kind, text)).collect();
+                let names = JudgedText::fixed(tool_names(&response));
+                let texts = || {
+                    let texts = response_texts(&mut response).map(|(kind, text)| checks.judged_text(kind, text));
+                    texts.chain([names]).collect()
+                };
                 let Some(decided) = state.judge_response(&checks.judges, texts, now, cx.effects) else {
                     return Ok(false);
                 };

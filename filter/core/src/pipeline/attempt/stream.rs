@@ -63,6 +63,8 @@ struct Waiting {
     ready: usize,
     /// The most such bytes; zero once it has waited.
     most: Option<usize>,
+    /// Whether they wait for judges, so that no tick has released them.
+    kept: bool,
 }
 
 /// The formats at both ends of a stream.
@@ -157,9 +159,9 @@ impl Relay {
         if (&waits, &result) == (&Ok(false), &Ok(Progress::More)) {
             result = stream_state.read(self.read.max(ready)..size, end, &mut portion, state, view);
             if result == Ok(Progress::Over) {
-                result = stream_state.judged(state).map(|()| Progress::Over);
+                self.over = true;
+                result = stream_state.release().map(|()| Progress::Over);
             }
-            self.over = result == Ok(Progress::Over);
             let leaves = if self.held { stream_state.flows() } else { !stream_state.out.is_empty() };
             if result.is_ok() && (self.over || !leaves) {
                 waits = stream_state.judge(self.over, state, now, effects);
@@ -167,6 +169,9 @@ impl Relay {
         }
         match waits {
             Ok(true) => return Ok(self.wait_for_judges(size, state, effects)),
+            Ok(false) if self.over && result.is_ok() => {
+                result = stream_state.judged(state).map(|()| Progress::Over);
+            }
             Ok(false) => {}
             Err(failure) => result = Err(failure),
         }
@@ -215,7 +220,7 @@ impl Relay {
             return Ok(Flow::Pause);
         }
         state.stream_activity.uncounted = None;
-        self.end.ready = 0;
+        (self.end.ready, self.end.kept) = (0, false);
         Ok(Flow::Continue)
     }
 
@@ -225,6 +230,8 @@ impl Relay {
             effects.push(Effect::ReplaceBody { drain: 0, with: PLACEHOLDER.to_vec() });
         }
         self.read = size.max(PLACEHOLDER.len());
+        // No tick releases the buffer.
+        self.end.kept = self.end.ready > 0;
         state.stream_activity.uncounted = None;
         Flow::Pause
     }
@@ -281,13 +288,13 @@ impl Relay {
 impl Waiting {
     /// Whether a tick has released the ready bytes.
     fn has_left(&self, state: &RequestState) -> bool {
-        self.ready > 0 && state.stream_activity.uncounted.is_none()
+        self.ready > 0 && !self.kept && state.stream_activity.uncounted.is_none()
     }
 
     /// If the ready bytes have left, the end has waited and does not wait again.
     fn look(&mut self, state: &RequestState) {
         if self.has_left(state) {
-            *self = Self { ready: 0, most: Some(0) };
+            *self = Self { ready: 0, most: Some(0), kept: false };
         }
     }
 
@@ -295,7 +302,7 @@ impl Waiting {
     fn waits(&mut self, bytes: usize) -> bool {
         let most = *self.most.get_or_insert(bytes.saturating_add(MOST_WAITING));
         let may = bytes > 0 && bytes <= most;
-        *self = if may { Self { ready: bytes, most: Some(most) } } else { Self { ready: 0, most: Some(0) } };
+        *self = Self { ready: if may { bytes } else { 0 }, most: Some(if may { most } else { 0 }), kept: false };
         may
     }
 }

@@ -251,7 +251,7 @@ impl StreamState {
     }
 
     /// Inspects and writes what waits: no text follows.
-    fn release(&mut self) -> Result<(), Failure> {
+    pub(super) fn release(&mut self) -> Result<(), Failure> {
         let Some(stream_guard) = &mut self.stream_guard else { return Ok(()) };
         stream_guard.end(&mut *self.writer, &mut self.out)
     }

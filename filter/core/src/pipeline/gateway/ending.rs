@@ -53,14 +53,14 @@ impl RequestPipeline {
                 self.phase = Phase::Answered { error: Some("interrupted".into()) };
                 self.worker.settle(settlement, ledger, &mut cx.moment());
             }
-            (
-                None,
-                Phase::Waiting(waiting)
-                | Phase::LookingUp(waiting)
-                | Phase::Embedding(waiting)
-                | Phase::Judging(waiting, _),
-            ) => {
+            (None, Phase::Waiting(waiting) | Phase::LookingUp(waiting) | Phase::Embedding(waiting)) => {
                 self.phase = Phase::Answered { error: Some("interrupted".into()) };
+                let (caller, model) = (&waiting.draft.request.caller, &waiting.draft.route.model);
+                self.settle(&waiting.billing, caller, model, &mut cx.moment());
+            }
+            (None, Phase::Judging(waiting, judging)) => {
+                self.phase = Phase::Answered { error: Some("interrupted".into()) };
+                self.log_context.judged = judging.decided(cx.now()).reports;
                 let (caller, model) = (&waiting.draft.request.caller, &waiting.draft.route.model);
                 self.settle(&waiting.billing, caller, model, &mut cx.moment());
             }
@@ -91,6 +91,7 @@ impl RequestPipeline {
     pub(super) fn close(&mut self, state: &mut RequestState, cx: &mut Context<'_>) {
         let now = cx.now();
         state.conclude(self.log_context.about.shut_down, now, cx.shared);
+        state.judges.give_up(now);
         metrics::attempts(state, cx.effects);
         metrics::findings(&state.answer.findings, cx.effects);
         metrics::findings(&state.judges.findings, cx.effects);

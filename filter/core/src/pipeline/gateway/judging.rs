@@ -4,10 +4,11 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use sluice_wire::percent;
 use sluice_wire::time::Time;
 
 use crate::callout::{Call, Called};
-use crate::guard::judge::{Judged, JudgedText, Judging, concerning, prompt};
+use crate::guard::judge::{Judged, JudgedText, Judging, Unreadable, concerning, prompt};
 use crate::guard::spec::Side;
 use crate::memory_limiter::Exhausted;
 
@@ -19,6 +20,9 @@ use super::planning::Prepared;
 use super::waiting::Waiting;
 use super::{Outcome, Phase, Refused, RequestPipeline, metrics};
 
+/// Judges, and the calls that ask them.
+type AskedJudges = (Box<Judging>, Vec<Call>);
+
 impl RequestPipeline {
     /// Asks the judges of a prompt: the body, with the place of the model's name. `None` if there are none that must judge it now. `masked`:
     /// the body, if guardrails masked something in it.
@@ -28,7 +32,7 @@ impl RequestPipeline {
         (body, model_at): (&[u8], &Range<usize>),
         masked: Option<&[u8]>,
         cx: &mut Context<'_>,
-    ) -> Result<Option<(Box<Judging>, Vec<Call>)>, Exhausted> {
+    ) -> Result<Option<AskedJudges>, Exhausted> {
         let (config, request) = (&draft.worker.config, &draft.request);
         let guards = concerning(&config.judges, Side::Prompts, &request.caller, &request.model.name);
         if guards.is_empty() {
@@ -37,12 +41,24 @@ impl RequestPipeline {
         let mut judging = Judging::new(0, cx.now());
         let peek = &request.scanned.peek;
         if !peek.is_json() && !body.is_empty() {
-            judging.cannot_judge(&guards, Side::Prompts);
+            judging.cannot_judge(&guards, Side::Prompts, &Unreadable::NoTexts);
             return Ok(Some((judging.into(), Vec::new())));
         }
-        let raw: Rc<[JudgedText]> = prompt::texts(body, model_at).into();
-        let read = |masked: &[u8]| prompt::texts(masked, peek.model_at()).into();
-        let texts = PromptTexts { masked: masked.map_or_else(|| raw.clone(), read), raw };
+        draft.memory.request.grow(body.len().saturating_mul(2))?;
+        let query = request.pass_through.as_ref().and_then(|asked| Some(asked.path.split_once('?')?.1));
+        let query =
+            query.map(|query| String::from_utf8_lossy(&percent::decoded(&query.replace('+', " "))).into_owned());
+        let read = |body: &[u8], model_at: &Range<usize>| -> Option<Rc<[JudgedText]>> {
+            let texts = prompt::texts(body, model_at)?.into_iter();
+            Some(texts.chain(query.clone().map(JudgedText::fixed)).collect())
+        };
+        let raw = read(body, model_at);
+        let masked = masked.map_or_else(|| raw.clone(), |masked| read(masked, peek.model_at()));
+        let (Some(raw), Some(masked)) = (raw, masked) else {
+            judging.cannot_judge(&guards, Side::Prompts, &Unreadable::TooLarge);
+            return Ok(Some((judging.into(), Vec::new())));
+        };
+        let texts = PromptTexts { raw, masked };
         draft.memory.request.grow(texts.held())?;
         // Only these responses can be withheld.
         let may_wait = request.scanned.client.chat().is_some();

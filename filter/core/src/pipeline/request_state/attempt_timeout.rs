@@ -37,7 +37,9 @@ impl Route {
             slow: targets.iter().any(|target| self.is_slow(request, target)),
             last: self.alone(total),
         };
-        match (request.scanned.peek.stream, self.is_delivered_whole(request)) {
+        // Its first window waits for judges.
+        let is_judged = request.checks.as_ref().is_some_and(|checks| !checks.judges.is_empty());
+        match (request.scanned.peek.stream, is_judged || self.is_delivered_whole(request)) {
             (false, _) => self.timeouts.answer.of(condition),
             (true, true) => self.timeouts.whole.of(condition),
             (true, false) => self.timeouts.first_token.of(condition),

@@ -71,8 +71,8 @@ fn question(request: &Request, side: Side) -> Question<'_> {
 
 /// Warns of the first failure of a judge, until it works again.
 pub fn warn(judged: &Judged, effects: &mut Vec<Effect>) {
-    for report in judged.reports.iter().filter(|report| matches!(report.result, JudgeResult::Pass | JudgeResult::Block))
-    {
+    let works = |result| !matches!(result, JudgeResult::Cancelled | JudgeResult::Error);
+    for report in judged.reports.iter().filter(|report| works(report.result)) {
         report.guard.fails.set(false);
     }
     for (guard, failure) in &judged.failures {
@@ -99,6 +99,13 @@ impl Judges {
         std::mem::take(&mut self.calls).into_iter().enumerate().map(move |(index, call)| (first + index, call))
     }
 
+    /// No replies arrive any more: records the calls so far.
+    pub fn give_up(&mut self, now: Time) {
+        for judging in [self.prompt.take(), self.response.take()].into_iter().flatten() {
+            add_reports(&mut self.reports, judging.decided(now).reports);
+        }
+    }
+
     /// Whether the response waits for a verdict.
     pub fn hold(&self) -> bool {
         self.prompt.is_some() || self.response.as_ref().is_some_and(|judging| !judging.is_done())
@@ -106,7 +113,7 @@ impl Judges {
 
     /// Why the prompt must not have a response, if judges have decided that.
     pub fn objection(&self) -> Option<Failure> {
-        self.blocked.clone().map(Failure::blocked_prompt)
+        self.blocked.as_ref().map(Failure::blocked_prompt)
     }
 
     fn send(&mut self, calls: Vec<Call>) {
@@ -119,7 +126,8 @@ impl RequestState {
     /// Asks about the prompt in an attempt that begins.
     pub fn ask_judges(&mut self, now: Time, effects: &mut Vec<Effect>) {
         let judges = &mut self.judges;
-        (judges.next, judges.prompt, judges.response) = (0, None, None);
+        judges.give_up(now);
+        judges.next = 0;
         judges.calls.clear();
         let Some((guards, texts)) = &judges.during else { return };
         let mut judging = Judging::new(0, now);
@@ -143,6 +151,7 @@ impl RequestState {
         if let Some(judging) = self.judges.prompt.take_if(|judging| judging.is_done()) {
             self.judges.during = None;
             self.judges.blocked = self.judges.record(judging.decided(now), effects).err();
+            self.judges.findings.extend(self.judges.blocked.clone());
         }
     }
 

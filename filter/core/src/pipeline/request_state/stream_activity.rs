@@ -82,6 +82,11 @@ impl RequestState {
         if self.progress.stage != Stage::Answering && !self.stream_activity.holding {
             return None;
         }
+        if self.judges.hold() {
+            // Its portions wait unread.
+            self.stream_activity.recorded = (self.stream_activity.portions, now);
+            return None;
+        }
         if self.stream_activity.recorded.0 != self.stream_activity.portions {
             self.stream_activity.recorded = (self.stream_activity.portions, now);
         }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 use sluice_core::pipeline::worker::Worker;
 
-use crate::envoy::{Envoy, Judge, SECRET, Script, Seen, json as answers, sse};
+use crate::envoy::{Envoy, Judge, Replies, SECRET, Script, Seen, json as answers, sse};
 use crate::shared::Shared;
 
 use super::CHAT;
@@ -18,6 +18,8 @@ const CLIENTS: [&str; 3] = [CHAT, "/v1/messages", "/v1/responses"];
 /// A model at a provider of OpenAI's format, and one at a provider of Anthropic's.
 const MODELS: [&str; 2] = ["gpt", "claude"];
 
+const WHEN: [Replies; 3] = [Replies::AtOnce, Replies::Later, Replies::AtTheEnd];
+
 /// A gateway with these guardrails, and its judge.
 struct Gateway {
     worker: Rc<Worker>,
@@ -26,7 +28,7 @@ struct Gateway {
 }
 
 /// Blocks texts with BAD, masks SECRET, and fails at DOWN.
-fn said(asked: &Value) -> Option<Value> {
+fn said(path: &str, asked: &Value) -> Option<Value> {
     let texts: Vec<&str> = asked["texts"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
     let has = |word| texts.iter().any(|text| text.contains(word));
     if has("DOWN") {
@@ -34,7 +36,8 @@ fn said(asked: &Value) -> Option<Value> {
     } else if has("BAD") {
         Some(json!({"action": "block", "label": "bad"}))
     } else if has("SECRET") {
-        let masked: Vec<String> = texts.iter().map(|text| text.replace("SECRET", "[X]")).collect();
+        let word = if path == "/other" { "[Y]" } else { "[X]" };
+        let masked: Vec<String> = texts.iter().map(|text| text.replace("SECRET", word)).collect();
         Some(json!({"action": "mask", "texts": masked, "label": "secret"}))
     } else {
         Some(json!({"action": "pass"}))
@@ -43,25 +46,28 @@ fn said(asked: &Value) -> Option<Value> {
 
 impl Gateway {
     fn new(guards: &Value) -> Self {
-        Self::at(guards, false)
+        Self::at(guards, Replies::AtOnce)
     }
 
-    fn at(guards: &Value, late: bool) -> Self {
+    fn at(guards: &Value, replies: Replies) -> Self {
         let target = |provider: &str, model: &str| json!({"provider": provider, "model": model});
         let (gpt, claude) = (target("oai", "gpt"), target("ant", "claude"));
         let file = json!({
             "providers": {"oai": {"kind": "openai"}, "ant": {"kind": "anthropic"}},
             "models": {
-                "gpt": {"targets": [gpt]}, "claude": {"targets": [claude]}, "both": {"targets": [gpt, claude]},
+                "gpt": {"targets": [gpt]}, "checked": {"targets": [gpt], "check_structured_output": true}, "claude": {"targets": [claude]}, "both": {"targets": [gpt, claude]},
                 "kept": {"cache": {"ttl": "1m", "scope": "all"}, "targets": [gpt]},
             },
             "teams": {"t": {}},
             "keys": [{"id": "k", "team": "t", "sha256": sha256(SECRET), "endpoints": ["*"]}],
-            "judges": {"j": {"type": "webhook", "url": "http://judge.test/j", "price": 2.0}},
+            "judges": {
+                "j": {"type": "webhook", "rendered": rendered("/j", 2_000_000)},
+                "other": {"type": "webhook", "rendered": rendered("/other", 0)},
+            },
             "guards": guards,
         });
         let config = sluice_config::from_json(file.to_string().as_bytes()).unwrap_or_else(|wrong| panic!("{wrong:?}"));
-        let judge = Judge { judge: said, late, calls: RefCell::default() };
+        let judge = Judge { judge: said, replies, calls: RefCell::default() };
         Self { worker: Rc::new(Worker::new(Rc::new(config), [7; 16])), shared: Rc::default(), judge: judge.into() }
     }
 
@@ -79,6 +85,12 @@ impl Gateway {
     fn asked(&self) -> Vec<Value> {
         self.judge.calls.borrow().iter().map(|asked| asked["texts"].clone()).collect()
     }
+}
+
+/// A judge as the filter gets it; `price` is in millionths of a dollar per million characters.
+fn rendered(path: &str, price: u64) -> Value {
+    json!({"type": "webhook", "text": "", "categories": [], "authority": "judge.test", "tls": false, "path": path,
+        "timeout": 2000, "price": price})
 }
 
 /// A guardrail with more fields, and more fields of its judge.
@@ -313,8 +325,8 @@ fn a_form_is_not_judged() {
 #[test]
 fn whole_responses_pass_are_blocked_or_masked_in_each_dialect() {
     for path in CLIENTS {
-        for (model, late) in MODELS.into_iter().flat_map(|model| [(model, false), (model, true)]) {
-            let gateway = Gateway::at(&guard("answers", json!({}), json!({})), late);
+        for (model, replies) in MODELS.into_iter().flat_map(|model| WHEN.map(|when| (model, when))) {
+            let gateway = Gateway::at(&guard("answers", json!({}), json!({})), replies);
             let send = |text| gateway.send((path, &body(path, model, false, "hi")), &[whole(model, path, text)]);
             let passed = send("fine");
             assert_eq!(passed.status, 200, "{}", passed.body);
@@ -335,8 +347,8 @@ fn whole_responses_pass_are_blocked_or_masked_in_each_dialect() {
 
 #[test]
 fn a_blocked_response_is_tried_elsewhere() {
-    for late in [false, true] {
-        let gateway = Gateway::at(&guard("answers", json!({}), json!({})), late);
+    for replies in WHEN {
+        let gateway = Gateway::at(&guard("answers", json!({}), json!({})), replies);
         let scripts = [whole("gpt", CHAT, "BAD"), whole("claude", CHAT, "fine")];
         let seen = gateway.chat("both", "hi", &scripts);
         assert_eq!((seen.status, seen.received.len()), (200, 2), "{}", seen.body);
@@ -351,9 +363,10 @@ fn a_blocked_response_is_tried_elsewhere() {
 
 #[test]
 fn a_prompt_is_judged_while_the_provider_works() {
-    for late in [false, true] {
+    for replies in WHEN {
+        let late = replies == Replies::AtTheEnd;
         for stream_it in [false, true] {
-            let gateway = Gateway::at(&guard("prompts", json!({"during": true}), json!({})), late);
+            let gateway = Gateway::at(&guard("prompts", json!({"during": true}), json!({})), replies);
             let good = || if stream_it { chat_stream(&["fine"]) } else { whole("gpt", CHAT, "fine") };
             let send = |prompt: &str| {
                 let body = body(CHAT, "gpt", stream_it, prompt);
@@ -365,7 +378,10 @@ fn a_prompt_is_judged_while_the_provider_works() {
             let blocked = send("BAD");
             assert_eq!(blocked.status, 400, "{}", blocked.body);
             assert!(!blocked.body.contains("fine"), "{}", blocked.body);
-            assert_eq!((blocked.received.len(), blocked.log["guards"].clone()), (usize::from(late), Value::Null));
+            assert_eq!(
+                (blocked.received.len() == 1, &blocked.log["guards"]),
+                (late, &json!(["g: bad (prompts, block)"]))
+            );
             assert_eq!(blocked.log["judges"][0]["result"], "block");
             if late && !stream_it {
                 assert_eq!(blocked.log["output_tokens"], 5, "its provider is paid");
@@ -377,7 +393,7 @@ fn a_prompt_is_judged_while_the_provider_works() {
 
 #[test]
 fn a_block_of_the_prompt_is_not_tried_elsewhere() {
-    let gateway = Gateway::at(&guard("prompts", json!({"during": true}), json!({})), true);
+    let gateway = Gateway::at(&guard("prompts", json!({"during": true}), json!({})), Replies::AtTheEnd);
     let seen = gateway.chat("both", "BAD", &[whole("gpt", CHAT, "fine"), whole("claude", CHAT, "fine")]);
     assert_eq!((seen.status, seen.received.len()), (400, 1), "{}", seen.body);
     // An attempt that fails before the verdict: the next one asks again.
@@ -390,15 +406,16 @@ fn a_block_of_the_prompt_is_not_tried_elsewhere() {
 fn streams_are_judged_in_windows() {
     for path in [CHAT, "/v1/messages"] {
         for model in MODELS {
-            for late in [false, true] {
-                let gateway = Gateway::at(&guard("answers", json!({"window": 64}), json!({})), late);
+            for replies in WHEN {
+                let late = replies == Replies::AtTheEnd;
+                let gateway = Gateway::at(&guard("answers", json!({"window": 64}), json!({})), replies);
                 let send =
                     |pieces: &[&str]| gateway.send((path, &body(path, model, true, "hi")), &[stream(model, pieces)]);
                 let long = "0123456789".repeat(7);
                 let passed = send(&[&long, "and", " more ", &long, "end"]);
                 assert_eq!(passed.status, 200, "{}", passed.body);
                 assert_eq!(read(path, &passed.body), format!("{long}and more {long}end"));
-                if !late {
+                if replies == Replies::AtOnce {
                     assert!(passed.streamed);
                     let texts =
                         [format!("{long}"), format!("{long}and more {long}"), format!("{long}and more {long}end")];
@@ -413,7 +430,7 @@ fn streams_are_judged_in_windows() {
                 if late {
                     // Nothing has left.
                     assert_eq!(blocked.status, 400, "{}", blocked.body);
-                } else {
+                } else if replies == Replies::AtOnce {
                     assert_eq!((blocked.status, read(path, &blocked.body)), (200, long.clone()), "{}", blocked.body);
                     let reason = if path == CHAT { "content_filter" } else { "refusal" };
                     assert!(blocked.body.contains(reason), "{}", blocked.body);
@@ -438,8 +455,8 @@ fn a_stream_that_is_delivered_whole_is_judged_once_and_tried_elsewhere() {
 
 #[test]
 fn a_stream_whose_end_has_no_bytes_is_judged_too() {
-    for late in [false, true] {
-        let gateway = Gateway::at(&guard("answers", json!({"window": 1000}), json!({})), late);
+    for replies in WHEN {
+        let gateway = Gateway::at(&guard("answers", json!({"window": 1000}), json!({})), replies);
         let events = [
             r#"data: {"id":"c","choices":[{"index":0,"delta":{"content":"fine"}}]}"#,
             r#"data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#,
@@ -467,4 +484,53 @@ fn masks_do_not_break_the_json_of_arguments() {
     // A change from the first to the last of these has quotes.
     let seen = arguments(r#"{"SECRET":"SECRET"}"#);
     assert_eq!((seen.status, &seen.log["guards"]), (400, &json!(["g: secret (prompts, block)"])), "{}", seen.body);
+}
+
+#[test]
+fn structured_output_of_a_judged_stream_is_checked() {
+    let gateway = Gateway::new(&guard("answers", json!({}), json!({})));
+    let mut body = body(CHAT, "checked", true, "hi");
+    body["response_format"] = json!({"type": "json_object"});
+    let seen = gateway.send((CHAT, &body), &[chat_stream(&["no JSON"]), chat_stream(&["{\"a\"", ":1}"])]);
+    assert_eq!((seen.status, read(CHAT, &seen.body)), (200, "{\"a\":1}".to_owned()), "{}", seen.body);
+}
+
+#[test]
+fn text_before_the_usage_is_not_lost_while_the_rest_is_judged() {
+    for replies in WHEN {
+        let gateway = Gateway::at(&guard("answers", json!({"window": 64}), json!({})), replies);
+        let chunk = |text: &str, finish: &str| {
+            let choice = json!({"index": 0, "delta": {"content": text}, "finish_reason": finish});
+            let choice = if finish.is_empty() { json!({"index": 0, "delta": {"content": text}}) } else { choice };
+            format!("data: {}\n\n", json!({"id": "c", "choices": [choice]}))
+        };
+        let long = "0123456789".repeat(7);
+        let usage = json!({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1}});
+        let events =
+            [chunk(&long, ""), chunk("rest", "stop"), format!("data: {usage}\n\n"), "data: [DONE]\n\n".to_owned()];
+        let script = sse(&events.iter().map(String::as_str).collect::<Vec<_>>());
+        let seen = gateway.send((CHAT, &body(CHAT, "gpt", true, "hi")), &[script]);
+        assert_eq!((seen.status, read(CHAT, &seen.body)), (200, format!("{long}rest")), "{replies:?}: {}", seen.body);
+    }
+}
+
+#[test]
+fn a_text_that_is_too_long_for_its_judge_is_blocked_in_any_case() {
+    let gateway = prompts(json!({"on_error": "allow"}));
+    let stop: Vec<&str> = vec!["a"; 20_001];
+    let body = json!({"model": "gpt", "messages": [{"role": "user", "content": "BAD"}], "stop": stop});
+    let seen = gateway.send((CHAT, &body), &[]);
+    assert_eq!((seen.status, gateway.asked().len()), (503, 0), "{}", seen.body);
+    let during = Gateway::new(&guard("prompts", json!({"on_error": "allow", "during": true}), json!({})));
+    let seen = during.chat("gpt", &"word ".repeat(1_700_000), &[whole("gpt", CHAT, "fine")]);
+    assert_eq!((seen.status, seen.received.len()), (503, 0), "no provider gets it: {}", seen.body);
+}
+
+#[test]
+fn judges_that_contradict_each_other_block() {
+    let mut guards = guard("prompts", json!({}), json!({}));
+    guards["h"] = json!({"judge": {"service": "other", "on_error": "block"}, "on": ["prompts"]});
+    let gateway = Gateway::new(&guards);
+    let seen = gateway.chat("gpt", "SECRET and SECRET", &[]);
+    assert_eq!((seen.status, &seen.log["guards"][0]), (400, &json!("h: secret (prompts, block)")), "{}", seen.body);
 }
