@@ -1,8 +1,8 @@
 //! Checks a provider's `availability`. It is not compiled: `sluice render` reads it as written.
 
-use super::super::diagnostic::{Path, quoted};
 use super::super::file::{Availability, Connections, HealthCheck, OutlierDetection};
 use super::Check;
+use super::place::{Path, quoted};
 
 const PATH_MAX: usize = 1024;
 

@@ -2,9 +2,9 @@
 
 use sluice_core::provider::url::Url;
 
-use super::super::diagnostic::{Path, quoted};
 use super::super::file::{Aws, Credentials, Entra, WebIdentity};
 use super::Check;
+use super::place::{Path, quoted};
 
 impl Check<'_> {
     /// Checks the credential of a service, except the key itself.

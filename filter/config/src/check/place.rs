@@ -1,0 +1,78 @@
+//! The places of mistakes in the gateway file, and the words for them.
+//!
+//! `sluice check` tells an author what is wrong and where. The module receives what the command has checked, so a mistake there means that
+//! something changed the command's output: it is refused with the name of its section. All places and words would be 60 KB of the module.
+
+pub(super) use said::*;
+
+#[cfg(not(target_arch = "wasm32"))]
+mod said {
+    pub use sluice_core::suggest::one_of;
+    pub use sluice_wire::json::decimal;
+
+    use crate::diagnostic::Diagnostic;
+    pub use crate::diagnostic::{Path, quoted};
+
+    /// The words of a mistake.
+    macro_rules! text {
+        ($($part:tt)*) => { format!($($part)*) };
+    }
+    pub(in super::super) use text;
+
+    pub fn mistake(path: &Path, found: impl Into<String>, expected: impl Into<String>) -> Diagnostic {
+        Diagnostic { path: path.to_string(), found: found.into(), expected: expected.into() }
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+mod said {
+    use crate::diagnostic::Diagnostic;
+
+    /// A section of the file.
+    #[derive(Clone)]
+    pub struct Path(&'static str);
+
+    impl Path {
+        pub fn section(name: &'static str) -> Self {
+            Self(name)
+        }
+
+        pub fn key(&self, _: &str) -> Self {
+            Self(self.0)
+        }
+
+        pub fn index(&self, _: usize) -> Self {
+            Self(self.0)
+        }
+    }
+
+    macro_rules! text {
+        ($($part:tt)*) => {{
+            let _ = format_args!($($part)*);
+            ""
+        }};
+    }
+    pub(in super::super) use text;
+
+    pub fn quoted(_: &str) -> &'static str {
+        ""
+    }
+
+    pub fn decimal(_: f64) -> &'static str {
+        ""
+    }
+
+    pub fn one_of<'a>(_: &str, _: impl IntoIterator<Item = &'a str>) -> &'static str {
+        ""
+    }
+
+    pub fn mistake(path: &Path, _: impl Into<String>, _: impl Into<String>) -> Diagnostic {
+        refused(path.0)
+    }
+
+    #[inline(never)]
+    fn refused(section: &str) -> Diagnostic {
+        let [found, expected] = ["a mistake", "what the command `sluice` has rendered"].map(str::to_owned);
+        Diagnostic { path: section.to_owned(), found, expected }
+    }
+}
