@@ -407,4 +407,5 @@ fn is_variable(name: &str) -> bool {
 }
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests;

@@ -62,9 +62,6 @@ fn is_path(text: &str) -> bool {
 mod tests {
     use crate::file::File;
 
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
     fn diagnostics(availability: &str) -> Vec<String> {
         let text = format!(
             r#"{{"providers":{{"p":{{"kind":"openai","availability":{availability}}}}},

@@ -126,6 +126,7 @@ impl Check<'_> {
 }
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use std::time::Duration;
 
@@ -134,8 +135,6 @@ mod tests {
     use sluice_core::cache::spec::SemanticMode;
     use sluice_core::cache::{Bounds, Rule, Scope, semantic};
     use sluice_core::compiled::CompiledConfig;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn compile(model: &str, more: &str) -> Result<CompiledConfig, Vec<Diagnostic>> {
         let text = format!(

@@ -2,7 +2,6 @@
 //!
 //! Only the form is checked, since the models are unknown here.
 
-use super::super::file;
 use super::Check;
 use super::place::Path;
 
@@ -25,10 +24,7 @@ mod tests {
     use sluice_core::routing::capabilities::Capabilities;
     use sluice_core::routing::spec::ModelKind;
 
-    use super::*;
-
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
+    use super::super::super::file;
 
     fn file(provider: &str, capabilities: &str) -> file::File {
         let json = format!(

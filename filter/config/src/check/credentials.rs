@@ -108,9 +108,6 @@ mod tests {
     use super::super::super::file;
     use serde_json::{Value, json};
 
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
     fn diagnostics(fields: Value) -> Vec<String> {
         let mut provider = json!({"kind": "openai"});
         for (name, value) in fields.as_object().unwrap() {

@@ -77,11 +77,9 @@ fn is_origin(text: &str) -> bool {
 }
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use super::*;
-
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn diagnostics(more: &str) -> Vec<String> {
         let text = format!(

@@ -36,13 +36,12 @@ impl Check<'_> {
 }
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use crate::Diagnostic;
     use crate::file::File;
     use sluice_core::compiled::CompiledConfig;
     use sluice_core::compiled::spec::{Log, LoggedClient};
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn compile(log: &str) -> Result<CompiledConfig, Vec<Diagnostic>> {
         let text = format!(

@@ -68,6 +68,7 @@ mod tests {
         assert_eq!(compile(r#"{"key":"128MiB"}"#), Ok(Bounds { key: 128 << 20, ..defaults }));
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     #[test]
     fn a_bound_that_one_request_could_not_meet_is_a_mistake() {
         for (memory, place) in [

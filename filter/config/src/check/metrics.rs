@@ -77,14 +77,13 @@ impl Check<'_> {
 }
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use std::time::Duration;
 
     use sluice_core::callout::Endpoint;
     use sluice_core::compiled::CompiledConfig;
     use sluice_core::metrics::Export;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use crate::Diagnostic;
     use crate::file::File;

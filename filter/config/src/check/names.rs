@@ -114,12 +114,11 @@ fn known(file: &file::File, models: &BTreeMap<String, Rc<Model>>) -> BTreeMap<St
 }
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use super::super::super::Diagnostic;
     use super::*;
     use sluice_core::compiled::CompiledConfig;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     /// Compiles a file with these models and additional fields.
     fn compile(models: &str, more: &str) -> Result<CompiledConfig, Vec<String>> {

@@ -76,3 +76,37 @@ mod said {
         Diagnostic { path: section.to_owned(), found, expected }
     }
 }
+
+#[cfg(test)]
+#[cfg(target_arch = "wasm32")]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn mistakes(provider: &str, more: &str) -> Vec<String> {
+        let text = format!(
+            r#"{{"providers":{{"p":{{"kind":"openai"{provider}}}}},"models":{{"m":{{"targets":[{{"provider":"p","model":"x"}}]}}}},
+            "teams":{{"t":{{}}}}{more}}}"#
+        );
+        let found = crate::from_json(text.as_bytes()).err().unwrap_or_default();
+        found.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_mistake_in_the_module_names_its_section_and_a_keys_mistake_all_of_it() {
+        assert_eq!(mistakes("", r#","keys":[]"#), [""; 0]);
+        let refused =
+            |section: &str| [format!("{section}: found a mistake, expected what the command `sluice` has rendered")];
+        assert_eq!(mistakes("", r#","keys":[],"cache":{"memory":"1 MB"}"#), refused("cache"));
+        assert_eq!(mistakes(r#","key_rest":"soon""#, r#","keys":[]"#), refused("providers"));
+        let key = r#","keys":[{"id":"k","team":"u","sha256":"x"}]"#;
+        let found = mistakes("", key);
+        assert_eq!(found[0], "keys[0].team: found \"u\", expected \"t\"");
+        assert!(found[1].starts_with("keys[0].sha256: found 1 characters that are not a SHA-256"), "{found:?}");
+    }
+
+    #[test]
+    fn a_field_that_the_filter_never_receives_is_unknown() {
+        let found = mistakes(r#","key":{"env":"K"}"#, r#","keys":[]"#);
+        assert!(found[0].contains("unknown field `key`"), "{found:?}");
+    }
+}

@@ -125,6 +125,7 @@ mod tests {
         assert_eq!(redis, expected);
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     #[test]
     fn each_mistake_is_named_with_what_would_be_right() {
         for (field, expected) in [

@@ -328,6 +328,7 @@ mod tests {
         assert_eq!(model.policy.timeouts.total, Duration::from_secs(600));
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     #[test]
     fn each_mistake_is_named_with_what_would_be_right() {
         for (model, expected) in [
@@ -361,6 +362,7 @@ mod tests {
         }
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     #[test]
     fn a_target_that_nothing_leads_to_is_a_mistake() {
         let compile = |rest: &str| {

@@ -49,14 +49,13 @@ impl Check<'_> {
 }
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use crate::Diagnostic;
     use crate::file::File;
     use sluice_core::callout::Endpoint;
     use sluice_core::compiled::CompiledConfig;
     use sluice_core::trace::TraceNames;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn compile(more: &str) -> Result<CompiledConfig, Vec<Diagnostic>> {
         let text = format!(
