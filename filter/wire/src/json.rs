@@ -168,8 +168,8 @@ mod tests {
             "invalid type: sequence, expected struct Point at line 1 column 0"
         );
         assert!(read::<Vec<Option<Point>>>("[[1,2]]").is_err());
-        assert_eq!(from_value::<Point>(serde_json::json!({"x": 1})).unwrap(), point(1));
-        assert!(from_value::<Vec<Point>>(serde_json::json!([[1, 2]])).is_err());
+        assert_eq!(from_value::<Point>(&serde_json::json!({"x": 1})).unwrap(), point(1));
+        assert!(from_value::<Vec<Point>>(&serde_json::json!([[1, 2]])).is_err());
         assert!(read::<BTreeMap<u8, (Point, u8)>>(r#"{"1":[[2,3],3]}"#).is_err());
         assert!(read::<Shape>(r#"{"circle":[1,2]}"#).is_err());
         assert!(read::<Shape>(r#"{"line":{"to":[1,2]}}"#).is_err());

@@ -1,7 +1,8 @@
 //! The places of mistakes in the gateway file, and the words for them.
 //!
 //! `sluice check` tells an author what is wrong and where. The module receives what the command has checked, so a mistake there means that
-//! something changed the command's output: it is refused with the name of its section. All places and words would be 60 KB of the module.
+//! something changed the command's output: the module refuses it and names the section. With all places and words, and with the fields and
+//! checks that only the command needs, the module would be 91 KB larger.
 
 pub(super) use said::*;
 
