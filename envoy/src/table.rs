@@ -5,7 +5,6 @@
 //! decides, which is its `prices` or follows from its host. An unknown host has no entries, since it may serve other models under the same
 //! names. Rows of the operator's own table (`prices.file`) override the command's table.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path;
 
@@ -38,9 +37,7 @@ const HOSTS: &[(&str, &str)] = &[(".services.ai.azure.com", "azure_ai")];
 ///
 /// A target with a pattern receives all of its provider's models that match it.
 pub fn resolve(file: &mut File, base: &path::Path) -> (Vec<Diagnostic>, String) {
-    if let Cow::Owned(named) = file.with_names() {
-        *file = named;
-    }
+    file.name_targets();
     let mut table = Table::read(TABLE);
     let mut diagnostics = Vec::new();
     // The filter does not need a local path.

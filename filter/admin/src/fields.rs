@@ -74,8 +74,12 @@ impl Fields {
 }
 
 fn typed<T: DeserializeOwned>(name: &'static str, value: Value) -> Result<T, AdminError> {
-    json::from_value(value)
-        .map_err(|error| AdminError::invalid(name, format!("The field `{name}` is invalid: {error}.")))
+    json::from_value(&value).map_err(|error| {
+        let error = error.to_string();
+        // The position would be one in this field's value, not in the body.
+        let error = error.rsplit_once(" at line ").map_or(error.as_str(), |(error, _)| error);
+        AdminError::invalid(name, format!("The field `{name}` is invalid: {error}."))
+    })
 }
 
 /// Converts numbers such as `5.0` to whole numbers, which are equal in JSON.

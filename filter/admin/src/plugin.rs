@@ -75,6 +75,7 @@ mod tests {
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    #[cfg(not(target_arch = "wasm32"))]
     #[test]
     fn what_the_admin_role_shows_holds_no_secret_that_it_was_given() {
         let [hash, before, own] = ["5", "6", "7"].map(|digit| digit.repeat(64));

@@ -22,17 +22,20 @@ use sluice_core::routing::{
     target::{Model, Target},
     timeouts::Timeouts,
 };
-use sluice_core::suggest::one_of;
 use sluice_core::usage::price::Price;
 use sluice_wire::dialect::pass_through::STORED;
 use sluice_wire::order;
 
-use super::diagnostic::{Diagnostic, Path, quoted};
+use super::diagnostic::Diagnostic;
 use super::file;
+use place::{Path, one_of, quoted, text};
 
 /// Reserved names of Envoy clusters: `none`, and everything that begins with `sluice`.
 const RESERVED: [&str; 2] = ["none", "sluice"];
 const NAME_MAX: usize = 64;
+const PUBLIC_NAME: &str = "1 to 64 letters, digits, and any of . _ - @";
+/// Whether only what is compiled is checked: the module receives what the command has checked.
+const ONLY_COMPILES: bool = cfg!(target_arch = "wasm32");
 const MODEL_MAX: usize = sluice_core::routing::pattern::NAME_MAX;
 /// Envoy makes at most 97 attempts (`num_retries` in the rendered configuration): each target may be tried twice, and 64 attempts may be
 /// lost to stale pooled connections.
@@ -40,9 +43,12 @@ const TARGETS_MAX: usize = 16;
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 mod admin;
+#[cfg(not(target_arch = "wasm32"))]
 mod availability;
 mod cache;
+#[cfg(not(target_arch = "wasm32"))]
 mod capabilities;
+#[cfg(not(target_arch = "wasm32"))]
 mod credentials;
 mod downstream;
 mod guards;
@@ -53,6 +59,8 @@ mod log;
 mod memory;
 mod metrics;
 mod names;
+mod place;
+#[cfg(not(target_arch = "wasm32"))]
 mod prices;
 mod providers;
 mod redis;
@@ -63,7 +71,6 @@ pub(super) use keys::{Strictness, compile as compile_key};
 pub(super) use redis::compile as compile_background;
 
 pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnostic>> {
-    let file = &file.with_names();
     let mut check = Check { file, diagnostics: Vec::new() };
     check.listen();
     let providers = check.providers();
@@ -76,7 +83,9 @@ pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnosti
     let rules = check.rules(&models);
     let judges = check.judges();
     let (guards, judges) = check.guards(&judges);
+    #[cfg(not(target_arch = "wasm32"))]
     check.prices();
+    #[cfg(not(target_arch = "wasm32"))]
     check.capabilities();
     let redis = check.redis();
     let admin = check.admin();
@@ -88,7 +97,9 @@ pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnosti
     let alerts = check.alerts();
     let circuit = check.circuit();
     let ready_needs_redis = check.ready();
+    #[cfg(not(target_arch = "wasm32"))]
     check.cors();
+    #[cfg(not(target_arch = "wasm32"))]
     check.tls();
     let reservation = file.reservation.clone();
     let mut config = CompiledConfig {
@@ -145,14 +156,17 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn diagnostic(&mut self, path: &Path, found: impl Into<String>, expected: impl Into<String>) {
-        self.diagnostics.push(Diagnostic { path: path.to_string(), found: found.into(), expected: expected.into() });
+        self.diagnostics.push(place::mistake(path, found, expected));
     }
 
     fn listen(&mut self) {
+        if ONLY_COMPILES {
+            return;
+        }
         let listen = &self.file.listen;
         if !listen.parse::<SocketAddr>().is_ok_and(|address| address.port() != 0) {
             self.diagnostic(
-                &Path::root().key("listen"),
+                &Path::section("listen"),
                 quoted(listen),
                 "an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080",
             );
@@ -164,7 +178,7 @@ impl Check<'_> {
         providers: &BTreeMap<String, Rc<Provider>>,
         timeouts: Timeouts,
     ) -> BTreeMap<String, Rc<Model>> {
-        let section = Path::root().key("models");
+        let section = Path::section("models");
         if self.file.models.is_empty() {
             self.diagnostic(&section, "none", "at least one model");
         }
@@ -196,7 +210,7 @@ impl Check<'_> {
             self.diagnostic(path, "an empty list", "at least one target");
         }
         if model.targets.len() > TARGETS_MAX {
-            self.diagnostic(path, format!("{} targets", model.targets.len()), format!("at most {TARGETS_MAX}"));
+            self.diagnostic(path, text!("{} targets", model.targets.len()), text!("at most {TARGETS_MAX}"));
         }
         let mut targets = Vec::with_capacity(model.targets.len());
         for (index, target) in model.targets.iter().enumerate() {
@@ -223,10 +237,22 @@ impl Check<'_> {
         targets
     }
 
+    /// A target's price. `Check::prices` reports its mistakes.
+    fn price_of(&self, target: &file::Target) -> Option<Price> {
+        let prices = &self.file.prices;
+        let written = prices.models.get(&target.price_name()).or(prices.unpriced.as_ref())?;
+        Price::try_from(written).ok()
+    }
+
+    /// A target's capabilities; all unknown if the file does not state them.
+    fn capabilities_of(&self, target: &file::Target) -> Capabilities {
+        self.file.capabilities.get(&target.price_name()).map(Capabilities::from).unwrap_or_default()
+    }
+
     /// The provider that stores objects for clients. Its requests have no model, so they have no price.
     fn stored(&mut self, providers: &BTreeMap<String, Rc<Provider>>, timeouts: Timeouts) -> Option<Rc<Model>> {
         let name = self.file.stored.as_ref()?;
-        let path = Path::root().key("stored");
+        let path = Path::section("stored");
         self.reference(name, self.file.providers.keys(), &path);
         let provider = providers.get(name)?;
         if provider.format_for(&STORED, "").is_none() {
@@ -268,12 +294,14 @@ impl Check<'_> {
     }
 
     fn reference<'n>(&mut self, name: &str, known: impl Iterator<Item = &'n String> + Clone, path: &Path) {
-        self.diagnostics.extend(reference(name, known, path));
+        if is_missing(name, known.clone()) {
+            self.diagnostic(path, quoted(name), one_of(name, known.map(String::as_str)));
+        }
     }
 
     /// The forbidden features of each team.
     fn teams(&mut self) -> BTreeMap<String, Forbidden> {
-        let section = Path::root().key("teams");
+        let section = Path::section("teams");
         if self.file.teams.is_empty() && !self.file.keys.is_empty() {
             self.diagnostic(&section, "none", "at least one team: every key belongs to a team");
         }
@@ -290,24 +318,35 @@ impl Check<'_> {
     }
 
     fn forbid(&mut self, names: &[String], path: &Path) -> Forbidden {
-        let (forbidden, mut wrong) = forbidden(names, path);
-        self.diagnostics.append(&mut wrong);
+        let (forbidden, wrong) = Forbidden::read(names);
+        for (index, expected) in wrong {
+            self.diagnostic(
+                &path.index(index),
+                names.get(index).map(|name| quoted(name)).unwrap_or_default(),
+                expected,
+            );
+        }
         forbidden
     }
 
     fn apps(&mut self) {
-        let section = Path::root().key("apps");
+        if ONLY_COMPILES {
+            return;
+        }
+        let section = Path::section("apps");
         for name in self.file.apps.keys() {
             self.public_name(name, &section.key(name));
         }
     }
 
     fn public_name(&mut self, name: &str, path: &Path) {
-        self.diagnostics.extend(public_name(name, path));
+        if !is_public_name(name) {
+            self.diagnostic(path, quoted(name), PUBLIC_NAME);
+        }
     }
 
     fn timeouts(&mut self) -> Timeouts {
-        let section = Path::root().key("timeouts");
+        let section = Path::section("timeouts");
         let written = &self.file.timeouts;
         let total = self.wait(&written.total, &section.key("total"));
         let connect = self.wait(&written.connect, &section.key("connect"));
@@ -350,33 +389,9 @@ fn watched_headers(models: &BTreeMap<String, Rc<Model>>) -> Vec<String> {
     names
 }
 
-/// Checks that a name is defined elsewhere. If nothing is defined there at all, that mistake is reported instead.
-fn reference<'n>(name: &str, known: impl Iterator<Item = &'n String> + Clone, path: &Path) -> Option<Diagnostic> {
-    let missing = known.clone().next().is_some() && !known.clone().any(|other| other == name);
-    missing.then(|| Diagnostic {
-        path: path.to_string(),
-        found: quoted(name),
-        expected: one_of(name, known.map(String::as_str)),
-    })
-}
-
-fn public_name(name: &str, path: &Path) -> Option<Diagnostic> {
-    (!is_public_name(name)).then(|| Diagnostic {
-        path: path.to_string(),
-        found: quoted(name),
-        expected: "1 to 64 letters, digits, and any of . _ - @".to_owned(),
-    })
-}
-
-/// Compiles the forbidden features, and lists the mistakes in them.
-fn forbidden(names: &[String], path: &Path) -> (Forbidden, Vec<Diagnostic>) {
-    let (forbidden, wrong) = Forbidden::read(names);
-    let diagnostic = |(index, expected)| Diagnostic {
-        path: path.index(index).to_string(),
-        found: names.get(index).map(|name| quoted(name)).unwrap_or_default(),
-        expected,
-    };
-    (forbidden, wrong.into_iter().map(diagnostic).collect())
+/// Whether a name is not defined elsewhere. If nothing is defined there at all, that mistake is reported instead.
+fn is_missing<'n>(name: &str, known: impl Iterator<Item = &'n String> + Clone) -> bool {
+    known.clone().next().is_some() && !known.clone().any(|other| other == name)
 }
 
 /// Whether `name` is a valid name of a key or team, which is used unchanged in headers and logs.
@@ -385,10 +400,12 @@ pub fn is_public_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= NAME_MAX && name.bytes().all(good)
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 fn is_variable(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests;

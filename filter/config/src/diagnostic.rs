@@ -32,6 +32,11 @@ impl Path {
         Self::default()
     }
 
+    /// The section `name` of the file.
+    pub fn section(name: &str) -> Self {
+        Self::root().key(name)
+    }
+
     /// The value under `key` in the mapping at this place.
     pub fn key(&self, key: &str) -> Self {
         let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');

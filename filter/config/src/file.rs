@@ -1,8 +1,9 @@
 //! The gateway file's types, exactly as written in YAML. The filter receives the same structure as JSON.
 //!
+//! A field that the filter never receives does not exist under wasm32, where it and its checks would only make the module larger.
+//!
 //! The JSON Schema for editors is generated from these types.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -57,9 +58,11 @@ pub struct File {
     #[serde(default = "default_listen")]
     pub listen: String,
     /// The TLS certificate that the gateway presents to clients. Default: none, plain HTTP.
+    #[cfg(not(target_arch = "wasm32"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
     /// CORS: the web pages that may call the gateway from a browser. Default: none.
+    #[cfg(not(target_arch = "wasm32"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
     /// When `/ready` reports that this instance can receive requests.
@@ -147,19 +150,12 @@ pub struct File {
 
 impl File {
     /// Replaces each target `*` with the model's name, for models whose name has no star.
-    pub fn with_names(&self) -> Cow<'_, Self> {
-        let is_plain = |name: &str| !name.contains('*');
-        let stars = |model: &Model| model.targets.iter().any(|target| target.model == "*");
-        if !self.models.iter().any(|(name, model)| is_plain(name) && stars(model)) {
-            return Cow::Borrowed(self);
-        }
-        let mut file = self.clone();
-        for (name, model) in file.models.iter_mut().filter(|(name, _)| is_plain(name)) {
+    pub fn name_targets(&mut self) {
+        for (name, model) in self.models.iter_mut().filter(|(name, _)| !name.contains('*')) {
             for target in model.targets.iter_mut().filter(|target| target.model == "*") {
                 target.model.clone_from(name);
             }
         }
-        Cow::Owned(file)
     }
 }
 

@@ -1,7 +1,8 @@
 //! The gateway's configuration in two stages: [`file`] is the file as written, [`CompiledConfig`] is its compiled form.
 //!
 //! The only validator is [`compile`]. The `sluice` command and the filter both use it, so the filter loads everything that `sluice check`
-//! accepts. It reports all mistakes, not only the first.
+//! accepts. It reports all mistakes, not only the first. The wasm module receives what the command has checked and rendered: there, the
+//! fields, checks and messages that only the command needs are left out, except those of keys, which also arrive at runtime.
 
 use sluice_core::compiled::CompiledConfig;
 use sluice_core::compiled::record::KeyRecord;
@@ -21,7 +22,8 @@ pub use check::is_public_name;
 pub use diagnostic::Diagnostic;
 pub use price::Unbelievable;
 
-/// Checks and compiles a gateway file. Reports all mistakes, in the order of the file's sections.
+/// Checks and compiles a gateway file whose targets have names. Reports all mistakes, in the order of the file's sections; under wasm32, only
+/// the sections of those that keep the file from being compiled.
 pub fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnostic>> {
     check::compile(file)
 }
@@ -29,9 +31,10 @@ pub fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnostic>> {
 /// Parses and compiles a gateway file as JSON, the filter's format. A wrong shape is a single mistake here; `sluice check` reports each
 /// one.
 pub fn from_json(json: &[u8]) -> Result<CompiledConfig, Vec<Diagnostic>> {
-    let file: file::File = json::from_slice(json).map_err(|error| {
+    let mut file: file::File = json::from_slice(json).map_err(|error| {
         vec![Diagnostic { path: String::new(), found: error.to_string(), expected: "a gateway file".to_owned() }]
     })?;
+    file.name_targets();
     compile(&file)
 }
 

@@ -4,30 +4,21 @@ use std::net::SocketAddr;
 
 use sluice_core::key_hash::KeyHash;
 
-use super::super::diagnostic::{Path, quoted};
-use super::Check;
+use super::place::{Path, quoted, text};
+use super::{Check, ONLY_COMPILES};
 
 impl Check<'_> {
     /// The hash of the administrator's key.
     pub(super) fn admin(&mut self) -> Option<KeyHash> {
         let admin = self.file.admin.as_ref()?;
-        let section = Path::root().key("admin");
-        match admin.listen.parse::<SocketAddr>() {
-            Ok(address) if address.port() != 0 => {
-                if self.file.listen.parse() == Ok(address) {
-                    self.diagnostic(&section.key("listen"), "the address of the gateway itself", "another address");
-                }
-            }
-            _ => self.diagnostic(
-                &section.key("listen"),
-                quoted(&admin.listen),
-                "an IP address and a port, such as 127.0.0.1:8081",
-            ),
+        let section = Path::section("admin");
+        if !ONLY_COMPILES {
+            self.admin_listen(&admin.listen, &section.key("listen"));
         }
         let hash = self.key_hash(&admin.sha256, &section.key("sha256"))?;
         let same = |text: &str| KeyHash::from_hex(text) == Some(hash);
         if let Some(index) = self.file.keys.iter().position(|key| same(&key.sha256)) {
-            let found = format!("the same key as in keys[{index}]");
+            let found = text!("the same key as in keys[{index}]");
             self.diagnostic(
                 &section.key("sha256"),
                 found,
@@ -37,12 +28,23 @@ impl Check<'_> {
         Some(hash)
     }
 
+    fn admin_listen(&mut self, listen: &str, path: &Path) {
+        match listen.parse::<SocketAddr>() {
+            Ok(address) if address.port() != 0 => {
+                if self.file.listen.parse() == Ok(address) {
+                    self.diagnostic(path, "the address of the gateway itself", "another address");
+                }
+            }
+            _ => self.diagnostic(path, quoted(listen), "an IP address and a port, such as 127.0.0.1:8081"),
+        }
+    }
+
     /// The hash of a key for operators.
     pub(super) fn key_hash(&mut self, written: &str, path: &Path) -> Option<KeyHash> {
         let hash = KeyHash::from_hex(written);
         if hash.is_none() {
             // The value may be the key itself, so it is not repeated.
-            let found = format!("{} characters that are not a SHA-256", written.chars().count());
+            let found = text!("{} characters that are not a SHA-256", written.chars().count());
             self.diagnostic(path, found, "64 hexadecimal digits, as `sluice keys new --admin` prints them");
         }
         hash

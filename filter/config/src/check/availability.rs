@@ -1,8 +1,8 @@
 //! Checks a provider's `availability`. It is not compiled: `sluice render` reads it as written.
 
-use super::super::diagnostic::{Path, quoted};
 use super::super::file::{Availability, Connections, HealthCheck, OutlierDetection};
 use super::Check;
+use super::place::{Path, quoted};
 
 const PATH_MAX: usize = 1024;
 
@@ -61,9 +61,6 @@ fn is_path(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::file::File;
-
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn diagnostics(availability: &str) -> Vec<String> {
         let text = format!(

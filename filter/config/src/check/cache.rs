@@ -7,12 +7,11 @@ use std::time::Duration;
 use sluice_core::cache::{Bounds, Rule, semantic};
 use sluice_core::routing::target::Model;
 use sluice_wire::dialect::openai_embeddings;
-use sluice_wire::json::decimal;
 
-use super::super::diagnostic::{Path, quoted};
 use super::super::file;
 use super::super::size;
-use super::Check;
+use super::place::{Path, decimal, quoted, text};
+use super::{Check, ONLY_COMPILES};
 
 /// In percent of the time to live.
 const MOST_JITTER: u8 = 50;
@@ -33,14 +32,10 @@ impl Check<'_> {
         let file::ModelCache { scope, ttl_jitter: jitter, max_temperature, tools, images, single_flight, .. } =
             *written;
         if jitter > MOST_JITTER {
-            self.diagnostic(
-                &path.key("ttl_jitter"),
-                jitter.to_string(),
-                format!("a percentage from 0 to {MOST_JITTER}"),
-            );
+            self.diagnostic(&path.key("ttl_jitter"), text!("{jitter}"), text!("a percentage from 0 to {MOST_JITTER}"));
         }
         if let Some(most) = max_temperature.filter(|most| !(0.0..=2.0).contains(most)) {
-            self.diagnostic(&path.key("max_temperature"), decimal(most), "a temperature from 0 to 2".to_owned());
+            self.diagnostic(&path.key("max_temperature"), decimal(most), "a temperature from 0 to 2");
         }
         Some(Rule { ttl, jitter, scope, max_temperature, tools, images, single_flight })
     }
@@ -63,7 +58,7 @@ impl Check<'_> {
             self.diagnostic(&path.key("threshold"), decimal(threshold), "a number above 0, and at most 1, such as 0.9");
         }
         if !written.scope.is_within(cache.scope) {
-            let expected = format!("a scope within that of the cache, {}", cache.scope.name());
+            let expected = text!("a scope within that of the cache, {}", cache.scope.name());
             self.diagnostic(&path.key("scope"), written.scope.name(), expected);
         }
         let timeout = self.wait(&written.timeout, &path.key("timeout"));
@@ -77,13 +72,16 @@ impl Check<'_> {
 
     /// Checks that the models of semantic caches have embeddings.
     pub(super) fn embedders(&mut self, models: &BTreeMap<String, Rc<Model>>) {
+        if ONLY_COMPILES {
+            return;
+        }
         for (name, model) in models {
             let Some(rule) = &model.semantic else { continue };
             let target = models.get(&rule.embeddings).and_then(|embedder| embedder.targets.first());
             if target
                 .is_some_and(|target| target.provider.format_for(&openai_embeddings::CLIENT, &target.model).is_none())
             {
-                let path = Path::root().key("models").key(name).key("cache").key("semantic").key("embeddings");
+                let path = Path::section("models").key(name).key("cache").key("semantic").key("embeddings");
                 self.diagnostic(&path, quoted(&rule.embeddings), "a model whose first provider has embeddings");
             }
         }
@@ -97,18 +95,18 @@ impl Check<'_> {
         if let (Some(memory), Some(largest)) = (memory, largest)
             && largest > memory
         {
-            let expected = format!("at most the value of memory, {}", written.memory);
-            self.diagnostic(&Path::root().key("cache").key("largest"), quoted(&written.largest), expected);
+            let expected = text!("at most the value of memory, {}", written.memory);
+            self.diagnostic(&Path::section("cache").key("largest"), quoted(&written.largest), expected);
         }
         let largest = largest.and_then(|largest| usize::try_from(largest).ok());
         if written.shared && self.file.redis.is_none() {
-            let expected = "a section redis, because Envoys share responses in Redis".to_owned();
-            self.diagnostic(&Path::root().key("cache").key("shared"), "true".to_owned(), expected);
+            let expected = "a section redis, because Envoys share responses in Redis";
+            self.diagnostic(&Path::section("cache").key("shared"), "true", expected);
         }
-        let path = Path::root().key("cache").key("shared_timeout");
+        let path = Path::section("cache").key("shared_timeout");
         let timeout = self.wait(&written.shared_timeout, &path);
         if timeout > LONGEST_LOOKUP {
-            self.diagnostic(&path, quoted(&written.shared_timeout), "a time from 1ms to 1s, such as 50ms".to_owned());
+            self.diagnostic(&path, quoted(&written.shared_timeout), "a time from 1ms to 1s, such as 50ms");
         }
         Bounds {
             memory: memory.unwrap_or_default(),
@@ -120,14 +118,15 @@ impl Check<'_> {
     fn cache_size(&mut self, field: &str, text: &str, least: &str, most: &str) -> Option<u64> {
         let size = size::bytes(text).filter(|size| (size::bytes(least)..=size::bytes(most)).contains(&Some(*size)));
         if size.is_none() {
-            let path = Path::root().key("cache").key(field);
-            self.diagnostic(&path, quoted(text), format!("a size from {least} to {most}, such as 512KiB or 64MiB"));
+            let path = Path::section("cache").key(field);
+            self.diagnostic(&path, quoted(text), text!("a size from {least} to {most}, such as 512KiB or 64MiB"));
         }
         size
     }
 }
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use std::time::Duration;
 
@@ -136,8 +135,6 @@ mod tests {
     use sluice_core::cache::spec::SemanticMode;
     use sluice_core::cache::{Bounds, Rule, Scope, semantic};
     use sluice_core::compiled::CompiledConfig;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn compile(model: &str, more: &str) -> Result<CompiledConfig, Vec<Diagnostic>> {
         let text = format!(

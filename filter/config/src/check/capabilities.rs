@@ -2,20 +2,12 @@
 //!
 //! Only the form is checked, since the models are unknown here.
 
-use sluice_core::routing::capabilities::Capabilities;
-
-use super::super::diagnostic::Path;
-use super::super::file;
 use super::Check;
+use super::place::Path;
 
 impl Check<'_> {
-    /// A target's capabilities; all unknown if the file does not state them.
-    pub(super) fn capabilities_of(&self, target: &file::Target) -> Capabilities {
-        self.file.capabilities.get(&target.price_name()).map(Capabilities::from).unwrap_or_default()
-    }
-
     pub(super) fn capabilities(&mut self) {
-        let section = Path::root().key("capabilities");
+        let section = Path::section("capabilities");
         for (name, stated) in &self.file.capabilities {
             let path = section.key(name);
             self.target_name(name, &path);
@@ -29,12 +21,10 @@ impl Check<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::super::Diagnostic;
+    use sluice_core::routing::capabilities::Capabilities;
     use sluice_core::routing::spec::ModelKind;
 
-    use super::*;
-
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
+    use super::super::super::file;
 
     fn file(provider: &str, capabilities: &str) -> file::File {
         let json = format!(

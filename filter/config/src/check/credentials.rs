@@ -2,9 +2,9 @@
 
 use sluice_core::provider::url::Url;
 
-use super::super::diagnostic::{Path, quoted};
 use super::super::file::{Aws, Credentials, Entra, WebIdentity};
 use super::Check;
+use super::place::{Path, quoted};
 
 impl Check<'_> {
     /// Checks the credential of a service, except the key itself.
@@ -107,9 +107,6 @@ fn is_made_of(text: &str, good: impl Fn(u8) -> bool) -> bool {
 mod tests {
     use super::super::super::file;
     use serde_json::{Value, json};
-
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn diagnostics(fields: Value) -> Vec<String> {
         let mut provider = json!({"kind": "openai"});

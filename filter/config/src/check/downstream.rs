@@ -1,16 +1,18 @@
 //! Checks how clients reach the gateway.
 
+#[cfg(not(target_arch = "wasm32"))]
 use sluice_core::provider::url::Url;
 
-use super::super::diagnostic::{Path, quoted};
 use super::super::file;
 use super::Check;
+use super::place::{Path, quoted};
 
 impl Check<'_> {
     /// Checks the CORS origins. Envoy compares them, so they are not compiled.
+    #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn cors(&mut self) {
         let Some(cors) = &self.file.cors else { return };
-        let path = Path::root().key("cors").key("origins");
+        let path = Path::section("cors").key("origins");
         if cors.origins.is_empty() {
             self.diagnostic(&path, "an empty list", "at least one origin, such as https://chat.example.com");
         }
@@ -26,21 +28,23 @@ impl Check<'_> {
         let required = self.file.ready.redis == file::ReadyRedis::Required;
         if required && self.file.redis.is_none() {
             let expected = "optional, or add `redis`: without it there is no Redis to wait for";
-            self.diagnostic(&Path::root().key("ready").key("redis"), quoted("required"), expected);
+            self.diagnostic(&Path::section("ready").key("redis"), quoted("required"), expected);
         }
         required
     }
 
     /// Checks the TLS sections of both listeners.
+    #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn tls(&mut self) {
         let admin = self.file.admin.as_ref().and_then(|admin| admin.tls.as_ref());
-        for (tls, path) in [(self.file.tls.as_ref(), Path::root()), (admin, Path::root().key("admin"))] {
+        for (tls, path) in [(self.file.tls.as_ref(), Path::root()), (admin, Path::section("admin"))] {
             if let Some(tls) = tls {
                 self.certificate(tls, &path.key("tls"));
             }
         }
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     fn certificate(&mut self, tls: &file::Tls, path: &Path) {
         let (found, expected) = match (&tls.certificate, &tls.key, &tls.sds) {
             (Some(_), Some(_), None) | (None, None, Some(_)) => ("", ""),
@@ -56,6 +60,7 @@ impl Check<'_> {
 }
 
 /// Whether a text is a valid `origin` header of a browser, or a pattern of one.
+#[cfg(not(target_arch = "wasm32"))]
 fn is_origin(text: &str) -> bool {
     if text == "*" {
         return true;
@@ -72,11 +77,9 @@ fn is_origin(text: &str) -> bool {
 }
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use super::*;
-
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn diagnostics(more: &str) -> Vec<String> {
         let text = format!(

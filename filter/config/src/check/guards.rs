@@ -11,9 +11,9 @@ use sluice_core::matching::Match;
 
 use crate::file;
 
-use super::super::diagnostic::{Path, quoted};
-use super::Check;
 use super::judges::Judges;
+use super::place::{Path, quoted, text};
+use super::{Check, ONLY_COMPILES};
 
 /// The longest text of a placeholder.
 const LONGEST_PLACEHOLDER: usize = 128;
@@ -24,7 +24,7 @@ impl Check<'_> {
         let file = self.file;
         let (mut own, mut judged) = (Vec::new(), Vec::new());
         for (name, guard) in &file.guards {
-            let path = Path::root().key("guards").key(name);
+            let path = Path::section("guards").key(name);
             self.public_name(name, &path);
             self.guard_sides(guard, &path);
             let file::GuardMatch { key, team, app, model } = guard.matches.clone();
@@ -55,6 +55,9 @@ impl Check<'_> {
     }
 
     fn guard_sides(&mut self, guard: &file::Guard, path: &Path) {
+        if ONLY_COMPILES {
+            return;
+        }
         if guard.on.is_empty() {
             self.diagnostic(&path.key("on"), "an empty list", "prompts, answers or both (remove the field for both)");
         }
@@ -65,7 +68,7 @@ impl Check<'_> {
         if let MaskStyle::Text(text) = &guard.style
             && text.len() > LONGEST_PLACEHOLDER
         {
-            self.diagnostic(&path.key("style"), format!("{} bytes", text.len()), "a text of at most 128 bytes");
+            self.diagnostic(&path.key("style"), text!("{} bytes", text.len()), "a text of at most 128 bytes");
         }
         if guard.restore && (!masks || guard.style != MaskStyle::Numbered || !guard.on.contains(&Side::Prompts)) {
             let expected = "a guardrail on prompts with `action: mask` and `style: numbered`, or `restore: false`";
@@ -93,7 +96,7 @@ impl Check<'_> {
             if let Err(wrong) = wanted.pattern(label, expression) {
                 let expected =
                     "a regular expression in the syntax of Rust's regex: https://docs.rs/regex/latest/regex/#syntax";
-                self.diagnostic(&path, format!("{}: {wrong}", quoted(expression)), expected);
+                self.diagnostic(&path, text!("{}: {wrong}", quoted(expression)), expected);
             }
         }
         let blank = |(index, word): (usize, &String)| word.trim().is_empty().then_some(index);

@@ -17,8 +17,8 @@ use sluice_wire::json;
 
 use crate::file;
 
-use super::super::diagnostic::{Path, quoted};
-use super::{Check, reference};
+use super::Check;
+use super::place::{Path, quoted, text};
 
 /// The bytes of text in a window.
 const WINDOWS: RangeInclusive<usize> = 64..=100_000;
@@ -29,7 +29,7 @@ pub(super) type Judges = BTreeMap<String, Rc<Judge>>;
 impl Check<'_> {
     pub(super) fn judges(&mut self) -> Judges {
         let file = self.file;
-        let section = Path::root().key("judges");
+        let section = Path::section("judges");
         let mut judges = Judges::new();
         for (name, judge) in &file.judges {
             judges.extend(self.judge(name, judge, &section.key(name)).map(|judge| (name.clone(), Rc::new(judge))));
@@ -65,7 +65,7 @@ impl Check<'_> {
         if names.len() == 0 {
             self.diagnostic(&path.key("service"), quoted(service), "a judge in `judges`, which defines none");
         }
-        self.diagnostics.extend(reference(service, names, &path.key("service")));
+        self.reference(service, names, &path.key("service"));
         if written.during && guard.on.contains(&Side::Answers) {
             let expected = "`on: [prompts]`: there is no answer to judge while the provider works";
             self.diagnostic(&path.key("during"), "true, for answers", expected);
@@ -76,7 +76,7 @@ impl Check<'_> {
         }
         let window = usize::try_from(written.window).unwrap_or(usize::MAX);
         if !WINDOWS.contains(&window) {
-            self.diagnostic(&path.key("window"), written.window.to_string(), "a number of bytes from 64 to 100000");
+            self.diagnostic(&path.key("window"), text!("{window}"), "a number of bytes from 64 to 100000");
         }
         if written.during && written.raw {
             let expected = "one of the two: the cache would serve a response to other raw texts that are masked alike";
@@ -93,7 +93,7 @@ impl Check<'_> {
         if let Some(expected) = action {
             let found = if guard.action == Action::Log { "log, with a judge" } else { "mask, with a judge" };
             // The path of the guardrail, not of its judge.
-            self.diagnostic(&Path::root().key("guards").key(name).key("action"), found, expected);
+            self.diagnostic(&Path::section("guards").key(name).key("action"), found, expected);
         }
         let mut digest = Sha256::new();
         digest.update(json::written(guard));

@@ -15,7 +15,8 @@ use sluice_wire::calendar;
 use super::super::diagnostic::{Diagnostic, Path, quoted};
 use super::super::file;
 use super::limits::{LimitPlace, Rules};
-use super::{Check, forbidden, public_name, reference};
+use super::place::{self, text};
+use super::{Check, PUBLIC_NAME, is_missing, is_public_name};
 
 const DATE: &str = "a date and time such as 2027-01-31T00:00:00Z (RFC 3339)";
 
@@ -45,18 +46,15 @@ pub fn compile(
 
 impl Check<'_> {
     pub(super) fn keys(&mut self, config: &CompiledConfig) -> BTreeMap<KeyHash, Credential> {
-        let section = Path::root().key("keys");
+        let section = Path::section("keys");
         let mut compiled = BTreeMap::new();
         let mut ids = BTreeMap::new();
         let mut hashes = BTreeMap::new();
         for (index, key) in self.file.keys.iter().enumerate() {
             let path = section.index(index);
             if let Some(first) = ids.insert(&key.id, index) {
-                self.diagnostic(
-                    &path.key("id"),
-                    format!("{} again, as in keys[{first}]", quoted(&key.id)),
-                    "another id",
-                );
+                let found = text!("{} again, as in keys[{first}]", quoted(&key.id));
+                self.diagnostic(&place::Path::section("keys").index(index).key("id"), found, "another id");
             }
             let mut check = KeyCheck { config, strictness: Strictness::New, diagnostics: Vec::new() };
             for (path, hash, credential) in check.key(key, &path) {
@@ -69,6 +67,19 @@ impl Check<'_> {
         }
         compiled
     }
+}
+
+/// Checks that a name is defined elsewhere.
+pub(super) fn reference<'n>(
+    name: &str,
+    known: impl Iterator<Item = &'n String> + Clone,
+    path: &Path,
+) -> Option<Diagnostic> {
+    is_missing(name, known.clone()).then(|| Diagnostic {
+        path: path.to_string(),
+        found: quoted(name),
+        expected: one_of(name, known.map(String::as_str)),
+    })
 }
 
 struct KeyCheck<'a> {
@@ -84,7 +95,7 @@ impl KeyCheck<'_> {
 
     /// The key's secrets, each with its place.
     fn key(&mut self, key: &file::Key, path: &Path) -> Vec<(Path, KeyHash, Credential)> {
-        self.diagnostics.extend(public_name(&key.id, &path.key("id")));
+        self.public_name(&key.id, &path.key("id"));
         self.diagnostics.extend(reference(&key.team, self.config.teams.iter(), &path.key("team")));
         if let Some(app) = &key.app {
             self.app(app, &path.key("app"));
@@ -131,6 +142,12 @@ impl KeyCheck<'_> {
         secrets
     }
 
+    fn public_name(&mut self, name: &str, path: &Path) {
+        if !is_public_name(name) {
+            self.diagnostic(path, quoted(name), PUBLIC_NAME);
+        }
+    }
+
     /// A file without apps is not a mistake by itself, so this reference is reported.
     fn app(&mut self, app: &str, path: &Path) {
         if self.config.apps.is_empty() {
@@ -145,7 +162,7 @@ impl KeyCheck<'_> {
         const VALUE: usize = 256;
         for (name, value) in labels {
             let path = path.key(name);
-            self.diagnostics.extend(public_name(name, &path));
+            self.public_name(name, &path);
             if value.chars().count() > VALUE || value.chars().any(char::is_control) {
                 self.diagnostic(&path, quoted(value), format!("up to {VALUE} characters, no control characters"));
             }
@@ -213,8 +230,14 @@ impl KeyCheck<'_> {
     }
 
     fn forbid(&mut self, names: &[String], path: &Path) -> Forbidden {
-        let (forbidden, mut wrong) = forbidden(names, path);
-        self.diagnostics.append(&mut wrong);
+        let (forbidden, wrong) = Forbidden::read(names);
+        for (index, expected) in wrong {
+            self.diagnostic(
+                &path.index(index),
+                names.get(index).map(|name| quoted(name)).unwrap_or_default(),
+                expected,
+            );
+        }
         forbidden
     }
 

@@ -9,13 +9,14 @@ use sluice_core::routing::target::Model;
 use sluice_core::store::LimitWindow;
 use sluice_core::store::dimension::Dimension;
 use sluice_core::usage::price::MicroUsd;
-use sluice_wire::json::decimal;
 use sluice_wire::order;
 
 use crate::file::{Budget, Limits};
 
-use super::super::diagnostic::{Diagnostic, Path};
-use super::{Check, reference};
+use super::super::diagnostic::{self, Diagnostic};
+use super::keys::reference;
+use super::place::{Path, text};
+use super::{Check, ONLY_COMPILES};
 
 /// The maximum of a limit. More is unlimited in practice, and would be inexact in stores that count in doubles: they also count millionths
 /// of a minute's limit.
@@ -30,7 +31,7 @@ impl Check<'_> {
     pub(super) fn rules(&mut self, models: &BTreeMap<String, Rc<Model>>) -> Vec<Rc<Rule>> {
         let file = self.file;
         let mut rules = Rules::new(Some(models));
-        let root = Path::root();
+        let root = diagnostic::Path::root();
         for (name, provider) in &file.providers {
             let matches = Match { provider: Some(name.clone()), ..Match::default() };
             rules.inline(&LimitPlace::of(&root.key("providers").key(name), &matches), &provider.limits, None);
@@ -49,7 +50,7 @@ impl Check<'_> {
         }
         for (index, rule) in file.limits.iter().enumerate() {
             let path = root.key("limits").index(index);
-            let per = self.scope(&rule.matches, &rule.per, &path);
+            let per = self.scope(&rule.matches, &rule.per, &Path::section("limits").index(index));
             let place = LimitPlace { path: &path, matches: &rule.matches, per: &per };
             if rule.limits == Limits::default() {
                 rules.diagnostic(&path.key("limits"), "nothing", "at least one limit");
@@ -58,7 +59,7 @@ impl Check<'_> {
         }
         for (index, rule) in file.budgets.iter().enumerate() {
             let path = root.key("budgets").index(index);
-            let per = self.scope(&rule.matches, &rule.per, &path);
+            let per = self.scope(&rule.matches, &rule.per, &Path::section("budgets").index(index));
             let place = LimitPlace { path: &path, matches: &rule.matches, per: &per };
             if rule.budget == Budget::default() {
                 rules.diagnostic(&path.key("budget"), "nothing", "at least one of daily, monthly, total");
@@ -77,11 +78,11 @@ impl Check<'_> {
             let path = path.key("per").index(index);
             let name = dimension.name();
             if sorted.contains(dimension) {
-                self.diagnostic(&path, format!("{name:?} again"), "each value once");
+                self.diagnostic(&path, text!("{name:?} again"), "each value once");
             } else if matches.fixed(*dimension).is_some() {
                 let expected = "a dimension that `match` does not fix: all matching requests have the same value of \
                                 this one";
-                self.diagnostic(&path, format!("{name:?}"), expected);
+                self.diagnostic(&path, text!("{name:?}"), expected);
             } else {
                 sorted.push(*dimension);
             }
@@ -92,6 +93,9 @@ impl Check<'_> {
 
     /// Checks that all names of a rule, guardrail or route exist.
     pub(super) fn matching(&mut self, matches: &Match, path: &Path) {
+        if ONLY_COMPILES {
+            return;
+        }
         let file = self.file;
         // Keys may also be added in Redis at any time.
         if let Some(key) = matches.key.as_ref().filter(|_| file.redis.is_none()) {
@@ -114,21 +118,21 @@ impl Check<'_> {
     /// Checks a name in a rule. It is also a mistake if nothing of its kind is defined.
     fn existing<'n>(&mut self, name: &str, known: impl Iterator<Item = &'n String> + Clone, path: &Path) {
         if known.clone().next().is_none() {
-            self.diagnostic(path, format!("{name:?}"), "no such field: the file defines none");
+            self.diagnostic(path, text!("{name:?}"), "no such field: the file defines none");
         }
-        self.diagnostics.extend(reference(name, known, path));
+        self.reference(name, known, path);
     }
 }
 
 /// The place of limits and budgets, and the requests that they count.
 pub(super) struct LimitPlace<'a> {
-    pub path: &'a Path,
+    pub path: &'a diagnostic::Path,
     pub matches: &'a Match,
     pub per: &'a [Dimension],
 }
 
 impl<'a> LimitPlace<'a> {
-    fn of(path: &'a Path, matches: &'a Match) -> Self {
+    fn of(path: &'a diagnostic::Path, matches: &'a Match) -> Self {
         Self { path, matches, per: &[] }
     }
 
@@ -160,7 +164,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn diagnostic(&mut self, path: &Path, found: impl Into<String>, expected: impl Into<String>) {
+    fn diagnostic(&mut self, path: &diagnostic::Path, found: impl Into<String>, expected: impl Into<String>) {
         self.diagnostics.push(Diagnostic { path: path.to_string(), found: found.into(), expected: expected.into() });
     }
 
@@ -228,7 +232,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn then_model(&mut self, then: &str, budget: &Budget, place: &LimitPlace, path: &Path) {
+    fn then_model(&mut self, then: &str, budget: &Budget, place: &LimitPlace, path: &diagnostic::Path) {
         if let Some(models) = self.models {
             match models.get(then) {
                 Some(model) if model.pattern.is_some() => {
@@ -246,7 +250,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    fn add(&mut self, rule: Rule, path: &Path) {
+    fn add(&mut self, rule: Rule, path: &diagnostic::Path) {
         let path = path.to_string();
         if let Some(first) = self.counted.insert((rule.label(), rule.hard), path.clone()) {
             let (found, expected) = (format!("a duplicate of {first}"), "only one of the two".to_owned());
@@ -260,7 +264,7 @@ impl<'a> Rules<'a> {
 fn micro_dollars(dollars: f64) -> Result<u64, String> {
     let micro = MicroUsd::from_dollars(dollars, BUDGET_MAX as f64).unwrap_or_default().0;
     // With more than six decimals, it would be another number. Below 2^53, the division is exact.
-    if micro > 0 && micro as f64 / 1e6 == dollars { Ok(micro) } else { Err(decimal(dollars)) }
+    if micro > 0 && micro as f64 / 1e6 == dollars { Ok(micro) } else { Err(sluice_wire::json::decimal(dollars)) }
 }
 
 #[cfg(test)]

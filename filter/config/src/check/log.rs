@@ -2,17 +2,26 @@
 
 use sluice_core::compiled::spec::Log;
 
-use super::super::diagnostic::Path;
 use super::Check;
+#[cfg(not(target_arch = "wasm32"))]
+use super::{super::file, place::Path};
 
 /// The path that Envoy appends to the collector's URL.
+#[cfg(not(target_arch = "wasm32"))]
 const SIGNAL: &str = "/v1/logs";
 
 impl Check<'_> {
     /// The part of the section that concerns the filter. Envoy handles the rest.
     pub(super) fn log(&mut self) -> Log {
         let written = &self.file.log;
-        let section = Path::root().key("log");
+        #[cfg(not(target_arch = "wasm32"))]
+        self.log_sinks(written);
+        Log { client: written.client, provider_messages: written.provider_messages }
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn log_sinks(&mut self, written: &file::Log) {
+        let section = Path::section("log");
         if written.file.as_deref().is_some_and(str::is_empty) {
             self.diagnostic(&section.key("file"), "no path", "the path of a file");
         }
@@ -23,18 +32,16 @@ impl Check<'_> {
                 self.secret(token, &section.key("token"));
             }
         }
-        Log { client: written.client, provider_messages: written.provider_messages }
     }
 }
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use crate::Diagnostic;
     use crate::file::File;
     use sluice_core::compiled::CompiledConfig;
     use sluice_core::compiled::spec::{Log, LoggedClient};
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn compile(log: &str) -> Result<CompiledConfig, Vec<Diagnostic>> {
         let text = format!(

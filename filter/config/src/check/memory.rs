@@ -2,9 +2,9 @@
 
 use sluice_core::memory_limiter::{Bounds, LARGEST_BODY, LARGEST_REWRITTEN};
 
-use super::super::diagnostic::{Path, quoted};
 use super::super::size;
 use super::Check;
+use super::place::{Path, quoted, text};
 
 const MIB: usize = 1 << 20;
 /// A VM has 1 GiB, and needs the same amount again as working memory.
@@ -20,18 +20,14 @@ impl Check<'_> {
         if let (Some(worker), Some(key)) = (worker, key)
             && key > worker
         {
-            let expected = format!("at most the value of worker, {}", written.worker);
-            self.diagnostic(&Path::root().key("memory").key("key"), quoted(&written.key), expected);
+            let expected = text!("at most the value of worker, {}", written.worker);
+            self.diagnostic(&Path::section("memory").key("key"), quoted(&written.key), expected);
         }
         if let (Some(rewritten), Some(key)) = (rewritten, key)
             && rewritten > key
         {
-            let expected = format!("at most the value of key, {}", written.key);
-            self.diagnostic(
-                &Path::root().key("memory").key("rewritten_body"),
-                quoted(&written.rewritten_body),
-                expected,
-            );
+            let expected = text!("at most the value of key, {}", written.key);
+            self.diagnostic(&Path::section("memory").key("rewritten_body"), quoted(&written.rewritten_body), expected);
         }
         let [rewritten, worker, key] = [rewritten, worker, key].map(Option::unwrap_or_default);
         Bounds { rewritten, worker, key }
@@ -42,8 +38,8 @@ impl Check<'_> {
         let size = size.filter(|size| (least..=most).contains(size));
         if size.is_none() {
             let (least, most) = (least / MIB, most / MIB);
-            let expected = format!("a size from {least}MiB to {most}MiB, such as {least}MiB");
-            self.diagnostic(&Path::root().key("memory").key(field), quoted(text), expected);
+            let expected = text!("a size from {least}MiB to {most}MiB, such as {least}MiB");
+            self.diagnostic(&Path::section("memory").key(field), quoted(text), expected);
         }
         size
     }
@@ -72,6 +68,7 @@ mod tests {
         assert_eq!(compile(r#"{"key":"128MiB"}"#), Ok(Bounds { key: 128 << 20, ..defaults }));
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     #[test]
     fn a_bound_that_one_request_could_not_meet_is_a_mistake() {
         for (memory, place) in [

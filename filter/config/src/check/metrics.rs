@@ -7,9 +7,9 @@ use sluice_core::metrics::{Export, Settings};
 use sluice_core::provider::url::Url;
 use sluice_wire::calendar;
 
-use super::super::diagnostic::{Path, quoted};
 use super::super::file;
 use super::Check;
+use super::place::{Path, quoted, text};
 
 /// The path that is appended to the collector's URL.
 const SIGNAL: &str = "/v1/metrics";
@@ -22,10 +22,10 @@ const LONGEST: Duration = Duration::from_secs(600);
 impl Check<'_> {
     pub(super) fn metrics(&mut self) -> Settings {
         let written = &self.file.metrics;
-        let section = Path::root().key("metrics");
+        let section = Path::section("metrics");
         if !(FEWEST..=MOST).contains(&written.series) {
-            let expected = format!("a number from {FEWEST} to {MOST}");
-            self.diagnostic(&section.key("series"), written.series.to_string(), expected);
+            let expected = text!("a number from {FEWEST} to {MOST}");
+            self.diagnostic(&section.key("series"), text!("{}", written.series), expected);
         }
         let scraper = written.sha256.as_ref().and_then(|hash| self.key_hash(hash, &section.key("sha256")));
         if written.public && written.sha256.is_some() {
@@ -45,6 +45,7 @@ impl Check<'_> {
         if interval.is_none() {
             self.diagnostic(&path.key("interval"), quoted(&written.interval), "a time from 1s to 10m, such as 60s");
         }
+        #[cfg(not(target_arch = "wasm32"))]
         if let Some(token) = &written.token {
             self.secret(token, &path.key("token"));
         }
@@ -56,7 +57,8 @@ impl Check<'_> {
     /// Where alerts are sent.
     pub(super) fn alerts(&mut self) -> Option<Endpoint> {
         let written = self.file.alerts.as_ref()?;
-        let section = Path::root().key("alerts");
+        let section = Path::section("alerts");
+        #[cfg(not(target_arch = "wasm32"))]
         if let Some(token) = &written.token {
             self.secret(token, &section.key("token"));
         }
@@ -75,14 +77,13 @@ impl Check<'_> {
 }
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use std::time::Duration;
 
     use sluice_core::callout::Endpoint;
     use sluice_core::compiled::CompiledConfig;
     use sluice_core::metrics::Export;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use crate::Diagnostic;
     use crate::file::File;

@@ -7,24 +7,26 @@ use sluice_core::compiled::names::{Alias, Known, Names};
 use sluice_core::routing::capabilities::Capabilities;
 use sluice_core::routing::pattern::Pattern;
 use sluice_core::routing::{target::Model, timeouts::Timeouts};
-use sluice_core::suggest::one_of;
 use sluice_core::usage::price::Price;
 use sluice_wire::order;
 
-use super::super::diagnostic::{Path, quoted};
 use super::super::file;
-use super::{Check, alone};
+use super::place::{Path, one_of, quoted, text};
+use super::{Check, ONLY_COMPILES, alone};
 
 impl Check<'_> {
     /// Checks that a name has at most one star.
     pub(super) fn stars(&mut self, name: &str, path: &Path) {
         if name.matches('*').count() > 1 {
-            self.diagnostic(path, format!("{} with several stars", quoted(name)), "one star at most, such as claude-*");
+            self.diagnostic(path, text!("{} with several stars", quoted(name)), "one star at most, such as claude-*");
         }
     }
 
     pub(super) fn aliases(&mut self) {
-        let section = Path::root().key("aliases");
+        if ONLY_COMPILES {
+            return;
+        }
+        let section = Path::section("aliases");
         for (alias, name) in &self.file.aliases {
             let path = section.key(alias);
             for text in [alias, name] {
@@ -38,7 +40,7 @@ impl Check<'_> {
                 let expected = "a name without a star, or a star in the alias too";
                 self.diagnostic(&path, quoted(name), expected);
             } else if self.file.aliases.contains_key(name) {
-                self.diagnostic(&path, format!("{}, which is an alias too", quoted(name)), "the name of a model");
+                self.diagnostic(&path, text!("{}, which is an alias too", quoted(name)), "the name of a model");
             } else if !self.leads_to_a_model(name) && !self.file.models.is_empty() {
                 let names = self.file.models.keys().map(String::as_str);
                 self.diagnostic(&path, quoted(name), one_of(name, names));
@@ -112,12 +114,11 @@ fn known(file: &file::File, models: &BTreeMap<String, Rc<Model>>) -> BTreeMap<St
 }
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use super::super::super::Diagnostic;
     use super::*;
     use sluice_core::compiled::CompiledConfig;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     /// Compiles a file with these models and additional fields.
     fn compile(models: &str, more: &str) -> Result<CompiledConfig, Vec<String>> {

@@ -11,9 +11,9 @@ use sluice_core::store::dimension::Dimension;
 use sluice_core::usage::price::Price;
 use sluice_wire::order;
 
-use super::super::diagnostic::{Path, quoted};
 use super::super::file;
 use super::Check;
+use super::place::{Path, quoted, text};
 
 /// A budget of the file: its place and the requests that it counts.
 struct Counted<'a> {
@@ -23,15 +23,8 @@ struct Counted<'a> {
 }
 
 impl Check<'_> {
-    /// A target's price. [`Check::prices`] reports its mistakes.
-    pub(super) fn price_of(&self, target: &file::Target) -> Option<Price> {
-        let prices = &self.file.prices;
-        let written = prices.models.get(&target.price_name()).or(prices.unpriced.as_ref())?;
-        Price::try_from(written).ok()
-    }
-
     pub(super) fn prices(&mut self) {
-        let section = Path::root().key("prices");
+        let section = Path::section("prices");
         let prices = &self.file.prices;
         if let Some(price) = &prices.unpriced {
             self.price(price, &section.key("unpriced"));
@@ -45,7 +38,7 @@ impl Check<'_> {
             self.missing();
         }
         if self.file.reservation.output_tokens == 0 {
-            let path = Path::root().key("reservation").key("output_tokens");
+            let path = Path::section("reservation").key("output_tokens");
             self.diagnostic(
                 &path,
                 "0",
@@ -98,11 +91,11 @@ impl Check<'_> {
     /// Reports targets without a price that a budget counts. A target whose provider has a mistake is skipped.
     fn missing(&mut self) {
         let budgets = budgets(self.file);
-        let section = Path::root().key("models");
+        let section = Path::section("models");
         for (name, model) in &self.file.models {
             for (index, target) in model.targets.iter().enumerate() {
                 let price_name = target.price_name();
-                let provider = Path::root().key("providers").key(&target.provider);
+                let provider = Path::section("providers").key(&target.provider);
                 let unsure = !self.file.providers.contains_key(&target.provider)
                     || self.diagnostics.iter().any(|diagnostic| provider.holds(&diagnostic.path));
                 let priced = self.file.prices.models.contains_key(&price_name) || self.has_prices(name, target);
@@ -111,9 +104,9 @@ impl Check<'_> {
                 }
                 let counted = |budget: &&Counted<'_>| budget.counts(self.file, name, target);
                 if let Some(budget) = budgets.iter().find(counted) {
-                    let found = format!("no price for {}, but {} applies to it", quoted(&price_name), budget.at);
-                    let entry = Path::root().key("prices").key("models").key(&price_name);
-                    let expected = format!("a price at {entry}, or a default price at prices.unpriced");
+                    let found = text!("no price for {}, but {} applies to it", quoted(&price_name), budget.at);
+                    let entry = Path::section("prices").key("models").key(&price_name);
+                    let expected = text!("a price at {entry}, or a default price at prices.unpriced");
                     self.diagnostic(&section.key(name).key("targets").index(index), found, expected);
                 }
             }
@@ -127,24 +120,23 @@ fn budgets(file: &file::File) -> Vec<Counted<'_>> {
     let mut add = |at: Path, matches: Match, budget| {
         budgets.push(Counted { at: at.key("budget"), matches, budget });
     };
-    let root = Path::root();
     let anybody = Match::default;
     for (name, model) in &file.models {
         let matches = Match { model: Some(name.clone()), ..anybody() };
-        add(root.key("models").key(name), matches, &model.budget);
+        add(Path::section("models").key(name), matches, &model.budget);
     }
     for (name, team) in &file.teams {
-        add(root.key("teams").key(name), Match { team: Some(name.clone()), ..anybody() }, &team.budget);
+        add(Path::section("teams").key(name), Match { team: Some(name.clone()), ..anybody() }, &team.budget);
     }
     for (name, app) in &file.apps {
-        add(root.key("apps").key(name), Match { app: Some(name.clone()), ..anybody() }, &app.budget);
+        add(Path::section("apps").key(name), Match { app: Some(name.clone()), ..anybody() }, &app.budget);
     }
     for (index, key) in file.keys.iter().enumerate() {
         let matches = Match { key: Some(key.id.clone()), ..anybody() };
-        add(root.key("keys").index(index), matches, &key.budget);
+        add(Path::section("keys").index(index), matches, &key.budget);
     }
     for (index, rule) in file.budgets.iter().enumerate() {
-        add(root.key("budgets").index(index), rule.matches.clone(), &rule.budget);
+        add(Path::section("budgets").index(index), rule.matches.clone(), &rule.budget);
     }
     budgets.retain(|counted| {
         let file::Budget { daily, monthly, total, .. } = counted.budget;

@@ -9,16 +9,17 @@ use sluice_core::provider::layout::{Layout, Surface};
 use sluice_core::provider::url::Url;
 use sluice_wire::dialect;
 
-use super::super::diagnostic::{Path, quoted};
 use super::super::file;
-use super::{Check, NAME_MAX, RESERVED, is_variable};
+use super::place::{Path, quoted, text};
+use super::{Check, NAME_MAX, RESERVED};
 
 /// Each key is a separate cluster, and one request may be tried with all of them.
+#[cfg(not(target_arch = "wasm32"))]
 const KEYS_MAX: usize = 8;
 
 impl Check<'_> {
     pub(super) fn providers(&mut self) -> BTreeMap<String, Rc<Provider>> {
-        let section = Path::root().key("providers");
+        let section = Path::section("providers");
         if self.file.providers.is_empty() {
             self.diagnostic(&section, "none", "at least one provider");
         }
@@ -28,10 +29,12 @@ impl Check<'_> {
             if !is_provider_name(name) {
                 self.diagnostic(&path, quoted(name), "a name of lower-case letters, digits, _ and -, 64 at most");
             } else if RESERVED.iter().any(|reserved| name == reserved) || name.starts_with("sluice-") {
-                self.diagnostic(&path, format!("the reserved name {name:?}"), "another name");
+                self.diagnostic(&path, text!("the reserved name {name:?}"), "another name");
             }
-            self.credentials(provider.credentials(), &path);
-            let key_rest = self.provider_keys(provider, &path);
+            #[cfg(not(target_arch = "wasm32"))]
+            self.provider_keys(provider, &path);
+            let key_rest = self.wait(&provider.key_rest, &path.key("key_rest"));
+            #[cfg(not(target_arch = "wasm32"))]
             self.availability(&provider.availability, &path.key("availability"));
             self.api_version(provider, &path);
             let formats = self.formats(provider, &path);
@@ -44,7 +47,7 @@ impl Check<'_> {
 
     fn provider_url(&mut self, provider: &file::Provider, path: &Path) -> Option<Url> {
         let Some(text) = provider.url() else {
-            let expected = format!("its base URL: a provider of kind {} has no default URL", provider.kind.row().name);
+            let expected = text!("its base URL: a provider of kind {} has no default URL", provider.kind.row().name);
             self.diagnostic(&path.key("url"), "nothing", expected);
             return None;
         };
@@ -83,14 +86,15 @@ impl Check<'_> {
         }
         for (index, format) in speaks.iter().enumerate() {
             if speaks.iter().take(index).any(|before| before == format) {
-                self.diagnostic(&path.index(index), format!("{:?} again", format.name()), "each format once");
+                self.diagnostic(&path.index(index), text!("{:?} again", format.name()), "each format once");
             }
         }
         speaks.iter().map(|format| format.among(own)).collect()
     }
 
-    /// Checks the credentials, and returns how long a rejected key is skipped.
-    fn provider_keys(&mut self, provider: &file::Provider, path: &Path) -> Duration {
+    #[cfg(not(target_arch = "wasm32"))]
+    fn provider_keys(&mut self, provider: &file::Provider, path: &Path) {
+        self.credentials(provider.credentials(), path);
         if let Some(secret) = &provider.key {
             self.secret(secret, &path.key("key"));
         }
@@ -102,17 +106,17 @@ impl Check<'_> {
             }
         }
         if provider.key_count() > KEYS_MAX {
-            self.diagnostic(&more, format!("{} keys in total", provider.key_count()), format!("at most {KEYS_MAX}"));
+            self.diagnostic(&more, text!("{} keys in total", provider.key_count()), text!("at most {KEYS_MAX}"));
         }
-        self.wait(&provider.key_rest, &path.key("key_rest"))
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn secret(&mut self, secret: &file::Secret, path: &Path) {
         match (&secret.env, &secret.file) {
             (Some(_), Some(_)) => self.diagnostic(path, "both env and file", "exactly one of them"),
             (None, None) => self.diagnostic(path, "neither env nor file", "one of them"),
             // An invalid name may be the secret itself in the wrong place, so it is not repeated.
-            (Some(name), None) if !is_variable(name) => {
+            (Some(name), None) if !super::is_variable(name) => {
                 self.diagnostic(
                     &path.key("env"),
                     "text that is not a valid name",

@@ -8,9 +8,9 @@ use sluice_core::store::redis::settings::Redis;
 use sluice_wire::calendar;
 use sluice_wire::json;
 
-use super::super::diagnostic::{Path, quoted};
 use super::super::{Diagnostic, file};
 use super::Check;
+use super::place::{Path, quoted, text};
 
 const PREFIX_MAX: usize = 64;
 
@@ -33,7 +33,7 @@ pub(in super::super) fn compile(written: file::Background) -> Result<Background,
 impl Check<'_> {
     pub(super) fn redis(&mut self) -> Option<Redis> {
         let written = self.file.redis.as_ref()?;
-        let section = Path::root().key("redis");
+        let section = Path::section("redis");
         let url = Url::parse(&written.url);
         if let Err(found) = &url {
             let is_redis = ["redis:", "rediss:"].iter().any(|scheme| written.url.starts_with(scheme));
@@ -43,6 +43,7 @@ impl Check<'_> {
             };
             self.diagnostic(&section.key("url"), found, expected);
         }
+        #[cfg(not(target_arch = "wasm32"))]
         if let Some(token) = &written.token {
             self.secret(token, &section.key("token"));
         }
@@ -75,8 +76,8 @@ impl Check<'_> {
         let bound = |text: &str| calendar::duration(text).unwrap_or_default();
         let duration = calendar::duration(text).filter(|time| (bound(shortest)..=bound(longest)).contains(time));
         if duration.is_none() {
-            let path = Path::root().key("redis").key(field);
-            self.diagnostic(&path, quoted(text), format!("a time from {shortest} to {longest}"));
+            let path = Path::section("redis").key(field);
+            self.diagnostic(&path, quoted(text), text!("a time from {shortest} to {longest}"));
         }
         duration.unwrap_or_default()
     }
@@ -124,6 +125,7 @@ mod tests {
         assert_eq!(redis, expected);
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     #[test]
     fn each_mistake_is_named_with_what_would_be_right() {
         for (field, expected) in [

@@ -5,8 +5,6 @@ use sluice_core::provider::kind::Kind;
 use sluice_wire::dialect::openai_chat;
 
 use super::*;
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// A file without mistakes; each case changes one thing.
 const GOOD: &str = r#"{
@@ -277,7 +275,7 @@ fn targets(file: &mut file::File) -> &mut Vec<file::Target> {
 }
 
 fn schema(file: &mut file::File, schema: serde_json::Value) {
-    file.models.get_mut("chat").unwrap().answers.schema = Some(sluice_wire::json::from_value(schema).unwrap());
+    file.models.get_mut("chat").unwrap().answers.schema = Some(sluice_wire::json::from_value(&schema).unwrap());
 }
 
 fn target(file: &mut file::File) -> &mut file::Target {

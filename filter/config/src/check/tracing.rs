@@ -3,10 +3,9 @@
 use sluice_core::callout::Endpoint;
 use sluice_core::provider::url::Url;
 use sluice_core::trace::Settings;
-use sluice_wire::json::decimal;
 
-use super::super::diagnostic::Path;
 use super::Check;
+use super::place::{Path, decimal, text};
 
 /// The path that is appended to the collector's URL.
 const SIGNAL: &str = "/v1/traces";
@@ -18,12 +17,13 @@ const PER_PERCENT: f64 = 10_000.0;
 impl Check<'_> {
     pub(super) fn tracing(&mut self) -> Option<Settings> {
         let written = self.file.tracing.as_ref()?;
-        let section = Path::root().key("tracing");
+        let section = Path::section("tracing");
         let url = self.collector(&written.url, SIGNAL, &section.key("url"));
         if written.sampling != 0.0 && !(LEAST..=100.0).contains(&written.sampling) {
             let found = decimal(written.sampling);
             self.diagnostic(&section.key("sampling"), found, "0, or a number from 0.01 to 100");
         }
+        #[cfg(not(target_arch = "wasm32"))]
         if let Some(token) = &written.token {
             self.secret(token, &section.key("token"));
         }
@@ -39,8 +39,8 @@ impl Check<'_> {
         match Url::parse(url) {
             Err(found) => self.diagnostic(path, found, expected),
             Ok(url) if url.base_path.ends_with(signal) => {
-                let expected = format!("{expected}: the gateway adds the path");
-                self.diagnostic(path, format!("{signal} at its end"), expected);
+                let expected = text!("{expected}: the gateway adds the path");
+                self.diagnostic(path, text!("{signal} at its end"), expected);
             }
             Ok(url) => return Some(url),
         }
@@ -49,14 +49,13 @@ impl Check<'_> {
 }
 
 #[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use crate::Diagnostic;
     use crate::file::File;
     use sluice_core::callout::Endpoint;
     use sluice_core::compiled::CompiledConfig;
     use sluice_core::trace::TraceNames;
-    #[cfg(target_arch = "wasm32")]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn compile(more: &str) -> Result<CompiledConfig, Vec<Diagnostic>> {
         let text = format!(

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Provider, Secret};
+use super::Secret;
 
 /// Signs requests for AWS (SigV4). Without an access key or a web identity, Envoy uses AWS' default credential chain: environment
 /// variables, the shared credentials file, a web identity, the role of the container or the instance.
@@ -96,7 +96,8 @@ pub struct Credentials<'f> {
     pub entra: Option<&'f Entra>,
 }
 
-impl Provider {
+#[cfg(not(target_arch = "wasm32"))]
+impl super::Provider {
     /// Its credential's sources, of several keys the first.
     pub fn credentials(&self) -> Credentials<'_> {
         let Self { aws, google, entra, .. } = self;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sluice_core::keys::spec::Permission;
 
-use super::{Budget, Limits, Tls, is_default, is_false};
+use super::{Budget, Limits, is_default, is_false};
 
 /// A team, which owns keys.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -119,8 +119,9 @@ pub struct Admin {
     /// SHA-256 of the administrator's key, 64 hexadecimal digits. `sluice keys new --admin` prints the key and its hash.
     pub sha256: String,
     /// The TLS certificate of the administration API. Default: none, plain HTTP.
+    #[cfg(not(target_arch = "wasm32"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<Tls>,
+    pub tls: Option<super::Tls>,
 }
 
 fn default_admin() -> String {

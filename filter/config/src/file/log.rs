@@ -15,9 +15,11 @@ pub struct Log {
     /// How much of a provider's error message is logged. Default: `cut`.
     pub provider_messages: LoggedMessages,
     /// The file that the log is appended to; a relative path begins at the gateway file. Default: standard output.
+    #[cfg(not(target_arch = "wasm32"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// Exports the log to a collector, in addition to the file or standard output. Default: none.
+    #[cfg(not(target_arch = "wasm32"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub otlp: Option<Otlp>,
 }

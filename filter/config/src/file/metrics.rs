@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cache, Redis, Secret, is_default};
+use super::{Cache, Redis, is_default};
 
 /// The gateway's metrics: `GET /metrics` of the administration listener for Prometheus, and their export with OpenTelemetry's protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,8 +35,9 @@ pub struct MetricsExport {
     #[serde(default = "a_minute", skip_serializing_if = "is_a_minute")]
     pub interval: String,
     /// The collector's bearer token. Never sent to the filter.
+    #[cfg(not(target_arch = "wasm32"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<Secret>,
+    pub token: Option<super::Secret>,
 }
 
 /// A webhook that receives a POST with JSON when a budget passes 80% and 100%: once for each period, even if several Envoys share Redis.
@@ -48,8 +49,9 @@ pub struct Alerts {
     /// The webhook's URL.
     pub url: String,
     /// The webhook's bearer token. Never sent to the filter.
+    #[cfg(not(target_arch = "wasm32"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<Secret>,
+    pub token: Option<super::Secret>,
 }
 
 /// The sections of the background role.

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use sluice_core::provider::format::Format;
 use sluice_core::provider::kind::Kind;
 
-use super::{Availability, Aws, Entra, Google, Limits, Secret, is_default};
+#[cfg(not(target_arch = "wasm32"))]
+use super::{Availability, Aws, Entra, Google, Secret};
+use super::{Limits, is_default};
 
 /// A provider of models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,19 +27,24 @@ pub struct Provider {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speaks: Option<Vec<Format>>,
     /// The API key. Omit it for a server that needs none. Never sent to the filter.
+    #[cfg(not(target_arch = "wasm32"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Secret>,
     /// Sign requests for AWS, instead of `key`. Never sent to the filter.
+    #[cfg(not(target_arch = "wasm32"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws: Option<Aws>,
     /// Google access tokens, instead of `key`. Never sent to the filter.
+    #[cfg(not(target_arch = "wasm32"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub google: Option<Google>,
     /// Microsoft Entra access tokens, instead of `key`. Never sent to the filter.
+    #[cfg(not(target_arch = "wasm32"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entra: Option<Entra>,
     /// Additional API keys. Requests rotate through all keys. A key that is rate limited or rejected by the provider is skipped until it
     /// works again. 8 keys at most.
+    #[cfg(not(target_arch = "wasm32"))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<Secret>,
     /// With several keys: how long a key is skipped after the provider rejected it. Default: `5m`.
@@ -64,6 +71,7 @@ pub struct Provider {
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
     /// How Envoy handles failing addresses of the provider. Never sent to the filter.
+    #[cfg(not(target_arch = "wasm32"))]
     #[serde(default, skip_serializing_if = "is_default")]
     pub availability: Availability,
 }
@@ -75,12 +83,16 @@ impl Provider {
     }
 
     /// The provider's keys, in order.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         self.key.iter().chain(&self.keys)
     }
 
     /// The number of keys.
     pub fn key_count(&self) -> usize {
+        #[cfg(target_arch = "wasm32")]
+        return self.key_count.unwrap_or_default();
+        #[cfg(not(target_arch = "wasm32"))]
         self.key_count.unwrap_or_else(|| self.secrets().count())
     }
 

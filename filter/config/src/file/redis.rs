@@ -3,8 +3,6 @@
 use serde::{Deserialize, Serialize};
 use sluice_core::store::redis::settings::{Mode, Protocol, WhenDown};
 
-use super::Secret;
-
 /// Redis over HTTP: durable, and shared by all Envoys that use it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -16,8 +14,9 @@ pub struct Redis {
     #[serde(default)]
     pub protocol: Protocol,
     /// The bearer token. Never sent to the filter.
+    #[cfg(not(target_arch = "wasm32"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<Secret>,
+    pub token: Option<super::Secret>,
     /// How exact the counters are. Default: `strict`.
     #[serde(default)]
     pub mode: Mode,

@@ -3,8 +3,6 @@
 use serde::{Deserialize, Serialize};
 use sluice_core::trace::TraceNames;
 
-use super::Secret;
-
 /// Exports traces of requests and their attempts with OpenTelemetry's protocol over HTTP (OTLP/HTTP).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -23,8 +21,9 @@ pub struct Tracing {
     #[serde(default = "all")]
     pub sampling: f64,
     /// The collector's bearer token. Never sent to the filter.
+    #[cfg(not(target_arch = "wasm32"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<Secret>,
+    pub token: Option<super::Secret>,
 }
 
 fn all() -> f64 {

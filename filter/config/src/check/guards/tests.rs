@@ -25,6 +25,7 @@ fn a_guardrail_without_more_words_blocks_both_ways_for_everybody() {
     assert_eq!(guard.matches, sluice_core::matching::Match::default());
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn each_mistake_is_named_with_what_would_be_right() {
     for (guard, expected) in [

@@ -26,6 +26,7 @@ fn mistakes_in(file: &file::File) -> Vec<String> {
     crate::compile(file).err().unwrap_or_default().iter().map(Diagnostic::to_string).collect()
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn each_mistake_in_a_rule_is_named_with_what_would_be_right() {
     let limit = |rule: &str| format!(r#","limits":[{{{rule}}}]"#);
@@ -119,6 +120,7 @@ fn what_looks_alike_and_counts_something_else_is_no_mistake() {
     assert_eq!(diagnostics(budgets), Vec::<String>::new());
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn keys_that_redis_holds_may_be_named_before_they_exist() {
     let rule = r#","limits":[{"match":{"key":"later"},"limits":{"requests_per_minute":1}}]"#;

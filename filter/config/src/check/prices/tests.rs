@@ -3,9 +3,6 @@ use sluice_core::usage::price::Rate;
 
 use super::super::super::Diagnostic;
 use super::*;
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
-
 /// Two models, one with an unpriced target, and no budgets.
 const GOOD: &str = r#"{
   "providers": { "openai": { "kind": "openai" }, "local": { "kind": "openai", "url": "http://127.0.0.1:9001" } },
