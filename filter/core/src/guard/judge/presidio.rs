@@ -43,7 +43,7 @@ impl Settings {
 }
 
 pub(super) fn verdict(reply: &Value, parts: &[Part], texts: &[&str]) -> Result<Verdict, Unreadable> {
-    let finds = reply.as_array().ok_or_else(|| Unreadable::without("a list of finds")).and_then(bounded)?;
+    let finds = bounded(reply.as_array().ok_or_else(|| Unreadable::without("a list of finds"))?)?;
     if finds.is_empty() {
         return Ok(Verdict::Pass);
     }

@@ -75,7 +75,7 @@ pub fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
 }
 
 /// A list that is not too long.
-pub fn bounded(list: &Vec<Value>) -> Result<&[Value], Unreadable> {
+pub fn bounded(list: &[Value]) -> Result<&[Value], Unreadable> {
     /// More than a judge has reason to find.
     const MOST: usize = 10_000;
     if list.len() <= MOST { Ok(list) } else { Err(Unreadable::Unexpected("a list that is too long".to_owned())) }
@@ -84,5 +84,5 @@ pub fn bounded(list: &Vec<Value>) -> Result<&[Value], Unreadable> {
 /// The list at a name.
 pub fn list<'v>(value: &'v Value, name: &str) -> Result<&'v [Value], Unreadable> {
     let list = value.get(name).and_then(Value::as_array);
-    list.ok_or_else(|| Unreadable::without(&format!("the list `{name}`"))).and_then(bounded)
+    bounded(list.ok_or_else(|| Unreadable::without(&format!("the list `{name}`")))?)
 }

@@ -136,7 +136,7 @@ fn googles_blocks_are_content_filters_and_no_empty_answers() {
             ("/v1/messages", r#""stop_reason":"refusal""#),
         ] {
             let whole = json(200, &body.to_string());
-            for (stream, answer) in [(false, &whole), (true, &events(&[body.clone()])), (true, &whole)] {
+            for (stream, answer) in [(false, &whole), (true, &events(std::slice::from_ref(body))), (true, &whole)] {
                 let seen = ask(path, "foreign", stream, std::slice::from_ref(answer));
                 assert_eq!((seen.status, seen.received.len()), (200, 1), "{path}: {}", seen.body);
                 assert!(seen.body.contains(word) && seen.body.contains(said), "{path}: {}", seen.body);

@@ -417,8 +417,7 @@ fn streams_are_judged_in_windows() {
                 assert_eq!(read(path, &passed.body), format!("{long}and more {long}end"));
                 if replies == Replies::AtOnce {
                     assert!(passed.streamed);
-                    let texts =
-                        [format!("{long}"), format!("{long}and more {long}"), format!("{long}and more {long}end")];
+                    let texts = [long.clone(), format!("{long}and more {long}"), format!("{long}and more {long}end")];
                     assert_eq!(gateway.asked(), texts.map(|text| json!([text])), "each with what came before");
                 }
                 let masked = send(&["a SEC", "RET", " of ", &long, "end"]);
