@@ -66,6 +66,7 @@ async fn a_gateway_whose_clock_is_set_limits_as_before_and_charges_nothing_twice
         .provider("other", Kind::OpenAi, &other)
         .model("chat", &[("other", "gpt-sim"), ("anthropic", "claude-sim")])
         .model("dear", &[("anthropic", DEAR)])
+        .with(json!({"prices": {"unpriced": {"input": 1, "output": 1}}}))
         .with(json!({"prices": {"models": {format!("anthropic/{DEAR}"): {"input": 0, "output": 0, "per_request": 10_000}}}}))
         .with(json!({"circuit": {"failures": 2, "open": "50m", "longest": "50m"}}))
         .key(Key::new("test", KEY))
