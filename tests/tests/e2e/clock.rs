@@ -47,11 +47,19 @@ async fn step_during_a_request(gateway: &Gateway, provider: &Simulator, set: imp
     let before = provider.count();
     provider.hold();
     let client = gateway.with_key(SINGLE);
-    let running = tokio::spawn(async move { client.post(CHAT, &Manner::Whole.body()).await });
+    // Redis may still count the last request for a moment.
+    let running = tokio::spawn(async move {
+        loop {
+            let status = client.post(CHAT, &Manner::Whole.body()).await.status;
+            if status != 429 {
+                return status;
+            }
+        }
+    });
     until("the request to be under way", || (provider.count() > before).then_some(())).await;
     set();
     provider.release();
-    assert_eq!(running.await.expect("no panic").status, 200);
+    assert_eq!(running.await.expect("no panic"), 200);
     let is_free = async || gateway.with_key(SINGLE).post(CHAT, &Manner::Whole.body()).await.status == 200;
     eventually("the place to be free", is_free).await;
 }
