@@ -16,8 +16,9 @@ use crate::envoy_admin as admin;
 const LEAD: Duration = Duration::from_secs(5);
 /// Polling interval for requests in flight.
 const LOOK: Duration = Duration::from_millis(100);
-/// The number of requests in flight, on both listeners.
-const ACTIVE: &str = "/stats?filter=^http\\.sluice(_admin)?\\.downstream_rq_active$";
+/// The number of requests in flight, on both listeners, and of calls to Redis.
+const ACTIVE: &str =
+    "/stats?filter=^(http\\.sluice(_admin)?\\.down|cluster\\.sluice-redis\\.up)stream_rq_(pending_)?active$";
 
 /// The signals that control this process.
 pub struct Signals {
@@ -89,7 +90,12 @@ pub fn drain(admin: SocketAddr, end: End, limit: Duration, signals: &Signals, mu
     if active(admin) != Some(0) {
         print_message(&format!("waiting up to {} s for requests in progress", limit.as_secs()));
     }
-    wait(asked + lead + limit, &mut || active(admin) == Some(0));
+    // The filter sends the usage of the last request soon after its end: only a second look shows that Redis has it.
+    let mut idle = 0;
+    wait(asked + lead + limit, &mut || {
+        idle = if active(admin) == Some(0) { idle + 1 } else { 0 };
+        idle > 1
+    });
 }
 
 /// Sends a command to Envoy. Errors are ignored, since Envoy is stopped in any case.
@@ -99,7 +105,7 @@ fn say(admin: SocketAddr, path: &str) {
     }
 }
 
-/// The number of requests in flight; `None` if Envoy does not respond.
+/// The number of requests and calls in flight; `None` if Envoy does not respond.
 fn active(admin: SocketAddr) -> Option<u64> {
     let text = admin::ask(admin, "GET", ACTIVE).ok()?;
     let numbers = text.lines().filter_map(|line| line.rsplit_once(": ")?.1.trim().parse::<u64>().ok());

@@ -3,6 +3,7 @@
 pub mod balancer;
 pub mod chance;
 pub mod client;
+pub mod clock;
 pub mod collector;
 pub mod gateway;
 pub mod judge;

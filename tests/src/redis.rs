@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::clock::Clock;
 use crate::gateway::process::Process;
 use crate::port::Port;
 use crate::until;
@@ -27,6 +28,8 @@ pub struct Redis {
     port: Port,
     /// The prefix of all entry names.
     prefix: String,
+    /// The words before the command: see [`Clock::before_a_command`].
+    before: Vec<String>,
 }
 
 impl Redis {
@@ -35,14 +38,22 @@ impl Redis {
     /// # Panics
     /// If Redis is not installed, or does not start.
     pub async fn start() -> Self {
-        Self::with_prefix("sluice").await
+        Self::launched("sluice", Vec::new()).await
     }
 
-    async fn with_prefix(prefix: &str) -> Self {
+    /// Starts an empty Redis with this clock.
+    ///
+    /// # Panics
+    /// If Redis is not installed, or does not start.
+    pub async fn with_clock(clock: &Clock) -> Self {
+        Self::launched("sluice", clock.before_a_command()).await
+    }
+
+    async fn launched(prefix: &str, before: Vec<String>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let port = Port::reserve();
-        let process = Mutex::new(Self::launch(&port, &directory));
-        let redis = Self { process, directory, port, prefix: prefix.to_owned() };
+        let process = Mutex::new(Self::launch(&port, &directory, &before));
+        let redis = Self { process, directory, port, prefix: prefix.to_owned(), before };
         redis.answering().await;
         redis
     }
@@ -51,13 +62,14 @@ impl Redis {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn launch(port: &Port, directory: &TempDir) -> Process {
+    fn launch(port: &Port, directory: &TempDir, before: &[String]) -> Process {
         let port = port.number().to_string();
         let directory = directory.path().to_string_lossy();
         let options = ["--bind", "127.0.0.1", "--port", &port, "--dir", &directory, "--daemonize", "no", "--save", ""];
         let durable = ["--appendonly", "yes", "--appendfsync", "always", "--loglevel", "warning"];
-        let arguments: Vec<String> = options.iter().chain(&durable).map(|word| (*word).to_owned()).collect();
-        Process::of("redis-server", &arguments)
+        let words = ["redis-server"].iter().chain(&options).chain(&durable).map(|word| (*word).to_owned());
+        let words: Vec<String> = before.iter().cloned().chain(words).collect();
+        Process::of(&words[0], &words[1..])
     }
 
     /// Waits until Redis has loaded its data.
@@ -88,7 +100,7 @@ impl Redis {
     /// If Redis does not start.
     pub async fn restart(&self) {
         self.kill();
-        *self.process() = Self::launch(&self.port, &self.directory);
+        *self.process() = Self::launch(&self.port, &self.directory, &self.before);
         self.answering().await;
     }
 
@@ -135,7 +147,7 @@ impl Store {
     pub async fn lease() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(1);
         let lease = LEASES.acquire().await.expect("leases for ever");
-        let redis = Redis::with_prefix(&format!("store{}", NUMBER.fetch_add(1, Ordering::Relaxed))).await;
+        let redis = Redis::launched(&format!("store{}", NUMBER.fetch_add(1, Ordering::Relaxed)), Vec::new()).await;
         let port = PORTS.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let webdis = Webdis::at(port.unwrap_or_else(Port::reserve), &redis, true).await;
         Self(Arc::new(Held { webdis, redis, _lease: lease }))

@@ -22,6 +22,12 @@ impl Time {
         Self(self.0.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX)))
     }
 
+    /// Whether a pause until this time, which began with at most this length, still lasts. One that would last longer began before the clock
+    /// was set back, and is over.
+    pub fn is_ahead(self, now: Self, longest: Duration) -> bool {
+        now < self && self <= now.after(longest)
+    }
+
     /// The duration since `earlier`; zero if the clock went back.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

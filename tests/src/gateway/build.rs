@@ -63,6 +63,12 @@ impl Build {
             .into()
     }
 
+    /// An earlier version of the module, for tests of two versions side by side; without the variable, the module itself.
+    pub fn older_module(self) -> PathBuf {
+        let variable = if self == Self::Native { "SLUICE_OLD_NATIVE" } else { "SLUICE_OLD_WASM" };
+        std::env::var_os(variable).map_or_else(|| self.module(), PathBuf::from)
+    }
+
     /// The module with defects that a request can trigger, built by `./scripts/build --test`.
     ///
     /// # Panics

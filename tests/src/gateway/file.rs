@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::build::Build;
 use super::start::{Launch, Start, leaves_no_trace};
 use super::{Gateway, KEY};
+use crate::clock::Clock;
 use crate::port::Port;
 use crate::redis::{Store, Webdis};
 use crate::simulator::Simulator;
@@ -187,6 +188,12 @@ impl Builder {
     pub fn environment(mut self, variable: &str, value: &str) -> Self {
         self.launch.environment.push((variable.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Gives Envoy this clock.
+    #[must_use]
+    pub fn clock(self, clock: &Clock) -> Self {
+        self.environment("SLUICE_ENVOY", &clock.envoy())
     }
 
     /// Adds a model with its targets: provider, and the provider's model name.

@@ -2,8 +2,6 @@
 //! is higher by at most the Envoy's unsettled reservations.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use sluice_tests::gateway::build::Build;
@@ -11,9 +9,8 @@ use sluice_tests::gateway::{Gateway, KEY, Key};
 use sluice_tests::redis::Store;
 use sluice_tests::simulator::Simulator;
 use sluice_tests::{eventually, until};
-use tokio::task::JoinSet;
 
-use crate::crowd::{self, Manner, PRICE};
+use crate::crowd::{self, Crowd, Manner, PRICE};
 use crate::money::{all_settled, in_redis, open_reservations};
 use crate::{CHAT, ask, refusal, with};
 
@@ -39,7 +36,7 @@ impl Scene {
     }
 
     fn crowd(&self) -> Crowd {
-        Crowd::start(&self.gateway)
+        Crowd::start(8, &[self.gateway.client()])
     }
 
     /// The provider's usage, after all its responses have ended.
@@ -67,61 +64,6 @@ pub async fn found_again(gateway: &Gateway, model: &str, secret: &str) {
         gateway.errors().contains("Redis answers again")
     })
     .await;
-}
-
-/// Clients that send a new request after every response, successful or not.
-struct Crowd {
-    end: Arc<AtomicBool>,
-    served: Arc<AtomicUsize>,
-    others: Arc<Mutex<Vec<Option<u16>>>>,
-    tasks: JoinSet<()>,
-}
-
-impl Crowd {
-    fn start(gateway: &Gateway) -> Self {
-        let mut crowd =
-            Self { end: Arc::default(), served: Arc::default(), others: Arc::default(), tasks: JoinSet::new() };
-        for first in 0..8 {
-            let (end, served, others) = (crowd.end.clone(), crowd.served.clone(), crowd.others.clone());
-            let client = gateway.client();
-            crowd.tasks.spawn(async move {
-                for number in first.. {
-                    match Manner::of(number).send(client.clone(), |_| ()).await {
-                        Some(200) => _ = served.fetch_add(1, Ordering::SeqCst),
-                        other => {
-                            others.lock().expect("no panic").push(other);
-                            // A rejected client sends again after a pause.
-                            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-                        }
-                    }
-                    if end.load(Ordering::SeqCst) {
-                        return;
-                    }
-                }
-            });
-        }
-        crowd
-    }
-
-    /// Waits until this many more were served.
-    async fn served(&self, more: usize) {
-        let before = self.served.load(Ordering::SeqCst);
-        until("the crowd to be served", || (self.served.load(Ordering::SeqCst) >= before + more).then_some(())).await;
-    }
-
-    /// Waits until this many more were not served.
-    async fn turned_away(&self, more: usize) {
-        let count = || self.others.lock().expect("no panic").len();
-        let before = count();
-        until("the crowd to be turned away", || (count() >= before + more).then_some(())).await;
-    }
-
-    /// Stops all clients; returns the statuses of the requests that were not served.
-    async fn leave(self) -> Vec<Option<u16>> {
-        self.end.store(true, Ordering::SeqCst);
-        self.tasks.join_all().await;
-        std::mem::take(&mut *self.others.lock().expect("no panic"))
-    }
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 //! The provider is of Anthropic's kind, which reports the prompt's tokens at the start of a stream. So the charge of an abandoned stream is
 //! exact if each event is one token. OpenAI's kind reports usage only at the end.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use sluice_tests::client::Client;
@@ -117,5 +117,72 @@ impl Manner {
             return Some(status);
         }
         open.finish().await.complete.then_some(status)
+    }
+}
+
+/// Clients that send a new request after every response, successful or not, to one of several gateways.
+pub struct Crowd {
+    end: Arc<AtomicBool>,
+    gateways: Arc<Mutex<Vec<Client>>>,
+    served: Arc<AtomicUsize>,
+    others: Arc<Mutex<Vec<Option<u16>>>>,
+    tasks: JoinSet<()>,
+}
+
+impl Crowd {
+    /// Starts this many clients, which take turns at these gateways.
+    pub fn start(clients: usize, gateways: &[Client]) -> Self {
+        let gateways = Arc::new(Mutex::new(gateways.to_vec()));
+        let (end, served, others) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default(), Arc::default());
+        let mut crowd = Self { end, gateways, served, others, tasks: JoinSet::new() };
+        for first in 0..clients {
+            let (end, served, others) = (crowd.end.clone(), crowd.served.clone(), crowd.others.clone());
+            let gateways = crowd.gateways.clone();
+            crowd.tasks.spawn(async move {
+                for number in first.. {
+                    let client = {
+                        let gateways = gateways.lock().expect("no panic");
+                        gateways[number % gateways.len()].clone()
+                    };
+                    match Manner::of(number).send(client, |_| ()).await {
+                        Some(200) => _ = served.fetch_add(1, Ordering::SeqCst),
+                        other => {
+                            others.lock().expect("no panic").push(other);
+                            // A rejected client sends again after a pause.
+                            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                        }
+                    }
+                    if end.load(Ordering::SeqCst) {
+                        return;
+                    }
+                }
+            });
+        }
+        crowd
+    }
+
+    /// Sends further requests to these gateways, as a load balancer does when one of them is not ready.
+    pub fn goes_to(&self, gateways: &[Client]) {
+        *self.gateways.lock().expect("no panic") = gateways.to_vec();
+    }
+
+    /// Waits until this many more were served.
+    pub async fn served(&self, more: usize) {
+        let before = self.served.load(Ordering::SeqCst);
+        until("the crowd to be served", || (self.served.load(Ordering::SeqCst) >= before + more).then_some(())).await;
+    }
+
+    /// Waits until this many more were not served.
+    pub async fn turned_away(&self, more: usize) {
+        let count = || self.others.lock().expect("no panic").len();
+        let before = count();
+        until("the crowd to be turned away", || (count() >= before + more).then_some(())).await;
+    }
+
+    /// Stops all clients; returns the statuses of the requests that were not served.
+    pub async fn leave(self) -> Vec<Option<u16>> {
+        self.end.store(true, Ordering::SeqCst);
+        self.tasks.join_all().await;
+        std::mem::take(&mut *self.others.lock().expect("no panic"))
     }
 }

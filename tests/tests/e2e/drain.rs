@@ -2,9 +2,13 @@
 
 use serde_json::{Value, json};
 use sluice_tests::client::Client;
-use sluice_tests::gateway::{Gateway, Signal};
+use sluice_tests::gateway::{Gateway, KEY, Key, Signal};
+use sluice_tests::redis::Store;
+use sluice_tests::simulator::Simulator;
 use sluice_tests::until;
 
+use crate::crowd::{self, Manner, PRICE};
+use crate::money::{in_redis, open_reservations};
 use crate::{CHAT, Pair, ask, with};
 
 fn streamed(model: &str) -> String {
@@ -78,6 +82,36 @@ async fn what_does_not_end_in_time_is_cut_and_logged_as_such() {
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert_eq!((&lines[0]["error"], &lines[0]["abandoned"]), (&json!("shutdown"), &json!(null)), "{lines:?}");
         assert!(lines[0]["output_tokens"].as_u64().is_some_and(|tokens| tokens > 0), "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_request_is_settled_before_the_gateway_ends() {
+    let store = Store::lease().await;
+    let provider = Simulator::start().await;
+    let mut gateway = crowd::gateway(&provider)
+        .key(Key::new("test", KEY).budget(json!({"total": 1000})))
+        .store(&store)
+        .argument("--drain")
+        .argument("60s")
+        .start()
+        .await;
+    for round in 0..3 {
+        if round > 0 {
+            gateway.restart().await;
+        }
+        provider.always("pause-after=4");
+        let mut open = gateway.client().open("POST", CHAT, Manner::Stream.body().to_string()).await.expect("an answer");
+        open.next().await.expect("a beginning");
+        gateway.interrupt();
+        until("the wait", || gateway.errors().contains("for requests in progress").then_some(())).await;
+        provider.go_on();
+        assert!(open.finish().await.complete);
+        assert_eq!(finished(&gateway).await, "exit status 0", "{}", gateway.errors());
+        assert!(open_reservations(store.redis()).is_empty(), "in round {round}");
+        assert_eq!(in_redis(store.redis(), "key=test"), PRICE.total(&provider.used().await), "in round {round}");
+        provider.clear();
+        store.redis().command(&["FLUSHALL"]);
     }
 }
 

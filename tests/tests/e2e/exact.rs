@@ -6,13 +6,13 @@
 
 use serde_json::{Value, json};
 use sluice_tests::gateway::{Builder, Gateway, Key, Kind};
-use sluice_tests::redis::{Redis, Store};
+use sluice_tests::redis::Store;
 use sluice_tests::simulator::{Outcome, Recorded, Simulator};
 use sluice_tests::wrk::Wrk;
 use sluice_tests::{eventually, until};
 
 use crate::crowd::{self, Manner, PRICE, SEEN};
-use crate::money::{all_settled, dollars, in_redis, logged, spent};
+use crate::money::{all_settled, dollars, in_accounts, in_redis, logged, spent};
 use crate::{CHAT, with};
 
 const ROUNDS: usize = 50;
@@ -191,12 +191,4 @@ async fn of_many_at_once_as_many_pass_as_a_budget_covers_with_three_envoys() {
     for gateway in &gateways {
         assert_eq!(gateway.counter("sluice.redis.unavailable").await, 0);
     }
-}
-
-/// A key's spending in the accounts of the day, or of two days at midnight.
-fn in_accounts(redis: &Redis, key: &str) -> u64 {
-    let names = redis.command(&["KEYS", &redis.name(&format!("a:key:*:{key}"))]);
-    let names = names.as_array().expect("a list").iter().filter_map(Value::as_str);
-    let sum = |name| redis.command(&["HGET", name, "cost"]).as_str().and_then(|sum| sum.parse::<u64>().ok());
-    names.map(|name| sum(name).expect("a sum")).sum()
 }

@@ -55,3 +55,11 @@ pub fn in_redis(redis: &Redis, whose: &str) -> u64 {
     let Some(name) = names[0].as_str() else { return 0 };
     redis.command(&["HGET", name, "0"]).as_str().map_or(0, |used| used.parse().expect("a number"))
 }
+
+/// A key's spending in the accounts of the day, or of two days at midnight.
+pub fn in_accounts(redis: &Redis, key: &str) -> u64 {
+    let names = redis.command(&["KEYS", &redis.name(&format!("a:key:*:{key}"))]);
+    let names = names.as_array().expect("a list").iter().filter_map(Value::as_str);
+    let sum = |name| redis.command(&["HGET", name, "cost"]).as_str().and_then(|sum| sum.parse::<u64>().ok());
+    names.map(|name| sum(name).expect("a sum")).sum()
+}

@@ -7,6 +7,8 @@ use sluice_core::store::{
     Counter, LimitWindow, Note, ReserveRequest, ReserveResult, Settled, Settlement, day_and_month,
 };
 use sluice_tests::PATIENCE;
+use sluice_tests::clock::Clock;
+use sluice_tests::redis::{Redis, Webdis};
 use sluice_wire::time::Time;
 
 use crate::store::{Store, counter, debit, drained, granted, is_granted, part, reserve_request, settlement, start};
@@ -50,6 +52,22 @@ async fn a_minute_lets_a_whole_minutes_pass_and_then_as_much_as_drains() {
     let ReserveResult::Refused(obstacles) = verdict else { panic!("{verdict:?}") };
     let wait = obstacles[0].retry_after.unwrap().as_secs_f64().ceil() as u64;
     assert!((60_u64.saturating_sub(drained(began, 60))..=60).contains(&wait), "{wait}");
+}
+
+#[tokio::test]
+async fn a_minute_drains_from_the_time_to_which_the_clock_was_set_back() {
+    let clock = Clock::start();
+    let redis = Redis::with_clock(&clock).await;
+    let webdis = Webdis::start(&redis).await;
+    let (mut store, minute) = (Store::webdis(&webdis), counter("m", LimitWindow::Minute));
+    let asks = async |store: &mut Store, id: &str, amount| {
+        is_granted(&store.reserve(&reserve_request(id, vec![debit(&minute, amount, 60)])).await.unwrap())
+    };
+    assert!(asks(&mut store, "fills", 60).await);
+    clock.set(-3_600);
+    assert!(!asks(&mut store, "too early", 60).await, "what was used still counts");
+    clock.set(-3_540);
+    assert!(asks(&mut store, "a minute later", 60).await);
 }
 
 #[tokio::test]

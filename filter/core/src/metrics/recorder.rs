@@ -195,7 +195,8 @@ impl Recorder {
 
     /// Adds the new counts to the shared data, at most once in each period. `backlog`: settlements that wait for Redis.
     pub fn tick(&self, backlog: usize, shared: &dyn SharedData, now: Time) {
-        if now.since(self.rows().flushed) >= PERIOD {
+        let next = self.rows().flushed.after(PERIOD);
+        if !next.is_ahead(now, PERIOD) {
             self.flush(backlog, shared, now);
         }
     }

@@ -121,7 +121,7 @@ impl RedisCache {
     /// The call that looks up these keys and takes at most `longest`. `None` if that has just failed, too.
     pub(super) fn lookup(&self, keys: &[Key], longest: Duration, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
         let (server, sealer) = self.server()?;
-        if now < self.lock().lookups.silent_until {
+        if self.lock().lookups.silent_until.is_ahead(now, PAUSE) {
             effects.push(Effect::Count(metric::SHARED_CACHE_FAILED));
             return None;
         }
@@ -171,7 +171,7 @@ impl RedisCache {
 
     fn next(&self, state: &mut State, now: Time) -> Option<Call> {
         let (server, sealer) = state.server.as_ref().zip(self.sealer.get())?;
-        if state.is_in_flight || now < state.stores.silent_until {
+        if state.is_in_flight || state.stores.silent_until.is_ahead(now, PAUSE) {
             return None;
         }
         while let Some(Store { key, text, expires }) = state.waiting.pop_front() {

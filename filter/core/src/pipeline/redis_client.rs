@@ -19,6 +19,7 @@ use crate::store::redis::settings::Mode;
 use crate::store::redis::settings::Redis;
 use crate::store::redis::settle::SettleCommand;
 use crate::store::redis::wire::{Command, RedisReply, Wire};
+use crate::store::value::age;
 use crate::store::{Settled, Settlement, Unavailable, redis};
 
 use super::cached_key::CachedKey;
@@ -166,7 +167,8 @@ impl RedisClient {
 
     /// Whether Redis may be called now.
     pub fn answers(&self, now: Time) -> bool {
-        now.0 >= self.outbox.silent_until.load(Ordering::Relaxed)
+        let silent_until = Time(self.outbox.silent_until.load(Ordering::Relaxed));
+        !silent_until.is_ahead(now, self.settings.timeout.max(PAUSE))
     }
 
     /// Writes a call. After Redis fell silent, only one call probes it: until it replies, other requests do not wait for it.
@@ -215,9 +217,12 @@ impl RedisClient {
     /// The cached record of a key; `None` if Redis must be called. Fails if the key is not cached and Redis does not reply.
     pub fn cached_key(&self, hash: &KeyHash, now: Time) -> Result<Option<Option<Rc<CachedKey>>>, Unavailable> {
         let fresh = self.settings.key_cache;
-        let age = if self.answers(now) { fresh } else { fresh.max(LONGEST_MEMORY) };
+        let is_valid = |at| match self.answers(now) {
+            true => age(now, at).is_some_and(|age| age < fresh),
+            false => now.since(at) < fresh.max(LONGEST_MEMORY),
+        };
         match self.state.keys.borrow().get(hash) {
-            Some(known) if now.since(known.at) < age => Ok(Some(known.record.clone())),
+            Some(known) if is_valid(known.at) => Ok(Some(known.record.clone())),
             _ if self.answers(now) => Ok(None),
             _ => Err(Unavailable("Redis does not answer, and the gateway has no cached record of this key".to_owned())),
         }

@@ -135,11 +135,11 @@ impl Queue {
     #[cold]
     fn flush(&mut self, now: Time) -> Option<Call> {
         let collector = self.collector.as_ref()?;
-        if self.is_in_flight || now < self.silent_until {
+        if self.is_in_flight || self.silent_until.is_ahead(now, PAUSE) {
             return None;
         }
         if self.batch.is_none() {
-            let is_due = self.bytes >= ENOUGH || now.since(self.since) >= DELAY;
+            let is_due = self.bytes >= ENOUGH || !self.since.after(DELAY).is_ahead(now, DELAY);
             if !is_due || self.waiting.is_empty() {
                 return None;
             }

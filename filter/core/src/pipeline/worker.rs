@@ -485,7 +485,8 @@ impl Worker {
                 Ok(ReserveResult::Refused(all_exceeded)) => return ReserveOutcome::Refused(all_exceeded),
                 Err(Unavailable(why)) => Some(why),
             },
-            Ok(None) | Err(_) => None,
+            Ok(None) => Some("it does not know the script that it was just sent".to_owned()),
+            Err(_) => None,
         };
         if let Some(why) = silent {
             at.effects.push(Effect::Count(metric::REDIS_DOWN));

@@ -12,6 +12,9 @@ use crate::store::{CounterSnapshot, Debit, Settled};
 /// One unit as a level: it takes a minute to drain at a limit of one.
 pub(super) const UNIT: u64 = 60_000_000;
 
+/// Workers' clocks are at most this far apart, in microseconds.
+const SKEW: u64 = 1_000_000;
+
 /// How long unsent usage counts in full, in microseconds: the longest time between two exchanges.
 const IN_FULL: u64 = 60_000_000;
 
@@ -23,7 +26,7 @@ const FULL: u128 = u64::MAX as u128;
 pub(super) struct Rate {
     /// The amount that has not drained at `at`; [`UNIT`] is one unit.
     pub(super) level: u64,
-    /// The time of `level`, in microseconds; never goes back.
+    /// The time of `level`, in microseconds; goes back only when the clock was set back.
     pub(super) at: u64,
     /// Since when the bucket has not been empty, in microseconds.
     pub(super) since: u64,
@@ -78,9 +81,13 @@ impl Rate {
         self.drained(now).level == 0
     }
 
-    /// The bucket at `now`. With an unknown pace, nothing drains for a minute, and then the bucket is empty: any limit that allows its
+    /// The bucket at `now`: empty if it was filled in the future, before the clock was set back, since nothing would drain until the clock
+    /// has caught up. With an unknown pace, nothing drains for a minute, and then the bucket is empty: any limit that allows its
     /// content has drained it by then.
     pub(super) fn drained(mut self, now: &CounterTime) -> Self {
+        if self.at > now.micros.saturating_add(SKEW) {
+            (self.level, self.at) = (0, now.micros);
+        }
         let elapsed = now.micros.saturating_sub(self.at);
         if self.limit == 0 && elapsed > UNIT {
             self.level = 0;
@@ -110,8 +117,9 @@ impl Rate {
 
     /// Replaces the level.
     pub(super) fn at_level(self, level: u64, now: &CounterTime) -> Self {
-        let since = if level == 0 { now.micros } else { self.drained(now).since };
-        Self { level, at: now.micros.max(self.at), since, ..self }
+        let drained = self.drained(now);
+        let since = if level == 0 { now.micros } else { drained.since };
+        Self { level, at: now.micros.max(drained.at), since, ..self }
     }
 
     /// How long `level` takes to drain.

@@ -6,7 +6,7 @@ use crate::store::{Counter, CounterSnapshot, Unavailable};
 
 pub(super) static SCRIPT: Script = Script {
     source: &[COUNTERS, LEASES, include_str!("lua/read.lua")],
-    sha1: "15b8a0aadb023fabfff6cfe5e84b302d96aa088f",
+    sha1: "088a84ea986f6cf12e31b15b0269f48f02503675",
 };
 
 /// Reads many counters at once.

@@ -266,6 +266,19 @@ fn one_question_finds_out_whether_redis_answers_again_and_nobody_else_waits_for_
 }
 
 #[test]
+fn a_clock_that_is_set_back_makes_no_pause_longer_and_no_cached_key_valid_for_longer() {
+    let at = |seconds: u64| Time(1_800_000_000_000_000_000 + seconds * 1_000_000_000);
+    let redis = with_redis("deny").config.redis.clone().unwrap();
+    let remote = sluice_core::pipeline::redis_client::RedisClient::new(redis);
+    let _ = remote.read(&silence(), at(3_600), &mut Vec::new());
+    assert!(!remote.answers(at(3_600)) && remote.answers(at(0)));
+    let hash = sluice_core::key_hash::KeyHash([7; 32]);
+    remote.cache_key(hash, None, at(3_600));
+    assert!(matches!(remote.cached_key(&hash, at(3_602)), Ok(Some(None))));
+    assert!(matches!(remote.cached_key(&hash, at(0)), Ok(None)), "Redis is asked");
+}
+
+#[test]
 fn redis_is_asked_for_sixteen_keys_at_a_time_and_no_more() {
     let worker = with_redis("deny");
     let remote = |digit: u8| sluice_core::key_hash::KeyHash([digit; 32]);

@@ -186,6 +186,16 @@ fn a_rate_whose_limit_changes_keeps_what_was_used() {
 }
 
 #[test]
+fn a_rate_whose_clock_is_set_back_is_not_full_until_the_clock_has_caught_up() {
+    let (memory, rate) = (Memory::default(), counter("a", "a", LimitWindow::Minute));
+    granted(&memory, vec![hard(&rate, 60, 60)], at(NOON));
+    refused(&memory, vec![hard(&rate, 1, 60)], Time(at(NOON).0 - 500_000_000));
+    assert_eq!(granted(&memory, vec![hard(&rate, 60, 60)], at(NOON - 3_600))[0].used, 60);
+    refused(&memory, vec![hard(&rate, 1, 60)], at(NOON - 3_600));
+    granted(&memory, vec![hard(&rate, 10, 60)], at(NOON - 3_590));
+}
+
+#[test]
 fn what_a_rate_reserved_too_much_is_given_back_and_too_little_is_added() {
     let (memory, rate) = (Memory::default(), counter("m", "red", LimitWindow::Minute));
     let held = granted(&memory, vec![hard(&rate, 50, 60)], at(NOON))[0];

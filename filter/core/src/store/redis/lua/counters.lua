@@ -76,7 +76,12 @@ local function level_of(key, rate)
   local bucket = redis.call('HMGET', key, 'l', 't', 'r')
   rate = rate or tonumber(bucket[3] or 0)
   local level = tonumber(bucket[1] or 0)
-  local elapsed = math.max(0, now - tonumber(bucket[2] or now))
+  local elapsed = now - tonumber(bucket[2] or now)
+  if elapsed < 0 then
+    -- The clock was set back: from now on it drains as before.
+    redis.call('HSET', key, 't', integer(now))
+    elapsed = 0
+  end
   return math.max(0, level - math.floor(elapsed * rate / 60)), rate
 end
 
