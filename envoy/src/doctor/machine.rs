@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use sluice_config::file::File;
+use sluice_config::file::{File, Judge};
 use sluice_wire::hex;
 
 use crate::check::Checked;
@@ -131,6 +131,7 @@ fn validate(
     };
     let file = &checked.file;
     let clusters = file.providers.iter().flat_map(|(name, provider)| provider.clusters(name));
+    let clusters = clusters.chain(file.judges.keys().map(|name| Judge::cluster(name)));
     let names = secrets::each(file, base).into_iter().map(|(name, _)| name);
     let names = names.chain(clusters.map(|cluster| secrets::sds_file(&cluster)));
     let placeholders = names.map(|name| {

@@ -70,13 +70,20 @@ fn servers(file: &File) -> impl Iterator<Item = (String, String)> {
         let authority = entra.map(|entra| (format!("providers.{name}.entra"), entra.authority().to_owned()));
         own.into_iter().chain(authority)
     });
+    let judges = file.judges.iter().flat_map(|(name, judge)| {
+        let own = judge.url().map(|url| (format!("judges.{name}"), url.into_owned()));
+        let entra = judge.entra.as_ref();
+        own.into_iter().chain(entra.map(|entra| (format!("judges.{name}.entra"), entra.authority().to_owned())))
+    });
     let others = [
         ("tracing", file.tracing.as_ref().map(|tracing| &tracing.url)),
         ("metrics.otlp", file.metrics.otlp.as_ref().map(|otlp| &otlp.url)),
         ("log.otlp", file.log.otlp.as_ref().map(|otlp| &otlp.url)),
         ("alerts", file.alerts.as_ref().map(|alerts| &alerts.url)),
     ];
-    providers.chain(others.into_iter().filter_map(|(subject, url)| Some((subject.to_owned(), url?.clone()))))
+    providers
+        .chain(judges)
+        .chain(others.into_iter().filter_map(|(subject, url)| Some((subject.to_owned(), url?.clone()))))
 }
 
 fn connect(client: &Client, url: &Url) -> Told {

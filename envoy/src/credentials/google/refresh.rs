@@ -1,5 +1,5 @@
-//! Renews a provider's or judge's token well before it expires. After repeated failures it retries at growing intervals, and the current token stays
-//! in use.
+//! Renews a provider's or judge's token well before it expires. After repeated failures it retries at growing intervals, and the current
+//! token stays in use.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};

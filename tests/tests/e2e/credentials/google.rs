@@ -92,7 +92,7 @@ async fn a_service_accounts_token_is_renewed_and_an_outage_of_the_endpoint_is_su
         endpoint.url()
     );
     until("what is said of it", || gateway.errors().contains(&told).then_some(())).await;
-    assert!(gateway.errors().contains("the provider has no token until then"), "{}", gateway.errors());
+    assert!(gateway.errors().contains("there is no token until then"), "{}", gateway.errors());
 
     broken.store(false, Ordering::SeqCst);
     let asked = async || {
