@@ -78,7 +78,7 @@ pub struct Written {
     /// The name of the file in the output directory.
     pub file: &'static str,
     pub text: String,
-    /// What the operator should know.
+    /// The finding, for the operator.
     pub notes: Vec<String>,
 }
 

@@ -109,7 +109,7 @@ impl Client {
     }
 }
 
-/// What to do about a failed connection, by the words of the TLS library and of the system.
+/// The advice about a failed connection, from the message of the TLS library or of the system.
 fn advice(text: &str) -> &'static str {
     const ADVICE: &[(&str, &str)] = &[
         (

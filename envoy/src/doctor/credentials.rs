@@ -55,7 +55,7 @@ pub fn questions(file: &File, base: &Path, client: &Client, authorities: &Path) 
             push(format!("{place}.{part}"), Box::new(|| finding.action("Send a request through the gateway").into()));
         }
     }
-    // What is missing has a finding already.
+    // A missing credential has a finding already.
     for wanted in google::wanted(file, base).unwrap_or_default() {
         let authorities = authorities.to_owned();
         push(

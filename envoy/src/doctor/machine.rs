@@ -1,4 +1,4 @@
-//! What is on this machine: Envoy, the module, ports.
+//! Checks this machine: Envoy, the module, ports.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};

@@ -23,7 +23,7 @@ pub struct Question {
     pub ask: Box<dyn FnOnce() -> Told + Send>,
 }
 
-/// What a server told.
+/// The answer of a server.
 #[derive(Default)]
 pub struct Told {
     pub findings: Vec<Finding>,

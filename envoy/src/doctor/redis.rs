@@ -1,4 +1,4 @@
-//! Redis: whether it answers, and whether it keeps what it is told.
+//! Checks Redis: whether it answers, and whether it keeps its data.
 
 use std::path::Path;
 

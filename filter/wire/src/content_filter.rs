@@ -24,7 +24,7 @@ pub enum FilterSide {
     Answer,
 }
 
-/// What a filter found.
+/// The result of a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FilterCategory {
     /// The provider names no category, or one that has no word here.
@@ -63,7 +63,7 @@ pub enum FilterCategory {
     Grounding,
 }
 
-/// What the provider did.
+/// The action of the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FilterAction {
     /// It withheld the text, or the rest of it.
@@ -236,7 +236,7 @@ pub const BEDROCK: Marks = &[b"\"guardrail\""];
 pub fn read(json: &[u8], marks: Marks) -> FilterResults {
     let mut results = FilterResults::default();
     if marks.iter().any(|mark| memmem::find(json, mark).is_some()) {
-        // What was read before an unreadable value counts.
+        // The results before an unreadable value count.
         let _ = Scan::all(json, |scan| scan.objects(&mut |scan| object(scan, TOP, &mut results)));
     }
     results
@@ -257,7 +257,7 @@ pub fn read_body(body: &[u8], marks: Marks) -> FilterResults {
     results
 }
 
-/// What is known about an object from the way to it.
+/// The facts about an object that follow from its path.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     side: FilterSide,

@@ -131,7 +131,7 @@ impl Checks {
     pub fn rewrites(&self) -> bool {
         self.restores()
             || self.guards.iter().any(|guard| guard.action == Action::Mask)
-            // What the gateway does not understand, no judge has judged.
+            // Judges do not receive fields that the gateway does not know.
             || self.judges.iter().any(|guard| guard.mode == JudgeMode::Enforce)
     }
 

@@ -334,7 +334,7 @@ groups! {
     JUDGE judge 21 Add ["team", "model", "guard", "judge", "side", "result"] {
         CALLS = counter("sluice.judge.calls", "{call}", "Calls to judges of guardrails, by the result.");
         DURATION = seconds("sluice.judge.duration", DURATION_BUCKETS, "Time from the calls of a request to a judge until its verdict; of all windows of a stream together.");
-        COST = dollars("sluice.judge.cost_usd", "Cost of calls to judges, in US dollars. It is no part of sluice.cost_usd.");
+        COST = dollars("sluice.judge.cost_usd", "Cost of calls to judges, in US dollars. It is not a part of sluice.cost_usd.");
     }
 
     /// Content filters of providers.

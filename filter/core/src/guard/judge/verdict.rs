@@ -1,4 +1,4 @@
-//! What a judge says of texts.
+//! A judge's verdict on texts.
 
 use std::ops::Range;
 
@@ -17,14 +17,14 @@ pub enum Verdict {
     Pass,
     /// A text must not pass.
     Block {
-        /// What the judge found: at most 64 letters, digits, and any of `. _ - / :`. Safe in headers and logs.
+        /// The judge's finding: at most 64 letters, digits, and any of `. _ - / :`. Safe in headers and logs.
         label: String,
     },
     /// The texts may pass with changes.
     Mask {
         /// The changes, in no particular order. They may overlap.
         edits: Vec<Edit>,
-        /// What the judge found, each once.
+        /// The judge's findings, each once.
         labels: Vec<String>,
     },
 }

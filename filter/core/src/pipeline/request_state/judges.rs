@@ -139,7 +139,7 @@ impl RequestState {
 
     /// Handles the reply to a call.
     pub fn judge_replied(&mut self, call: usize, called: &Called, now: Time, effects: &mut Vec<Effect>) {
-        // It is no silence of the provider.
+        // While a judge works, the provider is not silent.
         self.stream_activity.portions = self.stream_activity.portions.saturating_add(1);
         for judging in [&mut self.judges.prompt, &mut self.judges.response].into_iter().flatten() {
             judging.reply(call, called, now);
