@@ -44,7 +44,8 @@ async fn every_client_is_served_while_a_provider_fails_and_recovers_again_and_ag
     }
     println!("{sent} requests, {by_first} served by the first provider, which was asked {} times", first.count());
     assert!(by_first >= TIMES * ROW, "each time that it recovered, it was used again");
-    assert!(first.count() < sent, "its circuit was open for some");
     let lines = gateway.quiet().await;
+    let spared = lines.iter().filter(|line| line["tried"][0]["provider"] == "second").count();
+    assert!(spared > 0, "for some requests its circuit was open, or another request probed it: {lines:?}");
     assert!(lines.iter().all(|line| line["status"] == 200 && line["error"].is_null()), "{lines:?}");
 }
