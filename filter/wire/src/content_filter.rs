@@ -187,6 +187,9 @@ impl FilterResults {
     #[inline(never)]
     pub fn list(self) -> Vec<FilterResult> {
         let mut results = Vec::new();
+        if self.is_empty() {
+            return results;
+        }
         for (side, bits) in [("prompt", self.prompt), ("answer", self.answer)] {
             let named = CATEGORIES.iter().skip(1).any(|(category, _)| bits & bit(*category, Blocked) != 0);
             for (category, word) in CATEGORIES.iter().skip(usize::from(named)) {

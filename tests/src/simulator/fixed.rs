@@ -22,8 +22,10 @@ use super::reply::Event;
 pub const MODEL: &str = "bench";
 /// The size of a whole answer's body.
 pub const BODY: usize = 1024;
+/// The text of each event: words, because an endless word could be part of an email address, and a guardrail would hold it back.
+const TEXT: &str = "the quick brown fox jumps over the lazy ";
 /// The bytes of text in each event.
-pub const CONTENT: usize = 40;
+pub const CONTENT: usize = TEXT.len();
 /// The default number of text events in a stream.
 pub const EVENTS: usize = 200;
 
@@ -120,7 +122,7 @@ fn openai(usage: bool) -> Prepared {
     Prepared {
         whole,
         before: chunk(json!({"role": "assistant", "content": ""}), Value::Null, usage).into(),
-        event: chunk(json!({"content": "x".repeat(CONTENT)}), Value::Null, usage).into(),
+        event: chunk(json!({"content": TEXT}), Value::Null, usage).into(),
     }
 }
 
@@ -149,7 +151,7 @@ fn anthropic() -> Prepared {
     };
     let start = json!({"type": "message_start", "message": message(json!([]), Value::Null, 1)});
     let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}});
-    let delta = json!({"type": "text_delta", "text": "x".repeat(CONTENT)});
+    let delta = json!({"type": "text_delta", "text": TEXT});
     Prepared {
         whole: fill(|text| message(json!([{"type": "text", "text": text}]), json!("end_turn"), 128)),
         before: (named(&start) + &named(&block)).into(),
@@ -188,7 +190,7 @@ fn stamp(event: &Bytes) -> Bytes {
     let mut event = event.to_vec();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let stamp = format!("@{:019}", now.as_nanos());
-    let text = event.windows(CONTENT).position(|window| window.iter().all(|byte| *byte == b'x'));
+    let text = event.windows(CONTENT).position(|window| window == TEXT.as_bytes());
     if let Some(place) = text.and_then(|at| event.get_mut(at..at + stamp.len())) {
         place.copy_from_slice(stamp.as_bytes());
     }

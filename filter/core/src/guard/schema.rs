@@ -11,8 +11,6 @@
 
 use std::cell::{Cell, OnceCell};
 
-use sluice_wire::percent;
-
 use super::steps::{Spent, Steps, steps};
 
 mod equal;
@@ -21,15 +19,18 @@ mod keyword;
 #[cfg(not(target_arch = "wasm32"))]
 mod lint;
 mod pattern;
+mod reference;
 mod tree;
 pub mod types;
+mod unevaluated;
 mod wrong;
 
 use equal::{has_repeats, same};
-use keyword::{Shape, counting, inside};
+use keyword::{Shape, counting};
 #[cfg(not(target_arch = "wasm32"))]
 pub use lint::{Flaw, Step as FlawStep};
 use pattern::Patterns;
+use reference::Targets;
 use tree::{Decimal, Fields, Json, Unread};
 use wrong::{Expected, Step, Wrong};
 
@@ -83,14 +84,6 @@ struct Check<'s> {
     /// Whether `$ref` hides the keywords next to it.
     hides: bool,
     targets: OnceCell<Targets<'s>>,
-}
-
-/// The parts of a schema that a reference may name.
-#[derive(Default)]
-struct Targets<'s> {
-    anchors: Vec<(&'s str, &'s Json)>,
-    /// Whether a part has a URI of its own. References in it are relative to that.
-    embeds: bool,
 }
 
 type Checked<'s> = Result<(), Stop<'s>>;
@@ -287,54 +280,6 @@ impl<'s> Check<'s> {
         branch.map_or(Ok(()), |schema| self.value(schema, value))
     }
 
-    /// The schema that a reference names; `None` if the gateway cannot tell.
-    fn referred(&self, reference: &'s Json) -> Result<Option<&'s Json>, Spent> {
-        let reference = reference.text().unwrap_or_default();
-        self.steps.take(steps(reference.len()))?;
-        let targets = match self.targets.get() {
-            Some(targets) => targets,
-            None => {
-                let mut targets = Targets::default();
-                self.collect(self.root, &mut targets, DEEPEST)?;
-                self.targets.get_or_init(|| targets)
-            }
-        };
-        let own = self.root.fields().and_then(|words| words.get("$id")?.text()).unwrap_or_default();
-        let own = own.trim_end_matches('#');
-        let fragment = match reference.strip_prefix(own).unwrap_or(reference) {
-            "" => Some(""),
-            rest => rest.strip_prefix('#'),
-        };
-        let Some(fragment) = fragment.filter(|_| !targets.embeds) else { return Ok(None) };
-        let Ok(fragment) = String::from_utf8(percent::decoded(fragment)) else { return Ok(None) };
-        if fragment.is_empty() || fragment.starts_with('/') {
-            return Ok(self.root.pointer(&fragment));
-        }
-        self.steps.take(steps(targets.anchors.len()))?;
-        Ok(targets.anchors.iter().find(|(name, _)| *name == fragment).map(|(_, schema)| *schema))
-    }
-
-    fn collect(&self, schema: &'s Json, targets: &mut Targets<'s>, depth: u32) -> Result<(), Spent> {
-        self.steps.take(FOR_A_SCHEMA)?;
-        let (Some(words), Some(depth)) = (schema.fields(), depth.checked_sub(1)) else { return Ok(()) };
-        for (word, says) in words.iter() {
-            self.steps.take(FOR_A_KEYWORD)?;
-            match (word, says.text()) {
-                ("$anchor" | "$dynamicAnchor", Some(name)) => targets.anchors.push((name, schema)),
-                ("$id", Some(id)) => match id.strip_prefix('#') {
-                    // Draft 7's anchor.
-                    Some(name) => targets.anchors.push((name, schema)),
-                    None => targets.embeds |= !std::ptr::eq(schema, self.root),
-                },
-                _ => {}
-            }
-            for (_, schema) in inside(word, says) {
-                self.collect(schema, targets, depth)?;
-            }
-        }
-        Ok(())
-    }
-
     fn object(&self, word: &'s str, says: &'s Json, words: &'s Fields, fields: &Fields, value: &Json) -> Checked<'s> {
         let named = says.fields().into_iter().flat_map(Fields::iter);
         match word {
@@ -458,122 +403,6 @@ impl<'s> Check<'s> {
             self.below(Step::Index(index), schema, item)?;
         }
         Ok(())
-    }
-
-    /// Checks the fields or items that no other keyword has evaluated.
-    fn unevaluated(&self, schema: &'s Json, words: &'s Fields, whole: &Json) -> Checked<'s> {
-        let parts: Vec<(Step<'s>, &Json)> = match whole {
-            Json::Object(fields) => fields.iter().map(|(name, field)| (place(words, name), field)).collect(),
-            other => other
-                .items()
-                .unwrap_or_default()
-                .iter()
-                .enumerate()
-                .map(|(index, item)| (Step::Index(index), item))
-                .collect(),
-        };
-        let mut seen = vec![false; parts.len()];
-        let before = self.unsure.replace(false);
-        let marked = self.mark(words, whole, &mut seen, true);
-        let unsure = self.unsure.replace(before);
-        marked?;
-        for ((place, value), seen) in parts.into_iter().zip(seen) {
-            if seen {
-                continue;
-            }
-            if !unsure {
-                self.below(place, schema, value)?;
-            } else if self.fits(schema, value)? != Fit::Yes {
-                self.unsure()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Marks the fields or items of a value that these keywords evaluate, which the value satisfies. `own` keywords are those next to the
-    /// one that asks.
-    fn mark(&self, words: &'s Fields, value: &Json, seen: &mut [bool], own: bool) -> Checked<'s> {
-        for (word, says) in counting(words, self.hides) {
-            self.steps.take(FOR_A_KEYWORD)?;
-            let first = says.items().map_or(0, <[Json]>::len);
-            match (word, value) {
-                ("properties", Json::Object(fields)) => {
-                    for ((name, _), seen) in fields.iter().zip(seen.iter_mut()) {
-                        self.steps.take(to_look_up(name))?;
-                        *seen |= says.fields().is_some_and(|known| known.get(name).is_some());
-                    }
-                }
-                ("patternProperties", Json::Object(fields)) => match self.known(words, fields)? {
-                    Some(known) => seen.iter_mut().zip(known).for_each(|(seen, known)| *seen |= known),
-                    None => self.unsure()?,
-                },
-                ("prefixItems", Json::Array(_)) => seen.iter_mut().take(first).for_each(|seen| *seen = true),
-                ("items", Json::Array(_)) if says.items().is_some() => {
-                    seen.iter_mut().take(first).for_each(|seen| *seen = true);
-                }
-                ("additionalItems", Json::Array(_)) if words.get("items").and_then(Json::items).is_none() => {}
-                ("additionalProperties", Json::Object(_)) | ("items" | "additionalItems", Json::Array(_)) => {
-                    seen.fill(true);
-                }
-                ("unevaluatedProperties", Json::Object(_)) | ("unevaluatedItems", Json::Array(_)) if !own => {
-                    seen.fill(true);
-                }
-                ("contains", Json::Array(items)) => {
-                    for (item, seen) in items.iter().zip(seen.iter_mut()) {
-                        match self.fits(says, item)? {
-                            Fit::Yes => *seen = true,
-                            Fit::Unknown => self.unsure()?,
-                            Fit::No => {}
-                        }
-                    }
-                }
-                ("allOf" | "anyOf" | "oneOf", _) => {
-                    for schema in says.items().unwrap_or_default() {
-                        self.mark_fitting(schema, value, seen)?;
-                    }
-                }
-                ("if", _) => {
-                    let branch = match self.mark_fitting(says, value, seen)? {
-                        Fit::Yes => words.get("then"),
-                        Fit::No => words.get("else"),
-                        Fit::Unknown => None,
-                    };
-                    if let Some(schema) = branch {
-                        self.mark_fitting(schema, value, seen)?;
-                    }
-                }
-                ("dependentSchemas" | "dependencies", Json::Object(fields)) => {
-                    for (name, schema) in says.fields().into_iter().flat_map(Fields::iter) {
-                        if fields.get(name).is_some() && schema.items().is_none() {
-                            self.mark_fitting(schema, value, seen)?;
-                        }
-                    }
-                }
-                ("$ref", _) => match self.referred(says)? {
-                    Some(schema) => drop(self.mark_fitting(schema, value, seen)?),
-                    None => self.unsure()?,
-                },
-                _ if Shape::of(word) == Some(Shape::Unsupported) => self.unsure()?,
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Marks what a schema evaluates if the value matches it.
-    fn mark_fitting(&self, schema: &'s Json, value: &Json, seen: &mut [bool]) -> Result<Fit, Stop<'s>> {
-        let fit = self.fits(schema, value)?;
-        match (fit, schema.fields()) {
-            (Fit::Yes, Some(words)) => {
-                self.enter()?;
-                let marked = self.mark(words, value, seen, false);
-                self.leave();
-                marked?;
-            }
-            (Fit::Unknown, _) => self.unsure()?,
-            _ => {}
-        }
-        Ok(fit)
     }
 
     fn is_of_type(&self, kind: &'s Json, value: &Json) -> Checked<'s> {
