@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use sluice_core::store::redis::settings::{Mode, Redis};
 
 use crate::credentials::print_message;
 use crate::envoy_admin as admin;
@@ -16,9 +17,9 @@ use crate::envoy_admin as admin;
 const LEAD: Duration = Duration::from_secs(5);
 /// Polling interval for requests in flight.
 const LOOK: Duration = Duration::from_millis(100);
-/// The number of requests in flight, on both listeners, and of calls to Redis.
-const ACTIVE: &str =
-    "/stats?filter=^(http\\.sluice(_admin)?\\.down|cluster\\.sluice-redis\\.up)stream_rq_(pending_)?active$";
+/// The statistics of [`Load`].
+const LOAD: &str = "/stats?filter=^(http\\.sluice(_admin)?\\.downstream_rq_(total|active)|\
+                    cluster\\.sluice-redis\\.upstream_rq_(pending_)?active)$";
 
 /// The signals that control this process.
 pub struct Signals {
@@ -64,8 +65,22 @@ impl Signals {
     }
 }
 
-/// Waits up to `limit` for requests in flight; a second signal ends the wait. `lives` returns whether Envoy is running.
-pub fn drain(admin: SocketAddr, end: End, limit: Duration, signals: &Signals, mut lives: impl FnMut() -> bool) {
+/// The longest time from the end of a request until the filter sends its usage to Redis. In relaxed mode, that is the next exchange of
+/// counts, which may come a tick of the background role later than `sync`.
+pub fn until_sent(redis: Option<&Redis>) -> Duration {
+    redis.filter(|redis| redis.mode == Mode::Relaxed).map_or(LOOK, |redis| redis.sync * 2)
+}
+
+/// Waits up to `limit` for requests in flight, and until Redis has their usage, which is `sent` after their end; a second signal ends the
+/// wait. `lives` returns whether Envoy is running.
+pub fn drain(
+    admin: SocketAddr,
+    end: End,
+    limit: Duration,
+    sent: Duration,
+    signals: &Signals,
+    mut lives: impl FnMut() -> bool,
+) {
     let asked = Instant::now();
     let mut wait = |until: Instant, done: &mut dyn FnMut() -> bool| {
         while Instant::now() < until && lives() && !done() {
@@ -87,14 +102,17 @@ pub fn drain(admin: SocketAddr, end: End, limit: Duration, signals: &Signals, mu
         return;
     }
     say(admin, "/drain_listeners");
-    if active(admin) != Some(0) {
+    if Load::of(admin).is_none_or(|load| load.requests > 0) {
         print_message(&format!("waiting up to {} s for requests in progress", limit.as_secs()));
     }
-    // The filter sends the usage of the last request soon after its end: only a second look shows that Redis has it.
-    let mut idle = 0;
+    // The number of requests so far, and since when none of them has been in flight. A call may have been under way at their end, without
+    // the last one's usage: the wait for the usage begins when there is neither a request nor a call.
+    let mut idle = None;
     wait(asked + lead + limit, &mut || {
-        idle = if active(admin) == Some(0) { idle + 1 } else { 0 };
-        idle > 1
+        let load = Load::of(admin).unwrap_or(Load { begun: 0, requests: 1, calls: 0 });
+        idle = idle.filter(|(begun, _)| load.requests == 0 && *begun == load.begun);
+        let busy = load.requests + load.calls > 0;
+        !busy && idle.get_or_insert_with(|| (load.begun, Instant::now())).1.elapsed() >= sent
     });
 }
 
@@ -105,9 +123,25 @@ fn say(admin: SocketAddr, path: &str) {
     }
 }
 
-/// The number of requests and calls in flight; `None` if Envoy does not respond.
-fn active(admin: SocketAddr) -> Option<u64> {
-    let text = admin::ask(admin, "GET", ACTIVE).ok()?;
-    let numbers = text.lines().filter_map(|line| line.rsplit_once(": ")?.1.trim().parse::<u64>().ok());
-    Some(numbers.sum())
+/// What Envoy is doing, on both listeners.
+struct Load {
+    /// The requests so far.
+    begun: u64,
+    /// The requests in flight.
+    requests: u64,
+    /// The calls to Redis in flight.
+    calls: u64,
+}
+
+impl Load {
+    /// `None` if Envoy does not respond.
+    fn of(admin: SocketAddr) -> Option<Self> {
+        let text = admin::ask(admin, "GET", LOAD).ok()?;
+        let sum = |of: &str, end: &str| {
+            let lines = text.lines().filter_map(|line| line.split_once(": "));
+            let lines = lines.filter(|(name, _)| name.starts_with(of) && name.ends_with(end));
+            lines.filter_map(|(_, value)| value.trim().parse::<u64>().ok()).sum()
+        };
+        Some(Self { begun: sum("http", "total"), requests: sum("http", "active"), calls: sum("cluster", "active") })
+    }
 }

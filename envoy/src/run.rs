@@ -15,7 +15,7 @@ use sluice_core::pipeline::redis_cache::SECRET;
 
 use crate::check::Checked;
 use crate::cli::Failure;
-use crate::drain::{End, Signals, drain};
+use crate::drain::{End, Signals, drain, until_sent};
 use crate::envoy_admin;
 use crate::live::Live;
 use crate::log_level::LogLevel;
@@ -73,7 +73,8 @@ pub fn run(checked: Checked, options: &Options) -> Result<(), Failure> {
     if let Some(admin) = envoy.wait_until_ready(&signals)? {
         let _ = write!(io::stderr(), "{}", welcome(live.checked(), listen, admin));
         let end = envoy.wait_until_stopped(&signals, &mut live, admin, options.watch)?;
-        drain(admin, end, options.drain, &signals, || matches!(envoy.child.try_wait(), Ok(None)));
+        let sent = until_sent(live.checked().gateway.redis.as_ref());
+        drain(admin, end, options.drain, sent, &signals, || matches!(envoy.child.try_wait(), Ok(None)));
     }
     Ok(())
 }

@@ -120,12 +120,13 @@ pub fn settings(checked: &Checked, base: &Base, now: u64) -> Vec<Warning> {
 /// Checks the line that names the schema for editors, if there is one: copied files often contain a stale path.
 pub fn schema(text: &str, base: &Base) -> Option<String> {
     let name = text.lines().next()?.strip_prefix("# yaml-language-server: $schema=")?.trim();
-    if name.contains("://") || base.join(name).exists() {
+    let path = base.join(name);
+    if name.contains("://") || path.exists() {
         return None;
     }
     Some(format!(
-        "the schema {name} does not exist, so editors cannot complete this file. Create it in the same directory: \
-         sluice schema > {name}"
+        "the schema {name} does not exist, so editors cannot complete this file. Create it: sluice schema > {}",
+        path.display()
     ))
 }
 
