@@ -13,6 +13,7 @@ fn judge(api: Api) -> Judge {
         cluster: "sluice-judge-j".to_owned(),
         server: Endpoint { authority: "judge.example".to_owned(), tls: true, path: String::new() },
         timeout: Duration::from_secs(2),
+        retries: 0,
         api,
     }
 }

@@ -90,7 +90,7 @@ impl Gateway {
 /// A judge as the filter gets it; `price` is in millionths of a dollar per million characters.
 fn rendered(path: &str, price: u64) -> Value {
     json!({"type": "webhook", "text": "", "categories": [], "authority": "judge.test", "tls": false, "path": path,
-        "timeout": 2000, "price": price})
+        "timeout": 2000, "retries": 1, "price": price})
 }
 
 /// A guardrail with more fields, and more fields of its judge.
