@@ -99,7 +99,7 @@ impl Attempt {
                  a shorter answer.",
             )));
         }
-        state.memory.answer.grow(with.len()).map_err(Failure::exhausted)?;
+        state.memory.answer.grow(with.len()).map_err(|exhausted| Failure::exhausted(exhausted, cx.effects))?;
         state.commit(now);
         cx.effects.push(Effect::SetHeader("content-type", kind.into()));
         cx.effects.push(Effect::SetHeader("content-length", with.len().to_string().into()));

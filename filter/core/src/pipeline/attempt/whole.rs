@@ -16,7 +16,7 @@ use crate::trace::messages;
 
 use super::super::failure::{Failure, Work};
 use super::super::request_state::RequestState;
-use super::super::{Context, Effect, Flow, metric};
+use super::super::{Context, Effect, Flow};
 use super::{Attempt, Phase, is_text};
 
 impl Attempt {
@@ -102,10 +102,8 @@ impl Attempt {
                     largest >> 20
                 ))));
             }
-            state.memory.answer.grow(answer.body.len()).map_err(|exhausted| {
-                cx.effects.push(Effect::Count(metric::OVERLOADED));
-                Failure::exhausted(exhausted)
-            })?;
+            let room = state.memory.answer.grow(answer.body.len());
+            room.map_err(|exhausted| Failure::exhausted(exhausted, cx.effects))?;
             (state.answer.usage, state.answer.reasons) = (answer.usage, answer.reasons);
             state.answer.said = said(dialect, body.len());
             state.commit(now);
