@@ -1,6 +1,9 @@
 //! A simulated judge: one server with the APIs of all guardrail services that the gateway can ask, each at its own path. Words in the texts
 //! say how it behaves.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -20,6 +23,11 @@ pub const BUSY: &str = "BUSYME";
 /// The judge answers with JSON of another kind.
 pub const NONSENSE: &str = "NONSENSEME";
 
+/// The judge closes the connection when it receives a call with this word for the first time.
+pub const DOWN_ONCE: &str = "DOWNONCE";
+/// The judge answers with status 503 when it receives a call with this word for the first time.
+pub const BUSY_ONCE: &str = "BUSYONCE";
+
 /// The replacement of [`MASK`].
 pub const MASKED: &str = "[masked]";
 
@@ -28,7 +36,19 @@ pub const MASKED: &str = "[masked]";
 /// # Panics
 /// If no port is free.
 pub async fn start() -> StandIn {
-    StandIn::answering(answer).await
+    let known = Mutex::new(BTreeSet::new());
+    StandIn::answering(move |request| {
+        let is_new = known.lock().unwrap_or_else(PoisonError::into_inner).insert(request.body.clone());
+        let has = |word: &str| is_new && request.body.windows(word.len()).any(|part| part == word.as_bytes());
+        if has(DOWN_ONCE) {
+            Answer::Closed
+        } else if has(BUSY_ONCE) {
+            sent(503, &json!({ "error": "busy" }))
+        } else {
+            answer(request)
+        }
+    })
+    .await
 }
 
 /// The answer to a request in any of the APIs. A request that the service would reject gets status 400.
@@ -242,6 +262,7 @@ mod tests {
             cluster: cluster.clone(),
             server: server.clone(),
             timeout,
+            retries: 0,
             price: None,
             api,
         };

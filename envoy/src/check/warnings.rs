@@ -5,9 +5,8 @@ use std::fmt;
 use std::path::Path as Base;
 
 use sluice_config::diagnostic::{Path, quoted};
-use sluice_config::file::{Aws, Credentials, Guard, Judge, Model, Provider, Secret, Tls};
+use sluice_config::file::{Aws, Credentials, Model, Provider, Secret, Tls};
 use sluice_core::cache::sealer::{SHORTEST_SECRET, Sealer};
-use sluice_core::guard::spec::Action;
 use sluice_core::key_hash::KeyHash;
 use sluice_core::pipeline::redis_cache::SECRET;
 use sluice_core::provider::layout::Surface;
@@ -130,6 +129,8 @@ pub fn schema(text: &str, base: &Base) -> Option<String> {
     ))
 }
 
+mod judges;
+
 struct Finder<'a> {
     checked: &'a Checked,
     base: &'a Base,
@@ -251,29 +252,6 @@ impl Finder<'_> {
         if !is_used && self.checked.file.stored.as_deref() != Some(name) {
             let path = Path::root().key("providers").key(name);
             self.warn(&path, "no model has a target at this provider, so the gateway never uses it");
-        }
-    }
-
-    fn judge(&mut self, name: &str, judge: &Judge) {
-        let path = Path::root().key("judges").key(name);
-        let guards = self.checked.file.guards.values();
-        if !guards.filter_map(|guard| guard.judge.as_ref()).any(|judge| judge.service == *name) {
-            self.warn(&path, "no guardrail uses this judge, so the gateway never asks it");
-        }
-        let url = judge.url().and_then(|url| Url::parse(&url).ok());
-        if url.is_some_and(|url| !url.tls && !reach::is_near(&url) && url.host.contains('.')) {
-            let text = "the gateway sends clients' texts over plain HTTP, so others can read them. Use https://";
-            self.warn(&path.key("url"), text);
-        }
-    }
-
-    fn guard(&mut self, name: &str, guard: &Guard) {
-        let is_masked = self.checked.file.guards.values().any(|guard| guard.action == Action::Mask);
-        if guard.judge.as_ref().is_some_and(|judge| judge.raw) && is_masked {
-            self.warn(
-                &Path::root().key("guards").key(name).key("judge").key("raw"),
-                "the judge receives the texts that other guardrails mask. Remove the field unless it may see them",
-            );
         }
     }
 

@@ -117,7 +117,8 @@ pub fn of_the_gateway(file: &File, options: &Options) -> [String; 2] {
         let url = judge.url().unwrap_or_default();
         let authority = credentials::authority(&name, judge.credentials(), options);
         let credential = credentials::filter(&name, judge.credentials(), judge.presented(), options);
-        let text = cluster(&name, &url, &Availability::default(), CONNECT, "", &credential, options);
+        let filter = include_str!("judge.yaml");
+        let text = cluster(&name, &url, &Availability::default(), CONNECT, filter, &credential, options);
         let own = Cluster { text, listener: proxied::listener(&name, &url, options), name };
         for Cluster { text, listener, .. } in authority.into_iter().chain([own]) {
             both[0] += &text;
@@ -257,6 +258,7 @@ mod tests {
             ("open", &["address: \"presidio\", port_value: 3000"]),
         ] {
             let cluster = of(name);
+            assert!(cluster.contains("prefix: x-envoy-"), "{cluster}");
             assert!(expected.iter().all(|part| cluster.contains(part)), "{expected:?}\n{cluster}");
         }
         assert!(!of("open").contains("credential"), "{}", of("open"));

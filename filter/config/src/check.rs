@@ -318,15 +318,7 @@ impl Check<'_> {
     }
 
     fn forbid(&mut self, names: &[String], path: &Path) -> Forbidden {
-        let (forbidden, wrong) = Forbidden::read(names);
-        for (index, expected) in wrong {
-            self.diagnostic(
-                &path.index(index),
-                names.get(index).map(|name| quoted(name)).unwrap_or_default(),
-                expected,
-            );
-        }
-        forbidden
+        forbidden(names, |index, name, expected| self.diagnostic(&path.index(index), quoted(name), expected))
     }
 
     fn apps(&mut self) {
@@ -379,6 +371,15 @@ fn direct(models: &BTreeMap<String, Rc<Model>>, timeouts: Timeouts) -> BTreeMap<
 fn alone(target: &Rc<Target>, name: String, pattern: Option<Pattern>, timeouts: Timeouts) -> Rc<Model> {
     let (forbid, targets, way) = (Forbidden::default(), vec![target.clone()], Rc::new(RoutingPolicy::plain(timeouts)));
     Rc::new(Model { name, pattern, forbid, targets, policy: way, cache: None, semantic: None })
+}
+
+/// Reads `forbid`. `mistake` gets the index of each unknown name, the name, and what is expected.
+fn forbidden(names: &[String], mut mistake: impl FnMut(usize, &str, String)) -> Forbidden {
+    let (forbidden, wrong) = Forbidden::read(names);
+    for (index, expected) in wrong {
+        mistake(index, names.get(index).map_or("", String::as_str), expected);
+    }
+    forbidden
 }
 
 /// The headers that routes and stickiness read.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sluice_tests::client::Answer;
 use sluice_tests::gateway::{Builder, Key};
-use sluice_tests::judge::{self, BLOCK, BUSY, DOWN, MASK, NONSENSE, SLOW};
+use sluice_tests::judge::{self, BLOCK, BUSY, BUSY_ONCE, DOWN, DOWN_ONCE, MASK, NONSENSE, SLOW};
 use sluice_tests::standin::StandIn;
 
 use crate::{CHAT, Pair, ask, refusal, said, with};
@@ -55,12 +55,14 @@ fn judged(builder: Builder, judge: &StandIn) -> Builder {
         let judge = json!({"service": service, "on_error": on_error, "during": true});
         json!({"match": {"key": key}, "on": ["prompts"], "judge": judge})
     };
-    let builder = ["during", "during-allow", "during-block", "shadow", "whole"]
+    let builder = ["during", "during-allow", "during-block", "shadow", "whole", "hasty"]
         .into_iter()
         .fold(builder, |builder, id| builder.key(Key::new(id, id)));
     let shadow = json!({"service": "webhook", "on_error": "block", "mode": "shadow"});
     builder
+        .with(json!({"judges": {"hasty": {"type": "webhook", "url": judge.url(), "retries": 0}}}))
         .with(json!({"guards": {
+            "hasty": {"match": {"key": "hasty"}, "judge": {"service": "hasty", "on_error": "block"}},
             "during": during("during", "webhook", "block"),
             "during-allow": during("during-allow", "webhook-slow", "allow"),
             "during-block": during("during-block", "webhook-slow", "block"),
@@ -167,6 +169,43 @@ async fn answers_are_judged_by_each_service_whole_and_in_windows() {
         let answer = client.post("/v1/messages", &body).await;
         assert!(answer.status == 200 && answer.text().contains("[masked]"), "{}", answer.text());
         assert!(!answer.text().contains(MASK), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn a_judge_that_fails_once_is_asked_again_and_its_second_verdict_counts() {
+    let (pair, judge) = pair().await;
+    for (api, ..) in APIS {
+        for word in [DOWN_ONCE, BUSY_ONCE] {
+            for (side, streams) in [("prompts", false), ("answers", false), ("answers", true)] {
+                let told = format!("{api} {word} {side} {streams}");
+                let ask = async |text: &str| send(&pair, &format!("{api}-{side}"), "openai", text, streams).await;
+                let before = judge.requests().len();
+                let text = format!("{word} {side} {streams}");
+                let passed = ask(&format!("say {text}")).await;
+                assert_eq!((passed.status, said(&passed).trim_end()), (200, &*text), "{told}: {}", passed.text());
+                assert_eq!(judge.requests().len() - before, 2, "{told}");
+                if api != "presidio" {
+                    let blocked = ask(&format!("say {BLOCK} {text}")).await;
+                    assert_eq!(refusal(&blocked), (400, "guardrail_blocked".to_owned()), "{told}");
+                }
+            }
+        }
+        // The second attempt has only the rest of the time.
+        let late = send(&pair, &format!("{api}-slow"), "openai", &format!("say {BUSY_ONCE} {SLOW}"), false).await;
+        assert_eq!(late.status, 200, "{api}: {}", late.text());
+    }
+    let before = judge.requests().len();
+    let failed = send(&pair, "hasty", "openai", &format!("say {BUSY_ONCE}"), false).await;
+    assert_eq!(refusal(&failed), (503, "guardrail_unavailable".to_owned()));
+    assert_eq!(judge.requests().len() - before, 1, "a judge without retries");
+    let lines = pair.gateway.quiet().await;
+    let first = lines.iter().find(|line| line["key"] == "webhook-prompts").unwrap();
+    assert_eq!((&first["judges"][0]["result"], &first["judges"][0]["calls"]), (&json!("pass"), &json!(1)), "{first}");
+    for request in judge.requests() {
+        let internal = |name: &&String| name.starts_with("x-envoy-") || *name == "x-forwarded-for";
+        let internal: Vec<_> = request.headers.iter().map(|(name, _)| name).filter(internal).collect();
+        assert_eq!(internal, [""; 0], "a judge learns nothing about Envoy");
     }
 }
 

@@ -256,6 +256,21 @@ fn a_judge_that_is_unused_or_intercepted_or_sees_more_than_others_is_said_so() {
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].contains(&format!("warning: {expected}")), "{found:?}");
     }
+    let slow = |time: &str, on: &str| {
+        let judge = format!(r#"{{ "w": {{ "type": "webhook", "url": "https://w", "timeout": "{time}" }} }}"#);
+        judged(&judge, &format!(r#"{{ "j": {{ "judge": {{ "service": "w", "on_error": "allow" }}, {on} }} }}"#))
+    };
+    for (time, on) in [
+        ("29s", r#""on": ["answers"]"#),
+        ("1m", r#""on": ["prompts"]"#),
+        ("1m", r#""on": ["answers"], "match": { "model": "other" }"#),
+    ] {
+        assert_eq!(slow(time, on), [""; 0], "{time} {on}");
+    }
+    let found = slow("30s", r#""on": ["answers"], "match": { "model": "chat" }"#);
+    let expected =
+        "judges.w.timeout: a request to the model chat fails after 30s (`first_token` of its timeouts), before";
+    assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
     let key = r#"{ "w": { "type": "webhook", "url": "https://w", "key": { "env": "PATH_OF_NOBODY" } } }"#;
     assert!(judged(key, &guard(""))[0].contains("judges.w.key: the environment variable PATH_OF_NOBODY is not set"));
 }

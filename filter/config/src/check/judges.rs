@@ -122,7 +122,7 @@ pub(in super::super) fn rendered(judge: &Judge) -> Value {
     let Endpoint { authority, tls, path } = &judge.server;
     serde_json::json!({
         "type": kind, "text": text, "categories": categories, "authority": authority, "tls": tls, "path": path,
-        "timeout": judge.timeout.as_millis() as u64, "price": judge.price.map(|price| price.0),
+        "timeout": judge.timeout.as_millis() as u64, "retries": judge.retries, "price": judge.price.map(|price| price.0),
     })
 }
 
@@ -135,8 +135,9 @@ fn read(name: &str, rendered: &Value) -> Option<Judge> {
     let (authority, path) = (text("authority")?.to_owned(), text("path")?.to_owned());
     let server = Endpoint { authority, tls: rendered.get("tls")?.as_bool()?, path };
     let timeout = Duration::from_millis(rendered.get("timeout")?.as_u64()?);
+    let retries = rendered.get("retries")?.as_u64()?;
     let price = rendered.get("price").and_then(Value::as_u64).map(Rate);
-    Some(Judge { name: name.to_owned(), cluster: file::Judge::cluster(name), server, timeout, price, api })
+    Some(Judge { name: name.to_owned(), cluster: file::Judge::cluster(name), server, timeout, retries, price, api })
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::super::diagnostic::{Diagnostic, Path, quoted};
 use super::super::file;
 use super::limits::{LimitPlace, Rules};
 use super::place::{self, text};
-use super::{Check, PUBLIC_NAME, is_missing, is_public_name};
+use super::{Check, PUBLIC_NAME, forbidden, is_missing, is_public_name};
 
 const DATE: &str = "a date and time such as 2027-01-31T00:00:00Z (RFC 3339)";
 
@@ -230,15 +230,7 @@ impl KeyCheck<'_> {
     }
 
     fn forbid(&mut self, names: &[String], path: &Path) -> Forbidden {
-        let (forbidden, wrong) = Forbidden::read(names);
-        for (index, expected) in wrong {
-            self.diagnostic(
-                &path.index(index),
-                names.get(index).map(|name| quoted(name)).unwrap_or_default(),
-                expected,
-            );
-        }
-        forbidden
+        forbidden(names, |index, name, expected| self.diagnostic(&path.index(index), quoted(name), expected))
     }
 
     fn sources(&mut self, sources: Option<&[String]>, path: &Path) -> Option<Vec<Cidr>> {

@@ -40,6 +40,10 @@ pub struct Judge {
     /// How long to wait for each response, from `10ms` to `1m`. Default: `2s`.
     #[serde(default = "default_timeout", skip_serializing_if = "is_default_timeout")]
     pub timeout: String,
+    /// How often Envoy sends a call again within `timeout`, from 0 to 5: if the judge refuses or resets the connection, or its status is
+    /// 5xx. Default: 1.
+    #[serde(default = "default_retries", skip_serializing_if = "is_default_retries")]
+    pub retries: u32,
     /// `openai_moderation` only: the model. Default: `omni-moderation-latest`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
@@ -172,6 +176,7 @@ impl Judge {
             entra: None,
             price: None,
             timeout: default_timeout(),
+            retries: default_retries(),
             model: None,
             categories: Vec::new(),
             thresholds: BTreeMap::new(),
@@ -193,4 +198,12 @@ fn default_timeout() -> String {
 
 fn is_default_timeout(timeout: &String) -> bool {
     *timeout == default_timeout()
+}
+
+fn default_retries() -> u32 {
+    1
+}
+
+fn is_default_retries(retries: &u32) -> bool {
+    *retries == default_retries()
 }

@@ -140,7 +140,7 @@ impl Wanted<'_> {
         let names = Names::default();
         let context =
             ResponseContext { model, id: "", now: 0, encoding: Encoding::default(), estimate: 0, names: &names };
-        let mut response = translate::answer_in_any_form(client, provider, (body, streamed), &context).ok()?;
+        let (mut response, _) = translate::answer_in_any_form(client, provider, (body, streamed), &context).ok()?;
         for part in response.choices.iter_mut().flat_map(|choice| &mut choice.parts) {
             match part {
                 Part::ToolCall { arguments, .. } if arguments.is_empty() => "{}".clone_into(arguments),

@@ -5,8 +5,8 @@ use super::instruments::Group;
 /// The longest label value, in bytes. Longer ones are truncated.
 const LONGEST: usize = 200;
 
-/// The value of every label of rows beyond the limit of time series.
-pub(super) const OTHER: &str = "other";
+/// The value of every label of rows beyond the limit of time series, and of a judge's words beyond the first.
+pub(crate) const OTHER: &str = "other";
 
 /// Reads the key of a row.
 #[derive(Debug, Clone, Copy)]

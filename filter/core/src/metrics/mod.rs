@@ -16,6 +16,7 @@ mod settings;
 
 pub use instruments::{Group, Instrument, Kind, Slot};
 pub use labels::Labels;
+pub(crate) use labels::OTHER;
 pub use recorder::{Gauges, Recorder, RequestInFlight, Values};
 pub use scaled::Scaled;
 pub use settings::{Background, ConfigStatus, Export, Settings};

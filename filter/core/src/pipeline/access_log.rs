@@ -448,6 +448,8 @@ pub struct JudgeRecord<'a> {
     /// US dollars of the calls, if the judge has a price.
     #[cfg_attr(test, serde(serialize_with = "tests::dollars"))]
     usd: Option<MicroUsd>,
+    /// Why it did not judge all texts.
+    error: Option<&'a str>,
 }
 
 /// One attempt, or a skipped target.
@@ -500,7 +502,7 @@ impl Json for AttemptRecord<'_> {
 impl Json for JudgeRecord<'_> {
     fn write(&self, out: &mut String) {
         out.push('{');
-        fields!(out, self, guard, judge, side, result, calls, ms, usd);
+        fields!(out, self, guard, judge, side, result, calls, ms, usd, error);
         out.push('}');
     }
 }
@@ -515,6 +517,7 @@ impl<'a> JudgeRecord<'a> {
             calls: report.calls,
             ms: u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
             usd: report.cost,
+            error: report.failure.as_deref(),
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::guard::{Finding, UNJUDGED};
 use crate::memory_limiter::{Exhausted, OVERLOADED};
 use crate::routing::spec::Trigger;
 
-use super::{Unreadable, missing};
+use super::{Effect, Unreadable, metric, missing};
 
 /// When no other target is left, a Retry-After up to this long is waited for; a longer one is passed to the client.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -213,7 +213,8 @@ impl Failure {
     }
 
     /// The worker's memory is full in the middle of a good response. No other target would change that.
-    pub fn exhausted(exhausted: Exhausted) -> Self {
+    pub fn exhausted(exhausted: Exhausted, effects: &mut Vec<Effect>) -> Self {
+        effects.push(Effect::Count(metric::OVERLOADED));
         Self::ours(OVERLOADED, exhausted.error())
     }
 

@@ -26,6 +26,9 @@ use super::span_queue::SpanQueue;
 /// The digits of an id's number, with the separator.
 const LONGEST_NUMBER: usize = 17;
 
+/// The most words of a guardrail's judge with their own time series: a judge may write any.
+const MOST_WORDS: usize = 50;
+
 /// One worker's memory.
 #[derive(Debug)]
 pub(super) struct Memory {
@@ -46,6 +49,8 @@ pub(super) struct Memory {
     generations: Cell<u64>,
     /// Target state of this worker alone, by the id of the target's health counters.
     targets: RefCell<BTreeMap<String, Rc<Known>>>,
+    /// Guardrails with judges, each with a word of its verdicts that has its own time series.
+    words: RefCell<Vec<(String, String)>>,
     /// The last result of a Redis check, and its time.
     pub(super) redis_heard: Cell<Option<(Time, bool)>>,
 }
@@ -74,6 +79,7 @@ impl Memory {
             throws: Cell::new(0),
             generations: Cell::new(0),
             targets: RefCell::default(),
+            words: RefCell::default(),
             redis_heard: Cell::default(),
         }
     }
@@ -118,6 +124,20 @@ impl Memory {
         blake3::derive_key(purpose, self.seed.as_bytes())
     }
 
+    /// Whether a word of a judge gets its own time series. The first of each guardrail do.
+    pub(super) fn admits_word(&self, guard: &str, word: &str) -> bool {
+        let mut words = self.words.borrow_mut();
+        let of_guard = || words.iter().filter(|(known, _)| known == guard);
+        if of_guard().any(|(_, known)| known == word) {
+            return true;
+        }
+        let admits = of_guard().count() < MOST_WORDS;
+        if admits {
+            words.push((guard.to_owned(), word.to_owned()));
+        }
+        admits
+    }
+
     /// The number of targets with state.
     pub(super) fn known_targets(&self) -> usize {
         self.targets.borrow().len()
@@ -142,5 +162,20 @@ impl Memory {
     /// Drops the state of targets that are no longer configured, unless they have requests in flight.
     pub(super) fn keep_targets(&self, is_named: impl Fn(&str) -> bool) {
         self.targets.borrow_mut().retain(|id, known| known.in_flight.any() || is_named(id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn only_the_first_words_of_each_guardrails_judge_get_their_own_time_series() {
+        let memory = Memory::new([7; 16]);
+        let admitted = |guard: &str| (0..80).filter(|word| memory.admits_word(guard, &word.to_string())).count();
+        assert_eq!([admitted("a"), admitted("b"), admitted("a")], [MOST_WORDS; 3]);
+        assert!(memory.admits_word("a", "0") && !memory.admits_word("a", "new"));
     }
 }

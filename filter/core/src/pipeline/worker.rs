@@ -12,10 +12,11 @@ use sluice_wire::time::Time;
 use crate::batch::{self, records, records::BatchRecord};
 use crate::callout::{Call, Called};
 use crate::compiled::CompiledConfig;
+use crate::guard::UNJUDGED;
 use crate::key_hash::KeyHash;
 use crate::keys::caller::{Caller, Credential};
 use crate::memory_limiter::MemoryLimiter;
-use crate::metrics::Recorder;
+use crate::metrics::{OTHER, Recorder};
 use crate::routing::retry_budget;
 use crate::routing::target::Target;
 use crate::routing::target_health::circuit::{self, CircuitState};
@@ -139,6 +140,12 @@ impl Worker {
     /// The new metrics of this worker.
     pub fn recorder(&self) -> &Arc<Recorder> {
         &self.memory.recorder
+    }
+
+    /// The label of a guardrail's finding in metrics. A judge may write any words: those beyond the first are counted as one.
+    pub(super) fn finding_label<'l>(&self, guard: &str, label: &'l str) -> &'l str {
+        let is_judged = label != UNJUDGED && self.config.judges.iter().any(|judge| judge.name == guard);
+        if is_judged && !self.memory.admits_word(guard, label) { OTHER } else { label }
     }
 
     /// The spans of this worker that are not exported yet.

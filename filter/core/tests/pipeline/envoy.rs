@@ -188,6 +188,17 @@ pub(crate) fn at(now: Time) -> impl View {
     Message { now: now.0, ..Message::default() }
 }
 
+/// A response of this media type.
+pub(crate) fn answered(media: &str, body: &[u8]) -> impl View {
+    let headers = [(":status", "200"), ("content-type", media)];
+    Message {
+        headers: headers.into_iter().collect(),
+        body: body.to_vec(),
+        now: 1_800_000_000_000_000_000,
+        ..Message::default()
+    }
+}
+
 /// A chat request with the key of [`SECRET`].
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn posted(body: &str) -> impl View {
@@ -425,6 +436,20 @@ impl Envoy {
         }
         assert!(self.request(&mut request, body.as_bytes()).is_none(), "refused");
         (self.state.take().unwrap(), Time(request.now))
+    }
+
+    /// Forwards this request and begins its first attempt.
+    pub(crate) fn begun(self, body: &str) -> (RequestState, Attempt) {
+        let shared = self.shared.clone();
+        let (mut state, now) = self.departs_with(body);
+        let request = Message { body: body.into(), now: now.0, ..Message::default() };
+        let mut effects = Vec::new();
+        let mut cx = Context::new(&request, &*shared, &mut effects);
+        let mut attempt = Attempt::begin(&mut state, &mut cx).expect("an attempt");
+        for event in [Event::RequestHeaders { end: false }, Event::RequestBody { size: body.len(), end: true }] {
+            attempt.step(event, &mut state, &mut cx);
+        }
+        (state, attempt)
     }
 
     /// Calls go to this Redis.

@@ -1,5 +1,6 @@
 //! Converts a stream's events to a whole response and back. Some servers ignore `stream`, others always stream.
 
+use crate::content_filter::FilterResults;
 use crate::conversation::{Choice, Finish, Part, Response, StreamEvent, signature};
 use crate::error::ApiError;
 
@@ -49,8 +50,8 @@ pub(super) fn events(response: Response) -> Vec<StreamEvent> {
     events
 }
 
-/// The response that the stream `body` makes up. Fails if the stream is truncated or reports an error.
-pub(super) fn collected(reader: &mut dyn StreamReader, body: &[u8]) -> Result<Response, ApiError> {
+/// The response that the stream `body` makes up, and the results of its content filters. Fails if the stream is truncated or reports an error.
+pub(super) fn collected(reader: &mut dyn StreamReader, body: &[u8]) -> Result<(Response, FilterResults), ApiError> {
     let (mut answer, mut events) = (Collected::default(), Vec::new());
     // A server may omit the blank line after the last event.
     for piece in body.chunks(PIECE).chain([&b"\n\n"[..]]) {
@@ -64,13 +65,14 @@ pub(super) fn collected(reader: &mut dyn StreamReader, body: &[u8]) -> Result<Re
     if !answer.ended {
         return Err(truncated());
     }
-    Ok(answer.response)
+    Ok((answer.response, answer.filters))
 }
 
 /// The response built from the events so far.
 #[derive(Debug, Default)]
 struct Collected {
     response: Response,
+    filters: FilterResults,
     /// Whether the first choice, or the stream, has ended.
     ended: bool,
 }
@@ -80,7 +82,8 @@ impl Collected {
         match event {
             StreamEvent::Start { id, model } => (self.response.id, self.response.model) = (id, model),
             StreamEvent::Usage(usage) => self.response.usage = Some(usage),
-            StreamEvent::Filtered(_) | StreamEvent::Ping => {}
+            StreamEvent::Filtered(results) => self.filters |= results,
+            StreamEvent::Ping => {}
             StreamEvent::End => self.ended = true,
             StreamEvent::Error(error) => return Err(error),
             StreamEvent::Finish { choice, finish } => {

@@ -1,5 +1,6 @@
 //! Translates from one format to another, through the shared model.
 
+use crate::content_filter::FilterResults;
 use crate::conversation::{self, FinishReasons, Response, Usage};
 use crate::embedding::Encoding;
 use crate::error::{ApiError, ErrorKind};
@@ -175,20 +176,20 @@ pub fn is_stream(provider: &Provider, body: &[u8]) -> bool {
     recast::is_stream(body, provider.stream_type)
 }
 
-/// Reads a provider's response: whole, or a complete stream if `streamed`.
+/// Reads a provider's response: whole, or a complete stream if `streamed`. Also returns the results of content filters in a stream.
 pub fn answer_in_any_form(
     client: &ChatClient,
     provider: &ChatProvider,
     (body, streamed): (&[u8], bool),
     context: &ResponseContext<'_>,
-) -> Result<Response, ApiError> {
+) -> Result<(Response, FilterResults), ApiError> {
     if streamed {
-        let mut response = recast::collected(&mut *stream(client, provider, context.names), body)?;
+        let (mut response, filters) = recast::collected(&mut *stream(client, provider, context.names), body)?;
         context.name(&mut response);
-        return Ok(response);
+        return Ok((response, filters));
     }
     footprint::check_answer(body)?;
-    read(client, provider, body, context)
+    Ok((read(client, provider, body, context)?, FilterResults::default()))
 }
 
 /// Encodes a whole response as a stream for `client`.

@@ -2,6 +2,7 @@
 
 use sluice_core::guard::judge::spec::{JudgeMode, OnError};
 use sluice_core::guard::judge::{Question, azure, litellm, openai};
+use sluice_wire::headers::HeaderMap;
 
 use super::*;
 use crate::Diagnostic;
@@ -28,12 +29,15 @@ fn judge(fields: &str) -> Result<Rc<Judge>, Vec<Diagnostic>> {
     compile(&format!(r#"{{"j":{{{fields}}}}}"#), "{}").map(|(judges, _)| judges["j"].clone())
 }
 
+fn headers(fields: &str) -> HeaderMap {
+    let question = Question { side: Side::Prompts, texts: &["x"], model: "m", team: "t", request_id: "r" };
+    judge(fields).unwrap().calls(&question).unwrap().remove(0).call.headers
+}
+
 /// The authority and the path of a call.
 #[track_caller]
 fn called(fields: &str) -> (String, String) {
-    let judge = judge(fields).unwrap();
-    let question = Question { side: Side::Prompts, texts: &["x"], model: "m", team: "t", request_id: "r" };
-    let headers = judge.calls(&question).unwrap().remove(0).call.headers;
+    let headers = headers(fields);
     (headers.text(":authority").unwrap().to_owned(), headers.text(":path").unwrap().to_owned())
 }
 
@@ -75,6 +79,17 @@ fn what_is_not_written_has_its_default() {
 }
 
 #[test]
+fn a_call_asks_envoy_to_retry_it() {
+    for (fields, on, most) in
+        [("", Some("5xx"), Some("1")), (r#","retries":3"#, Some("5xx"), Some("3")), (r#","retries":0"#, None, None)]
+    {
+        let headers = headers(&format!(r#""type":"webhook","url":"http://w"{fields}"#));
+        let found = (headers.text("x-envoy-retry-on"), headers.text("x-envoy-max-retries"));
+        assert_eq!(found, (on, most), "{fields}");
+    }
+}
+
+#[test]
 fn a_guardrail_uses_a_judge_in_its_own_way() {
     let judges = r#"{"w":{"type":"webhook","url":"http://w"},"p":{"type":"presidio","url":"http://p"}}"#;
     let guards = r#"{
@@ -107,6 +122,7 @@ fn each_mistake_of_a_judge_is_named_with_what_would_be_right() {
         ),
         (r#""type":"webhook","url":"w""#.to_owned(), "url: found no http:// or https://"),
         (format!(r#"{webhook},"timeout":"2m""#), "timeout: found \"2m\", expected a time from 10ms to 1m"),
+        (format!(r#"{webhook},"retries":6"#), "retries: found 6, expected a number from 0 to 5"),
         (format!(r#"{webhook},"key":{{}}"#), "key: found neither env nor file"),
         (
             format!(r#"{webhook},"language":"en""#),
@@ -214,7 +230,7 @@ fn each_mistake_of_a_guardrail_with_a_judge_is_named_with_what_would_be_right() 
 #[test]
 fn the_filter_reads_back_what_is_rendered_for_it() {
     let judges = r#"{
-        "o":{"type":"openai_moderation","categories":["hate"],"thresholds":{"violence":0.5},"timeout":"300ms"},
+        "o":{"type":"openai_moderation","categories":["hate"],"thresholds":{"violence":0.5},"timeout":"300ms","retries":3},
         "b":{"type":"bedrock","aws":{"region":"us-east-1"},"guardrail":"g"},
         "w":{"type":"webhook","url":"http://w/x"}
     }"#;

@@ -19,6 +19,9 @@ use super::read;
 
 use JudgeType::{AzureContentSafety, Bedrock, Litellm, ModelArmor, OpenaiModeration, Presidio};
 
+/// The most retries of a call.
+const MOST_RETRIES: u32 = 5;
+
 impl Check<'_> {
     pub(super) fn judge(&mut self, name: &str, judge: &file::Judge, path: &Path) -> Option<Judge> {
         if let Some(rendered) = &judge.rendered {
@@ -33,6 +36,9 @@ impl Check<'_> {
         }
         self.fields_of_other_types(judge, path);
         let timeout = self.judge_timeout(&judge.timeout, &path.key("timeout"));
+        if judge.retries > MOST_RETRIES {
+            self.diagnostic(&path.key("retries"), judge.retries.to_string(), "a number from 0 to 5");
+        }
         let price = judge.price.and_then(|dollars| {
             let price = Rate::from_dollars_per_million(dollars);
             if price.is_none() {
@@ -54,7 +60,15 @@ impl Check<'_> {
             Ok(url) => {
                 let server = Endpoint { authority: url.authority(), tls: url.tls, path: url.base_path };
                 let cluster = file::Judge::cluster(name);
-                Some(Judge { name: name.to_owned(), cluster, server, timeout, price, api })
+                Some(Judge {
+                    name: name.to_owned(),
+                    cluster,
+                    server,
+                    timeout,
+                    retries: judge.retries.into(),
+                    price,
+                    api,
+                })
             }
             Err(found) => {
                 self.diagnostic(&path.key("url"), found, "a URL such as http://127.0.0.1:3000");

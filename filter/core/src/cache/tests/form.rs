@@ -167,7 +167,7 @@ fn the_stream_of_a_response_reads_as_the_same_response() {
     };
     let (client, provider) = (responses::CLIENT.chat().unwrap(), responses::CLIENT.provider.chat().unwrap());
     let read =
-        |body: &str, streamed| answer_in_any_form(client, provider, (body.as_bytes(), streamed), &context).unwrap();
+        |body: &str, streamed| answer_in_any_form(client, provider, (body.as_bytes(), streamed), &context).unwrap().0;
     let (one, other) = (read(&whole, false), read(&stream, true));
     assert_eq!((one.choices, one.usage, one.id), (other.choices, other.usage, other.id));
     let events: Vec<Value> = stream

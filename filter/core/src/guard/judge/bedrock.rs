@@ -51,10 +51,13 @@ pub(super) fn verdict(reply: &Value, parts: &[Part], texts: &[&str]) -> Result<V
     found(assessments, "BLOCKED", &mut blocked);
     if blocked.is_empty() && !masked.is_empty() {
         let new: Vec<_> = list(reply, "outputs")?.iter().map(|output| text(output, "text")).collect();
-        return rewritten(&new, masked, parts, texts);
+        if new.len() == parts.len() {
+            return rewritten(&new, masked, parts, texts);
+        }
+        // It is unknown which text an output belongs to.
     }
     // Without an assessment too, the guardrail has replaced the text by its message.
-    Ok(Verdict::block(blocked.first().map_or("guardrail", |label| label)))
+    Ok(Verdict::block(blocked.first().or(masked.first()).map_or("guardrail", |label| label)))
 }
 
 /// Collects the names of all policies that took an action.

@@ -10,6 +10,7 @@ use sluice_wire::time::Time;
 use crate::callout::{Call, Called};
 use crate::guard::spec::{Action, Side};
 use crate::guard::{Finding, UNJUDGED};
+use crate::memory_limiter::{Exhausted, Permit};
 use crate::usage::price::MicroUsd;
 
 use super::spec::JudgeMode;
@@ -23,6 +24,9 @@ pub struct Judging {
     /// The number of the first call among those of its filter.
     first: usize,
     since: Time,
+    /// The bytes of the texts and of the calls.
+    memory: Permit,
+    held: usize,
 }
 
 /// A text to judge.
@@ -52,6 +56,11 @@ impl JudgedText {
     /// A text that may be changed.
     pub fn of(text: String) -> Self {
         Self { text, ..Self::default() }
+    }
+
+    /// Approximate memory of texts in bytes.
+    pub fn size_of(texts: &[Self]) -> usize {
+        texts.iter().map(|text| text.text.len().saturating_add(size_of::<Self>())).sum()
     }
 
     /// A text that cannot be changed.
@@ -95,6 +104,8 @@ pub struct JudgeReport {
     pub took: Duration,
     /// The cost of the calls; `None` without a price.
     pub cost: Option<MicroUsd>,
+    /// Why it did not judge all texts, for operators.
+    pub failure: Option<String>,
 }
 
 /// A judge's result, from the mildest to the strictest.
@@ -141,26 +152,37 @@ pub struct Judged {
     pub reports: Vec<JudgeReport>,
     /// Whether the texts may pass although a judge failed.
     pub unjudged: bool,
-    /// Why judges failed, for operators.
-    pub failures: Vec<(Rc<JudgeGuard>, String)>,
+}
+
+/// The changes that judges want.
+#[derive(Default)]
+struct Masks {
+    /// Each with the number of its judge.
+    edits: Vec<(usize, Edit)>,
+    /// The texts, and the finding that blocks them if they cannot be changed.
+    of: Option<(Rc<[JudgedText]>, Finding)>,
 }
 
 impl Judging {
-    /// Judges whose calls are numbered from `first` on.
-    pub fn new(first: usize, now: Time) -> Self {
-        Self { judges: Vec::new(), calls: Vec::new(), first, since: now }
+    /// Judges whose calls are numbered from `first` on. `memory`: an empty permit.
+    pub fn new(first: usize, now: Time, memory: Permit) -> Self {
+        Self { judges: Vec::new(), calls: Vec::new(), first, since: now, memory, held: 0 }
     }
 
-    /// Asks the judges of these guardrails about texts. Returns the calls.
+    /// Asks the judges of these guardrails about texts. Returns the calls. Fails if the memory limiter has no room for them.
     pub fn ask<'g>(
         &mut self,
         guards: impl Iterator<Item = &'g Rc<JudgeGuard>>,
         texts: &Rc<[JudgedText]>,
         about: &Question<'_>,
-    ) -> Vec<Call> {
+    ) -> Result<Vec<Call>, Exhausted> {
         let mut sent = Vec::new();
+        let size = JudgedText::size_of(texts);
+        // The texts themselves count once.
+        let mut room = size.saturating_mul(2);
         let all: Vec<&str> = texts.iter().map(|text| text.text.as_str()).collect();
         for guard in guards {
+            self.hold(std::mem::replace(&mut room, size))?;
             let judge = self.judges.len();
             let (calls, failure) = match guard.judge.calls(&Question { texts: &all, ..*about }) {
                 Ok(calls) => (calls, None),
@@ -180,7 +202,13 @@ impl Judging {
                 sent.push(call.call);
             }
         }
-        sent
+        Ok(sent)
+    }
+
+    /// Takes room for the texts, or for calls with them, which Envoy keeps until their replies.
+    fn hold(&mut self, bytes: usize) -> Result<(), Exhausted> {
+        self.held = self.held.saturating_add(bytes);
+        self.memory.grow(self.held)
     }
 
     /// The judges of these guardrails cannot judge the message, for this reason.
@@ -216,59 +244,56 @@ impl Judging {
 
     /// The decision.
     pub fn decided(self, now: Time) -> Judged {
-        let (mut judged, mut edits) = (Judged::default(), Vec::new());
-        let mut texts = None;
-        for (number, judge) in self.judges.into_iter().enumerate() {
-            let JudgeAtWork { guard, texts: its, waits, verdict, failure, mut report } = judge;
-            if waits > 0 {
-                report.took = now.since(self.since);
+        let (mut judged, mut masks) = (Judged::default(), Masks::default());
+        for (number, mut judge) in self.judges.into_iter().enumerate() {
+            if judge.waits > 0 {
+                judge.report.took = now.since(self.since);
             }
-            let enforces = guard.mode == JudgeMode::Enforce;
-            let find = |label: &str, action| Finding {
-                guard: guard.name.clone(),
-                label: label.to_owned(),
-                side: report.side,
-                action: if enforces { action } else { Action::Log },
-            };
-            report.result = match verdict {
-                Verdict::Pass if waits > 0 => JudgeResult::Cancelled,
-                Verdict::Pass => JudgeResult::Pass,
-                Verdict::Block { label } => {
-                    judged.note(find(&label, Action::Block));
-                    JudgeResult::Block
-                }
-                Verdict::Mask { edits: its_edits, labels } => {
-                    labels.iter().for_each(|label| judged.findings.push(find(label, Action::Mask)));
-                    if enforces {
-                        edits.extend(its_edits.into_iter().map(|edit| (number, edit)));
-                        texts = Some((its, find(labels.first().map_or("", |label| label), Action::Block)));
-                    }
-                    JudgeResult::Mask
-                }
-            };
-            if let Some(failure) = failure.filter(|_| report.result != JudgeResult::Block) {
-                report.result = report.result.max(JudgeResult::Error);
-                judged.failures.push((guard.clone(), format!("the judge `{}` {failure}", guard.judge.name)));
-                if guard.allows(&failure) {
-                    judged.unjudged |= enforces;
-                    judged.findings.push(find(UNJUDGED, Action::Log));
-                } else {
-                    judged.note(find(UNJUDGED, Action::Block));
-                }
+            judge.report.result = judged.verdict(number, &mut judge, &mut masks);
+            if let Some(failure) = judge.failure.take().filter(|_| judge.report.result != JudgeResult::Block) {
+                judged.failure(&failure, &mut judge);
             }
-            judged.reports.push(report);
+            judged.reports.push(judge.report);
         }
-        if let (None, Some((texts, finding))) = (&judged.blocked, texts)
-            && !judged.mask(&texts, edits)
-        {
-            judged.findings.retain(|finding| finding.action != Action::Mask);
-            judged.blocked = Some(finding);
-        }
+        judged.change(masks);
         judged
     }
 }
 
 impl Judged {
+    /// Records the verdict of the judge with this number. Returns the result.
+    fn verdict(&mut self, number: usize, judge: &mut JudgeAtWork, masks: &mut Masks) -> JudgeResult {
+        match std::mem::replace(&mut judge.verdict, Verdict::Pass) {
+            Verdict::Pass if judge.waits > 0 => JudgeResult::Cancelled,
+            Verdict::Pass => JudgeResult::Pass,
+            Verdict::Block { label } => {
+                self.note(judge.finding(&label, Action::Block));
+                JudgeResult::Block
+            }
+            Verdict::Mask { edits, labels } => {
+                self.findings.extend(labels.iter().map(|label| judge.finding(label, Action::Mask)));
+                if judge.enforces() {
+                    masks.edits.extend(edits.into_iter().map(|edit| (number, edit)));
+                    let label = labels.first().map_or("", |label| label);
+                    masks.of = Some((judge.texts.clone(), judge.finding(label, Action::Block)));
+                }
+                JudgeResult::Mask
+            }
+        }
+    }
+
+    /// Records that a judge did not judge all of its texts.
+    fn failure(&mut self, failure: &Unreadable, judge: &mut JudgeAtWork) {
+        judge.report.result = judge.report.result.max(JudgeResult::Error);
+        judge.report.failure = Some(failure.to_string());
+        if judge.guard.allows(failure) {
+            self.unjudged |= judge.enforces();
+            self.findings.push(judge.finding(UNJUDGED, Action::Log));
+        } else {
+            self.note(judge.finding(UNJUDGED, Action::Block));
+        }
+    }
+
     /// Records a finding, which blocks the texts unless the guardrail only logs.
     fn note(&mut self, finding: Finding) {
         match finding.action {
@@ -276,6 +301,16 @@ impl Judged {
                 self.blocked.get_or_insert(finding);
             }
             Action::Mask | Action::Log => self.findings.push(finding),
+        }
+    }
+
+    /// Changes texts that are not blocked, or blocks them.
+    fn change(&mut self, Masks { edits, of }: Masks) {
+        if let (None, Some((texts, finding))) = (&self.blocked, of)
+            && !self.mask(&texts, edits)
+        {
+            self.findings.retain(|finding| finding.action != Action::Mask);
+            self.blocked = Some(finding);
         }
     }
 
@@ -328,6 +363,7 @@ impl JudgeAtWork {
             calls: 0,
             took: Duration::ZERO,
             cost: None,
+            failure: None,
         };
         Self { guard: guard.clone(), texts: texts.clone(), waits: 0, verdict: Verdict::Pass, failure: None, report }
     }
@@ -335,7 +371,21 @@ impl JudgeAtWork {
     fn blocks(&self) -> bool {
         let fails = self.failure.as_ref().is_some_and(|failure| !self.guard.allows(failure));
         let blocks = matches!(self.verdict, Verdict::Block { .. }) || fails;
-        blocks && self.guard.mode == JudgeMode::Enforce
+        blocks && self.enforces()
+    }
+
+    fn enforces(&self) -> bool {
+        self.guard.mode == JudgeMode::Enforce
+    }
+
+    /// A finding with this action, unless its verdicts have no effect.
+    fn finding(&self, label: &str, action: Action) -> Finding {
+        Finding {
+            guard: self.guard.name.clone(),
+            label: label.to_owned(),
+            side: self.report.side,
+            action: if self.enforces() { action } else { Action::Log },
+        }
     }
 }
 
@@ -347,6 +397,9 @@ impl JudgeReport {
         self.took = self.took.saturating_add(other.took);
         let costs = self.cost.zip(other.cost);
         self.cost = costs.map(|(one, other)| MicroUsd(one.0.saturating_add(other.0)));
+        if self.failure.is_none() {
+            self.failure.clone_from(&other.failure);
+        }
     }
 }
 

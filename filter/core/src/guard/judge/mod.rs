@@ -75,8 +75,10 @@ pub struct Judge {
     pub cluster: String,
     /// Its server. The path is the base path.
     pub server: Endpoint,
-    /// Timeout of each call.
+    /// Timeout of each call, with its retries.
     pub timeout: Duration,
+    /// How often Envoy sends a call again that fails.
+    pub retries: u64,
     /// The price of a character.
     pub price: Option<Rate>,
     /// Its API with the settings.
@@ -209,7 +211,13 @@ impl Judge {
         };
         let path = format!("{}{path}", self.server.path);
         let path = if path.is_empty() { "/" } else { &path };
-        self.server.post_to(path, Cow::Owned(self.cluster.clone()), body.into_bytes(), self.timeout)
+        let mut call = self.server.post_to(path, Cow::Owned(self.cluster.clone()), body.into_bytes(), self.timeout);
+        if self.retries > 0 {
+            // For Envoy: the judge does not receive them. A connection that is refused or reset counts as a 5xx.
+            call.headers.push("x-envoy-retry-on", "5xx");
+            call.headers.push("x-envoy-max-retries", self.retries.to_string());
+        }
+        call
     }
 
     /// Reads the response to a call about these parts of the texts.

@@ -64,6 +64,10 @@ pub(super) fn verdict(reply: &Value, parts: &[Part], texts: &[&str]) -> Result<V
         return Ok(Verdict::block(first));
     }
     let new: Vec<_> = new.split(SEPARATOR).map(Some).collect();
+    if new.len() != parts.len() {
+        // It has changed a separator too: no text can be changed alone.
+        return Ok(Verdict::block(first));
+    }
     rewritten(&new, vec![label(first)], parts, texts)
 }
 

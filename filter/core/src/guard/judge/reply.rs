@@ -24,6 +24,8 @@ pub enum Unreadable {
     TooLarge,
     /// The body is not JSON.
     NoTexts,
+    /// It returned this many changed texts instead of that many: it is unknown which is which.
+    Texts(usize, usize),
     /// The response is not what the judge's API says.
     Unexpected(String),
 }
@@ -44,6 +46,12 @@ impl fmt::Display for Unreadable {
             }
             Self::NoTexts => return f.write_str("cannot judge a body that is not JSON"),
             Self::Unexpected(found) => return write!(f, "sent {found}. Check its `type` and `url`"),
+            Self::Texts(new, sent) => {
+                return write!(
+                    f,
+                    "returned {new} changed texts for {sent}. It must return each text, in the same order"
+                );
+            }
             Self::Status(status) => status,
         };
         let hint = match status {

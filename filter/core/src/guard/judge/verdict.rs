@@ -94,7 +94,7 @@ pub fn rewritten(
     texts: &[&str],
 ) -> Result<Verdict, Unreadable> {
     if new.len() != parts.len() {
-        return Err(Unreadable::Unexpected(format!("{} texts instead of {}", new.len(), parts.len())));
+        return Err(Unreadable::Texts(new.len(), parts.len()));
     }
     let mut edits = Vec::new();
     for (part, new) in parts.iter().zip(new) {

@@ -73,6 +73,11 @@ impl JudgedWindows {
         None
     }
 
+    /// Whether events wait for judges.
+    pub(super) fn gathers(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     /// Whether judges are judging the window.
     pub(super) fn is_asked(&self) -> bool {
         self.asked

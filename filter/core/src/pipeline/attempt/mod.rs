@@ -22,7 +22,7 @@ use super::failure::{Failure, retry_after};
 use super::provider_error::ProviderError;
 use super::refusal::refusal;
 use super::request_state::{Begin, CANNOT_EXPRESS, Ending, Next, OVER_LIMIT, RequestState, Stage, misconfigured};
-use super::{Context, Effect, Event, Flow, Reply, metric, signal};
+use super::{Context, Effect, Event, Flow, Reply, signal};
 
 mod judged_windows;
 mod passing;
@@ -174,13 +174,14 @@ impl Attempt {
             if size > LARGEST_ANSWER && state.progress.stage == Stage::Underway {
                 return self.fail(Failure::in_answer(too_large()), state, cx);
             }
-            return match state.memory.answer.grow(size) {
+            match state.memory.answer.grow(size) {
+                Ok(()) => return Flow::Pause,
                 Err(exhausted) if state.progress.stage == Stage::Underway => {
-                    cx.effects.push(Effect::Count(metric::OVERLOADED));
-                    self.fail(Failure::exhausted(exhausted), state, cx)
+                    return self.fail(Failure::exhausted(exhausted, cx.effects), state, cx);
                 }
-                _ => Flow::Pause,
-            };
+                // The stream finds no room either, and breaks off.
+                Err(_) => {}
+            }
         }
         self.waiting = None;
         // A complete response tells its usage.
@@ -240,8 +241,7 @@ impl Attempt {
                 Err(exhausted) => {
                     // The work so far is charged by estimate.
                     state.answer.said = OutputSoFar::of(size);
-                    cx.effects.push(Effect::Count(metric::OVERLOADED));
-                    self.fail(Failure::exhausted(exhausted), state, cx)
+                    self.fail(Failure::exhausted(exhausted, cx.effects), state, cx)
                 }
                 Ok(()) if !end => Flow::Pause,
                 Ok(()) => self.whole_answer(size, state, cx),

@@ -50,7 +50,8 @@ impl Attempt {
             names: &state.answer.names,
         };
         let response = translate::answer_in_any_form(pair.client, pair.provider, (body, pair.streamed), &context);
-        let mut response = response.map_err(Failure::in_answer)?;
+        let (mut response, filters) = response.map_err(Failure::in_answer)?;
+        state.add_filter_results(filters);
         // The provider's content filter may leave nothing.
         let is_empty = |choice: &Choice| choice.parts.is_empty() && choice.finish != Finish::ContentFilter;
         if response.choices.iter().all(is_empty) {
@@ -98,7 +99,7 @@ impl Attempt {
                  a shorter answer.",
             )));
         }
-        state.memory.answer.grow(with.len()).map_err(Failure::exhausted)?;
+        state.memory.answer.grow(with.len()).map_err(|exhausted| Failure::exhausted(exhausted, cx.effects))?;
         state.commit(now);
         cx.effects.push(Effect::SetHeader("content-type", kind.into()));
         cx.effects.push(Effect::SetHeader("content-length", with.len().to_string().into()));

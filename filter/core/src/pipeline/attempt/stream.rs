@@ -20,7 +20,7 @@ use crate::routing::target::Target;
 
 use super::super::failure::Failure;
 use super::super::request_state::RequestState;
-use super::super::{Effect, Flow, View, metric};
+use super::super::{Effect, Flow, View};
 use super::stream_guard::StreamGuard;
 pub use super::stream_state::Progress;
 use super::stream_state::{PORTION, Route, StreamState};
@@ -167,21 +167,27 @@ impl Relay {
                 waits = stream_state.judge(self.over, state, now, effects);
             }
         }
-        match waits {
-            Ok(true) => return Ok(self.wait_for_judges(size, state, effects)),
-            Ok(false) if self.over && result.is_ok() => {
+        // While text waits for judges, nothing leaves: trailers may follow, and then only what Envoy has buffered can still be replaced.
+        let gathers = !self.held && ready == 0 && size <= PORTION && stream_state.gathers();
+        let keeps = self.held || gathers || waits == Ok(true);
+        let buffered = if keeps { size } else { ready };
+        let room = state.memory.answer.set(stream_state.held().saturating_add(buffered));
+        match (waits, room) {
+            (Ok(true), Ok(())) => return Ok(self.wait_for_judges(size, state, effects)),
+            (Ok(true), Err(exhausted)) => {
+                state.judges.give_up(now);
+                result = Err(Failure::exhausted(exhausted, effects));
+            }
+            (Ok(false), _) if self.over && result.is_ok() => {
                 result = stream_state.judged(state).map(|()| Progress::Over);
             }
-            Ok(false) => {}
-            Err(failure) => result = Err(failure),
+            (Ok(false), _) => {}
+            (Err(failure), _) => result = Err(failure),
         }
-        let buffered = if self.held { size } else { ready };
-        let room = state.memory.answer.set(stream_state.held().saturating_add(buffered));
         if let (Err(exhausted), Ok(Progress::More)) = (room, &result)
             && !(self.held && self.whole && stream_state.may_flow())
         {
-            effects.push(Effect::Count(metric::OVERLOADED));
-            result = Err(Failure::exhausted(exhausted));
+            result = Err(Failure::exhausted(exhausted, effects));
         }
         let over = match result {
             Ok(progress) => progress == Progress::Over,
@@ -198,6 +204,10 @@ impl Relay {
                 self.read = size;
                 return Ok(Flow::Pause);
             }
+        }
+        if gathers && !over {
+            self.read = size;
+            return Ok(Flow::Pause);
         }
         if std::mem::replace(&mut self.held, false) {
             state.commit(now);

@@ -424,6 +424,11 @@ impl StreamGuard {
         self.windows.as_ref().is_some_and(JudgedWindows::is_asked)
     }
 
+    /// Whether text waits for judges.
+    pub(super) fn gathers(&self) -> bool {
+        self.windows.as_ref().is_some_and(JudgedWindows::gathers)
+    }
+
     /// Has judges judge the window, if it is to be judged; `over`: nothing follows. Writes its events once they have decided. Returns whether
     /// they have not yet.
     pub(super) fn judge(

@@ -280,6 +280,11 @@ impl StreamState {
         self.stream_guard.as_ref().is_some_and(StreamGuard::is_asked)
     }
 
+    /// Whether all that is left to send waits for judges.
+    pub(super) fn gathers(&self) -> bool {
+        self.out.is_empty() && self.stream_guard.as_ref().is_some_and(StreamGuard::gathers)
+    }
+
     /// Has judges judge what may leave next, and ends the client's stream; `over`: nothing follows. Returns whether they have not decided yet.
     pub(super) fn judge(
         &mut self,

@@ -16,7 +16,7 @@ use crate::trace::messages;
 
 use super::super::failure::{Failure, Work};
 use super::super::request_state::RequestState;
-use super::super::{Context, Effect, Flow, metric};
+use super::super::{Context, Effect, Flow};
 use super::{Attempt, Phase, is_text};
 
 impl Attempt {
@@ -54,7 +54,11 @@ impl Attempt {
         if body.trim_ascii().is_empty() {
             return Err(Failure::empty());
         }
-        is_text(&body)?;
+        let pair = self.recasts(&body, state);
+        // AWS's frames are binary: their reader checks the texts in them.
+        if body.first() != Some(&0) || pair.is_none() {
+            is_text(&body)?;
+        }
         state.add_filter_results(content_filter::read_body(&body, dialect.filters));
         if dialect.chat().is_some() && body.trim_ascii_start().first() == Some(&b'[') {
             // Parsers would take the list's elements for fields.
@@ -62,7 +66,7 @@ impl Attempt {
                 .unwrap_or_else(|| ApiError::bad_answer("The provider's answer is a JSON array instead of an object."));
             return Err(Failure::in_answer(error));
         }
-        if let Some(pair) = self.recasts(&body, state) {
+        if let Some(pair) = pair {
             return self.recast(&pair, &body, size, state, cx);
         }
         let Some(findings) = self.judged(&body, state, cx)? else { return Ok(false) };
@@ -98,10 +102,8 @@ impl Attempt {
                     largest >> 20
                 ))));
             }
-            state.memory.answer.grow(answer.body.len()).map_err(|exhausted| {
-                cx.effects.push(Effect::Count(metric::OVERLOADED));
-                Failure::exhausted(exhausted)
-            })?;
+            let room = state.memory.answer.grow(answer.body.len());
+            room.map_err(|exhausted| Failure::exhausted(exhausted, cx.effects))?;
             (state.answer.usage, state.answer.reasons) = (answer.usage, answer.reasons);
             state.answer.said = said(dialect, body.len());
             state.commit(now);

@@ -38,7 +38,7 @@ impl RequestPipeline {
         if guards.is_empty() {
             return Ok(None);
         }
-        let mut judging = Judging::new(0, cx.now());
+        let mut judging = Judging::new(0, cx.now(), draft.memory.request.sibling());
         let peek = &request.scanned.peek;
         if !peek.is_json() && !body.is_empty() {
             judging.cannot_judge(&guards, Side::Prompts, &Unreadable::NoTexts);
@@ -63,7 +63,7 @@ impl RequestPipeline {
         // Only these responses can be withheld.
         let may_wait = request.scanned.client.chat().is_some();
         let (during, now): (Vec<_>, Vec<_>) = guards.into_iter().partition(|guard| guard.during && may_wait);
-        let calls = texts.ask(&now, &mut judging, request);
+        let calls = texts.ask(&now, &mut judging, request)?;
         if !during.is_empty() {
             draft.judges.during = Some((during, texts));
         }

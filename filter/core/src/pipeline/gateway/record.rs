@@ -1,7 +1,7 @@
 //! Records a finished request in the metrics.
 //!
 //! Every label value comes from the gateway file, from a key, or from a fixed list, so a client cannot invent values: a model that a
-//! wildcard matched is recorded by the pattern, and an error by its code.
+//! wildcard matched is recorded by the pattern, and an error by its code. Of the words that a judge invents, only the first are recorded.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -137,6 +137,7 @@ impl RequestPipeline {
         let blocked = attempts.filter_map(|attempt| attempt.failure.as_ref()?.finding.as_deref());
         let answer = state.iter().flat_map(|state| state.answer.findings.iter().chain(&state.judges.findings));
         for Finding { guard, label, side, action } in self.log_context.findings.iter().chain(answer).chain(blocked) {
+            let label = self.worker.finding_label(guard, label);
             self.count(&GUARD, guard::ACTIONS, &[team, model, guard, label, side.name(), action.name()]);
         }
     }

@@ -358,6 +358,9 @@ impl Events<'_> {
             if let Some(cost) = report.cost {
                 attributes.text("cost_usd", &cost.to_string());
             }
+            if let Some(failure) = &report.failure {
+                attributes.text("error", failure);
+            }
             self.close();
         }
     }

@@ -11,6 +11,7 @@ use crate::guard::Finding;
 use crate::guard::answer::GuardFailure;
 use crate::guard::judge::{JudgeGuard, JudgeReport, JudgeResult, Judged, JudgedText, Judging, Question, add_reports};
 use crate::guard::spec::Side;
+use crate::memory_limiter::Exhausted;
 
 use super::super::Effect;
 use super::super::failure::Failure;
@@ -32,8 +33,8 @@ pub struct Judges {
     pub during: Option<(Vec<Rc<JudgeGuard>>, PromptTexts)>,
     prompt: Option<Judging>,
     response: Option<Judging>,
-    /// The finding that blocks the prompt.
-    blocked: Option<Finding>,
+    /// Why the prompt must not have a response.
+    objection: Option<Failure>,
     /// The number of the attempt's next call.
     next: usize,
     calls: Vec<Call>,
@@ -48,18 +49,22 @@ pub struct Judges {
 impl PromptTexts {
     /// Approximate memory in bytes.
     pub fn held(&self) -> usize {
-        let each = self.raw.iter().chain(self.masked.iter());
-        each.map(|text| text.text.len().saturating_add(size_of::<JudgedText>())).sum()
+        JudgedText::size_of(&self.raw).saturating_add(JudgedText::size_of(&self.masked))
     }
 
     /// Asks judges about the texts.
-    pub fn ask(&self, guards: &[Rc<JudgeGuard>], judging: &mut Judging, request: &Request) -> Vec<Call> {
+    pub fn ask(
+        &self,
+        guards: &[Rc<JudgeGuard>],
+        judging: &mut Judging,
+        request: &Request,
+    ) -> Result<Vec<Call>, Exhausted> {
         let about = question(request, Side::Prompts);
         let mut calls = Vec::new();
         for (raw, texts) in [(false, &self.masked), (true, &self.raw)] {
-            calls.extend(judging.ask(guards.iter().filter(|guard| guard.raw == raw), texts, &about));
+            calls.extend(judging.ask(guards.iter().filter(|guard| guard.raw == raw), texts, &about)?);
         }
-        calls
+        Ok(calls)
     }
 }
 
@@ -75,9 +80,10 @@ pub fn warn(judged: &Judged, effects: &mut Vec<Effect>) {
     for report in judged.reports.iter().filter(|report| works(report.result)) {
         report.guard.fails.set(false);
     }
-    for (guard, failure) in &judged.failures {
-        if !guard.fails.replace(true) {
-            effects.push(Effect::Warn(format!("guardrail `{}`: {failure}", guard.name)));
+    for JudgeReport { guard, failure, .. } in &judged.reports {
+        if let Some(failure) = failure.as_ref().filter(|_| !guard.fails.replace(true)) {
+            let (name, judge) = (&guard.name, &guard.judge.name);
+            effects.push(Effect::Warn(format!("guardrail `{name}`: the judge `{judge}` {failure}")));
         }
     }
 }
@@ -113,7 +119,7 @@ impl Judges {
 
     /// Why the prompt must not have a response, if judges have decided that.
     pub fn objection(&self) -> Option<Failure> {
-        self.blocked.as_ref().map(Failure::blocked_prompt)
+        self.objection.clone()
     }
 
     fn send(&mut self, calls: Vec<Call>) {
@@ -130,11 +136,15 @@ impl RequestState {
         judges.next = 0;
         judges.calls.clear();
         let Some((guards, texts)) = &judges.during else { return };
-        let mut judging = Judging::new(0, now);
-        let calls = texts.ask(guards, &mut judging, &self.request);
-        judges.send(calls);
-        judges.prompt = Some(judging);
-        self.conclude_prompt(now, effects);
+        let mut judging = Judging::new(0, now, self.memory.request.sibling());
+        match texts.ask(guards, &mut judging, &self.request) {
+            Ok(calls) => {
+                judges.send(calls);
+                judges.prompt = Some(judging);
+                self.conclude_prompt(now, effects);
+            }
+            Err(exhausted) => judges.objection = Some(Failure::exhausted(exhausted, effects)),
+        }
     }
 
     /// Handles the reply to a call.
@@ -150,8 +160,10 @@ impl RequestState {
     fn conclude_prompt(&mut self, now: Time, effects: &mut Vec<Effect>) {
         if let Some(judging) = self.judges.prompt.take_if(|judging| judging.is_done()) {
             self.judges.during = None;
-            self.judges.blocked = self.judges.record(judging.decided(now), effects).err();
-            self.judges.findings.extend(self.judges.blocked.clone());
+            if let Err(finding) = self.judges.record(judging.decided(now), effects) {
+                self.judges.objection = Some(Failure::blocked_prompt(&finding));
+                self.judges.findings.push(finding);
+            }
         }
     }
 
@@ -165,9 +177,11 @@ impl RequestState {
         effects: &mut Vec<Effect>,
     ) -> Option<Result<Vec<(usize, String)>, Failure>> {
         if self.judges.response.is_none() {
-            let mut judging = Judging::new(self.judges.next, now);
-            let calls = judging.ask(guards.iter(), &texts().into(), &question(&self.request, Side::Answers));
-            self.judges.send(calls);
+            let mut judging = Judging::new(self.judges.next, now, self.memory.request.sibling());
+            match judging.ask(guards.iter(), &texts().into(), &question(&self.request, Side::Answers)) {
+                Ok(calls) => self.judges.send(calls),
+                Err(exhausted) => return Some(Err(Failure::exhausted(exhausted, effects))),
+            }
             self.judges.response = Some(judging);
         }
         let judging = self.judges.response.take_if(|judging| judging.is_done())?;

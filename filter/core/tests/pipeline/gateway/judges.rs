@@ -14,6 +14,8 @@ use super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+mod bounds;
+
 const CLIENTS: [&str; 3] = [CHAT, "/v1/messages", "/v1/responses"];
 /// A model at a provider of OpenAI's format, and one at a provider of Anthropic's.
 const MODELS: [&str; 2] = ["gpt", "claude"];
@@ -34,7 +36,8 @@ fn said(path: &str, asked: &Value) -> Option<Value> {
     if has("DOWN") {
         None
     } else if has("BAD") {
-        Some(json!({"action": "block", "label": "bad"}))
+        let label = texts.iter().find_map(|text| text.strip_prefix("BAD ")).unwrap_or("bad");
+        Some(json!({"action": "block", "label": label}))
     } else if has("SECRET") {
         let word = if path == "/other" { "[Y]" } else { "[X]" };
         let masked: Vec<String> = texts.iter().map(|text| text.replace("SECRET", word)).collect();
@@ -50,6 +53,10 @@ impl Gateway {
     }
 
     fn at(guards: &Value, replies: Replies) -> Self {
+        Self::with(guards, replies, &json!({}))
+    }
+
+    fn with(guards: &Value, replies: Replies, memory: &Value) -> Self {
         let target = |provider: &str, model: &str| json!({"provider": provider, "model": model});
         let (gpt, claude) = (target("oai", "gpt"), target("ant", "claude"));
         let file = json!({
@@ -64,7 +71,7 @@ impl Gateway {
                 "j": {"type": "webhook", "rendered": rendered("/j", 2_000_000)},
                 "other": {"type": "webhook", "rendered": rendered("/other", 0)},
             },
-            "guards": guards,
+            "guards": guards, "memory": memory,
         });
         let config = sluice_config::from_json(file.to_string().as_bytes()).unwrap_or_else(|wrong| panic!("{wrong:?}"));
         let judge = Judge { judge: said, replies, calls: RefCell::default() };
@@ -90,7 +97,7 @@ impl Gateway {
 /// A judge as the filter gets it; `price` is in millionths of a dollar per million characters.
 fn rendered(path: &str, price: u64) -> Value {
     json!({"type": "webhook", "text": "", "categories": [], "authority": "judge.test", "tls": false, "path": path,
-        "timeout": 2000, "price": price})
+        "timeout": 2000, "retries": 1, "price": price})
 }
 
 /// A guardrail with more fields, and more fields of its judge.
@@ -236,7 +243,11 @@ fn a_judge_that_fails_blocks_or_allows_as_the_file_says() {
         let scripts = if status == 200 { vec![good.clone()] } else { vec![] };
         let seen = gateway.chat("kept", "DOWN", &scripts);
         assert_eq!(seen.status, status, "{}", seen.body);
-        assert_eq!(seen.log["judges"][0]["result"], "error");
+        let judge = &seen.log["judges"][0];
+        assert_eq!(
+            (&judge["result"], &judge["error"]),
+            (&json!("error"), &json!("did not respond in time, or cannot be reached"))
+        );
         let action = if on_error == "block" { "block" } else { "log" };
         assert_eq!(seen.log["guards"], json!([format!("g: not judged (prompts, {action})")]));
         if status == 503 {
@@ -465,6 +476,26 @@ fn a_stream_whose_end_has_no_bytes_is_judged_too() {
         let seen = gateway.send((CHAT, &body(CHAT, "gpt", true, "hi")), &[script]);
         assert_eq!((seen.status, read(CHAT, &seen.body)), (200, "fine".to_owned()), "{}", seen.body);
         assert!(seen.body.ends_with("data: [DONE]\n\n"), "{}", seen.body);
+    }
+}
+
+#[test]
+fn a_judged_stream_that_ends_with_trailers_ends_as_others_do() {
+    const PORTIONS: [&str; 2] = [
+        "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"0123456789012345678901234567890123456789012345678901234567890123456789\"}}]}\n\n",
+        "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"rest\"},\"finish_reason\":\"stop\"}]}\n\n",
+    ];
+    let text = format!("{}rest", "0123456789".repeat(7));
+    let send = |guards: &Value, replies| {
+        let gateway = Gateway::at(guards, replies);
+        gateway.send((CHAT, &body(CHAT, "gpt", true, "hi")), &[Script::Trailed(PORTIONS.to_vec())])
+    };
+    let plain = send(&json!({}), Replies::AtOnce);
+    assert_eq!((plain.reset, read(CHAT, &plain.body)), (false, text.clone()), "{}", plain.body);
+    for replies in WHEN {
+        let seen = send(&guard("answers", json!({"window": 64}), json!({})), replies);
+        assert_eq!((seen.status, seen.reset), (200, false), "{replies:?}: {}", seen.body);
+        assert_eq!(read(CHAT, &seen.body), text, "{replies:?}");
     }
 }
 

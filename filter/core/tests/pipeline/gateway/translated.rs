@@ -157,9 +157,11 @@ fn worker(kind: &str, guards: &str) -> Rc<Worker> {
 }
 
 fn ask(worker: &Rc<Worker>, path: &str, stream: bool, script: &Script) -> Seen {
-    let asked =
-        if path == "/v1/responses" { r#""input":"hi""# } else { r#""messages":[{"role":"user","content":"hi"}]"# };
-    let body = format!(r#"{{"model":"m","stream":{stream},"max_tokens":9,{asked}}}"#);
+    let asked = match path {
+        "/v1/responses" => r#""max_output_tokens":9,"input":"hi""#,
+        _ => r#""max_tokens":9,"messages":[{"role":"user","content":"hi"}]"#,
+    };
+    let body = format!(r#"{{"model":"m","stream":{stream},{asked}}}"#);
     let key: [(&str, &[u8]); 1] = [("api-key", SECRET.as_bytes())];
     let envoy = Envoy::with(worker.clone(), Rc::<Shared>::default());
     envoy.send("POST", path, &key, body.as_bytes(), std::slice::from_ref(script))
@@ -232,5 +234,28 @@ fn whatever_a_client_reads_of_an_answer_was_looked_at() {
             });
         }
         assert!(in_whole >= 3 && in_streams >= 3, "{kind}: {in_whole} places, {in_streams} in streams");
+    }
+}
+
+#[test]
+fn what_a_guardrail_of_aws_found_in_a_stream_is_logged_whatever_the_client_wanted() {
+    let trace = r#"{"guardrail":{"inputAssessment":{"g":{"contentPolicy":{"filters":[{"type":"HATE","confidence":"HIGH","action":"BLOCKED"}]}}}}}"#;
+    let usage = r#"{"inputTokens":9,"outputTokens":2,"totalTokens":11}"#;
+    let script = streamed(
+        "bedrock",
+        &[
+            ("messageStart", r#"{"role":"assistant"}"#.to_owned()),
+            ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"text":"Sorry."}}"#.to_owned()),
+            ("contentBlockStop", r#"{"contentBlockIndex":0}"#.to_owned()),
+            ("messageStop", r#"{"stopReason":"guardrail_intervened"}"#.to_owned()),
+            ("metadata", format!(r#"{{"usage":{usage},"trace":{trace}}}"#)),
+        ],
+    );
+    for path in CLIENTS {
+        for stream in [true, false] {
+            let seen = ask(&worker("bedrock", ""), path, stream, &script);
+            assert!(seen.status == 200 && seen.body.contains("Sorry."), "{path} {stream}: {}", seen.body);
+            assert_eq!(seen.log["content_filter"], serde_json::json!(["prompt:hate:blocked"]), "{path} {stream}");
+        }
     }
 }
