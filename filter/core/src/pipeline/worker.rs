@@ -490,8 +490,7 @@ impl Worker {
             Err(_) => None,
         };
         if let Some(why) = silent {
-            at.effects.push(Effect::Count(metric::REDIS_DOWN));
-            at.effects.push(Effect::Warn(format!("Redis sent an unexpected reply: {why}")));
+            redis_client.makes_no_sense(&why, at.now, at.effects);
         }
         let decision = self.without_redis(redis_client, reserve_request, at);
         if matches!(decision, ReserveOutcome::Refused(_) | ReserveOutcome::Undecided) {
