@@ -107,6 +107,13 @@ CASES = {
 }
 
 
+# Alerts about a single event, each with the series of its first one.
+FIRST = {
+    "SluiceRejectsRequests": 'sluice_rejected_requests_total{job="sluice",instance="a",team="a",code="limits_unavailable"}',
+    "SluiceBudgetRejects": 'sluice_rejected_requests_total{job="sluice",instance="a",team="a",code="insufficient_quota"}',
+}
+
+
 def promtool(*arguments: str) -> None:
     result = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -154,6 +161,26 @@ def test_the_alert_fires_and_does_not_fire(alert: str, tmp_path: Path) -> None:
         for series, samples in ((firing, [{"labels": f"ALERTS{{{pairs}}}", "value": 1}]), (quiet, []))
     ]
     # The annotations' templates are evaluated too.
+    file = {"rule_files": [str(EXAMPLES / "rules.yaml")], "evaluation_interval": "1m", "tests": tests}
+    (tmp_path / "test.json").write_text(json.dumps(file))
+    promtool("test", "rules", str(tmp_path / "test.json"))
+
+
+@pytest.mark.parametrize("alert", FIRST)
+def test_the_alert_fires_at_the_first_event_of_a_series(alert: str, tmp_path: Path) -> None:
+    """A series begins with its first event. One that was there before Prometheus came is no event."""
+    count = f'count(ALERTS{{alertname="{alert}",alertstate="firing"}})'
+    tests = [
+        {
+            "interval": "1m",
+            "input_series": [{"series": 'up{job="sluice",instance="a"}', "values": up}, {"series": FIRST[alert], "values": "_x20 1x40"}],
+            "promql_expr_test": [{"expr": count, "eval_time": time, "exp_samples": samples} for time, samples in times],
+        }
+        for up, times in (
+            ("1x60", (("19m", []), ("23m", [{"labels": "{}", "value": 1}]), ("50m", []))),
+            ("_x20 1x40", (("23m", []), ("50m", []))),
+        )
+    ]
     file = {"rule_files": [str(EXAMPLES / "rules.yaml")], "evaluation_interval": "1m", "tests": tests}
     (tmp_path / "test.json").write_text(json.dumps(file))
     promtool("test", "rules", str(tmp_path / "test.json"))

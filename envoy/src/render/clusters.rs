@@ -24,6 +24,9 @@ pub const CONNECT: Duration = Duration::from_secs(5);
 /// The exports of log records to wait for. While the collector does not respond, Envoy drops further ones and counts them.
 const EXPORTS: u32 = 32;
 
+/// The filter of clusters that no client's request reaches: removes the headers that Envoy adds to its own calls.
+pub const CALLOUT: &str = include_str!("callout.yaml");
+
 /// A provider's cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cluster {
@@ -58,7 +61,7 @@ fn embeddings(name: &str, provider: &Provider, connect: Duration, options: &Opti
     let own = provider.cluster(name);
     let (name, url) = (embeddings_cluster(&own), provider.url().unwrap_or_default());
     let credential = credentials::filter(&own, provider.credentials(), provider.kind.row().credential, options);
-    let text = cluster(&name, url, &provider.availability, connect, "", &credential, options);
+    let text = cluster(&name, url, &provider.availability, connect, CALLOUT, &credential, options);
     Cluster { text, listener: proxied::listener(&name, url, options), name }
 }
 
@@ -109,7 +112,7 @@ pub fn of_the_gateway(file: &File, options: &Options) -> [String; 2] {
         let most = (name == LOG_CLUSTER).then_some(EXPORTS);
         let connections = Some(Connections { pending: most, requests: most, ..Connections::default() });
         let availability = Availability { connections, ..Availability::default() };
-        both[0] += &cluster(name, url, &availability, CONNECT, "", &credential, options);
+        both[0] += &cluster(name, url, &availability, CONNECT, CALLOUT, &credential, options);
         both[1] += &proxied::listener(name, url, options);
     }
     for (name, judge) in &file.judges {
@@ -117,8 +120,7 @@ pub fn of_the_gateway(file: &File, options: &Options) -> [String; 2] {
         let url = judge.url().unwrap_or_default();
         let authority = credentials::authority(&name, judge.credentials(), options);
         let credential = credentials::filter(&name, judge.credentials(), judge.presented(), options);
-        let filter = include_str!("judge.yaml");
-        let text = cluster(&name, &url, &Availability::default(), CONNECT, filter, &credential, options);
+        let text = cluster(&name, &url, &Availability::default(), CONNECT, CALLOUT, &credential, options);
         let own = Cluster { text, listener: proxied::listener(&name, &url, options), name };
         for Cluster { text, listener, .. } in authority.into_iter().chain([own]) {
             both[0] += &text;

@@ -28,7 +28,8 @@ pub fn filter(name: &str, credentials: Credentials<'_>, presented: Presented, op
 pub(super) fn authority(cluster: &str, credentials: Credentials<'_>, options: &Options) -> Option<Cluster> {
     let url = credentials.entra?.authority();
     let name = token_cluster(cluster);
-    let text = clusters::cluster(&name, url, &Availability::default(), clusters::CONNECT, "", "", options);
+    let text =
+        clusters::cluster(&name, url, &Availability::default(), clusters::CONNECT, clusters::CALLOUT, "", options);
     Some(Cluster { text, listener: proxied::listener(&name, url, options), name })
 }
 

@@ -15,7 +15,7 @@ use sluice_tests::gateway::{Builder, Gateway, KEY, Key, Kind};
 use sluice_tests::shared::{Fixture, Shared, renew};
 use sluice_tests::simulator::Simulator;
 
-use crate::{CHAT, ask, numbered, refusal, with};
+use crate::{CHAT, ask, numbered, of_envoy, refusal, with};
 
 const MESSAGES: &str = "/v1/messages";
 const EMBEDDINGS: &str = "/v1/embeddings";

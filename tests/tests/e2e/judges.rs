@@ -6,7 +6,7 @@ use sluice_tests::gateway::{Builder, Key};
 use sluice_tests::judge::{self, BLOCK, BUSY, BUSY_ONCE, DOWN, DOWN_ONCE, MASK, NONSENSE, SLOW};
 use sluice_tests::standin::StandIn;
 
-use crate::{CHAT, Pair, ask, refusal, said, with};
+use crate::{CHAT, Pair, ask, of_envoy, refusal, said, with};
 
 /// The APIs, each with more fields of the judge, its credential's header, and what it puts in place of a masked word.
 const APIS: [(&str, &str, &str, Option<&str>); 8] = [
@@ -117,6 +117,7 @@ async fn prompts_are_judged_by_each_service() {
         let late = send(&pair, &format!("{api}-slow"), "openai", &format!("say {SLOW}"), false).await;
         assert_eq!((late.status, said(&late).as_str()), (200, SLOW), "{api}: {}", late.text());
     }
+    assert_eq!(of_envoy(&judge.requests()), [""; 0]);
     let lines = pair.gateway.quiet().await;
     let of = |key: &str| lines.iter().filter(|line| line["key"] == key).collect::<Vec<_>>();
     let results: Vec<&Value> = of("webhook-prompts").iter().map(|line| &line["judges"][0]["result"]).collect();

@@ -76,6 +76,7 @@ use pair::{Pair, TURNS, numbered};
 use serde_json::{Value, json};
 use single::Single;
 use sluice_tests::client::Answer;
+use sluice_tests::simulator::Recorded;
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -103,6 +104,12 @@ fn with(mut body: Value, more: Value) -> Value {
         body[name] = value.clone();
     }
     body
+}
+
+/// The headers of these requests that tell of Envoy or of its network.
+fn of_envoy(requests: &[Recorded]) -> Vec<&str> {
+    let names = requests.iter().flat_map(|request| &request.headers).map(|(name, _)| name.as_str());
+    names.filter(|name| name.starts_with("x-envoy") || name.starts_with("x-forwarded")).collect()
 }
 
 /// The model's text, streamed or not.

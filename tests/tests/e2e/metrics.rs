@@ -10,7 +10,7 @@ use sluice_tests::standin::StandIn;
 use sluice_tests::{eventually, until};
 
 use crate::admin::site::{Administered, Sums, builder, file};
-use crate::{CHAT, ask, with};
+use crate::{CHAT, ask, of_envoy, with};
 
 /// A key with a small soft budget.
 const SAVER: &str = "sk-saver";
@@ -267,6 +267,7 @@ async fn the_numbers_agree_everywhere() {
     let told: Vec<_> =
         posted.iter().map(|one| (one["budget"].as_str().unwrap_or_default(), &one["threshold"])).collect();
     assert_eq!(told, [("key=saver", &json!(80)), ("key=saver", &json!(100))], "{posted:?}");
+    assert_eq!((of_envoy(&collector.requests()), of_envoy(&webhook.requests())), (vec![], vec![]));
 
     // A client that leaves: its response is estimated, and all but the provider agree.
     openai.always("tokens=50+stall-after=8+burst");

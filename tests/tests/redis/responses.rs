@@ -8,6 +8,7 @@ use sluice_core::cache::sealer::{Sealed, Sealer};
 use sluice_core::cache::whose::{Names, Whose};
 use sluice_core::cache::{CachedResponse, Form, Key};
 use sluice_core::store::redis::wire::RedisReply;
+use sluice_tests::redis::Redis;
 use sluice_tests::upstash::Upstash;
 use sluice_wire::time::Time;
 
@@ -129,4 +130,54 @@ async fn a_large_response_passes_through_the_servers() {
         (0..400_000_u32).map(|place| char::from(b'a' + (place.wrapping_mul(2_654_435_761) >> 27) as u8)).collect();
     cache.keep(&text, of("red", "chat"), at(0)).await;
     assert_eq!(cache.finds([&text]).await, [true]);
+}
+
+/// Adds entries to the semantic cache's index, each one a letter.
+async fn add(store: &mut Store, entries: &str, now: Time) {
+    for entry in entries.split_inclusive(|_: char| true) {
+        assert!(matches!(store.send(&redis::add_position(PREFIX, entry, now)).await, Ok(RedisReply::Int(_))));
+    }
+}
+
+/// Reads all entries after this number, and moves it on.
+async fn follow(store: &mut Store, after: &mut u64) -> String {
+    let mut read = String::new();
+    for _ in 0..100 {
+        let reply = store.send(&redis::read_positions(PREFIX, *after)).await.unwrap();
+        let redis::Positions { texts, after: next, more } = redis::Positions::of(&reply, *after);
+        *after = next;
+        read.extend(texts);
+        if !more {
+            return read;
+        }
+    }
+    panic!("there is no end, after {read}")
+}
+
+async fn entries_are_followed(redis: &Redis, mut store: Store) {
+    let (mut one, mut late) = (0, 0);
+    assert_eq!(follow(&mut store, &mut one).await, "");
+    add(&mut store, "abc", at(0)).await;
+    assert_eq!(follow(&mut store, &mut one).await, "abc");
+    add(&mut store, "de", at(1)).await;
+    assert_eq!(follow(&mut store, &mut one).await, "de");
+    assert_eq!(follow(&mut store, &mut late).await, "abcde");
+    // More than before are there when the follower looks again.
+    redis.command(&["FLUSHALL"]);
+    add(&mut store, "fghijklm", at(2)).await;
+    assert_eq!(follow(&mut store, &mut one).await, "fghijklm");
+    redis.command(&["FLUSHALL"]);
+    assert_eq!(follow(&mut store, &mut one).await, "");
+    add(&mut store, "n", at(3)).await;
+    assert_eq!(follow(&mut store, &mut one).await, "n");
+    assert_eq!(follow(&mut store, &mut late).await, "n");
+}
+
+#[tokio::test]
+async fn entries_are_followed_also_after_redis_has_lost_them() {
+    let (redis, _webdis, store) = start().await;
+    entries_are_followed(&redis, store).await;
+    let upstash = Upstash::start(&redis).await;
+    redis.command(&["FLUSHALL"]);
+    entries_are_followed(&redis, Store::upstash(&upstash)).await;
 }

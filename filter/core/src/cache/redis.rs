@@ -112,17 +112,19 @@ fn positions(prefix: &str) -> String {
     names::of(prefix, "c:similar")
 }
 
-/// Adds a sealed entry of the semantic cache's index. A hash has the latest ones: their count in `n`, and each in a field with its number
-/// modulo [`MOST_POSITIONS`], behind its number.
-pub fn add_position(prefix: &str, text: &str) -> Command {
+/// Adds a sealed entry of the semantic cache's index. A hash has the latest ones: the last number in `n`, and each in a field with its
+/// number modulo [`MOST_POSITIONS`], behind its number. The first number is the time in milliseconds: when Redis has lost the hash, the
+/// next numbers are higher than all before, so an Envoy that knows those skips no entry.
+pub fn add_position(prefix: &str, text: &str, now: Time) -> Command {
     let script = "local n = redis.call('HINCRBY', KEYS[1], 'n', 1) \
+                  if n == 1 then n = redis.call('HINCRBY', KEYS[1], 'n', ARGV[4]) end \
                   redis.call('HSET', KEYS[1], n % ARGV[1], n .. ' ' .. ARGV[2]) \
                   redis.call('PEXPIRE', KEYS[1], ARGV[3]) return n";
     let (most, longest) = (MOST_POSITIONS.to_string(), LONGEST.as_millis().to_string());
-    Command::new(["EVAL", script, "1", &positions(prefix), &most, text, &longest])
+    Command::new(["EVAL", script, "1", &positions(prefix), &most, text, &longest, &(now.0 / 1_000_000).to_string()])
 }
 
-/// Reads the count, and the entries after the one with this number.
+/// Reads the last number, and the entries after the one with this number.
 pub fn read_positions(prefix: &str, after: u64) -> Command {
     let fields = (1..=POSITIONS_AT_ONCE).map(|next| (after.wrapping_add(next) % MOST_POSITIONS).to_string());
     Command::new(["HMGET".to_owned(), positions(prefix), "n".to_owned()].into_iter().chain(fields))
@@ -140,7 +142,7 @@ pub struct Positions {
 }
 
 impl Positions {
-    /// Reads a reply. Redis may have forgotten all entries since, or overwritten those that are asked for.
+    /// Reads a reply. Redis may have lost all entries since, or overwritten those that are asked for.
     pub fn of(reply: &RedisReply, after: u64) -> Self {
         let none = Self { texts: Vec::new(), after, more: false };
         let RedisReply::List(values) = reply else { return none };

@@ -1,10 +1,13 @@
-//! The metrics of a configuration itself: its version, and the circuits of its targets.
+//! The metrics of a configuration itself: its version, the circuits of its targets, and the counters that begin at zero with it.
 
 use sluice_wire::time::Time;
 
 use crate::compiled::CompiledConfig;
-use crate::metrics::instruments::{CIRCUIT, CONFIG, RELOAD, circuit as slots, config, reload};
-use crate::metrics::{self, ConfigStatus, Recorder};
+use crate::memory_limiter::OVERLOADED;
+use crate::metrics::instruments::{
+    ATTEMPT, CIRCUIT, CONFIG, REJECTED, RELOAD, REQUEST, circuit as slots, config, reload,
+};
+use crate::metrics::{self, ConfigStatus, Recorder, Values};
 use crate::routing::target_health::TargetHealth;
 use crate::routing::target_health::circuit::{self, CircuitState, Settings};
 use crate::store::SharedData;
@@ -28,6 +31,23 @@ impl Gauges {
             }
         }
         Self { status: config.status.clone(), targets, settings: config.circuit }
+    }
+}
+
+/// Begins the counters at zero whose labels the configuration fixes, so that Prometheus sees the growth of their first event: successful
+/// chats of each target, and rejections of requests without a valid key. Labels with a caller would multiply teams, models and errors.
+pub(super) fn begin(config: &CompiledConfig, recorder: &Recorder) {
+    let zero = |_: &mut Values<'_>| {};
+    for code in ["invalid_api_key", "key_store_unavailable", OVERLOADED] {
+        recorder.record(&REJECTED, &["", "", "", code], zero);
+        recorder.record(&REQUEST, &["", "", "", "", "", "", "", code], zero);
+    }
+    // Half of the time series are left for what clients cause.
+    let most = (config.metrics.series / 2).checked_div(ATTEMPT.series()).unwrap_or_default();
+    for target in config.targets().filter(|target| !target.model.is_empty()).take(most) {
+        let (provider, (address, port)) = (&target.provider, target.provider.server());
+        let (name, model) = (provider.telemetry_name, target.metric_model());
+        recorder.record(&ATTEMPT, &["chat", name, model, address, port, "", &provider.name], zero);
     }
 }
 

@@ -181,7 +181,7 @@ impl RedisCache {
                 let prefix = &server.settings.prefix;
                 let command = match key {
                     Some(key) => redis::store(prefix, sealer, &key, text, expires.since(now)),
-                    None => redis::add_position(prefix, &text),
+                    None => redis::add_position(prefix, &text, now),
                 };
                 return Some(Call { timeout: TIMEOUT, ..server.wire.write(&command) });
             }

@@ -4,7 +4,7 @@
 //! settlement is retained until Redis confirms it and is sent again as often as needed. Resending is harmless, because Redis recognizes a
 //! settlement by its id.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -29,6 +29,8 @@ use super::{Effect, metric};
 const PAUSE: Duration = Duration::from_secs(1);
 /// The least timeout for the confirmation of settlements.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The time between two warnings about replies without sense.
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 /// How long a cached key record is valid while Redis does not reply.
 const LONGEST_MEMORY: Duration = Duration::from_secs(300);
 /// The most cached keys, known and unknown.
@@ -54,6 +56,8 @@ struct State {
     keys: RefCell<BTreeMap<KeyHash, CachedRecord>>,
     /// The keys being looked up, and the number of requests that wait for each.
     asked: Rc<RefCell<BTreeMap<KeyHash, usize>>>,
+    /// No warning about a reply without sense is logged before this time.
+    warned_until: Cell<Time>,
 }
 
 #[derive(Debug, Clone)]
@@ -211,6 +215,16 @@ impl RedisClient {
             effects.push(Effect::Warn(format!(
                 "Redis does not answer ({why}). The gateway's policy until it does: {policy:?}"
             )));
+        }
+    }
+
+    /// Records that the reply to one request makes no sense. Calls go on: it came in time, and a counter that Redis cannot read concerns few
+    /// requests, while a pause would leave all of them unchecked.
+    pub fn makes_no_sense(&self, why: &str, now: Time, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Count(metric::REDIS_DOWN));
+        if !self.state.warned_until.get().is_ahead(now, BETWEEN_WARNINGS) {
+            self.state.warned_until.set(now.after(BETWEEN_WARNINGS));
+            effects.push(Effect::Warn(format!("Redis sent an unexpected reply: {why}")));
         }
     }
 

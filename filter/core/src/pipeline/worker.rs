@@ -200,6 +200,7 @@ impl Worker {
         self.memory.spans.configure(self.config.tracing.as_ref().map(|settings| &settings.collector));
         self.memory.redis_cache.configure(self.config.redis.as_ref().zip(self.config.cache.shared));
         self.memory.recorder.configure(self.config.metrics.series, Some(Box::new(gauges::Gauges::of(&self.config))));
+        gauges::begin(&self.config, &self.memory.recorder);
         if self.scope() == CounterScope::Replicated {
             embedded::announce(shared, self.config.teams.iter().map(String::as_str));
         }
@@ -496,8 +497,7 @@ impl Worker {
             Err(_) => None,
         };
         if let Some(why) = silent {
-            at.effects.push(Effect::Count(metric::REDIS_DOWN));
-            at.effects.push(Effect::Warn(format!("Redis sent an unexpected reply: {why}")));
+            redis_client.makes_no_sense(&why, at.now, at.effects);
         }
         let decision = self.without_redis(redis_client, reserve_request, at);
         if matches!(decision, ReserveOutcome::Refused(_) | ReserveOutcome::Undecided) {

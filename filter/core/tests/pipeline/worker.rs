@@ -1,5 +1,8 @@
 use std::time::Duration;
 
+use sluice_core::metrics::Group;
+use sluice_core::metrics::instruments::{ATTEMPT, REJECTED, REQUEST};
+use sluice_core::metrics::pages::Snapshot;
 use sluice_core::pipeline::worker::Worker;
 use sluice_core::routing::target_health::circuit;
 use sluice_wire::time::Time;
@@ -23,4 +26,37 @@ fn a_target_that_recovers_stands_in_for_another_as_far_as_its_share_goes() {
     assert!((50..150).contains(&allowed(well)), "a tenth");
     assert!((450..650).contains(&allowed(well.after(settings.ramp / 2))), "about a half");
     assert_eq!(allowed(well.after(settings.ramp)), 1_000, "it is well");
+}
+
+#[test]
+fn counters_whose_labels_the_configuration_fixes_begin_at_zero() {
+    let (worker, shared) = (Worker::new(config(), [7; 16]), Shared::default());
+    worker.takes_charge(&shared);
+    let now = Time(1_801_396_800_000_000_000);
+    worker.recorder().flush(0, &shared, now);
+    let snapshot = Snapshot::read(&shared, now);
+    let zeros = |group: &'static Group| {
+        let rows = snapshot.rows(group).filter(|(_, values)| values.iter().all(|value| *value == 0));
+        let labels = rows.map(|(labels, _)| labels.iter().map(|(name, value)| format!("{name}={value}")));
+        let mut rows: Vec<String> = labels.map(|labels| labels.collect::<Vec<_>>().join(" ")).collect();
+        rows.sort_unstable();
+        rows
+    };
+
+    let codes = ["gateway_overloaded", "invalid_api_key", "key_store_unavailable"];
+    assert_eq!(zeros(&REJECTED), codes.map(|code| format!("code={code}")));
+    assert_eq!(zeros(&REQUEST), codes.map(|code| format!("error_type={code}")));
+    let (attempts, mut targets) = (zeros(&ATTEMPT), Vec::new());
+    for target in worker.config.targets() {
+        let (provider, (host, port)) = (&target.provider, target.provider.server());
+        targets.push(format!(
+            "gen_ai.operation.name=chat gen_ai.provider.name={} gen_ai.request.model={} server.address={host} \
+             server.port={port} provider={}",
+            provider.telemetry_name, target.model, provider.name
+        ));
+    }
+    targets.sort_unstable();
+    targets.dedup();
+    assert_eq!(attempts, targets);
+    assert!(attempts.len() > 5, "{attempts:?}");
 }

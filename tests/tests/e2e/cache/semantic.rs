@@ -67,7 +67,9 @@ async fn the_same_in_other_words_is_answered_from_the_cache_with_embeddings_of_e
             assert_eq!((word(&other), other.header("x-sluice-similarity")), ("miss", None));
         }
     }
-    for request in embeddings.requests() {
+    let requests = embeddings.requests();
+    assert_eq!(of_envoy(&requests), [""; 0]);
+    for request in &requests {
         let values: Vec<&str> =
             request.headers.iter().filter_map(|(_, value)| std::str::from_utf8(value).ok()).collect();
         assert!(values.iter().any(|value| value.contains("the-key-for-embeddings")), "{values:?}");

@@ -4,6 +4,7 @@
 //! request state and the log context know at the end. Without `content` no span
 //! has a prompt or a response, and none ever has a secret.
 
+use sluice_wire::content_filter::FilterResult;
 use sluice_wire::conversation::{Finish, Usage};
 use sluice_wire::dialect::{Asks, Client};
 use sluice_wire::json::{write_digits, write_string};
@@ -180,6 +181,15 @@ impl RequestPipeline {
             }
             if let Some(finding) = attempt.failure.as_ref().and_then(|failure| failure.finding.as_deref()) {
                 events.finding(finding, attempt.ended.unwrap_or(now));
+            }
+            for FilterResult { side, category, action } in state.filter_results(attempt).list() {
+                let found = [
+                    ("provider", attempt.target.provider.name.as_str()),
+                    ("side", side),
+                    ("category", category),
+                    ("action", action),
+                ];
+                events.add("sluice.content_filter", attempt.ended.unwrap_or(now), &found);
             }
             before = Some(attempt);
         }

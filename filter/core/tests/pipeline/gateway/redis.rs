@@ -1,6 +1,8 @@
 //! A worker with Redis, with and without its replies.
 
 use std::rc::Rc;
+#[cfg(not(target_arch = "wasm32"))]
+use std::time::Duration;
 
 use sluice_core::callout::Called;
 use sluice_core::pipeline::cached_key::CachedKey;
@@ -15,7 +17,7 @@ use sluice_wire::time::Time;
 
 use crate::envoy::{Envoy, SECRET, Seen};
 #[cfg(not(target_arch = "wasm32"))]
-use crate::{envoy::posted, shared::Shared};
+use crate::{counter, envoy::posted, shared::Shared};
 
 use super::spending::{answer, ask, sha256, worker};
 #[cfg(target_arch = "wasm32")]
@@ -97,6 +99,25 @@ fn what_redis_refuses_is_refused() {
     let seen = send(&worker, [said(&format!(r#"{{"EVALSHA":"R {exceeded} {exceeded}"}}"#))]);
     assert_eq!((seen.status, seen.headers.text("retry-after")), (429, Some("20")));
     assert_eq!((seen.received.len(), worker.tick(LATER)), (0, None), "nothing was reserved");
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn replies_without_sense_are_logged_once_a_minute_and_redis_is_asked_again() {
+    let (worker, shared) = (with_redis("allow"), Rc::new(Shared::default()));
+    let sent = |minutes: u64, reply: &str| {
+        let envoy = Envoy::with(worker.clone(), shared.clone()).after(Duration::from_secs(60 * minutes));
+        counter::taken();
+        let seen = envoy.redis([said(reply)]).chat(&ask(false), &[answer(10, 5)]);
+        assert_eq!(seen.status, 200);
+        (seen.counted.contains(&metric::REDIS_DOWN), counter::taken().contains(&"effect.warn 1".to_owned()))
+    };
+    let (wrong, right) = (r#"{"EVALSHA":"G 7"}"#, r#"{"EVALSHA":"G 0 1 5 60000000 0"}"#);
+    assert_eq!(sent(0, wrong), (true, true));
+    assert_eq!(sent(0, wrong), (true, false));
+    assert_eq!(sent(0, right), (false, false), "the next reply counts");
+    assert_eq!(sent(0, wrong), (true, false));
+    assert_eq!(sent(2, wrong), (true, true));
 }
 
 #[test]

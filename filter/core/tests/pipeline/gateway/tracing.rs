@@ -349,6 +349,21 @@ fn guardrails_are_events() {
 }
 
 #[test]
+fn results_of_providers_content_filters_are_events() {
+    let gateway = traced("");
+    let found = |side: &str| {
+        let result = json!({"provider": "one", "side": side, "category": "other", "action": "blocked"});
+        ("sluice.content_filter".to_owned(), result)
+    };
+    let refused = r#"{"error":{"message":"no","code":"content_policy_violation"}}"#;
+    let ended = r#"{"choices":[{"message":{"role":"assistant","content":"so"},"finish_reason":"content_filter"}]}"#;
+    for (script, side) in [(answer(400, refused), "prompt"), (answer(200, ended), "answer")] {
+        gateway.ask(&[], &[script]);
+        assert_eq!(events(&exported(&gateway.worker)[0]), [found(side)]);
+    }
+}
+
+#[test]
 fn an_answer_from_the_cache_has_a_span_of_its_own() {
     let gateway = traced_with(r#","cache":{"ttl":"1m"}"#, "", "", "");
     for (scripts, word, count) in [(&[good()][..], "miss", 2), (&[], "hit", 1)] {
