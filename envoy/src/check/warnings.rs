@@ -113,6 +113,7 @@ pub fn settings(checked: &Checked, base: &Base, now: u64) -> Vec<Warning> {
         finder.guard(name, guard);
     }
     finder.shared_cache();
+    finder.budgets();
     finder.in_order()
 }
 
@@ -384,6 +385,21 @@ impl Finder<'_> {
                  share no responses. Create one for all Envoys: openssl rand -hex 32"
             );
             self.warn(&Path::root().key("cache").key("shared"), text);
+        }
+    }
+
+    /// Budgets of keys that may be in Redis. The check itself knows only the keys of the file.
+    fn budgets(&mut self) {
+        if self.checked.file.redis.is_none() {
+            return;
+        }
+        for (path, target) in sluice_config::unpriced_for_stored_keys(&self.checked.file) {
+            let target = quoted(&target);
+            let text = format!(
+                "{target} has no price, so a key in Redis that this budget applies to cannot use it. Set one under \
+                 prices.models, or a default at prices.unpriced"
+            );
+            self.warn(&path, text);
         }
     }
 

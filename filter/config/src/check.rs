@@ -68,6 +68,8 @@ mod routing;
 mod tracing;
 
 pub(super) use keys::{Strictness, compile as compile_key};
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) use prices::of_stored_keys as unpriced_for_stored_keys;
 pub(super) use redis::compile as compile_background;
 
 pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnostic>> {

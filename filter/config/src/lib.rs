@@ -44,6 +44,12 @@ pub fn judges_for_the_filter(file: &file::File) -> file::Judges {
     check::judges_for_the_filter(file)
 }
 
+/// The budgets that keys outside of this file may not be able to use, each with the name of a target that has no price.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn unpriced_for_stored_keys(file: &file::File) -> Vec<(diagnostic::Path, String)> {
+    check::unpriced_for_stored_keys(file)
+}
+
 /// Checks one key against the rest of the configuration, and compiles it. Paths in mistakes are relative to the key (`models[0]`). A key
 /// that is being rotated has two secrets, so two entries with the same caller.
 pub fn compile_key(config: &CompiledConfig, key: &file::Key) -> Result<Vec<(KeyHash, Credential)>, Vec<Diagnostic>> {

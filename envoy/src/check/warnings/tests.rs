@@ -226,6 +226,30 @@ fn a_redis_that_speaks_no_http_is_recognised_and_one_that_answers_is_fine() {
     server.join().unwrap();
 }
 
+#[test]
+fn budgets_of_keys_in_redis_need_prices() {
+    let team = ("teams: { t: {} }", "teams:\n  t: {}\n  u: { budget: { daily: 1 } }");
+    let local = ("{ provider: claude, model: claude-haiku-4-5 }", "{ provider: own, model: x }");
+    let provider = (
+        "  claude: { kind: anthropic",
+        "  own: { kind: vllm, url: \"http://10.0.0.1/v1\" }\n  claude: { kind: anthropic",
+    );
+    let redis = ("keys:", "redis: { url: \"http://10.0.0.1:7379\" }\nkeys:");
+    let of = |more: &[(&str, &str)]| {
+        let text = [&FOUND[..], &[team, local, provider], more].concat();
+        let text = text.iter().fold(GOOD.to_owned(), |text, (from, to)| text.replace(from, to));
+        let checked = check(&text).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
+        let found = find(&checked, Base::new(env!("CARGO_MANIFEST_DIR")), 1_800_000_000, false);
+        found.iter().map(Warning::to_string).filter(|text| text.contains("price")).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&[]), [""; 0], "without Redis all keys are in the file");
+    let expected = "10: warning: teams.u.budget: \"own/x\" has no price, so a key in Redis that this budget applies to \
+                    cannot use it. Set one under prices.models, or a default at prices.unpriced";
+    assert_eq!(of(&[redis]), [expected]);
+    let priced = ("redis:", "prices: { models: { own/x: { input: 0, output: 0 } } }\nredis:");
+    assert_eq!(of(&[redis, priced]), [""; 0]);
+}
+
 /// Warnings for [`GOOD`] with these judges and guardrails, which the check itself still rejects.
 fn judged(judges: &str, guards: &str) -> Vec<String> {
     let good = FOUND.iter().fold(GOOD.to_owned(), |text, (from, to)| text.replace(from, to));

@@ -1,8 +1,8 @@
 //! Checks prices, which targets need one, and reservations.
 //!
 //! A target needs a price where a budget applies, since requests for an unpriced target are rejected there. The check reports it only when
-//! that is certain: some key of this file that is not revoked may request the target's model, and the budget matches both. Keys stored
-//! elsewhere are unknown here; their requests are rejected at runtime.
+//! that is certain: some key of this file that is not revoked may request the target's model, and the budget matches both. Keys in Redis are
+//! unknown here: `sluice check` warns of what [`of_stored_keys`] finds.
 
 use sluice_core::keys::Glob;
 use sluice_core::matching::Match;
@@ -79,15 +79,6 @@ impl Check<'_> {
         })
     }
 
-    /// Whether a target with a pattern may request a model that has a price.
-    fn has_prices(&self, model: &str, target: &file::Target) -> bool {
-        let Some(shape) = Pattern::read(model).and_then(|model| shape(&model, &target.provider, &target.model)) else {
-            return false;
-        };
-        let names = self.file.prices.models.keys().filter_map(|name| name.split_once('/'));
-        names.into_iter().any(|(provider, model)| provider == target.provider && shape.part(model).is_some())
-    }
-
     /// Reports targets without a price that a budget counts. A target whose provider has a mistake is skipped.
     fn missing(&mut self) {
         let budgets = budgets(self.file);
@@ -98,8 +89,7 @@ impl Check<'_> {
                 let provider = Path::section("providers").key(&target.provider);
                 let unsure = !self.file.providers.contains_key(&target.provider)
                     || self.diagnostics.iter().any(|diagnostic| provider.holds(&diagnostic.path));
-                let priced = self.file.prices.models.contains_key(&price_name) || self.has_prices(name, target);
-                if unsure || priced {
+                if unsure || is_priced(self.file, name, target) {
                     continue;
                 }
                 let counted = |budget: &&Counted<'_>| budget.counts(self.file, name, target);
@@ -112,6 +102,35 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// The budgets that may count a target without a price in requests of keys that are not in this file: the place of each, and the name that
+/// needs a price.
+pub fn of_stored_keys(file: &file::File) -> Vec<(Path, String)> {
+    if file.prices.unpriced.is_some() {
+        return Vec::new();
+    }
+    let targets = file.models.iter().flat_map(|(name, model)| model.targets.iter().map(move |target| (name, target)));
+    let unpriced: Vec<_> = targets.filter(|(name, target)| !is_priced(file, name, target)).collect();
+    let mut budgets = budgets(file);
+    budgets.retain(|budget| !file.keys.iter().any(|key| budget.matches.key.as_ref() == Some(&key.id)));
+    let found = budgets.into_iter().filter_map(|budget| {
+        let (_, target) = unpriced.iter().find(|(name, target)| budget.is_about(name, target))?;
+        Some((budget.at, target.price_name()))
+    });
+    found.collect()
+}
+
+/// Whether a target has a price of its own, or with a pattern may request a model that has one.
+fn is_priced(file: &file::File, model: &str, target: &file::Target) -> bool {
+    if file.prices.models.contains_key(&target.price_name()) {
+        return true;
+    }
+    let Some(shape) = Pattern::read(model).and_then(|model| shape(&model, &target.provider, &target.model)) else {
+        return false;
+    };
+    let names = file.prices.models.keys().filter_map(|name| name.split_once('/'));
+    names.into_iter().any(|(provider, model)| provider == target.provider && shape.part(model).is_some())
 }
 
 /// All budgets of the file.
@@ -149,14 +168,22 @@ impl Counted<'_> {
     /// Whether the budget certainly counts some key's request for `model` served by `target`, either because clients request the model or
     /// because it is the budget's `then_model`.
     fn counts(&self, file: &file::File, model: &str, target: &file::Target) -> bool {
-        let led = self.budget.then_model.as_deref() == Some(model);
-        self.matches.allows(Dimension::Provider, Some(&target.provider))
-            && (led || self.matches.allows(Dimension::Model, Some(model)))
+        self.is_about(model, target)
             && file.keys.iter().any(|holder| {
                 self.matches.is_about(&holder.id, &holder.team, holder.app.as_deref())
                     && !holder.revoked
-                    && (led || may_ask(holder, model))
+                    && (self.leads_to(model) || may_ask(holder, model))
             })
+    }
+
+    /// Whether the budget counts requests for `model` served by `target`.
+    fn is_about(&self, model: &str, target: &file::Target) -> bool {
+        self.matches.allows(Dimension::Provider, Some(&target.provider))
+            && (self.leads_to(model) || self.matches.allows(Dimension::Model, Some(model)))
+    }
+
+    fn leads_to(&self, model: &str) -> bool {
+        self.budget.then_model.as_deref() == Some(model)
     }
 }
 
