@@ -159,6 +159,7 @@ fn full(dropped: &[String]) -> Record<'_> {
             calls: 1,
             ms: 120,
             usd: Some(MicroUsd(3)),
+            error: Some("responded with status 503"),
         }],
         content_filter: vec!["answer:hate:blocked".to_owned()],
         input_tokens: Some(10),

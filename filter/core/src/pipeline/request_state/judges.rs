@@ -62,7 +62,7 @@ impl PromptTexts {
         let about = question(request, Side::Prompts);
         let mut calls = Vec::new();
         for (raw, texts) in [(false, &self.masked), (true, &self.raw)] {
-            calls.extend(judging.ask(guards.iter().filter(|guard| guard.raw == raw), texts, &about)?);
+            calls.extend(judging.ask(&mut guards.iter().filter(|guard| guard.raw == raw), texts, &about)?);
         }
         Ok(calls)
     }
@@ -178,7 +178,7 @@ impl RequestState {
     ) -> Option<Result<Vec<(usize, String)>, Failure>> {
         if self.judges.response.is_none() {
             let mut judging = Judging::new(self.judges.next, now, self.memory.request.sibling());
-            match judging.ask(guards.iter(), &texts().into(), &question(&self.request, Side::Answers)) {
+            match judging.ask(&mut guards.iter(), &texts().into(), &question(&self.request, Side::Answers)) {
                 Ok(calls) => self.judges.send(calls),
                 Err(exhausted) => return Some(Err(Failure::exhausted(exhausted, effects))),
             }
