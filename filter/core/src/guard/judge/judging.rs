@@ -170,9 +170,9 @@ impl Judging {
     }
 
     /// Asks the judges of these guardrails about texts. Returns the calls. Fails if the memory limiter has no room for them.
-    pub fn ask<'g>(
+    pub fn ask(
         &mut self,
-        guards: &mut dyn Iterator<Item = &'g Rc<JudgeGuard>>,
+        guards: &mut dyn Iterator<Item = &Rc<JudgeGuard>>,
         texts: &Rc<[JudgedText]>,
         about: &Question<'_>,
     ) -> Result<Vec<Call>, Exhausted> {
