@@ -481,7 +481,8 @@ def guardrails() -> dict:
     labels = 'team=~"$team",model=~"$model"'
     blocked = f'{labels},action="block"'
     rejected = f'{CALLERS},code="guardrail_blocked"'.replace('app=~"$app",', "")
-    return dashboard("guardrails", "guardrails", "What guardrails find, and what they do with it.", ["team", "model"], [
+    results = "sluice_content_filter_total"
+    return dashboard("guardrails", "guardrails", "What guardrails, their judges and the providers' content filters find, and what they do with it.", ["team", "model"], [
         ("In this time range", [
             stat("Matches", total(actions, labels), "short", "All matches: blocked, masked and logged.", width=6),
             stat("Blocks", total(actions, blocked), "short", "Matches that blocked a prompt or a response.", width=6),
@@ -497,6 +498,23 @@ def guardrails() -> dict:
             graph("Blocks by guardrail and model", [(per(rate(actions, blocked), "guard", "model"), "{{guard}} {{model}}")], "short", "Each is a request that failed, or a response that was replaced by another target's.", width=24),
             table("All matches", [("Matches", f"{total(actions, labels, 'team, model, guard, finding, side, action')} > 0", "short")], "In the time range.",
                   names={"team": "Team", "model": "Model", "guard": "Guardrail", "finding": "Found", "side": "In", "action": "Action"}),
+        ]),
+        ("Judges", [
+            graph("Calls by result", [(per(rate("sluice_judge_calls_total", labels), "judge", "result"), "{{judge}} {{result}}")], "reqps",
+                  "Calls to services that guardrails ask. `error`: the judge did not respond in time, or not with a verdict, and `on_error` decided. If that rises, check the service, then `judges.*.timeout`.", width=8, stack=True),
+            graph("Duration, p99", [(quantile(0.99, "sluice_judge_duration_seconds", labels, "judge"), "{{judge}}")], "s",
+                  "The time until the verdict on a request. Requests wait for it, except with `during`. Above 82 s a value counts as 82 s.", [1, 5], 8),
+            graph("Cost per hour", [(f"{per(rate('sluice_judge_cost_usd_total', labels), 'judge')} * 3600", "{{judge}}")], "currencyUSD",
+                  "At the present rate, by the `price` of the judge. It is not a part of the cost of requests.", width=8, stack=True),
+        ]),
+        ("Content filters of providers", [
+            graph("By provider and action", [(per(rate(results, labels), "provider", "action"), "{{provider}} {{action}}")], "short",
+                  "Results per second, of the filters of Azure, Google, AWS and Anthropic. `blocked` is an error for the client, or a response that ends early.", stack=True),
+            graph("By category", [(per(rate(results, labels), "category", "side"), "{{category}} in the {{side}}")], "short",
+                  "What the filters found, and where. `other`: the provider does not say what.", stack=True),
+            table("All results", [("Results", f"{total(results, labels, 'team, model, provider, side, category, action')} > 0", "short")],
+                  "In the time range. Talk to the team whose prompts are blocked, or change the filter's levels at the provider.",
+                  names={"team": "Team", "model": "Model", "provider": "Provider", "side": "In", "category": "Category", "action": "Action"}),
         ]),
     ])
 

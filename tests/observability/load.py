@@ -58,6 +58,9 @@ def round_of_requests(number: int) -> None:
     chat("alice", "chat", "Write to ada@example.com")
     chat("bob", "chat", "Project Titan")
     chat("alice", "chat", "My key is sk-proj-abcdefghijklmnopqrstuvwxyz012345678901234567890123")
+    for text in ("Hello", "Tell me about violence"):
+        chat("alice", "judged", text)
+    chat("alice", "filtered")
     chat("nobody", "chat")
     chat("slow", "chat")
     post(SECRET("alice"), "/v1/embeddings", {"model": "embedding", "input": "Hello"})
