@@ -23,7 +23,7 @@ pub const MODEL: &str = "bench";
 /// The size of a whole answer's body.
 pub const BODY: usize = 1024;
 /// The text of each event: words, because an endless word could be part of an email address, and a guardrail would hold it back.
-const TEXT: &str = "the quick brown fox jumps over the lazy ";
+pub const TEXT: &str = "the quick brown fox jumps over the lazy ";
 /// The bytes of text in each event.
 pub const CONTENT: usize = TEXT.len();
 /// The default number of text events in a stream.
