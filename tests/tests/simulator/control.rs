@@ -57,8 +57,8 @@ fn left_at(text: &str) -> Vec<u64> {
     let (events, rest) = text.as_bytes().as_chunks::<{ fixed::CONTENT }>();
     assert!(rest.is_empty(), "{text}");
     let stamps = events.iter().map(|event| {
-        let (stamp, rest) = event.split_at(20);
-        assert!(fixed::TEXT.as_bytes().ends_with(rest), "{text}");
+        let (stamp, words) = event.split_at(20);
+        assert!(fixed::TEXT.as_bytes().ends_with(words), "{text}");
         std::str::from_utf8(stamp).unwrap().strip_prefix('@').unwrap().parse().unwrap()
     });
     let stamps: Vec<u64> = stamps.collect();
