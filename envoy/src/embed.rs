@@ -78,7 +78,7 @@ pub struct Written {
     /// The name of the file in the output directory.
     pub file: &'static str,
     pub text: String,
-    /// The finding, for the operator.
+    /// Notes for the operator, such as what the output leaves out.
     pub notes: Vec<String>,
 }
 

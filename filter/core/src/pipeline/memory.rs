@@ -19,6 +19,7 @@ use crate::routing::output_rate::OutputRate;
 use crate::routing::retry_budget::RetryBudget;
 use crate::routing::target_health::load::InFlight;
 
+use super::rare_warning::RareWarning;
 use super::redis_cache::RedisCache;
 use super::similar_requests::SimilarRequests;
 use super::span_queue::SpanQueue;
@@ -53,6 +54,8 @@ pub(super) struct Memory {
     words: RefCell<Vec<(String, String)>>,
     /// The last result of a Redis check, and its time.
     pub(super) redis_heard: Cell<Option<(Time, bool)>>,
+    /// Limits and budgets cannot be checked in Envoy's memory.
+    pub(super) unchecked: RareWarning,
 }
 
 /// One worker's own state of a target.
@@ -81,6 +84,7 @@ impl Memory {
             targets: RefCell::default(),
             words: RefCell::default(),
             redis_heard: Cell::default(),
+            unchecked: RareWarning::default(),
         }
     }
 

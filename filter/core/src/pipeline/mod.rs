@@ -24,6 +24,7 @@ mod missing;
 pub mod notes;
 pub mod outgoing;
 pub mod provider_error;
+mod rare_warning;
 mod redaction;
 pub mod redis_cache;
 pub mod redis_client;

@@ -4,7 +4,7 @@
 //! settlement is retained until Redis confirms it and is sent again as often as needed. Resending is harmless, because Redis recognizes a
 //! settlement by its id.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,14 +23,13 @@ use crate::store::value::age;
 use crate::store::{Settled, Settlement, Unavailable, redis};
 
 use super::cached_key::CachedKey;
+use super::rare_warning::RareWarning;
 use super::{Effect, metric};
 
 /// How long Redis is not called after a call without a reply.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The least timeout for the confirmation of settlements.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
-/// The time between two warnings about replies without sense.
-const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 /// How long a cached key record is valid while Redis does not reply.
 const LONGEST_MEMORY: Duration = Duration::from_secs(300);
 /// The most cached keys, known and unknown.
@@ -56,8 +55,7 @@ struct State {
     keys: RefCell<BTreeMap<KeyHash, CachedRecord>>,
     /// The keys being looked up, and the number of requests that wait for each.
     asked: Rc<RefCell<BTreeMap<KeyHash, usize>>>,
-    /// No warning about a reply without sense is logged before this time.
-    warned_until: Cell<Time>,
+    nonsense: RareWarning,
 }
 
 #[derive(Debug, Clone)]
@@ -218,14 +216,11 @@ impl RedisClient {
         }
     }
 
-    /// Records that the reply to one request makes no sense. Calls go on: it came in time, and a counter that Redis cannot read concerns few
-    /// requests, while a pause would leave all of them unchecked.
+    /// Records that a reply makes no sense. After a reservation, calls go on: the reply came in time, and a counter that Redis cannot read
+    /// concerns few requests, while a pause would leave all of them unchecked.
     pub fn makes_no_sense(&self, why: &str, now: Time, effects: &mut Vec<Effect>) {
         effects.push(Effect::Count(metric::REDIS_DOWN));
-        if !self.state.warned_until.get().is_ahead(now, BETWEEN_WARNINGS) {
-            self.state.warned_until.set(now.after(BETWEEN_WARNINGS));
-            effects.push(Effect::Warn(format!("Redis sent an unexpected reply: {why}")));
-        }
+        self.state.nonsense.push(format!("Redis sent an unexpected reply: {why}"), now, effects);
     }
 
     /// The cached record of a key; `None` if Redis must be called. Fails if the key is not cached and Redis does not reply.
@@ -321,7 +316,9 @@ impl RedisClient {
             Ok(Some(reply)) => match redis::settle::settled(&reply) {
                 Ok(_) => self.go_on(outbox, count, now),
                 Err(Unavailable(why)) => {
-                    self.pause_after_failure(&why, now, effects);
+                    // The next tick would send it again.
+                    self.leave_alone(PAUSE, now);
+                    self.makes_no_sense(&why, now, effects);
                     None
                 }
             },

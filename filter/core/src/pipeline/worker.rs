@@ -458,7 +458,7 @@ impl Worker {
                 redis_client.ask(&redis::reserve::command(&redis_client.settings.prefix, reserve_request), at.now),
             ),
             Some(redis_client) => self.without_redis(redis_client, reserve_request, at),
-            None => local(reserve_request, self.scope(), at),
+            None => self.local(reserve_request, self.scope(), at),
         }
     }
 
@@ -506,6 +506,30 @@ impl Worker {
         decision
     }
 
+    /// Reserves in Envoy's memory.
+    fn local(
+        &self,
+        reserve_request: &ReserveRequest,
+        scope: CounterScope,
+        at: &mut StoreContext<'_>,
+    ) -> ReserveOutcome {
+        match embedded::reserve(at.shared, reserve_request, scope, at.now) {
+            Ok(ReserveResult::Granted { chosen, snapshots }) => {
+                let debits = reserve_request.alternatives.get(chosen).into_iter().flatten();
+                if debits.zip(&snapshots).any(|(debit, snapshot)| embedded::is_held_for_ever(debit, snapshot)) {
+                    at.effects.push(Effect::Count(metric::UNLEASED));
+                }
+                ReserveOutcome::Granted { ledger: ReservedIn::Envoy(scope), chosen, snapshots }
+            }
+            Ok(ReserveResult::Refused(all_exceeded)) => ReserveOutcome::Refused(all_exceeded),
+            Err(Unavailable(why)) => {
+                let text = format!("the gateway could not check limits and budgets: {why}");
+                self.memory.unchecked.push(text, at.now, at.effects);
+                ReserveOutcome::Undecided
+            }
+        }
+    }
+
     fn strict(&self) -> Option<&RedisClient> {
         self.redis_client.as_ref().filter(|redis_client| redis_client.settings.mode == Mode::Strict)
     }
@@ -517,7 +541,7 @@ impl Worker {
         at: &mut StoreContext<'_>,
     ) -> ReserveOutcome {
         match redis_client.settings.when_down {
-            WhenDown::Local => local(reserve_request, CounterScope::Local, at),
+            WhenDown::Local => self.local(reserve_request, CounterScope::Local, at),
             WhenDown::Allow => {
                 at.effects.push(Effect::Count(metric::UNCHECKED));
                 ReserveOutcome::Unchecked
@@ -567,21 +591,4 @@ impl Worker {
 
 fn refused(mistake: &str) -> Effect {
     Effect::Warn(format!("the gateway rejects a key because its record in Redis is invalid: {mistake}"))
-}
-
-fn local(reserve_request: &ReserveRequest, scope: CounterScope, at: &mut StoreContext<'_>) -> ReserveOutcome {
-    match embedded::reserve(at.shared, reserve_request, scope, at.now) {
-        Ok(ReserveResult::Granted { chosen, snapshots }) => {
-            let debits = reserve_request.alternatives.get(chosen).into_iter().flatten();
-            if debits.zip(&snapshots).any(|(debit, snapshot)| embedded::is_held_for_ever(debit, snapshot)) {
-                at.effects.push(Effect::Count(metric::UNLEASED));
-            }
-            ReserveOutcome::Granted { ledger: ReservedIn::Envoy(scope), chosen, snapshots }
-        }
-        Ok(ReserveResult::Refused(all_exceeded)) => ReserveOutcome::Refused(all_exceeded),
-        Err(Unavailable(why)) => {
-            at.effects.push(Effect::Warn(format!("the gateway could not check limits and budgets: {why}")));
-            ReserveOutcome::Undecided
-        }
-    }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use sluice_core::callout::Called;
 use sluice_core::pipeline::cached_key::CachedKey;
-use sluice_core::pipeline::metric;
 use sluice_core::pipeline::worker::{Lookup, Worker};
+use sluice_core::pipeline::{Effect, metric};
 #[cfg(not(target_arch = "wasm32"))]
 use sluice_core::pipeline::{
     Event,
@@ -118,6 +118,20 @@ fn replies_without_sense_are_logged_once_a_minute_and_redis_is_asked_again() {
     assert_eq!(sent(0, right), (false, false), "the next reply counts");
     assert_eq!(sent(0, wrong), (true, false));
     assert_eq!(sent(2, wrong), (true, true));
+}
+
+#[test]
+fn a_reply_without_sense_to_a_settlement_is_logged_once_a_minute_and_the_settlement_is_sent_again() {
+    let worker = with_redis("allow");
+    send(&worker, [said(r#"{"EVALSHA":"G 0 1 5 60000000 0"}"#)]);
+    let mut effects = Vec::new();
+    for second in 0..90 {
+        let now = Time(LATER.0 + second * 1_100_000_000);
+        assert!(worker.tick(now).is_some(), "{second}");
+        assert_eq!(worker.on_reply(&said(r#"{"EVALSHA":"what"}"#), now, &mut effects), None);
+    }
+    let warnings = effects.iter().filter(|effect| matches!(effect, Effect::Warn(_))).count();
+    assert_eq!(warnings, 2, "{effects:?}");
 }
 
 #[test]
