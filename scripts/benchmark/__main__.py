@@ -5,7 +5,7 @@ to the first core; the load generator and the simulated provider share the secon
 with bare Envoy's in the same round, and the report shows the median over rounds. There are five parts:
 
   rows      throughput and CPU in a closed loop, and the added latency at half of the row's capacity, in an open loop
-  paced     streams with an event every 20 ms: the latency added to each event, and the number of merged events
+  paced     streams with an event every 20 ms: the latency added to each event and to the first one, and the number of merged events
   ceiling   requests per second at a p99 below 10 ms
   start     wall clock and CPU time until the server listens
   memory    resident memory with 1, 2 and 8 workers, of an idle stream, and after prompts of 30 MiB
@@ -17,6 +17,7 @@ The rows:
   same_dialect      client and provider speak OpenAI's format
   limited           same_dialect with 4 limits and 2 budgets to check
   translated        the provider speaks Anthropic's format
+  guarded           same_dialect with guardrails on prompts and answers
   everything        4 limits, 2 budgets, guardrails on prompts and answers
   stream_*          streamed rows; they count events
   guarded_stream    translated, with guardrails on prompts and answers

@@ -87,6 +87,7 @@ ROWS = [
     Row("same_dialect", "sluice", "same", ceiling=True),
     Row("limited", "limited", "same", ceiling=True),
     Row("translated", "sluice", "translated", ceiling=True),
+    Row("guarded", "guarded", "same"),
     Row("everything", "everything", "same", ceiling=True),
     Row("stream_same_dialect", "sluice", "same", base="bare_stream", stream=True),
     Row("stream_translated", "sluice", "translated", base="bare_stream", stream=True),

@@ -12,16 +12,25 @@ const DIGITS: usize = 19;
 pub struct Arrivals {
     /// The latency of each event, from the simulator to the client.
     pub delays: Vec<Duration>,
+    /// The time from each request to its first event.
+    pub firsts: Vec<Duration>,
     /// The number of merged events.
     pub merged: u64,
     last: Option<u64>,
+    asked: Option<SystemTime>,
 }
 
 impl Arrivals {
+    /// A request leaves at this time.
+    pub fn ask(&mut self, at: SystemTime) {
+        self.asked = Some(at);
+    }
+
     /// Records the events in `piece`. The read with this number completed the piece at this time.
     pub fn note(&mut self, piece: &[u8], read: u64, at: SystemTime) {
         for left in piece.split(|byte| *byte == b'@').skip(1).filter_map(moment) {
             self.delays.push(at.duration_since(left).unwrap_or_default());
+            self.firsts.extend(self.asked.take().map(|asked| at.duration_since(asked).unwrap_or_default()));
             self.merged += u64::from(self.last == Some(read));
             self.last = Some(read);
         }
@@ -45,12 +54,15 @@ mod tests {
         let event = |nanos: u64| format!("data: {{\"a\":\"@{nanos:019}xxx\"}}\n\n");
         let at = |nanos| SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos);
         let mut arrivals = Arrivals::default();
+        arrivals.ask(at(90));
         arrivals.note(event(100).as_bytes(), 1, at(150));
         arrivals.note(b"data: me@example.org @12\n\n", 2, at(160));
         arrivals.note((event(200) + &event(300)).as_bytes(), 3, at(310));
         arrivals.note(event(305).as_bytes(), 3, at(310));
+        arrivals.ask(at(350));
         arrivals.note(event(400).as_bytes(), 4, at(399));
-        let nanos: Vec<u128> = arrivals.delays.iter().map(Duration::as_nanos).collect();
-        assert_eq!((nanos, arrivals.merged), (vec![50, 110, 10, 5, 0], 2));
+        let nanos = |times: &[Duration]| times.iter().map(Duration::as_nanos).collect::<Vec<_>>();
+        assert_eq!((nanos(&arrivals.delays), arrivals.merged), (vec![50, 110, 10, 5, 0], 2));
+        assert_eq!(nanos(&arrivals.firsts), [60, 49]);
     }
 }

@@ -21,7 +21,7 @@ use std::net::TcpStream;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use arrivals::Arrivals;
 use response::Responses;
@@ -109,6 +109,7 @@ fn main() -> Result<(), Failure> {
         total.latencies.extend(outcome.latencies);
         total.events += outcome.events;
         total.arrivals.delays.extend(outcome.arrivals.delays);
+        total.arrivals.firsts.extend(outcome.arrivals.firsts);
         total.arrivals.merged += outcome.arrivals.merged;
         if let Some(error) = outcome.error {
             errors += 1;
@@ -159,6 +160,9 @@ fn converse(
         if let Some(numbers) = &plan.numbers {
             numbers.next(&mut request);
         }
+        if let Some(arrivals) = &mut responses.arrivals {
+            arrivals.ask(SystemTime::now());
+        }
         stream.write_all(&request)?;
         outcome.events += responses.next(stream)?;
         outcome.latencies.push(from.elapsed());
@@ -169,17 +173,20 @@ fn converse(
 }
 
 fn report(mut total: Outcome, errors: usize, elapsed: Duration) {
-    let Outcome { latencies, events, arrivals: Arrivals { delays, merged, .. }, error } = &mut total;
+    let Outcome { latencies, events, arrivals: Arrivals { delays, firsts, merged, .. }, error } = &mut total;
     latencies.sort_unstable();
     delays.sort_unstable();
+    firsts.sort_unstable();
     let (requests, stamped, error) = (latencies.len(), delays.len(), error.take().unwrap_or_default());
     println!(
-        r#"{{"requests":{requests},"errors":{errors},"error":{error:?},"seconds":{:.3},"events":{events},"p50_us":{:.1},"p99_us":{:.1},"stamped":{stamped},"merged":{merged},"delay_p50_us":{:.1},"delay_p99_us":{:.1}}}"#,
+        r#"{{"requests":{requests},"errors":{errors},"error":{error:?},"seconds":{:.3},"events":{events},"p50_us":{:.1},"p99_us":{:.1},"stamped":{stamped},"merged":{merged},"delay_p50_us":{:.1},"delay_p99_us":{:.1},"first_p50_us":{:.1},"first_p99_us":{:.1}}}"#,
         elapsed.as_secs_f64(),
         at(latencies, 0.5),
         at(latencies, 0.99),
         at(delays, 0.5),
         at(delays, 0.99),
+        at(firsts, 0.5),
+        at(firsts, 0.99),
     );
 }
 

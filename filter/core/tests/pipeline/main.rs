@@ -19,6 +19,7 @@ mod log;
 mod notes;
 mod reservation;
 mod routing;
+mod services;
 #[path = "../../src/store/fake/shared.rs"]
 mod shared;
 mod unreadable;

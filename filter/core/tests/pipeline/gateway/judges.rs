@@ -6,7 +6,8 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 use sluice_core::pipeline::worker::Worker;
 
-use crate::envoy::{Envoy, Judge, Replies, SECRET, Script, Seen, json as answers, sse};
+use crate::envoy::{Envoy, SECRET, Script, Seen, json as answers, sse};
+use crate::services::{Judge, Replies};
 use crate::shared::Shared;
 
 use super::CHAT;

@@ -14,7 +14,8 @@ use sluice_core::pipeline::outgoing::Outgoing;
 use sluice_core::pipeline::worker::Worker;
 use sluice_wire::time::Time;
 
-use crate::envoy::{Embedder, Envoy, Redis, SECRET, Script, Seen};
+use crate::envoy::{Envoy, SECRET, Script, Seen};
+use crate::services::{Embedder, Redis};
 use crate::shared::Shared;
 
 use super::super::routing::good;

@@ -13,7 +13,8 @@ use sluice_core::pipeline::worker::Worker;
 use sluice_core::store::redis::wire::RedisReply;
 use sluice_wire::time::Time;
 
-use crate::envoy::{Redis, Script, Seen, json};
+use crate::envoy::{Script, Seen, json};
+use crate::services::Redis;
 
 use super::super::routing::{TestGateway, good, send};
 use super::super::spending::sha256;
