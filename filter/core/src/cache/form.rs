@@ -90,7 +90,11 @@ impl Wanted<'_> {
     fn response(&self, entry: &CachedResponse) -> Option<Vec<u8>> {
         let mut whole = match entry.form {
             Form::Whole => std::str::from_utf8(&entry.body).ok()?.to_owned(),
-            Form::Stream | Form::StreamWithUsage => responses::collected(&entry.body)?,
+            Form::Stream | Form::StreamWithUsage => {
+                let whole = responses::collected(&entry.body)?;
+                let choices = |body, streamed| Some(self.read(body, streamed, &entry.model)?.choices);
+                (choices(whole.as_bytes(), false)? == choices(&entry.body, true)?).then_some(whole)?
+            }
         };
         if entry.repeats != self.repeats {
             let canonical = Canonical::of(self.request, Id::Responses)?;

@@ -62,7 +62,7 @@ impl Purges {
         format!("{:016x}{facts}", at.0)
     }
 
-    /// Reads a list of these. Malformed ones, and those after `latest`, are left out.
+    /// Reads a list of these: its last ones, as many as are stored. Malformed ones, and those after `latest`, are left out.
     pub(super) fn of_text(text: &str, latest: Time) -> Self {
         let purge = |digits: &[u8]| {
             let (at, facts) = std::str::from_utf8(digits).ok()?.split_at_checked(16)?;
@@ -72,7 +72,8 @@ impl Purges {
             }
             Some((Time(u64::from_str_radix(at, 16).ok()?), selection))
         };
-        let purges = text.as_bytes().chunks_exact(DIGITS).filter_map(purge);
+        let all = text.as_bytes().chunks_exact(DIGITS);
+        let purges = all.skip((text.len() / DIGITS).saturating_sub(MOST)).filter_map(purge);
         let purges = purges.filter(|(at, _)| *at <= latest).collect();
         Self { forgotten: Time::default(), latest: purges }
     }
@@ -113,5 +114,22 @@ impl Value for Purges {
             selection.0.iter().for_each(|fact| bytes.extend(fact.to_le_bytes()));
         }
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sluice_wire::time::Time;
+
+    use super::{MOST, Purges, Selection};
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn of_a_list_that_is_too_long_only_the_last_purges_are_read() {
+        let text: String = (1..=1000).map(|at| Purges::text_of(&Selection::default(), Time(at))).collect();
+        let purges = Purges::of_text(&text, Time(2000));
+        assert_eq!(purges.latest.len(), MOST);
+        assert_eq!((purges.latest.first().unwrap().0, purges.latest.last().unwrap().0), (Time(969), Time(1000)));
     }
 }

@@ -420,8 +420,9 @@ fn context(draft: &Draft, planned: Time, rule: &Rule) -> KeyBuilder {
     let guards = guards.map(|guard| (&guard.name, &guard.digest));
     // A prompt that has a response has passed the judges that work while the provider does.
     let during = draft.judges.during.iter().flat_map(|(guards, _)| guards);
-    let judges = request.checks.iter().flat_map(|checks| &checks.judges).chain(during);
-    let guards = guards.chain(judges.map(|guard| (&guard.name, &guard.digest)));
+    let judges: Vec<_> = request.checks.iter().flat_map(|checks| &checks.judges).chain(during).collect();
+    let judged = !judges.is_empty();
+    let guards = guards.chain(judges.into_iter().map(|guard| (&guard.name, &guard.digest)));
     let guards: Vec<&[u8]> = guards.flat_map(|(name, digest)| [name.as_bytes(), digest]).collect();
     let formats = request.checks.iter().flat_map(|checks| &checks.formats);
     let formats: Vec<u8> = formats.flat_map(|format| format.digest().to_le_bytes()).collect();
@@ -429,6 +430,8 @@ fn context(draft: &Draft, planned: Time, rule: &Rule) -> KeyBuilder {
         .part(scope)
         .part(whose)
         .part(request.routing_headers.namespace.as_deref().unwrap_or_default())
+        // A judge knows the team, so its verdict may be another for another team.
+        .part(if judged { &request.caller.team } else { "" })
         // A request that is found by its bytes was admitted at this temperature.
         .part(rule.max_temperature.map_or(u64::MAX, f64::to_bits).to_le_bytes())
         .part(&draft.route.model.name)

@@ -118,15 +118,16 @@ impl RedisCache {
         self.lock().server.clone().zip(self.sealer.get())
     }
 
-    /// The call that looks up these keys and takes at most `longest`. `None` if that has just failed, too.
+    /// The call that looks up these keys. `None` if it may take longer than `longest`, or has just failed: a request with a short timeout of
+    /// its own must not stop the lookups of others.
     pub(super) fn lookup(&self, keys: &[Key], longest: Duration, now: Time, effects: &mut Vec<Effect>) -> Option<Call> {
-        let (server, sealer) = self.server()?;
+        let (server, sealer) = self.server().filter(|(server, _)| server.timeout <= longest)?;
         if self.lock().lookups.silent_until.is_ahead(now, PAUSE) {
             effects.push(Effect::Count(metric::SHARED_CACHE_FAILED));
             return None;
         }
         let command = redis::lookup(&server.settings.prefix, sealer, keys);
-        Some(Call { timeout: server.timeout.min(longest), ..server.wire.write(&command) })
+        Some(Call { timeout: server.timeout, ..server.wire.write(&command) })
     }
 
     /// The responses in the reply to a lookup, with their keys.

@@ -50,6 +50,8 @@ pub struct Similar {
     candidates: Vec<Near>,
     /// Whether Redis was asked for them.
     pub asked_redis: bool,
+    /// Whether the request allows less time than the rule.
+    hurries: bool,
     /// When the reply arrived.
     replied: Time,
     /// The result, once it is known.
@@ -127,8 +129,13 @@ pub fn question(request: &Request, body: &[u8], rule: &Rule) -> Result<Question,
     if (wants.tools || wants.anywhere) && !rule.tools {
         return Err("it offers tools (`tools`)");
     }
-    if request.scanned.prompt.images > 0 && !rule.images {
+    let (prompt, stored) = (&request.scanned.prompt, &request.scanned.peek.stored);
+    if (prompt.images > 0 || prompt.documents || prompt.audio) && !rule.images {
         return Err("it contains images or files (`images`)");
+    }
+    // The provider has them.
+    if (stored.previous.is_some() || stored.kept > 0) && !rule.multi_turn {
+        return Err("it has earlier turns (`multi_turn`)");
     }
     let question = Question::of(body).ok_or("its last message is not a text of the user's")?;
     question.suits(rule)?;
@@ -168,6 +175,7 @@ impl Similar {
             vector: None,
             candidates: Vec::new(),
             asked_redis: false,
+            hurries: longest < rule.timeout,
             replied: now,
             outcome: None,
             tokens,
@@ -195,7 +203,9 @@ impl Similar {
         let own = draft.worker.similar();
         let target = draft.route.model.semantic.as_ref().and_then(|rule| target(&draft.worker.config, rule));
         let read = target.ok_or_else(|| "its model is gone".to_owned()).and_then(|target| read(target, called));
-        let failed = own.note(read.is_err(), now);
+        // A request with a short timeout of its own must not stop the embeddings of others.
+        let is_own_fault = self.hurries && status(called).is_none();
+        let failed = is_own_fault || own.note(read.is_err(), now);
         match read {
             Ok((vector, usage)) => {
                 if let Some(usage) = usage {

@@ -1,4 +1,5 @@
-//! Streams of OpenAI's Responses API. Their last event contains the whole response, so both directions are exact.
+//! Streams of OpenAI's Responses API. Their last event contains the whole response, so both directions are exact. Some servers leave the items
+//! out there that they have already streamed: such a stream cannot be collected.
 
 use std::fmt::Write as _;
 
@@ -15,23 +16,28 @@ use super::events;
 struct Event<'a> {
     #[serde(default)]
     r#type: String,
+    #[serde(default)]
+    output_index: Option<usize>,
     #[serde(borrow, default)]
     response: Option<&'a RawValue>,
 }
 
-/// The whole response in a complete stream.
+/// The whole response in a complete stream; `None` if its last event lacks an item of an earlier one.
 pub(super) fn collected(stream: &[u8]) -> Option<String> {
-    let mut whole = None;
+    let (mut whole, mut items) = (None, 0);
     events(stream, |data| {
         if data != b"[DONE]" {
             let event: Event<'_> = json::from_slice(data).ok()?;
+            items = items.max(event.output_index.map_or(0, |index| index.saturating_add(1)));
             if matches!(&*event.r#type, "response.completed" | "response.incomplete") {
                 whole = event.response.map(|response| response.get().to_owned());
             }
         }
         Some(())
     })?;
-    whole
+    let whole: String = whole?;
+    let response: Value = json::read(&whole).ok()?;
+    (response.get("output")?.as_array()?.len() >= items).then_some(whole)
 }
 
 /// The whole response as a response to a request with these fields, which it repeats.

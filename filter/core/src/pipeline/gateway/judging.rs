@@ -84,7 +84,7 @@ impl RequestPipeline {
         }
         // The default, unless a later step sets another phase.
         self.phase = Phase::Answered { error: None };
-        let Waiting { draft, billing, masked, size, planned, since } = &mut *waiting;
+        let Waiting { draft, billing, masked, size, planned, since, .. } = &mut *waiting;
         draft.route.waited = cx.now().since(*since);
         let prepared = match cx.view.body(0..*size) {
             Ok(body) => {

@@ -244,7 +244,11 @@ impl RequestPipeline {
         let size = body.len();
         draft.memory.keep(&body);
         let prepared = self.prepare((&mut draft, &billing), planned, body, cx);
-        self.prepared(prepared, Waiting { draft, billing, planned, size, masked: None, since: cx.now() }, cx)
+        self.prepared(
+            prepared,
+            Waiting { draft, billing, planned, size, masked: None, since: cx.now(), waits: None },
+            cx,
+        )
     }
 
     /// Goes on with a granted request.
@@ -276,7 +280,8 @@ impl RequestPipeline {
                 Ok(Outcome::Ask(call))
             }
             Ok(Prepared::Fetched(Fetched::Waits, masked)) => {
-                self.phase = Phase::Waiting(Box::new(Waiting { draft, billing, masked, ..request }));
+                let waits = request.waits.or(Some(cx.now()));
+                self.phase = Phase::Waiting(Box::new(Waiting { draft, billing, masked, waits, ..request }));
                 Ok(Outcome::Wait)
             }
             Ok(Prepared::Fetched(Fetched::Ready, masked)) => {

@@ -129,7 +129,7 @@ impl RequestPipeline {
         let decided = first.or(self.log_context.replied)?;
         let waited = self.log_context.about.cache_state.waited.unwrap_or_default();
         let judged = self.log_context.judged.iter().map(|report| report.took).max().unwrap_or_default();
-        Some(decided.since(self.log_context.received?).saturating_sub(waited.max(judged)))
+        Some(decided.since(self.log_context.received?).saturating_sub(waited.saturating_add(judged)))
     }
 
     fn findings(&self, state: Option<&RequestState>, team: &str, model: &str) {

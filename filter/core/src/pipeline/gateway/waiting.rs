@@ -23,8 +23,10 @@ pub(super) struct Waiting {
     pub(super) size: usize,
     /// The body, if guardrails masked something in it.
     pub(super) masked: Option<Vec<u8>>,
-    /// Since when it waits.
+    /// When it was granted.
     pub(super) since: Time,
+    /// Since when it waits for an identical request.
+    pub(super) waits: Option<Time>,
 }
 
 impl RequestPipeline {
@@ -49,10 +51,11 @@ impl RequestPipeline {
     }
 
     fn look_again(&mut self, mut waiting: Box<Waiting>, cx: &mut Context<'_>) -> Result<Outcome, Refused> {
-        let waited = cx.now().since(waiting.since);
+        let now = cx.now();
+        let waited = now.since(waiting.waits.unwrap_or(now));
         let route = &mut waiting.draft.route;
-        let may_wait = waited < route.limit(&waiting.draft.request).min(route.timeouts.total / 2);
-        route.waited = waited;
+        route.waited = now.since(waiting.since);
+        let may_wait = waited < route.limit(&waiting.draft.request) && route.waited < route.timeouts.total / 2;
         let cache_state = &mut self.log_context.about.cache_state;
         cache_state.waited = Some(waited);
         if may_wait && cache_state.board(&waiting.draft, self.worker.dice(), cx.now(), cx.shared) == Boarding::Waits {

@@ -16,6 +16,7 @@ use super::spending::sha256;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 mod bounds;
+mod cached;
 
 const CLIENTS: [&str; 3] = [CHAT, "/v1/messages", "/v1/responses"];
 /// A model at a provider of OpenAI's format, and one at a provider of Anthropic's.
@@ -58,9 +59,13 @@ impl Gateway {
     }
 
     fn with(guards: &Value, replies: Replies, memory: &Value) -> Self {
+        Self::of(&Self::file(guards, memory), replies)
+    }
+
+    fn file(guards: &Value, memory: &Value) -> Value {
         let target = |provider: &str, model: &str| json!({"provider": provider, "model": model});
         let (gpt, claude) = (target("oai", "gpt"), target("ant", "claude"));
-        let file = json!({
+        json!({
             "providers": {"oai": {"kind": "openai"}, "ant": {"kind": "anthropic"}},
             "models": {
                 "gpt": {"targets": [gpt]}, "checked": {"targets": [gpt], "check_structured_output": true}, "claude": {"targets": [claude]}, "both": {"targets": [gpt, claude]},
@@ -73,7 +78,10 @@ impl Gateway {
                 "other": {"type": "webhook", "rendered": rendered("/other", 0)},
             },
             "guards": guards, "memory": memory,
-        });
+        })
+    }
+
+    fn of(file: &Value, replies: Replies) -> Self {
         let config = sluice_config::from_json(file.to_string().as_bytes()).unwrap_or_else(|wrong| panic!("{wrong:?}"));
         let judge = Judge { judge: said, replies, calls: RefCell::default() };
         Self { worker: Rc::new(Worker::new(Rc::new(config), [7; 16])), shared: Rc::default(), judge: judge.into() }

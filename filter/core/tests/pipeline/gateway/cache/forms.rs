@@ -61,3 +61,39 @@ fn an_answer_that_would_lose_something_serves_its_own_form_and_each_form_has_one
         }
     }
 }
+
+#[test]
+fn a_stream_of_a_response_whose_last_event_lacks_an_item_serves_its_own_form_only() {
+    const ITEM: &str = r#"{"type":"message","id":"m","role":"assistant","status":"completed","content":[{"type":"output_text","text":"hello","annotations":[]}]}"#;
+    let hollow = ITEM.replace(r#"{"type":"output_text","text":"hello","annotations":[]}"#, "");
+    for (last, another_form) in [(ITEM, "hit"), (&*hollow, "miss"), ("", "miss")] {
+        let response = |status: &str, output: &str| {
+            let usage = r#""usage":{"input_tokens":9,"output_tokens":1,"total_tokens":10}"#;
+            format!(
+                r#"{{"id":"resp_1","object":"response","status":"{status}","model":"gpt","output":[{output}],{usage}}}"#
+            )
+        };
+        let place = r#""output_index":0,"content_index":0,"item_id":"m""#;
+        let events = [
+            format!(r#"{{"type":"response.created","response":{}}}"#, response("in_progress", "")),
+            format!(r#"{{"type":"response.output_item.added","output_index":0,"item":{hollow}}}"#),
+            format!(r#"{{"type":"response.output_text.delta",{place},"delta":"hello"}}"#),
+            format!(r#"{{"type":"response.output_item.done","output_index":0,"item":{ITEM}}}"#),
+            format!(r#"{{"type":"response.completed","response":{}}}"#, response("completed", last)),
+        ]
+        .map(|event| format!("data: {event}\n\n"));
+        let events = events.each_ref().map(String::as_str);
+        for more in ["", r#","stream":true,"user":"bob""#] {
+            let gateway = cached();
+            let ask = |more: &str, scripts: &[Script]| {
+                post(&gateway, "/v1/responses", &[], &format!(r#"{{"model":"chat","input":"hi"{more}}}"#), scripts)
+            };
+            is_kept(&ask(r#","stream":true"#, &[sse(&events)]), true);
+            let scripts = if another_form == "hit" { vec![] } else { vec![sse(&events)] };
+            let seen = ask(more, &scripts);
+            assert_eq!(word(&seen), Some(another_form), "{last} {more}");
+            assert!(seen.body.contains("hello"), "{}", seen.body);
+            assert_eq!(word(&ask(r#","stream":true"#, &[])), Some("hit"), "{last}");
+        }
+    }
+}

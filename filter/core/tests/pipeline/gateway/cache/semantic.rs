@@ -62,7 +62,7 @@ impl Gateway {
                            "embedder":{{"targets":[{{"provider":"p","model":"small"}}]}}}},
                 "prices":{{"models":{{"p/gpt":{{"input":1,"output":1}}{price}}}}},
                 "teams":{{"t":{{}},"u":{{}}}},
-                "keys":[{{"id":"k","team":"t","sha256":"{}"}},{{"id":"l","team":"t","sha256":"{}"}},
+                "keys":[{{"id":"k","team":"t","endpoints":["*"],"sha256":"{}"}},{{"id":"l","team":"t","control":["timeout"],"sha256":"{}"}},
                         {{"id":"m","team":"u","sha256":"{}"}}]{more}}}"#,
             sha256(SECRET),
             sha256("sk-l"),
@@ -229,6 +229,18 @@ fn several_turns_tools_images_and_other_endings_are_compared_only_where_the_file
         ("tools", json!({"model": "chat", "tools": tool, "messages": [{"role": "user", "content": ASKED}]})),
         ("images", json!({"model": "chat", "messages": [{"role": "user", "content": [image(), text(ASKED)]}]})),
     ];
+    let earlier = |part: Value| json!({"model": "chat", "messages": [{"role": "user", "content": [text("Hi"), part]}, {"role": "user", "content": ASKED}]});
+    let parts = [
+        json!({"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="}}),
+        json!({"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}),
+    ];
+    for part in parts {
+        let off = Gateway::new(&format!(r#"{RULE},"multi_turn":true"#));
+        is(&off.send(&earlier(part.clone()), &[], &[good()]), "miss", None);
+        assert_eq!(off.embedded(), 0, "{part}");
+        let on = Gateway::new(&format!(r#"{RULE},"multi_turn":true,"images":true"#));
+        is(&on.send(&earlier(part), &[], &[good()]), "miss", Some("different"));
+    }
     for (field, body) in cases {
         let off = Gateway::new(RULE);
         is(&off.send(&body, &[], &[good()]), "miss", None);
@@ -252,6 +264,36 @@ fn several_turns_tools_images_and_other_endings_are_compared_only_where_the_file
     gateway.send(&parts("Context.", ASKED), &[], &[good()]);
     is(&gateway.send(&parts("Context!", AGAIN), &[], &[good()]), "miss", Some("different"));
     is(&gateway.send(&parts("Context.", AGAIN), &[], &[]), "semantic", Some("served"));
+}
+
+#[test]
+fn a_request_with_a_short_timeout_of_its_own_does_not_stop_the_embeddings_of_others() {
+    let gateway = Gateway::new(RULE);
+    gateway.embedder.reply.replace(Some(Called { status: Some(504), body: Vec::new() }));
+    let hurried = gateway.ask(ASKED, &[("api-key", "sk-l"), ("x-sluice-timeout", "300ms")], &[good()]);
+    is(&hurried, "miss", Some("failed"));
+    gateway.embedder.reply.replace(None);
+    is(&gateway.ask(AGAIN, &[], &[good()]), "miss", Some("different"));
+}
+
+#[test]
+fn a_question_that_continues_a_stored_response_or_prompt_is_compared_only_where_the_file_says_so() {
+    for stored in [json!({"previous_response_id": "resp_1"}), json!({"prompt": {"id": "pmpt_1"}})] {
+        for (rule, outcome, embedded) in
+            [(RULE.to_owned(), None, 0), (format!(r#"{RULE},"multi_turn":true"#), Some("different"), 1)]
+        {
+            let gateway = Gateway::new(&rule);
+            let mut body = json!({"model": "chat", "input": ASKED});
+            body.as_object_mut().unwrap().extend(stored.as_object().unwrap().clone());
+            let response = json!({"id": "resp_2", "object": "response", "status": "completed", "model": "gpt", "output": [],
+                "usage": {"input_tokens": 9, "output_tokens": 2, "total_tokens": 11}});
+            let key: [(&str, &[u8]); 1] = [("api-key", SECRET.as_bytes())];
+            let script = crate::envoy::json(200, &response.to_string());
+            let seen = gateway.envoy().send("POST", "/v1/responses", &key, body.to_string().as_bytes(), &[script]);
+            is(&seen, "miss", outcome);
+            assert_eq!(gateway.embedded(), embedded, "{stored}");
+        }
+    }
 }
 
 #[test]

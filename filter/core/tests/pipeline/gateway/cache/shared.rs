@@ -125,6 +125,20 @@ fn a_silent_redis_is_a_counted_miss_and_is_left_alone_for_a_moment() {
 }
 
 #[test]
+fn a_request_with_a_short_timeout_of_its_own_does_not_stop_the_lookups_of_others() {
+    let gateway = TestGateway::new(CACHE, r#","control":["timeout"]"#, SHARED);
+    gateway.worker.redis_cache().set_secret(SECRET);
+    gateway.worker.takes_charge(&*gateway.shared);
+    let headers = [("cache-control", "max-age=0"), ("x-sluice-timeout", "20ms")];
+    let hurried = send(gateway.envoy(), "chat", false, &headers, &[good()]);
+    assert_eq!((hurried.status, word(&hurried)), (200, Some("miss")));
+    assert!(!hurried.counted.contains(&metric::SHARED_CACHE_FAILED), "{:?}", hurried.counted);
+    let server = Server::default();
+    let next = ask(&gateway, &server, &headers[..1], &[good()]);
+    assert_eq!((word(&next), &*server.borrow().commands), (Some("miss"), &["MGET".to_owned()][..]));
+}
+
+#[test]
 fn only_a_miss_of_a_lookup_asks_redis() {
     let (server, _) = filled(SECRET);
     let asked = |headers: &[(&str, &str)], scripts: &[Script]| {
