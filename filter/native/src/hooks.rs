@@ -81,7 +81,10 @@ impl Filter {
     /// A callback panicked, in the response if `answered`. The role ends the request. If the role does not reply, Envoy does.
     fn fails(&self, answered: bool) {
         self.failed.set(true);
-        self.later.borrow_mut().clear();
+        let dropped: Vec<_> = self.later.borrow_mut().drain(..).collect();
+        if dropped.iter().any(|later| matches!(later, Later::Reply(..))) {
+            self.answered.set(false);
+        }
         let replied = guarded(|| {
             self.role.try_borrow_mut().is_ok_and(|mut role| {
                 role.fail(answered);
@@ -244,8 +247,10 @@ hooks! {
         guarded(|| {
             ticks::came();
             logger::follow();
-            idle_timeout::end_all::<Handle>(now(), |end| {
-                guarded(end);
+            guarded(|| {
+                idle_timeout::end_all::<Handle>(now(), |end| {
+                    guarded(end);
+                });
             });
             for token in filters::waiting() {
                 run(token, About::Call, |role| {
@@ -282,6 +287,7 @@ hooks! {
         _envoy: *mut abi::Bootstrap, _config: *const c_void, _timer: *mut abi::Timer
     | {
         guarded(main_thread::tick);
+        guarded(main_thread::ticked);
     }
 
     BootstrapCalloutDone envoy_dynamic_module_on_bootstrap_extension_http_callout_done = |

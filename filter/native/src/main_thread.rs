@@ -75,6 +75,10 @@ thread_local! {
     static MAIN: RefCell<Option<Main>> = const { RefCell::new(None) };
 }
 
+/// Whether the next tick panics.
+#[cfg(feature = "trap")]
+pub static TRAP: AtomicBool = AtomicBool::new(false);
+
 /// Whether Envoy has the bootstrap extension. The filter rejects its configuration without it.
 static SERVED: AtomicBool = AtomicBool::new(false);
 
@@ -126,26 +130,35 @@ fn end(ending: Option<Ending>) {
     }
 }
 
-/// Handles the timer.
+/// Handles the timer. The caller calls [`ticked`] afterwards, even after a panic.
 pub fn tick() {
     logger::follow();
-    let ending = MAIN.with_borrow_mut(|main| {
-        let main = main.as_mut()?;
-        Domain::tick(now());
+    MAIN.with_borrow_mut(|main| {
+        let Some(main) = main else { return };
+        // After a panic, this is the next tick.
+        main.timer.fires_in(SETTLING);
+        #[cfg(feature = "trap")]
+        assert!(!TRAP.swap(false, Ordering::Relaxed), "a trap");
         let next = ticks::send_all(Instant::now()).unwrap_or(IDLE);
+        Domain::tick(now());
         for (domain, queue) in Domain::outgoing() {
             main.send(domain, &queue, queue.flush(now()), Vec::new());
         }
         let next = if main.tick_all() { next.min(SETTLING) } else { next };
         main.timer.fires_in(next.max(Duration::from_millis(1)));
-        main.may_end()
     });
-    end(ending);
+}
+
+/// Lets a pending shutdown go on, if it need not wait any longer.
+pub fn ticked() {
+    end(MAIN.with_borrow_mut(|main| main.as_mut()?.may_end()));
 }
 
 /// Handles the reply to a call.
 pub fn called(id: u64, called: &Called) {
-    let ending = MAIN.with_borrow_mut(|main| {
+    let ending = MAIN.with(|main| {
+        // Envoy ends a call within the call that begins it if it cannot send it. That call then fails, so this reply concerns nothing.
+        let mut main = main.try_borrow_mut().ok()?;
         let main = main.as_mut()?;
         let bootstrap = main.bootstrap;
         if let Some(place) = main.outgoing.iter().position(|(own, ..)| *own == id) {

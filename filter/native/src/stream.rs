@@ -320,10 +320,15 @@ impl Stream for Handle {
     }
 
     fn reply(self, status: u16, headers: &HeaderMap, body: &[u8]) -> Result<()> {
-        if self.filter().ok_or(Failed)?.answered.replace(true) {
+        let filter = self.filter().ok_or(Failed)?;
+        if filter.answered.replace(true) {
             return Err(Failed);
         }
-        self.soon(Later::Reply(status, headers.clone(), body.to_vec()))
+        let mut headers = headers.clone();
+        if filter.is_grpc() {
+            headers.push("grpc-status", grpc_status(status));
+        }
+        self.soon(Later::Reply(status, headers, body.to_vec()))
     }
 
     fn resume_request(self) -> Result<()> {
@@ -375,6 +380,10 @@ impl Stream for Handle {
                 // SAFETY: the filter is alive, and Envoy reads both during the call.
                 done(unsafe { abi::http_set_header(self.there()?, HeaderType::ResponseTrailer, name, value) })
             }
+            "main-thread" => {
+                crate::main_thread::TRAP.store(true, std::sync::atomic::Ordering::Relaxed);
+                Ok(())
+            }
             "close-request" | "close-response" => {
                 let filter = self.there()?;
                 // SAFETY: the filter is alive.
@@ -387,7 +396,37 @@ impl Stream for Handle {
     }
 }
 
+/// The gRPC status for an HTTP status, as Envoy converts it.
+fn grpc_status(status: u16) -> &'static str {
+    match status {
+        400 => "13",
+        401 => "16",
+        403 => "7",
+        404 => "12",
+        429 | 502..=504 => "14",
+        _ => "2",
+    }
+}
+
 impl filters::Filter {
+    /// Whether the client speaks gRPC. Envoy sends it every reply as gRPC's, and without a `grpc-status` as a success.
+    fn is_grpc(&self) -> bool {
+        let (envoy, mut value) = (self.envoy.get(), EnvoyBuffer::EMPTY);
+        if envoy.is_null() {
+            return false;
+        }
+        let name = ModuleBuffer::new(b"content-type");
+        // SAFETY: the filter is alive; Envoy reads the name and writes a pointer to its own bytes, which are read immediately.
+        let media = unsafe {
+            let request = HeaderType::RequestHeader;
+            if !abi::http_get_header(envoy, request, name, &raw mut value, 0, ptr::null_mut()) {
+                return false;
+            }
+            value.bytes()
+        };
+        media.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+    }
+
     /// Runs the actions that waited for the end of a callback. No callback of the role may be running. Envoy must not continue a message
     /// within a callback about that message: then `resumes` is false, and those actions are skipped.
     pub fn catch_up(&self, resumes: bool) {
@@ -408,7 +447,9 @@ impl filters::Filter {
                 },
                 Later::Failed => unsafe {
                     let details = ModuleBuffer::new(DEFECT.as_bytes());
-                    abi::http_send_response(envoy, 500, ptr::null(), 0, ModuleBuffer::NONE, details);
+                    let headers = [ModuleHeader::new(b"grpc-status", grpc_status(500).as_bytes())];
+                    let count = if self.is_grpc() { headers.len() } else { 0 };
+                    abi::http_send_response(envoy, 500, headers.as_ptr(), count, ModuleBuffer::NONE, details);
                 },
                 Later::ResumeRequest if resumes => unsafe { abi::http_filter_continue_decoding(envoy) },
                 Later::ResumeResponse if resumes => unsafe { abi::http_filter_continue_encoding(envoy) },

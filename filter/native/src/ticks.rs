@@ -72,7 +72,12 @@ pub fn ends(filter: *mut abi::Filter) {
         let mut scheduler = lock(&worker.scheduler);
         if scheduler.as_ref().is_some_and(|scheduler| scheduler.is_of(filter)) {
             *scheduler = filters::any().and_then(FilterScheduler::new);
-            worker.sent.store(false, Ordering::Relaxed);
+            // Envoy drops an event of a filter that is gone.
+            let pending = worker.sent.swap(false, Ordering::Relaxed);
+            if let Some(next) = scheduler.as_ref().filter(|_| pending) {
+                worker.sent.store(true, Ordering::Relaxed);
+                next.commit();
+            }
         }
     });
 }

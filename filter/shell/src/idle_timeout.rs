@@ -18,7 +18,8 @@ const LONGEST: Duration = Duration::from_millis(250);
 
 /// The period of this gateway's ticks.
 pub fn period(gateway: &CompiledConfig) -> Duration {
-    (gateway.shortest_silence() / 4).clamp(SHORTEST, LONGEST)
+    let longest = if gateway.redis.is_some() { SETTLING } else { LONGEST };
+    (gateway.shortest_silence() / 4).clamp(SHORTEST, longest)
 }
 
 /// How long finished requests wait to be sent to Redis.

@@ -96,10 +96,7 @@ impl Root {
     }
 
     fn gateway(&self, gateway: Rc<CompiledConfig>) -> Result<Role, Failed> {
-        let period = match &gateway.redis {
-            None => idle_timeout::period(&gateway),
-            Some(_) => idle_timeout::SETTLING,
-        };
+        let period = idle_timeout::period(&gateway);
         let worker = Rc::new(match succession::predecessor() {
             Some(before) => before.succeeded_by(gateway),
             None => {

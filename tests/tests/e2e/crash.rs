@@ -12,6 +12,7 @@ use sluice_tests::{eventually, until};
 
 use crate::crowd::{self, Crowd, Manner, PRICE};
 use crate::money::{all_settled, in_redis, open_reservations};
+use crate::recovery::trap_module;
 use crate::{CHAT, ask, refusal, with};
 
 /// A gateway that keeps its counters in Redis, for a crowd that never pauses.
@@ -195,6 +196,27 @@ async fn what_redis_carries_out_too_late_is_given_back() {
         let is_free = async || gateway.chat(&Manner::Whole.body()).await.status == 200;
         eventually("the place to be free again", is_free).await;
     }
+}
+
+#[tokio::test]
+async fn a_panic_on_envoys_main_thread_ends_no_other_work_there() {
+    if Build::under_test().has_vms() {
+        return;
+    }
+    let (store, provider) = (Store::lease().await, Simulator::start().await);
+    let gateway = crowd::gateway(&provider)
+        .key(Key::new("test", KEY).budget(json!({"total": 1000})))
+        .store(&store)
+        .module(&trap_module())
+        .start()
+        .await;
+    let trap = gateway.client().header("x-sluice-trap", "gateway.request_headers=main-thread");
+    assert_eq!(trap.post(CHAT, &Manner::Whole.body()).await.status, 200);
+    until("the panic", || gateway.errors().contains("main_thread.rs").then_some(())).await;
+    assert_eq!(gateway.chat(&Manner::Whole.body()).await.status, 200);
+    all_settled(store.redis()).await;
+    assert_eq!(in_redis(store.redis(), "key=test"), PRICE.total(&provider.used().await));
+    assert_eq!(gateway.terminate().await, "exit status 0");
 }
 
 #[tokio::test]

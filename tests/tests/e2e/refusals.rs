@@ -87,6 +87,22 @@ async fn what_envoy_cannot_read_is_refused_in_json() {
 }
 
 #[tokio::test]
+async fn a_client_that_speaks_grpc_never_takes_a_rejection_for_a_success() {
+    let pair = Pair::lease().await;
+    let grpc = |key: &str| pair.gateway.with_key(key).header("content-type", "application/grpc");
+    for (key, body, status) in [
+        ("sk-unknown", ask("openai", "hi"), "16"),
+        (KEY, json!({"model": "openai", "messages": []}), "13"),
+        (KEY, ask("unheard-of", "hi"), "12"),
+    ] {
+        let answer = grpc(key).post(CHAT, &body).await;
+        assert_eq!((answer.status, answer.header("grpc-status")), (200, Some(status)), "{body}");
+    }
+    let answer = grpc(KEY).post(CHAT, &ask("openai", "hi")).await;
+    assert_eq!((&*said(&answer), answer.header("grpc-status")), ("hi", None), "a response of a provider");
+}
+
+#[tokio::test]
 async fn a_filter_that_failed_is_told_in_the_clients_format_wherever_the_request_was() {
     let module = trap_module();
     // A VM restarts soon, and a panic affects only one request.
