@@ -359,7 +359,7 @@ impl StreamGuard {
                     "The provider's answer has more than 10,000 separate texts, more than the gateway checks.",
                 )));
             }
-            let channel = channels.entry(key).or_insert_with(|| Channel::of(inspection.checks.is_json(key.1)));
+            let channel = channels.entry(key).or_insert_with(|| Channel::of(inspection.checks.is_json(key.1), false));
             ends.push((key, channel.push(text)));
             channel.inspect(&mut inspection).map_err(blocked)?;
         }
@@ -409,7 +409,7 @@ impl StreamGuard {
         let Some(mut first) = self.queue.pop_front() else { return Ok(()) };
         self.waiting = self.waiting.saturating_sub(first.size());
         if first.raw.is_none() {
-            first.events.iter_mut().for_each(|event| self.rewrite(event, &first.pieces));
+            first.rewrite(&mut self.channels);
         }
         let Some(windows) = &mut self.windows else { return self.write(first, writer, out) };
         let free = windows.push(first, &self.checks);
@@ -451,7 +451,7 @@ impl StreamGuard {
         } else {
             return Ok(false);
         };
-        windows.take(changes).into_iter().try_for_each(|event| self.write(event, writer, out))?;
+        windows.take(changes, &self.checks).into_iter().try_for_each(|event| self.write(event, writer, out))?;
         Ok(false)
     }
 
@@ -481,24 +481,6 @@ impl StreamGuard {
             self.reuse(first.events);
         }
         Ok(())
-    }
-
-    /// Masks and restores the text of an event.
-    fn rewrite(&mut self, event: &mut StreamEvent, pieces: &[(Key, usize)]) {
-        let (
-            Some((key, end)),
-            StreamEvent::Text { text, .. }
-            | StreamEvent::Thinking { text, .. }
-            | StreamEvent::Refusal { text, .. }
-            | StreamEvent::Arguments { json: text, .. },
-        ) = (pieces.first(), event)
-        else {
-            return;
-        };
-        let channel = self.channels.get_mut(key);
-        if let Some(other) = channel.and_then(|channel| channel.rewrite(end.saturating_sub(text.len())..*end, text)) {
-            *text = other;
-        }
     }
 
     /// Ends the stream in place of the events that wait: the first of them contains a match.
@@ -555,6 +537,25 @@ impl StreamGuard {
 }
 
 impl Waiting {
+    /// Adds its judged texts to these channels.
+    pub(super) fn push(&mut self, channels: &mut BTreeMap<Key, Channel>, checks: &Checks) {
+        let texts = self.events.iter().filter_map(text_of);
+        let push = |(key, text): (Key, &str)| {
+            (key, channels.entry(key).or_insert_with(|| Channel::of(checks.is_json(key.1), true)).push(text))
+        };
+        self.pieces = texts.map(push).collect();
+    }
+
+    /// Masks and restores the text of a translated event, by its channel.
+    pub(super) fn rewrite(&mut self, channels: &mut BTreeMap<Key, Channel>) {
+        for (event, (key, end)) in self.events.iter_mut().zip(&self.pieces) {
+            let Some((text, channel)) = text_in(event).zip(channels.get_mut(key)) else { continue };
+            if let Some(other) = channel.rewrite(end.saturating_sub(text.len())..*end, text) {
+                *text = other;
+            }
+        }
+    }
+
     /// Approximate memory in bytes.
     pub(super) fn size(&self) -> usize {
         let text = |event: &StreamEvent| text_of(event).map_or(0, |(_, text)| text.len());
@@ -575,6 +576,17 @@ pub(super) fn text_of(event: &StreamEvent) -> Option<(Key, &str)> {
         _ => return None,
     };
     (!text.is_empty()).then_some(((*choice, kind), text))
+}
+
+/// The same to change it.
+pub(super) fn text_in(event: &mut StreamEvent) -> Option<&mut String> {
+    match event {
+        StreamEvent::Text { text, .. }
+        | StreamEvent::Thinking { text, .. }
+        | StreamEvent::Refusal { text, .. }
+        | StreamEvent::Arguments { json: text, .. } => Some(text),
+        _ => None,
+    }
 }
 
 /// The choice of an event's texts.

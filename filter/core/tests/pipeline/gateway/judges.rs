@@ -15,6 +15,7 @@ use super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+mod answers;
 mod bounds;
 
 const CLIENTS: [&str; 3] = [CHAT, "/v1/messages", "/v1/responses"];
