@@ -510,7 +510,7 @@ impl StreamGuard {
     }
 
     /// The findings so far.
-    pub(super) fn findings(&self) -> &Vec<Finding> {
+    pub(super) fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
