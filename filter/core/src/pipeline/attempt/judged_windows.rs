@@ -27,13 +27,13 @@ pub(super) struct JudgedWindows {
     pub(super) guards: Vec<Rc<JudgeGuard>>,
     /// The bytes of text in a window; `None`: all.
     size: Option<usize>,
-    queue: VecDeque<Waiting>,
+    pub(super) queue: VecDeque<Waiting>,
     /// The texts of the window, each with the end of the one before.
     texts: BTreeMap<Key, JudgedText>,
     /// Bytes of new text in the window.
     length: usize,
     /// Bytes in the queue.
-    waiting: usize,
+    pub(super) waiting: usize,
     /// Whether judges judge the window.
     asked: bool,
     /// The texts of judged windows, in which the prompt's texts are restored.

@@ -15,13 +15,14 @@ use sluice_wire::framing::sse;
 use sluice_wire::json;
 use sluice_wire::time::Time;
 
-use crate::guard::Finding;
 use crate::guard::answer::{Checks, GuardFailure, Inspection, Kind, Transcript};
 use crate::guard::channel::Channel;
 use crate::guard::early::EarlyCheck;
 use crate::guard::matcher::Matcher;
 use crate::guard::response_texts::{EventText, ResponseTexts};
+use crate::guard::spec::{Action, Side};
 use crate::guard::steps::Steps;
+use crate::guard::{Finding, UNJUDGED};
 use crate::routing::spec::Trigger;
 use crate::trace::messages;
 
@@ -268,9 +269,8 @@ impl StreamGuard {
         let PassingEvent { event, stays, is_content } = *passing;
         let (events, read) = self.parsed(event.raw);
         read.map_err(Failure::in_answer)?;
-        if self.windows.is_some() && self.reader.is_none() {
-            let message = "The provider's stream has an event that the gateway cannot read, so it cannot be checked.";
-            return Err(Failure::in_answer(ApiError::bad_answer(message)));
+        if self.reader.is_none() {
+            self.stop_judging();
         }
         let (mut apart, mut pieces) = (Vec::new(), Vec::new());
         let each = &mut |text: EventText<'_>| match text {
@@ -315,6 +315,20 @@ impl StreamGuard {
         let pieces = self.inspect(texts, &events)?;
         let raw = if stays { event.raw.to_vec() } else { Vec::new() };
         self.wait(Waiting { events, raw: Some(raw), pieces, is_content })
+    }
+
+    /// Judges get no more of a stream that cannot be read. As it passes unchanged, all of them are in shadow mode.
+    fn stop_judging(&mut self) {
+        let Some(mut windows) = self.windows.take() else { return };
+        self.findings.extend(windows.guards.iter().map(|guard| Finding {
+            guard: guard.name.clone(),
+            label: UNJUDGED.to_owned(),
+            side: Side::Answers,
+            action: Action::Log,
+        }));
+        self.waiting = self.waiting.saturating_add(windows.waiting);
+        windows.queue.append(&mut self.queue);
+        self.queue = windows.queue;
     }
 
     fn inspect_event(&mut self, event: StreamEvent) -> Result<(), Failure> {

@@ -61,3 +61,28 @@ fn texts_that_come_back_in_json_are_escaped() {
         assert_eq!(text, r#"{"say":"\"HI\""}"#, "{streams}: {}", seen.body);
     }
 }
+
+#[test]
+fn a_judge_in_shadow_mode_lets_a_stream_pass_that_the_gateway_cannot_read() {
+    let gateway = Gateway::new(&guard("answers", json!({"mode": "shadow", "window": 64}), json!({})));
+    let chunk = |delta: Value, finish: Value| {
+        let choice = json!([{"index": 0, "delta": delta, "finish_reason": finish}]);
+        format!("data: {}\n\n", json!({"id": "c", "object": "chat.completion.chunk", "choices": choice}))
+    };
+    let call = json!({"index": 0, "id": "t", "type": "odd", "odd": {"input": "ls"}});
+    let usage = json!({"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 5}});
+    let events = [
+        chunk(json!({"role": "assistant", "content": "Before. "}), Value::Null),
+        chunk(json!({"tool_calls": [call]}), Value::Null),
+        chunk(json!({"content": "After."}), Value::Null),
+        chunk(json!({}), "tool_calls".into()),
+        format!("data: {usage}\n\n"),
+        "data: [DONE]\n\n".to_owned(),
+    ];
+    let mut body = body(CHAT, "gpt", true, "hi");
+    body["stream_options"] = json!({"include_usage": true});
+    let script = sse(&events.iter().map(String::as_str).collect::<Vec<_>>());
+    let seen = gateway.send((CHAT, &body), &[script]);
+    assert_eq!((seen.status, &*seen.body), (200, &*events.concat()));
+    assert_eq!(seen.log["guards"], json!(["g: not judged (answers, log)"]));
+}
