@@ -20,3 +20,20 @@ fn a_span_has_no_prompt_that_a_judge_blocks_while_the_provider_works() {
         }
     }
 }
+
+#[test]
+fn the_log_has_no_part_of_the_prompt_that_guardrails_rewrote() {
+    let mut guards = guard("prompts", json!({}), json!({}));
+    guards["mails"] = json!({"detect": ["email"], "action": "mask", "on": ["prompts"]});
+    let gateway = Gateway::new(&guards);
+    for (prompt, sent) in [
+        ("by a@b.io or c@d.io, as", "by [email] or [email], as"),
+        ("ab SECRET cd SECRET ef", "ab [X] cd [X] ef"),
+        ("ab SECRET cd a@b.io ef", "ab [X] cd [email] ef"),
+    ] {
+        let error = json!({"error": {"type": "invalid_request_error", "message": format!("Invalid value: '{sent}'.")}});
+        let seen = gateway.chat("gpt", prompt, &[answers(400, &error.to_string())]);
+        assert_eq!(seen.status, 400, "{}", seen.body);
+        assert_eq!(seen.log["message"], "Invalid value: '[…]'.", "{}", seen.log);
+    }
+}
