@@ -33,7 +33,9 @@ fn what_blocked_a_response_before_its_content_is_in_the_log() {
         let script = if stream_it { stream("gpt", CHAT, &pieces) } else { answers(200, &whole.to_string()) };
         let seen = send(&worker, &request, script);
         assert_eq!((seen.status, &seen.log["guards"]), (400, &found), "{}", seen.body);
+        assert_eq!(seen.log["content_filter"], Value::Null, "the provider's has found nothing");
     }
     let seen = send(&worker, &body(CHAT, "gpt", true, "hi"), sse(&[&FOUND.replace("a@b.io", "me"), FOUND]));
     assert_eq!((seen.status, &seen.log["guards"]), (200, &found), "{}", seen.body);
+    assert_eq!(seen.log["content_filter"], Value::Null, "{}", seen.log);
 }

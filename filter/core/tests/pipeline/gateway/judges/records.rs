@@ -15,6 +15,7 @@ fn a_span_has_no_prompt_that_a_judge_blocks_while_the_provider_works() {
         for (prompt, status, is_kept) in [("swordfish", 200, true), ("a BAD swordfish", 400, false)] {
             let seen = gateway.chat("gpt", prompt, &scripts);
             assert_eq!(seen.status, status, "{}", seen.body);
+            assert_eq!(seen.log["content_filter"], Value::Null, "the provider's has found nothing");
             let spans = json!(exported(&gateway.worker)).to_string();
             assert_eq!(spans.contains("swordfish"), is_kept, "{replies:?} {prompt}: {spans}");
         }
