@@ -174,8 +174,9 @@ impl Checks {
         Ok(findings)
     }
 
-    /// Masks and restores texts of a complete response, and judges it.
-    pub fn rewrite(&self, response: &mut Response) -> Result<Vec<Finding>, GuardFailure> {
+    /// Masks texts of a complete response, or blocks it, and restores the prompt's texts. With judges, it restores them only once these have
+    /// `judged` the masked response.
+    pub fn rewrite(&self, response: &mut Response, judged: bool) -> Result<Vec<Finding>, GuardFailure> {
         let (mut findings, steps) = (Vec::new(), Matcher::steps());
         let mut inspection = Inspection { checks: self, steps: &steps, findings: &mut findings };
         for choice in &mut response.choices {
@@ -187,7 +188,7 @@ impl Checks {
                 }
                 let Some((kind, text)) = text_of(part, number) else { continue };
                 if channels.iter().all(|(known, _)| *known != kind) {
-                    channels.push((kind, Channel::of(self.is_json(kind))));
+                    channels.push((kind, Channel::of(self.is_json(kind), judged)));
                 }
                 ends.extend(
                     channels.iter_mut().find(|(known, _)| *known == kind).map(|(_, channel)| channel.push(text)),
@@ -206,7 +207,6 @@ impl Checks {
                 }
             }
         }
-        findings.extend(self.check_format(&Transcript::of(response))?);
         Ok(findings)
     }
 

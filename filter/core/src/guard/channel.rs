@@ -8,6 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::rc::Rc;
 
 use sluice_wire::order;
 
@@ -43,6 +44,8 @@ pub struct Channel {
     strings: Option<Strings>,
     /// Whether the text has more than spaces.
     begun: bool,
+    /// Whether judges have judged it: guardrails masked it before, and only placeholders are replaced.
+    judged: bool,
 }
 
 /// The progress of a search in the decoded text.
@@ -88,9 +91,9 @@ enum Is<'a> {
 }
 
 impl Channel {
-    /// An empty text; `json`: it is JSON, such as the arguments of a tool, if it begins so.
-    pub fn of(json: bool) -> Self {
-        Self { decoded: Decoded::of(json), strings: json.then(Strings::default), ..Self::default() }
+    /// An empty text; `json`: it is JSON, such as the arguments of a tool, if it begins so; `judged`: judges have judged it.
+    pub fn of(json: bool, judged: bool) -> Self {
+        Self { decoded: Decoded::of(json), strings: json.then(Strings::default), judged, ..Self::default() }
     }
 
     /// Adds a piece. Returns the length of the text with it.
@@ -137,13 +140,20 @@ impl Channel {
         }
         self.decoded.end();
         self.log(inspection, true);
-        self.act(inspection, true)
+        self.act(inspection, true)?;
+        self.forget();
+        Ok(())
+    }
+
+    /// The guardrails that inspect it.
+    fn guards<'c>(&self, checks: &'c Checks) -> &'c [Rc<Guard>] {
+        if self.judged { &[] } else { &checks.guards }
     }
 
     fn log(&mut self, inspection: &mut Inspection<'_>, end: bool) {
         let text = self.decoded.text.as_str();
         let search = Search { text, from: self.logging.seen, end };
-        let (matches, settled) = search.matches(inspection.checks, inspection.steps, true);
+        let (matches, settled) = search.matches(self.guards(inspection.checks), inspection.steps, true);
         for (guard, label) in matches.iter().filter_map(Span::found) {
             super::note(inspection.findings, guard, label, Side::Answers);
         }
@@ -155,7 +165,7 @@ impl Channel {
         let Inspection { checks, steps, .. } = *inspection;
         let text = self.decoded.text.as_str();
         let seen = self.acting.seen;
-        let (mut spans, mut free) = Search { text, from: seen, end }.matches(checks, steps, false);
+        let (mut spans, mut free) = Search { text, from: seen, end }.matches(self.guards(checks), steps, false);
         // What has left before a pause was inspected then.
         spans.retain(|span| self.decoded.place(span.at.end) > self.paused);
         let blocking = |span: &Span<'_>| {
@@ -213,7 +223,10 @@ impl Channel {
                 super::note(inspection.findings, guard, label, Side::Answers);
                 inspection.checks.placeholders.borrow_mut().of(guard, label, found, false)
             }
-            Is::Placeholder(_) if !is_text => return Ok(None),
+            // Judges see placeholders.
+            Is::Placeholder(_) if !is_text || (!self.judged && !inspection.checks.judges.is_empty()) => {
+                return Ok(None);
+            }
             Is::Placeholder(original) => original,
         };
         let with = if self.strings.is_some() { escaped(&with) } else { with };
@@ -285,7 +298,7 @@ struct Search<'t> {
 
 impl<'t> Search<'t> {
     /// The matches that later text cannot change, of guardrails that only log or of the others; and the position up to which these are all.
-    fn matches<'a>(&self, checks: &'a Checks, steps: &'a Steps, logs: bool) -> (Vec<Span<'a>>, usize)
+    fn matches<'a>(&self, guards: &'a [Rc<Guard>], steps: &'a Steps, logs: bool) -> (Vec<Span<'a>>, usize)
     where
         't: 'a,
     {
@@ -294,7 +307,7 @@ impl<'t> Search<'t> {
         let outline = folded(text);
         let (folded, end) = (outline.as_ref(), self.end);
         let (mut spans, mut settled) = (Vec::new(), text.len());
-        for guard in checks.guards.iter().filter(|guard| (guard.action == Action::Log) == logs) {
+        for guard in guards.iter().filter(|guard| (guard.action == Action::Log) == logs) {
             let (guard, matcher): (&Guard, _) = (guard, &guard.matcher);
             let mut free = matcher.unsettled(text, from, steps);
             if let Some(folded) = folded {

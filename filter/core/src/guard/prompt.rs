@@ -75,10 +75,21 @@ pub fn screen(guards: &[Rc<Guard>], body: &[u8], except: &Range<usize>, most: us
     Ok(Screened { body: copy.done()?, findings: look.findings, placeholders: look.placeholders })
 }
 
-/// Checks a body that is not JSON.
+/// Checks a body that is not JSON. It may contain JSON, such as the lines of a batch's file, and in that the JSON of tools: so each line is
+/// also checked with all escapes decoded, once and twice.
 pub fn screen_bytes(guards: &[Rc<Guard>], body: &[u8]) -> Result<Screened, Unfit> {
     let mut look = Look::of(guards);
-    look.as_it_is(&unfolded(readable(body)))?;
+    let text = unfolded(readable(body));
+    look.as_it_is(&text)?;
+    for mut line in text.lines().map(Cow::Borrowed) {
+        for _ in 0..2 {
+            if memchr::memchr(b'\\', line.as_bytes()).is_none() {
+                break;
+            }
+            line = unescaped(line, true);
+            look.as_it_is(&line)?;
+        }
+    }
     Ok(Screened { findings: look.findings, ..Screened::default() })
 }
 

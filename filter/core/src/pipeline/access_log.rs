@@ -337,8 +337,14 @@ impl<'a> Record<'a> {
             lower_tier: state.lower_tier().filter(|_| served),
             dropped: &state.answer.dropped,
             guards: {
-                let answer = state.answer.findings.iter().chain(&state.judges.findings).map(Finding::to_string);
-                self.guards.into_iter().chain(answer).collect()
+                let mut guards = self.guards;
+                for finding in state.findings().map(Finding::to_string) {
+                    // Several attempts may find the same.
+                    if !guards.contains(&finding) {
+                        guards.push(finding);
+                    }
+                }
+                guards
             },
             judges: self.judges.into_iter().chain(state.judges.reports.iter().map(JudgeRecord::of)).collect(),
             content_filter: results.list().into_iter().map(FilterResult::text).collect(),

@@ -28,6 +28,9 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// Envoy's timers start slightly before or after the clock that is read here.
 pub const SLACK: Duration = Duration::from_millis(20);
 
+/// The logged reason of an attempt whose prompt or response a guardrail blocked.
+pub const GUARDRAIL: &str = "guardrail";
+
 /// The logged reason of an attempt that ended because a host call failed.
 pub const NOT_CARRIED_OUT: &str = "not_carried_out";
 
@@ -173,7 +176,7 @@ impl Failure {
                 let error = finding.error();
                 // Another target's response would wait for the same judge.
                 let trigger = Some(Trigger::Guardrail).filter(|_| finding.label != UNJUDGED);
-                Self { finding: Some(finding.into()), trigger, ..Self::ours("guardrail", error) }
+                Self { finding: Some(finding.into()), trigger, ..Self::ours(GUARDRAIL, error) }
             }
             GuardFailure::Invalid(why) => {
                 let message = format!("The model's answer is not the requested JSON: {why}.");
@@ -186,7 +189,7 @@ impl Failure {
 
     /// Judges block the prompt, which the provider has received.
     pub fn blocked_prompt(finding: &Finding) -> Self {
-        Self::ours("guardrail", finding.error()).after(Work::Seen).excused()
+        Self::ours(GUARDRAIL, finding.error()).after(Work::Seen).excused()
     }
 
     /// Whether the failure concerns the key that was used, and perhaps no other.

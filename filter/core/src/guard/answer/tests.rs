@@ -92,7 +92,7 @@ fn structured_output_stays_json() {
     checks.json = true;
     let choice = Choice { parts: vec![text(r#"{"a":"#), text(r#""b\nc@d.io"}"#)], finish: Finish::Stop };
     let mut response = Response { choices: vec![choice], ..Response::default() };
-    checks.rewrite(&mut response).unwrap();
+    checks.rewrite(&mut response, false).unwrap();
     let parts = &response.choices.first().unwrap().parts;
     assert_eq!(*parts, [text(r#"{"a":"#), text(r#""b\n\"…\""}"#)]);
 }

@@ -42,7 +42,7 @@ fn checks(guards: Vec<Rc<Guard>>) -> Checks {
 fn run(checks: &Checks, json: bool, pieces: &[&str]) -> (Vec<String>, Result<Vec<String>, String>) {
     let (steps, mut findings) = (Matcher::steps(), Vec::new());
     let mut inspection = Inspection { checks, steps: &steps, findings: &mut findings };
-    let (mut channel, mut waiting, mut left) = (Channel::of(json), VecDeque::new(), Vec::new());
+    let (mut channel, mut waiting, mut left) = (Channel::of(json, false), VecDeque::new(), Vec::new());
     for piece in pieces.iter().map(Some).chain([None]) {
         let inspected = match piece {
             Some(piece) => {
@@ -175,7 +175,7 @@ fn a_text_that_goes_on_after_its_end_is_still_inspected() {
     let mask = checks(vec![guard("pii", Action::Mask, MaskStyle::Label, detectors(&[Detector::Email]))]);
     let (steps, mut findings) = (Matcher::steps(), Vec::new());
     let mut inspection = Inspection { checks: &mask, steps: &steps, findings: &mut findings };
-    let mut channel = Channel::of(false);
+    let mut channel = Channel::of(false, false);
     channel.push("to a@b.io");
     channel.pause(&mut inspection).unwrap();
     assert_eq!(channel.rewrite(0..9, "to a@b.io").as_deref(), Some("to [email]"));
@@ -191,7 +191,7 @@ fn a_text_that_goes_on_after_its_end_is_still_inspected() {
 fn steps_of(checks: &Checks, text: &str, size: usize) -> u64 {
     let (steps, mut findings) = (Matcher::steps(), Vec::new());
     let mut inspection = Inspection { checks, steps: &steps, findings: &mut findings };
-    let mut channel = Channel::of(false);
+    let mut channel = Channel::of(false, false);
     for piece in text.as_bytes().chunks(size) {
         channel.push(std::str::from_utf8(piece).unwrap());
         channel.inspect(&mut inspection).unwrap();

@@ -1,16 +1,19 @@
 //! Holds the events of a stream until judges have judged their texts, one window of text after the other.
 //!
-//! A judge also sees the end of the text before its window, so that it recognizes what the cut divides.
+//! A judge also sees the end of the text before its window, so that it recognizes what the cut divides. In place of the prompt's masked texts
+//! it sees their placeholders. Each is in one window, as its pieces are inspected together, and the text is restored after the verdict.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use sluice_wire::conversation::StreamEvent;
 
-use crate::guard::answer::{Checks, Kind};
+use crate::guard::answer::{Checks, Inspection, Kind};
+use crate::guard::channel::Channel;
 use crate::guard::judge::{JudgeGuard, JudgedText, Masking};
+use crate::guard::matcher::Matcher;
 
-use super::stream_guard::{Key, Waiting, text_of};
+use super::stream_guard::{Key, Waiting, text_in, text_of};
 
 /// The bytes of the text before a window that a judge sees again.
 const CONTEXT: usize = 200;
@@ -24,15 +27,17 @@ pub(super) struct JudgedWindows {
     pub(super) guards: Vec<Rc<JudgeGuard>>,
     /// The bytes of text in a window; `None`: all.
     size: Option<usize>,
-    queue: VecDeque<Waiting>,
+    pub(super) queue: VecDeque<Waiting>,
     /// The texts of the window, each with the end of the one before.
     texts: BTreeMap<Key, JudgedText>,
     /// Bytes of new text in the window.
     length: usize,
     /// Bytes in the queue.
-    waiting: usize,
+    pub(super) waiting: usize,
     /// Whether judges judge the window.
     asked: bool,
+    /// The texts of judged windows, in which the prompt's texts are restored.
+    judged: BTreeMap<Key, Channel>,
 }
 
 impl JudgedWindows {
@@ -40,9 +45,16 @@ impl JudgedWindows {
     pub(super) fn of(checks: &Checks, whole: bool) -> Option<Self> {
         let guards = checks.judges.clone();
         let size = guards.iter().filter_map(|guard| guard.window).min().filter(|_| !whole);
-        let new =
-            Self { guards, size, queue: VecDeque::new(), texts: BTreeMap::new(), length: 0, waiting: 0, asked: false };
-        (!new.guards.is_empty()).then_some(new)
+        (!guards.is_empty()).then(|| Self {
+            guards,
+            size,
+            queue: VecDeque::new(),
+            texts: BTreeMap::new(),
+            length: 0,
+            waiting: 0,
+            asked: false,
+            judged: BTreeMap::new(),
+        })
     }
 
     /// Adds an event. Returns it if nothing has to be judged before it leaves.
@@ -99,7 +111,7 @@ impl JudgedWindows {
     }
 
     /// Ends the window: its events, with these changes of its texts.
-    pub(super) fn take(&mut self, changes: Vec<(usize, String)>) -> VecDeque<Waiting> {
+    pub(super) fn take(&mut self, changes: Vec<(usize, String)>, checks: &Checks) -> VecDeque<Waiting> {
         let keys: Vec<Key> = self.new_texts().map(|(key, _)| key).collect();
         let mut events = std::mem::take(&mut self.queue);
         for (index, new) in changes {
@@ -108,7 +120,8 @@ impl JudgedWindows {
             };
             let mut new_part = new.get(text.context..).unwrap_or_default().to_owned();
             let pieces = events.iter_mut().flat_map(|event| &mut event.events);
-            for piece in pieces.filter_map(|event| piece_of(event, key)) {
+            let pieces = pieces.filter(|event| text_of(event).is_some_and(|(its, _)| its == key));
+            for piece in pieces.filter_map(text_in) {
                 // All of it leaves with the first piece.
                 *piece = std::mem::take(&mut new_part);
             }
@@ -120,24 +133,28 @@ impl JudgedWindows {
             text.context = text.text.len();
         }
         (self.length, self.waiting, self.asked) = (0, 0, false);
+        if checks.restores() {
+            self.restore(&mut events, checks);
+        }
         events
+    }
+
+    /// Restores the prompt's texts in the events of a window.
+    fn restore(&mut self, events: &mut VecDeque<Waiting>, checks: &Checks) {
+        let (steps, mut findings) = (Matcher::steps(), Vec::new());
+        let mut inspection = Inspection { checks, steps: &steps, findings: &mut findings };
+        events.iter_mut().for_each(|event| event.push(&mut self.judged, checks));
+        for channel in self.judged.values_mut() {
+            // No guardrail inspects it.
+            let _ = channel.pause(&mut inspection);
+        }
+        events.iter_mut().for_each(|event| event.rewrite(&mut self.judged));
     }
 
     /// Approximate memory in bytes.
     pub(super) fn held(&self) -> usize {
         let texts = self.texts.values().map(|text| text.text.capacity().saturating_add(size_of::<JudgedText>()));
-        texts.fold(self.waiting, usize::saturating_add)
+        let judged = self.judged.values().map(|channel| channel.held().saturating_add(size_of::<Channel>()));
+        texts.chain(judged).fold(self.waiting, usize::saturating_add)
     }
-}
-
-/// The text of an event, if it belongs to this text of the stream.
-fn piece_of(event: &mut StreamEvent, key: Key) -> Option<&mut String> {
-    let (choice, kind, text) = match event {
-        StreamEvent::Text { choice, text } => (choice, Kind::Text, text),
-        StreamEvent::Thinking { choice, text } => (choice, Kind::Thinking, text),
-        StreamEvent::Refusal { choice, text } => (choice, Kind::Refusal, text),
-        StreamEvent::Arguments { choice, call, json } => (choice, Kind::Arguments(*call), json),
-        _ => return None,
-    };
-    ((*choice, kind) == key).then_some(text)
 }

@@ -6,7 +6,7 @@ use sluice_wire::dialect::translate::{self, ResponseContext};
 use sluice_wire::dialect::{ChatClient, ChatProvider, Opening, OutputSoFar};
 use sluice_wire::error::ApiError;
 
-use crate::guard::answer::{response_texts, tool_names};
+use crate::guard::answer::{Transcript, response_texts, tool_names};
 use crate::guard::judge::JudgedText;
 use crate::trace::messages;
 
@@ -58,7 +58,7 @@ impl Attempt {
             return Err(Failure::ended_empty());
         }
         if let Some(checks) = state.request.checks.clone() {
-            state.answer.findings = checks.rewrite(&mut response).map_err(Failure::objection)?;
+            state.answer.findings = checks.rewrite(&mut response, false).map_err(Failure::objection)?;
             if !checks.judges.is_empty() {
                 let names = JudgedText::fixed(tool_names(&response));
                 let texts = || {
@@ -74,7 +74,10 @@ impl Attempt {
                         *text = new;
                     }
                 }
+                checks.rewrite(&mut response, true).map_err(Failure::objection)?;
             }
+            let unchecked = checks.check_format(&Transcript::of(&response)).map_err(Failure::objection)?;
+            state.answer.findings.extend(unchecked);
         }
         let summary = self.dialect.peek_response.and_then(|peek| peek(body).ok()).unwrap_or_default();
         (state.answer.extras, state.answer.id) = (summary.extras, summary.id);

@@ -167,6 +167,7 @@ impl Relay {
                 waits = stream_state.judge(self.over, state, now, effects);
             }
         }
+        stream_state.note_findings(state);
         // While text waits for judges, nothing leaves: trailers may follow, and then only what Envoy has buffered can still be replaced.
         let gathers = !self.held && ready == 0 && size <= PORTION && stream_state.gathers();
         let keeps = self.held || gathers || waits == Ok(true);

@@ -15,13 +15,14 @@ use sluice_wire::framing::sse;
 use sluice_wire::json;
 use sluice_wire::time::Time;
 
-use crate::guard::Finding;
 use crate::guard::answer::{Checks, GuardFailure, Inspection, Kind, Transcript};
 use crate::guard::channel::Channel;
 use crate::guard::early::EarlyCheck;
 use crate::guard::matcher::Matcher;
 use crate::guard::response_texts::{EventText, ResponseTexts};
+use crate::guard::spec::{Action, Side};
 use crate::guard::steps::Steps;
+use crate::guard::{Finding, UNJUDGED};
 use crate::routing::spec::Trigger;
 use crate::trace::messages;
 
@@ -268,9 +269,8 @@ impl StreamGuard {
         let PassingEvent { event, stays, is_content } = *passing;
         let (events, read) = self.parsed(event.raw);
         read.map_err(Failure::in_answer)?;
-        if self.windows.is_some() && self.reader.is_none() {
-            let message = "The provider's stream has an event that the gateway cannot read, so it cannot be checked.";
-            return Err(Failure::in_answer(ApiError::bad_answer(message)));
+        if self.reader.is_none() {
+            self.stop_judging();
         }
         let (mut apart, mut pieces) = (Vec::new(), Vec::new());
         let each = &mut |text: EventText<'_>| match text {
@@ -317,6 +317,20 @@ impl StreamGuard {
         self.wait(Waiting { events, raw: Some(raw), pieces, is_content })
     }
 
+    /// Judges get no more of a stream that cannot be read. As it passes unchanged, all of them are in shadow mode.
+    fn stop_judging(&mut self) {
+        let Some(mut windows) = self.windows.take() else { return };
+        self.findings.extend(windows.guards.iter().map(|guard| Finding {
+            guard: guard.name.clone(),
+            label: UNJUDGED.to_owned(),
+            side: Side::Answers,
+            action: Action::Log,
+        }));
+        self.waiting = self.waiting.saturating_add(windows.waiting);
+        windows.queue.append(&mut self.queue);
+        self.queue = windows.queue;
+    }
+
     fn inspect_event(&mut self, event: StreamEvent) -> Result<(), Failure> {
         if let StreamEvent::ToolCall { choice, name, .. } = &event {
             self.blocked = *choice;
@@ -359,7 +373,7 @@ impl StreamGuard {
                     "The provider's answer has more than 10,000 separate texts, more than the gateway checks.",
                 )));
             }
-            let channel = channels.entry(key).or_insert_with(|| Channel::of(inspection.checks.is_json(key.1)));
+            let channel = channels.entry(key).or_insert_with(|| Channel::of(inspection.checks.is_json(key.1), false));
             ends.push((key, channel.push(text)));
             channel.inspect(&mut inspection).map_err(blocked)?;
         }
@@ -409,7 +423,7 @@ impl StreamGuard {
         let Some(mut first) = self.queue.pop_front() else { return Ok(()) };
         self.waiting = self.waiting.saturating_sub(first.size());
         if first.raw.is_none() {
-            first.events.iter_mut().for_each(|event| self.rewrite(event, &first.pieces));
+            first.rewrite(&mut self.channels);
         }
         let Some(windows) = &mut self.windows else { return self.write(first, writer, out) };
         let free = windows.push(first, &self.checks);
@@ -451,7 +465,7 @@ impl StreamGuard {
         } else {
             return Ok(false);
         };
-        windows.take(changes).into_iter().try_for_each(|event| self.write(event, writer, out))?;
+        windows.take(changes, &self.checks).into_iter().try_for_each(|event| self.write(event, writer, out))?;
         Ok(false)
     }
 
@@ -483,24 +497,6 @@ impl StreamGuard {
         Ok(())
     }
 
-    /// Masks and restores the text of an event.
-    fn rewrite(&mut self, event: &mut StreamEvent, pieces: &[(Key, usize)]) {
-        let (
-            Some((key, end)),
-            StreamEvent::Text { text, .. }
-            | StreamEvent::Thinking { text, .. }
-            | StreamEvent::Refusal { text, .. }
-            | StreamEvent::Arguments { json: text, .. },
-        ) = (pieces.first(), event)
-        else {
-            return;
-        };
-        let channel = self.channels.get_mut(key);
-        if let Some(other) = channel.and_then(|channel| channel.rewrite(end.saturating_sub(text.len())..*end, text)) {
-            *text = other;
-        }
-    }
-
     /// Ends the stream in place of the events that wait: the first of them contains a match.
     pub(super) fn cut_off(&mut self, writer: &mut dyn StreamWriter, out: &mut Vec<u8>) {
         let unfinished = std::mem::take(&mut self.unfinished);
@@ -528,7 +524,7 @@ impl StreamGuard {
     }
 
     /// The findings so far.
-    pub(super) fn findings(&self) -> &Vec<Finding> {
+    pub(super) fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
@@ -555,6 +551,25 @@ impl StreamGuard {
 }
 
 impl Waiting {
+    /// Adds its judged texts to these channels.
+    pub(super) fn push(&mut self, channels: &mut BTreeMap<Key, Channel>, checks: &Checks) {
+        let texts = self.events.iter().filter_map(text_of);
+        let push = |(key, text): (Key, &str)| {
+            (key, channels.entry(key).or_insert_with(|| Channel::of(checks.is_json(key.1), true)).push(text))
+        };
+        self.pieces = texts.map(push).collect();
+    }
+
+    /// Masks and restores the text of a translated event, by its channel.
+    pub(super) fn rewrite(&mut self, channels: &mut BTreeMap<Key, Channel>) {
+        for (event, (key, end)) in self.events.iter_mut().zip(&self.pieces) {
+            let Some((text, channel)) = text_in(event).zip(channels.get_mut(key)) else { continue };
+            if let Some(other) = channel.rewrite(end.saturating_sub(text.len())..*end, text) {
+                *text = other;
+            }
+        }
+    }
+
     /// Approximate memory in bytes.
     pub(super) fn size(&self) -> usize {
         let text = |event: &StreamEvent| text_of(event).map_or(0, |(_, text)| text.len());
@@ -575,6 +590,17 @@ pub(super) fn text_of(event: &StreamEvent) -> Option<(Key, &str)> {
         _ => return None,
     };
     (!text.is_empty()).then_some(((*choice, kind), text))
+}
+
+/// The same to change it.
+pub(super) fn text_in(event: &mut StreamEvent) -> Option<&mut String> {
+    match event {
+        StreamEvent::Text { text, .. }
+        | StreamEvent::Thinking { text, .. }
+        | StreamEvent::Refusal { text, .. }
+        | StreamEvent::Arguments { json: text, .. } => Some(text),
+        _ => None,
+    }
 }
 
 /// The choice of an event's texts.

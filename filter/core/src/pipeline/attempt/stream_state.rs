@@ -256,6 +256,13 @@ impl StreamState {
         stream_guard.end(&mut *self.writer, &mut self.out)
     }
 
+    /// Copies the findings so far to the request state: the client may leave before the stream's end.
+    pub(super) fn note_findings(&self, state: &mut RequestState) {
+        let found = self.stream_guard.as_ref().map_or(&[][..], StreamGuard::findings);
+        let known = state.answer.findings.len();
+        state.answer.findings.extend_from_slice(found.get(known..).unwrap_or_default());
+    }
+
     /// Checks the complete response.
     pub(super) fn judged(&mut self, state: &mut RequestState) -> Result<(), Failure> {
         let released = self.release();
@@ -367,9 +374,9 @@ impl StreamState {
 
     /// Breaks off the response with an error event, or as a provider's content filter does.
     pub(super) fn break_off(&mut self, mut failure: Failure, state: &mut RequestState) {
+        self.note_findings(state);
         match &mut self.stream_guard {
             Some(stream_guard) if failure.trigger == Some(Trigger::Guardrail) => {
-                state.answer.findings.clone_from(stream_guard.findings());
                 state.answer.findings.extend(failure.finding.take().map(|finding| *finding));
                 stream_guard.cut_off(&mut *self.writer, &mut self.out);
             }

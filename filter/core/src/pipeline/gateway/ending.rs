@@ -92,6 +92,10 @@ impl RequestPipeline {
         let now = cx.now();
         state.conclude(self.log_context.about.shut_down, now, cx.shared);
         state.judges.give_up(now);
+        if state.judges.objection().is_some() {
+            // No span has a blocked prompt.
+            self.log_context.prompt = None;
+        }
         metrics::attempts(state, cx.effects);
         metrics::findings(&state.answer.findings, cx.effects);
         metrics::findings(&state.judges.findings, cx.effects);

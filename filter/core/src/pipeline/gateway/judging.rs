@@ -17,6 +17,7 @@ use super::super::request_state::{Draft, PromptTexts, warn};
 use super::super::rewrite;
 use super::super::{Context, Flow};
 use super::planning::Prepared;
+use super::screening::asked_model;
 use super::waiting::Waiting;
 use super::{Outcome, Phase, Refused, RequestPipeline, metrics};
 
@@ -34,7 +35,7 @@ impl RequestPipeline {
         cx: &mut Context<'_>,
     ) -> Result<Option<AskedJudges>, Exhausted> {
         let (config, request) = (&draft.worker.config, &draft.request);
-        let guards = concerning(&config.judges, Side::Prompts, &request.caller, &request.model.name);
+        let guards = concerning(&config.judges, Side::Prompts, &request.caller, asked_model(draft));
         if guards.is_empty() {
             return Ok(None);
         }

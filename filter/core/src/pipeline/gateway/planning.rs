@@ -315,6 +315,7 @@ impl RequestPipeline {
     pub(super) fn rewrite(&self, draft: &mut Draft, masked: &[u8], placeholders: Placeholders) -> Result<(), Refused> {
         is_not_too_large(draft, masked)?;
         draft.memory.request.grow(masked.len())?;
+        draft.memory.keep_rewritten(masked);
         draft.request.rewritten(peek(masked, self.client, draft.request.pass_through.as_ref())?);
         keep_head(draft, masked);
         draft.request.checks = screening::checks(draft, masked, placeholders);

@@ -133,10 +133,8 @@ impl RequestPipeline {
     }
 
     fn findings(&self, state: Option<&RequestState>, team: &str, model: &str) {
-        let attempts = state.iter().flat_map(|state| &state.progress.attempts);
-        let blocked = attempts.filter_map(|attempt| attempt.failure.as_ref()?.finding.as_deref());
-        let answer = state.iter().flat_map(|state| state.answer.findings.iter().chain(&state.judges.findings));
-        for Finding { guard, label, side, action } in self.log_context.findings.iter().chain(answer).chain(blocked) {
+        let findings = state.into_iter().flat_map(RequestState::findings);
+        for Finding { guard, label, side, action } in self.log_context.findings.iter().chain(findings) {
             let label = self.worker.finding_label(guard, label);
             self.count(&GUARD, guard::ACTIONS, &[team, model, guard, label, side.name(), action.name()]);
         }

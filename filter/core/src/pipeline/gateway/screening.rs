@@ -5,6 +5,7 @@ use std::rc::Rc;
 use sluice_wire::error::ApiError;
 use sluice_wire::order;
 
+use crate::batch::BatchOperation;
 use crate::compiled::CompiledConfig;
 use crate::guard::answer::{Checks, Format};
 use crate::guard::mask::Placeholders;
@@ -59,8 +60,7 @@ pub(super) fn refused(unfit: &Unfit, config: &CompiledConfig) -> ApiError {
 /// Applies guardrails to a prompt, and to the query that is forwarded with it.
 pub(super) fn screen(draft: &Draft, body: &[u8]) -> Result<Screened, Unfit> {
     let (config, peek) = (&draft.worker.config, &draft.request.scanned.peek);
-    // By the requested model's own name, whatever alias led to it.
-    let guards = guard::concerning(&config.guards, Side::Prompts, &draft.request.caller, &draft.request.model.name);
+    let guards = guard::concerning(&config.guards, Side::Prompts, &draft.request.caller, asked_model(draft));
     if guards.is_empty() {
         return Ok(Screened::default());
     }
@@ -78,6 +78,14 @@ pub(super) fn screen(draft: &Draft, body: &[u8]) -> Result<Screened, Unfit> {
         screened.placeholders.restore_nothing();
     }
     Ok(screened)
+}
+
+/// The name of the model that a request is for, whatever alias led to it; for the input file of a batch, that of its requests.
+pub(super) fn asked_model(draft: &Draft) -> &str {
+    match &draft.request.batch_operation {
+        Some(BatchOperation::Upload(work)) => &work.model,
+        _ => &draft.request.model.name,
+    }
 }
 
 /// The checks on the response to this request; `None` if there are none. `placeholders` are those of its masked texts.

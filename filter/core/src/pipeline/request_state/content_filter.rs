@@ -5,7 +5,7 @@
 use sluice_wire::content_filter::{FilterAction, FilterCategory, FilterResults, FilterSide};
 use sluice_wire::error::ErrorKind;
 
-use super::super::failure::Failure;
+use super::super::failure::{Failure, GUARDRAIL};
 use super::{AttemptState, RequestState};
 
 /// How Anthropic, and AWS for its models, report a blocked response as an error.
@@ -38,7 +38,7 @@ impl RequestState {
 
 /// The side that a provider blocked with this error. A match of the gateway's own guardrail is no result.
 fn blocked_side(failure: &Failure) -> Option<FilterSide> {
-    if failure.error.kind != ErrorKind::ContentPolicy || failure.finding.is_some() {
+    if failure.error.kind != ErrorKind::ContentPolicy || failure.reason == GUARDRAIL {
         return None;
     }
     let of_prompt = failure.reason.starts_with("status_") && !failure.error.message.contains(OUTPUT_BLOCKED);

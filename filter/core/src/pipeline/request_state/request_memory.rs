@@ -17,7 +17,7 @@ pub struct RequestMemory {
     pub request: Permit,
     /// The held bytes of the response.
     pub answer: Permit,
-    /// The body, until the response begins: used to cut it out of logged errors.
+    /// The body, until the response begins: used to cut it out of logged errors. If guardrails rewrote it, all of its forms, one a line.
     pub body: RetainedBody,
     /// The parsed body, for the next target. Retained as long as the body.
     pub snapshot: ParsedRequest,
@@ -35,6 +35,13 @@ impl RequestMemory {
     /// Retains the body if it is short and the memory limiter has room for a second copy.
     pub fn keep(&mut self, body: &[u8]) {
         self.body = RetainedBody::of(body, &mut self.kept);
+    }
+
+    /// Retains what guardrails made of the body too, if the body is retained and both are short.
+    pub fn keep_rewritten(&mut self, rewritten: &[u8]) {
+        if let RetainedBody::Whole(body) = &self.body {
+            self.keep(&[body.as_slice(), rewritten].join(&b'\n'));
+        }
     }
 
     /// Retains the parsed body if the body is retained and the memory limiter has room.

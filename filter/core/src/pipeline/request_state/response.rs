@@ -39,7 +39,7 @@ pub struct ResponseState {
     pub names: Names,
     /// Marks that the gateway added to the request for the provider's prompt cache.
     pub marks: usize,
-    /// Findings of guardrails that only log.
+    /// Findings of guardrails that did not block it, and the one that cut its stream off.
     pub findings: Vec<Finding>,
     /// The last bytes of a response that passes unread, which may contain usage.
     pub tail: Vec<u8>,

@@ -29,6 +29,11 @@ struct Till {
 impl Till {
     /// A key with these fields, whose team has one dollar. In a batch, an input token costs one micro-dollar, an output token two.
     fn new(key: &str) -> Self {
+        Self::with(key, "")
+    }
+
+    /// The same with more fields of the gateway file.
+    fn with(key: &str, more: &str) -> Self {
         let file = format!(
             r#"{{"providers":{{"oai":{{"kind":"openai"}},"other":{{"kind":"openai"}}}},
                 "models":{{"a":{{"targets":[{{"provider":"other","model":"gpt"}}]}},
@@ -38,7 +43,7 @@ impl Till {
                 "stored":"oai","teams":{{"t":{{"budget":{{"total":1}}}}}},
                 "limits":[{{"match":{{"team":"t"}},"limits":{{"tokens_per_day":400000}}}}],
                 "keys":[{{"id":"k","team":"t","sha256":"{}","models":["a","chat"],{key}}},
-                        {{"id":"other","team":"t","sha256":"{}","endpoints":["/v1/*"]}}]}}"#,
+                        {{"id":"other","team":"t","sha256":"{}","endpoints":["/v1/*"]}}]{more}}}"#,
             sha256(SECRET),
             sha256(OTHER)
         );
@@ -234,4 +239,30 @@ fn no_batch_is_made_of_a_file_that_nobody_has_measured() {
     let till = Till::new(ALL);
     till.upload(&[line("gpt", 1)], "user_data");
     assert_eq!(code(&till.create(created())), "unknown_batch_file");
+}
+
+#[test]
+fn guardrails_read_a_batchs_file_as_its_provider_will() {
+    let till = Till::with(ALL, r#","guards":{"g":{"words":["Project Titan"],"on":["prompts"]}}"#);
+    let upload = |content: &str| {
+        let body = json!({"model": "gpt", "messages": [{"role": "user", "content": content}]});
+        let line = json!({"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": body});
+        till.upload(&[line.to_string()], "batch")
+    };
+    assert_eq!(upload("a\nproject b").status, 200);
+    // The last is the result of a tool, which is JSON itself.
+    for content in ["Project Titan", "a\nProject Titan", "a\tProject Titan", "{\"said\":\"a\\nProject Titan\"}"] {
+        let seen = upload(content);
+        assert_eq!((seen.status, &*code(&seen)), (400, "guardrail_blocked"), "{content:?}: {}", seen.body);
+        assert_eq!(seen.log["guards"], json!(["g: words (prompts, block)"]));
+    }
+}
+
+#[test]
+fn a_guardrail_of_one_model_sees_that_models_batch() {
+    let upload = |model: &str| {
+        let guard = json!({"g": {"words": ["hi"], "match": {"model": model}, "on": ["prompts"]}});
+        Till::with(ALL, &format!(r#","guards":{guard}"#)).upload(&[line("gpt", 5)], "batch").status
+    };
+    assert_eq!([upload("chat"), upload("a")], [400, 200]);
 }

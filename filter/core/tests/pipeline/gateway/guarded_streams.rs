@@ -13,6 +13,8 @@ use super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+mod findings;
+
 const CLIENTS: [&str; 3] = [CHAT, "/v1/messages", "/v1/responses"];
 /// A model at a provider of OpenAI's format, and one at a provider of Anthropic's.
 const MODELS: [&str; 2] = ["gpt", "claude"];

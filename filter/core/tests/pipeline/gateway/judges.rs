@@ -15,8 +15,10 @@ use super::spending::sha256;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+mod answers;
 mod bounds;
 mod cached;
+mod records;
 
 const CLIENTS: [&str; 3] = [CHAT, "/v1/messages", "/v1/responses"];
 /// A model at a provider of OpenAI's format, and one at a provider of Anthropic's.
@@ -58,14 +60,11 @@ impl Gateway {
         Self::with(guards, replies, &json!({}))
     }
 
-    fn with(guards: &Value, replies: Replies, memory: &Value) -> Self {
-        Self::of(&Self::file(guards, memory), replies)
-    }
-
-    fn file(guards: &Value, memory: &Value) -> Value {
+    /// The same with more fields of the gateway file.
+    fn with(guards: &Value, replies: Replies, more: &Value) -> Self {
         let target = |provider: &str, model: &str| json!({"provider": provider, "model": model});
         let (gpt, claude) = (target("oai", "gpt"), target("ant", "claude"));
-        json!({
+        let mut file = json!({
             "providers": {"oai": {"kind": "openai"}, "ant": {"kind": "anthropic"}},
             "models": {
                 "gpt": {"targets": [gpt]}, "checked": {"targets": [gpt], "check_structured_output": true}, "claude": {"targets": [claude]}, "both": {"targets": [gpt, claude]},
@@ -77,11 +76,9 @@ impl Gateway {
                 "j": {"type": "webhook", "rendered": rendered("/j", 2_000_000)},
                 "other": {"type": "webhook", "rendered": rendered("/other", 0)},
             },
-            "guards": guards, "memory": memory,
-        })
-    }
-
-    fn of(file: &Value, replies: Replies) -> Self {
+            "guards": guards,
+        });
+        file.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let config = sluice_config::from_json(file.to_string().as_bytes()).unwrap_or_else(|wrong| panic!("{wrong:?}"));
         let judge = Judge { judge: said, replies, calls: RefCell::default() };
         Self { worker: Rc::new(Worker::new(Rc::new(config), [7; 16])), shared: Rc::default(), judge: judge.into() }

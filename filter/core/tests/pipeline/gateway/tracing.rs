@@ -33,13 +33,13 @@ fn traced_with(model: &str, key: &str, tracing: &str, file: &str) -> TestGateway
     gateway
 }
 
-fn listen(worker: &Worker) {
+pub(super) fn listen(worker: &Worker) {
     let collector = Endpoint { authority: "c".to_owned(), tls: false, path: "/v1/traces".to_owned() };
     worker.spans().configure(Some(&collector));
 }
 
 /// The spans since the last call.
-fn exported(worker: &Worker) -> Vec<Value> {
+pub(super) fn exported(worker: &Worker) -> Vec<Value> {
     let now = Time(u64::MAX);
     let Some(call) = worker.spans().flush(now) else { return Vec::new() };
     let mut effects = Vec::new();

@@ -54,7 +54,7 @@ fn receive(attempt: &mut Attempt, state: &mut RequestState, event: Event, answer
 
 #[test]
 fn responses_that_wait_for_a_slow_judge_are_bounded_by_the_memory_limit() {
-    let memory = json!({"rewritten_body": "32MiB", "key": "32MiB"});
+    let memory = json!({"memory": {"rewritten_body": "32MiB", "key": "32MiB"}});
     let gateway = Gateway::with(&guard("answers", json!({}), json!({})), Replies::AtTheEnd, &memory);
     let Script::Answer(_, _, portions) = whole("gpt", CHAT, &"x".repeat(MIB)) else { unreachable!() };
     let answer = answered("application/json", &portions[0]);
@@ -79,7 +79,7 @@ fn responses_that_wait_for_a_slow_judge_are_bounded_by_the_memory_limit() {
 
 #[test]
 fn a_stream_whose_rest_finds_no_room_while_a_judge_works_breaks_off() {
-    let memory = json!({"rewritten_body": "32MiB", "key": "32MiB"});
+    let memory = json!({"memory": {"rewritten_body": "32MiB", "key": "32MiB"}});
     let gateway = Gateway::with(&guard("answers", json!({"window": 64}), json!({})), Replies::AtTheEnd, &memory);
     let Script::Answer(_, _, portions) = chat_stream(&[&"x".repeat(100), &"y".repeat(2 * MIB)]) else { unreachable!() };
     let (mut state, mut attempt) = gateway.begun(true);

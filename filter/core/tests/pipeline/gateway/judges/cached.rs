@@ -7,11 +7,9 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 #[test]
 fn a_response_that_was_judged_for_one_team_does_not_serve_another() {
     for (guards, shares) in [(guard("answers", json!({}), json!({})), false), (json!({}), true)] {
-        let mut file = Gateway::file(&guards, &json!({}));
-        file["teams"]["u"] = json!({});
-        let other = json!({"id": "l", "team": "u", "sha256": sha256("sk-l"), "endpoints": ["*"]});
-        file["keys"].as_array_mut().unwrap().push(other);
-        let gateway = Gateway::of(&file, Replies::AtOnce);
+        let keys = [("k", "t", SECRET), ("l", "u", "sk-l")]
+            .map(|(id, team, secret)| json!({"id": id, "team": team, "sha256": sha256(secret)}));
+        let gateway = Gateway::with(&guards, Replies::AtOnce, &json!({"teams": {"t": {}, "u": {}}, "keys": keys}));
         let ask = |key: &str, scripts: &[Script]| {
             let key: [(&str, &[u8]); 1] = [("api-key", key.as_bytes())];
             let envoy = Envoy::with(gateway.worker.clone(), gateway.shared.clone()).with_judge(&gateway.judge);
@@ -27,9 +25,8 @@ fn a_response_that_was_judged_for_one_team_does_not_serve_another() {
 
 #[test]
 fn the_time_of_a_judge_is_not_the_time_that_a_request_waits_for_another() {
-    let mut file = Gateway::file(&guard("prompts", json!({}), json!({})), &json!({}));
-    file["models"]["kept"]["timeouts"] = json!({"answer": "8s"});
-    let gateway = Gateway::of(&file, Replies::Later);
+    let guards = guard("prompts", json!({}), json!({}));
+    let gateway = Gateway::with(&guards, Replies::Later, &json!({"timeouts": {"answer": "8s"}}));
     let envoy = || Envoy::with(gateway.worker.clone(), gateway.shared.clone()).with_judge(&gateway.judge);
     let asked = body(CHAT, "kept", false, "hi").to_string();
     let _ = envoy().departs_with(&asked);
