@@ -424,6 +424,7 @@ impl Transcript {
             StreamEvent::Start { .. }
             | StreamEvent::Signature { .. }
             | StreamEvent::RedactedThinking { .. }
+            | StreamEvent::Guise(_)
             | StreamEvent::Usage(_)
             | StreamEvent::Filtered(_)
             | StreamEvent::Ping
