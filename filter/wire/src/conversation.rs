@@ -457,6 +457,8 @@ pub enum StreamEvent {
         /// The function's name.
         name: String,
     },
+    /// A tool of another form than a function, before the first call of it.
+    Guise(Guise),
     /// A piece of a call's arguments.
     Arguments {
         /// The choice.
@@ -495,6 +497,7 @@ impl StreamEvent {
             }
             Self::Start { .. }
             | Self::Signature { .. }
+            | Self::Guise(_)
             | Self::Usage(_)
             | Self::Filtered(_)
             | Self::Ping

@@ -135,6 +135,11 @@ impl Checks {
             || self.judges.iter().any(|guard| guard.mode == JudgeMode::Enforce)
     }
 
+    /// Whether the client must not get a response that is not inspected.
+    pub fn acts(&self) -> bool {
+        self.rewrites() || self.guards.iter().any(|guard| guard.action == Action::Block)
+    }
+
     /// A text of this kind for judges.
     pub fn judged_text(&self, kind: Kind, text: &str) -> JudgedText {
         let masking = if self.is_json(kind) { Masking::Json } else { Masking::Free };
@@ -419,6 +424,7 @@ impl Transcript {
             StreamEvent::Start { .. }
             | StreamEvent::Signature { .. }
             | StreamEvent::RedactedThinking { .. }
+            | StreamEvent::Guise(_)
             | StreamEvent::Usage(_)
             | StreamEvent::Filtered(_)
             | StreamEvent::Ping

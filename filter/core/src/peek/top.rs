@@ -148,7 +148,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Top<'a> {
                         Field::EncodingFormat => encoding = encoding_of(map.next_value()?),
                         Field::User => user = Some(map.next_value::<&RawValue>()?),
                         Field::Metadata => user = user.or(user_id(map.next_value()?)),
-                        Field::Background => background |= map.next_value::<&RawValue>()?.get() == "true",
+                        Field::Background => {
+                            // Some servers take other values for `true`.
+                            background |= !matches!(map.next_value::<&RawValue>()?.get(), "false" | "null");
+                        }
                         Field::Conversation => {
                             conversation =
                                 Some(map.next_value::<&RawValue>()?).filter(|value| is_there(value)).or(conversation);

@@ -171,6 +171,12 @@ impl Reader {
                     *finish = reason(*finish, state.called);
                 }
             }
+            StreamEvent::Guise(guise) => {
+                if let Err(error) = guise.check() {
+                    events.push(StreamEvent::Error(error));
+                    return;
+                }
+            }
             StreamEvent::Usage(_) => self.counted = true,
             StreamEvent::End => {
                 if let Err(error) = self.end(events) {

@@ -11,9 +11,19 @@ pub(super) const NAME: &str = "input";
 /// The arguments' schema.
 pub(super) const SCHEMA: &str = r#"{"type":"object","properties":{"input":{"type":"string","description":"The whole input, as plain text."}},"required":["input"],"additionalProperties":false}"#;
 
+/// The arguments before and after the text.
+pub(super) const OPENING: &str = "{\"input\":\"";
+pub(super) const CLOSING: &str = "\"}";
+
 /// Wraps `text` as arguments.
 pub(super) fn wrap(text: &str) -> String {
-    format!("{{\"{NAME}\":{}}}", serde_json::Value::from(text))
+    [OPENING, &piece(text), CLOSING].concat()
+}
+
+/// A piece of the text as a piece of the arguments.
+pub(super) fn piece(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
 }
 
 /// The text in complete arguments.
@@ -81,6 +91,11 @@ impl TextArgument {
             State::Opening if !held.trim_start().starts_with('{') => text.push_str(&held),
             _ => self.flush(text),
         }
+    }
+
+    /// The bytes of input held.
+    pub fn held(&self) -> usize {
+        self.held.len()
     }
 
     fn open(&mut self, piece: &str, text: &mut String) {

@@ -206,6 +206,7 @@ fn read(
     context: &ResponseContext<'_>,
 ) -> Result<Response, ApiError> {
     let mut response = (provider.read_response)(body)?;
+    response.guises.check()?;
     context.name(&mut response);
     mended::whole(&mut response, client.ids, context.names);
     Ok(response)
@@ -220,7 +221,10 @@ impl ResponseContext<'_> {
         if response.id.is_empty() {
             self.id.clone_into(&mut response.id);
         }
-        response.guises.clone_from(&self.names.guises);
+        // The request was not translated if the response names some.
+        if response.guises.is_empty() {
+            response.guises.clone_from(&self.names.guises);
+        }
     }
 }
 

@@ -90,7 +90,7 @@ impl Attempt {
             let model = self.target.model.clone();
             let (estimate, include_usage) =
                 (state.estimate(&self.target, 0).input, state.request.scanned.peek.include_usage);
-            let guises = state.answer.names.guises.clone();
+            let guises = std::mem::take(&mut response.guises);
             let opening = Opening { model, now: now.seconds(), include_usage, estimate, guises };
             ("text/event-stream", translate::streamed(pair.client, response, opening))
         } else {

@@ -168,7 +168,7 @@ pub fn dry_run(config: &Rc<CompiledConfig>, question: &Question<'_>) -> Result<D
     let scanned = parsing::read(body, client, None)?;
     let model = parsing::requested_model(config, &head, &scanned.peek, body)?;
     let forbidden = Policy::of(config, &caller, &model, client).rules();
-    let mut draft = parsing::set_up(worker, head, model, (scanned, body), &Unknown);
+    let mut draft = parsing::set_up(worker, head, model, (scanned, body), &Unknown)?;
     parsing::recognize(&mut draft, body, now, &Unknown);
     let decision = draft.decide(&draft.route.model, now, dice, &Unknown)?;
     let plan = target_queue::line_up(&mut draft, decision.targets_in_order(), (now, dice), &Unknown)?;
@@ -177,7 +177,7 @@ pub fn dry_run(config: &Rc<CompiledConfig>, question: &Question<'_>) -> Result<D
         None => body,
         Some(masked) => {
             draft.request.rewritten(parsing::peek(masked, client, None)?);
-            draft.request.checks = screening::checks(&draft, masked, screened.placeholders);
+            draft.request.checks = screening::checks(&draft, masked, screened.placeholders)?;
             masked.as_slice()
         }
     };

@@ -138,13 +138,13 @@ pub(super) fn set_up(
     model: Rc<Model>,
     (mut scanned, body): (ScannedRequest, &[u8]),
     shared: &dyn SharedData,
-) -> Draft {
+) -> Result<Draft, ApiError> {
     look_up(&mut scanned, shared);
     let mut draft = Draft::new(worker, head, model, scanned);
     draft.request.scanned.peek.wants.hosted = needs_hosted(&draft, body);
-    draft.request.checks = screening::checks(&draft, body, Placeholders::default());
+    draft.request.checks = screening::checks(&draft, body, Placeholders::default())?;
     keep_head(&mut draft, body);
-    draft
+    Ok(draft)
 }
 
 /// Recognizes the request's conversation, and the parts of its prompt that repeat, if its model's policy asks for that.

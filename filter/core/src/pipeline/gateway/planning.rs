@@ -145,7 +145,7 @@ impl RequestPipeline {
         self.log_context.asked_model = Some(super::bounded(&peek.model, LONGEST_NAME)).filter(|name| !name.is_empty());
         self.log_context.model = known.map(|found| found.model.name.clone());
         let model = requested_model(&config, &head, peek, &body)?;
-        let mut draft = set_up(self.worker.clone(), head, model, (scanned, &body), cx.shared);
+        let mut draft = set_up(self.worker.clone(), head, model, (scanned, &body), cx.shared)?;
         let (now, dice) = (cx.now(), self.worker.dice());
         recognize(&mut draft, &body, now, cx.shared);
         if is_counted_here(&draft) {
@@ -318,7 +318,7 @@ impl RequestPipeline {
         draft.memory.keep_rewritten(masked);
         draft.request.rewritten(peek(masked, self.client, draft.request.pass_through.as_ref())?);
         keep_head(draft, masked);
-        draft.request.checks = screening::checks(draft, masked, placeholders);
+        draft.request.checks = screening::checks(draft, masked, placeholders)?;
         Ok(())
     }
 

@@ -88,18 +88,28 @@ pub(super) fn asked_model(draft: &Draft) -> &str {
     }
 }
 
-/// The checks on the response to this request; `None` if there are none. `placeholders` are those of its masked texts.
-pub(super) fn checks(draft: &Draft, body: &[u8], placeholders: Placeholders) -> Option<Rc<Checks>> {
-    draft.request.scanned.client.chat()?;
+/// The checks on the response to this request; `None` if there are none. `placeholders` are those of its masked texts. Fails if the client
+/// would fetch the response later, past guardrails that act on it.
+pub(super) fn checks(draft: &Draft, body: &[u8], placeholders: Placeholders) -> Result<Option<Rc<Checks>>, ApiError> {
+    if draft.request.scanned.client.chat().is_none() {
+        return Ok(None);
+    }
     let (caller, model) = (&draft.request.caller, &draft.request.model);
     let guards = guard::concerning(&draft.worker.config.guards, Side::Answers, caller, &model.name);
     let early = !draft.request.scanned.peek.wants.tools;
     let judges = judge::concerning(&draft.worker.config.judges, Side::Answers, caller, &model.name);
     let mut checks = Checks { guards, judges, early, placeholders: placeholders.into(), ..Checks::default() };
     let is_checked = model.policy.check_structured_output;
+    if draft.request.scanned.peek.stored.background && checks.acts() {
+        return Err(ApiError::unsupported(
+            "background",
+            "A guardrail must inspect the response, and the gateway does not inspect a response that is fetched later. \
+             Leave out 'background', or set it to false.",
+        ));
+    }
     let asked = (is_checked || checks.rewrites()).then(|| Format::asked_in(body)).flatten();
     let own = model.policy.answer_schema.clone().map(Format::Schema);
     checks.json = asked.is_some() || own.is_some();
     checks.formats = asked.filter(|_| is_checked).into_iter().chain(own).collect();
-    (!checks.is_empty()).then(|| Rc::new(checks))
+    Ok((!checks.is_empty()).then(|| Rc::new(checks)))
 }

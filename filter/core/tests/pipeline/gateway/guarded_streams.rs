@@ -20,7 +20,7 @@ const CLIENTS: [&str; 3] = [CHAT, "/v1/messages", "/v1/responses"];
 const MODELS: [&str; 2] = ["gpt", "claude"];
 
 /// A gateway with these guardrails.
-fn worker(guards: &Value) -> Rc<Worker> {
+pub(super) fn worker(guards: &Value) -> Rc<Worker> {
     let model = |provider: &str, model: &str| json!({"targets": [{"provider": provider, "model": model}]});
     let file = json!({
         "providers": {"oai": {"kind": "openai"}, "ant": {"kind": "anthropic"}},
@@ -36,13 +36,13 @@ fn worker(guards: &Value) -> Rc<Worker> {
     Rc::new(Worker::new(Rc::new(config), [7; 16]))
 }
 
-fn guard(more: Value) -> Value {
+pub(super) fn guard(more: Value) -> Value {
     let mut guard = json!({"detect": ["email"], "on": ["answers"]});
     guard.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     json!({"pii": guard})
 }
 
-fn body(path: &str, model: &str, stream: bool, prompt: &str) -> (String, String) {
+pub(super) fn body(path: &str, model: &str, stream: bool, prompt: &str) -> (String, String) {
     let body = match path {
         "/v1/responses" => json!({"model": model, "stream": stream, "input": prompt}),
         _ => {
@@ -53,7 +53,7 @@ fn body(path: &str, model: &str, stream: bool, prompt: &str) -> (String, String)
     (path.to_owned(), body.to_string())
 }
 
-fn send(worker: &Rc<Worker>, (path, body): &(String, String), script: Script) -> Seen {
+pub(super) fn send(worker: &Rc<Worker>, (path, body): &(String, String), script: Script) -> Seen {
     let key: [(&str, &[u8]); 1] = [("api-key", SECRET.as_bytes())];
     Envoy::with(worker.clone(), Rc::<Shared>::default()).send("POST", path, &key, body.as_bytes(), &[script])
 }
@@ -66,7 +66,7 @@ enum Kind {
     Arguments,
 }
 
-fn event(data: &Value) -> String {
+pub(super) fn event(data: &Value) -> String {
     let name = data["type"].as_str().map(|name| format!("event: {name}\n")).unwrap_or_default();
     format!("{name}data: {data}\n\n")
 }
@@ -218,7 +218,7 @@ fn responses(pieces: &[(Kind, &str)]) -> Vec<String> {
 }
 
 /// The data of a client's events.
-fn events(seen: &Seen) -> Vec<Value> {
+pub(super) fn events(seen: &Seen) -> Vec<Value> {
     let data = seen.body.lines().filter_map(|line| line.strip_prefix("data: "));
     data.filter(|data| *data != "[DONE]").map(|data| serde_json::from_str(data).unwrap()).collect()
 }
@@ -459,7 +459,7 @@ fn answers_are_masked_in_any_format_whole_and_in_streams() {
     }
 }
 
-fn restoring() -> Value {
+pub(super) fn restoring() -> Value {
     guard(
         json!({"on": ["prompts"], "action": "mask", "style": "numbered", "restore": true, "patterns": {"name": "\"N\\\\.\""}}),
     )
@@ -501,6 +501,31 @@ fn a_response_that_continues_another_may_repeat_its_placeholders() {
         let seen = send(&worker, &(path.clone(), asked), stream("gpt", &path, &[(Kind::Text, "To [EMAIL_1]")]));
         assert!(seen.received[0].body.contains("Write to [EMAIL_1]"), "{}", seen.received[0].body);
         assert_eq!(read(&seen)[0], expected, "{more}");
+    }
+}
+
+#[test]
+fn a_response_in_the_background_must_not_pass_guards_that_act_on_it() {
+    let queued = r#"{"id":"resp_1","object":"response","status":"queued","model":"gpt","output":[],"usage":null}"#;
+    let (path, asked) = body("/v1/responses", "gpt", false, "Write to a@b.io");
+    for (guards, background, refuses) in [
+        (guard(json!({})), "true", true),
+        (guard(json!({})), "\"yes\"", true),
+        (guard(json!({"action": "mask"})), "true", true),
+        (restoring(), "true", true),
+        (guard(json!({"action": "log"})), "true", false),
+        (guard(json!({"on": ["prompts"], "action": "mask"})), "true", false),
+        (guard(json!({})), "false", false),
+    ] {
+        let asked = asked.replacen('{', &format!("{{\"background\":{background},"), 1);
+        let seen = send(&worker(&guards), &(path.clone(), asked), answers(200, queued));
+        let status = if refuses { 400 } else { 200 };
+        assert_eq!((seen.status, seen.received.len()), (status, usize::from(!refuses)), "{guards} {}", seen.body);
+        if refuses {
+            let error = &serde_json::from_str::<Value>(&seen.body).unwrap()["error"];
+            assert_eq!((&error["code"], &error["param"]), (&"unsupported_parameter".into(), &"background".into()));
+            assert!(seen.counted.iter().all(|name| !name.contains("sluice.failed")), "{:?}", seen.counted);
+        }
     }
 }
 

@@ -22,6 +22,7 @@ mod prompt_cache;
 mod redis;
 mod references;
 mod report;
+mod rewritten_calls;
 mod routing;
 mod spending;
 mod succession;

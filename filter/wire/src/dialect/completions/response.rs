@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::conversation::{Choice, Finish, Part, Response};
+use crate::conversation::{Choice, Finish, Guises, Part, Response};
 use crate::dialect::openai::answer::{self, ChoiceIn};
 use crate::dialect::openai::{json, words};
 use crate::error::ApiError;
@@ -15,7 +15,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     answer::read(body, answer::MOST_CHOICES, read_choice).map(|read| Response { service_tier: None, ..read })
 }
 
-fn read_choice(seen: ChoiceIn<'_>, _: &str, _: u32) -> Result<Choice, ApiError> {
+fn read_choice(seen: ChoiceIn<'_>, _: &str, _: u32, _: &mut Guises) -> Result<Choice, ApiError> {
     let finish = words::finish(&seen.finish_reason.0)?;
     Ok(Choice { parts: vec![Part::Text { text: seen.text.0.into_owned(), cache: None }], finish })
 }
@@ -38,7 +38,7 @@ pub(super) fn write(response: &Response, now: u64) -> Vec<u8> {
     answer::write(response, now, "text_completion", None, write_choice)
 }
 
-fn write_choice((index, choice): (usize, &Choice)) -> ChoiceShown<'_> {
+fn write_choice<'a>(index: usize, choice: &'a Choice, _: &Guises) -> ChoiceShown<'a> {
     let texts = choice.parts.iter().filter_map(|part| match part {
         Part::Text { text, .. } | Part::Refusal { text } => Some(text.as_str()),
         _ => None,

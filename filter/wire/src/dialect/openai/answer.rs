@@ -46,12 +46,12 @@ pub(in crate::dialect) struct ChoiceIn<'a> {
     pub finish_reason: Text<'a>,
 }
 
-/// Reads a response of at most `most` choices. `choice` reads each, given the response's id and the choice's number. An error hidden in a
-/// 200 is returned as an error.
+/// Reads a response of at most `most` choices. `choice` reads each, given the response's id and the choice's number, and adds
+/// tools of other forms. An error hidden in a 200 is returned as an error.
 pub(in crate::dialect) fn read(
     body: &[u8],
     most: usize,
-    choice: fn(ChoiceIn<'_>, &str, u32) -> Result<Choice, ApiError>,
+    choice: fn(ChoiceIn<'_>, &str, u32, &mut Guises) -> Result<Choice, ApiError>,
 ) -> Result<Response, ApiError> {
     let seen: ResponseIn<'_> =
         from_slice(body).map_err(|wrong| bare::error(body).unwrap_or_else(|| ApiError::unreadable(&wrong)))?;
@@ -67,7 +67,9 @@ pub(in crate::dialect) fn read(
     if choices.len() > most {
         return Err(ApiError::bad_answer("The provider's answer contains too many choices."));
     }
-    let choices = (0..).zip(choices).map(|(index, seen)| choice(seen, &id, index)).collect::<Result<_, _>>()?;
+    let mut guises = Guises::none();
+    let choices = (0..).zip(choices).map(|(index, seen)| choice(seen, &id, index, &mut guises));
+    let choices = choices.collect::<Result<_, _>>()?;
     Ok(Response {
         id,
         model: seen.model.0.into_owned(),
@@ -75,7 +77,7 @@ pub(in crate::dialect) fn read(
         choices,
         usage: seen.usage.and_then(|usage| usage.read()),
         service_tier: (!seen.service_tier.is_empty()).then(|| seen.service_tier.0.into_owned()),
-        guises: Guises::none(),
+        guises,
     })
 }
 
@@ -99,14 +101,14 @@ pub(in crate::dialect) fn write<'a, C: Serialize>(
     now: u64,
     object: &'static str,
     service_tier: Option<&'a str>,
-    choice: fn((usize, &'a Choice)) -> C,
+    choice: fn(usize, &'a Choice, &Guises) -> C,
 ) -> Vec<u8> {
     json::body(&Shown {
         id: &response.id,
         object,
         created: response.created.unwrap_or(now),
         model: &response.model,
-        choices: response.choices.iter().enumerate().map(choice).collect(),
+        choices: (0..).zip(&response.choices).map(|(index, said)| choice(index, said, &response.guises)).collect(),
         usage: response.usage.map(usage::Shown::from),
         service_tier,
     })

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::conversation::{Json, OutputFormat, Part, ToolChoice};
+use crate::conversation::{Form, Guises, Json, OutputFormat, Part, ToolChoice};
 use crate::dialect::bounds::Numbers;
 use crate::dialect::data_uri::Url;
+use crate::dialect::text_argument;
 
 use super::reasoning::Surface;
 
@@ -131,7 +132,10 @@ impl<'a> SchemaOut<'a> {
 pub(in crate::dialect) struct CallOut<'a> {
     id: &'a str,
     r#type: &'static str,
-    function: Called<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function: Option<Called<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom: Option<Custom<'a>>,
 }
 
 #[derive(Serialize)]
@@ -140,19 +144,35 @@ struct Called<'a> {
     arguments: &'a str,
 }
 
+#[derive(Serialize)]
+struct Custom<'a> {
+    name: &'a str,
+    input: String,
+}
+
 impl<'a> CallOut<'a> {
     /// The call in `part`, if it is one. Empty arguments become `{}`, because readers parse them.
     pub fn of(part: &'a Part) -> Option<Self> {
         let Part::ToolCall { id, name, arguments } = part else { return None };
         let arguments = if arguments.is_empty() { "{}" } else { arguments };
-        Some(Self { id, r#type: "function", function: Called { name, arguments } })
+        Some(Self { id, r#type: "function", function: Some(Called { name, arguments }), custom: None })
+    }
+
+    /// The same in the form of the client's tool.
+    pub fn in_form(part: &'a Part, guises: &Guises) -> Option<Self> {
+        let mut call = Self::of(part)?;
+        if let Some(Called { name, arguments }) = call.function.take_if(|called| guises.form(called.name) == Form::Text)
+        {
+            (call.r#type, call.custom) = ("custom", Some(Custom { name, input: text_argument::whole(arguments) }));
+        }
+        Some(call)
     }
 
     /// Like [`Self::of`], for a provider that also rejects blank arguments.
     pub fn trimmed(part: &'a Part) -> Option<Self> {
         let mut call = Self::of(part)?;
-        if call.function.arguments.trim().is_empty() {
-            call.function.arguments = "{}";
+        if let Some(function) = call.function.as_mut().filter(|function| function.arguments.trim().is_empty()) {
+            function.arguments = "{}";
         }
         Some(call)
     }

@@ -10,7 +10,7 @@ use super::{error, json, usage};
 #[derive(Debug)]
 pub(in crate::dialect) struct Chunks {
     object: &'static str,
-    opening: Opening,
+    pub opening: Opening,
     /// The beginning of every chunk, up to its choices.
     pub head: Vec<u8>,
     usage: Option<Usage>,

@@ -11,12 +11,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::content_filter::{self, Marks};
-use crate::conversation::{Finish, StreamEvent};
+use crate::conversation::{Finish, Form, Guise, StreamEvent};
 use crate::dialect::Buffered;
 use crate::dialect::bare;
 use crate::dialect::few::Few;
 use crate::dialect::functions::made_up_id;
 use crate::dialect::sse_reader::{Events, SseReader};
+use crate::dialect::text_argument;
 use crate::error::ApiError;
 use crate::framing::sse;
 use crate::json;
@@ -112,6 +113,8 @@ struct CallState {
     call: Option<u32>,
     /// Arguments that came before the name.
     early: String,
+    /// Whether it has a text input, whose arguments the end of the choice closes.
+    is_custom: bool,
 }
 
 impl Events for Answer {
@@ -211,6 +214,9 @@ impl Answer {
         if state.calls.values().any(|call| call.call.is_none()) {
             return Err(ApiError::bad_answer("The provider's answer contains a tool call without a name."));
         }
+        for call in state.calls.values().filter(|call| call.is_custom) {
+            push_arguments(number, call.call.unwrap_or_default(), text_argument::CLOSING.into(), events);
+        }
         Ok(words::finish(&seen.finish_reason.0).map(|finish: Finish| {
             events.push(StreamEvent::Finish { choice: number, finish });
         }))
@@ -308,8 +314,12 @@ impl ChoiceState {
     ) -> Result<(), ApiError> {
         let choice = self.number;
         let key = seen.index.0.unwrap_or(position);
-        let function = seen.function.unwrap_or_default();
-        let (name, json) = (&function.name, function.arguments());
+        let is_custom = seen.custom.is_some();
+        let function = seen.custom.or(seen.function).unwrap_or_default();
+        let (name, json) = match is_custom {
+            true => (&function.name, text_argument::piece(&function.input.0).into()),
+            false => (&function.name, function.arguments()),
+        };
         // An index continues its newest call. Another id together with a name begins the next call.
         let goes_on =
             |call: &CallState| call.call.is_none() || seen.id.is_empty() || name.is_empty() || *seen.id.0 == call.id;
@@ -341,6 +351,11 @@ impl ChoiceState {
             self.named += 1;
             state.call = Some(call);
             let (id, name) = (state.id.clone(), function.name.0.into_owned());
+            if is_custom {
+                state.is_custom = true;
+                state.early.insert_str(0, text_argument::OPENING);
+                events.push(StreamEvent::Guise(Guise::called(None, &name, Form::Text)));
+            }
             events.push(StreamEvent::ToolCall { choice, call, id, name });
             push_arguments(choice, call, Cow::Owned(std::mem::take(&mut state.early)), events);
             push_arguments(choice, call, json, events);

@@ -108,7 +108,12 @@ impl<'a> MessageIn<'a> {
     pub fn calls(&mut self) -> impl Iterator<Item = Call<'a>> + use<'a> {
         let calls = self.tool_calls.take().unwrap_or_default();
         let old = self.function_call.take().filter(|function| calls.is_empty() && !function.is_empty());
-        let old = old.map(|function| Call { index: Count(Some(0)), id: Text::default(), function: Some(function) });
+        let old = old.map(|function| Call {
+            index: Count(Some(0)),
+            id: Text::default(),
+            function: Some(function),
+            custom: None,
+        });
         calls.into_iter().chain(old)
     }
 }
@@ -133,15 +138,20 @@ pub(in crate::dialect) struct Call<'a> {
     pub id: Text<'a>,
     #[serde(borrow, default)]
     pub function: Option<Function<'a>>,
+    /// Instead of a function: a tool with a text input.
+    #[serde(borrow, default, deserialize_with = "maybe")]
+    pub custom: Option<Function<'a>>,
 }
 
-/// A call's function.
+/// A call's function, or a tool with a text input.
 #[derive(Debug, Default, Deserialize)]
 pub(in crate::dialect) struct Function<'a> {
     #[serde(borrow, default)]
     pub name: Text<'a>,
     #[serde(borrow, default)]
     arguments: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub input: Text<'a>,
 }
 
 impl<'a> Function<'a> {

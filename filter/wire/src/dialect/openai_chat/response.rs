@@ -7,13 +7,14 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::conversation::{Choice, Finish, Part, Response};
+use crate::conversation::{Choice, Finish, Form, Guise, Guises, Part, Response};
 use crate::dialect::functions::made_up_id;
 use crate::dialect::openai::answer::{self, ChoiceIn};
 use crate::dialect::openai::body::CallOut;
 use crate::dialect::openai::chunks::MOST_CHOICES;
 use crate::dialect::openai::loose::{Block as BlockIn, Sort};
 use crate::dialect::openai::{json, words};
+use crate::dialect::text_argument;
 use crate::dialect::tiers;
 use crate::error::ApiError;
 
@@ -24,7 +25,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     answer::read(body, MOST_CHOICES, read_choice)
 }
 
-fn read_choice(seen: ChoiceIn<'_>, answer: &str, index: u32) -> Result<Choice, ApiError> {
+fn read_choice(seen: ChoiceIn<'_>, answer: &str, index: u32, guises: &mut Guises) -> Result<Choice, ApiError> {
     let mut said = seen.message.unwrap_or_default();
     let (reasoning, calls) = (said.reasoning(), said.calls());
     let mut parts: Vec<Part> = said.thinking_blocks.take().unwrap_or_default().into_iter().map(block).collect();
@@ -45,9 +46,15 @@ fn read_choice(seen: ChoiceIn<'_>, answer: &str, index: u32) -> Result<Choice, A
     let mut called = false;
     for (call, seen) in calls.enumerate() {
         called = true;
-        let function = seen.function.unwrap_or_default();
+        let is_custom = seen.custom.is_some();
+        let function = seen.custom.or(seen.function).unwrap_or_default();
         let id = if seen.id.is_empty() { made_up_id(answer, index, call) } else { seen.id.0.into_owned() };
-        let arguments = function.arguments().into_owned();
+        let arguments = if is_custom {
+            guises.add(Guise::called(None, &function.name.0, Form::Text));
+            text_argument::wrap(&function.input.0)
+        } else {
+            function.arguments().into_owned()
+        };
         parts.push(Part::ToolCall { id, name: function.name.0.into_owned(), arguments });
     }
     let finish = match &*seen.finish_reason.0 {
@@ -92,7 +99,7 @@ pub(super) fn write(response: &Response, now: u64) -> Vec<u8> {
     answer::write(response, now, "chat.completion", service_tier, write_choice)
 }
 
-fn write_choice((index, choice): (usize, &Choice)) -> ChoiceShown<'_> {
+fn write_choice<'a>(index: usize, choice: &'a Choice, guises: &Guises) -> ChoiceShown<'a> {
     let parts = || choice.parts.iter();
     let content = json::joined(parts().filter_map(|part| match part {
         Part::Text { text, .. } => Some(text.as_str()),
@@ -106,7 +113,7 @@ fn write_choice((index, choice): (usize, &Choice)) -> ChoiceShown<'_> {
         Part::Thinking { text, .. } if !text.is_empty() => Some(text.as_str()),
         _ => None,
     }));
-    let tool_calls: Vec<_> = parts().filter_map(CallOut::of).collect();
+    let tool_calls: Vec<_> = parts().filter_map(|part| CallOut::in_form(part, guises)).collect();
     let content = content.or_else(|| (tool_calls.is_empty() && refusal.is_none()).then_some(Cow::Borrowed("")));
     let message = MessageShown {
         role: "assistant",

@@ -5,12 +5,17 @@
 
 use std::collections::BTreeSet;
 
-use crate::conversation::{StreamEvent, signature};
+use crate::conversation::{Form, StreamEvent, signature};
 use crate::dialect::openai::chunk_out::Chunks;
 use crate::dialect::openai::{json, words};
+use crate::dialect::text_argument::TextArgument;
 use crate::dialect::{Buffered, Opening, StreamWriter};
 
 use super::out;
+
+/// The names of a call's tool and of its text, by form.
+const FUNCTION: [&str; 2] = ["function", "arguments"];
+const CUSTOM: [&str; 2] = ["custom", "input"];
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -20,6 +25,8 @@ pub(super) struct Writer {
     signature_bytes: usize,
     /// The number of calls without arguments in all choices.
     bare: usize,
+    /// The open calls with a text input, by their choice and number.
+    texts: Vec<((u32, u32), TextArgument)>,
 }
 
 /// The state of one choice.
@@ -48,7 +55,7 @@ fn piece(name: &str, text: &str, out: &mut Vec<u8>) {
 impl Writer {
     pub fn new(opening: Opening) -> Self {
         let chunks = Chunks::new("chat.completion.chunk", opening);
-        Self { chunks, choices: Vec::new(), signature_bytes: 0, bare: 0 }
+        Self { chunks, choices: Vec::new(), signature_bytes: 0, bare: 0, texts: Vec::new() }
     }
 
     /// Writes a chunk with one choice; `delta` writes its delta.
@@ -78,14 +85,23 @@ impl Writer {
         self.choices.get_mut(index)
     }
 
-    fn arguments(&self, choice: u32, call: u32, json: &str, out: &mut Vec<u8>) {
+    fn arguments(&self, choice: u32, call: u32, [kind, field]: [&str; 2], text: &str, out: &mut Vec<u8>) {
         self.chunk(choice, None, out, |out| {
             out.extend_from_slice(b"{\"tool_calls\":[{\"index\":");
             json::append(out, &call);
-            out.extend_from_slice(b",\"function\":");
-            piece("arguments", json, out);
+            for piece in [",\"", kind, "\":"] {
+                out.extend_from_slice(piece.as_bytes());
+            }
+            piece(field, text, out);
             out.extend_from_slice(b"}]}");
         });
+    }
+
+    /// Writes a piece of a text input.
+    fn input(&self, (choice, call): (u32, u32), text: &str, out: &mut Vec<u8>) {
+        if !text.is_empty() {
+            self.arguments(choice, call, CUSTOM, text, out);
+        }
     }
 
     fn block(&self, choice: u32, block: &out::Block<'_>, out: &mut Vec<u8>) {
@@ -110,7 +126,12 @@ impl Writer {
     }
 
     fn tool_call(&mut self, choice: u32, call: u32, id: &str, name: &str, out: &mut Vec<u8>) {
-        if self.begin(choice, out).is_some_and(|state| state.bare.insert(call)) {
+        let is_custom = self.chunks.opening.guises.form(name) == Form::Text;
+        let [kind, field] = if is_custom { CUSTOM } else { FUNCTION };
+        if is_custom {
+            self.begin(choice, out);
+            self.texts.push(((choice, call), TextArgument::default()));
+        } else if self.begin(choice, out).is_some_and(|state| state.bare.insert(call)) {
             self.bare += 1;
         }
         self.chunk(choice, None, out, |out| {
@@ -118,9 +139,13 @@ impl Writer {
             json::append(out, &call);
             out.extend_from_slice(b",\"id\":");
             json::append(out, id);
-            out.extend_from_slice(b",\"type\":\"function\",\"function\":{\"name\":");
+            for piece in [",\"type\":\"", kind, "\",\"", kind, "\":{\"name\":"] {
+                out.extend_from_slice(piece.as_bytes());
+            }
             json::append(out, name);
-            out.extend_from_slice(b",\"arguments\":\"\"}}]}");
+            for piece in [",\"", field, "\":\"\"}}]}"] {
+                out.extend_from_slice(piece.as_bytes());
+            }
         });
     }
 
@@ -128,8 +153,19 @@ impl Writer {
         let bare = self.begin(choice, out).map(|state| std::mem::take(&mut state.bare)).unwrap_or_default();
         self.bare = self.bare.saturating_sub(bare.len());
         for call in bare {
-            self.arguments(choice, call, "{}", out);
+            self.arguments(choice, call, FUNCTION, "{}", out);
         }
+        let mut texts = std::mem::take(&mut self.texts);
+        texts.retain_mut(|(of, reader)| {
+            if of.0 != choice {
+                return true;
+            }
+            let mut rest = String::new();
+            reader.finish(&mut rest);
+            self.input(*of, &rest, out);
+            false
+        });
+        self.texts = texts;
         self.chunk(choice, Some(reason), out, |out| out.extend_from_slice(b"{}"));
     }
 }
@@ -180,13 +216,19 @@ impl StreamWriter for Writer {
             }
             StreamEvent::ToolCall { choice, call, id, name } => self.tool_call(*choice, *call, id, name, out),
             StreamEvent::Arguments { choice, call, json } => {
-                if !json.is_empty() {
+                let of = (*choice, *call);
+                if let Some((_, reader)) = self.texts.iter_mut().find(|(known, _)| *known == of) {
+                    let mut text = String::new();
+                    reader.feed(json, &mut text);
+                    self.input(of, &text, out);
+                } else if !json.is_empty() {
                     if self.begin(*choice, out).is_some_and(|state| state.bare.remove(call)) {
                         self.bare = self.bare.saturating_sub(1);
                     }
-                    self.arguments(*choice, *call, json, out);
+                    self.arguments(*choice, *call, FUNCTION, json, out);
                 }
             }
+            StreamEvent::Guise(guise) => self.chunks.opening.guises.add(guise.clone()),
             StreamEvent::Finish { choice, finish } => self.finish(*choice, words::finish_reason(*finish), out),
             StreamEvent::Usage(_)
             | StreamEvent::Filtered(_)
@@ -199,7 +241,10 @@ impl StreamWriter for Writer {
     }
 
     fn buffered(&self) -> Buffered {
-        let bytes = self.chunks.head.len().saturating_add(self.signature_bytes);
-        Buffered { begun: 0, bytes, pieces: self.choices.len().saturating_add(self.bare) }
+        let texts = self.texts.iter().map(|(_, reader)| reader.held());
+        let fixed = [self.chunks.head.len(), self.signature_bytes, self.chunks.opening.guises.held()];
+        let bytes = texts.chain(fixed).fold(0, usize::saturating_add);
+        let pieces = self.choices.len().saturating_add(self.bare).saturating_add(self.texts.len());
+        Buffered { begun: 0, bytes, pieces }
     }
 }

@@ -92,9 +92,9 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
     let Some(output) = &seen.output else {
         return Err(bare::error(body).unwrap_or_else(no_output));
     };
-    let mut parts = Vec::new();
+    let (mut parts, mut guises) = (Vec::new(), Guises::none());
     for raw in output.iter() {
-        Item::parse(raw)?.parts(&seen.id.0, &mut parts)?;
+        Item::parse(raw)?.parts(&seen.id.0, &mut parts, &mut guises);
     }
     let called = parts.iter().any(|part| matches!(part, Part::ToolCall { .. }));
     let finish = seen.finish(called);
@@ -105,7 +105,7 @@ pub(super) fn read(body: &[u8]) -> Result<Response, ApiError> {
         choices: vec![Choice { parts, finish }],
         usage: seen.usage.and_then(|usage| usage.read()),
         service_tier: (!seen.service_tier.is_empty()).then(|| seen.service_tier.0.into_owned()),
-        guises: Guises::none(),
+        guises,
     })
 }
 

@@ -111,7 +111,7 @@ impl<'a> Id<'a> {
         let kind = match part {
             Part::Thinking { .. } | Part::RedactedThinking { .. } => "rs",
             Part::ToolCall { name, .. } => match guises.form(name) {
-                Form::Function => "fc",
+                Form::Function | Form::Other => "fc",
                 Form::Text => "ctc",
                 Form::Search => "tsc",
             },
@@ -202,7 +202,7 @@ pub(super) fn item<'a>(
             let name = guise.map_or(name, |guise| &guise.name);
             let namespace = guise.and_then(|guise| guise.namespace.as_deref());
             match guise.map_or(Form::Function, |guise| guise.form) {
-                Form::Function => {
+                Form::Function | Form::Other => {
                     // Clients parse the arguments, so empty ones become `{}`, unless the call is incomplete.
                     let is_whole = status != Status::Incomplete;
                     let arguments = if arguments.is_empty() && is_whole { "{}" } else { arguments };

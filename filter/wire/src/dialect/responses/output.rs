@@ -4,14 +4,16 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::conversation::Part;
+use crate::conversation::{Form, Guise, Guises, Part};
 use crate::dialect::few::Few;
 use crate::dialect::functions::made_up_id;
-use crate::dialect::openai::loose::Text;
+use crate::dialect::openai::loose::{Function, Text};
+use crate::dialect::text_argument;
 use crate::error::ApiError;
 use crate::json;
 
 use super::reasoning::{self, Piece};
+use super::toolbox::SEARCH;
 
 /// No real response has as many items. Bounds the memory that a provider can make the gateway use.
 pub(super) const MOST_ITEMS: usize = 4096;
@@ -41,14 +43,12 @@ struct ContentIn<'a> {
     refusal: Text<'a>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A call of a tool that the client runs.
+#[derive(Debug)]
 pub(super) struct Call<'a> {
-    #[serde(borrow, default)]
-    pub call_id: Text<'a>,
-    #[serde(borrow, default)]
-    pub name: Text<'a>,
-    #[serde(borrow, default)]
-    pub arguments: Text<'a>,
+    id: Text<'a>,
+    function: Function<'a>,
+    pub guise: Guise,
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,22 +71,31 @@ impl<'a> Item<'a> {
             r#type: Text<'a>,
         }
         let kind: Kind<'a> = parse(raw)?;
-        Ok(match &*kind.r#type.0 {
-            "message" => Self::Message(parse(raw)?),
-            "function_call" => Self::Call(parse(raw)?),
-            "reasoning" => Self::Reasoning(parse(raw)?),
-            _ => Self::Other,
-        })
+        let kind = &*kind.r#type.0;
+        let form = match kind {
+            "message" => return Ok(Self::Message(parse(raw)?)),
+            "reasoning" => return Ok(Self::Reasoning(parse(raw)?)),
+            "function_call" => Form::Function,
+            "custom_tool_call" => Form::Text,
+            "tool_search_call" => Form::Search,
+            "computer_call" | "local_shell_call" | "shell_call" | "apply_patch_call" | "mcp_approval_request" => {
+                Form::Other
+            }
+            _ => return Ok(Self::Other),
+        };
+        Ok(Call::parse(raw, kind, form)?.map_or(Self::Other, Self::Call))
     }
 
     /// Appends the item's parts; `answer` is the response's id.
-    pub fn parts(self, answer: &str, parts: &mut Vec<Part>) -> Result<(), ApiError> {
+    pub fn parts(self, answer: &str, parts: &mut Vec<Part>, guises: &mut Guises) {
         match self {
             Self::Message(message) => parts.extend(message.parts()),
             Self::Call(call) => {
-                let id = call.id(answer, parts.len());
-                let name = call.named()?;
-                parts.push(Part::ToolCall { id, name, arguments: call.arguments.0.into_owned() });
+                let (id, arguments) = (call.id(answer, parts.len()), call.arguments(false));
+                parts.push(Part::ToolCall { id, name: call.guise.function.clone(), arguments });
+                if !call.guise.is_plain() {
+                    guises.add(call.guise);
+                }
             }
             Self::Reasoning(reasoning) => {
                 let (shown, id) = (reasoning.shown(), &reasoning.id.0);
@@ -94,7 +103,6 @@ impl<'a> Item<'a> {
             }
             Self::Other => {}
         }
-        Ok(())
     }
 }
 
@@ -110,21 +118,50 @@ impl<'a> Message<'a> {
     }
 }
 
-impl Call<'_> {
-    /// The call's id; generated if the server gives none.
-    pub fn id(&self, answer: &str, place: usize) -> String {
-        if self.call_id.is_empty() {
-            return made_up_id(answer, 0, place);
+impl<'a> Call<'a> {
+    /// Parses an item of type `kind`; `None` if the tool runs at the provider.
+    fn parse(raw: &'a RawValue, kind: &str, form: Form) -> Result<Option<Self>, ApiError> {
+        #[derive(Deserialize)]
+        struct Fields<'a> {
+            #[serde(borrow, default)]
+            call_id: Text<'a>,
+            #[serde(borrow, default)]
+            namespace: Text<'a>,
+            #[serde(borrow, default)]
+            execution: Text<'a>,
         }
-        self.call_id.0.clone().into_owned()
+        let (fields, function): (Fields<'_>, Function<'_>) = (parse(raw)?, parse(raw)?);
+        let name = match form {
+            Form::Search if &*fields.execution.0 != "client" => return Ok(None),
+            Form::Other if raw.get().contains("container_reference") => return Ok(None),
+            Form::Search => SEARCH,
+            Form::Other => kind,
+            _ if function.name.is_empty() => {
+                return Err(ApiError::bad_answer("The provider's answer contains a tool call without a name."));
+            }
+            _ => &*function.name.0,
+        };
+        let namespace = Some(&*fields.namespace.0).filter(|namespace| !namespace.is_empty());
+        let guise = Guise::called(namespace, name, form);
+        Ok(Some(Self { id: fields.call_id, function, guise }))
     }
 
-    /// The function's name.
-    pub fn named(&self) -> Result<String, ApiError> {
-        if self.name.is_empty() {
-            return Err(ApiError::bad_answer("The provider's answer contains a tool call without a name."));
+    /// The call's id; generated if the server gives none.
+    pub fn id(&self, answer: &str, place: usize) -> String {
+        if self.id.is_empty() {
+            return made_up_id(answer, 0, place);
         }
-        Ok(self.name.0.clone().into_owned())
+        self.id.0.clone().into_owned()
+    }
+
+    /// The arguments; only what follows the pieces if some were `said`.
+    pub fn arguments(&self, said: bool) -> String {
+        match (self.guise.form, said) {
+            (Form::Text, true) => text_argument::CLOSING.to_owned(),
+            (Form::Text, false) => text_argument::wrap(&self.function.input.0),
+            (_, true) => String::new(),
+            (_, false) => self.function.arguments().into_owned(),
+        }
     }
 }
 

@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use crate::content_filter::{self, Marks};
-use crate::conversation::{Part, StreamEvent};
+use crate::conversation::{Form, Part, StreamEvent};
 use crate::dialect::Buffered;
 use crate::dialect::sse_reader::{Events, SseReader};
+use crate::dialect::text_argument;
 use crate::error::ApiError;
 use crate::framing::sse;
 
@@ -44,6 +45,8 @@ pub(super) struct State {
 struct ItemState {
     /// The call's number, if it is a call.
     call: Option<u32>,
+    /// Whether it is a call with a text input.
+    is_text: bool,
     /// Whether a piece of it was emitted.
     said: bool,
     /// The index of the last piece's part.
@@ -93,11 +96,17 @@ impl State {
             "response.refusal.delta" => self.piece(seen, events, |text| StreamEvent::Refusal { choice: 0, text }),
             "response.reasoning_summary_text.delta" => self.thought(seen, seen.summary_index.0, events),
             "response.reasoning_text.delta" => self.thought(seen, seen.content_index.0, events),
-            "response.function_call_arguments.delta" => {
+            "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
                 let item = self.item(seen)?;
                 if let Some(call) = item.call.filter(|_| !seen.delta.is_empty()) {
-                    item.said = true;
-                    let json = seen.delta.0.clone().into_owned();
+                    let begins = !std::mem::replace(&mut item.said, true);
+                    let json = match item.is_text {
+                        true => {
+                            let opening = if begins { text_argument::OPENING } else { "" };
+                            [opening, &text_argument::piece(&seen.delta.0)].concat()
+                        }
+                        false => seen.delta.0.clone().into_owned(),
+                    };
                     events.push(StreamEvent::Arguments { choice: 0, call, json });
                 }
                 Ok(())
@@ -163,16 +172,20 @@ impl State {
         let Some(raw) = seen.item else { return Ok(()) };
         let item = Item::parse(raw)?;
         self.item(seen)?;
-        if let Item::Call(call) = item { self.call(seen, &call, events) } else { Ok(()) }
+        if let Item::Call(call) = item { self.call(seen, call, events) } else { Ok(()) }
     }
 
-    fn call(&mut self, seen: &Event<'_>, call: &Call<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+    fn call(&mut self, seen: &Event<'_>, call: Call<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let number = self.calls;
-        let (id, name) = (call.id(&self.id, self.items.len()), call.named()?);
+        let (id, name) = (call.id(&self.id, self.items.len()), call.guise.function.clone());
         let item = self.item(seen)?;
         if item.call.is_none() {
             item.call = Some(number);
+            item.is_text = call.guise.form == Form::Text;
             self.calls = number.saturating_add(1);
+            if !call.guise.is_plain() {
+                events.push(StreamEvent::Guise(call.guise));
+            }
             events.push(StreamEvent::ToolCall { choice: 0, call: number, id, name });
         }
         Ok(())
@@ -191,10 +204,10 @@ impl State {
                 _ => None,
             })),
             Item::Call(call) => {
-                self.call(seen, &call, events)?;
-                let number = self.item(seen)?.call.filter(|_| !said && !call.arguments.is_empty());
-                let json = call.arguments.0;
-                events.extend(number.map(|call| StreamEvent::Arguments { choice: 0, call, json: json.into_owned() }));
+                let json = call.arguments(said);
+                self.call(seen, call, events)?;
+                let number = self.item(seen)?.call.filter(|_| !json.is_empty());
+                events.extend(number.map(|call| StreamEvent::Arguments { choice: 0, call, json }));
             }
             Item::Reasoning(reasoning) => thought_over(&reasoning, said, events),
             Item::Message(_) | Item::Other => {}

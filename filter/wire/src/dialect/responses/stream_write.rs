@@ -308,11 +308,13 @@ impl Writer {
             arguments.push_str(json);
         }
         match form {
-            Form::Function => self.call_delta("response.function_call_arguments.delta", part, item, json, out),
+            Form::Function | Form::Other => {
+                self.call_delta("response.function_call_arguments.delta", part, item, json, out)
+            }
             Form::Text => self.call_delta(TEXT_DELTA, part, item, &text, out),
             Form::Search => {}
         }
-        if form != Form::Function {
+        if !matches!(form, Form::Function | Form::Other) {
             self.said = self.said.saturating_add(json.len());
         }
     }
@@ -340,7 +342,7 @@ impl Writer {
                 continue;
             }
             match call.form {
-                Form::Function => self.arguments_done(call.part, call.item, out),
+                Form::Function | Form::Other => self.arguments_done(call.part, call.item, out),
                 Form::Text => self.text_done(call.part, call.item, call.text, out),
                 Form::Search => {}
             }
@@ -426,6 +428,7 @@ impl StreamWriter for Writer {
             }
             StreamEvent::ToolCall { choice: 0, call, id, name } => self.tool_call(*call, id, name, out),
             StreamEvent::Arguments { choice: 0, call, json } => self.arguments(*call, json, out),
+            StreamEvent::Guise(guise) => self.opening.guises.add(guise.clone()),
             StreamEvent::Finish { choice: 0, finish } => {
                 self.start(out);
                 self.finish = *finish;
@@ -441,7 +444,8 @@ impl StreamWriter for Writer {
     }
 
     fn buffered(&self) -> Buffered {
-        let bytes = self.id.len().saturating_add(self.opening.model.len()).saturating_add(self.said);
+        let Opening { model, guises, .. } = &self.opening;
+        let bytes = [self.id.len(), model.len(), guises.held(), self.said].into_iter().fold(0, usize::saturating_add);
         Buffered { begun: 0, bytes, pieces: self.parts.len().saturating_add(self.calls.len()) }
     }
 }
