@@ -452,12 +452,12 @@ def latency() -> dict:
 
 def cache() -> dict:
     requests = "sluice_cache_requests_total"
-    asked = f'{CALLERS},result=~"hit|shared|miss"'
-    hits = f'{CALLERS},result=~"hit|shared"'
+    asked = f'{CALLERS},result=~"hit|shared|semantic|miss"'
+    hits = f'{CALLERS},result=~"hit|shared|semantic"'
     return dashboard("cache", "cache", "What the response cache saves.", ["team", "app", "model"], [
         ("In this time range", [
             stat("Hit ratio", f"{total(requests, hits)} / {total(requests, asked)}", "percentunit",
-                 "Hits, of the requests that the cache could answer. The cache finds exact repetitions only; low values are normal for conversations.", width=6, decimals=1),
+                 "Hits, of the requests that the cache could answer: `hit`, `shared` (in Redis) and `semantic` (of a similar request). Without the semantic cache only exact repetitions are hits; low values are normal for conversations.", width=6, decimals=1),
             stat("Saved", total("sluice_cache_saved_usd_total", CALLERS), "currencyUSD", "The price of the tokens of all hits.", width=6),
             stat("Tokens saved", total("sluice_cache_saved_tokens_total", CALLERS), "short", "Input and output.", width=6),
             stat("Stored responses", total("sluice_cache_stored_responses_total", CALLERS), "short", "Many more than hits: raise `cache.ttl`, or remove the cache from the model.", width=6),
