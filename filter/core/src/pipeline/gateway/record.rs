@@ -331,8 +331,9 @@ pub(super) fn target_name(target: &Target) -> String {
 
 /// A failure's reason as a label: a provider may respond with any status.
 fn reason(reason: &str) -> Cow<'_, str> {
-    const KNOWN: [&str; 16] = [
-        "400", "401", "402", "403", "404", "408", "409", "413", "422", "429", "500", "501", "502", "503", "504", "529",
+    const KNOWN: [&str; 17] = [
+        "400", "401", "402", "403", "404", "408", "409", "413", "415", "422", "429", "500", "501", "502", "503", "504",
+        "529",
     ];
     match reason.strip_prefix("status_") {
         Some(status) if !KNOWN.contains(&status) => {
