@@ -98,6 +98,9 @@ impl RequestPipeline {
     fn rejected(&self, code: &str, model: &str) {
         let caller = self.log_context.caller.as_ref();
         let team = caller.map_or("", |caller| &*caller.team);
+        if code == INTERRUPTED {
+            return;
+        }
         let app = caller.and_then(|caller| caller.app.as_deref()).unwrap_or_default();
         let recorder = self.worker.recorder();
         recorder.record(&REJECTED, &[team, app, model, code], |values| values.add(rejected::REQUESTS, 1));
