@@ -19,6 +19,7 @@ use crate::metrics::instruments::{
     cache, content_filter, events, fallback, guard, judge, overhead, rejected, request, request_speed, request_time,
     semantic_cache, usage,
 };
+use crate::reservation::BudgetStatus;
 use crate::routing::target::Target;
 use crate::store::Sums;
 
@@ -91,16 +92,17 @@ impl RequestPipeline {
             self.content_filter(state, team, model);
             served.record(recorder, state, model, error, now);
             attempts(recorder, state, now);
-            self.budgets(state, now);
+            state.bill.billing.budgets().for_each(|status| self.budget(&status, now));
         }
     }
 
+    /// Counts a rejection. A client that left was not rejected.
     fn rejected(&self, code: &str, model: &str) {
-        let caller = self.log_context.caller.as_ref();
-        let team = caller.map_or("", |caller| &*caller.team);
         if code == INTERRUPTED {
             return;
         }
+        let caller = self.log_context.caller.as_ref();
+        let team = caller.map_or("", |caller| &*caller.team);
         let app = caller.and_then(|caller| caller.app.as_deref()).unwrap_or_default();
         let recorder = self.worker.recorder();
         recorder.record(&REJECTED, &[team, app, model, code], |values| values.add(rejected::REQUESTS, 1));
@@ -208,16 +210,15 @@ impl RequestPipeline {
         });
     }
 
-    fn budgets(&self, state: &RequestState, now: Time) {
-        for status in state.bill.billing.budgets() {
-            self.worker.recorder().record(&BUDGET, &[status.scope, status.period], |values| {
-                let millionths = u128::from(status.used) * 1_000_000 / u128::from(status.limit.max(1));
+    /// Records a budget as a request leaves it.
+    pub(super) fn budget(&self, status: &BudgetStatus<'_>, now: Time) {
+        self.worker.recorder().record(&BUDGET, &[status.scope, status.period], |values| {
+            values.set(budget::LIMIT, status.limit);
+            if status.used > 0 {
                 values.set(budget::USED, status.used);
-                values.set(budget::LIMIT, status.limit);
-                values.set(budget::RATIO, u64::try_from(millionths).unwrap_or(u64::MAX));
                 values.set(budget::RESETS_AT, status.reset.map_or(0, |reset| now.after(reset).seconds()));
-            });
-        }
+            }
+        });
     }
 }
 
