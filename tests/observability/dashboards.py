@@ -20,7 +20,9 @@ MODEL = 'model=~"$model"'
 SPENT = REQUESTS + ',provider!=""'
 SERVED_BY = SERVED + ',provider!=""'
 # Without what is no failure of a provider: the client left, its request is wrong, or a guardrail blocks the response.
-FAILED = 'error_type!~"|interrupted|guardrail|status_400|status_413|status_422"'
+FAILED = 'error_type!~"|interrupted|guardrail|status_400|status_413|status_415|status_422"'
+# Of these too, the client names an object that is not there, or that is not in this state.
+OF_STORED_OBJECTS = 'gen_ai_operation_name="stored",error_type=~"status_404|status_409|status_4xx"'
 
 OK, WARNING, BAD = "green", "orange", "red"
 
@@ -32,6 +34,12 @@ def rate(metric: str, labels: str, window: str = "$__rate_interval") -> str:
 def total(metric: str, labels: str, by: str = "") -> str:
     """The growth over the dashboard's time range."""
     return f"sum{by and f' by ({by})'} (increase({metric}{{{labels}}}[$__range]))"
+
+
+def failures(metric: str, labels: str, function: str = "rate", window: str = "$__rate_interval") -> str:
+    """The growth of failures that are not the client's."""
+    growth = [f"{function}({metric}{{{labels},{kind}}}[{window}])" for kind in (FAILED, OF_STORED_OBJECTS)]
+    return f"({' unless '.join(growth)})"
 
 
 def quantile(q: float, histogram: str, labels: str, by: str = "") -> str:
@@ -263,7 +271,7 @@ PER_CHUNK = "gen_ai_client_operation_time_per_output_chunk_seconds"
 TOKENS = "gen_ai_client_token_usage"
 OVERHEAD = "sluice_overhead_seconds"
 
-FAILURES = f"sum({rate(f'{DURATION}_count', f'{ASKED},{FAILED}')})"
+FAILURES = f"sum({failures(f'{DURATION}_count', ASKED)})"
 ACCEPTED = f"sum({rate(f'{DURATION}_count', ASKED)})"
 REJECTED = f"sum({rate('sluice_rejected_requests_total', CALLERS)})"
 ALL_REQUESTS = f"sum({rate('sluice_requests_total', CALLERS)})"
@@ -379,20 +387,20 @@ def cost() -> dict:
 
 def providers() -> dict:
     attempts = "sluice_attempts_total"
-    failed = f"{ATTEMPTS},{FAILED}"
+    failed = failures(attempts, ATTEMPTS)
     return dashboard("providers", "providers", "Which provider fails, how, and where requests go instead.", ["model", "provider"], [
         ("Now", [
             stat("Attempts", f"sum({rate(attempts, ATTEMPTS)})", "reqps", "More attempts than requests are retries and fallbacks.", width=6),
-            stat("Failed attempts", ratio(f"sum({rate(attempts, failed)})", f"sum({rate(attempts, ATTEMPTS)})"), "percentunit",
+            stat("Failed attempts", ratio(f"sum({failed})", f"sum({rate(attempts, ATTEMPTS)})"), "percentunit",
                  "Red: a provider fails. The panels below name it and the reason; its status page usually knows.", [0.05, 0.2], 6, 2),
             stat("Fallbacks", ratio(FALLBACKS, f"sum({rate('sluice_requests_total', MODEL)})"), "percentunit",
                  "Moves to another target, per request. Red: clients do not notice yet, but cost and latency change.", [0.05, 0.2], 6, 2),
             stat("Open circuits", f"sum({OPEN})", "short", "Targets that requests skip. Red: see “Circuits” below.", [(None, OK), (1, BAD)], 6),
         ]),
         ("Health", [
-            graph("Failed attempts by provider", [(f"({per(rate(attempts, failed), 'provider')} or 0 * {per(rate(attempts, ATTEMPTS), 'provider')}) / {per(rate(attempts, ATTEMPTS), 'provider')}", "{{provider}}")], "percentunit",
+            graph("Failed attempts by provider", [(f"({per(failed, 'provider')} or 0 * {per(rate(attempts, ATTEMPTS), 'provider')}) / {per(rate(attempts, ATTEMPTS), 'provider')}", "{{provider}}")], "percentunit",
                   "The failed part of all attempts. Mistakes of clients, and clients that left, do not count.", [0.05, 0.2]),
-            graph("Failures by reason", [(per(rate(attempts, failed), "provider", "error_type"), "{{provider}} {{error_type}}")], "reqps",
+            graph("Failures by reason", [(per(failed, "provider", "error_type"), "{{provider}} {{error_type}}")], "reqps",
                   "`status_429`: raise the provider's quota, or add a target. `status_401`: replace the key. `status_404`: the provider does not have the target's model. `timeout` and `no_answer`: the network, or the provider is down.", stack=True),
             states("Circuits", OPEN, "{{provider}} {{model}}",
                    "Red: requests skip the target, but for a probe now and then. Nothing to do if another target serves; otherwise see “Failures by reason”."),
@@ -416,7 +424,7 @@ def providers() -> dict:
 
 
 def latency() -> dict:
-    failed = per(f"increase({DURATION}_count{{{ASKED},{FAILED}}}[$__range])", "gen_ai_request_model", "error_type")
+    failed = per(failures(f"{DURATION}_count", ASKED, "increase", "$__range"), "gen_ai_request_model", "error_type")
     return dashboard("latency", "latency", "How long clients wait, and for which model, provider, route and tier.", ["model", "provider"], [
         ("Requests", [
             graph("Duration", percentiles(DURATION, SERVED), "s", "Whole requests, with their fallbacks, to the last byte. Long responses take long: compare with “Time per output token”."),
@@ -452,12 +460,12 @@ def latency() -> dict:
 
 def cache() -> dict:
     requests = "sluice_cache_requests_total"
-    asked = f'{CALLERS},result=~"hit|shared|miss"'
-    hits = f'{CALLERS},result=~"hit|shared"'
+    asked = f'{CALLERS},result=~"hit|shared|semantic|miss"'
+    hits = f'{CALLERS},result=~"hit|shared|semantic"'
     return dashboard("cache", "cache", "What the response cache saves.", ["team", "app", "model"], [
         ("In this time range", [
             stat("Hit ratio", f"{total(requests, hits)} / {total(requests, asked)}", "percentunit",
-                 "Hits, of the requests that the cache could answer. The cache finds exact repetitions only; low values are normal for conversations.", width=6, decimals=1),
+                 "Hits, of the requests that the cache could answer: `hit`, `shared` (in Redis) and `semantic` (of a similar request). Without the semantic cache only exact repetitions are hits; low values are normal for conversations.", width=6, decimals=1),
             stat("Saved", total("sluice_cache_saved_usd_total", CALLERS), "currencyUSD", "The price of the tokens of all hits.", width=6),
             stat("Tokens saved", total("sluice_cache_saved_tokens_total", CALLERS), "short", "Input and output.", width=6),
             stat("Stored responses", total("sluice_cache_stored_responses_total", CALLERS), "short", "Many more than hits: raise `cache.ttl`, or remove the cache from the model.", width=6),
@@ -466,7 +474,7 @@ def cache() -> dict:
             graph("Requests by result", [(per(rate(requests, CALLERS), "result"), "{{result}}")], "reqps",
                   "`bypass`: the request is not cacheable, or its client asked for a new response. docs/cache.md lists the reasons.", stack=True),
             graph("Hit ratio by model", [(f"{per(rate(requests, hits), 'model')} / ({per(rate(requests, asked), 'model')} > 0)", "{{model}}")], "percentunit",
-                  "A sudden fall: prompts have begun to contain a time or an id, or a reload changed the model's guardrails."),
+                  "Hits as above. A sudden fall: prompts have begun to contain a time or an id, or a reload changed the model's guardrails."),
         ]),
         ("Savings", [
             graph("Saved per hour by team", [(f"{per(rate('sluice_cache_saved_usd_total', CALLERS), 'team')} * 3600", "{{team}}")], "currencyUSD", "At the present rate.", stack=True),

@@ -32,6 +32,11 @@ CASES = {
             f'{DURATION}{{gen_ai_request_model="chat",error_type="status_400"}}': "0+50x60",
             f'{DURATION}{{gen_ai_request_model="chat",error_type="interrupted"}}': "0+50x60",
             f'{DURATION}{{gen_ai_request_model="chat",error_type="guardrail"}}': "0+50x60",
+            f'{DURATION}{{gen_ai_request_model="chat",error_type="status_415"}}': "0+50x60",
+            **{
+                f'{DURATION}{{gen_ai_operation_name="stored",error_type="{error}"}}': "0+50x60"
+                for error in ("status_404", "status_409", "status_4xx")
+            },
         },
     ),
     "SluiceRejectsRequests": (
@@ -102,8 +107,26 @@ CASES = {
     "SluiceLabelsLost": (
         {"instance": "a"},
         {'sluice_requests_total{instance="a",team="other",app="other",model="other"}': "0+1x60"},
-        {'sluice_requests_total{instance="a",team="other",model="chat"}': "0+1x60"},
+        {
+            'sluice_requests_total{instance="a",team="other",model="chat"}': "0+1x60",
+            f'{DURATION}{{instance="a",gen_ai_operation_name="chat",gen_ai_request_model="other"}}': "0+1x60",
+            'sluice_attempts_total{instance="a",gen_ai_operation_name="chat",provider="other"}': "0+1x60",
+        },
     ),
+}
+
+# Further cases, of which one series is enough.
+ALSO_FIRES = [
+    ("SluiceErrorRate", f'{DURATION}{{gen_ai_operation_name="chat",gen_ai_request_model="chat",error_type="status_404"}}'),
+    ("SluiceErrorRate", f'{DURATION}{{gen_ai_operation_name="stored",error_type="status_503"}}'),
+    ("SluiceLabelsLost", f'{DURATION}{{instance="a",gen_ai_operation_name="other"}}'),
+    ("SluiceLabelsLost", 'sluice_attempts_total{instance="a",gen_ai_operation_name="other"}'),
+]
+
+# Alerts that a single event does not fire.
+OUTAGES = {
+    "SluiceRedisUnavailable": "sluice_redis_failed_calls_total",
+    "SluiceUncheckedRequests": "sluice_unchecked_requests_total",
 }
 
 
@@ -164,6 +187,34 @@ def test_the_alert_fires_and_does_not_fire(alert: str, tmp_path: Path) -> None:
     file = {"rule_files": [str(EXAMPLES / "rules.yaml")], "evaluation_interval": "1m", "tests": tests}
     (tmp_path / "test.json").write_text(json.dumps(file))
     promtool("test", "rules", str(tmp_path / "test.json"))
+
+
+def evaluate(tmp_path: Path, *tests: dict) -> None:
+    file = {"rule_files": [str(EXAMPLES / "rules.yaml")], "evaluation_interval": "15s", "tests": tests}
+    (tmp_path / "test.json").write_text(json.dumps(file))
+    promtool("test", "rules", str(tmp_path / "test.json"))
+
+
+@pytest.mark.parametrize(("alert", "series"), ALSO_FIRES)
+def test_the_alert_also_fires(alert: str, series: str, tmp_path: Path) -> None:
+    count = f'count(ALERTS{{alertname="{alert}",alertstate="firing"}})'
+    expected = {"expr": count, "eval_time": "59m", "exp_samples": [{"labels": "{}", "value": 1}]}
+    evaluate(tmp_path, {"interval": "1m", "input_series": [{"series": series, "values": "0+1x60"}], "promql_expr_test": [expected]})
+
+
+@pytest.mark.parametrize("alert", OUTAGES)
+def test_a_single_event_is_no_outage(alert: str, tmp_path: Path) -> None:
+    """With the example's scrapes, every 15 seconds."""
+    count = f'count(ALERTS{{alertname="{alert}",alertstate="firing"}})'
+    series = f'{OUTAGES[alert]}{{instance="a"}}'
+    steps = range(0, 20 * 60, 15)
+    single = [{"expr": count, "eval_time": f"{second}s", "exp_samples": []} for second in steps]
+    outage = {"expr": count, "eval_time": "13m", "exp_samples": [{"labels": "{}", "value": 1}]}
+    evaluate(
+        tmp_path,
+        {"interval": "15s", "input_series": [{"series": series, "values": "0x40 1x40"}], "promql_expr_test": single},
+        {"interval": "15s", "input_series": [{"series": series, "values": "0x40 1+1x40"}], "promql_expr_test": [outage]},
+    )
 
 
 @pytest.mark.parametrize("alert", FIRST)

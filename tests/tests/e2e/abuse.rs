@@ -144,6 +144,8 @@ async fn a_body_that_does_not_arrive_is_not_waited_for_longer_than_the_whole_req
     assert_eq!((status, &answer["error"]["code"]), (408, &json!("request_timeout")), "{answer}");
     assert!(begun.elapsed() >= std::time::Duration::from_secs(4));
     assert!(pair.openai.requests().is_empty());
+    let line = pair.gateway.log_lines(1).await.pop().expect("a line");
+    assert_eq!((&line["status"], &line["error"]), (&json!(408), &json!("request_timeout")), "{line}");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use super::{Cache, Redis, is_default};
 #[serde(deny_unknown_fields, default)]
 pub struct Metrics {
     /// The most time series, from 1000 to 1000000. Each bucket of a histogram is a series, as Prometheus counts. Label values beyond the
-    /// limit are reported as `other`. Default: 10000.
+    /// limit are reported as `other`. Budgets have as many of their own. Default: 10000.
     pub series: usize,
     /// Whether the label `key` has the id of the request's key. Each key adds at least seven series. Default: `false`.
     pub key_label: bool,

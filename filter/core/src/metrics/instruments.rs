@@ -57,7 +57,7 @@ pub struct Instrument {
 pub enum Merge {
     /// Their sum.
     Add,
-    /// The later one. The row's last value is its time, in milliseconds since 1970; no instrument reports it.
+    /// The later one, for seven days. The row's last value is its time, in milliseconds since 1970; no instrument reports it.
     Latest,
     /// The later one, as long as a worker repeats it.
     Current,

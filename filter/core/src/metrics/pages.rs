@@ -2,7 +2,7 @@
 //!
 //! A row's page follows from its key. Each worker adds its new counts with compare-and-swap. The first worker to store a row claims its
 //! time series from the limit; once the limit is reached, counts of further rows go to the group's row `other`, which always has room.
-//! Gauges of further rows are dropped, because the sum of two gauges means nothing.
+//! Budgets have a limit of their own, as high. Further ones are dropped, because the sum of two gauges means nothing.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -25,6 +25,9 @@ const PAGES: u64 = 64;
 /// How long a [`Merge::Current`] row counts after its last repetition.
 const CURRENT: Duration = Duration::from_secs(10);
 
+/// How long a [`Merge::Latest`] row counts after its last request: its budget may be gone.
+const LATEST: Duration = Duration::from_secs(7 * 86_400);
+
 /// All rows.
 #[derive(Debug, Default)]
 pub struct Snapshot {
@@ -40,8 +43,17 @@ struct Page(Vec<(Vec<u8>, Vec<u64>)>);
 /// The time series that rows have claimed, and since when there are any.
 #[derive(Debug, Default, PartialEq)]
 struct Claims {
-    series: u64,
+    /// Those of counters, and those of budgets: neither displaces the other.
+    series: [u64; 2],
     started: u64,
+}
+
+impl Claims {
+    /// The time series of the rows that share this group's limit.
+    fn series(&mut self, group: &Group) -> &mut u64 {
+        let [counters, budgets] = &mut self.series;
+        if group.id == BUDGET.id { budgets } else { counters }
+    }
 }
 
 /// Adds the rows' new counts, and clears those that were stored. The others are stored by a later call.
@@ -54,6 +66,10 @@ pub(super) fn add(shared: &dyn SharedData, rows: &mut [Row], limit: usize, now: 
                 Some(other) => merge(row.group, &mut other.values, &row.values),
                 None => beyond.push(Row { key: labels::other(row.group), admitted: Admitted::Yes, ..row.clone() }),
             }
+        }
+        if row.group.merge == Merge::Latest {
+            // It may become stale, and its room that of another.
+            row.admitted = Admitted::Unknown;
         }
         row.values.fill(0);
         row.changed = false;
@@ -88,9 +104,11 @@ fn store(name: &str, rows: &mut [Row], places: &[(u64, usize)], claims: &Claimin
                     let values = page.0.get_mut(at).map(|(_, values)| values);
                     values.into_iter().for_each(|values| merge(row.group, values, &row.values));
                     if std::mem::replace(&mut row.admitted, Admitted::Yes) == Admitted::Claimed {
-                        claims.release(row.group);
+                        claims.release(row.group, 1);
                     }
                 }
+                // Only rejected requests concerned it: how much of it is used is unknown.
+                Err(_) if row.group.id == BUDGET.id && row.values.get(budget::USED.at) == Some(&0) => {}
                 Err(at) => {
                     if row.admitted == Admitted::Unknown {
                         row.admitted = claims.claim(row.group)?;
@@ -101,17 +119,25 @@ fn store(name: &str, rows: &mut [Row], places: &[(u64, usize)], claims: &Claimin
                 }
             }
         }
-        page.0.retain(|(key, values)| !is_stale(key, values, claims.now));
-        claims.shared.write(name, &page.bytes(), version).is_ok().then_some(true)
+        let mut stale = 0;
+        page.0.retain(|(key, values)| {
+            let is_stale = is_stale(key, values, claims.now);
+            stale += u64::from(is_stale && key.first() == Some(&BUDGET.id));
+            !is_stale
+        });
+        claims.shared.write(name, &page.bytes(), version).is_ok().then_some(stale)
     };
-    let stored = (0..value::ATTEMPTS).find_map(|_| attempt()).unwrap_or(false);
-    if stored {
+    let stored = (0..value::ATTEMPTS).find_map(|_| attempt());
+    if let Some(stale) = stored {
+        if stale > 0 {
+            claims.release(&BUDGET, stale);
+        }
         let claimed = |row: &&mut Row| row.admitted == Admitted::Claimed;
         for (_, at) in places {
             rows.get_mut(*at).filter(claimed).into_iter().for_each(|row| row.admitted = Admitted::Yes);
         }
     }
-    stored
+    stored.is_some()
 }
 
 /// Adds `more` to `values`, or replaces them if `more` is later.
@@ -141,7 +167,7 @@ fn keep_most_used(one: &[u64], other: &[u64], values: &mut [u64]) {
         false if ends(one) > ends(other) => one,
         _ => other,
     };
-    for slot in [budget::USED, budget::RATIO, budget::RESETS_AT] {
+    for slot in [budget::USED, budget::RESETS_AT] {
         values.get_mut(slot.at).into_iter().for_each(|number| *number = value(most, slot));
     }
 }
@@ -162,11 +188,14 @@ impl Claiming<'_> {
     /// Claims a row's time series; `None` if other workers changed the claims at each attempt.
     fn claim(&self, group: &Group) -> Option<Admitted> {
         let (series, is_full) = (series(group), Cell::new(false));
-        let claimed = value::update(self.shared, CLAIMS, |claims: Claims| {
-            let sum = claims.series.saturating_add(series);
-            is_full.set(sum > self.limit && series > 0);
-            let started = if claims.started == 0 { self.now.0 } else { claims.started };
-            (!is_full.get()).then_some(Claims { series: sum, started })
+        let claimed = value::update(self.shared, CLAIMS, |mut claims: Claims| {
+            let sum = claims.series(group);
+            *sum = sum.saturating_add(series);
+            is_full.set(*sum > self.limit && series > 0);
+            if claims.started == 0 {
+                claims.started = self.now.0;
+            }
+            (!is_full.get()).then_some(claims)
         });
         match (claimed, is_full.get()) {
             (true, _) => Some(Admitted::Claimed),
@@ -175,10 +204,13 @@ impl Claiming<'_> {
         }
     }
 
-    fn release(&self, group: &Group) {
-        let series = series(group);
-        value::update(self.shared, CLAIMS, |claims: Claims| {
-            Some(Claims { series: claims.series.saturating_sub(series), ..claims })
+    /// Releases the time series of so many rows.
+    fn release(&self, group: &Group, rows: u64) {
+        let series = series(group).saturating_mul(rows);
+        value::update(self.shared, CLAIMS, |mut claims: Claims| {
+            let sum = claims.series(group);
+            *sum = sum.saturating_sub(series);
+            Some(claims)
         });
     }
 }
@@ -213,19 +245,22 @@ impl Snapshot {
         order::by(&mut rows, |(one, _), (other, _)| one.cmp(other));
         let mut snapshot = Self { rows: Page(rows), started: Time(claims.started) };
         snapshot.set(&WORKER, &[], &workers);
-        snapshot.reset_budgets(now);
+        snapshot.count_budgets(now);
         snapshot.start();
         snapshot
     }
 
-    /// Sets budgets to unused whose period has ended since their last request.
-    fn reset_budgets(&mut self, now: Time) {
+    /// Sets budgets to unused whose period has ended since their last request, and computes the used part of each.
+    fn count_budgets(&mut self, now: Time) {
         for (_, values) in self.rows.0.iter_mut().filter(|(key, _)| key.first() == Some(&BUDGET.id)) {
-            let resets_at = values.get(budget::RESETS_AT.at).copied().unwrap_or_default();
-            if resets_at > 0 && resets_at <= now.seconds() {
-                for slot in [budget::USED, budget::RATIO, budget::RESETS_AT] {
-                    values.get_mut(slot.at).into_iter().for_each(|value| *value = 0);
-                }
+            let value = |slot: Slot| values.get(slot.at).copied().unwrap_or_default();
+            let (used, limit, resets_at) = (value(budget::USED), value(budget::LIMIT), value(budget::RESETS_AT));
+            let is_over = resets_at > 0 && resets_at <= now.seconds();
+            let (used, resets_at) = if is_over { (0, 0) } else { (used, resets_at) };
+            let millionths = u128::from(used) * 1_000_000 / u128::from(limit.max(1));
+            let ratio = u64::try_from(millionths).unwrap_or(u64::MAX);
+            for (slot, number) in [(budget::USED, used), (budget::RATIO, ratio), (budget::RESETS_AT, resets_at)] {
+                values.get_mut(slot.at).into_iter().for_each(|value| *value = number);
             }
         }
     }
@@ -269,13 +304,16 @@ fn merge_sums(sums: &mut [u64], values: &[u64]) {
     sums.iter_mut().zip(values).for_each(|(sum, value)| *sum = sum.saturating_add(*value));
 }
 
-/// Whether no worker repeats this row any more.
+/// Whether no worker repeats this row any more, or no request has concerned its budget for long.
 fn is_stale(key: &[u8], values: &[u64], now: Time) -> bool {
-    let Some(group) = key.first().and_then(|id| Group::by_id(*id)).filter(|group| group.merge == Merge::Current) else {
-        return false;
+    let Some(group) = key.first().and_then(|id| Group::by_id(*id)) else { return false };
+    let lasts = match group.merge {
+        Merge::Add => return false,
+        Merge::Latest => LATEST,
+        Merge::Current => CURRENT,
     };
     let at = values.get(Slot::time(group).at).copied().unwrap_or_default();
-    now.since(Time(at.saturating_mul(1_000_000))) > CURRENT
+    now.since(Time(at.saturating_mul(1_000_000))) > lasts
 }
 
 impl Slot {
@@ -289,15 +327,17 @@ impl Slot {
 const CLAIMS: &str = "sluice.metrics.1.claims";
 
 /// The claims' format.
-const CLAIMS_FORMAT: &[u8; 8] = b"claims\0\x01";
+const CLAIMS_FORMAT: &[u8; 8] = b"claims\0\x02";
 
 impl Value for Claims {
     fn parse(bytes: &[u8]) -> Option<Self> {
-        value::parse(CLAIMS_FORMAT, bytes).map(|[series, started]| Self { series, started })
+        let [of, counters, budgets, started] = value::parse(CLAIMS_FORMAT, bytes)?;
+        (of == registry()).then_some(Self { series: [counters, budgets], started })
     }
 
     fn bytes(&self) -> Vec<u8> {
-        value::bytes(CLAIMS_FORMAT, &[self.series, self.started])
+        let [counters, budgets] = self.series;
+        value::bytes(CLAIMS_FORMAT, &[registry(), counters, budgets, self.started])
     }
 }
 
@@ -318,7 +358,7 @@ fn read(shared: &dyn SharedData, name: &str) -> (Page, u32) {
     }
 }
 
-/// Identifies the registry: another version of the module may have other instruments. A page of another registry counts as empty.
+/// Identifies the registry: another version of the module may have other instruments. Pages and claims of another registry count as empty.
 fn registry() -> u64 {
     static REGISTRY: OnceLock<u64> = OnceLock::new();
     *REGISTRY.get_or_init(|| {

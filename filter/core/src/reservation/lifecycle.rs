@@ -7,7 +7,9 @@ use sluice_wire::conversation::Usage;
 use sluice_wire::time::Time;
 
 use crate::limits::{Rule, Unit};
-use crate::store::{Counter, CounterSnapshot, Debit, LimitWindow, ReserveRequest, Settled, day_and_month};
+use crate::store::{
+    Counter, CounterSnapshot, Debit, LimitExceeded, LimitWindow, ReserveRequest, Settled, day_and_month,
+};
 use crate::usage::price::{CacheValue, MicroUsd};
 
 use super::headers::Standings;
@@ -73,6 +75,20 @@ pub struct BudgetStatus<'a> {
     pub reset: Option<Duration>,
 }
 
+impl<'a> BudgetStatus<'a> {
+    /// With what the request itself has used; `None` if the part is no budget's.
+    fn of(part: &'a Part, snapshot: &CounterSnapshot, own: u64) -> Option<Self> {
+        let (scope, period) = part.debit.counter.name.rsplit_once('/')?;
+        Some(Self {
+            scope: scope.strip_suffix("/usd")?,
+            period,
+            used: snapshot.used.saturating_sub(snapshot.reserved).saturating_add(own),
+            limit: part.rule.limit,
+            reset: Some(snapshot.reset).filter(|reset| !reset.is_zero()),
+        })
+    }
+}
+
 /// A budget that is at least 80% used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
@@ -97,6 +113,16 @@ impl Plan {
             reserve_request: 0,
         });
         Reservation { chosen, reserve_request_ids: vec![id], held: held.collect(), batch: true }
+    }
+}
+
+impl Plan {
+    /// The budgets that rejected the candidates, as if unused: how much of them is only reserved is unknown.
+    pub fn exceeded<'a>(&'a self, all: &[LimitExceeded]) -> impl Iterator<Item = BudgetStatus<'a>> {
+        let parts = self.candidates.iter().zip(all);
+        parts.filter_map(|(candidate, exceeded)| {
+            BudgetStatus::of(candidate.parts.get(exceeded.debit)?, &CounterSnapshot::default(), 0)
+        })
     }
 }
 
@@ -137,17 +163,7 @@ impl Reservation {
     /// The budgets that this request concerns, with its own cost.
     pub fn budgets(&self, plan: &Plan, spent: &[AttemptUsage]) -> impl Iterator<Item = BudgetStatus<'_>> {
         let own: Vec<u64> = self.held.iter().map(|held| self.used(plan, spent, &held.part)).collect();
-        self.held.iter().zip(own).filter_map(|(held, own)| {
-            let (part, snapshot) = (&held.part, &held.snapshot);
-            let (scope, period) = part.debit.counter.name.rsplit_once('/')?;
-            Some(BudgetStatus {
-                scope: scope.strip_suffix("/usd")?,
-                period,
-                used: snapshot.used.saturating_sub(snapshot.reserved).saturating_add(own),
-                limit: part.rule.limit,
-                reset: Some(snapshot.reset).filter(|reset| !reset.is_zero()),
-            })
-        })
+        self.held.iter().zip(own).filter_map(|(held, own)| BudgetStatus::of(&held.part, &held.snapshot, own))
     }
 
     /// [`Self::warnings`] including this request's own cost.

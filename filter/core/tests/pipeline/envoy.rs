@@ -199,6 +199,15 @@ pub(crate) fn answered(media: &str, body: &[u8]) -> impl View {
     }
 }
 
+/// Envoy's own reply with this status.
+pub(crate) fn local_reply(status: &str) -> impl View {
+    Message {
+        headers: [(":status", status)].into_iter().collect(),
+        now: 1_800_000_000_000_000_000,
+        ..Message::default()
+    }
+}
+
 /// A chat request with the key of [`SECRET`].
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn posted(body: &str) -> impl View {

@@ -114,13 +114,98 @@ fn gauges_beyond_the_limit_are_dropped() {
     let shared = Shared::default();
     let one = recorder("1", 0);
     for budget in 0..5_000 {
-        one.record(&BUDGET, &[&format!("team={budget}"), "month"], |values| values.set(budget::RATIO, 1_000_000));
+        use_up(&one, &format!("team={budget}"));
     }
     one.flush(7, &shared, at(0));
     let snapshot = Snapshot::read(&shared, at(0));
     assert_eq!(snapshot.rows(&BUDGET).count(), 0);
     // There are as many of these as workers, so no limit applies.
     assert_eq!(snapshot.rows(&WORKER).map(|(_, values)| values[worker::BACKLOG.at]).collect::<Vec<_>>(), [7]);
+}
+
+/// A request uses up this budget.
+fn use_up(recorder: &Recorder, budget: &str) {
+    recorder.record(&BUDGET, &[budget, "total"], |values| values.set(budget::USED, 1));
+}
+
+/// The reported budgets.
+fn budgets(shared: &dyn SharedData, now: Time) -> Vec<String> {
+    let snapshot = Snapshot::read(shared, now);
+    let names = snapshot.rows(&BUDGET).filter_map(|(labels, _)| Some(labels.iter().next()?.1.to_owned()));
+    names.collect()
+}
+
+#[test]
+fn budgets_and_counters_leave_each_others_room() {
+    let shared = Shared::default();
+    let one = recorder("1", PLENTY);
+    for key in 0..3_000 {
+        use_up(&one, &format!("key={key}"));
+    }
+    one.flush(0, &shared, at(0));
+    assert_eq!(budgets(&shared, at(0)).len() as u64, room(PLENTY) / BUDGET.series() as u64);
+    serve(&one, "red", 1);
+    one.flush(0, &shared, at(1));
+    assert_eq!(served(&shared, at(1)), [("red".to_owned(), 1, 1)]);
+
+    let shared = Shared::default();
+    let two = recorder("2", PLENTY);
+    for team in 0..3_000 {
+        serve(&two, &format!("team-{team}"), 1);
+    }
+    two.flush(0, &shared, at(0));
+    use_up(&two, "key=a");
+    two.flush(0, &shared, at(1));
+    let snapshot = Snapshot::read(&shared, at(1));
+    assert!(snapshot.rows(&USAGE).any(|(labels, _)| labels.iter().any(|(_, value)| value == "other")));
+    assert_eq!(budgets(&shared, at(1)), ["key=a"]);
+}
+
+#[test]
+fn a_budget_without_a_request_for_seven_days_leaves_its_room_to_another() {
+    const WEEK: u64 = 7 * 86_400;
+    let shared = Shared::default();
+    let series: usize = GROUPS.iter().map(|group| group.series()).sum();
+    let (one, two) = (recorder("1", series + BUDGET.series()), recorder("2", PLENTY));
+    let asked = |budget: &str, now: Time| {
+        use_up(&one, budget);
+        one.flush(0, &shared, now);
+        budgets(&shared, now)
+    };
+    assert_eq!(asked("team=old", at(0)), ["team=old"]);
+    assert_eq!(asked("team=new", at(1)), ["team=old"], "there is room for one");
+    // A rejected request.
+    one.record(&BUDGET, &["team=old", "total"], |values| values.set(budget::LIMIT, 1));
+    one.record(&BUDGET, &["team=another", "total"], |values| values.set(budget::LIMIT, 1));
+    one.flush(0, &shared, at(2));
+    assert_eq!(budgets(&shared, at(WEEK + 2)), ["team=old"]);
+    assert!(budgets(&shared, at(WEEK + 3)).is_empty());
+    // The first write of its page releases its room.
+    for team in 0..500 {
+        serve(&two, &format!("team-{team}"), 1);
+    }
+    two.flush(0, &shared, at(WEEK + 3));
+    assert_eq!(asked("team=new", at(WEEK + 3)), ["team=new"]);
+    assert_eq!(asked("team=old", at(WEEK + 4)), ["team=new"]);
+    let claims: Claims = value::read(&shared, CLAIMS);
+    assert_eq!(claims.series[1], BUDGET.series() as u64);
+}
+
+#[test]
+fn claims_of_another_registry_count_as_empty() {
+    let shared = Shared::default();
+    let one = recorder("1", PLENTY);
+    serve(&one, "red", 1);
+    one.flush(0, &shared, at(0));
+    let (mut bytes, _) = shared.read(CLAIMS).unwrap();
+    assert_eq!(Snapshot::read(&shared, at(5)).started, at(0));
+    bytes[CLAIMS_FORMAT.len()] ^= 1;
+    damage(&shared, CLAIMS, &bytes);
+    serve(&one, "blue", 1);
+    one.flush(0, &shared, at(5));
+    assert_eq!(Snapshot::read(&shared, at(5)).started, at(5));
+    let claims: Claims = value::read(&shared, CLAIMS);
+    assert_eq!(claims.series, [USAGE.series() as u64, 0]);
 }
 
 #[test]
@@ -149,7 +234,7 @@ fn another_workers_write_in_between_is_kept() {
         }
         assert_eq!(served(&shared, at(0)), [("red".to_owned(), 2, 3)], "before call {before}");
         let claims: Claims = value::read(&shared, CLAIMS);
-        assert_eq!(claims.series, USAGE.series() as u64, "before call {before}");
+        assert_eq!(claims.series, [USAGE.series() as u64, 0], "before call {before}");
     }
     panic!("the flush makes more calls than expected");
 }
@@ -226,6 +311,22 @@ fn a_budget_reports_the_most_that_its_period_has_used() {
     assert_eq!(used(at(2_001)), [3]);
     // Nothing has been used after its end.
     assert_eq!(used(at(90_001)), [0]);
+}
+
+#[test]
+fn the_used_part_of_a_budget_follows_its_limit() {
+    let shared = Shared::default();
+    let one = recorder("1", PLENTY);
+    for (now, used, limit, ratio) in [(0, 50, 50, 1_000_000), (1, 40, 100, 500_000), (2, 0, 40, 1_250_000)] {
+        one.record(&BUDGET, &["all", "total"], |values| {
+            values.set(budget::USED, used);
+            values.set(budget::LIMIT, limit);
+        });
+        one.flush(0, &shared, at(now));
+        let snapshot = Snapshot::read(&shared, at(now));
+        let ratios: Vec<u64> = snapshot.rows(&BUDGET).map(|(_, values)| values[budget::RATIO.at]).collect();
+        assert_eq!(ratios, [ratio], "the most used is 50, the limit {limit}");
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::super::failure::Failure;
 use super::super::request_state::{RequestState, Stage};
 use super::super::worker::StoreContext;
 use super::super::{Context, Effect, View, property};
+use super::record::INTERRUPTED;
 use super::{Phase, RequestPipeline, metrics};
 
 impl RequestPipeline {
@@ -47,28 +48,41 @@ impl RequestPipeline {
                 self.phase = Phase::Settled;
                 return;
             }
-            // Redis may have reserved something: it is released.
-            (None, Phase::Reserving(reserving)) => {
-                let (settlement, ledger) = reserving.withdrawn(cx.now());
-                self.phase = Phase::Answered { error: Some("interrupted".into()) };
-                self.worker.settle(settlement, ledger, &mut cx.moment());
+            // Health checks are not counted.
+            (None, phase @ (Phase::Start | Phase::Readying | Phase::Answered { .. } | Phase::Underway(_))) => {
+                self.phase = phase;
             }
-            (None, Phase::Waiting(waiting) | Phase::LookingUp(waiting) | Phase::Embedding(waiting)) => {
-                self.phase = Phase::Answered { error: Some("interrupted".into()) };
-                let (caller, model) = (&waiting.draft.request.caller, &waiting.draft.route.model);
-                self.settle(&waiting.billing, caller, model, &mut cx.moment());
+            (None, phase) => {
+                self.phase = phase;
+                self.withdraw(cx);
+                let error = if view.shut_down() { SHUT_DOWN } else { INTERRUPTED };
+                self.phase = Phase::Answered { error: Some(error.into()) };
             }
-            (None, Phase::Judging(waiting, judging)) => {
-                self.phase = Phase::Answered { error: Some("interrupted".into()) };
-                self.log_context.judged = judging.decided(cx.now()).reports;
-                let (caller, model) = (&waiting.draft.request.caller, &waiting.draft.route.model);
-                self.settle(&waiting.billing, caller, model, &mut cx.moment());
-            }
-            (None, phase @ (Phase::Answered { .. } | Phase::Underway(_))) => self.phase = phase,
-            (None, _) if view.shut_down() => self.phase = Phase::Answered { error: Some(SHUT_DOWN.into()) },
-            (None, phase) => self.phase = phase,
         }
         self.write_down(None, cx);
+    }
+
+    /// Settles what a request has reserved that was not forwarded.
+    pub(super) fn withdraw(&mut self, cx: &mut Context<'_>) {
+        let waiting = match std::mem::replace(&mut self.phase, Phase::Taken) {
+            // Redis may have reserved something: it is released.
+            Phase::Reserving(reserving) => {
+                let (settlement, ledger) = reserving.withdrawn(cx.now());
+                return self.worker.settle(settlement, ledger, &mut cx.moment());
+            }
+            Phase::CacheHit(state) => {
+                let (caller, model) = (&state.request.caller, &state.route.model);
+                return self.settle(&state.bill.billing, caller, model, &mut cx.moment());
+            }
+            Phase::Waiting(waiting) | Phase::LookingUp(waiting) | Phase::Embedding(waiting) => waiting,
+            Phase::Judging(waiting, judging) => {
+                self.log_context.judged = judging.decided(cx.now()).reports;
+                waiting
+            }
+            _ => return,
+        };
+        let (caller, model) = (&waiting.draft.request.caller, &waiting.draft.route.model);
+        self.settle(&waiting.billing, caller, model, &mut cx.moment());
     }
 
     /// Writes the access log's fields, and records the metrics.

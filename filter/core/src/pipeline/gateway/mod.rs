@@ -317,7 +317,11 @@ impl RequestPipeline {
             self.log_context.replied = Some(view.now());
             return match self.phase {
                 Phase::Answered { .. } | Phase::CacheHit(_) => Flow::Continue,
-                _ => Flow::Reply(refusal(self.client, &from_envoy(status(view)), &[])),
+                _ => {
+                    let cx = &mut Context::new(view, shared, effects);
+                    self.withdraw(cx);
+                    Flow::Reply(self.refuse(from_envoy(status(view)).into(), cx.effects))
+                }
             };
         };
         let headers = state.bill.billing.headers().into_iter().chain(self.log_context.about.cache_state.headers());
@@ -363,22 +367,9 @@ impl RequestPipeline {
                 host_call_failure::end(state, &mut Context::new(view, shared, effects))
             }
             None => {
-                // The reservation is released when the request is over.
-                let owing = matches!(
-                    self.phase,
-                    Phase::Reserving(_)
-                        | Phase::Waiting(_)
-                        | Phase::LookingUp(_)
-                        | Phase::Embedding(_)
-                        | Phase::Judging(..)
-                        | Phase::CacheHit(_)
-                );
-                let owing = owing.then(|| std::mem::replace(&mut self.phase, Phase::Taken));
-                let reply = self.refuse(host_call_failure::error().into(), effects);
-                if let Some(owing) = owing {
-                    self.phase = owing;
-                }
-                reply
+                let cx = &mut Context::new(view, shared, effects);
+                self.withdraw(cx);
+                self.refuse(host_call_failure::error().into(), cx.effects)
             }
         }
     }

@@ -217,6 +217,7 @@ impl RequestPipeline {
             ReserveOutcome::Refused(all_exceeded) => {
                 let refusal = billing.plan.refuse(&all_exceeded);
                 self.log_context.limit = refusal.limit;
+                billing.plan.exceeded(&all_exceeded).for_each(|budget| self.budget(&budget, cx.now()));
                 let budget = refusal.error.kind == ErrorKind::InsufficientQuota;
                 cx.effects.push(Effect::Count(if budget { metric::OVER_BUDGET } else { metric::LIMITED }));
                 return Err(Refused { error: refusal.error.into(), headers: refusal.headers });

@@ -19,6 +19,7 @@ use crate::metrics::instruments::{
     cache, content_filter, events, fallback, guard, judge, overhead, rejected, request, request_speed, request_time,
     semantic_cache, usage,
 };
+use crate::reservation::BudgetStatus;
 use crate::routing::target::Target;
 use crate::store::Sums;
 
@@ -91,11 +92,15 @@ impl RequestPipeline {
             self.content_filter(state, team, model);
             served.record(recorder, state, model, error, now);
             attempts(recorder, state, now);
-            self.budgets(state, now);
+            state.bill.billing.budgets().for_each(|status| self.budget(&status, now));
         }
     }
 
+    /// Counts a rejection. A client that left was not rejected.
     fn rejected(&self, code: &str, model: &str) {
+        if code == INTERRUPTED {
+            return;
+        }
         let caller = self.log_context.caller.as_ref();
         let team = caller.map_or("", |caller| &*caller.team);
         let app = caller.and_then(|caller| caller.app.as_deref()).unwrap_or_default();
@@ -203,16 +208,15 @@ impl RequestPipeline {
         });
     }
 
-    fn budgets(&self, state: &RequestState, now: Time) {
-        for status in state.bill.billing.budgets() {
-            self.worker.recorder().record(&BUDGET, &[status.scope, status.period], |values| {
-                let millionths = u128::from(status.used) * 1_000_000 / u128::from(status.limit.max(1));
+    /// Records a budget as a request leaves it.
+    pub(super) fn budget(&self, status: &BudgetStatus<'_>, now: Time) {
+        self.worker.recorder().record(&BUDGET, &[status.scope, status.period], |values| {
+            values.set(budget::LIMIT, status.limit);
+            if status.used > 0 {
                 values.set(budget::USED, status.used);
-                values.set(budget::LIMIT, status.limit);
-                values.set(budget::RATIO, u64::try_from(millionths).unwrap_or(u64::MAX));
                 values.set(budget::RESETS_AT, status.reset.map_or(0, |reset| now.after(reset).seconds()));
-            });
-        }
+            }
+        });
     }
 }
 
@@ -329,8 +333,9 @@ pub(super) fn target_name(target: &Target) -> String {
 
 /// A failure's reason as a label: a provider may respond with any status.
 fn reason(reason: &str) -> Cow<'_, str> {
-    const KNOWN: [&str; 16] = [
-        "400", "401", "402", "403", "404", "408", "409", "413", "422", "429", "500", "501", "502", "503", "504", "529",
+    const KNOWN: [&str; 17] = [
+        "400", "401", "402", "403", "404", "408", "409", "413", "415", "422", "429", "500", "501", "502", "503", "504",
+        "529",
     ];
     match reason.strip_prefix("status_") {
         Some(status) if !KNOWN.contains(&status) => {

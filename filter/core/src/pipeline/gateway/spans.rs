@@ -19,8 +19,8 @@ use crate::trace::{Settings, TraceContext, messages};
 
 use super::super::Context;
 use super::super::request_state::{AttemptState, RequestState, Stage};
-use super::record::{INTERRUPTED, attempt_error, operation, target_name};
-use super::{Phase, RequestPipeline};
+use super::RequestPipeline;
+use super::record::{attempt_error, operation, target_name};
 
 /// `SPAN_KIND_SERVER` and `SPAN_KIND_CLIENT`.
 const SERVER: &str = "2";
@@ -53,9 +53,7 @@ impl RequestPipeline {
             return;
         }
         let (names, now) = (settings.names.all(), cx.now());
-        // A client may leave before the gateway has decided anything.
-        let undecided = state.is_none() && !matches!(self.phase, Phase::Answered { .. });
-        let error = error.as_deref().unwrap_or(if undecided { INTERRUPTED } else { "" });
+        let error = error.as_deref().unwrap_or_default();
         let mut out = String::with_capacity(ROOM);
         let span = Span { trace, id: trace.span, parent: trace.parent, kind: SERVER };
         let model = match state {

@@ -3,12 +3,15 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluice_core::metrics::instruments::{BUDGET, budget};
+use sluice_core::metrics::pages::Snapshot;
 use sluice_core::pipeline::metric;
 use sluice_core::pipeline::request_state::{Counted, RequestState};
 use sluice_core::pipeline::worker::Worker;
 use sluice_core::store::{Counter, Debit, LimitWindow, ReserveRequest, embedded};
 use sluice_wire::conversation::Usage;
 use sluice_wire::dialect::OutputSoFar;
+use sluice_wire::time::Time;
 
 use crate::envoy::{Envoy, Script, Seen, json, sse};
 use crate::shared::Shared;
@@ -403,4 +406,30 @@ fn what_cannot_be_read_was_made_all_the_same() {
         let attempts = seen.log["attempts"].as_u64().unwrap();
         assert_eq!(seen.log["cost_usd"], format!("0.{:06}", micro_dollars * attempts), "{}", seen.log);
     }
+}
+
+#[test]
+fn a_budget_is_reported_with_its_present_limit_also_while_it_rejects() {
+    let reported = |worker: &Worker, shared: &Shared| {
+        let now = Time(1_801_396_800_000_000_000);
+        worker.recorder().configure(10_000, None);
+        worker.recorder().flush(0, shared, now);
+        let snapshot = Snapshot::read(shared, now);
+        let rows = snapshot.rows(&BUDGET).map(|(_, values)| [budget::USED, budget::LIMIT].map(|slot| values[slot.at]));
+        rows.collect::<Vec<_>>()
+    };
+    let limited = |limit: &str| worker(&format!(r#","budget":{{"total":{limit}}}"#), "");
+    let (first, shared) = (limited("0.000100"), Rc::default());
+    assert_eq!(send(&first, &shared, &[answer(40, 50)]).status, 200);
+    assert_eq!(reported(&first, &shared), [[90, 100]]);
+    let lower = limited("0.000080");
+    assert_eq!(send(&lower, &shared, &[]).status, 429);
+    assert_eq!(reported(&lower, &shared), [[90, 80]]);
+    let higher = limited("0.001");
+    assert_eq!(send(&higher, &shared, &[answer(1, 1)]).status, 200);
+    assert_eq!(reported(&higher, &shared), [[92, 1_000]]);
+    // How much of it others have only reserved is unknown.
+    let (unused, shared) = (limited("0.000050"), Rc::default());
+    assert_eq!(send(&unused, &shared, &[]).status, 429);
+    assert!(reported(&unused, &shared).is_empty());
 }

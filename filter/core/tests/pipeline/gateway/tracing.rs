@@ -284,18 +284,59 @@ fn a_refusal_says_whose_it_was_and_why() {
     assert_eq!(exported(&gateway.worker), Vec::<Value>::new(), "health checks have no spans");
 }
 
+/// A request whose body is not complete ends, after Envoy's own reply if there is one: the error in its span, in its log line, in
+/// `sluice_requests_total` and in `sluice_rejected_requests_total`.
 #[cfg(not(target_arch = "wasm32"))]
-#[test]
-fn a_client_that_leaves_before_its_request_is_complete_has_a_span() {
-    use sluice_core::pipeline::Event;
+fn ended_early(status: Option<&str>) -> [Option<String>; 4] {
+    use sluice_core::metrics::Group;
+    use sluice_core::metrics::instruments::{REJECTED, REQUEST};
+    use sluice_core::metrics::pages::Snapshot;
     use sluice_core::pipeline::gateway::RequestPipeline;
+    use sluice_core::pipeline::{Effect, Event, Flow, property};
     let (gateway, shared, effects) = (traced(""), crate::shared::Shared::default(), &mut Vec::new());
     let (mut pipeline, view) = (RequestPipeline::new(gateway.worker.clone()), crate::envoy::posted("{}"));
     pipeline.request(Event::RequestHeaders { end: false }, &view, &shared, effects);
+    if let Some(status) = status {
+        let flow = pipeline.response(None, &crate::envoy::local_reply(status), &shared, effects);
+        assert!(matches!(flow, Flow::Reply(_)), "{flow:?}");
+    }
     pipeline.finish(None, &view, &shared, effects);
+
     let spans = exported(&gateway.worker);
-    assert_eq!((spans.len(), failure(&spans[0])), (1, (true, json!("interrupted"))));
-    assert_eq!(attributes(&spans[0])["sluice.key"], "k");
+    assert_eq!((spans.len(), attributes(&spans[0])["sluice.key"].as_str()), (1, Some("k")));
+    let (failed, span) = failure(&spans[0]);
+    assert!(failed);
+    let logged = effects.iter().find_map(|effect| match effect {
+        Effect::SetProperty(property::LOG, fragment) => {
+            let line: Value = serde_json::from_str(&format!("{{{}}}", fragment.trim_start_matches(','))).unwrap();
+            line["error"].as_str().map(str::to_owned)
+        }
+        _ => None,
+    });
+    let now = Time(1_800_000_000_000_000_000);
+    gateway.worker.recorder().configure(10_000, None);
+    gateway.worker.recorder().flush(0, &shared, now);
+    let metrics = Snapshot::read(&shared, now);
+    let counted = |group: &'static Group, label: &str| {
+        let mut rows = metrics.rows(group).filter(|(_, values)| values[0] == 1);
+        rows.find_map(|(labels, _)| labels.iter().find(|(name, _)| *name == label).map(|(_, error)| error.to_owned()))
+    };
+    [span.as_str().map(str::to_owned), logged, counted(&REQUEST, "error_type"), counted(&REJECTED, "code")]
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn a_client_that_leaves_before_its_request_is_complete_is_interrupted_and_not_rejected() {
+    let interrupted = Some("interrupted".to_owned());
+    assert_eq!(ended_early(None), [interrupted.clone(), interrupted.clone(), interrupted, None]);
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn a_reply_of_envoy_before_a_request_is_complete_has_the_same_code_everywhere() {
+    for (status, code) in [("408", "request_timeout"), ("504", "provider_timeout"), ("400", "invalid_request")] {
+        assert_eq!(ended_early(Some(status)), [(); 4].map(|()| Some(code.to_owned())));
+    }
 }
 
 #[test]
