@@ -244,7 +244,7 @@ hooks! {
         guarded(|| {
             ticks::came();
             logger::follow();
-            idle_timeout::end_all::<Handle>(now(), |end| {
+            idle_timeout::end_all::<Handle>(now(), main_thread::shut_down(), |end| {
                 guarded(end);
             });
             for token in filters::waiting() {
