@@ -1,6 +1,7 @@
 //! Graceful shutdown: `/ready` fails at once; a while later, when load balancers have noticed, the gateway stops accepting connections;
-//! requests may finish until the limit; the rest is cut off.
+//! requests may finish until the limit; the rest is cut off and charged.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +16,8 @@ use crate::envoy_admin as admin;
 
 /// Time between the failing `/ready` and the end of accepting connections.
 const LEAD: Duration = Duration::from_secs(5);
+/// How long requests that are cut may take to end.
+const CUT: Duration = Duration::from_secs(2);
 /// Polling interval for requests in flight.
 const LOOK: Duration = Duration::from_millis(100);
 /// The statistics of [`Load`].
@@ -71,49 +74,82 @@ pub fn until_sent(redis: Option<&Redis>) -> Duration {
     redis.filter(|redis| redis.mode == Mode::Relaxed).map_or(LOOK, |redis| redis.sync * 2)
 }
 
-/// Waits up to `limit` for requests in flight, and until Redis has their usage, which is `sent` after their end; a second signal ends the
-/// wait. `lives` returns whether Envoy is running.
-pub fn drain(
-    admin: SocketAddr,
-    end: End,
-    limit: Duration,
-    sent: Duration,
-    signals: &Signals,
-    mut lives: impl FnMut() -> bool,
-) {
-    let asked = Instant::now();
-    let mut wait = |until: Instant, done: &mut dyn FnMut() -> bool| {
-        while Instant::now() < until && lives() && !done() {
-            if signals.next().is_some() {
-                print_message("received a second signal: ending all requests in progress");
-                return false;
+/// The shutdown of an Envoy.
+pub struct Drain<'s, L> {
+    pub admin: SocketAddr,
+    pub signals: &'s Signals,
+    /// The longest time from the end of a request until the filter sends its usage to Redis.
+    pub sent: Duration,
+    /// Returns whether Envoy is running.
+    pub lives: L,
+}
+
+impl<L: FnMut() -> bool> Drain<'_, L> {
+    /// Waits up to `limit` for requests in flight, and until Redis has their usage; a second signal ends the wait. Returns whether all of
+    /// that is done.
+    pub fn finishes(&mut self, end: End, limit: Duration) -> bool {
+        let asked = Instant::now();
+        if limit.is_zero() {
+            return false;
+        }
+        say(self.admin, "/healthcheck/fail");
+        print_message("health checks fail from now on, so that load balancers send no new requests");
+        let lead = if end == End::Terminate { LEAD.min(limit) } else { Duration::ZERO };
+        if self.wait(asked + lead, || false) == Wait::Signal || !(self.lives)() {
+            return false;
+        }
+        say(self.admin, "/drain_listeners");
+        if Load::of(self.admin).is_none_or(|load| load.requests > 0) {
+            print_message(&format!("waiting up to {} s for requests in progress", limit.as_secs()));
+        }
+        let settled = settled(self.admin, self.sent);
+        self.wait(asked + lead + limit, settled) == Wait::Done
+    }
+
+    /// Ends the remaining requests by `end_requests`, and waits a little until Redis has their usage. Once Envoy stops, nothing sends it.
+    pub fn cut(&mut self, end_requests: impl FnOnce() -> io::Result<()>) {
+        if let Err(error) = end_requests() {
+            return print_message(&format!("cannot charge the requests in progress: {error}"));
+        }
+        let settled = settled(self.admin, self.sent);
+        self.wait(Instant::now() + CUT + self.sent, settled);
+    }
+
+    fn wait(&mut self, until: Instant, mut done: impl FnMut() -> bool) -> Wait {
+        while Instant::now() < until && (self.lives)() {
+            if done() {
+                return Wait::Done;
+            }
+            if self.signals.next().is_some() {
+                print_message("received another signal: ending all requests in progress");
+                return Wait::Signal;
             }
             thread::sleep(LOOK.min(until.saturating_duration_since(Instant::now())));
         }
-        lives()
-    };
-    if limit.is_zero() {
-        return;
+        Wait::Over
     }
-    say(admin, "/healthcheck/fail");
-    print_message("health checks fail from now on, so that load balancers send no new requests");
-    let lead = if end == End::Terminate { LEAD.min(limit) } else { Duration::ZERO };
-    if !wait(asked + lead, &mut || false) {
-        return;
-    }
-    say(admin, "/drain_listeners");
-    if Load::of(admin).is_none_or(|load| load.requests > 0) {
-        print_message(&format!("waiting up to {} s for requests in progress", limit.as_secs()));
-    }
-    // The number of requests so far, and since when none of them has been in flight. A call may have been under way at their end, without
-    // the last one's usage: the wait for the usage begins when there is neither a request nor a call.
+}
+
+/// Why a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    Done,
+    Signal,
+    /// The time has passed, or Envoy has exited.
+    Over,
+}
+
+/// Tells whether no request has been in flight for as long as the last one's usage takes to be `sent`. A call may have been under way at
+/// their end, without that usage: the time begins when there is neither a request nor a call.
+fn settled(admin: SocketAddr, sent: Duration) -> impl FnMut() -> bool {
+    // The number of requests so far, and since when none of them has been in flight.
     let mut idle = None;
-    wait(asked + lead + limit, &mut || {
+    move || {
         let load = Load::of(admin).unwrap_or(Load { begun: 0, requests: 1, calls: 0 });
         idle = idle.filter(|(begun, _)| load.requests == 0 && *begun == load.begun);
         let busy = load.requests + load.calls > 0;
         !busy && idle.get_or_insert_with(|| (load.begun, Instant::now())).1.elapsed() >= sent
-    });
+    }
 }
 
 /// Sends a command to Envoy. Errors are ignored, since Envoy is stopped in any case.

@@ -73,6 +73,11 @@ impl Live {
         &self.present.checked
     }
 
+    /// Makes the filter end all requests and reject new ones.
+    pub fn end_requests(&self) -> io::Result<()> {
+        self.applied.end_requests()
+    }
+
     /// Applies the gateway file if it has changed or is due for a retry. `stop` returns whether the process is shutting down.
     pub fn look(&mut self, envoy: SocketAddr, stop: &dyn Fn() -> bool) {
         let again = self.again.is_some_and(|moment| moment <= Instant::now());

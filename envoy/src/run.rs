@@ -15,7 +15,7 @@ use sluice_core::pipeline::redis_cache::SECRET;
 
 use crate::check::Checked;
 use crate::cli::Failure;
-use crate::drain::{End, Signals, drain, until_sent};
+use crate::drain::{Drain, End, Signals, until_sent};
 use crate::envoy_admin;
 use crate::live::Live;
 use crate::log_level::LogLevel;
@@ -73,8 +73,16 @@ pub fn run(checked: Checked, options: &Options) -> Result<(), Failure> {
     if let Some(admin) = envoy.wait_until_ready(&signals)? {
         let _ = write!(io::stderr(), "{}", welcome(live.checked(), listen, admin));
         let end = envoy.wait_until_stopped(&signals, &mut live, admin, options.watch)?;
-        let sent = until_sent(live.checked().gateway.redis.as_ref());
-        drain(admin, end, options.drain, sent, &signals, || matches!(envoy.child.try_wait(), Ok(None)));
+        let redis = live.checked().gateway.redis.as_ref();
+        let mut drain = Drain {
+            admin,
+            signals: &signals,
+            sent: until_sent(redis),
+            lives: || matches!(envoy.child.try_wait(), Ok(None)),
+        };
+        if !drain.finishes(end, options.drain) && redis.is_some() {
+            drain.cut(|| live.end_requests());
+        }
     }
     Ok(())
 }

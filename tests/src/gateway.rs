@@ -358,7 +358,15 @@ impl Gateway {
     /// # Panics
     /// If the command does not end.
     pub async fn kill_envoy(&self) {
-        self.spoil().kill_children();
+        self.signal_envoy(Signal::KILL).await;
+    }
+
+    /// Ends Envoy by a signal; the command then ends by itself.
+    ///
+    /// # Panics
+    /// If the command does not end.
+    pub async fn signal_envoy(&self, signal: Signal) {
+        self.spoil().signal_children(signal);
         until("the command to end after its Envoy", || self.seat().process.ended()).await;
     }
 

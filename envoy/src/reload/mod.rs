@@ -289,6 +289,13 @@ impl Applied {
         Ok(self.files.save(&self.state)?)
     }
 
+    /// Makes the filter end all requests and reject new ones. The files stay so.
+    pub fn end_requests(&self) -> io::Result<()> {
+        let (Some(file), Some(reload)) = (&self.state.file, &self.state.reload) else { return Ok(()) };
+        let text = discovery::filter_file(Role::Shutdown, file, reload, &self.options);
+        self.files.replace(discovery::GATEWAY_FILTER, &text, &xds_version(&reload.version)).map(drop)
+    }
+
     /// Whether the last rejection had the same mistakes.
     pub fn refused(&self, diagnostics: &[String]) -> bool {
         let refused = self.state.reload.as_ref().and_then(|reload| reload.refused.as_ref());

@@ -157,6 +157,19 @@ fn each_file_names_what_an_earlier_one_has_brought() {
 }
 
 #[test]
+fn at_the_end_only_the_filter_is_told_and_in_its_own_place() {
+    let scene = Scene::new();
+    let applied = scene.started(&BEFORE);
+    let texts = || [discovery::CLUSTERS, discovery::ROUTES, discovery::LISTENERS, STATE].map(|name| scene.text(name));
+    let body = || scene.text(discovery::GATEWAY_FILTER).split_once('\n').unwrap().1.to_owned();
+    let (others, before) = (texts(), body());
+    applied.end_requests().unwrap();
+    assert_eq!(texts(), others);
+    assert_eq!(body(), before.replace(r#""role":"gateway""#, r#""role":"shutdown""#));
+    assert_ne!(body(), before);
+}
+
+#[test]
 fn what_envoy_does_not_take_is_undone() {
     for most in 0..5 {
         let scene = Scene::new();

@@ -70,12 +70,13 @@ pub fn listeners_file<'a>(
 
 /// The filter's configuration in a role, with the filter's part of the gateway file.
 pub fn filter_file(role: Role, file: &File, reload: &Reload, options: &Options) -> String {
-    let (name, role) = match role {
-        Role::Gateway => ("sluice", "gateway"),
-        Role::Admin => ("sluice-admin", "admin"),
+    let (name, place, role) = match role {
+        Role::Gateway => ("sluice", "gateway", "gateway"),
+        Role::Shutdown => ("sluice", "gateway", "shutdown"),
+        Role::Admin => ("sluice-admin", "admin", "admin"),
     };
     let configuration = json!({ "role": role, "gateway": file, "reload": reload });
-    let filter = nested("typed_config", &filter::of(role, &configuration, options));
+    let filter = nested("typed_config", &filter::of(place, &configuration, options));
     let named = format!("name: {name}\n{filter}");
     resources("envoy.config.core.v3.TypedExtensionConfig", [&*item(&named)])
 }
@@ -84,6 +85,8 @@ pub fn filter_file(role: Role, file: &File, reload: &Reload, options: &Options) 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     Gateway,
+    /// The gateway role that ends all requests and rejects new ones.
+    Shutdown,
     Admin,
 }
 

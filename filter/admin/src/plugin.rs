@@ -42,7 +42,7 @@ impl Plugin {
     /// Parses and checks a configuration.
     pub fn from_json(json: &[u8]) -> Result<Self, Vec<Diagnostic>> {
         match json::from_slice(json) {
-            Ok(Written::Gateway { gateway, reload }) => {
+            Ok(Written::Gateway { gateway, reload, shuts_down }) => {
                 let since = reload.as_ref().and_then(|reload| calendar::rfc3339(&reload.applied_at));
                 let status = reload.as_ref().map(|reload| ConfigStatus {
                     version: reload.version.clone(),
@@ -50,7 +50,7 @@ impl Plugin {
                     is_last: reload.refused.is_none(),
                 });
                 let gateway = sluice_config::compile(&gateway)?;
-                Ok(Self::Gateway { gateway: Rc::new(CompiledConfig { since, status, ..gateway }), reload })
+                Ok(Self::Gateway { gateway: Rc::new(CompiledConfig { since, status, shuts_down, ..gateway }), reload })
             }
             Ok(Written::Provider {}) => Ok(Self::Provider),
             Ok(Written::Admin { gateway, reload }) => {
@@ -101,12 +101,14 @@ mod tests {
         for (written, is_good) in [
             (r#"{"role":"provider"}"#.to_owned(), true),
             (format!(r#"{{"role":"gateway","gateway":{file}}}"#), true),
+            (format!(r#"{{"role":"shutdown","gateway":{file}}}"#), true),
             (format!(r#"{{"role":"background","background":{{"redis":{redis}}}}}"#), true),
             (r#"{"role":"background","background":{"metrics":{"otlp":{"url":"http://c:4318"}}}}"#.to_owned(), true),
             (r#"{"role":"background","background":{"alerts":{"url":"ftp://c"}}}"#.to_owned(), false),
             (format!(r#"{{"role":"provider","gateway":{file}}}"#), false),
             (format!(r#"{{"role":"gateway","gateway":{file},"background":{{}}}}"#), false),
             (r#"{"role":"gateway"}"#.to_owned(), false),
+            (r#"{"role":"shutdown"}"#.to_owned(), false),
             (r#"{"role":"background"}"#.to_owned(), false),
             (r#"{"role":"nobody"}"#.to_owned(), false),
             (r#"{"role":"provider","x":1}"#.to_owned(), false),

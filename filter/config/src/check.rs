@@ -134,6 +134,7 @@ pub(super) fn compile(file: &file::File) -> Result<CompiledConfig, Vec<Diagnosti
         read_key: super::read_key,
         status: None,
         since: None,
+        shuts_down: false,
     };
     // Last, since a key is checked against everything else, as keys that arrive at runtime are.
     config.keys = check.keys(&config);

@@ -27,8 +27,8 @@ pub struct BadConfig {
     pub mistakes: Vec<String>,
 }
 
-/// The configuration as written: `{"role":"gateway","gateway":{…}}`, the same with `admin`, `{"role":"background","background":{…}}`, or
-/// `{"role":"provider"}`.
+/// The configuration as written: `{"role":"gateway","gateway":{…}}`, the same with `shutdown` or `admin`,
+/// `{"role":"background","background":{…}}`, or `{"role":"provider"}`.
 #[derive(Debug)]
 pub enum Written {
     /// Runs once per request.
@@ -37,6 +37,8 @@ pub enum Written {
         gateway: Box<file::File>,
         /// The file's reload status.
         reload: Option<Reload>,
+        /// Whether the gateway shuts down: it ends all requests and rejects new ones.
+        shuts_down: bool,
     },
     /// Runs once per attempt, with the request's plan.
     Provider {},
@@ -68,6 +70,7 @@ struct Fields {
 #[serde(rename_all = "lowercase")]
 enum Role {
     Gateway,
+    Shutdown,
     Provider,
     Admin,
     Background,
@@ -77,7 +80,9 @@ impl<'de> Deserialize<'de> for Written {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Fields { role, gateway, reload, background } = Fields::deserialize(deserializer)?;
         match (role, gateway, reload, background) {
-            (Role::Gateway, Some(gateway), reload, None) => Ok(Self::Gateway { gateway, reload }),
+            (role @ (Role::Gateway | Role::Shutdown), Some(gateway), reload, None) => {
+                Ok(Self::Gateway { gateway, reload, shuts_down: matches!(role, Role::Shutdown) })
+            }
             (Role::Provider, None, None, None) => Ok(Self::Provider {}),
             (Role::Admin, Some(gateway), reload, None) => Ok(Self::Admin { gateway, reload }),
             (Role::Background, None, None, Some(background)) => Ok(Self::Background { background }),

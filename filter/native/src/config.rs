@@ -59,6 +59,9 @@ impl Config {
                     log::error!("Envoy rejected the filter's metrics");
                     return None;
                 }
+                if gateway.shuts_down {
+                    main_thread::end_requests();
+                }
                 (Some(idle_timeout::period(&gateway)), Some(gateway.background()))
             }
             Plugin::Admin(_) if calls::define_counters(envoy).is_err() => {

@@ -93,6 +93,12 @@ impl Domain {
         }
     }
 
+    /// Whether any gateway has a request in flight.
+    pub fn has_requests() -> bool {
+        let busy = |domain: &&Self| lock(&domain.recorders).iter().any(|recorder| recorder.has_requests());
+        lock(&ALL).iter().any(|domain| busy(domain))
+    }
+
     /// All gateways with such work.
     pub fn with_background() -> Vec<(&'static Self, Background)> {
         lock(&ALL).iter().filter_map(|domain| Some((*domain, lock(&domain.background).clone()?))).collect()

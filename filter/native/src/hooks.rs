@@ -248,7 +248,7 @@ hooks! {
             ticks::came();
             logger::follow();
             guarded(|| {
-                idle_timeout::end_all::<Handle>(now(), |end| {
+                idle_timeout::end_all::<Handle>(now(), main_thread::shut_down(), |end| {
                     guarded(end);
                 });
             });

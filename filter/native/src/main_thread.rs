@@ -2,8 +2,8 @@
 //! does the background role's tasks.
 //!
 //! Workers put their settlements into the gateway's outbox, their spans into a queue and, in relaxed mode, their counts into its shared
-//! memory. The main thread sends all of them, so a worker without streams loses nothing. At shutdown, Envoy waits up to two seconds for
-//! Redis to confirm the settlements.
+//! memory. The main thread sends all of them, so a worker without streams loses nothing. At shutdown, the workers end all requests, and Envoy
+//! waits up to two seconds for Redis to confirm the settlements.
 
 use std::cell::RefCell;
 use std::ffi::{OsStr, c_void};
@@ -32,7 +32,7 @@ use crate::ticks;
 
 /// The period of the main thread's ticks, if nothing is due earlier.
 const IDLE: Duration = Duration::from_millis(250);
-/// The longest time that a shutdown waits for Redis.
+/// The longest time that a shutdown waits for the requests to end, and for Redis.
 const LONGEST_ENDING: Duration = Duration::from_secs(2);
 
 struct Main {
@@ -86,6 +86,18 @@ pub fn is_served() -> bool {
     SERVED.load(Ordering::Relaxed)
 }
 
+/// Whether the workers end all requests.
+static SHUT_DOWN: AtomicBool = AtomicBool::new(false);
+
+pub fn shut_down() -> bool {
+    SHUT_DOWN.load(Ordering::Relaxed)
+}
+
+/// Makes the workers end all requests from their next tick on.
+pub fn end_requests() {
+    SHUT_DOWN.store(true, Ordering::Relaxed);
+}
+
 /// Handles the creation of the bootstrap extension. Returns whether it succeeded.
 pub fn begins(config: *mut abi::Bootstrap) -> bool {
     logger::follow();
@@ -111,6 +123,7 @@ pub fn ends() {
 
 /// Handles Envoy's shutdown, which waits until this module calls `go_on`.
 pub fn shuts_down(go_on: unsafe extern "C" fn(*mut c_void), context: *mut c_void) {
+    end_requests();
     let ending = Ending { since: Instant::now(), go_on, context };
     let rest = MAIN.with_borrow_mut(|main| match main {
         Some(main) => {
@@ -221,7 +234,7 @@ impl Main {
         let waits = self.ending.as_ref().is_some_and(|ending| ending.since.elapsed() < LONGEST_ENDING);
         let has_unsettled =
             self.works.iter().any(|work| work.settlements.as_ref().is_some_and(RedisClient::has_unsettled));
-        if waits && has_unsettled { None } else { self.ending.take() }
+        if waits && (Domain::has_requests() || has_unsettled) { None } else { self.ending.take() }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The worker's tick: ends streams that are silent, or that their provider does not end.
+//! The worker's tick: ends streams that are silent, or that their provider does not end, and all requests at shutdown.
 
 use std::time::Duration;
 
@@ -25,10 +25,10 @@ pub fn period(gateway: &CompiledConfig) -> Duration {
 /// How long finished requests wait to be sent to Redis.
 pub const SETTLING: Duration = Duration::from_millis(25);
 
-/// Ends all streams of this worker that are due, each in a call of `run`. The caller's callback belongs to no stream. The caller must enter
-/// its own context again afterwards.
-pub fn end_all<S: Stream>(now: Time, run: impl Fn(&mut dyn FnMut())) {
-    for silent in S::in_flight(|board| board.silent(now)) {
+/// Ends the streams of this worker that are due, or all if the gateway `shuts_down`, each in a call of `run`. The caller's callback belongs
+/// to no stream. The caller must enter its own context again afterwards.
+pub fn end_all<S: Stream>(now: Time, shuts_down: bool, run: impl Fn(&mut dyn FnMut())) {
+    for silent in S::in_flight(|board| board.silent(now, shuts_down)) {
         let mut silent = Some(silent);
         run(&mut || {
             if silent.take().is_some_and(|silent| end(silent).is_err()) {

@@ -40,7 +40,7 @@ fn number(id: u32, state: &RequestState) -> [u8; NUMBER] {
 /// The length of the property's value.
 const NUMBER: usize = size_of::<u32>() + size_of::<u64>();
 
-/// A request whose stream has been silent for too long, or is not ended by its provider.
+/// A request whose stream has been silent for too long, or is not ended by its provider, or any request at shutdown.
 pub struct Silent<S> {
     /// The gateway role's stream.
     pub request: S,
@@ -104,10 +104,12 @@ impl<S: Stream> InFlight<S> {
         }
     }
 
-    /// All requests that are silent for too long.
-    pub fn silent(&self, now: Time) -> Vec<Silent<S>> {
+    /// The requests that are silent for too long; all of them if the gateway `shuts_down`.
+    pub fn silent(&self, now: Time, shuts_down: bool) -> Vec<Silent<S>> {
         let look = |line: &Entry<S>| {
-            let timeout = line.state.try_borrow_mut().ok()?.check_stream_timeout(now)?;
+            let mut state = line.state.try_borrow_mut().ok()?;
+            state.progress.shut_down = shuts_down;
+            let timeout = if shuts_down { StreamTimeout::Over } else { state.check_stream_timeout(now)? };
             Some(Silent { request: line.request, attempt: line.attempt, state: line.state.clone(), timeout })
         };
         self.0.borrow().values().filter_map(look).collect()

@@ -313,7 +313,8 @@ impl RootContext for Root {
         if let Role::Background(background) = &self.role {
             return background.tick(self.id, now);
         }
-        idle_timeout::end_all::<Context>(now, |end| end());
+        let shuts_down = matches!(&self.role, Role::Gateway(worker) if worker.config.shuts_down);
+        idle_timeout::end_all::<Context>(now, shuts_down, |end| end());
         waiting::wake_all();
         let _ = host::enter(self.id);
         if let Role::Gateway(worker) = &self.role {

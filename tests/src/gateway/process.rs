@@ -95,12 +95,12 @@ impl Process {
         let _ = kill_process(self.group, signal);
     }
 
-    /// Kills the command's children, but not the command.
-    pub fn kill_children(&self) {
+    /// Sends a signal to the command's children, but not to the command.
+    pub fn signal_children(&self, signal: Signal) {
         for child in children(self.child.id()) {
             if let Some(child) = i32::try_from(child).ok().and_then(Pid::from_raw) {
                 // An error means that the process has already ended.
-                let _ = kill_process(child, Signal::KILL);
+                let _ = kill_process(child, signal);
             }
         }
     }
@@ -185,7 +185,7 @@ impl Drop for Process {
             thread::sleep(Duration::from_millis(5));
         }
         // Kills the remaining processes: a child that did not end, or orphans of a child.
-        self.kill_children();
+        self.signal_children(Signal::KILL);
         let _ = kill_process_group(self.group, Signal::KILL);
         let _ = self.child.wait();
     }

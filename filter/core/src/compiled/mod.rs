@@ -92,6 +92,8 @@ pub struct CompiledConfig {
     pub status: Option<metrics::ConfigStatus>,
     /// Since when this configuration is active, in seconds since 1970, if known.
     pub since: Option<u64>,
+    /// Whether the gateway shuts down: it ends all requests and rejects new ones.
+    pub shuts_down: bool,
 }
 
 impl CompiledConfig {

@@ -193,6 +193,11 @@ impl Recorder {
         RequestInFlight(self.clone())
     }
 
+    /// Whether a request is in flight.
+    pub fn has_requests(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) > 0
+    }
+
     /// Adds the new counts to the shared data, at most once in each period. `backlog`: settlements that wait for Redis.
     pub fn tick(&self, backlog: usize, shared: &dyn SharedData, now: Time) {
         let next = self.rows().flushed.after(PERIOD);

@@ -152,7 +152,7 @@ pub struct About {
     pub cache_state: CacheState,
     /// Why the last attempt's connection failed, where Envoy reports it.
     pub transport: Option<String>,
-    /// Envoy ended it during shutdown.
+    /// It was ended during shutdown.
     pub shut_down: bool,
     /// The usage that its cached response has saved.
     pub saved: Option<Spent>,
@@ -162,7 +162,7 @@ pub struct About {
     pub settled: Option<Sums>,
 }
 
-/// The logged error of a request that Envoy ended at shutdown.
+/// The logged error of a request that was ended at shutdown.
 pub const SHUT_DOWN: &str = "shutdown";
 
 /// A provider's message is cut where it shares at least this many characters with the request.

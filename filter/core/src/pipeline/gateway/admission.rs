@@ -113,6 +113,10 @@ impl RequestPipeline {
             EndpointKind::Ready => return self.ready(cx),
             EndpointKind::Ask | EndpointKind::Models | EndpointKind::Model(_) | EndpointKind::Stored => {}
         }
+        if self.worker.config.shuts_down {
+            let message = "The gateway is shutting down. Send the request again.";
+            return Err(ApiError::new(503, ErrorKind::Server, message).with_code("gateway_shutting_down").into());
+        }
         let configured = self.worker.config.forward_headers.iter().map(|header| header.name());
         let own: Vec<&str> = endpoint.client.manner.forwards.iter().copied().chain(configured).collect();
         let passes = |name: &[u8]| match name {

@@ -37,7 +37,7 @@ impl RequestPipeline {
                 if state.progress.stage == Stage::Answering && view.provider_left() {
                     state.break_off(Failure::truncated());
                 } else if matches!(state.progress.stage, Stage::Underway | Stage::Answering) {
-                    self.log_context.about.shut_down = view.shut_down();
+                    self.log_context.about.shut_down = state.progress.shut_down || view.shut_down();
                 }
                 self.close(state, cx);
                 self.phase = Phase::Settled;

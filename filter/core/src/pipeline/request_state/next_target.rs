@@ -61,7 +61,8 @@ impl RequestState {
     /// Whether this attempt is in flight without a callback on its end.
     pub fn is_unheard(&self, number: usize) -> bool {
         let failed = self.progress.attempts.last().is_none_or(|attempt| attempt.failure.is_some());
-        self.progress.attempts.len() == number && self.progress.stage == Stage::Underway && !failed
+        let over = failed || self.progress.shut_down;
+        self.progress.attempts.len() == number && self.progress.stage == Stage::Underway && !over
     }
 
     /// The attempt ended without a callback. Returns whether the next target differs from the one announced at its beginning.

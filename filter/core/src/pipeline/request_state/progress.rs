@@ -29,6 +29,8 @@ pub struct Progress {
     pub stage: Stage,
     /// The client's error, if there is one.
     pub refusal: Option<Box<ApiError>>,
+    /// Whether the gateway ends the request because it shuts down.
+    pub shut_down: bool,
 }
 
 /// One attempt.

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use sluice_core::callout::{Call, Called};
+use sluice_core::compiled::CompiledConfig;
 use sluice_core::key_hash::KeyHash;
 use sluice_core::pipeline::worker::{Lookup, StoreContext, Worker};
 use sluice_wire::time::Time;
@@ -191,6 +192,27 @@ fn keys_that_redis_told_of_are_not_asked_for_again_and_mean_what_the_present_fil
     let moment = &mut StoreContext { now: NOW, shared: &shared, effects: &mut effects };
     first.found(&unknown, &said(r#"{"GET":null}"#), moment);
     assert!(matches!(second.find(key.as_bytes(), &unknown, NOW), Lookup::Known(None)), "nobody's, and that is known");
+}
+
+#[test]
+fn a_gateway_that_shuts_down_refuses_requests_and_still_says_that_it_lives() {
+    let config = worker("", "").config.clone();
+    let config = CompiledConfig { shuts_down: true, ..Rc::into_inner(config).unwrap() };
+    let (worker, shared) = (Rc::new(Worker::new(Rc::new(config), [7; 16])), Rc::<Shared>::default());
+    let seen = send(&worker, &shared);
+    assert!(seen.status == 503 && seen.body.contains(r#""code":"gateway_shutting_down""#), "{}", seen.body);
+    assert!(seen.received.is_empty());
+    assert_eq!(Envoy::with(worker, shared).send("GET", "/health", &[], b"", &[]).status, 200);
+}
+
+#[test]
+fn a_request_that_is_ended_at_shutdown_goes_to_no_other_target() {
+    let shared = Rc::<Shared>::default();
+    let (mut journey, now) = Envoy::with(worker("", ""), shared.clone()).departs("chat");
+    let _ = journey.begin(now, &*shared);
+    assert!(journey.is_unheard(1));
+    journey.progress.shut_down = true;
+    assert!(!journey.is_unheard(1), "Envoy reports its end as a lost connection");
 }
 
 #[test]
