@@ -338,7 +338,8 @@ impl<'a> Record<'a> {
             dropped: &state.answer.dropped,
             guards: {
                 let mut guards = self.guards;
-                for finding in state.findings().map(Finding::to_string) {
+                for finding in state.findings() {
+                    let finding = finding.to_string();
                     // Several attempts may find the same.
                     if !guards.contains(&finding) {
                         guards.push(finding);
