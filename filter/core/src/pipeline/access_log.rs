@@ -14,7 +14,6 @@ use sluice_wire::time::Time;
 use crate::cache::Spent;
 use crate::compiled::spec::Log;
 use crate::compiled::spec::{LoggedClient, LoggedMessages};
-use crate::guard::Finding;
 use crate::guard::judge::JudgeReport;
 use crate::routing::spec::Strategy;
 use crate::store::Sums;
