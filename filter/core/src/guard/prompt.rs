@@ -81,7 +81,8 @@ pub fn screen_bytes(guards: &[Rc<Guard>], body: &[u8]) -> Result<Screened, Unfit
     let mut look = Look::of(guards);
     let text = unfolded(readable(body));
     look.as_it_is(&text)?;
-    for mut line in text.lines().map(Cow::Borrowed) {
+    for line in text.split('\n') {
+        let mut line = Cow::Borrowed(line);
         for _ in 0..2 {
             if memchr::memchr(b'\\', line.as_bytes()).is_none() {
                 break;

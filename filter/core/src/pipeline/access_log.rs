@@ -14,7 +14,6 @@ use sluice_wire::time::Time;
 use crate::cache::Spent;
 use crate::compiled::spec::Log;
 use crate::compiled::spec::{LoggedClient, LoggedMessages};
-use crate::guard::Finding;
 use crate::guard::judge::JudgeReport;
 use crate::routing::spec::Strategy;
 use crate::store::Sums;
@@ -338,7 +337,8 @@ impl<'a> Record<'a> {
             dropped: &state.answer.dropped,
             guards: {
                 let mut guards = self.guards;
-                for finding in state.findings().map(Finding::to_string) {
+                for finding in state.findings() {
+                    let finding = finding.to_string();
                     // Several attempts may find the same.
                     if !guards.contains(&finding) {
                         guards.push(finding);

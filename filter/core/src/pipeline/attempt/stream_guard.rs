@@ -373,7 +373,7 @@ impl StreamGuard {
                     "The provider's answer has more than 10,000 separate texts, more than the gateway checks.",
                 )));
             }
-            let channel = channels.entry(key).or_insert_with(|| Channel::of(inspection.checks.is_json(key.1), false));
+            let channel = channel(channels, key, inspection.checks, false);
             ends.push((key, channel.push(text)));
             channel.inspect(&mut inspection).map_err(blocked)?;
         }
@@ -554,9 +554,7 @@ impl Waiting {
     /// Adds its judged texts to these channels.
     pub(super) fn push(&mut self, channels: &mut BTreeMap<Key, Channel>, checks: &Checks) {
         let texts = self.events.iter().filter_map(text_of);
-        let push = |(key, text): (Key, &str)| {
-            (key, channels.entry(key).or_insert_with(|| Channel::of(checks.is_json(key.1), true)).push(text))
-        };
+        let push = |(key, text): (Key, &str)| (key, channel(channels, key, checks, true).push(text));
         self.pieces = texts.map(push).collect();
     }
 
@@ -577,6 +575,12 @@ impl Waiting {
         let raw = self.raw.as_ref().map_or(0, Vec::len);
         events.fold(raw.saturating_add(size_of::<Self>()), usize::saturating_add)
     }
+}
+
+/// The channel of a text, new if the text begins; `judged`: judges have judged it.
+#[inline(never)]
+fn channel<'c>(channels: &'c mut BTreeMap<Key, Channel>, key: Key, checks: &Checks, judged: bool) -> &'c mut Channel {
+    channels.entry(key).or_insert_with(|| Channel::of(checks.is_json(key.1), judged))
 }
 
 /// The text of an event, if it has one; empty for the start of a tool call.

@@ -133,7 +133,7 @@ impl RequestPipeline {
     }
 
     fn findings(&self, state: Option<&RequestState>, team: &str, model: &str) {
-        let findings = state.into_iter().flat_map(RequestState::findings);
+        let findings = state.map(RequestState::findings).unwrap_or_default();
         for Finding { guard, label, side, action } in self.log_context.findings.iter().chain(findings) {
             let label = self.worker.finding_label(guard, label);
             self.count(&GUARD, guard::ACTIONS, &[team, model, guard, label, side.name(), action.name()]);

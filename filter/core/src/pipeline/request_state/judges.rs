@@ -131,10 +131,11 @@ impl Judges {
 impl RequestState {
     /// What guardrails have found since the request was forwarded: in the response, and by judges. Those that blocked a response are its
     /// attempt's.
-    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+    #[inline(never)]
+    pub fn findings(&self) -> Vec<&Finding> {
         let attempts = self.progress.attempts.iter();
         let blocked = attempts.filter_map(|attempt| attempt.failure.as_ref()?.finding.as_deref());
-        self.answer.findings.iter().chain(&self.judges.findings).chain(blocked)
+        self.answer.findings.iter().chain(&self.judges.findings).chain(blocked).collect()
     }
 
     /// Asks about the prompt in an attempt that begins.

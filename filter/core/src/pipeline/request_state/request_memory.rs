@@ -39,8 +39,10 @@ impl RequestMemory {
 
     /// Retains what guardrails made of the body too, if the body is retained and both are short.
     pub fn keep_rewritten(&mut self, rewritten: &[u8]) {
-        if let RetainedBody::Whole(body) = &self.body {
-            self.keep(&[body.as_slice(), rewritten].join(&b'\n'));
+        if let RetainedBody::Whole(mut body) = std::mem::take(&mut self.body) {
+            body.push(b'\n');
+            body.extend_from_slice(rewritten);
+            self.keep(&body);
         }
     }
 
