@@ -136,9 +136,53 @@ fn words_that_only_look_alike_stay_apart() {
         ("It will rain", "Will it rain?"),
         ("You are fired", "Are you fired?"),
         ("May I smoke here in May?", "May I smoke here?"),
+        ("Who is Dr. Adams?", "Who is Dr. Adam?"),
     ];
     for (one, other) in different {
         assert!(compare(one, other).is_err(), "{one} | {other}");
+    }
+}
+
+#[test]
+fn each_sign_of_a_formula_or_of_code_counts() {
+    let different = [
+        ("Is x != y?", "Is x = y?"),
+        ("What does !== do in PHP?", "What does == do in PHP?"),
+        ("What is := in Go?", "What is = in Go?"),
+        ("What is :: in Rust?", "What is ? in Rust?"),
+        ("What is ! in Rust?", "What is ? in Rust?"),
+        ("Is {} truthy?", "Is [] truthy?"),
+        ("What does !x do in C?", "What does x do in C?"),
+        ("What does save! do in Rails?", "What does save do in Rails?"),
+        ("What is int? in C#", "What is int in C#"),
+        ("What is int[] in Java?", "What is int in Java?"),
+        ("What does a[1:] return?", "What does a[1] return?"),
+        ("Run git add . now", "Run git add now"),
+        ("Take .5 mg", "Take 5 mg"),
+        ("What is 5!?", "What is 5?"),
+        ("What is –5 plus 3?", "What is 5 plus 3?"),
+        ("What is 6 – 3?", "What is 6 · 3?"),
+        ("What is 6 : 3?", "What is 6 – 3?"),
+        ("Is a 5' board long?", "Is a 5\" board long?"),
+        ("What is (2 + 3) * 4?", "What is 2 + (3 * 4)?"),
+        ("What is 10 - (4 - 2)?", "What is (10 - 4) - 2?"),
+        ("What is the type of (1, 2)?", "What is the type of [1, 2]?"),
+        ("Simplify a-b", "Simplify b"),
+        ("Summarise : the cat", "Summarise : a cat"),
+        ("Run this:\nif x:\n  a\n  b", "Run this:\nif x:\n  a\nb"),
+    ];
+    for (one, other) in different {
+        assert!(compare(one, other).is_err(), "{one} | {other}");
+    }
+    let same = [
+        ("Hello! What is 2 + 2?", "What is 2 + 2?"),
+        ("Hi! Fix this: x = 1", "Fix this: x = 1"),
+        ("What does len() do?", "What does len do?"),
+        ("What is the speed (roughly)?", "What is the speed roughly?"),
+        ("hi! how do i reset my password", "How do I reset my password?"),
+    ];
+    for (one, other) in same {
+        assert_eq!(compare(one, other), Ok(()), "{one} | {other}");
     }
 }
 
