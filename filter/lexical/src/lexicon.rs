@@ -19,29 +19,62 @@ pub(super) enum Meaning {
     },
     /// The text behind it is the subject of the request.
     Raw,
-    /// Who, when, where or why, from 0.
+    /// Words of one meaning differ in a text with this word.
+    Literal,
+    /// Who, when, where or why, from 0, in two bits. Above them, 1 for the time and 2 for the year.
     Question(u8),
     What,
     How,
     /// An auxiliary verb: bits of its tenses and moods.
-    Auxiliary(u8),
+    Auxiliary(u16),
     /// I, you or we, from 1.
     Pronoun(u8),
     /// My, your or our, from 1.
     Owner(u8),
+    /// "They" and "you" differ in the first letter.
+    Cased,
     /// A class of words with one meaning: the hash of one of them.
     Same(Kind, u64),
 }
 
 /// Bits of auxiliary verbs.
-pub(super) const PRESENT: u8 = 1;
-pub(super) const PAST: u8 = 2;
-pub(super) const FUTURE: u8 = 4;
-pub(super) const CAN: u8 = 8;
-pub(super) const MUST: u8 = 16;
+pub(super) const PRESENT: u16 = 1;
+pub(super) const PAST: u16 = 2;
+pub(super) const FUTURE: u16 = 4;
+pub(super) const CAN: u16 = 8;
+pub(super) const MUST: u16 = 16;
+/// A form of "be".
+pub(super) const BE: u16 = 32;
+/// A form of "do", or a verb without auxiliary.
+pub(super) const DO: u16 = 64;
+/// With `CAN`.
+pub(super) const WOULD: u16 = 128;
+/// With `MUST`: advice.
+pub(super) const SHOULD: u16 = 256;
+/// "Not have to".
+pub(super) const FREE: u16 = 512;
+/// Somebody asks why.
+pub(super) const WHY: u16 = 1024;
+/// With `CAN`: "may not" is not "cannot".
+pub(super) const MAY: u16 = 2048;
+
+/// Auxiliary verbs, as the lists name them.
+const AUXILIARIES: [(&str, u16); 10] = [
+    ("is", PRESENT | BE),
+    ("was", PAST | BE),
+    ("does", PRESENT | DO),
+    ("did", PAST | DO),
+    ("will", FUTURE),
+    ("can", CAN),
+    ("may", CAN | MAY),
+    ("would", CAN | WOULD),
+    ("must", MUST),
+    ("should", MUST | SHOULD),
+];
 
 /// English is the only language with stems and phrases of several forms.
 pub(super) const ENGLISH: u8 = 0;
+pub(super) const PORTUGUESE: u8 = 6;
 
 /// The language of a text without function words.
 pub(super) const UNKNOWN: u8 = 15;
@@ -80,17 +113,16 @@ impl Lexicon {
                 "drop" => Meaning::Dropped,
                 "not" => Meaning::Negation,
                 "raw" => Meaning::Raw,
+                "literal" => Meaning::Literal,
+                "cased" => Meaning::Cased,
                 "who" => Meaning::Question(0),
                 "when" => Meaning::Question(1),
+                "time" => Meaning::Question(4 | 1),
+                "year" => Meaning::Question(8 | 1),
                 "where" => Meaning::Question(2),
                 "why" => Meaning::Question(3),
                 "what" => Meaning::What,
                 "how" => Meaning::How,
-                "present" => Meaning::Auxiliary(PRESENT),
-                "past" => Meaning::Auxiliary(PAST),
-                "future" => Meaning::Auxiliary(FUTURE),
-                "can" => Meaning::Auxiliary(CAN),
-                "must" => Meaning::Auxiliary(MUST),
                 "i" => Meaning::Pronoun(1),
                 "you" => Meaning::Pronoun(2),
                 "we" => Meaning::Pronoun(3),
@@ -100,8 +132,13 @@ impl Lexicon {
                 "numbers" => Meaning::Number { value: at, ordinal: false },
                 "tens" => Meaning::Number { value: tens(at), ordinal: false },
                 "ordinals" => Meaning::Number { value: at + 1, ordinal: true },
-                "each" => Meaning::Same(Kind::Opposite, self.hash(&stem(word, language, false))),
-                _ => Meaning::Same(kind(about), class.unwrap_or_default()),
+                _ => match AUXILIARIES.iter().find(|(name, _)| *name == about) {
+                    Some((_, bits)) => Meaning::Auxiliary(*bits),
+                    None => match about.strip_suffix('*') {
+                        Some(about) => Meaning::Same(kind(about), self.hash(&stem(word, language, false))),
+                        None => Meaning::Same(kind(about), class.unwrap_or_default()),
+                    },
+                },
             };
             let form = if matches!(meaning, Meaning::Same(..)) { stem(word, language, false) } else { word.to_owned() };
             self.words.push((language, self.hash(&form), meaning));
@@ -125,9 +162,15 @@ impl Lexicon {
         let mut phrases = self.phrases.iter();
         let found = phrases.find(|(start, phrase, _)| (at_start || !start) && words.starts_with(phrase));
         let (_, phrase, to) = found?;
-        let asks = || REQUESTS.split(' ').any(|request| words.get(phrase.len()) == Some(&request));
+        let asks = || words.get(phrase.len()).is_some_and(|word| is_in(REQUESTS, word));
         (*to != "?" || asks()).then_some((phrase.len(), to.trim_matches('?')))
     }
+}
+
+/// Whether a list, separated by spaces, has a word.
+#[inline(never)]
+pub(super) fn is_in(list: &str, word: &str) -> bool {
+    list.split(' ').any(|one| one == word)
 }
 
 /// The value at a place of a line `tens`.
@@ -165,7 +208,7 @@ mod tests {
             let mut seen = std::collections::BTreeSet::new();
             let forms = lines.lines().flat_map(|line| {
                 let (about, words) = line.split_once(' ').unwrap_or_default();
-                let stems = ["same", "opposite", "degree", "person", "unit", "currency", "each"].contains(&about);
+                let stems = is_in("same opposite degree person unit currency opposite* degree* unit*", about);
                 words.split(' ').map(move |word| if stems { stem(word, language, false) } else { word.to_owned() })
             });
             let repeated: Vec<_> =
@@ -188,11 +231,12 @@ mod tests {
 
     #[test]
     fn each_line_says_what_its_words_are() {
-        let known = "drop not raw who when where why what how present past future can must i you we my your our numbers tens \
-                     ordinals same opposite degree person unit currency each";
+        let known = "drop not raw literal cased who when time year where why what how i you we my your our numbers tens ordinals \
+                     same opposite degree person unit currency opposite* degree* unit*";
+        let auxiliary = |about: &str| AUXILIARIES.iter().any(|(name, _)| *name == about);
         for line in LANGUAGES.iter().flat_map(|lines| lines.lines()).filter(|line| !line.is_empty()) {
             let about = line.split(' ').next().unwrap();
-            assert!(known.split(' ').any(|word| word == about), "{line}");
+            assert!(is_in(known, about) || auxiliary(about), "{line}");
         }
     }
 }

@@ -18,13 +18,13 @@ mod words;
 
 pub use lexicon::Lexicon;
 
-use lexicon::{CAN, FUTURE, MUST, PAST, PRESENT, UNKNOWN};
+use lexicon::{BE, CAN, DO, ENGLISH, FREE, FUTURE, MAY, MUST, PAST, PRESENT, SHOULD, UNKNOWN, WHY, WOULD};
 
 /// The most words of a signature. Those behind them are one hash.
 const MOST: usize = 96;
 
 /// The bytes of a signature's stored form besides its words.
-const FIXED: usize = 21;
+const FIXED: usize = 22;
 
 /// The kind of a word, in the order in which differences are reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,7 +66,8 @@ impl Kind {
     ];
 }
 
-/// A word: the hash of its meaning, and in the low 16 bits that of its exact form.
+/// A word: the hash of its meaning, and in the low 16 bits that of its exact form. For a question word, these are 0, or say that it asks
+/// for the time or the year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Token {
     hash: u64,
@@ -80,9 +81,13 @@ impl Token {
         self.hash & !EXACT
     }
 
-    /// Whether both mean the same. Two names have the same letters, too.
+    /// Whether both mean the same. A name has the same letters, too, and "when" may stand for "what year".
     fn matches(self, other: Self) -> bool {
-        let exact = self.kind == other.kind && matches!(self.kind, Kind::Name | Kind::Mixed);
+        let exact = match (self.kind, other.kind) {
+            (Kind::Name, Kind::Name | Kind::Word) | (Kind::Word, Kind::Name) | (Kind::Mixed, Kind::Mixed) => true,
+            (Kind::Question, Kind::Question) => self.hash & EXACT != 0 && other.hash & EXACT != 0,
+            _ => false,
+        };
         if exact { self.hash == other.hash } else { self.meaning() == other.meaning() }
     }
 }
@@ -107,10 +112,10 @@ struct Features {
     language: u8,
     form: Form,
     /// Tenses and moods: bits of the lexicon.
-    auxiliaries: u8,
-    /// The number of negations.
+    auxiliaries: u16,
+    /// The number of negations in three bits, and above them where they are: the number of words before, or `ANYWHERE`.
     negations: u8,
-    /// I, you and we in their order: two bits for the number of words before, up to three, and two for the person.
+    /// I, you and we in their order: four bits for the number of words before, and two for the person.
     pronouns: u32,
     /// My, your and our in their order, two bits each.
     owners: u32,
@@ -119,6 +124,9 @@ struct Features {
     /// In a text of several clauses: a hash of its function words and their places.
     places: u64,
 }
+
+/// The place of a negation in front of the subject, as in "why isn't the printer working".
+const ANYWHERE: u8 = 31;
 
 /// The words of a text that decide which answer fits it, without the text. At most 1 KiB.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,18 +184,18 @@ impl Signature {
         if one.language != two.language && one.language != UNKNOWN && two.language != UNKNOWN {
             return Err(Difference::Language);
         }
-        if one.negations != two.negations {
+        if !one.same_negations(two) {
             return Err(Difference::Negation);
         }
         self.tokens(other)?;
-        let asks_more = |signature: &Self| signature.tokens.iter().any(|token| token.kind == Kind::Question);
-        if one.form != two.form && !asks_more(self) {
+        let asks_more = self.tokens.first().is_some_and(|token| token.kind == Kind::Question);
+        if one.form != two.form && !asks_more {
             return Err(Difference::Question);
         }
         if !one.same_tense(two) {
             return Err(Difference::Tense);
         }
-        if !one.same_persons(two) {
+        if !one.same_persons(two, self.tokens.len()) {
             return Err(Difference::Person);
         }
         if one.places != two.places {
@@ -249,7 +257,8 @@ impl Signature {
     pub fn bytes(&self) -> Vec<u8> {
         let Features { language, form, auxiliaries, negations, pronouns, owners, definite, places } = self.features;
         let mut bytes = Vec::with_capacity(self.size());
-        bytes.extend([language, form as u8, auxiliaries, negations, definite]);
+        bytes.extend([language, form as u8, negations, definite]);
+        bytes.extend(auxiliaries.to_le_bytes());
         bytes.extend(pronouns.to_le_bytes());
         bytes.extend(owners.to_le_bytes());
         bytes.extend(places.to_le_bytes());
@@ -262,7 +271,8 @@ impl Signature {
 
     /// Reads the stored form; `None` for anything else.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let ([language, form, auxiliaries, negations, definite], rest) = bytes.split_first_chunk()?;
+        let ([language, form, negations, definite], rest) = bytes.split_first_chunk()?;
+        let (auxiliaries, rest) = rest.split_first_chunk()?;
         let (pronouns, rest) = rest.split_first_chunk()?;
         let (owners, rest) = rest.split_first_chunk()?;
         let (places, rest) = rest.split_first_chunk()?;
@@ -270,7 +280,7 @@ impl Signature {
         let features = Features {
             language: *language,
             form: *[Form::Open, Form::What, Form::How, Form::YesNo].get(usize::from(*form))?,
-            auxiliaries: *auxiliaries,
+            auxiliaries: u16::from_le_bytes(*auxiliaries),
             negations: *negations,
             definite: *definite,
             pronouns: u32::from_le_bytes(*pronouns),
@@ -286,22 +296,51 @@ impl Signature {
 }
 
 impl Features {
-    fn same_tense(&self, other: &Self) -> bool {
-        let (one, two) = (self.auxiliaries, other.auxiliaries);
-        let differ = |bits: u8, among: u8| one & among != 0 && two & among != 0 && one & bits != two & bits;
-        let strict = if self.form == Form::YesNo { CAN | MUST | FUTURE } else { FUTURE };
-        (one ^ two) & strict == 0 && !differ(PAST, PRESENT | PAST | FUTURE) && !differ(MUST, CAN | MUST)
+    fn same_negations(&self, other: &Self) -> bool {
+        let (one, two) = (self.negations, other.negations);
+        one == two || one & 7 == two & 7 && (one >> 3 == ANYWHERE || two >> 3 == ANYWHERE)
     }
 
-    fn same_persons(&self, other: &Self) -> bool {
+    fn same_tense(&self, other: &Self) -> bool {
+        let (one, two) = (self.auxiliaries, other.auxiliaries);
+        let differ = |bits: u16, among: u16| one & among != 0 && two & among != 0 && one & bits != two & bits;
+        let mut strict = FUTURE | FREE;
+        if self.form == Form::YesNo || other.form == Form::YesNo || self.negations > 0 || one & WHY != 0 {
+            strict |= CAN | MUST | WOULD | SHOULD;
+        }
+        if self.negations > 0 {
+            strict |= MAY;
+        }
+        // Other languages have no form of "do", so that one without auxiliary is in the present tense.
+        if self.language.min(other.language) != ENGLISH {
+            strict |= PAST;
+        }
+        // "Where is the park" and "where do I park": a noun and a verb.
+        let noun = |bits: u16| bits & BE != 0 && bits & (DO | CAN | MUST | FUTURE) == 0;
+        let verb = |bits: u16| bits & BE == 0 && bits & (DO | CAN | MUST | FUTURE) != 0;
+        (one ^ two) & strict == 0
+            && !differ(PAST, PRESENT | PAST | FUTURE)
+            && !differ(MUST, CAN | MUST)
+            && !differ(SHOULD, MUST)
+            && !(noun(one) && verb(two) || verb(one) && noun(two))
+    }
+
+    /// Compares the persons of two texts with this number of words.
+    fn same_persons(&self, other: &Self, words: usize) -> bool {
         let (one, two) = (self.pronouns, other.pronouns);
         // "How do I" and "how do you" ask the same.
-        let anyone = self.form == Form::How && one < 16 && two < 16;
-        let pronouns = one == two || one == 0 || two == 0 || anyone;
-        // "The password" may be "my password"; "a password" is not.
+        let anyone = self.form == Form::How && other.form == Form::How && one < 64 && two < 64 && one >> 2 == two >> 2;
+        // "Where can I park", but not "who can sue you", asks the same without the pronoun.
+        let subject = |pronouns: u32| (pronouns >> 2 & 15) as usize != words.min(15);
+        let without = one == 0 && subject(two) || two == 0 && subject(one);
+        let pronouns = one == two || without || anyone;
+        // "The password" may be "my password"; "a password" is not, and "your purpose" may be the model's.
+        let asked = |owners: u32| owners & 3 == 2;
         let implied = |with: &Self, without: &Self| {
             let owners = with.owners.checked_ilog2().map_or(0, |bits| bits / 2 + 1);
-            without.owners == 0 && u32::from(without.definite) >= u32::from(with.definite) + owners
+            without.owners == 0
+                && u32::from(without.definite) >= u32::from(with.definite) + owners
+                && !asked(with.owners)
         };
         pronouns && (self.owners == other.owners || implied(self, other) || implied(other, self))
     }

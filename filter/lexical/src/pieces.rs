@@ -75,10 +75,35 @@ fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '’')
 }
 
+/// Whether a text has formulas or code: then each sign counts.
+fn is_formula(text: &str) -> bool {
+    let (mut rest, mut before) = (text.as_bytes(), b' ');
+    while let [c, behind @ ..] = rest {
+        let next = *behind.first().unwrap_or(&b' ');
+        let one_of = |signs: &[u8]| signs.contains(c);
+        let counts = one_of(b"+*^=<>|[{")
+            // "6 - 3", "6 – 3", ".5", "!x".
+            || before == b' ' && (one_of(b"-/.") || one_of(b":!?") && next != b' ')
+            || before == b' ' && (rest.starts_with("–".as_bytes()) || rest.starts_with("·".as_bytes()))
+            // "5!", "6'", "(2".
+            || before.is_ascii_digit() && one_of(b"!'\"") && !next.is_ascii_alphanumeric()
+            || *c == b'(' && next.is_ascii_digit()
+            // "What does save! do", but not "hi! how".
+            || rest.len() + 7 < text.len() && one_of(b"!?") && matches!(behind, [b' ', b'a'..=b'z', ..]);
+        // Behind a colon or a line break, all counts.
+        if counts || *c == b'\n' || *c == b':' && next == b' ' && before != b' ' {
+            return counts;
+        }
+        (rest, before) = (behind, *c);
+    }
+    false
+}
+
 /// Splits a text. Behind a colon or a line break, every word is a quotation: there the text is the subject of the request. Behind `most`
 /// pieces, all of the rest is one.
 pub(super) fn pieces(text: &str, most: usize) -> Vec<Piece<'_>> {
     let mut found = Pieces { found: Vec::new(), most, shouted: !text.chars().any(char::is_lowercase), first: true };
+    let is_formula = is_formula(text);
     let (mut rest, mut before, mut unclosed) = (text.trim(), ' ', 0_u16);
     'next: while let Some(c) = rest.chars().next() {
         if c.is_whitespace() {
@@ -109,20 +134,37 @@ pub(super) fn pieces(text: &str, most: usize) -> Vec<Piece<'_>> {
             }
             unclosed |= 1 << quote;
         }
-        if is_punctuation(c) && before.is_whitespace() {
+        if is_punctuation(c) && before.is_whitespace() && !is_formula {
             rest = after(rest, c);
+            if c == ':' && rest.starts_with(' ') {
+                found.verbatim(rest);
+                break;
+            }
             continue;
         }
         let marks = ['"', '“', '”', '„', '«', '»', '`'];
-        let end = rest.find(|c: char| c.is_whitespace() || marks.contains(&c)).unwrap_or(rest.len());
+        let splits = |c: char| c.is_whitespace() || marks.contains(&c) && !is_formula;
+        let end = rest.find(splits).unwrap_or(rest.len());
         let (chunk, behind) = rest.split_at(end.max(c.len_utf8()));
-        let trimmed = chunk.trim_end_matches(is_punctuation);
+        let ends = behind.is_empty() || matches!(behind.as_bytes(), [b' ', b'A'..=b'Z', ..]);
+        let trimmed = match chunk.as_bytes() {
+            _ if !is_formula => chunk.trim_end_matches(is_punctuation),
+            [front @ .., b',' | b';' | b':'] => chunk.split_at(front.len()).0,
+            // But not "5!".
+            [front @ .., b'.' | b'?'] if ends => chunk.split_at(front.len()).0,
+            [front @ .., b'!'] if ends && front.last().is_some_and(u8::is_ascii_lowercase) => {
+                chunk.split_at(front.len()).0
+            }
+            _ => chunk,
+        };
         found.chunk(trimmed);
         let signs = chunk.get(trimmed.len()..).unwrap_or_default();
         if let Some(last) = found.found.last_mut() {
             last.comma |= signs.contains([',', '，', '、']);
         }
-        found.first |= signs.contains(['.', '!', '?', '。', '！', '？']);
+        // "Dr. Smith" is one sentence.
+        let title = signs == "." && trimmed.len() <= 3 && trimmed.starts_with(char::is_uppercase);
+        found.first |= !title && signs.contains(['.', '!', '?', '。', '！', '？']);
         (rest, before) = (behind, chunk.chars().next_back().unwrap_or(' '));
         if signs.ends_with([':', '：']) {
             found.verbatim(rest);
@@ -152,13 +194,20 @@ impl<'t> Pieces<'t> {
         }
     }
 
+    /// Adds each word of a text, or all of it if lines are indented.
     fn verbatim(&mut self, rest: &'t str) {
-        let mut rest = rest.trim();
-        while !rest.is_empty() {
-            let split = if self.found.len() < self.most { rest.split_once(char::is_whitespace) } else { None };
-            let (word, behind) = split.unwrap_or((rest, ""));
+        let is_code = rest.as_bytes().windows(2).any(|two| matches!(two, b"\n " | b"\n\t"));
+        let mut rest = rest;
+        loop {
+            let text = if is_code { rest } else { rest.trim_start() };
+            if text.is_empty() {
+                break;
+            }
+            let is_split = self.found.len() < self.most && !is_code;
+            let split = if is_split { text.split_once(char::is_whitespace) } else { None };
+            let (word, behind) = split.unwrap_or((text, ""));
             self.add(Part::Quotation, word);
-            rest = behind.trim_start();
+            rest = behind;
         }
     }
 
@@ -169,6 +218,8 @@ impl<'t> Pieces<'t> {
             self.add(Part::Url, chunk);
         } else if chunk.matches(['-', '\'', '’']).count() <= MOST_MARKS
             && chunk.split('-').all(|part| !part.is_empty() && part.chars().all(of_word))
+            // "a-b" is a difference.
+            && (chunk.len() != 3 || !chunk.contains('-'))
         {
             chunk.split('-').for_each(|word| self.word(word));
         } else if !self.number(chunk) {

@@ -1,17 +1,31 @@
 //! Reads a text into its signature.
 
-use super::lexicon::{ENGLISH, FUTURE, Lexicon, Meaning, PAST, PRESENT, UNKNOWN};
+use super::lexicon::{
+    BE, DO, ENGLISH, FREE, FUTURE, Lexicon, MUST, Meaning, PAST, PORTUGUESE, PRESENT, UNKNOWN, WHY, is_in,
+};
 use super::pieces::{LONGEST, Part, Piece, pieces};
 use super::stem::stem;
-use super::{EXACT, Features, Form, Kind, MOST, Signature, Token};
+use super::{ANYWHERE, EXACT, Features, Form, Kind, MOST, Signature, Token};
 
 /// The words that decide the language.
 const VOTERS: usize = 40;
 
-/// Words between clauses. In English, `of` is none.
-const CONJUNCTIONS: [&str; 22] = [
-    "and", "or", "but", "if", "whether", "und", "oder", "aber", "wenn", "ob", "et", "ou", "mais", "si", "y", "o",
-    "pero", "e", "ma", "se", "maar", "als",
+/// Verbs whose past is also their participle: "I paid", "I was paid".
+const PAST_FORMS: &str = "paid sent sold told taught hit hurt beat left lost found held fed";
+
+/// Words that are mostly dropped, or verbs, and count beside these words: "north of Korea", "a can", "type I"; "a few" is not "few".
+const PAIRS: &str = "north-of south-of east-of west-of a-can the-can a-will the-will a-must the-might type-i class-i part-i stage-i \
+                     phase-i a-few a-little a-and a-or a-in a-on a-by a-to a-is a-from a-with";
+
+/// Words between clauses, by language.
+const CONJUNCTIONS: [&str; 7] = [
+    "and or but if whether",
+    "und oder aber wenn ob als",
+    "et ou mais si",
+    "y o pero si",
+    "e o ma se",
+    "en of maar als",
+    "e ou mas se",
 ];
 
 impl Lexicon {
@@ -25,9 +39,11 @@ impl Lexicon {
         in_front_to_the_end(&mut pieces);
         let small: Vec<String> = pieces.iter().map(|piece| piece.small(language)).collect();
         let words: Vec<&str> = small.iter().map(String::as_str).collect();
-        let is_raw = |word: &&str| self.meaning(language, self.hash(word)) == Some(Meaning::Raw);
-        let raw = words.iter().position(is_raw).unwrap_or(usize::MAX);
+        let meanings: Vec<_> = words.iter().map(|word| self.meaning(language, self.hash(word))).collect();
+        let is_raw = |meaning: &Option<Meaning>| matches!(meaning, Some(Meaning::Raw));
+        let raw = meanings.iter().position(is_raw).unwrap_or(usize::MAX);
         let mut reading = Reading::new(self, language, raw != usize::MAX);
+        reading.literal = meanings.iter().any(|meaning| matches!(meaning, Some(Meaning::Raw | Meaning::Literal)));
         reading.features.language = certain;
         let mut at = 0;
         while let (Some(piece), Some(word)) = (pieces.get(at), words.get(at)) {
@@ -35,16 +51,23 @@ impl Lexicon {
             let rest = words.get(at..raw.min(words.len()).max(at)).unwrap_or_default();
             if let Some((length, replacement)) = self.phrase(rest, reading.last == Last::Start) {
                 replacement.split_ascii_whitespace().for_each(|word| reading.word(word, word, false));
+                // "Explain supervised learning" asks for nothing in the past.
+                if reading.last == Last::Question {
+                    reading.last = Last::Other;
+                }
+                reading.comma = false;
                 at += length;
                 continue;
             }
+            let before = at.checked_sub(1).and_then(|at| words.get(at)).copied().unwrap_or_default();
             at += 1;
-            let behind = (pieces.get(at).map(|next| next.part), words.get(at..).unwrap_or_default());
             if at > raw.saturating_add(1) && matches!(piece.part, Part::Word { .. }) {
                 reading.add(Kind::Word, piece.text);
             } else {
-                reading.piece(piece, word, behind);
+                let next = pieces.get(at).map(|next| next.part);
+                reading.piece(piece, word, &Around { before, next, behind: words.get(at..).unwrap_or_default() });
             }
+            reading.comma = piece.comma && matches!(reading.last, Last::Content | Last::Month | Last::Number);
         }
         Some(reading.signature())
     }
@@ -86,7 +109,9 @@ fn in_front_to_the_end(pieces: &mut [Piece<'_>]) {
     let comma = pieces.iter().take(5).position(|piece| piece.comma);
     if let Some(comma) = comma.filter(|comma| begins && comma + 1 < pieces.len()) {
         pieces.rotate_left(comma + 1);
-        pieces.iter_mut().enumerate().for_each(|(at, piece)| piece.first = at == 0);
+        let moved = pieces.len() - comma - 1;
+        let begins = |(at, piece): (usize, &mut Piece<'_>)| piece.first = at == 0 || piece.first && at != moved;
+        pieces.iter_mut().enumerate().for_each(begins);
     }
 }
 
@@ -104,6 +129,11 @@ fn digits(text: &str, language: u8) -> String {
     fraction.map_or_else(|| whole.clone(), |fraction| format!("{whole}.{fraction}"))
 }
 
+/// Whether small and capital letters of a unit differ: mW and MW, Mb and MB, m and M.
+fn is_cased(text: &str) -> bool {
+    matches!(text.as_bytes(), b"M" | [b'm', .., b'A'..=b'Z'] | [b'A'..=b'Z', b'b'])
+}
+
 /// Adds a number to a hash of numbers: a multiplication by the 64 bits of the golden ratio spreads each bit to those above it, and the
 /// rotation back to those below.
 fn mixed(hash: u64, number: u64) -> u64 {
@@ -119,10 +149,19 @@ enum Last {
     Content,
     /// An auxiliary verb behind such a word: "the app is", before "crashing". Or "how", which stands for "tips for" too.
     Progressive,
+    /// I, you or we.
+    Subject,
     /// A word before the name of a month.
     Month,
     Number,
     Other,
+}
+
+/// The words and parts around a piece.
+struct Around<'t> {
+    before: &'t str,
+    next: Option<Part>,
+    behind: &'t [&'t str],
 }
 
 struct Reading<'l> {
@@ -130,6 +169,8 @@ struct Reading<'l> {
     language: u8,
     /// Whether the request is about words: then their forms matter.
     exact: bool,
+    /// Whether words of one meaning differ.
+    literal: bool,
     features: Features,
     tokens: Vec<Token>,
     /// Whether there are several sentences or clauses.
@@ -137,6 +178,10 @@ struct Reading<'l> {
     /// A hash of the function words and their places.
     places: u64,
     last: Last,
+    /// Whether a comma follows the last word, which counts.
+    comma: bool,
+    /// Whether the verb of "can't" is in front of its subject.
+    inverted: bool,
     /// The multiple of ten that the last word was.
     tens: Option<u32>,
 }
@@ -144,18 +189,36 @@ struct Reading<'l> {
 impl<'l> Reading<'l> {
     fn new(lexicon: &'l Lexicon, language: u8, exact: bool) -> Self {
         let (features, tokens) = (Features::default(), Vec::new());
-        Self { lexicon, language, exact, features, tokens, clauses: false, places: 0, last: Last::Start, tens: None }
+        Self {
+            lexicon,
+            language,
+            exact,
+            literal: exact,
+            features,
+            tokens,
+            clauses: false,
+            places: 0,
+            last: Last::Start,
+            comma: false,
+            inverted: false,
+            tens: None,
+        }
     }
 
-    /// Adds a piece, and its word in small letters, with the part and the words behind it.
-    fn piece(&mut self, piece: &Piece<'_>, word: &str, (next, behind): (Option<Part>, &[&str])) {
+    /// Adds a piece, and its word in small letters.
+    fn piece(&mut self, piece: &Piece<'_>, word: &str, around: &Around<'_>) {
+        let Around { next, behind, .. } = *around;
         match piece.part {
-            // The second half of "it's", of "I'll" and of "don't".
-            Part::Word { joined: true, .. } if self.language == ENGLISH => match word {
+            // The second half of "it's", of "I'll" and of "don't", but not of "O'Neill".
+            Part::Word { joined: true, name } if self.language == ENGLISH => match word {
                 "ve" => self.word("have", "have", false),
                 "ll" => self.features.auxiliaries |= FUTURE,
                 "t" => self.negation(),
-                _ => {}
+                // "Anna's" is no verb.
+                "s" if !matches!(self.last, Last::Question | Last::Progressive) => {}
+                "s" | "re" | "m" => self.features.auxiliaries |= PRESENT | BE,
+                "d" => {}
+                _ => self.word(word, piece.text, name),
             },
             Part::Word { .. }
                 if matches!(next, Some(Part::Word { joined: true, .. })) && behind.first() == Some(&"t") =>
@@ -165,11 +228,8 @@ impl<'l> Reading<'l> {
                     behind.get(1).and_then(|word| self.lexicon.meaning(self.language, self.lexicon.hash(word)));
                 self.contraction(word, matches!(subject, Some(Meaning::Pronoun(_))));
             }
-            // "Flights to Oslo", but not "how to fly".
-            Part::Word { .. } if word == "to" && self.last == Last::Content => self.add(Kind::Word, word),
-            // "Vitamin a", and a month.
-            Part::Word { .. } if word == "a" && !matches!(next, Some(Part::Word { .. })) => self.add(Kind::Word, word),
-            Part::Word { .. } if word == "may" && self.is_month(next) => self.add(Kind::Word, word),
+            Part::Word { .. } if self.last == Last::Number && is_cased(piece.text) => self.add(Kind::Unit, piece.text),
+            Part::Word { .. } if self.counts(word, piece, around) => self.add(Kind::Word, word),
             Part::Word { name, .. } => self.word(word, piece.text, name),
             Part::Number => self.number(&digits(piece.text, self.language)),
             Part::Identifier | Part::Symbol => self.add(Kind::Identifier, piece.text),
@@ -180,12 +240,43 @@ impl<'l> Reading<'l> {
         }
     }
 
+    /// Whether a word that is mostly dropped, or a verb, counts here.
+    fn counts(&self, word: &str, piece: &Piece<'_>, around: &Around<'_>) -> bool {
+        let Around { before, next, behind } = *around;
+        let is_word = matches!(next, Some(Part::Word { .. }));
+        let behind_word = matches!(self.last, Last::Content | Last::Month | Last::Number);
+        let behind = behind.first().copied().unwrap_or_default();
+        let is_pair = |(one, two): (&str, &str)| (one, two) == (before, word) || (one, two) == (word, behind);
+        if PAIRS.split(' ').filter_map(|pair| pair.split_once('-')).any(is_pair) {
+            return true;
+        }
+        let next_meaning = || self.lexicon.meaning(self.language, self.lexicon.hash(behind));
+        match word {
+            // "Flights to Oslo", but not "how to fly"; "only", but not "I just want".
+            "to" | "just" => behind_word,
+            // "Vitamin a".
+            "a" => !is_word || piece.comma || self.language == PORTUGUESE,
+            "may" => self.is_month(next),
+            "am" => self.last == Last::Number,
+            // "World War I".
+            "i" => piece.text == "I" && self.tokens.last().is_some_and(|token| token.kind == Kind::Name) && behind_word,
+            // "IT jobs".
+            "it" => self.last == Last::Start && !matches!(next_meaning(), Some(Meaning::Auxiliary(_))),
+            // "From where", "whose".
+            "de" | "di" | "d'" | "von" | "van" => {
+                self.last == Last::Start || matches!(next_meaning(), Some(Meaning::Question(_) | Meaning::What))
+            }
+            _ => false,
+        }
+    }
+
     fn add(&mut self, kind: Kind, text: &str) {
         self.push(kind, self.lexicon.hash(text), text);
     }
 
     /// Adds the verb of a contraction such as "don't", without its apostrophe.
     fn contraction(&mut self, verb: &str, asks: bool) {
+        self.inverted = asks || matches!(self.last, Last::Question | Last::Progressive) && self.tokens.len() <= 1;
         if !asks && self.last == Last::Start {
             self.last = Last::Other;
         }
@@ -199,7 +290,15 @@ impl<'l> Reading<'l> {
     }
 
     fn push(&mut self, kind: Kind, meaning: u64, form: &str) {
-        let hash = meaning & !EXACT | self.lexicon.hash(form) & EXACT;
+        self.token(kind, meaning, self.lexicon.hash(form));
+    }
+
+    fn token(&mut self, kind: Kind, meaning: u64, form: u64) {
+        // "Red, wine" is not "red wine".
+        if self.comma {
+            self.place(3);
+        }
+        let hash = meaning & !EXACT | form & EXACT;
         match self.tokens.get_mut(MOST - 1) {
             // The last token stands for all that follow.
             Some(rest) => rest.hash = mixed(rest.hash, meaning),
@@ -217,7 +316,7 @@ impl<'l> Reading<'l> {
     /// Adds a number word: to the tens before it, as in "twenty-two".
     fn cardinal(&mut self, value: u32) {
         let tens = match self.tens {
-            Some(tens) if (1..10).contains(&value) => self.tokens.pop().map(|_| tens),
+            Some(tens) if (1..10).contains(&value) && !self.comma => self.tokens.pop().map(|_| tens),
             _ => None,
         };
         let value = value + tens.unwrap_or_default();
@@ -226,7 +325,11 @@ impl<'l> Reading<'l> {
     }
 
     fn negation(&mut self) {
-        self.features.negations = self.features.negations.saturating_add(1);
+        let (count, before) = (self.features.negations & 7, self.features.negations >> 3);
+        let place = self.tokens.len() as u64 % u64::from(ANYWHERE);
+        let place = if self.inverted { ANYWHERE } else { (place as u8 + before * 2) % ANYWHERE };
+        self.features.negations = place << 3 | (count + 1).min(7);
+        self.inverted = false;
         self.place(0);
     }
 
@@ -244,28 +347,35 @@ impl<'l> Reading<'l> {
     fn word(&mut self, word: &str, form: &str, name: bool) {
         let verb = matches!(self.last, Last::Start | Last::Progressive);
         let stem = if self.exact { word.to_owned() } else { stem(word, self.language, verb) };
-        let hash = self.lexicon.hash(&stem);
         let meaning = self.lexicon.meaning(self.language, self.lexicon.hash(word));
-        let meaning = meaning.or_else(|| self.lexicon.meaning(self.language, hash));
+        let hash = self.lexicon.hash(if meaning == Some(Meaning::Cased) { form } else { &stem });
+        let by_stem = || self.lexicon.meaning(self.language, hash);
+        // "Cans" and "needs" are no auxiliary verbs.
+        let listed = |meaning: &Meaning| matches!(meaning, Meaning::Same(..) | Meaning::Number { .. });
+        let meaning = meaning.or_else(|| by_stem().filter(listed));
         if name {
             return self.name(word, form, hash, meaning);
         }
-        self.clauses |= CONJUNCTIONS.contains(&word);
+        let conjunctions = CONJUNCTIONS.get(usize::from(self.language)).copied().unwrap_or_default();
+        self.clauses |= is_in(conjunctions, word);
         let before = self.last;
         self.last = match meaning {
             Some(Meaning::Question(_) | Meaning::What) => Last::Question,
+            Some(Meaning::Pronoun(_)) => Last::Subject,
             Some(Meaning::Auxiliary(_)) if before == Last::Content => Last::Progressive,
             Some(Meaning::How) => Last::Progressive,
             _ => Last::Other,
         };
         match meaning {
             Some(Meaning::Same(kind, class)) => {
-                self.push(kind, if self.exact { hash } else { class }, word);
+                self.verb(word, before);
+                self.push(kind, if self.literal { hash } else { class }, word);
                 if matches!(word, "in" | "since" | "until" | "by" | "from" | "next" | "last" | "early" | "late") {
                     self.last = Last::Month;
                 }
             }
-            Some(Meaning::Raw) | None => {
+            Some(Meaning::Raw | Meaning::Literal | Meaning::Cased) | None => {
+                self.verb(word, before);
                 // "Reading a file" asks how to read one.
                 if before == Last::Start && stem != word && word.ends_with("ing") {
                     self.features.form = Form::How;
@@ -281,11 +391,25 @@ impl<'l> Reading<'l> {
         }
     }
 
+    /// Notes a verb without auxiliary: "I paid", "who invented", "the app crashed".
+    fn verb(&mut self, word: &str, before: Last) {
+        let past = || word.ends_with("ed") || is_in(PAST_FORMS, word);
+        let is_verb = before == Last::Subject
+            || self.language == ENGLISH && matches!(before, Last::Content | Last::Question) && past();
+        if is_verb && self.features.auxiliaries & !WHY == 0 {
+            self.features.auxiliaries |= DO;
+        }
+    }
+
     fn name(&mut self, word: &str, form: &str, hash: u64, meaning: Option<Meaning>) {
         match meaning {
-            Some(Meaning::Same(kind @ (Kind::Unit | Kind::Currency), class)) => self.push(kind, class, ""),
+            Some(Meaning::Same(kind @ (Kind::Unit | Kind::Currency), class)) if !is_cased(form) => {
+                self.push(kind, class, "");
+            }
             _ => {
-                let mixed = form.chars().any(char::is_lowercase) && form.chars().skip(1).any(char::is_uppercase);
+                let inside = form.chars().any(char::is_lowercase) && form.chars().skip(1).any(char::is_uppercase);
+                // "CO" and "Co".
+                let mixed = inside || form.len() <= 2;
                 let (kind, form) = if mixed { (Kind::Mixed, form) } else { (Kind::Name, word) };
                 self.push(kind, hash, form);
             }
@@ -304,7 +428,11 @@ impl<'l> Reading<'l> {
                 self.number(&format!("{value}{end}"));
             }
             Meaning::Question(which) => {
-                self.add(Kind::Question, ["who?", "when?", "where?"].get(usize::from(which)).unwrap_or(&"why?"));
+                let of = ["who?", "when?", "where?"].get(usize::from(which & 3)).unwrap_or(&"why?");
+                self.token(Kind::Question, self.lexicon.hash(of), u64::from(which >> 2));
+                if which == 3 {
+                    self.features.auxiliaries |= WHY;
+                }
                 self.last = Last::Question;
             }
             Meaning::What => {
@@ -317,28 +445,37 @@ impl<'l> Reading<'l> {
                 if features.form != Form::YesNo {
                     features.form = Form::How;
                 }
+                // "What is the way to".
+                if self.tokens.is_empty() {
+                    features.auxiliaries &= !BE;
+                }
                 self.place(2);
             }
             Meaning::Auxiliary(bits) => {
                 if start {
                     features.form = Form::YesNo;
                 }
+                // "Do I have to" and "what can I do" are one clause.
+                self.clauses |= features.auxiliaries & !WHY != 0 && bits & (DO | MUST) == 0;
+                if bits & MUST != 0 && features.negations > 0 {
+                    features.auxiliaries |= FREE;
+                }
                 features.auxiliaries |= bits;
                 // "What's" has no place for its verb.
-                if bits != PRESENT {
-                    self.place(0x100 | u64::from(bits));
+                if bits & PRESENT == 0 {
+                    self.place(0x1000 | u64::from(bits));
                 }
             }
             Meaning::Pronoun(person) => {
-                let place = self.tokens.len().min(3) as u32;
-                features.pronouns = features.pronouns << 4 | place << 2 | u32::from(person);
-                self.place(0x200 | u64::from(person));
+                let place = self.tokens.len().min(15) as u32;
+                features.pronouns = features.pronouns << 6 | place << 2 | u32::from(person);
+                self.place(0x2000 | u64::from(person));
             }
             Meaning::Owner(person) => {
                 features.owners = features.owners << 2 | u32::from(person);
-                self.place(0x300 | u64::from(person));
+                self.place(0x3000 | u64::from(person));
             }
-            Meaning::Same(..) | Meaning::Raw => {}
+            Meaning::Same(..) | Meaning::Raw | Meaning::Literal | Meaning::Cased => {}
         }
     }
 
@@ -356,6 +493,7 @@ impl<'l> Reading<'l> {
         if self.features.form == Form::How && self.features.pronouns == 0 && self.tokens.last().is_some_and(is(work)) {
             self.tokens.pop();
             self.features.form = Form::What;
+            self.features.auxiliaries &= !DO;
         }
         if self.tokens.iter().any(is(price)) {
             self.tokens.retain(|token| token.meaning() != amount);

@@ -1,20 +1,21 @@
 //! Removes the endings of English words that do not change an answer: plurals, and `ing` of verbs, but not the past or comparisons.
 
-use super::lexicon::ENGLISH;
+use super::lexicon::{ENGLISH, is_in};
 
 /// Words whose `s` is no plural: without it they are other words.
-const NO_PLURALS: [&str; 12] = [
-    "news", "goods", "arms", "glasses", "customs", "means", "lens", "woods", "contents", "savings", "seconds", "pants",
-];
+const NO_PLURALS: &str = "news goods arms glasses customs means lens woods contents savings seconds pants windows https aids hives \
+                          shingles piles securities futures damages blues shorts";
 
 /// The stem of a word in small letters. Other languages keep their endings. `verb`: an `ing` at its end makes no noun of it.
 pub(super) fn stem(word: &str, language: u8, verb: bool) -> String {
-    if language != ENGLISH || !word.is_ascii() || NO_PLURALS.contains(&word) {
+    if language != ENGLISH || !word.is_ascii() || is_in(NO_PLURALS, word) {
         return word.to_owned();
     }
     let vowel = |c: &u8| b"aeiouy".contains(c);
     let ends = |ends: &[&str]| ends.iter().any(|end| word.ends_with(end));
-    if let Some(front) = word.strip_suffix("ies").filter(|front| front.len() >= 2) {
+    // "Cities" and "city", "movies" and "movie".
+    let ie = word.strip_suffix('s').unwrap_or(word).strip_suffix("ie");
+    if let Some(front) = ie.filter(|front| front.len() >= 2) {
         return format!("{front}y");
     }
     let mut stem = if ends(&["sses", "xes", "ches", "shes"]) {

@@ -9,31 +9,43 @@ pub(super) const LANGUAGES: [&str; 7] = [EN, DE, FR, ES, IT, NL, PT];
 /// What lines mean:
 ///
 /// - `drop`: no answer depends on these words. Elided forms keep the apostrophe.
-/// - `not`: negations. `raw`: words behind which the text itself is the subject, so that each of its words counts.
-/// - `who`, `when`, `where`, `why`, `what`, `how`: question words.
-/// - `present`, `past`, `future`, `can`, `must`: auxiliary verbs.
+/// - `not`: negations that say no more than "not" does. `raw`: words behind which the text itself is the subject, so that each of its
+///   words counts. `literal`: words that make words of one meaning differ.
+/// - `cased`: words whose first letter makes another word of them.
+/// - `who`, `when`, `where`, `why`, `what`, `how`: question words. `time`, `year`: what "what time" and "what year" become.
+/// - `is`, `was`, `does`, `did`, `will`, `can`, `may`, `would`, `must`, `should`: auxiliary verbs.
 /// - `i`, `you`, `we`, `my`, `your`, `our`: pronouns.
 /// - `numbers`, `tens`, `ordinals`: in order, from 0, 20 and 1.
 /// - `same`: words of one meaning. `opposite`, `degree`, `person`, `unit`, `currency`: the same, with the reason to give when they differ.
-/// - `each`: every word is an `opposite` on its own.
+/// - With a `*`: every word is one on its own.
 const EN: &str = "
-drop a an the of to this that these those it its please kindly just some any very really myself thanks following
-not not no never none nobody nothing nowhere neither nor cannot without except hardly barely dont cant wont isnt arent doesnt didnt
-raw translate translation spell spelling rhyme pronounce conjugate proofread rewrite rephrase paraphrase grammar say mean meaning word sentence
+drop a an the of to this that these those it its please kindly just some any really thanks
+not not no without dont wont isnt arent doesnt didnt
+raw translate translation spell spelled spelling rhyme pronounce conjugate proofread rewrite rephrase paraphrase grammar say mean meaning word
+raw sentence rhymes synonym synonyms antonym antonyms plural letters etymology
+literal difference differ versus vs letter syllables
+literal british american english german french spanish italian dutch portuguese russian chinese japanese latin
 who who whom
 when when
+time whattime
+year whatyear
 where where
 why why
-what what which explain
+what what which
 how how
-present is are am do does
-past was were did
-future will shall
-can can could may might would possible able
-must should must ought need required
-i i me
+is is are am
+does do does
+was was were
+did did
+will will shall
+can can could
+may may might
+would would
+must must need required
+should should ought
+i i
 you you
-we we us
+we we
 my my mine
 your your yours
 our our ours
@@ -45,8 +57,8 @@ person she her
 person they them their
 same in during inside
 same have has
-same with using via
-same repair fix correct mend
+same with using
+same repair fix mend
 same fast quick rapid
 same fastest quickest
 same big large
@@ -54,7 +66,7 @@ same biggest largest
 same couch sofa
 same car automobile
 same film movie
-same choose pick select
+same choose select
 same help assist
 same kind type
 same picture image photo
@@ -65,7 +77,6 @@ same modify alter
 same folder directory
 same repository repo
 same database db
-same app application
 same info information
 same airplane aeroplane plane
 same bicycle bike
@@ -77,66 +88,36 @@ same mouse mice
 same write compose draft
 same suggest recommend
 same summarise summary
-same describe define
 opposite decrease reduce
 same if whether
 same everyone everybody
 same anyone anybody
-same contact reach
 same colour color
 opposite enable activate
 opposite disable deactivate
 opposite begin start
 opposite buy purchase
-opposite delete remove erase
-opposite increase raise
-opposite minimum min
+opposite delete remove
 opposite maximum max
-each ascending descending before after last add stop sell import export encode decode encrypt decrypt open close left right up down
-each on off out over under above below upload download install uninstall lock unlock show hide push pull rise fall accept decline deposit
-each withdraw subscribe unsubscribe internal external input output high low public private lend borrow advantage disadvantage pro con north
-each south east west early late hot cold true false always often old new from until since by about against between and or only all every
-each today tomorrow yesterday now then again still already even odd next previous
-degree more
-degree most
-degree less
-degree least
-degree fewer
-degree best
-degree worst
-degree better
-degree worse
-degree too
-degree enough
+opposite* ascending descending before after last add stop sell import export encode decode encrypt decrypt open close left right up down
+opposite* on off out over under above below upload download install uninstall lock unlock show hide push pull rise fall accept decline deposit
+opposite* withdraw subscribe unsubscribe internal external input output high low public private lend borrow advantage disadvantage pro con north
+opposite* south east west early late hot cold true false always often old new from until since by about against between and or only all every
+opposite* me explain define describe never none nobody nothing nowhere neither nor except hardly barely
+opposite* today tomorrow yesterday now then again still already even odd next previous
+degree* more most less least fewer best worst better worse too enough
+unit* metre mile inch gram litre millilitre hour minute millisecond day week month year degree celsius fahrenheit byte percent
 unit kilometre km
-unit metre
 unit centimetre cm
 unit millimetre mm
-unit mile mi
-unit foot feet ft
-unit inch
+unit foot feet
 unit kilogram kilo kg
-unit gram
 unit milligram mg
 unit ounce oz
-unit litre
-unit millilitre ml
-unit hour hr
-unit minute
 unit seconds sec
-unit millisecond ms
-unit day
-unit week
-unit month
-unit year
-unit degree
-unit celsius
-unit fahrenheit
-unit byte
 unit kilobyte kb
 unit megabyte mb
 unit gigabyte gb
-unit percent
 currency dollar usd
 currency euro eur
 currency pound gbp
@@ -147,33 +128,34 @@ currency yuan cny
 ";
 
 const DE: &str = "
-drop der die das den dem des ein eine einen einem einer eines von vom bitte es man sich mir mich hat haben habe
-not nicht kein keine keinen keinem keiner keines nie niemals nichts niemand ohne außer weder
+drop der die das ein eine einer von vom bitte es man
+not nicht kein keine keinen keinem keiner keines ohne
 raw übersetze übersetzen bedeutet buchstabiere reimt korrigiere satz wort
 who wer
 when wann
-where wo wohin woher
+where wo
 why warum wieso weshalb
 what was welche welcher welches welchen
 how wie
-present ist sind bin bist
-past war waren wurde wurden hatte
-future wird werden
+is ist sind bin bist
+was war waren wurde wurden
+will wird werden
 can kann können könnte könnten darf dürfen
-must soll sollte muss müssen
+must muss müssen
+should soll sollte
 i ich
 you du
 we wir
 my mein meine meinen meinem meiner meines
 your dein deine deinen deinem deiner deines
+cased sie ihr ihre ihnen ihren ihrer
 our unser unsere unseren unserem unserer
-numbers null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf
-tens zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig hundert tausend million milliarde
+numbers - eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf
 ";
 
 const FR: &str = "
-drop le la les l' un une des de du d' svp plaît ce cet cette c' y que qu' il se s' ne n' a ai
-not pas jamais rien aucun aucune sans sauf ni
+drop le la les l' un une des de du d' svp plaît ce cet cette c' y que qu' il ne n'
+not pas sans
 raw traduis traduire traduisez signifie dire corrige phrase mot
 who qui
 when quand
@@ -181,9 +163,9 @@ where où
 why pourquoi
 what quoi quel quelle quels quelles
 how comment
-present est sont suis
-past était étaient fut
-future sera seront
+is est sont suis
+was était étaient fut
+will sera seront
 can peut peux puis pouvez pouvons
 must doit dois devez faut
 i je j'
@@ -193,22 +175,21 @@ my mon ma mes
 your ton ta tes votre vos
 our notre nos
 numbers zéro - deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize
-tens vingt trente quarante cinquante soixante - - - cent mille million milliard
 ";
 
 const ES: &str = "
-drop el la los las un una de del favor lo se he ha
-not no nunca jamás nada nadie sin excepto ningún ninguna tampoco
+drop el la los las un una de del favor lo he ha
+not no sin
 raw traduce traducir significa decir corrige frase palabra
 who quién quien quiénes
 when cuándo cuando
 where dónde donde
-why porqué
+why porqué porquê
 what qué cuál cuáles que
 how cómo como
-present son está están soy
-past era fue fueron
-future será serán
+is son soy
+was era fue fueron
+will será serán
 can puedo puede puedes pueden podemos
 must debo debe debes hay
 i yo
@@ -218,12 +199,11 @@ my mi mis
 your tu tus
 our nuestro nuestra
 numbers cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce
-tens veinte treinta cuarenta cincuenta sesenta setenta ochenta noventa cien mil millón -
 ";
 
 const IT: &str = "
-drop il lo la i gli le un una di del della dei delle favore si ho ha l' un' d' dell'
-not non mai niente nulla nessuno nessun senza tranne
+drop il lo la i gli le un una di del della dei delle favore l' un' d' dell'
+not non senza
 raw traduci tradurre significa dire correggi frase parola
 who chi
 when quando
@@ -231,9 +211,9 @@ where dove
 why perché
 what che cosa quale quali qual
 how come
-present è sono
-past era fu furono
-future sarà saranno
+is è sono
+was era fu furono
+will sarà saranno
 can posso può puoi possono possiamo
 must devo deve devi bisogna
 i io
@@ -243,12 +223,11 @@ my mio mia miei mie
 your tuo tua tuoi tue
 our nostro nostra
 numbers zero uno due tre quattro cinque sei sette otto nove dieci undici dodici
-tens venti trenta quaranta cinquanta sessanta settanta ottanta novanta cento mille milione miliardo
 ";
 
 const NL: &str = "
-drop de het een van alsjeblieft graag er dat heb heeft hebben
-not niet geen nooit niets niemand zonder behalve
+drop de het een van alsjeblieft graag er dat
+not niet geen zonder
 raw vertaal vertalen betekent zeg zin woord
 who wie
 when wanneer
@@ -256,9 +235,9 @@ where waar
 why waarom
 what wat welke
 how hoe
-present is zijn ben
-past waren werd werden had
-future zal zullen
+is is ben
+was waren werd werden
+will zal zullen
 can kan kunnen kun mag
 must moet moeten
 i ik
@@ -268,12 +247,11 @@ my mijn
 your jouw uw
 our ons onze
 numbers nul één twee drie vier vijf zes zeven acht negen tien elf twaalf
-tens twintig dertig veertig vijftig zestig zeventig tachtig negentig honderd duizend miljoen miljard
 ";
 
 const PT: &str = "
-drop o a os as um uma de do da dos das favor se há em
-not não nunca jamais nada ninguém sem exceto nenhum nenhuma
+drop o a os as um uma de do da dos das favor
+not não sem
 raw traduza traduzir significa dizer corrija frase palavra
 who quem
 when quando
@@ -281,9 +259,9 @@ where onde
 why porquê
 what que qual quais
 how como
-present é são está estão
-past era foi foram
-future será serão
+is é são
+was era foi foram
+will será serão
 can posso pode podem podemos
 must devo deve devem
 i eu
@@ -293,7 +271,6 @@ my meu minha meus minhas
 your teu tua seu sua
 our nosso nossa
 numbers zero - dois três quatro cinco seis sete oito nove dez onze doze
-tens vinte trinta quarenta cinquenta sessenta setenta oitenta noventa cem mil milhão bilhão
 ";
 
 /// Phrases with their replacements. A phrase that begins with `^` is replaced only at the beginning of a text. Longer ones come
@@ -304,6 +281,7 @@ pub(super) const PHRASES: &str = "
 ^i would like to know=
 ^i d like to know=
 ^give me a recipe for=how make
+^recommend me=recommend
 ^give me a summary of=summarise
 ^i want to know=
 ^i need to know=
@@ -325,25 +303,28 @@ s' il te plaît=
 ^tell me an=give
 ^show me how=how
 ^explain to me=what
+^how would you explain=what
 best way to=how
 fastest way to=how fastest
 easiest way to=how easiest
 what time zone=what timezone
 which time zone=what timezone
-in what year=when
-in which year=when
+in what year=whatyear
+in which year=whatyear
 best time to=when best
 get rid of=remove
 wie viel kostet=was kostet
 wie heißt die=was ist
 est ce que=
+^can you help me=
+^could you help me=
+^would you please=
 ^can you=?
 ^could you=?
-^would you=?
-^will you=?
 ^thank you=
 ^good morning=
 ^tell me=
+^write me=write
 ^give me=give
 ^show me=give
 ^help me=
@@ -355,8 +336,8 @@ ways to=how
 steps to=how
 tips for=how
 time zone=timezone
-what year=when
-what time=when
+what year=whatyear
+what time=whattime
 how long=what length
 how tall=what height
 how high=what height
@@ -384,6 +365,8 @@ each day=per day
 every day=per day
 capital city=capital
 or not=
+cannot=not can
+cant=not can
 have to=must
 has to=must
 por qué=porqué
@@ -407,4 +390,5 @@ whats=what is
 ";
 
 /// Verbs behind "can you" that make it a polite request. Behind it, others ask what somebody can do.
-pub(super) const REQUESTS: &str = "tell explain give show write summarise summarize recommend suggest translate describe define list name help compare convert please find";
+pub(super) const REQUESTS: &str =
+    "tell explain give show write summarise summarize recommend suggest translate describe define list please";
