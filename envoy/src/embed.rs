@@ -201,7 +201,9 @@ impl Embed {
         notes.extend(inside.then(|| {
             "admin.listen is a loopback address: reach it with `kubectl port-forward`, or set it to 0.0.0.0".to_owned()
         }));
-        Ok(Written { file: "istio.yaml", text: workload::text(checked, &workload, &options)?, notes })
+        let (text, more) = workload::objects(checked, &workload, &options)?;
+        notes.extend(more);
+        Ok(Written { file: "istio.yaml", text, notes })
     }
 
     /// Rejects options that would have no effect.

@@ -13,6 +13,7 @@ providers:
   near: { kind: openai, url: "http://vllm.models.svc.cluster.local:8000/v1" }
   plain: { kind: openai, url: "http://llm.example.com/v1" }
   address: { kind: openai, url: "https://10.0.0.9/v1" }
+  short: { kind: openai, url: "http://vllm.models.svc:8000/v1" }
 models: { chat: { targets: [{ provider: openai, model: gpt-5-mini }, { provider: near, model: q }] } }
 teams: {}
 keys: []
@@ -118,7 +119,8 @@ fn a_native_module_is_found_in_its_volume() {
 
 #[test]
 fn where_egress_is_closed_the_mesh_learns_the_names_that_are_outside_it() {
-    let (documents, _) = Gateway::with("").documents(&["--target", "istio", "--closed-egress"]);
+    let (documents, said) = Gateway::with("").documents(&["--target", "istio", "--closed-egress"]);
+    assert!(!said.contains("full name"), "{said}");
     let entries: Vec<_> = of_kind(&documents, "ServiceEntry")
         .iter()
         .map(|entry| (entry["spec"]["hosts"].clone(), entry["spec"]["ports"][0].clone()))
@@ -130,6 +132,15 @@ fn where_egress_is_closed_the_mesh_learns_the_names_that_are_outside_it() {
     let rules = of_kind(&documents, "DestinationRule");
     assert_eq!(rules.len(), 2);
     assert!(rules.iter().all(|rule| rule["spec"]["trafficPolicy"]["tls"]["mode"] == "DISABLE"));
+}
+
+#[test]
+fn a_name_that_may_be_a_services_is_told() {
+    let gateway = Gateway::with("redis: { url: \"http://webdis.llm\" }\n");
+    let (documents, said) = gateway.documents(&["--target", "istio", "--closed-egress"]);
+    assert!(json!(of_kind(&documents, "ServiceEntry")).to_string().contains("webdis.llm"));
+    assert!(said.contains("webdis.llm is taken for a host outside the mesh"), "{said}");
+    assert!(said.contains("webdis.llm.svc.cluster.local"), "{said}");
 }
 
 #[test]

@@ -36,7 +36,8 @@ pub fn listen_everywhere(checked: &mut Checked) {
     everywhere(&mut checked.file.listen);
 }
 
-pub fn text(checked: &Checked, workload: &Workload, options: &Options) -> Result<String, Failure> {
+/// The objects, and notes for the operator.
+pub fn objects(checked: &Checked, workload: &Workload, options: &Options) -> Result<(String, Vec<String>), Failure> {
     let file = &checked.file;
     let configuration = bootstrap(checked, options);
     let port = file.listen.parse::<SocketAddr>().map_or(8080, |address| address.port());
@@ -66,11 +67,14 @@ pub fn text(checked: &Checked, workload: &Workload, options: &Options) -> Result
             ("module_directory", &quote_path(module)),
         ],
     );
+    let mut notes = Vec::new();
     if workload.closed_egress {
         let parts = Parts::of(checked, &Place { host: "*".to_owned(), prefix: None }, options)?;
-        text.extend(hosts(&parts.clusters).iter().map(|host| egress(host, &namespace)));
+        let hosts = hosts(&parts.clusters);
+        text.extend(hosts.iter().map(|host| egress(host, &namespace)));
+        notes.extend(hosts.iter().filter_map(perhaps_a_service));
     }
-    Ok(text)
+    Ok((text, notes))
 }
 
 /// A server outside the mesh.
@@ -81,13 +85,15 @@ struct Host {
     tls: bool,
 }
 
-/// The names that the clusters connect to. The mesh knows Services of the cluster, and has no name for an address.
+/// The names outside the mesh that the clusters connect to. The mesh knows Services of the cluster, whose full names have the label `svc`,
+/// and has no name for an address.
 fn hosts(clusters: &[Value]) -> BTreeSet<Host> {
     let host = |cluster: &Value| {
         let endpoint = &cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"];
         let address = &endpoint["address"]["socket_address"];
         let name = address["address"].as_str()?;
-        let outside = name.parse::<IpAddr>().is_err() && !name.ends_with(".svc.cluster.local") && name.contains('.');
+        let outside =
+            name.parse::<IpAddr>().is_err() && name.contains('.') && name.split('.').all(|label| label != "svc");
         outside.then_some(())?;
         Some(Host {
             name: name.to_owned(),
@@ -96,6 +102,14 @@ fn hosts(clusters: &[Value]) -> BTreeSet<Host> {
         })
     };
     clusters.iter().filter_map(host).collect()
+}
+
+/// A note about a name of two labels: of a public domain, or of a Service and its namespace.
+fn perhaps_a_service(host: &Host) -> Option<String> {
+    let name = host.name.trim_end_matches('.');
+    (name.split('.').count() == 2).then(|| {
+        format!("{name} is taken for a host outside the mesh: if it is a Service, use its full name {name}.svc.cluster.local")
+    })
 }
 
 fn egress(Host { name, port, tls }: &Host, namespace: &str) -> String {
