@@ -165,7 +165,7 @@ fn at_the_end_only_the_filter_is_told_and_in_its_own_place() {
     let (others, before) = (texts(), body());
     applied.end_requests().unwrap();
     assert_eq!(texts(), others);
-    assert_eq!(body(), before.replace(r#""role":"gateway""#, r#""role":"shutdown""#));
+    assert_eq!(body(), before.replace(r#""role": "gateway""#, r#""role": "shutdown""#));
     assert_ne!(body(), before);
 }
 
