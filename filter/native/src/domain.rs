@@ -96,7 +96,7 @@ impl Domain {
     /// Whether any gateway has a request in flight.
     pub fn has_requests() -> bool {
         let busy = |domain: &&Self| lock(&domain.recorders).iter().any(|recorder| recorder.has_requests());
-        lock(&ALL).iter().any(|domain| busy(domain))
+        lock(&ALL).iter().any(busy)
     }
 
     /// All gateways with such work.
