@@ -182,6 +182,11 @@ impl Recorder {
         }
     }
 
+    /// Makes the row of these label values exist, without a count.
+    pub fn begin(&self, group: &'static Group, labels: &[&str]) {
+        self.change(group, labels, &mut |_| {});
+    }
+
     /// Adds an event without labels.
     pub fn event(&self, slot: Slot) {
         self.record(&instruments::EVENTS, &[], |values| values.add(slot, 1));

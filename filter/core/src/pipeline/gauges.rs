@@ -4,10 +4,8 @@ use sluice_wire::time::Time;
 
 use crate::compiled::CompiledConfig;
 use crate::memory_limiter::OVERLOADED;
-use crate::metrics::instruments::{
-    ATTEMPT, CIRCUIT, CONFIG, REJECTED, RELOAD, REQUEST, circuit as slots, config, reload,
-};
-use crate::metrics::{self, ConfigStatus, Recorder, Values};
+use crate::metrics::instruments::{ATTEMPT, CIRCUIT, CONFIG, REJECTED, RELOAD, circuit as slots, config, reload};
+use crate::metrics::{self, ConfigStatus, Recorder};
 use crate::routing::target_health::TargetHealth;
 use crate::routing::target_health::circuit::{self, CircuitState, Settings};
 use crate::store::SharedData;
@@ -22,32 +20,28 @@ pub(super) struct Gauges {
 }
 
 impl Gauges {
-    pub(super) fn of(config: &CompiledConfig) -> Self {
+    /// The gauges of `config`. Begins the counters at zero whose labels it fixes, so that Prometheus sees the growth of their first event:
+    /// successful chats of each target, and rejections of requests without a valid key. Labels with a caller would multiply teams, models
+    /// and errors.
+    pub(super) fn of(config: &CompiledConfig, recorder: &Recorder) -> Self {
+        for code in ["invalid_api_key", "key_store_unavailable", OVERLOADED] {
+            recorder.begin(&REJECTED, &["", "", "", code]);
+        }
         let mut targets: Vec<(String, String, TargetHealth)> = Vec::new();
         // Several models may have the same target.
         for target in config.targets().filter(|target| !target.model.is_empty()) {
             if !targets.iter().any(|(_, _, health)| health.id() == target.health.id()) {
-                targets.push((target.provider.name.clone(), target.metric_model().to_owned(), target.health.clone()));
+                let (provider, model, (address, port)) =
+                    (&target.provider, target.metric_model(), target.provider.server());
+                // Half of the time series are left for what clients cause: these have 18 each.
+                if targets.len() < config.metrics.series / 36 {
+                    let labels = ["chat", provider.telemetry_name, model, address, port, "", &provider.name];
+                    recorder.begin(&ATTEMPT, &labels);
+                }
+                targets.push((provider.name.clone(), model.to_owned(), target.health.clone()));
             }
         }
         Self { status: config.status.clone(), targets, settings: config.circuit }
-    }
-}
-
-/// Begins the counters at zero whose labels the configuration fixes, so that Prometheus sees the growth of their first event: successful
-/// chats of each target, and rejections of requests without a valid key. Labels with a caller would multiply teams, models and errors.
-pub(super) fn begin(config: &CompiledConfig, recorder: &Recorder) {
-    let zero = |_: &mut Values<'_>| {};
-    for code in ["invalid_api_key", "key_store_unavailable", OVERLOADED] {
-        recorder.record(&REJECTED, &["", "", "", code], zero);
-        recorder.record(&REQUEST, &["", "", "", "", "", "", "", code], zero);
-    }
-    // Half of the time series are left for what clients cause.
-    let most = (config.metrics.series / 2).checked_div(ATTEMPT.series()).unwrap_or_default();
-    for target in config.targets().filter(|target| !target.model.is_empty()).take(most) {
-        let (provider, (address, port)) = (&target.provider, target.provider.server());
-        let (name, model) = (provider.telemetry_name, target.metric_model());
-        recorder.record(&ATTEMPT, &["chat", name, model, address, port, "", &provider.name], zero);
     }
 }
 

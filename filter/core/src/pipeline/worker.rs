@@ -199,8 +199,8 @@ impl Worker {
         self.memory_limiter.set_bounds(self.config.memory);
         self.memory.spans.configure(self.config.tracing.as_ref().map(|settings| &settings.collector));
         self.memory.redis_cache.configure(self.config.redis.as_ref().zip(self.config.cache.shared));
-        self.memory.recorder.configure(self.config.metrics.series, Some(Box::new(gauges::Gauges::of(&self.config))));
-        gauges::begin(&self.config, &self.memory.recorder);
+        let recorder = &self.memory.recorder;
+        recorder.configure(self.config.metrics.series, Some(Box::new(gauges::Gauges::of(&self.config, recorder))));
         if self.scope() == CounterScope::Replicated {
             embedded::announce(shared, self.config.teams.iter().map(String::as_str));
         }

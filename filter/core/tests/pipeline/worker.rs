@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use sluice_core::metrics::Group;
-use sluice_core::metrics::instruments::{ATTEMPT, REJECTED, REQUEST};
+use sluice_core::metrics::instruments::{ATTEMPT, REJECTED};
 use sluice_core::metrics::pages::Snapshot;
 use sluice_core::pipeline::worker::Worker;
 use sluice_core::routing::target_health::circuit;
@@ -45,7 +45,6 @@ fn counters_whose_labels_the_configuration_fixes_begin_at_zero() {
 
     let codes = ["gateway_overloaded", "invalid_api_key", "key_store_unavailable"];
     assert_eq!(zeros(&REJECTED), codes.map(|code| format!("code={code}")));
-    assert_eq!(zeros(&REQUEST), codes.map(|code| format!("error_type={code}")));
     let (attempts, mut targets) = (zeros(&ATTEMPT), Vec::new());
     for target in worker.config.targets() {
         let (provider, (host, port)) = (&target.provider, target.provider.server());
