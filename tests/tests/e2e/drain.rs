@@ -108,7 +108,7 @@ async fn what_is_cut_is_charged_in_redis_as_in_the_log() {
         let scene = Cut::begin(&redis, drain).await;
         scene.gateway.interrupt();
         assert_eq!(finished(&scene.gateway).await, "exit status 0", "{}", scene.gateway.errors());
-        scene.is_charged(&format!("{redis} {drain}")).await;
+        scene.assert_charged(&format!("{redis} {drain}")).await;
     }
 }
 
@@ -120,7 +120,7 @@ async fn a_native_envoy_that_is_told_to_end_charges_what_it_cuts() {
     }
     let scene = Cut::begin(&json!({"mode": "strict"}), "60s").await;
     scene.gateway.signal_envoy(Signal::TERM).await;
-    scene.is_charged("without the command").await;
+    scene.assert_charged("without the command").await;
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ impl Cut {
         Self { store, gateway, stream, silent, _provider: provider }
     }
 
-    async fn is_charged(self, case: &str) {
+    async fn assert_charged(self, case: &str) {
         assert!(!self.stream.finish().await.complete, "{case}");
         assert!(!self.silent.await.expect("no panic"), "{case}");
         let lines = self.gateway.log();
