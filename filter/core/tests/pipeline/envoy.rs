@@ -200,6 +200,7 @@ pub(crate) fn answered(media: &str, body: &[u8]) -> impl View {
 }
 
 /// Envoy's own reply with this status.
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn local_reply(status: &str) -> impl View {
     Message {
         headers: [(":status", status)].into_iter().collect(),
