@@ -98,7 +98,7 @@ async fn a_client_that_speaks_grpc_never_takes_a_rejection_for_a_success() {
         let answer = grpc(key).post(CHAT, &body).await;
         assert_eq!((answer.status, answer.header("grpc-status")), (200, Some(status)), "{body}");
     }
-    let answer = grpc(KEY).post(CHAT, &ask("openai", "hi")).await;
+    let answer = grpc(KEY).post(CHAT, &ask("openai", "say hi")).await;
     assert_eq!((&*said(&answer), answer.header("grpc-status")), ("hi", None), "a response of a provider");
 }
 
