@@ -153,12 +153,15 @@ impl Channel {
     fn log(&mut self, inspection: &mut Inspection<'_>, end: bool) {
         let text = self.decoded.text.as_str();
         let search = Search { text, from: self.logging.seen, end };
-        let (matches, settled) = search.matches(self.guards(inspection.checks), inspection.steps, true);
+        let (mut matches, settled) = search.matches(self.guards(inspection.checks), inspection.steps, true);
         for (guard, label) in matches.iter().filter_map(Span::found) {
             super::note(inspection.findings, guard, label, Side::Answers);
         }
-        let ahead = matches.iter().filter(|span| span.at.end > settled).map(|span| span.at.start);
-        self.logging = Progress { seen: ahead.fold(settled, usize::min), searched: text.len() };
+        // The next search must not begin within a match, where it could find others.
+        order::by(&mut matches, |one, other| other.at.end.cmp(&one.at.end));
+        let before = |seen: usize, span: &Span<'_>| if span.at.end > seen { seen.min(span.at.start) } else { seen };
+        let seen = matches.iter().fold(settled, before);
+        self.logging = Progress { seen, searched: text.len() };
     }
 
     fn act(&mut self, inspection: &mut Inspection<'_>, end: bool) -> Result<(), Finding> {
