@@ -12,7 +12,7 @@ use crate::json;
 
 mod guise;
 
-pub use guise::{Form, Guise, Guises};
+pub use guise::{Form, Guise, Guises, called, writable};
 
 /// JSON text carried without interpretation: a tool's schema, a metadata object. Valid by construction.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -458,7 +458,14 @@ pub enum StreamEvent {
         name: String,
     },
     /// A tool of another form than a function, before the first call of it.
-    Guise(Guise),
+    Guise {
+        /// The tool's namespace; may be empty.
+        namespace: String,
+        /// The tool's name.
+        name: String,
+        /// The form of its calls.
+        form: Form,
+    },
     /// A piece of a call's arguments.
     Arguments {
         /// The choice.
@@ -497,7 +504,7 @@ impl StreamEvent {
             }
             Self::Start { .. }
             | Self::Signature { .. }
-            | Self::Guise(_)
+            | Self::Guise { .. }
             | Self::Usage(_)
             | Self::Filtered(_)
             | Self::Ping

@@ -424,7 +424,7 @@ impl Transcript {
             StreamEvent::Start { .. }
             | StreamEvent::Signature { .. }
             | StreamEvent::RedactedThinking { .. }
-            | StreamEvent::Guise(_)
+            | StreamEvent::Guise { .. }
             | StreamEvent::Usage(_)
             | StreamEvent::Filtered(_)
             | StreamEvent::Ping

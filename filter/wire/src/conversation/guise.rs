@@ -34,31 +34,22 @@ pub enum Form {
     Other,
 }
 
-impl Guise {
-    /// A tool that a response calls in this form.
-    pub fn called(namespace: Option<&str>, name: &str, form: Form) -> Self {
-        // No function of OpenAI's has a dot in its name.
-        let function = namespace.map_or_else(|| name.to_owned(), |namespace| [namespace, ".", name].concat());
-        Self { function, name: name.to_owned(), namespace: namespace.map(str::to_owned), form }
-    }
+/// The function name for calls of a tool that only a response names. No function of OpenAI's has a dot in its name.
+pub fn called(namespace: &str, name: &str) -> String {
+    [namespace, if namespace.is_empty() { "" } else { "." }, name].concat()
+}
 
-    /// Whether it is a function by the client's own name.
-    pub fn is_plain(&self) -> bool {
-        self.form == Form::Function && self.namespace.is_none()
+/// Fails if there is a call in a form that the gateway cannot write.
+pub fn writable(other: &str) -> Result<(), ApiError> {
+    if other.is_empty() {
+        return Ok(());
     }
-
-    /// Fails if calls of this tool cannot be written.
-    pub fn check(&self) -> Result<(), ApiError> {
-        if self.form != Form::Other {
-            return Ok(());
-        }
-        let said = [
-            "The answer has a '",
-            &self.name,
-            "', which the gateway cannot rewrite as a guardrail demands. Leave the tool out of the request.",
-        ];
-        Err(ApiError::unsupported("tools", said.concat()))
-    }
+    let said = [
+        "The answer has a '",
+        other,
+        "', which the gateway cannot rewrite as a guardrail demands. Leave the tool out of the request.",
+    ];
+    Err(ApiError::unsupported("tools", said.concat()))
 }
 
 /// All such tools of a request, indexed so that lookups stay fast with many tools.
@@ -68,6 +59,8 @@ pub struct Guises {
     all: BTreeMap<String, Guise>,
     /// Function names by namespace and the client's own name.
     functions: BTreeMap<(Option<String>, String), String>,
+    /// The name of one with [`Form::Other`].
+    other: String,
     /// Approximate bytes of all names.
     held: usize,
 }
@@ -75,7 +68,7 @@ pub struct Guises {
 impl Guises {
     /// An empty set.
     pub const fn none() -> Self {
-        Self { all: BTreeMap::new(), functions: BTreeMap::new(), held: 0 }
+        Self { all: BTreeMap::new(), functions: BTreeMap::new(), other: String::new(), held: 0 }
     }
 
     /// Whether there are none.
@@ -85,12 +78,22 @@ impl Guises {
 
     /// Fails if a call cannot be written.
     pub fn check(&self) -> Result<(), ApiError> {
-        self.all.values().try_for_each(Guise::check)
+        writable(&self.other)
     }
 
     /// Approximate bytes held.
     pub fn held(&self) -> usize {
         self.held
+    }
+
+    /// Adds a tool that a response calls in this form.
+    pub fn add_called(&mut self, namespace: &str, name: &str, form: Form) {
+        if form == Form::Other {
+            name.clone_into(&mut self.other);
+        }
+        let function = called(namespace, name);
+        let namespace = Some(namespace).filter(|namespace| !namespace.is_empty()).map(str::to_owned);
+        self.add(Guise { function, name: name.to_owned(), namespace, form });
     }
 
     /// Adds a tool; replaces one with the same names.

@@ -10,7 +10,7 @@
 //!   supports the field, and the model will repeat the call.
 //! - Call ids fit the client's format, and functions get back the client's names for them.
 
-use crate::conversation::{Finish, Part, Response, StreamEvent};
+use crate::conversation::{Finish, Form, Part, Response, StreamEvent, writable};
 use crate::error::{ApiError, ErrorKind};
 
 use super::aliases::{Fresh, Names, Rule};
@@ -171,8 +171,8 @@ impl Reader {
                     *finish = reason(*finish, state.called);
                 }
             }
-            StreamEvent::Guise(guise) => {
-                if let Err(error) = guise.check() {
+            StreamEvent::Guise { name, form: Form::Other, .. } => {
+                if let Err(error) = writable(name) {
                     events.push(StreamEvent::Error(error));
                     return;
                 }

@@ -81,7 +81,7 @@ impl Collected {
     fn add(&mut self, event: StreamEvent) -> Result<(), ApiError> {
         match event {
             StreamEvent::Start { id, model } => (self.response.id, self.response.model) = (id, model),
-            StreamEvent::Guise(guise) => self.response.guises.add(guise),
+            StreamEvent::Guise { namespace, name, form } => self.response.guises.add_called(&namespace, &name, form),
             StreamEvent::Usage(usage) => self.response.usage = Some(usage),
             StreamEvent::Filtered(results) => self.filters |= results,
             StreamEvent::Ping => {}

@@ -4,6 +4,7 @@
 //! nothing is lost: the text of an object with one text, or else everything.
 
 use crate::dialect::fields::Fields;
+use crate::dialect::out;
 use crate::json;
 
 pub(super) const NAME: &str = "input";
@@ -22,8 +23,10 @@ pub(super) fn wrap(text: &str) -> String {
 
 /// A piece of the text as a piece of the arguments.
 pub(super) fn piece(text: &str) -> String {
-    let quoted = serde_json::Value::from(text).to_string();
-    quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
+    let mut quoted = Vec::new();
+    out::text(&mut quoted, text);
+    quoted.pop();
+    String::from_utf8(quoted.split_off(1)).unwrap_or_default()
 }
 
 /// The text in complete arguments.
@@ -91,11 +94,6 @@ impl TextArgument {
             State::Opening if !held.trim_start().starts_with('{') => text.push_str(&held),
             _ => self.flush(text),
         }
-    }
-
-    /// The bytes of input held.
-    pub fn held(&self) -> usize {
-        self.held.len()
     }
 
     fn open(&mut self, piece: &str, text: &mut String) {

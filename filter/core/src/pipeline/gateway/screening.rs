@@ -103,8 +103,7 @@ pub(super) fn checks(draft: &Draft, body: &[u8], placeholders: Placeholders) -> 
     if draft.request.scanned.peek.stored.background && checks.acts() {
         return Err(ApiError::unsupported(
             "background",
-            "A guardrail must inspect the response, and the gateway does not inspect a response that is fetched later. \
-             Leave out 'background', or set it to false.",
+            "A guardrail must inspect the response, which is not possible if it is fetched later. Leave out 'background'.",
         ));
     }
     let asked = (is_checked || checks.rewrites()).then(|| Format::asked_in(body)).flatten();

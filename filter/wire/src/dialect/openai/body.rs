@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use crate::conversation::{Form, Guises, Json, OutputFormat, Part, ToolChoice};
 use crate::dialect::bounds::Numbers;
@@ -128,26 +129,33 @@ impl<'a> SchemaOut<'a> {
 }
 
 /// A whole tool call, in a request or a response.
-#[derive(Serialize)]
 pub(in crate::dialect) struct CallOut<'a> {
     id: &'a str,
-    r#type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    function: Option<Called<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    custom: Option<Custom<'a>>,
+    name: &'a str,
+    /// The call's type, and the name of its text.
+    form: (&'static str, &'static str),
+    text: Cow<'a, str>,
 }
 
-#[derive(Serialize)]
-struct Called<'a> {
-    name: &'a str,
-    arguments: &'a str,
+impl Serialize for CallOut<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", self.id)?;
+        map.serialize_entry("type", self.form.0)?;
+        map.serialize_entry(self.form.0, &Called(self))?;
+        map.end()
+    }
 }
 
-#[derive(Serialize)]
-struct Custom<'a> {
-    name: &'a str,
-    input: String,
+struct Called<'c>(&'c CallOut<'c>);
+
+impl Serialize for Called<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", self.0.name)?;
+        map.serialize_entry(self.0.form.1, &*self.0.text)?;
+        map.end()
+    }
 }
 
 impl<'a> CallOut<'a> {
@@ -155,15 +163,14 @@ impl<'a> CallOut<'a> {
     pub fn of(part: &'a Part) -> Option<Self> {
         let Part::ToolCall { id, name, arguments } = part else { return None };
         let arguments = if arguments.is_empty() { "{}" } else { arguments };
-        Some(Self { id, r#type: "function", function: Some(Called { name, arguments }), custom: None })
+        Some(Self { id, name, form: ("function", "arguments"), text: arguments.into() })
     }
 
     /// The same in the form of the client's tool.
     pub fn in_form(part: &'a Part, guises: &Guises) -> Option<Self> {
         let mut call = Self::of(part)?;
-        if let Some(Called { name, arguments }) = call.function.take_if(|called| guises.form(called.name) == Form::Text)
-        {
-            (call.r#type, call.custom) = ("custom", Some(Custom { name, input: text_argument::whole(arguments) }));
+        if guises.form(call.name) == Form::Text {
+            (call.form, call.text) = (("custom", "input"), text_argument::whole(&call.text).into());
         }
         Some(call)
     }
@@ -171,8 +178,8 @@ impl<'a> CallOut<'a> {
     /// Like [`Self::of`], for a provider that also rejects blank arguments.
     pub fn trimmed(part: &'a Part) -> Option<Self> {
         let mut call = Self::of(part)?;
-        if let Some(function) = call.function.as_mut().filter(|function| function.arguments.trim().is_empty()) {
-            function.arguments = "{}";
+        if call.text.trim().is_empty() {
+            call.text = "{}".into();
         }
         Some(call)
     }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::content_filter::{self, Marks};
-use crate::conversation::{Finish, Form, Guise, StreamEvent};
+use crate::conversation::{Finish, Form, StreamEvent};
 use crate::dialect::Buffered;
 use crate::dialect::bare;
 use crate::dialect::few::Few;
@@ -211,11 +211,13 @@ impl Answer {
         if seen.finish_reason.is_empty() || std::mem::replace(&mut state.ended, true) {
             return Ok(Ok(()));
         }
-        if state.calls.values().any(|call| call.call.is_none()) {
-            return Err(ApiError::bad_answer("The provider's answer contains a tool call without a name."));
-        }
-        for call in state.calls.values().filter(|call| call.is_custom) {
-            push_arguments(number, call.call.unwrap_or_default(), text_argument::CLOSING.into(), events);
+        for state in state.calls.values() {
+            let Some(call) = state.call else {
+                return Err(ApiError::bad_answer("The provider's answer contains a tool call without a name."));
+            };
+            if state.is_custom {
+                push_arguments(number, call, text_argument::CLOSING.into(), events);
+            }
         }
         Ok(words::finish(&seen.finish_reason.0).map(|finish: Finish| {
             events.push(StreamEvent::Finish { choice: number, finish });
@@ -354,7 +356,7 @@ impl ChoiceState {
             if is_custom {
                 state.is_custom = true;
                 state.early.insert_str(0, text_argument::OPENING);
-                events.push(StreamEvent::Guise(Guise::called(None, &name, Form::Text)));
+                events.push(StreamEvent::Guise { namespace: String::new(), name: name.clone(), form: Form::Text });
             }
             events.push(StreamEvent::ToolCall { choice, call, id, name });
             push_arguments(choice, call, Cow::Owned(std::mem::take(&mut state.early)), events);

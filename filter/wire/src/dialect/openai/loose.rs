@@ -139,7 +139,7 @@ pub(in crate::dialect) struct Call<'a> {
     #[serde(borrow, default)]
     pub function: Option<Function<'a>>,
     /// Instead of a function: a tool with a text input.
-    #[serde(borrow, default, deserialize_with = "maybe")]
+    #[serde(borrow, default)]
     pub custom: Option<Function<'a>>,
 }
 
@@ -159,13 +159,18 @@ impl<'a> Function<'a> {
         self.name.is_empty() && self.arguments.is_none()
     }
 
-    /// The arguments as text. OpenAI sends a string, some servers an object.
+    /// The arguments as text.
     pub fn arguments(&self) -> Cow<'a, str> {
-        let Some(raw) = self.arguments else { return Cow::default() };
-        match json::read::<Text<'a>>(raw.get()) {
-            Ok(text) if raw.get().starts_with('"') => text.0,
-            _ => Cow::Borrowed(raw.get()),
-        }
+        arguments(self.arguments)
+    }
+}
+
+/// Arguments as text. OpenAI sends a string, some servers an object.
+pub(in crate::dialect) fn arguments(raw: Option<&RawValue>) -> Cow<'_, str> {
+    let Some(raw) = raw else { return Cow::default() };
+    match json::read::<Text<'_>>(raw.get()) {
+        Ok(text) if raw.get().starts_with('"') => text.0,
+        _ => Cow::Borrowed(raw.get()),
     }
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::conversation::{Choice, Finish, Form, Guise, Guises, Part, Response};
+use crate::conversation::{Choice, Finish, Form, Guises, Part, Response};
 use crate::dialect::functions::made_up_id;
 use crate::dialect::openai::answer::{self, ChoiceIn};
 use crate::dialect::openai::body::CallOut;
@@ -50,7 +50,7 @@ fn read_choice(seen: ChoiceIn<'_>, answer: &str, index: u32, guises: &mut Guises
         let function = seen.custom.or(seen.function).unwrap_or_default();
         let id = if seen.id.is_empty() { made_up_id(answer, index, call) } else { seen.id.0.into_owned() };
         let arguments = if is_custom {
-            guises.add(Guise::called(None, &function.name.0, Form::Text));
+            guises.add_called("", &function.name.0, Form::Text);
             text_argument::wrap(&function.input.0)
         } else {
             function.arguments().into_owned()

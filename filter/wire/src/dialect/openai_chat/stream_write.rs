@@ -13,9 +13,24 @@ use crate::dialect::{Buffered, Opening, StreamWriter};
 
 use super::out;
 
-/// The names of a call's tool and of its text, by form.
-const FUNCTION: [&str; 2] = ["function", "arguments"];
-const CUSTOM: [&str; 2] = ["custom", "input"];
+/// What surrounds a call's name and its pieces.
+struct CallForm {
+    name: &'static [u8],
+    end: &'static [u8],
+    piece: &'static [u8],
+}
+
+const FUNCTION: CallForm = CallForm {
+    name: b",\"type\":\"function\",\"function\":{\"name\":",
+    end: b",\"arguments\":\"\"}}]}",
+    piece: b",\"function\":{\"arguments\":",
+};
+
+const CUSTOM: CallForm = CallForm {
+    name: b",\"type\":\"custom\",\"custom\":{\"name\":",
+    end: b",\"input\":\"\"}}]}",
+    piece: b",\"custom\":{\"input\":",
+};
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -25,7 +40,7 @@ pub(super) struct Writer {
     signature_bytes: usize,
     /// The number of calls without arguments in all choices.
     bare: usize,
-    /// The open calls with a text input, by their choice and number.
+    /// The calls with a text input, by their choice and number. Our reader wrote their arguments, so none of the text is ambiguous.
     texts: Vec<((u32, u32), TextArgument)>,
 }
 
@@ -85,23 +100,14 @@ impl Writer {
         self.choices.get_mut(index)
     }
 
-    fn arguments(&self, choice: u32, call: u32, [kind, field]: [&str; 2], text: &str, out: &mut Vec<u8>) {
+    fn arguments(&self, choice: u32, call: u32, form: &CallForm, text: &str, out: &mut Vec<u8>) {
         self.chunk(choice, None, out, |out| {
             out.extend_from_slice(b"{\"tool_calls\":[{\"index\":");
             json::append(out, &call);
-            for piece in [",\"", kind, "\":"] {
-                out.extend_from_slice(piece.as_bytes());
-            }
-            piece(field, text, out);
-            out.extend_from_slice(b"}]}");
+            out.extend_from_slice(form.piece);
+            json::text(out, text);
+            out.extend_from_slice(b"}}]}");
         });
-    }
-
-    /// Writes a piece of a text input.
-    fn input(&self, (choice, call): (u32, u32), text: &str, out: &mut Vec<u8>) {
-        if !text.is_empty() {
-            self.arguments(choice, call, CUSTOM, text, out);
-        }
     }
 
     fn block(&self, choice: u32, block: &out::Block<'_>, out: &mut Vec<u8>) {
@@ -127,7 +133,7 @@ impl Writer {
 
     fn tool_call(&mut self, choice: u32, call: u32, id: &str, name: &str, out: &mut Vec<u8>) {
         let is_custom = self.chunks.opening.guises.form(name) == Form::Text;
-        let [kind, field] = if is_custom { CUSTOM } else { FUNCTION };
+        let form = if is_custom { CUSTOM } else { FUNCTION };
         if is_custom {
             self.begin(choice, out);
             self.texts.push(((choice, call), TextArgument::default()));
@@ -139,13 +145,9 @@ impl Writer {
             json::append(out, &call);
             out.extend_from_slice(b",\"id\":");
             json::append(out, id);
-            for piece in [",\"type\":\"", kind, "\",\"", kind, "\":{\"name\":"] {
-                out.extend_from_slice(piece.as_bytes());
-            }
+            out.extend_from_slice(form.name);
             json::append(out, name);
-            for piece in [",\"", field, "\":\"\"}}]}"] {
-                out.extend_from_slice(piece.as_bytes());
-            }
+            out.extend_from_slice(form.end);
         });
     }
 
@@ -153,19 +155,8 @@ impl Writer {
         let bare = self.begin(choice, out).map(|state| std::mem::take(&mut state.bare)).unwrap_or_default();
         self.bare = self.bare.saturating_sub(bare.len());
         for call in bare {
-            self.arguments(choice, call, FUNCTION, "{}", out);
+            self.arguments(choice, call, &FUNCTION, "{}", out);
         }
-        let mut texts = std::mem::take(&mut self.texts);
-        texts.retain_mut(|(of, reader)| {
-            if of.0 != choice {
-                return true;
-            }
-            let mut rest = String::new();
-            reader.finish(&mut rest);
-            self.input(*of, &rest, out);
-            false
-        });
-        self.texts = texts;
         self.chunk(choice, Some(reason), out, |out| out.extend_from_slice(b"{}"));
     }
 }
@@ -220,15 +211,19 @@ impl StreamWriter for Writer {
                 if let Some((_, reader)) = self.texts.iter_mut().find(|(known, _)| *known == of) {
                     let mut text = String::new();
                     reader.feed(json, &mut text);
-                    self.input(of, &text, out);
+                    if !text.is_empty() {
+                        self.arguments(*choice, *call, &CUSTOM, &text, out);
+                    }
                 } else if !json.is_empty() {
                     if self.begin(*choice, out).is_some_and(|state| state.bare.remove(call)) {
                         self.bare = self.bare.saturating_sub(1);
                     }
-                    self.arguments(*choice, *call, FUNCTION, json, out);
+                    self.arguments(*choice, *call, &FUNCTION, json, out);
                 }
             }
-            StreamEvent::Guise(guise) => self.chunks.opening.guises.add(guise.clone()),
+            StreamEvent::Guise { namespace, name, form } => {
+                self.chunks.opening.guises.add_called(namespace, name, *form)
+            }
             StreamEvent::Finish { choice, finish } => self.finish(*choice, words::finish_reason(*finish), out),
             StreamEvent::Usage(_)
             | StreamEvent::Filtered(_)
@@ -241,9 +236,8 @@ impl StreamWriter for Writer {
     }
 
     fn buffered(&self) -> Buffered {
-        let texts = self.texts.iter().map(|(_, reader)| reader.held());
-        let fixed = [self.chunks.head.len(), self.signature_bytes, self.chunks.opening.guises.held()];
-        let bytes = texts.chain(fixed).fold(0, usize::saturating_add);
+        let names = self.chunks.opening.guises.held();
+        let bytes = self.chunks.head.len().saturating_add(self.signature_bytes).saturating_add(names);
         let pieces = self.choices.len().saturating_add(self.bare).saturating_add(self.texts.len());
         Buffered { begun: 0, bytes, pieces }
     }

@@ -1,25 +1,22 @@
 //! Reads the items of a provider's response: a whole one, or the complete items of a stream. Unknown items, such as those of tools that ran
 //! at the provider, may have any fields and are dropped.
 
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::conversation::{Form, Guise, Guises, Part};
-use crate::dialect::few::Few;
+use crate::conversation::{Form, Guises, Part, called};
 use crate::dialect::functions::made_up_id;
-use crate::dialect::openai::loose::{Function, Text};
+use crate::dialect::openai::loose::{Text, arguments};
 use crate::dialect::text_argument;
 use crate::error::ApiError;
 use crate::json;
 
-use super::reasoning::{self, Piece};
+use super::reasoning::{self, Pieces};
 use super::toolbox::SEARCH;
 
 /// No real response has as many items. Bounds the memory that a provider can make the gateway use.
 pub(super) const MOST_ITEMS: usize = 4096;
-
-/// The maximum number of texts in an item.
-const MOST_PIECES: usize = 1024;
 
 #[derive(Debug)]
 pub(super) enum Item<'a> {
@@ -29,61 +26,88 @@ pub(super) enum Item<'a> {
     Other,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(super) struct Message<'a> {
-    #[serde(borrow, default)]
-    content: Option<Few<ContentIn<'a>, MOST_PIECES>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ContentIn<'a> {
-    #[serde(borrow, default)]
-    text: Text<'a>,
-    #[serde(borrow, default)]
-    refusal: Text<'a>,
+    content: Pieces<'a>,
 }
 
 /// A call of a tool that the client runs.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
-    id: Text<'a>,
-    function: Function<'a>,
-    pub guise: Guise,
+    item: ItemIn<'a>,
+    pub form: Form,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(super) struct Reasoning<'a> {
-    #[serde(borrow, default)]
     pub id: Text<'a>,
-    #[serde(borrow, default)]
-    summary: Option<Few<Piece<'a>, MOST_PIECES>>,
-    #[serde(borrow, default)]
-    content: Option<Few<Piece<'a>, MOST_PIECES>>,
-    #[serde(borrow, default)]
+    summary: Pieces<'a>,
+    content: Pieces<'a>,
     pub encrypted_content: Text<'a>,
+}
+
+/// The fields of all known items.
+#[derive(Debug, Deserialize)]
+struct ItemIn<'a> {
+    #[serde(borrow, default)]
+    r#type: Text<'a>,
+    #[serde(borrow, default)]
+    id: Text<'a>,
+    #[serde(borrow, default)]
+    call_id: Text<'a>,
+    #[serde(borrow, default)]
+    name: Text<'a>,
+    #[serde(borrow, default)]
+    namespace: Text<'a>,
+    #[serde(borrow, default)]
+    execution: Text<'a>,
+    #[serde(borrow, default)]
+    input: Text<'a>,
+    #[serde(borrow, default)]
+    encrypted_content: Text<'a>,
+    #[serde(borrow, default)]
+    arguments: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    summary: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    content: Option<&'a RawValue>,
 }
 
 impl<'a> Item<'a> {
     pub fn parse(raw: &'a RawValue) -> Result<Self, ApiError> {
-        #[derive(Deserialize)]
-        struct Kind<'a> {
-            #[serde(borrow, default)]
-            r#type: Text<'a>,
-        }
-        let kind: Kind<'a> = parse(raw)?;
-        let kind = &*kind.r#type.0;
-        let form = match kind {
-            "message" => return Ok(Self::Message(parse(raw)?)),
-            "reasoning" => return Ok(Self::Reasoning(parse(raw)?)),
+        let mut item: ItemIn<'a> = parse(raw)?;
+        let pieces = |raw: Option<&'a RawValue>| raw.map_or(Ok(Pieces::default()), parse);
+        let form = match &*item.r#type.0 {
+            "message" => return Ok(Self::Message(Message { content: pieces(item.content)? })),
+            "reasoning" => {
+                return Ok(Self::Reasoning(Reasoning {
+                    summary: pieces(item.summary)?,
+                    content: pieces(item.content)?,
+                    id: item.id,
+                    encrypted_content: item.encrypted_content,
+                }));
+            }
             "function_call" => Form::Function,
             "custom_tool_call" => Form::Text,
-            "tool_search_call" => Form::Search,
+            "tool_search_call" if &*item.execution.0 == "client" => Form::Search,
+            // A shell in a container is the provider's.
+            "shell_call" if memmem::find(raw.get().as_bytes(), b"container_reference").is_some() => {
+                return Ok(Self::Other);
+            }
             "computer_call" | "local_shell_call" | "shell_call" | "apply_patch_call" | "mcp_approval_request" => {
                 Form::Other
             }
             _ => return Ok(Self::Other),
         };
-        Ok(Call::parse(raw, kind, form)?.map_or(Self::Other, Self::Call))
+        match form {
+            Form::Function | Form::Text => {}
+            Form::Search => item.name.0 = SEARCH.into(),
+            Form::Other => item.name = std::mem::take(&mut item.r#type),
+        }
+        if item.name.is_empty() {
+            return Err(ApiError::bad_answer("The provider's answer contains a tool call without a name."));
+        }
+        Ok(Self::Call(Call { item, form }))
     }
 
     /// Appends the item's parts; `answer` is the response's id.
@@ -92,9 +116,9 @@ impl<'a> Item<'a> {
             Self::Message(message) => parts.extend(message.parts()),
             Self::Call(call) => {
                 let (id, arguments) = (call.id(answer, parts.len()), call.arguments(false));
-                parts.push(Part::ToolCall { id, name: call.guise.function.clone(), arguments });
-                if !call.guise.is_plain() {
-                    guises.add(call.guise);
+                parts.push(Part::ToolCall { id, name: call.function(), arguments });
+                if let Some((namespace, name)) = call.guise() {
+                    guises.add_called(namespace, name, call.form);
                 }
             }
             Self::Reasoning(reasoning) => {
@@ -109,7 +133,7 @@ impl<'a> Item<'a> {
 impl<'a> Message<'a> {
     /// The message's parts.
     pub fn parts(self) -> impl Iterator<Item = Part> + use<'a> {
-        self.content.unwrap_or_default().into_iter().filter_map(|said| {
+        self.content.into_iter().filter_map(|said| {
             if !said.refusal.is_empty() {
                 return Some(Part::Refusal { text: said.refusal.0.into_owned() });
             }
@@ -118,49 +142,33 @@ impl<'a> Message<'a> {
     }
 }
 
-impl<'a> Call<'a> {
-    /// Parses an item of type `kind`; `None` if the tool runs at the provider.
-    fn parse(raw: &'a RawValue, kind: &str, form: Form) -> Result<Option<Self>, ApiError> {
-        #[derive(Deserialize)]
-        struct Fields<'a> {
-            #[serde(borrow, default)]
-            call_id: Text<'a>,
-            #[serde(borrow, default)]
-            namespace: Text<'a>,
-            #[serde(borrow, default)]
-            execution: Text<'a>,
-        }
-        let (fields, function): (Fields<'_>, Function<'_>) = (parse(raw)?, parse(raw)?);
-        let name = match form {
-            Form::Search if &*fields.execution.0 != "client" => return Ok(None),
-            Form::Other if raw.get().contains("container_reference") => return Ok(None),
-            Form::Search => SEARCH,
-            Form::Other => kind,
-            _ if function.name.is_empty() => {
-                return Err(ApiError::bad_answer("The provider's answer contains a tool call without a name."));
-            }
-            _ => &*function.name.0,
-        };
-        let namespace = Some(&*fields.namespace.0).filter(|namespace| !namespace.is_empty());
-        let guise = Guise::called(namespace, name, form);
-        Ok(Some(Self { id: fields.call_id, function, guise }))
+impl Call<'_> {
+    /// The function name.
+    pub fn function(&self) -> String {
+        called(&self.item.namespace.0, &self.item.name.0)
+    }
+
+    /// The tool's namespace and name, if it is not a function by its own name.
+    pub fn guise(&self) -> Option<(&str, &str)> {
+        let ItemIn { namespace, name, .. } = &self.item;
+        (self.form != Form::Function || !namespace.is_empty()).then_some((&*namespace.0, &*name.0))
     }
 
     /// The call's id; generated if the server gives none.
     pub fn id(&self, answer: &str, place: usize) -> String {
-        if self.id.is_empty() {
+        if self.item.call_id.is_empty() {
             return made_up_id(answer, 0, place);
         }
-        self.id.0.clone().into_owned()
+        self.item.call_id.0.clone().into_owned()
     }
 
     /// The arguments; only what follows the pieces if some were `said`.
     pub fn arguments(&self, said: bool) -> String {
-        match (self.guise.form, said) {
+        match (self.form, said) {
             (Form::Text, true) => text_argument::CLOSING.to_owned(),
-            (Form::Text, false) => text_argument::wrap(&self.function.input.0),
+            (Form::Text, false) => text_argument::wrap(&self.item.input.0),
             (_, true) => String::new(),
-            (_, false) => self.function.arguments().into_owned(),
+            (_, false) => arguments(self.item.arguments).into_owned(),
         }
     }
 }
@@ -168,8 +176,7 @@ impl<'a> Call<'a> {
 impl Reasoning<'_> {
     /// The readable text, if there is one.
     pub fn shown(&self) -> Option<String> {
-        let (summary, content) = (self.summary.as_deref(), self.content.as_deref());
-        reasoning::shown(summary.unwrap_or_default(), content.unwrap_or_default())
+        reasoning::shown(&self.summary, &self.content)
     }
 }
 

@@ -17,6 +17,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use crate::conversation::{Part, signature};
+use crate::dialect::few::Few;
 use crate::dialect::fields::Fields;
 use crate::dialect::openai::loose::Text;
 use crate::error::ApiError;
@@ -24,17 +25,25 @@ use crate::error::ApiError;
 const OPENAI: &str = "openai";
 const ANTHROPIC: &str = "anthropic";
 
-/// A part of the summary or of the content.
+/// A part of the summary or of the content, also of a message's.
 #[derive(Debug, Deserialize)]
 pub(super) struct Piece<'a> {
     #[serde(borrow, default)]
-    text: Text<'a>,
+    pub text: Text<'a>,
+    #[serde(borrow, default)]
+    pub refusal: Text<'a>,
 }
+
+/// The maximum number of texts in an item.
+const MOST_PIECES: usize = 1024;
+
+/// The pieces of an item.
+pub(super) type Pieces<'a> = Few<Piece<'a>, MOST_PIECES>;
 
 /// Reads an item that a client sends back.
 pub(super) fn read(fields: &mut Fields<'_>, at: &str, id: &str) -> Result<Option<Part>, ApiError> {
-    let summary: Vec<Piece<'_>> = fields.take(at, "summary")?.unwrap_or_default();
-    let content: Vec<Piece<'_>> = fields.take(at, "content")?.unwrap_or_default();
+    let summary: Pieces<'_> = fields.take(at, "summary")?.unwrap_or_default();
+    let content: Pieces<'_> = fields.take(at, "content")?.unwrap_or_default();
     let encrypted: Option<String> = fields.take(at, "encrypted_content")?;
     Ok(part(id, shown(&summary, &content), &encrypted.unwrap_or_default()))
 }

@@ -172,19 +172,20 @@ impl State {
         let Some(raw) = seen.item else { return Ok(()) };
         let item = Item::parse(raw)?;
         self.item(seen)?;
-        if let Item::Call(call) = item { self.call(seen, call, events) } else { Ok(()) }
+        if let Item::Call(call) = item { self.call(seen, &call, events) } else { Ok(()) }
     }
 
-    fn call(&mut self, seen: &Event<'_>, call: Call<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
+    fn call(&mut self, seen: &Event<'_>, call: &Call<'_>, events: &mut Vec<StreamEvent>) -> Result<(), ApiError> {
         let number = self.calls;
-        let (id, name) = (call.id(&self.id, self.items.len()), call.guise.function.clone());
+        let (id, name) = (call.id(&self.id, self.items.len()), call.function());
         let item = self.item(seen)?;
         if item.call.is_none() {
             item.call = Some(number);
-            item.is_text = call.guise.form == Form::Text;
+            item.is_text = call.form == Form::Text;
             self.calls = number.saturating_add(1);
-            if !call.guise.is_plain() {
-                events.push(StreamEvent::Guise(call.guise));
+            if let Some((namespace, name)) = call.guise() {
+                let (namespace, name) = (namespace.to_owned(), name.to_owned());
+                events.push(StreamEvent::Guise { namespace, name, form: call.form });
             }
             events.push(StreamEvent::ToolCall { choice: 0, call: number, id, name });
         }
@@ -205,7 +206,7 @@ impl State {
             })),
             Item::Call(call) => {
                 let json = call.arguments(said);
-                self.call(seen, call, events)?;
+                self.call(seen, &call, events)?;
                 let number = self.item(seen)?.call.filter(|_| !json.is_empty());
                 events.extend(number.map(|call| StreamEvent::Arguments { choice: 0, call, json }));
             }

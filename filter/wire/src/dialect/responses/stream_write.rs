@@ -428,7 +428,7 @@ impl StreamWriter for Writer {
             }
             StreamEvent::ToolCall { choice: 0, call, id, name } => self.tool_call(*call, id, name, out),
             StreamEvent::Arguments { choice: 0, call, json } => self.arguments(*call, json, out),
-            StreamEvent::Guise(guise) => self.opening.guises.add(guise.clone()),
+            StreamEvent::Guise { namespace, name, form } => self.opening.guises.add_called(namespace, name, *form),
             StreamEvent::Finish { choice: 0, finish } => {
                 self.start(out);
                 self.finish = *finish;

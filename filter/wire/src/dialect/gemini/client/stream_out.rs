@@ -82,7 +82,7 @@ impl StreamWriter for Writer {
                 self.over = true;
             }
             // A signature of another provider.
-            StreamEvent::RedactedThinking { .. } | StreamEvent::Guise(_) | StreamEvent::Filtered(_) => {}
+            StreamEvent::RedactedThinking { .. } | StreamEvent::Guise { .. } | StreamEvent::Filtered(_) => {}
         }
     }
 
