@@ -82,12 +82,15 @@ impl Visit {
         if manner.writes.is_some() || manner.reads.is_some() {
             return Ok("left".to_owned());
         }
-        let Heard::Bytes(heard) = heard else { return Err(format!("{} of {} was never answered", ask.path, self.key)) };
+        let Heard::Bytes(heard, broken) = heard else {
+            return Err(format!("{} of {} was never answered", ask.path, self.key));
+        };
         match answer(&heard) {
             Some(answer) => judge(&ask.path, &answer, expected),
             None => {
                 let (end, key) = (heard.len().min(200), self.key);
-                Err(format!("no answer to {} of {key}: {:?}", ask.path, String::from_utf8_lossy(&heard[..end])))
+                let heard = String::from_utf8_lossy(&heard[..end]);
+                Err(format!("no answer to {} of {key} ({} bytes): {heard:?} {broken:?}", ask.path, ask.body.len()))
             }
         }
     }

@@ -1,5 +1,6 @@
 //! A hostile client: it writes arbitrary bytes at any speed, disconnects at any moment, and reads meanwhile.
 
+use std::io;
 use std::time::Duration;
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
@@ -34,8 +35,8 @@ pub fn head(method: &str, path: &str, headers: &[(String, String)], length: usiz
 /// The bytes that a client received.
 #[derive(Debug)]
 pub enum Heard {
-    /// All received bytes.
-    Bytes(Vec<u8>),
+    /// All received bytes, and the error of a connection that broke.
+    Bytes(Vec<u8>, Option<io::ErrorKind>),
     /// No bytes for longer than any client would wait.
     Silence,
 }
@@ -74,14 +75,14 @@ pub async fn talk(port: u16, head: &[u8], body: &[u8], manner: Manner) -> Heard 
         while heard.len() < most && (manner.waits || !has_answer(&heard)) {
             match timeout(PATIENCE, reading.read_buf(&mut heard)).await {
                 Ok(Ok(1..)) => {}
-                Ok(_) => break,
+                Ok(ended) => return Heard::Bytes(heard, ended.err().map(|error| error.kind())),
                 Err(_) => return Heard::Silence,
             }
         }
-        Heard::Bytes(heard)
+        Heard::Bytes(heard, None)
     };
     tokio::select! {
-        () = write => Heard::Bytes(Vec::new()),
+        () = write => Heard::Bytes(Vec::new(), None),
         heard = read => heard,
     }
 }

@@ -22,7 +22,7 @@ pub const ROWS: &[Row] = &[
 
 /// The valid responses to bytes that Envoy itself rejects, without JSON.
 fn envoys(heard: Heard) -> Seen {
-    let Heard::Bytes(heard) = heard else { return Err("never answered".to_owned()) };
+    let Heard::Bytes(heard, _) = heard else { return Err("never answered".to_owned()) };
     match answer(&heard) {
         Some(Answer { status: 400 | 404 | 408 | 411 | 413 | 426 | 431 | 501, .. }) => Ok("refused by Envoy".to_owned()),
         Some(answer) => judge(CHAT, &answer, &[200, 400, 401, 404, 405, 413]),
