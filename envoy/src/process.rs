@@ -14,7 +14,7 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, StatVfsMountFlags, flock};
+use rustix::fs::{FlockOperation, MemfdFlags, StatVfsMountFlags, flock, memfd_create};
 use rustix::process::{Signal, getppid, getuid, set_parent_process_death_signal};
 use tempfile::TempDir;
 
@@ -49,8 +49,10 @@ pub fn follow(parent: u32, program: &[OsString]) -> Failure {
 
 /// Runs a program to its end, and kills it if it takes longer than this.
 pub fn output(command: &mut Command, within: Duration) -> io::Result<Output> {
-    // Files and not pipes: a process that the program leaves behind cannot keep the reader waiting.
-    let (mut out, mut errors) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    // Files and not pipes: a process that the program leaves behind cannot keep the reader waiting. In memory, because the root file system
+    // of a container may be read-only.
+    let file = || memfd_create("output", MemfdFlags::CLOEXEC).map(File::from);
+    let (mut out, mut errors) = (file()?, file()?);
     let mut child = command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(errors.try_clone()?).spawn()?;
     let end = Instant::now() + within;
     let status = loop {

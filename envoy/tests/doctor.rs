@@ -178,6 +178,12 @@ fn provider(url: &str) -> String {
 }
 
 #[test]
+fn a_read_only_machine_has_an_envoy() {
+    let machine = Machine::new(&provider("http://127.0.0.1:9/v1"), "").with("TMPDIR", "/nowhere");
+    machine.doctor(&[]).has("ok    envoy", &["1.40.0"]);
+}
+
+#[test]
 fn a_machine_in_order_is_told_so() {
     let port = plain(|_| (404, date(0), String::new()));
     let machine = Machine::new(&provider(&format!("http://127.0.0.1:{port}/v1")), "");
