@@ -75,28 +75,39 @@ fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '’')
 }
 
-/// Whether a text has formulas or code: then each sign counts.
+/// Whether a text has formulas or code before its first colon or line break: then each sign counts. Behind those, each word counts anyway.
 fn is_formula(text: &str) -> bool {
     let (mut rest, mut before) = (text.as_bytes(), b' ');
     while let [c, behind @ ..] = rest {
-        let next = *behind.first().unwrap_or(&b' ');
-        let one_of = |signs: &[u8]| signs.contains(c);
-        let counts = one_of(b"+*^=<>|[{")
-            // "6 - 3", "6 – 3", ".5", "!x".
-            || before == b' ' && (one_of(b"-/.") || one_of(b":!?") && next != b' ')
-            || before == b' ' && (rest.starts_with("–".as_bytes()) || rest.starts_with("·".as_bytes()))
-            // "5!", "6'", "(2".
-            || before.is_ascii_digit() && one_of(b"!'\"") && !next.is_ascii_alphanumeric()
-            || *c == b'(' && next.is_ascii_digit()
-            // "What does save! do", but not "hi! how".
-            || rest.len() + 7 < text.len() && one_of(b"!?") && matches!(behind, [b' ', b'a'..=b'z', ..]);
-        // Behind a colon or a line break, all counts.
-        if counts || *c == b'\n' || *c == b':' && next == b' ' && before != b' ' {
-            return counts;
+        // "What does save! do", but not "hi! how".
+        let is_late = rest.len() + 7 < text.len();
+        if is_sign(before, rest) || is_late && matches!(rest, [b'!' | b'?', b' ', b'a'..=b'z', ..]) {
+            return true;
+        }
+        if *c == b'\n' || *c == b':' && before != b' ' && behind.first().is_none_or(|next| *next == b' ') {
+            return false;
         }
         (rest, before) = (behind, *c);
     }
     false
+}
+
+/// Whether `rest`, behind the byte `before`, begins with a sign of a formula or of code.
+fn is_sign(before: u8, rest: &[u8]) -> bool {
+    match (before, rest) {
+        (_, [b'+' | b'*' | b'^' | b'=' | b'<' | b'>' | b'|' | b'[' | b'{', ..]) => true,
+        // "(2".
+        (_, [b'(', b'0'..=b'9', ..]) => true,
+        // "6 - 3", ".5".
+        (b' ', [b'-' | b'/' | b'.', ..]) => true,
+        // "!x".
+        (b' ', [b':' | b'!' | b'?', next, ..]) => *next != b' ',
+        // "6 – 3".
+        (b' ', _) => rest.starts_with("–".as_bytes()) || rest.starts_with("·".as_bytes()),
+        // "5!", "6'".
+        (b'0'..=b'9', [b'!' | b'\'' | b'"', behind @ ..]) => !behind.first().is_some_and(u8::is_ascii_alphanumeric),
+        _ => false,
+    }
 }
 
 /// Splits a text. Behind a colon or a line break, every word is a quotation: there the text is the subject of the request. Behind `most`

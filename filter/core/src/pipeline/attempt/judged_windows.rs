@@ -13,7 +13,7 @@ use crate::guard::channel::Channel;
 use crate::guard::judge::{JudgeGuard, JudgedText, Masking};
 use crate::guard::matcher::Matcher;
 
-use super::stream_guard::{Key, Waiting, text_in, text_of};
+use super::waiting_event::{Key, WaitingEvent, text_in, text_of};
 
 /// The bytes of the text before a window that a judge sees again.
 const CONTEXT: usize = 200;
@@ -27,7 +27,7 @@ pub(super) struct JudgedWindows {
     pub(super) guards: Vec<Rc<JudgeGuard>>,
     /// The bytes of text in a window; `None`: all.
     size: Option<usize>,
-    pub(super) queue: VecDeque<Waiting>,
+    pub(super) queue: VecDeque<WaitingEvent>,
     /// The texts of the window, each with the end of the one before.
     texts: BTreeMap<Key, JudgedText>,
     /// Bytes of new text in the window.
@@ -58,7 +58,7 @@ impl JudgedWindows {
     }
 
     /// Adds an event. Returns it if nothing has to be judged before it leaves.
-    pub(super) fn push(&mut self, event: Waiting, checks: &Checks) -> Option<Waiting> {
+    pub(super) fn push(&mut self, event: WaitingEvent, checks: &Checks) -> Option<WaitingEvent> {
         let mut is_text = false;
         for (key, text) in event.events.iter().filter_map(text_of).filter(|(_, text)| !text.is_empty()) {
             is_text = true;
@@ -111,7 +111,7 @@ impl JudgedWindows {
     }
 
     /// Ends the window: its events, with these changes of its texts.
-    pub(super) fn take(&mut self, changes: Vec<(usize, String)>, checks: &Checks) -> VecDeque<Waiting> {
+    pub(super) fn take(&mut self, changes: Vec<(usize, String)>, checks: &Checks) -> VecDeque<WaitingEvent> {
         let keys: Vec<Key> = self.new_texts().map(|(key, _)| key).collect();
         let mut events = std::mem::take(&mut self.queue);
         for (index, new) in changes {
@@ -140,7 +140,7 @@ impl JudgedWindows {
     }
 
     /// Restores the prompt's texts in the events of a window.
-    fn restore(&mut self, events: &mut VecDeque<Waiting>, checks: &Checks) {
+    fn restore(&mut self, events: &mut VecDeque<WaitingEvent>, checks: &Checks) {
         let (steps, mut findings) = (Matcher::steps(), Vec::new());
         let mut inspection = Inspection { checks, steps: &steps, findings: &mut findings };
         events.iter_mut().for_each(|event| event.push(&mut self.judged, checks));

@@ -33,6 +33,7 @@ pub mod stream;
 mod stream_guard;
 mod stream_state;
 mod verbatim;
+mod waiting_event;
 mod whole;
 
 use passing::Passing;

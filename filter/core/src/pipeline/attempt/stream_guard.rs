@@ -30,6 +30,7 @@ use super::super::Effect;
 use super::super::failure::Failure;
 use super::super::request_state::RequestState;
 use super::judged_windows::JudgedWindows;
+use super::waiting_event::{Key, WaitingEvent, channel, text_of};
 
 /// The largest event buffer that is reused.
 const FEW: usize = 1024;
@@ -53,9 +54,6 @@ const ANY: u32 = u32::MAX;
 const LONGEST_NAME: usize = 256;
 const MOST_REPEATED: usize = 4096;
 
-/// A text: its choice and its kind.
-pub(super) type Key = (u32, Kind);
-
 /// The inspection and the record of a stream.
 #[derive(Debug)]
 pub(super) struct StreamGuard {
@@ -68,7 +66,7 @@ pub(super) struct StreamGuard {
     current: BTreeMap<u32, BTreeSet<Key>>,
     /// Texts that are known by their path only.
     paths: BTreeMap<u64, Path>,
-    queue: VecDeque<Waiting>,
+    queue: VecDeque<WaitingEvent>,
     /// Bytes in the queue.
     waiting: usize,
     /// Whether the stream is held until it is complete.
@@ -109,17 +107,6 @@ impl Path {
         let most = MOST_REPEATED / first.len().max(1);
         first.repeat(std::mem::take(&mut self.again).saturating_sub(1).min(most))
     }
-}
-
-/// An event that waits.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) events: Vec<StreamEvent>,
-    /// Its bytes, if it passes unchanged.
-    raw: Option<Vec<u8>>,
-    /// Its pieces of texts, by their ends.
-    pieces: Vec<(Key, usize)>,
-    is_content: bool,
 }
 
 /// An event of a stream that passes unchanged.
@@ -314,7 +301,7 @@ impl StreamGuard {
         let texts = spoken.chain(others).collect();
         let pieces = self.inspect(texts, &events)?;
         let raw = if stays { event.raw.to_vec() } else { Vec::new() };
-        self.wait(Waiting { events, raw: Some(raw), pieces, is_content })
+        self.wait(WaitingEvent { events, raw: Some(raw), pieces, is_content })
     }
 
     /// Judges get no more of a stream that cannot be read. As it passes unchanged, all of them are in shadow mode.
@@ -338,7 +325,7 @@ impl StreamGuard {
         }
         let pieces = self.inspect(text_of(&event).into_iter().collect(), std::slice::from_ref(&event))?;
         let is_content = event.is_content();
-        self.wait(Waiting { events: vec![event], raw: None, pieces, is_content })
+        self.wait(WaitingEvent { events: vec![event], raw: None, pieces, is_content })
     }
 
     fn whole(&mut self, text: &str) -> Result<(), Failure> {
@@ -399,7 +386,7 @@ impl StreamGuard {
         Ok(())
     }
 
-    fn wait(&mut self, event: Waiting) -> Result<(), Failure> {
+    fn wait(&mut self, event: WaitingEvent) -> Result<(), Failure> {
         self.waiting = self.waiting.saturating_add(event.size());
         self.queue.push_back(event);
         if self.waiting > MOST_WAITING && !self.is_free() {
@@ -410,7 +397,7 @@ impl StreamGuard {
 
     /// Whether the first event may leave.
     fn is_free(&mut self) -> bool {
-        let Some(Waiting { pieces, .. }) = self.queue.front_mut() else { return false };
+        let Some(WaitingEvent { pieces, .. }) = self.queue.front_mut() else { return false };
         let waits = |(key, end): &(Key, usize)| self.channels.get(key).is_some_and(|channel| channel.released() < *end);
         // A piece that may leave is not looked at again. The first remains, because a translated event is rewritten by it.
         while pieces.len() > 1 && !pieces.last().is_some_and(waits) {
@@ -470,7 +457,7 @@ impl StreamGuard {
     }
 
     /// Writes an event that may leave.
-    fn write(&mut self, first: Waiting, writer: &mut dyn StreamWriter, out: &mut Vec<u8>) -> Result<(), Failure> {
+    fn write(&mut self, first: WaitingEvent, writer: &mut dyn StreamWriter, out: &mut Vec<u8>) -> Result<(), Failure> {
         self.shows |= first.is_content;
         let length = first.raw.as_ref().map(|raw| out.len().saturating_add(raw.len()));
         out.extend_from_slice(first.raw.as_deref().unwrap_or_default());
@@ -547,63 +534,6 @@ impl StreamGuard {
         let windows = self.windows.as_ref().map_or(0, JudgedWindows::held);
         let all = [windows, self.waiting, record, self.overheard.held(), paths, reader, early];
         all.into_iter().fold(channels, usize::saturating_add)
-    }
-}
-
-impl Waiting {
-    /// Adds its judged texts to these channels.
-    pub(super) fn push(&mut self, channels: &mut BTreeMap<Key, Channel>, checks: &Checks) {
-        let texts = self.events.iter().filter_map(text_of);
-        let push = |(key, text): (Key, &str)| (key, channel(channels, key, checks, true).push(text));
-        self.pieces = texts.map(push).collect();
-    }
-
-    /// Masks and restores the text of a translated event, by its channel.
-    pub(super) fn rewrite(&mut self, channels: &mut BTreeMap<Key, Channel>) {
-        for (event, (key, end)) in self.events.iter_mut().zip(&self.pieces) {
-            let Some((text, channel)) = text_in(event).zip(channels.get_mut(key)) else { continue };
-            if let Some(other) = channel.rewrite(end.saturating_sub(text.len())..*end, text) {
-                *text = other;
-            }
-        }
-    }
-
-    /// Approximate memory in bytes.
-    pub(super) fn size(&self) -> usize {
-        let text = |event: &StreamEvent| text_of(event).map_or(0, |(_, text)| text.len());
-        let events = self.events.iter().map(|event| text(event).saturating_add(size_of::<StreamEvent>()));
-        let raw = self.raw.as_ref().map_or(0, Vec::len);
-        events.fold(raw.saturating_add(size_of::<Self>()), usize::saturating_add)
-    }
-}
-
-/// The channel of a text, new if the text begins; `judged`: judges have judged it.
-#[inline(never)]
-fn channel<'c>(channels: &'c mut BTreeMap<Key, Channel>, key: Key, checks: &Checks, judged: bool) -> &'c mut Channel {
-    channels.entry(key).or_insert_with(|| Channel::of(checks.is_json(key.1), judged))
-}
-
-/// The text of an event, if it has one; empty for the start of a tool call.
-pub(super) fn text_of(event: &StreamEvent) -> Option<(Key, &str)> {
-    let (choice, kind, text) = match event {
-        StreamEvent::Text { choice, text } => (choice, Kind::Text, text),
-        StreamEvent::Thinking { choice, text } => (choice, Kind::Thinking, text),
-        StreamEvent::Refusal { choice, text } => (choice, Kind::Refusal, text),
-        StreamEvent::Arguments { choice, call, json } => (choice, Kind::Arguments(*call), json),
-        StreamEvent::ToolCall { choice, call, .. } => return Some(((*choice, Kind::Arguments(*call)), "")),
-        _ => return None,
-    };
-    (!text.is_empty()).then_some(((*choice, kind), text))
-}
-
-/// The same to change it.
-pub(super) fn text_in(event: &mut StreamEvent) -> Option<&mut String> {
-    match event {
-        StreamEvent::Text { text, .. }
-        | StreamEvent::Thinking { text, .. }
-        | StreamEvent::Refusal { text, .. }
-        | StreamEvent::Arguments { json: text, .. } => Some(text),
-        _ => None,
     }
 }
 
